@@ -1,0 +1,80 @@
+/*
+ * The logger's only state is its level: process-wide by nature, like stderr itself.
+ */
+#include "core/base/log.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+static _Atomic int threshold = LOG_LEVEL_INFO;
+
+static const char *const level_names[] = {"error", "warn", "info", "debug"};
+
+void log_set_level(enum log_level level)
+{
+	atomic_store(&threshold, (int)level);
+}
+
+enum log_level log_get_level(void)
+{
+	return (enum log_level)atomic_load(&threshold);
+}
+
+int log_level_parse(const char *text, enum log_level *ret)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(level_names); i++) {
+		if (strcmp(text, level_names[i]) == 0) {
+			*ret = (enum log_level)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+void log_writev(enum log_level level, const char *fmt, va_list ap)
+{
+	int saved = errno;
+	char line[2048];
+	int head, n;
+
+	if ((int)level > atomic_load(&threshold))
+		return;
+	head = snprintf(line, sizeof(line), "xgotopfs: %s",
+			level == LOG_LEVEL_INFO	   ? ""
+			: level == LOG_LEVEL_ERROR ? ""
+			: level == LOG_LEVEL_WARN  ? "warning: "
+						   : "debug: ");
+	errno = saved; /* %m in the caller's text */
+	n = vsnprintf(line + head, sizeof(line) - (size_t)head - 1, fmt, ap);
+	if (n < 0)
+		return;
+	n = MIN(head + n, (int)sizeof(line) - 2);
+	while (n > 0 && line[n - 1] == '\n')
+		n--;
+	line[n++] = '\n';
+	if (write(STDERR_FILENO, line, (size_t)n) < 0) {
+		/* Nowhere left to say it. */
+	}
+	errno = saved;
+}
+
+void log_write(enum log_level level, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	log_writev(level, fmt, ap);
+	va_end(ap);
+}
+
+int log_error(int err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	log_writev(LOG_LEVEL_ERROR, fmt, ap);
+	va_end(ap);
+	return err;
+}

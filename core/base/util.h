@@ -1,0 +1,68 @@
+/*
+ * Small things every room needs: scope-bound cleanup, checked sizes, clocks.
+ * Header only, no state; safe from any thread.
+ */
+#ifndef XGOTOPFS_BASE_UTIL_H
+#define XGOTOPFS_BASE_UTIL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+#define MAX(a, b) ((a) > (b) ? (a) : (b))
+#define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
+#define NS_PER_SEC 1000000000ull
+
+/* cleanup_(f): call f(&variable) when the variable goes out of scope. */
+#define cleanup_(f) __attribute__((cleanup(f)))
+#define cleanup_free_ cleanup_(free_ptr)
+#define cleanup_close_ cleanup_(close_fd)
+
+static inline void free_ptr(void *p)
+{
+	free(*(void **)p);
+}
+
+static inline void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+}
+
+/* Hands a pointer over: the variable is NULL afterwards, so its cleanup does nothing. */
+#define move_ptr(p)                      \
+	({                               \
+		__typeof__(p) moved_ = (p); \
+		(p) = NULL;              \
+		moved_;                  \
+	})
+
+/* The same for a file descriptor. */
+static inline int move_fd(int *fd)
+{
+	int moved = *fd;
+
+	*fd = -1;
+	return moved;
+}
+
+static inline uint64_t clock_ns(clockid_t id)
+{
+	struct timespec ts;
+
+	clock_gettime(id, &ts);
+	return (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
+/* CLOCK_MONOTONIC, the clock of bpf_ktime_get_ns() and so of every event. */
+static inline uint64_t monotonic_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
+}
+
+#endif

@@ -1,0 +1,93 @@
+/*
+ * Capture: the only user of libbpf. Loads the BPF program for one binary, attaches it at the sites
+ * core/target chose, drains the rings, and hands events to a sink in the order they happened.
+ *
+ * Threads: capture_start() makes one pump thread (plus up to -rw - 1 helpers while there is much to
+ * drain); the sink runs on it. Control calls may come from any thread.
+ */
+#ifndef XGOTOPFS_CAPTURE_CAPTURE_H
+#define XGOTOPFS_CAPTURE_CAPTURE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "core/model/event.h"
+#include "core/model/names.h"
+#include "core/target/target.h"
+
+struct capture;
+
+/*
+ * What capture tells the world above. All on the pump thread; none may block on a reader, a disk or
+ * a client. `proc` is what process_new answered.
+ */
+struct capture_sink {
+	void *ctx;
+	/* A process of the binary showed up; returns its index (>= 0) or -errno to ignore it. */
+	int (*process_new)(void *ctx, pid_t pid, uint64_t time_ns);
+	void (*process_exited)(void *ctx, unsigned proc, uint64_t time_ns);
+	void (*events)(void *ctx, struct event *events, size_t n); /* may write ev->parent */
+	void (*lost)(void *ctx, const uint64_t lost[EVENT_TYPES], uint64_t time_ns);
+};
+
+struct capture_config {
+	pid_t pid;		     /* one process; 0 = every process of the binary */
+	unsigned readers;	     /* -rw: rings, at most one a CPU */
+	size_t ring_bytes;	     /* each ring; a power of two, at least a page. 0 = default */
+	uint32_t rates[EVENT_TYPES]; /* parts of RATE_ONE (core/model/control.h's 10000); 0 = no probe */
+};
+
+/* Opens and loads, attaches nothing. -EPERM, -ENOTSUP (no BTF, no ring buffer: kernel before 5.8),
+ * -EINVAL; one line was logged. `target` and `names` are borrowed and outlive it. */
+int capture_new(const struct capture_config *config, struct target *target, struct names *names,
+		const struct capture_sink *sink, struct capture **ret);
+/* Detaches everything, drains what is left into the sink, frees. NULL and half-built are fine. */
+void capture_free(struct capture *c);
+
+/* Attaches the probes the rates need; on failure nothing stays attached. -ESRCH when the process is
+ * gone, -EPERM, … */
+int capture_attach(struct capture *c);
+/* Starts the pump. */
+int capture_start(struct capture *c);
+/* Detaches and delivers what was captured up to now; the pump stops. */
+void capture_stop(struct capture *c);
+
+/* Changes rates live: attaches what is newly needed, detaches what nobody needs. All or nothing. */
+int capture_set_rates(struct capture *c, const uint32_t rates[EVENT_TYPES]);
+void capture_get_rates(struct capture *c, uint32_t ret[EVENT_TYPES]);
+/* Detaches all probes, or attaches them again. */
+int capture_set_paused(struct capture *c, bool paused);
+bool capture_get_paused(struct capture *c);
+/* Counted: while any is on, an event is delivered within a millisecond. */
+void capture_low_latency(struct capture *c, bool on);
+
+struct capture_stats {
+	uint64_t hits;		   /* probe hits, counted events or not */
+	uint64_t read;		   /* wire records read */
+	uint64_t delivered;	   /* events given to the sink, hidden ones too */
+	uint64_t waiting;	   /* read, not yet delivered */
+	uint64_t lost[EVENT_TYPES]; /* no room in the ring */
+	uint64_t undecodable;	   /* records that made no sense: a bug, shown */
+	uint64_t skipped;	   /* hits that were no event: stack-check restarts, inner calls */
+	uint64_t prog_ns_sum, prog_ns_samples; /* time in the BPF program, sampled */
+	uint64_t deliver_ns_sum;   /* CPU time of merging, decoding and the sink */
+	unsigned readers;	   /* rings in use */
+	size_t ring_bytes;	   /* all rings */
+	uint64_t trap_ns;	   /* cost of one emulated hit, measured by capture_calibrate(); 0 unknown */
+};
+void capture_stats(struct capture *c, struct capture_stats *ret);
+
+/* Measures what an empty probe at an emulated site costs on this machine, on a function of this
+ * process (a few ms). 0 or -errno. */
+int capture_calibrate(uint64_t *ret_trap_ns);
+
+/* The sites in use, with whether each is attached now. */
+size_t capture_sites(struct capture *c, struct probe_site *ret, size_t max);
+
+/* For -doctor: what the kernel lacks, one line each ("no BTF: …"), into `out`. 0 = nothing. */
+struct buf;
+int capture_check_kernel(struct buf *out);
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * The only way up: what somebody who looks (a control file, the API) may change in what feeds the
+ * model. Filled by the composition root, called by fs and web from any thread. A call that fails
+ * changes nothing. A NULL function means "not here" (for instance no sampling in a replay).
+ */
+#ifndef XGOTOPFS_MODEL_CONTROL_H
+#define XGOTOPFS_MODEL_CONTROL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/buf.h"
+#include "core/model/event.h"
+
+/* Rates are parts of RATE_ONE: 10000 = every event, 1 = one in ten thousand, 0 = not probed. */
+#define RATE_ONE 10000
+
+struct control {
+	void *ctx;
+	int (*set_rates)(void *ctx, const uint32_t rates[EVENT_TYPES]); /* 0 or -errno */
+	void (*get_rates)(void *ctx, uint32_t ret[EVENT_TYPES]);
+	int (*set_paused)(void *ctx, bool paused); /* paused: probes detached, tree as it was */
+	bool (*get_paused)(void *ctx);
+	int (*set_max_overhead)(void *ctx, double percent); /* 0 = no bound */
+	double (*get_max_overhead)(void *ctx);
+	/* Somebody waits for single events: look at the rings within a millisecond. Counted. */
+	void (*low_latency)(void *ctx, bool on);
+	/* "pause", "resume", "seek 12.5s", "speed 2": a replay only. 0 or -EINVAL. */
+	int (*replay)(void *ctx, const char *command);
+	void (*get_replay)(void *ctx, struct buf *out); /* flat keyed state */
+};
+
+/*
+ * Reads the -sample form "newobject:0.1,casgstatus:1": what is not listed is 0. -EINVAL with one
+ * line of reason in `why` (size bytes) on an unknown event, a rate outside 0..1 or finer than
+ * 0.0001, a missing value, an event named twice, an empty list.
+ */
+int control_parse_rates(const char *text, uint32_t ret[EVENT_TYPES], char *why, size_t size);
+/* The reverse, one line without newline; "" when nothing is sampled. */
+void control_format_rates(const uint32_t rates[EVENT_TYPES], struct buf *out);
+
+#endif

@@ -1,0 +1,103 @@
+/*
+ * One runtime event, as every room above capture sees it: live, replayed or recorded.
+ * Plain data, 64 bytes, no pointers: copied by value, names are ids into struct names (names.h).
+ */
+#ifndef XGOTOPFS_MODEL_EVENT_H
+#define XGOTOPFS_MODEL_EVENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Numbers are the original's (event_type in sessions and API); never renumber. */
+enum event_type {
+	EVENT_CASGSTATUS = 0,
+	EVENT_MAKESLICE = 1,
+	EVENT_MAKEMAP = 2,
+	EVENT_NEWOBJECT = 3,
+	EVENT_NEWGOROUTINE = 4,
+	EVENT_GOEXIT = 5,
+	EVENT_TYPES = 6,
+	/* Pseudo-event, ours: `count` events were lost before this point. In the feed only. */
+	EVENT_LOST = 6,
+};
+
+/* Goroutine states: Go src/runtime/runtime2.go, _Gidle and on. */
+enum gstate {
+	GSTATE_IDLE = 0,
+	GSTATE_RUNNABLE = 1,
+	GSTATE_RUNNING = 2,
+	GSTATE_SYSCALL = 3,
+	GSTATE_WAITING = 4,
+	GSTATE_MORIBUND = 5, /* unused by Go, has a colour in the original's API */
+	GSTATE_DEAD = 6,
+	GSTATE_ENQUEUE = 7, /* unused by Go, as above */
+	GSTATE_COPYSTACK = 8,
+	GSTATE_PREEMPTED = 9,
+	GSTATE_LEAKED = 10,	/* Go 1.26 on */
+	GSTATE_DEADEXTRA = 11, /* Go 1.26 on */
+	GSTATES = 12,
+};
+
+enum event_flag {
+	/* Feeds the model only: a lifecycle change whose event type is not sampled. Not counted as
+	 * an event, not in the feed, not recorded. */
+	EVENT_HIDDEN = 1 << 0,
+	/* The C side of cgo: a C thread entered Go (creation) or left it (exit) with an extra M's g. */
+	EVENT_CGO_THREAD = 1 << 1,
+	/* newobject: several small variables merged into one allocation (Go 1.25 on); no type. */
+	EVENT_MERGED = 1 << 2,
+	/* casgstatus on Go 1.26 on, seen at the syscall entry/exit sites (inline CAS in Go). */
+	EVENT_SYSCALL_SITE = 1 << 3,
+};
+
+struct event {
+	uint64_t time_ns; /* CLOCK_MONOTONIC */
+	uint64_t goid;	  /* on whose behalf the thread ran: curg, not g0; 0 = none (netpoll, timer) */
+	uint64_t parent;  /* goid's parent as the model knows it; 0 unknown. Set by model_apply(). */
+	union {
+		uint64_t target; /* casgstatus: the goroutine that changes; newgoroutine: the child;
+				    goexit: the one that ends (equals goid but for a C thread) */
+		uint64_t len;	 /* makeslice */
+		uint64_t hint;	 /* makemap; as the int64 the program passed */
+		uint64_t size;	 /* newobject, bytes */
+		uint64_t count;	 /* lost */
+	};
+	union {
+		uint64_t cap;	      /* makeslice */
+		uint64_t exit_time;   /* goexit: the original's attribute 1, = time_ns */
+		uint64_t lost_by_type; /* lost: bit set of event types concerned */
+	};
+	uint32_t type_id;   /* allocations: names_type(); 0 unknown. makeslice: the element type */
+	uint32_t string_id; /* newgoroutine: start function; casgstatus to waiting: wait reason.
+			       names_string(); 0 unknown or none */
+	uint32_t site_id;   /* allocations: who called; newgoroutine: the go statement. names_site() */
+	uint16_t proc;	    /* index of the process in the model */
+	uint8_t type;	    /* enum event_type */
+	uint8_t flags;	    /* enum event_flag */
+	uint8_t from, to;   /* casgstatus: enum gstate, scan bit removed */
+	uint8_t reserved[6];
+};
+
+_Static_assert(sizeof(struct event) == 64, "one event, one cache line");
+
+/* "casgstatus", "makeslice", … ("lost" for EVENT_LOST, NULL when out of range). */
+const char *event_type_name(unsigned type);
+/* The reverse for the six sampled types; -EINVAL when unknown. */
+int event_type_parse(const char *name);
+/* "idle", "runnable", … ; NULL when out of range. */
+const char *gstate_name(unsigned state);
+/* Exit: into dead or deadextra from running or syscall. Creation: out of them into a live state
+ * (GO_RUNTIME: the transition rules of goexit0/gdestroy, newproc1, needm and dropm). */
+bool gstate_is_exit(unsigned from, unsigned to);
+bool gstate_is_creation(unsigned from, unsigned to);
+
+/* The goroutine whose state this event tells of; the actor when it tells of none. */
+static inline uint64_t event_subject(const struct event *ev)
+{
+	return ev->type == EVENT_CASGSTATUS || ev->type == EVENT_GOEXIT ||
+			       ev->type == EVENT_NEWGOROUTINE
+		       ? ev->target
+		       : ev->goid;
+}
+
+#endif

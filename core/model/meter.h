@@ -1,0 +1,42 @@
+/*
+ * The original's self-metrics, one sample a second. Whoever ticks (the composition root) gathers a
+ * sample from capture, model and recorder; stats, REST, the metrics file and the UI read it here.
+ * Thread-safe.
+ */
+#ifndef XGOTOPFS_MODEL_METER_H
+#define XGOTOPFS_MODEL_METER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/model/event.h"
+
+struct meter_sample {
+	uint64_t time_ns; /* CLOCK_REALTIME */
+	uint64_t rps;	  /* events read from the rings in the last second */
+	uint64_t pps;	  /* events applied in the last second */
+	uint64_t ewp;	  /* events read and waiting to be applied */
+	uint64_t lat_ns;  /* mean time in our BPF program a hit; the trap is not in it */
+	uint64_t prc_ns;  /* mean time of applying an event */
+	double bps;	  /* recorder: batches written a second */
+	uint64_t bfl_ns;  /* recorder: mean time of flushing a batch */
+	uint64_t qwl_ns;  /* recorder: mean wait of a batch before it is written */
+	/* ours */
+	uint64_t hits;		 /* probe hits in the last second, counted or not */
+	uint64_t lost;		 /* events lost in the last second */
+	uint64_t trap_ns;	 /* what one emulated hit costs here, measured at the start; 0 unknown */
+	double overhead_percent; /* estimate: hits * (trap + lat), of one CPU */
+};
+
+struct meter;
+
+int meter_new(struct meter **ret);
+void meter_free(struct meter *m);
+/* Appends a sample. Keeps the last 86,400 (a day); older ones are dropped. */
+void meter_add(struct meter *m, const struct meter_sample *s);
+/* The newest sample; all zero before the first. */
+void meter_last(struct meter *m, struct meter_sample *ret);
+/* All kept samples, oldest first; caller frees. 0 or -ENOMEM. */
+int meter_all(struct meter *m, struct meter_sample **ret, size_t *ret_n);
+
+#endif

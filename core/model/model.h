@@ -1,0 +1,168 @@
+/*
+ * The model: every goroutine of every traced process, what it did, and the feed of events.
+ * It knows nothing of how events come or who looks: capture, fs, web and session stay outside.
+ *
+ * One thread applies (capture or replay); any thread reads. Readers get copies made under a lock
+ * that is never held while formatting, replying or writing. Times: CLOCK_MONOTONIC ns.
+ * Memory: `retain` events, `retain_exited` exited goroutines, and what is live.
+ */
+#ifndef XGOTOPFS_MODEL_MODEL_H
+#define XGOTOPFS_MODEL_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "core/model/event.h"
+#include "core/model/feed.h"
+#include "core/model/names.h"
+
+struct model;
+
+struct model_config {
+	size_t retain;	       /* events kept, at least 1 */
+	size_t retain_exited;  /* exited goroutines kept, over all processes */
+	unsigned workers;      /* threads that apply a large batch (-pw); 1 = the caller alone */
+	int64_t wall_offset_ns; /* CLOCK_REALTIME minus CLOCK_MONOTONIC at the start */
+	struct names *names;   /* borrowed; outlives the model */
+};
+
+int model_new(const struct model_config *config, struct model **ret);
+void model_free(struct model *m);
+struct feed *model_feed(struct model *m);
+struct names *model_names(struct model *m);
+int64_t model_wall_offset(const struct model *m);
+
+/* --- processes -------------------------------------------------------------------------- */
+
+#define MODEL_PROCS_MAX 1024
+
+enum proc_state { PROC_RUNNING, PROC_EXITED };
+
+struct proc_info {
+	pid_t pid;
+	char binary_path[512];
+	char go_version[64];
+	enum proc_state state;
+	uint64_t attached_ns;
+	uint64_t exited_ns; /* 0 while it runs */
+};
+
+/* Returns the new process's index (0 for the first) or -ENOSPC. Applying thread only. */
+int model_proc_add(struct model *m, const struct proc_info *info);
+/* The target ended: its goroutines freeze as they were, nothing is dropped. */
+void model_proc_exited(struct model *m, unsigned proc, uint64_t time_ns);
+unsigned model_procs(struct model *m);
+int model_proc(struct model *m, unsigned proc, struct proc_info *ret); /* -ENOENT */
+int model_proc_by_pid(struct model *m, pid_t pid); /* newest with that pid, or -ENOENT */
+
+/* --- applying --------------------------------------------------------------------------- */
+
+/*
+ * Applies events in the order given and appends those without EVENT_HIDDEN to the feed. Sets
+ * ev->parent. Order within a goroutine is kept for any number of workers. Applying thread only.
+ */
+void model_apply(struct model *m, struct event *events, size_t n);
+
+/* A goroutine as read from the target's memory (runtime.allgs). */
+struct goroutine_seen {
+	uint64_t goid, parent;
+	uint32_t start_func_id, reason_id, created_site_id;
+	uint8_t state;
+	bool system; /* runtime/traceback.go isSystemGoroutine */
+};
+
+/*
+ * Brings process `proc` in line with what its memory said at `time_ns`: adds goroutines that were
+ * there before us, corrects states after a loss, ends those that are gone. What an event newer than
+ * time_ns said stands. `complete`: seen[] is all of allgs, so live ones that miss have exited.
+ */
+void model_heal(struct model *m, unsigned proc, const struct goroutine_seen *seen, size_t n,
+		uint64_t time_ns, bool complete);
+
+/* --- goroutines ------------------------------------------------------------------------- */
+
+enum goroutine_flag {
+	GOROUTINE_EXITED = 1 << 0,
+	GOROUTINE_SYSTEM = 1 << 1,	   /* belongs to the Go runtime */
+	GOROUTINE_FOUND = 1 << 2,	   /* existed before it was first seen: created_ns unknown */
+	GOROUTINE_STATE_UNKNOWN = 1 << 3, /* seen acting, no state change seen yet */
+	GOROUTINE_CGO = 1 << 4,	   /* a C thread's goroutine */
+	GOROUTINE_UNCERTAIN = 1 << 5,	   /* times and counts miss lost or unsampled events */
+};
+
+struct goroutine {
+	uint64_t goid, parent;
+	unsigned proc;
+	uint8_t state;		 /* enum gstate */
+	uint16_t flags;		 /* enum goroutine_flag */
+	uint32_t reason_id;	 /* why it waits, or waited last; names_string() */
+	uint32_t start_func_id; /* names_string() */
+	uint32_t created_site_id; /* names_site(): the go statement */
+	uint64_t state_since_ns; /* last state change, or when it was first seen */
+	uint64_t created_ns;	 /* first seen when GOROUTINE_FOUND */
+	uint64_t exited_ns;	 /* 0 while it lives */
+	uint64_t last_event_ns;
+	uint64_t woken_by;	      /* goid that made it runnable last; 0 none or the runtime */
+	uint64_t counts[EVENT_TYPES]; /* events by it; casgstatus: of it */
+	uint64_t alloc_bytes;
+	uint64_t state_ns[GSTATES]; /* completed stays only; add now - state_since_ns for the rest */
+	uint64_t runnable_count, runnable_sum_ns, runnable_max_ns; /* runnable -> running */
+	uint64_t children;	    /* created, live or not */
+};
+
+/* A copy of one goroutine; -ENOENT when it never was or is no longer retained. */
+int model_goroutine(struct model *m, unsigned proc, uint64_t goid, struct goroutine *ret);
+
+/*
+ * Copies of all goroutines of a process, live then (when `exited`) retained exited ones, by
+ * ascending goid. The caller frees *ret. 0 or -ENOMEM.
+ */
+int model_goroutines(struct model *m, unsigned proc, bool exited, struct goroutine **ret,
+		     size_t *ret_n);
+
+struct allocation {
+	uint8_t event_type; /* EVENT_MAKESLICE, EVENT_MAKEMAP or EVENT_NEWOBJECT */
+	uint32_t type_id;   /* 0: unknown, or the rest when a goroutine uses very many types */
+	uint64_t count, bytes;
+};
+
+/* What one goroutine allocated, by kind and type, most bytes first; caller frees. */
+int model_allocations(struct model *m, unsigned proc, uint64_t goid, struct allocation **ret,
+		      size_t *ret_n);
+/* The same over a whole process. */
+int model_type_totals(struct model *m, unsigned proc, struct allocation **ret, size_t *ret_n);
+
+/*
+ * The retained events that concern one goroutine (it acted, or its state changed), with sequence
+ * numbers in [from, to), oldest first. O(its events), not O(retained). Caller frees both arrays.
+ */
+int model_goroutine_events(struct model *m, unsigned proc, uint64_t goid, uint64_t from,
+			   uint64_t to, struct event **ret, uint64_t **ret_seqs, size_t *ret_n);
+
+/* --- totals ----------------------------------------------------------------------------- */
+
+#define LATENCY_BUCKETS 40 /* bucket i: [2^i, 2^(i+1)) ns */
+
+struct model_totals {
+	uint64_t events[EVENT_TYPES]; /* in the stream since the start */
+	uint64_t lost[EVENT_TYPES];   /* reported with model_lost() */
+	uint64_t goroutines_created, goroutines_exited;
+	uint64_t live[GSTATES]; /* live goroutines by state now */
+	uint64_t live_total, exited_retained, exited_dropped;
+	uint64_t alloc_bytes;
+	uint64_t trimmed;	/* events no longer retained */
+	uint64_t healed;	/* states corrected by model_heal() */
+	uint64_t last_event_ns; /* 0 before the first */
+	uint64_t memory_bytes;	/* of feed and goroutines, an estimate */
+	uint64_t runnable_latency[LATENCY_BUCKETS];
+};
+
+/* proc < 0: over all processes. */
+void model_totals(struct model *m, int proc, struct model_totals *ret);
+/* Counts events of a type as lost (process unknown in the kernel: -1), and puts a lost event in the
+ * feed. Applying thread only. */
+void model_lost(struct model *m, int proc, const uint64_t lost[EVENT_TYPES], uint64_t time_ns);
+
+#endif

@@ -1,0 +1,55 @@
+/*
+ * Interned strings, Go types and call sites. Ids are small, dense, stable and never reused, so
+ * events can carry them. 0 always means "unknown".
+ *
+ * Adding takes a lock and may come from any thread; looking up is lock-free, and a pointer that
+ * was handed out stays valid until names_free(). Bounded: past `max` entries of a kind, adding
+ * answers 0 and names_dropped() counts.
+ */
+#ifndef XGOTOPFS_MODEL_NAMES_H
+#define XGOTOPFS_MODEL_NAMES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct names;
+
+/* A Go type as far as an allocation needs it (Go internal/abi.Type). Sizes in bytes. */
+struct go_type {
+	const char *name; /* "main.Request", "map[string]int" */
+	uint64_t size;
+	uint64_t key_size, elem_size;	     /* maps; elem_size also slices and arrays */
+	uint8_t kind, key_kind, elem_kind; /* reflect.Kind numbers */
+};
+
+struct site {
+	uint32_t func_id; /* names_string() */
+	uint32_t file_id; /* names_string(); 0 unknown */
+	uint32_t line;	  /* 0 unknown */
+};
+
+int names_new(size_t max, struct names **ret);
+void names_free(struct names *n);
+
+/* The id of text[0..len), added when new. 0 when the bound is reached or memory is short. */
+uint32_t names_intern(struct names *n, const char *text, size_t len);
+/* "" for id 0 or one that does not exist; never NULL. */
+const char *names_string(const struct names *n, uint32_t id);
+
+/* Interns by name, size and kind together: two types may share a name. Copies the name. */
+uint32_t names_add_type(struct names *n, const struct go_type *type);
+/* A type with the name "" and kind 0 for id 0; never NULL. */
+const struct go_type *names_type(const struct names *n, uint32_t id);
+/* How many types there are: ids run from 1 to this. */
+uint32_t names_types(const struct names *n);
+
+uint32_t names_add_site(struct names *n, struct site site);
+/* All zero for id 0; never NULL. */
+const struct site *names_site(const struct names *n, uint32_t id);
+
+uint64_t names_dropped(const struct names *n);
+
+/* reflect.Kind as text: "struct", "int", …; "invalid" for 0, "unknown" past the last. */
+const char *go_kind_name(unsigned kind);
+
+#endif

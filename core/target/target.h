@@ -1,0 +1,155 @@
+/*
+ * A Go program on disk: everything the tracer must know of it before it attaches. One facade over
+ * the room's files (image, buildinfo, pclntab, moduledata, layout, types, wait reasons, placement).
+ * Immutable once opened; any thread may read. Addresses are static ELF virtual addresses.
+ *
+ * Refusals are -ENOEXEC with one line of reason and advice logged at error level: not Go, before
+ * 1.17, gccgo, TinyGo, packed, 32-bit, another architecture, a site that cannot be proven safe.
+ */
+#ifndef XGOTOPFS_TARGET_TARGET_H
+#define XGOTOPFS_TARGET_TARGET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "core/base/util.h"
+
+struct target;
+
+/*
+ * Opens a binary by path. For a live process give /proc/PID/exe: the magic link opens the right
+ * file in any mount namespace, and also one that was deleted or replaced since.
+ * Refusals as above; -ENOENT, -EACCES, -EIO as for open(2).
+ */
+int target_open(const char *path, struct target **ret);
+void target_free(struct target *t);
+
+const char *target_path(const struct target *t);       /* as opened */
+const char *target_go_version(const struct target *t); /* "go1.24.1 X:noswissmap" */
+unsigned target_go_minor(const struct target *t);      /* 17 … 27 …: of go1.N */
+const char *target_arch(const struct target *t);       /* "amd64", "arm64" */
+bool target_is_pie(const struct target *t);
+const char *target_symbols_from(const struct target *t); /* ".gopclntab", ".symtab", … */
+const char *target_offsets_from(const struct target *t); /* "table go1.24", "table + DWARF", … */
+/* What this version or build hides from the probes; "" when nothing. */
+const char *target_not_covered(const struct target *t);
+
+/* Field offsets in runtime.g, m and p, in bytes (GO_RUNTIME: section 1). */
+struct go_layout {
+	uint32_t g_m, g_sched, g_atomicstatus, g_goid, g_waitsince, g_waitreason;
+	uint32_t g_parent_goid; /* 0: this version has none (before 1.21) */
+	uint32_t g_gopc, g_startpc, g_size;
+	uint32_t m_g0, m_procid, m_curg, m_p, m_id;
+	bool goid_before_status; /* newproc1 sets g.goid before casgstatus (1.24 on) */
+	bool register_abi;	 /* false: arm64 1.17, arguments on the stack */
+	bool inline_syscall_cas; /* 1.26 on: entersyscall/exitsyscall bypass casgstatus */
+};
+const struct go_layout *target_layout(const struct target *t);
+
+/* --- code ------------------------------------------------------------------------------- */
+
+struct go_func {
+	uint64_t entry, end; /* [entry, end) */
+	const char *name;    /* in the target's own memory; lives as long as it */
+};
+/* The ABIInternal body of a function (not its .abi0 wrapper). -ENOENT. */
+int target_func_by_name(const struct target *t, const char *name, struct go_func *ret);
+int target_func_by_pc(const struct target *t, uint64_t pc, struct go_func *ret);
+/* File and line of a pc (for a return address pass pc - 1). *ret_file lives as long as t. */
+int target_line_by_pc(const struct target *t, uint64_t pc, const char **ret_file,
+		      uint32_t *ret_line);
+/* runtime/traceback.go isSystemGoroutine() by start function. */
+bool target_is_system_goroutine(const struct target *t, uint64_t start_pc);
+
+/* --- data ------------------------------------------------------------------------------- */
+
+struct target_type {
+	char name[512]; /* cut with "…" when longer */
+	uint64_t size, key_size, elem_size;
+	uint8_t kind, key_kind, elem_kind;
+};
+/* The type descriptor at a static address. -ENOENT when it lies outside the binary's types (made by
+ * reflect at run time: read it from the process with target_type_in_memory()). */
+int target_type(const struct target *t, uint64_t addr, struct target_type *ret);
+/* waitReasonStrings[reason]; NULL when out of range or not found in this binary. */
+const char *target_wait_reason(const struct target *t, unsigned reason);
+
+/* --- probe sites ------------------------------------------------------------------------ */
+
+enum probe_kind {
+	PROBE_CASGSTATUS,
+	PROBE_NEWPROC_GOID, /* in newproc1 right after g.goid is final; newg in `reg` */
+	PROBE_GDESTROY,	    /* exit only, when casgstatus is not captured */
+	PROBE_NEWOBJECT,
+	PROBE_MALLOC_SPECIAL, /* mallocgcSmall…SCn, mallocgcTiny…: (size, typ, needzero) */
+	PROBE_MAKESLICE,
+	PROBE_MAKESLICECOPY,
+	PROBE_MAKEMAP,
+	PROBE_MAKEMAP_SMALL,
+	PROBE_ENTERSYSCALL, /* reentersyscall, entersyscallblock: 1.26 on */
+	PROBE_EXITSYSCALL,
+	PROBE_KINDS,
+};
+
+enum probe_site_flag {
+	/* On the prologue's branch: the program must skip the hit when the branch to morestack is taken. */
+	SITE_FILTER_BRANCH = 1 << 0,
+	/* On the first instruction: the program must evaluate the stack check itself. */
+	SITE_STACK_CHECK = 1 << 1,
+};
+
+struct probe_site {
+	enum probe_kind kind;
+	unsigned wants; /* enum target_want bits: attached while any of these is wanted */
+	char symbol[96];
+	uint64_t func_entry, addr; /* static address of the function and of the site */
+	uint64_t file_offset;	   /* what a uprobe takes */
+	uint32_t flags;		   /* enum probe_site_flag */
+	int16_t sp_delta;	   /* entry sp minus sp at the site, bytes: the return address (amd64)
+				      is at sp + sp_delta */
+	uint8_t reg;		   /* PROBE_NEWPROC_GOID: register number of newg (DWARF numbering) */
+	bool emulated;		   /* the kernel emulates it: one trap */
+	bool attached;		   /* filled by capture_sites() */
+	char instruction[64];	   /* disassembled, for people */
+};
+
+/* What to observe. The bits are 1 << the event numbers of core/model/event.h, which this room does
+ * not know; capture asserts that they agree. */
+enum target_want {
+	WANT_STATES = 1 << 0,	 /* casgstatus */
+	WANT_SLICES = 1 << 1,	 /* makeslice */
+	WANT_MAPS = 1 << 2,	 /* makemap */
+	WANT_OBJECTS = 1 << 3,	 /* newobject */
+	WANT_CREATIONS = 1 << 4, /* newgoroutine */
+	WANT_EXITS = 1 << 5,	 /* goexit */
+	WANT_ALL = (1 << 6) - 1,
+};
+
+/*
+ * Chooses the fewest sites that give what is `wanted` (enum target_want bits) exactly once each: with
+ * WANT_STATES, creations and exits come from casgstatus itself wherever g.goid is final there.
+ * -ENOEXEC when a needed site cannot be proven safe (logged). The caller frees *ret.
+ */
+int target_sites(const struct target *t, unsigned wanted, struct probe_site **ret, size_t *ret_n);
+
+/* Return addresses that mean "an inner call, counted at the outer function": [lo, hi). */
+struct pc_range {
+	uint64_t lo, hi;
+};
+enum exclude_kind { EXCLUDE_MALLOC, EXCLUDE_MAPS, EXCLUDE_KINDS };
+#define EXCLUDE_RANGES_MAX 8
+/* Writes at most EXCLUDE_RANGES_MAX merged ranges; returns how many. */
+size_t target_exclude(const struct target *t, enum exclude_kind kind,
+		      struct pc_range ret[EXCLUDE_RANGES_MAX]);
+
+/* --- a live process of it ---------------------------------------------------------------- */
+
+/* Runtime address minus static address, from /proc/PID/maps. 0 for a non-PIE. -ESRCH, -ENOENT. */
+int target_load_bias(const struct target *t, pid_t pid, uint64_t *ret);
+/* A type outside the binary's own, by its runtime address. */
+int target_type_in_memory(const struct target *t, pid_t pid, uint64_t addr,
+			  struct target_type *ret);
+
+#endif

@@ -1,0 +1,35 @@
+/*
+ * One event as a line: the text form of `events` and stdout, and the JSONL form of sessions and the
+ * API. The same event always gives the same bytes, so byte offsets into a log stay true.
+ * Thread-safe (reads names only).
+ */
+#ifndef XGOTOPFS_VIEW_EVENT_FORMAT_H
+#define XGOTOPFS_VIEW_EVENT_FORMAT_H
+
+#include "core/base/buf.h"
+#include "core/model/event.h"
+#include "core/model/names.h"
+
+struct event_format {
+	const struct names *names;
+	int64_t wall_offset_ns;
+	/* Process ids by index, to print pid=; NULL when one process is traced (text leaves it out). */
+	int (*pid_of)(void *ctx, unsigned proc);
+	void *ctx;
+};
+
+/* "1763900000.123456789 41 newobject type=main.Request size=96 kind=struct\n" (DESIGN: event line).
+ * Values that are empty or hold a space, quote, '=' or control character are quoted, with
+ * backslash escapes. */
+void event_format_text(const struct event_format *f, const struct event *ev, struct buf *out);
+
+/* {"timestamp":…,"event_type":…,"goroutine":…,"parent_goroutine":…,"attributes":[…5…],…ours}\n */
+void event_format_json(const struct event_format *f, const struct event *ev, struct buf *out);
+
+/* The original's five attributes (DESIGN: events and their ABI). */
+void event_attributes(const struct event *ev, const struct names *names, uint64_t ret[5]);
+
+/* A value as the text form writes it. */
+void event_format_value(const char *value, struct buf *out);
+
+#endif

@@ -1,0 +1,46 @@
+/*
+ * What only a live target can answer. Filled by the composition root from target and capture, so
+ * that view, fs and web know neither; all NULL in a replay (the views then say so).
+ * Functions may be called from any thread and may take milliseconds.
+ */
+#ifndef XGOTOPFS_VIEW_LIVE_H
+#define XGOTOPFS_VIEW_LIVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/buf.h"
+#include "core/model/event.h"
+
+struct health_probe {
+	char symbol[96];
+	char instruction[64];
+	uint64_t offset;	/* from the function's entry, bytes */
+	bool emulated;		/* one trap; otherwise stepped out of line, ten times the cost */
+	const char *event_name; /* static */
+};
+
+struct health {
+	char go_version[64], offsets_from[64], symbols_from[64], goroutines_from[128];
+	char not_covered[512]; /* what this Go version hides from the probes in use; "" = nothing */
+	uint64_t hits, skipped_by_filter;
+	uint64_t lost[EVENT_TYPES];
+	uint64_t ring_bytes;
+	unsigned readers, processors; /* in use, after the bound of one a CPU */
+	double overhead_percent;      /* estimate incl. trap, of one CPU, last second */
+	uint64_t trap_ns;	      /* measured at the start on this machine; 0 = could not */
+	struct health_probe probes[64];
+	unsigned n_probes;
+};
+
+struct live {
+	void *ctx;
+	int (*health)(void *ctx, unsigned proc, struct health *ret);
+	/* Go's debug=2 text of one goroutine, or of all. -ESRCH when the target is gone. */
+	int (*stack)(void *ctx, unsigned proc, uint64_t goid, struct buf *out);
+	int (*stacks)(void *ctx, unsigned proc, struct buf *out);
+	/* Reads allgs again now and heals the model. */
+	int (*refresh)(void *ctx, unsigned proc);
+};
+
+#endif
