@@ -13,7 +13,7 @@
 #include "core/model/control.h"
 #include "core/model/meter.h"
 #include "core/model/model.h"
-#include "core/view/event_format.h"
+#include "core/model/event_format.h"
 #include "core/view/live.h"
 
 struct view {

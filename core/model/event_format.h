@@ -3,8 +3,8 @@
  * API. The same event always gives the same bytes, so byte offsets into a log stay true.
  * Thread-safe (reads names only).
  */
-#ifndef XGOTOPFS_VIEW_EVENT_FORMAT_H
-#define XGOTOPFS_VIEW_EVENT_FORMAT_H
+#ifndef XGOTOPFS_MODEL_EVENT_FORMAT_H
+#define XGOTOPFS_MODEL_EVENT_FORMAT_H
 
 #include "core/base/buf.h"
 #include "core/model/event.h"
