@@ -1,0 +1,65 @@
+#!/bin/sh
+# Installs from the distribution (Debian 12 or newer) what building needs, and what the demo
+# (`demo`) or the tests (`test`) need beyond that. Installs only what is missing, says nothing when
+# nothing is. Usage: scripts/install-deps.sh [build|demo|test]
+set -eu
+
+what=${1:-build}
+
+build="gcc clang llvm bpftool meson ninja-build pkg-config libc6-dev
+	libbpf-dev libelf-dev libdw-dev libfuse3-dev fuse3 libinih-dev
+	libprotobuf-c-dev protobuf-c-compiler libwebsockets-dev libjansson-dev
+	libzydis-dev libcmocka-dev"
+# ca-certificates: the Go module proxy and, for newer toolchains, its checksum database.
+demo="ca-certificates procps"
+tests="rclone busybox less rsync curl jq"
+
+case $what in
+build) packages=$build ;;
+demo) packages="$build $demo" ;;
+test) packages="$build $demo $tests" ;;
+*)
+	echo "usage: scripts/install-deps.sh [build|demo|test]" >&2
+	exit 2
+	;;
+esac
+
+# Any Go from 1.17 on builds the demo and bootstraps the others (scripts/go.sh).
+if [ "$what" != build ] && ! command -v go >/dev/null 2>&1; then
+	packages="$packages golang-go"
+fi
+
+if ! command -v dpkg-query >/dev/null 2>&1; then
+	echo "install-deps: not a Debian system; install what these packages hold:" $packages >&2
+	exit 1
+fi
+
+missing=
+for package in $packages; do
+	status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+	[ "$status" = installed ] || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" -ne 0 ]; then
+	echo "install-deps: needs root to install:$missing" >&2
+	exit 4
+fi
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+trap 'exit 130' INT TERM HUP
+export DEBIAN_FRONTEND=noninteractive
+
+# A run stopped half-way, or another package manager at work, are ordinary: wait and carry on.
+apt() {
+	apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@" >>"$log" 2>&1
+}
+
+echo "install-deps: installing$missing" >&2
+if ! { apt install -y --no-install-recommends $missing ||
+	{ dpkg --configure -a >>"$log" 2>&1; apt update && apt install -y --no-install-recommends $missing; }; }; then
+	cat "$log" >&2
+	echo "install-deps: could not install:$missing" >&2
+	exit 1
+fi
