@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct image;
 
@@ -24,9 +25,27 @@ int image_open(const char *path, struct image **ret, char *why, size_t why_size)
 void image_free(struct image *img);
 
 uint16_t image_machine(const struct image *img); /* EM_X86_64, EM_AARCH64 */
-bool image_is_pie(const struct image *img);	 /* ET_DYN */
+bool image_is_pie(const struct image *img);      /* ET_DYN */
 bool image_section(const struct image *img, const char *name, struct image_section *ret);
 
+/* The i-th section or loaded segment, in file order; false past the last one. `data` is valid for
+ * `size` bytes, which is what of the segment is in the file (no .bss). */
+struct image_segment {
+	uint64_t vaddr, size, offset;
+	const uint8_t *data;
+	bool executable, writable;
+};
+bool image_section_at(const struct image *img, size_t i, struct image_section *ret);
+bool image_segment_at(const struct image *img, size_t i, struct image_segment *ret);
+
+/* st_dev and st_ino of the file when it was opened. */
+void image_identity(const struct image *img, dev_t *ret_dev, ino_t *ret_ino);
+const char *image_interpreter(const struct image *img); /* PT_INTERP, "" when static */
+/* The libelf handle, for libdw; not thread-safe: use it while opening only. */
+struct Elf *image_elf(const struct image *img);
+
+/* n bytes at a file offset, also those that are not loaded. NULL when they are not all there. */
+const void *image_file(const struct image *img, uint64_t offset, size_t n);
 /* The n file bytes that are loaded at vaddr; NULL when they are not all in the file. */
 const void *image_at(const struct image *img, uint64_t vaddr, size_t n);
 /* How many file bytes follow from vaddr in its segment; 0 when it is not loaded. */
@@ -36,6 +55,9 @@ int image_code_offset(const struct image *img, uint64_t vaddr, uint64_t *ret);
 /* The pointer-sized word the dynamic loader leaves at vaddr, less the load bias: the file's word,
  * or a RELATIVE relocation's addend when there is one. -ENOENT. */
 int image_word(const struct image *img, uint64_t vaddr, uint64_t *ret);
+/* Aligned addresses in data segments whose image_word() is `value`, at most max; returns how many.
+ * Reads all of the data: not for often. */
+size_t image_find_word(const struct image *img, uint64_t value, uint64_t *ret, size_t max);
 /* Symbol by name from .symtab. -ENOENT (stripped, or not there). */
 int image_symbol(const struct image *img, const char *name, uint64_t *ret_addr, uint64_t *ret_size);
 

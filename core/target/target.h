@@ -25,6 +25,9 @@ struct target;
  */
 int target_open(const char *path, struct target **ret);
 void target_free(struct target *t);
+/* Can a process of it run, and be probed, on this machine? 0, or -ENOEXEC (logged) for a program of
+ * another architecture, which target_open() reads all the same. */
+int target_check_runnable(const struct target *t);
 
 const char *target_path(const struct target *t);       /* as opened */
 const char *target_go_version(const struct target *t); /* "go1.24.1 X:noswissmap" */
@@ -43,7 +46,7 @@ struct go_layout {
 	uint32_t g_gopc, g_startpc, g_size;
 	uint32_t m_g0, m_procid, m_curg, m_p, m_id;
 	bool goid_before_status; /* newproc1 sets g.goid before casgstatus (1.24 on) */
-	bool register_abi;	 /* false: arm64 1.17, arguments on the stack */
+	bool register_abi;       /* false: arm64 1.17, arguments on the stack */
 	bool inline_syscall_cas; /* 1.26 on: entersyscall/exitsyscall bypass casgstatus */
 };
 const struct go_layout *target_layout(const struct target *t);
@@ -53,6 +56,8 @@ const struct go_layout *target_layout(const struct target *t);
 struct go_func {
 	uint64_t entry, end; /* [entry, end) */
 	const char *name;    /* in the target's own memory; lives as long as it */
+	uint32_t start_line; /* of the func keyword; 0 when unknown (before 1.20) */
+	bool wrapper;	     /* made by the compiler or linker: ABI and method wrappers */
 };
 /* The ABIInternal body of a function (not its .abi0 wrapper). -ENOENT. */
 int target_func_by_name(const struct target *t, const char *name, struct go_func *ret);
@@ -60,6 +65,27 @@ int target_func_by_pc(const struct target *t, uint64_t pc, struct go_func *ret);
 /* File and line of a pc (for a return address pass pc - 1). *ret_file lives as long as t. */
 int target_line_by_pc(const struct target *t, uint64_t pc, const char **ret_file,
 		      uint32_t *ret_line);
+
+/* One call at a pc, as Go's own traceback shows it. Strings live as long as the target. */
+struct target_frame {
+	const char *function, *file; /* file: "?" when unknown */
+	uint32_t line, start_line;   /* 0 unknown; start_line: 1.20 on */
+	uint64_t entry;		     /* of the physical function */
+	bool inlined;		     /* part of the physical function, which comes last */
+	bool wrapper;
+};
+/*
+ * The physical frame at pc and the calls that were inlined into it there, innermost first, so that
+ * the physical frame is last. For a return address pass pc - 1. Returns how many, at most max, or
+ * -ENOENT (not Go code).
+ */
+int target_frames_by_pc(const struct target *t, uint64_t pc, struct target_frame *ret, size_t max);
+/* runtime/traceback.go showframe(): does a dump of goroutines show this frame? `callee` is the frame
+ * it called, shown or not; NULL for the innermost. */
+bool target_frame_shown(const struct target_frame *f, const struct target_frame *callee);
+/* The name as Go prints it: type arguments as "[...]", gopanic as "panic". Cut to `size`. */
+void target_frame_print_name(const struct target_frame *f, char *buf, size_t size);
+
 /* runtime/traceback.go isSystemGoroutine() by start function. */
 bool target_is_system_goroutine(const struct target *t, uint64_t start_pc);
 
@@ -81,7 +107,7 @@ const char *target_wait_reason(const struct target *t, unsigned reason);
 enum probe_kind {
 	PROBE_CASGSTATUS,
 	PROBE_NEWPROC_GOID, /* in newproc1 right after g.goid is final; newg in `reg` */
-	PROBE_GDESTROY,	    /* exit only, when casgstatus is not captured */
+	PROBE_GDESTROY,     /* exit only, when casgstatus is not captured */
 	PROBE_NEWOBJECT,
 	PROBE_MALLOC_SPECIAL, /* mallocgcSmall…SCn, mallocgcTiny…: (size, typ, needzero) */
 	PROBE_MAKESLICE,
@@ -94,7 +120,8 @@ enum probe_kind {
 };
 
 enum probe_site_flag {
-	/* On the prologue's branch: the program must skip the hit when the branch to morestack is taken. */
+	/* On the prologue's branch: the program must skip the hit when the branch to morestack is
+	   taken. */
 	SITE_FILTER_BRANCH = 1 << 0,
 	/* On the first instruction: the program must evaluate the stack check itself. */
 	SITE_STACK_CHECK = 1 << 1,
@@ -105,31 +132,31 @@ struct probe_site {
 	unsigned wants; /* enum target_want bits: attached while any of these is wanted */
 	char symbol[96];
 	uint64_t func_entry, addr; /* static address of the function and of the site */
-	uint64_t file_offset;	   /* what a uprobe takes */
-	uint32_t flags;		   /* enum probe_site_flag */
-	int16_t sp_delta;	   /* entry sp minus sp at the site, bytes: the return address (amd64)
-				      is at sp + sp_delta */
-	uint8_t reg;		   /* PROBE_NEWPROC_GOID: register number of newg (DWARF numbering) */
-	bool emulated;		   /* the kernel emulates it: one trap */
-	bool attached;		   /* filled by capture_sites() */
-	char instruction[64];	   /* disassembled, for people */
+	uint64_t file_offset;      /* what a uprobe takes */
+	uint32_t flags;            /* enum probe_site_flag */
+	int16_t sp_delta;     /* entry sp minus sp at the site, bytes: the return address (amd64)
+				 is at sp + sp_delta */
+	uint8_t reg;          /* PROBE_NEWPROC_GOID: register number of newg (DWARF numbering) */
+	bool emulated;        /* the kernel emulates it: one trap */
+	bool attached;        /* filled by capture_sites() */
+	char instruction[64]; /* disassembled, for people */
 };
 
 /* What to observe. The bits are 1 << the event numbers of core/model/event.h, which this room does
  * not know; capture asserts that they agree. */
 enum target_want {
-	WANT_STATES = 1 << 0,	 /* casgstatus */
-	WANT_SLICES = 1 << 1,	 /* makeslice */
-	WANT_MAPS = 1 << 2,	 /* makemap */
-	WANT_OBJECTS = 1 << 3,	 /* newobject */
+	WANT_STATES = 1 << 0,    /* casgstatus */
+	WANT_SLICES = 1 << 1,    /* makeslice */
+	WANT_MAPS = 1 << 2,      /* makemap */
+	WANT_OBJECTS = 1 << 3,   /* newobject */
 	WANT_CREATIONS = 1 << 4, /* newgoroutine */
-	WANT_EXITS = 1 << 5,	 /* goexit */
+	WANT_EXITS = 1 << 5,     /* goexit */
 	WANT_ALL = (1 << 6) - 1,
 };
 
 /*
- * Chooses the fewest sites that give what is `wanted` (enum target_want bits) exactly once each: with
- * WANT_STATES, creations and exits come from casgstatus itself wherever g.goid is final there.
+ * Chooses the fewest sites that give what is `wanted` (enum target_want bits) exactly once each:
+ * with WANT_STATES, creations and exits come from casgstatus itself wherever g.goid is final there.
  * -ENOEXEC when a needed site cannot be proven safe (logged). The caller frees *ret.
  */
 int target_sites(const struct target *t, unsigned wanted, struct probe_site **ret, size_t *ret_n);

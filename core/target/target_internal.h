@@ -2,8 +2,16 @@
 #ifndef XGOTOPFS_TARGET_INTERNAL_H
 #define XGOTOPFS_TARGET_INTERNAL_H
 
+#include <pthread.h>
+
+#include "core/target/buildinfo.h"
 #include "core/target/image.h"
+#include "core/target/moduledata.h"
+#include "core/target/pclntab.h"
 #include "core/target/target.h"
+
+struct wait_reasons; /* waitreason.c */
+struct name_index;   /* target_code.c */
 
 const struct image *target_image(const struct target *t);
 
@@ -12,5 +20,42 @@ struct go_ranges {
 	uint64_t text, etext, types, etypes;
 };
 const struct go_ranges *target_ranges(const struct target *t);
+
+/*
+ * The functions of the runtime and its internal packages (names beginning with "runtime.",
+ * "internal/runtime/", "runtime/internal/"), in address order; -ENOENT past the last. Wrappers
+ * included. Cheap: the list is made while opening.
+ */
+int target_runtime_func(const struct target *t, size_t i, struct go_func *ret);
+
+struct target {
+	char *path;
+	struct image *img;
+	struct buildinfo build;
+	struct pclntab tab;
+	struct moduledata module;
+	struct go_ranges ranges;
+	struct go_layout layout;
+	char symbols_from[96], offsets_from[96];
+	uint8_t wrapper_id; /* abi.FuncIDWrapper of this release */
+	struct name_index *names;
+
+	pthread_mutex_t lock;
+	bool reasons_ready;	      /* protected by lock */
+	struct wait_reasons *reasons; /* constant once ready */
+};
+
+/* target_open() without the log line: `why` gets the reason of a refusal. */
+int target_open_why(const char *path, struct target **ret, char *why, size_t why_size);
+
+/* Why this file is no Go program that we can trace, in one line with advice; what is known of it so
+ * far is in `t`. Always -ENOEXEC. */
+int refuse_not_go(const struct target *t, char *why, size_t why_size);
+int refuse(char *why, size_t why_size, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* target_code.c: the list behind target_func_by_name(). -ENOMEM, -ENOENT (table not in order). */
+int target_index_names(struct target *t);
+void name_index_free(struct name_index *names);
+void wait_reasons_free(struct wait_reasons *reasons);
 
 #endif

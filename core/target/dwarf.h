@@ -1,0 +1,43 @@
+/*
+ * Struct layouts from DWARF, for releases newer than the table and to check the table. Used while
+ * opening only, on one thread (libdw is not thread-safe).
+ */
+#ifndef XGOTOPFS_TARGET_DWARF_H
+#define XGOTOPFS_TARGET_DWARF_H
+
+#include "core/target/image.h"
+
+/* In the order of dwarf.c's table. */
+enum dwarf_field {
+	DWARF_G_M,
+	DWARF_G_SCHED,
+	DWARF_G_STATUS,
+	DWARF_G_GOID,
+	DWARF_G_WAITSINCE,
+	DWARF_G_WAITREASON,
+	DWARF_G_PARENT,
+	DWARF_G_GOPC,
+	DWARF_G_STARTPC,
+	DWARF_M_G0,
+	DWARF_M_PROCID,
+	DWARF_M_CURG,
+	DWARF_M_P,
+	DWARF_M_ID,
+	DWARF_MD_TYPES,
+	DWARF_MD_ETYPES,
+	DWARF_MD_GOFUNC,
+	DWARF_MD_TEXTSECTMAP,
+	DWARF_FIELDS,
+};
+
+struct dwarf_facts {
+	int64_t offset[DWARF_FIELDS]; /* -1: the struct has no such field */
+	uint32_t g_size;
+};
+
+/* Bytes that reading the DWARF would have to unpack and look through; 0 when there is none. */
+uint64_t dwarf_cost(const struct image *img);
+/* 0, -ENOENT (no DWARF, or not the runtime's structs in it), -ENOEXEC (damaged). */
+int dwarf_read(const struct image *img, struct dwarf_facts *ret);
+
+#endif

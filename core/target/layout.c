@@ -1,0 +1,116 @@
+/*
+ * The table of GO_RUNTIME offsets, read from the DWARF of a program of each release (amd64 and
+ * arm64 agree). Sources: runtime/runtime2.go, types g, m, p. Constant data; any thread.
+ */
+#include "core/target/layout.h"
+
+#include <elf.h>
+#include <errno.h>
+
+#include "core/base/util.h"
+
+#define G_COMMON .g_m = 48, .g_sched = 56
+#define G_OLD                                                                                      \
+	G_COMMON, .g_atomicstatus = 144, .g_goid = 152, .g_waitsince = 168, .g_waitreason = 176
+#define G_1_23                                                                                     \
+	G_COMMON, .g_atomicstatus = 152, .g_goid = 160, .g_waitsince = 176, .g_waitreason = 184
+#define M_OLD  .m_g0 = 0, .m_procid = 72, .m_curg = 192, .m_p = 208, .m_id = 232
+#define M_1_25 .m_g0 = 0, .m_procid = 64, .m_curg = 184, .m_p = 200, .m_id = 224
+#define M_1_26 .m_g0 = 0, .m_procid = 64, .m_curg = 184, .m_p = 208, .m_id = 232
+
+static const struct {
+	unsigned first, last;
+	struct go_layout layout;
+} table[] = {
+	{17, 20, {G_OLD, M_OLD, .g_gopc = 296, .g_startpc = 312, .g_size = 392}},
+	{21,
+	 21,
+	 {G_OLD, M_OLD, .g_parent_goid = 272, .g_gopc = 280, .g_startpc = 296, .g_size = 408}},
+	{22,
+	 22,
+	 {G_OLD, M_OLD, .g_parent_goid = 272, .g_gopc = 280, .g_startpc = 296, .g_size = 424}},
+	{23,
+	 23,
+	 {G_1_23, M_OLD, .g_parent_goid = 280, .g_gopc = 288, .g_startpc = 304, .g_size = 432}},
+	{24,
+	 24,
+	 {G_1_23, M_OLD, .g_parent_goid = 280, .g_gopc = 288, .g_startpc = 304, .g_size = 440}},
+	{25,
+	 25,
+	 {G_OLD, M_1_25, .g_parent_goid = 272, .g_gopc = 280, .g_startpc = 296, .g_size = 440}},
+	{26,
+	 27,
+	 {G_OLD, M_1_26, .g_parent_goid = 280, .g_gopc = 288, .g_startpc = 304, .g_size = 456}},
+};
+
+int layout_of_release(unsigned minor, uint16_t machine, struct go_layout *ret)
+{
+	struct go_layout layout = {0};
+	int err = -ENOENT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
+		if (minor >= table[i].first && minor <= table[i].last) {
+			layout = table[i].layout;
+			err = 0;
+		}
+	/* What a release does, rather than where it keeps things, is taken to last. */
+	layout.goid_before_status = minor >= 24;
+	layout.register_abi = minor >= 18 || machine == EM_X86_64;
+	layout.inline_syscall_cas = minor >= 26;
+	*ret = layout;
+	return err;
+}
+
+unsigned layout_apply_dwarf(struct go_layout *layout, const struct dwarf_facts *facts)
+{
+	const struct {
+		uint32_t *field;
+		enum dwarf_field from;
+	} map[] = {
+		{&layout->g_m, DWARF_G_M},
+		{&layout->g_sched, DWARF_G_SCHED},
+		{&layout->g_atomicstatus, DWARF_G_STATUS},
+		{&layout->g_goid, DWARF_G_GOID},
+		{&layout->g_waitsince, DWARF_G_WAITSINCE},
+		{&layout->g_waitreason, DWARF_G_WAITREASON},
+		{&layout->g_parent_goid, DWARF_G_PARENT},
+		{&layout->g_gopc, DWARF_G_GOPC},
+		{&layout->g_startpc, DWARF_G_STARTPC},
+		{&layout->m_g0, DWARF_M_G0},
+		{&layout->m_procid, DWARF_M_PROCID},
+		{&layout->m_curg, DWARF_M_CURG},
+		{&layout->m_p, DWARF_M_P},
+		{&layout->m_id, DWARF_M_ID},
+	};
+	unsigned changed = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(map); i++) {
+		int64_t offset = facts->offset[map[i].from];
+		uint32_t value = offset < 0 ? 0 : (uint32_t)offset;
+
+		changed += *map[i].field != value;
+		*map[i].field = value;
+	}
+	changed += layout->g_size != facts->g_size;
+	layout->g_size = facts->g_size;
+	return changed;
+}
+
+const char *layout_not_covered(unsigned minor)
+{
+	/* casgstatus sees neither scan bits nor the preemption of a goroutine by the collector;
+	 * both end in states that it does see. */
+	if (minor >= 26)
+		return "system calls change state without casgstatus (seen by probes of their "
+		       "own); a "
+		       "leaked goroutine that the collector finds alive again; switches to and "
+		       "from "
+		       "iter.Pull coroutines; objects merged by the compiler have no type";
+	if (minor >= 25)
+		return "switches to and from iter.Pull coroutines; objects merged by the compiler "
+		       "have "
+		       "no type";
+	if (minor >= 22)
+		return "switches to and from iter.Pull coroutines";
+	return "";
+}

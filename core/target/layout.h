@@ -1,0 +1,18 @@
+/* Field offsets of runtime.g, m and p by Go release, and what a release hides. */
+#ifndef XGOTOPFS_TARGET_LAYOUT_H
+#define XGOTOPFS_TARGET_LAYOUT_H
+
+#include "core/target/dwarf.h"
+#include "core/target/target.h"
+
+#define LAYOUT_OLDEST 17
+#define LAYOUT_NEWEST 27
+
+/* 0 or -ENOENT when the release is not in the table. `machine` is EM_*. */
+int layout_of_release(unsigned minor, uint16_t machine, struct go_layout *ret);
+/* Overrides what DWARF knows; the flags stay. Returns how many fields it changed. */
+unsigned layout_apply_dwarf(struct go_layout *layout, const struct dwarf_facts *facts);
+/* One line for people, or "". */
+const char *layout_not_covered(unsigned minor);
+
+#endif

@@ -1,0 +1,29 @@
+/*
+ * runtime.firstmoduledata: where the program's text, types and function data are. The only
+ * trustworthy source of the text start (with external linking .text begins before runtime.text).
+ */
+#ifndef XGOTOPFS_TARGET_MODULEDATA_H
+#define XGOTOPFS_TARGET_MODULEDATA_H
+
+#include "core/target/pclntab.h"
+
+/* Offsets of the fields that move between releases; the rest has not moved since 1.16. */
+struct moduledata_layout {
+	uint32_t types, etypes, gofunc, textsectmap; /* 0: the release has none */
+};
+/* For go1.`minor`, as far as the table goes; newer releases get the newest known. */
+const struct moduledata_layout *moduledata_layout(unsigned minor);
+
+struct moduledata {
+	uint64_t addr, text, etext, types, etypes, gofunc;
+	struct text_section sections[16];
+	size_t n_sections;
+};
+
+/* Finds and checks the moduledata that points at `tab`. -ENOENT when there is none. */
+int moduledata_find(const struct image *img, const struct pclntab *tab,
+		    const struct moduledata_layout *layout, struct moduledata *ret);
+/* Makes tab usable: text start, text sections and function data. */
+void moduledata_apply(const struct moduledata *md, struct pclntab *tab);
+
+#endif

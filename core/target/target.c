@@ -1,0 +1,230 @@
+/*
+ * Opening a program: image, version, function table, moduledata, offsets, in this order, each of
+ * them checked against the one before. Nothing here changes after target_open().
+ */
+#include <elf.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/log.h"
+#include "core/target/layout.h"
+#include "core/target/target_internal.h"
+
+int refuse(char *why, size_t why_size, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, why_size, fmt, ap);
+	va_end(ap);
+	return -ENOEXEC;
+}
+
+/* abi.FuncIDWrapper, the last one of the list in runtime/symtab.go or internal/abi/symtab.go. */
+static uint8_t wrapper_id(unsigned minor)
+{
+	return minor >= 25 ? 23 : minor >= 22 ? 22 : minor >= 18 ? 21 : 22;
+}
+
+/* --- opening -------------------------------------------------------------------------------- */
+
+static int read_version(struct target *t, char *why, size_t why_size)
+{
+	int err = buildinfo_read(t->img, &t->build);
+
+	if (err)
+		return refuse_not_go(t, why, why_size);
+	if (!strcmp(t->build.compiler, "gccgo"))
+		return refuse(
+			why, why_size,
+			"it was compiled by gccgo, whose runtime is another one: build it with "
+			"the go command");
+	if (t->build.minor && t->build.minor < LAYOUT_OLDEST)
+		return refuse(
+			why, why_size,
+			"it was built by %s; Go 1.17 is the oldest supported: rebuild it with a "
+			"newer Go",
+			t->build.version);
+	return 0;
+}
+
+/* The first table that some moduledata points at: the others belong to files inside this file. */
+static int read_tables(struct target *t, const struct moduledata_layout *layout, char *why,
+		       size_t why_size)
+{
+	struct pclntab tab;
+	bool old = false;
+
+	for (size_t nth = 0; nth < 16 && !pclntab_find(t->img, nth, &tab); nth++) {
+		old |= tab.format == PCLNTAB_OLD;
+		if (tab.format == PCLNTAB_OLD || moduledata_find(t->img, &tab, layout, &t->module))
+			continue;
+		t->tab = tab;
+		moduledata_apply(&t->module, &t->tab);
+		snprintf(t->symbols_from, sizeof(t->symbols_from), "%s", tab.found_by);
+		t->ranges = (struct go_ranges){
+			.text = t->module.text,
+			.etext = t->module.etext,
+			.types = t->module.types,
+			.etypes = t->module.etypes,
+		};
+		return target_index_names(t);
+	}
+	if (old)
+		return refuse(
+			why, why_size,
+			"its function table is that of Go 1.15 or older; Go 1.17 is the oldest "
+			"supported: rebuild it with a newer Go");
+	return refuse_not_go(t, why, why_size);
+}
+
+static int check_tables(struct target *t, char *why, size_t why_size)
+{
+	struct go_func f;
+
+	if (target_func_by_name(t, "runtime.casgstatus", &f) ||
+	    target_func_by_name(t, "runtime.newproc1", &f))
+		return refuse_not_go(t, why, why_size);
+	return 0;
+}
+
+static int read_layout(struct target *t, char *why, size_t why_size)
+{
+	if (layout_of_release(t->build.minor, image_machine(t->img), &t->layout))
+		return refuse(why, why_size, "it was built by %s, which is newer than the table",
+			      t->build.version);
+	snprintf(t->offsets_from, sizeof(t->offsets_from), "table go1.%u", t->build.minor);
+	return 0;
+}
+
+int target_open_why(const char *path, struct target **ret, char *why, size_t why_size)
+{
+	struct target *t = calloc(1, sizeof(*t));
+	int err = -ENOMEM;
+
+	*why = '\0';
+	if (!t)
+		return err;
+	pthread_mutex_init(&t->lock, NULL);
+	t->path = strdup(path);
+	if (!t->path)
+		goto fail;
+	err = image_open(path, &t->img, why, why_size);
+	if (!err)
+		err = read_version(t, why, why_size);
+	if (err)
+		goto fail;
+	t->wrapper_id = wrapper_id(t->build.minor);
+	err = read_tables(t, moduledata_layout(t->build.minor), why, why_size);
+	if (!err)
+		err = check_tables(t, why, why_size);
+	if (!err)
+		err = read_layout(t, why, why_size);
+	if (err)
+		goto fail;
+	*ret = t;
+	return 0;
+fail:
+	target_free(t);
+	return err;
+}
+
+int target_open(const char *path, struct target **ret)
+{
+	char why[512];
+	int err = target_open_why(path, ret, why, sizeof(why));
+
+	if (err)
+		return log_error(err, "%s: %s", path, *why ? why : strerror(-err));
+	return 0;
+}
+
+void target_free(struct target *t)
+{
+	if (!t)
+		return;
+	name_index_free(t->names);
+	wait_reasons_free(t->reasons);
+	image_free(t->img);
+	pthread_mutex_destroy(&t->lock);
+	free(t->path);
+	free(t);
+}
+
+/* --- plain answers -------------------------------------------------------------------------- */
+
+int target_check_runnable(const struct target *t)
+{
+#if defined(__x86_64__)
+	const uint16_t here = EM_X86_64;
+#elif defined(__aarch64__)
+	const uint16_t here = EM_AARCH64;
+#else
+	const uint16_t here = EM_NONE;
+#endif
+
+	if (image_machine(t->img) == here)
+		return 0;
+	return log_error(
+		-ENOEXEC,
+		"%s: it is an %s program and this machine is not: trace it on a machine where "
+		"it runs",
+		t->path, target_arch(t));
+}
+
+const struct image *target_image(const struct target *t)
+{
+	return t->img;
+}
+
+const struct go_ranges *target_ranges(const struct target *t)
+{
+	return &t->ranges;
+}
+
+const char *target_path(const struct target *t)
+{
+	return t->path;
+}
+
+const char *target_go_version(const struct target *t)
+{
+	return t->build.version;
+}
+
+unsigned target_go_minor(const struct target *t)
+{
+	return t->build.minor;
+}
+
+const char *target_arch(const struct target *t)
+{
+	return image_machine(t->img) == EM_X86_64 ? "amd64" : "arm64";
+}
+
+bool target_is_pie(const struct target *t)
+{
+	return image_is_pie(t->img);
+}
+
+const char *target_symbols_from(const struct target *t)
+{
+	return t->symbols_from;
+}
+
+const char *target_offsets_from(const struct target *t)
+{
+	return t->offsets_from;
+}
+
+const char *target_not_covered(const struct target *t)
+{
+	return layout_not_covered(t->build.minor);
+}
+
+const struct go_layout *target_layout(const struct target *t)
+{
+	return &t->layout;
+}
