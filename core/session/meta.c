@@ -1,0 +1,332 @@
+/* metadata.json: one table of keys drives reading and writing. See meta.h. */
+#include "core/session/meta.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#define META_FILE "metadata.json"
+#define META_TEMP "metadata.json.tmp"
+#define META_MAX  (1u << 20)
+
+static const char *const format_names[] = {"protobuf", "jsonl"};
+static const char *const format_files[] = {"events.pb", "events.jsonl"};
+
+const char *session_format_name(enum session_format format)
+{
+	return format_names[format];
+}
+
+const char *session_format_file(enum session_format format)
+{
+	return format_files[format];
+}
+
+int session_format_parse(const char *text, enum session_format *ret)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(format_names); i++) {
+		if (strcmp(text, format_names[i]) == 0) {
+			*ret = (enum session_format)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+bool session_id_valid(const char *id)
+{
+	for (int i = 0; i < SESSION_ID_LEN; i++) {
+		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+
+		if (dash ? id[i] != '-'
+			 : !(isdigit((unsigned char)id[i]) || (id[i] >= 'a' && id[i] <= 'f')))
+			return false;
+	}
+	return id[SESSION_ID_LEN] == '\0';
+}
+
+int session_id_new(char ret[SESSION_ID_LEN + 1])
+{
+	unsigned char b[16];
+	int at = 0;
+
+	if (getrandom(b, sizeof(b), 0) != (ssize_t)sizeof(b))
+		return -errno;
+	b[6] = (unsigned char)((b[6] & 0x0f) | 0x40); /* version 4 */
+	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80); /* RFC 4122's variant */
+	for (int i = 0; i < 16; i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			ret[at++] = '-';
+		at += sprintf(ret + at, "%02x", b[i]);
+	}
+	return 0;
+}
+
+void session_time_format(int64_t realtime_ns, struct buf *out)
+{
+	int64_t sec = realtime_ns / (int64_t)NS_PER_SEC, ns = realtime_ns % (int64_t)NS_PER_SEC;
+	struct tm tm;
+	time_t t;
+
+	if (ns < 0) {
+		ns += (int64_t)NS_PER_SEC;
+		sec--;
+	}
+	t = (time_t)sec;
+	if (!gmtime_r(&t, &tm))
+		memset(&tm, 0, sizeof(tm));
+	buf_addf(out, "%04d-%02d-%02dT%02d:%02d:%02d.%09dZ", tm.tm_year + 1900, tm.tm_mon + 1,
+		 tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)ns);
+}
+
+int session_time_parse(const char *text, int64_t *ret_realtime_ns)
+{
+	int64_t ns = 0, offset = 0, scale = (int64_t)NS_PER_SEC / 10;
+	struct tm tm = {0};
+	const char *p = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+	int hours, minutes;
+	time_t sec;
+
+	if (!p || tm.tm_year < 70 || tm.tm_year > 300)
+		return -EINVAL;
+	if (*p == '.') {
+		for (p++; isdigit((unsigned char)*p); p++, scale /= 10)
+			ns += (*p - '0') * scale;
+	}
+	if (*p == '+' || *p == '-') {
+		if (sscanf(p + 1, "%2d:%2d", &hours, &minutes) != 2 || strlen(p) != 6)
+			return -EINVAL;
+		offset = (*p == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
+	} else if (strcmp(p, "Z") != 0 && strcmp(p, "z") != 0) {
+		return -EINVAL;
+	}
+	sec = timegm(&tm);
+	if (__builtin_mul_overflow((int64_t)sec - offset, (int64_t)NS_PER_SEC, &sec))
+		return -EINVAL;
+	*ret_realtime_ns = sec + ns;
+	return 0;
+}
+
+/* --- the table of keys ---------------------------------------------------------------------- */
+
+enum key_kind { KEY_TEXT, KEY_TIME, KEY_INT, KEY_UINT };
+
+struct key {
+	const char *name;
+	enum key_kind kind;
+	size_t offset, size;
+	bool ours;   /* left out of, and not looked for in, what the original writes */
+	bool always; /* written even when it is zero or empty */
+};
+
+#define KEY(name, kind, field, ours, always)                                                       \
+	{name, kind, offsetof(struct session_meta, field),                                         \
+	 sizeof(((struct session_meta *)0)->field), ours, always}
+
+static const struct key keys[] = {
+	KEY("id", KEY_TEXT, id, false, true),
+	KEY("start_time", KEY_TIME, start_time_ns, false, true),
+	KEY("end_time", KEY_TIME, end_time_ns, false, false),
+	KEY("pid", KEY_INT, pid, false, false),
+	KEY("binary_path", KEY_TEXT, binary_path, false, true),
+	KEY("event_count", KEY_UINT, event_count, false, true),
+	KEY("first_event_ns", KEY_UINT, first_event_ns, true, true),
+	KEY("last_event_ns", KEY_UINT, last_event_ns, true, true),
+	KEY("lost_events", KEY_UINT, lost, true, true),
+	KEY("missed_events", KEY_UINT, missed, true, true),
+	KEY("not_recorded_events", KEY_UINT, not_recorded, true, false),
+	KEY("stopped", KEY_TEXT, stopped, true, false),
+	KEY("go_version", KEY_TEXT, go_version, true, false),
+	KEY("host", KEY_TEXT, host, true, false),
+	KEY("machine", KEY_TEXT, machine, true, false),
+	KEY("xgotopfs_version", KEY_TEXT, version, true, false),
+	KEY("continues", KEY_TEXT, continues, true, false),
+};
+
+static void get_key(const json_t *root, const struct key *k, struct session_meta *meta)
+{
+	json_t *v = json_object_get(root, k->name);
+	void *field = (char *)meta + k->offset;
+	const char *text = json_string_value(v);
+	json_int_t n = json_integer_value(v);
+
+	switch (k->kind) {
+	case KEY_TEXT:
+		if (text)
+			snprintf(field, k->size, "%s", text);
+		break;
+	case KEY_TIME:
+		if (text)
+			(void)session_time_parse(text, field);
+		break;
+	case KEY_INT:
+	case KEY_UINT:
+		if (json_is_integer(v) && (n >= 0 || k->kind == KEY_INT))
+			*(int64_t *)field = n;
+		break;
+	}
+}
+
+static int parse(const char *text, size_t len, struct session_meta *ret, char *why, size_t size)
+{
+	json_error_t error;
+	json_t *root = json_loadb(text, len, 0, &error), *v;
+
+	if (!json_is_object(root)) {
+		if (why)
+			snprintf(why, size, "metadata.json: %s",
+				 root ? "not a JSON object" : error.text);
+		json_decref(root);
+		return -EINVAL;
+	}
+	memset(ret, 0, sizeof(*ret));
+	for (unsigned i = 0; i < ARRAY_SIZE(keys); i++)
+		get_key(root, &keys[i], ret);
+	v = json_object_get(root, "wall_offset_ns");
+	ret->ours = ret->has_wall_offset = json_is_integer(v);
+	ret->wall_offset_ns = json_integer_value(v);
+	v = json_object_get(root, "event_counts");
+	for (unsigned t = 0; t < EVENT_TYPES; t++) {
+		json_int_t n = json_integer_value(json_object_get(v, (char[]){(char)('0' + t), 0}));
+
+		ret->events[t] = n > 0 ? (uint64_t)n : 0;
+	}
+	json_decref(root);
+	return 0;
+}
+
+int session_meta_load(int dir_fd, struct session_meta *ret, char *why, size_t size)
+{
+	cleanup_free_ char *text = NULL;
+	cleanup_close_ int fd = openat(dir_fd, META_FILE, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+	size_t len = 0;
+	ssize_t n;
+	int err;
+
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		err = -errno;
+		if (why)
+			snprintf(why, size, "metadata.json: %s", strerror(-err));
+		return err;
+	}
+	if (!S_ISREG(st.st_mode) || st.st_size > META_MAX) {
+		if (why)
+			snprintf(why, size, "metadata.json: %s",
+				 S_ISREG(st.st_mode) ? "larger than 1 MiB" : "not a file");
+		return S_ISREG(st.st_mode) ? -EFBIG : -EINVAL;
+	}
+	text = malloc((size_t)st.st_size + 1);
+	if (!text)
+		return -ENOMEM;
+	while (len < (size_t)st.st_size && (n = read(fd, text + len, (size_t)st.st_size - len))) {
+		if (n < 0)
+			return -errno;
+		len += (size_t)n;
+	}
+	return parse(text, len, ret, why, size);
+}
+
+static void add_string(struct buf *out, const char *text)
+{
+	cleanup_free_ char *ascii = NULL;
+	json_t *v = json_string(text);
+	char *dump;
+
+	if (!v && (ascii = strdup(text))) { /* not UTF-8: a path may be anything */
+		for (char *p = ascii; *p; p++)
+			*p = (unsigned char)*p < 0x80 ? *p : '?';
+		v = json_string(ascii);
+	}
+	dump = v ? json_dumps(v, JSON_ENCODE_ANY) : NULL;
+	buf_adds(out, dump ? dump : "\"\"");
+	free(dump);
+	json_decref(v);
+}
+
+static void put_key(const struct key *k, const struct session_meta *meta, struct buf *out)
+{
+	const void *field = (const char *)meta + k->offset;
+	bool zero = k->kind == KEY_TEXT ? !*(const char *)field : !*(const int64_t *)field;
+
+	if ((k->ours && !meta->ours) || (zero && !k->always))
+		return;
+	buf_addf(out, "%s\n  \"%s\": ", out->len > 1 ? "," : "", k->name);
+	if (k->kind == KEY_TEXT) {
+		add_string(out, field);
+	} else if (k->kind == KEY_TIME) {
+		buf_addc(out, '"');
+		session_time_format(*(const int64_t *)field, out);
+		buf_addc(out, '"');
+	} else {
+		buf_addi(out, *(const int64_t *)field);
+	}
+}
+
+void session_meta_render(const struct session_meta *meta, struct buf *out)
+{
+	struct buf text = BUF_INIT;
+
+	buf_addc(&text, '{');
+	for (unsigned i = 0; i < ARRAY_SIZE(keys); i++)
+		put_key(&keys[i], meta, &text);
+	if (meta->ours) {
+		buf_addf(&text, ",\n  \"wall_offset_ns\": %lld", (long long)meta->wall_offset_ns);
+		buf_adds(&text, ",\n  \"event_counts\": {");
+		for (unsigned t = 0; t < EVENT_TYPES; t++)
+			buf_addf(&text, "%s\"%u\": %llu", t ? ", " : "", t,
+				 (unsigned long long)meta->events[t]);
+		buf_addc(&text, '}');
+	}
+	buf_adds(&text, "\n}\n");
+	if (buf_error(&text) && !out->err)
+		out->err = -ENOMEM;
+	else
+		buf_add(out, text.data, text.len);
+	buf_free(&text);
+}
+
+static int write_all(int fd, const char *data, size_t len)
+{
+	while (len) {
+		ssize_t n = write(fd, data, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		data += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int session_meta_save(int dir_fd, const struct session_meta *meta, bool sync)
+{
+	cleanup_buf_ struct buf text = BUF_INIT;
+	cleanup_close_ int fd = -1;
+	int err;
+
+	session_meta_render(meta, &text);
+	err = buf_error(&text);
+	if (err)
+		return err;
+	fd = openat(dir_fd, META_TEMP, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -errno;
+	err = write_all(fd, text.data, text.len);
+	if (!err && sync && fsync(fd) < 0)
+		err = -errno;
+	if (!err && renameat(dir_fd, META_TEMP, dir_fd, META_FILE) < 0)
+		err = -errno;
+	if (err)
+		(void)unlinkat(dir_fd, META_TEMP, 0);
+	else if (sync && fsync(dir_fd) < 0)
+		err = -errno;
+	return err;
+}
