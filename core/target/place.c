@@ -1,0 +1,227 @@
+/*
+ * Choosing the instruction for a probe. The rules, and why:
+ *
+ * 1. The kernel runs the original instruction either by emulating it (one trap) or by stepping a
+ *    copy out of line (two traps and more, about ten times dearer). So: the first emulated
+ *    instruction at which everything that is read is still in place.
+ * 2. A function with a stack check begins again from its first instruction after morestack has
+ *    grown the stack (or after a preemption request). A probe on or before the check's branch is
+ *    hit again then. So: after that branch; or on the branch, and the BPF program skips the hit
+ *    when the flags say that it will be taken (SITE_FILTER_BRANCH); or, as the last resort, on the
+ *    first instruction with the comparison made by the BPF program (SITE_STACK_CHECK).
+ * 3. One hit per call: the way from the entry to the site is straight. Nothing jumps into it, and
+ *    it has no branch but the stack check's (a branch may be the site itself). Only the path back
+ *    from morestack leads to the entry.
+ * 4. Nothing past a call is looked at: registers are gone and so, on arm64, is the return address.
+ */
+#include "core/target/place.h"
+
+#include <elf.h>
+#include <errno.h>
+
+#include "core/target/target_internal.h"
+
+#define ENTRY_BYTES_MAX 256
+
+struct walk {
+	uint32_t intact; /* registers that hold what they held on entry */
+	int32_t sp_delta;
+	bool sp_known;
+};
+
+/* Go's integer argument registers (src/cmd/compile/abi-internal.md). */
+static uint32_t argument_registers(const struct code *code, const struct go_layout *layout,
+				   unsigned n)
+{
+	static const uint8_t amd64[] = {AMD64_RAX, AMD64_RBX, AMD64_RCX, AMD64_RDI, AMD64_RSI, 8};
+	uint32_t mask = 0;
+
+	for (unsigned i = 0; i < n && i < ARRAY_SIZE(amd64) && layout->register_abi; i++)
+		mask |= 1u << (code->machine == EM_X86_64 ? amd64[i] : i);
+	return mask;
+}
+
+static uint32_t always_needed(const struct code *code)
+{
+	return code->machine == EM_X86_64 ? 1u << AMD64_G : 1u << ARM64_G | 1u << ARM64_LR;
+}
+
+static void step(struct walk *walk, const struct insn *insn)
+{
+	walk->intact &= ~insn->written;
+	walk->sp_known = walk->sp_known && insn->sp_known;
+	walk->sp_delta -= insn->sp_change;
+}
+
+/* Arguments on the stack (no register ABI): is this a store into the caller's frame? */
+static bool overwrites_arguments(const struct code *code, const struct walk *walk,
+				 const struct insn *insn)
+{
+	return code->machine == EM_AARCH64 && insn->has_mem && insn->mem.store &&
+	       insn->mem.base == ARM64_SP &&
+	       (insn->mem.indexed || insn->mem.disp + insn->mem.size > walk->sp_delta + 8);
+}
+
+static bool ends_straight_line(const struct insn *insn)
+{
+	return insn->class != INSN_OTHER && insn->class != INSN_PUSH && insn->class != INSN_NOP &&
+	       insn->class != INSN_NOP_WIDE;
+}
+
+static void stand(struct probe_site *site, const struct insn *insn, const struct walk *walk,
+		  uint32_t flags)
+{
+	site->addr = insn->addr;
+	site->emulated = insn->emulated;
+	site->sp_delta = (int16_t)walk->sp_delta;
+	site->flags = flags;
+}
+
+/* amd64: cmp rsp, [r14+0x10]; jbe morestack. The only form the BPF program can evaluate itself. */
+static bool begins_with_plain_check(const struct target *t, const struct code *code)
+{
+	const struct insn *cmp = &code->insns[0], *jcc = &code->insns[1];
+
+	return code->machine == EM_X86_64 && code->n > 1 && cmp->op == INSN_OP_CMP &&
+	       cmp->src == AMD64_RSP && cmp->has_mem && !cmp->mem.indexed &&
+	       cmp->mem.base == AMD64_G && cmp->mem.disp == 0x10 && jcc->class == INSN_JCC &&
+	       jcc->lower_or_same && code_goes_to_morestack(t, code, jcc);
+}
+
+/* Is this the branch of the check against g.stackguard0 (or 1), whose limit was loaded or compared
+ * in the few instructions before it? */
+static bool is_stack_check(const struct target *t, const struct code *code, size_t i)
+{
+	uint8_t g = code->machine == EM_X86_64 ? AMD64_G : ARM64_G;
+
+	if (code->insns[i].class != INSN_JCC || !code_goes_to_morestack(t, code, &code->insns[i]))
+		return false;
+	for (size_t back = 1; back <= 4 && back <= i; back++) {
+		const struct insn *insn = &code->insns[i - back];
+
+		if (insn->has_mem && insn->mem.load && insn->mem.base == g && !insn->mem.indexed &&
+		    (insn->mem.disp == 0x10 || insn->mem.disp == 0x18))
+			return true;
+	}
+	return false;
+}
+
+static int fall_back(const struct target *t, const struct code *code, struct probe_site *ret,
+		     const char **why)
+{
+	static const struct walk at_entry = {.sp_known = true};
+
+	if (!code->has_stack_check) {
+		stand(ret, &code->insns[0], &at_entry, 0);
+		return 0;
+	}
+	if (begins_with_plain_check(t, code)) {
+		stand(ret, &code->insns[0], &at_entry, SITE_STACK_CHECK);
+		return 0;
+	}
+	*why = "no instruction near its entry is hit once per call with the arguments intact";
+	return -ENOEXEC;
+}
+
+int place_near_entry(const struct target *t, const struct code *code, unsigned n_args,
+		     struct probe_site *ret, const char **why)
+{
+	uint32_t needed = always_needed(code) | argument_registers(code, target_layout(t), n_args);
+	struct walk walk = {.intact = UINT32_MAX, .sp_known = true}, branch_walk = walk;
+	const struct insn *branch = NULL;
+	bool checked = !code->has_stack_check;
+
+	if (code->has_jump_table || !code->restarts_cleanly) {
+		*why = "its jumps cannot all be followed, or one leads back to its entry";
+		return -ENOEXEC;
+	}
+	for (size_t i = 0; i < code->n; i++) {
+		const struct insn *insn = &code->insns[i];
+		bool good = insn->emulated && walk.sp_known && (walk.intact & needed) == needed &&
+			    walk.sp_delta >= 0 && walk.sp_delta <= INT16_MAX;
+
+		if (insn->addr - code->func.entry > ENTRY_BYTES_MAX ||
+		    (i > 0 && code_is_jump_target(code, insn->addr)))
+			break;
+		if (!checked && is_stack_check(t, code, i)) {
+			checked = true;
+			if (good && insn->lower_or_same) {
+				branch = insn;
+				branch_walk = walk;
+			}
+			continue;
+		}
+		if (good && checked) {
+			stand(ret, insn, &walk, 0);
+			return 0;
+		}
+		/* A very large frame has a second, earlier branch to morestack. */
+		if (ends_straight_line(insn) &&
+		    !(insn->class == INSN_JCC && code_goes_to_morestack(t, code, insn)))
+			break;
+		step(&walk, insn);
+		if (n_args > 0 && !target_layout(t)->register_abi &&
+		    overwrites_arguments(code, &walk, insn))
+			break;
+	}
+	if (branch) {
+		stand(ret, branch, &branch_walk, SITE_FILTER_BRANCH);
+		return 0;
+	}
+	return fall_back(t, code, ret, why);
+}
+
+/* An 8-byte store to g.goid, alone or as half of a pair. */
+static bool stores_goid(const struct code *code, const struct insn *insn, uint32_t g_goid)
+{
+	const struct insn_mem *mem = &insn->mem;
+	uint8_t sp = code->machine == EM_X86_64 ? AMD64_RSP : ARM64_SP;
+	uint8_t g = code->machine == EM_X86_64 ? AMD64_G : ARM64_G;
+
+	if (!insn->has_mem || !mem->store || mem->indexed || mem->absolute || mem->base == sp ||
+	    mem->base == g || mem->base == INSN_NO_REG)
+		return false;
+	return (mem->size == 8 && mem->disp == g_goid) ||
+	       (mem->size == 16 && (mem->disp == g_goid || mem->disp + 8 == g_goid));
+}
+
+int place_after_goid_store(const struct code *code, uint32_t g_goid, struct probe_site *ret,
+			   const char **why)
+{
+	struct walk walk = {.intact = UINT32_MAX, .sp_known = true};
+	const struct insn *end = code->insns + code->n, *store = NULL;
+
+	if (code->has_jump_table) {
+		*why = "its jumps cannot all be followed";
+		return -ENOEXEC;
+	}
+	for (const struct insn *insn = code->insns; insn < end; insn++) {
+		if (!stores_goid(code, insn, g_goid))
+			continue;
+		if (store) {
+			*why = "it stores to g.goid in more than one place";
+			return -ENOEXEC;
+		}
+		store = insn;
+	}
+	if (!store) {
+		*why = "its store to g.goid was not found";
+		return -ENOEXEC;
+	}
+	/* In the store's own basic block: as often as the store, and after it. */
+	for (const struct insn *insn = store + 1; insn < end; insn++) {
+		if (code_is_jump_target(code, insn->addr) || !(walk.intact & 1u << store->mem.base))
+			break;
+		if (insn->emulated) {
+			stand(ret, insn, &walk, 0);
+			ret->sp_delta = 0;
+			ret->reg = store->mem.base;
+			return 0;
+		}
+		if (ends_straight_line(insn))
+			break;
+		step(&walk, insn);
+	}
+	*why = "no instruction after its store to g.goid is safe and cheap";
+	return -ENOEXEC;
+}

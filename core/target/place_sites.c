@@ -1,0 +1,235 @@
+/*
+ * Which functions are probed for what is wanted: target_sites(). Where in them: place.c. What each
+ * kind of site means, and why these sites give every event exactly once: place.h.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/log.h"
+#include "core/target/exclude.h"
+#include "core/target/place.h"
+#include "core/target/target_internal.h"
+
+struct site_list {
+	const struct target *t;
+	unsigned wanted;
+	struct probe_site *sites;
+	size_t n, cap;
+};
+
+/* How many leading arguments the BPF program reads. */
+static const uint8_t arguments[PROBE_KINDS] = {
+	[PROBE_CASGSTATUS] = 3,     [PROBE_GDESTROY] = 1,  [PROBE_NEWOBJECT] = 1,
+	[PROBE_MALLOC_SPECIAL] = 3, [PROBE_MAKESLICE] = 3, [PROBE_MAKESLICECOPY] = 2,
+	[PROBE_MAKEMAP] = 2,
+};
+
+static int list_grow(struct site_list *list, struct probe_site **ret)
+{
+	if (list->n == list->cap) {
+		size_t cap = list->cap ? 2 * list->cap : 16;
+		struct probe_site *sites = reallocarray(list->sites, cap, sizeof(*sites));
+
+		if (!sites)
+			return -ENOMEM;
+		list->sites = sites;
+		list->cap = cap;
+	}
+	*ret = &list->sites[list->n];
+	memset(*ret, 0, sizeof(**ret));
+	return 0;
+}
+
+static int refuse_site(const struct go_func *func, const char *why)
+{
+	return log_error(-ENOEXEC,
+			 "%s: no safe place for a probe: %s; sampling without this event may work",
+			 func->name, why);
+}
+
+static int place(const struct target *t, const struct go_func *func, struct probe_site *site)
+{
+	cleanup_code_ struct code code = {0};
+	const char *why = "its code cannot be decoded";
+	int err;
+
+	err = code_read(t, func, &code);
+	if (err == -ENOMEM)
+		return err;
+	if (err < 0)
+		return refuse_site(func, why);
+	if (site->kind == PROBE_NEWPROC_GOID)
+		err = place_after_goid_store(&code, target_layout(t)->g_goid, site, &why);
+	else
+		err = place_near_entry(t, &code, arguments[site->kind], site, &why);
+	if (err < 0)
+		return refuse_site(func, why);
+	insn_format(code.machine, code.bytes + (site->addr - func->entry), func->end - site->addr,
+		    site->addr, site->instruction, sizeof(site->instruction));
+	if (image_code_offset(target_image(t), site->addr, &site->file_offset))
+		return refuse_site(func, "it is not in an executable segment");
+	return 0;
+}
+
+static int add_func(struct site_list *list, enum probe_kind kind, unsigned wants,
+		    const struct go_func *func)
+{
+	struct probe_site *site;
+	int err;
+
+	err = list_grow(list, &site);
+	if (err < 0)
+		return err;
+	site->kind = kind;
+	site->wants = wants & list->wanted;
+	site->func_entry = func->entry;
+	snprintf(site->symbol, sizeof(site->symbol), "%s", func->name);
+	err = place(list->t, func, site);
+	if (err < 0)
+		return err;
+	list->n++;
+	return 0;
+}
+
+static int add(struct site_list *list, enum probe_kind kind, unsigned wants, const char *name)
+{
+	struct go_func func;
+
+	if (target_func_by_name(list->t, name, &func))
+		return log_error(-ENOEXEC,
+				 "%s: this binary has no function %s, or not under this name",
+				 target_path(list->t), name);
+	return add_func(list, kind, wants, &func);
+}
+
+/* A function that the linker leaves out when nothing calls it. */
+static int add_if_linked(struct site_list *list, enum probe_kind kind, unsigned wants,
+			 const char *name)
+{
+	struct go_func func;
+
+	if (target_func_by_name(list->t, name, &func))
+		return 0;
+	return add_func(list, kind, wants, &func);
+}
+
+/*
+ * makeslice64, makemap64: they convert the length and call the plain form (runtime/slice.go,
+ * runtime/map.go), whose probe then tells the event. Only a build in which the plain form was
+ * inlined into them would need a site of its own.
+ */
+static int add_unless_it_calls(struct site_list *list, enum probe_kind kind, unsigned wants,
+			       const char *name, const char *plain_name)
+{
+	cleanup_code_ struct code code = {0};
+	struct go_func func, plain;
+	int err;
+
+	if (target_func_by_name(list->t, name, &func))
+		return 0;
+	err = code_read(list->t, &func, &code);
+	if (err < 0)
+		return err == -ENOMEM ? err : refuse_site(&func, "its code cannot be decoded");
+	if (!target_func_by_name(list->t, plain_name, &plain) && code_calls(&code, plain.entry))
+		return 0;
+	return add_func(list, kind, wants, &func);
+}
+
+/* Goroutine states; with them come creation and exit. */
+static int add_states(struct site_list *list)
+{
+	const struct go_layout *layout = target_layout(list->t);
+	int err;
+
+	err = add(list, PROBE_CASGSTATUS, WANT_STATES | WANT_CREATIONS | WANT_EXITS,
+		  "runtime.casgstatus");
+	if (!err && !layout->goid_before_status)
+		err = add(list, PROBE_NEWPROC_GOID, WANT_STATES | WANT_CREATIONS,
+			  "runtime.newproc1");
+	if (err || !layout->inline_syscall_cas)
+		return err;
+	err = add(list, PROBE_ENTERSYSCALL, WANT_STATES, "runtime.reentersyscall");
+	if (!err)
+		err = add_if_linked(list, PROBE_ENTERSYSCALL, WANT_STATES,
+				    "runtime.entersyscallblock");
+	if (!err)
+		err = add(list, PROBE_EXITSYSCALL, WANT_STATES, "runtime.exitsyscall");
+	return err;
+}
+
+static int add_exits(struct site_list *list)
+{
+	struct go_func func;
+
+	/* gdestroy (1.22 on) serves goexit0 and coroutines that return. */
+	if (!target_func_by_name(list->t, "runtime.gdestroy", &func))
+		return add_func(list, PROBE_GDESTROY, WANT_EXITS, &func);
+	return add(list, PROBE_GDESTROY, WANT_EXITS, "runtime.goexit0");
+}
+
+static int add_objects(struct site_list *list)
+{
+	struct go_func func;
+	int err;
+
+	err = add_if_linked(list, PROBE_NEWOBJECT, WANT_OBJECTS, "runtime.newobject");
+	for (size_t i = 0; !err && !target_runtime_func(list->t, i, &func); i++) {
+		if (!func.wrapper && is_special_malloc(func.name))
+			err = add_func(list, PROBE_MALLOC_SPECIAL, WANT_OBJECTS, &func);
+	}
+	return err;
+}
+
+static int add_slices(struct site_list *list)
+{
+	int err;
+
+	err = add_if_linked(list, PROBE_MAKESLICE, WANT_SLICES, "runtime.makeslice");
+	if (!err)
+		err = add_unless_it_calls(list, PROBE_MAKESLICE, WANT_SLICES, "runtime.makeslice64",
+					  "runtime.makeslice");
+	if (!err)
+		err = add_if_linked(list, PROBE_MAKESLICECOPY, WANT_SLICES,
+				    "runtime.makeslicecopy");
+	return err;
+}
+
+static int add_maps(struct site_list *list)
+{
+	int err;
+
+	err = add_if_linked(list, PROBE_MAKEMAP, WANT_MAPS, "runtime.makemap");
+	if (!err)
+		err = add_unless_it_calls(list, PROBE_MAKEMAP, WANT_MAPS, "runtime.makemap64",
+					  "runtime.makemap");
+	if (!err)
+		err = add_if_linked(list, PROBE_MAKEMAP_SMALL, WANT_MAPS, "runtime.makemap_small");
+	return err;
+}
+
+int target_sites(const struct target *t, unsigned wanted, struct probe_site **ret, size_t *ret_n)
+{
+	struct site_list list = {.t = t, .wanted = wanted};
+	int err = 0;
+
+	if (wanted & WANT_STATES)
+		err = add_states(&list);
+	if (!err && !(wanted & WANT_STATES) && wanted & WANT_CREATIONS)
+		err = add(&list, PROBE_NEWPROC_GOID, WANT_CREATIONS, "runtime.newproc1");
+	if (!err && !(wanted & WANT_STATES) && wanted & WANT_EXITS)
+		err = add_exits(&list);
+	if (!err && wanted & WANT_OBJECTS)
+		err = add_objects(&list);
+	if (!err && wanted & WANT_SLICES)
+		err = add_slices(&list);
+	if (!err && wanted & WANT_MAPS)
+		err = add_maps(&list);
+	if (err < 0) {
+		free(list.sites);
+		return err;
+	}
+	*ret = list.sites;
+	*ret_n = list.n;
+	return 0;
+}
