@@ -36,6 +36,8 @@ struct control {
  * 0.0001, a missing value, an event named twice, an empty list.
  */
 int control_parse_rates(const char *text, uint32_t ret[EVENT_TYPES], char *why, size_t size);
+/* One rate: "1", "0.05". */
+void control_format_rate(uint32_t rate, struct buf *out);
 /* The reverse, one line without newline; "" when nothing is sampled. */
 void control_format_rates(const uint32_t rates[EVENT_TYPES], struct buf *out);
 

@@ -33,16 +33,20 @@ enum gstate {
 	GSTATE_ENQUEUE = 7, /* unused by Go, as above */
 	GSTATE_COPYSTACK = 8,
 	GSTATE_PREEMPTED = 9,
-	GSTATE_LEAKED = 10,	/* Go 1.26 on */
+	GSTATE_LEAKED = 10,    /* Go 1.26 on */
 	GSTATE_DEADEXTRA = 11, /* Go 1.26 on */
 	GSTATES = 12,
 };
+
+/* event.proc when it is not known which process an event is of (lost only). */
+#define EVENT_PROC_NONE UINT16_MAX
 
 enum event_flag {
 	/* Feeds the model only: a lifecycle change whose event type is not sampled. Not counted as
 	 * an event, not in the feed, not recorded. */
 	EVENT_HIDDEN = 1 << 0,
-	/* The C side of cgo: a C thread entered Go (creation) or left it (exit) with an extra M's g. */
+	/* The C side of cgo: a C thread entered Go (creation) or left it (exit) with an extra M's
+	   g. */
 	EVENT_CGO_THREAD = 1 << 1,
 	/* newobject: several small variables merged into one allocation (Go 1.25 on); no type. */
 	EVENT_MERGED = 1 << 2,
@@ -52,29 +56,31 @@ enum event_flag {
 
 struct event {
 	uint64_t time_ns; /* CLOCK_MONOTONIC */
-	uint64_t goid;	  /* on whose behalf the thread ran: curg, not g0; 0 = none (netpoll, timer) */
-	uint64_t parent;  /* goid's parent as the model knows it; 0 unknown. Set by model_apply(). */
+	uint64_t goid; /* on whose behalf the thread ran: curg, not g0; 0 = none (netpoll, timer) */
+	uint64_t parent; /* goid's parent as the model knows it; 0 unknown. Set by model_apply(). */
 	union {
 		uint64_t target; /* casgstatus: the goroutine that changes; newgoroutine: the child;
 				    goexit: the one that ends (equals goid but for a C thread) */
-		uint64_t len;	 /* makeslice */
-		uint64_t hint;	 /* makemap; as the int64 the program passed */
-		uint64_t size;	 /* newobject, bytes */
-		uint64_t count;	 /* lost */
+		uint64_t len;    /* makeslice */
+		uint64_t hint;   /* makemap; as the int64 the program passed */
+		uint64_t size;   /* newobject, bytes */
+		uint64_t count;  /* lost */
 	};
 	union {
-		uint64_t cap;	      /* makeslice */
-		uint64_t exit_time;   /* goexit: the original's attribute 1, = time_ns */
+		uint64_t cap;          /* makeslice */
+		uint64_t exit_time;    /* goexit: the original's attribute 1, = time_ns */
 		uint64_t lost_by_type; /* lost: bit set of event types concerned */
 	};
 	uint32_t type_id;   /* allocations: names_type(); 0 unknown. makeslice: the element type */
 	uint32_t string_id; /* newgoroutine: start function; casgstatus to waiting: wait reason.
-			       names_string(); 0 unknown or none */
-	uint32_t site_id;   /* allocations: who called; newgoroutine: the go statement. names_site() */
-	uint16_t proc;	    /* index of the process in the model */
-	uint8_t type;	    /* enum event_type */
-	uint8_t flags;	    /* enum event_flag */
-	uint8_t from, to;   /* casgstatus: enum gstate, scan bit removed */
+			       casgstatus from waiting: the reason it ended, as the model knows it,
+			       set by model_apply(). names_string(); 0 unknown or none */
+	uint32_t
+		site_id; /* allocations: who called; newgoroutine: the go statement. names_site() */
+	uint16_t proc;   /* index of the process in the model */
+	uint8_t type;    /* enum event_type */
+	uint8_t flags;   /* enum event_flag */
+	uint8_t from, to; /* casgstatus: enum gstate, scan bit removed */
 	uint8_t reserved[6];
 };
 

@@ -13,17 +13,28 @@
 struct event_format {
 	const struct names *names;
 	int64_t wall_offset_ns;
-	/* Process ids by index, to print pid=; NULL when one process is traced (text leaves it out). */
+	/* Process ids by index, to print pid=; NULL when one process is traced (text leaves it
+	 * out). */
 	int (*pid_of)(void *ctx, unsigned proc);
 	void *ctx;
 };
 
-/* "1763900000.123456789 41 newobject type=main.Request size=96 kind=struct\n" (DESIGN: event line).
+/*
+ * "1763900000.123456789 41 newobject type=main.Request size=96 kind=struct\n" (DESIGN: event line).
  * Values that are empty or hold a space, quote, '=' or control character are quoted, with
- * backslash escapes. */
+ * backslash escapes. What is not known is a bare "?":  makemap_small gives "key=? elem=? hint=0", a
+ * named map type "key=? elem=? hint=8 type=http.Header". Keys that only some events have come last:
+ * caller=FUNC:LINE (allocations), created_by=FUNC at=FILE:LINE (newgoroutine), merged=true,
+ * cgo=true, pid=. Lost events: "<time> 0 lost count=123 events=newobject,casgstatus".
+ */
 void event_format_text(const struct event_format *f, const struct event *ev, struct buf *out);
 
-/* {"timestamp":…,"event_type":…,"goroutine":…,"parent_goroutine":…,"attributes":[…5…],…ours}\n */
+/*
+ * {"timestamp":…,"event_type":…,"goroutine":…,"parent_goroutine":…,"attributes":[…5…],…ours}\n
+ * timestamp is CLOCK_MONOTONIC. Ours, each only where it is known: pid, type, key, elem, func,
+ * reason, caller, file, line, cgo, merged; lost (a number) and events ("newobject,casgstatus") for
+ * type 6.
+ */
 void event_format_json(const struct event_format *f, const struct event *ev, struct buf *out);
 
 /* The original's five attributes (DESIGN: events and their ABI). */
@@ -31,5 +42,7 @@ void event_attributes(const struct event *ev, const struct names *names, uint64_
 
 /* A value as the text form writes it. */
 void event_format_value(const char *value, struct buf *out);
+/* A JSON string with its quotes; what is not UTF-8 becomes U+FFFD. */
+void event_format_json_string(const char *value, struct buf *out);
 
 #endif

@@ -13,18 +13,18 @@
 
 struct meter_sample {
 	uint64_t time_ns; /* CLOCK_REALTIME */
-	uint64_t rps;	  /* events read from the rings in the last second */
-	uint64_t pps;	  /* events applied in the last second */
-	uint64_t ewp;	  /* events read and waiting to be applied */
+	uint64_t rps;     /* events read from the rings in the last second */
+	uint64_t pps;     /* events applied in the last second */
+	uint64_t ewp;     /* events read and waiting to be applied */
 	uint64_t lat_ns;  /* mean time in our BPF program a hit; the trap is not in it */
 	uint64_t prc_ns;  /* mean time of applying an event */
-	double bps;	  /* recorder: batches written a second */
+	double bps;       /* recorder: batches written a second */
 	uint64_t bfl_ns;  /* recorder: mean time of flushing a batch */
 	uint64_t qwl_ns;  /* recorder: mean wait of a batch before it is written */
 	/* ours */
-	uint64_t hits;		 /* probe hits in the last second, counted or not */
-	uint64_t lost;		 /* events lost in the last second */
-	uint64_t trap_ns;	 /* what one emulated hit costs here, measured at the start; 0 unknown */
+	uint64_t hits;    /* probe hits in the last second, counted or not */
+	uint64_t lost;    /* events lost in the last second */
+	uint64_t trap_ns; /* what one emulated hit costs here, measured at the start; 0 unknown */
 	double overhead_percent; /* estimate: hits * (trap + lat), of one CPU */
 };
 

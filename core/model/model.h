@@ -21,11 +21,11 @@
 struct model;
 
 struct model_config {
-	size_t retain;	       /* events kept, at least 1 */
-	size_t retain_exited;  /* exited goroutines kept, over all processes */
-	unsigned workers;      /* threads that apply a large batch (-pw); 1 = the caller alone */
+	size_t retain;          /* events kept, at least 1 */
+	size_t retain_exited;   /* exited goroutines kept, over all processes */
+	unsigned workers;       /* threads that apply a large batch (-pw); 1 = the caller alone */
 	int64_t wall_offset_ns; /* CLOCK_REALTIME minus CLOCK_MONOTONIC at the start */
-	struct names *names;   /* borrowed; outlives the model */
+	struct names *names;    /* borrowed; outlives the model */
 };
 
 int model_new(const struct model_config *config, struct model **ret);
@@ -85,39 +85,42 @@ void model_heal(struct model *m, unsigned proc, const struct goroutine_seen *see
 
 enum goroutine_flag {
 	GOROUTINE_EXITED = 1 << 0,
-	GOROUTINE_SYSTEM = 1 << 1,	   /* belongs to the Go runtime */
-	GOROUTINE_FOUND = 1 << 2,	   /* existed before it was first seen: created_ns unknown */
+	GOROUTINE_SYSTEM = 1 << 1,        /* belongs to the Go runtime */
+	GOROUTINE_FOUND = 1 << 2,         /* existed before it was first seen: created_ns unknown */
 	GOROUTINE_STATE_UNKNOWN = 1 << 3, /* seen acting, no state change seen yet */
-	GOROUTINE_CGO = 1 << 4,	   /* a C thread's goroutine */
-	GOROUTINE_UNCERTAIN = 1 << 5,	   /* times and counts miss lost or unsampled events */
+	GOROUTINE_CGO = 1 << 4,           /* a C thread's goroutine */
+	GOROUTINE_UNCERTAIN = 1 << 5,     /* times and counts miss lost or unsampled events */
 };
 
 struct goroutine {
 	uint64_t goid, parent;
 	unsigned proc;
-	uint8_t state;		 /* enum gstate */
-	uint16_t flags;		 /* enum goroutine_flag */
-	uint32_t reason_id;	 /* why it waits, or waited last; names_string() */
-	uint32_t start_func_id; /* names_string() */
+	uint8_t state;            /* enum gstate */
+	uint16_t flags;           /* enum goroutine_flag */
+	uint32_t reason_id;       /* why it waits, or waited last; names_string() */
+	uint32_t start_func_id;   /* names_string() */
 	uint32_t created_site_id; /* names_site(): the go statement */
-	uint64_t state_since_ns; /* last state change, or when it was first seen */
-	uint64_t created_ns;	 /* first seen when GOROUTINE_FOUND */
-	uint64_t exited_ns;	 /* 0 while it lives */
+	uint64_t state_since_ns;  /* last state change, or when it was first seen */
+	uint64_t created_ns;      /* first seen when GOROUTINE_FOUND */
+	uint64_t exited_ns;       /* 0 while it lives */
 	uint64_t last_event_ns;
-	uint64_t woken_by;	      /* goid that made it runnable last; 0 none or the runtime */
+	uint64_t woken_by;            /* goid that made it runnable last; 0 none or the runtime */
 	uint64_t counts[EVENT_TYPES]; /* events by it; casgstatus: of it */
 	uint64_t alloc_bytes;
-	uint64_t state_ns[GSTATES]; /* completed stays only; add now - state_since_ns for the rest */
+	uint64_t
+		state_ns[GSTATES]; /* completed stays only; add now - state_since_ns for the rest */
 	uint64_t runnable_count, runnable_sum_ns, runnable_max_ns; /* runnable -> running */
-	uint64_t children;	    /* created, live or not */
+	uint64_t children;                                         /* created, live or not */
 };
 
 /* A copy of one goroutine; -ENOENT when it never was or is no longer retained. */
 int model_goroutine(struct model *m, unsigned proc, uint64_t goid, struct goroutine *ret);
 
 /*
- * Copies of all goroutines of a process, live then (when `exited`) retained exited ones, by
- * ascending goid. The caller frees *ret. 0 or -ENOMEM.
+ * Copies of all goroutines of a process, live ones and (when `exited`) retained exited ones, by
+ * ascending goid. The caller frees *ret. 0, -ENOMEM or -ENOENT (no such process). Up to some
+ * thousands are copied at one instant; a larger number in parts, some milliseconds apart, so that
+ * applying never waits long: each goroutine that lives all the while comes exactly once.
  */
 int model_goroutines(struct model *m, unsigned proc, bool exited, struct goroutine **ret,
 		     size_t *ret_n);
@@ -150,16 +153,22 @@ struct model_totals {
 	uint64_t lost[EVENT_TYPES];   /* reported with model_lost() */
 	uint64_t goroutines_created, goroutines_exited;
 	uint64_t live[GSTATES]; /* live goroutines by state now */
+	uint64_t live_unknown;  /* those with GOROUTINE_STATE_UNKNOWN: in no live[] */
 	uint64_t live_total, exited_retained, exited_dropped;
 	uint64_t alloc_bytes;
-	uint64_t trimmed;	/* events no longer retained */
-	uint64_t healed;	/* states corrected by model_heal() */
+	uint64_t trimmed;       /* events no longer retained */
+	uint64_t healed;        /* states corrected by model_heal() */
 	uint64_t last_event_ns; /* 0 before the first */
-	uint64_t memory_bytes;	/* of feed and goroutines, an estimate */
+	uint64_t memory_bytes;  /* of feed and goroutines, an estimate */
 	uint64_t runnable_latency[LATENCY_BUCKETS];
+	/* What the model could not keep for want of memory, over all processes. */
+	uint64_t dropped_goroutines, dropped_rows;
+	uint64_t unknown_process; /* events of a process that was never added: in the feed only */
+	uint64_t malformed;       /* events that made no sense: ignored */
 };
 
-/* proc < 0: over all processes. */
+/* proc < 0: over all processes. trimmed, memory_bytes and what could not be kept are always over
+ * all; lost includes what may have been another process's (the kernel could not tell). */
 void model_totals(struct model *m, int proc, struct model_totals *ret);
 /* Counts events of a type as lost (process unknown in the kernel: -1), and puts a lost event in the
  * feed. Applying thread only. */

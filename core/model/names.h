@@ -18,23 +18,27 @@ struct names;
 struct go_type {
 	const char *name; /* "main.Request", "map[string]int" */
 	uint64_t size;
-	uint64_t key_size, elem_size;	     /* maps; elem_size also slices and arrays */
+	uint64_t key_size, elem_size;      /* maps; elem_size also slices and arrays */
 	uint8_t kind, key_kind, elem_kind; /* reflect.Kind numbers */
 };
 
 struct site {
 	uint32_t func_id; /* names_string() */
 	uint32_t file_id; /* names_string(); 0 unknown */
-	uint32_t line;	  /* 0 unknown */
+	uint32_t line;    /* 0 unknown */
 };
 
 int names_new(size_t max, struct names **ret);
 void names_free(struct names *n);
 
-/* The id of text[0..len), added when new. 0 when the bound is reached or memory is short. */
+/* The id of text[0..len), added when new. 0 when it is empty, the bound is reached or memory is
+ * short. A text ends at a NUL and is cut at 16 KiB. */
 uint32_t names_intern(struct names *n, const char *text, size_t len);
 /* "" for id 0 or one that does not exist; never NULL. */
 const char *names_string(const struct names *n, uint32_t id);
+
+/* The same with its length in bytes. */
+const char *names_string_len(const struct names *n, uint32_t id, size_t *ret_len);
 
 /* Interns by name, size and kind together: two types may share a name. Copies the name. */
 uint32_t names_add_type(struct names *n, const struct go_type *type);
@@ -48,6 +52,7 @@ uint32_t names_add_site(struct names *n, struct site site);
 const struct site *names_site(const struct names *n, uint32_t id);
 
 uint64_t names_dropped(const struct names *n);
+size_t names_memory(const struct names *n); /* bytes, an estimate */
 
 /* reflect.Kind as text: "struct", "int", …; "invalid" for 0, "unknown" past the last. */
 const char *go_kind_name(unsigned kind);

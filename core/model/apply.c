@@ -1,0 +1,401 @@
+/*
+ * Applying events. Each event has two parts: the actor's (counts, allocations, parent, its place in
+ * the feed) and the subject's (the goroutine whose state it tells of). Whoever has the shard of a
+ * goroutine applies its parts, in the order of the batch, so that order within a goroutine is kept
+ * however many threads share a batch. A part writes only its own fields of the event and of its
+ * slot in the feed.
+ */
+#include <string.h>
+
+#include "core/model/model_internal.h"
+
+#define ALL_SHARDS UINT32_MAX
+#define PREFETCH   8 /* events ahead whose table entry is fetched; half as far, their record */
+/* Nothing larger can be allocated (Go src/runtime/malloc.go, maxAlloc): make() panics instead. */
+#define MAX_ALLOC (1ull << 48)
+
+struct batch {
+	struct model *m;
+	struct event *events;
+	size_t n;
+	uint64_t first_seq; /* of the first event that goes to the feed */
+};
+
+static bool is_valid(const struct event *ev)
+{
+	return ev->type <= EVENT_LOST && ev->from < GSTATES && ev->to < GSTATES;
+}
+
+static bool in_feed(const struct event *ev)
+{
+	return !(ev->flags & EVENT_HIDDEN) && is_valid(ev);
+}
+
+static bool is_creation(const struct event *ev)
+{
+	return ev->type == EVENT_NEWGOROUTINE ||
+	       (ev->type == EVENT_CASGSTATUS && gstate_is_creation(ev->from, ev->to));
+}
+
+static bool is_allocation(uint8_t type)
+{
+	return type == EVENT_MAKESLICE || type == EVENT_MAKEMAP || type == EVENT_NEWOBJECT;
+}
+
+static uint64_t allocated_bytes(struct model *m, const struct event *ev)
+{
+	uint64_t bytes = 0;
+
+	if (ev->type == EVENT_NEWOBJECT)
+		return ev->size <= MAX_ALLOC ? ev->size : 0;
+	if (ev->type == EVENT_MAKESLICE &&
+	    (__builtin_mul_overflow(names_type(m->config.names, ev->type_id)->size, ev->cap,
+				    &bytes) ||
+	     bytes > MAX_ALLOC))
+		return 0;
+	return bytes;
+}
+
+static inline struct record *find(struct shard *s, unsigned which, unsigned proc, uint64_t goid)
+{
+	struct record *g = s->last[which];
+
+	if (g && g->goid == goid && g->proc == proc)
+		return g;
+	return s->last[which] = shard_find(s, proc, goid);
+}
+
+/* The distance back to the goroutine's previous event, 0 when it is out of reach; makes `seq` the
+ * newest. */
+static uint32_t link_back(struct record *g, uint64_t seq)
+{
+	uint64_t back = g->last_seq ? seq + 1 - g->last_seq : 0;
+
+	g->last_seq = seq + 1;
+	return back <= UINT32_MAX ? (uint32_t)back : 0;
+}
+
+static void apply_creation(struct model *m, struct shard *s, struct record *g,
+			   const struct event *ev, bool is_new, size_t position)
+{
+	bool cgo = ev->flags & EVENT_CGO_THREAD;
+
+	if (record_exited(g) && cgo && ev->time_ns >= g->exited_ns) {
+		record_revive(s, g, GSTATE_SYSCALL, ev->time_ns, position);
+		record_set_unknown(s->procs[g->proc], g);
+	}
+	record_set_start(m, g, ev->string_id, ev->site_id);
+	/* A C thread's goroutine has no parent: nobody ran `go`. */
+	if (ev->goid && ev->goid != ev->target && !cgo)
+		g->parent = ev->goid;
+	if (is_new)
+		g->state = cgo ? GSTATE_SYSCALL : GSTATE_RUNNABLE;
+}
+
+static struct record *add_subject(struct model *m, struct shard *s, const struct event *ev)
+{
+	bool created = is_creation(ev);
+	struct record *g;
+
+	/* A g structure without a goroutine in it. */
+	if (ev->type == EVENT_CASGSTATUS && ev->from == GSTATE_IDLE)
+		return NULL;
+	g = record_new(m, s, ev->proc, ev->target, ev->time_ns, !created);
+	if (!g)
+		return NULL;
+	if (created && ev->type == EVENT_CASGSTATUS && ev->goid != ev->target &&
+	    !(ev->flags & EVENT_CGO_THREAD))
+		g->parent = ev->goid; /* newproc1 runs on behalf of the creator */
+	return g;
+}
+
+/* The subject's part of a casgstatus, newgoroutine or goexit; returns its record or NULL. */
+static struct record *apply_subject(struct model *m, struct shard *s, struct event *ev,
+				    size_t position)
+{
+	struct record *g = find(s, 1, ev->proc, ev->target);
+	bool is_new = !g;
+
+	if (!g) {
+		g = add_subject(m, s, ev);
+		if (!g)
+			return NULL;
+		s->last[1] = g;
+	}
+	g->last_event_ns = ev->time_ns;
+	if (ev->flags & EVENT_CGO_THREAD)
+		g->flags |= GOROUTINE_CGO;
+	if (is_creation(ev))
+		record_note_creation(s->procs[g->proc], g, ev->time_ns);
+	if (ev->type == EVENT_NEWGOROUTINE) {
+		apply_creation(m, s, g, ev, is_new, position);
+		return g;
+	}
+	if (!(ev->flags & EVENT_HIDDEN))
+		g->counts[ev->type]++;
+	if (ev->type == EVENT_CASGSTATUS)
+		record_apply_state(m, s, g, ev, position);
+	else if (ev->time_ns >= g->created_ns)
+		record_exit(s, g, GSTATE_DEAD, ev->time_ns, position);
+	return g;
+}
+
+/* It allocates or creates, so it runs. If we think otherwise we missed a change (or changes are not
+ * sampled) and know its state only when the next one comes. */
+static void check_running(struct shard *s, struct record *g, const struct event *ev,
+			  size_t position)
+{
+	struct shard_proc *sp = s->procs[g->proc];
+
+	if (record_exited(g)) {
+		if (g->marks & MARK_EXIT_INFERRED && ev->time_ns > g->exited_ns) {
+			record_revive(s, g, GSTATE_RUNNING, ev->time_ns, position);
+			record_set_unknown(sp, g);
+			g->flags |= GOROUTINE_UNCERTAIN;
+		}
+		return;
+	}
+	if (g->state == GSTATE_RUNNING || g->flags & GOROUTINE_STATE_UNKNOWN ||
+	    (g->marks & MARK_STATE_HEALED && ev->time_ns < g->state_since_ns))
+		return;
+	record_set_unknown(sp, g);
+	g->state = GSTATE_RUNNING;
+	g->state_since_ns = ev->time_ns;
+	g->flags |= GOROUTINE_UNCERTAIN;
+}
+
+/* What the actor did, other than to itself. */
+static struct record *apply_act(struct model *m, struct shard *s, struct event *ev, size_t position)
+{
+	struct record *g = find(s, 0, ev->proc, ev->goid);
+
+	if (!g) {
+		g = record_new(m, s, ev->proc, ev->goid, ev->time_ns, true);
+		if (!g)
+			return NULL;
+		s->last[0] = g;
+	}
+	g->last_event_ns = ev->time_ns;
+	if (ev->type == EVENT_NEWGOROUTINE) {
+		check_running(s, g, ev, position);
+		g->children++;
+		if (!(ev->flags & EVENT_HIDDEN))
+			g->counts[EVENT_NEWGOROUTINE]++;
+	} else if (is_allocation(ev->type)) {
+		check_running(s, g, ev, position);
+		g->counts[ev->type]++;
+		record_count_allocation(s, g, ev->type, ev->type_id, allocated_bytes(m, ev));
+	}
+	return g;
+}
+
+static void set_parent(struct record *g, struct event *ev)
+{
+	/* A replayed event carries what was known when it was recorded. */
+	if (g->parent == 0 && ev->parent != g->goid)
+		g->parent = ev->parent;
+	ev->parent = g->parent;
+}
+
+/*
+ * The actor's slot in the feed. The subject's part may be writing the string_id of the same event
+ * just now (record_apply_state()), and it copies that one itself.
+ */
+static void write_slot(struct model *m, const struct event *ev, uint64_t seq, uint32_t link,
+		       bool own_subject)
+{
+	struct event *slot = feed_slot(m->feed, seq);
+
+	if (own_subject) {
+		*slot = *ev;
+	} else {
+		memcpy(slot, ev, offsetof(struct event, string_id));
+		memcpy(&slot->site_id, &ev->site_id, sizeof(*ev) - offsetof(struct event, site_id));
+	}
+	feed_link_slot(m->feed, seq)->actor = link;
+}
+
+static void apply_actor(struct model *m, struct shard *s, struct event *ev, uint64_t seq,
+			size_t position, bool other_subject)
+{
+	bool visible = !(ev->flags & EVENT_HIDDEN);
+	struct record *g = NULL;
+	uint32_t link = 0;
+
+	if (ev->proc < m->n_procs) {
+		struct shard_proc *sp = s->procs[ev->proc];
+
+		if (visible && ev->type < EVENT_TYPES)
+			sp->events[ev->type]++;
+		sp->last_event_ns = MAX(sp->last_event_ns, ev->time_ns);
+		if (is_allocation(ev->type)) {
+			if (ev->type_id > names_types(m->config.names))
+				ev->type_id = 0;
+			proc_count_allocation(s, sp, ev->type, ev->type_id, allocated_bytes(m, ev));
+		}
+		if (ev->goid && ev->type != EVENT_LOST)
+			g = other_subject || is_allocation(ev->type)
+				    ? apply_act(m, s, ev, position)
+				    : apply_subject(m, s, ev, position);
+	}
+	if (g) {
+		set_parent(g, ev);
+		if (visible)
+			link = link_back(g, seq);
+	}
+	if (visible)
+		write_slot(m, ev, seq, link, !other_subject);
+}
+
+static void apply_other(struct model *m, struct shard *s, struct event *ev, uint64_t seq,
+			size_t position)
+{
+	bool visible = !(ev->flags & EVENT_HIDDEN);
+	struct record *g = NULL;
+
+	if (ev->proc < m->n_procs && ev->target)
+		g = apply_subject(m, s, ev, position);
+	if (visible) {
+		feed_slot(m->feed, seq)->string_id = ev->string_id;
+		feed_link_slot(m->feed, seq)->subject = g ? link_back(g, seq) : 0;
+	}
+}
+
+/* Fetches what the events to come will touch. */
+static inline void prefetch(const struct model *m, const struct batch *b, size_t i)
+{
+	if (i + PREFETCH < b->n) {
+		const struct event *ev = &b->events[i + PREFETCH];
+		const struct shard *s = &m->shards[shard_of(m, ev->proc, ev->goid)];
+
+		__builtin_prefetch(&s->slots[(uint32_t)record_hash(ev->proc, ev->goid) & s->mask]);
+	}
+	if (i + PREFETCH / 2 < b->n) {
+		const struct event *ev = &b->events[i + PREFETCH / 2];
+		const struct shard *s = &m->shards[shard_of(m, ev->proc, ev->goid)];
+		const struct slot *slot =
+			&s->slots[(uint32_t)record_hash(ev->proc, ev->goid) & s->mask];
+
+		if (slot->goid) {
+			const struct record *g = shard_record(s, slot->number);
+
+			__builtin_prefetch(g, 1);
+			__builtin_prefetch((const char *)g + 64, 1);
+		}
+	}
+}
+
+/* The parts of the batch that are `only`'s, or all. */
+static void apply_parts(const struct batch *b, uint32_t only)
+{
+	struct model *m = b->m;
+	uint64_t seq = b->first_seq;
+
+	for (size_t i = 0; i < b->n; i++) {
+		struct event *ev = &b->events[i];
+		uint64_t target = ev->type == EVENT_LOST ? ev->goid : event_subject(ev);
+		unsigned actor = shard_of(m, ev->proc, ev->goid);
+		unsigned subject = target == ev->goid ? actor : shard_of(m, ev->proc, target);
+
+		if (!is_valid(ev))
+			continue;
+		if (only == ALL_SHARDS)
+			prefetch(m, b, i);
+		if (only == ALL_SHARDS || only == actor)
+			apply_actor(m, &m->shards[actor], ev, seq, i, target != ev->goid);
+		if (target != ev->goid && (only == ALL_SHARDS || only == subject))
+			apply_other(m, &m->shards[subject], ev, seq, i);
+		if (in_feed(ev))
+			seq++;
+	}
+}
+
+static void apply_task(void *ctx, unsigned shard)
+{
+	apply_parts(ctx, shard);
+}
+
+/* How many events go to the feed; counts those that make no sense. */
+static size_t count_visible(struct model *m, const struct event *events, size_t n)
+{
+	size_t visible = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		visible += in_feed(&events[i]);
+		if (!is_valid(&events[i]))
+			m->malformed++;
+		else if (events[i].proc >= m->n_procs && events[i].type != EVENT_LOST)
+			m->unknown_proc++;
+	}
+	return visible;
+}
+
+static void apply_batch(struct model *m, struct event *events, size_t n)
+{
+	struct batch b = {.m = m, .events = events, .n = n};
+	size_t visible;
+
+	pthread_rwlock_wrlock(&m->lock);
+	visible = count_visible(m, events, n);
+	b.first_seq = feed_reserve(m->feed, visible);
+	for (unsigned i = 0; i < m->n_shards; i++)
+		m->shards[i].last[0] = m->shards[i].last[1] = NULL;
+	if (m->pool && n > BATCH_SMALL)
+		pool_run(m->pool, m->n_shards, apply_task, &b);
+	else
+		apply_parts(&b, ALL_SHARDS);
+	feed_publish(m->feed, b.first_seq + visible);
+	model_settle_exits(m);
+	pthread_rwlock_unlock(&m->lock);
+	feed_notify(m->feed);
+}
+
+void model_apply(struct model *m, struct event *events, size_t n)
+{
+	size_t most =
+		MIN(m->pool ? (size_t)BATCH_LARGE : (size_t)BATCH_SMALL, feed_capacity(m->feed));
+
+	pthread_mutex_lock(&m->apply_lock);
+	while (n) {
+		size_t part = MIN(n, most);
+
+		apply_batch(m, events, part);
+		events += part;
+		n -= part;
+	}
+	pthread_mutex_unlock(&m->apply_lock);
+}
+
+void model_lost(struct model *m, int proc, const uint64_t lost[EVENT_TYPES], uint64_t time_ns)
+{
+	struct event ev = {.type = EVENT_LOST, .time_ns = time_ns, .proc = EVENT_PROC_NONE};
+	uint64_t *sums;
+	uint64_t seq;
+
+	for (unsigned type = 0; type < EVENT_TYPES; type++) {
+		ev.count += lost[type];
+		if (lost[type])
+			ev.lost_by_type |= 1ull << type;
+	}
+	if (ev.count == 0)
+		return;
+	pthread_mutex_lock(&m->apply_lock);
+	pthread_rwlock_wrlock(&m->lock);
+	sums = m->lost_unknown;
+	if (proc >= 0 && (unsigned)proc < m->n_procs) {
+		ev.proc = (uint16_t)proc;
+		sums = m->procs[proc]->lost;
+	}
+	for (unsigned type = 0; type < EVENT_TYPES; type++)
+		sums[type] += lost[type];
+	/* Whose events they were is not known: every goroutine that was there is in doubt. */
+	for (unsigned i = 0; i < m->n_procs; i++)
+		m->procs[i]->epoch += ev.proc == i || ev.proc == EVENT_PROC_NONE;
+	seq = feed_reserve(m->feed, 1);
+	*feed_slot(m->feed, seq) = ev;
+	*feed_link_slot(m->feed, seq) = (struct feed_link){0};
+	feed_publish(m->feed, seq + 1);
+	pthread_rwlock_unlock(&m->lock);
+	pthread_mutex_unlock(&m->apply_lock);
+	feed_notify(m->feed);
+}

@@ -1,0 +1,163 @@
+/* Reading and writing sampling rates in the original's form (control.h). Pure functions. */
+#include "core/model/control.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+static void trim(const char **text, size_t *len)
+{
+	while (*len && is_space((*text)[0])) {
+		++*text;
+		--*len;
+	}
+	while (*len && is_space((*text)[*len - 1]))
+		--*len;
+}
+
+/* A decimal fraction such as "1", "0.05" or ".5", in parts of RATE_ONE; or what is wrong with it.
+ */
+static const char *parse_rate(const char *text, size_t len, uint32_t *ret)
+{
+	uint32_t value = 0, unit = RATE_ONE;
+	bool digits = false, point = false;
+
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == '.' && !point) {
+			point = true;
+			continue;
+		}
+		if (text[i] < '0' || text[i] > '9')
+			return "is not a decimal number";
+		digits = true;
+		if (!point) {
+			value = value * 10 + (uint32_t)(text[i] - '0');
+			if (value > 1)
+				return "is not between 0 and 1";
+		} else {
+			unit /= 10;
+			if (unit == 0 && text[i] != '0')
+				return "is finer than 0.0001";
+			value += (uint32_t)(text[i] - '0') * unit;
+		}
+		/* The whole part is done: from here on in parts of RATE_ONE. */
+		if (!point && (i + 1 == len || text[i + 1] == '.'))
+			value *= RATE_ONE;
+	}
+	if (!digits)
+		return "is not a decimal number";
+	if (value > RATE_ONE)
+		return "is not between 0 and 1";
+	*ret = value;
+	return NULL;
+}
+
+static int parse_item(const char *item, size_t len, uint32_t rates[EVENT_TYPES],
+		      bool named[EVENT_TYPES], char *why, size_t size)
+{
+	const char *colon = memchr(item, ':', len), *wrong, *rate;
+	size_t name_len = colon ? (size_t)(colon - item) : len, rate_len;
+	const char *name_text = item;
+	char name[32];
+	int type;
+
+	trim(&name_text, &name_len);
+	snprintf(name, sizeof(name), "%.*s", (int)(name_len < 31 ? name_len : 31), name_text);
+	type = name_len < sizeof(name) ? event_type_parse(name) : -EINVAL;
+	if (type < 0) {
+		snprintf(why, size,
+			 "\"%s\" is not an event: use casgstatus, makeslice, makemap, newobject, "
+			 "newgoroutine, goexit",
+			 name);
+		return -EINVAL;
+	}
+	if (named[type]) {
+		snprintf(why, size, "%s is named twice", name);
+		return -EINVAL;
+	}
+	rate = colon ? colon + 1 : item + len;
+	rate_len = (size_t)(item + len - rate);
+	trim(&rate, &rate_len);
+	if (rate_len == 0) {
+		snprintf(why, size, "%s has no rate: write %s:0.1 for one in ten", name, name);
+		return -EINVAL;
+	}
+	wrong = parse_rate(rate, rate_len, &rates[type]);
+	if (wrong) {
+		snprintf(why, size, "%s: rate \"%.*s\" %s", name,
+			 (int)(rate_len < 40 ? rate_len : 40), rate, wrong);
+		return -EINVAL;
+	}
+	named[type] = true;
+	return 0;
+}
+
+int control_parse_rates(const char *text, uint32_t ret[EVENT_TYPES], char *why, size_t size)
+{
+	uint32_t rates[EVENT_TYPES] = {0};
+	bool named[EVENT_TYPES] = {0};
+	size_t len = strlen(text);
+
+	trim(&text, &len);
+	if (len == 0) {
+		snprintf(why, size, "the list of events is empty");
+		return -EINVAL;
+	}
+	for (;;) {
+		const char *comma = memchr(text, ',', len);
+		size_t item_len = comma ? (size_t)(comma - text) : len;
+		const char *item = text;
+		size_t trimmed = item_len;
+
+		trim(&item, &trimmed);
+		if (trimmed == 0) {
+			snprintf(why, size, "an event is missing between two commas, or at an end");
+			return -EINVAL;
+		}
+		if (parse_item(item, trimmed, rates, named, why, size))
+			return -EINVAL;
+		if (!comma)
+			break;
+		text += item_len + 1;
+		len -= item_len + 1;
+	}
+	memcpy(ret, rates, sizeof(rates));
+	return 0;
+}
+
+void control_format_rate(uint32_t rate, struct buf *out)
+{
+	uint32_t part = rate % RATE_ONE;
+	int digits = 4;
+
+	buf_addu(out, rate / RATE_ONE);
+	if (part == 0)
+		return;
+	while (part % 10 == 0) {
+		part /= 10;
+		digits--;
+	}
+	buf_addc(out, '.');
+	buf_addu_pad(out, part, digits);
+}
+
+void control_format_rates(const uint32_t rates[EVENT_TYPES], struct buf *out)
+{
+	bool first = true;
+
+	for (unsigned type = 0; type < EVENT_TYPES; type++) {
+		if (rates[type] == 0)
+			continue;
+		if (!first)
+			buf_addc(out, ',');
+		first = false;
+		buf_adds(out, event_type_name(type));
+		buf_addc(out, ':');
+		control_format_rate(rates[type], out);
+	}
+}

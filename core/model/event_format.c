@@ -1,0 +1,632 @@
+/*
+ * Events as lines (event_format.h). A line's upper bound is reserved once and then written through
+ * a plain pointer: some hundred thousand lines a second are made when somebody follows `events`.
+ * Pure functions of the event and the names.
+ */
+#include "core/model/event_format.h"
+
+#include <string.h>
+
+#include "core/base/util.h"
+
+/* Fixed text and numbers of the longest line, without its strings. */
+#define LINE_MAX_FIXED 1024
+/* One byte of a string becomes at most this many (\u00XX in JSON, \xNN in text). */
+#define ESCAPE_MAX 6
+
+struct str {
+	const char *text;
+	size_t len;
+};
+
+/* What a line shows of an event, looked up once. */
+struct parts {
+	struct str type, key, elem; /* of an allocation; key and elem of a map */
+	struct str name;            /* start function or wait reason */
+	struct str caller, file;
+	uint32_t line;
+	const struct go_type *go_type;
+	int pid; /* 0: not shown */
+};
+
+static char *put(char *p, const char *text, size_t len)
+{
+	memcpy(p, text, len);
+	return p + len;
+}
+
+#define PUT(p, literal) put((p), literal, sizeof(literal) - 1)
+
+static char *put_text(char *p, const char *text)
+{
+	return put(p, text, strlen(text));
+}
+
+static const char two_digits[201] = "00010203040506070809101112131415161718192021222324"
+				    "25262728293031323334353637383940414243444546474849"
+				    "50515253545556575859606162636465666768697071727374"
+				    "75767778798081828384858687888990919293949596979899";
+
+static char *put_u64(char *p, uint64_t value)
+{
+	char text[20];
+	char *q = text + sizeof(text);
+
+	while (value >= 100) {
+		q -= 2;
+		memcpy(q, &two_digits[value % 100 * 2], 2);
+		value /= 100;
+	}
+	if (value >= 10) {
+		q -= 2;
+		memcpy(q, &two_digits[value * 2], 2);
+	} else {
+		*--q = (char)('0' + value);
+	}
+	return put(p, q, (size_t)(text + sizeof(text) - q));
+}
+
+static char *put_i64(char *p, int64_t value)
+{
+	if (value >= 0)
+		return put_u64(p, (uint64_t)value);
+	*p++ = '-';
+	return put_u64(p, 0 - (uint64_t)value);
+}
+
+static char *put_nanoseconds(char *p, uint32_t ns)
+{
+	p[0] = (char)('0' + ns / 100000000);
+	ns %= 100000000;
+	for (int i = 7; i > 0; i -= 2) {
+		memcpy(&p[i], &two_digits[ns % 100 * 2], 2);
+		ns /= 100;
+	}
+	return p + 9;
+}
+
+/* Length of the UTF-8 character at text, 0 when it is none (also surrogates, overlong forms). */
+static unsigned utf8_length(const char *text, size_t len)
+{
+	const unsigned char *s = (const unsigned char *)text;
+	unsigned need;
+	uint32_t code;
+
+	if (s[0] < 0x80)
+		return 1;
+	if (s[0] >= 0xc2 && s[0] <= 0xdf)
+		need = 2;
+	else if (s[0] >= 0xe0 && s[0] <= 0xef)
+		need = 3;
+	else if (s[0] >= 0xf0 && s[0] <= 0xf4)
+		need = 4;
+	else
+		return 0;
+	if (len < need)
+		return 0;
+	code = s[0] & (0x7fu >> need);
+	for (unsigned i = 1; i < need; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+		code = code << 6 | (s[i] & 0x3f);
+	}
+	if ((need == 3 && (code < 0x800 || (code >= 0xd800 && code <= 0xdfff))) ||
+	    (need == 4 && (code < 0x10000 || code > 0x10ffff)))
+		return 0;
+	return need;
+}
+
+static char *put_hex2(char *p, unsigned char c)
+{
+	*p++ = "0123456789abcdef"[c >> 4];
+	*p++ = "0123456789abcdef"[c & 15];
+	return p;
+}
+
+/* --- text ---------------------------------------------------------------------------------- */
+
+static bool is_plain(struct str s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		unsigned char c = (unsigned char)s.text[i];
+
+		if (c <= ' ' || c == '"' || c == '=' || c >= 0x7f)
+			return false;
+	}
+	return s.len > 0;
+}
+
+static char *put_quoted(char *p, struct str s)
+{
+	*p++ = '"';
+	for (size_t i = 0; i < s.len;) {
+		unsigned char c = (unsigned char)s.text[i];
+		unsigned n = utf8_length(s.text + i, s.len - i);
+
+		if (c == '"' || c == '\\') {
+			*p++ = '\\';
+			*p++ = (char)c;
+		} else if (c == '\n') {
+			p = PUT(p, "\\n");
+		} else if (c == '\t') {
+			p = PUT(p, "\\t");
+		} else if (c < ' ' || c == 0x7f || n == 0) {
+			p = PUT(p, "\\x");
+			p = put_hex2(p, c);
+		} else {
+			p = put(p, s.text + i, n);
+			i += n;
+			continue;
+		}
+		i++;
+	}
+	*p++ = '"';
+	return p;
+}
+
+/* Beyond ASCII a value needs a look at each character, but no quotes when all are well-formed. */
+static bool is_plain_utf8(struct str s)
+{
+	for (size_t i = 0; i < s.len;) {
+		unsigned char c = (unsigned char)s.text[i];
+		unsigned n = utf8_length(s.text + i, s.len - i);
+
+		/* U+0080 … U+009F are control characters too. */
+		if (n == 0 || c <= ' ' || c == '"' || c == '=' || c == 0x7f ||
+		    (c == 0xc2 && (unsigned char)s.text[i + 1] < 0xa0))
+			return false;
+		i += n;
+	}
+	return s.len > 0;
+}
+
+static char *put_value(char *p, struct str s)
+{
+	if (is_plain(s) || is_plain_utf8(s))
+		return put(p, s.text, s.len);
+	return put_quoted(p, s);
+}
+
+/* A name, or "?" for one that is not known. */
+static char *put_name(char *p, struct str s)
+{
+	if (s.len)
+		return put_value(p, s);
+	*p++ = '?';
+	return p;
+}
+
+/* --- JSON ---------------------------------------------------------------------------------- */
+
+static char *put_json_string(char *p, struct str s)
+{
+	*p++ = '"';
+	for (size_t i = 0; i < s.len;) {
+		unsigned char c = (unsigned char)s.text[i];
+		unsigned n;
+
+		if (c >= ' ' && c < 0x7f && c != '"' && c != '\\') {
+			*p++ = (char)c;
+			i++;
+			continue;
+		}
+		n = utf8_length(s.text + i, s.len - i);
+		if (c == '"' || c == '\\') {
+			*p++ = '\\';
+			*p++ = (char)c;
+		} else if (c < ' ' || c == 0x7f) {
+			p = PUT(p, "\\u00");
+			p = put_hex2(p, c);
+		} else if (n == 0) {
+			p = PUT(p, "\xef\xbf\xbd");
+		} else {
+			p = put(p, s.text + i, n);
+		}
+		i += MAX(n, 1u);
+	}
+	*p++ = '"';
+	return p;
+}
+
+void event_format_json_string(const char *value, struct buf *out)
+{
+	struct str s = {value, strlen(value)};
+
+	if (buf_reserve(out, s.len * ESCAPE_MAX + 2))
+		return;
+	out->len = (size_t)(put_json_string(out->data + out->len, s) - out->data);
+	out->data[out->len] = '\0';
+}
+
+void event_format_value(const char *value, struct buf *out)
+{
+	struct str s = {value, strlen(value)};
+
+	if (buf_reserve(out, s.len * ESCAPE_MAX + 2))
+		return;
+	out->len = (size_t)(put_value(out->data + out->len, s) - out->data);
+	out->data[out->len] = '\0';
+}
+
+/* --- looking up ---------------------------------------------------------------------------- */
+
+/* "map[string][]int" -> "string", "[]int". A named map type does not say. */
+static void map_parts(struct str type, struct str *key, struct str *elem)
+{
+	unsigned depth = 1;
+	size_t i = 4;
+
+	if (type.len < 6 || memcmp(type.text, "map[", 4) != 0)
+		return;
+	for (; i < type.len; i++) {
+		if (type.text[i] == '[')
+			depth++;
+		else if (type.text[i] == ']' && --depth == 0)
+			break;
+	}
+	if (i + 1 >= type.len)
+		return;
+	*key = (struct str){type.text + 4, i - 4};
+	*elem = (struct str){type.text + i + 1, type.len - i - 1};
+}
+
+static struct str string_of(const struct names *names, uint32_t id)
+{
+	struct str s;
+
+	s.text = names_string_len(names, id, &s.len);
+	return s;
+}
+
+static bool shows_reason(const struct event *ev)
+{
+	return ev->type == EVENT_CASGSTATUS &&
+	       (ev->to == GSTATE_WAITING || ev->from == GSTATE_WAITING);
+}
+
+static void look_up(const struct event_format *f, const struct event *ev, struct parts *parts)
+{
+	*parts = (struct parts){0};
+	switch (ev->type) {
+	case EVENT_MAKESLICE:
+	case EVENT_MAKEMAP:
+	case EVENT_NEWOBJECT:
+		parts->go_type = names_type(f->names, ev->type_id);
+		parts->type = (struct str){parts->go_type->name, strlen(parts->go_type->name)};
+		if (ev->type == EVENT_MAKEMAP)
+			map_parts(parts->type, &parts->key, &parts->elem);
+		break;
+	case EVENT_NEWGOROUTINE:
+		parts->name = string_of(f->names, ev->string_id);
+		break;
+	case EVENT_CASGSTATUS:
+		if (shows_reason(ev))
+			parts->name = string_of(f->names, ev->string_id);
+		break;
+	default:
+		break;
+	}
+	if (ev->site_id && ev->type != EVENT_LOST) {
+		const struct site *site = names_site(f->names, ev->site_id);
+
+		parts->caller = string_of(f->names, site->func_id);
+		parts->file = string_of(f->names, site->file_id);
+		parts->line = site->line;
+	}
+	if (f->pid_of && ev->proc != EVENT_PROC_NONE)
+		parts->pid = f->pid_of(f->ctx, ev->proc);
+}
+
+/* Room for the longest line these parts can make. NULL without memory. */
+static char *reserve_line(const struct parts *parts, struct buf *out)
+{
+	size_t strings =
+		2 * parts->type.len + parts->name.len + parts->caller.len + parts->file.len;
+
+	if (buf_reserve(out, LINE_MAX_FIXED + strings * ESCAPE_MAX))
+		return NULL;
+	return out->data + out->len;
+}
+
+static void finish_line(struct buf *out, char *end)
+{
+	*end++ = '\n';
+	*end = '\0';
+	out->len = (size_t)(end - out->data);
+}
+
+/* "newobject,casgstatus" of a set of event types. */
+static char *put_types(char *p, uint64_t types)
+{
+	bool first = true;
+
+	for (unsigned type = 0; type < EVENT_TYPES; type++) {
+		if (!(types >> type & 1))
+			continue;
+		if (!first)
+			*p++ = ',';
+		first = false;
+		p = put_text(p, event_type_name(type));
+	}
+	return p;
+}
+
+static const char *state_text(unsigned state)
+{
+	const char *name = gstate_name(state);
+
+	return name ? name : "?";
+}
+
+static const char *kind_text(const struct go_type *type)
+{
+	return type->kind ? go_kind_name(type->kind) : "?";
+}
+
+/* --- the text line ------------------------------------------------------------------------- */
+
+static struct str base_name(struct str path)
+{
+	for (size_t i = path.len; i > 0; i--) {
+		if (path.text[i - 1] == '/')
+			return (struct str){path.text + i, path.len - i};
+	}
+	return path;
+}
+
+/* ":12" after a value just written, inside its quotes when it has any. */
+static char *put_line_number(char *p, uint32_t line)
+{
+	bool quoted = p[-1] == '"';
+
+	if (line == 0)
+		return p;
+	p -= quoted;
+	*p++ = ':';
+	p = put_u64(p, line);
+	if (quoted)
+		*p++ = '"';
+	return p;
+}
+
+static char *text_alloc(char *p, const struct event *ev, const struct parts *parts)
+{
+	switch (ev->type) {
+	case EVENT_NEWOBJECT:
+		p = PUT(p, " type=");
+		p = put_name(p, parts->type);
+		p = PUT(p, " size=");
+		p = put_u64(p, ev->size);
+		p = PUT(p, " kind=");
+		p = put_text(p, kind_text(parts->go_type));
+		if (ev->flags & EVENT_MERGED)
+			p = PUT(p, " merged=true");
+		break;
+	case EVENT_MAKESLICE:
+		p = PUT(p, " type=");
+		p = put_name(p, parts->type);
+		p = PUT(p, " elem_size=");
+		if (ev->type_id)
+			p = put_u64(p, parts->go_type->size);
+		else
+			*p++ = '?';
+		p = PUT(p, " len=");
+		p = put_i64(p, (int64_t)ev->len);
+		p = PUT(p, " cap=");
+		p = put_i64(p, (int64_t)ev->cap);
+		break;
+	default:
+		p = PUT(p, " key=");
+		p = put_name(p, parts->key);
+		p = PUT(p, " elem=");
+		p = put_name(p, parts->elem);
+		p = PUT(p, " hint=");
+		p = put_i64(p, (int64_t)ev->hint);
+		if (parts->type.len && !parts->key.len) {
+			p = PUT(p, " type=");
+			p = put_value(p, parts->type);
+		}
+		break;
+	}
+	if (parts->caller.len) {
+		p = PUT(p, " caller=");
+		p = put_value(p, parts->caller);
+		p = put_line_number(p, parts->line);
+	}
+	return p;
+}
+
+static char *text_goroutine(char *p, const struct event *ev, const struct parts *parts)
+{
+	switch (ev->type) {
+	case EVENT_CASGSTATUS:
+		p = PUT(p, " target=");
+		p = put_u64(p, ev->target);
+		p = PUT(p, " from=");
+		p = put_text(p, state_text(ev->from));
+		p = PUT(p, " to=");
+		p = put_text(p, state_text(ev->to));
+		if (parts->name.len) {
+			p = PUT(p, " reason=");
+			p = put_value(p, parts->name);
+		}
+		break;
+	case EVENT_NEWGOROUTINE:
+		p = PUT(p, " child=");
+		p = put_u64(p, ev->target);
+		p = PUT(p, " func=");
+		p = put_name(p, parts->name);
+		if (parts->caller.len) {
+			p = PUT(p, " created_by=");
+			p = put_value(p, parts->caller);
+		}
+		if (parts->file.len) {
+			p = PUT(p, " at=");
+			p = put_value(p, base_name(parts->file));
+			p = put_line_number(p, parts->line);
+		}
+		break;
+	case EVENT_GOEXIT:
+		if (ev->target != ev->goid) {
+			p = PUT(p, " target=");
+			p = put_u64(p, ev->target);
+		}
+		break;
+	default:
+		p = PUT(p, " count=");
+		p = put_u64(p, ev->count);
+		p = PUT(p, " events=");
+		return put_types(p, ev->lost_by_type);
+	}
+	if (ev->flags & EVENT_CGO_THREAD)
+		p = PUT(p, " cgo=true");
+	return p;
+}
+
+void event_format_text(const struct event_format *f, const struct event *ev, struct buf *out)
+{
+	uint64_t wall = ev->time_ns + (uint64_t)f->wall_offset_ns;
+	const char *name = event_type_name(ev->type);
+	struct parts parts;
+	char *p;
+
+	look_up(f, ev, &parts);
+	p = reserve_line(&parts, out);
+	if (!p)
+		return;
+	p = put_u64(p, wall / NS_PER_SEC);
+	*p++ = '.';
+	p = put_nanoseconds(p, (uint32_t)(wall % NS_PER_SEC));
+	*p++ = ' ';
+	p = put_u64(p, ev->goid);
+	*p++ = ' ';
+	p = put_text(p, name ? name : "unknown");
+	p = parts.go_type ? text_alloc(p, ev, &parts) : text_goroutine(p, ev, &parts);
+	if (parts.pid) {
+		p = PUT(p, " pid=");
+		p = put_i64(p, parts.pid);
+	}
+	finish_line(out, p);
+}
+
+/* --- the JSON line ------------------------------------------------------------------------- */
+
+void event_attributes(const struct event *ev, const struct names *names, uint64_t ret[5])
+{
+	const struct go_type *type;
+
+	memset(ret, 0, 5 * sizeof(*ret));
+	switch (ev->type) {
+	case EVENT_CASGSTATUS:
+		ret[0] = ev->from;
+		ret[1] = ev->to;
+		ret[2] = ev->target;
+		break;
+	case EVENT_MAKESLICE:
+		type = names_type(names, ev->type_id);
+		ret[0] = type->size;
+		ret[1] = type->kind;
+		ret[2] = ev->len;
+		ret[3] = ev->cap;
+		break;
+	case EVENT_MAKEMAP:
+		type = names_type(names, ev->type_id);
+		ret[0] = type->key_size;
+		ret[1] = type->key_kind;
+		ret[2] = type->elem_size;
+		ret[3] = type->elem_kind;
+		ret[4] = ev->hint;
+		break;
+	case EVENT_NEWOBJECT:
+		ret[0] = ev->size;
+		ret[1] = names_type(names, ev->type_id)->kind;
+		break;
+	case EVENT_NEWGOROUTINE:
+		ret[0] = ev->goid;
+		ret[1] = ev->target;
+		break;
+	case EVENT_GOEXIT:
+		ret[0] = ev->target;
+		ret[1] = ev->exit_time;
+		break;
+	default:
+		ret[0] = ev->count;
+		ret[1] = ev->lost_by_type;
+		break;
+	}
+}
+
+static char *json_string_key(char *p, const char *key, size_t key_len, struct str value)
+{
+	if (value.len == 0)
+		return p;
+	p = put(p, key, key_len);
+	return put_json_string(p, value);
+}
+
+#define JSON_STRING(p, key, value)                                                                 \
+	json_string_key((p), ",\"" key "\":", sizeof(",\"" key "\":") - 1, (value))
+
+static char *json_ours(char *p, const struct event *ev, const struct parts *parts)
+{
+	if (parts->pid) {
+		p = PUT(p, ",\"pid\":");
+		p = put_i64(p, parts->pid);
+	}
+	p = JSON_STRING(p, "type", parts->type);
+	p = JSON_STRING(p, "key", parts->key);
+	p = JSON_STRING(p, "elem", parts->elem);
+	if (ev->type == EVENT_NEWGOROUTINE)
+		p = JSON_STRING(p, "func", parts->name);
+	else
+		p = JSON_STRING(p, "reason", parts->name);
+	p = JSON_STRING(p, "caller", parts->caller);
+	p = JSON_STRING(p, "file", parts->file);
+	if (parts->line) {
+		p = PUT(p, ",\"line\":");
+		p = put_u64(p, parts->line);
+	}
+	if (ev->flags & EVENT_CGO_THREAD)
+		p = PUT(p, ",\"cgo\":true");
+	if (ev->flags & EVENT_MERGED)
+		p = PUT(p, ",\"merged\":true");
+	if (ev->type == EVENT_LOST) {
+		p = PUT(p, ",\"lost\":");
+		p = put_u64(p, ev->count);
+		p = PUT(p, ",\"events\":\"");
+		p = put_types(p, ev->lost_by_type);
+		*p++ = '"';
+	}
+	return p;
+}
+
+void event_format_json(const struct event_format *f, const struct event *ev, struct buf *out)
+{
+	uint64_t attributes[5];
+	struct parts parts;
+	char *p;
+
+	look_up(f, ev, &parts);
+	p = reserve_line(&parts, out);
+	if (!p)
+		return;
+	event_attributes(ev, f->names, attributes);
+	p = PUT(p, "{\"timestamp\":");
+	p = put_u64(p, ev->time_ns);
+	p = PUT(p, ",\"event_type\":");
+	p = put_u64(p, ev->type);
+	p = PUT(p, ",\"goroutine\":");
+	p = put_u64(p, ev->goid);
+	p = PUT(p, ",\"parent_goroutine\":");
+	p = put_u64(p, ev->parent);
+	p = PUT(p, ",\"attributes\":[");
+	for (unsigned i = 0; i < 5; i++) {
+		if (i)
+			*p++ = ',';
+		p = put_u64(p, attributes[i]);
+	}
+	*p++ = ']';
+	p = json_ours(p, ev, &parts);
+	*p++ = '}';
+	finish_line(out, p);
+}

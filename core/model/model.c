@@ -1,0 +1,230 @@
+/* The model's frame: making and freeing it, its processes and totals. Goroutines: table.c,
+ * lifecycle.c, apply.c, heal.c; copies for readers: query.c, allocations.c. */
+#include <errno.h>
+#include <string.h>
+
+#include "core/model/model_internal.h"
+
+int model_new_sharded(const struct model_config *config, unsigned shards, unsigned threads,
+		      struct model **ret)
+{
+	struct model *m;
+	int err;
+
+	if (config->retain == 0 || shards == 0 || shards > SHARDS_MAX || !config->names)
+		return -EINVAL;
+	m = calloc(1, sizeof(*m));
+	if (!m)
+		return -ENOMEM;
+	m->config = *config;
+	err = -pthread_mutex_init(&m->apply_lock, NULL);
+	if (err)
+		goto free_model;
+	err = feed_rwlock_init(&m->lock);
+	if (err)
+		goto free_apply_lock;
+	m->shards = aligned_alloc(64, shards * sizeof(*m->shards));
+	if (!m->shards) {
+		err = -ENOMEM;
+		goto free_lock;
+	}
+	memset(m->shards, 0, shards * sizeof(*m->shards));
+	m->n_shards = shards;
+	for (unsigned i = 0; i < shards && !err; i++)
+		err = shard_init(&m->shards[i]);
+	if (!err)
+		err = feed_new(config->retain, &m->feed);
+	if (!err && threads > 1)
+		err = pool_new(threads - 1, &m->pool);
+	if (err) {
+		model_free(m);
+		return err;
+	}
+	*ret = m;
+	return 0;
+
+free_lock:
+	pthread_rwlock_destroy(&m->lock);
+free_apply_lock:
+	pthread_mutex_destroy(&m->apply_lock);
+free_model:
+	free(m);
+	return err;
+}
+
+int model_new(const struct model_config *config, struct model **ret)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned workers = MAX(1u, MIN(config->workers, (unsigned)MAX(1l, cpus)));
+
+	workers = MIN(workers, SHARDS_MAX);
+	return model_new_sharded(config, workers, workers, ret);
+}
+
+void model_free(struct model *m)
+{
+	if (!m)
+		return;
+	pool_free(m->pool);
+	feed_free(m->feed);
+	for (unsigned i = 0; i < m->n_shards; i++)
+		shard_free(&m->shards[i]);
+	free(m->shards);
+	for (unsigned i = 0; i < m->n_procs; i++)
+		free(m->procs[i]);
+	pthread_rwlock_destroy(&m->lock);
+	pthread_mutex_destroy(&m->apply_lock);
+	free(m);
+}
+
+struct feed *model_feed(struct model *m)
+{
+	return m->feed;
+}
+
+struct names *model_names(struct model *m)
+{
+	return m->config.names;
+}
+
+int64_t model_wall_offset(const struct model *m)
+{
+	return m->config.wall_offset_ns;
+}
+
+/* --- processes --------------------------------------------------------------------------- */
+
+static int add_proc_locked(struct model *m, const struct proc_info *info)
+{
+	unsigned proc = m->n_procs;
+
+	if (proc == MODEL_PROCS_MAX)
+		return -ENOSPC;
+	m->procs[proc] = calloc(1, sizeof(*m->procs[proc]));
+	if (!m->procs[proc])
+		return -ENOSPC;
+	for (unsigned i = 0; i < m->n_shards; i++) {
+		if (shard_add_proc(&m->shards[i], proc)) {
+			free(m->procs[proc]);
+			m->procs[proc] = NULL;
+			return -ENOSPC;
+		}
+	}
+	m->procs[proc]->info = *info;
+	m->n_procs++;
+	return (int)proc;
+}
+
+int model_proc_add(struct model *m, const struct proc_info *info)
+{
+	int proc;
+
+	pthread_mutex_lock(&m->apply_lock);
+	pthread_rwlock_wrlock(&m->lock);
+	proc = add_proc_locked(m, info);
+	pthread_rwlock_unlock(&m->lock);
+	pthread_mutex_unlock(&m->apply_lock);
+	return proc;
+}
+
+void model_proc_exited(struct model *m, unsigned proc, uint64_t time_ns)
+{
+	pthread_rwlock_wrlock(&m->lock);
+	if (proc < m->n_procs && m->procs[proc]->info.state == PROC_RUNNING) {
+		m->procs[proc]->info.state = PROC_EXITED;
+		m->procs[proc]->info.exited_ns = time_ns;
+	}
+	pthread_rwlock_unlock(&m->lock);
+}
+
+unsigned model_procs(struct model *m)
+{
+	unsigned n;
+
+	pthread_rwlock_rdlock(&m->lock);
+	n = m->n_procs;
+	pthread_rwlock_unlock(&m->lock);
+	return n;
+}
+
+int model_proc(struct model *m, unsigned proc, struct proc_info *ret)
+{
+	int err = -ENOENT;
+
+	pthread_rwlock_rdlock(&m->lock);
+	if (proc < m->n_procs) {
+		*ret = m->procs[proc]->info;
+		err = 0;
+	}
+	pthread_rwlock_unlock(&m->lock);
+	return err;
+}
+
+int model_proc_by_pid(struct model *m, pid_t pid)
+{
+	int found = -ENOENT;
+
+	pthread_rwlock_rdlock(&m->lock);
+	for (unsigned i = m->n_procs; i > 0 && found < 0; i--) {
+		if (m->procs[i - 1]->info.pid == pid)
+			found = (int)i - 1;
+	}
+	pthread_rwlock_unlock(&m->lock);
+	return found;
+}
+
+/* --- totals ------------------------------------------------------------------------------ */
+
+static void add_shard_proc(struct model_totals *t, const struct shard_proc *sp)
+{
+	for (unsigned i = 0; i < EVENT_TYPES; i++)
+		t->events[i] += sp->events[i];
+	for (unsigned i = 0; i < GSTATES; i++) {
+		t->live[i] += sp->live[i];
+		t->live_total += sp->live[i];
+	}
+	t->live_unknown += sp->live[GSTATES];
+	t->live_total += sp->live[GSTATES];
+	t->goroutines_created += sp->created;
+	t->goroutines_exited += sp->exited;
+	t->healed += sp->healed;
+	t->alloc_bytes += sp->alloc_bytes;
+	t->last_event_ns = MAX(t->last_event_ns, sp->last_event_ns);
+	for (unsigned i = 0; i < LATENCY_BUCKETS; i++)
+		t->runnable_latency[i] += sp->runnable_latency[i];
+}
+
+static void add_proc(struct model *m, struct model_totals *t, unsigned proc)
+{
+	const struct proc *p = m->procs[proc];
+
+	for (unsigned i = 0; i < m->n_shards; i++)
+		add_shard_proc(t, m->shards[i].procs[proc]);
+	for (unsigned i = 0; i < EVENT_TYPES; i++)
+		t->lost[i] += p->lost[i];
+	t->exited_retained += p->exited_retained;
+	t->exited_dropped += p->exited_dropped;
+}
+
+void model_totals(struct model *m, int proc, struct model_totals *ret)
+{
+	*ret = (struct model_totals){0};
+	pthread_rwlock_rdlock(&m->lock);
+	for (unsigned i = 0; i < m->n_procs; i++) {
+		if (proc < 0 || (unsigned)proc == i)
+			add_proc(m, ret, i);
+	}
+	for (unsigned i = 0; i < EVENT_TYPES; i++)
+		ret->lost[i] += m->lost_unknown[i];
+	for (unsigned i = 0; i < m->n_shards; i++) {
+		ret->dropped_goroutines += m->shards[i].dropped_goroutines;
+		ret->dropped_rows += m->shards[i].dropped_rows;
+		ret->memory_bytes += m->shards[i].memory;
+	}
+	ret->unknown_process = m->unknown_proc;
+	ret->malformed = m->malformed;
+	ret->trimmed = feed_tail(m->feed);
+	ret->memory_bytes += feed_memory(m->feed) + names_memory(m->config.names) + sizeof(*m) +
+			     m->n_shards * sizeof(struct shard);
+	pthread_rwlock_unlock(&m->lock);
+}

@@ -1,0 +1,215 @@
+/*
+ * What the files of this room share. Goroutines are spread over shards by a hash of (process,
+ * goid); a shard is changed by one thread at a time, the one that applies the events (or parts of
+ * events) that are the shard's. A large batch is applied by as many threads as there are shards, a
+ * small one by the caller alone; the result is the same.
+ *
+ * Locks, in this order: apply_lock (who changes the model: apply, heal, lost, processes), lock
+ * (write: changing, read: copying out), and the feed's own.
+ */
+#ifndef XGOTOPFS_MODEL_MODEL_INTERNAL_H
+#define XGOTOPFS_MODEL_MODEL_INTERNAL_H
+
+#include "core/base/util.h"
+#include "core/model/feed_internal.h"
+#include "core/model/model.h"
+#include "core/model/pool.h"
+
+#define ROWS_INLINE      3  /* allocation rows inside the record */
+#define ROWS_MAX         64 /* then all further types share one row with type_id 0 */
+#define RECORDS_A_CHUNK  256
+#define TYPES_A_CHUNK    64
+#define SHARDS_MAX       64
+#define BATCH_SMALL      4096          /* applied under one hold of the lock by the caller */
+#define BATCH_LARGE      16384         /* the same by the pool */
+#define STATES_COUNTED   (GSTATES + 1) /* one more: state unknown */
+#define ALLOCATION_KINDS 3             /* makeslice, makemap, newobject */
+
+enum record_mark {
+	MARK_STATE_HEALED =
+		1 << 0, /* state_since_ns is when memory was read, not an event's time */
+	MARK_EXIT_INFERRED = 1 << 1, /* a reading of the memory missed it; no event said so */
+	MARK_IN_EXITED = 1 << 2,     /* in the list of exited goroutines */
+};
+
+struct row {
+	uint32_t type_id;
+	uint8_t event_type;
+	uint64_t count, bytes;
+};
+
+/* The rows of a goroutine past the inline ones. `tags` finds a row without looking at all of them.
+ */
+struct more_rows {
+	unsigned n, cap;
+	uint8_t tags[ROWS_MAX];
+	struct row rest[ALLOCATION_KINDS]; /* what came after ROWS_MAX types, by kind */
+	struct row rows[];
+};
+
+/* One goroutine. What an event touches comes first. */
+struct record {
+	uint64_t goid; /* 0: this record is free */
+	uint64_t parent;
+	uint64_t state_since_ns;
+	uint64_t last_event_ns;
+	uint64_t last_seq; /* its newest event in the feed, plus 1; 0 none */
+	uint64_t alloc_bytes;
+	uint32_t epoch; /* of its process's losses when it was made */
+	uint32_t reason_id;
+	uint16_t proc, flags;
+	uint8_t state, marks, n_rows;
+
+	uint64_t counts[EVENT_TYPES];
+	uint64_t woken_by, children;
+
+	uint64_t runnable_count, runnable_sum_ns, runnable_max_ns;
+	uint64_t created_ns, exited_ns;
+	uint32_t start_func_id, created_site_id, heal_round;
+	struct more_rows *more;
+	struct row rows[ROWS_INLINE];
+	uint64_t state_ns[GSTATES];
+	struct record *older, *newer; /* exited list; `older` also chains free records */
+} __attribute__((aligned(64)));
+
+struct slot {
+	uint64_t goid; /* 0: empty */
+	uint32_t proc;
+	uint32_t number; /* of the record in this shard */
+};
+
+/* Count and bytes of TYPES_A_CHUNK types by kind. */
+struct type_chunk {
+	struct {
+		uint64_t count, bytes;
+	} kinds[TYPES_A_CHUNK][ALLOCATION_KINDS];
+};
+
+/* The share of a process's totals that this shard has seen. */
+struct shard_proc {
+	uint64_t events[EVENT_TYPES];
+	uint64_t created, exited, healed;
+	uint64_t live[STATES_COUNTED];
+	uint64_t alloc_bytes;
+	uint64_t last_event_ns;
+	uint64_t runnable_latency[LATENCY_BUCKETS];
+	struct type_chunk **types; /* by type_id / TYPES_A_CHUNK */
+	uint32_t n_types;
+};
+
+/* A goroutine that ended or came back, at a position of the batch. */
+struct change {
+	size_t position;
+	struct record *record;
+};
+
+struct shard {
+	struct slot *slots;
+	uint32_t mask, used;
+	struct record **chunks;
+	uint32_t n_chunks, n_records;
+	struct record *free;
+	struct record *last[2]; /* looked up last: actor, subject */
+	struct change *changes;
+	size_t n_changes;
+	struct shard_proc *procs[MODEL_PROCS_MAX];
+	uint64_t dropped_goroutines, dropped_rows;
+	size_t memory;
+} __attribute__((aligned(64)));
+
+struct proc {
+	struct proc_info info;
+	uint64_t lost[EVENT_TYPES];
+	uint32_t epoch; /* grows with each loss */
+	uint64_t exited_retained, exited_dropped;
+};
+
+struct model {
+	struct model_config config;
+	struct feed *feed;
+	struct pool *pool; /* NULL: the caller applies alone */
+	unsigned n_shards;
+	unsigned shard_shift; /* 64 - log2(n_shards rounded up) */
+
+	pthread_mutex_t apply_lock;
+	pthread_rwlock_t lock;
+	/* protected by lock */
+	struct shard *shards;
+	struct proc *procs[MODEL_PROCS_MAX];
+	unsigned n_procs;
+	struct record *oldest_exited, *newest_exited;
+	size_t n_exited;
+	uint64_t lost_unknown[EVENT_TYPES]; /* process not known */
+	uint64_t unknown_proc, malformed;
+	/* protected by apply_lock */
+	uint32_t heal_round;
+};
+
+/* As model_new(), with the number of shards and of threads given: for tests and benchmarks. */
+int model_new_sharded(const struct model_config *config, unsigned shards, unsigned threads,
+		      struct model **ret);
+
+static inline uint64_t record_hash(unsigned proc, uint64_t goid)
+{
+	uint64_t h = (goid ^ (uint64_t)proc << 48) * 0x9e3779b97f4a7c15ull;
+
+	return h ^ h >> 29;
+}
+
+static inline unsigned shard_of(const struct model *m, unsigned proc, uint64_t goid)
+{
+	/* Bits that the table's index does not use. */
+	return m->n_shards == 1 ? 0 : (unsigned)((record_hash(proc, goid) >> 40) % m->n_shards);
+}
+
+static inline struct record *shard_record(const struct shard *s, uint32_t number)
+{
+	return &s->chunks[number / RECORDS_A_CHUNK][number % RECORDS_A_CHUNK];
+}
+
+static inline bool record_exited(const struct record *g)
+{
+	return g->flags & GOROUTINE_EXITED;
+}
+
+/* Where `live` counts this goroutine. */
+static inline unsigned record_live_slot(const struct record *g)
+{
+	return g->flags & GOROUTINE_STATE_UNKNOWN ? GSTATES : g->state;
+}
+
+/* table.c: a shard's goroutines. */
+int shard_init(struct shard *s);
+void shard_free(struct shard *s);
+struct record *shard_find(const struct shard *s, unsigned proc, uint64_t goid);
+/* A new record (the goid must not be there yet), zeroed but for its key; NULL without memory. */
+struct record *shard_add(struct shard *s, unsigned proc, uint64_t goid);
+void shard_remove(struct shard *s, struct record *g);
+int shard_add_proc(struct shard *s, unsigned proc);
+
+/* allocations.c: who allocated what. */
+void record_count_allocation(struct shard *s, struct record *g, uint8_t event_type,
+			     uint32_t type_id, uint64_t bytes);
+void proc_count_allocation(struct shard *s, struct shard_proc *sp, uint8_t event_type,
+			   uint32_t type_id, uint64_t bytes);
+
+/* lifecycle.c: one goroutine's states. Callers hold lock for writing. */
+struct record *record_new(struct model *m, struct shard *s, unsigned proc, uint64_t goid,
+			  uint64_t time_ns, bool found);
+/* Its creation was told of after it was found otherwise. */
+void record_note_creation(struct shard_proc *sp, struct record *g, uint64_t time_ns);
+void record_set_state(struct shard_proc *sp, struct record *g, uint8_t state, uint64_t time_ns);
+void record_set_unknown(struct shard_proc *sp, struct record *g);
+/* `position` orders the exits of a batch over all shards. */
+void record_exit(struct shard *s, struct record *g, uint8_t state, uint64_t time_ns,
+		 size_t position);
+void record_revive(struct shard *s, struct record *g, uint8_t state, uint64_t time_ns,
+		   size_t position);
+void record_set_start(struct model *m, struct record *g, uint32_t start_func_id,
+		      uint32_t created_site_id);
+void record_apply_state(struct model *m, struct shard *s, struct record *g, struct event *ev,
+			size_t position);
+/* Puts what exited into the list of exited ones and drops the oldest past the bound. */
+void model_settle_exits(struct model *m);
+
+#endif

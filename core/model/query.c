@@ -1,0 +1,258 @@
+/*
+ * Copies for readers. A lock is held for a bounded time: a process of very many goroutines is
+ * copied in parts, and each goroutine is consistent in itself. Any thread.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "core/model/model_internal.h"
+
+#define COPY_AT_ONCE 8192 /* records looked at under one hold of the lock */
+#define CHAIN_PART   1024 /* events copied under one hold of the feed's lock */
+
+static void copy_out(const struct model *m, const struct record *g, struct goroutine *ret)
+{
+	*ret = (struct goroutine){
+		.goid = g->goid,
+		.parent = g->parent,
+		.proc = g->proc,
+		.state = g->state,
+		.flags = g->flags,
+		.reason_id = g->reason_id,
+		.start_func_id = g->start_func_id,
+		.created_site_id = g->created_site_id,
+		.state_since_ns = g->state_since_ns,
+		.created_ns = g->created_ns,
+		.exited_ns = g->exited_ns,
+		.last_event_ns = g->last_event_ns,
+		.woken_by = g->woken_by,
+		.alloc_bytes = g->alloc_bytes,
+		.runnable_count = g->runnable_count,
+		.runnable_sum_ns = g->runnable_sum_ns,
+		.runnable_max_ns = g->runnable_max_ns,
+		.children = g->children,
+	};
+	memcpy(ret->counts, g->counts, sizeof(ret->counts));
+	memcpy(ret->state_ns, g->state_ns, sizeof(ret->state_ns));
+	/* Events were lost since it was made, and some of them may have been its own. */
+	if (g->epoch != m->procs[g->proc]->epoch)
+		ret->flags |= GOROUTINE_UNCERTAIN;
+}
+
+int model_goroutine(struct model *m, unsigned proc, uint64_t goid, struct goroutine *ret)
+{
+	const struct record *g = NULL;
+
+	pthread_rwlock_rdlock(&m->lock);
+	if (goid && proc < m->n_procs)
+		g = shard_find(&m->shards[shard_of(m, proc, goid)], proc, goid);
+	if (g)
+		copy_out(m, g, ret);
+	pthread_rwlock_unlock(&m->lock);
+	return g ? 0 : -ENOENT;
+}
+
+struct copies {
+	struct goroutine *all;
+	size_t n, cap;
+};
+
+static int make_room(struct copies *c, size_t more)
+{
+	size_t cap = MAX(c->n + more, c->cap * 2);
+	struct goroutine *all;
+
+	if (c->n + more <= c->cap)
+		return 0;
+	all = realloc(c->all, cap * sizeof(*all));
+	if (!all)
+		return -ENOMEM;
+	c->all = all;
+	c->cap = cap;
+	return 0;
+}
+
+/* Copies from records [*at, *at + COPY_AT_ONCE) of a shard; false at its end. */
+static bool copy_part(struct model *m, const struct shard *s, unsigned proc, bool exited,
+		      uint32_t *at, struct copies *c)
+{
+	uint32_t end = MIN(s->n_records, *at + COPY_AT_ONCE);
+
+	for (; *at < end; ++*at) {
+		const struct record *g = shard_record(s, *at);
+
+		if (g->goid && g->proc == proc && (exited || !record_exited(g)))
+			copy_out(m, g, &c->all[c->n++]);
+	}
+	return end < s->n_records;
+}
+
+struct key {
+	uint64_t goid;
+	size_t at;
+};
+
+static int by_goid(const void *a, const void *b)
+{
+	const struct key *x = a, *y = b;
+
+	if (x->goid != y->goid)
+		return x->goid < y->goid ? -1 : 1;
+	return x->at < y->at ? -1 : 1;
+}
+
+/* Sorts keys, not the large copies. Replaces c->all. */
+static int sort_copies(struct copies *c)
+{
+	struct key *keys = malloc(MAX((size_t)1, c->n) * sizeof(*keys));
+	struct goroutine *sorted = malloc(MAX((size_t)1, c->n) * sizeof(*sorted));
+	size_t n = 0;
+
+	if (!keys || !sorted) {
+		free(keys);
+		free(sorted);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < c->n; i++)
+		keys[i] = (struct key){.goid = c->all[i].goid, .at = i};
+	qsort(keys, c->n, sizeof(*keys), by_goid);
+	for (size_t i = 0; i < c->n; i++) {
+		/* One whose record was given up and used again between two parts comes twice. */
+		if (n && sorted[n - 1].goid == keys[i].goid)
+			n--;
+		sorted[n++] = c->all[keys[i].at];
+	}
+	free(keys);
+	free(c->all);
+	c->all = sorted;
+	c->n = n;
+	return 0;
+}
+
+int model_goroutines(struct model *m, unsigned proc, bool exited, struct goroutine **ret,
+		     size_t *ret_n)
+{
+	struct copies c = {0};
+	unsigned shard = 0;
+	uint32_t at = 0;
+	int err = 0;
+
+	while (!err && shard < m->n_shards) {
+		err = make_room(&c, COPY_AT_ONCE);
+		if (err)
+			break;
+		pthread_rwlock_rdlock(&m->lock);
+		if (proc >= m->n_procs) {
+			err = -ENOENT;
+		} else if (!copy_part(m, &m->shards[shard], proc, exited, &at, &c)) {
+			shard++;
+			at = 0;
+		}
+		pthread_rwlock_unlock(&m->lock);
+	}
+	if (!err)
+		err = sort_copies(&c);
+	if (err) {
+		free(c.all);
+		return err;
+	}
+	*ret = c.all;
+	*ret_n = c.n;
+	return 0;
+}
+
+struct chain {
+	struct event *events;
+	uint64_t *seqs;
+	size_t n, cap;
+};
+
+static int chain_room(struct chain *c)
+{
+	size_t cap = c->cap ? c->cap * 2 : 64;
+	struct event *events;
+	uint64_t *seqs;
+
+	if (c->n + CHAIN_PART <= c->cap)
+		return 0;
+	cap = MAX(cap, c->n + CHAIN_PART);
+	events = realloc(c->events, cap * sizeof(*events));
+	if (!events)
+		return -ENOMEM;
+	c->events = events;
+	seqs = realloc(c->seqs, cap * sizeof(*seqs));
+	if (!seqs)
+		return -ENOMEM;
+	c->seqs = seqs;
+	c->cap = cap;
+	return 0;
+}
+
+static void chain_reverse(struct chain *c)
+{
+	for (size_t i = 0; i < c->n / 2; i++) {
+		struct event ev = c->events[i];
+		uint64_t seq = c->seqs[i];
+
+		c->events[i] = c->events[c->n - 1 - i];
+		c->seqs[i] = c->seqs[c->n - 1 - i];
+		c->events[c->n - 1 - i] = ev;
+		c->seqs[c->n - 1 - i] = seq;
+	}
+}
+
+/* Walks back from `next` - 1 to `from`, keeping what is below `to`. */
+static int chain_collect(struct model *m, uint64_t goid, uint64_t next, uint64_t from, uint64_t to,
+			 struct chain *c)
+{
+	while (next) {
+		size_t got, kept = c->n;
+		int err = chain_room(c);
+
+		if (err)
+			return err;
+		got = feed_read_chain(m->feed, goid, &next, c->events + c->n, c->seqs + c->n,
+				      CHAIN_PART);
+		for (size_t i = c->n; i < c->n + got; i++) {
+			if (c->seqs[i] < from) {
+				next = 0;
+				break;
+			}
+			if (c->seqs[i] >= to)
+				continue;
+			c->events[kept] = c->events[i];
+			c->seqs[kept++] = c->seqs[i];
+		}
+		c->n = kept;
+	}
+	return 0;
+}
+
+int model_goroutine_events(struct model *m, unsigned proc, uint64_t goid, uint64_t from,
+			   uint64_t to, struct event **ret, uint64_t **ret_seqs, size_t *ret_n)
+{
+	const struct record *g = NULL;
+	struct chain c = {0};
+	uint64_t next = 0;
+	int err;
+
+	pthread_rwlock_rdlock(&m->lock);
+	if (goid && proc < m->n_procs)
+		g = shard_find(&m->shards[shard_of(m, proc, goid)], proc, goid);
+	if (g)
+		next = g->last_seq;
+	pthread_rwlock_unlock(&m->lock);
+	if (!g)
+		return -ENOENT;
+	err = chain_collect(m, goid, next, from, to, &c);
+	if (err) {
+		free(c.events);
+		free(c.seqs);
+		return err;
+	}
+	chain_reverse(&c);
+	*ret = c.events;
+	*ret_seqs = c.seqs;
+	*ret_n = c.n;
+	return 0;
+}
