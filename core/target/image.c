@@ -243,6 +243,7 @@ static int read_sections(struct image *img)
 		s->size =
 			sh.sh_type == SHT_NOBITS ? sh.sh_size : clip(img, sh.sh_offset, sh.sh_size);
 		s->type = sh.sh_type;
+		s->flags = sh.sh_flags;
 		img->n_sections++;
 	}
 	/* libelf caches the strings at the first use: do that now, not on somebody's thread. */
@@ -326,9 +327,15 @@ const char *image_interpreter(const struct image *img)
 	return img->interpreter;
 }
 
-Elf *image_elf(const struct image *img)
+const void *image_bytes(const struct image *img, size_t *ret_size)
 {
-	return img->elf;
+	*ret_size = img->size;
+	return img->map;
+}
+
+uint64_t image_entry(const struct image *img)
+{
+	return ((const Elf64_Ehdr *)img->map)->e_entry;
 }
 
 bool image_section(const struct image *img, const char *name, struct image_section *ret)

@@ -16,7 +16,8 @@ struct image;
 struct image_section {
 	const char *name;
 	uint64_t addr, offset, size;
-	uint32_t type; /* SHT_* */
+	uint32_t type;  /* SHT_* */
+	uint64_t flags; /* SHF_* */
 };
 
 /* -ENOENT, -EACCES, -EIO, or -ENOEXEC when it is no 64-bit little-endian ELF file of a machine we
@@ -41,8 +42,9 @@ bool image_segment_at(const struct image *img, size_t i, struct image_segment *r
 /* st_dev and st_ino of the file when it was opened. */
 void image_identity(const struct image *img, dev_t *ret_dev, ino_t *ret_ino);
 const char *image_interpreter(const struct image *img); /* PT_INTERP, "" when static */
-/* The libelf handle, for libdw; not thread-safe: use it while opening only. */
-struct Elf *image_elf(const struct image *img);
+/* The whole file. */
+const void *image_bytes(const struct image *img, size_t *ret_size);
+uint64_t image_entry(const struct image *img); /* e_entry */
 
 /* n bytes at a file offset, also those that are not loaded. NULL when they are not all there. */
 const void *image_file(const struct image *img, uint64_t offset, size_t n);

@@ -2,7 +2,7 @@
 #ifndef XGOTOPFS_TARGET_LAYOUT_H
 #define XGOTOPFS_TARGET_LAYOUT_H
 
-#include "core/target/dwarf.h"
+#include "core/target/dwarf_facts.h"
 #include "core/target/target.h"
 
 #define LAYOUT_OLDEST 17

@@ -43,6 +43,20 @@ const struct moduledata_layout *moduledata_layout(unsigned minor)
 	return &layouts[i].layout;
 }
 
+void moduledata_layout_apply_dwarf(struct moduledata_layout *layout,
+				   const struct dwarf_facts *facts)
+{
+	const int64_t *offset = facts->offset;
+
+	if (offset[DWARF_MD_TYPES] <= 0 || offset[DWARF_MD_ETYPES] <= 0)
+		return;
+	layout->types = (uint32_t)offset[DWARF_MD_TYPES];
+	layout->etypes = (uint32_t)offset[DWARF_MD_ETYPES];
+	layout->gofunc = (uint32_t)MAX(offset[DWARF_MD_GOFUNC], 0);
+	/* Before 1.18 functions are found by address and need no sections. */
+	layout->textsectmap = layout->gofunc ? (uint32_t)MAX(offset[DWARF_MD_TEXTSECTMAP], 0) : 0;
+}
+
 /* moduledata.textsectmap, a slice of textsect. One entry says nothing new. */
 static int read_sections(const struct image *img, uint64_t slice, struct moduledata *md)
 {

@@ -5,6 +5,7 @@
 #ifndef XGOTOPFS_TARGET_MODULEDATA_H
 #define XGOTOPFS_TARGET_MODULEDATA_H
 
+#include "core/target/dwarf_facts.h"
 #include "core/target/pclntab.h"
 
 /* Offsets of the fields that move between releases; the rest has not moved since 1.16. */
@@ -13,6 +14,9 @@ struct moduledata_layout {
 };
 /* For go1.`minor`, as far as the table goes; newer releases get the newest known. */
 const struct moduledata_layout *moduledata_layout(unsigned minor);
+/* Takes over what DWARF knows. */
+void moduledata_layout_apply_dwarf(struct moduledata_layout *layout,
+				   const struct dwarf_facts *facts);
 
 struct moduledata {
 	uint64_t addr, text, etext, types, etypes, gofunc;

@@ -1,14 +1,117 @@
 /*
- * Why a file is refused, in words for the person who named it. Looks for the marks that other
- * compilers and packers leave. Pure functions.
+ * Why a file is refused, in words for the person who named it: the marks that other compilers,
+ * packers and obfuscators leave. Pure functions over the image.
  */
+#include <elf.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/target/target_internal.h"
 
+/* Is the text anywhere in the parts of the file that are loaded, within their first `max` bytes? */
+static bool contains(const struct image *img, const char *text, size_t max)
+{
+	struct image_segment seg;
+
+	for (size_t i = 0; image_segment_at(img, i, &seg); i++)
+		if (memmem(seg.data, MIN(seg.size, max), text, strlen(text)))
+			return true;
+	return false;
+}
+
+static bool has_section_like(const struct image *img, const char *part)
+{
+	struct image_section sec;
+
+	for (size_t i = 0; image_section_at(img, i, &sec); i++)
+		if (strstr(sec.name, part) && sec.size)
+			return true;
+	return false;
+}
+
+/* UPX writes its l_info right behind the program headers, and no section headers. */
+static bool is_upx(const struct image *img)
+{
+	size_t size;
+	const char *bytes = image_bytes(img, &size);
+
+	return memmem(bytes, MIN(size, (size_t)1024), "UPX!", 4) != NULL;
+}
+
+static bool is_gccgo(const struct image *img)
+{
+	uint64_t addr, size;
+
+	return has_section_like(img, ".go_export") || !image_symbol(img, "__go_go", &addr, &size) ||
+	       !image_symbol(img, "runtime_go_main", &addr, &size) ||
+	       contains(img, "libgo.so.", 1 << 20) || contains(img, "__go_gccgo", SIZE_MAX);
+}
+
+static bool is_tinygo(const struct image *img)
+{
+	uint64_t addr, size;
+
+	return !image_symbol(img, "tinygo_getCurrentStackPointer", &addr, &size) ||
+	       !image_symbol(img, "tinygo_startTask", &addr, &size) ||
+	       !image_symbol(img, "tinygo_scanstack", &addr, &size) ||
+	       contains(img, "/tinygo/src/runtime", SIZE_MAX);
+}
+
+/* Go 1.15 and older leave a function table with a magic of its own. */
+static bool is_old(const struct image *img)
+{
+	struct pclntab tab;
+
+	for (size_t nth = 0; nth < 4 && !pclntab_find(img, nth, &tab); nth++)
+		if (tab.format == PCLNTAB_OLD)
+			return true;
+	return false;
+}
+
 int refuse_not_go(const struct target *t, char *why, size_t why_size)
 {
-	return refuse(why, why_size, "it is not a Go program");
+	const struct image *img = t->img;
+	struct pclntab tab;
+	const bool go_marks = *t->build.version || has_section_like(img, "gopclntab") ||
+			      has_section_like(img, "go.buildinfo") ||
+			      has_section_like(img, "note.go.buildid");
+
+	if (is_upx(img))
+		return refuse(
+			why, why_size,
+			"it is packed by UPX, so that its code is not in the file: unpack it with "
+			"upx -d and run that");
+	if (is_old(img))
+		return refuse(
+			why, why_size,
+			"its function table is that of Go 1.15 or older; Go 1.17 is the oldest "
+			"supported: rebuild it with a newer Go");
+	if (t->names)
+		return refuse(why, why_size,
+			      "its function names are hashed or removed, as garble does "
+			      "(runtime.casgstatus "
+			      "is not among the %u functions): use a build without obfuscation",
+			      t->tab.nfunc);
+	if (!*t->build.version && !pclntab_find(img, 0, &tab))
+		return refuse(
+			why, why_size,
+			"it is a Go program, but it does not say of which Go version (blanked, as "
+			"garble does): use a build without obfuscation");
+	if (is_gccgo(img))
+		return refuse(why, why_size, REFUSE_GCCGO);
+	if (is_tinygo(img))
+		return refuse(why, why_size,
+			      "it was compiled by TinyGo, whose runtime is another one: build it "
+			      "with the "
+			      "go command");
+	if (go_marks)
+		return refuse(
+			why, why_size,
+			"it looks like a Go program%s%s, but its function table was changed or "
+			"removed (garble or a stripping tool) or is damaged: use the build as the "
+			"go command made it",
+			*t->build.version ? " of " : "", t->build.version);
+	return refuse(why, why_size,
+		      "it is not a Go program (no Go version, no Go function table)");
 }

@@ -12,6 +12,11 @@
 #include "core/target/layout.h"
 #include "core/target/target_internal.h"
 
+/* Unpacking and reading this much DWARF takes about a tenth of a second. */
+#define DWARF_CHECK_MAX (64ull << 20)
+/* How many function tables to try. */
+#define CANDIDATES_MAX 16
+
 int refuse(char *why, size_t why_size, const char *fmt, ...)
 {
 	va_list ap;
@@ -37,10 +42,7 @@ static int read_version(struct target *t, char *why, size_t why_size)
 	if (err)
 		return refuse_not_go(t, why, why_size);
 	if (!strcmp(t->build.compiler, "gccgo"))
-		return refuse(
-			why, why_size,
-			"it was compiled by gccgo, whose runtime is another one: build it with "
-			"the go command");
+		return refuse(why, why_size, REFUSE_GCCGO);
 	if (t->build.minor && t->build.minor < LAYOUT_OLDEST)
 		return refuse(
 			why, why_size,
@@ -50,15 +52,56 @@ static int read_version(struct target *t, char *why, size_t why_size)
 	return 0;
 }
 
+/*
+ * Offsets: the table, checked against DWARF where that costs little; DWARF alone for a release that
+ * the table does not know. A tree between two releases may have moved a field already.
+ */
+static int read_layout(struct target *t, struct moduledata_layout *md, char *why, size_t why_size)
+{
+	const bool known = !layout_of_release(t->build.minor, image_machine(t->img), &t->layout);
+	const uint64_t cost = dwarf_cost(t->img);
+	struct dwarf_facts facts;
+	int err = -ENOENT;
+
+	*md = *moduledata_layout(t->build.minor);
+	if (cost && (cost <= DWARF_CHECK_MAX || !known || t->build.development))
+		err = dwarf_read(t->img, &facts);
+	if (err == -ENOMEM)
+		return err;
+	if (err && !known)
+		return refuse(
+			why, why_size,
+			"it was built by %s, and this release of xgotopfs knows Go 1.17 to 1.%d; "
+			"it "
+			"could take the offsets from DWARF, but the program has none: build it "
+			"without -ldflags=-w (or -s), or use a newer xgotopfs",
+			t->build.version, LAYOUT_NEWEST);
+	if (err) {
+		snprintf(t->offsets_from, sizeof(t->offsets_from), "table go1.%u%s", t->build.minor,
+			 t->build.development ? " (a development version: not certain)" : "");
+		return 0;
+	}
+	moduledata_layout_apply_dwarf(md, &facts);
+	if (!known || layout_apply_dwarf(&t->layout, &facts))
+		snprintf(t->offsets_from, sizeof(t->offsets_from), "%s",
+			 known ? "DWARF (differs from the table)" : "DWARF");
+	else
+		snprintf(t->offsets_from, sizeof(t->offsets_from), "table go1.%u + DWARF",
+			 t->build.minor);
+	if (!known)
+		layout_apply_dwarf(&t->layout, &facts);
+	return 0;
+}
+
 /* The first table that some moduledata points at: the others belong to files inside this file. */
 static int read_tables(struct target *t, const struct moduledata_layout *layout, char *why,
 		       size_t why_size)
 {
+	struct go_func f;
 	struct pclntab tab;
-	bool old = false;
+	int err;
 
-	for (size_t nth = 0; nth < 16 && !pclntab_find(t->img, nth, &tab); nth++) {
-		old |= tab.format == PCLNTAB_OLD;
+	for (size_t nth = 0; nth < CANDIDATES_MAX && !pclntab_find(t->img, nth, &tab); nth++) {
 		if (tab.format == PCLNTAB_OLD || moduledata_find(t->img, &tab, layout, &t->module))
 			continue;
 		t->tab = tab;
@@ -70,38 +113,21 @@ static int read_tables(struct target *t, const struct moduledata_layout *layout,
 			.types = t->module.types,
 			.etypes = t->module.etypes,
 		};
-		return target_index_names(t);
+		err = target_index_names(t);
+		if (err)
+			return err;
+		if (target_func_by_name(t, "runtime.casgstatus", &f) ||
+		    target_func_by_name(t, "runtime.newproc1", &f))
+			return refuse_not_go(t, why, why_size);
+		return 0;
 	}
-	if (old)
-		return refuse(
-			why, why_size,
-			"its function table is that of Go 1.15 or older; Go 1.17 is the oldest "
-			"supported: rebuild it with a newer Go");
 	return refuse_not_go(t, why, why_size);
-}
-
-static int check_tables(struct target *t, char *why, size_t why_size)
-{
-	struct go_func f;
-
-	if (target_func_by_name(t, "runtime.casgstatus", &f) ||
-	    target_func_by_name(t, "runtime.newproc1", &f))
-		return refuse_not_go(t, why, why_size);
-	return 0;
-}
-
-static int read_layout(struct target *t, char *why, size_t why_size)
-{
-	if (layout_of_release(t->build.minor, image_machine(t->img), &t->layout))
-		return refuse(why, why_size, "it was built by %s, which is newer than the table",
-			      t->build.version);
-	snprintf(t->offsets_from, sizeof(t->offsets_from), "table go1.%u", t->build.minor);
-	return 0;
 }
 
 int target_open_why(const char *path, struct target **ret, char *why, size_t why_size)
 {
 	struct target *t = calloc(1, sizeof(*t));
+	struct moduledata_layout md;
 	int err = -ENOMEM;
 
 	*why = '\0';
@@ -117,11 +143,9 @@ int target_open_why(const char *path, struct target **ret, char *why, size_t why
 	if (err)
 		goto fail;
 	t->wrapper_id = wrapper_id(t->build.minor);
-	err = read_tables(t, moduledata_layout(t->build.minor), why, why_size);
+	err = read_layout(t, &md, why, why_size);
 	if (!err)
-		err = check_tables(t, why, why_size);
-	if (!err)
-		err = read_layout(t, why, why_size);
+		err = read_tables(t, &md, why, why_size);
 	if (err)
 		goto fail;
 	*ret = t;

@@ -51,6 +51,8 @@ int target_open_why(const char *path, struct target **ret, char *why, size_t why
 /* Why this file is no Go program that we can trace, in one line with advice; what is known of it so
  * far is in `t`. Always -ENOEXEC. */
 int refuse_not_go(const struct target *t, char *why, size_t why_size);
+#define REFUSE_GCCGO \
+	"it was compiled by gccgo, whose runtime is another one: build it with the go command"
 int refuse(char *why, size_t why_size, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* target_code.c: the list behind target_func_by_name(). -ENOMEM, -ENOENT (table not in order). */

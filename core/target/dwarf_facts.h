@@ -2,8 +2,8 @@
  * Struct layouts from DWARF, for releases newer than the table and to check the table. Used while
  * opening only, on one thread (libdw is not thread-safe).
  */
-#ifndef XGOTOPFS_TARGET_DWARF_H
-#define XGOTOPFS_TARGET_DWARF_H
+#ifndef XGOTOPFS_TARGET_DWARF_FACTS_H
+#define XGOTOPFS_TARGET_DWARF_FACTS_H
 
 #include "core/target/image.h"
 

@@ -1,0 +1,200 @@
+/*
+ * Reading a few struct layouts from DWARF with libdw. Go writes each type's description once, with
+ * its package path in the name; section compression (and DWARF 5 from Go 1.25) is libdw's business.
+ * A handle of its own, so that what libelf unpacks is freed again. One thread.
+ */
+#include "core/target/dwarf_facts.h"
+
+#include <dwarf.h>
+#include <elfutils/libdw.h>
+#include <errno.h>
+#include <gelf.h>
+#include <string.h>
+
+#include "core/base/util.h"
+
+enum { STRUCT_G, STRUCT_M, STRUCT_MODULEDATA, STRUCTS };
+
+static const char *const struct_names[STRUCTS] = {
+	[STRUCT_G] = "runtime.g",
+	[STRUCT_M] = "runtime.m",
+	[STRUCT_MODULEDATA] = "runtime.moduledata",
+};
+
+static const struct {
+	int in;
+	const char *name;
+	bool optional;
+} fields[DWARF_FIELDS] = {
+	[DWARF_G_M] = {STRUCT_G, "m", false},
+	[DWARF_G_SCHED] = {STRUCT_G, "sched", false},
+	[DWARF_G_STATUS] = {STRUCT_G, "atomicstatus", false},
+	[DWARF_G_GOID] = {STRUCT_G, "goid", false},
+	[DWARF_G_WAITSINCE] = {STRUCT_G, "waitsince", false},
+	[DWARF_G_WAITREASON] = {STRUCT_G, "waitreason", false},
+	[DWARF_G_PARENT] = {STRUCT_G, "parentGoid", true},
+	[DWARF_G_GOPC] = {STRUCT_G, "gopc", false},
+	[DWARF_G_STARTPC] = {STRUCT_G, "startpc", false},
+	[DWARF_M_G0] = {STRUCT_M, "g0", false},
+	[DWARF_M_PROCID] = {STRUCT_M, "procid", false},
+	[DWARF_M_CURG] = {STRUCT_M, "curg", false},
+	[DWARF_M_P] = {STRUCT_M, "p", false},
+	[DWARF_M_ID] = {STRUCT_M, "id", false},
+	[DWARF_MD_TYPES] = {STRUCT_MODULEDATA, "types", false},
+	[DWARF_MD_ETYPES] = {STRUCT_MODULEDATA, "etypes", false},
+	[DWARF_MD_GOFUNC] = {STRUCT_MODULEDATA, "gofunc", true},
+	[DWARF_MD_TEXTSECTMAP] = {STRUCT_MODULEDATA, "textsectmap", true},
+};
+
+/* --- how much there is ---------------------------------------------------------------------- */
+
+static uint64_t unpacked_size(const struct image *img, const struct image_section *sec)
+{
+	const uint8_t *at = image_file(img, sec->offset, 12);
+	uint64_t size = 0;
+
+	if (!strncmp(sec->name, ".zdebug_", 8) && at && !memcmp(at, "ZLIB", 4)) {
+		for (int i = 4; i < 12; i++)
+			size = size << 8 | at[i];
+		return size;
+	}
+	if (sec->flags & SHF_COMPRESSED) {
+		Elf64_Chdr chdr;
+		const void *head = image_file(img, sec->offset, sizeof(chdr));
+
+		if (!head)
+			return 0;
+		memcpy(&chdr, head, sizeof(chdr));
+		return chdr.ch_size;
+	}
+	return sec->size;
+}
+
+uint64_t dwarf_cost(const struct image *img)
+{
+	struct image_section sec;
+	uint64_t cost = 0;
+	bool info = false;
+
+	for (size_t i = 0; image_section_at(img, i, &sec); i++) {
+		if (strncmp(sec.name, ".debug_", 7) && strncmp(sec.name, ".zdebug_", 8))
+			continue;
+		info |= !!strstr(sec.name, "debug_info");
+		if (__builtin_add_overflow(cost, unpacked_size(img, &sec), &cost))
+			return UINT64_MAX;
+	}
+	return info ? cost : 0;
+}
+
+/* --- reading -------------------------------------------------------------------------------- */
+
+static int64_t member_offset(Dwarf_Die *member)
+{
+	Dwarf_Attribute attr;
+	Dwarf_Word value;
+	Dwarf_Op *ops;
+	size_t n;
+
+	if (!dwarf_attr(member, DW_AT_data_member_location, &attr))
+		return -1;
+	if (!dwarf_formudata(&attr, &value))
+		return value <= INT32_MAX ? (int64_t)value : -1;
+	if (!dwarf_getlocation(&attr, &ops, &n) && n == 1 && ops[0].atom == DW_OP_plus_uconst)
+		return ops[0].number <= INT32_MAX ? (int64_t)ops[0].number : -1;
+	return -1;
+}
+
+static void read_struct(Dwarf_Die *die, int which, struct dwarf_facts *facts)
+{
+	Dwarf_Word size;
+	Dwarf_Attribute attr;
+	Dwarf_Die member;
+
+	if (which == STRUCT_G && dwarf_attr(die, DW_AT_byte_size, &attr) &&
+	    !dwarf_formudata(&attr, &size))
+		facts->g_size = (uint32_t)size;
+	if (dwarf_child(die, &member))
+		return;
+	do {
+		const char *name = dwarf_diename(&member);
+
+		if (dwarf_tag(&member) != DW_TAG_member || !name)
+			continue;
+		for (size_t i = 0; i < DWARF_FIELDS; i++)
+			if (fields[i].in == which && !strcmp(fields[i].name, name))
+				facts->offset[i] = member_offset(&member);
+	} while (!dwarf_siblingof(&member, &member));
+}
+
+/* Returns a bit for each struct found in this unit. */
+static unsigned read_unit(Dwarf_Die *unit, unsigned found, struct dwarf_facts *facts)
+{
+	Dwarf_Die die;
+
+	if (dwarf_child(unit, &die))
+		return found;
+	do {
+		const char *name;
+
+		if (dwarf_tag(&die) != DW_TAG_structure_type)
+			continue;
+		name = dwarf_diename(&die);
+		for (int i = 0; name && i < STRUCTS; i++) {
+			if (found & 1u << i || strcmp(name, struct_names[i]))
+				continue;
+			read_struct(&die, i, facts);
+			found |= 1u << i;
+		}
+	} while (found != (1u << STRUCTS) - 1 && !dwarf_siblingof(&die, &die));
+	return found;
+}
+
+static unsigned read_units(Dwarf *dw, bool only_runtime, unsigned found, struct dwarf_facts *facts)
+{
+	Dwarf_CU *cu = NULL;
+	Dwarf_Die unit;
+
+	while (found != (1u << STRUCTS) - 1 &&
+	       !dwarf_get_units(dw, cu, &cu, NULL, NULL, &unit, NULL)) {
+		const char *name = dwarf_diename(&unit);
+
+		if ((name && !strcmp(name, "runtime")) == only_runtime)
+			found = read_unit(&unit, found, facts);
+	}
+	return found;
+}
+
+int dwarf_read(const struct image *img, struct dwarf_facts *ret)
+{
+	struct dwarf_facts facts = {.g_size = 0};
+	size_t size;
+	const void *bytes = image_bytes(img, &size);
+	unsigned found = 0;
+	Dwarf *dw;
+	Elf *elf;
+	int err = 0;
+
+	for (size_t i = 0; i < DWARF_FIELDS; i++)
+		facts.offset[i] = -1;
+	if (!dwarf_cost(img))
+		return -ENOENT;
+	elf = elf_memory((char *)bytes, size);
+	if (!elf)
+		return -ENOEXEC;
+	dw = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
+	if (dw) {
+		found = read_units(dw, true, 0, &facts);
+		found = read_units(dw, false, found, &facts);
+		dwarf_end(dw);
+	}
+	elf_end(elf);
+	if (!(found & 1u << STRUCT_G) || !(found & 1u << STRUCT_M))
+		return -ENOENT;
+	for (size_t i = 0; i < DWARF_FIELDS; i++)
+		if (facts.offset[i] < 0 && !fields[i].optional && fields[i].in != STRUCT_MODULEDATA)
+			err = -ENOENT;
+	if (err || !facts.g_size)
+		return -ENOENT;
+	*ret = facts;
+	return 0;
+}

@@ -1,0 +1,74 @@
+#!/bin/sh
+# Builds a sample Go program and prints the path of the result:
+#     build.sh VERSION MODE PROGRAM
+# VERSION  local, or a release: 1.17, 1.22.12. A release without a patch number is the newest known
+#          here. The go command fetches it (GOTOOLCHAIN).
+# MODE     words joined by "-": plain, stripped, pie, cgo, trimpath, race, noswissmap, nodwarf,
+#          arm64 (pure Go only): cgo-pie-stripped, pie-arm64.
+# PROGRAM  a folder beside this script.
+# Results are kept under tests/.cache and built again when a source is newer. Exit 77: this mode does
+# not exist for this version.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+[ $# -eq 3 ] || { sed -n '2,11s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+version=$1 mode=$2 program=$3
+[ -f "$here/$program/go.mod" ] || { echo "$0: no program $program in $here" >&2; exit 2; }
+
+case $version in
+local) version=$(GOTOOLCHAIN=local go env GOVERSION); version=${version#go}; version=${version%% *}
+	toolchain=local ;;
+1.17) version=1.17.13 ;;
+1.18) version=1.18.10 ;;
+1.19) version=1.19.13 ;;
+1.20) version=1.20.14 ;;
+1.21) version=1.21.13 ;;
+1.22) version=1.22.12 ;;
+1.23) version=1.23.12 ;;
+1.24) version=1.24.13 ;;
+1.25) version=1.25.14 ;;
+1.26) version=1.26.11 ;;
+1.27) version=1.27.3 ;;
+esac
+minor=${version#1.}
+minor=${minor%%[!0-9]*}
+
+cgo=0 arch=amd64 experiment= ldflags= flags=
+[ "$(uname -m)" = aarch64 ] && arch=arm64
+for word in $(echo "$mode" | tr - ' '); do
+	case $word in
+	plain) ;;
+	stripped) ldflags="$ldflags -s -w" ;;
+	nodwarf) ldflags="$ldflags -w" ;;
+	pie) flags="$flags -buildmode=pie" ;;
+	cgo) cgo=1 ;;
+	trimpath) flags="$flags -trimpath" ;;
+	race) cgo=1 flags="$flags -race" ;;
+	noswissmap)
+		case $minor in 24 | 25) experiment=noswissmap ;; *) exit 77 ;; esac ;;
+	arm64) arch=arm64 ;;
+	*) echo "$0: unknown mode $word" >&2; exit 2 ;;
+	esac
+done
+# The sample programs look at the runtime's own tables.
+[ "$minor" -ge 23 ] && ldflags="$ldflags -checklinkname=0"
+
+out=$here/../.cache/go$version/$mode/$program
+mkdir -p "$(dirname "$out")"
+exec 9>"$out.lock"
+flock 9
+if [ -f "$out" ] && [ -z "$(find "$here/$program" "$here/build.sh" -type f -newer "$out")" ]; then
+	readlink -f "$out"
+	exit 0
+fi
+goflags=-buildvcs=false
+[ "$minor" -lt 18 ] && goflags=-mod=mod # not empty: that would mean "as in go env -w"
+# Go 1.19's package index does not work when the toolchain itself is in the module cache.
+godebug=
+[ "$minor" -eq 19 ] && godebug=goindex=0
+cd "$here/$program"
+env GODEBUG=$godebug GOTOOLCHAIN="${toolchain:-go$version}" GOFLAGS="$goflags" GO111MODULE=on GOWORK=off \
+	GOOS=linux GOARCH="$arch" CGO_ENABLED="$cgo" GOEXPERIMENT="$experiment" \
+	go build $flags -ldflags="$ldflags" -o "$out.new" . >&2
+mv "$out.new" "$out"
+readlink -f "$out"
