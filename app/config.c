@@ -1,0 +1,315 @@
+/*
+ * The option table, and what of it contradicts what. The one place that knows an option's name,
+ * default and help; -help, the man page and the INI file follow from it.
+ */
+#include "app/config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/options.h"
+
+static int check_rates(const char *value, char *why, size_t size)
+{
+	uint32_t rates[EVENT_TYPES];
+
+	return control_parse_rates(value, rates, why, size);
+}
+
+/* A file name is made of it: metrics_<time>__<prefix>.json in the working directory. */
+static int check_prefix(const char *value, char *why, size_t size)
+{
+	if (!strchr(value, '/'))
+		return 0;
+	snprintf(why, size, "'%s' is part of a file name, so it may not hold a '/'", value);
+	return -EINVAL;
+}
+
+#define FIELD(f) .offset = offsetof(struct config, f)
+
+static const struct option table[] = {
+	{"pid", OPTION_NUMBER, "target", "N", NULL, FIELD(pid), 1, 4194304,
+	 .command_line_only = true, .help = "attach to the running process N"},
+	{"b", OPTION_TEXT, "target", "PATH", NULL, FIELD(binary), .command_line_only = true,
+	 .help = "attach to every process that runs this binary, now or later"},
+	{"replay", OPTION_TEXT, "target", "SESSION", NULL, FIELD(replay), .command_line_only = true,
+	 .help = "show a recorded session: its id in -storage-dir, or its folder"},
+	{"speed", OPTION_REAL, "target", "X", "1", FIELD(speed), 0, 1000000,
+	 .command_line_only = true,
+	 .help = "replay X times as fast as it happened; 0 = all at once"},
+	{"doctor", OPTION_FLAG, "target", NULL, NULL, FIELD(doctor), .command_line_only = true,
+	 .help = "say whether this machine, and the -pid or -b given, can be traced,\n"
+		 "and why not; attaches nothing"},
+
+	{"sample", OPTION_TEXT, "capture", "EVENT:RATE,...", NULL, FIELD(sample),
+	 .check = check_rates,
+	 .help = "capture these events only, each at its rate (0.0001 to 1): casgstatus,\n"
+		 "makeslice, makemap, newobject, newgoroutine, goexit; without it all of each"},
+	{"rw", OPTION_NUMBER, "capture", "N", "3", FIELD(readers), 1, 1024,
+	 .help = "ring buffers, each with its reader; no more than there are CPUs"},
+	{"pw", OPTION_NUMBER, "capture", "N", "5", FIELD(processors), 1, 1024,
+	 .help = "workers that apply events to the model; no more than there are CPUs"},
+	{"max-overhead", OPTION_REAL, "capture", "PCT", "0", FIELD(max_overhead), 0, 100000,
+	 .help = "lower the rates while the estimated cost exceeds PCT percent of a CPU;\n"
+		 "0 = never"},
+
+	{"s", OPTION_FLAG, "output", NULL, NULL, FIELD(silent),
+	 .help = "silent: print no events on stdout"},
+	{"retain", OPTION_NUMBER, "output", "N", "1000000", FIELD(retain), 1, 1000000000,
+	 .help = "events kept in memory"},
+	{"retain-exited", OPTION_NUMBER, "output", "N", "10000", FIELD(retain_exited), 0, 100000000,
+	 .help = "exited goroutines kept in memory"},
+	{"o", OPTION_TEXT, "output", "FUSE_OPTIONS", NULL, FIELD(fuse_options),
+	 .help = "mount options, comma-separated, for instance allow_other"},
+	{"daemon", OPTION_FLAG, "output", NULL, NULL, FIELD(daemon),
+	 .help = "go to the background once everything is ready"},
+	{"mfp", OPTION_TEXT, "output", "PREFIX", NULL, FIELD(metrics_prefix), .check = check_prefix,
+	 .help = "write metrics_<local time>__PREFIX.json to the working directory at exit"},
+	{"mft", OPTION_FLAG, "output", NULL, NULL, FIELD(metrics_untimed),
+	 .help = "the same without the time in its name: metrics.json, metrics__PREFIX.json"},
+
+	{"web", OPTION_FLAG, "web", NULL, NULL, FIELD(web),
+	 .help = "serve the web UI and the API, and record a session"},
+	{"web-port", OPTION_NUMBER, "web", "PORT", "8080", FIELD(web_port), 0, 65535,
+	 .help = "port of the web server; 0 = any that is free"},
+	{"web-listen", OPTION_TEXT, "web", "ADDR", "127.0.0.1", FIELD(web_listen),
+	 .help = "address of the web server; any but a loopback address needs the token\n"
+		 "that is printed at the start"},
+
+	{"record", OPTION_FLAG, "storage", NULL, NULL, FIELD(record),
+	 .help = "record a session without the web UI"},
+	{"storage-format", OPTION_TEXT, "storage", "FORMAT", "protobuf", FIELD(storage_format),
+	 .choices = "protobuf|jsonl", .help = "format of a recorded session: protobuf or jsonl"},
+	{"storage-dir", OPTION_TEXT, "storage", "PATH", "./sessions", FIELD(storage_dir),
+	 .help = "folder of the recorded sessions"},
+	{"batch-size", OPTION_NUMBER, "storage", "N", "1000", FIELD(batch_size), 1, 10000000,
+	 .help = "events gathered before they are written"},
+	{"batch-flush-interval", OPTION_DURATION, "storage", "DURATION", "100ms",
+	 FIELD(batch_flush_ns), 1000000, 3600 * NS_PER_SEC,
+	 .help = "longest time an event waits for its batch to fill"},
+
+	{"config", OPTION_TEXT, "general", "FILE", NULL, FIELD(config_file),
+	 .command_line_only = true,
+	 .help = "read options from this INI file; the headings here are its sections"},
+	{"log-level", OPTION_TEXT, "general", "LEVEL", "info", FIELD(log_level_name),
+	 .choices = "error|warn|info|debug",
+	 .help = "messages on stderr: error, warn, info or debug"},
+	{"version", OPTION_FLAG, "general", NULL, NULL, FIELD(version), .command_line_only = true,
+	 .help = "print the versions of xgotopfs and its libraries"},
+	{"help", OPTION_FLAG, "general", NULL, NULL, FIELD(help), .command_line_only = true,
+	 .help = "print this"},
+	{"help-man", OPTION_FLAG, "general", NULL, NULL, FIELD(help_man), .command_line_only = true,
+	 .help = "print this list as the man page has it"},
+};
+
+/* --- what goes together ----------------------------------------------------------------- */
+
+struct reading {
+	struct config *c;
+	struct option_set set;
+	uint8_t sources[ARRAY_SIZE(table)];
+	struct option_rest rest;
+};
+
+static bool on_command_line(const struct reading *r, const char *name)
+{
+	return option_set_source(&r->set, name) == OPTION_COMMAND_LINE;
+}
+
+static int choose_mode(struct reading *r)
+{
+	static const char need[] = "nothing to trace: give -pid N, -b PATH, -- COMMAND, or "
+				   "-replay SESSION; see xgotopfs -help";
+	struct config *c = r->c;
+	const char *given[5];
+	size_t n = 0;
+
+	if (c->pid) {
+		given[n++] = "-pid";
+		c->mode = MODE_PID;
+	}
+	if (c->binary) {
+		given[n++] = "-b";
+		c->mode = MODE_BINARY;
+	}
+	if (c->replay) {
+		given[n++] = "-replay";
+		c->mode = MODE_REPLAY;
+	}
+	if (r->rest.command) {
+		given[n++] = "-- COMMAND";
+		c->mode = MODE_COMMAND;
+	}
+	if (n > 1)
+		return log_error(-EINVAL, "%s and %s exclude each other", given[0], given[1]);
+	if (c->doctor) {
+		if (n && (c->mode == MODE_REPLAY || c->mode == MODE_COMMAND))
+			return log_error(-EINVAL, "-doctor and %s exclude each other", given[0]);
+		c->mode = MODE_DOCTOR;
+		return 0;
+	}
+	if (!n)
+		return log_error(-EINVAL, "%s", need);
+	if (c->mode == MODE_COMMAND && !r->rest.command[0])
+		return log_error(-EINVAL, "after '--' a command is missing");
+	c->command = r->rest.command;
+	return 0;
+}
+
+/* Options given on the command line that the mode has no use for: a slip, or a wrong idea of what
+ * will happen. In a file they are defaults for other runs. */
+static int check_mode(const struct reading *r)
+{
+	static const struct {
+		const char *option;
+		unsigned modes; /* where it makes sense */
+	} only[] = {
+		{"speed", 1 << MODE_REPLAY},
+		{"sample", ~(1u << MODE_REPLAY | 1u << MODE_DOCTOR)},
+		{"max-overhead", ~(1u << MODE_REPLAY | 1u << MODE_DOCTOR)},
+		{"rw", ~(1u << MODE_REPLAY | 1u << MODE_DOCTOR)},
+		{"record", ~(1u << MODE_REPLAY | 1u << MODE_DOCTOR)},
+		{"mfp", ~(1u << MODE_REPLAY | 1u << MODE_DOCTOR)},
+		{"mft", ~(1u << MODE_REPLAY | 1u << MODE_DOCTOR)},
+		{"web", ~(1u << MODE_DOCTOR)},
+		{"daemon", ~(1u << MODE_COMMAND | 1u << MODE_DOCTOR)},
+		{"o", ~(1u << MODE_DOCTOR)},
+	};
+	static const char *const mode_names[] = {
+		[MODE_PID] = "-pid",       [MODE_BINARY] = "-b",      [MODE_COMMAND] = "-- COMMAND",
+		[MODE_REPLAY] = "-replay", [MODE_DOCTOR] = "-doctor",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(only); i++) {
+		if (!on_command_line(r, only[i].option) || only[i].modes & 1u << r->c->mode)
+			continue;
+		if (strcmp(only[i].option, "speed") == 0)
+			return log_error(-EINVAL, "-speed needs -replay");
+		return log_error(-EINVAL, "-%s makes no sense with %s", only[i].option,
+				 mode_names[r->c->mode]);
+	}
+	return 0;
+}
+
+static int check_output(struct reading *r)
+{
+	struct config *c = r->c;
+
+	if (r->rest.n_words > 1)
+		return log_error(-EINVAL, "one mount point at most: '%s' and '%s'",
+				 r->rest.words[0], r->rest.words[1]);
+	if (r->rest.n_words) {
+		c->mount_point = r->rest.words[0];
+		if (!*c->mount_point)
+			return log_error(-EINVAL, "the mount point is empty");
+	}
+	if (c->mode == MODE_DOCTOR) {
+		if (c->mount_point)
+			return log_error(-EINVAL, "-doctor mounts nothing: '%s' is too much",
+					 c->mount_point);
+		return 0;
+	}
+	if (on_command_line(r, "o") && !c->mount_point)
+		return log_error(-EINVAL, "-o needs a mount point");
+	if (!c->daemon || c->mount_point || c->web || c->record)
+		return 0;
+	return log_error(-EINVAL, "-daemon needs a mount point, -web or -record: nobody would see "
+				  "what a background process prints");
+}
+
+static int config_check(struct reading *r)
+{
+	struct config *c = r->c;
+	char why[256];
+	int err;
+
+	err = log_level_parse(c->log_level_name, &c->log_level);
+	if (!err)
+		err = choose_mode(r);
+	if (!err)
+		err = check_mode(r);
+	if (!err)
+		err = check_output(r);
+	if (err)
+		return err;
+	for (size_t i = 0; i < EVENT_TYPES; i++)
+		c->rates[i] = RATE_ONE;
+	/* Was checked when it was set. */
+	return c->sample ? control_parse_rates(c->sample, c->rates, why, sizeof(why)) : 0;
+}
+
+int config_read(struct config *c, char **argv)
+{
+	struct reading r = {.c = c};
+	int err;
+
+	*c = (struct config){0};
+	r.set = (struct option_set){table, ARRAY_SIZE(table), c, r.sources};
+	err = option_set_defaults(&r.set);
+	if (!err)
+		err = option_set_args(&r.set, *argv ? argv + 1 : argv, &r.rest);
+	if (err)
+		return err;
+	if (!c->help && !c->help_man && !c->version) {
+		err = c->config_file ? option_set_file(&r.set, c->config_file) : 0;
+		if (!err)
+			err = config_check(&r);
+	}
+	free(r.rest.words);
+	return err;
+}
+
+void config_free(struct config *c)
+{
+	option_set_free(&(struct option_set){table, ARRAY_SIZE(table), c, NULL});
+}
+
+bool config_prints_events(const struct config *c)
+{
+	return !c->mount_point && !c->silent;
+}
+
+bool config_writes_metrics(const struct config *c)
+{
+	return c->metrics_prefix || c->metrics_untimed;
+}
+
+/* --- help ------------------------------------------------------------------------------- */
+
+static const char usage[] =
+	"A Go program's runtime, live, as a file system.\n"
+	"\n"
+	"  xgotopfs -pid N [options] [MOUNTPOINT]            attach to a running process\n"
+	"  xgotopfs -b PATH [options] [MOUNTPOINT]           attach to all processes of a binary\n"
+	"  xgotopfs [options] [MOUNTPOINT] -- COMMAND ARG... start COMMAND traced, exit as it "
+	"does\n"
+	"  xgotopfs -replay SESSION [options] [MOUNTPOINT]   show a recorded session\n"
+	"  xgotopfs -doctor [-pid N | -b PATH]               say what works here, and why not\n"
+	"\n"
+	"Without a mount point each event is printed on stdout. With one, look around there:\n"
+	"  cat MOUNTPOINT/README; tail -f MOUNTPOINT/events; cat MOUNTPOINT/goroutines/1/status\n"
+	"\n"
+	"Options (one dash or two; -name VALUE or -name=VALUE; defaults in brackets):\n";
+
+static const char epilogue[] =
+	"\n"
+	"Exit status: 0 fine, 1 error, 2 usage, 3 not a Go program or not supported, 4 "
+	"permission,\n"
+	"5 no such process or gone before the start. With -- COMMAND: COMMAND's own.\n";
+
+void config_help(struct buf *out)
+{
+	struct option_set set = {table, ARRAY_SIZE(table), NULL, NULL};
+
+	buf_adds(out, usage);
+	option_set_help(&set, out);
+	buf_adds(out, epilogue);
+}
+
+void config_help_man(struct buf *out)
+{
+	struct option_set set = {table, ARRAY_SIZE(table), NULL, NULL};
+
+	option_set_man(&set, out);
+}

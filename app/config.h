@@ -1,0 +1,65 @@
+/*
+ * What the user asked for: the option table's configuration and the command line's words, checked.
+ * Immutable once config_read() has returned; any thread may read it then.
+ */
+#ifndef XGOTOPFS_APP_CONFIG_H
+#define XGOTOPFS_APP_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/buf.h"
+#include "core/base/log.h"
+#include "core/model/control.h"
+
+enum config_mode { MODE_PID, MODE_BINARY, MODE_COMMAND, MODE_REPLAY, MODE_DOCTOR };
+
+struct config {
+	enum config_mode mode;
+	const char *mount_point; /* NULL: none */
+	char **command;          /* MODE_COMMAND: argv of the program to start; never empty */
+	uint32_t rates[EVENT_TYPES];
+	enum log_level log_level;
+
+	/* From the table, in its order. */
+	uint64_t pid; /* 0: not given */
+	char *binary, *replay;
+	double speed;
+	bool doctor;
+	char *sample;
+	uint64_t readers, processors;
+	double max_overhead;
+	bool silent;
+	uint64_t retain, retain_exited;
+	char *fuse_options;
+	bool daemon;
+	bool web;
+	uint64_t web_port;
+	char *web_listen;
+	bool record;
+	char *storage_format, *storage_dir;
+	uint64_t batch_size, batch_flush_ns;
+	char *metrics_prefix;
+	bool metrics_untimed;
+	char *config_file;
+	char *log_level_name;
+	bool version, help, help_man;
+};
+
+/*
+ * Reads defaults, file and command line, and checks that they make sense together. argv[0] is the
+ * program. 0, -EINVAL (usage: one line was logged), -ENOMEM, or what reading the file gave. After
+ * -help, -help-man or -version nothing else is checked. config_free() in any case.
+ */
+int config_read(struct config *c, char **argv);
+void config_free(struct config *c);
+
+void config_help(struct buf *out);
+void config_help_man(struct buf *out); /* the OPTIONS section of the man page */
+
+/* Prints each event on stdout: no mount point, and not told to be silent. */
+bool config_prints_events(const struct config *c);
+/* Writes the metrics file at the end. */
+bool config_writes_metrics(const struct config *c);
+
+#endif

@@ -1,0 +1,466 @@
+/* The option table at work: setting values, the command line, the INI file, -help. See options.h.
+ */
+#include "core/base/options.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <ini.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/duration.h"
+#include "core/base/log.h"
+
+/* --- one value -------------------------------------------------------------------------- */
+
+static int parse_bool(const char *text, bool *ret)
+{
+	static const char *const words[2][6] = {{"0", "f", "false", "no", "off", "False"},
+						{"1", "t", "true", "yes", "on", "True"}};
+
+	for (size_t value = 0; value < 2; value++) {
+		for (size_t i = 0; i < ARRAY_SIZE(words[value]); i++) {
+			if (strcmp(text, words[value][i]) == 0) {
+				*ret = value;
+				return 0;
+			}
+		}
+	}
+	return -EINVAL;
+}
+
+static int parse_number(const char *text, uint64_t *ret)
+{
+	unsigned long long value;
+	char *end;
+
+	/* strtoull takes signs and blanks; an option does not. */
+	if (!isdigit((unsigned char)*text))
+		return -EINVAL;
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	if (errno == ERANGE)
+		return -ERANGE;
+	if (*end)
+		return -EINVAL;
+	*ret = value;
+	return 0;
+}
+
+static int parse_real(const char *text, double *ret)
+{
+	char *end;
+	double value;
+
+	if (!isdigit((unsigned char)*text) && *text != '.')
+		return -EINVAL;
+	value = strtod(text, &end);
+	if (end == text || *end || !isfinite(value))
+		return -EINVAL;
+	*ret = value;
+	return 0;
+}
+
+static bool is_choice(const char *choices, const char *text)
+{
+	size_t len = strlen(text), n;
+
+	for (const char *p = choices;; p += n + 1) {
+		n = strcspn(p, "|");
+		if (n == len && strncmp(p, text, n) == 0)
+			return true;
+		if (!p[n])
+			return false;
+	}
+}
+
+static int out_of_range(const struct option *o, const char *what, const char *value)
+{
+	if (!o->max)
+		return log_error(-EINVAL, "%s: '%s' is out of range: at least %llu", what, value,
+				 (unsigned long long)o->min);
+	return log_error(-EINVAL, "%s: '%s' is out of range: %llu to %llu", what, value,
+			 (unsigned long long)o->min, (unsigned long long)o->max);
+}
+
+static int duration_out_of_range(const struct option *o, const char *what, const char *value)
+{
+	if (!o->max)
+		return log_error(-EINVAL, "%s: '%s' is out of range: at least %gms", what, value,
+				 (double)o->min / 1e6);
+	return log_error(-EINVAL, "%s: '%s' is out of range: %gms to %gms", what, value,
+			 (double)o->min / 1e6, (double)o->max / 1e6);
+}
+
+union parsed {
+	bool flag;
+	uint64_t number;
+	double real;
+};
+
+/* Reads `value` as the option's kind says. `what` names the place: "-rw", "file.ini:3: rw". */
+static int value_parse(const struct option *o, const char *what, const char *value,
+		       union parsed *ret)
+{
+	uint64_t max = o->max ? o->max : UINT64_MAX;
+	char why[256];
+	int err = 0;
+
+	switch (o->kind) {
+	case OPTION_FLAG:
+		if (parse_bool(value, &ret->flag))
+			return log_error(-EINVAL, "%s: '%s' is neither true nor false", what,
+					 value);
+		break;
+	case OPTION_NUMBER:
+		err = parse_number(value, &ret->number);
+		if (err == -EINVAL)
+			return log_error(err, "%s: '%s' is not a whole number", what, value);
+		if (err || ret->number < o->min || ret->number > max)
+			return out_of_range(o, what, value);
+		break;
+	case OPTION_DURATION:
+		err = duration_parse(value, &ret->number);
+		if (err == -EINVAL)
+			return log_error(err, "%s: '%s' is not a duration such as 100ms or 1.5s",
+					 what, value);
+		if (err || ret->number < o->min || ret->number > max)
+			return duration_out_of_range(o, what, value);
+		break;
+	case OPTION_REAL:
+		if (parse_real(value, &ret->real))
+			return log_error(-EINVAL, "%s: '%s' is not a number", what, value);
+		if (ret->real < (double)o->min || ret->real > (double)max)
+			return out_of_range(o, what, value);
+		break;
+	case OPTION_TEXT:
+		if (!*value)
+			return log_error(-EINVAL, "%s: the value is empty", what);
+		if (o->choices && !is_choice(o->choices, value))
+			return log_error(-EINVAL, "%s: '%s' is not one of %s", what, value,
+					 o->choices);
+		break;
+	}
+	if (o->check && o->check(value, why, sizeof(why)))
+		return log_error(-EINVAL, "%s: %s", what, why);
+	return 0;
+}
+
+static int option_assign(const struct option_set *set, const struct option *o, const char *what,
+			 const char *value, enum option_source source)
+{
+	void *field = (char *)set->config + o->offset;
+	uint8_t *from = &set->sources[o - set->table];
+	union parsed parsed = {0};
+	char *copy;
+	int err;
+
+	err = value_parse(o, what, value, &parsed);
+	if (err)
+		return err;
+	if (*from > source)
+		return 0;
+	switch (o->kind) {
+	case OPTION_FLAG:
+		*(bool *)field = parsed.flag;
+		break;
+	case OPTION_NUMBER:
+	case OPTION_DURATION:
+		*(uint64_t *)field = parsed.number;
+		break;
+	case OPTION_REAL:
+		*(double *)field = parsed.real;
+		break;
+	case OPTION_TEXT:
+		copy = strdup(value);
+		if (!copy)
+			return -ENOMEM;
+		free(*(char **)field);
+		*(char **)field = copy;
+		break;
+	}
+	*from = (uint8_t)source;
+	return 0;
+}
+
+static const struct option *option_find(const struct option_set *set, const char *name, size_t len)
+{
+	for (size_t i = 0; i < set->n; i++) {
+		const char *have = set->table[i].name;
+
+		if (strncmp(have, name, len) == 0 && !have[len])
+			return &set->table[i];
+	}
+	return NULL;
+}
+
+int option_set_defaults(const struct option_set *set)
+{
+	int err;
+
+	memset(set->sources, OPTION_DEFAULT, set->n);
+	for (size_t i = 0; i < set->n; i++) {
+		const struct option *o = &set->table[i];
+
+		if (!o->fallback)
+			continue;
+		err = option_assign(set, o, o->name, o->fallback, OPTION_DEFAULT);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+enum option_source option_set_source(const struct option_set *set, const char *name)
+{
+	const struct option *o = option_find(set, name, strlen(name));
+
+	return o ? (enum option_source)set->sources[o - set->table] : OPTION_DEFAULT;
+}
+
+void option_set_free(const struct option_set *set)
+{
+	for (size_t i = 0; i < set->n; i++) {
+		if (set->table[i].kind == OPTION_TEXT) {
+			char **field = (char **)((char *)set->config + set->table[i].offset);
+
+			free(*field);
+			*field = NULL;
+		}
+	}
+}
+
+/* --- the command line ------------------------------------------------------------------- */
+
+/* One option word at *argv; moves *argv to the last word it used. */
+static int option_from_args(const struct option_set *set, char ***argv)
+{
+	const char *word = **argv;
+	const char *name = word + (word[1] == '-' ? 2 : 1);
+	size_t len = strcspn(name, "=");
+	const struct option *o = option_find(set, name, len);
+	const char *value = name[len] ? name + len + 1 : NULL;
+	char what[64];
+
+	if (!o)
+		return log_error(-EINVAL, "unknown option '%s'; see xgotopfs -help", word);
+	snprintf(what, sizeof(what), "-%s", o->name);
+	if (!value) {
+		if (o->kind == OPTION_FLAG)
+			value = "true";
+		else if ((*argv)[1])
+			value = *++*argv;
+		else
+			return log_error(-EINVAL, "%s: needs a value (%s)", what, o->value);
+	}
+	return option_assign(set, o, what, value, OPTION_COMMAND_LINE);
+}
+
+int option_set_args(const struct option_set *set, char **argv, struct option_rest *ret)
+{
+	cleanup_free_ char **words = NULL;
+	size_t n = 0, argc = 0;
+	char **command = NULL;
+	int err;
+
+	while (argv[argc])
+		argc++;
+	words = calloc(argc + 1, sizeof(*words));
+	if (!words)
+		return -ENOMEM;
+	for (; *argv; argv++) {
+		if (strcmp(*argv, "--") == 0) {
+			command = argv + 1;
+			break;
+		}
+		if (argv[0][0] != '-' || !argv[0][1]) {
+			words[n++] = *argv;
+			continue;
+		}
+		err = option_from_args(set, &argv);
+		if (err)
+			return err;
+	}
+	*ret = (struct option_rest){.words = move_ptr(words), .n_words = n, .command = command};
+	return 0;
+}
+
+/* --- the INI file ----------------------------------------------------------------------- */
+
+struct file_reader {
+	const struct option_set *set;
+	const char *path;
+	int err; /* the first one; inih goes on after it */
+};
+
+static bool group_exists(const struct option_set *set, const char *section)
+{
+	for (size_t i = 0; i < set->n; i++) {
+		if (strcmp(set->table[i].group, section) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int file_entry(struct file_reader *r, const char *section, const char *name,
+		      const char *value)
+{
+	const struct option *o = option_find(r->set, name, strlen(name));
+	char what[512];
+
+	if (*section && !group_exists(r->set, section))
+		return log_error(-EINVAL, "%s: unknown section [%s]", r->path, section);
+	if (!o)
+		return log_error(-EINVAL, "%s: unknown option '%s'", r->path, name);
+	if (o->command_line_only)
+		return log_error(-EINVAL, "%s: '%s' belongs on the command line", r->path, name);
+	if (*section && strcmp(section, o->group) != 0)
+		return log_error(-EINVAL, "%s: '%s' belongs to [%s], not to [%s]", r->path, name,
+				 o->group, section);
+	snprintf(what, sizeof(what), "%s: %s", r->path, name);
+	return option_assign(r->set, o, what, value, OPTION_FILE);
+}
+
+/* inih's convention: 0 is an error, anything else is fine. */
+static int file_handler(void *user, const char *section, const char *name, const char *value)
+{
+	struct file_reader *r = user;
+
+	if (!r->err)
+		r->err = file_entry(r, section, name, value ? value : "");
+	return r->err == 0;
+}
+
+int option_set_file(const struct option_set *set, const char *path)
+{
+	struct file_reader r = {.set = set, .path = path};
+	FILE *f = fopen(path, "re");
+	int line, err;
+
+	if (!f) {
+		err = -errno;
+		return log_error(err, "-config: cannot open %s: %s", path, strerror(-err));
+	}
+	line = ini_parse_file(f, file_handler, &r);
+	err = ferror(f) ? -EIO : 0;
+	fclose(f);
+	if (r.err)
+		return r.err;
+	if (err)
+		return log_error(err, "-config: cannot read %s: %s", path, strerror(-err));
+	if (line)
+		return log_error(-EINVAL, "%s:%d: neither [section] nor name = value", path, line);
+	return 0;
+}
+
+/* --- help ------------------------------------------------------------------------------- */
+
+/* Calls fn for each option, group after group in the order of their first option. */
+static void by_group(const struct option_set *set, struct buf *out,
+		     void (*heading)(const char *group, struct buf *out),
+		     void (*entry)(const struct option *o, struct buf *out))
+{
+	for (size_t i = 0; i < set->n; i++) {
+		const char *group = set->table[i].group;
+		bool first = true;
+
+		for (size_t k = 0; k < i && first; k++)
+			first = strcmp(set->table[k].group, group) != 0;
+		if (!first)
+			continue;
+		heading(group, out);
+		for (size_t k = i; k < set->n; k++) {
+			if (strcmp(set->table[k].group, group) == 0)
+				entry(&set->table[k], out);
+		}
+	}
+}
+
+/* "[group]" is also what the INI file's section is called. */
+static void help_heading(const char *group, struct buf *out)
+{
+	buf_addf(out, "\n[%s]\n", group);
+}
+
+static void help_entry(const struct option *o, struct buf *out)
+{
+	enum { COLUMN = 28 };
+	size_t start = out->len, used;
+	const char *p = o->help;
+
+	buf_addf(out, "  -%s", o->name);
+	if (o->value)
+		buf_addf(out, " %s", o->value);
+	used = out->len - start;
+	if (used + 1 > COLUMN) {
+		buf_addc(out, '\n');
+		used = 0;
+	}
+	while (*p) {
+		size_t n = strcspn(p, "\n");
+
+		buf_addf(out, "%*s%.*s", (int)(COLUMN - used), "", (int)n, p);
+		p += n;
+		used = 0;
+		if (*p) {
+			buf_addc(out, '\n');
+			p++;
+		}
+	}
+	if (o->fallback)
+		buf_addf(out, " (%s)", o->fallback);
+	buf_addc(out, '\n');
+}
+
+void option_set_help(const struct option_set *set, struct buf *out)
+{
+	by_group(set, out, help_heading, help_entry);
+}
+
+/* roff reads a backslash as an escape, a leading dot or quote as a request, and '-' as a hyphen. */
+static void man_text(const char *text, struct buf *out)
+{
+	bool line_start = true;
+
+	for (; *text; text++) {
+		if (line_start && (*text == '.' || *text == '\''))
+			buf_adds(out, "\\&");
+		if (*text == '\\')
+			buf_adds(out, "\\e");
+		else if (*text == '-')
+			buf_adds(out, "\\-");
+		else
+			buf_addc(out, *text);
+		line_start = *text == '\n';
+	}
+}
+
+static void man_heading(const char *group, struct buf *out)
+{
+	buf_addf(out, ".SS [%s]\n", group);
+}
+
+static void man_entry(const struct option *o, struct buf *out)
+{
+	buf_adds(out, ".TP\n.B \\-");
+	man_text(o->name, out);
+	if (o->value) {
+		buf_adds(out, " \\fI");
+		man_text(o->value, out);
+		buf_adds(out, "\\fR");
+	}
+	buf_addc(out, '\n');
+	man_text(o->help, out);
+	if (o->fallback) {
+		buf_adds(out, "\nThe default is ");
+		man_text(o->fallback, out);
+		buf_addc(out, '.');
+	}
+	buf_addc(out, '\n');
+}
+
+void option_set_man(const struct option_set *set, struct buf *out)
+{
+	by_group(set, out, man_heading, man_entry);
+}
