@@ -33,10 +33,12 @@ struct capture_sink {
 };
 
 struct capture_config {
-	pid_t pid;		     /* one process; 0 = every process of the binary */
-	unsigned readers;	     /* -rw: rings, at most one a CPU */
-	size_t ring_bytes;	     /* each ring; a power of two, at least a page. 0 = default */
-	uint32_t rates[EVENT_TYPES]; /* parts of RATE_ONE (core/model/control.h's 10000); 0 = no probe */
+	pid_t pid;                   /* one process; 0 = every process of the binary */
+	unsigned readers;            /* -rw: rings, at most one a CPU */
+	size_t ring_bytes;           /* each ring; a power of two, at least a page. 0 = default */
+	uint32_t rates[EVENT_TYPES]; /* parts of RATE_ONE (core/model/control.h's 10000); 0 = no
+					probe */
+	uint64_t trap_ns; /* what capture_calibrate() said, for capture_stats(); 0 unknown */
 };
 
 /* Opens and loads, attaches nothing. -EPERM, -ENOTSUP (no BTF, no ring buffer: kernel before 5.8),
@@ -64,18 +66,18 @@ bool capture_get_paused(struct capture *c);
 void capture_low_latency(struct capture *c, bool on);
 
 struct capture_stats {
-	uint64_t hits;		   /* probe hits, counted events or not */
-	uint64_t read;		   /* wire records read */
-	uint64_t delivered;	   /* events given to the sink, hidden ones too */
-	uint64_t waiting;	   /* read, not yet delivered */
+	uint64_t hits;              /* probe hits, counted events or not */
+	uint64_t read;              /* wire records read */
+	uint64_t delivered;         /* events given to the sink, hidden ones too */
+	uint64_t waiting;           /* read, not yet delivered */
 	uint64_t lost[EVENT_TYPES]; /* no room in the ring */
-	uint64_t undecodable;	   /* records that made no sense: a bug, shown */
-	uint64_t skipped;	   /* hits that were no event: stack-check restarts, inner calls */
+	uint64_t undecodable;       /* records that made no sense: a bug, shown */
+	uint64_t skipped;           /* hits that were no event: stack-check restarts, inner calls */
 	uint64_t prog_ns_sum, prog_ns_samples; /* time in the BPF program, sampled */
-	uint64_t deliver_ns_sum;   /* CPU time of merging, decoding and the sink */
-	unsigned readers;	   /* rings in use */
-	size_t ring_bytes;	   /* all rings */
-	uint64_t trap_ns;	   /* cost of one emulated hit, measured by capture_calibrate(); 0 unknown */
+	uint64_t deliver_ns_sum;               /* CPU time of merging, decoding and the sink */
+	unsigned readers;                      /* rings in use */
+	size_t ring_bytes;                     /* all rings */
+	uint64_t trap_ns; /* cost of one emulated hit, measured by capture_calibrate(); 0 unknown */
 };
 void capture_stats(struct capture *c, struct capture_stats *ret);
 

@@ -1,0 +1,220 @@
+/*
+ * What this kernel can do, found out by trying, and what a probe costs here. Everything tried is
+ * undone before returning.
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <linux/btf.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "core/base/buf.h"
+#include "core/capture/capture.h"
+#include "core/capture/empty.h"
+#include "core/capture/program.h"
+
+/* --- a function of ours to probe ------------------------------------------------------------- */
+
+/* Its first instruction is one that the kernel emulates: push, or a branch to the next line. */
+void capture_calibrate_function(void);
+#if defined(__x86_64__)
+__asm__(".text\n"
+	".globl capture_calibrate_function\n"
+	".hidden capture_calibrate_function\n"
+	".type capture_calibrate_function, @function\n"
+	"capture_calibrate_function:\n"
+	"	push %rbp\n"
+	"	pop %rbp\n"
+	"	ret\n"
+	".size capture_calibrate_function, . - capture_calibrate_function\n");
+#elif defined(__aarch64__)
+__asm__(".text\n"
+	".globl capture_calibrate_function\n"
+	".hidden capture_calibrate_function\n"
+	".type capture_calibrate_function, %function\n"
+	"capture_calibrate_function:\n"
+	"	b 1f\n"
+	"1:	ret\n"
+	".size capture_calibrate_function, . - capture_calibrate_function\n");
+#else
+#error "no function to calibrate on for this architecture"
+#endif
+
+/* The file offset of an address of this process. */
+static int own_offset(uintptr_t addr, uint64_t *ret)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	char line[512];
+	int err = -ENOENT;
+
+	if (!maps)
+		return -errno;
+	while (err && fgets(line, sizeof(line), maps)) {
+		unsigned long lo, hi, offset;
+
+		if (sscanf(line, "%lx-%lx %*s %lx", &lo, &hi, &offset) != 3)
+			continue;
+		if (addr >= lo && addr < hi) {
+			*ret = addr - lo + offset;
+			err = 0;
+		}
+	}
+	fclose(maps);
+	return err;
+}
+
+static int attach_to_self(int *ret_fd)
+{
+	uint64_t offset;
+	int err = own_offset((uintptr_t)capture_calibrate_function, &offset);
+
+	return err ? err : empty_probe_attach("/proc/self/exe", offset, getpid(), ret_fd);
+}
+
+static uint64_t time_calls(unsigned n)
+{
+	uint64_t start = monotonic_ns();
+
+	for (unsigned i = 0; i < n; i++)
+		capture_calibrate_function();
+	return monotonic_ns() - start;
+}
+
+#define CALIBRATE_CALLS  500
+#define CALIBRATE_ROUNDS 7
+
+int capture_calibrate(uint64_t *ret_trap_ns)
+{
+	cleanup_close_ int probe = -1;
+	uint64_t best = UINT64_MAX, idle;
+	int err;
+
+	program_route_log();
+	idle = time_calls(CALIBRATE_CALLS);
+	err = attach_to_self(&probe);
+	if (err)
+		return err;
+	/* The best of several: what the machine does besides is not the probe's cost. */
+	for (int i = 0; i < CALIBRATE_ROUNDS; i++)
+		best = MIN(best, time_calls(CALIBRATE_CALLS));
+	*ret_trap_ns = best > idle ? (best - idle) / CALIBRATE_CALLS : 0;
+	return 0;
+}
+
+/* --- what is missing ---------------------------------------------------------------------------
+ */
+
+static bool not_allowed(int err)
+{
+	return err == -EPERM || err == -EACCES;
+}
+
+static int check_ring_buffer(void)
+{
+	int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "xgotop_check", 0, 0,
+				(uint32_t)sysconf(_SC_PAGESIZE), NULL);
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
+/* A program that asks for its cookie: the verifier knows the helper, or not. */
+static int check_cookie(void)
+{
+	const struct bpf_insn insns[] = {
+		{.code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_get_attach_cookie},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	int fd = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "xgotop_check", "GPL", insns,
+			       ARRAY_SIZE(insns), NULL);
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
+static int check_uprobe(void)
+{
+	cleanup_close_ int probe = -1;
+
+	if (access("/sys/bus/event_source/devices/uprobe/type", F_OK) < 0)
+		return -errno;
+	return attach_to_self(&probe);
+}
+
+static int check_btf(void)
+{
+	/* libbpf must tell the kernel the types of our maps' data. */
+	const struct {
+		struct btf_header header;
+		char strings[1];
+	} empty = {.header = {.magic = BTF_MAGIC,
+			      .version = BTF_VERSION,
+			      .hdr_len = sizeof(struct btf_header),
+			      .str_len = 1}};
+	int fd = bpf_btf_load(&empty, sizeof(empty), NULL);
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
+static bool locked_down(void)
+{
+	FILE *file = fopen("/sys/kernel/security/lockdown", "re");
+	char line[128] = "";
+
+	if (!file)
+		return false;
+	if (!fgets(line, sizeof(line), file))
+		line[0] = '\0';
+	fclose(file);
+	return strstr(line, "[confidentiality]") != NULL;
+}
+
+int capture_check_kernel(struct buf *out)
+{
+	static const struct {
+		int (*check)(void);
+		const char *what;
+	} checks[] = {
+		{check_ring_buffer, "BPF ring buffers (Linux 5.8, CONFIG_BPF_SYSCALL)"},
+		{check_btf,
+		 "BTF loading (CONFIG_DEBUG_INFO_BTF is not needed, CONFIG_BPF_SYSCALL is)"},
+		{check_cookie, "BPF programs with attach cookies (Linux 5.15, CONFIG_BPF_EVENTS)"},
+		{check_uprobe, "uprobes (CONFIG_UPROBES, CONFIG_UPROBE_EVENTS; /sys mounted)"},
+	};
+	struct utsname u = {0};
+	int missing = 0;
+
+	program_route_log();
+	(void)uname(&u);
+	if (locked_down()) {
+		buf_adds(out, "lockdown: the kernel is in confidentiality mode, which forbids BPF "
+			      "programs to read memory\n");
+		missing++;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(checks); i++) {
+		int err = checks[i].check();
+
+		if (!err)
+			continue;
+		if (not_allowed(err)) {
+			buf_addf(out,
+				 "permission: not allowed to try %s: run as root, or with CAP_BPF, "
+				 "CAP_PERFMON and CAP_SYS_ADMIN\n",
+				 checks[i].what);
+			return missing + 1; /* the others would say the same */
+		}
+		buf_addf(out, "missing: %s on Linux %s: %s\n", checks[i].what, u.release,
+			 strerror(-err));
+		missing++;
+	}
+	return missing;
+}

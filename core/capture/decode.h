@@ -1,0 +1,43 @@
+/*
+ * From wire records to events: addresses become ids of names, one record becomes the one or two
+ * events it stands for. What an address means is looked up in the target once and cached.
+ * Runs on the pump thread only.
+ *
+ * A type outside the binary (made by reflect at run time) is read from the process's memory once;
+ * the cache keeps those apart by process.
+ */
+#ifndef XGOTOPFS_CAPTURE_DECODE_H
+#define XGOTOPFS_CAPTURE_DECODE_H
+
+#include <linux/types.h>
+
+#include "core/capture/merge.h"
+#include "core/model/event.h"
+#include "core/model/names.h"
+#include "core/target/target.h"
+
+/* The most events one record stands for. */
+#define DECODE_EVENTS_MAX 2
+
+struct decode;
+
+/* Both are borrowed. 0 or -ENOMEM. */
+int decode_new(const struct target *target, struct names *names, struct decode **ret);
+void decode_free(struct decode *d);
+
+/* What the events of one process share. */
+struct decode_process {
+	pid_t pid;
+	uint16_t proc; /* the sink's index */
+	uint64_t bias; /* runtime address minus static address */
+};
+
+/*
+ * Writes the record's events in the order they count: the state change first, then what it means
+ * (newgoroutine, goexit). What -sample did not choose carries EVENT_HIDDEN. Returns how many; 0 for
+ * a record that makes no sense.
+ */
+unsigned decode_record(struct decode *d, const struct decode_process *process,
+		       const union wire_record *record, struct event out[DECODE_EVENTS_MAX]);
+
+#endif

@@ -1,0 +1,68 @@
+/* The empty probe: a perf event of the uprobe type with a two-instruction program; see empty.h. */
+#include "core/capture/empty.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "core/base/util.h"
+
+/* The dynamic PMU "uprobe" (Linux 4.17 on). */
+static int uprobe_type(uint32_t *ret)
+{
+	FILE *file = fopen("/sys/bus/event_source/devices/uprobe/type", "re");
+	int n;
+
+	if (!file)
+		return -errno;
+	n = fscanf(file, "%u", ret);
+	fclose(file);
+	return n == 1 ? 0 : -EINVAL;
+}
+
+static int load_empty(int *ret_fd)
+{
+	const struct bpf_insn insns[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	int fd = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "xgotop_empty", "GPL", insns,
+			       ARRAY_SIZE(insns), NULL);
+
+	if (fd < 0)
+		return fd;
+	*ret_fd = fd;
+	return 0;
+}
+
+int empty_probe_attach(const char *path, uint64_t file_offset, pid_t pid, int *ret_fd)
+{
+	cleanup_close_ int prog = -1, event = -1;
+	struct perf_event_attr attr = {
+		.size = sizeof(attr),
+		.config1 = (uintptr_t)path,
+		.config2 = file_offset,
+	};
+	int err = uprobe_type(&attr.type);
+
+	if (!err)
+		err = load_empty(&prog);
+	if (err)
+		return err;
+	/* Never attr.inherit: it breaks clone() in the traced process. */
+	event = (int)syscall(SYS_perf_event_open, &attr, pid, pid == -1 ? 0 : -1, -1,
+			     PERF_FLAG_FD_CLOEXEC);
+	if (event < 0)
+		return -errno;
+	if (ioctl(event, PERF_EVENT_IOC_SET_BPF, prog) < 0 ||
+	    ioctl(event, PERF_EVENT_IOC_ENABLE, 0) < 0) {
+		err = -errno;
+		return err;
+	}
+	*ret_fd = move_fd(&event);
+	return 0;
+}

@@ -1,0 +1,15 @@
+/*
+ * An empty BPF program at a site: what a hit costs before anybody does anything with it. For
+ * calibration, for checking what the kernel can do, and for the benchmark. Any thread.
+ */
+#ifndef XGOTOPFS_CAPTURE_EMPTY_H
+#define XGOTOPFS_CAPTURE_EMPTY_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Attaches to a file offset of the binary, in process `pid` (-1: in all). 0 and a file descriptor
+ * that detaches when closed, or -errno; nothing is logged. */
+int empty_probe_attach(const char *path, uint64_t file_offset, pid_t pid, int *ret_fd);
+
+#endif

@@ -1,0 +1,275 @@
+/* The watermark merge that merge.h argues for: a lane a ring, the lowest head first. */
+#include "core/capture/merge.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* From this many waiting records on, a lane that is not the one all wait for stops reading. */
+#define LANE_WAITING_MAX (1u << 16)
+#define LANE_INITIAL     1024
+
+struct lane {
+	struct ring *ring;
+	uint64_t pos;           /* read up to here */
+	uint64_t goal, goal_ns; /* the snapshot being read: producer position, and its clock */
+	uint64_t watermark;     /* every record older than this was read */
+	bool busy;
+	union wire_record *slots; /* [head, tail) wait, by ascending time */
+	size_t head, tail, cap;
+	uint64_t read, undecodable, read_before;
+};
+
+struct merge {
+	unsigned n;
+	uint64_t clock_ns;
+	uint64_t watermark;     /* the lowest of the lanes */
+	struct lane *current;   /* merge_next() goes on here … */
+	uint64_t current_limit; /* … while its head is older than this */
+	struct lane lanes[];
+};
+
+int merge_new(struct ring *rings, unsigned n, struct merge **ret)
+{
+	struct merge *m = calloc(1, sizeof(*m) + n * sizeof(m->lanes[0]));
+
+	if (!m)
+		return -ENOMEM;
+	m->n = n;
+	for (unsigned i = 0; i < n; i++) {
+		struct lane *l = &m->lanes[i];
+
+		l->ring = &rings[i];
+		l->pos = l->goal = __atomic_load_n(rings[i].consumer, __ATOMIC_RELAXED);
+	}
+	*ret = m;
+	return 0;
+}
+
+void merge_free(struct merge *m)
+{
+	if (!m)
+		return;
+	for (unsigned i = 0; i < m->n; i++)
+		free(m->lanes[i].slots);
+	free(m);
+}
+
+/* Room for one more at the tail. */
+static bool lane_room(struct lane *l)
+{
+	union wire_record *grown;
+	size_t cap;
+
+	if (l->tail < l->cap)
+		return true;
+	if (l->head > l->cap / 2) {
+		memmove(l->slots, l->slots + l->head, (l->tail - l->head) * sizeof(*l->slots));
+		l->tail -= l->head;
+		l->head = 0;
+		return true;
+	}
+	cap = l->cap ? 2 * l->cap : LANE_INITIAL;
+	grown = realloc(l->slots, cap * sizeof(*grown));
+	if (!grown)
+		return false;
+	l->slots = grown;
+	l->cap = cap;
+	return true;
+}
+
+/* The caller made room. */
+static void lane_insert(struct lane *l, const void *data, uint32_t len)
+{
+	union wire_record *slot = &l->slots[l->tail];
+	union wire_record late;
+	size_t i = l->tail++;
+
+	memset(slot, 0, sizeof(*slot));
+	memcpy(slot, data, len);
+	if (i == l->head || slot[-1].h.time_ns <= slot->h.time_ns)
+		return;
+	late = *slot;
+	for (; i > l->head && l->slots[i - 1].h.time_ns > late.h.time_ns; i--)
+		l->slots[i] = l->slots[i - 1];
+	l->slots[i] = late;
+}
+
+static bool record_sane(const void *data, uint32_t len)
+{
+	const struct wire_header *h = data;
+
+	return len >= sizeof(*h) && len <= WIRE_RECORD_MAX && h->type < WIRE_TYPES;
+}
+
+/* Reads up to the goal, a busy record, or the end of memory. */
+static void lane_read(struct lane *l)
+{
+	uint64_t start = l->pos;
+
+	l->busy = false;
+	while (l->pos < l->goal) {
+		enum ring_state state;
+		const void *data;
+		uint32_t len;
+
+		if (!lane_room(l))
+			break;
+		state = ring_take(l->ring, &l->pos, &data, &len);
+		if (state == RING_BUSY) {
+			l->busy = true;
+			break;
+		}
+		if (state == RING_DISCARDED)
+			continue;
+		if (record_sane(data, len)) {
+			lane_insert(l, data, len);
+			l->read++;
+		} else {
+			l->undecodable++;
+		}
+	}
+	if (l->pos != start)
+		ring_consumed(l->ring, l->pos);
+	if (l->pos >= l->goal && l->goal_ns > l->watermark)
+		l->watermark = l->goal_ns;
+}
+
+void merge_drain_begin(struct merge *m, uint64_t clock_ns)
+{
+	m->clock_ns = clock_ns > MERGE_SLACK_NS ? clock_ns - MERGE_SLACK_NS : 0;
+	m->current = NULL;
+	for (unsigned i = 0; i < m->n; i++)
+		m->lanes[i].read_before = m->lanes[i].read;
+	/* The clock was read before any producer position is: the argument needs that order. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+void merge_drain_lane(struct merge *m, unsigned lane)
+{
+	struct lane *l = &m->lanes[lane];
+
+	if (l->head == l->tail)
+		l->head = l->tail = 0;
+	lane_read(l); /* what is left of the snapshot before */
+	if (l->pos < l->goal)
+		return;
+	/* The lane that holds the others up must always go on, or nothing ever would. */
+	if (l->tail - l->head >= LANE_WAITING_MAX && l->watermark > m->watermark)
+		return;
+	l->goal = ring_produced(l->ring);
+	l->goal_ns = m->clock_ns;
+	lane_read(l);
+}
+
+size_t merge_drain_end(struct merge *m)
+{
+	uint64_t lowest = UINT64_MAX;
+	size_t n = 0;
+
+	for (unsigned i = 0; i < m->n; i++) {
+		lowest = MIN(lowest, m->lanes[i].watermark);
+		n += m->lanes[i].read - m->lanes[i].read_before;
+	}
+	m->watermark = MAX(m->watermark, lowest);
+	return n;
+}
+
+size_t merge_drain(struct merge *m, uint64_t clock_ns)
+{
+	merge_drain_begin(m, clock_ns);
+	for (unsigned i = 0; i < m->n; i++)
+		merge_drain_lane(m, i);
+	return merge_drain_end(m);
+}
+
+/* Which lane is next, and until when. */
+static struct lane *pick_lane(struct merge *m)
+{
+	struct lane *best = NULL;
+	uint64_t best_ns = UINT64_MAX, next_ns = m->watermark;
+
+	for (unsigned i = 0; i < m->n; i++) {
+		struct lane *l = &m->lanes[i];
+		uint64_t ns;
+
+		if (l->head == l->tail)
+			continue;
+		ns = l->slots[l->head].h.time_ns;
+		if (ns < best_ns) {
+			next_ns = MIN(next_ns, best_ns);
+			best_ns = ns;
+			best = l;
+		} else {
+			next_ns = MIN(next_ns, ns);
+		}
+	}
+	if (!best || best_ns >= m->watermark)
+		return NULL;
+	m->current_limit = next_ns;
+	return best;
+}
+
+const union wire_record *merge_next(struct merge *m)
+{
+	struct lane *l = m->current;
+
+	if (l && l->head < l->tail && l->slots[l->head].h.time_ns < m->current_limit)
+		return &l->slots[l->head++];
+	m->current = l = pick_lane(m);
+	return l ? &l->slots[l->head++] : NULL;
+}
+
+uint64_t merge_watermark(const struct merge *m)
+{
+	return m->watermark;
+}
+
+void merge_finish(struct merge *m)
+{
+	m->current = NULL;
+	m->watermark = UINT64_MAX;
+}
+
+uint64_t merge_backlog(const struct merge *m)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < m->n; i++)
+		bytes += ring_produced(m->lanes[i].ring) - m->lanes[i].pos;
+	return bytes;
+}
+
+bool merge_busy(const struct merge *m)
+{
+	for (unsigned i = 0; i < m->n; i++)
+		if (m->lanes[i].busy)
+			return true;
+	return false;
+}
+
+uint64_t merge_waiting(const struct merge *m)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < m->n; i++)
+		n += m->lanes[i].tail - m->lanes[i].head;
+	return n;
+}
+
+uint64_t merge_read(const struct merge *m)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < m->n; i++)
+		n += m->lanes[i].read;
+	return n;
+}
+
+uint64_t merge_undecodable(const struct merge *m)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < m->n; i++)
+		n += m->lanes[i].undecodable;
+	return n;
+}

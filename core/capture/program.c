@@ -1,0 +1,277 @@
+/* Loads the BPF program: see program.h. */
+#include "core/capture/program.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/utsname.h>
+
+#include "core/base/log.h"
+#include "xgotopfs.skel.h"
+
+/* include/linux/proc_ns.h: the initial pid namespace's inode, fixed since Linux 3.8. */
+#define PROC_PID_INIT_INO 0xEFFFFFFCu
+
+_Static_assert((int)SITE_FILTER_BRANCH == (int)WIRE_SITE_FILTER_BRANCH, "site flags");
+_Static_assert((int)SITE_STACK_CHECK == (int)WIRE_SITE_STACK_CHECK, "site flags");
+
+static int print_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	(void)level; /* what matters to a user is said by whoever called libbpf */
+	log_writev(LOG_LEVEL_DEBUG, fmt, ap);
+	return 0;
+}
+
+void program_route_log(void)
+{
+	libbpf_set_print(print_libbpf);
+}
+
+/* --- knobs -------------------------------------------------------------------------------- */
+
+/* A window of g that holds all of the given 8-byte fields. */
+static int window(const uint32_t *fields, unsigned n, uint32_t *ret_lo, uint32_t *ret_size)
+{
+	uint32_t lo = UINT32_MAX, hi = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		lo = MIN(lo, fields[i]);
+		hi = MAX(hi, fields[i] + 8);
+	}
+	if (hi - lo > WIRE_G_BYTES_MAX)
+		return -EINVAL;
+	*ret_lo = lo;
+	*ret_size = hi - lo;
+	return 0;
+}
+
+static int fill_layout(const struct go_layout *go, struct wire_layout *ret)
+{
+	/* stackguard0 follows stack.lo and stack.hi, the first words of g, in every version:
+	 * the assembler knows it as 16(g). */
+	struct wire_layout l = {
+		.g_m = go->g_m,
+		.g_goid = go->g_goid,
+		.m_curg = go->m_curg,
+		.g_stackguard0 = 16,
+		.has_parent = go->g_parent_goid != 0,
+		.goid_stale = !go->goid_before_status,
+		.register_abi = go->register_abi,
+		.syscall_sites = go->inline_syscall_cas,
+	};
+	const uint32_t park[] = {go->g_goid, go->g_waitreason};
+	const uint32_t birth[] = {go->g_goid, go->g_atomicstatus, go->g_gopc, go->g_startpc,
+				  go->g_parent_goid ? go->g_parent_goid : go->g_goid};
+
+	if (window(park, ARRAY_SIZE(park), &l.park_lo, &l.park_size) ||
+	    window(birth, ARRAY_SIZE(birth), &l.birth_lo, &l.birth_size))
+		return log_error(-EINVAL, "this Go version's runtime.g is laid out in a way the "
+					  "probes cannot read");
+	l.win_park_goid = go->g_goid - l.park_lo;
+	l.win_park_reason = go->g_waitreason - l.park_lo;
+	l.win_goid = go->g_goid - l.birth_lo;
+	l.win_status = go->g_atomicstatus - l.birth_lo;
+	l.win_parent = go->g_parent_goid ? go->g_parent_goid - l.birth_lo : 0;
+	l.win_gopc = go->g_gopc - l.birth_lo;
+	l.win_startpc = go->g_startpc - l.birth_lo;
+	*ret = l;
+	return 0;
+}
+
+/* Inside a pid namespace of its own, the kernel's process ids are not the ones we know. */
+static int fill_namespace(struct xgotopfs_bpf__rodata *knobs)
+{
+	struct stat st;
+	int err;
+
+	if (stat("/proc/self/ns/pid", &st) < 0) {
+		err = -errno;
+		return log_error(err, "/proc/self/ns/pid: %m; is /proc mounted?");
+	}
+	if (st.st_ino == PROC_PID_INIT_INO)
+		return 0;
+	knobs->pidns_dev = (uint64_t)major(st.st_dev) << 20 | minor(st.st_dev);
+	knobs->pidns_ino = st.st_ino;
+	return 0;
+}
+
+static uint32_t fill_ranges(const struct target *target, enum exclude_kind kind,
+			    struct wire_range *ret, uint32_t n)
+{
+	struct pc_range ranges[EXCLUDE_RANGES_MAX];
+	size_t found = target_exclude(target, kind, ranges);
+
+	for (size_t i = 0; i < found && n < WIRE_RANGES_MAX; i++)
+		ret[n++] = (struct wire_range){.lo = ranges[i].lo, .hi = ranges[i].hi};
+	return n;
+}
+
+static int fill_knobs(struct xgotopfs_bpf__rodata *knobs, const struct program_config *config,
+		      const struct target *target)
+{
+	int err = fill_layout(target_layout(target), &knobs->layout);
+
+	if (err)
+		return err;
+	knobs->target_tgid = (uint32_t)config->pid;
+	/* mallocgc calls the specialised mallocs; makemap and what is in maps call newobject and
+	 * from Go 1.27 on might call those. */
+	knobs->n_exclude_maps = fill_ranges(target, EXCLUDE_MAPS, knobs->exclude_maps, 0);
+	knobs->n_exclude_malloc = fill_ranges(target, EXCLUDE_MALLOC, knobs->exclude_malloc, 0);
+	knobs->n_exclude_malloc =
+		fill_ranges(target, EXCLUDE_MAPS, knobs->exclude_malloc, knobs->n_exclude_malloc);
+	return fill_namespace(knobs);
+}
+
+/* --- loading ------------------------------------------------------------------------------- */
+
+static int load_error(int err)
+{
+	struct utsname u = {0};
+
+	(void)uname(&u);
+	switch (err) {
+	case -EPERM:
+	case -EACCES:
+		return log_error(-EPERM,
+				 "not allowed to load BPF programs: run as root, or with "
+				 "CAP_BPF and CAP_PERFMON (lockdown mode can forbid it too)");
+	case -EINVAL:
+	case -ENOTSUP:
+		return log_error(-ENOTSUP,
+				 "Linux %s does not take the BPF program (%s): 6.1 or later is "
+				 "needed; xgotopfs -doctor says what is missing",
+				 u.release, strerror(-err));
+	default:
+		return log_error(err, "loading the BPF program failed: %s", strerror(-err));
+	}
+}
+
+static int make_rings(struct program *p, const struct program_config *config, unsigned cpus)
+{
+	long online = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned n = MAX(1u, MIN(config->n_rings, online > 0 ? (unsigned)online : cpus));
+	int outer = bpf_map__fd(p->skeleton->maps.rings);
+	int err;
+
+	p->rings = calloc(n, sizeof(*p->rings));
+	if (!p->rings)
+		return -ENOMEM;
+	for (; p->n_rings < n; p->n_rings++) {
+		err = ring_open(&p->rings[p->n_rings], config->ring_bytes);
+		if (err)
+			return err;
+	}
+	for (uint32_t cpu = 0; cpu < cpus; cpu++) {
+		err = bpf_map_update_elem(outer, &cpu, &p->rings[cpu % n].fd, BPF_ANY);
+		if (err)
+			return load_error(err);
+	}
+	return 0;
+}
+
+int program_load(const struct program_config *config, const struct target *target,
+		 struct program **ret)
+{
+	struct program *p = calloc(1, sizeof(*p));
+	int cpus = libbpf_num_possible_cpus();
+	int err;
+
+	if (!p)
+		return -ENOMEM;
+	if (cpus < 0) {
+		err = load_error(cpus);
+		goto fail;
+	}
+	p->n_cpus = MIN((unsigned)cpus, WIRE_CPUS_MAX);
+	p->skeleton = xgotopfs_bpf__open();
+	if (!p->skeleton) {
+		err = load_error(-errno);
+		goto fail;
+	}
+	err = fill_knobs(p->skeleton->rodata, config, target);
+	if (err)
+		goto fail;
+	err = bpf_map__set_max_entries(p->skeleton->maps.rings, (uint32_t)cpus);
+	if (!err)
+		err = xgotopfs_bpf__load(p->skeleton);
+	if (err) {
+		err = load_error(err);
+		goto fail;
+	}
+	p->control = &p->skeleton->data_control->control;
+	p->cpus = p->skeleton->bss->cpus;
+	err = make_rings(p, config, (unsigned)cpus);
+	if (err)
+		goto fail;
+	*ret = p;
+	return 0;
+fail:
+	program_free(p);
+	return err;
+}
+
+void program_free(struct program *p)
+{
+	if (!p)
+		return;
+	for (unsigned i = 0; i < p->n_rings; i++)
+		ring_close(&p->rings[i]);
+	free(p->rings);
+	xgotopfs_bpf__destroy(p->skeleton);
+	free(p);
+}
+
+struct bpf_program *program_for(struct program *p, enum probe_kind kind)
+{
+	struct xgotopfs_bpf *s = p->skeleton;
+
+	switch (kind) {
+	case PROBE_CASGSTATUS:
+		return s->progs.on_casgstatus;
+	case PROBE_NEWPROC_GOID:
+		return s->progs.on_newproc_goid;
+	case PROBE_GDESTROY:
+		return s->progs.on_gdestroy;
+	case PROBE_NEWOBJECT:
+		return s->progs.on_newobject;
+	case PROBE_MALLOC_SPECIAL:
+		return s->progs.on_malloc_special;
+	case PROBE_MAKESLICE:
+		return s->progs.on_makeslice;
+	case PROBE_MAKESLICECOPY:
+		return s->progs.on_makeslicecopy;
+	case PROBE_MAKEMAP:
+		return s->progs.on_makemap;
+	case PROBE_MAKEMAP_SMALL:
+		return s->progs.on_makemap_small;
+	case PROBE_ENTERSYSCALL:
+		return s->progs.on_entersyscall;
+	case PROBE_EXITSYSCALL:
+		return s->progs.on_exitsyscall;
+	case PROBE_KINDS:
+		break;
+	}
+	return NULL;
+}
+
+void program_counters(const struct program *p, struct program_counters *ret)
+{
+	struct program_counters sum = {0};
+
+	for (unsigned i = 0; i < p->n_cpus; i++) {
+		const volatile struct wire_cpu *c = &p->cpus[i];
+
+		sum.hits += c->hits;
+		sum.skipped += c->skipped;
+		sum.prog_ns_sum += c->prog_ns_sum;
+		sum.prog_ns_samples += c->prog_ns_samples;
+		for (unsigned t = 0; t < WIRE_TYPES; t++)
+			sum.lost[t] += c->lost[t];
+	}
+	*ret = sum;
+}

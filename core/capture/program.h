@@ -1,0 +1,52 @@
+/*
+ * The BPF program of one binary, loaded: knobs set, rings made, counters and controls mapped.
+ * Attaches nothing (probes.h does). The control block may be written by any one thread at a time,
+ * the counters read by any.
+ */
+#ifndef XGOTOPFS_CAPTURE_PROGRAM_H
+#define XGOTOPFS_CAPTURE_PROGRAM_H
+
+#include <linux/types.h>
+#include <sys/types.h>
+
+#include "bpf/abi.h"
+#include "core/capture/ring.h"
+#include "core/target/target.h"
+
+struct bpf_program;
+struct xgotopfs_bpf;
+
+struct program {
+	struct xgotopfs_bpf *skeleton;
+	volatile struct wire_control *control;
+	const volatile struct wire_cpu *cpus;
+	unsigned n_cpus; /* entries of cpus[] in use */
+	struct ring *rings;
+	unsigned n_rings;
+	bool multi; /* loaded for uprobe_multi links: one link a program */
+};
+
+struct program_config {
+	pid_t pid;         /* 0: every process */
+	unsigned n_rings;  /* at most one a CPU is made */
+	size_t ring_bytes; /* each */
+};
+
+/* One line is logged on failure. -EPERM, -ENOTSUP, -ENOMEM, -EINVAL. */
+int program_load(const struct program_config *config, const struct target *target,
+		 struct program **ret);
+void program_free(struct program *p); /* NULL and half-built are fine */
+
+/* The program for a probe kind. */
+struct bpf_program *program_for(struct program *p, enum probe_kind kind);
+
+struct program_counters {
+	uint64_t hits, skipped, prog_ns_sum, prog_ns_samples, lost[WIRE_TYPES];
+};
+/* Sums the CPUs' counters. */
+void program_counters(const struct program *p, struct program_counters *ret);
+
+/* Routes libbpf's messages into the log, at debug level. Once a process. */
+void program_route_log(void);
+
+#endif

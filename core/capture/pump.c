@@ -1,0 +1,315 @@
+/* The pump thread; see pump.h. Statistics are written by it alone and read with relaxed loads. */
+#include "core/capture/pump.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "core/base/log.h"
+#include "core/capture/merge.h"
+
+#define BATCH             512 /* events handed to the sink at once */
+#define PASS_RECORDS      16384
+#define BUSY_INTERVAL_NS  5000000
+#define QUICK_INTERVAL_NS 500000 /* somebody waits for single events */
+/* Records are read, but the watermark has not passed them yet. */
+#define STRAGGLER_INTERVAL_NS 200000
+#define IDLE_TICK_MS          250
+/* The wake-up flag and the record that should have seen it can just miss each other (a store
+ * buffer); the first sleep is short for that. */
+#define IDLE_FIRST_MS 10
+#define FINISH_TRIES  200 /* of 1 ms: for a program that was preempted while it wrote */
+
+struct pump {
+	struct program *program;
+	struct decode *decode;
+	struct procs *procs;
+	const struct capture_sink *sink;
+	struct merge *merge;
+	int stop_fd;  /* eventfd: stop, or look now */
+	int event_fd; /* epoll: stop_fd, the processes' ends */
+	int sleep_fd; /* epoll: event_fd and the rings */
+	pthread_t thread;
+	bool started;
+	bool stopping;        /* atomic */
+	unsigned low_latency; /* atomic */
+	bool more;            /* records that could be delivered wait */
+	size_t n;             /* of batch */
+	struct event *batch;
+	uint64_t lost[EVENT_TYPES]; /* told so far */
+	/* written by the pump, read by anybody (atomic) */
+	uint64_t read, delivered, waiting, undecodable, senseless, deliver_ns_sum;
+};
+
+static int epoll_add(int epoll_fd, int fd)
+{
+	struct epoll_event ev = {.events = EPOLLIN, .data.fd = fd};
+
+	return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
+}
+
+static int open_fds(struct pump *p)
+{
+	int err;
+
+	p->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	p->event_fd = epoll_create1(EPOLL_CLOEXEC);
+	p->sleep_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (p->stop_fd < 0 || p->event_fd < 0 || p->sleep_fd < 0)
+		return -errno;
+	err = epoll_add(p->event_fd, p->stop_fd);
+	if (!err)
+		err = epoll_add(p->event_fd, procs_fd(p->procs));
+	if (!err)
+		err = epoll_add(p->sleep_fd, p->event_fd);
+	for (unsigned i = 0; i < p->program->n_rings && !err; i++)
+		err = epoll_add(p->sleep_fd, p->program->rings[i].fd);
+	return err;
+}
+
+int pump_new(struct program *program, struct decode *decode, struct procs *procs,
+	     const struct capture_sink *sink, struct pump **ret)
+{
+	struct pump *p = calloc(1, sizeof(*p));
+	int err;
+
+	if (!p)
+		return -ENOMEM;
+	p->program = program;
+	p->decode = decode;
+	p->procs = procs;
+	p->sink = sink;
+	p->stop_fd = p->event_fd = p->sleep_fd = -1;
+	p->batch = malloc(BATCH * sizeof(*p->batch));
+	err = p->batch ? merge_new(program->rings, program->n_rings, &p->merge) : -ENOMEM;
+	if (!err)
+		err = open_fds(p);
+	if (err) {
+		pump_free(p);
+		return err;
+	}
+	*ret = p;
+	return 0;
+}
+
+void pump_free(struct pump *p)
+{
+	if (!p)
+		return;
+	if (p->started)
+		pump_stop(p);
+	if (p->stop_fd >= 0)
+		close(p->stop_fd);
+	if (p->event_fd >= 0)
+		close(p->event_fd);
+	if (p->sleep_fd >= 0)
+		close(p->sleep_fd);
+	merge_free(p->merge);
+	free(p->batch);
+	free(p);
+}
+
+/* --- one pass ------------------------------------------------------------------------------ */
+
+static void add_to(uint64_t *counter, uint64_t n)
+{
+	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
+}
+
+static void flush(struct pump *p)
+{
+	if (!p->n)
+		return;
+	p->sink->events(p->sink->ctx, p->batch, p->n);
+	add_to(&p->delivered, p->n);
+	p->n = 0;
+}
+
+static void deliver_record(struct pump *p, const union wire_record *record)
+{
+	pid_t pid = (pid_t)record->h.pid;
+	const struct decode_process *process = procs_known(p->procs, pid, record->h.time_ns);
+	unsigned n;
+
+	if (!process) {
+		flush(p); /* the sink hears of processes and events in one order */
+		process = procs_find(p->procs, pid, record->h.time_ns);
+		if (!process)
+			return;
+	}
+	if (p->n + DECODE_EVENTS_MAX > BATCH)
+		flush(p);
+	n = decode_record(p->decode, process, record, p->batch + p->n);
+	if (!n)
+		add_to(&p->senseless, 1);
+	p->n += n;
+}
+
+static void deliver_lost(struct pump *p)
+{
+	struct program_counters counters;
+	uint64_t more[EVENT_TYPES], any = 0;
+
+	program_counters(p->program, &counters);
+	for (unsigned t = 0; t < EVENT_TYPES; t++) {
+		more[t] = counters.lost[t] - p->lost[t];
+		p->lost[t] = counters.lost[t];
+		any |= more[t];
+	}
+	if (any)
+		p->sink->lost(p->sink->ctx, more, monotonic_ns());
+}
+
+static void publish(struct pump *p)
+{
+	__atomic_store_n(&p->read, merge_read(p->merge), __ATOMIC_RELAXED);
+	__atomic_store_n(&p->waiting, merge_waiting(p->merge), __ATOMIC_RELAXED);
+	__atomic_store_n(&p->undecodable, merge_undecodable(p->merge) + p->senseless,
+			 __ATOMIC_RELAXED);
+}
+
+/* Reads the rings and delivers what is in order, so much at a time that the rings are looked at
+ * again soon; p->more says that there is more to deliver. Returns how many records were read. */
+static size_t pass(struct pump *p)
+{
+	uint64_t started_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	const union wire_record *record = NULL;
+	size_t read = merge_drain(p->merge, monotonic_ns());
+	size_t room = PASS_RECORDS;
+
+	while (room && (record = merge_next(p->merge))) {
+		deliver_record(p, record);
+		room--;
+	}
+	flush(p);
+	p->more = record != NULL;
+	deliver_lost(p);
+	if (!p->more)
+		procs_deliver_exits(p->procs, merge_watermark(p->merge));
+	publish(p);
+	add_to(&p->deliver_ns_sum, clock_ns(CLOCK_THREAD_CPUTIME_ID) - started_ns);
+	return read;
+}
+
+/* The probes are gone: what is in the rings is all there will be. */
+static void finish(struct pump *p)
+{
+	procs_poll(p->procs);
+	for (int i = 0; i < FINISH_TRIES; i++) {
+		do
+			(void)pass(p);
+		while (p->more);
+		if (!merge_backlog(p->merge))
+			break;
+		(void)poll(NULL, 0, 1);
+	}
+	merge_finish(p->merge);
+	do
+		(void)pass(p);
+	while (p->more);
+}
+
+/* --- the thread ----------------------------------------------------------------------------- */
+
+static bool wait_for(int fd, int64_t timeout_ns)
+{
+	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+	struct timespec ts = {.tv_sec = timeout_ns / (int64_t)NS_PER_SEC,
+			      .tv_nsec = timeout_ns % (int64_t)NS_PER_SEC};
+
+	return ppoll(&poll_fd, 1, &ts, NULL) > 0;
+}
+
+/* Asks for a wake-up, and sleeps unless something came meanwhile. */
+static void sleep_until_woken(struct pump *p, int timeout_ms)
+{
+	__atomic_store_n(&p->program->control->want_wakeup, 1, __ATOMIC_SEQ_CST);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (!merge_backlog(p->merge))
+		(void)wait_for(p->sleep_fd, timeout_ms * 1000000ll);
+	__atomic_store_n(&p->program->control->want_wakeup, 0, __ATOMIC_RELAXED);
+}
+
+static int64_t busy_interval(const struct pump *p)
+{
+	/* A ring a quarter full does not wait. */
+	if (p->more || merge_backlog(p->merge) > p->program->rings[0].size / 4)
+		return 0;
+	return __atomic_load_n(&p->low_latency, __ATOMIC_RELAXED) ? QUICK_INTERVAL_NS
+								  : BUSY_INTERVAL_NS;
+}
+
+static void *pump_main(void *arg)
+{
+	struct pump *p = arg;
+	int idle_ms = IDLE_FIRST_MS;
+
+	pthread_setname_np(pthread_self(), "xgotop-pump");
+	while (!__atomic_load_n(&p->stopping, __ATOMIC_ACQUIRE)) {
+		bool active = pass(p) > 0;
+
+		if (active || p->more || merge_waiting(p->merge) || merge_busy(p->merge)) {
+			int64_t interval = busy_interval(p);
+
+			if (!active)
+				interval = MIN(interval, STRAGGLER_INTERVAL_NS);
+			if (interval && wait_for(p->event_fd, interval))
+				procs_poll(p->procs);
+			idle_ms = IDLE_FIRST_MS;
+			continue;
+		}
+		sleep_until_woken(p, idle_ms);
+		procs_poll(p->procs);
+		idle_ms = IDLE_TICK_MS;
+	}
+	finish(p);
+	return NULL;
+}
+
+int pump_start(struct pump *p)
+{
+	int err = -pthread_create(&p->thread, NULL, pump_main, p);
+
+	p->started = !err;
+	return err;
+}
+
+static void nudge(struct pump *p)
+{
+	uint64_t one = 1;
+
+	(void)!write(p->stop_fd, &one, sizeof(one));
+}
+
+void pump_stop(struct pump *p)
+{
+	__atomic_store_n(&p->stopping, true, __ATOMIC_RELEASE);
+	if (!p->started) {
+		finish(p);
+		return;
+	}
+	nudge(p);
+	(void)pthread_join(p->thread, NULL);
+	p->started = false;
+}
+
+void pump_low_latency(struct pump *p, bool on)
+{
+	if (on)
+		__atomic_fetch_add(&p->low_latency, 1, __ATOMIC_RELAXED);
+	else
+		__atomic_fetch_sub(&p->low_latency, 1, __ATOMIC_RELAXED);
+}
+
+void pump_stats(const struct pump *p, struct capture_stats *ret)
+{
+	ret->read = __atomic_load_n(&p->read, __ATOMIC_RELAXED);
+	ret->delivered = __atomic_load_n(&p->delivered, __ATOMIC_RELAXED);
+	ret->waiting = __atomic_load_n(&p->waiting, __ATOMIC_RELAXED);
+	ret->undecodable = __atomic_load_n(&p->undecodable, __ATOMIC_RELAXED);
+	ret->deliver_ns_sum = __atomic_load_n(&p->deliver_ns_sum, __ATOMIC_RELAXED);
+}
