@@ -200,11 +200,11 @@ static size_t read_some(struct feed *f, uint64_t *cursor, struct event *out, siz
 size_t feed_read(struct feed *f, uint64_t *cursor, struct event *out, size_t max,
 		 uint64_t *ret_missed)
 {
-	uint64_t missed = 0, more = 0;
+	uint64_t missed = 0;
 	size_t got = 0;
 
 	do {
-		uint64_t at = *cursor;
+		uint64_t at = *cursor, more = 0;
 		size_t n = read_some(f, &at, out + got, MIN(max - got, (size_t)COPY_MAX), &more);
 
 		/* What was trimmed between two parts is for the next call to tell of: the events

@@ -1,0 +1,131 @@
+/* -sample lists: every form that is right, every mistake with a line that names it. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/base/util.h"
+#include "core/model/control.h"
+
+static void test_right(void **state)
+{
+	static const struct {
+		const char *text, *again;
+	} rows[] = {
+		{"newobject:1", "newobject:1"},
+		{"newgoroutine:0.5,makemap:0.2,makeslice:0.1",
+		 "makeslice:0.1,makemap:0.2,newgoroutine:0.5"},
+		{"casgstatus:0.0001", "casgstatus:0.0001"},
+		{"casgstatus:0.00010", "casgstatus:0.0001"},
+		{"casgstatus:0.1234", "casgstatus:0.1234"},
+		{"casgstatus:1.0000000", "casgstatus:1"},
+		{"casgstatus:1.", "casgstatus:1"},
+		{"casgstatus:.5", "casgstatus:0.5"},
+		{"goexit:0.05", "goexit:0.05"},
+		{"goexit:0", ""},
+		{"goexit:0.0,makemap:1", "makemap:1"},
+		{" goexit : 0.5 , makemap:1 \n", "makemap:1,goexit:0.5"},
+		{"casgstatus:1,makeslice:1,makemap:1,newobject:1,newgoroutine:1,goexit:1",
+		 "casgstatus:1,makeslice:1,makemap:1,newobject:1,newgoroutine:1,goexit:1"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		uint32_t rates[EVENT_TYPES];
+		char why[200] = "";
+		struct buf out = BUF_INIT;
+
+		assert_int_equal(control_parse_rates(rows[i].text, rates, why, sizeof(why)), 0);
+		control_format_rates(rates, &out);
+		assert_string_equal(out.data ? out.data : "", rows[i].again);
+		buf_free(&out);
+	}
+}
+
+static void test_wrong(void **state)
+{
+	static const struct {
+		const char *text, *why;
+	} rows[] = {
+		{"", "empty"},
+		{"  \n", "empty"},
+		{",", "missing"},
+		{"newobject:1,", "missing"},
+		{",newobject:1", "missing"},
+		{"newobject:1,,goexit:1", "missing"},
+		{"newobject", "no rate"},
+		{"newobject:", "no rate"},
+		{"newobject: ", "no rate"},
+		{":0.5", "not an event"},
+		{"newobjects:1", "not an event"},
+		{"NewObject:1", "not an event"},
+		{"lost:1", "not an event"},
+		{"averyveryveryveryveryveryverylongnameofanevent:1", "not an event"},
+		{"newobject:2", "between 0 and 1"},
+		{"newobject:1.0001", "between 0 and 1"},
+		{"newobject:10", "between 0 and 1"},
+		{"newobject:99999999999999999999", "between 0 and 1"},
+		{"newobject:-0.5", "not a decimal"},
+		{"newobject:+1", "not a decimal"},
+		{"newobject:0.00001", "finer"},
+		{"newobject:0.12345", "finer"},
+		{"newobject:1e-1", "not a decimal"},
+		{"newobject:nan", "not a decimal"},
+		{"newobject:0x1", "not a decimal"},
+		{"newobject:.", "not a decimal"},
+		{"newobject:0..1", "not a decimal"},
+		{"newobject:0.1.1", "not a decimal"},
+		{"newobject:0,5", "not an event"},
+		{"newobject:50%", "between 0 and 1"},
+		{"newobject:0.5%", "not a decimal"},
+		{"newobject:0.5:0.5", "not a decimal"},
+		{"newobject:0.5 0.6", "not a decimal"},
+		{"newobject:0.5,newobject:0.5", "twice"},
+		{"newobject:0.5;goexit:1", "not a decimal"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		uint32_t rates[EVENT_TYPES] = {7, 7, 7, 7, 7, 7};
+		char why[200] = "";
+		char small[8];
+
+		assert_int_equal(control_parse_rates(rows[i].text, rates, why, sizeof(why)),
+				 -EINVAL);
+		if (!strstr(why, rows[i].why))
+			fail_msg("\"%s\" gave \"%s\", not \"%s\"", rows[i].text, why, rows[i].why);
+		assert_null(strchr(why, '\n'));
+		/* Nothing was changed, and a short buffer is not overrun. */
+		for (unsigned type = 0; type < EVENT_TYPES; type++)
+			assert_int_equal(rates[type], 7);
+		control_parse_rates(rows[i].text, rates, small, sizeof(small));
+		assert_true(strlen(small) < sizeof(small));
+	}
+}
+
+static void test_every_rate(void **state)
+{
+	for (uint32_t rate = 0; rate <= RATE_ONE; rate++) {
+		struct buf text = BUF_INIT;
+		uint32_t rates[EVENT_TYPES];
+		char why[200];
+
+		buf_adds(&text, "makemap:");
+		control_format_rate(rate, &text);
+		assert_int_equal(control_parse_rates(text.data, rates, why, sizeof(why)), 0);
+		assert_int_equal(rates[EVENT_MAKEMAP], rate);
+		assert_int_equal(rates[EVENT_GOEXIT], 0);
+		buf_free(&text);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_right),
+		cmocka_unit_test(test_wrong),
+		cmocka_unit_test(test_every_rate),
+	};
+
+	return cmocka_run_group_tests_name("control", tests, NULL, NULL);
+}

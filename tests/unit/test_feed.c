@@ -1,0 +1,243 @@
+/* The feed: numbers, trimming, cursors, waiting, listeners, and readers beside the writer. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/base/util.h"
+#include "core/model/feed_internal.h"
+
+/* Event number s says so in its time. */
+static void append(struct feed *f, size_t n)
+{
+	uint64_t seq = feed_reserve(f, n);
+
+	for (size_t i = 0; i < n; i++) {
+		*feed_slot(f, seq + i) = (struct event){.time_ns = seq + i, .goid = ~(seq + i)};
+		*feed_link_slot(f, seq + i) = (struct feed_link){0};
+	}
+	feed_publish(f, seq + n);
+	feed_notify(f);
+}
+
+static void check_read(struct feed *f, uint64_t *cursor, size_t max, size_t want, uint64_t first,
+		       uint64_t want_missed)
+{
+	struct event events[5000];
+	uint64_t missed = 77;
+
+	assert_int_equal(feed_read(f, cursor, events, max, &missed), want);
+	assert_int_equal(missed, want_missed);
+	for (size_t i = 0; i < want; i++) {
+		assert_int_equal(events[i].time_ns, first + i);
+		assert_int_equal(events[i].goid, ~(first + i));
+	}
+	assert_int_equal(*cursor, first + want);
+}
+
+static void test_numbers(void **state)
+{
+	struct feed *f;
+	uint64_t cursor = 0;
+
+	assert_int_equal(feed_new(100, &f), 0);
+	assert_int_equal(feed_capacity(f), 100);
+	check_read(f, &cursor, 10, 0, 0, 0);
+	append(f, 60);
+	assert_int_equal(feed_head(f), 60);
+	check_read(f, &cursor, 10, 10, 0, 0);
+	check_read(f, &cursor, 100, 50, 10, 0);
+	check_read(f, &cursor, 100, 0, 60, 0);
+	append(f, 60);
+	assert_int_equal(feed_head(f), 120);
+	assert_int_equal(feed_tail(f), 20);
+	check_read(f, &cursor, 100, 60, 60, 0);
+	cursor = 0;
+	check_read(f, &cursor, 7, 7, 20, 20);
+	/* A cursor from the future reads nothing and stays. */
+	cursor = 1000;
+	check_read(f, &cursor, 7, 0, 1000, 0);
+	feed_free(f);
+	feed_free(NULL);
+}
+
+static void test_capacities(void **state)
+{
+	struct feed *f;
+
+	assert_true(feed_new(0, &f) < 0);
+	assert_true(feed_new(SIZE_MAX, &f) < 0);
+	for (size_t capacity = 1; capacity < 200; capacity += 13) {
+		uint64_t cursor = 0;
+
+		assert_int_equal(feed_new(capacity, &f), 0);
+		for (size_t i = 0; i < 500; i++) {
+			append(f, 1 + i % capacity);
+			assert_true(feed_head(f) - feed_tail(f) <= capacity);
+		}
+		assert_int_equal(feed_head(f) - feed_tail(f), capacity);
+		check_read(f, &cursor, 5000, capacity, feed_tail(f), feed_tail(f));
+		feed_free(f);
+	}
+}
+
+static void test_long_reads(void **state)
+{
+	struct feed *f;
+	uint64_t cursor = 0;
+
+	assert_int_equal(feed_new(5000, &f), 0);
+	append(f, 4096);
+	append(f, 3000);
+	check_read(f, &cursor, 5000, 5000, 2096, 2096);
+	feed_free(f);
+}
+
+struct waiting {
+	struct feed *f;
+	_Atomic bool got;
+};
+
+static void *wait_for_event(void *arg)
+{
+	struct waiting *w = arg;
+
+	w->got = feed_wait(w->f, 0, 20 * NS_PER_SEC);
+	return NULL;
+}
+
+static void test_wait(void **state)
+{
+	struct waiting w = {0};
+	pthread_t thread;
+	uint64_t before;
+
+	assert_int_equal(feed_new(10, &w.f), 0);
+	before = monotonic_ns();
+	assert_false(feed_wait(w.f, 0, 20000000));
+	assert_true(monotonic_ns() - before >= 20000000);
+	assert_false(feed_wait(w.f, 0, 0));
+	assert_int_equal(pthread_create(&thread, NULL, wait_for_event, &w), 0);
+	append(w.f, 1);
+	pthread_join(thread, NULL);
+	assert_true(w.got);
+	assert_true(feed_wait(w.f, 0, UINT64_MAX));
+	/* Closing wakes, and says that there is nothing more. */
+	assert_false(feed_closed(w.f));
+	feed_close(w.f);
+	assert_true(feed_closed(w.f));
+	assert_false(feed_wait(w.f, 1, UINT64_MAX));
+	assert_true(feed_wait(w.f, 0, 0));
+	feed_free(w.f);
+}
+
+static void test_close_wakes(void **state)
+{
+	struct waiting w = {.got = true};
+	pthread_t thread;
+
+	assert_int_equal(feed_new(10, &w.f), 0);
+	assert_int_equal(pthread_create(&thread, NULL, wait_for_event, &w), 0);
+	feed_close(w.f);
+	pthread_join(thread, NULL);
+	assert_false(w.got);
+	feed_free(w.f);
+}
+
+static void count_call(void *arg)
+{
+	++*(int *)arg;
+}
+
+static void test_listeners(void **state)
+{
+	struct feed *f;
+	int calls[FEED_LISTENERS + 1] = {0};
+
+	assert_int_equal(feed_new(10, &f), 0);
+	for (int i = 0; i < FEED_LISTENERS; i++)
+		assert_int_equal(feed_listen(f, count_call, &calls[i]), 0);
+	assert_true(feed_listen(f, count_call, &calls[FEED_LISTENERS]) < 0);
+	append(f, 3);
+	feed_unlisten(f, count_call, &calls[2]);
+	feed_unlisten(f, count_call, &calls[2]);
+	append(f, 1);
+	for (int i = 0; i < FEED_LISTENERS; i++)
+		assert_int_equal(calls[i], i == 2 ? 1 : 2);
+	assert_int_equal(calls[FEED_LISTENERS], 0);
+	feed_close(f);
+	assert_int_equal(calls[0], 3);
+	feed_free(f);
+}
+
+#define FLOOD 300000
+
+struct reading {
+	struct feed *f;
+	uint64_t got, missed, wrong;
+	size_t max;
+};
+
+/* Every event is either read, once and whole, or told of as missed. */
+static void *read_flood(void *arg)
+{
+	struct reading *r = arg;
+	struct event events[2048];
+	uint64_t cursor = 0;
+
+	while (cursor < FLOOD) {
+		uint64_t missed, before = cursor;
+		size_t n = feed_read(r->f, &cursor, events, r->max, &missed);
+
+		r->missed += missed;
+		r->got += n;
+		if (cursor != before + missed + n)
+			r->wrong++;
+		for (size_t i = 0; i < n; i++) {
+			if (events[i].time_ns != cursor - n + i ||
+			    events[i].goid != ~events[i].time_ns)
+				r->wrong++;
+		}
+		if (n == 0)
+			feed_wait(r->f, cursor, NS_PER_SEC);
+	}
+	return NULL;
+}
+
+static void test_flood(void **state)
+{
+	struct feed *f;
+	struct reading readers[3] = {{.max = 1}, {.max = 100}, {.max = 2048}};
+	pthread_t threads[3];
+
+	assert_int_equal(feed_new(3000, &f), 0);
+	for (int i = 0; i < 3; i++) {
+		readers[i].f = f;
+		assert_int_equal(pthread_create(&threads[i], NULL, read_flood, &readers[i]), 0);
+	}
+	for (size_t done = 0, n; done < FLOOD; done += n) {
+		n = MIN((size_t)(done % 1000 + 1), FLOOD - done);
+		append(f, n);
+	}
+	for (int i = 0; i < 3; i++) {
+		pthread_join(threads[i], NULL);
+		assert_int_equal(readers[i].wrong, 0);
+		assert_int_equal(readers[i].got + readers[i].missed, FLOOD);
+	}
+	feed_free(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_numbers),     cmocka_unit_test(test_capacities),
+		cmocka_unit_test(test_long_reads),  cmocka_unit_test(test_wait),
+		cmocka_unit_test(test_close_wakes), cmocka_unit_test(test_listeners),
+		cmocka_unit_test(test_flood),
+	};
+
+	return cmocka_run_group_tests_name("feed", tests, NULL, NULL);
+}
