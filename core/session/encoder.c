@@ -13,7 +13,7 @@
 #include "core/session/tables.h"
 #include "proto/event.pb-c.h"
 
-#define CHUNK		512
+#define CHUNK           512
 #define EVENT_BYTES_MAX 110 /* five tags, four varints of ten bytes, five packed ones, lengths */
 
 struct context_key {
@@ -85,6 +85,11 @@ void encoder_free(struct encoder *e)
 uint64_t encoder_dropped(const struct encoder *e)
 {
 	return e->dropped;
+}
+
+bool encoder_pending(const struct encoder *e)
+{
+	return e->defs.len > 0;
 }
 
 static void pack(const Pb__RuntimeEventBatch *piece, size_t room, struct buf *out)
@@ -340,7 +345,7 @@ static void define_gap(struct encoder *e, const struct event *ev, size_t before,
 	m.count = ev->count;
 	m.types = (uint32_t)ev->lost_by_type;
 	m.recorder = !!(ev->flags & ENCODER_BY_RECORDER);
-	m.process = ev->proc + 1u;
+	m.process = ev->proc == EVENT_PROC_NONE ? 0 : ev->proc + 1u;
 	for (unsigned t = 0; left && !m.recorder && t < EVENT_TYPES; t++) {
 		if (!(ev->lost_by_type >> t & 1))
 			continue;
@@ -358,8 +363,8 @@ static void define_gap(struct encoder *e, const struct event *ev, size_t before,
 /* --- events ----------------------------------------------------------------------------------- */
 
 static const uint8_t attributes_of_type[EVENT_TYPES] = {
-	[EVENT_CASGSTATUS] = 3, [EVENT_MAKESLICE] = 4,	  [EVENT_MAKEMAP] = 5,
-	[EVENT_NEWOBJECT] = 2,	[EVENT_NEWGOROUTINE] = 2, [EVENT_GOEXIT] = 2,
+	[EVENT_CASGSTATUS] = 3, [EVENT_MAKESLICE] = 4,    [EVENT_MAKEMAP] = 5,
+	[EVENT_NEWOBJECT] = 2,  [EVENT_NEWGOROUTINE] = 2, [EVENT_GOEXIT] = 2,
 };
 
 static void pack_chunk(struct encoder *e, size_t n, struct buf *out)

@@ -1,7 +1,7 @@
 /*
- * Events -> RuntimeEventBatch (proto/event.proto). Keeps the stream's dictionary: what a batch needs
- * and no earlier one defined is defined in it. One encoder a stream (a session's file, one client of
- * /ws that asked for protobuf); one thread uses it.
+ * Events -> RuntimeEventBatch (proto/event.proto). Keeps the stream's dictionary: what a batch
+ * needs and no earlier one defined is defined in it. One encoder a stream (a session's file, one
+ * client of /ws that asked for protobuf); one thread uses it.
  *
  * It packs with protobuf-c, which is fast enough (tests/bench/session_bench.c).
  */
@@ -40,6 +40,9 @@ int encoder_batch(struct encoder *e, const struct event *events, size_t n,
 /* Events just as they were recorded, all five attributes: what a conversion of the original's
  * sessions writes. 0 or -ENOMEM. */
 int encoder_raw_batch(struct encoder *e, const struct raw_event *events, size_t n, struct buf *out);
+
+/* Is there something for the next batch beside events? */
+bool encoder_pending(const struct encoder *e);
 
 /* Names that did not fit into the dictionary (SESSION_TABLE_MAX of a kind). */
 uint64_t encoder_dropped(const struct encoder *e);

@@ -125,8 +125,10 @@ struct key {
 };
 
 #define KEY(name, kind, field, ours, always)                                                       \
-	{name, kind, offsetof(struct session_meta, field),                                         \
-	 sizeof(((struct session_meta *)0)->field), ours, always}
+	{                                                                                          \
+		name, kind, offsetof(struct session_meta, field),                                  \
+			sizeof(((struct session_meta *)0)->field), ours, always                    \
+	}
 
 static const struct key keys[] = {
 	KEY("id", KEY_TEXT, id, false, true),

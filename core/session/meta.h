@@ -30,11 +30,11 @@ struct session_meta {
 	/* Ours. `ours` is false in a session the original recorded, and then the rest is zero. */
 	bool ours;
 	bool has_wall_offset;
-	int64_t wall_offset_ns; /* CLOCK_REALTIME minus CLOCK_MONOTONIC */
+	int64_t wall_offset_ns;                 /* CLOCK_REALTIME minus CLOCK_MONOTONIC */
 	uint64_t first_event_ns, last_event_ns; /* CLOCK_MONOTONIC; 0 without events */
 	uint64_t events[EVENT_TYPES];
-	uint64_t lost;	 /* by the tracing: gap records say where */
-	uint64_t missed; /* by the recorder: it could not keep up */
+	uint64_t lost;         /* by the tracing: gap records say where */
+	uint64_t missed;       /* by the recorder: it could not keep up */
 	uint64_t not_recorded; /* after the recording had to stop (stopped says why) */
 	char stopped[160];     /* "" unless a write failed */
 	char go_version[64], host[65], machine[16], version[32];

@@ -6,8 +6,9 @@
 #include "core/base/util.h"
 #include "proto/event.pb-c.h"
 
-#define SCAN_BIT 0x1000 /* _Gscan, Go src/runtime/runtime2.go: or'ed to a state during a GC scan */
-#define KINDS	 27	/* reflect.Kind runs from 1 (bool) to 26 (unsafe.Pointer) */
+#define SCAN_BIT 0x1000 /* _Gscan, Go src/runtime/runtime2.go: or'ed to a state during a GC scan   \
+			 */
+#define KINDS 27        /* reflect.Kind runs from 1 (bool) to 26 (unsafe.Pointer) */
 
 struct context {
 	uint32_t type_id, string_id, site_id;
@@ -31,8 +32,8 @@ struct nameless {
 struct tables {
 	struct names *names;
 	struct table texts, types, sites; /* of uint32_t */
-	struct table contexts;		  /* of struct context */
-	struct nameless recent[64];	  /* spares names' lock and hash for the types just seen */
+	struct table contexts;            /* of struct context */
+	struct nameless recent[64];       /* spares names' lock and hash for the types just seen */
 };
 
 int tables_new(struct names *names, struct tables **ret)
@@ -102,9 +103,11 @@ uint32_t tables_site(const struct tables *t, uint32_t id)
 /* Length of the valid UTF-8 sequence at p (at most n bytes), 0 when there is none. */
 static size_t utf8_len(const unsigned char *p, size_t n)
 {
-	size_t len = p[0] < 0x80 ? 1 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3
-		     : p[0] >= 0xf0 && p[0] < 0xf5				    ? 4
-										    : 0;
+	size_t len = p[0] < 0x80                   ? 1
+		     : p[0] >= 0xc2 && p[0] < 0xe0 ? 2
+		     : (p[0] & 0xf0) == 0xe0       ? 3
+		     : p[0] >= 0xf0 && p[0] < 0xf5 ? 4
+						   : 0;
 
 	if (!len || len > n)
 		return 0;

@@ -29,8 +29,8 @@ uint32_t tables_site(const struct tables *t, uint32_t id);
 
 /*
  * What a recorded event means. false when its type is none of the six. States that Go does not have
- * (the original's attributes are garbage on amd64) become `from` = `to` = idle of goroutine 0, which
- * changes nothing.
+ * (the original's attributes are garbage on amd64) become `from` = `to` = idle of goroutine 0,
+ * which changes nothing.
  */
 bool tables_event(struct tables *t, const struct raw_event *raw, struct event *ret);
 /* The same for what no context says: types by size and kind only. Used for JSONL, too. */

@@ -16,8 +16,8 @@
 struct raw_event {
 	uint64_t timestamp, type, goroutine, parent;
 	uint64_t attributes[5]; /* those that were not recorded are 0 */
-	uint32_t context;	/* from the batch's column, 0 none */
-	bool original;		/* from a record without our fields */
+	uint32_t context;       /* from the batch's column, 0 none */
+	bool original;          /* from a record without our fields */
 };
 
 enum wire_type { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
@@ -25,7 +25,7 @@ enum wire_type { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32
 struct wire_field {
 	uint32_t number;
 	enum wire_type type;
-	uint64_t value;	     /* not of WIRE_BYTES */
+	uint64_t value;      /* not of WIRE_BYTES */
 	const uint8_t *data; /* of WIRE_BYTES */
 	size_t len;
 };

@@ -1,0 +1,261 @@
+/* Opening, the window over the file, and where a session ends; see reader.h. */
+#include "core/session/reader.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/model/event_format.h"
+#include "core/session/reader_internal.h"
+
+#define WINDOW (1u << 20)
+
+uint64_t reader_file_size(const struct session_reader *r)
+{
+	struct stat st;
+
+	return fstat(r->fd, &st) == 0 && st.st_size > 0 ? (uint64_t)st.st_size : 0;
+}
+
+static int window_grow(struct window *w, size_t n)
+{
+	size_t cap = w->cap;
+	uint8_t *data;
+
+	if (w->start) {
+		memmove(w->data, w->data + w->start, w->end - w->start);
+		w->end -= w->start;
+		w->start = 0;
+	}
+	if (n <= cap)
+		return 0;
+	while (cap < n)
+		cap *= 2;
+	data = realloc(w->data, cap);
+	if (!data)
+		return -ENOMEM;
+	w->data = data;
+	w->cap = cap;
+	return 0;
+}
+
+int window_fill(struct session_reader *r, size_t n)
+{
+	struct window *w = &r->window;
+	ssize_t got;
+	int err;
+
+	while (w->end - w->start < n) {
+		if (w->start + n > w->cap || w->end == w->cap) {
+			err = window_grow(w, n);
+			if (err)
+				return err;
+		}
+		got = pread(r->fd, w->data + w->end, w->cap - w->end,
+			    (off_t)(w->offset + (w->end - w->start)));
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -errno;
+		if (got == 0)
+			return 0;
+		w->end += (size_t)got;
+	}
+	return 1;
+}
+
+void window_take(struct session_reader *r, size_t n)
+{
+	r->window.start += n;
+	r->window.offset += n;
+}
+
+int reader_stop(struct session_reader *r, const char *fmt, ...)
+{
+	uint64_t size = reader_file_size(r);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(r->end.reason, sizeof(r->end.reason), fmt, ap);
+	va_end(ap);
+	r->end.good_bytes = r->window.offset;
+	r->end.missing_bytes = size > r->window.offset ? size - r->window.offset : 0;
+	return 0;
+}
+
+int session_reader_open_fd(int fd, enum session_format format, struct names *names,
+			   struct session_reader **ret)
+{
+	struct session_reader *r = calloc(1, sizeof(*r));
+	struct stat st;
+	int err = -ENOMEM;
+
+	if (!r)
+		goto out;
+	r->fd = -1;
+	if (fstat(fd, &st) < 0) {
+		err = -errno;
+		goto out;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		err = -EINVAL;
+		goto out;
+	}
+	r->format = format;
+	r->names = names;
+	r->window.cap = WINDOW;
+	r->window.data = malloc(WINDOW);
+	r->seen = malloc(SEEN_MAX * sizeof(*r->seen));
+	r->seen_proc = malloc(SEEN_MAX * sizeof(*r->seen_proc));
+	r->new_procs = malloc(PROCS_MAX * sizeof(*r->new_procs));
+	if (!r->window.data || !r->seen || !r->seen_proc || !r->new_procs)
+		goto out;
+	err = tables_new(names, &r->tables);
+	if (err)
+		goto out;
+	r->fd = fd;
+	*ret = r;
+	return 0;
+out:
+	session_reader_close(r);
+	close(fd);
+	return err;
+}
+
+int session_reader_open(int dir_fd, struct names *names, struct session_meta *ret_meta,
+			struct session_reader **ret)
+{
+	enum session_format format = SESSION_PROTOBUF;
+	struct session_meta meta = {0};
+	char why[160] = "";
+	int err, fd;
+
+	(void)session_meta_load(dir_fd, &meta, why, sizeof(why));
+	fd = openat(dir_fd, "events.pb", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0 && errno == ENOENT) {
+		format = SESSION_JSONL;
+		fd = openat(dir_fd, "events.jsonl", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	}
+	if (fd < 0)
+		return -errno;
+	err = session_reader_open_fd(fd, format, names, ret);
+	if (err)
+		return err;
+	snprintf((*ret)->end.warning, sizeof((*ret)->end.warning), "%s", why);
+	/* A session without process records (the original's, JSONL) is one process. */
+	(*ret)->procs[0] = (struct proc_info){.pid = (pid_t)meta.pid};
+	snprintf((*ret)->procs[0].binary_path, sizeof((*ret)->procs[0].binary_path), "%.511s",
+		 meta.binary_path);
+	snprintf((*ret)->procs[0].go_version, sizeof((*ret)->procs[0].go_version), "%s",
+		 meta.go_version);
+	if (ret_meta)
+		*ret_meta = meta;
+	return 0;
+}
+
+void session_reader_close(struct session_reader *r)
+{
+	if (!r)
+		return;
+	if (r->fd >= 0)
+		close(r->fd);
+	tables_free(r->tables);
+	buf_free(&r->scratch);
+	free(r->window.data);
+	free(r->seen);
+	free(r->seen_proc);
+	free(r->new_procs);
+	free(r);
+}
+
+enum session_format session_reader_format(const struct session_reader *r)
+{
+	return r->format;
+}
+
+struct names *session_reader_names(const struct session_reader *r)
+{
+	return r->names;
+}
+
+uint64_t session_reader_size(const struct session_reader *r)
+{
+	return reader_file_size(r);
+}
+
+int session_reader_next(struct session_reader *r, struct session_chunk *ret)
+{
+	int more;
+
+	memset(ret, 0, sizeof(*ret));
+	if (r->stopped)
+		return 0;
+	ret->events = r->events;
+	ret->raw = r->raw;
+	ret->gaps = r->chunk_gaps;
+	r->end.reason[0] = '\0';
+	more = r->format == SESSION_PROTOBUF ? reader_pb_next(r, ret) : reader_jsonl_next(r, ret);
+	if (!r->end.reason[0]) {
+		r->end.good_bytes = r->window.offset;
+		r->end.missing_bytes = 0;
+	}
+	ret->next = r->window.offset;
+	return more;
+}
+
+int session_reader_seek(struct session_reader *r, uint64_t offset)
+{
+	if (offset > reader_file_size(r))
+		return -EINVAL;
+	r->window.start = r->window.end = 0;
+	r->window.offset = offset;
+	r->batch.at = NULL;
+	r->stopped = false;
+	r->end.reason[0] = '\0';
+	return 0;
+}
+
+void session_reader_end(const struct session_reader *r, struct session_end *ret)
+{
+	*ret = r->end;
+}
+
+static int pid_of(void *ctx, unsigned proc)
+{
+	const struct session_reader *r = ctx;
+
+	return proc < PROCS_MAX ? r->procs[proc].pid : 0;
+}
+
+void session_reader_json(struct session_reader *r, const struct session_chunk *chunk, size_t i,
+			 struct buf *out)
+{
+	const struct raw_event *raw = &chunk->raw[i];
+	struct event_format format = {
+		.names = r->names,
+		.pid_of = r->n_procs > 1 ? pid_of : NULL,
+		.ctx = r,
+	};
+
+	if (!raw->original) {
+		event_format_json(&format, &chunk->events[i], out);
+		return;
+	}
+	buf_adds(out, "{\"timestamp\":");
+	buf_addu(out, raw->timestamp);
+	buf_adds(out, ",\"event_type\":");
+	buf_addu(out, raw->type);
+	buf_adds(out, ",\"goroutine\":");
+	buf_addu(out, raw->goroutine);
+	buf_adds(out, ",\"parent_goroutine\":");
+	buf_addu(out, raw->parent);
+	buf_adds(out, ",\"attributes\":[");
+	for (unsigned a = 0; a < 5; a++) {
+		if (a)
+			buf_addc(out, ',');
+		buf_addu(out, raw->attributes[a]);
+	}
+	buf_adds(out, "]}\n");
+}

@@ -1,0 +1,67 @@
+/* What reader.c shares with the two formats' readers. */
+#ifndef XGOTOPFS_SESSION_READER_INTERNAL_H
+#define XGOTOPFS_SESSION_READER_INTERNAL_H
+
+#include "core/session/reader.h"
+#include "core/session/tables.h"
+
+#define SEEN_MAX  65536 /* goroutines of one snapshot */
+#define GAPS_MAX  4096  /* gaps of one batch */
+#define PROCS_MAX MODEL_PROCS_MAX
+
+/* The part of the file that is in memory. */
+struct window {
+	uint8_t *data;
+	size_t cap, start, end; /* data[start..end) is unread */
+	uint64_t offset;        /* in the file, of data[start] */
+};
+
+/* A batch while its events are given out. */
+struct open_batch {
+	const uint8_t *at, *end; /* NULL: none open */
+	const uint8_t *column, *column_end;
+	struct event gap_events[GAPS_MAX];
+	uint32_t gap_before[GAPS_MAX];
+	struct session_gap gaps[GAPS_MAX];
+	size_t n_gaps, gap;
+	uint32_t given; /* events (not gaps) so far */
+	bool original;
+};
+
+struct session_reader {
+	int fd;
+	enum session_format format;
+	struct names *names;
+	struct tables *tables;
+	struct window window;
+	struct open_batch batch;
+	struct session_end end;
+	bool stopped; /* malformed: nothing more is given until a seek */
+
+	struct event events[SESSION_CHUNK];
+	struct raw_event raw[SESSION_CHUNK];
+	struct session_gap chunk_gaps[SESSION_CHUNK];
+	struct proc_info procs[PROCS_MAX]; /* all that are known, by index */
+	unsigned n_procs;
+	struct proc_info *new_procs;
+	unsigned new_proc_index[PROCS_MAX];
+	struct goroutine_seen *seen;
+	unsigned *seen_proc;
+	size_t n_seen;
+	uint64_t seen_ns;
+	struct buf scratch;
+};
+
+/* Makes window data[start..start+n) available. 1, 0 when the file is shorter, -errno. */
+int window_fill(struct session_reader *r, size_t n);
+void window_take(struct session_reader *r, size_t n);
+uint64_t reader_file_size(const struct session_reader *r);
+
+/* Ends the session here: what follows the last good record is missing. Returns 0. */
+int reader_stop(struct session_reader *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* session_reader_next() of a format. */
+int reader_pb_next(struct session_reader *r, struct session_chunk *ret);
+int reader_jsonl_next(struct session_reader *r, struct session_chunk *ret);
+
+#endif

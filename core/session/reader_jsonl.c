@@ -1,0 +1,201 @@
+/* events.jsonl: one event a line. See json_line.h for a line, reader.h for where a session ends. */
+#include <errno.h>
+#include <string.h>
+
+#include "core/session/json_line.h"
+#include "core/session/reader_internal.h"
+
+#define KINDS 27 /* reflect.Kind: as in tables.c */
+
+static uint32_t intern(struct session_reader *r, const struct json_text *text)
+{
+	return text->len ? tables_intern(r->names, text->data, text->len) : 0;
+}
+
+static uint32_t type_id(struct session_reader *r, const struct json_line *line)
+{
+	const uint64_t *a = line->raw.attributes;
+	struct go_type type = {0};
+	uint32_t name;
+
+	if (!line->type.len)
+		return tables_nameless_type(r->tables, &line->raw);
+	name = intern(r, &line->type);
+	type.name = names_string(r->names, name);
+	if (line->raw.type == EVENT_MAKEMAP) {
+		type.kind = 21; /* reflect.Map */
+		type.key_size = a[0];
+		type.key_kind = (uint8_t)(a[1] < KINDS ? a[1] : 0);
+		type.elem_size = a[2];
+		type.elem_kind = (uint8_t)(a[3] < KINDS ? a[3] : 0);
+	} else {
+		type.size = a[0];
+		type.kind = (uint8_t)(a[1] < KINDS ? a[1] : 0);
+	}
+	return names_add_type(r->names, &type);
+}
+
+/* The process with that pid, a new one for a pid not seen before. */
+static uint16_t process(struct session_reader *r, uint64_t pid, struct session_chunk *chunk)
+{
+	if (!pid || pid > INT32_MAX)
+		return 0;
+	for (unsigned i = 0; i < MAX(r->n_procs, 1u); i++) {
+		if ((uint64_t)r->procs[i].pid == pid) {
+			r->n_procs = MAX(r->n_procs, 1u);
+			return (uint16_t)i;
+		}
+	}
+	if (r->n_procs == 0 && r->procs[0].pid) /* metadata's, which came first */
+		r->n_procs = 1;
+	if (r->n_procs == PROCS_MAX || chunk->n_procs == PROCS_MAX)
+		return 0;
+	r->procs[r->n_procs] = (struct proc_info){.pid = (pid_t)pid};
+	r->new_procs[chunk->n_procs] = r->procs[r->n_procs];
+	r->new_proc_index[chunk->n_procs++] = r->n_procs;
+	return (uint16_t)r->n_procs++;
+}
+
+static void give_lost(struct session_reader *r, const struct json_line *line,
+		      struct session_chunk *chunk, size_t *n_gaps)
+{
+	struct session_gap *gap = &r->chunk_gaps[*n_gaps];
+	struct event *ev = &r->events[chunk->n];
+
+	*ev = (struct event){
+		.time_ns = line->raw.timestamp,
+		.type = EVENT_LOST,
+		.count = line->raw.attributes[0],
+		.lost_by_type = line->raw.attributes[1] & 0x3f,
+		.proc = line->pid ? process(r, line->pid, chunk) : EVENT_PROC_NONE,
+	};
+	/* A line says which types, not how many of each: of several, the recorder's or the
+	 * tracing's. */
+	memset(gap, 0, sizeof(*gap));
+	gap->recorder = __builtin_popcountll(ev->lost_by_type) != 1;
+	if (!gap->recorder)
+		gap->lost[__builtin_ctzll(ev->lost_by_type)] = ev->count;
+	(*n_gaps)++;
+	chunk->n++;
+}
+
+static void give(struct session_reader *r, const struct json_line *line,
+		 struct session_chunk *chunk, size_t *n_gaps)
+{
+	struct event *ev = &r->events[chunk->n];
+	struct site site;
+
+	r->raw[chunk->n] = line->raw;
+	if (line->raw.type == EVENT_LOST && !line->raw.original) {
+		give_lost(r, line, chunk, n_gaps);
+		return;
+	}
+	if (line->raw.type >= EVENT_TYPES) {
+		r->end.skipped++;
+		return;
+	}
+	*ev = (struct event){
+		.time_ns = line->raw.timestamp,
+		.goid = line->raw.goroutine,
+		.parent = line->raw.parent,
+		.type = (uint8_t)line->raw.type,
+		.flags = (uint8_t)((line->cgo ? EVENT_CGO_THREAD : 0) |
+				   (line->merged ? EVENT_MERGED : 0)),
+		.string_id = intern(r, line->func.len ? &line->func : &line->reason),
+		.proc = process(r, line->pid, chunk),
+	};
+	tables_attributes(&line->raw, ev);
+	ev->type_id = type_id(r, line);
+	if (line->caller.len) {
+		site.func_id = intern(r, &line->caller);
+		site.file_id = intern(r, &line->file);
+		site.line = (uint32_t)line->line;
+		ev->site_id = names_add_site(r->names, site);
+	}
+	chunk->n++;
+}
+
+/*
+ * The next line's length without and with its newline: 1, 0 at the end (the rest without newline
+ * counts as a line when it is not empty), -EBADMSG when it is too long, -errno.
+ */
+static int next_line(struct session_reader *r, size_t *ret_len, size_t *ret_whole)
+{
+	struct window *w = &r->window;
+	size_t have = w->end - w->start;
+	char *newline = have ? memchr(w->data + w->start, '\n', have) : NULL;
+	int more;
+
+	while (!newline) {
+		if (have > SESSION_LINE_MAX)
+			return -EBADMSG;
+		more = window_fill(r, have + 1);
+		if (more < 0)
+			return more;
+		if (more == 0)
+			break;
+		newline = memchr(w->data + w->start + have, '\n', w->end - w->start - have);
+		have = w->end - w->start;
+	}
+	*ret_len = newline ? (size_t)((uint8_t *)newline - (w->data + w->start)) : have;
+	*ret_whole = *ret_len + (newline != NULL);
+	if (*ret_len > SESSION_LINE_MAX)
+		return -EBADMSG;
+	return *ret_whole > 0;
+}
+
+static int bad_line(struct session_reader *r, bool torn, struct session_chunk *chunk)
+{
+	r->stopped = !torn;
+	(void)reader_stop(r, torn ? "cut off in a line" : "the line at byte %llu is no event",
+			  (unsigned long long)r->window.offset);
+	return chunk->n > 0;
+}
+
+/* json_line_parse() changes what it reads, so a torn line that may yet grow is tried on a copy. */
+static int parse(struct session_reader *r, size_t len, bool whole, struct json_line *ret)
+{
+	char *text = (char *)r->window.data + r->window.start;
+
+	if (!whole) {
+		buf_reset(&r->scratch);
+		buf_add(&r->scratch, text, len);
+		if (buf_error(&r->scratch))
+			return -ENOMEM;
+		text = r->scratch.data;
+	}
+	return json_line_parse(text, len, ret);
+}
+
+int reader_jsonl_next(struct session_reader *r, struct session_chunk *ret)
+{
+	size_t len, whole, n_gaps = 0;
+	struct json_line line;
+	int more = 1, err;
+
+	ret->offset = r->window.offset;
+	ret->procs = r->new_procs;
+	ret->proc_index = r->new_proc_index;
+	while (ret->n < SESSION_CHUNK && (more = next_line(r, &len, &whole)) > 0) {
+		if (len == 0) {
+			window_take(r, whole);
+			continue;
+		}
+		err = parse(r, len, whole > len, &line);
+		if (err == -ENOMEM)
+			return err;
+		if (err)
+			return bad_line(r, whole == len, ret);
+		give(r, &line, ret, &n_gaps);
+		window_take(r, whole);
+	}
+	if (more == -EBADMSG) {
+		r->stopped = true;
+		(void)reader_stop(r, "the line at byte %llu is longer than %u bytes",
+				  (unsigned long long)r->window.offset, SESSION_LINE_MAX);
+		return ret->n > 0;
+	}
+	if (more < 0)
+		return more;
+	return ret->n > 0;
+}

@@ -1,0 +1,556 @@
+/* The recording thread; see recorder.h. */
+#include "core/session/recorder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+
+#include "core/base/log.h"
+#include "core/session/store.h"
+#include "core/session/writer.h"
+
+#define READ_MAX      4096       /* events copied under the feed's lock at once */
+#define GAPS_A_BATCH  1024       /* the reader takes four times as many */
+#define TICK_NS       NS_PER_SEC /* processes, rotation */
+#define META_NS       (2 * NS_PER_SEC)
+#define SNAPSHOT_NS   (10 * NS_PER_SEC)
+#define SEGMENT_BYTES (64u << 10) /* a running session is not cut into smaller pieces */
+#define SEGMENT_NS    NS_PER_SEC
+
+struct recorder {
+	struct recorder_config config;
+	struct feed *feed;
+	struct store *store;
+	pthread_t thread;
+	bool started, joined;
+	bool stop; /* atomic */
+
+	/* the thread's own */
+	int dir; /* the session's folder */
+	struct writer *writer;
+	struct event *events;
+	size_t n, n_gaps;
+	uint64_t cursor;
+	uint64_t due_ns; /* of the open batch; 0: it is empty */
+	uint64_t segment_start_ns, tick_ns, meta_ns, snapshot_ns;
+	uint64_t found; /* goroutines the model came to know other than by creation, when last
+			   looked */
+	uint64_t lost[EVENT_TYPES]; /* written as gaps so far */
+	unsigned n_procs;           /* written so far */
+	bool proc_exited[MODEL_PROCS_MAX];
+	struct recorder_stats metered;
+	uint64_t metered_ns;
+
+	pthread_mutex_t lock;
+	/* protected by lock */
+	struct session_meta meta;
+	struct recorder_stats stats;
+};
+
+/* --- a session's beginning and end ------------------------------------------------------------ */
+
+static int make_storage(const char *path)
+{
+	char part[4096];
+	size_t len = strlen(path);
+
+	if (len == 0 || len >= sizeof(part))
+		return -ENAMETOOLONG;
+	memcpy(part, path, len + 1);
+	for (size_t i = 1; i < len; i++) {
+		if (part[i] != '/')
+			continue;
+		part[i] = '\0';
+		if (mkdir(part, 0755) < 0 && errno != EEXIST)
+			return -errno;
+		part[i] = '/';
+	}
+	return mkdir(part, 0700) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+static void describe_target(struct recorder *r, struct session_meta *meta)
+{
+	struct proc_info info;
+
+	if (model_proc(r->config.model, 0, &info) == 0) {
+		meta->pid = info.pid;
+		snprintf(meta->binary_path, sizeof(meta->binary_path), "%s", info.binary_path);
+		snprintf(meta->go_version, sizeof(meta->go_version), "%s", info.go_version);
+		return;
+	}
+	meta->pid = r->config.pid;
+	if (r->config.binary_path)
+		snprintf(meta->binary_path, sizeof(meta->binary_path), "%s", r->config.binary_path);
+}
+
+static void first_meta(struct recorder *r, struct session_meta *meta)
+{
+	struct utsname host;
+
+	meta->ours = meta->has_wall_offset = true;
+	meta->start_time_ns = (int64_t)clock_ns(CLOCK_REALTIME);
+	meta->wall_offset_ns = model_wall_offset(r->config.model);
+	snprintf(meta->version, sizeof(meta->version), "%s", r->config.version);
+	if (uname(&host) == 0) {
+		snprintf(meta->host, sizeof(meta->host), "%.64s", host.nodename);
+		snprintf(meta->machine, sizeof(meta->machine), "%.15s", host.machine);
+	}
+	describe_target(r, meta);
+}
+
+static int open_folder(struct recorder *r, const char *id)
+{
+	cleanup_close_ int top = open(store_dir(r->store), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd;
+
+	if (top < 0)
+		return -errno;
+	if (mkdirat(top, id, 0700) < 0)
+		return -errno;
+	fd = openat(top, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Begins a session; `continues` is the id of the one it goes on from, or "". */
+static int begin_session(struct recorder *r, const char *continues)
+{
+	struct session_meta meta = {0};
+	int err = session_id_new(meta.id), dir;
+
+	if (err)
+		return err;
+	memcpy(meta.continues, continues, SESSION_ID_LEN + 1);
+	first_meta(r, &meta);
+	dir = open_folder(r, meta.id);
+	if (dir < 0)
+		return dir;
+	err = session_meta_save(dir, &meta, true);
+	if (!err)
+		err = writer_new(dir, r->config.format, model_names(r->config.model),
+				 r->config.model, &r->writer);
+	if (err) {
+		close(dir);
+		(void)store_delete(r->store, meta.id);
+		return err;
+	}
+	r->dir = dir;
+	r->n_procs = 0;
+	r->found = 0;
+	r->segment_start_ns = r->meta_ns = monotonic_ns();
+	r->snapshot_ns = 0;
+	memset(r->proc_exited, 0, sizeof(r->proc_exited));
+	pthread_mutex_lock(&r->lock);
+	r->meta = meta;
+	pthread_mutex_unlock(&r->lock);
+	return 0;
+}
+
+static void save_meta(struct recorder *r, bool sync)
+{
+	struct session_meta meta;
+	int err;
+
+	pthread_mutex_lock(&r->lock);
+	if (!r->meta.go_version[0])
+		describe_target(r, &r->meta);
+	meta = r->meta;
+	pthread_mutex_unlock(&r->lock);
+	err = session_meta_save(r->dir, &meta, sync);
+	/* On a full disk there was a message already. */
+	if (err && !r->stats.error)
+		log_warn("session %s: cannot write metadata.json: %s", meta.id, strerror(-err));
+}
+
+static void end_session(struct recorder *r)
+{
+	int err = writer_close(r->writer, true);
+
+	r->writer = NULL;
+	if (err)
+		log_warn("session %s: %s", r->meta.id, strerror(-err));
+	pthread_mutex_lock(&r->lock);
+	r->meta.end_time_ns = (int64_t)clock_ns(CLOCK_REALTIME);
+	pthread_mutex_unlock(&r->lock);
+	save_meta(r, true);
+	close(r->dir);
+	r->dir = -1;
+}
+
+/* --- batches ---------------------------------------------------------------------------------- */
+
+/* The recording is over; everything else goes on. */
+static void fail(struct recorder *r, int err)
+{
+	pthread_mutex_lock(&r->lock);
+	r->stats.error = err;
+	snprintf(r->meta.stopped, sizeof(r->meta.stopped), "%s", strerror(-err));
+	pthread_mutex_unlock(&r->lock);
+	(void)log_error(err,
+			"session %s: recording stopped: %s (%llu events recorded; tracing goes on)",
+			r->meta.id, strerror(-err), (unsigned long long)r->stats.events);
+}
+
+/* Processes that are new or have ended go into the next batch. */
+static int write_procs(struct recorder *r, bool look_for_ends)
+{
+	struct encoder *encoder = writer_encoder(r->writer);
+	unsigned n = model_procs(r->config.model);
+	struct proc_info info;
+	int err = 0;
+
+	if (!encoder)
+		return 0;
+	for (unsigned i = look_for_ends ? 0 : r->n_procs; i < n && !err; i++) {
+		if (model_proc(r->config.model, i, &info) < 0 ||
+		    (i < r->n_procs && (info.state == PROC_RUNNING || r->proc_exited[i])))
+			continue;
+		r->proc_exited[i] = info.state == PROC_EXITED;
+		err = encoder_process(encoder, i, &info);
+	}
+	r->n_procs = n;
+	return err;
+}
+
+static void count_batch(struct recorder *r, uint64_t begun_ns, uint64_t due_ns)
+{
+	struct session_meta *meta = &r->meta;
+
+	pthread_mutex_lock(&r->lock);
+	for (size_t i = 0; i < r->n; i++) {
+		const struct event *ev = &r->events[i];
+
+		if (ev->type < EVENT_TYPES) {
+			meta->events[ev->type]++;
+			meta->event_count++;
+			r->stats.events++;
+			if (!meta->first_event_ns)
+				meta->first_event_ns = ev->time_ns;
+			meta->last_event_ns = MAX(meta->last_event_ns, ev->time_ns);
+		} else if (ev->flags & ENCODER_BY_RECORDER) {
+			meta->missed += ev->count;
+		} else {
+			meta->lost += ev->count;
+		}
+	}
+	r->stats.batches++;
+	r->stats.bytes = writer_size(r->writer);
+	r->stats.flush_ns += monotonic_ns() - begun_ns;
+	r->stats.wait_ns += begun_ns > due_ns ? begun_ns - due_ns : 0;
+	pthread_mutex_unlock(&r->lock);
+}
+
+/* Writes the open batch. A full one was due when its newest event happened, any other at its time.
+ */
+static int flush(struct recorder *r)
+{
+	uint64_t begun = monotonic_ns(), due = r->due_ns, left[EVENT_TYPES] = {0};
+	struct model_totals totals;
+	struct encoder *encoder = writer_encoder(r->writer);
+	int err = write_procs(r, false);
+
+	if (!err && !r->n && !(encoder && encoder_pending(encoder)))
+		return 0;
+	if (r->n == r->config.batch_size && r->n)
+		due = MIN(r->events[r->n - 1].time_ns, begun);
+	if (r->n_gaps) {
+		model_totals(r->config.model, -1, &totals);
+		for (unsigned t = 0; t < EVENT_TYPES; t++)
+			left[t] = totals.lost[t] > r->lost[t] ? totals.lost[t] - r->lost[t] : 0;
+	}
+	if (!err)
+		err = writer_batch(r->writer, r->events, r->n, r->n_gaps ? left : NULL);
+	if (err) {
+		fail(r, err);
+		return err;
+	}
+	for (unsigned t = 0; r->n_gaps && t < EVENT_TYPES; t++)
+		r->lost[t] = totals.lost[t] - left[t];
+	count_batch(r, begun, due);
+	r->n = r->n_gaps = 0;
+	r->due_ns = 0;
+	return 0;
+}
+
+static void add_missed(struct recorder *r, uint64_t missed, uint64_t time_ns)
+{
+	/* Room is kept for it: see read_feed(). */
+	r->events[r->n++] = (struct event){
+		.type = EVENT_LOST,
+		.time_ns = time_ns,
+		.count = missed,
+		.lost_by_type = (1u << EVENT_TYPES) - 1,
+		.proc = EVENT_PROC_NONE,
+		.flags = ENCODER_BY_RECORDER,
+	};
+	r->n_gaps++;
+	pthread_mutex_lock(&r->lock);
+	r->stats.missed += missed;
+	pthread_mutex_unlock(&r->lock);
+}
+
+/* Moves what the feed has into the open batch, at most to its end. Returns how many it read. */
+static size_t read_feed(struct recorder *r)
+{
+	size_t room = r->config.batch_size - r->n, got;
+	uint64_t missed = 0;
+	struct event *to = r->events + r->n + 1; /* one place for a gap in front */
+
+	got = feed_read(r->feed, &r->cursor, to, MIN(room, (size_t)READ_MAX), &missed);
+	if (missed)
+		add_missed(r, missed, got ? to[0].time_ns : monotonic_ns());
+	else if (got)
+		memmove(to - 1, to, got * sizeof(*to));
+	for (size_t i = 0; i < got; i++)
+		r->n_gaps += r->events[r->n + i].type >= EVENT_TYPES;
+	r->n += got;
+	if (r->n && !r->due_ns)
+		r->due_ns = monotonic_ns() + r->config.flush_interval_ns;
+	return got;
+}
+
+/* --- once a second ---------------------------------------------------------------------------- */
+
+/* Goroutines that no event of this session tells of: all at its start, later those that the model
+ * came to know, or had put right, without one. */
+static int write_snapshot(struct recorder *r, bool all)
+{
+	struct encoder *encoder = writer_encoder(r->writer);
+	unsigned procs = model_procs(r->config.model);
+	int err = 0;
+
+	for (unsigned p = 0; p < procs && !err; p++) {
+		cleanup_free_ struct goroutine *list = NULL;
+		uint64_t now = monotonic_ns();
+		size_t n, kept = 0;
+
+		err = model_goroutines(r->config.model, p, false, &list, &n);
+		for (size_t i = 0; !err && i < n; i++) {
+			if (!(list[i].flags & GOROUTINE_STATE_UNKNOWN) &&
+			    (all || list[i].flags & (GOROUTINE_FOUND | GOROUTINE_UNCERTAIN)))
+				list[kept++] = list[i];
+		}
+		for (size_t i = 0; !err && i < kept; i += ENCODER_SNAPSHOT_MAX) {
+			err = encoder_snapshot(encoder, now, &list[i],
+					       MIN(kept - i, (size_t)ENCODER_SNAPSHOT_MAX));
+			if (!err)
+				err = flush(r);
+			if (err)
+				return err;
+		}
+	}
+	if (err)
+		log_warn("session %s: no list of goroutines: %s", r->meta.id, strerror(-err));
+	return 0;
+}
+
+static int snapshot_when_due(struct recorder *r, uint64_t now)
+{
+	struct model_totals totals;
+	uint64_t found;
+	bool first = r->snapshot_ns == 0;
+
+	if (!writer_encoder(r->writer) || (!first && now - r->snapshot_ns < SNAPSHOT_NS))
+		return 0;
+	model_totals(r->config.model, -1, &totals);
+	found = totals.live_total + totals.goroutines_exited - totals.goroutines_created +
+		totals.healed;
+	if (found == r->found)
+		return 0;
+	r->found = found;
+	r->snapshot_ns = now;
+	return write_snapshot(r, first);
+}
+
+static bool segment_is_full(const struct recorder *r, uint64_t now)
+{
+	uint64_t size = writer_size(r->writer), age = now - r->segment_start_ns;
+
+	return (r->config.max_size && size >= SEGMENT_BYTES && size > r->config.max_size / 2) ||
+	       (r->config.max_age_ns && age >= SEGMENT_NS && age > r->config.max_age_ns / 2);
+}
+
+static int next_segment(struct recorder *r)
+{
+	char id[SESSION_ID_LEN + 1];
+	int err;
+
+	recorder_id(r, id);
+	end_session(r);
+	err = begin_session(r, id);
+	if (err)
+		fail(r, err);
+	return err;
+}
+
+static int tick(struct recorder *r, uint64_t now)
+{
+	int err = write_procs(r, true);
+
+	r->tick_ns = now + TICK_NS;
+	if (!err)
+		err = snapshot_when_due(r, now);
+	if (!err && now - r->meta_ns >= META_NS) {
+		r->meta_ns = now;
+		save_meta(r, false);
+	}
+	if (err || !(r->config.max_size || r->config.max_age_ns))
+		return err;
+	if (segment_is_full(r, now))
+		err = r->n ? flush(r) : 0;
+	if (!err && segment_is_full(r, now))
+		err = next_segment(r);
+	if (!err && store_rotate(r->store, r->config.max_size, r->config.max_age_ns) < 0)
+		log_debug("sessions in %s: cannot rotate", store_dir(r->store));
+	return err;
+}
+
+/* --- the thread ------------------------------------------------------------------------------- */
+
+static bool batch_is_due(const struct recorder *r, uint64_t now)
+{
+	return r->n >= r->config.batch_size || r->n_gaps >= GAPS_A_BATCH ||
+	       (r->n && now >= r->due_ns);
+}
+
+static void record(struct recorder *r)
+{
+	bool stopping = false;
+
+	for (;;) {
+		size_t got = read_feed(r);
+		uint64_t now = monotonic_ns(), until;
+
+		if (batch_is_due(r, now) && flush(r))
+			return;
+		if (now >= r->tick_ns && tick(r, now))
+			return;
+		if (got)
+			continue;
+		/* Looked at before the last read: what came before the stop is recorded. */
+		if (stopping)
+			break;
+		stopping = __atomic_load_n(&r->stop, __ATOMIC_ACQUIRE) || feed_closed(r->feed);
+		until = MIN(r->tick_ns, r->n ? r->due_ns : UINT64_MAX);
+		if (!stopping && until > now)
+			(void)feed_wait(r->feed, r->cursor, MIN(until - now, TICK_NS / 10));
+	}
+	if (write_procs(r, true) == 0)
+		(void)flush(r);
+}
+
+/* After a failure: nothing is read any more, only the count at the end. */
+static void *thread_main(void *arg)
+{
+	struct recorder *r = arg;
+
+	(void)prctl(PR_SET_NAME, "xg-record");
+	record(r);
+	if (!r->stats.error) {
+		end_session(r);
+		return NULL;
+	}
+	while (!__atomic_load_n(&r->stop, __ATOMIC_ACQUIRE) && !feed_closed(r->feed))
+		(void)feed_wait(r->feed, UINT64_MAX - 1, NS_PER_SEC / 10);
+	pthread_mutex_lock(&r->lock);
+	r->stats.not_recorded = feed_head(r->feed) - r->cursor + r->n;
+	r->meta.not_recorded = r->stats.not_recorded;
+	pthread_mutex_unlock(&r->lock);
+	if (r->dir >= 0)
+		end_session(r);
+	return NULL;
+}
+
+int recorder_new(const struct recorder_config *config, struct recorder **ret)
+{
+	struct recorder *r;
+	int err;
+
+	if (config->batch_size < 1 || config->batch_size > ENCODER_BATCH_MAX)
+		return -EINVAL;
+	r = calloc(1, sizeof(*r));
+	if (!r)
+		return -ENOMEM;
+	r->config = *config;
+	r->dir = -1;
+	r->feed = model_feed(config->model);
+	r->cursor = feed_tail(r->feed);
+	r->metered_ns = monotonic_ns();
+	pthread_mutex_init(&r->lock, NULL);
+	/* One more for a gap in front of a full batch. */
+	r->events = malloc((config->batch_size + 2) * sizeof(*r->events));
+	err = r->events ? store_new(config->storage_dir, &r->store) : -ENOMEM;
+	if (!err)
+		err = make_storage(config->storage_dir);
+	if (!err)
+		err = begin_session(r, "");
+	if (!err) {
+		err = -pthread_create(&r->thread, NULL, thread_main, r);
+		r->started = err == 0;
+	}
+	if (err) {
+		recorder_free(r);
+		return err;
+	}
+	*ret = r;
+	return 0;
+}
+
+void recorder_stop(struct recorder *r)
+{
+	if (!r->started || r->joined)
+		return;
+	__atomic_store_n(&r->stop, true, __ATOMIC_RELEASE);
+	pthread_join(r->thread, NULL);
+	r->joined = true;
+}
+
+void recorder_free(struct recorder *r)
+{
+	if (!r)
+		return;
+	recorder_stop(r);
+	(void)writer_close(r->writer, false);
+	if (r->dir >= 0)
+		close(r->dir);
+	store_free(r->store);
+	pthread_mutex_destroy(&r->lock);
+	free(r->events);
+	free(r);
+}
+
+void recorder_id(struct recorder *r, char ret[SESSION_ID_LEN + 1])
+{
+	pthread_mutex_lock(&r->lock);
+	memcpy(ret, r->meta.id, SESSION_ID_LEN + 1);
+	pthread_mutex_unlock(&r->lock);
+}
+
+void recorder_stats(struct recorder *r, struct recorder_stats *ret)
+{
+	pthread_mutex_lock(&r->lock);
+	*ret = r->stats;
+	pthread_mutex_unlock(&r->lock);
+	if (ret->error && !r->joined)
+		ret->not_recorded = feed_head(r->feed) - r->cursor;
+}
+
+void recorder_meter(struct recorder *r, struct meter_sample *s)
+{
+	struct recorder_stats now, *before = &r->metered;
+	uint64_t now_ns = monotonic_ns(), batches;
+
+	recorder_stats(r, &now);
+	batches = now.batches - before->batches;
+	s->bps = now_ns > r->metered_ns
+			 ? (double)batches * NS_PER_SEC / (double)(now_ns - r->metered_ns)
+			 : 0;
+	s->bfl_ns = batches ? (now.flush_ns - before->flush_ns) / batches : 0;
+	s->qwl_ns = batches ? (now.wait_ns - before->wait_ns) / batches : 0;
+	*before = now;
+	r->metered_ns = now_ns;
+}

@@ -1,0 +1,161 @@
+/* Framing and writing; see writer.h. */
+#include "core/session/writer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+
+#include "core/model/event_format.h"
+
+#define FRAME 8 /* marker and length */
+
+struct writer {
+	int fd;
+	enum session_format format;
+	struct encoder *encoder;
+	struct model *model;
+	struct event_format json;
+	struct buf buf;
+	uint64_t size;
+};
+
+static int pid_of(void *ctx, unsigned proc)
+{
+	struct writer *w = ctx;
+	struct proc_info info;
+
+	return w->model && model_proc(w->model, proc, &info) == 0 ? info.pid : 0;
+}
+
+int writer_new(int dir_fd, enum session_format format, const struct names *names,
+	       struct model *model, struct writer **ret)
+{
+	struct writer *w = calloc(1, sizeof(*w));
+	int err;
+
+	if (!w)
+		return -ENOMEM;
+	w->format = format;
+	w->model = model;
+	w->json.names = names;
+	w->json.ctx = w;
+	w->fd = openat(dir_fd, session_format_file(format),
+		       O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (w->fd < 0) {
+		err = -errno;
+		goto out;
+	}
+	/* Whoever lists sessions may hold it for a moment to see whether this one runs. */
+	if (flock(w->fd, LOCK_EX) < 0) {
+		err = -errno;
+		goto out;
+	}
+	if (format == SESSION_PROTOBUF) {
+		err = encoder_new(names, &w->encoder);
+		if (err)
+			goto out;
+	}
+	*ret = w;
+	return 0;
+out:
+	(void)writer_close(w, false);
+	return err;
+}
+
+int writer_close(struct writer *w, bool sync)
+{
+	int err = 0;
+
+	if (!w)
+		return 0;
+	if (w->fd >= 0) {
+		if (sync && fdatasync(w->fd) < 0)
+			err = -errno;
+		close(w->fd);
+	}
+	encoder_free(w->encoder);
+	buf_free(&w->buf);
+	free(w);
+	return err;
+}
+
+struct encoder *writer_encoder(struct writer *w)
+{
+	return w->encoder;
+}
+
+uint64_t writer_size(const struct writer *w)
+{
+	return w->size;
+}
+
+static int write_buf(struct writer *w)
+{
+	size_t done = 0;
+	int err;
+
+	while (done < w->buf.len) {
+		ssize_t n = write(w->fd, w->buf.data + done, w->buf.len - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			err = -errno;
+			/* A torn record is legal, but whoever can avoid one should. */
+			if (done && ftruncate(w->fd, (off_t)w->size) < 0)
+				w->size += done;
+			return err;
+		}
+		done += (size_t)n;
+	}
+	w->size += w->buf.len;
+	return 0;
+}
+
+static void begin(struct writer *w)
+{
+	buf_reset(&w->buf);
+	if (w->format == SESSION_PROTOBUF)
+		buf_add(&w->buf, "\xff\xff\xff\xff\0\0\0\0", FRAME);
+}
+
+static int finish(struct writer *w)
+{
+	size_t len = w->buf.len - FRAME;
+
+	if (buf_error(&w->buf))
+		return buf_error(&w->buf);
+	if (w->format == SESSION_PROTOBUF) {
+		if (len >= UINT32_MAX)
+			return -EFBIG;
+		for (unsigned i = 0; i < 4; i++)
+			w->buf.data[4 + i] = (char)(len >> (8 * i));
+	}
+	return write_buf(w);
+}
+
+int writer_batch(struct writer *w, const struct event *events, size_t n,
+		 uint64_t by_type[EVENT_TYPES])
+{
+	int err;
+
+	begin(w);
+	if (w->format == SESSION_PROTOBUF) {
+		err = encoder_batch(w->encoder, events, n, by_type, &w->buf);
+		if (err)
+			return err;
+		return finish(w);
+	}
+	w->json.pid_of = w->model && model_procs(w->model) > 1 ? pid_of : NULL;
+	for (size_t i = 0; i < n; i++)
+		event_format_json(&w->json, &events[i], &w->buf);
+	return finish(w);
+}
+
+int writer_bytes(struct writer *w, const void *data, size_t len)
+{
+	begin(w);
+	buf_add(&w->buf, data, len);
+	return finish(w);
+}
