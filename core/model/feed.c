@@ -151,6 +151,13 @@ uint64_t feed_reserve(struct feed *f, size_t n)
 	return head;
 }
 
+void feed_trim(struct feed *f)
+{
+	pthread_rwlock_wrlock(&f->lock);
+	atomic_store(&f->tail, atomic_load(&f->head));
+	pthread_rwlock_unlock(&f->lock);
+}
+
 void feed_publish(struct feed *f, uint64_t head)
 {
 	/* Sequentially consistent, as is `waiters`: either we see the waiter, or it sees the head.

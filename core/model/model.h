@@ -81,6 +81,13 @@ struct goroutine_seen {
 void model_heal(struct model *m, unsigned proc, const struct goroutine_seen *seen, size_t n,
 		uint64_t time_ns, bool complete);
 
+/*
+ * Forgets every goroutine, count and retained event, as if nothing had been applied yet: a replay
+ * that seeks backwards begins anew. Processes keep their indexes and run again; sequence numbers of
+ * the feed go on, so that cursors stay valid. Applying thread only. 0 or -ENOMEM (nothing changed).
+ */
+int model_reset(struct model *m);
+
 /* --- goroutines ------------------------------------------------------------------------- */
 
 enum goroutine_flag {

@@ -1,0 +1,71 @@
+/*
+ * Back to an empty model (model_reset()): a replay that seeks backwards rebuilds the state from the
+ * session's start. Whoever holds the model, its feed or a process's index keeps it.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "core/model/model_internal.h"
+
+static void free_shards(struct shard *shards, unsigned n)
+{
+	for (unsigned i = 0; shards && i < n; i++)
+		shard_free(&shards[i]);
+	free(shards);
+}
+
+static int new_shards(unsigned n, unsigned n_procs, struct shard **ret)
+{
+	struct shard *shards = aligned_alloc(64, n * sizeof(*shards));
+	int err = shards ? 0 : -ENOMEM;
+
+	if (shards)
+		memset(shards, 0, n * sizeof(*shards));
+	for (unsigned i = 0; i < n && !err; i++) {
+		err = shard_init(&shards[i]);
+		for (unsigned p = 0; p < n_procs && !err; p++)
+			err = shard_add_proc(&shards[i], p);
+	}
+	if (err) {
+		free_shards(shards, n);
+		return err;
+	}
+	*ret = shards;
+	return 0;
+}
+
+static void reset_proc(struct proc *p)
+{
+	p->info.state = PROC_RUNNING;
+	p->info.exited_ns = 0;
+	memset(p->lost, 0, sizeof(p->lost));
+	p->epoch = 0;
+	p->exited_retained = p->exited_dropped = 0;
+}
+
+int model_reset(struct model *m)
+{
+	struct shard *shards, *old;
+	int err;
+
+	pthread_mutex_lock(&m->apply_lock);
+	err = new_shards(m->n_shards, m->n_procs, &shards);
+	if (err) {
+		pthread_mutex_unlock(&m->apply_lock);
+		return err;
+	}
+	pthread_rwlock_wrlock(&m->lock);
+	old = m->shards;
+	m->shards = shards;
+	for (unsigned i = 0; i < m->n_procs; i++)
+		reset_proc(m->procs[i]);
+	m->oldest_exited = m->newest_exited = NULL;
+	m->n_exited = 0;
+	memset(m->lost_unknown, 0, sizeof(m->lost_unknown));
+	m->unknown_proc = m->malformed = 0;
+	feed_trim(m->feed);
+	pthread_rwlock_unlock(&m->lock);
+	pthread_mutex_unlock(&m->apply_lock);
+	free_shards(old, m->n_shards);
+	return 0;
+}
