@@ -1,0 +1,239 @@
+/*
+ * Attributes: sizes are true, times carry meaning. To know the size of a small file it is rendered,
+ * and that rendering is kept for the open that follows. Any thread.
+ */
+#include "fs/fs_internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define UNKNOWN_SIZE 4096 /* of a file that is not rendered for a stat and never was opened */
+#define AMPLE_SIZE   (64 << 20)
+
+static void set_time(struct timespec *ts, uint64_t wall_ns)
+{
+	ts->tv_sec = (time_t)(wall_ns / NS_PER_SEC);
+	ts->tv_nsec = (long)(wall_ns % NS_PER_SEC);
+}
+
+static uint64_t wall(const struct fs *fs, uint64_t mono_ns)
+{
+	return mono_ns ? mono_ns + (uint64_t)model_wall_offset(fs->model) : fs->mount_time_ns;
+}
+
+static void set_size(struct stat *st, uint64_t size)
+{
+	st->st_size = (off_t)size;
+	st->st_blocks = (blkcnt_t)((size + 511) / 512);
+}
+
+static void set_times(struct stat *st, uint64_t modified_ns, uint64_t changed_ns)
+{
+	set_time(&st->st_mtim, modified_ns);
+	set_time(&st->st_atim, modified_ns);
+	set_time(&st->st_ctim, changed_ns);
+}
+
+int fs_attr_quick(struct fs *fs, struct node_id id, struct stat *st)
+{
+	const struct node *n = &nodes[id.row];
+	struct goroutine g;
+	int err;
+
+	*st = (struct stat){
+		.st_ino = node_ino(id),
+		.st_mode = node_mode(id.row),
+		/* 1: "number of folders within unknown", which tells find to look for itself. */
+		.st_nlink = 1,
+		.st_uid = fs->uid,
+		.st_gid = fs->gid,
+		.st_blksize = 4096,
+	};
+	set_times(st, fs->mount_time_ns, fs->mount_time_ns);
+	if (!(n->flags & NODE_GOROUTINE))
+		return 0;
+	err = model_goroutine(fs->model, fs_proc(fs, id.tree), id.key, &g);
+	if (err)
+		return err;
+	set_times(st, wall(fs, g.state_since_ns), wall(fs, g.created_ns));
+	set_time(&st->st_atim, wall(fs, g.last_event_ns ? g.last_event_ns : g.state_since_ns));
+	return 0;
+}
+
+/* --- contents --------------------------------------------------------------------------- */
+
+static int render(struct fs *fs, struct node_id id, struct buf *out)
+{
+	const struct node *n = &nodes[id.row];
+	const struct view *v = fs->config.view;
+	unsigned proc = fs_proc(fs, id.tree);
+	int err;
+
+	if (n->control) {
+		pthread_mutex_lock(&fs->control_lock);
+		n->control->show(v->control, out);
+		pthread_mutex_unlock(&fs->control_lock);
+		return buf_error(out);
+	}
+	if (id.row == ROW_TYPE)
+		return render_type(fs, id, out);
+	err = n->view(v, proc, n->flags & NODE_GOROUTINE ? id.key : 0,
+		      n->flags & NODE_JSON ? VIEW_JSON : VIEW_TEXT, out);
+	/* Waiting for a first process to attach to, the root's files are there but empty. */
+	if (err == -ENOENT && !id.tree && !(n->flags & NODE_GOROUTINE) &&
+	    proc >= model_procs(fs->model)) {
+		buf_reset(out);
+		return 0;
+	}
+	return err ? err : buf_error(out);
+}
+
+int fs_snapshot(struct fs *fs, struct node_id id, struct snap **ret)
+{
+	struct buf out cleanup_buf_ = BUF_INIT;
+	uint64_t ino = node_ino(id);
+	size_t len;
+	char *data;
+	int err;
+
+	*ret = snaps_fresh(fs->snaps, ino);
+	if (*ret)
+		return 0;
+	err = render(fs, id, &out);
+	if (err)
+		return err;
+	data = buf_take(&out, &len);
+	return snaps_add(fs->snaps, ino, data, len, ret);
+}
+
+static int text_attr(struct fs *fs, struct node_id id, enum look look, struct stat *st)
+{
+	bool no_stat = nodes[id.row].flags & NODE_NO_STAT;
+	uint64_t time_ns = 0;
+	struct snap *snap;
+	size_t len = 0;
+	int err = 0;
+
+	/* A stat without a name on the way is one of an open file: it shows what it opened. */
+	if (look == LOOK_STAT && snaps_last(fs->snaps, st->st_ino, !no_stat, &len, &time_ns)) {
+		set_size(st, len);
+		set_times(st, time_ns, time_ns);
+		return 0;
+	}
+	if (no_stat) {
+		/* Whoever opens gets to see the true size; until then it bounds a sendfile(2),
+		 * which must not stop early. */
+		set_size(st, look == LOOK_NAME ? AMPLE_SIZE : UNKNOWN_SIZE);
+		return 0;
+	}
+	err = fs_snapshot(fs, id, &snap);
+	if (err == -ENOENT)
+		return err;
+	if (err)
+		return 0; /* the open will say what is wrong */
+	set_size(st, snap->len);
+	set_times(st, snap->time_ns, snap->time_ns);
+	snaps_unref(fs->snaps, snap);
+	return 0;
+}
+
+static int log_attr(struct fs *fs, struct node_id id, struct stat *st)
+{
+	struct follow_state state;
+	struct log *log;
+	int err = logs_get(fs, id, &log);
+
+	if (err)
+		return err;
+	err = follow_extend(log_text(log));
+	follow_state(log_text(log), &state);
+	logs_put(fs, log);
+	if (err)
+		return err;
+	set_size(st, state.size);
+	set_times(st, wall(fs, state.last_event_ns), fs->mount_time_ns);
+	st->st_ctim = st->st_mtim;
+	return 0;
+}
+
+static int session_attr(struct fs *fs, struct node_id id, struct stat *st)
+{
+	const struct fs_sessions *s = fs->config.sessions;
+	const char *name = fs_session_id(fs, id.key);
+	uint64_t size, mtime_ns;
+	int err;
+
+	if (!name)
+		return -ENOENT;
+	err = s->stat(s->ctx, name,
+		      id.row == ROW_SESSION_EVENTS ? FS_SESSION_EVENTS : FS_SESSION_METADATA, &size,
+		      &mtime_ns);
+	if (err)
+		return err;
+	set_size(st, size);
+	set_times(st, mtime_ns, mtime_ns);
+	return 0;
+}
+
+/* Is the file of a goroutine that is gone still open? Its last values stay. */
+static bool open_still(struct fs *fs, struct node_id id)
+{
+	uint64_t time_ns;
+	size_t len;
+
+	if (nodes[id.row].kind == NODE_LOG)
+		return logs_is_open(fs, node_ino(id));
+	return nodes[id.row].kind == NODE_TEXT &&
+	       snaps_last(fs->snaps, node_ino(id), true, &len, &time_ns);
+}
+
+int fs_attr(struct fs *fs, struct node_id id, enum look look, struct stat *st)
+{
+	int err = fs_attr_quick(fs, id, st);
+
+	if (err == -ENOENT && look == LOOK_STAT && open_still(fs, id))
+		err = 0;
+	if (err)
+		return err;
+	switch (nodes[id.row].kind) {
+	case NODE_TEXT:
+		return text_attr(fs, id, look, st);
+	case NODE_LOG:
+		return log_attr(fs, id, st);
+	case NODE_SESSION:
+		return session_attr(fs, id, st);
+	case NODE_LINK: {
+		struct buf target cleanup_buf_ = BUF_INIT;
+
+		err = fs_readlink(fs, id, &target);
+		set_size(st, target.len);
+		return err;
+	}
+	case NODE_PIPE:
+		/* Always as young as the last look: there is no telling what has not been read. */
+		set_times(st, clock_ns(CLOCK_REALTIME), fs->mount_time_ns);
+		return 0;
+	case NODE_DIR:
+		break;
+	}
+	return 0;
+}
+
+double fs_entry_timeout(struct node_id id)
+{
+	switch (nodes[id.row].kind) {
+	case NODE_DIR:
+		return 1;
+	case NODE_LINK:
+		/* Who is in by-state and by-wait changes all the time; a parent does not. */
+		return id.row == ROW_STATE_LINK || id.row == ROW_WAIT_LINK ? 0 : 1;
+	default:
+		/* Each open begins with a lookup then, which is what keeps sizes true. */
+		return 0;
+	}
+}
+
+double fs_attr_timeout(struct node_id id)
+{
+	return nodes[id.row].kind == NODE_DIR || nodes[id.row].kind == NODE_LINK ? 1 : 0;
+}

@@ -1,0 +1,251 @@
+/*
+ * by-state, by-wait and by-func: folders of links to the goroutines that are in a state, wait for
+ * a reason, or were started with a function now. Nothing is stored: who belongs where is asked of
+ * the model at each look. Any thread.
+ */
+#include "fs/fs_internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define NAMES_KEEP_NS (250 * 1000000ull) /* how long a list of names serves lookups */
+#define NAMES_MIN_NS  (20 * 1000000ull)  /* a name that is missing asks again after this */
+
+/* The wait reasons or functions in use in one tree, by id: what lookups of names go through. */
+struct by_names {
+	pthread_mutex_t lock;
+	/* All below is protected by lock. */
+	enum node_row row;
+	unsigned tree;
+	uint64_t made_ns;
+	uint32_t *ids; /* ascending */
+	size_t n;
+};
+
+int by_names_new(struct by_names **ret)
+{
+	struct by_names *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return -ENOMEM;
+	pthread_mutex_init(&b->lock, NULL);
+	*ret = b;
+	return 0;
+}
+
+void by_names_free(struct by_names *b)
+{
+	if (!b)
+		return;
+	pthread_mutex_destroy(&b->lock);
+	free(b->ids);
+	free(b);
+}
+
+static bool is_live(const struct goroutine *g)
+{
+	return !(g->flags & GOROUTINE_EXITED);
+}
+
+static uint64_t state_of(const struct goroutine *g)
+{
+	return is_live(g) ? g->state : GSTATE_DEAD;
+}
+
+/* Does goroutine g belong in folder `dir`? */
+static bool belongs(const struct goroutine *g, struct node_id dir)
+{
+	switch (dir.row) {
+	case ROW_STATE:
+		return state_of(g) == dir.key && !(g->flags & GOROUTINE_STATE_UNKNOWN);
+	case ROW_WAIT:
+		return is_live(g) && g->state == GSTATE_WAITING && g->reason_id == dir.key;
+	case ROW_FUNC:
+		return is_live(g) && g->start_func_id == dir.key;
+	default:
+		return false;
+	}
+}
+
+static int find_member(struct fs *fs, struct node_id dir, const char *name, struct node_id *ret)
+{
+	struct goroutine g;
+	uint64_t goid;
+	int err;
+
+	if (!parse_number(name, &goid) || goid > NODE_KEY_MAX)
+		return -ENOENT;
+	err = model_goroutine(fs->model, fs_proc(fs, dir.tree), goid, &g);
+	if (err)
+		return err;
+	*ret = (struct node_id){nodes[dir.row].family->row, dir.tree, goid};
+	return belongs(&g, dir) ? 0 : -ENOENT;
+}
+
+static int list_members(struct fs *fs, struct node_id dir, struct dirlist *list)
+{
+	bool exited = dir.row == ROW_STATE && dir.key == GSTATE_DEAD;
+	struct goroutine *all cleanup_free_ = NULL;
+	size_t n;
+	int err = model_goroutines(fs->model, fs_proc(fs, dir.tree), exited, &all, &n);
+
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	for (size_t i = 0; i < n; i++) {
+		struct node_id id = {nodes[dir.row].family->row, dir.tree, all[i].goid};
+
+		if (all[i].goid <= NODE_KEY_MAX && belongs(&all[i], dir))
+			dirlist_add(list, all[i].goid, id, NULL);
+	}
+	return 0;
+}
+
+const struct node_family family_state = {ROW_STATE_LINK, find_member, list_members};
+const struct node_family family_wait = {ROW_WAIT_LINK, find_member, list_members};
+const struct node_family family_func = {ROW_FUNC_LINK, find_member, list_members};
+
+/* --- by-state ---------------------------------------------------------------------------- */
+
+/* States Go does not use, and those that last for moments only, have no folder. */
+static bool state_shown(unsigned state)
+{
+	return state == GSTATE_RUNNABLE || state == GSTATE_RUNNING || state == GSTATE_SYSCALL ||
+	       state == GSTATE_WAITING || state == GSTATE_PREEMPTED || state == GSTATE_LEAKED ||
+	       state == GSTATE_DEAD;
+}
+
+static int find_state(struct fs *fs, struct node_id dir, const char *name, struct node_id *ret)
+{
+	for (unsigned state = 0; state < GSTATES; state++) {
+		if (gstate_name(state) && !strcmp(gstate_name(state), name)) {
+			*ret = (struct node_id){ROW_STATE, dir.tree, state};
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+static int list_states(struct fs *fs, struct node_id dir, struct dirlist *list)
+{
+	for (unsigned state = 0; state < GSTATES; state++) {
+		if (state_shown(state))
+			dirlist_add(list, state, (struct node_id){ROW_STATE, dir.tree, state},
+				    gstate_name(state));
+	}
+	return 0;
+}
+
+const struct node_family family_states = {ROW_STATE, find_state, list_states};
+
+/* --- by-wait, by-func: folders named by what is in use ----------------------------------- */
+
+static int compare_ids(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* The ids in use now, ascending, each once; the caller frees. `row` is that of the folders. */
+static int ids_in_use(struct fs *fs, unsigned tree, enum node_row row, uint32_t **ret,
+		      size_t *ret_n)
+{
+	struct goroutine *all cleanup_free_ = NULL;
+	size_t n = 0, kept = 0, unique = 0;
+	uint32_t *ids;
+	int err = model_goroutines(fs->model, fs_proc(fs, tree), false, &all, &n);
+
+	if (err && err != -ENOENT)
+		return err;
+	ids = malloc((n + 1) * sizeof(*ids));
+	if (!ids)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		uint32_t id = row == ROW_WAIT ? all[i].reason_id : all[i].start_func_id;
+
+		if (belongs(&all[i], (struct node_id){row, tree, id}))
+			ids[kept++] = id;
+	}
+	qsort(ids, kept, sizeof(*ids), compare_ids);
+	for (size_t i = 0; i < kept; i++) {
+		if (!i || ids[i] != ids[i - 1])
+			ids[unique++] = ids[i];
+	}
+	*ret = ids;
+	*ret_n = unique;
+	return 0;
+}
+
+static const char *name_of(const struct fs *fs, uint32_t id)
+{
+	return names_string(model_names(fs->model), id);
+}
+
+static int list_names(struct fs *fs, struct node_id dir, struct dirlist *list)
+{
+	enum node_row row = nodes[dir.row].family->row;
+	uint32_t *ids cleanup_free_ = NULL;
+	char name[ESCAPE_MAX + 1];
+	size_t n;
+	int err = ids_in_use(fs, dir.tree, row, &ids, &n);
+
+	if (err)
+		return err;
+	for (size_t i = 0; i < n; i++) {
+		escape_name(name_of(fs, ids[i]), ids[i], name);
+		dirlist_add(list, ids[i], (struct node_id){row, dir.tree, ids[i]}, name);
+	}
+	return 0;
+}
+
+/* The list serves this lookup when it is of this folder and young enough. */
+static int names_refresh(struct fs *fs, struct by_names *b, enum node_row row, unsigned tree,
+			 uint64_t max_age_ns)
+{
+	uint64_t now = monotonic_ns();
+	uint32_t *ids;
+	size_t n;
+	int err;
+
+	if (b->ids && b->row == row && b->tree == tree && now - b->made_ns < max_age_ns)
+		return 0;
+	err = ids_in_use(fs, tree, row, &ids, &n);
+	if (err)
+		return err;
+	free(b->ids);
+	b->row = row;
+	b->tree = tree;
+	b->made_ns = now;
+	b->ids = ids;
+	b->n = n;
+	return 0;
+}
+
+static int find_name(struct fs *fs, struct node_id dir, const char *name, struct node_id *ret)
+{
+	enum node_row row = nodes[dir.row].family->row;
+	struct by_names *b = fs->by_names;
+	const uint64_t ages[] = {NAMES_KEEP_NS, NAMES_MIN_NS};
+	int err = -ENOENT;
+
+	pthread_mutex_lock(&b->lock);
+	for (size_t turn = 0; err == -ENOENT && turn < ARRAY_SIZE(ages); turn++) {
+		int failed = names_refresh(fs, b, row, dir.tree, ages[turn]);
+
+		if (failed) {
+			err = failed;
+			break;
+		}
+		for (size_t i = 0; err && i < b->n; i++) {
+			if (!escape_is(name_of(fs, b->ids[i]), b->ids[i], name))
+				continue;
+			*ret = (struct node_id){row, dir.tree, b->ids[i]};
+			err = 0;
+		}
+	}
+	pthread_mutex_unlock(&b->lock);
+	return err;
+}
+
+const struct node_family family_waits = {ROW_WAIT, find_name, list_names};
+const struct node_family family_funcs = {ROW_FUNC, find_name, list_names};

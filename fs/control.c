@@ -1,0 +1,104 @@
+/*
+ * The control files: what each shows and takes. One write is one command. Called under the lock
+ * of control files, from the serving thread.
+ */
+#include "fs/fs_internal.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/log.h"
+
+static bool sample_here(const struct control *c)
+{
+	return c->set_rates && c->get_rates;
+}
+
+static void sample_show(const struct control *c, struct buf *out)
+{
+	uint32_t rates[EVENT_TYPES];
+
+	c->get_rates(c->ctx, rates);
+	control_format_rates(rates, out);
+	buf_addc(out, '\n');
+}
+
+static int sample_set(const struct control *c, const char *text)
+{
+	uint32_t rates[EVENT_TYPES];
+	char why[160];
+	int err = control_parse_rates(text, rates, why, sizeof(why));
+
+	if (err) {
+		log_warn("control/sample: %s", why);
+		return err;
+	}
+	return c->set_rates(c->ctx, rates);
+}
+
+const struct node_control control_sample = {sample_here, sample_show, sample_set};
+
+static bool pause_here(const struct control *c)
+{
+	return c->set_paused && c->get_paused;
+}
+
+static void pause_show(const struct control *c, struct buf *out)
+{
+	buf_adds(out, c->get_paused(c->ctx) ? "1\n" : "0\n");
+}
+
+static int pause_set(const struct control *c, const char *text)
+{
+	if (strcmp(text, "0") && strcmp(text, "1"))
+		return -EINVAL;
+	return c->set_paused(c->ctx, text[0] == '1');
+}
+
+const struct node_control control_pause = {pause_here, pause_show, pause_set};
+
+static bool max_overhead_here(const struct control *c)
+{
+	return c->set_max_overhead && c->get_max_overhead;
+}
+
+static void max_overhead_show(const struct control *c, struct buf *out)
+{
+	buf_addf(out, "%g\n", c->get_max_overhead(c->ctx));
+}
+
+static int max_overhead_set(const struct control *c, const char *text)
+{
+	double percent;
+	char *end;
+
+	/* Plain decimals only: strtod() would also take "inf", "0x10" and leading space. */
+	if (!text[0] || strspn(text, "0123456789.") != strlen(text))
+		return -EINVAL;
+	percent = strtod(text, &end);
+	if (*end || !isfinite(percent) || percent > 100)
+		return -EINVAL;
+	return c->set_max_overhead(c->ctx, percent);
+}
+
+const struct node_control control_max_overhead = {max_overhead_here, max_overhead_show,
+						  max_overhead_set};
+
+static bool replay_here(const struct control *c)
+{
+	return c->replay && c->get_replay;
+}
+
+static void replay_show(const struct control *c, struct buf *out)
+{
+	c->get_replay(c->ctx, out);
+}
+
+static int replay_set(const struct control *c, const char *text)
+{
+	return c->replay(c->ctx, text);
+}
+
+const struct node_control control_replay = {replay_here, replay_show, replay_set};

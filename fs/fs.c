@@ -1,0 +1,291 @@
+/*
+ * The life of a mount: made, mounted, served, unmounted. One thread (the caller of fs_run) takes
+ * requests; see worker.h and pipe.c for the others.
+ */
+#include "fs/fs_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "core/base/log.h"
+
+#define CACHE_BYTES (6 << 20)
+
+/* Process ids for event lines; they do not change, so each is asked for once. */
+static int pid_of(void *ctx, unsigned proc)
+{
+	struct fs *fs = ctx;
+	struct proc_info info;
+	int pid;
+
+	if (proc >= MODEL_PROCS_MAX)
+		return 0;
+	pid = atomic_load_explicit(&fs->pids[proc], memory_order_relaxed);
+	if (pid || model_proc(fs->model, proc, &info))
+		return pid;
+	atomic_store_explicit(&fs->pids[proc], info.pid, memory_order_relaxed);
+	return info.pid;
+}
+
+static void to_our_log(enum fuse_log_level level, const char *fmt, va_list ap)
+{
+	char text[512];
+	int len = vsnprintf(text, sizeof(text), fmt, ap);
+
+	while (len > 0 && len < (int)sizeof(text) && text[len - 1] == '\n')
+		text[--len] = '\0';
+	/* What matters is said by fs_mount() and fs_run(), with the mount point. */
+	log_write(level <= FUSE_LOG_ERR ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "%s", text);
+}
+
+static int init(struct fs *fs)
+{
+	const struct fs_config *c = &fs->config;
+	int err;
+
+	fs->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (fs->stop_fd < 0)
+		return -errno;
+	fs->mountpoint = strdup(c->mountpoint);
+	fs->options = strdup(c->options ? c->options : "");
+	if (!fs->mountpoint || !fs->options)
+		return -ENOMEM;
+	fs->format_proc = (struct event_format){.names = model_names(fs->model),
+						.wall_offset_ns = model_wall_offset(fs->model)};
+	fs->format_root = fs->format_proc;
+	fs->format_root.pid_of = pid_of;
+	fs->format_root.ctx = fs;
+	err = snaps_new(&fs->snaps);
+	if (!err)
+		err = follow_cache_new(CACHE_BYTES, &fs->cache);
+	if (!err)
+		err = logs_new(&fs->logs);
+	if (!err)
+		err = by_names_new(&fs->by_names);
+	if (!err)
+		err = workers_new(2, &fs->quick);
+	if (!err)
+		err = workers_new(1, &fs->slow);
+	if (!err)
+		err = pipes_new(fs, &fs->pipes);
+	return err;
+}
+
+int fs_new(const struct fs_config *config, struct fs **ret)
+{
+	struct fs *fs = calloc(1, sizeof(*fs));
+	int err;
+
+	if (!fs)
+		return -ENOMEM;
+	fs->config = *config;
+	fs->model = config->view->model;
+	fs->uid = geteuid();
+	fs->gid = getegid();
+	fs->mount_time_ns = clock_ns(CLOCK_REALTIME);
+	pthread_mutex_init(&fs->control_lock, NULL);
+	pthread_mutex_init(&fs->sessions_lock, NULL);
+	fs->stop_fd = -1;
+	err = init(fs);
+	if (err) {
+		fs_free(fs);
+		return err;
+	}
+	*ret = fs;
+	return 0;
+}
+
+void fs_free(struct fs *fs)
+{
+	if (!fs)
+		return;
+	if (fs->mounted) {
+		pipes_end(fs->pipes);
+		fuse_session_unmount(fs->session);
+	}
+	/* They may still answer requests, so before the session goes. */
+	workers_free(fs->slow);
+	workers_free(fs->quick);
+	pipes_free(fs->pipes);
+	if (fs->session)
+		fuse_session_destroy(fs->session);
+	logs_free(fs->logs);
+	follow_cache_free(fs->cache);
+	by_names_free(fs->by_names);
+	snaps_free(fs->snaps);
+	for (size_t i = 0; i < fs->n_session_ids; i++)
+		free(fs->session_ids[i]);
+	free(fs->session_ids);
+	free(fs->mountpoint);
+	free(fs->options);
+	if (fs->stop_fd >= 0)
+		close(fs->stop_fd);
+	pthread_mutex_destroy(&fs->control_lock);
+	pthread_mutex_destroy(&fs->sessions_lock);
+	free(fs);
+}
+
+/* --- mounting --------------------------------------------------------------------------- */
+
+/* Takes our own option out of a comma-separated list; was it in? */
+static bool take_option(char *list, const char *name)
+{
+	size_t len = strlen(name);
+	bool found = false;
+
+	for (char *at = list; (at = strstr(at, name));) {
+		bool begins = at == list || at[-1] == ',';
+
+		if (begins && (!at[len] || at[len] == ',')) {
+			size_t skip = len + (at[len] == ',');
+
+			memmove(at, at + skip, strlen(at + skip) + 1);
+			found = true;
+		} else {
+			at += len;
+		}
+	}
+	len = strlen(list);
+	if (len && list[len - 1] == ',')
+		list[len - 1] = '\0';
+	return found;
+}
+
+static int new_session(struct fs *fs, const char *options, bool auto_unmount)
+{
+	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+	int err = 0;
+
+	if (fuse_opt_add_arg(&args, "xgotopfs") || fuse_opt_add_arg(&args, "-o") ||
+	    fuse_opt_add_arg(&args, "default_permissions,fsname=xgotopfs,subtype=xgotopfs") ||
+	    (auto_unmount && fuse_opt_add_arg(&args, "-oauto_unmount")) ||
+	    (*options && (fuse_opt_add_arg(&args, "-o") || fuse_opt_add_arg(&args, options))))
+		err = -ENOMEM;
+	if (!err) {
+		fs->session = fuse_session_new(&args, &fs_ops, sizeof(fs_ops), fs);
+		if (!fs->session)
+			err = log_error(-EINVAL, "-o %s: not understood", options);
+	}
+	fuse_opt_free_args(&args);
+	return err;
+}
+
+static int try_mount(struct fs *fs, const char *options, bool auto_unmount)
+{
+	int err = new_session(fs, options, auto_unmount);
+
+	if (err)
+		return err;
+	if (!fuse_session_mount(fs->session, fs->mountpoint))
+		return 0;
+	fuse_session_destroy(fs->session);
+	fs->session = NULL;
+	return -EIO;
+}
+
+int fs_mount(struct fs *fs)
+{
+	const char *where = fs->mountpoint;
+	char *options cleanup_free_ = strdup(fs->options);
+	bool nonempty, auto_unmount;
+	int err, fd;
+
+	if (!options)
+		return -ENOMEM;
+	fuse_set_log_func(to_our_log);
+	nonempty = take_option(options, "nonempty");
+	auto_unmount = !take_option(options, "noauto_unmount");
+	err = mount_check(where, nonempty);
+	if (err)
+		return err;
+	err = try_mount(fs, options, auto_unmount);
+	/* auto_unmount needs the helper program; root can do without both. */
+	if (err == -EIO && auto_unmount && !geteuid()) {
+		err = try_mount(fs, options, false);
+		if (!err)
+			log_warn("%s: mounted without auto_unmount: is fusermount3 installed?",
+				 where);
+	}
+	if (err == -EIO && geteuid())
+		return log_error(-EPERM,
+				 "%s: not allowed to mount; is fusermount3 installed, "
+				 "/dev/fuse open to you, and the folder yours?",
+				 where);
+	if (err == -EIO)
+		return log_error(err, "%s: the mount was refused (-log-level info says more)",
+				 where);
+	if (err)
+		return err;
+	fs->mounted = true;
+	/* fs_run() waits for requests and for fs_stop(): it must not block in a read. */
+	fd = fuse_session_fd(fs->session);
+	if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0)
+		return -errno;
+	return 0;
+}
+
+/* --- serving ---------------------------------------------------------------------------- */
+
+/* Takes requests until there are none. 0, or -errno of what ends the session. */
+static int serve_pending(struct fs *fs, struct fuse_buf *buf)
+{
+	int n;
+
+	while (!fuse_session_exited(fs->session)) {
+		n = fuse_session_receive_buf(fs->session, buf);
+		if (n == -EINTR)
+			continue;
+		if (n == -EAGAIN)
+			return 0;
+		if (n <= 0)
+			return n;
+		fuse_session_process_buf(fs->session, buf);
+	}
+	return 0;
+}
+
+int fs_run(struct fs *fs)
+{
+	struct fuse_buf buf = {.mem = NULL};
+	struct pollfd fds[] = {
+		{.fd = fuse_session_fd(fs->session), .events = POLLIN},
+		{.fd = fs->stop_fd, .events = POLLIN},
+	};
+	int err = 0;
+
+	while (!err && !fds[1].revents && !fuse_session_exited(fs->session)) {
+		if (poll(fds, ARRAY_SIZE(fds), -1) < 0) {
+			if (errno != EINTR)
+				err = -errno;
+			continue;
+		}
+		if (fds[0].revents)
+			err = serve_pending(fs, &buf);
+		if (fds[0].revents & (POLLERR | POLLHUP))
+			break; /* unmounted from outside */
+	}
+	/* Those who wait get the end of the file, and a turn to close it. */
+	pipes_end(fs->pipes);
+	if (!err)
+		err = serve_pending(fs, &buf);
+	free(buf.mem);
+	fuse_session_unmount(fs->session);
+	fs->mounted = false;
+	if (err)
+		return log_error(err, "%s: %s", fs->mountpoint, strerror(-err));
+	return 0;
+}
+
+void fs_stop(struct fs *fs)
+{
+	uint64_t one = 1;
+	int saved = errno;
+	ssize_t n = write(fs->stop_fd, &one, sizeof(one));
+
+	(void)n;
+	errno = saved;
+}

@@ -1,0 +1,67 @@
+/*
+ * The mounted tree: the model as files (DESIGN: the mounted tree). Low-level libfuse, one thread
+ * that serves requests, helpers for what may take long. Nothing outside this folder sees libfuse.
+ *
+ * Life: fs_new, fs_mount, fs_run (returns after fs_stop or an unmount from outside), fs_free.
+ * Signals belong to the caller: nothing here installs a handler, and threads made here block all.
+ */
+#ifndef XGOTOPFS_FS_FS_H
+#define XGOTOPFS_FS_FS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/buf.h"
+#include "core/view/view.h"
+
+struct fs;
+
+enum fs_session_file { FS_SESSION_METADATA, FS_SESSION_EVENTS }; /* metadata.json, events.jsonl */
+
+/*
+ * Recorded sessions, for sessions/<id>/. Filled by the composition root so that fs does not know
+ * how they are stored. Called from a helper thread and may read a disk. 0 or -errno.
+ */
+struct fs_sessions {
+	void *ctx;
+	/* Calls each(arg, id) for every session; ids hold no '/'. */
+	int (*list)(void *ctx, void (*each)(void *arg, const char *id), void *arg);
+	/* Size in bytes and time of the last change; -ENOENT. */
+	int (*stat)(void *ctx, const char *id, enum fs_session_file file, uint64_t *ret_size,
+		    uint64_t *ret_mtime_ns);
+	int (*open)(void *ctx, const char *id, enum fs_session_file file, void **ret_handle);
+	/* Appends up to `size` bytes from `offset` on to `out`; nothing at the end. */
+	int (*read)(void *ctx, void *handle, uint64_t offset, size_t size, struct buf *out);
+	void (*close)(void *ctx, void *handle);
+};
+
+struct fs_config {
+	const char *mountpoint;
+	const char *options;     /* as after -o, may be NULL. Also: nonempty, noauto_unmount */
+	const struct view *view; /* borrowed; outlives fs, with its control and live */
+	const struct fs_sessions *sessions; /* NULL: no sessions folder */
+	unsigned root_proc;                 /* index of the process whose tree the root shows */
+	/* More processes may come: event lines at the root carry pid=, and events_pipe does not
+	 * end with one of them. */
+	bool many;
+};
+
+int fs_new(const struct fs_config *config, struct fs **ret);
+void fs_free(struct fs *fs); /* unmounts when mounted; NULL is fine */
+
+/*
+ * Mounts; each failure is logged in one line. A stale mount of ours left by a crash is removed
+ * first. -ENOENT no such folder, -ENOTDIR, -ENOTEMPTY, -EBUSY something else is mounted there,
+ * -ENODEV no /dev/fuse, -EACCES or -EPERM not allowed, -EINVAL bad options, -EIO refused.
+ */
+int fs_mount(struct fs *fs);
+
+/* Serves until fs_stop() or until somebody unmounts; then answers what is parked and unmounts.
+ * 0 or -errno. */
+int fs_run(struct fs *fs);
+
+/* Makes fs_run() return. Any thread, any signal handler. */
+void fs_stop(struct fs *fs);
+
+#endif

@@ -1,0 +1,133 @@
+/*
+ * Shared by the files of this folder; nobody else includes it. What struct fs holds is set up by
+ * fs_new() and then only read, but for what says otherwise.
+ */
+#ifndef XGOTOPFS_FS_FS_INTERNAL_H
+#define XGOTOPFS_FS_FS_INTERNAL_H
+
+#define FUSE_USE_VERSION 312
+#include <fuse_lowlevel.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "fs/dirlist.h"
+#include "fs/escape.h"
+#include "fs/follow.h"
+#include "fs/fs.h"
+#include "fs/node.h"
+#include "fs/snap.h"
+#include "fs/worker.h"
+
+struct fs {
+	struct fs_config config; /* but for its texts, which are copied: */
+	char *mountpoint, *options;
+	struct model *model;
+	struct fuse_session *session; /* NULL before fs_mount() */
+	bool mounted;
+	int stop_fd; /* eventfd */
+	uid_t uid;
+	gid_t gid;
+	uint64_t mount_time_ns; /* CLOCK_REALTIME */
+	struct event_format format_root, format_proc;
+	atomic_int pids[MODEL_PROCS_MAX]; /* 0: not known yet */
+	struct snaps *snaps;
+	struct follow_cache *cache;
+	struct logs *logs;
+	struct pipes *pipes;
+	struct by_names *by_names;
+	struct workers *quick;        /* renderings of milliseconds */
+	struct workers *slow;         /* the target's memory, disks */
+	pthread_mutex_t control_lock; /* one command at a time */
+	pthread_mutex_t sessions_lock;
+	char **session_ids; /* by key; protected by sessions_lock, entries never change */
+	size_t n_session_ids;
+};
+
+/* What an open file or folder is; fi->fh. */
+struct handle {
+	struct node_id id;
+	uint64_t ino;
+	pthread_mutex_t lock;        /* reads of one handle may run in two threads */
+	struct snap *snap;           /* NODE_TEXT */
+	struct log *log;             /* NODE_LOG */
+	struct follow_reader reader; /* protected by lock */
+	struct pipe_reader *pipe;    /* NODE_PIPE */
+	void *session;               /* NODE_SESSION */
+	struct dirlist dir;          /* NODE_DIR; protected by lock */
+	bool listed;                 /* NODE_DIR: was read from its beginning; protected by lock */
+};
+
+/* --- tree.c: what is there ------------------------------------------------------------- */
+
+unsigned fs_proc(const struct fs *fs, unsigned tree); /* index of the process a tree shows */
+bool fs_row_here(const struct fs *fs, enum node_row row);
+int fs_find(struct fs *fs, struct node_id dir, const char *name, struct node_id *ret);
+int fs_list(struct fs *fs, struct node_id dir, struct dirlist *list);
+int fs_readlink(struct fs *fs, struct node_id id, struct buf *out);
+/* The id of a recorded session by its key; NULL. Valid until fs_free(). */
+const char *fs_session_id(struct fs *fs, uint64_t key);
+
+/* --- by.c ------------------------------------------------------------------------------ */
+
+int by_names_new(struct by_names **ret);
+void by_names_free(struct by_names *b);
+
+/* --- types.c --------------------------------------------------------------------------- */
+
+int render_type(struct fs *fs, struct node_id id, struct buf *out);
+
+/* --- logs.c: one growing text a file, as long as somebody looks ------------------------- */
+
+int logs_new(struct logs **ret);
+void logs_free(struct logs *logs);
+/* A reference to the text of an events file, made when it is new. 0, -ENOENT, -ENOMEM. */
+int logs_get(struct fs *fs, struct node_id id, struct log **ret);
+void logs_put(struct fs *fs, struct log *log);
+struct follow *log_text(const struct log *log);
+/* Is the file open (besides `log` itself being looked at)? */
+bool logs_is_open(struct fs *fs, uint64_t ino);
+void logs_opened(struct fs *fs, struct log *log);
+void logs_closed(struct fs *fs, struct log *log); /* drops the reference as well */
+
+/* --- attr.c ---------------------------------------------------------------------------- */
+
+enum look { LOOK_NAME, LOOK_STAT }; /* a lookup on the way to something, or a stat */
+
+/* Fills attributes; renders what must be rendered to know a size. 0 or -errno. */
+int fs_attr(struct fs *fs, struct node_id id, enum look look, struct stat *ret);
+/* The same without anything that takes time: sizes are 0. For listings. */
+int fs_attr_quick(struct fs *fs, struct node_id id, struct stat *ret);
+double fs_entry_timeout(struct node_id id);
+double fs_attr_timeout(struct node_id id);
+/* A snapshot of a text file, at most a moment old; a reference. */
+int fs_snapshot(struct fs *fs, struct node_id id, struct snap **ret);
+
+/* --- handle.c: open, read, release of everything but folders ---------------------------- */
+
+int handle_open(struct fs *fs, struct node_id id, struct fuse_file_info *fi);
+int handle_read(struct fs *fs, struct handle *h, uint64_t off, size_t size, struct buf *out);
+int handle_write(struct fs *fs, struct handle *h, const char *data, size_t size);
+void handle_free(struct fs *fs, struct handle *h);
+struct handle *handle_new(struct node_id id);
+
+/* --- pipe.c: readers that wait ---------------------------------------------------------- */
+
+int pipes_new(struct fs *fs, struct pipes **ret);
+void pipes_free(struct pipes *p);
+int pipe_open(struct pipes *p, unsigned tree, struct pipe_reader **ret);
+void pipe_close(struct pipes *p, struct pipe_reader *r);
+/* Answers the request now or later. */
+void pipe_read(struct pipes *p, struct pipe_reader *r, fuse_req_t req, size_t size, bool nonblock);
+void pipe_poll(struct pipes *p, struct pipe_reader *r, fuse_req_t req, struct fuse_pollhandle *ph);
+/* Answers whoever waits with the end of the file; from now on every read is answered so. */
+void pipes_end(struct pipes *p);
+
+/* --- ops.c, mount.c -------------------------------------------------------------------- */
+
+extern const struct fuse_lowlevel_ops fs_ops;
+/* The one place errors leave by: ENOSYS would switch an operation off for good. */
+void fs_reply_err(fuse_req_t req, int err);
+/* Makes the mount point usable or says why not; see fs_mount(). */
+int mount_check(const char *path, bool nonempty);
+
+#endif

@@ -1,0 +1,159 @@
+/*
+ * Open files: what an open gives, and what reads and writes of it do. Pipes answer for themselves
+ * (pipe.c), folders are in dir.c. Any thread; a handle's own lock serialises its reads.
+ */
+#include "fs/fs_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#define COMMAND_MAX 4096 /* bytes written to a control file at once */
+
+struct handle *handle_new(struct node_id id)
+{
+	struct handle *h = calloc(1, sizeof(*h));
+
+	if (!h)
+		return NULL;
+	h->id = id;
+	h->ino = node_ino(id);
+	pthread_mutex_init(&h->lock, NULL);
+	return h;
+}
+
+void handle_free(struct fs *fs, struct handle *h)
+{
+	const struct fs_sessions *s = fs->config.sessions;
+
+	if (!h)
+		return;
+	if (h->snap)
+		snaps_closed(fs->snaps, h->ino, h->snap);
+	if (h->log)
+		logs_closed(fs, h->log);
+	if (h->pipe)
+		pipe_close(fs->pipes, h->pipe);
+	if (h->session)
+		s->close(s->ctx, h->session);
+	follow_reader_free(&h->reader);
+	dirlist_free(&h->dir);
+	pthread_mutex_destroy(&h->lock);
+	free(h);
+}
+
+static int open_log(struct fs *fs, struct handle *h)
+{
+	struct goroutine g;
+	int err = 0;
+
+	if (nodes[h->id.row].flags & NODE_GOROUTINE)
+		err = model_goroutine(fs->model, fs_proc(fs, h->id.tree), h->id.key, &g);
+	if (!err)
+		err = logs_get(fs, h->id, &h->log);
+	if (err)
+		return err;
+	logs_opened(fs, h->log);
+	return follow_extend(log_text(h->log));
+}
+
+static int open_session(struct fs *fs, struct handle *h)
+{
+	const struct fs_sessions *s = fs->config.sessions;
+	const char *id = fs_session_id(fs, h->id.key);
+
+	if (!id)
+		return -ENOENT;
+	return s->open(s->ctx, id,
+		       h->id.row == ROW_SESSION_EVENTS ? FS_SESSION_EVENTS : FS_SESSION_METADATA,
+		       &h->session);
+}
+
+static int open_kind(struct fs *fs, struct handle *h)
+{
+	int err;
+
+	switch (nodes[h->id.row].kind) {
+	case NODE_TEXT:
+		err = fs_snapshot(fs, h->id, &h->snap);
+		if (!err)
+			snaps_opened(fs->snaps, h->ino, h->snap);
+		return err;
+	case NODE_LOG:
+		return open_log(fs, h);
+	case NODE_PIPE:
+		return pipe_open(fs->pipes, h->id.tree, &h->pipe);
+	case NODE_SESSION:
+		return open_session(fs, h);
+	default:
+		return -EISDIR;
+	}
+}
+
+int handle_open(struct fs *fs, struct node_id id, struct fuse_file_info *fi)
+{
+	struct handle *h;
+	int err;
+
+	/* The permissions do not stop root; there is nothing here to write to. */
+	if ((fi->flags & O_ACCMODE) != O_RDONLY && !nodes[id.row].control)
+		return -EACCES;
+	h = handle_new(id);
+	if (!h)
+		return -ENOMEM;
+	err = open_kind(fs, h);
+	if (err) {
+		handle_free(fs, h);
+		return err;
+	}
+	fi->direct_io = 1;
+	fi->nonseekable = nodes[id.row].kind == NODE_PIPE;
+	fi->fh = (uint64_t)(uintptr_t)h;
+	return 0;
+}
+
+int handle_read(struct fs *fs, struct handle *h, uint64_t off, size_t size, struct buf *out)
+{
+	const struct fs_sessions *s = fs->config.sessions;
+	struct follow_state state;
+	int err = 0;
+
+	if (h->snap && off < h->snap->len)
+		buf_add(out, h->snap->data + off, MIN(size, h->snap->len - off));
+	if (h->session)
+		err = s->read(s->ctx, h->session, off, size, out);
+	if (h->log) {
+		pthread_mutex_lock(&h->lock);
+		/* What came since the last look is wanted only where this read would end. */
+		follow_state(log_text(h->log), &state);
+		if (off + h->reader.delta + size > state.size)
+			err = follow_extend(log_text(h->log));
+		if (!err)
+			err = follow_reader_read(&h->reader, log_text(h->log), off, size, out);
+		pthread_mutex_unlock(&h->lock);
+	}
+	return err ? err : buf_error(out);
+}
+
+int handle_write(struct fs *fs, struct handle *h, const char *data, size_t size)
+{
+	const struct node_control *c = nodes[h->id.row].control;
+	char text[COMMAND_MAX + 1];
+	int err;
+
+	if (!c)
+		return -EBADF;
+	if (size > COMMAND_MAX || memchr(data, '\0', size))
+		return -EINVAL;
+	memcpy(text, data, size);
+	while (size && (text[size - 1] == '\n' || text[size - 1] == ' '))
+		size--;
+	text[size] = '\0';
+	if (!size || strchr(text, '\n'))
+		return -EINVAL;
+	pthread_mutex_lock(&fs->control_lock);
+	err = c->set(fs->config.view->control, text);
+	pthread_mutex_unlock(&fs->control_lock);
+	snaps_forget(fs->snaps, h->ino);
+	return err;
+}

@@ -1,0 +1,129 @@
+/* The node table and the code of inode numbers; no state, any thread. */
+#include "fs/node.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#define J NODE_JSON
+#define G NODE_GOROUTINE
+#define H NODE_HEAVY
+
+const struct node nodes[ROWS] = {
+	[ROW_ROOT] = {"", ROW_ROOT, NODE_DIR},
+	[ROW_README] = {"README", ROW_ROOT, NODE_TEXT, 0, view_readme},
+	[ROW_EVENTS] = {"events", ROW_ROOT, NODE_LOG},
+	[ROW_EVENTS_JSONL] = {"events.jsonl", ROW_ROOT, NODE_LOG, J},
+	[ROW_EVENTS_PIPE] = {"events_pipe", ROW_ROOT, NODE_PIPE},
+	[ROW_STATS] = {"stats", ROW_ROOT, NODE_TEXT, 0, view_stats},
+	[ROW_STATS_JSON] = {"stats.json", ROW_ROOT, NODE_TEXT, J, view_stats},
+	[ROW_METRICS] = {"metrics", ROW_ROOT, NODE_TEXT, 0, view_metrics},
+	[ROW_HEALTH] = {"health", ROW_ROOT, NODE_TEXT, H, view_health},
+	[ROW_HEALTH_JSON] = {"health.json", ROW_ROOT, NODE_TEXT, H | J, view_health},
+	[ROW_STACKS] = {"stacks", ROW_ROOT, NODE_TEXT, H | NODE_NO_STAT, view_stacks},
+	[ROW_TABLE] = {"goroutines.tsv", ROW_ROOT, NODE_TEXT, H, view_goroutines},
+	[ROW_TABLE_JSON] = {"goroutines.json", ROW_ROOT, NODE_TEXT, H | J, view_goroutines},
+	[ROW_GOROUTINES] = {"goroutines", ROW_ROOT, NODE_DIR, H, .family = &family_goroutines},
+	[ROW_BY_STATE] = {"by-state", ROW_ROOT, NODE_DIR, .family = &family_states},
+	[ROW_BY_WAIT] = {"by-wait", ROW_ROOT, NODE_DIR, H, .family = &family_waits},
+	[ROW_BY_FUNC] = {"by-func", ROW_ROOT, NODE_DIR, H, .family = &family_funcs},
+	[ROW_TYPES] = {"types", ROW_ROOT, NODE_DIR, H, .family = &family_types},
+	[ROW_CONTROL] = {"control", ROW_ROOT, NODE_DIR, NODE_ROOT_ONLY},
+	[ROW_PROCESSES] = {"processes", ROW_ROOT, NODE_DIR, NODE_ROOT_ONLY,
+			   .family = &family_processes},
+	[ROW_SESSIONS] = {"sessions", ROW_ROOT, NODE_DIR, H | NODE_ROOT_ONLY,
+			  .family = &family_sessions},
+
+	[ROW_GOROUTINE] = {NULL, ROW_GOROUTINES, NODE_DIR, G},
+	[ROW_G_STATUS] = {"status", ROW_GOROUTINE, NODE_TEXT, G, view_status},
+	[ROW_G_STATUS_JSON] = {"status.json", ROW_GOROUTINE, NODE_TEXT, G | J, view_status},
+	[ROW_G_STATS] = {"stats", ROW_GOROUTINE, NODE_TEXT, G, view_goroutine_stats},
+	[ROW_G_STATS_JSON] = {"stats.json", ROW_GOROUTINE, NODE_TEXT, G | J, view_goroutine_stats},
+	[ROW_G_EVENTS] = {"events", ROW_GOROUTINE, NODE_LOG, G},
+	[ROW_G_EVENTS_JSONL] = {"events.jsonl", ROW_GOROUTINE, NODE_LOG, G | J},
+	[ROW_G_ALLOCATIONS] = {"allocations", ROW_GOROUTINE, NODE_TEXT, G, view_allocations},
+	[ROW_G_ALLOCATIONS_JSON] = {"allocations.json", ROW_GOROUTINE, NODE_TEXT, G | J,
+				    view_allocations},
+	[ROW_G_STACK] = {"stack", ROW_GOROUTINE, NODE_TEXT, G | H | NODE_NO_STAT, view_stack},
+	[ROW_G_PARENT] = {"parent", ROW_GOROUTINE, NODE_LINK, G},
+	[ROW_G_CHILDREN] = {"children", ROW_GOROUTINE, NODE_DIR, G | H, .family = &family_children},
+	[ROW_G_CHILD] = {NULL, ROW_G_CHILDREN, NODE_LINK, G},
+
+	[ROW_STATE] = {NULL, ROW_BY_STATE, NODE_DIR, H, .family = &family_state},
+	[ROW_STATE_LINK] = {NULL, ROW_STATE, NODE_LINK, G},
+	[ROW_WAIT] = {NULL, ROW_BY_WAIT, NODE_DIR, H, .family = &family_wait},
+	[ROW_WAIT_LINK] = {NULL, ROW_WAIT, NODE_LINK, G},
+	[ROW_FUNC] = {NULL, ROW_BY_FUNC, NODE_DIR, H, .family = &family_func},
+	[ROW_FUNC_LINK] = {NULL, ROW_FUNC, NODE_LINK, G},
+	[ROW_TYPE] = {NULL, ROW_TYPES, NODE_TEXT},
+
+	[ROW_SAMPLE] = {"sample", ROW_CONTROL, NODE_TEXT, .control = &control_sample},
+	[ROW_PAUSE] = {"pause", ROW_CONTROL, NODE_TEXT, .control = &control_pause},
+	[ROW_MAX_OVERHEAD] = {"max_overhead", ROW_CONTROL, NODE_TEXT,
+			      .control = &control_max_overhead},
+	[ROW_REPLAY] = {"replay", ROW_CONTROL, NODE_TEXT, .control = &control_replay},
+
+	[ROW_PROCESS] = {NULL, ROW_PROCESSES, NODE_DIR},
+	[ROW_SESSION] = {NULL, ROW_SESSIONS, NODE_DIR},
+	[ROW_SESSION_METADATA] = {"metadata.json", ROW_SESSION, NODE_SESSION, H},
+	[ROW_SESSION_EVENTS] = {"events.jsonl", ROW_SESSION, NODE_SESSION, H},
+};
+
+_Static_assert(ROWS <= 1 << (64 - NODE_KEY_BITS - NODE_TREE_BITS), "a row fits its bits");
+_Static_assert(MODEL_PROCS_MAX < 1 << NODE_TREE_BITS, "a tree fits its bits");
+
+/* The key of a row that stands for itself. FUSE wants the root to have inode 1. */
+static uint64_t own_key(enum node_row row)
+{
+	return row == ROW_ROOT ? 1 : 0;
+}
+
+uint64_t node_ino(struct node_id id)
+{
+	uint64_t key = id.key | own_key(id.row);
+
+	return (uint64_t)id.row << (NODE_KEY_BITS + NODE_TREE_BITS) |
+	       (uint64_t)id.tree << NODE_KEY_BITS | key;
+}
+
+bool node_decode(uint64_t ino, struct node_id *ret)
+{
+	unsigned row = (unsigned)(ino >> (NODE_KEY_BITS + NODE_TREE_BITS));
+
+	if (row >= ROWS || !ino)
+		return false;
+	ret->row = (enum node_row)row;
+	ret->tree = (unsigned)(ino >> NODE_KEY_BITS) & ((1u << NODE_TREE_BITS) - 1);
+	ret->key = (ino & NODE_KEY_MAX) & ~own_key(ret->row);
+	return true;
+}
+
+bool node_is_child(enum node_row dir, enum node_row row)
+{
+	const struct node *n = &nodes[row];
+
+	if (row == ROW_ROOT || !n->name)
+		return false;
+	if (dir == ROW_PROCESS)
+		return n->parent == ROW_ROOT && !(n->flags & NODE_ROOT_ONLY);
+	return n->parent == dir;
+}
+
+int node_static_child(enum node_row dir, const char *name)
+{
+	for (int row = 0; row < ROWS; row++) {
+		if (node_is_child(dir, (enum node_row)row) && !strcmp(nodes[row].name, name))
+			return row;
+	}
+	return -1;
+}
+
+mode_t node_mode(enum node_row row)
+{
+	const struct node *n = &nodes[row];
+
+	if (n->kind == NODE_DIR)
+		return S_IFDIR | 0555;
+	if (n->kind == NODE_LINK)
+		return S_IFLNK | 0777;
+	return S_IFREG | (n->control ? 0644 : 0444);
+}

@@ -1,0 +1,151 @@
+/*
+ * The node table: every file and folder there is, one row each. Looking up, listing, attributes
+ * and opening all go by it; a new file is a new row (node.c).
+ *
+ * An inode is row, tree and key: nothing is kept for it, so nothing is to be forgotten. The key is
+ * the goroutine, state, wait reason, function or type a row of a family stands for. Tree 0 is the
+ * root's, tree p + 1 that of processes/<pid> for the process with index p (two trees for the first
+ * process, with different inodes: a folder can have one place only).
+ */
+#ifndef XGOTOPFS_FS_NODE_H
+#define XGOTOPFS_FS_NODE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "core/view/view.h"
+
+enum node_kind {
+	NODE_DIR,
+	NODE_LINK,
+	NODE_TEXT,    /* a snapshot rendered at open */
+	NODE_LOG,     /* events: grows */
+	NODE_PIPE,    /* events_pipe: blocks */
+	NODE_SESSION, /* a file of a recorded session */
+};
+
+enum node_flag {
+	NODE_GOROUTINE = 1 << 0, /* the key is a goroutine, which must exist */
+	NODE_JSON = 1 << 1,
+	NODE_HEAVY = 1 << 2,   /* rendering or listing may take milliseconds: by a helper thread */
+	NODE_NO_STAT = 1 << 3, /* not rendered for a stat, which reports the last size */
+	NODE_ROOT_ONLY = 1 << 4, /* not in processes/<pid> */
+};
+
+/* In the order of the table. */
+enum node_row {
+	ROW_ROOT,
+	ROW_README,
+	ROW_EVENTS,
+	ROW_EVENTS_JSONL,
+	ROW_EVENTS_PIPE,
+	ROW_STATS,
+	ROW_STATS_JSON,
+	ROW_METRICS,
+	ROW_HEALTH,
+	ROW_HEALTH_JSON,
+	ROW_STACKS,
+	ROW_TABLE,
+	ROW_TABLE_JSON,
+	ROW_GOROUTINES,
+	ROW_BY_STATE,
+	ROW_BY_WAIT,
+	ROW_BY_FUNC,
+	ROW_TYPES,
+	ROW_CONTROL,
+	ROW_PROCESSES,
+	ROW_SESSIONS,
+	/* goroutines/<goid>/ */
+	ROW_GOROUTINE,
+	ROW_G_STATUS,
+	ROW_G_STATUS_JSON,
+	ROW_G_STATS,
+	ROW_G_STATS_JSON,
+	ROW_G_EVENTS,
+	ROW_G_EVENTS_JSONL,
+	ROW_G_ALLOCATIONS,
+	ROW_G_ALLOCATIONS_JSON,
+	ROW_G_STACK,
+	ROW_G_PARENT,
+	ROW_G_CHILDREN,
+	ROW_G_CHILD,
+	/* by-state/<state>/<goid> and so on */
+	ROW_STATE,
+	ROW_STATE_LINK,
+	ROW_WAIT,
+	ROW_WAIT_LINK,
+	ROW_FUNC,
+	ROW_FUNC_LINK,
+	ROW_TYPE,
+	ROW_SAMPLE,
+	ROW_PAUSE,
+	ROW_MAX_OVERHEAD,
+	ROW_REPLAY,
+	ROW_PROCESS, /* processes/<pid>: its children are the root's */
+	ROW_SESSION,
+	ROW_SESSION_METADATA,
+	ROW_SESSION_EVENTS,
+	ROWS,
+};
+
+struct node_id {
+	enum node_row row;
+	unsigned tree;
+	uint64_t key;
+};
+
+struct fs;
+struct dirlist;
+
+/* A folder whose entries are not rows: how to find one by name, and all of them. */
+struct node_family {
+	enum node_row row; /* of the entries */
+	/* 0 and the entry, or -ENOENT. */
+	int (*find)(struct fs *fs, struct node_id dir, const char *name, struct node_id *ret);
+	/* Adds every entry, by ascending key. 0 or -errno. */
+	int (*list)(struct fs *fs, struct node_id dir, struct dirlist *list);
+};
+
+/* What a control file takes and shows. */
+struct node_control {
+	bool (*here)(const struct control *c);
+	void (*show)(const struct control *c, struct buf *out);
+	/* `text` without the newline; 0 or -errno, and then nothing has changed. */
+	int (*set)(const struct control *c, const char *text);
+};
+
+struct node {
+	const char *name; /* NULL: given by the parent's family */
+	enum node_row parent;
+	enum node_kind kind;
+	unsigned flags;
+	view_fn view;                       /* NODE_TEXT, unless control or type */
+	const struct node_family *family;   /* NODE_DIR */
+	const struct node_control *control; /* NODE_TEXT, mode 0644 */
+};
+
+extern const struct node nodes[ROWS];
+
+/* Defined where they are at home: tree.c, by.c, control.c. */
+extern const struct node_family family_goroutines, family_children, family_processes;
+extern const struct node_family family_states, family_state, family_waits, family_wait;
+extern const struct node_family family_funcs, family_func, family_types, family_sessions;
+extern const struct node_control control_sample, control_pause, control_max_overhead;
+extern const struct node_control control_replay;
+
+/* Bits of an inode number; a goroutine above NODE_KEY_MAX has no file. */
+#define NODE_KEY_BITS  45
+#define NODE_TREE_BITS 11
+#define NODE_KEY_MAX   ((1ull << NODE_KEY_BITS) - 1)
+
+uint64_t node_ino(struct node_id id);
+/* false when no node can have this number. */
+bool node_decode(uint64_t ino, struct node_id *ret);
+/* The row of the static entry `name` of folder `dir`; -1 when there is none. */
+int node_static_child(enum node_row dir, const char *name);
+/* Is `row` a static entry of folder `dir`? */
+bool node_is_child(enum node_row dir, enum node_row row);
+mode_t node_mode(enum node_row row); /* type and permissions */
+
+#endif

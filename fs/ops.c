@@ -1,0 +1,509 @@
+/*
+ * The operations libfuse calls: thin. Each finds what is asked for and answers once, here or, when
+ * that may take long, on a helper thread that does the same (struct request).
+ */
+#include "fs/fs_internal.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "core/base/log.h"
+
+#define BACKLOG_INLINE 4096        /* events rendered without asking a helper: 2 ms or so */
+#define READ_INLINE    (64 * 1024) /* bytes of events likewise */
+
+enum request_kind { REQUEST_LOOKUP, REQUEST_GETATTR, REQUEST_OPEN, REQUEST_READ, REQUEST_OPENDIR };
+
+struct request {
+	struct fs *fs;
+	fuse_req_t req;
+	enum request_kind kind;
+	struct node_id id;
+	struct fuse_file_info fi; /* open and read */
+	uint64_t off;
+	size_t size;
+};
+
+void fs_reply_err(fuse_req_t req, int err)
+{
+	/* "No such system call" would make the kernel stop asking for this operation for good. */
+	fuse_reply_err(req, err == -ENOSYS ? EOPNOTSUPP : -err);
+}
+
+static struct handle *handle_of(const struct fuse_file_info *fi)
+{
+	return (struct handle *)(uintptr_t)fi->fh;
+}
+
+static struct fs *fs_of(fuse_req_t req)
+{
+	return fuse_req_userdata(req);
+}
+
+/* --- requests that may take long ---------------------------------------------------------- */
+
+static int reply_entry(const struct request *r)
+{
+	struct fuse_entry_param e = {.ino = node_ino(r->id), .generation = 1};
+	int err = fs_attr(r->fs, r->id, LOOK_NAME, &e.attr);
+
+	if (err)
+		return err;
+	e.attr_timeout = fs_attr_timeout(r->id);
+	e.entry_timeout = fs_entry_timeout(r->id);
+	fuse_reply_entry(r->req, &e);
+	return 0;
+}
+
+static int reply_attr(const struct request *r)
+{
+	struct stat st;
+	int err = fs_attr(r->fs, r->id, LOOK_STAT, &st);
+
+	if (err)
+		return err;
+	fuse_reply_attr(r->req, &st, fs_attr_timeout(r->id));
+	return 0;
+}
+
+static int reply_open(struct request *r)
+{
+	int err = handle_open(r->fs, r->id, &r->fi);
+
+	if (err)
+		return err;
+	/* Interrupted meanwhile: there will be no release. */
+	if (fuse_reply_open(r->req, &r->fi) == -ENOENT)
+		handle_free(r->fs, handle_of(&r->fi));
+	return 0;
+}
+
+static int reply_read(const struct request *r)
+{
+	struct buf out cleanup_buf_ = BUF_INIT;
+	int err = handle_read(r->fs, handle_of(&r->fi), r->off, r->size, &out);
+
+	if (err)
+		return err;
+	fuse_reply_buf(r->req, out.data, out.len);
+	return 0;
+}
+
+static int reply_opendir(struct request *r)
+{
+	struct handle *h = handle_new(r->id);
+	int err;
+
+	if (!h)
+		return -ENOMEM;
+	err = fs_list(r->fs, r->id, &h->dir);
+	if (err) {
+		handle_free(r->fs, h);
+		return err;
+	}
+	r->fi.fh = (uint64_t)(uintptr_t)h;
+	if (fuse_reply_open(r->req, &r->fi) == -ENOENT)
+		handle_free(r->fs, h);
+	return 0;
+}
+
+static void serve(struct request *r)
+{
+	int err = 0;
+
+	switch (r->kind) {
+	case REQUEST_LOOKUP:
+		err = reply_entry(r);
+		break;
+	case REQUEST_GETATTR:
+		err = reply_attr(r);
+		break;
+	case REQUEST_OPEN:
+		err = reply_open(r);
+		break;
+	case REQUEST_READ:
+		err = reply_read(r);
+		break;
+	case REQUEST_OPENDIR:
+		err = reply_opendir(r);
+		break;
+	}
+	if (err)
+		fs_reply_err(r->req, err);
+}
+
+static void serve_later(void *arg)
+{
+	serve(arg);
+	free(arg);
+}
+
+static bool far_behind(struct fs *fs, struct node_id id)
+{
+	struct log *log;
+	bool far;
+
+	if (logs_get(fs, id, &log))
+		return false;
+	far = follow_backlog(log_text(log)) > BACKLOG_INLINE;
+	logs_put(fs, log);
+	return far;
+}
+
+/* Who serves this request; NULL: the thread that got it. */
+static struct workers *helper_for(const struct request *r)
+{
+	const struct node *n = &nodes[r->id.row];
+	struct fs *fs = r->fs;
+
+	switch (n->kind) {
+	case NODE_SESSION:
+		return fs->slow;
+	case NODE_LOG:
+		if (r->kind == REQUEST_READ && r->size > READ_INLINE)
+			return fs->quick;
+		return far_behind(fs, r->id) ? fs->quick : NULL;
+	case NODE_TEXT:
+		if (!(n->flags & NODE_HEAVY) || r->kind == REQUEST_READ)
+			return NULL;
+		if (n->flags & NODE_NO_STAT)
+			return r->kind == REQUEST_OPEN ? fs->slow : NULL;
+		return fs->quick;
+	case NODE_DIR:
+		if (r->kind != REQUEST_OPENDIR || !(n->flags & NODE_HEAVY))
+			return NULL;
+		return r->id.row == ROW_SESSIONS ? fs->slow : fs->quick;
+	default:
+		return NULL;
+	}
+}
+
+static void start(struct request *r)
+{
+	struct workers *helper = helper_for(r);
+	struct request *copy;
+
+	if (!helper) {
+		serve(r);
+		return;
+	}
+	copy = malloc(sizeof(*copy));
+	if (copy)
+		*copy = *r;
+	if (!copy || workers_push(helper, serve_later, copy)) {
+		free(copy);
+		fuse_reply_err(r->req, ENOMEM);
+	}
+}
+
+static void start_on(fuse_req_t req, fuse_ino_t ino, enum request_kind kind,
+		     const struct fuse_file_info *fi, size_t size, off_t off)
+{
+	struct request r = {.fs = fs_of(req), .req = req, .kind = kind, .size = size};
+
+	r.off = (uint64_t)off;
+	if (fi)
+		r.fi = *fi;
+	if (!node_decode(ino, &r.id))
+		fuse_reply_err(req, ENOENT);
+	else
+		start(&r);
+}
+
+/* --- names and attributes ----------------------------------------------------------------- */
+
+static void op_init(void *userdata, struct fuse_conn_info *conn)
+{
+	/* Rendered bytes are in memory already: splicing them through a pipe is slower. */
+	conn->want &= ~(unsigned)(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE |
+				  FUSE_CAP_SPLICE_MOVE | FUSE_CAP_ATOMIC_O_TRUNC);
+}
+
+static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct request r = {.fs = fs_of(req), .req = req, .kind = REQUEST_LOOKUP};
+	struct node_id dir;
+	int err = -ENOENT;
+
+	if (node_decode(parent, &dir))
+		err = fs_find(r.fs, dir, name, &r.id);
+	if (err)
+		fs_reply_err(req, err);
+	else
+		start(&r);
+}
+
+static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	start_on(req, ino, REQUEST_GETATTR, NULL, 0, 0);
+}
+
+/* "echo x > file" truncates first: accepted where writing is, and without effect. So are times. */
+static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
+		       struct fuse_file_info *fi)
+{
+	const int harmless = FUSE_SET_ATTR_SIZE | FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME |
+			     FUSE_SET_ATTR_ATIME_NOW | FUSE_SET_ATTR_MTIME_NOW |
+			     FUSE_SET_ATTR_CTIME;
+	struct node_id id;
+
+	if (!node_decode(ino, &id))
+		fuse_reply_err(req, ENOENT);
+	else if (!nodes[id.row].control || to_set & ~harmless)
+		fuse_reply_err(req, EPERM);
+	else
+		op_getattr(req, ino, fi);
+}
+
+static void op_readlink(fuse_req_t req, fuse_ino_t ino)
+{
+	struct buf target cleanup_buf_ = BUF_INIT;
+	struct node_id id;
+	int err = -ENOENT;
+
+	if (node_decode(ino, &id) && nodes[id.row].kind == NODE_LINK)
+		err = fs_readlink(fs_of(req), id, &target);
+	if (err)
+		fs_reply_err(req, err);
+	else
+		fuse_reply_readlink(req, target.data);
+}
+
+/* --- files -------------------------------------------------------------------------------- */
+
+static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	start_on(req, ino, REQUEST_OPEN, fi, 0, 0);
+}
+
+static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+		    struct fuse_file_info *fi)
+{
+	struct handle *h = handle_of(fi);
+
+	if (h->pipe)
+		pipe_read(fs_of(req)->pipes, h->pipe, req, size, fi->flags & O_NONBLOCK);
+	else
+		start_on(req, ino, REQUEST_READ, fi, size, off);
+}
+
+static void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t off,
+		     struct fuse_file_info *fi)
+{
+	/* ">>" writes at the end of what is shown: where does not matter, a write is a command. */
+	int err = handle_write(fs_of(req), handle_of(fi), data, size);
+
+	if (err)
+		fs_reply_err(req, err);
+	else
+		fuse_reply_write(req, size);
+}
+
+static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	handle_free(fs_of(req), handle_of(fi));
+	fuse_reply_err(req, 0);
+}
+
+static void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	fuse_reply_err(req, 0);
+}
+
+static void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
+{
+	fuse_reply_err(req, 0);
+}
+
+static void op_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
+		    struct fuse_pollhandle *ph)
+{
+	struct handle *h = handle_of(fi);
+
+	if (h->pipe) {
+		pipe_poll(fs_of(req)->pipes, h->pipe, req, ph);
+		return;
+	}
+	if (ph)
+		fuse_pollhandle_destroy(ph);
+	fuse_reply_poll(req, POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM);
+}
+
+static void op_statfs(fuse_req_t req, fuse_ino_t ino)
+{
+	struct fs *fs = fs_of(req);
+	struct feed *feed = model_feed(fs->model);
+	struct model_totals t;
+	struct statvfs st = {.f_bsize = 4096, .f_frsize = 4096, .f_namemax = ESCAPE_MAX};
+	uint64_t kept = (feed_head(feed) - feed_tail(feed)) * sizeof(struct event);
+
+	model_totals(fs->model, -1, &t);
+	st.f_blocks = feed_capacity(feed) * sizeof(struct event) / st.f_frsize;
+	st.f_bfree = st.f_blocks - MIN(kept / st.f_frsize, st.f_blocks);
+	st.f_bavail = st.f_bfree;
+	st.f_files = t.live_total + t.exited_retained;
+	fuse_reply_statfs(req, &st);
+}
+
+/* --- folders ------------------------------------------------------------------------------ */
+
+static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	start_on(req, ino, REQUEST_OPENDIR, fi, 0, 0);
+}
+
+/* One listing in the making. */
+struct listing {
+	fuse_req_t req;
+	bool plus;
+	char *data;
+	size_t size, used;
+};
+
+/* false when the entry does not fit any more. `id` NULL: "." or "..". */
+static bool add_entry(struct listing *l, const char *name, const struct node_id *id, off_t next)
+{
+	struct fs *fs = fs_of(l->req);
+	struct fuse_entry_param e = {.generation = 1};
+	enum node_kind kind = id ? nodes[id->row].kind : NODE_DIR;
+	size_t room = l->size - l->used, n;
+
+	e.attr.st_ino = id ? node_ino(*id) : FUSE_ROOT_ID;
+	e.attr.st_mode = id ? node_mode(id->row) : S_IFDIR;
+	/* A file's size is rendered: whoever wants it asks. What no attributes are given for
+	 * has the node number 0. */
+	if (l->plus && id && (kind == NODE_DIR || kind == NODE_LINK) &&
+	    !fs_attr_quick(fs, *id, &e.attr)) {
+		e.ino = node_ino(*id);
+		e.attr_timeout = fs_attr_timeout(*id);
+		e.entry_timeout = fs_entry_timeout(*id);
+	}
+	n = l->plus ? fuse_add_direntry_plus(l->req, l->data + l->used, room, name, &e, next)
+		    : fuse_add_direntry(l->req, l->data + l->used, room, name, &e.attr, next);
+	if (n > room)
+		return false;
+	l->used += n;
+	return true;
+}
+
+/* Offsets: 0 the beginning, 1 after ".", 2 after "..", key + 3 after the entry with that key. */
+static void list_from(struct listing *l, const struct dirlist *d, uint64_t off)
+{
+	char space[24];
+
+	if (off < 1 && !add_entry(l, ".", NULL, 1))
+		return;
+	if (off < 2 && !add_entry(l, "..", NULL, 2))
+		return;
+	for (size_t i = dirlist_seek(d, off < 2 ? 0 : off - 2); i < d->n; i++) {
+		if (!add_entry(l, dirlist_name(d, i, space), &d->rows[i].id,
+			       (off_t)(d->rows[i].key + 3)))
+			return;
+	}
+}
+
+static void read_folder(fuse_req_t req, size_t size, off_t off, struct fuse_file_info *fi,
+			bool plus)
+{
+	struct listing l = {.req = req, .plus = plus, .size = size, .data = malloc(size)};
+	struct handle *h = handle_of(fi);
+	int err = l.data ? 0 : -ENOMEM;
+
+	pthread_mutex_lock(&h->lock);
+	/* From the beginning again (rewinddir): as it is now. */
+	if (!err && !off && h->listed) {
+		dirlist_free(&h->dir);
+		err = fs_list(fs_of(req), h->id, &h->dir);
+	}
+	h->listed |= off > 0;
+	if (!err)
+		list_from(&l, &h->dir, (uint64_t)off);
+	pthread_mutex_unlock(&h->lock);
+	if (err)
+		fs_reply_err(req, err);
+	else
+		fuse_reply_buf(req, l.data, l.used);
+	free(l.data);
+}
+
+static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+		       struct fuse_file_info *fi)
+{
+	read_folder(req, size, off, fi, false);
+}
+
+static void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+			   struct fuse_file_info *fi)
+{
+	read_folder(req, size, off, fi, true);
+}
+
+/* --- what cannot be done -------------------------------------------------------------------- */
+
+static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t dev)
+{
+	fuse_reply_err(req, EPERM);
+}
+
+static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+{
+	fuse_reply_err(req, EPERM);
+}
+
+static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	fuse_reply_err(req, EPERM);
+}
+
+static void op_symlink(fuse_req_t req, const char *link, fuse_ino_t parent, const char *name)
+{
+	fuse_reply_err(req, EPERM);
+}
+
+static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t newparent,
+		      const char *newname, unsigned flags)
+{
+	fuse_reply_err(req, EPERM);
+}
+
+static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent, const char *newname)
+{
+	fuse_reply_err(req, EPERM);
+}
+
+static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+		      struct fuse_file_info *fi)
+{
+	fuse_reply_err(req, EPERM);
+}
+
+const struct fuse_lowlevel_ops fs_ops = {
+	.init = op_init,
+	.lookup = op_lookup,
+	.getattr = op_getattr,
+	.setattr = op_setattr,
+	.readlink = op_readlink,
+	.open = op_open,
+	.read = op_read,
+	.write = op_write,
+	.flush = op_flush,
+	.release = op_release,
+	.fsync = op_fsync,
+	.poll = op_poll,
+	.statfs = op_statfs,
+	.opendir = op_opendir,
+	.readdir = op_readdir,
+	.readdirplus = op_readdirplus,
+	.releasedir = op_release,
+	.mknod = op_mknod,
+	.mkdir = op_mkdir,
+	.unlink = op_unlink,
+	.rmdir = op_unlink,
+	.symlink = op_symlink,
+	.rename = op_rename,
+	.link = op_link,
+	.create = op_create,
+	/* No forget: an inode number says all, nothing is kept. No lseek: there are no holes. */
+};

@@ -1,0 +1,423 @@
+/*
+ * events_pipe: a read waits for the next event. Each reader has its own cursor into the feed,
+ * beginning at "now". Reads are parked without occupying a thread; one thread of this file answers
+ * them when the feed's writer, through a listener, says that something came. The writer pays for
+ * that only while somebody waits (`armed`).
+ *
+ * Locks: the lock of struct pipes is never held while replying. libfuse calls interrupted() with a
+ * lock of the request held, which none of its other calls needs.
+ */
+#include "fs/fs_internal.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+
+#define FILL_EVENTS 256
+#define CHECK_MS    200 /* how often waiting readers look whether their process has ended */
+
+struct parked {
+	struct parked *next;
+	fuse_req_t req;
+	size_t size;
+};
+
+struct pipe_reader {
+	struct pipe_reader *next; /* all below is protected by the lock of struct pipes */
+	unsigned tree;
+	uint64_t cursor;
+	struct buf text; /* rendered, from `given` on not read yet */
+	size_t given;
+	struct parked *parked; /* in order of arrival */
+	struct fuse_pollhandle *poll;
+};
+
+struct pipes {
+	struct fs *fs;
+	struct feed *feed;
+	int wake_fd;
+	atomic_bool armed; /* somebody waits: the listener writes wake_fd */
+	pthread_t thread;
+	bool started;
+	pthread_mutex_t lock;
+	struct pipe_reader *readers; /* protected by lock */
+	bool ended, stop;            /* protected by lock */
+};
+
+static void wake(struct pipes *p)
+{
+	uint64_t one = 1;
+	ssize_t n = write(p->wake_fd, &one, sizeof(one));
+
+	(void)n; /* full means that it is awake */
+}
+
+/* On the feed writer's thread. */
+static void on_append(void *arg)
+{
+	struct pipes *p = arg;
+
+	if (atomic_load_explicit(&p->armed, memory_order_relaxed) &&
+	    atomic_exchange(&p->armed, false))
+		wake(p);
+}
+
+/* Is `ev` one for a reader of this tree? */
+static bool is_for(const struct fs *fs, unsigned tree, const struct event *ev)
+{
+	return (!tree && fs->config.many) || model_procs(fs->model) <= 1 ||
+	       ev->proc == fs_proc(fs, tree);
+}
+
+/* Renders what has come, until there is something to read or nothing more. Under the lock. */
+static void fill(struct pipes *p, struct pipe_reader *r)
+{
+	struct fs *fs = p->fs;
+	const struct event_format *f =
+		!r->tree && fs->config.many ? &fs->format_root : &fs->format_proc;
+	struct event events[FILL_EVENTS];
+	uint64_t missed;
+	size_t n;
+
+	if (r->given < r->text.len)
+		return;
+	buf_reset(&r->text);
+	r->given = 0;
+	do {
+		missed = 0;
+		n = feed_read(p->feed, &r->cursor, events, FILL_EVENTS, &missed);
+		if (missed && n)
+			follow_trimmed_line(f, false, events[0].time_ns,
+					    !r->tree && fs->config.many ? "count" : "of", missed,
+					    &r->text);
+		for (size_t i = 0; i < n; i++) {
+			if (is_for(fs, r->tree, &events[i]))
+				event_format_text(f, &events[i], &r->text);
+		}
+	} while (n && !r->text.len);
+}
+
+/* Will nothing more come for this reader? Ask before fill(), so that what came last is seen. */
+static bool source_ended(const struct pipes *p, const struct pipe_reader *r)
+{
+	struct fs *fs = p->fs;
+	struct proc_info info;
+
+	if (p->ended || feed_closed(p->feed))
+		return true;
+	if (!r->tree && fs->config.many)
+		return false;
+	return !model_proc(fs->model, fs_proc(fs, r->tree), &info) && info.state == PROC_EXITED;
+}
+
+static bool readable(const struct pipe_reader *r)
+{
+	return r->given < r->text.len;
+}
+
+/* Takes up to `size` bytes. Under the lock. */
+static int take(struct pipe_reader *r, size_t size, struct buf *out)
+{
+	size_t n = MIN(size, r->text.len - r->given);
+
+	buf_add(out, r->text.data + r->given, n);
+	if (!buf_error(out))
+		r->given += n;
+	return buf_error(out);
+}
+
+static void reply(fuse_req_t req, int err, const struct buf *out)
+{
+	if (err)
+		fs_reply_err(req, err);
+	else
+		fuse_reply_buf(req, out->data, out->len);
+}
+
+/* A parked request of some reader that can be answered now, taken out; NULL. Under the lock. */
+static struct parked *take_ready(struct pipes *p, struct buf *out, int *ret_err)
+{
+	for (struct pipe_reader *r = p->readers; r; r = r->next) {
+		struct parked *parked = r->parked;
+		bool ended;
+
+		if (!parked)
+			continue;
+		ended = source_ended(p, r);
+		fill(p, r);
+		if (!readable(r) && !ended)
+			continue;
+		r->parked = parked->next;
+		*ret_err = take(r, parked->size, out);
+		return parked;
+	}
+	return NULL;
+}
+
+/* The same for somebody who polls. */
+static struct fuse_pollhandle *take_poll(struct pipes *p)
+{
+	for (struct pipe_reader *r = p->readers; r; r = r->next) {
+		struct fuse_pollhandle *poll = r->poll;
+		bool ended;
+
+		if (!poll)
+			continue;
+		ended = source_ended(p, r);
+		fill(p, r);
+		if (!readable(r) && !ended)
+			continue;
+		r->poll = NULL;
+		return poll;
+	}
+	return NULL;
+}
+
+/* Answers all that can be. Returns whether somebody still waits. */
+static bool serve(struct pipes *p)
+{
+	bool waiting = false;
+
+	for (;;) {
+		struct buf out cleanup_buf_ = BUF_INIT;
+		struct fuse_pollhandle *poll = NULL;
+		struct parked *parked;
+		int err = 0;
+
+		pthread_mutex_lock(&p->lock);
+		parked = take_ready(p, &out, &err);
+		if (!parked)
+			poll = take_poll(p);
+		for (struct pipe_reader *r = p->readers; !parked && !poll && r; r = r->next)
+			waiting |= r->parked || r->poll;
+		pthread_mutex_unlock(&p->lock);
+		if (!parked && !poll)
+			return waiting;
+		if (parked)
+			reply(parked->req, err, &out);
+		free(parked);
+		if (poll) {
+			fuse_lowlevel_notify_poll(poll);
+			fuse_pollhandle_destroy(poll);
+		}
+	}
+}
+
+static bool stopped(struct pipes *p)
+{
+	bool stop;
+
+	pthread_mutex_lock(&p->lock);
+	stop = p->stop;
+	pthread_mutex_unlock(&p->lock);
+	return stop;
+}
+
+static void *run(void *arg)
+{
+	struct pipes *p = arg;
+	struct pollfd fd = {.fd = p->wake_fd, .events = POLLIN};
+	bool waiting = false;
+
+	while (!stopped(p)) {
+		uint64_t count;
+
+		if (poll(&fd, 1, waiting ? CHECK_MS : -1) > 0 &&
+		    read(p->wake_fd, &count, sizeof(count)) < 0)
+			continue;
+		/* Armed before looking: what comes after the look wakes us again. */
+		atomic_store(&p->armed, true);
+		waiting = serve(p);
+	}
+	return NULL;
+}
+
+int pipes_new(struct fs *fs, struct pipes **ret)
+{
+	struct pipes *p = calloc(1, sizeof(*p));
+	int err;
+
+	if (!p)
+		return -ENOMEM;
+	p->fs = fs;
+	p->feed = model_feed(fs->model);
+	pthread_mutex_init(&p->lock, NULL);
+	p->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	err = -errno;
+	if (p->wake_fd < 0)
+		goto err_out;
+	err = feed_listen(p->feed, on_append, p);
+	if (err)
+		goto err_out;
+	err = start_thread(&p->thread, run, p);
+	if (err) {
+		feed_unlisten(p->feed, on_append, p);
+		goto err_out;
+	}
+	p->started = true;
+	*ret = p;
+	return 0;
+
+err_out:
+	pipes_free(p);
+	return err;
+}
+
+void pipes_free(struct pipes *p)
+{
+	if (!p)
+		return;
+	if (p->started) {
+		feed_unlisten(p->feed, on_append, p);
+		pthread_mutex_lock(&p->lock);
+		p->stop = true;
+		pthread_mutex_unlock(&p->lock);
+		wake(p);
+		pthread_join(p->thread, NULL);
+	}
+	if (p->wake_fd >= 0)
+		close(p->wake_fd);
+	pthread_mutex_destroy(&p->lock);
+	free(p);
+}
+
+static void low_latency(struct pipes *p, bool on)
+{
+	const struct control *c = p->fs->config.view->control;
+
+	if (c->low_latency)
+		c->low_latency(c->ctx, on);
+}
+
+int pipe_open(struct pipes *p, unsigned tree, struct pipe_reader **ret)
+{
+	struct pipe_reader *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return -ENOMEM;
+	r->tree = tree;
+	r->cursor = feed_head(p->feed);
+	pthread_mutex_lock(&p->lock);
+	r->next = p->readers;
+	p->readers = r;
+	pthread_mutex_unlock(&p->lock);
+	low_latency(p, true);
+	*ret = r;
+	return 0;
+}
+
+void pipe_close(struct pipes *p, struct pipe_reader *r)
+{
+	struct pipe_reader **at;
+
+	low_latency(p, false);
+	pthread_mutex_lock(&p->lock);
+	for (at = &p->readers; *at != r; at = &(*at)->next)
+		;
+	*at = r->next;
+	pthread_mutex_unlock(&p->lock);
+	/* The kernel closes a file after its last read was answered: nothing is parked. */
+	if (r->poll)
+		fuse_pollhandle_destroy(r->poll);
+	buf_free(&r->text);
+	free(r);
+}
+
+/* libfuse: the reader got a signal. `data` outlives every request. */
+static void interrupted(fuse_req_t req, void *data)
+{
+	struct pipes *p = data;
+	struct parked *found = NULL;
+
+	pthread_mutex_lock(&p->lock);
+	for (struct pipe_reader *r = p->readers; r && !found; r = r->next) {
+		struct parked **at = &r->parked;
+
+		while (*at && (*at)->req != req)
+			at = &(*at)->next;
+		found = *at;
+		if (found)
+			*at = found->next;
+	}
+	pthread_mutex_unlock(&p->lock);
+	if (found)
+		fuse_reply_err(req, EINTR);
+	free(found);
+}
+
+static int park(struct pipe_reader *r, fuse_req_t req, size_t size)
+{
+	struct parked **at = &r->parked, *parked = calloc(1, sizeof(*parked));
+
+	if (!parked)
+		return -ENOMEM;
+	parked->req = req;
+	parked->size = size;
+	while (*at)
+		at = &(*at)->next;
+	*at = parked;
+	return 0;
+}
+
+void pipe_read(struct pipes *p, struct pipe_reader *r, fuse_req_t req, size_t size, bool nonblock)
+{
+	struct buf out cleanup_buf_ = BUF_INIT;
+	bool ended, parked = false;
+	int err = 0;
+
+	/* Before the request can be answered by another thread. */
+	if (!nonblock)
+		fuse_req_interrupt_func(req, interrupted, p);
+	pthread_mutex_lock(&p->lock);
+	atomic_store(&p->armed, true);
+	ended = source_ended(p, r);
+	fill(p, r);
+	if (readable(r))
+		err = take(r, size, &out);
+	else if (nonblock && !ended)
+		err = -EAGAIN;
+	else if (!ended && fuse_req_interrupted(req))
+		err = -EINTR;
+	else if (!ended) {
+		err = park(r, req, size);
+		parked = !err;
+	}
+	pthread_mutex_unlock(&p->lock);
+	if (parked)
+		wake(p); /* it may sleep without a timeout */
+	else
+		reply(req, err, &out);
+}
+
+void pipe_poll(struct pipes *p, struct pipe_reader *r, fuse_req_t req, struct fuse_pollhandle *ph)
+{
+	struct fuse_pollhandle *old = ph;
+	unsigned events = 0;
+	bool ended;
+
+	pthread_mutex_lock(&p->lock);
+	atomic_store(&p->armed, true);
+	ended = source_ended(p, r);
+	fill(p, r);
+	if (readable(r) || ended) {
+		events = POLLIN | POLLRDNORM | (readable(r) ? 0 : POLLHUP);
+	} else if (ph) {
+		old = r->poll;
+		r->poll = ph;
+	}
+	pthread_mutex_unlock(&p->lock);
+	if (old)
+		fuse_pollhandle_destroy(old);
+	else if (!events)
+		wake(p);
+	fuse_reply_poll(req, events);
+}
+
+void pipes_end(struct pipes *p)
+{
+	pthread_mutex_lock(&p->lock);
+	p->ended = true;
+	pthread_mutex_unlock(&p->lock);
+	serve(p);
+}

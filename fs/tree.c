@@ -1,0 +1,266 @@
+/*
+ * What the tree holds: static entries from the node table, families of goroutines, processes and
+ * sessions from the model. Any thread.
+ */
+#include "fs/fs_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+unsigned fs_proc(const struct fs *fs, unsigned tree)
+{
+	return tree ? tree - 1 : fs->config.root_proc;
+}
+
+bool fs_row_here(const struct fs *fs, enum node_row row)
+{
+	const struct view *v = fs->config.view;
+	const struct node *n = &nodes[row];
+
+	if (n->control)
+		return n->control->here(v->control);
+	switch (row) {
+	case ROW_STACKS:
+		return v->live->stacks != NULL;
+	case ROW_G_STACK:
+		return v->live->stack != NULL;
+	case ROW_SESSIONS:
+		return fs->config.sessions != NULL;
+	default:
+		return true;
+	}
+}
+
+/* Entries that are there for some goroutines only. */
+static bool entry_here(struct fs *fs, struct node_id id)
+{
+	struct goroutine g;
+
+	if (!fs_row_here(fs, id.row))
+		return false;
+	if (id.row != ROW_G_PARENT)
+		return true;
+	return !model_goroutine(fs->model, fs_proc(fs, id.tree), id.key, &g) && g.parent;
+}
+
+static struct node_id child_of(struct node_id dir, enum node_row row)
+{
+	return (struct node_id){.row = row, .tree = dir.tree, .key = dir.key};
+}
+
+int fs_find(struct fs *fs, struct node_id dir, const char *name, struct node_id *ret)
+{
+	const struct node_family *family = nodes[dir.row].family;
+	int row = node_static_child(dir.row, name);
+
+	if (row >= 0) {
+		*ret = child_of(dir, (enum node_row)row);
+		return entry_here(fs, *ret) ? 0 : -ENOENT;
+	}
+	return family ? family->find(fs, dir, name, ret) : -ENOENT;
+}
+
+int fs_list(struct fs *fs, struct node_id dir, struct dirlist *list)
+{
+	const struct node_family *family = nodes[dir.row].family;
+	struct goroutine g;
+	int err;
+
+	/* A folder whose goroutine is gone is no longer there. */
+	if (nodes[dir.row].flags & NODE_GOROUTINE) {
+		err = model_goroutine(fs->model, fs_proc(fs, dir.tree), dir.key, &g);
+		if (err)
+			return err;
+	}
+	for (int row = 0; row < ROWS; row++) {
+		struct node_id id = child_of(dir, (enum node_row)row);
+
+		if (node_is_child(dir.row, id.row) && entry_here(fs, id))
+			dirlist_add(list, (uint64_t)row, id, nodes[row].name);
+	}
+	err = family ? family->list(fs, dir, list) : 0;
+	return err ? err : list->err;
+}
+
+/* --- goroutines/ and children/ ----------------------------------------------------------- */
+
+static int find_goroutine(struct fs *fs, struct node_id dir, const char *name, struct node_id *ret)
+{
+	struct goroutine g;
+	uint64_t goid;
+	int err;
+
+	if (!parse_number(name, &goid) || goid > NODE_KEY_MAX)
+		return -ENOENT;
+	err = model_goroutine(fs->model, fs_proc(fs, dir.tree), goid, &g);
+	if (err)
+		return err;
+	if (dir.row == ROW_G_CHILDREN && g.parent != dir.key)
+		return -ENOENT;
+	*ret = (struct node_id){.row = nodes[dir.row].family->row, .tree = dir.tree, .key = goid};
+	return 0;
+}
+
+static int list_goroutines(struct fs *fs, struct node_id dir, struct dirlist *list)
+{
+	struct goroutine *all cleanup_free_ = NULL;
+	size_t n;
+	int err = model_goroutines(fs->model, fs_proc(fs, dir.tree), true, &all, &n);
+
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	for (size_t i = 0; i < n; i++) {
+		struct node_id id = {nodes[dir.row].family->row, dir.tree, all[i].goid};
+
+		if (all[i].goid <= NODE_KEY_MAX &&
+		    (dir.row != ROW_G_CHILDREN || all[i].parent == dir.key))
+			dirlist_add(list, all[i].goid, id, NULL);
+	}
+	return 0;
+}
+
+const struct node_family family_goroutines = {ROW_GOROUTINE, find_goroutine, list_goroutines};
+const struct node_family family_children = {ROW_G_CHILD, find_goroutine, list_goroutines};
+
+/* --- processes/ ------------------------------------------------------------------------- */
+
+static int find_process(struct fs *fs, struct node_id dir, const char *name, struct node_id *ret)
+{
+	uint64_t pid;
+	int proc;
+
+	if (!parse_number(name, &pid) || pid > INT32_MAX)
+		return -ENOENT;
+	proc = model_proc_by_pid(fs->model, (pid_t)pid);
+	if (proc < 0)
+		return proc;
+	*ret = (struct node_id){.row = ROW_PROCESS, .tree = (unsigned)proc + 1};
+	return 0;
+}
+
+static int list_processes(struct fs *fs, struct node_id dir, struct dirlist *list)
+{
+	unsigned procs = model_procs(fs->model);
+	struct proc_info info;
+	char name[24];
+
+	for (unsigned p = 0; p < procs; p++) {
+		struct node_id id = {.row = ROW_PROCESS, .tree = p + 1};
+
+		/* A number that was used again stands for the process that has it now. */
+		if (model_proc(fs->model, p, &info) ||
+		    model_proc_by_pid(fs->model, info.pid) != (int)p)
+			continue;
+		snprintf(name, sizeof(name), "%d", info.pid);
+		dirlist_add(list, p, id, name);
+	}
+	return 0;
+}
+
+const struct node_family family_processes = {ROW_PROCESS, find_process, list_processes};
+
+/* --- sessions/ -------------------------------------------------------------------------- */
+
+/* The key of a session id: they are few and stay, so each is given one for good. */
+static int session_key(struct fs *fs, const char *id, uint64_t *ret)
+{
+	char **ids;
+	size_t i;
+	int err = 0;
+
+	pthread_mutex_lock(&fs->sessions_lock);
+	for (i = 0; i < fs->n_session_ids && strcmp(fs->session_ids[i], id); i++)
+		;
+	if (i == fs->n_session_ids) {
+		ids = realloc(fs->session_ids, (i + 1) * sizeof(*ids));
+		if (ids) {
+			fs->session_ids = ids;
+			ids[i] = strdup(id);
+		}
+		if (ids && ids[i])
+			fs->n_session_ids++;
+		else
+			err = -ENOMEM;
+	}
+	pthread_mutex_unlock(&fs->sessions_lock);
+	*ret = i;
+	return err;
+}
+
+const char *fs_session_id(struct fs *fs, uint64_t key)
+{
+	const char *id;
+
+	pthread_mutex_lock(&fs->sessions_lock);
+	id = key < fs->n_session_ids ? fs->session_ids[key] : NULL;
+	pthread_mutex_unlock(&fs->sessions_lock);
+	return id;
+}
+
+static int find_session(struct fs *fs, struct node_id dir, const char *name, struct node_id *ret)
+{
+	const struct fs_sessions *s = fs->config.sessions;
+	uint64_t size, mtime_ns, key;
+	int err = s->stat(s->ctx, name, FS_SESSION_METADATA, &size, &mtime_ns);
+
+	if (!err)
+		err = session_key(fs, name, &key);
+	if (err)
+		return err;
+	*ret = (struct node_id){.row = ROW_SESSION, .key = key};
+	return 0;
+}
+
+struct session_list {
+	struct fs *fs;
+	struct dirlist *list;
+};
+
+static void add_session(void *arg, const char *name)
+{
+	struct session_list *l = arg;
+	uint64_t key;
+	int err = session_key(l->fs, name, &key);
+
+	if (err)
+		l->list->err = err;
+	else
+		dirlist_add(l->list, key, (struct node_id){.row = ROW_SESSION, .key = key}, name);
+}
+
+static int list_sessions(struct fs *fs, struct node_id dir, struct dirlist *list)
+{
+	struct session_list l = {fs, list};
+	const struct fs_sessions *s = fs->config.sessions;
+	int err = s->list(s->ctx, add_session, &l);
+
+	dirlist_sort(list);
+	return err;
+}
+
+const struct node_family family_sessions = {ROW_SESSION, find_session, list_sessions};
+
+/* --- links ------------------------------------------------------------------------------ */
+
+int fs_readlink(struct fs *fs, struct node_id id, struct buf *out)
+{
+	struct goroutine g;
+	int err;
+
+	switch (id.row) {
+	case ROW_G_PARENT:
+		err = model_goroutine(fs->model, fs_proc(fs, id.tree), id.key, &g);
+		if (err)
+			return err;
+		buf_addf(out, "../%llu", (unsigned long long)g.parent);
+		break;
+	case ROW_G_CHILD:
+		buf_addf(out, "../../%llu", (unsigned long long)id.key);
+		break;
+	default:
+		buf_addf(out, "../../goroutines/%llu", (unsigned long long)id.key);
+		break;
+	}
+	return buf_error(out);
+}

@@ -1,0 +1,139 @@
+/*
+ * types/<type>: what a process allocated of one Go type. Two types may share a name; the one known
+ * first has it, the others have "%~" and their number after it. Any thread.
+ */
+#include "fs/fs_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static int by_type(const void *a, const void *b)
+{
+	const struct allocation *x = a, *y = b;
+
+	if (x->type_id != y->type_id)
+		return x->type_id < y->type_id ? -1 : 1;
+	return (int)x->event_type - (int)y->event_type;
+}
+
+/* The rows of a process by ascending type; the caller frees. */
+static int totals(struct fs *fs, unsigned tree, struct allocation **ret, size_t *ret_n)
+{
+	int err = model_type_totals(fs->model, fs_proc(fs, tree), ret, ret_n);
+
+	if (err == -ENOENT) {
+		*ret = NULL;
+		*ret_n = 0;
+		return 0;
+	}
+	if (!err && *ret_n > 1)
+		qsort(*ret, *ret_n, sizeof(**ret), by_type);
+	return err;
+}
+
+static const char *type_name(const struct fs *fs, uint32_t id)
+{
+	return names_type(model_names(fs->model), id)->name;
+}
+
+/* An entry while the folder is put together: sorted by name to find those that share one. */
+struct type_entry {
+	const char *name;
+	uint32_t id;
+};
+
+static int by_name(const void *a, const void *b)
+{
+	const struct type_entry *x = a, *y = b;
+	int order = strcmp(x->name, y->name);
+
+	return order ? order : x->id < y->id ? -1 : x->id > y->id;
+}
+
+static int list_types(struct fs *fs, struct node_id dir, struct dirlist *list)
+{
+	struct allocation *rows cleanup_free_ = NULL;
+	struct type_entry *entries cleanup_free_ = NULL;
+	char name[ESCAPE_MAX + 1 + 16];
+	size_t n, types = 0;
+	int err = totals(fs, dir.tree, &rows, &n);
+
+	if (err)
+		return err;
+	entries = calloc(n + 1, sizeof(*entries));
+	if (!entries)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		if (!i || rows[i].type_id != rows[i - 1].type_id)
+			entries[types++] = (struct type_entry){type_name(fs, rows[i].type_id),
+							       rows[i].type_id};
+	}
+	qsort(entries, types, sizeof(*entries), by_name);
+	for (size_t i = 0; i < types; i++) {
+		struct node_id id = {ROW_TYPE, dir.tree, entries[i].id};
+
+		escape_name(entries[i].name, id.key, name);
+		if (i && !strcmp(entries[i].name, entries[i - 1].name)) {
+			size_t keep = MIN(strlen(name), (size_t)ESCAPE_MAX - 12);
+
+			snprintf(name + keep, sizeof(name) - keep, "%%~%x", entries[i].id);
+		}
+		dirlist_add(list, entries[i].id, id, name);
+	}
+	dirlist_sort(list);
+	return 0;
+}
+
+static int find_type(struct fs *fs, struct node_id dir, const char *name, struct node_id *ret)
+{
+	struct allocation *rows cleanup_free_ = NULL;
+	const char *mark = strstr(name, "%~");
+	unsigned wanted = 0;
+	size_t n;
+	int err = totals(fs, dir.tree, &rows, &n);
+
+	if (err)
+		return err;
+	if (mark && sscanf(mark, "%%~%x", &wanted) != 1)
+		return -ENOENT;
+	for (size_t i = 0; i < n; i++) {
+		uint32_t id = rows[i].type_id;
+
+		if (mark ? id == wanted : escape_is(type_name(fs, id), id, name)) {
+			*ret = (struct node_id){ROW_TYPE, dir.tree, id};
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+const struct node_family family_types = {ROW_TYPE, find_type, list_types};
+
+int render_type(struct fs *fs, struct node_id id, struct buf *out)
+{
+	const struct go_type *type = names_type(model_names(fs->model), (uint32_t)id.key);
+	struct allocation *rows cleanup_free_ = NULL;
+	uint64_t count = 0, bytes = 0;
+	bool found = false;
+	size_t n;
+	int err = totals(fs, id.tree, &rows, &n);
+
+	if (err)
+		return err;
+	buf_addf(out, "type %s\nkind %s\nsize_bytes %llu\n", type->name, go_kind_name(type->kind),
+		 (unsigned long long)type->size);
+	for (size_t i = 0; i < n; i++) {
+		if (rows[i].type_id != id.key)
+			continue;
+		found = true;
+		count += rows[i].count;
+		bytes += rows[i].bytes;
+		buf_addf(out, "%s_count %llu\n%s_bytes %llu\n", event_type_name(rows[i].event_type),
+			 (unsigned long long)rows[i].count, event_type_name(rows[i].event_type),
+			 (unsigned long long)rows[i].bytes);
+	}
+	buf_addf(out, "count %llu\nbytes %llu\n", (unsigned long long)count,
+		 (unsigned long long)bytes);
+	return found ? buf_error(out) : -ENOENT;
+}

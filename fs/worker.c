@@ -1,0 +1,113 @@
+/* A queue and the threads that serve it. The queue's lock is held for pushing and taking only. */
+#include "fs/worker.h"
+
+#include <errno.h>
+#include <signal.h>
+
+#include "core/base/util.h"
+
+#define THREADS_MAX 4
+
+struct job {
+	struct job *next;
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+struct workers {
+	pthread_mutex_t lock;
+	pthread_cond_t ready;
+	struct job *head, **tail; /* protected by lock */
+	bool stop;                /* protected by lock */
+	pthread_t threads[THREADS_MAX];
+	unsigned n;
+};
+
+int start_thread(pthread_t *ret, void *(*fn)(void *arg), void *arg)
+{
+	sigset_t all, old;
+	int err;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	err = -pthread_create(ret, NULL, fn, arg);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return err;
+}
+
+static void *work(void *arg)
+{
+	struct workers *w = arg;
+
+	pthread_mutex_lock(&w->lock);
+	while (w->head || !w->stop) {
+		struct job *job = w->head;
+
+		if (!job) {
+			pthread_cond_wait(&w->ready, &w->lock);
+			continue;
+		}
+		w->head = job->next;
+		if (!w->head)
+			w->tail = &w->head;
+		pthread_mutex_unlock(&w->lock);
+		job->fn(job->arg);
+		free(job);
+		pthread_mutex_lock(&w->lock);
+	}
+	pthread_mutex_unlock(&w->lock);
+	return NULL;
+}
+
+int workers_new(unsigned threads, struct workers **ret)
+{
+	struct workers *w = calloc(1, sizeof(*w));
+	int err;
+
+	if (!w)
+		return -ENOMEM;
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->ready, NULL);
+	w->tail = &w->head;
+	while (w->n < MIN(threads, THREADS_MAX)) {
+		err = start_thread(&w->threads[w->n], work, w);
+		if (err) {
+			workers_free(w);
+			return err;
+		}
+		w->n++;
+	}
+	*ret = w;
+	return 0;
+}
+
+void workers_free(struct workers *w)
+{
+	if (!w)
+		return;
+	pthread_mutex_lock(&w->lock);
+	w->stop = true;
+	pthread_cond_broadcast(&w->ready);
+	pthread_mutex_unlock(&w->lock);
+	for (unsigned i = 0; i < w->n; i++)
+		pthread_join(w->threads[i], NULL);
+	pthread_cond_destroy(&w->ready);
+	pthread_mutex_destroy(&w->lock);
+	free(w);
+}
+
+int workers_push(struct workers *w, void (*fn)(void *arg), void *arg)
+{
+	struct job *job = calloc(1, sizeof(*job));
+
+	if (!job)
+		return -ENOMEM;
+	job->fn = fn;
+	job->arg = arg;
+	pthread_mutex_lock(&w->lock);
+	*w->tail = job;
+	w->tail = &job->next;
+	pthread_cond_signal(&w->ready);
+	pthread_mutex_unlock(&w->lock);
+	return 0;
+}

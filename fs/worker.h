@@ -1,0 +1,21 @@
+/*
+ * Threads that do what a request handler must not wait for: large renderings, stacks, disk.
+ * A job owns its argument and answers its request itself. Any thread may push.
+ */
+#ifndef XGOTOPFS_FS_WORKER_H
+#define XGOTOPFS_FS_WORKER_H
+
+#include <pthread.h>
+
+struct workers;
+
+int workers_new(unsigned threads, struct workers **ret);
+void workers_free(struct workers *w); /* runs what is queued first; NULL is fine */
+
+/* fn(arg) will run once, in order of pushing. 0 or -ENOMEM. */
+int workers_push(struct workers *w, void (*fn)(void *arg), void *arg);
+
+/* A thread with all signals blocked. 0 or -errno. */
+int start_thread(pthread_t *ret, void *(*fn)(void *arg), void *arg);
+
+#endif
