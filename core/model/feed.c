@@ -151,10 +151,11 @@ uint64_t feed_reserve(struct feed *f, size_t n)
 	return head;
 }
 
-void feed_trim(struct feed *f)
+void feed_restart(struct feed *f)
 {
 	pthread_rwlock_wrlock(&f->lock);
 	atomic_store(&f->tail, atomic_load(&f->head));
+	atomic_store(&f->closed, false);
 	pthread_rwlock_unlock(&f->lock);
 }
 

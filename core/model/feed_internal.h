@@ -53,8 +53,8 @@ void feed_free(struct feed *f);
 uint64_t feed_reserve(struct feed *f, size_t n);
 /* Shows everything below `head` to readers, and wakes them. */
 void feed_publish(struct feed *f, uint64_t head);
-/* Gives all slots up: what is retained is trimmed. */
-void feed_trim(struct feed *f);
+/* Gives all slots up: what is retained is trimmed. Opens the feed again when it was closed. */
+void feed_restart(struct feed *f);
 /* Wakes who waits and calls the listeners; not under a lock of the model. */
 void feed_notify(struct feed *f);
 size_t feed_memory(const struct feed *f);

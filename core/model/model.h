@@ -84,7 +84,7 @@ void model_heal(struct model *m, unsigned proc, const struct goroutine_seen *see
 /*
  * Forgets every goroutine, count and retained event, as if nothing had been applied yet: a replay
  * that seeks backwards begins anew. Processes keep their indexes and run again; sequence numbers of
- * the feed go on, so that cursors stay valid. Applying thread only. 0 or -ENOMEM (nothing changed).
+ * the feed go on, so that cursors stay valid, and a closed feed is open again. Applying thread only. 0 or -ENOMEM (nothing changed).
  */
 int model_reset(struct model *m);
 

@@ -63,7 +63,7 @@ int model_reset(struct model *m)
 	m->n_exited = 0;
 	memset(m->lost_unknown, 0, sizeof(m->lost_unknown));
 	m->unknown_proc = m->malformed = 0;
-	feed_trim(m->feed);
+	feed_restart(m->feed);
 	pthread_rwlock_unlock(&m->lock);
 	pthread_mutex_unlock(&m->apply_lock);
 	free_shards(old, m->n_shards);
