@@ -28,7 +28,7 @@ struct session_gap {
 /* A chunk of a session. Pointers stay valid until the next call on the reader. In the order to
  * apply them: processes, goroutines, events. */
 struct session_chunk {
-	const struct event *events;
+	struct event *events;        /* the caller may change them */
 	const struct raw_event *raw; /* the same as recorded; type 6 for EVENT_LOST */
 	size_t n;
 	const struct session_gap *gaps; /* one for each EVENT_LOST in events, in order */

@@ -6,9 +6,10 @@
 #include "core/base/util.h"
 #include "proto/event.pb-c.h"
 
-#define SCAN_BIT 0x1000 /* _Gscan, Go src/runtime/runtime2.go: or'ed to a state during a GC scan   \
-			 */
-#define KINDS 27        /* reflect.Kind runs from 1 (bool) to 26 (unsafe.Pointer) */
+#define SCAN_BIT                                                                                   \
+	0x1000   /* _Gscan, Go src/runtime/runtime2.go: or'ed to a state during a GC scan          \
+		  */
+#define KINDS 27 /* reflect.Kind runs from 1 (bool) to 26 (unsafe.Pointer) */
 
 struct context {
 	uint32_t type_id, string_id, site_id;
