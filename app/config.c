@@ -44,8 +44,8 @@ static const struct option table[] = {
 
 	{"sample", OPTION_TEXT, "capture", "EVENT:RATE,...", NULL, FIELD(sample),
 	 .check = check_rates,
-	 .help = "capture these events only, each at its rate (0.0001 to 1): casgstatus,\n"
-		 "makeslice, makemap, newobject, newgoroutine, goexit; without it all of each"},
+	 .help = "only these events, each at its rate (0.0001 to 1): casgstatus,,\n"
+		 "makeslice, makemap, newobject, newgoroutine, goexit; else all of each"},
 	{"rw", OPTION_NUMBER, "capture", "N", "3", FIELD(readers), 1, 1024,
 	 .help = "ring buffers, each with its reader; no more than there are CPUs"},
 	{"pw", OPTION_NUMBER, "capture", "N", "5", FIELD(processors), 1, 1024,

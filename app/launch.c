@@ -1,0 +1,143 @@
+/*
+ * Starting a program stopped. PTRACE_TRACEME and a stop of its own let the parent set options
+ * before execve(2); PTRACE_EVENT_EXEC is then the stop with the new program mapped and nothing of
+ * it run.
+ */
+#include "app/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/base/log.h"
+#include "core/base/util.h"
+
+/* The child: nothing but async-signal-safe calls. Says why on report_fd when it cannot exec. */
+static void child_main(char **argv, const sigset_t *mask, int report_fd)
+{
+	int err;
+
+	signal(SIGPIPE, SIG_DFL);
+	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0 && raise(SIGSTOP) == 0) {
+		sigprocmask(SIG_SETMASK, mask, NULL);
+		execvp(argv[0], argv);
+	}
+	err = -errno;
+	if (write(report_fd, &err, sizeof(err)) < 0) {
+		/* Its end says enough. */
+	}
+	_exit(127);
+}
+
+static int wait_for(pid_t pid, int *ret_status)
+{
+	pid_t got;
+
+	do {
+		got = waitpid(pid, ret_status, 0);
+	} while (got < 0 && errno == EINTR);
+	return got < 0 ? -errno : 0;
+}
+
+static bool stopped_at_exec(int status)
+{
+	return WIFSTOPPED(status) && status >> 8 == (SIGTRAP | PTRACE_EVENT_EXEC << 8);
+}
+
+/* From the child's own stop to the one at execve. -ECANCELED: it ended instead. */
+static int run_to_exec(pid_t pid)
+{
+	long options = PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL;
+	int status, err;
+	int signo = 0;
+
+	err = wait_for(pid, &status);
+	if (err)
+		return err;
+	if (!WIFSTOPPED(status))
+		return -ECANCELED;
+	if (ptrace(PTRACE_SETOPTIONS, pid, NULL, options))
+		return -errno;
+	for (;;) {
+		if (ptrace(PTRACE_CONT, pid, NULL, (long)signo))
+			return -errno;
+		err = wait_for(pid, &status);
+		if (err)
+			return err;
+		if (stopped_at_exec(status))
+			return 0;
+		if (!WIFSTOPPED(status))
+			return -ECANCELED;
+		signo = WSTOPSIG(status);
+	}
+}
+
+int launch_start(char **argv, const sigset_t *mask, struct launch *ret)
+{
+	int fds[2], err, reported;
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC)) {
+		err = -errno;
+		return log_error(err, "pipe: %s", strerror(-err));
+	}
+	pid = fork();
+	if (pid == 0)
+		child_main(argv, mask, fds[1]);
+	err = pid < 0 ? -errno : 0;
+	close(fds[1]);
+	if (!err)
+		err = run_to_exec(pid);
+	if (err) {
+		if (pid > 0 && err != -ECANCELED) {
+			kill(pid, SIGKILL);
+			wait_for(pid, &(int){0});
+		}
+		if (read(fds[0], &reported, sizeof(reported)) == sizeof(reported))
+			err = reported;
+		log_error(err, "cannot start %s: %s", argv[0], strerror(-err));
+	} else {
+		*ret = (struct launch){.pid = pid, .held = true};
+	}
+	close(fds[0]);
+	return err;
+}
+
+int launch_release(struct launch *l)
+{
+	if (ptrace(PTRACE_DETACH, l->pid, NULL, NULL))
+		return -errno;
+	l->held = false;
+	return 0;
+}
+
+void launch_abort(struct launch *l)
+{
+	if (!l->pid || !l->held)
+		return;
+	kill(l->pid, SIGKILL);
+	if (wait_for(l->pid, &l->status) == 0)
+		l->over = true;
+	l->held = false;
+}
+
+bool launch_reap(struct launch *l)
+{
+	int status;
+
+	if (!l->pid || l->over)
+		return l->over;
+	if (waitpid(l->pid, &status, WNOHANG) != l->pid || WIFSTOPPED(status))
+		return false;
+	l->status = status;
+	l->over = true;
+	return true;
+}
+
+int launch_exit_code(const struct launch *l)
+{
+	return WIFSIGNALED(l->status) ? 128 + WTERMSIG(l->status) : WEXITSTATUS(l->status);
+}

@@ -1,0 +1,74 @@
+/* /proc/PID looked at before a target is opened. See process.h. */
+#include "app/process.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/log.h"
+#include "core/base/util.h"
+
+struct status {
+	char state;
+	long tgid;
+};
+
+/* -ESRCH when there is no such task. */
+static int status_read(pid_t pid, struct status *ret)
+{
+	char path[64], line[256];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return errno == ENOENT ? -ESRCH : -errno;
+	*ret = (struct status){0};
+	while (fgets(line, sizeof(line), f)) {
+		sscanf(line, "State: %c", &ret->state);
+		sscanf(line, "Tgid: %ld", &ret->tgid);
+	}
+	fclose(f);
+	return ret->state && ret->tgid ? 0 : -ESRCH;
+}
+
+int process_check(pid_t pid)
+{
+	char path[64], target[64];
+	struct status s;
+	int err = status_read(pid, &s);
+
+	if (err)
+		return log_error(err, "no process %d", pid);
+	if (s.tgid != pid)
+		return log_error(-ESRCH,
+				 "no process %d: that is a thread of process %ld; use -pid %ld",
+				 pid, s.tgid, s.tgid);
+	if (s.state == 'Z' || s.state == 'X')
+		return log_error(-ESRCH,
+				 "process %d has exited and waits for its parent (a zombie)", pid);
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	if (readlink(path, target, sizeof(target)) >= 0)
+		return 0;
+	err = -errno;
+	if (err == -EACCES || err == -EPERM)
+		return log_error(err, "process %d belongs to somebody else: run as root", pid);
+	if (status_read(pid, &s) || s.state == 'Z' || s.state == 'X')
+		return log_error(-ESRCH, "process %d is gone", pid);
+	/* The kernel's own threads have no executable. */
+	return log_error(-ENOEXEC, "process %d is a kernel thread, not a Go program", pid);
+}
+
+void process_binary(pid_t pid, char *ret, size_t size)
+{
+	static const char deleted[] = " (deleted)";
+	char path[64];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	n = readlink(path, ret, size - 1);
+	ret[MAX(n, 0)] = '\0';
+	if (n > (ssize_t)strlen(deleted) && strcmp(ret + n - strlen(deleted), deleted) == 0)
+		ret[n - (ssize_t)strlen(deleted)] = '\0';
+}

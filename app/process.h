@@ -1,0 +1,18 @@
+/* Is there such a process, and is it one that could be a Go program? Asked before anything opens.
+ */
+#ifndef XGOTOPFS_APP_PROCESS_H
+#define XGOTOPFS_APP_PROCESS_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/*
+ * 0 when pid is a live user-space process whose executable we may open. One line is logged
+ * otherwise: -ESRCH (none, a thread's id, a zombie), -ENOEXEC (a kernel thread), -EACCES.
+ */
+int process_check(pid_t pid);
+
+/* Where its executable is, as the process sees it; "" when that cannot be told. */
+void process_binary(pid_t pid, char *ret, size_t size);
+
+#endif
