@@ -77,7 +77,7 @@ uint64_t dwarf_cost(const struct image *img)
 	bool info = false;
 
 	for (size_t i = 0; image_section_at(img, i, &sec); i++) {
-		if (strncmp(sec.name, ".debug_", 7) && strncmp(sec.name, ".zdebug_", 8))
+		if (strncmp(sec.name, ".debug_", 7) != 0 && strncmp(sec.name, ".zdebug_", 8) != 0)
 			continue;
 		info |= !!strstr(sec.name, "debug_info");
 		if (__builtin_add_overflow(cost, unpacked_size(img, &sec), &cost))
@@ -167,8 +167,6 @@ static unsigned read_units(Dwarf *dw, bool only_runtime, unsigned found, struct 
 int dwarf_read(const struct image *img, struct dwarf_facts *ret)
 {
 	struct dwarf_facts facts = {.g_size = 0};
-	size_t size;
-	const void *bytes = image_bytes(img, &size);
 	unsigned found = 0;
 	Dwarf *dw;
 	Elf *elf;
@@ -178,7 +176,9 @@ int dwarf_read(const struct image *img, struct dwarf_facts *ret)
 		facts.offset[i] = -1;
 	if (!dwarf_cost(img))
 		return -ENOENT;
-	elf = elf_memory((char *)bytes, size);
+	elf_version(EV_CURRENT);
+	/* Private: unpacking a section also changes its header, in the handle's copy of the file. */
+	elf = elf_begin(image_fd(img), ELF_C_READ_MMAP_PRIVATE, NULL);
 	if (!elf)
 		return -ENOEXEC;
 	dw = dwarf_begin_elf(elf, DWARF_C_READ, NULL);

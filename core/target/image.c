@@ -31,6 +31,7 @@ struct relative {
 struct image {
 	const uint8_t *map;
 	size_t size;
+	int fd;
 	Elf *elf;
 	uint16_t machine, type;
 	struct segment *segments; /* PT_LOAD only, clipped to the file */
@@ -39,7 +40,8 @@ struct image {
 	size_t n_sections;
 	Elf_Data *symbols; /* .symtab and its strings; NULL when stripped */
 	size_t symbol_names;
-	uint64_t rela_addr, rela_size; /* DT_RELA, DT_RELASZ */
+	uint64_t rela_addr, rela_size;         /* DT_RELA, DT_RELASZ */
+	uint64_t dynamic_offset, dynamic_size; /* in the file */
 	dev_t dev;
 	ino_t ino;
 	char interpreter[256]; /* PT_INTERP */
@@ -96,6 +98,7 @@ static int map_file(struct image *img, const char *path, char *why, size_t why_s
 	}
 	img->map = map;
 	img->size = (size_t)st.st_size;
+	img->fd = move_fd(&fd);
 	img->dev = st.st_dev;
 	img->ino = st.st_ino;
 	return 0;
@@ -160,15 +163,22 @@ static uint64_t clip(const struct image *img, uint64_t offset, uint64_t size)
 	return MIN(size, img->size - offset);
 }
 
+/* The i-th entry of the dynamic section; false past its end. */
+static bool dynamic_entry(const struct image *img, size_t i, Elf64_Dyn *ret)
+{
+	if (i >= img->dynamic_size / sizeof(*ret))
+		return false;
+	memcpy(ret, img->map + img->dynamic_offset + i * sizeof(*ret), sizeof(*ret));
+	return ret->d_tag != DT_NULL;
+}
+
 static void read_dynamic(struct image *img, uint64_t offset, uint64_t size)
 {
-	size_t n = clip(img, offset, size) / sizeof(Elf64_Dyn);
 	Elf64_Dyn dyn;
 
-	for (size_t i = 0; i < n; i++) {
-		memcpy(&dyn, img->map + offset + i * sizeof(dyn), sizeof(dyn));
-		if (dyn.d_tag == DT_NULL)
-			break;
+	img->dynamic_offset = offset;
+	img->dynamic_size = clip(img, offset, size);
+	for (size_t i = 0; dynamic_entry(img, i, &dyn); i++) {
 		if (dyn.d_tag == DT_RELA)
 			img->rela_addr = dyn.d_un.d_ptr;
 		else if (dyn.d_tag == DT_RELASZ)
@@ -261,6 +271,7 @@ int image_open(const char *path, struct image **ret, char *why, size_t why_size)
 		*why = '\0';
 	if (!img)
 		return -ENOMEM;
+	img->fd = -1;
 	pthread_mutex_init(&img->lock, NULL);
 	err = map_file(img, path, why, why_size);
 	if (err)
@@ -297,6 +308,7 @@ void image_free(struct image *img)
 		elf_end(img->elf);
 	if (img->map)
 		munmap((void *)img->map, img->size);
+	close_fd(&img->fd);
 	pthread_mutex_destroy(&img->lock);
 	free(img->segments);
 	free(img->sections);
@@ -327,10 +339,34 @@ const char *image_interpreter(const struct image *img)
 	return img->interpreter;
 }
 
+bool image_needs(const struct image *img, const char *library)
+{
+	uint64_t strings = 0, at;
+	Elf64_Dyn dyn;
+	const char *name;
+
+	for (size_t i = 0; dynamic_entry(img, i, &dyn); i++)
+		if (dyn.d_tag == DT_STRTAB)
+			strings = dyn.d_un.d_ptr;
+	for (size_t i = 0; dynamic_entry(img, i, &dyn); i++) {
+		if (dyn.d_tag != DT_NEEDED || __builtin_add_overflow(strings, dyn.d_un.d_val, &at))
+			continue;
+		name = image_at(img, at, strlen(library));
+		if (name && !memcmp(name, library, strlen(library)))
+			return true;
+	}
+	return false;
+}
+
 const void *image_bytes(const struct image *img, size_t *ret_size)
 {
 	*ret_size = img->size;
 	return img->map;
+}
+
+int image_fd(const struct image *img)
+{
+	return img->fd;
 }
 
 uint64_t image_entry(const struct image *img)

@@ -42,8 +42,11 @@ bool image_segment_at(const struct image *img, size_t i, struct image_segment *r
 /* st_dev and st_ino of the file when it was opened. */
 void image_identity(const struct image *img, dev_t *ret_dev, ino_t *ret_ino);
 const char *image_interpreter(const struct image *img); /* PT_INTERP, "" when static */
+/* Is a shared library whose name begins like this needed (DT_NEEDED)? */
+bool image_needs(const struct image *img, const char *library);
 /* The whole file. */
 const void *image_bytes(const struct image *img, size_t *ret_size);
+int image_fd(const struct image *img);         /* open for reading; stays the image's */
 uint64_t image_entry(const struct image *img); /* e_entry */
 
 /* n bytes at a file offset, also those that are not loaded. NULL when they are not all there. */

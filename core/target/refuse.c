@@ -9,14 +9,18 @@
 
 #include "core/target/target_internal.h"
 
-/* Is the text anywhere in the parts of the file that are loaded, within their first `max` bytes? */
-static bool contains(const struct image *img, const char *text, size_t max)
+/* Is the text in a section whose name contains `part`? */
+static bool section_contains(const struct image *img, const char *part, const char *text)
 {
-	struct image_segment seg;
+	struct image_section sec;
 
-	for (size_t i = 0; image_segment_at(img, i, &seg); i++)
-		if (memmem(seg.data, MIN(seg.size, max), text, strlen(text)))
+	for (size_t i = 0; image_section_at(img, i, &sec); i++) {
+		const void *at =
+			strstr(sec.name, part) ? image_file(img, sec.offset, sec.size) : NULL;
+
+		if (at && memmem(at, sec.size, text, strlen(text)))
 			return true;
+	}
 	return false;
 }
 
@@ -41,21 +45,16 @@ static bool is_upx(const struct image *img)
 
 static bool is_gccgo(const struct image *img)
 {
-	uint64_t addr, size;
-
-	return has_section_like(img, ".go_export") || !image_symbol(img, "__go_go", &addr, &size) ||
-	       !image_symbol(img, "runtime_go_main", &addr, &size) ||
-	       contains(img, "libgo.so.", 1 << 20) || contains(img, "__go_gccgo", SIZE_MAX);
+	return has_section_like(img, ".go_export") || image_needs(img, "libgo.so.") ||
+	       section_contains(img, "str", "__gccgo_personality_v0");
 }
 
+/* Runtime functions by name, or the producer in its DWARF. */
 static bool is_tinygo(const struct image *img)
 {
-	uint64_t addr, size;
-
-	return !image_symbol(img, "tinygo_getCurrentStackPointer", &addr, &size) ||
-	       !image_symbol(img, "tinygo_startTask", &addr, &size) ||
-	       !image_symbol(img, "tinygo_scanstack", &addr, &size) ||
-	       contains(img, "/tinygo/src/runtime", SIZE_MAX);
+	return section_contains(img, "strtab", "tinygo_") ||
+	       section_contains(img, "debug_", "TinyGo") ||
+	       section_contains(img, "debug_line", "/tinygo/src/runtime");
 }
 
 /* Go 1.15 and older leave a function table with a magic of its own. */

@@ -85,17 +85,19 @@ func main() {
 		}
 		fmt.Printf("reason %d %s\n", i, s)
 	}
+	// Distances from main.main, one a line.
+	base := reflect.ValueOf(main).Pointer()
 	in := bufio.NewReader(os.Stdin)
 	for {
 		line, err := in.ReadString('\n')
 		if err == io.EOF || len(line) < 2 {
 			return
 		}
-		pc, err := strconv.ParseUint(line[:len(line)-1], 0, 64)
+		pc, err := strconv.ParseInt(line[:len(line)-1], 0, 64)
 		if err != nil {
 			fmt.Println("bad", err)
 			os.Exit(1)
 		}
-		printCalls(uintptr(pc))
+		printCalls(base + uintptr(pc))
 	}
 }

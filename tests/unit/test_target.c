@@ -1,0 +1,690 @@
+/*
+ * core/target against programs that the go command builds (tests/targets/build.sh). The truth comes
+ * from elsewhere: the program's own runtime (tests/targets/facts prints types, wait reasons and the
+ * calls at a pc), the ELF symbol table of the unstripped build, and its DWARF.
+ *
+ * TARGET_MATRIX="1.17:cgo-pie 1.22:race" in the environment replaces the list of builds.
+ */
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "core/target/target_internal.h"
+
+#define FRAMES_MAX 32
+#define PCS        3000
+
+static const char default_matrix[] =
+	"local:plain local:stripped local:pie 1.17:stripped 1.17:pie-stripped 1.20:stripped "
+	"1.22:stripped 1.22:pie 1.27:stripped 1.27:plain 1.27:pie-arm64";
+
+/* --- helpers -------------------------------------------------------------------------------- */
+
+/* The path of a built program, or false: this toolchain or mode is not to be had here. */
+static bool build(const char *version, const char *mode, char *ret, size_t size)
+{
+	char command[512];
+	bool ok;
+	FILE *f;
+
+	snprintf(command, sizeof(command), "%s/tests/targets/build.sh %s %s facts", SOURCE_ROOT,
+		 version, mode);
+	f = popen(command, "r");
+	assert_non_null(f);
+	ok = fgets(ret, (int)size, f) != NULL;
+	if (pclose(f) || !ok)
+		return false;
+	ret[strcspn(ret, "\n")] = '\0';
+	return true;
+}
+
+static struct target *open_ok(const char *path)
+{
+	struct target *t = NULL;
+	char why[512];
+	int err = target_open_why(path, &t, why, sizeof(why));
+
+	if (err)
+		print_error("%s: %s\n", path, why);
+	assert_int_equal(err, 0);
+	return t;
+}
+
+static bool has_word(const char *mode, const char *word)
+{
+	return strstr(mode, word) != NULL;
+}
+
+static uint32_t next_random(uint64_t *state)
+{
+	*state = *state * 6364136223846793005ull + 1442695040888963407ull;
+	return (uint32_t)(*state >> 33);
+}
+
+/* --- the runtime's own word ----------------------------------------------------------------- */
+
+/* Program counters all over the text, as return addresses. */
+static size_t choose_pcs(const struct target *t, uint64_t pcs[PCS])
+{
+	const uint64_t span = t->ranges.etext - t->ranges.text;
+	uint64_t state = 1;
+	struct go_func f;
+	size_t n = 0;
+
+	for (int i = 0; i < PCS; i++) {
+		uint64_t pc = t->ranges.text + 1 + next_random(&state) % (span - 1);
+
+		if (!target_func_by_pc(t, pc - 1, &f) && pc - 1 > f.entry && pc < f.end)
+			pcs[n++] = pc;
+	}
+	return n;
+}
+
+static void check_type(const struct target *t, const char *line, uint64_t bias)
+{
+	unsigned long addr, size, key_size, elem_size;
+	unsigned kind, key_kind, elem_kind;
+	struct target_type type;
+	int used = 0;
+
+	assert_int_equal(sscanf(line, "type %lx %lu %u %lu %u %lu %u %n", &addr, &size, &kind,
+				&key_size, &key_kind, &elem_size, &elem_kind, &used),
+			 7);
+	assert_int_equal(target_type(t, addr - bias, &type), 0);
+	assert_string_equal(type.name, line + used);
+	assert_int_equal(type.size, size);
+	assert_int_equal(type.kind, kind);
+	assert_int_equal(type.key_size, key_size);
+	assert_int_equal(type.key_kind, key_kind);
+	assert_int_equal(type.elem_size, elem_size);
+	assert_int_equal(type.elem_kind, elem_kind);
+}
+
+static bool same_name(const struct target_frame *f, const char *name)
+{
+	char print[1024];
+
+	target_frame_print_name(f, print, sizeof(print));
+	/* The runtime takes name offset 0 for "none" and so shows its first function without one.
+	 */
+	return !strcmp(f->function, name) || !strcmp(print, name) || !*name;
+}
+
+/* One line of a call; *pos is the frame it should be. */
+static void check_frame(const struct target_frame *frames, int n, int *pos, char *line)
+{
+	char *function = line + 1, *file, *number;
+
+	file = strchr(function, '\t');
+	assert_non_null(file);
+	*file++ = '\0';
+	number = strchr(file, '\t');
+	assert_non_null(number);
+	*number++ = '\0';
+	while (*pos < n && frames[*pos].wrapper && !same_name(&frames[*pos], function))
+		++*pos;
+	assert_true(*pos < n);
+	if (!same_name(&frames[*pos], function))
+		for (int i = 0; i < n; i++)
+			print_error("%c %s:%u, but it is %s:%s\n", i == *pos ? '>' : ' ',
+				    frames[i].function, frames[i].line, function, number);
+	assert_true(same_name(&frames[*pos], function));
+	assert_string_equal(frames[*pos].file, file);
+	assert_int_equal(frames[*pos].line, atoi(number));
+	++*pos;
+}
+
+/* All calls were seen; the runtime leaves out wrappers. */
+static void check_end(const struct target_frame *frames, int n, int pos)
+{
+	while (pos < n && frames[pos].wrapper)
+		pos++;
+	assert_int_equal(pos, n);
+}
+
+struct tally {
+	unsigned types, reasons, pcs, inlined;
+};
+
+static void check_output(const struct target *t, FILE *out, struct tally *tally)
+{
+	struct target_frame frames[FRAMES_MAX];
+	int n = 0, pos = 0, reason;
+	struct go_func f;
+	unsigned long addr;
+	uint64_t bias = 0;
+	char *line = NULL;
+	size_t cap = 0;
+	int used;
+
+	while (getline(&line, &cap, out) > 0) {
+		line[strcspn(line, "\n")] = '\0';
+		if (sscanf(line, "main %lx", &addr) == 1) {
+			assert_int_equal(target_func_by_name(t, "main.main", &f), 0);
+			bias = addr - f.entry;
+			assert_true(target_is_pie(t) ? !(bias & 0xfff) : !bias);
+		} else if (!strncmp(line, "version ", 8)) {
+			assert_int_equal(strncmp(target_go_version(t), line + 8, strlen(line + 8)),
+					 0);
+		} else if (!strncmp(line, "type ", 5)) {
+			check_type(t, line, bias);
+			tally->types++;
+		} else if (sscanf(line, "reason %d %n", &reason, &used) == 1) {
+			assert_non_null(target_wait_reason(t, (unsigned)reason));
+			assert_string_equal(target_wait_reason(t, (unsigned)reason), line + used);
+			tally->reasons++;
+		} else if (sscanf(line, "pc %lx", &addr) == 1) {
+			check_end(frames, n, pos);
+			n = target_frames_by_pc(t, addr - bias - 1, frames, FRAMES_MAX);
+			assert_true(n > 0);
+			tally->inlined += n > 1;
+			tally->pcs++;
+			pos = 0;
+		} else {
+			assert_int_equal(*line, '\t');
+			check_frame(frames, n, &pos, line);
+		}
+	}
+	check_end(frames, n, pos);
+	assert_null(target_wait_reason(t, tally->reasons));
+	free(line);
+}
+
+/* Runs the program on a list of pcs. A position-independent one says first where it is. */
+static void check_against_itself(const struct target *t, const char *path, struct tally *tally)
+{
+	char list[] = "/tmp/test_target_XXXXXX", command[1024];
+	int fd = mkstemp(list);
+	uint64_t pcs[PCS];
+	size_t n = choose_pcs(t, pcs);
+	struct go_func f;
+	FILE *out;
+
+	assert_true(fd >= 0);
+	assert_int_equal(target_func_by_name(t, "main.main", &f), 0);
+	for (size_t i = 0; i < n; i++)
+		dprintf(fd, "%ld\n", (long)(pcs[i] - f.entry));
+	close(fd);
+	snprintf(command, sizeof(command), "timeout 60 %s < %s", path, list);
+	out = popen(command, "r");
+	assert_non_null(out);
+	check_output(t, out, tally);
+	assert_int_equal(pclose(out), 0);
+	unlink(list);
+	assert_int_equal(tally->pcs, n);
+	assert_true(tally->types > 20 && tally->reasons > 25 && tally->inlined > 50);
+}
+
+/* --- the ELF symbol table ------------------------------------------------------------------- */
+
+static const void *map_file(const char *path, size_t *ret_size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	void *map;
+
+	assert_true(fd >= 0 && !fstat(fd, &st));
+	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	assert_ptr_not_equal(map, MAP_FAILED);
+	close(fd);
+	*ret_size = (size_t)st.st_size;
+	return map;
+}
+
+static const Elf64_Shdr *symbol_table(const uint8_t *elf)
+{
+	const Elf64_Ehdr *eh = (const Elf64_Ehdr *)elf;
+	const Elf64_Shdr *sh = (const Elf64_Shdr *)(elf + eh->e_shoff);
+
+	for (int i = 0; i < eh->e_shnum; i++)
+		if (sh[i].sh_type == SHT_SYMTAB)
+			return &sh[i];
+	return NULL;
+}
+
+/* Every Go function of `path`, an unstripped build, is where t (the same code) has it. */
+static unsigned check_symbols(const struct target *t, const char *path)
+{
+	size_t size;
+	const uint8_t *elf = map_file(path, &size);
+	const Elf64_Shdr *tab = symbol_table(elf), *sections;
+	const char *names;
+	const Elf64_Sym *sym;
+	unsigned checked = 0;
+
+	assert_non_null(tab);
+	sections = (const Elf64_Shdr *)(elf + ((const Elf64_Ehdr *)elf)->e_shoff);
+	names = (const char *)elf + sections[tab->sh_link].sh_offset;
+	sym = (const Elf64_Sym *)(elf + tab->sh_offset);
+	for (size_t i = 0; i < tab->sh_size / sizeof(*sym); i++) {
+		const char *name = names + sym[i].st_name;
+		struct go_func f, g;
+
+		if (ELF64_ST_TYPE(sym[i].st_info) != STT_FUNC || !sym[i].st_size ||
+		    sym[i].st_value < t->ranges.text || sym[i].st_value >= t->ranges.etext ||
+		    !strchr(name, '.'))
+			continue;
+		assert_int_equal(target_func_by_pc(t, sym[i].st_value, &f), 0);
+		assert_int_equal(f.entry, sym[i].st_value);
+		assert_true(f.end >= f.entry + sym[i].st_size);
+		if (!strchr(name, '[') && !strstr(f.name, "·") &&
+		    strncmp(name, f.name, strlen(f.name)) != 0)
+			fail_msg("%s is %s", name, f.name);
+		assert_int_equal(target_func_by_name(t, f.name, &g), 0);
+		assert_true(g.entry == f.entry || f.wrapper || strstr(name, ".abi") ||
+			    strchr(name, '['));
+		checked++;
+	}
+	munmap((void *)elf, size);
+	assert_true(checked > 1000);
+	return checked;
+}
+
+/* The functions that probes stand on: the body, not the wrapper. */
+static void check_wanted(const struct target *t)
+{
+	static const char *const names[] = {
+		"runtime.casgstatus", "runtime.newproc1", "runtime.newobject", "runtime.makeslice",
+		"runtime.makemap",    "runtime.mallocgc", "runtime.goexit1",   "runtime.main",
+	};
+	struct go_func f;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		assert_int_equal(target_func_by_name(t, names[i], &f), 0);
+		assert_false(f.wrapper);
+		assert_true(f.end - f.entry >= 32);
+	}
+	assert_int_equal(target_func_by_name(t, "runtime.noSuchFunction", &f), -ENOENT);
+	assert_int_equal(target_func_by_name(t, "no.such", &f), -ENOENT);
+	assert_int_equal(target_func_by_pc(t, 0, &f), -ENOENT);
+	assert_int_equal(target_func_by_pc(t, t->ranges.etext + 64, &f), -ENOENT);
+	assert_int_equal(target_func_by_name(t, "runtime.main", &f), 0);
+	assert_false(target_is_system_goroutine(t, f.entry));
+	assert_int_equal(target_func_by_name(t, "runtime.forcegchelper", &f), 0);
+	assert_true(target_is_system_goroutine(t, f.entry));
+	assert_int_equal(target_func_by_name(t, "main.main", &f), 0);
+	assert_false(target_is_system_goroutine(t, f.entry));
+}
+
+static void check_offsets(const struct target *t, const char *mode)
+{
+	char want[64];
+
+	snprintf(want, sizeof(want), "table go1.%u%s", target_go_minor(t),
+		 has_word(mode, "stripped") || has_word(mode, "nodwarf") ? "" : " + DWARF");
+	assert_string_equal(target_offsets_from(t), want);
+}
+
+static void check_build(const char *version, const char *mode)
+{
+	char path[512], twin[512], twin_mode[64];
+	struct tally tally = {0};
+	unsigned symbols = 0;
+	const char *cut;
+	struct target *t;
+
+	if (!build(version, mode, path, sizeof(path))) {
+		print_message("%s %s: not to be had here, skipped\n", version, mode);
+		return;
+	}
+	t = open_ok(path);
+	check_wanted(t);
+	check_offsets(t, mode);
+	if (!has_word(mode, "arm64"))
+		check_against_itself(t, path, &tally);
+	cut = strstr(mode, "stripped");
+	snprintf(twin_mode, sizeof(twin_mode), "%.*s%s", cut ? (int)(cut - mode) : 99, mode,
+		 cut ? "plain" : "");
+	if (build(version, twin_mode, twin, sizeof(twin)))
+		symbols = check_symbols(t, twin);
+	print_message("%-6s %-18s %s: %u symbols, %u types, %u wait reasons, %u pcs (%u inlined)\n",
+		      version, mode, target_symbols_from(t), symbols, tally.types, tally.reasons,
+		      tally.pcs, tally.inlined);
+	target_free(t);
+}
+
+static void test_builds(void **state)
+{
+	const char *matrix = getenv("TARGET_MATRIX");
+	char *copy = strdup(matrix ? matrix : default_matrix), *save = NULL;
+
+	for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+		char *mode = strchr(word, ':');
+
+		assert_non_null(mode);
+		*mode++ = '\0';
+		check_build(word, mode);
+	}
+	free(copy);
+}
+
+/* --- versions ------------------------------------------------------------------------------- */
+
+static void test_version_strings(void **state)
+{
+	static const struct {
+		const char *text;
+		bool ok, development;
+		unsigned minor;
+	} rows[] = {
+		{"go1.24.1 X:noswissmap", true, false, 24},
+		{"go1.25-20250209-RC00 cl/724968557 X:boringcrypto", true, false, 25},
+		{"go1.21.11 X:nocoverageredesign", true, false, 21},
+		{"devel go1.27-0123abcd Mon Nov 2 2026", true, true, 27},
+		{"go1.26-devel_0123abcd", true, true, 26},
+		{"go1.22rc1", true, false, 22},
+		{"go1.21beta1", true, true, 21},
+		{"go1.17", true, false, 17},
+		{"go1.20.6+custom", true, false, 20},
+		{"devel +0123abcd", false, true, 0},
+		{"go2.1", false, false, 0},
+		{"go1.", false, false, 0},
+		{"", false, false, 0},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		unsigned minor = 0;
+		bool development;
+
+		assert_int_equal(buildinfo_parse_version(rows[i].text, &minor, &development),
+				 rows[i].ok);
+		assert_int_equal(minor, rows[i].minor);
+		assert_int_equal(development, rows[i].development);
+	}
+}
+
+/* --- damaged files -------------------------------------------------------------------------- */
+
+struct copy {
+	int fd;
+	uint8_t *data;
+	size_t size;
+	char path[64];
+};
+
+static void copy_open(struct copy *c, const char *path)
+{
+	const void *map = map_file(path, &c->size);
+
+	c->fd = memfd_create("damaged", MFD_CLOEXEC);
+	assert_true(c->fd >= 0 && !ftruncate(c->fd, (off_t)c->size));
+	c->data = mmap(NULL, c->size, PROT_READ | PROT_WRITE, MAP_SHARED, c->fd, 0);
+	assert_ptr_not_equal(c->data, MAP_FAILED);
+	memcpy(c->data, map, c->size);
+	munmap((void *)map, c->size);
+	snprintf(c->path, sizeof(c->path), "/proc/self/fd/%d", c->fd);
+}
+
+static void copy_close(struct copy *c)
+{
+	munmap(c->data, c->size);
+	close(c->fd);
+}
+
+/* Replaces a text everywhere; both have the same length. */
+static unsigned copy_replace(struct copy *c, const char *from, const char *to)
+{
+	const size_t n = strlen(from);
+	uint8_t *at = c->data;
+	unsigned count = 0;
+
+	assert_int_equal(n, strlen(to));
+	while ((at = memmem(at, c->size - (size_t)(at - c->data), from, n))) {
+		memcpy(at, to, n);
+		count++;
+	}
+	return count;
+}
+
+/* Opens it and asks everything: any answer will do, as long as there is one. */
+static bool ask_everything(const char *path, uint64_t seed)
+{
+	struct target_frame frames[FRAMES_MAX];
+	struct target_type type;
+	char why[512];
+	struct target *t;
+	struct go_func f;
+
+	if (target_open_why(path, &t, why, sizeof(why))) {
+		assert_true(*why);
+		return false;
+	}
+	for (int i = 0; i < 20; i++) {
+		uint64_t pc = t->ranges.text +
+			      next_random(&seed) % MAX(t->ranges.etext - t->ranges.text, 1ul);
+
+		target_func_by_pc(t, pc, &f);
+		target_frames_by_pc(t, pc, frames, FRAMES_MAX);
+		if (t->ranges.etypes > t->ranges.types)
+			target_type(t,
+				    (t->ranges.types +
+				     next_random(&seed) % (t->ranges.etypes - t->ranges.types)) &
+					    ~7ull,
+				    &type);
+	}
+	target_func_by_name(t, "main.main", &f);
+	for (unsigned i = 0; i < 300; i++)
+		target_wait_reason(t, i);
+	target_free(t);
+	return true;
+}
+
+static void test_truncated(void **state)
+{
+	static const char *const builds[][2] = {{"local", "stripped"}, {"1.17", "pie-stripped"}};
+
+	for (size_t b = 0; b < ARRAY_SIZE(builds); b++) {
+		char path[512];
+		struct copy c;
+
+		if (!build(builds[b][0], builds[b][1], path, sizeof(path)))
+			continue;
+		copy_open(&c, path);
+		for (size_t size = c.size; size; size -= MAX(size / 60, (size_t)1)) {
+			assert_int_equal(ftruncate(c.fd, (off_t)size), 0);
+			ask_everything(c.path, size);
+		}
+		copy_close(&c);
+	}
+}
+
+/* Flips bits in [off, off + n), a few at a time, and puts them right again. */
+static void flip(struct copy *c, size_t off, size_t n, unsigned rounds, uint64_t *seed)
+{
+	for (unsigned r = 0; r < rounds; r++) {
+		size_t at[4];
+		uint8_t was[4];
+
+		for (int i = 0; i < 4; i++) {
+			at[i] = off + next_random(seed) % n;
+			was[i] = c->data[at[i]];
+			c->data[at[i]] ^= (uint8_t)(1u << (next_random(seed) & 7));
+		}
+		ask_everything(c->path, r);
+		for (int i = 3; i >= 0; i--)
+			c->data[at[i]] = was[i];
+	}
+}
+
+static void test_flipped(void **state)
+{
+	static const char *const builds[][2] = {{"local", "plain"},
+						{"1.17", "pie-stripped"},
+						{"1.22", "stripped"},
+						{"1.27", "pie-arm64"}};
+
+	for (size_t b = 0; b < ARRAY_SIZE(builds); b++) {
+		const Elf64_Ehdr *eh;
+		uint64_t seed = b + 1, md, tab;
+		char path[512];
+		struct target *t;
+		struct copy c;
+
+		if (!build(builds[b][0], builds[b][1], path, sizeof(path)))
+			continue;
+		t = open_ok(path);
+		copy_open(&c, path);
+		md = (uint64_t)((const uint8_t *)image_at(t->img, t->module.addr, 1) -
+				(const uint8_t *)image_bytes(t->img, &(size_t){0}));
+		tab = (uint64_t)(t->tab.data - (const uint8_t *)image_bytes(t->img, &(size_t){0}));
+		eh = (const Elf64_Ehdr *)c.data;
+		flip(&c, 0, sizeof(*eh) + eh->e_phnum * sizeof(Elf64_Phdr), 150, &seed);
+		flip(&c, eh->e_shoff, eh->e_shnum * sizeof(Elf64_Shdr), 100, &seed);
+		flip(&c, md, 376, 100, &seed);
+		flip(&c, tab, 72, 100, &seed);
+		flip(&c, tab + t->tab.funcs, t->tab.nfunc * 8ul, 50, &seed);
+		flip(&c, tab, c.size - tab, 50, &seed);
+		assert_true(ask_everything(c.path, 1));
+		target_free(t);
+		copy_close(&c);
+	}
+}
+
+/* --- refusals ------------------------------------------------------------------------------- */
+
+static void refused(const char *path, const char *because)
+{
+	struct target *t;
+	char why[512];
+
+	assert_int_equal(target_open_why(path, &t, why, sizeof(why)), -ENOEXEC);
+	if (!strstr(why, because))
+		print_error("%s: %s\n", path, why);
+	assert_non_null(strstr(why, because));
+	assert_null(strchr(why, '\n'));
+}
+
+static void refused_text(const char *text, size_t n, const char *because)
+{
+	struct copy c = {.size = n};
+
+	c.fd = memfd_create("text", MFD_CLOEXEC);
+	assert_true(c.fd >= 0 && write(c.fd, text, n) == (ssize_t)n);
+	snprintf(c.path, sizeof(c.path), "/proc/self/fd/%d", c.fd);
+	refused(c.path, because);
+	close(c.fd);
+}
+
+static void test_refusals(void **state)
+{
+	static const char script[] = "#!/usr/bin/python3 -u\nprint(1)\n";
+	static const char elf32[64] = "\177ELF\1\1\1", big[64] = "\177ELF\2\2\1";
+	struct target *t;
+	char path[512], why[512];
+	struct copy c;
+
+	refused_text(script, sizeof(script) - 1, "/usr/bin/python3 -u");
+	refused_text("hello", 5, "not an ELF");
+	refused_text("#!", 2, "not an ELF");
+	refused_text(elf32, sizeof(elf32), "32-bit");
+	refused_text(big, sizeof(big), "big-endian");
+	refused("/", "directory");
+	refused("/proc/self/exe", "not a Go program");
+	assert_int_equal(target_open_why("/no/such/file", &t, why, sizeof(why)), -ENOENT);
+
+	if (!build("1.17", "stripped", path, sizeof(path)))
+		return;
+	copy_open(&c, path);
+	copy_replace(&c, "go1.17.13", "go1.16.13");
+	refused(c.path, "go1.16.13");
+	copy_replace(&c, "go1.16.13", "go1.99.13");
+	refused(c.path, "DWARF");
+	/* As garble leaves it: no version, or another magic. */
+	assert_true(copy_replace(&c, "go1.99.13", "unknown.x") > 0);
+	refused(c.path, "does not say of which Go version");
+	assert_true(copy_replace(&c, "unknown.x", "go1.17.13") > 0);
+	assert_true(copy_replace(&c, "runtime.casgstatus", "kJ3hG8sd.aB3dE5fGh") > 0);
+	refused(c.path, "hashed");
+	assert_true(copy_replace(&c, "\xfa\xff\xff\xff", "\x12\x34\x56\x78") > 0);
+	refused(c.path, "function table was changed");
+	assert_true(copy_replace(&c, "\x12\x34\x56\x78", "\xfb\xff\xff\xff") > 0);
+	refused(c.path, "1.15 or older");
+	copy_close(&c);
+}
+
+/* A release that the table does not know: from DWARF. */
+static void test_newer_release(void **state)
+{
+	char path[512];
+	struct target *t, *known;
+	struct copy c;
+
+	if (!build("1.27", "plain", path, sizeof(path)))
+		skip();
+	known = open_ok(path);
+	copy_open(&c, path);
+	assert_true(copy_replace(&c, "go1.27.3", "go1.29.3") > 0);
+	t = open_ok(c.path);
+	assert_string_equal(target_offsets_from(t), "DWARF");
+	assert_int_equal(target_go_minor(t), 29);
+	assert_memory_equal(target_layout(t), target_layout(known), sizeof(*target_layout(t)));
+	assert_memory_equal(&t->ranges, &known->ranges, sizeof(t->ranges));
+	assert_string_equal(target_wait_reason(t, 1), "GC assist marking");
+	target_free(t);
+	target_free(known);
+	copy_close(&c);
+}
+
+/* --- a live process ------------------------------------------------------------------------- */
+
+static void test_load_bias(void **state)
+{
+	static const char *const modes[] = {"plain", "pie"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+		int in[2], out[2], status;
+		uint64_t bias = 1;
+		char path[512], line[256] = "";
+		unsigned long addr = 0;
+		struct go_func f;
+		struct target *t;
+		pid_t pid;
+
+		if (!build("local", modes[i], path, sizeof(path)))
+			continue;
+		assert_true(!pipe2(in, O_CLOEXEC) && !pipe2(out, O_CLOEXEC));
+		pid = fork();
+		if (!pid) {
+			dup2(in[0], 0);
+			dup2(out[1], 1);
+			execl(path, path, NULL);
+			_exit(127);
+		}
+		close(in[0]);
+		close(out[1]);
+		assert_true(read(out[0], line, sizeof(line) - 1) > 0);
+		assert_int_equal(sscanf(line, "main %lx", &addr), 1);
+		t = open_ok(path);
+		assert_int_equal(target_func_by_name(t, "main.main", &f), 0);
+		assert_int_equal(target_load_bias(t, pid, &bias), 0);
+		assert_int_equal(f.entry + bias, addr);
+		assert_int_equal(target_load_bias(t, getpid(), &bias), -ENOENT);
+		kill(pid, SIGKILL);
+		waitpid(pid, &status, 0);
+		assert_int_equal(target_load_bias(t, pid, &bias), -ESRCH);
+		close(in[1]);
+		close(out[0]);
+		target_free(t);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_version_strings), cmocka_unit_test(test_builds),
+		cmocka_unit_test(test_newer_release),   cmocka_unit_test(test_load_bias),
+		cmocka_unit_test(test_refusals),        cmocka_unit_test(test_truncated),
+		cmocka_unit_test(test_flipped),
+	};
+
+	return cmocka_run_group_tests_name("target", tests, NULL, NULL);
+}
