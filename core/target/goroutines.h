@@ -1,0 +1,41 @@
+/*
+ * The goroutines that a live process has right now, read from its memory without stopping it:
+ * what was there before the tracer came, and what is there after a loss of events. Any thread.
+ */
+#ifndef XGOTOPFS_TARGET_GOROUTINES_H
+#define XGOTOPFS_TARGET_GOROUTINES_H
+
+#include "core/target/target.h"
+
+struct target_goroutine {
+	uint64_t address; /* of its runtime.g, in the process */
+	uint64_t goid;
+	uint64_t parent;     /* goid of its creator; 0 unknown (Go before 1.21) */
+	uint32_t status;     /* runtime2.go _Grunnable …, without the scan bit */
+	bool scanning;       /* the scan bit: the garbage collector holds it for a moment */
+	uint8_t wait_reason; /* says something only while it waits */
+	bool locked_to_thread;
+	uint64_t start_pc, go_pc; /* static addresses; 0 none */
+	int64_t wait_since_ns;    /* CLOCK_MONOTONIC; 0 not known: the garbage collector sets it, at
+				     its first run after the goroutine began to wait */
+	uint64_t m;               /* address of its thread's runtime.m; 0 none */
+	/* Where it stands when it does not run (g.sched), and where it entered a system call. */
+	uint64_t sched_pc, sched_sp, sched_bp; /* runtime addresses */
+	uint64_t syscall_pc, syscall_sp, syscall_bp;
+	uint64_t stack_lo, stack_hi;
+};
+
+/*
+ * All that are not dead, in the order of runtime.allgs. `bias` as from target_load_bias().
+ * Each entry is one goroutine's at one moment (its goid was the same before and after), entries are
+ * of slightly different moments. The caller frees *ret.
+ * -ENOSYS when runtime.allgs cannot be found in this binary, -ESRCH, -EPERM, -EFAULT, -ENOMEM.
+ */
+int target_goroutines(const struct target *t, pid_t pid, uint64_t bias,
+		      struct target_goroutine **ret, size_t *ret_n);
+
+/* One of them again, by the address of its g. -ESRCH also when it is dead or another's by now. */
+int target_goroutine_again(const struct target *t, pid_t pid, uint64_t bias,
+			   const struct target_goroutine *before, struct target_goroutine *ret);
+
+#endif

@@ -1,0 +1,27 @@
+/*
+ * Reading another process's memory without stopping it (process_vm_readv). What is read may change
+ * while it is read: callers check what they got. Any thread.
+ */
+#ifndef XGOTOPFS_TARGET_MEMORY_H
+#define XGOTOPFS_TARGET_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* All n bytes or an error: -EFAULT (some of it is not mapped), -ESRCH, -EPERM, -ENOMEM. */
+int memory_read(pid_t pid, uint64_t addr, void *buf, size_t n);
+
+struct memory_piece {
+	uint64_t addr;
+	void *buf;
+	size_t size;
+	bool ok; /* out: all of it was read */
+};
+
+/* Many pieces with few system calls. Pieces that are not mapped are left with ok == false, which is
+ * no error. 0, or as above but -EFAULT. */
+int memory_read_pieces(pid_t pid, struct memory_piece *pieces, size_t n);
+
+#endif
