@@ -9,10 +9,11 @@
 
 #define BLOCK_LINES 256
 #define BLOCK_SPAN  16384 /* sequence numbers a block may span when few of them are its own */
-#define SLICE       1024  /* events fetched at once from the whole feed */
-#define SLICE_SPAN  65536 /* sequence numbers looked through at once for one goroutine */
+#define SLICE       1024  /* events fetched, or added under one hold of the lock, at once */
 
-/* Events fetched from [from, to), with the sequence number of each. */
+_Static_assert(BLOCK_SPAN <= UINT16_MAX, "a block's events are numbered in 16 bits");
+
+/* Events fetched, with the sequence number of each. */
 struct batch {
 	struct event *events;
 	uint64_t *seqs;
@@ -27,6 +28,7 @@ static void batch_free(struct batch *b)
 	free(b->seqs);
 }
 
+/* All that is new of one goroutine: the model walks back from its newest event. */
 static int fetch_goroutine(const struct follow_config *c, uint64_t from, uint64_t to,
 			   struct batch *b)
 {
@@ -35,13 +37,18 @@ static int fetch_goroutine(const struct follow_config *c, uint64_t from, uint64_
 
 	b->missed = tail > from ? tail - from : 0;
 	from += b->missed;
-	to = MIN(MAX(to, from), from + SLICE_SPAN);
-	b->next = to;
-	err = model_goroutine_events(c->model, (unsigned)c->proc, c->goid, from, to, &b->events,
-				     &b->seqs, &b->n);
+	b->next = MAX(to, from);
+	err = model_goroutine_events(c->model, (unsigned)c->proc, c->goid, from, b->next,
+				     &b->events, &b->seqs, &b->n);
 	return err == -ENOENT ? 0 : err; /* no longer retained: its text ends here */
 }
 
+static bool is_ours(const struct follow_config *c, const struct event *ev)
+{
+	return c->proc < 0 || ev->proc == (unsigned)c->proc || ev->proc == EVENT_PROC_NONE;
+}
+
+/* Some of what is in [from, to). */
 static int fetch_feed(const struct follow_config *c, uint64_t from, uint64_t to, struct batch *b)
 {
 	uint64_t cursor = from, missed = 0;
@@ -55,7 +62,7 @@ static int fetch_feed(const struct follow_config *c, uint64_t from, uint64_t to,
 	for (size_t i = 0; i < n; i++) {
 		uint64_t seq = cursor - n + i;
 
-		if (seq >= to || (c->proc >= 0 && b->events[i].proc != (unsigned)c->proc))
+		if (seq >= to || !is_ours(c, &b->events[i]))
 			continue;
 		b->events[kept] = b->events[i];
 		b->seqs[kept++] = seq;
@@ -66,12 +73,6 @@ static int fetch_feed(const struct follow_config *c, uint64_t from, uint64_t to,
 	return 0;
 }
 
-static int fetch(const struct follow_config *c, uint64_t from, uint64_t to, struct batch *b)
-{
-	*b = (struct batch){.next = from};
-	return c->goid ? fetch_goroutine(c, from, to, b) : fetch_feed(c, from, to, b);
-}
-
 static void render(const struct follow_config *c, const struct event *ev, struct buf *out)
 {
 	if (c->json)
@@ -80,7 +81,7 @@ static void render(const struct follow_config *c, const struct event *ev, struct
 		event_format_text(c->format, ev, out);
 }
 
-void follow_trimmed_line(const struct event_format *f, bool json, uint64_t time_ns, const char *key,
+void follow_trimmed_line(const struct event_format *f, bool json, bool exact, uint64_t time_ns,
 			 uint64_t count, struct buf *out)
 {
 	uint64_t wall = time_ns + (uint64_t)f->wall_offset_ns;
@@ -89,15 +90,15 @@ void follow_trimmed_line(const struct event_format *f, bool json, uint64_t time_
 		buf_addf(out,
 			 "{\"timestamp\":%llu,\"event_type\":%d,\"goroutine\":0,"
 			 "\"parent_goroutine\":0,\"attributes\":[%llu,0,0,0,0],"
-			 "\"event\":\"trimmed\",\"%s\":%llu}\n",
-			 (unsigned long long)time_ns, EVENT_LOST, (unsigned long long)count, key,
-			 (unsigned long long)count);
+			 "\"%s\":%llu}\n",
+			 (unsigned long long)time_ns, EVENT_LOST, (unsigned long long)count,
+			 exact ? "trimmed" : "trimmed_of", (unsigned long long)count);
 		return;
 	}
 	buf_addu(out, wall / NS_PER_SEC);
 	buf_addc(out, '.');
 	buf_addu_pad(out, wall % NS_PER_SEC, 9);
-	buf_addf(out, " 0 trimmed %s=%llu\n", key, (unsigned long long)count);
+	buf_addf(out, " 0 trimmed %s=%llu\n", exact ? "count" : "of", (unsigned long long)count);
 }
 
 static void render_gap(const struct follow *l, const struct block *b, struct buf *out)
@@ -106,22 +107,23 @@ static void render_gap(const struct follow *l, const struct block *b, struct buf
 	bool whole = !c->goid && c->proc < 0;
 
 	if (b->gap)
-		follow_trimmed_line(c->format, c->json, b->time_ns, whole ? "count" : "of", b->gap,
-				    out);
+		follow_trimmed_line(c->format, c->json, whole, b->time_ns, b->gap, out);
 }
 
 int follow_new(const struct follow_config *config, struct follow **ret)
 {
 	struct follow *l = calloc(1, sizeof(*l));
-	size_t capacity;
+	size_t share;
 
 	if (!l)
 		return -ENOMEM;
 	l->config = *config;
 	pthread_mutex_init(&l->lock, NULL);
-	/* Text leaves block by block: a small feed gets small blocks. */
-	capacity = feed_capacity(model_feed(config->model));
-	l->block_lines = (uint32_t)MAX(1, MIN(BLOCK_LINES, capacity / 64));
+	pthread_mutex_init(&l->extend_lock, NULL);
+	/* Text leaves block by block, so a block is a small share of what is retained. */
+	share = MAX((size_t)1, feed_capacity(model_feed(config->model)) / 64);
+	l->block_lines = (uint32_t)MIN(share, BLOCK_LINES);
+	l->block_span = (uint32_t)MIN(share, BLOCK_SPAN);
 	*ret = l;
 	return 0;
 }
@@ -131,6 +133,9 @@ void follow_free(struct follow *l)
 	if (!l)
 		return;
 	follow_cache_forget(l->config.cache, l);
+	for (size_t i = l->first; i < l->n; i++)
+		free(l->blocks[i].seqs);
+	pthread_mutex_destroy(&l->extend_lock);
 	pthread_mutex_destroy(&l->lock);
 	free(l->blocks);
 	free(l);
@@ -141,7 +146,7 @@ void follow_trim(struct follow *l)
 	uint64_t tail = feed_tail(model_feed(l->config.model));
 
 	while (l->first < l->n && l->blocks[l->first].seq < tail)
-		l->first++;
+		free(l->blocks[l->first++].seqs);
 	if (l->first == l->n)
 		l->first = l->n = 0;
 }
@@ -180,47 +185,66 @@ static struct block *block_for(struct follow *l, uint64_t seq, uint64_t time_ns)
 {
 	struct block *b = l->n > l->first ? &l->blocks[l->n - 1] : NULL;
 
-	if (b && !l->gap && b->lines < l->block_lines && seq - b->seq < BLOCK_SPAN)
+	if (b && !l->gap && b->lines < l->block_lines && seq - b->seq < l->block_span)
 		return b;
 	return add_block(l, seq, time_ns);
 }
 
-/* Puts the text of a run of lines at the end of block b, and of the log. */
-static void append(struct follow *l, struct block *b, struct buf *text, uint32_t lines)
+/* Notes which events of the feed are this block's. */
+static int note_seq(const struct follow *l, struct block *b, uint32_t line, uint64_t seq)
 {
+	uint32_t cap = b->seqs_cap ? b->seqs_cap * 2 : 4;
+	uint16_t *seqs;
+
+	if (!l->config.goid)
+		return 0;
+	if (line == b->seqs_cap) {
+		seqs = realloc(b->seqs, cap * sizeof(*seqs));
+		if (!seqs)
+			return -ENOMEM;
+		b->seqs = seqs;
+		b->seqs_cap = cap;
+	}
+	b->seqs[line] = (uint16_t)(seq - b->seq);
+	return 0;
+}
+
+/* Adds events from *at on, one block's worth of them. Under the lock. */
+static int add_run(struct follow *l, const struct batch *batch, size_t *at, struct buf *text)
+{
+	struct block *b = block_for(l, batch->seqs[*at], batch->events[*at].time_ns);
+	uint64_t end_seq = 0, last_ns = 0;
+	uint32_t lines = 0;
+	size_t i = *at;
+	int err = 0;
+
+	if (!b)
+		return -ENOMEM;
+	buf_reset(text);
+	if (!b->len)
+		render_gap(l, b, text);
+	do {
+		err = note_seq(l, b, b->lines + lines, batch->seqs[i]);
+		if (err)
+			return err;
+		render(&l->config, &batch->events[i], text);
+		last_ns = batch->events[i].time_ns;
+		end_seq = batch->seqs[i] + 1;
+		lines++;
+		i++;
+	} while (i < batch->n && b->lines + lines < l->block_lines &&
+		 batch->seqs[i] - b->seq < l->block_span);
+	if (buf_error(text))
+		return buf_error(text);
 	follow_cache_append(l->config.cache, l, b->off, b->len, text->data, text->len);
+	b->end_seq = end_seq;
 	b->len += (uint32_t)text->len;
 	b->lines += lines;
 	l->size += text->len;
 	l->index += lines;
-	l->next_seq = b->end_seq;
-	buf_reset(text);
-}
-
-static int add_batch(struct follow *l, const struct batch *batch, struct buf *text)
-{
-	size_t i = 0;
-
-	while (i < batch->n) {
-		struct block *b = block_for(l, batch->seqs[i], batch->events[i].time_ns);
-		uint32_t lines = 0;
-
-		if (!b)
-			return -ENOMEM;
-		if (!b->len)
-			render_gap(l, b, text);
-		do {
-			render(&l->config, &batch->events[i], text);
-			l->last_ns = batch->events[i].time_ns;
-			b->end_seq = batch->seqs[i] + 1;
-			lines++;
-			i++;
-		} while (i < batch->n && b->lines + lines < l->block_lines &&
-			 batch->seqs[i] - b->seq < BLOCK_SPAN);
-		if (buf_error(text))
-			return buf_error(text);
-		append(l, b, text, lines);
-	}
+	l->last_ns = last_ns;
+	l->next_seq = end_seq;
+	*at = i;
 	return 0;
 }
 
@@ -237,25 +261,37 @@ static bool gap_concerns(const struct follow *l)
 	       g.last_event_ns > l->last_ns;
 }
 
-/* Makes one slice visible. Under the lock. */
-static int extend_slice(struct follow *l, uint64_t head)
+/* Makes some more visible: at most up to `head`. Under extend_lock. */
+static int extend_some(struct follow *l, uint64_t head)
 {
 	struct buf text cleanup_buf_ = BUF_INIT;
-	struct batch batch cleanup_(batch_free) = {0};
+	struct batch batch cleanup_(batch_free) = {.next = l->next_seq};
+	size_t at = 0;
 	int err;
 
-	follow_trim(l); /* or lines would be added to a block that cannot be read any more */
-	err = fetch(&l->config, l->next_seq, head, &batch);
+	/* Only extending changes next_seq, so it may be read without the lock. */
+	if (l->config.goid)
+		err = fetch_goroutine(&l->config, l->next_seq, head, &batch);
+	else
+		err = fetch_feed(&l->config, l->next_seq, head, &batch);
 	if (err)
 		return err;
-	/* What went before the first look is not told: there was no text to leave a hole in. */
-	if (batch.missed && (l->looked || l->size) && gap_concerns(l))
-		l->gap += batch.missed;
-	err = add_batch(l, &batch, &text);
-	if (err)
-		return err;
-	l->next_seq = batch.next;
-	return 0;
+	do {
+		size_t begin = at;
+
+		pthread_mutex_lock(&l->lock);
+		follow_trim(l); /* or lines would be added to a block that nobody can read */
+		/* What went before the first look is not told: there was no text to leave a hole
+		 * in. */
+		if (!begin && batch.missed && (l->looked || l->size) && gap_concerns(l))
+			l->gap += batch.missed;
+		while (!err && at < batch.n && at - begin < SLICE)
+			err = add_run(l, &batch, &at, &text);
+		if (!err && at == batch.n)
+			l->next_seq = batch.next;
+		pthread_mutex_unlock(&l->lock);
+	} while (!err && at < batch.n);
+	return err;
 }
 
 uint64_t follow_backlog(struct follow *l)
@@ -272,18 +308,14 @@ int follow_extend(struct follow *l)
 {
 	/* Where it ends is fixed now, or a fast feed would hold the caller for ever. */
 	uint64_t head = feed_head(model_feed(l->config.model));
-	bool more = true;
 	int err = 0;
 
-	while (more && !err) {
-		pthread_mutex_lock(&l->lock);
-		more = l->next_seq < head;
-		if (more)
-			err = extend_slice(l, head);
-		else
-			l->looked = true;
-		pthread_mutex_unlock(&l->lock);
-	}
+	pthread_mutex_lock(&l->extend_lock);
+	while (!err && l->next_seq < head)
+		err = extend_some(l, head);
+	if (!err)
+		l->looked = true;
+	pthread_mutex_unlock(&l->extend_lock);
 	return err;
 }
 
@@ -297,6 +329,30 @@ void follow_state(struct follow *l, struct follow_state *ret)
 	pthread_mutex_unlock(&l->lock);
 }
 
+/* The events of a block of one goroutine: runs of neighbours in the feed. */
+static int fetch_noted(const struct follow *l, const struct block *b, struct batch *batch)
+{
+	struct feed *feed = model_feed(l->config.model);
+	uint32_t i = 0;
+
+	batch->events = malloc(b->lines * sizeof(*batch->events));
+	if (!batch->events)
+		return -ENOMEM;
+	while (i < b->lines) {
+		uint64_t cursor = b->seq + b->seqs[i], missed = 0;
+		uint32_t n = 1;
+
+		while (i + n < b->lines && b->seqs[i + n] == b->seqs[i] + n)
+			n++;
+		if (feed_read(feed, &cursor, batch->events + i, n, &missed) != n || missed)
+			return -ESTALE;
+		i += n;
+	}
+	batch->n = b->lines;
+	batch->next = b->end_seq;
+	return 0;
+}
+
 int follow_block_text(struct follow *l, const struct block *b, struct buf *out)
 {
 	uint64_t seq = b->seq;
@@ -308,8 +364,9 @@ int follow_block_text(struct follow *l, const struct block *b, struct buf *out)
 	out->len = start;
 	render_gap(l, b, out);
 	while (seq < b->end_seq) {
-		struct batch batch cleanup_(batch_free) = {0};
-		int err = fetch(&l->config, seq, b->end_seq, &batch);
+		struct batch batch cleanup_(batch_free) = {.next = seq};
+		int err = l->config.goid ? fetch_noted(l, b, &batch)
+					 : fetch_feed(&l->config, seq, b->end_seq, &batch);
 
 		if (err)
 			return err;
@@ -322,9 +379,8 @@ int follow_block_text(struct follow *l, const struct block *b, struct buf *out)
 	}
 	if (buf_error(out))
 		return buf_error(out);
-	/* A goroutine that is no longer retained has lost its events. */
 	if (lines != b->lines || out->len - start != b->len)
-		return -ESTALE;
+		return -ESTALE; /* cannot be: the same event gives the same bytes */
 	follow_cache_put(l->config.cache, l, b->off, out->data + start, b->len);
 	return 0;
 }

@@ -8,7 +8,8 @@
  * no bytes; when that happens between two looks, a line in its place says how many events went:
  *     <time> 0 trimmed count=N        (the whole feed)
  *     <time> 0 trimmed of=N           (one goroutine or process: N of the whole feed went)
- *     {"timestamp":…,"event_type":6,…,"attributes":[N,0,0,0,0],"event":"trimmed"}     (JSONL)
+ *     {"timestamp":…,"event_type":6,…,"attributes":[N,0,0,0,0],"trimmed":N}  (JSONL)
+ *     or "trimmed_of", with the same two meanings
  *
  * Thread-safe; no call holds the log's lock for longer than one slice of events takes.
  */
@@ -74,8 +75,8 @@ void follow_reader_free(struct follow_reader *r);
 int follow_reader_read(struct follow_reader *r, struct follow *l, uint64_t off, size_t size,
 		       struct buf *out);
 
-/* The line that stands for `count` events that went (see above). */
-void follow_trimmed_line(const struct event_format *f, bool json, uint64_t time_ns, const char *key,
+/* The line that stands for `count` events that went (see above); exact: all of them its own. */
+void follow_trimmed_line(const struct event_format *f, bool json, bool exact, uint64_t time_ns,
 			 uint64_t count, struct buf *out);
 
 #endif

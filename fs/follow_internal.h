@@ -6,27 +6,32 @@
 
 #include "fs/follow.h"
 
-/* Up to `lines` lines. Never holds an event older than `seq` or as new as `end_seq`. */
+/* A run of lines: what to render them from, and where they stand. */
 struct block {
-	uint64_t seq, end_seq; /* what to render it from */
+	uint64_t seq, end_seq; /* of its first event, and past its last */
 	uint64_t off;          /* of its first byte */
 	uint64_t index;        /* events before its first line, those a gap swallowed included */
 	uint64_t gap;          /* events that went just before: its first line says so; 0 none */
 	uint64_t time_ns;      /* of its first event */
 	uint32_t len, lines;   /* bytes and events */
+	/* One goroutine only: each event's number, as its distance from `seq`. */
+	uint16_t *seqs;
+	uint32_t seqs_cap;
 };
 
 struct follow {
 	struct follow_config config;
+	uint32_t block_lines, block_span;
+	/* Who extends holds extend_lock throughout, and lock for a slice at a time. */
+	pthread_mutex_t extend_lock;
+	bool looked; /* protected by extend_lock */
 	pthread_mutex_t lock;
 	/* All below is protected by lock. */
 	struct block *blocks; /* [first, n) are there */
 	size_t first, n, cap;
-	uint32_t block_lines;
 	uint64_t next_seq; /* the first event not visible yet */
 	uint64_t size, index, last_ns;
 	uint64_t gap; /* to be told by the next block */
-	bool looked;
 };
 
 /* Drops the blocks the feed has begun to trim. Under the lock. */

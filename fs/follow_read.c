@@ -255,7 +255,7 @@ static void jump(struct follow_reader *r, struct follow *l, uint64_t off)
 	bool sequential = r->started && off == r->next;
 	uint64_t went = off + r->delta, to, index;
 	const struct block *b = NULL;
-	size_t rest;
+	size_t rest, need;
 
 	buf_reset(&r->insert);
 	r->insert_off = off;
@@ -263,18 +263,19 @@ static void jump(struct follow_reader *r, struct follow *l, uint64_t off)
 		buf_add(&r->insert, r->carry.data, r->carry.len);
 	buf_reset(&r->carry);
 	rest = r->insert.len;
+	need = sequential ? rest + MARKER_MAX : 0;
 	pthread_mutex_lock(&l->lock);
 	follow_trim(l);
 	for (size_t i = l->first; i < l->n; i++) {
 		b = &l->blocks[i];
-		if (b->off - went >= rest + MARKER_MAX)
+		if (b->off - went >= need)
 			break;
 	}
 	to = b ? b->off : l->size;
 	index = b ? b->index - b->gap : l->index;
 	if (sequential && index > r->index)
-		follow_trimmed_line(l->config.format, l->config.json, b ? b->time_ns : l->last_ns,
-				    "count", index - r->index, &r->insert);
+		follow_trimmed_line(l->config.format, l->config.json, true,
+				    b ? b->time_ns : l->last_ns, index - r->index, &r->insert);
 	pthread_mutex_unlock(&l->lock);
 	if (to - went < r->insert.len)
 		r->insert.len = rest; /* a very small feed; the rest of a line always fits */

@@ -343,7 +343,10 @@ static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 	st.f_blocks = feed_capacity(feed) * sizeof(struct event) / st.f_frsize;
 	st.f_bfree = st.f_blocks - MIN(kept / st.f_frsize, st.f_blocks);
 	st.f_bavail = st.f_bfree;
-	st.f_files = t.live_total + t.exited_retained;
+	/* Used are the goroutines; there is always room for more. */
+	st.f_ffree = 1ull << 32;
+	st.f_favail = st.f_ffree;
+	st.f_files = t.live_total + t.exited_retained + st.f_ffree;
 	fuse_reply_statfs(req, &st);
 }
 
@@ -375,7 +378,7 @@ static bool add_entry(struct listing *l, const char *name, const struct node_id 
 	/* A file's size is rendered: whoever wants it asks. What no attributes are given for
 	 * has the node number 0. */
 	if (l->plus && id && (kind == NODE_DIR || kind == NODE_LINK) &&
-	    !fs_attr_quick(fs, *id, &e.attr)) {
+	    !fs_attr(fs, *id, LOOK_STAT, &e.attr)) {
 		e.ino = node_ino(*id);
 		e.attr_timeout = fs_attr_timeout(*id);
 		e.entry_timeout = fs_entry_timeout(*id);

@@ -63,11 +63,15 @@ static void on_append(void *arg)
 		wake(p);
 }
 
-/* Is `ev` one for a reader of this tree? */
+/* Are all events for a reader of this tree? */
+static bool takes_all(const struct fs *fs, unsigned tree)
+{
+	return (!tree && fs->config.many) || model_procs(fs->model) <= 1;
+}
+
 static bool is_for(const struct fs *fs, unsigned tree, const struct event *ev)
 {
-	return (!tree && fs->config.many) || model_procs(fs->model) <= 1 ||
-	       ev->proc == fs_proc(fs, tree);
+	return takes_all(fs, tree) || ev->proc == fs_proc(fs, tree) || ev->proc == EVENT_PROC_NONE;
 }
 
 /* Renders what has come, until there is something to read or nothing more. Under the lock. */
@@ -88,9 +92,8 @@ static void fill(struct pipes *p, struct pipe_reader *r)
 		missed = 0;
 		n = feed_read(p->feed, &r->cursor, events, FILL_EVENTS, &missed);
 		if (missed && n)
-			follow_trimmed_line(f, false, events[0].time_ns,
-					    !r->tree && fs->config.many ? "count" : "of", missed,
-					    &r->text);
+			follow_trimmed_line(f, false, takes_all(fs, r->tree), events[0].time_ns,
+					    missed, &r->text);
 		for (size_t i = 0; i < n; i++) {
 			if (is_for(fs, r->tree, &events[i]))
 				event_format_text(f, &events[i], &r->text);

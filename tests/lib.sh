@@ -1,0 +1,52 @@
+# Sourced by the cases. A case is a script that exits 0 (passed), 77 (skipped, with a reason) or
+# anything else (failed); it has a private folder $T that is removed, and traps of its own go into
+# on_exit. XGOTOPFS_BUILD is the build folder, XGOTOPFS the program.
+# shellcheck shell=bash
+set -u
+XGOTOPFS_BUILD=${XGOTOPFS_BUILD:-$PWD/build}
+XGOTOPFS=${XGOTOPFS:-$XGOTOPFS_BUILD/xgotopfs}
+T=$(mktemp -d "${TMPDIR:-/tmp}/xgotopfs-case.XXXXXX") || exit 1
+CLEANUP=()
+
+on_exit() { CLEANUP=("$@" "${CLEANUP[@]}"); }
+
+run_cleanup() {
+	local status=$?
+	trap - EXIT
+	for step in "${CLEANUP[@]}"; do $step; done
+	rm -rf --one-file-system "$T"
+	exit "$status"
+}
+trap run_cleanup EXIT
+trap 'exit 130' INT TERM
+
+fail() {
+	echo "FAIL: $*" >&2
+	exit 1
+}
+
+skip() {
+	echo "SKIP: $*" >&2
+	exit 77
+}
+
+need() {
+	for tool in "$@"; do command -v "$tool" >/dev/null || skip "$tool is not installed"; done
+}
+
+need_root() { [ "$(id -u)" = 0 ] || skip "needs root"; }
+
+# wait_for SECONDS COMMAND ARG...: until the command succeeds; fails after that many seconds.
+wait_for() {
+	local deadline=$(($(date +%s%N) + $1 * 1000000000))
+	shift
+	until "$@"; do
+		[ "$(date +%s%N)" -lt "$deadline" ] || return 1
+		sleep 0.02
+	done
+}
+
+# expect WHAT ACTUAL WANTED
+expect() { [ "$2" = "$3" ] || fail "$1: got '$2', wanted '$3'"; }
+
+gone() { ! kill -0 "$1" 2>/dev/null; }
