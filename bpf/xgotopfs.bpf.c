@@ -22,6 +22,7 @@ char LICENSE[] SEC("license") = "GPL";
 
 /* Go's states as far as the rules need them: src/runtime/runtime2.go. */
 enum {
+	GO_IDLE = 0,
 	GO_RUNNABLE = 1,
 	GO_RUNNING = 2,
 	GO_SYSCALL = 3,
@@ -308,6 +309,11 @@ static __always_inline void transition(struct hit *h, __u64 gp, __u32 from, __u3
 
 	from &= 0xff;
 	to &= 0xff;
+	if (from == GO_IDLE) {
+		/* A new struct g, not yet anybody: malg, then newproc1 or newextram. */
+		count(&h->cpu->skipped);
+		return;
+	}
 	if (layout.syscall_sites && ((from == GO_RUNNING && to == GO_SYSCALL) ||
 				     (from == GO_SYSCALL && to == GO_RUNNING))) {
 		/* The slow way of what the sites in reentersyscall & co. have told. */

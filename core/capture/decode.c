@@ -7,13 +7,14 @@
 #include "core/capture/idmap.h"
 
 #define REASONS_MAX 256
+#define FRAMES_MAX  32 /* calls inlined into one another */
 
 struct decode {
 	const struct target *target;
 	struct names *names;
 	struct idmap types; /* static address, salt 0, or runtime address, salt proc + 1 */
 	struct idmap sites; /* return addresses */
-	struct idmap funcs; /* function entries */
+	struct idmap funcs; /* start functions */
 	uint32_t reasons[REASONS_MAX];
 };
 
@@ -87,26 +88,28 @@ static uint32_t func_miss(struct decode *d, uint64_t pc)
 
 	if (idmap_full(&d->funcs))
 		return 0;
-	if (target_func_by_pc(d->target, pc, &f) == 0)
+	if (target_start_func(d->target, pc, &f) == 0)
 		id = names_intern(d->names, f.name, strlen(f.name));
 	idmap_put(&d->funcs, pc, 0, id);
 	return id;
 }
 
+/* The innermost call there, as Go's own tracebacks name it: what was inlined counts. */
 static uint32_t site_miss(struct decode *d, uint64_t return_pc)
 {
+	struct target_frame frames[FRAMES_MAX];
 	struct site site = {0};
-	struct go_func f;
-	const char *file;
-	uint64_t pc = return_pc - 1; /* inside the call instruction */
 	uint32_t id = 0;
 
 	if (idmap_full(&d->sites))
 		return 0;
-	if (target_func_by_pc(d->target, pc, &f) == 0) {
-		site.func_id = names_intern(d->names, f.name, strlen(f.name));
-		if (target_line_by_pc(d->target, pc, &file, &site.line) == 0)
-			site.file_id = names_intern(d->names, file, strlen(file));
+	/* return_pc - 1 lies inside the call instruction */
+	if (target_frames_by_pc(d->target, return_pc - 1, frames, FRAMES_MAX) > 0) {
+		const struct target_frame *f = &frames[0];
+
+		site.func_id = names_intern(d->names, f->function, strlen(f->function));
+		site.file_id = names_intern(d->names, f->file, strlen(f->file));
+		site.line = f->line;
 		id = names_add_site(d->names, site);
 	}
 	idmap_put(&d->sites, return_pc, 0, id);

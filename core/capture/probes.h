@@ -1,7 +1,8 @@
 /*
- * The attached probes: a set of sites, each with its BPF link. Not thread-safe: capture.c's lock
- * guards it. Uprobes are BPF links on perf events or uprobe_multi links; never an inheriting perf
- * event, which breaks clone() in the target (GO_RUNTIME: section 0).
+ * The attached probes. Sites of one kind belong together: they are attached and detached as a
+ * group, with one uprobe_multi link where the kernel has those, with a perf event link each
+ * elsewhere. Never an inheriting perf event, which breaks clone() in the target (GO_RUNTIME:
+ * section 0). Not thread-safe: capture.c's lock guards it.
  */
 #ifndef XGOTOPFS_CAPTURE_PROBES_H
 #define XGOTOPFS_CAPTURE_PROBES_H
@@ -18,7 +19,8 @@ void probes_free(struct probes *p);
 /* Attaches those of sites[] that are not attached yet. On failure none of them stays: -ESRCH when
  * the process is gone, -EPERM, -ENOSPC (more than WIRE_SITES_MAX), … ; one line was logged. */
 int probes_attach(struct probes *p, const struct probe_site *sites, size_t n);
-/* Detaches what is not among sites[]; n = 0 detaches all. */
+/* Detaches what is not among sites[], all at the same time; n = 0 detaches everything. Once it
+ * returns, no program runs any more. */
 void probes_keep(struct probes *p, const struct probe_site *sites, size_t n);
 
 bool probes_attached(const struct probes *p, const struct probe_site *site);

@@ -11,6 +11,7 @@
 #include <sys/utsname.h>
 
 #include "core/base/log.h"
+#include "core/capture/uprobe_multi.h"
 #include "xgotopfs.skel.h"
 
 /* include/linux/proc_ns.h: the initial pid namespace's inode, fixed since Linux 3.8. */
@@ -174,6 +175,17 @@ static int make_rings(struct program *p, const struct program_config *config, un
 	return 0;
 }
 
+static void prefer_multi(struct program *p)
+{
+	struct bpf_program *prog;
+
+	p->multi = uprobe_multi_works();
+	if (!p->multi)
+		return;
+	bpf_object__for_each_program(prog, p->skeleton->obj) bpf_program__set_expected_attach_type(
+		prog, (enum bpf_attach_type)UPROBE_MULTI_ATTACH_TYPE);
+}
+
 int program_load(const struct program_config *config, const struct target *target,
 		 struct program **ret)
 {
@@ -197,6 +209,7 @@ int program_load(const struct program_config *config, const struct target *targe
 	if (err)
 		goto fail;
 	err = bpf_map__set_max_entries(p->skeleton->maps.rings, (uint32_t)cpus);
+	prefer_multi(p);
 	if (!err)
 		err = xgotopfs_bpf__load(p->skeleton);
 	if (err) {

@@ -62,6 +62,13 @@ struct go_func {
 /* The ABIInternal body of a function (not its .abi0 wrapper). -ENOENT. */
 int target_func_by_name(const struct target *t, const char *name, struct go_func *ret);
 int target_func_by_pc(const struct target *t, uint64_t pc, struct go_func *ret);
+/*
+ * What a `go` statement names, from g.startpc. With arguments the compiler starts a wrapper of its own
+ * that has none (cmd/compile/internal/walk/order.go wrapGoDefer(): "….gowrap1", before 1.22
+ * "…·dwrap·1"), which makes one call; that function is the answer. The wrapper itself when the call
+ * goes through an interface or a function value. -ENOENT.
+ */
+int target_start_func(const struct target *t, uint64_t start_pc, struct go_func *ret);
 /* File and line of a pc (for a return address pass pc - 1). *ret_file lives as long as t. */
 int target_line_by_pc(const struct target *t, uint64_t pc, const char **ret_file,
 		      uint32_t *ret_line);

@@ -1,0 +1,67 @@
+/* Looks through the compiler's wrapper around what a `go` statement calls. Stateless. */
+#include <errno.h>
+#include <string.h>
+
+#include "core/target/place_code.h"
+
+#define FRAMES_MAX 16
+
+static bool is_go_wrapper(const struct go_func *f)
+{
+	return strstr(f->name, ".gowrap") || strstr(f->name, "dwrap");
+}
+
+/* The function whose body the compiler put into the wrapper itself. */
+static const char *inlined_into(const struct target *t, const struct code *code)
+{
+	for (size_t i = 0; i < code->n; i++) {
+		struct target_frame frames[FRAMES_MAX];
+		int n = target_frames_by_pc(t, code->insns[i].addr, frames, FRAMES_MAX);
+
+		if (n >= 2)
+			return frames[n - 2].function;
+	}
+	return NULL;
+}
+
+/* The one function that the wrapper calls. */
+static bool only_call(const struct target *t, const struct code *code, struct go_func *ret)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < code->n; i++) {
+		const struct insn *insn = &code->insns[i];
+		struct go_func callee;
+
+		if (insn->class == INSN_CALL_INDIRECT)
+			return false;
+		if (insn->class != INSN_CALL || target_func_by_pc(t, insn->target, &callee) ||
+		    strncmp(callee.name, "runtime.morestack", strlen("runtime.morestack")) == 0)
+			continue;
+		if (found && callee.entry != ret->entry)
+			return false;
+		*ret = callee;
+		found = true;
+	}
+	return found;
+}
+
+int target_start_func(const struct target *t, uint64_t start_pc, struct go_func *ret)
+{
+	cleanup_code_ struct code code = {0};
+	struct go_func func, callee;
+	const char *name;
+	int err = target_func_by_pc(t, start_pc, &func);
+
+	if (err)
+		return err;
+	*ret = func;
+	if (!is_go_wrapper(&func) || code_read(t, &func, &code))
+		return 0;
+	name = inlined_into(t, &code);
+	if (name)
+		ret->name = name;
+	else if (only_call(t, &code, &callee))
+		*ret = callee;
+	return 0;
+}
