@@ -1,0 +1,140 @@
+/* Inside the pyramid: rows, their cells, and the per-process series. Only core/pyramid includes it.
+ */
+#ifndef XGOTOPFS_PYRAMID_INTERNAL_H
+#define XGOTOPFS_PYRAMID_INTERNAL_H
+
+#include <pthread.h>
+
+#include "core/base/util.h"
+#include "core/pyramid/pyramid.h"
+
+#define NO_CHUNK    UINT32_MAX
+#define CHUNK_CELLS 8
+
+/* 20 bytes: the bucket's number in 48 bits, then what happened in it. */
+struct cell {
+	uint32_t index_low;
+	uint16_t index_high;
+	uint8_t states; /* dominant << 4 | state at the end */
+	uint8_t flags;
+	uint8_t share[SHARES];
+	uint16_t transitions, allocs; /* saturating */
+	uint32_t bytes;               /* saturating */
+};
+
+static inline uint64_t cell_index(const struct cell *c)
+{
+	return (uint64_t)c->index_high << 32 | c->index_low;
+}
+
+static inline void cell_set_index(struct cell *c, uint64_t index)
+{
+	c->index_low = (uint32_t)index;
+	c->index_high = (uint16_t)(index >> 32);
+}
+
+/* --- row.c: one goroutine's open buckets, one a level ------------------------------------- */
+
+struct open_bucket {
+	uint64_t index;
+	uint64_t ns[SHARES + 1]; /* the last: any other state */
+	uint32_t transitions, allocs, bytes;
+	uint8_t flags, end, other; /* other: which other state */
+	bool open;
+};
+
+struct open_row {
+	unsigned base, levels; /* levels base, base + PYRAMID_STEP, … */
+	uint64_t time_ns;      /* up to here it is accounted for */
+	uint8_t state;         /* PYRAMID_NONE: not there */
+	/* A bucket with activity is complete. */
+	void (*emit)(void *ctx, unsigned level_index, const struct cell *cell);
+	void *ctx;
+	struct open_bucket open[PYRAMID_LEVELS];
+};
+
+enum pyramid_share share_of(unsigned state);
+void row_begin(struct open_row *r, unsigned base, unsigned levels, uint64_t time_ns, uint8_t state);
+/* Stays in its state until time_ns (ignored when that is in the past). */
+void row_advance(struct open_row *r, uint64_t time_ns);
+/* Advance, then count. `state` is the new one, or the old one for none. */
+void row_event(struct open_row *r, uint64_t time_ns, uint8_t state, uint8_t flags, bool transition,
+	       bool alloc, uint64_t bytes);
+/* Completes the open buckets of the first `levels` levels. */
+void row_finish(struct open_row *r, unsigned levels);
+/* Two halves of one bucket. */
+void cell_merge(struct cell *into, const struct cell *c);
+
+/* --- store.c: completed cells -------------------------------------------------------------- */
+
+struct chunk {
+	uint32_t next;      /* of the same row */
+	uint32_t fifo_next; /* the next younger of this level */
+	uint32_t row;
+	uint8_t n;
+	uint8_t pad[3];
+	struct cell cells[CHUNK_CELLS];
+};
+
+struct level_store {
+	struct chunk *chunks;
+	uint32_t n, cap, max;
+	uint32_t oldest, youngest;
+	uint64_t since_ns;
+};
+
+struct row {
+	uint64_t goid;
+	uint16_t proc;
+	bool used, created; /* created: its beginning was seen */
+	uint8_t first_state;
+	uint64_t first_ns, state_since_ns, runnable_ns;
+	uint32_t head[PYRAMID_LEVELS], tail[PYRAMID_LEVELS];
+	uint8_t before[PYRAMID_LEVELS]; /* state before the oldest cell kept of the level */
+	uint32_t chunks;
+	struct open_row *open; /* NULL once it ended */
+};
+
+struct rows {
+	struct row *v;
+	uint32_t n, cap, used, free;
+	uint32_t *table; /* open addressing, row number + 1 */
+	uint32_t table_cap, table_used;
+};
+
+struct row *rows_find(struct rows *rs, unsigned proc, uint64_t goid);
+/* Finds or makes; NULL = no memory. */
+struct row *rows_get(struct rows *rs, unsigned proc, uint64_t goid);
+void rows_remove(struct rows *rs, struct row *r);
+void rows_clear(struct rows *rs);
+
+void store_init(struct level_store *s, size_t bytes);
+void store_clear(struct level_store *s);
+void store_append(struct pyramid *p, struct row *r, unsigned li, const struct cell *cell);
+
+/* --- series.c ------------------------------------------------------------------------------ */
+
+#define SERIES_BASE   20
+#define SERIES_LEVELS 6
+#define SERIES_RING   4096
+
+struct series;
+int series_new(uint64_t time_ns, struct series **ret);
+void series_free(struct series *s);
+/* How many are in each state; call before the change it is about. */
+void series_advance(struct series *s, uint64_t time_ns);
+void series_state(struct series *s, unsigned state, int delta);
+/* Adds counts (no state times) to the present bucket of every level. */
+void series_add(struct series *s, const struct pyramid_bucket *b);
+void series_read(struct series *s, unsigned level, uint64_t from, size_t n,
+		 struct pyramid_bucket *ret);
+
+struct pyramid {
+	pthread_mutex_t lock; /* protects everything below */
+	struct level_store levels[PYRAMID_LEVELS];
+	struct rows rows;
+	struct series *series[MODEL_PROCS_MAX]; /* made when first needed */
+	uint64_t first_ns, last_ns, missed, cells;
+};
+
+#endif

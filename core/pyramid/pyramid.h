@@ -1,0 +1,98 @@
+/*
+ * The time pyramid: what every goroutine did, at every zoom, so that a timeline of ten thousand
+ * goroutines and ten million events can be drawn from a few kilobytes.
+ *
+ * Time is cut into buckets of 2^level ns. For each goroutine and bucket with activity there is a
+ * cell: how the bucket's time divides over the states, the state it ends in, and counts. A bucket
+ * without a cell is one in which the goroutine stayed in the state the last cell ended in, so what
+ * does nothing takes no memory. Every fourth level is stored; those between are merged when asked
+ * for, and those finer than PYRAMID_BASE come from the retained events themselves.
+ *
+ * Built as events come, in time order within a goroutine. Bounded: past its share of the memory, a
+ * level forgets its oldest cells; coarse levels reach back much further than fine ones.
+ *
+ * Thread-safe: one writer (apply, sync), any number of readers, a lock inside.
+ */
+#ifndef XGOTOPFS_PYRAMID_PYRAMID_H
+#define XGOTOPFS_PYRAMID_PYRAMID_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/buf.h"
+#include "core/model/event.h"
+#include "core/model/model.h"
+
+#define PYRAMID_BASE         14 /* finest stored level: 16.4 µs */
+#define PYRAMID_STEP         4
+#define PYRAMID_LEVELS       8 /* stored: 14, 18, … 42 */
+#define PYRAMID_LEVEL_MAX    44
+#define PYRAMID_TILE_BUCKETS 256
+#define PYRAMID_ROWS_MAX     1024 /* goroutines a tile request may name */
+#define PYRAMID_NONE         15   /* state: not there (before creation, after exit) */
+
+/* Shares of a bucket's time, in 1/255 of the bucket; what is left is other states and not there. */
+enum pyramid_share { SHARE_RUNNING, SHARE_RUNNABLE, SHARE_SYSCALL, SHARE_WAITING, SHARES };
+
+enum pyramid_flag {
+	CELL_CREATED = 1 << 0, /* the goroutine began here */
+	CELL_EXITED = 1 << 1,
+	CELL_WOKEN = 1 << 2,   /* waiting -> runnable */
+	CELL_SPAWNED = 1 << 3, /* created a goroutine */
+};
+
+struct pyramid;
+
+int pyramid_new(size_t bytes, struct pyramid **ret);
+void pyramid_free(struct pyramid *p);
+
+/* `names` for the sizes of element types. */
+void pyramid_apply(struct pyramid *p, const struct names *names, const struct event *events,
+		   size_t n);
+/* Forgets everything: a replay went back. */
+void pyramid_reset(struct pyramid *p);
+/* The writer missed `n` events (the feed trimmed them first): marked in the series as lost. */
+void pyramid_missed(struct pyramid *p, uint64_t n, uint64_t time_ns);
+/*
+ * Brings rows in line with the model: goroutines that have no event yet, and those whose state
+ * changed without one (healing, lifecycle events not sampled). Only what the model knew before
+ * `before_ns`, which is the time up to which events have been applied here.
+ */
+int pyramid_sync(struct pyramid *p, struct model *m, unsigned proc, uint64_t before_ns);
+
+struct pyramid_info {
+	uint64_t first_ns, last_ns; /* of events applied; 0 before the first */
+	uint64_t missed, cells, rows, bytes;
+	uint64_t since_ns[PYRAMID_LEVELS]; /* each stored level is complete from here on */
+};
+void pyramid_info(struct pyramid *p, struct pyramid_info *ret);
+
+/*
+ * The tile `index` of `level`: time [index, index + 1) << (level + 8). Appends the tile format
+ * (docs/api.md, "Tiles") for the goroutines named. Levels below PYRAMID_BASE read the model's
+ * retained events (`m`). -EINVAL: level or index out of range.
+ */
+int pyramid_tile(struct pyramid *p, struct model *m, unsigned proc, unsigned level, uint64_t index,
+		 const uint64_t *goids, size_t n, struct buf *out);
+/* The same with the goroutines as one row (goid 0): shares are means over those there. */
+int pyramid_group_tile(struct pyramid *p, unsigned proc, unsigned level, uint64_t index,
+		       const uint64_t *goids, size_t n, struct buf *out);
+
+/* One bucket of a whole process. */
+struct pyramid_bucket {
+	uint64_t state_ns[GSTATES]; /* goroutine-time: divide by the bucket's width for a mean count
+				     */
+	uint64_t events[EVENT_TYPES];
+	uint64_t lost, alloc_bytes;
+	uint64_t latency_count, latency_sum_ns, latency_max_ns; /* runnable -> running */
+};
+
+/*
+ * Buckets [from, from + n) of `level` (20 to PYRAMID_LEVEL_MAX) of a process. ret[i] is all zero
+ * where nothing is known. Returns 0, -EINVAL or -ENOENT (no such process).
+ */
+int pyramid_series(struct pyramid *p, unsigned proc, unsigned level, uint64_t from, size_t n,
+		   struct pyramid_bucket *ret);
+
+#endif

@@ -1,0 +1,486 @@
+/*
+ * Tiles: the stored cells of a time range, merged to the level asked for, in the binary form of
+ * docs/api.md. The lock is held while cells are copied, one row at a time.
+ */
+#include <endian.h>
+#include <errno.h>
+#include <string.h>
+
+#include "core/pyramid/internal.h"
+
+#define TILE_SHIFT 8
+_Static_assert(1 << TILE_SHIFT == PYRAMID_TILE_BUCKETS, "tile width");
+
+/* What is asked, and where it is read from. */
+struct range {
+	unsigned level;      /* of the cells in the answer: a stored level is merged to it */
+	unsigned li;         /* stored level index read */
+	uint64_t begin, end; /* ns */
+};
+
+struct cells {
+	struct cell *v;
+	size_t n, cap;
+	int err;
+};
+
+static void cells_add(struct cells *cs, const struct cell *c)
+{
+	if (cs->n == cs->cap) {
+		size_t cap = cs->cap ? cs->cap * 2 : 64;
+		struct cell *v = realloc(cs->v, cap * sizeof(*v));
+
+		if (!v) {
+			cs->err = -ENOMEM;
+			return;
+		}
+		cs->v = v;
+		cs->cap = cap;
+	}
+	cs->v[cs->n++] = *c;
+}
+
+struct collect {
+	struct cells *cells;
+	unsigned li;
+};
+
+static void collect_cell(void *ctx, unsigned li, const struct cell *cell)
+{
+	struct collect *c = ctx;
+
+	if (li == c->li)
+		cells_add(c->cells, cell);
+}
+
+/*
+ * The row's cells of a stored level that touch [begin, end), those still open too. Returns the
+ * state before the first of them.
+ */
+static uint8_t read_row(struct pyramid *p, const struct row *r, const struct range *q,
+			struct cells *out)
+{
+	unsigned shift = PYRAMID_BASE + q->li * PYRAMID_STEP;
+	uint64_t first = q->begin >> shift, last = (q->end - 1) >> shift;
+	uint8_t before = r->before[q->li];
+	size_t from = out->n;
+
+	for (uint32_t at = r->head[q->li]; at != NO_CHUNK;) {
+		const struct chunk *c = &p->levels[q->li].chunks[at];
+
+		at = c->next;
+		if (cell_index(&c->cells[0]) > last)
+			return before;
+		for (unsigned i = 0; i < c->n; i++) {
+			uint64_t index = cell_index(&c->cells[i]);
+
+			if (index < first)
+				before = c->cells[i].states & 0x0f;
+			else if (index <= last)
+				cells_add(out, &c->cells[i]);
+		}
+	}
+	if (r->open) {
+		struct open_row copy = *r->open;
+		struct collect ctx = {out, q->li};
+		size_t n;
+
+		copy.emit = collect_cell;
+		copy.ctx = &ctx;
+		n = out->n;
+		row_finish(&copy, q->li + 1);
+		/* The buckets just closed may lie outside; they are the row's newest. */
+		for (size_t i = n; i < out->n;) {
+			uint64_t index = cell_index(&out->v[i]);
+
+			if (index < first)
+				before = out->v[i].states & 0x0f;
+			if (index >= first && index <= last) {
+				i++;
+				continue;
+			}
+			memmove(&out->v[i], &out->v[i + 1], (out->n - i - 1) * sizeof(*out->v));
+			out->n--;
+		}
+	}
+	(void)from;
+	return before;
+}
+
+/* Sums of one bucket of the answer while its parts are added. */
+struct merged {
+	uint32_t share[SHARES]; /* in 1/255 of a part */
+	struct cell cell;
+	bool any;
+};
+
+static int share_index(uint8_t state)
+{
+	unsigned s = state == PYRAMID_NONE ? SHARES : share_of(state);
+
+	return s < SHARES ? (int)s : -1;
+}
+
+static void merge_idle(struct merged *m, uint8_t state, uint64_t parts)
+{
+	int s = share_index(state);
+
+	if (s >= 0)
+		m->share[s] += (uint32_t)(255 * parts);
+}
+
+static void merge_close(struct merged *m, unsigned parts, uint8_t end, struct cells *out)
+{
+	static const uint8_t states[SHARES] = {GSTATE_RUNNING, GSTATE_RUNNABLE, GSTATE_SYSCALL,
+					       GSTATE_WAITING};
+	uint32_t best = 0;
+	uint8_t dominant = m->cell.states >> 4;
+
+	for (unsigned s = 0; s < SHARES; s++) {
+		m->cell.share[s] = (uint8_t)MIN((m->share[s] + parts - 1) / parts, 255u);
+		if (m->share[s] > best) {
+			best = m->share[s];
+			dominant = states[s];
+		}
+	}
+	m->cell.states = (uint8_t)(dominant << 4 | end);
+	cells_add(out, &m->cell);
+	memset(m, 0, sizeof(*m));
+}
+
+/* Stored cells to cells of the (coarser) level asked for; `state` is what came before them. */
+static void merge_cells(const struct cell *v, size_t n, unsigned merge, uint8_t state,
+			struct cells *out)
+{
+	struct merged m = {0};
+	uint64_t parts = 1ull << merge, bucket = 0, done = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		uint64_t index = cell_index(&v[i]), b = index >> merge;
+
+		if (m.any && b != bucket) {
+			merge_idle(&m, state, parts - done);
+			merge_close(&m, (unsigned)parts, state, out);
+		}
+		if (!m.any) {
+			m.any = true;
+			m.cell.states = v[i].states;
+			cell_set_index(&m.cell, b);
+			bucket = b;
+			done = 0;
+		}
+		merge_idle(&m, state, (index & (parts - 1)) - done);
+		for (unsigned s = 0; s < SHARES; s++) {
+			m.share[s] += v[i].share[s];
+			/* cell_merge() below adds 8-bit shares; ours are kept apart, exact. */
+		}
+		{
+			uint8_t states = m.cell.states;
+
+			cell_merge(&m.cell, &v[i]);
+			m.cell.states = states;
+		}
+		done = (index & (parts - 1)) + 1;
+		state = v[i].states & 0x0f;
+	}
+	if (m.any) {
+		merge_idle(&m, state, parts - done);
+		merge_close(&m, (unsigned)parts, state, out);
+	}
+}
+
+/*
+ * Levels below PYRAMID_BASE: a row of one level made from the goroutine's retained events. Returns
+ * false when they do not reach back to the range.
+ */
+static bool read_events(struct model *m, unsigned proc, uint64_t goid, const struct range *q,
+			uint8_t before, struct cells *out, uint8_t *ret_before)
+{
+	cleanup_free_ struct event *events = NULL;
+	cleanup_free_ uint64_t *seqs = NULL;
+	struct collect ctx = {out, 0};
+	struct open_row row;
+	size_t n = 0, i;
+
+	if (!m || model_goroutine_events(m, proc, goid, 0, UINT64_MAX, &events, &seqs, &n))
+		return false;
+	if (!n || events[0].time_ns > q->begin)
+		return false;
+	for (i = 0; i < n && events[i].time_ns < q->begin; i++) {
+		if (events[i].type == EVENT_CASGSTATUS && events[i].target == goid)
+			before = gstate_is_exit(events[i].from, events[i].to) ? PYRAMID_NONE
+									      : events[i].to;
+	}
+	row_begin(&row, q->level, 1, q->begin, before);
+	row.emit = collect_cell;
+	row.ctx = &ctx;
+	for (; i < n && events[i].time_ns < q->end; i++) {
+		const struct event *ev = &events[i];
+		uint8_t state = row.state, flags = 0;
+		bool mine = ev->target == goid;
+
+		if (ev->type == EVENT_CASGSTATUS && mine) {
+			state = gstate_is_exit(ev->from, ev->to) ? PYRAMID_NONE : ev->to;
+			if (ev->from == GSTATE_WAITING && ev->to == GSTATE_RUNNABLE)
+				flags = CELL_WOKEN;
+			if (gstate_is_creation(ev->from, ev->to))
+				flags = CELL_CREATED;
+			if (state == PYRAMID_NONE)
+				flags |= CELL_EXITED;
+			row_event(&row, ev->time_ns, state, flags, true, false, 0);
+		} else if (ev->type == EVENT_NEWGOROUTINE && !mine) {
+			row_event(&row, ev->time_ns, state, CELL_SPAWNED, false, false, 0);
+		} else if (ev->type >= EVENT_MAKESLICE && ev->type <= EVENT_NEWOBJECT) {
+			row_event(&row, ev->time_ns, state, 0, false, true,
+				  ev->type == EVENT_NEWOBJECT ? ev->size : 0);
+		}
+	}
+	row_finish(&row, 1);
+	*ret_before = before;
+	return true;
+}
+
+static void put_u16(struct buf *out, unsigned v)
+{
+	uint16_t le = htole16((uint16_t)v);
+
+	buf_add(out, &le, sizeof(le));
+}
+
+static void put_u32(struct buf *out, uint32_t v)
+{
+	v = htole32(v);
+	buf_add(out, &v, sizeof(v));
+}
+
+static void put_u64(struct buf *out, uint64_t v)
+{
+	v = htole64(v);
+	buf_add(out, &v, sizeof(v));
+}
+
+/* "XGT1", level asked, level of the cells, rows, begin, end of what is known. 24 bytes. */
+static void put_header(struct buf *out, unsigned asked, unsigned level, size_t rows, uint64_t begin,
+		       uint64_t known)
+{
+	buf_add(out, "XGT1", 4);
+	buf_addc(out, (char)asked);
+	buf_addc(out, (char)level);
+	put_u16(out, (unsigned)rows);
+	put_u64(out, begin);
+	put_u64(out, known);
+}
+
+static void put_row(struct buf *out, uint64_t goid, uint8_t before, unsigned flags,
+		    const struct cells *cells, const struct range *q)
+{
+	put_u64(out, goid);
+	buf_addc(out, (char)before);
+	buf_addc(out, (char)flags);
+	put_u16(out, (unsigned)MIN(cells->n, UINT16_MAX));
+	for (size_t i = 0; i < cells->n && i < UINT16_MAX; i++) {
+		const struct cell *c = &cells->v[i];
+		uint64_t start = cell_index(c) << q->level;
+
+		put_u16(out, start > q->begin ? (unsigned)((start - q->begin) >> q->level) : 0);
+		buf_addc(out, (char)c->states);
+		buf_addc(out, (char)c->flags);
+		buf_add(out, c->share, SHARES);
+		put_u16(out, c->transitions);
+		put_u16(out, c->allocs);
+		put_u32(out, c->bytes);
+	}
+}
+
+/* Which stored level answers: the one asked for, or a coarser one that still reaches back. */
+static void pick_level(struct pyramid *p, struct range *q)
+{
+	unsigned li = q->level < PYRAMID_BASE ? 0 : (q->level - PYRAMID_BASE) / PYRAMID_STEP;
+
+	li = MIN(li, PYRAMID_LEVELS - 1u);
+	while (li + 1 < PYRAMID_LEVELS && p->levels[li].since_ns > q->begin)
+		li++;
+	q->li = li;
+	q->level = MAX(q->level, PYRAMID_BASE + li * PYRAMID_STEP);
+}
+
+static int range_of(unsigned level, uint64_t index, struct range *ret)
+{
+	if (level > PYRAMID_LEVEL_MAX || index >= UINT64_MAX >> (level + TILE_SHIFT))
+		return -EINVAL;
+	*ret = (struct range){.level = level,
+			      .begin = index << (level + TILE_SHIFT),
+			      .end = (index + 1) << (level + TILE_SHIFT)};
+	return 0;
+}
+
+/* One row at the picked level into `merged`; flags: 1 = known. Called with the lock held. */
+static uint8_t row_cells(struct pyramid *p, unsigned proc, uint64_t goid, const struct range *q,
+			 struct cells *scratch, struct cells *merged, unsigned *ret_flags)
+{
+	const struct row *r = rows_find(&p->rows, proc, goid);
+	unsigned stored = PYRAMID_BASE + q->li * PYRAMID_STEP;
+	uint8_t before;
+
+	scratch->n = merged->n = 0;
+	*ret_flags = r ? 1 : 0;
+	if (!r)
+		return PYRAMID_NONE;
+	before = read_row(p, r, q, scratch);
+	merge_cells(scratch->v, scratch->n, q->level - stored, before, merged);
+	return before;
+}
+
+int pyramid_tile(struct pyramid *p, struct model *m, unsigned proc, unsigned level, uint64_t index,
+		 const uint64_t *goids, size_t n, struct buf *out)
+{
+	struct cells scratch = {0}, merged = {0};
+	bool exact = level < PYRAMID_BASE;
+	struct range q, fine;
+	int err = range_of(level, index, &q);
+
+	if (err || n > PYRAMID_ROWS_MAX)
+		return -EINVAL;
+	fine = q;
+	pthread_mutex_lock(&p->lock);
+	pick_level(p, &q);
+	put_header(out, level, exact ? level : q.level, n, q.begin, p->last_ns);
+	pthread_mutex_unlock(&p->lock);
+	for (size_t i = 0; i < n; i++) {
+		unsigned flags;
+		uint8_t before;
+
+		pthread_mutex_lock(&p->lock);
+		before = row_cells(p, proc, goids[i], &q, &scratch, &merged, &flags);
+		pthread_mutex_unlock(&p->lock);
+		if (exact) {
+			merged.n = 0;
+			if (read_events(m, proc, goids[i], &fine, before, &merged, &before)) {
+				flags |= 1;
+			} else if (flags && scratch.n) {
+				flags |= 2; /* something happened; the events are no longer kept */
+				before = PYRAMID_NONE;
+			}
+		}
+		put_row(out, goids[i], before, flags, &merged, exact ? &fine : &q);
+	}
+	err = scratch.err ? scratch.err : merged.err;
+	free(scratch.v);
+	free(merged.v);
+	return err ? err : buf_error(out);
+}
+
+/* --- several goroutines as one row ---------------------------------------------------------- */
+
+struct group {
+	uint64_t share[PYRAMID_TILE_BUCKETS][SHARES];
+	uint32_t there[PYRAMID_TILE_BUCKETS];
+	uint64_t transitions[PYRAMID_TILE_BUCKETS], allocs[PYRAMID_TILE_BUCKETS];
+	uint64_t bytes[PYRAMID_TILE_BUCKETS];
+	uint8_t flags[PYRAMID_TILE_BUCKETS];
+};
+
+static void group_fill(struct group *g, unsigned from, unsigned to, uint8_t state)
+{
+	int s = share_index(state);
+
+	for (; from < to && state != PYRAMID_NONE; from++) {
+		g->there[from]++;
+		if (s >= 0)
+			g->share[from][s] += 255;
+	}
+}
+
+static void group_row(struct group *g, const struct cells *cells, uint8_t state,
+		      const struct range *q, unsigned buckets, uint64_t known)
+{
+	unsigned at = 0, last = buckets;
+
+	for (size_t i = 0; i < cells->n; i++) {
+		const struct cell *c = &cells->v[i];
+		uint64_t start = cell_index(c) << q->level;
+		unsigned b = start > q->begin ? (unsigned)((start - q->begin) >> q->level) : 0;
+
+		if (b >= buckets)
+			break;
+		group_fill(g, at, b, state);
+		g->there[b]++;
+		for (unsigned s = 0; s < SHARES; s++)
+			g->share[b][s] += c->share[s];
+		g->transitions[b] += c->transitions;
+		g->allocs[b] += c->allocs;
+		g->bytes[b] += c->bytes;
+		g->flags[b] |= c->flags;
+		state = c->states & 0x0f;
+		at = b + 1;
+	}
+	if (known < q->end)
+		last = known > q->begin ? (unsigned)((known - q->begin) >> q->level) + 1 : 0;
+	group_fill(g, at, MIN(last, buckets), state);
+}
+
+static void group_cells(const struct group *g, const struct range *q, unsigned buckets,
+			struct cells *out)
+{
+	static const uint8_t states[SHARES] = {GSTATE_RUNNING, GSTATE_RUNNABLE, GSTATE_SYSCALL,
+					       GSTATE_WAITING};
+
+	for (unsigned b = 0; b < buckets; b++) {
+		struct cell c = {.flags = g->flags[b]};
+		uint64_t best = 0;
+		uint8_t dominant = GSTATE_IDLE;
+
+		if (!g->there[b])
+			continue;
+		cell_set_index(&c, (q->begin >> q->level) + b);
+		for (unsigned s = 0; s < SHARES; s++) {
+			c.share[s] = (uint8_t)MIN((g->share[b][s] + g->there[b] - 1) / g->there[b],
+						  255u);
+			if (g->share[b][s] > best) {
+				best = g->share[b][s];
+				dominant = states[s];
+			}
+		}
+		c.states = (uint8_t)(dominant << 4 | PYRAMID_NONE);
+		c.transitions = (uint16_t)MIN(g->transitions[b], UINT16_MAX);
+		c.allocs = (uint16_t)MIN(g->allocs[b], UINT16_MAX);
+		c.bytes = (uint32_t)MIN(g->bytes[b], UINT32_MAX);
+		cells_add(out, &c);
+	}
+}
+
+int pyramid_group_tile(struct pyramid *p, unsigned proc, unsigned level, uint64_t index,
+		       const uint64_t *goids, size_t n, struct buf *out)
+{
+	struct cells scratch = {0}, merged = {0};
+	cleanup_free_ struct group *g = NULL;
+	unsigned buckets, flags;
+	struct range q;
+	uint64_t known;
+	int err = range_of(level, index, &q);
+
+	if (err)
+		return err;
+	g = calloc(1, sizeof(*g));
+	if (!g)
+		return -ENOMEM;
+	pthread_mutex_lock(&p->lock);
+	pick_level(p, &q);
+	known = p->last_ns;
+	buckets = (unsigned)MAX((q.end - q.begin) >> q.level, 1u);
+	for (size_t i = 0; i < n; i++) {
+		uint8_t before = row_cells(p, proc, goids[i], &q, &scratch, &merged, &flags);
+
+		if (flags)
+			group_row(g, &merged, before, &q, buckets, known);
+	}
+	pthread_mutex_unlock(&p->lock);
+	merged.n = 0;
+	group_cells(g, &q, buckets, &merged);
+	put_header(out, level, q.level, 1, q.begin, known);
+	put_row(out, 0, PYRAMID_NONE, 1, &merged, &q);
+	err = scratch.err ? scratch.err : merged.err;
+	free(scratch.v);
+	free(merged.v);
+	return err ? err : buf_error(out);
+}

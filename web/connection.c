@@ -1,0 +1,444 @@
+/*
+ * One HTTP connection on the socket thread. A request is checked here (guard.h), copied, and handed
+ * to a worker; what comes back is written as the socket takes it, 64 KiB at a time.
+ */
+#include "web/connection.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/log.h"
+#include "web/guard.h"
+
+#define PIECE        65536
+#define SEND_TIMEOUT 30 /* seconds without progress until a client counts as dead */
+#define WORK_TIMEOUT 300
+
+static const char content_policy[] =
+	"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+	"connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; "
+	"frame-ancestors 'none'";
+
+struct header {
+	const char *name, *value;
+};
+
+static const struct header security_headers[] = {
+	{"content-security-policy:", content_policy},
+	{"x-content-type-options:", "nosniff"},
+	{"x-frame-options:", "DENY"},
+	{"referrer-policy:", "no-referrer"},
+	{"cross-origin-opener-policy:", "same-origin"},
+	{"cross-origin-resource-policy:", "same-origin"},
+};
+
+/* --- answering ------------------------------------------------------------------------------ */
+
+static int add_header(struct lws *wsi, const char *name, const char *value, uint8_t **p,
+		      uint8_t *end)
+{
+	return lws_add_http_header_by_name(wsi, (const unsigned char *)name,
+					   (const unsigned char *)value, (int)strlen(value), p,
+					   end);
+}
+
+static int send_headers(struct connection *c)
+{
+	const struct response *rs = &c->job->rs;
+	uint8_t buf[LWS_PRE + 4096], *p = buf + LWS_PRE, *start = p, *end = buf + sizeof(buf) - 1;
+	size_t len = rs->fixed ? rs->fixed_len : rs->body.len;
+	char disposition[192];
+	struct lws *wsi = c->wsi;
+	int bad;
+
+	c->chunked = c->job->result == 1;
+	bad = lws_add_http_header_status(wsi, (unsigned)rs->status, &p, end);
+	if (rs->status != 304)
+		bad |= add_header(wsi, "content-type:", rs->content_type, &p, end);
+	bad |= add_header(wsi, "cache-control:", rs->cache, &p, end);
+	for (size_t i = 0; i < ARRAY_SIZE(security_headers); i++)
+		bad |= add_header(wsi, security_headers[i].name, security_headers[i].value, &p,
+				  end);
+	if (rs->encoding)
+		bad |= add_header(wsi, "content-encoding:", rs->encoding, &p, end);
+	if (rs->etag[0])
+		bad |= add_header(wsi, "etag:", rs->etag, &p, end);
+	if (rs->location[0])
+		bad |= add_header(wsi, "location:", rs->location, &p, end);
+	if (rs->cookie[0])
+		bad |= add_header(wsi, "set-cookie:", rs->cookie, &p, end);
+	if (rs->status == 405)
+		bad |= add_header(wsi, "allow:", "GET, HEAD, POST", &p, end);
+	if (rs->status == 401)
+		bad |= add_header(wsi, "www-authenticate:", "Bearer", &p, end);
+	if (rs->filename[0]) {
+		snprintf(disposition, sizeof(disposition), "attachment; filename=\"%s\"",
+			 rs->filename);
+		bad |= add_header(wsi, "content-disposition:", disposition, &p, end);
+	}
+	if (c->chunked)
+		bad |= add_header(wsi, "transfer-encoding:", "chunked", &p, end);
+	else if (rs->status != 304)
+		bad |= lws_add_http_header_content_length(wsi, len, &p, end);
+	bad |= lws_finalize_http_header(wsi, &p, end);
+	if (bad)
+		return -1;
+	return lws_write(wsi, start, (size_t)(p - start), LWS_WRITE_HTTP_HEADERS) < 0 ? -1 : 0;
+}
+
+/* This answer is out: the connection may carry the next request. */
+static int finish(struct connection *c)
+{
+	job_free(c->job);
+	c->job = NULL;
+	c->sending = false;
+	return lws_http_transaction_completed(c->wsi) ? -1 : 0;
+}
+
+/* Up to PIECE bytes of the present piece. The last one says so to libwebsockets. */
+static int send_some(struct connection *c, bool last_piece)
+{
+	const struct response *rs = &c->job->rs;
+	const char *data = rs->fixed ? rs->fixed : rs->body.data;
+	size_t total = rs->fixed ? rs->fixed_len : rs->body.len;
+	size_t n = MIN(total - c->sent, (size_t)PIECE), at = LWS_PRE;
+	cleanup_free_ uint8_t *buf = malloc(LWS_PRE + PIECE + 32);
+	bool last;
+
+	if (!buf)
+		return -1;
+	last = last_piece && c->sent + n == total;
+	if (c->chunked && n)
+		at += (size_t)sprintf((char *)buf + at, "%zx\r\n", n);
+	if (n)
+		memcpy(buf + at, data + c->sent, n);
+	at += n;
+	if (c->chunked && n)
+		at += (size_t)sprintf((char *)buf + at, "\r\n");
+	if (c->chunked && last)
+		at += (size_t)sprintf((char *)buf + at, "0\r\n\r\n");
+	c->sent += n;
+	if (at == LWS_PRE)
+		return 0;
+	lws_set_timeout(c->wsi, PENDING_TIMEOUT_HTTP_CONTENT, SEND_TIMEOUT);
+	return lws_write(c->wsi, buf + LWS_PRE, at - LWS_PRE,
+			 last ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP) < 0
+		       ? -1
+		       : 0;
+}
+
+int connection_writable(struct connection *c)
+{
+	const struct response *rs;
+	size_t total;
+
+	if (!c->job || c->waiting)
+		return 0;
+	rs = &c->job->rs;
+	if (!c->sending) {
+		c->sending = true;
+		c->sent = 0;
+		if (rs->status >= 400)
+			atomic_fetch_add(&c->web->refused, rs->status == 403 || rs->status == 429);
+		if (send_headers(c))
+			return -1;
+		if (c->job->rq.head || rs->status == 304) {
+			/* No body follows: libwebsockets wants to hear the end. */
+			return finish(c);
+		}
+		lws_callback_on_writable(c->wsi);
+		return 0;
+	}
+	total = rs->fixed ? rs->fixed_len : rs->body.len;
+	if (c->job->result < 0)
+		return -1; /* half an answer: the client must see that it is not whole */
+	if (send_some(c, c->job->result == 0))
+		return -1;
+	if (c->sent < total) {
+		lws_callback_on_writable(c->wsi);
+		return 0;
+	}
+	if (c->job->result == 0)
+		return finish(c);
+	buf_reset(&c->job->rs.body);
+	c->sent = 0;
+	c->waiting = true;
+	lws_set_timeout(c->wsi, PENDING_TIMEOUT_HTTP_CONTENT, WORK_TIMEOUT);
+	return jobs_submit(c->web->jobs, c->job) ? -1 : 0;
+}
+
+void connection_ready(struct connection *c)
+{
+	c->waiting = false;
+	lws_callback_on_writable(c->wsi);
+}
+
+void connection_closed(struct connection *c)
+{
+	if (!c->job)
+		return;
+	if (c->waiting)
+		c->job->owner = NULL; /* the worker has it: freed when it comes back */
+	else
+		job_free(c->job);
+	c->job = NULL;
+}
+
+/* --- asking ---------------------------------------------------------------------------------- */
+
+static bool get_header(struct lws *wsi, enum lws_token_indexes token, char *ret, size_t size)
+{
+	ret[0] = '\0';
+	return lws_hdr_total_length(wsi, token) > 0 && lws_hdr_copy(wsi, ret, (int)size, token) > 0;
+}
+
+static bool token_given(struct connection *c, const struct request *rq)
+{
+	const char *token = c->web->token, *arg = http_arg(rq, "token"), *at;
+	char text[1024];
+
+	if (!token)
+		return false;
+	if (arg && guard_token(arg, strlen(arg), token))
+		return true;
+	if (get_header(c->wsi, WSI_TOKEN_HTTP_AUTHORIZATION, text, sizeof(text)) &&
+	    !strncasecmp(text, "Bearer ", 7) && guard_token(text + 7, strlen(text + 7), token))
+		return true;
+	if (!get_header(c->wsi, WSI_TOKEN_HTTP_COOKIE, text, sizeof(text)))
+		return false;
+	at = strstr(text, "xgotopfs_token=");
+	return at && guard_token(at + 15, strcspn(at + 15, "; "), token);
+}
+
+/* 0, or the status of the refusal, which is in job->rs. */
+static int check(struct connection *c)
+{
+	struct job *job = c->job;
+	char host[300], origin[300], site[32];
+	bool token_ok = token_given(c, &job->rq);
+
+	get_header(c->wsi, WSI_TOKEN_HOST, host, sizeof(host));
+	if (!guard_host(host, c->web->listen, token_ok)) {
+		http_error(&job->rs, 403, "Host \"%.100s\" is not this server", host);
+		return 403;
+	}
+	if (lws_hdr_total_length(c->wsi, WSI_TOKEN_ORIGIN) > 0) {
+		get_header(c->wsi, WSI_TOKEN_ORIGIN, origin, sizeof(origin));
+		if (!guard_origin(origin, host)) {
+			http_error(&job->rs, 403, "requests from \"%.100s\" are not accepted",
+				   origin);
+			return 403;
+		}
+	}
+	if (lws_hdr_custom_copy(c->wsi, site, sizeof(site), "sec-fetch-site:", 15) > 0 &&
+	    strcmp(site, "same-origin") && strcmp(site, "none") && strcmp(job->rq.path, "/")) {
+		http_error(&job->rs, 403, "requests from another site are not accepted");
+		return 403;
+	}
+	if (c->web->token && !token_ok) {
+		http_error(&job->rs, 401, "a token is required: Authorization: Bearer TOKEN");
+		return 401;
+	}
+	return 0;
+}
+
+/* The arguments, as libwebsockets has them: decoded, one fragment each. */
+static int read_args(struct lws *wsi, struct request *rq)
+{
+	char arg[HTTP_QUERY_MAX];
+
+	for (int i = 0;; i++) {
+		int len = lws_hdr_copy_fragment(wsi, arg, sizeof(arg), WSI_TOKEN_HTTP_URI_ARGS, i);
+
+		if (len < 0)
+			return lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_URI_ARGS) >= HTTP_QUERY_MAX
+				       ? -E2BIG
+				       : 0;
+		if (http_add_arg(rq, arg, (size_t)len))
+			return -E2BIG;
+	}
+}
+
+static bool read_method(struct lws *wsi, struct request *rq)
+{
+	if (lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI)) {
+		rq->method = HTTP_GET;
+	} else if (lws_hdr_total_length(wsi, WSI_TOKEN_POST_URI)) {
+		rq->method = HTTP_POST;
+	} else if (lws_hdr_total_length(wsi, WSI_TOKEN_HEAD_URI)) {
+		rq->method = HTTP_GET;
+		rq->head = true;
+	} else {
+		return false;
+	}
+	return true;
+}
+
+/* With /?token=…: the browser keeps it as a cookie and the address is clean. */
+static bool token_to_cookie(struct connection *c)
+{
+	struct response *rs = &c->job->rs;
+
+	if (!c->web->token || strcmp(c->job->rq.path, "/") || !http_arg(&c->job->rq, "token"))
+		return false;
+	snprintf(rs->cookie, sizeof(rs->cookie),
+		 "xgotopfs_token=%.180s; Path=/; HttpOnly; SameSite=Strict", c->web->token);
+	snprintf(rs->location, sizeof(rs->location), "/");
+	rs->status = 303;
+	return true;
+}
+
+static int read_request(struct connection *c, const char *path, size_t len)
+{
+	struct request *rq = &c->job->rq;
+	struct response *rs = &c->job->rs;
+	const struct route *route;
+	char text[512];
+	int err;
+
+	if (len >= sizeof(rq->path))
+		return http_error(rs, 414, "the path is too long");
+	memcpy(rq->path, path, len);
+	rq->path[len] = '\0';
+	if (!read_method(c->wsi, rq))
+		return http_error(rs, 405, "only GET, HEAD and POST are answered");
+	if (read_args(c->wsi, rq))
+		return http_error(rs, 414, "too many or too long arguments");
+	if (check(c) || token_to_cookie(c))
+		return 0;
+	rq->gzip = get_header(c->wsi, WSI_TOKEN_HTTP_ACCEPT_ENCODING, text, sizeof(text)) &&
+		   strstr(text, "gzip");
+	get_header(c->wsi, WSI_TOKEN_HTTP_IF_NONE_MATCH, rq->etag, sizeof(rq->etag));
+	err = route_find(rq, &route);
+	if (err == -EPERM)
+		return http_error(rs, 405, "%s: not with this method", rq->path);
+	if (err)
+		return http_error(rs, 404, "%s: there is nothing here", rq->path);
+	c->job->handler = route->handler;
+	return 0;
+}
+
+/* Hands the request over, or answers the error that is in it. */
+static int submit(struct connection *c)
+{
+	c->sending = false;
+	lws_set_timeout(c->wsi, PENDING_TIMEOUT_HTTP_CONTENT, WORK_TIMEOUT);
+	if (!c->job->handler) {
+		lws_callback_on_writable(c->wsi);
+		return 0;
+	}
+	c->waiting = true;
+	if (jobs_submit(c->web->jobs, c->job)) {
+		c->waiting = false;
+		c->job->handler = NULL;
+		http_error(&c->job->rs, 429, "too many requests at once");
+		lws_callback_on_writable(c->wsi);
+	}
+	return 0;
+}
+
+int connection_request(struct connection *c, const char *path, size_t len)
+{
+	char text[32];
+	uint64_t length = 0;
+
+	atomic_fetch_add(&c->web->requests, 1);
+	connection_closed(c);
+	c->job = job_new();
+	if (!c->job)
+		return -1;
+	c->job->owner = c;
+	c->job->rq.web = c->web;
+	c->waiting = false;
+	c->body_expected = 0;
+	read_request(c, path, len);
+	if (c->job->rq.method != HTTP_POST)
+		return submit(c);
+	if (!get_header(c->wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, text, sizeof(text)) ||
+	    !http_parse_u64(text, &length)) {
+		c->job->handler = NULL;
+		http_error(&c->job->rs, 411, "Content-Length is required");
+	} else if (length > HTTP_BODY_MAX) {
+		c->job->handler = NULL;
+		http_error(&c->job->rs, 413, "at most %d bytes are accepted", HTTP_BODY_MAX);
+	}
+	if (!length || !c->job->handler)
+		return submit(c);
+	c->body_expected = length;
+	return 0;
+}
+
+int connection_body(struct connection *c, const void *data, size_t len)
+{
+	if (!c->job || c->waiting || !c->body_expected)
+		return 0;
+	if (c->job->rq.body.len + len > HTTP_BODY_MAX)
+		return -1;
+	buf_add(&c->job->rq.body, data, len);
+	return 0;
+}
+
+int connection_body_done(struct connection *c)
+{
+	if (!c->job || !c->body_expected)
+		return 0;
+	c->body_expected = 0;
+	return submit(c);
+}
+
+/* --- WebSocket ------------------------------------------------------------------------------- */
+
+/* A short refusal during the handshake, where no job is at work. */
+static int refuse(struct connection *c)
+{
+	atomic_fetch_add(&c->web->refused, 1);
+	c->job->result = 0;
+	if (send_headers(c))
+		return -1;
+	c->sent = 0;
+	if (send_some(c, true))
+		return -1;
+	job_free(c->job);
+	c->job = NULL;
+	return 1;
+}
+
+static enum push_form form_of(const char *protocol)
+{
+	if (!strcmp(protocol, "xgotop.pb"))
+		return PUSH_PROTOBUF;
+	return !strcmp(protocol, "xgotop.ticks") ? PUSH_TICKS : PUSH_JSON;
+}
+
+int connection_upgrade(struct connection *c, const char *protocol)
+{
+	char protocols[128];
+
+	connection_closed(c);
+	c->job = job_new();
+	if (!c->job)
+		return -1;
+	if (!get_header(c->wsi, WSI_TOKEN_GET_URI, c->job->rq.path, sizeof(c->job->rq.path)))
+		snprintf(c->job->rq.path, sizeof(c->job->rq.path), "?");
+	if (read_args(c->wsi, &c->job->rq)) {
+		http_error(&c->job->rs, 414, "too many or too long arguments");
+		return refuse(c);
+	}
+	if (strcmp(protocol, "websocket") || strcmp(c->job->rq.path, "/ws")) {
+		http_error(&c->job->rs, 404, "WebSockets are at /ws");
+		return refuse(c);
+	}
+	if (check(c))
+		return refuse(c);
+	if (push_full(c->web->push)) {
+		http_error(&c->job->rs, 429, "at most %d WebSocket clients", PUSH_CLIENTS_MAX);
+		return refuse(c);
+	}
+	get_header(c->wsi, WSI_TOKEN_PROTOCOL, protocols, sizeof(protocols));
+	protocols[strcspn(protocols, ", ")] = '\0';
+	c->form = form_of(protocols);
+	job_free(c->job);
+	c->job = NULL;
+	return 0;
+}

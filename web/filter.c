@@ -1,0 +1,297 @@
+/* The filter language; see filter.h. Pure functions. */
+#include "web/filter.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+enum filter_key {
+	KEY_ANY,
+	KEY_STATE,
+	KEY_WAIT,
+	KEY_FUNC,
+	KEY_SITE,
+	KEY_FLAG,
+	KEY_NUMBERS, /* from here on */
+	KEY_ID = KEY_NUMBERS,
+	KEY_PARENT,
+	KEY_AGE,
+	KEY_SINCE,
+	KEY_WAITING,
+	KEY_RUNNABLE,
+	KEY_ALLOC,
+	KEY_EVENTS,
+	KEY_CHILDREN,
+};
+
+static const struct {
+	const char *name;
+	uint8_t key;
+} keys[] = {
+	{"state", KEY_STATE},       {"wait", KEY_WAIT},
+	{"reason", KEY_WAIT},       {"func", KEY_FUNC},
+	{"site", KEY_SITE},         {"by", KEY_SITE},
+	{"flag", KEY_FLAG},         {"id", KEY_ID},
+	{"goid", KEY_ID},           {"parent", KEY_PARENT},
+	{"age", KEY_AGE},           {"since", KEY_SINCE},
+	{"waiting", KEY_WAITING},   {"runnable", KEY_RUNNABLE},
+	{"alloc", KEY_ALLOC},       {"events", KEY_EVENTS},
+	{"children", KEY_CHILDREN},
+};
+
+static const struct {
+	const char *name;
+	double factor;
+} units[] = {
+	{"", 1},     {"ns", 1},     {"us", 1e3}, {"\xc2\xb5s", 1e3}, {"ms", 1e6}, {"s", 1e9},
+	{"m", 60e9}, {"h", 3600e9}, {"b", 1},    {"kb", 1e3},        {"mb", 1e6}, {"gb", 1e9},
+};
+
+static int fail(char *why, size_t size, const char *what, const char *term)
+{
+	snprintf(why, size, "filter: %s: \"%.60s\"", what, term);
+	return -EINVAL;
+}
+
+static bool parse_number(const char *text, double *ret)
+{
+	size_t digits = strspn(text, "0123456789.");
+	char *end;
+	double v = strtod(text, &end);
+
+	if (!digits || end != text + digits)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+		if (strcasecmp(end, units[i].name))
+			continue;
+		*ret = v * units[i].factor;
+		return true;
+	}
+	return false;
+}
+
+static int key_of(const char *text, size_t len)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		if (strlen(keys[i].name) == len && !strncasecmp(text, keys[i].name, len))
+			return keys[i].key;
+	}
+	return -ENOENT;
+}
+
+static int parse_term(const char *term, struct filter_term *ret, char *why, size_t size)
+{
+	const char *value, *p = term;
+	size_t len;
+	int key;
+
+	memset(ret, 0, sizeof(*ret));
+	if (*p == '-' && p[1]) {
+		ret->negated = true;
+		p++;
+	}
+	len = strcspn(p, ":<>=");
+	key = p[len] && len ? key_of(p, len) : -ENOENT;
+	if (key < 0) {
+		/* "a.b:80" or a lone word: text to look for. */
+		if (p[len] && p[len] != ':')
+			return fail(why, size, "no such key", term);
+		ret->key = KEY_ANY;
+		ret->op = ':';
+		snprintf(ret->text, sizeof(ret->text), "%.127s", p);
+		return 0;
+	}
+	value = p + len;
+	ret->key = (uint8_t)key;
+	ret->op = *value == '=' ? ':' : *value;
+	value++;
+	if (*value == '=' && ret->op != ':') {
+		ret->op = ret->op == '>' ? 'g' : 'l';
+		value++;
+	}
+	if (!*value)
+		return fail(why, size, "a value is missing", term);
+	if (key >= KEY_NUMBERS && !parse_number(value, &ret->number))
+		return fail(why, size, "not a number", term);
+	if (key < KEY_NUMBERS && ret->op != ':')
+		return fail(why, size, "only ':' goes with this key", term);
+	snprintf(ret->text, sizeof(ret->text), "%.127s", value);
+	return 0;
+}
+
+int filter_parse(const char *text, struct filter *ret, char *why, size_t size)
+{
+	char copy[FILTER_TEXT_MAX], *save, *term;
+	int err;
+
+	memset(ret, 0, sizeof(*ret));
+	if (!text)
+		return 0;
+	if (strlen(text) >= sizeof(copy))
+		return fail(why, size, "too long", text);
+	strcpy(copy, text);
+	for (term = strtok_r(copy, " \t", &save); term; term = strtok_r(NULL, " \t", &save)) {
+		if (ret->n == FILTER_TERMS_MAX)
+			return fail(why, size, "too many terms", term);
+		err = parse_term(term, &ret->terms[ret->n], why, size);
+		if (err)
+			return err;
+		ret->n++;
+	}
+	return 0;
+}
+
+/* pattern[0..len) with * and ?, the whole text, letters without case. No recursion. */
+static bool glob(const char *pattern, size_t len, const char *text)
+{
+	size_t p = 0, star = SIZE_MAX;
+	const char *mark = NULL;
+
+	while (*text) {
+		if (p < len && pattern[p] == '*') {
+			star = p++;
+			mark = text;
+		} else if (p < len &&
+			   (pattern[p] == '?' ||
+			    tolower((unsigned char)pattern[p]) == tolower((unsigned char)*text))) {
+			p++;
+			text++;
+		} else if (mark) {
+			p = star + 1;
+			text = ++mark;
+		} else {
+			return false;
+		}
+	}
+	while (p < len && pattern[p] == '*')
+		p++;
+	return p == len;
+}
+
+/* One of the alternatives, separated by commas. "chan_receive" stands for "chan receive". */
+static bool match_text(const char *alternatives, const char *text)
+{
+	const char *p = alternatives;
+
+	for (;;) {
+		size_t len = strcspn(p, ",");
+		char spaced[128];
+
+		snprintf(spaced, sizeof(spaced), "%.*s", (int)len, p);
+		if (glob(p, len, text))
+			return true;
+		for (char *c = spaced; *c; c++)
+			*c = *c == '_' ? ' ' : *c;
+		if (glob(spaced, strlen(spaced), text))
+			return true;
+		if (!p[len])
+			return false;
+		p += len + 1;
+	}
+}
+
+static bool match_flag(const char *text, const struct goroutine *g)
+{
+	static const struct {
+		const char *name;
+		unsigned flag;
+	} flags[] = {
+		{"exited", GOROUTINE_EXITED},
+		{"system", GOROUTINE_SYSTEM},
+		{"cgo", GOROUTINE_CGO},
+		{"found", GOROUTINE_FOUND},
+		{"uncertain", GOROUTINE_UNCERTAIN},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+		if ((g->flags & flags[i].flag) && match_text(text, flags[i].name))
+			return true;
+	}
+	return !(g->flags & GOROUTINE_EXITED) && match_text(text, "live");
+}
+
+static double number_of(unsigned key, const struct goroutine *g, uint64_t now_ns)
+{
+	uint64_t end = g->exited_ns ? g->exited_ns : now_ns, events = 0;
+	uint64_t stay = end > g->state_since_ns ? end - g->state_since_ns : 0;
+
+	switch (key) {
+	case KEY_ID:
+		return (double)g->goid;
+	case KEY_PARENT:
+		return (double)g->parent;
+	case KEY_AGE:
+		return end > g->created_ns ? (double)(end - g->created_ns) : 0;
+	case KEY_SINCE:
+		return (double)stay;
+	case KEY_WAITING:
+		return (double)(g->state_ns[GSTATE_WAITING] +
+				(g->state == GSTATE_WAITING && !g->exited_ns ? stay : 0));
+	case KEY_RUNNABLE:
+		return (double)(g->state_ns[GSTATE_RUNNABLE] +
+				(g->state == GSTATE_RUNNABLE && !g->exited_ns ? stay : 0));
+	case KEY_ALLOC:
+		return (double)g->alloc_bytes;
+	case KEY_CHILDREN:
+		return (double)g->children;
+	default:
+		for (unsigned i = 0; i < EVENT_TYPES; i++)
+			events += g->counts[i];
+		return (double)events;
+	}
+}
+
+static bool match_any(const char *text, const struct names *names, const struct goroutine *g)
+{
+	const struct site *site = names_site(names, g->created_site_id);
+	char number[24];
+
+	snprintf(number, sizeof(number), "%llu", (unsigned long long)g->goid);
+	return !strcmp(text, number) || strcasestr(names_string(names, g->start_func_id), text) ||
+	       strcasestr(names_string(names, g->reason_id), text) ||
+	       strcasestr(names_string(names, site->func_id), text);
+}
+
+static bool match_term(const struct filter_term *t, const struct names *names,
+		       const struct goroutine *g, uint64_t now_ns)
+{
+	const char *state;
+	double v;
+
+	switch (t->key) {
+	case KEY_ANY:
+		return match_any(t->text, names, g);
+	case KEY_STATE:
+		state = g->flags & GOROUTINE_EXITED ? "exited" : gstate_name(g->state);
+		return state && match_text(t->text, state);
+	case KEY_WAIT:
+		return g->state == GSTATE_WAITING && !(g->flags & GOROUTINE_EXITED) &&
+		       match_text(t->text, names_string(names, g->reason_id));
+	case KEY_FUNC:
+		return match_text(t->text, names_string(names, g->start_func_id));
+	case KEY_SITE:
+		return match_text(
+			t->text,
+			names_string(names, names_site(names, g->created_site_id)->func_id));
+	case KEY_FLAG:
+		return match_flag(t->text, g);
+	default:
+		v = number_of(t->key, g, now_ns);
+		return t->op == '>'   ? v > t->number
+		       : t->op == 'g' ? v >= t->number
+		       : t->op == '<' ? v < t->number
+		       : t->op == 'l' ? v <= t->number
+				      : v == t->number;
+	}
+}
+
+bool filter_match(const struct filter *f, const struct names *names, const struct goroutine *g,
+		  uint64_t now_ns)
+{
+	for (unsigned i = 0; i < f->n; i++) {
+		if (match_term(&f->terms[i], names, g, now_ns) == f->terms[i].negated)
+			return false;
+	}
+	return true;
+}

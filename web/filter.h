@@ -1,0 +1,40 @@
+/*
+ * The filter language of the UI and the API: terms separated by spaces, all of which must hold.
+ *
+ *   state:waiting,syscall   one of these; text is matched whole, * and ? stand for anything
+ *   func:main.* wait:chan*  also: site (the go statement), flag (exited, system, cgo, found)
+ *   age>5m alloc>=1MB       also: id, parent, since (time in its state), waiting, runnable
+ * (totals), events, children; units ns us ms s m h, B KB MB GB (powers of 1000) -flag:system not
+ *   handler 4711            anywhere in function, wait reason or site, or a goroutine's number
+ *
+ * tests/data/filter.json holds cases that this and the UI's own reading of it (ui/src/filter.ts)
+ * are both tested with.
+ */
+#ifndef XGOTOPFS_WEB_FILTER_H
+#define XGOTOPFS_WEB_FILTER_H
+
+#include "core/base/util.h"
+#include "core/model/model.h"
+
+#define FILTER_TERMS_MAX 16
+#define FILTER_TEXT_MAX  512
+
+struct filter_term {
+	bool negated;
+	uint8_t key; /* in filter.c */
+	char op;     /* ':' '>' 'g' (>=) '<' 'l' (<=) */
+	char text[128];
+	double number;
+};
+
+struct filter {
+	struct filter_term terms[FILTER_TERMS_MAX];
+	unsigned n;
+};
+
+/* NULL or "" matches everything. -EINVAL with one line of reason in why. */
+int filter_parse(const char *text, struct filter *ret, char *why, size_t size);
+bool filter_match(const struct filter *f, const struct names *names, const struct goroutine *g,
+		  uint64_t now_ns);
+
+#endif

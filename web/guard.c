@@ -1,0 +1,91 @@
+/* Who may ask. Pure functions; see guard.h for what each is against. */
+#include "web/guard.h"
+
+#include <arpa/inet.h>
+#include <stdint.h>
+#include <string.h>
+#include <strings.h>
+
+bool guard_is_numeric(const char *address)
+{
+	struct in6_addr v6;
+
+	return address &&
+	       (inet_pton(AF_INET, address, &v6) == 1 || inet_pton(AF_INET6, address, &v6) == 1);
+}
+
+bool guard_is_loopback(const char *address)
+{
+	struct in_addr v4;
+	struct in6_addr v6;
+
+	if (!address)
+		return false;
+	if (inet_pton(AF_INET, address, &v4) == 1)
+		return (ntohl(v4.s_addr) >> 24) == 127;
+	if (inet_pton(AF_INET6, address, &v6) == 1)
+		return IN6_IS_ADDR_LOOPBACK(&v6);
+	return false;
+}
+
+/* Takes "name", "name:port" or "[v6]:port" apart: the name without brackets into `ret`. */
+static bool split_host(const char *host, char *ret, size_t size)
+{
+	const char *end, *port;
+	size_t len;
+
+	if (host[0] == '[') {
+		host++;
+		end = strchr(host, ']');
+		if (!end || (end[1] && end[1] != ':'))
+			return false;
+		port = end[1] ? end + 2 : "";
+	} else {
+		end = strchr(host, ':');
+		port = end ? end + 1 : "";
+		if (!end)
+			end = host + strlen(host);
+	}
+	len = (size_t)(end - host);
+	if (!len || len >= size || strlen(port) > 5 || port[strspn(port, "0123456789")])
+		return false;
+	memcpy(ret, host, len);
+	ret[len] = '\0';
+	return !ret[strcspn(ret, "/\\@?# \t")];
+}
+
+bool guard_host(const char *host, const char *listen, bool token_ok)
+{
+	char name[256];
+
+	if (!host || !split_host(host, name, sizeof(name)))
+		return false;
+	if (!strcasecmp(name, "localhost") || guard_is_loopback(name))
+		return true;
+	return token_ok || (guard_is_numeric(name) && !guard_is_loopback(listen));
+}
+
+bool guard_origin(const char *origin, const char *host)
+{
+	const char *rest;
+
+	if (!origin)
+		return true;
+	if (!strncasecmp(origin, "http://", 7))
+		rest = origin + 7;
+	else if (!strncasecmp(origin, "https://", 8))
+		rest = origin + 8; /* a proxy that ends TLS in front of us */
+	else
+		return false;
+	return host && *host && !strcasecmp(rest, host);
+}
+
+bool guard_token(const char *given, size_t len, const char *token)
+{
+	size_t want = strlen(token);
+	volatile uint8_t diff = len != want;
+
+	for (size_t i = 0; i < len; i++)
+		diff |= (uint8_t)given[i] ^ (uint8_t)token[want ? i % want : 0];
+	return !diff && want;
+}

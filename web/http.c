@@ -1,0 +1,202 @@
+/* Requests and answers apart from sockets: parsing of arguments, errors, JSON pieces. */
+#include "web/http.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+int http_error(struct response *rs, int status, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	buf_reset(&rs->body);
+	rs->status = status;
+	rs->content_type = "application/json";
+	rs->fixed = NULL;
+	rs->encoding = NULL;
+	buf_adds(&rs->body, "{\"error\":");
+	json_str(&rs->body, text);
+	buf_adds(&rs->body, "}\n");
+	return 0;
+}
+
+int http_errno(struct response *rs, int err, const char *what)
+{
+	switch (err) {
+	case -ENOENT:
+		return http_error(rs, 404, "%s: not found", what);
+	case -EINVAL:
+		return http_error(rs, 400, "%s: not valid", what);
+	case -ENOSYS:
+	case -EOPNOTSUPP:
+		return http_error(rs, 501, "%s: not available here (a replay, or not supported)",
+				  what);
+	case -ESRCH:
+		return http_error(rs, 410, "%s: the target has exited", what);
+	case -EPERM:
+	case -EACCES:
+		return http_error(rs, 403, "%s: permission denied", what);
+	case -ENOMEM:
+	case -EAGAIN:
+	case -EBUSY:
+		return http_error(rs, 503, "%s: not enough memory or busy, try again", what);
+	default:
+		return http_error(rs, 500, "%s: %s", what, strerror(-err));
+	}
+}
+
+int http_add_arg(struct request *rq, const char *text, size_t len)
+{
+	struct http_arg *arg = &rq->args[rq->n_args];
+	char *at = rq->query + rq->query_len, *value;
+
+	if (!len)
+		return 0;
+	if (rq->n_args == HTTP_ARGS_MAX || len >= sizeof(rq->query) - rq->query_len)
+		return -E2BIG;
+	memcpy(at, text, len);
+	at[len] = '\0';
+	rq->query_len += len + 1;
+	value = strchr(at, '=');
+	if (value)
+		*value++ = '\0';
+	arg->key = at;
+	arg->value = value ? value : "";
+	rq->n_args++;
+	return 0;
+}
+
+const char *http_arg(const struct request *rq, const char *key)
+{
+	for (unsigned i = 0; i < rq->n_args; i++) {
+		if (!strcmp(rq->args[i].key, key))
+			return rq->args[i].value;
+	}
+	return NULL;
+}
+
+bool http_parse_u64(const char *text, uint64_t *ret)
+{
+	uint64_t value = 0;
+
+	if (!*text)
+		return false;
+	for (; *text; text++) {
+		if (*text < '0' || *text > '9' || __builtin_mul_overflow(value, 10u, &value) ||
+		    __builtin_add_overflow(value, (uint64_t)(*text - '0'), &value))
+			return false;
+	}
+	*ret = value;
+	return true;
+}
+
+int http_arg_u64(const struct request *rq, struct response *rs, const char *key, uint64_t min,
+		 uint64_t max, uint64_t absent, uint64_t *ret)
+{
+	const char *text = http_arg(rq, key);
+	uint64_t value;
+
+	if (!text || !*text) {
+		*ret = absent;
+		return 0;
+	}
+	if (!http_parse_u64(text, &value) || value < min || value > max) {
+		http_error(rs, 400, "%s: a number from %llu to %llu is expected, not \"%.40s\"",
+			   key, (unsigned long long)min, (unsigned long long)max, text);
+		return -EINVAL;
+	}
+	*ret = value;
+	return 0;
+}
+
+/* Length of the valid UTF-8 sequence at p, 0 when it is none (RFC 3629). */
+static int utf8_len(const unsigned char *p)
+{
+	static const struct {
+		unsigned char first, last, low, high;
+		int len;
+	} forms[] = {
+		{0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
+		{0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3},
+		{0xee, 0xef, 0x80, 0xbf, 3}, {0xf0, 0xf0, 0x90, 0xbf, 4},
+		{0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+		if (p[0] < forms[i].first || p[0] > forms[i].last)
+			continue;
+		if (p[1] < forms[i].low || p[1] > forms[i].high)
+			return 0;
+		for (int k = 2; k < forms[i].len; k++) {
+			if ((p[k] & 0xc0) != 0x80)
+				return 0;
+		}
+		return forms[i].len;
+	}
+	return 0;
+}
+
+void json_str(struct buf *out, const char *text)
+{
+	const unsigned char *p = (const unsigned char *)text;
+
+	buf_addc(out, '"');
+	while (*p) {
+		if (*p == '"' || *p == '\\') {
+			buf_addc(out, '\\');
+			buf_addc(out, (char)*p++);
+		} else if (*p < 0x20 || *p == 0x7f) {
+			buf_addf(out, "\\u%04x", *p++);
+		} else if (*p < 0x80) {
+			buf_addc(out, (char)*p++);
+		} else {
+			int len = utf8_len(p);
+
+			if (len)
+				buf_add(out, p, (size_t)len);
+			else
+				buf_adds(out, "\xef\xbf\xbd");
+			p += len ? len : 1;
+		}
+	}
+	buf_addc(out, '"');
+}
+
+void json_key(struct buf *out, const char *key)
+{
+	char last = out->len ? out->data[out->len - 1] : '{';
+
+	if (last != '{' && last != '[' && last != ',')
+		buf_addc(out, ',');
+	json_str(out, key);
+	buf_addc(out, ':');
+}
+
+void json_ku(struct buf *out, const char *key, uint64_t value)
+{
+	json_key(out, key);
+	buf_addu(out, value);
+}
+
+void json_ks(struct buf *out, const char *key, const char *value)
+{
+	json_key(out, key);
+	json_str(out, value);
+}
+
+void json_kb(struct buf *out, const char *key, bool value)
+{
+	json_key(out, key);
+	buf_adds(out, value ? "true" : "false");
+}
+
+void json_kd(struct buf *out, const char *key, double value)
+{
+	json_key(out, key);
+	buf_addf(out, "%.12g", isfinite(value) ? value : 0.0);
+}

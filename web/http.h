@@ -1,0 +1,98 @@
+/*
+ * One request and its answer, apart from sockets: what handlers see. A request is a copy of what
+ * came, so that a handler runs on a worker thread; the answer goes back to the socket thread whole
+ * or, for long ones, in pieces.
+ */
+#ifndef XGOTOPFS_WEB_HTTP_H
+#define XGOTOPFS_WEB_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/buf.h"
+
+#define HTTP_PATH_MAX   1024
+#define HTTP_QUERY_MAX  8192
+#define HTTP_BODY_MAX   65536
+#define HTTP_ARGS_MAX   32
+#define HTTP_PARAMS_MAX 4
+
+enum http_method { HTTP_GET, HTTP_POST };
+
+struct http_arg {
+	const char *key, *value; /* decoded; in request.query */
+};
+
+struct request {
+	struct web *web;
+	enum http_method method;
+	bool head; /* HEAD: a GET whose body is left out */
+	char path[HTTP_PATH_MAX];
+	char query[HTTP_QUERY_MAX]; /* the arguments' texts */
+	size_t query_len;
+	struct http_arg args[HTTP_ARGS_MAX];
+	unsigned n_args;
+	/* What the {} of the route's pattern matched. */
+	char params[HTTP_PARAMS_MAX][64];
+	struct buf body;
+	bool gzip;     /* the client takes gzip */
+	char etag[64]; /* If-None-Match */
+	char content_type[64];
+};
+
+struct response {
+	int status;               /* 200 unless set */
+	const char *content_type; /* static; application/json unless set */
+	const char *encoding;     /* static, NULL = identity */
+	const char *cache;        /* static Cache-Control; "no-store" unless set */
+	char filename[128];       /* Content-Disposition: attachment; "" = none */
+	char location[256];       /* with a 303 */
+	char cookie[256];         /* Set-Cookie */
+	char etag[64];
+	struct buf body;
+	/* A body that does not end with data of its own but points to static bytes. */
+	const void *fixed;
+	size_t fixed_len;
+	/*
+	 * For answers too long to hold: called on a worker each time the previous piece has been
+	 * sent, appends the next to `body` (up to some 100 KB). 1 = more to come, 0 = that was the
+	 * last, -errno = the connection is cut (the client sees an unfinished body).
+	 */
+	int (*more)(void *ctx, struct buf *body);
+	void (*more_free)(void *ctx);
+	void *more_ctx;
+};
+
+/* Answers an error: {"error":"…"} with that status. Returns 0 so that a handler can end with it. */
+int http_error(struct response *rs, int status, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* The same for a negative errno: -ENOENT 404, -EINVAL 400, -ENOSYS 501, -ESRCH 410, -ENOMEM 503 …
+ */
+int http_errno(struct response *rs, int err, const char *what);
+
+/*
+ * Keeps one argument, "key=value" decoded. -E2BIG: more than HTTP_ARGS_MAX or HTTP_QUERY_MAX bytes.
+ */
+int http_add_arg(struct request *rq, const char *text, size_t len);
+/* The argument, or NULL. */
+const char *http_arg(const struct request *rq, const char *key);
+/*
+ * A decimal argument in [min, max], or `absent` when it is not there or empty. On anything else
+ * answers 400 naming it and returns -EINVAL.
+ */
+int http_arg_u64(const struct request *rq, struct response *rs, const char *key, uint64_t min,
+		 uint64_t max, uint64_t absent, uint64_t *ret);
+/* All of text is a decimal number that fits. */
+bool http_parse_u64(const char *text, uint64_t *ret);
+
+/* A JSON string with its quotes; invalid UTF-8 becomes U+FFFD. */
+void json_str(struct buf *out, const char *text);
+/* "key": with a comma before it unless the object was just opened. */
+void json_key(struct buf *out, const char *key);
+void json_ku(struct buf *out, const char *key, uint64_t value);
+void json_ks(struct buf *out, const char *key, const char *value);
+void json_kb(struct buf *out, const char *key, bool value);
+/* A finite number with as many digits as it needs (%.12g); 0 for one that is not finite. */
+void json_kd(struct buf *out, const char *key, double value);
+
+#endif

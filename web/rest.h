@@ -1,0 +1,81 @@
+/* What the handlers share: which source a request is about, and the handlers themselves. */
+#ifndef XGOTOPFS_WEB_REST_H
+#define XGOTOPFS_WEB_REST_H
+
+#include "web/filter.h"
+#include "web/http.h"
+#include "web/server.h"
+#include "web/source.h"
+
+/*
+ * The source of /api/live/… or /api/sessions/{id}/…, ready to read; give it back with rest_done().
+ * NULL: the error is answered (404, 400, 503 while it loads).
+ */
+struct source *rest_source(const struct request *rq, struct response *rs);
+void rest_done(const struct request *rq, struct source *s);
+/* Element i of the path after the source: /api/live/goroutines/{0}. */
+const char *rest_param(const struct request *rq, unsigned i);
+/* The same as a number. -EINVAL: 400 is answered. */
+int rest_param_u64(const struct request *rq, struct response *rs, unsigned i, uint64_t *ret);
+/* ?proc=N: index of the process, 0 unless given. -EINVAL or -ENOENT: answered. */
+int rest_proc(const struct request *rq, struct response *rs, const struct source *s, unsigned *ret);
+/* "Now" of a source: the clock, or the last event of what was recorded. */
+uint64_t rest_now(const struct source *s);
+
+/* The goroutines that ?filter= or ?goids= name, by goid; the caller frees. -errno: answered. */
+int rest_select(const struct request *rq, struct response *rs, const struct source *s,
+		unsigned proc, struct goroutine **ret, size_t *ret_n);
+/* ?goids=1,5,9-12 alone. At most max; -EINVAL: answered. */
+int rest_goids(const struct request *rq, struct response *rs, uint64_t *ret, size_t max,
+	       size_t *ret_n);
+
+/* One goroutine as a JSON object. */
+void rest_goroutine(const struct source *s, const struct goroutine *g, uint64_t now,
+		    struct buf *out);
+/* [{kind, type, go_kind, size, count, bytes}] */
+void rest_allocations(const struct source *s, const struct allocation *list, size_t n,
+		      struct buf *out);
+/* "main.worker (/src/main.go:12)"; "" when unknown. */
+void rest_site(const struct names *names, uint32_t site_id, struct buf *out);
+
+/* rest_sessions.c: the original's */
+int rest_sessions(const struct request *rq, struct response *rs);
+int rest_session(const struct request *rq, struct response *rs);
+int rest_session_events(const struct request *rq, struct response *rs);
+int rest_session_goroutines(const struct request *rq, struct response *rs);
+int rest_metrics(const struct request *rq, struct response *rs);
+int rest_config_get(const struct request *rq, struct response *rs);
+int rest_config_set(const struct request *rq, struct response *rs);
+/* rest_goroutines.c */
+int rest_rows(const struct request *rq, struct response *rs);
+int rest_list(const struct request *rq, struct response *rs);
+int rest_one(const struct request *rq, struct response *rs);
+int rest_one_events(const struct request *rq, struct response *rs);
+int rest_one_spans(const struct request *rq, struct response *rs);
+int rest_one_allocations(const struct request *rq, struct response *rs);
+int rest_one_stack(const struct request *rq, struct response *rs);
+/* rest_live.c */
+int rest_info(const struct request *rq, struct response *rs);
+int rest_status(const struct request *rq, struct response *rs);
+int rest_prometheus(const struct request *rq, struct response *rs);
+int rest_stats(const struct request *rq, struct response *rs);
+int rest_health(const struct request *rq, struct response *rs);
+int rest_stacks(const struct request *rq, struct response *rs);
+int rest_types(const struct request *rq, struct response *rs);
+int rest_control_get(const struct request *rq, struct response *rs);
+int rest_control_set(const struct request *rq, struct response *rs);
+/* rest_sites.c */
+int rest_sites(const struct request *rq, struct response *rs);
+int rest_latency(const struct request *rq, struct response *rs);
+/* rest_tiles.c */
+int rest_tile(const struct request *rq, struct response *rs);
+int rest_group_tile(const struct request *rq, struct response *rs);
+int rest_series(const struct request *rq, struct response *rs);
+int rest_edges(const struct request *rq, struct response *rs);
+/* rest_range.c */
+int rest_range(const struct request *rq, struct response *rs);
+int rest_events(const struct request *rq, struct response *rs);
+/* assets.c */
+int rest_asset(const struct request *rq, struct response *rs);
+
+#endif

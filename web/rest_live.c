@@ -1,0 +1,382 @@
+/* A source as a whole: status, statistics, health, types; what may be changed; the server itself.
+ */
+#include <errno.h>
+#include <jansson.h>
+#include <string.h>
+
+#include "web/rest.h"
+
+static void render_procs(const struct source *s, struct buf *out)
+{
+	struct model *m = s->view.model;
+
+	json_key(out, "processes");
+	buf_addc(out, '[');
+	for (unsigned i = 0; i < model_procs(m); i++) {
+		struct proc_info info;
+
+		if (model_proc(m, i, &info))
+			continue;
+		if (i)
+			buf_addc(out, ',');
+		buf_addc(out, '{');
+		json_ku(out, "index", i);
+		json_ku(out, "pid", (uint64_t)info.pid);
+		json_ks(out, "binary_path", info.binary_path);
+		json_ks(out, "go_version", info.go_version);
+		json_ks(out, "state", info.state == PROC_RUNNING ? "running" : "exited");
+		json_ku(out, "attached_ns", info.attached_ns);
+		json_ku(out, "exited_ns", info.exited_ns);
+		buf_addc(out, '}');
+	}
+	buf_addc(out, ']');
+}
+
+static void render_totals(const struct source *s, struct buf *out)
+{
+	struct model_totals t;
+
+	model_totals(s->view.model, -1, &t);
+	json_key(out, "events");
+	buf_addc(out, '{');
+	for (unsigned i = 0; i < EVENT_TYPES; i++)
+		json_ku(out, event_type_name(i), t.events[i]);
+	buf_addc(out, '}');
+	json_key(out, "lost");
+	buf_addc(out, '{');
+	for (unsigned i = 0; i < EVENT_TYPES; i++)
+		json_ku(out, event_type_name(i), t.lost[i]);
+	buf_addc(out, '}');
+	json_key(out, "live");
+	buf_addc(out, '{');
+	for (unsigned i = 0; i < GSTATES; i++)
+		json_ku(out, gstate_name(i), t.live[i]);
+	buf_addc(out, '}');
+	json_ku(out, "live_total", t.live_total);
+	json_ku(out, "created", t.goroutines_created);
+	json_ku(out, "exited", t.goroutines_exited);
+	json_ku(out, "exited_retained", t.exited_retained);
+	json_ku(out, "exited_dropped", t.exited_dropped);
+	json_ku(out, "alloc_bytes", t.alloc_bytes);
+	json_ku(out, "trimmed", t.trimmed);
+	json_ku(out, "healed", t.healed);
+	json_ku(out, "memory_bytes", t.memory_bytes);
+}
+
+static uint64_t first_time(const struct source *s, const struct pyramid_info *info)
+{
+	uint64_t first = info->first_ns;
+	struct proc_info proc;
+
+	if (!model_proc(s->view.model, 0, &proc) && proc.attached_ns &&
+	    (!first || proc.attached_ns < first))
+		first = proc.attached_ns;
+	return first;
+}
+
+static void render_pyramid(const struct pyramid_info *info, struct buf *out)
+{
+	json_key(out, "pyramid");
+	buf_addc(out, '{');
+	json_ku(out, "base", PYRAMID_BASE);
+	json_ku(out, "rows", info->rows);
+	json_ku(out, "cells", info->cells);
+	json_ku(out, "bytes", info->bytes);
+	json_ku(out, "missed", info->missed);
+	json_key(out, "since_ns");
+	for (unsigned i = 0; i < PYRAMID_LEVELS; i++) {
+		buf_addc(out, i ? ',' : '[');
+		buf_addu(out, info->since_ns[i]);
+	}
+	buf_adds(out, "]}");
+}
+
+/* While a recorded session loads: how far it is. */
+static int render_loading(const struct source *s, struct response *rs)
+{
+	buf_addc(&rs->body, '{');
+	json_ks(&rs->body, "id", s->id);
+	json_ks(&rs->body, "state", atomic_load(&s->state) == SOURCE_FAILED ? "failed" : "loading");
+	json_ku(&rs->body, "loaded", atomic_load(&s->loaded));
+	json_ku(&rs->body, "total", atomic_load(&s->total));
+	if (atomic_load(&s->state) == SOURCE_FAILED)
+		json_ks(&rs->body, "error", s->error);
+	buf_adds(&rs->body, "}\n");
+	return 0;
+}
+
+static void render_status(const struct source *s, struct buf *out)
+{
+	struct pyramid_info info;
+	struct model_totals t;
+
+	pyramid_info(s->pyramid, &info);
+	model_totals(s->view.model, -1, &t);
+	buf_addc(out, '{');
+	json_ks(out, "id", s->id);
+	json_ks(out, "state", "ready");
+	json_kb(out, "live", s->live && !s->view.replay);
+	json_kb(out, "replay", s->view.replay);
+	json_kb(out, "ended", !s->live || feed_closed(model_feed(s->view.model)));
+	json_ku(out, "first_ns", first_time(s, &info));
+	json_ku(out, "now_ns", rest_now(s));
+	json_ku(out, "last_event_ns", t.last_event_ns);
+	json_key(out, "wall_offset_ns");
+	buf_addi(out, model_wall_offset(s->view.model));
+	render_procs(s, out);
+	render_totals(s, out);
+	render_pyramid(&info, out);
+	buf_adds(out, "}\n");
+}
+
+int rest_status(const struct request *rq, struct response *rs)
+{
+	struct source *s = sources_live(rq->web->sources);
+	int err = 0;
+
+	if (strncmp(rq->path, "/api/live/", 10))
+		err = sources_open(rq->web->sources, rq->params[0], &s);
+	if (err)
+		return http_errno(rs, err == -ENOTDIR || err == -ELOOP ? -ENOENT : err, "session");
+	if (atomic_load(&s->state) == SOURCE_READY)
+		render_status(s, &rs->body);
+	else
+		render_loading(s, rs);
+	rest_done(rq, s);
+	return 0;
+}
+
+static int render_view(const struct request *rq, struct response *rs, view_fn fn,
+		       enum view_form form)
+{
+	struct source *s = rest_source(rq, rs);
+	unsigned proc;
+	int err = 0;
+
+	if (!s)
+		return 0;
+	if (!rest_proc(rq, rs, s, &proc)) {
+		err = fn(&s->view, proc, 0, form, &rs->body);
+		if (form == VIEW_TEXT)
+			rs->content_type = "text/plain; charset=utf-8";
+	}
+	rest_done(rq, s);
+	return err;
+}
+
+int rest_stats(const struct request *rq, struct response *rs)
+{
+	return render_view(rq, rs, view_stats, VIEW_JSON);
+}
+
+int rest_health(const struct request *rq, struct response *rs)
+{
+	return render_view(rq, rs, view_health, VIEW_JSON);
+}
+
+int rest_stacks(const struct request *rq, struct response *rs)
+{
+	return render_view(rq, rs, view_stacks, VIEW_TEXT);
+}
+
+int rest_prometheus(const struct request *rq, struct response *rs)
+{
+	const struct source *s = sources_live(rq->web->sources);
+	struct buf *out = &rs->body;
+	struct web_stats st;
+	int err = view_metrics(&s->view, 0, 0, VIEW_TEXT, out);
+
+	if (err)
+		return err;
+	web_stats(rq->web, &st);
+	rs->content_type = "text/plain; version=0.0.4; charset=utf-8";
+	buf_adds(out, "# HELP xgotopfs_web_requests_total HTTP requests answered.\n"
+		      "# TYPE xgotopfs_web_requests_total counter\n");
+	buf_addf(out, "xgotopfs_web_requests_total %llu\n", (unsigned long long)st.requests);
+	buf_adds(out, "# HELP xgotopfs_web_refused_total Requests and connections refused.\n"
+		      "# TYPE xgotopfs_web_refused_total counter\n");
+	buf_addf(out, "xgotopfs_web_refused_total %llu\n", (unsigned long long)st.refused);
+	buf_adds(out, "# HELP xgotopfs_web_clients WebSocket clients now.\n"
+		      "# TYPE xgotopfs_web_clients gauge\n");
+	buf_addf(out, "xgotopfs_web_clients %llu\n", (unsigned long long)st.clients);
+	buf_adds(out, "# HELP xgotopfs_web_events_dropped_total Events not sent to slow clients.\n"
+		      "# TYPE xgotopfs_web_events_dropped_total counter\n");
+	buf_addf(out, "xgotopfs_web_events_dropped_total %llu\n",
+		 (unsigned long long)st.events_dropped);
+	buf_adds(out, "# HELP xgotopfs_web_pyramid_bytes Memory of the time pyramids.\n"
+		      "# TYPE xgotopfs_web_pyramid_bytes gauge\n");
+	buf_addf(out, "xgotopfs_web_pyramid_bytes %llu\n", (unsigned long long)st.pyramid_bytes);
+	return 0;
+}
+
+int rest_info(const struct request *rq, struct response *rs)
+{
+	const struct source *s = sources_live(rq->web->sources);
+	const struct control *c = s->view.control;
+	struct buf *out = &rs->body;
+	struct web_stats st;
+
+	web_stats(rq->web, &st);
+	buf_addc(out, '{');
+	json_ks(out, "name", "xgotopfs");
+	json_ks(out, "mount_point", rq->web->mount_point ? rq->web->mount_point : "");
+	json_kb(out, "sessions", rq->web->store != NULL);
+	json_kb(out, "replay", s->view.replay);
+	json_kb(out, "can_sample", c && c->set_rates);
+	json_kb(out, "can_pause", c && c->set_paused);
+	json_kb(out, "can_seek", c && c->replay);
+	json_kb(out, "stacks", s->view.live && s->view.live->stack);
+	json_ku(out, "requests", st.requests);
+	json_ku(out, "refused", st.refused);
+	json_ku(out, "clients", st.clients);
+	json_ku(out, "events_dropped", st.events_dropped);
+	json_ku(out, "pyramid_missed", st.pyramid_missed);
+	json_ku(out, "pyramid_bytes", st.pyramid_bytes);
+	buf_adds(out, "}\n");
+	return 0;
+}
+
+/* --- allocations by type ------------------------------------------------------------------------
+ */
+
+void rest_allocations(const struct source *s, const struct allocation *list, size_t n,
+		      struct buf *out)
+{
+	const struct names *names = model_names(s->view.model);
+
+	buf_addc(out, '[');
+	for (size_t i = 0; i < n; i++) {
+		const struct go_type *type = names_type(names, list[i].type_id);
+
+		if (i)
+			buf_addc(out, ',');
+		buf_addc(out, '{');
+		json_ks(out, "kind", event_type_name(list[i].event_type));
+		json_ks(out, "type", type->name ? type->name : "");
+		json_ks(out, "go_kind", go_kind_name(type->kind));
+		json_ku(out, "size", type->size);
+		json_ku(out, "count", list[i].count);
+		json_ku(out, "bytes", list[i].bytes);
+		buf_addc(out, '}');
+	}
+	buf_adds(out, "]\n");
+}
+
+int rest_types(const struct request *rq, struct response *rs)
+{
+	cleanup_free_ struct allocation *list = NULL;
+	struct source *s = rest_source(rq, rs);
+	unsigned proc;
+	size_t n = 0;
+	int err = 0;
+
+	if (!s)
+		return 0;
+	if (!rest_proc(rq, rs, s, &proc)) {
+		err = model_type_totals(s->view.model, proc, &list, &n);
+		if (!err)
+			rest_allocations(s, list, n, &rs->body);
+	}
+	rest_done(rq, s);
+	return err;
+}
+
+/* --- control ------------------------------------------------------------------------------------
+ */
+
+int rest_control_get(const struct request *rq, struct response *rs)
+{
+	const struct control *c = sources_live(rq->web->sources)->view.control;
+	struct buf *out = &rs->body, text = BUF_INIT;
+	uint32_t rates[EVENT_TYPES];
+
+	buf_addc(out, '{');
+	if (c->get_rates) {
+		c->get_rates(c->ctx, rates);
+		control_format_rates(rates, &text);
+		json_ks(out, "sample", text.data ? text.data : "");
+	}
+	if (c->get_paused)
+		json_kb(out, "paused", c->get_paused(c->ctx));
+	if (c->get_max_overhead)
+		json_kd(out, "max_overhead", c->get_max_overhead(c->ctx));
+	if (c->get_replay) {
+		buf_reset(&text);
+		c->get_replay(c->ctx, &text);
+		json_ks(out, "replay", text.data ? text.data : "");
+	}
+	buf_adds(out, "}\n");
+	buf_free(&text);
+	return 0;
+}
+
+static int set_sample(const struct control *c, const json_t *v, struct response *rs)
+{
+	uint32_t rates[EVENT_TYPES];
+	char why[160];
+	int err;
+
+	if (!json_is_string(v))
+		return http_error(rs, 400, "sample: a text is expected"), -EINVAL;
+	err = control_parse_rates(json_string_value(v), rates, why, sizeof(why));
+	if (err)
+		return http_error(rs, 400, "sample: %s", why), err;
+	err = c->set_rates(c->ctx, rates);
+	if (err)
+		http_errno(rs, err, "sample");
+	return err;
+}
+
+/* One key of the request. 0, or an error that is answered. */
+static int set_one(const struct control *c, const char *key, const json_t *v, struct response *rs)
+{
+	int err;
+
+	if (!strcmp(key, "sample") && c->set_rates)
+		return set_sample(c, v, rs);
+	if (!strcmp(key, "paused") && c->set_paused) {
+		if (!json_is_boolean(v))
+			return http_error(rs, 400, "paused: true or false is expected"), -EINVAL;
+		err = c->set_paused(c->ctx, json_is_true(v));
+	} else if (!strcmp(key, "max_overhead") && c->set_max_overhead) {
+		double percent = json_number_value(v);
+
+		if (!json_is_number(v) || !(percent >= 0 && percent <= 100))
+			return http_error(rs, 400, "max_overhead: 0 to 100 is expected"), -EINVAL;
+		err = c->set_max_overhead(c->ctx, percent);
+	} else if (!strcmp(key, "replay") && c->replay) {
+		if (!json_is_string(v))
+			return http_error(rs, 400, "replay: a text is expected"), -EINVAL;
+		err = c->replay(c->ctx, json_string_value(v));
+	} else {
+		http_error(rs, 400, "\"%.40s\" cannot be set here", key);
+		return -EINVAL;
+	}
+	if (err)
+		http_errno(rs, err, key);
+	return err;
+}
+
+int rest_control_set(const struct request *rq, struct response *rs)
+{
+	const struct control *c = sources_live(rq->web->sources)->view.control;
+	json_error_t error;
+	json_t *given = json_loadb(rq->body.data ? rq->body.data : "", rq->body.len,
+				   JSON_REJECT_DUPLICATES, &error);
+	const char *key;
+	json_t *v;
+	int err = 0;
+
+	if (!json_is_object(given)) {
+		json_decref(given);
+		return http_error(rs, 400, "a JSON object is expected");
+	}
+	json_object_foreach(given, key, v)
+	{
+		err = set_one(c, key, v, rs);
+		if (err)
+			break;
+	}
+	json_decref(given);
+	return err ? 0 : rest_control_get(rq, rs);
+}

@@ -1,0 +1,302 @@
+/*
+ * A time range of chosen goroutines: what they did in it, as JSON or CSV; and the live events.
+ * Times and counts come from the retained events and are exact as far as those reach back
+ * ("since_ns"); percentiles come from a histogram and are right within PERCENTILE_ERROR.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "core/model/event_format.h"
+#include "web/rest.h"
+
+#define SUB_BITS         3 /* buckets a power of two: 2^3 */
+#define BUCKETS          (64 << SUB_BITS)
+#define PERCENTILE_ERROR 6.25 /* percent: half a bucket */
+
+struct state_stats {
+	uint64_t total_ns, stays, max_ns;
+	uint32_t histogram[BUCKETS];
+};
+
+struct range_stats {
+	uint64_t from, to, since_ns, now;
+	uint64_t goroutines, created, exited, counts[EVENT_TYPES], alloc_bytes;
+	struct state_stats states[GSTATES];
+};
+
+static unsigned bucket_of(uint64_t ns)
+{
+	unsigned power = ns ? 63 - (unsigned)__builtin_clzll(ns) : 0;
+
+	if (power < SUB_BITS)
+		return (unsigned)ns;
+	return ((power - SUB_BITS + 1) << SUB_BITS) +
+	       (unsigned)((ns >> (power - SUB_BITS)) & ((1u << SUB_BITS) - 1));
+}
+
+static uint64_t bucket_middle(unsigned b)
+{
+	unsigned power = (b >> SUB_BITS) + SUB_BITS - 1;
+	uint64_t low, width;
+
+	if (b < 1u << SUB_BITS)
+		return b;
+	width = 1ull << (power - SUB_BITS);
+	low = (1ull << power) + (uint64_t)(b & ((1u << SUB_BITS) - 1)) * width;
+	return low + width / 2;
+}
+
+static uint64_t percentile(const struct state_stats *st, double part)
+{
+	uint64_t want = (uint64_t)((double)st->stays * part), seen = 0;
+
+	for (unsigned b = 0; b < BUCKETS; b++) {
+		seen += st->histogram[b];
+		if (seen > want)
+			return bucket_middle(b);
+	}
+	return st->max_ns;
+}
+
+/* A stay in `state` over [begin, end): what lies in the range counts. */
+static void add_stay(struct range_stats *r, unsigned state, uint64_t begin, uint64_t end)
+{
+	struct state_stats *st = &r->states[state];
+	uint64_t ns;
+
+	begin = MAX(begin, r->from);
+	end = MIN(end, r->to);
+	if (begin >= end || state >= GSTATES)
+		return;
+	ns = end - begin;
+	st->total_ns += ns;
+	st->stays++;
+	st->max_ns = MAX(st->max_ns, ns);
+	st->histogram[bucket_of(ns)]++;
+}
+
+static void count_event(struct range_stats *r, const struct event *ev, const struct goroutine *g,
+			const struct names *names)
+{
+	uint64_t bytes;
+
+	/* A creation is in the child's events and the creator's: it counts as the creator's, as
+	 * a state change counts as its subject's. */
+	if (ev->type == EVENT_CASGSTATUS ? ev->target != g->goid : ev->goid != g->goid)
+		return;
+	r->counts[ev->type]++;
+	if (ev->type == EVENT_NEWOBJECT)
+		r->alloc_bytes += ev->size;
+	else if (ev->type == EVENT_MAKESLICE &&
+		 !__builtin_mul_overflow(ev->cap, names_type(names, ev->type_id)->size, &bytes))
+		r->alloc_bytes += bytes;
+}
+
+static int add_goroutine(const struct source *s, const struct goroutine *g, struct range_stats *r)
+{
+	cleanup_free_ struct event *events = NULL;
+	cleanup_free_ uint64_t *seqs = NULL;
+	uint64_t since = g->created_ns, begun = r->since_ns;
+	int state = -1;
+	size_t n = 0;
+	int err = model_goroutine_events(s->view.model, g->proc, g->goid, 0, UINT64_MAX, &events,
+					 &seqs, &n);
+
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	since = MAX(since, begun);
+	for (size_t i = 0; i < n; i++) {
+		const struct event *ev = &events[i];
+
+		if (ev->type < EVENT_TYPES && ev->time_ns >= r->from && ev->time_ns < r->to)
+			count_event(r, ev, g, model_names(s->view.model));
+		if (ev->type != EVENT_CASGSTATUS || ev->target != g->goid)
+			continue;
+		/* What it was in before its first retained change, that change itself says. */
+		if (!gstate_is_creation(ev->from, ev->to))
+			add_stay(r, state < 0 ? ev->from : (unsigned)state, since, ev->time_ns);
+		state = gstate_is_exit(ev->from, ev->to) ? GSTATES : ev->to;
+		since = ev->time_ns;
+	}
+	if (state < 0 && !(g->flags & GOROUTINE_EXITED))
+		state = g->state;
+	if (state >= 0 && state < GSTATES)
+		add_stay(r, (unsigned)state, MAX(since, state == g->state ? 0 : g->state_since_ns),
+			 g->exited_ns ? g->exited_ns : r->now);
+	r->created +=
+		g->created_ns >= r->from && g->created_ns < r->to && !(g->flags & GOROUTINE_FOUND);
+	r->exited += g->exited_ns >= r->from && g->exited_ns < r->to;
+	return 0;
+}
+
+static void render_json(const struct range_stats *r, struct buf *out)
+{
+	buf_addc(out, '{');
+	json_ku(out, "from", r->from);
+	json_ku(out, "to", r->to);
+	json_ku(out, "since_ns", r->since_ns);
+	json_kb(out, "exact", r->since_ns <= r->from);
+	json_kd(out, "percentile_error_percent", PERCENTILE_ERROR);
+	json_ku(out, "goroutines", r->goroutines);
+	json_ku(out, "created", r->created);
+	json_ku(out, "exited", r->exited);
+	json_key(out, "events");
+	buf_addc(out, '{');
+	for (unsigned i = 0; i < EVENT_TYPES; i++)
+		json_ku(out, event_type_name(i), r->counts[i]);
+	buf_addc(out, '}');
+	json_ku(out, "alloc_bytes", r->alloc_bytes);
+	json_key(out, "states");
+	buf_addc(out, '[');
+	for (unsigned i = 0; i < GSTATES; i++) {
+		const struct state_stats *st = &r->states[i];
+
+		if (!st->stays)
+			continue;
+		if (out->data[out->len - 1] != '[')
+			buf_addc(out, ',');
+		buf_addc(out, '{');
+		json_ks(out, "state", gstate_name(i));
+		json_ku(out, "total_ns", st->total_ns);
+		json_ku(out, "stays", st->stays);
+		json_ku(out, "p50_ns", MIN(percentile(st, 0.5), st->max_ns));
+		json_ku(out, "p99_ns", MIN(percentile(st, 0.99), st->max_ns));
+		json_ku(out, "max_ns", st->max_ns);
+		buf_addc(out, '}');
+	}
+	buf_adds(out, "]}\n");
+}
+
+static void render_csv(const struct range_stats *r, struct buf *out)
+{
+	buf_adds(out, "state,total_ns,stays,p50_ns,p99_ns,max_ns\n");
+	for (unsigned i = 0; i < GSTATES; i++) {
+		const struct state_stats *st = &r->states[i];
+
+		if (st->stays)
+			buf_addf(out, "%s,%llu,%llu,%llu,%llu,%llu\n", gstate_name(i),
+				 (unsigned long long)st->total_ns, (unsigned long long)st->stays,
+				 (unsigned long long)MIN(percentile(st, 0.5), st->max_ns),
+				 (unsigned long long)MIN(percentile(st, 0.99), st->max_ns),
+				 (unsigned long long)st->max_ns);
+	}
+}
+
+/* The time of the oldest retained event: exact from there on. 0 when nothing was trimmed. */
+static uint64_t retained_since(struct model *m)
+{
+	struct feed *feed = model_feed(m);
+	uint64_t cursor = feed_tail(feed);
+	struct event ev;
+
+	if (!cursor || !feed_read(feed, &cursor, &ev, 1, NULL))
+		return 0;
+	return ev.time_ns;
+}
+
+int rest_range(const struct request *rq, struct response *rs)
+{
+	cleanup_free_ struct goroutine *list = NULL;
+	cleanup_free_ struct range_stats *r = calloc(1, sizeof(*r));
+	const char *format = http_arg(rq, "format");
+	struct source *s;
+	unsigned proc;
+	size_t n = 0;
+	int err = 0;
+
+	if (!r)
+		return -ENOMEM;
+	if (http_arg_u64(rq, rs, "from", 0, UINT64_MAX, 0, &r->from) ||
+	    http_arg_u64(rq, rs, "to", 0, UINT64_MAX, UINT64_MAX, &r->to))
+		return 0;
+	if (r->to <= r->from)
+		return http_error(rs, 400, "to must be after from");
+	if (format && strcmp(format, "csv") && strcmp(format, "json"))
+		return http_error(rs, 400, "format: json or csv");
+	s = rest_source(rq, rs);
+	if (!s)
+		return 0;
+	if (rest_proc(rq, rs, s, &proc) || rest_select(rq, rs, s, proc, &list, &n))
+		goto out;
+	r->goroutines = n;
+	r->now = rest_now(s);
+	r->since_ns = retained_since(s->view.model);
+	for (size_t i = 0; i < n && !err; i++)
+		err = add_goroutine(s, &list[i], r);
+	if (!err && format && !strcmp(format, "csv")) {
+		rs->content_type = "text/csv; charset=utf-8";
+		render_csv(r, &rs->body);
+	} else if (!err) {
+		render_json(r, &rs->body);
+	}
+out:
+	rest_done(rq, s);
+	return err;
+}
+
+/* --- the live events, as the original gives a session's ----------------------------------------
+ */
+
+#define LIVE_EVENTS_MAX 100000
+#define READ_EVENTS     1024
+
+struct live_query {
+	uint64_t goroutine, type, start, end, limit, offset;
+	bool by_goroutine, by_type;
+};
+
+static bool wanted(const struct live_query *q, const struct event *ev)
+{
+	return ev->type < EVENT_TYPES && (!q->by_goroutine || ev->goid == q->goroutine) &&
+	       (!q->by_type || ev->type == q->type) && ev->time_ns >= q->start &&
+	       ev->time_ns <= q->end;
+}
+
+static void render_events(struct model *m, const struct live_query *q, struct event *events,
+			  struct buf *out)
+{
+	struct event_format format = {.names = model_names(m),
+				      .wall_offset_ns = model_wall_offset(m)};
+	struct feed *feed = model_feed(m);
+	uint64_t cursor = feed_tail(feed), head = feed_head(feed), skipped = 0, shown = 0;
+
+	buf_addc(out, '[');
+	while (cursor < head && shown < q->limit) {
+		size_t n = feed_read(feed, &cursor, events, READ_EVENTS, NULL);
+
+		for (size_t i = 0; i < n && shown < q->limit; i++) {
+			if (!wanted(q, &events[i]))
+				continue;
+			if (skipped < q->offset) {
+				skipped++;
+				continue;
+			}
+			if (shown++)
+				buf_addc(out, ',');
+			event_format_json(&format, &events[i], out);
+			if (out->data[out->len - 1] == '\n')
+				out->len--;
+		}
+	}
+	buf_adds(out, "]\n");
+}
+
+int rest_events(const struct request *rq, struct response *rs)
+{
+	cleanup_free_ struct event *events = malloc(READ_EVENTS * sizeof(*events));
+	struct live_query q = {0};
+
+	if (!events)
+		return -ENOMEM;
+	q.by_goroutine = http_arg(rq, "goroutine") && *http_arg(rq, "goroutine");
+	q.by_type = http_arg(rq, "event_type") && *http_arg(rq, "event_type");
+	if (http_arg_u64(rq, rs, "goroutine", 0, UINT64_MAX, 0, &q.goroutine) ||
+	    http_arg_u64(rq, rs, "event_type", 0, EVENT_TYPES - 1, 0, &q.type) ||
+	    http_arg_u64(rq, rs, "start_time", 0, UINT64_MAX, 0, &q.start) ||
+	    http_arg_u64(rq, rs, "end_time", 0, UINT64_MAX, UINT64_MAX, &q.end) ||
+	    http_arg_u64(rq, rs, "limit", 1, LIVE_EVENTS_MAX, 1000, &q.limit) ||
+	    http_arg_u64(rq, rs, "offset", 0, UINT64_MAX, 0, &q.offset))
+		return 0;
+	render_events(sources_live(rq->web->sources)->view.model, &q, events, &rs->body);
+	return 0;
+}

@@ -1,0 +1,351 @@
+/*
+ * The original's endpoints, with its shapes: recorded sessions, their events, the settings and the
+ * self-metrics. Sessions are read from disk as they are asked for; nothing is loaded for these.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/session/reader.h"
+#include "core/session/store.h"
+#include "web/rest.h"
+#include "web/settings.h"
+
+#define PIECE     65536
+#define NAMES_MAX (1u << 20)
+
+static int open_session(const struct request *rq, struct response *rs, const char *id)
+{
+	int fd = rq->web->store ? store_open(rq->web->store, id) : -ENOENT;
+
+	if (fd == -EINVAL)
+		http_error(rs, 400, "\"%.60s\" is not a session id", id);
+	else if (fd < 0)
+		http_error(rs, 404, "no session \"%.60s\"", id);
+	return fd;
+}
+
+static const char *const state_names[] = {
+	[SESSION_RUNNING] = "running",
+	[SESSION_DONE] = "done",
+	[SESSION_CUT_OFF] = "cut off",
+};
+
+static void render_meta(const struct session_info *info, const struct request *rq, struct buf *out)
+{
+	const struct session_meta *meta = &info->meta;
+	char current[40] = "";
+
+	if (rq->web->config.current_session)
+		rq->web->config.current_session(rq->web->config.session_ctx, current);
+	buf_addc(out, '{');
+	json_ks(out, "id", meta->id);
+	json_key(out, "start_time");
+	buf_addc(out, '"');
+	session_time_format(meta->start_time_ns, out);
+	buf_addc(out, '"');
+	if (meta->end_time_ns) {
+		json_key(out, "end_time");
+		buf_addc(out, '"');
+		session_time_format(meta->end_time_ns, out);
+		buf_addc(out, '"');
+	}
+	json_ku(out, "pid", (uint64_t)meta->pid);
+	json_ks(out, "binary_path", meta->binary_path);
+	json_ku(out, "event_count", meta->event_count);
+	/* Ours */
+	json_kb(out, "recording", *current && !strcmp(current, meta->id));
+	json_ks(out, "state", state_names[info->state]);
+	json_ks(out, "format", info->has_events ? session_format_name(info->format) : "");
+	json_ku(out, "bytes", info->bytes);
+	if (meta->ours) {
+		json_ku(out, "lost", meta->lost + meta->missed);
+		json_ks(out, "go_version", meta->go_version);
+	}
+	buf_addc(out, '}');
+}
+
+int rest_sessions(const struct request *rq, struct response *rs)
+{
+	struct session_info *list = NULL;
+	size_t n = 0;
+	int err = 0;
+
+	if (rq->web->store)
+		err = store_list(rq->web->store, &list, &n);
+	if (err)
+		return err;
+	buf_addc(&rs->body, '[');
+	for (size_t i = 0; i < n; i++) {
+		if (i)
+			buf_addc(&rs->body, ',');
+		render_meta(&list[i], rq, &rs->body);
+	}
+	buf_adds(&rs->body, "]\n");
+	free(list);
+	return 0;
+}
+
+int rest_session(const struct request *rq, struct response *rs)
+{
+	struct session_info info;
+	int err = rq->web->store ? store_get(rq->web->store, rq->params[0], &info) : -ENOENT;
+
+	if (err == -EINVAL)
+		return http_error(rs, 400, "\"%.60s\" is not a session id", rq->params[0]);
+	if (err)
+		return http_error(rs, 404, "no session \"%.60s\"", rq->params[0]);
+	render_meta(&info, rq, &rs->body);
+	buf_addc(&rs->body, '\n');
+	return 0;
+}
+
+/* --- events of a recorded session, streamed ------------------------------------------------- */
+
+struct event_query {
+	uint64_t goroutine, type, start, end, limit, offset;
+	bool by_goroutine, by_type;
+};
+
+struct stream {
+	struct event_query q;
+	struct names *names;
+	struct session_reader *reader;
+	uint64_t skipped, sent;
+	bool begun, done;
+};
+
+static void stream_free(void *ctx)
+{
+	struct stream *st = ctx;
+
+	session_reader_close(st->reader);
+	names_free(st->names);
+	free(st);
+}
+
+static bool wanted(const struct event_query *q, const struct raw_event *raw)
+{
+	return raw->type < EVENT_TYPES && (!q->by_goroutine || raw->goroutine == q->goroutine) &&
+	       (!q->by_type || raw->type == q->type) && raw->timestamp >= q->start &&
+	       raw->timestamp <= q->end;
+}
+
+static void add_chunk(struct stream *st, const struct session_chunk *chunk, struct buf *out)
+{
+	for (size_t i = 0; i < chunk->n && st->sent < st->q.limit; i++) {
+		if (!wanted(&st->q, &chunk->raw[i]))
+			continue;
+		if (st->skipped < st->q.offset) {
+			st->skipped++;
+			continue;
+		}
+		if (st->sent++)
+			buf_addc(out, ',');
+		session_reader_json(st->reader, chunk, i, out);
+		if (out->len && out->data[out->len - 1] == '\n')
+			out->len--;
+	}
+}
+
+static int stream_more(void *ctx, struct buf *out)
+{
+	struct stream *st = ctx;
+
+	if (!st->begun)
+		buf_addc(out, '[');
+	st->begun = true;
+	while (out->len < PIECE && st->sent < st->q.limit) {
+		struct session_chunk chunk;
+		int err = session_reader_next(st->reader, &chunk);
+
+		if (err < 0)
+			return err;
+		if (!err)
+			break;
+		add_chunk(st, &chunk, out);
+	}
+	if (out->len >= PIECE && st->sent < st->q.limit)
+		return 1;
+	buf_adds(out, "]\n");
+	return 0;
+}
+
+static int read_query(const struct request *rq, struct response *rs, struct event_query *q)
+{
+	memset(q, 0, sizeof(*q));
+	q->by_goroutine = http_arg(rq, "goroutine") && *http_arg(rq, "goroutine");
+	q->by_type = http_arg(rq, "event_type") && *http_arg(rq, "event_type");
+	if (http_arg_u64(rq, rs, "goroutine", 0, UINT64_MAX, 0, &q->goroutine) ||
+	    http_arg_u64(rq, rs, "event_type", 0, EVENT_TYPES - 1, 0, &q->type) ||
+	    http_arg_u64(rq, rs, "start_time", 0, UINT64_MAX, 0, &q->start) ||
+	    http_arg_u64(rq, rs, "end_time", 0, UINT64_MAX, UINT64_MAX, &q->end) ||
+	    http_arg_u64(rq, rs, "limit", 0, UINT64_MAX, 0, &q->limit) ||
+	    http_arg_u64(rq, rs, "offset", 0, UINT64_MAX, 0, &q->offset))
+		return -EINVAL;
+	if (q->end < q->start) {
+		http_error(rs, 400, "end_time is before start_time");
+		return -EINVAL;
+	}
+	if (!q->limit)
+		q->limit = UINT64_MAX; /* as the original: all of them */
+	return 0;
+}
+
+int rest_session_events(const struct request *rq, struct response *rs)
+{
+	cleanup_close_ int fd = -1;
+	struct stream *st;
+	struct event_query q;
+	int err;
+
+	if (read_query(rq, rs, &q))
+		return 0;
+	fd = open_session(rq, rs, rq->params[0]);
+	if (fd < 0)
+		return 0;
+	st = calloc(1, sizeof(*st));
+	if (!st)
+		return -ENOMEM;
+	st->q = q;
+	err = names_new(NAMES_MAX, &st->names);
+	if (!err)
+		err = session_reader_open(fd, st->names, NULL, &st->reader);
+	if (err) {
+		stream_free(st);
+		return err;
+	}
+	rs->more = stream_more;
+	rs->more_free = stream_free;
+	rs->more_ctx = st;
+	return 0;
+}
+
+/* --- goroutines of a recorded session -------------------------------------------------------- */
+
+static int compare_u64(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* A set of goids that grows: sorted and made unique each time it has doubled. */
+struct goid_set {
+	uint64_t *v;
+	size_t n, cap, unique;
+};
+
+static void set_settle(struct goid_set *set)
+{
+	size_t kept = 0;
+
+	qsort(set->v, set->n, sizeof(*set->v), compare_u64);
+	for (size_t i = 0; i < set->n; i++) {
+		if (!kept || set->v[kept - 1] != set->v[i])
+			set->v[kept++] = set->v[i];
+	}
+	set->n = set->unique = kept;
+}
+
+static int set_add(struct goid_set *set, uint64_t goid)
+{
+	if (set->n == set->cap) {
+		size_t cap = set->cap ? set->cap * 2 : 1024;
+		uint64_t *v;
+
+		set_settle(set);
+		if (set->n > set->cap / 2 || !set->cap) {
+			v = realloc(set->v, cap * sizeof(*v));
+			if (!v)
+				return -ENOMEM;
+			set->v = v;
+			set->cap = cap;
+		}
+	}
+	if (!set->n || set->v[set->n - 1] != goid)
+		set->v[set->n++] = goid;
+	return 0;
+}
+
+static int collect_goids(struct session_reader *reader, struct goid_set *set)
+{
+	struct session_chunk chunk;
+	int err;
+
+	while ((err = session_reader_next(reader, &chunk)) > 0) {
+		for (size_t i = 0; i < chunk.n; i++) {
+			if (chunk.raw[i].type < EVENT_TYPES && set_add(set, chunk.raw[i].goroutine))
+				return -ENOMEM;
+		}
+	}
+	return err;
+}
+
+int rest_session_goroutines(const struct request *rq, struct response *rs)
+{
+	cleanup_close_ int fd = -1;
+	struct session_reader *reader = NULL;
+	struct names *names = NULL;
+	struct goid_set set = {0};
+	int err;
+
+	if (http_arg(rq, "full"))
+		return rest_list(rq, rs);
+	fd = open_session(rq, rs, rq->params[0]);
+	if (fd < 0)
+		return 0;
+	err = names_new(NAMES_MAX, &names);
+	if (!err)
+		err = session_reader_open(fd, names, NULL, &reader);
+	if (!err)
+		err = collect_goids(reader, &set);
+	if (!err) {
+		set_settle(&set);
+		buf_addc(&rs->body, '[');
+		for (size_t i = 0; i < set.n; i++) {
+			if (i)
+				buf_addc(&rs->body, ',');
+			buf_addu(&rs->body, set.v[i]);
+		}
+		buf_adds(&rs->body, "]\n");
+	}
+	free(set.v);
+	session_reader_close(reader);
+	names_free(names);
+	return err;
+}
+
+/* --- settings and self-metrics --------------------------------------------------------------- */
+
+int rest_metrics(const struct request *rq, struct response *rs)
+{
+	struct meter_sample s;
+
+	meter_last(sources_live(rq->web->sources)->view.meter, &s);
+	buf_addc(&rs->body, '{');
+	json_ku(&rs->body, "rps", s.rps);
+	json_ku(&rs->body, "pps", s.pps);
+	json_ku(&rs->body, "ewp", s.ewp);
+	json_ku(&rs->body, "lat", s.lat_ns);
+	json_ku(&rs->body, "prc", s.prc_ns);
+	json_ku(&rs->body, "bfl", s.bfl_ns);
+	json_ku(&rs->body, "qwl", s.qwl_ns);
+	buf_adds(&rs->body, "}\n");
+	return 0;
+}
+
+int rest_config_get(const struct request *rq, struct response *rs)
+{
+	return settings_get(rq->web->settings, &rs->body);
+}
+
+int rest_config_set(const struct request *rq, struct response *rs)
+{
+	char why[160];
+	int err = settings_set(rq->web->settings, rq->body.data, rq->body.len, why, sizeof(why));
+
+	if (err == -EINVAL)
+		return http_error(rs, 400, "%s", why);
+	return err ? err : settings_get(rq->web->settings, &rs->body);
+}

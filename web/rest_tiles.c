@@ -1,0 +1,214 @@
+/* The time pyramid over HTTP: tiles of goroutines, of groups, the process's series, and edges. */
+#include <errno.h>
+#include <string.h>
+
+#include "web/rest.h"
+
+#define SERIES_MAX 4096
+#define EDGES_MAX  20000
+
+static int read_place(const struct request *rq, struct response *rs, uint64_t *level,
+		      uint64_t *index)
+{
+	if (rest_param_u64(rq, rs, 0, level) || rest_param_u64(rq, rs, 1, index))
+		return -EINVAL;
+	if (*level <= PYRAMID_LEVEL_MAX)
+		return 0;
+	http_error(rs, 400, "levels are 0 to %d", PYRAMID_LEVEL_MAX);
+	return -EINVAL;
+}
+
+int rest_tile(const struct request *rq, struct response *rs)
+{
+	uint64_t goids[PYRAMID_ROWS_MAX], level, index;
+	struct source *s;
+	unsigned proc;
+	size_t n;
+	int err = 0;
+
+	if (read_place(rq, rs, &level, &index) || rest_goids(rq, rs, goids, ARRAY_SIZE(goids), &n))
+		return 0;
+	s = rest_source(rq, rs);
+	if (!s)
+		return 0;
+	rs->content_type = "application/octet-stream";
+	if (!rest_proc(rq, rs, s, &proc))
+		err = pyramid_tile(s->pyramid, s->view.model, proc, (unsigned)level, index, goids,
+				   n, &rs->body);
+	rest_done(rq, s);
+	return err;
+}
+
+int rest_group_tile(const struct request *rq, struct response *rs)
+{
+	cleanup_free_ struct goroutine *list = NULL;
+	cleanup_free_ uint64_t *goids = NULL;
+	uint64_t level, index;
+	struct source *s;
+	unsigned proc;
+	size_t n = 0;
+	int err = 0;
+
+	if (read_place(rq, rs, &level, &index))
+		return 0;
+	s = rest_source(rq, rs);
+	if (!s)
+		return 0;
+	if (rest_proc(rq, rs, s, &proc) || rest_select(rq, rs, s, proc, &list, &n))
+		goto out;
+	goids = malloc((n + 1) * sizeof(*goids));
+	if (!goids) {
+		err = -ENOMEM;
+		goto out;
+	}
+	for (size_t i = 0; i < n; i++)
+		goids[i] = list[i].goid;
+	rs->content_type = "application/octet-stream";
+	err = pyramid_group_tile(s->pyramid, proc, (unsigned)level, index, goids, n, &rs->body);
+out:
+	rest_done(rq, s);
+	return err;
+}
+
+/* --- series ---------------------------------------------------------------------------------- */
+
+/* One array a column, so that a plot takes them as they are. */
+static void add_column(struct buf *out, const char *name, const struct pyramid_bucket *b, size_t n,
+		       size_t offset)
+{
+	json_key(out, name);
+	buf_addc(out, '[');
+	for (size_t i = 0; i < n; i++) {
+		uint64_t value;
+
+		memcpy(&value, (const char *)&b[i] + offset, sizeof(value));
+		if (i)
+			buf_addc(out, ',');
+		buf_addu(out, value);
+	}
+	buf_addc(out, ']');
+}
+
+static void render_series(const struct pyramid_bucket *b, size_t n, uint64_t level, uint64_t from,
+			  struct buf *out)
+{
+	buf_addc(out, '{');
+	json_ku(out, "level", level);
+	json_ku(out, "width_ns", 1ull << level);
+	json_ku(out, "start_ns", from << level);
+	/* Goroutine-nanoseconds: divided by width_ns, the mean number in that state. */
+	json_key(out, "state_ns");
+	buf_addc(out, '{');
+	for (unsigned i = 0; i < GSTATES; i++) {
+		bool any = false;
+
+		for (size_t k = 0; k < n && !any; k++)
+			any = b[k].state_ns[i];
+		if (any)
+			add_column(out, gstate_name(i), b, n,
+				   offsetof(struct pyramid_bucket, state_ns) +
+					   i * sizeof(uint64_t));
+	}
+	buf_addc(out, '}');
+	json_key(out, "events");
+	buf_addc(out, '{');
+	for (unsigned i = 0; i < EVENT_TYPES; i++)
+		add_column(out, event_type_name(i), b, n,
+			   offsetof(struct pyramid_bucket, events) + i * sizeof(uint64_t));
+	buf_addc(out, '}');
+	add_column(out, "lost", b, n, offsetof(struct pyramid_bucket, lost));
+	add_column(out, "alloc_bytes", b, n, offsetof(struct pyramid_bucket, alloc_bytes));
+	add_column(out, "latency_count", b, n, offsetof(struct pyramid_bucket, latency_count));
+	add_column(out, "latency_sum_ns", b, n, offsetof(struct pyramid_bucket, latency_sum_ns));
+	add_column(out, "latency_max_ns", b, n, offsetof(struct pyramid_bucket, latency_max_ns));
+	buf_adds(out, "}\n");
+}
+
+int rest_series(const struct request *rq, struct response *rs)
+{
+	cleanup_free_ struct pyramid_bucket *buckets = NULL;
+	uint64_t level, from, n;
+	struct source *s;
+	unsigned proc;
+	int err = 0;
+
+	if (read_place(rq, rs, &level, &from) || http_arg_u64(rq, rs, "n", 1, SERIES_MAX, 512, &n))
+		return 0;
+	if (level < 20)
+		return http_error(rs, 400, "levels of a series are 20 to %d", PYRAMID_LEVEL_MAX);
+	buckets = calloc(n, sizeof(*buckets));
+	if (!buckets)
+		return -ENOMEM;
+	s = rest_source(rq, rs);
+	if (!s)
+		return 0;
+	if (!rest_proc(rq, rs, s, &proc)) {
+		err = pyramid_series(s->pyramid, proc, (unsigned)level, from, n, buckets);
+		if (err == -ENOENT) /* nothing has happened yet */
+			err = 0;
+		if (!err)
+			render_series(buckets, n, level, from, &rs->body);
+	}
+	rest_done(rq, s);
+	return err;
+}
+
+/* --- edges ----------------------------------------------------------------------------------- */
+
+/* [time_ns, from goid, to goid, "wake" or "create"] for what happened to one goroutine. */
+static int add_edges(const struct source *s, const struct goroutine *g, uint64_t from, uint64_t to,
+		     uint64_t limit, uint64_t *shown, struct buf *out)
+{
+	cleanup_free_ struct event *events = NULL;
+	cleanup_free_ uint64_t *seqs = NULL;
+	size_t n = 0;
+	int err = model_goroutine_events(s->view.model, g->proc, g->goid, 0, UINT64_MAX, &events,
+					 &seqs, &n);
+
+	for (size_t i = 0; !err && i < n && *shown < limit; i++) {
+		const struct event *ev = &events[i];
+		bool wake = ev->type == EVENT_CASGSTATUS && ev->from == GSTATE_WAITING &&
+			    ev->to == GSTATE_RUNNABLE;
+
+		if (ev->target != g->goid || ev->time_ns < from || !ev->goid ||
+		    ev->goid == g->goid || (!wake && ev->type != EVENT_NEWGOROUTINE))
+			continue;
+		if (ev->time_ns > to)
+			break;
+		if ((*shown)++)
+			buf_addc(out, ',');
+		buf_addf(out, "[%llu,%llu,%llu,\"%s\"]", (unsigned long long)ev->time_ns,
+			 (unsigned long long)ev->goid, (unsigned long long)g->goid,
+			 wake ? "wake" : "create");
+	}
+	return err == -ENOENT ? 0 : err;
+}
+
+int rest_edges(const struct request *rq, struct response *rs)
+{
+	cleanup_free_ struct goroutine *list = NULL;
+	uint64_t from, to, limit, shown = 0;
+	struct source *s;
+	unsigned proc;
+	size_t n = 0;
+	int err = 0;
+
+	if (http_arg_u64(rq, rs, "from", 0, UINT64_MAX, 0, &from) ||
+	    http_arg_u64(rq, rs, "to", 0, UINT64_MAX, UINT64_MAX, &to) ||
+	    http_arg_u64(rq, rs, "limit", 1, EDGES_MAX, 2000, &limit))
+		return 0;
+	s = rest_source(rq, rs);
+	if (!s)
+		return 0;
+	if (rest_proc(rq, rs, s, &proc) || rest_select(rq, rs, s, proc, &list, &n))
+		goto out;
+	buf_adds(&rs->body, "{\"edges\":[");
+	for (size_t i = 0; i < n && !err && shown < limit; i++)
+		err = add_edges(s, &list[i], from, to, limit, &shown, &rs->body);
+	buf_adds(&rs->body, "]");
+	json_kb(&rs->body, "more", shown == limit);
+	buf_adds(&rs->body, "}\n");
+out:
+	rest_done(rq, s);
+	return err;
+}

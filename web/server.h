@@ -1,0 +1,67 @@
+/* Inside web/: what its files share. The composition root includes web/web.h instead. */
+#ifndef XGOTOPFS_WEB_SERVER_H
+#define XGOTOPFS_WEB_SERVER_H
+
+#include <stdatomic.h>
+
+#include "web/http.h"
+#include "web/jobs.h"
+#include "web/web.h"
+
+struct lws;
+struct sources;
+struct settings;
+struct push;
+struct store;
+
+struct web {
+	struct web_config config; /* texts are our copies */
+	char listen[64];
+	char *token, *settings_path, *mount_point;
+	unsigned port;
+	struct lws_context *context;
+	struct jobs *jobs;
+	struct sources *sources;
+	struct settings *settings;
+	struct store *store; /* recorded sessions; NULL = none to show */
+	struct push *push;
+	void *thread; /* the pthread_t in server.c, NULL before web_start() */
+	atomic_bool stop;
+	atomic_uint connections;
+	atomic_ullong requests, refused, frames, frames_dropped, events_dropped;
+};
+
+/* --- routes.c ------------------------------------------------------------------------------- */
+
+struct route {
+	enum http_method method;
+	const char *pattern; /* "/api/sessions/{}/events": each {} matches one path element */
+	handler_fn handler;
+	const char *args; /* the arguments it takes, space-separated; others are ignored, as the
+			     original did */
+};
+
+/*
+ * Finds the route of rq->method and rq->path and fills rq->params. 0, -ENOENT, or -EPERM when the
+ * path exists with another method.
+ */
+int route_find(struct request *rq, const struct route **ret);
+
+/* --- push.c: /ws, all on the socket thread --------------------------------------------------- */
+
+#define PUSH_CLIENTS_MAX 64
+
+enum push_form { PUSH_JSON, PUSH_PROTOBUF, PUSH_TICKS };
+
+struct push_client;
+
+int push_new(struct web *w, struct push **ret);
+void push_free(struct push *p);
+bool push_full(const struct push *p);
+int push_open(struct push *p, struct lws *wsi, enum push_form form, struct push_client **ret);
+void push_close(struct push *p, struct push_client *c);
+/* The socket takes more: sends the next frame. -errno: close it. */
+int push_writable(struct push *p, struct push_client *c);
+unsigned push_clients(const struct push *p);
+
+#endif

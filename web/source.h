@@ -1,0 +1,54 @@
+/*
+ * What can be looked at: the live model and recorded sessions, each with a time pyramid. A recorded
+ * session is loaded when somebody first asks for it, on a thread of its own, and kept while it is
+ * used; at most SOURCES_OPEN at a time, the one unused longest goes first.
+ */
+#ifndef XGOTOPFS_WEB_SOURCE_H
+#define XGOTOPFS_WEB_SOURCE_H
+
+#include <stdatomic.h>
+
+#include "core/pyramid/pyramid.h"
+#include "core/view/view.h"
+#include "web/web.h"
+
+#define SOURCES_OPEN      4
+#define SOURCE_RETAIN_MAX (4u << 20) /* events of a recorded session kept in memory: 256 MiB */
+
+enum source_state { SOURCE_LOADING, SOURCE_READY, SOURCE_FAILED };
+
+struct source {
+	bool live;
+	char id[64]; /* of the session; "live" */
+	struct view view;
+	struct pyramid *pyramid;
+	_Atomic int state;           /* enum source_state */
+	atomic_ullong loaded, total; /* events, for progress; total 0 = not known */
+	char error[256];             /* with SOURCE_FAILED */
+	int refs;                    /* protected by the sources' lock, as all below */
+	uint64_t used;
+};
+
+struct sources;
+
+struct store;
+/* `store` (borrowed) may be NULL: no recorded ones. */
+int sources_new(const struct web_config *config, struct store *store, struct sources **ret);
+/* Starts following the live feed. */
+int sources_start(struct sources *ss);
+void sources_stop(struct sources *ss);
+void sources_free(struct sources *ss);
+
+/* The live one. Lives as long as `ss`; needs no put. */
+struct source *sources_live(struct sources *ss);
+/*
+ * A recorded one, loading or ready: source_put() when done. -ENOENT, -EINVAL (no session id),
+ * -EBUSY (SOURCES_OPEN are in use), -ENOMEM.
+ */
+int sources_open(struct sources *ss, const char *id, struct source **ret);
+void source_put(struct sources *ss, struct source *s);
+
+/* Memory of all pyramids and events the live one missed. */
+void sources_stats(struct sources *ss, uint64_t *ret_bytes, uint64_t *ret_missed);
+
+#endif
