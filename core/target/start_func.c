@@ -8,7 +8,7 @@
 
 static bool is_go_wrapper(const struct go_func *f)
 {
-	return strstr(f->name, ".gowrap") || strstr(f->name, "dwrap");
+	return f->wrapper || strstr(f->name, ".gowrap") || strstr(f->name, "dwrap");
 }
 
 /* The function whose body the compiler put into the wrapper itself. */
