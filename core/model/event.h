@@ -75,11 +75,10 @@ struct event {
 	uint32_t string_id; /* newgoroutine: start function; casgstatus to waiting: wait reason.
 			       casgstatus from waiting: the reason it ended, as the model knows it,
 			       set by model_apply(). names_string(); 0 unknown or none */
-	uint32_t
-		site_id; /* allocations: who called; newgoroutine: the go statement. names_site() */
-	uint16_t proc;   /* index of the process in the model */
-	uint8_t type;    /* enum event_type */
-	uint8_t flags;   /* enum event_flag */
+	uint32_t site_id; /* caller of an allocation, go statement of newgoroutine: names_site() */
+	uint16_t proc;    /* index of the process in the model */
+	uint8_t type;     /* enum event_type */
+	uint8_t flags;    /* enum event_flag */
 	uint8_t from, to; /* casgstatus: enum gstate, scan bit removed */
 	uint8_t reserved[6];
 };

@@ -84,7 +84,8 @@ void model_heal(struct model *m, unsigned proc, const struct goroutine_seen *see
 /*
  * Forgets every goroutine, count and retained event, as if nothing had been applied yet: a replay
  * that seeks backwards begins anew. Processes keep their indexes and run again; sequence numbers of
- * the feed go on, so that cursors stay valid, and a closed feed is open again. Applying thread only. 0 or -ENOMEM (nothing changed).
+ * the feed go on, so that cursors stay valid, and a closed feed is open again. Applying thread
+ * only. 0 or -ENOMEM (nothing changed).
  */
 int model_reset(struct model *m);
 
@@ -168,6 +169,7 @@ struct model_totals {
 	uint64_t last_event_ns; /* 0 before the first */
 	uint64_t memory_bytes;  /* of feed and goroutines, an estimate */
 	uint64_t runnable_latency[LATENCY_BUCKETS];
+	uint64_t runnable_sum_ns; /* of all in runnable_latency */
 	/* What the model could not keep for want of memory, over all processes. */
 	uint64_t dropped_goroutines, dropped_rows;
 	uint64_t unknown_process; /* events of a process that was never added: in the feed only */

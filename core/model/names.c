@@ -16,8 +16,8 @@
 #define CHUNK_ENTRIES 1024u
 #define ARENA_BYTES   (64u << 10)
 #define MAX_ENTRIES   (1u << 26)
-#define MAX_TEXT      (16u << 10) /* a longer text is cut: names come from programs nobody vouches for \
-				   */
+/* A longer text is cut: names come from programs nobody vouches for. */
+#define MAX_TEXT (16u << 10)
 
 struct string_entry {
 	const char *text;

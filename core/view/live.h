@@ -15,8 +15,8 @@
 struct health_probe {
 	char symbol[96];
 	char instruction[64];
-	uint64_t offset;	/* from the function's entry, bytes */
-	bool emulated;		/* one trap; otherwise stepped out of line, ten times the cost */
+	uint64_t offset;        /* from the function's entry, bytes */
+	bool emulated;          /* one trap; otherwise stepped out of line, ten times the cost */
 	const char *event_name; /* static */
 };
 
@@ -28,7 +28,7 @@ struct health {
 	uint64_t ring_bytes;
 	unsigned readers, processors; /* in use, after the bound of one a CPU */
 	double overhead_percent;      /* estimate incl. trap, of one CPU, last second */
-	uint64_t trap_ns;	      /* measured at the start on this machine; 0 = could not */
+	uint64_t trap_ns;             /* measured at the start on this machine; 0 = could not */
 	struct health_probe probes[64];
 	unsigned n_probes;
 };

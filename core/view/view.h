@@ -1,7 +1,7 @@
 /*
  * The model as text and as JSON: what fs shows in files and web in answers, rendered in one place
- * so that they cannot differ. Flat keyed text ("key value" a line, lower case, units in the key) and
- * tab-separated tables with a header line; each has a JSON twin with the same keys.
+ * so that they cannot differ. Flat keyed text ("key value" a line, lower case, units in the key)
+ * and tab-separated tables with a header line; each has a JSON twin with the same keys.
  *
  * Every function renders one consistent snapshot into `out` and returns 0 or -errno (-ENOENT: no
  * such process or goroutine, -ENOSYS: not here, for instance stacks in a replay). Any thread.
@@ -24,6 +24,9 @@ struct view {
 	bool replay;
 };
 
+/* view_metrics() only: every process, told apart by the pid label. */
+#define VIEW_ALL_PROCS UINT32_MAX
+
 enum view_form { VIEW_TEXT, VIEW_JSON };
 
 /* One signature for all, so that node and route tables can hold them. goid is 0 where it does not
@@ -31,18 +34,24 @@ enum view_form { VIEW_TEXT, VIEW_JSON };
 typedef int (*view_fn)(const struct view *v, unsigned proc, uint64_t goid, enum view_form form,
 		       struct buf *out);
 
-int view_readme(const struct view *v, unsigned proc, uint64_t goid, enum view_form, struct buf *out);
+int view_readme(const struct view *v, unsigned proc, uint64_t goid, enum view_form,
+		struct buf *out);
 int view_stats(const struct view *v, unsigned proc, uint64_t goid, enum view_form, struct buf *out);
 /* Prometheus text exposition format 0.0.4, whatever the form. */
-int view_metrics(const struct view *v, unsigned proc, uint64_t goid, enum view_form, struct buf *out);
-int view_health(const struct view *v, unsigned proc, uint64_t goid, enum view_form, struct buf *out);
-int view_stacks(const struct view *v, unsigned proc, uint64_t goid, enum view_form, struct buf *out);
+int view_metrics(const struct view *v, unsigned proc, uint64_t goid, enum view_form,
+		 struct buf *out);
+int view_health(const struct view *v, unsigned proc, uint64_t goid, enum view_form,
+		struct buf *out);
+int view_stacks(const struct view *v, unsigned proc, uint64_t goid, enum view_form,
+		struct buf *out);
 /* A table of all goroutines, one a line. */
 int view_goroutines(const struct view *v, unsigned proc, uint64_t goid, enum view_form,
 		    struct buf *out);
-int view_status(const struct view *v, unsigned proc, uint64_t goid, enum view_form, struct buf *out);
+int view_status(const struct view *v, unsigned proc, uint64_t goid, enum view_form,
+		struct buf *out);
 int view_goroutine_stats(const struct view *v, unsigned proc, uint64_t goid, enum view_form,
 			 struct buf *out);
+/* goid 0: of the whole process. */
 int view_allocations(const struct view *v, unsigned proc, uint64_t goid, enum view_form,
 		     struct buf *out);
 int view_stack(const struct view *v, unsigned proc, uint64_t goid, enum view_form, struct buf *out);

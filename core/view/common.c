@@ -1,0 +1,86 @@
+/* What the views share. Any thread. */
+#include "core/view/view_internal.h"
+
+#include <stdio.h>
+
+const uint8_t view_states[] = {GSTATE_RUNNING, GSTATE_RUNNABLE,  GSTATE_WAITING,
+			       GSTATE_SYSCALL, GSTATE_PREEMPTED, GSTATE_LEAKED};
+const unsigned view_n_states = ARRAY_SIZE(view_states);
+
+uint64_t view_now(const struct view *v, unsigned proc)
+{
+	struct model_totals totals;
+	struct proc_info info;
+
+	if (v->replay) {
+		model_totals(v->model, -1, &totals);
+		return totals.last_event_ns;
+	}
+	if (model_proc(v->model, proc, &info) == 0 && info.state == PROC_EXITED)
+		return info.exited_ns;
+	return monotonic_ns();
+}
+
+uint64_t view_unix(const struct view *v, uint64_t monotonic)
+{
+	return monotonic + (uint64_t)model_wall_offset(v->model);
+}
+
+const char *view_state(const struct goroutine *g)
+{
+	if (g->flags & GOROUTINE_EXITED)
+		return gstate_name(GSTATE_DEAD);
+	if (g->flags & GOROUTINE_STATE_UNKNOWN)
+		return "unknown";
+	return gstate_name(g->state);
+}
+
+uint64_t view_state_ns(const struct goroutine *g, unsigned state, uint64_t now)
+{
+	uint64_t ns = g->state_ns[state];
+
+	if (g->state == state && !(g->flags & (GOROUTINE_EXITED | GOROUTINE_STATE_UNKNOWN)))
+		ns += view_since(now, g->state_since_ns);
+	return ns;
+}
+
+void view_site(const struct view *v, uint32_t site_id, struct buf *out)
+{
+	const struct names *names = model_names(v->model);
+	const struct site *site = names_site(names, site_id);
+	const char *func = names_string(names, site->func_id);
+
+	buf_adds(out, func);
+	if (*func && site->line) {
+		buf_addc(out, ':');
+		buf_addu(out, site->line);
+	}
+}
+
+bool view_rates(const struct view *v, uint32_t ret[EVENT_TYPES])
+{
+	if (!v->control->get_rates)
+		return false;
+	v->control->get_rates(v->control->ctx, ret);
+	for (unsigned type = 0; type < EVENT_TYPES; type++) {
+		if (ret[type] < RATE_ONE)
+			return true;
+	}
+	return false;
+}
+
+void view_emit_rates(struct emit *e, const struct view *v)
+{
+	uint32_t rates[EVENT_TYPES];
+
+	if (!view_rates(v, rates))
+		return;
+	for (unsigned type = 0; type < EVENT_TYPES; type++) {
+		char key[32];
+
+		if (rates[type] >= RATE_ONE)
+			continue;
+		snprintf(key, sizeof(key), "sample_%s", event_type_name(type));
+		emit_double(e, key, (double)rates[type] / RATE_ONE, 4);
+	}
+}

@@ -1,0 +1,225 @@
+/* Text and JSON of one and the same keys (emit.h). */
+#include "core/view/emit.h"
+
+#include <math.h>
+#include <string.h>
+
+static bool is_json(const struct emit *e)
+{
+	return e->form == VIEW_JSON;
+}
+
+void emit_begin(struct emit *e, enum view_form form, struct buf *out)
+{
+	*e = (struct emit){.out = out, .form = form, .first = true};
+	if (is_json(e))
+		buf_addc(out, '{');
+}
+
+int emit_end(struct emit *e)
+{
+	if (is_json(e))
+		buf_adds(e->out, "}\n");
+	return buf_error(e->out);
+}
+
+void emit_table_begin(struct emit *e, enum view_form form, const char *const *columns,
+		      unsigned n_columns, struct buf *out)
+{
+	*e = (struct emit){.out = out,
+			   .form = form,
+			   .columns = columns,
+			   .n_columns = n_columns,
+			   .first = true};
+	if (is_json(e)) {
+		buf_addc(out, '[');
+		return;
+	}
+	for (unsigned i = 0; i < n_columns; i++) {
+		buf_adds(out, columns[i]);
+		buf_addc(out, i + 1 < n_columns ? '\t' : '\n');
+	}
+}
+
+void emit_row(struct emit *e)
+{
+	if (is_json(e))
+		buf_adds(e->out, e->first ? "\n{" : ",\n{");
+	e->first = false;
+	e->column = 0;
+}
+
+void emit_row_end(struct emit *e)
+{
+	buf_addc(e->out, is_json(e) ? '}' : '\n');
+}
+
+int emit_table_end(struct emit *e)
+{
+	if (is_json(e))
+		buf_adds(e->out, e->first ? "]\n" : "\n]\n");
+	return buf_error(e->out);
+}
+
+static void json_key(struct emit *e, const char *key)
+{
+	buf_addc(e->out, '"');
+	buf_adds(e->out, key);
+	buf_adds(e->out, "\":");
+}
+
+/* What comes before a value: its key, or the tab of its column. */
+static void before(struct emit *e, const char *key)
+{
+	if (e->columns) {
+		if (e->column)
+			buf_addc(e->out, is_json(e) ? ',' : '\t');
+		if (is_json(e))
+			json_key(e, e->columns[e->column]);
+		e->column++;
+	} else if (is_json(e)) {
+		if (!e->first)
+			buf_addc(e->out, ',');
+		json_key(e, key);
+	} else {
+		buf_adds(e->out, key);
+		buf_addc(e->out, ' ');
+	}
+	e->first = e->columns ? e->first : false;
+}
+
+static void after(struct emit *e)
+{
+	if (!e->columns && !is_json(e))
+		buf_addc(e->out, '\n');
+}
+
+void emit_u64(struct emit *e, const char *key, uint64_t value)
+{
+	before(e, key);
+	buf_addu(e->out, value);
+	after(e);
+}
+
+void emit_i64(struct emit *e, const char *key, int64_t value)
+{
+	before(e, key);
+	buf_addi(e->out, value);
+	after(e);
+}
+
+void emit_double(struct emit *e, const char *key, double value, int digits)
+{
+	if (!isfinite(value)) {
+		emit_unknown(e, key);
+		return;
+	}
+	before(e, key);
+	buf_addf(e->out, "%.*f", digits, value);
+	after(e);
+}
+
+/* Names come from the target: nothing in them may make a line or a column of its own. */
+static void add_line_text(struct buf *out, const char *value)
+{
+	for (; *value; value++) {
+		unsigned char c = (unsigned char)*value;
+
+		if (c >= ' ' && c != 0x7f)
+			buf_addc(out, (char)c);
+		else
+			buf_addf(out, "\\x%02x", c);
+	}
+}
+
+void emit_string(struct emit *e, const char *key, const char *value)
+{
+	if (!*value) {
+		emit_unknown(e, key);
+		return;
+	}
+	before(e, key);
+	if (is_json(e))
+		event_format_json_string(value, e->out);
+	else
+		add_line_text(e->out, value);
+	after(e);
+}
+
+static void emit_literal(struct emit *e, const char *key, const char *text, const char *json)
+{
+	before(e, key);
+	buf_adds(e->out, is_json(e) ? json : text);
+	after(e);
+}
+
+void emit_yes(struct emit *e, const char *key, bool value)
+{
+	emit_literal(e, key, value ? "yes" : "no", value ? "true" : "false");
+}
+
+void emit_none(struct emit *e, const char *key)
+{
+	emit_literal(e, key, "-", "null");
+}
+
+void emit_unknown(struct emit *e, const char *key)
+{
+	emit_literal(e, key, "?", "null");
+}
+
+void emit_list_begin(struct emit *e, const char *key)
+{
+	if (!is_json(e))
+		return;
+	before(e, key);
+	buf_addc(e->out, '[');
+	e->first = true;
+}
+
+void emit_list_item(struct emit *e, const char *key, const char *value)
+{
+	if (!is_json(e)) {
+		emit_string(e, key, value);
+		return;
+	}
+	if (!e->first)
+		buf_addc(e->out, ',');
+	e->first = false;
+	event_format_json_string(value, e->out);
+}
+
+void emit_list_end(struct emit *e)
+{
+	if (is_json(e))
+		buf_addc(e->out, ']');
+	e->first = false;
+}
+
+void emit_duration(struct buf *out, uint64_t ns)
+{
+	static const struct {
+		uint64_t ns;
+		const char *unit;
+	} units[] = {
+		{86400 * NS_PER_SEC, "d"}, {3600 * NS_PER_SEC, "h"}, {60 * NS_PER_SEC, "m"},
+		{NS_PER_SEC, "s"},         {1000000, "ms"},          {1000, "us"},
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(units); i++) {
+		if (ns < units[i].ns)
+			continue;
+		buf_addu(out, ns / units[i].ns);
+		if (units[i].ns <= NS_PER_SEC && ns / units[i].ns < 100)
+			buf_addf(out, ".%u", (unsigned)(ns % units[i].ns * 10 / units[i].ns));
+		buf_adds(out, units[i].unit);
+		/* Two units say enough. */
+		if (units[i].ns > NS_PER_SEC && ns % units[i].ns >= units[i + 1].ns) {
+			buf_addu(out, ns % units[i].ns / units[i + 1].ns);
+			buf_adds(out, units[i + 1].unit);
+		}
+		return;
+	}
+	buf_addu(out, ns);
+	buf_adds(out, "ns");
+}

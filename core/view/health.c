@@ -1,0 +1,242 @@
+/*
+ * Can what the other files say be relied on? A verdict first, then why: what is lost, what is not
+ * covered, what tracing costs, where the knowledge about the target comes from, and each probe.
+ * For a person at three in the morning; flat keyed all the same. Any thread.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/view/view_internal.h"
+
+struct facts {
+	const struct view *v;
+	struct proc_info info;
+	struct model_totals t;
+	struct meter_sample s;
+	struct health h;
+	bool have_health, sampled, paused;
+	uint32_t rates[EVENT_TYPES];
+	uint64_t lost, events;
+	unsigned slow_probes;
+};
+
+static void gather(struct facts *x, const struct view *v, unsigned proc)
+{
+	model_totals(v->model, (int)proc, &x->t);
+	if (v->meter)
+		meter_last(v->meter, &x->s);
+	for (unsigned type = 0; type < EVENT_TYPES; type++) {
+		x->lost += x->t.lost[type];
+		x->events += x->t.events[type];
+	}
+	x->sampled = view_rates(v, x->rates);
+	x->paused = v->control->get_paused && v->control->get_paused(v->control->ctx);
+	x->have_health = v->live->health && v->live->health(v->live->ctx, proc, &x->h) == 0;
+	for (unsigned i = 0; x->have_health && i < x->h.n_probes; i++)
+		x->slow_probes += !x->h.probes[i].emulated;
+}
+
+static double lost_percent(const struct facts *x)
+{
+	uint64_t all = x->lost + x->events;
+
+	return all ? 100.0 * (double)x->lost / (double)all : 0;
+}
+
+static void warn(struct emit *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static void warn(struct emit *e, const char *fmt, ...)
+{
+	char text[700];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	emit_list_item(e, "warning", text);
+}
+
+#define LLU(n) ((unsigned long long)(n))
+
+/* What went wrong: it makes the figures wrong. */
+static unsigned data_warnings(struct emit *e, const struct facts *x)
+{
+	unsigned n = 0;
+
+	if (x->lost) {
+		warn(e,
+		     "%llu events lost (%.4f%%): counts are too low by that, times may miss stays",
+		     LLU(x->lost), lost_percent(x));
+		n++;
+	}
+	if (x->t.malformed || x->t.unknown_process) {
+		warn(e, "%llu events made no sense, %llu were of no known process: please report",
+		     LLU(x->t.malformed), LLU(x->t.unknown_process));
+		n++;
+	}
+	if (x->t.dropped_goroutines || x->t.dropped_rows) {
+		warn(e, "short of memory: %llu goroutines and %llu allocations not tracked",
+		     LLU(x->t.dropped_goroutines), LLU(x->t.dropped_rows));
+		n++;
+	}
+	if (names_dropped(model_names(x->v->model))) {
+		warn(e, "the table of names is full: some types and functions show as unknown");
+		n++;
+	}
+	return n;
+}
+
+/* What the reader should know; nothing is wrong. */
+static unsigned limits(struct emit *e, const struct facts *x)
+{
+	cleanup_buf_ struct buf rates = BUF_INIT;
+	unsigned n = 0;
+
+	if (x->info.state == PROC_EXITED) {
+		warn(e, "the target has ended: everything stands as it was then");
+		n++;
+	}
+	if (x->paused) {
+		warn(e, "paused: no probe is attached (write 0 to control/pause to go on)");
+		n++;
+	}
+	if (x->sampled) {
+		control_format_rates(x->rates, &rates);
+		warn(e, "sampled (%s): counts are samples, what is not named is not counted",
+		     rates.len ? rates.data : "nothing");
+		n++;
+	}
+	if (x->have_health && x->h.not_covered[0]) {
+		warn(e, "not covered: %s", x->h.not_covered);
+		n++;
+	}
+	if (x->slow_probes) {
+		warn(e, "%u probes are stepped out of line: their hits cost about ten times more",
+		     x->slow_probes);
+		n++;
+	}
+	return n;
+}
+
+static void emit_verdict(struct emit *e, const struct facts *x)
+{
+	cleanup_buf_ struct buf text = BUF_INIT;
+	struct emit scratch;
+	unsigned wrong, limited;
+
+	/* The verdict comes first, and is known last. */
+	emit_begin(&scratch, VIEW_TEXT, &text);
+	wrong = data_warnings(&scratch, x);
+	limited = limits(&scratch, x);
+	emit_string(e, "verdict",
+		    wrong     ? "incomplete: see the warnings"
+		    : limited ? "good, with limits: see the warnings"
+			      : "good: complete, nothing lost");
+	emit_list_begin(e, "warning");
+	data_warnings(e, x);
+	limits(e, x);
+	emit_list_end(e);
+}
+
+static void emit_target(struct emit *e, const struct facts *x, unsigned proc)
+{
+	cleanup_buf_ struct buf age = BUF_INIT;
+
+	emit_i64(e, "pid", x->info.pid);
+	emit_string(e, "binary", x->info.binary_path);
+	emit_string(e, "go_version", x->info.go_version);
+	emit_string(e, "state", x->info.state == PROC_RUNNING ? "running" : "exited");
+	emit_string(e, "source", x->v->replay ? "replay of a recorded session" : "live");
+	emit_duration(&age, view_since(view_now(x->v, proc), x->info.attached_ns));
+	emit_string(e, "attached_for", age.data ? age.data : "");
+}
+
+static void emit_flow(struct emit *e, const struct facts *x)
+{
+	cleanup_buf_ struct buf rates = BUF_INIT;
+
+	emit_u64(e, "events_total", x->events);
+	emit_u64(e, "events_per_second", x->s.pps);
+	emit_u64(e, "events_waiting", x->s.ewp);
+	emit_u64(e, "lost_total", x->lost);
+	emit_u64(e, "lost_per_second", x->s.lost);
+	emit_double(e, "lost_percent", lost_percent(x), 4);
+	if (x->v->control->get_rates)
+		control_format_rates(x->rates, &rates);
+	emit_string(e, "sampling", !x->sampled ? "everything" : rates.len ? rates.data : "nothing");
+	emit_yes(e, "paused", x->paused);
+	emit_u64(e, "goroutines_live", x->t.live_total);
+	emit_u64(e, "goroutines_state_unknown", x->t.live_unknown);
+	emit_u64(e, "goroutines_healed", x->t.healed);
+	emit_u64(e, "memory_bytes", x->t.memory_bytes);
+}
+
+/* An estimate, and what it is made of. */
+static void emit_cost(struct emit *e, const struct facts *x)
+{
+	emit_double(e, "overhead_estimate_percent",
+		    x->have_health ? x->h.overhead_percent : x->s.overhead_percent, 3);
+	emit_string(e, "overhead_is", "hits_per_second * (trap_ns + program_ns), of one CPU");
+	emit_u64(e, "hits_per_second", x->s.hits);
+	if (x->s.trap_ns || (x->have_health && x->h.trap_ns))
+		emit_u64(e, "trap_ns", x->s.trap_ns ? x->s.trap_ns : x->h.trap_ns);
+	else
+		emit_unknown(e, "trap_ns");
+	emit_u64(e, "program_ns", x->s.lat_ns);
+	emit_u64(e, "apply_ns", x->s.prc_ns);
+}
+
+static void emit_coverage(struct emit *e, const struct facts *x)
+{
+	const struct health *h = &x->h;
+
+	emit_string(e, "symbols_from", h->symbols_from);
+	emit_string(e, "offsets_from", h->offsets_from);
+	emit_string(e, "goroutines_from", h->goroutines_from);
+	emit_string(e, "not_covered", h->not_covered[0] ? h->not_covered : "nothing");
+	emit_u64(e, "readers", h->readers);
+	emit_u64(e, "processors", h->processors);
+	emit_u64(e, "ring_bytes", h->ring_bytes);
+	emit_u64(e, "hits_total", h->hits);
+	emit_u64(e, "hits_skipped", h->skipped_by_filter);
+	emit_u64(e, "probes_attached", h->n_probes);
+	emit_u64(e, "probes_out_of_line", x->slow_probes);
+	emit_list_begin(e, "probe");
+	for (unsigned i = 0; i < h->n_probes; i++) {
+		const struct health_probe *p = &h->probes[i];
+		char text[300];
+
+		snprintf(text, sizeof(text), "%s+%llu %s %s \"%s\"", p->symbol, LLU(p->offset),
+			 p->event_name ? p->event_name : "-",
+			 p->emulated ? "emulated" : "out-of-line", p->instruction);
+		emit_list_item(e, "probe", text);
+	}
+	emit_list_end(e);
+}
+
+int view_health(const struct view *v, unsigned proc, uint64_t goid, enum view_form form,
+		struct buf *out)
+{
+	struct facts *x = calloc(1, sizeof(*x));
+	struct emit e;
+	int err;
+
+	if (!x)
+		return -ENOMEM;
+	x->v = v;
+	err = model_proc(v->model, proc, &x->info);
+	if (err) {
+		free(x);
+		return err;
+	}
+	gather(x, v, proc);
+	emit_begin(&e, form, out);
+	emit_verdict(&e, x);
+	emit_target(&e, x, proc);
+	emit_flow(&e, x);
+	emit_cost(&e, x);
+	if (x->have_health)
+		emit_coverage(&e, x);
+	free(x);
+	return emit_end(&e);
+}

@@ -1,0 +1,289 @@
+/*
+ * Prometheus text (exposition format 0.0.4): base units, _total on counters, a pid label, and no
+ * label of which there could be very many (goroutines, types). Any thread.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "core/view/view_internal.h"
+
+struct process {
+	struct proc_info info;
+	struct model_totals totals;
+	unsigned proc;
+};
+
+struct exposition {
+	const struct view *v;
+	struct buf *out;
+	struct process *all;
+	size_t n;
+};
+
+static void head(struct exposition *x, const char *name, const char *type, const char *help)
+{
+	buf_addf(x->out, "# HELP xgotopfs_%s %s\n# TYPE xgotopfs_%s %s\n", name, help, name, type);
+}
+
+/* Label values: backslash, quote and newline are escaped. */
+static void add_label(struct buf *out, const char *name, const char *value)
+{
+	buf_adds(out, name);
+	buf_adds(out, "=\"");
+	for (; *value; value++) {
+		if (*value == '\\' || *value == '"')
+			buf_addc(out, '\\');
+		if (*value == '\n')
+			buf_adds(out, "\\n");
+		else
+			buf_addc(out, *value);
+	}
+	buf_addc(out, '"');
+}
+
+/* "xgotopfs_NAME{pid="12",label="value"} " */
+static void series(struct exposition *x, const char *name, const struct process *p,
+		   const char *label, const char *value)
+{
+	buf_addf(x->out, "xgotopfs_%s{pid=\"%d\"", name, p->info.pid);
+	if (label) {
+		buf_addc(x->out, ',');
+		add_label(x->out, label, value);
+	}
+	buf_adds(x->out, "} ");
+}
+
+static void end_u64(struct exposition *x, uint64_t value)
+{
+	buf_addu(x->out, value);
+	buf_addc(x->out, '\n');
+}
+
+/* Exact to the nanosecond, which a double would not be after some months. */
+static void end_seconds(struct exposition *x, uint64_t ns)
+{
+	buf_addu(x->out, ns / NS_PER_SEC);
+	buf_addc(x->out, '.');
+	buf_addu_pad(x->out, ns % NS_PER_SEC, 9);
+	buf_addc(x->out, '\n');
+}
+
+static void by_type(struct exposition *x, const char *name, const char *help, size_t offset)
+{
+	head(x, name, "counter", help);
+	for (size_t i = 0; i < x->n; i++) {
+		const uint64_t *counts = (const void *)((const char *)&x->all[i].totals + offset);
+
+		for (unsigned type = 0; type < EVENT_TYPES; type++) {
+			series(x, name, &x->all[i], "event", event_type_name(type));
+			end_u64(x, counts[type]);
+		}
+	}
+}
+
+static void one_each(struct exposition *x, const char *name, const char *type, const char *help,
+		     size_t offset)
+{
+	head(x, name, type, help);
+	for (size_t i = 0; i < x->n; i++) {
+		series(x, name, &x->all[i], NULL, NULL);
+		end_u64(x, *(const uint64_t *)(const void *)((const char *)&x->all[i].totals +
+							     offset));
+	}
+}
+
+static void targets(struct exposition *x)
+{
+	head(x, "target_info", "gauge", "The traced process.");
+	for (size_t i = 0; i < x->n; i++) {
+		buf_addf(x->out, "xgotopfs_target_info{pid=\"%d\",", x->all[i].info.pid);
+		add_label(x->out, "binary", x->all[i].info.binary_path);
+		buf_addc(x->out, ',');
+		add_label(x->out, "go_version", x->all[i].info.go_version);
+		buf_adds(x->out, "} 1\n");
+	}
+	head(x, "target_up", "gauge", "1 while the process runs, 0 once it has ended.");
+	for (size_t i = 0; i < x->n; i++) {
+		series(x, "target_up", &x->all[i], NULL, NULL);
+		end_u64(x, x->all[i].info.state == PROC_RUNNING);
+	}
+	head(x, "traced_seconds", "gauge", "Time since the process was attached to.");
+	for (size_t i = 0; i < x->n; i++) {
+		series(x, "traced_seconds", &x->all[i], NULL, NULL);
+		end_seconds(x,
+			    view_since(view_now(x->v, x->all[i].proc), x->all[i].info.attached_ns));
+	}
+}
+
+static void goroutines(struct exposition *x)
+{
+	head(x, "goroutines", "gauge", "Live goroutines by state.");
+	for (size_t i = 0; i < x->n; i++) {
+		const struct model_totals *t = &x->all[i].totals;
+
+		for (unsigned s = 0; s < view_n_states; s++) {
+			series(x, "goroutines", &x->all[i], "state", gstate_name(view_states[s]));
+			end_u64(x, t->live[view_states[s]]);
+		}
+		series(x, "goroutines", &x->all[i], "state", "unknown");
+		end_u64(x, t->live_unknown);
+	}
+#define TOTAL(field) offsetof(struct model_totals, field)
+	one_each(x, "goroutines_created_total", "counter", "Goroutines created since the attach.",
+		 TOTAL(goroutines_created));
+	one_each(x, "goroutines_exited_total", "counter", "Goroutines that ended.",
+		 TOTAL(goroutines_exited));
+	one_each(x, "goroutines_healed_total", "counter",
+		 "Goroutine states corrected from the target's memory after a loss.",
+		 TOTAL(healed));
+	one_each(x, "allocated_bytes_total", "counter",
+		 "Bytes allocated by the calls that are probed (maps count no bytes).",
+		 TOTAL(alloc_bytes));
+}
+
+/* Below a microsecond and above half a minute nobody looks: those buckets are summed up. */
+#define LOWEST_BUCKET  9
+#define HIGHEST_BUCKET 34
+
+static void latency(struct exposition *x)
+{
+	head(x, "runnable_latency_seconds", "histogram",
+	     "Time goroutines waited for a processor: runnable to running.");
+	for (size_t i = 0; i < x->n; i++) {
+		const struct model_totals *t = &x->all[i].totals;
+		uint64_t sum = 0;
+
+		for (unsigned b = 0; b < LATENCY_BUCKETS; b++) {
+			sum += t->runnable_latency[b];
+			if (b < LOWEST_BUCKET || b > HIGHEST_BUCKET)
+				continue;
+			buf_addf(x->out,
+				 "xgotopfs_runnable_latency_seconds_bucket{pid=\"%d\",le=\"%llu."
+				 "%09llu\"} ",
+				 x->all[i].info.pid, (2ull << b) / NS_PER_SEC,
+				 (2ull << b) % NS_PER_SEC);
+			end_u64(x, sum);
+		}
+		series(x, "runnable_latency_seconds_bucket", &x->all[i], "le", "+Inf");
+		end_u64(x, sum);
+		series(x, "runnable_latency_seconds_sum", &x->all[i], NULL, NULL);
+		end_seconds(x, t->runnable_sum_ns);
+		series(x, "runnable_latency_seconds_count", &x->all[i], NULL, NULL);
+		end_u64(x, sum);
+	}
+}
+
+static void gauge(struct exposition *x, const char *name, const char *help, uint64_t value)
+{
+	head(x, name, "gauge", help);
+	buf_addf(x->out, "xgotopfs_%s ", name);
+	end_u64(x, value);
+}
+
+static void gauge_seconds(struct exposition *x, const char *name, const char *help, uint64_t ns)
+{
+	head(x, name, "gauge", help);
+	buf_addf(x->out, "xgotopfs_%s ", name);
+	end_seconds(x, ns);
+}
+
+/* xgotopfs itself: the original's RPS PPS EWP LAT PRC BFL QWL in base units. */
+static void self(struct exposition *x)
+{
+	struct meter_sample s = {0};
+
+	if (x->v->meter)
+		meter_last(x->v->meter, &s);
+	gauge(x, "read_events_per_second", "Events read from the rings in the last second (RPS).",
+	      s.rps);
+	gauge(x, "processed_events_per_second", "Events applied in the last second (PPS).", s.pps);
+	gauge(x, "waiting_events", "Events read and not yet applied (EWP).", s.ewp);
+	gauge(x, "probe_hits_per_second", "Probe hits in the last second, counted or not.", s.hits);
+	gauge_seconds(x, "program_seconds",
+		      "Mean time of a hit in the BPF program, without the trap (LAT).", s.lat_ns);
+	gauge_seconds(x, "trap_seconds",
+		      "What one emulated hit costs on this machine, measured; 0: not known.",
+		      s.trap_ns);
+	gauge_seconds(x, "process_seconds", "Mean time of applying an event (PRC).", s.prc_ns);
+	gauge_seconds(x, "batch_flush_seconds", "Recorder: mean time of flushing a batch (BFL).",
+		      s.bfl_ns);
+	gauge_seconds(x, "batch_wait_seconds",
+		      "Recorder: mean wait of a batch before it is written (QWL).", s.qwl_ns);
+	head(x, "overhead_ratio", "gauge",
+	     "Estimated cost to the target: hits times (trap + program), 1 = one CPU.");
+	buf_addf(x->out, "xgotopfs_overhead_ratio %.6f\n", s.overhead_percent / 100);
+}
+
+static void sampling(struct exposition *x)
+{
+	const struct control *c = x->v->control;
+	uint32_t rates[EVENT_TYPES];
+
+	if (!c->get_rates)
+		return;
+	c->get_rates(c->ctx, rates);
+	head(x, "sample_ratio", "gauge",
+	     "Part of the events of a type that is counted; 0 = not probed.");
+	for (unsigned type = 0; type < EVENT_TYPES; type++) {
+		buf_addf(x->out, "xgotopfs_sample_ratio{event=\"%s\"} ", event_type_name(type));
+		control_format_rate(rates[type], x->out);
+		buf_addc(x->out, '\n');
+	}
+}
+
+static void memory(struct exposition *x)
+{
+	struct feed *feed = model_feed(x->v->model);
+	struct model_totals t;
+
+	model_totals(x->v->model, -1, &t);
+	gauge(x, "retained_events", "Events held in memory.", feed_head(feed) - feed_tail(feed));
+	head(x, "trimmed_events_total", "counter", "Events no longer held in memory.");
+	buf_addf(x->out, "xgotopfs_trimmed_events_total %llu\n", (unsigned long long)t.trimmed);
+	gauge(x, "memory_bytes", "Memory of events, goroutines and names, an estimate.",
+	      t.memory_bytes);
+}
+
+static int gather(struct exposition *x, unsigned proc)
+{
+	unsigned procs = model_procs(x->v->model);
+
+	x->all = calloc(MAX(1u, procs), sizeof(*x->all));
+	if (!x->all)
+		return -ENOMEM;
+	for (unsigned i = 0; i < procs; i++) {
+		struct process *p = &x->all[x->n];
+
+		if ((proc != VIEW_ALL_PROCS && proc != i) || model_proc(x->v->model, i, &p->info))
+			continue;
+		/* One pid, one series: the kernel may give a number again. */
+		if (proc == VIEW_ALL_PROCS && model_proc_by_pid(x->v->model, p->info.pid) != (int)i)
+			continue;
+		model_totals(x->v->model, (int)i, &p->totals);
+		p->proc = i;
+		x->n++;
+	}
+	return 0;
+}
+
+int view_metrics(const struct view *v, unsigned proc, uint64_t goid, enum view_form form,
+		 struct buf *out)
+{
+	struct exposition x = {.v = v, .out = out};
+	int err = gather(&x, proc);
+
+	if (err)
+		return err;
+	targets(&x);
+	by_type(&x, "events_total", "Events of the Go runtime.", TOTAL(events));
+	by_type(&x, "lost_events_total",
+		"Events lost for want of room (of this process or of one that is not known).",
+		TOTAL(lost));
+	goroutines(&x);
+	latency(&x);
+	sampling(&x);
+	self(&x);
+	memory(&x);
+	free(x.all);
+	return buf_error(out);
+}

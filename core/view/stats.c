@@ -1,0 +1,134 @@
+/* The statistics of a process: flat keyed. Any thread. */
+#include <stdio.h>
+
+#include "core/view/view_internal.h"
+
+static void emit_by_type(struct emit *e, const char *prefix, const uint64_t counts[EVENT_TYPES])
+{
+	uint64_t total = 0;
+	char key[40];
+
+	for (unsigned type = 0; type < EVENT_TYPES; type++) {
+		snprintf(key, sizeof(key), "%s_%s", prefix, event_type_name(type));
+		emit_u64(e, key, counts[type]);
+		total += counts[type];
+	}
+	snprintf(key, sizeof(key), "%s_total", prefix);
+	emit_u64(e, key, total);
+}
+
+static void emit_process(struct emit *e, const struct view *v, unsigned proc,
+			 const struct proc_info *info)
+{
+	emit_i64(e, "pid", info->pid);
+	emit_string(e, "state", info->state == PROC_RUNNING ? "running" : "exited");
+	emit_string(e, "binary", info->binary_path);
+	emit_string(e, "go_version", info->go_version);
+	emit_yes(e, "replay", v->replay);
+	emit_u64(e, "attached_unix_ns", view_unix(v, info->attached_ns));
+	emit_u64(e, "uptime_ns", view_since(view_now(v, proc), info->attached_ns));
+	if (info->state == PROC_EXITED)
+		emit_u64(e, "exited_unix_ns", view_unix(v, info->exited_ns));
+	else
+		emit_none(e, "exited_unix_ns");
+}
+
+static void emit_goroutines(struct emit *e, const struct model_totals *t)
+{
+	char key[40];
+
+	emit_u64(e, "goroutines_live", t->live_total);
+	for (unsigned i = 0; i < view_n_states; i++) {
+		snprintf(key, sizeof(key), "goroutines_%s", gstate_name(view_states[i]));
+		emit_u64(e, key, t->live[view_states[i]]);
+	}
+	emit_u64(e, "goroutines_state_unknown", t->live_unknown);
+	emit_u64(e, "goroutines_created", t->goroutines_created);
+	emit_u64(e, "goroutines_exited", t->goroutines_exited);
+	emit_u64(e, "goroutines_exited_retained", t->exited_retained);
+	emit_u64(e, "goroutines_exited_dropped", t->exited_dropped);
+	emit_u64(e, "goroutines_healed", t->healed);
+	emit_u64(e, "goroutines_dropped", t->dropped_goroutines);
+}
+
+static void emit_latency(struct emit *e, const struct model_totals *t)
+{
+	uint64_t count = 0;
+
+	for (unsigned i = 0; i < LATENCY_BUCKETS; i++)
+		count += t->runnable_latency[i];
+	emit_u64(e, "runnable_to_running_count", count);
+	emit_u64(e, "runnable_to_running_sum_ns", t->runnable_sum_ns);
+	emit_u64(e, "runnable_to_running_mean_ns", count ? t->runnable_sum_ns / count : 0);
+}
+
+static void emit_meter(struct emit *e, const struct view *v)
+{
+	struct meter_sample s = {0};
+
+	if (v->meter)
+		meter_last(v->meter, &s);
+	emit_u64(e, "rps", s.rps);
+	emit_u64(e, "pps", s.pps);
+	emit_u64(e, "ewp", s.ewp);
+	emit_u64(e, "lat_ns", s.lat_ns);
+	emit_u64(e, "prc_ns", s.prc_ns);
+	emit_double(e, "bps", s.bps, 3);
+	emit_u64(e, "bfl_ns", s.bfl_ns);
+	emit_u64(e, "qwl_ns", s.qwl_ns);
+	emit_u64(e, "hits_per_second", s.hits);
+	emit_u64(e, "lost_per_second", s.lost);
+	if (s.trap_ns)
+		emit_u64(e, "trap_ns", s.trap_ns);
+	else
+		emit_unknown(e, "trap_ns");
+	emit_double(e, "overhead_estimate_percent", s.overhead_percent, 3);
+}
+
+static void emit_control(struct emit *e, const struct view *v)
+{
+	const struct control *c = v->control;
+
+	if (c->get_paused)
+		emit_yes(e, "paused", c->get_paused(c->ctx));
+	if (c->get_max_overhead)
+		emit_double(e, "max_overhead_percent", c->get_max_overhead(c->ctx), 3);
+	view_emit_rates(e, v);
+}
+
+int view_stats(const struct view *v, unsigned proc, uint64_t goid, enum view_form form,
+	       struct buf *out)
+{
+	struct feed *feed = model_feed(v->model);
+	struct model_totals t;
+	struct proc_info info;
+	struct emit e;
+	int err = model_proc(v->model, proc, &info);
+
+	if (err)
+		return err;
+	model_totals(v->model, (int)proc, &t);
+	emit_begin(&e, form, out);
+	emit_process(&e, v, proc, &info);
+	emit_by_type(&e, "events", t.events);
+	emit_by_type(&e, "lost", t.lost);
+	if (t.last_event_ns)
+		emit_u64(&e, "last_event_unix_ns", view_unix(v, t.last_event_ns));
+	else
+		emit_none(&e, "last_event_unix_ns");
+	emit_goroutines(&e, &t);
+	emit_u64(&e, "alloc_bytes", t.alloc_bytes);
+	emit_latency(&e, &t);
+	emit_meter(&e, v);
+	emit_control(&e, v);
+	/* Of all processes together: one log holds the events of all. */
+	emit_u64(&e, "retained_events", feed_head(feed) - feed_tail(feed));
+	emit_u64(&e, "retained_events_max", feed_capacity(feed));
+	emit_u64(&e, "trimmed_events", t.trimmed);
+	emit_u64(&e, "malformed_events", t.malformed);
+	emit_u64(&e, "unknown_process_events", t.unknown_process);
+	emit_u64(&e, "dropped_allocation_rows", t.dropped_rows);
+	emit_u64(&e, "dropped_names", names_dropped(model_names(v->model)));
+	emit_u64(&e, "memory_bytes", t.memory_bytes);
+	return emit_end(&e);
+}

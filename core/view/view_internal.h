@@ -1,0 +1,34 @@
+/* What the views share; for this room only. */
+#ifndef XGOTOPFS_VIEW_VIEW_INTERNAL_H
+#define XGOTOPFS_VIEW_VIEW_INTERNAL_H
+
+#include "core/view/emit.h"
+
+/* The present of a process as views see it: now; when it ended; in a replay the last event's time.
+ */
+uint64_t view_now(const struct view *v, unsigned proc);
+/* An event's time as UNIX time in ns. */
+uint64_t view_unix(const struct view *v, uint64_t monotonic);
+static inline uint64_t view_since(uint64_t now, uint64_t then)
+{
+	return now > then ? now - then : 0;
+}
+
+/* "running", "dead" for one that ended, "unknown" when its state is not known. */
+const char *view_state(const struct goroutine *g);
+/* "waiting" time includes the stay under way, as of `now`. */
+uint64_t view_state_ns(const struct goroutine *g, unsigned state, uint64_t now);
+
+/* States a goroutine that lives can be seen in, in the order in which they are shown. */
+extern const uint8_t view_states[];
+extern const unsigned view_n_states;
+
+/* "function:line" of a call site; "" when unknown. */
+void view_site(const struct view *v, uint32_t site_id, struct buf *out);
+
+/* False when everything is counted: nothing is sampled, or nobody can say. */
+bool view_rates(const struct view *v, uint32_t ret[EVENT_TYPES]);
+/* sample_<event> for each type that is not counted in full: the counts are then samples. */
+void view_emit_rates(struct emit *e, const struct view *v);
+
+#endif
