@@ -1,5 +1,64 @@
-/* The composition root: the only file that knows every room. Wires, decides nothing. */
-int main(void)
+/* The composition root: reads what is asked for and starts the run that does it. Decides nothing.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "app/background.h"
+#include "app/config.h"
+#include "app/doctor.h"
+#include "app/exit_status.h"
+#include "app/run.h"
+#include "app/version.h"
+#include "core/base/log.h"
+
+static int print(void (*fn)(struct buf *out))
 {
-	return 0;
+	cleanup_buf_ struct buf out = BUF_INIT;
+
+	fn(&out);
+	if (buf_error(&out) || fputs(out.data, stdout) == EOF || fflush(stdout) == EOF)
+		return EXIT_ERROR;
+	return EXIT_FINE;
+}
+
+static int run(const struct config *config)
+{
+	struct run r = {.config = config, .background_fd = -1};
+	int status;
+
+	pthread_mutex_init(&r.governor_lock, NULL);
+	loop_block_signals(&r.old_mask);
+	if (config->daemon && background_start(&r.background_fd))
+		return EXIT_ERROR;
+	if (loop_new(&r.loop))
+		return EXIT_ERROR;
+	status = config->mode == MODE_REPLAY ? run_replay(&r) : run_live(&r);
+	loop_free(r.loop);
+	pthread_mutex_destroy(&r.governor_lock);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct config config;
+	int err = config_read(&config, argv);
+	int status;
+
+	(void)argc;
+	if (err == -EINVAL)
+		status = EXIT_USAGE;
+	else if (err)
+		status = exit_status(err);
+	else if (config.help)
+		status = print(config_help);
+	else if (config.help_man)
+		status = print(config_help_man);
+	else if (config.version)
+		status = print(version_print);
+	else {
+		log_set_level(config.log_level);
+		status = config.mode == MODE_DOCTOR ? doctor(&config) : run(&config);
+	}
+	config_free(&config);
+	return status;
 }

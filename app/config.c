@@ -44,7 +44,7 @@ static const struct option table[] = {
 
 	{"sample", OPTION_TEXT, "capture", "EVENT:RATE,...", NULL, FIELD(sample),
 	 .check = check_rates,
-	 .help = "only these events, each at its rate (0.0001 to 1): casgstatus,,\n"
+	 .help = "only these events, each at its rate (0.0001 to 1): casgstatus,\n"
 		 "makeslice, makemap, newobject, newgoroutine, goexit; else all of each"},
 	{"rw", OPTION_NUMBER, "capture", "N", "3", FIELD(readers), 1, 1024,
 	 .help = "ring buffers, each with its reader; no more than there are CPUs"},
@@ -88,6 +88,10 @@ static const struct option table[] = {
 	{"batch-flush-interval", OPTION_DURATION, "storage", "DURATION", "100ms",
 	 FIELD(batch_flush_ns), 1000000, 3600 * NS_PER_SEC,
 	 .help = "longest time an event waits for its batch to fill"},
+	{"storage-max-size", OPTION_SIZE, "storage", "SIZE", "0", FIELD(storage_max_size),
+	 .help = "delete the oldest sessions while all take more than SIZE; 0 = never"},
+	{"storage-max-age", OPTION_DURATION, "storage", "DURATION", "0", FIELD(storage_max_age_ns),
+	 .help = "delete sessions that ended longer ago; 0 = never"},
 
 	{"config", OPTION_TEXT, "general", "FILE", NULL, FIELD(config_file),
 	 .command_line_only = true,
@@ -233,6 +237,9 @@ static int config_check(struct reading *r)
 		err = check_output(r);
 	if (err)
 		return err;
+	c->records = c->mode != MODE_REPLAY &&
+		     (c->web || c->record || on_command_line(r, "storage-format") ||
+		      on_command_line(r, "storage-dir"));
 	for (size_t i = 0; i < EVENT_TYPES; i++)
 		c->rates[i] = RATE_ONE;
 	/* Was checked when it was set. */

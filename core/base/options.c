@@ -48,6 +48,32 @@ static int parse_number(const char *text, uint64_t *ret)
 	return 0;
 }
 
+/* "500M": a power of 1024, as du and dd read it. A "B" or "iB" after it changes nothing. */
+static int parse_size(const char *text, uint64_t *ret)
+{
+	static const char letters[] = "KMGT";
+	char digits[32];
+	size_t n = strspn(text, "0123456789");
+	const char *suffix = text + n;
+	const char *letter = NULL;
+	int err;
+
+	if (n == 0 || n >= sizeof(digits))
+		return -EINVAL;
+	snprintf(digits, sizeof(digits), "%.*s", (int)n, text);
+	err = parse_number(digits, ret);
+	if (err || !*suffix)
+		return err;
+	letter = strchr(letters, toupper((unsigned char)*suffix));
+	if (!letter || (suffix[1] && strcmp(suffix + 1, "B") != 0 && strcmp(suffix + 1, "iB") != 0))
+		return -EINVAL;
+	for (const char *l = letters; l <= letter; l++) {
+		if (__builtin_mul_overflow(*ret, 1024ull, ret))
+			return -ERANGE;
+	}
+	return 0;
+}
+
 static int parse_real(const char *text, double *ret)
 {
 	char *end;
@@ -128,6 +154,13 @@ static int value_parse(const struct option *o, const char *what, const char *val
 		if (err || ret->number < o->min || ret->number > max)
 			return duration_out_of_range(o, what, value);
 		break;
+	case OPTION_SIZE:
+		err = parse_size(value, &ret->number);
+		if (err == -EINVAL)
+			return log_error(err, "%s: '%s' is not a size such as 500M or 2G", what, value);
+		if (err || ret->number < o->min || ret->number > max)
+			return out_of_range(o, what, value);
+		break;
 	case OPTION_REAL:
 		if (parse_real(value, &ret->real))
 			return log_error(-EINVAL, "%s: '%s' is not a number", what, value);
@@ -167,6 +200,7 @@ static int option_assign(const struct option_set *set, const struct option *o, c
 		break;
 	case OPTION_NUMBER:
 	case OPTION_DURATION:
+	case OPTION_SIZE:
 		*(uint64_t *)field = parsed.number;
 		break;
 	case OPTION_REAL:

@@ -16,6 +16,7 @@ enum option_kind {
 	OPTION_FLAG,     /* bool */
 	OPTION_NUMBER,   /* uint64_t */
 	OPTION_DURATION, /* uint64_t, ns */
+	OPTION_SIZE,	 /* uint64_t, bytes: a number, or one with K, M, G or T (powers of 1024) */
 	OPTION_REAL,     /* double */
 	OPTION_TEXT,     /* char *, NULL when unset */
 };

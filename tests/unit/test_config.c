@@ -87,6 +87,17 @@ static void dashes_values_and_words_mix(void **state)
 	assert_int_equal(c.rates[EVENT_MAKEMAP], 0);
 	config_free(&c);
 
+	expect_ok(&c, storage, sizeof(storage), "-pid 1 -storage-max-size 5M -storage-max-age 2h");
+	assert_int_equal(c.storage_max_size, 5 << 20);
+	assert_int_equal(c.storage_max_age_ns, 7200 * NS_PER_SEC);
+	assert_false(c.records);
+	config_free(&c);
+
+	expect_ok(&c, storage, sizeof(storage), "-pid 1 -storage-max-size 2GiB -storage-dir /x");
+	assert_int_equal(c.storage_max_size, 2ull << 30);
+	assert_true(c.records);
+	config_free(&c);
+
 	expect_ok(&c, storage, sizeof(storage), "-pid 1 -pid 2 -s=false");
 	assert_int_equal(c.pid, 2);
 	assert_false(c.silent);
@@ -132,6 +143,10 @@ static void bad_usage_is_refused(void **state)
 		"-pid 1 -batch-flush-interval 100",
 		"-pid 1 -batch-flush-interval 0",
 		"-pid 1 -batch-size 0",
+		"-pid 1 -storage-max-size 5X",
+		"-pid 1 -storage-max-size 5MBx",
+		"-pid 1 -storage-max-size 99999999999T",
+		"-pid 1 -storage-max-size -5",
 		"-pid 1 -retain 0",
 		"-pid 1 -sample nosuch:1",
 		"-pid 1 -sample newobject:1.5",

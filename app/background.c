@@ -1,0 +1,69 @@
+/* Going to the background without losing what went wrong on the way. See background.h. */
+#include "app/background.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "app/exit_status.h"
+#include "core/base/log.h"
+
+/* The parent: a byte says the child is ready; the pipe's end without one, that it failed. */
+static _Noreturn void wait_for_child(pid_t child, int fd)
+{
+	int status = 0;
+	ssize_t n;
+	char byte;
+
+	do {
+		n = read(fd, &byte, 1);
+	} while (n < 0 && errno == EINTR);
+	if (n == 1)
+		_exit(EXIT_FINE);
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_ERROR);
+}
+
+int background_start(int *ret_fd)
+{
+	int fds[2], err;
+	pid_t child;
+
+	if (pipe2(fds, O_CLOEXEC)) {
+		err = -errno;
+		return log_error(err, "pipe: %s", strerror(-err));
+	}
+	child = fork();
+	if (child < 0) {
+		err = -errno;
+		close(fds[0]);
+		close(fds[1]);
+		return log_error(err, "cannot fork: %s", strerror(-err));
+	}
+	if (child > 0) {
+		close(fds[1]);
+		wait_for_child(child, fds[0]);
+	}
+	close(fds[0]);
+	setsid();
+	*ret_fd = fds[1];
+	return 0;
+}
+
+void background_ready(int fd)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null >= 0) {
+		dup2(null, STDIN_FILENO);
+		dup2(null, STDOUT_FILENO);
+		dup2(null, STDERR_FILENO);
+		close(null);
+	}
+	(void)!write(fd, "", 1);
+	close(fd);
+}

@@ -1,0 +1,240 @@
+/* The report of -doctor: the machine first, then the target. See doctor.h. */
+#include "app/doctor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "app/exit_status.h"
+#include "app/process.h"
+#include "core/base/log.h"
+#include "core/capture/capture.h"
+#include "core/target/goroutines.h"
+#include "core/target/target.h"
+
+struct report {
+	struct buf out;
+	bool bad; /* something is missing */
+};
+
+static void say(struct report *r, const char *mark, const char *what, const char *detail)
+{
+	buf_addf(&r->out, "%-5s %-14s %s\n", mark, what, detail);
+}
+
+static void fail(struct report *r, const char *what, const char *detail)
+{
+	say(r, "FAIL", what, detail);
+	r->bad = true;
+}
+
+/* --- the machine ------------------------------------------------------------------------ */
+
+static void check_kernel(struct report *r)
+{
+	cleanup_buf_ struct buf lacks = BUF_INIT;
+	struct utsname u = {0};
+	char line[256];
+
+	uname(&u);
+	snprintf(line, sizeof(line), "%s %s %s", u.sysname, u.release, u.machine);
+	if (capture_check_kernel(&lacks) == 0) {
+		say(r, "ok", "kernel", line);
+		return;
+	}
+	say(r, "note", "kernel", line);
+	for (char *p = lacks.data, *end; p && *p; p = end + 1) {
+		end = strchr(p, '\n');
+		if (end)
+			*end = '\0';
+		fail(r, "kernel", p);
+		if (!end)
+			break;
+	}
+}
+
+static uint64_t effective_capabilities(void)
+{
+	unsigned long long caps = 0;
+	char line[256];
+	FILE *f = fopen("/proc/self/status", "re");
+
+	if (!f)
+		return 0;
+	while (fgets(line, sizeof(line), f))
+		sscanf(line, "CapEff: %llx", &caps);
+	fclose(f);
+	return caps;
+}
+
+static void check_capabilities(struct report *r)
+{
+	static const struct {
+		int bit;
+		const char *name, *why;
+	} needed[] = {
+		{CAP_BPF, "CAP_BPF", "to load the BPF program"},
+		{CAP_PERFMON, "CAP_PERFMON", "to attach uprobes"},
+		{CAP_SYS_PTRACE, "CAP_SYS_PTRACE", "to read other processes"},
+		{CAP_SYS_ADMIN, "CAP_SYS_ADMIN", "to attach uprobes and to mount"},
+	};
+	uint64_t caps = effective_capabilities();
+	bool missing = false;
+	char line[128];
+
+	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
+		if (caps >> needed[i].bit & 1)
+			continue;
+		snprintf(line, sizeof(line), "%s is missing (%s): run as root", needed[i].name,
+			 needed[i].why);
+		fail(r, "capabilities", line);
+		missing = true;
+	}
+	if (!missing)
+		say(r, "ok", "capabilities", "all that are needed");
+}
+
+static bool in_path(const char *name)
+{
+	char copy[4096], file[4352];
+	char *save = NULL;
+
+	snprintf(copy, sizeof(copy), "%s", getenv("PATH") ? getenv("PATH") : "/usr/bin:/bin");
+	for (char *dir = strtok_r(copy, ":", &save); dir; dir = strtok_r(NULL, ":", &save)) {
+		snprintf(file, sizeof(file), "%s/%s", dir, name);
+		if (access(file, X_OK) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void check_fuse(struct report *r)
+{
+	cleanup_close_ int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	char line[128];
+
+	if (fd < 0) {
+		snprintf(line, sizeof(line), "/dev/fuse: %s%s", strerror(errno),
+			 errno == ENOENT ? " (modprobe fuse; in a container: --device /dev/fuse)"
+					 : "");
+		fail(r, "fuse", line);
+	} else if (!in_path("fusermount3")) {
+		fail(r, "fuse", "fusermount3 is not in PATH: install the package fuse3");
+	} else {
+		say(r, "ok", "fuse", "/dev/fuse and fusermount3");
+	}
+}
+
+static void check_probe_cost(struct report *r)
+{
+	uint64_t trap_ns = 0;
+	char line[128];
+	int err = capture_calibrate(&trap_ns);
+
+	if (err)
+		snprintf(line, sizeof(line), "could not be measured: %s", strerror(-err));
+	else
+		snprintf(line, sizeof(line),
+			 "%llu ns a hit where the kernel emulates the instruction (measured now)",
+			 (unsigned long long)trap_ns);
+	if (err)
+		fail(r, "probe cost", line);
+	else
+		say(r, "ok", "probe cost", line);
+}
+
+/* --- the target ------------------------------------------------------------------------- */
+
+static int report_sites(struct report *r, const struct target *t)
+{
+	cleanup_free_ struct probe_site *sites = NULL;
+	char line[256];
+	size_t n = 0;
+	int err = target_sites(t, WANT_ALL, &sites, &n);
+
+	if (err) {
+		fail(r, "probes", "no safe place for a probe was found (see above)");
+		return err;
+	}
+	for (size_t i = 0; i < n; i++) {
+		snprintf(line, sizeof(line), "%s+%llu  %s  %s", sites[i].symbol,
+			 (unsigned long long)(sites[i].addr - sites[i].func_entry),
+			 sites[i].instruction,
+			 sites[i].emulated ? "(emulated: one trap)"
+					   : "(stepped out of line: about ten times the cost)");
+		say(r, sites[i].emulated ? "ok" : "note", "probe", line);
+	}
+	return 0;
+}
+
+static void report_goroutines(struct report *r, const struct target *t, pid_t pid)
+{
+	cleanup_free_ struct target_goroutine *all = NULL;
+	uint64_t bias = 0;
+	char line[128];
+	size_t n = 0;
+	int err = target_load_bias(t, pid, &bias);
+
+	if (!err)
+		err = target_goroutines(t, pid, bias, &all, &n);
+	if (err)
+		snprintf(line, sizeof(line), "cannot be read from memory: %s", strerror(-err));
+	else
+		snprintf(line, sizeof(line), "%zu now, read from memory", n);
+	say(r, err ? "note" : "ok", "goroutines", line);
+}
+
+static int report_target(struct report *r, const struct config *c)
+{
+	char path[64], line[512];
+	struct target *t;
+	int err = 0;
+
+	if (c->pid) {
+		err = process_check((pid_t)c->pid);
+		snprintf(path, sizeof(path), "/proc/%u/exe", (unsigned)c->pid);
+		process_binary((pid_t)c->pid, line, sizeof(line));
+	}
+	if (!err)
+		err = target_open(c->pid ? path : c->binary, &t);
+	if (err) {
+		fail(r, "target",
+		     err == -ENOEXEC ? "cannot be traced (see above)" : strerror(-err));
+		return err;
+	}
+	say(r, "ok", "target", c->pid ? line : c->binary);
+	snprintf(line, sizeof(line), "%s %s%s", target_go_version(t), target_arch(t),
+		 target_is_pie(t) ? " PIE" : "");
+	say(r, "ok", "Go", line);
+	say(r, "ok", "symbols", target_symbols_from(t));
+	say(r, "ok", "offsets", target_offsets_from(t));
+	if (c->pid)
+		report_goroutines(r, t, (pid_t)c->pid);
+	err = report_sites(r, t);
+	if (target_not_covered(t)[0])
+		say(r, "note", "not covered", target_not_covered(t));
+	target_free(t);
+	return err;
+}
+
+int doctor(const struct config *config)
+{
+	struct report r = {.out = BUF_INIT};
+	int err = 0, status;
+
+	check_kernel(&r);
+	check_capabilities(&r);
+	check_fuse(&r);
+	check_probe_cost(&r);
+	if (config->pid || config->binary)
+		err = report_target(&r, config);
+	status = err ? (int)exit_status(err) : r.bad ? EXIT_ERROR : EXIT_FINE;
+	buf_adds(&r.out, status == EXIT_FINE ? "all is well\n" : "not everything works\n");
+	if (buf_error(&r.out) || fputs(r.out.data, stdout) == EOF || fflush(stdout) == EOF)
+		status = EXIT_ERROR;
+	buf_free(&r.out);
+	return status;
+}

@@ -1,0 +1,32 @@
+/*
+ * Reads the traced processes' goroutines from their memory and brings the model in line: those that
+ * were there before us at the start, corrections after a loss, and once a second while state
+ * changes are not all captured. A thread of its own; healer_now() from any thread.
+ */
+#ifndef XGOTOPFS_APP_HEALER_H
+#define XGOTOPFS_APP_HEALER_H
+
+#include <stdbool.h>
+
+#include "core/model/model.h"
+#include "core/target/target.h"
+
+struct healer;
+
+/* Both are borrowed. 0 or -errno. */
+int healer_new(const struct target *target, struct model *model, struct healer **ret);
+/* Starts the thread. 0 or -errno. */
+int healer_start(struct healer *h);
+void healer_free(struct healer *h); /* ends the thread first; NULL is fine */
+
+/* Process `proc` should be read soon. Never blocks. */
+void healer_ask(struct healer *h, unsigned proc);
+/* Read every process each second (not all state changes are captured), or no longer. */
+void healer_always(struct healer *h, bool on);
+/* Reads process `proc` now. -ESRCH when it is gone, -ENOSYS when this binary does not tell. */
+int healer_now(struct healer *h, unsigned proc);
+
+/* Of the last readings: where goroutines come from, for `health`; static text. */
+const char *healer_source(const struct healer *h);
+
+#endif

@@ -1,0 +1,172 @@
+/*
+ * What the views ask of a live target, and what control files and the API may change: both are
+ * answered from capture, target and healer here, so that view, fs and web know none of them.
+ * Called from any thread.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "app/run.h"
+
+/* --- looking ---------------------------------------------------------------------------- */
+
+static const char *event_of(enum probe_kind kind)
+{
+	static const unsigned char types[PROBE_KINDS] = {
+		[PROBE_CASGSTATUS] = EVENT_CASGSTATUS,    [PROBE_NEWPROC_GOID] = EVENT_NEWGOROUTINE,
+		[PROBE_GDESTROY] = EVENT_GOEXIT,          [PROBE_NEWOBJECT] = EVENT_NEWOBJECT,
+		[PROBE_MALLOC_SPECIAL] = EVENT_NEWOBJECT, [PROBE_MAKESLICE] = EVENT_MAKESLICE,
+		[PROBE_MAKESLICECOPY] = EVENT_MAKESLICE,  [PROBE_MAKEMAP] = EVENT_MAKEMAP,
+		[PROBE_MAKEMAP_SMALL] = EVENT_MAKEMAP,    [PROBE_ENTERSYSCALL] = EVENT_CASGSTATUS,
+		[PROBE_EXITSYSCALL] = EVENT_CASGSTATUS,
+	};
+
+	return event_type_name(types[kind]);
+}
+
+static void fill_probes(struct run *r, struct health *h)
+{
+	struct probe_site sites[ARRAY_SIZE(h->probes)];
+	size_t n = capture_sites(r->capture, sites, ARRAY_SIZE(sites));
+
+	for (size_t i = 0; i < n; i++) {
+		struct health_probe *p = &h->probes[h->n_probes];
+
+		if (!sites[i].attached)
+			continue;
+		snprintf(p->symbol, sizeof(p->symbol), "%s", sites[i].symbol);
+		snprintf(p->instruction, sizeof(p->instruction), "%s", sites[i].instruction);
+		p->offset = sites[i].addr - sites[i].func_entry;
+		p->emulated = sites[i].emulated;
+		p->event_name = event_of(sites[i].kind);
+		h->n_probes++;
+	}
+}
+
+static int live_health(void *ctx, unsigned proc, struct health *ret)
+{
+	struct run *r = ctx;
+	struct capture_stats stats;
+	struct meter_sample last;
+
+	(void)proc; /* one binary is traced: the same for all its processes */
+	memset(ret, 0, sizeof(*ret));
+	capture_stats(r->capture, &stats);
+	meter_last(r->meter, &last);
+	snprintf(ret->go_version, sizeof(ret->go_version), "%s", target_go_version(r->target));
+	snprintf(ret->offsets_from, sizeof(ret->offsets_from), "%s",
+		 target_offsets_from(r->target));
+	snprintf(ret->symbols_from, sizeof(ret->symbols_from), "%s",
+		 target_symbols_from(r->target));
+	snprintf(ret->goroutines_from, sizeof(ret->goroutines_from), "%s",
+		 healer_source(r->healer));
+	snprintf(ret->not_covered, sizeof(ret->not_covered), "%s", target_not_covered(r->target));
+	ret->hits = stats.hits;
+	ret->skipped_by_filter = stats.skipped;
+	memcpy(ret->lost, stats.lost, sizeof(ret->lost));
+	ret->ring_bytes = stats.ring_bytes;
+	ret->readers = stats.readers;
+	ret->processors = r->workers;
+	ret->overhead_percent = last.overhead_percent;
+	ret->trap_ns = r->trap_ns;
+	fill_probes(r, ret);
+	return 0;
+}
+
+static int live_refresh(void *ctx, unsigned proc)
+{
+	struct run *r = ctx;
+
+	return healer_now(r->healer, proc);
+}
+
+/* --- changing --------------------------------------------------------------------------- */
+
+static int set_rates(void *ctx, const uint32_t rates[EVENT_TYPES])
+{
+	struct run *r = ctx;
+	int err;
+
+	pthread_mutex_lock(&r->governor_lock);
+	err = capture_set_rates(r->capture, rates);
+	if (!err)
+		governor_reset(&r->governor, r->governor.max_percent, rates);
+	pthread_mutex_unlock(&r->governor_lock);
+	return err;
+}
+
+static void get_rates(void *ctx, uint32_t ret[EVENT_TYPES])
+{
+	struct run *r = ctx;
+
+	capture_get_rates(r->capture, ret);
+}
+
+static int set_paused(void *ctx, bool paused)
+{
+	struct run *r = ctx;
+
+	return capture_set_paused(r->capture, paused);
+}
+
+static bool get_paused(void *ctx)
+{
+	struct run *r = ctx;
+
+	return capture_get_paused(r->capture);
+}
+
+static int set_max_overhead(void *ctx, double percent)
+{
+	struct run *r = ctx;
+	uint32_t wanted[EVENT_TYPES];
+	int err;
+
+	if (!(percent >= 0 && percent <= 100000))
+		return -EINVAL;
+	pthread_mutex_lock(&r->governor_lock);
+	memcpy(wanted, r->governor.wanted, sizeof(wanted));
+	err = capture_set_rates(r->capture, wanted);
+	if (!err)
+		governor_reset(&r->governor, percent, wanted);
+	pthread_mutex_unlock(&r->governor_lock);
+	return err;
+}
+
+static double get_max_overhead(void *ctx)
+{
+	struct run *r = ctx;
+	double percent;
+
+	pthread_mutex_lock(&r->governor_lock);
+	percent = r->governor.max_percent;
+	pthread_mutex_unlock(&r->governor_lock);
+	return percent;
+}
+
+static void low_latency(void *ctx, bool on)
+{
+	struct run *r = ctx;
+
+	capture_low_latency(r->capture, on);
+}
+
+void live_fill(struct run *r)
+{
+	r->live = (struct live){
+		.ctx = r,
+		.health = live_health,
+		.refresh = live_refresh,
+	};
+	r->control = (struct control){
+		.ctx = r,
+		.set_rates = set_rates,
+		.get_rates = get_rates,
+		.set_paused = set_paused,
+		.get_paused = get_paused,
+		.set_max_overhead = set_max_overhead,
+		.get_max_overhead = get_max_overhead,
+		.low_latency = low_latency,
+	};
+}

@@ -1,0 +1,36 @@
+/*
+ * What the main thread waits for: signals, the second's tick, and what other threads post. One
+ * loop a process; loop_post() may come from any thread, the rest from the main thread only.
+ */
+#ifndef XGOTOPFS_APP_LOOP_H
+#define XGOTOPFS_APP_LOOP_H
+
+#include <signal.h>
+#include <stdbool.h>
+
+enum loop_event {
+	LOOP_SIGNAL = 1 << 0,    /* SIGINT, SIGTERM or SIGHUP: loop_signal() tells which */
+	LOOP_CHILD = 1 << 1,     /* SIGCHLD */
+	LOOP_TICK = 1 << 2,      /* a second went by */
+	LOOP_UNMOUNTED = 1 << 3, /* the tree is no longer served */
+	LOOP_EXITED = 1 << 4,    /* a traced process ended */
+	LOOP_STDOUT = 1 << 5,    /* stdout takes no more */
+};
+
+struct loop;
+
+/* The signals the loop takes; block them (and keep the old mask) before any thread is made. */
+void loop_block_signals(sigset_t *ret_old);
+
+int loop_new(struct loop **ret);
+void loop_free(struct loop *l);
+
+void loop_post(struct loop *l, enum loop_event event);
+/* Sleeps until something happened and returns the events, at least one. */
+unsigned loop_wait(struct loop *l);
+
+/* The last signal of LOOP_SIGNAL, and whether a process sent it (a terminal's Ctrl-C goes to the
+ * whole process group by itself). */
+int loop_signal(const struct loop *l, bool *ret_sent);
+
+#endif

@@ -1,0 +1,40 @@
+/*
+ * Everything that shows the model: the mounted tree, the web server, the recording, stdout. The
+ * same for a live target and a replay. Main thread only.
+ */
+#ifndef XGOTOPFS_APP_OUTPUTS_H
+#define XGOTOPFS_APP_OUTPUTS_H
+
+#include <stdbool.h>
+
+#include "app/config.h"
+#include "app/loop.h"
+#include "core/model/meter.h"
+#include "core/view/view.h"
+
+struct outputs;
+
+struct outputs_config {
+	const struct config *config;
+	const struct view *view;
+	struct loop *loop; /* gets LOOP_UNMOUNTED and LOOP_STDOUT */
+	bool many;         /* several processes may come: lines carry pid= */
+	bool record;
+	pid_t pid;               /* 0: a binary is watched */
+	const char *binary_path; /* for the recording */
+};
+
+/* Mounts, binds, makes the session's folder; serves nothing yet. All borrowed, they outlive it.
+ * -errno, logged; then nothing is left behind. */
+int outputs_open(const struct outputs_config *config, struct outputs **ret);
+/* Serves. -errno, logged. */
+int outputs_start(struct outputs *o);
+/* Fills what the recorder knows into the second's sample. */
+void outputs_meter(struct outputs *o, struct meter_sample *sample);
+/* Says on stderr where things are: the line people and scripts wait for. */
+void outputs_announce(const struct outputs *o, const char *subject);
+/* Writes what is left (the feed is closed), unmounts, ends the session, frees. 0, or -errno of
+ * output that was lost. NULL is fine. */
+int outputs_close(struct outputs *o);
+
+#endif

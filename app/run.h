@@ -1,0 +1,89 @@
+/*
+ * One run of the program, live or replayed: what the composition root's files share. Everything
+ * here is made and freed on the main thread; callbacks that other threads make are marked where
+ * they are. Members stand in the order they are made.
+ */
+#ifndef XGOTOPFS_APP_RUN_H
+#define XGOTOPFS_APP_RUN_H
+
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+
+#include "app/config.h"
+#include "app/governor.h"
+#include "app/healer.h"
+#include "app/launch.h"
+#include "app/loop.h"
+#include "app/outputs.h"
+#include "core/capture/capture.h"
+#include "core/model/meter.h"
+#include "core/model/model.h"
+#include "core/session/replay.h"
+#include "core/target/target.h"
+#include "core/view/view.h"
+
+/* What the second's figures are differences of. */
+struct ticker {
+	struct capture_stats last;
+	uint64_t last_events[EVENT_TYPES];
+	uint64_t last_ns;
+	uint64_t last_lat_ns, last_prc_ns; /* kept over seconds in which nothing happened */
+};
+
+struct run {
+	const struct config *config;
+	sigset_t old_mask; /* of before our signals were blocked: a COMMAND's */
+	int background_fd; /* -1: in the foreground */
+	struct loop *loop;
+
+	struct launch launch;       /* MODE_COMMAND */
+	pid_t pid;                  /* 0: MODE_BINARY, replay */
+	char binary_path[PATH_MAX]; /* as people know it */
+	struct target *target;
+
+	struct replay *replay; /* MODE_REPLAY; target, healer and capture are NULL then */
+	struct names *names;
+	struct model *model;
+	unsigned workers; /* that apply events, after the bound of one a CPU */
+	struct meter *meter;
+	struct healer *healer;
+	uint64_t trap_ns;
+	struct capture *capture;
+
+	pthread_mutex_t governor_lock; /* control calls come from any thread */
+	struct governor governor;      /* protected by governor_lock */
+
+	struct live live;
+	struct control control;
+	struct view view;
+	struct outputs *outputs;
+	struct ticker ticker;
+
+	_Atomic int processes; /* traced and alive */
+	bool tracing;          /* probes are attached; false once it is over */
+	bool asked_to_stop;
+	uint64_t start_ns;
+};
+
+/* run_live.c, run_replay.c: from start to end; the exit status. */
+int run_live(struct run *r);
+int run_replay(struct run *r);
+
+/* live.c: r->live and r->control for a traced target. */
+void live_fill(struct run *r);
+
+/* run_common.c: what both runs make and free. */
+int run_make_model(struct run *r, int64_t wall_offset_ns);
+int run_open_outputs(struct run *r, bool many);
+/* Everything serves: says so, and lets go of the terminal with -daemon. */
+void run_ready(struct run *r, const char *subject);
+/* Closes the outputs and frees everything. 0, or -errno of output that was lost. */
+int run_finish(struct run *r);
+
+/* ticker.c: once a second. */
+void ticker_start(struct run *r);
+void ticker_tick(struct run *r);
+
+#endif

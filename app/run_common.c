@@ -1,0 +1,95 @@
+/* What a live run and a replay have in common: the model, the outputs, the end. Main thread. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/background.h"
+#include "app/metrics_file.h"
+#include "app/run.h"
+#include "core/base/log.h"
+
+#define NAMES_MAX (1u << 21)
+
+int run_make_model(struct run *r, int64_t wall_offset_ns)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	struct model_config mc = {
+		.retain = r->config->retain,
+		.retain_exited = r->config->retain_exited,
+		.wall_offset_ns = wall_offset_ns,
+	};
+	int err;
+
+	r->workers = (unsigned)MIN(r->config->processors, (uint64_t)MAX(cpus, 1));
+	mc.workers = r->workers;
+	err = r->names ? 0 : names_new(NAMES_MAX, &r->names);
+	mc.names = r->names;
+	if (!err)
+		err = model_new(&mc, &r->model);
+	if (!err)
+		err = meter_new(&r->meter);
+	if (err)
+		return log_error(err, "no memory for %zu events (-retain): %s", mc.retain,
+				 strerror(-err));
+	r->view = (struct view){
+		.model = r->model,
+		.meter = r->meter,
+		.live = &r->live,
+		.control = &r->control,
+		.replay = r->config->mode == MODE_REPLAY,
+	};
+	return 0;
+}
+
+int run_open_outputs(struct run *r, bool many)
+{
+	struct outputs_config oc = {
+		.config = r->config,
+		.view = &r->view,
+		.loop = r->loop,
+		.many = many,
+		.record = r->config->records,
+		.pid = r->pid,
+		.binary_path = r->binary_path,
+	};
+
+	return outputs_open(&oc, &r->outputs);
+}
+
+void run_ready(struct run *r, const char *subject)
+{
+	outputs_announce(r->outputs, subject);
+	if (r->background_fd >= 0)
+		background_ready(r->background_fd);
+	r->background_fd = -1;
+}
+
+static int write_metrics(struct run *r)
+{
+	struct model_totals totals;
+
+	if (!r->meter || !r->tracing || !config_writes_metrics(r->config))
+		return 0;
+	model_totals(r->model, -1, &totals);
+	return metrics_file_write(r->meter, totals.events, r->config->metrics_prefix,
+				  r->config->metrics_untimed);
+}
+
+int run_finish(struct run *r)
+{
+	int err, metrics_err;
+
+	if (r->model)
+		feed_close(model_feed(r->model));
+	err = outputs_close(r->outputs);
+	metrics_err = write_metrics(r);
+	replay_free(r->replay);
+	healer_free(r->healer);
+	capture_free(r->capture);
+	launch_abort(&r->launch);
+	model_free(r->model);
+	meter_free(r->meter);
+	names_free(r->names);
+	target_free(r->target);
+	return err ? err : metrics_err;
+}

@@ -1,0 +1,152 @@
+/* The feed as text on stdout. See stdout_log.h. */
+#include "app/stdout_log.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/log.h"
+#include "core/base/util.h"
+#include "core/model/event_format.h"
+
+#define CHUNK        1024
+#define BUFFER_BYTES (64u << 10)
+#define POLL_NS      (200 * 1000000ull)
+
+struct stdout_log {
+	struct model *model;
+	struct feed *feed;
+	struct loop *loop;
+	struct event_format format;
+	pthread_t thread;
+	atomic_bool stopping;
+	uint64_t cursor;
+	uint64_t missed;
+	int err; /* of the write that failed; -EPIPE too */
+	struct buf text;
+	struct event events[CHUNK];
+};
+
+static int pid_of(void *ctx, unsigned proc)
+{
+	struct proc_info info;
+
+	return model_proc(ctx, proc, &info) ? 0 : info.pid;
+}
+
+static int write_all(const char *data, size_t n)
+{
+	while (n) {
+		ssize_t done = write(STDOUT_FILENO, data, n);
+
+		if (done >= 0) {
+			data += done;
+			n -= (size_t)done;
+		} else if (errno == EAGAIN) {
+			/* Somebody made our stdout non-blocking. */
+			poll(&(struct pollfd){.fd = STDOUT_FILENO, .events = POLLOUT}, 1, -1);
+		} else if (errno != EINTR) {
+			return -errno;
+		}
+	}
+	return 0;
+}
+
+static void flush(struct stdout_log *s)
+{
+	if (!s->err && s->text.len)
+		s->err = write_all(s->text.data, s->text.len);
+	buf_reset(&s->text);
+}
+
+static void print_missed(struct stdout_log *s, uint64_t missed, uint64_t time_ns)
+{
+	struct event lost = {.type = EVENT_LOST, .time_ns = time_ns, .count = missed};
+
+	lost.lost_by_type = (1u << EVENT_TYPES) - 1;
+	s->missed += missed;
+	event_format_text(&s->format, &lost, &s->text);
+}
+
+/* Prints what there is. false when that was nothing. */
+static bool print_some(struct stdout_log *s)
+{
+	uint64_t missed = 0;
+	size_t n = feed_read(s->feed, &s->cursor, s->events, CHUNK, &missed);
+
+	if (n && missed)
+		print_missed(s, missed, s->events[0].time_ns);
+	for (size_t i = 0; i < n; i++)
+		event_format_text(&s->format, &s->events[i], &s->text);
+	if (s->text.len >= BUFFER_BYTES)
+		flush(s);
+	return n > 0;
+}
+
+static void *stdout_main(void *arg)
+{
+	struct stdout_log *s = arg;
+
+	pthread_setname_np(pthread_self(), "xgotop-stdout");
+	while (!s->err) {
+		bool last = feed_closed(s->feed) || atomic_load(&s->stopping);
+
+		if (print_some(s))
+			continue;
+		flush(s);
+		if (last || s->err)
+			break;
+		feed_wait(s->feed, s->cursor, POLL_NS);
+	}
+	if (s->err)
+		loop_post(s->loop, LOOP_STDOUT);
+	return NULL;
+}
+
+int stdout_log_start(struct model *model, bool many, struct loop *loop, struct stdout_log **ret)
+{
+	struct stdout_log *s = calloc(1, sizeof(*s));
+	int err;
+
+	if (!s)
+		return -ENOMEM;
+	s->model = model;
+	s->feed = model_feed(model);
+	s->loop = loop;
+	s->cursor = feed_tail(s->feed);
+	s->format = (struct event_format){
+		.names = model_names(model),
+		.wall_offset_ns = model_wall_offset(model),
+		.pid_of = many ? pid_of : NULL,
+		.ctx = model,
+	};
+	err = -pthread_create(&s->thread, NULL, stdout_main, s);
+	if (err) {
+		free(s);
+		return log_error(err, "cannot start a thread: %s", strerror(-err));
+	}
+	*ret = s;
+	return 0;
+}
+
+int stdout_log_stop(struct stdout_log *s)
+{
+	int err;
+
+	if (!s)
+		return 0;
+	atomic_store(&s->stopping, true);
+	pthread_join(s->thread, NULL);
+	err = s->err == -EPIPE ? 0 : s->err;
+	if (err)
+		log_error(err, "stdout: %s", strerror(-err));
+	if (s->missed)
+		log_warn("stdout was too slow: %llu events were not printed",
+			 (unsigned long long)s->missed);
+	buf_free(&s->text);
+	free(s);
+	return err;
+}

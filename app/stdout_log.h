@@ -1,0 +1,25 @@
+/*
+ * Events as lines on stdout, when nothing is mounted: what the original does. A thread of its own
+ * follows the feed with a cursor, so that a slow terminal never slows capture; what it could not
+ * keep up with is said in the output and counted.
+ */
+#ifndef XGOTOPFS_APP_STDOUT_LOG_H
+#define XGOTOPFS_APP_STDOUT_LOG_H
+
+#include <stdbool.h>
+
+#include "app/loop.h"
+#include "core/model/model.h"
+
+struct stdout_log;
+
+/* Starts at the feed's oldest event. `many`: lines carry pid=. Posts LOOP_STDOUT when stdout takes
+ * no more. model and loop are borrowed. 0 or -errno. */
+int stdout_log_start(struct model *model, bool many, struct loop *loop, struct stdout_log **ret);
+/*
+ * Writes what is left of the feed (which must be closed, or it only stops), ends and frees. 0; or
+ * -errno of a write that failed, a closed pipe (`| head`) not among them. NULL is fine.
+ */
+int stdout_log_stop(struct stdout_log *s);
+
+#endif

@@ -1,0 +1,9 @@
+/* -version. The only file that includes every library's header, to ask it for its version. */
+#ifndef XGOTOPFS_APP_VERSION_H
+#define XGOTOPFS_APP_VERSION_H
+
+#include "core/base/buf.h"
+
+void version_print(struct buf *out);
+
+#endif
