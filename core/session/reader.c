@@ -10,7 +10,7 @@
 #include "core/model/event_format.h"
 #include "core/session/reader_internal.h"
 
-#define WINDOW (1u << 20)
+#define WINDOW (256u << 10)
 
 uint64_t reader_file_size(const struct session_reader *r)
 {

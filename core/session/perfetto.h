@@ -1,0 +1,31 @@
+/*
+ * Events -> a Perfetto trace (for ui.perfetto.dev and trace_processor): a track a goroutine with
+ * its states as slices, allocations, creations and exits as instants, arrows from who woke or
+ * created a goroutine to it, and the bytes allocated as a counter a process. Streaming: memory
+ * grows with the goroutines that live at a time and with names, not with events. One thread uses
+ * it.
+ */
+#ifndef XGOTOPFS_SESSION_PERFETTO_H
+#define XGOTOPFS_SESSION_PERFETTO_H
+
+#include "core/base/buf.h"
+#include "core/model/model.h"
+
+struct perfetto;
+
+/* names is borrowed. wall_offset_ns: CLOCK_REALTIME minus the events' clock. */
+int perfetto_new(const struct names *names, int64_t wall_offset_ns, struct perfetto **ret);
+void perfetto_free(struct perfetto *p);
+
+/* All append to `out`; 0 or -ENOMEM. A process is described before its events, or goes by its
+ * index. */
+int perfetto_process(struct perfetto *p, unsigned index, const struct proc_info *info,
+		     struct buf *out);
+/* Goroutines that are there without an event having said so. */
+int perfetto_goroutines(struct perfetto *p, unsigned proc, const struct goroutine_seen *seen,
+			size_t n, uint64_t time_ns, struct buf *out);
+int perfetto_events(struct perfetto *p, const struct event *events, size_t n, struct buf *out);
+/* Ends what is open. */
+int perfetto_finish(struct perfetto *p, struct buf *out);
+
+#endif
