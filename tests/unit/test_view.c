@@ -1,0 +1,528 @@
+/* The views: keys, units, what is not known, JSON twins that are JSON with the same keys,
+ * Prometheus text that a scraper takes, and names of the target that try to break a line. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "core/base/util.h"
+#include "core/view/view.h"
+
+#define MS 1000000ull
+#define T0 (1000 * NS_PER_SEC)
+
+struct fixture {
+	struct names *names;
+	struct model *m;
+	struct meter *meter;
+	struct live live;
+	struct control control;
+	struct view v;
+	uint32_t rates[EVENT_TYPES];
+	struct buf out;
+	struct health health;
+};
+
+static uint32_t intern(struct fixture *x, const char *text)
+{
+	return names_intern(x->names, text, strlen(text));
+}
+
+static void get_rates(void *ctx, uint32_t ret[EVENT_TYPES])
+{
+	memcpy(ret, ((struct fixture *)ctx)->rates, sizeof(((struct fixture *)ctx)->rates));
+}
+
+static bool get_paused(void *ctx)
+{
+	return true;
+}
+
+static int health(void *ctx, unsigned proc, struct health *ret)
+{
+	*ret = ((struct fixture *)ctx)->health;
+	return 0;
+}
+
+static int stack(void *ctx, unsigned proc, uint64_t goid, struct buf *out)
+{
+	buf_addf(out, "goroutine %llu [select]:\n", (unsigned long long)goid);
+	return 0;
+}
+
+static int stacks_gone(void *ctx, unsigned proc, struct buf *out)
+{
+	buf_adds(out, "half of");
+	return -ESRCH;
+}
+
+/* Goroutine 1 found, 7 created by it in a known life that ends the process at T0 + 100 ms. */
+static void fill(struct fixture *x)
+{
+	struct go_type request = {.name = "main.Request", .size = 96, .kind = 25};
+	struct event events[] = {
+		{.type = EVENT_CASGSTATUS, .goid = 1, .target = 7, .from = 6, .to = 1},
+		{.type = EVENT_NEWGOROUTINE, .goid = 1, .target = 7},
+		{.type = EVENT_CASGSTATUS, .goid = 7, .target = 7, .from = 1, .to = 2},
+		{.type = EVENT_NEWOBJECT, .goid = 7, .size = 96},
+		{.type = EVENT_MAKEMAP, .goid = 7},
+		{.type = EVENT_CASGSTATUS, .goid = 7, .target = 7, .from = 2, .to = 4},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(events); i++)
+		events[i].time_ns = T0 + 10 * MS * i;
+	events[1].string_id = intern(x, "main.worker");
+	events[1].site_id = names_add_site(
+		x->names, (struct site){intern(x, "main.main"), intern(x, "/src/main.go"), 12});
+	events[3].type_id = names_add_type(x->names, &request);
+	events[5].string_id = intern(x, "chan receive");
+	model_apply(x->m, events, ARRAY_SIZE(events));
+	model_proc_exited(x->m, 0, T0 + 100 * MS);
+}
+
+static int setup(void **state)
+{
+	struct fixture *x = calloc(1, sizeof(*x));
+	struct model_config config = {.retain = 1000, .retain_exited = 100, .workers = 1};
+	struct proc_info info = {.pid = 4711, .attached_ns = T0};
+
+	assert_non_null(x);
+	assert_int_equal(names_new(10000, &x->names), 0);
+	config.names = x->names;
+	config.wall_offset_ns = 5;
+	assert_int_equal(model_new(&config, &x->m), 0);
+	assert_int_equal(meter_new(&x->meter), 0);
+	strcpy(info.binary_path, "/srv/a \"quoted\"\nname");
+	strcpy(info.go_version, "go1.24.1");
+	assert_int_equal(model_proc_add(x->m, &info), 0);
+	x->live.ctx = x->control.ctx = x;
+	x->v = (struct view){
+		.model = x->m, .meter = x->meter, .live = &x->live, .control = &x->control};
+	for (unsigned i = 0; i < EVENT_TYPES; i++)
+		x->rates[i] = RATE_ONE;
+	fill(x);
+	*state = x;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *x = *state;
+
+	buf_free(&x->out);
+	meter_free(x->meter);
+	model_free(x->m);
+	names_free(x->names);
+	free(x);
+	return 0;
+}
+
+static const char *render(struct fixture *x, view_fn fn, uint64_t goid, enum view_form form)
+{
+	buf_reset(&x->out);
+	assert_int_equal(fn(&x->v, 0, goid, form, &x->out), 0);
+	return x->out.data;
+}
+
+static void has_line(const char *text, const char *line)
+{
+	const char *at = text;
+	size_t len = strlen(line);
+
+	while ((at = strstr(at, line))) {
+		if ((at == text || at[-1] == '\n') && at[len] == '\n')
+			return;
+		at++;
+	}
+	fail_msg("no line \"%s\" in:\n%s", line, text);
+}
+
+static json_t *parse(const char *text)
+{
+	json_error_t error;
+	json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, &error);
+
+	if (!root)
+		fail_msg("%s in: %s", error.text, text);
+	return root;
+}
+
+/* Each key of the text is one of the JSON form, and the other way round. */
+static void same_keys(struct fixture *x, view_fn fn, uint64_t goid)
+{
+	char *text = strdup(render(x, fn, goid, VIEW_TEXT));
+	json_t *root = parse(render(x, fn, goid, VIEW_JSON));
+	size_t in_text = 0;
+	char *save, *previous = NULL;
+
+	assert_true(json_is_object(root));
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		char *space = strchr(line, ' ');
+
+		assert_non_null(space);
+		assert_true(space[1] != '\0');
+		*space = '\0';
+		for (const char *c = line; *c; c++)
+			assert_true((*c >= 'a' && *c <= 'z') || *c == '_' ||
+				    (*c >= '0' && *c <= '9'));
+		if (!json_object_get(root, line))
+			fail_msg("%s is not in the JSON form", line);
+		/* A list has a line for each item. */
+		in_text += !previous || strcmp(previous, line) != 0;
+		previous = line;
+	}
+	for (const char *key = json_object_iter_key(json_object_iter(root)); key;) {
+		json_t *value = json_object_get(root, key);
+
+		if (json_is_array(value) && json_array_size(value) == 0)
+			in_text++;
+		key = json_object_iter_key(
+			json_object_iter_next(root, json_object_key_to_iter(key)));
+	}
+	assert_int_equal(in_text, json_object_size(root));
+	json_decref(root);
+	free(text);
+}
+
+static void test_status(void **state)
+{
+	struct fixture *x = *state;
+	const char *text = render(x, view_status, 7, VIEW_TEXT);
+
+	assert_string_equal(text, "goid 7\n"
+				  "pid 4711\n"
+				  "state waiting\n"
+				  "wait_reason chan receive\n"
+				  "state_since_ns 50000000\n"
+				  "state_since_unix_ns 1000050000005\n"
+				  "start_function main.worker\n"
+				  "created_by main.main:12\n"
+				  "created_at /src/main.go:12\n"
+				  "parent 1\n"
+				  "woken_by -\n"
+				  "children 0\n"
+				  "age_ns 100000000\n"
+				  "created_unix_ns 1000000000005\n"
+				  "first_seen_unix_ns 1000000000005\n"
+				  "last_event_unix_ns 1000050000005\n"
+				  "exited_unix_ns -\n"
+				  "exited no\n"
+				  "system no\n"
+				  "cgo no\n"
+				  "uncertain no\n");
+	text = render(x, view_status, 1, VIEW_TEXT);
+	has_line(text, "state unknown");
+	has_line(text, "wait_reason -");
+	has_line(text, "start_function ?");
+	has_line(text, "created_by ?");
+	has_line(text, "created_at ?");
+	has_line(text, "parent -");
+	has_line(text, "age_ns ?");
+	has_line(text, "created_unix_ns ?");
+	has_line(text, "children 1");
+	same_keys(x, view_status, 7);
+	same_keys(x, view_status, 1);
+}
+
+static void test_json_values(void **state)
+{
+	struct fixture *x = *state;
+	json_t *root = parse(render(x, view_status, 1, VIEW_JSON));
+
+	assert_true(json_is_null(json_object_get(root, "start_function")));
+	assert_true(json_is_null(json_object_get(root, "parent")));
+	assert_true(json_is_false(json_object_get(root, "exited")));
+	assert_int_equal(json_integer_value(json_object_get(root, "goid")), 1);
+	json_decref(root);
+}
+
+static void test_goroutine_stats(void **state)
+{
+	struct fixture *x = *state;
+	const char *text = render(x, view_goroutine_stats, 7, VIEW_TEXT);
+
+	has_line(text, "goid 7");
+	has_line(text, "events_total 5");
+	has_line(text, "events_casgstatus 3");
+	has_line(text, "events_newobject 1");
+	has_line(text, "events_makemap 1");
+	has_line(text, "alloc_bytes 96");
+	has_line(text, "runnable_ns 20000000");
+	has_line(text, "running_ns 30000000");
+	has_line(text, "waiting_ns 50000000"); /* the stay under way, to the program's end */
+	has_line(text, "runnable_to_running_count 1");
+	has_line(text, "runnable_to_running_max_ns 20000000");
+	assert_null(strstr(text, "sample_"));
+	same_keys(x, view_goroutine_stats, 7);
+}
+
+static void test_sampled(void **state)
+{
+	struct fixture *x = *state;
+
+	x->control.get_rates = get_rates;
+	assert_null(strstr(render(x, view_goroutine_stats, 7, VIEW_TEXT), "sample_"));
+	x->rates[EVENT_NEWOBJECT] = 1000;
+	x->rates[EVENT_MAKEMAP] = 0;
+	has_line(render(x, view_goroutine_stats, 7, VIEW_TEXT), "sample_newobject 0.1000");
+	has_line(render(x, view_stats, 0, VIEW_TEXT), "sample_makemap 0.0000");
+	has_line(render(x, view_status, 7, VIEW_TEXT), "sample_newobject 0.1000");
+	has_line(render(x, view_metrics, 0, VIEW_TEXT),
+		 "xgotopfs_sample_ratio{event=\"newobject\"} 0.1");
+	assert_non_null(strstr(render(x, view_health, 0, VIEW_TEXT), "warning sampled ("));
+	same_keys(x, view_stats, 0);
+}
+
+static void test_tables(void **state)
+{
+	struct fixture *x = *state;
+	const char *text = render(x, view_allocations, 7, VIEW_TEXT);
+	json_t *root;
+
+	assert_string_equal(text, "kind\ttype\tcount\tbytes\n"
+				  "newobject\tmain.Request\t1\t96\n"
+				  "makemap\t?\t1\t0\n");
+	root = parse(render(x, view_allocations, 7, VIEW_JSON));
+	assert_int_equal(json_array_size(root), 2);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(root, 0), "type")),
+			    "main.Request");
+	assert_true(json_is_null(json_object_get(json_array_get(root, 1), "type")));
+	json_decref(root);
+	/* Of the whole process. */
+	assert_non_null(strstr(render(x, view_allocations, 0, VIEW_TEXT), "main.Request\t1\t96"));
+	text = render(x, view_allocations, 1, VIEW_TEXT);
+	assert_string_equal(text, "kind\ttype\tcount\tbytes\n");
+	root = parse(render(x, view_allocations, 1, VIEW_JSON));
+	assert_int_equal(json_array_size(root), 0);
+	json_decref(root);
+	text = render(x, view_goroutines, 0, VIEW_TEXT);
+	has_line(text, "7\twaiting\tchan receive\t50000000\tmain.worker\tmain.main:12\t1\t-\t0\t"
+		       "100000000\t5\t96\tno\tno");
+	root = parse(render(x, view_goroutines, 0, VIEW_JSON));
+	assert_int_equal(json_array_size(root), 2);
+	assert_int_equal(json_object_size(json_array_get(root, 0)), 14);
+	json_decref(root);
+}
+
+static void test_stats(void **state)
+{
+	struct fixture *x = *state;
+	struct meter_sample sample = {.rps = 3489, .pps = 3488, .lat_ns = 1304, .bps = 81.924};
+	uint64_t lost[EVENT_TYPES] = {[EVENT_NEWOBJECT] = 12};
+	const char *text;
+
+	meter_add(x->meter, &sample);
+	model_lost(x->m, 0, lost, T0);
+	text = render(x, view_stats, 0, VIEW_TEXT);
+	has_line(text, "pid 4711");
+	has_line(text, "state exited");
+	has_line(text, "binary /srv/a \"quoted\"\\x0aname");
+	has_line(text, "uptime_ns 100000000");
+	has_line(text, "events_casgstatus 3");
+	has_line(text, "events_total 6");
+	has_line(text, "lost_newobject 12");
+	has_line(text, "lost_total 12");
+	has_line(text, "goroutines_live 2");
+	has_line(text, "goroutines_waiting 1");
+	has_line(text, "goroutines_state_unknown 1");
+	has_line(text, "goroutines_created 1");
+	has_line(text, "rps 3489");
+	has_line(text, "lat_ns 1304");
+	has_line(text, "bps 81.924");
+	has_line(text, "trap_ns ?");
+	has_line(text, "retained_events 7");
+	has_line(text, "retained_events_max 1000");
+	same_keys(x, view_stats, 0);
+	/* A recorded session has no meter. */
+	x->v.meter = NULL;
+	x->v.replay = true;
+	text = render(x, view_stats, 0, VIEW_TEXT);
+	has_line(text, "rps 0");
+	has_line(text, "replay yes");
+	has_line(text, "uptime_ns 50000000"); /* to the last event */
+}
+
+static void test_health(void **state)
+{
+	struct fixture *x = *state;
+	uint64_t lost[EVENT_TYPES] = {[EVENT_NEWOBJECT] = 2};
+	const char *text = render(x, view_health, 0, VIEW_TEXT);
+
+	assert_int_equal(strncmp(text, "verdict good, with limits", 25), 0);
+	assert_non_null(strstr(text, "warning the target has ended"));
+	has_line(text, "attached_for 100ms");
+	assert_null(strstr(text, "symbols_from"));
+	same_keys(x, view_health, 0);
+	model_lost(x->m, -1, lost, T0);
+	x->live.health = health;
+	x->control.get_paused = get_paused;
+	strcpy(x->health.symbols_from, ".gopclntab");
+	strcpy(x->health.not_covered, "inline system calls");
+	x->health.n_probes = 1;
+	strcpy(x->health.probes[0].symbol, "runtime.casgstatus");
+	strcpy(x->health.probes[0].instruction, "push %rbp");
+	x->health.probes[0].event_name = "casgstatus";
+	text = render(x, view_health, 0, VIEW_TEXT);
+	assert_int_equal(strncmp(text, "verdict incomplete", 18), 0);
+	assert_non_null(strstr(text, "warning 2 events lost (25.0000%)"));
+	assert_non_null(strstr(text, "warning not covered: inline system calls"));
+	assert_non_null(strstr(text, "warning paused"));
+	has_line(text, "probe runtime.casgstatus+0 casgstatus out-of-line \"push %rbp\"");
+	has_line(text, "paused yes");
+	same_keys(x, view_health, 0);
+}
+
+/* Every line is a comment or a series; HELP and TYPE come once and first; no goroutine in a label.
+ */
+static void check_exposition(const char *text)
+{
+	char *copy = strdup(text), *save;
+	char family[128] = "";
+
+	for (char *line = strtok_r(copy, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		char name[128];
+		size_t len;
+
+		if (strncmp(line, "# HELP ", 7) == 0) {
+			assert_int_equal(sscanf(line, "# HELP %127s", family), 1);
+			continue;
+		}
+		if (strncmp(line, "# TYPE ", 7) == 0) {
+			assert_int_equal(sscanf(line, "# TYPE %127s", name), 1);
+			assert_string_equal(name, family);
+			continue;
+		}
+		len = strcspn(line, "{ ");
+		snprintf(name, sizeof(name), "%.*s", (int)len, line);
+		assert_int_equal(strncmp(name, family, strlen(family)), 0);
+		assert_null(strstr(line, "goid"));
+		assert_non_null(strrchr(line, ' '));
+	}
+	free(copy);
+}
+
+static void test_metrics(void **state)
+{
+	struct fixture *x = *state;
+	struct proc_info info = {.pid = 4712, .attached_ns = T0};
+	const char *text = render(x, view_metrics, 0, VIEW_TEXT);
+
+	check_exposition(text);
+	has_line(text, "xgotopfs_target_info{pid=\"4711\",binary=\"/srv/a \\\"quoted\\\"\\nname\","
+		       "go_version=\"go1.24.1\"} 1");
+	has_line(text, "xgotopfs_target_up{pid=\"4711\"} 0");
+	has_line(text, "xgotopfs_events_total{pid=\"4711\",event=\"casgstatus\"} 3");
+	has_line(text, "xgotopfs_goroutines{pid=\"4711\",state=\"waiting\"} 1");
+	has_line(text, "xgotopfs_traced_seconds{pid=\"4711\"} 0.100000000");
+	has_line(text, "xgotopfs_runnable_latency_seconds_count{pid=\"4711\"} 1");
+	has_line(text, "xgotopfs_runnable_latency_seconds_sum{pid=\"4711\"} 0.020000000");
+	has_line(text, "xgotopfs_runnable_latency_seconds_bucket{pid=\"4711\",le=\"0.016777216\"} "
+		       "0");
+	has_line(text, "xgotopfs_runnable_latency_seconds_bucket{pid=\"4711\",le=\"0.033554432\"} "
+		       "1");
+	has_line(text, "xgotopfs_runnable_latency_seconds_bucket{pid=\"4711\",le=\"+Inf\"} 1");
+	assert_int_equal(model_proc_add(x->m, &info), 1);
+	assert_null(strstr(render(x, view_metrics, 0, VIEW_TEXT), "4712"));
+	buf_reset(&x->out);
+	assert_int_equal(view_metrics(&x->v, VIEW_ALL_PROCS, 0, VIEW_TEXT, &x->out), 0);
+	check_exposition(x->out.data);
+	has_line(x->out.data, "xgotopfs_target_up{pid=\"4711\"} 0");
+	has_line(x->out.data, "xgotopfs_target_up{pid=\"4712\"} 1");
+}
+
+static void test_stacks(void **state)
+{
+	struct fixture *x = *state;
+	json_t *root;
+
+	assert_int_equal(view_stack(&x->v, 0, 7, VIEW_TEXT, &x->out), -ENOSYS);
+	assert_int_equal(view_stacks(&x->v, 0, 0, VIEW_TEXT, &x->out), -ENOSYS);
+	x->live.stack = stack;
+	x->live.stacks = stacks_gone;
+	assert_string_equal(render(x, view_stack, 7, VIEW_TEXT), "goroutine 7 [select]:\n");
+	root = parse(render(x, view_stack, 7, VIEW_JSON));
+	assert_string_equal(json_string_value(json_object_get(root, "text")),
+			    "goroutine 7 [select]:\n");
+	json_decref(root);
+	/* An error leaves nothing half-written. */
+	buf_reset(&x->out);
+	assert_int_equal(view_stacks(&x->v, 0, 0, VIEW_TEXT, &x->out), -ESRCH);
+	assert_int_equal(x->out.len, 0);
+}
+
+static void test_not_there(void **state)
+{
+	struct fixture *x = *state;
+	static const view_fn of_process[] = {view_stats, view_health, view_stacks, view_goroutines,
+					     view_allocations};
+	static const view_fn of_goroutine[] = {view_status, view_goroutine_stats, view_allocations,
+					       view_stack};
+
+	for (size_t i = 0; i < ARRAY_SIZE(of_process); i++) {
+		assert_int_equal(of_process[i](&x->v, 9, 0, VIEW_TEXT, &x->out), -ENOENT);
+		assert_int_equal(x->out.len, 0);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(of_goroutine); i++) {
+		assert_int_equal(of_goroutine[i](&x->v, 0, 99, VIEW_JSON, &x->out), -ENOENT);
+		assert_int_equal(x->out.len, 0);
+	}
+}
+
+static void test_readme(void **state)
+{
+	struct fixture *x = *state;
+	const char *text = render(x, view_readme, 0, VIEW_TEXT);
+	json_t *root;
+
+	assert_non_null(strstr(text, "goroutines/ID/"));
+	assert_null(strstr(text, "stacks"));
+	assert_null(strstr(text, "control/"));
+	/* It is read in a terminal. */
+	for (const char *line = text; *line; line += strcspn(line, "\n") + 1)
+		assert_true(strcspn(line, "\n") <= 100);
+	x->live.stacks = stacks_gone;
+	assert_non_null(strstr(render(x, view_readme, 0, VIEW_TEXT), "stacks"));
+	root = parse(render(x, view_readme, 0, VIEW_JSON));
+	json_decref(root);
+}
+
+/* A program may name its functions and types as it likes. */
+static void test_hostile_names(void **state)
+{
+	struct fixture *x = *state;
+	struct go_type evil = {.name = "evil\ttype\nrow\xff", .size = 8, .kind = 25};
+	struct event ev = {.type = EVENT_NEWOBJECT, .goid = 8, .size = 8, .time_ns = T0};
+	struct event go = {.type = EVENT_NEWGOROUTINE, .goid = 1, .target = 8, .time_ns = T0};
+	json_t *root;
+
+	go.string_id = intern(x, "f\nstate running\t\x01\"");
+	ev.type_id = names_add_type(x->names, &evil);
+	model_apply(x->m, &go, 1);
+	model_apply(x->m, &ev, 1);
+	has_line(render(x, view_status, 8, VIEW_TEXT),
+		 "start_function f\\x0astate running\\x09\\x01\"");
+	same_keys(x, view_status, 8);
+	has_line(render(x, view_allocations, 8, VIEW_TEXT),
+		 "newobject\tevil\\x09type\\x0arow\xff\t1\t8");
+	root = parse(render(x, view_allocations, 8, VIEW_JSON));
+	json_decref(root);
+	root = parse(render(x, view_goroutines, 0, VIEW_JSON));
+	json_decref(root);
+}
+
+int main(void)
+{
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(test_status),    TEST(test_json_values), TEST(test_goroutine_stats),
+		TEST(test_sampled),   TEST(test_tables),      TEST(test_stats),
+		TEST(test_health),    TEST(test_metrics),     TEST(test_stacks),
+		TEST(test_not_there), TEST(test_readme),      TEST(test_hostile_names),
+	};
+
+	return cmocka_run_group_tests_name("view", tests, NULL, NULL);
+}
