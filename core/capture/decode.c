@@ -68,13 +68,13 @@ static uint32_t type_miss(struct decode *d, const struct decode_process *p, uint
 	uint64_t runtime = addr + p->bias;
 	uint32_t salt = p->proc + 1u, id = 0;
 
+	if (idmap_get(&d->types, runtime, salt, &id) || idmap_full(&d->types))
+		return id;
 	if (target_type(d->target, addr, &t) == 0) {
 		id = add_type(d, &t);
 		idmap_put(&d->types, addr, 0, id);
 		return id;
 	}
-	if (idmap_get(&d->types, runtime, salt, &id) || idmap_full(&d->types))
-		return id;
 	if (target_type_in_memory(d->target, p->pid, runtime, &t) == 0)
 		id = add_type(d, &t);
 	idmap_put(&d->types, runtime, salt, id);
@@ -212,8 +212,8 @@ static unsigned decode_create(struct decode *d, const struct decode_process *p,
 	}
 	ev = &out[n++];
 	*ev = event_of(&r->h, p, EVENT_NEWGOROUTINE);
+	ev->goid = r->parent; /* attribute 0: who created it */
 	ev->target = r->target;
-	ev->parent = r->parent;
 	ev->from = r->h.from;
 	ev->to = r->h.to;
 	ev->flags = r->h.flags & WIRE_EMIT_CREATE ? 0 : EVENT_HIDDEN;

@@ -24,6 +24,13 @@ static const char *inlined_into(const struct target *t, const struct code *code)
 	return NULL;
 }
 
+/* Calls that the compiler adds to any function. */
+static bool is_added(const struct go_func *callee)
+{
+	return strncmp(callee->name, "runtime.morestack", strlen("runtime.morestack")) == 0 ||
+	       strncmp(callee->name, "runtime.race", strlen("runtime.race")) == 0;
+}
+
 /* The one function that the wrapper calls. */
 static bool only_call(const struct target *t, const struct code *code, struct go_func *ret)
 {
@@ -36,7 +43,7 @@ static bool only_call(const struct target *t, const struct code *code, struct go
 		if (insn->class == INSN_CALL_INDIRECT)
 			return false;
 		if (insn->class != INSN_CALL || target_func_by_pc(t, insn->target, &callee) ||
-		    strncmp(callee.name, "runtime.morestack", strlen("runtime.morestack")) == 0)
+		    is_added(&callee))
 			continue;
 		if (found && callee.entry != ret->entry)
 			return false;

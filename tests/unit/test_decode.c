@@ -1,0 +1,365 @@
+/*
+ * Wire records to events, against a stand-in for core/target: which events a record stands for,
+ * which of them are hidden, what is looked up, and that it is looked up once.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/capture/decode.h"
+
+/* --- the stand-in ----------------------------------------------------------------------------- */
+
+static struct {
+	unsigned types, types_in_memory, funcs, frames;
+} lookups;
+
+#define TYPE_REQUEST 0x5000
+#define TYPE_MAP     0x5100
+#define BIAS         0x10000000
+#define HEAP_TYPE    0xc000123000
+
+int target_type(const struct target *t, uint64_t addr, struct target_type *ret)
+{
+	lookups.types++;
+	memset(ret, 0, sizeof(*ret));
+	if (addr == TYPE_REQUEST) {
+		strcpy(ret->name, "main.Request");
+		ret->size = 96;
+		ret->kind = 25;
+		return 0;
+	}
+	if (addr == TYPE_MAP) {
+		strcpy(ret->name, "map[string]int");
+		ret->kind = 21;
+		ret->key_size = 16;
+		ret->elem_size = 8;
+		return 0;
+	}
+	return -ENOENT;
+}
+
+int target_type_in_memory(const struct target *t, pid_t pid, uint64_t addr, struct target_type *ret)
+{
+	lookups.types_in_memory++;
+	memset(ret, 0, sizeof(*ret));
+	if (addr != HEAP_TYPE)
+		return -ESRCH;
+	(void)snprintf(ret->name, sizeof(ret->name), "struct { Pid%d int }", (int)pid);
+	ret->size = 8;
+	return 0;
+}
+
+int target_start_func(const struct target *t, uint64_t pc, struct go_func *ret)
+{
+	lookups.funcs++;
+	*ret = (struct go_func){.name = "main.worker"};
+	return pc == 0x401000 ? 0 : -ENOENT;
+}
+
+int target_frames_by_pc(const struct target *t, uint64_t pc, struct target_frame *ret, size_t max)
+{
+	lookups.frames++;
+	if (pc != 0x402000 - 1)
+		return -ENOENT;
+	ret[0] = (struct target_frame){
+		.function = "main.inner", .file = "main.go", .line = 12, .inlined = true};
+	ret[1] = (struct target_frame){.function = "main.outer", .file = "main.go", .line = 40};
+	return 2;
+}
+
+const char *target_wait_reason(const struct target *t, unsigned reason)
+{
+	return reason == 19 ? "chan receive" : NULL;
+}
+
+/* --- helpers -----------------------------------------------------------------------------------
+ */
+
+struct fixture {
+	struct names *names;
+	struct decode *decode;
+	struct decode_process process;
+	struct event ev[DECODE_EVENTS_MAX];
+};
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	memset(&lookups, 0, sizeof(lookups));
+	assert_int_equal(names_new(1000, &f->names), 0);
+	assert_int_equal(decode_new(NULL, f->names, &f->decode), 0);
+	f->process = (struct decode_process){.pid = 77, .proc = 3, .bias = BIAS};
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	decode_free(f->decode);
+	names_free(f->names);
+	free(f);
+	return 0;
+}
+
+static unsigned decode(struct fixture *f, const union wire_record *r)
+{
+	memset(f->ev, 0xff, sizeof(f->ev));
+	return decode_record(f->decode, &f->process, r, f->ev);
+}
+
+static union wire_record state_record(uint8_t type, uint8_t flags, uint8_t from, uint8_t to)
+{
+	return (union wire_record){.state = {.h = {.type = type,
+						   .flags = flags,
+						   .from = from,
+						   .to = to,
+						   .pid = 77,
+						   .time_ns = 1234,
+						   .goid = 5},
+					     .target = 6}};
+}
+
+/* --- states --------------------------------------------------------------------------------------
+ */
+
+static void test_waiting_has_its_reason(void **state)
+{
+	struct fixture *f = *state;
+	union wire_record r = state_record(WIRE_CASGSTATUS, WIRE_STATE_SEEN | WIRE_EMIT_STATE,
+					   GSTATE_RUNNING, GSTATE_WAITING);
+
+	r.state.reason = 19;
+	assert_int_equal(decode(f, &r), 1);
+	assert_int_equal(f->ev[0].type, EVENT_CASGSTATUS);
+	assert_int_equal(f->ev[0].flags, 0);
+	assert_int_equal(f->ev[0].goid, 5);
+	assert_int_equal(f->ev[0].target, 6);
+	assert_int_equal(f->ev[0].proc, 3);
+	assert_int_equal(f->ev[0].time_ns, 1234);
+	assert_string_equal(names_string(f->names, f->ev[0].string_id), "chan receive");
+	r.state.reason = 200;
+	assert_int_equal(decode(f, &r), 1);
+	assert_int_equal(f->ev[0].string_id, 0);
+}
+
+static void test_exit_is_two_events(void **state)
+{
+	struct fixture *f = *state;
+	union wire_record r = state_record(WIRE_CASGSTATUS, WIRE_STATE_SEEN | WIRE_EMIT_EXIT,
+					   GSTATE_RUNNING, GSTATE_DEAD);
+
+	assert_int_equal(decode(f, &r), 2);
+	assert_int_equal(f->ev[0].type, EVENT_CASGSTATUS);
+	assert_int_equal(f->ev[0].flags, EVENT_HIDDEN);
+	assert_int_equal(f->ev[1].type, EVENT_GOEXIT);
+	assert_int_equal(f->ev[1].flags, 0);
+	assert_int_equal(f->ev[1].target, 6);
+	assert_int_equal(f->ev[1].exit_time, 1234);
+	r.h.flags = WIRE_STATE_SEEN | WIRE_EMIT_STATE;
+	r.h.from = GSTATE_SYSCALL;
+	r.h.to = GSTATE_DEADEXTRA;
+	assert_int_equal(decode(f, &r), 2);
+	assert_int_equal(f->ev[0].flags, 0);
+	assert_int_equal(f->ev[1].flags, EVENT_HIDDEN | EVENT_CGO_THREAD);
+}
+
+static void test_exit_probe_is_one_event(void **state)
+{
+	struct fixture *f = *state;
+	union wire_record r =
+		state_record(WIRE_GOEXIT, WIRE_EMIT_EXIT, GSTATE_RUNNING, GSTATE_DEAD);
+
+	assert_int_equal(decode(f, &r), 1);
+	assert_int_equal(f->ev[0].type, EVENT_GOEXIT);
+	assert_int_equal(f->ev[0].flags, 0);
+	r.h.flags = 0;
+	assert_int_equal(decode(f, &r), 1);
+	assert_int_equal(f->ev[0].flags, EVENT_HIDDEN);
+}
+
+static void test_syscall_site(void **state)
+{
+	struct fixture *f = *state;
+	union wire_record r =
+		state_record(WIRE_CASGSTATUS, WIRE_STATE_SEEN | WIRE_EMIT_STATE | WIRE_SYSCALL_SITE,
+			     GSTATE_RUNNING, GSTATE_SYSCALL);
+
+	assert_int_equal(decode(f, &r), 1);
+	assert_int_equal(f->ev[0].flags, EVENT_SYSCALL_SITE);
+}
+
+static void test_creation(void **state)
+{
+	struct fixture *f = *state;
+	union wire_record r = {.create = {.h = {.type = WIRE_NEWGOROUTINE,
+						.flags = WIRE_STATE_SEEN | WIRE_EMIT_CREATE,
+						.from = GSTATE_DEAD,
+						.to = GSTATE_RUNNABLE,
+						.time_ns = 9,
+						.goid = 5},
+					  .target = 60,
+					  .parent = 50,
+					  .start_pc = 0x401000,
+					  .go_pc = 0x402000}};
+
+	assert_int_equal(decode(f, &r), 2);
+	assert_int_equal(f->ev[0].type, EVENT_CASGSTATUS);
+	assert_int_equal(f->ev[0].flags, EVENT_HIDDEN);
+	assert_int_equal(f->ev[0].target, 60);
+	assert_int_equal(f->ev[1].type, EVENT_NEWGOROUTINE);
+	assert_int_equal(f->ev[1].flags, 0);
+	assert_int_equal(f->ev[1].target, 60);
+	assert_int_equal(f->ev[1].goid, 50); /* g.parentGoid knows better than the thread */
+	assert_string_equal(names_string(f->names, f->ev[1].string_id), "main.worker");
+	assert_string_equal(names_string(f->names, names_site(f->names, f->ev[1].site_id)->func_id),
+			    "main.inner");
+	r.h.flags = WIRE_EMIT_CREATE; /* casgstatus is not watched */
+	assert_int_equal(decode(f, &r), 1);
+	assert_int_equal(f->ev[0].type, EVENT_NEWGOROUTINE);
+	assert_int_equal(lookups.funcs, 1);
+	assert_int_equal(lookups.frames, 1);
+}
+
+static void test_c_thread_enters(void **state)
+{
+	struct fixture *f = *state;
+	union wire_record r = {.create = {.h = {.type = WIRE_NEWGOROUTINE,
+						.flags = WIRE_STATE_SEEN | WIRE_EMIT_STATE,
+						.from = GSTATE_DEADEXTRA,
+						.to = GSTATE_SYSCALL,
+						.goid = 17},
+					  .target = 17}};
+
+	assert_int_equal(decode(f, &r), 2);
+	assert_int_equal(f->ev[0].flags, 0);
+	assert_int_equal(f->ev[1].flags, EVENT_HIDDEN | EVENT_CGO_THREAD);
+	assert_int_equal(f->ev[1].goid, 0);
+	assert_int_equal(f->ev[1].string_id, 0);
+}
+
+static void test_impossible_states(void **state)
+{
+	struct fixture *f = *state;
+	union wire_record r = state_record(WIRE_CASGSTATUS, WIRE_EMIT_STATE, 200, GSTATE_DEAD);
+
+	assert_int_equal(decode(f, &r), 0);
+	r.h.type = WIRE_NEWGOROUTINE;
+	assert_int_equal(decode(f, &r), 0);
+}
+
+/* --- allocations ---------------------------------------------------------------------------------
+ */
+
+static union wire_record alloc_record(uint8_t type, uint64_t go_type, uint64_t a, uint64_t b)
+{
+	return (union wire_record){.alloc = {.h = {.type = type, .time_ns = 7, .goid = 41},
+					     .type = go_type,
+					     .caller = 0x402000,
+					     .a = a,
+					     .b = b}};
+}
+
+static void test_newobject(void **state)
+{
+	struct fixture *f = *state;
+	union wire_record r = alloc_record(WIRE_NEWOBJECT, TYPE_REQUEST, 0, 0);
+	const struct go_type *type;
+
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(decode(f, &r), 1);
+		type = names_type(f->names, f->ev[0].type_id);
+		assert_string_equal(type->name, "main.Request");
+		assert_int_equal(f->ev[0].size, 96);
+		assert_int_equal(f->ev[0].goid, 41);
+		assert_int_equal(names_site(f->names, f->ev[0].site_id)->line, 12);
+	}
+	assert_int_equal(lookups.types, 1);
+	assert_int_equal(lookups.frames, 1);
+}
+
+static void test_merged_variables(void **state)
+{
+	struct fixture *f = *state;
+	union wire_record r = alloc_record(WIRE_NEWOBJECT, 0, 24, 0);
+
+	r.h.flags = WIRE_MERGED;
+	assert_int_equal(decode(f, &r), 1);
+	assert_int_equal(f->ev[0].flags, EVENT_MERGED);
+	assert_int_equal(f->ev[0].type_id, 0);
+	assert_int_equal(f->ev[0].size, 24);
+	assert_int_equal(lookups.types, 0);
+}
+
+static void test_slices_and_maps(void **state)
+{
+	struct fixture *f = *state;
+	union wire_record r = alloc_record(WIRE_MAKESLICE, TYPE_REQUEST, 10, 16);
+
+	assert_int_equal(decode(f, &r), 1);
+	assert_int_equal(f->ev[0].len, 10);
+	assert_int_equal(f->ev[0].cap, 16);
+	r = alloc_record(WIRE_MAKEMAP, TYPE_MAP, 100, 0);
+	assert_int_equal(decode(f, &r), 1);
+	assert_int_equal(f->ev[0].hint, 100);
+	assert_int_equal(names_type(f->names, f->ev[0].type_id)->key_size, 16);
+	r = alloc_record(WIRE_MAKEMAP, 0, 0, 0);
+	r.h.flags = WIRE_SMALL_MAP;
+	assert_int_equal(decode(f, &r), 1);
+	assert_int_equal(f->ev[0].type_id, 0);
+}
+
+/* A type that reflect made: another address space, another type. */
+static void test_reflected_type_is_read_once_a_process(void **state)
+{
+	struct fixture *f = *state;
+	union wire_record r = alloc_record(WIRE_NEWOBJECT, HEAP_TYPE - BIAS, 0, 0);
+
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(decode(f, &r), 1);
+		assert_string_equal(names_type(f->names, f->ev[0].type_id)->name,
+				    "struct { Pid77 int }");
+	}
+	assert_int_equal(lookups.types_in_memory, 1);
+	f->process = (struct decode_process){.pid = 78, .proc = 4, .bias = BIAS};
+	assert_int_equal(decode(f, &r), 1);
+	assert_string_equal(names_type(f->names, f->ev[0].type_id)->name, "struct { Pid78 int }");
+	assert_int_equal(lookups.types_in_memory, 2);
+	/* gone before it was asked: unknown, and not asked again */
+	r = alloc_record(WIRE_NEWOBJECT, 0xc000999000, 0, 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(decode(f, &r), 1);
+		assert_int_equal(f->ev[0].type_id, 0);
+	}
+	assert_int_equal(lookups.types_in_memory, 3);
+}
+
+int main(void)
+{
+#define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		CASE(test_waiting_has_its_reason),
+		CASE(test_exit_is_two_events),
+		CASE(test_exit_probe_is_one_event),
+		CASE(test_syscall_site),
+		CASE(test_creation),
+		CASE(test_c_thread_enters),
+		CASE(test_impossible_states),
+		CASE(test_newobject),
+		CASE(test_merged_variables),
+		CASE(test_slices_and_maps),
+		CASE(test_reflected_type_is_read_once_a_process),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
