@@ -38,10 +38,9 @@ struct image {
 	size_t n_segments;
 	struct image_section *sections;
 	size_t n_sections;
-	Elf_Data *symbols; /* .symtab and its strings; NULL when stripped */
-	size_t symbol_names;
-	uint64_t rela_addr, rela_size;         /* DT_RELA, DT_RELASZ */
-	uint64_t dynamic_offset, dynamic_size; /* in the file */
+	const Elf_Data *symbols, *symbol_names; /* .symtab and its strings; NULL when stripped */
+	uint64_t rela_addr, rela_size;          /* DT_RELA, DT_RELASZ */
+	uint64_t dynamic_offset, dynamic_size;  /* in the file */
 	dev_t dev;
 	ino_t ino;
 	char interpreter[256]; /* PT_INTERP */
@@ -243,7 +242,7 @@ static int read_sections(struct image *img)
 			continue;
 		if (sh.sh_type == SHT_SYMTAB && !img->symbols) {
 			img->symbols = elf_getdata(scn, NULL);
-			img->symbol_names = sh.sh_link;
+			img->symbol_names = elf_getdata(elf_getscn(img->elf, sh.sh_link), NULL);
 		}
 		s->name = elf_strptr(img->elf, names, sh.sh_name);
 		if (!s->name)
@@ -256,9 +255,6 @@ static int read_sections(struct image *img)
 		s->flags = sh.sh_flags;
 		img->n_sections++;
 	}
-	/* libelf caches the strings at the first use: do that now, not on somebody's thread. */
-	if (img->symbols)
-		elf_strptr(img->elf, img->symbol_names, 0);
 	return 0;
 }
 
@@ -559,17 +555,17 @@ size_t image_find_word(const struct image *img, uint64_t value, uint64_t *ret, s
 
 int image_symbol(const struct image *img, const char *name, uint64_t *ret_addr, uint64_t *ret_size)
 {
-	size_t n = img->symbols ? img->symbols->d_size / sizeof(Elf64_Sym) : 0;
-	const uint8_t *at = img->symbols ? img->symbols->d_buf : NULL;
-	const char *text;
+	const Elf_Data *symbols = img->symbols, *names = img->symbol_names;
+	const size_t len = strlen(name) + 1;
 	Elf64_Sym sym;
 
-	for (size_t i = 0; at && i < n; i++) {
-		memcpy(&sym, at + i * sizeof(sym), sizeof(sym));
-		if (sym.st_shndx == SHN_UNDEF)
-			continue;
-		text = elf_strptr(img->elf, img->symbol_names, sym.st_name);
-		if (!text || strcmp(text, name))
+	if (!symbols || !names || !symbols->d_buf || !names->d_buf)
+		return -ENOENT;
+	for (size_t at = 0; at + sizeof(sym) <= symbols->d_size; at += sizeof(sym)) {
+		memcpy(&sym, (const uint8_t *)symbols->d_buf + at, sizeof(sym));
+		if (sym.st_shndx == SHN_UNDEF || sym.st_name >= names->d_size ||
+		    len > names->d_size - sym.st_name ||
+		    memcmp((const char *)names->d_buf + sym.st_name, name, len) != 0)
 			continue;
 		*ret_addr = sym.st_value;
 		*ret_size = sym.st_size;

@@ -6,6 +6,7 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <string.h>
 
 #include "core/base/util.h"
 
@@ -94,6 +95,49 @@ unsigned layout_apply_dwarf(struct go_layout *layout, const struct dwarf_facts *
 	changed += layout->g_size != facts->g_size;
 	layout->g_size = facts->g_size;
 	return changed;
+}
+
+/* lock cmpxchg %r32, disp32(%r64): the only one in the function since 1.17. */
+static bool agrees_amd64(uint32_t offset, const uint8_t *code, size_t size)
+{
+	uint32_t disp;
+
+	for (size_t i = 0; i + 9 <= size; i++) {
+		size_t op = i + 1;
+
+		if (code[i] != 0xf0)
+			continue;
+		if ((code[op] & 0xf0) == 0x40) /* REX */
+			op++;
+		if (code[op] != 0x0f || code[op + 1] != 0xb1 || code[op + 2] >> 6 != 2 ||
+		    op + 7 > size)
+			continue;
+		memcpy(&disp, code + op + 3, sizeof(disp));
+		if (disp == offset)
+			return true;
+	}
+	return false;
+}
+
+/* add xd, xn, #offset makes the address for the compare-and-swap. */
+static bool agrees_arm64(uint32_t offset, const uint8_t *code, size_t size)
+{
+	uint32_t word;
+
+	for (size_t i = 0; i + 4 <= size; i += 4) {
+		memcpy(&word, code + i, sizeof(word));
+		if ((word & 0xffc00000) == 0x91000000 && (word >> 10 & 0xfff) == offset)
+			return true;
+	}
+	return false;
+}
+
+bool layout_agrees_with_code(const struct go_layout *layout, uint16_t machine, const uint8_t *code,
+			     size_t size)
+{
+	if (machine == EM_X86_64)
+		return agrees_amd64(layout->g_atomicstatus, code, size);
+	return agrees_arm64(layout->g_atomicstatus, code, size);
 }
 
 const char *layout_not_covered(unsigned minor)

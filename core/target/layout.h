@@ -12,6 +12,12 @@
 int layout_of_release(unsigned minor, uint16_t machine, struct go_layout *ret);
 /* Overrides what DWARF knows; the flags stay. Returns how many fields it changed. */
 unsigned layout_apply_dwarf(struct go_layout *layout, const struct dwarf_facts *facts);
+/*
+ * Does the code of runtime.casgstatus touch the status where the layout has it? For programs
+ * without DWARF, of a toolchain that may have been changed.
+ */
+bool layout_agrees_with_code(const struct go_layout *layout, uint16_t machine, const uint8_t *code,
+			     size_t size);
 /* One line for people, or "". */
 const char *layout_not_covered(unsigned minor);
 

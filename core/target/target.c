@@ -12,7 +12,7 @@
 #include "core/target/layout.h"
 #include "core/target/target_internal.h"
 
-/* Unpacking and reading this much DWARF takes about a tenth of a second. */
+/* Unpacking and reading this much DWARF takes about a quarter of a second. */
 #define DWARF_CHECK_MAX (64ull << 20)
 /* How many function tables to try. */
 #define CANDIDATES_MAX 16
@@ -43,7 +43,13 @@ static int read_version(struct target *t, char *why, size_t why_size)
 		return refuse_not_go(t, why, why_size);
 	if (!strcmp(t->build.compiler, "gccgo"))
 		return refuse(why, why_size, REFUSE_GCCGO);
-	if (t->build.minor && t->build.minor < LAYOUT_OLDEST)
+	if (!t->build.minor)
+		return refuse(
+			why, why_size,
+			"its Go version, \"%s\", does not say which release it belongs to: build "
+			"it with a release of Go",
+			t->build.version);
+	if (t->build.minor < LAYOUT_OLDEST)
 		return refuse(
 			why, why_size,
 			"it was built by %s; Go 1.17 is the oldest supported: rebuild it with a "
@@ -79,6 +85,7 @@ static int read_layout(struct target *t, struct moduledata_layout *md, char *why
 	if (err) {
 		snprintf(t->offsets_from, sizeof(t->offsets_from), "table go1.%u%s", t->build.minor,
 			 t->build.development ? " (a development version: not certain)" : "");
+		t->offsets_unproven = true;
 		return 0;
 	}
 	moduledata_layout_apply_dwarf(md, &facts);
@@ -97,9 +104,7 @@ static int read_layout(struct target *t, struct moduledata_layout *md, char *why
 static int read_tables(struct target *t, const struct moduledata_layout *layout, char *why,
 		       size_t why_size)
 {
-	struct go_func f;
 	struct pclntab tab;
-	int err;
 
 	for (size_t nth = 0; nth < CANDIDATES_MAX && !pclntab_find(t->img, nth, &tab); nth++) {
 		if (tab.format == PCLNTAB_OLD || moduledata_find(t->img, &tab, layout, &t->module))
@@ -113,15 +118,52 @@ static int read_tables(struct target *t, const struct moduledata_layout *layout,
 			.types = t->module.types,
 			.etypes = t->module.etypes,
 		};
-		err = target_index_names(t);
-		if (err)
-			return err;
-		if (target_func_by_name(t, "runtime.casgstatus", &f) ||
-		    target_func_by_name(t, "runtime.newproc1", &f))
-			return refuse_not_go(t, why, why_size);
-		return 0;
+		return target_index_names(t);
 	}
 	return refuse_not_go(t, why, why_size);
+}
+
+/* The parts fit together: names, symbol table, version and code. */
+static int check_tables(struct target *t, char *why, size_t why_size)
+{
+	const enum pclntab_format format = t->build.minor >= 20   ? PCLNTAB_120
+					   : t->build.minor >= 18 ? PCLNTAB_118
+								  : PCLNTAB_116;
+	struct go_func cas, f;
+	uint64_t addr, size;
+	const uint8_t *code;
+
+	if (target_func_by_name(t, "runtime.casgstatus", &cas) ||
+	    target_func_by_name(t, "runtime.newproc1", &f))
+		return refuse_not_go(t, why, why_size);
+	if (t->tab.format != format && !t->build.development)
+		return refuse(
+			why, why_size,
+			"it says that %s built it, but its function table is of another release: "
+			"use the build as the go command made it",
+			t->build.version);
+	/* BOLT and the like move the code and leave Go's own table as it was. */
+	if (!image_symbol(t->img, cas.name, &addr, &size) && addr != cas.entry)
+		return refuse(
+			why, why_size,
+			"its symbol table and its Go function table disagree (%s at %#llx or "
+			"%#llx), "
+			"as after BOLT or another rewriting tool: use the build as the go command "
+			"made it",
+			cas.name, (unsigned long long)addr, (unsigned long long)cas.entry);
+	if (!t->offsets_unproven)
+		return 0;
+	code = image_at(t->img, cas.entry, cas.end - cas.entry);
+	if (!code ||
+	    !layout_agrees_with_code(&t->layout, image_machine(t->img), code, cas.end - cas.entry))
+		return refuse(
+			why, why_size,
+			"it says that %s built it, but its code keeps a goroutine's state "
+			"elsewhere "
+			"than that release does: use a release of Go, or build it with DWARF (no "
+			"-ldflags=-w)",
+			t->build.version);
+	return 0;
 }
 
 int target_open_why(const char *path, struct target **ret, char *why, size_t why_size)
@@ -146,6 +188,8 @@ int target_open_why(const char *path, struct target **ret, char *why, size_t why
 	err = read_layout(t, &md, why, why_size);
 	if (!err)
 		err = read_tables(t, &md, why, why_size);
+	if (!err)
+		err = check_tables(t, why, why_size);
 	if (err)
 		goto fail;
 	*ret = t;
