@@ -47,9 +47,19 @@ static bool is_live(const struct goroutine *g)
 	return !(g->flags & GOROUTINE_EXITED);
 }
 
+/* As a state, one past the last: goroutines of which it is not known. */
+#define STATE_UNKNOWN GSTATES
+
 static uint64_t state_of(const struct goroutine *g)
 {
-	return is_live(g) ? g->state : GSTATE_DEAD;
+	if (!is_live(g))
+		return GSTATE_DEAD;
+	return g->flags & GOROUTINE_STATE_UNKNOWN ? STATE_UNKNOWN : g->state;
+}
+
+static const char *state_name(unsigned state)
+{
+	return state == STATE_UNKNOWN ? "unknown" : gstate_name(state);
 }
 
 /* Does goroutine g belong in folder `dir`? */
@@ -57,9 +67,9 @@ static bool belongs(const struct goroutine *g, struct node_id dir)
 {
 	switch (dir.row) {
 	case ROW_STATE:
-		return state_of(g) == dir.key && !(g->flags & GOROUTINE_STATE_UNKNOWN);
+		return state_of(g) == dir.key;
 	case ROW_WAIT:
-		return is_live(g) && g->state == GSTATE_WAITING && g->reason_id == dir.key;
+		return state_of(g) == GSTATE_WAITING && g->reason_id == dir.key;
 	case ROW_FUNC:
 		return is_live(g) && g->start_func_id == dir.key;
 	default:
@@ -111,13 +121,13 @@ static bool state_shown(unsigned state)
 {
 	return state == GSTATE_RUNNABLE || state == GSTATE_RUNNING || state == GSTATE_SYSCALL ||
 	       state == GSTATE_WAITING || state == GSTATE_PREEMPTED || state == GSTATE_LEAKED ||
-	       state == GSTATE_DEAD;
+	       state == GSTATE_DEAD || state == STATE_UNKNOWN;
 }
 
 static int find_state(struct fs *fs, struct node_id dir, const char *name, struct node_id *ret)
 {
-	for (unsigned state = 0; state < GSTATES; state++) {
-		if (gstate_name(state) && !strcmp(gstate_name(state), name)) {
+	for (unsigned state = 0; state <= STATE_UNKNOWN; state++) {
+		if (state_name(state) && !strcmp(state_name(state), name)) {
 			*ret = (struct node_id){ROW_STATE, dir.tree, state};
 			return 0;
 		}
@@ -127,10 +137,10 @@ static int find_state(struct fs *fs, struct node_id dir, const char *name, struc
 
 static int list_states(struct fs *fs, struct node_id dir, struct dirlist *list)
 {
-	for (unsigned state = 0; state < GSTATES; state++) {
+	for (unsigned state = 0; state <= STATE_UNKNOWN; state++) {
 		if (state_shown(state))
 			dirlist_add(list, state, (struct node_id){ROW_STATE, dir.tree, state},
-				    gstate_name(state));
+				    state_name(state));
 	}
 	return 0;
 }

@@ -39,7 +39,7 @@ static void to_our_log(enum fuse_log_level level, const char *fmt, va_list ap)
 	while (len > 0 && len < (int)sizeof(text) && text[len - 1] == '\n')
 		text[--len] = '\0';
 	/* What matters is said by fs_mount() and fs_run(), with the mount point. */
-	log_write(level <= FUSE_LOG_ERR ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "%s", text);
+	log_debug("%s", text);
 }
 
 static int init(struct fs *fs)
@@ -87,6 +87,7 @@ int fs_new(const struct fs_config *config, struct fs **ret)
 	fs->uid = geteuid();
 	fs->gid = getegid();
 	fs->mount_time_ns = clock_ns(CLOCK_REALTIME);
+	pthread_mutex_init(&fs->handles_lock, NULL);
 	pthread_mutex_init(&fs->control_lock, NULL);
 	pthread_mutex_init(&fs->sessions_lock, NULL);
 	fs->stop_fd = -1;
@@ -110,6 +111,8 @@ void fs_free(struct fs *fs)
 	/* They may still answer requests, so before the session goes. */
 	workers_free(fs->slow);
 	workers_free(fs->quick);
+	while (fs->handles)
+		handle_free(fs, fs->handles);
 	pipes_free(fs->pipes);
 	if (fs->session)
 		fuse_session_destroy(fs->session);
@@ -124,6 +127,7 @@ void fs_free(struct fs *fs)
 	free(fs->options);
 	if (fs->stop_fd >= 0)
 		close(fs->stop_fd);
+	pthread_mutex_destroy(&fs->handles_lock);
 	pthread_mutex_destroy(&fs->control_lock);
 	pthread_mutex_destroy(&fs->sessions_lock);
 	free(fs);
@@ -216,7 +220,7 @@ int fs_mount(struct fs *fs)
 				 "/dev/fuse open to you, and the folder yours?",
 				 where);
 	if (err == -EIO)
-		return log_error(err, "%s: the mount was refused (-log-level info says more)",
+		return log_error(err, "%s: the mount was refused (-log-level debug says more)",
 				 where);
 	if (err)
 		return err;
@@ -268,10 +272,14 @@ int fs_run(struct fs *fs)
 		if (fds[0].revents & (POLLERR | POLLHUP))
 			break; /* unmounted from outside */
 	}
-	/* Those who wait get the end of the file, and a turn to close it. */
 	pipes_end(fs->pipes);
-	if (!err)
+	/* Those who waited have the end of the file now; a moment for them to close it. */
+	for (int turn = 0; !err && turn < 20 && !fuse_session_exited(fs->session); turn++) {
 		err = serve_pending(fs, &buf);
+		if (!pipes_open(fs->pipes))
+			break;
+		poll(fds, 1, 10);
+	}
 	free(buf.mem);
 	fuse_session_unmount(fs->session);
 	fs->mounted = false;

@@ -38,6 +38,8 @@ struct fs {
 	struct workers *quick;        /* renderings of milliseconds */
 	struct workers *slow;         /* the target's memory, disks */
 	pthread_mutex_t control_lock; /* one command at a time */
+	pthread_mutex_t handles_lock;
+	struct handle *handles; /* all; what is still open at the end is freed with us */
 	pthread_mutex_t sessions_lock;
 	char **session_ids; /* by key; protected by sessions_lock, entries never change */
 	size_t n_session_ids;
@@ -45,6 +47,7 @@ struct fs {
 
 /* What an open file or folder is; fi->fh. */
 struct handle {
+	struct handle *next, *prev; /* in fs->handles; protected by fs->handles_lock */
 	struct node_id id;
 	uint64_t ino;
 	pthread_mutex_t lock;        /* reads of one handle may run in two threads */
@@ -108,7 +111,7 @@ int handle_open(struct fs *fs, struct node_id id, struct fuse_file_info *fi);
 int handle_read(struct fs *fs, struct handle *h, uint64_t off, size_t size, struct buf *out);
 int handle_write(struct fs *fs, struct handle *h, const char *data, size_t size);
 void handle_free(struct fs *fs, struct handle *h);
-struct handle *handle_new(struct node_id id);
+struct handle *handle_new(struct fs *fs, struct node_id id);
 
 /* --- pipe.c: readers that wait ---------------------------------------------------------- */
 
@@ -121,6 +124,8 @@ void pipe_read(struct pipes *p, struct pipe_reader *r, fuse_req_t req, size_t si
 void pipe_poll(struct pipes *p, struct pipe_reader *r, fuse_req_t req, struct fuse_pollhandle *ph);
 /* Answers whoever waits with the end of the file; from now on every read is answered so. */
 void pipes_end(struct pipes *p);
+/* Is one open? */
+bool pipes_open(struct pipes *p);
 
 /* --- ops.c, mount.c -------------------------------------------------------------------- */
 

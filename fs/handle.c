@@ -10,7 +10,7 @@
 
 #define COMMAND_MAX 4096 /* bytes written to a control file at once */
 
-struct handle *handle_new(struct node_id id)
+struct handle *handle_new(struct fs *fs, struct node_id id)
 {
 	struct handle *h = calloc(1, sizeof(*h));
 
@@ -19,6 +19,12 @@ struct handle *handle_new(struct node_id id)
 	h->id = id;
 	h->ino = node_ino(id);
 	pthread_mutex_init(&h->lock, NULL);
+	pthread_mutex_lock(&fs->handles_lock);
+	h->next = fs->handles;
+	if (h->next)
+		h->next->prev = h;
+	fs->handles = h;
+	pthread_mutex_unlock(&fs->handles_lock);
 	return h;
 }
 
@@ -28,6 +34,14 @@ void handle_free(struct fs *fs, struct handle *h)
 
 	if (!h)
 		return;
+	pthread_mutex_lock(&fs->handles_lock);
+	if (h->next)
+		h->next->prev = h->prev;
+	if (h->prev)
+		h->prev->next = h->next;
+	else
+		fs->handles = h->next;
+	pthread_mutex_unlock(&fs->handles_lock);
 	if (h->snap)
 		snaps_closed(fs->snaps, h->ino, h->snap);
 	if (h->log)
@@ -98,7 +112,7 @@ int handle_open(struct fs *fs, struct node_id id, struct fuse_file_info *fi)
 	/* The permissions do not stop root; there is nothing here to write to. */
 	if ((fi->flags & O_ACCMODE) != O_RDONLY && !nodes[id.row].control)
 		return -EACCES;
-	h = handle_new(id);
+	h = handle_new(fs, id);
 	if (!h)
 		return -ENOMEM;
 	err = open_kind(fs, h);
@@ -107,6 +121,7 @@ int handle_open(struct fs *fs, struct node_id id, struct fuse_file_info *fi)
 		return err;
 	}
 	fi->direct_io = 1;
+	fi->noflush = 1; /* a close has nothing to tell us */
 	fi->nonseekable = nodes[id.row].kind == NODE_PIPE;
 	fi->fh = (uint64_t)(uintptr_t)h;
 	return 0;

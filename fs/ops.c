@@ -93,7 +93,7 @@ static int reply_read(const struct request *r)
 
 static int reply_opendir(struct request *r)
 {
-	struct handle *h = handle_new(r->id);
+	struct handle *h = handle_new(r->fs, r->id);
 	int err;
 
 	if (!h)

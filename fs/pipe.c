@@ -417,6 +417,16 @@ void pipe_poll(struct pipes *p, struct pipe_reader *r, fuse_req_t req, struct fu
 	fuse_reply_poll(req, events);
 }
 
+bool pipes_open(struct pipes *p)
+{
+	bool open;
+
+	pthread_mutex_lock(&p->lock);
+	open = p->readers;
+	pthread_mutex_unlock(&p->lock);
+	return open;
+}
+
 void pipes_end(struct pipes *p)
 {
 	pthread_mutex_lock(&p->lock);

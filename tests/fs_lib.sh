@@ -7,7 +7,7 @@ MNT=$T/mnt
 demo_start() {
 	[ -x "$FS_DEMO" ] || skip "$FS_DEMO is not built"
 	[ -c /dev/fuse ] || skip "no /dev/fuse"
-	mkdir -p "$MNT"
+	mkdir -p "$MNT" 2>/dev/null # it may be a dead mount
 	rm -f "$T/commands"
 	mkfifo "$T/commands"
 	exec 7<>"$T/commands"

@@ -49,4 +49,7 @@ wait_for() {
 # expect WHAT ACTUAL WANTED
 expect() { [ "$2" = "$3" ] || fail "$1: got '$2', wanted '$3'"; }
 
+# end PID...: ends what may have ended.
+end() { kill "$@" 2>/dev/null || true; }
+
 gone() { ! kill -0 "$1" 2>/dev/null; }

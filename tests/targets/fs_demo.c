@@ -130,46 +130,36 @@ static uint32_t name(struct demo *d, const char *text)
 	return names_intern(d->names, text, strlen(text));
 }
 
-static void change(struct demo *d, uint64_t goid, unsigned from, unsigned to, const char *reason)
-{
-	struct event ev = {
-		.time_ns = monotonic_ns(),
-		.target = goid,
-		.type = EVENT_CASGSTATUS,
-		.from = (uint8_t)from,
-		.to = (uint8_t)to,
-		.string_id = reason ? name(d, reason) : 0,
-		.flags = EVENT_HIDDEN, /* the numbered events are the only ones in the feed */
-	};
-
-	model_apply(d->model, &ev, 1);
-}
-
+/* Not in the feed, where the numbered events are the only ones: what a look at the target's memory
+ * would say. */
 static void add_goroutine(struct demo *d)
 {
 	static const char *const funcs[] = {"main.worker", "net/http.(*conn).serve",
 					    "github.com/x/y.(*Pool[...]).run", "main.main.func1"};
 	static const char *const reasons[] = {"chan receive", "select", "sleep", "IO wait"};
 	uint64_t goid = d->next_goid++;
-	struct event ev = {
-		.time_ns = monotonic_ns(),
-		.goid = goid > 1 ? 1 : 0,
-		.target = goid,
-		.type = EVENT_NEWGOROUTINE,
-		.string_id = name(d, funcs[goid % ARRAY_SIZE(funcs)]),
-		.flags = EVENT_HIDDEN,
+	struct goroutine_seen seen = {
+		.goid = goid,
+		.parent = goid > 1 ? 1 : 0,
+		.start_func_id = name(d, funcs[goid % ARRAY_SIZE(funcs)]),
+		.reason_id = name(d, reasons[goid % ARRAY_SIZE(reasons)]),
+		.state = GSTATE_WAITING,
 	};
 
-	model_apply(d->model, &ev, 1);
-	change(d, goid, GSTATE_RUNNABLE, GSTATE_RUNNING, NULL);
-	change(d, goid, GSTATE_RUNNING, GSTATE_WAITING, reasons[goid % ARRAY_SIZE(reasons)]);
+	model_heal(d->model, 0, &seen, 1, monotonic_ns(), false);
 }
 
 static void end_goroutine(struct demo *d, uint64_t goid)
 {
-	change(d, goid, GSTATE_WAITING, GSTATE_RUNNABLE, NULL);
-	change(d, goid, GSTATE_RUNNABLE, GSTATE_RUNNING, NULL);
-	change(d, goid, GSTATE_RUNNING, GSTATE_DEAD, NULL);
+	struct event ev = {
+		.time_ns = monotonic_ns(),
+		.goid = goid,
+		.target = goid,
+		.type = EVENT_GOEXIT,
+		.flags = EVENT_HIDDEN,
+	};
+
+	model_apply(d->model, &ev, 1);
 }
 
 static void add_events(struct demo *d, uint64_t n)

@@ -1,0 +1,26 @@
+#!/bin/bash
+# less and watch on a terminal: paging, G, following with F.
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../fs_lib.sh"
+need_root
+need tmux less watch
+demo_start -g 3
+demo events 300
+TMUX_SOCKET=$T/tmux
+t() { env -u TMUX tmux -S "$TMUX_SOCKET" "$@"; }
+stop_tmux() { t kill-server 2>/dev/null; }
+on_exit stop_tmux
+screen() { t capture-pane -p -t s:"$1"; }
+shows() { screen "$1" | grep -q "$2"; }
+t -f /dev/null new-session -d -s s -n less -x 150 -y 30 "LESS= less '$MNT/events'" || skip "tmux does not start"
+wait_for 5 shows less "size=0 " || fail "less shows nothing"
+t send-keys -t s:less G
+wait_for 5 shows less "size=299 " || fail "less G"
+t send-keys -t s:less g
+wait_for 5 shows less "size=0 " || fail "less g"
+t send-keys -t s:less F
+wait_for 5 shows less "size=299 " || fail "less F"
+demo events 5
+wait_for 5 shows less "size=304 " || fail "less F does not follow"
+t new-window -d -t s -n watch "watch -n 0.2 cat '$MNT/stats'"
+wait_for 5 shows watch "Every 0.2" || fail "watch"

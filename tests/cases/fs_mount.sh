@@ -1,0 +1,75 @@
+#!/bin/bash
+# Mounting and unmounting: errors that say what is wrong, crashes, other users, busy mounts.
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../fs_lib.sh"
+need_root
+need fusermount3 setpriv
+[ -x "$FS_DEMO" ] || skip "not built"
+refused() { # TEXT ARG...
+	local text=$1 out
+	shift
+	out=$(timeout 10 "$FS_DEMO" "$@" </dev/null 2>&1) && fail "mounted: $*"
+	[ "$(printf '%s\n' "$out" | wc -l)" = 1 ] || fail "more than a line: $out"
+	case $out in *"$text"*) ;; *) fail "$*: $out" ;; esac
+}
+mkdir "$T/full" && touch "$T/full/x" "$T/file"
+refused "no such folder" "$T/nothing"
+refused "not a folder" "$T/file"
+refused "not empty" "$T/full"
+mkdir "$T/opts" && refused "not understood" -o nonsense_option "$T/opts"
+
+demo_start -g 2
+refused "another xgotopfs" "$MNT"
+findmnt -n -o FSTYPE "$MNT" | grep -q fuse.xgotopfs || fail "type"
+
+# Another user: not unless allow_other.
+out=$(setpriv --reuid 65534 --regid 65534 --clear-groups ls "$MNT" 2>&1) && fail "another user sees it"
+case $out in *"Permission denied"*) ;; *) fail "another user: $out" ;; esac
+
+# A mount that is in use: busy for fusermount3 -u; SIGTERM unmounts all the same, and a reader that
+# waits gets the end of the file.
+cat "$MNT/events_pipe" >"$T/pipe" 2>"$T/pipe.err" &
+CAT=$!
+opened() { ls -l /proc/$CAT/fd 2>/dev/null | grep -q events_pipe; }
+wait_for 5 opened || fail "not opened"
+fusermount3 -u "$MNT" 2>/dev/null && fail "unmounted although in use"
+demo_stop
+mountpoint -q "$MNT" && fail "still mounted after SIGTERM"
+wait_for 5 gone $CAT || fail "the reader waits on"
+wait $CAT || fail "the reader failed: $(cat "$T/pipe.err")"
+
+# Unmounted from outside: it ends, with success.
+demo_start -g 2
+exec 4<"$MNT/README"
+fusermount3 -u -z "$MNT" || fail "lazy unmount"
+read -r _ <&4 || fail "an open file of a lazily unmounted mount"
+exec 4<&-
+wait_for 5 gone "$DEMO" || fail "it does not end when unmounted"
+wait "$DEMO" || fail "an unmount from outside is not an error: $(cat "$T/log")"
+
+# A crash without auto_unmount leaves a dead mount; the next run removes it.
+demo_start -g 2 -o noauto_unmount
+kill -9 "$DEMO"
+wait_for 5 gone "$DEMO"
+wait "$DEMO" 2>/dev/null
+out=$(ls "$MNT" 2>&1) && fail "not dead"
+case $out in *"not connected"*) ;; *) fail "dead: $out" ;; esac
+demo_start -g 2
+grep -q "removed the mount" "$T/log" || fail "it does not say so: $(cat "$T/log")"
+: >"$T/log"
+[ -e "$MNT/goroutines/2" ] || fail "not mounted again"
+
+# With auto_unmount (the default) a crash leaves nothing.
+kill -9 "$DEMO"
+unmounted() { ! mountpoint -q "$MNT" && ls "$MNT" >/dev/null 2>&1; }
+wait_for 5 unmounted || fail "auto_unmount"
+wait "$DEMO" 2>/dev/null
+DEMO=
+
+# allow_other: others read what they may, and no more.
+demo_start -g 2 -o allow_other
+chmod 755 "$T"
+setpriv --reuid 65534 --regid 65534 --clear-groups cat "$MNT/README" >/dev/null || fail "allow_other"
+out=$(setpriv --reuid 65534 --regid 65534 --clear-groups sh -c "echo 1 >$MNT/control/pause" 2>&1) &&
+	fail "another user could write a control"
+case $out in *"ermission denied"*) ;; *) fail "another user writes: $out" ;; esac

@@ -1,0 +1,38 @@
+#!/bin/bash
+# What takes long holds nobody else up: stacks of a slow target, the first look at a large feed.
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../fs_lib.sh"
+need_root
+need python3
+demo_start -g 100 -slow-stacks 2000
+demo events 1000000
+cat >"$T/slow.py" <<'PY'
+import os, sys, threading, time
+mnt = sys.argv[1]
+worst = 0
+stop = False
+def look():
+    global worst
+    while not stop:
+        t = time.monotonic()
+        open(mnt + "/stats").read()
+        os.stat(mnt + "/goroutines/7")
+        worst = max(worst, time.monotonic() - t)
+        time.sleep(0.005)
+def timed(f):
+    t = time.monotonic(); f(); return time.monotonic() - t
+looker = threading.Thread(target=look); looker.start()
+slow = threading.Thread(target=lambda: open(mnt + "/stacks").read()); slow.start()
+first = timed(lambda: os.stat(mnt + "/events"))
+again = timed(lambda: os.stat(mnt + "/events"))
+size = os.stat(mnt + "/events").st_size
+during = worst
+slow.join()
+cat = timed(lambda: os.system("cat %s/events >/dev/null" % mnt))
+stop = True; looker.join()
+print("first stat of 1,000,000 events %.3f s, again %.4f s; cat of %.0f MB %.2f s; others waited at most %.3f s"
+      % (first, again, size / 1e6, cat, worst), file=sys.stderr)
+assert first < 5 and again < 0.1 and worst < 1.5, (first, again, worst)
+PY
+timeout 60 python3 "$T/slow.py" "$MNT" || fail "slow"
+expect "all events" "$(wc -l <"$MNT/events")" 1000000
