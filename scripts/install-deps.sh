@@ -6,12 +6,11 @@ set -eu
 
 what=${1:-build}
 
-build="gcc clang llvm bpftool meson ninja-build pkg-config libc6-dev
+build="ca-certificates gcc clang llvm bpftool meson ninja-build pkg-config libc6-dev
 	libbpf-dev libelf-dev libdw-dev libfuse3-dev fuse3 libinih-dev
 	libprotobuf-c-dev protobuf-c-compiler libwebsockets-dev libjansson-dev
-	libzydis-dev libcmocka-dev"
-# ca-certificates: the Go module proxy and, for newer toolchains, its checksum database.
-demo="ca-certificates procps"
+	libzydis-dev libcmocka-dev zlib1g-dev python3"
+demo="procps"
 tests="rclone busybox less rsync curl jq"
 
 case $what in
@@ -24,6 +23,9 @@ test) packages="$build $demo $tests" ;;
 	;;
 esac
 
+# The web UI is built with them; from wherever they come.
+command -v node >/dev/null 2>&1 || packages="$packages nodejs"
+command -v npm >/dev/null 2>&1 || packages="$packages npm"
 # Any Go from 1.17 on builds the demo and bootstraps the others (scripts/go.sh).
 if [ "$what" != build ] && ! command -v go >/dev/null 2>&1; then
 	packages="$packages golang-go"

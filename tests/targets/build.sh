@@ -2,7 +2,7 @@
 # Builds a sample Go program and prints the path of the result:
 #     build.sh VERSION MODE PROGRAM
 # VERSION  local, or a release: 1.17, 1.22.12. A release without a patch number is the newest known
-#          here. The go command fetches it (GOTOOLCHAIN).
+#          here; scripts/go.sh fetches it.
 # MODE     words joined by "-": plain, stripped, pie, cgo, trimpath, race, noswissmap, nodwarf,
 #          arm64 (pure Go only): cgo-pie-stripped, pie-arm64.
 # PROGRAM  a folder beside this script.
@@ -15,9 +15,10 @@ here=$(cd "$(dirname "$0")" && pwd)
 version=$1 mode=$2 program=$3
 [ -f "$here/$program/go.mod" ] || { echo "$0: no program $program in $here" >&2; exit 2; }
 
+scripts=$here/../../scripts
 case $version in
-local) version=$(GOTOOLCHAIN=local go env GOVERSION); version=${version#go}; version=${version%% *}
-	toolchain=local ;;
+local) go=$("$scripts/go.sh"); version=$(GOTOOLCHAIN=local "$go" env GOVERSION)
+	version=${version#go}; version=${version%% *} ;;
 1.17) version=1.17.13 ;;
 1.18) version=1.18.10 ;;
 1.19) version=1.19.13 ;;
@@ -61,14 +62,15 @@ if [ -f "$out" ] && [ -z "$(find "$here/$program" "$here/build.sh" -type f -newe
 	readlink -f "$out"
 	exit 0
 fi
+[ -n "${go:-}" ] || go=$("$scripts/go.sh" "$version")
 goflags=-buildvcs=false
 [ "$minor" -lt 18 ] && goflags=-mod=mod # not empty: that would mean "as in go env -w"
 # Go 1.19's package index does not work when the toolchain itself is in the module cache.
 godebug=
 [ "$minor" -eq 19 ] && godebug=goindex=0
 cd "$here/$program"
-env GODEBUG=$godebug GOTOOLCHAIN="${toolchain:-go$version}" GOFLAGS="$goflags" GO111MODULE=on GOWORK=off \
+env GODEBUG=$godebug GOTOOLCHAIN=local GOFLAGS="$goflags" GO111MODULE=on GOWORK=off \
 	GOOS=linux GOARCH="$arch" CGO_ENABLED="$cgo" GOEXPERIMENT="$experiment" \
-	go build $flags -ldflags="$ldflags" -o "$out.new" . >&2
+	"$go" build $flags -ldflags="$ldflags" -o "$out.new" . >&2
 mv "$out.new" "$out"
 readlink -f "$out"

@@ -1,0 +1,63 @@
+#!/bin/bash
+# The include rules: which folder may include which. Every include of our own names its folder.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+bad=0
+
+complain() {
+	echo "$1"
+	bad=1
+}
+
+# allowed FOLDER PATTERN...: its C files include of our own only what matches one of the patterns
+# (extended regular expressions over the path in the quotes).
+allowed() {
+	local folder=$1 pattern line
+	shift
+	pattern=$(IFS='|'; echo "^($*)$")
+	while IFS= read -r line; do
+		local path=${line#*\"}
+		path=${path%%\"*}
+		[[ $path =~ $pattern ]] || complain "${line%%:*} may not include \"$path\""
+	done < <(grep -rEHs --include='*.[ch]' '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' "$folder")
+}
+
+B='core/base/.*' M='core/model/.*' T='core/target/.*' V='core/view/.*'
+allowed core/base 'core/base/.*'
+allowed core/target "$T" "$B"
+allowed core/model "$M" "$B"
+allowed core/capture 'core/capture/.*' "$B" "$T" 'bpf/abi\.h' 'core/model/event\.h' 'core/model/names\.h' \
+	'core/model/control\.h' '[a-z_]*\.skel\.h'
+allowed core/view "$V" "$B" "$M"
+allowed core/session 'core/session/.*' "$B" "$M" 'proto/.*' '[a-z_]*\.pb-c\.h'
+allowed core/pyramid 'core/pyramid/.*' "$B" "$M"
+allowed fs 'fs/.*' "$B" "$M" "$V"
+allowed web 'web/.*' "$B" "$M" "$V" 'core/session/.*' 'core/pyramid/.*' 'proto/.*' '[a-z_]*\.pb-c\.h'
+allowed bpf 'abi\.h' 'goabi\.bpf\.h' 'bpf/.*'
+allowed app 'app/.*' 'core/.*' 'fs/fs\.h' 'web/web\.h'
+
+# only LIBRARY-HEADERS FOLDERS WHY
+only() {
+	local found
+	found=$(grep -rlE --include='*.[ch]' "^[[:space:]]*#[[:space:]]*include[[:space:]]*[<\"]($1)" \
+		app bpf core fs proto web xgotopfs.c | grep -vE "^($2)")
+	[ -z "$found" ] || complain "$3: $found"
+}
+only 'bpf/' 'bpf/|core/capture/|app/version\.c' 'libbpf is for core/capture'
+only 'fuse' 'fs/|app/version\.c' 'libfuse is for fs'
+only 'libwebsockets' 'web/|app/version\.c' 'libwebsockets is for web'
+only 'libelf|gelf|elfutils|dwarf' 'core/target/|app/version\.c' 'libelf and libdw are for core/target'
+only 'Zydis' 'core/target/|app/version\.c' 'Zydis is for core/target'
+only 'ini\.h' 'core/base/' 'inih is for core/base'
+
+# A wire record is the business of two.
+found=$(grep -rlE --include='*.[ch]' '"bpf/abi\.h"' app core fs web xgotopfs.c | grep -v '^core/capture/')
+[ -z "$found" ] || complain "bpf/abi.h is for core/capture: $found"
+
+# No header without its guard, no room that calls exit() behind the composition root's back.
+for header in $(find app core fs web -name '*.h'); do
+	grep -q '^#ifndef XGOTOPFS_' "$header" || complain "$header has no include guard"
+done
+found=$(grep -rnE --include='*.c' '(^|[^_a-z])(exit|abort)\(' core fs web)
+[ -z "$found" ] || complain "only the composition root ends the process: $found"
+exit $bad

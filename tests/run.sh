@@ -1,0 +1,175 @@
+#!/bin/bash
+# All tests, from a fresh clone: installs what is missing, builds with gcc, with clang (warnings are
+# errors) and with gcc's address and undefined-behaviour sanitizers, runs the unit tests, the check
+# of the include rules, and every script in tests/cases (found by being there) against the plain and
+# the sanitized build. Ends with "N passed, N failed".
+# Usage: tests/run.sh [PATTERN]...      only the tests whose names match one of the shell patterns
+#
+# In a case's first lines:  # timeout: SECONDS   (default 120)
+#                           # sanitized: no      (not run against the sanitized build)
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+passed=0 failed=0 skipped=0
+patterns=("$@")
+TMP=$(mktemp -d "${TMPDIR:-/tmp}/xgotopfs-tests.XXXXXX") || exit 1
+current=
+
+# Whatever ends this script ends the running case, whose own trap cleans up after it.
+cleanup() {
+	trap '' INT TERM HUP
+	if [ -n "$current" ]; then
+		kill -TERM -- "-$current" 2>/dev/null
+		for _ in $(seq 100); do kill -0 -- "-$current" 2>/dev/null || break; sleep 0.1; done
+		kill -KILL -- "-$current" 2>/dev/null
+	fi
+	awk -v tmp="$TMP/" 'index($2, tmp) == 1 { print $2 }' /proc/mounts | sort -r | while read -r mnt; do
+		fusermount3 -u -z "$mnt" 2>/dev/null || umount -l "$mnt"
+	done
+	rm -rf --one-file-system "$TMP"
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+wanted() {
+	[ ${#patterns[@]} -gt 0 ] || return 0
+	local pattern
+	# shellcheck disable=SC2053
+	for pattern in "${patterns[@]}"; do [[ $1 == $pattern ]] && return 0; done
+	return 1
+}
+
+# report NAME STATUS SECONDS LOG
+report() {
+	case $2 in
+	0)
+		passed=$((passed + 1))
+		echo "PASS $1 ($3 s)"
+		;;
+	77)
+		skipped=$((skipped + 1))
+		echo "SKIP $1: $(grep -h '^SKIP' "$4" | tail -n 1 | sed 's/^SKIP:* *//')"
+		;;
+	*)
+		failed=$((failed + 1))
+		echo "FAIL $1 (status $2, $3 s)"
+		tail -n 60 "$4" | sed 's/^/    /'
+		;;
+	esac
+}
+
+# limited SECONDS LOG COMMAND...: in a session of its own, so that nothing of it can stay behind;
+# ends with us, even when we are killed.
+limited() {
+	local limit=$1 log=$2 status
+	shift 2
+	setsid setpriv --pdeathsig TERM timeout -k 15 "$limit" "$@" >"$log" 2>&1 </dev/null &
+	current=$!
+	wait "$current"
+	status=$?
+	kill -KILL -- "-$current" 2>/dev/null
+	current=
+	[ "$status" -ne 124 ] || echo "ran longer than $limit s" >>"$log"
+	return "$status"
+}
+
+run_test() {
+	local name=$1 limit=$2 start=$SECONDS status
+	shift 2
+	wanted "$name" || return 0
+	limited "$limit" "$TMP/log" "$@"
+	status=$?
+	report "$name" "$status" $((SECONDS - start)) "$TMP/log"
+	return "$status"
+}
+
+# --- builds -------------------------------------------------------------------------------------
+
+# configure_and_build FOLDER MESON-OPTION...
+configure_and_build() {
+	local dir=$1
+	shift
+	if [ -f "$dir/build.ninja" ]; then
+		meson configure "$dir" "$@" || return
+	else
+		rm -rf "$dir"
+		meson setup "$dir" "$@" || return
+	fi
+	ninja -C "$dir"
+}
+export -f configure_and_build
+
+build() {
+	local name=$1
+	shift
+	build_failed=
+	local start=$SECONDS status
+	CC=${COMPILER:-gcc} limited 900 "$TMP/log" bash -c 'configure_and_build "$@"' - "build-$name" "$@"
+	status=$?
+	report "build $name" "$status" $((SECONDS - start)) "$TMP/log"
+	[ "$status" -eq 0 ]
+}
+
+unit_tests() {
+	local name=$1 test result
+	wanted "unit*" || [ ${#patterns[@]} -eq 0 ] || return 0
+	limited 900 "$TMP/log" meson test -C "build-$name" --no-rebuild --print-errorlogs \
+		--logbase xgotopfs-unit
+	# One line a test: name, result, seconds.
+	while IFS=$'\t' read -r test result seconds; do
+		case $result in
+		OK | EXPECTEDFAIL) report "unit $test ($name)" 0 "$seconds" /dev/null ;;
+		SKIP)
+			echo "SKIP: says so" >"$TMP/skip"
+			report "unit $test ($name)" 77 "$seconds" "$TMP/skip"
+			;;
+		*) report "unit $test ($name)" "$result" "$seconds" "build-$name/meson-logs/xgotopfs-unit.txt" ;;
+		esac
+	done < <(python3 - "build-$name/meson-logs/xgotopfs-unit.json" <<'PY'
+import json, sys
+try:
+    lines = open(sys.argv[1], encoding="utf-8").read().splitlines()
+except OSError:
+    print("none could be run\tERROR\t0")
+    sys.exit()
+for line in lines:
+    test = json.loads(line)
+    print(test["name"].split(" / ")[-1], test["result"], round(test["duration"]), sep="\t")
+PY
+	)
+}
+
+header() { sed -n "1,15s/^# $2: *//p" "$1" | head -n 1; }
+
+cases() {
+	local name=$1 case limit
+	for case in tests/cases/*.sh; do
+		[ "$name" != asan ] || [ "$(header "$case" sanitized)" != no ] || continue
+		limit=$(header "$case" timeout)
+		limit=${limit:-120}
+		[ "$name" != asan ] || limit=$((limit * 3))
+		TMPDIR=$TMP XGOTOPFS_BUILD=$PWD/build-$name XGOTOPFS_SANITIZED=$([ "$name" = asan ] && echo 1) \
+			run_test "$(basename "$case" .sh) ($name)" "$limit" bash "$case"
+	done
+}
+
+# --- all of it ----------------------------------------------------------------------------------
+
+scripts/install-deps.sh test || exit 1
+export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=99
+export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1:exitcode=99
+
+run_test "include rules" 60 tests/check_layers.sh
+build gcc -Dbuildtype=debugoptimized -Dwerror=true && have_gcc=1
+COMPILER=clang build clang -Dbuildtype=debugoptimized -Dwerror=true
+build asan -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false && have_asan=1
+[ -z "${have_gcc:-}" ] || unit_tests gcc
+[ -z "${have_asan:-}" ] || unit_tests asan
+[ -z "${have_gcc:-}" ] || cases gcc
+[ -z "${have_asan:-}" ] || cases asan
+
+summary="$passed passed, $failed failed"
+[ "$skipped" -eq 0 ] || summary="$summary, $skipped skipped"
+echo "$summary"
+[ "$failed" -eq 0 ]
