@@ -31,7 +31,7 @@
 /* Where runtime.g has what go_layout does not tell; the same on amd64 and arm64 (DWARF of 1.17 to
  * 1.27). runtime.gobuf lost its field ret in 1.25; syscallbp came with 1.23. */
 struct g_fields {
-	uint32_t sched_sp, sched_pc, sched_bp, syscall_sp, syscall_pc;
+	uint32_t sched_sp, sched_pc, sched_bp, sched_lr, syscall_sp, syscall_pc;
 	uint32_t syscall_bp; /* 0: none */
 	uint32_t locked_m;
 	uint32_t size; /* bytes of a g from its start that hold all that is read */
@@ -46,6 +46,7 @@ static struct g_fields fields_of(const struct target *t)
 		.sched_sp = layout->g_sched,
 		.sched_pc = layout->g_sched + 8,
 		.sched_bp = layout->g_sched + gobuf - 8,
+		.sched_lr = layout->g_sched + gobuf - 16,
 		.syscall_sp = layout->g_sched + gobuf,
 		.syscall_pc = layout->g_sched + gobuf + 8,
 		.syscall_bp = minor >= 23 ? layout->g_sched + gobuf + 16 : 0,
@@ -93,6 +94,7 @@ static void extract(const struct target *t, const struct g_fields *f, const uint
 		.sched_pc = word(g, f->sched_pc),
 		.sched_sp = word(g, f->sched_sp),
 		.sched_bp = word(g, f->sched_bp),
+		.sched_lr = word(g, f->sched_lr),
 		.syscall_pc = word(g, f->syscall_pc),
 		.syscall_sp = word(g, f->syscall_sp),
 		.syscall_bp = f->syscall_bp ? word(g, f->syscall_bp) : 0,
@@ -342,4 +344,23 @@ int target_goroutine_again(const struct target *t, pid_t pid, uint64_t bias,
 		return -ESRCH;
 	*ret = now;
 	return 0;
+}
+
+int target_goroutine_by_id(const struct target *t, pid_t pid, uint64_t bias, uint64_t goid,
+			   struct target_goroutine *ret)
+{
+	cleanup_free_ struct target_goroutine *list = NULL;
+	size_t n;
+	int err;
+
+	err = target_goroutines(t, pid, bias, &list, &n);
+	if (err < 0)
+		return err;
+	for (size_t i = 0; i < n; i++) {
+		if (list[i].goid == goid) {
+			*ret = list[i];
+			return 0;
+		}
+	}
+	return -ESRCH;
 }

@@ -20,7 +20,7 @@ struct target_goroutine {
 				     its first run after the goroutine began to wait */
 	uint64_t m;               /* address of its thread's runtime.m; 0 none */
 	/* Where it stands when it does not run (g.sched), and where it entered a system call. */
-	uint64_t sched_pc, sched_sp, sched_bp; /* runtime addresses */
+	uint64_t sched_pc, sched_sp, sched_bp, sched_lr; /* runtime addresses */
 	uint64_t syscall_pc, syscall_sp, syscall_bp;
 	uint64_t stack_lo, stack_hi;
 };
@@ -33,6 +33,10 @@ struct target_goroutine {
  */
 int target_goroutines(const struct target *t, pid_t pid, uint64_t bias,
 		      struct target_goroutine **ret, size_t *ret_n);
+
+/* The one with this goid: reads them all. -ESRCH when there is none. */
+int target_goroutine_by_id(const struct target *t, pid_t pid, uint64_t bias, uint64_t goid,
+			   struct target_goroutine *ret);
 
 /* One of them again, by the address of its g. -ESRCH also when it is dead or another's by now. */
 int target_goroutine_again(const struct target *t, pid_t pid, uint64_t bias,

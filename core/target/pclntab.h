@@ -35,7 +35,7 @@ struct pclntab_func {
 	uint32_t index;
 	uint64_t entry, end;
 	uint64_t at; /* offset of the _func in data */
-	uint32_t name_off, pcfile, pcln, npcdata, nfuncdata, cu;
+	uint32_t name_off, pcsp, pcfile, pcln, npcdata, nfuncdata, cu;
 	uint32_t start_line; /* 0 before 1.20 */
 	uint8_t id, flag;
 };

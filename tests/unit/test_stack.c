@@ -1,0 +1,276 @@
+/*
+ * Goroutines and stacks read from a live process, against the dump that the program made of itself
+ * while everything rested (tests/targets/parked): the same goroutines, states, functions, files,
+ * lines and offsets. Arguments are not compared.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+
+#include "core/base/util.h"
+#include "core/target/goroutines_find.h"
+#include "core/target/memory.h"
+#include "core/target/stack.h"
+#include "core/target/target_internal.h"
+#include "tests/unit/sample.h"
+
+#define TEXT_MAX (1 << 20)
+
+static const char *const programs[][2] = {
+	{"local", "plain"},
+	{"local", "pie-stripped"},
+	{"1.17", "plain"},
+	{"1.17", "cgo-pie-stripped"},
+	{"1.20", "stripped"},
+	{"1.22", "cgo"},
+	{"1.24", "stripped-trimpath"},
+	{"1.27", "cgo-pie-stripped"},
+	{"1.27", "plain"},
+};
+
+struct child {
+	pid_t pid;
+	FILE *out;
+	char *text; /* what it printed before END */
+};
+
+static void child_start(struct child *child, const char *path)
+{
+	char *argv[] = {(char *)path, NULL}, *envp[] = {NULL}, line[4096];
+	posix_spawn_file_actions_t actions;
+	size_t len = 0;
+	int fds[2];
+
+	assert_int_equal(pipe(fds), 0);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_adddup2(&actions, fds[1], 1);
+	posix_spawn_file_actions_addclose(&actions, fds[0]);
+	posix_spawn_file_actions_addclose(&actions, fds[1]);
+	assert_int_equal(posix_spawn(&child->pid, path, &actions, NULL, argv, envp), 0);
+	posix_spawn_file_actions_destroy(&actions);
+	close(fds[1]);
+	child->out = fdopen(fds[0], "r");
+	child->text = calloc(1, TEXT_MAX);
+	assert_non_null(child->text);
+	while (fgets(line, sizeof(line), child->out) && strcmp(line, "END\n")) {
+		assert_true(len + strlen(line) < TEXT_MAX);
+		len += (size_t)snprintf(child->text + len, TEXT_MAX - len, "%s", line);
+	}
+	assert_true(len > 0);
+}
+
+static void child_stop(struct child *child)
+{
+	kill(child->pid, SIGKILL);
+	waitpid(child->pid, NULL, 0);
+	fclose(child->out);
+	free(child->text);
+}
+
+/* Finds "goroutine N [" at the start of a line and ends it at the blank line; NULL if not there. */
+static char *section(const char *text, uint64_t goid)
+{
+	char head[64];
+	const char *at, *end;
+
+	snprintf(head, sizeof(head), "\ngoroutine %" PRIu64 " [", goid);
+	at = strstr(text, head);
+	if (at)
+		at++;
+	else if (!strncmp(text, head + 1, strlen(head) - 1))
+		at = text;
+	if (!at)
+		return NULL;
+	end = strstr(at, "\n\n");
+	return strndup(at, end ? (size_t)(end - at) + 1 : strlen(at));
+}
+
+/* Cuts the arguments of a function line: from its last "(" on. */
+static void cut_arguments(char *line)
+{
+	char *open;
+
+	if (line[0] == '\t' || !strncmp(line, "goroutine ", 10) ||
+	    !strncmp(line, "created by ", 11))
+		return;
+	open = strrchr(line, '(');
+	if (open)
+		*open = 0;
+}
+
+static void compare(const char *theirs, const char *ours)
+{
+	cleanup_free_ char *a = strdup(theirs), *b = strdup(ours);
+	char *save_a, *save_b;
+	char *x = strtok_r(a, "\n", &save_a), *y = strtok_r(b, "\n", &save_b);
+
+	for (; x && y; x = strtok_r(NULL, "\n", &save_a), y = strtok_r(NULL, "\n", &save_b)) {
+		cut_arguments(x);
+		cut_arguments(y);
+		if (strcmp(x, y))
+			fail_msg("'%s' is not '%s' in\n%s---\n%s", y, x, ours, theirs);
+	}
+	if (x || y)
+		fail_msg("of different length:\n%s---\n%s", ours, theirs);
+}
+
+static size_t count_headers(const char *text)
+{
+	size_t n = !strncmp(text, "goroutine ", 10);
+
+	while ((text = strstr(text, "\ngoroutine "))) {
+		text++;
+		n++;
+	}
+	return n;
+}
+
+static void check_dump(const struct target *t, const struct child *child, uint64_t bias)
+{
+	struct buf out = BUF_INIT;
+	size_t compared = 0;
+
+	assert_int_equal(target_stacks(t, child->pid, bias, &out), 0);
+	for (const char *at = child->text; (at = strstr(at, "goroutine ")); at++) {
+		uint64_t goid = strtoull(at + 10, NULL, 10);
+		cleanup_free_ char *theirs = NULL, *ours = NULL;
+
+		if (at > child->text && at[-1] != '\n')
+			continue;
+		theirs = section(child->text, goid);
+		ours = section(out.data, goid);
+		assert_non_null(theirs);
+		if (!ours)
+			fail_msg("goroutine %" PRIu64 " is missing:\n%s", goid, theirs);
+		compare(theirs, ours);
+		compared++;
+	}
+	/* All of them, and nothing more than the main goroutine, which is not in its own text. */
+	assert_true(compared >= 20);
+	assert_int_equal(count_headers(out.data), compared + 1);
+	print_message("#   %zu goroutines alike\n", compared);
+	buf_free(&out);
+}
+
+static void check_list(const struct target *t, const struct child *child, uint64_t bias)
+{
+	struct target_goroutine *list, g;
+	bool main_found = false;
+	size_t n;
+
+	assert_int_equal(target_goroutines(t, child->pid, bias, &list, &n), 0);
+	for (size_t i = 0; i < n; i++) {
+		struct go_func func;
+
+		assert_int_equal(target_func_by_pc(t, list[i].start_pc, &func), 0);
+		assert_int_equal(func.entry, list[i].start_pc);
+		assert_int_equal(list[i].address % 8, 0);
+		assert_true(list[i].status >= 1 && list[i].status <= 9);
+		if (list[i].goid == 1) {
+			main_found = true;
+			assert_string_equal(func.name, "runtime.main");
+		} else if (target_go_minor(t) >= 21 && strncmp(func.name, "runtime.", 8)) {
+			assert_int_equal(list[i].parent, 1);
+		}
+	}
+	assert_true(main_found);
+	assert_int_equal(target_goroutine_by_id(t, child->pid, bias, 1, &g), 0);
+	assert_int_equal(target_goroutine_again(t, child->pid, bias, &g, &g), 0);
+	g.goid = 12345678;
+	assert_int_equal(target_goroutine_again(t, child->pid, bias, &g, &g), -ESRCH);
+	assert_int_equal(target_goroutine_by_id(t, child->pid, bias, 12345678, &g), -ESRCH);
+	free(list);
+}
+
+/* What decoding finds in a stripped binary is what the symbol table says in one that has it. */
+static void check_allgs(const struct target *t)
+{
+	struct allgs_address by_symbol, by_code;
+
+	assert_int_equal(allgs_find_in_code(t, &by_code), 0);
+	assert_int_equal(allgs_find(t, &by_symbol), 0);
+	assert_int_equal(by_code.len, by_symbol.len);
+	assert_int_equal(by_code.ptr, by_symbol.ptr);
+}
+
+static void test_parked(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(programs); i++) {
+		char path[SAMPLE_PATH_MAX];
+		struct child child = {0};
+		struct target *t;
+		uint64_t bias;
+
+		if (!sample_build(programs[i][0], programs[i][1], "parked", path))
+			continue;
+		print_message("# %s %s\n", programs[i][0], programs[i][1]);
+		child_start(&child, path);
+		assert_int_equal(target_open(path, &t), 0);
+		assert_int_equal(target_load_bias(t, child.pid, &bias), 0);
+		check_allgs(t);
+		check_list(t, &child, bias);
+		check_dump(t, &child, bias);
+		child_stop(&child);
+		{
+			struct target_goroutine *list;
+			size_t n;
+
+			assert_int_equal(target_goroutines(t, child.pid, bias, &list, &n), -ESRCH);
+		}
+		target_free(t);
+	}
+}
+
+static void test_allgs_of_other_machines(void **state)
+{
+	static const char *const versions[] = {"1.17", "1.18", "1.22", "1.27"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(versions); i++) {
+		char path[SAMPLE_PATH_MAX];
+		struct target *t;
+
+		if (!sample_build(versions[i], "arm64", "workload", path))
+			continue;
+		assert_int_equal(target_open(path, &t), 0);
+		check_allgs(t);
+		target_free(t);
+	}
+}
+
+static void test_memory(void **state)
+{
+	uint64_t values[3] = {1, 2, 3}, copy[3] = {0}, none;
+	struct memory_piece pieces[] = {
+		{.addr = (uintptr_t)&values[0], .buf = &copy[0], .size = 8},
+		{.addr = 64, .buf = &none, .size = 8},
+		{.addr = (uintptr_t)&values[1], .buf = &copy[1], .size = 16},
+	};
+
+	assert_int_equal(memory_read(getpid(), (uintptr_t)values, copy, sizeof(copy)), 0);
+	assert_memory_equal(values, copy, sizeof(copy));
+	assert_int_equal(memory_read(getpid(), 64, copy, 8), -EFAULT);
+	memset(copy, 0, sizeof(copy));
+	assert_int_equal(memory_read_pieces(getpid(), pieces, ARRAY_SIZE(pieces)), 0);
+	assert_true(pieces[0].ok && !pieces[1].ok && pieces[2].ok);
+	assert_memory_equal(values, copy, sizeof(copy));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_allgs_of_other_machines),
+		cmocka_unit_test(test_parked),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
