@@ -446,7 +446,7 @@ int image_code_offset(const struct image *img, uint64_t vaddr, uint64_t *ret)
 
 const void *image_file(const struct image *img, uint64_t offset, size_t n)
 {
-	if (clip(img, offset, n) != n)
+	if (offset > img->size || n > img->size - offset)
 		return NULL;
 	return img->map + offset;
 }

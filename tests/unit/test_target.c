@@ -3,7 +3,8 @@
  * from elsewhere: the program's own runtime (tests/targets/facts prints types, wait reasons and the
  * calls at a pc), the ELF symbol table of the unstripped build, and its DWARF.
  *
- * TARGET_MATRIX="1.17:cgo-pie 1.22:race" in the environment replaces the list of builds.
+ * TARGET_MATRIX="1.17:cgo-pie 1.22:race" in the environment replaces the list of builds;
+ * TARGET_FLIPS=N damages N times as many copies, from seed N on.
  */
 #include <elf.h>
 #include <errno.h>
@@ -175,6 +176,8 @@ static void check_output(const struct target *t, FILE *out, struct tally *tally)
 		} else if (!strncmp(line, "version ", 8)) {
 			assert_int_equal(strncmp(target_go_version(t), line + 8, strlen(line + 8)),
 					 0);
+		} else if (!strncmp(line, "made ", 5) || !strcmp(line, "ready")) {
+			continue; /* test_process */
 		} else if (!strncmp(line, "type ", 5)) {
 			check_type(t, line, bias);
 			tally->types++;
@@ -500,6 +503,9 @@ static void test_truncated(void **state)
 /* Flips bits in [off, off + n), a few at a time, and puts them right again. */
 static void flip(struct copy *c, size_t off, size_t n, unsigned rounds, uint64_t *seed)
 {
+	const char *times = getenv("TARGET_FLIPS");
+
+	rounds *= times ? (unsigned)atoi(times) : 1;
 	for (unsigned r = 0; r < rounds; r++) {
 		size_t at[4];
 		uint8_t was[4];
@@ -524,7 +530,8 @@ static void test_flipped(void **state)
 
 	for (size_t b = 0; b < ARRAY_SIZE(builds); b++) {
 		const Elf64_Ehdr *eh;
-		uint64_t seed = b + 1, md, tab;
+		const char *times = getenv("TARGET_FLIPS");
+		uint64_t seed = b + 1 + (times ? (uint64_t)atoi(times) : 0), md, tab;
 		char path[512];
 		struct target *t;
 		struct copy c;
@@ -580,6 +587,7 @@ static void test_refusals(void **state)
 	static const char elf32[64] = "\177ELF\1\1\1", big[64] = "\177ELF\2\2\1";
 	struct target *t;
 	char path[512], why[512];
+	const Elf64_Ehdr *eh;
 	struct copy c;
 
 	refused_text(script, sizeof(script) - 1, "/usr/bin/python3 -u");
@@ -604,10 +612,17 @@ static void test_refusals(void **state)
 	assert_true(copy_replace(&c, "unknown.x", "go1.17.13") > 0);
 	assert_true(copy_replace(&c, "runtime.casgstatus", "kJ3hG8sd.aB3dE5fGh") > 0);
 	refused(c.path, "hashed");
+	assert_true(copy_replace(&c, "kJ3hG8sd.aB3dE5fGh", "runtime.casgstatus") > 0);
+	assert_true(copy_replace(&c, "go1.17.13", "go1.18.13") > 0);
+	refused(c.path, "function table");
+	assert_true(copy_replace(&c, "go1.18.13", "go1.17.13") > 0);
 	assert_true(copy_replace(&c, "\xfa\xff\xff\xff", "\x12\x34\x56\x78") > 0);
 	refused(c.path, "function table was changed");
 	assert_true(copy_replace(&c, "\x12\x34\x56\x78", "\xfb\xff\xff\xff") > 0);
 	refused(c.path, "1.15 or older");
+	eh = (const Elf64_Ehdr *)c.data;
+	memcpy(c.data + eh->e_phoff + eh->e_phnum * sizeof(Elf64_Phdr) + 4, "UPX!", 4);
+	refused(c.path, "upx -d");
 	copy_close(&c);
 }
 
@@ -636,54 +651,145 @@ static void test_newer_release(void **state)
 
 /* --- a live process ------------------------------------------------------------------------- */
 
-static void test_load_bias(void **state)
+struct child {
+	pid_t pid;
+	int in;
+	FILE *out;
+};
+
+static void child_start(struct child *c, const char *path)
 {
-	static const char *const modes[] = {"plain", "pie"};
+	int in[2], out[2];
 
-	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
-		int in[2], out[2], status;
-		uint64_t bias = 1;
-		char path[512], line[256] = "";
-		unsigned long addr = 0;
-		struct go_func f;
-		struct target *t;
-		pid_t pid;
-
-		if (!build("local", modes[i], path, sizeof(path)))
-			continue;
-		assert_true(!pipe2(in, O_CLOEXEC) && !pipe2(out, O_CLOEXEC));
-		pid = fork();
-		if (!pid) {
-			dup2(in[0], 0);
-			dup2(out[1], 1);
-			execl(path, path, NULL);
-			_exit(127);
-		}
-		close(in[0]);
-		close(out[1]);
-		assert_true(read(out[0], line, sizeof(line) - 1) > 0);
-		assert_int_equal(sscanf(line, "main %lx", &addr), 1);
-		t = open_ok(path);
-		assert_int_equal(target_func_by_name(t, "main.main", &f), 0);
-		assert_int_equal(target_load_bias(t, pid, &bias), 0);
-		assert_int_equal(f.entry + bias, addr);
-		assert_int_equal(target_load_bias(t, getpid(), &bias), -ENOENT);
-		kill(pid, SIGKILL);
-		waitpid(pid, &status, 0);
-		assert_int_equal(target_load_bias(t, pid, &bias), -ESRCH);
-		close(in[1]);
-		close(out[0]);
-		target_free(t);
+	assert_true(!pipe2(in, O_CLOEXEC) && !pipe2(out, O_CLOEXEC));
+	c->pid = fork();
+	if (!c->pid) {
+		dup2(in[0], 0);
+		dup2(out[1], 1);
+		execl(path, path, NULL);
+		_exit(127);
 	}
+	close(in[0]);
+	close(out[1]);
+	c->in = in[1];
+	c->out = fdopen(out[0], "r");
+	assert_non_null(c->out);
+}
+
+static void child_end(struct child *c)
+{
+	int status;
+
+	kill(c->pid, SIGKILL);
+	waitpid(c->pid, &status, 0);
+	close(c->in);
+	fclose(c->out);
+}
+
+/* A type that reflect made, as read from the running program. */
+static void check_made(const struct target *t, pid_t pid, const char *line)
+{
+	struct target_type type;
+	unsigned long addr, size;
+	unsigned kind;
+	int used = 0;
+
+	assert_int_equal(sscanf(line, "made %lx %lu %u %n", &addr, &size, &kind, &used), 3);
+	assert_int_equal(target_type_in_memory(t, pid, addr, &type), 0);
+	assert_string_equal(type.name, line + used);
+	assert_int_equal(type.size, size);
+	assert_int_equal(type.kind, kind);
+}
+
+/* A copy of the program that is gone from the file system when we look: by /proc/PID/exe. */
+static void check_process(const char *version, const char *mode)
+{
+	char path[512], copy[] = "/tmp/test_target_XXXXXX", command[1200], line[512];
+	unsigned long addr = 0;
+	struct child child;
+	struct target *t;
+	struct go_func f;
+	uint64_t bias = 1;
+	int made = 0;
+
+	if (!build(version, mode, path, sizeof(path)))
+		return;
+	close(mkstemp(copy));
+	snprintf(command, sizeof(command), "cp %s %s && chmod 700 %s", path, copy, copy);
+	assert_int_equal(system(command), 0);
+	child_start(&child, copy);
+	assert_non_null(fgets(line, sizeof(line), child.out));
+	assert_int_equal(sscanf(line, "main %lx", &addr), 1);
+	assert_int_equal(unlink(copy), 0);
+	snprintf(command, sizeof(command), "/proc/%d/exe", (int)child.pid);
+	t = open_ok(command);
+	assert_int_equal(target_func_by_name(t, "main.main", &f), 0);
+	assert_int_equal(target_load_bias(t, child.pid, &bias), 0);
+	assert_int_equal(f.entry + bias, addr);
+	assert_int_equal(target_load_bias(t, getpid(), &bias), -ENOENT);
+	while (fgets(line, sizeof(line), child.out) && strcmp(line, "ready\n") != 0) {
+		line[strcspn(line, "\n")] = '\0';
+		if (strncmp(line, "made ", 5) != 0)
+			continue;
+		check_made(t, child.pid, line);
+		made++;
+	}
+	assert_int_equal(made, 8);
+	child_end(&child);
+	assert_int_equal(target_load_bias(t, child.pid, &bias), -ESRCH);
+	target_free(t);
+}
+
+static void test_process(void **state)
+{
+	check_process("local", "plain");
+	check_process("local", "pie");
+	check_process("1.17", "pie-stripped");
+	check_process("1.20", "stripped");
+	check_process("1.27", "stripped");
+}
+
+/* Another architecture is read, but not run. */
+static void test_foreign(void **state)
+{
+#if defined(__x86_64__)
+	const char *mode = "pie-arm64";
+#else
+	const char *mode = "pie";
+#endif
+	struct target_type type;
+	char path[512];
+	struct target *t;
+	bool found = false;
+
+	if (!build("1.27", mode, path, sizeof(path)))
+		skip();
+	t = open_ok(path);
+#if defined(__x86_64__)
+	assert_int_equal(target_check_runnable(t), -ENOEXEC);
+	assert_string_equal(target_arch(t), "arm64");
+#endif
+	for (uint64_t at = t->ranges.types; at < t->ranges.etypes; at += 8)
+		if (!target_type(t, at, &type) && !strcmp(type.name, "main.table")) {
+			assert_int_equal(type.kind, 21);
+			assert_int_equal(type.key_kind, 24);
+			assert_int_equal(type.elem_kind, 23);
+			assert_int_equal(type.elem_size, 24);
+			found = true;
+		}
+	assert_true(found);
+	assert_string_equal(target_wait_reason(t, 2), "IO wait");
+	assert_null(target_wait_reason(t, 47));
+	target_free(t);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_version_strings), cmocka_unit_test(test_builds),
-		cmocka_unit_test(test_newer_release),   cmocka_unit_test(test_load_bias),
-		cmocka_unit_test(test_refusals),        cmocka_unit_test(test_truncated),
-		cmocka_unit_test(test_flipped),
+		cmocka_unit_test(test_newer_release),   cmocka_unit_test(test_process),
+		cmocka_unit_test(test_foreign),         cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_truncated),       cmocka_unit_test(test_flipped),
 	};
 
 	return cmocka_run_group_tests_name("target", tests, NULL, NULL);

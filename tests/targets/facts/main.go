@@ -53,6 +53,16 @@ func printType(v interface{}) {
 	fmt.Printf(" %s\n", t.String())
 }
 
+// Types that exist only at run time.
+func made() []reflect.Type {
+	p := reflect.TypeOf(point{})
+	return []reflect.Type{
+		reflect.ArrayOf(13, p), reflect.SliceOf(reflect.SliceOf(p)),
+		reflect.MapOf(reflect.TypeOf(uint16(0)), reflect.ArrayOf(3, p)),
+		reflect.ChanOf(reflect.RecvDir, p),
+	}
+}
+
 // A return address, as the tracer meets it: the call is one byte before.
 func printCalls(pc uintptr) {
 	fmt.Printf("pc %#x\n", pc)
@@ -85,6 +95,13 @@ func main() {
 		}
 		fmt.Printf("reason %d %s\n", i, s)
 	}
+	for _, t := range made() {
+		fmt.Printf("made %#x %d %d %s\n", address(reflect.Zero(reflect.PtrTo(t)).Interface()),
+			reflect.PtrTo(t).Size(), int(reflect.PtrTo(t).Kind()), reflect.PtrTo(t).String())
+		fmt.Printf("made %#x %d %d %s\n", address(reflect.Zero(t).Interface()), t.Size(),
+			int(t.Kind()), t.String())
+	}
+	fmt.Println("ready")
 	// Distances from main.main, one a line.
 	base := reflect.ValueOf(main).Pointer()
 	in := bufio.NewReader(os.Stdin)
