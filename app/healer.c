@@ -9,6 +9,7 @@
 #include "core/base/log.h"
 #include "core/base/util.h"
 #include "core/target/goroutines.h"
+#include "core/target/stack.h"
 
 #define INTERVAL_NS    NS_PER_SEC
 #define DUTY           20   /* a reading of 100 ms is followed by 2 s of rest */
@@ -34,6 +35,9 @@ struct healer {
 
 	pthread_mutex_t reading; /* one reading at a time; protects the caches */
 	struct meaning starts[CACHE_ENTRIES], sites[CACHE_ENTRIES];
+	struct target_goroutine *last; /* protected by reading; of process last_proc, by goid */
+	size_t n_last;
+	unsigned last_proc;
 	_Atomic int last_err;
 	_Atomic bool ever;
 
@@ -68,43 +72,44 @@ static struct meaning *cached(struct meaning *cache, uint64_t pc)
 	return &cache[(pc * 0x9e3779b97f4a7c15ull) >> 54 & (CACHE_ENTRIES - 1)];
 }
 
-static uint32_t func_name(struct healer *h, uint64_t pc)
+static uint32_t intern(struct healer *h, const char *text)
 {
-	struct go_func func;
-
-	if (target_func_by_pc(h->target, pc, &func))
-		return 0;
-	return names_intern(h->names, func.name, strnlen(func.name, NAME_MAX_BYTES));
+	return names_intern(h->names, text, strnlen(text, NAME_MAX_BYTES));
 }
 
 static const struct meaning *start_meaning(struct healer *h, uint64_t pc)
 {
 	struct meaning *m = cached(h->starts, pc);
+	struct go_func func;
 
 	if (m->pc != pc) {
-		m->func_id = func_name(h, pc);
+		m->func_id = target_start_func(h->target, pc, &func) ? 0 : intern(h, func.name);
 		m->system = target_is_system_goroutine(h->target, pc);
 		m->pc = pc;
 	}
 	return m;
 }
 
-/* g.gopc is a return address: the go statement is just before it. */
+/* g.gopc is a return address: the go statement is just before it. The innermost call there, as Go's
+ * own dumps name it. */
 static const struct meaning *site_meaning(struct healer *h, uint64_t go_pc)
 {
 	struct meaning *m = cached(h->sites, go_pc);
-	struct site site = {0};
-	const char *file;
+	struct target_frame frame;
 
 	if (m->pc == go_pc)
 		return m;
-	m->site_id = 0;
-	site.func_id = func_name(h, go_pc - 1);
-	if (target_line_by_pc(h->target, go_pc - 1, &file, &site.line) == 0)
-		site.file_id = names_intern(h->names, file, strnlen(file, NAME_MAX_BYTES));
-	if (site.func_id)
-		m->site_id = names_add_site(h->names, site);
 	m->pc = go_pc;
+	m->site_id = 0;
+	if (target_frames_by_pc(h->target, go_pc - 1, &frame, 1) > 0) {
+		struct site site = {
+			.func_id = intern(h, frame.function),
+			.file_id = intern(h, frame.file),
+			.line = frame.line,
+		};
+
+		m->site_id = names_add_site(h->names, site);
+	}
 	return m;
 }
 
@@ -124,13 +129,22 @@ static void translate(struct healer *h, const struct target_goroutine *from,
 		to->start_func_id = m->func_id;
 		to->system = m->system;
 	}
-	/* Nobody wrote a go statement for the main goroutine (runtime/traceback.go printcreatedby). */
+	/* Nobody wrote a go statement for the main goroutine (runtime/traceback.go printcreatedby).
+	 */
 	if (from->go_pc && from->goid != 1)
 		to->created_site_id = site_meaning(h, from->go_pc)->site_id;
 	if (to->state == GSTATE_WAITING)
 		reason = target_wait_reason(h->target, from->wait_reason);
 	if (reason)
-		to->reason_id = names_intern(h->names, reason, strlen(reason));
+		to->reason_id = intern(h, reason);
+}
+
+static int by_goid(const void *a, const void *b)
+{
+	uint64_t left = ((const struct target_goroutine *)a)->goid;
+	uint64_t right = ((const struct target_goroutine *)b)->goid;
+
+	return (left > right) - (left < right);
 }
 
 static int read_process(struct healer *h, unsigned proc, pid_t pid)
@@ -154,6 +168,11 @@ static int read_process(struct healer *h, unsigned proc, pid_t pid)
 	for (size_t i = 0; i < n; i++)
 		translate(h, &found[i], &seen[i]);
 	model_heal(h->model, proc, seen, n, time_ns, true);
+	qsort(found, n, sizeof(*found), by_goid);
+	free(h->last);
+	h->last = move_ptr(found);
+	h->n_last = n;
+	h->last_proc = proc;
 	return 0;
 }
 
@@ -176,6 +195,65 @@ int healer_now(struct healer *h, unsigned proc)
 		log_debug("process %d: its goroutines cannot be read now: %s", info.pid,
 			  strerror(-err));
 	return err;
+}
+
+static int process_of(struct healer *h, unsigned proc, pid_t *ret_pid, uint64_t *ret_bias)
+{
+	struct proc_info info;
+	int err = model_proc(h->model, proc, &info);
+
+	if (err)
+		return err;
+	*ret_pid = info.pid;
+	return info.state == PROC_EXITED ? -ESRCH : target_load_bias(h->target, info.pid, ret_bias);
+}
+
+/* Where the last reading found it; -ESRCH. */
+static int find_last(struct healer *h, unsigned proc, uint64_t goid, struct target_goroutine *ret)
+{
+	struct target_goroutine key = {.goid = goid}, *found = NULL;
+
+	if (h->last && h->last_proc == proc)
+		found = bsearch(&key, h->last, h->n_last, sizeof(key), by_goid);
+	if (!found)
+		return -ESRCH;
+	*ret = *found;
+	return 0;
+}
+
+int healer_stack(struct healer *h, unsigned proc, uint64_t goid, struct buf *out)
+{
+	struct target_goroutine g;
+	uint64_t bias;
+	pid_t pid;
+	int err = process_of(h, proc, &pid, &bias);
+
+	if (err)
+		return err;
+	pthread_mutex_lock(&h->reading);
+	err = find_last(h, proc, goid, &g);
+	pthread_mutex_unlock(&h->reading);
+	if (!err)
+		err = target_stack(h->target, pid, bias, &g, out);
+	if (err != -ESRCH)
+		return err;
+	/* It is newer than the last reading. */
+	err = healer_now(h, proc);
+	if (err)
+		return err;
+	pthread_mutex_lock(&h->reading);
+	err = find_last(h, proc, goid, &g);
+	pthread_mutex_unlock(&h->reading);
+	return err ? err : target_stack(h->target, pid, bias, &g, out);
+}
+
+int healer_stacks(struct healer *h, unsigned proc, struct buf *out)
+{
+	uint64_t bias;
+	pid_t pid;
+	int err = process_of(h, proc, &pid, &bias);
+
+	return err ? err : target_stacks(h->target, pid, bias, out);
 }
 
 const char *healer_source(const struct healer *h)
@@ -261,6 +339,7 @@ void healer_free(struct healer *h)
 		pthread_mutex_unlock(&h->lock);
 		pthread_join(h->thread, NULL);
 	}
+	free(h->last);
 	pthread_cond_destroy(&h->changed);
 	pthread_mutex_destroy(&h->reading);
 	pthread_mutex_destroy(&h->lock);

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "core/base/buf.h"
 #include "core/model/model.h"
 #include "core/target/target.h"
 
@@ -25,6 +26,11 @@ void healer_ask(struct healer *h, unsigned proc);
 void healer_always(struct healer *h, bool on);
 /* Reads process `proc` now. -ESRCH when it is gone, -ENOSYS when this binary does not tell. */
 int healer_now(struct healer *h, unsigned proc);
+
+/* Stacks as Go's debug=2 dump has them, of one goroutine or of all. -ESRCH when it or the process
+ * is gone, or as target_stack(). Any thread. */
+int healer_stack(struct healer *h, unsigned proc, uint64_t goid, struct buf *out);
+int healer_stacks(struct healer *h, unsigned proc, struct buf *out);
 
 /* Of the last readings: where goroutines come from, for `health`; static text. */
 const char *healer_source(const struct healer *h);

@@ -74,6 +74,20 @@ static int live_health(void *ctx, unsigned proc, struct health *ret)
 	return 0;
 }
 
+static int live_stack(void *ctx, unsigned proc, uint64_t goid, struct buf *out)
+{
+	struct run *r = ctx;
+
+	return healer_stack(r->healer, proc, goid, out);
+}
+
+static int live_stacks(void *ctx, unsigned proc, struct buf *out)
+{
+	struct run *r = ctx;
+
+	return healer_stacks(r->healer, proc, out);
+}
+
 static int live_refresh(void *ctx, unsigned proc)
 {
 	struct run *r = ctx;
@@ -157,6 +171,8 @@ void live_fill(struct run *r)
 	r->live = (struct live){
 		.ctx = r,
 		.health = live_health,
+		.stack = live_stack,
+		.stacks = live_stacks,
 		.refresh = live_refresh,
 	};
 	r->control = (struct control){

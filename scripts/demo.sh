@@ -94,7 +94,7 @@ cat <<EOT
       tail -f $mount_point/events
       cat $mount_point/health
       watch -n 1 ls -l $mount_point/by-state/waiting
-      curl ${url}leak; find $mount_point/goroutines -maxdepth 1 -mmin +1
+      curl $url/leak; find $mount_point/goroutines -maxdepth 1 -mmin +1
 EOT
 say "Ctrl-C ends"
 if [ -n "$seconds" ]; then
