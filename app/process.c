@@ -53,7 +53,10 @@ int process_check(pid_t pid)
 		return 0;
 	err = -errno;
 	if (err == -EACCES || err == -EPERM)
-		return log_error(err, "process %d belongs to somebody else: run as root", pid);
+		return log_error(err, "process %d may not be looked at: %s", pid,
+				 geteuid() ? "run as root"
+					   : "CAP_SYS_PTRACE is missing here, or it has a user "
+					     "namespace that is not below ours");
 	if (status_read(pid, &s) || s.state == 'Z' || s.state == 'X')
 		return log_error(-ESRCH, "process %d is gone", pid);
 	/* The kernel's own threads have no executable. */

@@ -72,12 +72,7 @@ static int open_target(struct run *r)
 	if (c->mode == MODE_BINARY) {
 		if (!realpath(c->binary, r->binary_path))
 			r->binary_path[0] = '\0';
-		err = target_open(c->binary, &r->target);
-		if (err == -ENOENT || err == -EIO || err == -EISDIR || err == -ENOTDIR)
-			return log_error(err, "-b %s: %s", c->binary, strerror(-err));
-		if (err == -EACCES || err == -EPERM)
-			return log_error(err, "-b %s: %s: run as root", c->binary, strerror(-err));
-		return err;
+		return target_open(c->binary, &r->target);
 	}
 	if (c->mode == MODE_COMMAND) {
 		err = launch_start(c->command, &r->old_mask, &r->launch);
@@ -92,11 +87,7 @@ static int open_target(struct run *r)
 	snprintf(path, sizeof(path), "/proc/%d/exe", r->pid);
 	process_binary(r->pid, r->binary_path, sizeof(r->binary_path));
 	err = target_open(path, &r->target);
-	if (err == -ENOENT || err == -ESRCH)
-		return log_error(-ESRCH, "process %d is gone", r->pid);
-	if (err == -EACCES || err == -EPERM)
-		return log_error(err, "process %d: %s: run as root", r->pid, strerror(-err));
-	return err;
+	return err == -ENOENT ? -ESRCH : err;
 }
 
 static int make_capture(struct run *r)
@@ -174,7 +165,7 @@ static void announce(struct run *r)
 	run_ready(r, subject);
 	if (!r->config->mount_point)
 		log_info("tracing %s; Ctrl-C ends", subject);
-	if (target_not_covered(r->target)[0])
+	else if (target_not_covered(r->target)[0])
 		log_info("not covered: %s", target_not_covered(r->target));
 }
 
