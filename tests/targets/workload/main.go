@@ -103,12 +103,12 @@ func slices(n int) {
 		sinkElems = make([]Elem, i%7+1, i%7+10)
 		truth.MakeSlice["main.Elem"]++
 		truth.SliceCap["main.Elem"] += i%7 + 10
-		from := sinkRefs
-		if len(from) == 0 {
-			from = make([]RefElem, 0, n%5+4)[:3]
+		if len(sinkRefs) == 0 {
+			sinkRefs = make([]RefElem, 0, n%5+4)[:3]
 			truth.MakeSlice["main.RefElem"]++
 			truth.SliceCap["main.RefElem"] += n%5 + 4
 		}
+		from := sinkRefs
 		to := make([]RefElem, len(from)) // make + copy: makeslicecopy
 		copy(to, from)
 		truth.MakeSlice["main.RefElem"]++
