@@ -33,7 +33,8 @@ static int start(struct run *r)
 		.replay = replay_command,
 		.get_replay = replay_get,
 	};
-	err = run_open_outputs(r, true);
+	/* Without a process of its own it was recorded with -b: there may be several. */
+	err = run_open_outputs(r, replay_meta(r->replay)->pid == 0);
 	if (!err)
 		err = outputs_start(r->outputs);
 	if (!err)
