@@ -6,6 +6,7 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/base/util.h"
@@ -140,21 +141,30 @@ bool layout_agrees_with_code(const struct go_layout *layout, uint16_t machine, c
 	return agrees_arm64(layout->g_atomicstatus, code, size);
 }
 
-const char *layout_not_covered(unsigned minor)
+void layout_not_covered(unsigned minor, char *buf, size_t size)
 {
-	/* casgstatus sees neither scan bits nor the preemption of a goroutine by the collector;
-	 * both end in states that it does see. */
-	if (minor >= 26)
-		return "system calls change state without casgstatus (seen by probes of their "
-		       "own); a "
-		       "leaked goroutine that the collector finds alive again; switches to and "
-		       "from "
-		       "iter.Pull coroutines; objects merged by the compiler have no type";
-	if (minor >= 25)
-		return "switches to and from iter.Pull coroutines; objects merged by the compiler "
-		       "have "
-		       "no type";
-	if (minor >= 22)
-		return "switches to and from iter.Pull coroutines";
-	return "";
+	static const struct {
+		unsigned since;
+		const char *text;
+	} rows[] = {
+		/* casGToPreemptScan, casGFromPreempted */
+		{0,
+		 "a goroutine that the garbage collector pauses shows as running until it is made "
+		 "runnable again"},
+		/* makemap_small() has no arguments */
+		{0, "maps made without a size have no type"},
+		/* coroswitch_m() */
+		{22, "switches between iter.Pull coroutines"},
+		/* cmd/compile, ssagen: flushPendingHeapAllocations() */
+		{25, "small variables that the compiler allocates together have no type"},
+		/* mgcmark.go, _Gleaked to _Gwaiting */
+		{26, "a goroutine that was found leaked and comes alive again"},
+	};
+	size_t len = 0;
+
+	*buf = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(rows) && len < size; i++)
+		if (minor >= rows[i].since)
+			len += (size_t)snprintf(buf + len, size - len, "%s%s", len ? "; " : "",
+						rows[i].text);
 }

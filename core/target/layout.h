@@ -18,7 +18,7 @@ unsigned layout_apply_dwarf(struct go_layout *layout, const struct dwarf_facts *
  */
 bool layout_agrees_with_code(const struct go_layout *layout, uint16_t machine, const uint8_t *code,
 			     size_t size);
-/* One line for people, or "". */
-const char *layout_not_covered(unsigned minor);
+/* One line for people: what programs of this release do unseen. */
+void layout_not_covered(unsigned minor, char *buf, size_t size);
 
 #endif

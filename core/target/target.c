@@ -192,6 +192,7 @@ int target_open_why(const char *path, struct target **ret, char *why, size_t why
 		err = check_tables(t, why, why_size);
 	if (err)
 		goto fail;
+	layout_not_covered(t->build.minor, t->not_covered, sizeof(t->not_covered));
 	*ret = t;
 	return 0;
 fail:
@@ -289,7 +290,7 @@ const char *target_offsets_from(const struct target *t)
 
 const char *target_not_covered(const struct target *t)
 {
-	return layout_not_covered(t->build.minor);
+	return t->not_covered;
 }
 
 const struct go_layout *target_layout(const struct target *t)

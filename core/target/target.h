@@ -36,7 +36,7 @@ const char *target_arch(const struct target *t);       /* "amd64", "arm64" */
 bool target_is_pie(const struct target *t);
 const char *target_symbols_from(const struct target *t); /* ".gopclntab", ".symtab", … */
 const char *target_offsets_from(const struct target *t); /* "table go1.24", "table + DWARF", … */
-/* What this version or build hides from the probes; "" when nothing. */
+/* What this version hides from the probes, one line of clauses joined by "; ". */
 const char *target_not_covered(const struct target *t);
 
 /* Field offsets in runtime.g, m and p, in bytes (GO_RUNTIME: section 1). */

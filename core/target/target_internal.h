@@ -36,7 +36,7 @@ struct target {
 	struct moduledata module;
 	struct go_ranges ranges;
 	struct go_layout layout;
-	char symbols_from[96], offsets_from[96];
+	char symbols_from[96], offsets_from[96], not_covered[512];
 	bool offsets_unproven; /* no DWARF to check them with */
 	uint8_t wrapper_id; /* abi.FuncIDWrapper of this release */
 	struct name_index *names;
