@@ -37,6 +37,7 @@ demo_stop() {
 		kill -9 "$DEMO"
 	fi
 	wait "$DEMO" 2>/dev/null
+	grep -q -e Sanitizer -e 'runtime error' "$T/log" && BAD=1
 	exec 7>&-
 	mountpoint -q "$MNT" 2>/dev/null && fusermount3 -u -z "$MNT"
 	[ ! -s "$T/log" ] || sed 's/^/log: /' "$T/log" >&2

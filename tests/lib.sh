@@ -7,6 +7,7 @@ XGOTOPFS_BUILD=${XGOTOPFS_BUILD:-$PWD/build}
 XGOTOPFS=${XGOTOPFS:-$XGOTOPFS_BUILD/xgotopfs}
 T=$(mktemp -d "${TMPDIR:-/tmp}/xgotopfs-case.XXXXXX") || exit 1
 CLEANUP=()
+BAD= # set by a cleanup step that finds something wrong
 
 on_exit() { CLEANUP=("$@" "${CLEANUP[@]}"); }
 
@@ -15,6 +16,7 @@ run_cleanup() {
 	trap - EXIT
 	for step in "${CLEANUP[@]}"; do $step; done
 	rm -rf --one-file-system "$T"
+	[ "$status" != 0 ] || [ -z "$BAD" ] || status=1
 	exit "$status"
 }
 trap run_cleanup EXIT
