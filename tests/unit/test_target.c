@@ -336,7 +336,7 @@ static void check_build(const char *version, const char *mode)
 	struct target *t;
 
 	if (!build(version, mode, path, sizeof(path))) {
-		print_message("%s %s: not to be had here, skipped\n", version, mode);
+		print_message("# %s %s: not to be had here, skipped\n", version, mode);
 		return;
 	}
 	t = open_ok(path);
@@ -349,9 +349,10 @@ static void check_build(const char *version, const char *mode)
 		 cut ? "plain" : "");
 	if (build(version, twin_mode, twin, sizeof(twin)))
 		symbols = check_symbols(t, twin);
-	print_message("%-6s %-18s %s: %u symbols, %u types, %u wait reasons, %u pcs (%u inlined)\n",
-		      version, mode, target_symbols_from(t), symbols, tally.types, tally.reasons,
-		      tally.pcs, tally.inlined);
+	print_message(
+		"# %-6s %-18s %s: %u symbols, %u types, %u wait reasons, %u pcs (%u inlined)\n",
+		version, mode, target_symbols_from(t), symbols, tally.types, tally.reasons,
+		tally.pcs, tally.inlined);
 	target_free(t);
 }
 
