@@ -67,7 +67,7 @@ static const struct option table[] = {
 	{"mfp", OPTION_TEXT, "output", "PREFIX", NULL, FIELD(metrics_prefix), .check = check_prefix,
 	 .help = "write metrics_<local time>__PREFIX.json to the working directory at exit"},
 	{"mft", OPTION_FLAG, "output", NULL, NULL, FIELD(metrics_untimed),
-	 .help = "the same without the time in its name: metrics.json, metrics__PREFIX.json"},
+	 .help = "without the time in its name: metrics.json or metrics__PREFIX.json"},
 
 	{"web", OPTION_FLAG, "web", NULL, NULL, FIELD(web),
 	 .help = "serve the web UI and the API, and record a session"},

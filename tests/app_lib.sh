@@ -1,0 +1,103 @@
+# Sourced after lib.sh by the cases that run xgotopfs on real Go programs.
+# shellcheck shell=bash
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+MNT=$T/mnt
+LOG=$T/xgotopfs.log
+# A sanitized build is slow to start and to end.
+PATIENCE=$([ -n "${XGOTOPFS_SANITIZED:-}" ] && echo 60 || echo 20)
+
+need_tracing() {
+	need_root
+	[ -x "$XGOTOPFS" ] || fail "$XGOTOPFS is not built"
+	"$XGOTOPFS" -doctor >"$T/doctor" 2>&1 || skip "this machine cannot trace: $(grep FAIL "$T/doctor")"
+}
+
+# demo_binary [VERSION] [stripped]: prints the path of the built demo server.
+demo_binary() {
+	local name=demo-${1:-installed}${2:+-$2} out
+	out=$ROOT/tests/.cache/$name
+	mkdir -p "${out%/*}"
+	(
+		flock 9
+		if [ ! -f "$out" ] || [ -n "$(find "$ROOT/examples/demo" "$ROOT/scripts/build-go.sh" -newer "$out")" ]; then
+			GO_BUILD_FLAGS=${2:+-ldflags=-s} "$ROOT/scripts/build-go.sh" "$ROOT/examples/demo" "$out" ${1:-} >&2
+		fi
+	) 9>"$out.lock" || return
+	echo "$out"
+}
+
+# start_demo BINARY: serves until the case ends; sets DEMO (pid) and URL.
+start_demo() {
+	: >"$T/demo.out"
+	"$1" -listen 127.0.0.1:0 >"$T/demo.out" 2>"$T/demo.err" &
+	DEMO=$!
+	on_exit "end $DEMO"
+	wait_for 20 grep -q listening "$T/demo.out" || fail "the demo does not start: $(cat "$T/demo.err")"
+	URL=$(cut -d' ' -f2 "$T/demo.out")
+}
+
+# load ARG...: the demo as a client of $URL.
+load() { timeout 110 "$DEMO_BINARY" -load "$URL" "$@" || fail "the load on $URL failed"; }
+
+# start_xgotopfs ARG...: in the background; sets XPID. Its stdout is $T/out, its stderr $LOG.
+start_xgotopfs() {
+	mkdir -p "$MNT"
+	"$XGOTOPFS" "$@" >"$T/out" 2>"$LOG" &
+	XPID=$!
+	on_exit kill_xgotopfs
+}
+
+kill_xgotopfs() {
+	[ -n "${XPID:-}" ] || return 0
+	kill -KILL "$XPID" 2>/dev/null
+	wait "$XPID" 2>/dev/null
+	mountpoint -q "$MNT" 2>/dev/null && fusermount3 -u -z "$MNT"
+	XPID=
+}
+
+says() { grep -q -- "$1" "$LOG" || { gone "$XPID" && fail "it ended: $(cat "$LOG")"; }; }
+wait_ready() { wait_for "$PATIENCE" says "Ctrl-C ends" || fail "not ready: $(cat "$LOG")"; }
+mount_demo() { start_xgotopfs -pid "$DEMO" "$@" "$MNT"; wait_ready; }
+
+# ended [STATUS]: waits until xgotopfs has ended, with that status (0).
+ended() {
+	local status
+	wait_for "$PATIENCE" gone_or_zombie "$XPID" || fail "it does not end: $(cat "$LOG")"
+	wait "$XPID"
+	status=$?
+	XPID=
+	expect "exit status ($(tail -n 3 "$LOG"))" "$status" "${1:-0}"
+	check_log
+}
+gone_or_zombie() { gone "$1" || grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null; }
+
+# stop_xgotopfs [SIGNAL]
+stop_xgotopfs() {
+	kill -"${1:-INT}" "$XPID"
+	ended 0
+	mountpoint -q "$MNT" && fail "still mounted"
+	return 0
+}
+
+check_log() {
+	! grep -qE 'AddressSanitizer|LeakSanitizer|runtime error:' "$LOG" || fail "sanitizer: $(cat "$LOG")"
+}
+
+# The traced process has its code back as it was, and lives.
+unharmed() {
+	kill -0 "$1" || fail "process $1 is gone"
+	python3 "$ROOT/tests/code_intact.py" "$1" || fail "process $1 has breakpoints left"
+}
+
+# refuses STATUS TEXT ARG...: one line on stderr that holds TEXT, nothing on stdout, this status.
+refuses() {
+	local want=$1 text=$2 status
+	shift 2
+	timeout 60 "$XGOTOPFS" "$@" >"$T/out" 2>"$LOG" </dev/null
+	status=$?
+	expect "status of: $* ($(cat "$LOG"))" "$status" "$want"
+	[ ! -s "$T/out" ] || fail "$*: printed on stdout: $(head -n 3 "$T/out")"
+	expect "lines on stderr of: $* ($(cat "$LOG"))" "$(wc -l <"$LOG")" 1
+	grep -qF -- "$text" "$LOG" || fail "$*: '$(cat "$LOG")' lacks '$text'"
+	check_log
+}
