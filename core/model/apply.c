@@ -261,27 +261,44 @@ static void apply_other(struct model *m, struct shard *s, struct event *ev, uint
 	}
 }
 
+static inline const struct slot *home_slot(const struct model *m, unsigned proc, uint64_t goid)
+{
+	const struct shard *s = &m->shards[shard_of(m, proc, goid)];
+
+	return &s->slots[(uint32_t)record_hash(proc, goid) & s->mask];
+}
+
+static inline void prefetch_record(const struct model *m, unsigned proc, uint64_t goid,
+				   unsigned lines)
+{
+	const struct slot *slot = home_slot(m, proc, goid);
+	const char *g;
+
+	/* Mostly a goroutine is found where its hash says; when it is not, nothing is lost. */
+	if (!slot->goid)
+		return;
+	g = (const char *)shard_record(&m->shards[shard_of(m, proc, goid)], slot->number);
+	for (unsigned line = 0; line < lines; line++)
+		__builtin_prefetch(g + 64 * line, 1);
+}
+
 /* Fetches what the events to come will touch. */
-static inline void prefetch(const struct model *m, const struct batch *b, size_t i)
+static inline void prefetch(const struct batch *b, size_t i)
 {
 	if (i + PREFETCH < b->n) {
 		const struct event *ev = &b->events[i + PREFETCH];
-		const struct shard *s = &m->shards[shard_of(m, ev->proc, ev->goid)];
 
-		__builtin_prefetch(&s->slots[(uint32_t)record_hash(ev->proc, ev->goid) & s->mask]);
+		__builtin_prefetch(home_slot(b->m, ev->proc, ev->goid));
+		if (ev->type == EVENT_CASGSTATUS && ev->target != ev->goid)
+			__builtin_prefetch(home_slot(b->m, ev->proc, ev->target));
 	}
 	if (i + PREFETCH / 2 < b->n) {
 		const struct event *ev = &b->events[i + PREFETCH / 2];
-		const struct shard *s = &m->shards[shard_of(m, ev->proc, ev->goid)];
-		const struct slot *slot =
-			&s->slots[(uint32_t)record_hash(ev->proc, ev->goid) & s->mask];
 
-		if (slot->goid) {
-			const struct record *g = shard_record(s, slot->number);
-
-			__builtin_prefetch(g, 1);
-			__builtin_prefetch((const char *)g + 64, 1);
-		}
+		if (ev->type == EVENT_CASGSTATUS)
+			prefetch_record(b->m, ev->proc, ev->target, 3);
+		if (ev->type != EVENT_CASGSTATUS || ev->target != ev->goid)
+			prefetch_record(b->m, ev->proc, ev->goid, is_allocation(ev->type) ? 5 : 2);
 	}
 }
 
@@ -300,7 +317,7 @@ static void apply_parts(const struct batch *b, uint32_t only)
 		if (!is_valid(ev))
 			continue;
 		if (only == ALL_SHARDS)
-			prefetch(m, b, i);
+			prefetch(b, i);
 		if (only == ALL_SHARDS || only == actor)
 			apply_actor(m, &m->shards[actor], ev, seq, i, target != ev->goid);
 		if (target != ev->goid && (only == ALL_SHARDS || only == subject))

@@ -45,7 +45,11 @@ static void *map_pages(size_t size)
 	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	return p == MAP_FAILED ? NULL : p;
+	if (p == MAP_FAILED)
+		return NULL;
+	/* Written from one end to the other, so large pages are filled soon; a hint only. */
+	(void)madvise(p, size, MADV_HUGEPAGE);
+	return p;
 }
 
 int feed_new(size_t capacity, struct feed **ret)

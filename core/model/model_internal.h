@@ -15,7 +15,7 @@
 #include "core/model/model.h"
 #include "core/model/pool.h"
 
-#define ROWS_INLINE      3  /* allocation rows inside the record */
+#define ROWS_INLINE      5  /* allocation rows inside the record */
 #define ROWS_MAX         64 /* then all further types share one row with type_id 0 */
 #define RECORDS_A_CHUNK  256
 #define TYPES_A_CHUNK    64
@@ -47,30 +47,39 @@ struct more_rows {
 	struct row rows[];
 };
 
-/* One goroutine. What an event touches comes first. */
+/*
+ * One goroutine, by cache lines: every event touches the first, an event it is counted for the
+ * second, a change of state the third (the usual states come first in state_ns), an allocation the
+ * next two.
+ */
 struct record {
 	uint64_t goid; /* 0: this record is free */
 	uint64_t parent;
 	uint64_t state_since_ns;
 	uint64_t last_event_ns;
 	uint64_t last_seq; /* its newest event in the feed, plus 1; 0 none */
-	uint64_t alloc_bytes;
+	uint64_t woken_by;
 	uint32_t epoch; /* of its process's losses when it was made */
 	uint32_t reason_id;
 	uint16_t proc, flags;
 	uint8_t state, marks, n_rows;
 
 	uint64_t counts[EVENT_TYPES];
-	uint64_t woken_by, children;
+	uint64_t alloc_bytes, children;
 
 	uint64_t runnable_count, runnable_sum_ns, runnable_max_ns;
+	uint64_t state_ns[GSTATES];
+	struct more_rows *more;
+
+	struct row rows[ROWS_INLINE];
 	uint64_t created_ns, exited_ns;
 	uint32_t start_func_id, created_site_id, heal_round;
-	struct more_rows *more;
-	struct row rows[ROWS_INLINE];
-	uint64_t state_ns[GSTATES];
 	struct record *older, *newer; /* exited list; `older` also chains free records */
 } __attribute__((aligned(64)));
+
+_Static_assert(offsetof(struct record, counts) == 64, "the first line");
+_Static_assert(offsetof(struct record, runnable_count) == 128, "the second line");
+_Static_assert(offsetof(struct record, rows) == 256, "rows begin a line");
 
 struct slot {
 	uint64_t goid; /* 0: empty */
