@@ -7,8 +7,16 @@
 #include <errno.h>
 #include <string.h>
 
-#define UNKNOWN_SIZE 4096 /* of a file that is not rendered for a stat and never was opened */
-#define AMPLE_SIZE   (64 << 20)
+#define UNKNOWN_SIZE   4096 /* of a file that is not rendered for a stat and never was opened */
+#define BACKLOG_INLINE 4096 /* events made visible for a lookup: 1 ms or so */
+/*
+ * A lookup must not take long: libfuse 3.14 does not pass FUSE_CAP_PARALLEL_DIROPS on, so the
+ * kernel sends one lookup a folder at a time. Where the size would, a lookup gives one that is
+ * large enough. Nobody sees it, as a stat asks again; but sendfile(2), which does not, stops there,
+ * and a read that ends earlier sets it right.
+ */
+#define AMPLE_SIZE (64 << 20)
+#define AMPLE_LINE 512 /* bytes of an event line, for the same purpose */
 
 static void set_time(struct timespec *ts, uint64_t wall_ns)
 {
@@ -108,22 +116,26 @@ int fs_snapshot(struct fs *fs, struct node_id id, struct snap **ret)
 
 static int text_attr(struct fs *fs, struct node_id id, enum look look, struct stat *st)
 {
-	bool no_stat = nodes[id.row].flags & NODE_NO_STAT;
+	unsigned flags = nodes[id.row].flags;
+	bool no_stat = flags & NODE_NO_STAT;
 	uint64_t time_ns = 0;
 	struct snap *snap;
 	size_t len = 0;
 	int err = 0;
 
 	/* A stat without a name on the way is one of an open file: it shows what it opened. */
-	if (look == LOOK_STAT && snaps_last(fs->snaps, st->st_ino, !no_stat, &len, &time_ns)) {
+	if ((look == LOOK_STAT || flags & NODE_HEAVY) &&
+	    snaps_last(fs->snaps, st->st_ino, look == LOOK_NAME || !no_stat, &len, &time_ns)) {
 		set_size(st, len);
 		set_times(st, time_ns, time_ns);
 		return 0;
 	}
+	if (look == LOOK_NAME && flags & NODE_HEAVY) {
+		set_size(st, AMPLE_SIZE);
+		return 0;
+	}
 	if (no_stat) {
-		/* Whoever opens gets to see the true size; until then it bounds a sendfile(2),
-		 * which must not stop early. */
-		set_size(st, look == LOOK_NAME ? AMPLE_SIZE : UNKNOWN_SIZE);
+		set_size(st, UNKNOWN_SIZE);
 		return 0;
 	}
 	err = fs_snapshot(fs, id, &snap);
@@ -137,20 +149,25 @@ static int text_attr(struct fs *fs, struct node_id id, enum look look, struct st
 	return 0;
 }
 
-static int log_attr(struct fs *fs, struct node_id id, struct stat *st)
+static int log_attr(struct fs *fs, struct node_id id, enum look look, struct stat *st)
 {
+	uint64_t backlog, ample = 0;
 	struct follow_state state;
 	struct log *log;
 	int err = logs_get(fs, id, &log);
 
 	if (err)
 		return err;
-	err = follow_extend(log_text(log));
+	backlog = follow_backlog(log_text(log));
+	if (look == LOOK_STAT || backlog <= BACKLOG_INLINE)
+		err = follow_extend(log_text(log));
+	else if (!logs_is_open(fs, st->st_ino))
+		ample = backlog * AMPLE_LINE;
 	follow_state(log_text(log), &state);
 	logs_put(fs, log);
 	if (err)
 		return err;
-	set_size(st, state.size);
+	set_size(st, state.size + ample);
 	set_times(st, wall(fs, state.last_event_ns), fs->mount_time_ns);
 	st->st_ctim = st->st_mtim;
 	return 0;
@@ -199,7 +216,7 @@ int fs_attr(struct fs *fs, struct node_id id, enum look look, struct stat *st)
 	case NODE_TEXT:
 		return text_attr(fs, id, look, st);
 	case NODE_LOG:
-		return log_attr(fs, id, st);
+		return log_attr(fs, id, look, st);
 	case NODE_SESSION:
 		return session_attr(fs, id, st);
 	case NODE_LINK: {

@@ -152,15 +152,18 @@ static bool far_behind(struct fs *fs, struct node_id id)
 	return far;
 }
 
-/* Who serves this request; NULL: the thread that got it. */
+/* Who serves this request; NULL: the thread that got it. A lookup never takes long (attr.c), but
+ * that of a session's file, which asks the disk. */
 static struct workers *helper_for(const struct request *r)
 {
 	const struct node *n = &nodes[r->id.row];
 	struct fs *fs = r->fs;
 
-	switch (n->kind) {
-	case NODE_SESSION:
+	if (n->kind == NODE_SESSION)
 		return fs->slow;
+	if (r->kind == REQUEST_LOOKUP)
+		return NULL;
+	switch (n->kind) {
 	case NODE_LOG:
 		if (r->kind == REQUEST_READ && r->size > READ_INLINE)
 			return fs->quick;

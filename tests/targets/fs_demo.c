@@ -10,7 +10,8 @@
  *   quit          unmount and end (as SIGTERM and SIGINT do)
  * Prints "ready" once mounted, and the answer "ok" after each command.
  *
- * fs_demo [-g GOROUTINES] [-retain N] [-o OPTIONS] [-procs N] [-slow-stacks MS] MOUNTPOINT
+ * fs_demo [-g GOROUTINES] [-retain N] [-o OPTIONS] [-procs N] [-slow-stacks MS]
+ *         [-sessions yes] MOUNTPOINT
  */
 #include <errno.h>
 #include <poll.h>
@@ -32,9 +33,10 @@ struct demo {
 	struct meter *meter;
 	struct fs *fs;
 	unsigned procs, slow_stacks_ms;
+	bool with_sessions;
 	uint64_t made, rate, rate_since_ns, rate_made;
 	uint64_t first_goid, next_goid;
-	bool quit;
+	atomic_bool quit;
 	/* What the control files change; any thread. */
 	_Atomic uint32_t rates[EVENT_TYPES];
 	atomic_bool paused;
@@ -121,6 +123,63 @@ static int stacks(void *ctx, unsigned proc, struct buf *out)
 		buf_addc(out, '\n');
 	}
 	return 0;
+}
+
+/* --- sessions: one, with 100,000 numbered lines ----------------------------------------- */
+
+#define SESSION_ID    "11111111-2222-3333-4444-555555555555"
+#define SESSION_LINE  "{\"n\":%08llu}\n"
+#define SESSION_WIDTH 15
+#define SESSION_LINES 100000
+
+static int sessions_list(void *ctx, void (*each)(void *arg, const char *id), void *arg)
+{
+	each(arg, SESSION_ID);
+	return 0;
+}
+
+static int sessions_stat(void *ctx, const char *id, enum fs_session_file file, uint64_t *ret_size,
+			 uint64_t *ret_mtime_ns)
+{
+	if (strcmp(id, SESSION_ID))
+		return -ENOENT;
+	*ret_size = file == FS_SESSION_EVENTS ? SESSION_WIDTH * SESSION_LINES : SESSION_WIDTH;
+	*ret_mtime_ns = 1700000000 * NS_PER_SEC;
+	return 0;
+}
+
+static int sessions_open(void *ctx, const char *id, enum fs_session_file file, void **ret_handle)
+{
+	uint64_t *lines = malloc(sizeof(*lines));
+
+	if (!lines)
+		return -ENOMEM;
+	*lines = file == FS_SESSION_EVENTS ? SESSION_LINES : 1;
+	*ret_handle = lines;
+	return 0;
+}
+
+static int sessions_read(void *ctx, void *handle, uint64_t offset, size_t size, struct buf *out)
+{
+	const uint64_t *lines = handle;
+	uint64_t end = MIN(offset + size, *lines * SESSION_WIDTH);
+
+	while (offset < end) {
+		char line[32];
+		uint64_t skip = offset % SESSION_WIDTH;
+		uint64_t n = MIN(end - offset, SESSION_WIDTH - skip);
+
+		snprintf(line, sizeof(line), SESSION_LINE,
+			 (unsigned long long)(offset / SESSION_WIDTH));
+		buf_add(out, line + skip, n);
+		offset += n;
+	}
+	return buf_error(out);
+}
+
+static void sessions_close(void *ctx, void *handle)
+{
+	free(handle);
 }
 
 /* --- events ----------------------------------------------------------------------------- */
@@ -290,6 +349,8 @@ static int run(struct demo *d, struct fs_config *config, size_t retain, uint64_t
 				  NULL};
 	struct live live = {.ctx = d, .stack = stack, .stacks = stacks};
 	struct view view = {.live = &live, .control = &control};
+	struct fs_sessions sessions = {
+		d, sessions_list, sessions_stat, sessions_open, sessions_read, sessions_close};
 	pthread_t thread;
 	int err = names_new(100000, &d->names);
 
@@ -315,6 +376,8 @@ static int run(struct demo *d, struct fs_config *config, size_t retain, uint64_t
 	view.meter = d->meter;
 	config->view = &view;
 	config->many = d->procs > 1;
+	if (d->with_sessions)
+		config->sessions = &sessions;
 	err = fs_new(config, &d->fs);
 	if (!err)
 		err = fs_mount(d->fs);
@@ -358,6 +421,8 @@ int main(int argc, char **argv)
 			config.options = value;
 		else if (!strcmp(argv[i], "-procs"))
 			d.procs = (unsigned)strtoul(value, NULL, 10);
+		else if (!strcmp(argv[i], "-sessions"))
+			d.with_sessions = !strcmp(value, "yes");
 		else if (!strcmp(argv[i], "-slow-stacks"))
 			d.slow_stacks_ms = (unsigned)strtoul(value, NULL, 10);
 		else
