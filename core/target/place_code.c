@@ -122,30 +122,21 @@ static int examine(const struct target *t, struct code *code)
 	return 0;
 }
 
-int code_read(const struct target *t, const struct go_func *func, struct code *ret)
+int code_decode(const struct target *t, uint16_t machine, const void *bytes,
+		const struct go_func *func, struct code *ret)
 {
-	cleanup_code_ struct code code = {
-		.machine = image_machine(target_image(t)),
-		.func = *func,
-	};
-	size_t size = func->end - func->entry, shortest = code.machine == EM_X86_64 ? 1 : 4;
+	cleanup_code_ struct code code = {.machine = machine, .func = *func, .bytes = bytes};
+	size_t size = func->end - func->entry, shortest = machine == EM_X86_64 ? 1 : 4;
 	uint64_t addr = func->entry;
 	int err;
 
-	if (func->end <= func->entry)
-		return -ENOENT;
-	if (size > FUNC_BYTES_MAX)
-		return -E2BIG;
-	code.bytes = image_at(target_image(t), func->entry, size);
-	if (!code.bytes)
-		return -ENOENT;
 	code.insns = calloc(size / shortest + 1, sizeof(*code.insns));
 	if (!code.insns)
 		return -ENOMEM;
 	while (addr < func->end) {
 		struct insn *insn = &code.insns[code.n];
 
-		err = insn_decode(code.machine, code.bytes + (addr - func->entry), func->end - addr,
+		err = insn_decode(machine, code.bytes + (addr - func->entry), func->end - addr,
 				  addr, insn);
 		if (err < 0)
 			return err;
@@ -158,6 +149,21 @@ int code_read(const struct target *t, const struct go_func *func, struct code *r
 	*ret = code;
 	code.insns = NULL;
 	return 0;
+}
+
+int code_read(const struct target *t, const struct go_func *func, struct code *ret)
+{
+	const struct image *img = target_image(t);
+	const void *bytes;
+
+	if (func->end <= func->entry)
+		return -ENOENT;
+	if (func->end - func->entry > FUNC_BYTES_MAX)
+		return -E2BIG;
+	bytes = image_at(img, func->entry, func->end - func->entry);
+	if (!bytes)
+		return -ENOENT;
+	return code_decode(t, image_machine(img), bytes, func, ret);
 }
 
 void code_free(struct code *code)

@@ -27,6 +27,9 @@ struct code {
  * the middle of an instruction, -E2BIG when it is longer than any function of interest, -ENOMEM.
  */
 int code_read(const struct target *t, const struct go_func *func, struct code *ret);
+/* The same from bytes in memory, which must outlive it: func.end - func.entry of them. */
+int code_decode(const struct target *t, uint16_t machine, const void *bytes,
+		const struct go_func *func, struct code *ret);
 void code_free(struct code *code);
 
 /* Does a jump inside the function lead to addr? */

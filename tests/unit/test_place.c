@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 #include <elf.h>
+#include <errno.h>
 
 #include "core/base/util.h"
 #include "core/target/exclude.h"
@@ -181,6 +182,109 @@ static void test_sites(void **state)
 	}
 }
 
+/* --- made-up functions ----------------------------------------------------------------------- */
+
+#define ENTRY 0x401000
+
+/* Without a function table: nothing it calls is known by name. */
+static struct target made_up = {.layout = {.register_abi = true}};
+
+static int read_made_up(const char *bytes, size_t n, struct code *ret)
+{
+	struct go_func func = {.entry = ENTRY, .end = ENTRY + n, .name = "made.up"};
+
+	return code_decode(&made_up, EM_X86_64, bytes, &func, ret);
+}
+
+static int place_made_up(const char *bytes, size_t n, unsigned n_args, struct probe_site *site)
+{
+	cleanup_code_ struct code code = {0};
+	const char *why = NULL;
+	int err;
+
+	assert_int_equal(read_made_up(bytes, n, &code), 0);
+	memset(site, 0, sizeof(*site));
+	err = place_near_entry(&made_up, &code, n_args, site, &why);
+	assert_true(err == 0 || (err == -ENOEXEC && why));
+	return err;
+}
+
+#define PLACE(bytes, n_args, site) place_made_up(bytes, sizeof(bytes) - 1, n_args, site)
+
+static void test_made_up(void **state)
+{
+	struct probe_site site;
+
+	/* mov rbp, rsp; push rbx; ret: on the push, one instruction in */
+	assert_int_equal(PLACE("\x48\x89\xe5\x53\xc3", 1, &site), 0);
+	assert_int_equal(site.addr, ENTRY + 3);
+	assert_true(site.emulated);
+	/* sub rsp, 0x18; nop; ret: the return address is 0x18 further up */
+	assert_int_equal(PLACE("\x48\x83\xec\x18\x90\xc3", 3, &site), 0);
+	assert_int_equal(site.addr, ENTRY + 4);
+	assert_int_equal(site.sp_delta, 0x18);
+	/* xor eax, eax; nop: the first argument is gone, so the slow entry; without arguments, the
+	 * nop */
+	assert_int_equal(PLACE("\x31\xc0\x90\xc3", 1, &site), 0);
+	assert_int_equal(site.addr, ENTRY);
+	assert_false(site.emulated);
+	assert_int_equal(PLACE("\x31\xc0\x90\xc3", 0, &site), 0);
+	assert_int_equal(site.addr, ENTRY + 2);
+	/* mov rsp, rbp; nop: the stack pointer is not known any more */
+	assert_int_equal(PLACE("\x48\x89\xec\x90\xc3", 0, &site), 0);
+	assert_int_equal(site.addr, ENTRY);
+	/* xor ecx, ecx; nop; jmp -3: a loop comes back to the nop */
+	assert_int_equal(PLACE("\x31\xc9\x90\xeb\xfd", 1, &site), 0);
+	assert_int_equal(site.addr, ENTRY);
+	/* mov r14, rax; nop: g is gone */
+	assert_int_equal(PLACE("\x49\x89\xc6\x90\xc3", 0, &site), 0);
+	assert_int_equal(site.addr, ENTRY);
+	/* nop; jmp to the entry: counted once a round */
+	assert_int_equal(PLACE("\x90\xeb\xfd", 0, &site), -ENOEXEC);
+	/* nop; jmp rcx: where to? */
+	assert_int_equal(PLACE("\x90\xff\xe1", 0, &site), -ENOEXEC);
+}
+
+static void test_made_up_refused(void **state)
+{
+	struct code code;
+
+	/* jmp into the middle of a mov */
+	assert_int_equal(read_made_up("\xeb\x01\x48\x89\xe5\xc3", 6, &code), -EILSEQ);
+	/* no instruction */
+	assert_int_equal(read_made_up("\x06\xc3", 2, &code), -EILSEQ);
+	/* cut off */
+	assert_int_equal(read_made_up("\x48\x83\xec", 3, &code), -EILSEQ);
+}
+
+static int place_goid(const char *bytes, size_t n, struct probe_site *site)
+{
+	cleanup_code_ struct code code = {0};
+	const char *why = NULL;
+
+	assert_int_equal(read_made_up(bytes, n, &code), 0);
+	return place_after_goid_store(&code, 0x98, site, &why);
+}
+
+#define PLACE_GOID(bytes, site) place_goid(bytes, sizeof(bytes) - 1, site)
+#define STORE                   "\x48\x89\x8a\x98\x00\x00\x00" /* mov [rdx+0x98], rcx */
+
+static void test_goid_store(void **state)
+{
+	struct probe_site site = {0};
+
+	assert_int_equal(PLACE_GOID("\x90" STORE "\x31\xc0\x90\xc3", &site), 0);
+	assert_int_equal(site.addr, ENTRY + 10);
+	assert_int_equal(site.reg, AMD64_RDX);
+	/* the register changes first */
+	assert_int_equal(PLACE_GOID(STORE "\x31\xd2\x90\xc3", &site), -ENOEXEC);
+	/* a jump skips the store but not the nop */
+	assert_int_equal(PLACE_GOID("\x74\x07" STORE "\x90\xc3", &site), -ENOEXEC);
+	/* two stores */
+	assert_int_equal(PLACE_GOID(STORE STORE "\x90\xc3", &site), -ENOEXEC);
+	assert_int_equal(PLACE_GOID("\x90\xc3", &site), -ENOEXEC);
+}
+
 static void test_special_names(void **state)
 {
 	assert_true(is_special_malloc("runtime.mallocgcSmallNoScanSC2"));
@@ -197,7 +301,8 @@ static void test_special_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_special_names),
+		cmocka_unit_test(test_special_names),   cmocka_unit_test(test_made_up),
+		cmocka_unit_test(test_made_up_refused), cmocka_unit_test(test_goid_store),
 		cmocka_unit_test(test_sites),
 	};
 
