@@ -68,6 +68,7 @@ static int read_layout(struct target *t, struct moduledata_layout *md, char *why
 	const uint64_t cost = dwarf_cost(t->img);
 	struct dwarf_facts facts;
 	int err = -ENOENT;
+	bool differs;
 
 	*md = *moduledata_layout(t->build.minor);
 	if (cost && (cost <= DWARF_CHECK_MAX || !known || t->build.development))
@@ -77,10 +78,10 @@ static int read_layout(struct target *t, struct moduledata_layout *md, char *why
 	if (err && !known)
 		return refuse(
 			why, why_size,
-			"it was built by %s, and this release of xgotopfs knows Go 1.17 to 1.%d; "
-			"it "
-			"could take the offsets from DWARF, but the program has none: build it "
-			"without -ldflags=-w (or -s), or use a newer xgotopfs",
+			"it was built by %s, and this xgotopfs knows Go 1.17 to 1.%d; offsets "
+			"could "
+			"come from DWARF, but the program has none: build it without -ldflags=-w "
+			"(or -s), or use a newer xgotopfs",
 			t->build.version, LAYOUT_NEWEST);
 	if (err) {
 		snprintf(t->offsets_from, sizeof(t->offsets_from), "table go1.%u%s", t->build.minor,
@@ -89,14 +90,13 @@ static int read_layout(struct target *t, struct moduledata_layout *md, char *why
 		return 0;
 	}
 	moduledata_layout_apply_dwarf(md, &facts);
-	if (!known || layout_apply_dwarf(&t->layout, &facts))
-		snprintf(t->offsets_from, sizeof(t->offsets_from), "%s",
-			 known ? "DWARF (differs from the table)" : "DWARF");
+	differs = layout_apply_dwarf(&t->layout, &facts) > 0;
+	if (!known || differs)
+		snprintf(t->offsets_from, sizeof(t->offsets_from), "DWARF%s",
+			 known ? " (differs from the table)" : "");
 	else
 		snprintf(t->offsets_from, sizeof(t->offsets_from), "table go1.%u + DWARF",
 			 t->build.minor);
-	if (!known)
-		layout_apply_dwarf(&t->layout, &facts);
 	return 0;
 }
 
