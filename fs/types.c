@@ -37,6 +37,18 @@ static const char *type_name(const struct fs *fs, uint32_t id)
 	return names_type(model_names(fs->model), id)->name;
 }
 
+/* The name of a type's file: with its number when `shared` with one known before. */
+static void file_name(const struct fs *fs, uint32_t id, bool shared, char ret[ESCAPE_MAX + 1])
+{
+	size_t keep;
+
+	escape_name(type_name(fs, id), id, ret);
+	if (!shared)
+		return;
+	keep = MIN(strlen(ret), (size_t)ESCAPE_MAX - 12);
+	snprintf(ret + keep, ESCAPE_MAX + 1 - keep, "%%~%x", id);
+}
+
 /* An entry while the folder is put together: sorted by name to find those that share one. */
 struct type_entry {
 	const char *name;
@@ -55,7 +67,7 @@ static int list_types(struct fs *fs, struct node_id dir, struct dirlist *list)
 {
 	struct allocation *rows cleanup_free_ = NULL;
 	struct type_entry *entries cleanup_free_ = NULL;
-	char name[ESCAPE_MAX + 1 + 16];
+	char name[ESCAPE_MAX + 1];
 	size_t n, types = 0;
 	int err = totals(fs, dir.tree, &rows, &n);
 
@@ -71,15 +83,11 @@ static int list_types(struct fs *fs, struct node_id dir, struct dirlist *list)
 	}
 	qsort(entries, types, sizeof(*entries), by_name);
 	for (size_t i = 0; i < types; i++) {
-		struct node_id id = {ROW_TYPE, dir.tree, entries[i].id};
+		bool shared = i && !strcmp(entries[i].name, entries[i - 1].name);
 
-		escape_name(entries[i].name, id.key, name);
-		if (i && !strcmp(entries[i].name, entries[i - 1].name)) {
-			size_t keep = MIN(strlen(name), (size_t)ESCAPE_MAX - 12);
-
-			snprintf(name + keep, sizeof(name) - keep, "%%~%x", entries[i].id);
-		}
-		dirlist_add(list, entries[i].id, id, name);
+		file_name(fs, entries[i].id, shared, name);
+		dirlist_add(list, entries[i].id,
+			    (struct node_id){ROW_TYPE, dir.tree, entries[i].id}, name);
 	}
 	dirlist_sort(list);
 	return 0;
@@ -88,19 +96,22 @@ static int list_types(struct fs *fs, struct node_id dir, struct dirlist *list)
 static int find_type(struct fs *fs, struct node_id dir, const char *name, struct node_id *ret)
 {
 	struct allocation *rows cleanup_free_ = NULL;
-	const char *mark = strstr(name, "%~");
-	unsigned wanted = 0;
+	bool numbered = strstr(name, "%~");
+	char other[ESCAPE_MAX + 1];
 	size_t n;
 	int err = totals(fs, dir.tree, &rows, &n);
 
 	if (err)
 		return err;
-	if (mark && sscanf(mark, "%%~%x", &wanted) != 1)
-		return -ENOENT;
 	for (size_t i = 0; i < n; i++) {
 		uint32_t id = rows[i].type_id;
+		bool same = escape_is(type_name(fs, id), id, name);
 
-		if (mark ? id == wanted : escape_is(type_name(fs, id), id, name)) {
+		if (!same && numbered) {
+			file_name(fs, id, true, other);
+			same = !strcmp(other, name);
+		}
+		if (same) {
 			*ret = (struct node_id){ROW_TYPE, dir.tree, id};
 			return 0;
 		}

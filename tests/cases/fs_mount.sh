@@ -18,6 +18,13 @@ refused "not a folder" "$T/file"
 refused "not empty" "$T/full"
 mkdir "$T/opts" && refused "not understood" -o nonsense_option "$T/opts"
 
+# Without the right to mount: whatever stands in the way, one line and no mount.
+chmod 755 "$T"
+mkdir "$T/theirs" && chown 65534 "$T/theirs"
+if out=$(timeout 10 setpriv --reuid 65534 --regid 65534 --clear-groups "$FS_DEMO" "$T/theirs" 2>&1 \
+	</dev/null); then fail "mounted without the right to"; fi
+case $out in *"not allowed to mount"* | *"Permission denied"*) ;; *) fail "without rights: $out" ;; esac
+
 demo_start -g 2
 refused "another xgotopfs" "$MNT"
 findmnt -n -o FSTYPE "$MNT" | grep -q fuse.xgotopfs || fail "type"

@@ -4,6 +4,7 @@
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../fs_lib.sh"
 need_root
+need python3 busybox
 demo_start -g 3 -retain 1000
 E=$MNT/events
 
@@ -47,6 +48,35 @@ cat <&5 >>"$T/slow"
 exec 5<&-
 adds_up any 8609 "$T/slow" 2>"$T/told" || fail "overtaken"
 grep -q "told of [1-9]" "$T/told" || fail "nobody told the reader"
+
+# A reader of events_pipe that is overtaken is told as well.
+cat >"$T/pipe.py" <<'PY'
+import os, sys
+fd = os.open(sys.argv[1], os.O_RDONLY)
+print("open", flush=True)
+text = os.read(fd, 100)
+sys.stdin.readline()
+os.set_blocking(fd, False)
+try:
+    while part := os.read(fd, 777):
+        text += part
+except BlockingIOError:
+    pass
+open(sys.argv[2], "wb").write(text)
+PY
+mkfifo "$T/go"
+exec 6<>"$T/go"
+python3 "$T/pipe.py" "$MNT/events_pipe" "$T/pipe" <&6 >"$T/pipe.out" &
+PY=$!
+on_exit "end $PY"
+wait_for 10 test -s "$T/pipe.out"
+demo events 10
+demo events 5000
+echo >&6
+wait_for 10 gone $PY || fail "the pipe's reader does not end"
+exec 6>&-
+adds_up any "$(tail -n 1 "$E" | numbers)" "$T/pipe" 2>"$T/told" || fail "events_pipe"
+grep -q "told of [1-9]" "$T/told" || fail "nobody told the pipe's reader"
 
 # tail -f far too slow for what comes: no event twice, all that is missing is told.
 tail -s 0.3 -n +1 -f "$E" >"$T/tail" 2>"$T/tail.err" &
