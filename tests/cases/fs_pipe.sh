@@ -88,6 +88,7 @@ PY
 python3 "$T/client.py" "$P" >"$T/client" 2>"$T/client.err" &
 CLIENT=$!
 on_exit "end $CLIENT"
+touch "$T/client"
 said() { grep -q "^$1" "$T/client" || { gone $CLIENT && fail "client: $(cat "$T/client.err")"; }; }
 wait_for 10 said ready
 demo events 1
