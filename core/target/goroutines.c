@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "core/target/goroutines_find.h"
+#include "core/target/goroutines_read.h"
 #include "core/target/memory.h"
 #include "core/target/target_internal.h"
 
@@ -363,4 +364,18 @@ int target_goroutine_by_id(const struct target *t, pid_t pid, uint64_t bias, uin
 		}
 	}
 	return -ESRCH;
+}
+
+size_t goroutine_bytes(const struct target *t)
+{
+	return fields_of(t).size;
+}
+
+bool goroutine_from_bytes(const struct target *t, const void *bytes, uint64_t address,
+			  uint64_t bias, struct target_goroutine *ret)
+{
+	struct g_fields fields = fields_of(t);
+
+	extract(t, &fields, bytes, address, bias, ret);
+	return is_live(ret);
 }

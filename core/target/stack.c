@@ -229,43 +229,40 @@ int target_stack(const struct target *t, pid_t pid, uint64_t bias, const struct 
 	return buf_error(out);
 }
 
-static int print_all(const struct target *t, pid_t pid, uint64_t bias,
-		     const struct target_goroutine *list, size_t n, struct stack_scratch *scratch,
-		     struct stack_trace *trace, struct memo *memo, struct buf *out)
+struct dump {
+	const struct target *t;
+	struct memo *memo;
+	struct buf *out;
+	bool started;
+};
+
+static void print_next(const struct stack_trace *trace, void *data)
 {
-	bool first = true;
+	struct dump *dump = data;
 
-	for (size_t i = 0; i < n; i++) {
-		int err;
-
-		if (target_is_system_goroutine(t, list[i].start_pc))
-			continue;
-		err = stack_trace_with(t, pid, bias, &list[i], scratch, trace);
-		if (err == -ESRCH)
-			continue; /* gone since */
-		if (err < 0)
-			return err;
-		if (!first)
-			buf_addc(out, '\n');
-		first = false;
-		print_trace(t, trace, memo, out);
-	}
-	return buf_error(out);
+	if (dump->started)
+		buf_addc(dump->out, '\n');
+	dump->started = true;
+	print_trace(dump->t, trace, dump->memo, dump->out);
 }
 
 int target_stacks(const struct target *t, pid_t pid, uint64_t bias, struct buf *out)
 {
 	cleanup_free_ struct target_goroutine *list = NULL;
-	cleanup_free_ struct stack_trace *trace = malloc(sizeof(*trace));
 	cleanup_free_ struct memo *memo = calloc(MEMO_SLOTS, sizeof(*memo));
-	struct stack_scratch *scratch = stack_scratch_new();
-	size_t n = 0;
-	int err = -ENOMEM;
+	struct dump dump = {.t = t, .memo = memo, .out = out};
+	size_t n, kept = 0;
+	int err;
 
-	if (trace && memo && scratch)
-		err = target_goroutines(t, pid, bias, &list, &n);
-	if (!err)
-		err = print_all(t, pid, bias, list, n, scratch, trace, memo, out);
-	stack_scratch_free(scratch);
-	return err;
+	if (!memo)
+		return -ENOMEM;
+	err = target_goroutines(t, pid, bias, &list, &n);
+	if (err < 0)
+		return err;
+	for (size_t i = 0; i < n; i++) {
+		if (!target_is_system_goroutine(t, list[i].start_pc))
+			list[kept++] = list[i];
+	}
+	err = target_stack_traces(t, pid, bias, list, kept, print_next, &dump);
+	return err < 0 ? err : buf_error(out);
 }

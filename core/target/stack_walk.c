@@ -192,7 +192,7 @@ static bool is_sane(const struct target_goroutine *g)
 	return g->stack_lo < g->stack_hi && sp >= g->stack_lo && sp < g->stack_hi && sp % 8 == 0;
 }
 
-static bool is_unmoved(const struct target_goroutine *a, const struct target_goroutine *b)
+bool stack_is_unmoved(const struct target_goroutine *a, const struct target_goroutine *b)
 {
 	return a->goid == b->goid && a->status == b->status && a->sched_pc == b->sched_pc &&
 	       a->sched_sp == b->sched_sp && a->sched_bp == b->sched_bp &&
@@ -200,8 +200,16 @@ static bool is_unmoved(const struct target_goroutine *a, const struct target_gor
 	       a->stack_lo == b->stack_lo && a->stack_hi == b->stack_hi;
 }
 
-static int copy_and_walk(const struct target *t, pid_t pid, uint64_t bias,
-			 const struct target_goroutine *g, uint8_t *buf, struct stack_trace *ret)
+uint64_t stack_used(const struct target_goroutine *g, uint64_t *ret_sp)
+{
+	if (g->status == GRUNNING || g->status == GCOPYSTACK || !is_sane(g))
+		return 0;
+	*ret_sp = first_sp(g);
+	return MIN(g->stack_hi - *ret_sp, STACK_BYTES_MAX);
+}
+
+void stack_walk_copy(const struct target *t, uint64_t bias, const struct target_goroutine *g,
+		     const void *bytes, struct stack_trace *ret)
 {
 	uint64_t sp = first_sp(g), size = MIN(g->stack_hi - sp, STACK_BYTES_MAX);
 	bool in_syscall = starts_in_syscall(g);
@@ -209,7 +217,7 @@ static int copy_and_walk(const struct target *t, pid_t pid, uint64_t bias,
 		.t = t,
 		.bias = bias,
 		.has_lr = image_machine(target_image(t)) == EM_AARCH64,
-		.stack = buf,
+		.stack = bytes,
 		.sp_lo = sp,
 		.sp_hi = sp + size,
 		.pc = (in_syscall ? g->syscall_pc : g->sched_pc) - bias,
@@ -219,12 +227,23 @@ static int copy_and_walk(const struct target *t, pid_t pid, uint64_t bias,
 		.innermost = true,
 		.in_syscall = in_syscall,
 	};
+
+	ret->g = *g;
+	ret->state = walk(&w, ret);
+}
+
+static int copy_and_walk(const struct target *t, pid_t pid, uint64_t bias,
+			 const struct target_goroutine *g, uint8_t *buf, struct stack_trace *ret)
+{
+	uint64_t sp, size = stack_used(g, &sp);
 	int err;
 
+	if (size == 0)
+		return -EAGAIN;
 	err = memory_read(pid, sp, buf, size);
 	if (err < 0)
 		return err;
-	ret->state = walk(&w, ret);
+	stack_walk_copy(t, bias, g, buf, ret);
 	return 0;
 }
 
@@ -254,18 +273,16 @@ static int try_once(const struct target *t, pid_t pid, uint64_t bias,
 		    const struct target_goroutine *g, struct stack_scratch *scratch,
 		    struct stack_trace *ret)
 {
+	struct target_goroutine now;
 	int err;
 
-	if (!is_sane(g) || g->status == GCOPYSTACK)
-		return -EAGAIN;
 	err = copy_and_walk(t, pid, bias, g, scratch->bytes, &scratch->other);
 	if (!err)
-		err = target_goroutine_again(t, pid, bias, g, &ret->g);
-	if (err)
-		return err == -EFAULT ? -EAGAIN : err;
-	if (!is_unmoved(g, &ret->g))
-		return -EAGAIN;
-	err = copy_and_walk(t, pid, bias, &ret->g, scratch->bytes, ret);
+		err = target_goroutine_again(t, pid, bias, g, &now);
+	if (!err)
+		err = stack_is_unmoved(g, &now) ? 0 : -EAGAIN;
+	if (!err)
+		err = copy_and_walk(t, pid, bias, &now, scratch->bytes, ret);
 	if (err)
 		return err == -EFAULT ? -EAGAIN : err;
 	return is_same_walk(&scratch->other, ret) ? 0 : -EAGAIN;

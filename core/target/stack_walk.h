@@ -1,4 +1,4 @@
-/* Walking many stacks with the same working memory. For stack_walk.c and stack.c. */
+/* Reading stacks: one (stack_walk.c), many (stack_batch.c). For this room. */
 #ifndef XGOTOPFS_TARGET_STACK_WALK_H
 #define XGOTOPFS_TARGET_STACK_WALK_H
 
@@ -13,5 +13,14 @@ void stack_scratch_free(struct stack_scratch *scratch);
 int stack_trace_with(const struct target *t, pid_t pid, uint64_t bias,
 		     const struct target_goroutine *g, struct stack_scratch *scratch,
 		     struct stack_trace *ret);
+
+/* The parts of it, for stack_batch.c. How many bytes of stack are in use and where they begin; 0
+ * when there are none to read. */
+uint64_t stack_used(const struct target_goroutine *g, uint64_t *ret_sp);
+/* Walks a copy of those bytes; fills all of ret. */
+void stack_walk_copy(const struct target *t, uint64_t bias, const struct target_goroutine *g,
+		     const void *bytes, struct stack_trace *ret);
+/* Has it not run between the two? */
+bool stack_is_unmoved(const struct target_goroutine *a, const struct target_goroutine *b);
 
 #endif
