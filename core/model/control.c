@@ -68,6 +68,10 @@ static int parse_item(const char *item, size_t len, uint32_t rates[EVENT_TYPES],
 
 	trim(&name_text, &name_len);
 	snprintf(name, sizeof(name), "%.*s", (int)(name_len < 31 ? name_len : 31), name_text);
+	for (char *c = name; *c; c++) {
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?'; /* the reason is one line */
+	}
 	type = name_len < sizeof(name) ? event_type_parse(name) : -EINVAL;
 	if (type < 0) {
 		snprintf(why, size,

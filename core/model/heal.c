@@ -78,12 +78,11 @@ static void heal_one(struct model *m, unsigned proc, const struct goroutine_seen
 /* Ends those of the process that a complete reading does not have. */
 static void end_missing(struct model *m, struct shard *s, unsigned proc, uint64_t time_ns)
 {
-	for (uint32_t i = 0; i < s->n_records; i++) {
-		struct record *g = shard_record(s, i);
+	for (uint32_t i = 0; i < shard_numbers(s); i++) {
+		struct record *g = shard_used_record(s, i);
 
-		if (!g->goid || g->proc != proc || record_exited(g) ||
-		    g->heal_round == m->heal_round || g->last_event_ns > time_ns ||
-		    g->created_ns > time_ns)
+		if (!g || g->proc != proc || record_exited(g) || g->heal_round == m->heal_round ||
+		    g->last_event_ns > time_ns || g->created_ns > time_ns)
 			continue;
 		g->flags |= GOROUTINE_UNCERTAIN;
 		g->marks |= MARK_EXIT_INFERRED;

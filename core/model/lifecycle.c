@@ -297,6 +297,8 @@ void model_settle_exits(struct model *m)
 	}
 	for (unsigned i = 0; i < m->n_shards; i++)
 		m->shards[i].n_changes = 0;
+	if (m->n_exited <= m->config.retain_exited)
+		return;
 	while (m->n_exited > m->config.retain_exited) {
 		struct record *g = m->oldest_exited;
 
@@ -304,4 +306,6 @@ void model_settle_exits(struct model *m)
 		m->procs[g->proc]->exited_dropped++;
 		shard_remove(&m->shards[shard_of(m, g->proc, g->goid)], g);
 	}
+	for (unsigned i = 0; i < m->n_shards; i++)
+		shard_shrink(&m->shards[i]);
 }

@@ -81,6 +81,15 @@ _Static_assert(offsetof(struct record, counts) == 64, "the first line");
 _Static_assert(offsetof(struct record, runnable_count) == 128, "the second line");
 _Static_assert(offsetof(struct record, rows) == 256, "rows begin a line");
 
+/* Records in one piece; given back when none of them is in use. Records never move. */
+struct chunk {
+	unsigned index, used;
+	unsigned fresh;                /* records from here on were never used */
+	struct record *free;           /* used before, chained by `older` */
+	struct chunk *previous, *next; /* in the shard's list of chunks with room */
+	struct record records[RECORDS_A_CHUNK];
+};
+
 struct slot {
 	uint64_t goid; /* 0: empty */
 	uint32_t proc;
@@ -115,9 +124,9 @@ struct change {
 struct shard {
 	struct slot *slots;
 	uint32_t mask, used;
-	struct record **chunks;
-	uint32_t n_chunks, n_records;
-	struct record *free;
+	struct chunk **chunks; /* NULL where one was given back */
+	uint32_t n_chunks, n_missing, n_empty;
+	struct chunk *room;     /* chunks with room, the one to use next first */
 	struct record *last[2]; /* looked up last: actor, subject */
 	struct change *changes;
 	size_t n_changes;
@@ -173,7 +182,21 @@ static inline unsigned shard_of(const struct model *m, unsigned proc, uint64_t g
 
 static inline struct record *shard_record(const struct shard *s, uint32_t number)
 {
-	return &s->chunks[number / RECORDS_A_CHUNK][number % RECORDS_A_CHUNK];
+	return &s->chunks[number / RECORDS_A_CHUNK]->records[number % RECORDS_A_CHUNK];
+}
+
+/* For walking over all: numbers run below shard_numbers(); NULL where no goroutine is. */
+static inline uint32_t shard_numbers(const struct shard *s)
+{
+	return s->n_chunks * RECORDS_A_CHUNK;
+}
+
+static inline struct record *shard_used_record(const struct shard *s, uint32_t number)
+{
+	struct chunk *chunk = s->chunks[number / RECORDS_A_CHUNK];
+	struct record *g = chunk ? &chunk->records[number % RECORDS_A_CHUNK] : NULL;
+
+	return g && g->goid ? g : NULL;
 }
 
 static inline bool record_exited(const struct record *g)
@@ -194,6 +217,8 @@ struct record *shard_find(const struct shard *s, unsigned proc, uint64_t goid);
 /* A new record (the goid must not be there yet), zeroed but for its key; NULL without memory. */
 struct record *shard_add(struct shard *s, unsigned proc, uint64_t goid);
 void shard_remove(struct shard *s, struct record *g);
+/* Gives memory of the table back after very many were removed. */
+void shard_shrink(struct shard *s);
 int shard_add_proc(struct shard *s, unsigned proc);
 
 /* allocations.c: who allocated what. */

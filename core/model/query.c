@@ -76,15 +76,15 @@ static int make_room(struct copies *c, size_t more)
 static bool copy_part(struct model *m, const struct shard *s, unsigned proc, bool exited,
 		      uint32_t *at, struct copies *c)
 {
-	uint32_t end = MIN(s->n_records, *at + COPY_AT_ONCE);
+	uint32_t end = MIN(shard_numbers(s), *at + COPY_AT_ONCE);
 
 	for (; *at < end; ++*at) {
-		const struct record *g = shard_record(s, *at);
+		const struct record *g = shard_used_record(s, *at);
 
-		if (g->goid && g->proc == proc && (exited || !record_exited(g)))
+		if (g && g->proc == proc && (exited || !record_exited(g)))
 			copy_out(m, g, &c->all[c->n++]);
 	}
-	return end < s->n_records;
+	return end < shard_numbers(s);
 }
 
 struct key {

@@ -8,9 +8,11 @@
 
 #include "core/model/model_internal.h"
 
+#define SLOTS_MIN 1023u
+
 int shard_init(struct shard *s)
 {
-	s->mask = 1023;
+	s->mask = SLOTS_MIN;
 	s->slots = calloc(s->mask + 1, sizeof(*s->slots));
 	/* An event ends or revives at most its actor and its subject. */
 	s->changes = calloc(2 * BATCH_LARGE, sizeof(*s->changes));
@@ -32,8 +34,12 @@ static void free_proc(struct shard_proc *sp)
 
 void shard_free(struct shard *s)
 {
-	for (uint32_t i = 0; i < s->n_records; i++)
-		free(shard_record(s, i)->more);
+	for (uint32_t i = 0; i < shard_numbers(s); i++) {
+		struct record *g = shard_used_record(s, i);
+
+		if (g)
+			free(g->more);
+	}
 	for (uint32_t i = 0; i < s->n_chunks; i++)
 		free(s->chunks[i]);
 	for (unsigned i = 0; i < MODEL_PROCS_MAX; i++)
@@ -75,9 +81,8 @@ static void insert(struct slot *slots, uint32_t mask, const struct slot *entry)
 	slots[at] = *entry;
 }
 
-static int grow(struct shard *s)
+static int resize(struct shard *s, uint32_t mask)
 {
-	uint32_t mask = s->mask * 2 + 1;
 	struct slot *slots = calloc((size_t)mask + 1, sizeof(*slots));
 
 	if (!slots)
@@ -86,58 +91,129 @@ static int grow(struct shard *s)
 		if (s->slots[i].goid)
 			insert(slots, mask, &s->slots[i]);
 	}
-	s->memory += ((size_t)mask - s->mask) * sizeof(*slots);
+	s->memory += ((size_t)mask + 1) * sizeof(*slots);
+	s->memory -= ((size_t)s->mask + 1) * sizeof(*slots);
 	free(s->slots);
 	s->slots = slots;
 	s->mask = mask;
 	return 0;
 }
 
-static struct record *new_chunk(struct shard *s)
+void shard_shrink(struct shard *s)
 {
-	struct record **chunks;
-	struct record *chunk;
-	size_t bytes = RECORDS_A_CHUNK * sizeof(*chunk);
+	/* A quarter of it is still less than half full. Without memory it stays large. */
+	if (s->mask > SLOTS_MIN && s->used < s->mask / 16)
+		(void)resize(s, s->mask / 4);
+}
 
+static void unlink_room(struct shard *s, struct chunk *chunk)
+{
+	if (chunk->previous)
+		chunk->previous->next = chunk->next;
+	else
+		s->room = chunk->next;
+	if (chunk->next)
+		chunk->next->previous = chunk->previous;
+	chunk->previous = chunk->next = NULL;
+}
+
+static void link_room(struct shard *s, struct chunk *chunk)
+{
+	chunk->next = s->room;
+	if (s->room)
+		s->room->previous = chunk;
+	s->room = chunk;
+}
+
+/* An index for one more chunk. */
+static int chunk_index(struct shard *s, uint32_t *ret)
+{
+	struct chunk **chunks;
+
+	for (uint32_t i = 0; s->n_missing && i < s->n_chunks; i++) {
+		if (!s->chunks[i]) {
+			s->n_missing--;
+			*ret = i;
+			return 0;
+		}
+	}
 	/* Doubled when the count reaches a power of two. */
 	if ((s->n_chunks & (s->n_chunks - 1)) == 0) {
-		chunks = realloc(s->chunks, MAX(1u, s->n_chunks * 2) * sizeof(struct record *));
+		chunks = realloc(s->chunks, MAX(1u, s->n_chunks * 2) * sizeof(struct chunk *));
 		if (!chunks)
-			return NULL;
+			return -ENOMEM;
 		s->chunks = chunks;
 	}
-	chunk = aligned_alloc(64, bytes);
-	if (!chunk)
+	s->chunks[s->n_chunks] = NULL;
+	*ret = s->n_chunks++;
+	return 0;
+}
+
+static struct chunk *new_chunk(struct shard *s)
+{
+	struct chunk *chunk = aligned_alloc(64, sizeof(*chunk));
+	uint32_t index;
+
+	if (!chunk || chunk_index(s, &index)) {
+		free(chunk);
 		return NULL;
-	memset(chunk, 0, bytes);
-	s->chunks[s->n_chunks++] = chunk;
-	s->memory += bytes;
+	}
+	memset(chunk, 0, sizeof(*chunk));
+	chunk->index = index;
+	s->chunks[index] = chunk;
+	s->memory += sizeof(*chunk);
+	s->n_empty++;
+	link_room(s, chunk);
 	return chunk;
 }
 
-/* A record's number is kept while it is free, in heal_round. */
 struct record *shard_add(struct shard *s, unsigned proc, uint64_t goid)
 {
 	struct slot entry = {.goid = goid, .proc = proc};
-	struct record *g = s->free;
+	struct chunk *chunk;
+	struct record *g;
 
-	if ((s->used + 1) * 2ull > s->mask && grow(s))
+	if ((s->used + 1) * 2ull > s->mask && resize(s, s->mask * 2 + 1))
 		return NULL;
+	chunk = s->room ? s->room : new_chunk(s);
+	if (!chunk)
+		return NULL;
+	s->n_empty -= chunk->used == 0;
+	g = chunk->free;
 	if (g) {
-		s->free = g->older;
-		entry.number = g->heal_round;
+		chunk->free = g->older;
 		memset(g, 0, sizeof(*g));
 	} else {
-		if (s->n_records == s->n_chunks * RECORDS_A_CHUNK && !new_chunk(s))
-			return NULL;
-		entry.number = s->n_records++;
-		g = shard_record(s, entry.number);
+		g = &chunk->records[chunk->fresh++];
 	}
+	if (++chunk->used == RECORDS_A_CHUNK)
+		unlink_room(s, chunk);
 	g->goid = goid;
 	g->proc = (uint16_t)proc;
+	entry.number = chunk->index * RECORDS_A_CHUNK + (uint32_t)(g - chunk->records);
 	insert(s->slots, s->mask, &entry);
 	s->used++;
 	return g;
+}
+
+/* A record's place in its chunk is free. One empty chunk is kept for what comes. */
+static void release(struct shard *s, struct chunk *chunk, struct record *g)
+{
+	g->older = chunk->free;
+	chunk->free = g;
+	if (chunk->used-- == RECORDS_A_CHUNK)
+		link_room(s, chunk);
+	if (chunk->used)
+		return;
+	if (s->n_empty == 0) {
+		s->n_empty = 1;
+		return;
+	}
+	unlink_room(s, chunk);
+	s->chunks[chunk->index] = NULL;
+	s->n_missing++;
+	s->memory -= sizeof(*chunk);
+	free(chunk);
 }
 
 void shard_remove(struct shard *s, struct record *g)
@@ -167,9 +243,8 @@ void shard_remove(struct shard *s, struct record *g)
 	if (g->more)
 		s->memory -= sizeof(*g->more) + g->more->cap * sizeof(struct row);
 	free(g->more);
-	memset(g, 0, sizeof(*g));
-	g->heal_round = number;
-	g->older = s->free;
-	s->free = g;
+	g->more = NULL;
+	g->goid = 0;
 	s->last[0] = s->last[1] = NULL;
+	release(s, s->chunks[number / RECORDS_A_CHUNK], g);
 }

@@ -122,13 +122,15 @@ void emit_double(struct emit *e, const char *key, double value, int digits)
 /* Names come from the target: nothing in them may make a line or a column of its own. */
 static void add_line_text(struct buf *out, const char *value)
 {
-	for (; *value; value++) {
-		unsigned char c = (unsigned char)*value;
+	while (*value) {
+		size_t n = 0;
 
-		if (c >= ' ' && c != 0x7f)
-			buf_addc(out, (char)c);
-		else
-			buf_addf(out, "\\x%02x", c);
+		while ((unsigned char)value[n] >= ' ' && value[n] != 0x7f)
+			n++;
+		buf_add(out, value, n);
+		value += n;
+		if (*value)
+			buf_addf(out, "\\x%02x", (unsigned char)*value++);
 	}
 }
 

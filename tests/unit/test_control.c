@@ -59,6 +59,7 @@ static void test_wrong(void **state)
 		{"newobject: ", "no rate"},
 		{":0.5", "not an event"},
 		{"newobjects:1", "not an event"},
+		{"new\nobject:1", "not an event"},
 		{"NewObject:1", "not an event"},
 		{"lost:1", "not an event"},
 		{"averyveryveryveryveryveryverylongnameofanevent:1", "not an event"},

@@ -471,6 +471,26 @@ static void test_memory_flat(void **state)
 	assert_int_equal(totals(x).trimmed, 30000 * 9 - 1000);
 }
 
+/* A burst of very many goroutines is paid back when they are gone. */
+static void test_memory_returned(void **state)
+{
+	struct fixture *x = *state;
+	uint64_t before = totals(x).memory_bytes, at_most;
+
+	for (uint64_t goid = 1; goid <= 50000; goid++)
+		apply(x, goid, move(0, goid, GSTATE_DEAD, GSTATE_RUNNABLE));
+	at_most = totals(x).memory_bytes;
+	for (uint64_t goid = 1; goid <= 50000; goid++)
+		apply(x, goid, move(goid, goid, GSTATE_RUNNING, GSTATE_DEAD));
+	assert_true(at_most > before + 20000000);
+	assert_true(totals(x).memory_bytes < before + 1000000);
+	/* And it goes on. */
+	for (uint64_t goid = 50001; goid <= 51000; goid++)
+		apply(x, goid, move(0, goid, GSTATE_DEAD, GSTATE_RUNNABLE));
+	assert_int_equal(totals(x).live_total, 1000);
+	assert_int_equal(get(x, 50500).state, GSTATE_RUNNABLE);
+}
+
 /* A C thread enters Go with the same goroutine again and again. */
 static void test_cgo_thread(void **state)
 {
@@ -772,13 +792,28 @@ int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_life),       TEST(test_pairs),        TEST(test_hidden),
-		TEST(test_gaps),       TEST(test_scan_gap),     TEST(test_acts_while_waiting),
-		TEST(test_nobody),     TEST(test_malformed),    TEST(test_bytes),
-		TEST(test_many_types), TEST(test_exited_bound), TEST(test_memory_flat),
-		TEST(test_cgo_thread), TEST(test_system),       TEST(test_lost),
-		TEST(test_heal),       TEST(test_heal_again),   TEST(test_late_creation),
-		TEST(test_processes),  TEST(test_config),       TEST(test_goroutine_events),
+		TEST(test_life),
+		TEST(test_pairs),
+		TEST(test_hidden),
+		TEST(test_gaps),
+		TEST(test_scan_gap),
+		TEST(test_acts_while_waiting),
+		TEST(test_nobody),
+		TEST(test_malformed),
+		TEST(test_bytes),
+		TEST(test_many_types),
+		TEST(test_exited_bound),
+		TEST(test_memory_flat),
+		TEST(test_memory_returned),
+		TEST(test_cgo_thread),
+		TEST(test_system),
+		TEST(test_lost),
+		TEST(test_heal),
+		TEST(test_heal_again),
+		TEST(test_late_creation),
+		TEST(test_processes),
+		TEST(test_config),
+		TEST(test_goroutine_events),
 	};
 
 	return cmocka_run_group_tests_name("model", tests, NULL, NULL);
