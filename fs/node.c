@@ -8,64 +8,77 @@
 #define G NODE_GOROUTINE
 #define H NODE_HEAVY
 
+/* What a row does not name is nothing. */
+#define NODE(name_, parent_, kind_, flags_, ...)                                                   \
+	{                                                                                          \
+		.name = (name_), .parent = (parent_), .kind = (kind_), .flags = (flags_),          \
+		__VA_ARGS__                                                                        \
+	}
+
 const struct node nodes[ROWS] = {
-	[ROW_ROOT] = {"", ROW_ROOT, NODE_DIR},
-	[ROW_README] = {"README", ROW_ROOT, NODE_TEXT, 0, view_readme},
-	[ROW_EVENTS] = {"events", ROW_ROOT, NODE_LOG},
-	[ROW_EVENTS_JSONL] = {"events.jsonl", ROW_ROOT, NODE_LOG, J},
-	[ROW_EVENTS_PIPE] = {"events_pipe", ROW_ROOT, NODE_PIPE},
-	[ROW_STATS] = {"stats", ROW_ROOT, NODE_TEXT, 0, view_stats},
-	[ROW_STATS_JSON] = {"stats.json", ROW_ROOT, NODE_TEXT, J, view_stats},
-	[ROW_METRICS] = {"metrics", ROW_ROOT, NODE_TEXT, 0, view_metrics},
-	[ROW_HEALTH] = {"health", ROW_ROOT, NODE_TEXT, H, view_health},
-	[ROW_HEALTH_JSON] = {"health.json", ROW_ROOT, NODE_TEXT, H | J, view_health},
-	[ROW_STACKS] = {"stacks", ROW_ROOT, NODE_TEXT, H | NODE_NO_STAT, view_stacks},
-	[ROW_TABLE] = {"goroutines.tsv", ROW_ROOT, NODE_TEXT, H, view_goroutines},
-	[ROW_TABLE_JSON] = {"goroutines.json", ROW_ROOT, NODE_TEXT, H | J, view_goroutines},
-	[ROW_GOROUTINES] = {"goroutines", ROW_ROOT, NODE_DIR, H, .family = &family_goroutines},
-	[ROW_BY_STATE] = {"by-state", ROW_ROOT, NODE_DIR, .family = &family_states},
-	[ROW_BY_WAIT] = {"by-wait", ROW_ROOT, NODE_DIR, H, .family = &family_waits},
-	[ROW_BY_FUNC] = {"by-func", ROW_ROOT, NODE_DIR, H, .family = &family_funcs},
-	[ROW_TYPES] = {"types", ROW_ROOT, NODE_DIR, H, .family = &family_types},
-	[ROW_CONTROL] = {"control", ROW_ROOT, NODE_DIR, NODE_ROOT_ONLY},
-	[ROW_PROCESSES] = {"processes", ROW_ROOT, NODE_DIR, NODE_ROOT_ONLY,
-			   .family = &family_processes},
-	[ROW_SESSIONS] = {"sessions", ROW_ROOT, NODE_DIR, H | NODE_ROOT_ONLY,
-			  .family = &family_sessions},
+	[ROW_ROOT] = NODE("", ROW_ROOT, NODE_DIR, 0),
+	[ROW_README] = NODE("README", ROW_ROOT, NODE_TEXT, 0, .view = view_readme),
+	[ROW_EVENTS] = NODE("events", ROW_ROOT, NODE_LOG, 0),
+	[ROW_EVENTS_JSONL] = NODE("events.jsonl", ROW_ROOT, NODE_LOG, J),
+	[ROW_EVENTS_PIPE] = NODE("events_pipe", ROW_ROOT, NODE_PIPE, 0),
+	[ROW_STATS] = NODE("stats", ROW_ROOT, NODE_TEXT, 0, .view = view_stats),
+	[ROW_STATS_JSON] = NODE("stats.json", ROW_ROOT, NODE_TEXT, J, .view = view_stats),
+	[ROW_METRICS] = NODE("metrics", ROW_ROOT, NODE_TEXT, 0, .view = view_metrics),
+	[ROW_HEALTH] = NODE("health", ROW_ROOT, NODE_TEXT, H, .view = view_health),
+	[ROW_HEALTH_JSON] = NODE("health.json", ROW_ROOT, NODE_TEXT, H | J, .view = view_health),
+	[ROW_STACKS] = NODE("stacks", ROW_ROOT, NODE_TEXT, H | NODE_NO_STAT, .view = view_stacks),
+	[ROW_TABLE] = NODE("goroutines.tsv", ROW_ROOT, NODE_TEXT, H, .view = view_goroutines),
+	[ROW_TABLE_JSON] =
+		NODE("goroutines.json", ROW_ROOT, NODE_TEXT, H | J, .view = view_goroutines),
+	[ROW_GOROUTINES] = NODE("goroutines", ROW_ROOT, NODE_DIR, H, .family = &family_goroutines),
+	[ROW_BY_STATE] = NODE("by-state", ROW_ROOT, NODE_DIR, 0, .family = &family_states),
+	[ROW_BY_WAIT] = NODE("by-wait", ROW_ROOT, NODE_DIR, H, .family = &family_waits),
+	[ROW_BY_FUNC] = NODE("by-func", ROW_ROOT, NODE_DIR, H, .family = &family_funcs),
+	[ROW_TYPES] = NODE("types", ROW_ROOT, NODE_DIR, H, .family = &family_types),
+	[ROW_CONTROL] = NODE("control", ROW_ROOT, NODE_DIR, NODE_ROOT_ONLY),
+	[ROW_PROCESSES] =
+		NODE("processes", ROW_ROOT, NODE_DIR, NODE_ROOT_ONLY, .family = &family_processes),
+	[ROW_SESSIONS] = NODE("sessions", ROW_ROOT, NODE_DIR, H | NODE_ROOT_ONLY,
+			      .family = &family_sessions),
 
-	[ROW_GOROUTINE] = {NULL, ROW_GOROUTINES, NODE_DIR, G},
-	[ROW_G_STATUS] = {"status", ROW_GOROUTINE, NODE_TEXT, G, view_status},
-	[ROW_G_STATUS_JSON] = {"status.json", ROW_GOROUTINE, NODE_TEXT, G | J, view_status},
-	[ROW_G_STATS] = {"stats", ROW_GOROUTINE, NODE_TEXT, G, view_goroutine_stats},
-	[ROW_G_STATS_JSON] = {"stats.json", ROW_GOROUTINE, NODE_TEXT, G | J, view_goroutine_stats},
-	[ROW_G_EVENTS] = {"events", ROW_GOROUTINE, NODE_LOG, G},
-	[ROW_G_EVENTS_JSONL] = {"events.jsonl", ROW_GOROUTINE, NODE_LOG, G | J},
-	[ROW_G_ALLOCATIONS] = {"allocations", ROW_GOROUTINE, NODE_TEXT, G, view_allocations},
-	[ROW_G_ALLOCATIONS_JSON] = {"allocations.json", ROW_GOROUTINE, NODE_TEXT, G | J,
-				    view_allocations},
-	[ROW_G_STACK] = {"stack", ROW_GOROUTINE, NODE_TEXT, G | H | NODE_NO_STAT, view_stack},
-	[ROW_G_PARENT] = {"parent", ROW_GOROUTINE, NODE_LINK, G},
-	[ROW_G_CHILDREN] = {"children", ROW_GOROUTINE, NODE_DIR, G | H, .family = &family_children},
-	[ROW_G_CHILD] = {NULL, ROW_G_CHILDREN, NODE_LINK, G},
+	[ROW_GOROUTINE] = NODE(NULL, ROW_GOROUTINES, NODE_DIR, G),
+	[ROW_G_STATUS] = NODE("status", ROW_GOROUTINE, NODE_TEXT, G, .view = view_status),
+	[ROW_G_STATUS_JSON] =
+		NODE("status.json", ROW_GOROUTINE, NODE_TEXT, G | J, .view = view_status),
+	[ROW_G_STATS] = NODE("stats", ROW_GOROUTINE, NODE_TEXT, G, .view = view_goroutine_stats),
+	[ROW_G_STATS_JSON] =
+		NODE("stats.json", ROW_GOROUTINE, NODE_TEXT, G | J, .view = view_goroutine_stats),
+	[ROW_G_EVENTS] = NODE("events", ROW_GOROUTINE, NODE_LOG, G),
+	[ROW_G_EVENTS_JSONL] = NODE("events.jsonl", ROW_GOROUTINE, NODE_LOG, G | J),
+	[ROW_G_ALLOCATIONS] =
+		NODE("allocations", ROW_GOROUTINE, NODE_TEXT, G, .view = view_allocations),
+	[ROW_G_ALLOCATIONS_JSON] =
+		NODE("allocations.json", ROW_GOROUTINE, NODE_TEXT, G | J, .view = view_allocations),
+	[ROW_G_STACK] =
+		NODE("stack", ROW_GOROUTINE, NODE_TEXT, G | H | NODE_NO_STAT, .view = view_stack),
+	[ROW_G_PARENT] = NODE("parent", ROW_GOROUTINE, NODE_LINK, G),
+	[ROW_G_CHILDREN] =
+		NODE("children", ROW_GOROUTINE, NODE_DIR, G | H, .family = &family_children),
+	[ROW_G_CHILD] = NODE(NULL, ROW_G_CHILDREN, NODE_LINK, G),
 
-	[ROW_STATE] = {NULL, ROW_BY_STATE, NODE_DIR, H, .family = &family_state},
-	[ROW_STATE_LINK] = {NULL, ROW_STATE, NODE_LINK, G},
-	[ROW_WAIT] = {NULL, ROW_BY_WAIT, NODE_DIR, H, .family = &family_wait},
-	[ROW_WAIT_LINK] = {NULL, ROW_WAIT, NODE_LINK, G},
-	[ROW_FUNC] = {NULL, ROW_BY_FUNC, NODE_DIR, H, .family = &family_func},
-	[ROW_FUNC_LINK] = {NULL, ROW_FUNC, NODE_LINK, G},
-	[ROW_TYPE] = {NULL, ROW_TYPES, NODE_TEXT},
+	[ROW_STATE] = NODE(NULL, ROW_BY_STATE, NODE_DIR, H, .family = &family_state),
+	[ROW_STATE_LINK] = NODE(NULL, ROW_STATE, NODE_LINK, G),
+	[ROW_WAIT] = NODE(NULL, ROW_BY_WAIT, NODE_DIR, H, .family = &family_wait),
+	[ROW_WAIT_LINK] = NODE(NULL, ROW_WAIT, NODE_LINK, G),
+	[ROW_FUNC] = NODE(NULL, ROW_BY_FUNC, NODE_DIR, H, .family = &family_func),
+	[ROW_FUNC_LINK] = NODE(NULL, ROW_FUNC, NODE_LINK, G),
+	[ROW_TYPE] = NODE(NULL, ROW_TYPES, NODE_TEXT, 0),
 
-	[ROW_SAMPLE] = {"sample", ROW_CONTROL, NODE_TEXT, .control = &control_sample},
-	[ROW_PAUSE] = {"pause", ROW_CONTROL, NODE_TEXT, .control = &control_pause},
-	[ROW_MAX_OVERHEAD] = {"max_overhead", ROW_CONTROL, NODE_TEXT,
-			      .control = &control_max_overhead},
-	[ROW_REPLAY] = {"replay", ROW_CONTROL, NODE_TEXT, .control = &control_replay},
+	[ROW_SAMPLE] = NODE("sample", ROW_CONTROL, NODE_TEXT, 0, .control = &control_sample),
+	[ROW_PAUSE] = NODE("pause", ROW_CONTROL, NODE_TEXT, 0, .control = &control_pause),
+	[ROW_MAX_OVERHEAD] =
+		NODE("max_overhead", ROW_CONTROL, NODE_TEXT, 0, .control = &control_max_overhead),
+	[ROW_REPLAY] = NODE("replay", ROW_CONTROL, NODE_TEXT, 0, .control = &control_replay),
 
-	[ROW_PROCESS] = {NULL, ROW_PROCESSES, NODE_DIR},
-	[ROW_SESSION] = {NULL, ROW_SESSIONS, NODE_DIR},
-	[ROW_SESSION_METADATA] = {"metadata.json", ROW_SESSION, NODE_SESSION, H},
-	[ROW_SESSION_EVENTS] = {"events.jsonl", ROW_SESSION, NODE_SESSION, H},
+	[ROW_PROCESS] = NODE(NULL, ROW_PROCESSES, NODE_DIR, 0),
+	[ROW_SESSION] = NODE(NULL, ROW_SESSIONS, NODE_DIR, 0),
+	[ROW_SESSION_METADATA] = NODE("metadata.json", ROW_SESSION, NODE_SESSION, H),
+	[ROW_SESSION_EVENTS] = NODE("events.jsonl", ROW_SESSION, NODE_SESSION, H),
 };
 
 _Static_assert(ROWS <= 1 << (64 - NODE_KEY_BITS - NODE_TREE_BITS), "a row fits its bits");
