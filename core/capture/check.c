@@ -149,15 +149,25 @@ static int check_uprobe(void)
 
 static int check_btf(void)
 {
-	/* libbpf must tell the kernel the types of our maps' data. */
+	/* libbpf must tell the kernel the types of our maps' data. One type is the least it takes.
+	 */
 	const struct {
 		struct btf_header header;
-		char strings[1];
-	} empty = {.header = {.magic = BTF_MAGIC,
-			      .version = BTF_VERSION,
-			      .hdr_len = sizeof(struct btf_header),
-			      .str_len = 1}};
-	int fd = bpf_btf_load(&empty, sizeof(empty), NULL);
+		struct btf_type type;
+		__u32 encoding;
+		char strings[4];
+	} one_int = {
+		.header = {.magic = BTF_MAGIC,
+			   .version = BTF_VERSION,
+			   .hdr_len = sizeof(struct btf_header),
+			   .type_len = sizeof(struct btf_type) + sizeof(__u32),
+			   .str_off = sizeof(struct btf_type) + sizeof(__u32),
+			   .str_len = 4},
+		.type = {.name_off = 1, .info = BTF_KIND_INT << 24, .size = 4},
+		.encoding = BTF_INT_SIGNED << 24 | 32,
+		.strings = {0, 'i', '3', 0},
+	};
+	int fd = bpf_btf_load(&one_int, sizeof(one_int), NULL);
 
 	if (fd < 0)
 		return fd;
