@@ -51,10 +51,12 @@ kill_xgotopfs() {
 	[ -n "${XPID:-}" ] || return 0
 	kill -KILL "$XPID" 2>/dev/null
 	wait "$XPID" 2>/dev/null
-	mountpoint -q "$MNT" 2>/dev/null && fusermount3 -u -z "$MNT"
+	! is_mounted || fusermount3 -u -z "$MNT"
 	XPID=
 }
 
+# Also when nobody serves it any more.
+is_mounted() { grep -q " $MNT fuse" /proc/mounts; }
 says() { grep -q -- "$1" "$LOG" || { gone "$XPID" && fail "it ended: $(cat "$LOG")"; }; }
 wait_ready() { wait_for "$PATIENCE" says "Ctrl-C ends" || fail "not ready: $(cat "$LOG")"; }
 mount_demo() { start_xgotopfs -pid "$DEMO" "$@" "$MNT"; wait_ready; }
@@ -75,8 +77,7 @@ gone_or_zombie() { gone "$1" || grep -q '^State:.Z' "/proc/$1/status" 2>/dev/nul
 stop_xgotopfs() {
 	kill -"${1:-INT}" "$XPID"
 	ended 0
-	mountpoint -q "$MNT" && fail "still mounted"
-	return 0
+	! is_mounted || fail "still mounted"
 }
 
 check_log() {

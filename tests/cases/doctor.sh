@@ -1,0 +1,42 @@
+#!/bin/bash
+# -doctor tells what works and why not, and attaches nothing.
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../app_lib.sh"
+need_tracing
+DEMO_BINARY=$(demo_binary "" stripped) || fail "the demo does not build"
+
+"$XGOTOPFS" -doctor -b "$DEMO_BINARY" >"$T/out" 2>"$LOG" || fail "-b: $(cat "$T/out" "$LOG")"
+for part in kernel capabilities fuse 'probe cost' target Go symbols offsets 'probe .*runtime.casgstatus+'; do
+	grep -qE "^ok +$part" "$T/out" || fail "nothing about $part: $(cat "$T/out")"
+done
+grep -q "all is well" "$T/out" || fail "no verdict"
+grep -qE "Go +go1\.[0-9]+" "$T/out" || fail "no Go version"
+
+start_demo "$DEMO_BINARY"
+"$XGOTOPFS" -doctor -pid "$DEMO" >"$T/out" 2>"$LOG" || fail "-pid: $(cat "$T/out" "$LOG")"
+grep -qE "^ok +goroutines +[1-9][0-9]* now" "$T/out" || fail "no goroutines: $(cat "$T/out")"
+unharmed "$DEMO"
+
+# doctor_says STATUS TEXT ARG...
+doctor_says() {
+	local want=$1 text=$2 status
+	shift 2
+	"$XGOTOPFS" -doctor "$@" >"$T/out" 2>&1
+	status=$?
+	expect "status of -doctor $*: $(cat "$T/out")" "$status" "$want"
+	grep -q -- "$text" "$T/out" || fail "-doctor $*: no '$text' in $(cat "$T/out")"
+}
+doctor_says 3 "not a Go program" -b /bin/true
+doctor_says 3 "kernel thread" -pid 2
+doctor_says 5 "no process" -pid 4194304
+doctor_says 1 "No such file" -b /nonexistent
+doctor_says 2 "mounts nothing" /mnt
+
+# Without privileges it says which are missing. (The build may be out of nobody's reach.)
+cp "$XGOTOPFS" "$T/xgotopfs" && chmod 755 "$T" "$T/xgotopfs"
+if setpriv --reuid 65534 --regid 65534 --clear-groups true 2>/dev/null; then
+	setpriv --reuid 65534 --regid 65534 --clear-groups "$T/xgotopfs" -doctor >"$T/out" 2>&1
+	status=$?
+	expect "status as nobody: $(cat "$T/out")" "$status" 1
+	grep -q "CAP_BPF is missing" "$T/out" || fail "as nobody: $(cat "$T/out")"
+fi

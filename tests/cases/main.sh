@@ -1,0 +1,75 @@
+#!/bin/bash
+# The main job: attach to a running, stripped server, mount, look, and leave without a trace.
+# timeout: 240
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../app_lib.sh"
+need_tracing
+need curl
+DEMO_BINARY=$(demo_binary "" stripped) || fail "the demo does not build"
+start_demo "$DEMO_BINARY"
+curl -fs "$URL/leak" >/dev/null || fail "the demo does not answer"
+
+mount_demo
+expect "filesystem type" "$(findmnt -n -o FSTYPE "$MNT")" fuse.xgotopfs
+# Goroutines that were there before us: seen at once, without an event.
+expect "state of goroutine 1" "$(sed -n 's/^state //p' "$MNT/goroutines/1/status")" waiting
+expect "start of goroutine 1" "$(sed -n 's/^start_function //p' "$MNT/goroutines/1/status")" runtime.main
+expect "leaked goroutines" "$(ls "$MNT/by-func" | grep -c forgotten)" 1
+leaked=$(ls "$MNT/by-func/main.(*server).forgotten")
+expect "why it waits" "$(sed -n 's/^wait_reason //p' "$MNT/goroutines/$leaked/status")" "chan receive"
+grep -q 'main.(\*server).leak' "$MNT/goroutines/$leaked/status" || fail "no creation site"
+grep -q 'main.(\*server).forgotten' "$MNT/goroutines/$leaked/stack" || fail "no stack"
+
+load -n 600 -c 3
+seen() { grep -q "$1" "$MNT/events"; }
+for what in "casgstatus" "newobject type=main.Request size=" "makeslice type=main.Page" \
+	"makemap key=int elem=" "newgoroutine child=.*func=main.fill" "goexit"; do
+	wait_for 10 seen "$what" || fail "no '$what' in events"
+done
+# Of six paths three note a Request and one starts five goroutines that make one each.
+expect "requests counted" "$(sed -n 's/^count //p' "$MNT/types/main.Request" | head -n 1)" 800
+expect "lost" "$(sed -n 's/^lost_total //p' "$MNT/stats")" 0
+expect "a fill goroutine's parent" \
+	"$(grep -c 'func=main.fill' "$MNT/events")" 500
+grep -q '^verdict ' "$MNT/health" || fail "health has no verdict"
+
+# The rates can be changed while it runs; nonsense changes nothing.
+echo newobject:1 >"$MNT/control/sample" || fail "control/sample refuses a rate"
+expect "rates" "$(cat "$MNT/control/sample")" newobject:1
+{ echo nosuch:1 >"$MNT/control/sample"; } 2>/dev/null && fail "control/sample took nonsense"
+expect "rates after nonsense" "$(cat "$MNT/control/sample")" newobject:1
+
+stop_xgotopfs INT
+grep -q "events in .* 0 lost" "$LOG" || fail "no final count: $(cat "$LOG")"
+unharmed "$DEMO"
+curl -fs "$URL/job" >/dev/null || fail "the demo does not answer any more"
+
+# SIGTERM, an unmount from outside, and in the background.
+mount_demo
+stop_xgotopfs TERM
+mount_demo
+fusermount3 -u "$MNT" || fail "cannot unmount"
+ended 0
+unharmed "$DEMO"
+"$XGOTOPFS" -pid "$DEMO" -daemon "$MNT" 2>"$LOG" || fail "-daemon: $(cat "$LOG")"
+[ -s "$MNT/README" ] || fail "-daemon came back before it was mounted"
+fusermount3 -u "$MNT"
+wait_for 10 unharmed "$DEMO" 2>/dev/null || unharmed "$DEMO"
+
+# Killed outright: the kernel takes the probes, the target goes on, the next start works.
+mount_demo
+kill -KILL "$XPID"
+wait "$XPID" 2>/dev/null
+unharmed "$DEMO"
+mount_demo
+expect "goroutine 1 after a crash" "$(sed -n 's/^state //p' "$MNT/goroutines/1/status")" waiting
+
+# The target dies: the tree stays as it was, and says so.
+load -n 60
+kill -KILL "$DEMO"
+wait "$DEMO" 2>/dev/null
+wait_for 10 says "has exited; everything stays" || fail "no word of the end: $(cat "$LOG")"
+expect "state of the process" "$(sed -n 's/^state //p' "$MNT/stats")" exited
+expect "goroutine 1 is still there" "$(sed -n 's/^start_function //p' "$MNT/goroutines/1/status")" runtime.main
+tail -n 1 "$MNT/events" | grep -q . || fail "events are gone"
+stop_xgotopfs INT
