@@ -160,8 +160,9 @@ static enum stack_state walk(struct walker *w, struct stack_trace *trace)
 			return STACK_CUT;
 		if (lr == 0)
 			return STACK_WHOLE;
-		/* Towards the end of the stack; a leaf of arm64 may have an empty frame. */
-		if (end < w->sp || (end == w->sp && (!w->has_lr || !w->innermost)))
+		/* Towards the end of the stack. Only a leaf of arm64, which returns through its link
+		 * register, may have an empty frame. */
+		if (end < w->sp || (end == w->sp && w->lr == 0))
 			return STACK_CUT;
 		w->trap = is_injected_call(w, &f);
 		w->pc = lr;

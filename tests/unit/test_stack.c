@@ -43,9 +43,9 @@ struct child {
 	char *text; /* what it printed before END */
 };
 
-static void child_start(struct child *child, const char *path)
+static void child_start(struct child *child, const char *path, const char *arg)
 {
-	char *argv[] = {(char *)path, NULL}, *envp[] = {NULL}, line[4096];
+	char *argv[] = {(char *)path, (char *)arg, NULL}, *envp[] = {NULL}, line[4096];
 	posix_spawn_file_actions_t actions;
 	size_t len = 0;
 	int fds[2];
@@ -213,7 +213,7 @@ static void test_parked(void **state)
 		if (!sample_build(programs[i][0], programs[i][1], "parked", path))
 			continue;
 		print_message("# %s %s\n", programs[i][0], programs[i][1]);
-		child_start(&child, path);
+		child_start(&child, path, NULL);
 		assert_int_equal(target_open(path, &t), 0);
 		assert_int_equal(target_load_bias(t, child.pid, &bias), 0);
 		check_allgs(t);
@@ -226,6 +226,46 @@ static void test_parked(void **state)
 
 			assert_int_equal(target_goroutines(t, child.pid, bias, &list, &n), -ESRCH);
 		}
+		target_free(t);
+	}
+}
+
+/* Whatever was interrupted anywhere has a whole stack, down to the function it began with. */
+static void check_busy(const char *text)
+{
+	for (const char *at = text; (at = strstr(at, "\ngoroutine ")); at++) {
+		cleanup_free_ char *one = section(at, strtoull(at + 11, NULL, 10));
+
+		if (!strstr(one, "main.spin(") && !strstr(one, "main.grow("))
+			continue;
+		if (strstr(one, "elided") ||
+		    !strstr(one, strstr(one, "main.spin(") ? "\nmain.spinForever(...)\n"
+							   : "\nmain.growForever(...)\n"))
+			fail_msg("not whole:\n%s", one);
+	}
+}
+
+static void test_busy(void **state)
+{
+	static const char *const versions[] = {"local", "1.17", "1.27"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(versions); i++) {
+		char path[SAMPLE_PATH_MAX];
+		struct child child = {0};
+		struct target *t;
+
+		if (!sample_build(versions[i], "plain", "parked", path))
+			continue;
+		child_start(&child, path, "busy");
+		assert_int_equal(target_open(path, &t), 0);
+		for (int round = 0; round < 200; round++) {
+			struct buf out = BUF_INIT;
+
+			assert_int_equal(target_stacks(t, child.pid, 0, &out), 0);
+			check_busy(out.data);
+			buf_free(&out);
+		}
+		child_stop(&child);
 		target_free(t);
 	}
 }
@@ -270,6 +310,7 @@ int main(void)
 		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_allgs_of_other_machines),
 		cmocka_unit_test(test_parked),
+		cmocka_unit_test(test_busy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

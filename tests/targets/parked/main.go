@@ -139,7 +139,51 @@ func dump() string {
 	}
 }
 
+//go:noinline
+func spin(n int) int {
+	for n != 7 {
+		n = n*3 + 1
+	}
+	return n
+}
+
+//go:noinline
+func grow(n int) int {
+	var local [300]byte
+	if n == 0 {
+		return 0
+	}
+	return grow(n-1) + int(local[n%300])
+}
+
+func spinForever() {
+	for {
+		spin(2)
+	}
+}
+
+func growForever() {
+	for {
+		grow(100)
+	}
+}
+
+// On one processor, goroutines that never rest: all but one were interrupted somewhere.
+func busy() {
+	runtime.GOMAXPROCS(1)
+	for i := 0; i < 3; i++ {
+		go spinForever()
+		go growForever()
+	}
+	time.Sleep(200 * time.Millisecond)
+	fmt.Print("busy\nEND\n")
+	select {}
+}
+
 func main() {
+	if len(os.Args) > 1 {
+		busy()
+	}
 	in := make(chan int)
 	spawn(in)
 	fmt.Print(dump(), "\nEND\n")
