@@ -104,6 +104,8 @@ static int make_capture(struct run *r)
 		.readers = (unsigned)r->config->readers,
 	};
 
+	int err;
+
 	s.ctx = r;
 	if (capture_calibrate(&r->trap_ns)) {
 		log_debug("the cost of a probe could not be measured");
@@ -111,7 +113,9 @@ static int make_capture(struct run *r)
 	}
 	cc.trap_ns = r->trap_ns;
 	memcpy(cc.rates, r->config->rates, sizeof(cc.rates));
-	return capture_new(&cc, r->target, r->names, &s, &r->capture);
+	err = capture_new(&cc, r->target, r->names, &s, &r->capture);
+	/* It opens the process's executable once more. */
+	return err == -ENOENT && r->pid ? -ESRCH : err;
 }
 
 static int start(struct run *r)

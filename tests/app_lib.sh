@@ -41,8 +41,9 @@ load() { timeout 110 "$DEMO_BINARY" -load "$URL" "$@" || fail "the load on $URL 
 
 # start_xgotopfs ARG...: in the background; sets XPID. Its stdout is $T/out, its stderr $LOG.
 start_xgotopfs() {
-	mkdir -p "$MNT"
-	"$XGOTOPFS" "$@" >"$T/out" 2>"$LOG" &
+	mkdir -p "$MNT" 2>/dev/null # a dead mount is there already
+	: >"$LOG"
+	"$XGOTOPFS" "$@" >"$T/out" 2>>"$LOG" &
 	XPID=$!
 	on_exit kill_xgotopfs
 }

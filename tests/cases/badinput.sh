@@ -1,0 +1,111 @@
+#!/bin/bash
+# What cannot be traced or mounted: one clear line, the documented status, nothing left behind, the
+# target unharmed.
+# timeout: 240
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../app_lib.sh"
+need_tracing
+need gcc
+DEMO_BINARY=$(demo_binary "" stripped) || fail "the demo does not build"
+start_demo "$DEMO_BINARY"
+mkdir -p "$MNT"
+
+# --- processes
+refuses 5 "no process 4194304" -pid 4194304
+sleep 300 &
+sleeper=$!
+on_exit "end $sleeper"
+refuses 3 "not a Go program" -pid "$sleeper" "$MNT"
+kill -0 "$sleeper" || fail "the process that is not Go was hurt"
+refuses 3 "kernel thread" -pid 2
+thread=$(ls "/proc/$DEMO/task" | tail -n 1)
+[ "$thread" = "$DEMO" ] || refuses 5 "thread of process $DEMO; use -pid $DEMO" -pid "$thread"
+python3 -c 'import os, time
+if os.fork() == 0: os._exit(0)
+time.sleep(300)' &
+parent=$!
+on_exit "end $parent"
+zombie_of() { [ -n "$(ps -o pid= --ppid "$parent" -o stat= | awk '$2 ~ /Z/ { print $1 }')" ]; }
+wait_for 10 zombie_of || fail "no zombie"
+refuses 5 "zombie" -pid "$(ps --ppid "$parent" -o pid= | tr -d ' ')"
+
+# A process that goes while we come: whatever is said, nothing hangs and nothing stays. Never 0 unless it
+# was traced, and never a crash.
+for delay in 0 0.005 0.02 0.05 0.1; do
+	"$DEMO_BINARY" -listen 127.0.0.1:0 >"$T/victim" 2>/dev/null &
+	victim=$!
+	wait_for 10 grep -q listening "$T/victim"
+	timeout 60 "$XGOTOPFS" -s -pid "$victim" >"$T/out" 2>"$LOG" &
+	tracer=$!
+	sleep "$delay"
+	kill -KILL "$victim"
+	wait "$victim" 2>/dev/null
+	wait "$tracer"
+	status=$?
+	case $status in
+	0 | 5) ;;
+	*) fail "target gone after $delay s: status $status: $(cat "$LOG")" ;;
+	esac
+	check_log
+done
+
+# --- binaries
+refuses 1 "No such file" -b /nonexistent
+refuses 3 "not an ELF" -b /etc/passwd
+refuses 3 "directory" -b /tmp
+refuses 3 "not a Go program" -b /bin/true
+head -c 3000 "$DEMO_BINARY" >"$T/cut" && chmod +x "$T/cut"
+timeout 60 "$XGOTOPFS" -b "$T/cut" >"$T/out" 2>"$LOG"
+status=$?
+expect "status of a cut-off binary" "$status" 3
+check_log
+: >"$T/empty"
+timeout 60 "$XGOTOPFS" -b "$T/empty" >"$T/out" 2>"$LOG"
+status=$?
+expect "status of an empty binary" "$status" 3
+printf 'int main(void) { return 0; }\n' >"$T/c.c"
+gcc -m64 -o "$T/c" "$T/c.c" && refuses 3 "not a Go program" -b "$T/c"
+
+# --- mount points
+refuses 1 "no such folder" -pid "$DEMO" /nonexistent/mnt
+: >"$T/file"
+refuses 1 "$T/file" -pid "$DEMO" "$T/file"
+mkdir "$T/full" && : >"$T/full/x"
+refuses 1 "$T/full" -pid "$DEMO" "$T/full"
+refuses 2 "one mount point" -pid "$DEMO" "$MNT" "$T/full"
+mount_demo
+"$XGOTOPFS" -pid "$DEMO" "$MNT" >"$T/out" 2>"$T/second"
+status=$?
+expect "status of a second mount ($(cat "$T/second"))" "$status" 1
+grep -q "$MNT" "$T/second" || fail "the busy mount point is not named: $(cat "$T/second")"
+[ -s "$MNT/README" ] || fail "the second mount disturbed the first"
+stop_xgotopfs
+timeout 60 "$XGOTOPFS" -pid "$DEMO" -o nosuchoption "$MNT" >"$T/out" 2>"$LOG"
+status=$?
+[ "$status" = 1 ] || [ "$status" = 2 ] || fail "a bad mount option: status $status"
+! is_mounted || fail "mounted with a bad option"
+# A mount that a crash left, and nobody took away.
+mount_demo -o noauto_unmount
+kill -KILL "$XPID"
+wait "$XPID" 2>/dev/null
+is_mounted || fail "nothing stale to recover from"
+mount_demo
+[ -s "$MNT/README" ] || fail "not usable over a stale mount"
+stop_xgotopfs
+
+# --- permission
+cp "$XGOTOPFS" "$T/xgotopfs" && chmod 755 "$T" "$T/xgotopfs"
+if setpriv --reuid 65534 --regid 65534 --clear-groups true 2>/dev/null; then
+	setpriv --reuid 65534 --regid 65534 --clear-groups "$T/xgotopfs" -pid "$DEMO" >"$T/out" 2>"$LOG"
+	status=$?
+	expect "status as nobody ($(cat "$LOG"))" "$status" 4
+	expect "lines as nobody" "$(wc -l <"$LOG")" 1
+fi
+
+# --- commands
+refuses 1 "No such file" -- /nonexistent
+refuses 4 "Permission denied" -- /etc/passwd
+refuses 3 "not a Go program" -- /bin/true
+
+unharmed "$DEMO"
+expect "mounts left" "$(grep -c " $T/" /proc/mounts)" 0
