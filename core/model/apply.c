@@ -261,44 +261,52 @@ static void apply_other(struct model *m, struct shard *s, struct event *ev, uint
 	}
 }
 
-static inline const struct slot *home_slot(const struct model *m, unsigned proc, uint64_t goid)
+static inline void prefetch_slot(const struct model *m, unsigned proc, uint64_t goid, uint32_t only)
 {
-	const struct shard *s = &m->shards[shard_of(m, proc, goid)];
+	unsigned shard = shard_of(m, proc, goid);
+	const struct shard *s = &m->shards[shard];
 
-	return &s->slots[(uint32_t)record_hash(proc, goid) & s->mask];
+	if (only == ALL_SHARDS || only == shard)
+		__builtin_prefetch(&s->slots[(uint32_t)record_hash(proc, goid) & s->mask]);
 }
 
 static inline void prefetch_record(const struct model *m, unsigned proc, uint64_t goid,
-				   unsigned lines)
+				   uint32_t only, unsigned lines)
 {
-	const struct slot *slot = home_slot(m, proc, goid);
+	unsigned shard = shard_of(m, proc, goid);
+	const struct shard *s = &m->shards[shard];
+	const struct slot *slot;
 	const char *g;
 
+	if (only != ALL_SHARDS && only != shard)
+		return;
 	/* Mostly a goroutine is found where its hash says; when it is not, nothing is lost. */
+	slot = &s->slots[(uint32_t)record_hash(proc, goid) & s->mask];
 	if (!slot->goid)
 		return;
-	g = (const char *)shard_record(&m->shards[shard_of(m, proc, goid)], slot->number);
+	g = (const char *)shard_record(s, slot->number);
 	for (unsigned line = 0; line < lines; line++)
 		__builtin_prefetch(g + 64 * line, 1);
 }
 
 /* Fetches what the events to come will touch. */
-static inline void prefetch(const struct batch *b, size_t i)
+static inline void prefetch(const struct batch *b, size_t i, uint32_t only)
 {
 	if (i + PREFETCH < b->n) {
 		const struct event *ev = &b->events[i + PREFETCH];
 
-		__builtin_prefetch(home_slot(b->m, ev->proc, ev->goid));
+		prefetch_slot(b->m, ev->proc, ev->goid, only);
 		if (ev->type == EVENT_CASGSTATUS && ev->target != ev->goid)
-			__builtin_prefetch(home_slot(b->m, ev->proc, ev->target));
+			prefetch_slot(b->m, ev->proc, ev->target, only);
 	}
 	if (i + PREFETCH / 2 < b->n) {
 		const struct event *ev = &b->events[i + PREFETCH / 2];
 
 		if (ev->type == EVENT_CASGSTATUS)
-			prefetch_record(b->m, ev->proc, ev->target, 3);
+			prefetch_record(b->m, ev->proc, ev->target, only, 3);
 		if (ev->type != EVENT_CASGSTATUS || ev->target != ev->goid)
-			prefetch_record(b->m, ev->proc, ev->goid, is_allocation(ev->type) ? 5 : 2);
+			prefetch_record(b->m, ev->proc, ev->goid, only,
+					is_allocation(ev->type) ? 5 : 2);
 	}
 }
 
@@ -316,8 +324,7 @@ static void apply_parts(const struct batch *b, uint32_t only)
 
 		if (!is_valid(ev))
 			continue;
-		if (only == ALL_SHARDS)
-			prefetch(b, i);
+		prefetch(b, i, only);
 		if (only == ALL_SHARDS || only == actor)
 			apply_actor(m, &m->shards[actor], ev, seq, i, target != ev->goid);
 		if (target != ev->goid && (only == ALL_SHARDS || only == subject))

@@ -147,7 +147,6 @@ struct model {
 	struct feed *feed;
 	struct pool *pool; /* NULL: the caller applies alone */
 	unsigned n_shards;
-	unsigned shard_shift; /* 64 - log2(n_shards rounded up) */
 
 	pthread_mutex_t apply_lock;
 	pthread_rwlock_t lock;
@@ -176,8 +175,8 @@ static inline uint64_t record_hash(unsigned proc, uint64_t goid)
 
 static inline unsigned shard_of(const struct model *m, unsigned proc, uint64_t goid)
 {
-	/* Bits that the table's index does not use. */
-	return m->n_shards == 1 ? 0 : (unsigned)((record_hash(proc, goid) >> 40) % m->n_shards);
+	/* The upper 24 bits, which the table's index does not use, scaled to the shards. */
+	return (unsigned)((record_hash(proc, goid) >> 40) * m->n_shards >> 24);
 }
 
 static inline struct record *shard_record(const struct shard *s, uint32_t number)

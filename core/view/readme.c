@@ -5,8 +5,8 @@
 static const char about[] =
 	"This folder shows a running Go program from the inside. Its files are made when you "
 	"look:\n"
-	"ls, cat, tail -f, grep, find, awk, watch and tar all work, and looking does not stop or\n"
-	"change the program.\n\n";
+	"ls, cat, tail -f, grep, find, awk, watch and tar all work, and looking does not stop the\n"
+	"program. What tracing costs it is in `health`.\n\n";
 
 static const char replay[] = "This is a recorded session played back, not a running program.\n\n";
 
@@ -40,15 +40,16 @@ static const char controls[] = "  control/          change sampling or pause, as
 static const char recipes[] =
 	"\nTRY\n"
 	"  tail -s 0.1 -f events                           what happens, as it happens\n"
-	"  grep ' 41 ' events                              what goroutine 41 did\n"
-	"  ls by-wait; ls by-wait/* | wc -l                what everybody waits for\n"
+	"  cat goroutines/41/events                        what goroutine 41 did\n"
+	"  ls by-wait                                      what goroutines wait for\n"
 	"  find goroutines -maxdepth 1 -mmin +5            in one state for more than five "
 	"minutes\n"
-	"  for d in by-state/*; do echo \"$(ls $d | wc -l) $d\"; done | sort -rn\n"
+	"  for d in by-wait/*; do echo \"$(ls \"$d\" | wc -l) $d\"; done | sort -rn   how many "
+	"each\n"
 	"  awk -F'\\t' 'NR>1{n[$5]++} END{for(f in n)print n[f],f}' goroutines.tsv | sort -rn\n"
 	"                                                  goroutines by function: a leak is on "
 	"top\n"
-	"  sort -t\"$(printf '\\t')\" -k12,12rn goroutines.tsv | head   who allocates most\n"
+	"  sort -t\"$(printf '\\t')\" -k12,12rn goroutines.tsv | head   largest\n"
 	"  watch -n1 'grep -E \"^(goroutines|rps|lost)\" stats'\n"
 	"  awk '$3==\"makeslice\"' events | grep -o 'caller=[^ ]*' | sort | uniq -c | sort -rn\n"
 	"  readlink goroutines/41/parent                   who started it\n"

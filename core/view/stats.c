@@ -62,12 +62,29 @@ static void emit_latency(struct emit *e, const struct model_totals *t)
 	emit_u64(e, "runnable_to_running_mean_ns", count ? t->runnable_sum_ns / count : 0);
 }
 
+/* The original's figures of itself, and ours. A recorded session that is looked at has none. */
 static void emit_meter(struct emit *e, const struct view *v)
 {
-	struct meter_sample s = {0};
+	static const char *const keys[] = {"rps",
+					   "pps",
+					   "ewp",
+					   "lat_ns",
+					   "prc_ns",
+					   "bps",
+					   "bfl_ns",
+					   "qwl_ns",
+					   "hits_per_second",
+					   "lost_per_second",
+					   "trap_ns",
+					   "overhead_estimate_percent"};
+	struct meter_sample s;
 
-	if (v->meter)
-		meter_last(v->meter, &s);
+	if (!v->meter) {
+		for (unsigned i = 0; i < ARRAY_SIZE(keys); i++)
+			emit_none(e, keys[i]);
+		return;
+	}
+	meter_last(v->meter, &s);
 	emit_u64(e, "rps", s.rps);
 	emit_u64(e, "pps", s.pps);
 	emit_u64(e, "ewp", s.ewp);

@@ -341,7 +341,7 @@ static void test_stats(void **state)
 	x->v.meter = NULL;
 	x->v.replay = true;
 	text = render(x, view_stats, 0, VIEW_TEXT);
-	has_line(text, "rps 0");
+	has_line(text, "rps -");
 	has_line(text, "replay yes");
 	has_line(text, "uptime_ns 50000000"); /* to the last event */
 }
