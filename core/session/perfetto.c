@@ -141,8 +141,6 @@ static void start(struct perfetto *p, uint64_t time_ns, struct buf *out)
 	snapshot.clocks = clocks;
 	snapshot.primary_trace_clock = CLOCK_MONO;
 	packet.clock_snapshot = &snapshot;
-	put(p, &packet, out);
-
 	for (unsigned i = 0; i < ARRAY_SIZE(strings); i++) {
 		bool category = i < ARRAY_SIZE(categories);
 
@@ -157,7 +155,6 @@ static void start(struct perfetto *p, uint64_t time_ns, struct buf *out)
 	data.n_debug_annotation_names = ARRAY_SIZE(notes);
 	data.debug_annotation_names = pointers + ARRAY_SIZE(categories);
 	defaults.timestamp_clock_id = CLOCK_MONO;
-	perfetto__trace_packet__init(&packet);
 	packet.trace_packet_defaults = &defaults;
 	packet.interned_data = &data;
 	packet.sequence_flags = STATE_CLEARED;

@@ -169,7 +169,7 @@ static int parse(struct session_reader *r, size_t len, bool whole, struct json_l
 
 int reader_jsonl_next(struct session_reader *r, struct session_chunk *ret)
 {
-	size_t len, whole, n_gaps = 0;
+	size_t len = 0, whole = 0, n_gaps = 0;
 	struct json_line line;
 	int more = 1, err;
 

@@ -139,6 +139,7 @@ static int read_extra(struct session_reader *r, const struct wire_field *f,
 static const char *verify(struct session_reader *r, const uint8_t *p, const uint8_t *end)
 {
 	const uint8_t *begin = p, *at = p;
+	bool ours = false, checked = false;
 	struct wire_field f;
 	int more;
 
@@ -151,16 +152,22 @@ static const char *verify(struct session_reader *r, const uint8_t *p, const uint
 			break;
 		if (f.number == 1 && f.type != WIRE_BYTES)
 			return "a malformed event";
+		ours |= f.number >= 16 && f.number < 31;
 		if (f.number == 31) {
 			if (f.type != WIRE_FIXED32 || p != end || p - at != CHECK_BYTES)
 				return "a malformed check";
 			if (crc32(0, begin, (uInt)(at - begin)) != f.value)
 				return "a wrong check: its bytes were changed";
 		}
+		checked |= f.number == 31;
 		if (f.number >= 16)
 			r->batch.original = false;
 	}
-	return more < 0 ? "malformed" : NULL;
+	if (more < 0)
+		return "malformed fields";
+	/* Who writes our fields writes the check: without it, its tag was changed, or it was cut.
+	 */
+	return ours && !checked ? "no check" : NULL;
 }
 
 /* Reads all but the events. NULL, or why not. */

@@ -38,8 +38,9 @@ struct recorder {
 	uint64_t cursor;
 	uint64_t due_ns; /* of the open batch; 0: it is empty */
 	uint64_t segment_start_ns, tick_ns, meta_ns, snapshot_ns;
-	uint64_t found; /* goroutines the model came to know other than by creation, when last
-			   looked */
+	uint64_t before_ns; /* time of the newest event that an earlier segment has */
+	uint64_t found;     /* goroutines the model came to know other than by creation, when last
+			       looked */
 	uint64_t lost[EVENT_TYPES]; /* written as gaps so far */
 	unsigned n_procs;           /* written so far */
 	bool proc_exited[MODEL_PROCS_MAX];
@@ -124,7 +125,7 @@ static int begin_session(struct recorder *r, const char *continues)
 
 	if (err)
 		return err;
-	memcpy(meta.continues, continues, SESSION_ID_LEN + 1);
+	snprintf(meta.continues, sizeof(meta.continues), "%s", continues);
 	first_meta(r, &meta);
 	dir = open_folder(r, meta.id);
 	if (dir < 0)
@@ -315,8 +316,9 @@ static size_t read_feed(struct recorder *r)
 
 /* --- once a second ---------------------------------------------------------------------------- */
 
-/* Goroutines that no event of this session tells of: all at its start, later those that the model
- * came to know, or had put right, without one. */
+/* Goroutines that no event of this session tells of: those from before its start, and those that
+ * the model came to know, or had put right, without an event. One that was created after the
+ * session began is left to its events, which may still be waiting in the feed. */
 static int write_snapshot(struct recorder *r, bool all)
 {
 	struct encoder *encoder = writer_encoder(r->writer);
@@ -331,7 +333,8 @@ static int write_snapshot(struct recorder *r, bool all)
 		err = model_goroutines(r->config.model, p, false, &list, &n);
 		for (size_t i = 0; !err && i < n; i++) {
 			if (!(list[i].flags & GOROUTINE_STATE_UNKNOWN) &&
-			    (all || list[i].flags & (GOROUTINE_FOUND | GOROUTINE_UNCERTAIN)))
+			    (list[i].flags & (GOROUTINE_FOUND | GOROUTINE_UNCERTAIN) ||
+			     (all && list[i].created_ns <= r->before_ns)))
 				list[kept++] = list[i];
 		}
 		for (size_t i = 0; !err && i < kept; i += ENCODER_SNAPSHOT_MAX) {
@@ -380,6 +383,7 @@ static int next_segment(struct recorder *r)
 	int err;
 
 	recorder_id(r, id);
+	r->before_ns = MAX(r->before_ns, r->meta.last_event_ns);
 	end_session(r);
 	err = begin_session(r, id);
 	if (err)

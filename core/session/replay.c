@@ -296,6 +296,7 @@ static uint64_t play(struct replay *r, double speed)
 	if (r->skip_until_ns && r->chunk.events[r->at].time_ns >= r->skip_until_ns) {
 		r->skip_until_ns = 0;
 		r->anchored = false;
+		return 0; /* it may be paused here */
 	}
 	due = r->skip_until_ns ? r->skip_until_ns - 1 : due_time(r, speed, now);
 	while (until < r->chunk.n && r->chunk.events[until].time_ns <= due)

@@ -129,6 +129,8 @@ uint32_t tables_intern(struct names *names, const void *text, size_t len)
 	size_t at = 0;
 
 	len = MIN(len, sizeof(clean));
+	if (!len)
+		return 0;
 	memcpy(clean, text, len);
 	while (at < len) {
 		size_t n = utf8_len((const unsigned char *)clean + at, len - at);
@@ -137,7 +139,7 @@ uint32_t tables_intern(struct names *names, const void *text, size_t len)
 			clean[at] = '?';
 		at += n ? n : 1;
 	}
-	return len ? names_intern(names, clean, len) : 0;
+	return names_intern(names, clean, len);
 }
 
 /* --- definitions ------------------------------------------------------------------------------ */

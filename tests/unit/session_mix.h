@@ -22,6 +22,7 @@
 
 struct mix {
 	uint64_t random, time_ns, next_goid;
+	unsigned born; /* 1 + the slot whose goroutine is created next; 0 none */
 	uint32_t types[MIX_TYPES], maps[MIX_TYPES / 4], sites[MIX_SITES], reasons[MIX_REASONS];
 	uint32_t funcs[4], sizes[MIX_TYPES];
 	struct {
@@ -124,23 +125,29 @@ static inline void mix_status(struct mix *m, struct event *ev, unsigned who)
 	}
 }
 
-static inline void mix_birth_or_death(struct mix *m, struct event *ev, unsigned who)
+/* A goroutine ends, and another one is created in its place with the next event. */
+static inline void mix_end(struct mix *m, struct event *ev, unsigned who)
 {
-	if (mix_random(m, 2)) {
-		ev->type = EVENT_GOEXIT;
-		ev->target = ev->goid;
-		ev->exit_time = ev->time_ns;
-		m->live[who].goid = m->next_goid++;
-		m->live[who].parent = mix_random(m, 2) ? 1 : m->live[mix_random(m, MIX_LIVE)].goid;
-		m->live[who].state = GSTATE_RUNNING;
-		return;
-	}
+	ev->type = EVENT_GOEXIT;
+	ev->target = ev->goid;
+	ev->exit_time = ev->time_ns;
+	m->live[who].goid = m->next_goid++;
+	m->live[who].state = GSTATE_RUNNING;
+	m->born = who + 1;
+}
+
+static inline void mix_create(struct mix *m, struct event *ev, unsigned who)
+{
+	unsigned creator = (who + 1 + mix_random(m, MIX_LIVE - 1)) % MIX_LIVE;
+	bool listener = mix_random(m, 2);
+
 	ev->type = EVENT_NEWGOROUTINE;
 	ev->target = m->live[who].goid;
-	ev->goid = m->live[who].parent;
-	ev->parent = 0;
+	ev->goid = m->live[who].parent = listener ? 1 : m->live[creator].goid;
+	ev->parent = listener ? 0 : m->live[creator].parent;
 	ev->string_id = m->funcs[mix_random(m, 4)];
 	ev->site_id = m->sites[mix_random(m, 4)];
+	m->born = 0;
 }
 
 static inline void mix_next(struct mix *m, struct event *ev)
@@ -152,30 +159,35 @@ static inline void mix_next(struct mix *m, struct event *ev)
 	ev->time_ns = m->time_ns;
 	ev->goid = m->live[who].goid;
 	ev->parent = m->live[who].parent;
-	if (kind < 340) {
+	if (m->born) {
+		mix_create(m, ev, m->born - 1);
+		return;
+	}
+	if (kind < 345) {
 		ev->type = EVENT_CASGSTATUS;
 		mix_status(m, ev, who);
 		return;
 	}
-	if (kind < 440) {
-		mix_birth_or_death(m, ev, who);
+	if (kind < 395) {
+		mix_end(m, ev, who);
 		return;
 	}
-	ev->site_id = m->sites[mix_skewed(m, MIX_SITES)];
-	if (kind < 500) {
+	/* What is allocated where: a call site allocates one type. */
+	i = mix_skewed(m, MIX_SITES);
+	ev->site_id = m->sites[i];
+	if (kind < 458) {
 		ev->type = EVENT_MAKESLICE;
-		ev->type_id = m->types[mix_skewed(m, MIX_TYPES)];
+		ev->type_id = m->types[i % MIX_TYPES];
 		ev->len = mix_random(m, 64);
 		ev->cap = ev->len + mix_random(m, 64);
-	} else if (kind < 535) {
+	} else if (kind < 494) {
 		ev->type = EVENT_MAKEMAP;
-		ev->type_id = m->maps[mix_skewed(m, MIX_TYPES / 4)];
+		ev->type_id = m->maps[i % (MIX_TYPES / 4)];
 		ev->hint = mix_random(m, 16);
 	} else {
 		ev->type = EVENT_NEWOBJECT;
-		i = mix_skewed(m, MIX_TYPES);
-		ev->type_id = m->types[i];
-		ev->size = m->sizes[i];
+		ev->type_id = m->types[i % MIX_TYPES];
+		ev->size = m->sizes[i % MIX_TYPES];
 	}
 }
 

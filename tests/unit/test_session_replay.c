@@ -1,0 +1,390 @@
+/* Replay: the model after a replay is the one that was recorded; pace, pause, seek; the original's
+ * sessions; conversion. */
+#include "tests/unit/session_fixture.h"
+
+#include "core/session/convert.h"
+#include "core/session/replay.h"
+
+#define DEADLINE (60 * NS_PER_SEC)
+
+struct player {
+	struct names *names;
+	struct model *model;
+	struct replay *replay;
+};
+
+static void player_open(struct player *p, const char *dir, const char *session, double speed)
+{
+	struct replay_config config = {.storage_dir = dir, .session = session, .speed = speed};
+	struct model_config model = {.retain = 1 << 20, .retain_exited = 100, .workers = 1};
+
+	assert_int_equal(names_new(1 << 16, &p->names), 0);
+	config.names = model.names = p->names;
+	assert_int_equal(replay_open(&config, &p->replay), 0);
+	model.wall_offset_ns = replay_wall_offset(p->replay, NULL);
+	assert_int_equal(model_new(&model, &p->model), 0);
+	assert_int_equal(replay_start(p->replay, p->model), 0);
+}
+
+static void player_close(struct player *p)
+{
+	replay_free(p->replay);
+	model_free(p->model);
+	names_free(p->names);
+}
+
+static void assert_same_models(struct model *a, struct model *b)
+{
+	struct goroutine *x, *y;
+	struct model_totals s, t;
+	size_t n, m;
+
+	model_totals(a, -1, &s);
+	model_totals(b, -1, &t);
+	assert_memory_equal(s.events, t.events, sizeof(s.events));
+	assert_memory_equal(s.lost, t.lost, sizeof(s.lost));
+	assert_memory_equal(s.live, t.live, sizeof(s.live));
+	assert_int_equal(s.live_total, t.live_total);
+	assert_int_equal(s.alloc_bytes, t.alloc_bytes);
+	assert_int_equal(s.last_event_ns, t.last_event_ns);
+	assert_int_equal(model_goroutines(a, 0, true, &x, &n), 0);
+	assert_int_equal(model_goroutines(b, 0, true, &y, &m), 0);
+	assert_int_equal(n, m);
+	for (size_t i = 0; i < n; i++) {
+		assert_int_equal(x[i].goid, y[i].goid);
+		assert_int_equal(x[i].state, y[i].state);
+		assert_int_equal(x[i].parent, y[i].parent);
+		assert_int_equal(x[i].state_since_ns, y[i].state_since_ns);
+		assert_int_equal(x[i].alloc_bytes, y[i].alloc_bytes);
+		assert_memory_equal(x[i].counts, y[i].counts, sizeof(x[i].counts));
+		assert_string_equal(names_string(model_names(a), x[i].start_func_id),
+				    names_string(model_names(b), y[i].start_func_id));
+	}
+	free(x);
+	free(y);
+}
+
+static void test_same_model(void **state)
+{
+	for (int format = 0; format < 2; format++) {
+		struct fixture f;
+		struct player p;
+		struct proc_info info;
+
+		fixture_open(&f, 100000);
+		fixture_record(&f, (enum session_format)format, 1000, 30000);
+		player_open(&p, f.dir, f.id, 0);
+		assert_true(replay_wait(p.replay, DEADLINE));
+		assert_same_models(f.model, p.model);
+		assert_int_equal(model_wall_offset(p.model), 1234567);
+		assert_int_equal(model_proc(p.model, 0, &info), 0);
+		assert_int_equal(info.pid, 4242);
+		assert_string_equal(info.binary_path, "/srv/demo");
+		assert_true(feed_closed(model_feed(p.model)));
+		player_close(&p);
+		fixture_close(&f);
+	}
+}
+
+/* What was there before the recording began is there in the replay. */
+static void test_goroutines_from_before(void **state)
+{
+	struct goroutine_seen seen[5000] = {0};
+	struct fixture f;
+	struct player p;
+	struct goroutine g;
+	struct recorder_config config;
+	struct recorder *recorder;
+	uint64_t deadline = monotonic_ns() + DEADLINE;
+	struct recorder_stats stats;
+
+	fixture_open(&f, 100000);
+	for (unsigned i = 0; i < ARRAY_SIZE(seen); i++) {
+		seen[i].goid = 100000 + i;
+		seen[i].parent = 1;
+		seen[i].state = GSTATE_WAITING;
+		seen[i].start_func_id = f.mix.funcs[1];
+		seen[i].reason_id = f.mix.reasons[0];
+		seen[i].created_site_id = f.mix.sites[3];
+	}
+	model_heal(f.model, 0, seen, ARRAY_SIZE(seen), monotonic_ns(), true);
+	config = fixture_config(&f, SESSION_PROTOBUF, 1000);
+	assert_int_equal(recorder_new(&config, &recorder), 0);
+	do { /* the list is written with the first tick */
+		usleep(1000);
+		recorder_stats(recorder, &stats);
+		assert_true(monotonic_ns() < deadline);
+	} while (stats.batches < 2);
+	recorder_stop(recorder);
+	recorder_id(recorder, f.id);
+	recorder_free(recorder);
+	player_open(&p, f.dir, f.id, 0);
+	assert_true(replay_wait(p.replay, DEADLINE));
+	for (unsigned i = 0; i < ARRAY_SIZE(seen); i += 999) {
+		assert_int_equal(model_goroutine(p.model, 0, 100000 + i, &g), 0);
+		assert_int_equal(g.state, GSTATE_WAITING);
+		assert_string_equal(names_string(p.names, g.start_func_id),
+				    names_string(f.names, f.mix.funcs[1]));
+		assert_string_equal(names_string(p.names, g.reason_id), "chan receive");
+		assert_int_equal(names_site(p.names, g.created_site_id)->line, 13);
+	}
+	player_close(&p);
+	fixture_close(&f);
+}
+
+static uint64_t number_of(struct replay *replay, const char *key)
+{
+	struct buf text = BUF_INIT;
+	unsigned long long value = 0;
+	char *at;
+
+	replay_get(replay, &text);
+	at = strstr(text.data, key);
+	assert_non_null(at);
+	assert_int_equal(sscanf(at + strlen(key), " %llu", &value), 1);
+	buf_free(&text);
+	return value;
+}
+
+static void wait_for(struct replay *replay, const char *line)
+{
+	uint64_t deadline = monotonic_ns() + DEADLINE;
+	struct buf text = BUF_INIT;
+
+	for (;;) {
+		buf_reset(&text);
+		replay_get(replay, &text);
+		if (strstr(text.data, line))
+			break;
+		assert_true(monotonic_ns() < deadline);
+		usleep(1000);
+	}
+	buf_free(&text);
+}
+
+/* Waits until a seek has come to rest at an event not before `at` and not long after. */
+static void wait_position(struct replay *replay, uint64_t low, uint64_t high)
+{
+	uint64_t deadline = monotonic_ns() + DEADLINE, at;
+
+	do {
+		assert_true(monotonic_ns() < deadline);
+		usleep(1000);
+		at = number_of(replay, "position_ns");
+	} while (at < low || at > high);
+}
+
+static void test_commands(void **state)
+{
+	struct fixture f;
+	struct player p;
+	struct model_totals totals;
+	uint64_t events;
+
+	fixture_open(&f, 100000);
+	fixture_record(&f, SESSION_PROTOBUF, 1000, 20000); /* some 14 ms */
+	player_open(&p, f.dir, f.id, 1e-6);
+	assert_int_equal(replay_command(p.replay, "pause"), 0);
+	wait_for(p.replay, "state paused");
+	assert_int_equal(replay_command(p.replay, "seek 10ms"), 0);
+	wait_position(p.replay, 9990000, 10000000);
+	events = number_of(p.replay, "\nevents");
+	assert_true(events > 10000 && events < 18000);
+	assert_int_equal(replay_command(p.replay, "seek 0.005"), 0);
+	wait_position(p.replay, 4990000, 5000000);
+	model_totals(p.model, -1, &totals);
+	assert_int_equal(totals.events[0] + totals.events[1] + totals.events[2] + totals.events[3] +
+				 totals.events[4] + totals.events[5],
+			 number_of(p.replay, "\nevents"));
+	assert_true(number_of(p.replay, "\nevents") < events);
+	assert_int_equal(replay_command(p.replay, "speed 0"), 0);
+	assert_int_equal(replay_command(p.replay, "resume"), 0);
+	assert_true(replay_wait(p.replay, DEADLINE));
+	assert_same_models(f.model, p.model);
+	assert_true(feed_closed(model_feed(p.model)));
+	/* From the end back to the start, and again to the end. */
+	assert_int_equal(replay_command(p.replay, "pause"), 0);
+	assert_int_equal(replay_command(p.replay, "seek 0"), 0);
+	wait_for(p.replay, "\nevents 0\n");
+	assert_false(feed_closed(model_feed(p.model)));
+	assert_int_equal(replay_command(p.replay, "resume"), 0);
+	wait_for(p.replay, "state done");
+	assert_same_models(f.model, p.model);
+
+	assert_int_equal(replay_command(p.replay, "speed -1"), -EINVAL);
+	assert_int_equal(replay_command(p.replay, "speed fast"), -EINVAL);
+	assert_int_equal(replay_command(p.replay, "speed nan"), -EINVAL);
+	assert_int_equal(replay_command(p.replay, "seek"), -EINVAL);
+	assert_int_equal(replay_command(p.replay, "seek -3s"), -EINVAL);
+	assert_int_equal(replay_command(p.replay, "rewind"), -EINVAL);
+	player_close(&p);
+	fixture_close(&f);
+}
+
+static void test_pace(void **state)
+{
+	struct fixture f;
+	struct player p;
+	uint64_t begun, took;
+
+	fixture_open(&f, 100000);
+	fixture_record(&f, SESSION_PROTOBUF, 1000, 20000);
+	player_open(&p, f.dir, f.id, 0.05); /* 14 ms in 280 ms */
+	begun = monotonic_ns();
+	assert_true(replay_wait(p.replay, DEADLINE));
+	took = monotonic_ns() - begun;
+	assert_true(took > 150000000);
+	player_close(&p);
+	fixture_close(&f);
+}
+
+/* --- the original's --------------------------------------------------------------------------- */
+
+static const char original_lines[] =
+	"{\"timestamp\":4991474157770,\"event_type\":0,\"goroutine\":0,\"parent_goroutine\":0,"
+	"\"attributes\":[722134660,10352352,0,0,0]}\n"
+	"{\"timestamp\":4991474238900,\"event_type\":3,\"goroutine\":1,\"parent_goroutine\":0,"
+	"\"attributes\":[47234379792640,0,0,0,0]}\n"
+	"{\"timestamp\":4991474484986,\"event_type\":4,\"goroutine\":0,\"parent_goroutine\":0,"
+	"\"attributes\":[0,2613366825135831652,0,0,0]}\n"
+	"{\"timestamp\":4991474830750,\"event_type\":1,\"goroutine\":21,\"parent_goroutine\":0,"
+	"\"attributes\":[10174944,0,47234379440248,1,0]}\n"
+	"{\"timestamp\":4991475168633,\"event_type\":2,\"goroutine\":21,\"parent_goroutine\":0,"
+	"\"attributes\":[18446744073709551615,255,0,0,18446744073709551615]}\n"
+	"{\"timestamp\":4991475168700,\"event_type\":5,\"goroutine\":21,\"parent_goroutine\":1,"
+	"\"attributes\":[21,4991475168700,0,0,0]}\n"
+	"{\"timestamp\":4991475168701,\"event_type\":0,\"goroutine\":5,\"parent_goroutine\":1,"
+	"\"attributes\":[4100,2,5,0,0]}\n";
+static const char original_meta[] =
+	"{\"id\":\"ad662111-7874-4aa4-b982-cac648075fbf\",\"start_time\":\"2026-11-23T05:07:30Z\","
+	"\"pid\":6228,\"binary_path\":\"/srv/demo/httpd\",\"event_count\":0}";
+
+static void make_original(struct fixture *f, const char *name, const void *data, size_t len)
+{
+	char path[200];
+	int fd;
+
+	strcpy(f->id, "ad662111-7874-4aa4-b982-cac648075fbf");
+	snprintf(path, sizeof(path), "%s/%s", f->dir, f->id);
+	assert_int_equal(mkdir(path, 0700), 0);
+	snprintf(path, sizeof(path), "%s/%s/metadata.json", f->dir, f->id);
+	fd = open(path, O_WRONLY | O_CREAT, 0600);
+	assert_int_equal(write(fd, original_meta, strlen(original_meta)), strlen(original_meta));
+	close(fd);
+	snprintf(path, sizeof(path), "%s/%s/%s", f->dir, f->id, name);
+	fd = open(path, O_WRONLY | O_CREAT, 0600);
+	assert_int_equal(write(fd, data, len), len);
+	close(fd);
+}
+
+static char *convert(struct fixture *f, const char *session, enum convert_to to, size_t *ret_len)
+{
+	struct convert_config config = {
+		.storage_dir = f->dir, .session = session, .to = to, .progress_fd = -1};
+	FILE *file = tmpfile();
+	char *data;
+
+	assert_non_null(file);
+	config.out_fd = fileno(file);
+	assert_int_equal(convert_run(&config), 0);
+	*ret_len = (size_t)lseek(fileno(file), 0, SEEK_END);
+	data = malloc(*ret_len + 1);
+	assert_int_equal(pread(fileno(file), data, *ret_len, 0), *ret_len);
+	data[*ret_len] = '\0';
+	fclose(file);
+	return data;
+}
+
+/* The original's garbage hurts nobody, and no bit of it changes on the way through both formats. */
+static void test_original(void **state)
+{
+	struct fixture f;
+	struct player p;
+	struct model_totals totals;
+	struct store *store;
+	size_t len, back_len;
+	char *pb, *back;
+
+	fixture_open(&f, 1000);
+	make_original(&f, "events.jsonl", original_lines, strlen(original_lines));
+	pb = convert(&f, f.id, CONVERT_PROTOBUF, &len);
+	assert_int_equal(store_new(f.dir, &store), 0);
+	assert_int_equal(store_delete(store, f.id), 0);
+	make_original(&f, "events.pb", pb, len);
+	back = convert(&f, f.id, CONVERT_JSONL, &back_len);
+	assert_string_equal(back, original_lines);
+	player_open(&p, f.dir, f.id, 0);
+	assert_true(replay_wait(p.replay, DEADLINE));
+	model_totals(p.model, -1, &totals);
+	assert_int_equal(totals.events[EVENT_CASGSTATUS], 2);
+	assert_int_equal(totals.events[EVENT_NEWOBJECT], 1);
+	assert_int_equal(totals.events[EVENT_MAKEMAP], 1);
+	assert_int_equal(totals.events[EVENT_GOEXIT], 1);
+	assert_int_equal(totals.malformed, 0);
+	assert_true(totals.alloc_bytes <= 1ull << 48);
+	/* Its times of day come from start_time. */
+	assert_int_equal(model_wall_offset(p.model) + 4991474157770, 1795410450000000000);
+	player_close(&p);
+	free(pb);
+	free(back);
+	store_free(store);
+	fixture_close(&f);
+}
+
+/* jsonl -> protobuf -> jsonl of ours gives the same lines, and the same model. */
+static void test_convert_ours(void **state)
+{
+	struct fixture f;
+	struct store *store;
+	size_t len, pb_len, back_len, trace_len;
+	char *lines, *pb, *back, *trace;
+	char first[SESSION_ID_LEN + 1];
+	int dir;
+
+	fixture_open(&f, 100000);
+	fixture_record(&f, SESSION_JSONL, 100, 3000);
+	memcpy(first, f.id, sizeof(first));
+	dir = fixture_folder(&f);
+	lines = read_whole(dir, "events.jsonl", &len);
+	close(dir);
+	pb = convert(&f, f.id, CONVERT_PROTOBUF, &pb_len);
+	make_original(&f, "events.pb", pb, pb_len);
+	back = convert(&f, f.id, CONVERT_JSONL, &back_len);
+	assert_string_equal(lines, back);
+	trace = convert(&f, first, CONVERT_PERFETTO, &trace_len);
+	assert_true(trace_len > 3000 * 10);
+	free(lines);
+	free(pb);
+	free(back);
+	free(trace);
+	assert_int_equal(store_new(f.dir, &store), 0);
+	store_free(store);
+	fixture_close(&f);
+}
+
+static void test_missing(void **state)
+{
+	struct replay_config config = {.storage_dir = "/nonexistent"};
+	struct replay *replay;
+	struct fixture f;
+
+	fixture_open(&f, 1000);
+	config.names = f.names;
+	config.session = "ad662111-7874-4aa4-b982-cac648075fbf";
+	assert_int_equal(replay_open(&config, &replay), -ENOENT);
+	config.session = f.dir; /* a folder without events */
+	assert_int_equal(replay_open(&config, &replay), -ENOENT);
+	fixture_close(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_same_model), cmocka_unit_test(test_goroutines_from_before),
+		cmocka_unit_test(test_commands),   cmocka_unit_test(test_pace),
+		cmocka_unit_test(test_original),   cmocka_unit_test(test_convert_ours),
+		cmocka_unit_test(test_missing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
