@@ -57,10 +57,11 @@ void follow_state(struct follow *l, struct follow_state *ret);
  * One reader's place: maps offsets of its file to offsets of the log. The two are the same until
  * it reads what is no longer there: from then on its offsets stand for later text, which begins
  * at a line. A reader that is overtaken in mid-file first gets the rest of the line it was in and
- * then a `trimmed count=N` line. Its owner serialises calls.
+ * then a `trimmed count=N` line. One that leaps ahead gets what stands there in the file itself.
+ * Its owner serialises calls.
  */
 struct follow_reader {
-	uint64_t delta; /* log offset minus file offset; only grows */
+	uint64_t delta; /* log offset minus file offset; only grows while it reads on */
 	uint64_t next;  /* file offset after the last byte it got */
 	uint64_t index; /* events up to there, a begun line included */
 	bool started;

@@ -8,7 +8,8 @@
 #include <string.h>
 
 #define CACHE_SLOTS 256
-#define MARKER_MAX  256 /* bytes; no line for trimmed events is longer */
+#define NEAR        (1 << 20) /* bytes a reader may go back without meaning another place */
+#define MARKER_MAX  256       /* bytes; no line for trimmed events is longer */
 
 struct cache_slot {
 	const struct follow *log;
@@ -302,12 +303,32 @@ static size_t read_insert(const struct follow_reader *r, uint64_t off, size_t si
 	return n;
 }
 
+/*
+ * A reader whose offsets stand for later text, and which now leaps ahead (a pager that goes to the
+ * end), means the file's own offsets: its size is the file's. Reading on, or going back a little as
+ * a shell's `read` does, is no leap.
+ */
+static void note_leap(struct follow_reader *r, struct follow *l, uint64_t off)
+{
+	struct follow_state state;
+
+	if (!r->started || !r->delta || (off <= r->next && r->next - off < NEAR))
+		return;
+	follow_state(l, &state);
+	if (off < state.start)
+		return;
+	r->delta = 0;
+	buf_reset(&r->insert);
+	buf_reset(&r->carry);
+}
+
 int follow_reader_read(struct follow_reader *r, struct follow *l, uint64_t off, size_t size,
 		       struct buf *out)
 {
 	int err = -ESTALE;
 	size_t start = out->len, got;
 
+	note_leap(r, l, off);
 	/* Each turn of the loop is another race lost against trimming. */
 	for (int turn = 0; turn < 4 && err == -ESTALE; turn++) {
 		out->len = start;

@@ -24,3 +24,17 @@ demo events 5
 wait_for 5 shows less "size=304 " || fail "less F does not follow"
 t new-window -d -t s -n watch "watch -n 0.2 cat '$MNT/stats'"
 wait_for 5 shows watch "Every 0.2" || fail "watch"
+
+# The same when most of the file is no longer retained, and more comes and goes meanwhile.
+demo_stop
+demo_start -g 3 -retain 1000
+demo events 100
+[ "$(wc -l <"$MNT/events")" = 100 ] || fail "a hundred events"
+demo events 3000
+t new-window -d -t s -n trimmed "LESS= less '$MNT/events'"
+wait_for 5 shows trimmed "newobject" || fail "less on a trimmed file shows nothing"
+t send-keys -t s:trimmed G
+wait_for 5 shows trimmed "size=3099 " || fail "less G on a trimmed file"
+demo events 2000
+t send-keys -t s:trimmed F
+wait_for 5 shows trimmed "size=5099 " || fail "less F on a trimmed file"
