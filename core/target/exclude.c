@@ -4,7 +4,8 @@
  *
  * EXCLUDE_MALLOC: the specialised mallocs are called by compiled code (one object each) and by
  * mallocgc, through tables, for everything else: newobject, slices, strings, boxing. A few call
- * one another: mallocgcTinySC2 hands over to mallocgcSmallNoScanSC2 in some builds.
+ * one another: mallocgcTinySC2 hands over to mallocgcSmallNoScanSC2 in some builds. A map function
+ * that called one would be here as well, so that this list alone decides for them.
  *
  * EXCLUDE_MAPS: what the map implementation allocates for itself, when a map is made and when it
  * grows: the header by newobject, directories and tables by makeslice and newobject, overflow
@@ -122,9 +123,10 @@ static bool calls_any(const struct target *t, const struct go_func *func,
 static bool counts(const struct target *t, enum exclude_kind kind, const struct go_func *func,
 		   const struct entries *entries)
 {
-	if (kind == EXCLUDE_MALLOC)
-		return is_malloc(func->name) &&
-		       (!strcmp(func->name, "runtime.mallocgc") || calls_any(t, func, entries));
+	if (kind == EXCLUDE_MALLOC && !strcmp(func->name, "runtime.mallocgc"))
+		return true;
+	if (kind == EXCLUDE_MALLOC && is_malloc(func->name))
+		return calls_any(t, func, entries);
 	return is_map(func->name) && calls_any(t, func, entries);
 }
 

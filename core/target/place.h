@@ -40,11 +40,11 @@
  * Without WANT_STATES, creations are NEWPROC_GOID and exits are GDESTROY on every version; C
  * threads that enter and leave Go (needm, dropm) are then not told, as they pass neither.
  *
- * Exactly once, allocations: drop a hit of NEWOBJECT, MALLOC_SPECIAL, MAKESLICE or MAKESLICECOPY
- * whose return address is in EXCLUDE_MAPS (memory of a map, told by makemap), and a hit of
- * MALLOC_SPECIAL whose return address is in EXCLUDE_MALLOC (told at the outer function, or not an
- * object: mallocgc serves every kind of allocation). Never drop MAKEMAP hits that way:
- * makemap64 and reflection call makemap from functions of the same names.
+ * Exactly once, allocations: drop a hit of NEWOBJECT, MAKESLICE or MAKESLICECOPY whose return
+ * address is in EXCLUDE_MAPS (memory of a map, told by makemap), and a hit of MALLOC_SPECIAL whose
+ * return address is in EXCLUDE_MALLOC (told at the outer function, or not an object: mallocgc
+ * serves every kind of allocation). Never drop MAKEMAP hits that way: makemap64 and reflection call
+ * makemap from functions of the same names.
  */
 #ifndef XGOTOPFS_TARGET_PLACE_H
 #define XGOTOPFS_TARGET_PLACE_H
