@@ -71,6 +71,8 @@ static int init(struct fs *fs)
 	if (!err)
 		err = workers_new(1, &fs->slow);
 	if (!err)
+		err = workers_new(1, &fs->reads);
+	if (!err)
 		err = pipes_new(fs, &fs->pipes);
 	return err;
 }
@@ -109,6 +111,7 @@ void fs_free(struct fs *fs)
 		fuse_session_unmount(fs->session);
 	}
 	/* They may still answer requests, so before the session goes. */
+	workers_free(fs->reads);
 	workers_free(fs->slow);
 	workers_free(fs->quick);
 	while (fs->handles)

@@ -37,6 +37,7 @@ struct fs {
 	struct by_names *by_names;
 	struct workers *quick;        /* renderings of milliseconds */
 	struct workers *slow;         /* the target's memory, disks */
+	struct workers *reads;        /* of event logs: one thread, which keeps them in order */
 	pthread_mutex_t control_lock; /* one command at a time */
 	pthread_mutex_t handles_lock;
 	struct handle *handles; /* all; what is still open at the end is freed with us */
@@ -54,6 +55,7 @@ struct handle {
 	struct snap *snap;           /* NODE_TEXT */
 	struct log *log;             /* NODE_LOG */
 	struct follow_reader reader; /* protected by lock */
+	atomic_uint queued;          /* reads a helper has yet to serve */
 	struct pipe_reader *pipe;    /* NODE_PIPE */
 	void *session;               /* NODE_SESSION */
 	struct dirlist dir;          /* NODE_DIR; protected by lock */

@@ -24,6 +24,7 @@ struct request {
 	struct fuse_file_info fi; /* open and read */
 	uint64_t off;
 	size_t size;
+	bool queued; /* a read that a helper serves */
 };
 
 void fs_reply_err(fuse_req_t req, int err)
@@ -85,6 +86,9 @@ static int reply_read(const struct request *r)
 	struct buf out cleanup_buf_ = BUF_INIT;
 	int err = handle_read(r->fs, handle_of(&r->fi), r->off, r->size, &out);
 
+	/* Before the answer, after which the handle may go. */
+	if (r->queued)
+		atomic_fetch_sub(&handle_of(&r->fi)->queued, 1);
 	if (err)
 		return err;
 	fuse_reply_buf(r->req, out.data, out.len);
@@ -165,9 +169,11 @@ static struct workers *helper_for(const struct request *r)
 		return NULL;
 	switch (n->kind) {
 	case NODE_LOG:
-		if (r->kind == REQUEST_READ && r->size > READ_INLINE)
-			return fs->quick;
-		return far_behind(fs, r->id) ? fs->quick : NULL;
+		/* Reads ahead of one file must be served as they came (follow.h). */
+		if (r->kind == REQUEST_READ && (r->size > READ_INLINE || far_behind(fs, r->id) ||
+						atomic_load(&handle_of(&r->fi)->queued)))
+			return fs->reads;
+		return r->kind != REQUEST_READ && far_behind(fs, r->id) ? fs->quick : NULL;
 	case NODE_TEXT:
 		if (!(n->flags & NODE_HEAVY) || r->kind == REQUEST_READ)
 			return NULL;
@@ -192,11 +198,16 @@ static void start(struct request *r)
 		serve(r);
 		return;
 	}
+	r->queued = r->kind == REQUEST_READ;
+	if (r->queued)
+		atomic_fetch_add(&handle_of(&r->fi)->queued, 1);
 	copy = malloc(sizeof(*copy));
 	if (copy)
 		*copy = *r;
 	if (!copy || workers_push(helper, serve_later, copy)) {
 		free(copy);
+		if (r->queued)
+			atomic_fetch_sub(&handle_of(&r->fi)->queued, 1);
 		fuse_reply_err(r->req, ENOMEM);
 	}
 }
