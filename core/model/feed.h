@@ -36,7 +36,7 @@ size_t feed_read(struct feed *f, uint64_t *cursor, struct event *out, size_t max
 bool feed_wait(struct feed *f, uint64_t seq, uint64_t timeout_ns);
 
 /* For event loops: fn(arg) runs on the writer's thread after each append, and must not block
- * (write an eventfd, at most). At most 16 listeners; -ENOSPC. */
+ * (write an eventfd, at most) nor listen or unlisten itself. At most 16 listeners; -ENOSPC. */
 int feed_listen(struct feed *f, void (*fn)(void *arg), void *arg);
 void feed_unlisten(struct feed *f, void (*fn)(void *arg), void *arg);
 

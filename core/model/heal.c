@@ -72,6 +72,9 @@ static void heal_one(struct model *m, unsigned proc, const struct goroutine_seen
 	}
 	if (g->state_since_ns > time_ns)
 		return;
+	/* What it did since says that it ran then, not in which state it is. */
+	if (g->flags & GOROUTINE_STATE_UNKNOWN && g->last_event_ns > time_ns)
+		return;
 	heal_state(s->procs[proc], g, seen, state, time_ns);
 }
 

@@ -73,6 +73,7 @@ void record_set_unknown(struct shard_proc *sp, struct record *g)
 {
 	sp->live[record_live_slot(g)]--;
 	g->flags |= GOROUTINE_STATE_UNKNOWN;
+	g->marks &= (uint8_t)~MARK_STATE_HEALED;
 	sp->live[GSTATES]++;
 }
 

@@ -98,6 +98,9 @@ enum goroutine_flag {
 	GOROUTINE_STATE_UNKNOWN = 1 << 3, /* seen acting, no state change seen yet */
 	GOROUTINE_CGO = 1 << 4,           /* a C thread's goroutine */
 	GOROUTINE_UNCERTAIN = 1 << 5,     /* times and counts miss lost or unsampled events */
+	/* Its state was read from memory at state_since_ns, no event told of it: it has lasted at
+	 * least since then. */
+	GOROUTINE_STATE_READ = 1 << 6,
 };
 
 struct goroutine {

@@ -34,6 +34,8 @@ static void copy_out(const struct model *m, const struct record *g, struct gorou
 	};
 	memcpy(ret->counts, g->counts, sizeof(ret->counts));
 	memcpy(ret->state_ns, g->state_ns, sizeof(ret->state_ns));
+	if (g->marks & MARK_STATE_HEALED && !record_exited(g))
+		ret->flags |= GOROUTINE_STATE_READ;
 	/* Events were lost since it was made, and some of them may have been its own. */
 	if (g->epoch != m->procs[g->proc]->epoch)
 		ret->flags |= GOROUTINE_UNCERTAIN;

@@ -86,6 +86,10 @@ int view_status(const struct view *v, unsigned proc, uint64_t goid, enum view_fo
 	emit_u64(&e, "goid", g.goid);
 	emit_i64(&e, "pid", info.pid);
 	emit_string(&e, "state", view_state(&g));
+	if (g.flags & GOROUTINE_STATE_UNKNOWN)
+		emit_unknown(&e, "state_from");
+	else
+		emit_string(&e, "state_from", g.flags & GOROUTINE_STATE_READ ? "memory" : "event");
 	emit_reason(&e, v, "wait_reason", &g);
 	emit_u64(&e, "state_since_ns", view_since(now, g.state_since_ns));
 	emit_time(&e, v, "state_since_unix_ns", g.state_since_ns);

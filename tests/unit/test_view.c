@@ -196,6 +196,7 @@ static void test_status(void **state)
 	assert_string_equal(text, "goid 7\n"
 				  "pid 4711\n"
 				  "state waiting\n"
+				  "state_from event\n"
 				  "wait_reason chan receive\n"
 				  "state_since_ns 50000000\n"
 				  "state_since_unix_ns 1000050000005\n"
