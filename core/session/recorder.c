@@ -369,11 +369,18 @@ static int snapshot_when_due(struct recorder *r, uint64_t now)
 	return write_snapshot(r, first);
 }
 
+static bool size_is_full(const struct recorder *r)
+{
+	uint64_t size = writer_size(r->writer);
+
+	return r->config.max_size && size >= SEGMENT_BYTES && size > r->config.max_size / 2;
+}
+
 static bool segment_is_full(const struct recorder *r, uint64_t now)
 {
-	uint64_t size = writer_size(r->writer), age = now - r->segment_start_ns;
+	uint64_t age = now - r->segment_start_ns;
 
-	return (r->config.max_size && size >= SEGMENT_BYTES && size > r->config.max_size / 2) ||
+	return size_is_full(r) ||
 	       (r->config.max_age_ns && age >= SEGMENT_NS && age > r->config.max_age_ns / 2);
 }
 
@@ -429,8 +436,12 @@ static void record(struct recorder *r)
 		size_t got = read_feed(r);
 		uint64_t now = monotonic_ns(), until;
 
-		if (batch_is_due(r, now) && flush(r))
-			return;
+		if (batch_is_due(r, now)) {
+			if (flush(r))
+				return;
+			if (size_is_full(r))
+				r->tick_ns = now;
+		}
 		if (now >= r->tick_ns && tick(r, now))
 			return;
 		if (got)

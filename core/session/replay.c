@@ -234,6 +234,7 @@ static void reach_end(struct replay *r)
 	struct session_end end;
 
 	session_reader_end(r->reader, &end);
+	feed_close(model_feed(r->model)); /* who waits for the end finds it closed */
 	pthread_mutex_lock(&r->lock);
 	if (!r->end.reason[0] && end.reason[0])
 		log_warn("session %s: %s; %llu bytes after byte %llu are missing", r->name,
@@ -244,7 +245,6 @@ static void reach_end(struct replay *r)
 	r->skip_until_ns = 0;
 	pthread_cond_broadcast(&r->changed);
 	pthread_mutex_unlock(&r->lock);
-	feed_close(model_feed(r->model));
 }
 
 /* The next chunk; false at the end. */
