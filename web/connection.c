@@ -404,17 +404,8 @@ static int refuse(struct connection *c)
 	return 1;
 }
 
-static enum push_form form_of(const char *protocol)
-{
-	if (!strcmp(protocol, "xgotop.pb"))
-		return PUSH_PROTOBUF;
-	return !strcmp(protocol, "xgotop.ticks") ? PUSH_TICKS : PUSH_JSON;
-}
-
 int connection_upgrade(struct connection *c, const char *protocol)
 {
-	char protocols[128];
-
 	connection_closed(c);
 	c->job = job_new();
 	if (!c->job)
@@ -435,9 +426,6 @@ int connection_upgrade(struct connection *c, const char *protocol)
 		http_error(&c->job->rs, 429, "at most %d WebSocket clients", PUSH_CLIENTS_MAX);
 		return refuse(c);
 	}
-	get_header(c->wsi, WSI_TOKEN_PROTOCOL, protocols, sizeof(protocols));
-	protocols[strcspn(protocols, ", ")] = '\0';
-	c->form = form_of(protocols);
 	job_free(c->job);
 	c->job = NULL;
 	return 0;

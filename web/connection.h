@@ -16,7 +16,6 @@ struct connection {
 	size_t sent; /* bytes of the current piece */
 	size_t body_expected;
 	struct push_client *client; /* WebSocket */
-	enum push_form form;
 };
 
 /* The headers are there. 0, or -1 to close. */
@@ -28,7 +27,7 @@ void connection_ready(struct connection *c);
 int connection_writable(struct connection *c);
 void connection_closed(struct connection *c);
 /*
- * A WebSocket handshake: 0 to go on (c->form is set), > 0 when an HTTP error was answered.
+ * A WebSocket handshake: 0 to go on, > 0 when an HTTP error was answered, -1 to close.
  */
 int connection_upgrade(struct connection *c, const char *protocol);
 

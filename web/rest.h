@@ -61,6 +61,7 @@ int rest_prometheus(const struct request *rq, struct response *rs);
 int rest_stats(const struct request *rq, struct response *rs);
 int rest_health(const struct request *rq, struct response *rs);
 int rest_stacks(const struct request *rq, struct response *rs);
+int rest_meter(const struct request *rq, struct response *rs);
 int rest_types(const struct request *rq, struct response *rs);
 int rest_control_get(const struct request *rq, struct response *rs);
 int rest_control_set(const struct request *rq, struct response *rs);

@@ -236,6 +236,55 @@ int rest_info(const struct request *rq, struct response *rs)
 	return 0;
 }
 
+/* --- the self-metrics over time --- */
+
+static uint64_t overhead_ppm(const struct meter_sample *s)
+{
+	return (uint64_t)(s->overhead_percent * 1e4);
+}
+
+/* One array a column, as plots want them; the last n samples, one a second. */
+int rest_meter(const struct request *rq, struct response *rs)
+{
+	cleanup_free_ struct meter_sample *all = NULL;
+	struct buf *out = &rs->body;
+	size_t total = 0, first;
+	uint64_t n;
+	int err;
+
+	if (http_arg_u64(rq, rs, "n", 1, 86400, 600, &n))
+		return 0;
+	err = meter_all(sources_live(rq->web->sources)->view.meter, &all, &total);
+	if (err)
+		return err;
+	first = total > n ? total - n : 0;
+#define COLUMN(name, value)                                                                        \
+	do {                                                                                       \
+		json_key(out, name);                                                               \
+		buf_addc(out, '[');                                                                \
+		for (size_t i = first; i < total; i++) {                                           \
+			if (i > first)                                                             \
+				buf_addc(out, ',');                                                \
+			buf_addu(out, (value));                                                    \
+		}                                                                                  \
+		buf_addc(out, ']');                                                                \
+	} while (0)
+	buf_addc(out, '{');
+	COLUMN("time_ms", all[i].time_ns / 1000000);
+	COLUMN("rps", all[i].rps);
+	COLUMN("pps", all[i].pps);
+	COLUMN("ewp", all[i].ewp);
+	COLUMN("lat", all[i].lat_ns);
+	COLUMN("prc", all[i].prc_ns);
+	COLUMN("bfl", all[i].bfl_ns);
+	COLUMN("qwl", all[i].qwl_ns);
+	COLUMN("lost", all[i].lost);
+	COLUMN("overhead_ppm", overhead_ppm(&all[i]));
+#undef COLUMN
+	buf_adds(out, "}\n");
+	return 0;
+}
+
 /* --- allocations by type ------------------------------------------------------------------------
  */
 

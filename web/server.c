@@ -90,6 +90,14 @@ static int on_http(struct lws *wsi, enum lws_callback_reasons reason, void *user
 	}
 }
 
+/* Of the sub-protocol agreed on. The connection itself is a fresh one after the handshake. */
+static enum push_form form_of(const char *protocol)
+{
+	if (!strcmp(protocol, "xgotop.pb"))
+		return PUSH_PROTOBUF;
+	return !strcmp(protocol, "xgotop.ticks") ? PUSH_TICKS : PUSH_JSON;
+}
+
 static int on_websocket(struct lws *wsi, enum lws_callback_reasons reason, void *user)
 {
 	struct connection *c = user;
@@ -97,7 +105,9 @@ static int on_websocket(struct lws *wsi, enum lws_callback_reasons reason, void 
 
 	switch (reason) {
 	case LWS_CALLBACK_ESTABLISHED:
-		return push_open(w->push, wsi, c->form, &c->client) ? -1 : 0;
+		return push_open(w->push, wsi, form_of(lws_get_protocol(wsi)->name), &c->client)
+			       ? -1
+			       : 0;
 	case LWS_CALLBACK_SERVER_WRITEABLE:
 		return c->client && push_writable(w->push, c->client) ? -1 : 0;
 	case LWS_CALLBACK_CLOSED:

@@ -14,6 +14,7 @@
 #include "core/session/store.h"
 
 #define FOLLOW_NS     (25 * 1000000ull)
+#define SETTLED_NS    (300 * 1000000ull) /* an event has come by then */
 #define SYNC_NS       NS_PER_SEC
 #define BATCH         4096
 #define NAMES_MAX     (1u << 20)
@@ -110,6 +111,8 @@ static void *follow(void *arg)
 			sync_all(ss, n < BATCH);
 			synced = now;
 		}
+		if (n < BATCH && !ss->live.view.replay && !feed_closed(feed))
+			pyramid_until(ss->live.pyramid, now - SETTLED_NS);
 		if (n < BATCH)
 			sleep_ns(FOLLOW_NS);
 	}

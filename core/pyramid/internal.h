@@ -134,7 +134,7 @@ struct pyramid {
 	struct level_store levels[PYRAMID_LEVELS];
 	struct rows rows;
 	struct series *series[MODEL_PROCS_MAX]; /* made when first needed */
-	uint64_t first_ns, last_ns, missed, cells;
+	uint64_t first_ns, last_ns, known_ns, missed, cells;
 };
 
 #endif

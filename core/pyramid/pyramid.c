@@ -48,7 +48,7 @@ void pyramid_reset(struct pyramid *p)
 {
 	pthread_mutex_lock(&p->lock);
 	clear(p);
-	p->first_ns = p->last_ns = p->missed = p->cells = 0;
+	p->first_ns = p->last_ns = p->known_ns = p->missed = p->cells = 0;
 	pthread_mutex_unlock(&p->lock);
 }
 
@@ -227,7 +227,8 @@ static void apply_alloc(struct pyramid *p, const struct event *ev, uint64_t byte
 	if (!e.row)
 		return;
 	e.row->open->ctx = &e;
-	row_event(e.row->open, ev->time_ns, e.row->open->state, 0, false, true, bytes);
+	row_event(e.row->open, ev->time_ns, e.row->open->state, pyramid_alloc_flag(ev->type), false,
+		  true, bytes);
 }
 
 static void apply_lost(struct pyramid *p, const struct event *ev)
@@ -252,6 +253,7 @@ void pyramid_apply(struct pyramid *p, const struct names *names, const struct ev
 		if (!p->first_ns)
 			p->first_ns = ev->time_ns;
 		p->last_ns = MAX(p->last_ns, ev->time_ns);
+		p->known_ns = MAX(p->known_ns, ev->time_ns);
 		if (ev->type == EVENT_LOST) {
 			apply_lost(p, ev);
 			continue;
@@ -284,6 +286,15 @@ void pyramid_missed(struct pyramid *p, uint64_t n, uint64_t time_ns)
 	pthread_mutex_lock(&p->lock);
 	p->missed += n;
 	apply_lost(p, &ev);
+	pthread_mutex_unlock(&p->lock);
+}
+
+void pyramid_until(struct pyramid *p, uint64_t time_ns)
+{
+	pthread_mutex_lock(&p->lock);
+	p->known_ns = MAX(p->known_ns, time_ns);
+	for (unsigned i = 0; i < MODEL_PROCS_MAX && p->series[i]; i++)
+		series_advance(p->series[i], time_ns);
 	pthread_mutex_unlock(&p->lock);
 }
 

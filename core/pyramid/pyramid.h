@@ -40,7 +40,18 @@ enum pyramid_flag {
 	CELL_EXITED = 1 << 1,
 	CELL_WOKEN = 1 << 2,   /* waiting -> runnable */
 	CELL_SPAWNED = 1 << 3, /* created a goroutine */
+	CELL_SLICE = 1 << 4,   /* allocated one */
+	CELL_MAP = 1 << 5,
+	CELL_OBJECT = 1 << 6,
 };
+
+/* The flag of an allocation's event type. */
+static inline uint8_t pyramid_alloc_flag(unsigned event_type)
+{
+	return event_type == EVENT_MAKESLICE ? CELL_SLICE
+	       : event_type == EVENT_MAKEMAP ? CELL_MAP
+					     : CELL_OBJECT;
+}
 
 struct pyramid;
 
@@ -60,6 +71,10 @@ void pyramid_missed(struct pyramid *p, uint64_t n, uint64_t time_ns);
  * `before_ns`, which is the time up to which events have been applied here.
  */
 int pyramid_sync(struct pyramid *p, struct model *m, unsigned proc, uint64_t before_ns);
+
+/* Nothing more will come for times before `time_ns`: what is known ends there, not at the last
+ * event. */
+void pyramid_until(struct pyramid *p, uint64_t time_ns);
 
 struct pyramid_info {
 	uint64_t first_ns, last_ns; /* of events applied; 0 before the first */

@@ -231,8 +231,8 @@ static bool read_events(struct model *m, unsigned proc, uint64_t goid, const str
 		} else if (ev->type == EVENT_NEWGOROUTINE && !mine) {
 			row_event(&row, ev->time_ns, state, CELL_SPAWNED, false, false, 0);
 		} else if (ev->type >= EVENT_MAKESLICE && ev->type <= EVENT_NEWOBJECT) {
-			row_event(&row, ev->time_ns, state, 0, false, true,
-				  ev->type == EVENT_NEWOBJECT ? ev->size : 0);
+			row_event(&row, ev->time_ns, state, pyramid_alloc_flag(ev->type), false,
+				  true, ev->type == EVENT_NEWOBJECT ? ev->size : 0);
 		}
 	}
 	row_finish(&row, 1);
@@ -344,7 +344,7 @@ int pyramid_tile(struct pyramid *p, struct model *m, unsigned proc, unsigned lev
 	fine = q;
 	pthread_mutex_lock(&p->lock);
 	pick_level(p, &q);
-	put_header(out, level, exact ? level : q.level, n, q.begin, p->last_ns);
+	put_header(out, level, exact ? level : q.level, n, q.begin, p->known_ns);
 	pthread_mutex_unlock(&p->lock);
 	for (size_t i = 0; i < n; i++) {
 		unsigned flags;
@@ -466,7 +466,7 @@ int pyramid_group_tile(struct pyramid *p, unsigned proc, unsigned level, uint64_
 		return -ENOMEM;
 	pthread_mutex_lock(&p->lock);
 	pick_level(p, &q);
-	known = p->last_ns;
+	known = p->known_ns;
 	buckets = (unsigned)MAX((q.end - q.begin) >> q.level, 1u);
 	for (size_t i = 0; i < n; i++) {
 		uint8_t before = row_cells(p, proc, goids[i], &q, &scratch, &merged, &flags);

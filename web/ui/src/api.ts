@@ -1,0 +1,74 @@
+// The server. One source at a time is looked at: "live", or a recorded session's id.
+import type { Config, Edge, Info, Series, Session, Status } from './types';
+
+export class ApiError extends Error {
+	constructor(public status: number, message: string) {
+		super(message);
+	}
+}
+
+async function request(path: string, init?: RequestInit): Promise<Response> {
+	let response: Response;
+	try {
+		response = await fetch(path, init);
+	} catch {
+		throw new ApiError(0, 'the server does not answer');
+	}
+	if (!response.ok) {
+		let text = response.statusText;
+		try {
+			text = (await response.json()).error ?? text;
+		} catch { /* not JSON: the status says enough */ }
+		throw new ApiError(response.status, text);
+	}
+	return response;
+}
+
+export async function getJson<T>(path: string, signal?: AbortSignal): Promise<T> {
+	return (await request(path, { signal })).json();
+}
+
+export async function getText(path: string): Promise<string> {
+	return (await request(path)).text();
+}
+
+export async function getBinary(path: string): Promise<ArrayBuffer> {
+	return (await request(path)).arrayBuffer();
+}
+
+export async function post<T>(path: string, body: unknown): Promise<T> {
+	return (await request(path, { method: 'POST', headers: { 'content-type': 'application/json' },
+		body: JSON.stringify(body) })).json();
+}
+
+export const base = (source: string) => (source === 'live' ? '/api/live' : `/api/sessions/${source}`);
+export const int = (n: number) => BigInt(Math.max(0, Math.round(n))).toString();
+
+export const getInfo = () => getJson<Info>('/api/info');
+export const getConfig = () => getJson<Config>('/api/config');
+export const getSessions = () => getJson<Session[]>('/api/sessions');
+export const getStatus = (source: string) => getJson<Status>(`${base(source)}/status`);
+
+export function getSeries(source: string, level: number, from: number, n: number): Promise<Series> {
+	return getJson(`${base(source)}/series/${level}/${int(from)}?n=${n}`);
+}
+
+export async function getEdges(source: string, goids: number[], from: number,
+	to: number): Promise<Edge[]> {
+	const got = await getJson<{ edges: [number, number, number, Edge['kind']][] }>(
+		`${base(source)}/edges?goids=${goids.join(',')}&from=${int(from)}&to=${int(to)}`);
+	return got.edges.map(([time, f, t, kind]) => ({ time, from: f, to: t, kind }));
+}
+
+// 1,2,3,7 -> "1-3,7": short enough for an address.
+export function goidList(goids: number[]): string {
+	const sorted = [...goids].sort((a, b) => a - b);
+	const parts: string[] = [];
+	for (let i = 0; i < sorted.length;) {
+		let k = i;
+		while (k + 1 < sorted.length && sorted[k + 1] === sorted[k] + 1) k++;
+		parts.push(k > i ? `${sorted[i]}-${sorted[k]}` : String(sorted[i]));
+		i = k + 1;
+	}
+	return parts.join(',');
+}

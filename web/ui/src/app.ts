@@ -1,0 +1,295 @@
+// The state of the UI and what keeps it up to date. Components follow the values; nothing else
+// talks to the server on its own but tiles and panels.
+import { ApiError, getConfig, getInfo, getStatus, post } from './api';
+import { buildList, RowTable, SORTS, type List } from './rows';
+import { Value } from './store';
+import { TileCache } from './tiles';
+import { UI_DEFAULTS, type Config, type Info, type Status, type Tick, type UiSettings } from './types';
+
+export type ViewName = 'timeline' | 'memory' | 'overview' | 'leaks' | 'sessions';
+export const VIEWS: [ViewName, string][] = [['timeline', 'Timeline'], ['memory', 'Memory'],
+	['overview', 'Overview'], ['leaks', 'Leaks'], ['sessions', 'Sessions']];
+
+export interface Browse {
+	filter: string;
+	sort: string;
+	descending: boolean;
+	group: string;
+	pins: ReadonlySet<number>;
+	hidden: ReadonlySet<number>;
+	collapsed: ReadonlySet<string>;
+}
+
+export interface Range {
+	from: number;
+	to: number;
+}
+
+export type Connection = 'connecting' | 'connected' | 'lost';
+
+const ROWS_EVERY_MS = 500;
+const LIST_EVERY_MS = 250;
+
+const EMPTY_LIST: List = { entries: [], matched: [], total: 0, error: '' };
+
+class App {
+	config = new Value<Config>({ nanoseconds_per_pixel: 1e6, state_colors: {}, type_colors: {}, ui: {} });
+	settings = new Value<UiSettings>(UI_DEFAULTS);
+	info = new Value<Info | null>(null);
+	view = new Value<ViewName>('timeline');
+	source = new Value('live');
+	status = new Value<Status | null>(null);
+	tick = new Value<Tick | null>(null);
+	connection = new Value<Connection>('connecting');
+	browse = new Value<Browse>({ filter: '', sort: 'id', descending: false, group: 'none',
+		pins: new Set(), hidden: new Set(), collapsed: new Set() });
+	list = new Value<List>(EMPTY_LIST);
+	selected = new Value<number | null>(null);
+	range = new Value<Range | null>(null);
+	follow = new Value(true);
+	paused = new Value(false);
+	error = new Value('');
+	dialog = new Value<'' | 'settings' | 'help' | 'goto'>('');
+	theme = new Value(0); // counts changes of what colours look like
+	playhead = new Value<number | null>(null); // a recorded session's replay position
+	speed = new Value(0); // 0: not playing
+
+	link: { fixed: boolean; range: Range | null } | null = null; // from the address, for the first source
+	window: () => [number, number] | null = () => null; // the timeline's visible time
+	table: RowTable | null = null;
+	tiles: TileCache | null = null;
+	private tickAt = 0;
+	private frozenNow = 0;
+	private attempts = 0;
+	private timers: number[] = [];
+	private loadNumber = 0;
+
+	async start(): Promise<void> {
+		try {
+			const config = await getConfig();
+			this.config.set(config);
+			this.settings.set({ ...UI_DEFAULTS, ...config.ui });
+			this.info.set(await getInfo());
+		} catch (e) {
+			this.fail(e);
+		}
+		this.applyTheme();
+		matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.applyTheme());
+		this.browse.subscribe(() => this.rebuild());
+		this.settings.subscribe(() => this.rebuild());
+		this.connect();
+		await this.open(this.source.get());
+		this.timers.push(setInterval(() => void this.poll(), ROWS_EVERY_MS));
+		this.timers.push(setInterval(() => this.rebuildIfChanged(), LIST_EVERY_MS));
+	}
+
+	fail(e: unknown): void {
+		this.error.set(e instanceof Error ? e.message : String(e));
+	}
+
+	// --- time ---------------------------------------------------------------------------------
+
+	get origin(): number {
+		return this.status.get()?.first_ns ?? 0;
+	}
+
+	get isLive(): boolean {
+		const s = this.status.get();
+		return !!s && s.id === 'live' && !s.ended;
+	}
+
+	// The present, ns since the origin.
+	now(): number {
+		const s = this.status.get();
+		if (!s) return 0;
+		if (this.paused.get()) return this.frozenNow;
+		if (this.playhead.get() !== null) return this.playhead.get()!;
+		const tick = this.tick.get();
+		if (s.id !== 'live' || !tick) return s.now_ns - s.first_ns;
+		const moving = s.live && !tick.ended && this.connection.get() === 'connected';
+		return tick.now - s.first_ns + (moving ? (performance.now() - this.tickAt) * 1e6 : 0);
+	}
+
+	// The end of what there is, whatever the replay's position.
+	end(): number {
+		const s = this.status.get();
+		return s && s.id !== 'live' ? s.now_ns - s.first_ns : this.now();
+	}
+
+	wallTime(t: number): number {
+		const s = this.status.get();
+		return s ? (t + s.first_ns + s.wall_offset_ns) / 1e6 : 0;
+	}
+
+	setPaused(paused: boolean): void {
+		if (paused) this.frozenNow = this.now();
+		this.paused.set(paused);
+	}
+
+	// --- source ----------------------------------------------------------------------------------
+
+	async open(source: string): Promise<void> {
+		const number = ++this.loadNumber;
+		this.source.set(source);
+		this.status.set(null);
+		this.table = this.tiles = null;
+		this.list.set(EMPTY_LIST);
+		this.playhead.set(null);
+		this.speed.set(0);
+		this.paused.set(false);
+		this.range.set(null);
+		for (;;) {
+			let status: Status;
+			try {
+				status = await getStatus(source);
+			} catch (e) {
+				if (number !== this.loadNumber) return;
+				this.fail(e);
+				if (source !== 'live' && e instanceof ApiError && e.status) return void this.open('live');
+				await new Promise((resolve) => setTimeout(resolve, 2000));
+				continue;
+			}
+			if (number !== this.loadNumber) return;
+			if (status.state === 'failed') {
+				this.fail(new Error(`session ${source}: ${status.error}`));
+				return void this.open('live');
+			}
+			// Nothing has happened yet, or it is being read.
+			if (status.state === 'ready' && (status.first_ns || source !== 'live')) {
+				this.begin(status);
+				return;
+			}
+			this.status.set({ ...status, first_ns: 0, now_ns: 0 });
+			await new Promise((resolve) => setTimeout(resolve, 200));
+			if (number !== this.loadNumber) return;
+		}
+	}
+
+	private begin(status: Status): void {
+		this.table = new RowTable(status.id, status.first_ns);
+		this.tiles = new TileCache(status.id, status.first_ns, (name) => {
+			for (const e of this.list.get().entries)
+				if (e.group && e.group.key === name) return e.group.rows.map((r) => r.goid);
+			return [];
+		});
+		this.status.set(status);
+		this.follow.set(status.id === 'live' && !this.link?.fixed);
+		if (this.link?.range) this.range.set(this.link.range);
+		this.link = null;
+		void this.poll(true);
+	}
+
+	private polling = false;
+
+	private async poll(first = false): Promise<void> {
+		const table = this.table;
+		if (!table || this.polling || document.hidden) return;
+		if (!first && (!this.isLive || this.paused.get()) && table.version) return;
+		this.polling = true;
+		try {
+			await table.refresh();
+			if (table.source === 'live') {
+				const status = await getStatus('live');
+				if (table === this.table && status.first_ns === table.origin) this.status.set(status);
+				else if (table === this.table) void this.open('live'); // a replay went back, or a new target
+			}
+		} catch (e) {
+			if (table === this.table && e instanceof ApiError && e.status) this.fail(e);
+		} finally {
+			this.polling = false;
+		}
+		if (table === this.table && (first || table.version === 1)) this.rebuild();
+	}
+
+	private builtVersion = -1;
+	private builtAt = 0;
+	private builtWindow = '';
+
+	private windowKey(): string {
+		const w = this.settings.get().exited === 'screen' ? this.window() : null;
+		const step = w ? 2 ** Math.round(Math.log2((w[1] - w[0]) / 8)) : 1;
+		return w ? `${step}/${Math.round(w[0] / step)}` : '';
+	}
+
+	private rebuildIfChanged(): void {
+		if (!this.table || document.hidden) return;
+		const playing = this.playhead.get() !== null;
+		const moves = SORTS[this.browse.get().sort]?.desc && this.isLive && performance.now() - this.builtAt > 1000;
+		if (this.table.version !== this.builtVersion || playing || moves ||
+			this.windowKey() !== this.builtWindow) this.rebuild();
+	}
+
+	rebuild(): void {
+		if (!this.table) return;
+		this.builtVersion = this.table.version;
+		this.builtAt = performance.now();
+		this.list.set(buildList(this.table, { ...this.browse.get(), settings: this.settings.get(),
+			window: this.window() }, this.now()));
+		this.builtWindow = this.windowKey();
+	}
+
+	// --- the socket: ten ticks a second -----------------------------------------------------------
+
+	private connect(): void {
+		const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
+		const socket = new WebSocket(`${scheme}://${location.host}/ws`, 'xgotop.ticks');
+		socket.onopen = () => {
+			this.attempts = 0;
+			this.connection.set('connected');
+		};
+		socket.onmessage = (message) => {
+			this.tickAt = performance.now();
+			this.tick.set(JSON.parse(message.data as string) as Tick);
+		};
+		socket.onclose = () => {
+			this.connection.set(this.attempts < 10 ? 'connecting' : 'lost');
+			const wait = Math.min(10000, 250 * 2 ** this.attempts++);
+			setTimeout(() => this.connect(), wait);
+		};
+	}
+
+	// --- settings ----------------------------------------------------------------------------------
+
+	private saveTimer = 0;
+
+	set(change: Partial<UiSettings>): void {
+		this.settings.update(change);
+		if ('theme' in change) this.applyTheme();
+		clearTimeout(this.saveTimer);
+		this.saveTimer = setTimeout(() => {
+			post<Config>('/api/config', { ui: this.settings.get() }).catch((e) => this.fail(e));
+		}, 400) as unknown as number;
+	}
+
+	async setConfig(change: Partial<Config>): Promise<void> {
+		try {
+			this.config.set(await post<Config>('/api/config', change));
+			this.theme.set(this.theme.get() + 1);
+		} catch (e) {
+			this.fail(e);
+		}
+	}
+
+	private applyTheme(): void {
+		const theme = this.settings.get().theme;
+		const dark = theme === 'dark' || theme === 'system' &&
+			matchMedia('(prefers-color-scheme: dark)').matches;
+		document.documentElement.dataset.theme = dark ? 'dark' : 'light';
+		this.theme.set(this.theme.get() + 1);
+	}
+
+	toggle(which: 'pins' | 'hidden', goid: number): void {
+		const next = new Set(this.browse.get()[which]);
+		if (!next.delete(goid)) next.add(goid);
+		this.browse.update({ [which]: next });
+	}
+
+	toggleGroup(key: string): void {
+		const name = `${this.browse.get().group}:${key}`;
+		const next = new Set(this.browse.get().collapsed);
+		if (!next.delete(name)) next.add(name);
+		this.browse.update({ collapsed: next });
+	}
+}
+
+export const app = new App();

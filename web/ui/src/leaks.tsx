@@ -1,0 +1,84 @@
+// Goroutines by where they were made: what only ever grows is a leak.
+import { useEffect, useState } from 'preact/hooks';
+import { app } from './app';
+import { base, getJson } from './api';
+import { bytes, duration, exact } from './format';
+import { useValue } from './store';
+
+interface SiteRow {
+	site: string;
+	function: string;
+	live: number;
+	waiting: number;
+	exited_retained: number;
+	created_last_minute: number;
+	exited_last_minute: number;
+	oldest_age_ns: number;
+	wait_reason: string;
+	wait_reason_count: number;
+	alloc_bytes: number;
+	sample: number[];
+}
+
+const COLUMNS: [string, string, (r: SiteRow) => number | string][] = [
+	['Start function', '', (r) => r.function],
+	['Made at', '', (r) => r.site],
+	['Live', 'num', (r) => r.live],
+	['Growth/min', 'num', (r) => r.created_last_minute - r.exited_last_minute],
+	['Made/min', 'num', (r) => r.created_last_minute],
+	['Oldest', 'num', (r) => r.oldest_age_ns],
+	['Waiting', 'num', (r) => r.waiting],
+	['Mostly for', '', (r) => r.wait_reason],
+	['Allocated', 'num', (r) => r.alloc_bytes],
+	['Look at', '', (r) => r.sample[0] ?? 0],
+];
+
+export function Leaks() {
+	const source = useValue(app.source);
+	const [rows, setRows] = useState<SiteRow[] | null>(null);
+	const [sort, setSort] = useState({ column: 2, descending: true });
+
+	useEffect(() => {
+		let timer = 0;
+		const again = () => {
+			if (!document.hidden) getJson<SiteRow[]>(`${base(source)}/sites`).then(setRows).catch((e) => app.fail(e));
+			if (app.isLive) timer = setTimeout(again, 2000) as unknown as number;
+		};
+		again();
+		return () => clearTimeout(timer);
+	}, [source]);
+
+	if (!rows) return <div class="page"><div class="empty">…</div></div>;
+	const value = COLUMNS[sort.column][2];
+	const sorted = [...rows].sort((a, b) => {
+		const x = value(a), y = value(b);
+		return (x < y ? -1 : x > y ? 1 : 0) * (sort.descending ? -1 : 1);
+	});
+	const suspicious = (r: SiteRow) => r.live >= 5 && r.exited_retained === 0 && r.created_last_minute > 0 && r.waiting === r.live;
+	return (
+		<div class="page leaks">
+			<div class="bar"><span class="muted">Goroutines grouped by start function and go statement. Marked: still being made, none has ended, and all wait.</span></div>
+			<table class="wide">
+				<thead><tr>{COLUMNS.map(([label, cls], i) => (
+					<th class={cls} aria-sort={sort.column === i ? (sort.descending ? 'descending' : 'ascending') : 'none'}>
+						<button class="link" onClick={() => setSort({ column: i, descending: sort.column === i ? !sort.descending : cls === 'num' })}>
+							{label}{sort.column === i ? (sort.descending ? ' ↓' : ' ↑') : ''}</button></th>))}</tr></thead>
+				<tbody>{sorted.map((r) => (
+					<tr class={suspicious(r) ? 'suspicious' : ''}>
+						<td class="mono"><button class="link" title="Show them on the timeline" onClick={() => {
+							app.browse.update({ filter: `func:${r.function} flag:live`, group: 'none' });
+							app.view.set('timeline');
+						}}>{r.function || '(unknown)'}</button></td>
+						<td class="mono small">{r.site || <span class="muted">unknown</span>}</td>
+						<td class="num"><b>{exact(r.live)}</b></td>
+						<td class="num">{signed(r.created_last_minute - r.exited_last_minute)}</td><td class="num">{exact(r.created_last_minute)}</td>
+						<td class="num">{r.live ? duration(r.oldest_age_ns) : '–'}</td><td class="num">{exact(r.waiting)}</td>
+						<td>{r.wait_reason}{r.wait_reason_count && r.wait_reason_count < r.waiting ? <span class="muted"> {r.wait_reason_count}</span> : null}</td>
+						<td class="num">{bytes(r.alloc_bytes)}</td>
+						<td>{r.sample.map((g) => <button class="link" onClick={() => { app.selected.set(g); }}>{g}</button>)}</td></tr>))}
+				</tbody></table>
+		</div>
+	);
+}
+
+const signed = (n: number) => (n > 0 ? `+${exact(n)}` : exact(n));

@@ -1,0 +1,80 @@
+// The page: header, one of the views, the goroutine's panel, dialogs; and the keys that work anywhere.
+import { render } from 'preact';
+import { useEffect } from 'preact/hooks';
+import 'uplot/dist/uPlot.min.css';
+import './style.css';
+import { app, VIEWS } from './app';
+import { Leaks } from './leaks';
+import { MemoryView } from './memory';
+import { Overview } from './overview';
+import { Panel } from './panel';
+import { keepLink, readLink } from './permalink';
+import { togglePlay } from './replay';
+import { Sessions } from './sessions';
+import { Dialogs } from './settings';
+import { useValue } from './store';
+import { timelineKey } from './timeline/input';
+import { current, TimelineView } from './timeline/timeline';
+import { focusFilter, Header, TimelineBar } from './toolbar';
+
+const EDGES = ['none', 'selected', 'visible'] as const;
+
+function onKey(e: KeyboardEvent): void {
+	const target = e.target as HTMLElement;
+	if (app.dialog.get()) return;
+	if (target.closest('input, select, textarea, dialog') && e.key !== 'Escape') return;
+	if (e.key === ' ' && target.closest('button')) return;
+	if (app.view.get() === 'timeline' && current && timelineKey(current, e)) return void e.preventDefault();
+	if (e.ctrlKey || e.metaKey || e.altKey) return;
+	const goid = app.selected.get();
+	const key = e.key.toLowerCase();
+	if (key === '/') focusFilter();
+	else if (key === '?') app.dialog.set('help');
+	else if (key === 'g') app.dialog.set('goto');
+	else if (key === 'l') app.follow.set(!app.follow.get());
+	else if (key === ' ') togglePlay();
+	else if (key === 'p' && goid !== null) app.toggle('pins', goid);
+	else if (key === 'h' && goid !== null) app.toggle('hidden', goid);
+	else if (key === 'e') app.set({ edges: EDGES[(EDGES.indexOf(app.settings.get().edges) + 1) % 3] });
+	else if (key === 'escape') escape();
+	else if (key >= '1' && key <= String(VIEWS.length)) app.view.set(VIEWS[Number(key) - 1][0]);
+	else return;
+	e.preventDefault();
+}
+
+function escape(): void {
+	if (app.error.get()) app.error.set('');
+	else if (app.range.get()) app.range.set(null);
+	else if (app.selected.get() !== null) app.selected.set(null);
+	else if (app.browse.get().filter) app.browse.update({ filter: '' });
+}
+
+const link = readLink();
+
+function Page() {
+	const view = useValue(app.view);
+	const error = useValue(app.error);
+	useEffect(() => {
+		document.addEventListener('keydown', onKey);
+		return () => document.removeEventListener('keydown', onKey);
+	}, []);
+	return <>
+		<Header />
+		{error ? <div class="error" role="alert">{error}<button class="icon" aria-label="Close" onClick={() => app.error.set('')}>✕</button></div> : null}
+		<main>
+			<div class="view">
+				{view === 'timeline' ? <><TimelineBar /><TimelineView place={link.place} /></> : null}
+				{view === 'memory' ? <MemoryView /> : null}
+				{view === 'overview' ? <Overview /> : null}
+				{view === 'leaks' ? <Leaks /> : null}
+				{view === 'sessions' ? <Sessions /> : null}
+			</div>
+			<Panel />
+		</main>
+		<Dialogs />
+	</>;
+}
+
+render(<Page />, document.getElementById('app')!);
+keepLink();
+void app.start();

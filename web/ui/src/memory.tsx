@@ -1,0 +1,112 @@
+// Who allocates: goroutines as tiles by bytes, coloured by state, as the original has them; and the
+// same by type and by function.
+import { useEffect, useState } from 'preact/hooks';
+import { app } from './app';
+import { base, getJson } from './api';
+import { bytes, count, exact, shortFunc } from './format';
+import { useValue } from './store';
+import { EXITED, STATES, type Row } from './types';
+import { textOn } from './colors';
+
+type By = 'goroutine' | 'type' | 'function';
+const TILES_SHOWN = 300;
+
+export function MemoryView() {
+	const [by, setBy] = useState<By>('goroutine');
+	return (
+		<div class="page memory">
+			<div class="bar">
+				<div class="segments" role="tablist" aria-label="By">{(['goroutine', 'type', 'function'] as By[]).map((b) => (
+					<button role="tab" aria-selected={by === b} class={by === b ? 'on' : ''} onClick={() => setBy(b)}>By {b}</button>))}</div>
+				<span class="muted">Bytes asked for since tracing began: objects and slices with their element sizes. Maps count, their memory is not known.</span>
+			</div>
+			{by === 'goroutine' ? <Tiles /> : by === 'type' ? <Types /> : <Functions />}
+		</div>
+	);
+}
+
+function Tiles() {
+	useValue(app.list);
+	const config = useValue(app.config);
+	const [shown, setShown] = useState(TILES_SHOWN);
+	const rows = app.list.get().matched.filter((r) => r.bytes + r.maps > 0).sort((a, b) => b.bytes - a.bytes || b.maps - a.maps);
+	const total = rows.reduce((sum, r) => sum + r.bytes, 0) || 1;
+	const most = rows[0]?.bytes || 1;
+	return <>
+		<div class="tiles">{rows.slice(0, shown).map((r) => <Tile r={r} share={r.bytes / most} part={r.bytes / total} color={r.flags & EXITED ? config.state_colors[6] : config.state_colors[r.state]} />)}</div>
+		{rows.length > shown ? <button onClick={() => setShown(shown + TILES_SHOWN)}>Show more of {rows.length}</button> : null}
+		{rows.length ? null : <div class="empty">No allocation seen yet.</div>}
+	</>;
+}
+
+function Tile({ r, share, part, color }: { r: Row; share: number; part: number; color: string }) {
+	const strong = 0.12 + 0.6 * Math.sqrt(share);
+	const style = { background: `color-mix(in srgb, ${color} ${Math.round(strong * 100)}%, var(--bg))`,
+		color: strong > 0.65 ? textOn(color) : 'var(--text)' };
+	const of = r.slices + r.maps + r.objects || 1;
+	return (
+		<button class="tile" style={style} onClick={() => app.selected.set(r.goid)}
+			title={`goroutine ${r.goid}, ${r.flags & EXITED ? 'exited' : STATES[r.state]}\n${r.func}\n${exact(r.bytes)} bytes`}>
+			<span class="tile-id">{r.goid} <em>{r.flags & EXITED ? 'exited' : STATES[r.state]}</em></span>
+			<span class="tile-bytes"><b>{bytes(r.bytes)}</b> {(part * 100).toFixed(1)}%</span><span class="tile-name">{shortFunc(r.func)}</span>
+			<span class="tile-split" title={`${r.slices} slices, ${r.maps} maps, ${r.objects} objects`}>
+				<i class="s" style={{ flexGrow: r.slices / of }} /><i class="m" style={{ flexGrow: r.maps / of }} /><i class="o" style={{ flexGrow: r.objects / of }} /></span>
+			<span class="tile-kinds"><span>S {count(r.slices)}</span><span>M {count(r.maps)}</span><span>O {count(r.objects)}</span></span>
+		</button>
+	);
+}
+
+interface TypeRow { kind: string; type: string; go_kind: string; size: number; count: number; bytes: number }
+
+function Types() {
+	const [types, setTypes] = useState<TypeRow[] | null>(null);
+	const source = useValue(app.source);
+	useEffect(() => {
+		let timer = 0;
+		const again = () => {
+			if (!document.hidden) getJson<TypeRow[]>(`${base(source)}/types`).then(setTypes).catch((e) => app.fail(e));
+			if (app.isLive) timer = setTimeout(again, 2000) as unknown as number;
+		};
+		again();
+		return () => clearTimeout(timer);
+	}, [source]);
+	if (!types) return <div class="empty">…</div>;
+	const most = Math.max(1, ...types.map((t) => t.bytes));
+	const color = (kind: string) => app.config.get().type_colors[kind];
+	return (
+		<table class="wide"><thead><tr><th>Type</th><th>Made as</th><th>Go kind</th><th class="num">Size</th><th class="num">Count</th><th class="num">Bytes</th><th class="bars" /></tr></thead>
+			<tbody>{types.slice(0, 500).map((t) => (
+				<tr><td class="mono">{t.kind === 'makeslice' ? '[]' : ''}{t.type || '(unknown)'}</td><td><i class="dot" style={{ background: color(t.kind) }} />{t.kind}</td>
+					<td class="muted">{t.go_kind}</td><td class="num">{t.size ? bytes(t.size) : ''}</td><td class="num">{exact(t.count)}</td>
+					<td class="num">{t.kind === 'makemap' ? '–' : bytes(t.bytes)}</td>
+					<td class="bars"><i style={{ width: `${100 * t.bytes / most}%`, background: color(t.kind) }} /></td></tr>))}</tbody></table>
+	);
+}
+
+interface FuncRow { func: string; n: number; live: number; bytes: number; slices: number; maps: number; objects: number }
+
+function Functions() {
+	const list = useValue(app.list);
+	const by = new Map<string, FuncRow>();
+	for (const r of list.matched) {
+		let f = by.get(r.func);
+		if (!f) by.set(r.func, f = { func: r.func, n: 0, live: 0, bytes: 0, slices: 0, maps: 0, objects: 0 });
+		f.n++;
+		f.live += r.exited ? 0 : 1;
+		f.bytes += r.bytes;
+		f.slices += r.slices;
+		f.maps += r.maps;
+		f.objects += r.objects;
+	}
+	const rows = [...by.values()].sort((a, b) => b.bytes - a.bytes);
+	const most = Math.max(1, ...rows.map((f) => f.bytes));
+	return (
+		<table class="wide"><thead><tr><th>Start function</th><th class="num">Goroutines</th><th class="num">Live</th><th class="num">Slices</th><th class="num">Maps</th><th class="num">Objects</th>
+			<th class="num">Bytes</th><th class="bars" /></tr></thead>
+			<tbody>{rows.map((f) => (
+				<tr class="clickable" onClick={() => { app.browse.update({ filter: `func:${f.func}` }); app.view.set('timeline'); }} title="Show them on the timeline">
+					<td class="mono">{f.func || '(unknown)'}</td><td class="num">{exact(f.n)}</td><td class="num">{exact(f.live)}</td><td class="num">{exact(f.slices)}</td>
+					<td class="num">{exact(f.maps)}</td><td class="num">{exact(f.objects)}</td><td class="num">{bytes(f.bytes)}</td>
+					<td class="bars"><i style={{ width: `${100 * f.bytes / most}%` }} /></td></tr>))}</tbody></table>
+	);
+}

@@ -1,0 +1,232 @@
+// Everything about one goroutine, beside the timeline. Each part names its file in the mount.
+import { useEffect, useState } from 'preact/hooks';
+import type { ComponentChildren } from 'preact';
+import { app } from './app';
+import { base, getJson, getText, int } from './api';
+import { bytes, clock, count, duration, exact } from './format';
+import { copyText } from './range';
+import { useValue } from './store';
+import { current } from './timeline/timeline';
+import { EVENT_TYPES, STATES } from './types';
+
+interface Detail {
+	goid: number;
+	state: string;
+	wait_reason: string;
+	state_since_ns: number;
+	start_function: string;
+	created_by: string;
+	parent: number;
+	created_ns: number;
+	exited_ns: number;
+	last_event_ns: number;
+	woken_by: number;
+	exited: boolean;
+	system: boolean;
+	found: boolean;
+	state_unknown: boolean;
+	uncertain: boolean;
+	counts: Record<string, number>;
+	alloc_bytes: number;
+	state_ns: Record<string, number>;
+	runnable_count: number;
+	runnable_sum_ns: number;
+	runnable_max_ns: number;
+	children: number;
+	now_ns: number;
+	children_known: { goid: number; state: string; start_function: string }[];
+}
+
+interface Allocation { kind: string; type: string; go_kind: string; size: number; count: number; bytes: number }
+interface EventJson { timestamp: number; event_type: number; goroutine: number; attributes: number[];
+	[key: string]: unknown }
+type Span = [number, number, number, string, number];
+
+interface Data {
+	detail: Detail;
+	allocations: Allocation[];
+	events: EventJson[];
+	eventTotal: number;
+	spans: Span[];
+	stack: string;
+}
+
+const stateNumber = (name: string) => (STATES as readonly string[]).indexOf(name);
+
+async function load(goid: number): Promise<Data> {
+	const path = `${base(app.source.get())}/goroutines/${goid}`;
+	const [detail, allocations, events, spans, stack] = await Promise.all([
+		getJson<Detail>(path),
+		getJson<Allocation[]>(`${path}/allocations`),
+		getJson<{ total: number; events: EventJson[] }>(`${path}/events?limit=60`),
+		getJson<{ spans: Span[] }>(`${path}/spans?from=${int(app.origin + app.now() - 60e9)}&limit=20000`),
+		getText(`${path}/stack`).catch((e) => `(${(e as Error).message})`),
+	]);
+	return { detail, allocations, events: events.events, eventTotal: events.total,
+		spans: spans.spans.slice(-40), stack };
+}
+
+export function Panel() {
+	const goid = useValue(app.selected);
+	const source = useValue(app.source);
+	const [data, setData] = useState<Data | null>(null);
+	const [missing, setMissing] = useState('');
+
+	useEffect(() => {
+		setData(null);
+		setMissing('');
+		if (goid === null) return;
+		let stopped = false, timer = 0;
+		const again = async () => {
+			try {
+				const got = await load(goid);
+				if (!stopped) setData(got);
+				if (got.detail.exited) return;
+			} catch (e) {
+				if (!stopped) setMissing((e as Error).message);
+			}
+			if (!stopped && app.isLive)
+				timer = setTimeout(() => (app.paused.get() || document.hidden ? void later() : void again()), 1000) as unknown as number;
+		};
+		const later = async () => { timer = setTimeout(() => void again(), 500) as unknown as number; };
+		void again();
+		return () => {
+			stopped = true;
+			clearTimeout(timer);
+		};
+	}, [goid, source]);
+
+	if (goid === null) return null;
+	const row = app.table?.rows.get(goid);
+	return (
+		<aside class="panel" aria-label={`Goroutine ${goid}`}>
+			<div class="panel-head">
+				<h2>Goroutine {goid}</h2>
+				<span class="grow" />
+				<button aria-pressed={app.browse.get().pins.has(goid)} onClick={() => app.toggle('pins', goid)} title="Keep its row at the top (P)">Pin</button>
+				<button onClick={() => { app.toggle('hidden', goid); app.selected.set(null); }} title="Leave its row out (H)">Hide</button>
+				<button onClick={() => current?.fit()} title="Show its whole life (F)">Fit</button>
+				<button class="icon" aria-label="Close" onClick={() => app.selected.set(null)}>✕</button>
+			</div>
+			<div class="panel-body">
+				<div class="mono func">{row?.func || data?.detail.start_function || ''}</div>
+				{data ? <Body data={data} /> : <p class="muted">{missing || '…'}</p>}
+			</div>
+		</aside>
+	);
+}
+
+function Goid({ id }: { id: number }) {
+	if (!id) return <span class="muted">none known</span>;
+	return <button class="link" onClick={() => {
+		app.selected.set(id);
+		current?.reveal(id);
+	}}>goroutine {id}</button>;
+}
+
+// A path in the mounted tree and the command to see it; nothing when nothing is mounted.
+function FilePath({ file }: { file: string }) {
+	const [copied, setCopied] = useState(false);
+	const mount = app.info.get()?.mount_point;
+	if (!mount || app.source.get() !== 'live') return null;
+	const path = `${mount}/${file}`;
+	const command = `cat ${/^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replace(/'/g, "'\\''")}'`}`;
+	return <button class="path" title="Copy this command" onClick={() => void copyText(command).then(() => {
+		setCopied(true);
+		setTimeout(() => setCopied(false), 1200);
+	})}><code>{command}</code><span>{copied ? 'copied' : 'copy'}</span></button>;
+}
+
+function Part({ title, file, children, note }: { title: string; file?: string; note?: string; children: ComponentChildren }) {
+	return <section><h3>{title}{note ? <span class="muted"> {note}</span> : null}</h3>{children}
+		{file ? <FilePath file={file} /> : null}</section>;
+}
+
+function Body({ data }: { data: Data }) {
+	const d = data.detail;
+	const folder = `goroutines/${d.goid}`;
+	const end = d.exited_ns || d.now_ns;
+	return <>
+		<Part title="Status" file={`${folder}/status`}>
+			<dl>
+				<dt>State</dt><dd><i class="dot" style={{ background: app.config.get().state_colors[stateNumber(d.state)] }} />
+					<b>{d.state}</b>{d.wait_reason && d.state === 'waiting' ? `: ${d.wait_reason}` : ''}
+					{d.exited ? '' : `, for ${duration(d.now_ns - d.state_since_ns)}`}</dd>
+				<dt>{d.exited ? 'Lived' : 'Age'}</dt><dd>{d.found ? 'at least ' : ''}{duration(end - d.created_ns)}
+					<span class="muted"> {d.found ? 'first seen' : 'since'} {clock(app.wallTime(d.created_ns - app.origin))}</span></dd>
+				<dt>Created by</dt><dd><Goid id={d.parent} />{d.created_by ? <div class="mono small">{d.created_by}</div> : null}</dd>
+				<dt>Woken by</dt><dd><Goid id={d.woken_by} /></dd>
+				{d.system ? <><dt>System</dt><dd>belongs to the Go runtime</dd></> : null}
+				{d.uncertain ? <><dt>Note</dt><dd class="warn">times and counts may miss events that were lost, not sampled, or from before tracing</dd></> : null}
+			</dl>
+		</Part>
+		<States d={d} folder={folder} />
+		<Part title="Allocations" note={`${bytes(d.alloc_bytes)} in ${exact(d.counts.makeslice + d.counts.makemap + d.counts.newobject)}`}
+			file={`${folder}/allocations`}>
+			{data.allocations.length ? <table>
+				<thead><tr><th>Type</th><th>Kind</th><th class="num">Count</th><th class="num">Bytes</th></tr></thead>
+				<tbody>{data.allocations.slice(0, 12).map((a) => (
+					<tr><td class="mono clip" title={a.type}>{a.kind === 'makeslice' ? '[]' : ''}{a.type || '(unknown)'}</td><td class="muted">{a.kind}</td>
+						<td class="num">{count(a.count)}</td><td class="num">{bytes(a.bytes)}</td></tr>))}</tbody>
+			</table> : <p class="muted">None seen.</p>}
+			{data.allocations.length > 12 ? <p class="muted">and {data.allocations.length - 12} more types</p> : null}
+		</Part>
+		<Part title="Stack" file={`${folder}/stack`}><pre class="stack">{data.stack.trim()}</pre></Part>
+		<Part title="Stays" note={`the last ${data.spans.length}`}><Spans spans={data.spans} now={d.now_ns} /></Part>
+		<Part title="Events" note={`the last ${data.events.length} of ${exact(data.eventTotal)} kept`} file={`${folder}/events`}>
+			<ol class="events">{[...data.events].reverse().map((e) => <EventLine e={e} self={d.goid} />)}</ol>
+		</Part>
+		<Part title="Children" note={exact(d.children)} file={undefined}>
+			{d.children_known.length ? <div class="children">{d.children_known.slice(-60).reverse().map((c) => (
+				<button class="link" title={c.start_function} onClick={() => { app.selected.set(c.goid); current?.reveal(c.goid); }}>
+					<i class="dot" style={{ background: app.config.get().state_colors[stateNumber(c.state)] ?? 'var(--line)' }} />{c.goid}</button>))}</div> :
+				<p class="muted">None kept.</p>}
+		</Part>
+	</>;
+}
+
+function States({ d, folder }: { d: Detail; folder: string }) {
+	const entries = Object.entries(d.state_ns).sort((a, b) => b[1] - a[1]);
+	const total = entries.reduce((sum, [, ns]) => sum + ns, 0) || 1;
+	const color = (name: string) => app.config.get().state_colors[stateNumber(name)];
+	return (
+		<Part title="Time in each state" file={`${folder}/stats`}>
+			<div class="stacked">{entries.map(([name, ns]) => <i title={`${name} ${duration(ns)}`} style={{ width: `${100 * ns / total}%`, background: color(name) }} />)}</div>
+			<table><tbody>{entries.map(([name, ns]) => (
+				<tr><td><i class="dot" style={{ background: color(name) }} />{name}</td><td class="num">{duration(ns)}</td>
+					<td class="num muted">{(100 * ns / total).toFixed(1)}%</td></tr>))}
+				{d.runnable_count ? <tr><td>waited for a CPU</td><td class="num">{duration(d.runnable_sum_ns / d.runnable_count)} mean</td>
+					<td class="num muted">{duration(d.runnable_max_ns)} most</td></tr> : null}</tbody></table>
+		</Part>
+	);
+}
+
+function Spans({ spans, now }: { spans: Span[]; now: number }) {
+	if (!spans.length) return <p class="muted">None kept.</p>;
+	const show = (s: Span) => {
+		const from = s[0] - app.origin, to = (s[1] || now) - app.origin, pad = Math.max((to - from) * 2, 1000);
+		app.follow.set(false);
+		current?.view.goTo(from - pad, to + pad);
+		current?.redraw();
+	};
+	return <table class="spans"><tbody>{[...spans].reverse().map((s) => (
+		<tr onClick={() => show(s)} title="Show it on the timeline">
+			<td><i class="dot" style={{ background: app.config.get().state_colors[s[2]] }} />{STATES[s[2]]}{s[3] ? <span class="muted"> {s[3]}</span> : null}</td>
+			<td class="num">{duration((s[1] || now) - s[0])}{s[1] ? '' : ' …'}</td>
+			<td class="num muted">{s[4] ? `by ${s[4]}` : ''}</td></tr>))}</tbody></table>;
+}
+
+const ORIGINAL_KEYS = new Set(['timestamp', 'event_type', 'goroutine', 'parent_goroutine', 'attributes']);
+
+function EventLine({ e, self }: { e: EventJson; self: number }) {
+	const a = e.attributes;
+	const t = e.event_type;
+	let text = '';
+	if (t === 0) text = `${a[2] === self ? '' : `${a[2]} `}${STATES[a[0]] ?? a[0]} → ${STATES[a[1]] ?? a[1]}`;
+	else if (t === 1) text = `len ${a[2]} cap ${a[3]}`;
+	else if (t === 2) text = `hint ${a[4]}`;
+	else if (t === 3) text = bytes(a[0]);
+	else if (t === 4) text = `→ ${a[1]}`;
+	const ours = Object.entries(e).filter(([k, v]) => !ORIGINAL_KEYS.has(k) && typeof v === 'string').map(([, v]) => v).join(' ');
+	return <li><span class="muted">{duration(e.timestamp - app.origin)}</span> <b>{EVENT_TYPES[t]}</b> {text} <span class="mono small">{ours}</span></li>;
+}

@@ -1,0 +1,61 @@
+// The address says what is on screen: source, view, time, filter, selection. Sent to somebody with
+// access to the same server (and, for live ones, soon enough), it shows the same.
+import { app, VIEWS, type ViewName } from './app';
+import { GROUPS, SORTS } from './rows';
+import { current } from './timeline/timeline';
+
+export interface Link {
+	place: { t0: number; t1: number } | null;
+}
+
+export function readLink(): Link {
+	const q = new URLSearchParams(location.hash.slice(1));
+	const view = q.get('view');
+	if (VIEWS.some(([id]) => id === view)) app.view.set(view as ViewName);
+	const source = q.get('source') ?? '';
+	if (/^[0-9a-f-]{36}$/.test(source)) app.source.set(source);
+	const sort = q.get('sort') ?? 'id', group = q.get('group') ?? 'none';
+	const ids = (name: string) => new Set((q.get(name) ?? '').split(',').map(Number).filter((n) => n > 0));
+	app.browse.update({
+		filter: q.get('filter') ?? '',
+		sort: sort in SORTS ? sort : 'id',
+		descending: q.get('desc') === '1',
+		group: group in GROUPS ? group : 'none',
+		pins: ids('pins'),
+		hidden: ids('hidden'),
+	});
+	const goid = Number(q.get('g'));
+	if (goid > 0) app.selected.set(goid);
+	const times = (name: string) => {
+		const [from, to] = (q.get(name) ?? '').split('-').map(Number);
+		return to > from && from >= 0 ? { from, to } : null;
+	};
+	const range = times('range'), time = times('t');
+	app.link = { fixed: !!time, range };
+	return { place: time ? { t0: time.from, t1: time.to } : null };
+}
+
+export function linkText(): string {
+	const q = new URLSearchParams();
+	const b = app.browse.get(), v = current?.view, range = app.range.get();
+	if (app.source.get() !== 'live') q.set('source', app.source.get());
+	if (app.view.get() !== 'timeline') q.set('view', app.view.get());
+	if (b.filter) q.set('filter', b.filter);
+	if (b.sort !== 'id') q.set('sort', b.sort);
+	if (b.descending) q.set('desc', '1');
+	if (b.group !== 'none') q.set('group', b.group);
+	if (b.pins.size) q.set('pins', [...b.pins].join());
+	if (b.hidden.size) q.set('hidden', [...b.hidden].join());
+	if (app.selected.get() !== null) q.set('g', String(app.selected.get()));
+	if (range) q.set('range', `${Math.round(range.from)}-${Math.round(range.to)}`);
+	if (v && !app.follow.get() && v.t1 > 0) q.set('t', `${Math.max(0, Math.round(v.t0))}-${Math.round(v.t1)}`);
+	return q.toString();
+}
+
+export function keepLink(): void {
+	setInterval(() => {
+		if (app.status.get()?.state !== 'ready') return;
+		const text = linkText();
+		if (text !== location.hash.slice(1)) history.replaceState(null, '', text ? `#${text}` : location.pathname);
+	}, 500);
+}

@@ -1,0 +1,172 @@
+// The goroutines of the source: the table itself, and the list the views show of it.
+import { base, getJson } from './api';
+import { parseFilter, stateTime } from './filter';
+import { shortFunc } from './format';
+import { EXITED, STATES, SYSTEM, WAITING, type Row, type UiSettings } from './types';
+
+type Packed = number[];
+
+interface RowsAnswer {
+	now: number;
+	all: boolean;
+	rows: Packed[];
+	texts: string[];
+}
+
+export class RowTable {
+	readonly rows = new Map<number, Row>();
+	version = 0;
+	private since = 0;
+	private fullAt = 0;
+
+	constructor(readonly source: string, readonly origin: number) {}
+
+	// Fetches what changed. A full answer from time to time finds what the server dropped.
+	async refresh(): Promise<void> {
+		const full = !this.since || performance.now() - this.fullAt > 15000;
+		const since = full ? 0 : this.since - 300e6;
+		const got = await getJson<RowsAnswer>(
+			`${base(this.source)}/rows?since=${BigInt(Math.max(0, Math.round(since)))}`);
+		if (got.all) {
+			this.fullAt = performance.now();
+			const present = new Set(got.rows.map((r) => r[0]));
+			for (const goid of this.rows.keys()) if (!present.has(goid)) this.rows.delete(goid);
+		}
+		for (const packed of got.rows) this.take(packed, got.texts);
+		this.since = got.now;
+		this.version++;
+	}
+
+	private take(r: Packed, texts: string[]): void {
+		const o = this.origin;
+		const time = (t: number) => (t ? t - o : 0);
+		this.rows.set(r[0], {
+			goid: r[0], parent: r[1], state: r[2], flags: r[3],
+			reason: texts[r[4]], func: texts[r[5]], site: texts[r[6]],
+			since: time(r[7]), created: time(r[8]), exited: time(r[9]), last: time(r[10]),
+			wokenBy: r[11], events: r[12], slices: r[13], maps: r[14], objects: r[15], bytes: r[16],
+			running: r[17], runnable: r[18], syscall: r[19], waiting: r[20], runnableMax: r[21],
+			children: r[22],
+		});
+	}
+}
+
+export const SORTS: Record<string, { label: string; value: (r: Row, now: number) => number | string; desc: boolean }> = {
+	id: { label: 'Number', value: (r) => r.goid, desc: false },
+	func: { label: 'Function', value: (r) => r.func, desc: false },
+	age: { label: 'Age', value: (r, now) => (r.exited || now) - r.created, desc: true },
+	since: { label: 'Time in state', value: (r, now) => now - r.since, desc: true },
+	waiting: { label: 'Time waiting', value: (r, now) => stateTime(r, WAITING, r.waiting, now), desc: true },
+	runnable: { label: 'Time runnable', value: (r, now) => stateTime(r, 1, r.runnable, now), desc: true },
+	running: { label: 'Time running', value: (r, now) => stateTime(r, 2, r.running, now), desc: true },
+	alloc: { label: 'Bytes allocated', value: (r) => r.bytes, desc: true },
+	events: { label: 'Events', value: (r) => r.events, desc: true },
+	last: { label: 'Last event', value: (r) => r.last, desc: true },
+};
+
+export const GROUPS: Record<string, { label: string; key: (r: Row) => string }> = {
+	none: { label: 'No groups', key: () => '' },
+	func: { label: 'By function', key: (r) => r.func || '(function unknown)' },
+	state: { label: 'By state', key: (r) => (r.flags & EXITED ? 'exited' : STATES[r.state]) },
+	reason: { label: 'By wait reason', key: (r) => (r.flags & EXITED ? 'exited' : r.state === WAITING ?
+		r.reason || '(reason unknown)' : STATES[r.state]) },
+	parent: { label: 'By parent', key: (r) => (r.parent ? `goroutine ${r.parent}` : '(parent unknown)') },
+	site: { label: 'By go statement', key: (r) => r.site || '(site unknown)' },
+};
+
+export interface Group {
+	key: string;
+	label: string;
+	rows: Row[];
+	collapsed: boolean;
+}
+
+// What the timeline shows from top to bottom: a group's head, or a goroutine.
+export type Entry = { group: Group; row?: undefined } | { row: Row; group?: undefined; pinned?: boolean };
+
+export interface Query {
+	filter: string;
+	sort: string;
+	descending: boolean;
+	group: string;
+	pins: ReadonlySet<number>;
+	collapsed: ReadonlySet<string>;
+	hidden: ReadonlySet<number>;
+	settings: UiSettings;
+	window: [number, number] | null; // the visible time, with a margin
+}
+
+export interface List {
+	entries: Entry[];
+	matched: Row[];
+	total: number;
+	error: string;
+}
+
+function compare(sort: string, descending: boolean, now: number): (a: Row, b: Row) => number {
+	const value = (SORTS[sort] ?? SORTS.id).value;
+	const sign = descending ? -1 : 1;
+	return (a, b) => {
+		const x = value(a, now), y = value(b, now);
+		return x < y ? -sign : x > y ? sign : a.goid - b.goid;
+	};
+}
+
+// `now`: what is later does not exist yet (a replay's position).
+export function buildList(table: RowTable, query: Query, now: number): List {
+	let test = (_: Row, __: number) => true;
+	let error = '';
+	try {
+		test = parseFilter(query.filter);
+	} catch (e) {
+		error = (e as Error).message;
+	}
+	const s = query.settings;
+	const pinned: Row[] = [];
+	const matched: Row[] = [];
+	for (const row of table.rows.values()) {
+		if (row.created > now) continue;
+		if (query.pins.has(row.goid)) {
+			pinned.push(row);
+			continue;
+		}
+		if (query.hidden.has(row.goid)) continue;
+		if (!s.showSystem && row.flags & SYSTEM) continue;
+		if (row.exited && row.exited <= now) {
+			if (s.exited === 'none') continue;
+			if (s.exited === 'screen' && query.window &&
+				(row.exited < query.window[0] || row.created > query.window[1])) continue;
+			if (s.exitedKeep && now - row.exited > s.exitedKeep * 1e9) continue;
+		}
+		if (test(row, now)) matched.push(row);
+	}
+	const order = compare(query.sort, query.descending, now);
+	matched.sort(order);
+	pinned.sort(order);
+	const entries: Entry[] = pinned.map((row) => ({ row, pinned: true }));
+	if (query.group === 'none') {
+		for (const row of matched) entries.push({ row });
+	} else {
+		for (const group of groups(matched, query)) {
+			entries.push({ group });
+			if (!group.collapsed) for (const row of group.rows) entries.push({ row });
+		}
+	}
+	return { entries, matched: [...pinned, ...matched], total: table.rows.size, error };
+}
+
+function groups(rows: Row[], query: Query): Group[] {
+	const keyOf = (GROUPS[query.group] ?? GROUPS.none).key;
+	const byKey = new Map<string, Group>();
+	for (const row of rows) {
+		const key = keyOf(row);
+		let group = byKey.get(key);
+		if (!group) {
+			group = { key, label: query.group === 'func' ? shortFunc(key) : key, rows: [],
+				collapsed: query.collapsed.has(`${query.group}:${key}`) };
+			byKey.set(key, group);
+		}
+		group.rows.push(row);
+	}
+	return [...byKey.values()].sort((a, b) => b.rows.length - a.rows.length || (a.key < b.key ? -1 : 1));
+}

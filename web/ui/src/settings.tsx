@@ -1,0 +1,147 @@
+// The dialogs: settings, keys, and going to a goroutine.
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { ComponentChildren } from 'preact';
+import { app } from './app';
+import { getJson, post } from './api';
+import { useValue } from './store';
+import { current } from './timeline/timeline';
+import { STATES, type UiSettings } from './types';
+
+function Dialog({ title, children }: { title: string; children: ComponentChildren }) {
+	const box = useRef<HTMLDialogElement>(null);
+	useEffect(() => {
+		box.current!.showModal();
+	}, []);
+	return (
+		<dialog ref={box} onClose={() => app.dialog.set('')} onClick={(e) => { if (e.target === box.current) app.dialog.set(''); }} aria-label={title}>
+			<div class="dialog-head"><h2>{title}</h2><button class="icon" aria-label="Close" onClick={() => app.dialog.set('')}>✕</button></div>
+			<div class="dialog-body">{children}</div>
+		</dialog>
+	);
+}
+
+export function Dialogs() {
+	const which = useValue(app.dialog);
+	if (which === 'settings') return <Settings />;
+	if (which === 'help') return <Help />;
+	return which === 'goto' ? <GoTo /> : null;
+}
+
+function Settings() {
+	const s = useValue(app.settings);
+	const config = useValue(app.config);
+	const choose = <K extends keyof UiSettings>(key: K, options: [UiSettings[K], string][]) => (
+		<div class="segments">{options.map(([value, label]) => (
+			<button aria-pressed={s[key] === value} class={s[key] === value ? 'on' : ''} onClick={() => app.set({ [key]: value } as Partial<UiSettings>)}>{label}</button>))}</div>);
+	const check = (key: keyof UiSettings, label: string) => (
+		<label class="check"><input type="checkbox" checked={!!s[key]} onChange={(e) => app.set({ [key]: e.currentTarget.checked } as Partial<UiSettings>)} />{label}</label>);
+	return (
+		<Dialog title="Settings">
+			<h3>Look</h3>
+			<div class="field"><span>Theme</span>{choose('theme', [['system', 'System'], ['light', 'Light'], ['dark', 'Dark']])}</div>
+			<div class="field"><span>Rows</span>{choose('rowHeight', [[12, 'Compact'], [20, 'Normal'], [30, 'Tall']])}</div>
+			<div class="field"><span>Arrows</span>{choose('edges', [['none', 'None'], ['selected', 'Of the selected'], ['visible', 'All on screen']])}</div>
+			<div class="field"><span>Show</span><div class="stack-fields">
+				{check('allocations', 'allocations under each row')}
+				{check('marks', 'states by height as well as colour')}
+				{check('showSystem', "the runtime's own goroutines")}</div></div>
+			<div class="field"><span>Exited rows</span>{choose('exited', [['screen', 'Lived in the visible time'], ['all', 'All'], ['none', 'None']])}</div>
+			<div class="field"><span>Exited rows stay</span><div><input type="range" min={0} max={60} value={s.exitedKeep} aria-label="Seconds an exited goroutine's row stays"
+				onInput={(e) => app.set({ exitedKeep: Number(e.currentTarget.value) })} /> {s.exitedKeep ? `${s.exitedKeep} s` : 'as long as they are kept'}</div></div>
+			<h3>Stored on the server, for every reader</h3>
+			<div class="field"><span>Scale of 1×</span><div><input type="number" min={1} max={1e12} value={config.nanoseconds_per_pixel} aria-label="Nanoseconds per pixel"
+				onChange={(e) => void app.setConfig({ nanoseconds_per_pixel: Number(e.currentTarget.value) })} /> ns a pixel</div></div>
+			<div class="field"><span>States</span><div class="colors">{STATES.map((name, i) => config.state_colors[i] ? (
+				<label><input type="color" value={config.state_colors[i]} onChange={(e) => void app.setConfig({ state_colors: { [i]: e.currentTarget.value } })} />{name}</label>) : null)}</div></div>
+			<div class="field"><span>Allocations</span><div class="colors">{Object.entries(config.type_colors).map(([name, color]) => (
+				<label><input type="color" value={color} onChange={(e) => void app.setConfig({ type_colors: { [name]: e.currentTarget.value } })} />{name}</label>))}</div></div>
+			<Control />
+		</Dialog>
+	);
+}
+
+interface ControlState { sample?: string; paused?: boolean; max_overhead?: number; replay?: string }
+
+// What the tracing itself does: changes here reach the target's probes.
+function Control() {
+	const [state, setState] = useState<ControlState>({});
+	const [sample, setSample] = useState('');
+	const [note, setNote] = useState('');
+	useEffect(() => {
+		getJson<ControlState>('/api/control').then((c) => { setState(c); setSample(c.sample ?? ''); }).catch(() => {});
+	}, []);
+	if (state.sample === undefined && state.paused === undefined) return null;
+	const send = (change: ControlState) => post<ControlState>('/api/control', change).then((c) => { setState(c); setNote(''); })
+		.catch((e) => setNote((e as Error).message));
+	return <>
+		<h3>Tracing</h3>
+		{state.sample !== undefined ? <div class="field"><span>Sampling</span><div><input class="mono" size={38} value={sample} aria-label="Sampling rates"
+			onInput={(e) => setSample(e.currentTarget.value)} onKeyDown={(e) => { if (e.key === 'Enter') void send({ sample }); }} />
+			<button onClick={() => void send({ sample })}>Set</button></div></div> : null}
+		{state.paused !== undefined ? <div class="field"><span>Probes</span><button onClick={() => void send({ paused: !state.paused })}>
+			{state.paused ? 'Attach again' : 'Detach'}</button></div> : null}
+		{note ? <p class="bad">{note}</p> : null}
+	</>;
+}
+
+const KEYS: [string, string][] = [
+	['W S, + −, Ctrl+wheel', 'zoom in and out, at the pointer'],
+	['A D, ← →, Shift+wheel', 'earlier and later (Shift: half a screen)'],
+	['↑ ↓', 'previous and next goroutine'],
+	['wheel, Page Up/Down, Home, End', 'scroll the rows'],
+	['drag', 'move; on the ruler or with Shift: select time; with Ctrl: zoom into a box'],
+	['. ,', "next and previous change of the selected goroutine's state"],
+	['F', 'fit: the selection, the selected goroutine, or all'],
+	['0', 'the scale of 1×'],
+	['L', 'follow the present'],
+	['Space', 'hold the picture, or play a recorded session'],
+	['/', 'filter and search'],
+	['G', 'go to a goroutine by number'],
+	['P H', 'pin and hide the selected row'],
+	['E', 'arrows: who woke and created whom'],
+	['1 … 5', 'views'],
+	['Ctrl+Z', 'back to where you looked before'],
+	['Esc', 'close, clear'],
+];
+
+const TERMS: [string, string][] = [
+	['state:waiting,syscall', 'in one of these states'],
+	['func:main.* site:*Serve', 'start function, go statement; * and ? stand for anything'],
+	['wait:chan*', 'what it waits for'],
+	['age>5m since>30s', 'how old; how long in its state'],
+	['waiting>1s runnable>10ms', 'time in all'],
+	['alloc>1MB events>1000 children>10', 'how much it did'],
+	['flag:system flag:exited flag:live', 'kinds; -flag:system leaves them out'],
+	['handler 4711', 'a word anywhere, or a number'],
+];
+
+function Help() {
+	return (
+		<Dialog title="Keys and filters">
+			<div class="help"><table><tbody>{KEYS.map(([k, what]) => <tr><td><kbd>{k}</kbd></td><td>{what}</td></tr>)}</tbody></table>
+				<div><h3>Filter</h3><table><tbody>{TERMS.map(([k, what]) => <tr><td><code>{k}</code></td><td>{what}</td></tr>)}</tbody></table>
+					<h3>Rows</h3><p>A state stands at its own height: running fills the row, then syscall, runnable, and waiting as a line. Where several fall into one pixel they are stacked by their share of the time.
+						The strip below is allocations. Hatched: events were lost there.</p></div></div>
+		</Dialog>
+	);
+}
+
+function GoTo() {
+	const [text, setText] = useState('');
+	const row = app.table?.rows.get(Number(text));
+	const go = () => {
+		if (!row) return;
+		app.view.set('timeline');
+		app.dialog.set('');
+		app.selected.set(row.goid);
+		if (!app.list.get().matched.includes(row)) app.browse.update({ filter: '' });
+		setTimeout(() => current?.reveal(row.goid), 50);
+	};
+	return (
+		<Dialog title="Go to goroutine">
+			<input autofocus inputMode="numeric" placeholder="number" value={text} onInput={(e) => setText(e.currentTarget.value)} aria-label="Goroutine number"
+				onKeyDown={(e) => { e.stopPropagation(); if (e.key === 'Enter') go(); if (e.key === 'Escape') app.dialog.set(''); }} />
+			<p class="muted">{text ? (row ? `${row.func || '(function unknown)'}, ${row.exited ? 'exited' : STATES[row.state]}` : 'not known') : ''}</p>
+		</Dialog>
+	);
+}

@@ -1,0 +1,32 @@
+// A value that components follow. The whole state of the UI is a few of these (app.ts).
+import { useEffect, useState } from 'preact/hooks';
+
+export class Value<T> {
+	private subscribers = new Set<() => void>();
+	constructor(private current: T) {}
+
+	get(): T {
+		return this.current;
+	}
+
+	set(next: T): void {
+		if (Object.is(next, this.current)) return;
+		this.current = next;
+		for (const fn of [...this.subscribers]) fn();
+	}
+
+	update(change: Partial<T>): void {
+		this.set({ ...this.current, ...change });
+	}
+
+	subscribe(fn: () => void): () => void {
+		this.subscribers.add(fn);
+		return () => this.subscribers.delete(fn);
+	}
+}
+
+export function useValue<T>(value: Value<T>): T {
+	const [, redraw] = useState(0);
+	useEffect(() => value.subscribe(() => redraw((n) => n + 1)), [value]);
+	return value.get();
+}

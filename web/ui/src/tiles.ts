@@ -1,0 +1,161 @@
+// Tiles of the server's time pyramid (docs/api.md), kept as typed arrays, least recently used first
+// out. A tile that was still growing when it came is fetched again while it is looked at.
+import { base, getBinary, goidList, int } from './api';
+
+export const TILE_BUCKETS = 256;
+const CELL_BYTES = 16;
+const CACHE_BYTES = 96e6;
+const IN_FLIGHT = 4;
+const STALE_MS = 150;
+
+export interface RowTile {
+	level: number; // of the cells; may be coarser than asked
+	start: number; // ns, relative to the origin
+	width: number;
+	known: number; // up to here, relative
+	before: number; // state before the first cell
+	exists: boolean;
+	gone: boolean; // something happened, but its events are no longer kept
+	n: number;
+	cells: Uint8Array;
+	view: DataView;
+	fetched: number; // performance.now()
+	version: number;
+}
+
+export const cellOffset = (t: RowTile, i: number) => t.view.getUint16(i * CELL_BYTES, true);
+export const cellDominant = (t: RowTile, i: number) => t.cells[i * CELL_BYTES + 2] >> 4;
+export const cellEnd = (t: RowTile, i: number) => t.cells[i * CELL_BYTES + 2] & 15;
+export const cellFlags = (t: RowTile, i: number) => t.cells[i * CELL_BYTES + 3];
+export const cellShare = (t: RowTile, i: number, s: number) => t.cells[i * CELL_BYTES + 4 + s];
+export const cellTransitions = (t: RowTile, i: number) => t.view.getUint16(i * CELL_BYTES + 8, true);
+export const cellAllocs = (t: RowTile, i: number) => t.view.getUint16(i * CELL_BYTES + 10, true);
+export const cellBytes = (t: RowTile, i: number) => t.view.getUint32(i * CELL_BYTES + 12, true);
+
+export const CREATED = 1, EXITED = 2, WOKEN = 4, SPAWNED = 8, SLICE = 16, MAP = 32, OBJECT = 64;
+
+interface Wanted {
+	level: number;
+	index: number;
+	ids: (number | string)[];
+}
+
+// A group's tile is asked for with its goroutines, and kept under its name.
+export type GroupMembers = (name: string) => number[];
+
+export class TileCache {
+	private tiles = new Map<string, RowTile>();
+	private bytes = 0;
+	private inFlight = new Set<string>();
+	private version = 0;
+	onArrival: () => void = () => {};
+
+	constructor(readonly source: string, readonly origin: number, private members: GroupMembers) {}
+
+	static key(level: number, index: number, id: number | string): string {
+		return `${level}/${index}/${id}`;
+	}
+
+	indexOf(level: number, time: number): number {
+		return Math.floor((this.origin + time) / 2 ** (level + 8));
+	}
+
+	startOf(level: number, index: number): number {
+		return index * 2 ** (level + 8) - this.origin;
+	}
+
+	get(level: number, index: number, id: number | string): RowTile | undefined {
+		const key = TileCache.key(level, index, id);
+		const tile = this.tiles.get(key);
+		if (tile) { // youngest again
+			this.tiles.delete(key);
+			this.tiles.set(key, tile);
+		}
+		return tile;
+	}
+
+	clear(): void {
+		this.tiles.clear();
+		this.bytes = 0;
+	}
+
+	get size(): number {
+		return this.bytes;
+	}
+
+	// Is it missing, or was it still growing and may have grown? `frozen`: nothing grows any more.
+	needs(level: number, index: number, id: number | string, frozen: boolean): boolean {
+		const tile = this.tiles.get(TileCache.key(level, index, id));
+		if (!tile) return true;
+		return !frozen && tile.known < tile.start + tile.width &&
+			performance.now() - tile.fetched > STALE_MS;
+	}
+
+	// Asks for what is wanted, in that order, as far as requests may be under way.
+	request(wanted: Wanted[]): void {
+		for (const w of wanted) {
+			const goids = w.ids.filter((id) => typeof id === 'number') as number[];
+			if (goids.length) this.start(`${w.level}/${w.index}`, w, goids);
+			for (const id of w.ids) if (typeof id === 'string') this.start(TileCache.key(w.level, w.index, id), w, [id]);
+		}
+	}
+
+	private start(name: string, w: Wanted, ids: (number | string)[]): void {
+		if (this.inFlight.size >= IN_FLIGHT || this.inFlight.has(name)) return;
+		this.inFlight.add(name);
+		this.fetch(w, ids.slice(0, 512)).catch(() => {
+			// The server is gone or still loading: the next frame asks again.
+		}).finally(() => {
+			this.inFlight.delete(name);
+			this.onArrival();
+		});
+	}
+
+	private async fetch(w: Wanted, ids: (number | string)[]): Promise<void> {
+		const group = typeof ids[0] === 'string' ? ids[0] : null;
+		const goids = group === null ? (ids as number[]) : this.members(group).slice(0, 1000);
+		const path = `${base(this.source)}/${group === null ? 'tiles' : 'groups'}/${w.level}/` +
+			`${int(w.index)}?goids=${goidList(goids)}`;
+		this.take(await getBinary(path), w, group);
+	}
+
+	private take(buffer: ArrayBuffer, w: Wanted, group: string | null): void {
+		const view = new DataView(buffer);
+		if (buffer.byteLength < 24 || view.getUint32(0, true) !== 0x31544758) return;
+		const level = view.getUint8(5);
+		const rows = view.getUint16(6, true);
+		const start = Number(view.getBigUint64(8, true)) - this.origin;
+		const known = Number(view.getBigUint64(16, true)) - this.origin;
+		let at = 24;
+		for (let i = 0; i < rows; i++) {
+			const goid = Number(view.getBigUint64(at, true));
+			const before = view.getUint8(at + 8);
+			const flags = view.getUint8(at + 9);
+			const n = view.getUint16(at + 10, true);
+			at += 12;
+			this.put(TileCache.key(w.level, w.index, group ?? goid), {
+				level, start, width: 2 ** (w.level + 8), known, before,
+				exists: !!(flags & 1), gone: !!(flags & 2), n,
+				cells: new Uint8Array(buffer, at, n * CELL_BYTES),
+				view: new DataView(buffer, at, n * CELL_BYTES),
+				fetched: performance.now(), version: ++this.version,
+			});
+			at += n * CELL_BYTES;
+		}
+	}
+
+	private put(key: string, tile: RowTile): void {
+		const old = this.tiles.get(key);
+		if (old) {
+			this.tiles.delete(key);
+			this.bytes -= 200 + old.n * CELL_BYTES;
+		}
+		this.tiles.set(key, tile);
+		this.bytes += 200 + tile.n * CELL_BYTES;
+		for (const [k, t] of this.tiles) {
+			if (this.bytes <= CACHE_BYTES) break;
+			this.tiles.delete(k);
+			this.bytes -= 200 + t.n * CELL_BYTES;
+		}
+	}
+}

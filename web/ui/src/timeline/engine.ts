@@ -1,0 +1,395 @@
+// One canvas: labels, ruler, rows. Draws a frame when something changed; asks for the tiles that a
+// frame missed. paint.ts has the drawing of single things, input.ts what the user does.
+import { app } from '../app';
+import { getEdges, getSeries } from '../api';
+import { palette, type Palette } from '../colors';
+import type { Entry, Group } from '../rows';
+import { cellEnd, TileCache, TILE_BUCKETS, type RowTile } from '../tiles';
+import { NONE, type Edge, type Row, type Series } from '../types';
+import { drawEdges, drawGroupHead, drawLabel, drawLoss, drawRange, drawRuler, drawSpanTexts } from './paint';
+import { stateHeight, Textures } from './texture';
+import { Viewport } from './viewport';
+
+export const RULER = 26;
+const LEVEL_MAX = 42;
+const FALLBACK_LEVELS = 12;
+
+export interface Hit {
+	entry: Entry | null;
+	time: number;
+	x: number;
+	y: number;
+	area: 'label' | 'rows' | 'ruler';
+}
+
+export class Timeline {
+	readonly view = new Viewport();
+	readonly textures = new Textures();
+	colors!: Palette;
+	labels = 220; // width of the label column
+	hover: Hit | null = null;
+	rangeDraft: { from: number; to: number } | null = null;
+	zoomBox: { x0: number; x1: number } | null = null;
+	edges: Edge[] = [];
+	series: Series | null = null; // of the visible time, for loss
+	frames: number[] = []; // durations of the last frames, ms: tests read it
+	private ctx: CanvasRenderingContext2D;
+	private dirty = true;
+	private raf = 0;
+	private edgesKey = '';
+	private seriesKey = '';
+	private unsubscribe: (() => void)[] = [];
+	private observer: ResizeObserver;
+	private lastFrame = 0;
+	private placed = '';
+
+	constructor(readonly canvas: HTMLCanvasElement) {
+		this.ctx = canvas.getContext('2d', { alpha: false })!;
+		const redraw = () => this.redraw();
+		for (const value of [app.list, app.selected, app.range, app.follow, app.tick, app.theme,
+			app.settings, app.status, app.playhead, app.config])
+			this.unsubscribe.push((value as { subscribe(fn: () => void): () => void }).subscribe(redraw));
+		this.unsubscribe.push(app.theme.subscribe(() => this.recolor()));
+		this.observer = new ResizeObserver(() => this.resize());
+		this.observer.observe(canvas);
+		app.window = () => {
+			const margin = (this.view.t1 - this.view.t0) / 4;
+			return [this.view.t0 - margin, this.view.t1 + margin];
+		};
+		this.recolor();
+		this.resize();
+		this.raf = requestAnimationFrame(this.frame);
+	}
+
+	destroy(): void {
+		app.window = () => null;
+		cancelAnimationFrame(this.raf);
+		this.observer.disconnect();
+		for (const fn of this.unsubscribe) fn();
+	}
+
+	redraw(): void {
+		this.dirty = true;
+	}
+
+	private recolor(): void {
+		this.colors = palette(app.config.get());
+		this.redraw();
+	}
+
+	get dpr(): number {
+		return Math.min(window.devicePixelRatio || 1, 3);
+	}
+
+	get rowHeight(): number {
+		return app.settings.get().rowHeight;
+	}
+
+	private resize(): void {
+		const { clientWidth: w, clientHeight: h } = this.canvas;
+		this.canvas.width = Math.max(1, Math.round(w * this.dpr));
+		this.canvas.height = Math.max(1, Math.round(h * this.dpr));
+		this.labels = w < 600 ? 112 : 220;
+		const t1 = this.view.t1;
+		this.view.width = Math.max(50, w - this.labels);
+		this.view.height = Math.max(50, h - RULER);
+		if (app.follow.get()) this.view.t0 = t1 - this.view.width * this.view.scale;
+		this.redraw();
+	}
+
+	// --- rows and places -----------------------------------------------------------------------
+
+	get entries(): Entry[] {
+		return app.list.get().entries;
+	}
+
+	rowTop(i: number): number {
+		return RULER + i * this.rowHeight - this.view.scrollY;
+	}
+
+	indexOf(goid: number): number {
+		return this.entries.findIndex((e) => e.row?.goid === goid);
+	}
+
+	hit(x: number, y: number): Hit {
+		const i = Math.floor((y - RULER + this.view.scrollY) / this.rowHeight);
+		const area = y < RULER ? 'ruler' : x < this.labels ? 'label' : 'rows';
+		return { entry: area === 'ruler' ? null : this.entries[i] ?? null, x, y, area,
+			time: this.view.time(x - this.labels) };
+	}
+
+	reveal(goid: number): void {
+		const i = this.indexOf(goid);
+		if (i < 0) return;
+		const top = i * this.rowHeight, v = this.view;
+		if (top < v.scrollY || top + this.rowHeight > v.scrollY + v.height)
+			v.scroll(top - v.height / 2);
+		this.redraw();
+	}
+
+	fit(): void {
+		app.follow.set(false);
+		const row = app.selected.get() !== null ? app.table?.rows.get(app.selected.get()!) : undefined;
+		const range = app.range.get();
+		const end = app.end();
+		const [from, to] = range ? [range.from, range.to] :
+			row && row.events ? [Math.max(row.created, 0), row.exited || end] : [0, end];
+		const pad = Math.max((to - from) * 0.02, 10);
+		this.view.goTo(from - pad, to + pad);
+		this.redraw();
+	}
+
+	// The first sight of a source.
+	private place(): void {
+		const s = app.status.get();
+		const name = s?.state === 'ready' ? `${s.id}/${s.first_ns}` : '';
+		if (!name || name === this.placed) return;
+		const first = !this.placed;
+		this.placed = name;
+		const wanted = (this.canvas as unknown as { place?: { t0: number; t1: number } }).place;
+		if (wanted && first) {
+			this.view.t0 = wanted.t0;
+			this.view.scale = (wanted.t1 - wanted.t0) / this.view.width;
+			return;
+		}
+		const end = app.end();
+		if (s!.id !== 'live' || s!.ended) {
+			this.view.scale = Math.max(end, 1e3) * 1.02 / this.view.width;
+			this.view.t0 = -end * 0.01;
+			app.follow.set(false);
+		} else {
+			const configured = app.config.get().nanoseconds_per_pixel;
+			this.view.scale = configured !== 1e6 ? configured : 10e9 / this.view.width;
+		}
+	}
+
+	// --- frames -----------------------------------------------------------------------------------
+
+	private frame = (at: number): void => {
+		this.raf = requestAnimationFrame(this.frame);
+		const moving = this.view.animate();
+		const following = app.follow.get() && !app.paused.get() &&
+			(app.isLive || app.speed.get() > 0);
+		if (!this.dirty && !moving && !following) {
+			this.lastFrame = 0;
+			return;
+		}
+		if (this.lastFrame) {
+			this.frames.push(at - this.lastFrame);
+			if (this.frames.length > 600) this.frames.shift();
+		}
+		this.lastFrame = at;
+		this.dirty = false;
+		this.paint();
+	};
+
+	private paint(): void {
+		const { ctx, canvas, view } = this;
+		this.place();
+		view.contentHeight = this.entries.length * this.rowHeight + 40;
+		view.scroll(view.scrollY);
+		if (app.follow.get() && app.status.get()?.state === 'ready')
+			view.t0 = app.now() + view.width * view.scale * 0.02 - view.width * view.scale;
+		ctx.setTransform(1, 0, 0, 1, 0, 0);
+		ctx.imageSmoothingEnabled = false;
+		ctx.fillStyle = this.colors.background;
+		ctx.fillRect(0, 0, canvas.width, canvas.height);
+		const first = Math.max(0, Math.floor(view.scrollY / this.rowHeight));
+		const last = Math.min(this.entries.length,
+			Math.ceil((view.scrollY + view.height) / this.rowHeight));
+		this.paintRows(first, last);
+		this.needSeries();
+		drawLoss(ctx, this);
+		drawSpanTexts(ctx, this, first, last);
+		this.needEdges(first, last);
+		drawEdges(ctx, this, first, last);
+		drawRange(ctx, this);
+		drawRuler(ctx, this);
+	}
+
+	// The level whose buckets are between one and two device px wide.
+	private level(): number {
+		return Math.min(LEVEL_MAX, Math.max(0, Math.floor(Math.log2(this.view.scale / this.dpr * 1.0001)) + 0));
+	}
+
+	private paintRows(first: number, last: number): void {
+		const { ctx, view, dpr } = this;
+		const tiles = app.tiles;
+		const s = app.settings.get();
+		const h = Math.round(this.rowHeight * dpr);
+		const strip = s.allocations && this.rowHeight >= 14 ? Math.round(3 * dpr) : 0;
+		this.textures.configure({ height: h, top: Math.round(2 * dpr),
+			bottom: h - Math.round(2 * dpr) - strip, strip: Math.max(0, strip - 1), marks: s.marks }, this.colors);
+		const level = this.level();
+		const wanted = new Map<number, (number | string)[]>();
+		ctx.save();
+		ctx.beginPath();
+		ctx.rect(0, Math.round(RULER * dpr), this.canvas.width, this.canvas.height);
+		ctx.clip();
+		for (let i = first; i < last; i++) {
+			const entry = this.entries[i];
+			const y = Math.round(this.rowTop(i) * dpr);
+			this.paintBackground(entry, i, y, h);
+			if (tiles && entry.row) this.paintRow(entry.row, tiles, level, y, wanted);
+			else if (tiles && entry.group) this.paintGroup(entry.group, tiles, level, y, wanted);
+		}
+		// Labels over what sticks out to the left.
+		for (let i = first; i < last; i++) {
+			const entry = this.entries[i];
+			if (entry.row) drawLabel(ctx, this, entry.row, !!entry.pinned, this.rowTop(i));
+			else drawGroupHead(ctx, this, entry.group!, this.rowTop(i));
+		}
+		ctx.restore();
+		if (tiles) {
+			const middle = tiles.indexOf(level, view.time(view.width / 2));
+			tiles.onArrival = () => this.redraw();
+			tiles.request([...wanted].sort((a, b) => Math.abs(a[0] - middle) - Math.abs(b[0] - middle))
+				.map(([index, ids]) => ({ level, index, ids })));
+		}
+	}
+
+	private paintBackground(entry: Entry, i: number, y: number, h: number): void {
+		const { ctx, canvas } = this;
+		const selected = entry.row && entry.row.goid === app.selected.get();
+		const hovered = this.hover?.entry && (entry.row ? this.hover.entry.row === entry.row :
+			this.hover.entry.group === entry.group);
+		if (selected || hovered || entry.group || i % 2) {
+			ctx.fillStyle = selected ? this.colors.selection : this.colors.stripe;
+			ctx.fillRect(0, y, canvas.width, h);
+		}
+	}
+
+	// Draws one id's tiles over the visible time, as fine as there are. Returns up to when.
+	private paintTiles(id: number | string, from: number, to: number, tiles: TileCache, level: number,
+		y: number, wanted: Map<number, (number | string)[]>): { known: number; state: number } {
+		const { view } = this;
+		const t0 = Math.max(view.t0, from), t1 = Math.min(view.t1, to);
+		const frozen = !app.isLive;
+		let known = -Infinity, state = NONE;
+		if (t1 <= t0) return { known, state };
+		for (let index = tiles.indexOf(level, t0), end = tiles.indexOf(level, t1); index <= end; index++) {
+			const start = tiles.startOf(level, index);
+			if (start + 2 ** (level + 8) <= 0) continue;
+			if (tiles.needs(level, index, id, frozen)) {
+				const ids = wanted.get(index);
+				if (ids) ids.push(id);
+				else wanted.set(index, [id]);
+			}
+			const tile = this.bestTile(tiles, level, index, id);
+			if (!tile) continue;
+			const a = Math.max(t0, start), b = Math.min(t1, start + 2 ** (level + 8), tile.known);
+			known = Math.max(known, Math.min(tile.known, start + 2 ** (level + 8)));
+			state = tile.tile.n ? cellEnd(tile.tile, tile.tile.n - 1) : tile.tile.before;
+			if (b > a) this.blit(tile.key, tile.tile, a, b, y);
+		}
+		return { known, state };
+	}
+
+	private bestTile(tiles: TileCache, level: number, index: number, id: number | string):
+		{ tile: RowTile; key: string; known: number } | null {
+		for (let up = 0; up <= FALLBACK_LEVELS && level + up <= LEVEL_MAX; up++) {
+			const i = Math.floor(index / 2 ** up);
+			const tile = tiles.get(level + up, i, id);
+			if (tile && !tile.gone) return { tile, key: TileCache.key(level + up, i, id), known: tile.known };
+		}
+		return null;
+	}
+
+	private blit(key: string, tile: RowTile, a: number, b: number, y: number): void {
+		const { view, dpr } = this;
+		const bucket = tile.width / TILE_BUCKETS;
+		const sx = (a - tile.start) / bucket, sw = (b - a) / bucket;
+		const dx = (this.labels + view.x(a)) * dpr;
+		const dw = (b - a) / view.scale * dpr;
+		if (dw < 0.01) return;
+		const x0 = Math.round(dx), x1 = Math.max(x0 + 1, Math.round(dx + dw));
+		this.textures.draw(this.ctx, key, tile, Math.max(0, sx), Math.min(sw, TILE_BUCKETS - Math.max(0, sx)),
+			x0, x1 - x0, y);
+	}
+
+	private paintRow(row: Row, tiles: TileCache, level: number, y: number,
+		wanted: Map<number, (number | string)[]>): void {
+		const now = app.now();
+		const end = row.exited && row.exited <= now ? row.exited : now;
+		const { known, state } = this.paintTiles(row.goid, row.created, end + 2 ** level, tiles, level, y, wanted);
+		// What is too new for a tile to know: paler, in the state it was in last.
+		if (known >= end || (row.exited && row.exited <= now)) return;
+		this.ctx.globalAlpha = 0.4;
+		if (known > -Infinity && state !== NONE) this.paintState(state, known, end, y);
+		else if (known === -Infinity) this.paintState(row.state, Math.max(row.since, row.created), end, y);
+		this.ctx.globalAlpha = 1;
+	}
+
+	private paintState(state: number, from: number, to: number, y: number): void {
+		const { ctx, view, dpr } = this;
+		const x0 = Math.round((this.labels + view.x(Math.max(from, view.t0))) * dpr);
+		const x1 = Math.round((this.labels + view.x(Math.min(to, view.t1))) * dpr);
+		if (x1 <= x0) return;
+		const h = Math.round(this.rowHeight * dpr), s = app.settings.get();
+		const strip = s.allocations && this.rowHeight >= 14 ? Math.round(3 * dpr) : 0;
+		const top = Math.round(2 * dpr), bottom = h - top - strip;
+		const full = Math.max(2, Math.round((bottom - top) * stateHeight(state, s.marks)));
+		ctx.fillStyle = this.colors.state[state];
+		ctx.fillRect(x0, y + bottom - full, x1 - x0, full);
+	}
+
+	private paintGroup(group: Group, tiles: TileCache, level: number, y: number,
+		wanted: Map<number, (number | string)[]>): void {
+		if (group.collapsed) this.paintTiles(group.key, 0, app.now(), tiles, level, y, wanted);
+	}
+
+	// --- what else a frame needs ---------------------------------------------------------------------
+
+	private needSeries(): void {
+		const s = app.status.get();
+		if (!s || s.state !== 'ready') return;
+		const lost = Object.values(s.lost).reduce((a, b) => a + b, 0) + s.pyramid.missed;
+		if (!lost) {
+			this.series = null;
+			return;
+		}
+		const level = Math.max(20, Math.min(44, Math.ceil(Math.log2(this.view.scale * 4))));
+		const from = Math.floor((this.view.t0 + app.origin) / 2 ** level);
+		const n = Math.min(4096, Math.ceil(this.view.width * this.view.scale / 2 ** level) + 2);
+		const key = `${s.id}/${level}/${from}/${n}/${lost}`;
+		if (key === this.seriesKey || from < 0) return;
+		this.seriesKey = key;
+		getSeries(s.id, level, from, n).then((series) => {
+			if (key !== this.seriesKey) return;
+			this.series = series;
+			this.redraw();
+		}).catch(() => { this.seriesKey = ''; });
+	}
+
+	private edgesTimer = 0;
+
+	private needEdges(first: number, last: number): void {
+		const mode = app.settings.get().edges;
+		const selected = app.selected.get();
+		let goids: number[] = [];
+		if (mode === 'visible')
+			for (let i = first; i < last; i++) {
+				const row = this.entries[i].row;
+				if (row) goids.push(row.goid);
+			}
+		else if (mode === 'selected' && selected !== null) goids = [selected];
+		const t0 = this.view.t0, t1 = this.view.t1;
+		const coarse = (t1 - t0) / 8;
+		const key = goids.length ? `${mode}/${goids.join()}/${Math.floor(t0 / coarse)}/${Math.floor(t1 / coarse)}` : '';
+		if (key === this.edgesKey) return;
+		this.edgesKey = key;
+		clearTimeout(this.edgesTimer);
+		if (!key) {
+			this.edges = [];
+			return;
+		}
+		this.edgesTimer = setTimeout(() => {
+			const origin = app.origin;
+			getEdges(app.source.get(), goids, t0 - coarse + origin, t1 + coarse + origin).then((edges) => {
+				if (key !== this.edgesKey) return;
+				this.edges = edges.map((e) => ({ ...e, time: e.time - origin }));
+				this.redraw();
+			}).catch(() => { this.edgesKey = ''; });
+		}, 150) as unknown as number;
+	}
+}

@@ -1,0 +1,255 @@
+// What mouse, touch and keyboard do on the timeline.
+import { app } from '../app';
+import { getJson, base, int } from '../api';
+import type { Timeline } from './engine';
+
+const CLICK_PX = 4;
+
+interface Drag {
+	kind: 'pan' | 'range' | 'box';
+	x: number;
+	y: number;
+	startX: number;
+	startY: number;
+	startTime: number;
+	moved: boolean;
+}
+
+export function attachPointer(t: Timeline, onHover: () => void): () => void {
+	const el = t.canvas;
+	const pointers = new Map<number, { x: number; y: number }>();
+	let drag: Drag | null = null;
+	let pinch = 0;
+
+	const local = (e: PointerEvent | WheelEvent) => {
+		const r = el.getBoundingClientRect();
+		return { x: e.clientX - r.left, y: e.clientY - r.top };
+	};
+	const spread = () => {
+		const [a, b] = [...pointers.values()];
+		return Math.hypot(a.x - b.x, a.y - b.y);
+	};
+
+	const down = (e: PointerEvent) => {
+		if (e.button > 1) return;
+		const p = local(e);
+		el.setPointerCapture(e.pointerId);
+		pointers.set(e.pointerId, p);
+		el.focus({ preventScroll: true });
+		if (pointers.size === 2) {
+			pinch = spread();
+			drag = null;
+			return;
+		}
+		const hit = t.hit(p.x, p.y);
+		const kind = e.ctrlKey || e.metaKey ? 'box' : e.shiftKey || hit.area === 'ruler' ? 'range' : 'pan';
+		drag = { kind, x: p.x, y: p.y, startX: p.x, startY: p.y, startTime: hit.time, moved: false };
+	};
+
+	const move = (e: PointerEvent) => {
+		const p = local(e);
+		if (pointers.has(e.pointerId)) pointers.set(e.pointerId, p);
+		if (pointers.size === 2) {
+			const [a, b] = [...pointers.values()];
+			const now = spread();
+			if (pinch > 0) {
+				leave();
+				t.view.zoom(pinch / Math.max(now, 1), (a.x + b.x) / 2 - t.labels);
+			}
+			pinch = now;
+			t.redraw();
+			return;
+		}
+		t.hover = e.pointerType === 'mouse' || drag ? t.hit(p.x, p.y) : null;
+		if (drag) dragTo(p);
+		el.style.cursor = drag?.kind === 'pan' && drag.moved ? 'grabbing' :
+			t.hover?.area === 'ruler' ? 'col-resize' : t.hover?.entry ? 'pointer' : 'default';
+		t.redraw();
+		onHover();
+	};
+
+	// A wish to look elsewhere ends following.
+	const leave = () => app.follow.set(false);
+
+	const dragTo = (p: { x: number; y: number }) => {
+		const d = drag!;
+		if (!d.moved && Math.hypot(p.x - d.startX, p.y - d.startY) < CLICK_PX) return;
+		d.moved = true;
+		if (d.kind === 'pan') {
+			if (Math.abs(p.x - d.x) > 0.5) leave();
+			t.view.pan(d.x - p.x, d.y - p.y);
+		} else if (d.kind === 'range') {
+			const at = t.view.time(p.x - t.labels);
+			t.rangeDraft = { from: Math.min(d.startTime, at), to: Math.max(d.startTime, at) };
+		} else {
+			t.zoomBox = { x0: Math.min(d.startX, p.x), x1: Math.max(d.startX, p.x) };
+		}
+		d.x = p.x;
+		d.y = p.y;
+	};
+
+	const up = (e: PointerEvent) => {
+		pointers.delete(e.pointerId);
+		const d = drag;
+		drag = null;
+		if (!d) return;
+		if (!d.moved) click(t, d.startX, d.startY);
+		else if (d.kind === 'range' && t.rangeDraft) app.range.set(t.rangeDraft);
+		else if (d.kind === 'box' && t.zoomBox) {
+			leave();
+			t.view.goTo(t.view.time(t.zoomBox.x0 - t.labels), t.view.time(t.zoomBox.x1 - t.labels));
+		}
+		t.rangeDraft = t.zoomBox = null;
+		t.redraw();
+	};
+
+	const cancel = (e: PointerEvent) => {
+		pointers.delete(e.pointerId);
+		drag = t.rangeDraft = t.zoomBox = null;
+	};
+
+	const out = () => {
+		t.hover = null;
+		t.redraw();
+		onHover();
+	};
+
+	const wheel = (e: WheelEvent) => {
+		e.preventDefault();
+		const p = local(e);
+		const unit = e.deltaMode === 1 ? 16 : e.deltaMode === 2 ? t.view.height : 1;
+		let dx = e.deltaX * unit, dy = e.deltaY * unit;
+		if (e.ctrlKey || e.metaKey) {
+			// While following, the present stays where it is.
+			const x = app.follow.get() ? t.view.x(app.now()) : p.x - t.labels;
+			t.view.zoom(Math.exp(Math.max(-80, Math.min(80, dy)) * 0.006), x);
+		} else {
+			if (e.shiftKey && !dx) [dx, dy] = [dy, 0];
+			if (Math.abs(dx) > Math.abs(dy) && dx) {
+				leave();
+				dy = 0;
+			} else {
+				dx = 0;
+			}
+			t.view.pan(dx, dy);
+		}
+		t.hover = t.hit(p.x, p.y);
+		t.redraw();
+		onHover();
+	};
+
+	const double = (e: MouseEvent) => {
+		const hit = t.hit(local(e as PointerEvent).x, local(e as PointerEvent).y);
+		if (hit.area === 'rows') {
+			leave();
+			const span = t.view.width * t.view.scale;
+			t.view.goTo(hit.time - span / 8, hit.time + span / 8);
+			t.redraw();
+		}
+	};
+
+	el.addEventListener('pointerdown', down);
+	el.addEventListener('pointermove', move);
+	el.addEventListener('pointerup', up);
+	el.addEventListener('pointercancel', cancel);
+	el.addEventListener('pointerleave', out);
+	el.addEventListener('wheel', wheel, { passive: false });
+	el.addEventListener('dblclick', double);
+	return () => {
+		el.removeEventListener('pointerdown', down);
+		el.removeEventListener('pointermove', move);
+		el.removeEventListener('pointerup', up);
+		el.removeEventListener('pointercancel', cancel);
+		el.removeEventListener('pointerleave', out);
+		el.removeEventListener('wheel', wheel);
+		el.removeEventListener('dblclick', double);
+	};
+}
+
+function click(t: Timeline, x: number, y: number): void {
+	const hit = t.hit(x, y);
+	if (hit.entry?.group) app.toggleGroup(hit.entry.group.key);
+	else if (hit.entry?.row) app.selected.set(hit.entry.row.goid);
+	else if (hit.area === 'ruler') app.range.set(null);
+	else app.selected.set(null);
+}
+
+// --- keyboard -------------------------------------------------------------------------------------
+
+function selectNeighbour(t: Timeline, step: number): void {
+	const rows = t.entries;
+	let i = app.selected.get() === null ? (step > 0 ? -1 : rows.length) : t.indexOf(app.selected.get()!);
+	for (i += step; i >= 0 && i < rows.length; i += step) {
+		const row = rows[i].row;
+		if (!row) continue;
+		app.selected.set(row.goid);
+		t.reveal(row.goid);
+		return;
+	}
+}
+
+// Centres the next or previous change of the selected goroutine's state.
+async function stepSpan(t: Timeline, step: number): Promise<void> {
+	const goid = app.selected.get();
+	if (goid === null) return;
+	const o = app.origin, middle = (t.view.t0 + t.view.t1) / 2;
+	const span = t.view.t1 - t.view.t0;
+	const from = step > 0 ? middle : 0, to = step > 0 ? app.end() : middle;
+	const got = await getJson<{ spans: [number, number][] }>(
+		`${base(app.source.get())}/goroutines/${goid}/spans?from=${int(from + o)}&to=${int(to + o)}&limit=20000`);
+	const times = got.spans.map((s) => s[0] - o);
+	const eps = Math.max(1, t.view.scale);
+	const next = step > 0 ? times.find((x) => x > middle + eps) :
+		times.filter((x) => x < middle - eps).pop();
+	if (next === undefined) return;
+	app.follow.set(false);
+	t.view.goTo(next - span / 2, next + span / 2);
+	t.redraw();
+}
+
+// Returns true when the key meant something here.
+export function timelineKey(t: Timeline, e: KeyboardEvent): boolean {
+	const v = t.view;
+	const step = v.width * (e.shiftKey ? 0.5 : 0.12);
+	const leave = () => app.follow.set(false);
+	const zoom = (factor: number) => {
+		const anchor = app.follow.get() ? v.x(app.now()) :
+			t.hover && t.hover.area !== 'label' ? t.hover.x - t.labels : v.width / 2;
+		v.zoom(factor, anchor);
+	};
+	const key = e.key.length === 1 ? e.key.toLowerCase() : e.key;
+	if ((e.ctrlKey || e.metaKey) && key === 'z') {
+		leave();
+		v.back();
+	} else if (e.ctrlKey || e.metaKey || e.altKey) {
+		return false;
+	} else if (key === 'a' || key === 'ArrowLeft') {
+		leave();
+		v.pan(-step, 0);
+	} else if (key === 'd' || key === 'ArrowRight') {
+		leave();
+		v.pan(step, 0);
+	} else if (key === 'w' || key === '+' || key === '=') {
+		zoom(1 / 1.35);
+	} else if (key === 's' || key === '-') {
+		zoom(1.35);
+	} else if (key === 'ArrowUp') {
+		selectNeighbour(t, -1);
+	} else if (key === 'ArrowDown') {
+		selectNeighbour(t, 1);
+	} else if (key === 'PageDown' || key === 'PageUp') {
+		v.pan(0, (key === 'PageDown' ? 1 : -1) * (v.height - 2 * t.rowHeight));
+	} else if (key === 'Home' || key === 'End') {
+		v.scroll(key === 'Home' ? 0 : v.contentHeight);
+	} else if (key === '.' || key === ',') {
+		void stepSpan(t, key === '.' ? 1 : -1).catch((x) => app.fail(x));
+	} else if (key === 'f') {
+		t.fit();
+	} else if (key === '0') {
+		zoom(app.config.get().nanoseconds_per_pixel / v.scale);
+	} else {
+		return false;
+	}
+	t.redraw();
+	return true;
+}

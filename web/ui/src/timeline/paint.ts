@@ -1,0 +1,378 @@
+// Single things on the timeline's canvas. Coordinates are CSS px; the context is scaled here.
+import { app } from '../app';
+import { textOn } from '../colors';
+import { duration, rulerTime, shortFunc } from '../format';
+import type { Group } from '../rows';
+import { cellEnd, cellOffset, type RowTile } from '../tiles';
+import { EXITED, NONE, STATES, SYSTEM, WAITING, type Row } from '../types';
+import { RULER, type Timeline } from './engine';
+import { stateHeight } from './texture';
+
+type Ctx = CanvasRenderingContext2D;
+
+const SANS = '12px system-ui, sans-serif';
+const SMALL = '11px system-ui, sans-serif';
+const MONO = '11px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace';
+
+function scaled(ctx: Ctx, t: Timeline, draw: () => void): void {
+	ctx.save();
+	ctx.scale(t.dpr, t.dpr);
+	draw();
+	ctx.restore();
+}
+
+// Cuts text to a width, keeping its end: the end of a Go name tells more than its beginning.
+const widths = new Map<string, number>();
+
+function measure(ctx: Ctx, text: string): number {
+	const key = ctx.font + text;
+	let w = widths.get(key);
+	if (w === undefined) {
+		if (widths.size > 5000) widths.clear();
+		w = ctx.measureText(text).width;
+		widths.set(key, w);
+	}
+	return w;
+}
+
+function fit(ctx: Ctx, text: string, width: number): string {
+	if (measure(ctx, text) <= width) return text;
+	const per = measure(ctx, text) / text.length;
+	let keep = Math.max(0, Math.floor(width / per));
+	while (keep > 2 && measure(ctx, '…' + text.slice(text.length - keep)) > width) keep--;
+	return keep < 2 ? '' : '…' + text.slice(text.length - keep);
+}
+
+function labelBackground(ctx: Ctx, t: Timeline, top: number, color: string): void {
+	ctx.fillStyle = color;
+	ctx.fillRect(0, top, t.labels - 1, t.rowHeight);
+	ctx.fillStyle = t.colors.line;
+	ctx.fillRect(t.labels - 1, top, 1, t.rowHeight);
+}
+
+export function drawLabel(ctx: Ctx, t: Timeline, row: Row, pinned: boolean, top: number): void {
+	scaled(ctx, t, () => {
+		const selected = row.goid === app.selected.get();
+		const exited = !!(row.flags & EXITED) && row.exited <= app.now();
+		const h = t.rowHeight;
+		labelBackground(ctx, t, top, selected ? t.colors.selection : t.colors.background);
+		if (h < 10) return;
+		ctx.textBaseline = 'middle';
+		const y = top + h / 2 + 0.5;
+		ctx.fillStyle = exited ? t.colors.line : t.colors.state[row.state];
+		ctx.fillRect(0, top + 1, 3, h - 2);
+		ctx.font = MONO;
+		ctx.fillStyle = exited ? t.colors.muted : t.colors.text;
+		ctx.textAlign = 'right';
+		const goid = String(row.goid);
+		const goidWidth = t.labels < 120 ? 38 : 56;
+		ctx.fillText(goid, goidWidth, y);
+		let left = goidWidth + (t.labels < 120 ? 5 : 8), right = t.labels - (t.labels < 120 ? 2 : 6);
+		ctx.textAlign = 'left';
+		if (pinned) {
+			ctx.fillStyle = t.colors.accent;
+			ctx.fillRect(right - 5, y - 3, 5, 5);
+			right -= 10;
+		}
+		ctx.font = h >= 16 ? SANS : SMALL;
+		if (exited && t.labels > 120) {
+			ctx.font = SMALL;
+			ctx.fillStyle = t.colors.muted;
+			ctx.textAlign = 'right';
+			ctx.fillText('exited', right, y);
+			right -= 40;
+			ctx.textAlign = 'left';
+			ctx.font = h >= 16 ? SANS : SMALL;
+		}
+		ctx.fillStyle = exited || row.flags & SYSTEM ? t.colors.muted : t.colors.text;
+		let name = row.func ? shortFunc(row.func) : '(function unknown)';
+		if (t.labels < 120) name = name.replace(/^.*\.(?=[^.]*[^.\d)])/, '');
+		ctx.fillText(fit(ctx, name, right - left), left, y);
+	});
+}
+
+export function drawGroupHead(ctx: Ctx, t: Timeline, group: Group, top: number): void {
+	scaled(ctx, t, () => {
+		const h = t.rowHeight, y = top + h / 2 + 0.5;
+		labelBackground(ctx, t, top, t.colors.stripe);
+		ctx.textBaseline = 'middle';
+		ctx.textAlign = 'left';
+		ctx.fillStyle = t.colors.muted;
+		ctx.beginPath();
+		if (group.collapsed) {
+			ctx.moveTo(7, y - 4); ctx.lineTo(13, y); ctx.lineTo(7, y + 4);
+		} else {
+			ctx.moveTo(6, y - 3); ctx.lineTo(14, y - 3); ctx.lineTo(10, y + 3);
+		}
+		ctx.fill();
+		ctx.font = MONO;
+		const n = String(group.rows.length);
+		ctx.textAlign = 'right';
+		ctx.fillText(n, t.labels - 6, y);
+		ctx.textAlign = 'left';
+		ctx.font = `600 ${SANS}`;
+		ctx.fillStyle = t.colors.text;
+		ctx.fillText(fit(ctx, group.label, t.labels - 30 - measure(ctx, n)), 20, y);
+	});
+}
+
+// --- time -----------------------------------------------------------------------------------------
+
+// 1, 2, 5 × 10^n that gives a mark each 90 px or more.
+export function rulerStep(scale: number): number {
+	const least = scale * 90;
+	const power = 10 ** Math.floor(Math.log10(least));
+	for (const m of [1, 2, 5, 10]) if (m * power >= least) return m * power;
+	return power * 10;
+}
+
+export function drawRuler(ctx: Ctx, t: Timeline): void {
+	const v = t.view;
+	const height = t.canvas.clientHeight, width = t.canvas.clientWidth;
+	scaled(ctx, t, () => {
+		ctx.fillStyle = t.colors.background;
+		ctx.fillRect(0, 0, width, RULER);
+		const step = rulerStep(v.scale);
+		ctx.font = MONO;
+		ctx.textBaseline = 'middle';
+		ctx.textAlign = 'left';
+		ctx.save();
+		ctx.beginPath();
+		ctx.rect(t.labels, 0, width, height);
+		ctx.clip();
+		for (let at = Math.floor(v.t0 / step) * step; at < v.t1; at += step) {
+			const x = Math.round(t.labels + v.x(at)) + 0.5;
+			ctx.globalAlpha = 0.35;
+			ctx.fillStyle = t.colors.line;
+			ctx.fillRect(x, RULER, 1, height);
+			ctx.globalAlpha = 1;
+			ctx.fillRect(x, RULER - 6, 1, 6);
+			ctx.fillStyle = t.colors.muted;
+			ctx.fillText(rulerTime(Math.round(at), step), x + 4, RULER / 2);
+		}
+		const now = app.now(), x = t.labels + v.x(now);
+		if (x > t.labels && x < width) {
+			ctx.fillStyle = t.colors.accent;
+			ctx.fillRect(Math.round(x), RULER - 8, 1, height);
+		}
+		const hover = t.hover;
+		if (hover && hover.area !== 'label') {
+			const hx = Math.round(hover.x);
+			ctx.fillStyle = t.colors.muted;
+			ctx.globalAlpha = 0.5;
+			ctx.fillRect(hx, RULER, 1, height);
+			ctx.globalAlpha = 1;
+			const text = rulerTime(hover.time, step / 100);
+			const w = ctx.measureText(text).width + 8;
+			ctx.fillStyle = t.colors.text;
+			ctx.fillRect(Math.min(hx, width - w), 3, w, RULER - 8);
+			ctx.fillStyle = t.colors.background;
+			ctx.fillText(text, Math.min(hx, width - w) + 4, RULER / 2 - 1);
+		}
+		ctx.restore();
+		ctx.fillStyle = t.colors.muted;
+		ctx.fillText(t.labels > 120 ? `${app.list.get().matched.length} of ${app.list.get().total} goroutines` :
+			String(app.list.get().matched.length), 8, RULER / 2);
+		ctx.fillStyle = t.colors.line;
+		ctx.fillRect(0, RULER - 1, width, 1);
+		ctx.fillRect(t.labels - 1, 0, 1, height);
+	});
+}
+
+let hatch: { pattern: CanvasPattern; color: string } | null = null;
+
+function hatching(ctx: Ctx, color: string): CanvasPattern {
+	if (hatch?.color === color) return hatch.pattern;
+	const c = document.createElement('canvas');
+	c.width = c.height = 8;
+	const x = c.getContext('2d')!;
+	x.strokeStyle = color;
+	x.lineWidth = 1.5;
+	for (const o of [-8, 0, 8]) {
+		x.beginPath();
+		x.moveTo(o, 8);
+		x.lineTo(o + 8, 0);
+		x.stroke();
+	}
+	hatch = { pattern: ctx.createPattern(c, 'repeat')!, color };
+	return hatch.pattern;
+}
+
+// Where events were lost, nothing on any row is certain.
+export function drawLoss(ctx: Ctx, t: Timeline): void {
+	const s = t.series;
+	if (!s) return;
+	scaled(ctx, t, () => {
+		ctx.beginPath();
+		ctx.rect(t.labels, RULER, t.view.width, t.view.height);
+		ctx.clip();
+		ctx.fillStyle = hatching(ctx, t.colors.danger);
+		ctx.globalAlpha = 0.7;
+		s.lost.forEach((n, i) => {
+			if (!n) return;
+			const from = s.start_ns + i * s.width_ns - app.origin;
+			const x = t.labels + t.view.x(from);
+			ctx.fillRect(x, RULER, Math.max(3, s.width_ns / t.view.scale), t.view.height);
+		});
+	});
+}
+
+export function drawRange(ctx: Ctx, t: Timeline): void {
+	const range = t.rangeDraft ?? app.range.get();
+	scaled(ctx, t, () => {
+		ctx.beginPath();
+		ctx.rect(t.labels, 0, t.view.width, t.view.height + RULER);
+		ctx.clip();
+		if (range) {
+			const x0 = t.labels + t.view.x(range.from), x1 = t.labels + t.view.x(range.to);
+			ctx.fillStyle = t.colors.accent;
+			ctx.globalAlpha = 0.1;
+			ctx.fillRect(x0, RULER, x1 - x0, t.view.height);
+			ctx.globalAlpha = 1;
+			ctx.fillRect(x0, RULER, 1, t.view.height);
+			ctx.fillRect(x1 - 1, RULER, 1, t.view.height);
+			ctx.font = MONO;
+			ctx.textAlign = 'center';
+			ctx.textBaseline = 'top';
+			const text = duration(range.to - range.from), w = ctx.measureText(text).width + 10;
+			ctx.fillRect((x0 + x1 - w) / 2, RULER + 4, w, 17);
+			ctx.fillStyle = t.colors.background;
+			ctx.fillText(text, (x0 + x1) / 2, RULER + 7);
+		}
+		if (t.zoomBox) {
+			ctx.strokeStyle = t.colors.text;
+			ctx.setLineDash([4, 3]);
+			ctx.strokeRect(t.zoomBox.x0 + 0.5, RULER + 0.5, t.zoomBox.x1 - t.zoomBox.x0, t.view.height - 1);
+		}
+	});
+}
+
+// --- texts in wide spans ----------------------------------------------------------------------------
+
+function visitSpans(tile: RowTile, visit: (from: number, to: number, state: number) => void): void {
+	const bucket = 2 ** tile.level;
+	let state = tile.before, from = tile.start;
+	for (let i = 0; i < tile.n; i++) {
+		const at = tile.start + cellOffset(tile, i) * bucket;
+		if (at > from) visit(from, at, state);
+		state = cellEnd(tile, i);
+		from = at + bucket;
+	}
+	const end = Math.min(tile.start + tile.width, tile.known);
+	if (end > from) visit(from, end, state);
+}
+
+export function drawSpanTexts(ctx: Ctx, t: Timeline, first: number, last: number): void {
+	const tiles = app.tiles;
+	if (!tiles || t.rowHeight < 15) return;
+	const v = t.view;
+	const level = Math.max(0, Math.floor(Math.log2(v.scale / t.dpr * 1.0001)));
+	scaled(ctx, t, () => {
+		ctx.beginPath();
+		ctx.rect(t.labels, RULER, v.width, v.height);
+		ctx.clip();
+		ctx.font = '10.5px system-ui, sans-serif';
+		ctx.textBaseline = 'middle';
+		ctx.textAlign = 'left';
+		for (let i = first; i < last; i++) {
+			const row = t.entries[i].row;
+			if (!row) continue;
+			let run: { from: number; to: number; state: number } | null = null;
+			const flush = () => {
+				if (run) drawSpanText(ctx, t, row, run.from, run.to, run.state, t.rowTop(i));
+			};
+			let dense = false;
+			for (let k = tiles.indexOf(level, v.t0); k <= tiles.indexOf(level, v.t1) && !dense; k++) {
+				const tile = tiles.get(level, k, row.goid);
+				if (!tile) continue;
+				if (tile.n > 100) {
+					dense = true;
+					break;
+				}
+				visitSpans(tile, (from, to, state) => {
+					if (run && run.state === state && Math.abs(run.to - from) < 1) {
+						run.to = to;
+					} else {
+						flush();
+						run = { from, to, state };
+					}
+				});
+			}
+			if (!dense && run) {
+				const r = run as { from: number; to: number; state: number };
+				const now = app.now();
+				if (!row.exited && r.to < now && now - r.to < 1e9) r.to = now;
+				flush();
+			}
+		}
+	});
+}
+
+function drawSpanText(ctx: Ctx, t: Timeline, row: Row, from: number, to: number, state: number,
+	top: number): void {
+	if (state === NONE) return;
+	const x0 = Math.max(t.labels, t.labels + t.view.x(Math.max(from, row.created)));
+	const x1 = Math.min(t.labels + t.view.width,
+		t.labels + t.view.x(row.exited ? Math.min(to, row.exited) : to));
+	if (x1 - x0 < 56) return;
+	const marks = app.settings.get().marks;
+	const tall = stateHeight(state, marks) > 0.7;
+	const open = row.state === state && !row.exited && to >= row.since && row.since >= from - 2 ** 20;
+	const name = STATES[state] + (state === WAITING && open && row.reason ? `: ${row.reason}` : '');
+	if (state === WAITING && !(open && row.reason)) return; // the line says it
+	const length = from <= row.created + 1 && from < t.view.t0 ? '' : ` ${duration(to - from)}`;
+	const text = x1 - x0 > 150 ? name + (tall ? length : '') : name;
+	if (measure(ctx, text) > x1 - x0 - 8) return;
+	const strip = app.settings.get().allocations ? 3 : 0;
+	const y = tall ? top + (t.rowHeight - strip) / 2 + 0.5 : top + t.rowHeight * 0.4;
+	if (!tall && state !== WAITING) { // over its bar's upper edge
+		ctx.strokeStyle = t.colors.background;
+		ctx.lineWidth = 3;
+		ctx.strokeText(text, x0 + 4, y);
+	}
+	ctx.fillStyle = tall ? textOn(t.colors.state[state]) : state === WAITING ? t.colors.muted : t.colors.text;
+	ctx.fillText(text, x0 + 4, y);
+}
+
+// --- who woke and who created whom -----------------------------------------------------------------
+
+export function drawEdges(ctx: Ctx, t: Timeline, first: number, last: number): void {
+	if (!t.edges.length) return;
+	const place = new Map<number, number>();
+	t.entries.forEach((e, i) => { if (e.row) place.set(e.row.goid, i); });
+	scaled(ctx, t, () => {
+		ctx.beginPath();
+		ctx.rect(t.labels, RULER, t.view.width, t.view.height);
+		ctx.clip();
+		ctx.lineWidth = 1;
+		let drawn = 0;
+		let lastX = -10;
+		for (const e of t.edges) {
+			const x = t.labels + t.view.x(e.time);
+			if (x < t.labels - 2 || x > t.labels + t.view.width || drawn > 1500) continue;
+			const a = place.get(e.from), b = place.get(e.to);
+			if (b === undefined || a === undefined) continue;
+			if ((a < first && b < first) || (a >= last && b >= last)) continue;
+			if (e.kind === 'wake' && x - lastX < 1.5 && t.edges.length > 200) continue;
+			lastX = x;
+			drawn++;
+			const down = b > a;
+			const ya = t.rowTop(a) + t.rowHeight / 2;
+			const yb = t.rowTop(b) + (down ? 2 : t.rowHeight - 4);
+			ctx.strokeStyle = ctx.fillStyle = e.kind === 'create' ? t.colors.accent : t.colors.text;
+			ctx.globalAlpha = e.kind === 'create' ? 0.95 : t.edges.length > 80 ? 0.35 : 0.6;
+			ctx.setLineDash(e.kind === 'create' ? [3, 2] : []);
+			ctx.beginPath();
+			ctx.moveTo(x, ya);
+			ctx.lineTo(x, yb);
+			ctx.stroke();
+			ctx.beginPath();
+			const d = down ? -4 : 4;
+			ctx.moveTo(x, yb);
+			ctx.lineTo(x - 3, yb + d);
+			ctx.lineTo(x + 3, yb + d);
+			ctx.fill();
+			ctx.fillRect(x - 1.5, ya - 1.5, 3, 3);
+		}
+	});
+}

@@ -1,0 +1,78 @@
+// The timeline as a component: canvas, minimap, tooltip, range and replay bars.
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { app } from '../app';
+import { ReplayBar } from '../replay';
+import { RangeBar } from '../range';
+import { useValue } from '../store';
+import { STATES } from '../types';
+import { duration } from '../format';
+import { Timeline } from './engine';
+import { attachPointer } from './input';
+import { Minimap } from './minimap';
+import { Tooltip } from './tooltip';
+import { FollowButton, Legend } from '../toolbar';
+
+export let current: Timeline | null = null;
+
+export function TimelineView({ place }: { place?: { t0: number; t1: number } | null }) {
+	const canvas = useRef<HTMLCanvasElement>(null);
+	const map = useRef<HTMLCanvasElement>(null);
+	const [engine, setEngine] = useState<Timeline | null>(null);
+	const [, hover] = useState(0);
+
+	useEffect(() => {
+		if (place) Object.assign(canvas.current!, { place });
+		const timeline = new Timeline(canvas.current!);
+		const detach = attachPointer(timeline, () => hover((n) => n + 1));
+		const minimap = new Minimap(map.current!, timeline);
+		current = timeline;
+		(window as unknown as { timeline: Timeline }).timeline = timeline;
+		setEngine(timeline);
+		return () => {
+			detach();
+			minimap.destroy();
+			timeline.destroy();
+			current = null;
+		};
+	}, []);
+
+	return (
+		<div class="timeline">
+			<div class="map-row"><Legend />
+				<canvas class="minimap" ref={map} aria-label="Overview of the whole time; drag the window" role="img" /></div>
+			<div class="canvas-box">
+				<canvas class="rows" ref={canvas} tabIndex={0} role="application"
+					aria-label="Timeline of goroutines. Arrow up and down choose one, W A S D move and zoom, ? shows all keys." />
+				{engine && <Tooltip timeline={engine} />}
+				<EmptyNote />
+				<FollowButton />
+			</div>
+			<Announce />
+			<RangeBar />
+			<ReplayBar />
+		</div>
+	);
+}
+
+// For screen readers, which cannot see the canvas.
+function Announce() {
+	const goid = useValue(app.selected);
+	useValue(app.list);
+	const row = goid === null ? undefined : app.table?.rows.get(goid);
+	const text = row ? `goroutine ${row.goid}, ${row.func}, ${row.exited ? 'exited' :
+		`${STATES[row.state]} ${row.reason} for ${duration(app.now() - row.since)}`}` : '';
+	return <div class="sr-only" aria-live="polite">{text}</div>;
+}
+
+function EmptyNote() {
+	const list = useValue(app.list);
+	const status = useValue(app.status);
+	if (list.entries.length) return null;
+	let text = 'Waiting for the first event…';
+	if (status?.state === 'loading')
+		text = `Reading the session… ${status.total ? `${Math.round(100 * (status.loaded ?? 0) / status.total)} %` :
+			`${status.loaded ?? 0} events`}`;
+	else if (list.error) text = list.error;
+	else if (list.total) text = `No goroutine of ${list.total} matches the filter.`;
+	return <div class="empty">{text}</div>;
+}

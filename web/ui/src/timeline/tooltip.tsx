@@ -1,0 +1,97 @@
+// What is under the pointer. The exact span comes from the server once the pointer rests.
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { app } from '../app';
+import { base, getJson, int } from '../api';
+import { bytes, duration, rulerTime } from '../format';
+import { cellAllocs, cellBytes, cellEnd, cellOffset, cellShare, cellTransitions } from '../tiles';
+import { EXITED, NONE, STATES, type Row } from '../types';
+import type { Timeline } from './engine';
+
+interface Exact {
+	goid: number;
+	from: number;
+	to: number; // 0: still in it
+	state: number;
+	reason: string;
+	by: number;
+}
+
+const SHARES = ['running', 'runnable', 'syscall', 'waiting'];
+
+// What the finest tile at hand says of a time: a pure stay, or a mixed bucket.
+function lookAt(t: Timeline, row: Row, time: number) {
+	const tiles = app.tiles;
+	if (!tiles) return null;
+	const level = Math.max(0, Math.floor(Math.log2(t.view.scale / t.dpr * 1.0001)));
+	for (let l = level; l < level + 10; l++) {
+		const tile = tiles.get(l, tiles.indexOf(l, time), row.goid);
+		if (!tile) continue;
+		const bucket = 2 ** tile.level;
+		const at = Math.floor((time - tile.start) / bucket);
+		let state = tile.before;
+		for (let i = 0; i < tile.n && cellOffset(tile, i) <= at; i++) {
+			if (cellOffset(tile, i) === at)
+				return { mixed: true, width: bucket, transitions: cellTransitions(tile, i),
+					allocs: cellAllocs(tile, i), bytes: cellBytes(tile, i),
+					shares: [0, 1, 2, 3].map((s) => cellShare(tile, i, s) / 255), state: cellEnd(tile, i) };
+			state = cellEnd(tile, i);
+		}
+		return { mixed: false, width: bucket, state, transitions: 0, allocs: 0, bytes: 0, shares: [] };
+	}
+	return null;
+}
+
+export function Tooltip({ timeline: t }: { timeline: Timeline }) {
+	const [exact, setExact] = useState<Exact | null>(null);
+	const timer = useRef(0);
+	const hover = t.hover;
+	const row = hover?.entry?.row;
+	const time = hover?.time ?? 0;
+
+	useEffect(() => {
+		clearTimeout(timer.current);
+		if (!row || hover!.area !== 'rows') return;
+		timer.current = setTimeout(() => {
+			const at = int(time + app.origin);
+			getJson<{ spans: [number, number, number, string, number][] }>(
+				`${base(app.source.get())}/goroutines/${row.goid}/spans?from=${at}&to=${at}&limit=1`)
+				.then(({ spans }) => setExact(spans[0] ? { goid: row.goid, from: spans[0][0] - app.origin,
+					to: spans[0][1] ? spans[0][1] - app.origin : 0, state: spans[0][2], reason: spans[0][3],
+					by: spans[0][4] } : null))
+				.catch(() => setExact(null));
+		}, 120) as unknown as number;
+		return () => clearTimeout(timer.current);
+	}, [row?.goid, Math.round((hover?.x ?? 0) / 2)]);
+
+	if (!row || !hover || hover.area === 'ruler') return null;
+	const now = app.now();
+	const left = Math.min(hover.x + 14, t.canvas.clientWidth - 290);
+	const below = hover.y < t.canvas.clientHeight - 170;
+	const style = { left: `${Math.max(4, left)}px`, ...(below ? { top: `${hover.y + 18}px` } :
+		{ bottom: `${t.canvas.clientHeight - hover.y + 12}px` }) };
+	const sure = exact && exact.goid === row.goid && exact.from <= time && (!exact.to || exact.to > time);
+	const seen = hover.area === 'rows' && time >= row.created && time <= (row.exited || now) ?
+		lookAt(t, row, time) : null;
+	return (
+		<div class="tooltip" style={style}>
+			<div><b>Goroutine {row.goid}</b> {row.flags & EXITED ? <span class="muted">exited</span> : null}</div>
+			<div class="mono">{row.func || '(function unknown)'}</div>
+			{hover.area === 'label' ? <div>{row.exited ? 'lived' : 'age'} {duration((row.exited || now) - row.created)}
+				{', '}{row.events} events, {bytes(row.bytes)} allocated</div> : null}
+			{hover.area === 'rows' && sure ? <>
+				<div><i class="dot" style={{ background: t.colors.state[exact.state] }} />
+					{STATES[exact.state]}{exact.reason ? `: ${exact.reason}` : ''}{' '}
+					<b>{duration((exact.to || now) - exact.from)}</b>{exact.to ? '' : ' so far'}</div>
+				<div class="muted">from {rulerTime(exact.from, 1e3)}{exact.by ? `, ended by goroutine ${exact.by}` : ''}</div>
+			</> : seen && seen.state !== NONE ? <div><i class="dot" style={{ background: t.colors.state[seen.state] }} />
+				{STATES[seen.state]}</div> : null}
+			{seen?.mixed && seen.transitions + seen.allocs > 0 ? <div class="muted">
+				in {duration(seen.width)} here: {seen.transitions} state changes
+				{seen.allocs ? `, ${seen.allocs} allocations (${bytes(seen.bytes)})` : ''}
+				{seen.transitions > 1 ? <span>; {seen.shares.map((s, i) => (s > 0.01 ?
+					`${SHARES[i]} ${Math.round(s * 100)} %` : '')).filter(Boolean).join(', ')}</span> : null}
+			</div> : null}
+		</div>
+	);
+}
+

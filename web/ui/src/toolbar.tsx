@@ -1,0 +1,201 @@
+// The head of the page: what is looked at, how it is connected, its metrics; and the timeline's bar.
+import { useEffect, useRef } from 'preact/hooks';
+import { app, VIEWS } from './app';
+import { count, duration } from './format';
+import { GROUPS, SORTS } from './rows';
+import { useValue } from './store';
+import { STATES } from './types';
+import { current } from './timeline/timeline';
+import { stateHeight } from './timeline/texture';
+
+export function Header() {
+	const status = useValue(app.status);
+	const view = useValue(app.view);
+	const source = useValue(app.source);
+	const proc = status?.processes?.[0];
+	const name = proc ? proc.binary_path.split('/').pop() : '';
+	return (
+		<header>
+			<div class="brand" title="xgotopfs">xgotop<span>fs</span></div>
+			<nav role="tablist" aria-label="Views">
+				{VIEWS.map(([id, label]) => (id !== 'sessions' || app.info.get()?.sessions) && (
+					<button role="tab" aria-selected={view === id} class={view === id ? 'on' : ''}
+						onClick={() => app.view.set(id)}>{label}</button>))}
+			</nav>
+			<div class="target" title={proc ? `${proc.binary_path}\npid ${proc.pid}, ${proc.go_version}` : ''}>
+				{source === 'live' ? null : <button class="chip" onClick={() => void app.open('live')}
+					title="Back to what is live">Recorded ✕</button>}
+				{proc ? <span><b>{name}</b> <span class="muted">pid {proc.pid} {proc.go_version}
+					{proc.state === 'exited' && source === 'live' ? ' · exited' : ''}</span></span> : null}
+			</div>
+			<Metrics />
+			<ConnectionLight />
+			<button class="icon" title="Settings" aria-label="Settings" onClick={() => app.dialog.set('settings')}>
+				<svg viewBox="0 0 16 16" width="16" height="16"><path fill="none" stroke="currentColor" stroke-width="1.4"
+					d="M2 4h7M13 4h1M2 8h2M8 8h6M2 12h7M13 12h1M11 2.5v3M6 6.5v3M11 10.5v3" /></svg>
+			</button>
+			<button class="icon" title="Keys and help (?)" aria-label="Help" onClick={() => app.dialog.set('help')}>?</button>
+		</header>
+	);
+}
+
+const METRICS: [string, 'rps' | 'pps' | 'ewp' | 'lat' | 'prc', string][] = [
+	['RPS', 'rps', 'Events read from the kernel a second'],
+	['PPS', 'pps', 'Events processed a second'],
+	['EWP', 'ewp', 'Events waiting to be processed'],
+	['LAT', 'lat', 'Mean time in the BPF program a hit; the cost of the trap is not in it'],
+	['PRC', 'prc', 'Mean time of processing an event'],
+];
+
+function Metrics() {
+	const tick = useValue(app.tick);
+	if (!tick) return <div class="metrics" />;
+	return (
+		<div class="metrics">
+			{METRICS.map(([label, key, title]) => (
+				<span title={title}><i>{label}</i> {key === 'lat' || key === 'prc' ? duration(tick[key]) : count(tick[key])}
+					{key === 'rps' || key === 'pps' ? '/s' : ''}</span>))}
+			<span title="Estimate of what the tracing costs the target, trap included, in percent of one CPU">
+				<i>COST</i> {tick.overhead.toFixed(tick.overhead < 10 ? 1 : 0)}%</span>
+			<span class={tick.lost ? 'bad' : ''} title="Events lost since the start">
+				<i>LOST</i> {count(tick.lost)}</span>
+		</div>
+	);
+}
+
+function ConnectionLight() {
+	const connection = useValue(app.connection);
+	const tick = useValue(app.tick);
+	const text = connection === 'connected' ? (tick?.ended ? 'Ended' : 'Connected') :
+		connection === 'connecting' ? 'Connecting…' : 'No connection';
+	return <div class={`light ${connection} ${tick?.ended ? 'ended' : ''}`} role="status" title={text}>
+		<i /><span>{text}</span></div>;
+}
+
+export function FollowButton() {
+	const follow = useValue(app.follow);
+	const paused = useValue(app.paused);
+	const status = useValue(app.status);
+	const tick = useValue(app.tick);
+	const left = useRef(0);
+	const created = tick?.created ?? 0;
+	useEffect(() => { if (follow) left.current = created; }, [follow, created]);
+	if (!status || status.id !== 'live' || status.ended || (follow && !paused)) return null;
+	const fresh = left.current ? Math.max(0, created - left.current) : 0;
+	return <button class="follow-badge" onClick={() => { app.setPaused(false); app.follow.set(true); }}>
+		{paused ? '▶ Resume' : 'Follow live ▸'}{fresh ? <b>{count(fresh)} new</b> : null}</button>;
+}
+
+export function TimelineBar() {
+	const browse = useValue(app.browse);
+	const list = useValue(app.list);
+	const follow = useValue(app.follow);
+	const paused = useValue(app.paused);
+	const settings = useValue(app.settings);
+	const config = useValue(app.config);
+	useValue(app.tick);
+	const scale = current?.view.scale ?? 8e6;
+	const zoom = (factor: number) => {
+		const v = current?.view;
+		if (!v) return;
+		v.zoom(factor, app.follow.get() ? v.x(app.now()) : v.width / 2);
+		current!.redraw();
+	};
+	return (
+		<div class="bar">
+			<FilterBox error={list.error} value={browse.filter} />
+			<select aria-label="Sort" value={browse.sort} title="Sort rows"
+				onChange={(e) => app.browse.update({ sort: e.currentTarget.value,
+					descending: SORTS[e.currentTarget.value].desc })}>
+				{Object.entries(SORTS).map(([id, s]) => <option value={id}>{s.label}</option>)}
+			</select>
+			<button class="icon" aria-label="Sort direction" title={browse.descending ? 'Largest first' : 'Smallest first'}
+				onClick={() => app.browse.update({ descending: !browse.descending })}>{browse.descending ? '↓' : '↑'}</button>
+			<select aria-label="Group" value={browse.group} title="Group rows"
+				onChange={(e) => app.browse.update({ group: e.currentTarget.value })}>
+				{Object.entries(GROUPS).map(([id, g]) => <option value={id}>{g.label}</option>)}
+			</select>
+			<span class="sep" />
+			<button aria-pressed={follow} disabled={!app.isLive} onClick={() => app.follow.set(!follow)} title="Follow the present (L)">Follow</button>
+			<button aria-pressed={paused} disabled={!app.isLive && !paused} onClick={() => app.setPaused(!paused)} title="Hold the picture (Space)">
+				{paused ? 'Resume' : 'Pause'}</button>
+			<label class="check"><input type="checkbox" checked={settings.exited !== 'none'}
+				onChange={(e) => app.set({ exited: e.currentTarget.checked ? 'screen' : 'none' })} />Exited</label>
+			<span class="sep" />
+			<button class="icon" aria-label="Zoom out" title="Zoom out (S)" onClick={() => zoom(1.6)}>−</button>
+			<span class="zoom" title={`${duration(scale)} a pixel; 1× is ${duration(config.nanoseconds_per_pixel)}`}>
+				{duration(scale)}/px</span>
+			<button class="icon" aria-label="Zoom in" title="Zoom in (W)" onClick={() => zoom(1 / 1.6)}>+</button>
+			<button onClick={() => current?.fit()} title="All, or what is selected (F)">Fit</button>
+			<button onClick={() => zoom(config.nanoseconds_per_pixel / scale)} title="The scale of the settings (0)">1×</button>
+		</div>
+	);
+}
+
+let filterInput: HTMLInputElement | null = null;
+
+export function focusFilter(): void {
+	filterInput?.focus();
+	filterInput?.select();
+}
+
+function FilterBox({ value, error }: { value: string; error: string }) {
+	const input = useRef<HTMLInputElement>(null);
+	useEffect(() => {
+		filterInput = input.current;
+		return () => { filterInput = null; };
+	}, []);
+	return (
+		<div class={`filter ${error ? 'bad' : ''}`}>
+			<input ref={input} type="search" placeholder="Filter or search:  state:waiting  func:main.*  age>5m" value={value}
+				spellcheck={false} autocomplete="off" aria-label="Filter goroutines" aria-invalid={!!error} title={error || 'Filter (/)'}
+				onInput={(e) => app.browse.update({ filter: e.currentTarget.value })}
+				onKeyDown={(e) => {
+					if (e.key === 'Enter') {
+						const first = app.list.get().matched[0];
+						if (first) {
+							app.selected.set(first.goid);
+							current?.reveal(first.goid);
+						}
+						current?.canvas.focus();
+					} else if (e.key === 'Escape') {
+						if (!e.currentTarget.value) current?.canvas.focus();
+						app.browse.update({ filter: '' });
+					}
+					e.stopPropagation();
+				}} />
+			{error ? <div class="filter-error">{error}</div> : null}
+		</div>
+	);
+}
+
+const LEGEND = [2, 3, 1, 4];
+const RARE = [0, 5, 6, 7, 8, 9, 10];
+
+// The states with their marks, how many goroutines are in each, and a click to filter.
+export function Legend() {
+	const config = useValue(app.config);
+	const settings = useValue(app.settings);
+	const list = useValue(app.list);
+	const browse = useValue(app.browse);
+	const counts = new Map<number, number>();
+	for (const row of app.table?.rows.values() ?? []) if (!row.exited) counts.set(row.state, (counts.get(row.state) ?? 0) + 1);
+	void list;
+	const toggle = (name: string) => {
+		const term = `state:${name}`;
+		const words = browse.filter.split(/\s+/).filter(Boolean);
+		app.browse.update({ filter: (words.includes(term) ? words.filter((w) => w !== term) :
+			[...words.filter((w) => !w.startsWith('state:')), term]).join(' ') });
+	};
+	const shown = [...LEGEND, ...RARE.filter((s) => counts.get(s))];
+	return (
+		<div class="legend" aria-label="States">
+			{shown.map((s) => (
+				<button class={browse.filter.includes(`state:${STATES[s]}`) ? 'on' : ''} onClick={() => toggle(STATES[s])}
+					title={`Only ${STATES[s]} goroutines`}>
+					<i class="mark"><i style={{ background: config.state_colors[s],
+						height: `${Math.round(12 * stateHeight(s, settings.marks))}px` }} /></i>
+					{STATES[s]} <b>{count(counts.get(s) ?? 0)}</b></button>))}
+		</div>
+	);
+}

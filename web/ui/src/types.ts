@@ -1,0 +1,164 @@
+// What the server sends, as the UI keeps it. Times are ns on the target's clock, as numbers: exact
+// up to 2^53, which is 104 days of uptime, and within 16 ns for years.
+
+export const STATES = ['idle', 'runnable', 'running', 'syscall', 'waiting', 'moribund', 'dead',
+	'enqueue', 'copystack', 'preempted', 'leaked', 'deadextra'] as const;
+
+export const RUNNABLE = 1, RUNNING = 2, SYSCALL = 3, WAITING = 4, DEAD = 6, NONE = 15;
+
+export const EVENT_TYPES = ['casgstatus', 'makeslice', 'makemap', 'newobject', 'newgoroutine',
+	'goexit'] as const;
+
+export const EXITED = 1, SYSTEM = 2, FOUND = 4, STATE_UNKNOWN = 8, CGO = 16, UNCERTAIN = 32;
+
+export interface Row {
+	goid: number;
+	parent: number;
+	state: number;
+	flags: number;
+	reason: string;
+	func: string;
+	site: string;
+	since: number;
+	created: number;
+	exited: number;
+	last: number;
+	wokenBy: number;
+	events: number;
+	slices: number;
+	maps: number;
+	objects: number;
+	bytes: number;
+	running: number;
+	runnable: number;
+	syscall: number;
+	waiting: number;
+	runnableMax: number;
+	children: number;
+}
+
+export interface Process {
+	index: number;
+	pid: number;
+	binary_path: string;
+	go_version: string;
+	state: string;
+}
+
+export interface Status {
+	id: string;
+	state: 'ready' | 'loading' | 'failed';
+	error?: string;
+	loaded?: number;
+	total?: number;
+	live: boolean;
+	replay: boolean;
+	ended: boolean;
+	first_ns: number;
+	now_ns: number;
+	last_event_ns: number;
+	wall_offset_ns: number;
+	processes: Process[];
+	events: Record<string, number>;
+	lost: Record<string, number>;
+	live_total: number;
+	created: number;
+	exited: number;
+	exited_dropped: number;
+	trimmed: number;
+	memory_bytes: number;
+	pyramid: { base: number; since_ns: number[]; bytes: number; cells: number; missed: number };
+}
+
+export interface Info {
+	mount_point: string;
+	sessions: boolean;
+	replay: boolean;
+	can_sample: boolean;
+	can_pause: boolean;
+	can_seek: boolean;
+	stacks: boolean;
+	events_dropped: number;
+	pyramid_missed: number;
+}
+
+export interface Session {
+	id: string;
+	start_time: string;
+	end_time?: string;
+	pid: number;
+	binary_path: string;
+	event_count: number;
+	recording: boolean;
+	state: string;
+	format: string;
+	bytes: number;
+	lost?: number;
+	go_version?: string;
+}
+
+export interface Tick {
+	now: number;
+	last_event_ns: number;
+	events: number;
+	lost: number;
+	live: number;
+	created: number;
+	exited: number;
+	ended: boolean;
+	rps: number;
+	pps: number;
+	ewp: number;
+	lat: number;
+	prc: number;
+	overhead: number;
+}
+
+export interface Config {
+	nanoseconds_per_pixel: number;
+	state_colors: Record<string, string>;
+	type_colors: Record<string, string>;
+	ui: Partial<UiSettings>;
+}
+
+export interface UiSettings {
+	theme: 'system' | 'light' | 'dark';
+	rowHeight: number; // px
+	exited: 'screen' | 'all' | 'none'; // rows of exited goroutines: those that lived in the visible time
+	exitedKeep: number; // seconds an exited goroutine's row stays; 0 = as long as the server keeps it
+	showSystem: boolean;
+	allocations: boolean;
+	edges: 'selected' | 'visible' | 'none';
+	marks: boolean; // heights that tell states apart without colour
+}
+
+export const UI_DEFAULTS: UiSettings = {
+	theme: 'system',
+	rowHeight: 20,
+	exited: 'screen',
+	exitedKeep: 0,
+	showSystem: true,
+	allocations: true,
+	edges: 'selected',
+	marks: true,
+};
+
+export interface Series {
+	level: number;
+	width_ns: number;
+	start_ns: number;
+	state_ns: Record<string, number[]>;
+	events: Record<string, number[]>;
+	lost: number[];
+	alloc_bytes: number[];
+	latency_count: number[];
+	latency_sum_ns: number[];
+	latency_max_ns: number[];
+}
+
+export interface Edge {
+	time: number;
+	from: number;
+	to: number;
+	kind: 'wake' | 'create';
+}
