@@ -200,7 +200,9 @@ static int to_perfetto(struct convert *c, const struct session_chunk *chunk)
 static int begin_perfetto(struct convert *c, const struct session_chunk *chunk)
 {
 	struct proc_info info = {.pid = (pid_t)c->meta.pid};
-	uint64_t first = chunk->n ? chunk->events[0].time_ns : 0;
+	uint64_t first = c->meta.first_event_ns ? c->meta.first_event_ns
+			 : chunk->n             ? chunk->events[0].time_ns
+						: 0;
 	int64_t offset = c->meta.has_wall_offset ? c->meta.wall_offset_ns
 						 : c->meta.start_time_ns - (int64_t)first;
 	int err = perfetto_new(c->names, offset, &c->perfetto);

@@ -66,7 +66,8 @@ struct perfetto {
 	struct name_slot *slots;
 	size_t name_mask, n_names;
 	struct counter counters[MODEL_PROCS_MAX];
-	uint64_t next_flow, last_ns;
+	uint64_t next_flow;
+	uint64_t start_ns, last_ns; /* of the trace; of the newest event, 0 none yet */
 	bool started;
 	int err;
 };
@@ -133,6 +134,7 @@ static void start(struct perfetto *p, uint64_t time_ns, struct buf *out)
 	if (p->started)
 		return;
 	p->started = true;
+	p->start_ns = time_ns;
 	clock[0].clock_id = CLOCK_MONO;
 	clock[0].timestamp = time_ns;
 	clock[1].clock_id = CLOCK_REAL;
@@ -633,6 +635,9 @@ int perfetto_goroutines(struct perfetto *p, unsigned proc, const struct goroutin
 			size_t n, uint64_t time_ns, struct buf *out)
 {
 	start(p, time_ns, out);
+	/* Events recorded after it may have happened before it: it must not begin after their ends.
+	 */
+	time_ns = p->last_ns ? p->last_ns : MIN(time_ns, p->start_ns);
 	for (size_t i = 0; i < n && !p->err; i++) {
 		struct track *t = track_of(p, proc, seen[i].goid, seen[i].start_func_id, out);
 

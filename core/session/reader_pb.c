@@ -22,6 +22,13 @@ static uint32_t le32(const uint8_t *p)
 
 /* --- what a batch holds beside events --------------------------------------------------------- */
 
+/* Into a field that is zeroed; an empty one has no data. */
+static void copy_text(char *to, size_t size, const ProtobufCBinaryData *from)
+{
+	if (from->len)
+		memcpy(to, from->data, MIN(from->len, size - 1));
+}
+
 static int read_process(struct session_reader *r, const struct wire_field *f,
 			struct session_chunk *chunk)
 {
@@ -34,10 +41,8 @@ static int read_process(struct session_reader *r, const struct wire_field *f,
 		info = &r->procs[m->index];
 		memset(info, 0, sizeof(*info));
 		info->pid = (pid_t)m->pid;
-		memcpy(info->binary_path, m->binary_path.data,
-		       MIN(m->binary_path.len, sizeof(info->binary_path) - 1));
-		memcpy(info->go_version, m->go_version.data,
-		       MIN(m->go_version.len, sizeof(info->go_version) - 1));
+		copy_text(info->binary_path, sizeof(info->binary_path), &m->binary_path);
+		copy_text(info->go_version, sizeof(info->go_version), &m->go_version);
 		info->attached_ns = m->attached;
 		info->exited_ns = m->exited;
 		info->state = m->exited ? PROC_EXITED : PROC_RUNNING;

@@ -1,0 +1,56 @@
+#!/bin/bash
+# A converted session is a trace to Perfetto: its own Python messages read it, slices are nested and
+# closed, every name and track is defined before it is used.
+# timeout: 120
+. "$(dirname "$0")/../lib.sh"
+TOOL=$XGOTOPFS_BUILD/tests/bench/session_tool
+[ -x "$TOOL" ] || fail "$TOOL is not built"
+PYTHON=${PERFETTO_PYTHON:-python3}
+"$PYTHON" -c 'import perfetto.protos.perfetto.trace.perfetto_trace_pb2' 2>/dev/null ||
+	skip "no Python with the perfetto package (set PERFETTO_PYTHON)"
+id=$("$TOOL" record "$T/s" protobuf 20000 1000) || fail "no recording"
+"$TOOL" convert "$T/s" "$id" perfetto >"$T/trace" || fail "no conversion"
+"$TOOL" convert "$T/s" "$id" jsonl >"$T/lines" || fail "no conversion"
+"$PYTHON" - "$T/trace" "$T/lines" <<'P' || fail "not a good trace"
+import json, sys
+from collections import Counter
+from perfetto.protos.perfetto.trace import perfetto_trace_pb2 as p
+trace = p.Trace()
+trace.ParseFromString(open(sys.argv[1], "rb").read())
+tracks, names, notes, strings, open_slices = {}, {}, {}, {}, Counter()
+seen, flows, last = Counter(), set(), {}
+first = trace.packet[0]
+assert first.sequence_flags & 1 and first.trace_packet_defaults.timestamp_clock_id == 3
+assert first.clock_snapshot.primary_trace_clock == 3
+for k in trace.packet:
+    assert k.trusted_packet_sequence_id == 1
+    for n in k.interned_data.event_names: names[n.iid] = n.name
+    for n in k.interned_data.debug_annotation_names: notes[n.iid] = n.name
+    for n in k.interned_data.debug_annotation_string_values: strings[n.iid] = n.str
+    if k.HasField("track_descriptor"):
+        d = k.track_descriptor
+        assert not d.parent_uuid or d.parent_uuid in tracks
+        tracks[d.uuid] = d
+    if not k.HasField("track_event"): continue
+    e = k.track_event
+    assert e.track_uuid in tracks, e
+    if e.type == p.TrackEvent.TYPE_COUNTER: continue
+    assert k.timestamp >= last.get(e.track_uuid, 0); last[e.track_uuid] = k.timestamp
+    if e.type == p.TrackEvent.TYPE_SLICE_END:
+        open_slices[e.track_uuid] -= 1; assert open_slices[e.track_uuid] == 0
+        continue
+    assert e.name_iid in names and e.category_iids
+    for a in e.debug_annotations:
+        assert a.name_iid in notes
+        assert a.WhichOneof("value") != "string_value_iid" or a.string_value_iid in strings
+    if e.type == p.TrackEvent.TYPE_SLICE_BEGIN:
+        open_slices[e.track_uuid] += 1; assert open_slices[e.track_uuid] == 1
+        assert all(f in flows for f in e.terminating_flow_ids)
+    else:
+        flows.update(e.flow_ids)
+        seen[names[e.name_iid].split()[0]] += 1
+assert not any(open_slices.values())
+want = Counter(json.loads(l)["event_type"] for l in open(sys.argv[2]))
+assert seen["newobject"] == want[3] and seen["makeslice"] == want[1] and seen["makemap"] == want[2], (seen, want)
+assert seen["go"] == want[4] and seen["goexit"] == want[5], (seen, want)
+P
