@@ -1,0 +1,123 @@
+#!/bin/bash
+# The arm64 build, tried on arm64: cross-builds xgotopfs, boots a stock Debian arm64 kernel under
+# qemu-system-aarch64 with it and the workload of several Go releases, and holds the traces against
+# what the programs say they did. No network in the guest. Everything fetched is kept under
+# tests/.cache/arm64. Usage: tests/arm64/run.sh [GO-VERSION...]      exit 77: cannot run here
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+cache=$root/tests/.cache/arm64
+[ $# -gt 0 ] || set -- 1.17 1.20 1.23 1.27
+
+say() { echo "arm64: $*"; }
+
+packages="qemu-system-arm gcc-aarch64-linux-gnu libc6-dev-arm64-cross mmdebstrap cpio"
+missing=
+for package in $packages; do
+	dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
+done
+if [ -n "$missing" ]; then
+	[ "$(id -u)" -eq 0 ] || { echo "needs root to install:$missing"; exit 77; }
+	say "installing$missing"
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+fi
+
+mkdir -p "$cache"
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/xgotopfs-arm64.XXXXXX")
+qemu=
+cleanup() {
+	[ -z "$qemu" ] || kill "$qemu" 2>/dev/null || true
+	rm -rf --one-file-system "$tmp"
+}
+trap cleanup EXIT
+trap 'exit 1' INT TERM
+
+# unpack NAME PACKAGES: Debian packages for arm64, unpacked and not configured, once.
+unpack() {
+	local folder=$cache/$1 include=$2 mirrors
+	[ "$(cat "$folder/.packages" 2>/dev/null)" = "$include" ] && return 0
+	say "unpacking $1"
+	rm -rf "$folder"
+	mirrors=${XGOTOPFS_DEBIAN_MIRROR:-http://deb.debian.org/debian}
+	mmdebstrap --quiet --variant=extract --architectures=arm64 --include="$include" \
+		--aptopt='Apt::Install-Recommends "false"' bookworm "$folder" \
+		"deb $mirrors bookworm main" "deb $mirrors bookworm-updates main"
+	echo "$include" >"$folder/.packages"
+}
+unpack sysroot busybox-static,fuse3,libc6-dev,linux-libc-dev,libbpf-dev,libelf-dev,libdw-dev,libfuse3-dev,libprotobuf-c-dev,libwebsockets-dev,libinih-dev,libjansson-dev,libzydis-dev,libcmocka-dev
+unpack kernel linux-image-cloud-arm64
+sysroot=$cache/sysroot
+
+say "cross-building"
+build=$cache/build
+sed "s|@SYSROOT@|$sysroot|" "$here/cross.ini.in" >"$cache/cross.ini"
+if [ ! -f "$build/build.ninja" ]; then
+	meson setup --cross-file "$cache/cross.ini" "$build" "$root" >"$cache/meson.log" 2>&1 ||
+		{ cat "$cache/meson.log"; exit 1; }
+fi
+ninja -C "$build" xgotopfs >"$cache/ninja.log" 2>&1 || { tail -n 40 "$cache/ninja.log"; exit 1; }
+
+say "the machine's files"
+image=$tmp/image
+mkdir -p "$image"/{bin,usr/bin,usr/sbin,lib,modules,programs,etc}
+cp "$sysroot/bin/busybox" "$image/bin/"
+cp "$sysroot/bin/fusermount3" "$image/usr/bin/" 2>/dev/null || cp "$sysroot/usr/bin/fusermount3" "$image/usr/bin/"
+aarch64-linux-gnu-strip -o "$image/usr/bin/xgotopfs" "$build/xgotopfs"
+cp "$here/init" "$image/init"
+chmod +x "$image/init"
+for module in virtio virtio_ring virtio_mmio virtio_blk fuse; do
+	find "$cache/kernel/lib/modules" -name "$module.ko" -exec cp {} "$image/modules/" \;
+done
+for version in "$@"; do
+	program=$("$root/tests/targets/build.sh" "$version" arm64-stripped workload)
+	cp "$program" "$image/programs/go$version"
+done
+# The libraries that the programs need, and those that these need.
+wanted=$(aarch64-linux-gnu-readelf -d "$image/usr/bin/xgotopfs" "$image/usr/bin/fusermount3" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p')
+while [ -n "$wanted" ]; do
+	more=
+	for library in $wanted; do
+		[ ! -e "$image/lib/$library" ] || continue
+		file=$(find "$sysroot/lib/aarch64-linux-gnu" "$sysroot/usr/lib/aarch64-linux-gnu" -name "$library" | head -n 1)
+		[ -n "$file" ] || { echo "no $library in the sysroot"; exit 1; }
+		cp -L "$file" "$image/lib/$library"
+		more="$more $(aarch64-linux-gnu-readelf -d "$image/lib/$library" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p')"
+	done
+	wanted=$more
+done
+cp -L "$sysroot"/lib/aarch64-linux-gnu/ld-linux-aarch64.so.1 "$image/lib/"
+(cd "$image" && find . | cpio --quiet -o -H newc | gzip -1) >"$tmp/initrd.gz"
+[ "$(stat -c %s "$tmp/initrd.gz")" -gt 1000000 ] || { echo "the initial RAM disk is too small"; exit 1; }
+truncate -s 256M "$tmp/disk"
+
+say "booting"
+started=$SECONDS
+timeout 240 qemu-system-aarch64 -M virt -cpu cortex-a72 -smp 2 -m 2G \
+	-kernel "$(echo "$cache"/kernel/boot/vmlinuz-*)" -initrd "$tmp/initrd.gz" -nic none \
+	-drive file="$tmp/disk",format=raw,if=none,id=out -device virtio-blk-device,drive=out \
+	-append 'console=ttyAMA0 rdinit=/init panic=-1 quiet' -nographic -no-reboot \
+	</dev/null >"$tmp/console" 2>&1 &
+qemu=$!
+wait "$qemu" || true
+qemu=
+tr -d '\r' <"$tmp/console" >"$tmp/log"
+grep '^GUEST:' "$tmp/log" || true
+say "$((SECONDS - started)) s from boot to power-off"
+failed=0
+grep -q '^GUEST: VERDICT good' "$tmp/log" || { failed=1; tail -n 40 "$tmp/log"; }
+
+mkdir "$tmp/out"
+gzip -q -d -c "$tmp/disk" 2>/dev/null | tar -x -C "$tmp/out" || true
+for version in "$@"; do
+	folder=$tmp/out/go$version
+	lost=$(sed -n 's/.*"lost_events": \([0-9]*\).*/\1/p' "$folder/metadata.json" 2>/dev/null)
+	if python3 "$root/tests/exact.py" "$folder/truth.json" "$folder/events.jsonl" --go "${version#1.}" --lost "${lost:-0}"; then
+		say "go$version exact"
+	else
+		say "go$version NOT exact"
+		failed=1
+	fi
+done
+exit $failed
