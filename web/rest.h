@@ -73,6 +73,8 @@ int rest_tile(const struct request *rq, struct response *rs);
 int rest_group_tile(const struct request *rq, struct response *rs);
 int rest_series(const struct request *rq, struct response *rs);
 int rest_edges(const struct request *rq, struct response *rs);
+/* rest_perfetto.c */
+int rest_perfetto(const struct request *rq, struct response *rs);
 /* rest_range.c */
 int rest_range(const struct request *rq, struct response *rs);
 int rest_events(const struct request *rq, struct response *rs);

@@ -47,6 +47,7 @@ static const struct route routes[] = {
 	SOURCE("/groups/{}/{}", rest_group_tile, "proc goids filter"),
 	SOURCE("/series/{}/{}", rest_series, "proc n"),
 	SOURCE("/edges", rest_edges, "proc goids filter from to limit"),
+	SOURCE("/perfetto", rest_perfetto, ""),
 	SOURCE("/range", rest_range, "proc goids filter from to format"),
 	/* The UI */
 	{HTTP_GET, "/", rest_asset, ""},

@@ -180,10 +180,15 @@ class App {
 	}
 
 	private polling = false;
+	private polledAt = 0;
 
 	private async poll(first = false): Promise<void> {
 		const table = this.table;
 		if (!table || this.polling || document.hidden) return;
+		// Many goroutines are read less often: the tiles are fresh anyway.
+		const pause = table.rows.size > 4000 ? 1500 : 0;
+		if (!first && performance.now() - this.polledAt < pause) return;
+		this.polledAt = performance.now();
 		if (!first && (!this.isLive || this.paused.get()) && table.version) return;
 		this.polling = true;
 		try {

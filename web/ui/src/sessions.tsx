@@ -25,6 +25,7 @@ export function Sessions() {
 	return (
 		<div class="page sessions">
 			<div class="bar"><button class={source === 'live' ? 'on' : ''} onClick={() => open('live')}>Live</button>
+				<a href="/api/live/perfetto" download title="The events kept in memory; open the file in ui.perfetto.dev">Live window for Perfetto</a>
 				<span class="muted">What -record or -web stored. Opening one reads it here; nothing reaches the target.</span></div>
 			{!sessions ? <div class="empty">…</div> : !sessions.length ? <div class="empty">No session has been recorded yet.</div> :
 				<table class="wide"><thead><tr><th>Started</th><th class="num">Length</th><th>Program</th><th class="num">Pid</th><th class="num">Events</th><th class="num">Lost</th>

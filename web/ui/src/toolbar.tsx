@@ -1,6 +1,7 @@
 // The head of the page: what is looked at, how it is connected, its metrics; and the timeline's bar.
 import { useEffect, useRef } from 'preact/hooks';
 import { app, VIEWS } from './app';
+import { base } from './api';
 import { count, duration } from './format';
 import { GROUPS, SORTS } from './rows';
 import { useValue } from './store';
@@ -30,6 +31,7 @@ export function Header() {
 			</div>
 			<Metrics />
 			<ConnectionLight />
+			<a class="icon-link" href={`${base(source)}/perfetto`} download title="Download for ui.perfetto.dev: what is kept, as a trace">Perfetto</a>
 			<button class="icon" title="Settings" aria-label="Settings" onClick={() => app.dialog.set('settings')}>
 				<svg viewBox="0 0 16 16" width="16" height="16"><path fill="none" stroke="currentColor" stroke-width="1.4"
 					d="M2 4h7M13 4h1M2 8h2M8 8h6M2 12h7M13 12h1M11 2.5v3M6 6.5v3M11 10.5v3" /></svg>

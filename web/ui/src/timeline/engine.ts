@@ -197,7 +197,9 @@ export class Timeline {
 		const first = Math.max(0, Math.floor(view.scrollY / this.rowHeight));
 		const last = Math.min(this.entries.length,
 			Math.ceil((view.scrollY + view.height) / this.rowHeight));
+		this.textures.beginFrame();
 		this.paintRows(first, last);
+		if (this.textures.unfinished) this.dirty = true;
 		this.needSeries();
 		drawLoss(ctx, this);
 		drawSpanTexts(ctx, this, first, last);

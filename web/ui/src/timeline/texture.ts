@@ -7,6 +7,7 @@ import { NONE, RUNNABLE, RUNNING, SYSCALL, WAITING } from '../types';
 
 const SLOTS = 64;
 const PAGES_MAX = 96;
+const RENDER_MS = 5;
 
 // How high a state stands in its row: the same order without any colour.
 const HEIGHTS: Record<number, number> = { [RUNNING]: 1, [SYSCALL]: 0.74, [RUNNABLE]: 0.5, [WAITING]: 0.14 };
@@ -40,6 +41,20 @@ export class Textures {
 	private free: Slot[] = [];
 	private look: RowLook = { height: 0, top: 0, bottom: 0, strip: 0, marks: true };
 	private palette: Palette | null = null;
+
+	private deadline = 0;
+	private behind = false;
+
+	// A frame draws tiles anew for so long only; what is left over waits for the next.
+	beginFrame(): void {
+		this.deadline = performance.now() + RENDER_MS;
+		this.behind = false;
+	}
+
+	// Something was left for the next frame.
+	get unfinished(): boolean {
+		return this.behind;
+	}
 
 	// A new look or new colours: everything is drawn again.
 	configure(look: RowLook, palette: Palette): void {
@@ -85,8 +100,13 @@ export class Textures {
 		}
 		const page = this.pages[slot.page];
 		if (slot.version !== tile.version) {
-			this.render(page, slot.index * this.look.height, tile);
-			slot.version = tile.version;
+			if (performance.now() < this.deadline) {
+				this.render(page, slot.index * this.look.height, tile);
+				slot.version = tile.version;
+			} else {
+				this.behind = true;
+				if (slot.version < 0) return;
+			}
 		}
 		to.drawImage(page, sx, slot.index * this.look.height, sw, this.look.height, dx, y, dw,
 			this.look.height);
