@@ -96,7 +96,7 @@ configure_and_build() {
 		rm -rf "$dir"
 		meson setup "$dir" "$@" || return
 	fi
-	ninja -C "$dir"
+	ninja --quiet -C "$dir"
 }
 export -f configure_and_build
 
