@@ -38,8 +38,8 @@ struct wire_header {
 	__u8 flags;
 	__u8 from, to; /* casgstatus, newgoroutine, goexit: state without the scan bit */
 	__u32 pid;     /* thread group id, in the namespace xgotopfs sees */
-	__u64 time_ns; /* bpf_ktime_get_ns(), taken after the reservation: see the ordering note in
-			  core/capture/merge.h */
+	__u64 time_ns; /* bpf_ktime_get_ns(), read after the slot was taken: see the ordering note
+			  in core/capture/merge.h */
 	__u64 goid;    /* actor: m.curg's goid, 0 when there is none */
 };
 
@@ -58,7 +58,7 @@ struct wire_create {
 	__u64 start_pc, go_pc;
 };
 
-/* Allocations. A record may end after any field: what it leaves out is 0. */
+/* Allocations. `a` and `b` are only written where they mean something, and for newobject `a`. */
 struct wire_alloc {
 	struct wire_header h;
 	__u64 type;   /* address of the abi.Type; 0 unknown */
@@ -67,22 +67,48 @@ struct wire_alloc {
 	__u64 b;      /* makeslice: cap */
 };
 
-/* Record lengths in the ring (struct wire_alloc cut after `caller` and after `a`). */
-#define WIRE_ALLOC_SHORT  40
-#define WIRE_ALLOC_MEDIUM 48
-#define WIRE_RECORD_MAX   56
+union wire_record {
+	struct wire_header h;
+	struct wire_state state;
+	struct wire_create create;
+	struct wire_alloc alloc;
+};
+
+/* --- the rings ---------------------------------------------------------------------------------
+ */
+
+/*
+ * Rings of our own in a mapped array: a BPF ring buffer's lock and reservation cost the traced
+ * thread more than everything else here together. Slot i of a ring is where record number n goes
+ * when n % slots == i. A writer takes number n = head++ (atomic, a full barrier), fills the slot,
+ * and publishes it with seq = n + 1; until then seq is anything else and the record is busy.
+ * Writers leave off when the reader is nearly a ring behind. "Nearly" leaves room for those that
+ * looked and have not taken their number yet; should there ever be more of them, the reader sees a
+ * newer seq than it expects.
+ */
+struct wire_ring {
+	__u64 head; /* the next number: taken by writers */
+	__u64 pad[7];
+	__u64 tail; /* the reader has read all below */
+	__u64 pad2[7];
+};
+
+struct wire_slot {
+	__u64 seq;
+	union wire_record record;
+};
+
+#define WIRE_RINGS_MAX 256 /* a power of two */
 
 /* --- set before loading (rodata) ----------------------------------------------------------- */
 
 #define WIRE_RANGES_MAX  16
 #define WIRE_G_BYTES_MAX 224 /* how much of a g one read may cover */
 
-/* struct go_layout as the program wants it: offsets in g and m, and the two windows of g that are
- * read at once. The offsets named win_* are relative to their window. */
+/* struct go_layout as the program wants it: offsets in g and m, and the window of g that is read
+ * at once for a new goroutine; the offsets named win_* are relative to it. */
 struct wire_layout {
-	__u32 g_m, g_goid, m_curg, g_stackguard0;
-	__u32 park_lo, park_size; /* a goroutine goes to wait: goid and waitreason */
-	__u32 win_park_goid, win_park_reason;
+	__u32 g_m, g_goid, g_waitreason, m_curg, g_stackguard0;
 	__u32 birth_lo, birth_size; /* a goroutine is new: all of these */
 	__u32 win_goid, win_status, win_parent, win_gopc, win_startpc;
 	__u8 has_parent; /* g.parentGoid exists (Go 1.21 on) */
@@ -108,8 +134,26 @@ enum wire_site_flag {
 	WIRE_SITE_STACK_CHECK = 1 << 1,
 };
 
-/* What the program must know of a probe site; its index is the link's cookie. Written before the
- * link exists, left alone while it does. */
+/* The programs, numbered like enum probe_kind (core/target/target.h); capture asserts that. A
+ * program with one site finds it in the slot of its own number, without asking for the link's
+ * cookie; the others' cookies are slots from WIRE_PROBES on. */
+enum wire_probe {
+	WIRE_PROBE_CASGSTATUS,
+	WIRE_PROBE_NEWPROC_GOID,
+	WIRE_PROBE_GDESTROY,
+	WIRE_PROBE_NEWOBJECT,
+	WIRE_PROBE_MALLOC_SPECIAL, /* has several sites */
+	WIRE_PROBE_MAKESLICE,
+	WIRE_PROBE_MAKESLICECOPY,
+	WIRE_PROBE_MAKEMAP,
+	WIRE_PROBE_MAKEMAP_SMALL,
+	WIRE_PROBE_ENTERSYSCALL, /* several, but they are not looked at */
+	WIRE_PROBE_EXITSYSCALL,
+	WIRE_PROBES,
+};
+
+/* What the program must know of a probe site. Written before the link exists, left alone while it
+ * does. */
 struct wire_site {
 	__u64 addr; /* static */
 	__u32 flags;
@@ -149,14 +193,17 @@ struct wire_cpu {
 	__u64 prog_ns_sum, prog_ns_samples;
 	__u64 lost[WIRE_TYPES];
 	struct wire_sampler samplers[WIRE_TYPES];
-	__u64 pad[10];
+	__u32 ring; /* which ring this CPU writes to: set before anything is attached */
+	__u32 pad[19];
 };
 
 _Static_assert(sizeof(struct wire_header) == 24, "wire_header");
 _Static_assert(sizeof(struct wire_state) == 40, "wire_state");
 _Static_assert(sizeof(struct wire_create) == 56, "wire_create");
-_Static_assert(sizeof(struct wire_alloc) == WIRE_RECORD_MAX, "wire_alloc");
-_Static_assert(sizeof(struct wire_layout) == 64, "wire_layout");
+_Static_assert(sizeof(struct wire_alloc) == 56, "wire_alloc");
+_Static_assert(sizeof(struct wire_slot) == 64, "wire_slot: a cache line");
+_Static_assert(sizeof(struct wire_ring) == 128, "wire_ring: head and tail apart");
+_Static_assert(sizeof(struct wire_layout) == 52, "wire_layout");
 _Static_assert(sizeof(struct wire_site) == 16, "wire_site");
 _Static_assert(sizeof(struct wire_cpu) == 256, "wire_cpu: no false sharing");
 

@@ -1,7 +1,7 @@
 /*
  * Go's calling convention as a uprobe sees it, one block an architecture: argument registers, the
- * current g, the return address, the flags of the stack check. Sources: Go src/cmd/compile/
- * abi-internal.md; src/cmd/internal/obj/{x86/obj6.go,arm64/obj7.go} stacksplit().
+ * current g, the return address, the flags of the stack check, publishing. Sources: Go
+ * src/cmd/compile/ abi-internal.md; src/cmd/internal/obj/{x86/obj6.go,arm64/obj7.go} stacksplit().
  */
 #ifndef XGOTOPFS_GOABI_BPF_H
 #define XGOTOPFS_GOABI_BPF_H
@@ -19,6 +19,12 @@
 		return READ_REG(reg)
 
 #if defined(__TARGET_ARCH_x86)
+
+/* Stores after everything that was stored before: x86 keeps that order. */
+static __always_inline void publish(__u64 *word, __u64 value)
+{
+	*(volatile __u64 *)word = value;
+}
 
 typedef struct pt_regs go_regs;
 
@@ -73,6 +79,12 @@ static __always_inline __u64 reg_by_number(go_regs *c, unsigned int reg)
 }
 
 #elif defined(__TARGET_ARCH_arm64)
+
+/* An exchange is the only store that BPF orders. */
+static __always_inline void publish(__u64 *word, __u64 value)
+{
+	(void)__sync_lock_test_and_set(word, value);
+}
 
 typedef struct user_pt_regs go_regs;
 

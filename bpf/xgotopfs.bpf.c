@@ -2,9 +2,12 @@
  * The probes: one small program a probe kind, run by the traced thread at the sites that
  * core/target chose. Each reads a few words of the runtime's g, writes one compact record into
  * this CPU's ring, and wakes nobody unless the reader sleeps. What costs time here is paid by the
- * traced program, so: no read that is not needed, one read for adjacent fields, nothing counted
- * with a map lookup. User space (core/capture) owns all memory; it sets the knobs before loading
- * and changes `control` while the programs run.
+ * traced program, so: no read and no helper that is not needed, one read for adjacent fields,
+ * nothing counted with a map lookup. And a small stack: from 64 bytes on (rounded up to 16) newer
+ * kernels give a function a private stack, and hardened usercopy then searches for the area it lies
+ * in at each read of user memory, which costs more than the read. Big buffers are in functions of
+ * their own. User space (core/capture) owns all memory; it sets the knobs before loading and
+ * changes `control` while the programs run.
  *
  * A program may be preempted by another probe on the same CPU (uprobe programs only disable
  * migration), so shared counters are added to atomically.
@@ -41,6 +44,8 @@ const volatile __u64 pidns_dev = 0, pidns_ino = 0;
 /* Callers whose inner calls are no event of their own. */
 const volatile struct wire_range exclude_malloc[WIRE_RANGES_MAX] = {0};
 const volatile struct wire_range exclude_maps[WIRE_RANGES_MAX] = {0};
+/* Slots of each ring, a power of two, and how many of them are kept free. */
+const volatile __u32 ring_slots = 64, ring_spare = 8;
 const volatile __u32 n_exclude_malloc = 0, n_exclude_maps = 0;
 
 /* --- shared with user space ----------------------------------------------------------------- */
@@ -48,27 +53,28 @@ const volatile __u32 n_exclude_malloc = 0, n_exclude_maps = 0;
 volatile struct wire_control control SEC(".data.control") = {0};
 struct wire_cpu cpus[WIRE_CPUS_MAX];
 
-struct ring {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 4096); /* a stand-in: user space makes the real ones */
-};
+struct wire_ring rings[WIRE_RINGS_MAX];
 
-/* A ring for each CPU; CPUs share one when there are fewer readers. */
+/* The rings' slots, one ring after the other. */
 struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, 1);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 64); /* set before loading */
 	__type(key, __u32);
-	__array(values, struct ring);
-} rings SEC(".maps");
+	__type(value, struct wire_slot);
+} slots SEC(".maps");
+
+/* Carries nothing: the way to wake somebody who polls. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} wakeups SEC(".maps");
 
 /* --- one hit ---------------------------------------------------------------------------------- */
 
 struct hit {
 	go_regs *regs;
 	struct wire_cpu *cpu;
-	__u32 cpu_id;
-	__u32 pid;
-	__u64 g;
 	__u64 started_ns; /* 0: this hit is not timed */
 };
 
@@ -89,19 +95,18 @@ static __always_inline __u32 process_id(void)
 	return info.tgid;
 }
 
-/* false: not one of ours. */
-static __always_inline bool hit_begin(go_regs *regs, struct hit *h)
+static __always_inline struct wire_cpu *this_cpu(void)
 {
-	h->pid = process_id();
-	if (!h->pid || (target_tgid && h->pid != target_tgid))
-		return false;
+	return &cpus[bpf_get_smp_processor_id() & (WIRE_CPUS_MAX - 1)];
+}
+
+/* With a target process, the link itself only lets that one through. */
+static __always_inline void hit_begin(go_regs *regs, struct hit *h)
+{
 	h->regs = regs;
-	h->g = REG_G(regs);
-	h->cpu_id = bpf_get_smp_processor_id();
-	h->cpu = &cpus[h->cpu_id & (WIRE_CPUS_MAX - 1)];
+	h->cpu = this_cpu();
 	h->started_ns = h->cpu->hits % 64 ? 0 : bpf_ktime_get_ns();
 	count(&h->cpu->hits);
-	return true;
 }
 
 static __always_inline void hit_end(struct hit *h)
@@ -120,18 +125,28 @@ static __always_inline __u64 read_word(__u64 addr)
 	return v;
 }
 
-static __always_inline const volatile struct wire_site *hit_site(struct hit *h)
+static __always_inline __u8 read_byte(__u64 addr)
 {
-	return &control.sites[bpf_get_attach_cookie(h->regs) & (WIRE_SITES_MAX - 1)];
+	__u8 v = 0;
+
+	bpf_probe_read_user(&v, sizeof(v), (void *)addr);
+	return v;
+}
+
+static __always_inline const volatile struct wire_site *hit_site(go_regs *regs, __u32 probe)
+{
+	if (probe != WIRE_PROBE_MALLOC_SPECIAL)
+		return &control.sites[probe];
+	return &control.sites[bpf_get_attach_cookie(regs) & (WIRE_SITES_MAX - 1)];
 }
 
 /* The stack check will send the function round again: this hit is not the call yet. */
-static __always_inline bool restarts(struct hit *h, __u32 flags)
+static __always_inline bool restarts(go_regs *regs, __u32 flags)
 {
-	if ((flags & WIRE_SITE_FILTER_BRANCH) && branch_taken(h->regs))
+	if ((flags & WIRE_SITE_FILTER_BRANCH) && branch_taken(regs))
 		return true;
 	return (flags & WIRE_SITE_STACK_CHECK) &&
-	       REG_SP(h->regs) <= read_word(h->g + layout.g_stackguard0);
+	       REG_SP(regs) <= read_word(REG_G(regs) + layout.g_stackguard0);
 }
 
 /* The next stride of hits (see struct wire_sampler). */
@@ -156,54 +171,75 @@ static __noinline bool sample_stride(struct wire_sampler *s, __u32 rate)
 	return left == s->pick;
 }
 
-static __always_inline bool sample(struct hit *h, __u32 type)
+static __always_inline bool sample(struct wire_cpu *cpu, __u32 type)
 {
 	__u32 rate = control.rates[type];
 
 	if (rate >= WIRE_RATE_ONE)
 		return true;
-	return rate && sample_stride(&h->cpu->samplers[type], rate);
+	return rate && sample_stride(&cpu->samplers[type], rate);
 }
 
-/* Room for a record; NULL when the ring is full, which is counted. The time is read after the
- * reservation: user space rests its order on that (core/capture/merge.h). */
-static __always_inline void *record_reserve(struct hit *h, __u32 type, __u32 flags, __u64 goid,
-					    __u32 size)
+/* Room for a record; NULL when the ring is full, which is counted. The time is read after the slot
+ * was taken: user space rests its order on that (core/capture/merge.h). */
+static __always_inline void *record_reserve(struct wire_cpu *cpu, __u32 type, __u32 flags,
+					    __u64 goid)
 {
-	struct wire_header *r = NULL;
-	void *ring = bpf_map_lookup_elem(&rings, &h->cpu_id);
+	struct wire_ring *ring = &rings[cpu->ring & (WIRE_RINGS_MAX - 1)];
+	struct wire_slot *slot;
+	struct wire_header *r;
+	__u64 number;
+	__u32 key;
 
-	if (ring)
-		r = bpf_ringbuf_reserve(ring, size, 0);
-	if (!r) {
-		count(&h->cpu->lost[type]);
+	if (pidns_ino && !target_tgid && !process_id())
+		return NULL;
+	if (ring->head + ring_spare - ring->tail >= ring_slots) {
+		count(&cpu->lost[type]);
 		return NULL;
 	}
+	number = __sync_fetch_and_add(&ring->head, 1);
+	key = cpu->ring * ring_slots + (number & (ring_slots - 1));
+	slot = bpf_map_lookup_elem(&slots, &key);
+	if (!slot) /* cannot be */
+		return NULL;
+	slot->seq = number; /* busy; record_submit() adds one */
+	r = &slot->record.h;
 	r->time_ns = bpf_ktime_get_ns();
 	r->type = type;
 	r->flags = flags;
 	r->from = 0;
 	r->to = 0;
-	r->pid = h->pid;
+	r->pid = target_tgid ? target_tgid : process_id();
 	r->goid = goid;
 	return r;
 }
 
+static __noinline int wake_reader(void)
+{
+	void *nothing;
+
+	control.want_wakeup = 0;
+	nothing = bpf_ringbuf_reserve(&wakeups, 8, 0);
+	if (nothing)
+		bpf_ringbuf_discard(nothing, BPF_RB_FORCE_WAKEUP);
+	return 0;
+}
+
 static __always_inline void record_submit(void *record)
 {
-	__u64 flags = BPF_RB_NO_WAKEUP;
+	struct wire_slot *slot = record - __builtin_offsetof(struct wire_slot, record);
 
-	if (control.want_wakeup) {
-		control.want_wakeup = 0;
-		flags = BPF_RB_FORCE_WAKEUP;
-	}
-	bpf_ringbuf_submit(record, flags);
+	publish(&slot->seq, slot->seq + 1);
+	/* The reader sets this and then looks at `head`, which was moved before: one of us sees the
+	 * other. */
+	if (control.want_wakeup)
+		wake_reader();
 }
 
 /* --- goroutines ------------------------------------------------------------------------------- */
 
 /* On whose behalf this thread runs: g.m.curg. `gp` (0: none) is a g whose goid is known already. */
-static __always_inline __u64 actor_through_m(__u64 g, __u64 gp, __u64 gp_goid)
+static __noinline __u64 actor_through_m(__u64 g, __u64 gp, __u64 gp_goid)
 {
 	__u64 m, curg;
 
@@ -231,33 +267,42 @@ static __always_inline bool is_dead(__u32 state)
 	return state == GO_DEAD || state == GO_DEADEXTRA;
 }
 
-/* Writes a creation: the child's g is read in one go. `stated`: it stands for a transition too. */
-static __always_inline void emit_creation(struct hit *h, __u64 gp, __u32 flags, __u32 from,
-					  __u32 to)
+/* How a record is to be written, in one word: a function's arguments are few. */
+#define HOW(flags, from, to, probe) ((flags) | (from) << 8 | (to) << 16 | (probe) << 24)
+#define HOW_FLAGS(how)              ((how)&0xff)
+#define HOW_FROM(how)               ((how) >> 8 & 0xff)
+#define HOW_TO(how)                 ((how) >> 16 & 0xff)
+#define HOW_PROBE(how)              ((how) >> 24 & 0xff)
+
+/* Writes a creation: the child's g is read in one go. A function of its own for its stack. */
+static __noinline int emit_creation(go_regs *regs, __u64 gp, __u32 how)
 {
-	const volatile struct wire_site *site = hit_site(h);
-	__u64 bias = REG_IP(h->regs) - site->addr;
+	struct wire_cpu *cpu = this_cpu();
+	const volatile struct wire_site *site =
+		&control.sites[HOW_PROBE(how) & (WIRE_SITES_MAX - 1)];
+	__u64 bias = REG_IP(regs) - site->addr;
 	__u64 window[WIRE_G_BYTES_MAX / 8];
+	__u32 to = HOW_TO(how);
 	__u64 goid, by;
 	char *w = (char *)window;
 	struct wire_create *r;
 
 	if (layout.birth_size > sizeof(window) ||
 	    bpf_probe_read_user(window, layout.birth_size, (void *)(gp + layout.birth_lo))) {
-		count(&h->cpu->lost[WIRE_NEWGOROUTINE]);
-		return;
+		count(&cpu->lost[WIRE_NEWGOROUTINE]);
+		return 0;
 	}
 	goid = *(__u64 *)(w + layout.win_goid);
-	by = actor_through_m(h->g, gp, goid);
+	by = actor_through_m(REG_G(regs), gp, goid);
 	if (!to) { /* from newproc1: the state is in the window, or still to come (Go 1.24 on) */
 		to = *(__u32 *)(w + layout.win_status) & 0xff;
 		if (is_dead(to))
 			to = GO_RUNNABLE;
 	}
-	r = record_reserve(h, WIRE_NEWGOROUTINE, flags, by, sizeof(*r));
+	r = record_reserve(cpu, WIRE_NEWGOROUTINE, HOW_FLAGS(how), by);
 	if (!r)
-		return;
-	r->h.from = from;
+		return 0;
+	r->h.from = HOW_FROM(how);
 	r->h.to = to;
 	r->target = goid;
 	if (to == GO_SYSCALL) /* a C thread came in: nobody's child */
@@ -267,38 +312,33 @@ static __always_inline void emit_creation(struct hit *h, __u64 gp, __u32 flags, 
 	r->start_pc = *(__u64 *)(w + layout.win_startpc) - bias;
 	r->go_pc = *(__u64 *)(w + layout.win_gopc) - bias;
 	record_submit(r);
+	return 0;
 }
 
-static __always_inline void emit_state(struct hit *h, __u64 gp, __u32 flags, __u32 from, __u32 to)
+static __noinline int emit_state(go_regs *regs, __u64 gp, __u32 how)
 {
-	__u64 window[WIRE_G_BYTES_MAX / 8];
-	__u32 type = flags & WIRE_STATE_SEEN ? WIRE_CASGSTATUS : WIRE_GOEXIT;
-	char *w = (char *)window;
+	__u32 type = HOW_FLAGS(how) & WIRE_STATE_SEEN ? WIRE_CASGSTATUS : WIRE_GOEXIT;
 	struct wire_state *r;
 	__u64 goid, by;
 	__u32 reason = 0;
 
-	if (to == GO_WAITING && layout.park_size <= sizeof(window)) {
-		if (bpf_probe_read_user(window, layout.park_size, (void *)(gp + layout.park_lo)))
-			goto lost;
-		goid = *(__u64 *)(w + layout.win_park_goid);
-		reason = *(__u8 *)(w + layout.win_park_reason);
-	} else if (bpf_probe_read_user(&goid, sizeof(goid), (void *)(gp + layout.g_goid))) {
-		goto lost;
+	if (bpf_probe_read_user(&goid, sizeof(goid), (void *)(gp + layout.g_goid))) {
+		count(&this_cpu()->lost[type]);
+		return 0;
 	}
-	by = actor_through_m(h->g, gp, goid);
-	r = record_reserve(h, type, flags, by, sizeof(*r));
+	if (HOW_TO(how) == GO_WAITING)
+		reason = read_byte(gp + layout.g_waitreason);
+	by = actor_through_m(REG_G(regs), gp, goid);
+	r = record_reserve(this_cpu(), type, HOW_FLAGS(how), by);
 	if (!r)
-		return;
-	r->h.from = from;
-	r->h.to = to;
+		return 0;
+	r->h.from = HOW_FROM(how);
+	r->h.to = HOW_TO(how);
 	r->target = goid;
 	r->reason = reason;
 	r->pad = 0;
 	record_submit(r);
-	return;
-lost:
-	count(&h->cpu->lost[type]);
+	return 0;
 }
 
 /* casgstatus(gp, oldval, newval): src/runtime/proc.go. One entry is one completed transition. */
@@ -329,16 +369,16 @@ static __always_inline void transition(struct hit *h, __u64 gp, __u32 from, __u3
 	}
 	created = created && !(control.creations_by_newproc && to != GO_SYSCALL);
 	ended = ended && !(control.exits_by_gdestroy && from != GO_SYSCALL);
-	if (sample(h, WIRE_CASGSTATUS))
+	if (sample(h->cpu, WIRE_CASGSTATUS))
 		flags |= WIRE_EMIT_STATE;
-	if (created && sample(h, WIRE_NEWGOROUTINE))
+	if (created && sample(h->cpu, WIRE_NEWGOROUTINE))
 		flags |= WIRE_EMIT_CREATE;
-	if (ended && sample(h, WIRE_GOEXIT))
+	if (ended && sample(h->cpu, WIRE_GOEXIT))
 		flags |= WIRE_EMIT_EXIT;
 	if (created)
-		emit_creation(h, gp, flags, from, to);
+		emit_creation(h->regs, gp, HOW(flags, from, to, WIRE_PROBE_CASGSTATUS));
 	else if (ended || (flags & WIRE_EMIT_STATE))
-		emit_state(h, gp, flags, from, to);
+		emit_state(h->regs, gp, HOW(flags, from, to, 0));
 }
 
 SEC("uprobe")
@@ -347,12 +387,11 @@ int on_casgstatus(go_regs *ctx)
 	struct hit h;
 	__u64 gp, states;
 
-	if (!hit_begin(ctx, &h))
-		return 0;
+	hit_begin(ctx, &h);
 	if (layout.register_abi) {
 		transition(&h, REG_ARG0(ctx), REG_ARG1(ctx), REG_ARG2(ctx));
 	} else {
-		__u64 args = REG_SP(ctx) + hit_site(&h)->sp_delta + 8;
+		__u64 args = REG_SP(ctx) + control.sites[WIRE_PROBE_CASGSTATUS].sp_delta + 8;
 
 		gp = read_word(args);
 		states = read_word(args + 8);
@@ -370,17 +409,17 @@ int on_newproc_goid(go_regs *ctx)
 	struct hit h;
 	__u32 flags = 0;
 
-	if (!hit_begin(ctx, &h))
-		return 0;
+	hit_begin(ctx, &h);
 	if (layout.goid_stale || control.creations_by_newproc) {
 		if (layout.goid_stale && control.rates[WIRE_CASGSTATUS]) {
 			flags |= WIRE_STATE_SEEN;
-			if (sample(&h, WIRE_CASGSTATUS))
+			if (sample(h.cpu, WIRE_CASGSTATUS))
 				flags |= WIRE_EMIT_STATE;
 		}
-		if (sample(&h, WIRE_NEWGOROUTINE))
+		if (sample(h.cpu, WIRE_NEWGOROUTINE))
 			flags |= WIRE_EMIT_CREATE;
-		emit_creation(&h, reg_by_number(ctx, hit_site(&h)->reg), flags, GO_DEAD, 0);
+		emit_creation(ctx, reg_by_number(ctx, control.sites[WIRE_PROBE_NEWPROC_GOID].reg),
+			      HOW(flags, GO_DEAD, 0, WIRE_PROBE_NEWPROC_GOID));
 	}
 	hit_end(&h);
 	return 0;
@@ -391,18 +430,21 @@ SEC("uprobe")
 int on_gdestroy(go_regs *ctx)
 {
 	struct hit h;
-	const volatile struct wire_site *site;
+	const volatile struct wire_site *site = &control.sites[WIRE_PROBE_GDESTROY];
+	__u64 gp;
 
-	if (!hit_begin(ctx, &h))
-		return 0;
-	site = hit_site(&h);
-	if (restarts(&h, site->flags))
+	hit_begin(ctx, &h);
+	if (restarts(ctx, site->flags)) {
 		count(&h.cpu->skipped);
-	else if (control.exits_by_gdestroy)
-		emit_state(&h,
-			   layout.register_abi ? REG_ARG0(ctx)
-					       : read_word(REG_SP(ctx) + site->sp_delta + 8),
-			   sample(&h, WIRE_GOEXIT) ? WIRE_EMIT_EXIT : 0, GO_RUNNING, GO_DEAD);
+	} else if (control.exits_by_gdestroy) {
+		if (layout.register_abi)
+			gp = REG_ARG0(ctx);
+		else
+			gp = read_word(REG_SP(ctx) + site->sp_delta + 8);
+		emit_state(ctx, gp,
+			   HOW(sample(h.cpu, WIRE_GOEXIT) ? WIRE_EMIT_EXIT : 0, GO_RUNNING, GO_DEAD,
+			       0));
+	}
 	hit_end(&h);
 	return 0;
 }
@@ -412,17 +454,26 @@ int on_gdestroy(go_regs *ctx)
 /* What every allocation's program needs: the site, the arguments, who called. */
 struct alloc_hit {
 	struct hit h;
-	__s64 sp_delta;
-	__u64 bias;
+	__u32 probe;  /* a constant in each program: its site is looked up again, not kept */
 	__u64 caller; /* static */
 };
+
+static __always_inline const volatile struct wire_site *alloc_site(struct alloc_hit *a)
+{
+	return hit_site(a->h.regs, a->probe);
+}
+
+static __always_inline __u64 alloc_bias(struct alloc_hit *a)
+{
+	return REG_IP(a->h.regs) - alloc_site(a)->addr;
+}
 
 static __always_inline __u64 alloc_arg(struct alloc_hit *a, __u32 n)
 {
 	go_regs *c = a->h.regs;
 
 	if (!layout.register_abi)
-		return read_word(REG_SP(c) + a->sp_delta + 8 + 8 * n);
+		return read_word(REG_SP(c) + alloc_site(a)->sp_delta + 8 + 8 * n);
 	return n == 0 ? REG_ARG0(c) : n == 1 ? REG_ARG1(c) : REG_ARG2(c);
 }
 
@@ -436,42 +487,50 @@ static __always_inline bool within(const volatile struct wire_range *ranges, __u
 }
 
 /* false: no event (counted), or not chosen. */
-static __always_inline bool alloc_begin(struct alloc_hit *a, __u32 type,
+static __always_inline bool alloc_begin(struct alloc_hit *a, __u32 probe, __u32 type,
 					const volatile struct wire_range *exclude, __u32 n_exclude)
 {
-	const volatile struct wire_site *site = hit_site(&a->h);
-	__u32 flags = site->flags;
+	const volatile struct wire_site *site;
 
-	a->sp_delta = site->sp_delta;
-	a->bias = REG_IP(a->h.regs) - site->addr;
-	if (flags && restarts(&a->h, flags))
+	a->probe = probe;
+	site = alloc_site(a);
+	if (site->flags && restarts(a->h.regs, site->flags))
 		goto skip;
 	/* Only who is excluded must be known before the choice; else not read in vain. */
-	if (!n_exclude && !sample(&a->h, type))
+	if (!n_exclude && !sample(a->h.cpu, type))
 		return false;
-	a->caller = return_address(a->h.regs, a->sp_delta) - a->bias;
+	/* one value, not the three it is made of: see the note on the stack */
+	a->caller = READ_REG(return_address(a->h.regs, site->sp_delta) -
+			     (REG_IP(a->h.regs) - site->addr));
 	if (!n_exclude)
 		return true;
 	if (within(exclude, n_exclude, a->caller))
 		goto skip;
-	return sample(&a->h, type);
+	return sample(a->h.cpu, type);
 skip:
 	count(&a->h.cpu->skipped);
 	return false;
 }
 
+/* Room for the record, with what all have but the type: arguments are read after it, so that less
+ * is kept on the stack meanwhile. */
 static __always_inline struct wire_alloc *alloc_reserve(struct alloc_hit *a, __u32 type,
-							__u32 flags, __u64 go_type, __u32 size)
+							__u32 flags)
 {
-	struct wire_alloc *r;
-	__u64 goid = actor(a->h.g);
+	__u64 goid = actor(REG_G(a->h.regs));
+	struct wire_alloc *r = record_reserve(a->h.cpu, type, flags, goid);
 
-	r = record_reserve(&a->h, type, flags, goid, size);
-	if (!r)
-		return NULL;
-	r->type = go_type ? go_type - a->bias : 0;
-	r->caller = a->caller;
+	if (r)
+		r->caller = a->caller;
 	return r;
+}
+
+/* Argument n as a type's static address; 0 stays 0. */
+static __always_inline __u64 type_arg(struct alloc_hit *a, __u32 n)
+{
+	__u64 type = alloc_arg(a, n);
+
+	return type ? type - alloc_bias(a) : 0;
 }
 
 /* newobject(typ): src/runtime/malloc.go */
@@ -481,12 +540,14 @@ int on_newobject(go_regs *ctx)
 	struct alloc_hit a;
 	struct wire_alloc *r;
 
-	if (!hit_begin(ctx, &a.h))
-		return 0;
-	if (alloc_begin(&a, WIRE_NEWOBJECT, exclude_maps, n_exclude_maps)) {
-		r = alloc_reserve(&a, WIRE_NEWOBJECT, 0, alloc_arg(&a, 0), WIRE_ALLOC_SHORT);
-		if (r)
+	hit_begin(ctx, &a.h);
+	if (alloc_begin(&a, WIRE_PROBE_NEWOBJECT, WIRE_NEWOBJECT, exclude_maps, n_exclude_maps)) {
+		r = alloc_reserve(&a, WIRE_NEWOBJECT, 0);
+		if (r) {
+			r->a = 0;
+			r->type = type_arg(&a, 0);
 			record_submit(r);
+		}
 	}
 	hit_end(&a.h);
 	return 0;
@@ -499,16 +560,16 @@ int on_malloc_special(go_regs *ctx)
 {
 	struct alloc_hit a;
 	struct wire_alloc *r;
-	__u64 type;
 
-	if (!hit_begin(ctx, &a.h))
-		return 0;
-	if (alloc_begin(&a, WIRE_NEWOBJECT, exclude_malloc, n_exclude_malloc)) {
-		type = alloc_arg(&a, 1);
-		r = alloc_reserve(&a, WIRE_NEWOBJECT, type ? 0 : WIRE_MERGED, type,
-				  WIRE_ALLOC_MEDIUM);
+	hit_begin(ctx, &a.h);
+	if (alloc_begin(&a, WIRE_PROBE_MALLOC_SPECIAL, WIRE_NEWOBJECT, exclude_malloc,
+			n_exclude_malloc)) {
+		r = alloc_reserve(&a, WIRE_NEWOBJECT, 0);
 		if (r) {
+			r->type = type_arg(&a, 1);
 			r->a = alloc_arg(&a, 0);
+			if (!r->type)
+				r->h.flags = WIRE_MERGED;
 			record_submit(r);
 		}
 	}
@@ -520,17 +581,15 @@ static __always_inline int slice(go_regs *ctx, bool copy)
 {
 	struct alloc_hit a;
 	struct wire_alloc *r;
-	__u64 len, cap;
 
-	if (!hit_begin(ctx, &a.h))
-		return 0;
-	if (alloc_begin(&a, WIRE_MAKESLICE, exclude_maps, n_exclude_maps)) {
-		len = alloc_arg(&a, 1);
-		cap = copy ? len : alloc_arg(&a, 2);
-		r = alloc_reserve(&a, WIRE_MAKESLICE, 0, alloc_arg(&a, 0), sizeof(*r));
+	hit_begin(ctx, &a.h);
+	if (alloc_begin(&a, copy ? WIRE_PROBE_MAKESLICECOPY : WIRE_PROBE_MAKESLICE, WIRE_MAKESLICE,
+			exclude_maps, n_exclude_maps)) {
+		r = alloc_reserve(&a, WIRE_MAKESLICE, 0);
 		if (r) {
-			r->a = len;
-			r->b = cap;
+			r->type = type_arg(&a, 0);
+			r->a = alloc_arg(&a, 1);
+			r->b = alloc_arg(&a, copy ? 1 : 2);
 			record_submit(r);
 		}
 	}
@@ -558,14 +617,12 @@ int on_makemap(go_regs *ctx)
 	struct alloc_hit a;
 	struct wire_alloc *r;
 
-	if (!hit_begin(ctx, &a.h))
-		return 0;
-	if (alloc_begin(&a, WIRE_MAKEMAP, NULL, 0)) {
-		__u64 hint = alloc_arg(&a, 1);
-
-		r = alloc_reserve(&a, WIRE_MAKEMAP, 0, alloc_arg(&a, 0), WIRE_ALLOC_MEDIUM);
+	hit_begin(ctx, &a.h);
+	if (alloc_begin(&a, WIRE_PROBE_MAKEMAP, WIRE_MAKEMAP, NULL, 0)) {
+		r = alloc_reserve(&a, WIRE_MAKEMAP, 0);
 		if (r) {
-			r->a = hint;
+			r->type = type_arg(&a, 0);
+			r->a = alloc_arg(&a, 1);
 			record_submit(r);
 		}
 	}
@@ -580,12 +637,13 @@ int on_makemap_small(go_regs *ctx)
 	struct alloc_hit a;
 	struct wire_alloc *r;
 
-	if (!hit_begin(ctx, &a.h))
-		return 0;
-	if (alloc_begin(&a, WIRE_MAKEMAP, NULL, 0)) {
-		r = alloc_reserve(&a, WIRE_MAKEMAP, WIRE_SMALL_MAP, 0, WIRE_ALLOC_SHORT);
-		if (r)
+	hit_begin(ctx, &a.h);
+	if (alloc_begin(&a, WIRE_PROBE_MAKEMAP_SMALL, WIRE_MAKEMAP, NULL, 0)) {
+		r = alloc_reserve(&a, WIRE_MAKEMAP, WIRE_SMALL_MAP);
+		if (r) {
+			r->type = 0;
 			record_submit(r);
+		}
 	}
 	hit_end(&a.h);
 	return 0;
@@ -597,11 +655,10 @@ static __always_inline int system_call(go_regs *ctx, __u32 from, __u32 to)
 {
 	struct hit h;
 
-	if (!hit_begin(ctx, &h))
-		return 0;
-	if (sample(&h, WIRE_CASGSTATUS))
-		emit_state(&h, h.g, WIRE_STATE_SEEN | WIRE_EMIT_STATE | WIRE_SYSCALL_SITE, from,
-			   to);
+	hit_begin(ctx, &h);
+	if (sample(h.cpu, WIRE_CASGSTATUS))
+		emit_state(ctx, REG_G(ctx),
+			   HOW(WIRE_STATE_SEEN | WIRE_EMIT_STATE | WIRE_SYSCALL_SITE, from, to, 0));
 	hit_end(&h);
 	return 0;
 }

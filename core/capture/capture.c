@@ -18,9 +18,8 @@
 #include "core/capture/pump.h"
 #include "core/model/control.h"
 
-/* A quarter of a second of a million records a second. */
-#define RING_BYTES_DEFAULT (16u << 20)
-#define RING_BYTES_MAX     (1u << 30)
+/* An eighth of a second of a million records a second. */
+#define RING_BYTES_DEFAULT (8u << 20)
 
 /* The same numbers in three rooms that do not know each other. */
 #define SAME_NUMBER(event, wire, want)                                                             \
@@ -82,18 +81,6 @@ static void rates_publish(struct capture *c, const uint32_t rates[EVENT_TYPES])
 
 /* --- making and freeing ---------------------------------------------------------------------- */
 
-static size_t ring_bytes(size_t asked)
-{
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	size_t bytes = page;
-
-	if (!asked)
-		return RING_BYTES_DEFAULT;
-	while (bytes < asked && bytes < RING_BYTES_MAX)
-		bytes *= 2;
-	return bytes;
-}
-
 static int open_binary(struct capture *c)
 {
 	const char *path = target_path(c->target);
@@ -116,7 +103,8 @@ int capture_new(const struct capture_config *config, struct target *target, stru
 {
 	struct program_config program = {.pid = config->pid,
 					 .n_rings = config->readers,
-					 .ring_bytes = ring_bytes(config->ring_bytes)};
+					 .ring_bytes = config->ring_bytes ? config->ring_bytes
+									  : RING_BYTES_DEFAULT};
 	struct capture *c;
 	int err = rates_check(config->rates);
 
@@ -310,7 +298,7 @@ void capture_stats(struct capture *c, struct capture_stats *ret)
 {
 	struct program_counters counters;
 	struct capture_stats s = {.readers = c->program->n_rings,
-				  .ring_bytes = c->program->n_rings * c->program->rings[0].size};
+				  .ring_bytes = c->program->ring_bytes};
 
 	program_counters(c->program, &counters);
 	s.hits = counters.hits;

@@ -2,8 +2,8 @@
  * Capture: the only user of libbpf. Loads the BPF program for one binary, attaches it at the sites
  * core/target chose, drains the rings, and hands events to a sink in the order they happened.
  *
- * Threads: capture_start() makes one pump thread (plus up to -rw - 1 helpers while there is much to
- * drain); the sink runs on it. Control calls may come from any thread.
+ * Threads: capture_start() makes one pump thread (reading and decoding take it some 30 ns a record,
+ * so one is enough for all rings); the sink runs on it. Control calls may come from any thread.
  */
 #ifndef XGOTOPFS_CAPTURE_CAPTURE_H
 #define XGOTOPFS_CAPTURE_CAPTURE_H
@@ -33,15 +33,16 @@ struct capture_sink {
 };
 
 struct capture_config {
-	pid_t pid;                   /* one process; 0 = every process of the binary */
-	unsigned readers;            /* -rw: rings, at most one a CPU */
-	size_t ring_bytes;           /* each ring; a power of two, at least a page. 0 = default */
+	pid_t pid;         /* one process; 0 = every process of the binary */
+	unsigned readers;  /* -rw: rings, at most one a CPU */
+	size_t ring_bytes; /* each ring, 64 bytes a record; rounded up to a power of two. 0 =
+			      default */
 	uint32_t rates[EVENT_TYPES]; /* parts of RATE_ONE (core/model/control.h's 10000); 0 = no
 					probe */
 	uint64_t trap_ns; /* what capture_calibrate() said, for capture_stats(); 0 unknown */
 };
 
-/* Opens and loads, attaches nothing. -EPERM, -ENOTSUP (no BTF, no ring buffer: kernel before 5.8),
+/* Opens and loads, attaches nothing. -EPERM, -ENOTSUP (no BTF, kernel before 6.1),
  * -EINVAL; one line was logged. `target` and `names` are borrowed and outlive it. */
 int capture_new(const struct capture_config *config, struct target *target, struct names *names,
 		const struct capture_sink *sink, struct capture **ret);
@@ -76,7 +77,8 @@ struct capture_stats {
 	uint64_t prog_ns_sum, prog_ns_samples; /* time in the BPF program, sampled */
 	uint64_t deliver_ns_sum;               /* CPU time of merging, decoding and the sink */
 	unsigned readers;                      /* rings in use */
-	size_t ring_bytes;                     /* all rings */
+	size_t ring_bytes; /* each ring, 64 bytes a record; rounded up to a power of two. 0 =
+			      default */
 	uint64_t trap_ns; /* cost of one emulated hit, measured by capture_calibrate(); 0 unknown */
 };
 void capture_stats(struct capture *c, struct capture_stats *ret);

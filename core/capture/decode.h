@@ -9,9 +9,7 @@
 #ifndef XGOTOPFS_CAPTURE_DECODE_H
 #define XGOTOPFS_CAPTURE_DECODE_H
 
-#include <linux/types.h>
-
-#include "core/capture/merge.h"
+#include "core/capture/ring.h"
 #include "core/model/event.h"
 #include "core/model/names.h"
 #include "core/target/target.h"

@@ -10,18 +10,17 @@
 
 struct lane {
 	struct ring *ring;
-	uint64_t pos;           /* read up to here */
-	uint64_t goal, goal_ns; /* the snapshot being read: producer position, and its clock */
+	uint64_t pos;           /* the next record to read */
+	uint64_t goal, goal_ns; /* the snapshot being read: the ring's head, and its clock */
 	uint64_t watermark;     /* every record older than this was read */
 	bool busy;
 	union wire_record *slots; /* [head, tail) wait, by ascending time */
 	size_t head, tail, cap;
-	uint64_t read, undecodable, read_before;
+	uint64_t read, undecodable;
 };
 
 struct merge {
 	unsigned n;
-	uint64_t clock_ns;
 	uint64_t watermark;     /* the lowest of the lanes */
 	struct lane *current;   /* merge_next() goes on here … */
 	uint64_t current_limit; /* … while its head is older than this */
@@ -39,7 +38,7 @@ int merge_new(struct ring *rings, unsigned n, struct merge **ret)
 		struct lane *l = &m->lanes[i];
 
 		l->ring = &rings[i];
-		l->pos = l->goal = __atomic_load_n(rings[i].consumer, __ATOMIC_RELAXED);
+		l->pos = l->goal = __atomic_load_n(&rings[i].control->tail, __ATOMIC_RELAXED);
 	}
 	*ret = m;
 	return 0;
@@ -77,15 +76,13 @@ static bool lane_room(struct lane *l)
 	return true;
 }
 
-/* The caller made room. */
-static void lane_insert(struct lane *l, const void *data, uint32_t len)
+/* Puts the record in the slot at the tail where its time belongs. */
+static void lane_insert(struct lane *l)
 {
 	union wire_record *slot = &l->slots[l->tail];
 	union wire_record late;
 	size_t i = l->tail++;
 
-	memset(slot, 0, sizeof(*slot));
-	memcpy(slot, data, len);
 	if (i == l->head || slot[-1].h.time_ns <= slot->h.time_ns)
 		return;
 	late = *slot;
@@ -94,35 +91,23 @@ static void lane_insert(struct lane *l, const void *data, uint32_t len)
 	l->slots[i] = late;
 }
 
-static bool record_sane(const void *data, uint32_t len)
-{
-	const struct wire_header *h = data;
-
-	return len >= sizeof(*h) && len <= WIRE_RECORD_MAX && h->type < WIRE_TYPES;
-}
-
 /* Reads up to the goal, a busy record, or the end of memory. */
 static void lane_read(struct lane *l)
 {
 	uint64_t start = l->pos;
 
 	l->busy = false;
-	while (l->pos < l->goal) {
-		enum ring_state state;
-		const void *data;
-		uint32_t len;
+	while (l->pos < l->goal && lane_room(l)) {
+		union wire_record *slot = &l->slots[l->tail];
+		enum ring_state state = ring_take(l->ring, l->pos, slot);
 
-		if (!lane_room(l))
-			break;
-		state = ring_take(l->ring, &l->pos, &data, &len);
 		if (state == RING_BUSY) {
 			l->busy = true;
 			break;
 		}
-		if (state == RING_DISCARDED)
-			continue;
-		if (record_sane(data, len)) {
-			lane_insert(l, data, len);
+		l->pos++;
+		if (state == RING_RECORD && slot->h.type < WIRE_TYPES) {
+			lane_insert(l);
 			l->read++;
 		} else {
 			l->undecodable++;
@@ -134,20 +119,8 @@ static void lane_read(struct lane *l)
 		l->watermark = l->goal_ns;
 }
 
-void merge_drain_begin(struct merge *m, uint64_t clock_ns)
+static void lane_drain(const struct merge *m, struct lane *l, uint64_t clock_ns)
 {
-	m->clock_ns = clock_ns > MERGE_SLACK_NS ? clock_ns - MERGE_SLACK_NS : 0;
-	m->current = NULL;
-	for (unsigned i = 0; i < m->n; i++)
-		m->lanes[i].read_before = m->lanes[i].read;
-	/* The clock was read before any producer position is: the argument needs that order. */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-}
-
-void merge_drain_lane(struct merge *m, unsigned lane)
-{
-	struct lane *l = &m->lanes[lane];
-
 	if (l->head == l->tail)
 		l->head = l->tail = 0;
 	lane_read(l); /* what is left of the snapshot before */
@@ -157,29 +130,24 @@ void merge_drain_lane(struct merge *m, unsigned lane)
 	if (l->tail - l->head >= LANE_WAITING_MAX && l->watermark > m->watermark)
 		return;
 	l->goal = ring_produced(l->ring);
-	l->goal_ns = m->clock_ns;
+	l->goal_ns = clock_ns;
 	lane_read(l);
-}
-
-size_t merge_drain_end(struct merge *m)
-{
-	uint64_t lowest = UINT64_MAX;
-	size_t n = 0;
-
-	for (unsigned i = 0; i < m->n; i++) {
-		lowest = MIN(lowest, m->lanes[i].watermark);
-		n += m->lanes[i].read - m->lanes[i].read_before;
-	}
-	m->watermark = MAX(m->watermark, lowest);
-	return n;
 }
 
 size_t merge_drain(struct merge *m, uint64_t clock_ns)
 {
-	merge_drain_begin(m, clock_ns);
-	for (unsigned i = 0; i < m->n; i++)
-		merge_drain_lane(m, i);
-	return merge_drain_end(m);
+	uint64_t before = merge_read(m), lowest = UINT64_MAX;
+
+	clock_ns = clock_ns > MERGE_SLACK_NS ? clock_ns - MERGE_SLACK_NS : 0;
+	m->current = NULL;
+	/* The clock was read before any head is: the argument needs that order. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	for (unsigned i = 0; i < m->n; i++) {
+		lane_drain(m, &m->lanes[i], clock_ns);
+		lowest = MIN(lowest, m->lanes[i].watermark);
+	}
+	m->watermark = MAX(m->watermark, lowest);
+	return merge_read(m) - before;
 }
 
 /* Which lane is next, and until when. */
@@ -232,11 +200,11 @@ void merge_finish(struct merge *m)
 
 uint64_t merge_backlog(const struct merge *m)
 {
-	uint64_t bytes = 0;
+	uint64_t most = 0;
 
 	for (unsigned i = 0; i < m->n; i++)
-		bytes += ring_produced(m->lanes[i].ring) - m->lanes[i].pos;
-	return bytes;
+		most = MAX(most, ring_produced(m->lanes[i].ring) - m->lanes[i].pos);
+	return most;
 }
 
 bool merge_busy(const struct merge *m)

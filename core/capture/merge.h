@@ -4,41 +4,28 @@
  * What must hold: a goroutine's events come out in the order they happened, although it moves from
  * CPU to CPU and so from ring to ring; and nothing that is older comes after what was handed out.
  *
- * The argument. The BPF program reads a record's time after it reserved the room for it. So, for a
- * reader that reads the clock (W) and then all producer positions (P): a record with time < W was
- * reserved before W was read, and lies before its ring's P. Once a ring was read up to its P
- * without meeting a record that is reserved but not written (busy), all its records with time < W
- * are here: W is that ring's watermark. Records older than the lowest watermark of all rings can be
- * handed out in the order of time; none that is older can still come. A busy record holds its
- * ring's watermark back until it is written (its thread was preempted inside the program: a time
- * slice at most).
+ * The argument. The BPF program takes a record's slot (an atomic add to the ring's head, a full
+ * barrier) and then reads the time. So, for a reader that reads the clock (W) and then all heads
+ * (P): a record with time < W took its slot before W was read, and lies below its ring's P. Once a
+ * ring was read up to its P without meeting a slot that is taken but not written (busy), all its
+ * records with time < W are here: W is that ring's watermark. Records older than the lowest
+ * watermark of all rings can be handed out in the order of time; none that is older can still come.
+ * A busy record holds its ring's watermark back until it is written (its thread was preempted
+ * inside the program: a time slice at most).
  *
  * Two events of one goroutine are at least one trap apart, which is more than the clock differs
- * between CPUs. A reservation may be visible to us a store buffer later than the clock says; W is
- * therefore taken MERGE_SLACK_NS in the past.
+ * between CPUs. For clocks that do differ a little, W is taken MERGE_SLACK_NS in the past.
  *
  * Inside a ring the times are nearly in order (a preempted program leaves a swap), so inserting
- * from the end is cheap. One thread; not thread-safe but for merge_drain_lane() on different lanes.
+ * from the end is cheap. One thread; not thread-safe.
  */
 #ifndef XGOTOPFS_CAPTURE_MERGE_H
 #define XGOTOPFS_CAPTURE_MERGE_H
 
-#include <linux/types.h>
-
-#include "bpf/abi.h"
-#include "core/base/util.h"
 #include "core/capture/ring.h"
 
-/* Far more than a store buffer needs to drain, far less than anybody notices. */
+/* Far more than synchronised clocks differ, far less than anybody notices. */
 #define MERGE_SLACK_NS 20000
-
-/* Room for any record; what a shorter one leaves out is 0. */
-union wire_record {
-	struct wire_header h;
-	struct wire_state state;
-	struct wire_create create;
-	struct wire_alloc alloc;
-};
 
 struct merge;
 
@@ -53,11 +40,6 @@ void merge_free(struct merge *m);
  */
 size_t merge_drain(struct merge *m, uint64_t clock_ns);
 
-/* merge_drain() in three parts, so that several threads can read a lane (ring) each. */
-void merge_drain_begin(struct merge *m, uint64_t clock_ns);
-void merge_drain_lane(struct merge *m, unsigned lane);
-size_t merge_drain_end(struct merge *m);
-
 /* The next record in order, or NULL when no other is known to be next. Valid until the next call.
  */
 const union wire_record *merge_next(struct merge *m);
@@ -66,11 +48,10 @@ uint64_t merge_watermark(const struct merge *m);
 /* Nothing is written any more: let all that was read out. */
 void merge_finish(struct merge *m);
 
-/* Bytes in the rings that were not read yet; merge_busy(): a drain stopped at a busy record. */
-uint64_t merge_backlog(const struct merge *m);
-bool merge_busy(const struct merge *m);
+uint64_t merge_backlog(const struct merge *m);     /* records in the fullest ring, not read yet */
+bool merge_busy(const struct merge *m);            /* the last drain stopped at a busy record */
 uint64_t merge_waiting(const struct merge *m);     /* records read, not handed out */
 uint64_t merge_read(const struct merge *m);        /* records read so far */
-uint64_t merge_undecodable(const struct merge *m); /* records of an impossible length or type */
+uint64_t merge_undecodable(const struct merge *m); /* that made no sense, or were overwritten */
 
 #endif

@@ -1,5 +1,5 @@
 /* Attaches and detaches; see probes.h. A site's slot in the table that the BPF program reads is its
- * cookie. */
+ * link's cookie; the first site of a kind has the kind's own slot (enum wire_probe). */
 #include "core/capture/probes.h"
 
 #include <bpf/libbpf.h>
@@ -17,15 +17,11 @@ struct link {
 };
 
 struct group {
-	enum probe_kind kind;
-	size_t n; /* sites; 0: the group is free */
+	size_t n; /* sites; 0: nothing attached */
 	unsigned slots[WIRE_SITES_MAX];
 	size_t n_links;
 	struct link links[WIRE_SITES_MAX];
 };
-
-/* Twice the kinds: while rates change, old and new groups of a kind can overlap. */
-#define GROUPS_MAX (2 * PROBE_KINDS)
 
 struct probes {
 	struct program *program;
@@ -33,7 +29,7 @@ struct probes {
 	pid_t pid;
 	struct probe_site sites[WIRE_SITES_MAX]; /* by slot */
 	bool used[WIRE_SITES_MAX];
-	struct group groups[GROUPS_MAX];
+	struct group groups[PROBE_KINDS];
 };
 
 int probes_new(struct program *program, const char *path, pid_t pid, struct probes **ret)
@@ -79,20 +75,18 @@ static bool group_has(const struct probes *p, const struct group *g, const struc
 
 bool probes_attached(const struct probes *p, const struct probe_site *site)
 {
-	for (unsigned i = 0; i < GROUPS_MAX; i++)
-		if (group_has(p, &p->groups[i], site))
-			return true;
-	return false;
+	return group_has(p, &p->groups[site->kind], site);
 }
 
-/* Whether g is exactly the sites of its kind in sites[]. */
-static bool group_listed(const struct probes *p, const struct group *g,
-			 const struct probe_site *sites, size_t n)
+/* Whether what is attached of a kind is exactly what sites[] want of it. */
+static bool group_as_wanted(const struct probes *p, unsigned kind, const struct probe_site *sites,
+			    size_t n)
 {
+	const struct group *g = &p->groups[kind];
 	size_t of_kind = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		if (sites[i].kind != g->kind)
+		if (sites[i].kind != kind)
 			continue;
 		if (!group_has(p, g, &sites[i]))
 			return false;
@@ -101,20 +95,22 @@ static bool group_listed(const struct probes *p, const struct group *g,
 	return of_kind == g->n;
 }
 
-static struct group *free_group(struct probes *p)
+/* Programs that look at their site and do not ask for the cookie know one only. */
+static bool may_have_several(unsigned kind)
 {
-	for (unsigned i = 0; i < GROUPS_MAX; i++)
-		if (!p->groups[i].n)
-			return &p->groups[i];
-	return NULL;
+	return kind == PROBE_MALLOC_SPECIAL || kind == PROBE_ENTERSYSCALL ||
+	       kind == PROBE_EXITSYSCALL;
 }
 
 static int take_slot(struct probes *p, struct group *g, const struct probe_site *site)
 {
-	unsigned slot = 0;
+	unsigned slot = site->kind;
 
-	while (slot < WIRE_SITES_MAX && p->used[slot])
-		slot++;
+	if (g->n && !may_have_several(site->kind))
+		return log_error(-EINVAL, "%s: a second site of its kind", site->symbol);
+	if (g->n)
+		for (slot = WIRE_PROBES; slot < WIRE_SITES_MAX && p->used[slot]; slot++)
+			;
 	if (slot == WIRE_SITES_MAX)
 		return log_error(-ENOSPC, "more than %d probe sites", WIRE_SITES_MAX);
 	p->used[slot] = true;
@@ -154,10 +150,10 @@ static int attach_error(const struct probes *p, const struct probe_site *site, i
 	}
 }
 
-static int attach_multi(struct probes *p, struct group *g)
+static int attach_multi(struct probes *p, unsigned kind, struct group *g)
 {
 	uint64_t offsets[WIRE_SITES_MAX], cookies[WIRE_SITES_MAX];
-	int prog = bpf_program__fd(program_for(p->program, g->kind));
+	int prog = bpf_program__fd(program_for(p->program, kind));
 	struct link link = {.fd = -1};
 	int err;
 
@@ -172,13 +168,13 @@ static int attach_multi(struct probes *p, struct group *g)
 	return 0;
 }
 
-static int attach_perf(struct probes *p, struct group *g)
+static int attach_perf(struct probes *p, unsigned kind, struct group *g)
 {
 	for (size_t i = 0; i < g->n; i++) {
 		const struct probe_site *site = &p->sites[g->slots[i]];
 		LIBBPF_OPTS(bpf_uprobe_opts, opts, .bpf_cookie = g->slots[i]);
 		struct bpf_link *link = bpf_program__attach_uprobe_opts(
-			program_for(p->program, g->kind), p->pid ? p->pid : -1, p->path,
+			program_for(p->program, kind), p->pid ? p->pid : -1, p->path,
 			site->file_offset, &opts);
 
 		if (!link)
@@ -202,7 +198,7 @@ static void *close_link(void *arg)
  * several links wait together. */
 static void detach(struct probes *p, struct group **groups, size_t n)
 {
-	pthread_t threads[GROUPS_MAX * WIRE_SITES_MAX];
+	pthread_t threads[WIRE_SITES_MAX];
 	size_t started = 0;
 
 	for (size_t i = 0; i < n; i++) {
@@ -224,39 +220,7 @@ static void detach(struct probes *p, struct group **groups, size_t n)
 		release_slots(p, groups[i]);
 }
 
-static int attach_group(struct probes *p, enum probe_kind kind, const struct probe_site *sites,
-			size_t n)
-{
-	struct group *g = free_group(p);
-	int err = 0;
-
-	if (!g)
-		return log_error(-ENOSPC, "too many groups of probes");
-	g->kind = kind;
-	for (size_t i = 0; i < n && !err; i++)
-		if (sites[i].kind == kind)
-			err = take_slot(p, g, &sites[i]);
-	if (!err)
-		err = p->program->multi ? attach_multi(p, g) : attach_perf(p, g);
-	if (err)
-		detach(p, &g, 1);
-	return err;
-}
-
-/* The group of this kind that is attached as sites[] want it. */
-static bool group_attached(const struct probes *p, enum probe_kind kind,
-			   const struct probe_site *sites, size_t n)
-{
-	for (unsigned i = 0; i < GROUPS_MAX; i++) {
-		const struct group *g = &p->groups[i];
-
-		if (g->n && g->kind == kind && group_listed(p, g, sites, n))
-			return true;
-	}
-	return false;
-}
-
-static bool kind_wanted(enum probe_kind kind, const struct probe_site *sites, size_t n)
+static bool kind_wanted(unsigned kind, const struct probe_site *sites, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (sites[i].kind == kind)
@@ -264,34 +228,51 @@ static bool kind_wanted(enum probe_kind kind, const struct probe_site *sites, si
 	return false;
 }
 
+static int attach_group(struct probes *p, unsigned kind, const struct probe_site *sites, size_t n)
+{
+	struct group *g = &p->groups[kind];
+	int err = 0;
+
+	for (size_t i = 0; i < n && !err; i++)
+		if (sites[i].kind == kind)
+			err = take_slot(p, g, &sites[i]);
+	if (!err)
+		err = p->program->multi ? attach_multi(p, kind, g) : attach_perf(p, kind, g);
+	if (err)
+		detach(p, &g, 1);
+	return err;
+}
+
 int probes_attach(struct probes *p, const struct probe_site *sites, size_t n)
 {
 	struct group *fresh[PROBE_KINDS];
-	bool was_free[GROUPS_MAX];
 	size_t n_fresh = 0;
-	int err = 0;
 
-	for (unsigned i = 0; i < GROUPS_MAX; i++)
-		was_free[i] = !p->groups[i].n;
-	for (unsigned kind = 0; kind < PROBE_KINDS && !err; kind++)
-		if (kind_wanted(kind, sites, n) && !group_attached(p, kind, sites, n))
-			err = attach_group(p, kind, sites, n);
-	if (!err)
-		return 0;
-	for (unsigned i = 0; i < GROUPS_MAX; i++)
-		if (was_free[i] && p->groups[i].n)
-			fresh[n_fresh++] = &p->groups[i];
-	detach(p, fresh, n_fresh);
-	return err;
+	for (unsigned kind = 0; kind < PROBE_KINDS; kind++) {
+		struct group *g = &p->groups[kind];
+		int err;
+
+		if (group_as_wanted(p, kind, sites, n) || !kind_wanted(kind, sites, n))
+			continue;
+		if (g->n) /* other sites of this kind than before: never both */
+			detach(p, &g, 1);
+		err = attach_group(p, kind, sites, n);
+		if (err) {
+			detach(p, fresh, n_fresh);
+			return err;
+		}
+		fresh[n_fresh++] = g;
+	}
+	return 0;
 }
 
 void probes_keep(struct probes *p, const struct probe_site *sites, size_t n)
 {
-	struct group *dropped[GROUPS_MAX];
+	struct group *dropped[PROBE_KINDS];
 	size_t n_dropped = 0;
 
-	for (unsigned i = 0; i < GROUPS_MAX; i++)
-		if (p->groups[i].n && !group_listed(p, &p->groups[i], sites, n))
-			dropped[n_dropped++] = &p->groups[i];
+	for (unsigned kind = 0; kind < PROBE_KINDS; kind++)
+		if (p->groups[kind].n && !group_as_wanted(p, kind, sites, n))
+			dropped[n_dropped++] = &p->groups[kind];
 	detach(p, dropped, n_dropped);
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/utsname.h>
@@ -14,10 +15,28 @@
 #include "core/capture/uprobe_multi.h"
 #include "xgotopfs.skel.h"
 
+#define RING_SLOTS_MIN 64
+#define RING_SLOTS_MAX (16u << 20)
+/* More programs than this are never between looking at a ring and taking a slot. */
+#define RING_SPARE_MAX 1024
+
 /* include/linux/proc_ns.h: the initial pid namespace's inode, fixed since Linux 3.8. */
 #define PROC_PID_INIT_INO 0xEFFFFFFCu
 
 _Static_assert((int)SITE_FILTER_BRANCH == (int)WIRE_SITE_FILTER_BRANCH, "site flags");
+_Static_assert((int)PROBE_CASGSTATUS == (int)WIRE_PROBE_CASGSTATUS &&
+		       (int)PROBE_NEWPROC_GOID == (int)WIRE_PROBE_NEWPROC_GOID &&
+		       (int)PROBE_GDESTROY == (int)WIRE_PROBE_GDESTROY &&
+		       (int)PROBE_NEWOBJECT == (int)WIRE_PROBE_NEWOBJECT &&
+		       (int)PROBE_MALLOC_SPECIAL == (int)WIRE_PROBE_MALLOC_SPECIAL &&
+		       (int)PROBE_MAKESLICE == (int)WIRE_PROBE_MAKESLICE &&
+		       (int)PROBE_MAKESLICECOPY == (int)WIRE_PROBE_MAKESLICECOPY &&
+		       (int)PROBE_MAKEMAP == (int)WIRE_PROBE_MAKEMAP &&
+		       (int)PROBE_MAKEMAP_SMALL == (int)WIRE_PROBE_MAKEMAP_SMALL &&
+		       (int)PROBE_ENTERSYSCALL == (int)WIRE_PROBE_ENTERSYSCALL &&
+		       (int)PROBE_EXITSYSCALL == (int)WIRE_PROBE_EXITSYSCALL &&
+		       (int)PROBE_KINDS == (int)WIRE_PROBES,
+	       "probe kinds");
 _Static_assert((int)SITE_STACK_CHECK == (int)WIRE_SITE_STACK_CHECK, "site flags");
 
 static int print_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
@@ -58,22 +77,19 @@ static int fill_layout(const struct go_layout *go, struct wire_layout *ret)
 		.g_m = go->g_m,
 		.g_goid = go->g_goid,
 		.m_curg = go->m_curg,
+		.g_waitreason = go->g_waitreason,
 		.g_stackguard0 = 16,
 		.has_parent = go->g_parent_goid != 0,
 		.goid_stale = !go->goid_before_status,
 		.register_abi = go->register_abi,
 		.syscall_sites = go->inline_syscall_cas,
 	};
-	const uint32_t park[] = {go->g_goid, go->g_waitreason};
 	const uint32_t birth[] = {go->g_goid, go->g_atomicstatus, go->g_gopc, go->g_startpc,
 				  go->g_parent_goid ? go->g_parent_goid : go->g_goid};
 
-	if (window(park, ARRAY_SIZE(park), &l.park_lo, &l.park_size) ||
-	    window(birth, ARRAY_SIZE(birth), &l.birth_lo, &l.birth_size))
+	if (window(birth, ARRAY_SIZE(birth), &l.birth_lo, &l.birth_size))
 		return log_error(-EINVAL, "this Go version's runtime.g is laid out in a way the "
 					  "probes cannot read");
-	l.win_park_goid = go->g_goid - l.park_lo;
-	l.win_park_reason = go->g_waitreason - l.park_lo;
 	l.win_goid = go->g_goid - l.birth_lo;
 	l.win_status = go->g_atomicstatus - l.birth_lo;
 	l.win_parent = go->g_parent_goid ? go->g_parent_goid - l.birth_lo : 0;
@@ -152,27 +168,54 @@ static int load_error(int err)
 	}
 }
 
-static int make_rings(struct program *p, const struct program_config *config, unsigned cpus)
+/* Rings: as many as readers, but at most one a CPU. Slots: a power of two. Before loading. */
+static int size_rings(struct program *p, const struct program_config *config)
 {
+	struct xgotopfs_bpf__rodata *knobs = p->skeleton->rodata;
 	long online = sysconf(_SC_NPROCESSORS_ONLN);
-	unsigned n = MAX(1u, MIN(config->n_rings, online > 0 ? (unsigned)online : cpus));
-	int outer = bpf_map__fd(p->skeleton->maps.rings);
+	unsigned most = MIN(online > 0 ? (unsigned)online : 1u, WIRE_RINGS_MAX);
+	uint32_t n_slots = RING_SLOTS_MIN;
+
+	p->n_rings = MAX(1u, MIN(config->n_rings, most));
+	while (n_slots < config->ring_bytes / sizeof(struct wire_slot) && n_slots < RING_SLOTS_MAX)
+		n_slots *= 2;
+	knobs->ring_slots = n_slots;
+	knobs->ring_spare = MIN(n_slots / 8, RING_SPARE_MAX);
+	p->ring_bytes = (size_t)p->n_rings * n_slots * sizeof(struct wire_slot);
+	return bpf_map__set_max_entries(p->skeleton->maps.slots, p->n_rings * n_slots);
+}
+
+static int on_wakeup(void *ctx, void *data, size_t size)
+{
+	return 0;
+}
+
+/* Maps the slots and tells each CPU which ring is its. After loading. */
+static int open_rings(struct program *p)
+{
+	uint32_t n_slots = p->skeleton->rodata->ring_slots;
 	int err;
 
-	p->rings = calloc(n, sizeof(*p->rings));
+	p->rings = calloc(p->n_rings, sizeof(*p->rings));
 	if (!p->rings)
 		return -ENOMEM;
-	for (; p->n_rings < n; p->n_rings++) {
-		err = ring_open(&p->rings[p->n_rings], config->ring_bytes);
-		if (err)
-			return err;
+	p->slots = mmap(NULL, p->ring_bytes, PROT_READ, MAP_SHARED,
+			bpf_map__fd(p->skeleton->maps.slots), 0);
+	if (p->slots == MAP_FAILED) {
+		err = -errno;
+		p->slots = NULL;
+		return log_error(err, "cannot map the rings: %m");
 	}
-	for (uint32_t cpu = 0; cpu < cpus; cpu++) {
-		err = bpf_map_update_elem(outer, &cpu, &p->rings[cpu % n].fd, BPF_ANY);
-		if (err)
-			return load_error(err);
-	}
-	return 0;
+	for (unsigned i = 0; i < p->n_rings; i++)
+		p->rings[i] =
+			(struct ring){.control = &p->skeleton->bss->rings[i],
+				      .slots = (const struct wire_slot *)p->slots + i * n_slots,
+				      .n_slots = n_slots};
+	for (unsigned cpu = 0; cpu < WIRE_CPUS_MAX; cpu++)
+		p->skeleton->bss->cpus[cpu].ring = cpu % p->n_rings;
+	p->wakeups =
+		ring_buffer__new(bpf_map__fd(p->skeleton->maps.wakeups), on_wakeup, NULL, NULL);
+	return p->wakeups ? 0 : load_error(-errno);
 }
 
 static void prefer_multi(struct program *p)
@@ -208,7 +251,7 @@ int program_load(const struct program_config *config, const struct target *targe
 	err = fill_knobs(p->skeleton->rodata, config, target);
 	if (err)
 		goto fail;
-	err = bpf_map__set_max_entries(p->skeleton->maps.rings, (uint32_t)cpus);
+	err = size_rings(p, config);
 	prefer_multi(p);
 	if (!err)
 		err = xgotopfs_bpf__load(p->skeleton);
@@ -218,7 +261,7 @@ int program_load(const struct program_config *config, const struct target *targe
 	}
 	p->control = &p->skeleton->data_control->control;
 	p->cpus = p->skeleton->bss->cpus;
-	err = make_rings(p, config, (unsigned)cpus);
+	err = open_rings(p);
 	if (err)
 		goto fail;
 	*ret = p;
@@ -232,8 +275,9 @@ void program_free(struct program *p)
 {
 	if (!p)
 		return;
-	for (unsigned i = 0; i < p->n_rings; i++)
-		ring_close(&p->rings[i]);
+	ring_buffer__free(p->wakeups);
+	if (p->slots)
+		munmap(p->slots, p->ring_bytes);
 	free(p->rings);
 	xgotopfs_bpf__destroy(p->skeleton);
 	free(p);

@@ -14,6 +14,7 @@
 #include "core/target/target.h"
 
 struct bpf_program;
+struct ring_buffer;
 struct xgotopfs_bpf;
 
 struct program {
@@ -23,7 +24,10 @@ struct program {
 	unsigned n_cpus; /* entries of cpus[] in use */
 	struct ring *rings;
 	unsigned n_rings;
-	bool multi; /* loaded for uprobe_multi links: one link a program */
+	size_t ring_bytes;           /* of all */
+	void *slots;                 /* the slot map, mapped: ring_bytes of it */
+	struct ring_buffer *wakeups; /* its epoll fd is readable after a wake-up */
+	bool multi;                  /* loaded for uprobe_multi links: one link a program */
 };
 
 struct program_config {

@@ -1,6 +1,7 @@
 /* The pump thread; see pump.h. Statistics are written by it alone and read with relaxed loads. */
 #include "core/capture/pump.h"
 
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -18,11 +19,8 @@
 #define QUICK_INTERVAL_NS 500000 /* somebody waits for single events */
 /* Records are read, but the watermark has not passed them yet. */
 #define STRAGGLER_INTERVAL_NS 200000
-#define IDLE_TICK_MS          250
-/* The wake-up flag and the record that should have seen it can just miss each other (a store
- * buffer); the first sleep is short for that. */
-#define IDLE_FIRST_MS 10
-#define FINISH_TRIES  200 /* of 1 ms: for a program that was preempted while it wrote */
+#define IDLE_TICK_NS          250000000 /* for losses and what else does not wake us */
+#define FINISH_TRIES          200 /* of 1 ms: for a program that was preempted while it wrote */
 
 struct pump {
 	struct program *program;
@@ -66,8 +64,8 @@ static int open_fds(struct pump *p)
 		err = epoll_add(p->event_fd, procs_fd(p->procs));
 	if (!err)
 		err = epoll_add(p->sleep_fd, p->event_fd);
-	for (unsigned i = 0; i < p->program->n_rings && !err; i++)
-		err = epoll_add(p->sleep_fd, p->program->rings[i].fd);
+	if (!err)
+		err = epoll_add(p->sleep_fd, ring_buffer__epoll_fd(p->program->wakeups));
 	return err;
 }
 
@@ -225,19 +223,20 @@ static bool wait_for(int fd, int64_t timeout_ns)
 }
 
 /* Asks for a wake-up, and sleeps unless something came meanwhile. */
-static void sleep_until_woken(struct pump *p, int timeout_ms)
+static void sleep_until_woken(struct pump *p)
 {
 	__atomic_store_n(&p->program->control->want_wakeup, 1, __ATOMIC_SEQ_CST);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (!merge_backlog(p->merge))
-		(void)wait_for(p->sleep_fd, timeout_ms * 1000000ll);
+		(void)wait_for(p->sleep_fd, IDLE_TICK_NS);
 	__atomic_store_n(&p->program->control->want_wakeup, 0, __ATOMIC_RELAXED);
+	(void)ring_buffer__consume(p->program->wakeups);
 }
 
 static int64_t busy_interval(const struct pump *p)
 {
 	/* A ring a quarter full does not wait. */
-	if (p->more || merge_backlog(p->merge) > p->program->rings[0].size / 4)
+	if (p->more || merge_backlog(p->merge) > p->program->rings[0].n_slots / 4)
 		return 0;
 	return __atomic_load_n(&p->low_latency, __ATOMIC_RELAXED) ? QUICK_INTERVAL_NS
 								  : BUSY_INTERVAL_NS;
@@ -246,7 +245,6 @@ static int64_t busy_interval(const struct pump *p)
 static void *pump_main(void *arg)
 {
 	struct pump *p = arg;
-	int idle_ms = IDLE_FIRST_MS;
 
 	pthread_setname_np(pthread_self(), "xgotop-pump");
 	while (!__atomic_load_n(&p->stopping, __ATOMIC_ACQUIRE)) {
@@ -259,12 +257,10 @@ static void *pump_main(void *arg)
 				interval = MIN(interval, STRAGGLER_INTERVAL_NS);
 			if (interval && wait_for(p->event_fd, interval))
 				procs_poll(p->procs);
-			idle_ms = IDLE_FIRST_MS;
 			continue;
 		}
-		sleep_until_woken(p, idle_ms);
+		sleep_until_woken(p);
 		procs_poll(p->procs);
-		idle_ms = IDLE_TICK_MS;
 	}
 	finish(p);
 	return NULL;
