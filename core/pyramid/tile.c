@@ -63,7 +63,6 @@ static uint8_t read_row(struct pyramid *p, const struct row *r, const struct ran
 	unsigned shift = PYRAMID_BASE + q->li * PYRAMID_STEP;
 	uint64_t first = q->begin >> shift, last = (q->end - 1) >> shift;
 	uint8_t before = r->before[q->li];
-	size_t from = out->n;
 
 	for (uint32_t at = r->head[q->li]; at != NO_CHUNK;) {
 		const struct chunk *c = &p->levels[q->li].chunks[at];
@@ -103,7 +102,6 @@ static uint8_t read_row(struct pyramid *p, const struct row *r, const struct ran
 			out->n--;
 		}
 	}
-	(void)from;
 	return before;
 }
 
@@ -148,6 +146,15 @@ static void merge_close(struct merged *m, unsigned parts, uint8_t end, struct ce
 	memset(m, 0, sizeof(*m));
 }
 
+/* All but the shares, which are summed apart in more than eight bits. */
+static void add_counts(struct cell *into, const struct cell *c)
+{
+	uint8_t states = into->states;
+
+	cell_merge(into, c);
+	into->states = states;
+}
+
 /* Stored cells to cells of the (coarser) level asked for; `state` is what came before them. */
 static void merge_cells(const struct cell *v, size_t n, unsigned merge, uint8_t state,
 			struct cells *out)
@@ -172,14 +179,8 @@ static void merge_cells(const struct cell *v, size_t n, unsigned merge, uint8_t 
 		merge_idle(&m, state, (index & (parts - 1)) - done);
 		for (unsigned s = 0; s < SHARES; s++) {
 			m.share[s] += v[i].share[s];
-			/* cell_merge() below adds 8-bit shares; ours are kept apart, exact. */
 		}
-		{
-			uint8_t states = m.cell.states;
-
-			cell_merge(&m.cell, &v[i]);
-			m.cell.states = states;
-		}
+		add_counts(&m.cell, &v[i]);
 		done = (index & (parts - 1)) + 1;
 		state = v[i].states & 0x0f;
 	}
@@ -235,6 +236,8 @@ static bool read_events(struct model *m, unsigned proc, uint64_t goid, const str
 				  true, ev->type == EVENT_NEWOBJECT ? ev->size : 0);
 		}
 	}
+	if (i < n) /* its next event is later: until the end it stayed as it was */
+		row_advance(&row, q->end);
 	row_finish(&row, 1);
 	*ret_before = before;
 	return true;

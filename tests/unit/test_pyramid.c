@@ -1,0 +1,362 @@
+/* The time pyramid against a plain account of the same events, kept ns by ns. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/pyramid/pyramid.h"
+
+#define CHANGES 4000
+#define ORIGIN  (1ull << 44)
+
+struct change {
+	uint64_t time;
+	uint8_t from, to;
+};
+
+struct truth {
+	struct change v[CHANGES];
+	unsigned n;
+};
+
+static uint64_t seed = 88172645463325252ull;
+
+static uint32_t rnd(void)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return (uint32_t)(seed >> 20);
+}
+
+static struct event state_event(uint64_t goid, const struct change *c)
+{
+	return (struct event){.type = EVENT_CASGSTATUS,
+			      .time_ns = c->time,
+			      .target = goid,
+			      .goid = goid,
+			      .from = c->from,
+			      .to = c->to};
+}
+
+/* A life of `n` changes with stays of very different lengths. */
+static void make_life(struct truth *t, unsigned n)
+{
+	static const uint8_t states[] = {GSTATE_RUNNING, GSTATE_WAITING, GSTATE_RUNNABLE,
+					 GSTATE_SYSCALL, GSTATE_PREEMPTED};
+	uint64_t time = ORIGIN + rnd() % 1000000;
+	uint8_t state = GSTATE_DEAD;
+
+	t->n = n;
+	for (unsigned i = 0; i < n; i++) {
+		uint8_t next = i ? states[rnd() % 5] : GSTATE_RUNNABLE;
+
+		if (next == state)
+			next = state == GSTATE_RUNNING ? GSTATE_WAITING : GSTATE_RUNNING;
+		t->v[i] = (struct change){time, state, next};
+		state = next;
+		time += 1 + rnd() % (1u << (rnd() % 26));
+	}
+}
+
+static uint8_t state_at(const struct truth *t, uint64_t time)
+{
+	uint8_t state = PYRAMID_NONE;
+
+	for (unsigned i = 0; i < t->n && t->v[i].time <= time; i++)
+		state = t->v[i].to;
+	return state;
+}
+
+/* ns in a state over [from, to) by the account. */
+static uint64_t time_in(const struct truth *t, uint8_t state, uint64_t from, uint64_t to)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < t->n; i++) {
+		uint64_t a = t->v[i].time, b = i + 1 < t->n ? t->v[i + 1].time : a;
+
+		a = a < from ? from : a;
+		b = b > to ? to : b;
+		if (t->v[i].to == state && b > a)
+			sum += b - a;
+	}
+	return sum;
+}
+
+static unsigned changes_in(const struct truth *t, uint64_t from, uint64_t to)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < t->n; i++)
+		n += t->v[i].time >= from && t->v[i].time < to;
+	return n;
+}
+
+static uint16_t get16(const unsigned char *p)
+{
+	return (uint16_t)(p[0] | p[1] << 8);
+}
+
+/* Holds every cell of a one-goroutine tile against the account. Returns the changes it has. */
+static unsigned check_tile(const struct truth *t, const struct buf *out, unsigned level,
+			   uint64_t index)
+{
+	static const uint8_t states[SHARES] = {GSTATE_RUNNING, GSTATE_RUNNABLE, GSTATE_SYSCALL,
+					       GSTATE_WAITING};
+	const unsigned char *p = (const unsigned char *)out->data;
+	uint64_t begin = index << (level + 8), width = 1ull << level;
+	unsigned n, sum = 0, last = 0;
+
+	assert_memory_equal(p, "XGT1", 4);
+	assert_int_equal(p[4], level);
+	assert_int_equal(p[5], level);
+	assert_int_equal(get16(p + 6), 1);
+	n = get16(p + 34);
+	assert_int_equal(out->len, 36 + n * 16);
+	assert_int_equal(p[32], begin ? state_at(t, begin - 1) : PYRAMID_NONE);
+	for (unsigned i = 0; i < n; i++) {
+		const unsigned char *c = p + 36 + i * 16;
+		uint64_t from = begin + get16(c) * width, to = from + width;
+		uint64_t end = t->v[t->n - 1].time;
+
+		assert_true(!i || get16(c) > last);
+		last = get16(c);
+		assert_true(last < PYRAMID_TILE_BUCKETS);
+		assert_int_equal(get16(c + 8), changes_in(t, from, to));
+		assert_int_equal(c[2] & 15, state_at(t, to - 1));
+		sum += get16(c + 8);
+		if (to > end) /* still open: its time is not all there yet */
+			continue;
+		for (unsigned s = 0; s < SHARES; s++) {
+			uint64_t ns = time_in(t, states[s], from, to);
+			double want = (double)ns * 255 / (double)width;
+
+			/* A share is rounded up at each merge; never 0 for what was there. */
+			assert_true(c[4 + s] >= want - 1 && c[4 + s] <= want + 2);
+			assert_true(!ns || c[4 + s]);
+		}
+	}
+	return sum;
+}
+
+static void test_one_goroutine(void **state)
+{
+	static const unsigned levels[] = {14, 15, 17, 18, 21, 24, 30, 36};
+	struct truth *t = calloc(1, sizeof(*t));
+	struct pyramid *p;
+
+	make_life(t, CHANGES);
+	assert_int_equal(pyramid_new(64 << 20, &p), 0);
+	for (unsigned i = 0; i < t->n; i++) {
+		struct event ev = state_event(7, &t->v[i]);
+
+		pyramid_apply(p, NULL, &ev, 1);
+	}
+	for (unsigned k = 0; k < ARRAY_SIZE(levels); k++) {
+		unsigned shift = levels[k] + 8, found = 0;
+		uint64_t goid = 7, last = t->v[t->n - 1].time >> shift;
+
+		for (uint64_t i = t->v[0].time >> shift; i <= last; i++) {
+			struct buf out = BUF_INIT;
+
+			assert_int_equal(pyramid_tile(p, NULL, 0, levels[k], i, &goid, 1, &out), 0);
+			found += check_tile(t, &out, levels[k], i);
+			buf_free(&out);
+		}
+		assert_int_equal(found, t->n);
+	}
+	pyramid_free(p);
+	free(t);
+}
+
+/* Below the finest stored level tiles come from the model's events: each change in its own bucket.
+ */
+static void test_exact_levels(void **state)
+{
+	struct proc_info info = {.pid = 1};
+	struct model_config config = {.retain = 10000, .retain_exited = 10, .workers = 1};
+	struct truth *t = calloc(1, sizeof(*t));
+	uint64_t goid = 7, begin;
+	unsigned found = 0;
+	struct pyramid *p;
+	struct model *m;
+	struct names *names;
+
+	make_life(t, 300);
+	assert_int_equal(names_new(100, &names), 0);
+	config.names = names;
+	assert_int_equal(model_new(&config, &m), 0);
+	assert_int_equal(model_proc_add(m, &info), 0);
+	assert_int_equal(pyramid_new(0, &p), 0);
+	for (unsigned i = 0; i < t->n; i++) {
+		struct event ev = state_event(7, &t->v[i]);
+
+		model_apply(m, &ev, 1);
+		pyramid_apply(p, names, &ev, 1);
+	}
+	begin = t->v[0].time >> (10 + 8);
+	for (uint64_t i = begin + 1; i <= t->v[t->n - 1].time >> (10 + 8) && i < begin + 2000;
+	     i++) {
+		struct buf out = BUF_INIT;
+
+		assert_int_equal(pyramid_tile(p, m, 0, 10, i, &goid, 1, &out), 0);
+		found += check_tile(t, &out, 10, i);
+		buf_free(&out);
+	}
+	assert_true(found > 10);
+	pyramid_free(p);
+	model_free(m);
+	names_free(names);
+	free(t);
+}
+
+static void test_bounded(void **state)
+{
+	const size_t bytes = 1 << 20;
+	struct pyramid_info info;
+	struct pyramid *p;
+	struct buf out = BUF_INIT;
+	uint64_t time = ORIGIN, goid = 1;
+
+	assert_int_equal(pyramid_new(bytes, &p), 0);
+	for (unsigned i = 0; i < 400000; i++) {
+		struct event ev[3] = {
+			{.type = EVENT_CASGSTATUS,
+			 .time_ns = time,
+			 .target = i + 10,
+			 .from = GSTATE_DEAD,
+			 .to = GSTATE_RUNNABLE},
+			{.type = EVENT_CASGSTATUS,
+			 .time_ns = time + 3000,
+			 .target = i + 10,
+			 .from = GSTATE_RUNNABLE,
+			 .to = GSTATE_RUNNING},
+			{.type = EVENT_CASGSTATUS,
+			 .time_ns = time + 9000,
+			 .target = i + 10,
+			 .from = GSTATE_RUNNING,
+			 .to = GSTATE_DEAD},
+		};
+		struct event steady = {.type = EVENT_CASGSTATUS,
+				       .time_ns = time + 9500,
+				       .target = 1,
+				       .from = i % 2 ? GSTATE_RUNNING : GSTATE_WAITING,
+				       .to = i % 2 ? GSTATE_WAITING : GSTATE_RUNNING};
+
+		pyramid_apply(p, NULL, ev, 3);
+		pyramid_apply(p, NULL, &steady, 1);
+		time += 10000;
+	}
+	pyramid_info(p, &info);
+	assert_true(info.bytes < bytes * 4);
+	assert_true(info.since_ns[0] > ORIGIN);
+	/* Fine levels forget first. */
+	assert_true(info.since_ns[0] >= info.since_ns[2]);
+	/* Old times are still answered, more coarsely. */
+	assert_int_equal(pyramid_tile(p, NULL, 0, 14, ORIGIN >> 22, &goid, 1, &out), 0);
+	assert_true((unsigned char)out.data[5] > 14);
+	buf_reset(&out);
+	assert_int_equal(pyramid_tile(p, NULL, 0, 14, time >> 22, &goid, 1, &out), 0);
+	assert_int_equal((unsigned char)out.data[5], 14);
+	buf_free(&out);
+	pyramid_reset(p);
+	pyramid_info(p, &info);
+	assert_int_equal(info.rows, 0);
+	assert_int_equal(info.cells, 0);
+	pyramid_free(p);
+}
+
+static void test_series(void **state)
+{
+	struct pyramid_bucket b[64];
+	uint64_t base = ORIGIN >> 20 << 20, sum = 0, created = 0, ns = 0;
+	struct pyramid *p;
+
+	assert_int_equal(pyramid_new(0, &p), 0);
+	for (unsigned i = 0; i < 200; i++) {
+		struct event ev = {.type = EVENT_CASGSTATUS,
+				   .time_ns = base + i * 200000ull,
+				   .target = i + 1,
+				   .from = GSTATE_DEAD,
+				   .to = GSTATE_RUNNABLE};
+
+		pyramid_apply(p, NULL, &ev, 1);
+	}
+	pyramid_missed(p, 5, base + 39999999);
+	pyramid_until(p, base + (64ull << 20));
+	assert_int_equal(pyramid_series(p, 0, 20, base >> 20, 64, b), 0);
+	for (unsigned i = 0; i < 64; i++) {
+		created += b[i].events[EVENT_CASGSTATUS];
+		sum += b[i].lost;
+		ns += b[i].state_ns[GSTATE_RUNNABLE];
+	}
+	assert_int_equal(created, 200);
+	assert_int_equal(sum, 5);
+	/* Goroutine i is runnable from i * 200 µs to the end. */
+	assert_int_equal(ns, 200 * (64ull << 20) - 200000ull * (199 * 200 / 2));
+	assert_int_equal(pyramid_series(p, 0, 19, 0, 1, b), -EINVAL);
+	assert_int_equal(pyramid_series(p, 9, 20, 0, 1, b), -ENOENT);
+	pyramid_free(p);
+}
+
+static void test_group(void **state)
+{
+	uint64_t goids[4] = {1, 2, 3, 4}, base = ORIGIN;
+	struct pyramid *p;
+	struct buf out = BUF_INIT;
+	const unsigned char *c;
+
+	assert_int_equal(pyramid_new(0, &p), 0);
+	for (unsigned i = 0; i < 4; i++) {
+		struct event ev = {.type = EVENT_CASGSTATUS,
+				   .time_ns = base,
+				   .target = goids[i],
+				   .from = GSTATE_DEAD,
+				   .to = i < 3 ? GSTATE_WAITING : GSTATE_RUNNING};
+
+		pyramid_apply(p, NULL, &ev, 1);
+	}
+	pyramid_until(p, base + (1ull << 24));
+	assert_int_equal(pyramid_group_tile(p, 0, 16, base >> 24, goids, 4, &out), 0);
+	assert_int_equal(get16((unsigned char *)out.data + 34), PYRAMID_TILE_BUCKETS);
+	c = (unsigned char *)out.data + 36 + 16; /* the first full bucket */
+	assert_in_range(c[4 + SHARE_WAITING], 190, 193);
+	assert_in_range(c[4 + SHARE_RUNNING], 63, 65);
+	buf_free(&out);
+	pyramid_free(p);
+}
+
+static void test_refuses(void **state)
+{
+	struct pyramid *p;
+	struct buf out = BUF_INIT;
+	uint64_t goid = 1;
+
+	assert_int_equal(pyramid_new(0, &p), 0);
+	assert_int_equal(pyramid_tile(p, NULL, 0, PYRAMID_LEVEL_MAX + 1, 0, &goid, 1, &out),
+			 -EINVAL);
+	assert_int_equal(pyramid_tile(p, NULL, 0, 20, UINT64_MAX, &goid, 1, &out), -EINVAL);
+	assert_int_equal(pyramid_tile(p, NULL, 0, 20, 0, &goid, PYRAMID_ROWS_MAX + 1, &out),
+			 -EINVAL);
+	assert_int_equal(pyramid_tile(p, NULL, 0, 20, 0, NULL, 0, &out), 0);
+	assert_int_equal(out.len, 24);
+	buf_free(&out);
+	pyramid_free(p);
+	pyramid_free(NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_one_goroutine), cmocka_unit_test(test_exact_levels),
+		cmocka_unit_test(test_bounded),       cmocka_unit_test(test_series),
+		cmocka_unit_test(test_group),         cmocka_unit_test(test_refuses),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,297 @@
+/* The parts of web/ that need no socket: who may ask, arguments, the filter language, JSON,
+ * settings. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "web/filter.h"
+#include "web/guard.h"
+#include "web/http.h"
+#include "web/settings.h"
+
+static void test_host(void **state)
+{
+	static const struct {
+		const char *host;
+		bool loopback, wild, token;
+	} cases[] = {
+		{"localhost", true, true, true},
+		{"LOCALHOST:8080", true, true, true},
+		{"127.0.0.1:8080", true, true, true},
+		{"127.8.9.1", true, true, true},
+		{"[::1]:80", true, true, true},
+		{"10.0.0.5:8080", false, true, true},
+		{"evil.com", false, false, true},
+		{"evil.com:8080", false, false, true},
+		{"127.0.0.1.evil.com", false, false, true},
+		{"localhost.evil.com:8080", false, false, true},
+		{"evil@localhost", false, false, false},
+		{"localhost/x", false, false, false},
+		{"localhost:80x", false, false, false},
+		{"localhost:123456", false, false, false},
+		{"[::1", false, false, false},
+		{"[::1]x", false, false, false},
+		{"", false, false, false},
+		{":80", false, false, false},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		assert_int_equal(guard_host(cases[i].host, "127.0.0.1", false), cases[i].loopback);
+		assert_int_equal(guard_host(cases[i].host, "0.0.0.0", false), cases[i].wild);
+		assert_int_equal(guard_host(cases[i].host, "127.0.0.1", true), cases[i].token);
+	}
+	assert_false(guard_host(NULL, "127.0.0.1", true));
+}
+
+static void test_origin(void **state)
+{
+	assert_true(guard_origin(NULL, "localhost:8080"));
+	assert_true(guard_origin("http://localhost:8080", "localhost:8080"));
+	assert_true(guard_origin("https://box.example", "box.example"));
+	assert_false(guard_origin("http://localhost:9090", "localhost:8080"));
+	assert_false(guard_origin("http://localhost", "localhost:8080"));
+	assert_false(guard_origin("http://evil.com", "localhost:8080"));
+	assert_false(guard_origin("null", "localhost:8080"));
+	assert_false(guard_origin("", ""));
+	assert_false(guard_origin("http://", ""));
+	assert_false(guard_origin("file://localhost:8080", "localhost:8080"));
+}
+
+static void test_token(void **state)
+{
+	assert_true(guard_token("0123456789abcdef", 16, "0123456789abcdef"));
+	assert_false(guard_token("0123456789abcdeF", 16, "0123456789abcdef"));
+	assert_false(guard_token("0123456789abcde", 15, "0123456789abcdef"));
+	assert_false(guard_token("0123456789abcdef0123456789abcdef", 32, "0123456789abcdef"));
+	assert_false(guard_token("", 0, "0123456789abcdef"));
+	assert_false(guard_token("", 0, ""));
+	assert_true(guard_is_loopback("127.1.2.3"));
+	assert_true(guard_is_loopback("::1"));
+	assert_false(guard_is_loopback("0.0.0.0"));
+	assert_false(guard_is_loopback("localhost"));
+	assert_false(guard_is_numeric("localhost"));
+	assert_true(guard_is_numeric("fe80::1"));
+}
+
+static void add(struct request *rq, const char *text)
+{
+	assert_int_equal(http_add_arg(rq, text, strlen(text)), 0);
+}
+
+static void test_arguments(void **state)
+{
+	struct request *rq = calloc(1, sizeof(*rq));
+	struct response rs = {0};
+	uint64_t v = 99;
+
+	add(rq, "limit=10");
+	add(rq, "big=18446744073709551616");
+	add(rq, "neg=-1");
+	add(rq, "empty=");
+	add(rq, "flag");
+	add(rq, "eq=a=b");
+	assert_string_equal(http_arg(rq, "eq"), "a=b");
+	assert_string_equal(http_arg(rq, "flag"), "");
+	assert_null(http_arg(rq, "none"));
+	assert_int_equal(http_arg_u64(rq, &rs, "limit", 1, 100, 5, &v), 0);
+	assert_int_equal(v, 10);
+	assert_int_equal(http_arg_u64(rq, &rs, "none", 1, 100, 5, &v), 0);
+	assert_int_equal(v, 5);
+	assert_int_equal(http_arg_u64(rq, &rs, "empty", 1, 100, 7, &v), 0);
+	assert_int_equal(v, 7);
+	assert_int_equal(http_arg_u64(rq, &rs, "limit", 11, 100, 5, &v), -EINVAL);
+	assert_int_equal(rs.status, 400);
+	assert_int_equal(http_arg_u64(rq, &rs, "big", 0, UINT64_MAX, 5, &v), -EINVAL);
+	assert_int_equal(http_arg_u64(rq, &rs, "neg", 0, UINT64_MAX, 5, &v), -EINVAL);
+	for (unsigned i = rq->n_args; i < HTTP_ARGS_MAX; i++)
+		add(rq, "x=1");
+	assert_int_equal(http_add_arg(rq, "x=1", 3), -E2BIG);
+	buf_free(&rs.body);
+	free(rq);
+}
+
+static void test_json(void **state)
+{
+	struct buf b = BUF_INIT;
+
+	json_str(&b, "a\"b\\c\n\x01\xc3\xa9\xff\xed\xa0\x80z");
+	assert_string_equal(b.data, "\"a\\\"b\\\\c\\u000a\\u0001\xc3\xa9\xef\xbf\xbd"
+				    "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdz\"");
+	buf_reset(&b);
+	buf_addc(&b, '{');
+	json_ku(&b, "n", 18446744073709551615ull);
+	json_ks(&b, "s", "");
+	json_kb(&b, "t", true);
+	json_kd(&b, "d", 0.5);
+	json_kd(&b, "nan", 0.0 / 0.0);
+	buf_addc(&b, '}');
+	assert_string_equal(b.data, "{\"n\":18446744073709551615,\"s\":\"\",\"t\":true,\"d\":0.5,"
+				    "\"nan\":0}");
+	buf_free(&b);
+}
+
+/* --- filter ---------------------------------------------------------------------------------- */
+
+static uint32_t intern(struct names *names, const json_t *row, const char *key)
+{
+	const char *text = json_string_value(json_object_get(row, key));
+
+	return *text ? names_intern(names, text, strlen(text)) : 0;
+}
+
+static uint64_t seconds(const json_t *row, const char *key)
+{
+	return (uint64_t)(json_number_value(json_object_get(row, key)) * 1e9);
+}
+
+static uint8_t state_of(const char *name)
+{
+	for (unsigned i = 0; i < GSTATES; i++) {
+		if (!strcmp(gstate_name(i), name))
+			return (uint8_t)i;
+	}
+	fail();
+	return 0;
+}
+
+static void read_row(const json_t *row, struct names *names, struct goroutine *g)
+{
+	size_t i;
+	json_t *v;
+
+	memset(g, 0, sizeof(*g));
+	g->goid = (uint64_t)json_integer_value(json_object_get(row, "goid"));
+	g->parent = (uint64_t)json_integer_value(json_object_get(row, "parent"));
+	g->state = state_of(json_string_value(json_object_get(row, "state")));
+	g->start_func_id = intern(names, row, "func");
+	g->reason_id = intern(names, row, "reason");
+	g->created_site_id =
+		names_add_site(names, (struct site){.func_id = intern(names, row, "site")});
+	g->created_ns = seconds(row, "created_s");
+	g->state_since_ns = seconds(row, "since_s");
+	g->exited_ns = seconds(row, "exited_s");
+	g->alloc_bytes = (uint64_t)json_integer_value(json_object_get(row, "bytes"));
+	g->counts[0] = (uint64_t)json_integer_value(json_object_get(row, "events"));
+	g->children = (uint64_t)json_integer_value(json_object_get(row, "children"));
+	json_array_foreach(json_object_get(row, "flags"), i, v)
+	{
+		const char *f = json_string_value(v);
+
+		g->flags |= !strcmp(f, "system")   ? GOROUTINE_SYSTEM
+			    : !strcmp(f, "exited") ? GOROUTINE_EXITED
+						   : GOROUTINE_FOUND;
+	}
+}
+
+static bool listed(const json_t *list, uint64_t goid)
+{
+	size_t i;
+	json_t *v;
+
+	json_array_foreach(list, i, v)
+	{
+		if ((uint64_t)json_integer_value(v) == goid)
+			return true;
+	}
+	return false;
+}
+
+static void test_filter(void **state)
+{
+	json_t *data = json_load_file(SOURCE_ROOT "/tests/data/filter.json", 0, NULL), *c, *row;
+	struct filter f;
+	struct names *names;
+	char why[160];
+	size_t i, k;
+
+	assert_non_null(data);
+	assert_int_equal(names_new(1000, &names), 0);
+	json_array_foreach(json_object_get(data, "cases"), i, c)
+	{
+		const char *text = json_string_value(json_object_get(c, "filter"));
+
+		assert_int_equal(filter_parse(text, &f, why, sizeof(why)), 0);
+		json_array_foreach(json_object_get(data, "rows"), k, row)
+		{
+			struct goroutine g;
+			bool want, got;
+
+			read_row(row, names, &g);
+			want = listed(json_object_get(c, "match"), g.goid);
+			got = filter_match(&f, names, &g, 100 * NS_PER_SEC);
+			if (want != got)
+				print_error("\"%s\" on %d\n", text, (int)g.goid);
+			assert_int_equal(got, want);
+		}
+	}
+	json_array_foreach(json_object_get(data, "bad"), i, c)
+		assert_int_equal(filter_parse(json_string_value(c), &f, why, sizeof(why)), -EINVAL);
+	json_decref(data);
+	names_free(names);
+}
+
+static void test_settings(void **state)
+{
+	char dir[] = "/tmp/test_web_XXXXXX", path[64], why[160];
+	const char *good = "{\"nanoseconds_per_pixel\":5,\"state_colors\":{\"4\":\"#102030\"},"
+			   "\"ui\":{\"theme\":\"dark\"}}";
+	static const char *const bad[] = {
+		"",
+		"[]",
+		"{\"nanoseconds_per_pixel\":0}",
+		"{\"nanoseconds_per_pixel\":\"1\"}",
+		"{\"nanoseconds_per_pixel\":1e400}",
+		"{\"state_colors\":{\"12\":\"#102030\"}}",
+		"{\"state_colors\":{\"x\":\"#102030\"}}",
+		"{\"state_colors\":{\"1\":\"red\"}}",
+		"{\"state_colors\":{\"1\":\"#10203g\"}}",
+		"{\"type_colors\":{\"casgstatus\":\"#102030\"}}",
+		"{\"ui\":1}",
+		"{\"other\":1}",
+		"{\"ui\":{},\"ui\":{}}",
+	};
+	struct settings *s;
+	struct buf out = BUF_INIT;
+	struct stat st;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/ui.json", dir);
+	assert_int_equal(settings_new(path, &s), 0);
+	assert_int_equal(settings_set(s, good, strlen(good), why, sizeof(why)), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(settings_set(s, bad[i], strlen(bad[i]), why, sizeof(why)),
+				 -EINVAL);
+	settings_free(s);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	/* Another run finds them. */
+	assert_int_equal(settings_new(path, &s), 0);
+	assert_int_equal(settings_get(s, &out), 0);
+	assert_non_null(strstr(out.data, "\"nanoseconds_per_pixel\":5"));
+	assert_non_null(strstr(out.data, "\"4\":\"#102030\""));
+	assert_non_null(strstr(out.data, "\"1\":\"#3b82f6\""));
+	settings_free(s);
+	buf_free(&out);
+	unlink(path);
+	rmdir(dir);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_host),     cmocka_unit_test(test_origin),
+		cmocka_unit_test(test_token),    cmocka_unit_test(test_arguments),
+		cmocka_unit_test(test_json),     cmocka_unit_test(test_filter),
+		cmocka_unit_test(test_settings),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
