@@ -18,6 +18,7 @@
 #define GAPS_A_BATCH  1024       /* the reader takes four times as many */
 #define TICK_NS       NS_PER_SEC /* processes, rotation */
 #define META_NS       (2 * NS_PER_SEC)
+#define BEGINS_NS     (5 * NS_PER_SEC)
 #define SNAPSHOT_NS   (10 * NS_PER_SEC)
 #define SEGMENT_BYTES (64u << 10) /* a running session is not cut into smaller pieces */
 #define SEGMENT_NS    NS_PER_SEC
@@ -37,7 +38,7 @@ struct recorder {
 	size_t n, n_gaps;
 	uint64_t cursor;
 	uint64_t due_ns; /* of the open batch; 0: it is empty */
-	uint64_t segment_start_ns, tick_ns, meta_ns, snapshot_ns;
+	uint64_t segment_start_ns, tick_ns, meta_ns, snapshot_ns, rotate_ns;
 	uint64_t before_ns; /* time of the newest event that an earlier segment has */
 	uint64_t found;     /* goroutines the model came to know other than by creation, when last
 			       looked */
@@ -351,13 +352,13 @@ static int write_snapshot(struct recorder *r, bool all)
 	return 0;
 }
 
-static int snapshot_when_due(struct recorder *r, uint64_t now)
+static int snapshot_when_due(struct recorder *r, uint64_t now, bool at_end)
 {
 	struct model_totals totals;
 	uint64_t found;
 	bool first = r->snapshot_ns == 0;
 
-	if (!writer_encoder(r->writer) || (!first && now - r->snapshot_ns < SNAPSHOT_NS))
+	if (!writer_encoder(r->writer) || (!first && !at_end && now - r->snapshot_ns < SNAPSHOT_NS))
 		return 0;
 	model_totals(r->config.model, -1, &totals);
 	found = totals.live_total + totals.goroutines_exited - totals.goroutines_created +
@@ -398,25 +399,40 @@ static int next_segment(struct recorder *r)
 	return err;
 }
 
+/* Keeps to the bounds of size and age. */
+static int rotate(struct recorder *r, uint64_t now)
+{
+	bool full = segment_is_full(r, now);
+	int err = 0;
+
+	if (!full && now < r->rotate_ns)
+		return 0;
+	r->rotate_ns = now + TICK_NS;
+	if (full)
+		err = flush(r);
+	if (full && !err)
+		err = next_segment(r);
+	if (!err && store_rotate(r->store, r->config.max_size, r->config.max_age_ns) < 0)
+		log_debug("sessions in %s: cannot rotate", store_dir(r->store));
+	return err;
+}
+
 static int tick(struct recorder *r, uint64_t now)
 {
+	/* At first often: who was there before us should be in the recording from its beginning. */
+	bool begins = writer_encoder(r->writer) && !r->snapshot_ns &&
+		      now - r->segment_start_ns < BEGINS_NS;
 	int err = write_procs(r, true);
 
-	r->tick_ns = now + TICK_NS;
+	r->tick_ns = now + (begins ? TICK_NS / 50 : TICK_NS);
 	if (!err)
-		err = snapshot_when_due(r, now);
+		err = snapshot_when_due(r, now, false);
 	if (!err && now - r->meta_ns >= META_NS) {
 		r->meta_ns = now;
 		save_meta(r, false);
 	}
-	if (err || !(r->config.max_size || r->config.max_age_ns))
-		return err;
-	if (segment_is_full(r, now))
-		err = r->n ? flush(r) : 0;
-	if (!err && segment_is_full(r, now))
-		err = next_segment(r);
-	if (!err && store_rotate(r->store, r->config.max_size, r->config.max_age_ns) < 0)
-		log_debug("sessions in %s: cannot rotate", store_dir(r->store));
+	if (!err && (r->config.max_size || r->config.max_age_ns))
+		err = rotate(r, now);
 	return err;
 }
 
@@ -454,7 +470,7 @@ static void record(struct recorder *r)
 		if (!stopping && until > now)
 			(void)feed_wait(r->feed, r->cursor, MIN(until - now, TICK_NS / 10));
 	}
-	if (write_procs(r, true) == 0)
+	if (write_procs(r, true) == 0 && snapshot_when_due(r, monotonic_ns(), true) == 0)
 		(void)flush(r);
 }
 

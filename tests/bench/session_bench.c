@@ -24,7 +24,7 @@
 
 #define PART 1000
 
-static void fail(const char *what, int err)
+static __attribute__((noreturn)) void fail(const char *what, int err)
 {
 	fprintf(stderr, "%s: %s\n", what, strerror(-err));
 	exit(1);
