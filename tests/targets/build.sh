@@ -42,7 +42,7 @@ for word in $(echo "$mode" | tr - ' '); do
 	stripped) ldflags="$ldflags -s -w" ;;
 	nodwarf) ldflags="$ldflags -w" ;;
 	pie) flags="$flags -buildmode=pie" ;;
-	cgo) cgo=1 ;;
+	cgo) cgo=1 flags="$flags -tags=withcgo" ;;
 	trimpath) flags="$flags -trimpath" ;;
 	race) cgo=1 flags="$flags -race" ;;
 	noswissmap)

@@ -45,7 +45,7 @@ var (
 	sinkRefs   []RefElem
 	sinkMap    map[KeyA]ValA
 	sinkSmall  map[KeyA]ValA
-	sinkDeep   *SmallPlain
+	sinkDeep   []*SmallPlain // one a goroutine
 )
 
 // Truth is what was done. Allocation keys are Go type names as %T prints them, counts are exact.
@@ -60,11 +60,14 @@ type Truth struct {
 	Started   map[string]int    `json:"started"`
 	Parents   map[string]uint64 `json:"parents"`
 	MainGoid  uint64            `json:"main_goid"`
+	Objects   map[string]int    `json:"objects_of"`     // SmallPlain by the goroutine that made them
+	Heap      []allocSite       `json:"heap,omitempty"` // what the runtime's own profile says
 }
 
 var truth = Truth{
 	NewObject: map[string]int{}, MakeSlice: map[string]int{}, SliceCap: map[string]int{},
 	MakeMap: map[string]int{}, Started: map[string]int{}, Parents: map[string]uint64{},
+	Objects: map[string]int{},
 }
 
 // goid parses the number out of the first line of the goroutine's own stack dump.
@@ -132,30 +135,31 @@ func maps(n int) {
 type started struct {
 	kind          string
 	child, parent uint64
+	objects       int // that it is about to make
 }
 
-func note(events chan<- started, kind string, parent uint64) {
-	events <- started{kind, goid(), parent}
+func note(events chan<- started, kind string, parent uint64, objects int) {
+	events <- started{kind, goid(), parent, objects}
 }
 
 //go:noinline
 func leaf(events chan<- started, parent uint64, gate <-chan struct{}, done *sync.WaitGroup) {
 	defer done.Done()
-	note(events, "main.leaf", parent)
+	note(events, "main.leaf", parent, 0)
 	<-gate
 }
 
 //go:noinline
 func quitter(events chan<- started, parent uint64, done *sync.WaitGroup) {
 	defer done.Done()
-	note(events, "main.quitter", parent)
+	note(events, "main.quitter", parent, 0)
 	runtime.Goexit()
 }
 
 //go:noinline
 func branch(events chan<- started, parent uint64, leaves int, gate <-chan struct{}, done *sync.WaitGroup) {
 	defer done.Done()
-	note(events, "main.branch", parent)
+	note(events, "main.branch", parent, 0)
 	me := goid()
 	for i := 0; i < leaves; i++ {
 		done.Add(1)
@@ -184,29 +188,35 @@ func goroutines(n, leaves int) {
 
 func record(s started) {
 	truth.Started[s.kind]++
-	truth.Parents[strconv.FormatUint(s.child, 10)] = s.parent
+	child := strconv.FormatUint(s.child, 10)
+	truth.Parents[child] = s.parent
+	if s.objects > 0 {
+		truth.Objects[child] = s.objects
+	}
 }
 
 // deep allocates at every depth of a growing stack, so that the stack checks of the allocation
 // functions themselves run out of stack now and then and the functions start over.
 //
 //go:noinline
-func deep(depth int, pad [5]uint64) uint64 {
+func deep(depth int, pad [5]uint64, sink **SmallPlain) uint64 {
 	p := new(SmallPlain)
-	sinkDeep = p
+	*sink = p
 	if depth == 0 {
 		return pad[0]
 	}
 	pad[depth%5]++
-	return deep(depth-1, pad) + p.a
+	return deep(depth-1, pad, sink) + p.a
 }
 
 //go:noinline
-func grower(events chan<- started, parent uint64, depth int, done *sync.WaitGroup) {
+func grower(events chan<- started, parent uint64, i int, done *sync.WaitGroup) {
 	defer done.Done()
-	note(events, "main.grower", parent)
-	deep(depth, [5]uint64{})
+	note(events, "main.grower", parent, growerDepth(i)+1)
+	deep(growerDepth(i), [5]uint64{}, &sinkDeep[i])
 }
+
+func growerDepth(i int) int { return 20 + i%400 }
 
 // growth runs while the collector runs too: it asks goroutines to stop through their stack checks,
 // the other reason why a function starts over.
@@ -214,11 +224,11 @@ func growth(n int) {
 	events := make(chan started, n)
 	var done sync.WaitGroup
 	me := goid()
+	sinkDeep = make([]*SmallPlain, n)
 	for i := 0; i < n; i++ {
-		depth := 20 + i%400
 		done.Add(1)
-		go grower(events, me, depth, &done)
-		truth.NewObject["main.SmallPlain"] += depth + 1
+		go grower(events, me, i, &done)
+		truth.NewObject["main.SmallPlain"] += growerDepth(i) + 1
 		if i%50 == 0 {
 			runtime.GC()
 		}
@@ -235,6 +245,8 @@ var extras []func(scale int)
 func main() {
 	scale := flag.Int("scale", 1, "how much of everything")
 	wait := flag.Bool("wait", true, "wait for a line on standard input before and after")
+	traceFile := flag.String("trace", "", "write Go's own execution trace of the run to this file")
+	heap := flag.Bool("heap", false, "print the runtime's own count of allocations by site")
 	flag.Parse()
 	in := bufio.NewReader(os.Stdin)
 	truth.GoVersion, truth.Pid, truth.MainGoid = runtime.Version(), os.Getpid(), goid()
@@ -242,14 +254,23 @@ func main() {
 		fmt.Println("ready")
 		in.ReadString('\n')
 	}
+	if *heap {
+		beginHeap()
+	}
+	stopTrace := startTrace(*traceFile)
 	debug.SetGCPercent(50)
 	objects(2000 * *scale)
 	slices(1000 * *scale)
 	maps(300 * *scale)
 	goroutines(40**scale, 8)
 	growth(300 * *scale)
+	bustle(20 * *scale)
 	for _, extra := range extras {
 		extra(*scale)
+	}
+	stopTrace()
+	if *heap {
+		truth.Heap = endHeap()
 	}
 	if err := json.NewEncoder(os.Stdout).Encode(truth); err != nil {
 		panic(err)
