@@ -1,0 +1,42 @@
+#!/bin/bash
+# What examples/one-liners.md promises: every command there runs on a live mount without complaint.
+# timeout: 180
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../app_lib.sh"
+need_tracing
+DEMO_BINARY=$(demo_binary) || fail "the demo does not build"
+start_demo "$DEMO_BINARY"
+mount_demo
+load -n 300 -c 3
+seen() { grep -q 'type=main.Request' "$MNT/events"; }
+wait_for 10 seen || fail "no events"
+goroutine=$(ls "$MNT/by-func/main.(*server).worker" | head -n 1)
+[ -n "$goroutine" ] || fail "no worker"
+cd "$MNT" || fail "cannot enter the mount"
+on_exit "cd /"
+
+ran=0
+while IFS= read -r line; do
+	# Two or more blanks part a command from what it is for.
+	command=$(sed 's/   *[^ ].*$//' <<<"$line")
+	case $command in
+	"watch "* | "tail -f "* | "cat events_pipe"*) command="timeout 3 ${command/watch/watch -t} >/dev/null; [ \$? -eq 124 ]" ;;
+	"xgotopfs "*) continue ;;
+	esac
+	command=${command//goroutines\/57/goroutines\/$goroutine}
+	command=${command//dump.txt/$T/dump.txt}
+	command=${command//incident.txt/$T/incident.txt}
+	command=${command//\/tmp\/incident/$T/incident}
+	TERM=xterm timeout 30 bash -c "set -o pipefail; $command" >"$T/stdout" 2>"$T/stderr"
+	status=$?
+	# `| head` closes the pipe on the rest: no fault of the mount's.
+	[ $status -eq 0 ] || { [ $status -eq 141 ] && [[ $command == *head* ]]; } ||
+		fail "'$command': status $status: $(cat "$T/stderr")"
+	[ ! -s "$T/stderr" ] || grep -qv 'No such file or directory' "$T/stderr" && [ -s "$T/stderr" ] &&
+		fail "'$command' complains: $(cat "$T/stderr")"
+	ran=$((ran + 1))
+done < <(awk '/^```/ { inside = !inside; next } inside && NF' "$ROOT/examples/one-liners.md")
+[ "$ran" -ge 20 ] || fail "only $ran commands were found"
+grep -q '^goroutine ' "$T/dump.txt" || fail "the dump of stacks is empty"
+cd / || exit 1
+stop_xgotopfs
