@@ -392,21 +392,19 @@ int connection_body_done(struct connection *c)
 /* A short refusal during the handshake, where no job is at work. */
 static int refuse(struct connection *c)
 {
+	int err;
+
 	atomic_fetch_add(&c->web->refused, 1);
 	c->job->result = 0;
-	if (send_headers(c))
-		return -1;
 	c->sent = 0;
-	if (send_some(c, true))
-		return -1;
+	err = send_headers(c) || send_some(c, true);
 	job_free(c->job);
 	c->job = NULL;
-	return 1;
+	return err ? -1 : 1;
 }
 
 int connection_upgrade(struct connection *c, const char *protocol)
 {
-	connection_closed(c);
 	c->job = job_new();
 	if (!c->job)
 		return -1;

@@ -76,10 +76,6 @@ static int on_http(struct lws *wsi, enum lws_callback_reasons reason, void *user
 		return connection_body_done(c);
 	case LWS_CALLBACK_HTTP_WRITEABLE:
 		return connection_writable(c);
-	case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
-		c->wsi = wsi;
-		c->web = web_of(wsi);
-		return connection_upgrade(c, in);
 	case LWS_CALLBACK_CLOSED_HTTP:
 	case LWS_CALLBACK_HTTP_DROP_PROTOCOL:
 		if (c)
@@ -120,6 +116,17 @@ static int on_websocket(struct lws *wsi, enum lws_callback_reasons reason, void 
 	}
 }
 
+/*
+ * Comes before libwebsockets has made room for a connection's data (`user` may be NULL), so the
+ * check has a connection of its own. What it answers is complete when it returns.
+ */
+static int confirm_upgrade(struct lws *wsi, const char *protocol)
+{
+	struct connection c = {.wsi = wsi, .web = web_of(wsi)};
+
+	return connection_upgrade(&c, protocol);
+}
+
 static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
 		    size_t len)
 {
@@ -138,6 +145,8 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
 		    lws_get_socket_fd(wsi) != ((struct server *)web_of(wsi))->listen_fd)
 			atomic_fetch_sub(&web_of(wsi)->connections, 1);
 		return 0;
+	case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
+		return confirm_upgrade(wsi, in);
 	case LWS_CALLBACK_ESTABLISHED:
 	case LWS_CALLBACK_SERVER_WRITEABLE:
 	case LWS_CALLBACK_CLOSED:

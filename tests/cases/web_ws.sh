@@ -1,0 +1,10 @@
+#!/bin/bash
+# /ws with a standard WebSocket client: the original's frames, protobuf, ticks; foreign, too many, and
+# dead clients.
+# timeout: 180
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../web_lib.sh"
+need_websockets
+start_web -goroutines 200 -rate 20000 -history 2
+"$PYTHON" "$(dirname "$0")/../web/ws.py" "$URL" slow || fail "the client found something"
+web_alive
