@@ -250,7 +250,8 @@ static void count_batch(struct recorder *r, uint64_t begun_ns, uint64_t due_ns)
  */
 static int flush(struct recorder *r)
 {
-	uint64_t begun = monotonic_ns(), due = r->due_ns, left[EVENT_TYPES] = {0};
+	uint64_t begun = monotonic_ns(), left[EVENT_TYPES] = {0};
+	uint64_t due = r->n ? r->due_ns : begun; /* what is no event never waits */
 	struct model_totals totals;
 	struct encoder *encoder = writer_encoder(r->writer);
 	int err = write_procs(r, false);

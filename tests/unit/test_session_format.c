@@ -313,7 +313,7 @@ static void test_encoder_size(void **state)
 		assert_int_equal(encoder_batch(encoder, events, ARRAY_SIZE(events), NULL, &out), 0);
 		bytes += out.len + 8;
 	}
-	print_message("%.2f bytes an event\n", (double)bytes / 250000);
+	print_message("# %.2f bytes an event\n", (double)bytes / 250000);
 	assert_true(bytes <= 24 * 250000);
 	buf_free(&out);
 	encoder_free(encoder);
