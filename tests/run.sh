@@ -13,6 +13,7 @@ cd "$(dirname "$0")/.." || exit 1
 passed=0 failed=0 skipped=0
 patterns=("$@")
 TMP=$(mktemp -d "${TMPDIR:-/tmp}/xgotopfs-tests.XXXXXX") || exit 1
+chmod 755 "$TMP" # some cases look from another account
 current=
 
 # Whatever ends this script ends the running case, whose own trap cleans up after it.
