@@ -29,7 +29,8 @@ with open(os.path.join(out_dir, "buffer_test.md"), "w") as f:
     f.write(
         "`tests/buffer_test.sh`: the demo server answers %s requests on %s connections for each line, with `-web` on. "
         "RPS, PPS, LAT, flush and wait are means over the seconds with events; lost is of the tracing, missed of the "
-        "recorder. Measured on %s CPUs (%s, Linux %s).\n\n"
+        "recorder. A batch larger than what comes in -batch-flush-interval (100 ms) is written at the interval, not when "
+        "it is full. Measured on %s CPUs (%s, Linux %s).\n\n"
         % (requests, connections, os.cpu_count(), platform.machine(), platform.release())
     )
     f.write("| format | batch | events | RPS | PPS | LAT ns | flush us | wait us | bytes/event | lost | missed |\n")
