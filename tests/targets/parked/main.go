@@ -121,6 +121,7 @@ func spawn(in chan int) {
 	if l, err := net.Listen("tcp", "127.0.0.1:0"); err == nil {
 		go l.Accept()
 	}
+	spawnReflected(in)
 	spawnMore(in)
 }
 

@@ -1,0 +1,134 @@
+# Sourced after lib.sh and app_lib.sh: one cell of the matrix, which is one Go release in one way of
+# linking. Each check prints the differences it finds, and nothing when everything is exact:
+#   first    the workload traced from its first instruction, with the runtime's own execution trace and
+#            heap profile as witnesses
+#   attach   the workload attached to by -pid before it begins
+#   stacks   tests/targets/parked: what is read from its memory, against its own dump of itself
+# shellcheck shell=bash
+TARGETS=$ROOT/tests/targets
+TRACED_GO=${TRACED_GO:-1.26} # builds the tools that read Go's traces and dumps
+SCALE=${SCALE:-1}
+
+# target VERSION MODE PROGRAM: prints its path; 77 when there is no such mode.
+target() {
+	local status
+	nice -n 10 "$TARGETS/build.sh" "$1" "$2" "$3" 2>"$T/build.log"
+	status=$?
+	[ "$status" = 0 ] || [ "$status" = 77 ] || { echo "does not build: $(tail -n 3 "$T/build.log")" >&2; }
+	return "$status"
+}
+
+minor_of() {
+	local version
+	case $1 in
+	local) version=$(strings -n 6 "$2" | sed -n 's/^go1\.\([0-9][0-9]*\)[.0-9]*$/\1/p' | head -n 1) ;;
+	*) version=${1#1.} version=${version%%.*} ;;
+	esac
+	echo "$version"
+}
+
+# lost_of LOG: what xgotopfs says it lost, or "?" when it did not say.
+lost_of() {
+	local n
+	n=$(sed -n 's/^xgotopfs: [0-9]* events in .* \([0-9]*\) lost.*/\1/p' "$1")
+	echo "${n:--1}"
+}
+
+check_first() {
+	local version=$1 mode=$2 dir=$3 binary minor counts=() tool
+	binary=$(target "$version" "$mode" workload) || return
+	minor=$(minor_of "$version" "$binary")
+	timeout -k 5 120 "$XGOTOPFS" -s -record -storage-format jsonl -storage-dir "$dir" -- \
+		"$binary" -wait=false -scale "$SCALE" -heap -trace "$dir/gotrace" \
+		>"$dir/truth.json" 2>"$dir/log" || { echo "status $?: $(tail -n 3 "$dir/log")"; return 1; }
+	# The format before 1.22 cannot tell the order of what C threads do.
+	if [ "$minor" -ge 22 ] || [[ $mode != *cgo* ]]; then
+		tool=$(target "$TRACED_GO" plain tracecount) || return
+		"$tool" "$dir/gotrace" >"$dir/counts.json" 2>"$dir/tracecount.log" ||
+			{ echo "Go's trace: $(cat "$dir/tracecount.log")"; return 1; }
+		counts=(--gotrace "$dir/counts.json")
+	fi
+	python3 "$ROOT/tests/exact.py" "$dir/truth.json" "$dir"/*/events.jsonl --go "$minor" \
+		--lost "$(lost_of "$dir/log")" "${counts[@]}"
+}
+
+check_attach() {
+	local version=$1 mode=$2 dir=$3 binary pid tracer status=0
+	binary=$(target "$version" "$mode" workload) || return
+	mkfifo "$dir/in" || return
+	"$binary" -scale "$SCALE" <"$dir/in" >"$dir/out" 2>"$dir/err" &
+	pid=$!
+	exec 8>"$dir/in"
+	wait_for 20 grep -q ready "$dir/out" || { echo "does not start"; status=1; }
+	if [ "$status" = 0 ]; then
+		timeout -k 5 120 "$XGOTOPFS" -s -record -storage-format jsonl -storage-dir "$dir" -pid "$pid" \
+			>"$dir/xout" 2>"$dir/log" &
+		tracer=$!
+		wait_for "$PATIENCE" grep -q "Ctrl-C ends" "$dir/log" || { echo "not ready: $(cat "$dir/log")"; status=1; }
+		echo >&8
+		wait_for 100 grep -q go_version "$dir/out" || { echo "no result: $(cat "$dir/err")"; status=1; }
+		echo >&8
+	fi
+	exec 8>&-
+	[ "$status" = 0 ] || end "$pid" ${tracer:-}
+	wait "$pid" || { echo "the workload failed: $(tail -n 3 "$dir/err")"; status=1; }
+	[ -z "${tracer:-}" ] || { end -INT "$tracer"; wait "$tracer"; }
+	[ "$status" = 0 ] || return 1
+	sed -n '/^{/p' "$dir/out" >"$dir/truth.json"
+	python3 "$ROOT/tests/exact.py" "$dir/truth.json" "$dir"/*/events.jsonl \
+		--go "$(minor_of "$version" "$binary")" --lost "$(lost_of "$dir/log")"
+}
+
+check_stacks() {
+	local version=$1 mode=$2 dir=$3 binary pid tracer status=1 tool
+	binary=$(target "$version" "$mode" parked) || return
+	tool=$(target "$TRACED_GO" plain stackparse) || return
+	mkdir -p "$dir/mnt"
+	"$binary" >"$dir/dump" 2>"$dir/err" &
+	pid=$!
+	if ! wait_for 30 grep -q '^END' "$dir/dump"; then
+		echo "does not come to rest: $(tail -n 3 "$dir/err")"
+		end -KILL "$pid"
+		return 1
+	fi
+	timeout -k 5 120 "$XGOTOPFS" -pid "$pid" "$dir/mnt" >"$dir/xout" 2>"$dir/log" &
+	tracer=$!
+	if wait_for "$PATIENCE" grep -q "Ctrl-C ends" "$dir/log"; then
+		cat "$dir/mnt/stacks" >"$dir/stacks"
+		"$tool" <"$dir/stacks" >"$dir/parsed.json"
+		python3 "$ROOT/tests/stacks.py" "$dir/dump" "$dir/mnt" "$dir/stacks" "$dir/parsed.json" \
+			--go "$(minor_of "$version" "$binary")"
+		status=$?
+	else
+		echo "not ready: $(cat "$dir/log")"
+	fi
+	end -INT "$tracer"
+	wait "$tracer" || { echo "xgotopfs: status $?: $(tail -n 3 "$dir/log")"; status=1; }
+	end -KILL "$pid"
+	wait "$pid" 2>/dev/null
+	return "$status"
+}
+
+# cell VERSION MODE [CHECK]...: prints "exact", "-" (no such build) or the differences; its status.
+cell() {
+	local version=$1 mode=$2 check dir status=0 found
+	shift 2
+	[ $# -gt 0 ] || set -- first attach stacks
+	for check; do
+		dir=$T/cells/$version-$mode/$check
+		rm -rf "$dir"
+		mkdir -p "$dir"
+		found=$("check_$check" "$version" "$mode" "$dir")
+		case $? in
+		0) rm -rf --one-file-system "$dir" ;;
+		77) echo "-"; return 77 ;;
+		*)
+			status=1
+			# shellcheck disable=SC2001
+			sed "s/^/$check: /" <<<"${found:-failed}"
+			;;
+		esac
+	done
+	[ "$status" != 0 ] || echo exact
+	return "$status"
+}
