@@ -84,6 +84,9 @@ static int send_headers(struct connection *c)
 	bad |= lws_finalize_http_header(wsi, &p, end);
 	if (bad)
 		return -1;
+	/* During a handshake libwebsockets has not looked at the request's version yet. */
+	if (c->upgrading)
+		memcpy(start, "HTTP/1.1", 8);
 	return lws_write(wsi, start, (size_t)(p - start), LWS_WRITE_HTTP_HEADERS) < 0 ? -1 : 0;
 }
 
@@ -396,6 +399,7 @@ static int refuse(struct connection *c)
 
 	atomic_fetch_add(&c->web->refused, 1);
 	c->job->result = 0;
+	c->upgrading = true;
 	c->sent = 0;
 	err = send_headers(c) || send_some(c, true);
 	job_free(c->job);

@@ -77,6 +77,25 @@ static const struct view *view_of(const struct push *p)
 	return &sources_live(p->web->sources)->view;
 }
 
+static void drop(struct push *p, struct push_client *c, uint64_t n)
+{
+	c->dropped += n;
+	atomic_fetch_add(&p->web->events_dropped, n);
+	atomic_fetch_add(&p->web->frames_dropped, (n + FRAME_EVENTS - 1) / FRAME_EVENTS);
+}
+
+/* Who is too far behind loses the oldest. Looked at when nothing can be sent, too: a client that
+ * does not read at all is never writable. */
+static void trim(struct push *p, struct push_client *c)
+{
+	uint64_t head = feed_head(model_feed(view_of(p)->model));
+
+	if (c->form == PUSH_TICKS || head - c->cursor <= LAG_MAX)
+		return;
+	drop(p, c, head - LAG_KEEP - c->cursor);
+	c->cursor = head - LAG_KEEP;
+}
+
 static bool is_due(const struct push *p, const struct push_client *c, lws_usec_t now)
 {
 	if (c->form == PUSH_TICKS)
@@ -90,6 +109,7 @@ static void look(lws_sorted_usec_list_t *timer)
 	lws_usec_t now = lws_now_usecs();
 
 	for (struct push_client *c = p->clients; c; c = c->next) {
+		trim(p, c);
 		if (is_due(p, c, now))
 			lws_callback_on_writable(c->wsi);
 	}
@@ -140,23 +160,13 @@ void push_close(struct push *p, struct push_client *c)
 
 /* --- frames ---------------------------------------------------------------------------------- */
 
-static void drop(struct push *p, struct push_client *c, uint64_t n)
-{
-	c->dropped += n;
-	atomic_fetch_add(&p->web->events_dropped, n);
-	atomic_fetch_add(&p->web->frames_dropped, (n + FRAME_EVENTS - 1) / FRAME_EVENTS);
-}
-
 static size_t read_events(struct push *p, struct push_client *c)
 {
 	struct feed *feed = model_feed(view_of(p)->model);
-	uint64_t head = feed_head(feed), missed = 0;
+	uint64_t missed = 0;
 	size_t n;
 
-	if (head - c->cursor > LAG_MAX) {
-		drop(p, c, head - LAG_KEEP - c->cursor);
-		c->cursor = head - LAG_KEEP;
-	}
+	trim(p, c);
 	n = feed_read(feed, &c->cursor, p->events, FRAME_EVENTS, &missed);
 	if (missed)
 		drop(p, c, missed);

@@ -196,7 +196,7 @@ static void step_one(struct demo *d, struct worker *w)
 /* Plays up to `until`. Some goroutines hardly ever move, as in life. */
 static void play(struct demo *d, uint64_t until)
 {
-	uint64_t mean = NS_PER_SEC / MAX(d->o.rate, 1u);
+	uint64_t mean = NS_PER_SEC / MAX(d->o.rate, 1u), step = MIN(mean * 3 / 5, 300000u) + 10;
 
 	while (d->now < until) {
 		struct worker *w = &d->v[next_random(d) % d->n];
@@ -209,7 +209,7 @@ static void play(struct demo *d, uint64_t until)
 		/* What runs goes on soon; what waits, waits. */
 		for (unsigned k = 0; k < 6 && w->live; k++) {
 			step_one(d, w);
-			d->now += 2000 + next_random(d) % 300000 / burst;
+			d->now += 1 + step / 150 + next_random(d) % step / burst;
 			if (w->state == GSTATE_WAITING)
 				break;
 		}
