@@ -17,6 +17,7 @@ enum wire_type {
 	WIRE_NEWGOROUTINE = 4,
 	WIRE_GOEXIT = 5,
 	WIRE_TYPES = 6,
+	WIRE_NOTHING = 255, /* a slot that was taken in vain */
 };
 
 /* wire_header.flags: one record can stand for several events (a creation seen in casgstatus is a
@@ -102,15 +103,12 @@ struct wire_slot {
 
 /* --- set before loading (rodata) ----------------------------------------------------------- */
 
-#define WIRE_RANGES_MAX  16
-#define WIRE_G_BYTES_MAX 224 /* how much of a g one read may cover */
+#define WIRE_RANGES_MAX 16
 
-/* struct go_layout as the program wants it: offsets in g and m, and the window of g that is read
- * at once for a new goroutine; the offsets named win_* are relative to it. */
+/* struct go_layout as the program wants it: offsets in g and m. */
 struct wire_layout {
 	__u32 g_m, g_goid, g_waitreason, m_curg, g_stackguard0;
-	__u32 birth_lo, birth_size; /* a goroutine is new: all of these */
-	__u32 win_goid, win_status, win_parent, win_gopc, win_startpc;
+	__u32 g_atomicstatus, g_parent_goid, g_gopc, g_startpc;
 	__u8 has_parent; /* g.parentGoid exists (Go 1.21 on) */
 	__u8 goid_stale; /* at casgstatus(dead, …) in newproc1 the goid is not set yet (before 1.24)
 			  */
@@ -187,9 +185,10 @@ struct wire_sampler {
 	__u32 carry;
 };
 
+/* Hits are what went into the rings, what was lost, and the two counted here. */
 struct wire_cpu {
-	__u64 hits;
 	__u64 skipped; /* hits that were no event */
+	__u64 passed;  /* events that -sample did not choose */
 	__u64 prog_ns_sum, prog_ns_samples;
 	__u64 lost[WIRE_TYPES];
 	struct wire_sampler samplers[WIRE_TYPES];
@@ -203,7 +202,7 @@ _Static_assert(sizeof(struct wire_create) == 56, "wire_create");
 _Static_assert(sizeof(struct wire_alloc) == 56, "wire_alloc");
 _Static_assert(sizeof(struct wire_slot) == 64, "wire_slot: a cache line");
 _Static_assert(sizeof(struct wire_ring) == 128, "wire_ring: head and tail apart");
-_Static_assert(sizeof(struct wire_layout) == 52, "wire_layout");
+_Static_assert(sizeof(struct wire_layout) == 40, "wire_layout");
 _Static_assert(sizeof(struct wire_site) == 16, "wire_site");
 _Static_assert(sizeof(struct wire_cpu) == 256, "wire_cpu: no false sharing");
 

@@ -41,9 +41,9 @@ const volatile struct wire_layout layout = {0};
 const volatile __u32 target_tgid = 0; /* 0: every process of the binary */
 /* Our pid namespace, when it is not the initial one. */
 const volatile __u64 pidns_dev = 0, pidns_ino = 0;
-/* Callers whose inner calls are no event of their own. */
-const volatile struct wire_range exclude_malloc[WIRE_RANGES_MAX] = {0};
-const volatile struct wire_range exclude_maps[WIRE_RANGES_MAX] = {0};
+/* Callers whose inner calls are no event of their own. The last entry spans all. */
+const volatile struct wire_range exclude_malloc[WIRE_RANGES_MAX + 1] = {0};
+const volatile struct wire_range exclude_maps[WIRE_RANGES_MAX + 1] = {0};
 /* Slots of each ring, a power of two, and how many of them are kept free. */
 const volatile __u32 ring_slots = 64, ring_spare = 8;
 const volatile __u32 n_exclude_malloc = 0, n_exclude_maps = 0;
@@ -100,13 +100,20 @@ static __always_inline struct wire_cpu *this_cpu(void)
 	return &cpus[bpf_get_smp_processor_id() & (WIRE_CPUS_MAX - 1)];
 }
 
+static __always_inline struct wire_ring *cpu_ring(struct wire_cpu *cpu)
+{
+	return &rings[cpu->ring & (WIRE_RINGS_MAX - 1)];
+}
+
 /* With a target process, the link itself only lets that one through. */
 static __always_inline void hit_begin(go_regs *regs, struct hit *h)
 {
 	h->regs = regs;
 	h->cpu = this_cpu();
-	h->started_ns = h->cpu->hits % 64 ? 0 : bpf_ktime_get_ns();
-	count(&h->cpu->hits);
+	/* One hit in 64 is timed, by counters that hits move anyway. */
+	h->started_ns = 0;
+	if ((cpu_ring(h->cpu)->head + h->cpu->passed) % 64 == 0)
+		h->started_ns = bpf_ktime_get_ns();
 }
 
 static __always_inline void hit_end(struct hit *h)
@@ -180,12 +187,15 @@ static __always_inline bool sample(struct wire_cpu *cpu, __u32 type)
 	return rate && sample_stride(&cpu->samplers[type], rate);
 }
 
-/* Room for a record; NULL when the ring is full, which is counted. The time is read after the slot
- * was taken: user space rests its order on that (core/capture/merge.h). */
-static __always_inline void *record_reserve(struct wire_cpu *cpu, __u32 type, __u32 flags,
-					    __u64 goid)
+/*
+ * Room for a record, its header filled but for the actor; NULL when the ring is full, which is
+ * counted. The time is read after the slot was taken: user space rests its order on that
+ * (core/capture/merge.h). Called before the target's memory is read: the slot's cache line, which
+ * the reader had last, comes meanwhile.
+ */
+static __always_inline void *record_reserve(struct wire_cpu *cpu, __u32 type, __u32 flags)
 {
-	struct wire_ring *ring = &rings[cpu->ring & (WIRE_RINGS_MAX - 1)];
+	struct wire_ring *ring = cpu_ring(cpu);
 	struct wire_slot *slot;
 	struct wire_header *r;
 	__u64 number;
@@ -210,7 +220,6 @@ static __always_inline void *record_reserve(struct wire_cpu *cpu, __u32 type, __
 	r->from = 0;
 	r->to = 0;
 	r->pid = target_tgid ? target_tgid : process_id();
-	r->goid = goid;
 	return r;
 }
 
@@ -234,6 +243,17 @@ static __always_inline void record_submit(void *record)
 	 * other. */
 	if (control.want_wakeup)
 		wake_reader();
+}
+
+/* Gives back a slot that nothing could be written into: counted as lost. */
+static __always_inline void record_cancel(struct wire_cpu *cpu, struct wire_header *r)
+{
+	__u32 type = r->type;
+
+	if (type < WIRE_TYPES)
+		count(&cpu->lost[type]);
+	r->type = WIRE_NOTHING;
+	record_submit(r);
 }
 
 /* --- goroutines ------------------------------------------------------------------------------- */
@@ -274,69 +294,69 @@ static __always_inline bool is_dead(__u32 state)
 #define HOW_TO(how)                 ((how) >> 16 & 0xff)
 #define HOW_PROBE(how)              ((how) >> 24 & 0xff)
 
-/* Writes a creation: the child's g is read in one go. A function of its own for its stack. */
+/* Writes a creation. */
 static __noinline int emit_creation(go_regs *regs, __u64 gp, __u32 how)
 {
-	struct wire_cpu *cpu = this_cpu();
 	const volatile struct wire_site *site =
 		&control.sites[HOW_PROBE(how) & (WIRE_SITES_MAX - 1)];
+	struct wire_create *r = record_reserve(this_cpu(), WIRE_NEWGOROUTINE, HOW_FLAGS(how));
 	__u64 bias = REG_IP(regs) - site->addr;
-	__u64 window[WIRE_G_BYTES_MAX / 8];
 	__u32 to = HOW_TO(how);
-	__u64 goid, by;
-	char *w = (char *)window;
-	struct wire_create *r;
+	__u64 goid;
 
-	if (layout.birth_size > sizeof(window) ||
-	    bpf_probe_read_user(window, layout.birth_size, (void *)(gp + layout.birth_lo))) {
-		count(&cpu->lost[WIRE_NEWGOROUTINE]);
-		return 0;
-	}
-	goid = *(__u64 *)(w + layout.win_goid);
-	by = actor_through_m(REG_G(regs), gp, goid);
-	if (!to) { /* from newproc1: the state is in the window, or still to come (Go 1.24 on) */
-		to = *(__u32 *)(w + layout.win_status) & 0xff;
-		if (is_dead(to))
-			to = GO_RUNNABLE;
-	}
-	r = record_reserve(cpu, WIRE_NEWGOROUTINE, HOW_FLAGS(how), by);
 	if (!r)
 		return 0;
+	if (bpf_probe_read_user(&goid, sizeof(goid), (void *)(gp + layout.g_goid))) {
+		record_cancel(this_cpu(), &r->h);
+		return 0;
+	}
+	if (!to) /* from newproc1: the transition is over, or still to come (Go 1.24 on) */
+		to = layout.goid_stale ? read_byte(gp + layout.g_atomicstatus) : GO_RUNNABLE;
 	r->h.from = HOW_FROM(how);
 	r->h.to = to;
 	r->target = goid;
-	if (to == GO_SYSCALL) /* a C thread came in: nobody's child */
+	r->start_pc = read_word(gp + layout.g_startpc) - bias;
+	r->go_pc = read_word(gp + layout.g_gopc) - bias;
+	if (to == GO_SYSCALL) { /* a C thread came in: its own doing, and nobody's child */
+		r->h.goid = goid;
 		r->parent = 0;
-	else
-		r->parent = layout.has_parent ? *(__u64 *)(w + layout.win_parent) : by;
-	r->start_pc = *(__u64 *)(w + layout.win_startpc) - bias;
-	r->go_pc = *(__u64 *)(w + layout.win_gopc) - bias;
+	} else if (layout.has_parent) { /* newproc: the caller's goid, which is the actor's */
+		r->parent = read_word(gp + layout.g_parent_goid);
+		r->h.goid = r->parent;
+	} else {
+		r->h.goid = actor_through_m(REG_G(regs), gp, goid);
+		r->parent = r->h.goid;
+	}
 	record_submit(r);
 	return 0;
 }
 
 static __noinline int emit_state(go_regs *regs, __u64 gp, __u32 how)
 {
-	__u32 type = HOW_FLAGS(how) & WIRE_STATE_SEEN ? WIRE_CASGSTATUS : WIRE_GOEXIT;
-	struct wire_state *r;
-	__u64 goid, by;
-	__u32 reason = 0;
+	struct wire_state *r = record_reserve(
+		this_cpu(), HOW_FLAGS(how) & WIRE_STATE_SEEN ? WIRE_CASGSTATUS : WIRE_GOEXIT,
+		HOW_FLAGS(how));
+	__u64 goid;
 
-	if (bpf_probe_read_user(&goid, sizeof(goid), (void *)(gp + layout.g_goid))) {
-		count(&this_cpu()->lost[type]);
-		return 0;
-	}
-	if (HOW_TO(how) == GO_WAITING)
-		reason = read_byte(gp + layout.g_waitreason);
-	by = actor_through_m(REG_G(regs), gp, goid);
-	r = record_reserve(this_cpu(), type, HOW_FLAGS(how), by);
 	if (!r)
 		return 0;
+	if (bpf_probe_read_user(&goid, sizeof(goid), (void *)(gp + layout.g_goid))) {
+		record_cancel(this_cpu(), &r->h);
+		return 0;
+	}
 	r->h.from = HOW_FROM(how);
 	r->h.to = HOW_TO(how);
 	r->target = goid;
-	r->reason = reason;
+	r->reason = 0;
 	r->pad = 0;
+	/* Who runs, or is about to, does so on its own thread: m.curg is gp (execute, park_m,
+	 * goexit0, newstack). Else somebody else may act. */
+	if (HOW_FROM(how) == GO_RUNNING || HOW_TO(how) == GO_RUNNING)
+		r->h.goid = goid;
+	else
+		r->h.goid = actor_through_m(REG_G(regs), gp, goid);
+	if (HOW_TO(how) == GO_WAITING)
+		r->reason = read_byte(gp + layout.g_waitreason);
 	record_submit(r);
 	return 0;
 }
@@ -379,6 +399,8 @@ static __always_inline void transition(struct hit *h, __u64 gp, __u32 from, __u3
 		emit_creation(h->regs, gp, HOW(flags, from, to, WIRE_PROBE_CASGSTATUS));
 	else if (ended || (flags & WIRE_EMIT_STATE))
 		emit_state(h->regs, gp, HOW(flags, from, to, 0));
+	else
+		count(&h->cpu->passed);
 }
 
 SEC("uprobe")
@@ -479,6 +501,10 @@ static __always_inline __u64 alloc_arg(struct alloc_hit *a, __u32 n)
 
 static __always_inline bool within(const volatile struct wire_range *ranges, __u32 n, __u64 pc)
 {
+	/* Most callers are the program's own functions, beyond all of them. */
+	if (pc - ranges[WIRE_RANGES_MAX].lo >=
+	    ranges[WIRE_RANGES_MAX].hi - ranges[WIRE_RANGES_MAX].lo)
+		return false;
 	for (__u32 i = 0; i < n && i < WIRE_RANGES_MAX; i++) {
 		if (pc - ranges[i].lo < ranges[i].hi - ranges[i].lo)
 			return true;
@@ -498,7 +524,7 @@ static __always_inline bool alloc_begin(struct alloc_hit *a, __u32 probe, __u32 
 		goto skip;
 	/* Only who is excluded must be known before the choice; else not read in vain. */
 	if (!n_exclude && !sample(a->h.cpu, type))
-		return false;
+		goto pass;
 	/* one value, not the three it is made of: see the note on the stack */
 	a->caller = READ_REG(return_address(a->h.regs, site->sp_delta) -
 			     (REG_IP(a->h.regs) - site->addr));
@@ -506,7 +532,11 @@ static __always_inline bool alloc_begin(struct alloc_hit *a, __u32 probe, __u32 
 		return true;
 	if (within(exclude, n_exclude, a->caller))
 		goto skip;
-	return sample(a->h.cpu, type);
+	if (sample(a->h.cpu, type))
+		return true;
+pass:
+	count(&a->h.cpu->passed);
+	return false;
 skip:
 	count(&a->h.cpu->skipped);
 	return false;
@@ -517,11 +547,12 @@ skip:
 static __always_inline struct wire_alloc *alloc_reserve(struct alloc_hit *a, __u32 type,
 							__u32 flags)
 {
-	__u64 goid = actor(REG_G(a->h.regs));
-	struct wire_alloc *r = record_reserve(a->h.cpu, type, flags, goid);
+	struct wire_alloc *r = record_reserve(a->h.cpu, type, flags);
 
-	if (r)
+	if (r) {
 		r->caller = a->caller;
+		r->h.goid = actor(REG_G(a->h.regs));
+	}
 	return r;
 }
 
@@ -659,6 +690,8 @@ static __always_inline int system_call(go_regs *ctx, __u32 from, __u32 to)
 	if (sample(h.cpu, WIRE_CASGSTATUS))
 		emit_state(ctx, REG_G(ctx),
 			   HOW(WIRE_STATE_SEEN | WIRE_EMIT_STATE | WIRE_SYSCALL_SITE, from, to, 0));
+	else
+		count(&h.cpu->passed);
 	hit_end(&h);
 	return 0;
 }

@@ -109,7 +109,7 @@ static void lane_read(struct lane *l)
 		if (state == RING_RECORD && slot->h.type < WIRE_TYPES) {
 			lane_insert(l);
 			l->read++;
-		} else {
+		} else if (state != RING_RECORD || slot->h.type != WIRE_NOTHING) {
 			l->undecodable++;
 		}
 	}

@@ -53,50 +53,25 @@ void program_route_log(void)
 
 /* --- knobs -------------------------------------------------------------------------------- */
 
-/* A window of g that holds all of the given 8-byte fields. */
-static int window(const uint32_t *fields, unsigned n, uint32_t *ret_lo, uint32_t *ret_size)
+static struct wire_layout layout_knobs(const struct go_layout *go)
 {
-	uint32_t lo = UINT32_MAX, hi = 0;
-
-	for (unsigned i = 0; i < n; i++) {
-		lo = MIN(lo, fields[i]);
-		hi = MAX(hi, fields[i] + 8);
-	}
-	if (hi - lo > WIRE_G_BYTES_MAX)
-		return -EINVAL;
-	*ret_lo = lo;
-	*ret_size = hi - lo;
-	return 0;
-}
-
-static int fill_layout(const struct go_layout *go, struct wire_layout *ret)
-{
-	/* stackguard0 follows stack.lo and stack.hi, the first words of g, in every version:
-	 * the assembler knows it as 16(g). */
-	struct wire_layout l = {
+	return (struct wire_layout){
 		.g_m = go->g_m,
 		.g_goid = go->g_goid,
-		.m_curg = go->m_curg,
 		.g_waitreason = go->g_waitreason,
+		.m_curg = go->m_curg,
+		/* follows stack.lo and stack.hi, the first words of g, in every version: the
+		 * assembler knows it as 16(g) */
 		.g_stackguard0 = 16,
+		.g_atomicstatus = go->g_atomicstatus,
+		.g_parent_goid = go->g_parent_goid,
+		.g_gopc = go->g_gopc,
+		.g_startpc = go->g_startpc,
 		.has_parent = go->g_parent_goid != 0,
 		.goid_stale = !go->goid_before_status,
 		.register_abi = go->register_abi,
 		.syscall_sites = go->inline_syscall_cas,
 	};
-	const uint32_t birth[] = {go->g_goid, go->g_atomicstatus, go->g_gopc, go->g_startpc,
-				  go->g_parent_goid ? go->g_parent_goid : go->g_goid};
-
-	if (window(birth, ARRAY_SIZE(birth), &l.birth_lo, &l.birth_size))
-		return log_error(-EINVAL, "this Go version's runtime.g is laid out in a way the "
-					  "probes cannot read");
-	l.win_goid = go->g_goid - l.birth_lo;
-	l.win_status = go->g_atomicstatus - l.birth_lo;
-	l.win_parent = go->g_parent_goid ? go->g_parent_goid - l.birth_lo : 0;
-	l.win_gopc = go->g_gopc - l.birth_lo;
-	l.win_startpc = go->g_startpc - l.birth_lo;
-	*ret = l;
-	return 0;
 }
 
 /* Inside a pid namespace of its own, the kernel's process ids are not the ones we know. */
@@ -127,13 +102,22 @@ static uint32_t fill_ranges(const struct target *target, enum exclude_kind kind,
 	return n;
 }
 
+/* The range that holds them all, behind the last possible one. */
+static void span_ranges(struct wire_range *ranges, uint32_t n)
+{
+	struct wire_range span = {.lo = UINT64_MAX};
+
+	for (uint32_t i = 0; i < n; i++) {
+		span.lo = MIN(span.lo, ranges[i].lo);
+		span.hi = MAX(span.hi, ranges[i].hi);
+	}
+	ranges[WIRE_RANGES_MAX] = n ? span : (struct wire_range){0};
+}
+
 static int fill_knobs(struct xgotopfs_bpf__rodata *knobs, const struct program_config *config,
 		      const struct target *target)
 {
-	int err = fill_layout(target_layout(target), &knobs->layout);
-
-	if (err)
-		return err;
+	knobs->layout = layout_knobs(target_layout(target));
 	knobs->target_tgid = (uint32_t)config->pid;
 	/* mallocgc calls the specialised mallocs; makemap and what is in maps call newobject and
 	 * from Go 1.27 on might call those. */
@@ -141,6 +125,8 @@ static int fill_knobs(struct xgotopfs_bpf__rodata *knobs, const struct program_c
 	knobs->n_exclude_malloc = fill_ranges(target, EXCLUDE_MALLOC, knobs->exclude_malloc, 0);
 	knobs->n_exclude_malloc =
 		fill_ranges(target, EXCLUDE_MAPS, knobs->exclude_malloc, knobs->n_exclude_malloc);
+	span_ranges(knobs->exclude_maps, knobs->n_exclude_maps);
+	span_ranges(knobs->exclude_malloc, knobs->n_exclude_malloc);
 	return fill_namespace(knobs);
 }
 
@@ -153,10 +139,10 @@ static int load_error(int err)
 	(void)uname(&u);
 	switch (err) {
 	case -EPERM:
-	case -EACCES:
 		return log_error(-EPERM,
 				 "not allowed to load BPF programs: run as root, or with "
 				 "CAP_BPF and CAP_PERFMON (lockdown mode can forbid it too)");
+	case -EACCES: /* the verifier's way to refuse */
 	case -EINVAL:
 	case -ENOTSUP:
 		return log_error(-ENOTSUP,
@@ -323,12 +309,16 @@ void program_counters(const struct program *p, struct program_counters *ret)
 	for (unsigned i = 0; i < p->n_cpus; i++) {
 		const volatile struct wire_cpu *c = &p->cpus[i];
 
-		sum.hits += c->hits;
 		sum.skipped += c->skipped;
+		sum.hits += c->skipped + c->passed;
 		sum.prog_ns_sum += c->prog_ns_sum;
 		sum.prog_ns_samples += c->prog_ns_samples;
 		for (unsigned t = 0; t < WIRE_TYPES; t++)
 			sum.lost[t] += c->lost[t];
 	}
+	for (unsigned i = 0; i < p->n_rings; i++)
+		sum.hits += ring_produced(&p->rings[i]);
+	for (unsigned t = 0; t < WIRE_TYPES; t++)
+		sum.hits += sum.lost[t];
 	*ret = sum;
 }
