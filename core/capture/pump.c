@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "core/base/log.h"
@@ -20,6 +21,7 @@
 /* Records are read, but the watermark has not passed them yet. */
 #define STRAGGLER_INTERVAL_NS 200000
 #define IDLE_TICK_NS          250000000 /* for losses and what else does not wake us */
+#define PUMP_NICE             -10
 #define FINISH_TRIES          200 /* of 1 ms: for a program that was preempted while it wrote */
 
 struct pump {
@@ -246,7 +248,9 @@ static void *pump_main(void *arg)
 {
 	struct pump *p = arg;
 
-	pthread_setname_np(pthread_self(), "xgotop-pump");
+	(void)pthread_setname_np(pthread_self(), "xgotop-pump");
+	/* A busy target must not keep us from emptying its rings. Only this thread (Linux). */
+	(void)setpriority(PRIO_PROCESS, 0, PUMP_NICE);
 	while (!__atomic_load_n(&p->stopping, __ATOMIC_ACQUIRE)) {
 		bool active = pass(p) > 0;
 
