@@ -8,6 +8,7 @@
 #include "app/doctor.h"
 #include "app/exit_status.h"
 #include "app/run.h"
+#include "app/sessions.h"
 #include "app/version.h"
 #include "core/base/log.h"
 
@@ -38,6 +39,21 @@ static int run(const struct config *config)
 	return status;
 }
 
+static int dispatch(const struct config *config)
+{
+	log_set_level(config->log_level);
+	switch (config->mode) {
+	case MODE_DOCTOR:
+		return doctor(config);
+	case MODE_SESSIONS:
+		return sessions_list(config);
+	case MODE_CONVERT:
+		return sessions_convert(config);
+	default:
+		return run(config);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct config config;
@@ -45,9 +61,7 @@ int main(int argc, char **argv)
 	int status;
 
 	(void)argc;
-	if (err == -EINVAL)
-		status = EXIT_USAGE;
-	else if (err)
+	if (err)
 		status = exit_status(err);
 	else if (config.help)
 		status = print(config_help);
@@ -55,10 +69,8 @@ int main(int argc, char **argv)
 		status = print(config_help_man);
 	else if (config.version)
 		status = print(version_print);
-	else {
-		log_set_level(config.log_level);
-		status = config.mode == MODE_DOCTOR ? doctor(&config) : run(&config);
-	}
+	else
+		status = dispatch(&config);
 	config_free(&config);
 	return status;
 }

@@ -93,6 +93,14 @@ static const struct option table[] = {
 	{"storage-max-age", OPTION_DURATION, "storage", "DURATION", "0", FIELD(storage_max_age_ns),
 	 .help = "delete sessions that ended longer ago; 0 = never"},
 
+	{"sessions", OPTION_FLAG, "storage", NULL, NULL, FIELD(sessions), .command_line_only = true,
+	 .help = "list the recorded sessions as a table"},
+	{"convert", OPTION_TEXT, "storage", "SESSION", NULL, FIELD(convert),
+	 .command_line_only = true,
+	 .help = "write a recorded session (id or folder) to stdout in the form of -to"},
+	{"to", OPTION_TEXT, "storage", "FORM", "jsonl", FIELD(to), .command_line_only = true,
+	 .choices = "jsonl|protobuf|perfetto", .help = "jsonl, protobuf or perfetto"},
+
 	{"config", OPTION_TEXT, "general", "FILE", NULL, FIELD(config_file),
 	 .command_line_only = true,
 	 .help = "read options from this INI file; the headings here are its sections"},
@@ -123,39 +131,40 @@ static bool on_command_line(const struct reading *r, const char *name)
 
 static int choose_mode(struct reading *r)
 {
-	static const char need[] = "nothing to trace: give -pid N, -b PATH, -- COMMAND, or "
-				   "-replay SESSION; see xgotopfs -help";
 	struct config *c = r->c;
-	const char *given[5];
-	size_t n = 0;
+	const struct {
+		const char *name;
+		bool given;
+		enum config_mode mode;
+	} all[] = {
+		{"-pid", c->pid, MODE_PID},
+		{"-b", c->binary, MODE_BINARY},
+		{"-- COMMAND", r->rest.command, MODE_COMMAND},
+		{"-replay", c->replay, MODE_REPLAY},
+		{"-sessions", c->sessions, MODE_SESSIONS},
+		{"-convert", c->convert, MODE_CONVERT},
+	};
+	const char *first = NULL;
 
-	if (c->pid) {
-		given[n++] = "-pid";
-		c->mode = MODE_PID;
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		if (!all[i].given)
+			continue;
+		if (first)
+			return log_error(-EINVAL, "%s and %s exclude each other", first,
+					 all[i].name);
+		first = all[i].name;
+		c->mode = all[i].mode;
 	}
-	if (c->binary) {
-		given[n++] = "-b";
-		c->mode = MODE_BINARY;
-	}
-	if (c->replay) {
-		given[n++] = "-replay";
-		c->mode = MODE_REPLAY;
-	}
-	if (r->rest.command) {
-		given[n++] = "-- COMMAND";
-		c->mode = MODE_COMMAND;
-	}
-	if (n > 1)
-		return log_error(-EINVAL, "%s and %s exclude each other", given[0], given[1]);
 	if (c->doctor) {
-		if (n && (c->mode == MODE_REPLAY || c->mode == MODE_COMMAND))
-			return log_error(-EINVAL, "-doctor and %s exclude each other", given[0]);
+		if (first && c->mode != MODE_PID && c->mode != MODE_BINARY)
+			return log_error(-EINVAL, "-doctor and %s exclude each other", first);
 		c->mode = MODE_DOCTOR;
 		return 0;
 	}
-	if (!n)
-		return log_error(-EINVAL, "%s", need);
-	if (c->mode == MODE_COMMAND && !r->rest.command[0])
+	if (!first)
+		return log_error(-EINVAL, "nothing to trace: give -pid N, -b PATH, -- COMMAND, or "
+					  "-replay SESSION; see xgotopfs -help");
+	if (r->rest.command && !r->rest.command[0])
 		return log_error(-EINVAL, "after '--' a command is missing");
 	c->command = r->rest.command;
 	return 0;
@@ -165,24 +174,31 @@ static int choose_mode(struct reading *r)
  * will happen. In a file they are defaults for other runs. */
 static int check_mode(const struct reading *r)
 {
+	enum {
+		LIVE = 1 << MODE_PID | 1 << MODE_BINARY | 1 << MODE_COMMAND,
+		SHOWN = LIVE | 1 << MODE_REPLAY,
+	};
 	static const struct {
 		const char *option;
 		unsigned modes; /* where it makes sense */
 	} only[] = {
 		{"speed", 1 << MODE_REPLAY},
-		{"sample", ~(1u << MODE_REPLAY | 1u << MODE_DOCTOR)},
-		{"max-overhead", ~(1u << MODE_REPLAY | 1u << MODE_DOCTOR)},
-		{"rw", ~(1u << MODE_REPLAY | 1u << MODE_DOCTOR)},
-		{"record", ~(1u << MODE_REPLAY | 1u << MODE_DOCTOR)},
-		{"mfp", ~(1u << MODE_REPLAY | 1u << MODE_DOCTOR)},
-		{"mft", ~(1u << MODE_REPLAY | 1u << MODE_DOCTOR)},
-		{"web", ~(1u << MODE_DOCTOR)},
-		{"daemon", ~(1u << MODE_COMMAND | 1u << MODE_DOCTOR)},
-		{"o", ~(1u << MODE_DOCTOR)},
+		{"to", 1 << MODE_CONVERT},
+		{"sample", LIVE},
+		{"max-overhead", LIVE},
+		{"rw", LIVE},
+		{"record", LIVE},
+		{"mfp", LIVE},
+		{"mft", LIVE},
+		{"web", SHOWN},
+		{"daemon", SHOWN & ~(1 << MODE_COMMAND)},
+		{"o", SHOWN},
 	};
 	static const char *const mode_names[] = {
-		[MODE_PID] = "-pid",       [MODE_BINARY] = "-b",      [MODE_COMMAND] = "-- COMMAND",
-		[MODE_REPLAY] = "-replay", [MODE_DOCTOR] = "-doctor",
+		[MODE_PID] = "-pid",           [MODE_BINARY] = "-b",
+		[MODE_COMMAND] = "-- COMMAND", [MODE_REPLAY] = "-replay",
+		[MODE_DOCTOR] = "-doctor",     [MODE_SESSIONS] = "-sessions",
+		[MODE_CONVERT] = "-convert",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(only); i++) {
@@ -190,6 +206,8 @@ static int check_mode(const struct reading *r)
 			continue;
 		if (strcmp(only[i].option, "speed") == 0)
 			return log_error(-EINVAL, "-speed needs -replay");
+		if (strcmp(only[i].option, "to") == 0)
+			return log_error(-EINVAL, "-to needs -convert");
 		return log_error(-EINVAL, "-%s makes no sense with %s", only[i].option,
 				 mode_names[r->c->mode]);
 	}
@@ -208,9 +226,9 @@ static int check_output(struct reading *r)
 		if (!*c->mount_point)
 			return log_error(-EINVAL, "the mount point is empty");
 	}
-	if (c->mode == MODE_DOCTOR) {
+	if (c->mode == MODE_DOCTOR || c->mode == MODE_SESSIONS || c->mode == MODE_CONVERT) {
 		if (c->mount_point)
-			return log_error(-EINVAL, "-doctor mounts nothing: '%s' is too much",
+			return log_error(-EINVAL, "nothing is mounted here: '%s' is too much",
 					 c->mount_point);
 		return 0;
 	}
@@ -237,7 +255,7 @@ static int config_check(struct reading *r)
 		err = check_output(r);
 	if (err)
 		return err;
-	c->records = c->mode != MODE_REPLAY &&
+	c->records = c->mode <= MODE_COMMAND &&
 		     (c->web || c->record || on_command_line(r, "storage-format") ||
 		      on_command_line(r, "storage-dir"));
 	for (size_t i = 0; i < EVENT_TYPES; i++)
@@ -293,6 +311,7 @@ static const char usage[] =
 	"does\n"
 	"  xgotopfs -replay SESSION [options] [MOUNTPOINT]   show a recorded session\n"
 	"  xgotopfs -doctor [-pid N | -b PATH]               say what works here, and why not\n"
+	"  xgotopfs -sessions | -convert SESSION [-to FORM]  list or convert recorded sessions\n"
 	"\n"
 	"Without a mount point each event is printed on stdout. With one, look around there:\n"
 	"  cat MOUNTPOINT/README; tail -f MOUNTPOINT/events; cat MOUNTPOINT/goroutines/1/status\n"

@@ -12,7 +12,16 @@
 #include "core/base/log.h"
 #include "core/model/control.h"
 
-enum config_mode { MODE_PID, MODE_BINARY, MODE_COMMAND, MODE_REPLAY, MODE_DOCTOR };
+/* The first three trace a live program. */
+enum config_mode {
+	MODE_PID,
+	MODE_BINARY,
+	MODE_COMMAND,
+	MODE_REPLAY,
+	MODE_DOCTOR,
+	MODE_SESSIONS,
+	MODE_CONVERT,
+};
 
 struct config {
 	enum config_mode mode;
@@ -41,6 +50,8 @@ struct config {
 	char *storage_format, *storage_dir;
 	uint64_t batch_size, batch_flush_ns;
 	uint64_t storage_max_size, storage_max_age_ns; /* 0: no bound */
+	bool sessions;
+	char *convert, *to;
 	char *metrics_prefix;
 	bool metrics_untimed;
 	char *config_file;

@@ -214,6 +214,11 @@ static int report_target(struct report *r, const struct config *c)
 	if (c->pid)
 		report_goroutines(r, t, (pid_t)c->pid);
 	err = report_sites(r, t);
+	if (!err) {
+		err = target_check_runnable(t);
+		if (err)
+			fail(r, "target", "it does not run on this machine (see above)");
+	}
 	if (target_not_covered(t)[0])
 		say(r, "note", "not covered", target_not_covered(t));
 	target_free(t);

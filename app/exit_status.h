@@ -13,12 +13,14 @@ enum exit_status {
 	EXIT_GONE = 5, /* no such process, or gone before the start */
 };
 
-/* -EINVAL is no usage error here: what the user wrote was checked before. */
+/* -EINVAL: something the user wrote was malformed. */
 static inline enum exit_status exit_status(int err)
 {
 	switch (err) {
 	case 0:
 		return EXIT_FINE;
+	case -EINVAL:
+		return EXIT_USAGE;
 	case -ENOEXEC:
 		return EXIT_UNSUPPORTED;
 	case -EPERM:

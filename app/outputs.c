@@ -29,33 +29,6 @@ struct outputs {
 
 /* --- opening ---------------------------------------------------------------------------- */
 
-static int open_recorder(struct outputs *o)
-{
-	const struct config *config = o->c.config;
-	struct recorder_config rc = {
-		.storage_dir = config->storage_dir,
-		.batch_size = config->batch_size,
-		.flush_interval_ns = config->batch_flush_ns,
-		.max_size = config->storage_max_size,
-		.max_age_ns = config->storage_max_age_ns,
-		.model = o->c.view->model,
-		.version = XGOTOPFS_VERSION,
-		.pid = o->c.pid,
-		.binary_path = o->c.binary_path,
-	};
-	int err;
-
-	if (!o->c.record)
-		return 0;
-	err = session_format_parse(config->storage_format, &rc.format);
-	if (!err)
-		err = recorder_new(&rc, &o->recorder);
-	if (err)
-		return log_error(err, "cannot record into %s: %s", config->storage_dir,
-				 strerror(-err));
-	return 0;
-}
-
 static int open_fs(struct outputs *o)
 {
 	const struct config *config = o->c.config;
@@ -79,9 +52,12 @@ static int open_fs(struct outputs *o)
 	return fs_mount(o->fs);
 }
 
+/* Asked from the web server's threads, which start after the recorder and end before it. */
 static void current_session(void *ctx, char ret[40])
 {
-	recorder_id(ctx, ret);
+	struct outputs *o = ctx;
+
+	recorder_id(o->recorder, ret);
 }
 
 static bool is_loopback(const char *address)
@@ -109,8 +85,8 @@ static int open_web(struct outputs *o)
 		.port = (unsigned)config->web_port,
 		.view = o->c.view,
 		.storage_dir = config->storage_dir,
-		.current_session = o->recorder ? current_session : NULL,
-		.session_ctx = o->recorder,
+		.current_session = o->c.record ? current_session : NULL,
+		.session_ctx = o,
 		.mount_point = config->mount_point,
 	};
 	int err;
@@ -140,14 +116,39 @@ int outputs_open(const struct outputs_config *config, struct outputs **ret)
 	o->c = *config;
 	err = open_fs(o);
 	if (!err)
-		err = open_recorder(o);
-	if (!err)
 		err = open_web(o);
 	if (err) {
 		outputs_close(o);
 		return err;
 	}
 	*ret = o;
+	return 0;
+}
+
+int outputs_record(struct outputs *o)
+{
+	const struct config *config = o->c.config;
+	struct recorder_config rc = {
+		.storage_dir = config->storage_dir,
+		.batch_size = config->batch_size,
+		.flush_interval_ns = config->batch_flush_ns,
+		.max_size = config->storage_max_size,
+		.max_age_ns = config->storage_max_age_ns,
+		.model = o->c.view->model,
+		.version = XGOTOPFS_VERSION,
+		.pid = o->c.pid,
+		.binary_path = o->c.binary_path,
+	};
+	int err;
+
+	if (!o->c.record)
+		return 0;
+	err = session_format_parse(config->storage_format, &rc.format);
+	if (!err)
+		err = recorder_new(&rc, &o->recorder);
+	if (err)
+		return log_error(err, "cannot record into %s: %s", config->storage_dir,
+				 strerror(-err));
 	return 0;
 }
 

@@ -24,9 +24,12 @@ struct outputs_config {
 	const char *binary_path; /* for the recording */
 };
 
-/* Mounts, binds, makes the session's folder; serves nothing yet. All borrowed, they outlive it.
- * -errno, logged; then nothing is left behind. */
+/* Mounts and binds; serves nothing yet. All borrowed, they outlive it. -errno, logged; then nothing
+ * is left behind. */
 int outputs_open(const struct outputs_config *config, struct outputs **ret);
+/* Begins the recording when there is to be one: makes the session's folder, so this comes when
+ * nothing else can fail, and before the first event is applied. -errno, logged. */
+int outputs_record(struct outputs *o);
 /* Serves. -errno, logged. */
 int outputs_start(struct outputs *o);
 /* Fills what the recorder knows into the second's sample. */

@@ -72,7 +72,8 @@ static int open_target(struct run *r)
 	if (c->mode == MODE_BINARY) {
 		if (!realpath(c->binary, r->binary_path))
 			r->binary_path[0] = '\0';
-		return target_open(c->binary, &r->target);
+		err = target_open(c->binary, &r->target);
+		return err ? err : target_check_runnable(r->target);
 	}
 	if (c->mode == MODE_COMMAND) {
 		err = launch_start(c->command, &r->old_mask, &r->launch);
@@ -88,6 +89,12 @@ static int open_target(struct run *r)
 	process_binary(r->pid, r->binary_path, sizeof(r->binary_path));
 	err = target_open(path, &r->target);
 	return err == -ENOENT ? -ESRCH : err;
+}
+
+/* The kernel's EINVAL about a program or a probe is not about what the user wrote. */
+static int not_usage(int err)
+{
+	return err == -EINVAL ? -EIO : err;
 }
 
 static int make_capture(struct run *r)
@@ -115,7 +122,7 @@ static int make_capture(struct run *r)
 	memcpy(cc.rates, r->config->rates, sizeof(cc.rates));
 	err = capture_new(&cc, r->target, r->names, &s, &r->capture);
 	/* It opens the process's executable once more. */
-	return err == -ENOENT && r->pid ? -ESRCH : err;
+	return err == -ENOENT && r->pid ? -ESRCH : not_usage(err);
 }
 
 static int start(struct run *r)
@@ -136,7 +143,9 @@ static int start(struct run *r)
 	live_fill(r);
 	err = run_open_outputs(r, r->config->mode == MODE_BINARY);
 	if (!err)
-		err = capture_attach(r->capture);
+		err = not_usage(capture_attach(r->capture));
+	if (!err)
+		err = outputs_record(r->outputs);
 	if (!err)
 		err = capture_start(r->capture);
 	if (err)

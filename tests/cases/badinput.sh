@@ -82,7 +82,7 @@ grep -q "$MNT" "$T/second" || fail "the busy mount point is not named: $(cat "$T
 stop_xgotopfs
 timeout 60 "$XGOTOPFS" -pid "$DEMO" -o nosuchoption "$MNT" >"$T/out" 2>"$LOG"
 status=$?
-[ "$status" = 1 ] || [ "$status" = 2 ] || fail "a bad mount option: status $status"
+expect "status with a bad mount option ($(cat "$LOG"))" "$status" 2
 ! is_mounted || fail "mounted with a bad option"
 # A mount that a crash left, and nobody took away.
 mount_demo -o noauto_unmount
@@ -92,6 +92,16 @@ is_mounted || fail "nothing stale to recover from"
 mount_demo
 [ -s "$MNT/README" ] || fail "not usable over a stale mount"
 stop_xgotopfs
+
+# --- the web server
+refuses 2 "numeric" -pid "$DEMO" -s -web -web-listen nosuchaddress -storage-dir "$T/s"
+python3 -m http.server -b 127.0.0.1 0 >"$T/web" 2>&1 &
+web=$!
+on_exit "end $web"
+taken() { python3 "$ROOT/tests/listening.py" "$web" >"$T/port" 2>/dev/null; }
+wait_for 20 taken || fail "no web server to be in the way"
+refuses 1 "$(cat "$T/port")" -pid "$DEMO" -s -web -web-port "$(cat "$T/port")" -storage-dir "$T/s"
+refuses 1 "$T/file" -pid "$DEMO" -s -record -storage-dir "$T/file"
 
 # --- permission
 cp "$XGOTOPFS" "$T/xgotopfs" && chmod 755 "$T" "$T/xgotopfs"
@@ -108,4 +118,5 @@ refuses 4 "Permission denied" -- /etc/passwd
 refuses 3 "not a Go program" -- /bin/true
 
 unharmed "$DEMO"
+expect "sessions left by what failed" "$(ls "$T/s" 2>/dev/null)" ""
 expect "mounts left" "$(grep -c " $T/" /proc/mounts)" 0

@@ -49,6 +49,11 @@ help
 replay
 speed
 doctor
+sessions
+convert
+to jsonl
+storage-max-size 0
+storage-max-age 0
 LIST
 man=$XGOTOPFS_BUILD/docs/xgotopfs.1
 [ -s "$man" ] || fail "no man page"
@@ -81,6 +86,8 @@ printf '[capture]\nrw = 0\n' >"$T/bad.ini"
 refuses 2 "rw: '0' is out of range" -pid 1 -config "$T/bad.ini"
 printf 'rw\n' >"$T/bad.ini"
 refuses 2 "bad.ini:1" -pid 1 -config "$T/bad.ini"
+refuses 2 "-to needs -convert" -pid 1 -to jsonl
+refuses 1 "nosuch" -convert nosuch -storage-dir "$T"
 refuses 1 "nosuch" -replay nosuch -storage-dir "$T"
 # The file that is shipped as an example is sound: the complaint is about the process.
 refuses 5 "no process" -pid 4194304 -config "$ROOT/examples/xgotopfs.ini"

@@ -30,7 +30,7 @@ doctor_says 3 "not a Go program" -b /bin/true
 doctor_says 3 "kernel thread" -pid 2
 doctor_says 5 "no process" -pid 4194304
 doctor_says 1 "No such file" -b /nonexistent
-doctor_says 2 "mounts nothing" /mnt
+doctor_says 2 "nothing is mounted here" /mnt
 
 # Without privileges it says which are missing. (The build may be out of nobody's reach.)
 cp "$XGOTOPFS" "$T/xgotopfs" && chmod 755 "$T" "$T/xgotopfs"

@@ -172,6 +172,13 @@ static void bad_usage_is_refused(void **state)
 		"-doctor /mnt/x",
 		"-doctor -replay x",
 		"-doctor -- ls",
+		"-sessions /mnt/x",
+		"-sessions -convert x",
+		"-sessions -pid 1",
+		"-convert",
+		"-convert x -to xml",
+		"-pid 1 -to jsonl",
+		"-convert x -record",
 		"-doctor -pid 1 -b /bin/ls",
 	};
 	char storage[512];
