@@ -1,5 +1,5 @@
 // The dialogs: settings, keys, and going to a goroutine.
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { ComponentChildren } from 'preact';
 import { app } from './app';
 import { getJson, post } from './api';
@@ -9,9 +9,7 @@ import { STATES, type UiSettings } from './types';
 
 function Dialog({ title, children }: { title: string; children: ComponentChildren }) {
 	const box = useRef<HTMLDialogElement>(null);
-	useEffect(() => {
-		box.current!.showModal();
-	}, []);
+	useLayoutEffect(() => box.current!.showModal(), []); // at once: the next key is for it
 	return (
 		<dialog ref={box} onClose={() => app.dialog.set('')} onClick={(e) => { if (e.target === box.current) app.dialog.set(''); }} aria-label={title}>
 			<div class="dialog-head"><h2>{title}</h2><button class="icon" aria-label="Close" onClick={() => app.dialog.set('')}>✕</button></div>
@@ -128,6 +126,8 @@ function Help() {
 
 function GoTo() {
 	const [text, setText] = useState('');
+	const input = useRef<HTMLInputElement>(null);
+	useLayoutEffect(() => input.current!.focus(), []);
 	const row = app.table?.rows.get(Number(text));
 	const go = () => {
 		if (!row) return;
@@ -139,7 +139,7 @@ function GoTo() {
 	};
 	return (
 		<Dialog title="Go to goroutine">
-			<input autofocus inputMode="numeric" placeholder="number" value={text} onInput={(e) => setText(e.currentTarget.value)} aria-label="Goroutine number"
+			<input ref={input} inputMode="numeric" placeholder="number" value={text} onInput={(e) => setText(e.currentTarget.value)} aria-label="Goroutine number"
 				onKeyDown={(e) => { e.stopPropagation(); if (e.key === 'Enter') go(); if (e.key === 'Escape') app.dialog.set(''); }} />
 			<p class="muted">{text ? (row ? `${row.func || '(function unknown)'}, ${row.exited ? 'exited' : STATES[row.state]}` : 'not known') : ''}</p>
 		</Dialog>

@@ -85,7 +85,7 @@ export function drawLabel(ctx: Ctx, t: Timeline, row: Row, pinned: boolean, top:
 			ctx.font = h >= 16 ? SANS : SMALL;
 		}
 		ctx.fillStyle = exited || row.flags & SYSTEM ? t.colors.muted : t.colors.text;
-		let name = row.func ? shortFunc(row.func) : '(function unknown)';
+		let name = row.func ? shortFunc(row.func) : '(unknown)';
 		if (t.labels < 120) name = name.replace(/^.*\.(?=[^.]*[^.\d)])/, '');
 		ctx.fillText(fit(ctx, name, right - left), left, y);
 	});

@@ -152,6 +152,10 @@ export class Textures {
 		}
 		if (best < 0) {
 			this.pure(ctx, x, w, y, cellDominant(tile, i));
+			if (cellDominant(tile, i) === NONE) { // it came and went too quickly for a share of the time
+				ctx.fillStyle = this.palette!.muted;
+				ctx.fillRect(x, y + top + full / 2, Math.max(1, w), full / 2);
+			}
 		} else if (bestShare >= 230) {
 			this.pure(ctx, x, w, y, SHARE_STATES[best]);
 		} else {

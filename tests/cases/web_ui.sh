@@ -1,0 +1,28 @@
+#!/bin/bash
+# The web UI in Chromium on a made-up server: rows, following, zoom, search, panel, range, views, a
+# recorded session, settings, both widths; and nothing in the console. Screenshots go to $SHOTS.
+# timeout: 300
+# sanitized: no
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../web_lib.sh"
+need node npm
+CHROMIUM=${CHROMIUM:-/usr/bin/chromium}
+[ -x "$CHROMIUM" ] || skip "chromium is not installed"
+export CHROMIUM
+HERE=$(cd "$(dirname "$0")/.." && pwd)
+mkdir "$T/ui" && cp "$HERE"/ui/* "$T/ui" && mkdir "$T/data" && cp "$HERE/data/filter.json" "$T/data"
+(cd "$T/ui" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >"$T/npm.log" 2>&1) || skip "npm: $(head -n 3 "$T/npm.log")"
+
+if [ -d "$XGOTOPFS_BUILD/web/ui/node_modules/esbuild" ]; then
+	node "$XGOTOPFS_BUILD/web/ui/node_modules/esbuild/bin/esbuild" --bundle --format=esm --log-level=error \
+		--outfile="$T/ui/filter.js" "$HERE/../web/ui/src/filter.ts" || fail "filter.ts does not compile"
+	node "$T/ui/filter.mjs" "$T/ui/filter.js" || fail "the UI reads filters differently"
+else
+	skip "built without the UI"
+fi
+TOOL=$XGOTOPFS_BUILD/tests/bench/session_tool
+"$TOOL" record "$T/sessions" protobuf 20000 700 >/dev/null || fail "no recording"
+start_web -sessions "$T/sessions" -settings "$T/ui.json" -loss
+[ -z "${SHOTS:-}" ] || mkdir -p "$SHOTS"
+(cd "$T/ui" && node ui.mjs "$URL/" ${SHOTS:+"$SHOTS"}) || fail "the UI does not do as it should"
+web_alive

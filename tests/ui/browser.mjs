@@ -1,0 +1,41 @@
+// A Chromium that keeps to itself, and a page that reports what goes wrong in it.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { chromium } from 'playwright-core';
+
+export async function open({ width = 1280, height = 800, theme = 'light', touch = false } = {}) {
+	const profile = mkdtempSync(join(tmpdir(), 'xgotopfs-chromium-'));
+	const context = await chromium.launchPersistentContext(profile, {
+		executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+		headless: true,
+		args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+			'--disable-background-networking', '--disable-component-update', '--disable-sync'],
+		viewport: { width, height }, colorScheme: theme, hasTouch: touch,
+	});
+	const page = context.pages()[0] ?? await context.newPage();
+	const problems = [];
+	page.setDefaultTimeout(15000);
+	page.on('console', (m) => { if (['error', 'warning'].includes(m.type())) problems.push(`console: ${m.text()}`); });
+	page.on('pageerror', (e) => problems.push(`exception: ${e.message}`));
+	page.on('response', (r) => { if (r.status() >= 400) problems.push(`${r.status()} ${r.url()}`); });
+	return { page, problems, close: async () => {
+		await context.close();
+		rmSync(profile, { recursive: true, force: true });
+	} };
+}
+
+export function assert(ok, text) {
+	if (!ok) throw new Error(text);
+}
+
+// Waits for what `get` answers to satisfy `test`.
+export async function until(what, get, test, seconds = 10) {
+	const deadline = Date.now() + seconds * 1000;
+	for (;;) {
+		const value = await get();
+		if (test(value)) return value;
+		if (Date.now() > deadline) throw new Error(`${what}: ${JSON.stringify(value)}`);
+		await new Promise((resolve) => setTimeout(resolve, 40));
+	}
+}

@@ -1,0 +1,30 @@
+// The UI's reading of the filter language against the cases shared with web/filter.c:
+// node filter.mjs FILTER.js (filter.ts, compiled)
+import { readFileSync } from 'node:fs';
+
+const { parseFilter } = await import(process.argv[2]);
+const data = JSON.parse(readFileSync(new URL('../data/filter.json', import.meta.url)));
+const STATES = ['idle', 'runnable', 'running', 'syscall', 'waiting', 'moribund', 'dead'];
+const FLAGS = { exited: 1, system: 2, found: 4 };
+const rows = data.rows.map((r) => ({
+	...r, state: STATES.indexOf(r.state), created: r.created_s * 1e9, since: r.since_s * 1e9,
+	exited: (r.exited_s ?? 0) * 1e9, waiting: 0, runnable: 0,
+	flags: r.flags.reduce((sum, f) => sum | FLAGS[f], 0),
+}));
+let failed = 0;
+for (const { filter, match } of data.cases) {
+	const test = parseFilter(filter);
+	const got = rows.filter((r) => test(r, 100e9)).map((r) => r.goid);
+	if (String(got) !== String(match)) {
+		failed++;
+		console.log(`"${filter}": got ${got}, wanted ${match}`);
+	}
+}
+for (const filter of data.bad) {
+	try {
+		parseFilter(filter);
+		failed++;
+		console.log(`"${filter}" is accepted`);
+	} catch { /* as it should */ }
+}
+process.exit(failed ? 1 : 0);

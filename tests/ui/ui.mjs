@@ -1,0 +1,252 @@
+// The UI as a person uses it: node ui.mjs URL [FOLDER for screenshots]
+import { join } from 'node:path';
+import { assert, open, until } from './browser.mjs';
+
+const [url, shots] = process.argv.slice(2);
+const view = (page) => page.evaluate(() => {
+	const t = window.timeline, v = t.view;
+	return { t0: v.t0, t1: v.t1, scale: v.scale, scrollY: v.scrollY, entries: t.entries.length,
+		pinned: !!t.entries[0]?.pinned, edges: t.edges.length, lost: t.series?.lost.some((n) => n) ?? false };
+});
+const ready = (page) => page.waitForFunction(() => window.timeline?.entries.length > 10);
+const shot = async (page, name) => { if (shots) await page.screenshot({ path: join(shots, `${name}.png`) }); };
+// How much of the rows' area has a colour: 0 to 1.
+const painted = (page, color) => page.evaluate((c) => {
+	const canvas = window.timeline.canvas;
+	const copy = document.createElement('canvas');
+	copy.width = canvas.width;
+	copy.height = canvas.height;
+	const ctx = copy.getContext('2d', { willReadFrequently: true });
+	ctx.drawImage(canvas, 0, 0);
+	const d = ctx.getImageData(0, 0, copy.width, copy.height).data;
+	const [r, g, b] = [1, 3, 5].map((i) => parseInt(c.slice(i, i + 2), 16));
+	let n = 0;
+	for (let i = 0; i < d.length; i += 4) if (Math.abs(d[i] - r) + Math.abs(d[i + 1] - g) + Math.abs(d[i + 2] - b) < 6) n++;
+	return n / (d.length / 4);
+}, color);
+const selected = (page) => page.locator('.panel h2').textContent().catch(() => '');
+
+const steps = {
+	async 'rows appear, in the colours of the settings'(page) {
+		await page.goto(url);
+		await ready(page);
+		await until('running is painted', () => painted(page, '#eab308'), (n) => n > 0.002);
+		await until('waiting is painted', () => painted(page, '#ef4444'), (n) => n > 0.002);
+		await page.locator('.light.connected').waitFor();
+	},
+	async 'it follows, until somebody moves'(page) {
+		const before = await view(page);
+		await until('the view moves on', () => view(page), (v) => v.t1 > before.t1 + 3e8);
+		await page.locator('canvas.rows').focus();
+		await page.keyboard.press('a');
+		const left = await view(page);
+		await page.waitForTimeout(300);
+		assert((await view(page)).t1 === left.t1, 'it still moves after a key');
+		await page.locator('.follow-badge').click();
+		await until('it follows again', () => view(page), (v) => v.t1 > left.t1 + 3e8);
+	},
+	async 'zoom keeps the time under the pointer'(page) {
+		await page.keyboard.press('a');
+		await page.mouse.move(800, 400);
+		const at = (v) => v.t0 + (800 - 220) * v.scale;
+		const before = await view(page);
+		await page.keyboard.down('Control');
+		await page.mouse.wheel(0, -240);
+		await page.keyboard.up('Control');
+		const after = await until('the zoom', () => view(page), (v) => v.scale < before.scale * 0.8);
+		assert(Math.abs(at(after) - at(before)) < before.scale * 2, 'the anchor moved');
+		await page.keyboard.press('s');
+		await page.keyboard.press('s');
+		assert((await view(page)).scale > after.scale, 'S does not zoom out');
+		const place = await view(page);
+		await page.mouse.down();
+		await page.mouse.move(700, 380, { steps: 4 });
+		await page.mouse.up();
+		const moved = await view(page);
+		assert(Math.abs(moved.t0 - place.t0 - 100 * place.scale) < place.scale * 3, 'a drag does not move the time with it');
+	},
+	async 'a box zooms in, and Ctrl+Z goes back'(page) {
+		await page.waitForTimeout(800);
+		const before = await view(page);
+		await page.keyboard.down('Control');
+		await page.mouse.move(500, 300);
+		await page.mouse.down();
+		await page.mouse.move(700, 400, { steps: 4 });
+		await page.mouse.up();
+		await page.keyboard.up('Control');
+		await until('zoomed into the box', () => view(page), (v) => Math.abs(v.scale * 1060 - 200 * before.scale) < before.scale * 4);
+		await page.keyboard.press('Control+z');
+		await until('back', () => view(page), (v) => Math.abs(v.scale / before.scale - 1) < 0.02);
+	},
+	async 'search finds, the panel shows the stack'(page) {
+		await page.keyboard.press('/');
+		await page.keyboard.type('leakySubscriber');
+		await until('matching rows only', () => view(page), (v) => v.entries > 0 && v.entries < 40);
+		await page.keyboard.press('Enter');
+		await page.locator('.panel .stack', { hasText: /goroutine \d+ \[/ }).waitFor();
+		assert((await page.locator('.panel .stack').textContent()).includes('main.leakySubscriber'), 'not its stack');
+		await page.locator('.panel', { hasText: 'Time in each state' }).waitFor();
+		assert((await page.locator('.path code').first().textContent()).startsWith('cat /mnt/xgotop/goroutines/'), 'no path in the mount');
+		await shot(page, 'panel');
+	},
+	async 'a filter that makes no sense says so'(page) {
+		await page.keyboard.press('/');
+		await page.keyboard.type('age>x');
+		await page.locator('.filter-error', { hasText: 'not a number' }).waitFor();
+		await page.keyboard.press('Escape');
+		await until('all rows again', () => view(page), (v) => v.entries > 40);
+		await page.locator('canvas.rows').focus();
+	},
+	async 'keys choose, pin, hide, go to and close'(page) {
+		const before = await selected(page);
+		await page.keyboard.press('ArrowDown');
+		await until('another goroutine', () => selected(page), (t) => t && t !== before);
+		await page.keyboard.press('p');
+		await until('its row is pinned', () => view(page), (v) => v.pinned);
+		await page.keyboard.press('p');
+		await page.keyboard.press('g');
+		await page.keyboard.type('7');
+		await page.keyboard.press('Enter');
+		await until('goroutine 7', () => selected(page), (t) => t === 'Goroutine 7');
+		await until('arrows of who woke it', () => view(page), (v) => v.edges > 0);
+		await page.keyboard.press('?');
+		await page.getByRole('dialog', { name: 'Keys and filters' }).waitFor();
+		await page.keyboard.press('Escape');
+		await page.locator('dialog').waitFor({ state: 'detached' });
+		const place = await view(page);
+		await page.keyboard.press('.');
+		await until('the next span', () => view(page), (v) => v.t0 !== place.t0);
+		await page.keyboard.press('Escape');
+		await page.locator('.panel').waitFor({ state: 'detached' });
+	},
+	async 'groups open and close'(page) {
+		await page.getByLabel('Group').selectOption('func');
+		const open = (await until('groups', () => view(page), (v) => v.entries > 40)).entries;
+		await page.mouse.click(60, 160);
+		await until('the group is closed', () => view(page), (v) => v.entries < open);
+		await page.mouse.click(60, 160);
+		await page.getByLabel('Group').selectOption('none');
+	},
+	async 'a range has statistics'(page) {
+		await page.keyboard.down('Shift');
+		await page.mouse.move(400, 300);
+		await page.mouse.down();
+		await page.mouse.move(600, 320, { steps: 4 });
+		await page.mouse.up();
+		await page.keyboard.up('Shift');
+		await page.locator('.range td', { hasText: 'waiting' }).waitFor();
+		await page.getByRole('button', { name: 'Copy CSV' }).click();
+		await page.getByRole('button', { name: 'Copied' }).waitFor();
+		await shot(page, 'range');
+		await page.locator('.range').getByLabel('Close').click();
+	},
+	async 'lost events are hatched'(page) {
+		await page.getByRole('button', { name: 'Follow', exact: true }).click();
+		await until('loss', () => view(page), (v) => v.lost, 20);
+	},
+	async 'what is on screen is in the address'(page) {
+		await page.keyboard.press('/');
+		await page.keyboard.type('func:main.*');
+		await page.keyboard.press('Enter');
+		await until('the address', () => page.evaluate(() => location.hash), (h) => h.includes('filter=func') && h.includes('g='));
+		const goid = await selected(page);
+		await page.reload();
+		await ready(page);
+		await until('the same goroutine', () => selected(page), (t) => t === goid);
+		assert(await page.getByLabel('Filter goroutines').inputValue() === 'func:main.*', 'the filter is gone');
+		await page.getByLabel('Filter goroutines').fill('');
+		await page.keyboard.press('Escape');
+		await page.keyboard.press('Escape');
+	},
+	async 'memory, overview and leaks'(page) {
+		await page.getByRole('tab', { name: 'Memory' }).click();
+		await until('tiles', () => page.locator('.tile').count(), (n) => n > 20);
+		await page.getByRole('tab', { name: 'By type' }).click();
+		await page.locator('td', { hasText: 'main.Request' }).waitFor();
+		await page.getByRole('tab', { name: 'By function' }).click();
+		await page.locator('td', { hasText: 'main.worker' }).waitFor();
+		await page.getByRole('tab', { name: 'Overview' }).click();
+		await until('plots', () => page.locator('.plot canvas').count(), (n) => n >= 6);
+		await shot(page, 'overview');
+		await page.getByRole('tab', { name: 'Leaks' }).click();
+		await page.locator('td', { hasText: 'main.leakySubscriber' }).waitFor();
+		await shot(page, 'leaks');
+	},
+	async 'a recorded session opens, plays and seeks'(page) {
+		await page.getByRole('tab', { name: 'Sessions' }).click();
+		await page.getByRole('button', { name: 'Open' }).first().click();
+		await ready(page);
+		const end = (await view(page)).t1;
+		await page.getByLabel('Position').fill('200');
+		const head = () => page.locator('.replay .mono').textContent();
+		const sought = await until('the position', head, (t) => /of/.test(t) && t.split(' of ')[0] !== t.split(' of ')[1]);
+		await page.getByLabel('Speed').selectOption('0.01');
+		await page.getByRole('button', { name: 'Replay' }).click();
+		await until('it plays', head, (t) => t !== sought);
+		await page.getByRole('button', { name: 'Hold' }).click();
+		assert((await view(page)).t1 <= end * 1.1 + 1e9, 'it is past the end');
+		await shot(page, 'replay');
+		await page.getByRole('button', { name: /Recorded/ }).click();
+		await page.getByRole('button', { name: 'Pause', exact: true }).waitFor();
+	},
+	async 'settings stay'(page) {
+		await page.getByLabel('Settings').click();
+		await page.getByRole('button', { name: 'Dark' }).click();
+		await page.getByRole('button', { name: 'Tall' }).click();
+		await page.waitForResponse((r) => r.url().endsWith('/api/config') && r.request().method() === 'POST');
+		await page.reload();
+		await ready(page);
+		assert(await page.evaluate(() => document.documentElement.dataset.theme) === 'dark', 'the theme is gone');
+		assert(await page.evaluate(() => window.timeline.rowHeight) === 30, 'the row height is gone');
+		await page.waitForTimeout(500);
+		await shot(page, 'dark');
+		await page.getByLabel('Settings').click();
+		await page.getByRole('button', { name: 'System' }).click();
+		await page.getByRole('button', { name: 'Normal' }).click();
+		await page.waitForResponse((r) => r.url().endsWith('/api/config') && r.request().method() === 'POST');
+		await page.keyboard.press('Escape');
+	},
+};
+
+const narrow = {
+	async 'everything fits into 390 pixels'(page) {
+		await page.goto(url);
+		await ready(page);
+		for (const tab of ['Timeline', 'Memory', 'Overview', 'Leaks', 'Sessions']) {
+			await page.getByRole('tab', { name: tab, exact: true }).click();
+			await page.waitForTimeout(400);
+			assert(await page.evaluate(() => document.documentElement.scrollWidth <= 390), `${tab} is wider than the screen`);
+			await shot(page, `narrow-${tab.toLowerCase()}`);
+		}
+		await page.getByRole('tab', { name: 'Timeline' }).click();
+		await ready(page);
+		await page.touchscreen.tap(250, 400);
+		await page.locator('.panel .stack').waitFor();
+		const box = await page.locator('.panel').boundingBox();
+		assert(box.x === 0 && box.width === 390, 'the panel is not a sheet');
+		await shot(page, 'narrow-panel');
+		await page.locator('.panel-head').getByLabel('Close').click();
+	},
+};
+
+let failed = 0;
+async function run(options, list) {
+	const { page, problems, close } = await open(options);
+	for (const [name, step] of Object.entries(list)) {
+		try {
+			await step(page);
+			assert(!problems.length, problems.splice(0).join('; '));
+			console.log(`ok: ${name}`);
+		} catch (e) {
+			failed++;
+			console.log(`FAILED: ${name}: ${e.message.split('\n')[0]}`);
+			await shot(page, `failed-${failed}`);
+			problems.length = 0;
+		}
+	}
+	await close();
+}
+
+await run({}, steps);
+await run({ width: 390, height: 844, theme: 'dark', touch: true }, narrow);
+process.exit(failed ? 1 : 0);
