@@ -56,6 +56,7 @@ check_attach() {
 	local version=$1 mode=$2 dir=$3 binary pid tracer status=0
 	binary=$(target "$version" "$mode" workload) || return
 	mkfifo "$dir/in" || return
+	: >"$dir/log" >"$dir/out"
 	"$binary" -scale "$SCALE" <"$dir/in" >"$dir/out" 2>"$dir/err" &
 	pid=$!
 	exec 8>"$dir/in"
@@ -84,6 +85,7 @@ check_stacks() {
 	binary=$(target "$version" "$mode" parked) || return
 	tool=$(target "$TRACED_GO" plain stackparse) || return
 	mkdir -p "$dir/mnt"
+	: >"$dir/log" >"$dir/dump"
 	"$binary" >"$dir/dump" 2>"$dir/err" &
 	pid=$!
 	if ! wait_for 30 grep -q '^END' "$dir/dump"; then

@@ -119,8 +119,15 @@ def compare_folders(check, theirs, mount, go_minor):
         # is an interface's method or a function value.
         first = [line for line in g.lines if not line.startswith(("\t", "created by"))][-1:]
         start = re.sub(r"\[.*\]", "[...]", status["start_function"])
-        if first and start != first[0] and not re.search(r"\.gowrap\d+$|·dwrap·\d+$", start):
+        if first and start != first[0] and not re.search(wrapper_name(go_minor), start):
             check.differences.append(f"status of {goid}: start_function {start!r}, dump {first[0]!r}")
+
+
+def wrapper_name(go_minor):
+    """cmd/compile/internal/walk/order.go wrapGoDefer; a plain closure's name from 1.18 to 1.21"""
+    if go_minor < 18:
+        return r"·dwrap·\d+$"
+    return r"\.func\d+$" if go_minor < 22 else r"\.gowrap\d+$"
 
 
 def compare_parsed(check, ours, parsed):
