@@ -7,16 +7,18 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "app/sessions.h"
 #include "app/stdout_log.h"
 #include "core/base/log.h"
+#include "core/session/files.h"
 #include "core/session/recorder.h"
 #include "fs/fs.h"
 #include "web/web.h"
 
 struct outputs {
 	struct outputs_config c;
-	struct sessions *sessions;
+	struct store *store;
+	struct session_files *session_files;
+	struct fs_sessions sessions;
 	struct fs *fs;
 	pthread_t fs_thread;
 	bool fs_running;
@@ -29,6 +31,25 @@ struct outputs {
 
 /* --- opening ---------------------------------------------------------------------------- */
 
+static int open_sessions(struct outputs *o)
+{
+	int err = store_new(o->c.config->storage_dir, &o->store);
+
+	if (!err)
+		err = session_files_new(o->store, &o->session_files);
+	o->sessions = (struct fs_sessions){
+		.ctx = o->session_files,
+		.list = session_files_list,
+		.stat = session_files_stat,
+		.open = session_files_open,
+		.read = session_files_read,
+		.close = session_files_close,
+		.unlink = session_files_unlink,
+		.rmdir = session_files_rmdir,
+	};
+	return err;
+}
+
 static int open_fs(struct outputs *o)
 {
 	const struct config *config = o->c.config;
@@ -36,16 +57,16 @@ static int open_fs(struct outputs *o)
 		.mountpoint = config->mount_point,
 		.options = config->fuse_options,
 		.view = o->c.view,
+		.sessions = &o->sessions,
 		.many = o->c.many,
 	};
 	int err;
 
 	if (!config->mount_point)
 		return 0;
-	err = sessions_new(config->storage_dir, &o->sessions);
+	err = open_sessions(o);
 	if (err)
 		return log_error(err, "out of memory");
-	fc.sessions = sessions_fs(o->sessions);
 	err = fs_new(&fc, &o->fs);
 	if (err)
 		return log_error(err, "cannot set up the file system: %s", strerror(-err));
@@ -243,7 +264,8 @@ int outputs_close(struct outputs *o)
 	}
 	fs_free(o->fs);
 	web_free(o->web);
-	sessions_free(o->sessions);
+	session_files_free(o->session_files);
+	store_free(o->store);
 	buf_free(&o->settings_path);
 	free(o);
 	return err ? err : recorder_err;

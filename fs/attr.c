@@ -173,7 +173,8 @@ static int log_attr(struct fs *fs, struct node_id id, enum look look, struct sta
 	return 0;
 }
 
-static int session_attr(struct fs *fs, struct node_id id, struct stat *st)
+/* A session's folder (its time is that of its last event) or one of its files. */
+static int session_attr(struct fs *fs, struct node_id id, enum look look, struct stat *st)
 {
 	const struct fs_sessions *s = fs->config.sessions;
 	const char *name = fs_session_id(fs, id.key);
@@ -182,9 +183,7 @@ static int session_attr(struct fs *fs, struct node_id id, struct stat *st)
 
 	if (!name)
 		return -ENOENT;
-	err = s->stat(s->ctx, name,
-		      id.row == ROW_SESSION_EVENTS ? FS_SESSION_EVENTS : FS_SESSION_METADATA, &size,
-		      &mtime_ns);
+	err = s->stat(s->ctx, name, nodes[id.row].name, look == LOOK_STAT, &size, &mtime_ns);
 	if (err)
 		return err;
 	set_size(st, size);
@@ -218,7 +217,7 @@ int fs_attr(struct fs *fs, struct node_id id, enum look look, struct stat *st)
 	case NODE_LOG:
 		return log_attr(fs, id, look, st);
 	case NODE_SESSION:
-		return session_attr(fs, id, st);
+		return session_attr(fs, id, look, st);
 	case NODE_LINK: {
 		struct buf target cleanup_buf_ = BUF_INIT;
 
@@ -231,7 +230,7 @@ int fs_attr(struct fs *fs, struct node_id id, enum look look, struct stat *st)
 		set_times(st, clock_ns(CLOCK_REALTIME), fs->mount_time_ns);
 		return 0;
 	case NODE_DIR:
-		break;
+		return id.row == ROW_SESSION ? session_attr(fs, id, look, st) : 0;
 	}
 	return 0;
 }

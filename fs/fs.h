@@ -17,23 +17,26 @@
 
 struct fs;
 
-enum fs_session_file { FS_SESSION_METADATA, FS_SESSION_EVENTS }; /* metadata.json, events.jsonl */
-
 /*
  * Recorded sessions, for sessions/<id>/. Filled by the composition root so that fs does not know
- * how they are stored. Called from a helper thread and may read a disk. 0 or -errno.
+ * how they are stored. Called from a helper thread and may read a disk. `file` is a file's name:
+ * metadata.json, events.jsonl, events.pb. 0 or -errno.
  */
 struct fs_sessions {
 	void *ctx;
 	/* Calls each(arg, id) for every session; ids hold no '/'. */
 	int (*list)(void *ctx, void (*each)(void *arg, const char *id), void *arg);
-	/* Size in bytes and time of the last change; -ENOENT. */
-	int (*stat)(void *ctx, const char *id, enum fs_session_file file, uint64_t *ret_size,
+	/* Size in bytes and time of the last change; -ENOENT. file NULL: the folder. Unless it is
+	 * to be measured, a size that would take long to know may be any that is large enough. */
+	int (*stat)(void *ctx, const char *id, const char *file, bool measured, uint64_t *ret_size,
 		    uint64_t *ret_mtime_ns);
-	int (*open)(void *ctx, const char *id, enum fs_session_file file, void **ret_handle);
+	int (*open)(void *ctx, const char *id, const char *file, void **ret_handle);
 	/* Appends up to `size` bytes from `offset` on to `out`; nothing at the end. */
 	int (*read)(void *ctx, void *handle, uint64_t offset, size_t size, struct buf *out);
 	void (*close)(void *ctx, void *handle);
+	/* What rm -r does: a file, the folder when it has no more. NULL: -EPERM. */
+	int (*unlink)(void *ctx, const char *id, const char *file);
+	int (*rmdir)(void *ctx, const char *id);
 };
 
 struct fs_config {

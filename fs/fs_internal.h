@@ -69,6 +69,8 @@ bool fs_row_here(const struct fs *fs, enum node_row row);
 int fs_find(struct fs *fs, struct node_id dir, const char *name, struct node_id *ret);
 int fs_list(struct fs *fs, struct node_id dir, struct dirlist *list);
 int fs_readlink(struct fs *fs, struct node_id id, struct buf *out);
+/* unlink(2) and, of a folder, rmdir(2): what rm -r of a recorded session needs. Reads a disk. */
+int fs_remove(struct fs *fs, struct node_id dir, const char *name, bool folder);
 /* The id of a recorded session by its key; NULL. Valid until fs_free(). */
 const char *fs_session_id(struct fs *fs, uint64_t key);
 

@@ -78,9 +78,7 @@ static int open_session(struct fs *fs, struct handle *h)
 
 	if (!id)
 		return -ENOENT;
-	return s->open(s->ctx, id,
-		       h->id.row == ROW_SESSION_EVENTS ? FS_SESSION_EVENTS : FS_SESSION_METADATA,
-		       &h->session);
+	return s->open(s->ctx, id, nodes[h->id.row].name, &h->session);
 }
 
 static int open_kind(struct fs *fs, struct handle *h)

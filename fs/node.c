@@ -76,9 +76,10 @@ const struct node nodes[ROWS] = {
 	[ROW_REPLAY] = NODE("replay", ROW_CONTROL, NODE_TEXT, 0, .control = &control_replay),
 
 	[ROW_PROCESS] = NODE(NULL, ROW_PROCESSES, NODE_DIR, 0),
-	[ROW_SESSION] = NODE(NULL, ROW_SESSIONS, NODE_DIR, 0),
+	[ROW_SESSION] = NODE(NULL, ROW_SESSIONS, NODE_DIR, H),
 	[ROW_SESSION_METADATA] = NODE("metadata.json", ROW_SESSION, NODE_SESSION, H),
 	[ROW_SESSION_EVENTS] = NODE("events.jsonl", ROW_SESSION, NODE_SESSION, H),
+	[ROW_SESSION_PB] = NODE("events.pb", ROW_SESSION, NODE_SESSION, H),
 };
 
 _Static_assert(ROWS <= 1 << (64 - NODE_KEY_BITS - NODE_TREE_BITS), "a row fits its bits");
@@ -134,8 +135,8 @@ mode_t node_mode(enum node_row row)
 {
 	const struct node *n = &nodes[row];
 
-	if (n->kind == NODE_DIR)
-		return S_IFDIR | 0555;
+	if (n->kind == NODE_DIR) /* a session can be deleted, with its files */
+		return S_IFDIR | (row == ROW_SESSIONS || row == ROW_SESSION ? 0755 : 0555);
 	if (n->kind == NODE_LINK)
 		return S_IFLNK | 0777;
 	return S_IFREG | (n->control ? 0644 : 0444);

@@ -14,13 +14,24 @@
 #define BACKLOG_INLINE 4096        /* events rendered without asking a helper: 2 ms or so */
 #define READ_INLINE    (64 * 1024) /* bytes of events likewise */
 
-enum request_kind { REQUEST_LOOKUP, REQUEST_GETATTR, REQUEST_OPEN, REQUEST_READ, REQUEST_OPENDIR };
+enum request_kind {
+	REQUEST_LOOKUP,
+	REQUEST_GETATTR,
+	REQUEST_OPEN,
+	REQUEST_READ,
+	REQUEST_OPENDIR,
+	/* In sessions/ and below, where they ask the disk: */
+	REQUEST_FIND, /* a lookup from its name on */
+	REQUEST_UNLINK,
+	REQUEST_RMDIR,
+};
 
 struct request {
 	struct fs *fs;
 	fuse_req_t req;
 	enum request_kind kind;
-	struct node_id id;
+	struct node_id id;        /* FIND, UNLINK, RMDIR: the folder at first */
+	char *name;               /* of FIND, UNLINK, RMDIR; owned */
 	struct fuse_file_info fi; /* open and read */
 	uint64_t off;
 	size_t size;
@@ -113,6 +124,22 @@ static int reply_opendir(struct request *r)
 	return 0;
 }
 
+static int reply_find(struct request *r)
+{
+	int err = fs_find(r->fs, r->id, r->name, &r->id);
+
+	return err ? err : reply_entry(r);
+}
+
+static int reply_remove(const struct request *r)
+{
+	int err = fs_remove(r->fs, r->id, r->name, r->kind == REQUEST_RMDIR);
+
+	if (!err)
+		fuse_reply_err(r->req, 0);
+	return err;
+}
+
 static void serve(struct request *r)
 {
 	int err = 0;
@@ -133,6 +160,13 @@ static void serve(struct request *r)
 	case REQUEST_OPENDIR:
 		err = reply_opendir(r);
 		break;
+	case REQUEST_FIND:
+		err = reply_find(r);
+		break;
+	case REQUEST_UNLINK:
+	case REQUEST_RMDIR:
+		err = reply_remove(r);
+		break;
 	}
 	if (err)
 		fs_reply_err(r->req, err);
@@ -140,8 +174,11 @@ static void serve(struct request *r)
 
 static void serve_later(void *arg)
 {
-	serve(arg);
-	free(arg);
+	struct request *r = arg;
+
+	serve(r);
+	free(r->name);
+	free(r);
 }
 
 static bool far_behind(struct fs *fs, struct node_id id)
@@ -157,13 +194,13 @@ static bool far_behind(struct fs *fs, struct node_id id)
 }
 
 /* Who serves this request; NULL: the thread that got it. A lookup never takes long (attr.c), but
- * that of a session's file, which asks the disk. */
+ * what is below sessions/ asks the disk. */
 static struct workers *helper_for(const struct request *r)
 {
 	const struct node *n = &nodes[r->id.row];
 	struct fs *fs = r->fs;
 
-	if (n->kind == NODE_SESSION)
+	if (r->name || n->kind == NODE_SESSION || r->id.row == ROW_SESSION)
 		return fs->slow;
 	if (r->kind == REQUEST_LOOKUP)
 		return NULL;
@@ -206,6 +243,7 @@ static void start(struct request *r)
 		*copy = *r;
 	if (!copy || workers_push(helper, serve_later, copy)) {
 		free(copy);
+		free(r->name);
 		if (r->queued)
 			atomic_fetch_sub(&handle_of(&r->fi)->queued, 1);
 		fuse_reply_err(r->req, ENOMEM);
@@ -226,6 +264,26 @@ static void start_on(fuse_req_t req, fuse_ino_t ino, enum request_kind kind,
 		start(&r);
 }
 
+static bool asks_disk(fuse_ino_t dir)
+{
+	struct node_id id;
+
+	return node_decode(dir, &id) && (id.row == ROW_SESSIONS || id.row == ROW_SESSION);
+}
+
+/* What is to be done with a name in a folder below sessions/. */
+static void start_named(fuse_req_t req, fuse_ino_t dir, const char *name, enum request_kind kind)
+{
+	struct request r = {.fs = fs_of(req), .req = req, .kind = kind, .name = strdup(name)};
+
+	if (!r.name)
+		fuse_reply_err(req, ENOMEM);
+	else if (!node_decode(dir, &r.id))
+		fuse_reply_err(req, ENOENT);
+	else
+		start(&r);
+}
+
 /* --- names and attributes ----------------------------------------------------------------- */
 
 static void op_init(void *userdata, struct fuse_conn_info *conn)
@@ -241,6 +299,10 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct node_id dir;
 	int err = -ENOENT;
 
+	if (asks_disk(parent)) {
+		start_named(req, parent, name, REQUEST_FIND);
+		return;
+	}
 	if (node_decode(parent, &dir))
 		err = fs_find(r.fs, dir, name, &r.id);
 	if (err)
@@ -389,9 +451,9 @@ static bool add_entry(struct listing *l, const char *name, const struct node_id 
 
 	e.attr.st_ino = id ? node_ino(*id) : FUSE_ROOT_ID;
 	e.attr.st_mode = id ? node_mode(id->row) : S_IFDIR;
-	/* A file's size is rendered: whoever wants it asks. What no attributes are given for
-	 * has the node number 0. */
-	if (l->plus && id && (kind == NODE_DIR || kind == NODE_LINK) &&
+	/* A file's size is rendered, a session's time on the disk: whoever wants it asks. What no
+	 * attributes are given for has the node number 0. */
+	if (l->plus && id && (kind == NODE_DIR || kind == NODE_LINK) && id->row != ROW_SESSION &&
 	    !fs_attr(fs, *id, LOOK_STAT, &e.attr)) {
 		e.ino = node_ino(*id);
 		e.attr_timeout = fs_attr_timeout(*id);
@@ -471,7 +533,18 @@ static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 
 static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	fuse_reply_err(req, EPERM);
+	if (asks_disk(parent))
+		start_named(req, parent, name, REQUEST_UNLINK);
+	else
+		fuse_reply_err(req, EPERM);
+}
+
+static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	if (asks_disk(parent))
+		start_named(req, parent, name, REQUEST_RMDIR);
+	else
+		fuse_reply_err(req, EPERM);
 }
 
 static void op_symlink(fuse_req_t req, const char *link, fuse_ino_t parent, const char *name)
@@ -517,7 +590,7 @@ const struct fuse_lowlevel_ops fs_ops = {
 	.mknod = op_mknod,
 	.mkdir = op_mkdir,
 	.unlink = op_unlink,
-	.rmdir = op_unlink,
+	.rmdir = op_rmdir,
 	.symlink = op_symlink,
 	.rename = op_rename,
 	.link = op_link,

@@ -32,13 +32,25 @@ bool fs_row_here(const struct fs *fs, enum node_row row)
 	}
 }
 
-/* Entries that are there for some goroutines only. */
+/* A session has events.pb or not, and is left without any by and by when it is deleted. */
+static bool session_file_here(struct fs *fs, struct node_id id)
+{
+	const struct fs_sessions *s = fs->config.sessions;
+	const char *name = fs_session_id(fs, id.key);
+	uint64_t size, mtime_ns;
+
+	return name && !s->stat(s->ctx, name, nodes[id.row].name, false, &size, &mtime_ns);
+}
+
+/* Entries that are there for some goroutines or sessions only. */
 static bool entry_here(struct fs *fs, struct node_id id)
 {
 	struct goroutine g;
 
 	if (!fs_row_here(fs, id.row))
 		return false;
+	if (nodes[id.row].kind == NODE_SESSION)
+		return session_file_here(fs, id);
 	if (id.row != ROW_G_PARENT)
 		return true;
 	return !model_goroutine(fs->model, fs_proc(fs, id.tree), id.key, &g) && g.parent;
@@ -202,7 +214,7 @@ static int find_session(struct fs *fs, struct node_id dir, const char *name, str
 {
 	const struct fs_sessions *s = fs->config.sessions;
 	uint64_t size, mtime_ns, key;
-	int err = s->stat(s->ctx, name, FS_SESSION_METADATA, &size, &mtime_ns);
+	int err = s->stat(s->ctx, name, NULL, false, &size, &mtime_ns);
 
 	if (!err)
 		err = session_key(fs, name, &key);
@@ -237,6 +249,18 @@ static int list_sessions(struct fs *fs, struct node_id dir, struct dirlist *list
 
 	dirlist_sort(list);
 	return err;
+}
+
+int fs_remove(struct fs *fs, struct node_id dir, const char *name, bool folder)
+{
+	const struct fs_sessions *s = fs->config.sessions;
+	const char *session = dir.row == ROW_SESSION ? fs_session_id(fs, dir.key) : NULL;
+
+	if (dir.row == ROW_SESSIONS && folder && s->rmdir)
+		return s->rmdir(s->ctx, name);
+	if (session && !folder && s->unlink)
+		return s->unlink(s->ctx, session, name);
+	return -EPERM;
 }
 
 const struct node_family family_sessions = {ROW_SESSION, find_session, list_sessions};

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -15,10 +16,20 @@
 
 #define CHECKPOINT (1u << 20)
 #define SIZES_KEPT 256
+#define AMPLE      (1ull << 40) /* bytes; no session's lines are longer */
+#define MEASURES   4            /* running sessions whose size is followed at a time */
 
 struct size_entry {
 	char id[SESSION_ID_LEN + 1];
 	uint64_t events_bytes, jsonl_bytes;
+};
+
+/* How far a running session has been rendered to know its size: the next stat goes on there, or
+ * each look of a `tail -f` would cost as much as the whole session. */
+struct measure {
+	char id[SESSION_ID_LEN + 1];
+	struct handle *handle; /* NULL: free */
+	uint64_t used_ns;
 };
 
 struct session_files {
@@ -27,6 +38,10 @@ struct session_files {
 	/* protected by lock */
 	struct size_entry sizes[SIZES_KEPT];
 	unsigned next_size;
+
+	pthread_mutex_t measure_lock; /* held while rendering; taken before lock */
+	/* protected by measure_lock */
+	struct measure measures[MEASURES];
 };
 
 struct checkpoint {
@@ -52,14 +67,20 @@ int session_files_new(struct store *store, struct session_files **ret)
 		return -ENOMEM;
 	v->store = store;
 	pthread_mutex_init(&v->lock, NULL);
+	pthread_mutex_init(&v->measure_lock, NULL);
 	*ret = v;
 	return 0;
 }
+
+static void handle_free(struct handle *h);
 
 void session_files_free(struct session_files *v)
 {
 	if (!v)
 		return;
+	for (unsigned i = 0; i < MEASURES; i++)
+		handle_free(v->measures[i].handle);
+	pthread_mutex_destroy(&v->measure_lock);
 	pthread_mutex_destroy(&v->lock);
 	free(v);
 }
@@ -220,17 +241,14 @@ int session_files_read(void *ctx, void *handle, uint64_t offset, size_t size, st
 
 /* --- files ------------------------------------------------------------------------------------ */
 
-/* The file's name on the disk; NULL: it is rendered. */
-static const char *stored_name(const struct session_info *info, enum session_file file)
+/* Is the file rendered from a protobuf session? */
+static bool is_rendered(const struct session_info *info, const char *file)
 {
-	if (file == SESSION_FILE_METADATA)
-		return "metadata.json";
-	if (file == SESSION_FILE_PB)
-		return "events.pb";
-	return info->has_events && info->format == SESSION_PROTOBUF ? NULL : "events.jsonl";
+	return strcmp(file, "events.jsonl") == 0 && info->has_events &&
+	       info->format == SESSION_PROTOBUF;
 }
 
-int session_files_open(void *ctx, const char *id, enum session_file file, void **ret_handle)
+int session_files_open(void *ctx, const char *id, const char *file, void **ret_handle)
 {
 	struct session_files *v = ctx;
 	cleanup_close_ int dir = -1;
@@ -243,7 +261,7 @@ int session_files_open(void *ctx, const char *id, enum session_file file, void *
 	dir = store_open(v->store, id);
 	if (dir < 0)
 		return dir;
-	err = handle_new(dir, stored_name(&info, file), &h);
+	err = handle_new(dir, is_rendered(&info, file) ? NULL : file, &h);
 	if (err)
 		return err;
 	*ret_handle = h;
@@ -255,80 +273,173 @@ void session_files_close(void *ctx, void *handle)
 	handle_free(handle);
 }
 
-/* Renders all of it once; the result is kept as long as the events file does not change. */
-static int rendered_size(struct session_files *v, const struct session_info *info, uint64_t *ret)
+static bool known_size(struct session_files *v, const struct session_info *info, uint64_t *ret)
 {
-	struct size_entry entry = {.events_bytes = info->events_bytes};
-	struct handle *h;
-	void *handle;
-	int err;
+	bool found = false;
+
+	pthread_mutex_lock(&v->lock);
+	for (unsigned i = 0; i < SIZES_KEPT && !found; i++) {
+		found = strcmp(v->sizes[i].id, info->meta.id) == 0 &&
+			v->sizes[i].events_bytes == info->events_bytes;
+		if (found)
+			*ret = v->sizes[i].jsonl_bytes;
+	}
+	pthread_mutex_unlock(&v->lock);
+	return found;
+}
+
+static void note_size(struct session_files *v, const struct session_info *info, uint64_t size)
+{
+	struct size_entry entry = {.events_bytes = info->events_bytes, .jsonl_bytes = size};
 
 	memcpy(entry.id, info->meta.id, sizeof(entry.id));
 	pthread_mutex_lock(&v->lock);
-	for (unsigned i = 0; i < SIZES_KEPT; i++) {
-		if (strcmp(v->sizes[i].id, entry.id) == 0 &&
-		    v->sizes[i].events_bytes == entry.events_bytes) {
-			*ret = v->sizes[i].jsonl_bytes;
-			pthread_mutex_unlock(&v->lock);
-			return 0;
-		}
-	}
-	pthread_mutex_unlock(&v->lock);
-	err = session_files_open(v, entry.id, SESSION_FILE_JSONL, &handle);
-	if (err)
-		return err;
-	h = handle;
-	while ((err = next_piece(h)) > 0)
-		;
-	entry.jsonl_bytes = h->piece_at + h->piece.len;
-	handle_free(h);
-	if (err < 0)
-		return err;
-	*ret = entry.jsonl_bytes;
-	pthread_mutex_lock(&v->lock);
 	v->sizes[v->next_size++ % SIZES_KEPT] = entry;
 	pthread_mutex_unlock(&v->lock);
-	return 0;
 }
 
-int session_files_stat(void *ctx, const char *id, enum session_file file, uint64_t *ret_size,
-		       uint64_t *ret_mtime_ns)
+/* Under measure_lock. */
+static void measure_end(struct measure *m)
 {
-	struct session_files *v = ctx;
-	cleanup_close_ int dir = -1;
-	struct session_info info;
-	const char *name;
-	struct stat st;
-	int err = store_get(v->store, id, &info);
+	handle_free(m->handle);
+	*m = (struct measure){0};
+}
 
+/* The one of this session, or a new one in place of that not used for longest. Under measure_lock.
+ */
+static int measure_of(struct session_files *v, const char *id, struct measure **ret)
+{
+	struct measure *oldest = &v->measures[0];
+	void *handle;
+	int err;
+
+	for (unsigned i = 0; i < MEASURES; i++) {
+		struct measure *m = &v->measures[i];
+
+		if (m->handle && strcmp(m->id, id) == 0) {
+			*ret = m;
+			return 0;
+		}
+		if (m->used_ns < oldest->used_ns)
+			oldest = m;
+	}
+	measure_end(oldest);
+	err = session_files_open(v, id, "events.jsonl", &handle);
 	if (err)
 		return err;
-	name = stored_name(&info, file);
-	if (!name) {
-		*ret_mtime_ns = (uint64_t)info.changed_ns;
-		return rendered_size(v, &info, ret_size);
-	}
-	dir = store_open(v->store, id);
-	if (dir < 0)
-		return dir;
-	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return -errno;
-	*ret_size = (uint64_t)st.st_size;
-	*ret_mtime_ns = (uint64_t)st.st_mtim.tv_sec * NS_PER_SEC + (uint64_t)st.st_mtim.tv_nsec;
+	oldest->handle = handle;
+	snprintf(oldest->id, sizeof(oldest->id), "%s", id);
+	*ret = oldest;
 	return 0;
 }
 
-int session_files_unlink(void *ctx, const char *id, enum session_file file)
+/* Renders what is new since the last look; what it comes to is kept as long as the events file does
+ * not change. */
+static int rendered_size(struct session_files *v, const struct session_info *info, uint64_t *ret)
 {
-	static const char *const names[] = {"metadata.json", "events.jsonl", "events.pb"};
+	struct measure *m;
+	int err;
+
+	if (known_size(v, info, ret))
+		return 0;
+	pthread_mutex_lock(&v->measure_lock);
+	err = known_size(v, info, ret) ? -EALREADY : measure_of(v, info->meta.id, &m);
+	if (!err) {
+		while ((err = next_piece(m->handle)) > 0)
+			;
+		*ret = m->handle->piece_at + m->handle->piece.len;
+		m->used_ns = monotonic_ns();
+		if (err || info->state != SESSION_RUNNING) {
+			if (!err)
+				note_size(v, info, *ret);
+			measure_end(m);
+		}
+	}
+	pthread_mutex_unlock(&v->measure_lock);
+	return err == -EALREADY ? 0 : err;
+}
+
+static uint64_t mtime_ns(const struct stat *st)
+{
+	return (uint64_t)st->st_mtim.tv_sec * NS_PER_SEC + (uint64_t)st->st_mtim.tv_nsec;
+}
+
+int session_files_stat(void *ctx, const char *id, const char *file, bool measured,
+		       uint64_t *ret_size, uint64_t *ret_mtime_ns)
+{
+	struct session_files *v = ctx;
+	cleanup_close_ int dir = store_open(v->store, id);
+	struct session_info info;
+	struct stat st;
+
+	if (dir < 0)
+		return dir == -EINVAL ? -ENOENT : dir;
+	if (!file) {
+		if (fstat(dir, &st) < 0)
+			return -errno;
+		*ret_size = 0;
+		*ret_mtime_ns = store_get(v->store, id, &info) == 0 ? (uint64_t)info.changed_ns
+								    : mtime_ns(&st);
+		return 0;
+	}
+	if (fstatat(dir, file, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+		*ret_size = (uint64_t)st.st_size;
+		*ret_mtime_ns = mtime_ns(&st);
+		return 0;
+	}
+	if (errno != ENOENT || store_get(v->store, id, &info) || !is_rendered(&info, file))
+		return -errno;
+	*ret_mtime_ns = (uint64_t)info.changed_ns;
+	if (known_size(v, &info, ret_size))
+		return 0;
+	*ret_size = AMPLE;
+	return measured ? rendered_size(v, &info, ret_size) : 0;
+}
+
+/* A running session's is kept open for its size; no longer when it is deleted. */
+static void forget(struct session_files *v, const char *id)
+{
+	pthread_mutex_lock(&v->measure_lock);
+	for (unsigned i = 0; i < MEASURES; i++) {
+		if (strcmp(v->measures[i].id, id) == 0)
+			measure_end(&v->measures[i]);
+	}
+	pthread_mutex_unlock(&v->measure_lock);
+}
+
+int session_files_unlink(void *ctx, const char *id, const char *file)
+{
 	struct session_files *v = ctx;
 
-	return store_delete_file(v->store, id, names[file]);
+	return store_delete_file(v->store, id, file);
+}
+
+/* rmdir(1) deletes nothing that is seen, as everywhere; rm -r has deleted the files before. */
+static int check_empty(struct session_files *v, const char *id)
+{
+	static const char *const seen[] = {"metadata.json", "events.jsonl", "events.pb"};
+	cleanup_close_ int dir = store_open(v->store, id);
+	struct session_info info;
+
+	if (dir < 0)
+		return dir;
+	if (store_get(v->store, id, &info) == 0 && info.state == SESSION_RUNNING)
+		return -EBUSY;
+	for (unsigned i = 0; i < ARRAY_SIZE(seen); i++) {
+		if (faccessat(dir, seen[i], F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+			return -ENOTEMPTY;
+	}
+	return 0;
 }
 
 int session_files_rmdir(void *ctx, const char *id)
 {
 	struct session_files *v = ctx;
+	int err = check_empty(v, id);
 
-	return store_delete(v->store, id);
+	if (!err)
+		err = store_delete(v->store, id);
+	if (!err)
+		forget(v, id);
+	return err;
 }

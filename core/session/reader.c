@@ -235,7 +235,8 @@ void session_reader_json(struct session_reader *r, const struct session_chunk *c
 	const struct raw_event *raw = &chunk->raw[i];
 	struct event_format format = {
 		.names = r->names,
-		.pid_of = r->n_procs > 1 ? pid_of : NULL,
+		/* By the event alone, so that a line is the same whatever was read before. */
+		.pid_of = chunk->events[i].proc ? pid_of : NULL,
 		.ctx = r,
 	};
 

@@ -138,23 +138,28 @@ static int sessions_list(void *ctx, void (*each)(void *arg, const char *id), voi
 	return 0;
 }
 
-static int sessions_stat(void *ctx, const char *id, enum fs_session_file file, uint64_t *ret_size,
-			 uint64_t *ret_mtime_ns)
+static uint64_t session_lines(const char *file)
 {
-	if (strcmp(id, SESSION_ID))
+	return strcmp(file, "events.jsonl") == 0 ? SESSION_LINES : 1;
+}
+
+static int sessions_stat(void *ctx, const char *id, const char *file, bool measured,
+			 uint64_t *ret_size, uint64_t *ret_mtime_ns)
+{
+	if (strcmp(id, SESSION_ID) || (file && strcmp(file, "events.pb") == 0))
 		return -ENOENT;
-	*ret_size = file == FS_SESSION_EVENTS ? SESSION_WIDTH * SESSION_LINES : SESSION_WIDTH;
+	*ret_size = file ? SESSION_WIDTH * session_lines(file) : 0;
 	*ret_mtime_ns = 1700000000 * NS_PER_SEC;
 	return 0;
 }
 
-static int sessions_open(void *ctx, const char *id, enum fs_session_file file, void **ret_handle)
+static int sessions_open(void *ctx, const char *id, const char *file, void **ret_handle)
 {
 	uint64_t *lines = malloc(sizeof(*lines));
 
 	if (!lines)
 		return -ENOMEM;
-	*lines = file == FS_SESSION_EVENTS ? SESSION_LINES : 1;
+	*lines = session_lines(file);
 	*ret_handle = lines;
 	return 0;
 }
@@ -350,7 +355,13 @@ static int run(struct demo *d, struct fs_config *config, size_t retain, uint64_t
 	struct live live = {.ctx = d, .stack = stack, .stacks = stacks};
 	struct view view = {.live = &live, .control = &control};
 	struct fs_sessions sessions = {
-		d, sessions_list, sessions_stat, sessions_open, sessions_read, sessions_close};
+		.ctx = d,
+		.list = sessions_list,
+		.stat = sessions_stat,
+		.open = sessions_open,
+		.read = sessions_read,
+		.close = sessions_close,
+	};
 	pthread_t thread;
 	int err = names_new(100000, &d->names);
 

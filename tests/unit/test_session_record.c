@@ -470,9 +470,9 @@ static void test_files(void **state)
 	fixture_record(&f, SESSION_PROTOBUF, 500, 40000);
 	assert_int_equal(store_new(f.dir, &store), 0);
 	assert_int_equal(session_files_new(store, &files), 0);
-	assert_int_equal(session_files_stat(files, f.id, SESSION_FILE_JSONL, &size, &mtime), 0);
+	assert_int_equal(session_files_stat(files, f.id, "events.jsonl", true, &size, &mtime), 0);
 	assert_true(size > 4000000);
-	assert_int_equal(session_files_open(files, f.id, SESSION_FILE_JSONL, &handle), 0);
+	assert_int_equal(session_files_open(files, f.id, "events.jsonl", &handle), 0);
 	while (whole.len < size) {
 		size_t before = whole.len;
 
@@ -491,10 +491,20 @@ static void test_files(void **state)
 		assert_memory_equal(part.data, whole.data + at, part.len);
 	}
 	session_files_close(files, handle);
-	assert_int_equal(session_files_unlink(files, f.id, SESSION_FILE_JSONL), 0);
-	assert_int_equal(session_files_unlink(files, f.id, SESSION_FILE_METADATA), 0);
-	assert_int_equal(session_files_unlink(files, f.id, SESSION_FILE_PB), 0);
+	assert_int_equal(session_files_rmdir(files, f.id), -ENOTEMPTY);
+	assert_int_equal(session_files_unlink(files, f.id, "events.jsonl"), 0);
+	assert_int_equal(session_files_rmdir(files, f.id), -ENOTEMPTY);
+	assert_int_equal(session_files_unlink(files, f.id, "metadata.json"), 0);
+	assert_int_equal(session_files_stat(files, f.id, "events.jsonl", true, &size, &mtime), 0);
+	assert_int_equal(session_files_unlink(files, f.id, "events.pb"), 0);
+	assert_int_equal(session_files_unlink(files, f.id, "events.pb"), -ENOENT);
+	assert_int_equal(session_files_stat(files, f.id, "events.jsonl", true, &size, &mtime),
+			 -ENOENT);
+	/* rm -r holds the folder still. */
+	assert_int_equal(session_files_stat(files, f.id, NULL, true, &size, &mtime), 0);
 	assert_int_equal(session_files_rmdir(files, f.id), 0);
+	assert_int_equal(session_files_stat(files, f.id, NULL, true, &size, &mtime), -ENOENT);
+	assert_int_equal(session_files_stat(files, "..", NULL, true, &size, &mtime), -ENOENT);
 	buf_free(&whole);
 	buf_free(&part);
 	session_files_free(files);
