@@ -20,8 +20,9 @@
 struct capture;
 
 /*
- * What capture tells the world above. All on the pump thread; none may block on a reader, a disk or
- * a client. `proc` is what process_new answered.
+ * What capture tells the world above. All on the pump thread, but for what capture_attach() and,
+ * when no pump was started, capture_stop() tell on their caller's; never two at a time. None may
+ * block on a reader, a disk or a client. `proc` is what process_new answered.
  */
 struct capture_sink {
 	void *ctx;
@@ -42,14 +43,15 @@ struct capture_config {
 	uint64_t trap_ns; /* what capture_calibrate() said, for capture_stats(); 0 unknown */
 };
 
-/* Opens and loads, attaches nothing. -EPERM, -ENOTSUP (no BTF, kernel before 6.1),
- * -EINVAL; one line was logged. `target` and `names` are borrowed and outlive it. */
+/* Opens and loads, attaches nothing. -EPERM, -ENOTSUP (the kernel does not take the program: before
+ * 6.1), -EINVAL; one line was logged. `target` and `names` are borrowed and outlive it. */
 int capture_new(const struct capture_config *config, struct target *target, struct names *names,
 		const struct capture_sink *sink, struct capture **ret);
 /* Detaches everything, drains what is left into the sink, frees. NULL and half-built are fine. */
 void capture_free(struct capture *c);
 
-/* Attaches the probes the rates need; on failure nothing stays attached. -ESRCH when the process is
+/* Attaches the probes the rates need and tells the sink of the processes there are; events wait in
+ * the rings until capture_start(). On failure nothing stays attached. -ESRCH when the process is
  * gone, -EPERM, … */
 int capture_attach(struct capture *c);
 /* Starts the pump. */
@@ -60,7 +62,8 @@ void capture_stop(struct capture *c);
 /* Changes rates live: attaches what is newly needed, detaches what nobody needs. All or nothing. */
 int capture_set_rates(struct capture *c, const uint32_t rates[EVENT_TYPES]);
 void capture_get_rates(struct capture *c, uint32_t ret[EVENT_TYPES]);
-/* Detaches all probes, or attaches them again. */
+/* Detaches all probes, or attaches them again: some 30 to 100 ms on kernels with uprobe_multi links
+ * (6.10 on), up to a second before. */
 int capture_set_paused(struct capture *c, bool paused);
 bool capture_get_paused(struct capture *c);
 /* Counted: while any is on, an event is delivered within a millisecond. */

@@ -1,8 +1,9 @@
 /*
  * What capture costs. Started by capture_cost.sh with the Go program `ops` (tests/bench/ops):
  *
- * - in the traced thread: CPU time of an operation untraced, with an empty program at the same sites,
- *   and with ours, taken in turns so that what the machine does besides hits all three; the medians.
+ * - in the traced program: CPU time of an operation untraced, with an empty program at the same
+ *   sites, and with ours, taken in turns so that what the machine does besides hits all three; the
+ *   medians.
  * - in user space: CPU time an event from the ring to a sink that counts, and to the model.
  *
  * Prints a table; judges nothing.
@@ -18,7 +19,7 @@
 #include "core/model/control.h"
 #include "core/model/model.h"
 
-#define ROUNDS	  9
+#define ROUNDS    9
 #define SITES_MAX 64
 
 struct target_process {
@@ -31,7 +32,8 @@ struct sink_state {
 	uint64_t events;
 };
 
-/* --- the Go program ---------------------------------------------------------------------------- */
+/* --- the Go program ----------------------------------------------------------------------------
+ */
 
 static int start_ops(const char *path, struct target_process *ret)
 {
@@ -80,7 +82,8 @@ static double run_op(struct target_process *t, const char *op, unsigned n)
 	return cpu;
 }
 
-/* --- capture ------------------------------------------------------------------------------------- */
+/* --- capture -------------------------------------------------------------------------------------
+ */
 
 static int on_process_new(void *ctx, pid_t pid, uint64_t time_ns)
 {
@@ -136,7 +139,8 @@ static int start_capture(struct bench *b, const uint32_t rates[EVENT_TYPES], str
 	return 0;
 }
 
-/* --- cost in the traced thread --------------------------------------------------------------------- */
+/* --- cost in the traced thread
+ * --------------------------------------------------------------------- */
 
 static int attach_empty(struct bench *b, const struct probe_site *sites, size_t n, int *fds)
 {
@@ -173,6 +177,13 @@ struct op {
 	unsigned count;
 };
 
+static void print_cost(const char *name, double hits, double idle, double empty, double ours)
+{
+	double e = (empty - idle) / hits, o = (ours - idle) / hits;
+
+	printf("%-10s %8.0f %8.2f %10.0f %10.0f %8.2f\n", name, idle, hits, e, o, o / e);
+}
+
 static int thread_cost(struct bench *b, const struct op *op)
 {
 	cleanup_free_ struct probe_site *sites = NULL;
@@ -208,17 +219,13 @@ static int thread_cost(struct bench *b, const struct op *op)
 		hits = (double)stats.hits / op->count;
 		capture_free(c);
 	}
-	{
-		double base = median(idle, ROUNDS);
-		double e = (median(empty, ROUNDS) - base) / hits;
-		double o = (median(ours, ROUNDS) - base) / hits;
-
-		printf("%-10s %8.0f %8.2f %10.0f %10.0f %8.2f\n", op->name, base, hits, e, o, o / e);
-	}
+	print_cost(op->name, hits, median(idle, ROUNDS), median(empty, ROUNDS),
+		   median(ours, ROUNDS));
 	return 0;
 }
 
-/* --- cost in user space ------------------------------------------------------------------------------ */
+/* --- cost in user space
+ * ------------------------------------------------------------------------------ */
 
 static int flood(struct bench *b, const struct op *op, const char *name)
 {
@@ -278,7 +285,7 @@ static int run(struct bench *b)
 	};
 	int err = 0;
 
-	printf("In the traced thread (CPU ns, medians of %d rounds)\n", ROUNDS);
+	printf("In the traced program (CPU ns, medians of %d rounds)\n", ROUNDS);
 	printf("%-10s %8s %8s %10s %10s %8s\n", "operation", "untraced", "hits/op", "empty/hit",
 	       "ours/hit", "ratio");
 	for (size_t i = 0; i < ARRAY_SIZE(costs) && !err; i++)

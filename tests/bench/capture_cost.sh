@@ -1,0 +1,14 @@
+#!/bin/sh
+# What capture costs in the traced thread and in user space, as a table. Needs root.
+# Usage: capture_cost.sh BENCH_BINARY        (meson test --benchmark capture_cost passes it)
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+bench=$(realpath "$1")
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+trap 'exit 130' INT TERM HUP
+
+[ "$(id -u)" -eq 0 ] || { echo "capture_cost: needs root" >&2; exit 77; }
+"$here/../../scripts/build-go.sh" "$here/ops" "$dir/ops"
+"$bench" "$dir/ops"
