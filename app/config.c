@@ -83,23 +83,27 @@ static const struct option table[] = {
 	 .choices = "protobuf|jsonl", .help = "format of a recorded session: protobuf or jsonl"},
 	{"storage-dir", OPTION_TEXT, "storage", "PATH", "./sessions", FIELD(storage_dir),
 	 .help = "folder of the recorded sessions"},
-	{"batch-size", OPTION_NUMBER, "storage", "N", "1000", FIELD(batch_size), 1, 10000000,
+	{"batch-size", OPTION_NUMBER, "storage", "N", "1000", FIELD(batch_size), 1, 1048576,
 	 .help = "events gathered before they are written"},
 	{"batch-flush-interval", OPTION_DURATION, "storage", "DURATION", "100ms",
 	 FIELD(batch_flush_ns), 1000000, 3600 * NS_PER_SEC,
 	 .help = "longest time an event waits for its batch to fill"},
 	{"storage-max-size", OPTION_SIZE, "storage", "SIZE", "0", FIELD(storage_max_size),
-	 .help = "delete the oldest sessions while all take more than SIZE; 0 = never"},
+	 .help = "delete the oldest sessions while all take more than SIZE (500M, 2G);\n"
+		 "0 = never"},
 	{"storage-max-age", OPTION_DURATION, "storage", "DURATION", "0", FIELD(storage_max_age_ns),
-	 .help = "delete sessions that ended longer ago; 0 = never"},
+	 .help = "delete sessions that ended longer ago (12h, 7d); 0 = never"},
 
 	{"sessions", OPTION_FLAG, "storage", NULL, NULL, FIELD(sessions), .command_line_only = true,
 	 .help = "list the recorded sessions as a table"},
 	{"convert", OPTION_TEXT, "storage", "SESSION", NULL, FIELD(convert),
 	 .command_line_only = true,
-	 .help = "write a recorded session (id or folder) to stdout in the form of -to"},
+	 .help = "write a recorded session (its id in -storage-dir, or its folder) in the\n"
+		 "form of -to"},
 	{"to", OPTION_TEXT, "storage", "FORM", "jsonl", FIELD(to), .command_line_only = true,
 	 .choices = "jsonl|protobuf|perfetto", .help = "jsonl, protobuf or perfetto"},
+	{"out", OPTION_TEXT, "storage", "FILE", "-", FIELD(out), .command_line_only = true,
+	 .help = "where -convert writes; '-' is stdout"},
 
 	{"config", OPTION_TEXT, "general", "FILE", NULL, FIELD(config_file),
 	 .command_line_only = true,
@@ -184,12 +188,18 @@ static int check_mode(const struct reading *r)
 	} only[] = {
 		{"speed", 1 << MODE_REPLAY},
 		{"to", 1 << MODE_CONVERT},
+		{"out", 1 << MODE_CONVERT},
 		{"sample", LIVE},
 		{"max-overhead", LIVE},
 		{"rw", LIVE},
 		{"record", LIVE},
 		{"mfp", LIVE},
 		{"mft", LIVE},
+		{"storage-format", LIVE},
+		{"storage-max-size", LIVE},
+		{"storage-max-age", LIVE},
+		{"batch-size", LIVE},
+		{"batch-flush-interval", LIVE},
 		{"web", SHOWN},
 		{"daemon", SHOWN & ~(1 << MODE_COMMAND)},
 		{"o", SHOWN},
@@ -206,8 +216,8 @@ static int check_mode(const struct reading *r)
 			continue;
 		if (strcmp(only[i].option, "speed") == 0)
 			return log_error(-EINVAL, "-speed needs -replay");
-		if (strcmp(only[i].option, "to") == 0)
-			return log_error(-EINVAL, "-to needs -convert");
+		if (only[i].modes == 1 << MODE_CONVERT)
+			return log_error(-EINVAL, "-%s needs -convert", only[i].option);
 		return log_error(-EINVAL, "-%s makes no sense with %s", only[i].option,
 				 mode_names[r->c->mode]);
 	}
@@ -240,6 +250,14 @@ static int check_output(struct reading *r)
 				  "what a background process prints");
 }
 
+/* As the original: the web UI lives from a recording, and whoever says how to store wants it. */
+static bool asks_for_recording(const struct reading *r)
+{
+	return r->c->web || r->c->record || on_command_line(r, "storage-format") ||
+	       on_command_line(r, "storage-dir") || on_command_line(r, "storage-max-size") ||
+	       on_command_line(r, "storage-max-age");
+}
+
 static int config_check(struct reading *r)
 {
 	struct config *c = r->c;
@@ -255,9 +273,7 @@ static int config_check(struct reading *r)
 		err = check_output(r);
 	if (err)
 		return err;
-	c->records = c->mode <= MODE_COMMAND &&
-		     (c->web || c->record || on_command_line(r, "storage-format") ||
-		      on_command_line(r, "storage-dir"));
+	c->records = c->mode <= MODE_COMMAND && asks_for_recording(r);
 	for (size_t i = 0; i < EVENT_TYPES; i++)
 		c->rates[i] = RATE_ONE;
 	/* Was checked when it was set. */
@@ -311,7 +327,8 @@ static const char usage[] =
 	"does\n"
 	"  xgotopfs -replay SESSION [options] [MOUNTPOINT]   show a recorded session\n"
 	"  xgotopfs -doctor [-pid N | -b PATH]               say what works here, and why not\n"
-	"  xgotopfs -sessions | -convert SESSION [-to FORM]  list or convert recorded sessions\n"
+	"  xgotopfs -sessions [-storage-dir PATH]            list the recorded sessions\n"
+	"  xgotopfs -convert SESSION [-to FORM] [-out FILE]  turn one into another form\n"
 	"\n"
 	"Without a mount point each event is printed on stdout. With one, look around there:\n"
 	"  cat MOUNTPOINT/README; tail -f MOUNTPOINT/events; cat MOUNTPOINT/goroutines/1/status\n"

@@ -28,7 +28,7 @@ struct config {
 	const char *mount_point; /* NULL: none */
 	char **command;          /* MODE_COMMAND: argv of the program to start; never empty */
 	uint32_t rates[EVENT_TYPES];
-	bool records; /* -web, -record, or a storage option given on the command line */
+	bool records; /* -web, -record, or where or how to store, on the command line */
 	enum log_level log_level;
 
 	/* From the table, in its order. */
@@ -51,7 +51,7 @@ struct config {
 	uint64_t batch_size, batch_flush_ns;
 	uint64_t storage_max_size, storage_max_age_ns; /* 0: no bound */
 	bool sessions;
-	char *convert, *to;
+	char *convert, *to, *out;
 	char *metrics_prefix;
 	bool metrics_untimed;
 	char *config_file;

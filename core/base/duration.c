@@ -18,6 +18,7 @@ static const struct unit units[] = {
 	{"ns", 1},           {"us", 1000},      {"\xc2\xb5s", 1000}, /* U+00B5, micro sign */
 	{"\xce\xbcs", 1000},                                         /* U+03BC, Greek mu */
 	{"ms", 1000 * 1000}, {"s", NS_PER_SEC}, {"m", 60 * NS_PER_SEC}, {"h", 3600 * NS_PER_SEC},
+	{"d", 24 * 3600 * NS_PER_SEC},
 };
 
 static const struct unit *unit_at(const char *text)

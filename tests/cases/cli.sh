@@ -52,6 +52,7 @@ doctor
 sessions
 convert
 to jsonl
+out -
 storage-max-size 0
 storage-max-age 0
 LIST
@@ -87,6 +88,10 @@ refuses 2 "rw: '0' is out of range" -pid 1 -config "$T/bad.ini"
 printf 'rw\n' >"$T/bad.ini"
 refuses 2 "bad.ini:1" -pid 1 -config "$T/bad.ini"
 refuses 2 "-to needs -convert" -pid 1 -to jsonl
+refuses 2 "-out needs -convert" -pid 1 -out x
+refuses 2 "-sessions and -convert exclude each other" -sessions -convert x
+refuses 2 "-storage-max-size makes no sense with -replay" -replay x -storage-max-size 1G
+refuses 2 "1 to 1048576" -pid 1 -batch-size 2000000
 refuses 1 "nosuch" -convert nosuch -storage-dir "$T"
 refuses 1 "nosuch" -replay nosuch -storage-dir "$T"
 # The file that is shipped as an example is sound: the complaint is about the process.

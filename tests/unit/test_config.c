@@ -90,6 +90,17 @@ static void dashes_values_and_words_mix(void **state)
 	expect_ok(&c, storage, sizeof(storage), "-pid 1 -storage-max-size 5M -storage-max-age 2h");
 	assert_int_equal(c.storage_max_size, 5 << 20);
 	assert_int_equal(c.storage_max_age_ns, 7200 * NS_PER_SEC);
+	assert_true(c.records);
+	config_free(&c);
+
+	expect_ok(&c, storage, sizeof(storage), "-pid 1 -batch-size 1048576 -s");
+	assert_int_equal(c.batch_size, 1 << 20);
+	assert_false(c.records);
+	config_free(&c);
+
+	expect_ok(&c, storage, sizeof(storage), "-convert x -to perfetto -out y -storage-dir z");
+	assert_int_equal(c.mode, MODE_CONVERT);
+	assert_string_equal(c.out, "y");
 	assert_false(c.records);
 	config_free(&c);
 
@@ -143,6 +154,25 @@ static void bad_usage_is_refused(void **state)
 		"-pid 1 -batch-flush-interval 100",
 		"-pid 1 -batch-flush-interval 0",
 		"-pid 1 -batch-size 0",
+		"-pid 1 -batch-size 1048577",
+		"-pid 1 -out x",
+		"-sessions -convert x",
+		"-sessions -record",
+		"-sessions -web",
+		"-sessions /mnt",
+		"-sessions -- true",
+		"-convert x -to xml",
+		"-convert x -storage-max-size 1G",
+		"-convert x -pid 1",
+		"-convert x /mnt",
+		"-convert",
+		"-convert x -speed 2",
+		"-replay x -record",
+		"-replay x -storage-format jsonl",
+		"-replay x -storage-max-age 1d",
+		"-replay x -speed -1",
+		"-pid 1 -storage-max-size 5X",
+		"-pid 1 -storage-max-age 5",
 		"-pid 1 -storage-max-size 5X",
 		"-pid 1 -storage-max-size 5MBx",
 		"-pid 1 -storage-max-size 99999999999T",

@@ -29,6 +29,8 @@ static void reads_what_go_writes(void **state)
 		{"1.000000001s", 1000000001},
 		{"0.1m", 6 * NS_PER_SEC},
 		{"2m3ms", 120 * NS_PER_SEC + 3000000},
+		{"7d", 7ull * 86400 * NS_PER_SEC},
+		{"1d12h", 36ull * 3600 * NS_PER_SEC},
 		{"2562047h", 2562047ull * 3600 * NS_PER_SEC},
 	};
 
