@@ -1,0 +1,6 @@
+#!/bin/sh
+# The arm64 build on a stock arm64 kernel: the same workload, the same exact counts, the mount and the
+# tools on it. The oldest Go there (arguments on the stack) and the newest.
+# timeout: 600
+# sanitized: no
+exec "$(dirname "$0")/../arm64/run.sh" 1.17 1.27
