@@ -28,6 +28,6 @@ func spawnReflected(in chan int) {
 	value := h.handle
 	go value(1, 2, 3, 4)
 
-	go assembly.Park(func() { <-in }, true)
-	go assembly.Park(func() { <-in }, false)
+	go assembly.Framed(func() { <-in })
+	go assembly.Frameless(func() { <-in })
 }

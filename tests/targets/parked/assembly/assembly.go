@@ -1,27 +1,28 @@
-// Package assembly calls back into Go through functions written in assembly: one with a frame of its
-// own, one without, and one that lives at the end of a chain of both.
+// Package assembly calls back into Go through functions written in assembly, one with a frame of its
+// own and one without.
 package assembly
 
-var park func()
+var inFramed, inFrameless func() // what each is to call
 
 //go:noinline
-func parked() { park() }
+func fromFramed() { inFramed() }
+
+//go:noinline
+func fromFrameless() { inFrameless() }
 
 func framed()
 func frameless()
 
+// Framed and Frameless call f through assembly and return when f does.
+//
 //go:noinline
-func first() { framed() }
+func Framed(f func()) {
+	inFramed = f
+	framed()
+}
 
 //go:noinline
-func second() { frameless() }
-
-// Park calls f through assembly and returns when f does.
-func Park(f func(), withFrame bool) {
-	park = f
-	if withFrame {
-		first()
-	} else {
-		second()
-	}
+func Frameless(f func()) {
+	inFrameless = f
+	frameless()
 }

@@ -1,9 +1,12 @@
+#include "funcdata.h"
 #include "textflag.h"
 
 TEXT ·framed(SB), 0, $24-0
-	CALL ·parked(SB)
+	NO_LOCAL_POINTERS
+	CALL ·fromFramed(SB)
 	RET
 
 TEXT ·frameless(SB), 0, $0-0
-	CALL ·parked(SB)
+	NO_LOCAL_POINTERS
+	CALL ·fromFrameless(SB)
 	RET
