@@ -90,7 +90,10 @@ static int map_file(struct image *img, const char *path, char *why, size_t why_s
 		return explain(-ENOEXEC, why, why_size, "it is not a regular file");
 	if (!st.st_size)
 		return explain(-ENOEXEC, why, why_size, "the file is empty");
-	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	/* Shared: into a private mapping the kernel would put the breakpoints of whoever probes the
+	 * file in all processes (kernel/events/uprobes.c valid_vma()), and they would be read as
+	 * its code. */
+	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
 	if (map == MAP_FAILED) {
 		err = -errno;
 		return explain(err, why, why_size, "cannot map it: %s", strerror(-err));
