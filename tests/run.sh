@@ -14,6 +14,11 @@ passed=0 failed=0 skipped=0
 patterns=("$@")
 TMP=$(mktemp -d "${TMPDIR:-/tmp}/xgotopfs-tests.XXXXXX") || exit 1
 chmod 755 "$TMP" # some cases look from another account
+echo $$ >"$TMP/pid"
+# What a run that was killed outright could not remove.
+for old in "${TMPDIR:-/tmp}"/xgotopfs-tests.*/; do
+	[ -s "$old/pid" ] && ! kill -0 "$(cat "$old/pid")" 2>/dev/null && rm -rf --one-file-system "$old"
+done
 current=
 
 # Whatever ends this script ends the running case, whose own trap cleans up after it.
