@@ -487,7 +487,7 @@ static void man_entry(const struct option *o, struct buf *out)
 	buf_addc(out, '\n');
 	man_text(o->help, out);
 	if (o->fallback) {
-		buf_adds(out, "\nThe default is ");
+		buf_adds(out, ".\nThe default is ");
 		man_text(o->fallback, out);
 		buf_addc(out, '.');
 	}

@@ -1,0 +1,133 @@
+#!/bin/bash
+# Replaying into a mounted tree: sessions the original recorded (tests/data/original), and one of
+# ours. Pause, speed, and seek both ways through control/replay: the tree shows the state of that
+# moment, exactly; tail -f lives through it; sizes stay true.
+# timeout: 240
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../app_lib.sh"
+need_root
+need jq
+[ -c /dev/fuse ] || skip "no /dev/fuse"
+TYPES="casgstatus makeslice makemap newobject newgoroutine goexit"
+
+control() { echo "$*" >"$MNT/control/replay" || fail "control/replay refuses: $*"; }
+replay_key() { sed -n "s/^$1 //p" "$MNT/control/replay"; }
+replay_is() { [ "$(replay_key "$1")" = "$2" ]; }
+stats_key() { sed -n "s/^$1 //p" "$MNT/stats"; }
+start_replay() { start_xgotopfs -replay "$@" -s "$MNT"; wait_ready; }
+wait_done() { wait_for 60 replay_is state done || fail "no end: $(cat "$MNT/control/replay")"; }
+
+# counts_are LINES: what the tree has counted is what these lines of JSON hold.
+counts_are() {
+	local type=0 name
+	for name in $TYPES; do
+		expect "$name of $1" "$(stats_key "events_$name")" "$(grep -c "\"event_type\":$type," "$1")"
+		type=$((type + 1))
+	done
+}
+
+# --- the original's, in both formats, and converted to the other -----------------------------------
+for session in "$ROOT"/tests/data/original/*/; do
+	"$XGOTOPFS" -convert "$session" -out "$T/lines" || fail "no conversion of $session"
+	[ ! -f "$session/events.jsonl" ] || cmp "$session/events.jsonl" "$T/lines" || fail "not as recorded"
+	mkdir -p "$T/pb"
+	cp "$session/metadata.json" "$T/pb"
+	"$XGOTOPFS" -convert "$session" -to protobuf -out "$T/pb/events.pb" || fail "no conversion to protobuf"
+	"$XGOTOPFS" -convert "$T/pb" | cmp - "$T/lines" || fail "changed by converting to protobuf and back"
+	for folder in "$session" "$T/pb"; do
+		start_replay "$folder" -speed 0
+		wait_done
+		expect "events of $folder" "$(replay_key events)" "$(wc -l <"$T/lines")"
+		expect "lines of events" "$(wc -l <"$MNT/events")" "$(wc -l <"$T/lines")"
+		expect "goroutine and kind of the events" \
+			"$(sed 's/^[^ ]* \([0-9]*\) \([a-z]*\) .*/\1 \2/' "$MNT/events" | md5sum)" \
+			"$(jq -r --arg types "$TYPES" '"\(.goroutine) \(($types / " ")[.event_type])"' "$T/lines" | md5sum)"
+		counts_are "$T/lines"
+		[ "$(ls "$MNT/goroutines" | wc -l)" -gt 100 ] || fail "few goroutines"
+		expect "pid" "$(stats_key pid)" "$(jq .pid "$session/metadata.json")"
+		stop_xgotopfs
+	done
+	rm -r "$T/pb"
+done
+
+# --- one of ours: 300,000 events ------------------------------------------------------------------
+TOOL=$XGOTOPFS_BUILD/tests/bench/session_tool
+[ -x "$TOOL" ] || fail "$TOOL is not built"
+id=$("$TOOL" record "$T/s" protobuf 300000 1000) || fail "no recording"
+"$XGOTOPFS" -convert "$id" -storage-dir "$T/s" -out "$T/lines" || fail "no conversion"
+first=$(head -n 1 "$T/lines" | jq .timestamp)
+last=$(tail -n 1 "$T/lines" | jq .timestamp)
+length=$((last - first))
+# before NS: the lines up to there, as a seek applies them.
+before() { awk -F'[:,]' -v t=$((first + $1)) '$2 < t' "$T/lines"; }
+third=$((length / 3)) half=$((length / 2))
+before $third >"$T/third"
+before $half >"$T/half"
+
+start_replay "$id" -storage-dir "$T/s" -speed 0.000001
+control pause
+wait_for 10 replay_is state paused || fail "it does not pause"
+expect "duration" "$(replay_key duration_ns)" "$length"
+
+# state_at FILE: all the tree says of its goroutines, but for how long ago that is.
+state_at() {
+	cat "$MNT/goroutines.tsv" >"$1"
+	for goid in $(ls "$MNT/goroutines" | head -n 50); do cat "$MNT/goroutines/$goid"/{status,stats,allocations}; done >>"$1"
+}
+stripped() { sed -E '/^(.*_ago|age|state_for|.*_since)[a-z_]* /d' "$1"; }
+at() { replay_is events "$(wc -l <"$1")"; }
+seek() { # seek NS LINES
+	control "seek ${1}ns"
+	wait_for 30 at "$2" || fail "after seek $1: $(cat "$MNT/control/replay"), wanted $(wc -l <"$2") events"
+	counts_are "$2"
+}
+seek $third "$T/third"
+state_at "$T/first_time"
+size=$(stat -c %s "$MNT/events")
+tail -n +1 -s 0.05 -f "$MNT/events" >"$T/followed" 2>"$T/tail.err" &
+TAIL=$!
+on_exit "end $TAIL"
+has_read() { [ "$(stat -c %s "$T/followed")" -ge "$1" ]; }
+wait_for 10 has_read "$size" || fail "tail reads nothing"
+expect "lines of events" "$(wc -l <"$T/followed")" "$(wc -l <"$T/third")"
+
+exec 5<"$MNT/events"
+head -c 1000 <&5 >/dev/null # a reader in the middle of the file
+seek $half "$T/half"
+[ "$(stat -c %s "$MNT/events")" -gt "$size" ] || fail "it does not grow"
+size=$(stat -c %s "$MNT/events")
+expect "lines of events" "$(wc -l <"$MNT/events")" "$(wc -l <"$T/half")"
+
+# Back: the earlier state, to the letter; the text goes on, and what went is told.
+seek $third "$T/third"
+state_at "$T/second_time"
+cmp <(stripped "$T/first_time") <(stripped "$T/second_time") || fail "another state: $(diff "$T/first_time" "$T/second_time" | head)"
+[ "$(stat -c %s "$MNT/events")" -gt "$size" ] || fail "its size went back"
+expect "lines of a new reader" "$(cat "$MNT/events" | wc -l)" "$(wc -l <"$T/third")"
+cat <&5 >"$T/rest"
+exec 5<&-
+grep -q ' 0 trimmed count=[1-9]' "$T/rest" || fail "the reader in the middle is not told what went"
+
+# On to the end, from a pause: tail follows through all of it.
+control speed 0
+control resume
+wait_done
+counts_are "$T/lines"
+tail_is_there() { [ "$(tail -n 1 "$T/followed")" = "$(tail -n 1 "$MNT/events")" ]; }
+wait_for 20 tail_is_there || fail "tail -f lost it: $(cat "$T/tail.err")"
+[ ! -s "$T/tail.err" ] || fail "tail complains: $(cat "$T/tail.err")"
+kill -0 $TAIL || fail "tail has ended"
+
+# From the end back to the start and through again.
+control pause
+control seek 0
+wait_for 10 replay_is events 0 || fail "not at the start: $(cat "$MNT/control/replay")"
+expect "events at the start" "$(stats_key events_total)" 0
+control resume
+wait_done
+expect "events" "$(replay_key events)" 300000
+wait_for 20 tail_is_there || fail "tail -f lost it"
+for bad in "seek" "seek -1" "seek x" "speed -1" "speed" "stop" "pause 1"; do
+	{ echo "$bad" >"$MNT/control/replay"; } 2>/dev/null && fail "control/replay took '$bad'"
+done
+stop_xgotopfs
