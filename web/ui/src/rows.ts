@@ -93,7 +93,7 @@ export interface Query {
 	collapsed: ReadonlySet<string>;
 	hidden: ReadonlySet<number>;
 	settings: UiSettings;
-	window: [number, number] | null; // the visible time, with a margin
+	window: [number, number] | null; // the visible time
 }
 
 export interface List {
@@ -103,10 +103,12 @@ export interface List {
 	error: string;
 }
 
-function compare(sort: string, descending: boolean, now: number): (a: Row, b: Row) => number {
+// Where exited ones come and go with the visible time they stand last, so that the others stay put.
+function compare(sort: string, descending: boolean, now: number, exitedLast: boolean): (a: Row, b: Row) => number {
 	const value = (SORTS[sort] ?? SORTS.id).value;
 	const sign = descending ? -1 : 1;
 	return (a, b) => {
+		if (exitedLast && !a.exited !== !b.exited) return a.exited ? 1 : -1;
 		const x = value(a, now), y = value(b, now);
 		return x < y ? -sign : x > y ? sign : a.goid - b.goid;
 	};
@@ -140,7 +142,7 @@ export function buildList(table: RowTable, query: Query, now: number): List {
 		}
 		if (test(row, now)) matched.push(row);
 	}
-	const order = compare(query.sort, query.descending, now);
+	const order = compare(query.sort, query.descending, now, s.exited === 'screen');
 	matched.sort(order);
 	pinned.sort(order);
 	const entries: Entry[] = pinned.map((row) => ({ row, pinned: true }));

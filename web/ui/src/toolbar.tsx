@@ -31,7 +31,6 @@ export function Header() {
 			</div>
 			<Metrics />
 			<ConnectionLight />
-			<a class="icon-link" href={`${base(source)}/perfetto`} download title="Download for ui.perfetto.dev: what is kept, as a trace">Perfetto</a>
 			<button class="icon" title="Settings" aria-label="Settings" onClick={() => app.dialog.set('settings')}>
 				<svg viewBox="0 0 16 16" width="16" height="16"><path fill="none" stroke="currentColor" stroke-width="1.4"
 					d="M2 4h7M13 4h1M2 8h2M8 8h6M2 12h7M13 12h1M11 2.5v3M6 6.5v3M11 10.5v3" /></svg>
@@ -130,6 +129,7 @@ export function TimelineBar() {
 			<button class="icon" aria-label="Zoom in" title="Zoom in (W)" onClick={() => zoom(1 / 1.6)}>+</button>
 			<button onClick={() => current?.fit()} title="All, or what is selected (F)">Fit</button>
 			<button onClick={() => zoom(config.nanoseconds_per_pixel / scale)} title="The scale of the settings (0)">1×</button>
+			<a class="icon-link" href={`${base(app.source.get())}/perfetto`} download title="Download what is kept, for ui.perfetto.dev">Perfetto ↓</a>
 		</div>
 	);
 }

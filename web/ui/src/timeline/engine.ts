@@ -5,7 +5,7 @@ import { getEdges, getSeries } from '../api';
 import { palette, type Palette } from '../colors';
 import type { Entry, Group } from '../rows';
 import { cellEnd, TileCache, TILE_BUCKETS, type RowTile } from '../tiles';
-import { NONE, type Edge, type Row, type Series } from '../types';
+import { FOUND, NONE, type Edge, type Row, type Series } from '../types';
 import { drawEdges, drawGroupHead, drawLabel, drawLoss, drawRange, drawRuler, drawSpanTexts } from './paint';
 import { stateHeight, Textures } from './texture';
 import { Viewport } from './viewport';
@@ -52,10 +52,7 @@ export class Timeline {
 		this.unsubscribe.push(app.theme.subscribe(() => this.recolor()));
 		this.observer = new ResizeObserver(() => this.resize());
 		this.observer.observe(canvas);
-		app.window = () => {
-			const margin = (this.view.t1 - this.view.t0) / 4;
-			return [this.view.t0 - margin, this.view.t1 + margin];
-		};
+		app.window = () => [this.view.t0, this.view.t1];
 		this.recolor();
 		this.resize();
 		this.raf = requestAnimationFrame(this.frame);
@@ -197,9 +194,7 @@ export class Timeline {
 		const first = Math.max(0, Math.floor(view.scrollY / this.rowHeight));
 		const last = Math.min(this.entries.length,
 			Math.ceil((view.scrollY + view.height) / this.rowHeight));
-		this.textures.beginFrame();
 		this.paintRows(first, last);
-		if (this.textures.unfinished) this.dirty = true;
 		this.needSeries();
 		drawLoss(ctx, this);
 		drawSpanTexts(ctx, this, first, last);
@@ -235,6 +230,7 @@ export class Timeline {
 			if (tiles && entry.row) this.paintRow(entry.row, tiles, level, y, wanted);
 			else if (tiles && entry.group) this.paintGroup(entry.group, tiles, level, y, wanted);
 		}
+		if (!this.textures.flush(ctx)) this.dirty = true;
 		// Labels over what sticks out to the left.
 		for (let i = first; i < last; i++) {
 			const entry = this.entries[i];
@@ -280,6 +276,12 @@ export class Timeline {
 			const tile = this.bestTile(tiles, level, index, id);
 			if (!tile) continue;
 			const a = Math.max(t0, start), b = Math.min(t1, start + 2 ** (level + 8), tile.known);
+			// A tile in between that has not come yet: paler, as what is too new.
+			if (b > a && known < a && known > -Infinity && state !== NONE) {
+				this.ctx.globalAlpha = 0.4;
+				this.paintState(state, known, a, y);
+				this.ctx.globalAlpha = 1;
+			}
 			known = Math.max(known, Math.min(tile.known, start + 2 ** (level + 8)));
 			state = tile.tile.n ? cellEnd(tile.tile, tile.tile.n - 1) : tile.tile.before;
 			if (b > a) this.blit(tile.key, tile.tile, a, b, y);
@@ -305,7 +307,7 @@ export class Timeline {
 		const dw = (b - a) / view.scale * dpr;
 		if (dw < 0.01) return;
 		const x0 = Math.round(dx), x1 = Math.max(x0 + 1, Math.round(dx + dw));
-		this.textures.draw(this.ctx, key, tile, Math.max(0, sx), Math.min(sw, TILE_BUCKETS - Math.max(0, sx)),
+		this.textures.add(key, tile, Math.max(0, sx), Math.min(sw, TILE_BUCKETS - Math.max(0, sx)),
 			x0, x1 - x0, y);
 	}
 
@@ -313,7 +315,9 @@ export class Timeline {
 		wanted: Map<number, (number | string)[]>): void {
 		const now = app.now();
 		const end = row.exited && row.exited <= now ? row.exited : now;
-		const { known, state } = this.paintTiles(row.goid, row.created, end + 2 ** level, tiles, level, y, wanted);
+		// What was found had a state before; what was created had none, and its first bucket whole.
+		const from = row.flags & FOUND ? row.created : row.created - 2 ** (level + 2);
+		const { known, state } = this.paintTiles(row.goid, from, end + 2 ** (level + 1), tiles, level, y, wanted);
 		// What is too new for a tile to know: paler, in the state it was in last.
 		if (known >= end || (row.exited && row.exited <= now)) return;
 		this.ctx.globalAlpha = 0.4;

@@ -347,32 +347,37 @@ export function drawEdges(ctx: Ctx, t: Timeline, first: number, last: number): v
 		ctx.lineWidth = 1;
 		let drawn = 0;
 		let lastX = -10;
+		// Too many for lines to tell anything: heads only, until somebody zooms in.
+		const visible = t.edges.filter((e) => e.time >= t.view.t0 && e.time <= t.view.t1).length;
+		const heads = visible * 10 > t.view.width;
 		for (const e of t.edges) {
 			const x = t.labels + t.view.x(e.time);
 			if (x < t.labels - 2 || x > t.labels + t.view.width || drawn > 1500) continue;
 			const a = place.get(e.from), b = place.get(e.to);
 			if (b === undefined || a === undefined) continue;
 			if ((a < first && b < first) || (a >= last && b >= last)) continue;
-			if (e.kind === 'wake' && x - lastX < 1.5 && t.edges.length > 200) continue;
+			if (heads && x - lastX < 5) continue;
 			lastX = x;
 			drawn++;
 			const down = b > a;
 			const ya = t.rowTop(a) + t.rowHeight / 2;
 			const yb = t.rowTop(b) + (down ? 2 : t.rowHeight - 4);
 			ctx.strokeStyle = ctx.fillStyle = e.kind === 'create' ? t.colors.accent : t.colors.text;
-			ctx.globalAlpha = e.kind === 'create' ? 0.95 : t.edges.length > 80 ? 0.35 : 0.6;
+			ctx.globalAlpha = e.kind === 'create' ? 0.95 : 0.6;
 			ctx.setLineDash(e.kind === 'create' ? [3, 2] : []);
-			ctx.beginPath();
-			ctx.moveTo(x, ya);
-			ctx.lineTo(x, yb);
-			ctx.stroke();
+			if (!heads) {
+				ctx.beginPath();
+				ctx.moveTo(x, ya);
+				ctx.lineTo(x, yb);
+				ctx.stroke();
+				ctx.fillRect(x - 1.5, ya - 1.5, 3, 3);
+			}
 			ctx.beginPath();
 			const d = down ? -4 : 4;
 			ctx.moveTo(x, yb);
 			ctx.lineTo(x - 3, yb + d);
 			ctx.lineTo(x + 3, yb + d);
 			ctx.fill();
-			ctx.fillRect(x - 1.5, ya - 1.5, 3, 3);
 		}
 	});
 }

@@ -1,13 +1,13 @@
 // Tiles drawn once into pages of one-bucket-a-pixel strips; a frame copies strips, stretched. So
 // panning and zooming cost the same whatever happened in the target.
 import type { Palette } from '../colors';
-import { cellAllocs, cellDominant, cellEnd, cellFlags, cellOffset, cellShare, MAP, OBJECT, SLICE,
+import { cellAllocs, cellDominant, cellEnd, cellFlags, cellOffset, cellShare, CREATED, EXITED, MAP, OBJECT, SLICE,
 	TILE_BUCKETS, type RowTile } from '../tiles';
 import { NONE, RUNNABLE, RUNNING, SYSCALL, WAITING } from '../types';
 
-const SLOTS = 64;
-const PAGES_MAX = 96;
-const RENDER_MS = 5;
+const SLOTS = 32;
+const PAGES_MAX = 192;
+const RENDER_MS = 5; // of a frame
 
 // How high a state stands in its row: the same order without any colour.
 const HEIGHTS: Record<number, number> = { [RUNNING]: 1, [SYSCALL]: 0.74, [RUNNABLE]: 0.5, [WAITING]: 0.14 };
@@ -35,6 +35,18 @@ interface Slot {
 	version: number;
 }
 
+// Part of a tile: source x in buckets of its 256, target in device px.
+interface Blit {
+	key: string;
+	tile: RowTile;
+	sx: number;
+	sw: number;
+	dx: number;
+	dw: number;
+	y: number;
+	slot: Slot;
+}
+
 export class Textures {
 	private pages: HTMLCanvasElement[] = [];
 	private slots = new Map<string, Slot>();
@@ -42,18 +54,41 @@ export class Textures {
 	private look: RowLook = { height: 0, top: 0, bottom: 0, strip: 0, marks: true };
 	private palette: Palette | null = null;
 
-	private deadline = 0;
-	private behind = false;
+	private blits: Blit[] = [];
+	private turn = 0;
 
-	// A frame draws tiles anew for so long only; what is left over waits for the next.
-	beginFrame(): void {
-		this.deadline = performance.now() + RENDER_MS;
-		this.behind = false;
+	// What a frame is going to copy. Nothing is drawn before flush(): a page that is drawn into and
+	// copied from by turns is copied whole by the browser each time.
+	add(key: string, tile: RowTile, sx: number, sw: number, dx: number, dw: number, y: number): void {
+		this.blits.push({ key, tile, sx, sw, dx, dw, y, slot: this.slotOf(key) });
 	}
 
-	// Something was left for the next frame.
-	get unfinished(): boolean {
-		return this.behind;
+	// Draws what is new for so long at most, then copies all. False: something is left for the next
+	// frame. What was never drawn goes first, what is only out of date takes turns.
+	flush(to: CanvasRenderingContext2D): boolean {
+		const deadline = performance.now() + RENDER_MS;
+		const blits = this.blits;
+		let left = false;
+		for (const b of blits) {
+			if (b.slot.version >= 0) continue;
+			if (performance.now() < deadline) this.render(b);
+			else left = true;
+		}
+		const stale = blits.filter((b) => b.slot.version >= 0 && b.slot.version !== b.tile.version);
+		for (let i = 0; i < stale.length; i++) {
+			if (performance.now() >= deadline) {
+				left = true;
+				this.turn += i;
+				break;
+			}
+			this.render(stale[(this.turn + i) % stale.length]);
+		}
+		const height = this.look.height;
+		for (const b of blits)
+			if (b.slot.version >= 0 && b.slot.key === b.key)
+				to.drawImage(this.pages[b.slot.page], b.sx, b.slot.index * height, b.sw, height, b.dx, b.y, b.dw, height);
+		this.blits = [];
+		return !left;
 	}
 
 	// A new look or new colours: everything is drawn again.
@@ -88,32 +123,18 @@ export class Textures {
 		return slot;
 	}
 
-	// Copies part of a tile: source x in buckets of the tile's 256, target in device px.
-	draw(to: CanvasRenderingContext2D, key: string, tile: RowTile, sx: number, sw: number,
-		dx: number, dw: number, y: number): void {
-		let slot = this.slots.get(key);
-		if (slot) {
-			this.slots.delete(key);
-			this.slots.set(key, slot);
-		} else {
-			slot = this.take(key);
-		}
-		const page = this.pages[slot.page];
-		if (slot.version !== tile.version) {
-			if (performance.now() < this.deadline) {
-				this.render(page, slot.index * this.look.height, tile);
-				slot.version = tile.version;
-			} else {
-				this.behind = true;
-				if (slot.version < 0) return;
-			}
-		}
-		to.drawImage(page, sx, slot.index * this.look.height, sw, this.look.height, dx, y, dw,
-			this.look.height);
+	private slotOf(key: string): Slot {
+		const slot = this.slots.get(key);
+		if (!slot) return this.take(key);
+		this.slots.delete(key); // youngest again
+		this.slots.set(key, slot);
+		return slot;
 	}
 
-	private render(page: HTMLCanvasElement, y: number, tile: RowTile): void {
-		const ctx = page.getContext('2d')!;
+	private render({ slot, tile }: Blit): void {
+		const ctx = this.pages[slot.page].getContext('2d')!;
+		const y = slot.index * this.look.height;
+		slot.version = tile.version;
 		ctx.clearRect(0, y, TILE_BUCKETS, this.look.height);
 		const columns = Math.max(1, Math.round(tile.width / 2 ** tile.level));
 		const step = TILE_BUCKETS / columns;
@@ -159,6 +180,10 @@ export class Textures {
 		} else if (bestShare >= 230) {
 			this.pure(ctx, x, w, y, SHARE_STATES[best]);
 		} else {
+			if (cellFlags(tile, i) & (CREATED | EXITED)) { // a short life is seen, too
+				ctx.fillStyle = this.palette!.state[SHARE_STATES[best]];
+				ctx.fillRect(x, y + bottom - Math.round(full * OTHER_HEIGHT), Math.max(1, w), Math.round(full * OTHER_HEIGHT));
+			}
 			if (cellShare(tile, i, 3) > 8) this.pure(ctx, x, w, y, WAITING);
 			let base = y + bottom;
 			for (const s of STACK_ORDER) {
