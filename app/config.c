@@ -308,7 +308,7 @@ void config_free(struct config *c)
 
 bool config_prints_events(const struct config *c)
 {
-	return !c->mount_point && !c->silent;
+	return !c->mount_point && !c->web && !c->silent;
 }
 
 bool config_writes_metrics(const struct config *c)
@@ -330,7 +330,7 @@ static const char usage[] =
 	"  xgotopfs -sessions [-storage-dir PATH]            list the recorded sessions\n"
 	"  xgotopfs -convert SESSION [-to FORM] [-out FILE]  turn one into another form\n"
 	"\n"
-	"Without a mount point each event is printed on stdout. With one, look around there:\n"
+	"Without a mount point (and -web) each event is printed on stdout. With one, look there:\n"
 	"  cat MOUNTPOINT/README; tail -f MOUNTPOINT/events; cat MOUNTPOINT/goroutines/1/status\n"
 	"\n"
 	"Options (one dash or two; -name VALUE or -name=VALUE; defaults in brackets):\n";

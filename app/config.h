@@ -70,7 +70,7 @@ void config_free(struct config *c);
 void config_help(struct buf *out);
 void config_help_man(struct buf *out); /* the OPTIONS section of the man page */
 
-/* Prints each event on stdout: no mount point, and not told to be silent. */
+/* Prints each event on stdout: no mount point, no web UI, and not told to be silent. */
 bool config_prints_events(const struct config *c);
 /* Writes the metrics file at the end. */
 bool config_writes_metrics(const struct config *c);
