@@ -6,7 +6,8 @@
 #   tests/buffer_test.sh [-n REQUESTS] [-c CONNECTIONS] [-s "SIZES"] [-f "FORMATS"] [-o FOLDER]
 #
 # Ends with FOLDER/buffer_test.md (a table) and FOLDER/buffer_test_*.png (docs/ unless given). Needs
-# root and what xgotopfs needs; python3 with matplotlib for the pictures (PYTHON names another one).
+# root and what xgotopfs needs; gets matplotlib for the pictures from PyPI (PYTHON names a Python that
+# has it).
 set -u
 requests=50000 connections=16
 sizes="500 1000 2000 4000 8000 16000 32000 64000" formats="protobuf jsonl"
@@ -24,7 +25,7 @@ while getopts n:c:s:f:o: option; do
 done
 . "$root/tests/lib.sh"
 . "$root/tests/app_lib.sh"
-python=${PYTHON:-python3}
+python=${PYTHON:-$(python_with matplotlib==3.11.2)} || fail "matplotlib cannot be installed from PyPI"
 need jq
 need_tracing
 DEMO_BINARY=$(demo_binary "" stripped) || fail "the demo does not build"

@@ -48,6 +48,21 @@ wait_for() {
 	done
 }
 
+# python_with PACKAGE==VERSION...: prints the path of a Python that has them, in a virtual environment
+# below tests/.cache that is made once.
+python_with() {
+	local dir
+	dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/.cache/python-$(echo "$*" | tr -c 'a-z0-9.\n' -)
+	mkdir -p "${dir%/*}"
+	(
+		flock 9
+		[ ! -f "$dir/done" ] || exit 0
+		rm -rf "$dir"
+		python3 -m venv "$dir" && "$dir/bin/pip" install -q --disable-pip-version-check "$@" && touch "$dir/done"
+	) 9>"$dir.lock" >&2 || return
+	echo "$dir/bin/python"
+}
+
 # expect WHAT ACTUAL WANTED
 expect() { [ "$2" = "$3" ] || fail "$1: got '$2', wanted '$3'"; }
 

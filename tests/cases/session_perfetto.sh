@@ -5,9 +5,7 @@
 . "$(dirname "$0")/../lib.sh"
 TOOL=$XGOTOPFS_BUILD/tests/bench/session_tool
 [ -x "$TOOL" ] || fail "$TOOL is not built"
-PYTHON=${PERFETTO_PYTHON:-python3}
-"$PYTHON" -c 'import perfetto.protos.perfetto.trace.perfetto_trace_pb2' 2>/dev/null ||
-	skip "no Python with the perfetto package (set PERFETTO_PYTHON)"
+PYTHON=$(python_with perfetto==0.59.1 protobuf==7.36.2) || fail "Perfetto's messages cannot be installed from PyPI"
 id=$("$TOOL" record "$T/s" protobuf 20000 1000) || fail "no recording"
 "$TOOL" convert "$T/s" "$id" perfetto >"$T/trace" || fail "no conversion"
 "$TOOL" convert "$T/s" "$id" jsonl >"$T/lines" || fail "no conversion"

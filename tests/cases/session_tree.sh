@@ -52,8 +52,9 @@ for format in protobuf jsonl; do
 	wait $LOAD || fail "the load failed"
 	wait_for "$PATIENCE" followed "$dir/events.jsonl" || fail "tail -f does not follow"
 	"$XGOTOPFS" -sessions -storage-dir "$T/s" | grep -q "^$id .* running" || fail "not listed as running"
-	stop_xgotopfs
 	end $TAIL
+	wait $TAIL 2>/dev/null
+	stop_xgotopfs
 
 	"$XGOTOPFS" -convert "$id" -storage-dir "$T/s" -out "$T/converted" || fail "no conversion"
 	for part in "$T"/copy? "$T"/cat? "$T/followed"; do is_prefix "$part" "$T/converted"; done
