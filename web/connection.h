@@ -14,7 +14,7 @@ struct connection {
 	bool waiting;    /* the job is away */
 	bool chunked, sending;
 	bool upgrading; /* a WebSocket handshake is being answered */
-	size_t sent; /* bytes of the current piece */
+	size_t sent;    /* bytes of the current piece */
 	size_t body_expected;
 	struct push_client *client; /* WebSocket */
 };

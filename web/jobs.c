@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <pthread.h>
 
+#include "web/polite.h"
+
 struct queue {
 	struct job *first, **last;
 };
@@ -63,6 +65,7 @@ static void *worker(void *arg)
 {
 	struct jobs *js = arg;
 
+	thread_be_polite();
 	pthread_mutex_lock(&js->lock);
 	while (!js->stop) {
 		struct job *job = queue_take(&js->waiting);

@@ -13,6 +13,7 @@
 #include "web/connection.h"
 #include "web/guard.h"
 #include "web/listen.h"
+#include "web/polite.h"
 #include "web/settings.h"
 #include "web/source.h"
 
@@ -184,6 +185,7 @@ static void *serve(void *arg)
 {
 	struct server *s = arg;
 
+	thread_be_polite();
 	while (!atomic_load(&s->web.stop) && lws_service(s->web.context, 0) >= 0)
 		;
 	return NULL;

@@ -12,6 +12,7 @@
 #include "core/base/log.h"
 #include "core/session/reader.h"
 #include "core/session/store.h"
+#include "web/polite.h"
 
 #define FOLLOW_NS     (25 * 1000000ull)
 #define SETTLED_NS    (300 * 1000000ull) /* an event has come by then */
@@ -95,6 +96,7 @@ static void *follow(void *arg)
 	struct feed *feed = model_feed(ss->live.view.model);
 	uint64_t cursor = feed_tail(feed), synced = 0;
 
+	thread_be_polite();
 	while (!atomic_load(&ss->stop)) {
 		uint64_t missed = 0, now;
 		size_t n = feed_read(feed, &cursor, ss->batch, BATCH, &missed);
@@ -247,8 +249,10 @@ static void *load(void *arg)
 {
 	struct entry *e = arg;
 	struct session_reader *reader = NULL;
-	int err = names_new(NAMES_MAX, &e->load.names);
+	int err;
 
+	thread_be_polite();
+	err = names_new(NAMES_MAX, &e->load.names);
 	if (!err)
 		err = session_reader_open(e->load.dir_fd, e->load.names, &e->load.meta, &reader);
 	if (!err) {

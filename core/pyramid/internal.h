@@ -124,8 +124,8 @@ void series_free(struct series *s);
 /* How many are in each state; call before the change it is about. */
 void series_advance(struct series *s, uint64_t time_ns);
 void series_state(struct series *s, unsigned state, int delta);
-/* Adds counts (no state times) to the present bucket of every level. */
-void series_add(struct series *s, const struct pyramid_bucket *b);
+/* The present bucket, to count in. Valid until the next advance. */
+struct pyramid_bucket *series_now(struct series *s);
 void series_read(struct series *s, unsigned level, uint64_t from, size_t n,
 		 struct pyramid_bucket *ret);
 

@@ -112,7 +112,6 @@ static void change(struct pyramid *p, struct row *r, uint64_t time_ns, uint8_t s
 {
 	struct emit_ctx e = {p, r};
 	struct series *s = p->series[r->proc];
-	struct pyramid_bucket b = {0};
 	uint8_t was = r->open->state;
 
 	r->open->ctx = &e;
@@ -127,9 +126,12 @@ static void change(struct pyramid *p, struct row *r, uint64_t time_ns, uint8_t s
 		series_state(s, state, 1);
 	if (was == GSTATE_RUNNABLE && state == GSTATE_RUNNING && time_ns > r->state_since_ns &&
 	    r->runnable_ns) {
-		b.latency_count = 1;
-		b.latency_sum_ns = b.latency_max_ns = time_ns - r->runnable_ns;
-		series_add(s, &b);
+		struct pyramid_bucket *b = series_now(s);
+		uint64_t ns = time_ns - r->runnable_ns;
+
+		b->latency_count++;
+		b->latency_sum_ns += ns;
+		b->latency_max_ns = MAX(b->latency_max_ns, ns);
 	}
 	/* Only a stay whose beginning was seen counts as latency. */
 	r->runnable_ns = state == GSTATE_RUNNABLE && transition ? time_ns : 0;
@@ -233,11 +235,9 @@ static void apply_alloc(struct pyramid *p, const struct event *ev, uint64_t byte
 
 static void apply_lost(struct pyramid *p, const struct event *ev)
 {
-	struct pyramid_bucket b = {.lost = ev->count};
-
 	for (unsigned i = 0; i < MODEL_PROCS_MAX && p->series[i]; i++) {
 		series_advance(p->series[i], ev->time_ns);
-		series_add(p->series[i], &b);
+		series_now(p->series[i])->lost += ev->count;
 	}
 }
 
@@ -247,7 +247,6 @@ void pyramid_apply(struct pyramid *p, const struct names *names, const struct ev
 	pthread_mutex_lock(&p->lock);
 	for (size_t i = 0; i < n; i++) {
 		const struct event *ev = &events[i];
-		struct pyramid_bucket b = {0};
 		struct series *s;
 
 		if (!p->first_ns)
@@ -262,7 +261,7 @@ void pyramid_apply(struct pyramid *p, const struct names *names, const struct ev
 		if (!s || ev->type >= EVENT_TYPES)
 			continue;
 		series_advance(s, ev->time_ns);
-		b.events[ev->type] = 1;
+		series_now(s)->events[ev->type]++;
 		if (ev->type == EVENT_CASGSTATUS) {
 			apply_state(p, ev);
 		} else if (ev->type == EVENT_NEWGOROUTINE) {
@@ -270,11 +269,12 @@ void pyramid_apply(struct pyramid *p, const struct names *names, const struct ev
 		} else if (ev->type == EVENT_GOEXIT) {
 			apply_exit(p, ev);
 		} else {
-			b.alloc_bytes =
+			uint64_t bytes =
 				allocated(ev, names ? names_type(names, ev->type_id) : NULL);
-			apply_alloc(p, ev, b.alloc_bytes);
+
+			series_now(s)->alloc_bytes += bytes;
+			apply_alloc(p, ev, bytes);
 		}
-		series_add(s, &b);
 	}
 	pthread_mutex_unlock(&p->lock);
 }

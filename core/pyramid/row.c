@@ -67,16 +67,15 @@ static void add_time(struct open_bucket *b, uint8_t state, uint64_t ns)
 static void make_cell(const struct open_row *r, unsigned li, const struct open_bucket *b,
 		      struct cell *ret)
 {
-	uint64_t width = 1ull << level_shift(r, li);
-	unsigned best = SHARES;
+	unsigned shift = level_shift(r, li), best = SHARES;
 	uint8_t dominant;
 
 	memset(ret, 0, sizeof(*ret));
 	cell_set_index(ret, b->index);
 	for (unsigned s = 0; s < SHARES; s++) {
-		/* Rounded up, so that a state that was there at all shows. */
-		uint64_t share =
-			(uint64_t)(((unsigned __int128)b->ns[s] * 255 + width - 1) / width);
+		/* Rounded up, so that a state that was there at all shows. ns <= 2^44: no overflow.
+		 */
+		uint64_t share = (b->ns[s] * 255 + (1ull << shift) - 1) >> shift;
 
 		ret->share[s] = (uint8_t)MIN(share, 255u);
 		if (b->ns[s] > b->ns[best])

@@ -1,6 +1,7 @@
 /*
  * A process as a whole over time: goroutines in each state, events, allocations, latency. Every
- * bucket is kept (a ring a level), so what is asked for is found by its number.
+ * bucket is kept (a ring a level), so what is asked for is found by its number. As with rows,
+ * events are counted at the finest level; a bucket that is complete hands its sums to the next.
  */
 #include <errno.h>
 #include <string.h>
@@ -62,38 +63,48 @@ static void add_states(const struct series *s, struct pyramid_bucket *b, uint64_
 		b->state_ns[i] += s->count[i] * ns;
 }
 
-/* Moves a level to bucket `to`; buckets between are filled with the present states. */
-static void move_to(struct series *s, unsigned li, uint64_t to)
+/* Whole buckets [from, to) of a level in which nothing happened but time passing. */
+static void fill(struct series *s, unsigned li, uint64_t from, uint64_t to)
 {
 	struct series_level *l = &s->levels[li];
-	uint64_t width = 1ull << (SERIES_BASE + li * PYRAMID_STEP);
 
-	if (to - l->current > SERIES_RING)
-		l->current = to - SERIES_RING;
-	while (l->current < to) {
-		l->current++;
-		memset(level_bucket(l), 0, sizeof(struct pyramid_bucket));
-		if (l->current < to)
-			add_states(s, level_bucket(l), width);
+	if (to - from > SERIES_RING)
+		from = to - SERIES_RING;
+	for (; from < to; from++) {
+		struct pyramid_bucket *b = &l->ring[from % SERIES_RING];
+
+		memset(b, 0, sizeof(*b));
+		add_states(s, b, 1ull << (SERIES_BASE + li * PYRAMID_STEP));
 	}
+}
+
+/* Time passes from t0 to t1 at a level and, as buckets fill, at those above it. */
+static void pass(struct series *s, unsigned li, uint64_t t0, uint64_t t1)
+{
+	struct series_level *l = &s->levels[li];
+	unsigned shift = SERIES_BASE + li * PYRAMID_STEP;
+	uint64_t last = t1 >> shift, end = (l->current + 1) << shift;
+
+	if (last == l->current) {
+		add_states(s, level_bucket(l), t1 - t0);
+		return;
+	}
+	add_states(s, level_bucket(l), end - t0);
+	if (li + 1 < SERIES_LEVELS) {
+		add_bucket(level_bucket(&s->levels[li + 1]), level_bucket(l));
+		pass(s, li + 1, end, last << shift);
+	}
+	fill(s, li, l->current + 1, last);
+	l->current = last;
+	memset(level_bucket(l), 0, sizeof(struct pyramid_bucket));
+	add_states(s, level_bucket(l), t1 - (last << shift));
 }
 
 void series_advance(struct series *s, uint64_t time_ns)
 {
 	if (time_ns <= s->time_ns)
 		return;
-	for (unsigned li = 0; li < SERIES_LEVELS; li++) {
-		struct series_level *l = &s->levels[li];
-		unsigned shift = SERIES_BASE + li * PYRAMID_STEP;
-		uint64_t last = time_ns >> shift, from = s->time_ns;
-
-		if (last != l->current) {
-			add_states(s, level_bucket(l), ((l->current + 1) << shift) - from);
-			move_to(s, li, last);
-			from = last << shift;
-		}
-		add_states(s, level_bucket(l), time_ns - from);
-	}
+	pass(s, 0, s->time_ns, time_ns);
 	s->time_ns = time_ns;
 }
 
@@ -106,10 +117,16 @@ void series_state(struct series *s, unsigned state, int delta)
 	s->count[state] += (uint64_t)delta;
 }
 
-void series_add(struct series *s, const struct pyramid_bucket *b)
+struct pyramid_bucket *series_now(struct series *s)
 {
-	for (unsigned li = 0; li < SERIES_LEVELS; li++)
-		add_bucket(level_bucket(&s->levels[li]), b);
+	return level_bucket(&s->levels[0]);
+}
+
+/* A bucket that is still filling: what the finer levels have not handed over yet is in theirs. */
+static void add_open(const struct series *s, unsigned li, struct pyramid_bucket *into)
+{
+	while (li--)
+		add_bucket(into, &s->levels[li].ring[s->levels[li].current % SERIES_RING]);
 }
 
 void series_read(struct series *s, unsigned level, uint64_t from, size_t n,
@@ -125,7 +142,10 @@ void series_read(struct series *s, unsigned level, uint64_t from, size_t n,
 	for (size_t i = 0; i < n; i++) {
 		uint64_t begin = (from + i) << merge, end = (from + i + 1) << merge;
 
-		for (uint64_t k = MAX(begin, oldest); k < end && k <= l->current; k++)
+		for (uint64_t k = MAX(begin, oldest); k < end && k <= l->current; k++) {
 			add_bucket(&ret[i], &l->ring[k % SERIES_RING]);
+			if (k == l->current)
+				add_open(s, li, &ret[i]);
+		}
 	}
 }
