@@ -91,6 +91,12 @@ unharmed() {
 	python3 "$ROOT/tests/code_intact.py" "$1" || fail "process $1 has breakpoints left"
 }
 
+# The same where the tracer was killed: its keeper still has to let go.
+soon_unharmed() {
+	wait_for 20 python3 "$ROOT/tests/code_intact.py" "$1" >/dev/null
+	unharmed "$1"
+}
+
 # refuses STATUS TEXT ARG...: one line on stderr that holds TEXT, nothing on stdout, this status.
 refuses() {
 	local want=$1 text=$2 status

@@ -4,11 +4,10 @@
 
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <pthread.h>
 #include <string.h>
 
 #include "core/base/log.h"
-#include "core/capture/uprobe_multi.h"
+#include "core/capture/keeper.h"
 
 /* One link: a site's, or in multi mode a whole group's. */
 struct link {
@@ -25,6 +24,7 @@ struct group {
 
 struct probes {
 	struct program *program;
+	struct keeper *keeper; /* NULL: we attach ourselves */
 	char *path;
 	pid_t pid;
 	struct probe_site sites[WIRE_SITES_MAX]; /* by slot */
@@ -35,6 +35,7 @@ struct probes {
 int probes_new(struct program *program, const char *path, pid_t pid, struct probes **ret)
 {
 	struct probes *p = calloc(1, sizeof(*p));
+	int err;
 
 	if (!p)
 		return -ENOMEM;
@@ -45,6 +46,11 @@ int probes_new(struct program *program, const char *path, pid_t pid, struct prob
 		free(p);
 		return -ENOMEM;
 	}
+	err = program->multi ? keeper_new(&p->keeper) : 0;
+	if (err)
+		log_warn("attaching without a keeper (%s): probes may stay when this process is "
+			 "killed",
+			 strerror(-err));
 	*ret = p;
 	return 0;
 }
@@ -54,6 +60,7 @@ void probes_free(struct probes *p)
 	if (!p)
 		return;
 	probes_keep(p, NULL, 0);
+	keeper_free(p->keeper);
 	free(p->path);
 	free(p);
 }
@@ -161,7 +168,7 @@ static int attach_multi(struct probes *p, unsigned kind, struct group *g)
 		offsets[i] = p->sites[g->slots[i]].file_offset;
 		cookies[i] = g->slots[i];
 	}
-	err = uprobe_multi_attach(prog, p->path, p->pid, offsets, cookies, g->n, &link.fd);
+	err = keeper_attach(p->keeper, prog, p->path, p->pid, offsets, cookies, g->n, &link.fd);
 	if (err)
 		return attach_error(p, &p->sites[g->slots[0]], err);
 	g->links[g->n_links++] = link;
@@ -184,38 +191,24 @@ static int attach_perf(struct probes *p, unsigned kind, struct group *g)
 	return 0;
 }
 
-static void *close_link(void *arg)
-{
-	struct link *link = arg;
-
-	if (link->fd >= 0)
-		close(link->fd);
-	bpf_link__destroy(link->perf);
-	return NULL;
-}
-
-/* Closing a link waits for the kernel until nobody runs its program any more, tens of milliseconds:
- * several links wait together. */
+/* Closing a link waits for the kernel: the multi links, of which there are several at once, wait
+ * together. */
 static void detach(struct probes *p, struct group **groups, size_t n)
 {
-	pthread_t threads[WIRE_SITES_MAX];
-	size_t started = 0;
+	int fds[PROBE_KINDS] = {0};
+	size_t n_fds = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		struct group *g = groups[i];
+		for (size_t k = 0; k < groups[i]->n_links; k++) {
+			struct link *link = &groups[i]->links[k];
 
-		for (size_t k = 0; k < g->n_links; k++) {
-			bool last = i + 1 == n && k + 1 == g->n_links;
-
-			if (last ||
-			    pthread_create(&threads[started], NULL, close_link, &g->links[k]))
-				(void)close_link(&g->links[k]);
+			if (link->fd >= 0)
+				fds[n_fds++] = link->fd; /* a kind has one at most */
 			else
-				started++;
+				bpf_link__destroy(link->perf);
 		}
 	}
-	while (started)
-		(void)pthread_join(threads[--started], NULL);
+	keeper_close(p->keeper, fds, n_fds);
 	for (size_t i = 0; i < n; i++)
 		release_slots(p, groups[i]);
 }

@@ -54,13 +54,13 @@ unharmed "$DEMO"
 "$XGOTOPFS" -pid "$DEMO" -daemon "$MNT" 2>"$LOG" || fail "-daemon: $(cat "$LOG")"
 [ -s "$MNT/README" ] || fail "-daemon came back before it was mounted"
 fusermount3 -u "$MNT"
-wait_for 10 unharmed "$DEMO" 2>/dev/null || unharmed "$DEMO"
+soon_unharmed "$DEMO"
 
 # Killed outright: the kernel takes the probes, the target goes on, the next start works.
 mount_demo
 kill -KILL "$XPID"
 wait "$XPID" 2>/dev/null
-unharmed "$DEMO"
+soon_unharmed "$DEMO"
 mount_demo
 expect "goroutine 1 after a crash" "$(sed -n 's/^state //p' "$MNT/goroutines/1/status")" waiting
 
