@@ -13,7 +13,7 @@ enum loop_event {
 	LOOP_CHILD = 1 << 1,     /* SIGCHLD */
 	LOOP_TICK = 1 << 2,      /* a second went by */
 	LOOP_UNMOUNTED = 1 << 3, /* the tree is no longer served */
-	LOOP_EXITED = 1 << 4,    /* a traced process ended */
+	LOOP_EXITED = 1 << 4,    /* a traced process ended, or the replay has come to its end */
 	LOOP_STDOUT = 1 << 5,    /* stdout takes no more */
 };
 

@@ -211,6 +211,11 @@ void outputs_meter(struct outputs *o, struct meter_sample *sample)
 		recorder_meter(o->recorder, sample);
 }
 
+uint64_t outputs_behind(const struct outputs *o)
+{
+	return o->stdout_log ? stdout_log_behind(o->stdout_log) : 0;
+}
+
 void outputs_announce(const struct outputs *o, const char *subject)
 {
 	cleanup_buf_ struct buf url = BUF_INIT;

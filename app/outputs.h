@@ -34,6 +34,8 @@ int outputs_record(struct outputs *o);
 int outputs_start(struct outputs *o);
 /* Fills what the recorder knows into the second's sample. */
 void outputs_meter(struct outputs *o, struct meter_sample *sample);
+/* How many events stdout has yet to print; 0 when it prints none. Any thread. */
+uint64_t outputs_behind(const struct outputs *o);
 /* Says on stderr where things are: the line people and scripts wait for. */
 void outputs_announce(const struct outputs *o, const char *subject);
 /* Writes what is left (the feed is closed), unmounts, ends the session, frees. 0, or -errno of

@@ -7,12 +7,31 @@
 #include "app/run.h"
 #include "core/base/log.h"
 
+/* On the replay's thread. */
+static void ended(void *ctx)
+{
+	struct run *r = ctx;
+
+	loop_post(r->loop, LOOP_EXITED);
+}
+
+/* On the replay's thread, which starts after the outputs. */
+static uint64_t behind(void *ctx)
+{
+	struct run *r = ctx;
+
+	return outputs_behind(r->outputs);
+}
+
 static int start(struct run *r)
 {
 	struct replay_config rc = {
 		.storage_dir = r->config->storage_dir,
 		.session = r->config->replay,
 		.speed = r->config->speed,
+		.ended = ended,
+		.behind = behind,
+		.ctx = r,
 	};
 	bool estimate = false;
 	int err;

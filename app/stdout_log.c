@@ -24,6 +24,7 @@ struct stdout_log {
 	pthread_t thread;
 	atomic_bool stopping;
 	uint64_t cursor;
+	_Atomic uint64_t read; /* the cursor, for others */
 	uint64_t missed;
 	int err; /* of the write that failed; -EPIPE too */
 	struct buf text;
@@ -77,6 +78,7 @@ static bool print_some(struct stdout_log *s)
 	uint64_t missed = 0;
 	size_t n = feed_read(s->feed, &s->cursor, s->events, CHUNK, &missed);
 
+	atomic_store(&s->read, s->cursor);
 	if (n && missed)
 		print_missed(s, missed, s->events[0].time_ns);
 	for (size_t i = 0; i < n; i++)
@@ -117,6 +119,7 @@ int stdout_log_start(struct model *model, bool many, struct loop *loop, struct s
 	s->feed = model_feed(model);
 	s->loop = loop;
 	s->cursor = feed_tail(s->feed);
+	atomic_init(&s->read, s->cursor);
 	s->format = (struct event_format){
 		.names = model_names(model),
 		.wall_offset_ns = model_wall_offset(model),
@@ -130,6 +133,13 @@ int stdout_log_start(struct model *model, bool many, struct loop *loop, struct s
 	}
 	*ret = s;
 	return 0;
+}
+
+uint64_t stdout_log_behind(const struct stdout_log *s)
+{
+	uint64_t read = atomic_load(&((struct stdout_log *)s)->read), head = feed_head(s->feed);
+
+	return head > read ? head - read : 0;
 }
 
 int stdout_log_stop(struct stdout_log *s)

@@ -16,6 +16,8 @@ struct stdout_log;
 /* Starts at the feed's oldest event. `many`: lines carry pid=. Posts LOOP_STDOUT when stdout takes
  * no more. model and loop are borrowed. 0 or -errno. */
 int stdout_log_start(struct model *model, bool many, struct loop *loop, struct stdout_log **ret);
+/* How many events of the feed it has yet to read. Any thread. */
+uint64_t stdout_log_behind(const struct stdout_log *s);
 /*
  * Writes what is left of the feed (which must be closed, or it only stops), ends and frees. 0; or
  * -errno of a write that failed, a closed pipe (`| head`) not among them. NULL is fine.

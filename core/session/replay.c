@@ -16,7 +16,8 @@
 #include "core/base/log.h"
 #include "core/session/store.h"
 
-#define WAIT_MAX_NS (100 * NS_PER_SEC / 1000) /* looks for commands at least this often */
+#define WAIT_MAX_NS (NS_PER_SEC / 10)   /* looks for commands at least this often */
+#define BEHIND_NS   (NS_PER_SEC / 1000) /* between looks at who is behind */
 
 struct replay {
 	struct session_reader *reader;
@@ -26,6 +27,9 @@ struct replay {
 	bool wall_estimate;
 	struct model *model;
 	struct names *names;
+	void (*ended)(void *ctx);
+	uint64_t (*behind)(void *ctx);
+	void *ctx;
 	pthread_t thread;
 	bool started;
 
@@ -107,6 +111,9 @@ int replay_open(const struct replay_config *config, struct replay **ret)
 		return err;
 	}
 	r->names = config->names;
+	r->ended = config->ended;
+	r->behind = config->behind;
+	r->ctx = config->ctx;
 	r->speed = config->speed;
 	err = session_reader_open(dir, config->names, &r->meta, &r->reader);
 	if (!err)
@@ -245,6 +252,8 @@ static void reach_end(struct replay *r)
 	r->skip_until_ns = 0;
 	pthread_cond_broadcast(&r->changed);
 	pthread_mutex_unlock(&r->lock);
+	if (r->ended)
+		r->ended(r->ctx);
 }
 
 /* The next chunk; false at the end. */
@@ -287,11 +296,26 @@ static uint64_t due_time(struct replay *r, double speed, uint64_t now)
 		       : UINT64_MAX;
 }
 
+/* How many events may be applied before somebody who must not miss any would. */
+static size_t room(struct replay *r)
+{
+	uint64_t most, behind;
+
+	if (!r->behind)
+		return SESSION_CHUNK;
+	most = MAX(feed_capacity(model_feed(r->model)) / 2, (size_t)1);
+	behind = r->behind(r->ctx);
+	return behind < most ? (size_t)(most - behind) : 0;
+}
+
 /* Plays what is due of the chunk. Returns how long until the next event is, 0: go on at once. */
 static uint64_t play(struct replay *r, double speed)
 {
 	uint64_t now = monotonic_ns(), due, wait;
-	size_t until = r->at;
+	size_t until = r->at, most = r->at + room(r);
+
+	if (most == r->at)
+		return BEHIND_NS;
 
 	if (r->skip_until_ns && r->chunk.events[r->at].time_ns >= r->skip_until_ns) {
 		r->skip_until_ns = 0;
@@ -299,7 +323,7 @@ static uint64_t play(struct replay *r, double speed)
 		return 0; /* it may be paused here */
 	}
 	due = r->skip_until_ns ? r->skip_until_ns - 1 : due_time(r, speed, now);
-	while (until < r->chunk.n && r->chunk.events[until].time_ns <= due)
+	while (until < MIN(r->chunk.n, most) && r->chunk.events[until].time_ns <= due)
 		until++;
 	if (until > r->at) {
 		apply_events(r, until);

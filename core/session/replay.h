@@ -21,6 +21,11 @@ struct replay_config {
 	const char *session; /* id, or a session's folder */
 	double speed;        /* 1: as it happened; 0: as fast as it goes */
 	struct names *names; /* borrowed: the model's */
+	/* Both are called on the replay's thread and may be NULL. The session's end is reached. */
+	void (*ended)(void *ctx);
+	/* How many events behind the feed is who must not miss any? The replay waits for it. */
+	uint64_t (*behind)(void *ctx);
+	void *ctx;
 };
 
 /* Opens the session; one line is logged when it cannot. -ENOENT (no such session, or no events in

@@ -218,9 +218,9 @@ static void bench_replay(const char *dir, const char *id, size_t n, const char *
 	if (stats.events != n)
 		fprintf(stderr, "replayed %llu of %zu\n", (unsigned long long)stats.events, n);
 	snprintf(name, sizeof(name), "replay %s into the model", what);
-	figure(name, (double)n * 1e3 / (double)begun, "M events/s", goal);
+	figure(name, (double)n * 1e3 / (double)begun, "M events/s", "");
 	snprintf(name, sizeof(name), "replay %s, CPU", what);
-	figure(name, (double)n * 1e3 / (double)cpu, "M events/s", "");
+	figure(name, (double)n * 1e3 / (double)cpu, "M events/s", goal);
 	replay_free(replay);
 	model_free(model);
 	names_free(names);
@@ -250,7 +250,7 @@ int main(int argc, char **argv)
 	bench_reader(dir, pb, "protobuf again");
 	figure("memory kept after reading it again", resident_mib() - before, "MiB", "goal: 0");
 	bench_reader(dir, jsonl, "jsonl");
-	bench_replay(dir, pb, n, "protobuf", "goal: 4");
+	bench_replay(dir, pb, n, "protobuf", "goal: 4 on one core");
 	bench_replay(dir, jsonl, n / 5, "jsonl", "");
 	(void)store_delete(store, pb);
 	(void)store_delete(store, jsonl);
