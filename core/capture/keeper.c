@@ -83,27 +83,75 @@ static void close_all(const int *fds, size_t n)
 		wait_for_end(children[--started]);
 }
 
-/* A link's descriptor (for CLOSE 0), or -errno. */
-static int serve(struct request *r)
+/* The links there are, by descriptor in ascending order. */
+struct links {
+	size_t n;
+	int fds[KEEPER_SITES_MAX];
+};
+
+static void add_link(struct links *links, int fd)
 {
-	int fd = 0;
+	size_t i = links->n;
+
+	if (i == KEEPER_SITES_MAX)
+		return; /* closed at the end like any other descriptor */
+	for (; i > 0 && links->fds[i - 1] > fd; i--)
+		links->fds[i] = links->fds[i - 1];
+	links->fds[i] = fd;
+	links->n++;
+}
+
+static void remove_link(struct links *links, int fd)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < links->n; i++)
+		if (links->fds[i] != fd)
+			links->fds[kept++] = links->fds[i];
+	links->n = kept;
+}
+
+/* A link's descriptor (for CLOSE 0), or -errno. */
+static int serve(struct links *links, struct request *r)
+{
+	int fd = 0, err;
 
 	if (r->what == CLOSE) {
 		close_all(r->fds, r->n);
-	} else {
-		int err = uprobe_multi_attach(r->attach.prog_fd, r->attach.path, r->attach.pid,
-					      r->attach.offsets, r->attach.cookies, r->n, &fd);
-
-		if (err)
-			fd = err;
+		for (size_t i = 0; i < r->n; i++)
+			remove_link(links, r->fds[i]);
+		return 0;
 	}
+	err = uprobe_multi_attach(r->attach.prog_fd, r->attach.path, r->attach.pid,
+				  r->attach.offsets, r->attach.cookies, r->n, &fd);
+	if (err)
+		return err;
+	add_link(links, fd);
 	return fd;
+}
+
+/* The tracer is dead. What it held that is no link goes at once (a mount, a port, a lock: others
+ * may wait for them), then the links. */
+static _Noreturn void let_go(const struct links *links)
+{
+	unsigned lo = 0;
+
+	for (size_t i = 0; i <= links->n; i++) {
+		unsigned hi = i < links->n ? (unsigned)links->fds[i] : UINT32_MAX;
+
+		if (hi > lo)
+			(void)syscall(SYS_close_range, lo, hi - 1, 0);
+		lo = hi + 1;
+	}
+	close_all(links->fds, links->n);
+	_exit(0);
 }
 
 static _Noreturn void keep(const struct keeper *k)
 {
 	struct pollfd fds[] = {{.fd = k->its, .events = POLLIN},
 			       {.fd = k->our_pidfd, .events = POLLIN}};
+	struct links links = {0};
 	struct request request;
 
 	(void)prctl(PR_SET_NAME, "xgotop-keeper");
@@ -117,10 +165,10 @@ static _Noreturn void keep(const struct keeper *k)
 			continue;
 		/* Readable once all threads of the process have let go of their descriptors. */
 		if (fds[1].revents)
-			_exit(0);
+			let_go(&links);
 		if (read(k->its, &request, sizeof(request)) <= 0)
 			continue;
-		answer = serve(&request);
+		answer = serve(&links, &request);
 		(void)!write(k->its, &answer, sizeof(answer));
 	}
 }
