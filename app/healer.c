@@ -357,6 +357,15 @@ void healer_ask(struct healer *h, unsigned proc)
 	pthread_mutex_unlock(&h->lock);
 }
 
+void healer_ask_all(struct healer *h)
+{
+	pthread_mutex_lock(&h->lock);
+	memset(h->asked, 1, sizeof(h->asked));
+	h->any_asked = true;
+	pthread_cond_signal(&h->changed);
+	pthread_mutex_unlock(&h->lock);
+}
+
 void healer_always(struct healer *h, bool on)
 {
 	pthread_mutex_lock(&h->lock);

@@ -22,6 +22,7 @@ void healer_free(struct healer *h); /* ends the thread first; NULL is fine */
 
 /* Process `proc` should be read soon. Never blocks. */
 void healer_ask(struct healer *h, unsigned proc);
+void healer_ask_all(struct healer *h);
 /* Read every process each second (not all state changes are captured), or no longer. */
 void healer_always(struct healer *h, bool on);
 /* Reads process `proc` now. -ESRCH when it is gone, -ENOSYS when this binary does not tell. */

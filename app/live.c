@@ -107,6 +107,8 @@ static int set_rates(void *ctx, const uint32_t rates[EVENT_TYPES])
 	if (!err)
 		governor_reset(&r->governor, r->governor.max_percent, rates);
 	pthread_mutex_unlock(&r->governor_lock);
+	if (!err)
+		healer_ask_all(r->healer); /* what was not seen until now */
 	return err;
 }
 
@@ -120,8 +122,11 @@ static void get_rates(void *ctx, uint32_t ret[EVENT_TYPES])
 static int set_paused(void *ctx, bool paused)
 {
 	struct run *r = ctx;
+	int err = capture_set_paused(r->capture, paused);
 
-	return capture_set_paused(r->capture, paused);
+	if (!err && !paused)
+		healer_ask_all(r->healer); /* what happened meanwhile */
+	return err;
 }
 
 static bool get_paused(void *ctx)

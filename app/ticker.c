@@ -107,10 +107,8 @@ static void heal_when_needed(struct run *r, const struct meter_sample *s)
 
 	capture_get_rates(r->capture, rates);
 	healer_always(r->healer, rates[EVENT_CASGSTATUS] != RATE_ONE);
-	if (!s->lost)
-		return;
-	for (unsigned proc = 0; proc < model_procs(r->model); proc++)
-		healer_ask(r->healer, proc);
+	if (s->lost)
+		healer_ask_all(r->healer);
 }
 
 void ticker_start(struct run *r)
