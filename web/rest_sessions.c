@@ -240,7 +240,8 @@ static void set_settle(struct goid_set *set)
 {
 	size_t kept = 0;
 
-	qsort(set->v, set->n, sizeof(*set->v), compare_u64);
+	if (set->n)
+		qsort(set->v, set->n, sizeof(*set->v), compare_u64);
 	for (size_t i = 0; i < set->n; i++) {
 		if (!kept || set->v[kept - 1] != set->v[i])
 			set->v[kept++] = set->v[i];
