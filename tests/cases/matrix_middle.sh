@@ -1,0 +1,12 @@
+#!/bin/bash
+# A slice of the matrix. One in the middle, an internal PIE without symbols, and with C threads under the race detector:
+# from the first instruction, attached to, and at rest. The whole: tests/matrix.sh.
+# timeout: 400
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../app_lib.sh"
+. "$(dirname "$0")/../matrix_lib.sh"
+need_tracing
+for mode in pie-stripped race-cgo; do
+	found=$(cell 1.22 "$mode") || fail "Go 1.22 $mode: $found"
+	echo "Go 1.22 $mode: $found"
+done

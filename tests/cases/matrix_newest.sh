@@ -1,0 +1,12 @@
+#!/bin/bash
+# A slice of the matrix. The newest release, plain and as an external PIE without symbols:
+# from the first instruction, attached to, and at rest. The whole: tests/matrix.sh.
+# timeout: 400
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../app_lib.sh"
+. "$(dirname "$0")/../matrix_lib.sh"
+need_tracing
+for mode in plain cgo-pie-stripped; do
+	found=$(cell 1.27 "$mode") || fail "Go 1.27 $mode: $found"
+	echo "Go 1.27 $mode: $found"
+done
