@@ -91,6 +91,8 @@ struct row {
 	uint64_t first_ns, state_since_ns, runnable_ns;
 	uint32_t head[PYRAMID_LEVELS], tail[PYRAMID_LEVELS];
 	uint8_t before[PYRAMID_LEVELS]; /* state before the oldest cell kept of the level */
+	uint64_t
+		since_ns[PYRAMID_LEVELS]; /* the level's cells are complete from here on; 0 = all */
 	uint32_t chunks;
 	struct open_row *open; /* NULL once it ended */
 };

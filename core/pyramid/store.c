@@ -160,6 +160,7 @@ static uint32_t drop_oldest(struct pyramid *p, unsigned li, const struct row *ke
 	s->since_ns = MAX(s->since_ns, end);
 	p->cells -= c->n;
 	r->before[li] = last->states & 0x0f;
+	r->since_ns[li] = end;
 	r->head[li] = c->next;
 	if (r->head[li] == NO_CHUNK)
 		r->tail[li] = NO_CHUNK;

@@ -262,24 +262,24 @@ static void put_u64(struct buf *out, uint64_t v)
 	buf_add(out, &v, sizeof(v));
 }
 
-/* "XGT1", level asked, level of the cells, rows, begin, end of what is known. 24 bytes. */
-static void put_header(struct buf *out, unsigned asked, unsigned level, size_t rows, uint64_t begin,
-		       uint64_t known)
+/* "XGT1", level, rows, begin, end of what is known. 24 bytes. */
+static void put_header(struct buf *out, unsigned level, size_t rows, uint64_t begin, uint64_t known)
 {
 	buf_add(out, "XGT1", 4);
-	buf_addc(out, (char)asked);
-	buf_addc(out, (char)level);
+	put_u16(out, level);
 	put_u16(out, (unsigned)rows);
 	put_u64(out, begin);
 	put_u64(out, known);
 }
 
-static void put_row(struct buf *out, uint64_t goid, uint8_t before, unsigned flags,
+/* `asked` is the tile's level; q->level, that of the cells, may be coarser: the flags say by what.
+ */
+static void put_row(struct buf *out, uint64_t goid, uint8_t before, unsigned flags, unsigned asked,
 		    const struct cells *cells, const struct range *q)
 {
 	put_u64(out, goid);
 	buf_addc(out, (char)before);
-	buf_addc(out, (char)flags);
+	buf_addc(out, (char)(flags | (q->level - asked) << 2));
 	put_u16(out, (unsigned)MIN(cells->n, UINT16_MAX));
 	for (size_t i = 0; i < cells->n && i < UINT16_MAX; i++) {
 		const struct cell *c = &cells->v[i];
@@ -295,13 +295,14 @@ static void put_row(struct buf *out, uint64_t goid, uint8_t before, unsigned fla
 	}
 }
 
-/* Which stored level answers: the one asked for, or a coarser one that still reaches back. */
-static void pick_level(struct pyramid *p, struct range *q)
+/* Which stored level answers for a row: the one asked for, or a coarser one that still reaches
+ * back. */
+static void pick_level(const struct row *r, struct range *q)
 {
 	unsigned li = q->level < PYRAMID_BASE ? 0 : (q->level - PYRAMID_BASE) / PYRAMID_STEP;
 
 	li = MIN(li, PYRAMID_LEVELS - 1u);
-	while (li + 1 < PYRAMID_LEVELS && p->levels[li].since_ns > q->begin)
+	while (li + 1 < PYRAMID_LEVELS && r && r->since_ns[li] > q->begin)
 		li++;
 	q->li = li;
 	q->level = MAX(q->level, PYRAMID_BASE + li * PYRAMID_STEP);
@@ -317,20 +318,22 @@ static int range_of(unsigned level, uint64_t index, struct range *ret)
 	return 0;
 }
 
-/* One row at the picked level into `merged`; flags: 1 = known. Called with the lock held. */
-static uint8_t row_cells(struct pyramid *p, unsigned proc, uint64_t goid, const struct range *q,
+/* One row into `merged`, at the level that q->level says then; flags: 1 = known. Called with the
+ * lock held. */
+static uint8_t row_cells(struct pyramid *p, unsigned proc, uint64_t goid, struct range *q,
 			 struct cells *scratch, struct cells *merged, unsigned *ret_flags)
 {
 	const struct row *r = rows_find(&p->rows, proc, goid);
-	unsigned stored = PYRAMID_BASE + q->li * PYRAMID_STEP;
 	uint8_t before;
 
 	scratch->n = merged->n = 0;
 	*ret_flags = r ? 1 : 0;
+	pick_level(r, q);
 	if (!r)
 		return PYRAMID_NONE;
 	before = read_row(p, r, q, scratch);
-	merge_cells(scratch->v, scratch->n, q->level - stored, before, merged);
+	merge_cells(scratch->v, scratch->n, q->level - (PYRAMID_BASE + q->li * PYRAMID_STEP),
+		    before, merged);
 	return before;
 }
 
@@ -339,17 +342,16 @@ int pyramid_tile(struct pyramid *p, struct model *m, unsigned proc, unsigned lev
 {
 	struct cells scratch = {0}, merged = {0};
 	bool exact = level < PYRAMID_BASE;
-	struct range q, fine;
-	int err = range_of(level, index, &q);
+	struct range asked;
+	int err = range_of(level, index, &asked);
 
 	if (err || n > PYRAMID_ROWS_MAX)
 		return -EINVAL;
-	fine = q;
 	pthread_mutex_lock(&p->lock);
-	pick_level(p, &q);
-	put_header(out, level, exact ? level : q.level, n, q.begin, p->known_ns);
+	put_header(out, level, n, asked.begin, p->known_ns);
 	pthread_mutex_unlock(&p->lock);
 	for (size_t i = 0; i < n; i++) {
+		struct range q = asked;
 		unsigned flags;
 		uint8_t before;
 
@@ -358,14 +360,14 @@ int pyramid_tile(struct pyramid *p, struct model *m, unsigned proc, unsigned lev
 		pthread_mutex_unlock(&p->lock);
 		if (exact) {
 			merged.n = 0;
-			if (read_events(m, proc, goids[i], &fine, before, &merged, &before)) {
+			if (read_events(m, proc, goids[i], &asked, before, &merged, &before)) {
 				flags |= 1;
 			} else if (flags && scratch.n) {
 				flags |= 2; /* something happened; the events are no longer kept */
 				before = PYRAMID_NONE;
 			}
 		}
-		put_row(out, goids[i], before, flags, &merged, exact ? &fine : &q);
+		put_row(out, goids[i], before, flags, level, &merged, exact ? &asked : &q);
 	}
 	err = scratch.err ? scratch.err : merged.err;
 	free(scratch.v);
@@ -394,32 +396,42 @@ static void group_fill(struct group *g, unsigned from, unsigned to, uint8_t stat
 	}
 }
 
-static void group_row(struct group *g, const struct cells *cells, uint8_t state,
-		      const struct range *q, unsigned buckets, uint64_t known)
+/* A cell, which may cover several of the group's buckets when its row's level is coarser. */
+static void group_cell(struct group *g, const struct cell *c, unsigned b, unsigned width)
 {
-	unsigned at = 0, last = buckets;
+	g->transitions[b] += c->transitions;
+	g->allocs[b] += c->allocs;
+	g->bytes[b] += c->bytes;
+	g->flags[b] |= c->flags;
+	for (unsigned end = MIN(b + width, PYRAMID_TILE_BUCKETS); b < end; b++) {
+		g->there[b]++;
+		for (unsigned s = 0; s < SHARES; s++)
+			g->share[b][s] += c->share[s];
+	}
+}
+
+/* The row's cells are of q->level, the group's buckets of `level`. */
+static void group_row(struct group *g, const struct cells *cells, uint8_t state,
+		      const struct range *q, unsigned level, uint64_t known)
+{
+	unsigned at = 0, last = PYRAMID_TILE_BUCKETS;
+	unsigned width = 1u << MIN(q->level - level, TILE_SHIFT);
 
 	for (size_t i = 0; i < cells->n; i++) {
 		const struct cell *c = &cells->v[i];
 		uint64_t start = cell_index(c) << q->level;
-		unsigned b = start > q->begin ? (unsigned)((start - q->begin) >> q->level) : 0;
+		unsigned b = start > q->begin ? (unsigned)((start - q->begin) >> level) : 0;
 
-		if (b >= buckets)
+		if (b >= PYRAMID_TILE_BUCKETS)
 			break;
 		group_fill(g, at, b, state);
-		g->there[b]++;
-		for (unsigned s = 0; s < SHARES; s++)
-			g->share[b][s] += c->share[s];
-		g->transitions[b] += c->transitions;
-		g->allocs[b] += c->allocs;
-		g->bytes[b] += c->bytes;
-		g->flags[b] |= c->flags;
+		group_cell(g, c, b, width);
 		state = c->states & 0x0f;
-		at = b + 1;
+		at = b + width;
 	}
 	if (known < q->end)
-		last = known > q->begin ? (unsigned)((known - q->begin) >> q->level) + 1 : 0;
-	group_fill(g, at, MIN(last, buckets), state);
+		last = known > q->begin ? (unsigned)((known - q->begin) >> level) + 1 : 0;
+	group_fill(g, at, MIN(last, PYRAMID_TILE_BUCKETS), state);
 }
 
 static void group_cells(const struct group *g, const struct range *q, unsigned buckets,
@@ -457,31 +469,32 @@ int pyramid_group_tile(struct pyramid *p, unsigned proc, unsigned level, uint64_
 {
 	struct cells scratch = {0}, merged = {0};
 	cleanup_free_ struct group *g = NULL;
-	unsigned buckets, flags;
-	struct range q;
+	unsigned flags, fine = MAX(level, PYRAMID_BASE);
+	struct range asked;
 	uint64_t known;
-	int err = range_of(level, index, &q);
+	int err = range_of(level, index, &asked);
 
 	if (err)
 		return err;
+	/* Finer than what is stored would need every member's events. */
+	asked.level = fine;
 	g = calloc(1, sizeof(*g));
 	if (!g)
 		return -ENOMEM;
 	pthread_mutex_lock(&p->lock);
-	pick_level(p, &q);
 	known = p->known_ns;
-	buckets = (unsigned)MAX((q.end - q.begin) >> q.level, 1u);
 	for (size_t i = 0; i < n; i++) {
+		struct range q = asked;
 		uint8_t before = row_cells(p, proc, goids[i], &q, &scratch, &merged, &flags);
 
 		if (flags)
-			group_row(g, &merged, before, &q, buckets, known);
+			group_row(g, &merged, before, &q, fine, known);
 	}
 	pthread_mutex_unlock(&p->lock);
 	merged.n = 0;
-	group_cells(g, &q, buckets, &merged);
-	put_header(out, level, q.level, 1, q.begin, known);
-	put_row(out, 0, PYRAMID_NONE, 1, &merged, &q);
+	group_cells(g, &asked, (unsigned)MAX((asked.end - asked.begin) >> fine, 1u), &merged);
+	put_header(out, level, 1, asked.begin, known);
+	put_row(out, 0, PYRAMID_NONE, 1, level, &merged, &asked);
 	err = scratch.err ? scratch.err : merged.err;
 	free(scratch.v);
 	free(merged.v);

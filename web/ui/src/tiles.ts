@@ -122,7 +122,7 @@ export class TileCache {
 	private take(buffer: ArrayBuffer, w: Wanted, group: string | null): void {
 		const view = new DataView(buffer);
 		if (buffer.byteLength < 24 || view.getUint32(0, true) !== 0x31544758) return;
-		const level = view.getUint8(5);
+		const asked = view.getUint16(4, true);
 		const rows = view.getUint16(6, true);
 		const start = Number(view.getBigUint64(8, true)) - this.origin;
 		const known = Number(view.getBigUint64(16, true)) - this.origin;
@@ -134,7 +134,7 @@ export class TileCache {
 			const n = view.getUint16(at + 10, true);
 			at += 12;
 			this.put(TileCache.key(w.level, w.index, group ?? goid), {
-				level, start, width: 2 ** (w.level + 8), known, before,
+				level: asked + (flags >> 2), start, width: 2 ** (w.level + 8), known, before,
 				exists: !!(flags & 1), gone: !!(flags & 2), n,
 				cells: new Uint8Array(buffer, at, n * CELL_BYTES),
 				view: new DataView(buffer, at, n * CELL_BYTES),

@@ -13,6 +13,7 @@ import { Viewport } from './viewport';
 export const RULER = 26;
 const LEVEL_MAX = 42;
 const FALLBACK_LEVELS = 12;
+const FORGOTTEN = Infinity; // "known" of a row whose cells are no longer kept
 
 export interface Hit {
 	entry: Entry | null;
@@ -284,6 +285,7 @@ export class Timeline {
 			}
 			known = Math.max(known, Math.min(tile.known, start + 2 ** (level + 8)));
 			state = tile.tile.n ? cellEnd(tile.tile, tile.tile.n - 1) : tile.tile.before;
+			if (!tile.tile.exists && typeof id === 'number') return { known: FORGOTTEN, state: NONE };
 			if (b > a) this.blit(tile.key, tile.tile, a, b, y);
 		}
 		return { known, state };
@@ -319,11 +321,29 @@ export class Timeline {
 		const from = row.flags & FOUND ? row.created : row.created - 2 ** (level + 2);
 		const { known, state } = this.paintTiles(row.goid, from, end + 2 ** (level + 1), tiles, level, y, wanted);
 		// What is too new for a tile to know: paler, in the state it was in last.
+		if (known === FORGOTTEN) {
+			const since = row.exited ? end : Math.max(row.since, row.created);
+			this.paintForgotten(Math.max(row.created, 0), since, y);
+			if (!row.exited && since < this.view.t1) this.paintState(row.state, since, end, y);
+			return;
+		}
 		if (known >= end || (row.exited && row.exited <= now)) return;
 		this.ctx.globalAlpha = 0.4;
 		if (known > -Infinity && state !== NONE) this.paintState(state, known, end, y);
-		else if (known === -Infinity) this.paintState(row.state, Math.max(row.since, row.created), end, y);
+		else if (known === -Infinity && row.since < this.view.t1) this.paintState(row.state, Math.max(row.since, row.created), end, y);
 		this.ctx.globalAlpha = 1;
+	}
+
+	// It lived from then to then; what it did is no longer kept.
+	private paintForgotten(from: number, to: number, y: number): void {
+		const { ctx, view, dpr } = this;
+		const x0 = Math.round((this.labels + view.x(Math.max(from, view.t0))) * dpr);
+		const x1 = Math.round((this.labels + view.x(Math.min(to, view.t1))) * dpr);
+		ctx.fillStyle = this.colors.muted;
+		ctx.globalAlpha = 0.5;
+		if (x1 >= x0 && to >= view.t0 && from <= view.t1)
+			ctx.fillRect(x0, y + Math.round(this.rowHeight * dpr / 2), Math.max(1, x1 - x0), Math.max(1, dpr));
+		ctx.globalAlpha = 1;
 	}
 
 	private paintState(state: number, from: number, to: number, y: number): void {
