@@ -167,9 +167,10 @@ export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=99
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1:exitcode=99
 
 run_test "include rules" 60 tests/check_layers.sh
-build gcc -Dbuildtype=debugoptimized -Dwerror=true && have_gcc=1
-COMPILER=clang build clang -Dbuildtype=debugoptimized -Dwerror=true
-build asan -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false && have_asan=1
+build gcc -Dbuildtype=debugoptimized -Dwerror=true -Dui=enabled && have_gcc=1
+COMPILER=clang build clang -Dbuildtype=debugoptimized -Dwerror=true -Dui=disabled
+build asan -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false -Dui=disabled &&
+	have_asan=1
 [ -z "${have_gcc:-}" ] || unit_tests gcc
 [ -z "${have_asan:-}" ] || unit_tests asan
 [ -z "${have_gcc:-}" ] || cases gcc
