@@ -203,7 +203,9 @@ static void print_trace(const struct target *t, const struct stack_trace *trace,
 		buf_adds(out, "\tgoroutine running on other thread; stack unavailable\n");
 		break;
 	case STACK_UNSETTLED:
-		buf_adds(out, "\tgoroutine kept changing while it was read; stack unavailable\n");
+		/* Begins with Go's own words, which parsers of dumps know. */
+		buf_adds(out, "\tgoroutine running on other thread; stack unavailable "
+			      "(it kept changing while it was read)\n");
 		break;
 	default:
 		if (memo)

@@ -1,6 +1,6 @@
 #!/bin/bash
-# A slice of the matrix. One in the middle, an internal PIE without symbols, and with C threads under the race detector:
-# from the first instruction, attached to, and at rest. The whole: tests/matrix.sh.
+# A slice of the matrix (the whole: tests/matrix.sh): one in the middle, as an internal PIE without
+# symbols, and with C threads under the race detector.
 # timeout: 400
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../app_lib.sh"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# A slice of the matrix. The oldest release, plain and as an external PIE without symbols:
-# from the first instruction, attached to, and at rest. The whole: tests/matrix.sh.
+# A slice of the matrix (the whole: tests/matrix.sh): the oldest release, plain and as an external
+# PIE without symbols; from the first instruction, attached to, and at rest.
 # timeout: 400
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../app_lib.sh"
