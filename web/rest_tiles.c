@@ -39,6 +39,35 @@ int rest_tile(const struct request *rq, struct response *rs)
 	return err;
 }
 
+/* ?by=func&key=NAME or by=site: exactly these, whatever characters the name has. */
+static int keep_named(const struct request *rq, struct response *rs, const struct names *names,
+		      struct goroutine *list, size_t *n)
+{
+	const char *by = http_arg(rq, "by"), *key = http_arg(rq, "key");
+	bool site = by && !strcmp(by, "site");
+	size_t kept = 0;
+
+	if (!by)
+		return 0;
+	if (!key || (!site && strcmp(by, "func"))) {
+		http_error(rs, 400, "by: func or site, with a key");
+		return -EINVAL;
+	}
+	for (size_t i = 0; i < *n; i++) {
+		struct buf text = BUF_INIT;
+
+		if (site)
+			rest_site(names, list[i].created_site_id, &text);
+		else
+			buf_adds(&text, names_string(names, list[i].start_func_id));
+		if (!strcmp(text.data ? text.data : "", key))
+			list[kept++] = list[i];
+		buf_free(&text);
+	}
+	*n = kept;
+	return 0;
+}
+
 int rest_group_tile(const struct request *rq, struct response *rs)
 {
 	cleanup_free_ struct goroutine *list = NULL;
@@ -54,7 +83,8 @@ int rest_group_tile(const struct request *rq, struct response *rs)
 	s = rest_source(rq, rs);
 	if (!s)
 		return 0;
-	if (rest_proc(rq, rs, s, &proc) || rest_select(rq, rs, s, proc, &list, &n))
+	if (rest_proc(rq, rs, s, &proc) || rest_select(rq, rs, s, proc, &list, &n) ||
+	    keep_named(rq, rs, model_names(s->view.model), list, &n))
 		goto out;
 	goids = malloc((n + 1) * sizeof(*goids));
 	if (!goids) {

@@ -44,7 +44,7 @@ static const struct route routes[] = {
 	SOURCE("/sites", rest_sites, "proc"),
 	SOURCE("/latency", rest_latency, ""),
 	SOURCE("/tiles/{}/{}", rest_tile, "proc goids"),
-	SOURCE("/groups/{}/{}", rest_group_tile, "proc goids filter"),
+	SOURCE("/groups/{}/{}", rest_group_tile, "proc goids filter by key"),
 	SOURCE("/series/{}/{}", rest_series, "proc n"),
 	SOURCE("/edges", rest_edges, "proc goids filter from to limit"),
 	SOURCE("/perfetto", rest_perfetto, ""),

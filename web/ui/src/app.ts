@@ -1,6 +1,6 @@
 // The state of the UI and what keeps it up to date. Components follow the values; nothing else
 // talks to the server on its own but tiles and panels.
-import { ApiError, getConfig, getInfo, getStatus, post } from './api';
+import { ApiError, getConfig, getInfo, getStatus, goidList, post } from './api';
 import { buildList, RowTable, SORTS, type List } from './rows';
 import { Value } from './store';
 import { TileCache } from './tiles';
@@ -167,16 +167,23 @@ class App {
 
 	private begin(status: Status): void {
 		this.table = new RowTable(status.id, status.first_ns);
-		this.tiles = new TileCache(status.id, status.first_ns, (name) => {
-			for (const e of this.list.get().entries)
-				if (e.group && e.group.key === name) return e.group.rows.map((r) => r.goid);
-			return [];
-		});
+		this.tiles = new TileCache(status.id, status.first_ns, (name) => this.groupQuery(name));
 		this.status.set(status);
 		this.follow.set(status.id === 'live' && !this.link?.fixed);
 		if (this.link?.range) this.range.set(this.link.range);
 		this.link = null;
 		void this.poll(true);
+	}
+
+	// Which goroutines a group has: those that never change group by name, others one by one.
+	private groupQuery(name: string): string {
+		const { group, filter } = this.browse.get();
+		if (group === 'func' || group === 'site')
+			return `by=${group}&key=${encodeURIComponent(name.startsWith('(') && name.endsWith(' unknown)') ? '' : name)}` +
+				`&filter=${encodeURIComponent(filter)}`;
+		for (const e of this.list.get().entries)
+			if (e.group?.key === name) return `goids=${goidList(e.group.rows.slice(0, 1000).map((r) => r.goid))}`;
+		return 'goids=0';
 	}
 
 	private polling = false;
@@ -229,7 +236,7 @@ class App {
 		this.builtVersion = this.table.version;
 		this.builtAt = performance.now();
 		this.list.set(buildList(this.table, { ...this.browse.get(), settings: this.settings.get(),
-			window: this.window() }, this.now()));
+			live: this.isLive, window: this.window() }, this.now()));
 		this.builtWindow = this.windowKey();
 	}
 

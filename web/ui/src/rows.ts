@@ -93,6 +93,7 @@ export interface Query {
 	collapsed: ReadonlySet<string>;
 	hidden: ReadonlySet<number>;
 	settings: UiSettings;
+	live: boolean;
 	window: [number, number] | null; // the visible time
 }
 
@@ -142,7 +143,7 @@ export function buildList(table: RowTable, query: Query, now: number): List {
 		}
 		if (test(row, now)) matched.push(row);
 	}
-	const order = compare(query.sort, query.descending, now, s.exited === 'screen');
+	const order = compare(query.sort, query.descending, now, query.live && s.exited === 'screen');
 	matched.sort(order);
 	pinned.sort(order);
 	const entries: Entry[] = pinned.map((row) => ({ row, pinned: true }));

@@ -12,6 +12,7 @@ export interface RowTile {
 	level: number; // of the cells; may be coarser than asked
 	start: number; // ns, relative to the origin
 	width: number;
+	first: number; // where the first bucket begins: before the start, when cells are wider than the tile
 	known: number; // up to here, relative
 	before: number; // state before the first cell
 	exists: boolean;
@@ -40,8 +41,8 @@ interface Wanted {
 	ids: (number | string)[];
 }
 
-// A group's tile is asked for with its goroutines, and kept under its name.
-export type GroupMembers = (name: string) => number[];
+// A group's tile is kept under its name; this says who is in it, as arguments for the server.
+export type GroupQuery = (name: string) => string;
 
 export class TileCache {
 	private tiles = new Map<string, RowTile>();
@@ -50,7 +51,7 @@ export class TileCache {
 	private version = 0;
 	onArrival: () => void = () => {};
 
-	constructor(readonly source: string, readonly origin: number, private members: GroupMembers) {}
+	constructor(readonly source: string, readonly origin: number, private members: GroupQuery) {}
 
 	static key(level: number, index: number, id: number | string): string {
 		return `${level}/${index}/${id}`;
@@ -113,9 +114,8 @@ export class TileCache {
 
 	private async fetch(w: Wanted, ids: (number | string)[]): Promise<void> {
 		const group = typeof ids[0] === 'string' ? ids[0] : null;
-		const goids = group === null ? (ids as number[]) : this.members(group).slice(0, 1000);
 		const path = `${base(this.source)}/${group === null ? 'tiles' : 'groups'}/${w.level}/` +
-			`${int(w.index)}?goids=${goidList(goids)}`;
+			`${int(w.index)}?${group === null ? `goids=${goidList(ids as number[])}` : this.members(group)}`;
 		this.take(await getBinary(path), w, group);
 	}
 
@@ -124,7 +124,8 @@ export class TileCache {
 		if (buffer.byteLength < 24 || view.getUint32(0, true) !== 0x31544758) return;
 		const asked = view.getUint16(4, true);
 		const rows = view.getUint16(6, true);
-		const start = Number(view.getBigUint64(8, true)) - this.origin;
+		const begin = Number(view.getBigUint64(8, true));
+		const start = begin - this.origin;
 		const known = Number(view.getBigUint64(16, true)) - this.origin;
 		let at = 24;
 		for (let i = 0; i < rows; i++) {
@@ -134,7 +135,8 @@ export class TileCache {
 			const n = view.getUint16(at + 10, true);
 			at += 12;
 			this.put(TileCache.key(w.level, w.index, group ?? goid), {
-				level: asked + (flags >> 2), start, width: 2 ** (w.level + 8), known, before,
+				level: asked + (flags >> 2), start,
+				first: flags >> 2 > 8 ? Math.floor(begin / 2 ** (asked + (flags >> 2))) * 2 ** (asked + (flags >> 2)) - this.origin : start, width: 2 ** (w.level + 8), known, before,
 				exists: !!(flags & 1), gone: !!(flags & 2), n,
 				cells: new Uint8Array(buffer, at, n * CELL_BYTES),
 				view: new DataView(buffer, at, n * CELL_BYTES),

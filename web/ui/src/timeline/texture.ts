@@ -164,8 +164,12 @@ export class Textures {
 		const { top, bottom } = this.look;
 		const full = bottom - top;
 		let best = -1, bestShare = 0;
+		// Shares are of the whole bucket: of one that is not over yet, what is known is all there is.
+		const begin = tile.first + cellOffset(tile, i) * 2 ** tile.level;
+		const part = Math.min(1, Math.max(1e-9, (tile.known - begin) / 2 ** tile.level));
+		const shareOf = (s: number) => Math.min(255, cellShare(tile, i, s) / part);
 		for (let s = 0; s < 4; s++) {
-			const share = cellShare(tile, i, s);
+			const share = shareOf(s);
 			if (share > bestShare) {
 				best = s;
 				bestShare = share;
@@ -184,10 +188,10 @@ export class Textures {
 				ctx.fillStyle = this.palette!.state[SHARE_STATES[best]];
 				ctx.fillRect(x, y + bottom - Math.round(full * OTHER_HEIGHT), Math.max(1, w), Math.round(full * OTHER_HEIGHT));
 			}
-			if (cellShare(tile, i, 3) > 8) this.pure(ctx, x, w, y, WAITING);
+			if (shareOf(3) > 8) this.pure(ctx, x, w, y, WAITING);
 			let base = y + bottom;
 			for (const s of STACK_ORDER) {
-				const share = cellShare(tile, i, s);
+				const share = shareOf(s);
 				if (!share) continue;
 				const h = Math.max(1, Math.round(full * share / 255));
 				ctx.fillStyle = this.palette!.state[SHARE_STATES[s]];
