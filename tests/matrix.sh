@@ -2,7 +2,7 @@
 # The matrix: every Go release, built in every way, traced and held against the truth. Prints a table,
 # releases down, ways of building across, each cell "exact", "-" (there is no such build) or the number
 # of differences, which follow below it.
-# Usage: tests/matrix.sh [-v "1.17 1.27"] [-m "plain cgo-pie-stripped"] [-c "first attach stacks"]
+# Usage: tests/matrix.sh [-v "1.17 1.27"] [-m "plain cgo-pie-stripped"] [-c "first attach lives allocs stacks"]
 # XGOTOPFS_BUILD is the build folder (build). With SCALE=10 the workload does ten times as much.
 cd "$(dirname "$0")/.." || exit 1
 . tests/lib.sh
@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.." || exit 1
 
 VERSIONS="1.17 1.18 1.19 1.20 1.21 1.22 1.23 1.24 1.25 1.26 1.27"
 MODES="plain stripped pie pie-stripped trimpath cgo cgo-stripped cgo-pie cgo-pie-stripped race race-cgo noswissmap"
-CHECKS="first attach stacks"
+CHECKS="first attach lives allocs stacks"
 while getopts v:m:c: option; do
 	case $option in
 	v) VERSIONS=$OPTARG ;;

@@ -3,6 +3,8 @@
 #   first    the workload traced from its first instruction, with the runtime's own execution trace and
 #            heap profile as witnesses
 #   attach   the workload attached to by -pid before it begins
+#   lives    the same, with only newgoroutine and goexit wanted: other probes tell of them then
+#   allocs   the same, with only allocations wanted
 #   stacks   tests/targets/parked: what is read from its memory, against its own dump of itself
 # shellcheck shell=bash
 TARGETS=$ROOT/tests/targets
@@ -51,6 +53,20 @@ check_first() {
 	python3 "$ROOT/tests/exact.py" "$dir/truth.json" "$dir"/*/events.jsonl --go "$minor" \
 		--lost "$(lost_of "$dir/log")" "${counts[@]}"
 }
+
+# check_sampled RATES ONLY VERSION MODE DIR ARG...
+check_sampled() {
+	local rates=$1 only=$2 version=$3 mode=$4 dir=$5 binary
+	shift 5
+	binary=$(target "$version" "$mode" workload) || return
+	timeout -k 5 120 "$XGOTOPFS" -s -record -storage-format jsonl -storage-dir "$dir" -sample "$rates" "$@" -- \
+		"$binary" -wait=false -scale "$SCALE" >"$dir/truth.json" 2>"$dir/log" ||
+		{ echo "status $?: $(tail -n 3 "$dir/log")"; return 1; }
+	python3 "$ROOT/tests/exact.py" "$dir/truth.json" "$dir"/*/events.jsonl \
+		--go "$(minor_of "$version" "$binary")" --lost "$(lost_of "$dir/log")" --only "$only"
+}
+check_lives() { check_sampled newgoroutine:1,goexit:1 lives "$@" -rw 1 -pw 1; }
+check_allocs() { check_sampled newobject:1,makeslice:1,makemap:1 allocations "$@" -rw 8 -pw 8; }
 
 check_attach() {
 	local version=$1 mode=$2 dir=$3 binary pid tracer status=0
@@ -115,7 +131,7 @@ check_stacks() {
 cell() {
 	local version=$1 mode=$2 check dir status=0 found
 	shift 2
-	[ $# -gt 0 ] || set -- first attach stacks
+	[ $# -gt 0 ] || set -- first attach lives allocs stacks
 	for check; do
 		dir=$T/cells/$version-$mode/$check
 		rm -rf "$dir"
