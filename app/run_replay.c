@@ -52,8 +52,7 @@ static int start(struct run *r)
 		.replay = replay_command,
 		.get_replay = replay_get,
 	};
-	/* Without a process of its own it was recorded with -b: there may be several. */
-	err = run_open_outputs(r, replay_meta(r->replay)->pid == 0);
+	err = run_open_outputs(r, replay_meta(r->replay)->many);
 	if (!err)
 		err = outputs_start(r->outputs);
 	if (!err)
@@ -65,10 +64,10 @@ static int start(struct run *r)
 static void announce(struct run *r)
 {
 	const struct session_meta *meta = replay_meta(r->replay);
-	char subject[128];
+	char subject[PATH_MAX + 64];
 
-	snprintf(subject, sizeof(subject), "session %s of process %lld", meta->id,
-		 (long long)meta->pid);
+	snprintf(subject, sizeof(subject), "session %s of process %lld",
+		 meta->id[0] ? meta->id : r->config->replay, (long long)meta->pid);
 	run_ready(r, subject);
 }
 

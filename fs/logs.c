@@ -83,8 +83,8 @@ static int log_new(struct fs *fs, struct node_id id, struct log **ret)
 	struct follow_config config = {
 		.model = fs->model,
 		.format = every ? &fs->format_root : &fs->format_proc,
-		/* Alone, the process needs no filter: every event is its own. */
-		.proc = goroutine || fs->config.many ? (every ? -1 : (int)proc) : -1,
+		/* Alone, the root's process needs no filter: every event is its own. */
+		.proc = goroutine || id.tree || fs->config.many ? (every ? -1 : (int)proc) : -1,
 		.goid = goroutine ? id.key : 0,
 		.json = nodes[id.row].flags & NODE_JSON,
 		.cache = fs->cache,

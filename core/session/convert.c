@@ -20,6 +20,7 @@ struct convert {
 	struct session_reader *reader;
 	struct session_meta meta;
 	struct encoder *encoder;
+	bool has_first_proc; /* of the encoder */
 	struct perfetto *perfetto;
 	struct buf out;
 	uint64_t events, begun_ns, shown_ns;
@@ -146,11 +147,27 @@ static bool as_recorded(const struct convert *c, const struct session_chunk *chu
 	return original;
 }
 
+/* Processes count up from 0. The first one may only be in metadata.json. */
+static int first_proc(struct convert *c, const struct session_chunk *chunk)
+{
+	struct proc_info info = {.pid = (pid_t)c->meta.pid};
+
+	if (c->has_first_proc || !chunk->n_procs)
+		return 0;
+	c->has_first_proc = true;
+	if (chunk->proc_index[0] == 0)
+		return 0;
+	info.attached_ns = c->meta.first_event_ns;
+	snprintf(info.binary_path, sizeof(info.binary_path), "%.511s", c->meta.binary_path);
+	snprintf(info.go_version, sizeof(info.go_version), "%s", c->meta.go_version);
+	return encoder_process(c->encoder, 0, &info);
+}
+
 static int to_protobuf(struct convert *c, const struct session_chunk *chunk)
 {
 	uint64_t by_type[EVENT_TYPES] = {0};
 	size_t at, gap = 0;
-	int err = 0;
+	int err = first_proc(c, chunk);
 
 	for (size_t i = 0; i < chunk->n_procs && !err; i++)
 		err = encoder_process(c->encoder, chunk->proc_index[i], &chunk->procs[i]);

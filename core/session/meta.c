@@ -192,6 +192,7 @@ static int parse(const char *text, size_t len, struct session_meta *ret, char *w
 	v = json_object_get(root, "wall_offset_ns");
 	ret->ours = ret->has_wall_offset = json_is_integer(v);
 	ret->wall_offset_ns = json_integer_value(v);
+	ret->many = json_is_true(json_object_get(root, "many_processes"));
 	v = json_object_get(root, "event_counts");
 	for (unsigned t = 0; t < EVENT_TYPES; t++) {
 		json_int_t n = json_integer_value(json_object_get(v, (char[]){(char)('0' + t), 0}));
@@ -279,6 +280,8 @@ void session_meta_render(const struct session_meta *meta, struct buf *out)
 		put_key(&keys[i], meta, &text);
 	if (meta->ours) {
 		buf_addf(&text, ",\n  \"wall_offset_ns\": %lld", (long long)meta->wall_offset_ns);
+		if (meta->many)
+			buf_adds(&text, ",\n  \"many_processes\": true");
 		buf_adds(&text, ",\n  \"event_counts\": {");
 		for (unsigned t = 0; t < EVENT_TYPES; t++)
 			buf_addf(&text, "%s\"%u\": %llu", t ? ", " : "", t,

@@ -29,6 +29,7 @@ struct session_meta {
 
 	/* Ours. `ours` is false in a session the original recorded, and then the rest is zero. */
 	bool ours;
+	bool many; /* a binary was watched: there may be several processes */
 	bool has_wall_offset;
 	int64_t wall_offset_ns;                 /* CLOCK_REALTIME minus CLOCK_MONOTONIC */
 	uint64_t first_event_ns, last_event_ns; /* CLOCK_MONOTONIC; 0 without events */

@@ -129,6 +129,7 @@ int session_reader_open(int dir_fd, struct names *names, struct session_meta *re
 {
 	enum session_format format = SESSION_PROTOBUF;
 	struct session_meta meta = {0};
+	struct proc_info *first;
 	char why[160] = "";
 	int err, fd;
 
@@ -145,11 +146,12 @@ int session_reader_open(int dir_fd, struct names *names, struct session_meta *re
 		return err;
 	snprintf((*ret)->end.warning, sizeof((*ret)->end.warning), "%s", why);
 	/* A session without process records (the original's, JSONL) is one process. */
-	(*ret)->procs[0] = (struct proc_info){.pid = (pid_t)meta.pid};
-	snprintf((*ret)->procs[0].binary_path, sizeof((*ret)->procs[0].binary_path), "%.511s",
-		 meta.binary_path);
-	snprintf((*ret)->procs[0].go_version, sizeof((*ret)->procs[0].go_version), "%s",
-		 meta.go_version);
+	first = &(*ret)->meta_proc;
+	first->pid = (pid_t)meta.pid;
+	snprintf(first->binary_path, sizeof(first->binary_path), "%.511s", meta.binary_path);
+	snprintf(first->go_version, sizeof(first->go_version), "%s", meta.go_version);
+	(*ret)->procs[0] = *first;
+	(*ret)->many = meta.many;
 	if (ret_meta)
 		*ret_meta = meta;
 	return 0;
@@ -214,6 +216,11 @@ int session_reader_seek(struct session_reader *r, uint64_t offset)
 	r->batch.at = NULL;
 	r->stopped = false;
 	r->end.reason[0] = '\0';
+	/* Lines tell of a process by its pid alone; the first that does is to be new again. */
+	if (offset == 0 && r->format == SESSION_JSONL) {
+		r->n_procs = 0;
+		r->procs[0] = r->meta_proc;
+	}
 	return 0;
 }
 
@@ -235,8 +242,8 @@ void session_reader_json(struct session_reader *r, const struct session_chunk *c
 	const struct raw_event *raw = &chunk->raw[i];
 	struct event_format format = {
 		.names = r->names,
-		/* By the event alone, so that a line is the same whatever was read before. */
-		.pid_of = chunk->events[i].proc ? pid_of : NULL,
+		/* Not by what was read before, so that a line is always the same. */
+		.pid_of = r->many || chunk->events[i].proc ? pid_of : NULL,
 		.ctx = r,
 	};
 

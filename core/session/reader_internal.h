@@ -41,6 +41,8 @@ struct session_reader {
 	struct event events[SESSION_CHUNK];
 	struct raw_event raw[SESSION_CHUNK];
 	struct session_gap chunk_gaps[SESSION_CHUNK];
+	bool many;                         /* metadata.json: every line is to say its process */
+	struct proc_info meta_proc;        /* what metadata.json says of the first process */
 	struct proc_info procs[PROCS_MAX]; /* all that are known, by index */
 	unsigned n_procs;
 	struct proc_info *new_procs;

@@ -35,11 +35,14 @@ static uint32_t type_id(struct session_reader *r, const struct json_line *line)
 	return names_add_type(r->names, &type);
 }
 
-/* The process with that pid, a new one for a pid not seen before. */
+/* The process with that pid, a new one for a pid not seen before; without a pid the first one,
+ * which metadata.json tells of. */
 static uint16_t process(struct session_reader *r, uint64_t pid, struct session_chunk *chunk)
 {
-	if (!pid || pid > INT32_MAX)
+	if (!pid || pid > INT32_MAX) {
+		r->n_procs = MAX(r->n_procs, 1u);
 		return 0;
+	}
 	for (unsigned i = 0; i < MAX(r->n_procs, 1u); i++) {
 		if ((uint64_t)r->procs[i].pid == pid) {
 			r->n_procs = MAX(r->n_procs, 1u);

@@ -95,6 +95,7 @@ static void first_meta(struct recorder *r, struct session_meta *meta)
 	struct utsname host;
 
 	meta->ours = meta->has_wall_offset = true;
+	meta->many = r->config.pid == 0;
 	meta->start_time_ns = (int64_t)clock_ns(CLOCK_REALTIME);
 	meta->wall_offset_ns = model_wall_offset(r->config.model);
 	snprintf(meta->version, sizeof(meta->version), "%s", r->config.version);
@@ -134,7 +135,7 @@ static int begin_session(struct recorder *r, const char *continues)
 	err = session_meta_save(dir, &meta, true);
 	if (!err)
 		err = writer_new(dir, r->config.format, model_names(r->config.model),
-				 r->config.model, &r->writer);
+				 meta.many ? r->config.model : NULL, &r->writer);
 	if (err) {
 		close(dir);
 		(void)store_delete(r->store, meta.id);

@@ -148,11 +148,27 @@ int64_t replay_wall_offset(const struct replay *r, bool *ret_estimate)
 
 /* --- applying --------------------------------------------------------------------------------- */
 
+/* A session that names no process is about the one in metadata.json. */
+static void add_first_proc(struct replay *r)
+{
+	struct proc_info info = {.pid = (pid_t)r->meta.pid, .attached_ns = r->first_ns};
+
+	if (model_procs(r->model))
+		return;
+	snprintf(info.binary_path, sizeof(info.binary_path), "%.511s", r->meta.binary_path);
+	snprintf(info.go_version, sizeof(info.go_version), "%s", r->meta.go_version);
+	(void)model_proc_add(r->model, &info);
+}
+
 static void apply_procs(struct replay *r)
 {
 	const struct session_chunk *c = &r->chunk;
-	unsigned known = model_procs(r->model);
+	unsigned known;
 
+	/* Lines of the first process may name none. */
+	if (c->n_procs && c->proc_index[0])
+		add_first_proc(r);
+	known = model_procs(r->model);
 	for (size_t i = 0; i < c->n_procs; i++) {
 		struct proc_info info = c->procs[i];
 
@@ -166,18 +182,6 @@ static void apply_procs(struct replay *r)
 		if (c->procs[i].state == PROC_EXITED)
 			model_proc_exited(r->model, c->proc_index[i], c->procs[i].exited_ns);
 	}
-}
-
-/* A session that names no process is about the one in metadata.json. */
-static void add_first_proc(struct replay *r)
-{
-	struct proc_info info = {.pid = (pid_t)r->meta.pid, .attached_ns = r->first_ns};
-
-	if (model_procs(r->model))
-		return;
-	snprintf(info.binary_path, sizeof(info.binary_path), "%.511s", r->meta.binary_path);
-	snprintf(info.go_version, sizeof(info.go_version), "%s", r->meta.go_version);
-	(void)model_proc_add(r->model, &info);
 }
 
 static void apply_seen(struct replay *r)

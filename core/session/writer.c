@@ -25,7 +25,7 @@ static int pid_of(void *ctx, unsigned proc)
 	struct writer *w = ctx;
 	struct proc_info info;
 
-	return w->model && model_proc(w->model, proc, &info) == 0 ? info.pid : 0;
+	return model_proc(w->model, proc, &info) == 0 ? info.pid : 0;
 }
 
 int writer_new(int dir_fd, enum session_format format, const struct names *names,
@@ -147,7 +147,7 @@ int writer_batch(struct writer *w, const struct event *events, size_t n,
 			return err;
 		return finish(w);
 	}
-	w->json.pid_of = w->model && model_procs(w->model) > 1 ? pid_of : NULL;
+	w->json.pid_of = w->model ? pid_of : NULL;
 	for (size_t i = 0; i < n; i++)
 		event_format_json(&w->json, &events[i], &w->buf);
 	return finish(w);

@@ -14,8 +14,8 @@
 
 struct writer;
 
-/* Creates the events file (0600; -EEXIST when there is one) in dir_fd (not kept). model may be
- * NULL; it gives JSONL the pids when several processes are traced. */
+/* Creates the events file (0600; -EEXIST when there is one) in dir_fd (not kept). model (may
+ * be NULL) gives every line of JSONL its pid, for when there may be several processes. */
 int writer_new(int dir_fd, enum session_format format, const struct names *names,
 	       struct model *model, struct writer **ret);
 /* Closes; `sync`: after everything is on the disk. 0 or -errno of the sync. NULL is fine. */

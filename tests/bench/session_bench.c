@@ -137,6 +137,7 @@ static void bench_recorder(struct names *names, struct event *events, size_t n, 
 		.format = format,
 		.batch_size = 1000,
 		.flush_interval_ns = NS_PER_SEC / 10,
+		.pid = 1,
 		.model = model,
 		.version = "bench",
 	};

@@ -49,7 +49,11 @@ static void found(struct model *model, const struct mix *mix)
 static int record(const char *dir, const char *format, size_t n, size_t batch, double rate)
 {
 	struct recorder_config config = {
-		.storage_dir = dir, .batch_size = batch, .flush_interval_ns = NS_PER_SEC / 10};
+		.storage_dir = dir,
+		.batch_size = batch,
+		.flush_interval_ns = NS_PER_SEC / 10,
+		.pid = 4242,
+	};
 	struct proc_info info = {
 		.pid = 4242, .binary_path = "/srv/demo/httpd", .go_version = "go1.26.8"};
 	char id[SESSION_ID_LEN + 1];

@@ -20,6 +20,8 @@ wait_done() { wait_for 60 replay_is state done || fail "no end: $(cat "$MNT/cont
 # counts_are LINES: what the tree has counted is what these lines of JSON hold.
 counts_are() {
 	local type=0 name
+	total_is() { [ "$(stats_key events_total)" = "$1" ]; } # a text may be a moment old
+	wait_for 5 total_is "$(wc -l <"$1")" || fail "$(stats_key events_total) events, wanted those of $1"
 	for name in $TYPES; do
 		expect "$name of $1" "$(stats_key "events_$name")" "$(grep -c "\"event_type\":$type," "$1")"
 		type=$((type + 1))
@@ -49,6 +51,29 @@ for session in "$ROOT"/tests/data/original/*/; do
 	done
 	rm -r "$T/pb"
 done
+
+# --- two processes: lines of the first may name none ------------------------------------------------
+mkdir "$T/two"
+echo '{"pid":71,"binary_path":"/bin/x","wall_offset_ns":0,"go_version":"go1.26.8"}' >"$T/two/metadata.json"
+line() { # TIME GOROUTINE SIZE [PID]
+	echo "{\"timestamp\":$1,\"event_type\":3,\"goroutine\":$2,\"parent_goroutine\":0,\"attributes\":[$3,25,0,0,0]${4:+,\"pid\":$4}}"
+}
+{ line 1000 5 16; line 2000 5 32 72; line 3000 6 64 71; line 4000 7 128 72; } >"$T/two/events.jsonl"
+for folder in "$T/two" "$T/two.pb"; do
+	start_replay "$folder" -speed 0
+	wait_done
+	expect "processes" "$(echo $(ls "$MNT/processes"))" "71 72"
+	expect "goroutines of 71" "$(echo $(ls "$MNT/processes/71/goroutines"))" "5 6"
+	expect "goroutines of 72" "$(echo $(ls "$MNT/processes/72/goroutines"))" "5 7"
+	expect "events of 72" "$(sed -n 's/^events_newobject //p' "$MNT/processes/72/stats")" 2
+	stop_xgotopfs
+	[ -d "$T/two.pb" ] && break
+	mkdir "$T/two.pb"
+	cp "$T/two/metadata.json" "$T/two.pb"
+	"$XGOTOPFS" -convert "$T/two" -to protobuf -out "$T/two.pb/events.pb" || fail "no conversion"
+done
+"$XGOTOPFS" -convert "$T/two.pb" | jq -c '[.timestamp, .pid]' >"$T/pids"
+expect "pids" "$(echo $(cat "$T/pids"))" "[1000,null] [2000,72] [3000,null] [4000,72]"
 
 # --- one of ours: 300,000 events ------------------------------------------------------------------
 TOOL=$XGOTOPFS_BUILD/tests/bench/session_tool
@@ -93,6 +118,7 @@ seek() { # seek NS LINES
 seek $third "$T/third"
 state_at "$T/first_time"
 size=$(stat -c %s "$MNT/events")
+: >"$T/followed"
 tail -n +1 -s 0.05 -f "$MNT/events" >"$T/followed" 2>"$T/tail.err" &
 TAIL=$!
 on_exit "end $TAIL"
@@ -131,7 +157,7 @@ kill -0 $TAIL || fail "tail has ended"
 control pause
 control seek 0
 wait_for 10 replay_is events 0 || fail "not at the start: $(cat "$MNT/control/replay")"
-expect "events at the start" "$(stats_key events_total)" 0
+wait_for 5 total_is 0 || fail "events at the start: $(stats_key events_total)"
 control resume
 wait_done
 expect "events" "$(replay_key events)" 300000

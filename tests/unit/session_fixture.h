@@ -69,6 +69,7 @@ static inline struct recorder_config fixture_config(struct fixture *f, enum sess
 		.format = format,
 		.batch_size = batch,
 		.flush_interval_ns = NS_PER_SEC / 100,
+		.pid = 4242,
 		.model = f->model,
 		.version = "test",
 	};

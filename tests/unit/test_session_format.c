@@ -39,7 +39,7 @@ static void write_file(int dir, const char *name, const void *data, size_t len)
 
 static void test_meta_round_trip(void **state)
 {
-	struct session_meta meta = {.ours = true, .has_wall_offset = true}, back;
+	struct session_meta meta = {.ours = true, .has_wall_offset = true, .many = true}, back;
 	char path[64];
 	int dir = make_folder(path);
 	struct stat st;
