@@ -76,6 +76,53 @@ static void test_round_trip(void **state)
 	}
 }
 
+/* A batch is written when it is full, however long the interval; and when its time has come,
+ * however few it holds. */
+static void test_batches(void **state)
+{
+	struct fixture f;
+	struct recorder_config config;
+	struct recorder_stats stats;
+	struct recorder *recorder;
+	uint64_t deadline, begun;
+
+	fixture_open(&f, 100000);
+	config = fixture_config(&f, SESSION_JSONL, 700);
+	config.flush_interval_ns = 3600 * NS_PER_SEC;
+	assert_int_equal(recorder_new(&config, &recorder), 0);
+	fixture_apply(&f, 5000);
+	deadline = monotonic_ns() + 20 * NS_PER_SEC;
+	do {
+		usleep(1000);
+		recorder_stats(recorder, &stats);
+	} while (stats.batches < 7 && monotonic_ns() < deadline);
+	assert_int_equal(stats.batches, 7);
+	assert_int_equal(stats.events, 4900);
+	recorder_stop(recorder); /* the rest, at the end */
+	recorder_stats(recorder, &stats);
+	assert_int_equal(stats.batches, 8);
+	assert_int_equal(stats.events, 5000);
+	recorder_free(recorder);
+
+	config = fixture_config(&f, SESSION_JSONL, 1000000);
+	config.flush_interval_ns = NS_PER_SEC / 20;
+	assert_int_equal(recorder_new(&config, &recorder), 0);
+	do { /* what the feed has kept of the first part */
+		usleep(1000);
+		recorder_stats(recorder, &stats);
+	} while (stats.events < 5000 && monotonic_ns() < deadline);
+	begun = monotonic_ns();
+	fixture_apply(&f, 3);
+	do {
+		usleep(1000);
+		recorder_stats(recorder, &stats);
+	} while (stats.events < 5003 && monotonic_ns() < deadline);
+	assert_int_equal(stats.events, 5003);
+	assert_true(monotonic_ns() - begun >= config.flush_interval_ns);
+	recorder_free(recorder);
+	fixture_close(&f);
+}
+
 static void test_modes(void **state)
 {
 	struct fixture f;
@@ -515,17 +562,12 @@ static void test_files(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip),
-		cmocka_unit_test(test_modes),
-		cmocka_unit_test(test_cut_off_protobuf),
-		cmocka_unit_test(test_cut_off_jsonl),
-		cmocka_unit_test(test_flipped_bits),
-		cmocka_unit_test(test_hostile),
-		cmocka_unit_test(test_missed),
-		cmocka_unit_test(test_full_disk),
-		cmocka_unit_test(test_rotation),
-		cmocka_unit_test(test_deleting),
-		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_batches),
+		cmocka_unit_test(test_modes),         cmocka_unit_test(test_cut_off_protobuf),
+		cmocka_unit_test(test_cut_off_jsonl), cmocka_unit_test(test_flipped_bits),
+		cmocka_unit_test(test_hostile),       cmocka_unit_test(test_missed),
+		cmocka_unit_test(test_full_disk),     cmocka_unit_test(test_rotation),
+		cmocka_unit_test(test_deleting),      cmocka_unit_test(test_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
