@@ -30,3 +30,15 @@ web_alive() { kill -0 "$WEB_PID" 2>/dev/null || { cat "$T/web.log" >&2; fail "th
 # The two sessions of the original, and what they are called.
 ORIGINAL_PB=ad662111-7874-4aa4-b982-cac648075fbf
 ORIGINAL_JSONL=ec8df6e8-0216-4599-a243-4ab9b5faedb8
+
+# need_browser: Chromium, and the tests of the UI in $T/ui with what they need.
+need_browser() {
+	need node npm
+	CHROMIUM=${CHROMIUM:-/usr/bin/chromium}
+	[ -x "$CHROMIUM" ] || skip "chromium is not installed"
+	[ -d "$XGOTOPFS_BUILD/web/ui/node_modules/esbuild" ] || skip "built without the UI"
+	export CHROMIUM
+	mkdir "$T/ui" && cp "$(dirname "${BASH_SOURCE[0]}")"/ui/* "$T/ui"
+	(cd "$T/ui" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >"$T/npm.log" 2>&1) ||
+		skip "npm: $(head -n 3 "$T/npm.log")"
+}

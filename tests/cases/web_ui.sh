@@ -5,21 +5,12 @@
 # sanitized: no
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../web_lib.sh"
-need node npm
-CHROMIUM=${CHROMIUM:-/usr/bin/chromium}
-[ -x "$CHROMIUM" ] || skip "chromium is not installed"
-export CHROMIUM
+need_browser
 HERE=$(cd "$(dirname "$0")/.." && pwd)
-mkdir "$T/ui" && cp "$HERE"/ui/* "$T/ui" && mkdir "$T/data" && cp "$HERE/data/filter.json" "$T/data"
-(cd "$T/ui" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >"$T/npm.log" 2>&1) || skip "npm: $(head -n 3 "$T/npm.log")"
-
-if [ -d "$XGOTOPFS_BUILD/web/ui/node_modules/esbuild" ]; then
-	node "$XGOTOPFS_BUILD/web/ui/node_modules/esbuild/bin/esbuild" --bundle --format=esm --log-level=error \
-		--outfile="$T/ui/filter.js" "$HERE/../web/ui/src/filter.ts" || fail "filter.ts does not compile"
-	node "$T/ui/filter.mjs" "$T/ui/filter.js" || fail "the UI reads filters differently"
-else
-	skip "built without the UI"
-fi
+mkdir "$T/data" && cp "$HERE/data/filter.json" "$T/data"
+node "$XGOTOPFS_BUILD/web/ui/node_modules/esbuild/bin/esbuild" --bundle --format=esm --log-level=error \
+	--outfile="$T/ui/filter.js" "$HERE/../web/ui/src/filter.ts" || fail "filter.ts does not compile"
+node "$T/ui/filter.mjs" "$T/ui/filter.js" || fail "the UI reads filters differently"
 TOOL=$XGOTOPFS_BUILD/tests/bench/session_tool
 "$TOOL" record "$T/sessions" protobuf 20000 700 >/dev/null || fail "no recording"
 start_web -sessions "$T/sessions" -settings "$T/ui.json" -loss

@@ -1,30 +1,8 @@
-// The UI as a person uses it: node ui.mjs URL [FOLDER for screenshots]
-import { join } from 'node:path';
-import { assert, open, until } from './browser.mjs';
+// The UI as a person uses it, on the made-up server: node ui.mjs URL [FOLDER for screenshots]
+import { assert, until } from './browser.mjs';
+import { painted, ready, run, selected, shot, view } from './page.mjs';
 
-const [url, shots] = process.argv.slice(2);
-const view = (page) => page.evaluate(() => {
-	const t = window.timeline, v = t.view;
-	return { t0: v.t0, t1: v.t1, scale: v.scale, scrollY: v.scrollY, entries: t.entries.length,
-		pinned: !!t.entries[0]?.pinned, edges: t.edges.length, lost: t.series?.lost.some((n) => n) ?? false };
-});
-const ready = (page) => page.waitForFunction(() => window.timeline?.entries.length > 10);
-const shot = async (page, name) => { if (shots) await page.screenshot({ path: join(shots, `${name}.png`) }); };
-// How much of the rows' area has a colour: 0 to 1.
-const painted = (page, color) => page.evaluate((c) => {
-	const canvas = window.timeline.canvas;
-	const copy = document.createElement('canvas');
-	copy.width = canvas.width;
-	copy.height = canvas.height;
-	const ctx = copy.getContext('2d', { willReadFrequently: true });
-	ctx.drawImage(canvas, 0, 0);
-	const d = ctx.getImageData(0, 0, copy.width, copy.height).data;
-	const [r, g, b] = [1, 3, 5].map((i) => parseInt(c.slice(i, i + 2), 16));
-	let n = 0;
-	for (let i = 0; i < d.length; i += 4) if (Math.abs(d[i] - r) + Math.abs(d[i + 1] - g) + Math.abs(d[i + 2] - b) < 6) n++;
-	return n / (d.length / 4);
-}, color);
-const selected = (page) => page.locator('.panel h2').textContent().catch(() => '');
+const [url] = process.argv.slice(2);
 
 const steps = {
 	async 'rows appear, in the colours of the settings'(page) {
@@ -229,24 +207,5 @@ const narrow = {
 	},
 };
 
-let failed = 0;
-async function run(options, list) {
-	const { page, problems, close } = await open(options);
-	for (const [name, step] of Object.entries(list)) {
-		try {
-			await step(page);
-			assert(!problems.length, problems.splice(0).join('; '));
-			console.log(`ok: ${name}`);
-		} catch (e) {
-			failed++;
-			console.log(`FAILED: ${name}: ${e.message.split('\n')[0]}`);
-			await shot(page, `failed-${failed}`);
-			problems.length = 0;
-		}
-	}
-	await close();
-}
-
-await run({}, steps);
-await run({ width: 390, height: 844, theme: 'dark', touch: true }, narrow);
+const failed = await run({}, steps) + await run({ width: 390, height: 844, theme: 'dark', touch: true }, narrow);
 process.exit(failed ? 1 : 0);

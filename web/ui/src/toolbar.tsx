@@ -120,7 +120,8 @@ export function TimelineBar() {
 			<button aria-pressed={follow} disabled={!app.isLive} onClick={() => app.follow.set(!follow)} title="Follow the present (L)">Follow</button>
 			<button aria-pressed={paused} disabled={!app.isLive && !paused} onClick={() => app.setPaused(!paused)} title="Hold the picture (Space)">
 				{paused ? 'Resume' : 'Pause'}</button>
-			<label class="check"><input type="checkbox" checked={settings.exited !== 'none'}
+			<label class="check" title={settings.exited === 'all' ? 'Rows of all goroutines that have exited' :
+				'Rows of goroutines that have exited, too, when they lived in the visible time'}><input type="checkbox" checked={settings.exited !== 'none'}
 				onChange={(e) => app.set({ exited: e.currentTarget.checked ? 'screen' : 'none' })} />Exited</label>
 			<span class="sep" />
 			<button class="icon" aria-label="Zoom out" title="Zoom out (S)" onClick={() => zoom(1.6)}>−</button>

@@ -1,0 +1,120 @@
+// The UI on a real program, the demo server under load: node live.mjs URL FOLDER MOUNT
+import { readFileSync } from 'node:fs';
+import { assert, until } from './browser.mjs';
+import { painted, run, selected, shot, view } from './page.mjs';
+
+const [url, , mount] = process.argv.slice(2);
+const WORKERS = 4;
+const functions = (page) => page.evaluate(() => window.timeline.entries.map((e) => e.row?.func ?? ''));
+const find = async (page, text) => {
+	await page.getByLabel('Filter goroutines').fill(text);
+	return until(`rows of ${text}`, () => functions(page), (all) => all.length && all.every((f) => f.includes(text)));
+};
+const all = async (page) => {
+	await page.getByLabel('Filter goroutines').fill('');
+	await until('all rows', () => functions(page), (f) => f.length > WORKERS + 2);
+};
+const status = (page) => page.evaluate(() => fetch('/api/live/status').then((r) => r.json()));
+// Whichever it is, the tracing has gone on for that long when this comes back.
+const traced = async (page, ns) => {
+	const before = (await status(page)).now_ns;
+	await until('the tracing goes on', () => status(page), (s) => s.now_ns > before + ns);
+};
+// The picture in the given theme, once the rows are in its colours.
+const picture = async (page, theme, width) => {
+	await page.emulateMedia({ colorScheme: theme });
+	await page.waitForFunction((t) => document.documentElement.dataset.theme === t, theme);
+	await until('states are painted', () => painted(page, '#ef4444'), (n) => n > 0.002);
+	await shot(page, `live-${width}-${theme}`);
+};
+
+const wide = {
+	async 'rows appear, with the names of the demo'(page) {
+		await page.goto(url);
+		await page.waitForFunction(() => window.timeline?.entries.length > 6);
+		for (const name of ['main.(*server).worker', 'main.(*server).janitor', 'main.(*server).forgotten', 'runtime.main'])
+			await until(name, () => functions(page), (f) => f.includes(name));
+		await until('waiting is painted', () => painted(page, '#ef4444'), (n) => n > 0.002);
+		await page.locator('.light.connected').waitFor();
+		await until('what came and went has rows', () => functions(page), (f) => f.includes('main.fill'), 20);
+	},
+	async 'it follows'(page) {
+		const before = await view(page);
+		const after = await until('the view moves on', () => view(page), (v) => v.t1 > before.t1 + 1e9);
+		assert(after.t0 > before.t0, 'only the right edge moved');
+	},
+	async 'pausing stops it, resuming goes on'(page) {
+		await page.getByRole('button', { name: 'Pause', exact: true }).click();
+		const resume = page.getByRole('button', { name: 'Resume', exact: true });
+		await resume.waitFor();
+		const held = await view(page);
+		await traced(page, 7e8);
+		assert((await view(page)).t1 === held.t1, 'it moves while it is held');
+		await resume.click();
+		await until('it goes on', () => view(page), (v) => v.t1 > held.t1 + 1e9);
+	},
+	async 'search finds the workers'(page) {
+		await page.locator('canvas.rows').focus();
+		await page.keyboard.press('/');
+		await page.keyboard.type('main.(*server).worker');
+		await until('their rows only', () => functions(page),
+			(f) => f.length === WORKERS && f.every((name) => name === 'main.(*server).worker'));
+		await page.keyboard.press('Enter');
+		await page.locator('.panel .stack', { hasText: /goroutine \d+ \[/ }).waitFor();
+		const goid = (await selected(page)).replace('Goroutine ', '');
+		await until('its stack', () => page.locator('.panel .stack').textContent(),
+			(t) => t.includes('main.(*server).worker(') && t.includes('created by main.newServer'));
+		const folder = `${mount}/goroutines/${goid}`;
+		const commands = await page.locator('.panel .path code').allTextContents();
+		for (const file of ['status', 'stack', 'events'])
+			assert(commands.includes(`cat ${folder}/${file}`), `no command for ${file}: ${commands}`);
+		assert(readFileSync(`${folder}/stack`, 'utf8').includes('main.(*server).worker('), 'the mount has another stack');
+	},
+	async 'the panel of one that waits for ever'(page) {
+		await find(page, 'main.(*server).forgotten');
+		await page.getByLabel('Filter goroutines').press('Enter');
+		await until('its stack', () => page.locator('.panel .stack').textContent(),
+			(t) => /goroutine \d+ \[chan receive/.test(t) && t.includes('main.(*server).forgotten('));
+		await page.locator('.panel').getByLabel('Close').click();
+		await all(page);
+	},
+	async 'one that has exited and is out of sight has no row'(page) {
+		const out = () => page.evaluate(() => {
+			const { view, entries } = window.timeline;
+			// The rows are chosen anew at every eighth of the visible time.
+			const slack = (view.t1 - view.t0) / 4;
+			return entries.filter((e) => e.row?.exited && (e.row.exited < view.t0 - slack || e.row.created > view.t1 + slack)).length;
+		});
+		await until('rows in sight only', out, (n) => n === 0);
+		await page.getByLabel('Exited', { exact: true }).click();
+		await until('the living only', () => functions(page), (f) => f.length && !f.includes('main.fill'));
+		await page.getByLabel('Exited', { exact: true }).click();
+		await until('the exited again', () => functions(page), (f) => f.includes('main.fill'));
+	},
+	async 'memory, overview and leaks know the demo'(page) {
+		await page.getByRole('tab', { name: 'Memory' }).click();
+		await page.getByRole('tab', { name: 'By type' }).click();
+		await page.locator('td', { hasText: 'main.Request' }).first().waitFor();
+		await page.getByRole('tab', { name: 'Leaks' }).click();
+		await page.locator('td', { hasText: 'main.(*server).forgotten' }).first().waitFor();
+		await page.getByRole('tab', { name: 'Overview' }).click();
+		await until('plots', () => page.locator('.plot canvas').count(), (n) => n >= 6);
+		await page.getByRole('tab', { name: 'Timeline' }).click();
+		await page.waitForFunction(() => window.timeline?.entries.length > 6);
+	},
+	async 'both themes'(page) {
+		for (const theme of ['light', 'dark']) await picture(page, theme, 1280);
+	},
+};
+
+const narrow = {
+	async 'both themes in 390 pixels'(page) {
+		await page.goto(url);
+		await page.waitForFunction(() => window.timeline?.entries.length > 6);
+		for (const theme of ['light', 'dark']) await picture(page, theme, 390);
+		assert(await page.evaluate(() => document.documentElement.scrollWidth <= 390), 'it is wider than the screen');
+	},
+};
+
+const failed = await run({}, wide) + await run({ width: 390, height: 844, touch: true }, narrow);
+process.exit(failed ? 1 : 0);

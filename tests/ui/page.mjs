@@ -1,0 +1,49 @@
+// What the tests of the UI look at in its page, and how they go through their steps.
+// process.argv[3], when there is one, is the folder for screenshots.
+import { join } from 'node:path';
+import { assert, open } from './browser.mjs';
+
+const shots = process.argv[3];
+export const view = (page) => page.evaluate(() => {
+	const t = window.timeline, v = t.view;
+	return { t0: v.t0, t1: v.t1, scale: v.scale, scrollY: v.scrollY, entries: t.entries.length,
+		pinned: !!t.entries[0]?.pinned, edges: t.edges.length, lost: t.series?.lost.some((n) => n) ?? false };
+});
+export const ready = (page) => page.waitForFunction(() => window.timeline?.entries.length > 10);
+export const shot = async (page, name) => { if (shots) await page.screenshot({ path: join(shots, `${name}.png`) }); };
+// How much of the rows' area has a colour: 0 to 1.
+export const painted = (page, color) => page.evaluate((c) => {
+	const canvas = window.timeline.canvas;
+	const copy = document.createElement('canvas');
+	copy.width = canvas.width;
+	copy.height = canvas.height;
+	const ctx = copy.getContext('2d', { willReadFrequently: true });
+	ctx.drawImage(canvas, 0, 0);
+	const d = ctx.getImageData(0, 0, copy.width, copy.height).data;
+	const [r, g, b] = [1, 3, 5].map((i) => parseInt(c.slice(i, i + 2), 16));
+	let n = 0;
+	for (let i = 0; i < d.length; i += 4) if (Math.abs(d[i] - r) + Math.abs(d[i + 1] - g) + Math.abs(d[i + 2] - b) < 6) n++;
+	return n / (d.length / 4);
+}, color);
+export const selected = (page) => page.locator('.panel h2').textContent().catch(() => '');
+
+let failed = 0;
+// Each step in turn on one page; answers how many did not do.
+export async function run(options, list) {
+	const before = failed;
+	const { page, problems, close } = await open(options);
+	for (const [name, step] of Object.entries(list)) {
+		try {
+			await step(page);
+			assert(!problems.length, problems.splice(0).join('; '));
+			console.log(`ok: ${name}`);
+		} catch (e) {
+			failed++;
+			console.log(`FAILED: ${name}: ${e.message.split('\n')[0]}`);
+			await shot(page, `failed-${failed}`);
+			problems.length = 0;
+		}
+	}
+	await close();
+	return failed - before;
+}
