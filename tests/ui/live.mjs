@@ -47,9 +47,18 @@ const wide = {
 		await page.getByRole('button', { name: 'Pause', exact: true }).click();
 		const resume = page.getByRole('button', { name: 'Resume', exact: true });
 		await resume.waitFor();
+		// The frame that is painted after the click is the one that is held.
+		await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
 		const held = await view(page);
 		await traced(page, 7e8);
 		assert((await view(page)).t1 === held.t1, 'it moves while it is held');
+		// Held, the timeline is as it was when it comes back.
+		await page.getByRole('tab', { name: 'Memory' }).click();
+		await page.locator('canvas.rows').waitFor({ state: 'detached' });
+		await page.getByRole('tab', { name: 'Timeline' }).click();
+		await until('the minimap is painted', () => painted(page, null, 'canvas.minimap'), (n) => n > 0.002);
+		await until('the rows are painted', () => painted(page, '#ef4444'), (n) => n > 0.002);
+		assert((await view(page)).t1 === held.t1, 'it moved while it was away');
 		await resume.click();
 		await until('it goes on', () => view(page), (v) => v.t1 > held.t1 + 1e9);
 	},

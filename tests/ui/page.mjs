@@ -11,20 +11,22 @@ export const view = (page) => page.evaluate(() => {
 });
 export const ready = (page) => page.waitForFunction(() => window.timeline?.entries.length > 10);
 export const shot = async (page, name) => { if (shots) await page.screenshot({ path: join(shots, `${name}.png`) }); };
-// How much of the rows' area has a colour: 0 to 1.
-export const painted = (page, color) => page.evaluate((c) => {
-	const canvas = window.timeline.canvas;
+// How much of a canvas, the rows' unless told, has this colour, or null any that is no grey: 0 to 1.
+export const painted = (page, color, which = 'canvas.rows') => page.evaluate(([c, which]) => {
+	const canvas = document.querySelector(which);
 	const copy = document.createElement('canvas');
 	copy.width = canvas.width;
 	copy.height = canvas.height;
 	const ctx = copy.getContext('2d', { willReadFrequently: true });
 	ctx.drawImage(canvas, 0, 0);
 	const d = ctx.getImageData(0, 0, copy.width, copy.height).data;
-	const [r, g, b] = [1, 3, 5].map((i) => parseInt(c.slice(i, i + 2), 16));
+	const [r, g, b] = c ? [1, 3, 5].map((i) => parseInt(c.slice(i, i + 2), 16)) : [];
+	const is = c ? (i) => Math.abs(d[i] - r) + Math.abs(d[i + 1] - g) + Math.abs(d[i + 2] - b) < 6 :
+		(i) => Math.max(d[i], d[i + 1], d[i + 2]) - Math.min(d[i], d[i + 1], d[i + 2]) > 50;
 	let n = 0;
-	for (let i = 0; i < d.length; i += 4) if (Math.abs(d[i] - r) + Math.abs(d[i + 1] - g) + Math.abs(d[i + 2] - b) < 6) n++;
+	for (let i = 0; i < d.length; i += 4) if (is(i)) n++;
 	return n / (d.length / 4);
-}, color);
+}, [color, which]);
 export const selected = (page) => page.locator('.panel h2').textContent().catch(() => '');
 
 let failed = 0;

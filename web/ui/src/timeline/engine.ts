@@ -47,8 +47,8 @@ export class Timeline {
 	constructor(readonly canvas: HTMLCanvasElement) {
 		this.ctx = canvas.getContext('2d', { alpha: false })!;
 		const redraw = () => this.redraw();
-		for (const value of [app.list, app.selected, app.range, app.follow, app.tick, app.theme,
-			app.settings, app.status, app.playhead, app.config])
+		for (const value of [app.list, app.selected, app.range, app.follow, app.paused, app.tick,
+			app.theme, app.settings, app.status, app.playhead, app.config])
 			this.unsubscribe.push((value as { subscribe(fn: () => void): () => void }).subscribe(redraw));
 		this.unsubscribe.push(app.theme.subscribe(() => this.recolor()));
 		this.observer = new ResizeObserver(() => this.resize());

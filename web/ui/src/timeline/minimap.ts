@@ -33,7 +33,7 @@ export class Minimap {
 
 	private load(): void {
 		const s = app.status.get();
-		if (!s || s.state !== 'ready' || document.hidden || app.paused.get()) return;
+		if (!s || s.state !== 'ready' || document.hidden || (app.paused.get() && this.series)) return;
 		const end = app.end();
 		const level = Math.max(20, Math.min(44, Math.ceil(Math.log2(Math.max(end, 1) / 500))));
 		const from = Math.floor(app.origin / 2 ** level);
