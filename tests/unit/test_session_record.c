@@ -262,7 +262,9 @@ static void test_flipped_bits(void **state)
 		data[bit / 8] ^= (char)(1 << bit % 8);
 		reader = reader_of(data, len, SESSION_PROTOBUF, f.names);
 		read_all(reader, &events, &end);
-		assert_true(events < whole);
+		/* The last batch may hold no events. */
+		assert_true(events <= whole);
+		assert_true(end.good_bytes <= bit / 8);
 		assert_true(end.missing_bytes > 0);
 		assert_int_not_equal(end.reason[0], 0);
 		session_reader_close(reader);
