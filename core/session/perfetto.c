@@ -601,10 +601,12 @@ static void put_one(struct perfetto *p, const struct event *ev, struct buf *out)
 		t = track_find(p->tracks, p->mask, ev->proc, ev->target);
 		instant(p, ev, name_iid(p, NAME_EVENT, EVENT_GOEXIT, 0, out), CATEGORY_GOROUTINE, 0,
 			NULL, 0, out);
-		/* Without state changes sampled, this is its end. */
+		/* When its last change of state is not there (sampled, lost), this is its end. */
 		t = track_find(p->tracks, p->mask, ev->proc, ev->target);
-		if (t->used && t->open == NO_STATE)
+		if (t->used) {
+			end_slice(p, t, ev->time_ns, out);
 			track_remove(p, t);
+		}
 		break;
 	case EVENT_LOST:
 		note(&a, list, &n, NOTE_COUNT, ev->count);

@@ -92,8 +92,7 @@ static void bench_encoder(struct names *names, const struct event *events, size_
 	for (size_t i = 0; i < n; i++)
 		most = MAX(most, events[i].goid);
 	figure("encode protobuf", (double)n * 1e3 / (double)used, "M events/s", "");
-	snprintf(name, sizeof(name), "bytes an event, goids up to %llu",
-		 (unsigned long long)most);
+	snprintf(name, sizeof(name), "bytes an event, goids up to %llu", (unsigned long long)most);
 	figure(name, (double)bytes / (double)n, "bytes", goal);
 	buf_free(&out);
 	encoder_free(encoder);
