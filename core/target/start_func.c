@@ -31,26 +31,39 @@ static bool is_added(const struct go_func *callee)
 	       strncmp(callee->name, "runtime.race", strlen("runtime.race")) == 0;
 }
 
-/* The one function that the wrapper calls. */
+static bool is_runtime(const struct go_func *callee)
+{
+	return strncmp(callee->name, "runtime.", strlen("runtime.")) == 0;
+}
+
+/*
+ * The one function that the wrapper calls. An argument that is made from constants only is made in
+ * the wrapper, by functions of the runtime: they count when nothing else is called.
+ */
 static bool only_call(const struct target *t, const struct code *code, struct go_func *ret)
 {
-	bool found = false;
+	struct go_func found[2]; /* of the program, of the runtime */
+	unsigned n[2] = {0};
 
 	for (size_t i = 0; i < code->n; i++) {
 		const struct insn *insn = &code->insns[i];
 		struct go_func callee;
+		int k;
 
 		if (insn->class == INSN_CALL_INDIRECT)
 			return false;
 		if (insn->class != INSN_CALL || target_func_by_pc(t, insn->target, &callee) ||
 		    is_added(&callee))
 			continue;
-		if (found && callee.entry != ret->entry)
-			return false;
-		*ret = callee;
-		found = true;
+		k = is_runtime(&callee);
+		if (!n[k] || callee.entry != found[k].entry)
+			n[k]++;
+		found[k] = callee;
 	}
-	return found;
+	if (n[0] ? n[0] != 1 : n[1] != 1)
+		return false;
+	*ret = found[n[0] ? 0 : 1];
+	return true;
 }
 
 int target_start_func(const struct target *t, uint64_t start_pc, struct go_func *ret)
