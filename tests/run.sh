@@ -60,7 +60,11 @@ report() {
 	*)
 		failed=$((failed + 1))
 		echo "FAIL $1 (status $2, $3 s)"
-		tail -n 60 "$4" | sed 's/^/    /'
+		if [ "$(wc -l <"$4")" -gt 80 ]; then
+			{ head -n 30 "$4"; echo "[...]"; tail -n 50 "$4"; } | sed 's/^/    /'
+		else
+			sed 's/^/    /' "$4"
+		fi
 		;;
 	esac
 }
