@@ -81,6 +81,8 @@ int run_finish(struct run *r)
 
 	if (r->model)
 		feed_close(model_feed(r->model));
+	/* It asks the outputs how far they are, and they ask it for its state. */
+	replay_stop(r->replay);
 	err = outputs_close(r->outputs);
 	metrics_err = write_metrics(r);
 	replay_free(r->replay);

@@ -440,17 +440,23 @@ int replay_start(struct replay *r, struct model *model)
 	return err;
 }
 
+void replay_stop(struct replay *r)
+{
+	if (!r || !r->started)
+		return;
+	pthread_mutex_lock(&r->lock);
+	r->stop = true;
+	pthread_cond_broadcast(&r->changed);
+	pthread_mutex_unlock(&r->lock);
+	pthread_join(r->thread, NULL);
+	r->started = false;
+}
+
 void replay_free(struct replay *r)
 {
 	if (!r)
 		return;
-	if (r->started) {
-		pthread_mutex_lock(&r->lock);
-		r->stop = true;
-		pthread_cond_broadcast(&r->changed);
-		pthread_mutex_unlock(&r->lock);
-		pthread_join(r->thread, NULL);
-	}
+	replay_stop(r);
 	session_reader_close(r->reader);
 	pthread_cond_destroy(&r->changed);
 	pthread_mutex_destroy(&r->lock);

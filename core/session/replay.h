@@ -40,6 +40,7 @@ int64_t replay_wall_offset(const struct replay *r, bool *ret_estimate);
 
 /* Starts the thread. 0 or -errno. */
 int replay_start(struct replay *r, struct model *model);
+void replay_stop(struct replay *r); /* no callback runs any more; commands and state still answer */
 void replay_free(struct replay *r); /* ends the thread first; NULL is fine */
 
 /* "pause", "resume", "speed 2", "speed 0", "seek 12.5s" (from the session's start; a bare number is
