@@ -80,12 +80,18 @@ union wire_record {
 
 /*
  * Rings of our own in a mapped array: a BPF ring buffer's lock and reservation cost the traced
- * thread more than everything else here together. Slot i of a ring is where record number n goes
- * when n % slots == i. A writer takes number n = head++ (atomic, a full barrier), fills the slot,
- * and publishes it with seq = n + 1; until then seq is anything else and the record is busy.
- * Writers leave off when the reader is nearly a ring behind. "Nearly" leaves room for those that
- * looked and have not taken their number yet; should there ever be more of them, the reader sees a
- * newer seq than it expects.
+ * thread more than everything else here together. A writer takes number n = head++ (atomic, a full
+ * barrier), fills the slot that is n's, and publishes it with seq = n + 1; until then seq is
+ * anything else and the record is busy. Writers leave off when the reader is nearly a ring behind.
+ * "Nearly" leaves room for those that looked and have not taken their number yet; should there ever
+ * be more of them, the reader sees a newer seq than it expects.
+ *
+ * A ring is two: WIRE_NEAR slots, few enough to stay in the writer's cache, for as long as the
+ * reader keeps up, and `slots` further ones for when it does not. (Going round all of them would
+ * mean a cache miss a record, paid by the traced thread.) Number n goes to the near slot n %
+ * WIRE_NEAR if all numbers that went there before were read, that is if the reader is less than
+ * WIRE_NEAR behind; else to the far slot n % slots. The reader looks for seq = n + 1 in both: a slot
+ * only ever holds numbers that belong there, so it is in one of them or not yet written.
  */
 struct wire_ring {
 	__u64 head; /* the next number: taken by writers */
@@ -99,7 +105,16 @@ struct wire_slot {
 	union wire_record record;
 };
 
-#define WIRE_RINGS_MAX 256 /* a power of two */
+#define WIRE_NEAR      2048 /* a power of two; 128 KiB */
+#define WIRE_RINGS_MAX 256  /* a power of two */
+
+/* Where in a ring of WIRE_NEAR + `slots` (a power of two) record `number` goes. */
+static inline __u64 wire_slot_index(__u64 number, __u64 tail, __u64 slots)
+{
+	if (number - tail < WIRE_NEAR)
+		return number & (WIRE_NEAR - 1);
+	return WIRE_NEAR + (number & (slots - 1));
+}
 
 /* --- set before loading (rodata) ----------------------------------------------------------- */
 

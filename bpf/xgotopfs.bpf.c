@@ -44,7 +44,7 @@ const volatile __u64 pidns_dev = 0, pidns_ino = 0;
 /* Callers whose inner calls are no event of their own. The last entry spans all. */
 const volatile struct wire_range exclude_malloc[WIRE_RANGES_MAX + 1] = {0};
 const volatile struct wire_range exclude_maps[WIRE_RANGES_MAX + 1] = {0};
-/* Slots of each ring, a power of two, and how many of them are kept free. */
+/* Far slots of each ring, a power of two, and how many of them are kept free. */
 const volatile __u32 ring_slots = 64, ring_spare = 8;
 const volatile __u32 n_exclude_malloc = 0, n_exclude_maps = 0;
 
@@ -208,7 +208,8 @@ static __always_inline void *record_reserve(struct wire_cpu *cpu, __u32 type, __
 		return NULL;
 	}
 	number = __sync_fetch_and_add(&ring->head, 1);
-	key = cpu->ring * ring_slots + (number & (ring_slots - 1));
+	key = cpu->ring * (WIRE_NEAR + ring_slots) +
+	      wire_slot_index(number, ring->tail, ring_slots);
 	slot = bpf_map_lookup_elem(&slots, &key);
 	if (!slot) /* cannot be */
 		return NULL;

@@ -167,6 +167,7 @@ static int size_rings(struct program *p, const struct program_config *config)
 		n_slots *= 2;
 	knobs->ring_slots = n_slots;
 	knobs->ring_spare = MIN(n_slots / 8, RING_SPARE_MAX);
+	n_slots += WIRE_NEAR;
 	p->ring_bytes = (size_t)p->n_rings * n_slots * sizeof(struct wire_slot);
 	return bpf_map__set_max_entries(p->skeleton->maps.slots, p->n_rings * n_slots);
 }
@@ -195,7 +196,8 @@ static int open_rings(struct program *p)
 	for (unsigned i = 0; i < p->n_rings; i++)
 		p->rings[i] =
 			(struct ring){.control = &p->skeleton->bss->rings[i],
-				      .slots = (const struct wire_slot *)p->slots + i * n_slots,
+				      .slots = (const struct wire_slot *)p->slots +
+					       (size_t)i * (WIRE_NEAR + n_slots),
 				      .n_slots = n_slots};
 	for (unsigned cpu = 0; cpu < WIRE_CPUS_MAX; cpu++)
 		p->skeleton->bss->cpus[cpu].ring = cpu % p->n_rings;

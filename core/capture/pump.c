@@ -17,6 +17,7 @@
 #define BATCH             512 /* events handed to the sink at once */
 #define PASS_RECORDS      16384
 #define BUSY_INTERVAL_NS  5000000
+#define FLOOD_INTERVAL_NS 1000000 /* so much comes that the rings' near slots would not do */
 #define QUICK_INTERVAL_NS 500000 /* somebody waits for single events */
 /* Records are read, but the watermark has not passed them yet. */
 #define STRAGGLER_INTERVAL_NS 200000
@@ -37,6 +38,7 @@ struct pump {
 	bool started;
 	bool stopping;        /* atomic */
 	unsigned low_latency; /* atomic */
+	int64_t interval_ns;  /* between two passes while records come */
 	bool more;            /* records that could be delivered wait */
 	size_t n;             /* of batch */
 	struct event *batch;
@@ -84,6 +86,7 @@ int pump_new(struct program *program, struct decode *decode, struct procs *procs
 	p->procs = procs;
 	p->sink = sink;
 	p->stop_fd = p->event_fd = p->sleep_fd = -1;
+	p->interval_ns = BUSY_INTERVAL_NS;
 	p->batch = malloc(BATCH * sizeof(*p->batch));
 	err = p->batch ? merge_new(program->rings, program->n_rings, &p->merge) : -ENOMEM;
 	if (!err)
@@ -235,13 +238,19 @@ static void sleep_until_woken(struct pump *p)
 	(void)ring_buffer__consume(p->program->wakeups);
 }
 
-static int64_t busy_interval(const struct pump *p)
+/* How long to leave the rings alone, after a pass that read so many records. */
+static int64_t busy_interval(struct pump *p, size_t read)
 {
 	/* A ring a quarter full does not wait. */
 	if (p->more || merge_backlog(p->merge) > p->program->rings[0].n_slots / 4)
 		return 0;
+	/* Often enough for the writers to stay in the near slots (bpf/abi.h). */
+	if (read > WIRE_NEAR / 2)
+		p->interval_ns = MAX(p->interval_ns / 2, FLOOD_INTERVAL_NS);
+	else if (read < WIRE_NEAR / 8)
+		p->interval_ns = MIN(p->interval_ns * 2, BUSY_INTERVAL_NS);
 	return __atomic_load_n(&p->low_latency, __ATOMIC_RELAXED) ? QUICK_INTERVAL_NS
-								  : BUSY_INTERVAL_NS;
+								  : p->interval_ns;
 }
 
 static void *pump_main(void *arg)
@@ -252,12 +261,12 @@ static void *pump_main(void *arg)
 	/* A busy target must not keep us from emptying its rings. Only this thread (Linux). */
 	(void)setpriority(PRIO_PROCESS, 0, PUMP_NICE);
 	while (!__atomic_load_n(&p->stopping, __ATOMIC_ACQUIRE)) {
-		bool active = pass(p) > 0;
+		size_t read = pass(p);
 
-		if (active || p->more || merge_waiting(p->merge) || merge_busy(p->merge)) {
-			int64_t interval = busy_interval(p);
+		if (read || p->more || merge_waiting(p->merge) || merge_busy(p->merge)) {
+			int64_t interval = busy_interval(p, read);
 
-			if (!active)
+			if (!read)
 				interval = MIN(interval, STRAGGLER_INTERVAL_NS);
 			if (interval && wait_for(p->event_fd, interval))
 				procs_poll(p->procs);

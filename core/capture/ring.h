@@ -13,8 +13,8 @@
 
 struct ring {
 	struct wire_ring *control;
-	const struct wire_slot *slots;
-	uint64_t n_slots; /* a power of two */
+	const struct wire_slot *slots; /* WIRE_NEAR + n_slots */
+	uint64_t n_slots;              /* far ones; a power of two */
 };
 
 /* Every record below this number has a slot, written or being written. */
@@ -32,16 +32,20 @@ static inline void ring_consumed(struct ring *r, uint64_t number)
 enum ring_state {
 	RING_RECORD,
 	RING_BUSY,        /* still being written */
-	RING_OVERWRITTEN, /* a newer record took the slot: writers ran a whole ring ahead */
+	RING_OVERWRITTEN, /* a newer record took the far slot: writers ran a whole ring ahead */
 };
 
 /* Copies record `number`, which must be below ring_produced(). */
 static inline enum ring_state ring_take(const struct ring *r, uint64_t number,
 					union wire_record *ret)
 {
-	const struct wire_slot *slot = &r->slots[number & (r->n_slots - 1)];
+	const struct wire_slot *slot = &r->slots[number & (WIRE_NEAR - 1)];
 	uint64_t seq = __atomic_load_n(&slot->seq, __ATOMIC_ACQUIRE);
 
+	if (seq != number + 1) {
+		slot = &r->slots[WIRE_NEAR + (number & (r->n_slots - 1))];
+		seq = __atomic_load_n(&slot->seq, __ATOMIC_ACQUIRE);
+	}
 	if (seq != number + 1)
 		/* 0, this number, or one of the rounds before: not written yet */
 		return seq > number + 1 ? RING_OVERWRITTEN : RING_BUSY;

@@ -41,7 +41,7 @@ func makeslice(n int) {
 //go:noinline
 func makemap(n int) {
 	for i := 0; i < n; i++ {
-		sinkMap = make(map[int]int, 100)
+		sinkMap = make(map[int]int, 9)
 	}
 }
 
