@@ -120,15 +120,22 @@ static inline __u64 wire_slot_index(__u64 number, __u64 tail, __u64 slots)
 
 #define WIRE_RANGES_MAX 16
 
+#define WIRE_BIRTH_BYTES    32
+#define WIRE_IDENTITY_BYTES 32
+
 /* struct go_layout as the program wants it: offsets in g and m. */
 struct wire_layout {
 	__u32 g_m, g_goid, g_waitreason, m_curg, g_stackguard0;
 	__u32 g_atomicstatus, g_parent_goid, g_gopc, g_startpc;
+	__u32 g_birth; /* the lowest of parent goid, go pc and start pc */
 	__u8 has_parent; /* g.parentGoid exists (Go 1.21 on) */
 	__u8 goid_stale; /* at casgstatus(dead, …) in newproc1 the goid is not set yet (before 1.24)
 			  */
 	__u8 register_abi;  /* 0: arguments on the stack (arm64, Go 1.17) */
-	__u8 syscall_sites; /* running <-> syscall is told by sites of its own (Go 1.26 on) */
+	__u8 syscall_sites;  /* running <-> syscall is told by sites of its own (Go 1.26 on) */
+	__u8 birth_together; /* those three lie within WIRE_BIRTH_BYTES from g_birth on */
+	__u8 identity_together; /* the wait reason within WIRE_IDENTITY_BYTES from the goid on */
+	__u8 pad[2];
 };
 
 struct wire_range {
@@ -217,7 +224,7 @@ _Static_assert(sizeof(struct wire_create) == 56, "wire_create");
 _Static_assert(sizeof(struct wire_alloc) == 56, "wire_alloc");
 _Static_assert(sizeof(struct wire_slot) == 64, "wire_slot: a cache line");
 _Static_assert(sizeof(struct wire_ring) == 128, "wire_ring: head and tail apart");
-_Static_assert(sizeof(struct wire_layout) == 40, "wire_layout");
+_Static_assert(sizeof(struct wire_layout) == 48, "wire_layout");
 _Static_assert(sizeof(struct wire_site) == 16, "wire_site");
 _Static_assert(sizeof(struct wire_cpu) == 256, "wire_cpu: no false sharing");
 

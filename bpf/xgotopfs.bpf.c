@@ -295,6 +295,32 @@ static __always_inline bool is_dead(__u32 state)
 #define HOW_TO(how)                 ((how) >> 16 & 0xff)
 #define HOW_PROBE(how)              ((how) >> 24 & 0xff)
 
+/* What a creation tells of the goroutine: one read where the fields lie together, as they do in
+ * every known release. */
+struct birth {
+	__u64 start_pc, go_pc, parent;
+};
+
+static __always_inline struct birth read_birth(__u64 gp)
+{
+	__u64 fields[WIRE_BIRTH_BYTES / 8];
+
+	if (!layout.birth_together ||
+	    bpf_probe_read_user(fields, sizeof(fields), (void *)(gp + layout.g_birth)))
+		return (struct birth){
+			.start_pc = read_word(gp + layout.g_startpc),
+			.go_pc = read_word(gp + layout.g_gopc),
+			.parent = layout.has_parent ? read_word(gp + layout.g_parent_goid) : 0,
+		};
+#define FIELD(name) fields[(layout.name - layout.g_birth) / 8 % (WIRE_BIRTH_BYTES / 8)]
+	return (struct birth){
+		.start_pc = FIELD(g_startpc),
+		.go_pc = FIELD(g_gopc),
+		.parent = layout.has_parent ? FIELD(g_parent_goid) : 0,
+	};
+#undef FIELD
+}
+
 /* Writes a creation. */
 static __noinline int emit_creation(go_regs *regs, __u64 gp, __u32 how)
 {
@@ -303,6 +329,7 @@ static __noinline int emit_creation(go_regs *regs, __u64 gp, __u32 how)
 	struct wire_create *r = record_reserve(this_cpu(), WIRE_NEWGOROUTINE, HOW_FLAGS(how));
 	__u64 bias = REG_IP(regs) - site->addr;
 	__u32 to = HOW_TO(how);
+	struct birth birth;
 	__u64 goid;
 
 	if (!r)
@@ -316,13 +343,14 @@ static __noinline int emit_creation(go_regs *regs, __u64 gp, __u32 how)
 	r->h.from = HOW_FROM(how);
 	r->h.to = to;
 	r->target = goid;
-	r->start_pc = read_word(gp + layout.g_startpc) - bias;
-	r->go_pc = read_word(gp + layout.g_gopc) - bias;
+	birth = read_birth(gp);
+	r->start_pc = birth.start_pc - bias;
+	r->go_pc = birth.go_pc - bias;
 	if (to == GO_SYSCALL) { /* a C thread came in: its own doing, and nobody's child */
 		r->h.goid = goid;
 		r->parent = 0;
 	} else if (layout.has_parent) { /* newproc: the caller's goid, which is the actor's */
-		r->parent = read_word(gp + layout.g_parent_goid);
+		r->parent = birth.parent;
 		r->h.goid = r->parent;
 	} else {
 		r->h.goid = actor_through_m(REG_G(regs), gp, goid);
@@ -332,23 +360,45 @@ static __noinline int emit_creation(go_regs *regs, __u64 gp, __u32 how)
 	return 0;
 }
 
+/* A goroutine's id, and why it waits if it is about to: one read where both lie together, as they
+ * do in every known release. false: not to be read. */
+static __always_inline bool read_identity(__u64 gp, bool waits, __u64 *goid, __u32 *reason)
+{
+	__u64 fields[WIRE_IDENTITY_BYTES / 8];
+
+	*reason = 0;
+	if (!waits || !layout.identity_together) {
+		if (bpf_probe_read_user(goid, sizeof(*goid), (void *)(gp + layout.g_goid)))
+			return false;
+		if (waits)
+			*reason = read_byte(gp + layout.g_waitreason);
+		return true;
+	}
+	if (bpf_probe_read_user(fields, sizeof(fields), (void *)(gp + layout.g_goid)))
+		return false;
+	*goid = fields[0];
+	*reason = ((__u8 *)fields)[(layout.g_waitreason - layout.g_goid) % WIRE_IDENTITY_BYTES];
+	return true;
+}
+
 static __noinline int emit_state(go_regs *regs, __u64 gp, __u32 how)
 {
 	struct wire_state *r = record_reserve(
 		this_cpu(), HOW_FLAGS(how) & WIRE_STATE_SEEN ? WIRE_CASGSTATUS : WIRE_GOEXIT,
 		HOW_FLAGS(how));
 	__u64 goid;
+	__u32 reason;
 
 	if (!r)
 		return 0;
-	if (bpf_probe_read_user(&goid, sizeof(goid), (void *)(gp + layout.g_goid))) {
+	if (!read_identity(gp, HOW_TO(how) == GO_WAITING, &goid, &reason)) {
 		record_cancel(this_cpu(), &r->h);
 		return 0;
 	}
 	r->h.from = HOW_FROM(how);
 	r->h.to = HOW_TO(how);
 	r->target = goid;
-	r->reason = 0;
+	r->reason = reason;
 	r->pad = 0;
 	/* Who runs, or is about to, does so on its own thread: m.curg is gp (execute, park_m,
 	 * goexit0, newstack). Else somebody else may act. */
@@ -356,8 +406,6 @@ static __noinline int emit_state(go_regs *regs, __u64 gp, __u32 how)
 		r->h.goid = goid;
 	else
 		r->h.goid = actor_through_m(REG_G(regs), gp, goid);
-	if (HOW_TO(how) == GO_WAITING)
-		r->reason = read_byte(gp + layout.g_waitreason);
 	record_submit(r);
 	return 0;
 }

@@ -55,6 +55,12 @@ void program_route_log(void)
 
 static struct wire_layout layout_knobs(const struct go_layout *go)
 {
+	uint32_t first = MIN(go->g_gopc, go->g_startpc), last = MAX(go->g_gopc, go->g_startpc);
+
+	if (go->g_parent_goid) {
+		first = MIN(first, go->g_parent_goid);
+		last = MAX(last, go->g_parent_goid);
+	}
 	return (struct wire_layout){
 		.g_m = go->g_m,
 		.g_goid = go->g_goid,
@@ -67,6 +73,10 @@ static struct wire_layout layout_knobs(const struct go_layout *go)
 		.g_parent_goid = go->g_parent_goid,
 		.g_gopc = go->g_gopc,
 		.g_startpc = go->g_startpc,
+		.g_birth = first,
+		.birth_together = last + sizeof(uint64_t) - first <= WIRE_BIRTH_BYTES,
+		.identity_together = go->g_waitreason > go->g_goid &&
+				     go->g_waitreason - go->g_goid < WIRE_IDENTITY_BYTES,
 		.has_parent = go->g_parent_goid != 0,
 		.goid_stale = !go->goid_before_status,
 		.register_abi = go->register_abi,
