@@ -64,6 +64,7 @@ static int live_health(void *ctx, unsigned proc, struct health *ret)
 	snprintf(ret->not_covered, sizeof(ret->not_covered), "%s", target_not_covered(r->target));
 	ret->hits = stats.hits;
 	ret->skipped_by_filter = stats.skipped;
+	ret->reads_faulted = stats.faulted;
 	memcpy(ret->lost, stats.lost, sizeof(ret->lost));
 	ret->ring_bytes = stats.ring_bytes;
 	ret->readers = stats.readers;

@@ -108,6 +108,16 @@ struct wire_slot {
 #define WIRE_NEAR      2048 /* a power of two; 128 KiB */
 #define WIRE_RINGS_MAX 256  /* a power of two */
 
+/* Whether a writer must leave off, with `room` slots in all. The tail, read after the head, may have
+ * passed it meanwhile: whoever is preempted in between finds a negative number of unread records. */
+static inline int wire_ring_full(const struct wire_ring *ring, __u64 room)
+{
+	__u64 head = *(const volatile __u64 *)&ring->head;
+	__u64 tail = *(const volatile __u64 *)&ring->tail;
+
+	return (__s64)(head - tail) >= (__s64)room;
+}
+
 /* Where in a ring of WIRE_NEAR + `slots` (a power of two) record `number` goes. */
 static inline __u64 wire_slot_index(__u64 number, __u64 tail, __u64 slots)
 {
@@ -120,8 +130,7 @@ static inline __u64 wire_slot_index(__u64 number, __u64 tail, __u64 slots)
 
 #define WIRE_RANGES_MAX 16
 
-#define WIRE_BIRTH_BYTES    32
-#define WIRE_IDENTITY_BYTES 32
+#define WIRE_BLOCK_BYTES 32 /* what is read of a g at once */
 
 /* struct go_layout as the program wants it: offsets in g and m. */
 struct wire_layout {
@@ -133,8 +142,8 @@ struct wire_layout {
 			  */
 	__u8 register_abi;  /* 0: arguments on the stack (arm64, Go 1.17) */
 	__u8 syscall_sites;  /* running <-> syscall is told by sites of its own (Go 1.26 on) */
-	__u8 birth_together; /* those three lie within WIRE_BIRTH_BYTES from g_birth on */
-	__u8 identity_together; /* the wait reason within WIRE_IDENTITY_BYTES from the goid on */
+	__u8 birth_together; /* those three lie within WIRE_BLOCK_BYTES from g_birth on */
+	__u8 identity_together; /* the wait reason within WIRE_BLOCK_BYTES from the goid on */
 	__u8 pad[2];
 };
 
@@ -214,8 +223,9 @@ struct wire_cpu {
 	__u64 prog_ns_sum, prog_ns_samples;
 	__u64 lost[WIRE_TYPES];
 	struct wire_sampler samplers[WIRE_TYPES];
-	__u32 ring; /* which ring this CPU writes to: set before anything is attached */
-	__u32 pad[19];
+	__u64 faulted; /* reads of the target's memory that found it not there at first */
+	__u32 ring;    /* which ring this CPU writes to: set before anything is attached */
+	__u32 pad[17];
 };
 
 _Static_assert(sizeof(struct wire_header) == 24, "wire_header");

@@ -6,6 +6,9 @@
 #ifndef XGOTOPFS_GOABI_BPF_H
 #define XGOTOPFS_GOABI_BPF_H
 
+/* A word of the target's memory, 0 if there is none: the includer's. */
+static __always_inline __u64 read_word(__u64 addr);
+
 /* Reads a register here and now: keeps the compiler from merging several reads into one at a
  * computed offset, which the verifier refuses on the context. */
 #define READ_REG(reg)                                                                              \
@@ -51,10 +54,7 @@ static __always_inline bool flags_equal(go_regs *c)
 
 static __always_inline __u64 return_address(go_regs *c, __s64 sp_delta)
 {
-	__u64 pc = 0;
-
-	bpf_probe_read_user(&pc, sizeof(pc), (void *)(c->rsp + sp_delta));
-	return pc;
+	return read_word(c->rsp + sp_delta);
 }
 
 /* DWARF numbering. */

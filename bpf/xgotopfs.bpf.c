@@ -39,6 +39,8 @@ enum {
 
 const volatile struct wire_layout layout = {0};
 const volatile __u32 target_tgid = 0; /* 0: every process of the binary */
+/* Loaded as programs that may sleep: Linux 6.0 on. */
+const volatile bool may_sleep = false;
 /* Our pid namespace, when it is not the initial one. */
 const volatile __u64 pidns_dev = 0, pidns_ino = 0;
 /* Callers whose inner calls are no event of their own. The last entry spans all. */
@@ -124,11 +126,36 @@ static __always_inline void hit_end(struct hit *h)
 	}
 }
 
+/*
+ * Memory that the target uses all the time may still not be there this very moment: its page is
+ * being merged into a huge one, moved to another node, was swapped out, or (on machines that leave
+ * the accessed bit to the kernel) is merely marked old. A read that must not fault fails then, and
+ * an event would be lost for it; so the program is one that may sleep where the kernel has such, and
+ * reads again as the target itself would. Out of line: hardly ever needed.
+ */
+static __noinline long read_faulting(void *to, __u32 size, __u64 addr)
+{
+	if (!to)
+		return -1;
+	count(&this_cpu()->faulted);
+	return size == 1 ? bpf_copy_from_user(to, 1, (void *)addr) :
+	       size == 8 ? bpf_copy_from_user(to, 8, (void *)addr) :
+			   bpf_copy_from_user(to, WIRE_BLOCK_BYTES, (void *)addr);
+}
+
+/* `size` is 1, 8 or WIRE_BLOCK_BYTES. 0, or not 0: there is nothing at that address. */
+static __always_inline long read_user(void *to, __u32 size, __u64 addr)
+{
+	long err = bpf_probe_read_user(to, size, (void *)addr);
+
+	return err && may_sleep ? read_faulting(to, size, addr) : err;
+}
+
 static __always_inline __u64 read_word(__u64 addr)
 {
 	__u64 v = 0;
 
-	bpf_probe_read_user(&v, sizeof(v), (void *)addr);
+	read_user(&v, sizeof(v), addr);
 	return v;
 }
 
@@ -136,7 +163,7 @@ static __always_inline __u8 read_byte(__u64 addr)
 {
 	__u8 v = 0;
 
-	bpf_probe_read_user(&v, sizeof(v), (void *)addr);
+	read_user(&v, sizeof(v), addr);
 	return v;
 }
 
@@ -203,7 +230,7 @@ static __always_inline void *record_reserve(struct wire_cpu *cpu, __u32 type, __
 
 	if (pidns_ino && !target_tgid && !process_id())
 		return NULL;
-	if (ring->head + ring_spare - ring->tail >= ring_slots) {
+	if (wire_ring_full(ring, ring_slots - ring_spare)) {
 		count(&cpu->lost[type]);
 		return NULL;
 	}
@@ -303,16 +330,15 @@ struct birth {
 
 static __always_inline struct birth read_birth(__u64 gp)
 {
-	__u64 fields[WIRE_BIRTH_BYTES / 8];
+	__u64 fields[WIRE_BLOCK_BYTES / 8];
 
-	if (!layout.birth_together ||
-	    bpf_probe_read_user(fields, sizeof(fields), (void *)(gp + layout.g_birth)))
+	if (!layout.birth_together || read_user(fields, sizeof(fields), gp + layout.g_birth))
 		return (struct birth){
 			.start_pc = read_word(gp + layout.g_startpc),
 			.go_pc = read_word(gp + layout.g_gopc),
 			.parent = layout.has_parent ? read_word(gp + layout.g_parent_goid) : 0,
 		};
-#define FIELD(name) fields[(layout.name - layout.g_birth) / 8 % (WIRE_BIRTH_BYTES / 8)]
+#define FIELD(name) fields[(layout.name - layout.g_birth) / 8 % (WIRE_BLOCK_BYTES / 8)]
 	return (struct birth){
 		.start_pc = FIELD(g_startpc),
 		.go_pc = FIELD(g_gopc),
@@ -334,7 +360,7 @@ static __noinline int emit_creation(go_regs *regs, __u64 gp, __u32 how)
 
 	if (!r)
 		return 0;
-	if (bpf_probe_read_user(&goid, sizeof(goid), (void *)(gp + layout.g_goid))) {
+	if (read_user(&goid, sizeof(goid), gp + layout.g_goid)) {
 		record_cancel(this_cpu(), &r->h);
 		return 0;
 	}
@@ -364,20 +390,20 @@ static __noinline int emit_creation(go_regs *regs, __u64 gp, __u32 how)
  * do in every known release. false: not to be read. */
 static __always_inline bool read_identity(__u64 gp, bool waits, __u64 *goid, __u32 *reason)
 {
-	__u64 fields[WIRE_IDENTITY_BYTES / 8];
+	__u64 fields[WIRE_BLOCK_BYTES / 8];
 
 	*reason = 0;
 	if (!waits || !layout.identity_together) {
-		if (bpf_probe_read_user(goid, sizeof(*goid), (void *)(gp + layout.g_goid)))
+		if (read_user(goid, sizeof(*goid), gp + layout.g_goid))
 			return false;
 		if (waits)
 			*reason = read_byte(gp + layout.g_waitreason);
 		return true;
 	}
-	if (bpf_probe_read_user(fields, sizeof(fields), (void *)(gp + layout.g_goid)))
+	if (read_user(fields, sizeof(fields), gp + layout.g_goid))
 		return false;
 	*goid = fields[0];
-	*reason = ((__u8 *)fields)[(layout.g_waitreason - layout.g_goid) % WIRE_IDENTITY_BYTES];
+	*reason = ((__u8 *)fields)[(layout.g_waitreason - layout.g_goid) % WIRE_BLOCK_BYTES];
 	return true;
 }
 

@@ -303,6 +303,7 @@ void capture_stats(struct capture *c, struct capture_stats *ret)
 	program_counters(c->program, &counters);
 	s.hits = counters.hits;
 	s.skipped = counters.skipped;
+	s.faulted = counters.faulted;
 	s.prog_ns_sum = counters.prog_ns_sum;
 	s.prog_ns_samples = counters.prog_ns_samples;
 	for (unsigned t = 0; t < EVENT_TYPES; t++)

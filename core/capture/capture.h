@@ -74,9 +74,10 @@ struct capture_stats {
 	uint64_t read;              /* wire records read */
 	uint64_t delivered;         /* events given to the sink, hidden ones too */
 	uint64_t waiting;           /* read, not yet delivered */
-	uint64_t lost[EVENT_TYPES]; /* no room in the ring */
+	uint64_t lost[EVENT_TYPES]; /* no room in the ring, or the memory was not to be read */
 	uint64_t undecodable;       /* records that made no sense: a bug, shown */
 	uint64_t skipped;           /* hits that were no event: stack-check restarts, inner calls */
+	uint64_t faulted; /* reads of the target's memory that had to wait for the page */
 	uint64_t prog_ns_sum, prog_ns_samples; /* time in the BPF program, sampled */
 	uint64_t deliver_ns_sum;               /* CPU time of merging, decoding and the sink */
 	unsigned readers;                      /* rings in use */

@@ -74,9 +74,9 @@ static struct wire_layout layout_knobs(const struct go_layout *go)
 		.g_gopc = go->g_gopc,
 		.g_startpc = go->g_startpc,
 		.g_birth = first,
-		.birth_together = last + sizeof(uint64_t) - first <= WIRE_BIRTH_BYTES,
+		.birth_together = last + sizeof(uint64_t) - first <= WIRE_BLOCK_BYTES,
 		.identity_together = go->g_waitreason > go->g_goid &&
-				     go->g_waitreason - go->g_goid < WIRE_IDENTITY_BYTES,
+				     go->g_waitreason - go->g_goid < WIRE_BLOCK_BYTES,
 		.has_parent = go->g_parent_goid != 0,
 		.goid_stale = !go->goid_before_status,
 		.register_abi = go->register_abi,
@@ -156,7 +156,7 @@ static int load_error(int err)
 	case -EINVAL:
 	case -ENOTSUP:
 		return log_error(-ENOTSUP,
-				 "Linux %s does not take the BPF program (%s): 6.1 or later is "
+				 "Linux %s does not take the BPF program (%s): 5.15 or later is "
 				 "needed; xgotopfs -doctor says what is missing",
 				 u.release, strerror(-err));
 	default:
@@ -227,6 +227,31 @@ static void prefer_multi(struct program *p)
 		prog, (enum bpf_attach_type)UPROBE_MULTI_ATTACH_TYPE);
 }
 
+/* Linux 6.0 on: uprobe programs that may sleep, and so can read memory that is not there just now. */
+static bool sleeping_works(void)
+{
+	const struct bpf_insn insns[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .prog_flags = BPF_F_SLEEPABLE);
+	cleanup_close_ int prog = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "xgotop_check", "GPL", insns,
+						ARRAY_SIZE(insns), &opts);
+
+	return prog >= 0;
+}
+
+static void prefer_sleeping(struct program *p)
+{
+	struct bpf_program *prog;
+
+	p->skeleton->rodata->may_sleep = sleeping_works();
+	if (!p->skeleton->rodata->may_sleep)
+		return;
+	bpf_object__for_each_program(prog, p->skeleton->obj)
+		bpf_program__set_flags(prog, bpf_program__flags(prog) | BPF_F_SLEEPABLE);
+}
+
 int program_load(const struct program_config *config, const struct target *target,
 		 struct program **ret)
 {
@@ -251,6 +276,7 @@ int program_load(const struct program_config *config, const struct target *targe
 		goto fail;
 	err = size_rings(p, config);
 	prefer_multi(p);
+	prefer_sleeping(p);
 	if (!err)
 		err = xgotopfs_bpf__load(p->skeleton);
 	if (err) {
@@ -322,6 +348,7 @@ void program_counters(const struct program *p, struct program_counters *ret)
 		const volatile struct wire_cpu *c = &p->cpus[i];
 
 		sum.skipped += c->skipped;
+		sum.faulted += c->faulted;
 		sum.hits += c->skipped + c->passed;
 		sum.prog_ns_sum += c->prog_ns_sum;
 		sum.prog_ns_samples += c->prog_ns_samples;

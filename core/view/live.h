@@ -23,7 +23,7 @@ struct health_probe {
 struct health {
 	char go_version[64], offsets_from[64], symbols_from[64], goroutines_from[128];
 	char not_covered[512]; /* what this Go version hides from the probes in use; "" = nothing */
-	uint64_t hits, skipped_by_filter;
+	uint64_t hits, skipped_by_filter, reads_faulted;
 	uint64_t lost[EVENT_TYPES];
 	uint64_t ring_bytes;
 	unsigned readers, processors; /* in use, after the bound of one a CPU */

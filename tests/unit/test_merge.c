@@ -44,7 +44,7 @@ static struct wire_slot *fake_reserve(struct fake *f)
 	struct wire_slot *slot =
 		&f->slots[wire_slot_index(f->control.head, f->control.tail, SLOTS)];
 
-	if (f->control.head - f->control.tail >= SLOTS)
+	if (wire_ring_full(&f->control, SLOTS))
 		return NULL;
 	slot->seq = f->control.head++;
 	return slot;
@@ -285,6 +285,15 @@ static void test_overwritten_is_counted(void **state)
 	pair_close(&p);
 }
 
+/* What a writer sees that was preempted between its look at the head and that at the tail. */
+static void test_stale_head_is_not_full(void **state)
+{
+	assert_false(wire_ring_full(&(struct wire_ring){.head = 100, .tail = 100 + 3 * SLOTS}, SLOTS));
+	assert_false(wire_ring_full(&(struct wire_ring){.head = SLOTS - 1}, SLOTS));
+	assert_true(wire_ring_full(&(struct wire_ring){.head = SLOTS}, SLOTS));
+	assert_true(wire_ring_full(&(struct wire_ring){.head = 2, .tail = 2 - (uint64_t)SLOTS}, SLOTS));
+}
+
 static void test_finish_lets_all_out(void **state)
 {
 	struct pair p;
@@ -307,6 +316,7 @@ int main(void)
 		cmocka_unit_test(test_busy_record_stops_all),
 		cmocka_unit_test(test_nonsense_is_counted),
 		cmocka_unit_test(test_overwritten_is_counted),
+		cmocka_unit_test(test_stale_head_is_not_full),
 		cmocka_unit_test(test_finish_lets_all_out),
 	};
 
