@@ -46,6 +46,8 @@ struct source *rest_source(const struct request *rq, struct response *rs)
 		http_error(rs, 500, "session %s %s", s->id, s->error);
 		break;
 	default:
+		if (atomic_load(&s->readable) && http_arg(rq, "partial"))
+			return s;
 		http_error(rs, 503, "session %s is being loaded", s->id);
 	}
 	source_put(rq->web->sources, s);

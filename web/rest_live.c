@@ -105,7 +105,7 @@ static int render_loading(const struct source *s, struct response *rs)
 	return 0;
 }
 
-static void render_status(const struct source *s, struct buf *out)
+static void render_status(const struct source *s, bool loading, struct buf *out)
 {
 	struct pyramid_info info;
 	struct model_totals t;
@@ -114,7 +114,11 @@ static void render_status(const struct source *s, struct buf *out)
 	model_totals(s->view.model, -1, &t);
 	buf_addc(out, '{');
 	json_ks(out, "id", s->id);
-	json_ks(out, "state", "ready");
+	json_ks(out, "state", loading ? "loading" : "ready");
+	if (loading) {
+		json_ku(out, "loaded", atomic_load(&s->loaded));
+		json_ku(out, "total", atomic_load(&s->total));
+	}
 	json_kb(out, "live", s->live && !s->view.replay);
 	json_kb(out, "replay", s->view.replay);
 	json_kb(out, "ended", !s->live || feed_closed(model_feed(s->view.model)));
@@ -139,7 +143,10 @@ int rest_status(const struct request *rq, struct response *rs)
 	if (err)
 		return http_errno(rs, err == -ENOTDIR || err == -ELOOP ? -ENOENT : err, "session");
 	if (atomic_load(&s->state) == SOURCE_READY)
-		render_status(s, &rs->body);
+		render_status(s, false, &rs->body);
+	else if (atomic_load(&s->state) == SOURCE_LOADING && atomic_load(&s->readable) &&
+		 http_arg(rq, "partial"))
+		render_status(s, true, &rs->body);
 	else
 		render_loading(s, rs);
 	rest_done(rq, s);

@@ -197,6 +197,7 @@ static int load_events(struct entry *e, struct session_reader *reader)
 		if (err)
 			break;
 		atomic_fetch_add(&e->source.loaded, chunk.n);
+		atomic_store(&e->source.readable, true);
 		err = 1;
 	}
 	if (err < 0)

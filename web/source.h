@@ -23,6 +23,7 @@ struct source {
 	struct view view;
 	struct pyramid *pyramid;
 	_Atomic int state;           /* enum source_state */
+	atomic_bool readable;        /* while loading: model and pyramid answer, for what was read */
 	atomic_ullong loaded, total; /* events, for progress; total 0 = not known */
 	char error[256];             /* with SOURCE_FAILED */
 	int refs;                    /* protected by the sources' lock, as all below */

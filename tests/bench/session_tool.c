@@ -1,7 +1,7 @@
 /*
  * Sessions without a target, for test scripts: records the typical mix, paced or not, and converts.
  *
- *   session_tool record DIR protobuf|jsonl EVENTS BATCH [EVENTS_A_SECOND]    prints the id
+ *   session_tool record DIR protobuf|jsonl EVENTS BATCH [EVENTS_A_SECOND [GOROUTINES]]   prints the id
  *   session_tool convert DIR SESSION jsonl|protobuf|perfetto                 to stdout
  *   session_tool replay DIR SESSION [SPEED]                                  prints what was
  * applied session_tool list DIR
@@ -46,7 +46,8 @@ static void found(struct model *model, const struct mix *mix)
 	model_heal(model, 0, seen, ARRAY_SIZE(seen), mix->time_ns, true);
 }
 
-static int record(const char *dir, const char *format, size_t n, size_t batch, double rate)
+static int record(const char *dir, const char *format, size_t n, size_t batch, double rate,
+		  size_t goroutines)
 {
 	struct recorder_config config = {
 		.storage_dir = dir,
@@ -68,6 +69,8 @@ static int record(const char *dir, const char *format, size_t n, size_t batch, d
 	if (err || names_new(1 << 20, &names))
 		return err ? err : -ENOMEM;
 	mix_init(&mix, names, 1);
+	if (goroutines)
+		mix.births = (unsigned)MIN(MAX(1000 * goroutines / n, 1u), 50u);
 	config.model = new_model(names, 1795410000000000000 - (int64_t)mix.time_ns);
 	config.version = "test";
 	if (!config.model || model_proc_add(config.model, &info) < 0)
@@ -156,7 +159,8 @@ int main(int argc, char **argv)
 
 	if (argc >= 6 && strcmp(argv[1], "record") == 0)
 		err = record(argv[2], argv[3], strtoull(argv[4], NULL, 10),
-			     strtoull(argv[5], NULL, 10), argc > 6 ? strtod(argv[6], NULL) : 0);
+			     strtoull(argv[5], NULL, 10), argc > 6 ? strtod(argv[6], NULL) : 0,
+			     argc > 7 ? strtoull(argv[7], NULL, 10) : 0);
 	else if (argc == 5 && strcmp(argv[1], "convert") == 0)
 		err = convert(argv[2], argv[3], argv[4]);
 	else if (argc >= 4 && strcmp(argv[1], "replay") == 0)

@@ -22,6 +22,7 @@
 
 struct mix {
 	uint64_t random, time_ns, next_goid;
+	unsigned births; /* goroutines that end, for another one to begin, in 1000 events */
 	unsigned born; /* 1 + the slot whose goroutine is created next; 0 none */
 	uint32_t types[MIX_TYPES], maps[MIX_TYPES / 4], sites[MIX_SITES], reasons[MIX_REASONS];
 	uint32_t funcs[4], sizes[MIX_TYPES];
@@ -64,6 +65,7 @@ static inline void mix_init(struct mix *m, struct names *names, uint64_t seed)
 	m->random = seed * 2654435761u + 88172645463325252ull;
 	m->time_ns = MIX_START_NS;
 	m->next_goid = 35;
+	m->births = 50;
 	for (unsigned i = 0; i < MIX_TYPES; i++) {
 		snprintf(text, sizeof(text), "net/http.type%u", i);
 		m->sizes[i] = 8 + i * 8 % 300;
@@ -163,7 +165,7 @@ static inline void mix_next(struct mix *m, struct event *ev)
 		mix_create(m, ev, m->born - 1);
 		return;
 	}
-	if (kind < 345) {
+	if (kind < 395 - m->births) {
 		ev->type = EVENT_CASGSTATUS;
 		mix_status(m, ev, who);
 		return;

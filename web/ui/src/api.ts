@@ -7,10 +7,15 @@ export class ApiError extends Error {
 	}
 }
 
+// Of a session that is still being read: what there is so far, rather than a refusal.
+function partial(path: string): string {
+	return path.startsWith('/api/sessions/') ? `${path}${path.includes('?') ? '&' : '?'}partial=1` : path;
+}
+
 async function request(path: string, init?: RequestInit): Promise<Response> {
 	let response: Response;
 	try {
-		response = await fetch(path, init);
+		response = await fetch(init?.method ? path : partial(path), init);
 	} catch {
 		throw new ApiError(0, 'the server does not answer');
 	}

@@ -98,6 +98,21 @@ class App {
 		return !!s && s.id === 'live' && !s.ended;
 	}
 
+	// A recorded session of which the server still reads the rest.
+	get growing(): boolean {
+		const s = this.status.get();
+		return !!s && s.state === 'loading' && !!s.processes;
+	}
+
+	get usable(): boolean {
+		return this.status.get()?.state === 'ready' || this.growing;
+	}
+
+	// More may come.
+	get moves(): boolean {
+		return this.isLive || this.growing;
+	}
+
 	// The present, ns since the origin.
 	now(): number {
 		const s = this.status.get();
@@ -155,12 +170,12 @@ class App {
 				return void this.open('live');
 			}
 			// Nothing has happened yet, or it is being read.
-			if (status.state === 'ready' && (status.first_ns || source !== 'live')) {
+			if (status.processes && (status.first_ns || source !== 'live')) {
 				this.begin(status);
 				return;
 			}
 			this.status.set({ ...status, first_ns: 0, now_ns: 0 });
-			await new Promise((resolve) => setTimeout(resolve, 200));
+			await new Promise((resolve) => setTimeout(resolve, source === 'live' ? 200 : 50));
 			if (number !== this.loadNumber) return;
 		}
 	}
@@ -196,7 +211,7 @@ class App {
 		const pause = table.rows.size > 4000 ? 1500 : 0;
 		if (!first && performance.now() - this.polledAt < pause) return;
 		this.polledAt = performance.now();
-		if (!first && (!this.isLive || this.paused.get()) && table.version) return;
+		if (!first && (!this.moves || this.paused.get()) && table.version) return;
 		this.polling = true;
 		try {
 			await table.refresh();
@@ -204,6 +219,11 @@ class App {
 				const status = await getStatus('live');
 				if (table === this.table && status.first_ns === table.origin) this.status.set(status);
 				else if (table === this.table) void this.open('live'); // a replay went back, or a new target
+			} else if (this.growing) {
+				const status = await getStatus(table.source);
+				if (status.state === 'ready') await table.refresh(); // the last of it
+				if (status.state === 'failed') this.fail(new Error(`session ${table.source}: ${status.error}`));
+				if (table === this.table) this.status.set({ ...status, first_ns: table.origin });
 			}
 		} catch (e) {
 			if (table === this.table && e instanceof ApiError && e.status) this.fail(e);

@@ -42,7 +42,7 @@ export function Leaks() {
 		let timer = 0;
 		const again = () => {
 			if (!document.hidden) getJson<SiteRow[]>(`${base(source)}/sites`).then(setRows).catch((e) => app.fail(e));
-			if (app.isLive) timer = setTimeout(again, 2000) as unknown as number;
+			if (app.moves) timer = setTimeout(again, 2000) as unknown as number;
 		};
 		again();
 		return () => clearTimeout(timer);

@@ -65,7 +65,7 @@ function Types() {
 		let timer = 0;
 		const again = () => {
 			if (!document.hidden) getJson<TypeRow[]>(`${base(source)}/types`).then(setTypes).catch((e) => app.fail(e));
-			if (app.isLive) timer = setTimeout(again, 2000) as unknown as number;
+			if (app.moves) timer = setTimeout(again, 2000) as unknown as number;
 		};
 		again();
 		return () => clearTimeout(timer);

@@ -31,7 +31,7 @@ export function Overview() {
 	const source = useValue(app.source);
 	const status = useValue(app.status);
 	useValue(app.theme);
-	const ready = status?.state === 'ready';
+	const ready = app.usable;
 
 	useEffect(() => {
 		if (!ready) return;
@@ -54,7 +54,7 @@ export function Overview() {
 			} catch (e) {
 				if (!stopped) app.fail(e);
 			}
-			if (!stopped && app.isLive) timer = setTimeout(() => void again(), 1000) as unknown as number;
+			if (!stopped && app.moves) timer = setTimeout(() => void again(), 1000) as unknown as number;
 		};
 		void again();
 		return () => {
@@ -105,7 +105,7 @@ const times = (s: Series) => s.lost.map((_, i) => (s.start_ns + i * s.width_ns -
 
 function Totals() {
 	const s = useValue(app.status);
-	if (!s || s.state !== 'ready') return null;
+	if (!s || !app.usable) return null;
 	const events = Object.values(s.events).reduce((a, b) => a + b, 0);
 	const lost = Object.values(s.lost).reduce((a, b) => a + b, 0);
 	return <span class="totals">{exact(events)} events · <b class={lost ? 'bad' : ''}>{exact(lost)} lost</b> · {exact(s.live_total)} live · {exact(s.created)} created · {exact(s.exited)} exited

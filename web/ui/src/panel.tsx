@@ -85,7 +85,7 @@ export function Panel() {
 			} catch (e) {
 				if (!stopped) setMissing((e as Error).message);
 			}
-			if (!stopped && app.isLive)
+			if (!stopped && app.moves)
 				timer = setTimeout(() => (app.paused.get() || document.hidden ? void later() : void again()), 1000) as unknown as number;
 		};
 		const later = async () => { timer = setTimeout(() => void again(), 500) as unknown as number; };

@@ -54,7 +54,7 @@ export function linkText(): string {
 
 export function keepLink(): void {
 	setInterval(() => {
-		if (app.status.get()?.state !== 'ready') return;
+		if (!app.usable) return;
 		const text = linkText();
 		if (text !== location.hash.slice(1)) history.replaceState(null, '', text ? `#${text}` : location.pathname);
 	}, 500);

@@ -137,10 +137,26 @@ export class Timeline {
 		this.redraw();
 	}
 
+	private fitted: { t0: number; scale: number } | null = null;
+
+	private fitWhole(): void {
+		const end = app.end();
+		this.view.scale = Math.max(end, 1e3) * 1.02 / this.view.width;
+		this.view.t0 = -end * 0.01;
+		this.fitted = app.growing ? { t0: this.view.t0, scale: this.view.scale } : null;
+	}
+
+	// What is still being read stays in sight as a whole, until somebody moves the view.
+	private grow(): void {
+		if (!this.fitted) return;
+		if (this.view.t0 !== this.fitted.t0 || this.view.scale !== this.fitted.scale) this.fitted = null;
+		else this.fitWhole();
+	}
+
 	// The first sight of a source.
 	private place(): void {
 		const s = app.status.get();
-		const name = s?.state === 'ready' ? `${s.id}/${s.first_ns}` : '';
+		const name = s && app.usable ? `${s.id}/${s.first_ns}` : '';
 		if (!name || name === this.placed) return;
 		const first = !this.placed;
 		this.placed = name;
@@ -150,10 +166,8 @@ export class Timeline {
 			this.view.scale = (wanted.t1 - wanted.t0) / this.view.width;
 			return;
 		}
-		const end = app.end();
 		if (s!.id !== 'live' || s!.ended) {
-			this.view.scale = Math.max(end, 1e3) * 1.02 / this.view.width;
-			this.view.t0 = -end * 0.01;
+			this.fitWhole();
 			app.follow.set(false);
 		} else {
 			const configured = app.config.get().nanoseconds_per_pixel;
@@ -184,6 +198,7 @@ export class Timeline {
 	private paint(): void {
 		const { ctx, canvas, view } = this;
 		this.place();
+		this.grow();
 		view.contentHeight = this.entries.length * this.rowHeight + 40;
 		view.scroll(view.scrollY);
 		if (app.follow.get() && app.status.get()?.state === 'ready')
@@ -263,7 +278,7 @@ export class Timeline {
 		y: number, wanted: Map<number, (number | string)[]>): { known: number; state: number } {
 		const { view } = this;
 		const t0 = Math.max(view.t0, from), t1 = Math.min(view.t1, to);
-		const frozen = !app.isLive;
+		const frozen = !app.moves;
 		let known = -Infinity, state = NONE;
 		if (t1 <= t0) return { known, state };
 		for (let index = tiles.indexOf(level, t0), end = tiles.indexOf(level, t1); index <= end; index++) {
@@ -368,7 +383,7 @@ export class Timeline {
 
 	private needSeries(): void {
 		const s = app.status.get();
-		if (!s || s.state !== 'ready') return;
+		if (!s || !app.usable) return;
 		const lost = Object.values(s.lost).reduce((a, b) => a + b, 0) + s.pyramid.missed;
 		if (!lost) {
 			this.series = null;

@@ -33,13 +33,13 @@ export class Minimap {
 
 	private load(): void {
 		const s = app.status.get();
-		if (!s || s.state !== 'ready' || document.hidden || (app.paused.get() && this.series)) return;
+		if (!s || !app.usable || document.hidden || (app.paused.get() && this.series)) return;
 		const end = app.end();
 		const level = Math.max(20, Math.min(44, Math.ceil(Math.log2(Math.max(end, 1) / 500))));
 		const from = Math.floor(app.origin / 2 ** level);
 		const n = Math.min(2000, Math.floor((app.origin + end) / 2 ** level) - from + 1);
 		const key = `${s.id}/${level}/${from}/${n}`;
-		if (n < 1 || (key === this.key && !app.isLive)) return;
+		if (n < 1 || (key === this.key && !app.moves)) return;
 		this.key = key;
 		getSeries(s.id, level, from, n).then((series) => {
 			this.series = series;

@@ -67,11 +67,11 @@ function Announce() {
 function EmptyNote() {
 	const list = useValue(app.list);
 	const status = useValue(app.status);
-	if (list.entries.length) return null;
+	const loading = status?.state === 'loading' ? `Reading the session… ${status.total ?
+		`${Math.round(100 * (status.loaded ?? 0) / status.total)} %` : `${status.loaded ?? 0} events`}` : '';
+	if (list.entries.length) return loading ? <div class="growing" role="status">{loading}</div> : null;
 	let text = 'Waiting for the first event…';
-	if (status?.state === 'loading')
-		text = `Reading the session… ${status.total ? `${Math.round(100 * (status.loaded ?? 0) / status.total)} %` :
-			`${status.loaded ?? 0} events`}`;
+	if (loading) text = loading;
 	else if (list.error) text = list.error;
 	else if (list.total) text = `No goroutine of ${list.total} matches the filter.`;
 	return <div class="empty">{text}</div>;

@@ -1,0 +1,50 @@
+#!/bin/bash
+# A big recorded session can be looked at while it is still being read: what is there so far, and only for
+# who asks for that; in the end all of it.
+# timeout: 240
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../web_lib.sh"
+session=$("$XGOTOPFS_BUILD/tests/bench/session_tool" record "$T/sessions" protobuf 2000000 5000) || fail "no recording"
+start_web -sessions "$T/sessions"
+"$PYTHON" - "$URL/api/sessions/$session" <<'PY' || fail "not as it should be"
+import json, sys, time, urllib.error, urllib.request
+
+base = sys.argv[1]
+
+
+def get(path):
+    try:
+        with urllib.request.urlopen(base + path, timeout=60) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as e:
+        return e.code, json.load(e)
+
+
+seen, refused, loaded = [], 0, 0
+deadline = time.monotonic() + 120
+while True:
+    code, status = get("/status?partial=1")
+    assert code == 200, status
+    if status["state"] == "ready":
+        break
+    assert status["state"] == "loading" and time.monotonic() < deadline, status
+    assert status["loaded"] >= loaded, "it goes back"
+    loaded = status["loaded"]
+    if "processes" not in status:
+        continue
+    code, rows = get("/rows?partial=1")
+    assert code == 200, rows
+    seen.append(len(rows["rows"]))
+    code, plain = get("/rows")
+    if code == 503:
+        refused += 1
+    else:
+        assert code == 200 and get("/status")[1]["state"] == "ready", (code, plain)
+code, rows = get("/rows")
+assert code == 200, rows
+assert status["created"] > 90000, status["created"]
+assert len(seen) > 2 and seen == sorted(seen) and 0 < seen[0] < len(rows["rows"]), (seen, len(rows["rows"]))
+assert refused, "never refused without partial=1"
+print(f"looked at {len(seen)} times while it was read: {seen[0]} to {seen[-1]} of {len(rows['rows'])} rows")
+PY
+web_alive
