@@ -40,7 +40,12 @@ func startTrace(path string) (stop func()) {
 	}
 }
 
+// What the runtime sampled of its own accord, at its rate of one in 512 KiB, before we counted.
+var sampledBefore []allocSite
+
 func beginHeap() {
+	runtime.MemProfileRate = 0
+	sampledBefore = heapProfile()
 	runtime.MemProfileRate = 1
 	sinkBegin = new(MarkBegin)
 }
@@ -53,10 +58,20 @@ type allocSite struct {
 	Bytes  int64  `json:"bytes"`
 }
 
-// endHeap returns the profile. The runtime completes it two collections later.
+// endHeap returns what was allocated since beginHeap: a site may be in it more than once, to be added up.
 func endHeap() []allocSite {
 	sinkEnd = new(MarkEnd)
 	runtime.MemProfileRate = 0
+	sites := heapProfile()
+	for _, site := range sampledBefore {
+		site.Count, site.Bytes = -site.Count, -site.Bytes
+		sites = append(sites, site)
+	}
+	return sites
+}
+
+// heapProfile: the runtime completes it two collections later.
+func heapProfile() []allocSite {
 	for i := 0; i < 3; i++ {
 		runtime.GC()
 	}
