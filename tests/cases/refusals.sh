@@ -1,7 +1,7 @@
 #!/bin/bash
 # What is no Go program that can be traced is refused with status 3 and one line that says why, by -b,
 # by -pid and as a command, and is not harmed.
-# timeout: 300
+# timeout: 600
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../app_lib.sh"
 need_tracing
