@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import statistics
 import sys
 
 metrics_dir, out_dir, requests, connections = sys.argv[1:5]
@@ -51,6 +52,14 @@ with open(os.path.join(out_dir, "web_overhead_test.md"), "w") as f:
                     busy_mean(run, "prc"), meta["lost_events"], meta["missed_events"],
                 )
             )
+    f.write("\n")
+    for mode in sorted({m for _, m in lines} - {"off"}):
+        ratios = [
+            runs[kind, mode][n]["rate"] / runs[kind, "off"][n]["rate"]
+            for kind, m in lines if m == mode for n in runs[kind, mode] if n in runs.get((kind, "off"), {})
+        ]
+        if ratios:
+            f.write("Median of /off, web %s: %.2f (%d runs).\n" % (mode, statistics.median(ratios), len(ratios)))
     f.write("\n")
     for picture in ("requests", "throughput", "latency", "processing"):
         f.write("![](web_overhead_test_%s.png)\n" % picture)
