@@ -281,27 +281,37 @@ static void add_row(struct texts *t, const struct goroutine *g, struct buf *out)
 	buf_addc(out, ']');
 }
 
+struct rows_query {
+	uint64_t since, after, limit; /* after: goroutines of greater numbers only */
+};
+
 static void render_rows(const struct source *s, const struct goroutine *list, size_t n,
-			uint64_t since, uint64_t now, struct buf *out)
+			const struct rows_query *q, uint64_t now, struct buf *out)
 {
 	struct texts texts = {.names = model_names(s->view.model)};
 	size_t shown = 0;
+	bool more = false;
 
 	buf_addc(out, '{');
 	json_ku(out, "now", now);
-	json_kb(out, "all", !since);
+	json_kb(out, "all", !q->since);
 	json_key(out, "rows");
 	buf_addc(out, '[');
 	for (size_t i = 0; i < n; i++) {
 		const struct goroutine *g = &list[i];
 
-		if (MAX(MAX(g->last_event_ns, g->state_since_ns), g->exited_ns) < since)
+		if (MAX(MAX(g->last_event_ns, g->state_since_ns), g->exited_ns) < q->since ||
+		    g->goid <= q->after)
 			continue;
+		more = shown == q->limit;
+		if (more)
+			break;
 		if (shown++)
 			buf_addc(out, ',');
 		add_row(&texts, g, out);
 	}
 	buf_addc(out, ']');
+	json_kb(out, "more", more);
 	json_key(out, "texts");
 	buf_addc(out, '[');
 	buf_add(out, texts.json.data ? texts.json.data : "", texts.json.len);
@@ -314,13 +324,16 @@ static void render_rows(const struct source *s, const struct goroutine *list, si
 int rest_rows(const struct request *rq, struct response *rs)
 {
 	cleanup_free_ struct goroutine *list = NULL;
-	uint64_t since, now;
+	struct rows_query q;
+	uint64_t now;
 	struct source *s;
 	unsigned proc;
 	size_t n = 0;
 	int err = 0;
 
-	if (http_arg_u64(rq, rs, "since", 0, UINT64_MAX, 0, &since))
+	if (http_arg_u64(rq, rs, "since", 0, UINT64_MAX, 0, &q.since) ||
+	    http_arg_u64(rq, rs, "after", 0, UINT64_MAX, 0, &q.after) ||
+	    http_arg_u64(rq, rs, "limit", 1, UINT64_MAX, UINT64_MAX, &q.limit))
 		return 0;
 	s = rest_source(rq, rs);
 	if (!s)
@@ -330,7 +343,7 @@ int rest_rows(const struct request *rq, struct response *rs)
 	now = rest_now(s);
 	err = model_goroutines(s->view.model, proc, true, &list, &n);
 	if (!err)
-		render_rows(s, list, n, since, now, &rs->body);
+		render_rows(s, list, n, &q, now, &rs->body);
 out:
 	rest_done(rq, s);
 	return err;

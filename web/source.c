@@ -20,6 +20,7 @@
 #define BATCH         4096
 #define NAMES_MAX     (1u << 20)
 #define RETAIN_EXITED 200000
+#define QUICK_EVENTS  300000 /* what is shown first of a session, before its thread becomes polite */
 
 struct loading {
 	pthread_t thread;
@@ -182,6 +183,7 @@ static int load_events(struct entry *e, struct session_reader *reader)
 	cleanup_free_ struct event *events = malloc(SESSION_CHUNK * sizeof(*events));
 	struct session_chunk chunk;
 	struct pyramid_info info;
+	bool polite = false;
 	int err = events ? 1 : -ENOMEM;
 
 	while (err > 0 && !atomic_load(&e->stop)) {
@@ -198,6 +200,10 @@ static int load_events(struct entry *e, struct session_reader *reader)
 			break;
 		atomic_fetch_add(&e->source.loaded, chunk.n);
 		atomic_store(&e->source.readable, true);
+		if (!polite && atomic_load(&e->source.loaded) > QUICK_EVENTS) {
+			thread_be_polite();
+			polite = true;
+		}
 		err = 1;
 	}
 	if (err < 0)
@@ -252,7 +258,6 @@ static void *load(void *arg)
 	struct session_reader *reader = NULL;
 	int err;
 
-	thread_be_polite();
 	err = names_new(NAMES_MAX, &e->load.names);
 	if (!err)
 		err = session_reader_open(e->load.dir_fd, e->load.names, &e->load.meta, &reader);

@@ -211,17 +211,21 @@ class App {
 		const pause = table.rows.size > 4000 ? 1500 : 0;
 		if (!first && performance.now() - this.polledAt < pause) return;
 		this.polledAt = performance.now();
-		if (!first && (!this.moves || this.paused.get()) && table.version) return;
+		if (!first && (!this.moves || this.paused.get()) && table.complete) return;
 		this.polling = true;
 		try {
-			await table.refresh();
+			await table.refresh(() => { if (table === this.table) this.rebuild(); });
 			if (table.source === 'live') {
 				const status = await getStatus('live');
 				if (table === this.table && status.first_ns === table.origin) this.status.set(status);
 				else if (table === this.table) void this.open('live'); // a replay went back, or a new target
 			} else if (this.growing) {
 				const status = await getStatus(table.source);
-				if (status.state === 'ready') await table.refresh(); // the last of it
+				if (status.state === 'ready') { // the last of it
+					if (table === this.table && this.tiles) this.tiles.settledAt = performance.now();
+					table.forget();
+					await table.refresh();
+				}
 				if (status.state === 'failed') this.fail(new Error(`session ${table.source}: ${status.error}`));
 				if (table === this.table) this.status.set({ ...status, first_ns: table.origin });
 			}

@@ -6,9 +6,12 @@ import { EXITED, STATES, SYSTEM, WAITING, type Row, type UiSettings } from './ty
 
 type Packed = number[];
 
+const FIRST_ROWS = 1000, MORE_ROWS = 20000;
+
 interface RowsAnswer {
 	now: number;
 	all: boolean;
+	more?: boolean;
 	rows: Packed[];
 	texts: string[];
 }
@@ -18,23 +21,54 @@ export class RowTable {
 	version = 0;
 	private since = 0;
 	private fullAt = 0;
+	complete = false; // false: some goroutines have not come yet
 
 	constructor(readonly source: string, readonly origin: number) {}
 
 	// Fetches what changed. A full answer from time to time finds what the server dropped.
-	async refresh(): Promise<void> {
-		const full = !this.since || performance.now() - this.fullAt > 15000;
-		const since = full ? 0 : this.since - 300e6;
-		const got = await getJson<RowsAnswer>(
-			`${base(this.source)}/rows?since=${BigInt(Math.max(0, Math.round(since)))}`);
-		if (got.all) {
-			this.fullAt = performance.now();
-			const present = new Set(got.rows.map((r) => r[0]));
-			for (const goid of this.rows.keys()) if (!present.has(goid)) this.rows.delete(goid);
-		}
+	async refresh(some: () => void = () => {}): Promise<void> {
+		// The more there are the longer an answer keeps both sides busy: less often.
+		if (!this.since || performance.now() - this.fullAt > Math.max(15000, this.rows.size)) return this.refreshAll(some);
+		const got = await this.ask(this.since - 300e6, 0, 0);
 		for (const packed of got.rows) this.take(packed, got.texts);
 		this.since = got.now;
 		this.version++;
+	}
+
+	// In parts: the first is small, so that something is seen at once, and none keeps the page from
+	// drawing for long. `some` is told when a part of what was never seen has come.
+	private async refreshAll(some: () => void): Promise<void> {
+		const present = new Set<number>();
+		let after = 0, since = 0, more = true;
+		for (let limit = FIRST_ROWS; more; limit = MORE_ROWS) {
+			const got = await this.ask(0, after, limit);
+			for (const packed of got.rows) {
+				present.add(packed[0]);
+				this.take(packed, got.texts);
+			}
+			more = !!got.more;
+			since ||= got.now; // what changes after its part came is asked for again
+			after = got.rows[got.rows.length - 1]?.[0] ?? 0;
+			if (more && !this.complete) {
+				this.version++;
+				some();
+			}
+		}
+		for (const goid of this.rows.keys()) if (!present.has(goid)) this.rows.delete(goid);
+		this.fullAt = performance.now();
+		this.since = since;
+		this.complete = true;
+		this.version++;
+	}
+
+	// The next time everything again.
+	forget(): void {
+		this.since = 0;
+	}
+
+	private ask(since: number, after: number, limit: number): Promise<RowsAnswer> {
+		return getJson<RowsAnswer>(`${base(this.source)}/rows?since=${BigInt(Math.max(0, Math.round(since)))}` +
+			(limit ? `&after=${after}&limit=${limit}` : ''));
 	}
 
 	private take(r: Packed, texts: string[]): void {

@@ -20,7 +20,7 @@ export interface RowTile {
 	n: number;
 	cells: Uint8Array;
 	view: DataView;
-	fetched: number; // performance.now()
+	fetched: number; // when it was asked for, performance.now()
 	version: number;
 }
 
@@ -50,6 +50,7 @@ export class TileCache {
 	private inFlight = new Set<string>();
 	private version = 0;
 	onArrival: () => void = () => {};
+	settledAt = 0; // when a session had been read: what was asked for before may lack something
 
 	constructor(readonly source: string, readonly origin: number, private members: GroupQuery) {}
 
@@ -87,7 +88,7 @@ export class TileCache {
 	// Is it missing, or was it still growing and may have grown? `frozen`: nothing grows any more.
 	needs(level: number, index: number, id: number | string, frozen: boolean): boolean {
 		const tile = this.tiles.get(TileCache.key(level, index, id));
-		if (!tile) return true;
+		if (!tile || tile.fetched < this.settledAt) return true;
 		return !frozen && tile.known < tile.start + tile.width &&
 			performance.now() - tile.fetched > STALE_MS;
 	}
@@ -116,10 +117,11 @@ export class TileCache {
 		const group = typeof ids[0] === 'string' ? ids[0] : null;
 		const path = `${base(this.source)}/${group === null ? 'tiles' : 'groups'}/${w.level}/` +
 			`${int(w.index)}?${group === null ? `goids=${goidList(ids as number[])}` : this.members(group)}`;
-		this.take(await getBinary(path), w, group);
+		const asked = performance.now();
+		this.take(await getBinary(path), w, group, asked);
 	}
 
-	private take(buffer: ArrayBuffer, w: Wanted, group: string | null): void {
+	private take(buffer: ArrayBuffer, w: Wanted, group: string | null, fetched: number): void {
 		const view = new DataView(buffer);
 		if (buffer.byteLength < 24 || view.getUint32(0, true) !== 0x31544758) return;
 		const asked = view.getUint16(4, true);
@@ -140,7 +142,7 @@ export class TileCache {
 				exists: !!(flags & 1), gone: !!(flags & 2), n,
 				cells: new Uint8Array(buffer, at, n * CELL_BYTES),
 				view: new DataView(buffer, at, n * CELL_BYTES),
-				fetched: performance.now(), version: ++this.version,
+				fetched, version: ++this.version,
 			});
 			at += n * CELL_BYTES;
 		}
