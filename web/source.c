@@ -199,7 +199,9 @@ static int load_events(struct entry *e, struct session_reader *reader)
 		if (err)
 			break;
 		atomic_fetch_add(&e->source.loaded, chunk.n);
-		atomic_store(&e->source.readable, true);
+		/* Not before the first event, from which times in the UI count. */
+		if (chunk.n)
+			atomic_store(&e->source.readable, true);
 		if (!polite && atomic_load(&e->source.loaded) > QUICK_EVENTS) {
 			thread_be_polite();
 			polite = true;

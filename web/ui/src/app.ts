@@ -234,7 +234,7 @@ class App {
 		} finally {
 			this.polling = false;
 		}
-		if (table === this.table && (first || table.version === 1)) this.rebuild();
+		if (table === this.table && (first || table.version !== this.builtVersion)) this.rebuild();
 	}
 
 	private builtVersion = -1;

@@ -68,7 +68,8 @@ function EmptyNote() {
 	const list = useValue(app.list);
 	const status = useValue(app.status);
 	const loading = status?.state === 'loading' ? `Reading the session… ${status.total ?
-		`${Math.round(100 * (status.loaded ?? 0) / status.total)} %` : `${status.loaded ?? 0} events`}` : '';
+		`${Math.round(100 * (status.loaded ?? 0) / status.total)} %` : `${status.loaded ?? 0} events`}` :
+		list.total && !app.table?.complete ? `Loading the rest… ${list.total} goroutines so far` : '';
 	if (list.entries.length) return loading ? <div class="growing" role="status">{loading}</div> : null;
 	let text = 'Waiting for the first event…';
 	if (loading) text = loading;
