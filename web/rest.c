@@ -74,6 +74,21 @@ int rest_proc(const struct request *rq, struct response *rs, const struct source
 	return 0;
 }
 
+int rest_any_proc(const struct request *rq, struct response *rs, const struct source *s, int *ret)
+{
+	const char *text = http_arg(rq, "proc");
+	unsigned proc;
+	int err;
+
+	*ret = -1;
+	if (!text || !*text)
+		return 0;
+	err = rest_proc(rq, rs, s, &proc);
+	if (!err)
+		*ret = (int)proc;
+	return err;
+}
+
 uint64_t rest_now(const struct source *s)
 {
 	struct model_totals t;

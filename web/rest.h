@@ -19,6 +19,8 @@ const char *rest_param(const struct request *rq, unsigned i);
 int rest_param_u64(const struct request *rq, struct response *rs, unsigned i, uint64_t *ret);
 /* ?proc=N: index of the process, 0 unless given. -EINVAL or -ENOENT: answered. */
 int rest_proc(const struct request *rq, struct response *rs, const struct source *s, unsigned *ret);
+/* The same where all of them together can be meant: -1 unless given. */
+int rest_any_proc(const struct request *rq, struct response *rs, const struct source *s, int *ret);
 /* "Now" of a source: the clock, or the last event of what was recorded. */
 uint64_t rest_now(const struct source *s);
 
@@ -73,6 +75,12 @@ int rest_tile(const struct request *rq, struct response *rs);
 int rest_group_tile(const struct request *rq, struct response *rs);
 int rest_series(const struct request *rq, struct response *rs);
 int rest_edges(const struct request *rq, struct response *rs);
+/* rest_heat.c */
+int rest_heat(const struct request *rq, struct response *rs);
+/* rest_flame.c */
+int rest_flame(const struct request *rq, struct response *rs);
+/* rest_summary.c */
+int rest_summary(const struct request *rq, struct response *rs);
 /* rest_perfetto.c */
 int rest_perfetto(const struct request *rq, struct response *rs);
 /* rest_range.c */

@@ -32,11 +32,11 @@ static void render_procs(const struct source *s, struct buf *out)
 	buf_addc(out, ']');
 }
 
-static void render_totals(const struct source *s, struct buf *out)
+static void render_totals(const struct source *s, int proc, struct buf *out)
 {
 	struct model_totals t;
 
-	model_totals(s->view.model, -1, &t);
+	model_totals(s->view.model, proc, &t);
 	json_key(out, "events");
 	buf_addc(out, '{');
 	for (unsigned i = 0; i < EVENT_TYPES; i++)
@@ -105,7 +105,7 @@ static int render_loading(const struct source *s, struct response *rs)
 	return 0;
 }
 
-static void render_status(const struct source *s, bool loading, struct buf *out)
+static void render_status(const struct source *s, bool loading, int proc, struct buf *out)
 {
 	struct pyramid_info info;
 	struct model_totals t;
@@ -128,7 +128,7 @@ static void render_status(const struct source *s, bool loading, struct buf *out)
 	json_key(out, "wall_offset_ns");
 	buf_addi(out, model_wall_offset(s->view.model));
 	render_procs(s, out);
-	render_totals(s, out);
+	render_totals(s, proc, out);
 	render_pyramid(&info, out);
 	buf_adds(out, "}\n");
 }
@@ -136,19 +136,21 @@ static void render_status(const struct source *s, bool loading, struct buf *out)
 int rest_status(const struct request *rq, struct response *rs)
 {
 	struct source *s = sources_live(rq->web->sources);
-	int err = 0;
+	int err = 0, proc;
+	bool loading;
 
 	if (strncmp(rq->path, "/api/live/", 10))
 		err = sources_open(rq->web->sources, rq->params[0], &s);
 	if (err)
 		return http_errno(rs, err == -ENOTDIR || err == -ELOOP ? -ENOENT : err, "session");
-	if (atomic_load(&s->state) == SOURCE_READY)
-		render_status(s, false, &rs->body);
-	else if (atomic_load(&s->state) == SOURCE_LOADING && atomic_load(&s->readable) &&
-		 http_arg(rq, "partial"))
-		render_status(s, true, &rs->body);
-	else
+	loading = atomic_load(&s->state) != SOURCE_READY;
+	if (!loading || (atomic_load(&s->state) == SOURCE_LOADING && atomic_load(&s->readable) &&
+			 http_arg(rq, "partial"))) {
+		if (!rest_any_proc(rq, rs, s, &proc))
+			render_status(s, loading, proc, &rs->body);
+	} else {
 		render_loading(s, rs);
+	}
 	rest_done(rq, s);
 	return 0;
 }

@@ -181,10 +181,13 @@ int rest_latency(const struct request *rq, struct response *rs)
 {
 	struct source *s = rest_source(rq, rs);
 	struct model_totals t;
+	int proc;
 
 	if (!s)
 		return 0;
-	model_totals(s->view.model, -1, &t);
+	if (rest_any_proc(rq, rs, s, &proc))
+		goto out;
+	model_totals(s->view.model, proc, &t);
 	buf_addc(&rs->body, '[');
 	for (unsigned i = 0; i < LATENCY_BUCKETS; i++) {
 		if (i)
@@ -192,6 +195,7 @@ int rest_latency(const struct request *rq, struct response *rs)
 		buf_addu(&rs->body, t.runnable_latency[i]);
 	}
 	buf_adds(&rs->body, "]\n");
+out:
 	rest_done(rq, s);
 	return 0;
 }

@@ -128,6 +128,8 @@ void series_advance(struct series *s, uint64_t time_ns);
 void series_state(struct series *s, unsigned state, int delta);
 /* The present bucket, to count in. Valid until the next advance. */
 struct pyramid_bucket *series_now(struct series *s);
+/* A goroutine got its CPU now, after so long. */
+void series_latency(struct series *s, uint64_t ns);
 void series_read(struct series *s, unsigned level, uint64_t from, size_t n,
 		 struct pyramid_bucket *ret);
 

@@ -125,14 +125,8 @@ static void change(struct pyramid *p, struct row *r, uint64_t time_ns, uint8_t s
 	if (state != PYRAMID_NONE)
 		series_state(s, state, 1);
 	if (was == GSTATE_RUNNABLE && state == GSTATE_RUNNING && time_ns > r->state_since_ns &&
-	    r->runnable_ns) {
-		struct pyramid_bucket *b = series_now(s);
-		uint64_t ns = time_ns - r->runnable_ns;
-
-		b->latency_count++;
-		b->latency_sum_ns += ns;
-		b->latency_max_ns = MAX(b->latency_max_ns, ns);
-	}
+	    r->runnable_ns)
+		series_latency(s, time_ns - r->runnable_ns);
 	/* Only a stay whose beginning was seen counts as latency. */
 	r->runnable_ns = state == GSTATE_RUNNABLE && transition ? time_ns : 0;
 	r->state_since_ns = time_ns;

@@ -96,6 +96,13 @@ int pyramid_tile(struct pyramid *p, struct model *m, unsigned proc, unsigned lev
 int pyramid_group_tile(struct pyramid *p, unsigned proc, unsigned level, uint64_t index,
 		       const uint64_t *goids, size_t n, struct buf *out);
 
+/*
+ * How long goroutines waited for a CPU, in powers of two: [2^(i + base), 2^(i + base + 1)) ns. What
+ * is shorter is in the first, what is longer in the last.
+ */
+#define PYRAMID_LATENCY_BASE 9
+#define PYRAMID_LATENCIES    24
+
 /* One bucket of a whole process. */
 struct pyramid_bucket {
 	uint64_t state_ns[GSTATES]; /* goroutine-time: divide by the bucket's width for a mean count
@@ -103,6 +110,7 @@ struct pyramid_bucket {
 	uint64_t events[EVENT_TYPES];
 	uint64_t lost, alloc_bytes;
 	uint64_t latency_count, latency_sum_ns, latency_max_ns; /* runnable -> running */
+	uint32_t latencies[PYRAMID_LATENCIES];			/* the same by how long they took */
 };
 
 /*

@@ -50,6 +50,8 @@ static void add_bucket(struct pyramid_bucket *into, const struct pyramid_bucket 
 	into->latency_count += b->latency_count;
 	into->latency_sum_ns += b->latency_sum_ns;
 	into->latency_max_ns = MAX(into->latency_max_ns, b->latency_max_ns);
+	for (unsigned i = 0; i < PYRAMID_LATENCIES; i++)
+		into->latencies[i] += b->latencies[i];
 }
 
 static struct pyramid_bucket *level_bucket(struct series_level *l)
@@ -120,6 +122,18 @@ void series_state(struct series *s, unsigned state, int delta)
 struct pyramid_bucket *series_now(struct series *s)
 {
 	return level_bucket(&s->levels[0]);
+}
+
+void series_latency(struct series *s, uint64_t ns)
+{
+	struct pyramid_bucket *b = series_now(s);
+	unsigned i = ns ? 63u - (unsigned)__builtin_clzll(ns) : 0;
+
+	i = i > PYRAMID_LATENCY_BASE ? i - PYRAMID_LATENCY_BASE : 0;
+	b->latency_count++;
+	b->latency_sum_ns += ns;
+	b->latency_max_ns = MAX(b->latency_max_ns, ns);
+	b->latencies[MIN(i, PYRAMID_LATENCIES - 1u)]++;
 }
 
 /* A bucket that is still filling: what the finer levels have not handed over yet is in theirs. */

@@ -8,7 +8,7 @@ TOOL=$XGOTOPFS_BUILD/tests/bench/session_tool
 [ -x "$TOOL" ] || fail "$TOOL is not built"
 "$TOOL" record "$T/sessions" protobuf 3000 500 >/dev/null || fail "no recording"
 "$TOOL" record "$T/sessions" jsonl 2000 100 >/dev/null || fail "no recording"
-start_web -sessions "$T/sessions" -settings "$T/ui.json"
+start_web -second -sessions "$T/sessions" -settings "$T/ui.json"
 "$PYTHON" "$(dirname "$0")/../web/api.py" "$URL" || fail "the client found something"
 web_alive
 # The settings outlive the server.

@@ -3,7 +3,9 @@
  * test it without root, BPF or Go. Deterministic but for the clock. Not installed.
  *
  *   web_demo [-port N] [-goroutines N] [-rate EVENTS_A_SECOND] [-history SECONDS] [-sessions DIR]
- *            [-listen ADDRESS] [-token TOKEN] [-settings FILE] [-loss] [-frozen]
+ *            [-listen ADDRESS] [-token TOKEN] [-settings FILE] [-loss] [-frozen] [-second]
+ *
+ * -second: another process of the same binary, of which 12 goroutines are known.
  *
  * Prints the URL on stdout when it answers; ends on SIGINT, SIGTERM or when stdin closes.
  */
@@ -26,7 +28,7 @@
 struct options {
 	unsigned port, goroutines, rate, history;
 	const char *sessions, *listen, *token, *settings;
-	bool loss, frozen;
+	bool loss, frozen, second;
 };
 
 struct worker {
@@ -217,6 +219,23 @@ static void play(struct demo *d, uint64_t until)
 	flush(d);
 }
 
+static void print_stack(const struct demo *d, const struct goroutine *g, struct buf *out)
+{
+	buf_addf(out, "goroutine %llu [%s]:\n", (unsigned long long)g->goid,
+		 g->state == GSTATE_WAITING ? names_string(d->names, g->reason_id)
+					    : gstate_name(g->state));
+	if (g->state == GSTATE_RUNNING) {
+		buf_adds(out, "\tgoroutine running on other thread; stack unavailable\n");
+	} else {
+		if (g->goid % 3)
+			buf_adds(out, "main.(*Queue).pop(0xc0000a2000)\n"
+				      "\t/srv/demo/queue.go:31 +0x85\n");
+		buf_addf(out, "%s(0xc000012345)\n\t/srv/demo/main.go:%u +0x85\n",
+			 names_string(d->names, g->start_func_id), 40 + (unsigned)(g->goid % 60));
+	}
+	buf_adds(out, "created by main.main in goroutine 1\n\t/srv/demo/main.go:17 +0x2a\n");
+}
+
 static int fake_stack(void *ctx, unsigned proc, uint64_t goid, struct buf *out)
 {
 	struct demo *d = ctx;
@@ -224,20 +243,26 @@ static int fake_stack(void *ctx, unsigned proc, uint64_t goid, struct buf *out)
 
 	if (model_goroutine(d->model, proc, goid, &g))
 		return -ENOENT;
-	buf_addf(out, "goroutine %llu [%s]:\n", (unsigned long long)goid,
-		 g.state == GSTATE_WAITING ? names_string(d->names, g.reason_id)
-					   : gstate_name(g.state));
-	buf_addf(out,
-		 "runtime.gopark(0x1, 0x2)\n\t/usr/local/go/src/runtime/proc.go:424 +0xce\n"
-		 "%s(0xc000012345)\n\t/srv/demo/main.go:%u +0x85\n",
-		 names_string(d->names, g.start_func_id), 40 + (unsigned)(goid % 60));
-	buf_adds(out, "created by main.main in goroutine 1\n\t/srv/demo/main.go:17 +0x2a\n");
+	print_stack(d, &g, out);
 	return 0;
 }
 
 static int fake_stacks(void *ctx, unsigned proc, struct buf *out)
 {
-	return fake_stack(ctx, proc, 1, out);
+	struct demo *d = ctx;
+	struct goroutine *list;
+	size_t n;
+	int err = model_goroutines(d->model, proc, false, &list, &n);
+
+	if (err)
+		return err;
+	for (size_t i = 0; i < n; i++) {
+		if (i)
+			buf_addc(out, '\n');
+		print_stack(d, &list[i], out);
+	}
+	free(list);
+	return 0;
 }
 
 static int fake_health(void *ctx, unsigned proc, struct health *ret)
@@ -308,6 +333,45 @@ static void begin(struct demo *d)
 	flush(d);
 }
 
+#define SECOND_GOROUTINES 12
+
+static void begin_second(struct demo *d)
+{
+	struct proc_info info = {.pid = 4343,
+				 .binary_path = "/srv/demo/httpd",
+				 .go_version = "go1.26.8",
+				 .attached_ns = d->now};
+	struct goroutine_seen seen[SECOND_GOROUTINES] = {0};
+
+	model_proc_add(d->model, &info);
+	for (unsigned i = 0; i < SECOND_GOROUTINES; i++)
+		seen[i] = (struct goroutine_seen){.goid = i + 1,
+						  .state = GSTATE_WAITING,
+						  .start_func_id = d->functions[i ? 6 : 0],
+						  .reason_id = d->reasons[i % 3]};
+	model_heal(d->model, 1, seen, SECOND_GOROUTINES, d->now, true);
+}
+
+/* One of the second process's goroutines runs for a moment. */
+static void step_second(struct demo *d)
+{
+	static const uint8_t states[] = {GSTATE_WAITING, GSTATE_RUNNABLE, GSTATE_RUNNING,
+					 GSTATE_WAITING};
+	uint64_t goid = 2 + next_random(d) % (SECOND_GOROUTINES - 1);
+
+	for (unsigned i = 0; i + 1 < ARRAY_SIZE(states); i++) {
+		emit(d, (struct event){.type = EVENT_CASGSTATUS,
+				       .proc = 1,
+				       .target = goid,
+				       .goid = states[i] == GSTATE_RUNNING ? goid : 0,
+				       .from = states[i],
+				       .to = states[i + 1],
+				       .string_id = d->reasons[0]});
+		d->now += 20000;
+	}
+	flush(d);
+}
+
 static void add_sample(struct demo *d, uint64_t events)
 {
 	struct meter_sample s = {.time_ns = clock_ns(CLOCK_REALTIME),
@@ -343,6 +407,8 @@ static void run(struct demo *d)
 			continue;
 		if (d->now < monotonic_ns())
 			play(d, monotonic_ns());
+		if (d->o.second)
+			step_second(d);
 		if (d->o.loss && monotonic_ns() - lost_at > 5 * NS_PER_SEC) {
 			uint64_t lost[EVENT_TYPES] = {120, 0, 0, 37, 0, 0};
 
@@ -368,6 +434,10 @@ static int parse(struct options *o, char **argv)
 		}
 		if (!strcmp(*a, "-frozen")) {
 			o->frozen = true;
+			continue;
+		}
+		if (!strcmp(*a, "-second")) {
+			o->second = true;
 			continue;
 		}
 		if (!v)
@@ -453,6 +523,8 @@ int main(int argc, char **argv)
 	add_names(d);
 	d->now = monotonic_ns() - d->o.history * NS_PER_SEC;
 	begin(d);
+	if (d->o.second)
+		begin_second(d);
 	play(d, monotonic_ns());
 	add_sample(d, d->o.rate);
 	err = serve(d);

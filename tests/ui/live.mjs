@@ -111,6 +111,24 @@ const wide = {
 		await page.getByRole('tab', { name: 'Timeline' }).click();
 		await page.waitForFunction(() => window.timeline?.entries.length > 6);
 	},
+	async 'the flame graph shows where goroutines are parked'(page) {
+		const boxes = () => page.locator('.flame-box').allTextContents();
+		await page.getByRole('tab', { name: 'Flame' }).click();
+		await until('their functions', boxes, (all) => ['main.(*server).janitor', 'main.(*server).worker', 'main.(*server).forgotten'].every((name) => all.includes(name)));
+		// As many as the mount says wait in that function.
+		const dump = readFileSync(`${mount}/stacks`, 'utf8');
+		const parked = dump.split('\n\n').filter((g) => g.includes('main.(*server).forgotten(')).length;
+		const label = await page.getByRole('treeitem', { name: /^main\.\(\*server\)\.forgotten,/ }).getAttribute('aria-label');
+		assert(parked > 0 && label === `main.(*server).forgotten, ${parked}`, `${label}, the mount says ${parked}`);
+		await page.getByLabel('Search the graph').fill('forgotten');
+		await until('it is found', () => page.locator('.found').textContent(), (t) => t.startsWith(`${parked} of `));
+		await shot(page, 'live-flame');
+		await page.getByRole('tab', { name: 'Overview' }).click();
+		const waits = async () => Number(/: ([\d,]+) waits/.exec(await page.locator('.heat figcaption').textContent())?.[1].replace(/,/g, ''));
+		await until('waits for a CPU', waits, (n) => n > 20);
+		await page.getByRole('tab', { name: 'Timeline' }).click();
+		await page.waitForFunction(() => window.timeline?.entries.length > 6);
+	},
 	async 'both themes'(page) {
 		for (const theme of ['light', 'dark']) await picture(page, theme, 1280);
 	},

@@ -304,6 +304,48 @@ static void test_series(void **state)
 	pyramid_free(p);
 }
 
+/* Waits for a CPU are counted by their length, in the bucket in which they end. */
+static void test_latencies(void **state)
+{
+	static const uint64_t waits[] = {1,	  1023,	      1024,	   5000,
+					 3000000, 5000000000, 20000000000, 1500};
+	struct pyramid_bucket b[2];
+	uint64_t base = ORIGIN >> 36 << 36, n = 0;
+	struct pyramid *p;
+
+	assert_int_equal(pyramid_new(0, &p), 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(waits); i++) {
+		struct event ev = {.type = EVENT_CASGSTATUS,
+				   .time_ns = base,
+				   .target = i + 1,
+				   .from = GSTATE_WAITING,
+				   .to = GSTATE_RUNNABLE};
+
+		pyramid_apply(p, NULL, &ev, 1);
+	}
+	for (unsigned k = 0; k < 8; k++) {
+		static const unsigned order[] = {0, 1, 2, 7, 3, 4, 5, 6};
+		struct event ev = {.type = EVENT_CASGSTATUS,
+				   .time_ns = base + waits[order[k]],
+				   .target = order[k] + 1,
+				   .from = GSTATE_RUNNABLE,
+				   .to = GSTATE_RUNNING};
+
+		pyramid_apply(p, NULL, &ev, 1);
+	}
+	assert_int_equal(pyramid_series(p, 0, 36, base >> 36, 2, b), 0);
+	assert_int_equal(b[0].latency_count, 8);
+	assert_int_equal(b[0].latencies[0], 2);	 /* below 1,024 ns */
+	assert_int_equal(b[0].latencies[1], 2);	 /* 1,024 and 1,500 */
+	assert_int_equal(b[0].latencies[3], 1);	 /* 5,000: [4096, 8192) */
+	assert_int_equal(b[0].latencies[12], 1); /* 3 ms: [2^21, 2^22) */
+	assert_int_equal(b[0].latencies[23], 2); /* 5 s, and what is longer than all */
+	for (unsigned i = 0; i < PYRAMID_LATENCIES; i++)
+		n += b[0].latencies[i];
+	assert_int_equal(n, 8);
+	pyramid_free(p);
+}
+
 static void test_group(void **state)
 {
 	uint64_t goids[4] = {1, 2, 3, 4}, base = ORIGIN;
@@ -355,6 +397,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_one_goroutine), cmocka_unit_test(test_exact_levels),
 		cmocka_unit_test(test_bounded),       cmocka_unit_test(test_series),
+		cmocka_unit_test(test_latencies),
 		cmocka_unit_test(test_group),         cmocka_unit_test(test_refuses),
 	};
 

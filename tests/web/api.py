@@ -118,6 +118,67 @@ is_error(get("/api/live/goroutines?filter=age%3Ex", 400))
 is_error(get("/api/live/goroutines?sort=nothing", 400))
 for name in ("status", "stats", "health", "types", "sites", "latency", "rows"):
     get(f"/api/live/{name}")
+
+# A process among several; all of them where none is named
+status = get("/api/live/status")
+assert [p["pid"] for p in status["processes"]] == [4242, 4343]
+parts = [get(f"/api/live/status?proc={i}") for i in (0, 1)]
+assert parts[1]["live_total"] == 12 and parts[0]["live_total"] > 12
+assert len(get("/api/live/rows?proc=1")["rows"]) == 12
+for name in ("status", "latency", "flame", "summary", "latency/28/5", "rows"):
+    is_error(get(f"/api/live/{name}?proc=7", 404))
+    is_error(get(f"/api/live/{name}?proc=x", 400))
+
+
+# Flame graphs: a part is never more than the whole, and both forms say the same
+def own(node, key):
+    children = node.get("children", [])
+    inside = sum(c[key] for c in children)
+    assert node[key] >= inside, node["name"]
+    assert node["kind"] in ("function", "site", "state") and isinstance(node["name"], str)
+    return node[key] - inside + sum(own(c, key) for c in children)
+
+
+session = sessions[0]["id"]
+for path, by in (("live/flame", "stack"), ("live/flame?by=origin", "origin"), (f"sessions/{session}/flame?by=origin", "origin")):
+    answer = get(f"/api/{path}")
+    assert answer["by"] == by and not answer["truncated"]
+    root = answer["root"]
+    assert root["goroutines"] == answer["goroutines"] > 0
+    for key in ("goroutines", "ns"):
+        assert own(root, key) == root[key]
+folded = get(f"/api/sessions/{session}/flame?by=origin&format=folded&weight=ns", kind="text/plain")
+assert sum(int(line.rsplit(" ", 1)[1]) for line in folded.splitlines()) == root["ns"]
+some = get("/api/live/flame?by=origin&filter=func:main.worker")
+assert [c["name"] for c in some["root"]["children"]] == ["main.worker"]
+is_error(get(f"/api/sessions/{session}/flame", 501))
+for arguments in ("by=x", "format=x", "weight=x", "filter=age%3Ex", "goids=x"):
+    is_error(get(f"/api/live/flame?{arguments}", 400))
+
+# Latency over time: of a session that stays as it is, the columns sum up to the histogram
+status = get(f"/api/sessions/{session}/status")
+first = status["first_ns"] >> 20
+heat = get(f"/api/sessions/{session}/latency/20/{first}?n=1000")
+series = get(f"/api/sessions/{session}/series/20/{first}?n=1000")
+assert heat["width_ns"] == 1 << 20 and heat["start_ns"] == first << 20 and len(heat["counts"]) == 1000
+assert [sum(column) for column in heat["counts"]] == series["latency_count"]
+assert sum(series["latency_count"]) > 100
+for column, longest in zip(heat["counts"], series["latency_max_ns"]):
+    assert len(column) <= heat["rows"] and (not column or column[-1])
+    if column and 0 < len(column) - 1 < heat["rows"] - 1:
+        assert longest.bit_length() - 1 == len(column) - 1 + heat["base"]
+for place in ("19/5", "45/5", "20/x", "20/5?n=0", "20/5?n=5000"):
+    is_error(get(f"/api/live/latency/{place}", 400))
+
+# A summary: its parts are the whole
+for source in ("live", f"sessions/{session}"):
+    summary = get(f"/api/{source}/summary")
+    assert sum(summary["states"].values()) == summary["goroutines"] > 0
+    for key in ("goroutines", "live", "alloc_bytes", "events"):
+        assert sum(f[key] for f in summary["functions"]) == summary[key], key
+    for state, ns in summary["state_ns"].items():
+        assert sum(f["state_ns"].get(state, 0) for f in summary["functions"]) == ns
+
 text = get("/metrics", kind="text/plain")
 for line in text.splitlines():
     assert re.fullmatch(r"# (HELP|TYPE) \w+ .+|[a-z_]\w*(\{[^}]*\})? [-+0-9.eE]+", line), line

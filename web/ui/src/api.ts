@@ -47,21 +47,33 @@ export async function post<T>(path: string, body: unknown): Promise<T> {
 }
 
 export const base = (source: string) => (source === 'live' ? '/api/live' : `/api/sessions/${source}`);
+
+// Which of the traced processes is looked at: every question about a source is about this one.
+let chosen = 0;
+
+export function setProcess(index: number): void {
+	chosen = index;
+}
+
+export function at(source: string, rest: string, proc = chosen): string {
+	return `${base(source)}/${rest}${rest.includes('?') ? '&' : '?'}proc=${proc}`;
+}
+
 export const int = (n: number) => BigInt(Math.max(0, Math.round(n))).toString();
 
 export const getInfo = () => getJson<Info>('/api/info');
 export const getConfig = () => getJson<Config>('/api/config');
 export const getSessions = () => getJson<Session[]>('/api/sessions');
-export const getStatus = (source: string) => getJson<Status>(`${base(source)}/status`);
+export const getStatus = (source: string, proc = chosen) => getJson<Status>(at(source, 'status', proc));
 
 export function getSeries(source: string, level: number, from: number, n: number): Promise<Series> {
-	return getJson(`${base(source)}/series/${level}/${int(from)}?n=${n}`);
+	return getJson(at(source, `series/${level}/${int(from)}?n=${n}`));
 }
 
 export async function getEdges(source: string, goids: number[], from: number,
 	to: number): Promise<Edge[]> {
 	const got = await getJson<{ edges: [number, number, number, Edge['kind']][] }>(
-		`${base(source)}/edges?goids=${goids.join(',')}&from=${int(from)}&to=${int(to)}`);
+		at(source, `edges?goids=${goids.join(',')}&from=${int(from)}&to=${int(to)}`));
 	return got.edges.map(([time, f, t, kind]) => ({ time, from: f, to: t, kind }));
 }
 

@@ -1,14 +1,14 @@
 // The state of the UI and what keeps it up to date. Components follow the values; nothing else
 // talks to the server on its own but tiles and panels.
-import { ApiError, getConfig, getInfo, getStatus, goidList, post } from './api';
+import { ApiError, setProcess, getConfig, getInfo, getStatus, goidList, post } from './api';
 import { buildList, RowTable, SORTS, type List } from './rows';
 import { Value } from './store';
 import { TileCache } from './tiles';
 import { UI_DEFAULTS, type Config, type Info, type Status, type Tick, type UiSettings } from './types';
 
-export type ViewName = 'timeline' | 'memory' | 'overview' | 'leaks' | 'sessions';
+export type ViewName = 'timeline' | 'memory' | 'overview' | 'flame' | 'leaks' | 'sessions' | 'compare';
 export const VIEWS: [ViewName, string][] = [['timeline', 'Timeline'], ['memory', 'Memory'],
-	['overview', 'Overview'], ['leaks', 'Leaks'], ['sessions', 'Sessions']];
+	['overview', 'Overview'], ['flame', 'Flame'], ['leaks', 'Leaks'], ['sessions', 'Sessions'], ['compare', 'Compare']];
 
 export interface Browse {
 	filter: string;
@@ -18,6 +18,14 @@ export interface Browse {
 	pins: ReadonlySet<number>;
 	hidden: ReadonlySet<number>;
 	collapsed: ReadonlySet<string>;
+}
+
+// What the flame graph shows: `path` is the names down to the node it is zoomed to.
+export interface FlameChoice {
+	by: 'stack' | 'origin';
+	weight: 'goroutines' | 'ns';
+	search: string;
+	path: string[];
 }
 
 export interface Range {
@@ -38,6 +46,7 @@ class App {
 	info = new Value<Info | null>(null);
 	view = new Value<ViewName>('timeline');
 	source = new Value('live');
+	proc = new Value(0); // which of its processes
 	status = new Value<Status | null>(null);
 	tick = new Value<Tick | null>(null);
 	connection = new Value<Connection>('connecting');
@@ -51,6 +60,8 @@ class App {
 	error = new Value('');
 	dialog = new Value<'' | 'settings' | 'help' | 'goto'>('');
 	theme = new Value(0); // counts changes of what colours look like
+	flame = new Value<FlameChoice>({ by: 'stack', weight: 'goroutines', search: '', path: [] });
+	compare = new Value<[string, string]>(['', '']); // two of 'live' and sessions; ":2" behind: the third process
 	playhead = new Value<number | null>(null); // a recorded session's replay position
 	speed = new Value(0); // 0: not playing
 
@@ -78,7 +89,7 @@ class App {
 		this.browse.subscribe(() => this.rebuild());
 		this.settings.subscribe(() => this.rebuild());
 		this.connect();
-		await this.open(this.source.get());
+		await this.open(this.source.get(), this.proc.get());
 		this.timers.push(setInterval(() => void this.poll(), ROWS_EVERY_MS));
 		this.timers.push(setInterval(() => this.rebuildIfChanged(), LIST_EVERY_MS));
 	}
@@ -143,8 +154,18 @@ class App {
 
 	// --- source ----------------------------------------------------------------------------------
 
-	async open(source: string): Promise<void> {
+	// Another process of the same source: other goroutines, the same time.
+	choose(proc: number): void {
+		if (proc === this.proc.get()) return;
+		this.selected.set(null);
+		this.browse.update({ pins: new Set(), hidden: new Set() });
+		void this.open(this.source.get(), proc);
+	}
+
+	async open(source: string, proc = 0): Promise<void> {
 		const number = ++this.loadNumber;
+		setProcess(proc);
+		this.proc.set(proc);
 		this.source.set(source);
 		this.status.set(null);
 		this.table = this.tiles = null;
@@ -156,7 +177,11 @@ class App {
 		for (;;) {
 			let status: Status;
 			try {
-				status = await getStatus(source);
+				status = await getStatus(source, 0);
+				// A link may name one that is not there.
+				if (status.state === 'ready' && proc && proc >= status.processes.length) return void this.open(source);
+				// While a session is read, its later processes come later.
+				if (proc && status.processes) status = proc < status.processes.length ? await getStatus(source, proc) : { ...status, processes: undefined! };
 			} catch (e) {
 				if (number !== this.loadNumber) return;
 				this.fail(e);
@@ -218,7 +243,7 @@ class App {
 			if (table.source === 'live') {
 				const status = await getStatus('live');
 				if (table === this.table && status.first_ns === table.origin) this.status.set(status);
-				else if (table === this.table) void this.open('live'); // a replay went back, or a new target
+				else if (table === this.table) void this.open('live', this.proc.get()); // a replay went back, or a new target
 			} else if (this.growing) {
 				const status = await getStatus(table.source);
 				if (status.state === 'ready') { // the last of it

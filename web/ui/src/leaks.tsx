@@ -1,7 +1,7 @@
 // Goroutines by where they were made: what only ever grows is a leak.
 import { useEffect, useState } from 'preact/hooks';
 import { app } from './app';
-import { base, getJson } from './api';
+import { at, getJson } from './api';
 import { bytes, duration, exact } from './format';
 import { useValue } from './store';
 
@@ -35,18 +35,19 @@ const COLUMNS: [string, string, (r: SiteRow) => number | string][] = [
 
 export function Leaks() {
 	const source = useValue(app.source);
+	const proc = useValue(app.proc);
 	const [rows, setRows] = useState<SiteRow[] | null>(null);
 	const [sort, setSort] = useState({ column: 2, descending: true });
 
 	useEffect(() => {
 		let timer = 0;
 		const again = () => {
-			if (!document.hidden) getJson<SiteRow[]>(`${base(source)}/sites`).then(setRows).catch((e) => app.fail(e));
+			if (!document.hidden) getJson<SiteRow[]>(at(source, 'sites')).then(setRows).catch((e) => app.fail(e));
 			if (app.moves) timer = setTimeout(again, 2000) as unknown as number;
 		};
 		again();
 		return () => clearTimeout(timer);
-	}, [source]);
+	}, [source, proc]);
 
 	if (!rows) return <div class="page"><div class="empty">…</div></div>;
 	const value = COLUMNS[sort.column][2];

@@ -4,10 +4,12 @@ import { useEffect } from 'preact/hooks';
 import 'uplot/dist/uPlot.min.css';
 import './style.css';
 import { app, VIEWS } from './app';
+import { Compare } from './compare';
+import { Flame } from './flame';
 import { Leaks } from './leaks';
 import { MemoryView } from './memory';
 import { Overview } from './overview';
-import { Panel } from './panel';
+import { goTo, Panel } from './panel';
 import { keepLink, readLink } from './permalink';
 import { togglePlay } from './replay';
 import { Sessions } from './sessions';
@@ -35,11 +37,18 @@ function onKey(e: KeyboardEvent): void {
 	else if (key === ' ') togglePlay();
 	else if (key === 'p' && goid !== null) app.toggle('pins', goid);
 	else if (key === 'h' && goid !== null) app.toggle('hidden', goid);
+	else if (key === 'u' && goid !== null) goToWaker(goid);
 	else if (key === 'e') app.set({ edges: EDGES[(EDGES.indexOf(app.settings.get().edges) + 1) % 3] });
 	else if (key === 'escape') escape();
 	else if (key >= '1' && key <= String(VIEWS.length)) app.view.set(VIEWS[Number(key) - 1][0]);
 	else return;
 	e.preventDefault();
+}
+
+// Who made it runnable last.
+function goToWaker(goid: number): void {
+	const by = app.table?.rows.get(goid)?.wokenBy;
+	if (by) goTo(by);
 }
 
 function escape(): void {
@@ -54,6 +63,7 @@ const link = readLink();
 function Page() {
 	const view = useValue(app.view);
 	const error = useValue(app.error);
+	const proc = useValue(app.proc);
 	useEffect(() => {
 		document.addEventListener('keydown', onKey);
 		return () => document.removeEventListener('keydown', onKey);
@@ -63,11 +73,13 @@ function Page() {
 		{error ? <div class="error" role="alert">{error}<button class="icon" aria-label="Close" onClick={() => app.error.set('')}>✕</button></div> : null}
 		<main>
 			<div class="view">
-				{view === 'timeline' ? <><TimelineBar /><TimelineView place={link.place} /></> : null}
+				{view === 'timeline' ? <><TimelineBar /><TimelineView key={proc} place={link.place} /></> : null}
 				{view === 'memory' ? <MemoryView /> : null}
 				{view === 'overview' ? <Overview /> : null}
+				{view === 'flame' ? <Flame /> : null}
 				{view === 'leaks' ? <Leaks /> : null}
 				{view === 'sessions' ? <Sessions /> : null}
+				{view === 'compare' ? <Compare /> : null}
 			</div>
 			<Panel />
 		</main>

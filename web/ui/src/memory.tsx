@@ -2,7 +2,7 @@
 // same by type and by function.
 import { useEffect, useState } from 'preact/hooks';
 import { app } from './app';
-import { base, getJson } from './api';
+import { at, getJson } from './api';
 import { bytes, count, exact, shortFunc } from './format';
 import { useValue } from './store';
 import { EXITED, STATES, type Row } from './types';
@@ -61,15 +61,16 @@ interface TypeRow { kind: string; type: string; go_kind: string; size: number; c
 function Types() {
 	const [types, setTypes] = useState<TypeRow[] | null>(null);
 	const source = useValue(app.source);
+	const proc = useValue(app.proc);
 	useEffect(() => {
 		let timer = 0;
 		const again = () => {
-			if (!document.hidden) getJson<TypeRow[]>(`${base(source)}/types`).then(setTypes).catch((e) => app.fail(e));
+			if (!document.hidden) getJson<TypeRow[]>(at(source, 'types')).then(setTypes).catch((e) => app.fail(e));
 			if (app.moves) timer = setTimeout(again, 2000) as unknown as number;
 		};
 		again();
 		return () => clearTimeout(timer);
-	}, [source]);
+	}, [source, proc]);
 	if (!types) return <div class="empty">…</div>;
 	const most = Math.max(1, ...types.map((t) => t.bytes));
 	const color = (kind: string) => app.config.get().type_colors[kind];

@@ -3,8 +3,9 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
 import { app } from './app';
-import { getJson, getSeries, getText, base } from './api';
+import { at, getJson, getSeries, getText } from './api';
 import { bytes, count, duration, exact } from './format';
+import { getHeat, LatencyHeat, type Heat } from './heatmap';
 import { useValue } from './store';
 import { EVENT_TYPES, STATES, type Series } from './types';
 
@@ -27,8 +28,10 @@ export function Overview() {
 	const [span, setSpan] = useState(60e9);
 	const [series, setSeries] = useState<Series | null>(null);
 	const [meter, setMeter] = useState<Meter | null>(null);
+	const [heat, setHeat] = useState<Heat | null>(null);
 	const [latency, setLatency] = useState<number[]>([]);
 	const source = useValue(app.source);
+	const proc = useValue(app.proc);
 	const status = useValue(app.status);
 	useValue(app.theme);
 	const ready = app.usable;
@@ -44,10 +47,12 @@ export function Overview() {
 					const last = Math.floor((app.origin + end) / 2 ** level);
 					const n = Math.max(2, Math.ceil(length / 2 ** level));
 					const got = await getSeries(source, level, last - n, n);
-					const l = await getJson<number[]>(`${base(source)}/latency`);
+					const l = await getJson<number[]>(at(source, 'latency'));
+					const h = await getHeat(source, end, length);
 					const m = source === 'live' ? await getJson<Meter>(`/api/live/meter?n=${Math.max(60, Math.ceil(length / 1e9))}`) : null;
 					if (stopped) return;
 					setSeries(got);
+					setHeat(h);
 					setLatency(l);
 					setMeter(m);
 				}
@@ -61,7 +66,7 @@ export function Overview() {
 			stopped = true;
 			clearTimeout(timer);
 		};
-	}, [span, source, ready]);
+	}, [span, source, proc, ready]);
 
 	const c = app.config.get();
 	return (
@@ -85,6 +90,7 @@ export function Overview() {
 				<Plot title="Scheduling latency" unit="runnable until running" x={times(series)} format={(v) => duration(v)} log
 					lines={[{ label: 'mean', color: c.state_colors[1], values: series.latency_count.map((n, i) => (n ? series.latency_sum_ns[i] / n : null)) },
 						{ label: 'longest', color: c.state_colors[3], values: series.latency_max_ns.map((v) => v || null) }]} />
+				{heat ? <LatencyHeat heat={heat} /> : null}
 				{meter && meter.time_ms.length > 1 ? <>
 					<Plot title="Read and processed" unit="events a second: RPS, PPS; EWP waiting" x={meter.time_ms.map((t) => t / 1000)} wall format={(v) => count(v)}
 						lines={[{ label: 'RPS', color: '#3b82f6', values: meter.rps }, { label: 'PPS', color: '#16a34a', values: meter.pps },
@@ -187,7 +193,7 @@ function Histogram({ buckets, color }: { buckets: number[]; color: string }) {
 function Health() {
 	const [text, setText] = useState<[string, unknown][]>([]);
 	useEffect(() => {
-		getText('/api/live/health').then((t) => setText(Object.entries(JSON.parse(t)).filter(([, v]) => typeof v !== 'object'))).catch(() => setText([]));
+		getText(at('live', 'health')).then((t) => setText(Object.entries(JSON.parse(t)).filter(([, v]) => typeof v !== 'object'))).catch(() => setText([]));
 	}, []);
 	if (!text.length) return null;
 	return <figure class="plot"><figcaption>Health</figcaption><dl class="health">{text.map(([k, v]) => <><dt>{k}</dt><dd>{String(v)}</dd></>)}</dl></figure>;

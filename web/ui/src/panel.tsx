@@ -2,7 +2,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { ComponentChildren } from 'preact';
 import { app } from './app';
-import { base, getJson, getText, int } from './api';
+import { at, getJson, getText, int } from './api';
 import { bytes, clock, count, duration, exact } from './format';
 import { copyText } from './range';
 import { useValue } from './store';
@@ -54,13 +54,13 @@ interface Data {
 const stateNumber = (name: string) => (STATES as readonly string[]).indexOf(name);
 
 async function load(goid: number): Promise<Data> {
-	const path = `${base(app.source.get())}/goroutines/${goid}`;
+	const path = (rest = '') => at(app.source.get(), `goroutines/${goid}${rest}`);
 	const [detail, allocations, events, spans, stack] = await Promise.all([
-		getJson<Detail>(path),
-		getJson<Allocation[]>(`${path}/allocations`),
-		getJson<{ total: number; events: EventJson[] }>(`${path}/events?limit=60`),
-		getJson<{ spans: Span[] }>(`${path}/spans?from=${int(app.origin + app.now() - 60e9)}&limit=20000`),
-		getText(`${path}/stack`).catch((e) => `(${(e as Error).message})`),
+		getJson<Detail>(path()),
+		getJson<Allocation[]>(path('/allocations')),
+		getJson<{ total: number; events: EventJson[] }>(path('/events?limit=60')),
+		getJson<{ spans: Span[] }>(path(`/spans?from=${int(app.origin + app.now() - 60e9)}&limit=20000`)),
+		getText(path('/stack')).catch((e) => `(${(e as Error).message})`),
 	]);
 	return { detail, allocations, events: events.events, eventTotal: events.total,
 		spans: spans.spans.slice(-40), stack };
@@ -69,6 +69,7 @@ async function load(goid: number): Promise<Data> {
 export function Panel() {
 	const goid = useValue(app.selected);
 	const source = useValue(app.source);
+	const proc = useValue(app.proc);
 	const [data, setData] = useState<Data | null>(null);
 	const [missing, setMissing] = useState('');
 
@@ -94,7 +95,7 @@ export function Panel() {
 			stopped = true;
 			clearTimeout(timer);
 		};
-	}, [goid, source]);
+	}, [goid, source, proc]);
 
 	if (goid === null) return null;
 	const row = app.table?.rows.get(goid);
@@ -116,12 +117,20 @@ export function Panel() {
 	);
 }
 
+// Chooses a goroutine and brings its row into sight, whatever the filter leaves out.
+export function goTo(goid: number): void {
+	const row = app.table?.rows.get(goid);
+	app.selected.set(goid);
+	if (row && !app.list.get().matched.includes(row)) {
+		if (app.browse.get().hidden.has(goid)) app.toggle('hidden', goid);
+		if (!app.list.get().matched.includes(row)) app.browse.update({ filter: '' });
+	}
+	current?.reveal(goid);
+}
+
 function Goid({ id }: { id: number }) {
 	if (!id) return <span class="muted">none known</span>;
-	return <button class="link" onClick={() => {
-		app.selected.set(id);
-		current?.reveal(id);
-	}}>goroutine {id}</button>;
+	return <button class="link" onClick={() => goTo(id)}>goroutine {id}</button>;
 }
 
 // A path in the mounted tree and the command to see it; nothing when nothing is mounted.
@@ -129,7 +138,9 @@ function FilePath({ file }: { file: string }) {
 	const [copied, setCopied] = useState(false);
 	const mount = app.info.get()?.mount_point;
 	if (!mount || app.source.get() !== 'live') return null;
-	const path = `${mount}/${file}`;
+	// The first process's tree is the root itself.
+	const proc = app.proc.get(), pid = app.status.get()?.processes?.[proc]?.pid;
+	const path = `${mount}/${proc ? `processes/${pid}/` : ''}${file}`;
 	const command = `cat ${/^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replace(/'/g, "'\\''")}'`}`;
 	return <button class="path" title="Copy this command" onClick={() => void copyText(command).then(() => {
 		setCopied(true);
@@ -178,7 +189,7 @@ function Body({ data }: { data: Data }) {
 		</Part>
 		<Part title="Children" note={exact(d.children)} file={undefined}>
 			{d.children_known.length ? <div class="children">{d.children_known.slice(-60).reverse().map((c) => (
-				<button class="link" title={c.start_function} onClick={() => { app.selected.set(c.goid); current?.reveal(c.goid); }}>
+				<button class="link" title={c.start_function} onClick={() => goTo(c.goid)}>
 					<i class="dot" style={{ background: app.config.get().state_colors[stateNumber(c.state)] ?? 'var(--line)' }} />{c.goid}</button>))}</div> :
 				<p class="muted">None kept.</p>}
 		</Part>
@@ -213,7 +224,10 @@ function Spans({ spans, now }: { spans: Span[]; now: number }) {
 		<tr onClick={() => show(s)} title="Show it on the timeline">
 			<td><i class="dot" style={{ background: app.config.get().state_colors[s[2]] }} />{STATES[s[2]]}{s[3] ? <span class="muted"> {s[3]}</span> : null}</td>
 			<td class="num">{duration((s[1] || now) - s[0])}{s[1] ? '' : ' …'}</td>
-			<td class="num muted">{s[4] ? `by ${s[4]}` : ''}</td></tr>))}</tbody></table>;
+			<td class="num muted">{s[4] ? <button class="link" title="Go to the goroutine that ended it" onClick={(e) => {
+				e.stopPropagation();
+				goTo(s[4]);
+			}}>by {s[4]}</button> : ''}</td></tr>))}</tbody></table>;
 }
 
 const ORIGINAL_KEYS = new Set(['timestamp', 'event_type', 'goroutine', 'parent_goroutine', 'attributes']);

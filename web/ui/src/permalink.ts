@@ -8,12 +8,20 @@ export interface Link {
 	place: { t0: number; t1: number } | null;
 }
 
+const SOURCE = /^(live|[0-9a-f-]{36})$/;
+
 export function readLink(): Link {
 	const q = new URLSearchParams(location.hash.slice(1));
 	const view = q.get('view');
 	if (VIEWS.some(([id]) => id === view)) app.view.set(view as ViewName);
 	const source = q.get('source') ?? '';
-	if (/^[0-9a-f-]{36}$/.test(source)) app.source.set(source);
+	if (source !== 'live' && SOURCE.test(source)) app.source.set(source);
+	const proc = Number(q.get('proc'));
+	if (Number.isInteger(proc) && proc > 0 && proc < 1024) app.proc.set(proc);
+	app.flame.update({ by: q.get('by') === 'origin' ? 'origin' : 'stack', weight: q.get('weight') === 'ns' ? 'ns' : 'goroutines',
+		search: q.get('find') ?? '', path: (q.get('at') ?? '').split(';').filter(Boolean) });
+	const pair = (q.get('compare') ?? '').split(',');
+	if (pair.length === 2 && pair.every((id) => SOURCE.test(id.split(':')[0]) && /^[^:]*(:\d{1,4})?$/.test(id))) app.compare.set([pair[0], pair[1]]);
 	const sort = q.get('sort') ?? 'id', group = q.get('group') ?? 'none';
 	const ids = (name: string) => new Set((q.get(name) ?? '').split(',').map(Number).filter((n) => n > 0));
 	app.browse.update({
@@ -39,7 +47,16 @@ export function linkText(): string {
 	const q = new URLSearchParams();
 	const b = app.browse.get(), v = current?.view, range = app.range.get();
 	if (app.source.get() !== 'live') q.set('source', app.source.get());
+	if (app.proc.get()) q.set('proc', String(app.proc.get()));
 	if (app.view.get() !== 'timeline') q.set('view', app.view.get());
+	if (app.view.get() === 'flame') {
+		const f = app.flame.get();
+		if (f.by !== 'stack') q.set('by', f.by);
+		if (f.weight !== 'goroutines') q.set('weight', f.weight);
+		if (f.search) q.set('find', f.search);
+		if (f.path.length) q.set('at', f.path.join(';'));
+	}
+	if (app.view.get() === 'compare' && app.compare.get()[0]) q.set('compare', app.compare.get().join());
 	if (b.filter) q.set('filter', b.filter);
 	if (b.sort !== 'id') q.set('sort', b.sort);
 	if (b.descending) q.set('desc', '1');

@@ -1,7 +1,7 @@
 // Statistics of the selected time range, over the goroutines in the list or the selected one.
 import { useEffect, useState } from 'preact/hooks';
 import { app } from './app';
-import { base, getJson, getText, int } from './api';
+import { at, getJson, getText, int } from './api';
 import { bytes, count, duration, exact } from './format';
 import { useValue } from './store';
 
@@ -19,7 +19,7 @@ interface RangeStats {
 
 function path(from: number, to: number, goid: number | null, filter: string): string {
 	const which = goid !== null ? `goids=${goid}` : `filter=${encodeURIComponent(filter)}`;
-	return `${base(app.source.get())}/range?from=${int(from + app.origin)}&to=${int(to + app.origin)}&${which}`;
+	return at(app.source.get(), `range?from=${int(from + app.origin)}&to=${int(to + app.origin)}&${which}`);
 }
 
 export function RangeBar() {

@@ -1,5 +1,5 @@
 // The goroutines of the source: the table itself, and the list the views show of it.
-import { base, getJson } from './api';
+import { at, getJson } from './api';
 import { parseFilter, stateTime } from './filter';
 import { shortFunc } from './format';
 import { EXITED, STATES, SYSTEM, WAITING, type Row, type UiSettings } from './types';
@@ -67,8 +67,8 @@ export class RowTable {
 	}
 
 	private ask(since: number, after: number, limit: number): Promise<RowsAnswer> {
-		return getJson<RowsAnswer>(`${base(this.source)}/rows?since=${BigInt(Math.max(0, Math.round(since)))}` +
-			(limit ? `&after=${after}&limit=${limit}` : ''));
+		return getJson<RowsAnswer>(at(this.source, `rows?since=${BigInt(Math.max(0, Math.round(since)))}` +
+			(limit ? `&after=${after}&limit=${limit}` : '')));
 	}
 
 	private take(r: Packed, texts: string[]): void {

@@ -96,8 +96,9 @@ const KEYS: [string, string][] = [
 	['/', 'filter and search'],
 	['G', 'go to a goroutine by number'],
 	['P H', 'pin and hide the selected row'],
+	['U', 'go to the goroutine that woke the selected one'],
 	['E', 'arrows: who woke and created whom'],
-	['1 … 5', 'views'],
+	['1 … 7', 'views'],
 	['Ctrl+Z', 'back to where you looked before'],
 	['Esc', 'close, clear'],
 ];

@@ -1,6 +1,6 @@
 // Tiles of the server's time pyramid (docs/api.md), kept as typed arrays, least recently used first
 // out. A tile that was still growing when it came is fetched again while it is looked at.
-import { base, getBinary, goidList, int } from './api';
+import { at, getBinary, goidList, int } from './api';
 
 export const TILE_BUCKETS = 256;
 const CELL_BYTES = 16;
@@ -115,8 +115,8 @@ export class TileCache {
 
 	private async fetch(w: Wanted, ids: (number | string)[]): Promise<void> {
 		const group = typeof ids[0] === 'string' ? ids[0] : null;
-		const path = `${base(this.source)}/${group === null ? 'tiles' : 'groups'}/${w.level}/` +
-			`${int(w.index)}?${group === null ? `goids=${goidList(ids as number[])}` : this.members(group)}`;
+		const path = at(this.source, `${group === null ? 'tiles' : 'groups'}/${w.level}/${int(w.index)}?` +
+			(group === null ? `goids=${goidList(ids as number[])}` : this.members(group)));
 		const asked = performance.now();
 		this.take(await getBinary(path), w, group, asked);
 	}

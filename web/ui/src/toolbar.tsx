@@ -3,6 +3,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import { app, VIEWS } from './app';
 import { base } from './api';
 import { count, duration } from './format';
+import { ProcessName } from './process';
 import { GROUPS, SORTS } from './rows';
 import { useValue } from './store';
 import { STATES } from './types';
@@ -13,21 +14,20 @@ export function Header() {
 	const status = useValue(app.status);
 	const view = useValue(app.view);
 	const source = useValue(app.source);
-	const proc = status?.processes?.[0];
-	const name = proc ? proc.binary_path.split('/').pop() : '';
+	const index = useValue(app.proc);
+	const proc = status?.processes?.[index];
 	return (
 		<header>
 			<div class="brand" title="xgotopfs">xgotop<span>fs</span></div>
 			<nav role="tablist" aria-label="Views">
-				{VIEWS.map(([id, label]) => (id !== 'sessions' || app.info.get()?.sessions) && (
+				{VIEWS.map(([id, label]) => ((id !== 'sessions' && id !== 'compare') || app.info.get()?.sessions) && (
 					<button role="tab" aria-selected={view === id} class={view === id ? 'on' : ''}
 						onClick={() => app.view.set(id)}>{label}</button>))}
 			</nav>
 			<div class="target" title={proc ? `${proc.binary_path}\npid ${proc.pid}, ${proc.go_version}` : ''}>
 				{source === 'live' ? null : <button class="chip" onClick={() => void app.open('live')}
 					title="Back to what is live">Recorded ✕</button>}
-				{proc ? <span><b>{name}</b> <span class="muted">pid {proc.pid} {proc.go_version}
-					{proc.state === 'exited' && source === 'live' ? ' · exited' : ''}</span></span> : null}
+				<ProcessName />
 			</div>
 			<Metrics />
 			<ConnectionLight />
@@ -79,7 +79,8 @@ export function FollowButton() {
 	const status = useValue(app.status);
 	const tick = useValue(app.tick);
 	const left = useRef(0);
-	const created = tick?.created ?? 0;
+	// A tick counts over all processes.
+	const created = (status && status.processes?.length > 1 ? status.created : tick?.created) ?? 0;
 	useEffect(() => { if (follow) left.current = created; }, [follow, created]);
 	if (!status || status.id !== 'live' || status.ended || (follow && !paused)) return null;
 	const fresh = left.current ? Math.max(0, created - left.current) : 0;
@@ -138,8 +139,10 @@ export function TimelineBar() {
 let filterInput: HTMLInputElement | null = null;
 
 export function focusFilter(): void {
-	filterInput?.focus();
-	filterInput?.select();
+	// The timeline's filter, or what the view in front is searched with.
+	const input = filterInput ?? document.querySelector<HTMLInputElement>('.view input[type=search]');
+	input?.focus();
+	input?.select();
 }
 
 function FilterBox({ value, error }: { value: string; error: string }) {

@@ -62,6 +62,7 @@ export interface Status {
 	events: Record<string, number>;
 	lost: Record<string, number>;
 	live_total: number;
+	alloc_bytes: number;
 	created: number;
 	exited: number;
 	exited_dropped: number;

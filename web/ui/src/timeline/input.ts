@@ -1,6 +1,6 @@
 // What mouse, touch and keyboard do on the timeline.
 import { app } from '../app';
-import { getJson, base, int } from '../api';
+import { at, getJson, int } from '../api';
 import type { Timeline } from './engine';
 
 const CLICK_PX = 4;
@@ -196,7 +196,7 @@ async function stepSpan(t: Timeline, step: number): Promise<void> {
 	const span = t.view.t1 - t.view.t0;
 	const from = step > 0 ? middle : 0, to = step > 0 ? app.end() : middle;
 	const got = await getJson<{ spans: [number, number][] }>(
-		`${base(app.source.get())}/goroutines/${goid}/spans?from=${int(from + o)}&to=${int(to + o)}&limit=20000`);
+		at(app.source.get(), `goroutines/${goid}/spans?from=${int(from + o)}&to=${int(to + o)}&limit=20000`));
 	const times = got.spans.map((s) => s[0] - o);
 	const eps = Math.max(1, t.view.scale);
 	const next = step > 0 ? times.find((x) => x > middle + eps) :

@@ -1,7 +1,7 @@
 // What is under the pointer. The exact span comes from the server once the pointer rests.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { app } from '../app';
-import { base, getJson, int } from '../api';
+import { at as url, getJson, int } from '../api';
 import { bytes, duration, rulerTime } from '../format';
 import { cellAllocs, cellBytes, cellEnd, cellOffset, cellShare, cellTransitions } from '../tiles';
 import { EXITED, NONE, STATES, type Row } from '../types';
@@ -54,7 +54,7 @@ export function Tooltip({ timeline: t }: { timeline: Timeline }) {
 		timer.current = setTimeout(() => {
 			const at = int(time + app.origin);
 			getJson<{ spans: [number, number, number, string, number][] }>(
-				`${base(app.source.get())}/goroutines/${row.goid}/spans?from=${at}&to=${at}&limit=1`)
+				url(app.source.get(), `goroutines/${row.goid}/spans?from=${at}&to=${at}&limit=1`))
 				.then(({ spans }) => setExact(spans[0] ? { goid: row.goid, from: spans[0][0] - app.origin,
 					to: spans[0][1] ? spans[0][1] - app.origin : 0, state: spans[0][2], reason: spans[0][3],
 					by: spans[0][4] } : null))

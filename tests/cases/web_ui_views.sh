@@ -1,0 +1,16 @@
+#!/bin/bash
+# The web UI in Chromium on a made-up server with two processes and two sessions: choosing a process,
+# the flame graph, latency over time, comparing; both widths; and nothing in the console. Screenshots
+# go to $SHOTS.
+# timeout: 240
+# sanitized: no
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../web_lib.sh"
+need_browser
+TOOL=$XGOTOPFS_BUILD/tests/bench/session_tool
+"$TOOL" record "$T/sessions" protobuf 20000 700 >/dev/null || fail "no recording"
+"$TOOL" record "$T/sessions" jsonl 5000 200 >/dev/null || fail "no recording"
+start_web -second -sessions "$T/sessions" -settings "$T/ui.json"
+[ -z "${SHOTS:-}" ] || mkdir -p "$SHOTS"
+(cd "$T/ui" && node views.mjs "$URL/" ${SHOTS:+"$SHOTS"}) || fail "the UI does not do as it should"
+web_alive

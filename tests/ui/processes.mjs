@@ -1,0 +1,37 @@
+// Two real processes of one binary: node processes.mjs URL FOLDER MOUNT PID OTHER_PID
+import { existsSync, readFileSync } from 'node:fs';
+import { assert, until } from './browser.mjs';
+import { run, shot } from './page.mjs';
+
+const [url, , mount, ...pids] = process.argv.slice(2);
+const chooser = (page) => page.getByLabel('Process', { exact: true });
+const workers = (page) => page.evaluate(() => window.timeline.entries.filter((e) => e.row?.func === 'main.(*server).forgotten' && !e.row.exited).length);
+
+// Only the second one leaks.
+const steps = {
+	async 'both are there, each with its own goroutines'(page) {
+		await page.goto(url);
+		await chooser(page).waitFor();
+		const options = await until('both', () => chooser(page).locator('option').allTextContents(), (o) => o.length === 2);
+		for (const pid of pids) assert(options.some((o) => o.includes(pid)), `${pid} is not in ${options}`);
+		const of = (pid) => String(options.findIndex((o) => o.includes(pid)));
+		for (const [pid, n] of [[pids[1], 3], [pids[0], 0], [pids[1], 3]]) {
+			await chooser(page).selectOption(of(pid));
+			await until(`what leaks in ${pid}`, () => workers(page).catch(() => -1), (got) => got === n);
+		}
+		await until('the address', () => page.evaluate(() => location.hash), (h) => h.includes('proc=') === (of(pids[1]) !== '0'));
+	},
+	async 'its paths in the mount are there'(page) {
+		await page.reload();
+		await until('the same one', () => workers(page).catch(() => -1), (n) => n === 3);
+		await page.getByLabel('Filter goroutines').fill('forgotten');
+		await page.getByLabel('Filter goroutines').press('Enter');
+		const command = await until('its path', () => page.locator('.panel .path code').first().textContent(), (t) => t?.startsWith('cat '));
+		const path = command.slice(4);
+		assert(path.startsWith(mount) && existsSync(path), `${path} is not there`);
+		assert(readFileSync(path, 'utf8').includes('main.(*server).forgotten'), `${path} is about another one`);
+		await shot(page, 'live-processes');
+	},
+};
+
+process.exit(await run({}, steps) ? 1 : 0);

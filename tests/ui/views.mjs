@@ -1,0 +1,219 @@
+// Processes, the flame graph, latency over time and comparing, on the made-up server with a second
+// process: node views.mjs URL [FOLDER for screenshots]
+import { assert, until } from './browser.mjs';
+import { painted, ready, run, shot } from './page.mjs';
+
+const [url] = process.argv.slice(2);
+const SECOND = 12; // goroutines of the second process
+const tab = (page, name) => page.getByRole('tab', { name, exact: true }).click();
+const rows = (page) => page.evaluate(() => window.timeline?.entries.filter((e) => e.row && !e.row.exited).length ?? 0);
+const boxes = (page) => page.locator('.flame-box').allTextContents();
+const hash = (page) => page.evaluate(() => location.hash);
+const goroutines = async (page) => Number((await page.locator('.flame .note b').first().textContent()).split(' ')[0].replace(/,/g, ''));
+const name = (page) => page.locator('.flame-details b').textContent();
+
+async function chooseSecond(page) {
+	await page.goto(url);
+	await ready(page);
+	const options = await page.getByLabel('Process', { exact: true }).locator('option').allTextContents();
+	assert(options.length === 2 && options[0].includes('4242') && options[1].includes('4343'), `processes: ${options}`);
+	await page.getByLabel('Process', { exact: true }).selectOption('1');
+	await until('its goroutines only', () => rows(page), (n) => n === SECOND);
+	await until('its states are painted', () => painted(page, '#ef4444'), (n) => n > 0.0005);
+	await until('the address', () => hash(page), (h) => h.includes('proc=1'));
+}
+
+const processes = {
+	async 'another process can be chosen'(page) {
+		await chooseSecond(page);
+		await page.keyboard.press('g');
+		await page.keyboard.type('3');
+		await page.keyboard.press('Enter');
+		await until('its path', () => page.locator('.path code').first().textContent(), (t) => t === 'cat /mnt/xgotop/processes/4343/goroutines/3/status');
+		await page.locator('.panel .stack', { hasText: 'main.(*Ingest).consume' }).waitFor();
+		await shot(page, 'process');
+	},
+	async 'the address keeps it'(page) {
+		await until('the address', () => hash(page), (h) => h.includes('g=3'));
+		await page.reload();
+		await until('its goroutines again', () => rows(page), (n) => n === SECOND);
+		assert(await page.getByLabel('Process', { exact: true }).inputValue() === '1', 'another one is chosen');
+		await until('the panel', () => page.locator('.panel h2').textContent(), (t) => t === 'Goroutine 3');
+		await page.locator('.panel-head').getByLabel('Close').click();
+	},
+	async 'every view is about it'(page) {
+		await tab(page, 'Leaks');
+		await until('two places', () => page.locator('.leaks tbody tr').count(), (n) => n === 2);
+		await tab(page, 'Overview');
+		await until('its total', () => page.locator('.totals').textContent(), (t) => t.includes(` ${SECOND} live`));
+		await tab(page, 'Timeline');
+		await page.getByLabel('Process', { exact: true }).selectOption('0');
+		await until('the first one', () => rows(page), (n) => n > 40);
+		await until('the address', () => hash(page), (h) => !h.includes('proc='));
+	},
+	async 'one that is not there is the first one'(page) {
+		await page.goto('about:blank');
+		await page.goto(`${url}#proc=9`);
+		await until('the first one', () => rows(page), (n) => n > 40);
+	},
+};
+
+const flame = {
+	async 'the stacks of goroutines'(page) {
+		await tab(page, 'Flame');
+		await until('where they are', () => boxes(page), (all) => ['all', 'main.worker', 'main.(*Queue).pop', 'select'].every((b) => all.includes(b)));
+		await page.locator('.flame .note', { hasText: 'goroutines by where they are parked' }).waitFor();
+		assert(/Not a CPU profile/.test(await page.locator('.flame .note').textContent()), 'it does not say what it is not');
+		const answer = await page.evaluate(() => fetch('/api/live/flame').then((r) => r.json()));
+		const check = (n) => {
+			const children = n.children ?? [];
+			assert(n.goroutines >= children.reduce((sum, c) => sum + c.goroutines, 0), `${n.name} has fewer than its parts`);
+			children.forEach(check);
+		};
+		check(answer.root);
+		assert(answer.goroutines + answer.without_stack > 40, `only ${answer.goroutines}`);
+		await shot(page, 'flame');
+	},
+	async 'a click and keys zoom'(page) {
+		await page.getByRole('treeitem', { name: /^main\.worker,/ }).click();
+		await until('its details', () => name(page), (t) => t === 'main.worker');
+		await until('only what is under it', () => boxes(page), (all) => !all.includes('main.leakySubscriber') && all.includes('all'));
+		await until('the address', () => hash(page), (h) => h.includes('at=main.worker'));
+		await page.keyboard.press('ArrowDown');
+		const inner = await until('what is under it', () => name(page), (t) => t !== 'main.worker');
+		await page.keyboard.press('Enter');
+		await until('further in', () => hash(page), (h) => decodeURIComponent(h).includes(`main.worker;${inner}`));
+		await page.keyboard.press('Escape');
+		await page.keyboard.press('Escape');
+		await until('all of it', () => boxes(page), (all) => all.includes('main.leakySubscriber'));
+		await page.getByRole('treeitem', { name: /^main\.worker,/ }).click();
+		await page.locator('.flame-details button', { hasText: 'one of them' }).click();
+		await page.locator('.panel .stack', { hasText: 'main.worker' }).waitFor();
+		await page.locator('.panel-head').getByLabel('Close').click();
+		await page.getByRole('button', { name: 'All', exact: true }).click();
+	},
+	async 'a search shows what matches'(page) {
+		await page.keyboard.press('/');
+		await page.keyboard.type('queue).POP');
+		await until('what matches', () => page.locator('.flame-box.hit').count(), (n) => n > 0);
+		const text = await page.locator('.found').textContent();
+		const [hit, total] = /^([\d,]+) of ([\d,]+) match/.exec(text).slice(1).map((t) => Number(t.replace(/,/g, '')));
+		assert(hit > 0 && hit < total, text);
+		await shot(page, 'flame-search');
+		await page.keyboard.press('Escape');
+		await until('nothing is searched', () => page.locator('.flame-box.miss').count(), (n) => n === 0);
+	},
+	async 'by origin, and by time'(page) {
+		await page.getByRole('button', { name: 'Origins' }).click();
+		await page.locator('.flame .note', { hasText: 'by start function, go statement and state' }).waitFor();
+		assert(await goroutines(page) > 40, 'few goroutines');
+		await page.getByRole('button', { name: 'Time', exact: true }).click();
+		await page.locator('.flame .note', { hasText: 'time in each state' }).waitFor();
+		await until('the address', () => hash(page), (h) => h.includes('by=origin') && h.includes('weight=ns'));
+		await page.reload();
+		await page.locator('.flame .note', { hasText: 'time in each state' }).waitFor();
+		await page.getByRole('button', { name: 'Goroutines', exact: true }).click();
+		await page.getByRole('button', { name: 'Stacks' }).click();
+	},
+	async 'latency over time'(page) {
+		await tab(page, 'Overview');
+		const count = async () => Number(/: ([\d,]+) waits/.exec(await page.locator('.heat figcaption').textContent())?.[1].replace(/,/g, ''));
+		await until('waits', count, (n) => n > 1000);
+		await until('it is painted', () => painted(page, null, '.heat canvas'), (n) => n > 0.02);
+		const box = await page.locator('.heat canvas').boundingBox();
+		await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+		await page.locator('.heat .tooltip', { hasText: 'waited' }).waitFor();
+		await page.locator('.heat canvas').scrollIntoViewIfNeeded();
+		await shot(page, 'heat');
+		const now = await page.locator('.heat canvas').boundingBox();
+		await page.mouse.move(now.x + 200, now.y + 20);
+		await page.mouse.down();
+		await page.mouse.move(now.x + 300, now.y + 30, { steps: 3 });
+		await page.mouse.up();
+		await page.locator('.range td', { hasText: 'runnable' }).waitFor();
+		await page.locator('.range').getByLabel('Close').click();
+	},
+};
+
+const compare = {
+	async 'two sessions side by side'(page) {
+		await tab(page, 'Compare');
+		await until('all figures', () => page.locator('.compare tbody tr').count(), (n) => n > 10);
+		const want = await until('the address', () => page.evaluate(async () => {
+			const ids = new URLSearchParams(location.hash.slice(1)).get('compare')?.split(',') ?? [];
+			return Promise.all(ids.map(async (id) => Object.values((await fetch(`/api/sessions/${id}/status`).then((r) => r.json())).events).reduce((x, y) => x + y)));
+		}), (v) => v.length === 2);
+		const cells = await page.locator('.compare tr', { has: page.getByText('events', { exact: true }) }).locator('td').allTextContents();
+		const number = (t) => Number(t.replace(/[,+]/g, ''));
+		assert(number(cells[1]) === want[0] && number(cells[2]) === want[1] && number(cells[3]) === want[1] - want[0], `${cells} but ${want}`);
+		await shot(page, 'compare');
+	},
+	async 'by state, function and type, sorted, as CSV'(page) {
+		await page.getByRole('tab', { name: 'States' }).click();
+		await page.locator('td', { hasText: 'waiting: time of all' }).waitFor();
+		await page.getByRole('tab', { name: 'Types' }).click();
+		await page.getByLabel('What is compared').selectOption('count');
+		await until('types', () => page.locator('.compare tbody tr').count(), (n) => n > 2);
+		await page.getByRole('tab', { name: 'Functions' }).click();
+		await page.getByLabel('What is compared').selectOption('goroutines');
+		await page.locator('td', { hasText: 'net/http.(*Server).Serve' }).first().waitFor();
+		await page.getByRole('button', { name: 'A', exact: true }).click();
+		const column = async () => (await page.locator('.compare tbody tr td:nth-child(2)').allTextContents()).map((t) => Number(t.replace(/,/g, '')));
+		await until('most first', column, (v) => v.length > 1 && v.every((x, i) => !i || x <= v[i - 1]));
+		await page.getByRole('button', { name: 'A ↓', exact: true }).click();
+		await until('fewest first', column, (v) => v.every((x, i) => !i || x >= v[i - 1]));
+		await page.evaluate(() => { navigator.clipboard.writeText = async (t) => { window.copied = t; }; });
+		await page.getByRole('button', { name: 'Copy CSV' }).click();
+		await page.getByRole('button', { name: 'Copied' }).waitFor();
+		const csv = (await page.evaluate(() => window.copied)).trim().split('\n');
+		assert(csv[0].startsWith('name,unit,"A ') && csv.length === (await column()).length + 1, csv[0]);
+		const [, unit, a, b, difference] = csv[1].match(/^(".*"),(\w+),([-\d.]+),([-\d.]+),([-\d.]+)$/).slice(1).map((x, i) => (i > 1 ? Number(x) : x));
+		assert(unit === 'count' && difference === b - a, csv[1]);
+		await page.getByLabel('a second').check();
+		await until('rates', () => page.locator('.compare tbody tr td:nth-child(2)').allTextContents(), (t) => t.length && t.some((x) => Number(x.replace(/,/g, '')) > 1000));
+		await page.getByLabel('a second').uncheck();
+		await shot(page, 'compare-functions');
+	},
+	async 'with what is live, and exchanged'(page) {
+		await page.getByLabel('B: recording').selectOption('live');
+		await page.getByLabel('B: process').waitFor();
+		await page.getByRole('tab', { name: 'Totals' }).click();
+		await page.getByLabel('Exchange A and B').click();
+		assert(await page.getByLabel('A: recording').inputValue() === 'live', 'not exchanged');
+		await page.locator('td', { hasText: 'goroutines created' }).waitFor();
+		await until('the address', () => hash(page), (h) => decodeURIComponent(h).includes('compare=live,'));
+		await page.reload();
+		await page.locator('td', { hasText: 'goroutines created' }).waitFor();
+		assert(await page.getByLabel('A: recording').inputValue() === 'live', 'the address does not keep it');
+	},
+	async 'a recorded session has no stacks and says so'(page) {
+		await tab(page, 'Sessions');
+		await page.getByRole('button', { name: 'Open', exact: true }).first().click();
+		await ready(page);
+		await tab(page, 'Flame');
+		await page.locator('.flame .note', { hasText: 'A recorded session has no stacks' }).waitFor();
+		await until('its functions', () => boxes(page), (all) => all.some((b) => b.includes('Serve')));
+		assert(!await page.getByRole('button', { name: 'Stacks' }).count(), 'it offers stacks');
+		await shot(page, 'flame-session');
+		await page.getByRole('button', { name: /Recorded/ }).click();
+		await page.getByRole('button', { name: 'Stacks' }).waitFor();
+	},
+};
+
+const narrow = {
+	'the process in 390 pixels': chooseSecond,
+	async 'the new views in 390 pixels'(page) {
+		for (const [name, what] of [['Flame', '.flame-box'], ['Overview', '.heat canvas'], ['Compare', '.compare td']]) {
+			await tab(page, name);
+			await page.locator(what).first().waitFor();
+			assert(await page.evaluate(() => document.documentElement.scrollWidth <= 390), `${name} is wider than the screen`);
+			await page.locator(what).first().scrollIntoViewIfNeeded();
+			await shot(page, `narrow-${name.toLowerCase()}`);
+		}
+		const last = await page.locator('.compare tbody tr').first().locator('td').last().boundingBox();
+		assert(last.x + last.width <= 390, 'the differences are out of sight');
+	},
+};
+
+const failed = await run({}, { ...processes, ...flame, ...compare }) + await run({ width: 390, height: 844, theme: 'dark', touch: true }, narrow);
+process.exit(failed ? 1 : 0);

@@ -1,0 +1,332 @@
+#include "web/flame.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/util.h"
+#include "web/http.h"
+
+static const char *const kind_names[] = {"function", "site", "state"};
+
+void flame_free(struct flame *f)
+{
+	free(f->v);
+	buf_free(&f->names);
+	*f = (struct flame){0};
+}
+
+/* --- the tree -------------------------------------------------------------------------------- */
+
+static uint32_t hash_of(const struct flame_step *s)
+{
+	uint32_t h = 2166136261u + s->kind;
+
+	for (size_t i = 0; i < s->name_len; i++)
+		h = (h ^ (unsigned char)s->name[i]) * 16777619u;
+	return h;
+}
+
+static bool is_step(const struct flame *f, const struct flame_node *node, uint32_t hash,
+		    const struct flame_step *s)
+{
+	return node->hash == hash && node->kind == s->kind && node->name_len == s->name_len &&
+	       !memcmp(f->names.data + node->name, s->name, s->name_len);
+}
+
+/* A place in two lines of a function is none: it is left out rather than one of them shown. */
+static void merge_place(const struct flame *f, struct flame_node *node, const struct flame_step *s)
+{
+	if (node->at_len != s->at_len ||
+	    (s->at_len && memcmp(f->names.data + node->at, s->at, s->at_len)))
+		node->at_len = 0;
+}
+
+static int grow(struct flame *f)
+{
+	size_t cap = f->cap ? f->cap * 2 : 256;
+	struct flame_node *v;
+
+	if (f->n < f->cap)
+		return 0;
+	v = realloc(f->v, cap * sizeof(*v));
+	if (!v)
+		return -ENOMEM;
+	f->v = v;
+	f->cap = cap;
+	return 0;
+}
+
+static int add_node(struct flame *f, uint32_t parent, uint32_t hash, const struct flame_step *s)
+{
+	struct flame_node *node;
+
+	if (grow(f))
+		return -ENOMEM;
+	node = &f->v[f->n];
+	*node = (struct flame_node){.name = f->names.len,
+				    .name_len = (uint32_t)s->name_len,
+				    .at = f->names.len + s->name_len,
+				    .at_len = (uint32_t)s->at_len,
+				    .hash = hash,
+				    .kind = (uint8_t)s->kind};
+	buf_add(&f->names, s->name, s->name_len);
+	if (s->at_len)
+		buf_add(&f->names, s->at, s->at_len);
+	if (buf_error(&f->names))
+		return -ENOMEM;
+	if (f->n) {
+		node->next = f->v[parent].child;
+		f->v[parent].child = (uint32_t)f->n;
+	}
+	f->n++;
+	return 0;
+}
+
+static uint32_t find_child(const struct flame *f, uint32_t parent, uint32_t hash,
+			   const struct flame_step *s)
+{
+	uint32_t i = f->v[parent].child;
+
+	while (i && !is_step(f, &f->v[i], hash, s))
+		i = f->v[i].next;
+	return i;
+}
+
+void flame_add(struct flame *f, const struct flame_step *path, size_t n, uint64_t goid,
+	       uint64_t goroutines, uint64_t ns)
+{
+	static const struct flame_step root = {.name = "all", .name_len = 3};
+	uint32_t at = 0;
+
+	if (!f->err && !f->n)
+		f->err = add_node(f, 0, 0, &root);
+	if (f->err)
+		return;
+	f->v[0].goroutines += goroutines;
+	f->v[0].ns += ns;
+	for (size_t i = 0; i < n; i++) {
+		uint32_t hash = hash_of(&path[i]), child = find_child(f, at, hash, &path[i]);
+
+		if (child) {
+			merge_place(f, &f->v[child], &path[i]);
+		} else if (f->n >= FLAME_NODES_MAX) {
+			f->truncated = true;
+			return;
+		} else {
+			child = (uint32_t)f->n;
+			f->err = add_node(f, at, hash, &path[i]);
+			if (f->err)
+				return;
+		}
+		if (!f->v[child].sample && goroutines)
+			f->v[child].sample = goid;
+		f->v[child].goroutines += goroutines;
+		f->v[child].ns += ns;
+		at = child;
+	}
+}
+
+/* --- a dump of stacks ------------------------------------------------------------------------- */
+
+struct line {
+	const char *p;
+	size_t len;
+};
+
+/* The next line without its end; false after the last. */
+static bool next_line(const char **at, const char *end, struct line *ret)
+{
+	const char *eol;
+
+	if (*at >= end)
+		return false;
+	eol = memchr(*at, '\n', (size_t)(end - *at));
+	if (!eol)
+		eol = end;
+	*ret = (struct line){*at, (size_t)(eol - *at)};
+	*at = eol + (eol < end);
+	return true;
+}
+
+static bool starts(const struct line *l, const char *with)
+{
+	size_t n = strlen(with);
+
+	return l->len >= n && !memcmp(l->p, with, n);
+}
+
+/* "goroutine 12 [chan receive, 5 minutes]:" */
+static bool read_header(const struct line *l, uint64_t *goid, struct flame_step *why)
+{
+	const char *p = l->p + 10, *end = l->p + l->len, *open, *close;
+
+	if (!starts(l, "goroutine ") || l->len < 14)
+		return false;
+	*goid = 0;
+	for (; p < end && *p >= '0' && *p <= '9'; p++)
+		*goid = *goid * 10 + (uint64_t)(*p - '0');
+	open = memchr(p, '[', (size_t)(end - p));
+	if (!open)
+		return false;
+	for (close = open + 1; close < end && *close != ']' && *close != ','; close++)
+		;
+	*why = (struct flame_step){.name = open + 1,
+				   .name_len = (size_t)(close - open - 1),
+				   .kind = FLAME_STATE};
+	return true;
+}
+
+/* "main.(*T).run(...)", with the place in the line after it. */
+static struct flame_step read_frame(struct line l)
+{
+	/* The arguments are in the last parentheses; those of a method's receiver come before. */
+	for (size_t i = l.len; i-- > 1;) {
+		if (l.p[i] == '(') {
+			l.len = i;
+			break;
+		}
+	}
+	return (struct flame_step){.name = l.p, .name_len = l.len, .kind = FLAME_FUNCTION};
+}
+
+static void read_place(struct line l, struct flame_step *frame)
+{
+	const char *space;
+
+	if (l.len < 2 || l.p[0] != '\t')
+		return;
+	space = memchr(l.p, ' ', l.len);
+	frame->at = l.p + 1;
+	frame->at_len = (space ? (size_t)(space - l.p) : l.len) - 1;
+}
+
+/* Frames stand innermost first, and are wanted the other way round. */
+static void hand_over(struct flame_step *frames, size_t n, const struct flame_step *why,
+		      uint64_t goid, flame_stack_fn *fn, void *ctx)
+{
+	for (size_t i = 0; i < n / 2; i++) {
+		struct flame_step other = frames[i];
+
+		frames[i] = frames[n - 1 - i];
+		frames[n - 1 - i] = other;
+	}
+	if (n)
+		frames[n++] = *why;
+	fn(ctx, goid, frames, n);
+}
+
+void flame_parse(const char *text, size_t len, flame_stack_fn *fn, void *ctx)
+{
+	const char *at = text, *end = text + len;
+	struct flame_step frames[FLAME_DEPTH_MAX + 1], why = {0};
+	uint64_t goid = 0;
+	struct line l;
+	size_t n = 0;
+
+	while (next_line(&at, end, &l)) {
+		uint64_t id;
+		struct flame_step reason;
+
+		if (read_header(&l, &id, &reason)) {
+			if (goid)
+				hand_over(frames, n, &why, goid, fn, ctx);
+			goid = id;
+			why = reason;
+			n = 0;
+		} else if (!goid || !l.len || l.p[0] == '\t') {
+			continue;
+		} else if (starts(&l, "created by ")) {
+			continue; /* what made it is not on its stack */
+		} else if (n < FLAME_DEPTH_MAX) {
+			frames[n] = read_frame(l);
+			if (starts(&l, "..."))
+				frames[n].name_len = l.len;
+			if (at < end && *at == '\t' && next_line(&at, end, &l))
+				read_place(l, &frames[n]);
+			n++;
+		}
+	}
+	if (goid)
+		hand_over(frames, n, &why, goid, fn, ctx);
+}
+
+/* --- as text ---------------------------------------------------------------------------------- */
+
+static void add_text(const struct flame *f, size_t at, size_t len, const char *key, struct buf *out)
+{
+	cleanup_buf_ struct buf text = BUF_INIT;
+
+	buf_add(&text, f->names.data + at, len);
+	buf_addc(&text, '\0');
+	json_ks(out, key, buf_error(&text) ? "" : text.data);
+}
+
+static void render_node(const struct flame *f, uint32_t i, struct buf *out)
+{
+	const struct flame_node *node = &f->v[i];
+
+	buf_addc(out, '{');
+	add_text(f, node->name, node->name_len, "name", out);
+	json_ks(out, "kind", kind_names[node->kind]);
+	if (node->at_len)
+		add_text(f, node->at, node->at_len, "at", out);
+	json_ku(out, "goroutines", node->goroutines);
+	json_ku(out, "ns", node->ns);
+	json_ku(out, "sample", node->sample);
+	if (node->child) {
+		json_key(out, "children");
+		buf_addc(out, '[');
+		for (uint32_t c = node->child; c; c = f->v[c].next) {
+			if (c != node->child)
+				buf_addc(out, ',');
+			render_node(f, c, out);
+		}
+		buf_addc(out, ']');
+	}
+	buf_addc(out, '}');
+}
+
+void flame_render(const struct flame *f, struct buf *out)
+{
+	if (f->n)
+		render_node(f, 0, out);
+	else
+		buf_adds(out, "{\"name\":\"all\",\"kind\":\"function\",\"goroutines\":0,\"ns\":0}");
+}
+
+static void fold(const struct flame *f, uint32_t i, bool ns, struct buf *path, struct buf *out)
+{
+	const struct flame_node *node = &f->v[i];
+	uint64_t own = ns ? node->ns : node->goroutines;
+	size_t len = path->len;
+
+	if (i) {
+		if (len)
+			buf_addc(path, ';');
+		for (size_t k = 0; k < node->name_len; k++) {
+			char c = f->names.data[node->name + k];
+
+			buf_addc(path, c == ';' ? ':' : c);
+		}
+	}
+	for (uint32_t c = node->child; c; c = f->v[c].next) {
+		own -= MIN(own, ns ? f->v[c].ns : f->v[c].goroutines);
+		fold(f, c, ns, path, out);
+	}
+	if (own && path->len) {
+		buf_add(out, path->data, path->len);
+		buf_addc(out, ' ');
+		buf_addu(out, own);
+		buf_addc(out, '\n');
+	}
+	path->len = len;
+}
+
+void flame_render_folded(const struct flame *f, bool ns, struct buf *out)
+{
+	cleanup_buf_ struct buf path = BUF_INIT;
+
+	if (f->n)
+		fold(f, 0, ns, &path, out);
+}
