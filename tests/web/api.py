@@ -4,6 +4,7 @@ import http.client
 import json
 import re
 import sys
+import time
 import urllib.parse
 
 base = urllib.parse.urlsplit(sys.argv[1])
@@ -140,6 +141,10 @@ def own(node, key):
 
 
 session = sessions[0]["id"]
+deadline = time.monotonic() + 30
+while get(f"/api/sessions/{session}/status")["state"] != "ready":  # it is read when it is first asked for
+    assert time.monotonic() < deadline, "the session is not read"
+    time.sleep(0.02)
 for path, by in (("live/flame", "stack"), ("live/flame?by=origin", "origin"), (f"sessions/{session}/flame?by=origin", "origin")):
     answer = get(f"/api/{path}")
     assert answer["by"] == by and not answer["truncated"]
