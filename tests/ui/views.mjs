@@ -200,6 +200,64 @@ const compare = {
 	},
 };
 
+const view = (page) => page.evaluate(() => {
+	const v = window.timeline.view;
+	return { t0: v.t0, scale: v.scale };
+});
+const goids = (page) => page.evaluate(() => window.timeline.entries.filter((e) => e.row).map((e) => e.row.goid));
+const chosen = async (page) => Number((await page.locator('.panel h2').textContent()).replace('Goroutine ', ''));
+
+const keys = {
+	async 'arrow keys and Shift+wheel move, F shows a whole life'(page) {
+		await tab(page, 'Timeline');
+		await ready(page);
+		await page.locator('canvas.rows').focus();
+		await page.keyboard.press('ArrowLeft');
+		const before = await view(page);
+		await page.keyboard.press('ArrowLeft');
+		const left = await until('earlier', () => view(page), (v) => v.t0 < before.t0);
+		await page.keyboard.press('ArrowRight');
+		await until('later', () => view(page), (v) => v.t0 > left.t0);
+		await page.mouse.move(700, 400);
+		const there = await view(page);
+		await page.keyboard.down('Shift');
+		await page.mouse.wheel(0, 200);
+		await page.keyboard.up('Shift');
+		await until('later by the wheel', () => view(page), (v) => v.t0 > there.t0 && v.scale === there.scale);
+		await page.keyboard.press('ArrowDown');
+		await page.locator('.panel').waitFor();
+		const narrower = await view(page);
+		await page.keyboard.press('f');
+		await until('its whole life', () => view(page), (v) => v.scale > narrower.scale && v.t0 < narrower.t0);
+	},
+	async 'to who woke it'(page) {
+		const woken = await until('one that was woken', () => page.evaluate(() => window.timeline.entries.find((e) => e.row?.wokenBy && e.row.wokenBy !== e.row.goid &&
+			window.timeline.indexOf(e.row.wokenBy) >= 0)?.row.goid ?? 0), (goid) => goid > 0);
+		await page.keyboard.press('g');
+		await page.keyboard.type(String(woken));
+		await page.keyboard.press('Enter');
+		await until('it', () => chosen(page), (goid) => goid === woken);
+		await page.keyboard.press('u');
+		await until('another one', () => chosen(page), (goid) => goid !== woken);
+	},
+	async 'hidden rows come back, compact rows are low'(page) {
+		const goid = await chosen(page), all = (await goids(page)).length;
+		await page.keyboard.press('h');
+		await until('its row is gone', () => goids(page), (list) => !list.includes(goid));
+		await page.getByRole('button', { name: '1 hidden' }).click();
+		await until('its row is back', () => goids(page), (list) => list.includes(goid) && list.length >= all - 5);
+		const height = () => page.evaluate(() => window.timeline.rowHeight);
+		await page.locator('canvas.rows').focus();
+		await page.keyboard.press('c');
+		await until('compact', height, (h) => h === 12);
+		await shot(page, 'compact');
+		await page.keyboard.press('c');
+		await until('normal', height, (h) => h === 20);
+		await page.keyboard.press('Escape');
+		await page.locator('.panel').waitFor({ state: 'detached' });
+	},
+};
+
 const narrow = {
 	'the process in 390 pixels': chooseSecond,
 	async 'the new views in 390 pixels'(page) {
@@ -215,5 +273,5 @@ const narrow = {
 	},
 };
 
-const failed = await run({}, { ...processes, ...flame, ...compare }) + await run({ width: 390, height: 844, theme: 'dark', touch: true }, narrow);
+const failed = await run({}, { ...processes, ...flame, ...compare, ...keys }) + await run({ width: 390, height: 844, theme: 'dark', touch: true }, narrow);
 process.exit(failed ? 1 : 0);

@@ -27,7 +27,7 @@ export function getHeat(source: string, end: number, length: number): Promise<He
 
 // The rows that anything falls into, with one around them for the eye.
 function rowsOf(heat: Heat): [number, number] {
-	let low = heat.rows, high = -1;
+	let low = heat.rows, high = -1; // nothing yet
 	for (const column of heat.counts) {
 		column.forEach((n, i) => {
 			if (!n) return;
@@ -35,7 +35,9 @@ function rowsOf(heat: Heat): [number, number] {
 			high = Math.max(high, i);
 		});
 	}
-	return [Math.max(0, low - 1), Math.min(heat.rows - 1, high + 1)];
+	if (high < 0) low = 1;
+	low = Math.max(0, low - 1);
+	return [low, Math.min(heat.rows - 1, Math.max(high + 1, low + 5))];
 }
 
 const bound = (heat: Heat, row: number) => 2 ** (row + heat.base);

@@ -38,6 +38,7 @@ function onKey(e: KeyboardEvent): void {
 	else if (key === 'p' && goid !== null) app.toggle('pins', goid);
 	else if (key === 'h' && goid !== null) app.toggle('hidden', goid);
 	else if (key === 'u' && goid !== null) goToWaker(goid);
+	else if (key === 'c') app.set({ rowHeight: app.settings.get().rowHeight === 12 ? 20 : 12 });
 	else if (key === 'e') app.set({ edges: EDGES[(EDGES.indexOf(app.settings.get().edges) + 1) % 3] });
 	else if (key === 'escape') escape();
 	else if (key >= '1' && key <= String(VIEWS.length)) app.view.set(VIEWS[Number(key) - 1][0]);

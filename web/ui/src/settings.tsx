@@ -97,6 +97,7 @@ const KEYS: [string, string][] = [
 	['G', 'go to a goroutine by number'],
 	['P H', 'pin and hide the selected row'],
 	['U', 'go to the goroutine that woke the selected one'],
+	['C', 'compact rows'],
 	['E', 'arrows: who woke and created whom'],
 	['1 … 7', 'views'],
 	['Ctrl+Z', 'back to where you looked before'],

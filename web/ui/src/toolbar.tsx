@@ -117,6 +117,8 @@ export function TimelineBar() {
 				onChange={(e) => app.browse.update({ group: e.currentTarget.value })}>
 				{Object.entries(GROUPS).map(([id, g]) => <option value={id}>{g.label}</option>)}
 			</select>
+			{browse.hidden.size ? <button class="chip" title="Show all hidden rows again" onClick={() => app.browse.update({ hidden: new Set() })}>
+				{browse.hidden.size} hidden ✕</button> : null}
 			<span class="sep" />
 			<button aria-pressed={follow} disabled={!app.isLive} onClick={() => app.follow.set(!follow)} title="Follow the present (L)">Follow</button>
 			<button aria-pressed={paused} disabled={!app.isLive && !paused} onClick={() => app.setPaused(!paused)} title="Hold the picture (Space)">

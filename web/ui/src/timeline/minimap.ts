@@ -15,6 +15,7 @@ export class Minimap {
 	private key = '';
 	private drag: { kind: 'move' | 'left' | 'right' | 'new'; offset: number; from: number } | null = null;
 	private painted = '';
+	private triedAt = 0;
 
 	constructor(readonly canvas: HTMLCanvasElement, private timeline: Timeline) {
 		this.ctx = canvas.getContext('2d')!;
@@ -57,6 +58,11 @@ export class Minimap {
 
 	private frame = (): void => {
 		this.raf = requestAnimationFrame(this.frame);
+		// The first picture as soon as there is something to ask about, not a second later.
+		if (!this.triedAt && app.status.get()?.state === 'ready') {
+			this.triedAt = performance.now();
+			this.load();
+		}
 		const { clientWidth: w, clientHeight: h } = this.canvas;
 		const v = this.timeline.view;
 		const state = [w, h, v.t0, v.scale, v.width, this.span, app.theme.get(), app.playhead.get(),
