@@ -22,7 +22,6 @@ interface SiteRow {
 
 const COLUMNS: [string, string, (r: SiteRow) => number | string][] = [
 	['Start function', '', (r) => r.function],
-	['Made at', '', (r) => r.site],
 	['Live', 'num', (r) => r.live],
 	['Growth/min', 'num', (r) => r.created_last_minute - r.exited_last_minute],
 	['Made/min', 'num', (r) => r.created_last_minute],
@@ -30,6 +29,7 @@ const COLUMNS: [string, string, (r: SiteRow) => number | string][] = [
 	['Waiting', 'num', (r) => r.waiting],
 	['Mostly for', '', (r) => r.wait_reason],
 	['Allocated', 'num', (r) => r.alloc_bytes],
+	['Made at', '', (r) => r.site],
 	['Look at', '', (r) => r.sample[0] ?? 0],
 ];
 
@@ -37,7 +37,7 @@ export function Leaks() {
 	const source = useValue(app.source);
 	const proc = useValue(app.proc);
 	const [rows, setRows] = useState<SiteRow[] | null>(null);
-	const [sort, setSort] = useState({ column: 2, descending: true });
+	const [sort, setSort] = useState({ column: 1, descending: true });
 
 	useEffect(() => {
 		let timer = 0;
@@ -70,12 +70,12 @@ export function Leaks() {
 							app.browse.update({ filter: `func:${r.function} flag:live`, group: 'none' });
 							app.view.set('timeline');
 						}}>{r.function || '(unknown)'}</button></td>
-						<td class="mono small">{r.site || <span class="muted">unknown</span>}</td>
 						<td class="num"><b>{exact(r.live)}</b></td>
 						<td class="num">{signed(r.created_last_minute - r.exited_last_minute)}</td><td class="num">{exact(r.created_last_minute)}</td>
 						<td class="num">{r.live ? duration(r.oldest_age_ns) : '–'}</td><td class="num">{exact(r.waiting)}</td>
 						<td>{r.wait_reason}{r.wait_reason_count && r.wait_reason_count < r.waiting ? <span class="muted"> {r.wait_reason_count}</span> : null}</td>
 						<td class="num">{bytes(r.alloc_bytes)}</td>
+						<td class="mono small">{r.site || <span class="muted">unknown</span>}</td>
 						<td>{r.sample.map((g) => <button class="link" onClick={() => { app.selected.set(g); }}>{g}</button>)}</td></tr>))}
 				</tbody></table>
 		</div>

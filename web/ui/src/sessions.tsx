@@ -28,17 +28,17 @@ export function Sessions() {
 				<a href="/api/live/perfetto" download title="The events kept in memory; open the file in ui.perfetto.dev">Live window for Perfetto</a>
 				<span class="muted">What -record or -web stored. Opening one reads it here; nothing reaches the target.</span></div>
 			{!sessions ? <div class="empty">…</div> : !sessions.length ? <div class="empty">No session has been recorded yet.</div> :
-				<table class="wide"><thead><tr><th>Started</th><th class="num">Length</th><th>Program</th><th class="num">Pid</th><th class="num">Events</th><th class="num">Lost</th>
+				<table class="wide"><thead><tr><th /><th>Started</th><th class="num">Length</th><th>Program</th><th class="num">Pid</th><th class="num">Events</th><th class="num">Lost</th>
 					<th class="num">Size</th><th>State</th><th>Session</th><th /></tr></thead>
 					<tbody>{[...sessions].reverse().map((s) => {
 						const start = Date.parse(s.start_time), end = s.end_time ? Date.parse(s.end_time) : 0;
 						return <tr class={source === s.id ? 'on' : ''}>
+							<td><button onClick={() => open(s.id)}>{source === s.id ? 'Opened' : 'Open'}</button></td>
 							<td>{clock(start)}</td><td class="num">{end ? duration((end - start) * 1e6) : ''}</td>
 							<td class="mono clip" title={s.binary_path}>{s.binary_path.split('/').pop()}</td><td class="num">{s.pid}</td>
 							<td class="num">{s.event_count ? exact(s.event_count) : ''}</td><td class="num">{s.lost ? exact(s.lost) : ''}</td><td class="num">{bytes(s.bytes)}</td>
 							<td>{s.recording ? 'recording' : s.state}</td><td class="mono small">{s.id.slice(0, 8)}</td>
-							<td class="actions"><button onClick={() => open(s.id)}>{source === s.id ? 'Opened' : 'Open'}</button>
-								<a href={`/api/sessions/${s.id}/perfetto`} download>Perfetto</a>
+							<td class="actions"><a href={`/api/sessions/${s.id}/perfetto`} download>Perfetto</a>
 								<a href={`/api/sessions/${s.id}/events`} download={`${s.id}.json`}>JSON</a></td></tr>;
 					})}</tbody></table>}
 		</div>

@@ -1,6 +1,7 @@
 // What is under the pointer. The exact span comes from the server once the pointer rests.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { app } from '../app';
+import { useValue } from '../store';
 import { at as url, getJson, int } from '../api';
 import { bytes, duration, rulerTime } from '../format';
 import { cellAllocs, cellBytes, cellEnd, cellOffset, cellShare, cellTransitions } from '../tiles';
@@ -63,7 +64,10 @@ export function Tooltip({ timeline: t }: { timeline: Timeline }) {
 		return () => clearTimeout(timer.current);
 	}, [row?.goid, Math.round((hover?.x ?? 0) / 2)]);
 
+	useValue(app.list);
 	if (!row || !hover || hover.area === 'ruler') return null;
+	// The rows may have moved under a pointer that did not.
+	if (t.hit(hover.x, hover.y).entry?.row?.goid !== row.goid) return null;
 	const now = app.now();
 	const left = Math.min(hover.x + 14, t.canvas.clientWidth - 290);
 	const below = hover.y < t.canvas.clientHeight - 170;
