@@ -32,7 +32,7 @@ export function Overview() {
 	const [latency, setLatency] = useState<number[]>([]);
 	const source = useValue(app.source);
 	const proc = useValue(app.proc);
-	const status = useValue(app.status);
+	useValue(app.status);
 	useValue(app.theme);
 	const ready = app.usable;
 
