@@ -195,7 +195,7 @@ class App {
 				return void this.open('live');
 			}
 			// Nothing has happened yet, or it is being read.
-			if (status.processes && (status.first_ns || source !== 'live')) {
+			if (status.processes && (status.first_ns || (status.state === 'ready' && source !== 'live'))) {
 				this.begin(status);
 				return;
 			}
