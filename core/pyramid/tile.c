@@ -195,7 +195,7 @@ static void merge_cells(const struct cell *v, size_t n, unsigned merge, uint8_t 
  * false when they do not reach back to the range.
  */
 static bool read_events(struct model *m, unsigned proc, uint64_t goid, const struct range *q,
-			uint8_t before, struct cells *out, uint8_t *ret_before)
+			bool all_kept, uint8_t before, struct cells *out, uint8_t *ret_before)
 {
 	cleanup_free_ struct event *events = NULL;
 	cleanup_free_ uint64_t *seqs = NULL;
@@ -205,7 +205,7 @@ static bool read_events(struct model *m, unsigned proc, uint64_t goid, const str
 
 	if (!m || model_goroutine_events(m, proc, goid, 0, UINT64_MAX, &events, &seqs, &n))
 		return false;
-	if (!n || events[0].time_ns > q->begin)
+	if (!n || (events[0].time_ns > q->begin && !all_kept))
 		return false;
 	for (i = 0; i < n && events[i].time_ns < q->begin; i++) {
 		if (events[i].type == EVENT_CASGSTATUS && events[i].target == goid)
@@ -341,7 +341,8 @@ int pyramid_tile(struct pyramid *p, struct model *m, unsigned proc, unsigned lev
 		 const uint64_t *goids, size_t n, struct buf *out)
 {
 	struct cells scratch = {0}, merged = {0};
-	bool exact = level < PYRAMID_BASE;
+	bool exact = level < PYRAMID_BASE, all_kept = false;
+	struct model_totals totals;
 	struct range asked;
 	int err = range_of(level, index, &asked);
 
@@ -350,6 +351,11 @@ int pyramid_tile(struct pyramid *p, struct model *m, unsigned proc, unsigned lev
 	pthread_mutex_lock(&p->lock);
 	put_header(out, level, n, asked.begin, p->known_ns);
 	pthread_mutex_unlock(&p->lock);
+	if (exact && m) {
+		/* Then a first event later than the tile's begin was indeed the first. */
+		model_totals(m, -1, &totals);
+		all_kept = !totals.trimmed;
+	}
 	for (size_t i = 0; i < n; i++) {
 		struct range q = asked;
 		unsigned flags;
@@ -360,7 +366,8 @@ int pyramid_tile(struct pyramid *p, struct model *m, unsigned proc, unsigned lev
 		pthread_mutex_unlock(&p->lock);
 		if (exact) {
 			merged.n = 0;
-			if (read_events(m, proc, goids[i], &asked, before, &merged, &before)) {
+			if (read_events(m, proc, goids[i], &asked, all_kept, before, &merged,
+					&before)) {
 				flags |= 1;
 			} else if (flags && scratch.n) {
 				flags |= 2; /* something happened; the events are no longer kept */

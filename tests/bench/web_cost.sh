@@ -42,7 +42,8 @@ begin() {
 	ui)
 		rm -f "$T/stop" "$T/shown"
 		mkfifo "$T/stop"
-		(cd "$T/ui" && exec node web_cost.mjs "$url/" <"$T/stop" >"$T/shown") &
+		# As root Chromium would raise its own priority, which nobody's browser can.
+		(cd "$T/ui" && exec setpriv --bounding-set=-sys_nice node web_cost.mjs "$url/" <"$T/stop" >"$T/shown") &
 		;;
 	closed) return ;;
 	esac

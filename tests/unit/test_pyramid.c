@@ -200,7 +200,7 @@ static void test_exact_levels(void **state)
 		pyramid_apply(p, names, &ev, 1);
 	}
 	begin = t->v[0].time >> (10 + 8);
-	for (uint64_t i = begin + 1; i <= t->v[t->n - 1].time >> (10 + 8) && i < begin + 2000;
+	for (uint64_t i = begin; i <= t->v[t->n - 1].time >> (10 + 8) && i < begin + 2000;
 	     i++) {
 		struct buf out = BUF_INIT;
 

@@ -13,6 +13,7 @@ import { Viewport } from './viewport';
 export const RULER = 26;
 const LEVEL_MAX = 42;
 const FALLBACK_LEVELS = 12;
+const UNASKED_MS = 48; // 20 pictures a second of what moves by itself
 const FORGOTTEN = Infinity; // "known" of a row whose cells are no longer kept
 
 export interface Hit {
@@ -36,6 +37,8 @@ export class Timeline {
 	frames: number[] = []; // durations of the last frames, ms: tests read it
 	private ctx: CanvasRenderingContext2D;
 	private dirty = true;
+	private urgent = true; // somebody waits for it, rather than time having passed
+	private paintedAt = 0;
 	private raf = 0;
 	private edgesKey = '';
 	private seriesKey = '';
@@ -47,9 +50,11 @@ export class Timeline {
 	constructor(readonly canvas: HTMLCanvasElement) {
 		this.ctx = canvas.getContext('2d', { alpha: false })!;
 		const redraw = () => this.redraw();
-		for (const value of [app.list, app.selected, app.range, app.follow, app.paused, app.tick,
-			app.theme, app.settings, app.status, app.playhead, app.config])
+		for (const value of [app.selected, app.range, app.follow, app.paused, app.theme, app.settings,
+			app.playhead, app.config])
 			this.unsubscribe.push((value as { subscribe(fn: () => void): () => void }).subscribe(redraw));
+		for (const value of [app.list, app.tick, app.status])
+			this.unsubscribe.push((value as { subscribe(fn: () => void): () => void }).subscribe(() => this.redrawSoon()));
 		this.unsubscribe.push(app.theme.subscribe(() => this.recolor()));
 		this.observer = new ResizeObserver(() => this.resize());
 		this.observer.observe(canvas);
@@ -67,6 +72,12 @@ export class Timeline {
 	}
 
 	redraw(): void {
+		this.dirty = this.urgent = true;
+	}
+
+	// What came from the server waits for the next of UNASKED_MS: drawing without a GPU is paid by the
+	// processors, and the traced program may be on the same ones.
+	private redrawSoon(): void {
 		this.dirty = true;
 	}
 
@@ -186,12 +197,14 @@ export class Timeline {
 			this.lastFrame = 0;
 			return;
 		}
+		if (!this.urgent && !moving && at - this.paintedAt < UNASKED_MS) return;
 		if (this.lastFrame) {
 			this.frames.push(at - this.lastFrame);
 			if (this.frames.length > 600) this.frames.shift();
 		}
 		this.lastFrame = at;
-		this.dirty = false;
+		this.dirty = this.urgent = false;
+		this.paintedAt = at;
 		this.paint();
 	};
 
@@ -246,7 +259,7 @@ export class Timeline {
 			if (tiles && entry.row) this.paintRow(entry.row, tiles, level, y, wanted);
 			else if (tiles && entry.group) this.paintGroup(entry.group, tiles, level, y, wanted);
 		}
-		if (!this.textures.flush(ctx)) this.dirty = true;
+		if (!this.textures.flush(ctx)) this.redraw();
 		// Labels over what sticks out to the left.
 		for (let i = first; i < last; i++) {
 			const entry = this.entries[i];
@@ -256,7 +269,7 @@ export class Timeline {
 		ctx.restore();
 		if (tiles) {
 			const middle = tiles.indexOf(level, view.time(view.width / 2));
-			tiles.onArrival = () => this.redraw();
+			tiles.onArrival = () => this.redrawSoon();
 			tiles.request([...wanted].sort((a, b) => Math.abs(a[0] - middle) - Math.abs(b[0] - middle))
 				.map(([index, ids]) => ({ level, index, ids })));
 		}
