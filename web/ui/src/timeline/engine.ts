@@ -13,7 +13,7 @@ import { Viewport } from './viewport';
 export const RULER = 26;
 const LEVEL_MAX = 42;
 const FALLBACK_LEVELS = 12;
-const UNASKED_MS = 48; // 20 pictures a second of what moves by itself
+const UNASKED_MS = 95; // ten pictures a second of what moves by itself, as the ticks come
 const FORGOTTEN = Infinity; // "known" of a row whose cells are no longer kept
 
 export interface Hit {
