@@ -5,7 +5,7 @@ import { GROUPS, SORTS } from './rows';
 import { current } from './timeline/timeline';
 
 export interface Link {
-	place: { t0: number; t1: number } | null;
+	place: { t0: number; t1: number; source: string } | null;
 }
 
 const SOURCE = /^(live|[0-9a-f-]{36})$/;
@@ -40,7 +40,7 @@ export function readLink(): Link {
 	};
 	const range = times('range'), time = times('t');
 	app.link = { fixed: !!time, range };
-	return { place: time ? { t0: time.from, t1: time.to } : null };
+	return { place: time ? { t0: time.from, t1: time.to, source: app.source.get() } : null };
 }
 
 export function linkText(): string {

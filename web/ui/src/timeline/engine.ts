@@ -24,8 +24,19 @@ export interface Hit {
 	area: 'label' | 'rows' | 'ruler';
 }
 
+interface Fitted { t0: number; scale: number }
+
+// What was looked at when the timeline was left for another view; it comes back as it was.
+let left: { name: string; view: Viewport; fitted: Fitted | null } | null = null;
+
+// Which time and rows are meant: none before the first time of a source is known.
+function sourceName(): string {
+	const s = app.status.get();
+	return s && app.usable ? `${s.id}/${app.proc.get()}/${s.first_ns}` : '';
+}
+
 export class Timeline {
-	readonly view = new Viewport();
+	readonly view: Viewport;
 	readonly textures = new Textures();
 	colors!: Palette;
 	labels = 220; // width of the label column
@@ -45,9 +56,13 @@ export class Timeline {
 	private unsubscribe: (() => void)[] = [];
 	private observer: ResizeObserver;
 	private lastFrame = 0;
-	private placed = '';
+	private placed: string;
 
 	constructor(readonly canvas: HTMLCanvasElement) {
+		const back = left && left.name === sourceName() ? left : null;
+		this.view = back?.view ?? new Viewport();
+		this.fitted = back?.fitted ?? null;
+		this.placed = back?.name ?? '';
 		this.ctx = canvas.getContext('2d', { alpha: false })!;
 		const redraw = () => this.redraw();
 		for (const value of [app.selected, app.range, app.follow, app.paused, app.theme, app.settings,
@@ -61,10 +76,12 @@ export class Timeline {
 		app.window = () => [this.view.t0, this.view.t1];
 		this.recolor();
 		this.resize();
+		this.place(); // before the first key moves it
 		this.raf = requestAnimationFrame(this.frame);
 	}
 
 	destroy(): void {
+		left = { name: this.placed, view: this.view, fitted: this.fitted };
 		app.window = () => null;
 		cancelAnimationFrame(this.raf);
 		this.observer.disconnect();
@@ -148,7 +165,7 @@ export class Timeline {
 		this.redraw();
 	}
 
-	private fitted: { t0: number; scale: number } | null = null;
+	private fitted: Fitted | null;
 
 	private fitWhole(): void {
 		const end = app.end();
@@ -167,7 +184,7 @@ export class Timeline {
 	// The first sight of a source.
 	private place(): void {
 		const s = app.status.get();
-		const name = s && app.usable ? `${s.id}/${s.first_ns}` : '';
+		const name = sourceName();
 		if (!name || name === this.placed) return;
 		const first = !this.placed;
 		this.placed = name;
@@ -183,7 +200,14 @@ export class Timeline {
 		} else {
 			const configured = app.config.get().nanoseconds_per_pixel;
 			this.view.scale = configured !== 1e6 ? configured : 10e9 / this.view.width;
+			this.followNow();
 		}
+	}
+
+	// The present near the right edge.
+	private followNow(): void {
+		const span = this.view.width * this.view.scale;
+		this.view.t0 = app.now() + span * 0.02 - span;
 	}
 
 	// --- frames -----------------------------------------------------------------------------------
@@ -215,7 +239,9 @@ export class Timeline {
 		view.contentHeight = this.entries.length * this.rowHeight + 40;
 		view.scroll(view.scrollY);
 		if (app.follow.get() && app.status.get()?.state === 'ready')
-			view.t0 = app.now() + view.width * view.scale * 0.02 - view.width * view.scale;
+			this.followNow();
+		// The time under a pointer that rests changes with the view.
+		if (this.hover) this.hover = this.hit(this.hover.x, this.hover.y);
 		ctx.setTransform(1, 0, 0, 1, 0, 0);
 		ctx.imageSmoothingEnabled = false;
 		ctx.fillStyle = this.colors.background;

@@ -14,14 +14,18 @@ import { FollowButton, Legend } from '../toolbar';
 
 export let current: Timeline | null = null;
 
-export function TimelineView({ place }: { place?: { t0: number; t1: number } | null }) {
+// An address is gone to once, when the page opens.
+let linkUsed = false;
+
+export function TimelineView({ place }: { place?: { t0: number; t1: number; source: string } | null }) {
 	const canvas = useRef<HTMLCanvasElement>(null);
 	const map = useRef<HTMLCanvasElement>(null);
 	const [engine, setEngine] = useState<Timeline | null>(null);
 	const [, hover] = useState(0);
 
 	useEffect(() => {
-		if (place) Object.assign(canvas.current!, { place });
+		if (place && !linkUsed && place.source === app.source.get()) Object.assign(canvas.current!, { place });
+		linkUsed = true;
 		const timeline = new Timeline(canvas.current!);
 		const detach = attachPointer(timeline, () => hover((n) => n + 1));
 		const minimap = new Minimap(map.current!, timeline);
