@@ -184,6 +184,13 @@ function Graph({ root, choice, test }: { root: FlameNode; choice: FlameChoice; t
 	const [width, setWidth] = useState(800);
 	const [focus, setFocus] = useState<string[]>([]); // the box the keys are at
 	const [hover, setHover] = useState<FlameNode | null>(null);
+	const pointer = useRef('');
+	// A browser also says "moved" when boxes move under a pointer that rests; that must not undo what a key chose.
+	const point = (e: MouseEvent, node: FlameNode) => {
+		const at = `${e.clientX},${e.clientY}`;
+		if (at !== pointer.current) setHover(node);
+		pointer.current = at;
+	};
 	useEffect(() => {
 		const observer = new ResizeObserver(() => setWidth(box.current?.clientWidth || 800));
 		observer.observe(box.current!);
@@ -229,9 +236,10 @@ function Graph({ root, choice, test }: { root: FlameNode; choice: FlameChoice; t
 				const color = colorOf(b.node, b.depth), hit = test?.(b.node);
 				const style: Record<string, string> = { left: `${b.left * 100}%`, width: `calc(${b.width * 100}% - 1px)`, top: `${b.depth * 19}px`, background: color };
 				if (color.startsWith('#')) style.color = textOn(color);
-				return <div role="treeitem" tabIndex={b === at ? 0 : -1} aria-selected={b === at}
+				// By its path: the box that has the focus must outlast a zoom, which leaves others out.
+				return <div key={`${b.node.kind} ${b.path.join(';')}`} role="treeitem" tabIndex={b === at ? 0 : -1} aria-selected={b === at}
 					aria-label={`${b.node.name}, ${say(weigh(b.node, weight), weight)}`} style={style}
-					class={`flame-box ${test ? hit ? 'hit' : 'miss' : ''}`} onClick={() => zoom(b.path)} onFocus={() => setFocus(b.path)} onMouseMove={() => setHover(b.node)}>
+					class={`flame-box ${test ? hit ? 'hit' : 'miss' : ''}`} onClick={() => zoom(b.path)} onFocus={() => setFocus(b.path)} onMouseMove={(e) => point(e, b.node)}>
 					{b.width * width > 24 ? <span>{b.node.kind === 'function' ? shortFunc(b.node.name) : b.node.name}</span> : null}</div>;
 			})}</div></div>
 	</>;
