@@ -10,6 +10,7 @@ const rows = (page) => page.evaluate(() => window.timeline?.entries.filter((e) =
 const boxes = (page) => page.locator('.flame-box').allTextContents();
 const hash = (page) => page.evaluate(() => location.hash);
 const goroutines = async (page) => Number((await page.locator('.flame .note b').first().textContent()).split(' ')[0].replace(/,/g, ''));
+const frames = (page) => page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
 const name = (page) => page.locator('.flame-details b').textContent();
 
 async function chooseSecond(page) {
@@ -75,17 +76,34 @@ const flame = {
 		await shot(page, 'flame');
 	},
 	async 'a click and keys zoom'(page) {
-		await page.getByRole('treeitem', { name: /^main\.worker,/ }).click();
+		const worker = page.getByRole('treeitem', { name: /^main\.worker,/ });
+		await worker.waitFor();
+		const box = await worker.boundingBox();
+		const middle = [Math.round(box.x + box.width / 2), Math.round(box.y + box.height / 2)];
+		await page.mouse.click(...middle);
 		await until('its details', () => name(page), (t) => t === 'main.worker');
 		await until('only what is under it', () => boxes(page), (all) => !all.includes('main.leakySubscriber') && all.includes('all'));
 		await until('the address', () => hash(page), (h) => h.includes('at=main.worker'));
 		await page.keyboard.press('ArrowDown');
 		const inner = await until('what is under it', () => name(page), (t) => t !== 'main.worker');
+		// As a browser does when boxes move under a pointer that rests.
+		await page.evaluate(([x, y]) => document.elementFromPoint(x, y).dispatchEvent(
+			new MouseEvent('mousemove', { bubbles: true, clientX: x, clientY: y })), middle);
+		await frames(page);
+		assert(await name(page) === inner, 'the pointer took the choice back from the keys');
 		await page.keyboard.press('Enter');
 		await until('further in', () => hash(page), (h) => decodeURIComponent(h).includes(`main.worker;${inner}`));
 		await page.keyboard.press('Escape');
 		await page.keyboard.press('Escape');
 		await until('all of it', () => boxes(page), (all) => all.includes('main.leakySubscriber'));
+		// One behind many others: it keeps the focus when those go.
+		await page.getByRole('treeitem', { name: /^main\.leakySubscriber,/ }).click();
+		await until('only that', () => boxes(page), (all) => !all.includes('main.worker'));
+		await until('it has the focus', () => page.evaluate(() => document.activeElement.getAttribute('aria-label')), (t) => t?.startsWith('main.leakySubscriber,'));
+		await page.keyboard.press('ArrowDown');
+		await until('what is under that', () => name(page), (t) => t !== 'main.leakySubscriber');
+		await page.keyboard.press('Escape');
+		await until('all of it', () => boxes(page), (all) => all.includes('main.worker'));
 		await page.getByRole('treeitem', { name: /^main\.worker,/ }).click();
 		await page.locator('.flame-details button', { hasText: 'one of them' }).click();
 		await page.locator('.panel .stack', { hasText: 'main.worker' }).waitFor();
@@ -202,7 +220,7 @@ const compare = {
 
 const view = (page) => page.evaluate(() => {
 	const v = window.timeline.view;
-	return { t0: v.t0, scale: v.scale };
+	return { t0: v.t0, scale: v.scale, scrollY: v.scrollY };
 });
 const goids = (page) => page.evaluate(() => window.timeline.entries.filter((e) => e.row).map((e) => e.row.goid));
 const chosen = async (page) => Number((await page.locator('.panel h2').textContent()).replace('Goroutine ', ''));
@@ -227,8 +245,34 @@ const keys = {
 		await page.keyboard.press('ArrowDown');
 		await page.locator('.panel').waitFor();
 		const narrower = await view(page);
+		assert(narrower.t0 > 0, `it begins at ${narrower.t0}, not at the present`);
 		await page.keyboard.press('f');
 		await until('its whole life', () => view(page), (v) => v.scale > narrower.scale && v.t0 < narrower.t0);
+	},
+	async 'the time at a pointer that rests is the one under it'(page) {
+		await page.mouse.move(700, 401);
+		await page.keyboard.press('d');
+		await frames(page);
+		const [says, is, scale] = await page.evaluate(() => {
+			const t = window.timeline;
+			return [t.hover.time, t.view.time(t.hover.x - t.labels), t.view.scale];
+		});
+		assert(Math.abs(says - is) <= scale, `it says ${says}, it is ${is}`);
+	},
+	async 'what was looked at is there again after another view'(page) {
+		await page.keyboard.press('Escape');
+		await page.locator('.panel').waitFor({ state: 'detached' });
+		await page.mouse.wheel(0, 200);
+		await until('it scrolls', () => view(page), (v) => v.scrollY > 0);
+		const place = await view(page);
+		await tab(page, 'Memory');
+		await page.locator('canvas.rows').waitFor({ state: 'detached' });
+		await tab(page, 'Timeline');
+		await page.locator('canvas.rows').waitFor();
+		await frames(page);
+		const back = await view(page);
+		assert(Math.abs(back.t0 - place.t0) < place.scale && back.scale === place.scale && back.scrollY === place.scrollY,
+			`${JSON.stringify(place)} became ${JSON.stringify(back)}`);
 	},
 	async 'to who woke it'(page) {
 		const woken = await until('one that was woken', () => page.evaluate(() => window.timeline.entries.find((e) => e.row?.wokenBy && e.row.wokenBy !== e.row.goid &&
@@ -237,15 +281,25 @@ const keys = {
 		await page.keyboard.type(String(woken));
 		await page.keyboard.press('Enter');
 		await until('it', () => chosen(page), (goid) => goid === woken);
-		await page.keyboard.press('u');
-		await until('another one', () => chosen(page), (goid) => goid !== woken);
+		// A timer may have woken it in the meantime; then the key has nowhere to go to.
+		await until('another one', async () => {
+			if (await chosen(page) === woken) await page.keyboard.press('u');
+			return chosen(page);
+		}, (goid) => goid !== woken);
 	},
 	async 'hidden rows come back, compact rows are low'(page) {
-		const goid = await chosen(page), all = (await goids(page)).length;
+		// One that lives: the row of one that has exited may be out of the visible time.
+		await page.keyboard.press('g');
+		await page.keyboard.type('5');
+		await page.keyboard.press('Enter');
+		await until('it', () => chosen(page), (n) => n === 5);
+		// How many have exited in the visible time changes with it; how many live does not, much.
+		const goid = await chosen(page), living = await rows(page);
 		await page.keyboard.press('h');
 		await until('its row is gone', () => goids(page), (list) => !list.includes(goid));
 		await page.getByRole('button', { name: '1 hidden' }).click();
-		await until('its row is back', () => goids(page), (list) => list.includes(goid) && list.length >= all - 5);
+		await until('its row is back', () => goids(page), (list) => list.includes(goid));
+		await until('and all others', () => rows(page), (n) => n >= living - 5);
 		const height = () => page.evaluate(() => window.timeline.rowHeight);
 		await page.locator('canvas.rows').focus();
 		await page.keyboard.press('c');
