@@ -60,6 +60,11 @@ kill_xgotopfs() {
 is_mounted() { grep -q " $MNT fuse" /proc/mounts; }
 says() { grep -q -- "$1" "$LOG" || { gone "$XPID" && fail "it ended: $(cat "$LOG")"; }; }
 wait_ready() { wait_for "$PATIENCE" says "Ctrl-C ends" || fail "not ready: $(cat "$LOG")"; }
+# wait_web: until it serves; sets WEB to the address.
+wait_web() {
+	wait_for 10 says "web UI: http" || fail "no web UI: $(cat "$LOG")"
+	WEB=$(sed -n 's/.*web UI: //p' "$LOG")
+}
 mount_demo() { start_xgotopfs -pid "$DEMO" "$@" "$MNT"; wait_ready; }
 
 # ended [STATUS]: waits until xgotopfs has ended, with that status (0).

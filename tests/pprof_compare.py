@@ -12,38 +12,14 @@ import re
 import sys
 import urllib.request
 
-HEADER = re.compile(r"^goroutine (\d+) \[([^\]]*)\]:$")
-
-
-def cut_arguments(line):
-    """net.(*T).f(0x1, {0x2}) without what is in the last outermost parenthesis."""
-    depth = 0
-    for i in range(len(line) - 1, -1, -1):
-        depth += (line[i] in ")}") - (line[i] in "({")
-        if depth == 0 and line[i] == "(":
-            return line[:i]
-    return line
+from stacks import read_dump
 
 
 def parse(text):
-    found, lines = {}, None
-    for line in text.splitlines():
-        header = HEADER.match(line)
-        if header:
-            # "IO wait, 3 minutes" and "chan receive, locked to thread" rest for the same reason
-            lines = [header[2].split(",")[0]]
-            found[int(header[1])] = lines
-        elif not line.strip():
-            lines = None
-        elif lines is None:
-            continue
-        elif line.startswith("created by "):
-            lines.append(line.partition(" in goroutine ")[0])
-        elif line.startswith("\t"):
-            lines.append(line.split(" +0x")[0])
-        else:
-            lines.append(cut_arguments(line))
-    return found
+    """goid -> why it rests, then its lines without what differs between two looks at one place."""
+    return {goid: [g.state.split(",")[0]] +  # "IO wait, 3 minutes": the reason alone
+            [re.sub(r" \+0x[0-9a-f]+$| in goroutine \d+$", "", line) for line in g.lines]
+            for goid, g in read_dump(text).items()}
 
 
 def own_dump(url):

@@ -23,6 +23,14 @@ int rest_param_u64(const struct request *rq, struct response *rs, unsigned i, ui
 	return -EINVAL;
 }
 
+bool rest_readable(const struct request *rq, const struct source *s)
+{
+	int state = atomic_load(&s->state);
+
+	return state == SOURCE_READY ||
+	       (state == SOURCE_LOADING && atomic_load(&s->readable) && http_arg(rq, "partial"));
+}
+
 struct source *rest_source(const struct request *rq, struct response *rs)
 {
 	struct source *s;
@@ -39,17 +47,12 @@ struct source *rest_source(const struct request *rq, struct response *rs)
 		http_errno(rs, err, err == -EBUSY ? "too many sessions are in use" : "session");
 		return NULL;
 	}
-	switch (atomic_load(&s->state)) {
-	case SOURCE_READY:
+	if (rest_readable(rq, s))
 		return s;
-	case SOURCE_FAILED:
+	if (atomic_load(&s->state) == SOURCE_FAILED)
 		http_error(rs, 500, "session %s %s", s->id, s->error);
-		break;
-	default:
-		if (atomic_load(&s->readable) && http_arg(rq, "partial"))
-			return s;
+	else
 		http_error(rs, 503, "session %s is being loaded", s->id);
-	}
 	source_put(rq->web->sources, s);
 	return NULL;
 }

@@ -12,6 +12,8 @@
  * NULL: the error is answered (404, 400, 503 while it loads).
  */
 struct source *rest_source(const struct request *rq, struct response *rs);
+/* Whether the request is answered from it now: all was read, or ?partial= asks for what was so far. */
+bool rest_readable(const struct request *rq, const struct source *s);
 void rest_done(const struct request *rq, struct source *s);
 /* Element i of the path after the source: /api/live/goroutines/{0}. */
 const char *rest_param(const struct request *rq, unsigned i);
@@ -74,9 +76,8 @@ int rest_latency(const struct request *rq, struct response *rs);
 int rest_tile(const struct request *rq, struct response *rs);
 int rest_group_tile(const struct request *rq, struct response *rs);
 int rest_series(const struct request *rq, struct response *rs);
-int rest_edges(const struct request *rq, struct response *rs);
-/* rest_heat.c */
 int rest_heat(const struct request *rq, struct response *rs);
+int rest_edges(const struct request *rq, struct response *rs);
 /* rest_flame.c */
 int rest_flame(const struct request *rq, struct response *rs);
 /* rest_summary.c */

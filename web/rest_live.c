@@ -144,8 +144,7 @@ int rest_status(const struct request *rq, struct response *rs)
 	if (err)
 		return http_errno(rs, err == -ENOTDIR || err == -ELOOP ? -ENOENT : err, "session");
 	loading = atomic_load(&s->state) != SOURCE_READY;
-	if (!loading || (atomic_load(&s->state) == SOURCE_LOADING && atomic_load(&s->readable) &&
-			 http_arg(rq, "partial"))) {
+	if (rest_readable(rq, s)) {
 		if (!rest_any_proc(rq, rs, s, &proc))
 			render_status(s, loading, proc, &rs->body);
 	} else {

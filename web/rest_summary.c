@@ -56,19 +56,20 @@ static void render_functions(const struct names *names, const struct goroutine *
 			     uint64_t now, struct buf *out)
 {
 	struct summary_row row = {0};
+	bool any = false;
 
 	json_key(out, "functions");
 	buf_addc(out, '[');
-	for (size_t i = 0, from = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		add(&row, &list[i], now);
 		if (i + 1 < n && list[i + 1].start_func_id == list[i].start_func_id)
 			continue;
-		buf_adds(out, from ? ",{" : "{");
+		buf_adds(out, any ? ",{" : "{");
 		json_ks(out, "function", names_string(names, list[i].start_func_id));
 		render_row(&row, out);
 		buf_addc(out, '}');
 		row = (struct summary_row){0};
-		from = i + 1;
+		any = true;
 	}
 	buf_addc(out, ']');
 }

@@ -5,6 +5,7 @@
 #include "web/rest.h"
 
 #define SERIES_MAX 4096
+#define HEAT_MAX   1024
 #define EDGES_MAX  20000
 
 static int read_place(const struct request *rq, struct response *rs, uint64_t *level,
@@ -102,6 +103,11 @@ out:
 
 /* --- series ---------------------------------------------------------------------------------- */
 
+struct series {
+	uint64_t level, from, n;
+	const struct pyramid_bucket *buckets;
+};
+
 /* One array a column, so that a plot takes them as they are. */
 static void add_column(struct buf *out, const char *name, const struct pyramid_bucket *b, size_t n,
 		       size_t offset)
@@ -119,13 +125,11 @@ static void add_column(struct buf *out, const char *name, const struct pyramid_b
 	buf_addc(out, ']');
 }
 
-static void render_series(const struct pyramid_bucket *b, size_t n, uint64_t level, uint64_t from,
-			  struct buf *out)
+static void render_series(const struct series *q, struct buf *out)
 {
-	buf_addc(out, '{');
-	json_ku(out, "level", level);
-	json_ku(out, "width_ns", 1ull << level);
-	json_ku(out, "start_ns", from << level);
+	const struct pyramid_bucket *b = q->buckets;
+	size_t n = q->n;
+
 	/* Goroutine-nanoseconds: divided by width_ns, the mean number in that state. */
 	json_key(out, "state_ns");
 	buf_addc(out, '{');
@@ -151,36 +155,91 @@ static void render_series(const struct pyramid_bucket *b, size_t n, uint64_t lev
 	add_column(out, "latency_count", b, n, offsetof(struct pyramid_bucket, latency_count));
 	add_column(out, "latency_sum_ns", b, n, offsetof(struct pyramid_bucket, latency_sum_ns));
 	add_column(out, "latency_max_ns", b, n, offsetof(struct pyramid_bucket, latency_max_ns));
-	buf_adds(out, "}\n");
 }
 
-int rest_series(const struct request *rq, struct response *rs)
+static int read_series(const struct request *rq, struct response *rs, uint64_t max, uint64_t usual,
+		       struct series *ret)
+{
+	if (rest_param_u64(rq, rs, 0, &ret->level) || rest_param_u64(rq, rs, 1, &ret->from) ||
+	    http_arg_u64(rq, rs, "n", 1, max, usual, &ret->n))
+		return -EINVAL;
+	if (ret->level >= 20 && ret->level <= PYRAMID_LEVEL_MAX)
+		return 0;
+	http_error(rs, 400, "levels of a series are 20 to %d", PYRAMID_LEVEL_MAX);
+	return -EINVAL;
+}
+
+/* Answers with what `render` makes of the buckets that the request names. */
+static int answer_series(const struct request *rq, struct response *rs, uint64_t max, uint64_t usual,
+			 void (*render)(const struct series *, struct buf *))
 {
 	cleanup_free_ struct pyramid_bucket *buckets = NULL;
-	uint64_t level, from, n;
+	struct series q;
 	struct source *s;
 	unsigned proc;
 	int err = 0;
 
-	if (read_place(rq, rs, &level, &from) || http_arg_u64(rq, rs, "n", 1, SERIES_MAX, 512, &n))
+	if (read_series(rq, rs, max, usual, &q))
 		return 0;
-	if (level < 20)
-		return http_error(rs, 400, "levels of a series are 20 to %d", PYRAMID_LEVEL_MAX);
-	buckets = calloc(n, sizeof(*buckets));
+	q.buckets = buckets = calloc(q.n, sizeof(*buckets));
 	if (!buckets)
 		return -ENOMEM;
 	s = rest_source(rq, rs);
 	if (!s)
 		return 0;
 	if (!rest_proc(rq, rs, s, &proc)) {
-		err = pyramid_series(s->pyramid, proc, (unsigned)level, from, n, buckets);
+		err = pyramid_series(s->pyramid, proc, (unsigned)q.level, q.from, q.n, buckets);
 		if (err == -ENOENT) /* nothing has happened yet */
 			err = 0;
-		if (!err)
-			render_series(buckets, n, level, from, &rs->body);
+		if (!err) {
+			buf_addc(&rs->body, '{');
+			json_ku(&rs->body, "level", q.level);
+			json_ku(&rs->body, "width_ns", 1ull << q.level);
+			json_ku(&rs->body, "start_ns", q.from << q.level);
+			render(&q, &rs->body);
+			buf_adds(&rs->body, "}\n");
+		}
 	}
 	rest_done(rq, s);
 	return err;
+}
+
+int rest_series(const struct request *rq, struct response *rs)
+{
+	return answer_series(rq, rs, SERIES_MAX, 512, render_series);
+}
+
+/* How long goroutines waited for a CPU, over time: counts by power of two, a column a bucket. */
+static void render_counts(const struct pyramid_bucket *b, struct buf *out)
+{
+	unsigned last = PYRAMID_LATENCIES;
+
+	while (last && !b->latencies[last - 1])
+		last--;
+	buf_addc(out, '[');
+	for (unsigned i = 0; i < last; i++) {
+		if (i)
+			buf_addc(out, ',');
+		buf_addu(out, b->latencies[i]);
+	}
+	buf_addc(out, ']');
+}
+
+static void render_heat(const struct series *q, struct buf *out)
+{
+	json_ku(out, "base", PYRAMID_LATENCY_BASE);
+	json_ku(out, "rows", PYRAMID_LATENCIES);
+	json_key(out, "counts");
+	for (size_t i = 0; i < q->n; i++) {
+		buf_addc(out, i ? ',' : '[');
+		render_counts(&q->buckets[i], out);
+	}
+	buf_addc(out, ']');
+}
+
+int rest_heat(const struct request *rq, struct response *rs)
+{
+	return answer_series(rq, rs, HEAT_MAX, 240, render_heat);
 }
 
 /* --- edges ----------------------------------------------------------------------------------- */

@@ -24,19 +24,15 @@ static int uprobe_type(uint32_t *ret)
 	return n == 1 ? 0 : -EINVAL;
 }
 
-static int load_empty(int *ret_fd)
+int empty_program_load(const struct bpf_prog_load_opts *opts)
 {
 	const struct bpf_insn insns[] = {
 		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0},
 		{.code = BPF_JMP | BPF_EXIT},
 	};
-	int fd = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "xgotop_empty", "GPL", insns,
-			       ARRAY_SIZE(insns), NULL);
 
-	if (fd < 0)
-		return fd;
-	*ret_fd = fd;
-	return 0;
+	return bpf_prog_load(BPF_PROG_TYPE_KPROBE, "xgotop_empty", "GPL", insns, ARRAY_SIZE(insns),
+			     opts);
 }
 
 int empty_probe_attach(const char *path, uint64_t file_offset, pid_t pid, int *ret_fd)
@@ -49,10 +45,11 @@ int empty_probe_attach(const char *path, uint64_t file_offset, pid_t pid, int *r
 	};
 	int err = uprobe_type(&attr.type);
 
-	if (!err)
-		err = load_empty(&prog);
 	if (err)
 		return err;
+	prog = empty_program_load(NULL);
+	if (prog < 0)
+		return prog;
 	/* Never attr.inherit: it breaks clone() in the traced process. */
 	event = (int)syscall(SYS_perf_event_open, &attr, pid, pid == -1 ? 0 : -1, -1,
 			     PERF_FLAG_FD_CLOEXEC);

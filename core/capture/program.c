@@ -12,6 +12,7 @@
 #include <sys/utsname.h>
 
 #include "core/base/log.h"
+#include "core/capture/empty.h"
 #include "core/capture/uprobe_multi.h"
 #include "xgotopfs.skel.h"
 
@@ -230,13 +231,8 @@ static void prefer_multi(struct program *p)
 /* Linux 6.0 on: uprobe programs that may sleep, and so can read memory that is not there just now. */
 static bool sleeping_works(void)
 {
-	const struct bpf_insn insns[] = {
-		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0},
-		{.code = BPF_JMP | BPF_EXIT},
-	};
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .prog_flags = BPF_F_SLEEPABLE);
-	cleanup_close_ int prog = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "xgotop_check", "GPL", insns,
-						ARRAY_SIZE(insns), &opts);
+	cleanup_close_ int prog = empty_program_load(&opts);
 
 	return prog >= 0;
 }

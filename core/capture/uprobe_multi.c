@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/base/util.h"
+#include "core/capture/empty.h"
 
 /* union bpf_attr.link_create with its uprobe_multi part, as Linux 6.6 laid it down: the headers
  * here may be older. */
@@ -27,13 +28,8 @@ static int link_create(struct link_create *attr)
 
 bool uprobe_multi_works(void)
 {
-	const struct bpf_insn insns[] = {
-		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0},
-		{.code = BPF_JMP | BPF_EXIT},
-	};
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = UPROBE_MULTI_ATTACH_TYPE);
-	cleanup_close_ int prog = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "xgotop_check", "GPL", insns,
-						ARRAY_SIZE(insns), &opts);
+	cleanup_close_ int prog = empty_program_load(&opts);
 	const uint64_t offset = 0;
 	struct link_create attr = {
 		.path = (uintptr_t) "/", .offsets = (uintptr_t)&offset, .cnt = 1};

@@ -341,8 +341,9 @@ int pyramid_tile(struct pyramid *p, struct model *m, unsigned proc, unsigned lev
 		 const uint64_t *goids, size_t n, struct buf *out)
 {
 	struct cells scratch = {0}, merged = {0};
-	bool exact = level < PYRAMID_BASE, all_kept = false;
-	struct model_totals totals;
+	bool exact = level < PYRAMID_BASE;
+	/* Then a first event later than the tile's begin was indeed the first. */
+	bool all_kept = m && !feed_tail(model_feed(m));
 	struct range asked;
 	int err = range_of(level, index, &asked);
 
@@ -351,11 +352,6 @@ int pyramid_tile(struct pyramid *p, struct model *m, unsigned proc, unsigned lev
 	pthread_mutex_lock(&p->lock);
 	put_header(out, level, n, asked.begin, p->known_ns);
 	pthread_mutex_unlock(&p->lock);
-	if (exact && m) {
-		/* Then a first event later than the tile's begin was indeed the first. */
-		model_totals(m, -1, &totals);
-		all_kept = !totals.trimmed;
-	}
 	for (size_t i = 0; i < n; i++) {
 		struct range q = asked;
 		unsigned flags;

@@ -20,8 +20,8 @@ trap cleanup EXIT
 trap 'exit 130' INT TERM HUP
 [ "$(id -u)" -eq 0 ] || { echo "attach_time: needs root" >&2; exit 77; }
 
-# source FOLDER FUNCTIONS: packages of 5,000 functions, all in tables, so that the linker keeps them.
-source() {
+# write_source FOLDER FUNCTIONS: packages of 5,000 functions, all in tables, so that the linker keeps them.
+write_source() {
 	python3 - "$1" "$2" <<'PY'
 import os, sys
 folder, functions = sys.argv[1], int(sys.argv[2])
@@ -48,7 +48,7 @@ PY
 program() {
 	[ ! -x "$cache/$1-stripped" ] || return 0
 	mkdir -p "$dir/$1" "$cache"
-	source "$dir/$1" "$2"
+	write_source "$dir/$1" "$2"
 	GOCACHE=$dir/gocache "$root/scripts/build-go.sh" "$dir/$1" "$cache/$1-plain"
 	GOCACHE=$dir/gocache GO_BUILD_FLAGS=-ldflags=-s "$root/scripts/build-go.sh" "$dir/$1" "$cache/$1-stripped"
 	rm -rf "$dir/gocache"

@@ -5,27 +5,20 @@ often as the UI renews them (150 ms), two at a time as at the edge between two; 
 Nothing is parsed beyond the times that the next question needs. Runs until it is killed.
 """
 import http.client
+import os
 import re
-import socket
 import sys
 import threading
 import time
 import urllib.parse
 
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "web"))
+from reader import read_all
+
 url = urllib.parse.urlsplit(sys.argv[1])
 LEVEL = 23  # of a view of ten seconds
 
-
-def ticks():
-    s = socket.create_connection((url.hostname, url.port))
-    s.sendall(f"GET /ws HTTP/1.1\r\nHost: {url.netloc}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-              "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
-              "Sec-WebSocket-Protocol: xgotop.ticks\r\n\r\n".encode())
-    while s.recv(1 << 16):
-        pass
-
-
-threading.Thread(target=ticks, daemon=True).start()
+threading.Thread(target=read_all, args=(sys.argv[1], "xgotop.ticks"), daemon=True).start()
 connection = http.client.HTTPConnection(url.hostname, url.port)
 
 

@@ -17,7 +17,8 @@ DEMO_BINARY=$(demo_binary "" stripped) || fail "the demo does not build"
 start_demo "$DEMO_BINARY"
 start_xgotopfs -pid "$DEMO" -s -web -web-port 0 -storage-dir "$T/sessions"
 wait_ready
-url=$(grep -o 'http://[^ ]*' "$LOG" | head -n 1) url=${url%/}
+wait_web
+url=${WEB%/}
 
 # cpu PID...: their CPU time so far, in clock ticks.
 cpu() {

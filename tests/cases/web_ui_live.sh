@@ -19,8 +19,7 @@ LOAD=$!
 on_exit "end $LOAD"
 
 mount_demo -web -web-port 0 -storage-dir "$T/sessions" # where its settings are, too
-wait_for 10 says "web UI: http" || fail "no web UI: $(cat "$LOG")"
-WEB=$(sed -n 's/.*web UI: //p' "$LOG")
+wait_web
 SHOTS=${SHOTS:-$T/shots}
 mkdir -p "$SHOTS"
 (cd "$T/ui" && timeout 200 node live.mjs "$WEB" "$SHOTS" "$MNT") || fail "the UI does not do as it should"

@@ -17,8 +17,7 @@ start_demo "$T/demo"
 for _ in 1 2 3; do curl -fs "$URL/leak" >/dev/null || fail "the demo does not answer"; done
 start_xgotopfs -b "$T/demo" -web -web-port 0 -storage-dir "$T/sessions" "$MNT"
 wait_ready
-wait_for 10 says "web UI: http" || fail "no web UI: $(cat "$LOG")"
-WEB=$(sed -n 's/.*web UI: //p' "$LOG")
+wait_web
 SHOTS=${SHOTS:-$T/shots}
 mkdir -p "$SHOTS"
 (cd "$T/ui" && timeout 120 node processes.mjs "$WEB" "$SHOTS" "$MNT" "$FIRST" "$DEMO") || fail "the UI does not do as it should"

@@ -3,12 +3,20 @@ import socket
 import sys
 import urllib.parse
 
-url = urllib.parse.urlsplit(sys.argv[1])
-s = socket.create_connection((url.hostname, url.port))
-s.sendall(f"GET /ws HTTP/1.1\r\nHost: {url.netloc}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-          "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode())
-try:
-    while s.recv(1 << 20):
+
+def read_all(address, protocol=None):
+    url = urllib.parse.urlsplit(address)
+    s = socket.create_connection((url.hostname, url.port))
+    wanted = f"Sec-WebSocket-Protocol: {protocol}\r\n" if protocol else ""
+    s.sendall(f"GET /ws HTTP/1.1\r\nHost: {url.netloc}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+              "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+              f"{wanted}\r\n".encode())
+    try:
+        while s.recv(1 << 20):
+            pass
+    except OSError:
         pass
-except OSError:
-    pass
+
+
+if __name__ == "__main__":
+    read_all(sys.argv[1])

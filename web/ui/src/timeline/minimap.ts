@@ -15,7 +15,7 @@ export class Minimap {
 	private key = '';
 	private drag: { kind: 'move' | 'left' | 'right' | 'new'; offset: number; from: number } | null = null;
 	private painted = '';
-	private triedAt = 0;
+	private tried = false;
 
 	constructor(readonly canvas: HTMLCanvasElement, private timeline: Timeline) {
 		this.ctx = canvas.getContext('2d')!;
@@ -59,8 +59,8 @@ export class Minimap {
 	private frame = (): void => {
 		this.raf = requestAnimationFrame(this.frame);
 		// The first picture as soon as there is something to ask about, not a second later.
-		if (!this.triedAt && app.status.get()?.state === 'ready') {
-			this.triedAt = performance.now();
+		if (!this.tried && app.status.get()?.state === 'ready') {
+			this.tried = true;
 			this.load();
 		}
 		const { clientWidth: w, clientHeight: h } = this.canvas;
