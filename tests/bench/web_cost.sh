@@ -20,11 +20,22 @@ wait_ready
 wait_web
 url=${WEB%/}
 
-# cpu PID...: their CPU time so far, in clock ticks.
+# cpu PID...: "PID TICKS" of CPU time so far, a line each; of those that are there.
 cpu() {
-	local pid sum=0
-	for pid; do sum=$((sum + $(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null | awk '{ print $12 + $13 }'))); done
-	echo $sum
+	local pid
+	for pid; do
+		sed 's/ (.*) / /' "/proc/$pid/stat" 2>/dev/null | awk '{ print $1, $13 + $14 }'
+	done
+}
+
+# spent BEFORE PID...: ticks since then, of those that were there then and are now.
+spent() {
+	local before=$1
+	shift
+	cpu "$@" | awk -v before="$before" '
+		BEGIN { n = split(before, w, /[ \n]/); for (i = 1; i < n; i += 2) was[w[i]] = w[i + 1] }
+		$1 in was { sum += $2 - was[$1] }
+		END { print sum + 0 }'
 }
 
 # tree PID: it and what it started.
@@ -56,16 +67,16 @@ begin() {
 
 # one MODE: prints "MODE requests/s, and us of CPU a request of: the target, the tracer, the client".
 one() {
-	local t x c=0 ns clients=
+	local t x c ns clients=
 	begin "$1"
-	sleep 1
+	sleep "$([ "$1" = ui ] && echo 4 || echo 1)" # a browser that has started
 	[ -z "$CLIENT" ] || clients=$(tree "$CLIENT")
 	# shellcheck disable=SC2086 # words
 	t=$(cpu "$DEMO") x=$(cpu "$XPID") c=$(cpu $clients) ns=$(date +%s%N)
 	load -n "$requests" -c 8
 	ns=$(($(date +%s%N) - ns))
 	# shellcheck disable=SC2086 # words
-	t=$(($(cpu "$DEMO") - t)) x=$(($(cpu "$XPID") - x)) c=$(($(cpu $clients) - c))
+	t=$(spent "$t" "$DEMO") x=$(spent "$x" "$XPID") c=$(spent "$c" $clients)
 	awk -v m="$1" -v n="$requests" -v ns=$ns -v t=$t -v x=$x -v c=$c \
 		'BEGIN { u = 1e4 / n; printf "%s %.0f %.1f %.1f %.1f\n", m, n * 1e9 / ns, t * u, x * u, c * u }'
 	[ "$1" != ui ] || exec 8>&-

@@ -1,6 +1,7 @@
 // The state of the UI and what keeps it up to date. Components follow the values; nothing else
 // talks to the server on its own but tiles and panels.
 import { ApiError, setProcess, getConfig, getInfo, getStatus, goidList, post } from './api';
+import { Pace } from './pace';
 import { buildList, RowTable, SORTS, type List } from './rows';
 import { Value } from './store';
 import { TileCache } from './tiles';
@@ -37,8 +38,9 @@ export type Connection = 'connecting' | 'connected' | 'lost';
 
 const ROWS_EVERY_MS = 500;
 const LIST_EVERY_MS = 250;
+const FIGURES_EVERY_MS = 480;
 
-const EMPTY_LIST: List = { entries: [], matched: [], total: 0, error: '' };
+const EMPTY_LIST: List = { entries: [], matched: [], total: 0, states: [], error: '' };
 
 class App {
 	config = new Value<Config>({ nanoseconds_per_pixel: 1e6, state_colors: {}, type_colors: {}, ui: {} });
@@ -48,7 +50,8 @@ class App {
 	source = new Value('live');
 	proc = new Value(0); // which of its processes
 	status = new Value<Status | null>(null);
-	tick = new Value<Tick | null>(null);
+	tick = new Value<Tick | null>(null); // ten a second
+	figures = new Value<Tick | null>(null); // the same for a person to read: two a second
 	connection = new Value<Connection>('connecting');
 	browse = new Value<Browse>({ filter: '', sort: 'id', descending: false, group: 'none',
 		pins: new Set(), hidden: new Set(), collapsed: new Set() });
@@ -59,6 +62,7 @@ class App {
 	paused = new Value(false);
 	error = new Value('');
 	dialog = new Value<'' | 'settings' | 'help' | 'goto'>('');
+	scale = new Value(8e6); // of the timeline as last drawn, ns a pixel
 	theme = new Value(0); // counts changes of what colours look like
 	flame = new Value<FlameChoice>({ by: 'stack', weight: 'goroutines', search: '', path: [] });
 	compare = new Value<[string, string]>(['', '']); // two of 'live' and sessions; ":2" behind: the third process
@@ -70,6 +74,7 @@ class App {
 	table: RowTable | null = null;
 	tiles: TileCache | null = null;
 	private tickAt = 0;
+	private figuresAt = -Infinity;
 	private frozenNow = 0;
 	private attempts = 0;
 	private timers: number[] = [];
@@ -259,9 +264,11 @@ class App {
 		} finally {
 			this.polling = false;
 		}
-		if (table === this.table && (first || table.version !== this.builtVersion)) this.rebuild();
+		if (table === this.table && first) this.rebuild();
+		else this.rebuildIfChanged();
 	}
 
+	private listPace = new Pace(LIST_EVERY_MS - 10, 1 / 20);
 	private builtVersion = -1;
 	private builtAt = 0;
 	private builtWindow = '';
@@ -273,7 +280,7 @@ class App {
 	}
 
 	private rebuildIfChanged(): void {
-		if (!this.table || document.hidden) return;
+		if (!this.table || document.hidden || !this.listPace.due) return;
 		const playing = this.playhead.get() !== null;
 		const moves = SORTS[this.browse.get().sort]?.desc && this.isLive && performance.now() - this.builtAt > 1000;
 		if (this.table.version !== this.builtVersion || playing || moves ||
@@ -282,10 +289,11 @@ class App {
 
 	rebuild(): void {
 		if (!this.table) return;
-		this.builtVersion = this.table.version;
+		const table = this.table;
+		this.builtVersion = table.version;
 		this.builtAt = performance.now();
-		this.list.set(buildList(this.table, { ...this.browse.get(), settings: this.settings.get(),
-			live: this.isLive, window: this.window() }, this.now()));
+		this.listPace.run(() => this.list.set(buildList(table, { ...this.browse.get(), settings: this.settings.get(),
+			live: this.isLive, window: this.window() }, this.now())));
 		this.builtWindow = this.windowKey();
 	}
 
@@ -299,8 +307,12 @@ class App {
 			this.connection.set('connected');
 		};
 		socket.onmessage = (message) => {
+			const tick = JSON.parse(message.data as string) as Tick, shown = this.figures.get();
 			this.tickAt = performance.now();
-			this.tick.set(JSON.parse(message.data as string) as Tick);
+			this.tick.set(tick);
+			if (this.tickAt - this.figuresAt < FIGURES_EVERY_MS && shown && shown.ended === tick.ended) return;
+			this.figuresAt = this.tickAt;
+			this.figures.set(tick);
 		};
 		socket.onclose = () => {
 			this.connection.set(this.attempts < 10 ? 'connecting' : 'lost');

@@ -44,3 +44,14 @@ export function textOn(color: string): string {
 	const luminance = 0.2126 * c[0] + 0.7152 * c[1] + 0.0722 * c[2];
 	return luminance > 0.18 ? '#111' : '#fff';
 }
+
+let pixel: CanvasRenderingContext2D | null = null;
+
+// A CSS colour as ImageData has it, read as one little-endian number.
+export function rgba(color: string): number {
+	pixel ??= document.createElement('canvas').getContext('2d', { willReadFrequently: true })!;
+	pixel.fillStyle = color;
+	pixel.fillRect(0, 0, 1, 1);
+	const [r, g, b] = pixel.getImageData(0, 0, 1, 1).data;
+	return (0xff << 24 | b << 16 | g << 8 | r) >>> 0;
+}

@@ -135,6 +135,7 @@ export interface List {
 	entries: Entry[];
 	matched: Row[];
 	total: number;
+	states: number[]; // how many that have not exited are in each, whatever the filter
 	error: string;
 }
 
@@ -161,8 +162,10 @@ export function buildList(table: RowTable, query: Query, now: number): List {
 	const s = query.settings;
 	const pinned: Row[] = [];
 	const matched: Row[] = [];
+	const states = new Array<number>(16).fill(0);
 	for (const row of table.rows.values()) {
 		if (row.created > now) continue;
+		if (!row.exited) states[row.state]++;
 		if (query.pins.has(row.goid)) {
 			pinned.push(row);
 			continue;
@@ -189,7 +192,7 @@ export function buildList(table: RowTable, query: Query, now: number): List {
 			if (!group.collapsed) for (const row of group.rows) entries.push({ row });
 		}
 	}
-	return { entries, matched: [...pinned, ...matched], total: table.rows.size, error };
+	return { entries, matched: [...pinned, ...matched], total: table.rows.size, states, error };
 }
 
 function groups(rows: Row[], query: Query): Group[] {

@@ -8,7 +8,7 @@ import { GROUPS, SORTS } from './rows';
 import { useValue } from './store';
 import { STATES } from './types';
 import { current } from './timeline/timeline';
-import { stateHeight } from './timeline/texture';
+import { stateHeight } from './timeline/strip';
 
 export function Header() {
 	const status = useValue(app.status);
@@ -49,7 +49,7 @@ const METRICS: [string, 'rps' | 'pps' | 'ewp' | 'lat' | 'prc', string][] = [
 ];
 
 function Metrics() {
-	const tick = useValue(app.tick);
+	const tick = useValue(app.figures);
 	if (!tick) return <div class="metrics" />;
 	return (
 		<div class="metrics">
@@ -66,7 +66,7 @@ function Metrics() {
 
 function ConnectionLight() {
 	const connection = useValue(app.connection);
-	const tick = useValue(app.tick);
+	const tick = useValue(app.figures);
 	const text = connection === 'connected' ? (tick?.ended ? 'Ended' : 'Connected') :
 		connection === 'connecting' ? 'Connecting…' : 'No connection';
 	return <div class={`light ${connection} ${tick?.ended ? 'ended' : ''}`} role="status" title={text}>
@@ -77,7 +77,7 @@ export function FollowButton() {
 	const follow = useValue(app.follow);
 	const paused = useValue(app.paused);
 	const status = useValue(app.status);
-	const tick = useValue(app.tick);
+	const tick = useValue(app.figures);
 	const left = useRef(0);
 	// A tick counts over all processes.
 	const created = (status && status.processes?.length > 1 ? status.created : tick?.created) ?? 0;
@@ -90,13 +90,10 @@ export function FollowButton() {
 
 export function TimelineBar() {
 	const browse = useValue(app.browse);
-	const list = useValue(app.list);
 	const follow = useValue(app.follow);
 	const paused = useValue(app.paused);
 	const settings = useValue(app.settings);
-	const config = useValue(app.config);
-	useValue(app.tick);
-	const scale = current?.view.scale ?? 8e6;
+	useValue(app.status); // live or not
 	const zoom = (factor: number) => {
 		const v = current?.view;
 		if (!v) return;
@@ -105,7 +102,7 @@ export function TimelineBar() {
 	};
 	return (
 		<div class="bar">
-			<FilterBox error={list.error} value={browse.filter} />
+			<FilterBox value={browse.filter} />
 			<select aria-label="Sort" value={browse.sort} title="Sort rows"
 				onChange={(e) => app.browse.update({ sort: e.currentTarget.value,
 					descending: SORTS[e.currentTarget.value].desc })}>
@@ -128,14 +125,19 @@ export function TimelineBar() {
 				onChange={(e) => app.set({ exited: e.currentTarget.checked ? 'screen' : 'none' })} />Exited</label>
 			<span class="sep" />
 			<button class="icon" aria-label="Zoom out" title="Zoom out (S)" onClick={() => zoom(1.6)}>−</button>
-			<span class="zoom" title={`${duration(scale)} a pixel; 1× is ${duration(config.nanoseconds_per_pixel)}`}>
-				{duration(scale)}/px</span>
+			<Scale />
 			<button class="icon" aria-label="Zoom in" title="Zoom in (W)" onClick={() => zoom(1 / 1.6)}>+</button>
 			<button onClick={() => current?.fit()} title="All, or what is selected (F)">Fit</button>
-			<button onClick={() => zoom(config.nanoseconds_per_pixel / scale)} title="The scale of the settings (0)">1×</button>
+			<button onClick={() => zoom(app.config.get().nanoseconds_per_pixel / app.scale.get())} title="The scale of the settings (0)">1×</button>
 			<a class="icon-link" href={`${base(app.source.get())}/perfetto`} download title="Download what is kept, for ui.perfetto.dev">Perfetto ↓</a>
 		</div>
 	);
+}
+
+function Scale() {
+	const scale = useValue(app.scale);
+	const config = useValue(app.config);
+	return <span class="zoom" title={`${duration(scale)} a pixel; 1× is ${duration(config.nanoseconds_per_pixel)}`}>{duration(scale)}/px</span>;
 }
 
 let filterInput: HTMLInputElement | null = null;
@@ -147,7 +149,8 @@ export function focusFilter(): void {
 	input?.select();
 }
 
-function FilterBox({ value, error }: { value: string; error: string }) {
+function FilterBox({ value }: { value: string }) {
+	const { error } = useValue(app.list);
 	const input = useRef<HTMLInputElement>(null);
 	useEffect(() => {
 		filterInput = input.current;
@@ -186,16 +189,14 @@ export function Legend() {
 	const settings = useValue(app.settings);
 	const list = useValue(app.list);
 	const browse = useValue(app.browse);
-	const counts = new Map<number, number>();
-	for (const row of app.table?.rows.values() ?? []) if (!row.exited) counts.set(row.state, (counts.get(row.state) ?? 0) + 1);
-	void list;
+	const counts = list.states;
 	const toggle = (name: string) => {
 		const term = `state:${name}`;
 		const words = browse.filter.split(/\s+/).filter(Boolean);
 		app.browse.update({ filter: (words.includes(term) ? words.filter((w) => w !== term) :
 			[...words.filter((w) => !w.startsWith('state:')), term]).join(' ') });
 	};
-	const shown = [...LEGEND, ...RARE.filter((s) => counts.get(s))];
+	const shown = [...LEGEND, ...RARE.filter((s) => counts[s])];
 	return (
 		<div class="legend" aria-label="States">
 			{shown.map((s) => (
@@ -203,7 +204,7 @@ export function Legend() {
 					title={`Only ${STATES[s]} goroutines`}>
 					<i class="mark"><i style={{ background: config.state_colors[s],
 						height: `${Math.round(12 * stateHeight(s, settings.marks))}px` }} /></i>
-					{STATES[s]} <b>{count(counts.get(s) ?? 0)}</b></button>))}
+					{STATES[s]} <b>{count(counts[s] ?? 0)}</b></button>))}
 		</div>
 	);
 }

@@ -3,17 +3,22 @@
 import { app } from '../app';
 import { getEdges, getSeries } from '../api';
 import { palette, type Palette } from '../colors';
+import { Pace } from '../pace';
 import type { Entry, Group } from '../rows';
 import { cellEnd, TileCache, TILE_BUCKETS, type RowTile } from '../tiles';
 import { FOUND, NONE, type Edge, type Row, type Series } from '../types';
+import { Frames } from './frames';
 import { drawEdges, drawGroupHead, drawLabel, drawLoss, drawRange, drawRuler, drawSpanTexts } from './paint';
-import { stateHeight, Textures } from './texture';
+import { stateHeight } from './strip';
+import { Textures } from './texture';
 import { Viewport } from './viewport';
 
 export const RULER = 26;
 const LEVEL_MAX = 42;
 const FALLBACK_LEVELS = 12;
-const UNASKED_MS = 95; // ten pictures a second of what moves by itself, as the ticks come
+const UNASKED_MS = 95; // ten pictures a second of what moves by itself, as the ticks come,
+const UNASKED_SHARE = 1 / 16; // or fewer where this is not enough time for them
+const SLOWEST_MS = 1000;
 const FORGOTTEN = Infinity; // "known" of a row whose cells are no longer kept
 
 export interface Hit {
@@ -45,17 +50,14 @@ export class Timeline {
 	zoomBox: { x0: number; x1: number } | null = null;
 	edges: Edge[] = [];
 	series: Series | null = null; // of the visible time, for loss
-	frames: number[] = []; // durations of the last frames, ms: tests read it
+	onPaint: () => void = () => {};
 	private ctx: CanvasRenderingContext2D;
-	private dirty = true;
-	private urgent = true; // somebody waits for it, rather than time having passed
-	private paintedAt = 0;
-	private raf = 0;
+	private loop = new Frames(() => this.frame());
+	private pace = new Pace(UNASKED_MS, UNASKED_SHARE);
 	private edgesKey = '';
 	private seriesKey = '';
 	private unsubscribe: (() => void)[] = [];
 	private observer: ResizeObserver;
-	private lastFrame = 0;
 	private placed: string;
 
 	constructor(readonly canvas: HTMLCanvasElement) {
@@ -68,8 +70,9 @@ export class Timeline {
 		for (const value of [app.selected, app.range, app.follow, app.paused, app.theme, app.settings,
 			app.playhead, app.config])
 			this.unsubscribe.push((value as { subscribe(fn: () => void): () => void }).subscribe(redraw));
-		for (const value of [app.list, app.tick, app.status])
+		for (const value of [app.list, app.status])
 			this.unsubscribe.push((value as { subscribe(fn: () => void): () => void }).subscribe(() => this.redrawSoon()));
+		this.unsubscribe.push(app.tick.subscribe(() => this.loop.after(this.pixelMs())));
 		this.unsubscribe.push(app.theme.subscribe(() => this.recolor()));
 		this.observer = new ResizeObserver(() => this.resize());
 		this.observer.observe(canvas);
@@ -77,25 +80,22 @@ export class Timeline {
 		this.recolor();
 		this.resize();
 		this.place(); // before the first key moves it
-		this.raf = requestAnimationFrame(this.frame);
 	}
 
 	destroy(): void {
 		left = { name: this.placed, view: this.view, fitted: this.fitted };
 		app.window = () => null;
-		cancelAnimationFrame(this.raf);
+		this.loop.stop();
 		this.observer.disconnect();
 		for (const fn of this.unsubscribe) fn();
 	}
 
 	redraw(): void {
-		this.dirty = this.urgent = true;
+		this.loop.soon();
 	}
 
-	// What came from the server waits for the next of UNASKED_MS: drawing without a GPU is paid by the
-	// processors, and the traced program may be on the same ones.
 	private redrawSoon(): void {
-		this.dirty = true;
+		this.loop.after(this.pace.interval);
 	}
 
 	private recolor(): void {
@@ -212,25 +212,20 @@ export class Timeline {
 
 	// --- frames -----------------------------------------------------------------------------------
 
-	private frame = (at: number): void => {
-		this.raf = requestAnimationFrame(this.frame);
+	private frame(): void {
 		const moving = this.view.animate();
-		const following = app.follow.get() && !app.paused.get() &&
-			(app.isLive || app.speed.get() > 0);
-		if (!this.dirty && !moving && !following) {
-			this.lastFrame = 0;
-			return;
-		}
-		if (!this.urgent && !moving && at - this.paintedAt < UNASKED_MS) return;
-		if (this.lastFrame) {
-			this.frames.push(at - this.lastFrame);
-			if (this.frames.length > 600) this.frames.shift();
-		}
-		this.lastFrame = at;
-		this.dirty = this.urgent = false;
-		this.paintedAt = at;
-		this.paint();
-	};
+		this.pace.run(() => this.paint());
+		app.scale.set(this.view.scale);
+		this.onPaint();
+		if (moving) this.loop.soon();
+		else if (app.follow.get() && !app.paused.get() && (app.isLive || app.speed.get() > 0))
+			this.loop.after(this.pixelMs());
+	}
+
+	// How long the present takes to move by a pixel, within reason.
+	private pixelMs(): number {
+		return Math.max(this.pace.interval, Math.min(SLOWEST_MS, this.view.scale / this.dpr / 1e6));
+	}
 
 	private paint(): void {
 		const { ctx, canvas, view } = this;

@@ -4,18 +4,25 @@ import { app } from '../app';
 import { getSeries } from '../api';
 import type { Series } from '../types';
 import type { Timeline } from './engine';
+import { Frames } from './frames';
 
 const REFRESH_MS = 1000;
 
 export class Minimap {
 	private ctx: CanvasRenderingContext2D;
 	private series: Series | null = null;
-	private raf = 0;
+	private loop = new Frames(() => this.frame());
 	private timer: number;
 	private key = '';
 	private drag: { kind: 'move' | 'left' | 'right' | 'new'; offset: number; from: number } | null = null;
+	private span = 1e6; // ns from the left edge to the right one, as of the last answer
+	private width = 0;
+	private height = 0;
+	private below = document.createElement('canvas'); // all but the window and what is selected
+	private drawn = ''; // what `below` shows
 	private painted = '';
-	private tried = false;
+	private unsubscribe: (() => void)[] = [];
+	private observer: ResizeObserver;
 
 	constructor(readonly canvas: HTMLCanvasElement, private timeline: Timeline) {
 		this.ctx = canvas.getContext('2d')!;
@@ -23,13 +30,23 @@ export class Minimap {
 		canvas.addEventListener('pointerdown', this.down);
 		canvas.addEventListener('pointermove', this.move);
 		canvas.addEventListener('pointerup', this.up);
+		timeline.onPaint = () => this.frame(); // in the same frame: one more costs the browser more than this does
+		// The first picture as soon as there is something to ask about, not a second later.
+		this.unsubscribe.push(app.status.subscribe(() => { if (!this.series) this.load(); }));
+		this.observer = new ResizeObserver(() => {
+			this.width = canvas.clientWidth;
+			this.height = canvas.clientHeight;
+			this.loop.soon();
+		});
+		this.observer.observe(canvas);
 		this.load();
-		this.raf = requestAnimationFrame(this.frame);
 	}
 
 	destroy(): void {
-		cancelAnimationFrame(this.raf);
+		this.loop.stop();
 		clearInterval(this.timer);
+		this.observer.disconnect();
+		for (const fn of this.unsubscribe) fn();
 	}
 
 	private load(): void {
@@ -44,53 +61,58 @@ export class Minimap {
 		this.key = key;
 		getSeries(s.id, level, from, n).then((series) => {
 			this.series = series;
-			this.painted = '';
+			this.span = Math.max(end, 1e6);
+			this.drawn = '';
+			this.loop.soon();
 		}).catch(() => { this.key = ''; });
 	}
 
-	private get span(): number {
-		return Math.max(app.end(), 1e6);
-	}
-
 	private x(t: number): number {
-		return t / this.span * this.canvas.clientWidth;
+		return t / this.span * this.width;
 	}
 
-	private frame = (): void => {
-		this.raf = requestAnimationFrame(this.frame);
-		// The first picture as soon as there is something to ask about, not a second later.
-		if (!this.tried && app.status.get()?.state === 'ready') {
-			this.tried = true;
-			this.load();
-		}
-		const { clientWidth: w, clientHeight: h } = this.canvas;
-		const v = this.timeline.view;
-		const state = [w, h, v.t0, v.scale, v.width, this.span, app.theme.get(), app.playhead.get(),
-			app.range.get()?.from].join();
-		if (state === this.painted) return;
-		this.painted = state;
-		this.paint(w, h);
-	};
+	private frame(): void {
+		const v = this.timeline.view, dpr = this.timeline.dpr, range = app.range.get(), head = app.playhead.get();
+		const px = (t: number | undefined | null) => (typeof t === 'number' ? Math.round(this.x(t) * dpr) : '');
+		const below = [this.width, this.height, dpr, app.theme.get()].join();
+		const above = [v.t0, v.t1, head, range?.from, range?.to].map(px).join();
+		if (this.drawn === below && this.painted === above) return;
+		if (this.drawn !== below) this.paintBelow();
+		this.drawn = below;
+		this.painted = above;
+		this.paint();
+	}
 
-	private paint(w: number, h: number): void {
-		const { ctx, timeline: t } = this;
-		const dpr = t.dpr, c = t.colors;
-		if (this.canvas.width !== Math.round(w * dpr)) this.canvas.width = Math.round(w * dpr);
-		if (this.canvas.height !== Math.round(h * dpr)) this.canvas.height = Math.round(h * dpr);
-		ctx.setTransform(dpr, 0, 0, dpr, 0, 0);
+	private paintBelow(): void {
+		const { timeline: t, below, width: w, height: h, series: s } = this;
+		const c = t.colors;
+		below.width = Math.max(1, Math.round(w * t.dpr));
+		below.height = Math.max(1, Math.round(h * t.dpr));
+		const ctx = below.getContext('2d')!;
+		ctx.scale(t.dpr, t.dpr);
 		ctx.fillStyle = c.stripe;
 		ctx.fillRect(0, 0, w, h);
-		const s = this.series;
-		if (s) {
-			this.area(s, (i) => Object.values(s.events).reduce((sum, col) => sum + col[i], 0), c.muted, 0.45, w, h);
-			this.area(s, (i) => ((s.state_ns.running?.[i] ?? 0) + (s.state_ns.syscall?.[i] ?? 0) +
-				(s.state_ns.runnable?.[i] ?? 0)) / s.width_ns, c.state[1], 0.7, w, h * 0.5);
-			this.area(s, (i) => ((s.state_ns.running?.[i] ?? 0)) / s.width_ns, c.state[2], 0.9, w, h * 0.5);
-			ctx.fillStyle = c.danger;
-			s.lost.forEach((n, i) => {
-				if (n) ctx.fillRect(this.x(s.start_ns + i * s.width_ns - app.origin), 0, 2, h);
-			});
-		}
+		if (!s) return;
+		const all = new Array<number>(s.lost.length).fill(0);
+		for (const column of Object.values(s.events)) column.forEach((n, i) => { all[i] += n; });
+		const running = all.map((_, i) => (s.state_ns.running?.[i] ?? 0) / s.width_ns);
+		this.area(ctx, s, all, c.muted, 0.45, h);
+		this.area(ctx, s, running.map((v, i) => v + ((s.state_ns.syscall?.[i] ?? 0) + (s.state_ns.runnable?.[i] ?? 0)) / s.width_ns), c.state[1], 0.7, h * 0.5);
+		this.area(ctx, s, running, c.state[2], 0.9, h * 0.5);
+		ctx.fillStyle = c.danger;
+		s.lost.forEach((n, i) => {
+			if (n) ctx.fillRect(this.x(s.start_ns + i * s.width_ns - app.origin), 0, 2, h);
+		});
+	}
+
+	private paint(): void {
+		const { ctx, timeline: t, width: w, height: h } = this;
+		const dpr = t.dpr, c = t.colors;
+		if (this.canvas.width !== this.below.width) this.canvas.width = this.below.width;
+		if (this.canvas.height !== this.below.height) this.canvas.height = this.below.height;
+		ctx.setTransform(1, 0, 0, 1, 0, 0);
+		ctx.drawImage(this.below, 0, 0);
+		ctx.setTransform(dpr, 0, 0, dpr, 0, 0);
 		const range = app.range.get();
 		if (range) {
 			ctx.fillStyle = c.accent;
@@ -98,7 +120,7 @@ export class Minimap {
 			ctx.fillRect(this.x(range.from), 0, Math.max(1, this.x(range.to) - this.x(range.from)), h);
 			ctx.globalAlpha = 1;
 		}
-		const x0 = Math.max(0, this.x(t.view.t0)), x1 = Math.min(w, Math.max(x0 + 3, this.x(t.view.t1)));
+		const x0 = Math.min(w - 3, Math.max(0, this.x(t.view.t0))), x1 = Math.min(w, Math.max(x0 + 3, this.x(t.view.t1)));
 		ctx.fillStyle = c.background;
 		ctx.globalAlpha = 0.65;
 		ctx.fillRect(0, 0, x0, h);
@@ -112,24 +134,19 @@ export class Minimap {
 		}
 	}
 
-	private area(s: Series, value: (i: number) => number, color: string, alpha: number, w: number,
-		h: number): void {
-		const { ctx } = this;
-		const full = this.canvas.clientHeight;
-		const values = s.lost.map((_, i) => value(i));
-		const max = Math.max(...values, 1e-9);
+	private area(ctx: CanvasRenderingContext2D, s: Series, values: number[], color: string, alpha: number, high: number): void {
+		const { width: w, height: full } = this;
+		const max = Math.max(...values, 1e-9), first = s.start_ns - app.origin;
 		ctx.fillStyle = color;
 		ctx.globalAlpha = alpha;
 		ctx.beginPath();
 		ctx.moveTo(0, full);
 		values.forEach((v, i) => {
-			const a = this.x(s.start_ns + i * s.width_ns - app.origin);
-			const b = this.x(s.start_ns + (i + 1) * s.width_ns - app.origin);
-			const y = full - v / max * (h - 3);
-			ctx.lineTo(Math.max(0, a), y);
-			ctx.lineTo(Math.min(w, b), y);
+			const y = full - v / max * (high - 3);
+			ctx.lineTo(Math.max(0, this.x(first + i * s.width_ns)), y);
+			ctx.lineTo(Math.min(w, this.x(first + (i + 1) * s.width_ns)), y);
 		});
-		ctx.lineTo(Math.min(w, this.x(s.start_ns + values.length * s.width_ns - app.origin)), full);
+		ctx.lineTo(Math.min(w, this.x(first + values.length * s.width_ns)), full);
 		ctx.fill();
 		ctx.globalAlpha = 1;
 	}
@@ -143,7 +160,7 @@ export class Minimap {
 
 	private down = (e: PointerEvent): void => {
 		const t = this.time(e), v = this.timeline.view;
-		const near = 6 / Math.max(1, this.canvas.clientWidth) * this.span;
+		const near = 6 / Math.max(1, this.width) * this.span;
 		this.canvas.setPointerCapture(e.pointerId);
 		app.follow.set(false);
 		const wide = v.t1 - v.t0 > near * 4;

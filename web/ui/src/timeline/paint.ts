@@ -6,7 +6,7 @@ import type { Group } from '../rows';
 import { cellEnd, cellOffset, type RowTile } from '../tiles';
 import { EXITED, NONE, STATES, SYSTEM, WAITING, type Row } from '../types';
 import { RULER, type Timeline } from './engine';
-import { stateHeight } from './texture';
+import { stateHeight } from './strip';
 
 type Ctx = CanvasRenderingContext2D;
 

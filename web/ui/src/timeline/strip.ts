@@ -1,0 +1,126 @@
+// A tile as pixels: one bucket a pixel wide, as high as a row. Written into memory rather than drawn
+// by the canvas, which takes ten times as long for so many small rectangles.
+import { rgba } from '../colors';
+import type { Palette } from '../colors';
+import { cellAllocs, cellDominant, cellEnd, cellFlags, cellOffset, cellShare, CREATED, EXITED, MAP, OBJECT, SLICE,
+	TILE_BUCKETS, type RowTile } from '../tiles';
+import { NONE, RUNNABLE, RUNNING, SYSCALL, WAITING } from '../types';
+
+// How high a state stands in its row: the same order without any colour.
+const HEIGHTS: Record<number, number> = { [RUNNING]: 1, [SYSCALL]: 0.74, [RUNNABLE]: 0.5, [WAITING]: 0.14 };
+const OTHER_HEIGHT = 0.36;
+const SHARE_STATES = [RUNNING, RUNNABLE, SYSCALL, WAITING];
+const STACK_ORDER = [0, 2, 1]; // running, syscall, runnable from the bottom
+
+export interface RowLook {
+	height: number; // device px of the whole row
+	top: number; // of the state area
+	bottom: number;
+	strip: number; // height of the allocation strip below, 0 = none
+	marks: boolean;
+}
+
+export function stateHeight(state: number, marks: boolean): number {
+	if (!marks) return state === WAITING ? 0.34 : 1;
+	return HEIGHTS[state] ?? OTHER_HEIGHT;
+}
+
+export class Strip {
+	readonly image: ImageData;
+	private pixels: Uint32Array;
+	private state: number[]; // colours as the pixels have them
+	private heights: number[];
+	private muted: number;
+	private kinds: [number, number][]; // flag of a cell, colour
+
+	constructor(private look: RowLook, palette: Palette) {
+		this.image = new ImageData(TILE_BUCKETS, Math.max(1, look.height));
+		this.pixels = new Uint32Array(this.image.data.buffer);
+		this.state = palette.state.map(rgba);
+		this.heights = palette.state.map((_, s) => Math.max(2, Math.round((look.bottom - look.top) * stateHeight(s, look.marks))));
+		this.muted = rgba(palette.muted);
+		this.kinds = [[SLICE, rgba(palette.slice)], [MAP, rgba(palette.map)], [OBJECT, rgba(palette.object)]];
+	}
+
+	draw(tile: RowTile): ImageData {
+		this.pixels.fill(0);
+		const columns = Math.max(1, Math.round(tile.width / 2 ** tile.level));
+		const step = TILE_BUCKETS / columns;
+		const last = Math.ceil(Math.max(0, Math.min(TILE_BUCKETS, (tile.known - tile.start) / tile.width * TILE_BUCKETS)));
+		let state = tile.before, at = 0;
+		for (let i = 0; i < tile.n; i++) {
+			const offset = cellOffset(tile, i);
+			if (offset > at) this.pure(at * step, (offset - at) * step, state);
+			this.cell(tile, i, offset * step, step);
+			state = cellEnd(tile, i);
+			at = offset + 1;
+		}
+		if (last > at * step) this.pure(at * step, last - at * step, state);
+		return this.image;
+	}
+
+	private fill(x: number, w: number, y: number, h: number, color: number): void {
+		const end = Math.min(TILE_BUCKETS, x + w), below = Math.min(this.look.height, y + h);
+		for (let row = Math.max(0, y); row < below; row++) this.pixels.fill(color, row * TILE_BUCKETS + x, row * TILE_BUCKETS + end);
+	}
+
+	private pure(x: number, w: number, state: number): void {
+		if (state === NONE || w <= 0) return;
+		const h = this.heights[state];
+		this.fill(x, w, this.look.bottom - h, h, this.state[state]);
+	}
+
+	private cell(tile: RowTile, i: number, x: number, w: number): void {
+		const { top, bottom } = this.look;
+		const full = bottom - top;
+		let best = -1, bestShare = 0;
+		// Shares are of the whole bucket: of one that is not over yet, what is known is all there is.
+		const begin = tile.first + cellOffset(tile, i) * 2 ** tile.level;
+		const part = Math.min(1, Math.max(1e-9, (tile.known - begin) / 2 ** tile.level));
+		for (let s = 0; s < 4; s++) {
+			const share = Math.min(255, cellShare(tile, i, s) / part);
+			if (share > bestShare) {
+				best = s;
+				bestShare = share;
+			}
+		}
+		if (best < 0) {
+			this.pure(x, w, cellDominant(tile, i));
+			if (cellDominant(tile, i) === NONE) // it came and went too quickly for a share of the time
+				this.fill(x, w, Math.round(top + full / 2), Math.round(full / 2), this.muted);
+		} else if (bestShare >= 230) {
+			this.pure(x, w, SHARE_STATES[best]);
+		} else {
+			if (cellFlags(tile, i) & (CREATED | EXITED)) { // a short life is seen, too
+				const h = Math.round(full * OTHER_HEIGHT);
+				this.fill(x, w, bottom - h, h, this.state[SHARE_STATES[best]]);
+			}
+			if (Math.min(255, cellShare(tile, i, 3) / part) > 8) this.pure(x, w, WAITING);
+			let base = bottom;
+			for (const s of STACK_ORDER) {
+				const share = Math.min(255, cellShare(tile, i, s) / part);
+				if (!share) continue;
+				const h = Math.max(1, Math.round(full * share / 255)), y = Math.max(top, base - h);
+				this.fill(x, w, y, h, this.state[SHARE_STATES[s]]);
+				base -= h;
+			}
+		}
+		if (this.look.strip) this.allocations(tile, i, x, w);
+	}
+
+	private allocations(tile: RowTile, i: number, x: number, w: number): void {
+		const allocs = cellAllocs(tile, i);
+		if (!allocs) return;
+		const { bottom, strip } = this.look;
+		const flags = cellFlags(tile, i);
+		let n = 0, at = 0;
+		for (const [flag] of this.kinds) if (flags & flag) n++;
+		const alpha = Math.round(255 * Math.min(1, 0.45 + 0.15 * Math.log2(allocs + 1))) << 24;
+		for (const [flag, color] of this.kinds) {
+			if (!(flags & flag)) continue;
+			const y = Math.round(at * strip / n), h = Math.max(1, Math.round((at + 1) * strip / n) - y);
+			this.fill(x, w, bottom + 1 + y, h, color & 0xffffff | alpha);
+			at++;
+		}
+	}
+}
