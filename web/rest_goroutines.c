@@ -5,6 +5,7 @@
 
 #include "core/model/event_format.h"
 #include "web/rest.h"
+#include "web/stays.h"
 
 #define LIMIT_MAX    10000
 #define SPANS_MAX    20000
@@ -477,60 +478,41 @@ out:
 	return err;
 }
 
-/*
- * Stays in a state, from the retained events: [begin_ns, end_ns (0: it is in it), state, reason,
- * who ended it]. Stays that touch [from, to].
- */
-static void render_spans(const struct source *s, const struct goroutine *g,
-			 const struct event *events, size_t n, uint64_t from, uint64_t to,
-			 uint64_t limit, struct buf *out)
+struct spans {
+	const struct names *names;
+	uint64_t from, to, left;
+	struct buf *out;
+};
+
+/* [begin_ns, end_ns (0: it is in it), state, reason, who ended it], of what touches [from, to]. */
+static void add_span(void *ctx, const struct stay *stay)
 {
-	const struct names *names = model_names(s->view.model);
-	uint64_t shown = 0;
+	struct spans *q = ctx;
 
-	for (size_t i = 0, next; i < n; i = next) {
-		const struct event *ev = &events[i];
-		uint64_t end = 0, by = 0;
-
-		for (next = i + 1; next < n; next++) {
-			if (events[next].type == EVENT_CASGSTATUS && events[next].target == g->goid)
-				break;
-		}
-		if (ev->type != EVENT_CASGSTATUS || ev->target != g->goid ||
-		    gstate_is_exit(ev->from, ev->to))
-			continue;
-		if (next < n) {
-			end = events[next].time_ns;
-			by = events[next].goid == g->goid ? 0 : events[next].goid;
-		} else {
-			end = g->exited_ns;
-		}
-		if ((end && end < from) || ev->time_ns > to)
-			continue;
-		if (shown == limit)
-			break;
-		if (shown++)
-			buf_addc(out, ',');
-		buf_addf(out, "[%llu,%llu,%u,", (unsigned long long)ev->time_ns,
-			 (unsigned long long)end, ev->to);
-		json_str(out, ev->to == GSTATE_WAITING ? names_string(names, ev->string_id) : "");
-		buf_addf(out, ",%llu]", (unsigned long long)by);
-	}
+	if (!stay->seen || !q->left || (stay->end && stay->end < q->from) || stay->begin > q->to)
+		return;
+	q->left--;
+	if (q->out->data[q->out->len - 1] != '[')
+		buf_addc(q->out, ',');
+	buf_addf(q->out, "[%llu,%llu,%u,", (unsigned long long)stay->begin,
+		 (unsigned long long)stay->end, stay->state);
+	json_str(q->out, names_string(q->names, stay->reason_id));
+	buf_addf(q->out, ",%llu]", (unsigned long long)stay->ended_by);
 }
 
 int rest_one_spans(const struct request *rq, struct response *rs)
 {
 	cleanup_free_ struct event *events = NULL;
 	cleanup_free_ uint64_t *seqs = NULL;
-	uint64_t from, to, limit;
+	struct spans q = {.out = &rs->body};
 	struct goroutine g;
 	struct source *s;
 	unsigned proc;
 	size_t n = 0;
 	int err;
 
-	if (read_window(rq, rs, &from, &to) ||
-	    http_arg_u64(rq, rs, "limit", 1, SPANS_MAX, 2000, &limit))
+	if (read_window(rq, rs, &q.from, &q.to) ||
+	    http_arg_u64(rq, rs, "limit", 1, SPANS_MAX, 2000, &q.left))
 		return 0;
 	s = find_one(rq, rs, &proc, &g);
 	if (!s)
@@ -543,7 +525,8 @@ int rest_one_spans(const struct request *rq, struct response *rs)
 		json_ku(&rs->body, "since", n ? events[0].time_ns : rest_now(s));
 		json_key(&rs->body, "spans");
 		buf_addc(&rs->body, '[');
-		render_spans(s, &g, events, n, from, to, limit, &rs->body);
+		q.names = model_names(s->view.model);
+		stays_walk(&g, events, n, 0, add_span, &q);
 		buf_adds(&rs->body, "]}\n");
 	}
 	rest_done(rq, s);

@@ -8,6 +8,7 @@
 
 #include "core/model/event_format.h"
 #include "web/rest.h"
+#include "web/stays.h"
 
 #define SUB_BITS         3 /* buckets a power of two: 2^3 */
 #define BUCKETS          (64 << SUB_BITS)
@@ -19,7 +20,7 @@ struct state_stats {
 };
 
 struct range_stats {
-	uint64_t from, to, since_ns, now;
+	struct window window;
 	uint64_t goroutines, created, exited, counts[EVENT_TYPES], alloc_bytes;
 	struct state_stats states[GSTATES];
 };
@@ -34,9 +35,17 @@ static unsigned bucket_of(uint64_t ns)
 	       (unsigned)((ns >> (power - SUB_BITS)) & ((1u << SUB_BITS) - 1));
 }
 
+/* The power of two below the lengths of a bucket; 0 also for 0 ns. */
+static unsigned bucket_power(unsigned b)
+{
+	if (b >= 1u << SUB_BITS)
+		return (b >> SUB_BITS) + SUB_BITS - 1;
+	return b ? 31 - (unsigned)__builtin_clz(b) : 0;
+}
+
 static uint64_t bucket_middle(unsigned b)
 {
-	unsigned power = (b >> SUB_BITS) + SUB_BITS - 1;
+	unsigned power = bucket_power(b);
 	uint64_t low, width;
 
 	if (b < 1u << SUB_BITS)
@@ -58,17 +67,15 @@ static uint64_t percentile(const struct state_stats *st, double part)
 	return st->max_ns;
 }
 
-/* A stay in `state` over [begin, end): what lies in the range counts. */
-static void add_stay(struct range_stats *r, unsigned state, uint64_t begin, uint64_t end)
+/* What lies in the range of it counts. */
+static void add_stay(void *ctx, const struct stay *stay)
 {
-	struct state_stats *st = &r->states[state];
-	uint64_t ns;
+	struct range_stats *r = ctx;
+	struct state_stats *st = &r->states[stay->state];
+	uint64_t ns = window_inside(&r->window, stay);
 
-	begin = MAX(begin, r->from);
-	end = MIN(end, r->to);
-	if (begin >= end || state >= GSTATES)
+	if (!ns)
 		return;
-	ns = end - begin;
 	st->total_ns += ns;
 	st->stays++;
 	st->max_ns = MAX(st->max_ns, ns);
@@ -96,46 +103,52 @@ static int add_goroutine(const struct source *s, const struct goroutine *g, stru
 {
 	cleanup_free_ struct event *events = NULL;
 	cleanup_free_ uint64_t *seqs = NULL;
-	uint64_t since = g->created_ns, begun = r->since_ns;
-	int state = -1;
+	const struct window *w = &r->window;
 	size_t n = 0;
 	int err = model_goroutine_events(s->view.model, g->proc, g->goid, 0, UINT64_MAX, &events,
 					 &seqs, &n);
 
 	if (err)
 		return err == -ENOENT ? 0 : err;
-	since = MAX(since, begun);
 	for (size_t i = 0; i < n; i++) {
 		const struct event *ev = &events[i];
 
-		if (ev->type < EVENT_TYPES && ev->time_ns >= r->from && ev->time_ns < r->to)
+		if (ev->type < EVENT_TYPES && ev->time_ns >= w->from && ev->time_ns < w->to)
 			count_event(r, ev, g, model_names(s->view.model));
-		if (ev->type != EVENT_CASGSTATUS || ev->target != g->goid)
-			continue;
-		/* What it was in before its first retained change, that change itself says. */
-		if (!gstate_is_creation(ev->from, ev->to))
-			add_stay(r, state < 0 ? ev->from : (unsigned)state, since, ev->time_ns);
-		state = gstate_is_exit(ev->from, ev->to) ? GSTATES : ev->to;
-		since = ev->time_ns;
 	}
-	if (state < 0 && !(g->flags & GOROUTINE_EXITED))
-		state = g->state;
-	if (state >= 0 && state < GSTATES)
-		add_stay(r, (unsigned)state, MAX(since, state == g->state ? 0 : g->state_since_ns),
-			 g->exited_ns ? g->exited_ns : r->now);
+	stays_walk(g, events, n, w->since_ns, add_stay, r);
 	r->created +=
-		g->created_ns >= r->from && g->created_ns < r->to && !(g->flags & GOROUTINE_FOUND);
-	r->exited += g->exited_ns >= r->from && g->exited_ns < r->to;
+		g->created_ns >= w->from && g->created_ns < w->to && !(g->flags & GOROUTINE_FOUND);
+	r->exited += g->exited_ns >= w->from && g->exited_ns < w->to;
 	return 0;
+}
+
+/* Stays by power of two of their length; no zeros at the end. */
+static void render_histogram(const struct state_stats *st, struct buf *out)
+{
+	uint64_t counts[64] = {0}, left = st->stays;
+
+	for (unsigned b = 0; b < BUCKETS; b++) {
+		if (st->histogram[b])
+			counts[bucket_power(b)] += st->histogram[b];
+	}
+	json_key(out, "histogram");
+	buf_addc(out, '[');
+	for (unsigned i = 0; i < 64 && left; left -= counts[i++]) {
+		if (i)
+			buf_addc(out, ',');
+		buf_addu(out, counts[i]);
+	}
+	buf_addc(out, ']');
 }
 
 static void render_json(const struct range_stats *r, struct buf *out)
 {
 	buf_addc(out, '{');
-	json_ku(out, "from", r->from);
-	json_ku(out, "to", r->to);
-	json_ku(out, "since_ns", r->since_ns);
-	json_kb(out, "exact", r->since_ns <= r->from);
+	json_ku(out, "from", r->window.from);
+	json_ku(out, "to", r->window.to);
+	json_ku(out, "since_ns", r->window.since_ns);
+	json_kb(out, "exact", r->window.since_ns <= r->window.from);
 	json_kd(out, "percentile_error_percent", PERCENTILE_ERROR);
 	json_ku(out, "goroutines", r->goroutines);
 	json_ku(out, "created", r->created);
@@ -162,6 +175,7 @@ static void render_json(const struct range_stats *r, struct buf *out)
 		json_ku(out, "p50_ns", MIN(percentile(st, 0.5), st->max_ns));
 		json_ku(out, "p99_ns", MIN(percentile(st, 0.99), st->max_ns));
 		json_ku(out, "max_ns", st->max_ns);
+		render_histogram(st, out);
 		buf_addc(out, '}');
 	}
 	buf_adds(out, "]}\n");
@@ -182,18 +196,6 @@ static void render_csv(const struct range_stats *r, struct buf *out)
 	}
 }
 
-/* The time of the oldest retained event: exact from there on. 0 when nothing was trimmed. */
-static uint64_t retained_since(struct model *m)
-{
-	struct feed *feed = model_feed(m);
-	uint64_t cursor = feed_tail(feed);
-	struct event ev;
-
-	if (!cursor || !feed_read(feed, &cursor, &ev, 1, NULL))
-		return 0;
-	return ev.time_ns;
-}
-
 int rest_range(const struct request *rq, struct response *rs)
 {
 	cleanup_free_ struct goroutine *list = NULL;
@@ -206,11 +208,8 @@ int rest_range(const struct request *rq, struct response *rs)
 
 	if (!r)
 		return -ENOMEM;
-	if (http_arg_u64(rq, rs, "from", 0, UINT64_MAX, 0, &r->from) ||
-	    http_arg_u64(rq, rs, "to", 0, UINT64_MAX, UINT64_MAX, &r->to))
+	if (window_read(rq, rs, &r->window))
 		return 0;
-	if (r->to <= r->from)
-		return http_error(rs, 400, "to must be after from");
 	if (format && strcmp(format, "csv") && strcmp(format, "json"))
 		return http_error(rs, 400, "format: json or csv");
 	s = rest_source(rq, rs);
@@ -219,8 +218,7 @@ int rest_range(const struct request *rq, struct response *rs)
 	if (rest_proc(rq, rs, s, &proc) || rest_select(rq, rs, s, proc, &list, &n))
 		goto out;
 	r->goroutines = n;
-	r->now = rest_now(s);
-	r->since_ns = retained_since(s->view.model);
+	window_place(&r->window, s);
 	for (size_t i = 0; i < n && !err; i++)
 		err = add_goroutine(s, &list[i], r);
 	if (!err && format && !strcmp(format, "csv")) {

@@ -175,6 +175,19 @@ for column, longest in zip(heat["counts"], series["latency_max_ns"]):
 for place in ("19/5", "45/5", "20/x", "20/5?n=0", "20/5?n=5000"):
     is_error(get(f"/api/live/latency/{place}", 400))
 
+# A range: the histogram counts the stays
+for source in ("live", f"sessions/{session}"):
+    states = get(f"/api/{source}/range")["states"]
+    assert states
+    for state in states:
+        counts = state["histogram"]
+        assert sum(counts) == state["stays"] and counts[-1]
+        assert max(state["max_ns"], 1).bit_length() - 1 == len(counts) - 1
+        half = next(i for i in range(len(counts)) if sum(counts[:i + 1]) > state["stays"] // 2)
+        assert 2 ** half * 0.9375 <= max(state["p50_ns"], 1) <= 2 ** (half + 1) * 1.0625
+for arguments in ("from=5&to=5", "from=x", "format=x"):
+    is_error(get(f"/api/live/range?{arguments}", 400))
+
 # A summary: its parts are the whole
 for source in ("live", f"sessions/{session}"):
     summary = get(f"/api/{source}/summary")

@@ -1,0 +1,98 @@
+/* A goroutine's stays out of its events, and the window of time they are looked at through. */
+#include "web/stays.h"
+
+#include <errno.h>
+
+#include "web/rest.h"
+
+/* The model's word on the present state: it was read from memory, or the change is not kept. */
+static struct stay present(const struct goroutine *g)
+{
+	return (struct stay){.begin = g->state_since_ns,
+			     .state = g->state,
+			     .reason_id = g->state == GSTATE_WAITING ? g->reason_id : 0};
+}
+
+static struct stay entered(const struct event *ev)
+{
+	return (struct stay){.begin = ev->time_ns,
+			     .state = gstate_is_exit(ev->from, ev->to) ? GSTATES : ev->to,
+			     .reason_id = ev->to == GSTATE_WAITING ? ev->string_id : 0,
+			     .seen = true};
+}
+
+void stays_walk(const struct goroutine *g, const struct event *events, size_t n, uint64_t since_ns,
+		void (*fn)(void *ctx, const struct stay *stay), void *ctx)
+{
+	struct stay stay = {.begin = MAX(g->created_ns, since_ns), .state = GSTATES};
+	bool exited = g->flags & GOROUTINE_EXITED, changed = false;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct event *ev = &events[i];
+
+		if (ev->type != EVENT_CASGSTATUS || ev->target != g->goid)
+			continue;
+		/* What it was in before its first retained change, that change itself says. */
+		if (!changed) {
+			stay.state = ev->from;
+			stay.reason_id = ev->from == GSTATE_WAITING ? ev->string_id : 0;
+		}
+		changed = true;
+		stay.end = ev->time_ns;
+		stay.ended_by = ev->goid == g->goid ? 0 : ev->goid;
+		/* When it begins, what it was in ended before, without an event. */
+		if (stay.state < GSTATES && !gstate_is_creation(ev->from, ev->to))
+			fn(ctx, &stay);
+		stay = entered(ev);
+	}
+	if (!changed && exited)
+		return;
+	if (!changed) {
+		stay = present(g);
+	} else if (!exited && stay.state != g->state && g->state_since_ns > stay.begin) {
+		stay.end = g->state_since_ns;
+		if (stay.state < GSTATES)
+			fn(ctx, &stay);
+		stay = present(g);
+	}
+	if (exited && g->exited_ns >= stay.begin)
+		stay.end = g->exited_ns;
+	if (stay.state < GSTATES)
+		fn(ctx, &stay);
+}
+
+int window_read(const struct request *rq, struct response *rs, struct window *ret)
+{
+	if (http_arg_u64(rq, rs, "from", 0, UINT64_MAX, 0, &ret->from) ||
+	    http_arg_u64(rq, rs, "to", 0, UINT64_MAX, UINT64_MAX, &ret->to))
+		return -EINVAL;
+	if (ret->to > ret->from)
+		return 0;
+	http_error(rs, 400, "to must be after from");
+	return -EINVAL;
+}
+
+/* The time of the oldest retained event: exact from there on. 0 when nothing was trimmed. */
+static uint64_t retained_since(struct model *m)
+{
+	struct feed *feed = model_feed(m);
+	uint64_t cursor = feed_tail(feed);
+	struct event ev;
+
+	if (!cursor || !feed_read(feed, &cursor, &ev, 1, NULL))
+		return 0;
+	return ev.time_ns;
+}
+
+void window_place(struct window *w, const struct source *s)
+{
+	w->now = rest_now(s);
+	w->since_ns = retained_since(s->view.model);
+}
+
+uint64_t window_inside(const struct window *w, const struct stay *stay)
+{
+	uint64_t begin = MAX(stay->begin, w->from), end = MIN(stay->end ? stay->end : w->now, w->to);
+
+	return end > begin ? end - begin : 0;
+}

@@ -1,0 +1,38 @@
+/*
+ * Stays: from when to when a goroutine was in one state, out of its retained events. What counts
+ * them (range), lists them (stays) and draws them (spans) reads the same ones.
+ */
+#ifndef XGOTOPFS_WEB_STAYS_H
+#define XGOTOPFS_WEB_STAYS_H
+
+#include "web/http.h"
+#include "web/source.h"
+
+struct stay {
+	uint64_t begin, end; /* end 0: it is in it */
+	uint64_t ended_by;   /* goid; 0: itself, the runtime, or not known */
+	uint32_t reason_id;  /* why it waits; names_string() */
+	uint8_t state;       /* enum gstate */
+	bool seen;           /* its begin is one of the events; else what is known begins there */
+};
+
+/*
+ * Calls fn for each stay, oldest first. `events` are the goroutine's, which are kept from since_ns
+ * on; g may be older than they.
+ */
+void stays_walk(const struct goroutine *g, const struct event *events, size_t n, uint64_t since_ns,
+		void (*fn)(void *ctx, const struct stay *stay), void *ctx);
+
+/* What is asked about: [from, to). Events are kept from since_ns on. */
+struct window {
+	uint64_t from, to, since_ns, now;
+};
+
+/* ?from= and ?to=. -EINVAL: answered. */
+int window_read(const struct request *rq, struct response *rs, struct window *ret);
+/* since_ns and now, of a source. */
+void window_place(struct window *w, const struct source *s);
+/* ns of a stay that are in the window. */
+uint64_t window_inside(const struct window *w, const struct stay *stay);
+
+#endif
