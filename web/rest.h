@@ -87,6 +87,8 @@ int rest_perfetto(const struct request *rq, struct response *rs);
 /* rest_range.c */
 int rest_range(const struct request *rq, struct response *rs);
 int rest_events(const struct request *rq, struct response *rs);
+/* rest_stays.c */
+int rest_stays(const struct request *rq, struct response *rs);
 /* assets.c */
 int rest_asset(const struct request *rq, struct response *rs);
 

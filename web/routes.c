@@ -52,6 +52,7 @@ static const struct route routes[] = {
 	SOURCE("/edges", rest_edges, "proc goids filter from to limit"),
 	SOURCE("/perfetto", rest_perfetto, ""),
 	SOURCE("/range", rest_range, "proc goids filter from to format"),
+	SOURCE("/stays", rest_stays, "proc goids filter from to state min max limit"),
 	/* The UI */
 	{HTTP_GET, "/", rest_asset, ""},
 	{HTTP_GET, "/assets/{}", rest_asset, ""},

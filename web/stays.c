@@ -54,6 +54,7 @@ void stays_walk(const struct goroutine *g, const struct event *events, size_t n,
 		if (stay.state < GSTATES)
 			fn(ctx, &stay);
 		stay = present(g);
+		stay.seen = true;
 	}
 	if (exited && g->exited_ns >= stay.begin)
 		stay.end = g->exited_ns;

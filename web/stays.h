@@ -13,7 +13,7 @@ struct stay {
 	uint64_t ended_by;   /* goid; 0: itself, the runtime, or not known */
 	uint32_t reason_id;  /* why it waits; names_string() */
 	uint8_t state;       /* enum gstate */
-	bool seen;           /* its begin is one of the events; else what is known begins there */
+	bool seen;           /* its begin is known; else what is known begins there */
 };
 
 /*

@@ -188,6 +188,42 @@ for source in ("live", f"sessions/{session}"):
 for arguments in ("from=5&to=5", "from=x", "format=x"):
     is_error(get(f"/api/live/range?{arguments}", 400))
 
+# Its single stays: all of them are the range's numbers, and each is one of its goroutine's
+STATES = ("idle", "runnable", "running", "syscall", "waiting", "moribund", "dead", "enqueue", "copystack", "preempted", "leaked", "deadextra")
+status = get(f"/api/sessions/{session}/status")
+middle = (status["first_ns"] + status["now_ns"]) // 2
+for window in ("goids=36-60", f"goids=36-60&from={middle}&to={middle + 600000}"):
+    states = {s["state"]: s for s in get(f"/api/sessions/{session}/range?{window}")["states"]}
+    answer = get(f"/api/sessions/{session}/stays?{window}&limit=2000")
+    stays = answer["stays"]
+    assert 25 < answer["total"] == len(stays) < 2000
+    assert [s[3] for s in stays] == sorted((s[3] for s in stays), reverse=True)
+    start, end = (middle, middle + 600000) if "from" in window else (0, status["now_ns"])
+    for goid, begin, until, ns, reason, ended_by, state in stays:
+        assert 36 <= goid <= 60 and isinstance(reason, str) and (state == 4 or not reason)
+        assert ns == min(until or status["now_ns"], end) - max(begin, start)
+    for name, of in states.items():
+        mine = [s for s in stays if STATES[s[6]] == name]
+        assert (len(mine), sum(s[3] for s in mine), mine[0][3]) == (of["stays"], of["total_ns"], of["max_ns"])
+        for i, count in enumerate(of["histogram"]):
+            bar = get(f"/api/sessions/{session}/stays?{window}&state={name}&min={2 ** i if i else 0}&max={2 ** (i + 1)}&limit=3")
+            assert bar["total"] == count == sum(s[3].bit_length() - 1 == i for s in mine)
+            assert bar["stays"] == [s for s in mine if s[3].bit_length() - 1 == i][:3]
+    assert {STATES[s[6]] for s in stays} == set(states)
+    for goid in {s[0] for s in stays}:
+        spans = get(f"/api/sessions/{session}/goroutines/{goid}/spans")["spans"]
+        mine = [[s[1], s[2], s[6], s[4], s[5]] for s in sorted(stays, key=lambda s: s[1]) if s[0] == goid]
+        # The first was not seen to begin.
+        assert all(s in spans for s in mine[1:]), goid
+answer = get("/api/live/stays?filter=func:main.worker&state=waiting&min=1000&limit=5")
+assert answer["total"] >= len(answer["stays"]) > 0
+assert all(s[6] == 4 and s[3] >= 1000 and s[4] for s in answer["stays"])
+assert get("/api/live/stays?goids=99999999") == {"since_ns": answer["since_ns"], "total": 0, "stays": []}
+for arguments in ("from=5&to=5", "from=x", "state=sleeping", "min=x", "max=-1", "min=5&max=5", "limit=0", "limit=2001", "limit=x", "goids=x",
+                  "filter=age%3Ex"):
+    is_error(get(f"/api/live/stays?{arguments}", 400))
+is_error(get("/api/live/stays?proc=7", 404))
+
 # A summary: its parts are the whole
 for source in ("live", f"sessions/{session}"):
     summary = get(f"/api/{source}/summary")
