@@ -42,10 +42,14 @@ void rest_allocations(const struct source *s, const struct allocation *list, siz
 /* "main.worker (/src/main.go:12)"; "" when unknown. */
 void rest_site(const struct names *names, uint32_t site_id, struct buf *out);
 
+/* rest_events.c */
+int rest_session_events(const struct request *rq, struct response *rs);
+int rest_events(const struct request *rq, struct response *rs);
 /* rest_sessions.c: the original's */
+/* The folder of a session; negative: answered. */
+int rest_open_session(const struct request *rq, struct response *rs, const char *id);
 int rest_sessions(const struct request *rq, struct response *rs);
 int rest_session(const struct request *rq, struct response *rs);
-int rest_session_events(const struct request *rq, struct response *rs);
 int rest_session_goroutines(const struct request *rq, struct response *rs);
 int rest_metrics(const struct request *rq, struct response *rs);
 int rest_config_get(const struct request *rq, struct response *rs);
@@ -86,7 +90,6 @@ int rest_summary(const struct request *rq, struct response *rs);
 int rest_perfetto(const struct request *rq, struct response *rs);
 /* rest_range.c */
 int rest_range(const struct request *rq, struct response *rs);
-int rest_events(const struct request *rq, struct response *rs);
 /* rest_stays.c */
 int rest_stays(const struct request *rq, struct response *rs);
 /* assets.c */

@@ -1,12 +1,11 @@
 /*
- * A time range of chosen goroutines: what they did in it, as JSON or CSV; and the live events.
+ * A time range of chosen goroutines: what they did in it, as JSON or CSV.
  * Times and counts come from the retained events and are exact as far as those reach back
  * ("since_ns"); percentiles come from a histogram and are right within PERCENTILE_ERROR.
  */
 #include <errno.h>
 #include <string.h>
 
-#include "core/model/event_format.h"
 #include "web/rest.h"
 #include "web/stays.h"
 
@@ -230,71 +229,4 @@ int rest_range(const struct request *rq, struct response *rs)
 out:
 	rest_done(rq, s);
 	return err;
-}
-
-/* --- the live events, as the original gives a session's ----------------------------------------
- */
-
-#define LIVE_EVENTS_MAX 100000
-#define READ_EVENTS     1024
-
-struct live_query {
-	uint64_t goroutine, type, start, end, limit, offset;
-	bool by_goroutine, by_type;
-};
-
-static bool wanted(const struct live_query *q, const struct event *ev)
-{
-	return ev->type < EVENT_TYPES && (!q->by_goroutine || ev->goid == q->goroutine) &&
-	       (!q->by_type || ev->type == q->type) && ev->time_ns >= q->start &&
-	       ev->time_ns <= q->end;
-}
-
-static void render_events(struct model *m, const struct live_query *q, struct event *events,
-			  struct buf *out)
-{
-	struct event_format format = {.names = model_names(m),
-				      .wall_offset_ns = model_wall_offset(m)};
-	struct feed *feed = model_feed(m);
-	uint64_t cursor = feed_tail(feed), head = feed_head(feed), skipped = 0, shown = 0;
-
-	buf_addc(out, '[');
-	while (cursor < head && shown < q->limit) {
-		size_t n = feed_read(feed, &cursor, events, READ_EVENTS, NULL);
-
-		for (size_t i = 0; i < n && shown < q->limit; i++) {
-			if (!wanted(q, &events[i]))
-				continue;
-			if (skipped < q->offset) {
-				skipped++;
-				continue;
-			}
-			if (shown++)
-				buf_addc(out, ',');
-			event_format_json(&format, &events[i], out);
-			if (out->data[out->len - 1] == '\n')
-				out->len--;
-		}
-	}
-	buf_adds(out, "]\n");
-}
-
-int rest_events(const struct request *rq, struct response *rs)
-{
-	cleanup_free_ struct event *events = malloc(READ_EVENTS * sizeof(*events));
-	struct live_query q = {0};
-
-	if (!events)
-		return -ENOMEM;
-	q.by_goroutine = http_arg(rq, "goroutine") && *http_arg(rq, "goroutine");
-	q.by_type = http_arg(rq, "event_type") && *http_arg(rq, "event_type");
-	if (http_arg_u64(rq, rs, "goroutine", 0, UINT64_MAX, 0, &q.goroutine) ||
-	    http_arg_u64(rq, rs, "event_type", 0, EVENT_TYPES - 1, 0, &q.type) ||
-	    http_arg_u64(rq, rs, "start_time", 0, UINT64_MAX, 0, &q.start) ||
-	    http_arg_u64(rq, rs, "end_time", 0, UINT64_MAX, UINT64_MAX, &q.end) ||
-	    http_arg_u64(rq, rs, "limit", 1, LIVE_EVENTS_MAX, 1000, &q.limit) ||
-	    http_arg_u64(rq, rs, "offset", 0, UINT64_MAX, 0, &q.offset))
-		return 0;
-	render_events(sources_live(rq->web->sources)->view.model, &q, events, &rs->body);
-	return 0;
 }

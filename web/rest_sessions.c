@@ -11,10 +11,9 @@
 #include "web/rest.h"
 #include "web/settings.h"
 
-#define PIECE     65536
 #define NAMES_MAX (1u << 20)
 
-static int open_session(const struct request *rq, struct response *rs, const char *id)
+int rest_open_session(const struct request *rq, struct response *rs, const char *id)
 {
 	int fd = rq->web->store ? store_open(rq->web->store, id) : -ENOENT;
 
@@ -100,127 +99,6 @@ int rest_session(const struct request *rq, struct response *rs)
 	return 0;
 }
 
-/* --- events of a recorded session, streamed ------------------------------------------------- */
-
-struct event_query {
-	uint64_t goroutine, type, start, end, limit, offset;
-	bool by_goroutine, by_type;
-};
-
-struct stream {
-	struct event_query q;
-	struct names *names;
-	struct session_reader *reader;
-	uint64_t skipped, sent;
-	bool begun, done;
-};
-
-static void stream_free(void *ctx)
-{
-	struct stream *st = ctx;
-
-	session_reader_close(st->reader);
-	names_free(st->names);
-	free(st);
-}
-
-static bool wanted(const struct event_query *q, const struct raw_event *raw)
-{
-	return raw->type < EVENT_TYPES && (!q->by_goroutine || raw->goroutine == q->goroutine) &&
-	       (!q->by_type || raw->type == q->type) && raw->timestamp >= q->start &&
-	       raw->timestamp <= q->end;
-}
-
-static void add_chunk(struct stream *st, const struct session_chunk *chunk, struct buf *out)
-{
-	for (size_t i = 0; i < chunk->n && st->sent < st->q.limit; i++) {
-		if (!wanted(&st->q, &chunk->raw[i]))
-			continue;
-		if (st->skipped < st->q.offset) {
-			st->skipped++;
-			continue;
-		}
-		if (st->sent++)
-			buf_addc(out, ',');
-		session_reader_json(st->reader, chunk, i, out);
-		if (out->len && out->data[out->len - 1] == '\n')
-			out->len--;
-	}
-}
-
-static int stream_more(void *ctx, struct buf *out)
-{
-	struct stream *st = ctx;
-
-	if (!st->begun)
-		buf_addc(out, '[');
-	st->begun = true;
-	while (out->len < PIECE && st->sent < st->q.limit) {
-		struct session_chunk chunk;
-		int err = session_reader_next(st->reader, &chunk);
-
-		if (err < 0)
-			return err;
-		if (!err)
-			break;
-		add_chunk(st, &chunk, out);
-	}
-	if (out->len >= PIECE && st->sent < st->q.limit)
-		return 1;
-	buf_adds(out, "]\n");
-	return 0;
-}
-
-static int read_query(const struct request *rq, struct response *rs, struct event_query *q)
-{
-	memset(q, 0, sizeof(*q));
-	q->by_goroutine = http_arg(rq, "goroutine") && *http_arg(rq, "goroutine");
-	q->by_type = http_arg(rq, "event_type") && *http_arg(rq, "event_type");
-	if (http_arg_u64(rq, rs, "goroutine", 0, UINT64_MAX, 0, &q->goroutine) ||
-	    http_arg_u64(rq, rs, "event_type", 0, EVENT_TYPES - 1, 0, &q->type) ||
-	    http_arg_u64(rq, rs, "start_time", 0, UINT64_MAX, 0, &q->start) ||
-	    http_arg_u64(rq, rs, "end_time", 0, UINT64_MAX, UINT64_MAX, &q->end) ||
-	    http_arg_u64(rq, rs, "limit", 0, UINT64_MAX, 0, &q->limit) ||
-	    http_arg_u64(rq, rs, "offset", 0, UINT64_MAX, 0, &q->offset))
-		return -EINVAL;
-	if (q->end < q->start) {
-		http_error(rs, 400, "end_time is before start_time");
-		return -EINVAL;
-	}
-	if (!q->limit)
-		q->limit = UINT64_MAX; /* as the original: all of them */
-	return 0;
-}
-
-int rest_session_events(const struct request *rq, struct response *rs)
-{
-	cleanup_close_ int fd = -1;
-	struct stream *st;
-	struct event_query q;
-	int err;
-
-	if (read_query(rq, rs, &q))
-		return 0;
-	fd = open_session(rq, rs, rq->params[0]);
-	if (fd < 0)
-		return 0;
-	st = calloc(1, sizeof(*st));
-	if (!st)
-		return -ENOMEM;
-	st->q = q;
-	err = names_new(NAMES_MAX, &st->names);
-	if (!err)
-		err = session_reader_open(fd, st->names, NULL, &st->reader);
-	if (err) {
-		stream_free(st);
-		return err;
-	}
-	rs->more = stream_more;
-	rs->more_free = stream_free;
-	rs->more_ctx = st;
-	return 0;
-}
-
 /* --- goroutines of a recorded session -------------------------------------------------------- */
 
 static int compare_u64(const void *a, const void *b)
@@ -293,7 +171,7 @@ int rest_session_goroutines(const struct request *rq, struct response *rs)
 
 	if (http_arg(rq, "full"))
 		return rest_list(rq, rs);
-	fd = open_session(rq, rs, rq->params[0]);
+	fd = rest_open_session(rq, rs, rq->params[0]);
 	if (fd < 0)
 		return 0;
 	err = names_new(NAMES_MAX, &names);

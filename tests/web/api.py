@@ -65,6 +65,11 @@ for session in sessions:
     assert some == every[:3]
     assert get(f"{path}?limit=2&offset=1") == every[1:3]
     assert get(f"{path}?offset={len(every)}") == []
+    # A line for each, as other tools read them.
+    lines = get(f"{path}?format=jsonl", kind="application/x-ndjson")
+    assert [json.loads(line) for line in lines.splitlines()] == every
+    assert get(f"{path}?format=jsonl&limit=2", kind="application/x-ndjson") == "".join(lines.splitlines(True)[:2])
+    is_error(get(f"{path}?format=xml", 400))
     kind = every[len(every) // 2]["event_type"]
     assert get(f"{path}?event_type={kind}") == [e for e in every if e["event_type"] == kind]
     goid = every[-1]["goroutine"]
@@ -114,6 +119,14 @@ assert one["goid"] == goid and one["start_function"]
 assert "goroutine" in get(f"/api/live/goroutines/{goid}/stack", kind="text/plain")
 get(f"/api/live/goroutines/{goid}/allocations")
 assert get(f"/api/live/goroutines/{goid}/events?limit=5")["events"]
+# The retained events: more than an array has, without a limit.
+array = get("/api/live/events?limit=3")
+lines = get("/api/live/events?format=jsonl", kind="application/x-ndjson").splitlines()
+assert len(array) == 3 and len(lines) > 1000 and set(json.loads(lines[-1])) >= {"timestamp", "event_type"}
+of_one = [json.loads(line) for line in
+          get(f"/api/live/events?format=jsonl&goroutine={goid}", kind="application/x-ndjson").splitlines()]
+assert of_one and all(event["goroutine"] == goid for event in of_one)
+is_error(get("/api/live/events?limit=100001", 400))
 is_error(get("/api/live/goroutines/99999999", 404))
 is_error(get("/api/live/goroutines?filter=age%3Ex", 400))
 is_error(get("/api/live/goroutines?sort=nothing", 400))
