@@ -282,37 +282,29 @@ static void add_row(struct texts *t, const struct goroutine *g, struct buf *out)
 	buf_addc(out, ']');
 }
 
-struct rows_query {
-	uint64_t since, after, limit; /* after: goroutines of greater numbers only */
+struct rows {
+	const struct goroutine *list;
+	size_t n;
+	uint64_t now;
+	bool all, more;
 };
 
-static void render_rows(const struct source *s, const struct goroutine *list, size_t n,
-			const struct rows_query *q, uint64_t now, struct buf *out)
+static void render_rows(const struct names *names, const struct rows *rows, struct buf *out)
 {
-	struct texts texts = {.names = model_names(s->view.model)};
-	size_t shown = 0;
-	bool more = false;
+	struct texts texts = {.names = names};
 
 	buf_addc(out, '{');
-	json_ku(out, "now", now);
-	json_kb(out, "all", !q->since);
+	json_ku(out, "now", rows->now);
+	json_kb(out, "all", rows->all);
 	json_key(out, "rows");
 	buf_addc(out, '[');
-	for (size_t i = 0; i < n; i++) {
-		const struct goroutine *g = &list[i];
-
-		if (MAX(MAX(g->last_event_ns, g->state_since_ns), g->exited_ns) < q->since ||
-		    g->goid <= q->after)
-			continue;
-		more = shown == q->limit;
-		if (more)
-			break;
-		if (shown++)
+	for (size_t i = 0; i < rows->n; i++) {
+		if (i)
 			buf_addc(out, ',');
-		add_row(&texts, g, out);
+		add_row(&texts, &rows->list[i], out);
 	}
 	buf_addc(out, ']');
-	json_kb(out, "more", more);
+	json_kb(out, "more", rows->more);
 	json_key(out, "texts");
 	buf_addc(out, '[');
 	buf_add(out, texts.json.data ? texts.json.data : "", texts.json.len);
@@ -325,26 +317,28 @@ static void render_rows(const struct source *s, const struct goroutine *list, si
 int rest_rows(const struct request *rq, struct response *rs)
 {
 	cleanup_free_ struct goroutine *list = NULL;
-	struct rows_query q;
-	uint64_t now;
+	struct model_some q;
+	struct rows rows;
 	struct source *s;
+	uint64_t limit;
 	unsigned proc;
-	size_t n = 0;
 	int err = 0;
 
-	if (http_arg_u64(rq, rs, "since", 0, UINT64_MAX, 0, &q.since) ||
+	if (http_arg_u64(rq, rs, "since", 0, UINT64_MAX, 0, &q.since_ns) ||
 	    http_arg_u64(rq, rs, "after", 0, UINT64_MAX, 0, &q.after) ||
-	    http_arg_u64(rq, rs, "limit", 1, UINT64_MAX, UINT64_MAX, &q.limit))
+	    http_arg_u64(rq, rs, "limit", 1, UINT64_MAX, UINT64_MAX, &limit))
 		return 0;
 	s = rest_source(rq, rs);
 	if (!s)
 		return 0;
 	if (rest_proc(rq, rs, s, &proc))
 		goto out;
-	now = rest_now(s);
-	err = model_goroutines(s->view.model, proc, true, &list, &n);
+	q.limit = (size_t)limit;
+	rows = (struct rows){.all = !q.since_ns, .now = rest_now(s)};
+	err = model_goroutines_some(s->view.model, proc, &q, &list, &rows.n, &rows.more);
+	rows.list = list;
 	if (!err)
-		render_rows(s, list, n, &q, now, &rs->body);
+		render_rows(model_names(s->view.model), &rows, &rs->body);
 out:
 	rest_done(rq, s);
 	return err;

@@ -31,7 +31,7 @@ static const struct route routes[] = {
 	 "goroutine event_type start_time end_time limit offset format"},
 	{HTTP_GET, "/api/live/goroutines", rest_list, "proc filter sort desc limit offset"},
 	SOURCE("/status", rest_status, "proc"),
-	SOURCE("/rows", rest_rows, "proc since"),
+	SOURCE("/rows", rest_rows, "proc since after limit"),
 	SOURCE("/goroutines/{}", rest_one, "proc"),
 	SOURCE("/goroutines/{}/events", rest_one_events, "proc from to limit"),
 	SOURCE("/goroutines/{}/spans", rest_one_spans, "proc from to limit"),

@@ -136,6 +136,21 @@ int model_goroutine(struct model *m, unsigned proc, uint64_t goid, struct gorout
 int model_goroutines(struct model *m, unsigned proc, bool exited, struct goroutine **ret,
 		     size_t *ret_n);
 
+/* Some goroutines of a process, of those with greater numbers than `after` the first. */
+struct model_some {
+	uint64_t after;
+	uint64_t since_ns; /* an event, a state or an end since then */
+	size_t limit;
+};
+
+/*
+ * Copies of those alone, by ascending goid, live or exited; *ret_more: there are others that
+ * `limit` left out. Looks at every goroutine, in parts as model_goroutines(), but takes no memory
+ * for what is not asked for. The caller frees *ret. 0, -ENOMEM or -ENOENT (no such process).
+ */
+int model_goroutines_some(struct model *m, unsigned proc, const struct model_some *q,
+			  struct goroutine **ret, size_t *ret_n, bool *ret_more);
+
 struct allocation {
 	uint8_t event_type; /* EVENT_MAKESLICE, EVENT_MAKEMAP or EVENT_NEWOBJECT */
 	uint32_t type_id;   /* 0: unknown, or the rest when a goroutine uses very many types */

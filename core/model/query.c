@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/base/top.h"
 #include "core/model/model_internal.h"
 
 #define COPY_AT_ONCE 8192 /* records looked at under one hold of the lock */
@@ -161,6 +162,102 @@ int model_goroutines(struct model *m, unsigned proc, bool exited, struct gorouti
 	*ret = c.all;
 	*ret_n = c.n;
 	return 0;
+}
+
+static int ascending(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static bool changed_since(const struct record *g, uint64_t since_ns)
+{
+	return g->last_event_ns >= since_ns || g->state_since_ns >= since_ns ||
+	       (record_exited(g) && g->exited_ns >= since_ns);
+}
+
+/* Numbers of the goroutines that are asked for, as copy_part(). */
+static int choose_part(const struct shard *s, unsigned proc, const struct model_some *q,
+		       uint32_t *at, struct top *goids)
+{
+	uint32_t end = MIN(shard_numbers(s), *at + COPY_AT_ONCE);
+	int err = 0;
+
+	for (; *at < end && !err; ++*at) {
+		const struct record *g = shard_used_record(s, *at);
+
+		if (g && g->goid > q->after && g->proc == proc && changed_since(g, q->since_ns))
+			err = top_add(goids, &g->goid);
+	}
+	return err;
+}
+
+static int choose(struct model *m, unsigned proc, const struct model_some *q, struct top *goids)
+{
+	unsigned shard = 0;
+	uint32_t at = 0;
+	int err = 0;
+
+	while (!err && shard < m->n_shards) {
+		pthread_rwlock_rdlock(&m->lock);
+		if (proc >= m->n_procs)
+			err = -ENOENT;
+		else
+			err = choose_part(&m->shards[shard], proc, q, &at, goids);
+		if (at >= shard_numbers(&m->shards[shard])) {
+			shard++;
+			at = 0;
+		}
+		pthread_rwlock_unlock(&m->lock);
+	}
+	return err;
+}
+
+/* Those of them that are still there. */
+static size_t copy_chosen(struct model *m, unsigned proc, const struct top *goids,
+			  struct goroutine *ret)
+{
+	const uint64_t *v = goids->v;
+	size_t n = 0;
+
+	for (size_t i = 0; i < goids->n;) {
+		size_t end = MIN(goids->n, i + COPY_AT_ONCE);
+
+		pthread_rwlock_rdlock(&m->lock);
+		for (; i < end; i++) {
+			const struct record *g = NULL;
+
+			/* One whose record was given up and used again comes twice. */
+			if (!i || v[i] != v[i - 1])
+				g = shard_find(&m->shards[shard_of(m, proc, v[i])], proc, v[i]);
+			if (g)
+				copy_out(m, g, &ret[n++]);
+		}
+		pthread_rwlock_unlock(&m->lock);
+	}
+	return n;
+}
+
+int model_goroutines_some(struct model *m, unsigned proc, const struct model_some *q,
+			  struct goroutine **ret, size_t *ret_n, bool *ret_more)
+{
+	struct top goids = TOP_INIT(uint64_t, q->limit, ascending);
+	struct goroutine *copies = NULL;
+	int err = choose(m, proc, q, &goids);
+
+	if (!err) {
+		top_sort(&goids);
+		copies = malloc(MAX((size_t)1, goids.n) * sizeof(*copies));
+		err = copies ? 0 : -ENOMEM;
+	}
+	if (!err) {
+		*ret_n = copy_chosen(m, proc, &goids, copies);
+		*ret = copies;
+		*ret_more = goids.more;
+	}
+	top_free(&goids);
+	return err;
 }
 
 struct chain {

@@ -188,6 +188,36 @@ for column, longest in zip(heat["counts"], series["latency_max_ns"]):
 for place in ("19/5", "45/5", "20/x", "20/5?n=0", "20/5?n=5000"):
     is_error(get(f"/api/live/latency/{place}", 400))
 
+# Rows: part after part is the whole, and what changed is part of it
+def texts(answer):
+    return [row[:4] + [answer["texts"][i] for i in row[4:7]] + row[7:] for row in answer["rows"]]
+
+
+whole = get(f"/api/sessions/{session}/rows")
+assert whole["all"] and not whole["more"]
+goids = [row[0] for row in whole["rows"]]
+assert goids == sorted(set(goids)) and len(goids) == get(f"/api/sessions/{session}/summary")["goroutines"] > 50
+parts, after = [], 0
+while True:
+    part = get(f"/api/sessions/{session}/rows?after={after}&limit=17")
+    assert part["all"] and len(part["rows"]) <= 17
+    parts += texts(part)
+    if not part["more"]:
+        break
+    assert len(part["rows"]) == 17
+    after = part["rows"][-1][0]
+assert parts == texts(whole)
+since = sorted(row[10] for row in whole["rows"])[len(goids) // 2]
+changed = [row for row in texts(whole) if max(row[7], row[9], row[10]) >= since]
+assert 0 < len(changed) < len(goids)
+some = get(f"/api/sessions/{session}/rows?since={since}")
+assert texts(some) == changed and not some["all"] and not some["more"]
+some = get(f"/api/sessions/{session}/rows?since={since}&after={changed[4][0]}&limit=3")
+assert texts(some) == changed[5:8] and some["more"]
+assert get(f"/api/sessions/{session}/rows?after={goids[-1]}")["rows"] == []
+for arguments in ("since=x", "since=-1", "after=x", "limit=0", "limit=x"):
+    is_error(get(f"/api/live/rows?{arguments}", 400))
+
 # A range: the histogram counts the stays
 for source in ("live", f"sessions/{session}"):
     states = get(f"/api/{source}/range")["states"]

@@ -1,0 +1,214 @@
+/* Part of the goroutines, against all of them and the plain reading of the question. */
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/base/util.h"
+#include "core/model/model.h"
+#include "core/model/model_internal.h"
+
+#define LIVES    30000 /* several parts of each shard */
+#define EXITED   9000
+#define BATCH    1000
+#define BEGIN_NS 1000
+
+struct fixture {
+	struct names *names;
+	struct model *m;
+	uint64_t seed, now;
+};
+
+static int setup(void **state)
+{
+	struct fixture *x = calloc(1, sizeof(*x));
+	struct proc_info info = {.pid = 100};
+	struct model_config config = {.retain = 1000, .retain_exited = EXITED};
+
+	assert_non_null(x);
+	assert_int_equal(names_new(10000, &x->names), 0);
+	config.names = x->names;
+	assert_int_equal(model_new_sharded(&config, 3, 1, &x->m), 0);
+	assert_int_equal(model_proc_add(x->m, &info), 0);
+	assert_int_equal(model_proc_add(x->m, &info), 1);
+	x->seed = 88172645463325252ull;
+	x->now = BEGIN_NS;
+	*state = x;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *x = *state;
+
+	model_free(x->m);
+	names_free(x->names);
+	free(x);
+	return 0;
+}
+
+static uint64_t rnd(struct fixture *x, uint64_t below)
+{
+	x->seed ^= x->seed << 13;
+	x->seed ^= x->seed >> 7;
+	x->seed ^= x->seed << 17;
+	return (x->seed >> 16) % below;
+}
+
+/* Goroutines of both processes begin, allocate, wait and end, in no order of their numbers. */
+static void live(struct fixture *x)
+{
+	struct event events[BATCH];
+
+	for (unsigned k = 0; k < 3 * LIVES / BATCH; k++) {
+		for (unsigned i = 0; i < BATCH; i++) {
+			uint64_t goid = 1 + rnd(x, LIVES);
+			unsigned kind = (unsigned)rnd(x, 4);
+			struct event ev = {.type = EVENT_CASGSTATUS,
+					   .time_ns = x->now++,
+					   .proc = (uint16_t)(goid % 8 == 0),
+					   .goid = goid,
+					   .target = goid,
+					   .from = GSTATE_RUNNING};
+
+			if (kind == 0)
+				ev.type = EVENT_NEWOBJECT;
+			else if (kind == 1)
+				ev.from = GSTATE_DEAD;
+			ev.to = kind == 1   ? GSTATE_RUNNABLE
+				: kind == 2 ? GSTATE_WAITING
+					    : GSTATE_DEAD;
+			events[i] = ev;
+		}
+		model_apply(x->m, events, BATCH);
+	}
+}
+
+static void check(struct fixture *x, unsigned proc, const struct model_some *q)
+{
+	cleanup_free_ struct goroutine *all = NULL, *some = NULL;
+	size_t n_all, n, found = 0;
+	bool more, left = false;
+
+	assert_int_equal(model_goroutines(x->m, proc, true, &all, &n_all), 0);
+	assert_int_equal(model_goroutines_some(x->m, proc, q, &some, &n, &more), 0);
+	for (size_t i = 0; i < n_all; i++) {
+		const struct goroutine *g = &all[i];
+
+		if (g->goid <= q->after ||
+		    MAX(MAX(g->last_event_ns, g->state_since_ns), g->exited_ns) < q->since_ns)
+			continue;
+		left = found == q->limit;
+		if (left)
+			break;
+		assert_true(found < n);
+		assert_memory_equal(g, &some[found++], sizeof(*g));
+	}
+	assert_int_equal(found, n);
+	assert_int_equal(more, left);
+}
+
+static void test_some(void **state)
+{
+	static const size_t limits[] = {1, 7, 5000, LIVES, SIZE_MAX};
+	struct fixture *x = *state;
+	struct model_some q = {.limit = SIZE_MAX};
+	struct goroutine *list;
+	size_t n;
+	bool more;
+
+	check(x, 0, &q); /* none */
+	live(x);
+	for (unsigned proc = 0; proc < 2; proc++) {
+		for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
+			const uint64_t since[] = {0, 1, BEGIN_NS + rnd(x, 3 * LIVES), x->now - 1,
+						  x->now};
+			const uint64_t after[] = {0, rnd(x, LIVES), LIVES - 1, LIVES, UINT64_MAX};
+
+			for (size_t k = 0; k < 25; k++) {
+				q = (struct model_some){after[k % 5], since[k / 5], limits[i]};
+				check(x, proc, &q);
+			}
+		}
+	}
+	assert_int_equal(model_goroutines_some(x->m, 2, &q, &list, &n, &more), -ENOENT);
+}
+
+/* Page after page is all of them, each once. */
+static void test_pages(void **state)
+{
+	struct fixture *x = *state;
+	struct model_some q = {.limit = 999};
+	struct goroutine *all, *page;
+	size_t n_all, n, at = 0;
+	bool more = true;
+
+	live(x);
+	assert_int_equal(model_goroutines(x->m, 0, true, &all, &n_all), 0);
+	while (more) {
+		assert_int_equal(model_goroutines_some(x->m, 0, &q, &page, &n, &more), 0);
+		assert_true(n && at + n <= n_all);
+		assert_memory_equal(page, &all[at], n * sizeof(*page));
+		at += n;
+		q.after = page[n - 1].goid;
+		free(page);
+	}
+	assert_int_equal(at, n_all);
+	free(all);
+}
+
+struct looking {
+	struct model *m;
+	atomic_bool done;
+};
+
+static void *look(void *arg)
+{
+	struct looking *l = arg;
+	struct model_some q = {.limit = 3000};
+
+	while (!atomic_load(&l->done)) {
+		struct goroutine *list;
+		size_t n;
+		bool more;
+
+		assert_int_equal(model_goroutines_some(l->m, 0, &q, &list, &n, &more), 0);
+		assert_true(n <= q.limit);
+		for (size_t i = 1; i < n; i++)
+			assert_true(list[i - 1].goid < list[i].goid);
+		q.after = more && n ? list[n - 1].goid : 0;
+		free(list);
+	}
+	return NULL;
+}
+
+/* Goroutines come and go between its parts. */
+static void test_meanwhile(void **state)
+{
+	struct fixture *x = *state;
+	struct looking l = {.m = x->m};
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, look, &l), 0);
+	for (unsigned i = 0; i < 3; i++)
+		live(x);
+	atomic_store(&l.done, true);
+	pthread_join(thread, NULL);
+}
+
+int main(void)
+{
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(test_some),
+		TEST(test_pages),
+		TEST(test_meanwhile),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
