@@ -35,6 +35,7 @@ const struct node nodes[ROWS] = {
 	[ROW_BY_WAIT] = NODE("by-wait", ROW_ROOT, NODE_DIR, H, .family = &family_waits),
 	[ROW_BY_FUNC] = NODE("by-func", ROW_ROOT, NODE_DIR, H, .family = &family_funcs),
 	[ROW_TYPES] = NODE("types", ROW_ROOT, NODE_DIR, H, .family = &family_types),
+	[ROW_PPROF] = NODE("pprof", ROW_ROOT, NODE_DIR, 0),
 	[ROW_CONTROL] = NODE("control", ROW_ROOT, NODE_DIR, NODE_ROOT_ONLY),
 	[ROW_PROCESSES] =
 		NODE("processes", ROW_ROOT, NODE_DIR, NODE_ROOT_ONLY, .family = &family_processes),
@@ -68,6 +69,13 @@ const struct node nodes[ROWS] = {
 	[ROW_FUNC] = NODE(NULL, ROW_BY_FUNC, NODE_DIR, H, .family = &family_func),
 	[ROW_FUNC_LINK] = NODE(NULL, ROW_FUNC, NODE_LINK, G),
 	[ROW_TYPE] = NODE(NULL, ROW_TYPES, NODE_TEXT, 0),
+
+	[ROW_PPROF_GOROUTINE] = NODE("goroutine", ROW_PPROF, NODE_TEXT, H | NODE_NO_STAT,
+				     .view = view_pprof_goroutine),
+	[ROW_PPROF_ALLOCS] =
+		NODE("allocs", ROW_PPROF, NODE_TEXT, H | NODE_NO_STAT, .view = view_pprof_allocs),
+	[ROW_PPROF_OFFCPU] =
+		NODE("offcpu", ROW_PPROF, NODE_TEXT, H | NODE_NO_STAT, .view = view_pprof_offcpu),
 
 	[ROW_SAMPLE] = NODE("sample", ROW_CONTROL, NODE_TEXT, 0, .control = &control_sample),
 	[ROW_PAUSE] = NODE("pause", ROW_CONTROL, NODE_TEXT, 0, .control = &control_pause),

@@ -28,7 +28,8 @@ allowed core/target "$T" "$B"
 allowed core/model "$M" "$B"
 allowed core/capture 'core/capture/.*' "$B" "$T" 'bpf/abi\.h' 'core/model/event\.h' 'core/model/names\.h' \
 	'core/model/control\.h' '[a-z_]*\.skel\.h'
-allowed core/view "$V" "$B" "$M"
+allowed core/pprof 'core/pprof/.*' "$B" 'core/model/names\.h' 'proto/.*'
+allowed core/view "$V" "$B" "$M" 'core/pprof/pprof\.h'
 allowed core/session 'core/session/.*' "$B" "$M" 'proto/.*' '[a-z_]*\.pb-c\.h'
 allowed core/pyramid 'core/pyramid/.*' "$B" "$M"
 allowed fs 'fs/.*' "$B" "$M" "$V"

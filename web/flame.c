@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/util.h"
+#include "core/view/dump.h"
 #include "web/http.h"
 
 static const char *const kind_names[] = {"function", "site", "state"};
@@ -129,126 +130,36 @@ void flame_add(struct flame *f, const struct flame_step *path, size_t n, uint64_
 
 /* --- a dump of stacks ------------------------------------------------------------------------- */
 
-struct line {
-	const char *p;
-	size_t len;
+struct handing {
+	flame_stack_fn *fn;
+	void *ctx;
 };
 
-/* The next line without its end; false after the last. */
-static bool next_line(const char **at, const char *end, struct line *ret)
-{
-	const char *eol;
-
-	if (*at >= end)
-		return false;
-	eol = memchr(*at, '\n', (size_t)(end - *at));
-	if (!eol)
-		eol = end;
-	*ret = (struct line){*at, (size_t)(eol - *at)};
-	*at = eol + (eol < end);
-	return true;
-}
-
-static bool starts(const struct line *l, const char *with)
-{
-	size_t n = strlen(with);
-
-	return l->len >= n && !memcmp(l->p, with, n);
-}
-
-/* "goroutine 12 [chan receive, 5 minutes]:" */
-static bool read_header(const struct line *l, uint64_t *goid, struct flame_step *why)
-{
-	const char *p = l->p + 10, *end = l->p + l->len, *open, *close;
-
-	if (!starts(l, "goroutine ") || l->len < 14)
-		return false;
-	*goid = 0;
-	for (; p < end && *p >= '0' && *p <= '9'; p++)
-		*goid = *goid * 10 + (uint64_t)(*p - '0');
-	open = memchr(p, '[', (size_t)(end - p));
-	if (!open)
-		return false;
-	for (close = open + 1; close < end && *close != ']' && *close != ','; close++)
-		;
-	*why = (struct flame_step){.name = open + 1,
-				   .name_len = (size_t)(close - open - 1),
-				   .kind = FLAME_STATE};
-	return true;
-}
-
-/* "main.(*T).run(...)", with the place in the line after it. */
-static struct flame_step read_frame(struct line l)
-{
-	/* The arguments are in the last parentheses; those of a method's receiver come before. */
-	for (size_t i = l.len; i-- > 1;) {
-		if (l.p[i] == '(') {
-			l.len = i;
-			break;
-		}
-	}
-	return (struct flame_step){.name = l.p, .name_len = l.len, .kind = FLAME_FUNCTION};
-}
-
-static void read_place(struct line l, struct flame_step *frame)
-{
-	const char *space;
-
-	if (l.len < 2 || l.p[0] != '\t')
-		return;
-	space = memchr(l.p, ' ', l.len);
-	frame->at = l.p + 1;
-	frame->at_len = (space ? (size_t)(space - l.p) : l.len) - 1;
-}
-
 /* Frames stand innermost first, and are wanted the other way round. */
-static void hand_over(struct flame_step *frames, size_t n, const struct flame_step *why,
-		      uint64_t goid, flame_stack_fn *fn, void *ctx)
+static void hand_over(void *ctx, const struct dump_stack *s)
 {
-	for (size_t i = 0; i < n / 2; i++) {
-		struct flame_step other = frames[i];
+	const struct handing *to = ctx;
+	struct flame_step path[DUMP_DEPTH_MAX + 1];
 
-		frames[i] = frames[n - 1 - i];
-		frames[n - 1 - i] = other;
+	for (size_t i = 0; i < s->n; i++) {
+		const struct dump_frame *f = &s->frames[s->n - 1 - i];
+
+		path[i] = (struct flame_step){.name = f->name,
+					      .name_len = f->name_len,
+					      .at = f->at,
+					      .at_len = f->at_len,
+					      .kind = FLAME_FUNCTION};
 	}
-	if (n)
-		frames[n++] = *why;
-	fn(ctx, goid, frames, n);
+	path[s->n] = (struct flame_step){
+		.name = s->why, .name_len = s->why_len, .kind = FLAME_STATE};
+	to->fn(to->ctx, s->goid, path, s->n ? s->n + 1 : 0);
 }
 
 void flame_parse(const char *text, size_t len, flame_stack_fn *fn, void *ctx)
 {
-	const char *at = text, *end = text + len;
-	struct flame_step frames[FLAME_DEPTH_MAX + 1], why = {0};
-	uint64_t goid = 0;
-	struct line l;
-	size_t n = 0;
+	struct handing to = {fn, ctx};
 
-	while (next_line(&at, end, &l)) {
-		uint64_t id;
-		struct flame_step reason;
-
-		if (read_header(&l, &id, &reason)) {
-			if (goid)
-				hand_over(frames, n, &why, goid, fn, ctx);
-			goid = id;
-			why = reason;
-			n = 0;
-		} else if (!goid || !l.len || l.p[0] == '\t') {
-			continue;
-		} else if (starts(&l, "created by ")) {
-			continue; /* what made it is not on its stack */
-		} else if (n < FLAME_DEPTH_MAX) {
-			frames[n] = read_frame(l);
-			if (starts(&l, "..."))
-				frames[n].name_len = l.len;
-			if (at < end && *at == '\t' && next_line(&at, end, &l))
-				read_place(l, &frames[n]);
-			n++;
-		}
-	}
-	if (goid)
-		hand_over(frames, n, &why, goid, fn, ctx);
+	dump_parse(text, len, hand_over, &to);
 }
 
 /* --- as text ---------------------------------------------------------------------------------- */

@@ -12,7 +12,6 @@
 #include "core/base/buf.h"
 
 #define FLAME_NODES_MAX 50000
-#define FLAME_DEPTH_MAX 200
 
 enum flame_kind { FLAME_FUNCTION, FLAME_SITE, FLAME_STATE };
 

@@ -68,6 +68,7 @@ int rest_status(const struct request *rq, struct response *rs);
 int rest_prometheus(const struct request *rq, struct response *rs);
 int rest_stats(const struct request *rq, struct response *rs);
 int rest_health(const struct request *rq, struct response *rs);
+int rest_pprof(const struct request *rq, struct response *rs);
 int rest_stacks(const struct request *rq, struct response *rs);
 int rest_meter(const struct request *rq, struct response *rs);
 int rest_types(const struct request *rq, struct response *rs);

@@ -187,6 +187,33 @@ int rest_stacks(const struct request *rq, struct response *rs)
 	return render_view(rq, rs, view_stacks, VIEW_TEXT);
 }
 
+static const struct {
+	const char *name;
+	view_fn view;
+} profiles[] = {
+	{"goroutine", view_pprof_goroutine},
+	{"allocs", view_pprof_allocs},
+	{"offcpu", view_pprof_offcpu},
+};
+
+int rest_pprof(const struct request *rq, struct response *rs)
+{
+	const char *name = rest_param(rq, 0);
+	unsigned i = 0;
+	int err;
+
+	while (i < ARRAY_SIZE(profiles) && strcmp(name, profiles[i].name))
+		i++;
+	if (i == ARRAY_SIZE(profiles))
+		return http_error(rs, 404, "no profile \"%.40s\"", name);
+	err = render_view(rq, rs, profiles[i].view, VIEW_JSON);
+	if (!err && rs->status == 200) {
+		rs->content_type = "application/octet-stream";
+		snprintf(rs->filename, sizeof(rs->filename), "xgotop-%s.pb.gz", name);
+	}
+	return err;
+}
+
 int rest_prometheus(const struct request *rq, struct response *rs)
 {
 	const struct source *s = sources_live(rq->web->sources);

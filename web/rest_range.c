@@ -84,18 +84,12 @@ static void add_stay(void *ctx, const struct stay *stay)
 static void count_event(struct range_stats *r, const struct event *ev, const struct goroutine *g,
 			const struct names *names)
 {
-	uint64_t bytes;
-
 	/* A creation is in the child's events and the creator's: it counts as the creator's, as
 	 * a state change counts as its subject's. */
 	if (ev->type == EVENT_CASGSTATUS ? ev->target != g->goid : ev->goid != g->goid)
 		return;
 	r->counts[ev->type]++;
-	if (ev->type == EVENT_NEWOBJECT)
-		r->alloc_bytes += ev->size;
-	else if (ev->type == EVENT_MAKESLICE &&
-		 !__builtin_mul_overflow(ev->cap, names_type(names, ev->type_id)->size, &bytes))
-		r->alloc_bytes += bytes;
+	r->alloc_bytes += names_allocated(names, ev);
 }
 
 static int add_goroutine(const struct source *s, const struct goroutine *g, struct range_stats *r)

@@ -51,6 +51,7 @@ static const struct route routes[] = {
 	SOURCE("/series/{}/{}", rest_series, "proc n"),
 	SOURCE("/edges", rest_edges, "proc goids filter from to limit"),
 	SOURCE("/perfetto", rest_perfetto, ""),
+	SOURCE("/pprof/{}", rest_pprof, "proc"),
 	SOURCE("/range", rest_range, "proc goids filter from to format"),
 	SOURCE("/stays", rest_stays, "proc goids filter from to state min max limit"),
 	/* The UI */

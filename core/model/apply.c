@@ -11,8 +11,6 @@
 
 #define ALL_SHARDS UINT32_MAX
 #define PREFETCH   8 /* events ahead whose table entry is fetched; half as far, their record */
-/* Nothing larger can be allocated (Go src/runtime/malloc.go, maxAlloc): make() panics instead. */
-#define MAX_ALLOC (1ull << 48)
 
 struct batch {
 	struct model *m;
@@ -35,25 +33,6 @@ static bool is_creation(const struct event *ev)
 {
 	return ev->type == EVENT_NEWGOROUTINE ||
 	       (ev->type == EVENT_CASGSTATUS && gstate_is_creation(ev->from, ev->to));
-}
-
-static bool is_allocation(uint8_t type)
-{
-	return type == EVENT_MAKESLICE || type == EVENT_MAKEMAP || type == EVENT_NEWOBJECT;
-}
-
-static uint64_t allocated_bytes(struct model *m, const struct event *ev)
-{
-	uint64_t bytes = 0;
-
-	if (ev->type == EVENT_NEWOBJECT)
-		return ev->size <= MAX_ALLOC ? ev->size : 0;
-	if (ev->type == EVENT_MAKESLICE &&
-	    (__builtin_mul_overflow(names_type(m->config.names, ev->type_id)->size, ev->cap,
-				    &bytes) ||
-	     bytes > MAX_ALLOC))
-		return 0;
-	return bytes;
 }
 
 static inline struct record *find(struct shard *s, unsigned which, unsigned proc, uint64_t goid)
@@ -181,10 +160,10 @@ static struct record *apply_act(struct model *m, struct shard *s, struct event *
 		g->children++;
 		if (!(ev->flags & EVENT_HIDDEN))
 			g->counts[EVENT_NEWGOROUTINE]++;
-	} else if (is_allocation(ev->type)) {
+	} else if (event_is_allocation(ev->type)) {
 		check_running(s, g, ev, position);
 		g->counts[ev->type]++;
-		record_count_allocation(s, g, ev->type, ev->type_id, allocated_bytes(m, ev));
+		record_count_allocation(s, g, ev->type, ev->type_id, names_allocated(m->config.names, ev));
 	}
 	return g;
 }
@@ -228,13 +207,13 @@ static void apply_actor(struct model *m, struct shard *s, struct event *ev, uint
 		if (visible && ev->type < EVENT_TYPES)
 			sp->events[ev->type]++;
 		sp->last_event_ns = MAX(sp->last_event_ns, ev->time_ns);
-		if (is_allocation(ev->type)) {
+		if (event_is_allocation(ev->type)) {
 			if (ev->type_id > names_types(m->config.names))
 				ev->type_id = 0;
-			proc_count_allocation(s, sp, ev->type, ev->type_id, allocated_bytes(m, ev));
+			proc_count_allocation(s, sp, ev->type, ev->type_id, names_allocated(m->config.names, ev));
 		}
 		if (ev->goid && ev->type != EVENT_LOST)
-			g = other_subject || is_allocation(ev->type)
+			g = other_subject || event_is_allocation(ev->type)
 				    ? apply_act(m, s, ev, position)
 				    : apply_subject(m, s, ev, position);
 	}
@@ -306,7 +285,7 @@ static inline void prefetch(const struct batch *b, size_t i, uint32_t only)
 			prefetch_record(b->m, ev->proc, ev->target, only, 3);
 		if (ev->type != EVENT_CASGSTATUS || ev->target != ev->goid)
 			prefetch_record(b->m, ev->proc, ev->goid, only,
-					is_allocation(ev->type) ? 5 : 2);
+					event_is_allocation(ev->type) ? 5 : 2);
 	}
 }
 

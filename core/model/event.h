@@ -96,6 +96,11 @@ const char *gstate_name(unsigned state);
 bool gstate_is_exit(unsigned from, unsigned to);
 bool gstate_is_creation(unsigned from, unsigned to);
 
+static inline bool event_is_allocation(uint8_t type)
+{
+	return type == EVENT_MAKESLICE || type == EVENT_MAKEMAP || type == EVENT_NEWOBJECT;
+}
+
 /* The goroutine whose state this event tells of; the actor when it tells of none. */
 static inline uint64_t event_subject(const struct event *ev)
 {

@@ -12,10 +12,12 @@
 #include <string.h>
 
 #include "core/base/util.h"
+#include "core/model/event.h"
 
 #define CHUNK_ENTRIES 1024u
 #define ARENA_BYTES   (64u << 10)
 #define MAX_ENTRIES   (1u << 26)
+#define MAX_ALLOC     (1ull << 48) /* bytes: runtime/malloc.go, maxAlloc */
 /* A longer text is cut: names come from programs nobody vouches for. */
 #define MAX_TEXT (16u << 10)
 
@@ -437,4 +439,16 @@ const char *go_kind_name(unsigned kind)
 	};
 
 	return kind < ARRAY_SIZE(kinds) ? kinds[kind] : "unknown";
+}
+
+uint64_t names_allocated(const struct names *n, const struct event *ev)
+{
+	uint64_t bytes = 0;
+
+	if (ev->type == EVENT_NEWOBJECT)
+		bytes = ev->size;
+	else if (n && ev->type == EVENT_MAKESLICE &&
+		 __builtin_mul_overflow(names_type(n, ev->type_id)->size, ev->cap, &bytes))
+		return 0;
+	return bytes <= MAX_ALLOC ? bytes : 0;
 }

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct event;
 struct names;
 
 /* A Go type as far as an allocation needs it (Go internal/abi.Type). Sizes in bytes. */
@@ -50,6 +51,13 @@ uint32_t names_types(const struct names *n);
 uint32_t names_add_site(struct names *n, struct site site);
 /* All zero for id 0; never NULL. */
 const struct site *names_site(const struct names *n, uint32_t id);
+
+/*
+ * Bytes that an allocation event asked for: an object's size, a slice's capacity times its element's
+ * size. 0 for maps, whose memory is not known, for other events, and for what cannot be: no size, or
+ * more than any program can have (Go runtime/malloc.go, maxAlloc). `n` NULL: of objects only.
+ */
+uint64_t names_allocated(const struct names *n, const struct event *ev);
 
 uint64_t names_dropped(const struct names *n);
 size_t names_memory(const struct names *n); /* bytes, an estimate */

@@ -201,18 +201,6 @@ static void apply_exit(struct pyramid *p, const struct event *ev)
 		change(p, r, ev->time_ns, PYRAMID_NONE, 0, false);
 }
 
-static uint64_t allocated(const struct event *ev, const struct go_type *type)
-{
-	uint64_t bytes;
-
-	if (ev->type == EVENT_NEWOBJECT)
-		return ev->size;
-	if (ev->type != EVENT_MAKESLICE || !type ||
-	    __builtin_mul_overflow(ev->cap, type->size, &bytes))
-		return 0;
-	return bytes;
-}
-
 static void apply_alloc(struct pyramid *p, const struct event *ev, uint64_t bytes)
 {
 	struct emit_ctx e = {p, NULL};
@@ -264,7 +252,7 @@ void pyramid_apply(struct pyramid *p, const struct names *names, const struct ev
 			apply_exit(p, ev);
 		} else {
 			uint64_t bytes =
-				allocated(ev, names ? names_type(names, ev->type_id) : NULL);
+				names_allocated(names, ev);
 
 			series_now(s)->alloc_bytes += bytes;
 			apply_alloc(p, ev, bytes);

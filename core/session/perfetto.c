@@ -546,18 +546,6 @@ static void put_counter(struct perfetto *p, unsigned proc, uint64_t time_ns, boo
 	put_event(p, time_ns, &event, 0, out);
 }
 
-static uint64_t allocated(const struct perfetto *p, const struct event *ev)
-{
-	uint64_t bytes = 0;
-
-	if (ev->type == EVENT_NEWOBJECT)
-		bytes = ev->size;
-	else if (ev->type == EVENT_MAKESLICE &&
-		 __builtin_mul_overflow(names_type(p->names, ev->type_id)->size, ev->cap, &bytes))
-		bytes = 0;
-	return bytes <= 1ull << 48 ? bytes : 0; /* more cannot be allocated (malloc.go, maxAlloc) */
-}
-
 static void put_allocation(struct perfetto *p, const struct event *ev, struct buf *out)
 {
 	Perfetto__DebugAnnotation a[3], *list[3];
@@ -580,7 +568,7 @@ static void put_allocation(struct perfetto *p, const struct event *ev, struct bu
 		ev->type_id ? name_iid(p, NAME_ALLOCATION, ev->type, ev->type_id, out)
 			    : name_iid(p, NAME_EVENT, ev->type, 0, out),
 		CATEGORY_ALLOCATION, 0, list, n, out);
-	p->counters[ev->proc].bytes += allocated(p, ev);
+	p->counters[ev->proc].bytes += names_allocated(p->names, ev);
 	put_counter(p, ev->proc, ev->time_ns, false, out);
 }
 

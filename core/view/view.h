@@ -55,5 +55,13 @@ int view_goroutine_stats(const struct view *v, unsigned proc, uint64_t goid, enu
 int view_allocations(const struct view *v, unsigned proc, uint64_t goid, enum view_form,
 		     struct buf *out);
 int view_stack(const struct view *v, unsigned proc, uint64_t goid, enum view_form, struct buf *out);
+/* For `go tool pprof`, whatever the form: gzip of pprof's format (core/pprof). profile.c says what
+ * each counts. */
+int view_pprof_goroutine(const struct view *v, unsigned proc, uint64_t goid, enum view_form,
+			 struct buf *out);
+int view_pprof_allocs(const struct view *v, unsigned proc, uint64_t goid, enum view_form,
+		      struct buf *out);
+int view_pprof_offcpu(const struct view *v, unsigned proc, uint64_t goid, enum view_form,
+		      struct buf *out);
 
 #endif

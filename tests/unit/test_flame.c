@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "core/view/dump.h"
 #include "web/flame.h"
 
 static const char dump[] =
@@ -106,10 +107,10 @@ static void test_bounds(void **state)
 	struct buf text = BUF_INIT;
 
 	buf_adds(&text, "goroutine 1 [select]:\n");
-	for (unsigned i = 0; i < 2 * FLAME_DEPTH_MAX; i++)
+	for (unsigned i = 0; i < 2 * DUMP_DEPTH_MAX; i++)
 		buf_addf(&text, "main.f%u(...)\n\t/a.go:1 +0x1\n", i);
 	flame_parse(text.data, text.len, take, &s);
-	assert_int_equal(s.flame.n, FLAME_DEPTH_MAX + 2);
+	assert_int_equal(s.flame.n, DUMP_DEPTH_MAX + 2);
 	for (unsigned i = 0; i < FLAME_NODES_MAX + 10; i++) {
 		char branch[32], leaf[32];
 		struct flame_step path[2] = {{.name = branch}, {.name = leaf}};

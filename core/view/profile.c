@@ -1,0 +1,315 @@
+/*
+ * The model as profiles for `go tool pprof`: where goroutines are, what they allocate, and where
+ * they spend the time that they do not run. Each says in its comments what it counts and what not.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "core/model/feed.h"
+#include "core/pprof/pprof.h"
+#include "core/view/dump.h"
+#include "core/view/view_internal.h"
+
+#define READ_EVENTS 1024
+
+static struct pprof_text text_of(const struct view *v, uint32_t string_id)
+{
+	struct pprof_text text;
+
+	text.p = names_string_len(model_names(v->model), string_id, &text.len);
+	return text;
+}
+
+static struct pprof_frame frame_of_site(const struct view *v, uint32_t site_id)
+{
+	const struct site *site = names_site(model_names(v->model), site_id);
+
+	return (struct pprof_frame){.function = text_of(v, site->func_id),
+				    .file = text_of(v, site->file_id),
+				    .line = site->line};
+}
+
+/* Where a goroutine began and who began it, innermost first. Returns how many frames: 1 or 2. */
+static size_t origin_of(const struct view *v, const struct goroutine *g, struct pprof_frame ret[2])
+{
+	ret[0] = (struct pprof_frame){.function = text_of(v, g->start_func_id)};
+	if (!ret[0].function.len)
+		ret[0].function = PPROF_TEXT("(function unknown)");
+	ret[1] = frame_of_site(v, g->created_site_id);
+	return ret[1].function.len ? 2 : 1;
+}
+
+static int finish(const struct view *v, unsigned proc, struct pprof *p, uint64_t from, uint64_t to,
+		  struct buf *out)
+{
+	struct pprof_about about = {.time_ns = view_unix(v, from), .duration_ns = to - from};
+	struct proc_info info;
+	int err = model_proc(v->model, proc, &info);
+
+	about.binary = info.binary_path;
+	return err ? err : pprof_finish(p, &about, out);
+}
+
+static void note_rates(const struct view *v, struct pprof *p)
+{
+	uint32_t rates[EVENT_TYPES];
+
+	if (!view_rates(v, rates))
+		return;
+	for (unsigned type = 0; type < EVENT_TYPES; type++) {
+		if (rates[type] < RATE_ONE)
+			pprof_comment(p, "%s is sampled now, at %.4g; what was not is missing here",
+				      event_type_name(type), (double)rates[type] / RATE_ONE);
+	}
+}
+
+/* --- where they are ---------------------------------------------------------------------------- */
+
+struct stacks {
+	struct pprof *p;
+	struct pprof_frame frames[DUMP_DEPTH_MAX];
+	uint64_t unread;
+};
+
+/* "/src/main.go:12" */
+static void read_place(const struct dump_frame *f, struct pprof_frame *ret)
+{
+	size_t len = f->at_len, scale = 1;
+
+	while (len && f->at[len - 1] >= '0' && f->at[len - 1] <= '9' && scale < 1000000000) {
+		ret->line += (uint32_t)((size_t)(f->at[--len] - '0') * scale);
+		scale *= 10;
+	}
+	if (!len || f->at[len - 1] != ':')
+		ret->line = 0;
+	else
+		ret->file = (struct pprof_text){f->at, len - 1};
+}
+
+static void add_stack(void *ctx, const struct dump_stack *stack)
+{
+	struct stacks *s = ctx;
+	struct pprof_sample sample = {.frames = s->frames, .n = stack->n, .values = {1}};
+
+	for (size_t i = 0; i < stack->n; i++) {
+		const struct dump_frame *f = &stack->frames[i];
+
+		s->frames[i] = (struct pprof_frame){.function = {f->name, f->name_len}};
+		read_place(f, &s->frames[i]);
+	}
+	if (!stack->n) {
+		s->frames[0] = (struct pprof_frame){.function = PPROF_TEXT("(running: no stack)")};
+		sample.n = 1;
+		s->unread++;
+	}
+	sample.labels[0] = (struct pprof_label){"state", {stack->why, stack->why_len}};
+	pprof_add(s->p, &sample);
+}
+
+static int add_by_stack(const struct view *v, unsigned proc, struct pprof *p)
+{
+	cleanup_buf_ struct buf text = BUF_INIT;
+	struct stacks s = {.p = p};
+	int err = view_stacks(v, proc, 0, VIEW_TEXT, &text);
+
+	if (err)
+		return err;
+	dump_parse(text.data ? text.data : "", text.len, add_stack, &s);
+	pprof_comment(p, "goroutines by stack; label state says why one does not run");
+	if (s.unread)
+		pprof_comment(p, "%llu were running: their stacks could not be read",
+			      (unsigned long long)s.unread);
+	return 0;
+}
+
+static int add_by_origin(const struct view *v, unsigned proc, struct pprof *p)
+{
+	cleanup_free_ struct goroutine *list = NULL;
+	size_t n = 0;
+	int err = model_goroutines(v->model, proc, false, &list, &n);
+
+	for (size_t i = 0; i < n && !err; i++) {
+		struct pprof_frame frames[2];
+		struct pprof_sample sample = {.frames = frames, .values = {1}};
+		const char *state = view_state(&list[i]);
+
+		sample.n = origin_of(v, &list[i], frames);
+		sample.labels[0] = (struct pprof_label){"state", PPROF_TEXT(state)};
+		if (list[i].state == GSTATE_WAITING)
+			sample.labels[1] =
+				(struct pprof_label){"wait", text_of(v, list[i].reason_id)};
+		err = pprof_add(p, &sample);
+	}
+	pprof_comment(p, "no stacks here: goroutines by start function and go statement");
+	return err;
+}
+
+int view_pprof_goroutine(const struct view *v, unsigned proc, uint64_t goid, enum view_form form,
+			 struct buf *out)
+{
+	static const struct pprof_type type = {"goroutine", "count"};
+	uint64_t now = view_now(v, proc);
+	struct pprof *p;
+	int err = pprof_new(&type, 1, &p);
+
+	if (err)
+		return err;
+	err = add_by_stack(v, proc, p);
+	if (err == -ENOSYS || err == -ESRCH) /* a replay, or the target has ended */
+		err = add_by_origin(v, proc, p);
+	if (!err)
+		err = finish(v, proc, p, now, now, out);
+	pprof_free(p);
+	return err;
+}
+
+/* --- what they allocate ------------------------------------------------------------------------ */
+
+static int compare_goid(const void *key, const void *item)
+{
+	uint64_t goid = *(const uint64_t *)key;
+	const struct goroutine *g = item;
+
+	return goid < g->goid ? -1 : goid > g->goid;
+}
+
+static const struct goroutine *find(const struct goroutine *list, size_t n, uint64_t goid)
+{
+	return n ? bsearch(&goid, list, n, sizeof(*list), compare_goid) : NULL;
+}
+
+static int add_allocation(const struct view *v, struct pprof *p, const struct event *ev,
+			  const struct goroutine *by)
+{
+	struct names *names = model_names(v->model);
+	const char *type = names_type(names, ev->type_id)->name;
+	const char *kind = event_type_name(ev->type);
+	struct pprof_frame frames[3] = {frame_of_site(v, ev->site_id)};
+	struct pprof_sample sample = {.frames = frames, .n = 1};
+	uint32_t caller = names_site(names, ev->site_id)->func_id;
+
+	sample.values[0] = 1;
+	sample.values[1] = (int64_t)names_allocated(names, ev);
+	if (!frames[0].function.len)
+		frames[0].function = PPROF_TEXT("(caller unknown)");
+	if (by)
+		sample.n += origin_of(v, by, &frames[1]);
+	/* It is the start function itself that allocates: once is enough. */
+	if (by && caller && by->start_func_id == caller) {
+		frames[1] = frames[2];
+		sample.n--;
+	}
+	sample.labels[0] = (struct pprof_label){"type", PPROF_TEXT(type)};
+	sample.labels[1] = (struct pprof_label){"kind", PPROF_TEXT(kind)};
+	return pprof_add(p, &sample);
+}
+
+/* The retained events: they alone know who called. */
+static int add_allocations(const struct view *v, unsigned proc, struct pprof *p,
+			   uint64_t *ret_first, uint64_t *ret_count)
+{
+	cleanup_free_ struct event *events = malloc(READ_EVENTS * sizeof(*events));
+	cleanup_free_ struct goroutine *list = NULL;
+	struct feed *feed = model_feed(v->model);
+	uint64_t cursor = feed_tail(feed), head = feed_head(feed);
+	size_t n = 0, got;
+	int err = events ? model_goroutines(v->model, proc, true, &list, &n) : -ENOMEM;
+
+	while (!err && cursor < head) {
+		got = feed_read(feed, &cursor, events, READ_EVENTS, NULL);
+		if (!got)
+			break;
+		for (size_t i = 0; i < got && !err; i++) {
+			const struct event *ev = &events[i];
+
+			if (!*ret_first)
+				*ret_first = ev->time_ns;
+			if (ev->proc != proc || !event_is_allocation(ev->type))
+				continue;
+			++*ret_count;
+			err = add_allocation(v, p, ev, find(list, n, ev->goid));
+		}
+	}
+	return err;
+}
+
+int view_pprof_allocs(const struct view *v, unsigned proc, uint64_t goid, enum view_form form,
+		      struct buf *out)
+{
+	static const struct pprof_type types[] = {{"alloc_objects", "count"},
+						  {"alloc_space", "bytes"}};
+	uint64_t now = view_now(v, proc), first = 0, count = 0;
+	struct model_totals t;
+	struct pprof *p;
+	int err = pprof_new(types, ARRAY_SIZE(types), &p);
+
+	if (err)
+		return err;
+	err = add_allocations(v, proc, p, &first, &count);
+	model_totals(v->model, (int)proc, &t);
+	pprof_comment(p, "allocations whose events are retained: %llu of %llu since tracing began",
+		      (unsigned long long)count,
+		      (unsigned long long)(t.events[EVENT_MAKESLICE] + t.events[EVENT_MAKEMAP] +
+					   t.events[EVENT_NEWOBJECT]));
+	pprof_comment(p, "a stack is the caller, the start function and the go statement; "
+			 "calls in between are not known");
+	pprof_comment(p, "maps count, their memory is not known");
+	note_rates(v, p);
+	if (!err)
+		err = finish(v, proc, p, first ? MIN(first, now) : now, now, out);
+	pprof_free(p);
+	return err;
+}
+
+/* --- where they wait --------------------------------------------------------------------------- */
+
+static int add_waits(const struct view *v, struct pprof *p, const struct goroutine *g, uint64_t now)
+{
+	static const uint8_t states[] = {GSTATE_WAITING, GSTATE_RUNNABLE, GSTATE_SYSCALL};
+	struct pprof_frame frames[2];
+	size_t n = origin_of(v, g, frames);
+	int err = 0;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(states) && !err; i++) {
+		uint64_t ns = view_state_ns(g, states[i], now);
+		struct pprof_sample sample = {.frames = frames, .n = n, .values = {1, (int64_t)ns}};
+
+		if (!ns)
+			continue;
+		sample.labels[0].key = "state";
+		sample.labels[0].value = PPROF_TEXT(gstate_name(states[i]));
+		err = pprof_add(p, &sample);
+	}
+	return err;
+}
+
+int view_pprof_offcpu(const struct view *v, unsigned proc, uint64_t goid, enum view_form form,
+		      struct buf *out)
+{
+	static const struct pprof_type types[] = {{"goroutines", "count"},
+						  {"delay", "nanoseconds"}};
+	cleanup_free_ struct goroutine *list = NULL;
+	uint64_t now = view_now(v, proc), first = now;
+	struct model_totals t;
+	struct pprof *p;
+	size_t n = 0;
+	int err = pprof_new(types, ARRAY_SIZE(types), &p);
+
+	if (err)
+		return err;
+	err = model_goroutines(v->model, proc, true, &list, &n);
+	for (size_t i = 0; i < n && !err; i++) {
+		first = MIN(first, list[i].created_ns);
+		err = add_waits(v, p, &list[i], now);
+	}
+	model_totals(v->model, (int)proc, &t);
+	pprof_comment(p, "time not running since tracing began, by start function and go statement");
+	if (t.exited_dropped)
+		pprof_comment(p, "%llu goroutines that have exited are no longer kept: not in it",
+			      (unsigned long long)t.exited_dropped);
+	note_rates(v, p);
+	if (!err)
+		err = finish(v, proc, p, first, now, out);
+	pprof_free(p);
+	return err;
+}
