@@ -82,6 +82,7 @@ int rest_tile(const struct request *rq, struct response *rs);
 int rest_group_tile(const struct request *rq, struct response *rs);
 int rest_series(const struct request *rq, struct response *rs);
 int rest_heat(const struct request *rq, struct response *rs);
+int rest_utilisation(const struct request *rq, struct response *rs);
 int rest_edges(const struct request *rq, struct response *rs);
 /* rest_flame.c */
 int rest_flame(const struct request *rq, struct response *rs);

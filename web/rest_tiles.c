@@ -1,12 +1,14 @@
-/* The time pyramid over HTTP: tiles of goroutines, of groups, the process's series, and edges. */
+/* The time pyramid over HTTP: tiles of goroutines, of groups, the process's series, heat maps, and
+ * edges. */
 #include <errno.h>
 #include <string.h>
 
 #include "web/rest.h"
 
-#define SERIES_MAX 4096
-#define HEAT_MAX   1024
-#define EDGES_MAX  20000
+#define SERIES_MAX      4096
+#define HEAT_MAX        1024
+#define UTILISATION_MAX 300
+#define EDGES_MAX       20000
 
 static int read_place(const struct request *rq, struct response *rs, uint64_t *level,
 		      uint64_t *index)
@@ -69,6 +71,16 @@ static int keep_named(const struct request *rq, struct response *rs, const struc
 	return 0;
 }
 
+/* Only their numbers; the caller frees. NULL: no memory. */
+static uint64_t *goids_of(const struct goroutine *list, size_t n)
+{
+	uint64_t *goids = malloc((n + 1) * sizeof(*goids));
+
+	for (size_t i = 0; goids && i < n; i++)
+		goids[i] = list[i].goid;
+	return goids;
+}
+
 int rest_group_tile(const struct request *rq, struct response *rs)
 {
 	cleanup_free_ struct goroutine *list = NULL;
@@ -87,13 +99,11 @@ int rest_group_tile(const struct request *rq, struct response *rs)
 	if (rest_proc(rq, rs, s, &proc) || rest_select(rq, rs, s, proc, &list, &n) ||
 	    keep_named(rq, rs, model_names(s->view.model), list, &n))
 		goto out;
-	goids = malloc((n + 1) * sizeof(*goids));
+	goids = goids_of(list, n);
 	if (!goids) {
 		err = -ENOMEM;
 		goto out;
 	}
-	for (size_t i = 0; i < n; i++)
-		goids[i] = list[i].goid;
 	rs->content_type = "application/octet-stream";
 	err = pyramid_group_tile(s->pyramid, proc, (unsigned)level, index, goids, n, &rs->body);
 out:
@@ -169,6 +179,13 @@ static int read_series(const struct request *rq, struct response *rs, uint64_t m
 	return -EINVAL;
 }
 
+static void render_place(const struct series *q, struct buf *out)
+{
+	json_ku(out, "level", q->level);
+	json_ku(out, "width_ns", 1ull << q->level);
+	json_ku(out, "start_ns", q->from << q->level);
+}
+
 /* Answers with what `render` makes of the buckets that the request names. */
 static int answer_series(const struct request *rq, struct response *rs, uint64_t max, uint64_t usual,
 			 void (*render)(const struct series *, struct buf *))
@@ -193,9 +210,7 @@ static int answer_series(const struct request *rq, struct response *rs, uint64_t
 			err = 0;
 		if (!err) {
 			buf_addc(&rs->body, '{');
-			json_ku(&rs->body, "level", q.level);
-			json_ku(&rs->body, "width_ns", 1ull << q.level);
-			json_ku(&rs->body, "start_ns", q.from << q.level);
+			render_place(&q, &rs->body);
 			render(&q, &rs->body);
 			buf_adds(&rs->body, "}\n");
 		}
@@ -209,21 +224,22 @@ int rest_series(const struct request *rq, struct response *rs)
 	return answer_series(rq, rs, SERIES_MAX, 512, render_series);
 }
 
-/* How long goroutines waited for a CPU, over time: counts by power of two, a column a bucket. */
-static void render_counts(const struct pyramid_bucket *b, struct buf *out)
-{
-	unsigned last = PYRAMID_LATENCIES;
+/* --- heat maps: a column of counts a bucket ------------------------------------------------- */
 
-	while (last && !b->latencies[last - 1])
-		last--;
+static void render_counts(const uint32_t *counts, unsigned n, struct buf *out)
+{
+	while (n && !counts[n - 1])
+		n--;
 	buf_addc(out, '[');
-	for (unsigned i = 0; i < last; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		if (i)
 			buf_addc(out, ',');
-		buf_addu(out, b->latencies[i]);
+		buf_addu(out, counts[i]);
 	}
 	buf_addc(out, ']');
 }
+
+/* How long goroutines waited for a CPU, by power of two. */
 
 static void render_heat(const struct series *q, struct buf *out)
 {
@@ -232,7 +248,7 @@ static void render_heat(const struct series *q, struct buf *out)
 	json_key(out, "counts");
 	for (size_t i = 0; i < q->n; i++) {
 		buf_addc(out, i ? ',' : '[');
-		render_counts(&q->buckets[i], out);
+		render_counts(q->buckets[i].latencies, PYRAMID_LATENCIES, out);
 	}
 	buf_addc(out, ']');
 }
@@ -240,6 +256,70 @@ static void render_heat(const struct series *q, struct buf *out)
 int rest_heat(const struct request *rq, struct response *rs)
 {
 	return answer_series(rq, rs, HEAT_MAX, 240, render_heat);
+}
+
+static void render_busy(const struct series *q, uint32_t (*counts)[PYRAMID_BUSY_ROWS],
+			uint64_t since_ns, struct buf *out)
+{
+	buf_addc(out, '{');
+	render_place(q, out);
+	json_ku(out, "since_ns", since_ns);
+	json_ku(out, "rows", PYRAMID_BUSY_ROWS);
+	json_key(out, "counts");
+	for (size_t i = 0; i < q->n; i++) {
+		buf_addc(out, i ? ',' : '[');
+		render_counts(counts[i], PYRAMID_BUSY_ROWS, out);
+	}
+	buf_adds(out, "]}\n");
+}
+
+/* ?filter= or ?goids=: only those goroutines. *ret NULL: all. */
+static int busy_goids(const struct request *rq, struct response *rs, const struct source *s,
+		      unsigned proc, uint64_t **ret, size_t *ret_n)
+{
+	const char *filter = http_arg(rq, "filter"), *goids = http_arg(rq, "goids");
+	cleanup_free_ struct goroutine *list = NULL;
+
+	if ((!filter || !*filter) && (!goids || !*goids))
+		return 0;
+	if (rest_select(rq, rs, s, proc, &list, ret_n))
+		return -EINVAL;
+	*ret = goids_of(list, *ret_n);
+	if (*ret)
+		return 0;
+	http_errno(rs, -ENOMEM, "goroutines");
+	return -ENOMEM;
+}
+
+int rest_utilisation(const struct request *rq, struct response *rs)
+{
+	uint32_t(*counts)[PYRAMID_BUSY_ROWS] = NULL;
+	cleanup_free_ uint64_t *goids = NULL;
+	struct pyramid_busy q = {0};
+	struct series place;
+	struct source *s;
+	uint64_t since = 0;
+	int err = 0;
+
+	if (read_series(rq, rs, UTILISATION_MAX, 160, &place))
+		return 0;
+	s = rest_source(rq, rs);
+	if (!s)
+		return 0;
+	if (rest_proc(rq, rs, s, &q.proc) || busy_goids(rq, rs, s, q.proc, &goids, &q.n_goids))
+		goto out;
+	q.level = (unsigned)place.level;
+	q.from = place.from;
+	q.n = place.n;
+	q.goids = goids;
+	counts = calloc(q.n, sizeof(*counts));
+	err = counts ? pyramid_busy(s->pyramid, &q, counts, &since) : -ENOMEM;
+	if (!err)
+		render_busy(&place, counts, since, &rs->body);
+	free(counts);
+out:
+	rest_done(rq, s);
+	return err;
 }
 
 /* --- edges ----------------------------------------------------------------------------------- */

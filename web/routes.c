@@ -49,6 +49,7 @@ static const struct route routes[] = {
 	SOURCE("/tiles/{}/{}", rest_tile, "proc goids"),
 	SOURCE("/groups/{}/{}", rest_group_tile, "proc goids filter by key"),
 	SOURCE("/series/{}/{}", rest_series, "proc n"),
+	SOURCE("/utilisation/{}/{}", rest_utilisation, "proc goids filter n"),
 	SOURCE("/edges", rest_edges, "proc goids filter from to limit"),
 	SOURCE("/perfetto", rest_perfetto, ""),
 	SOURCE("/pprof/{}", rest_pprof, "proc"),

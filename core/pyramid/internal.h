@@ -114,6 +114,40 @@ void store_init(struct level_store *s, size_t bytes);
 void store_clear(struct level_store *s);
 void store_append(struct pyramid *p, struct row *r, unsigned li, const struct cell *cell);
 
+/* --- read.c: the cells of a time range ------------------------------------------------------- */
+
+/* What is asked, and where it is read from. */
+struct range {
+	unsigned level;      /* of the cells in the answer: a stored level is merged to it */
+	unsigned li;         /* stored level index read */
+	uint64_t begin, end; /* ns */
+	/* Open buckets count time up to here, in the state the row is in; 0: to its last event. */
+	uint64_t until;
+};
+
+struct cells {
+	struct cell *v;
+	size_t n, cap;
+	int err;
+};
+
+void cells_add(struct cells *cs, const struct cell *c);
+/* For open_row.emit: the cells of one level. */
+struct cells_of {
+	struct cells *cells;
+	unsigned li;
+};
+void cells_collect(void *ctx, unsigned li, const struct cell *cell);
+/*
+ * The row's cells of a stored level that touch [begin, end), those still open too. Returns the
+ * state before the first of them.
+ */
+uint8_t cells_read(struct pyramid *p, const struct row *r, const struct range *q,
+		   struct cells *out);
+/* Which stored level answers for a row: the one asked for, or a coarser one that still reaches
+ * back. Sets li and level. */
+void range_pick(const struct row *r, struct range *q);
+
 /* --- series.c ------------------------------------------------------------------------------ */
 
 #define SERIES_BASE   20

@@ -120,4 +120,23 @@ struct pyramid_bucket {
 int pyramid_series(struct pyramid *p, unsigned proc, unsigned level, uint64_t from, size_t n,
 		   struct pyramid_bucket *ret);
 
+#define PYRAMID_BUSY_ROWS 10
+
+struct pyramid_busy {
+	unsigned proc, level; /* 20 to PYRAMID_LEVEL_MAX */
+	uint64_t from;        /* buckets [from, from + n) */
+	size_t n;
+	const uint64_t *goids; /* NULL: every goroutine that has a row here */
+	size_t n_goids;
+};
+
+/*
+ * How many goroutines were running how much of each bucket: ret[i][k] is how many for more than k
+ * and at most k + 1 tenths of bucket from + i. One whose share is below a tenth's end by less than
+ * 1/255 may count in the next. Buckets before *ret_since are answered with the mean of a coarser
+ * one where that is all that is kept. 0, -EINVAL (out of range) or -ENOMEM.
+ */
+int pyramid_busy(struct pyramid *p, const struct pyramid_busy *q,
+		 uint32_t (*ret)[PYRAMID_BUSY_ROWS], uint64_t *ret_since);
+
 #endif

@@ -11,100 +11,6 @@
 #define TILE_SHIFT 8
 _Static_assert(1 << TILE_SHIFT == PYRAMID_TILE_BUCKETS, "tile width");
 
-/* What is asked, and where it is read from. */
-struct range {
-	unsigned level;      /* of the cells in the answer: a stored level is merged to it */
-	unsigned li;         /* stored level index read */
-	uint64_t begin, end; /* ns */
-};
-
-struct cells {
-	struct cell *v;
-	size_t n, cap;
-	int err;
-};
-
-static void cells_add(struct cells *cs, const struct cell *c)
-{
-	if (cs->n == cs->cap) {
-		size_t cap = cs->cap ? cs->cap * 2 : 64;
-		struct cell *v = realloc(cs->v, cap * sizeof(*v));
-
-		if (!v) {
-			cs->err = -ENOMEM;
-			return;
-		}
-		cs->v = v;
-		cs->cap = cap;
-	}
-	cs->v[cs->n++] = *c;
-}
-
-struct collect {
-	struct cells *cells;
-	unsigned li;
-};
-
-static void collect_cell(void *ctx, unsigned li, const struct cell *cell)
-{
-	struct collect *c = ctx;
-
-	if (li == c->li)
-		cells_add(c->cells, cell);
-}
-
-/*
- * The row's cells of a stored level that touch [begin, end), those still open too. Returns the
- * state before the first of them.
- */
-static uint8_t read_row(struct pyramid *p, const struct row *r, const struct range *q,
-			struct cells *out)
-{
-	unsigned shift = PYRAMID_BASE + q->li * PYRAMID_STEP;
-	uint64_t first = q->begin >> shift, last = (q->end - 1) >> shift;
-	uint8_t before = r->before[q->li];
-
-	for (uint32_t at = r->head[q->li]; at != NO_CHUNK;) {
-		const struct chunk *c = &p->levels[q->li].chunks[at];
-
-		at = c->next;
-		if (cell_index(&c->cells[0]) > last)
-			return before;
-		for (unsigned i = 0; i < c->n; i++) {
-			uint64_t index = cell_index(&c->cells[i]);
-
-			if (index < first)
-				before = c->cells[i].states & 0x0f;
-			else if (index <= last)
-				cells_add(out, &c->cells[i]);
-		}
-	}
-	if (r->open) {
-		struct open_row copy = *r->open;
-		struct collect ctx = {out, q->li};
-		size_t n;
-
-		copy.emit = collect_cell;
-		copy.ctx = &ctx;
-		n = out->n;
-		row_finish(&copy, q->li + 1);
-		/* The buckets just closed may lie outside; they are the row's newest. */
-		for (size_t i = n; i < out->n;) {
-			uint64_t index = cell_index(&out->v[i]);
-
-			if (index < first)
-				before = out->v[i].states & 0x0f;
-			if (index >= first && index <= last) {
-				i++;
-				continue;
-			}
-			memmove(&out->v[i], &out->v[i + 1], (out->n - i - 1) * sizeof(*out->v));
-			out->n--;
-		}
-	}
-	return before;
-}
-
 /* Sums of one bucket of the answer while its parts are added. */
 struct merged {
 	uint32_t share[SHARES]; /* in 1/255 of a part */
@@ -199,7 +105,7 @@ static bool read_events(struct model *m, unsigned proc, uint64_t goid, const str
 {
 	cleanup_free_ struct event *events = NULL;
 	cleanup_free_ uint64_t *seqs = NULL;
-	struct collect ctx = {out, 0};
+	struct cells_of ctx = {out, 0};
 	struct open_row row;
 	size_t n = 0, i;
 
@@ -213,7 +119,7 @@ static bool read_events(struct model *m, unsigned proc, uint64_t goid, const str
 									      : events[i].to;
 	}
 	row_begin(&row, q->level, 1, q->begin, before);
-	row.emit = collect_cell;
+	row.emit = cells_collect;
 	row.ctx = &ctx;
 	for (; i < n && events[i].time_ns < q->end; i++) {
 		const struct event *ev = &events[i];
@@ -295,19 +201,6 @@ static void put_row(struct buf *out, uint64_t goid, uint8_t before, unsigned fla
 	}
 }
 
-/* Which stored level answers for a row: the one asked for, or a coarser one that still reaches
- * back. */
-static void pick_level(const struct row *r, struct range *q)
-{
-	unsigned li = q->level < PYRAMID_BASE ? 0 : (q->level - PYRAMID_BASE) / PYRAMID_STEP;
-
-	li = MIN(li, PYRAMID_LEVELS - 1u);
-	while (li + 1 < PYRAMID_LEVELS && r && r->since_ns[li] > q->begin)
-		li++;
-	q->li = li;
-	q->level = MAX(q->level, PYRAMID_BASE + li * PYRAMID_STEP);
-}
-
 static int range_of(unsigned level, uint64_t index, struct range *ret)
 {
 	if (level > PYRAMID_LEVEL_MAX || index >= UINT64_MAX >> (level + TILE_SHIFT))
@@ -328,10 +221,10 @@ static uint8_t row_cells(struct pyramid *p, unsigned proc, uint64_t goid, struct
 
 	scratch->n = merged->n = 0;
 	*ret_flags = r ? 1 : 0;
-	pick_level(r, q);
+	range_pick(r, q);
 	if (!r)
 		return PYRAMID_NONE;
-	before = read_row(p, r, q, scratch);
+	before = cells_read(p, r, q, scratch);
 	merge_cells(scratch->v, scratch->n, q->level - (PYRAMID_BASE + q->li * PYRAMID_STEP),
 		    before, merged);
 	return before;

@@ -188,6 +188,38 @@ for column, longest in zip(heat["counts"], series["latency_max_ns"]):
 for place in ("19/5", "45/5", "20/x", "20/5?n=0", "20/5?n=5000"):
     is_error(get(f"/api/live/latency/{place}", 400))
 
+# How busy goroutines were: as much as ran at all that time, and each goroutine in one row
+busy = get(f"/api/sessions/{session}/utilisation/20/{first}?n=6")
+assert (busy["level"], busy["width_ns"], busy["start_ns"], busy["rows"]) == (20, 1 << 20, first << 20, 10)
+assert len(busy["counts"]) == 6 and busy["since_ns"] <= busy["start_ns"]
+ran = get(f"/api/sessions/{session}/series/20/{first}?n=6")["state_ns"]["running"]
+over = (status["now_ns"] >> 20) - first  # how many buckets are
+assert over >= 1
+for i, column in enumerate(busy["counts"]):
+    assert len(column) <= 10 and (not column or column[-1])
+    if i < over:
+        assert sum(column) > 10
+        least = sum(count * (row / 10 - 1 / 255) for row, count in enumerate(column))
+        assert least <= ran[i] / (1 << 20) <= sum(count * (row + 1) / 10 for row, count in enumerate(column))
+    elif i > over:
+        assert column == []
+parts = [get(f"/api/sessions/{session}/utilisation/20/{first}?n=6&filter={f}state:exited")["counts"] for f in ("", "-")]
+for column, exited, others in zip(busy["counts"], *parts):
+    at = lambda counts, row: counts[row] if row < len(counts) else 0
+    assert column == [at(exited, row) + at(others, row) for row in range(len(column))]
+assert len(get(f"/api/sessions/{session}/utilisation/30/5")["counts"]) == 160
+# One alone: where it ran all the time, in the last row; where it did not run, in none
+goid = next(s[0] for s in get(f"/api/sessions/{session}/stays?state=running&limit=2000")["stays"])
+alone = get(f"/api/sessions/{session}/utilisation/20/{first}?n=6&goids={goid}")["counts"]
+assert all(sum(column) <= 1 for column in alone) and any(alone)
+assert get(f"/api/sessions/{session}/utilisation/20/{first}?n=3&goids=99999999")["counts"] == [[], [], []]
+now = get("/api/live/status")["now_ns"]
+assert any(get(f"/api/live/utilisation/28/{(now >> 28) - 20}?n=20")["counts"])
+for place in ("19/5", "45/5", "x/5", "20/x", "20/5?n=0", "20/5?n=301", "20/5?n=x", "20/5?goids=x", "20/5?filter=age%3Ex",
+              "20/18446744073709551615", "44/1048575"):
+    is_error(get(f"/api/live/utilisation/{place}", 400))
+is_error(get("/api/live/utilisation/28/5?proc=7", 404))
+
 # Rows: part after part is the whole, and what changed is part of it
 def texts(answer):
     return [row[:4] + [answer["texts"][i] for i in row[4:7]] + row[7:] for row in answer["rows"]]
