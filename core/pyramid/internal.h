@@ -40,7 +40,7 @@ struct open_bucket {
 	uint64_t ns[SHARES + 1]; /* the last: any other state */
 	uint32_t transitions, allocs, bytes;
 	uint8_t flags, end, other; /* other: which other state */
-	bool open;
+	bool open, changed;        /* changed: the state did, with an event or without */
 };
 
 struct open_row {

@@ -103,7 +103,7 @@ static void close_bucket(struct open_row *r, unsigned li)
 
 	if (!b->open)
 		return;
-	if (b->transitions || b->allocs || b->flags) {
+	if (b->transitions || b->allocs || b->flags || b->changed) {
 		make_cell(r, li, b, &cell);
 		r->emit(r->ctx, li, &cell);
 	}
@@ -123,6 +123,7 @@ static void close_bucket(struct open_row *r, unsigned li)
 	up->allocs = add_sat(up->allocs, b->allocs);
 	up->bytes = add_sat(up->bytes, b->bytes);
 	up->flags |= b->flags;
+	up->changed |= b->changed;
 	up->end = b->end;
 }
 
@@ -165,6 +166,7 @@ void row_event(struct open_row *r, uint64_t time_ns, uint8_t state, uint8_t flag
 	struct open_bucket *b = &r->open[0];
 
 	row_advance(r, time_ns);
+	b->changed |= state != r->state;
 	r->state = state;
 	b->end = state;
 	b->flags |= flags;

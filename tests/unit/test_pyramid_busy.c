@@ -245,6 +245,37 @@ static void test_found(void **state)
 	pyramid_free(p);
 }
 
+/* A state that was read from memory, where the event of the change was lost. */
+static void test_healed(void **state)
+{
+	struct pyramid_busy q = {.level = 20, .from = ORIGIN >> 20, .n = 10};
+	struct model_config config = {.retain = 100, .retain_exited = 10, .workers = 1};
+	struct goroutine_seen seen = {.goid = 5, .state = GSTATE_WAITING};
+	struct change begins = {ORIGIN + 1000, GSTATE_RUNNABLE, GSTATE_RUNNING};
+	struct event ev = state_event(5, &begins);
+	struct proc_info info = {.pid = 1};
+	uint32_t counts[N][ROWS];
+	struct pyramid *p;
+	struct model *m;
+	uint64_t since;
+
+	assert_int_equal(names_new(100, &config.names), 0);
+	assert_int_equal(model_new(&config, &m), 0);
+	assert_int_equal(model_proc_add(m, &info), 0);
+	assert_int_equal(pyramid_new(0, &p), 0);
+	pyramid_apply(p, NULL, &ev, 1);
+	model_apply(m, &ev, 1);
+	model_heal(m, 0, &seen, 1, ORIGIN + (3ull << 20), true);
+	assert_int_equal(pyramid_sync(p, m, 0, ORIGIN + (5ull << 20)), 0);
+	pyramid_until(p, ORIGIN + (5ull << 20));
+	assert_int_equal(pyramid_busy(p, &q, counts, &since), 0);
+	for (unsigned i = 0; i < 10; i++)
+		assert_int_equal(counts[i][9], i < 3);
+	pyramid_free(p);
+	model_free(m);
+	names_free(config.names);
+}
+
 static void test_refuses(void **state)
 {
 	static const struct pyramid_busy wrong[] = {
@@ -271,6 +302,7 @@ int main(void)
 		cmocka_unit_test(test_shares),
 		cmocka_unit_test(test_forgotten),
 		cmocka_unit_test(test_found),
+		cmocka_unit_test(test_healed),
 		cmocka_unit_test(test_refuses),
 	};
 
