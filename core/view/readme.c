@@ -29,6 +29,7 @@ static const char files[] =
 	"  by-state/ by-wait/ by-func/   the same folders, grouped by state, wait reason, "
 	"function\n"
 	"  types/TYPE        what was allocated of one Go type\n"
+	"  pprof/            goroutine, allocs, offcpu: for go tool pprof FILE\n"
 	"  processes/PID/    the same tree for every traced process\n";
 
 static const char stacks[] =
