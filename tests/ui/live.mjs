@@ -124,7 +124,7 @@ const wide = {
 		await until('it is found', () => page.locator('.found').textContent(), (t) => t.startsWith(`${parked} of `));
 		await shot(page, 'live-flame');
 		await page.getByRole('tab', { name: 'Overview' }).click();
-		const waits = async () => Number(/: ([\d,]+) waits/.exec(await page.locator('.heat figcaption').textContent())?.[1].replace(/,/g, ''));
+		const waits = async () => Number(/: ([\d,]+) waits/.exec(await page.locator('.waits figcaption').textContent())?.[1].replace(/,/g, ''));
 		await until('waits for a CPU', waits, (n) => n > 20);
 		await page.getByRole('tab', { name: 'Timeline' }).click();
 		await page.waitForFunction(() => window.timeline?.entries.length > 6);

@@ -97,6 +97,63 @@ const steps = {
 		await page.keyboard.press('Escape');
 		await page.locator('.panel').waitFor({ state: 'detached' });
 	},
+	async 'W and D zoom and move, comma goes back a span'(page) {
+		await page.locator('canvas.rows').focus();
+		await page.keyboard.press('a');
+		const before = await view(page);
+		await page.keyboard.press('d');
+		assert((await view(page)).t0 > before.t0, 'D does not move on');
+		const moved = await view(page);
+		await page.keyboard.press('w');
+		assert((await view(page)).scale < moved.scale, 'W does not zoom in');
+		await page.keyboard.press('g');
+		await page.keyboard.type('7');
+		await page.keyboard.press('Enter');
+		const middle = async () => { const v = await view(page); return (v.t0 + v.t1) / 2; };
+		const spanAt = async (key, test) => {
+			const from = await middle();
+			await page.keyboard.press(key);
+			return until(`a span on ${key}`, middle, (t) => test(t, from));
+		};
+		await spanAt(',', (t, from) => t < from);
+		await page.waitForTimeout(250);
+		const first = await middle();
+		await spanAt(',', (t, from) => t < from);
+		await page.waitForTimeout(250);
+		await page.keyboard.press('.');
+		// What is less than a pixel away is passed over.
+		const { scale } = await view(page);
+		await until('back at the span before', middle, (t) => Math.abs(t - first) < 2 * scale);
+		await page.keyboard.press('Escape');
+	},
+	async 'an arrow from who made it'(page) {
+		const child = await page.evaluate(() => {
+			const rows = window.timeline.entries.map((e) => e.row).filter((r) => r?.parent && r.created > 0 && !r.exited);
+			return rows.length ? { goid: rows[0].goid, parent: rows[0].parent, created: rows[0].created } : null;
+		});
+		assert(child, 'nobody made anybody');
+		await page.keyboard.press('g');
+		await page.keyboard.type(String(child.goid));
+		await page.keyboard.press('Enter');
+		await until('it is chosen', () => selected(page), (t) => t === `Goroutine ${child.goid}`);
+		await page.keyboard.press('f');
+		const made = await until('the arrow', () => page.evaluate(() => window.timeline.edges.find((e) => e.kind === 'create')), (e) => e);
+		assert(made.from === child.parent && made.to === child.goid && Math.abs(made.time - child.created) < 1e6, JSON.stringify([made, child]));
+		await page.keyboard.press('Escape');
+	},
+	async 'rows are sorted'(page) {
+		// Those that have exited stand last.
+		const rows = (key) => page.evaluate((key) => window.timeline.entries.filter((e) => !e.row.exited).map((e) => e.row[key]), key);
+		const sorted = (list, sign) => list.every((v, i) => !i || sign * (list[i - 1] < v ? -1 : list[i - 1] > v ? 1 : 0) <= 0);
+		// What changes while it is looked at is compared at one time.
+		for (const [by, key, sign] of [['func', 'func', 1], ['events', 'events', -1], ['alloc', 'bytes', -1], ['last', 'last', -1], ['id', 'goid', 1]]) {
+			await page.getByLabel('Sort', { exact: true }).selectOption(by);
+			await until(`by ${by}`, () => rows(key), (list) => list.length > 10 && sorted(list, sign));
+		}
+		await page.getByLabel('Sort direction').click();
+		await until('the greatest first', () => rows('goid'), (list) => sorted(list, -1));
+		await page.getByLabel('Sort direction').click();
+	},
 	async 'groups open and close'(page) {
 		await page.getByLabel('Group').selectOption('func');
 		const open = (await until('groups', () => view(page), (v) => v.entries > 40)).entries;
@@ -116,7 +173,45 @@ const steps = {
 		await page.getByRole('button', { name: 'Copy CSV' }).click();
 		await page.getByRole('button', { name: 'Copied' }).waitFor();
 		await shot(page, 'range');
-		await page.locator('.range').getByLabel('Close').click();
+	},
+	async 'how long its stays were, and which'(page) {
+		await page.locator('.range').getByRole('button', { name: 'waiting' }).click();
+		const bars = page.locator('.bars-table tbody tr');
+		const number = (text) => Number(text.replace(/,/g, ''));
+		const counts = async () => (await bars.locator('td:nth-child(2)').allTextContents()).map(number);
+		await until('bars', counts, (list) => list.length > 0);
+		const stays = number(await page.locator('.range tr.on td:nth-child(4)').first().textContent());
+		const sum = (await counts()).reduce((a, b) => a + b, 0);
+		assert(sum === stays, `${sum} in the bars, ${stays} stays`);
+		const list = await counts(), most = list.indexOf(Math.max(...list));
+		await bars.nth(most).getByRole('button').click();
+		const shown = await until('its stays', () => page.locator('.stays tbody tr[title]').count(), (n) => n === Math.min(50, list[most]));
+		if (shown < list[most]) await page.locator('.stays', { hasText: `of ${list[most].toLocaleString('en')}` }).waitFor();
+		await shot(page, 'range-stays');
+		const place = await view(page), goid = await page.locator('.stays tbody tr').first().locator('td').first().textContent();
+		await page.locator('.stays tbody tr').first().click();
+		await until('its goroutine', () => selected(page), (t) => t === `Goroutine ${goid}`);
+		await until('its time', () => view(page), (v) => v.scale !== place.scale);
+		await page.keyboard.press('Escape');
+		await page.locator('.range').waitFor({ state: 'detached' });
+		await page.keyboard.press('Escape');
+	},
+	async 'files for other tools'(page) {
+		await page.locator('.bar .menu summary').click();
+		await shot(page, 'downloads');
+		const links = await page.locator('.menu-items a').evaluateAll((list) => list.map((a) => [a.getAttribute('href'), a.download]));
+		assert(links.length === 5, `${links.length} links`);
+		for (const [href, name] of links) {
+			const first = await page.evaluate(async (href) => {
+				const r = await fetch(href);
+				return r.ok ? [...new Uint8Array(await r.arrayBuffer()).slice(0, 2)] : r.status;
+			}, href);
+			const like = name.endsWith('.gz') ? [0x1f, 0x8b] : name.endsWith('.jsonl') ? [0x7b, 0x22] : null;
+			assert(Array.isArray(first) && (!like || like.join() === first.join()), `${href}: ${first}`);
+		}
+		await page.keyboard.press('Escape');
+		await page.locator('.menu-items').waitFor({ state: 'hidden' });
+		await page.locator('canvas.rows').focus();
 	},
 	async 'lost events are hatched'(page) {
 		await page.getByRole('button', { name: 'Follow', exact: true }).click();
@@ -145,6 +240,7 @@ const steps = {
 		await page.locator('td', { hasText: 'main.worker' }).waitFor();
 		await page.getByRole('tab', { name: 'Overview' }).click();
 		await until('plots', () => page.locator('.plot canvas').count(), (n) => n >= 6);
+		await page.locator('.heat', { hasText: 'Utilisation' }).waitFor();
 		await shot(page, 'overview');
 		await page.getByRole('tab', { name: 'Leaks' }).click();
 		await page.locator('td', { hasText: 'main.leakySubscriber' }).waitFor();
@@ -158,6 +254,31 @@ const steps = {
 		await page.getByLabel('Position').fill('200');
 		const head = () => page.locator('.replay .mono').textContent();
 		const sought = await until('the position', head, (t) => /of/.test(t) && t.split(' of ')[0] !== t.split(' of ')[1]);
+		await page.locator('.as-of').waitFor();
+		// The mark beside a row is the state of that time, as the exact spans have it.
+		const marks = () => page.evaluate(async () => {
+			const source = new URLSearchParams(location.hash.slice(1)).get('source');
+			const get = async (rest) => (await fetch(`/api/${source ? `sessions/${source}` : 'live'}/${rest}`)).json();
+			const { first_ns: first, now_ns: now } = await get('status');
+			const { state_colors: colors } = await (await fetch('/api/config')).json();
+			const time = Math.round(first + 0.2 * (now - first)), t = window.timeline, wrong = [];
+			let right = 0;
+			const copy = document.createElement('canvas'), pixels = copy.getContext('2d', { willReadFrequently: true });
+			copy.width = 2;
+			copy.height = t.canvas.height;
+			pixels.drawImage(t.canvas, 0, 0);
+			for (let i = 0; i < Math.min(30, t.entries.length); i++) {
+				const { spans } = await get(`goroutines/${t.entries[i].row.goid}/spans?from=${time}&to=${time}&limit=1`);
+				const y = Math.round((t.rowTop(i) + t.rowHeight / 2) * t.dpr);
+				const [r, g, b] = pixels.getImageData(1, y, 1, 1).data;
+				const is = `#${[r, g, b].map((v) => v.toString(16).padStart(2, '0')).join('')}`;
+				if (!spans[0]) continue; // it has exited, or nothing is known of it then
+				if (is === colors[spans[0][2]]) right++;
+				else wrong.push([t.entries[i].row.goid, is, colors[spans[0][2]]]);
+			}
+			return { right, wrong };
+		});
+		await until('the states of that time', marks, (m) => m.right >= 3 && !m.wrong.length);
 		await page.getByLabel('Speed').selectOption('0.01');
 		await page.getByRole('button', { name: 'Replay' }).click();
 		await until('it plays', head, (t) => t !== sought);
@@ -179,6 +300,11 @@ const steps = {
 		await page.waitForTimeout(500);
 		await shot(page, 'dark');
 		await page.getByLabel('Settings').click();
+		await shot(page, 'dark-settings');
+		await page.getByRole('button', { name: 'Colour-blind safe' }).click();
+		await until('waiting in the other colour', () => painted(page, '#0072b2'), (n) => n > 0.002);
+		await page.getByRole('button', { name: 'As stored below' }).click();
+		await until('and back', () => painted(page, '#0072b2'), (n) => n < 0.002);
 		await page.getByRole('button', { name: 'System' }).click();
 		await page.getByRole('button', { name: 'Normal' }).click();
 		await page.waitForResponse((r) => r.url().endsWith('/api/config') && r.request().method() === 'POST');

@@ -135,15 +135,19 @@ const flame = {
 	},
 	async 'latency over time'(page) {
 		await tab(page, 'Overview');
-		const count = async () => Number(/: ([\d,]+) waits/.exec(await page.locator('.heat figcaption').textContent())?.[1].replace(/,/g, ''));
+		const count = async () => Number(/: ([\d,]+) waits/.exec(await page.locator('.waits figcaption').textContent())?.[1].replace(/,/g, ''));
 		await until('waits', count, (n) => n > 1000);
-		await until('it is painted', () => painted(page, null, '.heat canvas'), (n) => n > 0.02);
-		const box = await page.locator('.heat canvas').boundingBox();
+		await until('it is painted', () => painted(page, null, '.waits canvas'), (n) => n > 0.02);
+		const box = await page.locator('.waits canvas').boundingBox();
 		await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
-		await page.locator('.heat .tooltip', { hasText: 'waited' }).waitFor();
-		await page.locator('.heat canvas').scrollIntoViewIfNeeded();
+		await page.locator('.waits .tooltip', { hasText: 'waited' }).waitFor();
+		await until('how busy they were is painted', () => painted(page, null, '.busy canvas'), (n) => n > 0.005);
+		const busy = await page.locator('.busy canvas').boundingBox();
+		await page.mouse.move(busy.x + busy.width / 2, busy.y + 20);
+		await page.locator('.busy .tooltip', { hasText: '% of the time' }).waitFor();
+		await page.locator('.waits canvas').scrollIntoViewIfNeeded();
 		await shot(page, 'heat');
-		const now = await page.locator('.heat canvas').boundingBox();
+		const now = await page.locator('.waits canvas').boundingBox();
 		await page.mouse.move(now.x + 200, now.y + 20);
 		await page.mouse.down();
 		await page.mouse.move(now.x + 300, now.y + 30, { steps: 3 });
@@ -315,7 +319,7 @@ const keys = {
 const narrow = {
 	'the process in 390 pixels': chooseSecond,
 	async 'the new views in 390 pixels'(page) {
-		for (const [name, what] of [['Flame', '.flame-box'], ['Overview', '.heat canvas'], ['Compare', '.compare td']]) {
+		for (const [name, what] of [['Flame', '.flame-box'], ['Overview', '.waits canvas'], ['Compare', '.compare td']]) {
 			await tab(page, name);
 			await page.locator(what).first().waitFor();
 			assert(await page.evaluate(() => document.documentElement.scrollWidth <= 390), `${name} is wider than the screen`);

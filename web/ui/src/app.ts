@@ -1,6 +1,7 @@
 // The state of the UI and what keeps it up to date. Components follow the values; nothing else
 // talks to the server on its own but tiles and panels.
 import { ApiError, setProcess, getConfig, getInfo, getStatus, goidList, post } from './api';
+import { lookOf, type Look } from './colors';
 import { Pace } from './pace';
 import { buildList, RowTable, SORTS, type List } from './rows';
 import { Value } from './store';
@@ -40,11 +41,12 @@ const ROWS_EVERY_MS = 500;
 const LIST_EVERY_MS = 250;
 const FIGURES_EVERY_MS = 480;
 
-const EMPTY_LIST: List = { entries: [], matched: [], total: 0, states: [], error: '' };
+const EMPTY_LIST: List = { entries: [], matched: [], total: 0, states: null, error: '' };
 
 class App {
 	config = new Value<Config>({ nanoseconds_per_pixel: 1e6, state_colors: {}, type_colors: {}, ui: {} });
 	settings = new Value<UiSettings>(UI_DEFAULTS);
+	look = new Value<Look>(lookOf(this.config.get(), UI_DEFAULTS));
 	info = new Value<Info | null>(null);
 	view = new Value<ViewName>('timeline');
 	source = new Value('live');
@@ -90,6 +92,7 @@ class App {
 			this.fail(e);
 		}
 		this.applyTheme();
+		this.config.subscribe(() => this.applyTheme());
 		matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.applyTheme());
 		this.browse.subscribe(() => this.rebuild());
 		this.settings.subscribe(() => this.rebuild());
@@ -293,7 +296,7 @@ class App {
 		this.builtVersion = table.version;
 		this.builtAt = performance.now();
 		this.listPace.run(() => this.list.set(buildList(table, { ...this.browse.get(), settings: this.settings.get(),
-			live: this.isLive, window: this.window() }, this.now())));
+			live: this.isLive, replayed: this.playhead.get() !== null, window: this.window() }, this.now())));
 		this.builtWindow = this.windowKey();
 	}
 
@@ -327,7 +330,7 @@ class App {
 
 	set(change: Partial<UiSettings>): void {
 		this.settings.update(change);
-		if ('theme' in change) this.applyTheme();
+		if ('theme' in change || 'palette' in change) this.applyTheme();
 		clearTimeout(this.saveTimer);
 		this.saveTimer = setTimeout(() => {
 			post<Config>('/api/config', { ui: this.settings.get() }).catch((e) => this.fail(e));
@@ -337,7 +340,6 @@ class App {
 	async setConfig(change: Partial<Config>): Promise<void> {
 		try {
 			this.config.set(await post<Config>('/api/config', change));
-			this.theme.set(this.theme.get() + 1);
 		} catch (e) {
 			this.fail(e);
 		}
@@ -348,6 +350,7 @@ class App {
 		const dark = theme === 'dark' || theme === 'system' &&
 			matchMedia('(prefers-color-scheme: dark)').matches;
 		document.documentElement.dataset.theme = dark ? 'dark' : 'light';
+		this.look.set(lookOf(this.config.get(), this.settings.get()));
 		this.theme.set(this.theme.get() + 1);
 	}
 

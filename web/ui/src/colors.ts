@@ -1,5 +1,26 @@
-// Colours: those of states and allocations are the server's settings, the rest is the theme's.
-import type { Config } from './types';
+// Colours: those of states and allocations are the server's settings or ours, the rest is the theme's.
+import type { Config, UiSettings } from './types';
+
+// What states and allocations look like, whoever chose it.
+export interface Look {
+	state: string[]; // by state number
+	type: Record<string, string>; // by event type
+}
+
+// Colours that stay apart for the colour-blind: Okabe and Ito, "Color Universal Design" (2008), and
+// two greys. Running, runnable, syscall and waiting also differ in lightness.
+const SAFE: Look = {
+	state: ['#999999', '#e69f00', '#009e73', '#56b4e9', '#0072b2', '#d55e00', '#666666', '#f0e442', '#cc79a7', '#f0e442', '#d55e00', '#666666'],
+	type: { makeslice: '#0072b2', makemap: '#cc79a7', newobject: '#e69f00' },
+};
+
+export function lookOf(config: Config, settings: UiSettings): Look {
+	const own = settings.palette === 'safe' ? SAFE : { state: Array.from({ length: 12 }, (_, i) => config.state_colors[i]), type: config.type_colors };
+	return {
+		state: Array.from({ length: 16 }, (_, i) => own.state[i] ?? '#94a3b8'),
+		type: { makeslice: '#3b82f6', makemap: '#8b5cf6', newobject: '#06b6d4', casgstatus: '#64748b', newgoroutine: '#16a34a', goexit: '#dc2626', ...own.type },
+	};
+}
 
 export interface Palette {
 	state: string[]; // by state number
@@ -16,16 +37,14 @@ export interface Palette {
 	danger: string;
 }
 
-export function palette(config: Config): Palette {
+export function palette(look: Look): Palette {
 	const css = getComputedStyle(document.documentElement);
 	const v = (name: string) => css.getPropertyValue(name).trim();
-	const state: string[] = [];
-	for (let i = 0; i < 16; i++) state.push(config.state_colors[String(i)] ?? '#94a3b8');
 	return {
-		state,
-		slice: config.type_colors.makeslice ?? '#3b82f6',
-		map: config.type_colors.makemap ?? '#8b5cf6',
-		object: config.type_colors.newobject ?? '#06b6d4',
+		state: look.state,
+		slice: look.type.makeslice,
+		map: look.type.makemap,
+		object: look.type.newobject,
 		background: v('--bg'),
 		stripe: v('--stripe'),
 		line: v('--line'),
@@ -35,6 +54,15 @@ export function palette(config: Config): Palette {
 		selection: v('--selected'),
 		danger: v('--danger'),
 	};
+}
+
+// So much of one colour over another; both as #rrggbb.
+export function mix(over: string, under: string, share: number): string {
+	const part = (at: number) => {
+		const [a, b] = [over, under].map((c) => parseInt(c.slice(at, at + 2), 16));
+		return Math.round(b + (a - b) * share).toString(16).padStart(2, '0');
+	};
+	return `#${part(1)}${part(3)}${part(5)}`;
 }
 
 // Dark or light text, whichever reads better on a colour (WCAG relative luminance).

@@ -3,7 +3,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { app } from './app';
 import { ApiError, at, getJson, getSessions } from './api';
 import { bytes, clock, duration, exact } from './format';
-import { copyText } from './range';
+import { copyText } from './clipboard';
 import { useValue } from './store';
 import type { Session, Status } from './types';
 

@@ -5,6 +5,7 @@ import { app, type FlameChoice } from './app';
 import { at, getJson } from './api';
 import { duration, exact, shortFunc } from './format';
 import { goTo } from './panel';
+import { usePolled } from './poll';
 import { useValue } from './store';
 import { STATES } from './types';
 import { textOn } from './colors';
@@ -80,40 +81,6 @@ function matching(node: FlameNode, test: (n: FlameNode) => boolean, weight: Flam
 	return (node.children ?? []).reduce((sum, c) => sum + matching(c, test, weight), 0);
 }
 
-function useAnswer(by: FlameChoice['by']): { answer: Answer | null; problem: string; refresh: () => void } {
-	const source = useValue(app.source);
-	const proc = useValue(app.proc);
-	const status = useValue(app.status);
-	const filter = useValue(app.browse).filter;
-	const [answer, setAnswer] = useState<Answer | null>(null);
-	const [problem, setProblem] = useState('');
-	const [asked, setAsked] = useState(0);
-	const ready = status?.state === 'ready';
-	useEffect(() => {
-		if (!ready) return;
-		let timer = 0, stopped = false;
-		const again = async () => {
-			try {
-				if (!document.hidden && !(app.paused.get() && answer)) {
-					const got = await getJson<Answer>(at(source, `flame?by=${by}&filter=${encodeURIComponent(filter)}`, proc));
-					if (stopped) return;
-					setAnswer(got);
-					setProblem('');
-				}
-			} catch (e) {
-				if (!stopped) setProblem((e as Error).message);
-			}
-			if (!stopped && app.isLive) timer = setTimeout(() => void again(), EVERY_MS) as unknown as number;
-		};
-		void again();
-		return () => {
-			stopped = true;
-			clearTimeout(timer);
-		};
-	}, [source, proc, by, filter, ready, asked]);
-	return { answer: answer?.by === by ? answer : null, problem, refresh: () => setAsked(asked + 1) };
-}
-
 export function Flame() {
 	const choice = useValue(app.flame);
 	const status = useValue(app.status);
@@ -122,7 +89,8 @@ export function Flame() {
 	useValue(app.theme);
 	const stacks = app.isLive && !!info?.stacks;
 	const by = stacks ? choice.by : 'origin';
-	const { answer, problem, refresh } = useAnswer(by);
+	const { value, problem, refresh } = usePolled(() => getJson<Answer>(at(app.source.get(), `flame?by=${by}&filter=${encodeURIComponent(filter)}`)), EVERY_MS, [by, filter]);
+	const answer = value?.by === by ? value : null;
 	const needle = choice.search.trim().toLowerCase();
 	const test = (n: FlameNode) => !!needle && (n.name.toLowerCase().includes(needle) || !!n.at?.toLowerCase().includes(needle));
 	const root = answer?.root;
@@ -169,7 +137,7 @@ function Explain({ by, answer, weight, live }: { by: FlameChoice['by']; answer: 
 }
 
 function colorOf(node: FlameNode, depth: number): string {
-	const colors = app.config.get().state_colors;
+	const colors = app.look.get().state;
 	if (node.kind === 'state') {
 		const i = (STATES as readonly string[]).indexOf(node.name);
 		return colors[node.name === 'exited' ? 6 : i >= 0 ? i : 4]; // what is no state is why it waits

@@ -1,29 +1,60 @@
-// How long goroutines waited for a CPU, over time: a column a bucket of the server's series, a row a
-// power of two, darker the more. Every wait the events tell of is counted; none is estimated.
+// Heat maps over time: a column a bucket of the server's series, darker the more. How long goroutines
+// waited for a CPU, and how busy they were. A drag chooses the time for the timeline.
 import { useEffect, useRef, useState } from 'preact/hooks';
+import type { ComponentChildren } from 'preact';
 import { app } from './app';
-import { at, getJson } from './api';
+import { at, getJson, int } from './api';
 import { duration, exact } from './format';
 import { useValue } from './store';
 
 export interface Heat {
 	width_ns: number;
 	start_ns: number;
-	base: number; // row i: [2^(i + base), 2^(i + base + 1)) ns; the first also less, the last also more
+	base?: number; // of a latency: row i is [2^(i + base), 2^(i + base + 1)) ns; the first also less, the last also more
 	rows: number;
+	since_ns?: number; // what is before is not complete: it is no longer kept as finely
 	counts: number[][];
 }
 
 const LEFT = 62, BOTTOM = 22, ROW = 12, COLUMNS = 160;
 
-interface Hover { column: number; row: number; x: number; y: number }
-
-export function getHeat(source: string, end: number, length: number): Promise<Heat> {
+export function getHeat(source: string, what: 'latency' | 'utilisation', end: number, length: number): Promise<Heat> {
 	const level = Math.max(20, Math.min(44, Math.ceil(Math.log2(Math.max(length, 1e6) / COLUMNS))));
 	const last = Math.floor((app.origin + end) / 2 ** level);
-	const n = Math.max(2, Math.min(1000, Math.ceil(length / 2 ** level)));
-	return getJson<Heat>(at(source, `latency/${level}/${Math.max(0, last - n + 1)}?n=${n}`));
+	const n = Math.max(2, Math.min(300, Math.ceil(length / 2 ** level)));
+	return getJson<Heat>(at(source, `${what}/${level}/${int(last - n + 1)}?n=${n}`));
 }
+
+export function LatencyHeat({ heat }: { heat: Heat }) {
+	const bound = (row: number) => 2 ** (row + (heat.base ?? 0));
+	const name = (row: number) => (row === 0 ? `< ${duration(bound(1))}` : row === heat.rows - 1 ? `≥ ${duration(bound(row))}` :
+		`${duration(bound(row))} – ${duration(bound(row + 1))}`);
+	return <HeatMap heat={heat} kind="waits" title="Scheduling latency over time" color={app.look.get().state[1]}
+		note={(total) => `runnable until running: ${exact(total)} waits in this time`} none="No wait for a CPU in this time."
+		unit="waits a cell" say={(n, row) => <><b>{exact(n)}</b> waited {name(row)}</>} mark={(row) => (row ? duration(bound(row)) : '')} />;
+}
+
+export function BusyHeat({ heat }: { heat: Heat }) {
+	const step = 100 / heat.rows;
+	return <HeatMap heat={heat} kind="busy" title="Utilisation" color={app.look.get().state[2]} whole
+		note={() => 'goroutines by the share of the time that they ran'} none="No goroutine ran in this time."
+		unit="goroutines a cell" say={(n, row) => <><b>{exact(n)}</b> ran {row * step} – {(row + 1) * step} % of the time</>} mark={(row) => `${row * step} %`} />;
+}
+
+interface HeatProps {
+	heat: Heat;
+	kind: string; // a class of the figure
+	title: string;
+	note: (total: number) => string;
+	none: string;
+	unit: string;
+	color: string;
+	say: (n: number, row: number) => ComponentChildren;
+	mark: (row: number) => string; // of a row's lower bound
+	whole?: boolean; // all rows, not only those that anything falls into
+}
+
+interface Hover { column: number; row: number; x: number; y: number }
 
 // The rows that anything falls into, with one around them for the eye.
 function rowsOf(heat: Heat): [number, number] {
@@ -40,20 +71,14 @@ function rowsOf(heat: Heat): [number, number] {
 	return [low, Math.min(heat.rows - 1, Math.max(high + 1, low + 5))];
 }
 
-const bound = (heat: Heat, row: number) => 2 ** (row + heat.base);
-
-function label(heat: Heat, row: number): string {
-	if (row === 0) return `< ${duration(bound(heat, 1))}`;
-	return row === heat.rows - 1 ? `≥ ${duration(bound(heat, row))}` : `${duration(bound(heat, row))} – ${duration(bound(heat, row + 1))}`;
-}
-
-export function LatencyHeat({ heat }: { heat: Heat }) {
+function HeatMap(props: HeatProps) {
+	const { heat, color, whole } = props;
 	const canvas = useRef<HTMLCanvasElement>(null);
 	const [width, setWidth] = useState(460);
 	const [hover, setHover] = useState<Hover | null>(null);
 	const [drag, setDrag] = useState<[number, number] | null>(null); // columns
 	const theme = useValue(app.theme);
-	const [low, high] = rowsOf(heat);
+	const [low, high] = whole ? [0, heat.rows - 1] : rowsOf(heat);
 	const rows = Math.max(1, high - low + 1), height = rows * ROW + BOTTOM;
 	const most = Math.max(1, ...heat.counts.map((c) => Math.max(0, ...c)));
 	const total = heat.counts.reduce((sum, c) => sum + c.reduce((a, b) => a + b, 0), 0);
@@ -66,7 +91,7 @@ export function LatencyHeat({ heat }: { heat: Heat }) {
 		return () => observer.disconnect();
 	}, []);
 	useEffect(() => {
-		paint(canvas.current!, heat, { width, height, low, high, most, cell, drag });
+		paint(canvas.current!, heat, { width, height, low, high, most, cell, drag, color, mark: props.mark });
 	}, [heat, width, height, theme, drag]);
 
 	const local = (e: PointerEvent): Hover => {
@@ -84,21 +109,21 @@ export function LatencyHeat({ heat }: { heat: Heat }) {
 	};
 	const n = hover ? heat.counts[hover.column]?.[hover.row] ?? 0 : 0;
 	return (
-		<figure class="plot heat"><figcaption>Scheduling latency over time <span class="muted">runnable until running: {exact(total)} waits in this time; a cell is {duration(heat.width_ns)} wide</span></figcaption>
+		<figure class={`plot heat ${props.kind}`}><figcaption>{props.title} <span class="muted">{props.note(total)}; a cell is {duration(heat.width_ns)} wide</span></figcaption>
 			<div class="heat-box">
-				<canvas ref={canvas} style={{ width: `${width}px`, height: `${height}px` }} role="img" aria-label={`Waits for a CPU by length over time: ${exact(total)}`}
+				<canvas ref={canvas} style={{ width: `${width}px`, height: `${height}px` }} role="img" aria-label={`${props.title}: ${props.note(total)}`}
 					onPointerDown={(e) => { e.currentTarget.setPointerCapture(e.pointerId); const h = local(e); setDrag([h.column, h.column]); }}
 					onPointerMove={(e) => { const h = local(e); setHover(h.x >= LEFT && h.row >= low && h.row <= high ? h : null); if (drag) setDrag([drag[0], h.column]); }}
 					onPointerUp={up} onPointerLeave={() => setHover(null)} onPointerCancel={() => setDrag(null)} />
 				{hover ? <div class="tooltip" style={{ left: `${Math.max(0, Math.min(hover.x + 12, width - 190))}px`, top: `${hover.y + 14}px` }}>
-					<b>{exact(n)}</b> waited {label(heat, hover.row)}<div class="muted">at {duration(timeOf(hover.column))}</div></div> : null}
+					{props.say(n, hover.row)}<div class="muted">at {duration(timeOf(hover.column))}</div></div> : null}
 			</div>
-			<div class="heat-key muted">{total ? <>1 <i style={{ '--runnable': app.config.get().state_colors[1] }} /> {exact(most)} waits a cell</> : 'No wait for a CPU in this time.'}</div>
+			<div class="heat-key muted">{total ? <>1 <i style={{ '--hot': color }} /> {exact(most)} {props.unit}{(heat.since_ns ?? 0) > heat.start_ns ? `; pale: not of all goroutines, before ${duration(heat.since_ns! - app.origin)}` : ''}</> : props.none}</div>
 		</figure>
 	);
 }
 
-interface Shape { width: number; height: number; low: number; high: number; most: number; cell: number; drag: [number, number] | null }
+interface Shape { width: number; height: number; low: number; high: number; most: number; cell: number; drag: [number, number] | null; color: string; mark: (row: number) => string }
 
 function paint(canvas: HTMLCanvasElement, heat: Heat, s: Shape): void {
 	const dpr = Math.min(window.devicePixelRatio || 1, 3);
@@ -110,7 +135,7 @@ function paint(canvas: HTMLCanvasElement, heat: Heat, s: Shape): void {
 	ctx.scale(dpr, dpr);
 	ctx.fillStyle = css.getPropertyValue('--stripe').trim();
 	ctx.fillRect(LEFT, 0, s.width - LEFT, s.height - BOTTOM);
-	ctx.fillStyle = app.config.get().state_colors[1];
+	ctx.fillStyle = s.color;
 	heat.counts.forEach((column, c) => column.forEach((n, i) => {
 		if (!n) return;
 		// By the logarithm: one long wait must show beside thousands of short ones.
@@ -118,6 +143,14 @@ function paint(canvas: HTMLCanvasElement, heat: Heat, s: Shape): void {
 		ctx.fillRect(LEFT + c * s.cell, (s.high - i) * ROW, Math.max(1, s.cell - (s.cell > 4 ? 1 : 0)), ROW - 1);
 	}));
 	ctx.globalAlpha = 1;
+	// What is not complete stands behind a veil.
+	const since = ((heat.since_ns ?? 0) - heat.start_ns) / heat.width_ns;
+	if (since > 0) {
+		ctx.globalAlpha = 0.6;
+		ctx.fillStyle = css.getPropertyValue('--bg').trim();
+		ctx.fillRect(LEFT, 0, Math.min(since * s.cell, s.width - LEFT), s.height - BOTTOM);
+		ctx.globalAlpha = 1;
+	}
 	if (s.drag) {
 		const [a, b] = [Math.min(...s.drag), Math.max(...s.drag)];
 		ctx.fillStyle = css.getPropertyValue('--accent').trim();
@@ -130,10 +163,10 @@ function paint(canvas: HTMLCanvasElement, heat: Heat, s: Shape): void {
 	ctx.textAlign = 'right';
 	ctx.textBaseline = 'middle';
 	for (let row = s.low; row <= s.high; row++) {
-		if ((row - s.low) % 3 || row === 0) continue;
+		if ((row - s.low) % 3 || !s.mark(row)) continue;
 		const y = (s.high - row + 1) * ROW;
 		if (y > s.height - BOTTOM) continue;
-		ctx.fillText(duration(bound(heat, row)), LEFT - 6, Math.min(y - 0.5, s.height - BOTTOM - 2));
+		ctx.fillText(s.mark(row), LEFT - 6, Math.min(y - 0.5, s.height - BOTTOM - 2));
 		ctx.fillStyle = grid;
 		ctx.fillRect(LEFT - 4, y - 1, 4, 1);
 		ctx.fillStyle = muted;

@@ -1,9 +1,9 @@
 // Goroutines by where they were made: what only ever grows is a leak.
-import { useEffect, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import { app } from './app';
 import { at, getJson } from './api';
 import { bytes, duration, exact } from './format';
-import { useValue } from './store';
+import { usePolled } from './poll';
 
 interface SiteRow {
 	site: string;
@@ -34,22 +34,10 @@ const COLUMNS: [string, string, (r: SiteRow) => number | string][] = [
 ];
 
 export function Leaks() {
-	const source = useValue(app.source);
-	const proc = useValue(app.proc);
-	const [rows, setRows] = useState<SiteRow[] | null>(null);
+	const { value: rows, problem } = usePolled(() => getJson<SiteRow[]>(at(app.source.get(), 'sites')), 2000, []);
 	const [sort, setSort] = useState({ column: 1, descending: true });
 
-	useEffect(() => {
-		let timer = 0;
-		const again = () => {
-			if (!document.hidden) getJson<SiteRow[]>(at(source, 'sites')).then(setRows).catch((e) => app.fail(e));
-			if (app.moves) timer = setTimeout(again, 2000) as unknown as number;
-		};
-		again();
-		return () => clearTimeout(timer);
-	}, [source, proc]);
-
-	if (!rows) return <div class="page"><div class="empty">…</div></div>;
+	if (!rows) return <div class="page"><div class="empty">{problem || '…'}</div></div>;
 	const value = COLUMNS[sort.column][2];
 	const sorted = [...rows].sort((a, b) => {
 		const x = value(a), y = value(b);

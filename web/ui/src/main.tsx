@@ -65,6 +65,7 @@ function Page() {
 	const view = useValue(app.view);
 	const error = useValue(app.error);
 	const proc = useValue(app.proc);
+	useValue(app.look); // colours are everywhere
 	useEffect(() => {
 		document.addEventListener('keydown', onKey);
 		return () => document.removeEventListener('keydown', onKey);

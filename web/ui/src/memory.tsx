@@ -1,12 +1,13 @@
 // Who allocates: goroutines as tiles by bytes, coloured by state, as the original has them; and the
 // same by type and by function.
-import { useEffect, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import { app } from './app';
 import { at, getJson } from './api';
 import { bytes, count, exact, shortFunc } from './format';
+import { usePolled } from './poll';
 import { useValue } from './store';
 import { EXITED, STATES, type Row } from './types';
-import { textOn } from './colors';
+import { mix, textOn } from './colors';
 
 type By = 'goroutine' | 'type' | 'function';
 const TILES_SHOWN = 300;
@@ -27,13 +28,13 @@ export function MemoryView() {
 
 function Tiles() {
 	useValue(app.list);
-	const config = useValue(app.config);
+	const look = useValue(app.look);
 	const [shown, setShown] = useState(TILES_SHOWN);
 	const rows = app.list.get().matched.filter((r) => r.bytes + r.maps > 0).sort((a, b) => b.bytes - a.bytes || b.maps - a.maps);
 	const total = rows.reduce((sum, r) => sum + r.bytes, 0) || 1;
 	const most = rows[0]?.bytes || 1;
 	return <>
-		<div class="tiles">{rows.slice(0, shown).map((r) => <Tile r={r} share={r.bytes / most} part={r.bytes / total} color={r.flags & EXITED ? config.state_colors[6] : config.state_colors[r.state]} />)}</div>
+		<div class="tiles">{rows.slice(0, shown).map((r) => <Tile r={r} share={r.bytes / most} part={r.bytes / total} color={r.flags & EXITED ? look.state[6] : look.state[r.state]} />)}</div>
 		{rows.length > shown ? <button onClick={() => setShown(shown + TILES_SHOWN)}>Show more of {rows.length}</button> : null}
 		{rows.length ? null : <div class="empty">No allocation seen yet.</div>}
 	</>;
@@ -41,8 +42,8 @@ function Tiles() {
 
 function Tile({ r, share, part, color }: { r: Row; share: number; part: number; color: string }) {
 	const strong = 0.12 + 0.6 * Math.sqrt(share);
-	const style = { background: `color-mix(in srgb, ${color} ${Math.round(strong * 100)}%, var(--bg))`,
-		color: strong > 0.65 ? textOn(color) : 'var(--text)' };
+	const background = mix(color, getComputedStyle(document.documentElement).getPropertyValue('--bg').trim(), strong);
+	const style = { background, color: textOn(background) };
 	const of = r.slices + r.maps + r.objects || 1;
 	return (
 		<button class="tile" style={style} onClick={() => app.selected.set(r.goid)}
@@ -59,21 +60,10 @@ function Tile({ r, share, part, color }: { r: Row; share: number; part: number; 
 interface TypeRow { kind: string; type: string; go_kind: string; size: number; count: number; bytes: number }
 
 function Types() {
-	const [types, setTypes] = useState<TypeRow[] | null>(null);
-	const source = useValue(app.source);
-	const proc = useValue(app.proc);
-	useEffect(() => {
-		let timer = 0;
-		const again = () => {
-			if (!document.hidden) getJson<TypeRow[]>(at(source, 'types')).then(setTypes).catch((e) => app.fail(e));
-			if (app.moves) timer = setTimeout(again, 2000) as unknown as number;
-		};
-		again();
-		return () => clearTimeout(timer);
-	}, [source, proc]);
-	if (!types) return <div class="empty">…</div>;
+	const { value: types, problem } = usePolled(() => getJson<TypeRow[]>(at(app.source.get(), 'types')), 2000, []);
+	if (!types) return <div class="empty">{problem || '…'}</div>;
 	const most = Math.max(1, ...types.map((t) => t.bytes));
-	const color = (kind: string) => app.config.get().type_colors[kind];
+	const color = (kind: string) => app.look.get().type[kind];
 	return (
 		<table class="wide"><thead><tr><th>Type</th><th>Made as</th><th>Go kind</th><th class="num">Size</th><th class="num">Count</th><th class="num">Bytes</th><th class="bars" /></tr></thead>
 			<tbody>{types.slice(0, 500).map((t) => (

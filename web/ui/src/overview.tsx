@@ -5,7 +5,8 @@ import uPlot from 'uplot';
 import { app } from './app';
 import { at, getJson, getSeries, getText } from './api';
 import { bytes, count, duration, exact } from './format';
-import { getHeat, LatencyHeat, type Heat } from './heatmap';
+import { BusyHeat, getHeat, LatencyHeat, type Heat } from './heatmap';
+import { usePolled } from './poll';
 import { useValue } from './store';
 import { EVENT_TYPES, STATES, type Series } from './types';
 
@@ -24,73 +25,54 @@ const SPANS: [string, number][] = [['1 min', 60e9], ['5 min', 300e9], ['30 min',
 
 interface Line { label: string; color: string; values: (number | null)[] }
 
+interface Answer { series: Series; waits: Heat; busy: Heat; latency: number[]; meter: Meter | null }
+
+async function ask(source: string, span: number): Promise<Answer> {
+	const end = app.end(), length = span && source === 'live' ? Math.min(span, end) : end;
+	const level = Math.max(20, Math.min(44, Math.ceil(Math.log2(Math.max(length, 1e6) / 300))));
+	const last = Math.floor((app.origin + end) / 2 ** level);
+	const n = Math.max(2, Math.ceil(length / 2 ** level));
+	return {
+		series: await getSeries(source, level, last - n, n),
+		latency: await getJson<number[]>(at(source, 'latency')),
+		waits: await getHeat(source, 'latency', end, length),
+		busy: await getHeat(source, 'utilisation', end, length),
+		meter: source === 'live' ? await getJson<Meter>(`/api/live/meter?n=${Math.max(60, Math.ceil(length / 1e9))}`) : null,
+	};
+}
+
 export function Overview() {
 	const [span, setSpan] = useState(60e9);
-	const [series, setSeries] = useState<Series | null>(null);
-	const [meter, setMeter] = useState<Meter | null>(null);
-	const [heat, setHeat] = useState<Heat | null>(null);
-	const [latency, setLatency] = useState<number[]>([]);
 	const source = useValue(app.source);
-	const proc = useValue(app.proc);
 	useValue(app.status);
 	useValue(app.theme);
-	const ready = app.usable;
-
-	useEffect(() => {
-		if (!ready) return;
-		let timer = 0, stopped = false;
-		const again = async () => {
-			try {
-				if (!document.hidden) {
-					const end = app.end(), length = span && source === 'live' ? Math.min(span, end) : end;
-					const level = Math.max(20, Math.min(44, Math.ceil(Math.log2(Math.max(length, 1e6) / 300))));
-					const last = Math.floor((app.origin + end) / 2 ** level);
-					const n = Math.max(2, Math.ceil(length / 2 ** level));
-					const got = await getSeries(source, level, last - n, n);
-					const l = await getJson<number[]>(at(source, 'latency'));
-					const h = await getHeat(source, end, length);
-					const m = source === 'live' ? await getJson<Meter>(`/api/live/meter?n=${Math.max(60, Math.ceil(length / 1e9))}`) : null;
-					if (stopped) return;
-					setSeries(got);
-					setHeat(h);
-					setLatency(l);
-					setMeter(m);
-				}
-			} catch (e) {
-				if (!stopped) app.fail(e);
-			}
-			if (!stopped && app.moves) timer = setTimeout(() => void again(), 1000) as unknown as number;
-		};
-		void again();
-		return () => {
-			stopped = true;
-			clearTimeout(timer);
-		};
-	}, [span, source, proc, ready]);
-
-	const c = app.config.get();
+	const { value, problem } = usePolled(() => ask(source, span), 1000, [span]);
+	const c = useValue(app.look);
+	const { series, waits, busy, latency, meter } = value ?? { series: null, waits: null, busy: null, latency: [], meter: null };
 	return (
 		<div class="page overview">
 			<div class="bar">
 				{source === 'live' ? <div class="segments">{SPANS.map(([label, ns]) => (
 					<button class={span === ns ? 'on' : ''} onClick={() => setSpan(ns)}>{label}</button>))}</div> : null}
 				<Totals />
+				{problem && series ? <span class="bad">{problem}</span> : null}
 			</div>
 			{series ? <div class="plots">
 				<Plot title="Goroutines by state" unit="mean number" stacked x={times(series)} format={(v) => count(v)}
 					lines={['running', 'syscall', 'runnable', 'preempted', 'copystack', 'waiting'].filter((s) => series.state_ns[s]).map((s) => ({
-						label: s, color: c.state_colors[(STATES as readonly string[]).indexOf(s)],
+						label: s, color: c.state[(STATES as readonly string[]).indexOf(s)],
 						values: series.state_ns[s].map((v) => v / series.width_ns) }))} />
 				<Plot title="Events" unit="a second" x={times(series)} format={(v) => count(v)}
 					lines={EVENT_TYPES.filter((e) => series.events[e].some((v) => v)).map((e) => ({ label: e,
-						color: c.type_colors[e] ?? ({ casgstatus: '#64748b', newgoroutine: '#16a34a', goexit: '#dc2626' } as Record<string, string>)[e],
+						color: c.type[e],
 						values: series.events[e].map((v) => v / series.width_ns * 1e9) }))} />
 				<Plot title="Allocation" unit="bytes a second (objects and slices)" x={times(series)} format={(v) => bytes(v)}
-					lines={[{ label: 'bytes', color: c.type_colors.newobject, values: series.alloc_bytes.map((v) => v / series.width_ns * 1e9) }]} />
+					lines={[{ label: 'bytes', color: c.type.newobject, values: series.alloc_bytes.map((v) => v / series.width_ns * 1e9) }]} />
 				<Plot title="Scheduling latency" unit="runnable until running" x={times(series)} format={(v) => duration(v)} log
-					lines={[{ label: 'mean', color: c.state_colors[1], values: series.latency_count.map((n, i) => (n ? series.latency_sum_ns[i] / n : null)) },
-						{ label: 'longest', color: c.state_colors[3], values: series.latency_max_ns.map((v) => v || null) }]} />
-				{heat ? <LatencyHeat heat={heat} /> : null}
+					lines={[{ label: 'mean', color: c.state[1], values: series.latency_count.map((n, i) => (n ? series.latency_sum_ns[i] / n : null)) },
+						{ label: 'longest', color: c.state[3], values: series.latency_max_ns.map((v) => v || null) }]} />
+				{waits ? <LatencyHeat heat={waits} /> : null}
+				{busy ? <BusyHeat heat={busy} /> : null}
 				{meter && meter.time_ms.length > 1 ? <>
 					<Plot title="Read and processed" unit="events a second: RPS, PPS; EWP waiting" x={meter.time_ms.map((t) => t / 1000)} wall format={(v) => count(v)}
 						lines={[{ label: 'RPS', color: '#3b82f6', values: meter.rps }, { label: 'PPS', color: '#16a34a', values: meter.pps },
@@ -100,9 +82,9 @@ export function Overview() {
 					<Plot title="Overhead and loss" unit="estimated percent of one CPU; events lost" x={meter.time_ms.map((t) => t / 1000)} wall format={(v) => v.toFixed(v < 10 ? 2 : 0)}
 						lines={[{ label: 'cost %', color: '#64748b', values: meter.overhead_ppm.map((v) => v / 1e4) }, { label: 'lost', color: '#dc2626', values: meter.lost }]} />
 				</> : null}
-				<Histogram buckets={latency} color={c.state_colors[1]} />
+				<Histogram buckets={latency} color={c.state[1]} />
 				{source === 'live' ? <Health /> : null}
-			</div> : <div class="empty">…</div>}
+			</div> : <div class="empty">{problem || '…'}</div>}
 		</div>
 	);
 }

@@ -4,7 +4,7 @@ import type { ComponentChildren } from 'preact';
 import { app } from './app';
 import { at, getJson, getText, int } from './api';
 import { bytes, clock, count, duration, exact } from './format';
-import { copyText } from './range';
+import { copyText } from './clipboard';
 import { useValue } from './store';
 import { current } from './timeline/timeline';
 import { EVENT_TYPES, STATES } from './types';
@@ -160,7 +160,7 @@ function Body({ data }: { data: Data }) {
 	return <>
 		<Part title="Status" file={`${folder}/status`}>
 			<dl>
-				<dt>State</dt><dd><i class="dot" style={{ background: app.config.get().state_colors[stateNumber(d.state)] }} />
+				<dt>State</dt><dd><i class="dot" style={{ background: app.look.get().state[stateNumber(d.state)] }} />
 					<b>{d.state}</b>{d.wait_reason && d.state === 'waiting' ? `: ${d.wait_reason}` : ''}
 					{d.exited ? '' : `, for ${duration(d.now_ns - d.state_since_ns)}`}</dd>
 				<dt>{d.exited ? 'Lived' : 'Age'}</dt><dd>{d.found ? 'at least ' : ''}{duration(end - d.created_ns)}
@@ -190,7 +190,7 @@ function Body({ data }: { data: Data }) {
 		<Part title="Children" note={exact(d.children)} file={undefined}>
 			{d.children_known.length ? <div class="children">{d.children_known.slice(-60).reverse().map((c) => (
 				<button class="link" title={c.start_function} onClick={() => goTo(c.goid)}>
-					<i class="dot" style={{ background: app.config.get().state_colors[stateNumber(c.state)] ?? 'var(--line)' }} />{c.goid}</button>))}</div> :
+					<i class="dot" style={{ background: app.look.get().state[stateNumber(c.state)] ?? 'var(--line)' }} />{c.goid}</button>))}</div> :
 				<p class="muted">None kept.</p>}
 		</Part>
 	</>;
@@ -199,7 +199,7 @@ function Body({ data }: { data: Data }) {
 function States({ d, folder }: { d: Detail; folder: string }) {
 	const entries = Object.entries(d.state_ns).sort((a, b) => b[1] - a[1]);
 	const total = entries.reduce((sum, [, ns]) => sum + ns, 0) || 1;
-	const color = (name: string) => app.config.get().state_colors[stateNumber(name)];
+	const color = (name: string) => app.look.get().state[stateNumber(name)];
 	return (
 		<Part title="Time in each state" file={`${folder}/stats`}>
 			<div class="stacked">{entries.map(([name, ns]) => <i title={`${name} ${duration(ns)}`} style={{ width: `${100 * ns / total}%`, background: color(name) }} />)}</div>
@@ -222,7 +222,7 @@ function Spans({ spans, now }: { spans: Span[]; now: number }) {
 	};
 	return <table class="spans"><tbody>{[...spans].reverse().map((s) => (
 		<tr onClick={() => show(s)} title="Show it on the timeline">
-			<td><i class="dot" style={{ background: app.config.get().state_colors[s[2]] }} />{STATES[s[2]]}{s[3] ? <span class="muted"> {s[3]}</span> : null}</td>
+			<td><i class="dot" style={{ background: app.look.get().state[s[2]] }} />{STATES[s[2]]}{s[3] ? <span class="muted"> {s[3]}</span> : null}</td>
 			<td class="num">{duration((s[1] || now) - s[0])}{s[1] ? '' : ' …'}</td>
 			<td class="num muted">{s[4] ? <button class="link" title="Go to the goroutine that ended it" onClick={(e) => {
 				e.stopPropagation();

@@ -1,9 +1,13 @@
 // Statistics of the selected time range, over the goroutines in the list or the selected one.
 import { useEffect, useState } from 'preact/hooks';
-import { app } from './app';
+import { app, type Range } from './app';
 import { at, getJson, getText, int } from './api';
+import { copyText } from './clipboard';
 import { bytes, count, duration, exact } from './format';
+import { goTo } from './panel';
 import { useValue } from './store';
+import { current } from './timeline/timeline';
+import { STATES } from './types';
 
 interface RangeStats {
 	since_ns: number;
@@ -14,49 +18,59 @@ interface RangeStats {
 	exited: number;
 	events: Record<string, number>;
 	alloc_bytes: number;
-	states: { state: string; total_ns: number; stays: number; p50_ns: number; p99_ns: number; max_ns: number }[];
+	states: { state: string; total_ns: number; stays: number; p50_ns: number; p99_ns: number; max_ns: number; histogram: number[] }[];
 }
 
-function path(from: number, to: number, goid: number | null, filter: string): string {
-	const which = goid !== null ? `goids=${goid}` : `filter=${encodeURIComponent(filter)}`;
-	return at(app.source.get(), `range?from=${int(from + app.origin)}&to=${int(to + app.origin)}&${which}`);
+interface StayList {
+	total: number;
+	stays: [number, number, number, number, string, number, number][]; // goid, begin, end, ns in the range, reason, ended by, state
 }
+
+interface Bar { state: string; bucket: number | null } // null: all its stays
+
+const SHOWN = 50;
+
+function question(range: Range, goid: number | null, filter: string): string {
+	const which = goid !== null ? `goids=${goid}` : `filter=${encodeURIComponent(filter)}`;
+	return `from=${int(range.from + app.origin)}&to=${int(range.to + app.origin)}&${which}`;
+}
+
+const colorOf = (name: string) => app.look.get().state[(STATES as readonly string[]).indexOf(name)];
 
 export function RangeBar() {
 	const range = useValue(app.range);
 	const browse = useValue(app.browse);
 	const selected = useValue(app.selected);
+	const source = useValue(app.source);
 	const [only, setOnly] = useState(false);
 	const [stats, setStats] = useState<RangeStats | null>(null);
+	const [bar, setBar] = useState<Bar | null>(null);
 	const [copied, setCopied] = useState(false);
 	const goid = only && selected !== null ? selected : null;
+	const which = range ? question(range, goid, browse.filter) : '';
 
 	useEffect(() => {
 		setStats(null);
 		setCopied(false);
-		if (!range) return;
+		if (!which) return;
 		let stale = false;
 		const timer = setTimeout(() => {
-			getJson<RangeStats>(path(range.from, range.to, goid, browse.filter))
+			getJson<RangeStats>(at(source, `range?${which}`))
 				.then((s) => { if (!stale) setStats(s); }).catch((e) => app.fail(e));
 		}, 100);
 		return () => {
 			stale = true;
 			clearTimeout(timer);
 		};
-	}, [range?.from, range?.to, goid, browse.filter]);
+	}, [which]);
 
 	if (!range) return null;
-	const config = app.config.get();
 	const total = stats?.states.reduce((sum, s) => sum + s.total_ns, 0) || 1;
-	const colorOf = (name: string) => config.state_colors[
-		['idle', 'runnable', 'running', 'syscall', 'waiting', 'moribund', 'dead', 'enqueue', 'copystack',
-			'preempted', 'leaked', 'deadextra'].indexOf(name)];
 	const copy = async () => {
-		const csv = await getText(path(range.from, range.to, goid, browse.filter) + '&format=csv');
-		await copyText(csv);
+		await copyText(await getText(at(source, `range?${which}&format=csv`)));
 		setCopied(true);
 	};
+	const chosen = stats?.states.find((s) => s.state === bar?.state);
 	return (
 		<section class="bottom-bar range" aria-label="Selected time">
 			<div class="range-head">
@@ -70,27 +84,59 @@ export function RangeBar() {
 				<button onClick={() => void copy().catch((e) => app.fail(e))}>{copied ? 'Copied' : 'Copy CSV'}</button>
 				<button class="icon" aria-label="Close" onClick={() => app.range.set(null)}>✕</button>
 			</div>
-			{stats ? <table>
+			{stats ? <div class="range-body"><table>
 				<thead><tr><th>State</th><th>Time</th><th>Share</th><th>Stays</th><th title={`within ${stats.percentile_error_percent} %`}>p50</th>
 					<th title={`within ${stats.percentile_error_percent} %`}>p99</th><th>Longest</th></tr></thead>
 				<tbody>{stats.states.map((s) => (
-					<tr><td><i class="dot" style={{ background: colorOf(s.state) }} />{s.state}</td>
+					<tr class={s === chosen ? 'on' : ''}><td><button class="link" aria-pressed={s === chosen} title="How long its stays were"
+						onClick={() => setBar(s === chosen ? null : { state: s.state, bucket: null })}><i class="dot" style={{ background: colorOf(s.state) }} />{s.state}</button></td>
 						<td>{duration(s.total_ns)}</td>
 						<td><div class="share"><i style={{ width: `${100 * s.total_ns / total}%`, background: colorOf(s.state) }} />
 							{(100 * s.total_ns / total).toFixed(1)}%</div></td>
 						<td>{exact(s.stays)}</td><td>{duration(s.p50_ns)}</td><td>{duration(s.p99_ns)}</td><td>{duration(s.max_ns)}</td></tr>))}
-				</tbody></table> : null}
+				</tbody></table>
+				{chosen ? <Stays which={which} of={chosen} bucket={bar!.bucket} choose={(bucket) => setBar({ state: chosen.state, bucket })} /> : null}
+			</div> : null}
 		</section>
 	);
 }
 
-// The clipboard API is there on secure origins only; 127.0.0.1 is one, another address is not.
-export async function copyText(text: string): Promise<void> {
-	if (navigator.clipboard && window.isSecureContext) return navigator.clipboard.writeText(text);
-	const area = document.createElement('textarea');
-	area.value = text;
-	document.body.append(area);
-	area.select();
-	document.execCommand('copy');
-	area.remove();
+const power = (i: number) => (i ? duration(2 ** i) : '0');
+
+// How long the stays in one state were, and the longest of them, of one bar or of all.
+function Stays({ which, of, bucket, choose }: { which: string; of: RangeStats['states'][number]; bucket: number | null; choose: (b: number | null) => void }) {
+	const [list, setList] = useState<StayList | null>(null);
+	useEffect(() => {
+		let stale = false;
+		setList(null);
+		const lengths = bucket === null ? '' : `&min=${bucket ? 2 ** bucket : 0}&max=${2 ** (bucket + 1)}`;
+		getJson<StayList>(at(app.source.get(), `stays?${which}&state=${of.state}${lengths}&limit=${SHOWN}`))
+			.then((got) => { if (!stale) setList(got); }).catch((e) => app.fail(e));
+		return () => { stale = true; };
+	}, [which, of.state, bucket]);
+	const first = of.histogram.findIndex((n) => n), most = Math.max(...of.histogram);
+	const show = (goid: number, begin: number, end: number) => {
+		app.selected.set(goid);
+		current?.reveal(goid);
+		app.follow.set(false);
+		const from = begin - app.origin, to = (end || app.origin + app.now()) - app.origin, pad = Math.max((to - from) / 2, 1000);
+		current?.view.goTo(from - pad, to + pad);
+		current?.redraw();
+	};
+	return <>
+		<table class="bars-table" aria-label={`Lengths of stays ${of.state}`}><thead><tr><th>{of.state} for</th><th class="num">Stays</th><th /></tr></thead>
+			<tbody>{of.histogram.map((n, i) => (i < first ? null : (
+				<tr class={bucket === i ? 'on' : ''}><td><button class="link" disabled={!n} aria-pressed={bucket === i} onClick={() => choose(bucket === i ? null : i)}>
+					{power(i)} – {power(i + 1)}</button></td><td class="num">{exact(n)}</td>
+					<td class="bars"><i style={{ width: `${100 * n / most}%`, background: colorOf(of.state), visibility: n ? 'visible' : 'hidden' }} /></td></tr>)))}</tbody></table>
+		<table class="spans stays" aria-label="Longest stays"><thead><tr><th class="num">Goroutine</th><th class="num">For</th><th class="num">From</th><th>Reason</th><th class="num">Ended by</th></tr></thead>
+			<tbody>{list?.stays.map(([goid, begin, end, ns, reason, by]) => (
+				<tr onClick={() => show(goid, begin, end)} title={`Show it on the timeline\n${app.table?.rows.get(goid)?.func ?? ''}`}>
+					<td class="num"><button class="link">{goid}</button></td><td class="num">{duration(ns)}{end ? '' : ' …'}</td><td class="num muted">{duration(begin - app.origin)}</td>
+					<td>{reason}</td><td class="num">{by ? <button class="link" onClick={(e) => {
+						e.stopPropagation();
+						goTo(by);
+					}}>{by}</button> : ''}</td></tr>))}
+				{list && list.total > list.stays.length ? <tr><td colSpan={5} class="muted">the longest {list.stays.length} of {exact(list.total)}</td></tr> : null}</tbody></table>
+	</>;
 }

@@ -48,6 +48,7 @@ export function ReplayBar() {
 					app.rebuild();
 				}} />
 			<span class="mono">{duration(playhead ?? end)} of {duration(end)}</span>
+			{playhead === null ? null : <span class="muted as-of" title="The rows are as they were at this time. Filters, sorting, the goroutine's panel and the other views are of the whole session.">other views: whole session</span>}
 			<select aria-label="Speed" value={String(playing ? speed : lastSpeed)} onChange={(e) => {
 				lastSpeed = Number(e.currentTarget.value);
 				if (playing) app.speed.set(lastSpeed);

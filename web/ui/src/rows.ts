@@ -128,6 +128,7 @@ export interface Query {
 	hidden: ReadonlySet<number>;
 	settings: UiSettings;
 	live: boolean;
+	replayed: boolean; // `now` is a replay's position
 	window: [number, number] | null; // the visible time
 }
 
@@ -135,7 +136,7 @@ export interface List {
 	entries: Entry[];
 	matched: Row[];
 	total: number;
-	states: number[]; // how many that have not exited are in each, whatever the filter
+	states: number[] | null; // how many that have not exited are in each, whatever the filter; null: not known
 	error: string;
 }
 
@@ -162,10 +163,10 @@ export function buildList(table: RowTable, query: Query, now: number): List {
 	const s = query.settings;
 	const pinned: Row[] = [];
 	const matched: Row[] = [];
-	const states = new Array<number>(16).fill(0);
+	const states = query.replayed ? null : new Array<number>(16).fill(0); // a row has its last state only
 	for (const row of table.rows.values()) {
 		if (row.created > now) continue;
-		if (!row.exited) states[row.state]++;
+		if (states && !row.exited) states[row.state]++;
 		if (query.pins.has(row.goid)) {
 			pinned.push(row);
 			continue;

@@ -2,6 +2,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { app } from './app';
 import { getSessions } from './api';
+import { Downloads } from './downloads';
 import { bytes, clock, duration, exact } from './format';
 import { useValue } from './store';
 import type { Session } from './types';
@@ -25,7 +26,7 @@ export function Sessions() {
 	return (
 		<div class="page sessions">
 			<div class="bar"><button class={source === 'live' ? 'on' : ''} onClick={() => open('live')}>Live</button>
-				<a href="/api/live/perfetto" download title="The events kept in memory; open the file in ui.perfetto.dev">Live window for Perfetto</a>
+				<Downloads source="live" proc={0} label="Download live" />
 				<span class="muted">What -record or -web stored. Opening one reads it here; nothing reaches the target.</span></div>
 			{!sessions ? <div class="empty">…</div> : !sessions.length ? <div class="empty">No session has been recorded yet.</div> :
 				<table class="wide"><thead><tr><th /><th>Started</th><th class="num">Length</th><th>Program</th><th class="num">Pid</th><th class="num">Events</th><th class="num">Lost</th>
@@ -38,8 +39,7 @@ export function Sessions() {
 							<td class="mono clip" title={s.binary_path}>{s.binary_path.split('/').pop()}</td><td class="num">{s.pid}</td>
 							<td class="num">{s.event_count ? exact(s.event_count) : ''}</td><td class="num">{s.lost ? exact(s.lost) : ''}</td><td class="num">{bytes(s.bytes)}</td>
 							<td>{s.recording ? 'recording' : s.state}</td><td class="mono small">{s.id.slice(0, 8)}</td>
-							<td class="actions"><a href={`/api/sessions/${s.id}/perfetto`} download>Perfetto</a>
-								<a href={`/api/sessions/${s.id}/events`} download={`${s.id}.json`}>JSON</a></td></tr>;
+							<td class="actions"><Downloads source={s.id} proc={0} label="Download" /></td></tr>;
 					})}</tbody></table>}
 		</div>
 	);

@@ -37,6 +37,7 @@ function Settings() {
 		<Dialog title="Settings">
 			<h3>Look</h3>
 			<div class="field"><span>Theme</span>{choose('theme', [['system', 'System'], ['light', 'Light'], ['dark', 'Dark']])}</div>
+			<div class="field"><span>Colours</span><div>{choose('palette', [['server', 'As stored below'], ['safe', 'Colour-blind safe']])}</div></div>
 			<div class="field"><span>Rows</span>{choose('rowHeight', [[12, 'Compact'], [20, 'Normal'], [30, 'Tall']])}</div>
 			<div class="field"><span>Arrows</span>{choose('edges', [['none', 'None'], ['selected', 'Of the selected'], ['visible', 'All on screen']])}</div>
 			<div class="field"><span>Show</span><div class="stack-fields">

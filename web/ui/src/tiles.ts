@@ -33,9 +33,20 @@ export const cellTransitions = (t: RowTile, i: number) => t.view.getUint16(i * C
 export const cellAllocs = (t: RowTile, i: number) => t.view.getUint16(i * CELL_BYTES + 10, true);
 export const cellBytes = (t: RowTile, i: number) => t.view.getUint32(i * CELL_BYTES + 12, true);
 
+// The bucket's cell of a time, if something happened in it (-1: nothing), and the state at its end.
+export function lookUp(t: RowTile, time: number): { cell: number; state: number } {
+	const at = Math.floor((time - t.first) / 2 ** t.level);
+	let state = t.before;
+	for (let i = 0; i < t.n && cellOffset(t, i) <= at; i++) {
+		state = cellEnd(t, i);
+		if (cellOffset(t, i) === at) return { cell: i, state };
+	}
+	return { cell: -1, state };
+}
+
 export const CREATED = 1, EXITED = 2, WOKEN = 4, SPAWNED = 8, SLICE = 16, MAP = 32, OBJECT = 64;
 
-interface Wanted {
+export interface Wanted {
 	level: number;
 	index: number;
 	ids: (number | string)[];

@@ -1,7 +1,7 @@
 // The head of the page: what is looked at, how it is connected, its metrics; and the timeline's bar.
 import { useEffect, useRef } from 'preact/hooks';
 import { app, VIEWS } from './app';
-import { base } from './api';
+import { Downloads } from './downloads';
 import { count, duration } from './format';
 import { ProcessName } from './process';
 import { GROUPS, SORTS } from './rows';
@@ -94,6 +94,7 @@ export function TimelineBar() {
 	const paused = useValue(app.paused);
 	const settings = useValue(app.settings);
 	useValue(app.status); // live or not
+	const source = useValue(app.source);
 	const zoom = (factor: number) => {
 		const v = current?.view;
 		if (!v) return;
@@ -124,12 +125,12 @@ export function TimelineBar() {
 				'Rows of goroutines that have exited, too, when they lived in the visible time'}><input type="checkbox" checked={settings.exited !== 'none'}
 				onChange={(e) => app.set({ exited: e.currentTarget.checked ? 'screen' : 'none' })} />Exited</label>
 			<span class="sep" />
-			<button class="icon" aria-label="Zoom out" title="Zoom out (S)" onClick={() => zoom(1.6)}>−</button>
+			<span class="together"><button class="icon" aria-label="Zoom out" title="Zoom out (S)" onClick={() => zoom(1.6)}>−</button>
 			<Scale />
 			<button class="icon" aria-label="Zoom in" title="Zoom in (W)" onClick={() => zoom(1 / 1.6)}>+</button>
 			<button onClick={() => current?.fit()} title="All, or what is selected (F)">Fit</button>
-			<button onClick={() => zoom(app.config.get().nanoseconds_per_pixel / app.scale.get())} title="The scale of the settings (0)">1×</button>
-			<a class="icon-link" href={`${base(app.source.get())}/perfetto`} download title="Download what is kept, for ui.perfetto.dev">Perfetto ↓</a>
+			<button onClick={() => zoom(app.config.get().nanoseconds_per_pixel / app.scale.get())} title="The scale of the settings (0)">1×</button></span>
+			<Downloads source={source} label="Download" />
 		</div>
 	);
 }
@@ -185,7 +186,7 @@ const RARE = [0, 5, 6, 7, 8, 9, 10];
 
 // The states with their marks, how many goroutines are in each, and a click to filter.
 export function Legend() {
-	const config = useValue(app.config);
+	const look = useValue(app.look);
 	const settings = useValue(app.settings);
 	const list = useValue(app.list);
 	const browse = useValue(app.browse);
@@ -196,15 +197,15 @@ export function Legend() {
 		app.browse.update({ filter: (words.includes(term) ? words.filter((w) => w !== term) :
 			[...words.filter((w) => !w.startsWith('state:')), term]).join(' ') });
 	};
-	const shown = [...LEGEND, ...RARE.filter((s) => counts[s])];
+	const shown = [...LEGEND, ...RARE.filter((s) => counts?.[s])];
 	return (
 		<div class="legend" aria-label="States">
 			{shown.map((s) => (
 				<button class={browse.filter.includes(`state:${STATES[s]}`) ? 'on' : ''} onClick={() => toggle(STATES[s])}
 					title={`Only ${STATES[s]} goroutines`}>
-					<i class="mark"><i style={{ background: config.state_colors[s],
+					<i class="mark"><i style={{ background: look.state[s],
 						height: `${Math.round(12 * stateHeight(s, settings.marks))}px` }} /></i>
-					{STATES[s]} <b>{count(counts[s] ?? 0)}</b></button>))}
+					{STATES[s]} <b>{counts ? count(counts[s]) : ''}</b></button>))}
 		</div>
 	);
 }

@@ -124,6 +124,7 @@ export interface Config {
 
 export interface UiSettings {
 	theme: 'system' | 'light' | 'dark';
+	palette: 'server' | 'safe'; // the colours of /api/config, or ones that the colour-blind tell apart
 	rowHeight: number; // px
 	exited: 'screen' | 'all' | 'none'; // rows of exited goroutines: those that lived in the visible time
 	exitedKeep: number; // seconds an exited goroutine's row stays; 0 = as long as the server keeps it
@@ -135,6 +136,7 @@ export interface UiSettings {
 
 export const UI_DEFAULTS: UiSettings = {
 	theme: 'system',
+	palette: 'server',
 	rowHeight: 20,
 	exited: 'screen',
 	exitedKeep: 0,

@@ -5,7 +5,7 @@ import { getEdges, getSeries } from '../api';
 import { palette, type Palette } from '../colors';
 import { Pace } from '../pace';
 import type { Entry, Group } from '../rows';
-import { cellEnd, TileCache, TILE_BUCKETS, type RowTile } from '../tiles';
+import { cellEnd, lookUp, TileCache, TILE_BUCKETS, type RowTile, type Wanted } from '../tiles';
 import { FOUND, NONE, type Edge, type Row, type Series } from '../types';
 import { Frames } from './frames';
 import { drawEdges, drawGroupHead, drawLabel, drawLoss, drawRange, drawRuler, drawSpanTexts } from './paint';
@@ -15,7 +15,8 @@ import { Viewport } from './viewport';
 
 export const RULER = 26;
 const LEVEL_MAX = 42;
-const FALLBACK_LEVELS = 12;
+const FALLBACK_LEVELS = 14;
+const STORED_LEVEL = 14; // finer tiles are made from events, and gone with them (docs/api.md)
 const UNASKED_MS = 95; // ten pictures a second of what moves by itself, as the ticks come,
 const UNASKED_SHARE = 1 / 16; // or fewer where this is not enough time for them
 const SLOWEST_MS = 1000;
@@ -27,6 +28,16 @@ export interface Hit {
 	x: number;
 	y: number;
 	area: 'label' | 'rows' | 'ruler';
+}
+
+// Tiles that a frame lacks, by level and index.
+type Wishes = Map<string, Wanted>;
+
+function wish(wishes: Wishes, level: number, index: number, id: number | string): void {
+	const key = `${level}/${index}`;
+	const wanted = wishes.get(key);
+	if (!wanted) wishes.set(key, { level, index, ids: [id] });
+	else if (!wanted.ids.includes(id)) wanted.ids.push(id);
 }
 
 interface Fitted { t0: number; scale: number }
@@ -99,7 +110,7 @@ export class Timeline {
 	}
 
 	private recolor(): void {
-		this.colors = palette(app.config.get());
+		this.colors = palette(app.look.get());
 		this.redraw();
 	}
 
@@ -268,7 +279,8 @@ export class Timeline {
 		this.textures.configure({ height: h, top: Math.round(2 * dpr),
 			bottom: h - Math.round(2 * dpr) - strip, strip: Math.max(0, strip - 1), marks: s.marks }, this.colors);
 		const level = this.level();
-		const wanted = new Map<number, (number | string)[]>();
+		const wanted: Wishes = new Map();
+		const replayed = app.playhead.get();
 		ctx.save();
 		ctx.beginPath();
 		ctx.rect(0, Math.round(RULER * dpr), this.canvas.width, this.canvas.height);
@@ -284,15 +296,15 @@ export class Timeline {
 		// Labels over what sticks out to the left.
 		for (let i = first; i < last; i++) {
 			const entry = this.entries[i];
-			if (entry.row) drawLabel(ctx, this, entry.row, !!entry.pinned, this.rowTop(i));
+			if (entry.row) drawLabel(ctx, this, entry.row, replayed === null ? entry.row.state : this.stateAt(entry.row.goid, level, replayed), !!entry.pinned, this.rowTop(i));
 			else drawGroupHead(ctx, this, entry.group!, this.rowTop(i));
 		}
 		ctx.restore();
 		if (tiles) {
 			const middle = tiles.indexOf(level, view.time(view.width / 2));
 			tiles.onArrival = () => this.redrawSoon();
-			tiles.request([...wanted].sort((a, b) => Math.abs(a[0] - middle) - Math.abs(b[0] - middle))
-				.map(([index, ids]) => ({ level, index, ids })));
+			const far = (w: Wanted) => (w.level === level ? Math.abs(w.index - middle) : 0);
+			tiles.request([...wanted.values()].sort((a, b) => far(a) - far(b)));
 		}
 	}
 
@@ -309,7 +321,7 @@ export class Timeline {
 
 	// Draws one id's tiles over the visible time, as fine as there are. Returns up to when.
 	private paintTiles(id: number | string, from: number, to: number, tiles: TileCache, level: number,
-		y: number, wanted: Map<number, (number | string)[]>): { known: number; state: number } {
+		y: number, wanted: Wishes): { known: number; state: number } {
 		const { view } = this;
 		const t0 = Math.max(view.t0, from), t1 = Math.min(view.t1, to);
 		const frozen = !app.moves;
@@ -318,13 +330,14 @@ export class Timeline {
 		for (let index = tiles.indexOf(level, t0), end = tiles.indexOf(level, t1); index <= end; index++) {
 			const start = tiles.startOf(level, index);
 			if (start + 2 ** (level + 8) <= 0) continue;
-			if (tiles.needs(level, index, id, frozen)) {
-				const ids = wanted.get(index);
-				if (ids) ids.push(id);
-				else wanted.set(index, [id]);
-			}
+			if (tiles.needs(level, index, id, frozen)) wish(wanted, level, index, id);
 			const tile = this.bestTile(tiles, level, index, id);
-			if (!tile) continue;
+			if (!tile) {
+				const up = STORED_LEVEL - level, coarse = Math.floor(index / 2 ** up);
+				if (up > 0 && tiles.get(level, index, id)?.gone && tiles.needs(STORED_LEVEL, coarse, id, frozen))
+					wish(wanted, STORED_LEVEL, coarse, id);
+				continue;
+			}
 			const a = Math.max(t0, start), b = Math.min(t1, start + 2 ** (level + 8), tile.known);
 			// A tile in between that has not come yet: paler, as what is too new.
 			if (b > a && known < a && known > -Infinity && state !== NONE) {
@@ -350,6 +363,12 @@ export class Timeline {
 		return null;
 	}
 
+	// What a goroutine was in at a time, as far as the tiles at hand know.
+	private stateAt(goid: number, level: number, time: number): number {
+		const best = app.tiles ? this.bestTile(app.tiles, level, app.tiles.indexOf(level, time), goid) : null;
+		return best ? lookUp(best.tile, time).state : NONE;
+	}
+
 	private blit(key: string, tile: RowTile, a: number, b: number, y: number): void {
 		const { view, dpr } = this;
 		const bucket = tile.width / TILE_BUCKETS;
@@ -363,7 +382,7 @@ export class Timeline {
 	}
 
 	private paintRow(row: Row, tiles: TileCache, level: number, y: number,
-		wanted: Map<number, (number | string)[]>): void {
+		wanted: Wishes): void {
 		const now = app.now();
 		const end = row.exited && row.exited <= now ? row.exited : now;
 		// What was found had a state before; what was created had none, and its first bucket whole.
@@ -409,7 +428,7 @@ export class Timeline {
 	}
 
 	private paintGroup(group: Group, tiles: TileCache, level: number, y: number,
-		wanted: Map<number, (number | string)[]>): void {
+		wanted: Wishes): void {
 		if (group.collapsed) this.paintTiles(group.key, 0, app.now(), tiles, level, y, wanted);
 	}
 

@@ -50,7 +50,8 @@ function labelBackground(ctx: Ctx, t: Timeline, top: number, color: string): voi
 	ctx.fillRect(t.labels - 1, top, 1, t.rowHeight);
 }
 
-export function drawLabel(ctx: Ctx, t: Timeline, row: Row, pinned: boolean, top: number): void {
+// `state`: the one it is in now, or at a replay's position; NONE when that is not known.
+export function drawLabel(ctx: Ctx, t: Timeline, row: Row, state: number, pinned: boolean, top: number): void {
 	scaled(ctx, t, () => {
 		const selected = row.goid === app.selected.get();
 		const exited = !!(row.flags & EXITED) && row.exited <= app.now();
@@ -59,7 +60,7 @@ export function drawLabel(ctx: Ctx, t: Timeline, row: Row, pinned: boolean, top:
 		if (h < 10) return;
 		ctx.textBaseline = 'middle';
 		const y = top + h / 2 + 0.5;
-		ctx.fillStyle = exited ? t.colors.line : t.colors.state[row.state];
+		ctx.fillStyle = exited || state === NONE ? t.colors.line : t.colors.state[state];
 		ctx.fillRect(0, top + 1, 3, h - 2);
 		ctx.font = MONO;
 		ctx.fillStyle = exited ? t.colors.muted : t.colors.text;

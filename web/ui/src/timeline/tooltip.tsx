@@ -4,7 +4,7 @@ import { app } from '../app';
 import { useValue } from '../store';
 import { at as url, getJson, int } from '../api';
 import { bytes, duration, rulerTime } from '../format';
-import { cellAllocs, cellBytes, cellEnd, cellOffset, cellShare, cellTransitions } from '../tiles';
+import { cellAllocs, cellBytes, cellShare, cellTransitions, lookUp } from '../tiles';
 import { EXITED, NONE, STATES, type Row } from '../types';
 import type { Timeline } from './engine';
 
@@ -27,17 +27,10 @@ function lookAt(t: Timeline, row: Row, time: number) {
 	for (let l = level; l < level + 10; l++) {
 		const tile = tiles.get(l, tiles.indexOf(l, time), row.goid);
 		if (!tile) continue;
-		const bucket = 2 ** tile.level;
-		const at = Math.floor((time - tile.start) / bucket);
-		let state = tile.before;
-		for (let i = 0; i < tile.n && cellOffset(tile, i) <= at; i++) {
-			if (cellOffset(tile, i) === at)
-				return { mixed: true, width: bucket, transitions: cellTransitions(tile, i),
-					allocs: cellAllocs(tile, i), bytes: cellBytes(tile, i),
-					shares: [0, 1, 2, 3].map((s) => cellShare(tile, i, s) / 255), state: cellEnd(tile, i) };
-			state = cellEnd(tile, i);
-		}
-		return { mixed: false, width: bucket, state, transitions: 0, allocs: 0, bytes: 0, shares: [] };
+		const width = 2 ** tile.level, { cell, state } = lookUp(tile, time);
+		if (cell < 0) return { mixed: false, width, state, transitions: 0, allocs: 0, bytes: 0, shares: [] };
+		return { mixed: true, width, state, transitions: cellTransitions(tile, cell), allocs: cellAllocs(tile, cell), bytes: cellBytes(tile, cell),
+			shares: [0, 1, 2, 3].map((s) => cellShare(tile, cell, s) / 255) };
 	}
 	return null;
 }

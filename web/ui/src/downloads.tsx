@@ -1,0 +1,33 @@
+// What of a source other tools read, as a menu of files.
+import { useRef } from 'preact/hooks';
+import { at, base } from './api';
+
+const FILES: [string, string, string, string][] = [ // what is asked for, the file's end, what it is, what reads it
+	['perfetto', 'pftrace', 'Perfetto trace', 'ui.perfetto.dev'],
+	['pprof/goroutine', 'goroutine.pb.gz', 'Goroutine profile', 'go tool pprof'],
+	['pprof/allocs', 'allocs.pb.gz', 'Allocation profile', 'go tool pprof'],
+	['pprof/offcpu', 'offcpu.pb.gz', 'Off-CPU profile', 'go tool pprof'],
+	['events?format=jsonl', 'jsonl', 'Events', 'a JSON object a line'],
+];
+
+const WHOLE = ['perfetto', 'events?format=jsonl']; // of all processes
+
+export function Downloads({ source, proc, label }: { source: string; proc?: number; label: string }) {
+	const box = useRef<HTMLDetailsElement>(null);
+	const close = () => { box.current!.open = false; };
+	const name = source === 'live' ? 'live' : source.slice(0, 8);
+	return (
+		<details class="menu" ref={box} onFocusOut={(e) => { if (!box.current!.contains(e.relatedTarget as Node | null)) close(); }}
+			onKeyDown={(e) => {
+				if (e.key !== 'Escape') return;
+				close();
+				box.current!.querySelector('summary')!.focus();
+				e.stopPropagation();
+			}}>
+			<summary title={source === 'live' ? 'Download what is kept in memory' : 'Download the session'}>{label}</summary>
+			<div class="menu-items">{FILES.map(([path, end, what, reader]) => (
+				<a href={WHOLE.includes(path) ? `${base(source)}/${path}` : at(source, path, proc)} download={`xgotopfs-${name}.${end}`} onClick={close}>
+					{what} <span class="muted">{reader}</span></a>))}</div>
+		</details>
+	);
+}
