@@ -237,7 +237,11 @@ int fs_mount(struct fs *fs)
 
 /* --- serving ---------------------------------------------------------------------------- */
 
-/* Takes requests until there are none. 0, or -errno of what ends the session. */
+/*
+ * Takes requests until there are none. 0, or -errno of what ends the session. An unmount from
+ * outside is no error: the kernel says ENODEV (libfuse then ends the session) or, when it comes
+ * while a request is being taken, ECONNABORTED (Linux fs/fuse/dev.c, fuse_dev_do_read).
+ */
 static int serve_pending(struct fs *fs, struct fuse_buf *buf)
 {
 	int n;
@@ -248,6 +252,10 @@ static int serve_pending(struct fs *fs, struct fuse_buf *buf)
 			continue;
 		if (n == -EAGAIN)
 			return 0;
+		if (n == -ECONNABORTED) {
+			fuse_session_exit(fs->session);
+			return 0;
+		}
 		if (n <= 0)
 			return n;
 		fuse_session_process_buf(fs->session, buf);

@@ -9,7 +9,7 @@ on_exit "cd /"
 
 for f in README events events.jsonl events_pipe stats stats.json metrics health health.json stacks \
 	goroutines.tsv goroutines.json goroutines/2/{status,stats,events,events.jsonl,allocations,stack} \
-	goroutines/2/{status,stats,allocations}.json control/{sample,pause,max_overhead}; do
+	goroutines/2/{status,stats,allocations}.json pprof/{goroutine,allocs,offcpu} control/{sample,pause,max_overhead}; do
 	[ -f "$f" ] || fail "$f is missing"
 done
 for d in goroutines by-state by-wait by-func types control processes processes/4000 goroutines/1/children; do
@@ -35,7 +35,7 @@ for f in goroutines/21 goroutines/0 goroutines/07 goroutines/+7 goroutines/x by-
 done
 
 # Sizes are true: what a stat says is what an open right after it reads, and what fstat says is
-# what the open file holds, for every file (stacks are not rendered for a stat).
+# what the open file holds, for every file (stacks and profiles are not rendered for a stat).
 cat >"$T/sizes.py" <<'PY'
 import os, sys
 for top, _, files in os.walk("."):
@@ -52,7 +52,7 @@ for top, _, files in os.walk("."):
         again = os.fstat(fd)
         assert len(text) == held.st_size == again.st_size, (path, len(text), held.st_size)
         assert held.st_mtime_ns == again.st_mtime_ns and held.st_ctime_ns == again.st_ctime_ns, path
-        assert size == len(text) or f in ("stack", "stacks"), (path, size, len(text))
+        assert size == len(text) or f in ("stack", "stacks") or top.endswith("/pprof"), (path, size, len(text))
         os.close(fd)
 PY
 python3 "$T/sizes.py" || fail "sizes"
