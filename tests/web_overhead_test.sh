@@ -46,7 +46,8 @@ one() {
 		-storage-format "$2" -mfp "web_$name"
 	wait_ready
 	if [ "$1" = client ]; then
-		"$python" "$root/tests/web/reader.py" "$(grep -o 'http://[^ ]*' "$LOG" | head -n 1)" &
+		wait_web
+		"$python" "$root/tests/web/reader.py" "$WEB" &
 		client=$!
 	fi
 	begin=$(date +%s%N)

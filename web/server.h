@@ -33,12 +33,11 @@ struct web {
 
 /* --- routes.c ------------------------------------------------------------------------------- */
 
+/* Arguments that a handler does not know are ignored, as the original did. */
 struct route {
 	enum http_method method;
 	const char *pattern; /* "/api/sessions/{}/events": each {} matches one path element */
 	handler_fn handler;
-	const char *args; /* the arguments it takes, space-separated; others are ignored, as the
-			     original did */
 };
 
 /*

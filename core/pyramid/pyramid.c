@@ -251,8 +251,7 @@ void pyramid_apply(struct pyramid *p, const struct names *names, const struct ev
 		} else if (ev->type == EVENT_GOEXIT) {
 			apply_exit(p, ev);
 		} else {
-			uint64_t bytes =
-				names_allocated(names, ev);
+			uint64_t bytes = names_allocated(names, ev);
 
 			series_now(s)->alloc_bytes += bytes;
 			apply_alloc(p, ev, bytes);
