@@ -8,7 +8,8 @@ import type { Entry, Group } from '../rows';
 import { cellEnd, lookUp, TileCache, TILE_BUCKETS, type RowTile, type Wanted } from '../tiles';
 import { FOUND, NONE, type Edge, type Row, type Series } from '../types';
 import { Frames } from './frames';
-import { drawEdges, drawGroupHead, drawLabel, drawLoss, drawRange, drawRuler, drawSpanTexts } from './paint';
+import { Labels } from './labels';
+import { drawEdges, drawLoss, drawRange, drawRuler, drawSpanTexts } from './paint';
 import { stateHeight } from './strip';
 import { Textures } from './texture';
 import { Viewport } from './viewport';
@@ -54,6 +55,7 @@ function sourceName(): string {
 export class Timeline {
 	readonly view: Viewport;
 	readonly textures = new Textures();
+	private beside = new Labels();
 	colors!: Palette;
 	labels = 220; // width of the label column
 	hover: Hit | null = null;
@@ -294,11 +296,9 @@ export class Timeline {
 		}
 		if (!this.textures.flush(ctx)) this.redraw();
 		// Labels over what sticks out to the left.
-		for (let i = first; i < last; i++) {
-			const entry = this.entries[i];
-			if (entry.row) drawLabel(ctx, this, entry.row, replayed === null ? entry.row.state : this.stateAt(entry.row.goid, level, replayed), !!entry.pinned, this.rowTop(i));
-			else drawGroupHead(ctx, this, entry.group!, this.rowTop(i));
-		}
+		const shown = this.entries.slice(first, last);
+		this.beside.paint(ctx, this, shown, first, shown.map(({ row }) => (!row ? NONE : replayed === null ? row.state :
+			this.stateAt(row.goid, level, replayed))));
 		ctx.restore();
 		if (tiles) {
 			const middle = tiles.indexOf(level, view.time(view.width / 2));
