@@ -9,7 +9,7 @@ need curl go
 DEMO_BINARY=$(demo_binary "" stripped) || fail "the demo does not build"
 
 # pprof ARG...: no symbolizing, nothing outside the test's folder.
-pprof() { PPROF_TMPDIR=$T HOME=$T go tool pprof -symbolize=none "$@" 2>"$T/pprof.err" || fail "pprof $*: $(cat "$T/pprof.err")"; }
+pprof() { PPROF_TMPDIR=$T go tool pprof -symbolize=none "$@" 2>"$T/pprof.err" || fail "pprof $*: $(cat "$T/pprof.err")"; }
 # total INDEX FILE: the sum of one kind of value over all samples, as pprof reads them.
 total() { pprof -raw "$2" | awk -v column="$1" '/^Samples:/ { on = 1; getline; next } /^Locations/ { on = 0 } on && $1 ~ /^[0-9]/ { sub(":", "", $column); sum += $column } END { printf "%.0f\n", sum }'; }
 stat_of() { sed -n "s/^$1 //p" "$MNT/stats"; }
