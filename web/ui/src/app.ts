@@ -271,7 +271,7 @@ class App {
 		else this.rebuildIfChanged();
 	}
 
-	private listPace = new Pace(LIST_EVERY_MS - 10, 1 / 20);
+	private listPace = new Pace(LIST_EVERY_MS - 10, 1 / 40);
 	private builtVersion = -1;
 	private builtAt = 0;
 	private builtWindow = '';

@@ -19,7 +19,7 @@ const LEVEL_MAX = 42;
 const FALLBACK_LEVELS = 14;
 const STORED_LEVEL = 14; // finer tiles are made from events, and gone with them (docs/api.md)
 const UNASKED_MS = 95; // ten pictures a second of what moves by itself, as the ticks come,
-const UNASKED_SHARE = 1 / 16; // or fewer where this is not enough time for them
+const UNASKED_SHARE = 1 / 24; // or fewer where this is not enough time for them
 const SLOWEST_MS = 1000;
 const FORGOTTEN = Infinity; // "known" of a row whose cells are no longer kept
 
