@@ -269,7 +269,7 @@ export class Timeline {
 
 	// The level whose buckets are between one and two device px wide.
 	private level(): number {
-		return Math.min(LEVEL_MAX, Math.max(0, Math.floor(Math.log2(this.view.scale / this.dpr * 1.0001)) + 0));
+		return Math.min(LEVEL_MAX, Math.max(0, Math.floor(Math.log2(this.view.scale / this.dpr * 1.0001))));
 	}
 
 	private paintRows(first: number, last: number): void {

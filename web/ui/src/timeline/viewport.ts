@@ -76,12 +76,10 @@ export class Viewport {
 		const part = Math.min(1, (performance.now() - m.begun) / 180);
 		const ease = 1 - (1 - part) ** 3;
 		this.scale = m.from.scale * (m.scale / m.from.scale) ** ease;
-		const end = m.t0 + this.width * m.scale, endFrom = m.from.t0 + this.width * m.from.scale;
 		// Edges move so that zooming looks straight.
 		const k = m.scale === m.from.scale ? ease :
 			(this.scale - m.from.scale) / (m.scale - m.from.scale);
 		this.t0 = m.from.t0 + (m.t0 - m.from.t0) * k;
-		void end; void endFrom;
 		if (part < 1) return true;
 		this.t0 = m.t0;
 		this.scale = m.scale;
