@@ -11,6 +11,8 @@
 #include "core/view/view_internal.h"
 
 #define READ_EVENTS 1024
+/* As Go's own profiles (runtime/mprof.go, goroutineProfileWithLabels), and as dumps of stacks. */
+#define NO_SYSTEM "the runtime's own goroutines are not in it"
 
 static struct pprof_text text_of(const struct view *v, uint32_t string_id)
 {
@@ -133,6 +135,8 @@ static int add_by_origin(const struct view *v, unsigned proc, struct pprof *p)
 		struct pprof_sample sample = {.frames = frames, .values = {1}};
 		const char *state = view_state(&list[i]);
 
+		if (list[i].flags & GOROUTINE_SYSTEM)
+			continue;
 		sample.n = origin_of(v, &list[i], frames);
 		sample.labels[0] = (struct pprof_label){"state", PPROF_TEXT(state)};
 		if (list[i].state == GSTATE_WAITING)
@@ -141,6 +145,7 @@ static int add_by_origin(const struct view *v, unsigned proc, struct pprof *p)
 		err = pprof_add(p, &sample);
 	}
 	pprof_comment(p, "no stacks here: goroutines by start function and go statement");
+	pprof_comment(p, NO_SYSTEM);
 	return err;
 }
 
@@ -299,11 +304,14 @@ int view_pprof_offcpu(const struct view *v, unsigned proc, uint64_t goid, enum v
 		return err;
 	err = model_goroutines(v->model, proc, true, &list, &n);
 	for (size_t i = 0; i < n && !err; i++) {
+		if (list[i].flags & GOROUTINE_SYSTEM)
+			continue;
 		first = MIN(first, list[i].created_ns);
 		err = add_waits(v, p, &list[i], now);
 	}
 	model_totals(v->model, (int)proc, &t);
 	pprof_comment(p, "time not running since tracing began, by start function and go statement");
+	pprof_comment(p, NO_SYSTEM);
 	if (t.exited_dropped)
 		pprof_comment(p, "%llu goroutines that have exited are no longer kept: not in it",
 			      (unsigned long long)t.exited_dropped);

@@ -9,39 +9,14 @@
 #include <cmocka.h>
 
 #include "core/pyramid/pyramid.h"
+#include "tests/unit/pyramid_life.h"
 
 #define CHANGES 4000
-#define ORIGIN  (1ull << 44)
-
-struct change {
-	uint64_t time;
-	uint8_t from, to;
-};
 
 struct truth {
 	struct change v[CHANGES];
 	unsigned n;
 };
-
-static uint64_t seed = 88172645463325252ull;
-
-static uint32_t rnd(void)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)(seed >> 20);
-}
-
-static struct event state_event(uint64_t goid, const struct change *c)
-{
-	return (struct event){.type = EVENT_CASGSTATUS,
-			      .time_ns = c->time,
-			      .target = goid,
-			      .goid = goid,
-			      .from = c->from,
-			      .to = c->to};
-}
 
 /* A life of `n` changes with stays of very different lengths. */
 static void make_life(struct truth *t, unsigned n)

@@ -9,42 +9,17 @@
 #include <cmocka.h>
 
 #include "core/pyramid/pyramid.h"
+#include "tests/unit/pyramid_life.h"
 
 #define LIVES   12
 #define CHANGES 600
-#define ORIGIN  (1ull << 44)
 #define N       300
 #define ROWS    PYRAMID_BUSY_ROWS
-
-struct change {
-	uint64_t time;
-	uint8_t from, to;
-};
 
 struct life {
 	struct change v[CHANGES];
 	unsigned n;
 };
-
-static uint64_t seed = 88172645463325252ull;
-
-static uint32_t rnd(void)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)(seed >> 20);
-}
-
-static struct event state_event(uint64_t goid, const struct change *c)
-{
-	return (struct event){.type = EVENT_CASGSTATUS,
-			      .time_ns = c->time,
-			      .target = goid,
-			      .goid = goid,
-			      .from = c->from,
-			      .to = c->to};
-}
 
 /* Stays of very different lengths, more in some states than in others; half of them end, and some
  * of these begin again. */
