@@ -7,8 +7,8 @@
 #
 # Modes: off (recording only), on (-web, nobody looks), client (-web, and a client reads all of /ws).
 # Ends with FOLDER/web_overhead_test.md (a table) and FOLDER/web_overhead_test_*.png (docs/ unless
-# given). Needs root and what xgotopfs needs; python3 with matplotlib for the pictures (PYTHON names
-# another one).
+# given). Needs root and what xgotopfs needs; gets matplotlib for the pictures from PyPI (PYTHON names a
+# Python that has it).
 set -u
 requests=50000 connections=16
 readers="1 2 4 8 16 32 64 128" formats="protobuf jsonl" modes="off on client"
@@ -27,7 +27,7 @@ while getopts n:c:r:f:m:o: option; do
 done
 . "$root/tests/lib.sh"
 . "$root/tests/app_lib.sh"
-python=${PYTHON:-python3}
+python=${PYTHON:-$(python_with matplotlib==3.11.2)} || fail "matplotlib cannot be installed from PyPI"
 need jq
 need_tracing
 DEMO_BINARY=$(demo_binary "" stripped) || fail "the demo does not build"
