@@ -173,6 +173,18 @@ int rest_select(const struct request *rq, struct response *rs, const struct sour
 	return 0;
 }
 
+struct source *rest_chosen(const struct request *rq, struct response *rs, unsigned *ret_proc,
+			   struct goroutine **ret, size_t *ret_n)
+{
+	struct source *s = rest_source(rq, rs);
+
+	if (s && (rest_proc(rq, rs, s, ret_proc) || rest_select(rq, rs, s, *ret_proc, ret, ret_n))) {
+		rest_done(rq, s);
+		return NULL;
+	}
+	return s;
+}
+
 void rest_site(const struct names *names, uint32_t site_id, struct buf *out)
 {
 	const struct site *site = names_site(names, site_id);

@@ -29,6 +29,10 @@ uint64_t rest_now(const struct source *s);
 /* The goroutines that ?filter= or ?goids= name, by goid; the caller frees. -errno: answered. */
 int rest_select(const struct request *rq, struct response *rs, const struct source *s,
 		unsigned proc, struct goroutine **ret, size_t *ret_n);
+/* The source, the process and the goroutines that a request names, by the three above. NULL: answered;
+ * else rest_done() and free(*ret) follow. */
+struct source *rest_chosen(const struct request *rq, struct response *rs, unsigned *ret_proc,
+			   struct goroutine **ret, size_t *ret_n);
 /* ?goids=1,5,9-12 alone. At most max; -EINVAL: answered. */
 int rest_goids(const struct request *rq, struct response *rs, uint64_t *ret, size_t max,
 	       size_t *ret_n);

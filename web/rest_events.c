@@ -132,8 +132,8 @@ static int stream_more(void *ctx, struct buf *out)
 	return 0;
 }
 
-static int read_query(const struct request *rq, struct response *rs, uint64_t most, uint64_t usual,
-		      struct event_query *q)
+static int read_query(const struct request *rq, struct response *rs, uint64_t least, uint64_t most,
+		      uint64_t usual, struct event_query *q)
 {
 	const char *format = http_arg(rq, "format");
 
@@ -151,7 +151,7 @@ static int read_query(const struct request *rq, struct response *rs, uint64_t mo
 	    http_arg_u64(rq, rs, "event_type", 0, EVENT_TYPES - 1, 0, &q->type) ||
 	    http_arg_u64(rq, rs, "start_time", 0, UINT64_MAX, 0, &q->start) ||
 	    http_arg_u64(rq, rs, "end_time", 0, UINT64_MAX, UINT64_MAX, &q->end) ||
-	    http_arg_u64(rq, rs, "limit", 0, most, usual, &q->limit) ||
+	    http_arg_u64(rq, rs, "limit", least, most, usual, &q->limit) ||
 	    http_arg_u64(rq, rs, "offset", 0, UINT64_MAX, 0, &q->offset))
 		return -EINVAL;
 	if (q->end < q->start) {
@@ -211,7 +211,7 @@ int rest_session_events(const struct request *rq, struct response *rs)
 	struct event_query q;
 
 	/* As the original: all of them, unless told otherwise. */
-	if (read_query(rq, rs, UINT64_MAX, UINT64_MAX, &q))
+	if (read_query(rq, rs, 0, UINT64_MAX, UINT64_MAX, &q))
 		return 0;
 	fd = rest_open_session(rq, rs, rq->params[0]);
 	return fd < 0 ? 0 : answer(rq, rs, &q, fd);
@@ -221,7 +221,7 @@ int rest_events(const struct request *rq, struct response *rs)
 {
 	struct event_query q;
 
-	if (read_query(rq, rs, LIVE_EVENTS_MAX, LIVE_USUALLY, &q))
+	if (read_query(rq, rs, 1, LIVE_EVENTS_MAX, LIVE_USUALLY, &q))
 		return 0;
 	return answer(rq, rs, &q, -1);
 }

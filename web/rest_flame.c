@@ -16,21 +16,10 @@ struct gather {
 	uint64_t now, without_stack;
 };
 
-static int compare_goid(const void *key, const void *item)
-{
-	uint64_t goid = *(const uint64_t *)key;
-	const struct goroutine *g = item;
-
-	return goid < g->goid ? -1 : goid > g->goid;
-}
-
 static void take_stack(void *ctx, uint64_t goid, const struct flame_step *path, size_t n)
 {
 	struct gather *a = ctx;
-	const struct goroutine *g = NULL;
-
-	if (a->n)
-		g = bsearch(&goid, a->list, a->n, sizeof(*a->list), compare_goid);
+	const struct goroutine *g = model_listed(a->list, a->n, goid);
 	if (!g && !a->all)
 		return;
 	if (!n)
@@ -131,11 +120,9 @@ int rest_flame(const struct request *rq, struct response *rs)
 	    choose(rq, rs, "format", "json", "folded", &folded) ||
 	    choose(rq, rs, "weight", "goroutines", "ns", &ns))
 		return 0;
-	s = rest_source(rq, rs);
+	s = rest_chosen(rq, rs, &proc, &list, &a.n);
 	if (!s)
 		return 0;
-	if (rest_proc(rq, rs, s, &proc) || rest_select(rq, rs, s, proc, &list, &a.n))
-		goto out;
 	a.list = list;
 	err = origin ? by_origin(s, &a) : by_stack(s, proc, &a);
 	if (err == -ENOSYS || err == -ESRCH || err == -ENOENT) {
@@ -146,7 +133,6 @@ int rest_flame(const struct request *rq, struct response *rs)
 	} else if (!err) {
 		answer(&a, origin, &rs->body);
 	}
-out:
 	flame_free(&a.flame);
 	rest_done(rq, s);
 	return err;

@@ -183,11 +183,9 @@ int rest_list(const struct request *rq, struct response *rs)
 	    http_arg_u64(rq, rs, "offset", 0, UINT32_MAX, 0, &offset) ||
 	    read_sorting(rq, rs, &sorting))
 		return 0;
-	s = rest_source(rq, rs);
+	s = rest_chosen(rq, rs, &proc, &list, &n);
 	if (!s)
 		return 0;
-	if (rest_proc(rq, rs, s, &proc) || rest_select(rq, rs, s, proc, &list, &n))
-		goto out;
 	sorting.now = rest_now(s);
 	qsort_r(list, n, sizeof(*list), compare, &sorting);
 	buf_addc(&rs->body, '{');
@@ -201,7 +199,6 @@ int rest_list(const struct request *rq, struct response *rs)
 		rest_goroutine(s, &list[i], sorting.now, &rs->body);
 	}
 	buf_adds(&rs->body, "]}\n");
-out:
 	rest_done(rq, s);
 	return 0;
 }

@@ -146,10 +146,9 @@ int rest_perfetto(const struct request *rq, struct response *rs)
 	int err;
 
 	if (!live) {
-		fd = rq->web->store ? store_open(rq->web->store, rq->params[0]) : -ENOENT;
+		fd = rest_open_session(rq, rs, rq->params[0]);
 		if (fd < 0)
-			return http_error(rs, fd == -EINVAL ? 400 : 404, "no session \"%.60s\"",
-					  rq->params[0]);
+			return 0;
 	}
 	t = calloc(1, sizeof(*t));
 	if (!t)

@@ -205,11 +205,9 @@ int rest_range(const struct request *rq, struct response *rs)
 		return 0;
 	if (format && strcmp(format, "csv") && strcmp(format, "json"))
 		return http_error(rs, 400, "format: json or csv");
-	s = rest_source(rq, rs);
+	s = rest_chosen(rq, rs, &proc, &list, &n);
 	if (!s)
 		return 0;
-	if (rest_proc(rq, rs, s, &proc) || rest_select(rq, rs, s, proc, &list, &n))
-		goto out;
 	r->goroutines = n;
 	window_place(&r->window, s);
 	for (size_t i = 0; i < n && !err; i++)
@@ -220,7 +218,6 @@ int rest_range(const struct request *rq, struct response *rs)
 	} else if (!err) {
 		render_json(r, &rs->body);
 	}
-out:
 	rest_done(rq, s);
 	return err;
 }

@@ -127,17 +127,14 @@ int rest_stays(const struct request *rq, struct response *rs)
 
 	if (read_query(rq, rs, &q))
 		return 0;
-	s = rest_source(rq, rs);
+	s = rest_chosen(rq, rs, &proc, &list, &n);
 	if (!s)
 		return 0;
-	if (rest_proc(rq, rs, s, &proc) || rest_select(rq, rs, s, proc, &list, &n))
-		goto out;
 	window_place(&q.window, s);
 	for (size_t i = 0; i < n && !err; i++)
 		err = add_goroutine(s, &list[i], &q);
 	if (!err)
 		render(&q, model_names(s->view.model), &rs->body);
-out:
 	top_free(&q.top);
 	rest_done(rq, s);
 	return err;

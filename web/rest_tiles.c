@@ -93,11 +93,10 @@ int rest_group_tile(const struct request *rq, struct response *rs)
 
 	if (read_place(rq, rs, &level, &index))
 		return 0;
-	s = rest_source(rq, rs);
+	s = rest_chosen(rq, rs, &proc, &list, &n);
 	if (!s)
 		return 0;
-	if (rest_proc(rq, rs, s, &proc) || rest_select(rq, rs, s, proc, &list, &n) ||
-	    keep_named(rq, rs, model_names(s->view.model), list, &n))
+	if (keep_named(rq, rs, model_names(s->view.model), list, &n))
 		goto out;
 	goids = goids_of(list, n);
 	if (!goids) {
@@ -366,18 +365,15 @@ int rest_edges(const struct request *rq, struct response *rs)
 	    http_arg_u64(rq, rs, "to", 0, UINT64_MAX, UINT64_MAX, &to) ||
 	    http_arg_u64(rq, rs, "limit", 1, EDGES_MAX, 2000, &limit))
 		return 0;
-	s = rest_source(rq, rs);
+	s = rest_chosen(rq, rs, &proc, &list, &n);
 	if (!s)
 		return 0;
-	if (rest_proc(rq, rs, s, &proc) || rest_select(rq, rs, s, proc, &list, &n))
-		goto out;
 	buf_adds(&rs->body, "{\"edges\":[");
 	for (size_t i = 0; i < n && !err && shown < limit; i++)
 		err = add_edges(s, &list[i], from, to, limit, &shown, &rs->body);
 	buf_adds(&rs->body, "]");
 	json_kb(&rs->body, "more", shown == limit);
 	buf_adds(&rs->body, "}\n");
-out:
 	rest_done(rq, s);
 	return err;
 }

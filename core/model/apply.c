@@ -163,7 +163,8 @@ static struct record *apply_act(struct model *m, struct shard *s, struct event *
 	} else if (event_is_allocation(ev->type)) {
 		check_running(s, g, ev, position);
 		g->counts[ev->type]++;
-		record_count_allocation(s, g, ev->type, ev->type_id, names_allocated(m->config.names, ev));
+		record_count_allocation(s, g, ev->type, ev->type_id,
+					names_allocated(m->config.names, ev));
 	}
 	return g;
 }
@@ -210,7 +211,8 @@ static void apply_actor(struct model *m, struct shard *s, struct event *ev, uint
 		if (event_is_allocation(ev->type)) {
 			if (ev->type_id > names_types(m->config.names))
 				ev->type_id = 0;
-			proc_count_allocation(s, sp, ev->type, ev->type_id, names_allocated(m->config.names, ev));
+			proc_count_allocation(s, sp, ev->type, ev->type_id,
+					      names_allocated(m->config.names, ev));
 		}
 		if (ev->goid && ev->type != EVENT_LOST)
 			g = other_subject || event_is_allocation(ev->type)

@@ -136,6 +136,9 @@ int model_goroutine(struct model *m, unsigned proc, uint64_t goid, struct gorout
 int model_goroutines(struct model *m, unsigned proc, bool exited, struct goroutine **ret,
 		     size_t *ret_n);
 
+/* The one with that number in such a list; NULL when it is not there. */
+const struct goroutine *model_listed(const struct goroutine *list, size_t n, uint64_t goid);
+
 /* Some goroutines of a process, of those with greater numbers than `after` the first. */
 struct model_some {
 	uint64_t after;

@@ -89,18 +89,23 @@ void pprof_comment(struct pprof *p, const char *fmt, ...)
 
 /* --- samples ---------------------------------------------------------------------------------- */
 
-/* A function is a site without a line, a location one with its line or, where none is known, the
+/* A location is a site, its function the site without a line; where no line is known they are the
  * same: ids of the two kinds never mean different things. */
 static uint32_t location_id(struct pprof *p, const struct pprof_frame *f)
 {
-	struct site site = {.func_id = names_intern(p->names, f->function.p, f->function.len)};
+	struct site site = {.func_id = names_intern(p->names, f->function.p, f->function.len),
+			    .line = f->line};
+	uint32_t id, function;
 
 	if (f->file.len)
 		site.file_id = names_intern(p->names, f->file.p, f->file.len);
-	p->locations = MAX(p->locations, names_add_site(p->names, site));
-	site.line = f->line;
-	p->locations = MAX(p->locations, names_add_site(p->names, site));
-	return names_add_site(p->names, site);
+	id = names_add_site(p->names, site);
+	if (id > p->locations) { /* a new one */
+		site.line = 0;
+		function = names_add_site(p->names, site);
+		p->locations = MAX(id, function);
+	}
+	return id;
 }
 
 static uint32_t hash_of(const uint32_t *key, size_t n)

@@ -41,15 +41,32 @@ static size_t origin_of(const struct view *v, const struct goroutine *g, struct 
 	return ret[1].function.len ? 2 : 1;
 }
 
-static int finish(const struct view *v, unsigned proc, struct pprof *p, uint64_t from, uint64_t to,
-		  struct buf *out)
+/* What is added to a profile; *from, which is `now`, is set back to when it begins. */
+typedef int (*fill_fn)(const struct view *v, unsigned proc, struct pprof *p, uint64_t now,
+		       uint64_t *from);
+
+static int make_profile(const struct view *v, unsigned proc, const struct pprof_type *types,
+			unsigned n, fill_fn fill, struct buf *out)
 {
-	struct pprof_about about = {.time_ns = view_unix(v, from), .duration_ns = to - from};
+	uint64_t now = view_now(v, proc), from = now;
+	struct pprof_about about;
 	struct proc_info info;
+	struct pprof *p;
 	int err = model_proc(v->model, proc, &info);
 
-	about.binary = info.binary_path;
-	return err ? err : pprof_finish(p, &about, out);
+	if (!err)
+		err = pprof_new(types, n, &p);
+	if (err)
+		return err;
+	err = fill(v, proc, p, now, &from);
+	if (!err) {
+		about = (struct pprof_about){.binary = info.binary_path,
+					     .time_ns = view_unix(v, from),
+					     .duration_ns = now - from};
+		err = pprof_finish(p, &about, out);
+	}
+	pprof_free(p);
+	return err;
 }
 
 static void note_rates(const struct view *v, struct pprof *p)
@@ -149,39 +166,25 @@ static int add_by_origin(const struct view *v, unsigned proc, struct pprof *p)
 	return err;
 }
 
+static int add_goroutines(const struct view *v, unsigned proc, struct pprof *p, uint64_t now,
+			  uint64_t *from)
+{
+	int err = add_by_stack(v, proc, p);
+
+	if (err == -ENOSYS || err == -ESRCH) /* a replay, or the target has ended */
+		err = add_by_origin(v, proc, p);
+	return err;
+}
+
 int view_pprof_goroutine(const struct view *v, unsigned proc, uint64_t goid, enum view_form form,
 			 struct buf *out)
 {
 	static const struct pprof_type type = {"goroutine", "count"};
-	uint64_t now = view_now(v, proc);
-	struct pprof *p;
-	int err = pprof_new(&type, 1, &p);
 
-	if (err)
-		return err;
-	err = add_by_stack(v, proc, p);
-	if (err == -ENOSYS || err == -ESRCH) /* a replay, or the target has ended */
-		err = add_by_origin(v, proc, p);
-	if (!err)
-		err = finish(v, proc, p, now, now, out);
-	pprof_free(p);
-	return err;
+	return make_profile(v, proc, &type, 1, add_goroutines, out);
 }
 
 /* --- what they allocate ------------------------------------------------------------------------ */
-
-static int compare_goid(const void *key, const void *item)
-{
-	uint64_t goid = *(const uint64_t *)key;
-	const struct goroutine *g = item;
-
-	return goid < g->goid ? -1 : goid > g->goid;
-}
-
-static const struct goroutine *find(const struct goroutine *list, size_t n, uint64_t goid)
-{
-	return n ? bsearch(&goid, list, n, sizeof(*list), compare_goid) : NULL;
-}
 
 static int add_allocation(const struct view *v, struct pprof *p, const struct event *ev,
 			  const struct goroutine *by)
@@ -211,7 +214,7 @@ static int add_allocation(const struct view *v, struct pprof *p, const struct ev
 
 /* The retained events: they alone know who called. */
 static int add_allocations(const struct view *v, unsigned proc, struct pprof *p,
-			   uint64_t *ret_first, uint64_t *ret_count)
+			   uint64_t *from, uint64_t *ret_count)
 {
 	cleanup_free_ struct event *events = malloc(READ_EVENTS * sizeof(*events));
 	cleanup_free_ struct goroutine *list = NULL;
@@ -227,30 +230,23 @@ static int add_allocations(const struct view *v, unsigned proc, struct pprof *p,
 		for (size_t i = 0; i < got && !err; i++) {
 			const struct event *ev = &events[i];
 
-			if (!*ret_first)
-				*ret_first = ev->time_ns;
+			*from = MIN(*from, ev->time_ns);
 			if (ev->proc != proc || !event_is_allocation(ev->type))
 				continue;
 			++*ret_count;
-			err = add_allocation(v, p, ev, find(list, n, ev->goid));
+			err = add_allocation(v, p, ev, model_listed(list, n, ev->goid));
 		}
 	}
 	return err;
 }
 
-int view_pprof_allocs(const struct view *v, unsigned proc, uint64_t goid, enum view_form form,
-		      struct buf *out)
+static int fill_allocs(const struct view *v, unsigned proc, struct pprof *p, uint64_t now,
+		       uint64_t *from)
 {
-	static const struct pprof_type types[] = {{"alloc_objects", "count"},
-						  {"alloc_space", "bytes"}};
-	uint64_t now = view_now(v, proc), first = 0, count = 0;
+	uint64_t count = 0;
 	struct model_totals t;
-	struct pprof *p;
-	int err = pprof_new(types, ARRAY_SIZE(types), &p);
+	int err = add_allocations(v, proc, p, from, &count);
 
-	if (err)
-		return err;
-	err = add_allocations(v, proc, p, &first, &count);
 	model_totals(v->model, (int)proc, &t);
 	pprof_comment(p, "allocations whose events are retained: %llu of %llu since tracing began",
 		      (unsigned long long)count,
@@ -260,10 +256,16 @@ int view_pprof_allocs(const struct view *v, unsigned proc, uint64_t goid, enum v
 			 "calls in between are not known");
 	pprof_comment(p, "maps count, their memory is not known");
 	note_rates(v, p);
-	if (!err)
-		err = finish(v, proc, p, first ? MIN(first, now) : now, now, out);
-	pprof_free(p);
 	return err;
+}
+
+int view_pprof_allocs(const struct view *v, unsigned proc, uint64_t goid, enum view_form form,
+		      struct buf *out)
+{
+	static const struct pprof_type types[] = {{"alloc_objects", "count"},
+						  {"alloc_space", "bytes"}};
+
+	return make_profile(v, proc, types, ARRAY_SIZE(types), fill_allocs, out);
 }
 
 /* --- where they wait --------------------------------------------------------------------------- */
@@ -288,36 +290,36 @@ static int add_waits(const struct view *v, struct pprof *p, const struct gorouti
 	return err;
 }
 
-int view_pprof_offcpu(const struct view *v, unsigned proc, uint64_t goid, enum view_form form,
-		      struct buf *out)
+static int fill_offcpu(const struct view *v, unsigned proc, struct pprof *p, uint64_t now,
+		       uint64_t *from)
 {
-	static const struct pprof_type types[] = {{"goroutines", "count"},
-						  {"delay", "nanoseconds"}};
 	cleanup_free_ struct goroutine *list = NULL;
-	uint64_t now = view_now(v, proc), first = now;
 	struct model_totals t;
-	struct pprof *p;
 	size_t n = 0;
-	int err = pprof_new(types, ARRAY_SIZE(types), &p);
+	int err = model_goroutines(v->model, proc, true, &list, &n);
 
-	if (err)
-		return err;
-	err = model_goroutines(v->model, proc, true, &list, &n);
 	for (size_t i = 0; i < n && !err; i++) {
 		if (list[i].flags & GOROUTINE_SYSTEM)
 			continue;
-		first = MIN(first, list[i].created_ns);
+		*from = MIN(*from, list[i].created_ns);
 		err = add_waits(v, p, &list[i], now);
 	}
 	model_totals(v->model, (int)proc, &t);
-	pprof_comment(p, "time not running since tracing began, by start function and go statement");
+	pprof_comment(p,
+		      "time not running since tracing began, by start function and go statement");
 	pprof_comment(p, NO_SYSTEM);
 	if (t.exited_dropped)
 		pprof_comment(p, "%llu goroutines that have exited are no longer kept: not in it",
 			      (unsigned long long)t.exited_dropped);
 	note_rates(v, p);
-	if (!err)
-		err = finish(v, proc, p, first, now, out);
-	pprof_free(p);
 	return err;
+}
+
+int view_pprof_offcpu(const struct view *v, unsigned proc, uint64_t goid, enum view_form form,
+		      struct buf *out)
+{
+	static const struct pprof_type types[] = {{"goroutines", "count"},
+						  {"delay", "nanoseconds"}};
+
+	return make_profile(v, proc, types, ARRAY_SIZE(types), fill_offcpu, out);
 }

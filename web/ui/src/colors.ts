@@ -15,10 +15,11 @@ const SAFE: Look = {
 };
 
 export function lookOf(config: Config, settings: UiSettings): Look {
-	const own = settings.palette === 'safe' ? SAFE : { state: Array.from({ length: 12 }, (_, i) => config.state_colors[i]), type: config.type_colors };
+	const safe = settings.palette === 'safe';
 	return {
-		state: Array.from({ length: 16 }, (_, i) => own.state[i] ?? '#94a3b8'),
-		type: { makeslice: '#3b82f6', makemap: '#8b5cf6', newobject: '#06b6d4', casgstatus: '#64748b', newgoroutine: '#16a34a', goexit: '#dc2626', ...own.type },
+		state: Array.from({ length: 16 }, (_, i) => (safe ? SAFE.state[i] : config.state_colors[i]) ?? '#94a3b8'),
+		type: { makeslice: '#3b82f6', makemap: '#8b5cf6', newobject: '#06b6d4', casgstatus: '#64748b', newgoroutine: '#16a34a', goexit: '#dc2626',
+			...(safe ? SAFE.type : config.type_colors) },
 	};
 }
 

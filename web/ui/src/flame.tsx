@@ -7,7 +7,7 @@ import { duration, exact, shortFunc } from './format';
 import { goTo } from './panel';
 import { usePolled } from './poll';
 import { useValue } from './store';
-import { STATES } from './types';
+import { stateNumber } from './types';
 import { textOn } from './colors';
 
 export interface FlameNode {
@@ -139,7 +139,7 @@ function Explain({ by, answer, weight, live }: { by: FlameChoice['by']; answer: 
 function colorOf(node: FlameNode, depth: number): string {
 	const colors = app.look.get().state;
 	if (node.kind === 'state') {
-		const i = (STATES as readonly string[]).indexOf(node.name);
+		const i = stateNumber(node.name);
 		return colors[node.name === 'exited' ? 6 : i >= 0 ? i : 4]; // what is no state is why it waits
 	}
 	return `color-mix(in srgb, var(--text) ${depth === 0 ? 16 : 7 + (depth % 2) * 4}%, var(--bg))`;

@@ -8,7 +8,7 @@ import { bytes, count, duration, exact } from './format';
 import { BusyHeat, getHeat, LatencyHeat, type Heat } from './heatmap';
 import { usePolled } from './poll';
 import { useValue } from './store';
-import { EVENT_TYPES, STATES, type Series } from './types';
+import { EVENT_TYPES, stateNumber, type Series } from './types';
 
 interface Meter {
 	time_ms: number[];
@@ -60,7 +60,7 @@ export function Overview() {
 			{series ? <div class="plots">
 				<Plot title="Goroutines by state" unit="mean number" stacked x={times(series)} format={(v) => count(v)}
 					lines={['running', 'syscall', 'runnable', 'preempted', 'copystack', 'waiting'].filter((s) => series.state_ns[s]).map((s) => ({
-						label: s, color: c.state[(STATES as readonly string[]).indexOf(s)],
+						label: s, color: c.state[stateNumber(s)],
 						values: series.state_ns[s].map((v) => v / series.width_ns) }))} />
 				<Plot title="Events" unit="a second" x={times(series)} format={(v) => count(v)}
 					lines={EVENT_TYPES.filter((e) => series.events[e].some((v) => v)).map((e) => ({ label: e,

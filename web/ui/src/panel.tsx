@@ -7,7 +7,7 @@ import { bytes, clock, count, duration, exact } from './format';
 import { copyText } from './clipboard';
 import { useValue } from './store';
 import { current } from './timeline/timeline';
-import { EVENT_TYPES, STATES } from './types';
+import { EVENT_TYPES, stateNumber, STATES } from './types';
 
 interface Detail {
 	goid: number;
@@ -50,8 +50,6 @@ interface Data {
 	spans: Span[];
 	stack: string;
 }
-
-const stateNumber = (name: string) => (STATES as readonly string[]).indexOf(name);
 
 async function load(goid: number): Promise<Data> {
 	const path = (rest = '') => at(app.source.get(), `goroutines/${goid}${rest}`);

@@ -7,7 +7,7 @@ import { bytes, count, duration, exact } from './format';
 import { goTo } from './panel';
 import { useValue } from './store';
 import { current } from './timeline/timeline';
-import { STATES } from './types';
+import { stateNumber } from './types';
 
 interface RangeStats {
 	since_ns: number;
@@ -35,7 +35,7 @@ function question(range: Range, goid: number | null, filter: string): string {
 	return `from=${int(range.from + app.origin)}&to=${int(range.to + app.origin)}&${which}`;
 }
 
-const colorOf = (name: string) => app.look.get().state[(STATES as readonly string[]).indexOf(name)];
+const colorOf = (name: string) => app.look.get().state[stateNumber(name)];
 
 export function RangeBar() {
 	const range = useValue(app.range);

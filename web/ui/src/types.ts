@@ -4,6 +4,9 @@
 export const STATES = ['idle', 'runnable', 'running', 'syscall', 'waiting', 'moribund', 'dead',
 	'enqueue', 'copystack', 'preempted', 'leaked', 'deadextra'] as const;
 
+// -1: no state's name.
+export const stateNumber = (name: string) => (STATES as readonly string[]).indexOf(name);
+
 export const RUNNABLE = 1, RUNNING = 2, SYSCALL = 3, WAITING = 4, DEAD = 6, NONE = 15;
 
 export const EVENT_TYPES = ['casgstatus', 'makeslice', 'makemap', 'newobject', 'newgoroutine',

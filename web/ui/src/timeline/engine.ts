@@ -298,7 +298,7 @@ export class Timeline {
 		// Labels over what sticks out to the left.
 		const shown = this.entries.slice(first, last);
 		this.beside.paint(ctx, this, shown, first, shown.map(({ row }) => (!row ? NONE : replayed === null ? row.state :
-			this.stateAt(row.goid, level, replayed))));
+			this.stateAt(row.goid, replayed))));
 		ctx.restore();
 		if (tiles) {
 			const middle = tiles.indexOf(level, view.time(view.width / 2));
@@ -363,10 +363,16 @@ export class Timeline {
 		return null;
 	}
 
+	// The finest tile at hand of a goroutine at a time.
+	tileAt(goid: number, time: number): RowTile | null {
+		const level = this.level();
+		return app.tiles ? this.bestTile(app.tiles, level, app.tiles.indexOf(level, time), goid)?.tile ?? null : null;
+	}
+
 	// What a goroutine was in at a time, as far as the tiles at hand know.
-	private stateAt(goid: number, level: number, time: number): number {
-		const best = app.tiles ? this.bestTile(app.tiles, level, app.tiles.indexOf(level, time), goid) : null;
-		return best ? lookUp(best.tile, time).state : NONE;
+	private stateAt(goid: number, time: number): number {
+		const tile = this.tileAt(goid, time);
+		return tile ? lookUp(tile, time).state : NONE;
 	}
 
 	private blit(key: string, tile: RowTile, a: number, b: number, y: number): void {

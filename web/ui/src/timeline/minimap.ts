@@ -21,7 +21,7 @@ export class Minimap {
 	private below = document.createElement('canvas'); // all but the window and what is selected
 	private drawn = ''; // what `below` shows
 	private painted = '';
-	private unsubscribe: (() => void)[] = [];
+	private unsubscribe: () => void;
 	private observer: ResizeObserver;
 
 	constructor(readonly canvas: HTMLCanvasElement, private timeline: Timeline) {
@@ -32,7 +32,7 @@ export class Minimap {
 		canvas.addEventListener('pointerup', this.up);
 		timeline.onPaint = () => this.frame(); // in the same frame: one more costs the browser more than this does
 		// The first picture as soon as there is something to ask about, not a second later.
-		this.unsubscribe.push(app.status.subscribe(() => { if (!this.series) this.load(); }));
+		this.unsubscribe = app.status.subscribe(() => { if (!this.series) this.load(); });
 		this.observer = new ResizeObserver(() => {
 			this.width = canvas.clientWidth;
 			this.height = canvas.clientHeight;
@@ -46,7 +46,7 @@ export class Minimap {
 		this.loop.stop();
 		clearInterval(this.timer);
 		this.observer.disconnect();
-		for (const fn of this.unsubscribe) fn();
+		this.unsubscribe();
 	}
 
 	private load(): void {

@@ -19,20 +19,14 @@ interface Exact {
 
 const SHARES = ['running', 'runnable', 'syscall', 'waiting'];
 
-// What the finest tile at hand says of a time: a pure stay, or a mixed bucket.
+// What the finest tile at hand, the one that is drawn, says of a time: a pure stay, or a mixed bucket.
 function lookAt(t: Timeline, row: Row, time: number) {
-	const tiles = app.tiles;
-	if (!tiles) return null;
-	const level = Math.max(0, Math.floor(Math.log2(t.view.scale / t.dpr * 1.0001)));
-	for (let l = level; l < level + 10; l++) {
-		const tile = tiles.get(l, tiles.indexOf(l, time), row.goid);
-		if (!tile) continue;
-		const width = 2 ** tile.level, { cell, state } = lookUp(tile, time);
-		if (cell < 0) return { mixed: false, width, state, transitions: 0, allocs: 0, bytes: 0, shares: [] };
-		return { mixed: true, width, state, transitions: cellTransitions(tile, cell), allocs: cellAllocs(tile, cell), bytes: cellBytes(tile, cell),
-			shares: [0, 1, 2, 3].map((s) => cellShare(tile, cell, s) / 255) };
-	}
-	return null;
+	const tile = t.tileAt(row.goid, time);
+	if (!tile) return null;
+	const width = 2 ** tile.level, { cell, state } = lookUp(tile, time);
+	if (cell < 0) return { mixed: false, width, state, transitions: 0, allocs: 0, bytes: 0, shares: [] };
+	return { mixed: true, width, state, transitions: cellTransitions(tile, cell), allocs: cellAllocs(tile, cell), bytes: cellBytes(tile, cell),
+		shares: [0, 1, 2, 3].map((s) => cellShare(tile, cell, s) / 255) };
 }
 
 export function Tooltip({ timeline: t }: { timeline: Timeline }) {
