@@ -127,6 +127,7 @@ of_one = [json.loads(line) for line in
           get(f"/api/live/events?format=jsonl&goroutine={goid}", kind="application/x-ndjson").splitlines()]
 assert of_one and all(event["goroutine"] == goid for event in of_one)
 is_error(get("/api/live/events?limit=100001", 400))
+is_error(get("/api/live/events?limit=0", 400))
 is_error(get("/api/live/goroutines/99999999", 404))
 is_error(get("/api/live/goroutines?filter=age%3Ex", 400))
 is_error(get("/api/live/goroutines?sort=nothing", 400))
