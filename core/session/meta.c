@@ -14,6 +14,8 @@
 #define META_TEMP "metadata.json.tmp"
 #define META_MAX  (1u << 20)
 
+#define TIME_MAX_SEC 7289654400 /* 2201-01-01: well within 64 bits of nanoseconds */
+
 static const char *const format_names[] = {"protobuf", "jsonl"};
 static const char *const format_files[] = {"events.pb", "events.jsonl"};
 
@@ -92,7 +94,7 @@ int session_time_parse(const char *text, int64_t *ret_realtime_ns)
 	int hours, minutes;
 	time_t sec;
 
-	if (!p || tm.tm_year < 70 || tm.tm_year > 300)
+	if (!p)
 		return -EINVAL;
 	if (*p == '.') {
 		for (p++; isdigit((unsigned char)*p); p++, scale /= 10)
@@ -105,10 +107,11 @@ int session_time_parse(const char *text, int64_t *ret_realtime_ns)
 	} else if (strcmp(p, "Z") != 0 && strcmp(p, "z") != 0) {
 		return -EINVAL;
 	}
-	sec = timegm(&tm);
-	if (__builtin_mul_overflow((int64_t)sec - offset, (int64_t)NS_PER_SEC, &sec))
+	sec = timegm(&tm) - offset;
+	/* What is read can be written and read again, so the offset must not leave the range. */
+	if (sec < 0 || sec >= TIME_MAX_SEC)
 		return -EINVAL;
-	*ret_realtime_ns = sec + ns;
+	*ret_realtime_ns = (int64_t)sec * (int64_t)NS_PER_SEC + ns;
 	return 0;
 }
 
@@ -150,6 +153,37 @@ static const struct key keys[] = {
 	KEY("continues", KEY_TEXT, continues, true, false),
 };
 
+/* Ours, too, but of another shape than the table's. */
+static const char *const other_keys[] = {"wall_offset_ns", "many_processes", "event_counts"};
+
+/* Does it have any key that the original does not write? */
+static bool is_ours(const json_t *root)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(keys); i++) {
+		if (keys[i].ours && json_object_get(root, keys[i].name))
+			return true;
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(other_keys); i++) {
+		if (json_object_get(root, other_keys[i]))
+			return true;
+	}
+	return false;
+}
+
+/* What fits into `size` bytes, cut between characters: half of one could not be written again. */
+static void copy_text(char *to, size_t size, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len >= size) {
+		len = size - 1;
+		while (len && ((unsigned char)text[len] & 0xc0) == 0x80)
+			len--;
+	}
+	memcpy(to, text, len);
+	to[len] = '\0';
+}
+
 static void get_key(const json_t *root, const struct key *k, struct session_meta *meta)
 {
 	json_t *v = json_object_get(root, k->name);
@@ -160,7 +194,7 @@ static void get_key(const json_t *root, const struct key *k, struct session_meta
 	switch (k->kind) {
 	case KEY_TEXT:
 		if (text)
-			snprintf(field, k->size, "%s", text);
+			copy_text(field, k->size, text);
 		break;
 	case KEY_TIME:
 		if (text)
@@ -190,7 +224,8 @@ static int parse(const char *text, size_t len, struct session_meta *ret, char *w
 	for (unsigned i = 0; i < ARRAY_SIZE(keys); i++)
 		get_key(root, &keys[i], ret);
 	v = json_object_get(root, "wall_offset_ns");
-	ret->ours = ret->has_wall_offset = json_is_integer(v);
+	ret->ours = is_ours(root);
+	ret->has_wall_offset = json_is_integer(v);
 	ret->wall_offset_ns = json_integer_value(v);
 	ret->many = json_is_true(json_object_get(root, "many_processes"));
 	v = json_object_get(root, "event_counts");
@@ -279,7 +314,9 @@ void session_meta_render(const struct session_meta *meta, struct buf *out)
 	for (unsigned i = 0; i < ARRAY_SIZE(keys); i++)
 		put_key(&keys[i], meta, &text);
 	if (meta->ours) {
-		buf_addf(&text, ",\n  \"wall_offset_ns\": %lld", (long long)meta->wall_offset_ns);
+		if (meta->has_wall_offset)
+			buf_addf(&text, ",\n  \"wall_offset_ns\": %lld",
+				 (long long)meta->wall_offset_ns);
 		if (meta->many)
 			buf_adds(&text, ",\n  \"many_processes\": true");
 		buf_adds(&text, ",\n  \"event_counts\": {");

@@ -27,7 +27,8 @@ struct session_meta {
 	char binary_path[1024];
 	uint64_t event_count; /* recorded; while it runs, as of the last update */
 
-	/* Ours. `ours` is false in a session the original recorded, and then the rest is zero. */
+	/* Ours. `ours` is false when none of these keys is there, as in a session the original
+	 * recorded, and then the rest is zero. */
 	bool ours;
 	bool many; /* a binary was watched: there may be several processes */
 	bool has_wall_offset;

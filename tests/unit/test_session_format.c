@@ -93,6 +93,40 @@ static void test_meta_of_the_original(void **state)
 	rmdir(path);
 }
 
+/* Whatever was read can be written, and reads the same again. */
+static void test_meta_read_write_read(void **state)
+{
+	static const char *const texts[] = {
+		"{\"lost_events\":5}", /* ours without a wall_offset_ns */
+		"{\"event_counts\":{\"3\":7}}",
+		"{\"many_processes\":true,\"wall_offset_ns\":\"odd\"}",
+		"{\"stopped\":\"No space left on device\",\"not_recorded_events\":3}",
+		/* A character across the end of the room there is. */
+		"{\"id\":\"ad662111-7874-4aa4-b982-cac648075fb\u00fc\"}",
+		/* Out of the years that a text can say, by the offset. */
+		"{\"start_time\":\"1970-01-01T00:00:00+01:00\"}",
+		"{\"end_time\":\"2200-12-31T23:59:59-01:00\"}",
+	};
+	struct session_meta meta, back;
+	char path[64];
+	int dir = make_folder(path);
+
+	for (unsigned i = 0; i < ARRAY_SIZE(texts); i++) {
+		write_file(dir, "metadata.json", texts[i], strlen(texts[i]));
+		assert_int_equal(session_meta_load(dir, &meta, NULL, 0), 0);
+		assert_int_equal(meta.ours, i < 4);
+		assert_int_equal(session_meta_save(dir, &meta, false), 0);
+		assert_int_equal(session_meta_load(dir, &back, NULL, 0), 0);
+		assert_memory_equal(&meta, &back, sizeof(meta));
+		assert_int_equal(meta.lost, i == 0 ? 5 : 0);
+		assert_int_equal(meta.start_time_ns, 0);
+		assert_int_equal(meta.end_time_ns, 0);
+	}
+	unlinkat(dir, "metadata.json", 0);
+	close(dir);
+	rmdir(path);
+}
+
 static void test_meta_bad(void **state)
 {
 	static const char *const bad[] = {"",
@@ -429,6 +463,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_meta_round_trip),
 		cmocka_unit_test(test_meta_of_the_original),
+		cmocka_unit_test(test_meta_read_write_read),
 		cmocka_unit_test(test_meta_bad),
 		cmocka_unit_test(test_ids),
 		cmocka_unit_test(test_wire_reads_protobuf_c),
