@@ -2,8 +2,6 @@
 #include "app/doctor.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -11,9 +9,11 @@
 #include "app/exit_status.h"
 #include "app/process.h"
 #include "core/base/log.h"
+#include "core/base/privilege.h"
 #include "core/capture/capture.h"
 #include "core/target/goroutines.h"
 #include "core/target/target.h"
+#include "fs/fs.h"
 
 struct report {
 	struct buf out;
@@ -56,20 +56,6 @@ static void check_kernel(struct report *r)
 	}
 }
 
-static uint64_t effective_capabilities(void)
-{
-	unsigned long long caps = 0;
-	char line[256];
-	FILE *f = fopen("/proc/self/status", "re");
-
-	if (!f)
-		return 0;
-	while (fgets(line, sizeof(line), f))
-		sscanf(line, "CapEff: %llx", &caps);
-	fclose(f);
-	return caps;
-}
-
 static void check_capabilities(struct report *r)
 {
 	static const struct {
@@ -81,12 +67,11 @@ static void check_capabilities(struct report *r)
 		{CAP_SYS_PTRACE, "CAP_SYS_PTRACE", "to read other processes"},
 		{CAP_SYS_ADMIN, "CAP_SYS_ADMIN", "to attach uprobes and to mount"},
 	};
-	uint64_t caps = effective_capabilities();
 	bool missing = false;
 	char line[128];
 
 	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
-		if (caps >> needed[i].bit & 1)
+		if (privilege_have(needed[i].bit))
 			continue;
 		snprintf(line, sizeof(line), "%s is missing (%s): run as root", needed[i].name,
 			 needed[i].why);
@@ -97,35 +82,16 @@ static void check_capabilities(struct report *r)
 		say(r, "ok", "capabilities", "all that are needed");
 }
 
-static bool in_path(const char *name)
-{
-	char copy[4096], file[4352];
-	char *save = NULL;
-
-	snprintf(copy, sizeof(copy), "%s", getenv("PATH") ? getenv("PATH") : "/usr/bin:/bin");
-	for (char *dir = strtok_r(copy, ":", &save); dir; dir = strtok_r(NULL, ":", &save)) {
-		snprintf(file, sizeof(file), "%s/%s", dir, name);
-		if (access(file, X_OK) == 0)
-			return true;
-	}
-	return false;
-}
-
 static void check_fuse(struct report *r)
 {
-	cleanup_close_ int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-	char line[128];
+	char why[512];
 
-	if (fd < 0) {
-		snprintf(line, sizeof(line), "/dev/fuse: %s%s", strerror(errno),
-			 errno == ENOENT ? " (modprobe fuse; in a container: --device /dev/fuse)"
-					 : "");
-		fail(r, "fuse", line);
-	} else if (!in_path("fusermount3")) {
-		fail(r, "fuse", "fusermount3 is not in PATH: install the package fuse3");
-	} else {
+	if (fs_may_mount(why, sizeof(why)))
+		fail(r, "fuse", why);
+	else if (privilege_have(CAP_SYS_ADMIN))
+		say(r, "ok", "fuse", "/dev/fuse and CAP_SYS_ADMIN");
+	else
 		say(r, "ok", "fuse", "/dev/fuse and fusermount3");
-	}
 }
 
 static void check_probe_cost(struct report *r)

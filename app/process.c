@@ -54,7 +54,7 @@ int process_check(pid_t pid)
 	err = -errno;
 	if (err == -EACCES || err == -EPERM)
 		return log_error(err, "process %d may not be looked at: %s", pid,
-				 geteuid() ? "run as root"
+				 geteuid() ? "run as root or as its user, or with CAP_SYS_PTRACE"
 					   : "CAP_SYS_PTRACE is missing here, or it has a user "
 					     "namespace that is not below ours");
 	if (status_read(pid, &s) || s.state == 'Z' || s.state == 'X')

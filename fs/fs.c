@@ -219,8 +219,7 @@ int fs_mount(struct fs *fs)
 	}
 	if (err == -EIO && geteuid())
 		return log_error(-EPERM,
-				 "%s: not allowed to mount; is fusermount3 installed, "
-				 "/dev/fuse open to you, and the folder yours?",
+				 "%s: the mount was refused, see fusermount3's word above",
 				 where);
 	if (err == -EIO)
 		return log_error(err, "%s: the mount was refused (-log-level debug says more)",

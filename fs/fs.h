@@ -67,4 +67,10 @@ int fs_run(struct fs *fs);
 /* Makes fs_run() return. Any thread, any signal handler. */
 void fs_stop(struct fs *fs);
 
+/*
+ * Can this user mount with FUSE on this machine at all? 0, or what is missing as one line in `why`:
+ * -ENODEV (no /dev/fuse), -EACCES (not open to us), -EPERM (no fusermount3 that may).
+ */
+int fs_may_mount(char *why, size_t size);
+
 #endif

@@ -131,11 +131,13 @@ void pipes_end(struct pipes *p);
 /* Is one open? */
 bool pipes_open(struct pipes *p);
 
-/* --- ops.c, mount.c -------------------------------------------------------------------- */
+/* --- ops.c, mount.c, may_mount.c -------------------------------------------------------------------- */
 
 extern const struct fuse_lowlevel_ops fs_ops;
 /* The one place errors leave by: ENOSYS would switch an operation off for good. */
 void fs_reply_err(fuse_req_t req, int err);
+/* May this user mount on that folder, as fusermount3 has it? 0 or -errno. */
+int mount_check_ours(const char *path);
 /* Makes the mount point usable or says why not; see fs_mount(). */
 int mount_check(const char *path, bool nonempty);
 

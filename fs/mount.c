@@ -146,15 +146,13 @@ static bool is_empty(const char *path)
 
 int mount_check(const char *path, bool nonempty)
 {
-	char where[PATH_MAX], type[64];
+	char where[PATH_MAX], type[64], why[512];
 	struct stat st;
-	int err = 0;
+	int err;
 
-	if (access("/dev/fuse", F_OK))
-		return log_error(-ENODEV,
-				 "/dev/fuse: %s; is the fuse module loaded (modprobe "
-				 "fuse), or the device given to this container?",
-				 strerror(errno));
+	err = fs_may_mount(why, sizeof(why));
+	if (err)
+		return log_error(err, "%s", why);
 	/* Mounts may have been left one on the other. */
 	for (int turn = 0; turn < 8 && stat(path, &st) < 0; turn++) {
 		err = -errno;
@@ -178,6 +176,12 @@ int mount_check(const char *path, bool nonempty)
 		return log_error(-ENOTEMPTY,
 				 "%s: not empty, and a mount would hide what is in it; choose "
 				 "another, or say -o nonempty",
+				 path);
+	err = mount_check_ours(path);
+	if (err)
+		return log_error(err,
+				 "%s: not allowed to mount here: the folder must be yours, or "
+				 "CAP_SYS_ADMIN",
 				 path);
 	return 0;
 }

@@ -3,6 +3,7 @@
 # on_exit. XGOTOPFS_BUILD is the build folder, XGOTOPFS the program.
 # shellcheck shell=bash
 set -u
+export LC_ALL=C.UTF-8 # what ls and others say is looked at
 XGOTOPFS_BUILD=${XGOTOPFS_BUILD:-$PWD/build}
 XGOTOPFS=${XGOTOPFS:-$XGOTOPFS_BUILD/xgotopfs}
 T=$(mktemp -d "${TMPDIR:-/tmp}/xgotopfs-case.XXXXXX") || exit 1
@@ -37,6 +38,31 @@ need() {
 }
 
 need_root() { [ "$(id -u)" = 0 ] || skip "needs root"; }
+
+# as_nobody COMMAND ARG...: as a user without rights. In the background "${AS_NOBODY[@]}", so that $! is
+# the command and no shell.
+AS_NOBODY=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+as_nobody() { "${AS_NOBODY[@]}" "$@"; }
+
+# public_folder: sets PUBLIC to an empty folder below which everybody may look and run, wherever the
+# clone and $TMPDIR lie: what nobody is to run is copied there.
+public_folder() {
+	local base
+	need setpriv
+	as_nobody true 2>/dev/null || skip "may not become another user"
+	chmod 755 "$T"
+	for base in "$T" /tmp /var/tmp /dev/shm; do
+		PUBLIC=$(mktemp -d "$base/xgotopfs-public.XXXXXX") && chmod 755 "$PUBLIC" || continue
+		cp "$(type -P true)" "$PUBLIC/true"
+		if as_nobody "$PUBLIC/true" 2>/dev/null; then
+			rm "$PUBLIC/true"
+			on_exit "rm -rf --one-file-system $PUBLIC"
+			return
+		fi
+		rm -rf "$PUBLIC"
+	done
+	skip "no folder that user nobody can reach"
+}
 
 # wait_for SECONDS COMMAND ARG...: until the command succeeds; fails after that many seconds.
 wait_for() {

@@ -284,8 +284,7 @@ int convert_run(const struct convert_config *config)
 	int err;
 
 	if (dir < 0)
-		return log_error(dir, "%s: no such session in %s, and no folder: %s",
-				 config->session, config->storage_dir, strerror(-dir));
+		return dir;
 	if (config->to != CONVERT_JSONL && isatty(config->out_fd))
 		return log_error(-EINVAL,
 				 "%s is binary: send the output to a file (> FILE) or a pipe",

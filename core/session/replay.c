@@ -100,8 +100,7 @@ int replay_open(const struct replay_config *config, struct replay **ret)
 	int err;
 
 	if (dir < 0)
-		return log_error(dir, "%s: no such session in %s, and no folder: %s",
-				 config->session, config->storage_dir, strerror(-dir));
+		return dir;
 	if (!(config->speed >= 0) || isinf(config->speed))
 		return log_error(-EINVAL, "speed %g: must be 0 or more", config->speed);
 	r = calloc(1, sizeof(*r));

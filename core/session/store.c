@@ -9,6 +9,8 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include "core/base/log.h"
+
 /* A session of the original has no lock: with no end, and changed this recently, it may run. */
 #define FRESH_NS (60 * (int64_t)NS_PER_SEC)
 
@@ -341,9 +343,17 @@ int session_resolve(const char *storage_dir, const char *id_or_folder)
 	if (session_id_valid(id_or_folder)) {
 		err = store_new(storage_dir, &s);
 		if (err)
-			return err;
+			return log_error(err, "out of memory");
 		fd = store_open(s, id_or_folder);
 		store_free(s);
+		if (fd < 0 && fd != -ENOENT)
+			return log_error(fd, "session %s in %s: %s", id_or_folder, storage_dir,
+					 strerror(-fd));
 	}
-	return fd >= 0 ? fd : open_dir(AT_FDCWD, id_or_folder, 0);
+	if (fd < 0)
+		fd = open_dir(AT_FDCWD, id_or_folder, 0);
+	if (fd < 0)
+		log_error(fd, "%s: no such session in %s, and no folder: %s", id_or_folder,
+			  storage_dir, strerror(-fd));
+	return fd;
 }

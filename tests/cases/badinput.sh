@@ -104,13 +104,12 @@ refuses 1 "$(cat "$T/port")" -pid "$DEMO" -s -web -web-port "$(cat "$T/port")" -
 refuses 1 "$T/file" -pid "$DEMO" -s -record -storage-dir "$T/file"
 
 # --- permission
-cp "$XGOTOPFS" "$T/xgotopfs" && chmod 755 "$T" "$T/xgotopfs"
-if setpriv --reuid 65534 --regid 65534 --clear-groups true 2>/dev/null; then
-	setpriv --reuid 65534 --regid 65534 --clear-groups "$T/xgotopfs" -pid "$DEMO" >"$T/out" 2>"$LOG"
-	status=$?
-	expect "status as nobody ($(cat "$LOG"))" "$status" 4
-	expect "lines as nobody" "$(wc -l <"$LOG")" 1
-fi
+public_folder
+cp "$XGOTOPFS" "$PUBLIC" && chmod 755 "$PUBLIC/xgotopfs"
+as_nobody "$PUBLIC/xgotopfs" -pid "$DEMO" >"$T/out" 2>"$LOG"
+status=$?
+expect "status as nobody ($(cat "$LOG"))" "$status" 4
+expect "lines as nobody" "$(wc -l <"$LOG")" 1
 
 # --- commands
 refuses 1 "No such file" -- /nonexistent

@@ -1,0 +1,98 @@
+#!/bin/bash
+# Without root: a replay is mounted, served and unmounted through fusermount3 wherever /dev/fuse is open
+# to everybody, as Debian has it; where something is missing, one line names it. In a mount namespace of
+# its own, in which /dev/fuse and fusermount3 are as each part wants them.
+if [ -z "${IN_NAMESPACE:-}" ]; then
+	. "$(dirname "$0")/../lib.sh"
+	need_root
+	need unshare
+	unshare --mount true 2>/dev/null || skip "may not make a mount namespace"
+	IN_NAMESPACE=1 unshare --mount --propagation private bash "$0"
+	exit
+fi
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../app_lib.sh"
+need fusermount3 curl
+[ -c /dev/fuse ] || skip "no /dev/fuse"
+public_folder
+HELPER=$(readlink -f "$(command -v fusermount3)")
+SESSION=ad662111-7874-4aa4-b982-cac648075fbf
+
+mkdir "$PUBLIC/home" "$PUBLIC/dev" "$PUBLIC/home/mnt" "$PUBLIC/home/sessions"
+cp "$XGOTOPFS" "$PUBLIC" && chmod 755 "$PUBLIC/xgotopfs"
+cp -r "$ROOT/tests/data/original/$SESSION" "$PUBLIC/home/sessions"
+# (Without its wall-clock time it would say that it is an estimate.)
+sed -i '1s/^{/{"wall_offset_ns":1,/' "$PUBLIC/home/sessions/$SESSION/metadata.json"
+chmod -R u+rwX "$PUBLIC/home/sessions"
+chown -R 65534:65534 "$PUBLIC/home"
+mount -t tmpfs -o mode=755 none "$PUBLIC/dev" || fail "tmpfs"
+on_exit "umount -l $PUBLIC/dev"
+mknod -m 666 "$PUBLIC/dev/fuse" c 10 229 && mount --bind "$PUBLIC/dev/fuse" /dev/fuse || fail "/dev/fuse"
+on_exit "umount -l /dev/fuse"
+cp "$HELPER" "$PUBLIC/dev/fusermount3" && chmod 4755 "$PUBLIC/dev/fusermount3" || fail "a fusermount3"
+mount --bind "$PUBLIC/dev/fusermount3" "$HELPER" && on_exit "umount -l $HELPER"
+MNT=$PUBLIC/home/mnt
+cd "$PUBLIC/home" || exit 1
+
+start_as_nobody() {
+	: >"$LOG"
+	"${AS_NOBODY[@]}" "$PUBLIC/xgotopfs" "$@" >"$T/out" 2>>"$LOG" &
+	XPID=$!
+	on_exit kill_xgotopfs
+	wait_ready
+}
+
+# --- it works: the tree, the UI, sessions of the default folder; and it leaves nothing
+for options in "" "-o noauto_unmount"; do
+	# shellcheck disable=SC2086
+	start_as_nobody -replay "$SESSION" -speed 0 $options -web -web-port 0 "$MNT"
+	wait_web
+	as_nobody sh -c "head -n 1 $MNT/events; ls $MNT/sessions; cat $MNT/README" >"$T/seen" || fail "the tree as its owner"
+	grep -q "$SESSION" "$T/seen" || fail "no sessions: $(cat "$T/seen")"
+	ls "$MNT" >/dev/null 2>&1 && fail "even root looks into another user's mount: not mounted by nobody?"
+	as_nobody curl -fsS "${WEB%%\?*}api/sessions${WEB##*/}" >"$T/seen" || fail "the API as its owner"
+	grep -q "$SESSION" "$T/seen" || fail "no sessions in the API: $(cat "$T/seen")"
+	kill -INT "$XPID"
+	ended 0
+	! is_mounted || fail "still mounted ($options)"
+done
+
+# --- where something is missing
+# refuses_nobody STATUS TEXT ARG...
+refuses_nobody() {
+	local want=$1 text=$2 status
+	shift 2
+	as_nobody timeout 60 "$PUBLIC/xgotopfs" "$@" >"$T/out" 2>"$LOG" </dev/null
+	status=$?
+	expect "status of: $* ($(cat "$LOG"))" "$status" "$want"
+	expect "lines of: $* ($(cat "$LOG"))" "$(wc -l <"$LOG")" 1
+	grep -qF -- "$text" "$LOG" || fail "$*: '$(cat "$LOG")' lacks '$text'"
+	check_log
+}
+replay_refused() { refuses_nobody 4 "$1" -replay "$SESSION" "${2:-$MNT}"; }
+
+mkdir "$PUBLIC/rootly"
+replay_refused "$PUBLIC/rootly: not allowed to mount here" "$PUBLIC/rootly"
+chmod 600 "$PUBLIC/dev/fuse"
+replay_refused "/dev/fuse: Permission denied"
+as_nobody "$PUBLIC/xgotopfs" -doctor >"$T/out" 2>&1
+grep -q "^FAIL  *fuse  */dev/fuse: Permission denied" "$T/out" || fail "-doctor: $(cat "$T/out")"
+chmod 666 "$PUBLIC/dev/fuse"
+chmod 755 "$PUBLIC/dev/fusermount3"
+replay_refused "is not setuid root"
+chmod 644 "$PUBLIC/dev/fusermount3"
+replay_refused "fusermount3 is not installed"
+chmod 4755 "$PUBLIC/dev/fusermount3"
+chmod 700 "sessions/$SESSION" && chown 0 "sessions/$SESSION"
+replay_refused "$SESSION"
+# Tracing: a process of one's own, too, needs what the kernel asks for a BPF program.
+DEMO_BINARY=$(demo_binary "" stripped) || fail "the demo does not build"
+cp "$DEMO_BINARY" "$PUBLIC/demo"
+"${AS_NOBODY[@]}" "$PUBLIC/demo" -listen 127.0.0.1:0 >"$T/demo.out" 2>&1 &
+DEMO=$!
+on_exit "end $DEMO"
+wait_for 20 grep -q listening "$T/demo.out" || fail "the demo does not start"
+refuses_nobody 4 "CAP_BPF and CAP_PERFMON" -pid "$DEMO" "$MNT"
+refuses_nobody 4 "CAP_SYS_PTRACE" -pid 1
+unharmed "$DEMO"
+exit 0
