@@ -177,8 +177,9 @@ int dwarf_read(const struct image *img, struct dwarf_facts *ret)
 	if (!dwarf_cost(img))
 		return -ENOENT;
 	elf_version(EV_CURRENT);
-	/* Private: unpacking a section also changes its header, in the handle's copy of the file. */
-	elf = elf_begin(image_fd(img), ELF_C_READ_MMAP_PRIVATE, NULL);
+	/* Never mapped: the file may be shortened. And not our copy: unpacking a section also changes
+	 * its header, in the handle's memory. */
+	elf = elf_begin(image_fd(img), ELF_C_READ, NULL);
 	if (!elf)
 		return -ENOEXEC;
 	dw = dwarf_begin_elf(elf, DWARF_C_READ, NULL);

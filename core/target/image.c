@@ -1,6 +1,6 @@
 /*
- * An ELF file, mapped read-only. libelf reads the headers, the section and the symbol table; bytes
- * are handed out straight from the mapping, after a check that they are all in the file.
+ * An ELF file, copied. libelf reads the headers, the section and the symbol table; bytes are handed
+ * out straight from the copy, after a check that they are all in the file.
  * One owner frees it. Immutable after image_open(), except for the relocation array, which is built
  * under a lock the first time a position-independent file needs it.
  */
@@ -14,10 +14,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "core/base/util.h"
+#include "core/target/file_copy.h"
 
 struct segment {
 	uint64_t vaddr, offset, filesz;
@@ -29,8 +29,9 @@ struct relative {
 };
 
 struct image {
-	const uint8_t *map;
-	size_t size;
+	struct file_copy copy;
+	const uint8_t *map; /* copy.data */
+	size_t size;        /* copy.size */
 	int fd;
 	Elf *elf;
 	uint16_t machine, type;
@@ -41,8 +42,6 @@ struct image {
 	const Elf_Data *symbols, *symbol_names; /* .symtab and its strings; NULL when stripped */
 	uint64_t rela_addr, rela_size;          /* DT_RELA, DT_RELASZ */
 	uint64_t dynamic_offset, dynamic_size;  /* in the file */
-	dev_t dev;
-	ino_t ino;
 	char interpreter[256]; /* PT_INTERP */
 
 	pthread_mutex_t lock;
@@ -67,11 +66,10 @@ static int explain(int err, char *why, size_t size, const char *fmt, ...)
 
 /* --- opening -------------------------------------------------------------------------------- */
 
-static int map_file(struct image *img, const char *path, char *why, size_t why_size)
+static int copy_file(struct image *img, const char *path, char *why, size_t why_size)
 {
 	cleanup_close_ int fd = -1;
 	struct stat st;
-	void *map;
 	int err;
 
 	/* A FIFO must not block us. */
@@ -90,19 +88,14 @@ static int map_file(struct image *img, const char *path, char *why, size_t why_s
 		return explain(-ENOEXEC, why, why_size, "it is not a regular file");
 	if (!st.st_size)
 		return explain(-ENOEXEC, why, why_size, "the file is empty");
-	/* Shared: into a private mapping the kernel would put the breakpoints of whoever probes the
-	 * file in all processes (kernel/events/uprobes.c valid_vma()), and they would be read as
-	 * its code. */
-	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
-	if (map == MAP_FAILED) {
-		err = -errno;
-		return explain(err, why, why_size, "cannot map it: %s", strerror(-err));
-	}
-	img->map = map;
-	img->size = (size_t)st.st_size;
+	err = file_copy_read(fd, &img->copy);
+	if (err)
+		return explain(err, why, why_size, "%s",
+			       err == -ESTALE ? "it is being changed: try again when that is done"
+					      : strerror(-err));
+	img->map = img->copy.data;
+	img->size = img->copy.size;
 	img->fd = move_fd(&fd);
-	img->dev = st.st_dev;
-	img->ino = st.st_ino;
 	return 0;
 }
 
@@ -272,7 +265,7 @@ int image_open(const char *path, struct image **ret, char *why, size_t why_size)
 		return -ENOMEM;
 	img->fd = -1;
 	pthread_mutex_init(&img->lock, NULL);
-	err = map_file(img, path, why, why_size);
+	err = copy_file(img, path, why, why_size);
 	if (err)
 		goto fail;
 	err = check_header(img, why, why_size);
@@ -305,8 +298,7 @@ void image_free(struct image *img)
 		return;
 	if (img->elf)
 		elf_end(img->elf);
-	if (img->map)
-		munmap((void *)img->map, img->size);
+	file_copy_free(&img->copy);
 	close_fd(&img->fd);
 	pthread_mutex_destroy(&img->lock);
 	free(img->segments);
@@ -329,8 +321,35 @@ bool image_is_pie(const struct image *img)
 
 void image_identity(const struct image *img, dev_t *ret_dev, ino_t *ret_ino)
 {
-	*ret_dev = img->dev;
-	*ret_ino = img->ino;
+	*ret_dev = img->copy.stamp.dev;
+	*ret_ino = img->copy.stamp.ino;
+}
+
+const struct file_copy *image_copy(const struct image *img)
+{
+	return &img->copy;
+}
+
+static bool is_loaded(const struct image *img, const struct image_section *sec)
+{
+	for (size_t i = 0; i < img->n_segments; i++) {
+		const struct segment *s = &img->segments[i];
+
+		if (sec->offset < s->offset + s->filesz && s->offset < sec->offset + sec->size)
+			return true;
+	}
+	return false;
+}
+
+void image_drop_debug(struct image *img)
+{
+	for (size_t i = 0; i < img->n_sections; i++) {
+		const struct image_section *sec = &img->sections[i];
+
+		if ((!strncmp(sec->name, ".debug_", 7) || !strncmp(sec->name, ".zdebug_", 8)) &&
+		    sec->type != SHT_NOBITS && !is_loaded(img, sec))
+			file_copy_drop(&img->copy, sec->offset, sec->size);
+	}
 }
 
 const char *image_interpreter(const struct image *img)

@@ -1,6 +1,7 @@
 /*
- * An ELF file, mapped read-only: sections, segments, symbols and relative relocations, by static
- * virtual address. Knows nothing of Go. Immutable after image_open(); any thread may read.
+ * An ELF file, copied into memory: sections, segments, symbols and relative relocations, by static
+ * virtual address. Knows nothing of Go. Immutable after image_open() and image_drop_debug(); any
+ * thread may read.
  * The file is hostile until proven otherwise: every access is bounds-checked.
  */
 #ifndef XGOTOPFS_TARGET_IMAGE_H
@@ -11,6 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct file_copy;
 struct image;
 
 struct image_section {
@@ -20,7 +22,7 @@ struct image_section {
 	uint64_t flags; /* SHF_* */
 };
 
-/* -ENOENT, -EACCES, -EIO, or -ENOEXEC when it is no 64-bit little-endian ELF file of a machine we
+/* -ENOENT, -EACCES, -EIO, -ESTALE (it is being changed), or -ENOEXEC when it is no 64-bit little-endian ELF file of a machine we
  * know (`why`, when not NULL, gets one line). */
 int image_open(const char *path, struct image **ret, char *why, size_t why_size);
 void image_free(struct image *img);
@@ -39,6 +41,10 @@ struct image_segment {
 bool image_section_at(const struct image *img, size_t i, struct image_section *ret);
 bool image_segment_at(const struct image *img, size_t i, struct image_segment *ret);
 
+/* Everything that could be asked of the debug sections was: frees the memory of those that no
+ * process loads. They read as zeros from now on. */
+void image_drop_debug(struct image *img);
+const struct file_copy *image_copy(const struct image *img);
 /* st_dev and st_ino of the file when it was opened. */
 void image_identity(const struct image *img, dev_t *ret_dev, ino_t *ret_ino);
 const char *image_interpreter(const struct image *img); /* PT_INTERP, "" when static */

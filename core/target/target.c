@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/base/log.h"
+#include "core/target/file_copy.h"
 #include "core/target/layout.h"
 #include "core/target/target_internal.h"
 
@@ -193,6 +194,7 @@ int target_open_why(const char *path, struct target **ret, char *why, size_t why
 	if (err)
 		goto fail;
 	layout_not_covered(t->build.minor, t->not_covered, sizeof(t->not_covered));
+	image_drop_debug(t->img);
 	*ret = t;
 	return 0;
 fail:
@@ -220,6 +222,32 @@ void target_free(struct target *t)
 	pthread_mutex_destroy(&t->lock);
 	free(t->path);
 	free(t);
+}
+
+/* --- the file, later ------------------------------------------------------------------------ */
+
+int target_compare(const struct target *t, int fd)
+{
+	return file_copy_compare(image_copy(t->img), fd);
+}
+
+/* From the function's first byte on: the same bytes at a site mean another instruction where those
+ * before it are others. */
+int target_compare_sites(const struct target *t, int fd, const struct probe_site *sites, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint64_t before = sites[i].addr - sites[i].func_entry;
+		struct go_func f;
+		int err = target_func_by_pc(t, sites[i].addr, &f);
+
+		if (!err)
+			err = file_copy_compare_part(image_copy(t->img), fd,
+						     sites[i].file_offset - before,
+						     f.end - f.entry);
+		if (err)
+			return err;
+	}
+	return 0;
 }
 
 /* --- plain answers -------------------------------------------------------------------------- */

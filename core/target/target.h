@@ -21,7 +21,7 @@ struct target;
 /*
  * Opens a binary by path. For a live process give /proc/PID/exe: the magic link opens the right
  * file in any mount namespace, and also one that was deleted or replaced since.
- * Refusals as above; -ENOENT, -EACCES, -EIO as for open(2).
+ * Refusals as above; -ENOENT, -EACCES, -EIO as for open(2); -ESTALE when it is being changed.
  */
 int target_open(const char *path, struct target **ret);
 void target_free(struct target *t);
@@ -167,6 +167,13 @@ enum target_want {
  * -ENOEXEC when a needed site cannot be proven safe (logged). The caller frees *ret.
  */
 int target_sites(const struct target *t, unsigned wanted, struct probe_site **ret, size_t *ret_n);
+
+/*
+ * Does `fd` read what was read when the target was opened? 0, -ESTALE (no), -errno. The whole file
+ * but for its debug sections, or the functions that hold `sites`.
+ */
+int target_compare(const struct target *t, int fd);
+int target_compare_sites(const struct target *t, int fd, const struct probe_site *sites, size_t n);
 
 /* Return addresses that mean "an inner call, counted at the outer function": [lo, hi). */
 struct pc_range {

@@ -449,19 +449,12 @@ static unsigned copy_replace(struct copy *c, const char *from, const char *to)
 	return count;
 }
 
-/* Opens it and asks everything: any answer will do, as long as there is one. */
-static bool ask_everything(const char *path, uint64_t seed)
+static void ask_opened(struct target *t, uint64_t seed)
 {
 	struct target_frame frames[FRAMES_MAX];
 	struct target_type type;
-	char why[512];
-	struct target *t;
 	struct go_func f;
 
-	if (target_open_why(path, &t, why, sizeof(why))) {
-		assert_true(*why);
-		return false;
-	}
 	for (int i = 0; i < 20; i++) {
 		uint64_t pc = t->ranges.text +
 			      next_random(&seed) % MAX(t->ranges.etext - t->ranges.text, 1ul);
@@ -478,8 +471,60 @@ static bool ask_everything(const char *path, uint64_t seed)
 	target_func_by_name(t, "main.main", &f);
 	for (unsigned i = 0; i < 300; i++)
 		target_wait_reason(t, i);
+}
+
+/* Opens it and asks everything: any answer will do, as long as there is one. */
+static bool ask_everything(const char *path, uint64_t seed)
+{
+	char why[512];
+	struct target *t;
+
+	if (target_open_why(path, &t, why, sizeof(why))) {
+		assert_true(*why);
+		return false;
+	}
+	ask_opened(t, seed);
 	target_free(t);
 	return true;
+}
+
+/* Its owner empties the file, or writes another into it, while it is open here: what was read is
+ * what counts, and that it differs is noticed. */
+static void test_changed_while_open(void **state)
+{
+	struct probe_site *sites;
+	char path[512], why[512];
+	struct target *t;
+	struct copy c;
+	size_t n;
+
+	if (!build("local", "plain", path, sizeof(path)))
+		return;
+	copy_open(&c, path);
+	assert_int_equal(target_open_why(c.path, &t, why, sizeof(why)), 0);
+	assert_int_equal(target_sites(t, WANT_ALL, &sites, &n), 0);
+	assert_int_equal(target_compare(t, c.fd), 0);
+	assert_int_equal(target_compare_sites(t, c.fd, sites, n), 0);
+	for (size_t i = 0; i < n; i++) {
+		c.data[sites[i].file_offset] ^= 1;
+		assert_int_equal(target_compare_sites(t, c.fd, sites, n), -ESTALE);
+		c.data[sites[i].file_offset] ^= 1;
+	}
+	c.data[c.size - 1] ^= 1; /* far from any code */
+	assert_int_equal(target_compare_sites(t, c.fd, sites, n), 0);
+	assert_int_equal(target_compare(t, c.fd), -ESTALE);
+	c.data[c.size - 1] ^= 1;
+	assert_int_equal(ftruncate(c.fd, (off_t)c.size + 1), 0);
+	assert_int_equal(target_compare(t, c.fd), -ESTALE);
+	assert_int_equal(ftruncate(c.fd, 0), 0);
+	assert_int_equal(target_compare(t, c.fd), -ESTALE);
+	assert_int_equal(target_compare_sites(t, c.fd, sites, n), -ESTALE);
+	ask_opened(t, 1);
+	free(sites);
+	assert_int_equal(target_sites(t, WANT_ALL, &sites, &n), 0);
+	free(sites);
+	target_free(t);
+	copy_close(&c);
 }
 
 static void test_truncated(void **state)
@@ -790,7 +835,8 @@ int main(void)
 		cmocka_unit_test(test_version_strings), cmocka_unit_test(test_builds),
 		cmocka_unit_test(test_newer_release),   cmocka_unit_test(test_process),
 		cmocka_unit_test(test_foreign),         cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_truncated),       cmocka_unit_test(test_flipped),
+		cmocka_unit_test(test_truncated),
+		cmocka_unit_test(test_changed_while_open),       cmocka_unit_test(test_flipped),
 	};
 
 	return cmocka_run_group_tests_name("target", tests, NULL, NULL);
