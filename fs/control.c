@@ -78,7 +78,8 @@ static int max_overhead_set(const struct control *c, const char *text)
 	if (!text[0] || strspn(text, "0123456789.") != strlen(text))
 		return -EINVAL;
 	percent = strtod(text, &end);
-	if (*end || !isfinite(percent) || percent > 100)
+	/* A lower bound is shown with an exponent, which cannot be written back; and it means nothing. */
+	if (*end || !isfinite(percent) || percent > 100 || (percent > 0 && percent < 0.0001))
 		return -EINVAL;
 	return c->set_max_overhead(c->ctx, percent);
 }

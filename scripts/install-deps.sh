@@ -11,7 +11,7 @@ build="ca-certificates gcc clang llvm bpftool meson ninja-build pkg-config libc6
 	libprotobuf-c-dev protobuf-c-compiler libwebsockets-dev libjansson-dev
 	libzydis-dev libcap-ng-dev libcmocka-dev zlib1g-dev python3"
 demo="procps"
-tests="python3-venv protobuf-compiler rclone busybox less rsync curl jq tmux protobuf-compiler chromium python3-websockets"
+tests="libclang-rt-dev python3-venv protobuf-compiler rclone busybox less rsync curl jq tmux protobuf-compiler chromium python3-websockets"
 
 case $what in
 build) packages=$build ;;

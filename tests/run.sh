@@ -1,8 +1,9 @@
 #!/bin/bash
 # All tests, from a fresh clone: installs what is missing, builds with gcc, with clang (warnings are
 # errors) and with gcc's address and undefined-behaviour sanitizers, runs the unit tests, the check
-# of the include rules, and every script in tests/cases (found by being there) against the plain and
-# the sanitized build. Ends with "N passed, N failed".
+# of the include rules, every script in tests/cases (found by being there) against the plain and
+# the sanitized build, and each fuzz target for some seconds (tests/fuzz.sh: for longer). Ends with
+# "N passed, N failed".
 # Usage: tests/run.sh [PATTERN]...      only the tests whose names match one of the shell patterns
 #
 # In a case's first lines:  # timeout: SECONDS   (default 120)
@@ -10,6 +11,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
+FUZZ_SECONDS=4 # each target
 passed=0 failed=0 skipped=0
 patterns=("$@")
 TMP=$(mktemp -d "${TMPDIR:-/tmp}/xgotopfs-tests.XXXXXX") || exit 1
@@ -106,7 +108,8 @@ configure_and_build() {
 		rm -rf "$dir"
 		meson setup "$dir" "$@" || return
 	fi
-	ninja --quiet -C "$dir"
+	# shellcheck disable=SC2086
+	ninja --quiet -C "$dir" ${TARGETS:-}
 }
 export -f configure_and_build
 
@@ -164,6 +167,17 @@ cases() {
 	done
 }
 
+# Always the same random numbers: the test command finds what was broken, tests/fuzz.sh what is new.
+fuzz() {
+	local target name
+	for target in tests/fuzz/fuzz_*.c; do
+		name=$(basename "$target" .c)
+		[ "$name" != fuzz_main ] || continue
+		XGOTOPFS_BUILD=build-fuzz XGOTOPFS_FUZZ_CACHE=$TMP/fuzz XGOTOPFS_FUZZ_ARGS=-seed=1 \
+			run_test "$name (libFuzzer)" 90 tests/fuzz.sh "$FUZZ_SECONDS" "${name#fuzz_}"
+	done
+}
+
 # --- all of it ----------------------------------------------------------------------------------
 
 scripts/install-deps.sh test || exit 1
@@ -175,10 +189,13 @@ build gcc -Dbuildtype=debugoptimized -Dwerror=true -Dui=enabled && have_gcc=1
 COMPILER=clang build clang -Dbuildtype=debugoptimized -Dwerror=true -Dui=disabled
 build asan -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false -Dui=disabled &&
 	have_asan=1
+COMPILER=clang TARGETS=fuzz build fuzz -Dfuzzing=true -Db_sanitize=address,undefined -Db_lundef=false \
+	-Dui=disabled -Dwerror=true && have_fuzz=1
 [ -z "${have_gcc:-}" ] || unit_tests gcc
 [ -z "${have_asan:-}" ] || unit_tests asan
 [ -z "${have_gcc:-}" ] || cases gcc
 [ -z "${have_asan:-}" ] || cases asan
+[ -z "${have_fuzz:-}" ] || fuzz
 
 summary="$passed passed, $failed failed"
 [ "$skipped" -eq 0 ] || summary="$summary, $skipped skipped"

@@ -57,7 +57,8 @@ static int term_parse(const char **text, uint64_t *ret_ns)
 	/* h and m are no powers of ten: a digit may carry a rest, which the next scale drops. */
 	for (; fraction && fraction < p && scale >= 10; fraction++) {
 		scale /= 10;
-		ns += scale * (uint64_t)(*fraction - '0');
+		if (__builtin_add_overflow(ns, scale * (uint64_t)(*fraction - '0'), &ns))
+			return -ERANGE;
 	}
 	*text = p + strlen(unit->name);
 	*ret_ns = ns;

@@ -57,21 +57,27 @@ static const char *parse_rate(const char *text, size_t len, uint32_t *ret)
 	return NULL;
 }
 
+/* What goes into a reason, which is one line. */
+static void copy_line(const char *text, size_t len, char *ret, size_t size)
+{
+	snprintf(ret, size, "%.*s", (int)(len < size ? len : size - 1), text);
+	for (; *ret; ret++) {
+		if ((unsigned char)*ret < ' ' || *ret == 0x7f)
+			*ret = '?';
+	}
+}
+
 static int parse_item(const char *item, size_t len, uint32_t rates[EVENT_TYPES],
 		      bool named[EVENT_TYPES], char *why, size_t size)
 {
 	const char *colon = memchr(item, ':', len), *wrong, *rate;
 	size_t name_len = colon ? (size_t)(colon - item) : len, rate_len;
 	const char *name_text = item;
-	char name[32];
+	char name[32], shown[41];
 	int type;
 
 	trim(&name_text, &name_len);
-	snprintf(name, sizeof(name), "%.*s", (int)(name_len < 31 ? name_len : 31), name_text);
-	for (char *c = name; *c; c++) {
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = '?'; /* the reason is one line */
-	}
+	copy_line(name_text, name_len, name, sizeof(name));
 	type = name_len < sizeof(name) ? event_type_parse(name) : -EINVAL;
 	if (type < 0) {
 		snprintf(why, size,
@@ -93,8 +99,8 @@ static int parse_item(const char *item, size_t len, uint32_t rates[EVENT_TYPES],
 	}
 	wrong = parse_rate(rate, rate_len, &rates[type]);
 	if (wrong) {
-		snprintf(why, size, "%s: rate \"%.*s\" %s", name,
-			 (int)(rate_len < 40 ? rate_len : 40), rate, wrong);
+		copy_line(rate, rate_len, shown, sizeof(shown));
+		snprintf(why, size, "%s: rate \"%s\" %s", name, shown, wrong);
 		return -EINVAL;
 	}
 	named[type] = true;

@@ -106,6 +106,20 @@ static bool is_stack_check(const struct target *t, const struct code *code, size
 	return false;
 }
 
+/* Is there another branch to morestack behind instruction i? Then the function can begin anew after
+ * whatever stands there. Go's compiler makes no such code; other code may look like it. */
+static bool may_restart_after(const struct target *t, const struct code *code, size_t i)
+{
+	for (i++; i < code->n; i++) {
+		const struct insn *insn = &code->insns[i];
+
+		if ((insn->class == INSN_JCC || insn->class == INSN_JMP) &&
+		    code_goes_to_morestack(t, code, insn))
+			return true;
+	}
+	return false;
+}
+
 static int fall_back(const struct target *t, const struct code *code, struct probe_site *ret,
 		     const char **why)
 {
@@ -115,7 +129,7 @@ static int fall_back(const struct target *t, const struct code *code, struct pro
 		stand(ret, &code->insns[0], &at_entry, 0);
 		return 0;
 	}
-	if (begins_with_plain_check(t, code)) {
+	if (begins_with_plain_check(t, code) && !may_restart_after(t, code, 1)) {
 		stand(ret, &code->insns[0], &at_entry, SITE_STACK_CHECK);
 		return 0;
 	}
@@ -143,7 +157,7 @@ int place_near_entry(const struct target *t, const struct code *code, unsigned n
 		if (insn->addr - code->func.entry > ENTRY_BYTES_MAX ||
 		    (i > 0 && code_is_jump_target(code, insn->addr)))
 			break;
-		if (!checked && is_stack_check(t, code, i)) {
+		if (!checked && is_stack_check(t, code, i) && !may_restart_after(t, code, i)) {
 			checked = true;
 			if (good && insn->lower_or_same) {
 				branch = insn;

@@ -1,0 +1,155 @@
+/*
+ * Durations, -sample lists and numbers as people write them: what is taken is what was meant, by a
+ * reckoning of its own that has more room; what is not, changes nothing.
+ */
+#include <errno.h>
+
+#include "core/base/duration.h"
+#include "core/model/control.h"
+#include "tests/fuzz/fuzz.h"
+#include "web/http.h"
+
+typedef unsigned __int128 wide;
+
+#define ONE      ((wide)1000000000000000000u)
+#define TOO_MUCH ((wide)1 << 123) /* more than 2^63 units; ten times as much still fits */
+
+/* "12" or "1.5" up to what is neither: as 10^-18ths. -EINVAL without a digit. */
+static int read_decimal(const char **text, wide *ret)
+{
+	wide value = 0, place = ONE;
+	bool digits = false, point = false;
+
+	for (; (**text >= '0' && **text <= '9') || (**text == '.' && !point); ++*text) {
+		if (**text == '.') {
+			point = true;
+			continue;
+		}
+		digits = true;
+		if (point) {
+			place /= 10;
+			value += place * (unsigned)(**text - '0');
+		} else if (value < TOO_MUCH) {
+			value = value * 10 + ONE * (unsigned)(**text - '0');
+		}
+	}
+	*ret = value;
+	return digits ? 0 : -EINVAL;
+}
+
+static const struct {
+	const char *name;
+	uint64_t ns;
+} units[] = {
+	{"ns", 1},          {"us", 1000},       {"\xc2\xb5s", 1000},   {"\xce\xbcs", 1000}, {"ms", 1000000},
+	{"s", 1000000000u}, {"m", 60000000000u}, {"h", 3600000000000u}, {"d", 86400000000000u},
+};
+
+/* The same as duration_parse(), with a far bound; each term is rounded down to a nanosecond. */
+static int read_duration(const char *text, wide *ret_ns, unsigned *ret_terms)
+{
+	wide sum = 0, value;
+
+	*ret_terms = 0;
+	if (!strcmp(text, "0")) {
+		*ret_ns = 0;
+		return 0;
+	}
+	if (!*text)
+		return -EINVAL;
+	while (*text) {
+		size_t unit = 0;
+
+		if (read_decimal(&text, &value))
+			return -EINVAL;
+		while (unit < 9 && strncmp(text, units[unit].name, strlen(units[unit].name)))
+			unit++;
+		if (unit == 9)
+			return -EINVAL;
+		text += strlen(units[unit].name);
+		sum += value / ONE * units[unit].ns + value % ONE * units[unit].ns / ONE;
+		++*ret_terms;
+		if (sum > TOO_MUCH)
+			sum = TOO_MUCH;
+	}
+	*ret_ns = sum;
+	return 0;
+}
+
+static void check_duration(const char *text)
+{
+	uint64_t ns = 0xdeadbeef;
+	unsigned terms;
+	wide want, slack;
+	int err = duration_parse(text, &ns), want_err = read_duration(text, &want, &terms);
+
+	/* Which of two things wrong is told does not matter. */
+	FUZZ_ASSERT(err == 0 || err == -EINVAL || err == -ERANGE);
+	if (want_err) {
+		FUZZ_ASSERT(err);
+		return;
+	}
+	slack = 64u * terms; /* a digit below a nanosecond may be dropped */
+	if (err == 0) {
+		FUZZ_ASSERT(ns <= INT64_MAX);
+		FUZZ_ASSERT(ns <= want + slack && want <= ns + slack);
+	} else {
+		FUZZ_ASSERT(want + slack > INT64_MAX);
+	}
+}
+
+static void check_rates(const char *text)
+{
+	uint32_t rates[EVENT_TYPES], again[EVENT_TYPES];
+	char why[160] = "";
+	struct buf out = BUF_INIT;
+	bool any = false;
+
+	memset(rates, 0x5a, sizeof(rates));
+	if (control_parse_rates(text, rates, why, sizeof(why))) {
+		FUZZ_ASSERT(*why && !strchr(why, '\n'));
+		for (unsigned i = 0; i < EVENT_TYPES; i++)
+			FUZZ_ASSERT(rates[i] == 0x5a5a5a5a);
+		return;
+	}
+	for (unsigned i = 0; i < EVENT_TYPES; i++) {
+		FUZZ_ASSERT(rates[i] <= RATE_ONE);
+		any = any || rates[i];
+	}
+	control_format_rates(rates, &out);
+	FUZZ_ASSERT(any == (out.len > 0));
+	if (any) {
+		FUZZ_ASSERT(!control_parse_rates(out.data, again, why, sizeof(why)));
+		FUZZ_ASSERT(!memcmp(rates, again, sizeof(rates)));
+	}
+	buf_free(&out);
+}
+
+static void check_number(const char *text)
+{
+	uint64_t value = 1234567, want = 0;
+	bool good = *text;
+	wide sum = 0;
+
+	for (const char *p = text; *p; p++) {
+		good = good && *p >= '0' && *p <= '9';
+		if (good && sum <= UINT64_MAX)
+			sum = sum * 10 + (unsigned)(*p - '0');
+	}
+	good = good && sum <= UINT64_MAX;
+	want = good ? (uint64_t)sum : 1234567;
+	FUZZ_ASSERT(http_parse_u64(text, &value) == good);
+	FUZZ_ASSERT(value == want);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct fuzz_input in = fuzz_input(data, size);
+	char *text = fuzz_text(&in);
+
+	check_duration(text);
+	check_rates(text);
+	check_number(text);
+	free(text);
+	return 0;
+}
