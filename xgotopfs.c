@@ -1,12 +1,12 @@
 /* The composition root: reads what is asked for and starts the run that does it. Decides nothing.
  */
 #include <errno.h>
-#include <stdio.h>
 
 #include "app/background.h"
 #include "app/config.h"
 #include "app/doctor.h"
 #include "app/exit_status.h"
+#include "app/print.h"
 #include "app/run.h"
 #include "app/sessions.h"
 #include "app/version.h"
@@ -17,9 +17,7 @@ static int print(void (*fn)(struct buf *out))
 	cleanup_buf_ struct buf out = BUF_INIT;
 
 	fn(&out);
-	if (buf_error(&out) || fputs(out.data, stdout) == EOF || fflush(stdout) == EOF)
-		return EXIT_ERROR;
-	return EXIT_FINE;
+	return exit_status(print_buf(&out));
 }
 
 static int run(const struct config *config)
@@ -57,10 +55,11 @@ static int dispatch(const struct config *config)
 int main(int argc, char **argv)
 {
 	struct config config;
-	int err = config_read(&config, argv);
-	int status;
+	int err, status;
 
 	(void)argc;
+	print_prepare();
+	err = config_read(&config, argv);
 	if (err)
 		status = exit_status(err);
 	else if (config.help)

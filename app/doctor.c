@@ -7,6 +7,7 @@
 #include <sys/utsname.h>
 
 #include "app/exit_status.h"
+#include "app/print.h"
 #include "app/process.h"
 #include "core/base/log.h"
 #include "core/base/privilege.h"
@@ -204,7 +205,7 @@ int doctor(const struct config *config)
 		err = report_target(&r, config);
 	status = err ? (int)exit_status(err) : r.bad ? EXIT_ERROR : EXIT_FINE;
 	buf_adds(&r.out, status == EXIT_FINE ? "all is well\n" : "not everything works\n");
-	if (buf_error(&r.out) || fputs(r.out.data, stdout) == EOF || fflush(stdout) == EOF)
+	if (print_buf(&r.out))
 		status = EXIT_ERROR;
 	buf_free(&r.out);
 	return status;

@@ -2,8 +2,6 @@
 #ifndef XGOTOPFS_APP_EXIT_STATUS_H
 #define XGOTOPFS_APP_EXIT_STATUS_H
 
-#include <errno.h>
-
 enum exit_status {
 	EXIT_FINE = 0,
 	EXIT_ERROR = 1,
@@ -13,24 +11,10 @@ enum exit_status {
 	EXIT_GONE = 5, /* no such process, or gone before the start */
 };
 
-/* -EINVAL: something the user wrote was malformed. */
-static inline enum exit_status exit_status(int err)
-{
-	switch (err) {
-	case 0:
-		return EXIT_FINE;
-	case -EINVAL:
-		return EXIT_USAGE;
-	case -ENOEXEC:
-		return EXIT_UNSUPPORTED;
-	case -EPERM:
-	case -EACCES:
-		return EXIT_PERMISSION;
-	case -ESRCH:
-		return EXIT_GONE;
-	default:
-		return EXIT_ERROR;
-	}
-}
+/*
+ * Of 0 or -errno; -EINVAL: something the user wrote was malformed. No error ends the program without a
+ * word: one that nobody has explained is said here.
+ */
+enum exit_status exit_status(int err);
 
 #endif

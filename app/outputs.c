@@ -22,6 +22,7 @@ struct outputs {
 	struct fs *fs;
 	pthread_t fs_thread;
 	bool fs_running;
+	int fs_err; /* of the mount's thread, once joined */
 	struct web *web;
 	char token[33];
 	struct buf settings_path;
@@ -184,6 +185,7 @@ static void *fs_main(void *arg)
 	err = fs_run(o->fs);
 	if (err)
 		log_error(err, "the file system ended: %s", strerror(-err));
+	o->fs_err = err;
 	loop_post(o->c.loop, LOOP_UNMOUNTED);
 	return NULL;
 }
@@ -266,6 +268,7 @@ int outputs_close(struct outputs *o)
 	if (o->fs_running) {
 		fs_stop(o->fs);
 		pthread_join(o->fs_thread, NULL);
+		err = err ? err : o->fs_err;
 	}
 	fs_free(o->fs);
 	web_free(o->web);

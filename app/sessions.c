@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "app/exit_status.h"
+#include "app/print.h"
 #include "core/base/log.h"
 #include "core/session/convert.h"
 #include "core/session/store.h"
@@ -24,13 +25,9 @@ int sessions_list(const struct config *config)
 		return exit_status(log_error(err, "%s: %s", config->storage_dir, strerror(-err)));
 	err = store_table(store, &table);
 	store_free(store);
-	if (!err)
-		err = buf_error(&table);
 	if (err)
 		return exit_status(log_error(err, "%s: %s", config->storage_dir, strerror(-err)));
-	if (fwrite(table.data, 1, table.len, stdout) != table.len || fflush(stdout) == EOF)
-		return EXIT_ERROR;
-	return EXIT_FINE;
+	return exit_status(print_buf(&table));
 }
 
 /* The output of a conversion: a file is there whole or not at all. */

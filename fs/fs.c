@@ -173,8 +173,11 @@ static int new_session(struct fs *fs, const char *options, bool auto_unmount)
 	    (*options && (fuse_opt_add_arg(&args, "-o") || fuse_opt_add_arg(&args, options))))
 		err = -ENOMEM;
 	if (!err) {
+		errno = 0;
 		fs->session = fuse_session_new(&args, &fs_ops, sizeof(fs_ops), fs);
-		if (!fs->session)
+		if (!fs->session && (errno == ENOMEM || !*options))
+			err = -ENOMEM;
+		else if (!fs->session)
 			err = log_error(-EINVAL, "-o %s: not understood", options);
 	}
 	fuse_opt_free_args(&args);

@@ -1,5 +1,6 @@
 /*
- * The logger's only state is its level: process-wide by nature, like stderr itself.
+ * The logger's only state is its level and whether an error was said: process-wide by nature, like
+ * stderr itself.
  */
 #include "core/base/log.h"
 
@@ -9,6 +10,7 @@
 #include <string.h>
 
 static _Atomic int threshold = LOG_LEVEL_INFO;
+static atomic_bool error_said;
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 
@@ -39,6 +41,8 @@ void log_writev(enum log_level level, const char *fmt, va_list ap)
 	char line[2048];
 	int head, n;
 
+	if (level == LOG_LEVEL_ERROR)
+		atomic_store(&error_said, true);
 	if ((int)level > atomic_load(&threshold))
 		return;
 	head = snprintf(line, sizeof(line), "xgotopfs: %s",
@@ -58,6 +62,11 @@ void log_writev(enum log_level level, const char *fmt, va_list ap)
 		/* Nowhere left to say it. */
 	}
 	errno = saved;
+}
+
+bool log_error_said(void)
+{
+	return atomic_load(&error_said);
 }
 
 void log_write(enum log_level level, const char *fmt, ...)

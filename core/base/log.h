@@ -18,6 +18,9 @@ enum log_level log_get_level(void);
 /* Reads "error", "warn", "info" or "debug". 0 or -EINVAL. */
 int log_level_parse(const char *text, enum log_level *ret);
 
+/* Has anything been said at error level? Of the whole process, like stderr. */
+bool log_error_said(void);
+
 void log_write(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void log_writev(enum log_level level, const char *fmt, va_list ap);
 

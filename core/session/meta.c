@@ -282,7 +282,10 @@ static void add_string(struct buf *out, const char *text)
 		v = json_string(ascii);
 	}
 	dump = v ? json_dumps(v, JSON_ENCODE_ANY) : NULL;
-	buf_adds(out, dump ? dump : "\"\"");
+	if (dump)
+		buf_adds(out, dump);
+	else
+		out->err = -ENOMEM;
 	free(dump);
 	json_decref(v);
 }

@@ -12,11 +12,21 @@
 
 #define WINDOW (256u << 10)
 
-uint64_t reader_file_size(const struct session_reader *r)
+int reader_measure(const struct session_reader *r, uint64_t *ret)
 {
 	struct stat st;
 
-	return fstat(r->fd, &st) == 0 && st.st_size > 0 ? (uint64_t)st.st_size : 0;
+	if (fstat(r->fd, &st))
+		return -errno;
+	*ret = st.st_size > 0 ? (uint64_t)st.st_size : 0;
+	return 0;
+}
+
+uint64_t reader_file_size(const struct session_reader *r)
+{
+	uint64_t size;
+
+	return reader_measure(r, &size) ? 0 : size;
 }
 
 static int window_grow(struct window *w, size_t n)

@@ -9,6 +9,7 @@
 #include <zlib.h>
 
 #include "core/session/reader_internal.h"
+#include "core/session/unpack.h"
 #include "proto/event.pb-c.h"
 
 #define BATCH_MARKER 0xffffffffu
@@ -32,11 +33,11 @@ static void copy_text(char *to, size_t size, const ProtobufCBinaryData *from)
 static int read_process(struct session_reader *r, const struct wire_field *f,
 			struct session_chunk *chunk)
 {
-	Pb__Process *m = pb__process__unpack(NULL, f->len, f->data);
+	Pb__Process *m = UNPACK(process, f);
 	struct proc_info *info;
 
 	if (!m)
-		return -EBADMSG;
+		return unpack_error();
 	if (m->index < PROCS_MAX && m->index <= r->n_procs && chunk->n_procs < PROCS_MAX) {
 		info = &r->procs[m->index];
 		memset(info, 0, sizeof(*info));
@@ -57,14 +58,14 @@ static int read_process(struct session_reader *r, const struct wire_field *f,
 static int read_gap(struct session_reader *r, const struct wire_field *f)
 {
 	struct open_batch *b = &r->batch;
-	Pb__Gap *m = pb__gap__unpack(NULL, f->len, f->data);
+	Pb__Gap *m = UNPACK(gap, f);
 	struct session_gap *gap = &b->gaps[b->n_gaps];
 	uint64_t known = 0;
 
-	if (!m || b->n_gaps == GAPS_MAX ||
-	    (b->n_gaps && m->before < b->gap_before[b->n_gaps - 1])) {
-		if (m)
-			pb__gap__free_unpacked(m, NULL);
+	if (!m)
+		return unpack_error();
+	if (b->n_gaps == GAPS_MAX || (b->n_gaps && m->before < b->gap_before[b->n_gaps - 1])) {
+		pb__gap__free_unpacked(m, NULL);
 		return -EBADMSG;
 	}
 	memset(gap, 0, sizeof(*gap));
@@ -92,11 +93,13 @@ static int read_gap(struct session_reader *r, const struct wire_field *f)
 
 static int read_snapshot(struct session_reader *r, const struct wire_field *f)
 {
-	Pb__Snapshot *m =
-		f->len <= SNAPSHOT_MAX ? pb__snapshot__unpack(NULL, f->len, f->data) : NULL;
+	Pb__Snapshot *m;
 
-	if (!m)
+	if (f->len > SNAPSHOT_MAX)
 		return -EBADMSG;
+	m = UNPACK(snapshot, f);
+	if (!m)
+		return unpack_error();
 	r->seen_ns = m->timestamp;
 	for (size_t i = 0; i < m->n_goroutines && r->n_seen < SEEN_MAX; i++) {
 		const Pb__Goroutine *g = m->goroutines[i];
@@ -175,6 +178,9 @@ static const char *verify(struct session_reader *r, const uint8_t *p, const uint
 	return ours && !checked ? "no check" : NULL;
 }
 
+/* No fault of the session's: the reading fails, the session does not end here. */
+static const char no_memory[] = "no memory";
+
 /* Reads all but the events. NULL, or why not. */
 static const char *open_batch(struct session_reader *r, const uint8_t *p, const uint8_t *end,
 			      struct session_chunk *chunk)
@@ -195,8 +201,10 @@ static const char *open_batch(struct session_reader *r, const uint8_t *p, const 
 		const uint8_t *at = p;
 
 		while (wire_next(&at, end, &f) > 0) {
-			if (f.number != 1 && read_extra(r, &f, chunk))
-				return "a malformed definition";
+			int err = f.number != 1 ? read_extra(r, &f, chunk) : 0;
+
+			if (err)
+				return err == -ENOMEM ? no_memory : "a malformed definition";
 		}
 	}
 	b->at = p;
@@ -285,7 +293,7 @@ static int single_event(struct session_reader *r, uint32_t len, struct session_c
 static int next_record(struct session_reader *r, uint32_t *ret_header, uint32_t *ret_len)
 {
 	uint64_t left;
-	int more = window_fill(r, 4);
+	int more = window_fill(r, 4), err;
 
 	if (more <= 0) {
 		size_t rest = r->window.end - r->window.start;
@@ -301,7 +309,9 @@ static int next_record(struct session_reader *r, uint32_t *ret_header, uint32_t 
 		*ret_header = 8;
 		*ret_len = le32(r->window.data + r->window.start + 4);
 	}
-	left = reader_file_size(r);
+	err = reader_measure(r, &left);
+	if (err)
+		return err;
 	left = left > r->window.offset + *ret_header ? left - r->window.offset - *ret_header : 0;
 	if (*ret_len > left)
 		return reader_stop(r, "a record of %u bytes was cut off after %llu", *ret_len,
@@ -365,6 +375,10 @@ static int fill_chunk(struct session_reader *r, struct session_chunk *chunk)
 events:
 	if (!why)
 		why = batch_events(r, chunk);
+	if (why == no_memory) {
+		r->batch.at = NULL;
+		return -ENOMEM;
+	}
 	if (why) {
 		(void)bad_record(r, why, chunk);
 		return chunk->n > 0;

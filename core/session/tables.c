@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/util.h"
+#include "core/session/unpack.h"
 #include "proto/event.pb-c.h"
 
 #define SCAN_BIT                                                                                   \
@@ -146,12 +147,12 @@ uint32_t tables_intern(struct names *names, const void *text, size_t len)
 
 static int define_text(struct tables *t, const struct wire_field *f)
 {
-	Pb__Text *m = pb__text__unpack(NULL, f->len, f->data);
+	Pb__Text *m = UNPACK(text, f);
 	uint32_t id;
 	int err;
 
 	if (!m)
-		return -EBADMSG;
+		return unpack_error();
 	id = tables_intern(t->names, m->text.data, m->text.len);
 	err = table_put(&t->texts, m->id, &id);
 	pb__text__free_unpacked(m, NULL);
@@ -160,13 +161,13 @@ static int define_text(struct tables *t, const struct wire_field *f)
 
 static int define_type(struct tables *t, const struct wire_field *f)
 {
-	Pb__GoType *m = pb__go_type__unpack(NULL, f->len, f->data);
+	Pb__GoType *m = UNPACK(go_type, f);
 	struct go_type type;
 	uint32_t id;
 	int err;
 
 	if (!m)
-		return -EBADMSG;
+		return unpack_error();
 	type = (struct go_type){
 		.name = names_string(t->names, tables_text(t, m->name)),
 		.size = m->size,
@@ -184,12 +185,12 @@ static int define_type(struct tables *t, const struct wire_field *f)
 
 static int define_site(struct tables *t, const struct wire_field *f)
 {
-	Pb__Site *m = pb__site__unpack(NULL, f->len, f->data);
+	Pb__Site *m = UNPACK(site, f);
 	uint32_t id;
 	int err;
 
 	if (!m)
-		return -EBADMSG;
+		return unpack_error();
 	id = names_add_site(t->names, (struct site){.func_id = tables_text(t, m->func),
 						    .file_id = tables_text(t, m->file),
 						    .line = m->line});
@@ -200,12 +201,12 @@ static int define_site(struct tables *t, const struct wire_field *f)
 
 static int define_context(struct tables *t, const struct wire_field *f)
 {
-	Pb__Context *m = pb__context__unpack(NULL, f->len, f->data);
+	Pb__Context *m = UNPACK(context, f);
 	struct context c;
 	int err;
 
 	if (!m)
-		return -EBADMSG;
+		return unpack_error();
 	c = (struct context){
 		.type_id = table_id(&t->types, m->type),
 		.string_id = tables_text(t, m->text),

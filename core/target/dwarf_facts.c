@@ -1,7 +1,8 @@
 /*
  * Reading a few struct layouts from DWARF with libdw. Go writes each type's description once, with
  * its package path in the name; section compression (and DWARF 5 from Go 1.25) is libdw's business.
- * A handle of its own, so that what libelf unpacks is freed again. One thread.
+ * A handle of its own, so that what libelf unpacks is freed again; and a process of its own, because
+ * libdw exits, aborts or crashes when it gets no memory, and the file is anybody's.
  */
 #include "core/target/dwarf_facts.h"
 
@@ -11,7 +12,10 @@
 #include <gelf.h>
 #include <string.h>
 
+#include "core/base/isolated.h"
 #include "core/base/util.h"
+
+#define DWARF_SECONDS 120 /* what can be read at all is read in a few */
 
 enum { STRUCT_G, STRUCT_M, STRUCT_MODULEDATA, STRUCTS };
 
@@ -164,9 +168,11 @@ static unsigned read_units(Dwarf *dw, bool only_runtime, unsigned found, struct 
 	return found;
 }
 
-int dwarf_read(const struct image *img, struct dwarf_facts *ret)
+/* In a process of its own. */
+static int read_facts(const void *arg, void *ret)
 {
 	struct dwarf_facts facts = {.g_size = 0};
+	const struct image *img = arg;
 	unsigned found = 0;
 	Dwarf *dw;
 	Elf *elf;
@@ -174,8 +180,6 @@ int dwarf_read(const struct image *img, struct dwarf_facts *ret)
 
 	for (size_t i = 0; i < DWARF_FIELDS; i++)
 		facts.offset[i] = -1;
-	if (!dwarf_cost(img))
-		return -ENOENT;
 	elf_version(EV_CURRENT);
 	/* Never mapped: the file may be shortened. And not our copy: unpacking a section also changes
 	 * its header, in the handle's memory. */
@@ -196,6 +200,19 @@ int dwarf_read(const struct image *img, struct dwarf_facts *ret)
 			err = -ENOENT;
 	if (err || !facts.g_size)
 		return -ENOENT;
-	*ret = facts;
+	*(struct dwarf_facts *)ret = facts;
 	return 0;
+}
+
+int dwarf_read(const struct image *img, struct dwarf_facts *ret)
+{
+	struct dwarf_facts facts;
+	int err;
+
+	if (!dwarf_cost(img))
+		return -ENOENT;
+	err = isolated_call(read_facts, img, &facts, sizeof(facts), DWARF_SECONDS);
+	if (!err)
+		*ret = facts;
+	return err;
 }

@@ -1,6 +1,6 @@
 /*
  * Struct layouts from DWARF, for releases newer than the table and to check the table. Used while
- * opening only, on one thread (libdw is not thread-safe).
+ * opening only. Any thread.
  */
 #ifndef XGOTOPFS_TARGET_DWARF_FACTS_H
 #define XGOTOPFS_TARGET_DWARF_FACTS_H
@@ -37,7 +37,8 @@ struct dwarf_facts {
 
 /* Bytes that reading the DWARF would have to unpack and look through; 0 when there is none. */
 uint64_t dwarf_cost(const struct image *img);
-/* 0, -ENOENT (no DWARF, or not the runtime's structs in it), -ENOEXEC (damaged). */
+/* 0, -ENOENT (no DWARF, or not the runtime's structs in it), -ENOEXEC (damaged), -EIO (so damaged, or
+ * memory so scarce, that reading it crashed: in a child), -ETIMEDOUT, or -errno without a child. */
 int dwarf_read(const struct image *img, struct dwarf_facts *ret);
 
 #endif

@@ -74,7 +74,8 @@ static int read_layout(struct target *t, struct moduledata_layout *md, char *why
 	*md = *moduledata_layout(t->build.minor);
 	if (cost && (cost <= DWARF_CHECK_MAX || !known || t->build.development))
 		err = dwarf_read(t->img, &facts);
-	if (err == -ENOMEM)
+	/* Something of this machine, not of the program: no reason to refuse that. */
+	if (err && err != -ENOENT && err != -ENOEXEC && err != -EIO && !known)
 		return err;
 	if (err && !known)
 		return refuse(
