@@ -126,10 +126,10 @@ static int print_all_frames(const struct target *t, const struct stack_trace *tr
 static void print_frames(const struct target *t, const struct stack_trace *trace, struct buf *out)
 {
 	/* The runtime's own frames are left out, unless there are no others (traceback1). */
-	if (!print_all_frames(t, trace, false, out))
-		print_all_frames(t, trace, true, out);
+	bool none = !print_all_frames(t, trace, false, out) && !print_all_frames(t, trace, true, out);
+
 	/* The one form of this note that readers of such dumps know. */
-	if (trace->state == STACK_CUT)
+	if (trace->state == STACK_CUT || none)
 		buf_adds(out, "...additional frames elided...\n");
 }
 
@@ -200,12 +200,10 @@ static void print_trace(const struct target *t, const struct stack_trace *trace,
 	print_header(t, &trace->g, out);
 	switch (trace->state) {
 	case STACK_RUNNING:
-		buf_adds(out, "\tgoroutine running on other thread; stack unavailable\n");
-		break;
 	case STACK_UNSETTLED:
-		/* Begins with Go's own words, which parsers of dumps know. */
-		buf_adds(out, "\tgoroutine running on other thread; stack unavailable "
-			      "(it kept changing while it was read)\n");
+		/* Go's own words and not one more: with parentheses in it, the line is a call to
+		 * gostackparse, and what follows then has to be a place. */
+		buf_adds(out, "\tgoroutine running on other thread; stack unavailable\n");
 		break;
 	default:
 		if (memo)
@@ -214,6 +212,11 @@ static void print_trace(const struct target *t, const struct stack_trace *trace,
 			print_frames(t, trace, out);
 	}
 	print_creator(t, &trace->g, out);
+}
+
+void stack_print(const struct target *t, const struct stack_trace *trace, struct buf *out)
+{
+	print_trace(t, trace, NULL, out);
 }
 
 int target_stack(const struct target *t, pid_t pid, uint64_t bias, const struct target_goroutine *g,
@@ -227,7 +230,7 @@ int target_stack(const struct target *t, pid_t pid, uint64_t bias, const struct 
 	err = target_stack_trace(t, pid, bias, g, trace);
 	if (err < 0)
 		return err;
-	print_trace(t, trace, NULL, out);
+	stack_print(t, trace, out);
 	return buf_error(out);
 }
 

@@ -1,4 +1,4 @@
-/* Reading stacks: one (stack_walk.c), many (stack_batch.c). For this room. */
+/* Reading stacks: one (stack_walk.c), many (stack_batch.c); printing one (stack.c). For this room. */
 #ifndef XGOTOPFS_TARGET_STACK_WALK_H
 #define XGOTOPFS_TARGET_STACK_WALK_H
 
@@ -22,5 +22,8 @@ void stack_walk_copy(const struct target *t, uint64_t bias, const struct target_
 		     const void *bytes, struct stack_trace *ret);
 /* Has it not run between the two? */
 bool stack_is_unmoved(const struct target_goroutine *a, const struct target_goroutine *b);
+
+/* One goroutine as target_stack() has it. */
+void stack_print(const struct target *t, const struct stack_trace *trace, struct buf *out);
 
 #endif
