@@ -150,6 +150,8 @@ static int set_max_overhead(void *ctx, double percent)
 	err = capture_set_rates(r->capture, wanted);
 	if (!err)
 		governor_reset(&r->governor, percent, wanted);
+	if (!err)
+		atomic_store(&r->max_overhead, percent);
 	pthread_mutex_unlock(&r->governor_lock);
 	return err;
 }
@@ -157,12 +159,8 @@ static int set_max_overhead(void *ctx, double percent)
 static double get_max_overhead(void *ctx)
 {
 	struct run *r = ctx;
-	double percent;
 
-	pthread_mutex_lock(&r->governor_lock);
-	percent = r->governor.max_percent;
-	pthread_mutex_unlock(&r->governor_lock);
-	return percent;
+	return atomic_load(&r->max_overhead);
 }
 
 static void low_latency(void *ctx, bool on)

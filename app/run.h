@@ -53,7 +53,9 @@ struct run {
 	struct capture *capture;
 
 	pthread_mutex_t governor_lock; /* control calls come from any thread */
-	struct governor governor;      /* protected by governor_lock */
+	struct governor governor;      /* protected by governor_lock, which is held while the kernel
+					  attaches and detaches */
+	_Atomic double max_overhead;   /* the governor's, for who only looks */
 
 	struct live live;
 	struct control control;

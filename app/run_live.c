@@ -140,6 +140,7 @@ static int start(struct run *r)
 	if (err)
 		return err;
 	governor_init(&r->governor, r->config->max_overhead, r->config->rates);
+	atomic_store(&r->max_overhead, r->config->max_overhead);
 	live_fill(r);
 	err = run_open_outputs(r, r->config->mode == MODE_BINARY);
 	if (!err)

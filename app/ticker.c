@@ -90,7 +90,9 @@ static void govern(struct run *r, const struct meter_sample *s, const uint64_t e
 	int err = 0;
 
 	memcpy(second.events, events, sizeof(second.events));
-	pthread_mutex_lock(&r->governor_lock);
+	/* Somebody is changing the rates, which the kernel may take long to do: the next second will do. */
+	if (pthread_mutex_trylock(&r->governor_lock))
+		return;
 	if (governor_step(&r->governor, &second, rates, why, sizeof(why))) {
 		err = capture_set_rates(r->capture, rates);
 		log_info("%s", why);

@@ -45,9 +45,13 @@ struct capture {
 	struct procs *procs;
 	struct pump *pump;
 	uint64_t trap_ns;
-	pthread_mutex_t lock;
-	struct probes *probes;       /* lock */
-	bool attached, paused, over; /* lock */
+	pthread_mutex_t changing; /* held as long as the kernel takes; before lock */
+	struct probes *probes;    /* protected by changing */
+	bool attached, over;      /* the same */
+	pthread_mutex_t lock;     /* what is told of us; held for moments only */
+	bool paused;              /* protected by lock; changed by who holds both */
+	struct probe_site *shown; /* the same: the sites in use */
+	size_t n_shown;
 };
 
 static unsigned wanted(const uint32_t rates[EVENT_TYPES])
@@ -73,10 +77,12 @@ static void rates_publish(struct capture *c, const uint32_t rates[EVENT_TYPES])
 	volatile struct wire_control *control = c->program->control;
 	bool states = rates[EVENT_CASGSTATUS];
 
+	pthread_mutex_lock(&c->lock);
 	control->creations_by_newproc = !states && rates[EVENT_NEWGOROUTINE];
 	control->exits_by_gdestroy = !states && rates[EVENT_GOEXIT];
 	for (unsigned t = 0; t < EVENT_TYPES; t++)
 		control->rates[t] = rates[t];
+	pthread_mutex_unlock(&c->lock);
 }
 
 /* --- making and freeing ---------------------------------------------------------------------- */
@@ -114,6 +120,7 @@ int capture_new(const struct capture_config *config, struct target *target, stru
 	if (!c)
 		return -ENOMEM;
 	pthread_mutex_init(&c->lock, NULL);
+	pthread_mutex_init(&c->changing, NULL);
 	c->target = target;
 	c->sink = *sink;
 	c->pid = config->pid;
@@ -124,7 +131,7 @@ int capture_new(const struct capture_config *config, struct target *target, stru
 	if (!err)
 		err = program_load(&program, target, &c->program);
 	if (!err)
-		err = probes_new(c->program, c->path, c->pid, &c->probes);
+		err = probes_new(c->program, c->path, c->pid, config->asked, &c->probes);
 	if (!err)
 		err = decode_new(target, names, &c->decode);
 	if (!err)
@@ -154,10 +161,47 @@ void capture_free(struct capture *c)
 	if (c->binary_fd >= 0)
 		close(c->binary_fd);
 	pthread_mutex_destroy(&c->lock);
+	pthread_mutex_destroy(&c->changing);
+	free(c->shown);
 	free(c);
 }
 
 /* --- attaching ------------------------------------------------------------------------------- */
+
+static void current_rates(struct capture *c, uint32_t ret[EVENT_TYPES])
+{
+	pthread_mutex_lock(&c->lock);
+	for (unsigned t = 0; t < EVENT_TYPES; t++)
+		ret[t] = c->program->control->rates[t];
+	pthread_mutex_unlock(&c->lock);
+}
+
+/* What capture_sites() tells from now on. */
+static void show_sites(struct capture *c)
+{
+	struct probe_site *sites = NULL, *old;
+	uint32_t rates[EVENT_TYPES];
+	size_t n = 0;
+
+	current_rates(c, rates);
+	if (wanted(rates) && target_sites(c->target, wanted(rates), &sites, &n))
+		n = 0;
+	for (size_t i = 0; i < n; i++)
+		sites[i].attached = probes_attached(c->probes, &sites[i]);
+	pthread_mutex_lock(&c->lock);
+	old = c->shown;
+	c->shown = sites;
+	c->n_shown = n;
+	pthread_mutex_unlock(&c->lock);
+	free(old);
+}
+
+static void set_paused(struct capture *c, bool paused)
+{
+	pthread_mutex_lock(&c->lock);
+	c->paused = paused;
+	pthread_mutex_unlock(&c->lock);
+}
 
 /* Makes the attached probes those that `rates` need (none while paused), then publishes the rates.
  */
@@ -181,14 +225,21 @@ static int apply_rates(struct capture *c, const uint32_t rates[EVENT_TYPES])
 	if (err)
 		return err;
 	rates_publish(c, rates);
-	probes_keep(c->probes, sites, n);
-	return 0;
+	return probes_keep(c->probes, sites, n);
 }
 
-static void current_rates(const struct capture *c, uint32_t ret[EVENT_TYPES])
+static int change_rates(struct capture *c, const uint32_t rates[EVENT_TYPES])
 {
-	for (unsigned t = 0; t < EVENT_TYPES; t++)
-		ret[t] = c->program->control->rates[t];
+	int err = apply_rates(c, rates);
+
+	show_sites(c);
+	return err;
+}
+
+static void detach_all(struct capture *c)
+{
+	(void)probes_keep(c->probes, NULL, 0);
+	show_sites(c);
 }
 
 int capture_attach(struct capture *c)
@@ -196,23 +247,23 @@ int capture_attach(struct capture *c)
 	uint32_t rates[EVENT_TYPES];
 	int err;
 
+	pthread_mutex_lock(&c->changing);
 	current_rates(c, rates);
-	pthread_mutex_lock(&c->lock);
 	c->attached = true;
-	err = apply_rates(c, rates);
+	err = change_rates(c, rates);
 	if (err)
 		c->attached = false;
-	pthread_mutex_unlock(&c->lock);
+	pthread_mutex_unlock(&c->changing);
 	if (err)
 		return err;
 	if (!c->pid)
 		return procs_scan(c->procs, c->dev, c->ino, monotonic_ns());
 	err = procs_add(c->procs, c->pid, monotonic_ns());
 	if (err) {
-		pthread_mutex_lock(&c->lock);
-		probes_keep(c->probes, NULL, 0);
+		pthread_mutex_lock(&c->changing);
+		detach_all(c);
 		c->attached = false;
-		pthread_mutex_unlock(&c->lock);
+		pthread_mutex_unlock(&c->changing);
 		if (err == -ESRCH)
 			return log_error(err, "process %d is gone", c->pid);
 	}
@@ -228,11 +279,11 @@ void capture_stop(struct capture *c)
 {
 	bool over;
 
-	pthread_mutex_lock(&c->lock);
+	pthread_mutex_lock(&c->changing);
 	over = c->over;
 	c->over = true;
-	probes_keep(c->probes, NULL, 0);
-	pthread_mutex_unlock(&c->lock);
+	detach_all(c);
+	pthread_mutex_unlock(&c->changing);
 	if (!over)
 		pump_stop(c->pump);
 }
@@ -243,17 +294,15 @@ int capture_set_rates(struct capture *c, const uint32_t rates[EVENT_TYPES])
 
 	if (err)
 		return err;
-	pthread_mutex_lock(&c->lock);
-	err = apply_rates(c, rates);
-	pthread_mutex_unlock(&c->lock);
+	pthread_mutex_lock(&c->changing);
+	err = change_rates(c, rates);
+	pthread_mutex_unlock(&c->changing);
 	return err;
 }
 
 void capture_get_rates(struct capture *c, uint32_t ret[EVENT_TYPES])
 {
-	pthread_mutex_lock(&c->lock);
 	current_rates(c, ret);
-	pthread_mutex_unlock(&c->lock);
 }
 
 int capture_set_paused(struct capture *c, bool paused)
@@ -262,18 +311,19 @@ int capture_set_paused(struct capture *c, bool paused)
 	bool was;
 	int err = 0;
 
-	pthread_mutex_lock(&c->lock);
+	pthread_mutex_lock(&c->changing);
 	was = c->paused;
-	c->paused = paused;
+	set_paused(c, paused);
 	if (paused) {
-		probes_keep(c->probes, NULL, 0);
+		err = probes_keep(c->probes, NULL, 0);
+		show_sites(c);
 	} else if (was) {
 		current_rates(c, rates);
-		err = apply_rates(c, rates);
+		err = change_rates(c, rates);
 		if (err)
-			c->paused = true;
+			set_paused(c, true);
 	}
-	pthread_mutex_unlock(&c->lock);
+	pthread_mutex_unlock(&c->changing);
 	return err;
 }
 
@@ -315,19 +365,12 @@ void capture_stats(struct capture *c, struct capture_stats *ret)
 
 size_t capture_sites(struct capture *c, struct probe_site *ret, size_t max)
 {
-	cleanup_free_ struct probe_site *sites = NULL;
-	uint32_t rates[EVENT_TYPES];
-	size_t n = 0;
+	size_t n;
 
 	pthread_mutex_lock(&c->lock);
-	current_rates(c, rates);
-	if (wanted(rates) && target_sites(c->target, wanted(rates), &sites, &n))
-		n = 0;
-	n = MIN(n, max);
-	for (size_t i = 0; i < n; i++) {
-		ret[i] = sites[i];
-		ret[i].attached = probes_attached(c->probes, &sites[i]);
-	}
+	n = MIN(c->n_shown, max);
+	for (size_t i = 0; i < n; i++)
+		ret[i] = c->shown[i];
 	pthread_mutex_unlock(&c->lock);
 	return n;
 }

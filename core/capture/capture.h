@@ -8,6 +8,7 @@
 #ifndef XGOTOPFS_CAPTURE_CAPTURE_H
 #define XGOTOPFS_CAPTURE_CAPTURE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -41,6 +42,8 @@ struct capture_config {
 	uint32_t rates[EVENT_TYPES]; /* parts of RATE_ONE (core/model/control.h's 10000); 0 = no
 					probe */
 	uint64_t trap_ns; /* what capture_calibrate() said, for capture_stats(); 0 unknown */
+	/* NULL, or: somebody wants this process to end, so attaching is not to be waited for. */
+	const atomic_bool *asked;
 };
 
 /* Opens and loads, attaches nothing. -EPERM, -ENOTSUP (the kernel does not take the program: before
@@ -56,14 +59,17 @@ void capture_free(struct capture *c);
 int capture_attach(struct capture *c);
 /* Starts the pump. */
 int capture_start(struct capture *c);
-/* Detaches and delivers what was captured up to now; the pump stops. */
+/* Detaches and delivers what was captured up to now; the pump stops. Takes no longer than half a
+ * minute, whatever the kernel does. */
 void capture_stop(struct capture *c);
 
-/* Changes rates live: attaches what is newly needed, detaches what nobody needs. All or nothing. */
+/* Changes rates live: attaches what is newly needed, detaches what nobody needs. All or nothing, but
+ * for -ETIMEDOUT and -EBUSY: the kernel has not let go yet of probes that nobody needs. */
 int capture_set_rates(struct capture *c, const uint32_t rates[EVENT_TYPES]);
 void capture_get_rates(struct capture *c, uint32_t ret[EVENT_TYPES]);
 /* Detaches all probes, or attaches them again: some 30 to 100 ms on kernels with uprobe_multi links
- * (6.10 on), up to a second before. */
+ * (6.10 on), up to a second before. -ETIMEDOUT and -EBUSY as above. What is asked of capture
+ * meanwhile, by the functions that get something, is answered at once. */
 int capture_set_paused(struct capture *c, bool paused);
 bool capture_get_paused(struct capture *c);
 /* Counted: while any is on, an event is delivered within a millisecond. */

@@ -20,6 +20,11 @@
 #include "core/base/util.h"
 #include "core/capture/uprobe_multi.h"
 
+#define PATIENCE_NS (20 * NS_PER_SEC) /* for the kernel: a close waits tens of milliseconds */
+#define TAKEN_NS    NS_PER_SEC        /* a keeper that runs takes a request at once */
+#define SLICE_MS    50                /* how often a waiting tracer looks around */
+#define END_MS      5000              /* for a killed keeper's end */
+
 /* All in the one table of descriptors: of a socket pair, `ours` is this process's end, `its` the
  * keeper's. Both stay open as long as either lives, so an end is told by the pidfds. */
 struct keeper {
@@ -27,6 +32,10 @@ struct keeper {
 	int ours, its;
 	int our_pidfd; /* it waits on this */
 	int its_pidfd; /* -1: it is gone */
+	const atomic_bool *asked;
+	uint64_t patience_ns;
+	bool busy;      /* it took a request whose answer was not waited for */
+	bool attaching; /* which was ATTACH */
 };
 
 enum what { ATTACH, CLOSE };
@@ -55,10 +64,21 @@ static pid_t fork_sharing_files(void)
 	return (pid_t)syscall(SYS_clone, (unsigned long)CLONE_FILES, 0ul, 0ul, 0ul, 0ul);
 }
 
+/*
+ * Waits as long as the kernel takes to close; the tracer waits for us only so long (ask()). Nobody
+ * has a reason to stop a child that closes: it is made to go on.
+ */
 static void wait_for_end(pid_t pid)
 {
-	while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)
-		;
+	for (;;) {
+		int status = 0;
+		pid_t got = waitpid(pid, &status, __WALL | WUNTRACED);
+
+		if (got == pid && WIFSTOPPED(status))
+			(void)kill(pid, SIGCONT);
+		else if (got == pid || errno != EINTR)
+			return;
+	}
 }
 
 /* One process a link: the waits in the kernel are at the same time. */
@@ -71,6 +91,7 @@ static void close_all(const int *fds, size_t n)
 		pid_t child = i + 1 < n ? fork_sharing_files() : -1;
 
 		if (child == 0) {
+			(void)prctl(PR_SET_PDEATHSIG, SIGCONT);
 			close(fds[i]);
 			_exit(0);
 		}
@@ -147,6 +168,18 @@ static _Noreturn void let_go(const struct links *links)
 	_exit(0);
 }
 
+/* False when nobody is left to tell. */
+static bool tell(const struct keeper *k, int answer)
+{
+	struct pollfd tracer = {.fd = k->our_pidfd, .events = POLLIN};
+
+	/* What can fail is memory for it, which comes back. */
+	while (send(k->its, &answer, sizeof(answer), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		if (poll(&tracer, 1, SLICE_MS) > 0)
+			return false;
+	return true;
+}
+
 static _Noreturn void keep(const struct keeper *k)
 {
 	struct pollfd fds[] = {{.fd = k->its, .events = POLLIN},
@@ -155,30 +188,100 @@ static _Noreturn void keep(const struct keeper *k)
 	struct request request;
 
 	(void)prctl(PR_SET_NAME, "xgotop-keeper");
+	/* Whoever stopped it: it has work to do once we are dead. */
+	(void)prctl(PR_SET_PDEATHSIG, SIGCONT);
 	/* What is meant for our terminal's group is not for it; it holds no folder. */
 	(void)setsid();
 	(void)!chdir("/");
+	(void)tell(k, 0); /* from here on it outlives whatever is done to either of us */
 	for (;;) {
-		int answer;
-
+		/* For ever: the tracer's end is what it is there for. */
 		if (poll(fds, ARRAY_SIZE(fds), -1) < 0)
 			continue;
 		/* Readable once all threads of the process have let go of their descriptors. */
 		if (fds[1].revents)
 			let_go(&links);
-		if (read(k->its, &request, sizeof(request)) <= 0)
+		/* The tracer may have taken it back meanwhile. */
+		if (recv(k->its, &request, sizeof(request), MSG_DONTWAIT) <= 0)
 			continue;
-		answer = serve(&links, &request);
-		(void)!write(k->its, &answer, sizeof(answer));
+		if (!tell(k, serve(&links, &request)))
+			let_go(&links);
 	}
 }
 
 /* --- on our side ------------------------------------------------------------------------------ */
 
+static bool is_dead(struct keeper *k)
+{
+	struct pollfd its = {.fd = k->its_pidfd, .events = POLLIN};
+
+	if (k->its_pidfd < 0)
+		return true;
+	if (poll(&its, 1, 0) <= 0)
+		return false;
+	log_warn("the process that attaches for us was killed");
+	(void)waitpid(k->pid, NULL, __WALL | WNOHANG);
+	k->pid = 0;
+	close(k->its_pidfd);
+	k->its_pidfd = -1;
+	k->busy = false;
+	return true;
+}
+
+static bool answered(struct keeper *k, int *ret)
+{
+	if (recv(k->ours, ret, sizeof(*ret), MSG_DONTWAIT) != sizeof(*ret))
+		return false;
+	k->busy = false;
+	return true;
+}
+
+/* A request nobody has looked at is ours again: both ends of the socket are in our table. */
+static bool take_back(struct keeper *k)
+{
+	struct request request;
+
+	if (recv(k->its, &request, sizeof(request), MSG_DONTWAIT) != sizeof(request))
+		return false;
+	k->busy = false;
+	return true;
+}
+
+/*
+ * 0 and the answer. -ECHILD: it did not and will not do it. -EINTR, -ETIMEDOUT: it is at it, or
+ * was asked and may be; it is busy until it answers.
+ */
+static int wait_for_answer(struct keeper *k, int *ret)
+{
+	uint64_t begun_ns = monotonic_ns(), waited_ns = 0;
+	struct pollfd fds[] = {{.fd = k->ours, .events = POLLIN},
+			       {.fd = k->its_pidfd, .events = POLLIN}};
+
+	while (waited_ns < k->patience_ns) {
+		(void)poll(fds, ARRAY_SIZE(fds), SLICE_MS);
+		if (answered(k, ret))
+			return 0;
+		if (is_dead(k))
+			return -ECHILD;
+		/* It, or a child of it, was stopped: by mistake, or by whoever left it so. */
+		(void)kill(k->pid, SIGCONT);
+		(void)kill(-k->pid, SIGCONT);
+		if (k->attaching && k->asked && atomic_load(k->asked)) {
+			(void)take_back(k);
+			return -EINTR;
+		}
+		waited_ns = monotonic_ns() - begun_ns;
+		/* Stopped by a debugger, or frozen. */
+		if (waited_ns > MIN(TAKEN_NS, k->patience_ns) && take_back(k))
+			return -ECHILD;
+	}
+	return -ETIMEDOUT;
+}
+
 static int start(struct keeper *k)
 {
 	sigset_t all, old;
-	int pair[2], err = 0;
+	int pair[2], err = 0, answer;
 
 	k->our_pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	if (k->our_pidfd < 0)
@@ -200,19 +303,28 @@ static int start(struct keeper *k)
 	if (err)
 		return err;
 	k->its_pidfd = (int)syscall(SYS_pidfd_open, k->pid, 0);
-	return k->its_pidfd < 0 ? -errno : 0;
+	if (k->its_pidfd < 0)
+		return -errno;
+	k->busy = true;
+	return wait_for_answer(k, &answer);
 }
 
-int keeper_new(struct keeper **ret)
+int keeper_new(const atomic_bool *asked, struct keeper **ret)
 {
 	struct keeper *k = malloc(sizeof(*k));
 	int err;
 
 	if (!k)
 		return -ENOMEM;
-	*k = (struct keeper){.ours = -1, .its = -1, .our_pidfd = -1, .its_pidfd = -1};
+	*k = (struct keeper){.ours = -1,
+			     .its = -1,
+			     .our_pidfd = -1,
+			     .its_pidfd = -1,
+			     .asked = asked,
+			     .patience_ns = PATIENCE_NS};
 	err = start(k);
 	if (err) {
+		k->busy = false;
 		keeper_free(k);
 		return err;
 	}
@@ -226,14 +338,26 @@ static void close_if_open(int fd)
 		close(fd);
 }
 
+/* Ended by SIGKILL, which a stopped process takes, too; not while a debugger or the kernel has it. */
+static void end(const struct keeper *k)
+{
+	struct pollfd its = {.fd = k->its_pidfd, .events = POLLIN};
+
+	(void)kill(k->pid, SIGKILL);
+	if (k->its_pidfd >= 0)
+		(void)poll(&its, 1, END_MS);
+	(void)waitpid(k->pid, NULL, __WALL | WNOHANG);
+}
+
 void keeper_free(struct keeper *k)
 {
 	if (!k)
 		return;
-	if (k->pid) {
-		(void)kill(k->pid, SIGKILL);
-		wait_for_end(k->pid);
-	}
+	/* It still needs our descriptors, and to kill it would leave breakpoints behind. */
+	if (!keeper_settled(k))
+		return;
+	if (k->pid)
+		end(k);
 	close_if_open(k->ours);
 	close_if_open(k->its);
 	close_if_open(k->our_pidfd);
@@ -241,25 +365,49 @@ void keeper_free(struct keeper *k)
 	free(k);
 }
 
-/* False when it did not get or not do it: it was killed. */
-static bool ask(struct keeper *k, const struct request *request, int *ret)
+void keeper_set_patience(struct keeper *k, uint64_t ns)
 {
-	struct pollfd fds[2];
+	k->patience_ns = ns;
+}
 
-	if (!k || k->its_pidfd < 0)
-		return false;
-	if (write(k->ours, request, sizeof(*request)) != sizeof(*request))
-		return false;
-	fds[0] = (struct pollfd){.fd = k->ours, .events = POLLIN};
-	fds[1] = (struct pollfd){.fd = k->its_pidfd, .events = POLLIN};
-	while (poll(fds, ARRAY_SIZE(fds), -1) < 0)
-		;
-	if (fds[0].revents & POLLIN && read(k->ours, ret, sizeof(*ret)) == sizeof(*ret))
+/* --- asking ----------------------------------------------------------------------------------- */
+
+static int send_request(struct keeper *k, const struct request *request)
+{
+	if (!k || is_dead(k))
+		return -ECHILD;
+	if (!keeper_settled(k))
+		return -EBUSY;
+	if (send(k->ours, request, sizeof(*request), MSG_DONTWAIT | MSG_NOSIGNAL) !=
+	    sizeof(*request))
+		return -ECHILD;
+	k->busy = true;
+	k->attaching = request->what == ATTACH;
+	return 0;
+}
+
+static int ask(struct keeper *k, const struct request *request, int *ret)
+{
+	int err = send_request(k, request);
+
+	return err ? err : wait_for_answer(k, ret);
+}
+
+bool keeper_settled(struct keeper *k)
+{
+	struct request request = {.what = CLOSE, .n = 1};
+	int answer;
+
+	if (!k || !k->busy || is_dead(k))
 		return true;
-	log_warn("the process that attaches for us was killed");
-	close(k->its_pidfd);
-	k->its_pidfd = -1;
-	return false;
+	if (!answered(k, &answer))
+		return false;
+	/* A link that came too late is wanted by nobody. */
+	if (k->attaching && answer >= 0) {
+		request.fds[0] = answer;
+		return ask(k, &request, &answer) == 0;
+	}
+	return true;
 }
 
 int keeper_attach(struct keeper *k, int prog_fd, const char *path, pid_t pid,
@@ -267,17 +415,18 @@ int keeper_attach(struct keeper *k, int prog_fd, const char *path, pid_t pid,
 {
 	struct request request = {
 		.what = ATTACH, .n = (uint32_t)n, .attach = {.prog_fd = prog_fd, .pid = pid}};
-	int answer;
+	int answer, err;
 
 	if (n > KEEPER_SITES_MAX || strlen(path) >= sizeof(request.attach.path))
 		return -E2BIG;
 	memcpy(request.attach.path, path, strlen(path));
 	memcpy(request.attach.offsets, offsets, n * sizeof(*offsets));
 	memcpy(request.attach.cookies, cookies, n * sizeof(*cookies));
-	if (!ask(k, &request, &answer))
+	err = ask(k, &request, &answer);
+	if (err == -ECHILD)
 		return uprobe_multi_attach(prog_fd, path, pid, offsets, cookies, n, ret_fd);
-	if (answer < 0)
-		return answer;
+	if (err || answer < 0)
+		return err ? err : answer;
 	*ret_fd = answer;
 	return 0;
 }
@@ -299,18 +448,24 @@ static void close_here(int *fds, size_t n)
 		else
 			started++;
 	}
+	/* Without a keeper there is nobody else to wait in the kernel; it goes on when it can, and a
+	 * second signal ends us meanwhile. */
 	while (started)
 		(void)pthread_join(threads[--started], NULL);
 }
 
-void keeper_close(struct keeper *k, const int *fds, size_t n)
+int keeper_close(struct keeper *k, const int *fds, size_t n)
 {
 	struct request request = {.what = CLOSE, .n = (uint32_t)MIN(n, KEEPER_SITES_MAX)};
-	int answer;
+	int answer, err;
 
 	if (!n)
-		return;
+		return 0;
 	memcpy(request.fds, fds, request.n * sizeof(*fds));
-	if (!ask(k, &request, &answer))
+	err = ask(k, &request, &answer);
+	if (err == -ECHILD) {
 		close_here(request.fds, request.n);
+		return 0;
+	}
+	return err;
 }

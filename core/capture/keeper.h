@@ -7,14 +7,20 @@
  * stay until somebody attaches there again or the target ends. So a tracer that is killed must not
  * be the one to do it. The keeper shares our table of file descriptors (CLONE_FILES): a link that
  * it makes is ours, one that it closes is closed. When we end, however that comes about, it ends
- * too, with no signal pending, and what we left open is closed by it.
+ * too, with no signal pending, and what we left open is closed by it. One that is stopped is made
+ * to go on, by whoever waits for it and, when we die, by the kernel (PR_SET_PDEATHSIG).
  *
- * Not thread-safe: probes.c calls it. When a keeper cannot be had, or was killed itself, the same
- * is done by the calling process.
+ * Not thread-safe: probes.c calls it. When a keeper cannot be had, was killed itself, or does not
+ * even take a request (a debugger has it, it is frozen), the same is done by the calling process.
+ * What it has taken is waited for only so long: the kernel can be held up by the target, whose
+ * memory map is locked while it is dumped or starts a thread on a disk that hangs. It then stays
+ * busy, and ends what it began when the kernel lets it.
  */
 #ifndef XGOTOPFS_CAPTURE_KEEPER_H
 #define XGOTOPFS_CAPTURE_KEEPER_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -23,18 +29,31 @@
 
 struct keeper;
 
-/* 0 or -errno. Call it before much memory is in use: that is copied on write. */
-int keeper_new(struct keeper **ret);
-/* Ends it; our descriptors stay open. NULL is fine. */
+/*
+ * 0 or -errno. Call it before much memory is in use: that is copied on write. `asked`, which may be
+ * NULL, says that somebody wants us to end: then no attaching is waited for.
+ */
+int keeper_new(const atomic_bool *asked, struct keeper **ret);
+/* Ends it; our descriptors stay open. A busy one is left to itself, and so is what it needs. NULL
+ * is fine. */
 void keeper_free(struct keeper *k);
+/* How long to wait for the kernel; 20 s. */
+void keeper_set_patience(struct keeper *k, uint64_t ns);
 
-/* uprobe_multi_attach(), of at most KEEPER_SITES_MAX sites. `k` may be NULL. */
+/*
+ * uprobe_multi_attach(), of at most KEEPER_SITES_MAX sites. `k` may be NULL. Also -ETIMEDOUT,
+ * -EINTR (asked to end meanwhile) and -EBUSY (with an earlier request).
+ */
 int keeper_attach(struct keeper *k, int prog_fd, const char *path, pid_t pid,
 		  const uint64_t *offsets, const uint64_t *cookies, size_t n, int *ret_fd);
 /*
  * Closes links, at most KEEPER_SITES_MAX, all at the same time: each close waits, tens of
- * milliseconds, until nobody runs the link's program any more. `k` may be NULL.
+ * milliseconds, until nobody runs the link's program any more. `k` may be NULL. 0, or -ETIMEDOUT or
+ * -EBUSY: they are still open, or some of them; what was begun is ended when the kernel lets it,
+ * the rest when we end.
  */
-void keeper_close(struct keeper *k, const int *fds, size_t n);
+int keeper_close(struct keeper *k, const int *fds, size_t n);
+/* Is it done with everything it was asked? */
+bool keeper_settled(struct keeper *k);
 
 #endif

@@ -29,10 +29,12 @@ struct probes {
 	pid_t pid;
 	struct probe_site sites[WIRE_SITES_MAX]; /* by slot */
 	bool used[WIRE_SITES_MAX];
+	bool stuck[WIRE_SITES_MAX]; /* used by a link that the kernel has not let go of yet */
 	struct group groups[PROBE_KINDS];
 };
 
-int probes_new(struct program *program, const char *path, pid_t pid, struct probes **ret)
+int probes_new(struct program *program, const char *path, pid_t pid, const atomic_bool *asked,
+	       struct probes **ret)
 {
 	struct probes *p = calloc(1, sizeof(*p));
 	int err;
@@ -46,7 +48,7 @@ int probes_new(struct program *program, const char *path, pid_t pid, struct prob
 		free(p);
 		return -ENOMEM;
 	}
-	err = program->multi ? keeper_new(&p->keeper) : 0;
+	err = program->multi ? keeper_new(asked, &p->keeper) : 0;
 	if (err)
 		log_warn("attaching without a keeper (%s): probes may stay when this process is "
 			 "killed",
@@ -59,7 +61,7 @@ void probes_free(struct probes *p)
 {
 	if (!p)
 		return;
-	probes_keep(p, NULL, 0);
+	(void)probes_keep(p, NULL, 0);
 	keeper_free(p->keeper);
 	free(p->path);
 	free(p);
@@ -113,6 +115,9 @@ static int take_slot(struct probes *p, struct group *g, const struct probe_site 
 {
 	unsigned slot = site->kind;
 
+	if (!g->n && p->used[slot])
+		return log_error(-EBUSY, "%s: the kernel still holds the probe that was here",
+				 site->symbol);
 	if (g->n && !may_have_several(site->kind))
 		return log_error(-EINVAL, "%s: a second site of its kind", site->symbol);
 	if (g->n)
@@ -130,12 +135,26 @@ static int take_slot(struct probes *p, struct group *g, const struct probe_site 
 	return 0;
 }
 
-static void release_slots(struct probes *p, struct group *g)
+/* The slots of a link that is still there stay: it goes on telling of its sites by them. */
+static void release_slots(struct probes *p, struct group *g, bool stuck)
 {
-	for (size_t i = 0; i < g->n; i++)
-		p->used[g->slots[i]] = false;
+	for (size_t i = 0; i < g->n; i++) {
+		p->used[g->slots[i]] = stuck;
+		p->stuck[g->slots[i]] = stuck;
+	}
 	g->n = 0;
 	g->n_links = 0;
+}
+
+/* What the kernel let go of since. */
+static void settle(struct probes *p)
+{
+	if (!keeper_settled(p->keeper))
+		return;
+	for (size_t i = 0; i < WIRE_SITES_MAX; i++) {
+		p->used[i] &= !p->stuck[i];
+		p->stuck[i] = false;
+	}
 }
 
 /* --- attaching -------------------------------------------------------------------------------- */
@@ -145,6 +164,14 @@ static int attach_error(const struct probes *p, const struct probe_site *site, i
 	switch (err) {
 	case -ESRCH:
 		return log_error(err, "process %d is gone", p->pid);
+	case -EINTR:
+		return log_error(err, "interrupted while attaching to %s", site->symbol);
+	case -ETIMEDOUT:
+	case -EBUSY:
+		return log_error(err,
+				 "cannot attach to %s now: the kernel does not come to an end with "
+				 "it; is the process being dumped, or stuck in the kernel itself?",
+				 site->symbol);
 	case -EPERM:
 	case -EACCES:
 		return log_error(-EPERM,
@@ -192,10 +219,10 @@ static int attach_perf(struct probes *p, unsigned kind, struct group *g)
 }
 
 /* Closing a link waits for the kernel: the multi links, of which there are several at once, wait
- * together. */
-static void detach(struct probes *p, struct group **groups, size_t n)
+ * together. 0, or -errno of keeper_close(). */
+static int detach(struct probes *p, struct group **groups, size_t n)
 {
-	int fds[PROBE_KINDS] = {0};
+	int fds[PROBE_KINDS] = {0}, err;
 	size_t n_fds = 0;
 
 	for (size_t i = 0; i < n; i++) {
@@ -208,9 +235,14 @@ static void detach(struct probes *p, struct group **groups, size_t n)
 				bpf_link__destroy(link->perf);
 		}
 	}
-	keeper_close(p->keeper, fds, n_fds);
+	err = keeper_close(p->keeper, fds, n_fds);
+	if (err)
+		log_warn("the kernel has not taken the breakpoints out yet; is the process being "
+			 "dumped, or stuck in the kernel itself? They go when it can, at the latest "
+			 "when this process has ended");
 	for (size_t i = 0; i < n; i++)
-		release_slots(p, groups[i]);
+		release_slots(p, groups[i], err != 0);
+	return err;
 }
 
 static bool kind_wanted(unsigned kind, const struct probe_site *sites, size_t n)
@@ -232,7 +264,7 @@ static int attach_group(struct probes *p, unsigned kind, const struct probe_site
 	if (!err)
 		err = p->program->multi ? attach_multi(p, kind, g) : attach_perf(p, kind, g);
 	if (err)
-		detach(p, &g, 1);
+		(void)detach(p, &g, 1);
 	return err;
 }
 
@@ -241,17 +273,19 @@ int probes_attach(struct probes *p, const struct probe_site *sites, size_t n)
 	struct group *fresh[PROBE_KINDS];
 	size_t n_fresh = 0;
 
+	settle(p);
 	for (unsigned kind = 0; kind < PROBE_KINDS; kind++) {
 		struct group *g = &p->groups[kind];
-		int err;
+		int err = 0;
 
 		if (group_as_wanted(p, kind, sites, n) || !kind_wanted(kind, sites, n))
 			continue;
 		if (g->n) /* other sites of this kind than before: never both */
-			detach(p, &g, 1);
-		err = attach_group(p, kind, sites, n);
+			err = detach(p, &g, 1);
+		if (!err)
+			err = attach_group(p, kind, sites, n);
 		if (err) {
-			detach(p, fresh, n_fresh);
+			(void)detach(p, fresh, n_fresh);
 			return err;
 		}
 		fresh[n_fresh++] = g;
@@ -259,7 +293,7 @@ int probes_attach(struct probes *p, const struct probe_site *sites, size_t n)
 	return 0;
 }
 
-void probes_keep(struct probes *p, const struct probe_site *sites, size_t n)
+int probes_keep(struct probes *p, const struct probe_site *sites, size_t n)
 {
 	struct group *dropped[PROBE_KINDS];
 	size_t n_dropped = 0;
@@ -267,5 +301,5 @@ void probes_keep(struct probes *p, const struct probe_site *sites, size_t n)
 	for (unsigned kind = 0; kind < PROBE_KINDS; kind++)
 		if (p->groups[kind].n && !group_as_wanted(p, kind, sites, n))
 			dropped[n_dropped++] = &p->groups[kind];
-	detach(p, dropped, n_dropped);
+	return n_dropped ? detach(p, dropped, n_dropped) : 0;
 }

@@ -7,21 +7,27 @@
 #ifndef XGOTOPFS_CAPTURE_PROBES_H
 #define XGOTOPFS_CAPTURE_PROBES_H
 
+#include <stdatomic.h>
+
 #include "core/capture/program.h"
 
 struct probes;
 
-/* `path` names the binary for as long as the set lives. pid 0: every process that maps it. */
-int probes_new(struct program *program, const char *path, pid_t pid, struct probes **ret);
-/* Detaches all. */
+/* `path` names the binary for as long as the set lives. pid 0: every process that maps it. `asked`
+ * (NULL: nothing does) says that attaching is not to be waited for any longer. */
+int probes_new(struct program *program, const char *path, pid_t pid, const atomic_bool *asked,
+	       struct probes **ret);
+/* Detaches all; what the kernel does not let go of now goes when this process has ended. */
 void probes_free(struct probes *p);
 
 /* Attaches those of sites[] that are not attached yet. On failure none of them stays: -ESRCH when
- * the process is gone, -EPERM, -ENOSPC (more than WIRE_SITES_MAX), … ; one line was logged. */
+ * the process is gone, -EPERM, -ENOSPC (more than WIRE_SITES_MAX), -ETIMEDOUT, -EBUSY or -EINTR
+ * (keeper.h), … ; one line was logged. */
 int probes_attach(struct probes *p, const struct probe_site *sites, size_t n);
 /* Detaches what is not among sites[], all at the same time; n = 0 detaches everything. Once it
- * returns, no program runs any more. */
-void probes_keep(struct probes *p, const struct probe_site *sites, size_t n);
+ * returns 0, no program runs any more; -ETIMEDOUT or -EBUSY: the kernel has not let go of them yet,
+ * and until it has nothing can be attached in their place. */
+int probes_keep(struct probes *p, const struct probe_site *sites, size_t n);
 
 bool probes_attached(const struct probes *p, const struct probe_site *site);
 

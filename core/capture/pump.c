@@ -24,6 +24,7 @@
 #define IDLE_TICK_NS          250000000 /* for losses and what else does not wake us */
 #define PUMP_NICE             -10
 #define FINISH_TRIES          200 /* of 1 ms: for a program that was preempted while it wrote */
+#define FINISH_NS             (5 * NS_PER_SEC) /* a probe that could not be taken out goes on writing */
 
 struct pump {
 	struct program *program;
@@ -198,22 +199,27 @@ static size_t pass(struct pump *p)
 	return read;
 }
 
+static void deliver_all(struct pump *p, uint64_t until_ns)
+{
+	do
+		(void)pass(p);
+	while (p->more && monotonic_ns() < until_ns);
+}
+
 /* The probes are gone: what is in the rings is all there will be. */
 static void finish(struct pump *p)
 {
+	uint64_t until_ns = monotonic_ns() + FINISH_NS;
+
 	procs_poll(p->procs);
 	for (int i = 0; i < FINISH_TRIES; i++) {
-		do
-			(void)pass(p);
-		while (p->more);
+		deliver_all(p, until_ns);
 		if (!merge_backlog(p->merge))
 			break;
 		(void)poll(NULL, 0, 1);
 	}
 	merge_finish(p->merge);
-	do
-		(void)pass(p);
-	while (p->more);
+	deliver_all(p, until_ns);
 }
 
 /* --- the thread ----------------------------------------------------------------------------- */

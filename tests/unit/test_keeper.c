@@ -7,8 +7,13 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,12 +35,12 @@ static void test_closes_ours(void **state)
 	struct keeper *k;
 	int fds[3], pipes[3][2];
 
-	assert_int_equal(keeper_new(&k), 0);
+	assert_int_equal(keeper_new(NULL, &k), 0);
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(pipe2(pipes[i], O_CLOEXEC), 0);
 		fds[i] = pipes[i][1];
 	}
-	keeper_close(k, fds, 2);
+	assert_int_equal(keeper_close(k, fds, 2), 0);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(fcntl(fds[i], F_GETFD) < 0, i < 2);
 	assert_true(hangs_up(pipes[0][0]) && hangs_up(pipes[1][0]));
@@ -53,7 +58,7 @@ static void test_without(void **state)
 	int pipe_fds[2];
 
 	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
-	keeper_close(NULL, &pipe_fds[1], 1);
+	assert_int_equal(keeper_close(NULL, &pipe_fds[1], 1), 0);
 	assert_true(hangs_up(pipe_fds[0]));
 	keeper_free(NULL);
 	close(pipe_fds[0]);
@@ -66,13 +71,181 @@ static void test_attach_error(void **state)
 	struct keeper *k;
 	int fd, err;
 
-	assert_int_equal(keeper_new(&k), 0);
+	assert_int_equal(keeper_new(NULL, &k), 0);
 	err = keeper_attach(k, -1, "/proc/self/exe", 0, &offset, &cookie, 1, &fd);
 	assert_true(err == -EBADF || err == -EPERM || err == -EINVAL || err == -ENOSYS);
 	keeper_free(k);
 }
 
-static void test_killed(void **state)
+/* Our only child. */
+static pid_t keeper_pid(void)
+{
+	char path[64];
+	int pid = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%ld/children", syscall(SYS_gettid));
+	file = fopen(path, "re");
+	if (file && fscanf(file, "%d", &pid) != 1)
+		pid = 0;
+	if (file)
+		fclose(file);
+	return pid;
+}
+
+static bool is_stopped(pid_t pid)
+{
+	char path[64], state = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	file = fopen(path, "re");
+	if (file && fscanf(file, "%*d %*s %c", &state) != 1)
+		state = 0;
+	if (file)
+		fclose(file);
+	return state == 'T' || state == 't';
+}
+
+static void wait_stopped(pid_t pid)
+{
+	for (int i = 0; i < SECONDS * 100 && !is_stopped(pid); i++)
+		poll(NULL, 0, 10);
+	assert_true(is_stopped(pid));
+}
+
+/* One that was stopped goes on when there is something to do. */
+static void test_stopped(void **state)
+{
+	int pipe_fds[2];
+	struct keeper *k;
+	uint64_t begun = monotonic_ns();
+
+	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
+	assert_int_equal(keeper_new(NULL, &k), 0);
+	assert_int_equal(kill(keeper_pid(), SIGSTOP), 0);
+	wait_stopped(keeper_pid());
+	assert_int_equal(keeper_close(k, &pipe_fds[1], 1), 0);
+	assert_true(hangs_up(pipe_fds[0]));
+	assert_int_equal(kill(keeper_pid(), SIGSTOP), 0);
+	keeper_free(k);
+	assert_true(monotonic_ns() - begun < SECONDS * NS_PER_SEC);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG | __WALL), -1);
+	close(pipe_fds[0]);
+}
+
+/* What a debugger holds does not go on: then it is done without it, once. */
+static void test_traced(void **state)
+{
+	int pipe_fds[2], other[2];
+	struct keeper *k;
+	pid_t pid;
+
+	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
+	assert_int_equal(keeper_new(NULL, &k), 0);
+	pid = keeper_pid();
+	if (ptrace(PTRACE_SEIZE, pid, NULL, NULL) || ptrace(PTRACE_INTERRUPT, pid, NULL, NULL)) {
+		keeper_free(k);
+		skip();
+	}
+	wait_stopped(pid);
+	assert_int_equal(keeper_close(k, &pipe_fds[1], 1), 0);
+	assert_true(hangs_up(pipe_fds[0]));
+	/* The number has a new meaning by the time it goes on; what was taken back is not done. */
+	assert_int_equal(pipe2(other, O_CLOEXEC), 0);
+	assert_int_equal(ptrace(PTRACE_DETACH, pid, NULL, NULL), 0);
+	close(pipe_fds[0]);
+	assert_int_equal(keeper_close(k, &other[0], 1), 0);
+	assert_true(fcntl(other[1], F_GETFD) >= 0);
+	keeper_free(k);
+	close(other[1]);
+}
+
+/* A socket whose close waits for SECONDS: the other end takes nothing any more. */
+static int slow_to_close(int seconds, int *ret_peer)
+{
+	const struct linger linger = {.l_onoff = 1, .l_linger = seconds};
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(address);
+	static const char junk[65536];
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, len), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &len), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, len), 0);
+	*ret_peer = accept(listener, NULL, NULL);
+	assert_true(*ret_peer >= 0);
+	close(listener);
+	for (int idle = 0; idle < 20;) {
+		if (send(fd, junk, sizeof(junk), MSG_DONTWAIT) > 0)
+			idle = 0;
+		else if (++idle)
+			poll(NULL, 0, 5);
+	}
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), 0);
+	return fd;
+}
+
+static void wait_settled(struct keeper *k)
+{
+	for (int i = 0; i < SECONDS * 100 && !keeper_settled(k); i++)
+		poll(NULL, 0, 10);
+	assert_true(keeper_settled(k));
+}
+
+/* What the kernel does not come to an end with is waited for only so long. */
+static void test_held_up(void **state)
+{
+	int slow, peer, pipe_fds[2];
+	struct keeper *k;
+
+	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
+	assert_int_equal(keeper_new(NULL, &k), 0);
+	keeper_set_patience(k, NS_PER_SEC / 5);
+	slow = slow_to_close(2, &peer);
+	assert_int_equal(keeper_close(k, &slow, 1), -ETIMEDOUT);
+	assert_false(keeper_settled(k));
+	assert_int_equal(keeper_close(k, &pipe_fds[1], 1), -EBUSY);
+	assert_true(fcntl(pipe_fds[1], F_GETFD) >= 0);
+	wait_settled(k);
+	assert_true(fcntl(slow, F_GETFD) < 0);
+	keeper_set_patience(k, SECONDS * NS_PER_SEC);
+	assert_int_equal(keeper_close(k, &pipe_fds[1], 1), 0);
+	assert_true(hangs_up(pipe_fds[0]));
+	keeper_free(k);
+	close(pipe_fds[0]);
+	close(peer);
+}
+
+/* Asked to end: no attaching is waited for, not even one that nobody has begun. */
+static void test_asked(void **state)
+{
+	const uint64_t offset = 0, cookie = 0;
+	atomic_bool asked = true;
+	struct keeper *k;
+	int fd, slow, peer;
+
+	assert_int_equal(keeper_new(&asked, &k), 0);
+	keeper_set_patience(k, NS_PER_SEC / 5);
+	slow = slow_to_close(1, &peer);
+	assert_int_equal(keeper_close(k, &slow, 1), -ETIMEDOUT);
+	assert_int_equal(keeper_attach(k, -1, "/proc/self/exe", 0, &offset, &cookie, 1, &fd),
+			 -EBUSY);
+	wait_settled(k);
+	if (!ptrace(PTRACE_SEIZE, keeper_pid(), NULL, NULL) &&
+	    !ptrace(PTRACE_INTERRUPT, keeper_pid(), NULL, NULL)) {
+		wait_stopped(keeper_pid());
+		assert_int_equal(keeper_attach(k, -1, "/proc/self/exe", 0, &offset, &cookie, 1, &fd),
+				 -EINTR);
+	}
+	keeper_free(k);
+	close(peer);
+}
+
+static void killed(bool stopped)
 {
 	int held[2], ready[2], status;
 	char byte;
@@ -84,8 +257,12 @@ static void test_killed(void **state)
 	if (child == 0) {
 		struct keeper *k;
 
-		if (keeper_new(&k) == 0)
+		if (keeper_new(NULL, &k) == 0 &&
+		    (!stopped || kill(keeper_pid(), SIGSTOP) == 0)) {
+			if (stopped)
+				wait_stopped(keeper_pid());
 			(void)!write(ready[1], "", 1);
+		}
 		for (;;)
 			pause();
 	}
@@ -99,13 +276,29 @@ static void test_killed(void **state)
 	close(ready[1]);
 }
 
+static void test_killed(void **state)
+{
+	killed(false);
+}
+
+/* Nobody is left to tell it to go on. */
+static void test_killed_with_stopped_keeper(void **state)
+{
+	killed(true);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_closes_ours),
 		cmocka_unit_test(test_without),
 		cmocka_unit_test(test_attach_error),
+		cmocka_unit_test(test_stopped),
+		cmocka_unit_test(test_traced),
+		cmocka_unit_test(test_held_up),
+		cmocka_unit_test(test_asked),
 		cmocka_unit_test(test_killed),
+		cmocka_unit_test(test_killed_with_stopped_keeper),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
