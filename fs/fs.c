@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
+#include "core/base/confine.h"
 #include "core/base/log.h"
 
 #define CACHE_BYTES (6 << 20)
@@ -67,11 +68,11 @@ static int init(struct fs *fs)
 	if (!err)
 		err = by_names_new(&fs->by_names);
 	if (!err)
-		err = workers_new(2, &fs->quick);
+		err = workers_new(2, c->confine, &fs->quick);
 	if (!err)
-		err = workers_new(1, &fs->slow);
+		err = workers_new(1, c->confine, &fs->slow);
 	if (!err)
-		err = workers_new(1, &fs->reads);
+		err = workers_new(1, c->confine, &fs->reads);
 	if (!err)
 		err = pipes_new(fs, &fs->pipes);
 	return err;
@@ -102,14 +103,37 @@ int fs_new(const struct fs_config *config, struct fs **ret)
 	return 0;
 }
 
+/*
+ * The tree is no more, lazily. What libfuse does about it comes in fs_free(), on the thread that
+ * mounted. Not when somebody else has unmounted it: there may be another mount by now.
+ */
+static void unmount(struct fs *fs)
+{
+	struct pollfd device = {.fd = fuse_session_fd(fs->session)};
+	int err = 0;
+
+	if (!fs->mounted)
+		return;
+	fs->mounted = false;
+	if (poll(&device, 1, 0) == 1 && device.revents & POLLERR)
+		return;
+	err = fs->unmounter ? unmounter_ask(fs->unmounter) : 0;
+	if (err)
+		log_debug("%s: the process that unmounts for us says: %s", fs->mountpoint,
+			  strerror(-err));
+}
+
 void fs_free(struct fs *fs)
 {
 	if (!fs)
 		return;
-	if (fs->mounted) {
+	if (fs->mounted)
 		pipes_end(fs->pipes);
+	if (fs->session) {
+		unmount(fs);
 		fuse_session_unmount(fs->session);
 	}
+	unmounter_free(fs->unmounter);
 	/* They may still answer requests, so before the session goes. */
 	workers_free(fs->reads);
 	workers_free(fs->slow);
@@ -212,6 +236,9 @@ int fs_mount(struct fs *fs)
 	err = mount_check(where, nonempty);
 	if (err)
 		return err;
+	err = unmounter_new(where, &fs->unmounter);
+	if (err)
+		log_warn("%s: no process that unmounts (%s)", where, strerror(-err));
 	err = try_mount(fs, options, auto_unmount);
 	/* auto_unmount needs the helper program; root can do without both. */
 	if (err == -EIO && auto_unmount && !geteuid()) {
@@ -274,6 +301,7 @@ int fs_run(struct fs *fs)
 	};
 	int err = 0;
 
+	confine_enter(fs->config.confine);
 	while (!err && !fds[1].revents && !fuse_session_exited(fs->session)) {
 		if (poll(fds, ARRAY_SIZE(fds), -1) < 0) {
 			if (errno != EINTR)
@@ -294,8 +322,7 @@ int fs_run(struct fs *fs)
 		poll(fds, 1, 10);
 	}
 	free(buf.mem);
-	fuse_session_unmount(fs->session);
-	fs->mounted = false;
+	unmount(fs);
 	if (err)
 		return log_error(err, "%s: %s", fs->mountpoint, strerror(-err));
 	return 0;

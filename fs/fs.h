@@ -15,6 +15,7 @@
 #include "core/base/buf.h"
 #include "core/view/view.h"
 
+struct confine;
 struct fs;
 
 /*
@@ -48,6 +49,7 @@ struct fs_config {
 	/* More processes may come: event lines at the root carry pid=, and events_pipe does not
 	 * end with one of them. */
 	bool many;
+	struct confine *confine; /* what its threads enter, that of fs_run() too; borrowed. NULL: nothing */
 };
 
 int fs_new(const struct fs_config *config, struct fs **ret);

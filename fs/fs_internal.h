@@ -16,6 +16,7 @@
 #include "fs/fs.h"
 #include "fs/node.h"
 #include "fs/snap.h"
+#include "fs/unmounter.h"
 #include "fs/worker.h"
 
 struct fs {
@@ -24,6 +25,7 @@ struct fs {
 	struct model *model;
 	struct fuse_session *session; /* NULL before fs_mount() */
 	bool mounted;
+	struct unmounter *unmounter; /* NULL: we unmount ourselves, if we may */
 	int stop_fd; /* eventfd */
 	uid_t uid;
 	gid_t gid;

@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <sys/eventfd.h>
 
+#include "core/base/confine.h"
+
 #define FILL_EVENTS 256
 #define CHECK_MS    200 /* how often waiting readers look whether their process has ended */
 
@@ -223,6 +225,7 @@ static void *run(void *arg)
 	struct pollfd fd = {.fd = p->wake_fd, .events = POLLIN};
 	bool waiting = false;
 
+	confine_enter(p->fs->config.confine);
 	while (!stopped(p)) {
 		uint64_t count;
 

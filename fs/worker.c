@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 
+#include "core/base/confine.h"
 #include "core/base/util.h"
 
 #define THREADS_MAX 4
@@ -21,6 +22,7 @@ struct workers {
 	bool stop;                /* protected by lock */
 	pthread_t threads[THREADS_MAX];
 	unsigned n;
+	struct confine *confine;
 };
 
 int start_thread(pthread_t *ret, void *(*fn)(void *arg), void *arg)
@@ -39,6 +41,7 @@ static void *work(void *arg)
 {
 	struct workers *w = arg;
 
+	confine_enter(w->confine);
 	pthread_mutex_lock(&w->lock);
 	while (w->head || !w->stop) {
 		struct job *job = w->head;
@@ -59,7 +62,7 @@ static void *work(void *arg)
 	return NULL;
 }
 
-int workers_new(unsigned threads, struct workers **ret)
+int workers_new(unsigned threads, struct confine *confine, struct workers **ret)
 {
 	struct workers *w = calloc(1, sizeof(*w));
 	int err;
@@ -69,6 +72,7 @@ int workers_new(unsigned threads, struct workers **ret)
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->ready, NULL);
 	w->tail = &w->head;
+	w->confine = confine;
 	while (w->n < MIN(threads, THREADS_MAX)) {
 		err = start_thread(&w->threads[w->n], work, w);
 		if (err) {

@@ -7,9 +7,10 @@
 
 #include <pthread.h>
 
+struct confine;
 struct workers;
 
-int workers_new(unsigned threads, struct workers **ret);
+int workers_new(unsigned threads, struct confine *confine, struct workers **ret);
 void workers_free(struct workers *w); /* runs what is queued first; NULL is fine */
 
 /* fn(arg) will run once, in order of pushing. 0 or -ENOMEM. */

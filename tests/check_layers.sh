@@ -49,7 +49,7 @@ only 'fuse' 'fs/|app/version\.c' 'libfuse is for fs'
 only 'libwebsockets' 'web/|app/version\.c' 'libwebsockets is for web'
 only 'libelf|gelf|elfutils|dwarf' 'core/target/|app/version\.c' 'libelf and libdw are for core/target'
 only 'Zydis' 'core/target/|app/version\.c' 'Zydis is for core/target'
-only 'cap-ng\.h' 'core/base/' 'libcap-ng is for core/base'
+only 'cap-ng\.h|seccomp\.h' 'core/base/' 'libcap-ng and libseccomp are for core/base'
 only 'ini\.h' 'core/base/' 'inih is for core/base'
 
 # A wire record is the business of two.

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 
+#include "core/base/confine.h"
 #include "web/polite.h"
 
 struct queue {
@@ -20,6 +21,7 @@ struct jobs {
 	void *arg;
 	pthread_t threads[JOBS_WORKERS];
 	unsigned n_threads;
+	struct confine *confine;
 };
 
 static void queue_add(struct queue *q, struct job *job)
@@ -66,6 +68,7 @@ static void *worker(void *arg)
 	struct jobs *js = arg;
 
 	thread_be_polite();
+	confine_enter(js->confine);
 	pthread_mutex_lock(&js->lock);
 	while (!js->stop) {
 		struct job *job = queue_take(&js->waiting);
@@ -87,7 +90,7 @@ static void *worker(void *arg)
 	return NULL;
 }
 
-int jobs_new(void (*ready)(void *arg), void *arg, struct jobs **ret)
+int jobs_new(void (*ready)(void *arg), void *arg, struct confine *confine, struct jobs **ret)
 {
 	struct jobs *js = calloc(1, sizeof(*js));
 	int err;
@@ -100,6 +103,7 @@ int jobs_new(void (*ready)(void *arg), void *arg, struct jobs **ret)
 	js->ready.last = &js->ready.first;
 	js->notify = ready;
 	js->arg = arg;
+	js->confine = confine;
 	while (js->n_threads < JOBS_WORKERS) {
 		err = -pthread_create(&js->threads[js->n_threads], NULL, worker, js);
 		if (err) {

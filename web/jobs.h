@@ -11,6 +11,7 @@
 #define JOBS_WORKERS 3
 #define JOBS_MAX     512
 
+struct confine;
 struct jobs;
 
 typedef int (*handler_fn)(const struct request *rq, struct response *rs);
@@ -25,7 +26,7 @@ struct job {
 };
 
 /* `ready` is called on a worker when a job waits in jobs_ready(). */
-int jobs_new(void (*ready)(void *arg), void *arg, struct jobs **ret);
+int jobs_new(void (*ready)(void *arg), void *arg, struct confine *confine, struct jobs **ret);
 /* Ends the workers: no more calls of `ready`. */
 void jobs_stop(struct jobs *js);
 /* Frees the jobs that are still here, too. */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/confine.h"
 #include "core/base/log.h"
 #include "core/session/store.h"
 #include "web/connection.h"
@@ -186,6 +187,7 @@ static void *serve(void *arg)
 	struct server *s = arg;
 
 	thread_be_polite();
+	confine_enter(s->web.config.confine);
 	while (!atomic_load(&s->web.stop) && lws_service(s->web.context, 0) >= 0)
 		;
 	return NULL;
@@ -305,7 +307,7 @@ int web_new(const struct web_config *config, struct web **ret)
 	err = push_new(&s->web, &s->web.push);
 	if (err)
 		goto err_out;
-	err = jobs_new(wake, &s->web, &s->web.jobs);
+	err = jobs_new(wake, &s->web, config->confine, &s->web.jobs);
 	if (err)
 		goto err_out;
 	*ret = &s->web;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/confine.h"
 #include "core/base/log.h"
 #include "core/session/reader.h"
 #include "core/session/store.h"
@@ -46,6 +47,7 @@ struct sources {
 	atomic_bool stop;
 	struct store *store;
 	size_t pyramid_bytes;
+	struct confine *confine;
 	pthread_mutex_t lock;
 	struct entry *open[SOURCES_OPEN]; /* protected by lock, with their refs and used */
 	uint64_t clock;
@@ -98,6 +100,7 @@ static void *follow(void *arg)
 	uint64_t cursor = feed_tail(feed), synced = 0;
 
 	thread_be_polite();
+	confine_enter(ss->confine);
 	while (!atomic_load(&ss->stop)) {
 		uint64_t missed = 0, now;
 		size_t n = feed_read(feed, &cursor, ss->batch, BATCH, &missed);
@@ -256,7 +259,7 @@ static void estimate_total(struct entry *e, struct session_reader *reader)
 
 static void *load(void *arg)
 {
-	struct entry *e = arg;
+	struct entry *e = arg; /* confined as the worker that made it */
 	struct session_reader *reader = NULL;
 	int err;
 
@@ -396,6 +399,7 @@ int sources_new(const struct web_config *config, struct store *store, struct sou
 		return -ENOMEM;
 	pthread_mutex_init(&ss->lock, NULL);
 	ss->pyramid_bytes = config->pyramid_bytes;
+	ss->confine = config->confine;
 	ss->live.live = true;
 	snprintf(ss->live.id, sizeof(ss->live.id), "live");
 	ss->live.view = *config->view;

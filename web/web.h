@@ -15,6 +15,7 @@
 #include "core/base/buf.h"
 #include "core/view/view.h"
 
+struct confine;
 struct web;
 
 struct web_config {
@@ -32,6 +33,7 @@ struct web_config {
 	const char *mount_point;   /* for the paths the UI shows; NULL = not mounted */
 	size_t pyramid_bytes;      /* memory bound of one time pyramid; 0 = 64 MiB */
 	unsigned max_connections;  /* 0 = 512 */
+	struct confine *confine;   /* what all its threads enter; borrowed. NULL: nothing */
 };
 
 #define WEB_TOKEN_MIN 16

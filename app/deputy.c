@@ -1,0 +1,178 @@
+/* A queue and a thread. A request is freed by whoever is the last to need it: the one that asked
+ * may have left. See deputy.h. */
+#include "app/deputy.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "core/base/log.h"
+#include "core/base/util.h"
+
+#define WAITING_MAX 64
+#define PATIENCE_NS (60 * NS_PER_SEC) /* the stacks of a million goroutines take some */
+
+struct request {
+	struct request *next;
+	struct errand_args args;
+	struct buf out;
+	int err;
+	bool done, left; /* left: nobody waits for it */
+};
+
+struct deputy {
+	char name[16];
+	int (*run)(void *ctx, const struct errand_args *args, struct buf *out);
+	void *ctx;
+	pthread_mutex_t lock;
+	pthread_cond_t come, done;
+	struct request *first, **last; /* protected by lock, as what follows */
+	unsigned waiting;
+	bool stop;
+	pthread_t thread;
+	bool started;
+};
+
+static void request_free(struct request *r)
+{
+	buf_free(&r->out);
+	free(r);
+}
+
+static void *deputy_main(void *arg)
+{
+	struct deputy *d = arg;
+
+	pthread_setname_np(pthread_self(), d->name);
+	pthread_mutex_lock(&d->lock);
+	while (!d->stop) {
+		struct request *r = d->first;
+
+		if (!r) {
+			pthread_cond_wait(&d->come, &d->lock);
+			continue;
+		}
+		d->first = r->next;
+		if (!d->first)
+			d->last = &d->first;
+		d->waiting--;
+		if (r->left) {
+			request_free(r);
+			continue;
+		}
+		pthread_mutex_unlock(&d->lock);
+		r->err = d->run(d->ctx, &r->args, &r->out);
+		pthread_mutex_lock(&d->lock);
+		r->done = true;
+		if (r->left)
+			request_free(r);
+		pthread_cond_broadcast(&d->done);
+	}
+	pthread_mutex_unlock(&d->lock);
+	return NULL;
+}
+
+static void init_locks(struct deputy *d)
+{
+	pthread_condattr_t attr;
+
+	pthread_mutex_init(&d->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&d->come, &attr);
+	pthread_cond_init(&d->done, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+int deputy_new(const char *thread_name,
+	       int (*run)(void *ctx, const struct errand_args *args, struct buf *out), void *ctx,
+	       struct deputy **ret)
+{
+	struct deputy *d = calloc(1, sizeof(*d));
+	int err;
+
+	if (!d)
+		return log_error(-ENOMEM, "out of memory");
+	strncpy(d->name, thread_name, sizeof(d->name) - 1);
+	d->run = run;
+	d->ctx = ctx;
+	d->last = &d->first;
+	init_locks(d);
+	err = -pthread_create(&d->thread, NULL, deputy_main, d);
+	if (err) {
+		deputy_free(d);
+		return log_error(err, "cannot start a thread: %s", strerror(-err));
+	}
+	d->started = true;
+	*ret = d;
+	return 0;
+}
+
+void deputy_free(struct deputy *d)
+{
+	if (!d)
+		return;
+	if (d->started) {
+		pthread_mutex_lock(&d->lock);
+		d->stop = true;
+		pthread_cond_signal(&d->come);
+		pthread_mutex_unlock(&d->lock);
+		pthread_join(d->thread, NULL);
+	}
+	while (d->first) {
+		struct request *next = d->first->next;
+
+		request_free(d->first);
+		d->first = next;
+	}
+	pthread_cond_destroy(&d->done);
+	pthread_cond_destroy(&d->come);
+	pthread_mutex_destroy(&d->lock);
+	free(d);
+}
+
+/* Under the lock. 0 once it is done, -ETIMEDOUT. */
+static int wait_done(struct deputy *d, const struct request *r)
+{
+	uint64_t until_ns = monotonic_ns() + PATIENCE_NS;
+	struct timespec until = {.tv_sec = (time_t)(until_ns / NS_PER_SEC),
+				 .tv_nsec = (long)(until_ns % NS_PER_SEC)};
+	int err = 0;
+
+	while (!r->done && !err)
+		err = pthread_cond_timedwait(&d->done, &d->lock, &until);
+	return r->done ? 0 : -ETIMEDOUT;
+}
+
+int deputy_ask(struct deputy *d, const struct errand_args *args, struct buf *out)
+{
+	struct request *r = calloc(1, sizeof(*r));
+	int err = 0;
+
+	if (!r)
+		return -ENOMEM;
+	r->args = *args;
+	pthread_mutex_lock(&d->lock);
+	if (d->waiting >= WAITING_MAX)
+		err = -EBUSY;
+	if (!err) {
+		*d->last = r;
+		d->last = &r->next;
+		d->waiting++;
+		pthread_cond_signal(&d->come);
+		err = wait_done(d, r);
+		r->left = err != 0;
+	}
+	pthread_mutex_unlock(&d->lock);
+	if (err == -ETIMEDOUT)
+		return err; /* the deputy frees it */
+	if (!err) {
+		err = r->err;
+		if (!err && out) {
+			buf_add(out, r->out.data, r->out.len);
+			err = buf_error(&r->out) ? -ENOMEM : buf_error(out);
+		}
+	}
+	request_free(r);
+	return err;
+}

@@ -1,0 +1,177 @@
+/* See unmounter.h. What runs in the process makes system calls only: we may have threads. */
+#include "fs/unmounter.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/base/privilege.h"
+#include "core/base/util.h"
+
+#define PATIENCE_MS 10000
+
+struct unmounter {
+	pid_t pid;
+	int fd;
+};
+
+/* What the process needs to know, made before it is. */
+struct orders {
+	char path[PATH_MAX]; /* absolute */
+	const char *name;    /* its last part; the process stands in the folder above */
+	bool itself;         /* CAP_SYS_ADMIN; else fusermount3 */
+	int fd;
+};
+
+/* --- in the process ----------------------------------------------------------------------------
+ */
+
+static pid_t fork_quietly(void)
+{
+	return (pid_t)syscall(SYS_clone, 0ul, 0ul, 0ul, 0ul, 0ul);
+}
+
+static int run_helper(const struct orders *o)
+{
+	pid_t child = fork_quietly();
+	int status = 0;
+
+	if (child < 0)
+		return -errno;
+	if (!child) {
+		/* libc's own: it looks in PATH as libfuse does. */
+		execlp("fusermount3", "fusermount3", "-u", "-q", "-z", "--", o->path, NULL);
+		_exit(127);
+	}
+	while (waitpid(child, &status, __WALL) < 0 && errno == EINTR)
+		;
+	return status ? -EPERM : 0;
+}
+
+static void let_go_of_all(int keep)
+{
+	int null = open("/dev/null", O_RDWR);
+
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		(void)dup2(null, fd);
+	(void)syscall(SYS_close_range, STDERR_FILENO + 1, keep - 1, 0);
+	(void)syscall(SYS_close_range, keep + 1, ~0u, 0);
+}
+
+static _Noreturn void wait_for_word(const struct orders *o)
+{
+	char word;
+	int answer;
+
+	(void)prctl(PR_SET_NAME, "xgotop-umount");
+	(void)setsid();
+	let_go_of_all(o->fd);
+	if (o->itself && privilege_drop())
+		_exit(1);
+	/* The end of the file: our maker has ended, however that came about. */
+	while (read(o->fd, &word, 1) == 1) {
+		if (!o->itself)
+			answer = run_helper(o);
+		else
+			answer = umount2(o->name, MNT_DETACH | UMOUNT_NOFOLLOW) ? -errno : 0;
+		(void)!write(o->fd, &answer, sizeof(answer));
+	}
+	_exit(0);
+}
+
+/* --- on our side ------------------------------------------------------------------------------
+ */
+
+static int start(struct unmounter *u, struct orders *o, int pair[2])
+{
+	sigset_t all, old;
+	int err = 0;
+
+	privilege_prepare(CAP_BIT(CAP_SYS_ADMIN));
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	u->pid = fork_quietly();
+	if (!u->pid) {
+		char *slash = strrchr(o->path, '/');
+
+		/* It may not be able to walk there later. */
+		*slash = '\0';
+		if (o->itself && chdir(*o->path ? o->path : "/"))
+			_exit(1);
+		*slash = '/';
+		o->fd = pair[1];
+		wait_for_word(o);
+	}
+	if (u->pid < 0) {
+		err = -errno;
+		u->pid = 0;
+	}
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return err;
+}
+
+int unmounter_new(const char *path, struct unmounter **ret)
+{
+	struct orders o = {.itself = privilege_have(CAP_SYS_ADMIN)};
+	struct unmounter *u;
+	int pair[2], err;
+
+	if (!realpath(path, o.path))
+		return -errno;
+	o.name = strrchr(o.path, '/') + 1;
+	u = calloc(1, sizeof(*u));
+	if (!u)
+		return -ENOMEM;
+	u->fd = -1;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
+		err = -errno;
+		free(u);
+		return err;
+	}
+	err = start(u, &o, pair);
+	close(pair[1]);
+	u->fd = pair[0];
+	if (err) {
+		unmounter_free(u);
+		return err;
+	}
+	*ret = u;
+	return 0;
+}
+
+int unmounter_ask(struct unmounter *u)
+{
+	struct pollfd answer_fd = {.fd = u->fd, .events = POLLIN};
+	int answer = 0;
+
+	if (send(u->fd, "u", 1, MSG_NOSIGNAL | MSG_DONTWAIT) != 1)
+		return -ECHILD;
+	if (poll(&answer_fd, 1, PATIENCE_MS) <= 0)
+		return -ETIMEDOUT;
+	return recv(u->fd, &answer, sizeof(answer), MSG_DONTWAIT) == sizeof(answer) ? answer
+										    : -ECHILD;
+}
+
+void unmounter_free(struct unmounter *u)
+{
+	if (!u)
+		return;
+	close_fd(&u->fd); /* it ends on that by itself … */
+	if (u->pid > 0) {
+		(void)kill(u->pid, SIGKILL); /* … unless it is stopped */
+		while (waitpid(u->pid, NULL, __WALL) < 0 && errno == EINTR)
+			;
+	}
+	free(u);
+}

@@ -1,0 +1,17 @@
+/*
+ * A process that keeps the right to unmount, so that the one that serves can give it up: with
+ * CAP_SYS_ADMIN and nothing else, or, for a user without it, able to run fusermount3. It holds no
+ * descriptor of ours, ends when we do, and unmounts one place, once. Not thread-safe.
+ */
+#ifndef XGOTOPFS_FS_UNMOUNTER_H
+#define XGOTOPFS_FS_UNMOUNTER_H
+
+struct unmounter;
+
+/* Before mounting on `path`, or it would hold /dev/fuse. 0 or -errno. */
+int unmounter_new(const char *path, struct unmounter **ret);
+/* Unmounts lazily. 0, -ECHILD (it is gone), -ETIMEDOUT, or what unmounting gave. */
+int unmounter_ask(struct unmounter *u);
+void unmounter_free(struct unmounter *u); /* ends it; NULL is fine */
+
+#endif
