@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/base/parse.h"
+
 #define NAMES_KEEP_NS (250 * 1000000ull) /* how long a list of names serves lookups */
 #define NAMES_MIN_NS  (20 * 1000000ull)  /* a name that is missing asks again after this */
 
@@ -83,7 +85,7 @@ static int find_member(struct fs *fs, struct node_id dir, const char *name, stru
 	uint64_t goid;
 	int err;
 
-	if (!parse_number(name, &goid) || goid > NODE_KEY_MAX)
+	if (parse_u64_name(name, &goid) || goid > NODE_KEY_MAX)
 		return -ENOENT;
 	err = model_goroutine(fs->model, fs_proc(fs, dir.tree), goid, &g);
 	if (err)

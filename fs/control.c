@@ -5,11 +5,11 @@
 #include "fs/fs_internal.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/log.h"
+#include "core/base/parse.h"
 
 static bool sample_here(const struct control *c)
 {
@@ -72,14 +72,9 @@ static void max_overhead_show(const struct control *c, struct buf *out)
 static int max_overhead_set(const struct control *c, const char *text)
 {
 	double percent;
-	char *end;
 
-	/* Plain decimals only: strtod() would also take "inf", "0x10" and leading space. */
-	if (!text[0] || strspn(text, "0123456789.") != strlen(text))
-		return -EINVAL;
-	percent = strtod(text, &end);
 	/* A lower bound is shown with an exponent, which cannot be written back; and it means nothing. */
-	if (*end || !isfinite(percent) || percent > 100 || (percent > 0 && percent < 0.0001))
+	if (parse_real(text, &percent) || percent > 100 || (percent > 0 && percent < 0.0001))
 		return -EINVAL;
 	return c->set_max_overhead(c->ctx, percent);
 }

@@ -56,18 +56,3 @@ bool escape_is(const char *text, uint32_t id, const char *name)
 	escape_name(text, id, escaped);
 	return !strcmp(escaped, name);
 }
-
-bool parse_number(const char *text, uint64_t *ret)
-{
-	uint64_t value = 0;
-
-	if (!text[0] || (text[0] == '0' && text[1]))
-		return false;
-	for (; *text; text++) {
-		if (*text < '0' || *text > '9' || __builtin_mul_overflow(value, 10u, &value) ||
-		    __builtin_add_overflow(value, (uint64_t)(*text - '0'), &value))
-			return false;
-	}
-	*ret = value;
-	return true;
-}

@@ -18,7 +18,4 @@ void escape_name(const char *text, uint32_t id, char ret[ESCAPE_MAX + 1]);
 /* Is `name` what escape_name() makes of this text? Quick when it is not. */
 bool escape_is(const char *text, uint32_t id, const char *name);
 
-/* The only spelling of a number: decimal, no sign, no leading zero. false otherwise. */
-bool parse_number(const char *text, uint64_t *ret);
-
 #endif

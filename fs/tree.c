@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/parse.h"
+
 unsigned fs_proc(const struct fs *fs, unsigned tree)
 {
 	return tree ? tree - 1 : fs->config.root_proc;
@@ -103,7 +105,7 @@ static int find_goroutine(struct fs *fs, struct node_id dir, const char *name, s
 	uint64_t goid;
 	int err;
 
-	if (!parse_number(name, &goid) || goid > NODE_KEY_MAX)
+	if (parse_u64_name(name, &goid) || goid > NODE_KEY_MAX)
 		return -ENOENT;
 	err = model_goroutine(fs->model, fs_proc(fs, dir.tree), goid, &g);
 	if (err)
@@ -142,7 +144,7 @@ static int find_process(struct fs *fs, struct node_id dir, const char *name, str
 	uint64_t pid;
 	int proc;
 
-	if (!parse_number(name, &pid) || pid > INT32_MAX)
+	if (parse_u64_name(name, &pid) || pid > INT32_MAX)
 		return -ENOENT;
 	proc = model_proc_by_pid(fs->model, (pid_t)pid);
 	if (proc < 0)

@@ -52,6 +52,16 @@ only 'Zydis' 'core/target/|app/version\.c' 'Zydis is for core/target'
 only 'cap-ng\.h|seccomp\.h' 'core/base/' 'libcap-ng and libseccomp are for core/base'
 only 'ini\.h' 'core/base/' 'inih is for core/base'
 
+# Numbers from outside are read in one place, where what does not fit is an error. What the kernel writes
+# into /proc and /sys may be scanned.
+found=$(grep -rnE --include='*.[ch]' '(^|[^_a-zA-Z])(strto(u?ll?|[ui]max|f|d|ld)|ato(i|l|ll|f)|v?[fs]?scanf)\(' \
+	app core fs web xgotopfs.c | grep -vE '^[^:]*:[0-9]*:[[:space:]]*(/?\*|//)' |
+	grep -vE '^(core/base/parse\.c|core/target/target_process\.c|core/capture/(check|empty)\.c|app/process\.c|fs/mount\.c):')
+[ -z "$found" ] || complain "numbers are read by core/base/parse.h: $found"
+found=$(grep -rnE --include='*.[ch]' "\* 10u?(ll)? *\+ .*- '0'|\(.*, 10u?(ll)?, &" app core fs web xgotopfs.c |
+	grep -v '^core/base/parse\.c:')
+[ -z "$found" ] || complain "digits are read by core/base/parse.h: $found"
+
 # A wire record is the business of two.
 found=$(grep -rlE --include='*.[ch]' '"bpf/abi\.h"' app core fs web xgotopfs.c | grep -v '^core/capture/')
 [ -z "$found" ] || complain "bpf/abi.h is for core/capture: $found"

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/base/log.h"
+#include "core/base/parse.h"
 #include "web/guard.h"
 
 #define PIECE        65536
@@ -359,7 +360,7 @@ int connection_request(struct connection *c, const char *path, size_t len)
 	if (c->job->rq.method != HTTP_POST)
 		return submit(c);
 	if (!get_header(c->wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, text, sizeof(text)) ||
-	    !http_parse_u64(text, &length)) {
+	    parse_u64(text, &length)) {
 		c->job->handler = NULL;
 		http_error(&c->job->rs, 411, "Content-Length is required");
 	} else if (length > HTTP_BODY_MAX) {

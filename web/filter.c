@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/parse.h"
+
 enum filter_key {
 	KEY_ANY,
 	KEY_STATE,
@@ -42,10 +44,20 @@ static const struct {
 
 static const struct {
 	const char *name;
-	double factor;
+	uint64_t one; /* in what the model counts: ns, bytes, or things */
 } units[] = {
-	{"", 1},     {"ns", 1},     {"us", 1e3}, {"\xc2\xb5s", 1e3}, {"ms", 1e6}, {"s", 1e9},
-	{"m", 60e9}, {"h", 3600e9}, {"b", 1},    {"kb", 1e3},        {"mb", 1e6}, {"gb", 1e9},
+	{"", 1},
+	{"ns", 1},
+	{"us", 1000},
+	{"\xc2\xb5s", 1000},
+	{"ms", 1000 * 1000},
+	{"s", NS_PER_SEC},
+	{"m", 60 * NS_PER_SEC},
+	{"h", 3600 * NS_PER_SEC},
+	{"b", 1},
+	{"kb", 1000},
+	{"mb", 1000 * 1000},
+	{"gb", 1000 * 1000 * 1000},
 };
 
 static int fail(char *why, size_t size, const char *what, const char *term)
@@ -54,21 +66,19 @@ static int fail(char *why, size_t size, const char *what, const char *term)
 	return -EINVAL;
 }
 
-static bool parse_number(const char *text, double *ret)
+/* "1.5m": the whole number below it, and whether there is more. */
+static int read_number(const char *text, uint64_t *ret, bool *ret_rest)
 {
-	size_t digits = strspn(text, "0123456789.");
-	char *end;
-	double v = strtod(text, &end);
+	const char *unit = text + strspn(text, "0123456789.");
+	int err;
 
-	if (!digits || end != text + digits)
-		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
-		if (strcasecmp(end, units[i].name))
+		if (strcasecmp(unit, units[i].name))
 			continue;
-		*ret = v * units[i].factor;
-		return true;
+		err = scan_scaled(&text, unit, units[i].one, ret, ret_rest);
+		return !err && text != unit ? -EINVAL : err;
 	}
-	return false;
+	return -EINVAL;
 }
 
 static int key_of(const char *text, size_t len)
@@ -84,7 +94,7 @@ static int parse_term(const char *term, struct filter_term *ret, char *why, size
 {
 	const char *value, *p = term;
 	size_t len;
-	int key;
+	int key, err = 0;
 
 	memset(ret, 0, sizeof(*ret));
 	if (*p == '-' && p[1]) {
@@ -112,8 +122,11 @@ static int parse_term(const char *term, struct filter_term *ret, char *why, size
 	}
 	if (!*value)
 		return fail(why, size, "a value is missing", term);
-	if (key >= KEY_NUMBERS && !parse_number(value, &ret->number))
-		return fail(why, size, "not a number", term);
+	if (key >= KEY_NUMBERS)
+		err = read_number(value, &ret->number, &ret->more);
+	if (err)
+		return fail(why, size, err == -ERANGE ? "the number is too large" : "not a number",
+			    term);
 	if (key < KEY_NUMBERS && ret->op != ':')
 		return fail(why, size, "only ':' goes with this key", term);
 	snprintf(ret->text, sizeof(ret->text), "%.127s", value);
@@ -211,34 +224,34 @@ static bool match_flag(const char *text, const struct goroutine *g)
 	return !(g->flags & GOROUTINE_EXITED) && match_text(text, "live");
 }
 
-static double number_of(unsigned key, const struct goroutine *g, uint64_t now_ns)
+static uint64_t number_of(unsigned key, const struct goroutine *g, uint64_t now_ns)
 {
 	uint64_t end = g->exited_ns ? g->exited_ns : now_ns, events = 0;
 	uint64_t stay = end > g->state_since_ns ? end - g->state_since_ns : 0;
 
 	switch (key) {
 	case KEY_ID:
-		return (double)g->goid;
+		return g->goid;
 	case KEY_PARENT:
-		return (double)g->parent;
+		return g->parent;
 	case KEY_AGE:
-		return end > g->created_ns ? (double)(end - g->created_ns) : 0;
+		return end > g->created_ns ? end - g->created_ns : 0;
 	case KEY_SINCE:
-		return (double)stay;
+		return stay;
 	case KEY_WAITING:
-		return (double)(g->state_ns[GSTATE_WAITING] +
-				(g->state == GSTATE_WAITING && !g->exited_ns ? stay : 0));
+		return g->state_ns[GSTATE_WAITING] +
+				(g->state == GSTATE_WAITING && !g->exited_ns ? stay : 0);
 	case KEY_RUNNABLE:
-		return (double)(g->state_ns[GSTATE_RUNNABLE] +
-				(g->state == GSTATE_RUNNABLE && !g->exited_ns ? stay : 0));
+		return g->state_ns[GSTATE_RUNNABLE] +
+				(g->state == GSTATE_RUNNABLE && !g->exited_ns ? stay : 0);
 	case KEY_ALLOC:
-		return (double)g->alloc_bytes;
+		return g->alloc_bytes;
 	case KEY_CHILDREN:
-		return (double)g->children;
+		return g->children;
 	default:
 		for (unsigned i = 0; i < EVENT_TYPES; i++)
 			events += g->counts[i];
-		return (double)events;
+		return events;
 	}
 }
 
@@ -253,11 +266,27 @@ static bool match_any(const char *text, const struct names *names, const struct 
 	       strcasestr(names_string(names, site->func_id), text);
 }
 
+/* The term's number lies between its whole part and the next when there is more of it. */
+static bool match_number(const struct filter_term *t, uint64_t v)
+{
+	switch (t->op) {
+	case '>':
+		return v > t->number;
+	case 'g':
+		return t->more ? v > t->number : v >= t->number;
+	case '<':
+		return t->more ? v <= t->number : v < t->number;
+	case 'l':
+		return v <= t->number;
+	default:
+		return !t->more && v == t->number;
+	}
+}
+
 static bool match_term(const struct filter_term *t, const struct names *names,
 		       const struct goroutine *g, uint64_t now_ns)
 {
 	const char *state;
-	double v;
 
 	switch (t->key) {
 	case KEY_ANY:
@@ -277,12 +306,7 @@ static bool match_term(const struct filter_term *t, const struct names *names,
 	case KEY_FLAG:
 		return match_flag(t->text, g);
 	default:
-		v = number_of(t->key, g, now_ns);
-		return t->op == '>'   ? v > t->number
-		       : t->op == 'g' ? v >= t->number
-		       : t->op == '<' ? v < t->number
-		       : t->op == 'l' ? v <= t->number
-				      : v == t->number;
+		return match_number(t, number_of(t->key, g, now_ns));
 	}
 }
 

@@ -24,7 +24,8 @@ struct filter_term {
 	uint8_t key; /* in filter.c */
 	char op;     /* ':' '>' 'g' (>=) '<' 'l' (<=) */
 	char text[128];
-	double number;
+	uint64_t number; /* whole; `more`: and a fraction */
+	bool more;
 };
 
 struct filter {

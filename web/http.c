@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/parse.h"
+
 int http_error(struct response *rs, int status, const char *fmt, ...)
 {
 	char text[512];
@@ -80,21 +82,6 @@ const char *http_arg(const struct request *rq, const char *key)
 	return NULL;
 }
 
-bool http_parse_u64(const char *text, uint64_t *ret)
-{
-	uint64_t value = 0;
-
-	if (!*text)
-		return false;
-	for (; *text; text++) {
-		if (*text < '0' || *text > '9' || __builtin_mul_overflow(value, 10u, &value) ||
-		    __builtin_add_overflow(value, (uint64_t)(*text - '0'), &value))
-			return false;
-	}
-	*ret = value;
-	return true;
-}
-
 int http_arg_u64(const struct request *rq, struct response *rs, const char *key, uint64_t min,
 		 uint64_t max, uint64_t absent, uint64_t *ret)
 {
@@ -105,7 +92,7 @@ int http_arg_u64(const struct request *rq, struct response *rs, const char *key,
 		*ret = absent;
 		return 0;
 	}
-	if (!http_parse_u64(text, &value) || value < min || value > max) {
+	if (parse_u64_in(text, min, max, &value)) {
 		http_error(rs, 400, "%s: a number from %llu to %llu is expected, not \"%.40s\"",
 			   key, (unsigned long long)min, (unsigned long long)max, text);
 		return -EINVAL;

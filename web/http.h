@@ -82,8 +82,6 @@ const char *http_arg(const struct request *rq, const char *key);
  */
 int http_arg_u64(const struct request *rq, struct response *rs, const char *key, uint64_t min,
 		 uint64_t max, uint64_t absent, uint64_t *ret);
-/* All of text is a decimal number that fits. */
-bool http_parse_u64(const char *text, uint64_t *ret);
 
 /* A JSON string with its quotes; invalid UTF-8 becomes U+FFFD. */
 void json_str(struct buf *out, const char *text);

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/parse.h"
+
 static bool is_live(const struct request *rq)
 {
 	return !strncmp(rq->path, "/api/live/", 10);
@@ -17,7 +19,7 @@ const char *rest_param(const struct request *rq, unsigned i)
 
 int rest_param_u64(const struct request *rq, struct response *rs, unsigned i, uint64_t *ret)
 {
-	if (http_parse_u64(rest_param(rq, i), ret))
+	if (!parse_u64(rest_param(rq, i), ret))
 		return 0;
 	http_error(rs, 400, "\"%.40s\" is not a number", rest_param(rq, i));
 	return -EINVAL;
@@ -105,27 +107,10 @@ uint64_t rest_now(const struct source *s)
 int rest_goids(const struct request *rq, struct response *rs, uint64_t *ret, size_t max,
 	       size_t *ret_n)
 {
-	const char *p = http_arg(rq, "goids");
-	size_t n = 0;
+	const char *text = http_arg(rq, "goids");
 
-	while (p && *p) {
-		char *end;
-		uint64_t first, last;
-
-		if (*p < '0' || *p > '9')
-			goto bad;
-		first = last = strtoull(p, &end, 10);
-		if (*end == '-' && end[1] >= '0' && end[1] <= '9')
-			last = strtoull(end + 1, &end, 10);
-		if (last < first || last - first >= max - n || (*end && *end != ','))
-			goto bad;
-		for (uint64_t id = first; id <= last; id++)
-			ret[n++] = id;
-		p = *end ? end + 1 : end;
-	}
-	*ret_n = n;
-	return 0;
-bad:
+	if (!parse_u64_list(text ? text : "", ret, max, ret_n))
+		return 0;
 	http_error(rs, 400, "goids: at most %zu numbers or ranges like 1,5,9-12 are expected", max);
 	return -EINVAL;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/base/log.h"
+#include "core/base/parse.h"
 #include "core/model/event.h"
 
 #define UI_MAX 16384 /* bytes of what our UI keeps */
@@ -45,10 +46,9 @@ static bool is_color(const json_t *v)
 
 static bool is_state_key(const char *key)
 {
-	char *end;
-	unsigned long state = strtoul(key, &end, 10);
+	uint64_t state;
 
-	return *key >= '0' && *key <= '9' && !*end && state < GSTATES;
+	return !parse_u64_name(key, &state) && state < GSTATES;
 }
 
 static bool is_type_key(const char *key)

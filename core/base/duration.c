@@ -2,10 +2,10 @@
  */
 #include "core/base/duration.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
+#include "core/base/parse.h"
 #include "core/base/util.h"
 
 struct unit {
@@ -30,43 +30,28 @@ static const struct unit *unit_at(const char *text)
 	return NULL;
 }
 
-/* One "1.5h" term; moves *text past it. Digits of the fraction below a nanosecond are dropped. */
-static int term_parse(const char **text, uint64_t *ret_ns)
+/* One "1.5h" term; moves *at past it. What is below a nanosecond is dropped. */
+static int term_parse(const char **at, const char *end, uint64_t *ret_ns)
 {
-	const char *p = *text, *fraction = NULL;
-	const struct unit *unit;
-	uint64_t whole = 0, ns, scale;
-	bool digits = false;
+	const char *p = *at, *unit_text = p + strspn(p, "0123456789.");
+	const struct unit *unit = unit_at(unit_text);
+	bool rest;
+	int err;
 
-	for (; isdigit((unsigned char)*p); p++, digits = true) {
-		if (__builtin_mul_overflow(whole, 10ull, &whole) ||
-		    __builtin_add_overflow(whole, (uint64_t)(*p - '0'), &whole))
-			return -ERANGE;
-	}
-	if (*p == '.') {
-		fraction = ++p;
-		for (; isdigit((unsigned char)*p); p++)
-			digits = true;
-	}
-	unit = unit_at(p);
-	if (!digits || !unit)
+	if (!unit)
 		return -EINVAL;
-	if (__builtin_mul_overflow(whole, unit->ns, &ns))
-		return -ERANGE;
-	scale = unit->ns;
-	/* h and m are no powers of ten: a digit may carry a rest, which the next scale drops. */
-	for (; fraction && fraction < p && scale >= 10; fraction++) {
-		scale /= 10;
-		if (__builtin_add_overflow(ns, scale * (uint64_t)(*fraction - '0'), &ns))
-			return -ERANGE;
-	}
-	*text = p + strlen(unit->name);
-	*ret_ns = ns;
+	err = scan_scaled(&p, end, unit->ns, ret_ns, &rest);
+	if (err)
+		return err;
+	if (p != unit_text)
+		return -EINVAL;
+	*at = p + strlen(unit->name);
 	return 0;
 }
 
 int duration_parse(const char *text, uint64_t *ret_ns)
 {
+	const char *end = text + strlen(text);
 	uint64_t sum = 0, ns;
 	int err;
 
@@ -77,7 +62,7 @@ int duration_parse(const char *text, uint64_t *ret_ns)
 	if (!*text)
 		return -EINVAL;
 	while (*text) {
-		err = term_parse(&text, &ns);
+		err = term_parse(&text, end, &ns);
 		if (err)
 			return err;
 		if (__builtin_add_overflow(sum, ns, &sum) || sum > INT64_MAX)

@@ -2,15 +2,14 @@
  */
 #include "core/base/options.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <ini.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/base/duration.h"
 #include "core/base/log.h"
+#include "core/base/parse.h"
 
 /* --- one value -------------------------------------------------------------------------- */
 
@@ -28,64 +27,6 @@ static int parse_bool(const char *text, bool *ret)
 		}
 	}
 	return -EINVAL;
-}
-
-static int parse_number(const char *text, uint64_t *ret)
-{
-	unsigned long long value;
-	char *end;
-
-	/* strtoull takes signs and blanks; an option does not. */
-	if (!isdigit((unsigned char)*text))
-		return -EINVAL;
-	errno = 0;
-	value = strtoull(text, &end, 10);
-	if (errno == ERANGE)
-		return -ERANGE;
-	if (*end)
-		return -EINVAL;
-	*ret = value;
-	return 0;
-}
-
-/* "500M": a power of 1024, as du and dd read it. A "B" or "iB" after it changes nothing. */
-static int parse_size(const char *text, uint64_t *ret)
-{
-	static const char letters[] = "KMGT";
-	char digits[32];
-	size_t n = strspn(text, "0123456789");
-	const char *suffix = text + n;
-	const char *letter = NULL;
-	int err;
-
-	if (n == 0 || n >= sizeof(digits))
-		return -EINVAL;
-	snprintf(digits, sizeof(digits), "%.*s", (int)n, text);
-	err = parse_number(digits, ret);
-	if (err || !*suffix)
-		return err;
-	letter = strchr(letters, toupper((unsigned char)*suffix));
-	if (!letter || (suffix[1] && strcmp(suffix + 1, "B") != 0 && strcmp(suffix + 1, "iB") != 0))
-		return -EINVAL;
-	for (const char *l = letters; l <= letter; l++) {
-		if (__builtin_mul_overflow(*ret, 1024ull, ret))
-			return -ERANGE;
-	}
-	return 0;
-}
-
-static int parse_real(const char *text, double *ret)
-{
-	char *end;
-	double value;
-
-	if (!isdigit((unsigned char)*text) && *text != '.')
-		return -EINVAL;
-	value = strtod(text, &end);
-	if (end == text || *end || !isfinite(value))
-		return -EINVAL;
-	*ret = value;
-	return 0;
 }
 
 static bool is_choice(const char *choices, const char *text)
@@ -140,7 +81,7 @@ static int value_parse(const struct option *o, const char *what, const char *val
 					 value);
 		break;
 	case OPTION_NUMBER:
-		err = parse_number(value, &ret->number);
+		err = parse_u64(value, &ret->number);
 		if (err == -EINVAL)
 			return log_error(err, "%s: '%s' is not a whole number", what, value);
 		if (err || ret->number < o->min || ret->number > max)
@@ -162,9 +103,10 @@ static int value_parse(const struct option *o, const char *what, const char *val
 			return out_of_range(o, what, value);
 		break;
 	case OPTION_REAL:
-		if (parse_real(value, &ret->real))
-			return log_error(-EINVAL, "%s: '%s' is not a number", what, value);
-		if (ret->real < (double)o->min || ret->real > (double)max)
+		err = parse_real(value, &ret->real);
+		if (err == -EINVAL)
+			return log_error(err, "%s: '%s' is not a number", what, value);
+		if (err || ret->real < (double)o->min || ret->real > (double)max)
 			return out_of_range(o, what, value);
 		break;
 	case OPTION_TEXT:

@@ -1,7 +1,6 @@
 /* Finds processes and notices their end; see procs.h. */
 #include "core/capture/procs.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/base/log.h"
+#include "core/base/parse.h"
 
 #define BUCKETS 256 /* a power of two */
 
@@ -213,17 +213,16 @@ int procs_scan(struct procs *p, dev_t dev, ino_t ino, uint64_t time_ns)
 	while ((entry = readdir(dir))) {
 		char path[64];
 		struct stat st;
-		pid_t pid;
+		uint64_t pid;
 
-		if (!isdigit((unsigned char)entry->d_name[0]))
+		if (parse_u64_in(entry->d_name, 1, INT32_MAX, &pid))
 			continue;
-		pid = (pid_t)strtol(entry->d_name, NULL, 10);
-		(void)snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+		(void)snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
 		if (stat(path, &st) < 0 || st.st_dev != dev || st.st_ino != ino)
 			continue;
-		err = procs_add(p, pid, time_ns);
+		err = procs_add(p, (pid_t)pid, time_ns);
 		if (err && err != -ESRCH)
-			log_debug("process %d is not followed: error %d", pid, -err);
+			log_debug("process %d is not followed: error %d", (int)pid, -err);
 	}
 	closedir(dir);
 	return 0;

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/parse.h"
+
 static bool is_space(char c)
 {
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
@@ -24,36 +26,19 @@ static void trim(const char **text, size_t *len)
  */
 static const char *parse_rate(const char *text, size_t len, uint32_t *ret)
 {
-	uint32_t value = 0, unit = RATE_ONE;
-	bool digits = false, point = false;
+	const char *at = text, *end = text + len;
+	uint64_t value = 0;
+	bool rest = false;
+	int err = scan_scaled(&at, end, RATE_ONE, &value, &rest);
 
-	for (size_t i = 0; i < len; i++) {
-		if (text[i] == '.' && !point) {
-			point = true;
-			continue;
-		}
-		if (text[i] < '0' || text[i] > '9')
-			return "is not a decimal number";
-		digits = true;
-		if (!point) {
-			value = value * 10 + (uint32_t)(text[i] - '0');
-			if (value > 1)
-				return "is not between 0 and 1";
-		} else {
-			unit /= 10;
-			if (unit == 0 && text[i] != '0')
-				return "is finer than 0.0001";
-			value += (uint32_t)(text[i] - '0') * unit;
-		}
-		/* The whole part is done: from here on in parts of RATE_ONE. */
-		if (!point && (i + 1 == len || text[i + 1] == '.'))
-			value *= RATE_ONE;
-	}
-	if (!digits)
+	/* What follows a number is part of its text: "50%" is none. */
+	if (err == -EINVAL || (!err && at != end && value <= RATE_ONE))
 		return "is not a decimal number";
-	if (value > RATE_ONE)
+	if (err || value > RATE_ONE || (value == RATE_ONE && rest))
 		return "is not between 0 and 1";
-	*ret = value;
+	if (rest)
+		return "is finer than 0.0001";
+	*ret = (uint32_t)value;
 	return NULL;
 }
 

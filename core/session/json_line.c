@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/base/parse.h"
 #include "core/base/util.h"
 
 #define DEPTH_MAX 32
@@ -154,17 +155,13 @@ static bool is_digit(const struct scan *s)
 static int number(struct scan *s, uint64_t *ret)
 {
 	bool negative = take_word(s, "-");
-	uint64_t value = 0;
-	const char *begin = s->at;
+	const char *begin = s->at, *at = begin;
+	uint64_t value;
 
-	for (; is_digit(s); s->at++) {
-		if (__builtin_mul_overflow(value, 10, &value) ||
-		    __builtin_add_overflow(value, (uint64_t)(*s->at - '0'), &value))
-			return -EBADMSG;
-	}
-	if (s->at == begin || (*begin == '0' && s->at - begin > 1) ||
+	if (scan_u64(&at, s->end, &value) || (*begin == '0' && at - begin > 1) ||
 	    (negative && value > 1ull << 63))
 		return -EBADMSG;
+	s->at += at - begin;
 	if (s->at < s->end && (*s->at == '.' || (*s->at | 32) == 'e'))
 		return -EBADMSG;
 	*ret = negative ? 0 - value : value;

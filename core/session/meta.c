@@ -10,6 +10,8 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
+#include "core/base/parse.h"
+
 #define META_FILE "metadata.json"
 #define META_TEMP "metadata.json.tmp"
 #define META_MAX  (1u << 20)
@@ -88,22 +90,26 @@ void session_time_format(int64_t realtime_ns, struct buf *out)
 
 int session_time_parse(const char *text, int64_t *ret_realtime_ns)
 {
-	int64_t ns = 0, offset = 0, scale = (int64_t)NS_PER_SEC / 10;
+	uint64_t ns = 0, hours, minutes;
+	int64_t offset = 0;
 	struct tm tm = {0};
 	const char *p = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
-	int hours, minutes;
+	const char *at, *end;
+	bool finer;
 	time_t sec;
 
 	if (!p)
 		return -EINVAL;
-	if (*p == '.') {
-		for (p++; isdigit((unsigned char)*p); p++, scale /= 10)
-			ns += (*p - '0') * scale;
-	}
+	end = p + strlen(p);
+	/* With the point: a fraction of a second, in ns. */
+	if (*p == '.' && scan_scaled(&p, end, NS_PER_SEC, &ns, &finer))
+		return -EINVAL;
 	if (*p == '+' || *p == '-') {
-		if (sscanf(p + 1, "%2d:%2d", &hours, &minutes) != 2 || strlen(p) != 6)
+		at = p + 1;
+		if (end - p != 6 || scan_u64(&at, p + 3, &hours) || at != p + 3 || *at++ != ':' ||
+		    scan_u64(&at, end, &minutes) || at != end)
 			return -EINVAL;
-		offset = (*p == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
+		offset = (*p == '-' ? -1 : 1) * (int64_t)(hours * 3600 + minutes * 60);
 	} else if (strcmp(p, "Z") != 0 && strcmp(p, "z") != 0) {
 		return -EINVAL;
 	}
@@ -111,7 +117,7 @@ int session_time_parse(const char *text, int64_t *ret_realtime_ns)
 	/* What is read can be written and read again, so the offset must not leave the range. */
 	if (sec < 0 || sec >= TIME_MAX_SEC)
 		return -EINVAL;
-	*ret_realtime_ns = (int64_t)sec * (int64_t)NS_PER_SEC + ns;
+	*ret_realtime_ns = (int64_t)sec * (int64_t)NS_PER_SEC + (int64_t)ns;
 	return 0;
 }
 

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 
 #include "core/base/duration.h"
 #include "core/base/log.h"
+#include "core/base/parse.h"
 #include "core/session/store.h"
 
 #define WAIT_MAX_NS (NS_PER_SEC / 10)   /* looks for commands at least this often */
@@ -101,8 +101,8 @@ int replay_open(const struct replay_config *config, struct replay **ret)
 
 	if (dir < 0)
 		return dir;
-	if (!(config->speed >= 0) || isinf(config->speed))
-		return log_error(-EINVAL, "speed %g: must be 0 or more", config->speed);
+	if (!(config->speed >= 0 && config->speed <= REPLAY_SPEED_MAX))
+		return log_error(-EINVAL, "speed %g: must be 0 to 1000000", config->speed);
 	r = calloc(1, sizeof(*r));
 	err = r ? init_locks(r) : -ENOMEM;
 	if (err) {
@@ -464,24 +464,22 @@ void replay_free(struct replay *r)
 
 /* --- control ---------------------------------------------------------------------------------- */
 
-static int parse_number(const char *text, double *ret)
+static int parse_speed(const char *text, double *ret)
 {
-	char *end;
+	double speed;
 
-	*ret = strtod(text, &end);
-	return end == text || *end || !(*ret >= 0) || isinf(*ret) ? -EINVAL : 0;
+	if (parse_real(text, &speed) || speed > REPLAY_SPEED_MAX)
+		return -EINVAL;
+	*ret = speed;
+	return 0;
 }
 
+/* A duration, or a bare number of seconds. */
 static int parse_seek(const char *text, uint64_t *ret_ns)
 {
-	double seconds;
-
-	if (duration_parse(text, ret_ns) == 0)
-		return 0;
-	if (parse_number(text, &seconds) || seconds > 1e9)
-		return -EINVAL;
-	*ret_ns = (uint64_t)(seconds * (double)NS_PER_SEC);
-	return 0;
+	return duration_parse(text, ret_ns) == 0 || parse_scaled(text, NS_PER_SEC, ret_ns) == 0
+		       ? 0
+		       : -EINVAL;
 }
 
 int replay_command(void *ctx, const char *command)
@@ -492,7 +490,7 @@ int replay_command(void *ctx, const char *command)
 	uint64_t to = UINT64_MAX;
 
 	if (!pause && !resume &&
-	    !(strncmp(command, "speed ", 6) == 0 && parse_number(command + 6, &speed) == 0) &&
+	    !(strncmp(command, "speed ", 6) == 0 && parse_speed(command + 6, &speed) == 0) &&
 	    !(strncmp(command, "seek ", 5) == 0 && parse_seek(command + 5, &to) == 0))
 		return -EINVAL;
 	pthread_mutex_lock(&r->lock);

@@ -14,6 +14,8 @@
 #include "core/model/model.h"
 #include "core/session/reader.h"
 
+#define REPLAY_SPEED_MAX 1000000
+
 struct replay;
 
 struct replay_config {

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/parse.h"
 #include "core/base/util.h"
 
 #define MAGIC       "\xff Go buildinf:"
@@ -20,7 +21,8 @@
 bool buildinfo_parse_version(const char *version, unsigned *ret_minor, bool *ret_development)
 {
 	const char *p = version;
-	unsigned minor = 0;
+	const char *end = version + strlen(version);
+	uint64_t minor;
 
 	*ret_development = false;
 	if (!strncmp(p, "devel ", 6)) {
@@ -30,15 +32,13 @@ bool buildinfo_parse_version(const char *version, unsigned *ret_minor, bool *ret
 	if (strncmp(p, "go1.", 4))
 		return false;
 	p += 4;
-	if (!isdigit((unsigned char)*p))
+	if (scan_u64(&p, end, &minor) || minor > UINT16_MAX)
 		return false;
-	for (; isdigit((unsigned char)*p) && minor < 1000; p++)
-		minor = minor * 10 + (unsigned)(*p - '0');
 	/* go1.26-devel_…, go1.27-0123abcd: a tree between releases. -20250209-RC00 and the like are
 	 * cut from a release branch. */
 	if (!strncmp(p, "-devel", 6) || !strncmp(p, "beta", 4))
 		*ret_development = true;
-	*ret_minor = minor;
+	*ret_minor = (unsigned)minor;
 	return true;
 }
 

@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "core/base/parse.h"
+
 struct line {
 	const char *p;
 	size_t len;
@@ -39,8 +41,8 @@ static bool read_header(const struct line *l, struct dump_stack *ret)
 	if (!starts(l, "goroutine ") || l->len < 14)
 		return false;
 	*ret = (struct dump_stack){0};
-	for (; p < end && *p >= '0' && *p <= '9'; p++)
-		ret->goid = ret->goid * 10 + (uint64_t)(*p - '0');
+	if (scan_u64(&p, end, &ret->goid))
+		return false;
 	open = memchr(p, '[', (size_t)(end - p));
 	if (!open)
 		return false;

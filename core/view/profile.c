@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/base/parse.h"
 #include "core/model/feed.h"
 #include "core/pprof/pprof.h"
 #include "core/view/dump.h"
@@ -93,16 +94,14 @@ struct stacks {
 /* "/src/main.go:12" */
 static void read_place(const struct dump_frame *f, struct pprof_frame *ret)
 {
-	size_t len = f->at_len, scale = 1;
+	const char *colon = f->at_len ? memrchr(f->at, ':', f->at_len) : NULL;
+	const char *end = f->at + f->at_len, *at = colon ? colon + 1 : end;
+	uint64_t line;
 
-	while (len && f->at[len - 1] >= '0' && f->at[len - 1] <= '9' && scale < 1000000000) {
-		ret->line += (uint32_t)((size_t)(f->at[--len] - '0') * scale);
-		scale *= 10;
-	}
-	if (!len || f->at[len - 1] != ':')
-		ret->line = 0;
-	else
-		ret->file = (struct pprof_text){f->at, len - 1};
+	if (scan_u64(&at, end, &line) || at != end || line > UINT32_MAX)
+		return;
+	ret->line = (uint32_t)line;
+	ret->file = (struct pprof_text){f->at, (size_t)(colon - f->at)};
 }
 
 static void add_stack(void *ctx, const struct dump_stack *stack)

@@ -2,6 +2,7 @@
  * Go names as file names, from any bytes: a file name the kernel takes, which stands for one text
  * only, and is recognised as that text's. File names as numbers.
  */
+#include "core/base/parse.h"
 #include "fs/escape.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -69,7 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	other_name[at % strlen(name)] = (char)to;
 	FUZZ_ASSERT(escape_is(text, id, other_name) == !strcmp(name, other_name));
 
-	if (parse_number(text, &value)) {
+	if (!parse_u64_name(text, &value)) {
 		snprintf(number, sizeof(number), "%llu", (unsigned long long)value);
 		FUZZ_ASSERT(!strcmp(number, text));
 	}

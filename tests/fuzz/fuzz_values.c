@@ -1,13 +1,14 @@
 /*
- * Durations, -sample lists and numbers as people write them: what is taken is what was meant, by a
+ * Durations, -sample lists, numbers, ranges and sizes as people write them: what is taken is what was meant, by a
  * reckoning of its own that has more room; what is not, changes nothing.
  */
 #include <errno.h>
+#include <float.h>
 
 #include "core/base/duration.h"
+#include "core/base/parse.h"
 #include "core/model/control.h"
 #include "tests/fuzz/fuzz.h"
-#include "web/http.h"
 
 typedef unsigned __int128 wide;
 
@@ -89,7 +90,7 @@ static void check_duration(const char *text)
 		FUZZ_ASSERT(err);
 		return;
 	}
-	slack = 64u * terms; /* a digit below a nanosecond may be dropped */
+	slack = terms; /* what is below a nanosecond is dropped */
 	if (err == 0) {
 		FUZZ_ASSERT(ns <= INT64_MAX);
 		FUZZ_ASSERT(ns <= want + slack && want <= ns + slack);
@@ -138,8 +139,53 @@ static void check_number(const char *text)
 	}
 	good = good && sum <= UINT64_MAX;
 	want = good ? (uint64_t)sum : 1234567;
-	FUZZ_ASSERT(http_parse_u64(text, &value) == good);
+	FUZZ_ASSERT(!parse_u64(text, &value) == good);
 	FUZZ_ASSERT(value == want);
+}
+
+/* As many as the ranges say, each in its place; nothing past the array. */
+static void check_list(const char *text)
+{
+	uint64_t list[65], guard = 0x5a5a5a5a5a5a5a5a;
+	size_t n = 4711, at = 0;
+	int err;
+
+	list[64] = guard;
+	err = parse_u64_list(text, list, 64, &n);
+	FUZZ_ASSERT(list[64] == guard);
+	if (err) {
+		FUZZ_ASSERT((err == -EINVAL || err == -ERANGE || err == -E2BIG) && n == 4711);
+		return;
+	}
+	FUZZ_ASSERT(n <= 64 && (n > 0) == (*text != '\0'));
+	for (const char *p = text; *p; p += *p == ',') {
+		wide first = 0, last;
+
+		for (; *p >= '0' && *p <= '9'; p++)
+			first = first * 10 + (unsigned)(*p - '0');
+		last = first;
+		if (*p == '-')
+			for (last = 0, p++; *p >= '0' && *p <= '9'; p++)
+				last = last * 10 + (unsigned)(*p - '0');
+		FUZZ_ASSERT(!*p || *p == ',');
+		for (wide id = first; id <= last; id++)
+			FUZZ_ASSERT(at < n && list[at++] == id);
+	}
+	FUZZ_ASSERT(at == n);
+}
+
+/* What these take is finite, and a size is what its digits and its letter say. */
+static void check_real_and_size(const char *text)
+{
+	double real = 0.5;
+	uint64_t size = 1234567, digits;
+	int err = parse_real(text, &real);
+
+	FUZZ_ASSERT(err ? real == 0.5 && (err == -EINVAL || err == -ERANGE) : real >= 0 && real <= DBL_MAX);
+	err = parse_size(text, &size);
+	FUZZ_ASSERT(!err || (size == 1234567 && (err == -EINVAL || err == -ERANGE)));
+	if (!err && !parse_u64(text, &digits))
+		FUZZ_ASSERT(size == digits);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -150,6 +196,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_duration(text);
 	check_rates(text);
 	check_number(text);
+	check_list(text);
+	check_real_and_size(text);
 	free(text);
 	return 0;
 }

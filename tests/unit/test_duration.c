@@ -32,6 +32,11 @@ static void reads_what_go_writes(void **state)
 		{"7d", 7ull * 86400 * NS_PER_SEC},
 		{"1d12h", 36ull * 3600 * NS_PER_SEC},
 		{"2562047h", 2562047ull * 3600 * NS_PER_SEC},
+		{"9223372036.854775807s", INT64_MAX},
+		{"9223372036.8547758079999999999999999s", INT64_MAX},
+		/* What a minute's digits beyond its own make up is not lost. */
+		{"0.16666666667m", 10 * NS_PER_SEC},
+		{"0.00001157407408d", NS_PER_SEC},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -56,6 +61,13 @@ static void refuses_the_rest(void **state)
 	assert_int_equal(duration_parse("2562048h", &ns), -ERANGE);
 	assert_int_equal(duration_parse("9223372036854775807ns1ns", &ns), -ERANGE);
 	assert_int_equal(duration_parse("99999999999999999999s", &ns), -ERANGE);
+	/* Whole part and fraction fit, their sum does not. */
+	assert_int_equal(duration_parse("18446744073.709551616s", &ns), -ERANGE);
+	assert_int_equal(duration_parse("18446744073.709551615s", &ns), -ERANGE);
+	assert_int_equal(duration_parse("9223372036.854775808s", &ns), -ERANGE);
+	assert_int_equal(duration_parse("307445734.56182586027m", &ns), -ERANGE);
+	assert_int_equal(duration_parse("213503.98233460129d", &ns), -ERANGE);
+	assert_int_equal(duration_parse("18446744073709551615.9ns", &ns), -ERANGE);
 }
 
 int main(void)

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "core/base/parse.h"
 #include "fs/dirlist.h"
 #include "fs/escape.h"
 #include "fs/table.h"
@@ -64,16 +65,16 @@ static void test_numbers(void **state)
 {
 	uint64_t value = 5;
 
-	assert_true(parse_number("18446744073709551615", &value));
+	assert_true(!parse_u64_name("18446744073709551615", &value));
 	assert_int_equal(value, UINT64_MAX);
-	assert_true(parse_number("1", &value) && value == 1);
-	assert_false(parse_number("18446744073709551616", &value));
-	assert_false(parse_number("", &value));
-	assert_false(parse_number("0", &value) && value != 0);
-	assert_false(parse_number("01", &value));
-	assert_false(parse_number("+1", &value));
-	assert_false(parse_number(" 1", &value));
-	assert_false(parse_number("1x", &value));
+	assert_true(!parse_u64_name("1", &value) && value == 1);
+	assert_false(!parse_u64_name("18446744073709551616", &value));
+	assert_false(!parse_u64_name("", &value));
+	assert_false(!parse_u64_name("0", &value) && value != 0);
+	assert_false(!parse_u64_name("01", &value));
+	assert_false(!parse_u64_name("+1", &value));
+	assert_false(!parse_u64_name(" 1", &value));
+	assert_false(!parse_u64_name("1x", &value));
 }
 
 static bool drop_third(void *value, void *arg)
