@@ -1,0 +1,164 @@
+/*
+ * Any bytes to the real server through a socket: requests, handshakes and WebSocket frames.
+ * libwebsockets parses them; what it makes of them, and when, is what our callbacks must stand. Whatever
+ * came, the next proper request is answered, and nothing stays open.
+ *
+ * An input's first byte says what goes before the rest: nothing; a request line and Host; a whole
+ * handshake for one of the sub-protocols, which the rest follows as frames. Its high bits say in how many
+ * pieces the rest is sent.
+ */
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/fuzz/fuzz_web.h"
+
+#define ANSWER_MS 5000
+#define LOOK_MS   2 /* what has not come by then is not waited for */
+
+static struct web *web;
+static char answer[65536];
+
+static int open_connection(void)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET,
+				 .sin_port = htons((uint16_t)web_port(web)),
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct linger at_once = {.l_onoff = 1}; /* no TIME_WAIT: thousands of them would use up the ports */
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	FUZZ_ASSERT(fd >= 0 && !connect(fd, (struct sockaddr *)&to, sizeof(to)));
+	FUZZ_ASSERT(!setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)));
+	return fd;
+}
+
+/* The other end may have closed it already. */
+static void put(int fd, const void *data, size_t size)
+{
+	(void)!send(fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* Appends what comes within so many milliseconds to `answer`. False at its end. */
+static bool get(int fd, size_t *len, int ms)
+{
+	struct pollfd pfd = {.fd = fd, .events = POLLIN};
+	ssize_t n;
+
+	if (poll(&pfd, 1, ms) <= 0)
+		return false;
+	n = recv(fd, answer + *len, sizeof(answer) - 1 - *len, MSG_DONTWAIT);
+	if (n > 0)
+		*len += (size_t)n;
+	answer[*len] = '\0';
+	return n > 0 && *len < sizeof(answer) - 1;
+}
+
+/* The server still answers. */
+static void check_alive(void)
+{
+	static const char request[] = "GET /api/control HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
+	size_t len = 0;
+	int fd = open_connection();
+
+	put(fd, request, strlen(request));
+	while (!strstr(answer, "\"paused\"") && get(fd, &len, ANSWER_MS))
+		;
+	FUZZ_ASSERT(!strncmp(answer, "HTTP/1.1 200 ", 13) && strstr(answer, "\"paused\""));
+	close(fd);
+}
+
+static unsigned open_files(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	FUZZ_ASSERT(dir);
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
+/* Connections that are closed here are closed there, too, if not at once. */
+static void check_closed(unsigned files)
+{
+	for (int tries = 0; open_files() > files + 2; tries++) {
+		FUZZ_ASSERT(tries < 1000);
+		usleep(10000);
+	}
+}
+
+static size_t prefix(uint8_t kind, char *ret, size_t size)
+{
+	static const char *const forms[] = {"/ws", "/ws?format=protobuf", "/ws?format=ticks", "/"};
+
+	switch (kind & 7) {
+	case 0:
+		return 0;
+	case 1:
+		return (size_t)snprintf(ret, size, "GET /");
+	case 2:
+		return (size_t)snprintf(ret, size, "GET /api/control HTTP/1.1\r\nHost: 127.0.0.1\r\n");
+	case 3:
+		return (size_t)snprintf(ret, size,
+					"POST /api/config HTTP/1.1\r\nHost: localhost\r\nContent-Length: 20\r\n");
+	case 4:
+		return (size_t)snprintf(ret, size,
+					"GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
+					"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n");
+	default:
+		return (size_t)snprintf(
+			ret, size,
+			"GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+			"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+			forms[kind & 3]);
+	}
+}
+
+static void talk(int fd, struct fuzz_input *in)
+{
+	uint8_t kind = fuzz_u8(in);
+	size_t len = 0, n, pieces = 1u + (kind >> 4) % 4;
+	char head[512] = "";
+
+	answer[0] = '\0';
+	put(fd, head, prefix(kind, head, sizeof(head)));
+	if ((kind & 7) > 4) { /* frames come after the handshake */
+		get(fd, &len, ANSWER_MS);
+		FUZZ_ASSERT(!strncmp(answer, (kind & 3) < 3 ? "HTTP/1.1 101 " : "HTTP/1.1 404 ", 13));
+	}
+	for (; pieces; pieces--) {
+		n = fuzz_left(in) / pieces;
+		put(fd, in->p, n);
+		in->p += n;
+		if (pieces > 1)
+			get(fd, &len, LOOK_MS);
+	}
+	while (len < 4096 && get(fd, &len, LOOK_MS))
+		;
+	if (len)
+		FUZZ_ASSERT(!strncmp(answer, "HTTP/1.", 7));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct fuzz_input in = fuzz_input(data, size);
+	static unsigned files, n;
+	int fd;
+
+	if (!web) {
+		web = fuzz_web();
+		check_alive();
+		files = open_files();
+	}
+	fd = open_connection();
+	talk(fd, &in);
+	close(fd);
+	if (++n % 16 == 0)
+		check_alive();
+	if (n % 128 == 0)
+		check_closed(files);
+	return 0;
+}
