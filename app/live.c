@@ -1,7 +1,8 @@
 /*
  * What the views ask of a live target, and what control files and the API may change: both are
  * answered from capture, target and healer here, so that view, fs and web know none of them.
- * Called from any thread.
+ * Called from any thread; the threads that serve have no privileges, so what needs some is handed to
+ * the two deputies.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -75,32 +76,32 @@ static int live_health(void *ctx, unsigned proc, struct health *ret)
 	return 0;
 }
 
+/* From here on, threads that serve ask; who may look does. */
 static int live_stack(void *ctx, unsigned proc, uint64_t goid, struct buf *out)
 {
-	struct run *r = ctx;
+	struct errand_args args = {.what = ERRAND_STACK, .proc = proc, .goid = goid};
 
-	return healer_stack(r->healer, proc, goid, out);
+	return deputy_ask(((struct run *)ctx)->looker, &args, out);
 }
 
 static int live_stacks(void *ctx, unsigned proc, struct buf *out)
 {
-	struct run *r = ctx;
+	struct errand_args args = {.what = ERRAND_STACKS, .proc = proc};
 
-	return healer_stacks(r->healer, proc, out);
+	return deputy_ask(((struct run *)ctx)->looker, &args, out);
 }
 
 static int live_refresh(void *ctx, unsigned proc)
 {
-	struct run *r = ctx;
+	struct errand_args args = {.what = ERRAND_REFRESH, .proc = proc};
 
-	return healer_now(r->healer, proc);
+	return deputy_ask(((struct run *)ctx)->looker, &args, NULL);
 }
 
 /* --- changing --------------------------------------------------------------------------- */
 
-static int set_rates(void *ctx, const uint32_t rates[EVENT_TYPES])
+static int set_rates(struct run *r, const uint32_t rates[EVENT_TYPES])
 {
-	struct run *r = ctx;
 	int err;
 
 	pthread_mutex_lock(&r->governor_lock);
@@ -120,9 +121,8 @@ static void get_rates(void *ctx, uint32_t ret[EVENT_TYPES])
 	capture_get_rates(r->capture, ret);
 }
 
-static int set_paused(void *ctx, bool paused)
+static int set_paused(struct run *r, bool paused)
 {
-	struct run *r = ctx;
 	int err = capture_set_paused(r->capture, paused);
 
 	if (!err && !paused)
@@ -137,9 +137,8 @@ static bool get_paused(void *ctx)
 	return capture_get_paused(r->capture);
 }
 
-static int set_max_overhead(void *ctx, double percent)
+static int set_max_overhead(struct run *r, double percent)
 {
-	struct run *r = ctx;
 	uint32_t wanted[EVENT_TYPES];
 	int err;
 
@@ -170,6 +169,62 @@ static void low_latency(void *ctx, bool on)
 	capture_low_latency(r->capture, on);
 }
 
+static int live_set_rates(void *ctx, const uint32_t rates[EVENT_TYPES])
+{
+	struct errand_args args = {.what = ERRAND_RATES};
+
+	memcpy(args.rates, rates, sizeof(args.rates));
+	return deputy_ask(((struct run *)ctx)->changer, &args, NULL);
+}
+
+static int live_set_paused(void *ctx, bool paused)
+{
+	struct errand_args args = {.what = ERRAND_PAUSED, .on = paused};
+
+	return deputy_ask(((struct run *)ctx)->changer, &args, NULL);
+}
+
+static int live_set_max_overhead(void *ctx, double percent)
+{
+	struct errand_args args = {.what = ERRAND_MAX_OVERHEAD, .percent = percent};
+
+	return deputy_ask(((struct run *)ctx)->changer, &args, NULL);
+}
+
+/* --- the threads that do it ------------------------------------------------------------- */
+
+static int run_errand(void *ctx, const struct errand_args *args, struct buf *out)
+{
+	struct run *r = ctx;
+
+	switch (args->what) {
+	case ERRAND_STACK:
+		return healer_stack(r->healer, args->proc, args->goid, out);
+	case ERRAND_STACKS:
+		return healer_stacks(r->healer, args->proc, out);
+	case ERRAND_REFRESH:
+		return healer_now(r->healer, args->proc);
+	case ERRAND_RATES:
+		return set_rates(r, args->rates);
+	case ERRAND_PAUSED:
+		return set_paused(r, args->on);
+	case ERRAND_MAX_OVERHEAD:
+		return set_max_overhead(r, args->percent);
+	}
+	return -EINVAL;
+}
+
+/* Two, so that a change need not wait for the stacks of a large program. */
+int live_start(struct run *r)
+{
+	int err;
+
+	if (!r->config->mount_point && !r->config->web)
+		return 0;
+	err = deputy_new("xgotop-look", run_errand, r, &r->looker);
+	return err ? err : deputy_new("xgotop-change", run_errand, r, &r->changer);
+}
+
 void live_fill(struct run *r)
 {
 	r->live = (struct live){
@@ -181,11 +236,11 @@ void live_fill(struct run *r)
 	};
 	r->control = (struct control){
 		.ctx = r,
-		.set_rates = set_rates,
+		.set_rates = live_set_rates,
 		.get_rates = get_rates,
-		.set_paused = set_paused,
+		.set_paused = live_set_paused,
 		.get_paused = get_paused,
-		.set_max_overhead = set_max_overhead,
+		.set_max_overhead = live_set_max_overhead,
 		.get_max_overhead = get_max_overhead,
 		.low_latency = low_latency,
 	};

@@ -60,6 +60,7 @@ static int open_fs(struct outputs *o)
 		.view = o->c.view,
 		.sessions = &o->sessions,
 		.many = o->c.many,
+		.confine = o->c.confine,
 	};
 	int err;
 
@@ -110,6 +111,7 @@ static int open_web(struct outputs *o)
 		.current_session = o->c.record ? current_session : NULL,
 		.session_ctx = o,
 		.mount_point = config->mount_point,
+		.confine = o->c.confine,
 	};
 	int err;
 

@@ -18,6 +18,7 @@ struct outputs_config {
 	const struct config *config;
 	const struct view *view;
 	struct loop *loop; /* gets LOOP_UNMOUNTED and LOOP_STDOUT */
+	struct confine *confine; /* what the threads that serve enter */
 	bool many;         /* several processes may come: lines carry pid= */
 	bool record;
 	pid_t pid;               /* 0: a binary is watched */

@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 #include "app/config.h"
+#include "app/deputy.h"
 #include "app/governor.h"
 #include "app/healer.h"
 #include "app/launch.h"
@@ -57,6 +58,9 @@ struct run {
 					  attaches and detaches */
 	_Atomic double max_overhead;   /* the governor's, for who only looks */
 
+	struct confine *confine; /* what threads that serve enter; NULL: none serve */
+	struct deputy *looker;   /* reads the target for them */
+	struct deputy *changer;  /* attaches and detaches for them */
 	struct live live;
 	struct control control;
 	struct view view;
@@ -73,8 +77,15 @@ struct run {
 int run_live(struct run *r);
 int run_replay(struct run *r);
 
-/* live.c: r->live and r->control for a traced target. */
+/* live.c: r->live and r->control for a traced target; the threads that do what they ask. */
 void live_fill(struct run *r);
+int live_start(struct run *r);
+
+/* privileges.c: r->confine, before anything serves; then, when all that needs privileges is done,
+ * giving up what is no longer needed, in the main thread and those it makes from now on. -errno,
+ * logged. */
+int run_confine(struct run *r);
+int run_give_up(struct run *r);
 
 /* run_common.c: what both runs make and free. */
 int run_make_model(struct run *r, int64_t wall_offset_ns);

@@ -6,6 +6,7 @@
 #include "app/background.h"
 #include "app/metrics_file.h"
 #include "app/run.h"
+#include "core/base/confine.h"
 #include "core/base/log.h"
 
 #define NAMES_MAX (1u << 21)
@@ -48,6 +49,7 @@ int run_open_outputs(struct run *r, bool many)
 		.view = &r->view,
 		.loop = r->loop,
 		.many = many,
+		.confine = r->confine,
 		.record = r->config->records,
 		.pid = r->pid,
 		.binary_path = r->binary_path,
@@ -86,6 +88,9 @@ int run_finish(struct run *r)
 	err = outputs_close(r->outputs);
 	metrics_err = write_metrics(r);
 	replay_free(r->replay);
+	confine_free(r->confine); /* the threads that serve have ended */
+	deputy_free(r->looker);
+	deputy_free(r->changer);
 	healer_free(r->healer);
 	capture_free(r->capture);
 	launch_abort(&r->launch);

@@ -142,9 +142,13 @@ static int start(struct run *r)
 	governor_init(&r->governor, r->config->max_overhead, r->config->rates);
 	atomic_store(&r->max_overhead, r->config->max_overhead);
 	live_fill(r);
-	err = run_open_outputs(r, r->config->mode == MODE_BINARY);
+	err = run_confine(r);
+	if (!err)
+		err = run_open_outputs(r, r->config->mode == MODE_BINARY);
 	if (!err)
 		err = not_usage(capture_attach(r->capture));
+	if (!err)
+		err = run_give_up(r);
 	if (!err)
 		err = outputs_record(r->outputs);
 	if (!err)
@@ -157,6 +161,8 @@ static int start(struct run *r)
 	for (unsigned proc = 0; proc < model_procs(r->model); proc++)
 		(void)healer_now(r->healer, proc);
 	err = healer_start(r->healer);
+	if (!err)
+		err = live_start(r);
 	if (!err)
 		err = outputs_start(r->outputs);
 	if (!err && r->launch.pid)

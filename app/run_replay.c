@@ -36,6 +36,10 @@ static int start(struct run *r)
 	bool estimate = false;
 	int err;
 
+	err = run_confine(r);
+	if (err)
+		return err;
+	rc.confine = r->confine;
 	err = names_new(1u << 21, &r->names);
 	if (err)
 		return log_error(err, "out of memory");
@@ -53,6 +57,8 @@ static int start(struct run *r)
 		.get_replay = replay_get,
 	};
 	err = run_open_outputs(r, replay_meta(r->replay)->many);
+	if (!err)
+		err = run_give_up(r);
 	if (!err)
 		err = outputs_start(r->outputs);
 	if (!err)

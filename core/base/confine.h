@@ -23,7 +23,6 @@ struct confine;
 
 struct confine_config {
 	const char *write_below; /* the storage folder; NULL, or may be missing: nothing */
-	const char *read_below;  /* one more folder; the same */
 };
 
 /* Makes what threads then enter, and a thread that hears of refused calls. Main thread, which still

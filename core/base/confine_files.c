@@ -73,7 +73,6 @@ int confine_ruleset(const struct confine_config *config)
 	if (ruleset < 0)
 		return -errno;
 	grant(ruleset, config->write_below, (READING | CHANGING) & attr.fs);
-	grant(ruleset, config->read_below, READING);
 	/* The time zone, and how many CPUs there are. */
 	grant(ruleset, "/etc/localtime", READING);
 	grant(ruleset, "/usr/share/zoneinfo", READING);

@@ -327,6 +327,11 @@ int capture_set_paused(struct capture *c, bool paused)
 	return err;
 }
 
+bool capture_needs_admin(const struct capture *c)
+{
+	return !c->program->multi;
+}
+
 bool capture_get_paused(struct capture *c)
 {
 	bool paused;

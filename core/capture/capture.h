@@ -71,6 +71,9 @@ void capture_get_rates(struct capture *c, uint32_t ret[EVENT_TYPES]);
  * (6.10 on), up to a second before. -ETIMEDOUT and -EBUSY as above. What is asked of capture
  * meanwhile, by the functions that get something, is answered at once. */
 int capture_set_paused(struct capture *c, bool paused);
+/* Attaching needs CAP_SYS_ADMIN besides CAP_BPF and CAP_PERFMON: this kernel has no uprobe_multi
+ * links. */
+bool capture_needs_admin(const struct capture *c);
 bool capture_get_paused(struct capture *c);
 /* Counted: while any is on, an event is delivered within a millisecond. */
 void capture_low_latency(struct capture *c, bool on);

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "core/base/log.h"
+#include "core/base/privilege.h"
 #include "core/base/util.h"
 #include "core/capture/uprobe_multi.h"
 
@@ -188,6 +189,8 @@ static _Noreturn void keep(const struct keeper *k)
 	struct request request;
 
 	(void)prctl(PR_SET_NAME, "xgotop-keeper");
+	(void)privilege_drop();
+	privilege_hide_memory();
 	/* Whoever stopped it: it has work to do once we are dead. */
 	(void)prctl(PR_SET_PDEATHSIG, SIGCONT);
 	/* What is meant for our terminal's group is not for it; it holds no folder. */
@@ -290,6 +293,7 @@ static int start(struct keeper *k)
 		return -errno;
 	k->ours = pair[0];
 	k->its = pair[1];
+	privilege_prepare(CAP_BIT(CAP_BPF) | CAP_BIT(CAP_PERFMON)); /* to close a link needs none */
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &old);
 	k->pid = fork_sharing_files();

@@ -56,25 +56,6 @@ struct recorder {
 
 /* --- a session's beginning and end ------------------------------------------------------------ */
 
-static int make_storage(const char *path)
-{
-	char part[4096];
-	size_t len = strlen(path);
-
-	if (len == 0 || len >= sizeof(part))
-		return -ENAMETOOLONG;
-	memcpy(part, path, len + 1);
-	for (size_t i = 1; i < len; i++) {
-		if (part[i] != '/')
-			continue;
-		part[i] = '\0';
-		if (mkdir(part, 0755) < 0 && errno != EEXIST)
-			return -errno;
-		part[i] = '/';
-	}
-	return mkdir(part, 0700) < 0 && errno != EEXIST ? -errno : 0;
-}
-
 static void describe_target(struct recorder *r, struct session_meta *meta)
 {
 	struct proc_info info;
@@ -518,7 +499,7 @@ int recorder_new(const struct recorder_config *config, struct recorder **ret)
 	r->events = malloc((config->batch_size + 2) * sizeof(*r->events));
 	err = r->events ? store_new(config->storage_dir, &r->store) : -ENOMEM;
 	if (!err)
-		err = make_storage(config->storage_dir);
+		err = store_make(r->store);
 	if (!err)
 		err = begin_session(r, "");
 	if (!err) {

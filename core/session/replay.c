@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 
 #include "core/base/duration.h"
+#include "core/base/confine.h"
 #include "core/base/log.h"
 #include "core/base/parse.h"
 #include "core/session/store.h"
@@ -22,6 +23,7 @@
 struct replay {
 	struct session_reader *reader;
 	struct session_meta meta;
+	struct confine *confine;
 	char name[SESSION_ID_LEN + 1];
 	int64_t wall_offset_ns;
 	bool wall_estimate;
@@ -113,6 +115,7 @@ int replay_open(const struct replay_config *config, struct replay **ret)
 	r->ended = config->ended;
 	r->behind = config->behind;
 	r->ctx = config->ctx;
+	r->confine = config->confine;
 	r->speed = config->speed;
 	err = session_reader_open(dir, config->names, &r->meta, &r->reader);
 	if (!err)
@@ -413,6 +416,7 @@ static void *thread_main(void *arg)
 	double speed;
 
 	(void)prctl(PR_SET_NAME, "xg-replay");
+	confine_enter(r->confine);
 	while (take_commands(r, wait, &speed)) {
 		wait = 0;
 		pthread_mutex_lock(&r->lock);

@@ -16,6 +16,7 @@
 
 #define REPLAY_SPEED_MAX 1000000
 
+struct confine;
 struct replay;
 
 struct replay_config {
@@ -28,6 +29,7 @@ struct replay_config {
 	/* How many events behind the feed is who must not miss any? The replay waits for it. */
 	uint64_t (*behind)(void *ctx);
 	void *ctx;
+	struct confine *confine; /* what the thread enters; borrowed. NULL: nothing */
 };
 
 /* Opens the session; one line is logged when it cannot. -ENOENT (no such session, or no events in

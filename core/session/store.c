@@ -48,6 +48,25 @@ const char *store_dir(const struct store *s)
 	return s->dir;
 }
 
+int store_make(struct store *s)
+{
+	char part[4096];
+	size_t len = strlen(s->dir);
+
+	if (len == 0 || len >= sizeof(part))
+		return -ENAMETOOLONG;
+	memcpy(part, s->dir, len + 1);
+	for (size_t i = 1; i < len; i++) {
+		if (part[i] != '/')
+			continue;
+		part[i] = '\0';
+		if (mkdir(part, 0755) < 0 && errno != EEXIST)
+			return -errno;
+		part[i] = '/';
+	}
+	return mkdir(part, 0700) < 0 && errno != EEXIST ? -errno : 0;
+}
+
 static int open_dir(int at, const char *path, int flags)
 {
 	int fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags);

@@ -39,6 +39,9 @@ int store_get(struct store *s, const char *id, struct session_info *ret);
 /* A folder descriptor for session_reader_open(), which the caller closes; or -EINVAL, -ENOENT. */
 int store_open(struct store *s, const char *id);
 
+/* Makes the storage folder if need be. */
+int store_make(struct store *s);
+
 /* Deletes a session. -EBUSY while it runs, -ENOTEMPTY (and nothing is touched) when other things
  * than a session's files are in the folder. */
 int store_delete(struct store *s, const char *id);

@@ -1,0 +1,91 @@
+/*
+ * What this process may do, and when it stops being able to. Root starts it; once everything is
+ * mounted and attached, the main thread and those it makes keep what the engine still needs, and the
+ * threads that serve (mount, web, replay) never have anything. Main thread.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "app/run.h"
+#include "core/base/confine.h"
+#include "core/base/log.h"
+#include "core/base/privilege.h"
+#include "core/session/store.h"
+
+/* Landlock grants a folder, not a name: the one of the recordings must be there. */
+static int make_storage(const struct config *config)
+{
+	struct store *store;
+	int err;
+
+	if (!config->records || config->mode == MODE_REPLAY)
+		return 0;
+	err = store_new(config->storage_dir, &store);
+	if (err)
+		return log_error(err, "out of memory");
+	err = store_make(store);
+	store_free(store);
+	if (err)
+		return log_error(err, "cannot record into %s: %s", config->storage_dir,
+				 strerror(-err));
+	return 0;
+}
+
+int run_confine(struct run *r)
+{
+	const struct confine_config cc = {.write_below = r->config->storage_dir};
+	int err;
+
+	if (!r->config->mount_point && !r->config->web && r->config->mode != MODE_REPLAY)
+		return 0;
+	err = make_storage(r->config);
+	return err ? err : confine_new(&cc, &r->confine);
+}
+
+/* May we write there as the owner of what is root's, without overriding anything? A folder that is
+ * not there yet is made by us. */
+static bool ours_to_write(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st))
+		return true;
+	return st.st_uid == geteuid() ? st.st_mode & S_IWUSR && st.st_mode & S_IXUSR
+				      : st.st_mode & S_IWOTH && !(st.st_mode & S_ISVTX);
+}
+
+/* What is still to come after the start:
+ * pausing and -sample attach again; new processes of a binary, stacks and types are read from memory;
+ * executables that only root may read, and paths through /proc/PID/root; a lease on the executable of
+ * somebody else. */
+static uint64_t still_needed(const struct run *r)
+{
+	uint64_t caps = CAP_BIT(CAP_BPF) | CAP_BIT(CAP_PERFMON) | CAP_BIT(CAP_SYS_PTRACE) |
+			CAP_BIT(CAP_DAC_READ_SEARCH) | CAP_BIT(CAP_LEASE);
+
+	/* Uprobes by perf events, before Linux 6.10. */
+	if (capture_needs_admin(r->capture))
+		caps |= CAP_BIT(CAP_SYS_ADMIN);
+	/* Signals are handed on to a command that may have become another user. */
+	if (r->config->mode == MODE_COMMAND)
+		caps |= CAP_BIT(CAP_KILL);
+	if ((r->config->records && !ours_to_write(r->config->storage_dir)) ||
+	    (config_writes_metrics(r->config) && !ours_to_write(".")))
+		caps |= CAP_BIT(CAP_DAC_OVERRIDE);
+	return caps;
+}
+
+int run_give_up(struct run *r)
+{
+	bool privileged = privilege_have_any();
+	int err = privilege_keep(r->capture ? still_needed(r) : 0);
+
+	if (err)
+		return log_error(err, "cannot give up capabilities: %s", strerror(-err));
+	/* What a plain user runs is his own to look at. */
+	if (privileged)
+		privilege_hide_memory();
+	return 0;
+}
