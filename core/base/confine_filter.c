@@ -83,18 +83,18 @@ static int allow_some(scmp_filter_ctx ctx, bool writes)
 		{"clone", SCMP_CMP64(0, SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD)},
 		{"mmap", SCMP_CMP64(2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)},
 		{"mprotect", SCMP_CMP64(2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)},
-		{"prctl", SCMP_CMP32(0, SCMP_CMP_EQ, PR_SET_NAME)},
-		{"prctl", SCMP_CMP32(0, SCMP_CMP_EQ, PR_GET_NAME)},
-		{"prctl", SCMP_CMP32(0, SCMP_CMP_EQ, PR_SET_VMA)},
-		{"ioctl", SCMP_CMP32(1, SCMP_CMP_EQ, FIONBIO)},
-		{"ioctl", SCMP_CMP32(1, SCMP_CMP_EQ, FIONREAD)},
+		{"prctl", SCMP_CMP32(0, SCMP_CMP_EQ, PR_SET_NAME, 0)},
+		{"prctl", SCMP_CMP32(0, SCMP_CMP_EQ, PR_GET_NAME, 0)},
+		{"prctl", SCMP_CMP32(0, SCMP_CMP_EQ, PR_SET_VMA, 0)},
+		{"ioctl", SCMP_CMP32(1, SCMP_CMP_EQ, FIONBIO, 0)},
+		{"ioctl", SCMP_CMP32(1, SCMP_CMP_EQ, FIONREAD, 0)},
 		/* The listener's own. */
-		{"ioctl", SCMP_CMP32(1, SCMP_CMP_EQ, SECCOMP_IOCTL_NOTIF_RECV)},
-		{"ioctl", SCMP_CMP32(1, SCMP_CMP_EQ, SECCOMP_IOCTL_NOTIF_SEND)},
+		{"ioctl", SCMP_CMP32(1, SCMP_CMP_EQ, SECCOMP_IOCTL_NOTIF_RECV, 0)},
+		{"ioctl", SCMP_CMP32(1, SCMP_CMP_EQ, SECCOMP_IOCTL_NOTIF_SEND, 0)},
 		/* raise(3). */
-		{"tgkill", SCMP_CMP32(0, SCMP_CMP_EQ, (uint32_t)getpid())},
+		{"tgkill", SCMP_CMP32(0, SCMP_CMP_EQ, (uint32_t)getpid(), 0)},
 		/* Only asking. */
-		{"prlimit64", SCMP_CMP64(2, SCMP_CMP_EQ, 0)},
+		{"prlimit64", SCMP_CMP64(2, SCMP_CMP_EQ, 0, 0)},
 		{"open", SCMP_CMP64(1, SCMP_CMP_MASKED_EQ, writes ? 0 : WRITING, 0)},
 		{"openat", SCMP_CMP64(2, SCMP_CMP_MASKED_EQ, writes ? 0 : WRITING, 0)},
 	};
