@@ -9,6 +9,7 @@
 #include "app/exit_status.h"
 #include "app/print.h"
 #include "app/process.h"
+#include "core/base/confine.h"
 #include "core/base/log.h"
 #include "core/base/privilege.h"
 #include "core/capture/capture.h"
@@ -57,30 +58,57 @@ static void check_kernel(struct report *r)
 	}
 }
 
-static void check_capabilities(struct report *r)
+/* Without them nothing can be traced; without the others, part of it cannot. */
+static bool check_needed(struct report *r)
 {
 	static const struct {
 		int bit;
-		const char *name, *why;
+		const char *text;
 	} needed[] = {
-		{CAP_BPF, "CAP_BPF", "to load the BPF program"},
-		{CAP_PERFMON, "CAP_PERFMON", "to attach uprobes"},
-		{CAP_SYS_PTRACE, "CAP_SYS_PTRACE", "to read other processes"},
-		{CAP_SYS_ADMIN, "CAP_SYS_ADMIN", "to attach uprobes and to mount"},
+		{CAP_BPF, "CAP_BPF is missing (to load the BPF program): run as root"},
+		{CAP_PERFMON, "CAP_PERFMON is missing (to attach uprobes): run as root"},
+		{CAP_SYS_ADMIN, "CAP_SYS_ADMIN is missing (to attach uprobes before Linux 6.10): "
+				"run as root"},
 	};
 	bool missing = false;
-	char line[128];
 
 	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
 		if (privilege_have(needed[i].bit))
 			continue;
-		snprintf(line, sizeof(line), "%s is missing (%s): run as root", needed[i].name,
-			 needed[i].why);
-		fail(r, "capabilities", line);
+		if (needed[i].bit == CAP_SYS_ADMIN && (missing || !capture_kernel_needs_admin()))
+			continue;
+		fail(r, "capabilities", needed[i].text);
 		missing = true;
 	}
-	if (!missing)
+	return !missing;
+}
+
+static void check_capabilities(struct report *r)
+{
+	bool all = check_needed(r);
+
+	if (!privilege_have(CAP_SYS_PTRACE)) {
+		say(r, "note", "capabilities",
+		    "CAP_SYS_PTRACE is missing: only processes of this user can be traced");
+		all = false;
+	}
+	if (!privilege_have(CAP_DAC_READ_SEARCH)) {
+		say(r, "note", "capabilities",
+		    "CAP_DAC_READ_SEARCH is missing: only programs that this user may read can be "
+		    "traced");
+		all = false;
+	}
+	if (all)
 		say(r, "ok", "capabilities", "all that are needed");
+}
+
+/* What holds the threads that serve. Their capabilities go in any case. */
+static void check_confinement(struct report *r)
+{
+	cleanup_buf_ struct buf text = BUF_INIT;
+
+	confine_describe(&text);
+	say(r, strstr(text.data, "no ") ? "note" : "ok", "confinement", text.data);
 }
 
 static void check_fuse(struct report *r)
@@ -200,6 +228,7 @@ int doctor(const struct config *config)
 	check_kernel(&r);
 	check_capabilities(&r);
 	check_fuse(&r);
+	check_confinement(&r);
 	check_probe_cost(&r);
 	if (config->pid || config->binary)
 		err = report_target(&r, config);

@@ -103,6 +103,9 @@ int capture_calibrate(uint64_t *ret_trap_ns);
 /* The sites in use, with whether each is attached now. */
 size_t capture_sites(struct capture *c, struct probe_site *ret, size_t max);
 
+/* Whether attaching takes CAP_SYS_ADMIN on this kernel. With CAP_BPF and CAP_PERFMON only. */
+bool capture_kernel_needs_admin(void);
+
 /* For -doctor: what the kernel lacks, one line each ("no BTF: …"), into `out`. 0 = nothing. */
 struct buf;
 int capture_check_kernel(struct buf *out);

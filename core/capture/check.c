@@ -13,6 +13,7 @@
 #include "core/capture/capture.h"
 #include "core/capture/empty.h"
 #include "core/capture/program.h"
+#include "core/capture/uprobe_multi.h"
 
 /* --- a function of ours to probe ------------------------------------------------------------- */
 
@@ -142,7 +143,8 @@ static int check_uprobe(void)
 {
 	cleanup_close_ int probe = -1;
 
-	if (access("/sys/bus/event_source/devices/uprobe/type", F_OK) < 0)
+	if (!uprobe_multi_works() &&
+	    access("/sys/bus/event_source/devices/uprobe/type", F_OK) < 0)
 		return -errno;
 	return attach_to_self(&probe);
 }
@@ -188,6 +190,11 @@ static bool locked_down(void)
 	return strstr(line, "[confidentiality]") != NULL;
 }
 
+bool capture_kernel_needs_admin(void)
+{
+	return !uprobe_multi_works();
+}
+
 int capture_check_kernel(struct buf *out)
 {
 	static const struct {
@@ -217,8 +224,8 @@ int capture_check_kernel(struct buf *out)
 			continue;
 		if (not_allowed(err)) {
 			buf_addf(out,
-				 "permission: not allowed to try %s: run as root, or with CAP_BPF, "
-				 "CAP_PERFMON and CAP_SYS_ADMIN\n",
+				 "permission: not allowed to try %s: run as root, or with CAP_BPF "
+				 "and CAP_PERFMON (and CAP_SYS_ADMIN before Linux 6.10)\n",
 				 checks[i].what);
 			return missing + 1; /* the others would say the same */
 		}

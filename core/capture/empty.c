@@ -1,4 +1,7 @@
-/* The empty probe: a perf event of the uprobe type with a two-instruction program; see empty.h. */
+/*
+ * The empty probe: a two-instruction program on a uprobe_multi link or, before Linux 6.10, on a perf
+ * event of the uprobe type, which takes CAP_SYS_ADMIN besides; see empty.h.
+ */
 #include "core/capture/empty.h"
 
 #include <bpf/bpf.h>
@@ -10,6 +13,7 @@
 #include <unistd.h>
 
 #include "core/base/util.h"
+#include "core/capture/uprobe_multi.h"
 
 /* The dynamic PMU "uprobe" (Linux 4.17 on). */
 static int uprobe_type(uint32_t *ret)
@@ -35,7 +39,19 @@ int empty_program_load(const struct bpf_prog_load_opts *opts)
 			     opts);
 }
 
-int empty_probe_attach(const char *path, uint64_t file_offset, pid_t pid, int *ret_fd)
+static int attach_multi(const char *path, uint64_t file_offset, pid_t pid, int *ret_fd)
+{
+	LIBBPF_OPTS(bpf_prog_load_opts, opts,
+		    .expected_attach_type = (enum bpf_attach_type)UPROBE_MULTI_ATTACH_TYPE);
+	cleanup_close_ int prog = empty_program_load(&opts);
+	const uint64_t cookie = 0;
+
+	return prog < 0 ? prog
+			: uprobe_multi_attach(prog, path, MAX(pid, 0), &file_offset, &cookie, 1,
+					      ret_fd);
+}
+
+static int attach_perf(const char *path, uint64_t file_offset, pid_t pid, int *ret_fd)
 {
 	cleanup_close_ int prog = -1, event = -1;
 	struct perf_event_attr attr = {
@@ -62,4 +78,10 @@ int empty_probe_attach(const char *path, uint64_t file_offset, pid_t pid, int *r
 	}
 	*ret_fd = move_fd(&event);
 	return 0;
+}
+
+int empty_probe_attach(const char *path, uint64_t file_offset, pid_t pid, int *ret_fd)
+{
+	return uprobe_multi_works() ? attach_multi(path, file_offset, pid, ret_fd)
+				    : attach_perf(path, file_offset, pid, ret_fd);
 }

@@ -175,8 +175,8 @@ static int attach_error(const struct probes *p, const struct probe_site *site, i
 	case -EPERM:
 	case -EACCES:
 		return log_error(-EPERM,
-				 "not allowed to attach to %s: run as root, or with CAP_BPF, "
-				 "CAP_PERFMON and CAP_SYS_ADMIN",
+				 "not allowed to attach to %s: run as root, or with CAP_BPF and "
+				 "CAP_PERFMON (and CAP_SYS_ADMIN before Linux 6.10)",
 				 site->symbol);
 	default:
 		return log_error(err, "cannot attach to %s at file offset 0x%llx: %s", site->symbol,

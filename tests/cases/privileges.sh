@@ -1,0 +1,162 @@
+#!/bin/bash
+# Who has which privileges while it runs: each thread and each process of ours, as /proc says it; and the
+# whole with CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH only, as user nobody. In a mount
+# namespace of its own, where /dev/fuse is open to everybody, as Debian has it.
+# timeout: 120
+if [ -z "${IN_NAMESPACE:-}" ]; then
+	. "$(dirname "$0")/../lib.sh"
+	need_root
+	need unshare
+	unshare --mount true 2>/dev/null || skip "may not make a mount namespace"
+	IN_NAMESPACE=1 unshare --mount --propagation private bash "$0"
+	exit
+fi
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../app_lib.sh"
+need_tracing
+need curl jq fusermount3
+DEMO_BINARY=$(demo_binary "" stripped) || fail "the demo does not build"
+start_demo "$DEMO_BINARY"
+
+key() { sed -n "s/^$2:[[:space:]]*//p" "/proc/$1/status"; }
+# A set of capabilities by their numbers (include/uapi/linux/capability.h).
+READ_SEARCH=2 PTRACE=19 ADMIN=21 LEASE=28 PERFMON=38 BPF=39
+caps() {
+	local sum=0 bit
+	for bit; do sum=$((sum | 1 << bit)); done
+	printf '%016x' "$sum"
+}
+ENGINE=$(caps $READ_SEARCH $PTRACE $LEASE $PERFMON $BPF)
+KEEPER=$(caps $PERFMON $BPF)
+multi=1
+if [ "$(uname -r | awk -F. '{ print $1 * 1000 + $2 }')" -lt 6010 ]; then
+	multi= # probes by perf events: they take CAP_SYS_ADMIN, and there is no keeper
+	ENGINE=$(caps $READ_SEARCH $PTRACE $LEASE $PERFMON $BPF $ADMIN)
+fi
+grep -q "confinement *seccomp" "$T/doctor" && SECCOMP=2 || SECCOMP=0
+
+# --- as root: the engine has what it still needs, who serves has nothing
+mkdir "$T/sessions"
+mount_demo -web -web-port 0 -storage-dir "$T/sessions"
+wait_web
+curl -fsS "${WEB}api/live/stacks" | grep -q "^goroutine 1 " || fail "no stacks over HTTP"
+engine=0 serving=0
+for thread in /proc/"$XPID"/task/*; do
+	id=${thread##*/}
+	name=$(cat "$thread/comm")
+	if [ "$id" = "$XPID" ]; then name=main; fi
+	expect "no_new_privs of $name" "$(key "$id" NoNewPrivs)" 1
+	expect "inheritable of $name" "$(key "$id" CapInh)" "$(caps)"
+	case $name in
+	main | xg-record | xgotop-pump | xgotop-healer | xgotop-look | xgotop-change)
+		expect "effective of $name" "$(key "$id" CapEff)" "$ENGINE"
+		expect "permitted of $name" "$(key "$id" CapPrm)" "$ENGINE"
+		engine=$((engine + 1))
+		;;
+	*)
+		expect "permitted of $name" "$(key "$id" CapPrm)" "$(caps)"
+		expect "seccomp of $name" "$(key "$id" Seccomp)" "$SECCOMP"
+		serving=$((serving + 1))
+		;;
+	esac
+done
+expect "threads of the engine" "$engine" 6
+[ "$serving" -ge 8 ] || fail "only $serving threads that serve"
+for process in $(ps -e -o pid= -o pgid= -o comm= | awk '$3 ~ /^xgotop-(keeper|umount)$/ { print $1 ":" $3 }'); do
+	pid=${process%%:*}
+	# Of this run, and not of somebody else's: what it was made by.
+	[ "$(key "$pid" PPid)" = "$XPID" ] || continue
+	case $process in
+	*keeper) expect "permitted of the keeper" "$(key "$pid" CapPrm)" "$KEEPER" ;;
+	*umount) expect "permitted of the unmounter" "$(key "$pid" CapPrm)" "$(caps $ADMIN)" ;;
+	esac
+	expect "no_new_privs of $process" "$(key "$pid" NoNewPrivs)" 1
+	echo "${process##*:}"
+done >"$T/processes"
+expect "processes beside it" "$(sort "$T/processes" | tr '\n' ' ')" "${multi:+xgotop-keeper }xgotop-umount "
+
+# What needs privileges goes on working: from the mount and over HTTP, reading, attaching again.
+grep -q "^goroutine 1 " "$MNT/stacks" || fail "no stacks in the mount"
+grep -q "^goroutine 1 " "$MNT/goroutines/1/stack" || fail "no stack in the mount"
+echo newobject:1 >"$MNT/control/sample" || fail "sample"
+echo 1 >"$MNT/control/pause" && echo 0 >"$MNT/control/pause" || fail "pause"
+curl -fsS -X POST -H 'Content-Type: application/json' -d '{"sample":"casgstatus:1,newgoroutine:1,newobject:1"}' \
+	"${WEB}api/control" >"$T/answer" || fail "attaching over HTTP: $(cat "$T/answer")"
+load -n 300 -c 2 >/dev/null
+events() { [ "$(sed -n 's/^events_newobject //p' "$MNT/stats")" -gt 100 ]; }
+wait_for 10 events || fail "no events after attaching again"
+# Who serves writes the settings and reads sessions.
+curl -fsS -X POST -H 'Content-Type: application/json' -d '{"nanoseconds_per_pixel":4321}' "${WEB}api/config" >/dev/null ||
+	fail "settings"
+grep -q 4321 "$T/sessions/settings.json" || fail "the settings are not kept"
+session=$(curl -fsS "${WEB}api/sessions" | jq -r '.[0].id')
+[ -s "$MNT/sessions/$session/metadata.json" ] || fail "the session is not in the mount"
+stop_xgotopfs
+! grep -q "refused" "$LOG" || fail "something was refused that is needed: $(cat "$LOG")"
+unharmed "$DEMO"
+start_xgotopfs -replay "$session" -storage-dir "$T/sessions" -web -web-port 0 "$MNT"
+wait_ready
+for thread in /proc/"$XPID"/task/*; do
+	expect "capabilities in a replay of $(cat "$thread/comm")" "$(key "${thread##*/}" CapPrm)" "$(caps)"
+done
+rm -r "$MNT/sessions/$session" || fail "a session is not deleted"
+[ ! -e "$T/sessions/$session" ] || fail "it is still there"
+stop_xgotopfs
+! grep -q "refused" "$LOG" || fail "something was refused that is needed: $(cat "$LOG")"
+
+# --- with four capabilities, as nobody; the target is root's, and only root may read it
+[ -n "$multi" ] || exit 0
+public_folder
+mkdir "$PUBLIC/dev" "$PUBLIC/home" "$PUBLIC/home/mnt"
+chown 65534:65534 "$PUBLIC/home" "$PUBLIC/home/mnt"
+mount -t tmpfs -o mode=755 none "$PUBLIC/dev" || fail "tmpfs"
+on_exit "umount -l $PUBLIC/dev"
+mknod -m 666 "$PUBLIC/dev/fuse" c 10 229 && mount --bind "$PUBLIC/dev/fuse" /dev/fuse || fail "/dev/fuse"
+on_exit "umount -l /dev/fuse"
+cp "$XGOTOPFS" "$PUBLIC" && chmod 755 "$PUBLIC/xgotopfs"
+mkdir -m 700 "$PUBLIC/roots"
+install -m 700 "$DEMO_BINARY" "$PUBLIC/roots/demo"
+start_demo "$PUBLIC/roots/demo"
+with_caps() { # CAPS: sets AS
+	AS=("${AS_NOBODY[@]}" --inh-caps "-all$1" --ambient-caps "-all$1")
+}
+with_caps ,+bpf,+perfmon,+sys_ptrace,+dac_read_search
+cd "$PUBLIC/home" || exit 1
+"${AS[@]}" "$PUBLIC/xgotopfs" -doctor -pid "$DEMO" >"$T/out" 2>&1 || fail "-doctor: $(cat "$T/out")"
+grep -qE "^ok +capabilities" "$T/out" || fail "-doctor: $(cat "$T/out")"
+grep -qE "^ok +goroutines" "$T/out" || fail "-doctor: $(cat "$T/out")"
+MNT=$PUBLIC/home/mnt
+: >"$LOG"
+"${AS[@]}" "$PUBLIC/xgotopfs" -pid "$DEMO" -web -web-port 0 "$MNT" >"$T/out" 2>>"$LOG" &
+XPID=$!
+on_exit kill_xgotopfs
+wait_ready
+if [ -z "${XGOTOPFS_SANITIZED:-}" ]; then # its leak checker must be able to attach
+	expect "who may look into a privileged process of nobody's" "$(stat -c %u "/proc/$XPID/environ")" 0
+fi
+expect "capabilities that stay" "$(key "$XPID" CapPrm)" "$(caps $READ_SEARCH $PTRACE $PERFMON $BPF)"
+as_nobody grep -q "^goroutine 1 " "$MNT/stacks" || fail "no stacks"
+as_nobody sh -c "echo newobject:1 >$MNT/control/sample" || fail "sample"
+load -n 300 -c 2 >/dev/null
+events_as_nobody() { [ "$(as_nobody sed -n 's/^events_newobject //p' "$MNT/stats")" -gt 100 ]; }
+wait_for 10 events_as_nobody || fail "no events"
+kill -INT "$XPID"
+ended 0
+! is_mounted || fail "still mounted"
+unharmed "$DEMO"
+
+# Each that is missing is named, and what is refused says so with status 4.
+missing() { # CAPS-LEFT TEXT
+	local status
+	with_caps "$1"
+	"${AS[@]}" "$PUBLIC/xgotopfs" -doctor >"$T/out" 2>&1
+	grep -q -- "$2 is missing" "$T/out" || fail "-doctor without $2: $(cat "$T/out")"
+	"${AS[@]}" timeout 60 "$PUBLIC/xgotopfs" -s -pid "$DEMO" >"$T/out" 2>"$LOG"
+	status=$?
+	expect "status without $2: $(cat "$LOG")" "$status" 4
+	grep -q "$2" "$LOG" || fail "without $2: $(cat "$LOG")"
+}
+missing ,+perfmon,+sys_ptrace,+dac_read_search CAP_BPF
+missing ,+bpf,+sys_ptrace,+dac_read_search CAP_PERFMON
+missing ,+bpf,+perfmon,+dac_read_search CAP_SYS_PTRACE
+exit 0
