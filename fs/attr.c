@@ -78,9 +78,7 @@ static int render(struct fs *fs, struct node_id id, struct buf *out)
 	int err;
 
 	if (n->control) {
-		pthread_mutex_lock(&fs->control_lock);
 		n->control->show(v->control, out);
-		pthread_mutex_unlock(&fs->control_lock);
 		return buf_error(out);
 	}
 	if (id.row == ROW_TYPE)

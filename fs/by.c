@@ -1,7 +1,7 @@
 /*
  * by-state, by-wait and by-func: folders of links to the goroutines that are in a state, wait for
  * a reason, or were started with a function now. Nothing is stored: who belongs where is asked of
- * the model at each look. Any thread.
+ * the model at each look. Helper threads, but for the members, which any thread may look up.
  */
 #include "fs/fs_internal.h"
 
@@ -94,22 +94,16 @@ static int find_member(struct fs *fs, struct node_id dir, const char *name, stru
 	return belongs(&g, dir) ? 0 : -ENOENT;
 }
 
+static enum model_by by_of(enum node_row row)
+{
+	return row == ROW_STATE  ? MODEL_BY_STATE
+	       : row == ROW_WAIT ? MODEL_BY_REASON
+				 : MODEL_BY_FUNC;
+}
+
 static int list_members(struct fs *fs, struct node_id dir, struct dirlist *list)
 {
-	bool exited = dir.row == ROW_STATE && dir.key == GSTATE_DEAD;
-	struct goroutine *all cleanup_free_ = NULL;
-	size_t n;
-	int err = model_goroutines(fs->model, fs_proc(fs, dir.tree), exited, &all, &n);
-
-	if (err)
-		return err == -ENOENT ? 0 : err;
-	for (size_t i = 0; i < n; i++) {
-		struct node_id id = {nodes[dir.row].family->row, dir.tree, all[i].goid};
-
-		if (all[i].goid <= NODE_KEY_MAX && belongs(&all[i], dir))
-			dirlist_add(list, all[i].goid, id, NULL);
-	}
-	return 0;
+	return fs_list_goids(fs, dir, by_of(dir.row), dir.key, list);
 }
 
 const struct node_family family_state = {ROW_STATE_LINK, find_member, list_members};
@@ -151,40 +145,16 @@ const struct node_family family_states = {ROW_STATE, find_state, list_states};
 
 /* --- by-wait, by-func: folders named by what is in use ----------------------------------- */
 
-static int compare_ids(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 /* The ids in use now, ascending, each once; the caller frees. `row` is that of the folders. */
 static int ids_in_use(struct fs *fs, unsigned tree, enum node_row row, uint32_t **ret,
 		      size_t *ret_n)
 {
-	struct goroutine *all cleanup_free_ = NULL;
-	size_t n = 0, kept = 0, unique = 0;
-	uint32_t *ids;
-	int err = model_goroutines(fs->model, fs_proc(fs, tree), false, &all, &n);
+	int err = model_keys(fs->model, fs_proc(fs, tree), by_of(row), ret, ret_n);
 
-	if (err && err != -ENOENT)
+	if (err != -ENOENT)
 		return err;
-	ids = malloc((n + 1) * sizeof(*ids));
-	if (!ids)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		uint32_t id = row == ROW_WAIT ? all[i].reason_id : all[i].start_func_id;
-
-		if (belongs(&all[i], (struct node_id){row, tree, id}))
-			ids[kept++] = id;
-	}
-	qsort(ids, kept, sizeof(*ids), compare_ids);
-	for (size_t i = 0; i < kept; i++) {
-		if (!i || ids[i] != ids[i - 1])
-			ids[unique++] = ids[i];
-	}
-	*ret = ids;
-	*ret_n = unique;
+	*ret = NULL;
+	*ret_n = 0;
 	return 0;
 }
 
@@ -219,7 +189,7 @@ static int names_refresh(struct fs *fs, struct by_names *b, enum node_row row, u
 	size_t n;
 	int err;
 
-	if (b->ids && b->row == row && b->tree == tree && now - b->made_ns < max_age_ns)
+	if (b->made_ns && b->row == row && b->tree == tree && now - b->made_ns < max_age_ns)
 		return 0;
 	err = ids_in_use(fs, tree, row, &ids, &n);
 	if (err)

@@ -1,6 +1,6 @@
 /*
- * The control files: what each shows and takes. One write is one command. Called under the lock
- * of control files, from the serving thread.
+ * The control files: what each shows, on any thread and at once, and takes, on the one helper thread
+ * for commands. One write is one command.
  */
 #include "fs/fs_internal.h"
 

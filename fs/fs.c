@@ -2,7 +2,7 @@
  * The life of a mount: made, mounted, served, unmounted. One thread (the caller of fs_run) takes
  * requests; see worker.h and pipe.c for the others.
  */
-#include "fs/fs_internal.h"
+#include "fs/request.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +15,8 @@
 #include "core/base/log.h"
 
 #define CACHE_BYTES (6 << 20)
+#define BATCH       64               /* requests between two looks at what else there is */
+#define HELPERS_NS  (5 * NS_PER_SEC) /* for what helpers are at when it ends */
 
 /* Process ids for event lines; they do not change, so each is asked for once. */
 static int pid_of(void *ctx, unsigned proc)
@@ -74,6 +76,8 @@ static int init(struct fs *fs)
 	if (!err)
 		err = workers_new(1, c->confine, &fs->reads);
 	if (!err)
+		err = workers_new(1, c->confine, &fs->commands);
+	if (!err)
 		err = pipes_new(fs, &fs->pipes);
 	return err;
 }
@@ -91,7 +95,7 @@ int fs_new(const struct fs_config *config, struct fs **ret)
 	fs->gid = getegid();
 	fs->mount_time_ns = clock_ns(CLOCK_REALTIME);
 	pthread_mutex_init(&fs->handles_lock, NULL);
-	pthread_mutex_init(&fs->control_lock, NULL);
+	pthread_mutex_init(&fs->requests_lock, NULL);
 	pthread_mutex_init(&fs->sessions_lock, NULL);
 	fs->stop_fd = -1;
 	err = init(fs);
@@ -123,23 +127,44 @@ static void unmount(struct fs *fs)
 			  strerror(-err));
 }
 
-void fs_free(struct fs *fs)
+/*
+ * What waits for a helper is answered with an error, what one is at gets a moment to come to its
+ * end. Before the unmount: they write to the session's descriptor.
+ */
+static void stop_helpers(struct fs *fs)
+{
+	uint64_t until_ns = monotonic_ns() + HELPERS_NS;
+	struct workers *all[] = {fs->reads, fs->slow, fs->quick, fs->commands};
+
+	if (atomic_load(&fs->abandoned))
+		return;
+	atomic_store(&fs->ending, true);
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		if (workers_stop(all[i], until_ns))
+			atomic_store(&fs->abandoned, true);
+	requests_end(fs);
+}
+
+int fs_free(struct fs *fs)
 {
 	if (!fs)
-		return;
+		return 0;
 	if (fs->mounted)
 		pipes_end(fs->pipes);
+	stop_helpers(fs);
 	if (fs->session) {
 		unmount(fs);
 		fuse_session_unmount(fs->session);
 	}
 	unmounter_free(fs->unmounter);
-	/* They may still answer requests, so before the session goes. */
+	if (atomic_load(&fs->abandoned))
+		return -ETIMEDOUT;
 	workers_free(fs->reads);
 	workers_free(fs->slow);
 	workers_free(fs->quick);
+	workers_free(fs->commands);
 	while (fs->handles)
-		handle_free(fs, fs->handles);
+		handle_put(fs, fs->handles);
 	pipes_free(fs->pipes);
 	if (fs->session)
 		fuse_session_destroy(fs->session);
@@ -155,9 +180,10 @@ void fs_free(struct fs *fs)
 	if (fs->stop_fd >= 0)
 		close(fs->stop_fd);
 	pthread_mutex_destroy(&fs->handles_lock);
-	pthread_mutex_destroy(&fs->control_lock);
+	pthread_mutex_destroy(&fs->requests_lock);
 	pthread_mutex_destroy(&fs->sessions_lock);
 	free(fs);
+	return 0;
 }
 
 /* --- mounting --------------------------------------------------------------------------- */
@@ -267,7 +293,8 @@ int fs_mount(struct fs *fs)
 /* --- serving ---------------------------------------------------------------------------- */
 
 /*
- * Takes requests until there are none. 0, or -errno of what ends the session. An unmount from
+ * Takes requests until there are none, or so many that it is time to look whether to stop: readers
+ * in a loop can keep more of them coming than we serve. 0, or -errno of what ends the session. An unmount from
  * outside is no error: the kernel says ENODEV (libfuse then ends the session) or, when it comes
  * while a request is being taken, ECONNABORTED (Linux fs/fuse/dev.c, fuse_dev_do_read).
  */
@@ -275,7 +302,7 @@ static int serve_pending(struct fs *fs, struct fuse_buf *buf)
 {
 	int n;
 
-	while (!fuse_session_exited(fs->session)) {
+	for (unsigned i = 0; i < BATCH && !fuse_session_exited(fs->session); i++) {
 		n = fuse_session_receive_buf(fs->session, buf);
 		if (n == -EINTR)
 			continue;
@@ -299,17 +326,18 @@ int fs_run(struct fs *fs)
 		{.fd = fuse_session_fd(fs->session), .events = POLLIN},
 		{.fd = fs->stop_fd, .events = POLLIN},
 	};
-	int err = 0;
+	int err = 0, wait_ms = -1; /* for ever: a request or fs_stop() wakes it */
 
 	confine_enter(fs->config.confine);
 	while (!err && !fds[1].revents && !fuse_session_exited(fs->session)) {
-		if (poll(fds, ARRAY_SIZE(fds), -1) < 0) {
+		if (poll(fds, ARRAY_SIZE(fds), wait_ms) < 0) {
 			if (errno != EINTR)
 				err = -errno;
 			continue;
 		}
 		if (fds[0].revents)
 			err = serve_pending(fs, &buf);
+		wait_ms = requests_interrupt(fs);
 		if (fds[0].revents & (POLLERR | POLLHUP))
 			break; /* unmounted from outside */
 	}
@@ -322,6 +350,7 @@ int fs_run(struct fs *fs)
 		poll(fds, 1, 10);
 	}
 	free(buf.mem);
+	stop_helpers(fs);
 	unmount(fs);
 	if (err)
 		return log_error(err, "%s: %s", fs->mountpoint, strerror(-err));

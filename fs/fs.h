@@ -53,7 +53,9 @@ struct fs_config {
 };
 
 int fs_new(const struct fs_config *config, struct fs **ret);
-void fs_free(struct fs *fs); /* unmounts when mounted; NULL is fine */
+/* Unmounts when mounted; NULL is fine. -ETIMEDOUT: a thread of it is stuck, on a disk or in the
+ * target, and what it uses must not be freed, by nobody. */
+int fs_free(struct fs *fs);
 
 /*
  * Mounts; each failure is logged in one line. A stale mount of ours left by a crash is removed

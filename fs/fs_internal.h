@@ -40,7 +40,11 @@ struct fs {
 	struct workers *quick;        /* renderings of milliseconds */
 	struct workers *slow;         /* the target's memory, disks */
 	struct workers *reads;        /* of event logs: one thread, which keeps them in order */
-	pthread_mutex_t control_lock; /* one command at a time */
+	struct workers *commands;     /* what is written to control/: one thread, one at a time */
+	pthread_mutex_t requests_lock;
+	struct request *requests; /* those that helpers have and nobody has answered */
+	atomic_bool ending;
+	atomic_bool abandoned;    /* a helper did not come to an end: what it uses is left to it */
 	pthread_mutex_t handles_lock;
 	struct handle *handles; /* all; what is still open at the end is freed with us */
 	pthread_mutex_t sessions_lock;
@@ -50,6 +54,7 @@ struct fs {
 
 /* What an open file or folder is; fi->fh. */
 struct handle {
+	atomic_uint refs;            /* the kernel's, and one of each request a helper has */
 	struct handle *next, *prev; /* in fs->handles; protected by fs->handles_lock */
 	struct node_id id;
 	uint64_t ino;
@@ -61,7 +66,7 @@ struct handle {
 	struct pipe_reader *pipe;    /* NODE_PIPE */
 	void *session;               /* NODE_SESSION */
 	struct dirlist dir;          /* NODE_DIR; protected by lock */
-	bool listed;                 /* NODE_DIR: was read from its beginning; protected by lock */
+	atomic_bool listed;          /* NODE_DIR: was read from its beginning */
 };
 
 /* --- tree.c: what is there ------------------------------------------------------------- */
@@ -70,6 +75,9 @@ unsigned fs_proc(const struct fs *fs, unsigned tree); /* index of the process a 
 bool fs_row_here(const struct fs *fs, enum node_row row);
 int fs_find(struct fs *fs, struct node_id dir, const char *name, struct node_id *ret);
 int fs_list(struct fs *fs, struct node_id dir, struct dirlist *list);
+/* Adds the goroutines that have a key (model_goids()), as entries of the folder's family. */
+int fs_list_goids(struct fs *fs, struct node_id dir, enum model_by by, uint64_t key,
+		  struct dirlist *list);
 int fs_readlink(struct fs *fs, struct node_id id, struct buf *out);
 /* unlink(2) and, of a folder, rmdir(2): what rm -r of a recorded session needs. Reads a disk. */
 int fs_remove(struct fs *fs, struct node_id dir, const char *name, bool folder);
@@ -116,7 +124,8 @@ int fs_snapshot(struct fs *fs, struct node_id id, struct snap **ret);
 int handle_open(struct fs *fs, struct node_id id, struct fuse_file_info *fi);
 int handle_read(struct fs *fs, struct handle *h, uint64_t off, size_t size, struct buf *out);
 int handle_write(struct fs *fs, struct handle *h, const char *data, size_t size);
-void handle_free(struct fs *fs, struct handle *h);
+void handle_get(struct handle *h);
+void handle_put(struct fs *fs, struct handle *h); /* the last one closes it */
 struct handle *handle_new(struct fs *fs, struct node_id id);
 
 /* --- pipe.c: readers that wait ---------------------------------------------------------- */

@@ -16,6 +16,7 @@ struct handle *handle_new(struct fs *fs, struct node_id id)
 
 	if (!h)
 		return NULL;
+	atomic_init(&h->refs, 1);
 	h->id = id;
 	h->ino = node_ino(id);
 	pthread_mutex_init(&h->lock, NULL);
@@ -28,12 +29,10 @@ struct handle *handle_new(struct fs *fs, struct node_id id)
 	return h;
 }
 
-void handle_free(struct fs *fs, struct handle *h)
+static void handle_free(struct fs *fs, struct handle *h)
 {
 	const struct fs_sessions *s = fs->config.sessions;
 
-	if (!h)
-		return;
 	pthread_mutex_lock(&fs->handles_lock);
 	if (h->next)
 		h->next->prev = h->prev;
@@ -54,6 +53,17 @@ void handle_free(struct fs *fs, struct handle *h)
 	dirlist_free(&h->dir);
 	pthread_mutex_destroy(&h->lock);
 	free(h);
+}
+
+void handle_get(struct handle *h)
+{
+	atomic_fetch_add(&h->refs, 1);
+}
+
+void handle_put(struct fs *fs, struct handle *h)
+{
+	if (atomic_fetch_sub(&h->refs, 1) == 1)
+		handle_free(fs, h);
 }
 
 static int open_log(struct fs *fs, struct handle *h)
@@ -115,7 +125,7 @@ int handle_open(struct fs *fs, struct node_id id, struct fuse_file_info *fi)
 		return -ENOMEM;
 	err = open_kind(fs, h);
 	if (err) {
-		handle_free(fs, h);
+		handle_put(fs, h);
 		return err;
 	}
 	fi->direct_io = 1;
@@ -164,9 +174,7 @@ int handle_write(struct fs *fs, struct handle *h, const char *data, size_t size)
 	text[size] = '\0';
 	if (!size || strchr(text, '\n'))
 		return -EINVAL;
-	pthread_mutex_lock(&fs->control_lock);
 	err = c->set(fs->config.view->control, text);
-	pthread_mutex_unlock(&fs->control_lock);
 	snaps_forget(fs->snaps, h->ino);
 	return err;
 }

@@ -7,6 +7,7 @@
 #define J NODE_JSON
 #define G NODE_GOROUTINE
 #define H NODE_HEAVY
+#define F NODE_FIND_HEAVY
 
 /* What a row does not name is nothing. */
 #define NODE(name_, parent_, kind_, flags_, ...)                                                   \
@@ -32,9 +33,9 @@ const struct node nodes[ROWS] = {
 		NODE("goroutines.json", ROW_ROOT, NODE_TEXT, H | J, .view = view_goroutines),
 	[ROW_GOROUTINES] = NODE("goroutines", ROW_ROOT, NODE_DIR, H, .family = &family_goroutines),
 	[ROW_BY_STATE] = NODE("by-state", ROW_ROOT, NODE_DIR, 0, .family = &family_states),
-	[ROW_BY_WAIT] = NODE("by-wait", ROW_ROOT, NODE_DIR, H, .family = &family_waits),
-	[ROW_BY_FUNC] = NODE("by-func", ROW_ROOT, NODE_DIR, H, .family = &family_funcs),
-	[ROW_TYPES] = NODE("types", ROW_ROOT, NODE_DIR, H, .family = &family_types),
+	[ROW_BY_WAIT] = NODE("by-wait", ROW_ROOT, NODE_DIR, H | F, .family = &family_waits),
+	[ROW_BY_FUNC] = NODE("by-func", ROW_ROOT, NODE_DIR, H | F, .family = &family_funcs),
+	[ROW_TYPES] = NODE("types", ROW_ROOT, NODE_DIR, H | F, .family = &family_types),
 	[ROW_PPROF] = NODE("pprof", ROW_ROOT, NODE_DIR, 0),
 	[ROW_CONTROL] = NODE("control", ROW_ROOT, NODE_DIR, NODE_ROOT_ONLY),
 	[ROW_PROCESSES] =

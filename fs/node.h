@@ -31,6 +31,7 @@ enum node_flag {
 	NODE_HEAVY = 1 << 2,   /* rendering or listing may take milliseconds: by a helper thread */
 	NODE_NO_STAT = 1 << 3, /* not rendered for a stat, which reports the last size */
 	NODE_ROOT_ONLY = 1 << 4, /* not in processes/<pid> */
+	NODE_FIND_HEAVY = 1 << 5, /* of a folder: finding an entry may take milliseconds, too */
 };
 
 /* In the order of the table. */

@@ -1,8 +1,8 @@
 /*
  * The operations libfuse calls: thin. Each finds what is asked for and answers once, here or, when
- * that may take long, on a helper thread that does the same (struct request).
+ * that may take long, on a helper thread that does the same (request.h).
  */
-#include "fs/fs_internal.h"
+#include "fs/request.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -11,243 +11,15 @@
 
 #include "core/base/log.h"
 
-#define BACKLOG_INLINE 4096        /* events rendered without asking a helper: 2 ms or so */
-#define READ_INLINE    (64 * 1024) /* bytes of events likewise */
-
-enum request_kind {
-	REQUEST_LOOKUP,
-	REQUEST_GETATTR,
-	REQUEST_OPEN,
-	REQUEST_READ,
-	REQUEST_OPENDIR,
-	/* In sessions/ and below, where they ask the disk: */
-	REQUEST_FIND, /* a lookup from its name on */
-	REQUEST_UNLINK,
-	REQUEST_RMDIR,
-};
-
-struct request {
-	struct fs *fs;
-	fuse_req_t req;
-	enum request_kind kind;
-	struct node_id id;        /* FIND, UNLINK, RMDIR: the folder at first */
-	char *name;               /* of FIND, UNLINK, RMDIR; owned */
-	struct fuse_file_info fi; /* open and read */
-	uint64_t off;
-	size_t size;
-	bool queued; /* a read that a helper serves */
-};
-
 void fs_reply_err(fuse_req_t req, int err)
 {
 	/* "No such system call" would make the kernel stop asking for this operation for good. */
 	fuse_reply_err(req, err == -ENOSYS ? EOPNOTSUPP : -err);
 }
 
-static struct handle *handle_of(const struct fuse_file_info *fi)
-{
-	return (struct handle *)(uintptr_t)fi->fh;
-}
-
 static struct fs *fs_of(fuse_req_t req)
 {
 	return fuse_req_userdata(req);
-}
-
-/* --- requests that may take long ---------------------------------------------------------- */
-
-static int reply_entry(const struct request *r)
-{
-	struct fuse_entry_param e = {.ino = node_ino(r->id), .generation = 1};
-	int err = fs_attr(r->fs, r->id, LOOK_NAME, &e.attr);
-
-	if (err)
-		return err;
-	e.attr_timeout = fs_attr_timeout(r->id);
-	e.entry_timeout = fs_entry_timeout(r->id);
-	fuse_reply_entry(r->req, &e);
-	return 0;
-}
-
-static int reply_attr(const struct request *r)
-{
-	struct stat st;
-	int err = fs_attr(r->fs, r->id, LOOK_STAT, &st);
-
-	if (err)
-		return err;
-	fuse_reply_attr(r->req, &st, fs_attr_timeout(r->id));
-	return 0;
-}
-
-static int reply_open(struct request *r)
-{
-	int err = handle_open(r->fs, r->id, &r->fi);
-
-	if (err)
-		return err;
-	/* Interrupted meanwhile: there will be no release. */
-	if (fuse_reply_open(r->req, &r->fi) == -ENOENT)
-		handle_free(r->fs, handle_of(&r->fi));
-	return 0;
-}
-
-static int reply_read(const struct request *r)
-{
-	struct buf out cleanup_buf_ = BUF_INIT;
-	int err = handle_read(r->fs, handle_of(&r->fi), r->off, r->size, &out);
-
-	/* Before the answer, after which the handle may go. */
-	if (r->queued)
-		atomic_fetch_sub(&handle_of(&r->fi)->queued, 1);
-	if (err)
-		return err;
-	fuse_reply_buf(r->req, out.data, out.len);
-	return 0;
-}
-
-static int reply_opendir(struct request *r)
-{
-	struct handle *h = handle_new(r->fs, r->id);
-	int err;
-
-	if (!h)
-		return -ENOMEM;
-	err = fs_list(r->fs, r->id, &h->dir);
-	if (err) {
-		handle_free(r->fs, h);
-		return err;
-	}
-	r->fi.fh = (uint64_t)(uintptr_t)h;
-	if (fuse_reply_open(r->req, &r->fi) == -ENOENT)
-		handle_free(r->fs, h);
-	return 0;
-}
-
-static int reply_find(struct request *r)
-{
-	int err = fs_find(r->fs, r->id, r->name, &r->id);
-
-	return err ? err : reply_entry(r);
-}
-
-static int reply_remove(const struct request *r)
-{
-	int err = fs_remove(r->fs, r->id, r->name, r->kind == REQUEST_RMDIR);
-
-	if (!err)
-		fuse_reply_err(r->req, 0);
-	return err;
-}
-
-static void serve(struct request *r)
-{
-	int err = 0;
-
-	switch (r->kind) {
-	case REQUEST_LOOKUP:
-		err = reply_entry(r);
-		break;
-	case REQUEST_GETATTR:
-		err = reply_attr(r);
-		break;
-	case REQUEST_OPEN:
-		err = reply_open(r);
-		break;
-	case REQUEST_READ:
-		err = reply_read(r);
-		break;
-	case REQUEST_OPENDIR:
-		err = reply_opendir(r);
-		break;
-	case REQUEST_FIND:
-		err = reply_find(r);
-		break;
-	case REQUEST_UNLINK:
-	case REQUEST_RMDIR:
-		err = reply_remove(r);
-		break;
-	}
-	if (err)
-		fs_reply_err(r->req, err);
-}
-
-static void serve_later(void *arg)
-{
-	struct request *r = arg;
-
-	serve(r);
-	free(r->name);
-	free(r);
-}
-
-static bool far_behind(struct fs *fs, struct node_id id)
-{
-	struct log *log;
-	bool far;
-
-	if (logs_get(fs, id, &log))
-		return false;
-	far = follow_backlog(log_text(log)) > BACKLOG_INLINE;
-	logs_put(fs, log);
-	return far;
-}
-
-/* Who serves this request; NULL: the thread that got it. A lookup never takes long (attr.c), but
- * what is below sessions/ asks the disk. */
-static struct workers *helper_for(const struct request *r)
-{
-	const struct node *n = &nodes[r->id.row];
-	struct fs *fs = r->fs;
-
-	if (r->name || n->kind == NODE_SESSION || r->id.row == ROW_SESSION)
-		return fs->slow;
-	if (r->kind == REQUEST_LOOKUP)
-		return NULL;
-	switch (n->kind) {
-	case NODE_LOG:
-		/* Reads ahead of one file must be served as they came (follow.h). */
-		if (r->kind == REQUEST_READ && (r->size > READ_INLINE || far_behind(fs, r->id) ||
-						atomic_load(&handle_of(&r->fi)->queued)))
-			return fs->reads;
-		return r->kind != REQUEST_READ && far_behind(fs, r->id) ? fs->quick : NULL;
-	case NODE_TEXT:
-		if (!(n->flags & NODE_HEAVY) || r->kind == REQUEST_READ)
-			return NULL;
-		if (n->flags & NODE_NO_STAT)
-			return r->kind == REQUEST_OPEN ? fs->slow : NULL;
-		return fs->quick;
-	case NODE_DIR:
-		if (r->kind != REQUEST_OPENDIR || !(n->flags & NODE_HEAVY))
-			return NULL;
-		return r->id.row == ROW_SESSIONS ? fs->slow : fs->quick;
-	default:
-		return NULL;
-	}
-}
-
-static void start(struct request *r)
-{
-	struct workers *helper = helper_for(r);
-	struct request *copy;
-
-	if (!helper) {
-		serve(r);
-		return;
-	}
-	r->queued = r->kind == REQUEST_READ;
-	if (r->queued)
-		atomic_fetch_add(&handle_of(&r->fi)->queued, 1);
-	copy = malloc(sizeof(*copy));
-	if (copy)
-		*copy = *r;
-	if (!copy || workers_push(helper, serve_later, copy)) {
-		free(copy);
-		free(r->name);
-		if (r->queued)
-			atomic_fetch_sub(&handle_of(&r->fi)->queued, 1);
-		fuse_reply_err(r->req, ENOMEM);
-	}
 }
 
 static void start_on(fuse_req_t req, fuse_ino_t ino, enum request_kind kind,
@@ -261,7 +33,7 @@ static void start_on(fuse_req_t req, fuse_ino_t ino, enum request_kind kind,
 	if (!node_decode(ino, &r.id))
 		fuse_reply_err(req, ENOENT);
 	else
-		start(&r);
+		request_start(&r);
 }
 
 static bool asks_disk(fuse_ino_t dir)
@@ -271,17 +43,19 @@ static bool asks_disk(fuse_ino_t dir)
 	return node_decode(dir, &id) && (id.row == ROW_SESSIONS || id.row == ROW_SESSION);
 }
 
-/* What is to be done with a name in a folder below sessions/. */
+/* What is to be done with a name in a folder, by a helper. */
 static void start_named(fuse_req_t req, fuse_ino_t dir, const char *name, enum request_kind kind)
 {
-	struct request r = {.fs = fs_of(req), .req = req, .kind = kind, .name = strdup(name)};
+	struct request r = {.fs = fs_of(req), .req = req, .kind = kind, .text = strdup(name)};
 
-	if (!r.name)
+	if (!r.text)
 		fuse_reply_err(req, ENOMEM);
-	else if (!node_decode(dir, &r.id))
+	else if (!node_decode(dir, &r.id)) {
+		free(r.text);
 		fuse_reply_err(req, ENOENT);
-	else
-		start(&r);
+	} else {
+		request_start(&r);
+	}
 }
 
 /* --- names and attributes ----------------------------------------------------------------- */
@@ -293,13 +67,20 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 				  FUSE_CAP_SPLICE_MOVE | FUSE_CAP_ATOMIC_O_TRUNC);
 }
 
+static bool finds_slowly(fuse_ino_t dir)
+{
+	struct node_id id;
+
+	return asks_disk(dir) || (node_decode(dir, &id) && nodes[id.row].flags & NODE_FIND_HEAVY);
+}
+
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct request r = {.fs = fs_of(req), .req = req, .kind = REQUEST_LOOKUP};
 	struct node_id dir;
 	int err = -ENOENT;
 
-	if (asks_disk(parent)) {
+	if (finds_slowly(parent)) {
 		start_named(req, parent, name, REQUEST_FIND);
 		return;
 	}
@@ -308,7 +89,7 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	if (err)
 		fs_reply_err(req, err);
 	else
-		start(&r);
+		request_start(&r);
 }
 
 static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -368,18 +149,23 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 static void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t off,
 		     struct fuse_file_info *fi)
 {
-	/* ">>" writes at the end of what is shown: where does not matter, a write is a command. */
-	int err = handle_write(fs_of(req), handle_of(fi), data, size);
+	struct request r = {.fs = fs_of(req), .req = req, .kind = REQUEST_WRITE, .fi = *fi};
 
-	if (err)
-		fs_reply_err(req, err);
-	else
-		fuse_reply_write(req, size);
+	/* ">>" writes at the end of what is shown: where does not matter, a write is a command. */
+	r.id = handle_of(fi)->id;
+	r.size = size;
+	r.text = malloc(size + 1);
+	if (!r.text) {
+		fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	memcpy(r.text, data, size);
+	request_start(&r);
 }
 
 static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	handle_free(fs_of(req), handle_of(fi));
+	handle_put(fs_of(req), handle_of(fi));
 	fuse_reply_err(req, 0);
 }
 
@@ -483,40 +269,53 @@ static void list_from(struct listing *l, const struct dirlist *d, uint64_t off)
 	}
 }
 
-static void read_folder(fuse_req_t req, size_t size, off_t off, struct fuse_file_info *fi,
-			bool plus)
+int read_folder(const struct request *r, struct handle *h, struct buf *out)
 {
-	struct listing l = {.req = req, .plus = plus, .size = size, .data = malloc(size)};
-	struct handle *h = handle_of(fi);
-	int err = l.data ? 0 : -ENOMEM;
+	struct listing l = {.req = r->req, .plus = r->plus, .size = r->size};
+	int err = 0;
 
+	l.data = malloc(r->size);
+	if (!l.data)
+		return -ENOMEM;
 	pthread_mutex_lock(&h->lock);
 	/* From the beginning again (rewinddir): as it is now. */
-	if (!err && !off && h->listed) {
+	if (!r->off && h->listed) {
 		dirlist_free(&h->dir);
-		err = fs_list(fs_of(req), h->id, &h->dir);
+		err = fs_list(r->fs, h->id, &h->dir);
 	}
-	h->listed |= off > 0;
+	if (r->off)
+		atomic_store(&h->listed, true);
 	if (!err)
-		list_from(&l, &h->dir, (uint64_t)off);
+		list_from(&l, &h->dir, r->off);
 	pthread_mutex_unlock(&h->lock);
-	if (err)
-		fs_reply_err(req, err);
-	else
-		fuse_reply_buf(req, l.data, l.used);
+	if (!err)
+		buf_add(out, l.data, l.used);
 	free(l.data);
+	return err ? err : buf_error(out);
+}
+
+static void start_listing(fuse_req_t req, size_t size, off_t off, struct fuse_file_info *fi,
+			  bool plus)
+{
+	struct request r = {.fs = fs_of(req), .req = req, .kind = REQUEST_READDIR, .fi = *fi};
+
+	r.id = handle_of(fi)->id;
+	r.size = size;
+	r.off = (uint64_t)off;
+	r.plus = plus;
+	request_start(&r);
 }
 
 static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		       struct fuse_file_info *fi)
 {
-	read_folder(req, size, off, fi, false);
+	start_listing(req, size, off, fi, false);
 }
 
 static void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 			   struct fuse_file_info *fi)
 {
-	read_folder(req, size, off, fi, true);
+	start_listing(req, size, off, fi, true);
 }
 
 /* --- what cannot be done -------------------------------------------------------------------- */

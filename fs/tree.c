@@ -116,26 +116,33 @@ static int find_goroutine(struct fs *fs, struct node_id dir, const char *name, s
 	return 0;
 }
 
-static int list_goroutines(struct fs *fs, struct node_id dir, struct dirlist *list)
+int fs_list_goids(struct fs *fs, struct node_id dir, enum model_by by, uint64_t key,
+		  struct dirlist *list)
 {
-	struct goroutine *all cleanup_free_ = NULL;
+	uint64_t *goids cleanup_free_ = NULL;
 	size_t n;
-	int err = model_goroutines(fs->model, fs_proc(fs, dir.tree), true, &all, &n);
+	int err = model_goids(fs->model, fs_proc(fs, dir.tree), by, key, &goids, &n);
 
 	if (err)
 		return err == -ENOENT ? 0 : err;
-	for (size_t i = 0; i < n; i++) {
-		struct node_id id = {nodes[dir.row].family->row, dir.tree, all[i].goid};
-
-		if (all[i].goid <= NODE_KEY_MAX &&
-		    (dir.row != ROW_G_CHILDREN || all[i].parent == dir.key))
-			dirlist_add(list, all[i].goid, id, NULL);
-	}
+	for (size_t i = 0; i < n && goids[i] <= NODE_KEY_MAX; i++)
+		dirlist_add(list, goids[i],
+			    (struct node_id){nodes[dir.row].family->row, dir.tree, goids[i]}, NULL);
 	return 0;
 }
 
+static int list_goroutines(struct fs *fs, struct node_id dir, struct dirlist *list)
+{
+	return fs_list_goids(fs, dir, MODEL_BY_NOTHING, 0, list);
+}
+
+static int list_children(struct fs *fs, struct node_id dir, struct dirlist *list)
+{
+	return fs_list_goids(fs, dir, MODEL_BY_PARENT, dir.key, list);
+}
+
 const struct node_family family_goroutines = {ROW_GOROUTINE, find_goroutine, list_goroutines};
-const struct node_family family_children = {ROW_G_CHILD, find_goroutine, list_goroutines};
+const struct node_family family_children = {ROW_G_CHILD, find_goroutine, list_children};
 
 /* --- processes/ ------------------------------------------------------------------------- */
 

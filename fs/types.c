@@ -93,25 +93,27 @@ static int list_types(struct fs *fs, struct node_id dir, struct dirlist *list)
 	return 0;
 }
 
+static bool was_allocated(struct fs *fs, unsigned tree, uint32_t id)
+{
+	struct allocation rows[3];
+
+	return model_type_rows(fs->model, fs_proc(fs, tree), id, rows) > 0;
+}
+
 static int find_type(struct fs *fs, struct node_id dir, const char *name, struct node_id *ret)
 {
-	struct allocation *rows cleanup_free_ = NULL;
+	uint32_t n = names_types(model_names(fs->model));
 	bool numbered = strstr(name, "%~");
 	char other[ESCAPE_MAX + 1];
-	size_t n;
-	int err = totals(fs, dir.tree, &rows, &n);
 
-	if (err)
-		return err;
-	for (size_t i = 0; i < n; i++) {
-		uint32_t id = rows[i].type_id;
+	for (uint32_t id = 0; id <= n; id++) {
 		bool same = escape_is(type_name(fs, id), id, name);
 
 		if (!same && numbered) {
 			file_name(fs, id, true, other);
 			same = !strcmp(other, name);
 		}
-		if (same) {
+		if (same && was_allocated(fs, dir.tree, id)) {
 			*ret = (struct node_id){ROW_TYPE, dir.tree, id};
 			return 0;
 		}
@@ -124,20 +126,13 @@ const struct node_family family_types = {ROW_TYPE, find_type, list_types};
 int render_type(struct fs *fs, struct node_id id, struct buf *out)
 {
 	const struct go_type *type = names_type(model_names(fs->model), (uint32_t)id.key);
-	struct allocation *rows cleanup_free_ = NULL;
+	struct allocation rows[3];
 	uint64_t count = 0, bytes = 0;
-	bool found = false;
-	size_t n;
-	int err = totals(fs, id.tree, &rows, &n);
+	size_t n = model_type_rows(fs->model, fs_proc(fs, id.tree), (uint32_t)id.key, rows);
 
-	if (err)
-		return err;
 	buf_addf(out, "type %s\nkind %s\nsize_bytes %llu\n", type->name, go_kind_name(type->kind),
 		 (unsigned long long)type->size);
 	for (size_t i = 0; i < n; i++) {
-		if (rows[i].type_id != id.key)
-			continue;
-		found = true;
 		count += rows[i].count;
 		bytes += rows[i].bytes;
 		buf_addf(out, "%s_count %llu\n%s_bytes %llu\n", event_type_name(rows[i].event_type),
@@ -146,5 +141,5 @@ int render_type(struct fs *fs, struct node_id id, struct buf *out)
 	}
 	buf_addf(out, "count %llu\nbytes %llu\n", (unsigned long long)count,
 		 (unsigned long long)bytes);
-	return found ? buf_error(out) : -ENOENT;
+	return n ? buf_error(out) : -ENOENT;
 }

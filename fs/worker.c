@@ -47,6 +47,7 @@ static void *work(void *arg)
 		struct job *job = w->head;
 
 		if (!job) {
+			/* For ever: whoever pushes or stops wakes it. */
 			pthread_cond_wait(&w->ready, &w->lock);
 			continue;
 		}
@@ -76,6 +77,7 @@ int workers_new(unsigned threads, struct confine *confine, struct workers **ret)
 	while (w->n < MIN(threads, THREADS_MAX)) {
 		err = start_thread(&w->threads[w->n], work, w);
 		if (err) {
+			(void)workers_stop(w, monotonic_ns() + NS_PER_SEC); /* nothing is queued */
 			workers_free(w);
 			return err;
 		}
@@ -85,16 +87,27 @@ int workers_new(unsigned threads, struct confine *confine, struct workers **ret)
 	return 0;
 }
 
-void workers_free(struct workers *w)
+int workers_stop(struct workers *w, uint64_t until_ns)
 {
+	const struct timespec until = {.tv_sec = (time_t)(until_ns / NS_PER_SEC),
+				       .tv_nsec = (long)(until_ns % NS_PER_SEC)};
+
 	if (!w)
-		return;
+		return 0;
 	pthread_mutex_lock(&w->lock);
 	w->stop = true;
 	pthread_cond_broadcast(&w->ready);
 	pthread_mutex_unlock(&w->lock);
-	for (unsigned i = 0; i < w->n; i++)
-		pthread_join(w->threads[i], NULL);
+	for (; w->n; w->n--)
+		if (pthread_clockjoin_np(w->threads[w->n - 1], NULL, CLOCK_MONOTONIC, &until))
+			return -ETIMEDOUT;
+	return 0;
+}
+
+void workers_free(struct workers *w)
+{
+	if (!w)
+		return;
 	pthread_cond_destroy(&w->ready);
 	pthread_mutex_destroy(&w->lock);
 	free(w);

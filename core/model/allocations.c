@@ -242,3 +242,32 @@ int model_type_totals(struct model *m, unsigned proc, struct allocation **ret, s
 	*ret_n = n;
 	return 0;
 }
+
+size_t model_type_rows(struct model *m, unsigned proc, uint32_t type_id, struct allocation ret[3])
+{
+	struct allocation sums[ALLOCATION_KINDS] = {0};
+	uint32_t chunk = type_id / TYPES_A_CHUNK, i = type_id % TYPES_A_CHUNK;
+	size_t n = 0;
+
+	_Static_assert(ALLOCATION_KINDS == 3, "model.h says so");
+	pthread_rwlock_rdlock(&m->lock);
+	for (unsigned s = 0; proc < m->n_procs && s < m->n_shards; s++) {
+		const struct shard_proc *sp = m->shards[s].procs[proc];
+
+		if (chunk >= sp->n_types || !sp->types[chunk])
+			continue;
+		for (unsigned kind = 0; kind < ALLOCATION_KINDS; kind++) {
+			sums[kind].count += sp->types[chunk]->kinds[i][kind].count;
+			sums[kind].bytes += sp->types[chunk]->kinds[i][kind].bytes;
+		}
+	}
+	pthread_rwlock_unlock(&m->lock);
+	for (unsigned kind = 0; kind < ALLOCATION_KINDS; kind++) {
+		if (!sums[kind].count)
+			continue;
+		ret[n] = sums[kind];
+		ret[n].type_id = type_id;
+		ret[n++].event_type = (uint8_t)(EVENT_MAKESLICE + kind);
+	}
+	return n;
+}

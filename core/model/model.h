@@ -154,6 +154,24 @@ struct model_some {
 int model_goroutines_some(struct model *m, unsigned proc, const struct model_some *q,
 			  struct goroutine **ret, size_t *ret_n, bool *ret_more);
 
+/* What goroutines can be found by. */
+enum model_by {
+	MODEL_BY_NOTHING, /* all, live or exited; key 0 */
+	MODEL_BY_PARENT,  /* created by this one; live or exited */
+	MODEL_BY_STATE,   /* enum gstate; GSTATES: not known; GSTATE_DEAD: the exited ones */
+	MODEL_BY_REASON,  /* waiting, for this reason_id */
+	MODEL_BY_FUNC,    /* live, started with this start_func_id */
+};
+
+/*
+ * The numbers of the goroutines that have this key, ascending; and the keys that are in use, each
+ * once, ascending. In parts as model_goroutines(), but with no copy of any goroutine. The caller
+ * frees *ret, NULL when there are none. 0, -ENOMEM or -ENOENT (no such process).
+ */
+int model_goids(struct model *m, unsigned proc, enum model_by by, uint64_t key, uint64_t **ret,
+		size_t *ret_n);
+int model_keys(struct model *m, unsigned proc, enum model_by by, uint32_t **ret, size_t *ret_n);
+
 struct allocation {
 	uint8_t event_type; /* EVENT_MAKESLICE, EVENT_MAKEMAP or EVENT_NEWOBJECT */
 	uint32_t type_id;   /* 0: unknown, or the rest when a goroutine uses very many types */
@@ -165,6 +183,8 @@ int model_allocations(struct model *m, unsigned proc, uint64_t goid, struct allo
 		      size_t *ret_n);
 /* The same over a whole process. */
 int model_type_totals(struct model *m, unsigned proc, struct allocation **ret, size_t *ret_n);
+/* The same of one type: at most one row a kind, by kind. Returns how many. */
+size_t model_type_rows(struct model *m, unsigned proc, uint32_t type_id, struct allocation ret[3]);
 
 /*
  * The retained events that concern one goroutine (it acted, or its state changed), with sequence

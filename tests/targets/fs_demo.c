@@ -11,7 +11,7 @@
  * Prints "ready" once mounted, and the answer "ok" after each command.
  *
  * fs_demo [-g GOROUTINES] [-retain N] [-o OPTIONS] [-procs N] [-slow-stacks MS]
- *         [-sessions yes] MOUNTPOINT
+ *         [-slow-pause MS] [-sessions yes] MOUNTPOINT
  */
 #include <errno.h>
 #include <poll.h>
@@ -32,7 +32,7 @@ struct demo {
 	struct model *model;
 	struct meter *meter;
 	struct fs *fs;
-	unsigned procs, slow_stacks_ms;
+	unsigned procs, slow_stacks_ms, slow_pause_ms;
 	bool with_sessions;
 	uint64_t made, rate, rate_since_ns, rate_made;
 	uint64_t first_goid, next_goid;
@@ -65,6 +65,7 @@ static int set_paused(void *ctx, bool paused)
 {
 	struct demo *d = ctx;
 
+	poll(NULL, 0, (int)d->slow_pause_ms);
 	atomic_store(&d->paused, paused);
 	return 0;
 }
@@ -402,7 +403,10 @@ static int run(struct demo *d, struct fs_config *config, size_t retain, uint64_t
 		pthread_kill(thread, SIGTERM);
 		pthread_join(thread, NULL);
 	}
-	fs_free(d->fs);
+	if (fs_free(d->fs)) {
+		fprintf(stderr, "fs_demo: a thread is left behind\n");
+		_exit(1); /* it uses what would be freed */
+	}
 	if (atomic_load(&d->low_latency))
 		fprintf(stderr, "fs_demo: low_latency left at %d\n", d->low_latency);
 	return err;
@@ -436,6 +440,8 @@ int main(int argc, char **argv)
 			d.with_sessions = !strcmp(value, "yes");
 		else if (!strcmp(argv[i], "-slow-stacks"))
 			d.slow_stacks_ms = (unsigned)strtoul(value, NULL, 10);
+		else if (!strcmp(argv[i], "-slow-pause"))
+			d.slow_pause_ms = (unsigned)strtoul(value, NULL, 10);
 		else
 			return 2;
 		i++;

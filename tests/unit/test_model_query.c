@@ -162,6 +162,118 @@ static void test_pages(void **state)
 	free(all);
 }
 
+static bool has_key(const struct goroutine *g, enum model_by by, uint64_t *ret)
+{
+	bool exited = g->flags & GOROUTINE_EXITED, unknown = g->flags & GOROUTINE_STATE_UNKNOWN;
+	unsigned state = exited ? GSTATE_DEAD : unknown ? GSTATES : g->state;
+
+	*ret = by == MODEL_BY_PARENT   ? g->parent
+	       : by == MODEL_BY_STATE  ? state
+	       : by == MODEL_BY_REASON ? g->reason_id
+	       : by == MODEL_BY_FUNC   ? g->start_func_id
+				       : 0;
+	return by == MODEL_BY_REASON ? !exited && state == GSTATE_WAITING
+	       : by == MODEL_BY_FUNC ? !exited
+				     : true;
+}
+
+static void check_by(struct fixture *x, enum model_by by, uint64_t key, const struct goroutine *all,
+		     size_t n_all)
+{
+	uint64_t *goids cleanup_free_ = NULL, its;
+	size_t n, at = 0;
+
+	assert_int_equal(model_goids(x->m, 0, by, key, &goids, &n), 0);
+	for (size_t i = 0; i < n_all; i++)
+		if (has_key(&all[i], by, &its) && its == key)
+			assert_true(at < n && goids[at++] == all[i].goid);
+	assert_int_equal(at, n);
+}
+
+/* Every way to find them, by every key there is and by one that nobody has. */
+static void test_by(void **state)
+{
+	struct fixture *x = *state;
+	struct goroutine *all;
+	size_t n_all;
+
+	for (uint64_t goid = 50000; goid < 50300; goid++) {
+		struct goroutine_seen seen = {.goid = goid,
+					      .parent = goid % 7,
+					      .start_func_id = (uint32_t)(goid % 70) * 3,
+					      .reason_id = (uint32_t)(goid % 200),
+					      .state = goid % 3 ? GSTATE_WAITING : GSTATE_RUNNING};
+
+		model_heal(x->m, 0, &seen, 1, x->now++, false);
+	}
+	live(x);
+	assert_int_equal(model_goroutines(x->m, 0, true, &all, &n_all), 0);
+	check_by(x, MODEL_BY_NOTHING, 0, all, n_all);
+	check_by(x, MODEL_BY_PARENT, 3, all, n_all);
+	check_by(x, MODEL_BY_FUNC, UINT64_MAX, all, n_all);
+	for (uint64_t key = 0; key <= GSTATES; key++)
+		check_by(x, MODEL_BY_STATE, key, all, n_all);
+	for (unsigned by = MODEL_BY_REASON; by <= MODEL_BY_FUNC; by++) {
+		uint32_t *keys cleanup_free_ = NULL;
+		uint64_t key;
+		size_t n, found = 0;
+
+		assert_int_equal(model_keys(x->m, 0, by, &keys, &n), 0);
+		assert_true(n > 1);
+		for (size_t i = 0; i < n; i++) {
+			assert_true(!i || keys[i - 1] < keys[i]);
+			check_by(x, by, keys[i], all, n_all);
+		}
+		for (size_t i = 0; i < n_all; i++) {
+			if (!has_key(&all[i], by, &key))
+				continue;
+			for (found = 0; found < n && keys[found] != key; found++)
+				;
+			assert_true(found < n);
+		}
+		assert_int_equal(model_keys(x->m, 2, by, &(uint32_t *){NULL}, &n), -ENOENT);
+	}
+	free(all);
+}
+
+/* One type's rows are those of the process's totals. */
+static void test_type_rows(void **state)
+{
+	struct fixture *x = *state;
+	struct go_type type = {.name = "main.T", .size = 8, .kind = 25};
+	struct allocation *all, rows[3];
+	size_t n_all, seen = 0;
+
+	for (uint64_t i = 0; i < 500; i++) {
+		struct event ev = {.type = (uint8_t)(EVENT_MAKESLICE + i % 3),
+				   .time_ns = x->now++,
+				   .goid = 1 + i % 40,
+				   .size = i};
+
+		type.size = i % 200;
+		ev.type_id = names_add_type(x->names, &type);
+		model_apply(x->m, &ev, 1);
+	}
+	assert_int_equal(model_type_totals(x->m, 0, &all, &n_all), 0);
+	for (uint32_t id = 0; id < 300; id++) {
+		size_t n = model_type_rows(x->m, 0, id, rows);
+
+		seen += n;
+		for (size_t i = 0; i < n; i++) {
+			size_t at = 0;
+
+			while (at < n_all && (all[at].type_id != id ||
+					      all[at].event_type != rows[i].event_type))
+				at++;
+			assert_true(at < n_all && all[at].count == rows[i].count &&
+				    all[at].bytes == rows[i].bytes);
+		}
+	}
+	assert_int_equal(seen, n_all);
+	assert_int_equal(model_type_rows(x->m, 2, 1, rows), 0);
+	free(all);
+}
+
 struct looking {
 	struct model *m;
 	atomic_bool done;
@@ -207,6 +319,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_some),
 		TEST(test_pages),
+		TEST(test_by),
+		TEST(test_type_rows),
 		TEST(test_meanwhile),
 	};
 

@@ -1,0 +1,110 @@
+#!/bin/bash
+# Nobody waits for what another one asked for, a signal ends every wait, and so does our own end:
+# commands and renderings that take seconds, readers in tight loops.
+# timeout: 120
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../fs_lib.sh"
+need_root
+need python3 pgrep
+demo_start -g 100 -slow-pause 4000 -slow-stacks 4000
+demo events 10
+
+cat >"$T/waits.py" <<'PY'
+import os, signal, subprocess, sys, time
+mnt = sys.argv[1]
+
+def timed(fn):
+    start = time.monotonic()
+    fn()
+    return time.monotonic() - start
+
+def look():
+    os.listdir(mnt)
+    for name in "stats", "control/pause", "control/sample", "goroutines/1/status", "events":
+        open(f"{mnt}/{name}").read()
+    os.listdir(mnt + "/by-wait/select")
+    os.stat(mnt + "/by-func/main.main.func1/3")
+
+# Two commands that take 4 s each, one of them waiting for the other: everybody else is served.
+writers = [subprocess.Popen(["sh", "-c", f"echo 1 >{mnt}/control/pause"]) for _ in range(2)]
+time.sleep(0.5)
+took = max(timed(look) for _ in range(5))
+assert took < 1, f"others waited {took:.1f} s for a command"
+
+# A signal ends the wait for a command that has been begun, and then for one that has not. (The kernel
+# itself lets one writer at a time to a file.)
+for writer in writers:
+    assert writer.poll() is None
+    took = timed(lambda: (writer.send_signal(signal.SIGINT), writer.wait(20)))
+    assert took < 2, f"a signal ended a writer after {took:.1f} s"
+
+# The same for a rendering.
+reader = subprocess.Popen(["cat", mnt + "/stacks"], stdout=subprocess.DEVNULL)
+time.sleep(0.5)
+took = timed(lambda: (reader.send_signal(signal.SIGINT), reader.wait(20)))
+assert took < 2, f"a signal ended a reader after {took:.1f} s"
+
+# What was begun takes effect; what was only asked for, and not waited for, does not.
+deadline = time.monotonic() + 10
+while open(mnt + "/control/pause").read() != "1\n":
+    assert time.monotonic() < deadline
+    time.sleep(0.05)
+PY
+timeout 60 python3 "$T/waits.py" "$MNT" || fail "waits"
+
+# A signal that ends nothing does not break a read: the answer comes within a moment.
+demo_stop
+demo_start -g 100 -slow-stacks 100
+cat >"$T/alarm.c" <<'C'
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/time.h>
+#include <unistd.h>
+static volatile sig_atomic_t rang;
+static void ring(int signo) { rang = signo; }
+int main(int argc, char **argv)
+{
+	const struct itimerval soon = {.it_value.tv_usec = 30000};
+	int fd;
+
+	(void)argc;
+	sigaction(SIGALRM, &(struct sigaction){.sa_handler = ring}, NULL);
+	setitimer(ITIMER_REAL, &soon, NULL);
+	fd = open(argv[1], O_RDONLY);
+	if (fd < 0)
+		perror("open");
+	return !rang ? 2 : fd < 0;
+}
+C
+if command -v cc >/dev/null && cc -o "$T/alarm" "$T/alarm.c"; then
+	"$T/alarm" "$MNT/stacks"
+	status=$?
+	[ "$status" != 2 ] || fail "the alarm came too late"
+	expect "an open with an alarm in it" "$status" 0
+fi
+
+# Readers that never rest do not keep it from ending.
+for _ in 1 2 3 4 5 6 7 8; do
+	python3 -c 'import sys
+try:
+    while True: open(sys.argv[1]).read()
+except OSError: pass' "$MNT/goroutines/1/status" &
+	on_exit "end $!"
+done
+wait_for 5 pgrep -f "$MNT/goroutines/1/status" >/dev/null
+sleep 0.5
+kill -INT "$DEMO"
+wait_for 5 gone "$DEMO" || fail "readers in a loop keep it from ending"
+wait "$DEMO" || fail "status $?: $(cat "$T/log")"
+demo_stop
+
+# Nor does what never comes to an end, which is left behind.
+demo_start -g 100 -slow-stacks 600000
+cat "$MNT/stacks" >/dev/null 2>&1 & CAT=$!
+cat "$MNT/stacks" >/dev/null 2>&1 &
+sleep 0.5
+kill -INT "$DEMO"
+wait_for 10 gone "$DEMO" || fail "a helper that is stuck keeps it from ending"
+wait_for 5 gone "$CAT" || fail "its reader waits on"
+grep -q "left behind" "$T/log" || fail "nothing is said: $(cat "$T/log")"
