@@ -27,12 +27,14 @@ static int run(const struct config *config)
 
 	pthread_mutex_init(&r.governor_lock, NULL);
 	loop_block_signals(&r.old_mask);
+	notify_open(&r.notify);
 	if (config->daemon && background_start(&r.background_fd))
 		return EXIT_ERROR;
 	if (loop_new(&r.loop))
 		return EXIT_ERROR;
 	status = config->mode == MODE_REPLAY ? run_replay(&r) : run_live(&r);
 	loop_free(r.loop);
+	notify_close(&r.notify);
 	pthread_mutex_destroy(&r.governor_lock);
 	return status;
 }

@@ -17,6 +17,7 @@
 #include "app/healer.h"
 #include "app/launch.h"
 #include "app/loop.h"
+#include "app/notify.h"
 #include "app/outputs.h"
 #include "core/capture/capture.h"
 #include "core/model/meter.h"
@@ -37,6 +38,7 @@ struct run {
 	const struct config *config;
 	sigset_t old_mask; /* of before our signals were blocked: a COMMAND's */
 	int background_fd; /* -1: in the foreground */
+	struct notify notify;       /* the service manager that started us */
 	struct loop *loop;
 
 	struct launch launch;       /* MODE_COMMAND */
@@ -90,7 +92,7 @@ int run_give_up(struct run *r);
 /* run_common.c: what both runs make and free. */
 int run_make_model(struct run *r, int64_t wall_offset_ns);
 int run_open_outputs(struct run *r, bool many);
-/* Everything serves: says so, and lets go of the terminal with -daemon. */
+/* Everything serves: says so, also to a service manager, and lets go of the terminal with -daemon. */
 void run_ready(struct run *r, const char *subject);
 /* Closes the outputs and frees everything. 0, or -errno of output that was lost. */
 int run_finish(struct run *r);

@@ -61,6 +61,7 @@ int run_open_outputs(struct run *r, bool many)
 void run_ready(struct run *r, const char *subject)
 {
 	outputs_announce(r->outputs, subject);
+	notify_send(&r->notify, "READY=1");
 	if (r->background_fd >= 0)
 		background_ready(r->background_fd);
 	r->background_fd = -1;
@@ -81,6 +82,7 @@ int run_finish(struct run *r)
 {
 	int err, metrics_err;
 
+	notify_send(&r->notify, "STOPPING=1");
 	if (r->model)
 		feed_close(model_feed(r->model));
 	/* It asks the outputs how far they are, and they ask it for its state. */

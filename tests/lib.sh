@@ -64,6 +64,27 @@ public_folder() {
 	skip "no folder that user nobody can reach"
 }
 
+# in_own_mounts: from here on the case runs in a mount namespace of its own.
+in_own_mounts() {
+	[ -z "${IN_OWN_MOUNTS:-}" ] || return 0
+	need_root
+	need unshare
+	unshare --mount true 2>/dev/null || skip "may not make a mount namespace"
+	IN_OWN_MOUNTS=1 unshare --mount --propagation private bash "$0"
+	exit
+}
+
+# fuse_for_all: there, /dev/fuse is open to everybody, as Debian has it; $FUSE is the device.
+fuse_for_all() {
+	[ -c /dev/fuse ] || skip "no /dev/fuse"
+	FUSE=$(mktemp -d "$PUBLIC/dev.XXXXXX")
+	mount -t tmpfs -o mode=755 none "$FUSE" || fail "tmpfs"
+	on_exit "umount -l $FUSE"
+	FUSE=$FUSE/fuse
+	mknod -m 666 "$FUSE" c 10 229 && mount --bind "$FUSE" /dev/fuse || fail "/dev/fuse"
+	on_exit "umount -l /dev/fuse"
+}
+
 # wait_for SECONDS COMMAND ARG...: until the command succeeds; fails after that many seconds.
 wait_for() {
 	local deadline=$(($(date +%s%N) + $1 * 1000000000))

@@ -2,35 +2,24 @@
 # Without root: a replay is mounted, served and unmounted through fusermount3 wherever /dev/fuse is open
 # to everybody, as Debian has it; where something is missing, one line names it. In a mount namespace of
 # its own, in which /dev/fuse and fusermount3 are as each part wants them.
-if [ -z "${IN_NAMESPACE:-}" ]; then
-	. "$(dirname "$0")/../lib.sh"
-	need_root
-	need unshare
-	unshare --mount true 2>/dev/null || skip "may not make a mount namespace"
-	IN_NAMESPACE=1 unshare --mount --propagation private bash "$0"
-	exit
-fi
 . "$(dirname "$0")/../lib.sh"
+in_own_mounts
 . "$(dirname "$0")/../app_lib.sh"
 need fusermount3 curl
-[ -c /dev/fuse ] || skip "no /dev/fuse"
 public_folder
+fuse_for_all
 HELPER=$(readlink -f "$(command -v fusermount3)")
 SESSION=ad662111-7874-4aa4-b982-cac648075fbf
 
-mkdir "$PUBLIC/home" "$PUBLIC/dev" "$PUBLIC/home/mnt" "$PUBLIC/home/sessions"
+mkdir "$PUBLIC/home" "$PUBLIC/home/mnt" "$PUBLIC/home/sessions"
 cp "$XGOTOPFS" "$PUBLIC" && chmod 755 "$PUBLIC/xgotopfs"
 cp -r "$ROOT/tests/data/original/$SESSION" "$PUBLIC/home/sessions"
 # (Without its wall-clock time it would say that it is an estimate.)
 sed -i '1s/^{/{"wall_offset_ns":1,/' "$PUBLIC/home/sessions/$SESSION/metadata.json"
 chmod -R u+rwX "$PUBLIC/home/sessions"
 chown -R 65534:65534 "$PUBLIC/home"
-mount -t tmpfs -o mode=755 none "$PUBLIC/dev" || fail "tmpfs"
-on_exit "umount -l $PUBLIC/dev"
-mknod -m 666 "$PUBLIC/dev/fuse" c 10 229 && mount --bind "$PUBLIC/dev/fuse" /dev/fuse || fail "/dev/fuse"
-on_exit "umount -l /dev/fuse"
-cp "$HELPER" "$PUBLIC/dev/fusermount3" && chmod 4755 "$PUBLIC/dev/fusermount3" || fail "a fusermount3"
-mount --bind "$PUBLIC/dev/fusermount3" "$HELPER" && on_exit "umount -l $HELPER"
+cp "$HELPER" "${FUSE%/*}/fusermount3" && chmod 4755 "${FUSE%/*}/fusermount3" || fail "a fusermount3"
+mount --bind "${FUSE%/*}/fusermount3" "$HELPER" && on_exit "umount -l $HELPER"
 MNT=$PUBLIC/home/mnt
 cd "$PUBLIC/home" || exit 1
 
@@ -73,16 +62,16 @@ replay_refused() { refuses_nobody 4 "$1" -replay "$SESSION" "${2:-$MNT}"; }
 
 mkdir "$PUBLIC/rootly"
 replay_refused "$PUBLIC/rootly: not allowed to mount here" "$PUBLIC/rootly"
-chmod 600 "$PUBLIC/dev/fuse"
+chmod 600 "$FUSE"
 replay_refused "/dev/fuse: Permission denied"
 as_nobody "$PUBLIC/xgotopfs" -doctor >"$T/out" 2>&1
 grep -q "^FAIL  *fuse  */dev/fuse: Permission denied" "$T/out" || fail "-doctor: $(cat "$T/out")"
-chmod 666 "$PUBLIC/dev/fuse"
-chmod 755 "$PUBLIC/dev/fusermount3"
+chmod 666 "$FUSE"
+chmod 755 "${FUSE%/*}/fusermount3"
 replay_refused "is not setuid root"
-chmod 644 "$PUBLIC/dev/fusermount3"
+chmod 644 "${FUSE%/*}/fusermount3"
 replay_refused "fusermount3 is not installed"
-chmod 4755 "$PUBLIC/dev/fusermount3"
+chmod 4755 "${FUSE%/*}/fusermount3"
 chmod 700 "sessions/$SESSION" && chown 0 "sessions/$SESSION"
 replay_refused "$SESSION"
 # Tracing: a process of one's own, too, needs what the kernel asks for a BPF program.

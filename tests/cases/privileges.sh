@@ -3,15 +3,8 @@
 # whole with CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH only, as user nobody. In a mount
 # namespace of its own, where /dev/fuse is open to everybody, as Debian has it.
 # timeout: 120
-if [ -z "${IN_NAMESPACE:-}" ]; then
-	. "$(dirname "$0")/../lib.sh"
-	need_root
-	need unshare
-	unshare --mount true 2>/dev/null || skip "may not make a mount namespace"
-	IN_NAMESPACE=1 unshare --mount --propagation private bash "$0"
-	exit
-fi
 . "$(dirname "$0")/../lib.sh"
+in_own_mounts
 . "$(dirname "$0")/../app_lib.sh"
 need_tracing
 need curl jq fusermount3
@@ -107,12 +100,9 @@ stop_xgotopfs
 # --- with four capabilities, as nobody; the target is root's, and only root may read it
 [ -n "$multi" ] || exit 0
 public_folder
-mkdir "$PUBLIC/dev" "$PUBLIC/home" "$PUBLIC/home/mnt"
+fuse_for_all
+mkdir "$PUBLIC/home" "$PUBLIC/home/mnt"
 chown 65534:65534 "$PUBLIC/home" "$PUBLIC/home/mnt"
-mount -t tmpfs -o mode=755 none "$PUBLIC/dev" || fail "tmpfs"
-on_exit "umount -l $PUBLIC/dev"
-mknod -m 666 "$PUBLIC/dev/fuse" c 10 229 && mount --bind "$PUBLIC/dev/fuse" /dev/fuse || fail "/dev/fuse"
-on_exit "umount -l /dev/fuse"
 cp "$XGOTOPFS" "$PUBLIC" && chmod 755 "$PUBLIC/xgotopfs"
 mkdir -m 700 "$PUBLIC/roots"
 install -m 700 "$DEMO_BINARY" "$PUBLIC/roots/demo"
