@@ -9,6 +9,7 @@
 
 #include "core/base/buf.h"
 #include "core/base/log.h"
+#include "core/base/safe_file.h"
 #include "core/base/util.h"
 
 struct column {
@@ -92,18 +93,32 @@ static void file_name(const char *prefix, bool untimed, struct buf *out)
 	buf_adds(out, ".json");
 }
 
+static int write_json(const json_t *json, const char *name)
+{
+	cleanup_close_ int folder = folder_open(".");
+	struct new_file file = NEW_FILE_NONE;
+	int err = folder < 0 ? folder : new_file_open(folder, name, 0666, &file);
+
+	errno = 0;
+	if (!err && json_dumpfd(json, file.fd, JSON_INDENT(2) | JSON_REAL_PRECISION(15)))
+		err = errno ? -errno : -EIO;
+	if (!err)
+		err = new_file_commit(&file, false);
+	new_file_abort(&file);
+	return err;
+}
+
 int metrics_file_write(struct meter *meter, const uint64_t counts[EVENT_TYPES], const char *prefix,
 		       bool untimed)
 {
-	cleanup_buf_ struct buf name = BUF_INIT, partial = BUF_INIT;
+	cleanup_buf_ struct buf name = BUF_INIT;
 	cleanup_free_ struct meter_sample *samples = NULL;
 	json_t *json;
 	size_t n;
 	int err;
 
 	file_name(prefix, untimed, &name);
-	buf_addf(&partial, "%s.partial", name.data);
-	err = buf_error(&partial);
+	err = buf_error(&name);
 	if (!err)
 		err = meter_all(meter, &samples, &n);
 	if (err)
@@ -111,14 +126,7 @@ int metrics_file_write(struct meter *meter, const uint64_t counts[EVENT_TYPES], 
 	json = metrics_json(samples, n, counts);
 	if (!json)
 		return log_error(-ENOMEM, "metrics file: out of memory");
-	err = 0;
-	errno = 0;
-	if (json_dump_file(json, partial.data, JSON_INDENT(2) | JSON_REAL_PRECISION(15)) ||
-	    rename(partial.data, name.data)) {
-		err = errno ? -errno : -EIO;
-		unlink(partial.data);
-		log_error(err, "cannot write %s: %s", name.data, strerror(-err));
-	}
+	err = write_json(json, name.data);
 	json_decref(json);
-	return err;
+	return err ? log_error(err, "cannot write %s: %s", name.data, file_strerror(err)) : 0;
 }

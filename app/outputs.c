@@ -9,6 +9,7 @@
 
 #include "app/stdout_log.h"
 #include "core/base/log.h"
+#include "core/base/safe_file.h"
 #include "core/session/files.h"
 #include "core/session/recorder.h"
 #include "fs/fs.h"
@@ -172,7 +173,7 @@ int outputs_record(struct outputs *o)
 		err = recorder_new(&rc, &o->recorder);
 	if (err)
 		return log_error(err, "cannot record into %s: %s", config->storage_dir,
-				 strerror(-err));
+				 file_strerror(err));
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #include "core/base/confine.h"
 #include "core/base/log.h"
 #include "core/base/privilege.h"
+#include "core/base/safe_file.h"
 #include "core/session/store.h"
 
 /* Landlock grants a folder, not a name: the one of the recordings must be there. */
@@ -29,7 +30,7 @@ static int make_storage(const struct config *config)
 	store_free(store);
 	if (err)
 		return log_error(err, "cannot record into %s: %s", config->storage_dir,
-				 strerror(-err));
+				 file_strerror(err));
 	return 0;
 }
 
@@ -48,9 +49,10 @@ int run_confine(struct run *r)
  * not there yet is made by us. */
 static bool ours_to_write(const char *path)
 {
+	cleanup_close_ int fd = folder_open(path);
 	struct stat st;
 
-	if (stat(path, &st))
+	if (fd < 0 || fstat(fd, &st))
 		return true;
 	return st.st_uid == geteuid() ? st.st_mode & S_IWUSR && st.st_mode & S_IXUSR
 				      : st.st_mode & S_IWOTH && !(st.st_mode & S_ISVTX);

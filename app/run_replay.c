@@ -87,8 +87,6 @@ static void say_end(struct run *r)
 	if (stats.end.missing_bytes)
 		log_warn("the session ends early: %llu bytes after the last whole record: %s",
 			 (unsigned long long)stats.end.missing_bytes, stats.end.reason);
-	if (stats.end.warning[0])
-		log_warn("%s", stats.end.warning);
 }
 
 /* true: it is over. */

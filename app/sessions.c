@@ -2,16 +2,13 @@
 #include "app/sessions.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "app/exit_status.h"
 #include "app/print.h"
 #include "core/base/log.h"
+#include "core/base/safe_file.h"
 #include "core/session/convert.h"
 #include "core/session/store.h"
 
@@ -26,49 +23,54 @@ int sessions_list(const struct config *config)
 	err = store_table(store, &table);
 	store_free(store);
 	if (err)
-		return exit_status(log_error(err, "%s: %s", config->storage_dir, strerror(-err)));
+		return exit_status(
+			log_error(err, "%s: %s", config->storage_dir, file_strerror(err)));
 	return exit_status(print_buf(&table));
 }
 
 /* The output of a conversion: a file is there whole or not at all. */
 struct output {
-	const char *path; /* NULL: stdout */
-	char partial[PATH_MAX];
-	int fd;
+	int fd;               /* to write to */
+	bool opened;          /* it is not just stdout */
+	int folder;           /* -1: `fd` is no file that is being made */
+	struct new_file file; /* otherwise */
 };
 
 static int output_open(const char *path, struct output *ret)
 {
-	struct stat st;
-	int err;
+	char name[NAME_MAX + 1];
+	int err = 0;
 
-	*ret = (struct output){.fd = STDOUT_FILENO};
+	*ret = (struct output){.fd = STDOUT_FILENO, .folder = -1, .file = NEW_FILE_NONE};
 	if (strcmp(path, "-") == 0)
 		return 0;
+	ret->opened = true;
+	ret->folder = folder_open_parent(path, name);
+	if (ret->folder < 0)
+		return ret->folder;
 	/* What is there and no file (a device, a pipe) is written to, not replaced. */
-	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
-		snprintf(ret->partial, sizeof(ret->partial), "%s", path);
-	else if (snprintf(ret->partial, sizeof(ret->partial), "%s.partial", path) >=
-		 (int)sizeof(ret->partial))
-		return -ENAMETOOLONG;
-	ret->fd = open(ret->partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	err = ret->fd < 0 ? -errno : 0;
-	ret->path = path;
+	ret->fd = file_open_sink(ret->folder, name);
+	if (ret->fd == -ENOENT) {
+		err = new_file_open(ret->folder, name, 0666, &ret->file);
+		ret->fd = ret->file.fd;
+	} else {
+		err = MIN(ret->fd, 0);
+		close(ret->folder);
+		ret->folder = -1;
+	}
+	if (err)
+		close_fd(&ret->folder);
 	return err;
 }
 
 static int output_close(struct output *o, int err)
 {
-	if (!o->path)
-		return err;
-	if (close(o->fd) && !err)
-		err = -errno;
-	if (strcmp(o->path, o->partial) == 0)
-		return err;
-	if (!err && rename(o->partial, o->path))
-		err = -errno;
-	if (err)
-		unlink(o->partial);
+	if (o->folder < 0)
+		return o->opened && close(o->fd) && !err ? -errno : err;
+	if (!err)
+		err = new_file_commit(&o->file, false);
+	new_file_abort(&o->file);
+	close(o->folder);
 	return err;
 }
 
@@ -85,11 +87,11 @@ int sessions_convert(const struct config *config)
 	if (!err)
 		err = output_open(config->out, &out);
 	if (err)
-		return exit_status(log_error(err, "%s: %s", config->out, strerror(-err)));
+		return exit_status(log_error(err, "%s: %s", config->out, file_strerror(err)));
 	cc.out_fd = out.fd;
 	converted = convert_run(&cc);
 	err = output_close(&out, converted);
 	if (err && !converted)
-		log_error(err, "%s: %s", config->out, strerror(-err));
+		log_error(err, "%s: %s", config->out, file_strerror(err));
 	return exit_status(err);
 }

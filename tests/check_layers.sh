@@ -66,6 +66,42 @@ found=$(grep -rnE --include='*.[ch]' "\* 10u?(ll)? *\+ .*- '0'|\(.*, 10u?(ll)?, 
 found=$(grep -rlE --include='*.[ch]' '"bpf/abi\.h"' app core fs web xgotopfs.c | grep -v '^core/capture/')
 [ -z "$found" ] || complain "bpf/abi.h is for core/capture: $found"
 
+# A name is opened, made, replaced and removed in core/base/safe_file.c only, where no planted link,
+# FIFO or folder can mislead it. What begins with /proc/, /sys/ or /dev/ in the call itself is the
+# kernel's. The others, "FILE CALL" each: files of the traced program, which are checked for what they
+# are where they are opened, and /proc with a pid in its path; the mount point, which mount(2) takes by
+# its path only, and fusermount3 in PATH; what Landlock grants, which opens nothing.
+by_name='open|openat|openat2|creat|fopen|freopen|opendir|scandir|ftw|nftw|fts_open|mkdir|mkdirat|rename|renameat|renameat2'
+by_name+='|unlink|unlinkat|rmdir|remove|stat|lstat|fstatat|statx|access|faccessat|euidaccess|truncate|chmod|fchmodat|chown|lchown'
+by_name+='|fchownat|link|linkat|symlink|symlinkat|readlink|readlinkat|realpath|canonicalize_file_name|mkdtemp|mkstemp|mkostemp'
+by_name+='|mktemp|tmpfile|tmpnam|mknod|mknodat|mkfifo|mkfifoat|utimes|utimensat|statfs|statvfs|setxattr|getxattr|chdir|chroot'
+by_name+='|json_load_file|json_dump_file|ini_parse|gzopen'
+allowed_by_name='app/doctor.c access
+app/process.c fopen
+app/process.c readlink
+app/run_live.c realpath
+core/base/confine_files.c open
+core/capture/capture.c open
+core/capture/keeper.c chdir
+core/capture/procs.c stat
+core/target/image.c open
+core/target/target_process.c fopen
+core/target/target_process.c open
+core/target/target_process.c stat
+fs/may_mount.c access
+fs/may_mount.c stat
+fs/mount.c opendir
+fs/mount.c realpath
+fs/mount.c stat
+fs/unmounter.c chdir
+fs/unmounter.c realpath'
+while IFS=: read -r file line text; do
+	call=$(sed -E "s/.*(^|[^A-Za-z0-9_>.])($by_name)\\(.*/\\2/" <<<"$text")
+	grep -qxF "$file $call" <<<"$allowed_by_name" ||
+		complain "$file:$line: $call() by name: use core/base/safe_file.h (or say in tests/check_layers.sh why not)"
+done < <(grep -rnE --include='*.[ch]' "(^|[^A-Za-z0-9_>.])($by_name)\\(" app bpf core fs web xgotopfs.c |
+	grep -vE '^core/base/safe_file\.c:|^[^:]*:[0-9]*:[[:space:]]*(/?\*|//)|\("/(proc|sys|dev)[/"]')
+
 # No header without its guard, no room that calls exit() behind the composition root's back.
 for header in $(find app core fs web -name '*.h'); do
 	grep -q '^#ifndef XGOTOPFS_' "$header" || complain "$header has no include guard"

@@ -57,6 +57,8 @@ static void render_meta(const struct session_info *info, const struct request *r
 	json_ks(out, "state", state_names[info->state]);
 	json_ks(out, "format", info->has_events ? session_format_name(info->format) : "");
 	json_ku(out, "bytes", info->bytes);
+	if (info->problem[0])
+		json_ks(out, "problem", info->problem);
 	if (meta->ours) {
 		json_ku(out, "lost", meta->lost + meta->missed);
 		json_ks(out, "go_version", meta->go_version);

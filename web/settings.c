@@ -2,7 +2,6 @@
 #include "web/settings.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -10,9 +9,11 @@
 
 #include "core/base/log.h"
 #include "core/base/parse.h"
+#include "core/base/safe_file.h"
 #include "core/model/event.h"
 
-#define UI_MAX 16384 /* bytes of what our UI keeps */
+#define UI_MAX         16384      /* bytes of what our UI keeps */
+#define FILE_BYTES_MAX (1u << 20) /* of settings.json */
 
 struct settings {
 	pthread_mutex_t lock;
@@ -126,25 +127,52 @@ static int take_over(json_t *values, json_t *given)
 
 static void save(struct settings *s)
 {
-	char temporary[4200];
-	int fd;
+	char name[NAME_MAX + 1];
+	cleanup_close_ int folder = -1;
+	struct new_file file = NEW_FILE_NONE;
+	int err;
 
 	if (!s->path)
 		return;
-	snprintf(temporary, sizeof(temporary), "%s.tmp", s->path);
-	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0 || json_dumpfd(s->values, fd, JSON_INDENT(2)) || fsync(fd) ||
-	    rename(temporary, s->path))
-		log_warn("settings are not kept: %s: %m", s->path);
-	if (fd >= 0)
-		close(fd);
+	folder = folder_open_parent(s->path, name);
+	err = folder < 0 ? folder : new_file_open(folder, name, 0600, &file);
+	if (!err && json_dumpfd(s->values, file.fd, JSON_INDENT(2)))
+		err = -EIO;
+	if (!err)
+		err = new_file_commit(&file, true);
+	new_file_abort(&file);
+	if (err)
+		log_warn("settings are not kept: %s: %s", s->path, file_strerror(err));
+}
+
+/* What was kept is taken over. -ENOENT: nothing was; -EINVAL with a reason. */
+static int load(struct settings *s, char *why, size_t size)
+{
+	char name[NAME_MAX + 1];
+	cleanup_buf_ struct buf text = BUF_INIT;
+	cleanup_close_ int folder = folder_open_parent(s->path, name), fd = -1;
+	json_t *kept;
+	int err;
+
+	fd = folder < 0 ? folder : file_open_at(folder, name);
+	err = fd < 0 ? fd : file_load(fd, FILE_BYTES_MAX, &text);
+	if (err) {
+		snprintf(why, size, "%s", file_strerror(err));
+		return err;
+	}
+	kept = json_loadb(text.data ? text.data : "", text.len, JSON_REJECT_DUPLICATES, NULL);
+	err = kept ? check(kept, why, size) : bad(why, size, "not valid JSON", "");
+	if (!err)
+		err = take_over(s->values, kept);
+	json_decref(kept);
+	return err;
 }
 
 int settings_new(const char *path, struct settings **ret)
 {
 	struct settings *s = calloc(1, sizeof(*s));
-	json_t *kept;
-	char why[128];
+	char why[160] = "";
+	int err;
 
 	if (!s)
 		return -ENOMEM;
@@ -155,13 +183,9 @@ int settings_new(const char *path, struct settings **ret)
 		settings_free(s);
 		return -ENOMEM;
 	}
-	kept = path && !access(path, F_OK) ? json_load_file(path, JSON_REJECT_DUPLICATES, NULL)
-					   : NULL;
-	if (kept && !check(kept, why, sizeof(why)))
-		take_over(s->values, kept);
-	else if (path && !access(path, F_OK))
-		log_warn("%s: not valid settings, the defaults are used", path);
-	json_decref(kept);
+	err = path ? load(s, why, sizeof(why)) : 0;
+	if (err && err != -ENOENT)
+		log_warn("%s: not valid settings, the defaults are used: %s", path, why);
 	*ret = s;
 	return 0;
 }

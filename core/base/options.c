@@ -10,6 +10,9 @@
 #include "core/base/duration.h"
 #include "core/base/log.h"
 #include "core/base/parse.h"
+#include "core/base/safe_file.h"
+
+#define FILE_BYTES_MAX (1u << 20) /* of an INI file */
 
 /* --- one value -------------------------------------------------------------------------- */
 
@@ -311,20 +314,20 @@ static int file_handler(void *user, const char *section, const char *name, const
 int option_set_file(const struct option_set *set, const char *path)
 {
 	struct file_reader r = {.set = set, .path = path};
-	FILE *f = fopen(path, "re");
+	cleanup_buf_ struct buf text = BUF_INIT;
+	cleanup_close_ int fd = file_open(path);
 	int line, err;
 
-	if (!f) {
-		err = -errno;
-		return log_error(err, "-config: cannot open %s: %s", path, strerror(-err));
-	}
-	line = ini_parse_file(f, file_handler, &r);
-	err = ferror(f) ? -EIO : 0;
-	fclose(f);
-	if (r.err)
-		return r.err;
+	if (fd < 0)
+		return log_error(fd, "-config: cannot open %s: %s", path, file_strerror(fd));
+	err = file_load(fd, FILE_BYTES_MAX, &text);
 	if (err)
 		return log_error(err, "-config: cannot read %s: %s", path, strerror(-err));
+	if (text.data && strlen(text.data) != text.len)
+		return log_error(-EINVAL, "-config: %s: not a text file", path);
+	line = ini_parse_string(text.data ? text.data : "", file_handler, &r);
+	if (r.err)
+		return r.err;
 	if (line)
 		return log_error(-EINVAL, "%s:%d: neither [section] nor name = value", path, line);
 	return 0;

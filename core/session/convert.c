@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base/log.h"
+#include "core/base/safe_file.h"
 #include "core/session/encoder.h"
 #include "core/session/perfetto.h"
 #include "core/session/reader.h"
@@ -41,22 +42,13 @@ int convert_parse(const char *text, enum convert_to *ret)
 
 static int drain(struct convert *c, size_t more_than)
 {
-	size_t done = 0;
 	int err = buf_error(&c->out);
 
 	if (err || c->out.len <= more_than)
 		return err;
-	while (done < c->out.len) {
-		ssize_t n = write(c->config->out_fd, c->out.data + done, c->out.len - done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		done += (size_t)n;
-	}
+	err = file_write(c->config->out_fd, c->out.data, c->out.len);
 	buf_reset(&c->out);
-	return 0;
+	return err;
 }
 
 static void show_progress(struct convert *c, const struct session_chunk *chunk, bool end)
@@ -281,6 +273,7 @@ int convert_run(const struct convert_config *config)
 {
 	cleanup_close_ int dir = session_resolve(config->storage_dir, config->session);
 	struct convert c = {.config = config};
+	char why[160];
 	int err;
 
 	if (dir < 0)
@@ -296,10 +289,12 @@ int convert_run(const struct convert_config *config)
 		err = encoder_new(c.names, &c.encoder);
 	if (!err)
 		err = convert_all(&c);
+	if (err && !c.reader)
+		session_open_error(err, why, sizeof(why));
+	else
+		snprintf(why, sizeof(why), "%s", strerror(-err));
 	if (err)
-		(void)log_error(err, "session %s: %s", config->session,
-				err == -ENOENT ? "there is neither events.pb nor events.jsonl in it"
-					       : strerror(-err));
+		(void)log_error(err, "session %s: %s", config->session, why);
 	buf_free(&c.out);
 	perfetto_free(c.perfetto);
 	encoder_free(c.encoder);

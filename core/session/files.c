@@ -6,12 +6,11 @@
 #include "core/session/files.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "core/base/safe_file.h"
 #include "core/session/reader.h"
 
 #define CHECKPOINT (1u << 20)
@@ -121,9 +120,8 @@ static int handle_new(int dir, const char *name, struct handle **ret)
 		return -ENOMEM;
 	h->fd = -1;
 	if (name) {
-		h->fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-		if (h->fd < 0)
-			err = -errno;
+		h->fd = file_open_at(dir, name);
+		err = MIN(h->fd, 0);
 	} else {
 		err = names_new(1u << 20, &h->names);
 		if (!err)
@@ -371,6 +369,7 @@ int session_files_stat(void *ctx, const char *id, const char *file, bool measure
 	cleanup_close_ int dir = store_open(v->store, id);
 	struct session_info info;
 	struct stat st;
+	int err;
 
 	if (dir < 0)
 		return dir == -EINVAL ? -ENOENT : dir;
@@ -382,13 +381,16 @@ int session_files_stat(void *ctx, const char *id, const char *file, bool measure
 								    : mtime_ns(&st);
 		return 0;
 	}
-	if (fstatat(dir, file, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+	err = file_stat_at(dir, file, &st);
+	if (!err && !S_ISREG(st.st_mode))
+		return -ENOENT;
+	if (!err) {
 		*ret_size = (uint64_t)st.st_size;
 		*ret_mtime_ns = mtime_ns(&st);
 		return 0;
 	}
-	if (errno != ENOENT || store_get(v->store, id, &info) || !is_rendered(&info, file))
-		return -errno;
+	if (err != -ENOENT || store_get(v->store, id, &info) || !is_rendered(&info, file))
+		return err;
 	*ret_mtime_ns = (uint64_t)info.changed_ns;
 	if (known_size(v, &info, ret_size))
 		return 0;
@@ -420,13 +422,14 @@ static int check_empty(struct session_files *v, const char *id)
 	static const char *const seen[] = {"metadata.json", "events.jsonl", "events.pb"};
 	cleanup_close_ int dir = store_open(v->store, id);
 	struct session_info info;
+	struct stat st;
 
 	if (dir < 0)
 		return dir;
 	if (store_get(v->store, id, &info) == 0 && info.state == SESSION_RUNNING)
 		return -EBUSY;
 	for (unsigned i = 0; i < ARRAY_SIZE(seen); i++) {
-		if (faccessat(dir, seen[i], F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		if (file_stat_at(dir, seen[i], &st) == 0 && S_ISREG(st.st_mode))
 			return -ENOTEMPTY;
 	}
 	return 0;

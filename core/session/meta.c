@@ -3,17 +3,16 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/stat.h>
+
+#include "core/base/safe_file.h"
 
 #include "core/base/parse.h"
 
 #define META_FILE "metadata.json"
-#define META_TEMP "metadata.json.tmp"
 #define META_MAX  (1u << 20)
 
 #define TIME_MAX_SEC 7289654400 /* 2201-01-01: well within 64 bits of nanoseconds */
@@ -221,7 +220,7 @@ static int parse(const char *text, size_t len, struct session_meta *ret, char *w
 
 	if (!json_is_object(root)) {
 		if (why)
-			snprintf(why, size, "metadata.json: %s",
+			snprintf(why, size, META_FILE ": %s",
 				 root ? "not a JSON object" : error.text);
 		json_decref(root);
 		return -EINVAL;
@@ -246,34 +245,16 @@ static int parse(const char *text, size_t len, struct session_meta *ret, char *w
 
 int session_meta_load(int dir_fd, struct session_meta *ret, char *why, size_t size)
 {
-	cleanup_free_ char *text = NULL;
-	cleanup_close_ int fd = openat(dir_fd, META_FILE, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct stat st;
-	size_t len = 0;
-	ssize_t n;
-	int err;
+	cleanup_buf_ struct buf text = BUF_INIT;
+	cleanup_close_ int fd = file_open_at(dir_fd, META_FILE);
+	int err = MIN(fd, 0);
 
-	if (fd < 0 || fstat(fd, &st) < 0) {
-		err = -errno;
-		if (why)
-			snprintf(why, size, "metadata.json: %s", strerror(-err));
-		return err;
-	}
-	if (!S_ISREG(st.st_mode) || st.st_size > META_MAX) {
-		if (why)
-			snprintf(why, size, "metadata.json: %s",
-				 S_ISREG(st.st_mode) ? "larger than 1 MiB" : "not a file");
-		return S_ISREG(st.st_mode) ? -EFBIG : -EINVAL;
-	}
-	text = malloc((size_t)st.st_size + 1);
-	if (!text)
-		return -ENOMEM;
-	while (len < (size_t)st.st_size && (n = read(fd, text + len, (size_t)st.st_size - len))) {
-		if (n < 0)
-			return -errno;
-		len += (size_t)n;
-	}
-	return parse(text, len, ret, why, size);
+	if (!err)
+		err = file_load(fd, META_MAX, &text);
+	if (err && why)
+		snprintf(why, size, META_FILE ": %s",
+			 err == -EFBIG ? "larger than 1 MiB" : file_strerror(err));
+	return err ? err : parse(text.data ? text.data : "", text.len, ret, why, size);
 }
 
 static void add_string(struct buf *out, const char *text)
@@ -342,42 +323,21 @@ void session_meta_render(const struct session_meta *meta, struct buf *out)
 	buf_free(&text);
 }
 
-static int write_all(int fd, const char *data, size_t len)
-{
-	while (len) {
-		ssize_t n = write(fd, data, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		data += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 int session_meta_save(int dir_fd, const struct session_meta *meta, bool sync)
 {
 	cleanup_buf_ struct buf text = BUF_INIT;
-	cleanup_close_ int fd = -1;
+	struct new_file file;
 	int err;
 
 	session_meta_render(meta, &text);
 	err = buf_error(&text);
+	if (!err)
+		err = new_file_open(dir_fd, META_FILE, 0600, &file);
 	if (err)
 		return err;
-	fd = openat(dir_fd, META_TEMP, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return -errno;
-	err = write_all(fd, text.data, text.len);
-	if (!err && sync && fsync(fd) < 0)
-		err = -errno;
-	if (!err && renameat(dir_fd, META_TEMP, dir_fd, META_FILE) < 0)
-		err = -errno;
-	if (err)
-		(void)unlinkat(dir_fd, META_TEMP, 0);
-	else if (sync && fsync(dir_fd) < 0)
-		err = -errno;
+	err = file_write(file.fd, text.data, text.len);
+	if (!err)
+		return new_file_commit(&file, sync);
+	new_file_abort(&file);
 	return err;
 }

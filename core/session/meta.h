@@ -54,10 +54,11 @@ bool session_id_valid(const char *id);
 /* A new random (version 4) id. */
 int session_id_new(char ret[SESSION_ID_LEN + 1]);
 
-/* Reads metadata.json in the folder `dir_fd`. -ENOENT, -EINVAL with one line of reason in `why`
- * (size bytes; may be NULL, 0) when it is no JSON object, -EFBIG past 1 MiB. */
+/* Reads metadata.json in the folder `dir_fd`. -ENOENT, -EINVAL when it is no JSON object, -EFBIG
+ * past 1 MiB, or as file_open_at(); with one line of reason in `why` (size bytes; may be NULL, 0).
+ */
 int session_meta_load(int dir_fd, struct session_meta *ret, char *why, size_t size);
-/* Writes it there (0600), through metadata.json.tmp. `sync`: to the disk before it returns. */
+/* Writes it there (0600), whole or not at all. `sync`: to the disk before it returns. */
 int session_meta_save(int dir_fd, const struct session_meta *meta, bool sync);
 /* The JSON text. */
 void session_meta_render(const struct session_meta *meta, struct buf *out);

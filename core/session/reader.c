@@ -2,11 +2,11 @@
 #include "core/session/reader.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/base/safe_file.h"
 #include "core/model/event_format.h"
 #include "core/session/reader_internal.h"
 
@@ -144,13 +144,13 @@ int session_reader_open(int dir_fd, struct names *names, struct session_meta *re
 	int err, fd;
 
 	(void)session_meta_load(dir_fd, &meta, why, sizeof(why));
-	fd = openat(dir_fd, "events.pb", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0 && errno == ENOENT) {
+	fd = file_open_at(dir_fd, session_format_file(format));
+	if (fd == -ENOENT) {
 		format = SESSION_JSONL;
-		fd = openat(dir_fd, "events.jsonl", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+		fd = file_open_at(dir_fd, session_format_file(format));
 	}
 	if (fd < 0)
-		return -errno;
+		return fd;
 	err = session_reader_open_fd(fd, format, names, ret);
 	if (err)
 		return err;
@@ -165,6 +165,14 @@ int session_reader_open(int dir_fd, struct names *names, struct session_meta *re
 	if (ret_meta)
 		*ret_meta = meta;
 	return 0;
+}
+
+void session_open_error(int err, char *why, size_t size)
+{
+	if (err == -ENOENT)
+		snprintf(why, size, "there is neither events.pb nor events.jsonl in it");
+	else
+		snprintf(why, size, "its events cannot be read: %s", file_strerror(err));
 }
 
 void session_reader_close(struct session_reader *r)

@@ -51,13 +51,15 @@ struct session_chunk {
  * Opens the session in the folder `dir_fd` (not kept). names is borrowed. *ret_meta (may be NULL)
  * is its metadata; a missing or malformed metadata.json is a warning text in
  * session_reader_end().warning and zeros, not an error, as the events may be fine. -ENOENT when
- * there is no events file.
+ * there is no events file, or as file_open_at().
  */
 int session_reader_open(int dir_fd, struct names *names, struct session_meta *ret_meta,
 			struct session_reader **ret);
 /* The same for an events file alone (tests, pipes are not supported). fd is taken over. */
 int session_reader_open_fd(int fd, enum session_format format, struct names *names,
 			   struct session_reader **ret);
+/* Why a session could not be opened, in words. */
+void session_open_error(int err, char *why, size_t size);
 void session_reader_close(struct session_reader *r);
 
 enum session_format session_reader_format(const struct session_reader *r);

@@ -2,12 +2,10 @@
 #include "core/session/recorder.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/utsname.h>
 
 #include "core/base/log.h"
@@ -87,19 +85,6 @@ static void first_meta(struct recorder *r, struct session_meta *meta)
 	describe_target(r, meta);
 }
 
-static int open_folder(struct recorder *r, const char *id)
-{
-	cleanup_close_ int top = open(store_dir(r->store), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int fd;
-
-	if (top < 0)
-		return -errno;
-	if (mkdirat(top, id, 0700) < 0)
-		return -errno;
-	fd = openat(top, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	return fd < 0 ? -errno : fd;
-}
-
 /* Begins a session; `continues` is the id of the one it goes on from, or "". */
 static int begin_session(struct recorder *r, const char *continues)
 {
@@ -110,7 +95,7 @@ static int begin_session(struct recorder *r, const char *continues)
 		return err;
 	snprintf(meta.continues, sizeof(meta.continues), "%s", continues);
 	first_meta(r, &meta);
-	dir = open_folder(r, meta.id);
+	dir = store_create(r->store, meta.id);
 	if (dir < 0)
 		return dir;
 	err = session_meta_save(dir, &meta, true);

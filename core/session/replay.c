@@ -15,6 +15,7 @@
 #include "core/base/confine.h"
 #include "core/base/log.h"
 #include "core/base/parse.h"
+#include "core/base/safe_file.h"
 #include "core/session/store.h"
 
 #define WAIT_MAX_NS (NS_PER_SEC / 10)   /* looks for commands at least this often */
@@ -99,6 +100,7 @@ int replay_open(const struct replay_config *config, struct replay **ret)
 {
 	cleanup_close_ int dir = session_resolve(config->storage_dir, config->session);
 	struct replay *r;
+	char why[160];
 	int err;
 
 	if (dir < 0)
@@ -122,10 +124,8 @@ int replay_open(const struct replay_config *config, struct replay **ret)
 		err = look_ahead(r);
 	if (err) {
 		replay_free(r);
-		return log_error(err, "%s: %s", config->session,
-				 err == -ENOENT
-					 ? "there is neither events.pb nor events.jsonl in it"
-					 : strerror(-err));
+		session_open_error(err, why, sizeof(why));
+		return log_error(err, "session %s: %s", config->session, why);
 	}
 	session_reader_end(r->reader, &r->end);
 	if (r->end.warning[0])

@@ -1,15 +1,13 @@
 /* The storage folder; see store.h. */
 #include "core/session/store.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 
 #include "core/base/log.h"
+#include "core/base/safe_file.h"
 
 /* A session of the original has no lock: with no end, and changed this recently, it may run. */
 #define FRESH_NS (60 * (int64_t)NS_PER_SEC)
@@ -50,53 +48,54 @@ const char *store_dir(const struct store *s)
 
 int store_make(struct store *s)
 {
-	char part[4096];
-	size_t len = strlen(s->dir);
+	cleanup_close_ int top = folder_make(s->dir);
 
-	if (len == 0 || len >= sizeof(part))
-		return -ENAMETOOLONG;
-	memcpy(part, s->dir, len + 1);
-	for (size_t i = 1; i < len; i++) {
-		if (part[i] != '/')
-			continue;
-		part[i] = '\0';
-		if (mkdir(part, 0755) < 0 && errno != EEXIST)
-			return -errno;
-		part[i] = '/';
-	}
-	return mkdir(part, 0700) < 0 && errno != EEXIST ? -errno : 0;
+	return MIN(top, 0);
 }
 
-static int open_dir(int at, const char *path, int flags)
+int store_create(struct store *s, const char *id)
 {
-	int fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags);
+	cleanup_close_ int top = folder_open(s->dir);
 
-	return fd < 0 ? -errno : fd;
+	if (!session_id_valid(id))
+		return -EINVAL;
+	return top < 0 ? top : folder_create_at(top, id);
+}
+
+/* In the storage folder `top`. */
+static int open_session(int top, const char *id)
+{
+	int fd = session_id_valid(id) ? folder_open_at(top, id) : -EINVAL;
+
+	return fd == -ENOTDIR || fd == -ELOOP ? -ENOENT : fd;
 }
 
 int store_open(struct store *s, const char *id)
 {
-	cleanup_close_ int dir = -1;
-	int fd;
+	cleanup_close_ int top = -1;
 
 	if (!session_id_valid(id))
 		return -EINVAL;
-	dir = open_dir(AT_FDCWD, s->dir, 0);
-	if (dir < 0)
-		return dir;
-	fd = open_dir(dir, id, O_NOFOLLOW);
-	return fd == -ENOTDIR || fd == -ELOOP ? -ENOENT : fd;
+	top = folder_open(s->dir);
+	return top < 0 ? top : open_session(top, id);
 }
 
-/* The events file, locked if nobody writes it. Returns its descriptor, -EBUSY or -errno. */
+/* Something has the name that nobody can write events to: nobody holds its lock. */
+static bool is_no_file(int err)
+{
+	return err == -ELOOP || err == -ENXIO || err == -EISDIR || err == -EMLINK;
+}
+
+/* The events file, locked if nobody writes it. Returns its descriptor, -EBUSY, -ENOENT or -errno.
+ */
 static int lock_events(int dir, int how)
 {
-	cleanup_close_ int fd = openat(dir, "events.pb", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	cleanup_close_ int fd = file_open_at(dir, session_format_file(SESSION_PROTOBUF));
 
+	if (fd == -ENOENT || is_no_file(fd))
+		fd = file_open_at(dir, session_format_file(SESSION_JSONL));
 	if (fd < 0)
-		fd = openat(dir, "events.jsonl", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0)
-		return -errno;
+		return is_no_file(fd) ? -ENOENT : fd;
 	if (flock(fd, how | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK ? -EBUSY : -errno;
 	return move_fd(&fd);
@@ -107,24 +106,23 @@ static int64_t mtime_ns(const struct stat *st)
 	return st->st_mtim.tv_sec * (int64_t)NS_PER_SEC + st->st_mtim.tv_nsec;
 }
 
-static int get_info(int dir, const char *id, struct session_info *ret)
+/* Adds up the files that are there. Returns whether there are any. */
+static bool add_files(int dir, struct session_info *ret)
 {
-	cleanup_close_ int lock = -1;
 	bool any = false;
 	struct stat st;
 
-	memset(ret, 0, sizeof(*ret));
-	if (fstat(dir, &st) < 0)
-		return -errno;
-	ret->changed_ns = mtime_ns(&st);
-	any = session_meta_load(dir, &ret->meta, NULL, 0) == 0;
-	/* The folder's name is what it can be found by, whatever the file says. */
-	memcpy(ret->meta.id, id, sizeof(ret->meta.id));
 	for (unsigned i = 0; i < ARRAY_SIZE(session_files); i++) {
-		if (fstatat(dir, session_files[i], &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-		    !S_ISREG(st.st_mode))
+		if (file_stat_at(dir, session_files[i], &st) < 0)
 			continue;
 		any = true;
+		if (!S_ISREG(st.st_mode)) {
+			if (!ret->problem[0])
+				snprintf(ret->problem, sizeof(ret->problem), "%s: %s",
+					 session_files[i],
+					 file_strerror(S_ISLNK(st.st_mode) ? -ELOOP : -ENXIO));
+			continue;
+		}
 		ret->bytes += (uint64_t)st.st_size;
 		if (i <= SESSION_JSONL && !ret->has_events) {
 			ret->has_events = true;
@@ -133,7 +131,25 @@ static int get_info(int dir, const char *id, struct session_info *ret)
 			ret->changed_ns = mtime_ns(&st);
 		}
 	}
-	if (!any)
+	return any;
+}
+
+static int get_info(int dir, const char *id, struct session_info *ret)
+{
+	cleanup_close_ int lock = -1;
+	struct stat st;
+	int err;
+
+	memset(ret, 0, sizeof(*ret));
+	if (fstat(dir, &st) < 0)
+		return -errno;
+	ret->changed_ns = mtime_ns(&st);
+	err = session_meta_load(dir, &ret->meta, ret->problem, sizeof(ret->problem));
+	if (err == -ENOENT) /* plain to see */
+		ret->problem[0] = '\0';
+	/* The folder's name is what it can be found by, whatever the file says. */
+	memcpy(ret->meta.id, id, sizeof(ret->meta.id));
+	if (!add_files(dir, ret))
 		return -ENOENT;
 	lock = lock_events(dir, LOCK_SH);
 	ret->state = lock == -EBUSY          ? SESSION_RUNNING
@@ -158,34 +174,37 @@ static int compare_start(const void *a, const void *b)
 	return tx != ty ? (tx > ty) - (tx < ty) : strcmp(x->meta.id, y->meta.id);
 }
 
-int store_list(struct store *s, struct session_info **ret, size_t *ret_n)
+/* The sessions in the storage folder `top`. */
+static int list_sessions(int top, struct session_info **ret, size_t *ret_n)
 {
 	struct session_info *list = NULL, *grown;
 	size_t n = 0, cap = 0;
 	struct dirent *entry;
-	DIR *dir = opendir(s->dir);
+	DIR *entries;
+	int err = folder_entries(top, &entries);
 
-	if (!dir && errno != ENOENT)
-		return -errno;
-	while (dir && (entry = readdir(dir))) {
-		if (!session_id_valid(entry->d_name))
+	if (err)
+		return err;
+	while ((entry = readdir(entries))) {
+		cleanup_close_ int dir = open_session(top, entry->d_name);
+
+		if (dir < 0)
 			continue;
 		if (n == cap) {
 			cap = cap ? cap * 2 : 32;
 			grown = realloc(list, cap * sizeof(*list));
 			if (!grown) {
 				free(list);
-				closedir(dir);
+				closedir(entries);
 				return -ENOMEM;
 			}
 			list = grown;
 		}
 		/* One that vanishes meanwhile, or cannot be read, is left out. */
-		if (store_get(s, entry->d_name, &list[n]) == 0)
+		if (get_info(dir, entry->d_name, &list[n]) == 0)
 			n++;
 	}
-	if (dir)
-		closedir(dir);
+	closedir(entries);
 	if (n)
 		qsort(list, n, sizeof(*list), compare_start);
 	*ret = list;
@@ -193,42 +212,60 @@ int store_list(struct store *s, struct session_info **ret, size_t *ret_n)
 	return 0;
 }
 
+int store_list(struct store *s, struct session_info **ret, size_t *ret_n)
+{
+	cleanup_close_ int top = folder_open(s->dir);
+
+	*ret = NULL;
+	*ret_n = 0;
+	if (top < 0)
+		return top == -ENOENT ? 0 : top;
+	return list_sessions(top, ret, ret_n);
+}
+
 /* --- deleting --------------------------------------------------------------------------------- */
 
 static bool is_session_file(const char *name)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(session_files); i++) {
-		if (strcmp(name, session_files[i]) == 0)
+		if (strcmp(name, session_files[i]) == 0 || new_file_is_left(name, session_files[i]))
 			return true;
 	}
 	return false;
 }
 
-static int only_session_files(int dir)
+static int check_session_file(int dir, const char *name)
 {
-	int fd = dup(dir), err = 0;
-	struct dirent *entry;
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct stat st;
+	int err = file_stat_at(dir, name, &st);
 
-	if (!d) {
-		err = -errno;
-		if (fd >= 0)
-			close(fd);
+	return err ? err : is_session_file(name) && !S_ISDIR(st.st_mode) ? 0 : -ENOTEMPTY;
+}
+
+/* Calls fn for everything in the folder, up to the first error. What has vanished is fine. */
+static int each_entry(int dir, int (*fn)(int dir, const char *name))
+{
+	struct dirent *entry;
+	DIR *entries;
+	int err = folder_entries(dir, &entries);
+
+	if (err)
 		return err;
+	while (!err && (entry = readdir(entries))) {
+		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+			err = fn(dir, entry->d_name);
+		if (err == -ENOENT)
+			err = 0;
 	}
-	rewinddir(d);
-	while (!err && (entry = readdir(d))) {
-		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..") &&
-		    !is_session_file(entry->d_name))
-			err = -ENOTEMPTY;
-	}
-	closedir(d);
+	closedir(entries);
 	return err;
 }
 
-int store_delete(struct store *s, const char *id)
+/* In the storage folder `top`. All of it goes by the folders' descriptors: whoever moves one and
+ * puts a link in its place meanwhile has what he moved deleted, and nothing else. */
+static int delete_session(int top, const char *id)
 {
-	cleanup_close_ int dir = store_open(s, id), lock = -1, top = -1;
+	cleanup_close_ int dir = open_session(top, id), lock = -1;
 	int err;
 
 	if (dir < 0)
@@ -236,22 +273,23 @@ int store_delete(struct store *s, const char *id)
 	lock = lock_events(dir, LOCK_EX);
 	if (lock < 0 && lock != -ENOENT)
 		return lock;
-	err = only_session_files(dir);
-	if (err)
-		return err;
-	for (unsigned i = 0; i < ARRAY_SIZE(session_files); i++) {
-		if (unlinkat(dir, session_files[i], 0) < 0 && errno != ENOENT)
-			return -errno;
-	}
-	top = open_dir(AT_FDCWD, s->dir, 0);
-	if (top < 0)
-		return top;
-	return unlinkat(top, id, AT_REMOVEDIR) < 0 ? -errno : 0;
+	err = each_entry(dir, check_session_file);
+	if (!err)
+		err = each_entry(dir, file_remove_at);
+	return err ? err : folder_remove_at(top, id);
+}
+
+int store_delete(struct store *s, const char *id)
+{
+	cleanup_close_ int top = folder_open(s->dir);
+
+	return top < 0 ? top : delete_session(top, id);
 }
 
 int store_delete_file(struct store *s, const char *id, const char *name)
 {
 	cleanup_close_ int dir = store_open(s, id), lock = -1;
+	int err;
 
 	if (dir < 0)
 		return dir;
@@ -260,9 +298,8 @@ int store_delete_file(struct store *s, const char *id, const char *name)
 	lock = lock_events(dir, LOCK_EX);
 	if (lock < 0 && lock != -ENOENT)
 		return lock;
-	if (unlinkat(dir, name, 0) < 0)
-		return errno == ENOENT && strcmp(name, "events.jsonl") == 0 ? 0 : -errno;
-	return 0;
+	err = file_remove_at(dir, name);
+	return err == -ENOENT && strcmp(name, "events.jsonl") == 0 ? 0 : err;
 }
 
 static bool may_go(const struct session_info *info, int64_t now)
@@ -274,13 +311,14 @@ static bool may_go(const struct session_info *info, int64_t now)
 int store_rotate(struct store *s, uint64_t max_size, uint64_t max_age_ns)
 {
 	cleanup_free_ struct session_info *list = NULL;
+	cleanup_close_ int top = folder_open(s->dir);
 	int64_t now = (int64_t)clock_ns(CLOCK_REALTIME);
 	uint64_t total = 0;
 	size_t n;
-	int err = store_list(s, &list, &n), deleted = 0;
+	int err = top < 0 ? top : list_sessions(top, &list, &n), deleted = 0;
 
 	if (err)
-		return err;
+		return err == -ENOENT ? 0 : err;
 	for (size_t i = 0; i < n; i++)
 		total += list[i].bytes;
 	for (size_t i = 0; i < n; i++) {
@@ -290,7 +328,7 @@ int store_rotate(struct store *s, uint64_t max_size, uint64_t max_age_ns)
 
 		if (!may_go(info, now) || !(old || (max_size && total > max_size)))
 			continue;
-		if (store_delete(s, info->meta.id) == 0) {
+		if (delete_session(top, info->meta.id) == 0) {
 			total -= info->bytes;
 			deleted++;
 		}
@@ -349,30 +387,30 @@ int store_table(struct store *s, struct buf *out)
 		return err;
 	buf_addf(out, "%-36s  %-20s  %10s  %8s  %12s  %8s  %-8s  %-7s  %s\n", "SESSION",
 		 "START (UTC)", "DURATION", "PID", "EVENTS", "SIZE", "FORMAT", "STATE", "BINARY");
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		add_row(&list[i], out);
+		if (list[i].problem[0])
+			log_warn("session %s: %s", list[i].meta.id, list[i].problem);
+	}
 	return buf_error(out);
 }
 
 int session_resolve(const char *storage_dir, const char *id_or_folder)
 {
-	struct store *s;
-	int fd = -ENOENT, err;
+	cleanup_close_ int top = -1;
+	int fd = -ENOENT;
 
 	if (session_id_valid(id_or_folder)) {
-		err = store_new(storage_dir, &s);
-		if (err)
-			return log_error(err, "out of memory");
-		fd = store_open(s, id_or_folder);
-		store_free(s);
+		top = folder_open(storage_dir);
+		fd = top < 0 ? top : open_session(top, id_or_folder);
 		if (fd < 0 && fd != -ENOENT)
 			return log_error(fd, "session %s in %s: %s", id_or_folder, storage_dir,
-					 strerror(-fd));
+					 file_strerror(fd));
 	}
 	if (fd < 0)
-		fd = open_dir(AT_FDCWD, id_or_folder, 0);
+		fd = folder_open(id_or_folder);
 	if (fd < 0)
 		log_error(fd, "%s: no such session in %s, and no folder: %s", id_or_folder,
-			  storage_dir, strerror(-fd));
+			  storage_dir, file_strerror(fd));
 	return fd;
 }

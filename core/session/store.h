@@ -1,7 +1,8 @@
 /*
  * The sessions of a storage folder: list, find, open, delete, rotate. Knows files only; what is in
- * them is reader.h's. Ids are checked before they touch a path, folders are opened without
- * following symlinks: no request leaves the storage folder. Any thread; nothing is cached.
+ * them is reader.h's. Ids are checked before they touch a path, and each call walks the storage
+ * folder's path once and goes on by descriptors, without following links (core/base/safe_file.h):
+ * no request leaves the storage folder, even if others may write it. Any thread; nothing is cached.
  */
 #ifndef XGOTOPFS_SESSION_STORE_H
 #define XGOTOPFS_SESSION_STORE_H
@@ -26,6 +27,7 @@ struct session_info {
 	enum session_state state;
 	bool has_events;
 	enum session_format format;
+	char problem[120];     /* what is odd about its files, as one line; "" nothing */
 	uint64_t bytes;        /* of all its files */
 	uint64_t events_bytes; /* of the events file */
 	int64_t changed_ns; /* mtime of the events file (of the folder without one), CLOCK_REALTIME
@@ -39,8 +41,10 @@ int store_get(struct store *s, const char *id, struct session_info *ret);
 /* A folder descriptor for session_reader_open(), which the caller closes; or -EINVAL, -ENOENT. */
 int store_open(struct store *s, const char *id);
 
-/* Makes the storage folder if need be. */
+/* For the recorder: makes the storage folder if need be; makes a session's in it and returns its
+ * descriptor. */
 int store_make(struct store *s);
+int store_create(struct store *s, const char *id);
 
 /* Deletes a session. -EBUSY while it runs, -ENOTEMPTY (and nothing is touched) when other things
  * than a session's files are in the folder. */
@@ -56,7 +60,8 @@ int store_delete_file(struct store *s, const char *id, const char *name);
  */
 int store_rotate(struct store *s, uint64_t max_size, uint64_t max_age_ns);
 
-/* The table of -sessions: a header line, one line a session, columns aligned. 0 or -errno. */
+/* The table of -sessions: a header line, one line a session, columns aligned. Problems are logged.
+ * 0 or -errno. */
 int store_table(struct store *s, struct buf *out);
 
 /* Opens what -replay and -convert name: an id in the storage folder, or a session's folder

@@ -2,10 +2,10 @@
 #include "core/session/writer.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
 
+#include "core/base/safe_file.h"
 #include "core/model/event_format.h"
 
 #define FRAME 8 /* marker and length */
@@ -40,10 +40,9 @@ int writer_new(int dir_fd, enum session_format format, const struct names *names
 	w->model = model;
 	w->json.names = names;
 	w->json.ctx = w;
-	w->fd = openat(dir_fd, session_format_file(format),
-		       O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	w->fd = file_create_at(dir_fd, session_format_file(format), 0600);
 	if (w->fd < 0) {
-		err = -errno;
+		err = w->fd;
 		goto out;
 	}
 	/* Whoever lists sessions may hold it for a moment to see whether this one runs. */

@@ -157,7 +157,7 @@ static void test_meta_bad(void **state)
 	assert_int_equal(meta.end_time_ns, 0);
 	unlinkat(dir, "metadata.json", 0);
 	assert_int_equal(mkdirat(dir, "metadata.json", 0700), 0);
-	assert_int_equal(session_meta_load(dir, &meta, why, sizeof(why)), -EINVAL);
+	assert_int_equal(session_meta_load(dir, &meta, why, sizeof(why)), -EISDIR);
 	unlinkat(dir, "metadata.json", AT_REMOVEDIR);
 	close(dir);
 	rmdir(path);
