@@ -5,6 +5,7 @@
  * thread while it attaches).
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,13 +20,11 @@ static int sink_process_new(void *ctx, pid_t pid, uint64_t time_ns)
 {
 	struct run *r = ctx;
 	struct proc_info info = {.pid = pid, .state = PROC_RUNNING, .attached_ns = time_ns};
+	char path[PATH_MAX];
 	int index;
 
-	process_binary(pid, info.binary_path, sizeof(info.binary_path));
-	if (!info.binary_path[0])
-		snprintf(info.binary_path, sizeof(info.binary_path), "%.*s",
-			 (int)sizeof(info.binary_path) - 1, r->binary_path);
-	snprintf(info.go_version, sizeof(info.go_version), "%s", target_go_version(r->target));
+	process_binary(pid, path, sizeof(path));
+	proc_info_name(&info, path[0] ? path : r->binary_path, target_go_version(r->target));
 	index = model_proc_add(r->model, &info);
 	if (index < 0) {
 		log_warn("process %d is not followed: too many processes", pid);

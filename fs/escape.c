@@ -4,41 +4,47 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool must_escape(const char *text, size_t i)
-{
-	unsigned char c = (unsigned char)text[i];
+#include "core/base/text.h"
 
-	if (c == '/' || c == '%' || c < 0x20 || c == 0x7f)
-		return true;
-	return i == 0 && (!strcmp(text, ".") || !strcmp(text, ".."));
+/* Bytes of the character at `text`, which is not its end; *ret_escaped: is each of them escaped? */
+static size_t next_char(const char *text, bool first, bool *ret_escaped)
+{
+	uint32_t code;
+	unsigned n = utf8_decode(text, strnlen(text, 4), &code);
+
+	*ret_escaped = !n || code == '/' || code == '%' || !text_is_shown(code) ||
+		       (first && (!strcmp(text, ".") || !strcmp(text, "..")));
+	return MAX(n, 1u);
 }
 
 void escape_name(const char *text, uint32_t id, char ret[ESCAPE_MAX + 1])
 {
 	static const char hex[] = "0123456789ABCDEF";
 	const size_t cut = ESCAPE_MAX - 12; /* room for "%~" and eight hex digits */
+	const char *whole = text;
 	size_t len = 0, keep = 0;
 
 	if (!text[0])
 		len = (size_t)snprintf(ret, ESCAPE_MAX + 1, "unknown");
-	for (size_t i = 0; text[i]; i++) {
-		unsigned char c = (unsigned char)text[i];
-		size_t need = must_escape(text, i) ? 3 : 1;
+	while (*text) {
+		bool escaped;
+		size_t n = next_char(text, text == whole, &escaped);
 
-		/* A place where the name may be cut: not inside an escape or a UTF-8 sequence. */
-		if (len <= cut && (c & 0xc0) != 0x80)
+		if (len <= cut)
 			keep = len;
-		if (len + need > ESCAPE_MAX) {
+		if (len + (escaped ? 3 * n : n) > ESCAPE_MAX) {
 			len = keep +
 			      (size_t)snprintf(ret + keep, ESCAPE_MAX + 1 - keep, "%%~%x", id);
 			break;
 		}
-		if (need == 3) {
-			ret[len++] = '%';
-			ret[len++] = hex[c >> 4];
-			ret[len++] = hex[c & 15];
-		} else {
-			ret[len++] = (char)c;
+		for (; n; n--, text++) {
+			unsigned char c = (unsigned char)*text;
+
+			if (escaped)
+				ret[len++] = '%';
+			if (escaped)
+				ret[len++] = hex[c >> 4];
+			ret[len++] = escaped ? hex[c & 15] : (char)c;
 		}
 	}
 	ret[len] = '\0';

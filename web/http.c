@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/base/parse.h"
+#include "core/base/text.h"
 
 int http_error(struct response *rs, int status, const char *fmt, ...)
 {
@@ -101,57 +102,9 @@ int http_arg_u64(const struct request *rq, struct response *rs, const char *key,
 	return 0;
 }
 
-/* Length of the valid UTF-8 sequence at p, 0 when it is none (RFC 3629). */
-static int utf8_len(const unsigned char *p)
-{
-	static const struct {
-		unsigned char first, last, low, high;
-		int len;
-	} forms[] = {
-		{0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-		{0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3},
-		{0xee, 0xef, 0x80, 0xbf, 3}, {0xf0, 0xf0, 0x90, 0xbf, 4},
-		{0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
-		if (p[0] < forms[i].first || p[0] > forms[i].last)
-			continue;
-		if (p[1] < forms[i].low || p[1] > forms[i].high)
-			return 0;
-		for (int k = 2; k < forms[i].len; k++) {
-			if ((p[k] & 0xc0) != 0x80)
-				return 0;
-		}
-		return forms[i].len;
-	}
-	return 0;
-}
-
 void json_str(struct buf *out, const char *text)
 {
-	const unsigned char *p = (const unsigned char *)text;
-
-	buf_addc(out, '"');
-	while (*p) {
-		if (*p == '"' || *p == '\\') {
-			buf_addc(out, '\\');
-			buf_addc(out, (char)*p++);
-		} else if (*p < 0x20 || *p == 0x7f) {
-			buf_addf(out, "\\u%04x", *p++);
-		} else if (*p < 0x80) {
-			buf_addc(out, (char)*p++);
-		} else {
-			int len = utf8_len(p);
-
-			if (len)
-				buf_add(out, p, (size_t)len);
-			else
-				buf_adds(out, "\xef\xbf\xbd");
-			p += len ? len : 1;
-		}
-	}
-	buf_addc(out, '"');
+	text_json(out, text, strlen(text));
 }
 
 void json_key(struct buf *out, const char *key)

@@ -83,7 +83,7 @@ const char *http_arg(const struct request *rq, const char *key);
 int http_arg_u64(const struct request *rq, struct response *rs, const char *key, uint64_t min,
 		 uint64_t max, uint64_t absent, uint64_t *ret);
 
-/* A JSON string with its quotes; invalid UTF-8 becomes U+FFFD. */
+/* text_json() of a C string. */
 void json_str(struct buf *out, const char *text);
 /* "key": with a comma before it unless the object was just opened. */
 void json_key(struct buf *out, const char *key);

@@ -205,7 +205,7 @@ int settings_get(struct settings *s, struct buf *out)
 	char *text;
 
 	pthread_mutex_lock(&s->lock);
-	text = json_dumps(s->values, JSON_COMPACT);
+	text = json_dumps(s->values, JSON_COMPACT | JSON_ENSURE_ASCII);
 	pthread_mutex_unlock(&s->lock);
 	if (!text)
 		return -ENOMEM;

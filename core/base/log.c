@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/text.h"
+
 static _Atomic int threshold = LOG_LEVEL_INFO;
 static atomic_bool error_said;
 
@@ -38,7 +40,7 @@ int log_level_parse(const char *text, enum log_level *ret)
 void log_writev(enum log_level level, const char *fmt, va_list ap)
 {
 	int saved = errno;
-	char line[2048];
+	char line[2048], safe[3072];
 	int head, n;
 
 	if (level == LOG_LEVEL_ERROR)
@@ -57,8 +59,10 @@ void log_writev(enum log_level level, const char *fmt, va_list ap)
 	n = MIN(head + n, (int)sizeof(line) - 2);
 	while (n > 0 && line[n - 1] == '\n')
 		n--;
-	line[n++] = '\n';
-	if (write(STDERR_FILENO, line, (size_t)n) < 0) {
+	/* Paths and names are in it; a message is one line. */
+	n = (int)text_name(safe, sizeof(safe) - 1, line, (size_t)n);
+	safe[n++] = '\n';
+	if (write(STDERR_FILENO, safe, (size_t)n) < 0) {
 		/* Nowhere left to say it. */
 	}
 	errno = saved;

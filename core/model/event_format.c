@@ -7,12 +7,10 @@
 
 #include <string.h>
 
-#include "core/base/util.h"
+#include "core/base/text.h"
 
 /* Fixed text and numbers of the longest line, without its strings. */
 #define LINE_MAX_FIXED 1024
-/* One byte of a string becomes at most this many (\u00XX in JSON, \xNN in text). */
-#define ESCAPE_MAX 6
 
 struct str {
 	const char *text;
@@ -85,106 +83,28 @@ static char *put_nanoseconds(char *p, uint32_t ns)
 	return p + 9;
 }
 
-/* Length of the UTF-8 character at text, 0 when it is none (also surrogates, overlong forms). */
-static unsigned utf8_length(const char *text, size_t len)
-{
-	const unsigned char *s = (const unsigned char *)text;
-	unsigned need;
-	uint32_t code;
-
-	if (s[0] < 0x80)
-		return 1;
-	if (s[0] >= 0xc2 && s[0] <= 0xdf)
-		need = 2;
-	else if (s[0] >= 0xe0 && s[0] <= 0xef)
-		need = 3;
-	else if (s[0] >= 0xf0 && s[0] <= 0xf4)
-		need = 4;
-	else
-		return 0;
-	if (len < need)
-		return 0;
-	code = s[0] & (0x7fu >> need);
-	for (unsigned i = 1; i < need; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-		code = code << 6 | (s[i] & 0x3f);
-	}
-	if ((need == 3 && (code < 0x800 || (code >= 0xd800 && code <= 0xdfff))) ||
-	    (need == 4 && (code < 0x10000 || code > 0x10ffff)))
-		return 0;
-	return need;
-}
-
-static char *put_hex2(char *p, unsigned char c)
-{
-	*p++ = "0123456789abcdef"[c >> 4];
-	*p++ = "0123456789abcdef"[c & 15];
-	return p;
-}
-
 /* --- text ---------------------------------------------------------------------------------- */
 
-static bool is_plain(struct str s)
+/* Without quotes: one word, as it is. */
+static bool is_bare(struct str s)
 {
 	for (size_t i = 0; i < s.len; i++) {
 		unsigned char c = (unsigned char)s.text[i];
 
-		if (c <= ' ' || c == '"' || c == '=' || c >= 0x7f)
+		if (c <= ' ' || c == '"' || c == '=')
 			return false;
 	}
-	return s.len > 0;
-}
-
-static char *put_quoted(char *p, struct str s)
-{
-	*p++ = '"';
-	for (size_t i = 0; i < s.len;) {
-		unsigned char c = (unsigned char)s.text[i];
-		unsigned n = utf8_length(s.text + i, s.len - i);
-
-		if (c == '"' || c == '\\') {
-			*p++ = '\\';
-			*p++ = (char)c;
-		} else if (c == '\n') {
-			p = PUT(p, "\\n");
-		} else if (c == '\t') {
-			p = PUT(p, "\\t");
-		} else if (c < ' ' || c == 0x7f || n == 0) {
-			p = PUT(p, "\\x");
-			p = put_hex2(p, c);
-		} else {
-			p = put(p, s.text + i, n);
-			i += n;
-			continue;
-		}
-		i++;
-	}
-	*p++ = '"';
-	return p;
-}
-
-/* Beyond ASCII a value needs a look at each character, but no quotes when all are well-formed. */
-static bool is_plain_utf8(struct str s)
-{
-	for (size_t i = 0; i < s.len;) {
-		unsigned char c = (unsigned char)s.text[i];
-		unsigned n = utf8_length(s.text + i, s.len - i);
-
-		/* U+0080 … U+009F are control characters too. */
-		if (n == 0 || c <= ' ' || c == '"' || c == '=' || c == 0x7f ||
-		    (c == 0xc2 && (unsigned char)s.text[i + 1] < 0xa0))
-			return false;
-		i += n;
-	}
-	return s.len > 0;
+	return s.len && text_plain(s.text, s.len, TEXT_LINE) == s.len;
 }
 
 static char *put_value(char *p, struct str s)
 {
-	if (is_plain(s) || is_plain_utf8(s))
+	if (is_bare(s))
 		return put(p, s.text, s.len);
-	return put_quoted(p, s);
+	*p++ = '"';
+	p = text_put(p, s.text, s.len, TEXT_QUOTED);
+	*p++ = '"';
+	return p;
 }
 
 /* A name, or "?" for one that is not known. */
@@ -201,48 +121,16 @@ static char *put_name(char *p, struct str s)
 static char *put_json_string(char *p, struct str s)
 {
 	*p++ = '"';
-	for (size_t i = 0; i < s.len;) {
-		unsigned char c = (unsigned char)s.text[i];
-		unsigned n;
-
-		if (c >= ' ' && c < 0x7f && c != '"' && c != '\\') {
-			*p++ = (char)c;
-			i++;
-			continue;
-		}
-		n = utf8_length(s.text + i, s.len - i);
-		if (c == '"' || c == '\\') {
-			*p++ = '\\';
-			*p++ = (char)c;
-		} else if (c < ' ' || c == 0x7f) {
-			p = PUT(p, "\\u00");
-			p = put_hex2(p, c);
-		} else if (n == 0) {
-			p = PUT(p, "\xef\xbf\xbd");
-		} else {
-			p = put(p, s.text + i, n);
-		}
-		i += MAX(n, 1u);
-	}
+	p = text_put(p, s.text, s.len, TEXT_JSON);
 	*p++ = '"';
 	return p;
-}
-
-void event_format_json_string(const char *value, struct buf *out)
-{
-	struct str s = {value, strlen(value)};
-
-	if (buf_reserve(out, s.len * ESCAPE_MAX + 2))
-		return;
-	out->len = (size_t)(put_json_string(out->data + out->len, s) - out->data);
-	out->data[out->len] = '\0';
 }
 
 void event_format_value(const char *value, struct buf *out)
 {
 	struct str s = {value, strlen(value)};
 
-	if (buf_reserve(out, s.len * ESCAPE_MAX + 2))
+	if (buf_reserve(out, s.len * TEXT_ESCAPE_MAX + 2))
 		return;
 	out->len = (size_t)(put_value(out->data + out->len, s) - out->data);
 	out->data[out->len] = '\0';
@@ -323,7 +211,7 @@ static char *reserve_line(const struct parts *parts, struct buf *out)
 	size_t strings =
 		2 * parts->type.len + parts->name.len + parts->caller.len + parts->file.len;
 
-	if (buf_reserve(out, LINE_MAX_FIXED + strings * ESCAPE_MAX))
+	if (buf_reserve(out, LINE_MAX_FIXED + strings * TEXT_ESCAPE_MAX))
 		return NULL;
 	return out->data + out->len;
 }

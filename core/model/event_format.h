@@ -21,8 +21,8 @@ struct event_format {
 
 /*
  * "1763900000.123456789 41 newobject type=main.Request size=96 kind=struct\n" (DESIGN: event line).
- * Values that are empty or hold a space, quote, '=' or control character are quoted, with
- * backslash escapes. What is not known is a bare "?":  makemap_small gives "key=? elem=? hint=0", a
+ * Values that are empty or hold a space, quote, '=' or what has to be escaped are quoted, escaped as
+ * core/base/text.h has it. What is not known is a bare "?":  makemap_small gives "key=? elem=? hint=0", a
  * named map type "key=? elem=? hint=8 type=http.Header". Keys that only some events have come last:
  * caller=FUNC:LINE (allocations), created_by=FUNC at=FILE:LINE (newgoroutine), merged=true,
  * cgo=true, pid=. Lost events: "<time> 0 lost count=123 events=newobject,casgstatus".
@@ -42,7 +42,5 @@ void event_attributes(const struct event *ev, const struct names *names, uint64_
 
 /* A value as the text form writes it. */
 void event_format_value(const char *value, struct buf *out);
-/* A JSON string with its quotes; what is not UTF-8 becomes U+FFFD. */
-void event_format_json_string(const char *value, struct buf *out);
 
 #endif

@@ -5,6 +5,8 @@
 
 #include "core/model/model_internal.h"
 
+#include "core/base/text.h"
+
 int model_new_sharded(const struct model_config *config, unsigned shards, unsigned threads,
 		      struct model **ret)
 {
@@ -94,6 +96,12 @@ int64_t model_wall_offset(const struct model *m)
 
 /* --- processes --------------------------------------------------------------------------- */
 
+void proc_info_name(struct proc_info *info, const char *binary_path, const char *go_version)
+{
+	text_name(info->binary_path, sizeof(info->binary_path), binary_path, strlen(binary_path));
+	text_name(info->go_version, sizeof(info->go_version), go_version, strlen(go_version));
+}
+
 static int add_proc_locked(struct model *m, const struct proc_info *info)
 {
 	unsigned proc = m->n_procs;
@@ -111,6 +119,7 @@ static int add_proc_locked(struct model *m, const struct proc_info *info)
 		}
 	}
 	m->procs[proc]->info = *info;
+	proc_info_name(&m->procs[proc]->info, info->binary_path, info->go_version);
 	m->n_procs++;
 	return (int)proc;
 }

@@ -50,6 +50,9 @@ struct proc_info {
 };
 
 /* Returns the new process's index (0 for the first) or -ENOSPC. Applying thread only. */
+/* Names it, as text_name() has them (core/base/text.h): paths and versions come from programs nobody
+ * vouches for. model_proc_add() does the same to what it keeps. */
+void proc_info_name(struct proc_info *info, const char *binary_path, const char *go_version);
 int model_proc_add(struct model *m, const struct proc_info *info);
 /* The target ended: its goroutines freeze as they were, nothing is dropped. */
 void model_proc_exited(struct model *m, unsigned proc, uint64_t time_ns);

@@ -11,15 +11,13 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "core/base/util.h"
+#include "core/base/text.h"
 #include "core/model/event.h"
 
 #define CHUNK_ENTRIES 1024u
 #define ARENA_BYTES   (64u << 10)
 #define MAX_ENTRIES   (1u << 26)
 #define MAX_ALLOC     (1ull << 48) /* bytes: runtime/malloc.go, maxAlloc */
-/* A longer text is cut: names come from programs nobody vouches for. */
-#define MAX_TEXT (16u << 10)
 
 struct string_entry {
 	const char *text;
@@ -235,16 +233,15 @@ static const char *keep_text(struct names *n, const char *text, size_t len)
 	return copy;
 }
 
-/* Strings are C strings, so they end at a NUL; an over-long one is cut before a character. */
-static size_t text_length(const char *text, size_t len)
+/* The text as it is kept: itself, or in `room` when something in it has to be escaped or cut. Names
+ * come from programs nobody vouches for. */
+static const char *clean_text(const char *text, size_t *len, char room[TEXT_NAME_SIZE])
 {
-	len = strnlen(text, len);
-	if (len <= MAX_TEXT)
-		return len;
-	len = MAX_TEXT;
-	while (len > MAX_TEXT - 4 && ((unsigned char)text[len] & 0xc0) == 0x80)
-		len--;
-	return len;
+	*len = strnlen(text, *len);
+	if (*len < TEXT_NAME_SIZE && text_plain(text, *len, TEXT_LINE) == *len)
+		return text;
+	*len = text_name(room, TEXT_NAME_SIZE, text, *len);
+	return room;
 }
 
 /* The id of a string; *ret is its entry. Called with the lock held. */
@@ -286,9 +283,10 @@ dropped:
 uint32_t names_intern(struct names *n, const char *text, size_t len)
 {
 	const struct string_entry *entry;
+	char room[TEXT_NAME_SIZE];
 	uint32_t id;
 
-	len = text_length(text, len);
+	text = clean_text(text, &len, room);
 	if (len == 0)
 		return 0;
 	pthread_mutex_lock(&n->lock);
@@ -325,11 +323,13 @@ static uint32_t add_type_locked(struct names *n, const struct go_type *type)
 	struct go_type want = *type;
 	struct go_type *entry;
 	uint32_t hash;
-	size_t len = text_length(type->name, MAX_TEXT + 4);
+	char room[TEXT_NAME_SIZE];
+	size_t len = strlen(type->name);
+	const char *text = clean_text(type->name, &len, room);
 	uint64_t key[2];
 
 	want.name = "";
-	if (len && intern_locked(n, type->name, len, &name))
+	if (len && intern_locked(n, text, len, &name))
 		want.name = name->text;
 	else if (len)
 		return 0; /* counted by the string */

@@ -33,7 +33,8 @@ int names_new(size_t max, struct names **ret);
 void names_free(struct names *n);
 
 /* The id of text[0..len), added when new. 0 when it is empty, the bound is reached or memory is
- * short. A text ends at a NUL and is cut at 16 KiB. */
+ * short. A text ends at a NUL. What is kept is text_name() of it (core/base/text.h): every name in
+ * here is UTF-8, shorter than TEXT_NAME_SIZE, and safe to show as it is. */
 uint32_t names_intern(struct names *n, const char *text, size_t len);
 /* "" for id 0 or one that does not exist; never NULL. */
 const char *names_string(const struct names *n, uint32_t id);

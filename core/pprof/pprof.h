@@ -18,7 +18,7 @@
 struct pprof;
 
 struct pprof_text {
-	const char *p;
+	const char *p; /* what a terminal may not see is escaped (core/base/text.h) */
 	size_t len;
 };
 

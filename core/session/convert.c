@@ -150,8 +150,7 @@ static int first_proc(struct convert *c, const struct session_chunk *chunk)
 	if (chunk->proc_index[0] == 0)
 		return 0;
 	info.attached_ns = c->meta.first_event_ns;
-	snprintf(info.binary_path, sizeof(info.binary_path), "%.511s", c->meta.binary_path);
-	snprintf(info.go_version, sizeof(info.go_version), "%s", c->meta.go_version);
+	proc_info_name(&info, c->meta.binary_path, c->meta.go_version);
 	return encoder_process(c->encoder, 0, &info);
 }
 
@@ -219,7 +218,7 @@ static int begin_perfetto(struct convert *c, const struct session_chunk *chunk)
 	if (err)
 		return err;
 	info.attached_ns = first;
-	snprintf(info.binary_path, sizeof(info.binary_path), "%.511s", c->meta.binary_path);
+	proc_info_name(&info, c->meta.binary_path, "");
 	return perfetto_process(c->perfetto, 0, &info, &c->out);
 }
 

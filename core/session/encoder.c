@@ -145,7 +145,7 @@ static uint32_t define_text(struct encoder *e, const char *text)
 	}
 	m.id = ++e->texts.defined;
 	m.text.data = (uint8_t *)text;
-	m.text.len = strnlen(text, SESSION_TEXT_MAX);
+	m.text.len = strlen(text);
 	piece.n_texts = 1;
 	piece.texts = &p;
 	define(e, &piece);

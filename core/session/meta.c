@@ -11,6 +11,7 @@
 #include "core/base/safe_file.h"
 
 #include "core/base/parse.h"
+#include "core/base/text.h"
 
 #define META_FILE "metadata.json"
 #define META_MAX  (1u << 20)
@@ -175,20 +176,6 @@ static bool is_ours(const json_t *root)
 	return false;
 }
 
-/* What fits into `size` bytes, cut between characters: half of one could not be written again. */
-static void copy_text(char *to, size_t size, const char *text)
-{
-	size_t len = strlen(text);
-
-	if (len >= size) {
-		len = size - 1;
-		while (len && ((unsigned char)text[len] & 0xc0) == 0x80)
-			len--;
-	}
-	memcpy(to, text, len);
-	to[len] = '\0';
-}
-
 static void get_key(const json_t *root, const struct key *k, struct session_meta *meta)
 {
 	json_t *v = json_object_get(root, k->name);
@@ -199,7 +186,7 @@ static void get_key(const json_t *root, const struct key *k, struct session_meta
 	switch (k->kind) {
 	case KEY_TEXT:
 		if (text)
-			copy_text(field, k->size, text);
+			text_name(field, k->size, text, strlen(text));
 		break;
 	case KEY_TIME:
 		if (text)
@@ -257,26 +244,6 @@ int session_meta_load(int dir_fd, struct session_meta *ret, char *why, size_t si
 	return err ? err : parse(text.data ? text.data : "", text.len, ret, why, size);
 }
 
-static void add_string(struct buf *out, const char *text)
-{
-	cleanup_free_ char *ascii = NULL;
-	json_t *v = json_string(text);
-	char *dump;
-
-	if (!v && (ascii = strdup(text))) { /* not UTF-8: a path may be anything */
-		for (char *p = ascii; *p; p++)
-			*p = (unsigned char)*p < 0x80 ? *p : '?';
-		v = json_string(ascii);
-	}
-	dump = v ? json_dumps(v, JSON_ENCODE_ANY) : NULL;
-	if (dump)
-		buf_adds(out, dump);
-	else
-		out->err = -ENOMEM;
-	free(dump);
-	json_decref(v);
-}
-
 static void put_key(const struct key *k, const struct session_meta *meta, struct buf *out)
 {
 	const void *field = (const char *)meta + k->offset;
@@ -286,7 +253,7 @@ static void put_key(const struct key *k, const struct session_meta *meta, struct
 		return;
 	buf_addf(out, "%s\n  \"%s\": ", out->len > 1 ? "," : "", k->name);
 	if (k->kind == KEY_TEXT) {
-		add_string(out, field);
+		text_json(out, field, strlen(field));
 	} else if (k->kind == KEY_TIME) {
 		buf_addc(out, '"');
 		session_time_format(*(const int64_t *)field, out);

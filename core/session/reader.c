@@ -158,8 +158,7 @@ int session_reader_open(int dir_fd, struct names *names, struct session_meta *re
 	/* A session without process records (the original's, JSONL) is one process. */
 	first = &(*ret)->meta_proc;
 	first->pid = (pid_t)meta.pid;
-	snprintf(first->binary_path, sizeof(first->binary_path), "%.511s", meta.binary_path);
-	snprintf(first->go_version, sizeof(first->go_version), "%s", meta.go_version);
+	proc_info_name(first, meta.binary_path, meta.go_version);
 	(*ret)->procs[0] = *first;
 	(*ret)->many = meta.many;
 	if (ret_meta)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "core/base/text.h"
 #include "core/session/reader_internal.h"
 #include "core/session/unpack.h"
 #include "proto/event.pb-c.h"
@@ -23,11 +24,9 @@ static uint32_t le32(const uint8_t *p)
 
 /* --- what a batch holds beside events --------------------------------------------------------- */
 
-/* Into a field that is zeroed; an empty one has no data. */
 static void copy_text(char *to, size_t size, const ProtobufCBinaryData *from)
 {
-	if (from->len)
-		memcpy(to, from->data, MIN(from->len, size - 1));
+	text_name(to, size, (const char *)from->data, from->len);
 }
 
 static int read_process(struct session_reader *r, const struct wire_field *f,

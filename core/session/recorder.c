@@ -9,6 +9,7 @@
 #include <sys/utsname.h>
 
 #include "core/base/log.h"
+#include "core/base/text.h"
 #include "core/session/store.h"
 #include "core/session/writer.h"
 
@@ -66,7 +67,8 @@ static void describe_target(struct recorder *r, struct session_meta *meta)
 	}
 	meta->pid = r->config.pid;
 	if (r->config.binary_path)
-		snprintf(meta->binary_path, sizeof(meta->binary_path), "%s", r->config.binary_path);
+		text_name(meta->binary_path, sizeof(meta->binary_path), r->config.binary_path,
+			  strlen(r->config.binary_path));
 }
 
 static void first_meta(struct recorder *r, struct session_meta *meta)

@@ -157,8 +157,7 @@ static void add_first_proc(struct replay *r)
 
 	if (model_procs(r->model))
 		return;
-	snprintf(info.binary_path, sizeof(info.binary_path), "%.511s", r->meta.binary_path);
-	snprintf(info.go_version, sizeof(info.go_version), "%s", r->meta.go_version);
+	proc_info_name(&info, r->meta.binary_path, r->meta.go_version);
 	(void)model_proc_add(r->model, &info);
 }
 

@@ -8,6 +8,7 @@
 
 #include "core/base/log.h"
 #include "core/base/safe_file.h"
+#include "core/base/text.h"
 
 /* A session of the original has no lock: with no end, and changed this recently, it may run. */
 #define FRESH_NS (60 * (int64_t)NS_PER_SEC)

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "core/base/util.h"
+#include "core/base/text.h"
 #include "core/session/unpack.h"
 #include "proto/event.pb-c.h"
 
@@ -102,45 +102,12 @@ uint32_t tables_site(const struct tables *t, uint32_t id)
 	return table_id(&t->sites, id);
 }
 
-/* Length of the valid UTF-8 sequence at p (at most n bytes), 0 when there is none. */
-static size_t utf8_len(const unsigned char *p, size_t n)
-{
-	size_t len = p[0] < 0x80                   ? 1
-		     : p[0] >= 0xc2 && p[0] < 0xe0 ? 2
-		     : (p[0] & 0xf0) == 0xe0       ? 3
-		     : p[0] >= 0xf0 && p[0] < 0xf5 ? 4
-						   : 0;
-
-	if (!len || len > n)
-		return 0;
-	for (size_t i = 1; i < len; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	/* Overlong forms, surrogates, past U+10FFFF. */
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] >= 0xa0) ||
-	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] >= 0x90))
-		return 0;
-	return len;
-}
-
 uint32_t tables_intern(struct names *names, const void *text, size_t len)
 {
-	char clean[SESSION_TEXT_MAX];
-	size_t at = 0;
+	char clean[TEXT_NAME_SIZE];
 
-	len = MIN(len, sizeof(clean));
-	if (!len)
-		return 0;
-	memcpy(clean, text, len);
-	while (at < len) {
-		size_t n = utf8_len((const unsigned char *)clean + at, len - at);
-
-		if (!n || !clean[at])
-			clean[at] = '?';
-		at += n ? n : 1;
-	}
-	return names_intern(names, clean, len);
+	/* Here already: a NUL is no end. */
+	return names_intern(names, clean, text_name(clean, sizeof(clean), text, len));
 }
 
 /* --- definitions ------------------------------------------------------------------------------ */

@@ -13,7 +13,6 @@
 #include "core/session/wire.h"
 
 #define SESSION_TABLE_MAX (1u << 20)
-#define SESSION_TEXT_MAX  4096u /* bytes of a name; the rest is cut off */
 
 struct tables;
 
@@ -38,7 +37,7 @@ uint32_t tables_nameless_type(struct tables *t, const struct raw_event *raw);
 /* Fills the attribute-borne fields of an event (not type_id, string_id, site_id, proc, flags). */
 void tables_attributes(const struct raw_event *raw, struct event *ret);
 
-/* Text as names may keep it: invalid UTF-8 replaced by '?', cut to SESSION_TEXT_MAX. */
+/* A recorded name, escaped and cut as names.h has it. */
 uint32_t tables_intern(struct names *names, const void *text, size_t len);
 
 #endif

@@ -90,7 +90,8 @@ int target_frames_by_pc(const struct target *t, uint64_t pc, struct target_frame
 /* runtime/traceback.go showframe(): does a dump of goroutines show this frame? `callee` is the frame
  * it called, shown or not; NULL for the innermost. */
 bool target_frame_shown(const struct target_frame *f, const struct target_frame *callee);
-/* The name as Go prints it: type arguments as "[...]", gopanic as "panic". Cut to `size`. */
+/* The name as Go prints it: type arguments as "[...]", gopanic as "panic". Escaped and cut:
+ * text_name() (core/base/text.h). */
 void target_frame_print_name(const struct target_frame *f, char *buf, size_t size);
 
 /* runtime/traceback.go isSystemGoroutine() by start function. */
@@ -99,7 +100,7 @@ bool target_is_system_goroutine(const struct target *t, uint64_t start_pc);
 /* --- data ------------------------------------------------------------------------------- */
 
 struct target_type {
-	char name[512]; /* cut with "…" when longer */
+	char name[512]; /* escaped, and cut when longer: text_name() */
 	uint64_t size, key_size, elem_size;
 	uint8_t kind, key_kind, elem_kind;
 };

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/text.h"
 #include "core/target/target_internal.h"
 
 #define FUNCDATA_INLTREE    3 /* runtime/funcdata.h, internal/abi/symtab.go: the same 1.17 … 1.27 */
@@ -350,9 +351,14 @@ void target_frame_print_name(const struct target_frame *f, char *buf, size_t siz
 {
 	const char *name = strcmp(f->function, "runtime.gopanic") ? f->function : "panic";
 	const char *open = strchr(name, '['), *close = strrchr(name, ']');
+	char text[4096];
+	int n = -1;
 
 	if (open && close > open)
-		snprintf(buf, size, "%.*s[...]%s", (int)(open - name), name, close + 1);
+		n = snprintf(text, sizeof(text), "%.*s[...]%s",
+			     (int)MIN(open - name, (ptrdiff_t)sizeof(text)), name, close + 1);
+	if (n >= 0 && n < (int)sizeof(text))
+		text_name(buf, size, text, (size_t)n);
 	else
-		snprintf(buf, size, "%s", name);
+		text_name(buf, size, name, strlen(name));
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/uio.h>
 
+#include "core/base/text.h"
 #include "core/target/target_internal.h"
 
 enum { /* reflect.Kind */
@@ -41,19 +42,7 @@ enum { /* struct Type */
 
 static void put_name(struct target_type *type, const char *text, size_t n)
 {
-	const size_t max = sizeof(type->name) - 1;
-
-	if (n > max) {
-		/* Cut before the ellipsis, and not inside a character. */
-		n = max - 3;
-		while (n && ((uint8_t)text[n] & 0xc0) == 0x80)
-			n--;
-		memcpy(type->name, text, n);
-		memcpy(type->name + n, "…", 4);
-		return;
-	}
-	memcpy(type->name, text, n);
-	type->name[n] = '\0';
+	text_name(type->name, sizeof(type->name), text, n);
 }
 
 /* abi.Name: a byte of flags, a varint length, the bytes. */

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "core/base/util.h"
+#include "core/base/text.h"
 #include "core/model/event_format.h"
 
 #define T0   1000000000ull
@@ -260,7 +260,7 @@ static void test_values(void **state)
 		event_format_value(rows[i].value, &x->out);
 		assert_string_equal(x->out.data, rows[i].text);
 		buf_reset(&x->out);
-		event_format_json_string(rows[i].value, &x->out);
+		text_json(&x->out, rows[i].value, strlen(rows[i].value));
 		assert_string_equal(x->out.data, rows[i].json);
 	}
 }

@@ -38,6 +38,7 @@ static void test_escape(void **state)
 	check_name("...", "...");
 	check_name("", "unknown");
 	check_name("main.Größe", "main.Größe");
+	check_name("a\xc2\x9b\x9b" "b\xe2\x80\xae", "a%C2%9B%9Bb%E2%80%AE");
 	assert_false(escape_is("main.a", 1, "main.ab"));
 	assert_false(escape_is("main.ab", 1, "main.a"));
 	assert_false(escape_is("a/b", 1, "a%2f"));

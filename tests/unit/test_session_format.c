@@ -61,8 +61,8 @@ static void test_meta_round_trip(void **state)
 	assert_int_equal(st.st_mode & 0777, 0600);
 	assert_int_equal(fstatat(dir, "metadata.json.tmp", &st, 0), -1);
 	assert_int_equal(session_meta_load(dir, &back, NULL, 0), 0);
-	assert_string_equal(back.binary_path, "/srv/\"demo\"/?httpd"); /* JSON is UTF-8 */
-	strcpy(back.binary_path, meta.binary_path);
+	assert_string_equal(back.binary_path, "/srv/\"demo\"/\xef\xbf\xbdhttpd"); /* JSON is UTF-8 */
+	memcpy(back.binary_path, meta.binary_path, sizeof(meta.binary_path));
 	assert_memory_equal(&meta, &back, sizeof(meta));
 	unlinkat(dir, "metadata.json", 0);
 	close(dir);
