@@ -12,7 +12,10 @@
 #define WAITING_MAX 64
 #define PATIENCE_NS (60 * NS_PER_SEC) /* the stacks of a million goroutines take some */
 
+#define PIECE_BYTES (1u << 20) /* of an answer that are held at most, unless one text is longer */
+
 struct request {
+	struct deputy *deputy;
 	struct request *next;
 	struct errand_args args;
 	struct buf out;
@@ -22,10 +25,10 @@ struct request {
 
 struct deputy {
 	char name[16];
-	int (*run)(void *ctx, const struct errand_args *args, struct buf *out);
+	errand_fn *run;
 	void *ctx;
 	pthread_mutex_t lock;
-	pthread_cond_t come, done;
+	pthread_cond_t come, done, room; /* room: also for something done, to be taken */
 	struct request *first, **last; /* protected by lock, as what follows */
 	unsigned waiting;
 	bool stop;
@@ -61,7 +64,7 @@ static void *deputy_main(void *arg)
 			continue;
 		}
 		pthread_mutex_unlock(&d->lock);
-		r->err = d->run(d->ctx, &r->args, &r->out);
+		r->err = d->run(d->ctx, &r->args, r);
 		pthread_mutex_lock(&d->lock);
 		r->done = true;
 		if (r->left)
@@ -81,12 +84,11 @@ static void init_locks(struct deputy *d)
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&d->come, &attr);
 	pthread_cond_init(&d->done, &attr);
+	pthread_cond_init(&d->room, &attr);
 	pthread_condattr_destroy(&attr);
 }
 
-int deputy_new(const char *thread_name,
-	       int (*run)(void *ctx, const struct errand_args *args, struct buf *out), void *ctx,
-	       struct deputy **ret)
+int deputy_new(const char *thread_name, errand_fn *run, void *ctx, struct deputy **ret)
 {
 	struct deputy *d = calloc(1, sizeof(*d));
 	int err;
@@ -125,32 +127,82 @@ void deputy_free(struct deputy *d)
 		request_free(d->first);
 		d->first = next;
 	}
+	pthread_cond_destroy(&d->room);
 	pthread_cond_destroy(&d->done);
 	pthread_cond_destroy(&d->come);
 	pthread_mutex_destroy(&d->lock);
 	free(d);
 }
 
-/* Under the lock. 0 once it is done, -ETIMEDOUT. */
-static int wait_done(struct deputy *d, const struct request *r)
+int errand_add(void *reply, const char *text, size_t len)
+{
+	struct request *r = reply;
+	struct deputy *d = r->deputy;
+	int err;
+
+	pthread_mutex_lock(&d->lock);
+	while (!r->left && r->out.len && r->out.len + len > PIECE_BYTES)
+		pthread_cond_wait(&d->room, &d->lock);
+	buf_add(&r->out, text, len);
+	err = r->left ? -ECANCELED : buf_error(&r->out);
+	if (r->out.len >= PIECE_BYTES / 2)
+		pthread_cond_broadcast(&d->done);
+	pthread_mutex_unlock(&d->lock);
+	return err;
+}
+
+/* Under the lock. 0 once there is something to take, -ETIMEDOUT. */
+static int wait_piece(struct deputy *d, const struct request *r)
 {
 	uint64_t until_ns = monotonic_ns() + PATIENCE_NS;
 	struct timespec until = {.tv_sec = (time_t)(until_ns / NS_PER_SEC),
 				 .tv_nsec = (long)(until_ns % NS_PER_SEC)};
 	int err = 0;
 
-	while (!r->done && !err)
+	while (!r->done && r->out.len < PIECE_BYTES / 2 && !err)
 		err = pthread_cond_timedwait(&d->done, &d->lock, &until);
-	return r->done ? 0 : -ETIMEDOUT;
+	return r->done || r->out.len >= PIECE_BYTES / 2 ? 0 : -ETIMEDOUT;
 }
 
-int deputy_ask(struct deputy *d, const struct errand_args *args, struct buf *out)
+/* Under the lock, which is let go of for `fn`. */
+static int take_answer(struct deputy *d, struct request *r,
+		       int (*fn)(void *arg, const char *text, size_t len), void *arg)
+{
+	struct buf piece = BUF_INIT;
+	bool done = false;
+	int err = 0;
+
+	while (!err && !done) {
+		struct buf empty = piece;
+
+		err = wait_piece(d, r);
+		if (err)
+			break;
+		done = r->done;
+		piece = r->out;
+		r->out = empty;
+		pthread_cond_broadcast(&d->room);
+		pthread_mutex_unlock(&d->lock);
+		err = buf_error(&piece);
+		if (!err && piece.len)
+			err = fn(arg, piece.data, piece.len);
+		buf_reset(&piece);
+		pthread_mutex_lock(&d->lock);
+	}
+	buf_free(&piece);
+	return err ? err : r->err;
+}
+
+int deputy_ask_each(struct deputy *d, const struct errand_args *args,
+		    int (*fn)(void *arg, const char *text, size_t len), void *arg)
 {
 	struct request *r = calloc(1, sizeof(*r));
+	bool ours = true;
 	int err = 0;
 
 	if (!r)
 		return -ENOMEM;
+	r->deputy = d;
 	r->args = *args;
 	pthread_mutex_lock(&d->lock);
 	if (d->waiting >= WAITING_MAX)
@@ -160,19 +212,25 @@ int deputy_ask(struct deputy *d, const struct errand_args *args, struct buf *out
 		d->last = &r->next;
 		d->waiting++;
 		pthread_cond_signal(&d->come);
-		err = wait_done(d, r);
-		r->left = err != 0;
+		err = take_answer(d, r, fn, arg);
+		ours = r->done;
+		r->left = !ours; /* the deputy frees it */
+		pthread_cond_broadcast(&d->room);
 	}
 	pthread_mutex_unlock(&d->lock);
-	if (err == -ETIMEDOUT)
-		return err; /* the deputy frees it */
-	if (!err) {
-		err = r->err;
-		if (!err && out) {
-			buf_add(out, r->out.data, r->out.len);
-			err = buf_error(&r->out) ? -ENOMEM : buf_error(out);
-		}
-	}
-	request_free(r);
+	if (ours)
+		request_free(r);
 	return err;
+}
+
+static int add_to_buf(void *arg, const char *text, size_t len)
+{
+	if (arg)
+		buf_add(arg, text, len);
+	return arg ? buf_error(arg) : 0;
+}
+
+int deputy_ask(struct deputy *d, const struct errand_args *args, struct buf *out)
+{
+	return deputy_ask_each(d, args, add_to_buf, out);
 }

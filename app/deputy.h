@@ -32,11 +32,12 @@ struct errand_args {
 
 struct deputy;
 
-/* `run` does it, on the deputy's thread: 0 or -errno; what there is to say goes into `out`. 0 or
- * -errno, logged. */
-int deputy_new(const char *thread_name,
-	       int (*run)(void *ctx, const struct errand_args *args, struct buf *out), void *ctx,
-	       struct deputy **ret);
+/* `run` does it, on the deputy's thread: 0 or -errno; what there is to say goes to errand_add() with
+ * `reply`. 0 or -errno, logged. */
+typedef int errand_fn(void *ctx, const struct errand_args *args, void *reply);
+int deputy_new(const char *thread_name, errand_fn *run, void *ctx, struct deputy **ret);
+/* Waits while what was said before is not taken. 0, -ECANCELED (nobody wants it any more), -ENOMEM. */
+int errand_add(void *reply, const char *text, size_t len);
 /* Ends it when it has done what it is at; nobody may be asking any more. NULL is fine. */
 void deputy_free(struct deputy *d);
 
@@ -45,5 +46,9 @@ void deputy_free(struct deputy *d);
  * -ETIMEDOUT (it takes too long: it may still be done), -ENOMEM. Any thread.
  */
 int deputy_ask(struct deputy *d, const struct errand_args *args, struct buf *out);
+/* The same for answers too long to hold: `fn` gets them as they come, on the thread that asks, some
+ * of errand_add()'s texts at a time and each whole. What it returns, unless 0, ends it. */
+int deputy_ask_each(struct deputy *d, const struct errand_args *args,
+		    int (*fn)(void *arg, const char *text, size_t len), void *arg);
 
 #endif

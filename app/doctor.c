@@ -11,6 +11,7 @@
 #include "app/process.h"
 #include "core/base/confine.h"
 #include "core/base/log.h"
+#include "core/base/text.h"
 #include "core/base/privilege.h"
 #include "core/capture/capture.h"
 #include "core/target/goroutines.h"
@@ -24,7 +25,9 @@ struct report {
 
 static void say(struct report *r, const char *mark, const char *what, const char *detail)
 {
-	buf_addf(&r->out, "%-5s %-14s %s\n", mark, what, detail);
+	buf_addf(&r->out, "%-5s %-14s ", mark, what);
+	text_line(&r->out, detail);
+	buf_addc(&r->out, '\n');
 }
 
 static void fail(struct report *r, const char *what, const char *detail)
@@ -169,16 +172,18 @@ static void report_goroutines(struct report *r, const struct target *t, pid_t pi
 {
 	cleanup_free_ struct target_goroutine *all = NULL;
 	uint64_t bias = 0;
+	bool cut = false;
 	char line[128];
 	size_t n = 0;
 	int err = target_load_bias(t, pid, &bias);
 
 	if (!err)
-		err = target_goroutines(t, pid, bias, &all, &n);
+		err = target_goroutines(t, pid, bias, &all, &n, &cut);
 	if (err)
 		snprintf(line, sizeof(line), "cannot be read from memory: %s", strerror(-err));
 	else
-		snprintf(line, sizeof(line), "%zu now, read from memory", n);
+		snprintf(line, sizeof(line), "%zu now%s, read from memory", n,
+			 cut ? " (cut: there are more)" : "");
 	say(r, err ? "note" : "ok", "goroutines", line);
 }
 

@@ -14,7 +14,6 @@
 #define INTERVAL_NS    NS_PER_SEC
 #define DUTY           20   /* a reading of 100 ms is followed by 2 s of rest */
 #define CACHE_ENTRIES  1024 /* a power of two */
-#define NAME_MAX_BYTES 4096
 
 /* What a code address means to the model; most goroutines share a few. */
 struct meaning {
@@ -38,6 +37,7 @@ struct healer {
 	struct target_goroutine *last; /* protected by reading; of process last_proc, by goid */
 	size_t n_last;
 	unsigned last_proc;
+	bool warned; /* of a cut list; protected by reading */
 	_Atomic int last_err;
 	_Atomic bool ever;
 
@@ -74,7 +74,7 @@ static struct meaning *cached(struct meaning *cache, uint64_t pc)
 
 static uint32_t intern(struct healer *h, const char *text)
 {
-	return names_intern(h->names, text, strnlen(text, NAME_MAX_BYTES));
+	return names_intern(h->names, text, strlen(text));
 }
 
 static const struct meaning *start_meaning(struct healer *h, uint64_t pc)
@@ -152,6 +152,7 @@ static int read_process(struct healer *h, unsigned proc, pid_t pid)
 	cleanup_free_ struct target_goroutine *found = NULL;
 	cleanup_free_ struct goroutine_seen *seen = NULL;
 	uint64_t bias, time_ns;
+	bool cut = false;
 	size_t n = 0;
 	int err;
 
@@ -159,12 +160,16 @@ static int read_process(struct healer *h, unsigned proc, pid_t pid)
 	time_ns = monotonic_ns();
 	err = target_load_bias(h->target, pid, &bias);
 	if (!err)
-		err = target_goroutines(h->target, pid, bias, &found, &n);
+		err = target_goroutines(h->target, pid, bias, &found, &n, &cut);
 	if (err)
 		return err;
 	seen = calloc(n ? n : 1, sizeof(*seen));
 	if (!seen)
 		return -ENOMEM;
+	if (cut && !h->warned)
+		log_warn("process %d has more goroutines than are read from its memory: cut at %u", pid,
+			 TARGET_GOROUTINES_MAX);
+	h->warned |= cut;
 	for (size_t i = 0; i < n; i++)
 		translate(h, &found[i], &seen[i]);
 	model_heal(h->model, proc, seen, n, time_ns, true);
@@ -247,13 +252,14 @@ int healer_stack(struct healer *h, unsigned proc, uint64_t goid, struct buf *out
 	return err ? err : target_stack(h->target, pid, bias, &g, out);
 }
 
-int healer_stacks(struct healer *h, unsigned proc, struct buf *out)
+int healer_stacks(struct healer *h, unsigned proc, int (*fn)(void *, const char *, size_t),
+		  void *ctx)
 {
 	uint64_t bias;
 	pid_t pid;
 	int err = process_of(h, proc, &pid, &bias);
 
-	return err ? err : target_stacks(h->target, pid, bias, out);
+	return err ? err : target_stacks(h->target, pid, bias, fn, ctx);
 }
 
 const char *healer_source(const struct healer *h)

@@ -31,7 +31,8 @@ int healer_now(struct healer *h, unsigned proc);
 /* Stacks as Go's debug=2 dump has them, of one goroutine or of all. -ESRCH when it or the process
  * is gone, or as target_stack(). Any thread. */
 int healer_stack(struct healer *h, unsigned proc, uint64_t goid, struct buf *out);
-int healer_stacks(struct healer *h, unsigned proc, struct buf *out);
+int healer_stacks(struct healer *h, unsigned proc, int (*fn)(void *, const char *, size_t),
+		  void *ctx); /* as target_stacks() */
 
 /* Of the last readings: where goroutines come from, for `health`; static text. */
 const char *healer_source(const struct healer *h);

@@ -84,11 +84,11 @@ static int live_stack(void *ctx, unsigned proc, uint64_t goid, struct buf *out)
 	return deputy_ask(((struct run *)ctx)->looker, &args, out);
 }
 
-static int live_stacks(void *ctx, unsigned proc, struct buf *out)
+static int live_stacks(void *ctx, unsigned proc, live_text_fn *fn, void *arg)
 {
 	struct errand_args args = {.what = ERRAND_STACKS, .proc = proc};
 
-	return deputy_ask(((struct run *)ctx)->looker, &args, out);
+	return deputy_ask_each(((struct run *)ctx)->looker, &args, fn, arg);
 }
 
 static int live_refresh(void *ctx, unsigned proc)
@@ -193,15 +193,23 @@ static int live_set_max_overhead(void *ctx, double percent)
 
 /* --- the threads that do it ------------------------------------------------------------- */
 
-static int run_errand(void *ctx, const struct errand_args *args, struct buf *out)
+static int run_stack(struct run *r, const struct errand_args *args, void *reply)
+{
+	cleanup_buf_ struct buf text = BUF_INIT;
+	int err = healer_stack(r->healer, args->proc, args->goid, &text);
+
+	return err ? err : errand_add(reply, text.data, text.len);
+}
+
+static int run_errand(void *ctx, const struct errand_args *args, void *reply)
 {
 	struct run *r = ctx;
 
 	switch (args->what) {
 	case ERRAND_STACK:
-		return healer_stack(r->healer, args->proc, args->goid, out);
+		return run_stack(r, args, reply);
 	case ERRAND_STACKS:
-		return healer_stacks(r->healer, args->proc, out);
+		return healer_stacks(r->healer, args->proc, errand_add, reply);
 	case ERRAND_REFRESH:
 		return healer_now(r->healer, args->proc);
 	case ERRAND_RATES:

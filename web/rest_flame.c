@@ -28,17 +28,19 @@ static void take_stack(void *ctx, uint64_t goid, const struct flame_step *path, 
 		flame_add(&a->flame, path, n, goid, 1, g ? a->now - MIN(a->now, g->state_since_ns) : 0);
 }
 
+static int take_text(void *arg, const char *text, size_t len)
+{
+	struct gather *a = arg;
+
+	flame_parse(text, len, take_stack, a);
+	return a->flame.err;
+}
+
 /* Read after the list was copied: a goroutine of the dump is looked for in what was known before. */
 static int by_stack(const struct source *s, unsigned proc, struct gather *a)
 {
-	cleanup_buf_ struct buf text = BUF_INIT;
-	int err = view_stacks(&s->view, proc, 0, VIEW_TEXT, &text);
-
-	if (err)
-		return err;
 	a->now = rest_now(s);
-	flame_parse(text.data ? text.data : "", text.len, take_stack, a);
-	return a->flame.err;
+	return view_each_stack(&s->view, proc, take_text, a);
 }
 
 static void add_origin(const struct source *s, struct gather *a, const struct goroutine *g)

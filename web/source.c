@@ -147,8 +147,7 @@ static int apply_chunk(struct entry *e, const struct session_chunk *chunk, struc
 		/* The original's sessions name their process in metadata.json only. */
 		struct proc_info info = {.pid = (pid_t)l->meta.pid, .state = PROC_EXITED};
 
-		snprintf(info.binary_path, sizeof(info.binary_path), "%.*s",
-			 (int)sizeof(info.binary_path) - 1, l->meta.binary_path);
+		proc_info_name(&info, l->meta.binary_path, "");
 		if (model_proc_add(l->model, &info) < 0)
 			return -ENOSPC;
 	}

@@ -28,6 +28,7 @@
 #define PIECES_MAX  256
 #define JOIN_GAP    512 /* bytes between two gs that are cheaper to read than to skip */
 #define TRIES       4
+#define CHUNK       (64u << 10) /* addresses of gs that are read at a time */
 
 /* Where runtime.g has what go_layout does not tell; the same on amd64 and arm64 (DWARF of 1.17 to
  * 1.27). runtime.gobuf lost its field ret in 1.25; syscallbp came with 1.23. */
@@ -241,13 +242,117 @@ static int sweep(const struct sweep *s, bool second, struct target_goroutine *ou
 	return 0;
 }
 
+/* --- numbers that were seen ------------------------------------------------------------------ */
+
+/* Open addressing; 0 is no member. */
+struct seen {
+	uint64_t *slots;
+	size_t n, cap;
+};
+
+static uint64_t *seen_slot(const struct seen *s, uint64_t value)
+{
+	size_t at = (value * 0x9e3779b97f4a7c15ull) >> 20 & (s->cap - 1);
+
+	while (s->slots[at] && s->slots[at] != value)
+		at = (at + 1) & (s->cap - 1);
+	return &s->slots[at];
+}
+
+static int seen_grow(struct seen *s)
+{
+	struct seen next = {.n = s->n, .cap = s->cap ? s->cap * 2 : 1024};
+
+	next.slots = calloc(next.cap, sizeof(*next.slots));
+	if (!next.slots)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->cap; i++) {
+		if (s->slots[i])
+			*seen_slot(&next, s->slots[i]) = s->slots[i];
+	}
+	free(s->slots);
+	*s = next;
+	return 0;
+}
+
+/* 1: it is new, 0: it was there, or -ENOMEM. */
+static int seen_add(struct seen *s, uint64_t value)
+{
+	uint64_t *slot;
+
+	if (s->n * 2 >= s->cap && seen_grow(s))
+		return -ENOMEM;
+	slot = seen_slot(s, value);
+	if (*slot)
+		return 0;
+	*slot = value;
+	s->n++;
+	return 1;
+}
+
+static void seen_free(struct seen *s)
+{
+	free(s->slots);
+}
+
 /* --- the list ------------------------------------------------------------------------------- */
 
-static int read_list(const struct target *t, pid_t pid, uint64_t bias, uint64_t **ret,
-		     size_t *ret_n)
+/* The addresses of the gs, each once, in the order of the list: its memory is that of what it holds,
+ * not what the target says is its length. */
+struct list {
+	struct slot *slots;
+	size_t n, cap;
+	bool cut;
+};
+
+static bool can_be_g(uint64_t address)
+{
+	return address != 0 && address % 8 == 0 && address < 1ull << 56;
+}
+
+static int add_slot(struct list *l, uint64_t address)
+{
+	if (l->n == l->cap) {
+		size_t cap = l->cap ? l->cap * 2 : 1024;
+		struct slot *slots = reallocarray(l->slots, cap, sizeof(*slots));
+
+		if (!slots)
+			return -ENOMEM;
+		l->slots = slots;
+		l->cap = cap;
+	}
+	l->slots[l->n] = (struct slot){address, l->n};
+	l->n++;
+	return 0;
+}
+
+static int read_addresses(pid_t pid, uint64_t ptr, uint64_t len, struct list *l)
+{
+	cleanup_free_ uint64_t *chunk = malloc(CHUNK * sizeof(*chunk));
+	cleanup_(seen_free) struct seen seen = {0};
+	int err = chunk ? 0 : -ENOMEM;
+
+	l->n = 0;
+	for (uint64_t at = 0; at < len && !err; at += CHUNK) {
+		size_t n = MIN(len - at, (uint64_t)CHUNK);
+
+		err = memory_read(pid, ptr + at * sizeof(*chunk), chunk, n * sizeof(*chunk));
+		for (size_t i = 0; i < n && !err; i++) {
+			int new = can_be_g(chunk[i]) ? seen_add(&seen, chunk[i]) : 0;
+
+			if (new > 0 && l->n == TARGET_GOROUTINES_MAX) {
+				l->cut = true;
+				return 0;
+			}
+			err = new > 0 ? add_slot(l, chunk[i]) : new;
+		}
+	}
+	return err;
+}
+
+static int read_list(const struct target *t, pid_t pid, uint64_t bias, struct list *l)
 {
 	struct allgs_address at;
-	cleanup_free_ uint64_t *list = NULL;
 	uint64_t len, ptr;
 	int err;
 
@@ -262,72 +367,68 @@ static int read_list(const struct target *t, pid_t pid, uint64_t bias, uint64_t 
 			return err;
 		if (len > ALLGS_MAX || (len > 0 && ptr % 8 != 0))
 			return -EFAULT;
-		free(list);
-		list = calloc(len + 1, sizeof(*list));
-		if (!list)
-			return -ENOMEM;
 		/* The array may be replaced, and the old one freed, in between. */
-		err = memory_read(pid, ptr, list, len * sizeof(*list));
+		err = read_addresses(pid, ptr, len, l);
 		if (err != -EFAULT)
 			break;
 	}
-	if (err < 0)
-		return err;
-	*ret = move_ptr(list);
-	*ret_n = len;
-	return 0;
+	if (!err && l->n)
+		qsort(l->slots, l->n, sizeof(*l->slots), by_address);
+	return err;
 }
 
-/* Sorts the addresses and drops what cannot be one. */
-static int make_slots(const uint64_t *list, size_t n, struct slot **ret, size_t *ret_n)
+/* Those that live, each goroutine once: that two gs hold the same one cannot be. */
+static int keep_live(struct target_goroutine *found, size_t n, size_t *ret_kept)
 {
-	struct slot *slots = calloc(n + 1, sizeof(*slots));
+	cleanup_(seen_free) struct seen goids = {0};
 	size_t kept = 0;
 
-	if (!slots)
-		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
-		if (list[i] != 0 && list[i] % 8 == 0 && list[i] < 1ull << 56)
-			slots[kept++] = (struct slot){list[i], i};
+		int new;
+
+		if (!found[i].address || !is_live(&found[i]))
+			continue;
+		new = seen_add(&goids, found[i].goid);
+		if (new < 0)
+			return new;
+		if (new)
+			found[kept++] = found[i];
 	}
-	qsort(slots, kept, sizeof(*slots), by_address);
-	*ret = slots;
-	*ret_n = kept;
+	*ret_kept = kept;
 	return 0;
 }
 
 int target_goroutines(const struct target *t, pid_t pid, uint64_t bias,
-		      struct target_goroutine **ret, size_t *ret_n)
+		      struct target_goroutine **ret, size_t *ret_n, bool *ret_cut)
 {
 	struct sweep s = {.t = t, .pid = pid, .bias = bias, .fields = fields_of(t)};
-	cleanup_free_ uint64_t *list = NULL;
-	cleanup_free_ struct slot *slots = NULL;
 	cleanup_free_ uint8_t *buf = malloc(BATCH_BYTES);
 	cleanup_free_ struct target_goroutine *found = NULL;
-	size_t n, kept = 0;
+	struct list list = {0};
+	size_t kept = 0;
 	int err;
 
-	err = read_list(t, pid, bias, &list, &n);
-	if (!err)
-		err = make_slots(list, n, &slots, &s.n);
-	if (err < 0)
-		return err;
-	found = calloc(n + 1, sizeof(*found));
-	if (!buf || !found)
-		return -ENOMEM;
-	s.slots = slots;
+	err = read_list(t, pid, bias, &list);
+	if (!err) {
+		found = calloc(list.n + 1, sizeof(*found));
+		err = buf && found ? 0 : -ENOMEM;
+	}
+	s.slots = list.slots;
+	s.n = list.n;
 	s.buf = buf;
-	err = sweep(&s, false, found);
+	if (!err)
+		err = sweep(&s, false, found);
 	if (!err)
 		err = sweep(&s, true, found);
+	if (!err)
+		err = keep_live(found, list.n, &kept);
+	free(list.slots);
 	if (err < 0)
 		return err;
-	for (size_t i = 0; i < n; i++) {
-		if (found[i].address && is_live(&found[i]))
-			found[kept++] = found[i];
-	}
 	*ret = move_ptr(found);
 	*ret_n = kept;
+	if (ret_cut)
+		*ret_cut = list.cut;
 	return 0;
 }
 
@@ -354,7 +455,7 @@ int target_goroutine_by_id(const struct target *t, pid_t pid, uint64_t bias, uin
 	size_t n;
 	int err;
 
-	err = target_goroutines(t, pid, bias, &list, &n);
+	err = target_goroutines(t, pid, bias, &list, &n, NULL);
 	if (err < 0)
 		return err;
 	for (size_t i = 0; i < n; i++) {

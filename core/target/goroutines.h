@@ -25,14 +25,17 @@ struct target_goroutine {
 	uint64_t stack_lo, stack_hi;
 };
 
+#define TARGET_GOROUTINES_MAX (1u << 21) /* of one reading, dead ones included */
+
 /*
- * All that are not dead, in the order of runtime.allgs. `bias` as from target_load_bias().
+ * All that are not dead, in the order of runtime.allgs, each once. `bias` as from target_load_bias().
  * Each entry is one goroutine's at one moment (its goid was the same before and after), entries are
  * of slightly different moments. The caller frees *ret.
+ * *ret_cut (may be NULL): there are more than TARGET_GOROUTINES_MAX; the others are left out.
  * -ENOSYS when runtime.allgs cannot be found in this binary, -ESRCH, -EPERM, -EFAULT, -ENOMEM.
  */
 int target_goroutines(const struct target *t, pid_t pid, uint64_t bias,
-		      struct target_goroutine **ret, size_t *ret_n);
+		      struct target_goroutine **ret, size_t *ret_n, bool *ret_cut);
 
 /* The one with this goid: reads them all. -ESRCH when there is none. */
 int target_goroutine_by_id(const struct target *t, pid_t pid, uint64_t bias, uint64_t goid,

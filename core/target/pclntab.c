@@ -15,6 +15,8 @@
 #define MAGIC_118 0xfffffff0u
 #define MAGIC_120 0xfffffff1u
 
+#define TABLE_MAX (1 << 20) /* bytes of one table of values by pc that are looked through */
+
 /* --- checked reads -------------------------------------------------------------------------- */
 
 static bool get(const struct pclntab *tab, uint64_t off, void *ret, size_t n)
@@ -287,9 +289,12 @@ int32_t pclntab_value(const struct pclntab *tab, const struct pclntab_func *f, u
 	uint32_t value = UINT32_MAX; /* -1 */
 	uint32_t delta, step;
 
-	/* The table's bytes end where the next part begins, so a damaged one ends there too. */
+	/* The table's bytes end where the next part begins, so a damaged one ends there too; no
+	 * function's is as long as TABLE_MAX. */
 	if (!table || table >= tab->funcs - tab->pcs || pc < f->entry)
 		return -1;
+	if (end - p > TABLE_MAX)
+		end = p + TABLE_MAX;
 	while (varint(&p, end, &delta)) {
 		if (!delta && at != f->entry)
 			break;

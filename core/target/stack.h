@@ -9,11 +9,11 @@
 #include "core/base/buf.h"
 #include "core/target/goroutines.h"
 
-#define STACK_FRAMES_MAX 512
+#define STACK_FRAMES_MAX 65536
 
 enum stack_state {
 	STACK_WHOLE,     /* down to the goroutine's first function */
-	STACK_CUT,       /* more frames than STACK_FRAMES_MAX, or one that cannot be understood */
+	STACK_CUT,       /* more frames than the bound, no more time, or one that makes no sense */
 	STACK_RUNNING,   /* the goroutine runs: nothing to read */
 	STACK_UNSETTLED, /* it changed each time it was read */
 };
@@ -31,30 +31,25 @@ struct stack_trace {
 	struct stack_frame frames[STACK_FRAMES_MAX];
 };
 
-/* 0, or -ESRCH (dead, or its g is another's by now), -EPERM, -ENOMEM. */
-int target_stack_trace(const struct target *t, pid_t pid, uint64_t bias,
-		       const struct target_goroutine *g, struct stack_trace *ret);
-
-/*
- * Calls `visit` with the stack of each goroutine of a list that is still there, in order; far fewer
- * system calls than one by one. The trace is gone after the call. Errors as above, but -ESRCH only
- * when the whole process is gone.
- */
-typedef void target_stack_fn(const struct stack_trace *trace, void *data);
-int target_stack_traces(const struct target *t, pid_t pid, uint64_t bias,
-			const struct target_goroutine *list, size_t n, target_stack_fn *visit,
-			void *data);
-
 /*
  * Appends one goroutine as a dump of Go with debug=2 has it (runtime/traceback.go): header, frames,
  * "created by". Arguments are not known: "(...)". The runtime's own frames are shown only when
- * there are no others. Errors as above; then nothing is appended.
+ * there are no others; of a deep stack the 50 innermost and outermost, as Go does. Names are
+ * text_name()'s (core/base/text.h), so a goroutine's text has a bound of some 400 KB. Then nothing is
+ * appended: -ESRCH (dead, or its g is another's by now), -EPERM, -ENOMEM.
  */
 int target_stack(const struct target *t, pid_t pid, uint64_t bias, const struct target_goroutine *g,
 		 struct buf *out);
 
-/* All goroutines but the runtime's own, a blank line between two. Errors as of
- * target_goroutines(). */
-int target_stacks(const struct target *t, pid_t pid, uint64_t bias, struct buf *out);
+/*
+ * All goroutines but the runtime's own, each with the blank line before it, handed out one at a time:
+ * the text is gone after the call. What `fn` returns, unless 0, ends it and is returned. When there
+ * is more than can be shown (of goroutines, or of time: deep stacks are cut after some seconds, and
+ * the rest of the goroutines after some more) a last piece says so: "... cut: …". Errors as of
+ * target_goroutines().
+ */
+typedef int target_stack_text_fn(void *ctx, const char *text, size_t len);
+int target_stacks(const struct target *t, pid_t pid, uint64_t bias, target_stack_text_fn *fn,
+		  void *ctx);
 
 #endif

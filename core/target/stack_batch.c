@@ -91,7 +91,7 @@ static bool settled(const struct batch *batch, const struct target_goroutine *g,
 }
 
 static int visit_group(struct batch *batch, const struct target_goroutine *list, size_t n,
-		       target_stack_fn *visit, void *data)
+		       const struct stack_bounds *bounds, stack_visit_fn *visit, void *data)
 {
 	struct target_goroutine now;
 	int err;
@@ -105,23 +105,26 @@ static int visit_group(struct batch *batch, const struct target_goroutine *list,
 		return err;
 	for (size_t i = 0; i < n; i++) {
 		if (settled(batch, &list[i], i, &now)) {
-			stack_walk_copy(batch->t, batch->bias, &now, batch->a[i].buf, batch->trace);
+			stack_walk_copy(batch->t, batch->bias, &now, batch->a[i].buf,
+					batch->a[i].size, bounds, batch->trace);
 		} else {
 			err = stack_trace_with(batch->t, batch->pid, batch->bias, &list[i],
-					       batch->scratch, batch->trace);
+					       bounds, batch->scratch, batch->trace);
 			if (err == -ESRCH || err == -EAGAIN)
 				continue; /* gone since */
 			if (err < 0)
 				return err;
 		}
-		visit(batch->trace, data);
+		err = visit(batch->trace, data);
+		if (err)
+			return err;
 	}
 	return 0;
 }
 
-int target_stack_traces(const struct target *t, pid_t pid, uint64_t bias,
-			const struct target_goroutine *list, size_t n, target_stack_fn *visit,
-			void *data)
+int stack_traces(const struct target *t, pid_t pid, uint64_t bias,
+		 const struct target_goroutine *list, size_t n, const struct stack_bounds *bounds,
+		 stack_visit_fn *visit, void *data)
 {
 	struct batch *batch = batch_new(t, pid, bias);
 	int err = 0;
@@ -131,7 +134,7 @@ int target_stack_traces(const struct target *t, pid_t pid, uint64_t bias,
 	while (n > 0 && !err) {
 		size_t group = plan(batch, list, n);
 
-		err = visit_group(batch, list, group, visit, data);
+		err = visit_group(batch, list, group, bounds, visit, data);
 		list += group;
 		n -= group;
 	}

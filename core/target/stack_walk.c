@@ -27,8 +27,10 @@
 #define FLAG_TOPFRAME 1 /* abi.FuncFlagTopFrame, all releases */
 #define FLAG_SPWRITE  2
 
-#define STACK_BYTES_MAX (1u << 20) /* of one stack that are copied */
-#define TRIES           5
+#define FIRST_BYTES (64u << 10) /* of a stack that are copied; more only when the walk gets there */
+#define TRIES       5
+#define LINKS_MAX   512 /* of the chain of frame pointers that are skipped */
+#define CHECK_TIME  64 /* frames between two looks at the clock */
 
 struct walker {
 	const struct target *t;
@@ -79,7 +81,7 @@ static bool end_by_frame_pointer(struct walker *w, uint64_t *ret_lr, uint64_t *r
 {
 	uint64_t fp = w->frame_pointer, next;
 
-	for (int i = 0; i < STACK_FRAMES_MAX && fp && fp < w->sp; i++) {
+	for (int i = 0; i < LINKS_MAX && fp && fp < w->sp; i++) {
 		if (!read_word(w, fp, &next) || next <= fp)
 			return false;
 		fp = next;
@@ -143,14 +145,21 @@ static bool skip_saved_lr(struct walker *w)
 	return true;
 }
 
-static enum stack_state walk(struct walker *w, struct stack_trace *trace)
+static bool out_of_bounds(size_t n, const struct stack_bounds *bounds)
+{
+	return n >= MIN(bounds->frames, (size_t)STACK_FRAMES_MAX) ||
+	       (n % CHECK_TIME == CHECK_TIME - 1 && monotonic_ns() > bounds->until_ns);
+}
+
+static enum stack_state walk(struct walker *w, const struct stack_bounds *bounds,
+			     struct stack_trace *trace)
 {
 	trace->n = 0;
 	for (;;) {
 		uint64_t lr, end;
 		struct pclntab_func f;
 
-		if (trace->n == STACK_FRAMES_MAX || !func_of(w, w->pc, &f))
+		if (out_of_bounds(trace->n, bounds) || !func_of(w, w->pc, &f))
 			return STACK_CUT;
 		trace->frames[trace->n++] = (struct stack_frame){
 			.pc = w->pc,
@@ -206,13 +215,14 @@ uint64_t stack_used(const struct target_goroutine *g, uint64_t *ret_sp)
 	if (g->status == GRUNNING || g->status == GCOPYSTACK || !is_sane(g))
 		return 0;
 	*ret_sp = first_sp(g);
-	return MIN(g->stack_hi - *ret_sp, STACK_BYTES_MAX);
+	return g->stack_hi - *ret_sp;
 }
 
 void stack_walk_copy(const struct target *t, uint64_t bias, const struct target_goroutine *g,
-		     const void *bytes, struct stack_trace *ret)
+		     const void *bytes, uint64_t size, const struct stack_bounds *bounds,
+		     struct stack_trace *ret)
 {
-	uint64_t sp = first_sp(g), size = MIN(g->stack_hi - sp, STACK_BYTES_MAX);
+	uint64_t sp = first_sp(g);
 	bool in_syscall = starts_in_syscall(g);
 	struct walker w = {
 		.t = t,
@@ -230,22 +240,27 @@ void stack_walk_copy(const struct target *t, uint64_t bias, const struct target_
 	};
 
 	ret->g = *g;
-	ret->state = walk(&w, ret);
+	ret->state = walk(&w, bounds, ret);
 }
 
 static int copy_and_walk(const struct target *t, pid_t pid, uint64_t bias,
-			 const struct target_goroutine *g, uint8_t *buf, struct stack_trace *ret)
+			 const struct target_goroutine *g, const struct stack_bounds *bounds,
+			 uint8_t *buf, struct stack_trace *ret)
 {
-	uint64_t sp, size = stack_used(g, &sp);
+	uint64_t sp, used = MIN(stack_used(g, &sp), MIN(bounds->bytes, (uint64_t)STACK_BYTES_MAX));
+	uint64_t size = MIN(used, (uint64_t)FIRST_BYTES);
 	int err;
 
 	if (size == 0)
 		return -EAGAIN;
-	err = memory_read(pid, sp, buf, size);
-	if (err < 0)
-		return err;
-	stack_walk_copy(t, bias, g, buf, ret);
-	return 0;
+	for (;; size = MIN(used, size * 8)) {
+		err = memory_read(pid, sp, buf, size);
+		if (err < 0)
+			return err;
+		stack_walk_copy(t, bias, g, buf, size, bounds, ret);
+		if (ret->state != STACK_CUT || size == used || out_of_bounds(ret->n, bounds))
+			return 0;
+	}
 }
 
 static bool is_same_walk(const struct stack_trace *a, const struct stack_trace *b)
@@ -271,27 +286,27 @@ void stack_scratch_free(struct stack_scratch *scratch)
 
 /* One try: 0, -EAGAIN when it raced, or another error. */
 static int try_once(const struct target *t, pid_t pid, uint64_t bias,
-		    const struct target_goroutine *g, struct stack_scratch *scratch,
-		    struct stack_trace *ret)
+		    const struct target_goroutine *g, const struct stack_bounds *bounds,
+		    struct stack_scratch *scratch, struct stack_trace *ret)
 {
 	struct target_goroutine now;
 	int err;
 
-	err = copy_and_walk(t, pid, bias, g, scratch->bytes, &scratch->other);
+	err = copy_and_walk(t, pid, bias, g, bounds, scratch->bytes, &scratch->other);
 	if (!err)
 		err = target_goroutine_again(t, pid, bias, g, &now);
 	if (!err)
 		err = stack_is_unmoved(g, &now) ? 0 : -EAGAIN;
 	if (!err)
-		err = copy_and_walk(t, pid, bias, &now, scratch->bytes, ret);
+		err = copy_and_walk(t, pid, bias, &now, bounds, scratch->bytes, ret);
 	if (err)
 		return err == -EFAULT ? -EAGAIN : err;
 	return is_same_walk(&scratch->other, ret) ? 0 : -EAGAIN;
 }
 
 int stack_trace_with(const struct target *t, pid_t pid, uint64_t bias,
-		     const struct target_goroutine *g, struct stack_scratch *scratch,
-		     struct stack_trace *ret)
+		     const struct target_goroutine *g, const struct stack_bounds *bounds,
+		     struct stack_scratch *scratch, struct stack_trace *ret)
 {
 	struct target_goroutine now = *g;
 
@@ -299,7 +314,7 @@ int stack_trace_with(const struct target *t, pid_t pid, uint64_t bias,
 		int err = -EAGAIN;
 
 		if (now.status != GRUNNING)
-			err = try_once(t, pid, bias, &now, scratch, ret);
+			err = try_once(t, pid, bias, &now, bounds, scratch, ret);
 		if (err != -EAGAIN)
 			return err;
 		err = target_goroutine_again(t, pid, bias, g, &now);
@@ -312,17 +327,4 @@ int stack_trace_with(const struct target *t, pid_t pid, uint64_t bias,
 	ret->n = 0;
 	ret->state = now.status == GRUNNING ? STACK_RUNNING : STACK_UNSETTLED;
 	return 0;
-}
-
-int target_stack_trace(const struct target *t, pid_t pid, uint64_t bias,
-		       const struct target_goroutine *g, struct stack_trace *ret)
-{
-	struct stack_scratch *scratch = stack_scratch_new();
-	int err;
-
-	if (!scratch)
-		return -ENOMEM;
-	err = stack_trace_with(t, pid, bias, g, scratch, ret);
-	stack_scratch_free(scratch);
-	return err;
 }

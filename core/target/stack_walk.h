@@ -1,29 +1,56 @@
-/* Reading stacks: one (stack_walk.c), many (stack_batch.c); printing one (stack.c). For this room. */
+/* Reading stacks: one (stack_walk.c), many (stack_batch.c). For this room. */
 #ifndef XGOTOPFS_TARGET_STACK_WALK_H
 #define XGOTOPFS_TARGET_STACK_WALK_H
 
 #include "core/target/stack.h"
 
-struct stack_scratch; /* about a megabyte */
+/* What one stack may take: a target may make its stacks, and the tables they are read with, as
+ * large as it likes. */
+struct stack_bounds {
+	size_t frames;     /* at most STACK_FRAMES_MAX */
+	uint64_t bytes;    /* at most STACK_BYTES_MAX */
+	uint64_t until_ns; /* CLOCK_MONOTONIC; past it few frames are read */
+};
+
+#define STACK_BYTES_MAX (16u << 20)
+
+struct stack_scratch; /* some 17 MB, of which only what is needed is touched */
 
 struct stack_scratch *stack_scratch_new(void); /* NULL: no memory */
 void stack_scratch_free(struct stack_scratch *scratch);
 
-/* target_stack_trace() with the caller's working memory. */
+/* 0, or -ESRCH (dead, or its g is another's by now), -EAGAIN (as good as gone), -EPERM, -ENOMEM. */
 int stack_trace_with(const struct target *t, pid_t pid, uint64_t bias,
-		     const struct target_goroutine *g, struct stack_scratch *scratch,
-		     struct stack_trace *ret);
+		     const struct target_goroutine *g, const struct stack_bounds *bounds,
+		     struct stack_scratch *scratch, struct stack_trace *ret);
+
+/*
+ * Calls `visit` with the stack of each goroutine of a list that is still there, in order; far fewer
+ * system calls than one by one. The trace is gone after the call. What `visit` returns, unless 0,
+ * ends it and is returned; it may change the bounds. Errors as above, but -ESRCH only when the whole
+ * process is gone.
+ */
+typedef int stack_visit_fn(const struct stack_trace *trace, void *data);
+int stack_traces(const struct target *t, pid_t pid, uint64_t bias,
+		 const struct target_goroutine *list, size_t n, const struct stack_bounds *bounds,
+		 stack_visit_fn *visit, void *data);
+
+/* target_stacks() within these times, from its beginning on. */
+struct stack_times {
+	uint64_t deep_ns; /* then deep stacks are cut */
+	uint64_t all_ns;  /* then it ends */
+};
+int stacks_within(const struct target *t, pid_t pid, uint64_t bias, const struct stack_times *times,
+		  target_stack_text_fn *fn, void *ctx);
 
 /* The parts of it, for stack_batch.c. How many bytes of stack are in use and where they begin; 0
  * when there are none to read. */
 uint64_t stack_used(const struct target_goroutine *g, uint64_t *ret_sp);
-/* Walks a copy of those bytes; fills all of ret. */
+/* Walks a copy of the first `size` of those bytes; fills all of ret. */
 void stack_walk_copy(const struct target *t, uint64_t bias, const struct target_goroutine *g,
-		     const void *bytes, struct stack_trace *ret);
+		     const void *bytes, uint64_t size, const struct stack_bounds *bounds,
+		     struct stack_trace *ret);
 /* Has it not run between the two? */
 bool stack_is_unmoved(const struct target_goroutine *a, const struct target_goroutine *b);
-
-/* One goroutine as target_stack() has it. */
-void stack_print(const struct target *t, const struct stack_trace *trace, struct buf *out);
 
 #endif

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/base/text.h"
+
 static bool is_json(const struct emit *e)
 {
 	return e->form == VIEW_JSON;
@@ -119,21 +121,6 @@ void emit_double(struct emit *e, const char *key, double value, int digits)
 	after(e);
 }
 
-/* Names come from the target: nothing in them may make a line or a column of its own. */
-static void add_line_text(struct buf *out, const char *value)
-{
-	while (*value) {
-		size_t n = 0;
-
-		while ((unsigned char)value[n] >= ' ' && value[n] != 0x7f)
-			n++;
-		buf_add(out, value, n);
-		value += n;
-		if (*value)
-			buf_addf(out, "\\x%02x", (unsigned char)*value++);
-	}
-}
-
 void emit_string(struct emit *e, const char *key, const char *value)
 {
 	if (!*value) {
@@ -142,9 +129,9 @@ void emit_string(struct emit *e, const char *key, const char *value)
 	}
 	before(e, key);
 	if (is_json(e))
-		event_format_json_string(value, e->out);
+		text_json(e->out, value, strlen(value));
 	else
-		add_line_text(e->out, value);
+		text_line(e->out, value);
 	after(e);
 }
 
@@ -188,7 +175,7 @@ void emit_list_item(struct emit *e, const char *key, const char *value)
 	if (!e->first)
 		buf_addc(e->out, ',');
 	e->first = false;
-	event_format_json_string(value, e->out);
+	text_json(e->out, value, strlen(value));
 }
 
 void emit_list_end(struct emit *e)

@@ -33,12 +33,17 @@ struct health {
 	unsigned n_probes;
 };
 
+/* Text as it comes; it is gone after the call. Anything but 0 ends it. */
+typedef int live_text_fn(void *arg, const char *text, size_t len);
+
 struct live {
 	void *ctx;
 	int (*health)(void *ctx, unsigned proc, struct health *ret);
 	/* Go's debug=2 text of one goroutine, or of all. -ESRCH when the target is gone. */
 	int (*stack)(void *ctx, unsigned proc, uint64_t goid, struct buf *out);
-	int (*stacks)(void *ctx, unsigned proc, struct buf *out);
+	/* All of them, some whole goroutines at a time, each with the blank line before it: there may
+	 * be millions. Returns what `fn` did when that was not 0. */
+	int (*stacks)(void *ctx, unsigned proc, live_text_fn *fn, void *arg);
 	/* Reads allgs again now and heals the model. */
 	int (*refresh)(void *ctx, unsigned proc);
 };

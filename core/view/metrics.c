@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/base/text.h"
 #include "core/view/view_internal.h"
 
 struct process {
@@ -25,18 +26,18 @@ static void head(struct exposition *x, const char *name, const char *type, const
 	buf_addf(x->out, "# HELP xgotopfs_%s %s\n# TYPE xgotopfs_%s %s\n", name, help, name, type);
 }
 
-/* Label values: backslash, quote and newline are escaped. */
+/* Label values are UTF-8; backslash and quote are escaped, a line end never comes. */
 static void add_label(struct buf *out, const char *name, const char *value)
 {
+	cleanup_buf_ struct buf text = BUF_INIT;
+
+	text_line(&text, value);
 	buf_adds(out, name);
 	buf_adds(out, "=\"");
-	for (; *value; value++) {
-		if (*value == '\\' || *value == '"')
+	for (const char *p = text.data ? text.data : ""; *p; p++) {
+		if (*p == '\\' || *p == '"')
 			buf_addc(out, '\\');
-		if (*value == '\n')
-			buf_adds(out, "\\n");
-		else
-			buf_addc(out, *value);
+		buf_addc(out, *p);
 	}
 	buf_addc(out, '"');
 }

@@ -89,6 +89,7 @@ struct stacks {
 	struct pprof *p;
 	struct pprof_frame frames[DUMP_DEPTH_MAX];
 	uint64_t unread;
+	int err;
 };
 
 /* "/src/main.go:12" */
@@ -121,18 +122,24 @@ static void add_stack(void *ctx, const struct dump_stack *stack)
 		s->unread++;
 	}
 	sample.labels[0] = (struct pprof_label){"state", {stack->why, stack->why_len}};
-	pprof_add(s->p, &sample);
+	s->err = pprof_add(s->p, &sample);
+}
+
+static int add_text(void *arg, const char *text, size_t len)
+{
+	struct stacks *s = arg;
+
+	dump_parse(text, len, add_stack, s);
+	return s->err;
 }
 
 static int add_by_stack(const struct view *v, unsigned proc, struct pprof *p)
 {
-	cleanup_buf_ struct buf text = BUF_INIT;
 	struct stacks s = {.p = p};
-	int err = view_stacks(v, proc, 0, VIEW_TEXT, &text);
+	int err = view_each_stack(v, proc, add_text, &s);
 
 	if (err)
 		return err;
-	dump_parse(text.data ? text.data : "", text.len, add_stack, &s);
 	pprof_comment(p, "goroutines by stack; label state says why one does not run");
 	if (s.unread)
 		pprof_comment(p, "%llu were running: their stacks could not be read",

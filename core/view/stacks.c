@@ -3,35 +3,69 @@
 
 #include "core/view/view_internal.h"
 
+/* The goroutines' text in one piece has a bound; who wants all takes view_each_stack(). */
+#define BYTES_MAX (256u << 20)
+
+struct collected {
+	struct buf *out;
+	size_t from;
+	bool cut;
+};
+
 /* JSON: the text as one string; its format is Go's, and parsers of it exist. */
-static int wrap(int err, enum view_form form, struct buf *text, struct buf *out)
+static int wrap(enum view_form form, struct buf *text, bool cut, struct buf *out)
 {
 	struct emit e;
 
-	if (err)
-		return err;
-	if (form == VIEW_TEXT) {
-		buf_add(out, text->data, text->len);
-		return buf_error(out);
-	}
 	emit_begin(&e, form, out);
 	emit_string(&e, "format", "debug=2");
+	if (cut)
+		emit_yes(&e, "cut", true);
 	emit_string(&e, "text", text->data ? text->data : "");
 	return emit_end(&e);
+}
+
+int view_each_stack(const struct view *v, unsigned proc, live_text_fn *fn, void *arg)
+{
+	struct proc_info info;
+	int err = model_proc(v->model, proc, &info);
+
+	if (err)
+		return err;
+	return v->live->stacks ? v->live->stacks(v->live->ctx, proc, fn, arg) : -ENOSYS;
+}
+
+static int collect(void *arg, const char *text, size_t len)
+{
+	struct collected *c = arg;
+
+	c->cut = c->out->len - c->from + len > BYTES_MAX;
+	if (c->cut)
+		return 1;
+	buf_add(c->out, text, len);
+	return buf_error(c->out);
 }
 
 int view_stacks(const struct view *v, unsigned proc, uint64_t goid, enum view_form form,
 		struct buf *out)
 {
 	cleanup_buf_ struct buf text = BUF_INIT;
-	struct proc_info info;
-	int err = model_proc(v->model, proc, &info);
+	struct collected c = {.out = form == VIEW_TEXT ? out : &text};
+	int err;
 
-	if (err)
+	c.from = c.out->len;
+	err = view_each_stack(v, proc, collect, &c);
+	if (c.cut) {
+		buf_addf(c.out, "\n... cut: after %u MiB; pprof/goroutine counts all goroutines\n",
+			 BYTES_MAX >> 20);
+		err = buf_error(c.out);
+	}
+	if (err && !out->err) {
+		/* Nothing half-written. */
+		out->len = form == VIEW_TEXT ? c.from : out->len;
 		return err;
-	if (!v->live->stacks)
-		return -ENOSYS;
-	return wrap(v->live->stacks(v->live->ctx, proc, &text), form, &text, out);
+	}
+	return err || form == VIEW_TEXT ? err : wrap(form, &text, c.cut, out);
 }
 
 int view_stack(const struct view *v, unsigned proc, uint64_t goid, enum view_form form,
@@ -45,5 +79,9 @@ int view_stack(const struct view *v, unsigned proc, uint64_t goid, enum view_for
 		return err;
 	if (!v->live->stack)
 		return -ENOSYS;
-	return wrap(v->live->stack(v->live->ctx, proc, goid, &text), form, &text, out);
+	err = v->live->stack(v->live->ctx, proc, goid, &text);
+	if (err || form == VIEW_JSON)
+		return err ? err : wrap(form, &text, false, out);
+	buf_add(out, text.data, text.len);
+	return buf_error(out);
 }

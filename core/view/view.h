@@ -44,6 +44,8 @@ int view_health(const struct view *v, unsigned proc, uint64_t goid, enum view_fo
 		struct buf *out);
 int view_stacks(const struct view *v, unsigned proc, uint64_t goid, enum view_form,
 		struct buf *out);
+/* The same a goroutine at a time, without a bound of their bytes (live.h). */
+int view_each_stack(const struct view *v, unsigned proc, live_text_fn *fn, void *arg);
 /* A table of all goroutines, one a line. */
 int view_goroutines(const struct view *v, unsigned proc, uint64_t goid, enum view_form,
 		    struct buf *out);

@@ -109,8 +109,9 @@ static int stack(void *ctx, unsigned proc, uint64_t goid, struct buf *out)
 	return 0;
 }
 
-static int stacks(void *ctx, unsigned proc, struct buf *out)
+static int stacks(void *ctx, unsigned proc, live_text_fn *fn, void *arg)
 {
+	struct buf out cleanup_buf_ = BUF_INIT;
 	struct demo *d = ctx;
 	struct goroutine *all cleanup_free_ = NULL;
 	size_t n;
@@ -119,11 +120,13 @@ static int stacks(void *ctx, unsigned proc, struct buf *out)
 	if (err)
 		return err;
 	poll(NULL, 0, (int)d->slow_stacks_ms);
-	for (size_t i = 0; i < n; i++) {
-		stack(ctx, proc, all[i].goid, out);
-		buf_addc(out, '\n');
+	for (size_t i = 0; i < n && !err; i++) {
+		buf_reset(&out);
+		stack(ctx, proc, all[i].goid, &out);
+		buf_addc(&out, '\n');
+		err = fn(arg, out.data, out.len);
 	}
-	return 0;
+	return err;
 }
 
 /* --- sessions: one, with 100,000 numbered lines ----------------------------------------- */

@@ -247,8 +247,9 @@ static int fake_stack(void *ctx, unsigned proc, uint64_t goid, struct buf *out)
 	return 0;
 }
 
-static int fake_stacks(void *ctx, unsigned proc, struct buf *out)
+static int fake_stacks(void *ctx, unsigned proc, live_text_fn *fn, void *arg)
 {
+	cleanup_buf_ struct buf out = BUF_INIT;
 	struct demo *d = ctx;
 	struct goroutine *list;
 	size_t n;
@@ -256,13 +257,15 @@ static int fake_stacks(void *ctx, unsigned proc, struct buf *out)
 
 	if (err)
 		return err;
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n && !err; i++) {
+		buf_reset(&out);
 		if (i)
-			buf_addc(out, '\n');
-		print_stack(d, &list[i], out);
+			buf_addc(&out, '\n');
+		print_stack(d, &list[i], &out);
+		err = fn(arg, out.data, out.len);
 	}
 	free(list);
-	return 0;
+	return err;
 }
 
 static int fake_health(void *ctx, unsigned proc, struct health *ret)

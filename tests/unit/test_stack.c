@@ -20,7 +20,7 @@
 #include "core/target/goroutines_find.h"
 #include "core/target/memory.h"
 #include "core/target/stack.h"
-#include "core/target/stack_walk.h"
+#include "core/target/stack_print.h"
 #include "core/target/target_internal.h"
 #include "tests/unit/sample.h"
 
@@ -194,12 +194,18 @@ static size_t count_headers(const char *text)
 	return n;
 }
 
+static int add_text(void *ctx, const char *text, size_t len)
+{
+	buf_add(ctx, text, len);
+	return 0;
+}
+
 static void check_dump(const struct target *t, const struct child *child, uint64_t bias)
 {
 	struct buf out = BUF_INIT;
 	size_t compared = 0;
 
-	assert_int_equal(target_stacks(t, child->pid, bias, &out), 0);
+	assert_int_equal(target_stacks(t, child->pid, bias, add_text, &out), 0);
 	for (const char *at = child->text; (at = strstr(at, "goroutine ")); at++) {
 		uint64_t goid = strtoull(at + 10, NULL, 10);
 		cleanup_free_ char *theirs = NULL, *ours = NULL;
@@ -230,7 +236,7 @@ static void check_list(const struct target *t, const struct child *child, uint64
 	bool main_found = false;
 	size_t n;
 
-	assert_int_equal(target_goroutines(t, child->pid, bias, &list, &n), 0);
+	assert_int_equal(target_goroutines(t, child->pid, bias, &list, &n, NULL), 0);
 	for (size_t i = 0; i < n; i++) {
 		struct go_func func;
 
@@ -287,7 +293,8 @@ static void test_parked(void **state)
 			struct target_goroutine *list;
 			size_t n;
 
-			assert_int_equal(target_goroutines(t, child.pid, bias, &list, &n), -ESRCH);
+			assert_int_equal(target_goroutines(t, child.pid, bias, &list, &n, NULL),
+					 -ESRCH);
 		}
 		target_free(t);
 	}
@@ -325,7 +332,7 @@ static void test_busy(void **state)
 		for (int round = 0; round < 200; round++) {
 			struct buf out = BUF_INIT;
 
-			assert_int_equal(target_stacks(t, child.pid, 0, &out), 0);
+			assert_int_equal(target_stacks(t, child.pid, 0, add_text, &out), 0);
 			check_busy(out.data);
 			buf_free(&out);
 		}
@@ -341,6 +348,7 @@ static void test_states(void **state)
 						  STACK_UNSETTLED};
 	struct stack_trace *trace = test_calloc(1, sizeof(*trace));
 	char path[SAMPLE_PATH_MAX];
+	struct stack_printer *printer;
 	struct go_func func;
 	struct target *t;
 
@@ -350,6 +358,7 @@ static void test_states(void **state)
 	}
 	assert_int_equal(target_open(path, &t), 0);
 	assert_int_equal(target_func_by_name(t, "main.main", &func), 0);
+	assert_int_equal(stack_printer_new(t, &printer), 0);
 	for (size_t i = 0; i < 2 * ARRAY_SIZE(states); i++) {
 		struct buf out = BUF_INIT;
 
@@ -358,12 +367,13 @@ static void test_states(void **state)
 			.goid = 7, .parent = 1, .status = 1, .go_pc = func.entry + 1};
 		trace->n = i % 2;
 		trace->frames[0] = (struct stack_frame){.pc = func.entry, .lookup = func.entry};
-		stack_print(t, trace, &out);
+		stack_print(printer, trace, UINT64_MAX, &out);
 		assert_int_equal(buf_error(&out), 0);
 		check_grammar(out.data);
 		assert_non_null(strstr(out.data, "\ncreated by main.main in goroutine 1\n\t/"));
 		buf_free(&out);
 	}
+	stack_printer_free(printer);
 	target_free(t);
 	test_free(trace);
 }

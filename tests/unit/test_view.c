@@ -54,10 +54,23 @@ static int stack(void *ctx, unsigned proc, uint64_t goid, struct buf *out)
 	return 0;
 }
 
-static int stacks_gone(void *ctx, unsigned proc, struct buf *out)
+static int stacks_gone(void *ctx, unsigned proc, live_text_fn *fn, void *arg)
 {
-	buf_adds(out, "half of");
+	assert_int_equal(fn(arg, "half of", 7), 0);
 	return -ESRCH;
+}
+
+/* More than anybody wants in one piece. */
+static int stacks_without_end(void *ctx, unsigned proc, live_text_fn *fn, void *arg)
+{
+	static char text[1 << 20];
+	int err = 0;
+
+	memset(text, 'x', sizeof(text));
+	text[sizeof(text) - 1] = '\n';
+	for (int i = 0; i < 1024 && !err; i++)
+		err = fn(arg, text, sizeof(text));
+	return err;
 }
 
 /* Goroutine 1 found, 7 created by it in a known life that ends the process at T0 + 100 ms. */
@@ -321,7 +334,7 @@ static void test_stats(void **state)
 	text = render(x, view_stats, 0, VIEW_TEXT);
 	has_line(text, "pid 4711");
 	has_line(text, "state exited");
-	has_line(text, "binary /srv/a \"quoted\"\\x0aname");
+	has_line(text, "binary /srv/a \"quoted\"\\nname");
 	has_line(text, "uptime_ns 100000000");
 	has_line(text, "events_casgstatus 3");
 	has_line(text, "events_total 6");
@@ -413,7 +426,7 @@ static void test_metrics(void **state)
 	const char *text = render(x, view_metrics, 0, VIEW_TEXT);
 
 	check_exposition(text);
-	has_line(text, "xgotopfs_target_info{pid=\"4711\",binary=\"/srv/a \\\"quoted\\\"\\nname\","
+	has_line(text, "xgotopfs_target_info{pid=\"4711\",binary=\"/srv/a \\\"quoted\\\"\\\\nname\","
 		       "go_version=\"go1.24.1\"} 1");
 	has_line(text, "xgotopfs_target_up{pid=\"4711\"} 0");
 	has_line(text, "xgotopfs_events_total{pid=\"4711\",event=\"casgstatus\"} 3");
@@ -453,6 +466,13 @@ static void test_stacks(void **state)
 	buf_reset(&x->out);
 	assert_int_equal(view_stacks(&x->v, 0, 0, VIEW_TEXT, &x->out), -ESRCH);
 	assert_int_equal(x->out.len, 0);
+	/* A bound, and a last line that says so. */
+	x->live.stacks = stacks_without_end;
+	assert_int_equal(view_stacks(&x->v, 0, 0, VIEW_TEXT, &x->out), 0);
+	assert_in_range(x->out.len, 256 << 20, (256 << 20) + 200);
+	assert_non_null(strstr(x->out.data + x->out.len - 200,
+			       "\n... cut: after 256 MiB; "));
+	buf_free(&x->out);
 }
 
 static void test_not_there(void **state)
@@ -505,10 +525,10 @@ static void test_hostile_names(void **state)
 	model_apply(x->m, &go, 1);
 	model_apply(x->m, &ev, 1);
 	has_line(render(x, view_status, 8, VIEW_TEXT),
-		 "start_function f\\x0astate running\\x09\\x01\"");
+		 "start_function f\\nstate running\\t\\x01\"");
 	same_keys(x, view_status, 8);
 	has_line(render(x, view_allocations, 8, VIEW_TEXT),
-		 "newobject\tevil\\x09type\\x0arow\xff\t1\t8");
+		 "newobject\tevil\\ttype\\nrow\\xff\t1\t8");
 	root = parse(render(x, view_allocations, 8, VIEW_JSON));
 	json_decref(root);
 	root = parse(render(x, view_goroutines, 0, VIEW_JSON));
