@@ -7,8 +7,10 @@
 #include <sys/mman.h>
 
 #include "core/base/log.h"
+#include "core/base/text.h"
 #include "core/target/goroutines_find.h"
 #include "core/target/goroutines_read.h"
+#include "core/target/stack_print.h"
 #include "core/target/stack_walk.h"
 #include "core/target/target_internal.h"
 #include "tests/fuzz/fuzz.h"
@@ -121,6 +123,17 @@ static void check_sites(const struct target *t, unsigned wanted)
 	}
 }
 
+/* Whatever the names are, what is printed is shown characters, line ends and tabs. */
+static void check_lines(struct buf *out)
+{
+	FUZZ_ASSERT(!buf_error(out));
+	for (size_t i = 0; i < out->len; i++) {
+		if (out->data[i] == '\n' || out->data[i] == '\t')
+			out->data[i] = ' ';
+	}
+	FUZZ_ASSERT(text_plain(out->data, out->len, TEXT_LINE) == out->len);
+}
+
 /* The file's own end as a goroutine and its stack: what a program's memory says is not to be trusted
  * either. */
 static void check_stack(const struct target *t, const uint8_t *data, size_t size)
@@ -148,9 +161,15 @@ static void check_stack(const struct target *t, const uint8_t *data, size_t size
 		for (size_t i = 0; i < used; i++)
 			stack[i] = data[i % size];
 		if (used) {
-			stack_walk_copy(t, 0, &g, stack, &trace);
+			const struct stack_bounds bounds = {STACK_FRAMES_MAX, STACK_BYTES_MAX, UINT64_MAX};
+			struct stack_printer *printer;
+
+			stack_walk_copy(t, 0, &g, stack, used, &bounds, &trace);
 			FUZZ_ASSERT(trace.n <= STACK_FRAMES_MAX);
-			stack_print(t, &trace, &out);
+			FUZZ_ASSERT(!stack_printer_new(t, &printer));
+			stack_print(printer, &trace, UINT64_MAX, &out);
+			stack_printer_free(printer);
+			check_lines(&out);
 		}
 		free(stack);
 		buf_free(&out);

@@ -74,14 +74,19 @@ static int fuzz_stack(void *ctx, unsigned proc, uint64_t goid, struct buf *out)
 	return 0;
 }
 
-static int fuzz_stacks(void *ctx, unsigned proc, struct buf *out)
+static int fuzz_stacks(void *ctx, unsigned proc, live_text_fn *fn, void *arg)
 {
-	for (uint64_t goid = 1; goid <= FUZZ_GOROUTINES; goid++) {
+	int err = 0;
+
+	for (uint64_t goid = 1; goid <= FUZZ_GOROUTINES && !err; goid++) {
+		cleanup_buf_ struct buf out = BUF_INIT;
+
 		if (goid > 1)
-			buf_addc(out, '\n');
-		fuzz_stack(ctx, proc, goid, out);
+			buf_addc(&out, '\n');
+		fuzz_stack(ctx, proc, goid, &out);
+		err = fn(arg, out.data, out.len);
 	}
-	return 0;
+	return err;
 }
 
 static const struct live fuzz_live = {
