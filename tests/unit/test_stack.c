@@ -22,6 +22,7 @@
 #include "core/target/stack.h"
 #include "core/target/stack_print.h"
 #include "core/target/target_internal.h"
+#include "tests/unit/dump_grammar.h"
 #include "tests/unit/sample.h"
 
 #define TEXT_MAX (1 << 20)
@@ -124,65 +125,6 @@ static void compare(const char *theirs, const char *ours)
 		fail_msg("of different length:\n%s---\n%s", ours, theirs);
 }
 
-/* --- what readers of such dumps expect --------------------------------------------------------- */
-
-/* "\t/src/main.go:12 +0x1f": gostackparse's parseFile(). */
-static bool is_place(const char *line)
-{
-	const char *colon = strchr(line, ':');
-
-	return line[0] == '\t' && colon && colon > line + 1 && colon[1] >= '0' && colon[1] <= '9';
-}
-
-/* A call as gostackparse's parseFunc() takes one: parentheses in pairs, not one inside another. */
-static bool is_call(const char *line)
-{
-	bool open = false, pair = false;
-
-	if (line[0] == '\t' || line[0] == '(')
-		return false;
-	for (; *line; line++) {
-		if (*line == '(' ? open : *line == ')' && !open)
-			return false;
-		open = *line == '(' || (open && *line != ')');
-		pair |= *line == ')';
-	}
-	return pair && !open;
-}
-
-/* One goroutine: header; frames, or that there are none to be had; creator. Its lines are cut off
- * one by one. */
-static void check_grammar(const char *one)
-{
-	static const char unavailable[] = "\tgoroutine running on other thread; stack unavailable";
-	cleanup_free_ char *copy = strdup(one);
-	char *save, *line = strtok_r(copy, "\n", &save);
-	enum { HEADER, STACK, PLACE, MORE, CREATOR, END } want = HEADER;
-
-	for (; line; line = strtok_r(NULL, "\n", &save)) {
-		bool elided = !strncmp(line, "...", 3) && strstr(line, " frames elided...");
-
-		if (want == HEADER && !strncmp(line, "goroutine ", 10) && strstr(line, "]:"))
-			want = STACK;
-		else if (want == STACK && !strcmp(line, unavailable))
-			want = CREATOR;
-		else if ((want == STACK || want == MORE) && elided)
-			want = MORE;
-		else if (want >= MORE && want != END && !strncmp(line, "created by ", 11))
-			want = END;
-		else if ((want == STACK || want == MORE) && is_call(line))
-			want = PLACE;
-		else if (want == PLACE && is_place(line))
-			want = MORE;
-		else if (want == END && is_place(line))
-			want = HEADER;
-		else
-			fail_msg("no reader expects '%s' there, in\n%s", line, one);
-	}
-	if (want == PLACE || want == END)
-		fail_msg("a place is missing in\n%s", one);
-}
-
 static size_t count_headers(const char *text)
 {
 	size_t n = !strncmp(text, "goroutine ", 10);
@@ -215,9 +157,9 @@ static void check_dump(const struct target *t, const struct child *child, uint64
 		theirs = section(child->text, goid);
 		ours = section(out.data, goid);
 		assert_non_null(theirs);
-		check_grammar(theirs);
+		dump_check_grammar(theirs);
 		if (ours)
-			check_grammar(ours);
+			dump_check_grammar(ours);
 		if (!ours)
 			fail_msg("goroutine %" PRIu64 " is missing:\n%s", goid, theirs);
 		compare(theirs, ours);
@@ -306,7 +248,7 @@ static void check_busy(const char *text)
 	for (const char *at = text; (at = strstr(at, "\ngoroutine ")); at++) {
 		cleanup_free_ char *one = section(at, strtoull(at + 11, NULL, 10));
 
-		check_grammar(one);
+		dump_check_grammar(one);
 		if (!strstr(one, "main.spin(") && !strstr(one, "main.grow("))
 			continue;
 		if (strstr(one, "elided") ||
@@ -369,7 +311,7 @@ static void test_states(void **state)
 		trace->frames[0] = (struct stack_frame){.pc = func.entry, .lookup = func.entry};
 		stack_print(printer, trace, UINT64_MAX, &out);
 		assert_int_equal(buf_error(&out), 0);
-		check_grammar(out.data);
+		dump_check_grammar(out.data);
 		assert_non_null(strstr(out.data, "\ncreated by main.main in goroutine 1\n\t/"));
 		buf_free(&out);
 	}
