@@ -44,10 +44,16 @@ struct place {
 	struct target_frame calls[INLINED_MAX];
 };
 
+struct creator {
+	uint64_t go_pc; /* 0: unused */
+	struct buf name, place;
+};
+
 struct stack_printer {
 	const struct target *t;
 	struct memo memo[MEMO_SLOTS];
 	struct place places[PLACES];
+	struct creator creators[PLACES];
 };
 
 int stack_printer_new(const struct target *t, struct stack_printer **ret)
@@ -67,6 +73,10 @@ void stack_printer_free(struct stack_printer *p)
 		return;
 	for (size_t i = 0; i < MEMO_SLOTS; i++)
 		buf_free(&p->memo[i].text);
+	for (size_t i = 0; i < PLACES; i++) {
+		buf_free(&p->creators[i].name);
+		buf_free(&p->creators[i].place);
+	}
 	free(p);
 }
 
@@ -243,29 +253,51 @@ static void print_frames(struct stack_printer *p, const struct stack_trace *trac
 		buf_adds(out, "...additional frames elided...\n");
 }
 
-static void print_creator(struct stack_printer *p, const struct target_goroutine *g,
-			  struct buf *out)
+/* The lines of a go statement, once for all goroutines that it made: the function's name, and the
+ * place. Both empty where there is nothing to say. */
+static const struct creator *creator_at(struct stack_printer *p, uint64_t go_pc)
 {
+	struct creator *c = &p->creators[place_slot(go_pc)];
 	const struct place *place;
 	struct target_frame f;
 
-	if (!g->go_pc || g->goid == 1)
-		return;
-	place = place_at(p, g->go_pc - 1);
+	if (c->go_pc == go_pc)
+		return c;
+	c->go_pc = go_pc;
+	buf_reset(&c->name);
+	buf_reset(&c->place);
+	place = place_at(p, go_pc - 1);
 	/* Go names the function that holds the go statement after inlining, and its line. */
 	if (place->n <= 0 || !target_frame_shown(&place->calls[place->n - 1], NULL))
-		return;
+		return c;
 	f = place->calls[place->n - 1];
+	print_function(&f, &c->name);
+	f.inlined = false;
+	target_line_by_pc(p->t, go_pc - 1, &f.file, &f.line);
+	print_place(&f, go_pc, &c->place);
+	if (buf_error(&c->name) || buf_error(&c->place))
+		c->go_pc = 0; /* another time */
+	return c;
+}
+
+static void print_creator(struct stack_printer *p, const struct target_goroutine *g,
+			  struct buf *out)
+{
+	const struct creator *c;
+
+	if (!g->go_pc || g->goid == 1)
+		return;
+	c = creator_at(p, g->go_pc);
+	if (!c->name.len || !c->place.len)
+		return;
 	buf_adds(out, "created by ");
-	print_function(&f, out);
+	buf_add(out, c->name.data, c->name.len);
 	if (g->parent) {
 		buf_adds(out, " in goroutine ");
 		buf_addu(out, g->parent);
 	}
 	buf_addc(out, '\n');
-	f.inlined = false;
-	target_line_by_pc(p->t, g->go_pc - 1, &f.file, &f.line);
-	print_place(&f, g->go_pc, out);
+	buf_add(out, c->place.data, c->place.len);
 }
 
 /* --- the same stack again -------------------------------------------------------------------- */

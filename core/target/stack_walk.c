@@ -32,6 +32,16 @@
 #define LINKS_MAX   512 /* of the chain of frame pointers that are skipped */
 #define CHECK_TIME  64 /* frames between two looks at the clock */
 
+/* What the tables say of a pc. A deep stack is a recursion: it returns to few places. */
+struct step {
+	uint64_t pc; /* 0: unused */
+	struct pclntab_func f;
+	int32_t delta; /* pcsp there; -1 unknown */
+	bool injected; /* called where the code was interrupted */
+};
+
+#define STEPS 16 /* a power of two */
+
 struct walker {
 	const struct target *t;
 	uint64_t bias;
@@ -43,6 +53,7 @@ struct walker {
 	uint64_t frame_pointer;
 	bool trap; /* pc is where the code was interrupted, no return address */
 	bool innermost, in_syscall;
+	struct step steps[STEPS];
 };
 
 static bool read_word(const struct walker *w, uint64_t addr, uint64_t *ret)
@@ -67,6 +78,22 @@ static bool is_injected_call(const struct walker *w, const struct pclntab_func *
 	return name &&
 	       (!strcmp(name, "runtime.sigpanic") || !strcmp(name, "runtime.asyncPreempt") ||
 		!strcmp(name, "runtime.debugCallV2"));
+}
+
+/* NULL: no function of the program is there. */
+static const struct step *step_at(struct walker *w, uint64_t pc)
+{
+	struct step *s = &w->steps[(pc ^ pc >> 6) & (STEPS - 1)];
+
+	if (s->pc == pc && pc)
+		return s;
+	s->pc = 0;
+	if (!func_of(w, pc, &s->f))
+		return NULL;
+	s->pc = pc;
+	s->delta = pclntab_value(&w->t->tab, &s->f, s->f.pcsp, pc);
+	s->injected = is_injected_call(w, &s->f);
+	return s;
 }
 
 static bool is_named(const struct walker *w, const struct pclntab_func *f, const char *expect)
@@ -95,10 +122,10 @@ static bool end_by_frame_pointer(struct walker *w, uint64_t *ret_lr, uint64_t *r
 
 /* Where the current frame ends and where it returns to; *ret_lr is 0 at the goroutine's first
  * function. False when that cannot be told. */
-static bool resolve(struct walker *w, const struct pclntab_func *f, uint64_t *ret_lr,
-		    uint64_t *ret_end)
+static bool resolve(struct walker *w, const struct step *step, uint64_t *ret_lr, uint64_t *ret_end)
 {
-	int32_t delta = pclntab_value(&w->t->tab, f, f->pcsp, w->pc);
+	const struct pclntab_func *f = &step->f;
+	int32_t delta = step->delta;
 	bool sp_write =
 		f->flag & FLAG_SPWRITE && !w->in_syscall && !is_named(w, f, "runtime.cgocallback");
 	uint64_t lr = 0;
@@ -156,16 +183,17 @@ static enum stack_state walk(struct walker *w, const struct stack_bounds *bounds
 {
 	trace->n = 0;
 	for (;;) {
+		const struct step *step;
 		uint64_t lr, end;
-		struct pclntab_func f;
 
-		if (out_of_bounds(trace->n, bounds) || !func_of(w, w->pc, &f))
+		step = out_of_bounds(trace->n, bounds) ? NULL : step_at(w, w->pc);
+		if (!step)
 			return STACK_CUT;
 		trace->frames[trace->n++] = (struct stack_frame){
 			.pc = w->pc,
-			.lookup = w->pc > f.entry && !w->trap ? w->pc - 1 : w->pc,
+			.lookup = w->pc > step->f.entry && !w->trap ? w->pc - 1 : w->pc,
 		};
-		if (!resolve(w, &f, &lr, &end))
+		if (!resolve(w, step, &lr, &end))
 			return STACK_CUT;
 		if (lr == 0)
 			return STACK_WHOLE;
@@ -173,7 +201,7 @@ static enum stack_state walk(struct walker *w, const struct stack_bounds *bounds
 		 * register, may have an empty frame. */
 		if (end < w->sp || (end == w->sp && w->lr == 0))
 			return STACK_CUT;
-		w->trap = is_injected_call(w, &f);
+		w->trap = step->injected;
 		w->pc = lr;
 		w->sp = end;
 		w->lr = 0;

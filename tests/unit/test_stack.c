@@ -251,7 +251,8 @@ static void check_busy(const char *text)
 		dump_check_grammar(one);
 		if (!strstr(one, "main.spin(") && !strstr(one, "main.grow("))
 			continue;
-		if (strstr(one, "elided") ||
+		/* Frames left out of the middle of a deep one are as Go does it. */
+		if (strstr(one, "additional frames elided") ||
 		    !strstr(one, strstr(one, "main.spin(") ? "\nmain.spinForever(...)\n"
 							   : "\nmain.growForever(...)\n"))
 			fail_msg("not whole:\n%s", one);
