@@ -172,6 +172,23 @@ void text_json(struct buf *out, const char *text, size_t len)
 	buf_addc(out, '"');
 }
 
+void text_blank(char *text, size_t len, size_t from)
+{
+	size_t i = 0;
+
+	/* The rest of a character that began before: it ends within the context. */
+	while (i < from && ((unsigned char)text[i] & 0xc0) == 0x80)
+		i++;
+	while (i < len) {
+		uint32_t code;
+		unsigned n = utf8_decode(text + i, len - i, &code);
+
+		if (!n || (!text_is_shown(code) && code != '\n' && code != '\t'))
+			memset(text + i, '?', MAX(n, 1u));
+		i += MAX(n, 1u);
+	}
+}
+
 static uint32_t hash_of(const char *text, size_t len)
 {
 	uint64_t h = 14695981039346656037ull ^ len, word;

@@ -40,6 +40,11 @@ void text_line(struct buf *out, const char *text);
 /* A JSON string with its quotes. */
 void text_json(struct buf *out, const char *text, size_t len);
 
+/* Puts '?' for each byte that is not of a shown character, line ends and tabs apart: for a piece of a
+ * file whose offsets are to stay. `from`: bytes at the beginning that are only context, of which
+ * three are enough. */
+void text_blank(char *text, size_t len, size_t from);
+
 /*
  * A name from outside, escaped (TEXT_LINE) and with a bound: what does not fit into `size` bytes is
  * cut and ends in "…~" and eight hex digits made of the whole name, so that names that only begin

@@ -17,6 +17,7 @@
 #define CHUNK_ENTRIES 1024u
 #define ARENA_BYTES   (64u << 10)
 #define MAX_ENTRIES   (1u << 26)
+#define TEXTS_MAX     (256u << 20) /* bytes of all strings together */
 #define MAX_ALLOC     (1ull << 48) /* bytes: runtime/malloc.go, maxAlloc */
 
 struct string_entry {
@@ -54,7 +55,7 @@ struct names {
 	/* protected by lock */
 	struct arena_block *blocks;
 	char *arena;
-	size_t arena_left;
+	size_t arena_left, arena_bytes;
 };
 
 static const struct go_type no_type = {.name = ""};
@@ -215,10 +216,12 @@ static const char *keep_text(struct names *n, const char *text, size_t len)
 
 	if (len + 1 > n->arena_left) {
 		size_t size = MAX(ARENA_BYTES, len + 1);
-		struct arena_block *block = malloc(sizeof(*block) + size);
+		struct arena_block *block;
 
+		block = n->arena_bytes < TEXTS_MAX ? malloc(sizeof(*block) + size) : NULL;
 		if (!block)
 			return NULL;
+		n->arena_bytes += size;
 		atomic_fetch_add(&n->memory, sizeof(*block) + size);
 		block->next = n->blocks;
 		n->blocks = block;

@@ -6,6 +6,9 @@
 
 #include "core/base/text.h"
 
+/* What a table may take: its rows are as many as the target likes. */
+#define TABLE_BYTES_MAX (256u << 20)
+
 static bool is_json(const struct emit *e)
 {
 	return e->form == VIEW_JSON;
@@ -54,6 +57,18 @@ void emit_row(struct emit *e)
 void emit_row_end(struct emit *e)
 {
 	buf_addc(e->out, is_json(e) ? '}' : '\n');
+}
+
+bool emit_cut(struct emit *e, size_t left)
+{
+	if (e->out->len < TABLE_BYTES_MAX)
+		return false;
+	if (is_json(e))
+		buf_addf(e->out, "%s{\"cut\":%zu}", e->first ? "\n" : ",\n", left);
+	else
+		buf_addf(e->out, "... cut: %zu rows more\n", left);
+	e->first = false;
+	return true;
 }
 
 int emit_table_end(struct emit *e)

@@ -167,7 +167,7 @@ int view_allocations(const struct view *v, unsigned proc, uint64_t goid, enum vi
 	if (err)
 		return err;
 	emit_table_begin(&e, form, columns, ARRAY_SIZE(columns), out);
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n && !emit_cut(&e, n - i); i++) {
 		emit_row(&e);
 		emit_string(&e, NULL, event_type_name(rows[i].event_type));
 		emit_string(&e, NULL, names_type(names, rows[i].type_id)->name);
@@ -197,7 +197,7 @@ int view_goroutines(const struct view *v, unsigned proc, uint64_t goid, enum vie
 		return err;
 	now = view_now(v, proc);
 	emit_table_begin(&e, form, columns, ARRAY_SIZE(columns), out);
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n && !emit_cut(&e, n - i); i++) {
 		const struct goroutine *g = &all[i];
 		uint64_t events = 0;
 

@@ -63,6 +63,14 @@ printf '{"timestamp":1,"event_type":4,"goroutine":1,"parent_goroutine":0,"attrib
 check file "$T/list" "$LOG"
 "$XGOTOPFS" -convert "$session" -storage-dir "$T/made" >"$T/as.jsonl" 2>"$LOG" || fail "-convert: $(cat "$LOG")"
 check file "$T/as.jsonl" "$LOG"
+# Raw bytes that no JSON has, in the files themselves.
+printf '\e[2J\xc2\x9b\xff\xe2\x80\xae\x7f{}\n' | tee -a "$T/made/$session/metadata.json" >>"$T/made/$session/events.jsonl"
+start_xgotopfs -replay "$session" -storage-dir "$T/made" -speed 0 "$MNT"
+wait_ready
+check file "$MNT/sessions/$session/metadata.json" "$MNT/sessions/$session/events.jsonl" "$MNT/health" "$MNT/events"
+expect "size of the copy" "$(wc -c <"$MNT/sessions/$session/events.jsonl")" "$(wc -c <"$T/made/$session/events.jsonl")"
+stop_xgotopfs
+check file "$LOG"
 
 # --- without a mount: stdout, and what is wrong with it ---
 timeout -s INT 3 "$XGOTOPFS" -pid "$DEMO" >"$T/out" 2>"$LOG"

@@ -103,6 +103,30 @@ static void test_bound(void **state)
 	names_free(NULL);
 }
 
+/* Strings have a bound together, too. */
+static void test_bytes(void **state)
+{
+	char text[TEXT_NAME_SIZE];
+	struct names *n;
+	unsigned i = 0;
+
+	memset(text, 'x', sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	assert_int_equal(names_new(1u << 20, &n), 0);
+	do {
+		snprintf(text, 16, "%09u", i++);
+		text[9] = 'x';
+	} while (intern(n, text));
+	assert_in_range(i, 200000, 270000);
+	assert_int_equal(names_dropped(n), 1);
+	assert_true(names_memory(n) < 400u << 20);
+	/* What is there stays. */
+	snprintf(text, 16, "%09u", 7);
+	text[9] = 'x';
+	assert_int_not_equal(intern(n, text), 0);
+	names_free(n);
+}
+
 static void test_types(void **state)
 {
 	struct names *n;
@@ -238,7 +262,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_strings),     cmocka_unit_test(test_odd_strings),
-		cmocka_unit_test(test_bound),       cmocka_unit_test(test_types),
+		cmocka_unit_test(test_bound),       cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_types),
 		cmocka_unit_test(test_sites),       cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_concurrency),
 	};

@@ -76,6 +76,25 @@ static void test_nothing_else(void **state)
 	}
 }
 
+/* The same whatever the pieces are. */
+static void test_blank(void **state)
+{
+	static const char text[] = "a\n\tb\x1b[2J\xc2\x9b\xe2\x82\xac\xf0\x9f\x98\x80\xff\xe2\x80\xae\x80z\xe2\x82";
+	static const char want[] = "a\n\tb?[2J??\xe2\x82\xac\xf0\x9f\x98\x80?????z??";
+	const size_t len = sizeof(text) - 1;
+
+	for (size_t at = 0; at < len; at++) {
+		for (size_t n = 1; at + n <= len; n++) {
+			size_t before = MIN(at, (size_t)3), after = MIN(len - at - n, (size_t)3);
+			char piece[64];
+
+			memcpy(piece, text + at - before, before + n + after);
+			text_blank(piece, before + n + after, before);
+			assert_memory_equal(piece + before, want + at, n);
+		}
+	}
+}
+
 static void test_name(void **state)
 {
 	char text[4096], one[TEXT_NAME_SIZE], other[TEXT_NAME_SIZE], small[32];
@@ -126,6 +145,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_escape),
 		cmocka_unit_test(test_nothing_else),
+		cmocka_unit_test(test_blank),
 		cmocka_unit_test(test_name),
 	};
 

@@ -10,6 +10,7 @@
 #include <jansson.h>
 
 #include "core/base/util.h"
+#include "core/view/emit.h"
 #include "core/view/view.h"
 
 #define MS 1000000ull
@@ -475,6 +476,35 @@ static void test_stacks(void **state)
 	buf_free(&x->out);
 }
 
+static void check_cut(struct fixture *x, enum view_form form, const char *end)
+{
+	static const char *const columns[] = {"name"};
+	struct emit e;
+	size_t rows = 0;
+
+	emit_table_begin(&e, form, columns, 1, &x->out);
+	assert_false(emit_cut(&e, 1));
+	assert_int_equal(buf_reserve(&x->out, 256 << 20), 0);
+	memset(x->out.data + x->out.len, ' ', 256 << 20);
+	x->out.len += 256 << 20;
+	for (; rows < 5 && !emit_cut(&e, 5 - rows); rows++)
+		emit_row(&e);
+	assert_int_equal(rows, 0);
+	assert_int_equal(emit_table_end(&e), 0);
+	x->out.data[x->out.len] = '\0';
+	assert_string_equal(x->out.data + x->out.len - strlen(end), end);
+	if (form == VIEW_JSON)
+		json_decref(parse(x->out.data));
+	buf_free(&x->out);
+}
+
+/* Tables have a bound, too, and a last row that says so. */
+static void test_tables_cut(void **state)
+{
+	check_cut(*state, VIEW_TEXT, "... cut: 5 rows more\n");
+	check_cut(*state, VIEW_JSON, "{\"cut\":5}\n]\n");
+}
+
 static void test_not_there(void **state)
 {
 	struct fixture *x = *state;
@@ -542,7 +572,7 @@ int main(void)
 		TEST(test_status),    TEST(test_json_values), TEST(test_goroutine_stats),
 		TEST(test_sampled),   TEST(test_tables),      TEST(test_stats),
 		TEST(test_health),    TEST(test_metrics),     TEST(test_stacks),
-		TEST(test_not_there), TEST(test_readme),      TEST(test_hostile_names),
+		TEST(test_tables_cut), TEST(test_not_there), TEST(test_readme),      TEST(test_hostile_names),
 	};
 
 	return cmocka_run_group_tests_name("view", tests, NULL, NULL);
