@@ -9,6 +9,7 @@
 
 #define LIMIT_MAX    10000
 #define SPANS_MAX    20000
+#define ROWS_MAX     200000 /* of one answer; `more` tells of the others */
 #define EVENTS_MAX   20000
 #define CHILDREN_MAX 1000
 
@@ -330,7 +331,7 @@ int rest_rows(const struct request *rq, struct response *rs)
 		return 0;
 	if (rest_proc(rq, rs, s, &proc))
 		goto out;
-	q.limit = (size_t)limit;
+	q.limit = (size_t)MIN(limit, (uint64_t)ROWS_MAX);
 	rows = (struct rows){.all = !q.since_ns, .now = rest_now(s)};
 	err = model_goroutines_some(s->view.model, proc, &q, &list, &rows.n, &rows.more);
 	rows.list = list;
