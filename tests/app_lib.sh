@@ -36,6 +36,16 @@ start_demo() {
 	URL=$(cut -d' ' -f2 "$T/demo.out")
 }
 
+# start_target BINARY: one that prints "ready" and goes on until its input ends; sets DEMO (pid).
+start_target() {
+	mkfifo "$T/target.in"
+	"$1" <"$T/target.in" >"$T/target.out" 2>&1 &
+	DEMO=$!
+	exec 8>"$T/target.in"
+	on_exit "end $DEMO"
+	wait_for 30 grep -q ready "$T/target.out" || fail "it does not start: $(head -c 500 "$T/target.out")"
+}
+
 # load ARG...: the demo as a client of $URL.
 load() { timeout 110 "$DEMO_BINARY" -load "$URL" "$@" || fail "the load on $URL failed"; }
 

@@ -7,10 +7,10 @@
 #include "core/target/stack_print.h"
 #include "core/target/stack_walk.h"
 
-#define ONE_NS   (2 * NS_PER_SEC) /* for one goroutine */
-#define DEEP_NS  (5 * NS_PER_SEC)
-#define ALL_NS   (20 * NS_PER_SEC)
-#define FEW      100 /* frames of a stack when deep ones take too long */
+#define ONE_NS    (2 * NS_PER_SEC) /* for one goroutine */
+#define DEEP_NS   (5 * NS_PER_SEC)
+#define ALL_NS    (20 * NS_PER_SEC)
+#define FEW       100 /* frames of a stack when deep ones take too long */
 #define FEW_BYTES (64u << 10)
 
 int target_stack(const struct target *t, pid_t pid, uint64_t bias, const struct target_goroutine *g,
@@ -79,10 +79,9 @@ static int note_cut(struct dump *d, size_t n, bool too_many)
 {
 	if (!d->cut && !too_many)
 		return 0;
-	buf_addf(&d->text, "\n... cut: %zu goroutines are shown, %s\n", d->shown,
+	buf_addf(&d->text, "\n... cut: %zu of %zu%s goroutines are shown, %s\n", d->shown, n,
+		 too_many ? " and more" : "",
 		 d->cut ? "the others would take too long" : "there are more than can be read");
-	if (d->cut)
-		buf_addf(&d->text, "... cut: of %zu\n", n);
 	return hand_over(d);
 }
 

@@ -56,12 +56,7 @@ PY
 go=$("$ROOT/scripts/go.sh") || fail "no Go"
 (cd "$T/src" && GOTOOLCHAIN=local GOFLAGS=-mod=mod GOWORK=off "$go" build -o "$T/long" .) 2>"$T/build.log" ||
 	fail "does not build: $(head -c 500 "$T/build.log")"
-mkfifo "$T/in"
-"$T/long" <"$T/in" >"$T/long.out" 2>&1 &
-DEMO=$!
-exec 8>"$T/in"
-on_exit "end $DEMO"
-wait_for 30 grep -q ready "$T/long.out" || fail "it does not start: $(head -c 500 "$T/long.out")"
+start_target "$T/long"
 start_xgotopfs -pid "$DEMO" -s -web -web-port 0 -storage-dir "$T/sessions" "$MNT"
 wait_ready
 wait_web

@@ -15,12 +15,7 @@ folder=$T/$'p\e[2J\n'goroutine
 mkdir "$folder" "$T/sessions"
 evil=$folder/$'e\xff\xc2\x9b\x7f\tvil'
 python3 "$ROOT/tests/hostile.py" patch "$binary" "$evil" || fail "cannot write names into it"
-mkfifo "$T/in"
-"$evil" <"$T/in" >"$T/evil.out" 2>&1 &
-DEMO=$!
-exec 8>"$T/in"
-on_exit "end $DEMO"
-wait_for 20 grep -q ready "$T/evil.out" || fail "it does not start: $(cat "$T/evil.out")"
+start_target "$evil"
 
 # --- the mount and REST, while it is recorded ---
 start_xgotopfs -pid "$DEMO" -log-level debug -web -web-port 0 -storage-dir "$T/sessions" -retain 20000 "$MNT"
