@@ -121,6 +121,15 @@ static void get_rates(void *ctx, uint32_t ret[EVENT_TYPES])
 	capture_get_rates(r->capture, ret);
 }
 
+static void get_wanted(void *ctx, uint32_t ret[EVENT_TYPES])
+{
+	struct run *r = ctx;
+
+	pthread_mutex_lock(&r->governor_lock);
+	memcpy(ret, r->governor.wanted, sizeof(r->governor.wanted));
+	pthread_mutex_unlock(&r->governor_lock);
+}
+
 static int set_paused(struct run *r, bool paused)
 {
 	int err = capture_set_paused(r->capture, paused);
@@ -246,6 +255,7 @@ void live_fill(struct run *r)
 		.ctx = r,
 		.set_rates = live_set_rates,
 		.get_rates = get_rates,
+		.get_wanted = get_wanted,
 		.set_paused = live_set_paused,
 		.get_paused = get_paused,
 		.set_max_overhead = live_set_max_overhead,

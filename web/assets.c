@@ -1,9 +1,11 @@
-/* Serves the embedded UI. Everything is stored gzipped; a client without gzip is rare and refused.
- */
+/* Serves the embedded UI. Everything is stored gzipped, and unpacked for who does not take that: curl, a
+ * health check. */
 #include "web/assets.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "web/rest.h"
 
@@ -12,6 +14,24 @@ static int no_ui(struct response *rs)
 	rs->content_type = "text/plain; charset=utf-8";
 	buf_adds(&rs->body, "xgotopfs was built without its web UI (-Dui=disabled). "
 			    "The API is at /api/info, /api/live/goroutines, /metrics …\n");
+	return 0;
+}
+
+static int unpack(const struct asset *a, struct buf *out)
+{
+	z_stream z = {.next_in = (z_const Bytef *)a->gzip, .avail_in = (uInt)a->gzip_len};
+	int err;
+
+	buf_reserve(out, a->len);
+	if (buf_error(out) || inflateInit2(&z, 16 + MAX_WBITS) != Z_OK)
+		return -ENOMEM;
+	z.next_out = (Bytef *)out->data;
+	z.avail_out = (uInt)a->len;
+	err = inflate(&z, Z_FINISH);
+	inflateEnd(&z);
+	if (err != Z_STREAM_END || z.total_out != a->len)
+		return -EIO;
+	out->len = a->len;
 	return 0;
 }
 
@@ -24,15 +44,18 @@ int rest_asset(const struct request *rq, struct response *rs)
 
 		if (strcmp(a->path, rq->path))
 			continue;
-		snprintf(rs->etag, sizeof(rs->etag), "%s", a->etag);
+		/* Two bodies, two tags. */
+		snprintf(rs->etag, sizeof(rs->etag), "%.*s%s\"", (int)strlen(a->etag) - 1, a->etag,
+			 rq->gzip ? "" : "-plain");
 		rs->cache = "no-cache";
 		rs->content_type = a->type;
-		if (!strcmp(rq->etag, a->etag)) {
+		rs->vary = true;
+		if (!strcmp(rq->etag, rs->etag)) {
 			rs->status = 304;
 			return 0;
 		}
 		if (!rq->gzip)
-			return http_error(rs, 406, "this is sent with gzip encoding only");
+			return unpack(a, &rs->body);
 		rs->encoding = "gzip";
 		rs->fixed = a->gzip;
 		rs->fixed_len = a->gzip_len;

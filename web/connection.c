@@ -63,6 +63,8 @@ static int send_headers(struct connection *c)
 				  end);
 	if (rs->encoding)
 		bad |= add_header(wsi, "content-encoding:", rs->encoding, &p, end);
+	if (rs->vary)
+		bad |= add_header(wsi, "vary:", "accept-encoding", &p, end);
 	if (rs->etag[0])
 		bad |= add_header(wsi, "etag:", rs->etag, &p, end);
 	if (rs->location[0])
@@ -219,9 +221,16 @@ static bool token_given(struct connection *c, const struct request *rq)
 static int check(struct connection *c)
 {
 	struct job *job = c->job;
-	char host[300], origin[300], site[32];
+	char host[300], origin[300], site[32], version[16];
 	bool token_ok = token_given(c, &job->rq);
 
+	/* libwebsockets takes a %0a or %0d in the address for the end of the line, and what follows for a
+	 * header; the version, which ends the line in truth, is missing then. */
+	get_header(c->wsi, WSI_TOKEN_HTTP, version, sizeof(version));
+	if (strcmp(version, "HTTP/1.1") && strcmp(version, "HTTP/1.0")) {
+		http_error(&job->rs, 400, "no request of HTTP/1.1");
+		return 400;
+	}
 	get_header(c->wsi, WSI_TOKEN_HOST, host, sizeof(host));
 	if (!guard_host(host, c->web->listen, token_ok)) {
 		http_error(&job->rs, 403, "Host \"%.100s\" is not this server", host);
@@ -251,6 +260,7 @@ static int check(struct connection *c)
 static int read_args(struct lws *wsi, struct request *rq)
 {
 	char arg[HTTP_QUERY_MAX];
+	int err;
 
 	for (int i = 0;; i++) {
 		int len = lws_hdr_copy_fragment(wsi, arg, sizeof(arg), WSI_TOKEN_HTTP_URI_ARGS, i);
@@ -259,9 +269,17 @@ static int read_args(struct lws *wsi, struct request *rq)
 			return lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_URI_ARGS) >= HTTP_QUERY_MAX
 				       ? -E2BIG
 				       : 0;
-		if (http_add_arg(rq, arg, (size_t)len))
-			return -E2BIG;
+		err = http_add_arg(rq, arg, (size_t)len);
+		if (err)
+			return err;
 	}
+}
+
+static int refuse_args(struct response *rs, int err)
+{
+	if (err == -E2BIG)
+		return http_error(rs, 414, "too many or too long arguments");
+	return http_error(rs, 400, "an argument has a NUL in it");
 }
 
 static bool read_method(struct lws *wsi, struct request *rq)
@@ -303,16 +321,20 @@ static int read_request(struct connection *c, const char *path, size_t len)
 
 	if (len >= sizeof(rq->path))
 		return http_error(rs, 414, "the path is too long");
+	/* libwebsockets cuts such a connection; it must never be taken for the shorter path. */
+	if (memchr(path, '\0', len))
+		return http_error(rs, 400, "the path has a NUL in it");
 	memcpy(rq->path, path, len);
 	rq->path[len] = '\0';
 	if (!read_method(c->wsi, rq))
 		return http_error(rs, 405, "only GET, HEAD and POST are answered");
-	if (read_args(c->wsi, rq))
-		return http_error(rs, 414, "too many or too long arguments");
+	err = read_args(c->wsi, rq);
+	if (err)
+		return refuse_args(rs, err);
 	if (check(c) || token_to_cookie(c))
 		return 0;
-	rq->gzip = get_header(c->wsi, WSI_TOKEN_HTTP_ACCEPT_ENCODING, text, sizeof(text)) &&
-		   strstr(text, "gzip");
+	get_header(c->wsi, WSI_TOKEN_HTTP_ACCEPT_ENCODING, text, sizeof(text));
+	rq->gzip = http_takes_gzip(text);
 	get_header(c->wsi, WSI_TOKEN_HTTP_IF_NONE_MATCH, rq->etag, sizeof(rq->etag));
 	err = route_find(rq, &route);
 	if (err == -EPERM)
@@ -410,13 +432,16 @@ static int refuse(struct connection *c)
 
 int connection_upgrade(struct connection *c, const char *protocol)
 {
+	int err;
+
 	c->job = job_new();
 	if (!c->job)
 		return -1;
 	if (!get_header(c->wsi, WSI_TOKEN_GET_URI, c->job->rq.path, sizeof(c->job->rq.path)))
 		snprintf(c->job->rq.path, sizeof(c->job->rq.path), "?");
-	if (read_args(c->wsi, &c->job->rq)) {
-		http_error(&c->job->rs, 414, "too many or too long arguments");
+	err = read_args(c->wsi, &c->job->rq);
+	if (err) {
+		refuse_args(&c->job->rs, err);
 		return refuse(c);
 	}
 	if (strcmp(protocol, "websocket") || strcmp(c->job->rq.path, "/ws")) {

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/log.h"
 #include "core/base/parse.h"
 #include "core/base/text.h"
 
@@ -34,6 +35,7 @@ int http_errno(struct response *rs, int err, const char *what)
 	case -ENOENT:
 		return http_error(rs, 404, "%s: not found", what);
 	case -EINVAL:
+	case -ERANGE:
 		return http_error(rs, 400, "%s: not valid", what);
 	case -ENOSYS:
 	case -EOPNOTSUPP:
@@ -60,6 +62,8 @@ int http_add_arg(struct request *rq, const char *text, size_t len)
 
 	if (!len)
 		return 0;
+	if (memchr(text, '\0', len))
+		return -EINVAL;
 	if (rq->n_args == HTTP_ARGS_MAX || len >= sizeof(rq->query) - rq->query_len)
 		return -E2BIG;
 	memcpy(at, text, len);
@@ -74,8 +78,25 @@ int http_add_arg(struct request *rq, const char *text, size_t len)
 	return 0;
 }
 
+/* Is it one of the words? */
+static bool has_word(const char *words, const char *word)
+{
+	size_t len = strlen(word), n;
+
+	for (const char *p = words; *p; p += n + (p[n] == ' ')) {
+		n = strcspn(p, " ");
+		if (n == len && !strncmp(p, word, n))
+			return true;
+	}
+	return false;
+}
+
 const char *http_arg(const struct request *rq, const char *key)
 {
+	if (rq->takes && !has_word(rq->takes, key)) {
+		log_error(-EINVAL, "%s: the argument %s is not in the table of routes", rq->path, key);
+		return NULL;
+	}
 	for (unsigned i = 0; i < rq->n_args; i++) {
 		if (!strcmp(rq->args[i].key, key))
 			return rq->args[i].value;
@@ -100,6 +121,59 @@ int http_arg_u64(const struct request *rq, struct response *rs, const char *key,
 	}
 	*ret = value;
 	return 0;
+}
+
+/* [at, end) without the blanks around it. */
+static void trim(const char **at, const char **end)
+{
+	while (*at < *end && (**at == ' ' || **at == '\t'))
+		++*at;
+	while (*end > *at && ((*end)[-1] == ' ' || (*end)[-1] == '\t'))
+		--*end;
+}
+
+static bool is_token(const char *at, const char *end, const char *name)
+{
+	return (size_t)(end - at) == strlen(name) && !strncasecmp(at, name, (size_t)(end - at));
+}
+
+/* The weight in "gzip;q=0.5", in thousandths; 1000 without one, 0 for one that is none. */
+static uint64_t weight(const char *params, const char *end)
+{
+	const char *at = memchr(params, '=', (size_t)(end - params)), *name = params;
+	const char *name_end = at;
+	uint64_t q;
+	bool rest;
+
+	if (params == end)
+		return 1000;
+	if (!at)
+		return 0;
+	trim(&name, &name_end);
+	at++;
+	trim(&at, &end);
+	if (!is_token(name, name_end, "q") || scan_scaled(&at, end, 1000, &q, &rest) || at != end)
+		return 0;
+	return q;
+}
+
+bool http_takes_gzip(const char *header)
+{
+	const char *p = header ? header : "", *next;
+	bool gzip = false;
+
+	for (; *p; p = *next ? next + 1 : next) {
+		const char *coding = p, *end, *params;
+
+		next = p + strcspn(p, ",");
+		end = memchr(p, ';', (size_t)(next - p));
+		params = end ? end + 1 : next;
+		end = end ? end : next;
+		trim(&coding, &end);
+		if (is_token(coding, end, "gzip") || is_token(coding, end, "x-gzip"))
+			gzip = gzip || weight(params, next);
+	}
+	return gzip;
 }
 
 void json_str(struct buf *out, const char *text)

@@ -36,6 +36,8 @@ struct request {
 	/* What the {} of the route's pattern matched. */
 	char params[HTTP_PARAMS_MAX][64];
 	struct buf body;
+	/* The arguments that the route takes, between spaces; NULL before it is known which it is. */
+	const char *takes;
 	bool gzip;     /* the client takes gzip */
 	char etag[64]; /* If-None-Match */
 	char content_type[64];
@@ -50,6 +52,7 @@ struct response {
 	char location[256];       /* with a 303 */
 	char cookie[256];         /* Set-Cookie */
 	char etag[64];
+	bool vary; /* the answer hangs on Accept-Encoding */
 	struct buf body;
 	/* A body that does not end with data of its own but points to static bytes. */
 	const void *fixed;
@@ -66,15 +69,17 @@ struct response {
 
 /* Answers an error: {"error":"…"} with that status. Returns 0 so that a handler can end with it. */
 int http_error(struct response *rs, int status, const char *fmt, ...) PRINTF_LIKE(3, 4);
-/* The same for a negative errno: -ENOENT 404, -EINVAL 400, -ENOSYS 501, -ESRCH 410, -ENOMEM 503 …
+/* The same for a negative errno: -ENOENT 404, -EINVAL and -ERANGE 400, -ENOSYS 501, -ESRCH 410, -ENOMEM 503 …
  */
 int http_errno(struct response *rs, int err, const char *what);
 
 /*
- * Keeps one argument, "key=value" decoded. -E2BIG: more than HTTP_ARGS_MAX or HTTP_QUERY_MAX bytes.
+ * Keeps one argument, "key=value" decoded. -E2BIG: more than HTTP_ARGS_MAX or HTTP_QUERY_MAX
+ * bytes; -EINVAL: there is a NUL in it.
  */
 int http_add_arg(struct request *rq, const char *text, size_t len);
-/* The argument, or NULL. */
+/* The argument, or NULL; of several the first. One that its route (routes.c) does not name is not
+ * there, and a line is logged. */
 const char *http_arg(const struct request *rq, const char *key);
 /*
  * A decimal argument in [min, max], or `absent` when it is not there or empty. On anything else
@@ -82,6 +87,12 @@ const char *http_arg(const struct request *rq, const char *key);
  */
 int http_arg_u64(const struct request *rq, struct response *rs, const char *key, uint64_t min,
 		 uint64_t max, uint64_t absent, uint64_t *ret);
+
+/*
+ * Whether an Accept-Encoding header (NULL or "": there is none) names gzip with a weight that is not 0
+ * (RFC 9110, 12.5.3). "*" allows it, too, but who says no more than that can read the plain text.
+ */
+bool http_takes_gzip(const char *header);
 
 /* text_json() of a C string. */
 void json_str(struct buf *out, const char *text);

@@ -115,13 +115,11 @@ int rest_goids(const struct request *rq, struct response *rs, uint64_t *ret, siz
 	return -EINVAL;
 }
 
-static bool goid_listed(const uint64_t *goids, size_t n, uint64_t goid)
+static int compare_goids(const void *a, const void *b)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (goids[i] == goid)
-			return true;
-	}
-	return false;
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
 }
 
 int rest_select(const struct request *rq, struct response *rs, const struct source *s,
@@ -147,8 +145,9 @@ int rest_select(const struct request *rq, struct response *rs, const struct sour
 		http_errno(rs, err, "goroutines");
 		return err;
 	}
+	qsort(goids, n_goids, sizeof(*goids), compare_goids);
 	for (size_t i = 0; i < n; i++) {
-		if (n_goids && !goid_listed(goids, n_goids, list[i].goid))
+		if (n_goids && !bsearch(&list[i].goid, goids, n_goids, sizeof(*goids), compare_goids))
 			continue;
 		if (filter_match(&filter, names, &list[i], now))
 			list[kept++] = list[i];

@@ -76,6 +76,7 @@ int rest_pprof(const struct request *rq, struct response *rs);
 int rest_stacks(const struct request *rq, struct response *rs);
 int rest_meter(const struct request *rq, struct response *rs);
 int rest_types(const struct request *rq, struct response *rs);
+/* rest_control.c */
 int rest_control_get(const struct request *rq, struct response *rs);
 int rest_control_set(const struct request *rq, struct response *rs);
 /* rest_sites.c */

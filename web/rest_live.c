@@ -1,7 +1,7 @@
-/* A source as a whole: status, statistics, health, types; what may be changed; the server itself.
+/* A source as a whole: status, statistics, health, types; the server itself.
  */
 #include <errno.h>
-#include <jansson.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "web/rest.h"
@@ -363,104 +363,4 @@ int rest_types(const struct request *rq, struct response *rs)
 	}
 	rest_done(rq, s);
 	return err;
-}
-
-/* --- control ------------------------------------------------------------------------------------
- */
-
-int rest_control_get(const struct request *rq, struct response *rs)
-{
-	const struct control *c = sources_live(rq->web->sources)->view.control;
-	struct buf *out = &rs->body, text = BUF_INIT;
-	uint32_t rates[EVENT_TYPES];
-
-	buf_addc(out, '{');
-	if (c->get_rates) {
-		c->get_rates(c->ctx, rates);
-		control_format_rates(rates, &text);
-		json_ks(out, "sample", text.data ? text.data : "");
-	}
-	if (c->get_paused)
-		json_kb(out, "paused", c->get_paused(c->ctx));
-	if (c->get_max_overhead)
-		json_kd(out, "max_overhead", c->get_max_overhead(c->ctx));
-	if (c->get_replay) {
-		buf_reset(&text);
-		c->get_replay(c->ctx, &text);
-		json_ks(out, "replay", text.data ? text.data : "");
-	}
-	buf_adds(out, "}\n");
-	buf_free(&text);
-	return 0;
-}
-
-static int set_sample(const struct control *c, const json_t *v, struct response *rs)
-{
-	uint32_t rates[EVENT_TYPES];
-	char why[160];
-	int err;
-
-	if (!json_is_string(v))
-		return http_error(rs, 400, "sample: a text is expected"), -EINVAL;
-	err = control_parse_rates(json_string_value(v), rates, why, sizeof(why));
-	if (err)
-		return http_error(rs, 400, "sample: %s", why), err;
-	err = c->set_rates(c->ctx, rates);
-	if (err)
-		http_errno(rs, err, "sample");
-	return err;
-}
-
-/* One key of the request. 0, or an error that is answered. */
-static int set_one(const struct control *c, const char *key, const json_t *v, struct response *rs)
-{
-	int err;
-
-	if (!strcmp(key, "sample") && c->set_rates)
-		return set_sample(c, v, rs);
-	if (!strcmp(key, "paused") && c->set_paused) {
-		if (!json_is_boolean(v))
-			return http_error(rs, 400, "paused: true or false is expected"), -EINVAL;
-		err = c->set_paused(c->ctx, json_is_true(v));
-	} else if (!strcmp(key, "max_overhead") && c->set_max_overhead) {
-		double percent = json_number_value(v);
-
-		if (!json_is_number(v) || !(percent >= 0 && percent <= 100))
-			return http_error(rs, 400, "max_overhead: 0 to 100 is expected"), -EINVAL;
-		err = c->set_max_overhead(c->ctx, percent);
-	} else if (!strcmp(key, "replay") && c->replay) {
-		if (!json_is_string(v))
-			return http_error(rs, 400, "replay: a text is expected"), -EINVAL;
-		err = c->replay(c->ctx, json_string_value(v));
-	} else {
-		http_error(rs, 400, "\"%.40s\" cannot be set here", key);
-		return -EINVAL;
-	}
-	if (err)
-		http_errno(rs, err, key);
-	return err;
-}
-
-int rest_control_set(const struct request *rq, struct response *rs)
-{
-	const struct control *c = sources_live(rq->web->sources)->view.control;
-	json_error_t error;
-	json_t *given = json_loadb(rq->body.data ? rq->body.data : "", rq->body.len,
-				   JSON_REJECT_DUPLICATES, &error);
-	const char *key;
-	json_t *v;
-	int err = 0;
-
-	if (!json_is_object(given)) {
-		json_decref(given);
-		return http_error(rs, 400, "a JSON object is expected");
-	}
-	json_object_foreach(given, key, v)
-	{
-		err = set_one(c, key, v, rs);
-		if (err)
-			break;
-	}
-	json_decref(given);
-	return err ? 0 : rest_control_get(rq, rs);
 }

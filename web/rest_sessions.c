@@ -228,5 +228,11 @@ int rest_config_set(const struct request *rq, struct response *rs)
 
 	if (err == -EINVAL)
 		return http_error(rs, 400, "%s", why);
-	return err ? err : settings_get(rq->web->settings, &rs->body);
+	err = err ? err : settings_get(rq->web->settings, &rs->body);
+	if (!err && *why) {
+		rs->body.len -= 2; /* "}\n": the object goes on */
+		json_ks(&rs->body, "not_kept", why);
+		buf_adds(&rs->body, "}\n");
+	}
+	return err;
 }

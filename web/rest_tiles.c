@@ -15,9 +15,14 @@ static int read_place(const struct request *rq, struct response *rs, uint64_t *l
 {
 	if (rest_param_u64(rq, rs, 0, level) || rest_param_u64(rq, rs, 1, index))
 		return -EINVAL;
-	if (*level <= PYRAMID_LEVEL_MAX)
+	if (*level > PYRAMID_LEVEL_MAX) {
+		http_error(rs, 400, "levels are 0 to %d", PYRAMID_LEVEL_MAX);
+		return -EINVAL;
+	}
+	if (*index < (UINT64_MAX >> *level) / PYRAMID_TILE_BUCKETS)
 		return 0;
-	http_error(rs, 400, "levels are 0 to %d", PYRAMID_LEVEL_MAX);
+	http_error(rs, 400, "tile %llu of level %u is past the end of time",
+		   (unsigned long long)*index, (unsigned)*level);
 	return -EINVAL;
 }
 
@@ -172,9 +177,15 @@ static int read_series(const struct request *rq, struct response *rs, uint64_t m
 	if (rest_param_u64(rq, rs, 0, &ret->level) || rest_param_u64(rq, rs, 1, &ret->from) ||
 	    http_arg_u64(rq, rs, "n", 1, max, usual, &ret->n))
 		return -EINVAL;
-	if (ret->level >= 20 && ret->level <= PYRAMID_LEVEL_MAX)
+	if (ret->level < 20 || ret->level > PYRAMID_LEVEL_MAX) {
+		http_error(rs, 400, "levels of a series are 20 to %d", PYRAMID_LEVEL_MAX);
+		return -EINVAL;
+	}
+	/* n is no more than `max`, so only the sum has to be looked at. */
+	if (ret->from <= (UINT64_MAX >> ret->level) - ret->n)
 		return 0;
-	http_error(rs, 400, "levels of a series are 20 to %d", PYRAMID_LEVEL_MAX);
+	http_error(rs, 400, "from: bucket %llu of level %u is past the end of time",
+		   (unsigned long long)ret->from, (unsigned)ret->level);
 	return -EINVAL;
 }
 

@@ -285,6 +285,7 @@ int web_new(const struct web_config *config, struct web **ret)
 	if (!s)
 		return -ENOMEM;
 	s->listen_fd = -1;
+	pthread_mutex_init(&s->web.control_lock, NULL);
 	err = copy_config(&s->web, config);
 	if (err)
 		goto err_out;
@@ -363,6 +364,7 @@ void web_free(struct web *w)
 	sources_free(w->sources);
 	store_free(w->store);
 	settings_free(w->settings);
+	pthread_mutex_destroy(&w->control_lock);
 	free(w->token);
 	free(w->settings_path);
 	free(w->mount_point);

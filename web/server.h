@@ -2,6 +2,7 @@
 #ifndef XGOTOPFS_WEB_SERVER_H
 #define XGOTOPFS_WEB_SERVER_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "web/http.h"
@@ -25,6 +26,7 @@ struct web {
 	struct settings *settings;
 	struct store *store; /* recorded sessions; NULL = none to show */
 	struct push *push;
+	pthread_mutex_t control_lock; /* one POST /api/control at a time */
 	void *thread; /* the pthread_t in server.c, NULL before web_start() */
 	atomic_bool stop;
 	atomic_uint connections;
@@ -38,10 +40,11 @@ struct route {
 	enum http_method method;
 	const char *pattern; /* "/api/sessions/{}/events": each {} matches one path element */
 	handler_fn handler;
+	const char *takes; /* its arguments, between spaces */
 };
 
 /*
- * Finds the route of rq->method and rq->path and fills rq->params. 0, -ENOENT, or -EPERM when the
+ * Finds the route of rq->method and rq->path and fills rq->params and rq->takes. 0, -ENOENT, or -EPERM when the
  * path exists with another method.
  */
 int route_find(struct request *rq, const struct route **ret);

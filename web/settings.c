@@ -125,13 +125,15 @@ static int take_over(json_t *values, json_t *given)
 	return 0;
 }
 
-static void save(struct settings *s)
+/* In `why` what went wrong, "" when nothing did. */
+static void save(struct settings *s, char *why, size_t size)
 {
 	char name[NAME_MAX + 1];
 	cleanup_close_ int folder = -1;
 	struct new_file file = NEW_FILE_NONE;
 	int err;
 
+	*why = '\0';
 	if (!s->path)
 		return;
 	folder = folder_open_parent(s->path, name);
@@ -141,8 +143,10 @@ static void save(struct settings *s)
 	if (!err)
 		err = new_file_commit(&file, true);
 	new_file_abort(&file);
-	if (err)
-		log_warn("settings are not kept: %s: %s", s->path, file_strerror(err));
+	if (err) {
+		snprintf(why, size, "%s: %s", s->path, file_strerror(err));
+		log_warn("settings are not kept: %s", why);
+	}
 }
 
 /* What was kept is taken over. -ENOENT: nothing was; -EINVAL with a reason. */
@@ -219,6 +223,7 @@ int settings_set(struct settings *s, const char *json, size_t len, char *why, si
 {
 	json_error_t error;
 	json_t *given = json_loadb(json ? json : "", len, JSON_REJECT_DUPLICATES, &error);
+	json_t *changed = NULL, *old = NULL;
 	int err;
 
 	if (!given)
@@ -226,10 +231,17 @@ int settings_set(struct settings *s, const char *json, size_t len, char *why, si
 	err = check(given, why, size);
 	if (!err) {
 		pthread_mutex_lock(&s->lock);
-		err = take_over(s->values, given);
-		save(s);
+		/* In a copy: one that fails half-way has changed nothing. */
+		changed = json_deep_copy(s->values);
+		err = changed ? take_over(changed, given) : -ENOMEM;
+		old = err ? changed : s->values;
+		if (!err) {
+			s->values = changed;
+			save(s, why, size);
+		}
 		pthread_mutex_unlock(&s->lock);
 	}
+	json_decref(old);
 	json_decref(given);
 	return err;
 }

@@ -19,7 +19,8 @@ void settings_free(struct settings *s);
 int settings_get(struct settings *s, struct buf *out);
 /*
  * Takes over the keys given, all or nothing. -EINVAL with a line in `why`: not JSON, a key that is
- * not known, a value of the wrong kind or out of range.
+ * not known, a value of the wrong kind or out of range. On 0, `why` is "", or why the file could not be
+ * written: then they hold as long as the server runs.
  */
 int settings_set(struct settings *s, const char *json, size_t len, char *why, size_t size);
 

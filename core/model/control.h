@@ -28,6 +28,8 @@ struct control {
 	/* "pause", "resume", "seek 12.5s", "speed 2": a replay only. 0 or -EINVAL. */
 	int (*replay)(void *ctx, const char *command);
 	void (*get_replay)(void *ctx, struct buf *out); /* flat keyed state */
+	/* The rates that were set, where those in force may be lower (max_overhead). */
+	void (*get_wanted)(void *ctx, uint32_t ret[EVENT_TYPES]);
 };
 
 /*

@@ -146,8 +146,7 @@ int pyramid_busy(struct pyramid *p, const struct pyramid_busy *q,
 	bool more = true;
 	int err;
 
-	if (q->level < SERIES_BASE || q->level > PYRAMID_LEVEL_MAX || !q->n ||
-	    q->from > UINT64_MAX >> q->level || q->n > (UINT64_MAX >> q->level) - q->from)
+	if (q->level < SERIES_BASE || !range_check(q->level, q->from, q->n))
 		return -EINVAL;
 	sums.begin = asked.begin = q->from << q->level;
 	sums.end = asked.end = (q->from + q->n) << q->level;

@@ -144,6 +144,8 @@ void cells_collect(void *ctx, unsigned li, const struct cell *cell);
  */
 uint8_t cells_read(struct pyramid *p, const struct row *r, const struct range *q,
 		   struct cells *out);
+/* Buckets [from, from + n) of 2^level ns end within 64 bits; so their times may be shifted and added. */
+bool range_check(unsigned level, uint64_t from, uint64_t n);
 /* Which stored level answers for a row: the one asked for, or a coarser one that still reaches
  * back. Sets li and level. */
 void range_pick(const struct row *r, struct range *q);
@@ -164,6 +166,7 @@ void series_state(struct series *s, unsigned state, int delta);
 struct pyramid_bucket *series_now(struct series *s);
 /* A goroutine got its CPU now, after so long. */
 void series_latency(struct series *s, uint64_t ns);
+/* The caller has checked that the buckets are there: range_check(). */
 void series_read(struct series *s, unsigned level, uint64_t from, size_t n,
 		 struct pyramid_bucket *ret);
 

@@ -218,7 +218,7 @@ static void apply_alloc(struct pyramid *p, const struct event *ev, uint64_t byte
 static void apply_lost(struct pyramid *p, const struct event *ev)
 {
 	for (unsigned i = 0; i < MODEL_PROCS_MAX && p->series[i]; i++) {
-		series_advance(p->series[i], ev->time_ns);
+		series_advance(p->series[i], MIN(ev->time_ns, PYRAMID_TIME_END - 1));
 		series_now(p->series[i])->lost += ev->count;
 	}
 }
@@ -231,6 +231,10 @@ void pyramid_apply(struct pyramid *p, const struct names *names, const struct ev
 		const struct event *ev = &events[i];
 		struct series *s;
 
+		if (ev->time_ns >= PYRAMID_TIME_END) {
+			p->missed++;
+			continue;
+		}
 		if (!p->first_ns)
 			p->first_ns = ev->time_ns;
 		p->last_ns = MAX(p->last_ns, ev->time_ns);
@@ -272,6 +276,7 @@ void pyramid_missed(struct pyramid *p, uint64_t n, uint64_t time_ns)
 
 void pyramid_until(struct pyramid *p, uint64_t time_ns)
 {
+	time_ns = MIN(time_ns, PYRAMID_TIME_END - 1);
 	pthread_mutex_lock(&p->lock);
 	p->known_ns = MAX(p->known_ns, time_ns);
 	for (unsigned i = 0; i < MODEL_PROCS_MAX && p->series[i]; i++)
@@ -306,6 +311,7 @@ int pyramid_sync(struct pyramid *p, struct model *m, unsigned proc, uint64_t bef
 
 	if (err)
 		return err;
+	before_ns = MIN(before_ns, PYRAMID_TIME_END - 1);
 	pthread_mutex_lock(&p->lock);
 	if (series_of(p, proc, before_ns)) {
 		for (size_t i = 0; i < n; i++)
@@ -337,7 +343,7 @@ int pyramid_series(struct pyramid *p, unsigned proc, unsigned level, uint64_t fr
 {
 	int err = 0;
 
-	if (level < SERIES_BASE || level > PYRAMID_LEVEL_MAX || from > UINT64_MAX >> level)
+	if (level < SERIES_BASE || !range_check(level, from, n))
 		return -EINVAL;
 	pthread_mutex_lock(&p->lock);
 	if (proc >= MODEL_PROCS_MAX || !p->series[proc])

@@ -31,6 +31,7 @@
 #define PYRAMID_TILE_BUCKETS 256
 #define PYRAMID_ROWS_MAX     1024 /* goroutines a tile request may name */
 #define PYRAMID_NONE         15   /* state: not there (before creation, after exit) */
+#define PYRAMID_TIME_END     (1ull << 62) /* ns, 146 years: what is later is missed. A cell's number has 48 bits */
 
 /* Shares of a bucket's time, in 1/255 of the bucket; what is left is other states and not there. */
 enum pyramid_share { SHARE_RUNNING, SHARE_RUNNABLE, SHARE_SYSCALL, SHARE_WAITING, SHARES };
@@ -115,7 +116,8 @@ struct pyramid_bucket {
 
 /*
  * Buckets [from, from + n) of `level` (20 to PYRAMID_LEVEL_MAX) of a process. ret[i] is all zero
- * where nothing is known. Returns 0, -EINVAL or -ENOENT (no such process).
+ * where nothing is known. Returns 0, -EINVAL (also when a bucket would end past 2^64 ns) or -ENOENT (no
+ * such process).
  */
 int pyramid_series(struct pyramid *p, unsigned proc, unsigned level, uint64_t from, size_t n,
 		   struct pyramid_bucket *ret);

@@ -78,6 +78,14 @@ uint8_t cells_read(struct pyramid *p, const struct row *r, const struct range *q
 	return before;
 }
 
+bool range_check(unsigned level, uint64_t from, uint64_t n)
+{
+	uint64_t end;
+
+	return level <= PYRAMID_LEVEL_MAX && n && !__builtin_add_overflow(from, n, &end) &&
+	       end <= UINT64_MAX >> level;
+}
+
 void range_pick(const struct row *r, struct range *q)
 {
 	unsigned li = q->level < PYRAMID_BASE ? 0 : (q->level - PYRAMID_BASE) / PYRAMID_STEP;

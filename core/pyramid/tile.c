@@ -204,7 +204,7 @@ static void put_row(struct buf *out, uint64_t goid, uint8_t before, unsigned fla
 static int range_of(unsigned level, uint64_t index, struct range *ret)
 {
 	if (level > PYRAMID_LEVEL_MAX || index >= UINT64_MAX >> (level + TILE_SHIFT))
-		return -EINVAL;
+		return -EINVAL; /* index + 1 of them end within 64 bits */
 	*ret = (struct range){.level = level,
 			      .begin = index << (level + TILE_SHIFT),
 			      .end = (index + 1) << (level + TILE_SHIFT)};

@@ -355,6 +355,7 @@ static int run(struct demo *d, struct fs_config *config, size_t retain, uint64_t
 				  get_max_overhead,
 				  low_latency,
 				  NULL,
+				  NULL,
 				  NULL};
 	struct live live = {.ctx = d, .stack = stack, .stacks = stacks};
 	struct view view = {.live = &live, .control = &control};

@@ -4,8 +4,10 @@
  *
  *   web_demo [-port N] [-goroutines N] [-rate EVENTS_A_SECOND] [-history SECONDS] [-sessions DIR]
  *            [-listen ADDRESS] [-token TOKEN] [-settings FILE] [-loss] [-frozen] [-second]
+ *            [-control] [-fail KEY]
  *
  * -second: another process of the same binary, of which 12 goroutines are known.
+ * -control: all of /api/control can be set; -fail KEY: but setting that one fails.
  *
  * Prints the URL on stdout when it answers; ends on SIGINT, SIGTERM or when stdin closes.
  */
@@ -28,7 +30,8 @@
 struct options {
 	unsigned port, goroutines, rate, history;
 	const char *sessions, *listen, *token, *settings;
-	bool loss, frozen, second;
+	const char *fail;
+	bool loss, frozen, second, control;
 };
 
 struct worker {
@@ -49,6 +52,11 @@ struct demo {
 	uint32_t reasons[6];
 	struct event batch[BATCH];
 	unsigned n_batch;
+	/* What was set. */
+	uint32_t rates[EVENT_TYPES];
+	bool paused;
+	double max_overhead;
+	char command[64];
 };
 
 static const char *const function_names[FUNCTIONS] = {
@@ -389,6 +397,84 @@ static void add_sample(struct demo *d, uint64_t events)
 	meter_add(d->meter, &s);
 }
 
+/* --- what may be set -------------------------------------------------------------------------- */
+
+static int may_set(const struct demo *d, const char *key)
+{
+	return d->o.fail && !strcmp(d->o.fail, key) ? -EIO : 0;
+}
+
+static int set_rates(void *ctx, const uint32_t rates[EVENT_TYPES])
+{
+	struct demo *d = ctx;
+	int err = may_set(d, "sample");
+
+	if (!err)
+		memcpy(d->rates, rates, sizeof(d->rates));
+	return err;
+}
+
+static void get_rates(void *ctx, uint32_t ret[EVENT_TYPES])
+{
+	memcpy(ret, ((struct demo *)ctx)->rates, sizeof(((struct demo *)ctx)->rates));
+}
+
+static int set_paused(void *ctx, bool paused)
+{
+	struct demo *d = ctx;
+	int err = may_set(d, "paused");
+
+	if (!err)
+		d->paused = paused;
+	return err;
+}
+
+static bool get_paused(void *ctx)
+{
+	return ((struct demo *)ctx)->paused;
+}
+
+static int set_max_overhead(void *ctx, double percent)
+{
+	struct demo *d = ctx;
+	int err = may_set(d, "max_overhead");
+
+	if (!err)
+		d->max_overhead = percent;
+	return err;
+}
+
+static double get_max_overhead(void *ctx)
+{
+	return ((struct demo *)ctx)->max_overhead;
+}
+
+static int do_command(void *ctx, const char *command)
+{
+	struct demo *d = ctx;
+
+	if (strcmp(command, "pause") && strcmp(command, "resume"))
+		return -EINVAL;
+	snprintf(d->command, sizeof(d->command), "%s", command);
+	return 0;
+}
+
+static void get_command(void *ctx, struct buf *out)
+{
+	buf_adds(out, ((struct demo *)ctx)->command);
+}
+
+static const struct control all_control = {
+	.set_rates = set_rates,
+	.get_rates = get_rates,
+	.set_paused = set_paused,
+	.get_paused = get_paused,
+	.set_max_overhead = set_max_overhead,
+	.get_max_overhead = get_max_overhead,
+	.replay = do_command,
+	.get_replay = get_command,
+};
+
 static volatile sig_atomic_t stopped;
 
 static void on_signal(int sig)
@@ -443,6 +529,10 @@ static int parse(struct options *o, char **argv)
 			o->second = true;
 			continue;
 		}
+		if (!strcmp(*a, "-control")) {
+			o->control = true;
+			continue;
+		}
 		if (!v)
 			return -EINVAL;
 		if (!strcmp(*a, "-port"))
@@ -461,6 +551,8 @@ static int parse(struct options *o, char **argv)
 			o->token = v;
 		else if (!strcmp(*a, "-settings"))
 			o->settings = v;
+		else if (!strcmp(*a, "-fail"))
+			o->fail = v;
 		else
 			return -EINVAL;
 		a++;
@@ -472,7 +564,7 @@ static int serve(struct demo *d)
 {
 	struct live live = {
 		.ctx = d, .stack = fake_stack, .stacks = fake_stacks, .health = fake_health};
-	struct control control = {0};
+	struct control control = d->o.control ? all_control : (struct control){0};
 	struct view view = {
 		.model = d->model, .meter = d->meter, .live = &live, .control = &control};
 	struct web_config config = {.listen = d->o.listen,
@@ -484,8 +576,10 @@ static int serve(struct demo *d)
 				    .mount_point = "/mnt/xgotop"};
 	struct buf url = BUF_INIT;
 	struct web *web;
-	int err = web_new(&config, &web);
+	int err;
 
+	control.ctx = d;
+	err = web_new(&config, &web);
 	if (err)
 		return err;
 	err = web_start(web);

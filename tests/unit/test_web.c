@@ -12,6 +12,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "core/base/log.h"
 #include "web/filter.h"
 #include "web/guard.h"
 #include "web/http.h"
@@ -116,6 +117,65 @@ static void test_arguments(void **state)
 	assert_int_equal(http_add_arg(rq, "x=1", 3), -E2BIG);
 	buf_free(&rs.body);
 	free(rq);
+}
+
+static void test_routed(void **state)
+{
+	struct request *rq = calloc(1, sizeof(*rq));
+
+	add(rq, "from=1");
+	add(rq, "to=2");
+	assert_int_equal(http_add_arg(rq, "n=5\0x", 5), -EINVAL);
+	rq->takes = "from to";
+	assert_string_equal(http_arg(rq, "from"), "1");
+	assert_string_equal(http_arg(rq, "to"), "2");
+	/* A handler that looks at what the table of routes does not name finds nothing. */
+	rq->takes = "fromage to";
+	log_set_level(LOG_LEVEL_ERROR);
+	assert_null(http_arg(rq, "from"));
+	rq->takes = "";
+	assert_null(http_arg(rq, "to"));
+	free(rq);
+}
+
+static void test_encoding(void **state)
+{
+	static const struct {
+		const char *header;
+		bool gzip;
+	} cases[] = {
+		{NULL, false},
+		{"", false},
+		{"gzip", true},
+		{"GZIP", true},
+		{"x-gzip", true},
+		{"gzip, deflate, br", true},
+		{"br;q=1.0, gzip ; q=0.8 , *;q=0.1", true},
+		{"gzip;q=0.001", true},
+		{"gzip;q=0", false},
+		{"gzip;q=0.000", false},
+		{"deflate, gzip;Q=0", false},
+		{"identity", false},
+		{"*", false},
+		{"*;q=0", false},
+		{"br", false},
+		{"gzipped", false},
+		{"notgzip", false},
+		{"gzip;q=", false},
+		{"gzip;q=-1", false},
+		{"gzip;q=nan", false},
+		{"gzip;q=99999999999999999999", false},
+		{"gzip;", true},
+		{"gzip;level=9", false},
+		{",,;q=1,", false},
+		{";;;", false},
+		{"=", false},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		if (http_takes_gzip(cases[i].header) != cases[i].gzip)
+			fail_msg("\"%s\"", cases[i].header);
+	}
 }
 
 static void test_json(void **state)
@@ -289,6 +349,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_host),     cmocka_unit_test(test_origin),
 		cmocka_unit_test(test_token),    cmocka_unit_test(test_arguments),
+		cmocka_unit_test(test_routed),   cmocka_unit_test(test_encoding),
 		cmocka_unit_test(test_json),     cmocka_unit_test(test_filter),
 		cmocka_unit_test(test_settings),
 	};

@@ -51,7 +51,9 @@ function number(text: string): number | null {
 	const m = /^([0-9.]+)(.*)$/s.exec(text);
 	if (!m || isNaN(Number(m[1])) || m[1].endsWith('.') && m[1].length === 1) return null;
 	const unit = UNITS[m[2].toLowerCase()];
-	return unit === undefined ? null : Number(m[1]) * unit;
+	if (unit === undefined) return null;
+	const value = Number(m[1]) * unit;
+	return value < 2 ** 64 ? value : null; // the server's are whole numbers of 64 bits
 }
 
 function anywhere(text: string): Test {
