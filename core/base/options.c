@@ -12,6 +12,7 @@
 #include "core/base/parse.h"
 #include "core/base/safe_file.h"
 
+#define LINE_MAX_LEN   (INI_MAX_LINE - 2) /* without its end and the NUL */
 #define FILE_BYTES_MAX (1u << 20) /* of an INI file */
 
 /* --- one value -------------------------------------------------------------------------- */
@@ -45,8 +46,10 @@ static bool is_choice(const char *choices, const char *text)
 	}
 }
 
-static int out_of_range(const struct option *o, const char *what, const char *value)
+static int out_of_range(const struct option *o, const char *what, const char *value, int err)
 {
+	if (!o->max && err == -ERANGE)
+		return log_error(-EINVAL, "%s: '%s' is too large", what, value);
 	if (!o->max)
 		return log_error(-EINVAL, "%s: '%s' is out of range: at least %llu", what, value,
 				 (unsigned long long)o->min);
@@ -54,8 +57,11 @@ static int out_of_range(const struct option *o, const char *what, const char *va
 			 (unsigned long long)o->min, (unsigned long long)o->max);
 }
 
-static int duration_out_of_range(const struct option *o, const char *what, const char *value)
+static int duration_out_of_range(const struct option *o, const char *what, const char *value,
+				 int err)
 {
+	if (!o->max && err == -ERANGE)
+		return log_error(-EINVAL, "%s: '%s' is too long", what, value);
 	if (!o->max)
 		return log_error(-EINVAL, "%s: '%s' is out of range: at least %gms", what, value,
 				 (double)o->min / 1e6);
@@ -88,7 +94,7 @@ static int value_parse(const struct option *o, const char *what, const char *val
 		if (err == -EINVAL)
 			return log_error(err, "%s: '%s' is not a whole number", what, value);
 		if (err || ret->number < o->min || ret->number > max)
-			return out_of_range(o, what, value);
+			return out_of_range(o, what, value, err);
 		break;
 	case OPTION_DURATION:
 		err = duration_parse(value, &ret->number);
@@ -96,21 +102,21 @@ static int value_parse(const struct option *o, const char *what, const char *val
 			return log_error(err, "%s: '%s' is not a duration such as 100ms or 1.5s",
 					 what, value);
 		if (err || ret->number < o->min || ret->number > max)
-			return duration_out_of_range(o, what, value);
+			return duration_out_of_range(o, what, value, err);
 		break;
 	case OPTION_SIZE:
 		err = parse_size(value, &ret->number);
 		if (err == -EINVAL)
 			return log_error(err, "%s: '%s' is not a size such as 500M or 2G", what, value);
 		if (err || ret->number < o->min || ret->number > max)
-			return out_of_range(o, what, value);
+			return out_of_range(o, what, value, err);
 		break;
 	case OPTION_REAL:
 		err = parse_real(value, &ret->real);
 		if (err == -EINVAL)
 			return log_error(err, "%s: '%s' is not a number", what, value);
 		if (err || ret->real < (double)o->min || ret->real > (double)max)
-			return out_of_range(o, what, value);
+			return out_of_range(o, what, value, err);
 		break;
 	case OPTION_TEXT:
 		if (!*value)
@@ -311,6 +317,19 @@ static int file_handler(void *user, const char *section, const char *name, const
 	return r->err == 0;
 }
 
+/* The number of the first line that inih would cut in two, and read its rest as another one; or 0. */
+static int long_line(const char *text)
+{
+	for (int line = 1; *text; line++) {
+		size_t n = strcspn(text, "\n");
+
+		if (n > LINE_MAX_LEN)
+			return line;
+		text += n + (text[n] == '\n');
+	}
+	return 0;
+}
+
 int option_set_file(const struct option_set *set, const char *path)
 {
 	struct file_reader r = {.set = set, .path = path};
@@ -325,6 +344,10 @@ int option_set_file(const struct option_set *set, const char *path)
 		return log_error(err, "-config: cannot read %s: %s", path, strerror(-err));
 	if (text.data && strlen(text.data) != text.len)
 		return log_error(-EINVAL, "-config: %s: not a text file", path);
+	line = long_line(text.data ? text.data : "");
+	if (line)
+		return log_error(-EINVAL, "%s:%d: a line has at most %d bytes", path, line,
+				 LINE_MAX_LEN);
 	line = ini_parse_string(text.data ? text.data : "", file_handler, &r);
 	if (r.err)
 		return r.err;

@@ -316,7 +316,8 @@ static size_t room(struct replay *r)
 /* Plays what is due of the chunk. Returns how long until the next event is, 0: go on at once. */
 static uint64_t play(struct replay *r, double speed)
 {
-	uint64_t now = monotonic_ns(), due, wait;
+	uint64_t now = monotonic_ns(), due;
+	double wait;
 	size_t until = r->at, most = r->at + room(r);
 
 	if (most == r->at)
@@ -334,8 +335,9 @@ static uint64_t play(struct replay *r, double speed)
 		apply_events(r, until);
 		return 0;
 	}
-	wait = (uint64_t)((double)(r->chunk.events[r->at].time_ns - due) / speed);
-	return MAX(wait, (uint64_t)1);
+	/* At a speed of next to nothing it is more than 64 bits hold. */
+	wait = (double)(r->chunk.events[r->at].time_ns - due) / speed;
+	return wait < (double)WAIT_MAX_NS ? MAX((uint64_t)wait, (uint64_t)1) : WAIT_MAX_NS;
 }
 
 /* --- the thread ------------------------------------------------------------------------------- */

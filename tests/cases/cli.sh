@@ -85,6 +85,12 @@ refuses 2 "-speed needs -replay" -pid 1 -speed 2
 refuses 1 "/nonexistent" -pid 1 -config /nonexistent
 printf '[capture]\nrw = 0\n' >"$T/bad.ini"
 refuses 2 "rw: '0' is out of range" -pid 1 -config "$T/bad.ini"
+printf '# %0300d\n[capture]\nrw = 2\n' 5 >"$T/bad.ini"
+refuses 2 "bad.ini:1: a line has at most 198 bytes" -pid 1 -config "$T/bad.ini"
+printf '[storage]\nstorage-max-age = 18446744073.709551616s\n' >"$T/bad.ini"
+refuses 2 "'18446744073.709551616s' is too long" -pid 1 -config "$T/bad.ini"
+printf '[storage]\nstorage-max-size = 16777216T\n' >"$T/bad.ini"
+refuses 2 "'16777216T' is too large" -pid 1 -config "$T/bad.ini"
 printf 'rw\n' >"$T/bad.ini"
 refuses 2 "bad.ini:1" -pid 1 -config "$T/bad.ini"
 refuses 2 "-to needs -convert" -pid 1 -to jsonl

@@ -162,7 +162,11 @@ control resume
 wait_done
 expect "events" "$(replay_key events)" 300000
 wait_for 20 tail_is_there || fail "tail -f lost it"
-for bad in "seek" "seek -1" "seek x" "speed -1" "speed" "stop" "pause 1"; do
+before=$(cat "$MNT/control/replay")
+for bad in "seek" "seek -1" "seek x" "speed -1" "speed" "stop" "pause 1" "speed nan" "speed inf" "speed 1e400" "speed 0x1" \
+	"speed 18446744073709551616" "seek 18446744073.709551616s" "seek 99999999999999999999" "seek nan" "seek 1s,speed 2" \
+	"speed 2 seek 1s"; do
 	{ echo "$bad" >"$MNT/control/replay"; } 2>/dev/null && fail "control/replay took '$bad'"
+	expect "after '$bad'" "$(cat "$MNT/control/replay")" "$before"
 done
 stop_xgotopfs

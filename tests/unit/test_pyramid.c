@@ -348,6 +348,60 @@ static void test_group(void **state)
 	pyramid_free(p);
 }
 
+/* Times that 64 bits hold, and buckets of them do not. */
+static void test_end_of_time(void **state)
+{
+	static const uint64_t times[] = {ORIGIN,	      PYRAMID_TIME_END - 1, PYRAMID_TIME_END,
+					 (1ull << 63) - 1, 1ull << 63,		UINT64_MAX - 1,
+					 UINT64_MAX};
+	struct pyramid_bucket *buckets = calloc(4096, sizeof(*buckets));
+	uint64_t goids[] = {1, UINT64_MAX};
+	struct buf out = BUF_INIT;
+	struct pyramid_info info;
+	struct pyramid *p;
+
+	assert_int_equal(pyramid_new(0, &p), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(times); i++) {
+		struct event ev = {.type = EVENT_CASGSTATUS,
+				   .time_ns = times[i],
+				   .target = 1,
+				   .goid = 1,
+				   .from = i % 2 ? GSTATE_RUNNING : GSTATE_WAITING,
+				   .to = i % 2 ? GSTATE_WAITING : GSTATE_RUNNING};
+
+		pyramid_apply(p, NULL, &ev, 1);
+		pyramid_missed(p, 1, times[i]);
+	}
+	pyramid_until(p, UINT64_MAX);
+	pyramid_info(p, &info);
+	assert_true(info.last_ns == PYRAMID_TIME_END - 1);
+	assert_int_equal(info.missed, ARRAY_SIZE(times) + 5);
+	for (unsigned level = 0; level <= PYRAMID_LEVEL_MAX + 1; level++) {
+		uint64_t ends = UINT64_MAX >> MIN(level, PYRAMID_LEVEL_MAX), last = ends >> 8;
+		const uint64_t from[] = {0, 1, ends - 1, ends, ends + 1, 1ull << 63, UINT64_MAX};
+		const size_t n[] = {1, 2, 4096};
+
+		for (size_t i = 0; i < ARRAY_SIZE(from) * ARRAY_SIZE(n); i++) {
+			uint64_t at = from[i % ARRAY_SIZE(from)], width = n[i / ARRAY_SIZE(from)];
+			bool good = level >= 20 && level <= PYRAMID_LEVEL_MAX && at <= ends - width;
+
+			assert_int_equal(pyramid_series(p, 0, level, at, width, buckets),
+					 good ? 0 : -EINVAL);
+		}
+		assert_int_equal(pyramid_tile(p, NULL, 0, level, last - 1, goids, 2, &out),
+				 level <= PYRAMID_LEVEL_MAX ? 0 : -EINVAL);
+		assert_int_equal(pyramid_tile(p, NULL, 0, level, last, goids, 2, &out), -EINVAL);
+		assert_int_equal(pyramid_tile(p, NULL, 0, level, UINT64_MAX, goids, 2, &out), -EINVAL);
+		assert_int_equal(pyramid_group_tile(p, 0, level, last, goids, 2, &out), -EINVAL);
+		assert_int_equal(pyramid_group_tile(p, 0, level, last - 1, goids, 2, &out),
+				 level <= PYRAMID_LEVEL_MAX ? 0 : -EINVAL);
+	}
+	assert_int_equal(pyramid_series(p, 0, 20, 0, 0, buckets), -EINVAL);
+	free(buckets);
+	buf_free(&out);
+	pyramid_free(p);
+}
+
 static void test_refuses(void **state)
 {
 	struct pyramid *p;
@@ -374,6 +428,7 @@ int main(void)
 		cmocka_unit_test(test_bounded),       cmocka_unit_test(test_series),
 		cmocka_unit_test(test_latencies),
 		cmocka_unit_test(test_group),         cmocka_unit_test(test_refuses),
+		cmocka_unit_test(test_end_of_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

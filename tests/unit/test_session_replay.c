@@ -180,6 +180,7 @@ static void test_commands(void **state)
 	struct player p;
 	struct model_totals totals;
 	uint64_t events;
+	char slow[400];
 
 	fixture_open(&f, 100000);
 	fixture_record(&f, SESSION_PROTOBUF, 1000, 20000); /* some 14 ms */
@@ -211,6 +212,25 @@ static void test_commands(void **state)
 	wait_for(p.replay, "state done");
 	assert_same_models(f.model, p.model);
 
+	/* So slow that the wait for the next event is past any number: and commands are taken all the same. */
+	memset(slow, '0', sizeof(slow) - 1);
+	memcpy(slow, "speed 0.", 8);
+	memcpy(slow + sizeof(slow) - 2, "1", 2);
+	assert_int_equal(replay_command(p.replay, slow), 0);
+	assert_int_equal(replay_command(p.replay, "seek 0"), 0);
+	wait_for(p.replay, "state playing");
+	assert_int_equal(replay_command(p.replay, "speed 0"), 0);
+	wait_for(p.replay, "state done");
+
+	assert_int_equal(replay_command(p.replay, "speed 1000001"), -EINVAL);
+	assert_int_equal(replay_command(p.replay, "speed 1e400"), -EINVAL);
+	assert_int_equal(replay_command(p.replay, "speed 1e3"), -EINVAL);
+	assert_int_equal(replay_command(p.replay, "speed inf"), -EINVAL);
+	assert_int_equal(replay_command(p.replay, "speed 0x10"), -EINVAL);
+	assert_int_equal(replay_command(p.replay, "seek nan"), -EINVAL);
+	assert_int_equal(replay_command(p.replay, "seek 1e400"), -EINVAL);
+	assert_int_equal(replay_command(p.replay, "seek 18446744073.709551616"), -EINVAL);
+	assert_int_equal(replay_command(p.replay, "seek 18446744073.709551616s"), -EINVAL);
 	assert_int_equal(replay_command(p.replay, "speed -1"), -EINVAL);
 	assert_int_equal(replay_command(p.replay, "speed fast"), -EINVAL);
 	assert_int_equal(replay_command(p.replay, "speed nan"), -EINVAL);

@@ -333,16 +333,27 @@ class App {
 		if ('theme' in change || 'palette' in change) this.applyTheme();
 		clearTimeout(this.saveTimer);
 		this.saveTimer = setTimeout(() => {
-			post<Config>('/api/config', { ui: this.settings.get() }).catch((e) => this.fail(e));
+			post<Config>('/api/config', { ui: this.settings.get() }).then((c) => this.tellNotKept(c))
+				.catch((e) => this.fail(e));
 		}, 400) as unknown as number;
 	}
 
 	async setConfig(change: Partial<Config>): Promise<void> {
 		try {
-			this.config.set(await post<Config>('/api/config', change));
+			const got = await post<Config>('/api/config', change);
+			this.config.set(got);
+			this.tellNotKept(got);
 		} catch (e) {
 			this.fail(e);
 		}
+	}
+
+	private toldNotKept = false;
+
+	// They hold until the server ends. Once is enough to hear it.
+	private tellNotKept(config: Config): void {
+		if (config.not_kept && !this.toldNotKept) this.fail(new Error(`settings are not kept: ${config.not_kept}`));
+		this.toldNotKept = !!config.not_kept;
 	}
 
 	private applyTheme(): void {

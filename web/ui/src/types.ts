@@ -119,6 +119,7 @@ export interface Tick {
 }
 
 export interface Config {
+	not_kept?: string; // in the answer to a POST: why it could not be written
 	nanoseconds_per_pixel: number;
 	state_colors: Record<string, string>;
 	type_colors: Record<string, string>;
