@@ -6,6 +6,7 @@
 #include "app/config.h"
 #include "app/doctor.h"
 #include "app/exit_status.h"
+#include "app/limits.h"
 #include "app/print.h"
 #include "app/run.h"
 #include "app/sessions.h"
@@ -25,6 +26,9 @@ static int run(const struct config *config)
 	struct run r = {.config = config, .background_fd = -1};
 	int status;
 
+	status = exit_status(limits_prepare(&r.old_files));
+	if (status)
+		return status;
 	pthread_mutex_init(&r.governor_lock, NULL);
 	loop_block_signals(&r.old_mask);
 	notify_open(&r.notify);

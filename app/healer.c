@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/base/log.h"
+#include "core/base/thread.h"
 #include "core/base/util.h"
 #include "core/target/goroutines.h"
 #include "core/target/stack.h"
@@ -326,12 +327,10 @@ static void *healer_main(void *arg)
 
 int healer_start(struct healer *h)
 {
-	int err = -pthread_create(&h->thread, NULL, healer_main, h);
+	int err = thread_start(&h->thread, healer_main, h);
 
-	if (err)
-		return log_error(err, "cannot start a thread: %s", strerror(-err));
-	h->started = true;
-	return 0;
+	h->started = !err;
+	return err;
 }
 
 void healer_free(struct healer *h)

@@ -16,11 +16,13 @@
 #include "core/base/util.h"
 
 /* The child: nothing but async-signal-safe calls. Says why on report_fd when it cannot exec. */
-static void child_main(char **argv, const sigset_t *mask, int report_fd)
+static void child_main(char **argv, const sigset_t *mask, const struct rlimit *files,
+		       int report_fd)
 {
 	int err;
 
 	signal(SIGPIPE, SIG_DFL);
+	setrlimit(RLIMIT_NOFILE, files);
 	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0 && raise(SIGSTOP) == 0) {
 		sigprocmask(SIG_SETMASK, mask, NULL);
 		execvp(argv[0], argv);
@@ -75,7 +77,8 @@ static int run_to_exec(pid_t pid)
 	}
 }
 
-int launch_start(char **argv, const sigset_t *mask, struct launch *ret)
+int launch_start(char **argv, const sigset_t *mask, const struct rlimit *files,
+		 struct launch *ret)
 {
 	int fds[2], err, reported;
 	pid_t pid;
@@ -86,7 +89,7 @@ int launch_start(char **argv, const sigset_t *mask, struct launch *ret)
 	}
 	pid = fork();
 	if (pid == 0)
-		child_main(argv, mask, fds[1]);
+		child_main(argv, mask, files, fds[1]);
 	err = pid < 0 ? -errno : 0;
 	close(fds[1]);
 	if (!err)

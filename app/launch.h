@@ -7,6 +7,7 @@
 
 #include <signal.h>
 #include <stdbool.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 struct launch {
@@ -17,11 +18,13 @@ struct launch {
 };
 
 /*
- * Starts argv (found in PATH) with the signal mask and SIGPIPE as `mask` and default, and stops it
+ * Starts argv (found in PATH) with the signal mask `mask`, SIGPIPE as usual and the limit `files` on open
+ * files, and stops it
  * after execve(2), before its first instruction. Should this process die now, so does the child.
  * -ENOENT, -EACCES, … as execve; one line was logged.
  */
-int launch_start(char **argv, const sigset_t *mask, struct launch *ret);
+int launch_start(char **argv, const sigset_t *mask, const struct rlimit *files,
+		 struct launch *ret);
 /* Lets it run, on its own from now on. -ESRCH when it was killed meanwhile. */
 int launch_release(struct launch *l);
 /* Kills it when it is still held (something went wrong before it ran), and reaps it. */

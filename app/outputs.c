@@ -10,6 +10,7 @@
 #include "app/stdout_log.h"
 #include "core/base/log.h"
 #include "core/base/safe_file.h"
+#include "core/base/thread.h"
 #include "core/session/files.h"
 #include "core/session/recorder.h"
 #include "fs/fs.h"
@@ -198,9 +199,9 @@ int outputs_start(struct outputs *o)
 	int err = 0;
 
 	if (o->fs) {
-		err = -pthread_create(&o->fs_thread, NULL, fs_main, o);
+		err = thread_start(&o->fs_thread, fs_main, o);
 		if (err)
-			return log_error(err, "cannot start a thread: %s", strerror(-err));
+			return err;
 		o->fs_running = true;
 	}
 	if (o->web)

@@ -39,8 +39,10 @@ int process_check(pid_t pid)
 	struct status s;
 	int err = status_read(pid, &s);
 
-	if (err)
+	if (err == -ESRCH)
 		return log_error(err, "no process %d", pid);
+	if (err)
+		return log_error(err, "process %d: %s", pid, strerror(-err));
 	if (s.tgid != pid)
 		return log_error(-ESRCH,
 				 "no process %d: that is a thread of process %ld; use -pid %ld",

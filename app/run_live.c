@@ -75,7 +75,7 @@ static int open_target(struct run *r)
 		return err ? err : target_check_runnable(r->target);
 	}
 	if (c->mode == MODE_COMMAND) {
-		err = launch_start(c->command, &r->old_mask, &r->launch);
+		err = launch_start(c->command, &r->old_mask, &r->old_files, &r->launch);
 		r->pid = r->launch.pid;
 	} else {
 		r->pid = (pid_t)c->pid;

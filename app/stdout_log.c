@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/base/log.h"
+#include "core/base/thread.h"
 #include "core/base/util.h"
 #include "core/model/event_format.h"
 
@@ -126,10 +127,10 @@ int stdout_log_start(struct model *model, bool many, struct loop *loop, struct s
 		.pid_of = many ? pid_of : NULL,
 		.ctx = model,
 	};
-	err = -pthread_create(&s->thread, NULL, stdout_main, s);
+	err = thread_start(&s->thread, stdout_main, s);
 	if (err) {
 		free(s);
-		return log_error(err, "cannot start a thread: %s", strerror(-err));
+		return err;
 	}
 	*ret = s;
 	return 0;

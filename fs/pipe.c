@@ -15,6 +15,7 @@
 #include <sys/eventfd.h>
 
 #include "core/base/confine.h"
+#include "core/base/thread.h"
 
 #define FILL_EVENTS 256
 #define CHECK_MS    200 /* how often waiting readers look whether their process has ended */
@@ -256,7 +257,7 @@ int pipes_new(struct fs *fs, struct pipes **ret)
 	err = feed_listen(p->feed, on_append, p);
 	if (err)
 		goto err_out;
-	err = start_thread(&p->thread, run, p);
+	err = thread_start(&p->thread, run, p);
 	if (err) {
 		feed_unlisten(p->feed, on_append, p);
 		goto err_out;

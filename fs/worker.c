@@ -2,9 +2,9 @@
 #include "fs/worker.h"
 
 #include <errno.h>
-#include <signal.h>
 
 #include "core/base/confine.h"
+#include "core/base/thread.h"
 #include "core/base/util.h"
 
 #define THREADS_MAX 4
@@ -24,18 +24,6 @@ struct workers {
 	unsigned n;
 	struct confine *confine;
 };
-
-int start_thread(pthread_t *ret, void *(*fn)(void *arg), void *arg)
-{
-	sigset_t all, old;
-	int err;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = -pthread_create(ret, NULL, fn, arg);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return err;
-}
 
 static void *work(void *arg)
 {
@@ -75,7 +63,7 @@ int workers_new(unsigned threads, struct confine *confine, struct workers **ret)
 	w->tail = &w->head;
 	w->confine = confine;
 	while (w->n < MIN(threads, THREADS_MAX)) {
-		err = start_thread(&w->threads[w->n], work, w);
+		err = thread_start(&w->threads[w->n], work, w);
 		if (err) {
 			(void)workers_stop(w, monotonic_ns() + NS_PER_SEC); /* nothing is queued */
 			workers_free(w);

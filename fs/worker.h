@@ -20,7 +20,4 @@ void workers_free(struct workers *w); /* after a workers_stop() that gave 0; NUL
 /* fn(arg) will run once, in order of pushing. 0 or -ENOMEM. */
 int workers_push(struct workers *w, void (*fn)(void *arg), void *arg);
 
-/* A thread with all signals blocked. 0 or -errno. */
-int start_thread(pthread_t *ret, void *(*fn)(void *arg), void *arg);
-
 #endif

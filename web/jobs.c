@@ -5,6 +5,8 @@
 #include <pthread.h>
 
 #include "core/base/confine.h"
+#include "core/base/thread.h"
+
 #include "web/polite.h"
 
 struct queue {
@@ -105,7 +107,7 @@ int jobs_new(void (*ready)(void *arg), void *arg, struct confine *confine, struc
 	js->arg = arg;
 	js->confine = confine;
 	while (js->n_threads < JOBS_WORKERS) {
-		err = -pthread_create(&js->threads[js->n_threads], NULL, worker, js);
+		err = thread_start(&js->threads[js->n_threads], worker, js);
 		if (err) {
 			jobs_free(js);
 			return err;

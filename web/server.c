@@ -10,6 +10,7 @@
 
 #include "core/base/confine.h"
 #include "core/base/log.h"
+#include "core/base/thread.h"
 #include "core/session/store.h"
 #include "web/connection.h"
 #include "web/guard.h"
@@ -326,7 +327,7 @@ int web_start(struct web *w)
 
 	if (err)
 		return err;
-	err = -pthread_create(&s->thread_id, NULL, serve, s);
+	err = thread_start(&s->thread_id, serve, s);
 	if (!err)
 		w->thread = &s->thread_id;
 	return err;

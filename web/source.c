@@ -11,6 +11,7 @@
 
 #include "core/base/confine.h"
 #include "core/base/log.h"
+#include "core/base/thread.h"
 #include "core/session/reader.h"
 #include "core/session/store.h"
 #include "web/polite.h"
@@ -310,7 +311,7 @@ static int entry_new(struct sources *ss, const char *id, struct entry **ret)
 	if (!err)
 		err = pyramid_new(ss->pyramid_bytes, &e->source.pyramid);
 	if (!err) {
-		err = -pthread_create(&e->load.thread, NULL, load, e);
+		err = thread_start(&e->load.thread, load, e);
 		e->load.started = !err;
 	}
 	if (err) {
@@ -418,7 +419,7 @@ int sources_new(const struct web_config *config, struct store *store, struct sou
 
 int sources_start(struct sources *ss)
 {
-	int err = -pthread_create(&ss->follower, NULL, follow, ss);
+	int err = thread_start(&ss->follower, follow, ss);
 
 	ss->following = !err;
 	return err;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/base/log.h"
+#include "core/base/thread.h"
 #include "core/capture/merge.h"
 
 #define BATCH             512 /* events handed to the sink at once */
@@ -287,7 +288,7 @@ static void *pump_main(void *arg)
 
 int pump_start(struct pump *p)
 {
-	int err = -pthread_create(&p->thread, NULL, pump_main, p);
+	int err = thread_start(&p->thread, pump_main, p);
 
 	p->started = !err;
 	return err;

@@ -10,6 +10,7 @@
 
 #include "core/base/log.h"
 #include "core/base/text.h"
+#include "core/base/thread.h"
 #include "core/session/store.h"
 #include "core/session/writer.h"
 
@@ -490,7 +491,7 @@ int recorder_new(const struct recorder_config *config, struct recorder **ret)
 	if (!err)
 		err = begin_session(r, "");
 	if (!err) {
-		err = -pthread_create(&r->thread, NULL, thread_main, r);
+		err = thread_start(&r->thread, thread_main, r);
 		r->started = err == 0;
 	}
 	if (err) {

@@ -16,6 +16,7 @@
 #include "core/base/log.h"
 #include "core/base/parse.h"
 #include "core/base/safe_file.h"
+#include "core/base/thread.h"
 #include "core/session/store.h"
 
 #define WAIT_MAX_NS (NS_PER_SEC / 10)   /* looks for commands at least this often */
@@ -439,7 +440,7 @@ int replay_start(struct replay *r, struct model *model)
 	int err;
 
 	r->model = model;
-	err = -pthread_create(&r->thread, NULL, thread_main, r);
+	err = thread_start(&r->thread, thread_main, r);
 	r->started = err == 0;
 	return err;
 }

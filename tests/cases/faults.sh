@@ -1,0 +1,51 @@
+#!/bin/bash
+# A slice of tests/faults.sh, what failed once in full, and what the shell can take away: descriptors and
+# stdout.
+# timeout: 300
+# sanitized: no
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../app_lib.sh"
+need_tracing
+DEMO_BINARY=$(demo_binary "") || fail "the demo does not build"
+start_demo "$DEMO_BINARY"
+mkdir -p "$MNT"
+
+# --- few descriptors: works, or one line that says so
+for files in 6 12 31 43 63; do
+	(
+		ulimit -n "$files"
+		exec "$XGOTOPFS" -pid "$DEMO" "$MNT"
+	) >"$T/out" 2>"$LOG" </dev/null
+	expect "status with $files descriptors ($(cat "$LOG"))" $? 1
+	expect "lines with $files descriptors" "$(grep -c '^xgotopfs: only .* files may be open' "$LOG")" 1
+done
+ulimit -Sn 20 # the soft limit alone is raised, and a COMMAND has it as it was
+start_xgotopfs -s -- /bin/sh -c "ulimit -Sn; exec $DEMO_BINARY -n 1 -load $URL"
+wait "$XPID"
+status=$?
+XPID=
+case $status in 3) ;; *) fail "a shell is no Go program: status $status: $(cat "$LOG")" ;; esac
+ulimit -Sn 1024 2>/dev/null || ulimit -Sn "$(ulimit -Hn)"
+
+# --- a stdout that is closed, or full: said, status 1, and never another file's descriptor
+for command in "-help" "-version" "-doctor" "-sessions -storage-dir $T"; do
+	# shellcheck disable=SC2086
+	"$XGOTOPFS" $command >&- 2>"$LOG"
+	expect "status of $command without stdout" $? 1
+	grep -q "stdout: Bad file descriptor" "$LOG" || fail "$command without stdout: $(cat "$LOG")"
+	# shellcheck disable=SC2086
+	"$XGOTOPFS" $command >/dev/full 2>"$LOG"
+	expect "status of $command on a full device" $? 1
+	grep -q "stdout: No space left" "$LOG" || fail "$command on a full device: $(cat "$LOG")"
+done
+timeout 60 "$XGOTOPFS" -s -mft -- "$DEMO_BINARY" -h >&- 2>"$LOG"
+grep -q "stdout" "$LOG" && fail "-s prints nothing: $(cat "$LOG")"
+"$DEMO_BINARY" -rate 20 -load "$URL" >/dev/null 2>&1 &
+on_exit "end $!"
+timeout 60 "$XGOTOPFS" -pid "$DEMO" >&- 2>"$LOG"
+expect "status of events without stdout ($(cat "$LOG"))" $? 1
+
+# --- each call failing once: a slice
+"$ROOT/tests/faults.sh" -every 12 >"$T/faults" 2>&1 || fail "$(tail -n 40 "$T/faults")"
+tail -n 1 "$T/faults"
+unharmed "$DEMO"
