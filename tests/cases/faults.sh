@@ -16,7 +16,8 @@ for files in 6 12 31 43 63; do
 		ulimit -n "$files"
 		exec "$XGOTOPFS" -pid "$DEMO" "$MNT"
 	) >"$T/out" 2>"$LOG" </dev/null
-	expect "status with $files descriptors ($(cat "$LOG"))" $? 1
+	status=$?
+	expect "status with $files descriptors ($(cat "$LOG"))" "$status" 1
 	expect "lines with $files descriptors" "$(grep -c '^xgotopfs: only .* files may be open' "$LOG")" 1
 done
 ulimit -Sn 20 # the soft limit alone is raised, and a COMMAND has it as it was
@@ -43,7 +44,8 @@ grep -q "stdout" "$LOG" && fail "-s prints nothing: $(cat "$LOG")"
 "$DEMO_BINARY" -rate 20 -load "$URL" >/dev/null 2>&1 &
 on_exit "end $!"
 timeout 60 "$XGOTOPFS" -pid "$DEMO" >&- 2>"$LOG"
-expect "status of events without stdout ($(cat "$LOG"))" $? 1
+status=$?
+expect "status of events without stdout ($(cat "$LOG"))" "$status" 1
 
 # --- each call failing once: a slice
 "$ROOT/tests/faults.sh" -every 12 >"$T/faults" 2>&1 || fail "$(tail -n 40 "$T/faults")"
