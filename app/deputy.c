@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/base/log.h"
+#include "core/base/thread.h"
 #include "core/base/util.h"
 
 #define WAITING_MAX 64
@@ -100,10 +101,10 @@ int deputy_new(const char *thread_name, errand_fn *run, void *ctx, struct deputy
 	d->ctx = ctx;
 	d->last = &d->first;
 	init_locks(d);
-	err = -pthread_create(&d->thread, NULL, deputy_main, d);
+	err = thread_start(&d->thread, deputy_main, d);
 	if (err) {
 		deputy_free(d);
-		return log_error(err, "cannot start a thread: %s", strerror(-err));
+		return err;
 	}
 	d->started = true;
 	*ret = d;

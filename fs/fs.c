@@ -283,6 +283,9 @@ int fs_mount(struct fs *fs)
 	if (err)
 		return err;
 	fs->mounted = true;
+	err = device_take(fs);
+	if (err)
+		return err;
 	/* fs_run() waits for requests and for fs_stop(): it must not block in a read. */
 	fd = fuse_session_fd(fs->session);
 	if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0)
@@ -294,9 +297,8 @@ int fs_mount(struct fs *fs)
 
 /*
  * Takes requests until there are none, or so many that it is time to look whether to stop: readers
- * in a loop can keep more of them coming than we serve. 0, or -errno of what ends the session. An unmount from
- * outside is no error: the kernel says ENODEV (libfuse then ends the session) or, when it comes
- * while a request is being taken, ECONNABORTED (Linux fs/fuse/dev.c, fuse_dev_do_read).
+ * in a loop can keep more of them coming than we serve. 0, or -errno of what
+ * ends the session. An unmount from outside is no error: the kernel says ENODEV, and libfuse ends the session.
  */
 static int serve_pending(struct fs *fs, struct fuse_buf *buf)
 {
@@ -308,12 +310,10 @@ static int serve_pending(struct fs *fs, struct fuse_buf *buf)
 			continue;
 		if (n == -EAGAIN)
 			return 0;
-		if (n == -ECONNABORTED) {
-			fuse_session_exit(fs->session);
-			return 0;
-		}
-		if (n <= 0)
+		if (n < 0)
 			return n;
+		if (n == 0)
+			return fs->device_err;
 		fuse_session_process_buf(fs->session, buf);
 	}
 	return 0;
@@ -352,6 +352,7 @@ int fs_run(struct fs *fs)
 	free(buf.mem);
 	stop_helpers(fs);
 	unmount(fs);
+	err = err ? err : fs->device_err;
 	if (err)
 		return log_error(err, "%s: %s", fs->mountpoint, strerror(-err));
 	return 0;

@@ -27,6 +27,7 @@ struct fs {
 	bool mounted;
 	struct unmounter *unmounter; /* NULL: we unmount ourselves, if we may */
 	int stop_fd; /* eventfd */
+	_Atomic int device_err; /* -errno of /dev/fuse that ends it */
 	uid_t uid;
 	gid_t gid;
 	uint64_t mount_time_ns; /* CLOCK_REALTIME */
@@ -68,6 +69,11 @@ struct handle {
 	struct dirlist dir;          /* NODE_DIR; protected by lock */
 	atomic_bool listed;          /* NODE_DIR: was read from its beginning */
 };
+
+/* --- device.c ------------------------------------------------------------------------------ */
+
+/* After the mount: what passes to and from the kernel goes through here. 0 or -errno. */
+int device_take(struct fs *fs);
 
 /* --- tree.c: what is there ------------------------------------------------------------- */
 

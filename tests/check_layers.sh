@@ -62,6 +62,11 @@ found=$(grep -rnE --include='*.[ch]' "\* 10u?(ll)? *\+ .*- '0'|\(.*, 10u?(ll)?, 
 	grep -v '^core/base/parse\.c:')
 [ -z "$found" ] || complain "digits are read by core/base/parse.h: $found"
 
+# Threads start in one place, which says what is the matter; where it goes without one, it does so alone.
+found=$(grep -rnE --include='*.c' 'pthread_create\(' app core fs web |
+	grep -vE '^(core/base/thread|core/model/pool|core/capture/keeper)\.c:')
+[ -z "$found" ] || complain "threads are started by core/base/thread.h: $found"
+
 # A wire record is the business of two.
 found=$(grep -rlE --include='*.[ch]' '"bpf/abi\.h"' app core fs web xgotopfs.c | grep -v '^core/capture/')
 [ -z "$found" ] || complain "bpf/abi.h is for core/capture: $found"

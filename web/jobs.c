@@ -6,7 +6,6 @@
 
 #include "core/base/confine.h"
 #include "core/base/thread.h"
-
 #include "web/polite.h"
 
 struct queue {

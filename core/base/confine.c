@@ -19,6 +19,7 @@
 
 #include "core/base/confine_internal.h"
 #include "core/base/log.h"
+#include "core/base/thread.h"
 #include "core/base/privilege.h"
 #include "core/base/util.h"
 
@@ -100,7 +101,6 @@ static int watch(struct confine *c, int fd)
 
 static int start_listener(struct confine *c)
 {
-	sigset_t all, old;
 	int err;
 
 	c->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -110,10 +110,7 @@ static int start_listener(struct confine *c)
 	err = watch(c, c->stop_fd);
 	if (err)
 		return err;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = -pthread_create(&c->listener, NULL, listen_main, c);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	err = thread_start(&c->listener, listen_main, c);
 	c->listening = !err;
 	return err;
 }

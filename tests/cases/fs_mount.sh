@@ -57,7 +57,7 @@ wait "$DEMO" 2>/dev/null
 out=$(ls "$MNT" 2>&1) && fail "not dead"
 case $out in *"not connected"*) ;; *) fail "dead: $out" ;; esac
 demo_start -g 2
-grep -q "removed the mount" "$T/log" || fail "it does not say so: $(cat "$T/log")"
+wait_for 5 grep -q "removed the mount" "$T/log" || fail "it does not say so: $(cat "$T/log")"
 : >"$T/log"
 [ -e "$MNT/goroutines/2" ] || fail "not mounted again"
 
