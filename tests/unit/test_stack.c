@@ -47,7 +47,9 @@ struct child {
 
 static void child_start(struct child *child, const char *path, const char *arg)
 {
-	char *argv[] = {(char *)path, (char *)arg, NULL}, *envp[] = {NULL}, line[4096];
+	/* It ends with us, also when an assertion ends us: who runs the tests waits for its output. */
+	char *argv[] = {"setpriv", "--pdeathsig", "KILL", (char *)path, (char *)arg, NULL};
+	char *envp[] = {NULL}, line[4096];
 	posix_spawn_file_actions_t actions;
 	size_t len = 0;
 	int fds[2];
@@ -57,7 +59,7 @@ static void child_start(struct child *child, const char *path, const char *arg)
 	posix_spawn_file_actions_adddup2(&actions, fds[1], 1);
 	posix_spawn_file_actions_addclose(&actions, fds[0]);
 	posix_spawn_file_actions_addclose(&actions, fds[1]);
-	assert_int_equal(posix_spawn(&child->pid, path, &actions, NULL, argv, envp), 0);
+	assert_int_equal(posix_spawnp(&child->pid, argv[0], &actions, NULL, argv, envp), 0);
 	posix_spawn_file_actions_destroy(&actions);
 	close(fds[1]);
 	child->out = fdopen(fds[0], "r");
