@@ -48,7 +48,7 @@ struct child {
 static void child_start(struct child *child, const char *path, const char *arg)
 {
 	/* It ends with us, also when an assertion ends us: who runs the tests waits for its output. */
-	char *argv[] = {"setpriv", "--pdeathsig", "KILL", (char *)path, (char *)arg, NULL};
+	char *argv[] = {(char *)"setpriv", (char *)"--pdeathsig", (char *)"KILL", (char *)path, (char *)arg, NULL};
 	char *envp[] = {NULL}, line[4096];
 	posix_spawn_file_actions_t actions;
 	size_t len = 0;
