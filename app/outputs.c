@@ -77,14 +77,6 @@ static int open_fs(struct outputs *o)
 	return fs_mount(o->fs);
 }
 
-/* Asked from the web server's threads, which start after the recorder and end before it. */
-static void current_session(void *ctx, char ret[40])
-{
-	struct outputs *o = ctx;
-
-	recorder_id(o->recorder, ret);
-}
-
 static bool is_loopback(const char *address)
 {
 	return strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0;
@@ -110,8 +102,6 @@ static int open_web(struct outputs *o)
 		.port = (unsigned)config->web_port,
 		.view = o->c.view,
 		.storage_dir = config->storage_dir,
-		.current_session = o->c.record ? current_session : NULL,
-		.session_ctx = o,
 		.mount_point = config->mount_point,
 		.confine = o->c.confine,
 	};
@@ -217,6 +207,12 @@ void outputs_meter(struct outputs *o, struct meter_sample *sample)
 		recorder_meter(o->recorder, sample);
 }
 
+void outputs_recording(const struct outputs *o, struct recording *ret)
+{
+	if (o->recorder)
+		recorder_recording(o->recorder, ret);
+}
+
 uint64_t outputs_behind(const struct outputs *o)
 {
 	return o->stdout_log ? stdout_log_behind(o->stdout_log) : 0;
@@ -242,20 +238,25 @@ void outputs_announce(const struct outputs *o, const char *subject)
 
 /* --- ending ----------------------------------------------------------------------------- */
 
-static int close_recorder(struct outputs *o)
+/* It is freed later: the mount may still ask how the recording is. */
+static int stop_recorder(struct outputs *o)
 {
-	struct recorder_stats stats;
+	cleanup_buf_ struct buf stop = BUF_INIT;
+	struct recording rec;
 
 	if (!o->recorder)
 		return 0;
 	recorder_stop(o->recorder);
-	recorder_stats(o->recorder, &stats);
-	if (stats.missed || stats.not_recorded)
+	recorder_recording(o->recorder, &rec);
+	view_recording_stop(&rec, &stop);
+	if (stop.len)
+		log_error(0, "%s; %llu events are missing from it", stop.data,
+			  (unsigned long long)(rec.missed + rec.not_recorded));
+	else if (rec.missed)
 		log_warn("%llu events are missing from the recording",
-			 (unsigned long long)(stats.missed + stats.not_recorded));
-	recorder_free(o->recorder);
-	o->recorder = NULL;
-	return stats.error;
+			 (unsigned long long)rec.missed);
+	/* Whatever the write said, it is neither what the user wrote nor a lack of privilege. */
+	return rec.state == RECORDING_STOPPED ? -EIO : 0;
 }
 
 int outputs_close(struct outputs *o)
@@ -268,7 +269,7 @@ int outputs_close(struct outputs *o)
 	/* The web server may ask for the running session: it goes first. */
 	if (o->web)
 		web_stop(o->web);
-	recorder_err = close_recorder(o);
+	recorder_err = stop_recorder(o);
 	if (o->fs_running) {
 		fs_stop(o->fs);
 		pthread_join(o->fs_thread, NULL);
@@ -276,6 +277,7 @@ int outputs_close(struct outputs *o)
 	}
 	fs_free(o->fs);
 	web_free(o->web);
+	recorder_free(o->recorder);
 	session_files_free(o->session_files);
 	store_free(o->store);
 	buf_free(&o->settings_path);

@@ -35,6 +35,8 @@ int outputs_record(struct outputs *o);
 int outputs_start(struct outputs *o);
 /* Fills what the recorder knows into the second's sample. */
 void outputs_meter(struct outputs *o, struct meter_sample *sample);
+/* Leaves *ret as it is when nothing is recorded. Any thread. */
+void outputs_recording(const struct outputs *o, struct recording *ret);
 /* How many events stdout has yet to print; 0 when it prints none. Any thread. */
 uint64_t outputs_behind(const struct outputs *o);
 /* Says on stderr where things are: the line people and scripts wait for. */

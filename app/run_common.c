@@ -11,6 +11,17 @@
 
 #define NAMES_MAX (1u << 21)
 
+/* Any thread that serves: they start after the recording and end before it is freed. */
+static void recording(void *ctx, struct recording *ret)
+{
+	struct run *r = ctx;
+
+	if (r->replay)
+		session_meta_recording(replay_meta(r->replay), ret);
+	else if (r->outputs)
+		outputs_recording(r->outputs, ret);
+}
+
 int run_make_model(struct run *r, int64_t wall_offset_ns)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
@@ -38,6 +49,8 @@ int run_make_model(struct run *r, int64_t wall_offset_ns)
 		.live = &r->live,
 		.control = &r->control,
 		.replay = r->config->mode == MODE_REPLAY,
+		.recording = recording,
+		.recording_ctx = r,
 	};
 	return 0;
 }

@@ -59,14 +59,19 @@ static void sample_replay(struct run *r, uint64_t elapsed_ns, uint64_t events,
 	s->rps = s->pps = per_second(events, elapsed_ns);
 }
 
-static void print_sample(const struct meter_sample *s)
+static void print_sample(const struct view *v, const struct meter_sample *s)
 {
+	cleanup_buf_ struct buf stop = BUF_INIT;
+	struct recording rec;
+
+	view_recording(v, &rec);
+	view_recording_stop(&rec, &stop);
 	log_info("RPS %llu/s  PPS %llu/s  EWP %llu  LAT %llu ns  PRC %llu ns  BPS %.1f/s  "
-		 "BFL %.2f ms  QWL %.2f ms  lost %llu/s  overhead %.1f%% of a CPU",
+		 "BFL %.2f ms  QWL %.2f ms  lost %llu/s  overhead %.1f%% of a CPU%s%s",
 		 (unsigned long long)s->rps, (unsigned long long)s->pps, (unsigned long long)s->ewp,
 		 (unsigned long long)s->lat_ns, (unsigned long long)s->prc_ns, s->bps,
 		 (double)s->bfl_ns / 1e6, (double)s->qwl_ns / 1e6, (unsigned long long)s->lost,
-		 s->overhead_percent);
+		 s->overhead_percent, stop.len ? "  " : "", stop.len ? stop.data : "");
 }
 
 static bool prints_statistics(const struct run *r)
@@ -144,7 +149,7 @@ void ticker_tick(struct run *r)
 	r->ticker.last_ns = now_ns;
 	meter_add(r->meter, &s);
 	if (prints_statistics(r))
-		print_sample(&s);
+		print_sample(&r->view, &s);
 	if (r->capture && r->tracing) {
 		govern(r, &s, events);
 		heal_when_needed(r, &s);

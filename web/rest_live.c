@@ -244,6 +244,27 @@ int rest_prometheus(const struct request *rq, struct response *rs)
 	return 0;
 }
 
+static void render_recording(const struct view *v, struct buf *out)
+{
+	struct recording rec;
+
+	view_recording(v, &rec);
+	json_key(out, "recording");
+	buf_addc(out, '{');
+	json_ks(out, "state", recording_state_name(rec.state));
+	if (rec.state != RECORDING_NONE) {
+		json_ks(out, "session", rec.id);
+		json_ku(out, "events", rec.events);
+		json_ku(out, "missed", rec.missed);
+		json_ku(out, "not_recorded", rec.not_recorded);
+	}
+	if (rec.state == RECORDING_STOPPED) {
+		json_ks(out, "stopped", rec.why);
+		json_ku(out, "stopped_unix_ns", (uint64_t)rec.stopped_ns);
+	}
+	buf_addc(out, '}');
+}
+
 int rest_info(const struct request *rq, struct response *rs)
 {
 	const struct source *s = sources_live(rq->web->sources);
@@ -261,6 +282,7 @@ int rest_info(const struct request *rq, struct response *rs)
 	json_kb(out, "can_pause", c && c->set_paused);
 	json_kb(out, "can_seek", c && c->replay);
 	json_kb(out, "stacks", s->view.live && s->view.live->stack);
+	render_recording(&s->view, out);
 	json_ku(out, "requests", st.requests);
 	json_ku(out, "refused", st.refused);
 	json_ku(out, "clients", st.clients);

@@ -24,37 +24,52 @@ int rest_open_session(const struct request *rq, struct response *rs, const char 
 	return fd;
 }
 
-static const char *const state_names[] = {
-	[SESSION_RUNNING] = "running",
-	[SESSION_DONE] = "done",
-	[SESSION_CUT_OFF] = "cut off",
-};
+static void json_time(struct buf *out, const char *key, int64_t realtime_ns)
+{
+	json_key(out, key);
+	buf_addc(out, '"');
+	session_time_format(realtime_ns, out);
+	buf_addc(out, '"');
+}
+
+/* What became of its recording. Of the one under way the recorder knows more than the file, which may
+ * be old, or could not be written. */
+static void render_recording(const struct session_info *info, const struct request *rq,
+			     struct buf *out)
+{
+	enum session_state state = info->state;
+	struct recording rec;
+	bool current;
+
+	view_recording(&sources_live(rq->web->sources)->view, &rec);
+	current = !strcmp(rec.id, info->meta.id);
+	if (!current)
+		session_meta_recording(&info->meta, &rec);
+	else if (rec.state == RECORDING_STOPPED)
+		state = SESSION_STOPPED;
+	json_kb(out, "recording", current && rec.state == RECORDING_RUNNING);
+	json_ks(out, "state", session_state_name(state));
+	if (rec.state != RECORDING_STOPPED)
+		return;
+	json_ks(out, "stopped", rec.why);
+	json_time(out, "stopped_time", rec.stopped_ns);
+	json_ku(out, "not_recorded", rec.not_recorded);
+}
 
 static void render_meta(const struct session_info *info, const struct request *rq, struct buf *out)
 {
 	const struct session_meta *meta = &info->meta;
-	char current[40] = "";
 
-	if (rq->web->config.current_session)
-		rq->web->config.current_session(rq->web->config.session_ctx, current);
 	buf_addc(out, '{');
 	json_ks(out, "id", meta->id);
-	json_key(out, "start_time");
-	buf_addc(out, '"');
-	session_time_format(meta->start_time_ns, out);
-	buf_addc(out, '"');
-	if (meta->end_time_ns) {
-		json_key(out, "end_time");
-		buf_addc(out, '"');
-		session_time_format(meta->end_time_ns, out);
-		buf_addc(out, '"');
-	}
+	json_time(out, "start_time", meta->start_time_ns);
+	if (meta->end_time_ns)
+		json_time(out, "end_time", meta->end_time_ns);
 	json_ku(out, "pid", (uint64_t)meta->pid);
 	json_ks(out, "binary_path", meta->binary_path);
 	json_ku(out, "event_count", meta->event_count);
 	/* Ours */
-	json_kb(out, "recording", *current && !strcmp(current, meta->id));
-	json_ks(out, "state", state_names[info->state]);
+	render_recording(info, rq, out);
 	json_ks(out, "format", info->has_events ? session_format_name(info->format) : "");
 	json_ku(out, "bytes", info->bytes);
 	if (info->problem[0])

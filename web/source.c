@@ -224,6 +224,11 @@ static int load_events(struct entry *e, struct session_reader *reader)
 static const struct live no_live;
 static const struct control no_control;
 
+static void recording(void *ctx, struct recording *ret)
+{
+	session_meta_recording(ctx, ret);
+}
+
 static int make_model(struct entry *e)
 {
 	struct loading *l = &e->load;
@@ -244,7 +249,9 @@ static int make_model(struct entry *e)
 				       .meter = l->meter,
 				       .live = &no_live,
 				       .control = &no_control,
-				       .replay = true};
+				       .replay = true,
+				       .recording = recording,
+				       .recording_ctx = &l->meta};
 	return 0;
 }
 

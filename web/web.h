@@ -26,9 +26,6 @@ struct web_config {
 	const char *token;
 	const struct view *view; /* borrowed; what is being captured or replayed now */
 	const char *storage_dir; /* recorded sessions; NULL = none to show */
-	/* The id of the session being recorded now into ret (a uuid); NULL: none is. Any thread. */
-	void (*current_session)(void *ctx, char ret[40]);
-	void *session_ctx;
 	const char *settings_path; /* where /api/config persists; NULL = in memory only */
 	const char *mount_point;   /* for the paths the UI shows; NULL = not mounted */
 	size_t pyramid_bytes;      /* memory bound of one time pyramid; 0 = 64 MiB */

@@ -152,6 +152,7 @@ static const struct key keys[] = {
 	KEY("missed_events", KEY_UINT, missed, true, true),
 	KEY("not_recorded_events", KEY_UINT, not_recorded, true, false),
 	KEY("stopped", KEY_TEXT, stopped, true, false),
+	KEY("stopped_time", KEY_TIME, stopped_ns, true, false),
 	KEY("go_version", KEY_TEXT, go_version, true, false),
 	KEY("host", KEY_TEXT, host, true, false),
 	KEY("machine", KEY_TEXT, machine, true, false),
@@ -288,6 +289,19 @@ void session_meta_render(const struct session_meta *meta, struct buf *out)
 	else
 		buf_add(out, text.data, text.len);
 	buf_free(&text);
+}
+
+void session_meta_recording(const struct session_meta *meta, struct recording *ret)
+{
+	*ret = (struct recording){
+		.state = meta->stopped[0] ? RECORDING_STOPPED : RECORDING_NONE,
+		.events = meta->event_count,
+		.missed = meta->missed,
+		.not_recorded = meta->not_recorded,
+		.stopped_ns = meta->stopped_ns,
+	};
+	snprintf(ret->id, sizeof(ret->id), "%s", meta->id);
+	snprintf(ret->why, sizeof(ret->why), "%s", meta->stopped);
 }
 
 int session_meta_save(int dir_fd, const struct session_meta *meta, bool sync)

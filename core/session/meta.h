@@ -14,6 +14,7 @@
 
 #include "core/base/buf.h"
 #include "core/model/event.h"
+#include "core/model/recording.h"
 
 #define SESSION_ID_LEN 36 /* uuid: 8-4-4-4-12 lower-case hex digits */
 
@@ -38,7 +39,8 @@ struct session_meta {
 	uint64_t lost;         /* by the tracing: gap records say where */
 	uint64_t missed;       /* by the recorder: it could not keep up */
 	uint64_t not_recorded; /* after the recording had to stop (stopped says why) */
-	char stopped[160];     /* "" unless a write failed */
+	char stopped[160];     /* "" unless a write failed … */
+	int64_t stopped_ns;    /* … then; CLOCK_REALTIME */
 	char go_version[64], host[65], machine[16], version[32];
 	char continues[SESSION_ID_LEN + 1]; /* the session this one goes on from, "" none */
 };
@@ -60,6 +62,8 @@ int session_id_new(char ret[SESSION_ID_LEN + 1]);
 int session_meta_load(int dir_fd, struct session_meta *ret, char *why, size_t size);
 /* Writes it there (0600), whole or not at all. `sync`: to the disk before it returns. */
 int session_meta_save(int dir_fd, const struct session_meta *meta, bool sync);
+/* For views of a session that is looked at: how it stopped, or that nothing is recorded. */
+void session_meta_recording(const struct session_meta *meta, struct recording *ret);
 /* The JSON text. */
 void session_meta_render(const struct session_meta *meta, struct buf *out);
 

@@ -9,6 +9,7 @@
 #include <sys/utsname.h>
 
 #include "core/base/log.h"
+#include "core/base/safe_file.h"
 #include "core/base/text.h"
 #include "core/base/thread.h"
 #include "core/session/store.h"
@@ -45,6 +46,7 @@ struct recorder {
 	uint64_t lost[EVENT_TYPES]; /* written as gaps so far */
 	unsigned n_procs;           /* written so far */
 	bool proc_exited[MODEL_PROCS_MAX];
+	bool meta_failed; /* metadata.json could not be written the last time */
 	struct recorder_stats metered;
 	uint64_t metered_ns;
 
@@ -52,6 +54,7 @@ struct recorder {
 	/* protected by lock */
 	struct session_meta meta;
 	struct recorder_stats stats;
+	bool over; /* everything is written */
 };
 
 /* --- a session's beginning and end ------------------------------------------------------------ */
@@ -110,6 +113,8 @@ static int begin_session(struct recorder *r, const char *continues)
 		(void)store_delete(r->store, meta.id);
 		return err;
 	}
+	if (r->dir >= 0)
+		close(r->dir);
 	r->dir = dir;
 	r->n_procs = 0;
 	r->found = 0;
@@ -122,7 +127,7 @@ static int begin_session(struct recorder *r, const char *continues)
 	return 0;
 }
 
-static void save_meta(struct recorder *r, bool sync)
+static int save_meta(struct recorder *r, bool sync)
 {
 	struct session_meta meta;
 	int err;
@@ -133,39 +138,53 @@ static void save_meta(struct recorder *r, bool sync)
 	meta = r->meta;
 	pthread_mutex_unlock(&r->lock);
 	err = session_meta_save(r->dir, &meta, sync);
-	/* On a full disk there was a message already. */
-	if (err && !r->stats.error)
-		log_warn("session %s: cannot write metadata.json: %s", meta.id, strerror(-err));
+	/* Said once. When the recording has stopped there was a message already. */
+	if (err && !r->meta_failed && !r->stats.error)
+		log_warn("session %s: cannot write metadata.json: %s", meta.id,
+			 file_strerror(err));
+	r->meta_failed = err != 0;
+	return err;
 }
 
-static void end_session(struct recorder *r)
-{
-	int err = writer_close(r->writer, true);
-
-	r->writer = NULL;
-	if (err)
-		log_warn("session %s: %s", r->meta.id, strerror(-err));
-	pthread_mutex_lock(&r->lock);
-	r->meta.end_time_ns = (int64_t)clock_ns(CLOCK_REALTIME);
-	pthread_mutex_unlock(&r->lock);
-	save_meta(r, true);
-	close(r->dir);
-	r->dir = -1;
-}
-
-/* --- batches ---------------------------------------------------------------------------------- */
-
-/* The recording is over; everything else goes on. */
+/* The recording is over; everything else goes on. The first reason counts. */
 static void fail(struct recorder *r, int err)
 {
+	if (r->stats.error)
+		return;
 	pthread_mutex_lock(&r->lock);
 	r->stats.error = err;
+	r->meta.stopped_ns = r->meta.end_time_ns = (int64_t)clock_ns(CLOCK_REALTIME);
 	snprintf(r->meta.stopped, sizeof(r->meta.stopped), "%s", strerror(-err));
 	pthread_mutex_unlock(&r->lock);
 	(void)log_error(err,
 			"session %s: recording stopped: %s (%llu events recorded; tracing goes on)",
 			r->meta.id, strerror(-err), (unsigned long long)r->stats.events);
 }
+
+/* The session has what it will have; its folder stays open. */
+static void end_session(struct recorder *r)
+{
+	int err = writer_close(r->writer, true);
+
+	r->writer = NULL;
+	if (err)
+		fail(r, err);
+	pthread_mutex_lock(&r->lock);
+	if (!r->meta.end_time_ns)
+		r->meta.end_time_ns = (int64_t)clock_ns(CLOCK_REALTIME);
+	pthread_mutex_unlock(&r->lock);
+	err = save_meta(r, true);
+	if (err)
+		fail(r, err);
+}
+
+/* What came since the recording stopped, and the batch it could not write. Under lock. */
+static uint64_t not_recorded(const struct recorder *r)
+{
+	return r->stats.error ? feed_head(r->feed) - r->cursor + r->n : 0;
+}
+
+/* --- batches ---------------------------------------------------------------------------------- */
 
 /* Processes that are new or have ended go into the next batch. */
 static int write_procs(struct recorder *r, bool look_for_ends)
@@ -364,7 +383,7 @@ static int next_segment(struct recorder *r)
 	recorder_id(r, id);
 	r->before_ns = MAX(r->before_ns, r->meta.last_event_ns);
 	end_session(r);
-	err = begin_session(r, id);
+	err = r->stats.error ? r->stats.error : begin_session(r, id);
 	if (err)
 		fail(r, err);
 	return err;
@@ -400,7 +419,7 @@ static int tick(struct recorder *r, uint64_t now)
 		err = snapshot_when_due(r, now, false);
 	if (!err && now - r->meta_ns >= META_NS) {
 		r->meta_ns = now;
-		save_meta(r, false);
+		(void)save_meta(r, false);
 	}
 	if (!err && (r->config.max_size || r->config.max_age_ns))
 		err = rotate(r, now);
@@ -445,25 +464,39 @@ static void record(struct recorder *r)
 		(void)flush(r);
 }
 
-/* After a failure: nothing is read any more, only the count at the end. */
+/* After a failure: nothing is read any more, only counted. The session is closed at once, and
+ * metadata.json says why as soon as there is room for it. */
+static void wait_for_stop(struct recorder *r)
+{
+	uint64_t retry_ns = 0;
+
+	end_session(r);
+	while (!__atomic_load_n(&r->stop, __ATOMIC_ACQUIRE) && !feed_closed(r->feed)) {
+		if (r->meta_failed && monotonic_ns() >= retry_ns) {
+			(void)save_meta(r, false);
+			retry_ns = monotonic_ns() + META_NS;
+		}
+		(void)feed_wait(r->feed, UINT64_MAX - 1, NS_PER_SEC / 10);
+	}
+	pthread_mutex_lock(&r->lock);
+	r->meta.not_recorded = not_recorded(r);
+	pthread_mutex_unlock(&r->lock);
+	(void)save_meta(r, true);
+}
+
 static void *thread_main(void *arg)
 {
 	struct recorder *r = arg;
 
 	(void)prctl(PR_SET_NAME, "xg-record");
 	record(r);
-	if (!r->stats.error) {
+	if (r->stats.error)
+		wait_for_stop(r);
+	else
 		end_session(r);
-		return NULL;
-	}
-	while (!__atomic_load_n(&r->stop, __ATOMIC_ACQUIRE) && !feed_closed(r->feed))
-		(void)feed_wait(r->feed, UINT64_MAX - 1, NS_PER_SEC / 10);
 	pthread_mutex_lock(&r->lock);
-	r->stats.not_recorded = feed_head(r->feed) - r->cursor + r->n;
-	r->meta.not_recorded = r->stats.not_recorded;
+	r->over = true;
 	pthread_mutex_unlock(&r->lock);
-	if (r->dir >= 0)
-		end_session(r);
 	return NULL;
 }
 
@@ -536,9 +569,20 @@ void recorder_stats(struct recorder *r, struct recorder_stats *ret)
 {
 	pthread_mutex_lock(&r->lock);
 	*ret = r->stats;
+	ret->not_recorded = not_recorded(r);
 	pthread_mutex_unlock(&r->lock);
-	if (ret->error && !r->joined)
-		ret->not_recorded = feed_head(r->feed) - r->cursor;
+}
+
+void recorder_recording(struct recorder *r, struct recording *ret)
+{
+	pthread_mutex_lock(&r->lock);
+	session_meta_recording(&r->meta, ret);
+	ret->events = r->stats.events;
+	ret->missed = r->stats.missed;
+	ret->not_recorded = not_recorded(r);
+	if (ret->state != RECORDING_STOPPED)
+		ret->state = r->over ? RECORDING_DONE : RECORDING_RUNNING;
+	pthread_mutex_unlock(&r->lock);
 }
 
 void recorder_meter(struct recorder *r, struct meter_sample *s)

@@ -4,7 +4,8 @@
  * recording (a gap) and in metadata.json.
  *
  * A full disk, or any failing write, ends the recording with one message; the session stays
- * readable up to its last whole batch, and recorder_stats() counts what was not recorded.
+ * readable up to its last whole batch, its metadata.json says so as soon as it can be written, and
+ * recorder_recording() tells the views.
  *
  * On the disk: killing xgotopfs loses the batch not yet flushed (at most flush_interval_ns of
  * events); what was flushed is the kernel's. It is synced to the disk when a session ends, not
@@ -62,6 +63,9 @@ struct recorder_stats {
 };
 
 void recorder_stats(struct recorder *r, struct recorder_stats *ret);
+/* How the recording is, over all its sessions; the id is recorder_id()'s. Any thread, also after the
+ * stop. */
+void recorder_recording(struct recorder *r, struct recording *ret);
 /* Fills bps, bfl_ns and qwl_ns: of the time since the last call. One caller. */
 void recorder_meter(struct recorder *r, struct meter_sample *s);
 

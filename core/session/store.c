@@ -154,6 +154,7 @@ static int get_info(int dir, const char *id, struct session_info *ret)
 		return -ENOENT;
 	lock = lock_events(dir, LOCK_SH);
 	ret->state = lock == -EBUSY          ? SESSION_RUNNING
+		     : ret->meta.stopped[0]  ? SESSION_STOPPED
 		     : ret->meta.end_time_ns ? SESSION_DONE
 					     : SESSION_CUT_OFF;
 	return 0;
@@ -305,7 +306,7 @@ int store_delete_file(struct store *s, const char *id, const char *name)
 
 static bool may_go(const struct session_info *info, int64_t now)
 {
-	return info->state == SESSION_DONE ||
+	return info->state == SESSION_DONE || info->state == SESSION_STOPPED ||
 	       (info->state == SESSION_CUT_OFF && now - info->changed_ns > FRESH_NS);
 }
 
@@ -339,11 +340,17 @@ int store_rotate(struct store *s, uint64_t max_size, uint64_t max_age_ns)
 
 /* --- for people ------------------------------------------------------------------------------- */
 
-static const char *const state_names[] = {
-	[SESSION_RUNNING] = "running",
-	[SESSION_DONE] = "done",
-	[SESSION_CUT_OFF] = "cut off",
-};
+const char *session_state_name(enum session_state state)
+{
+	static const char *const names[] = {
+		[SESSION_RUNNING] = "running",
+		[SESSION_DONE] = "done",
+		[SESSION_CUT_OFF] = "cut off",
+		[SESSION_STOPPED] = "stopped",
+	};
+
+	return names[state];
+}
 
 static void add_bytes(uint64_t bytes, char *text, size_t size)
 {
@@ -373,7 +380,7 @@ static void add_row(const struct session_info *info, struct buf *out)
 		 info->meta.start_time_ns && start.data ? start.data : "-", duration, pid,
 		 (unsigned long long)info->meta.event_count, bytes,
 		 info->has_events ? session_format_name(info->format) : "none",
-		 state_names[info->state],
+		 session_state_name(info->state),
 		 info->meta.binary_path[0] ? info->meta.binary_path : "-");
 	buf_free(&start);
 }

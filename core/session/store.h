@@ -20,7 +20,11 @@ enum session_state {
 	SESSION_RUNNING, /* somebody holds its lock */
 	SESSION_DONE,
 	SESSION_CUT_OFF, /* no end_time, nobody writes it: killed, or its machine went down */
+	SESSION_STOPPED, /* ended early: a write failed */
 };
+
+/* "running", "done", "cut off", "stopped". */
+const char *session_state_name(enum session_state state);
 
 struct session_info {
 	struct session_meta meta; /* zero but for the id when metadata.json is gone or no JSON */

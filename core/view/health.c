@@ -19,6 +19,7 @@ struct facts {
 	uint32_t rates[EVENT_TYPES];
 	uint64_t lost, events;
 	unsigned slow_probes;
+	struct recording recording;
 };
 
 static void gather(struct facts *x, const struct view *v, unsigned proc)
@@ -30,6 +31,7 @@ static void gather(struct facts *x, const struct view *v, unsigned proc)
 		x->lost += x->t.lost[type];
 		x->events += x->t.events[type];
 	}
+	view_recording(v, &x->recording);
 	x->sampled = view_rates(v, x->rates);
 	x->paused = v->control->get_paused && v->control->get_paused(v->control->ctx);
 	x->have_health = v->live->health && v->live->health(v->live->ctx, proc, &x->h) == 0;
@@ -58,6 +60,27 @@ static void warn(struct emit *e, const char *fmt, ...)
 
 #define LLU(n) ((unsigned long long)(n))
 
+/* The figures here are right, but not all of it will be there to be looked at again. */
+static unsigned recording_warnings(struct emit *e, const struct facts *x)
+{
+	const struct recording *rec = &x->recording;
+	cleanup_buf_ struct buf stop = BUF_INIT;
+	unsigned n = 0;
+
+	view_recording_stop(rec, &stop);
+	if (stop.len) {
+		warn(e, "%s; %llu events that came since are not in it", stop.data,
+		     LLU(rec->not_recorded));
+		n++;
+	}
+	if (rec->missed) {
+		warn(e, "the recording could not keep up: %llu events are not in it",
+		     LLU(rec->missed));
+		n++;
+	}
+	return n;
+}
+
 /* What went wrong: it makes the figures wrong. */
 static unsigned data_warnings(struct emit *e, const struct facts *x)
 {
@@ -83,7 +106,7 @@ static unsigned data_warnings(struct emit *e, const struct facts *x)
 		warn(e, "the table of names is full: some types and functions show as unknown");
 		n++;
 	}
-	return n;
+	return n + recording_warnings(e, x);
 }
 
 /* What the reader should know; nothing is wrong. */
@@ -242,6 +265,7 @@ int view_health(const struct view *v, unsigned proc, uint64_t goid, enum view_fo
 	emit_verdict(&e, x);
 	emit_target(&e, x, proc);
 	emit_flow(&e, x);
+	view_emit_recording(&e, v);
 	emit_cost(&e, x);
 	if (x->have_health)
 		emit_coverage(&e, x);

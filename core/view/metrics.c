@@ -215,6 +215,33 @@ static void self(struct exposition *x)
 	buf_addf(x->out, "xgotopfs_overhead_ratio %.6f\n", s.overhead_percent / 100);
 }
 
+static void counter(struct exposition *x, const char *name, const char *help, uint64_t value)
+{
+	head(x, name, "counter", help);
+	buf_addf(x->out, "xgotopfs_%s ", name);
+	end_u64(x, value);
+}
+
+static void recording(struct exposition *x)
+{
+	struct recording rec;
+
+	view_recording(x->v, &rec);
+	if (rec.state == RECORDING_NONE)
+		return;
+	gauge(x, "recording_running", "1 while a session is recorded.",
+	      rec.state == RECORDING_RUNNING);
+	gauge(x, "recording_stopped", "1 when an error (a full disk) ended the recording.",
+	      rec.state == RECORDING_STOPPED);
+	gauge_seconds(x, "recording_stopped_timestamp_seconds",
+		      "When that was, as UNIX time; 0: it was not.", (uint64_t)rec.stopped_ns);
+	counter(x, "recorded_events_total", "Events in the recording.", rec.events);
+	counter(x, "recording_missed_events_total",
+		"Events that are not in it, as the recorder could not keep up.", rec.missed);
+	counter(x, "not_recorded_events_total",
+		"Events that are not in it, as they came after it stopped.", rec.not_recorded);
+}
+
 static void sampling(struct exposition *x)
 {
 	const struct control *c = x->v->control;
@@ -239,8 +266,7 @@ static void memory(struct exposition *x)
 
 	model_totals(x->v->model, -1, &t);
 	gauge(x, "retained_events", "Events held in memory.", feed_head(feed) - feed_tail(feed));
-	head(x, "trimmed_events_total", "counter", "Events no longer held in memory.");
-	buf_addf(x->out, "xgotopfs_trimmed_events_total %llu\n", (unsigned long long)t.trimmed);
+	counter(x, "trimmed_events_total", "Events no longer held in memory.", t.trimmed);
 	gauge(x, "memory_bytes", "Memory of events, goroutines and names, an estimate.",
 	      t.memory_bytes);
 }
@@ -284,6 +310,7 @@ int view_metrics(const struct view *v, unsigned proc, uint64_t goid, enum view_f
 	latency(&x);
 	sampling(&x);
 	self(&x);
+	recording(&x);
 	memory(&x);
 	free(x.all);
 	return buf_error(out);

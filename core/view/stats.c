@@ -138,6 +138,7 @@ int view_stats(const struct view *v, unsigned proc, uint64_t goid, enum view_for
 	emit_latency(&e, &t);
 	emit_meter(&e, v);
 	emit_control(&e, v);
+	view_emit_recording(&e, v);
 	/* Of all processes together: one log holds the events of all. */
 	emit_u64(&e, "retained_events", feed_head(feed) - feed_tail(feed));
 	emit_u64(&e, "retained_events_max", feed_capacity(feed));

@@ -13,6 +13,7 @@
 #include "core/model/control.h"
 #include "core/model/meter.h"
 #include "core/model/model.h"
+#include "core/model/recording.h"
 #include "core/model/event_format.h"
 #include "core/view/live.h"
 
@@ -22,7 +23,15 @@ struct view {
 	const struct live *live;       /* never NULL; its functions may be */
 	const struct control *control; /* never NULL; its functions may be */
 	bool replay;
+	/* The recording of what is seen: under way, or looked at. NULL: there is none. Any thread. */
+	void (*recording)(void *ctx, struct recording *ret);
+	void *recording_ctx;
 };
+
+/* As above; RECORDING_NONE when there is none. */
+void view_recording(const struct view *v, struct recording *ret);
+/* "recording stopped: No space left on device", for a line; "" while it goes on. */
+void view_recording_stop(const struct recording *rec, struct buf *out);
 
 /* view_metrics() only: every process, told apart by the pid label. */
 #define VIEW_ALL_PROCS UINT32_MAX

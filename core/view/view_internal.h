@@ -26,6 +26,9 @@ extern const unsigned view_n_states;
 /* "function:line" of a call site; "" when unknown. */
 void view_site(const struct view *v, uint32_t site_id, struct buf *out);
 
+/* recording, recording_session, … */
+void view_emit_recording(struct emit *e, const struct view *v);
+
 /* False when everything is counted: nothing is sampled, or nobody can say. */
 bool view_rates(const struct view *v, uint32_t ret[EVENT_TYPES]);
 /* sample_<event> for each type that is not counted in full: the counts are then samples. */

@@ -372,11 +372,13 @@ static void test_full_disk(void **state)
 	struct fixture f;
 	struct recorder_config config;
 	struct recorder_stats stats;
+	struct recording rec;
 	struct recorder *recorder;
 	struct session_reader *reader;
 	struct session_meta meta;
 	struct session_end end;
 	size_t events, len;
+	int64_t begun_ns = (int64_t)clock_ns(CLOCK_REALTIME);
 	int dir;
 
 	fixture_open(&f, 100000);
@@ -394,7 +396,15 @@ static void test_full_disk(void **state)
 	assert_int_equal(stats.error, -EFBIG);
 	assert_true(stats.events > 0 && stats.events < 20000);
 	assert_int_equal(stats.events + stats.not_recorded, 20000);
+	recorder_recording(recorder, &rec);
+	assert_int_equal(rec.state, RECORDING_STOPPED);
+	assert_string_equal(rec.why, strerror(EFBIG));
+	assert_int_equal(rec.events, stats.events);
+	assert_int_equal(rec.not_recorded, stats.not_recorded);
+	assert_true(rec.stopped_ns >= begun_ns &&
+		    rec.stopped_ns <= (int64_t)clock_ns(CLOCK_REALTIME));
 	recorder_id(recorder, f.id);
+	assert_string_equal(rec.id, f.id);
 	recorder_free(recorder);
 	dir = fixture_folder(&f);
 	free(read_whole(dir, "events.pb", &len));
@@ -405,7 +415,60 @@ static void test_full_disk(void **state)
 	assert_int_equal(end.missing_bytes, 0);
 	assert_string_equal(meta.stopped, strerror(EFBIG));
 	assert_int_equal(meta.not_recorded, stats.not_recorded);
+	assert_int_equal(meta.stopped_ns, rec.stopped_ns);
+	assert_int_equal(meta.end_time_ns, rec.stopped_ns);
 	session_reader_close(reader);
+	fixture_close(&f);
+}
+
+/* While it stands still the stop is known at once, to everybody: the lock is gone, and a
+ * metadata.json that cannot be written is tried again. */
+static void test_stopped_at_once(void **state)
+{
+	struct rlimit before, limit;
+	struct fixture f;
+	struct recorder_config config;
+	struct recorder *recorder;
+	struct recording rec;
+	struct session_info info;
+	struct store *store;
+	uint64_t deadline = monotonic_ns() + 30 * NS_PER_SEC;
+
+	fixture_open(&f, 100000);
+	signal(SIGXFSZ, SIG_IGN);
+	config = fixture_config(&f, SESSION_PROTOBUF, 100);
+	assert_int_equal(recorder_new(&config, &recorder), 0);
+	recorder_id(recorder, f.id);
+	recorder_recording(recorder, &rec);
+	assert_int_equal(rec.state, RECORDING_RUNNING);
+	getrlimit(RLIMIT_FSIZE, &before);
+	limit = before;
+	limit.rlim_cur = 0; /* metadata.json, too */
+	setrlimit(RLIMIT_FSIZE, &limit);
+	assert_int_equal(store_new(f.dir, &store), 0);
+	fixture_apply(&f, 500);
+	do {
+		usleep(1000);
+		recorder_recording(recorder, &rec);
+		assert_int_equal(store_get(store, f.id, &info), 0);
+		assert_true(monotonic_ns() < deadline);
+	} while (rec.state != RECORDING_STOPPED || info.state == SESSION_RUNNING);
+	assert_int_equal(rec.not_recorded, 500);
+	assert_string_equal(info.meta.stopped, "");
+	setrlimit(RLIMIT_FSIZE, &before);
+	do {
+		usleep(1000);
+		assert_int_equal(store_get(store, f.id, &info), 0);
+		assert_true(monotonic_ns() < deadline);
+	} while (!info.meta.stopped[0]);
+	assert_int_equal(info.state, SESSION_STOPPED);
+	assert_int_equal(info.meta.stopped_ns, rec.stopped_ns);
+	assert_string_equal(session_state_name(info.state), "stopped");
+	recorder_stop(recorder);
+	recorder_recording(recorder, &rec);
+	assert_int_equal(rec.state, RECORDING_STOPPED);
+	recorder_free(recorder);
+	store_free(store);
 	fixture_close(&f);
 }
 
@@ -569,6 +632,7 @@ int main(void)
 		cmocka_unit_test(test_cut_off_jsonl), cmocka_unit_test(test_flipped_bits),
 		cmocka_unit_test(test_hostile),       cmocka_unit_test(test_missed),
 		cmocka_unit_test(test_full_disk),     cmocka_unit_test(test_rotation),
+		cmocka_unit_test(test_stopped_at_once),
 		cmocka_unit_test(test_deleting),      cmocka_unit_test(test_files),
 	};
 

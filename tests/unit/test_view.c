@@ -26,6 +26,7 @@ struct fixture {
 	uint32_t rates[EVENT_TYPES];
 	struct buf out;
 	struct health health;
+	struct recording recording;
 };
 
 static uint32_t intern(struct fixture *x, const char *text)
@@ -449,6 +450,63 @@ static void test_metrics(void **state)
 	has_line(x->out.data, "xgotopfs_target_up{pid=\"4712\"} 1");
 }
 
+static void recording(void *ctx, struct recording *ret)
+{
+	*ret = ((struct fixture *)ctx)->recording;
+}
+
+/* A recording that stopped is said in the verdict, with its reason and its time, the same in all. */
+static void test_recording(void **state)
+{
+	static const view_fn flat[] = {view_stats, view_health};
+	struct fixture *x = *state;
+	const char *text;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(flat); i++)
+		has_line(render(x, flat[i], 0, VIEW_TEXT), "recording none");
+	assert_null(strstr(render(x, view_metrics, 0, VIEW_TEXT), "record"));
+	x->v.recording = recording;
+	x->v.recording_ctx = x;
+	x->recording = (struct recording){
+		.state = RECORDING_RUNNING, .id = "an-id", .events = 40, .why = "not shown"};
+	assert_int_equal(strncmp(render(x, view_health, 0, VIEW_TEXT), "verdict good", 12), 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(flat); i++) {
+		text = render(x, flat[i], 0, VIEW_TEXT);
+		has_line(text, "recording running");
+		has_line(text, "recording_session an-id");
+		has_line(text, "recorded_events 40");
+		assert_null(strstr(text, "stopped"));
+	}
+	has_line(render(x, view_metrics, 0, VIEW_TEXT), "xgotopfs_recording_running 1");
+	x->recording.state = RECORDING_STOPPED;
+	x->recording.not_recorded = 7;
+	x->recording.stopped_ns = 1795410450358415102;
+	strcpy(x->recording.why, "No space left on device");
+	text = render(x, view_health, 0, VIEW_TEXT);
+	assert_int_equal(strncmp(text, "verdict incomplete", 18), 0);
+	has_line(text, "warning recording stopped: No space left on device; 7 events that came since "
+		       "are not in it");
+	for (unsigned i = 0; i < ARRAY_SIZE(flat); i++) {
+		text = render(x, flat[i], 0, VIEW_TEXT);
+		has_line(text, "recording stopped");
+		has_line(text, "not_recorded_events 7");
+		has_line(text, "recording_stopped_unix_ns 1795410450358415102");
+		has_line(text, "recording_stopped_by No space left on device");
+		same_keys(x, flat[i], 0);
+	}
+	text = render(x, view_metrics, 0, VIEW_TEXT);
+	check_exposition(text);
+	has_line(text, "xgotopfs_recording_running 0");
+	has_line(text, "xgotopfs_recording_stopped 1");
+	has_line(text, "xgotopfs_recording_stopped_timestamp_seconds 1795410450.358415102");
+	has_line(text, "xgotopfs_not_recorded_events_total 7");
+	x->recording.state = RECORDING_DONE;
+	x->recording.missed = 3;
+	text = render(x, view_health, 0, VIEW_TEXT);
+	has_line(text, "recording done");
+	has_line(text, "warning the recording could not keep up: 3 events are not in it");
+}
+
 static void test_stacks(void **state)
 {
 	struct fixture *x = *state;
@@ -571,7 +629,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_status),    TEST(test_json_values), TEST(test_goroutine_stats),
 		TEST(test_sampled),   TEST(test_tables),      TEST(test_stats),
-		TEST(test_health),    TEST(test_metrics),     TEST(test_stacks),
+		TEST(test_health),    TEST(test_recording),   TEST(test_metrics),     TEST(test_stacks),
 		TEST(test_tables_cut), TEST(test_not_there), TEST(test_readme),      TEST(test_hostile_names),
 	};
 

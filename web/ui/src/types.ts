@@ -95,6 +95,7 @@ export interface Session {
 	event_count: number;
 	recording: boolean;
 	state: string;
+	stopped?: string;
 	format: string;
 	bytes: number;
 	lost?: number;

@@ -1,0 +1,35 @@
+/*
+ * What a recording has come to. The recorder knows it of the one under way, metadata.json how one that
+ * is looked at stopped; views, web and the statistics line show it, and nobody works it out anew.
+ */
+#ifndef XGOTOPFS_MODEL_RECORDING_H
+#define XGOTOPFS_MODEL_RECORDING_H
+
+#include <stdint.h>
+
+enum recording_state {
+	RECORDING_NONE,    /* nothing is recorded */
+	RECORDING_RUNNING,
+	RECORDING_STOPPED, /* an error ended it; tracing goes on, or went on */
+	RECORDING_DONE,
+};
+
+struct recording {
+	enum recording_state state;
+	char id[40];           /* of the session */
+	uint64_t events;       /* in it, and in those it goes on from */
+	uint64_t missed;       /* not in it: the recorder could not keep up … */
+	uint64_t not_recorded; /* … or they came after it stopped */
+	int64_t stopped_ns;    /* CLOCK_REALTIME; 0 unless it stopped */
+	char why[160];         /* it stopped; "" */
+};
+
+/* "none", "running", "stopped", "done". */
+static inline const char *recording_state_name(enum recording_state state)
+{
+	static const char *const names[] = {"none", "running", "stopped", "done"};
+
+	return names[state];
+}
+
+#endif
