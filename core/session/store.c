@@ -17,6 +17,7 @@ struct store {
 	char *dir;
 };
 
+/* The last one is of earlier versions. */
 static const char *const session_files[] = {"events.pb", "events.jsonl", "metadata.json",
 					    "metadata.json.tmp"};
 
