@@ -98,6 +98,7 @@ stop_xgotopfs() {
 
 check_log() {
 	! grep -qE 'AddressSanitizer|LeakSanitizer|runtime error:' "$LOG" || fail "sanitizer: $(cat "$LOG")"
+	! grep -q 'refused to a thread that serves' "$LOG" || fail "what is needed was refused: $(cat "$LOG")"
 }
 
 # The traced process has its code back as it was, and lives.
