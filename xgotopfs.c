@@ -12,6 +12,7 @@
 #include "app/sessions.h"
 #include "app/version.h"
 #include "core/base/log.h"
+#include "core/base/privilege.h"
 
 static int print(void (*fn)(struct buf *out))
 {
@@ -50,8 +51,11 @@ static int dispatch(const struct config *config)
 	case MODE_DOCTOR:
 		return doctor(config);
 	case MODE_SESSIONS:
+		/* Files of others are all that takes a privilege from here on. */
+		(void)privilege_keep(CAP_BIT(CAP_DAC_READ_SEARCH));
 		return sessions_list(config);
 	case MODE_CONVERT:
+		(void)privilege_keep(CAP_BIT(CAP_DAC_READ_SEARCH) | CAP_BIT(CAP_DAC_OVERRIDE));
 		return sessions_convert(config);
 	default:
 		return run(config);

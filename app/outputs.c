@@ -39,6 +39,8 @@ static int open_sessions(struct outputs *o)
 	int err = store_new(o->c.config->storage_dir, &o->store);
 
 	if (!err)
+		store_hold(o->store);
+	if (!err)
 		err = session_files_new(o->store, &o->session_files);
 	o->sessions = (struct fs_sessions){
 		.ctx = o->session_files,

@@ -300,6 +300,8 @@ int web_new(const struct web_config *config, struct web **ret)
 	err = config->storage_dir ? store_new(config->storage_dir, &s->web.store) : 0;
 	if (err)
 		goto err_out;
+	if (s->web.store)
+		store_hold(s->web.store);
 	err = sources_new(&s->web.config, s->web.store, &s->web.sources);
 	if (err)
 		goto err_out;

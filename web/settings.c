@@ -19,6 +19,9 @@ struct settings {
 	pthread_mutex_t lock;
 	json_t *values; /* protected by lock */
 	char *path;
+	/* Found at the start: who saves may not be able to walk there (core/base/confine.h). */
+	int folder;
+	char name[NAME_MAX + 1];
 };
 
 /* The original's answer before anybody changed anything, and the two states Go has since 1.26. */
@@ -128,16 +131,15 @@ static int take_over(json_t *values, json_t *given)
 /* In `why` what went wrong, "" when nothing did. */
 static void save(struct settings *s, char *why, size_t size)
 {
-	char name[NAME_MAX + 1];
-	cleanup_close_ int folder = -1;
 	struct new_file file = NEW_FILE_NONE;
 	int err;
 
 	*why = '\0';
 	if (!s->path)
 		return;
-	folder = folder_open_parent(s->path, name);
-	err = folder < 0 ? folder : new_file_open(folder, name, 0600, &file);
+	if (s->folder < 0)
+		s->folder = folder_open_parent(s->path, s->name);
+	err = s->folder < 0 ? s->folder : new_file_open(s->folder, s->name, 0600, &file);
 	if (!err && json_dumpfd(s->values, file.fd, JSON_INDENT(2)))
 		err = -EIO;
 	if (!err)
@@ -152,13 +154,13 @@ static void save(struct settings *s, char *why, size_t size)
 /* What was kept is taken over. -ENOENT: nothing was; -EINVAL with a reason. */
 static int load(struct settings *s, char *why, size_t size)
 {
-	char name[NAME_MAX + 1];
 	cleanup_buf_ struct buf text = BUF_INIT;
-	cleanup_close_ int folder = folder_open_parent(s->path, name), fd = -1;
+	cleanup_close_ int fd = -1;
 	json_t *kept;
 	int err;
 
-	fd = folder < 0 ? folder : file_open_at(folder, name);
+	s->folder = folder_open_parent(s->path, s->name);
+	fd = s->folder < 0 ? s->folder : file_open_at(s->folder, s->name);
 	err = fd < 0 ? fd : file_load(fd, FILE_BYTES_MAX, &text);
 	if (err) {
 		snprintf(why, size, "%s", file_strerror(err));
@@ -183,6 +185,7 @@ int settings_new(const char *path, struct settings **ret)
 	pthread_mutex_init(&s->lock, NULL);
 	s->values = json_loads(defaults, 0, NULL);
 	s->path = path ? strdup(path) : NULL;
+	s->folder = -1;
 	if (!s->values || (path && !s->path)) {
 		settings_free(s);
 		return -ENOMEM;
@@ -199,6 +202,7 @@ void settings_free(struct settings *s)
 	if (!s)
 		return;
 	json_decref(s->values);
+	close_fd(&s->folder);
 	free(s->path);
 	pthread_mutex_destroy(&s->lock);
 	free(s);

@@ -2,6 +2,7 @@
 #include "core/session/store.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -15,6 +16,7 @@
 
 struct store {
 	char *dir;
+	int top; /* held; -1: not */
 };
 
 /* The last one is of earlier versions. */
@@ -27,6 +29,8 @@ int store_new(const char *storage_dir, struct store **ret)
 
 	if (s)
 		s->dir = strdup(storage_dir);
+	if (s)
+		s->top = -1;
 	if (!s || !s->dir) {
 		free(s);
 		return -ENOMEM;
@@ -39,8 +43,23 @@ void store_free(struct store *s)
 {
 	if (!s)
 		return;
+	close_fd(&s->top);
 	free(s->dir);
 	free(s);
+}
+
+void store_hold(struct store *s)
+{
+	if (s->top < 0)
+		s->top = MAX(folder_open(s->dir), -1);
+}
+
+/* The storage folder's descriptor, which the caller closes. */
+static int open_top(const struct store *s)
+{
+	int fd = s->top < 0 ? folder_open(s->dir) : fcntl(s->top, F_DUPFD_CLOEXEC, 0);
+
+	return fd == -1 ? -errno : fd;
 }
 
 const char *store_dir(const struct store *s)
@@ -57,7 +76,7 @@ int store_make(struct store *s)
 
 int store_create(struct store *s, const char *id)
 {
-	cleanup_close_ int top = folder_open(s->dir);
+	cleanup_close_ int top = open_top(s);
 
 	if (!session_id_valid(id))
 		return -EINVAL;
@@ -78,7 +97,7 @@ int store_open(struct store *s, const char *id)
 
 	if (!session_id_valid(id))
 		return -EINVAL;
-	top = folder_open(s->dir);
+	top = open_top(s);
 	return top < 0 ? top : open_session(top, id);
 }
 
@@ -217,7 +236,7 @@ static int list_sessions(int top, struct session_info **ret, size_t *ret_n)
 
 int store_list(struct store *s, struct session_info **ret, size_t *ret_n)
 {
-	cleanup_close_ int top = folder_open(s->dir);
+	cleanup_close_ int top = open_top(s);
 
 	*ret = NULL;
 	*ret_n = 0;
@@ -284,7 +303,7 @@ static int delete_session(int top, const char *id)
 
 int store_delete(struct store *s, const char *id)
 {
-	cleanup_close_ int top = folder_open(s->dir);
+	cleanup_close_ int top = open_top(s);
 
 	return top < 0 ? top : delete_session(top, id);
 }
@@ -314,7 +333,7 @@ static bool may_go(const struct session_info *info, int64_t now)
 int store_rotate(struct store *s, uint64_t max_size, uint64_t max_age_ns)
 {
 	cleanup_free_ struct session_info *list = NULL;
-	cleanup_close_ int top = folder_open(s->dir);
+	cleanup_close_ int top = open_top(s);
 	int64_t now = (int64_t)clock_ns(CLOCK_REALTIME);
 	uint64_t total = 0;
 	size_t n;

@@ -14,6 +14,9 @@ struct store;
 
 int store_new(const char *storage_dir, struct store **ret); /* need not exist (yet) */
 void store_free(struct store *s);
+/* Finds the folder now, if it is there, and does not look for it again: for threads that later may not
+ * walk to it (core/base/confine.h). */
+void store_hold(struct store *s);
 const char *store_dir(const struct store *s);
 
 enum session_state {

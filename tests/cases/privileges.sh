@@ -97,12 +97,29 @@ rm -r "$MNT/sessions/$session" || fail "a session is not deleted"
 stop_xgotopfs
 ! grep -q "refused" "$LOG" || fail "something was refused that is needed: $(cat "$LOG")"
 
+# --- a storage folder and a working folder in somebody else's home, which only he may enter
+public_folder
+mkdir -m 700 "$PUBLIC/home"
+chown 65534:65534 "$PUBLIC/home"
+MNT=$T/mnt
+cd "$PUBLIC/home" || exit 1
+mount_demo -web -web-port 0 -storage-dir "$PUBLIC/home/sessions" -mfp here -mft
+wait_web
+curl -fsS -X POST -H 'Content-Type: application/json' -d '{"nanoseconds_per_pixel":4321}' "${WEB}api/config" >/dev/null ||
+	fail "settings in another's home"
+grep -q 4321 "$PUBLIC/home/sessions/settings.json" || fail "the settings are not kept in another's home"
+session=$(curl -fsS "${WEB}api/sessions" | jq -r '.[0].id')
+[ -s "$MNT/sessions/$session/metadata.json" ] || fail "a session in another's home is not in the mount"
+stop_xgotopfs
+[ -s "$PUBLIC/home/sessions/$session/events.pb" ] || fail "nothing recorded in another's home"
+ls "$PUBLIC"/home/metrics*here* >/dev/null || fail "no metrics file in another's home: $(cat "$LOG")"
+cd "$T" || exit 1
+
 # --- with four capabilities, as nobody; the target is root's, and only root may read it
 [ -n "$multi" ] || exit 0
-public_folder
 fuse_for_all
-mkdir "$PUBLIC/home" "$PUBLIC/home/mnt"
-chown 65534:65534 "$PUBLIC/home" "$PUBLIC/home/mnt"
+mkdir -p "$PUBLIC/theirs/mnt"
+chown -R 65534:65534 "$PUBLIC/theirs"
 cp "$XGOTOPFS" "$PUBLIC" && chmod 755 "$PUBLIC/xgotopfs"
 mkdir -m 700 "$PUBLIC/roots"
 install -m 700 "$DEMO_BINARY" "$PUBLIC/roots/demo"
@@ -111,11 +128,11 @@ with_caps() { # CAPS: sets AS
 	AS=("${AS_NOBODY[@]}" --inh-caps "-all$1" --ambient-caps "-all$1")
 }
 with_caps ,+bpf,+perfmon,+sys_ptrace,+dac_read_search
-cd "$PUBLIC/home" || exit 1
+cd "$PUBLIC/theirs" || exit 1
 "${AS[@]}" "$PUBLIC/xgotopfs" -doctor -pid "$DEMO" >"$T/out" 2>&1 || fail "-doctor: $(cat "$T/out")"
 grep -qE "^ok +capabilities" "$T/out" || fail "-doctor: $(cat "$T/out")"
 grep -qE "^ok +goroutines" "$T/out" || fail "-doctor: $(cat "$T/out")"
-MNT=$PUBLIC/home/mnt
+MNT=$PUBLIC/theirs/mnt
 : >"$LOG"
 "${AS[@]}" "$PUBLIC/xgotopfs" -pid "$DEMO" -web -web-port 0 "$MNT" >"$T/out" 2>>"$LOG" &
 XPID=$!
