@@ -111,6 +111,8 @@ static void check_confinement(struct report *r)
 	cleanup_buf_ struct buf text = BUF_INIT;
 
 	confine_describe(&text);
+	if (buf_error(&text))
+		return;
 	say(r, strstr(text.data, "no ") ? "note" : "ok", "confinement", text.data);
 }
 

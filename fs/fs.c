@@ -13,6 +13,7 @@
 
 #include "core/base/confine.h"
 #include "core/base/log.h"
+#include "core/base/privilege.h"
 
 #define CACHE_BYTES (6 << 20)
 #define BATCH       64               /* requests between two looks at what else there is */
@@ -266,8 +267,8 @@ int fs_mount(struct fs *fs)
 	if (err)
 		log_warn("%s: no process that unmounts (%s)", where, strerror(-err));
 	err = try_mount(fs, options, auto_unmount);
-	/* auto_unmount needs the helper program; root can do without both. */
-	if (err == -EIO && auto_unmount && !geteuid()) {
+	/* auto_unmount needs the helper program; CAP_SYS_ADMIN does without both. */
+	if (err == -EIO && auto_unmount && privilege_have(CAP_SYS_ADMIN)) {
 		err = try_mount(fs, options, false);
 		if (!err)
 			log_warn("%s: mounted without auto_unmount: is fusermount3 installed?",
