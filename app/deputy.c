@@ -10,7 +10,7 @@
 #include "core/base/thread.h"
 #include "core/base/util.h"
 
-
+#define WAITING_MAX 64
 #define PATIENCE_NS (60 * NS_PER_SEC) /* the stacks of a million goroutines take some */
 
 #define PIECE_BYTES (1u << 20) /* of an answer that are held at most, unless one text is longer */
@@ -206,7 +206,7 @@ int deputy_ask_each(struct deputy *d, const struct errand_args *args,
 	r->deputy = d;
 	r->args = *args;
 	pthread_mutex_lock(&d->lock);
-	if (d->waiting >= DEPUTY_WAITING_MAX)
+	if (d->waiting >= WAITING_MAX)
 		err = -EBUSY;
 	if (!err) {
 		*d->last = r;

@@ -30,8 +30,6 @@ struct errand_args {
 	double percent;
 };
 
-#define DEPUTY_WAITING_MAX 64
-
 struct deputy;
 
 /* `run` does it, on the deputy's thread: 0 or -errno; what there is to say goes to errand_add() with

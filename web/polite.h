@@ -11,7 +11,11 @@
 /* For the calling thread (Linux has the nice value per thread). */
 static inline void thread_be_polite(void)
 {
-	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), 10);
+	const id_t self = (id_t)gettid();
+
+	/* A thread made by a polite one is so already, and may not be allowed to ask. */
+	if (getpriority(PRIO_PROCESS, self) < 10)
+		(void)setpriority(PRIO_PROCESS, self, 10);
 }
 
 #endif

@@ -24,7 +24,7 @@
 static const char *const harmless[] = {
 	/* open descriptors */
 	"read", "write", "readv", "writev", "pread64", "pwrite64", "preadv", "pwritev", "preadv2",
-	"pwritev2", "lseek", "close", "close_range", "fcntl", "dup", "dup2", "dup3", "flock",
+	"pwritev2", "lseek", "close", "close_range", "dup", "dup2", "dup3", "flock",
 	"fsync", "fdatasync", "ftruncate", "getdents64", "splice", "vmsplice", "tee", "sendfile",
 	"copy_file_range", "fadvise64", "poll", "ppoll", "select", "pselect6", "epoll_wait",
 	"epoll_pwait", "epoll_pwait2", "epoll_ctl", "epoll_create1", "eventfd2", "pipe2",
@@ -39,7 +39,7 @@ static const char *const harmless[] = {
 	/* threads and signals of this process */
 	"futex", "futex_waitv", "futex_wait", "futex_wake", "set_robust_list", "get_robust_list",
 	"rseq", "set_tid_address", "sched_yield", "sched_getaffinity", "sched_getparam",
-	"sched_getscheduler", "getpriority", "setpriority", "rt_sigprocmask", "rt_sigaction",
+	"sched_getscheduler", "getpriority", "rt_sigprocmask", "rt_sigaction",
 	"rt_sigreturn", "rt_sigpending", "rt_sigtimedwait", "sigaltstack", "restart_syscall",
 	"exit", "exit_group", "arch_prctl",
 	/* time */
@@ -52,7 +52,7 @@ static const char *const harmless[] = {
 
 /* In the storage folder: Landlock sees to it that it is there. */
 static const char *const changing[] = {"rename", "renameat", "renameat2", "unlink",
-				       "unlinkat", "rmdir", "truncate", "fchmod"};
+				       "unlinkat", "rmdir", "fchmod"};
 
 static int allow(scmp_filter_ctx ctx, const char *name, unsigned n, struct scmp_arg_cmp arg)
 {
@@ -70,6 +70,22 @@ static int allow_all(scmp_filter_ctx ctx, const char *const *names, size_t n)
 
 	for (size_t i = 0; i < n && !err; i++)
 		err = allow(ctx, names[i], 0, (struct scmp_arg_cmp){0});
+	return err;
+}
+
+/* Not who gets the signals of a descriptor, and which: that would be kill(2) by another name; and no
+ * leases. */
+static int allow_fcntl(scmp_filter_ctx ctx)
+{
+	static const unsigned commands[] = {
+		F_DUPFD,    F_DUPFD_CLOEXEC, F_GETFD,	 F_SETFD,     F_GETFL,
+		F_SETFL,    F_GETLK,	     F_SETLK,	 F_SETLKW,    F_OFD_GETLK,
+		F_OFD_SETLK, F_OFD_SETLKW,   F_GETPIPE_SZ, F_SETPIPE_SZ,
+	};
+	int err = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(commands) && !err; i++)
+		err = allow(ctx, "fcntl", 1, SCMP_CMP32(1, SCMP_CMP_EQ, commands[i]));
 	return err;
 }
 
@@ -155,6 +171,8 @@ int confine_filter(bool tell, bool writes, struct sock_fprog *ret)
 		err = allow_all(ctx, changing, ARRAY_SIZE(changing));
 	if (!err)
 		err = allow_some(ctx, writes);
+	if (!err)
+		err = allow_fcntl(ctx);
 	if (!err)
 		err = hide(ctx, "clone3");
 	if (!err)

@@ -16,6 +16,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -160,6 +161,10 @@ static void forbidden_calls(struct work *w)
 	refused(w, prctl(PR_SET_DUMPABLE, 1, 0, 0, 0), "dumpable");
 	refused(w, chmod(w->folder, 0777), "chmod");
 	refused(w, chroot("/"), "chroot");
+	refused(w, truncate("/etc/shadow.not", 0), "truncate");
+	refused(w, fcntl(w->folder_fd, F_SETOWN, w->victim), "signals to others");
+	refused(w, fcntl(w->folder_fd, F_SETLEASE, F_RDLCK), "a lease");
+	refused(w, setpriority(PRIO_PROCESS, (id_t)w->victim, 19), "the priority of others");
 	w->expected++;
 	check(w,
 	      mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
