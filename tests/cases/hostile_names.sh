@@ -60,8 +60,10 @@ check file "$T/list" "$LOG"
 check file "$T/as.jsonl" "$LOG"
 # Raw bytes that no JSON has, in the files themselves.
 printf '\e[2J\xc2\x9b\xff\xe2\x80\xae\x7f{}\n' | tee -a "$T/made/$session/metadata.json" >>"$T/made/$session/events.jsonl"
-start_xgotopfs -replay "$session" -storage-dir "$T/made" -speed 0 "$MNT"
+start_xgotopfs -replay "$session" -storage-dir "$T/made" -speed 0 -web -web-port 0 "$MNT"
 wait_ready
+wait_web
+check rest "$WEB" "$ROOT/web/routes.c" "$session"
 check file "$MNT/sessions/$session/metadata.json" "$MNT/sessions/$session/events.jsonl" "$MNT/health" "$MNT/events"
 expect "size of the copy" "$(wc -c <"$MNT/sessions/$session/events.jsonl")" "$(wc -c <"$T/made/$session/events.jsonl")"
 stop_xgotopfs
