@@ -206,8 +206,11 @@ static int apply_all(const struct control *c, const struct values *v, unsigned s
 		err = settings[i].apply(c, v);
 		if (!err)
 			continue;
-		http_errno(rs, err, settings[i].key);
-		take_back(c, &before, set, i, settings[i].key, rs);
+		if (err == -ETIMEDOUT) /* it may still be done: what is asked for after it comes after it */
+			http_error(rs, 503, "%s: takes too long, try again", settings[i].key);
+		else
+			http_errno(rs, err, settings[i].key);
+		take_back(c, &before, set, i + (err == -ETIMEDOUT), settings[i].key, rs);
 		return err;
 	}
 	return 0;

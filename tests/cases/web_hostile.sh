@@ -24,7 +24,7 @@ end "$WEB_PID"
 wait_for 10 gone "$WEB_PID" || fail "it does not end"
 
 # One of several that cannot be set after all.
-for key in sample max_overhead paused replay; do
+for key in sample max_overhead paused replay sample-late max_overhead-late paused-late; do
 	start_web -frozen -control -fail $key -history 1
 	"$PYTHON" "$HOSTILE" "$URL" half-way $key || fail "$key failed half-way"
 	web_alive

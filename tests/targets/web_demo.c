@@ -7,7 +7,8 @@
  *            [-control] [-fail KEY]
  *
  * -second: another process of the same binary, of which 12 goroutines are known.
- * -control: all of /api/control can be set; -fail KEY: but setting that one fails.
+ * -control: all of /api/control can be set; -fail KEY: but setting that one fails (KEY-late: takes too
+ * long).
  *
  * Prints the URL on stdout when it answers; ends on SIGINT, SIGTERM or when stdin closes.
  */
@@ -57,6 +58,7 @@ struct demo {
 	bool paused;
 	double max_overhead;
 	char command[64];
+	unsigned late;
 };
 
 static const char *const function_names[FUNCTIONS] = {
@@ -399,19 +401,29 @@ static void add_sample(struct demo *d, uint64_t events)
 
 /* --- what may be set -------------------------------------------------------------------------- */
 
-static int may_set(const struct demo *d, const char *key)
+/* "paused": fails; "paused-late": the first time it takes too long, and is done after all. */
+static int may_set(struct demo *d, const char *key, bool *ret_late)
 {
-	return d->o.fail && !strcmp(d->o.fail, key) ? -EIO : 0;
+	size_t n = strlen(key);
+
+	*ret_late = false;
+	if (!d->o.fail || strncmp(d->o.fail, key, n))
+		return 0;
+	if (!d->o.fail[n])
+		return -EIO;
+	*ret_late = !strcmp(d->o.fail + n, "-late") && !(d->late++ & 1);
+	return 0;
 }
 
 static int set_rates(void *ctx, const uint32_t rates[EVENT_TYPES])
 {
 	struct demo *d = ctx;
-	int err = may_set(d, "sample");
+	bool late;
+	int err = may_set(d, "sample", &late);
 
 	if (!err)
 		memcpy(d->rates, rates, sizeof(d->rates));
-	return err;
+	return late ? -ETIMEDOUT : err;
 }
 
 static void get_rates(void *ctx, uint32_t ret[EVENT_TYPES])
@@ -422,11 +434,12 @@ static void get_rates(void *ctx, uint32_t ret[EVENT_TYPES])
 static int set_paused(void *ctx, bool paused)
 {
 	struct demo *d = ctx;
-	int err = may_set(d, "paused");
+	bool late;
+	int err = may_set(d, "paused", &late);
 
 	if (!err)
 		d->paused = paused;
-	return err;
+	return late ? -ETIMEDOUT : err;
 }
 
 static bool get_paused(void *ctx)
@@ -437,11 +450,12 @@ static bool get_paused(void *ctx)
 static int set_max_overhead(void *ctx, double percent)
 {
 	struct demo *d = ctx;
-	int err = may_set(d, "max_overhead");
+	bool late;
+	int err = may_set(d, "max_overhead", &late);
 
 	if (!err)
 		d->max_overhead = percent;
-	return err;
+	return late ? -ETIMEDOUT : err;
 }
 
 static double get_max_overhead(void *ctx)
