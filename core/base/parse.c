@@ -124,7 +124,8 @@ int parse_real(const char *text, double *ret)
 		return -EINVAL;
 	/* What else strtod() would take (inf, nan, 0x10, 1e3, blanks) is out already. */
 	value = strtod(text, NULL);
-	if (!isfinite(value))
+	/* Next to nothing is not nothing: 0 may mean something else. */
+	if (!isfinite(value) || (value == 0 && text[strspn(text, "0.")]))
 		return -ERANGE;
 	*ret = value;
 	return 0;

@@ -22,7 +22,7 @@ int parse_u64_in(const char *text, uint64_t min, uint64_t max, uint64_t *ret);
 /* The one spelling a number has: "7", not "07". For what is a name. */
 int parse_u64_name(const char *text, uint64_t *ret);
 
-/* "12", "1.5", ".5", "5.": finite and not negative. */
+/* "12", "1.5", ".5", "5.": finite and not negative; 0 only if it says so. */
 int parse_real(const char *text, double *ret);
 /* The same in whole parts of 1/one: "12.5" with one = 1000 is 12500. Digits below a part are
  * dropped. */

@@ -61,8 +61,8 @@ static void test_whole(void **state)
 
 static void test_real(void **state)
 {
-	char digits[401];
-	double v = 77;
+	char digits[401], small[401];
+	double v = 77, zero = 77;
 	uint64_t u = 77;
 
 	memset(digits, '9', sizeof(digits) - 1);
@@ -74,6 +74,13 @@ static void test_real(void **state)
 	assert_int_equal(parse_real(".", &v), -EINVAL);
 	assert_int_equal(parse_real("1.2.3", &v), -EINVAL);
 	assert_int_equal(parse_real(digits, &v), -ERANGE);
+	memset(small, '0', sizeof(small) - 1);
+	small[sizeof(small) - 1] = '\0';
+	small[1] = '.';
+	assert_int_equal(parse_real(small, &zero), 0);
+	assert_true(zero == 0);
+	small[sizeof(small) - 2] = '1';
+	assert_int_equal(parse_real(small, &v), -ERANGE);
 	assert_true(v == 77);
 	assert_int_equal(parse_real("5.", &v), 0);
 	assert_true(v == 5);

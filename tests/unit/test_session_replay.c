@@ -180,7 +180,7 @@ static void test_commands(void **state)
 	struct player p;
 	struct model_totals totals;
 	uint64_t events;
-	char slow[400];
+	char slow[300];
 
 	fixture_open(&f, 100000);
 	fixture_record(&f, SESSION_PROTOBUF, 1000, 20000); /* some 14 ms */
