@@ -1,6 +1,7 @@
 /* The composition root: reads what is asked for and starts the run that does it. Decides nothing.
  */
 #include <errno.h>
+#include <unistd.h>
 
 #include "app/background.h"
 #include "app/config.h"
@@ -38,6 +39,9 @@ static int run(const struct config *config)
 	if (loop_new(&r.loop))
 		return EXIT_ERROR;
 	status = config->mode == MODE_REPLAY ? run_replay(&r) : run_live(&r);
+	/* What runs at exit(3) is not for a process that has threads still. */
+	if (r.left)
+		_exit(status);
 	loop_free(r.loop);
 	notify_close(&r.notify);
 	pthread_mutex_destroy(&r.governor_lock);

@@ -3,7 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,13 +17,32 @@
 /* The parent: a byte says the child is ready; the pipe's end without one, that it failed. */
 static _Noreturn void wait_for_child(pid_t child, int fd)
 {
+	struct pollfd fds[] = {{.fd = fd, .events = POLLIN}, {.events = POLLIN}};
+	struct signalfd_siginfo info;
+	unsigned signalled = 0;
 	int status = 0;
+	sigset_t ours;
 	ssize_t n;
 	char byte;
 
-	do {
-		n = read(fd, &byte, 1);
-	} while (n < 0 && errno == EINTR);
+	sigemptyset(&ours);
+	sigaddset(&ours, SIGINT);
+	sigaddset(&ours, SIGTERM);
+	sigaddset(&ours, SIGHUP);
+	fds[1].fd = signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK);
+	/* As long as the child takes. Signals, which are blocked here, are for it; with the second
+	 * one it has had its time. */
+	for (n = -1; n < 0;) {
+		if (poll(fds, 2, -1) < 0)
+			continue;
+		if (fds[1].revents && read(fds[1].fd, &info, sizeof(info)) == sizeof(info)) {
+			(void)kill(child, (int)info.ssi_signo);
+			if (signalled++)
+				_exit(128 + (int)info.ssi_signo);
+		}
+		if (fds[0].revents)
+			n = read(fd, &byte, 1);
+	}
 	if (n == 1)
 		_exit(EXIT_FINE);
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)

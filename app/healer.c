@@ -292,7 +292,7 @@ static bool wait_for_work(struct healer *h, uint64_t not_before_ns, uint8_t due[
 		if (now < not_before_ns)
 			pthread_cond_timedwait(&h->changed, &h->lock, &until);
 		else
-			pthread_cond_wait(&h->changed, &h->lock);
+			pthread_cond_wait(&h->changed, &h->lock); /* who asks or frees wakes it */
 	}
 	stopping = h->stopping;
 	if (h->always)
@@ -342,7 +342,7 @@ void healer_free(struct healer *h)
 		h->stopping = true;
 		pthread_cond_signal(&h->changed);
 		pthread_mutex_unlock(&h->lock);
-		pthread_join(h->thread, NULL);
+		pthread_join(h->thread, NULL); /* a reading of the target: loop_ending() bounds it */
 	}
 	free(h->last);
 	pthread_cond_destroy(&h->changed);

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
@@ -14,6 +15,9 @@
 
 #include "core/base/log.h"
 #include "core/base/util.h"
+#include "core/base/wait.h"
+
+#define LOOK_MS 20
 
 /* The child: nothing but async-signal-safe calls. Says why on report_fd when it cannot exec. */
 static void child_main(char **argv, const sigset_t *mask, const struct rlimit *files,
@@ -34,13 +38,18 @@ static void child_main(char **argv, const sigset_t *mask, const struct rlimit *f
 	_exit(127);
 }
 
-static int wait_for(pid_t pid, int *ret_status)
+/* Its stops come within moments but for what execve(2) has to wait for. */
+static int wait_for(pid_t pid, const atomic_bool *asked, int *ret_status)
 {
+	int wait_ms = 0;
 	pid_t got;
 
-	do {
-		got = waitpid(pid, ret_status, 0);
-	} while (got < 0 && errno == EINTR);
+	while ((got = waitpid(pid, ret_status, WNOHANG)) == 0) {
+		if (atomic_load(asked))
+			return -EINTR;
+		(void)poll(NULL, 0, wait_ms);
+		wait_ms = MIN(wait_ms + 1, LOOK_MS);
+	}
 	return got < 0 ? -errno : 0;
 }
 
@@ -50,13 +59,13 @@ static bool stopped_at_exec(int status)
 }
 
 /* From the child's own stop to the one at execve. -ECANCELED: it ended instead. */
-static int run_to_exec(pid_t pid)
+static int run_to_exec(pid_t pid, const atomic_bool *asked)
 {
 	long options = PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL;
 	int status, err;
 	int signo = 0;
 
-	err = wait_for(pid, &status);
+	err = wait_for(pid, asked, &status);
 	if (err)
 		return err;
 	if (!WIFSTOPPED(status))
@@ -66,7 +75,7 @@ static int run_to_exec(pid_t pid)
 	for (;;) {
 		if (ptrace(PTRACE_CONT, pid, NULL, (long)signo))
 			return -errno;
-		err = wait_for(pid, &status);
+		err = wait_for(pid, asked, &status);
 		if (err)
 			return err;
 		if (stopped_at_exec(status))
@@ -78,7 +87,7 @@ static int run_to_exec(pid_t pid)
 }
 
 int launch_start(char **argv, const sigset_t *mask, const struct rlimit *files,
-		 struct launch *ret)
+		 const atomic_bool *asked, struct launch *ret)
 {
 	int fds[2], err, reported;
 	pid_t pid;
@@ -93,13 +102,13 @@ int launch_start(char **argv, const sigset_t *mask, const struct rlimit *files,
 	err = pid < 0 ? -errno : 0;
 	close(fds[1]);
 	if (!err)
-		err = run_to_exec(pid);
+		err = run_to_exec(pid, asked);
 	if (err) {
 		if (pid > 0 && err != -ECANCELED) {
-			kill(pid, SIGKILL);
-			wait_for(pid, &(int){0});
+			(void)child_kill(pid, NULL);
 		}
-		if (read(fds[0], &reported, sizeof(reported)) == sizeof(reported))
+		/* Its end of the pipe may live on in a child that cannot be killed. */
+		if (err != -EINTR && read(fds[0], &reported, sizeof(reported)) == sizeof(reported))
 			err = reported;
 		log_error(err, "cannot start %s: %s", argv[0], strerror(-err));
 	} else {
@@ -121,8 +130,7 @@ void launch_abort(struct launch *l)
 {
 	if (!l->pid || !l->held)
 		return;
-	kill(l->pid, SIGKILL);
-	if (wait_for(l->pid, &l->status) == 0)
+	if (child_kill(l->pid, &l->status) == 0)
 		l->over = true;
 	l->held = false;
 }

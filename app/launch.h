@@ -6,6 +6,7 @@
 #define XGOTOPFS_APP_LAUNCH_H
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/resource.h>
 #include <sys/types.h>
@@ -21,10 +22,11 @@ struct launch {
  * Starts argv (found in PATH) with the signal mask `mask`, SIGPIPE as usual and the limit `files` on open
  * files, and stops it
  * after execve(2), before its first instruction. Should this process die now, so does the child.
- * -ENOENT, -EACCES, … as execve; one line was logged.
+ * -ENOENT, -EACCES, … as execve, -EINTR when `asked` says that we are to end (execve(2) of a file on
+ * a disk that hangs takes for ever); one line was logged.
  */
 int launch_start(char **argv, const sigset_t *mask, const struct rlimit *files,
-		 struct launch *ret);
+		 const atomic_bool *asked, struct launch *ret);
 /* Lets it run, on its own from now on. -ESRCH when it was killed meanwhile. */
 int launch_release(struct launch *l);
 /* Kills it when it is still held (something went wrong before it ran), and reaps it. */

@@ -1,22 +1,42 @@
-/* signalfd, timerfd and an eventfd under one poll(2). See loop.h. */
+/*
+ * timerfd and an eventfd under one poll(2), and the thread that takes signals; see loop.h. That
+ * thread waits for nothing but signals and time, holds no lock and calls nothing that could, so that
+ * it can end the process when everything else is stuck.
+ */
 #include "app/loop.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <stdatomic.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 
+#include "app/exit_status.h"
 #include "core/base/log.h"
+#include "core/base/privilege.h"
+#include "core/base/thread.h"
 #include "core/base/util.h"
 
+/* `timeout` and systemd send two signals at once that mean one. */
+#define AGAIN_NS (250 * 1000000ull)
+#define STEP_NS  (45 * NS_PER_SEC) /* no step of the end takes so long */
+#define LOOK_MS  500
+
+#define UNWATCHED UINT64_MAX
+
 struct loop {
-	int signal_fd, timer_fd, post_fd;
+	int signal_fd, timer_fd, post_fd, stop_fd;
+	pthread_t thread;
+	bool started;
 	_Atomic unsigned posted;
-	int signo;
-	bool sent;
+	_Atomic int signo;
+	atomic_bool sent;
+	atomic_bool asked;
+	_Atomic uint64_t asked_ns; /* of the first signal nobody has passed on; 0: none */
+	_Atomic uint64_t step_ns;  /* since when `step` is being done */
+	_Atomic(const char *) step;
 };
 
 static void our_signals(sigset_t *ret)
@@ -37,13 +57,118 @@ void loop_block_signals(sigset_t *ret_old)
 	signal(SIGPIPE, SIG_IGN);
 }
 
+/* --- the thread of signals --------------------------------------------------------------------- */
+
+/* As the signal ends any other program. What is attached is let go of by the keeper
+ * (core/capture/keeper.h), what is mounted by whoever unmounts for a process that is killed. */
+static _Noreturn void end_by(int signo)
+{
+	sigset_t set;
+
+	signal(signo, SIG_DFL);
+	sigemptyset(&set);
+	sigaddset(&set, signo);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	(void)raise(signo);
+	_exit(128 + signo);
+}
+
+static void take_end(struct loop *l, const struct signalfd_siginfo *info)
+{
+	uint64_t now = monotonic_ns(), first = atomic_load(&l->asked_ns);
+	const char *step = atomic_load(&l->step);
+
+	if (first && now - first > AGAIN_NS) {
+		log_warn("ended at once%s%s", step ? ", in the midst of: " : "", step ? step : "");
+		end_by((int)info->ssi_signo);
+	}
+	if (!first) {
+		atomic_store(&l->asked_ns, now);
+		if (atomic_load(&l->step_ns) != UNWATCHED)
+			atomic_store(&l->step_ns, now);
+	}
+	atomic_store(&l->signo, (int)info->ssi_signo);
+	atomic_store(&l->sent, info->ssi_code != SI_KERNEL);
+	atomic_store(&l->asked, true);
+	loop_post(l, LOOP_SIGNAL);
+}
+
+static void take_signals(struct loop *l)
+{
+	struct signalfd_siginfo info;
+
+	while (read(l->signal_fd, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGCHLD)
+			loop_post(l, LOOP_CHILD);
+		else
+			take_end(l, &info);
+	}
+}
+
+/* The end, once it is asked for or has begun, comes. */
+static void watch_end(struct loop *l)
+{
+	const char *step = atomic_load(&l->step);
+	uint64_t since_ns = atomic_load(&l->step_ns);
+
+	if (since_ns == UNWATCHED || (!step && !atomic_load(&l->asked_ns)))
+		return;
+	if (monotonic_ns() < since_ns + STEP_NS)
+		return;
+	(void)log_error(-ETIMEDOUT, "ended without: %s, which does not come to an end",
+			step ? step : "what was begun");
+	_exit(EXIT_ERROR);
+}
+
+static void *signals_main(void *arg)
+{
+	struct loop *l = arg;
+	struct pollfd fds[] = {{.fd = l->signal_fd, .events = POLLIN},
+			       {.fd = l->stop_fd, .events = POLLIN}};
+
+	pthread_setname_np(pthread_self(), "xgotop-signals");
+	(void)privilege_keep(0);
+	while (!fds[1].revents) {
+		bool watching = atomic_load(&l->asked_ns) || atomic_load(&l->step);
+
+		/* For ever while there is nothing to watch: a signal, or the first step, wakes it. */
+		(void)poll(fds, ARRAY_SIZE(fds), watching ? LOOK_MS : -1);
+		take_signals(l);
+		watch_end(l);
+	}
+	return NULL;
+}
+
+static int start_signals(struct loop *l)
+{
+	int err = thread_start(&l->thread, signals_main, l);
+
+	l->started = !err;
+	return err;
+}
+
+/* --- the loop ---------------------------------------------------------------------------------- */
+
+static void ring(int fd)
+{
+	uint64_t one = 1;
+
+	(void)!write(fd, &one, sizeof(one));
+}
+
 void loop_free(struct loop *l)
 {
 	if (!l)
 		return;
+	if (l->started) {
+		ring(l->stop_fd);
+		/* It waits for what was just rung. */
+		pthread_join(l->thread, NULL);
+	}
 	close_fd(&l->signal_fd);
 	close_fd(&l->timer_fd);
 	close_fd(&l->post_fd);
+	close_fd(&l->stop_fd);
 	free(l);
 }
 
@@ -52,19 +177,25 @@ int loop_new(struct loop **ret)
 	struct itimerspec second = {.it_value.tv_sec = 1, .it_interval.tv_sec = 1};
 	struct loop *l = calloc(1, sizeof(*l));
 	sigset_t ours;
-	int err;
+	int err = 0;
 
 	if (!l)
-		return -ENOMEM;
+		return log_error(-ENOMEM, "out of memory");
 	our_signals(&ours);
 	l->signal_fd = signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK);
 	l->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	l->post_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (l->signal_fd < 0 || l->timer_fd < 0 || l->post_fd < 0 ||
+	l->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (l->signal_fd < 0 || l->timer_fd < 0 || l->post_fd < 0 || l->stop_fd < 0 ||
 	    timerfd_settime(l->timer_fd, 0, &second, NULL)) {
 		err = -errno;
+		log_error(err, "cannot set up signals and timers: %s", strerror(-err));
+	}
+	if (!err)
+		err = start_signals(l);
+	if (err) {
 		loop_free(l);
-		return log_error(err, "cannot set up signals and timers: %s", strerror(-err));
+		return err;
 	}
 	*ret = l;
 	return 0;
@@ -72,33 +203,13 @@ int loop_new(struct loop **ret)
 
 void loop_post(struct loop *l, enum loop_event event)
 {
-	uint64_t one = 1;
-
 	atomic_fetch_or(&l->posted, (unsigned)event);
-	(void)!write(l->post_fd, &one, sizeof(one));
-}
-
-static unsigned take_signals(struct loop *l)
-{
-	struct signalfd_siginfo info;
-	unsigned events = 0;
-
-	while (read(l->signal_fd, &info, sizeof(info)) == sizeof(info)) {
-		if (info.ssi_signo == SIGCHLD) {
-			events |= LOOP_CHILD;
-			continue;
-		}
-		events |= LOOP_SIGNAL;
-		l->signo = (int)info.ssi_signo;
-		l->sent = info.ssi_code != SI_KERNEL;
-	}
-	return events;
+	ring(l->post_fd);
 }
 
 unsigned loop_wait(struct loop *l)
 {
 	struct pollfd fds[] = {
-		{.fd = l->signal_fd, .events = POLLIN},
 		{.fd = l->timer_fd, .events = POLLIN},
 		{.fd = l->post_fd, .events = POLLIN},
 	};
@@ -106,8 +217,8 @@ unsigned loop_wait(struct loop *l)
 	uint64_t count;
 
 	while (!events) {
+		/* The timer rings once a second. */
 		(void)poll(fds, ARRAY_SIZE(fds), -1);
-		events = take_signals(l);
 		if (read(l->timer_fd, &count, sizeof(count)) == sizeof(count))
 			events |= LOOP_TICK;
 		if (read(l->post_fd, &count, sizeof(count)) == sizeof(count))
@@ -118,6 +229,37 @@ unsigned loop_wait(struct loop *l)
 
 int loop_signal(const struct loop *l, bool *ret_sent)
 {
-	*ret_sent = l->sent;
-	return l->signo;
+	*ret_sent = atomic_load(&l->sent);
+	return atomic_load(&l->signo);
+}
+
+void loop_signal_passed_on(struct loop *l)
+{
+	atomic_store(&l->asked, false);
+	atomic_store(&l->asked_ns, 0);
+}
+
+const atomic_bool *loop_asked(const struct loop *l)
+{
+	return &l->asked;
+}
+
+static void begin_step(struct loop *l, const char *step, uint64_t since_ns)
+{
+	bool first = !atomic_load(&l->step) && !atomic_load(&l->asked_ns);
+
+	atomic_store(&l->step_ns, since_ns);
+	atomic_store(&l->step, step);
+	if (first)
+		(void)pthread_kill(l->thread, SIGCHLD); /* wakes it: to the loop it says nothing new */
+}
+
+void loop_ending(struct loop *l, const char *step)
+{
+	begin_step(l, step, monotonic_ns());
+}
+
+void loop_ending_by_itself(struct loop *l, const char *step)
+{
+	begin_step(l, step, UNWATCHED);
 }

@@ -1,11 +1,17 @@
 /*
  * What the main thread waits for: signals, the second's tick, and what other threads post. One
- * loop a process; loop_post() may come from any thread, the rest from the main thread only.
+ * loop a process; loop_post() and loop_asked() may come from any thread, the rest from the main
+ * thread only.
+ *
+ * Signals are taken by a thread of their own, whatever the main thread is waiting for. The first
+ * one asks for the end; a second one ends the process at once, by that signal; and if a step of
+ * the end, or the way to it, takes longer than 45 s, that thread says which and ends the process.
  */
 #ifndef XGOTOPFS_APP_LOOP_H
 #define XGOTOPFS_APP_LOOP_H
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 enum loop_event {
@@ -32,5 +38,15 @@ unsigned loop_wait(struct loop *l);
 /* The last signal of LOOP_SIGNAL, and whether a process sent it (a terminal's Ctrl-C goes to the
  * whole process group by itself). */
 int loop_signal(const struct loop *l, bool *ret_sent);
+/* It asked somebody else to end, for whom we wait: the next one is a first one again. */
+void loop_signal_passed_on(struct loop *l);
+
+/* Did a signal ask for the end? For those who wait for something; as long as the loop lives. */
+const atomic_bool *loop_asked(const struct loop *l);
+
+/* The next step of the end, as it is called in a message ("writing the session"). */
+void loop_ending(struct loop *l, const char *step);
+/* The same for one that has an end of its own, and may take long as long as it gets on. */
+void loop_ending_by_itself(struct loop *l, const char *step);
 
 #endif

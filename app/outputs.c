@@ -136,7 +136,9 @@ int outputs_open(const struct outputs_config *config, struct outputs **ret)
 	if (!err)
 		err = open_web(o);
 	if (err) {
-		outputs_close(o);
+		bool left;
+
+		(void)outputs_close(o, &left); /* nothing served yet */
 		return err;
 	}
 	*ret = o;
@@ -241,14 +243,20 @@ void outputs_announce(const struct outputs *o, const char *subject)
 /* --- ending ----------------------------------------------------------------------------- */
 
 /* It is freed later: the mount may still ask how the recording is. */
-static int stop_recorder(struct outputs *o)
+static int stop_recorder(struct outputs *o, bool *ret_left)
 {
 	cleanup_buf_ struct buf stop = BUF_INIT;
 	struct recording rec;
+	int err;
 
 	if (!o->recorder)
 		return 0;
-	recorder_stop(o->recorder);
+	loop_ending_by_itself(o->c.loop, "writing the session");
+	err = recorder_stop(o->recorder);
+	if (err) {
+		*ret_left = true;
+		return err;
+	}
 	recorder_recording(o->recorder, &rec);
 	view_recording_stop(&rec, &stop);
 	if (stop.len)
@@ -261,28 +269,45 @@ static int stop_recorder(struct outputs *o)
 	return rec.state == RECORDING_STOPPED ? -EIO : 0;
 }
 
-int outputs_close(struct outputs *o)
+static int close_fs(struct outputs *o, bool *ret_left)
 {
-	int err, recorder_err;
+	int err = 0;
 
-	if (!o)
-		return 0;
-	err = stdout_log_stop(o->stdout_log);
-	/* The web server may ask for the running session: it goes first. */
-	if (o->web)
-		web_stop(o->web);
-	recorder_err = stop_recorder(o);
+	loop_ending(o->c.loop, "unmounting");
 	if (o->fs_running) {
 		fs_stop(o->fs);
+		/* Each wait of fs_run() has an end (fs/fs.c). */
 		pthread_join(o->fs_thread, NULL);
-		err = err ? err : o->fs_err;
+		err = o->fs_err;
 	}
-	fs_free(o->fs);
+	*ret_left |= fs_free(o->fs) != 0;
+	return err;
+}
+
+int outputs_close(struct outputs *o, bool *ret_left)
+{
+	int err, recorder_err, fs_err;
+
+	*ret_left = false;
+	if (!o)
+		return 0;
+	loop_ending_by_itself(o->c.loop, "writing to stdout");
+	err = stdout_log_stop(o->stdout_log);
+	/* The web server may ask for the running session: it goes first. */
+	loop_ending(o->c.loop, "ending the web server");
+	if (o->web)
+		web_stop(o->web);
+	recorder_err = stop_recorder(o, ret_left);
+	fs_err = close_fs(o, ret_left);
+	err = err ? err : fs_err ? fs_err : recorder_err;
+	if (*ret_left)
+		return err;
+	loop_ending(o->c.loop, "ending the web server");
 	web_free(o->web);
 	recorder_free(o->recorder);
 	session_files_free(o->session_files);
 	store_free(o->store);
 	buf_free(&o->settings_path);
 	free(o);
-	return err ? err : recorder_err;
+	return err;
 }

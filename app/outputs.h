@@ -41,8 +41,11 @@ void outputs_recording(const struct outputs *o, struct recording *ret);
 uint64_t outputs_behind(const struct outputs *o);
 /* Says on stderr where things are: the line people and scripts wait for. */
 void outputs_announce(const struct outputs *o, const char *subject);
-/* Writes what is left (the feed is closed), unmounts, ends the session, frees. 0, or -errno of
- * output that was lost. NULL is fine. */
-int outputs_close(struct outputs *o);
+/*
+ * Writes what is left (the feed is closed), unmounts, ends the session, frees. 0, or -errno of
+ * output that was lost. NULL is fine. *ret_left: a thread is stuck and was left behind; then nothing
+ * that was borrowed may be freed.
+ */
+int outputs_close(struct outputs *o, bool *ret_left);
 
 #endif

@@ -73,6 +73,7 @@ struct run {
 	_Atomic int processes; /* traced and alive */
 	bool tracing;          /* probes are attached; false once it is over */
 	bool asked_to_stop;
+	bool left; /* at the end: a thread is stuck, and what it uses was not freed */
 	uint64_t start_ns;
 };
 

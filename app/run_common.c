@@ -99,9 +99,20 @@ int run_finish(struct run *r)
 	if (r->model)
 		feed_close(model_feed(r->model));
 	/* It asks the outputs how far they are, and they ask it for its state. */
+	loop_ending(r->loop, "ending the replay");
 	replay_stop(r->replay);
-	err = outputs_close(r->outputs);
+	err = outputs_close(r->outputs, &r->left);
+	loop_ending(r->loop, "writing the metrics");
 	metrics_err = write_metrics(r);
+	if (r->left) {
+		/* What a thread still uses is the kernel's to clear away, with the process. */
+		loop_ending(r->loop, "taking the probes out");
+		if (r->capture)
+			capture_stop(r->capture);
+		launch_abort(&r->launch);
+		return err ? err : metrics_err;
+	}
+	loop_ending(r->loop, "ending what reads and attaches");
 	replay_free(r->replay);
 	confine_free(r->confine); /* the threads that serve have ended */
 	deputy_free(r->looker);

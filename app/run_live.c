@@ -75,7 +75,8 @@ static int open_target(struct run *r)
 		return err ? err : target_check_runnable(r->target);
 	}
 	if (c->mode == MODE_COMMAND) {
-		err = launch_start(c->command, &r->old_mask, &r->old_files, &r->launch);
+		err = launch_start(c->command, &r->old_mask, &r->old_files, loop_asked(r->loop),
+				   &r->launch);
 		r->pid = r->launch.pid;
 	} else {
 		r->pid = (pid_t)c->pid;
@@ -108,6 +109,7 @@ static int make_capture(struct run *r)
 	struct capture_config cc = {
 		.pid = r->pid,
 		.readers = (unsigned)r->config->readers,
+		.asked = loop_asked(r->loop),
 	};
 
 	int err;
@@ -199,9 +201,11 @@ static void freeze(struct run *r)
 {
 	if (!r->capture || feed_closed(model_feed(r->model)))
 		return;
+	loop_ending(r->loop, "taking the probes out");
 	capture_stop(r->capture);
 	ticker_tick(r);
 	feed_close(model_feed(r->model));
+	loop_ending(r->loop, NULL);
 }
 
 static void say_frozen(struct run *r)
@@ -227,7 +231,10 @@ static void on_signal(struct run *r)
 	int signo = loop_signal(r->loop, &sent);
 
 	r->asked_to_stop = true;
-	if (r->launch.pid && !r->launch.over && sent)
+	if (!r->launch.pid || r->launch.over)
+		return;
+	loop_signal_passed_on(r->loop);
+	if (sent)
 		kill(r->launch.pid, signo);
 }
 

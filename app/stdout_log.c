@@ -16,6 +16,9 @@
 #define CHUNK        1024
 #define BUFFER_BYTES (64u << 10)
 #define POLL_NS      (200 * 1000000ull)
+#define CHUNK_BYTES  4096 /* what a pipe that takes anything takes without a wait (PIPE_BUF) */
+#define LOOK_MS      100
+#define PATIENCE_NS  (2 * NS_PER_SEC) /* for a reader that takes nothing, once a signal came */
 
 struct stdout_log {
 	struct model *model;
@@ -27,6 +30,9 @@ struct stdout_log {
 	uint64_t cursor;
 	_Atomic uint64_t read; /* the cursor, for others */
 	uint64_t missed;
+	uint64_t in_text; /* events in `text` */
+	uint64_t asked_ns; /* when it was first seen that a signal had come; 0 */
+	bool gave_up;
 	int err; /* of the write that failed; -EPIPE too */
 	struct buf text;
 	struct event events[CHUNK];
@@ -39,18 +45,43 @@ static int pid_of(void *ctx, unsigned proc)
 	return model_proc(ctx, proc, &info) ? 0 : info.pid;
 }
 
-static int write_all(const char *data, size_t n)
+/* Has a signal come, and the reader taken nothing for a while since? Without one we wait for it, as
+ * any filter does. */
+static bool enough(struct stdout_log *s, uint64_t taken_ns)
+{
+	uint64_t now = monotonic_ns();
+
+	if (!atomic_load(loop_asked(s->loop)))
+		return false;
+	if (!s->asked_ns)
+		s->asked_ns = now;
+	return now - MAX(s->asked_ns, taken_ns) > PATIENCE_NS;
+}
+
+/* Waits until stdout takes something; false: no longer. */
+static bool wait_for_reader(struct stdout_log *s)
+{
+	struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+	uint64_t since_ns = monotonic_ns();
+
+	while (poll(&out, 1, LOOK_MS) <= 0)
+		if (enough(s, since_ns))
+			return false;
+	return true;
+}
+
+static int write_all(struct stdout_log *s, const char *data, size_t n)
 {
 	while (n) {
-		ssize_t done = write(STDOUT_FILENO, data, n);
+		ssize_t done;
 
+		if (!wait_for_reader(s))
+			return -ETIMEDOUT;
+		done = write(STDOUT_FILENO, data, MIN(n, (size_t)CHUNK_BYTES));
 		if (done >= 0) {
 			data += done;
 			n -= (size_t)done;
-		} else if (errno == EAGAIN) {
-			/* Somebody made our stdout non-blocking. */
-			poll(&(struct pollfd){.fd = STDOUT_FILENO, .events = POLLOUT}, 1, -1);
-		} else if (errno != EINTR) {
+		} else if (errno != EINTR && errno != EAGAIN) {
 			return -errno;
 		}
 	}
@@ -60,7 +91,12 @@ static int write_all(const char *data, size_t n)
 static void flush(struct stdout_log *s)
 {
 	if (!s->err && s->text.len)
-		s->err = write_all(s->text.data, s->text.len);
+		s->err = write_all(s, s->text.data, s->text.len);
+	if (s->err == -ETIMEDOUT) {
+		s->gave_up = true;
+		s->missed += s->in_text;
+	}
+	s->in_text = 0;
 	buf_reset(&s->text);
 }
 
@@ -84,6 +120,7 @@ static bool print_some(struct stdout_log *s)
 		print_missed(s, missed, s->events[0].time_ns);
 	for (size_t i = 0; i < n; i++)
 		event_format_text(&s->format, &s->events[i], &s->text);
+	s->in_text += n;
 	if (s->text.len >= BUFFER_BYTES)
 		flush(s);
 	return n > 0;
@@ -150,10 +187,13 @@ int stdout_log_stop(struct stdout_log *s)
 	if (!s)
 		return 0;
 	atomic_store(&s->stopping, true);
+	/* As long as the reader takes what there is, or, once a signal has come, for a moment. */
 	pthread_join(s->thread, NULL);
-	err = s->err == -EPIPE ? 0 : s->err;
+	err = s->err == -EPIPE || s->gave_up ? 0 : s->err;
 	if (err)
 		log_error(err, "stdout: %s", strerror(-err));
+	if (s->gave_up)
+		s->missed += feed_head(s->feed) - MIN(s->cursor, feed_head(s->feed));
 	if (s->missed)
 		log_warn("stdout was too slow: %llu events were not printed",
 			 (unsigned long long)s->missed);

@@ -9,11 +9,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/wait.h>
 
 #include "core/base/log.h"
+#include "core/base/wait.h"
 
-#define OUR_TYPE "fuse.xgotopfs"
+#define OUR_TYPE  "fuse.xgotopfs"
+#define HELPER_NS (10 * NS_PER_SEC) /* for fusermount3 */
 
 /* /proc/self/mountinfo writes a space in a path as \040, and so on. */
 static void unescape(char *text)
@@ -68,7 +69,7 @@ static bool mounted_type(const char *path, char *ret, size_t size)
 /* Without root, fusermount3 may do what umount2() may not. */
 static int unmount_lazily(const char *path)
 {
-	int status;
+	int status, err;
 	pid_t pid;
 
 	if (!umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW))
@@ -80,11 +81,8 @@ static int unmount_lazily(const char *path)
 		execlp("fusermount3", "fusermount3", "-u", "-q", "-z", "--", path, (char *)NULL);
 		_exit(127);
 	}
-	while (waitpid(pid, &status, 0) < 0) {
-		if (errno != EINTR)
-			return -errno;
-	}
-	return status ? -EPERM : 0;
+	err = child_wait(pid, HELPER_NS, &status);
+	return err ? err : status ? -EPERM : 0;
 }
 
 /* realpath() cannot look through a dead mount: only its parent can be resolved. */

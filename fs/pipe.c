@@ -230,6 +230,7 @@ static void *run(void *arg)
 	while (!stopped(p)) {
 		uint64_t count;
 
+		/* For ever while nobody waits: wake() ends it. */
 		if (poll(&fd, 1, waiting ? CHECK_MS : -1) > 0 &&
 		    read(p->wake_fd, &count, sizeof(count)) < 0)
 			continue;

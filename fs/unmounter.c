@@ -18,6 +18,7 @@
 
 #include "core/base/privilege.h"
 #include "core/base/util.h"
+#include "core/base/wait.h"
 
 #define PATIENCE_MS 10000
 
@@ -168,10 +169,7 @@ void unmounter_free(struct unmounter *u)
 	if (!u)
 		return;
 	close_fd(&u->fd); /* it ends on that by itself … */
-	if (u->pid > 0) {
-		(void)kill(u->pid, SIGKILL); /* … unless it is stopped */
-		while (waitpid(u->pid, NULL, __WALL) < 0 && errno == EINTR)
-			;
-	}
+	if (u->pid > 0)
+		(void)child_kill(u->pid, NULL); /* … unless it is stopped */
 	free(u);
 }

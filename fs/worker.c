@@ -6,6 +6,7 @@
 #include "core/base/confine.h"
 #include "core/base/thread.h"
 #include "core/base/util.h"
+#include "core/base/wait.h"
 
 #define THREADS_MAX 4
 
@@ -77,9 +78,6 @@ int workers_new(unsigned threads, struct confine *confine, struct workers **ret)
 
 int workers_stop(struct workers *w, uint64_t until_ns)
 {
-	const struct timespec until = {.tv_sec = (time_t)(until_ns / NS_PER_SEC),
-				       .tv_nsec = (long)(until_ns % NS_PER_SEC)};
-
 	if (!w)
 		return 0;
 	pthread_mutex_lock(&w->lock);
@@ -87,7 +85,7 @@ int workers_stop(struct workers *w, uint64_t until_ns)
 	pthread_cond_broadcast(&w->ready);
 	pthread_mutex_unlock(&w->lock);
 	for (; w->n; w->n--)
-		if (pthread_clockjoin_np(w->threads[w->n - 1], NULL, CLOCK_MONOTONIC, &until))
+		if (thread_join_until(w->threads[w->n - 1], until_ns))
 			return -ETIMEDOUT;
 	return 0;
 }

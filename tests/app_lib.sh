@@ -46,6 +46,13 @@ start_target() {
 	wait_for 30 grep -q ready "$T/target.out" || fail "it does not start: $(head -c 500 "$T/target.out")"
 }
 
+# private_demo: the same with a copy of its own, which no other test probes.
+private_demo() {
+	DEMO_BINARY=$T/demo
+	cp "$(demo_binary "" stripped)" "$DEMO_BINARY" || fail "the demo does not build"
+	start_demo "$DEMO_BINARY"
+}
+
 # load ARG...: the demo as a client of $URL.
 load() { timeout 110 "$DEMO_BINARY" -load "$URL" "$@" || fail "the load on $URL failed"; }
 
@@ -77,10 +84,10 @@ wait_web() {
 }
 mount_demo() { start_xgotopfs -pid "$DEMO" "$@" "$MNT"; wait_ready; }
 
-# ended [STATUS]: waits until xgotopfs has ended, with that status (0).
+# ended [STATUS [SECONDS]]: waits until xgotopfs has ended, with that status (0), within that time.
 ended() {
 	local status
-	wait_for "$PATIENCE" gone_or_zombie "$XPID" || fail "it does not end: $(cat "$LOG")"
+	wait_for "${2:-$PATIENCE}" gone_or_zombie "$XPID" || fail "it does not end: $(cat "$LOG")"
 	wait "$XPID"
 	status=$?
 	XPID=

@@ -75,7 +75,7 @@ static void *worker(void *arg)
 		struct job *job = queue_take(&js->waiting);
 
 		if (!job) {
-			pthread_cond_wait(&js->wake, &js->lock);
+			pthread_cond_wait(&js->wake, &js->lock); /* a job or jobs_stop() */
 			continue;
 		}
 		js->n_waiting--;

@@ -9,10 +9,10 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/base/util.h"
+#include "core/base/wait.h"
 
 /* Writes the answer, then the result: a whole pipe of them, or none. */
 static _Noreturn void child_main(int (*fn)(const void *arg, void *ret), const void *arg, void *ret,
@@ -81,11 +81,8 @@ int isolated_call(int (*fn)(const void *arg, void *ret), const void *arg, void *
 	if (!err)
 		err = read_all(fds[0], ret, size, until_ns);
 	close(fds[0]);
-	if (pid > 0) {
-		/* It ends by itself or is made to: this wait is short. */
-		kill(pid, SIGKILL);
-		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-			;
-	}
+	/* It ends by itself or is made to: this wait is short. */
+	if (pid > 0)
+		(void)child_kill(pid, NULL);
 	return err;
 }

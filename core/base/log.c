@@ -5,12 +5,16 @@
 #include "core/base/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/base/text.h"
 
+#define PATIENCE_MS 500
+
+static _Atomic unsigned dropped; /* lines since stderr last took one */
 static _Atomic int threshold = LOG_LEVEL_INFO;
 static atomic_bool error_said;
 
@@ -35,6 +39,33 @@ int log_level_parse(const char *text, enum log_level *ret)
 		}
 	}
 	return -EINVAL;
+}
+
+/*
+ * Nobody may wait for a reader of our messages that takes none (a pipe nobody reads, a terminal
+ * after Ctrl-S): after a moment a line is dropped, and while none are taken the next ones at once.
+ * What holds a line's worth takes it without a wait (pipe(7), PIPE_BUF).
+ */
+static void write_line(const char *line, size_t n)
+{
+	struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+	unsigned lost = atomic_load(&dropped);
+	char note[64];
+
+	if (poll(&out, 1, lost ? 0 : PATIENCE_MS) <= 0) {
+		atomic_fetch_add(&dropped, 1);
+		return;
+	}
+	if (lost && atomic_compare_exchange_strong(&dropped, &lost, 0)) {
+		int len = snprintf(note, sizeof(note), "xgotopfs: warning: %u messages were lost\n",
+				   lost);
+
+		if (write(STDERR_FILENO, note, (size_t)len) < 0)
+			return;
+	}
+	if (write(STDERR_FILENO, line, n) < 0) {
+		/* Nowhere left to say it. */
+	}
 }
 
 void log_writev(enum log_level level, const char *fmt, va_list ap)
@@ -62,9 +93,7 @@ void log_writev(enum log_level level, const char *fmt, va_list ap)
 	/* Paths and names are in it; a message is one line. */
 	n = (int)text_name(safe, sizeof(safe) - 1, line, (size_t)n);
 	safe[n++] = '\n';
-	if (write(STDERR_FILENO, safe, (size_t)n) < 0) {
-		/* Nowhere left to say it. */
-	}
+	write_line(safe, (size_t)n);
 	errno = saved;
 }
 

@@ -19,12 +19,12 @@
 #include "core/base/log.h"
 #include "core/base/privilege.h"
 #include "core/base/util.h"
+#include "core/base/wait.h"
 #include "core/capture/uprobe_multi.h"
 
-#define PATIENCE_NS (20 * NS_PER_SEC) /* for the kernel: a close waits tens of milliseconds */
+#define PATIENCE_NS (10 * NS_PER_SEC) /* for the kernel: a close waits tens of milliseconds */
 #define TAKEN_NS    NS_PER_SEC        /* a keeper that runs takes a request at once */
 #define SLICE_MS    50                /* how often a waiting tracer looks around */
-#define END_MS      5000              /* for a killed keeper's end */
 
 /* All in the one table of descriptors: of a socket pair, `ours` is this process's end, `its` the
  * keeper's. Both stay open as long as either lives, so an end is told by the pidfds. */
@@ -342,17 +342,6 @@ static void close_if_open(int fd)
 		close(fd);
 }
 
-/* Ended by SIGKILL, which a stopped process takes, too; not while a debugger or the kernel has it. */
-static void end(const struct keeper *k)
-{
-	struct pollfd its = {.fd = k->its_pidfd, .events = POLLIN};
-
-	(void)kill(k->pid, SIGKILL);
-	if (k->its_pidfd >= 0)
-		(void)poll(&its, 1, END_MS);
-	(void)waitpid(k->pid, NULL, __WALL | WNOHANG);
-}
-
 void keeper_free(struct keeper *k)
 {
 	if (!k)
@@ -361,7 +350,7 @@ void keeper_free(struct keeper *k)
 	if (!keeper_settled(k))
 		return;
 	if (k->pid)
-		end(k);
+		(void)child_kill(k->pid, NULL);
 	close_if_open(k->ours);
 	close_if_open(k->its);
 	close_if_open(k->our_pidfd);

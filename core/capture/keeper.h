@@ -37,7 +37,7 @@ int keeper_new(const atomic_bool *asked, struct keeper **ret);
 /* Ends it; our descriptors stay open. A busy one is left to itself, and so is what it needs. NULL
  * is fine. */
 void keeper_free(struct keeper *k);
-/* How long to wait for the kernel; 20 s. */
+/* How long to wait for the kernel; 10 s. */
 void keeper_set_patience(struct keeper *k, uint64_t ns);
 
 /*

@@ -48,7 +48,8 @@ int probes_new(struct program *program, const char *path, pid_t pid, const atomi
 		free(p);
 		return -ENOMEM;
 	}
-	err = program->multi ? keeper_new(asked, &p->keeper) : 0;
+	/* Links by perf events are attached by us, but closed by it when we are killed. */
+	err = keeper_new(asked, &p->keeper);
 	if (err)
 		log_warn("attaching without a keeper (%s): probes may stay when this process is "
 			 "killed",

@@ -46,7 +46,7 @@ static void *pool_thread(void *arg)
 	pthread_mutex_lock(&p->lock);
 	for (;;) {
 		while (!p->stop && p->round == seen)
-			pthread_cond_wait(&p->work, &p->lock);
+			pthread_cond_wait(&p->work, &p->lock); /* pool_run(), pool_free() wake it */
 		if (p->stop)
 			break;
 		seen = p->round;
@@ -133,6 +133,7 @@ void pool_run(struct pool *p, unsigned n, void (*task)(void *ctx, unsigned i), v
 	pthread_mutex_unlock(&p->lock);
 	do_tasks(p);
 	pthread_mutex_lock(&p->lock);
+	/* They compute, and wait for nothing. */
 	while (p->working)
 		pthread_cond_wait(&p->done, &p->lock);
 	pthread_mutex_unlock(&p->lock);

@@ -12,6 +12,7 @@
 #include "core/base/safe_file.h"
 #include "core/base/text.h"
 #include "core/base/thread.h"
+#include "core/base/wait.h"
 #include "core/session/store.h"
 #include "core/session/writer.h"
 
@@ -23,13 +24,17 @@
 #define SNAPSHOT_NS   (10 * NS_PER_SEC)
 #define SEGMENT_BYTES (64u << 10) /* a running session is not cut into smaller pieces */
 #define SEGMENT_NS    NS_PER_SEC
+#define PATIENCE_NS   (10 * NS_PER_SEC) /* for a disk that does nothing, at the end */
+#define HINT_NS       (2 * NS_PER_SEC)
+#define LOOK_NS       (NS_PER_SEC / 10)
 
 struct recorder {
 	struct recorder_config config;
 	struct feed *feed;
 	struct store *store;
 	pthread_t thread;
-	bool started, joined;
+	bool started, joined, stuck;
+	_Atomic uint64_t steps; /* grows as long as the disk answers */
 	bool stop; /* atomic */
 
 	/* the thread's own */
@@ -167,6 +172,7 @@ static void end_session(struct recorder *r)
 	int err = writer_close(r->writer, true);
 
 	r->writer = NULL;
+	r->steps++;
 	if (err)
 		fail(r, err);
 	pthread_mutex_lock(&r->lock);
@@ -440,6 +446,7 @@ static void record(struct recorder *r)
 
 	for (;;) {
 		size_t got = read_feed(r);
+		r->steps++;
 		uint64_t now = monotonic_ns(), until;
 
 		if (batch_is_due(r, now)) {
@@ -535,20 +542,49 @@ int recorder_new(const struct recorder_config *config, struct recorder **ret)
 	return 0;
 }
 
-void recorder_stop(struct recorder *r)
+/* 0, or -ETIMEDOUT: it has done nothing for too long. */
+static int join(struct recorder *r)
 {
+	uint64_t steps = r->steps, since_ns = monotonic_ns(), now = since_ns;
+	bool said = false;
+
+	while (thread_join_until(r->thread, now + LOOK_NS)) {
+		now = monotonic_ns();
+		if (steps != r->steps) {
+			steps = r->steps;
+			since_ns = now;
+		}
+		if (now - since_ns > PATIENCE_NS)
+			return -ETIMEDOUT;
+		if (!said && now - since_ns > HINT_NS)
+			log_info("waiting for the disk to take the session (%s); a signal ends it "
+				 "at once", store_dir(r->store));
+		said |= now - since_ns > HINT_NS;
+	}
+	return 0;
+}
+
+int recorder_stop(struct recorder *r)
+{
+	if (r->stuck)
+		return -ETIMEDOUT;
 	if (!r->started || r->joined)
-		return;
+		return 0;
 	__atomic_store_n(&r->stop, true, __ATOMIC_RELEASE);
-	pthread_join(r->thread, NULL);
+	if (join(r)) {
+		r->stuck = true;
+		return log_error(-ETIMEDOUT,
+				 "session %s: the disk does not answer; what it has not taken yet "
+				 "is lost", r->meta.id);
+	}
 	r->joined = true;
+	return 0;
 }
 
 void recorder_free(struct recorder *r)
 {
-	if (!r)
+	if (!r || recorder_stop(r))
 		return;
-	recorder_stop(r);
 	(void)writer_close(r->writer, false);
 	if (r->dir >= 0)
 		close(r->dir);

@@ -47,8 +47,11 @@ struct recorder_config {
  * -EINVAL, or -errno of making the folder.
  */
 int recorder_new(const struct recorder_config *config, struct recorder **ret);
-/* Records what is in the feed still, ends the session and the thread. */
-void recorder_stop(struct recorder *r);
+/*
+ * Records what is in the feed still, ends the session and the thread. 0, or -ETIMEDOUT, logged: the
+ * disk has not answered for 10 s; the thread is left to itself, and all that it uses must stay.
+ */
+int recorder_stop(struct recorder *r);
 void recorder_free(struct recorder *r); /* stops first when need be; NULL is fine */
 
 /* The running session's id (the last one's after the stop). Any thread. */

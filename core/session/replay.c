@@ -387,7 +387,7 @@ static bool take_commands(struct replay *r, uint64_t wait_ns, double *ret_speed)
 	pthread_mutex_lock(&r->lock);
 	while (!r->stop && !r->seek && (r->done || (r->paused && !r->skip_until_ns))) {
 		r->anchored = false;
-		pthread_cond_wait(&r->changed, &r->lock);
+		pthread_cond_wait(&r->changed, &r->lock); /* a command or replay_stop() wakes it */
 	}
 	if (wait_ns && !r->stop && !r->seek && !r->speed_changed) {
 		uint64_t until = monotonic_ns() + MIN(wait_ns, (uint64_t)WAIT_MAX_NS);

@@ -2,13 +2,15 @@
 #include "core/session/writer.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/file.h>
 
 #include "core/base/safe_file.h"
 #include "core/model/event_format.h"
 
-#define FRAME 8 /* marker and length */
+#define FRAME   8 /* marker and length */
+#define LOCK_NS (5 * NS_PER_SEC)
 
 struct writer {
 	int fd;
@@ -28,6 +30,19 @@ static int pid_of(void *ctx, unsigned proc)
 	return model_proc(w->model, proc, &info) == 0 ? info.pid : 0;
 }
 
+/* Whoever lists sessions may hold it for a moment to see whether this one runs; no longer. */
+static int lock(int fd)
+{
+	uint64_t until_ns = monotonic_ns() + LOCK_NS;
+
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EINTR && (errno != EWOULDBLOCK || monotonic_ns() > until_ns))
+			return -errno;
+		(void)poll(NULL, 0, 1);
+	}
+	return 0;
+}
+
 int writer_new(int dir_fd, enum session_format format, const struct names *names,
 	       struct model *model, struct writer **ret)
 {
@@ -45,11 +60,9 @@ int writer_new(int dir_fd, enum session_format format, const struct names *names
 		err = w->fd;
 		goto out;
 	}
-	/* Whoever lists sessions may hold it for a moment to see whether this one runs. */
-	if (flock(w->fd, LOCK_EX) < 0) {
-		err = -errno;
+	err = lock(w->fd);
+	if (err)
 		goto out;
-	}
 	if (format == SESSION_PROTOBUF) {
 		err = encoder_new(names, &w->encoder);
 		if (err)

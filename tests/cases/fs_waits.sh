@@ -26,8 +26,10 @@ def look():
     os.stat(mnt + "/by-func/main.main.func1/3")
 
 # Two commands that take 4 s each, one of them waiting for the other: everybody else is served.
-writers = [subprocess.Popen(["sh", "-c", f"echo 1 >{mnt}/control/pause"]) for _ in range(2)]
-time.sleep(0.5)
+writers = []
+for _ in range(2):
+    writers.append(subprocess.Popen(["sh", "-c", f"echo 1 >{mnt}/control/pause"]))
+    time.sleep(0.4) # the first one is in
 took = max(timed(look) for _ in range(5))
 assert took < 1, f"others waited {took:.1f} s for a command"
 
@@ -94,6 +96,12 @@ except OSError: pass' "$MNT/goroutines/1/status" &
 done
 wait_for 5 pgrep -f "$MNT/goroutines/1/status" >/dev/null
 sleep 0.5
+cat "$MNT/events_pipe" >/dev/null 2>&1 & PIPE=$!
+python3 -c 'import sys, time
+file = open(sys.argv[1]); print("open", flush=True); time.sleep(100)' "$MNT/events_pipe" >"$T/idle" &
+on_exit "end -KILL $PIPE $!"
+wait_for 5 grep -q open "$T/idle"
+kill -STOP "$PIPE"
 kill -INT "$DEMO"
 wait_for 5 gone "$DEMO" || fail "readers in a loop keep it from ending"
 wait "$DEMO" || fail "status $?: $(cat "$T/log")"

@@ -6,9 +6,7 @@
 . "$(dirname "$0")/../app_lib.sh"
 need_tracing
 need pgrep
-DEMO_BINARY=$T/demo # a copy: no other test probes it
-cp "$(demo_binary "" stripped)" "$DEMO_BINARY" || fail "the demo does not build"
-start_demo "$DEMO_BINARY"
+private_demo
 
 is_stopped() { grep -q '^State:.[Tt]' "/proc/$1/status"; }
 stop_keeper() {

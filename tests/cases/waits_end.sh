@@ -1,0 +1,108 @@
+#!/bin/bash
+# A signal ends it, whatever it waits for: a reader that takes nothing of its output, a disk that does
+# not answer. A second signal ends it at once, and leaves nothing behind in the target either.
+# timeout: 150
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../app_lib.sh"
+. "$(dirname "$0")/../disk_lib.sh"
+need_tracing
+need python3 pgrep
+private_demo
+"$DEMO_BINARY" -load "$URL" -c 2 >"$T/load.out" 2>&1 &
+on_exit "end $!"
+
+SLOW=${XGOTOPFS_SANITIZED:+10}
+SLOW=${SLOW:-0}
+
+# A pipe that nobody reads, for both streams.
+silent_pipe() {
+	mkfifo "$T/$1"
+	sleep 1000 <>"$T/$1" &
+	on_exit "end $!"
+}
+silent_pipe out.pipe
+silent_pipe err.pipe
+"$XGOTOPFS" -pid "$DEMO" >"$T/out.pipe" 2>"$LOG" &
+XPID=$!
+on_exit kill_xgotopfs
+wait_ready
+full() { python3 -c 'import os, sys; fd = os.open(sys.argv[1], os.O_WRONLY | os.O_NONBLOCK)
+try: os.write(fd, b"x")
+except BlockingIOError: sys.exit(0)
+sys.exit(1)' "$T/$1"; }
+wait_for 20 full out.pipe || fail "the pipe does not fill"
+kill -INT "$XPID"
+ended 0 $((8 + SLOW))
+grep -q "events were not printed" "$LOG" || fail "nothing is said of what was not printed: $(cat "$LOG")"
+unharmed "$DEMO"
+
+python3 -c 'import os, sys; fd = os.open(sys.argv[1], os.O_WRONLY | os.O_NONBLOCK)
+try:
+    while True: os.write(fd, b"x" * 4096)
+except BlockingIOError: pass' "$T/err.pipe"
+"$XGOTOPFS" -pid "$DEMO" -log-level debug "$(mkdir -p "$MNT" && echo "$MNT")" >/dev/null 2>"$T/err.pipe" &
+XPID=$!
+wait_for "$PATIENCE" test -e "$MNT/stats" || fail "not mounted"
+kill -INT "$XPID"
+ended 0 $((8 + SLOW))
+unharmed "$DEMO"
+
+# Two signals at once, as timeout(1) sends them, mean one.
+mount_demo
+kill -INT "$XPID"
+kill -TERM "$XPID"
+ended 0 "$PATIENCE"
+
+# A command gets the signal, and its end is ours.
+start_xgotopfs -s -- "$DEMO_BINARY" -listen 127.0.0.1:0
+wait_for "$PATIENCE" grep -q listening "$T/out" || fail "the command does not start: $(cat "$LOG")"
+kill -INT "$XPID"
+wait_for "$PATIENCE" gone_or_zombie "$XPID" || fail "the command's end is not ours: $(cat "$LOG")"
+wait "$XPID"
+XPID=
+
+# A disk that does not answer.
+make_disk
+recorded() { [ -n "$(find "$T/behind" -name 'events.*' -size +20k)" ]; }
+
+mount_demo -record -storage-dir "$DISK/sessions"
+wait_for 20 recorded || fail "nothing is recorded"
+hang_disk
+timeout 5 cat "$MNT/stats" >/dev/null || fail "who wants the disk for nothing waits for it"
+timeout -s INT 1 ls "$MNT/sessions" >/dev/null 2>&1
+[ $? != 0 ] || fail "the disk answers"
+kill -INT "$XPID"
+ended 1 $((25 + SLOW))
+grep -q "the disk does not answer" "$LOG" || fail "nothing is said of the disk: $(cat "$LOG")"
+! is_mounted || fail "still mounted"
+unharmed "$DEMO"
+mend_disk
+
+# And a second signal.
+rm -rf "$T/behind/sessions"
+mount_demo -record -storage-dir "$DISK/sessions"
+wait_for 20 recorded || fail "nothing is recorded"
+hang_disk
+kill -INT "$XPID"
+wait_for "$PATIENCE" says "waiting for the disk" || fail "it does not say what it waits for"
+kill -INT "$XPID"
+ended 130 3
+soon_unharmed "$DEMO"
+not_mounted() { ! is_mounted; }
+wait_for 10 not_mounted || fail "still mounted"
+
+# The disk hangs before it has begun: nobody hears of that but the parent of -daemon, who hands both
+# signals on.
+start_xgotopfs -daemon -pid "$DEMO" -record -storage-dir "$DISK/other" "$MNT"
+child() { CHILD=$(pgrep -P "$XPID" -f -- "-daemon -pid $DEMO"); }
+wait_for "$PATIENCE" child || fail "no child: $(cat "$LOG")"
+on_exit "end -KILL $CHILD"
+stuck() { grep -q "fuse\|request_wait" "/proc/$CHILD/wchan" "/proc/$CHILD/stack" 2>/dev/null; }
+wait_for "$PATIENCE" stuck || fail "it does not wait for the disk: $(cat "$LOG")"
+kill -INT "$XPID"
+sleep 0.5 # a second one is one that comes later
+kill -INT "$XPID"
+ended 130 3
+wait_for 5 gone "$CHILD" || fail "the daemon lives on"
+soon_unharmed "$DEMO"
+wait_for 10 not_mounted || fail "still mounted"

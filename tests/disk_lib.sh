@@ -1,0 +1,24 @@
+# Sourced after lib.sh by the cases that need a disk which does not answer: $DISK shows $T/behind until
+# it hangs.
+# shellcheck shell=bash
+
+make_disk() {
+	DISK=$T/disk
+	mkdir -p "$T/behind" "$DISK"
+	"$XGOTOPFS_BUILD/tests/targets/through_fs" "$T/behind" "$DISK" >"$T/through" 2>&1 &
+	THROUGH=$!
+	on_exit end_disk
+	wait_for 10 grep -q ready "$T/through" || fail "no file system: $(cat "$T/through")"
+}
+
+end_disk() {
+	kill -KILL "$THROUGH" 2>/dev/null
+	! grep -q " $DISK fuse" /proc/mounts || fusermount3 -u -z "$DISK"
+}
+
+hang_disk() {
+	kill -STOP "$THROUGH"
+	wait_for 5 grep -q '^State:.T' "/proc/$THROUGH/status" || fail "the disk does not hang"
+}
+
+mend_disk() { kill -CONT "$THROUGH"; }

@@ -1,0 +1,157 @@
+/*
+ * A file system that shows another folder, for tests that need a disk which does not answer: stop
+ * this process, and nothing on it comes to an end. Prints "ready" once mounted.
+ *
+ * through_fs FOLDER MOUNTPOINT
+ */
+#define FUSE_USE_VERSION 31
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <fuse.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/base/util.h"
+
+static int root = -1;
+
+/* Every path begins with a slash. */
+static const char *below(const char *path)
+{
+	return path[1] ? path + 1 : ".";
+}
+
+static int result(int got)
+{
+	return got < 0 ? -errno : got;
+}
+
+static int do_getattr(const char *path, struct stat *st, struct fuse_file_info *fi)
+{
+	return result(fi ? fstat((int)fi->fh, st)
+			 : fstatat(root, below(path), st, AT_SYMLINK_NOFOLLOW));
+}
+
+static int do_readdir(const char *path, void *buf, fuse_fill_dir_t fill, off_t off,
+		      struct fuse_file_info *fi, enum fuse_readdir_flags flags)
+{
+	int fd = openat(root, below(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	if (!dir)
+		return -errno;
+	while ((entry = readdir(dir)))
+		(void)fill(buf, entry->d_name, NULL, 0, 0);
+	closedir(dir);
+	return 0;
+}
+
+static int do_mkdir(const char *path, mode_t mode)
+{
+	return result(mkdirat(root, below(path), mode));
+}
+
+static int do_unlink(const char *path)
+{
+	return result(unlinkat(root, below(path), 0));
+}
+
+static int do_rmdir(const char *path)
+{
+	return result(unlinkat(root, below(path), AT_REMOVEDIR));
+}
+
+static int do_rename(const char *from, const char *to, unsigned flags)
+{
+	return result(renameat2(root, below(from), root, below(to), flags));
+}
+
+static int do_chmod(const char *path, mode_t mode, struct fuse_file_info *fi)
+{
+	return result(fchmodat(root, below(path), mode, 0));
+}
+
+static int do_truncate(const char *path, off_t size, struct fuse_file_info *fi)
+{
+	return fi ? result(ftruncate((int)fi->fh, size)) : -EOPNOTSUPP;
+}
+
+static int opened(int fd, struct fuse_file_info *fi)
+{
+	if (fd < 0)
+		return -errno;
+	fi->fh = (uint64_t)fd;
+	return 0;
+}
+
+static int do_open(const char *path, struct fuse_file_info *fi)
+{
+	return opened(openat(root, below(path), (fi->flags & ~O_APPEND) | O_CLOEXEC), fi);
+}
+
+static int do_create(const char *path, mode_t mode, struct fuse_file_info *fi)
+{
+	return opened(openat(root, below(path), (fi->flags & ~O_APPEND) | O_CREAT | O_CLOEXEC, mode),
+		      fi);
+}
+
+static int do_read(const char *path, char *buf, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	return result((int)pread((int)fi->fh, buf, size, off));
+}
+
+static int do_write(const char *path, const char *buf, size_t size, off_t off,
+		    struct fuse_file_info *fi)
+{
+	return result((int)pwrite((int)fi->fh, buf, size, off));
+}
+
+static int do_fsync(const char *path, int data, struct fuse_file_info *fi)
+{
+	return result(data ? fdatasync((int)fi->fh) : fsync((int)fi->fh));
+}
+
+static int do_release(const char *path, struct fuse_file_info *fi)
+{
+	close((int)fi->fh);
+	return 0;
+}
+
+static void *do_init(struct fuse_conn_info *conn, struct fuse_config *config)
+{
+	printf("ready\n");
+	fflush(stdout);
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct fuse_operations ops = {
+		.getattr = do_getattr,
+		.readdir = do_readdir,
+		.mkdir = do_mkdir,
+		.unlink = do_unlink,
+		.rmdir = do_rmdir,
+		.rename = do_rename,
+		.chmod = do_chmod,
+		.truncate = do_truncate,
+		.open = do_open,
+		.create = do_create,
+		.read = do_read,
+		.write = do_write,
+		.fsync = do_fsync,
+		.release = do_release,
+		.init = do_init,
+	};
+	char foreground[] = "-f", one_thread[] = "-s";
+	char *args[] = {argv[0], foreground, one_thread, argv[2], NULL};
+
+	if (argc != 3)
+		return 2;
+	root = open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return root < 0 ? 1 : fuse_main((int)ARRAY_SIZE(args) - 1, args, &ops, NULL);
+}
