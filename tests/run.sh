@@ -2,12 +2,13 @@
 # All tests, from a fresh clone: installs what is missing, builds with gcc, with clang (warnings are
 # errors) and with gcc's address and undefined-behaviour sanitizers, runs the unit tests, the check
 # of the include rules, every script in tests/cases (found by being there) against the plain and
-# the sanitized build, and each fuzz target for some seconds (tests/fuzz.sh: for longer). Ends with
-# "N passed, N failed".
+# the sanitized build, a part of both with ThreadSanitizer, and each fuzz target for some seconds
+# (tests/fuzz.sh: for longer). Ends with "N passed, N failed".
 # Usage: tests/run.sh [PATTERN]...      only the tests whose names match one of the shell patterns
 #
 # In a case's first lines:  # timeout: SECONDS   (default 120)
 #                           # sanitized: no      (not run against the sanitized build)
+#                           # tsan: yes          (run with ThreadSanitizer, too)
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
@@ -124,11 +125,13 @@ build() {
 	[ "$status" -eq 0 ]
 }
 
+# unit_tests BUILD [MESON-ARGUMENT]... (WRAPPER: a command to run them with)
 unit_tests() {
 	local name=$1 test result
+	shift
 	wanted "unit*" || [ ${#patterns[@]} -eq 0 ] || return 0
-	limited 900 "$TMP/log" meson test -C "build-$name" --no-rebuild --print-errorlogs \
-		--logbase xgotopfs-unit
+	limited 900 "$TMP/log" ${WRAPPER:-} meson test -C "build-$name" --no-rebuild --print-errorlogs \
+		--logbase xgotopfs-unit "$@"
 	# One line a test: name, result, seconds.
 	while IFS=$'\t' read -r test result seconds; do
 		case $result in
@@ -159,11 +162,12 @@ cases() {
 	local name=$1 case limit
 	for case in tests/cases/*.sh; do
 		[ "$name" != asan ] || [ "$(header "$case" sanitized)" != no ] || continue
+		[ "$name" != tsan ] || [ "$(header "$case" tsan)" = yes ] || continue
 		limit=$(header "$case" timeout)
 		limit=${limit:-120}
-		[ "$name" != asan ] || limit=$((limit * 3))
-		TMPDIR=$TMP XGOTOPFS_BUILD=$PWD/build-$name XGOTOPFS_SANITIZED=$([ "$name" = asan ] && echo 1) \
-			run_test "$(basename "$case" .sh) ($name)" "$limit" bash "$case"
+		[ "$name" = gcc ] || limit=$((limit * 3))
+		TMPDIR=$TMP XGOTOPFS_BUILD=$PWD/build-$name XGOTOPFS_SANITIZED=$([ "$name" = gcc ] || echo 1) \
+			run_test "$(basename "$case" .sh) ($name)" "$limit" ${WRAPPER:-} bash "$case"
 	done
 }
 
@@ -189,12 +193,17 @@ build gcc -Dbuildtype=debugoptimized -Dwerror=true -Dui=enabled && have_gcc=1
 COMPILER=clang build clang -Dbuildtype=debugoptimized -Dwerror=true -Dui=disabled
 build asan -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false -Dui=disabled &&
 	have_asan=1
+TARGETS="xgotopfs web/web_demo tests/targets/fs_demo threads" build tsan -Dbuildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false -Dui=disabled && have_tsan=1
 COMPILER=clang TARGETS=fuzz build fuzz -Dfuzzing=true -Db_sanitize=address,undefined -Db_lundef=false \
 	-Dui=disabled -Dwerror=true && have_fuzz=1
 [ -z "${have_gcc:-}" ] || unit_tests gcc
 [ -z "${have_asan:-}" ] || unit_tests asan
 [ -z "${have_gcc:-}" ] || cases gcc
 [ -z "${have_asan:-}" ] || cases asan
+[ -z "${have_tsan:-}" ] || {
+	WRAPPER="tests/tsan.sh -" unit_tests tsan --suite threads
+	WRAPPER=tests/tsan.sh cases tsan
+}
 [ -z "${have_fuzz:-}" ] || fuzz
 
 summary="$passed passed, $failed failed"

@@ -1,5 +1,6 @@
 #!/bin/bash
 # `events` under the tools that follow and read: every event once, in order, while more come.
+# tsan: yes
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../fs_lib.sh"
 need_root

@@ -1,5 +1,6 @@
 #!/bin/bash
 # events_pipe: reads that wait, poll, O_NONBLOCK, signals, latency, the end.
+# tsan: yes
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../fs_lib.sh"
 need_root

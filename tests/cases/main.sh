@@ -1,6 +1,7 @@
 #!/bin/bash
 # The main job: attach to a running, stripped server, mount, look, and leave without a trace.
 # timeout: 240
+# tsan: yes
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../app_lib.sh"
 need_tracing

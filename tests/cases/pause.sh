@@ -1,5 +1,6 @@
 #!/bin/bash
 # control/pause: the probes go and come back; afterwards the model is in line with the program again.
+# tsan: yes
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../app_lib.sh"
 need_tracing

@@ -3,6 +3,7 @@
 # counted in the replay, names and all; the tree of a replay answers control/replay; a recording
 # killed with -9 is still good.
 # timeout: 240
+# tsan: yes
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../app_lib.sh"
 need_tracing

@@ -2,6 +2,7 @@
 # Two processes of one binary, side by side: -pid sees one only, -b both and keeps them apart, two
 # tracers on the two do not disturb each other. Held against what each says it did.
 # timeout: 240
+# tsan: yes
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../app_lib.sh"
 . "$(dirname "$0")/../matrix_lib.sh"

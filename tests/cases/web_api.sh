@@ -1,6 +1,7 @@
 #!/bin/bash
 # A client written from the original's documentation works with our server.
 # timeout: 120
+# tsan: yes
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../web_lib.sh"
 need curl

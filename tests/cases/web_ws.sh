@@ -2,6 +2,7 @@
 # /ws with a standard WebSocket client: the original's frames, protobuf, ticks; foreign, too many, and
 # dead clients.
 # timeout: 180
+# tsan: yes
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../web_lib.sh"
 need_websockets

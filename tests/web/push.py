@@ -1,0 +1,26 @@
+"""WebSocket clients that come, read a little and go, in every form: push.py URL SECONDS"""
+import asyncio
+import sys
+import time
+
+import websockets
+
+url = sys.argv[1].rstrip("/").replace("http", "ws", 1) + "/ws"
+until = time.monotonic() + float(sys.argv[2])
+
+
+async def client(form):
+    frames = 0
+    while time.monotonic() < until:
+        async with websockets.connect(url + form, max_size=1 << 26) as ws:
+            for _ in range(5):
+                await asyncio.wait_for(ws.recv(), 20)
+                frames += 1
+    assert frames
+
+
+async def main():
+    await asyncio.gather(*(client(form) for form in ("", "?format=protobuf", "?format=ticks")))
+
+
+asyncio.run(main())
