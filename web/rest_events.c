@@ -45,7 +45,7 @@ static void stream_free(void *ctx)
 }
 
 /* Is it one of those asked for? Then what stands before it is written, and the caller writes it. */
-static bool take(struct stream *st, unsigned type, uint64_t goroutine, uint64_t time_ns,
+static bool take(struct stream *st, uint64_t type, uint64_t goroutine, uint64_t time_ns,
 		 struct buf *out)
 {
 	const struct event_query *q = &st->q;

@@ -250,8 +250,8 @@ static int make_context(struct server *s)
 	struct lws_context_creation_info info = {
 		.port = CONTEXT_PORT_NO_LISTEN,
 		.protocols = protocols,
-		.gid = (gid_t)-1,
-		.uid = (uid_t)-1,
+		.gid = -1,
+		.uid = -1,
 		.user = &s->web,
 		.vhost_name = "default",
 		.max_http_header_data = HEADER_BYTES,
