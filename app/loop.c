@@ -35,6 +35,7 @@ struct loop {
 	atomic_bool sent;
 	atomic_bool asked;
 	_Atomic uint64_t asked_ns; /* of the first signal nobody has passed on; 0: none */
+	_Atomic uint64_t patience_ns;
 	_Atomic uint64_t step_ns;  /* since when `step` is being done */
 	_Atomic(const char *) step;
 };
@@ -113,7 +114,7 @@ static void watch_end(struct loop *l)
 
 	if (since_ns == UNWATCHED || (!step && !atomic_load(&l->asked_ns)))
 		return;
-	if (monotonic_ns() < since_ns + STEP_NS)
+	if (monotonic_ns() < since_ns + atomic_load(&l->patience_ns))
 		return;
 	(void)log_error(-ETIMEDOUT, "ended without: %s, which does not come to an end",
 			step ? step : "what was begun");
@@ -181,6 +182,7 @@ int loop_new(struct loop **ret)
 
 	if (!l)
 		return log_error(-ENOMEM, "out of memory");
+	atomic_store(&l->patience_ns, STEP_NS);
 	our_signals(&ours);
 	l->signal_fd = signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK);
 	l->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
@@ -242,6 +244,11 @@ void loop_signal_passed_on(struct loop *l)
 const atomic_bool *loop_asked(const struct loop *l)
 {
 	return &l->asked;
+}
+
+void loop_set_patience(struct loop *l, uint64_t ns)
+{
+	atomic_store(&l->patience_ns, ns);
 }
 
 static void begin_step(struct loop *l, const char *step, uint64_t since_ns)

@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 enum loop_event {
 	LOOP_SIGNAL = 1 << 0,    /* SIGINT, SIGTERM or SIGHUP: loop_signal() tells which */
@@ -48,5 +49,7 @@ const atomic_bool *loop_asked(const struct loop *l);
 void loop_ending(struct loop *l, const char *step);
 /* The same for one that has an end of its own, and may take long as long as it gets on. */
 void loop_ending_by_itself(struct loop *l, const char *step);
+/* How long a step may take; 45 s. */
+void loop_set_patience(struct loop *l, uint64_t ns);
 
 #endif
