@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/base/log.h"
+#include "core/base/privilege.h"
 #include "core/base/thread.h"
 #include "core/base/util.h"
 #include "core/model/event_format.h"
@@ -131,6 +132,7 @@ static void *stdout_main(void *arg)
 	struct stdout_log *s = arg;
 
 	pthread_setname_np(pthread_self(), "xgotop-stdout");
+	(void)privilege_keep(0);
 	while (!s->err) {
 		bool last = feed_closed(s->feed) || atomic_load(&s->stopping);
 

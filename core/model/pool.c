@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "core/base/log.h"
+#include "core/base/privilege.h"
 
 struct pool {
 	unsigned wanted;
@@ -43,6 +44,7 @@ static void *pool_thread(void *arg)
 	unsigned seen = 0;
 
 	pthread_setname_np(pthread_self(), "model");
+	(void)privilege_keep(0);
 	pthread_mutex_lock(&p->lock);
 	for (;;) {
 		while (!p->stop && p->round == seen)

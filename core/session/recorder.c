@@ -9,6 +9,7 @@
 #include <sys/utsname.h>
 
 #include "core/base/log.h"
+#include "core/base/privilege.h"
 #include "core/base/safe_file.h"
 #include "core/base/text.h"
 #include "core/base/thread.h"
@@ -496,6 +497,8 @@ static void *thread_main(void *arg)
 	struct recorder *r = arg;
 
 	(void)prctl(PR_SET_NAME, "xg-record");
+	/* The storage folder may be somebody else's. */
+	(void)privilege_keep(CAP_BIT(CAP_DAC_OVERRIDE) | CAP_BIT(CAP_DAC_READ_SEARCH));
 	record(r);
 	if (r->stats.error)
 		wait_for_stop(r);

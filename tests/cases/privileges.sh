@@ -19,8 +19,11 @@ caps() {
 	for bit; do sum=$((sum | 1 << bit)); done
 	printf '%016x' "$sum"
 }
+at_most() { # NAME ID SET
+	(((0x$(key "$2" CapPrm) & ~0x$3) == 0)) || fail "permitted of $1: $(key "$2" CapPrm), at most $3"
+}
 ENGINE=$(caps $READ_SEARCH $PTRACE $LEASE $PERFMON $BPF)
-KEEPER=$(caps $PERFMON $BPF)
+KEEPER=$(caps $PERFMON $BPF $LEASE)
 multi=1
 if [ "$(uname -r | awk -F. '{ print $1 * 1000 + $2 }')" -lt 6010 ]; then
 	multi= # probes by perf events: they take CAP_SYS_ADMIN
@@ -41,14 +44,15 @@ for thread in /proc/"$XPID"/task/*; do
 	expect "no_new_privs of $name" "$(key "$id" NoNewPrivs)" 1
 	expect "inheritable of $name" "$(key "$id" CapInh)" "$(caps)"
 	case $name in
-	main | xg-record | xgotop-pump | xgotop-healer | xgotop-look | xgotop-change)
+	main | xgotop-pump | xgotop-healer | xgotop-look | xgotop-change)
 		expect "effective of $name" "$(key "$id" CapEff)" "$ENGINE"
 		expect "permitted of $name" "$(key "$id" CapPrm)" "$ENGINE"
 		engine=$((engine + 1))
 		;;
-	xgotop-signals) # it may have to end us
-		expect "permitted of $name" "$(key "$id" CapPrm)" "$(caps)"
-		;;
+	xgotop-guard | xgotop-runners) at_most "$name" "$id" "$ENGINE" ;;
+	xg-record) expect "permitted of $name" "$(key "$id" CapPrm)" "$(caps $READ_SEARCH)" ;;
+	# The first may have to end us.
+	xgotop-signals | model) expect "permitted of $name" "$(key "$id" CapPrm)" "$(caps)" ;;
 	*)
 		expect "permitted of $name" "$(key "$id" CapPrm)" "$(caps)"
 		expect "seccomp of $name" "$(key "$id" Seccomp)" "$SECCOMP"
@@ -56,14 +60,14 @@ for thread in /proc/"$XPID"/task/*; do
 		;;
 	esac
 done
-expect "threads of the engine" "$engine" 6
+expect "threads of the engine" "$engine" 5
 [ "$serving" -ge 8 ] || fail "only $serving threads that serve"
 for process in $(ps -e -o pid= -o pgid= -o comm= | awk '$3 ~ /^xgotop-(keeper|umount)$/ { print $1 ":" $3 }'); do
 	pid=${process%%:*}
 	# Of this run, and not of somebody else's: what it was made by.
 	[ "$(key "$pid" PPid)" = "$XPID" ] || continue
 	case $process in
-	*keeper) expect "permitted of the keeper" "$(key "$pid" CapPrm)" "$KEEPER" ;;
+	*keeper) at_most keeper "$pid" "$KEEPER" ;;
 	*umount) expect "permitted of the unmounter" "$(key "$pid" CapPrm)" "$(caps $ADMIN)" ;;
 	esac
 	expect "no_new_privs of $process" "$(key "$pid" NoNewPrivs)" 1
