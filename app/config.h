@@ -46,6 +46,7 @@ struct config {
 	bool web;
 	uint64_t web_port;
 	char *web_listen;
+	char **web_allow_origins; /* ended by NULL; NULL: none */
 	bool record;
 	char *storage_format, *storage_dir;
 	uint64_t batch_size, batch_flush_ns;

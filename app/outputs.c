@@ -5,10 +5,11 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
+#include <unistd.h>
 
 #include "app/stdout_log.h"
 #include "core/base/log.h"
+#include "core/base/parse.h"
 #include "core/base/safe_file.h"
 #include "core/base/thread.h"
 #include "core/session/files.h"
@@ -26,7 +27,6 @@ struct outputs {
 	bool fs_running;
 	int fs_err; /* of the mount's thread, once joined */
 	struct web *web;
-	char token[33];
 	struct buf settings_path;
 	struct recorder *recorder;
 	struct stdout_log *stdout_log;
@@ -79,21 +79,19 @@ static int open_fs(struct outputs *o)
 	return fs_mount(o->fs);
 }
 
-static bool is_loopback(const char *address)
+/* Who became root to start it. Both are set by the program that changes the user, and mean nothing without. */
+static void trust_starter(struct web_config *wc)
 {
-	return strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0;
-}
+	static const char *const names[] = {"SUDO_UID", "PKEXEC_UID"};
 
-/* Off the loopback addresses everybody who asks must know it. */
-static int make_token(char ret[33])
-{
-	uint8_t bytes[16];
+	wc->trusted[wc->n_trusted++] = getuid();
+	for (size_t i = 0; i < ARRAY_SIZE(names) && !getuid(); i++) {
+		const char *text = getenv(names[i]);
+		uint64_t uid;
 
-	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
-		return -EIO;
-	for (size_t i = 0; i < sizeof(bytes); i++)
-		snprintf(ret + 2 * i, 3, "%02x", bytes[i]);
-	return 0;
+		if (text && !parse_u64_in(text, 0, UINT32_MAX - 1u, &uid))
+			wc->trusted[wc->n_trusted++] = (uid_t)uid;
+	}
 }
 
 static int open_web(struct outputs *o)
@@ -106,17 +104,12 @@ static int open_web(struct outputs *o)
 		.storage_dir = config->storage_dir,
 		.mount_point = config->mount_point,
 		.confine = o->c.confine,
+		.allow_origins = (const char *const *)config->web_allow_origins,
 	};
-	int err;
 
 	if (!config->web)
 		return 0;
-	if (!is_loopback(config->web_listen)) {
-		err = make_token(o->token);
-		if (err)
-			return log_error(err, "no random numbers for the web server's token");
-		wc.token = o->token;
-	}
+	trust_starter(&wc);
 	buf_addf(&o->settings_path, "%s/settings.json", config->storage_dir);
 	if (buf_error(&o->settings_path))
 		return -ENOMEM;

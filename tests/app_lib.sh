@@ -77,10 +77,12 @@ kill_xgotopfs() {
 is_mounted() { grep -q " $MNT fuse" /proc/mounts; }
 says() { grep -q -- "$1" "$LOG" || { gone "$XPID" && fail "it ended: $(cat "$LOG")"; }; }
 wait_ready() { wait_for "$PATIENCE" says "Ctrl-C ends" || fail "not ready: $(cat "$LOG")"; }
-# wait_web: until it serves; sets WEB to the address.
+# wait_web: until it serves; sets WEB to the address, which root and who started it may use, and WEB_LINK to
+# what is printed: the same with the token.
 wait_web() {
 	wait_for 10 says "web UI: http" || fail "no web UI: $(cat "$LOG")"
-	WEB=$(sed -n 's/.*web UI: //p' "$LOG")
+	WEB_LINK=$(sed -n 's/.*web UI: //p' "$LOG")
+	WEB=${WEB_LINK%%\?*}
 }
 mount_demo() { start_xgotopfs -pid "$DEMO" "$@" "$MNT"; wait_ready; }
 

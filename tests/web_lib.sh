@@ -7,7 +7,7 @@ PYTHON=/usr/bin/python3
 
 need_websockets() { "$PYTHON" -c 'import websockets' 2>/dev/null || skip "python3-websockets is not installed"; }
 
-# start_web ARG...: sets URL (without the slash at its end), PORT and WEB_PID.
+# start_web ARG...: sets URL (without the slash at its end), PORT, WEB_TOKEN and WEB_PID.
 start_web() {
 	[ -x "$WEB_DEMO" ] || fail "$WEB_DEMO is not built"
 	: >"$T/url"
@@ -23,6 +23,7 @@ start_web() {
 	wait_for 60 test -s "$T/url" || { cat "$T/web.log" >&2; fail "the server does not start"; }
 	URL=$(sed -n '1s,/\(?.*\)\?$,,p' "$T/url")
 	PORT=${URL##*:}
+	WEB_TOKEN=$(sed -n '1s,.*?token=,,p' "$T/url")
 }
 
 web_alive() { kill -0 "$WEB_PID" 2>/dev/null || { cat "$T/web.log" >&2; fail "the server is gone"; }; }

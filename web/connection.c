@@ -1,5 +1,5 @@
 /*
- * One HTTP connection on the socket thread. A request is checked here (guard.h), copied, and handed
+ * One HTTP connection on the socket thread. A request is checked (access.h), copied, and handed
  * to a worker; what comes back is written as the socket takes it, 64 KiB at a time.
  */
 #include "web/connection.h"
@@ -10,10 +10,10 @@
 
 #include "core/base/log.h"
 #include "core/base/parse.h"
-#include "web/guard.h"
+#include "web/access.h"
+#include "web/peers.h"
 
 #define PIECE        65536
-#define SEND_TIMEOUT 30 /* seconds without progress until a client counts as dead */
 #define WORK_TIMEOUT 300
 
 static const char content_policy[] =
@@ -34,6 +34,23 @@ static const struct header security_headers[] = {
 	{"cross-origin-resource-policy:", "same-origin"},
 };
 
+/* --- time ------------------------------------------------------------------------------------ */
+
+/* libwebsockets' own timeouts start anew with each byte: they are kept out of the way, and end what our timer
+ * does not know of. */
+void connection_deadline(struct lws *wsi, unsigned seconds)
+{
+	lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, (int)seconds + 5);
+	lws_set_timer_usecs(wsi, seconds * LWS_USEC_PER_SEC);
+}
+
+void connection_begin(struct lws *wsi)
+{
+	const struct web *w = lws_context_user(lws_get_context(wsi));
+
+	lws_set_timer_usecs(wsi, w->config.request_seconds * LWS_USEC_PER_SEC);
+}
+
 /* --- answering ------------------------------------------------------------------------------ */
 
 static int add_header(struct lws *wsi, const char *name, const char *value, uint8_t **p,
@@ -42,6 +59,38 @@ static int add_header(struct lws *wsi, const char *name, const char *value, uint
 	return lws_add_http_header_by_name(wsi, (const unsigned char *)name,
 					   (const unsigned char *)value, (int)strlen(value), p,
 					   end);
+}
+
+/* For the page of an allowed origin: it may read the answer, or send what it asked for (the Fetch standard). */
+static int add_cors(struct connection *c, uint8_t **p, uint8_t *end)
+{
+	static const struct header preflight[] = {
+		{"access-control-allow-methods:", "GET, HEAD, POST"},
+		{"access-control-allow-headers:", "authorization, content-type"},
+		{"access-control-max-age:", "600"},
+		/* From a page on the internet to this machine. */
+		{"access-control-allow-private-network:", "true"},
+	};
+	const struct response *rs = &c->job->rs;
+	int bad = 0;
+
+	/* Not for the cache of another origin. */
+	if (c->web->allow_origins[0])
+		bad |= add_header(c->wsi, "vary:", "Origin", p, end);
+	if (!rs->allow_origin)
+		return bad;
+	bad |= add_header(c->wsi, "access-control-allow-origin:", rs->allow_origin, p, end);
+	bad |= add_header(c->wsi, "access-control-allow-credentials:", "true", p, end);
+	bad |= add_header(c->wsi, "access-control-expose-headers:", "content-disposition, etag", p,
+			  end);
+	for (size_t i = 0; rs->preflight && i < ARRAY_SIZE(preflight); i++)
+		bad |= add_header(c->wsi, preflight[i].name, preflight[i].value, p, end);
+	return bad;
+}
+
+static bool has_body(const struct response *rs)
+{
+	return rs->status != 304 && rs->status != 204;
 }
 
 static int send_headers(struct connection *c)
@@ -55,12 +104,13 @@ static int send_headers(struct connection *c)
 
 	c->chunked = c->job->result == 1;
 	bad = lws_add_http_header_status(wsi, (unsigned)rs->status, &p, end);
-	if (rs->status != 304)
+	if (has_body(rs))
 		bad |= add_header(wsi, "content-type:", rs->content_type, &p, end);
 	bad |= add_header(wsi, "cache-control:", rs->cache, &p, end);
 	for (size_t i = 0; i < ARRAY_SIZE(security_headers); i++)
 		bad |= add_header(wsi, security_headers[i].name, security_headers[i].value, &p,
 				  end);
+	bad |= add_cors(c, &p, end);
 	if (rs->encoding)
 		bad |= add_header(wsi, "content-encoding:", rs->encoding, &p, end);
 	if (rs->vary)
@@ -82,8 +132,10 @@ static int send_headers(struct connection *c)
 	}
 	if (c->chunked)
 		bad |= add_header(wsi, "transfer-encoding:", "chunked", &p, end);
-	else if (rs->status != 304)
+	else if (has_body(rs))
 		bad |= lws_add_http_header_content_length(wsi, len, &p, end);
+	if (c->body_unread)
+		bad |= add_header(wsi, "connection:", "close", &p, end);
 	bad |= lws_finalize_http_header(wsi, &p, end);
 	if (bad)
 		return -1;
@@ -99,6 +151,11 @@ static int finish(struct connection *c)
 	job_free(c->job);
 	c->job = NULL;
 	c->sending = false;
+	/* What was not read must not be taken for the next request: a foreign page would write it. */
+	if (c->body_unread)
+		return -1;
+	/* What is left to send, and the next request. */
+	lws_set_timer_usecs(c->wsi, KEEPALIVE_TIMES * c->web->config.request_seconds * LWS_USEC_PER_SEC);
 	return lws_http_transaction_completed(c->wsi) ? -1 : 0;
 }
 
@@ -127,7 +184,7 @@ static int send_some(struct connection *c, bool last_piece)
 	c->sent += n;
 	if (at == LWS_PRE)
 		return 0;
-	lws_set_timeout(c->wsi, PENDING_TIMEOUT_HTTP_CONTENT, SEND_TIMEOUT);
+	connection_deadline(c->wsi, c->web->config.answer_seconds);
 	return lws_write(c->wsi, buf + LWS_PRE, at - LWS_PRE,
 			 last ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP) < 0
 		       ? -1
@@ -145,11 +202,11 @@ int connection_writable(struct connection *c)
 	if (!c->sending) {
 		c->sending = true;
 		c->sent = 0;
-		if (rs->status >= 400)
-			atomic_fetch_add(&c->web->refused, rs->status == 403 || rs->status == 429);
+		atomic_fetch_add(&c->web->refused,
+				 rs->status == 401 || rs->status == 403 || rs->status == 429);
 		if (send_headers(c))
 			return -1;
-		if (c->job->rq.head || rs->status == 304) {
+		if (c->job->rq.head || !has_body(rs)) {
 			/* No body follows: libwebsockets wants to hear the end. */
 			return finish(c);
 		}
@@ -170,7 +227,7 @@ int connection_writable(struct connection *c)
 	buf_reset(&c->job->rs.body);
 	c->sent = 0;
 	c->waiting = true;
-	lws_set_timeout(c->wsi, PENDING_TIMEOUT_HTTP_CONTENT, WORK_TIMEOUT);
+	connection_deadline(c->wsi, WORK_TIMEOUT);
 	return jobs_submit(c->web->jobs, c->job) ? -1 : 0;
 }
 
@@ -193,67 +250,10 @@ void connection_closed(struct connection *c)
 
 /* --- asking ---------------------------------------------------------------------------------- */
 
-static bool get_header(struct lws *wsi, enum lws_token_indexes token, char *ret, size_t size)
+bool connection_header(struct lws *wsi, enum lws_token_indexes token, char *ret, size_t size)
 {
 	ret[0] = '\0';
 	return lws_hdr_total_length(wsi, token) > 0 && lws_hdr_copy(wsi, ret, (int)size, token) > 0;
-}
-
-static bool token_given(struct connection *c, const struct request *rq)
-{
-	const char *token = c->web->token, *arg = http_arg(rq, "token"), *at;
-	char text[1024];
-
-	if (!token)
-		return false;
-	if (arg && guard_token(arg, strlen(arg), token))
-		return true;
-	if (get_header(c->wsi, WSI_TOKEN_HTTP_AUTHORIZATION, text, sizeof(text)) &&
-	    !strncasecmp(text, "Bearer ", 7) && guard_token(text + 7, strlen(text + 7), token))
-		return true;
-	if (!get_header(c->wsi, WSI_TOKEN_HTTP_COOKIE, text, sizeof(text)))
-		return false;
-	at = strstr(text, "xgotopfs_token=");
-	return at && guard_token(at + 15, strcspn(at + 15, "; "), token);
-}
-
-/* 0, or the status of the refusal, which is in job->rs. */
-static int check(struct connection *c)
-{
-	struct job *job = c->job;
-	char host[300], origin[300], site[32], version[16];
-	bool token_ok = token_given(c, &job->rq);
-
-	/* libwebsockets takes a %0a or %0d in the address for the end of the line, and what follows for a
-	 * header; the version, which ends the line in truth, is missing then. */
-	get_header(c->wsi, WSI_TOKEN_HTTP, version, sizeof(version));
-	if (strcmp(version, "HTTP/1.1") && strcmp(version, "HTTP/1.0")) {
-		http_error(&job->rs, 400, "no request of HTTP/1.1");
-		return 400;
-	}
-	get_header(c->wsi, WSI_TOKEN_HOST, host, sizeof(host));
-	if (!guard_host(host, c->web->listen, token_ok)) {
-		http_error(&job->rs, 403, "Host \"%.100s\" is not this server", host);
-		return 403;
-	}
-	if (lws_hdr_total_length(c->wsi, WSI_TOKEN_ORIGIN) > 0) {
-		get_header(c->wsi, WSI_TOKEN_ORIGIN, origin, sizeof(origin));
-		if (!guard_origin(origin, host)) {
-			http_error(&job->rs, 403, "requests from \"%.100s\" are not accepted",
-				   origin);
-			return 403;
-		}
-	}
-	if (lws_hdr_custom_copy(c->wsi, site, sizeof(site), "sec-fetch-site:", 15) > 0 &&
-	    strcmp(site, "same-origin") && strcmp(site, "none") && strcmp(job->rq.path, "/")) {
-		http_error(&job->rs, 403, "requests from another site are not accepted");
-		return 403;
-	}
-	if (c->web->token && !token_ok) {
-		http_error(&job->rs, 401, "a token is required: Authorization: Bearer TOKEN");
-		return 401;
-	}
-	return 0;
 }
 
 /* The arguments, as libwebsockets has them: decoded, one fragment each. */
@@ -297,20 +297,6 @@ static bool read_method(struct lws *wsi, struct request *rq)
 	return true;
 }
 
-/* With /?token=…: the browser keeps it as a cookie and the address is clean. */
-static bool token_to_cookie(struct connection *c)
-{
-	struct response *rs = &c->job->rs;
-
-	if (!c->web->token || strcmp(c->job->rq.path, "/") || !http_arg(&c->job->rq, "token"))
-		return false;
-	snprintf(rs->cookie, sizeof(rs->cookie),
-		 "xgotopfs_token=%.180s; Path=/; HttpOnly; SameSite=Strict", c->web->token);
-	snprintf(rs->location, sizeof(rs->location), "/");
-	rs->status = 303;
-	return true;
-}
-
 static int read_request(struct connection *c, const char *path, size_t len)
 {
 	struct request *rq = &c->job->rq;
@@ -326,16 +312,18 @@ static int read_request(struct connection *c, const char *path, size_t len)
 		return http_error(rs, 400, "the path has a NUL in it");
 	memcpy(rq->path, path, len);
 	rq->path[len] = '\0';
+	if (access_preflight(c))
+		return 0;
 	if (!read_method(c->wsi, rq))
 		return http_error(rs, 405, "only GET, HEAD and POST are answered");
 	err = read_args(c->wsi, rq);
 	if (err)
 		return refuse_args(rs, err);
-	if (check(c) || token_to_cookie(c))
+	if (!access_check(c) || access_login(c))
 		return 0;
-	get_header(c->wsi, WSI_TOKEN_HTTP_ACCEPT_ENCODING, text, sizeof(text));
+	connection_header(c->wsi, WSI_TOKEN_HTTP_ACCEPT_ENCODING, text, sizeof(text));
 	rq->gzip = http_takes_gzip(text);
-	get_header(c->wsi, WSI_TOKEN_HTTP_IF_NONE_MATCH, rq->etag, sizeof(rq->etag));
+	connection_header(c->wsi, WSI_TOKEN_HTTP_IF_NONE_MATCH, rq->etag, sizeof(rq->etag));
 	err = route_find(rq, &route);
 	if (err == -EPERM)
 		return http_error(rs, 405, "%s: not with this method", rq->path);
@@ -349,7 +337,7 @@ static int read_request(struct connection *c, const char *path, size_t len)
 static int submit(struct connection *c)
 {
 	c->sending = false;
-	lws_set_timeout(c->wsi, PENDING_TIMEOUT_HTTP_CONTENT, WORK_TIMEOUT);
+	connection_deadline(c->wsi, WORK_TIMEOUT);
 	if (!c->job->handler) {
 		lws_callback_on_writable(c->wsi);
 		return 0;
@@ -362,6 +350,17 @@ static int submit(struct connection *c)
 		lws_callback_on_writable(c->wsi);
 	}
 	return 0;
+}
+
+static bool announces_body(struct lws *wsi)
+{
+	char text[32];
+
+	if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0)
+		return true;
+	return lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) > 0 &&
+	       (!connection_header(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, text, sizeof(text)) ||
+		strcmp(text, "0"));
 }
 
 int connection_request(struct connection *c, const char *path, size_t len)
@@ -378,10 +377,11 @@ int connection_request(struct connection *c, const char *path, size_t len)
 	c->job->rq.web = c->web;
 	c->waiting = false;
 	c->body_expected = 0;
+	c->body_unread = announces_body(c->wsi);
 	read_request(c, path, len);
 	if (c->job->rq.method != HTTP_POST)
 		return submit(c);
-	if (!get_header(c->wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, text, sizeof(text)) ||
+	if (!connection_header(c->wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, text, sizeof(text)) ||
 	    parse_u64(text, &length)) {
 		c->job->handler = NULL;
 		http_error(&c->job->rs, 411, "Content-Length is required");
@@ -392,6 +392,7 @@ int connection_request(struct connection *c, const char *path, size_t len)
 	if (!length || !c->job->handler)
 		return submit(c);
 	c->body_expected = length;
+	connection_deadline(c->wsi, c->web->config.request_seconds);
 	return 0;
 }
 
@@ -410,6 +411,7 @@ int connection_body_done(struct connection *c)
 	if (!c->job || !c->body_expected)
 		return 0;
 	c->body_expected = 0;
+	c->body_unread = false;
 	return submit(c);
 }
 
@@ -437,7 +439,7 @@ int connection_upgrade(struct connection *c, const char *protocol)
 	c->job = job_new();
 	if (!c->job)
 		return -1;
-	if (!get_header(c->wsi, WSI_TOKEN_GET_URI, c->job->rq.path, sizeof(c->job->rq.path)))
+	if (!connection_header(c->wsi, WSI_TOKEN_GET_URI, c->job->rq.path, sizeof(c->job->rq.path)))
 		snprintf(c->job->rq.path, sizeof(c->job->rq.path), "?");
 	err = read_args(c->wsi, &c->job->rq);
 	if (err) {
@@ -448,10 +450,11 @@ int connection_upgrade(struct connection *c, const char *protocol)
 		http_error(&c->job->rs, 404, "WebSockets are at /ws");
 		return refuse(c);
 	}
-	if (check(c))
+	if (!access_check(c))
 		return refuse(c);
-	if (push_full(c->web->push)) {
-		http_error(&c->job->rs, 429, "at most %d WebSocket clients", PUSH_CLIENTS_MAX);
+	if (peers_push(c->web->peers, lws_get_opaque_user_data(c->wsi))) {
+		http_error(&c->job->rs, 429, "at most %d WebSocket clients, and a quarter for one user",
+			   PUSH_CLIENTS_MAX);
 		return refuse(c);
 	}
 	job_free(c->job);

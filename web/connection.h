@@ -16,8 +16,19 @@ struct connection {
 	bool upgrading; /* a WebSocket handshake is being answered */
 	size_t sent;    /* bytes of the current piece */
 	size_t body_expected;
+	bool body_unread; /* the request has one that is not, or not wholly, here */
 	struct push_client *client; /* WebSocket */
 };
+
+/* From one answer to the next request's last header, in the time that a request has. */
+#define KEEPALIVE_TIMES 3
+
+/* Accepted just now. */
+void connection_begin(struct lws *wsi);
+/* What it does now must be done in so many seconds, whatever comes and goes meanwhile, or it is closed. */
+void connection_deadline(struct lws *wsi, unsigned seconds);
+/* Copies a header. False: not there, or too long; then ret is "". */
+bool connection_header(struct lws *wsi, enum lws_token_indexes token, char *ret, size_t size);
 
 /* The headers are there. 0, or -1 to close. */
 int connection_request(struct connection *c, const char *path, size_t len);

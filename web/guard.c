@@ -89,3 +89,66 @@ bool guard_token(const char *given, size_t len, const char *token)
 		diff |= (uint8_t)given[i] ^ (uint8_t)token[want ? i % want : 0];
 	return !diff && want;
 }
+
+const char *guard_allowed(const char *origin, const char *const *allowed)
+{
+	for (; origin && allowed && *allowed; allowed++) {
+		if (!strcmp(origin, *allowed))
+			return *allowed;
+	}
+	return NULL;
+}
+
+/* A link on another page may lead to the UI's page, which then asks for the rest itself. */
+static bool is_visit(const struct guard_request *rq)
+{
+	return !strcmp(rq->path, "/") && (!rq->mode || !strcmp(rq->mode, "navigate"));
+}
+
+/* All browsers call themselves so, and a page cannot change it in what it may send anywhere. Those for
+ * terminals do not, but they say where they come from. */
+static bool is_browser(const struct guard_request *rq)
+{
+	return rq->referer || (rq->user_agent && (!strncasecmp(rq->user_agent, "Mozilla/", 8) ||
+						  !strncasecmp(rq->user_agent, "Opera/", 6)));
+}
+
+enum guard_verdict guard_check(const struct guard_request *rq, const char *listen,
+			       const char *const *allowed)
+{
+	if (!guard_host(rq->host, listen, rq->token))
+		return GUARD_HOST;
+	if (!guard_allowed(rq->origin, allowed)) {
+		if (!guard_origin(rq->origin, rq->host))
+			return GUARD_ORIGIN;
+		if (rq->site && strcmp(rq->site, "same-origin") && strcmp(rq->site, "none") &&
+		    !is_visit(rq))
+			return GUARD_SITE;
+	}
+	if (rq->token)
+		return GUARD_OK;
+	if (!rq->trusted || (is_browser(rq) && !rq->origin && !rq->site))
+		return GUARD_TOKEN;
+	return GUARD_OK;
+}
+
+const char *guard_cookie(const char **at, const char *prefix, size_t *ret)
+{
+	const char *p = *at;
+
+	while (*p) {
+		size_t len, name;
+
+		p += strspn(p, "; ");
+		len = strcspn(p, ";");
+		name = strcspn(p, "=");
+		if (name < len && name >= strlen(prefix) && !strncmp(p, prefix, strlen(prefix))) {
+			*at = p + len;
+			*ret = len - name - 1;
+			return p + name + 1;
+		}
+		p += len;
+	}
+	*at = p;
+	return NULL;
+}

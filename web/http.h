@@ -53,6 +53,8 @@ struct response {
 	char cookie[256];         /* Set-Cookie */
 	char etag[64];
 	bool vary; /* the answer hangs on Accept-Encoding */
+	const char *allow_origin; /* the allowed origin whose page asks (CORS); NULL: none */
+	bool preflight;           /* it asks what it may send */
 	struct buf body;
 	/* A body that does not end with data of its own but points to static bytes. */
 	const void *fixed;

@@ -42,24 +42,26 @@ int listen_open(const char *address, unsigned port, unsigned *ret_port)
 	return move_fd(&fd);
 }
 
-int listen_accept(int fd, int refuse)
+int listen_accept(int fd)
 {
-	static const char busy[] =
-		"HTTP/1.1 503 Service Unavailable\r\n"
-		"content-type: application/json\r\nconnection: close\r\n"
-		"content-length: 33\r\n\r\n{\"error\":\"too many connections\"}\n";
 	int err, on = 1, conn = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	if (conn < 0) {
 		err = -errno;
 		return err == -EAGAIN || err == -EINTR || err == -ECONNABORTED ? -EAGAIN : err;
 	}
-	if (refuse) {
-		/* What fits into the socket's buffer: nobody waits for this one. */
-		(void)send(conn, busy, sizeof(busy) - 1, MSG_NOSIGNAL);
-		close(conn);
-		return -EBUSY;
-	}
 	(void)setsockopt(conn, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	return conn;
+}
+
+void listen_refuse(int conn)
+{
+	static const char busy[] =
+		"HTTP/1.1 503 Service Unavailable\r\n"
+		"content-type: application/json\r\nconnection: close\r\n"
+		"content-length: 33\r\n\r\n{\"error\":\"too many connections\"}\n";
+
+	/* What fits into the socket's buffer: nobody waits for this one. */
+	(void)send(conn, busy, sizeof(busy) - 1, MSG_NOSIGNAL);
+	close(conn);
 }

@@ -8,7 +8,10 @@
  */
 int listen_open(const char *address, unsigned port, unsigned *ret_port);
 
-/* One connection, or -EAGAIN. When `refuse`, it is answered 503 and closed here: -EBUSY. */
-int listen_accept(int fd, int refuse);
+/* One connection, or -EAGAIN. */
+int listen_accept(int fd);
+
+/* Answers a connection 503 and closes it. */
+void listen_refuse(int conn);
 
 #endif

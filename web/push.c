@@ -62,11 +62,6 @@ void push_free(struct push *p)
 	free(p);
 }
 
-bool push_full(const struct push *p)
-{
-	return p->n >= PUSH_CLIENTS_MAX;
-}
-
 unsigned push_clients(const struct push *p)
 {
 	return atomic_load(&p->n_shown);

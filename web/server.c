@@ -10,16 +10,20 @@
 
 #include "core/base/confine.h"
 #include "core/base/log.h"
+#include "core/base/origin.h"
 #include "core/base/thread.h"
 #include "core/session/store.h"
 #include "web/connection.h"
 #include "web/guard.h"
 #include "web/listen.h"
+#include "web/peers.h"
 #include "web/polite.h"
 #include "web/settings.h"
 #include "web/source.h"
 
 #define MAX_CONNECTIONS 512
+#define REQUEST_SECONDS 10
+#define ANSWER_SECONDS  30
 #define HEADER_BYTES    16384
 
 struct server {
@@ -34,20 +38,34 @@ static struct web *web_of(struct lws *wsi)
 	return lws_context_user(lws_get_context(wsi));
 }
 
+/* libwebsockets closes the socket when it cannot take it on. */
+static void take_on(struct server *s, int conn, struct peer *peer)
+{
+	struct lws *wsi = lws_adopt_socket_vhost(s->vhost, conn);
+
+	if (!wsi) {
+		log_debug("a connection could not be taken on");
+		peers_leave(s->web.peers, peer);
+		return;
+	}
+	lws_set_opaque_user_data(wsi, peer);
+	connection_begin(wsi);
+}
+
 static void accept_all(struct server *s)
 {
 	for (;;) {
-		unsigned n = atomic_load(&s->web.connections);
-		int conn = listen_accept(s->listen_fd, n >= s->web.config.max_connections);
+		int conn = listen_accept(s->listen_fd);
+		struct peer *peer;
 
-		if (conn == -EBUSY) {
-			atomic_fetch_add(&s->web.refused, 1);
-			continue;
-		}
 		if (conn < 0)
 			return;
-		if (!lws_adopt_socket_vhost(s->vhost, conn))
-			log_debug("a connection could not be taken on");
+		if (!peers_enter(s->web.peers, conn, &peer)) {
+			take_on(s, conn, peer);
+			continue;
+		}
+		listen_refuse(conn);
+		atomic_fetch_add(&s->web.refused, 1);
 	}
 }
 
@@ -133,6 +151,8 @@ static int confirm_upgrade(struct lws *wsi, const char *protocol)
 static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
 		    size_t len)
 {
+	struct peer *peer;
+
 	switch (reason) {
 	case LWS_CALLBACK_EVENT_WAIT_CANCELLED:
 		return_jobs(web_of(wsi));
@@ -140,14 +160,20 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
 	case LWS_CALLBACK_RAW_RX_FILE:
 		accept_all((struct server *)web_of(wsi));
 		return 0;
-	case LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED:
-		atomic_fetch_add(&web_of(wsi)->connections, 1);
-		return 0;
 	case LWS_CALLBACK_WSI_DESTROY:
-		if (!lws_get_parent(wsi) &&
-		    lws_get_socket_fd(wsi) != ((struct server *)web_of(wsi))->listen_fd)
-			atomic_fetch_sub(&web_of(wsi)->connections, 1);
+		peer = lws_get_opaque_user_data(wsi);
+		if (peer)
+			peers_leave(web_of(wsi)->peers, peer);
+		lws_set_opaque_user_data(wsi, NULL);
 		return 0;
+	case LWS_CALLBACK_TIMER:
+		/* Its time is up: see connection_deadline(). A WebSocket may take its time: a ping now and
+		 * then shows whether somebody is there. */
+		peer = lws_get_opaque_user_data(wsi);
+		if (peer && peer->push)
+			return 0;
+		atomic_fetch_add(&web_of(wsi)->refused, 1);
+		return -1;
 	case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
 		return confirm_upgrade(wsi, in);
 	case LWS_CALLBACK_ESTABLISHED:
@@ -210,32 +236,68 @@ static int copy_text(const char *from, char **ret)
 	return *ret ? 0 : -ENOMEM;
 }
 
+static int check_token(const char *token)
+{
+	if (strlen(token) < WEB_TOKEN_MIN)
+		return log_error(-EINVAL, "the web token must have at least %d characters",
+				 WEB_TOKEN_MIN);
+	if (token[strspn(token, "abcdefghijklmnopqrstuvwxyz"
+				"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~+/=")])
+		return log_error(-EINVAL,
+				 "the web token may have letters, digits and -._~+/= only");
+	return 0;
+}
+
+static int copy_token(struct web *w, const char *given)
+{
+	char made[PEERS_SECRET_LEN + 1];
+	int err = given ? check_token(given) : peers_secret(made);
+
+	if (err == -EIO)
+		return log_error(err, "no random numbers for the web server's token");
+	return err ? err : copy_text(given ? given : made, &w->token);
+}
+
+static int copy_origins(struct web *w, const char *const *origins)
+{
+	char why[256];
+	size_t n = 0;
+
+	while (origins && origins[n])
+		n++;
+	w->allow_origins = calloc(n + 1, sizeof(*w->allow_origins));
+	if (!w->allow_origins)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		if (origin_check(origins[i], why, sizeof(why)))
+			return log_error(-EINVAL, "%s", why);
+		if (copy_text(origins[i], &w->allow_origins[i]))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static int copy_config(struct web *w, const struct web_config *config)
 {
 	const char *address = config->listen && *config->listen ? config->listen : "127.0.0.1";
-	bool good_token = config->token && strlen(config->token) >= WEB_TOKEN_MIN;
+	int err;
 
 	if (!guard_is_numeric(address))
 		return log_error(-EINVAL, "-web-listen %s: a numeric address is expected", address);
-	if (config->token && !good_token)
-		return log_error(-EINVAL, "the web token must have at least %d characters",
-				 WEB_TOKEN_MIN);
-	if (config->token &&
-	    config->token[strspn(config->token, "abcdefghijklmnopqrstuvwxyz"
-						"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~+/=")])
-		return log_error(-EINVAL,
-				 "the web token may have letters, digits and -._~+/= only");
-	if (!guard_is_loopback(address) && !good_token)
-		return log_error(-EINVAL,
-				 "-web-listen %s: other machines could read the target; "
-				 "a token is required",
-				 address);
 	w->config = *config;
 	snprintf(w->listen, sizeof(w->listen), "%s", address);
 	if (!w->config.max_connections)
 		w->config.max_connections = MAX_CONNECTIONS;
-	if (copy_text(config->token, &w->token) ||
-	    copy_text(config->settings_path, &w->settings_path) ||
+	if (!w->config.request_seconds)
+		w->config.request_seconds = REQUEST_SECONDS;
+	if (!w->config.answer_seconds)
+		w->config.answer_seconds = ANSWER_SECONDS;
+	err = copy_token(w, config->token);
+	if (!err)
+		err = copy_origins(w, config->allow_origins);
+	if (err)
+		return err;
+	if (copy_text(config->settings_path, &w->settings_path) ||
 	    copy_text(config->mount_point, &w->mount_point))
 		return -ENOMEM;
 	w->config.listen = w->listen;
@@ -243,6 +305,20 @@ static int copy_config(struct web *w, const struct web_config *config)
 	w->config.settings_path = w->settings_path;
 	w->config.mount_point = w->mount_point;
 	return 0;
+}
+
+static int make_peers(struct server *s)
+{
+	struct peers_config pc = {
+		.max_connections = s->web.config.max_connections,
+		.max_pushes = PUSH_CLIENTS_MAX,
+		.listen_fd = s->listen_fd,
+		.loopback = guard_is_loopback(s->web.listen),
+		.trusted = s->web.config.trusted,
+		.n_trusted = s->web.config.n_trusted,
+	};
+
+	return peers_new(&pc, &s->web.peers);
 }
 
 static int make_context(struct server *s)
@@ -260,7 +336,7 @@ static int make_context(struct server *s)
 		.fd_limit_per_thread = s->web.config.max_connections + 32,
 		.timeout_secs = 15,
 		.timeout_secs_ah_idle = 5,
-		.keepalive_timeout = 60,
+		.keepalive_timeout = (int)(KEEPALIVE_TIMES * s->web.config.request_seconds) + 5,
 		.retry_and_idle_policy = &liveness,
 		.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
 			   LWS_SERVER_OPTION_SKIP_SERVER_CANONICAL_NAME,
@@ -294,6 +370,9 @@ int web_new(const struct web_config *config, struct web **ret)
 	if (err < 0)
 		goto err_out;
 	s->listen_fd = err;
+	err = make_peers(s);
+	if (err)
+		goto err_out;
 	err = settings_new(s->web.settings_path, &s->web.settings);
 	if (err)
 		goto err_out;
@@ -368,6 +447,10 @@ void web_free(struct web *w)
 	store_free(w->store);
 	settings_free(w->settings);
 	pthread_mutex_destroy(&w->control_lock);
+	peers_free(w->peers);
+	for (char **at = w->allow_origins; at && *at; at++)
+		free(*at);
+	free(w->allow_origins);
 	free(w->token);
 	free(w->settings_path);
 	free(w->mount_point);
@@ -383,9 +466,8 @@ void web_url(const struct web *w, struct buf *out)
 {
 	bool v6 = strchr(w->listen, ':');
 
-	buf_addf(out, "http://%s%s%s:%u/", v6 ? "[" : "", w->listen, v6 ? "]" : "", w->port);
-	if (w->token)
-		buf_addf(out, "?token=%s", w->token);
+	buf_addf(out, "http://%s%s%s:%u/?token=%s", v6 ? "[" : "", w->listen, v6 ? "]" : "", w->port,
+		 w->token);
 }
 
 void web_stats(struct web *w, struct web_stats *ret)

@@ -19,6 +19,8 @@ struct web {
 	struct web_config config; /* texts are our copies */
 	char listen[64];
 	char *token, *settings_path, *mount_point;
+	char **allow_origins; /* ended by NULL */
+	struct peers *peers;
 	unsigned port;
 	struct lws_context *context;
 	struct jobs *jobs;
@@ -29,7 +31,6 @@ struct web {
 	pthread_mutex_t control_lock; /* one POST /api/control at a time */
 	void *thread; /* the pthread_t in server.c, NULL before web_start() */
 	atomic_bool stop;
-	atomic_uint connections;
 	atomic_ullong requests, refused, frames, frames_dropped, events_dropped;
 };
 
@@ -59,7 +60,6 @@ struct push_client;
 
 int push_new(struct web *w, struct push **ret);
 void push_free(struct push *p);
-bool push_full(const struct push *p);
 int push_open(struct push *p, struct lws *wsi, enum push_form form, struct push_client **ret);
 void push_close(struct push *p, struct push_client *c);
 /* The socket takes more: sends the next frame. -errno: close it. */

@@ -11,9 +11,13 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "core/base/buf.h"
 #include "core/view/view.h"
+
+#define WEB_TOKEN_MIN   16
+#define WEB_TRUSTED_MAX 4
 
 struct confine;
 struct web;
@@ -21,23 +25,29 @@ struct web;
 struct web_config {
 	const char *listen; /* address to bind; NULL = 127.0.0.1. Only a numeric address */
 	unsigned port;      /* 0 = any free one: web_port() tells */
-	/* Every request must carry it. NULL = none, which only a loopback address accepts. At least
-	 * WEB_TOKEN_MIN characters. */
+	/*
+	 * Who has it is let in; at least WEB_TOKEN_MIN characters. NULL = a random one, which web_url()
+	 * tells. On a loopback address these pass without it: root, the user this process runs as, and
+	 * the `trusted`.
+	 */
 	const char *token;
+	uid_t trusted[WEB_TRUSTED_MAX];
+	size_t n_trusted;
+	const char *const *allow_origins; /* whose pages may use the API; ended by NULL; NULL = none */
 	const struct view *view; /* borrowed; what is being captured or replayed now */
 	const char *storage_dir; /* recorded sessions; NULL = none to show */
 	const char *settings_path; /* where /api/config persists; NULL = in memory only */
 	const char *mount_point;   /* for the paths the UI shows; NULL = not mounted */
 	size_t pyramid_bytes;      /* memory bound of one time pyramid; 0 = 64 MiB */
 	unsigned max_connections;  /* 0 = 512 */
+	unsigned request_seconds;  /* for the headers to arrive, and for the body; 0 = 10 */
+	unsigned answer_seconds;   /* for 64 KiB of an answer to be taken; 0 = 30 */
 	struct confine *confine;   /* what all its threads enter; borrowed. NULL: nothing */
 };
 
-#define WEB_TOKEN_MIN 16
-
 /*
- * 0, -EINVAL (not a numeric address, an off-loopback address without a good token), -EADDRINUSE,
- * -EADDRNOTAVAIL, -EACCES, -ENOMEM; one line was logged. Listens when it returns, answers after
+ * 0, -EINVAL (not a numeric address, not a good token or origin), -EADDRINUSE, -EADDRNOTAVAIL, -EACCES,
+ * -ENOMEM, -EIO (no random numbers); one line was logged. Listens when it returns, answers after
  * web_start().
  */
 int web_new(const struct web_config *config, struct web **ret);
@@ -47,7 +57,7 @@ void web_stop(struct web *w);
 void web_free(struct web *w);
 
 unsigned web_port(const struct web *w);
-/* "http://127.0.0.1:8080/": what to open. With the token when there is one. */
+/* "http://127.0.0.1:8080/?token=…": what to open. */
 void web_url(const struct web *w, struct buf *out);
 
 struct web_stats {

@@ -119,6 +119,7 @@ static int value_parse(const struct option *o, const char *what, const char *val
 			return out_of_range(o, what, value, err);
 		break;
 	case OPTION_TEXT:
+	case OPTION_TEXTS:
 		if (!*value)
 			return log_error(-EINVAL, "%s: the value is empty", what);
 		if (o->choices && !is_choice(o->choices, value))
@@ -129,6 +130,30 @@ static int value_parse(const struct option *o, const char *what, const char *val
 	if (o->check && o->check(value, why, sizeof(why)))
 		return log_error(-EINVAL, "%s: %s", what, why);
 	return 0;
+}
+
+static void texts_free(char ***field)
+{
+	for (char **at = *field; at && *at; at++)
+		free(*at);
+	free(*field);
+	*field = NULL;
+}
+
+static int texts_add(char ***field, const char *value)
+{
+	size_t n = 0;
+	char **more;
+
+	while (*field && (*field)[n])
+		n++;
+	more = realloc(*field, (n + 2) * sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	*field = more;
+	more[n + 1] = NULL;
+	more[n] = strdup(value);
+	return more[n] ? 0 : -ENOMEM;
 }
 
 static int option_assign(const struct option_set *set, const struct option *o, const char *what,
@@ -163,6 +188,13 @@ static int option_assign(const struct option_set *set, const struct option *o, c
 			return -ENOMEM;
 		free(*(char **)field);
 		*(char **)field = copy;
+		break;
+	case OPTION_TEXTS:
+		/* The command line's take the place of the file's. */
+		if (*from < source)
+			texts_free(field);
+		if (texts_add(field, value))
+			return -ENOMEM;
 		break;
 	}
 	*from = (uint8_t)source;
@@ -207,11 +239,13 @@ enum option_source option_set_source(const struct option_set *set, const char *n
 void option_set_free(const struct option_set *set)
 {
 	for (size_t i = 0; i < set->n; i++) {
-		if (set->table[i].kind == OPTION_TEXT) {
-			char **field = (char **)((char *)set->config + set->table[i].offset);
+		void *field = (char *)set->config + set->table[i].offset;
 
-			free(*field);
-			*field = NULL;
+		if (set->table[i].kind == OPTION_TEXT) {
+			free(*(char **)field);
+			*(char **)field = NULL;
+		} else if (set->table[i].kind == OPTION_TEXTS) {
+			texts_free(field);
 		}
 	}
 }

@@ -19,6 +19,7 @@ enum option_kind {
 	OPTION_SIZE,	 /* uint64_t, bytes: a number, or one with K, M, G or T (powers of 1024) */
 	OPTION_REAL,     /* double */
 	OPTION_TEXT,     /* char *, NULL when unset */
+	OPTION_TEXTS,    /* char **, ended by NULL, NULL when unset: one for each time it is given */
 };
 
 struct option {

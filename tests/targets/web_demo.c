@@ -5,6 +5,7 @@
  *   web_demo [-port N] [-goroutines N] [-rate EVENTS_A_SECOND] [-history SECONDS] [-sessions DIR]
  *            [-listen ADDRESS] [-token TOKEN] [-settings FILE] [-loss] [-frozen] [-second]
  *            [-control] [-fail KEY]
+ *            [-trust UID] [-patience SECONDS] [-allow-origin ORIGIN]...
  *
  * -second: another process of the same binary, of which 12 goroutines are known.
  * -control: all of /api/control can be set; -fail KEY: but setting that one fails (KEY-late: takes too
@@ -30,7 +31,9 @@
 
 struct options {
 	unsigned port, goroutines, rate, history;
-	const char *sessions, *listen, *token, *settings;
+	const char *sessions, *listen, *token, *settings, *origins[4];
+	unsigned n_origins, patience;
+	uid_t trust;
 	const char *fail;
 	bool loss, frozen, second, control;
 };
@@ -567,6 +570,12 @@ static int parse(struct options *o, char **argv)
 			o->settings = v;
 		else if (!strcmp(*a, "-fail"))
 			o->fail = v;
+		else if (!strcmp(*a, "-trust"))
+			o->trust = (uid_t)atoi(v);
+		else if (!strcmp(*a, "-patience"))
+			o->patience = (unsigned)atoi(v);
+		else if (!strcmp(*a, "-allow-origin") && o->n_origins + 1 < ARRAY_SIZE(o->origins))
+			o->origins[o->n_origins++] = v;
 		else
 			return -EINVAL;
 		a++;
@@ -587,6 +596,11 @@ static int serve(struct demo *d)
 				    .view = &view,
 				    .storage_dir = d->o.sessions,
 				    .settings_path = d->o.settings,
+				    .trusted = {d->o.trust},
+				    .n_trusted = 1, /* root, unless told */
+				    .allow_origins = d->o.origins,
+				    .request_seconds = d->o.patience,
+				    .answer_seconds = d->o.patience,
 				    .mount_point = "/mnt/xgotop"};
 	struct buf url = BUF_INIT;
 	struct web *web;

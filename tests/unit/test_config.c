@@ -149,6 +149,8 @@ static void bad_usage_is_refused(void **state)
 		"-pid 1 -pw 0",
 		"-pid 1 -rw 2x",
 		"-pid 1 -web-port 65536",
+		"-pid 1 -web -web-allow-origin *",
+		"-pid 1 -web -web-allow-origin http://a -web-allow-origin http://b/",
 		"-pid 1 -storage-format xml",
 		"-pid 1 -storage-format proto",
 		"-pid 1 -batch-flush-interval 100",
@@ -300,6 +302,37 @@ static void command_line_beats_file_beats_default(void **state)
 	config_free(&c);
 }
 
+static void an_option_may_be_given_several_times(void **state)
+{
+	static const char text[] = "[web]\n"
+				   "web-allow-origin = http://a:1\n"
+				   "web-allow-origin = http://b:2\n";
+	char storage[512];
+	struct config c;
+
+	expect_ok(&c, storage, sizeof(storage), "-pid 1");
+	assert_null(c.web_allow_origins);
+	config_free(&c);
+	expect_ok(&c, storage, sizeof(storage),
+		  "-pid 1 -web-allow-origin http://c -web-allow-origin=http://d:4");
+	assert_string_equal(c.web_allow_origins[0], "http://c");
+	assert_string_equal(c.web_allow_origins[1], "http://d:4");
+	assert_null(c.web_allow_origins[2]);
+	config_free(&c);
+	assert_int_equal(read_with_file(&c, storage, sizeof(storage), text, "-pid 1"), 0);
+	assert_string_equal(c.web_allow_origins[0], "http://a:1");
+	assert_string_equal(c.web_allow_origins[1], "http://b:2");
+	assert_null(c.web_allow_origins[2]);
+	config_free(&c);
+	/* The command line's instead of the file's, not besides. */
+	assert_int_equal(read_with_file(&c, storage, sizeof(storage), text,
+					"-pid 1 -web-allow-origin http://c"),
+			 0);
+	assert_string_equal(c.web_allow_origins[0], "http://c");
+	assert_null(c.web_allow_origins[1]);
+	config_free(&c);
+}
+
 static void bad_files_are_refused(void **state)
 {
 	static const char *const bad[] = {
@@ -314,6 +347,8 @@ static void bad_files_are_refused(void **state)
 		"s = maybe\n",
 		"sample = x:1\n",
 		"config = x\n",
+		"web-allow-origin = null\n",
+		"[web]\nweb-allow-origin = http://a\nweb-allow-origin =\n",
 	};
 	char storage[512];
 	struct config c;
@@ -374,6 +409,7 @@ int main(void)
 		cmocka_unit_test(bad_usage_is_refused),
 		cmocka_unit_test(asking_for_help_needs_no_target),
 		cmocka_unit_test(command_line_beats_file_beats_default),
+		cmocka_unit_test(an_option_may_be_given_several_times),
 		cmocka_unit_test(bad_files_are_refused),
 		cmocka_unit_test(help_names_every_option_and_default),
 	};

@@ -82,6 +82,70 @@ static void test_token(void **state)
 	assert_true(guard_is_numeric("fe80::1"));
 }
 
+static enum guard_verdict verdict(struct guard_request rq)
+{
+	static const char *const allowed[] = {"http://localhost:5173", "https://dash.example", NULL};
+
+	rq.path = rq.path ? rq.path : "/api/info";
+	rq.host = rq.host ? rq.host : "127.0.0.1:8080";
+	return guard_check(&rq, "127.0.0.1", allowed);
+}
+#define VERDICT(...) verdict((struct guard_request){__VA_ARGS__})
+
+static void test_who(void **state)
+{
+	static const char own[] = "http://127.0.0.1:8080", good[] = "http://localhost:5173",
+			  browser[] = "Mozilla/5.0 (X11)";
+
+	assert_int_equal(VERDICT(0), GUARD_TOKEN);
+	assert_int_equal(VERDICT(.token = true), GUARD_OK);
+	assert_int_equal(VERDICT(.trusted = true), GUARD_OK);
+	/* The user is right, and the page is not. */
+	assert_int_equal(VERDICT(.trusted = true, .origin = "http://evil.example"), GUARD_ORIGIN);
+	assert_int_equal(VERDICT(.trusted = true, .token = true, .origin = "null"), GUARD_ORIGIN);
+	assert_int_equal(VERDICT(.trusted = true, .host = "evil.example"), GUARD_HOST);
+	assert_int_equal(VERDICT(.trusted = true, .site = "cross-site"), GUARD_SITE);
+	assert_int_equal(VERDICT(.trusted = true, .site = "same-site"), GUARD_SITE);
+	assert_int_equal(VERDICT(.trusted = true, .site = ""), GUARD_SITE);
+	assert_int_equal(VERDICT(.trusted = true, .site = "cross-site", .path = "/"), GUARD_OK);
+	assert_int_equal(VERDICT(.trusted = true, .site = "cross-site", .path = "/", .mode = "no-cors"),
+			 GUARD_SITE);
+	/* A browser that does not say whose page it is. */
+	assert_int_equal(VERDICT(.trusted = true, .user_agent = browser), GUARD_TOKEN);
+	assert_int_equal(VERDICT(.trusted = true, .user_agent = "mozilla/4.0"), GUARD_TOKEN);
+	assert_int_equal(VERDICT(.trusted = true, .user_agent = "curl/8", .referer = true), GUARD_TOKEN);
+	assert_int_equal(VERDICT(.trusted = true, .user_agent = "curl/8"), GUARD_OK);
+	assert_int_equal(VERDICT(.token = true, .user_agent = browser), GUARD_OK);
+	assert_int_equal(VERDICT(.trusted = true, .user_agent = browser, .origin = own), GUARD_OK);
+	assert_int_equal(VERDICT(.trusted = true, .user_agent = browser, .site = "same-origin"), GUARD_OK);
+	/* An allowed page is no user. */
+	assert_int_equal(VERDICT(.origin = good), GUARD_TOKEN);
+	assert_int_equal(VERDICT(.trusted = true, .origin = good, .site = "cross-site"), GUARD_OK);
+	assert_int_equal(VERDICT(.trusted = true, .origin = "https://dash.example"), GUARD_OK);
+	assert_int_equal(VERDICT(.trusted = true, .origin = good, .host = "evil.example"), GUARD_HOST);
+	assert_int_equal(VERDICT(.trusted = true, .origin = "http://localhost:51730"), GUARD_ORIGIN);
+	assert_int_equal(VERDICT(.trusted = true, .origin = "http://localhost:517"), GUARD_ORIGIN);
+	assert_int_equal(VERDICT(.trusted = true, .origin = "https://localhost:5173"), GUARD_ORIGIN);
+	assert_int_equal(VERDICT(.trusted = true, .origin = "http://Localhost:5173"), GUARD_ORIGIN);
+	assert_null(guard_allowed("http://a", NULL));
+	assert_null(guard_allowed(NULL, NULL));
+}
+
+static void test_cookie(void **state)
+{
+	const char *at = "a=b; tok_1=x;tok=; tokens;  tok_22=y=z; xtok=n; c=tok=m";
+	size_t len;
+
+	assert_memory_equal(guard_cookie(&at, "tok", &len), "x;", 2);
+	assert_int_equal(len, 1);
+	assert_non_null(guard_cookie(&at, "tok", &len));
+	assert_int_equal(len, 0);
+	assert_memory_equal(guard_cookie(&at, "tok", &len), "y=z;", 4);
+	assert_int_equal(len, 3);
+	assert_null(guard_cookie(&at, "tok", &len));
+	assert_null(guard_cookie(&at, "tok", &len));
+}
+
 static void add(struct request *rq, const char *text)
 {
 	assert_int_equal(http_add_arg(rq, text, strlen(text)), 0);
@@ -348,7 +412,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_host),     cmocka_unit_test(test_origin),
-		cmocka_unit_test(test_token),    cmocka_unit_test(test_arguments),
+		cmocka_unit_test(test_token),    cmocka_unit_test(test_who),
+		cmocka_unit_test(test_cookie),   cmocka_unit_test(test_arguments),
 		cmocka_unit_test(test_routed),   cmocka_unit_test(test_encoding),
 		cmocka_unit_test(test_json),     cmocka_unit_test(test_filter),
 		cmocka_unit_test(test_settings),
