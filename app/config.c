@@ -75,8 +75,8 @@ static const struct option table[] = {
 	{"web-port", OPTION_NUMBER, "web", "PORT", "8080", FIELD(web_port), 0, 65535,
 	 .help = "port of the web server; 0 = any that is free"},
 	{"web-listen", OPTION_TEXT, "web", "ADDR", "127.0.0.1", FIELD(web_listen),
-	 .help = "address of the web server; on a loopback address root and the user who\n"
-		 "started it need no token, on any other everybody needs the printed one"},
+	 .help = "address of the web server; on a loopback one root and the user who\n"
+		 "started it need no token, on any other everybody needs it"},
 	{"web-allow-origin", OPTION_TEXTS, "web", "ORIGIN", NULL, FIELD(web_allow_origins),
 	 .check = origin_check,
 	 .help = "let the web pages of this origin (http://localhost:5173) use the API;\n"

@@ -17,10 +17,12 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "core/base/buf.h"
+#include "core/base/parse.h"
+#include "core/base/safe_file.h"
 #include "core/base/util.h"
 
 #define ANSWERS_MAX 8 /* late ones of earlier questions before the one we wait for */
@@ -193,27 +195,36 @@ int peer_uid(struct peer_finder *f, int conn, uid_t *ret)
 
 /* --- whether it works ------------------------------------------------------------------------- */
 
+/* The numbers of a file of the kernel's. How many there were; 0 also when it cannot be read. */
+static size_t kernel_numbers(const char *path, uint64_t *ret, size_t max)
+{
+	cleanup_close_ int fd = file_open(path);
+	cleanup_buf_ struct buf text = BUF_INIT;
+	char *save = NULL;
+	size_t n = 0;
+
+	if (fd < 0 || file_load(fd, 65536, &text))
+		return 0;
+	buf_addc(&text, '\0');
+	if (buf_error(&text))
+		return 0;
+	for (char *word = strtok_r(text.data, " \n", &save); word && n < max;
+	     word = strtok_r(NULL, " \n", &save)) {
+		if (parse_u64(word, &ret[n++]))
+			return 0;
+	}
+	return n;
+}
+
 /* In a user namespace all users it does not have look like one, and one of them may be him. */
 static int64_t unmapped_uid(void)
 {
-	unsigned long long inside = 1, outside = 1, count = 0;
-	unsigned uid = 65534;
-	FILE *f = fopen("/proc/self/uid_map", "re");
-	bool all;
+	uint64_t map[3], uid;
 
-	if (f && fscanf(f, "%llu %llu %llu", &inside, &outside, &count) != 3)
-		count = 0;
-	if (f)
-		fclose(f);
-	all = !inside && !outside && count == UINT32_MAX;
-	if (all)
+	if (kernel_numbers("/proc/self/uid_map", map, 3) == 3 && !map[0] && !map[1] &&
+	    map[2] == UINT32_MAX)
 		return -1;
-	f = fopen("/proc/sys/kernel/overflowuid", "re");
-	if (f && fscanf(f, "%u", &uid) != 1)
-		uid = 65534;
-	if (f)
-		fclose(f);
-	return uid;
+	return kernel_numbers("/proc/sys/kernel/overflowuid", &uid, 1) ? (int64_t)uid : 65534;
 }
 
 int peer_finder_open(struct peer_finder *f, int listen_fd)
