@@ -26,19 +26,21 @@ static int print(void (*fn)(struct buf *out))
 static int run(const struct config *config)
 {
 	struct run r = {.config = config, .background_fd = -1};
-	int status;
+	int status, err = limits_prepare(&r.old_files);
 
-	status = exit_status(limits_prepare(&r.old_files));
-	if (status)
-		return status;
+	if (err)
+		return exit_status(err);
 	pthread_mutex_init(&r.governor_lock, NULL);
 	loop_block_signals(&r.old_mask);
 	notify_open(&r.notify);
-	if (config->daemon && background_start(&r.background_fd))
-		return EXIT_ERROR;
-	if (loop_new(&r.loop))
-		return EXIT_ERROR;
-	status = config->mode == MODE_REPLAY ? run_replay(&r) : run_live(&r);
+	if (config->daemon)
+		err = background_start(&r.background_fd);
+	if (!err)
+		err = loop_new(&r.loop);
+	if (err)
+		status = exit_status(err);
+	else
+		status = config->mode == MODE_REPLAY ? run_replay(&r) : run_live(&r);
 	/* What runs at exit(3) is not for a process that has threads still. */
 	if (r.left)
 		_exit(status);

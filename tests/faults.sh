@@ -9,6 +9,6 @@ DEMO_BINARY=$(demo_binary "") || fail "the demo does not build"
 start_demo "$DEMO_BINARY"
 load -rate 50 >/dev/null 2>&1 &
 on_exit "end $!"
-python3 "$ROOT/tests/faults/faults.py" "$XGOTOPFS" "$XGOTOPFS_BUILD/tests/faults/fault_shim.so" "$DEMO" "$T/faults" "$@" ||
+python3 "$ROOT/tests/faults/faults.py" "$XGOTOPFS" "$XGOTOPFS_BUILD/tests/faults/fault_shim.so" "$DEMO" "$T/faults" -url "$URL" "$@" ||
 	fail "see above"
 unharmed "$DEMO"

@@ -5,6 +5,7 @@
 #ifndef XGOTOPFS_BASE_UTIL_H
 #define XGOTOPFS_BASE_UTIL_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -49,6 +50,12 @@ static inline int move_fd(int *fd)
 
 	*fd = -1;
 	return moved;
+}
+
+/* Is it about this machine, now, and not about what was asked for? -errno. */
+static inline bool is_shortage(int err)
+{
+	return err == -ENOMEM || err == -EMFILE || err == -ENFILE || err == -EIO;
 }
 
 static inline uint64_t clock_ns(clockid_t id)

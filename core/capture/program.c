@@ -279,6 +279,12 @@ int program_load(const struct program_config *config, const struct target *targe
 		err = load_error(err);
 		goto fail;
 	}
+	/* libbpf loads without them where its probe of the kernel says that they cannot be mapped. */
+	if (!p->skeleton->bss || !p->skeleton->data_control) {
+		err = log_error(-ENOTSUP, "the kernel does not map the data of BPF programs (Linux 5.5), "
+					  "or is short of memory");
+		goto fail;
+	}
 	p->control = &p->skeleton->data_control->control;
 	p->cpus = p->skeleton->bss->cpus;
 	err = open_rings(p);

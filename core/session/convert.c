@@ -265,6 +265,11 @@ static int convert_all(struct convert *c)
 		log_warn("session %s: %s; %llu bytes after byte %llu are missing",
 			 c->config->session, end.reason, (unsigned long long)end.missing_bytes,
 			 (unsigned long long)end.good_bytes);
+	if (end.warning[0])
+		log_warn("session %s: %s", c->config->session, end.warning);
+	if (names_dropped(c->names))
+		log_warn("session %s: %llu names or types are missing: they did not fit into memory",
+			 c->config->session, (unsigned long long)names_dropped(c->names));
 	return err;
 }
 

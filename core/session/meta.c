@@ -204,8 +204,16 @@ static void get_key(const json_t *root, const struct key *k, struct session_meta
 static int parse(const char *text, size_t len, struct session_meta *ret, char *why, size_t size)
 {
 	json_error_t error;
-	json_t *root = json_loadb(text, len, 0, &error), *v;
+	json_t *root, *v;
 
+	errno = 0;
+	root = json_loadb(text, len, 0, &error);
+	/* jansson calls it a syntax error, or nothing. */
+	if (!root && errno == ENOMEM) {
+		if (why)
+			snprintf(why, size, META_FILE ": %s", strerror(ENOMEM));
+		return -ENOMEM;
+	}
 	if (!json_is_object(root)) {
 		if (why)
 			snprintf(why, size, META_FILE ": %s",

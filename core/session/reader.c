@@ -143,7 +143,10 @@ int session_reader_open(int dir_fd, struct names *names, struct session_meta *re
 	char why[160] = "";
 	int err, fd;
 
-	(void)session_meta_load(dir_fd, &meta, why, sizeof(why));
+	err = session_meta_load(dir_fd, &meta, why, sizeof(why));
+	/* What is missing or damaged can be done without, not what this machine failed to read. */
+	if (is_shortage(err))
+		return err;
 	fd = file_open_at(dir_fd, session_format_file(format));
 	if (fd == -ENOENT) {
 		format = SESSION_JSONL;

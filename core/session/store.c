@@ -166,6 +166,8 @@ static int get_info(int dir, const char *id, struct session_info *ret)
 		return -errno;
 	ret->changed_ns = mtime_ns(&st);
 	err = session_meta_load(dir, &ret->meta, ret->problem, sizeof(ret->problem));
+	if (is_shortage(err))
+		return err;
 	if (err == -ENOENT) /* plain to see */
 		ret->problem[0] = '\0';
 	/* The folder's name is what it can be found by, whatever the file says. */
@@ -210,23 +212,27 @@ static int list_sessions(int top, struct session_info **ret, size_t *ret_n)
 	while ((entry = readdir(entries))) {
 		cleanup_close_ int dir = open_session(top, entry->d_name);
 
-		if (dir < 0)
-			continue;
-		if (n == cap) {
+		err = MIN(dir, 0);
+		if (!err && n == cap) {
 			cap = cap ? cap * 2 : 32;
 			grown = realloc(list, cap * sizeof(*list));
-			if (!grown) {
-				free(list);
-				closedir(entries);
-				return -ENOMEM;
-			}
-			list = grown;
+			if (grown)
+				list = grown;
+			else
+				err = -ENOMEM;
 		}
-		/* One that vanishes meanwhile, or cannot be read, is left out. */
-		if (get_info(dir, entry->d_name, &list[n]) == 0)
-			n++;
+		if (!err)
+			err = get_info(dir, entry->d_name, &list[n]);
+		/* One that vanishes meanwhile, or is not for us, is left out. */
+		n += !err;
+		if (is_shortage(err))
+			break;
 	}
 	closedir(entries);
+	if (is_shortage(err)) {
+		free(list);
+		return err;
+	}
 	if (n)
 		qsort(list, n, sizeof(*list), compare_start);
 	*ret = list;

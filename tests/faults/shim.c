@@ -6,6 +6,7 @@
  * XGOTOPFS_FAULT=KIND@N   the first call from the Nth different place fails: a place is who called and
  *                         from where in the program that came
  * XGOTOPFS_FAULT=KIND+N   the Nth call and all that follow fail
+ * XGOTOPFS_FAULT_TRAP=1   a debugger stops there
  * XGOTOPFS_FAULT_LOG=FILE counts calls and places a kind there, as struct counts (survives a crash)
  *
  * Counts over all threads, and over the processes that the program forks. Whatever calls inside the
@@ -57,6 +58,7 @@ struct counts {
 static struct counts *counts;
 static int wanted = -1;
 static char how;
+static bool trap;
 static uint32_t which;
 static uintptr_t text_lo, text_hi;
 
@@ -80,6 +82,8 @@ __attribute__((constructor)) static void start(void)
 	const char *fault = getenv("XGOTOPFS_FAULT"), *log = getenv("XGOTOPFS_FAULT_LOG");
 	int fd = -1;
 	void *at;
+
+	trap = getenv("XGOTOPFS_FAULT_TRAP");
 
 	(void)dl_iterate_phdr(find_text, NULL);
 	/* What the program executes is not the program. */
@@ -154,6 +158,8 @@ static bool fails(enum kind kind, void *caller)
 				      (how == '@' && site == which && site));
 	if (yes)
 		atomic_fetch_add(&counts->failed, 1);
+	if (yes && trap)
+		__builtin_trap();
 	return yes;
 }
 
