@@ -26,10 +26,10 @@ silent_pipe err.pipe
 XPID=$!
 on_exit kill_xgotopfs
 wait_ready
-full() { python3 -c 'import os, sys; fd = os.open(sys.argv[1], os.O_WRONLY | os.O_NONBLOCK)
-try: os.write(fd, b"x")
-except BlockingIOError: sys.exit(0)
-sys.exit(1)' "$T/$1"; }
+full() { python3 -c 'import os, select, sys
+out = select.poll()
+out.register(os.open(sys.argv[1], os.O_WRONLY | os.O_NONBLOCK), select.POLLOUT)
+sys.exit(bool(out.poll(0)))' "$T/$1"; }
 wait_for 20 full out.pipe || fail "the pipe does not fill"
 kill -INT "$XPID"
 ended 0 $((8 + SLOW))
