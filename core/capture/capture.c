@@ -1,22 +1,30 @@
 /*
  * The facade: which probes the rates call for, and the order in which things start and stop.
- * capture.h has the contract; program.h, probes.h, procs.h, decode.h and pump.h do the work.
+ * capture.h has the contract; program.h, probes.h, procs.h, decode.h and pump.h do the work, guard.h
+ * and runners.h see to it that the file is the one that was decoded.
  */
 #include "core/capture/capture.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "core/base/log.h"
+#include "core/base/privilege.h"
 #include "core/capture/decode.h"
+#include "core/capture/guard.h"
 #include "core/capture/probes.h"
 #include "core/capture/procs.h"
 #include "core/capture/program.h"
 #include "core/capture/pump.h"
+#include "core/capture/runners.h"
+#include "core/capture/uprobe_multi.h"
 #include "core/model/control.h"
+#include "core/target/file_copy.h"
 
 /* An eighth of a second of a million records a second. */
 #define RING_BYTES_DEFAULT (8u << 20)
@@ -48,8 +56,14 @@ struct capture {
 	pthread_mutex_t changing; /* held as long as the kernel takes; before lock */
 	struct probes *probes;    /* protected by changing */
 	bool attached, over;      /* the same */
+	struct guard *guard;
+	struct runners *runners; /* CAPTURE_FOLLOWED only */
+	struct file_stamp stamp; /* protected by changing: the file when it was compared last */
+	int enter_err;           /* the same: why the last process could not be followed */
 	pthread_mutex_t lock;     /* what is told of us; held for moments only */
 	bool paused;              /* protected by lock; changed by who holds both */
+	enum capture_file file;   /* the same */
+	unsigned file_changes;    /* the same */
 	struct probe_site *shown; /* the same: the sites in use */
 	size_t n_shown;
 };
@@ -85,6 +99,13 @@ static void rates_publish(struct capture *c, const uint32_t rates[EVENT_TYPES])
 	pthread_mutex_unlock(&c->lock);
 }
 
+static int file_release(void *ctx);
+static bool file_was_released(void *ctx);
+static void file_held(void *ctx);
+static void file_lost(void *ctx);
+static int file_enter(void *ctx, pid_t pid);
+static void file_leave(void *ctx, pid_t pid);
+
 /* --- making and freeing ---------------------------------------------------------------------- */
 
 static int open_binary(struct capture *c)
@@ -104,13 +125,81 @@ static int open_binary(struct capture *c)
 	return 0;
 }
 
-int capture_new(const struct capture_config *config, struct target *target, struct names *names,
-		const struct capture_sink *sink, struct capture **ret)
+static void set_file(struct capture *c, enum capture_file file)
+{
+	pthread_mutex_lock(&c->lock);
+	c->file = file;
+	c->file_changes++;
+	pthread_mutex_unlock(&c->lock);
+}
+
+/* What keeps writers off the file; and is it still the one that was read? */
+static int guard_file(struct capture *c)
+{
+	static const struct guard_ops guard = {.release = file_release,
+					       .was_released = file_was_released,
+					       .held = file_held,
+					       .lost = file_lost};
+	static const struct runners_ops runners = {.enter = file_enter, .leave = file_leave};
+	struct guard_ops guard_ops = guard;
+	struct runners_ops runners_ops = runners;
+	int err;
+
+	guard_ops.ctx = runners_ops.ctx = c;
+	/* To look at processes, and to attach where the keeper cannot. */
+	err = guard_new(c->binary_fd,
+			CAP_BIT(CAP_BPF) | CAP_BIT(CAP_PERFMON) | CAP_BIT(CAP_SYS_PTRACE) |
+				(uprobe_multi_works() ? 0 : CAP_BIT(CAP_SYS_ADMIN)),
+			&guard_ops, &c->guard);
+	if (err)
+		return log_error(err, "cannot watch over the file: %s", strerror(-err));
+	switch (guard_state(c->guard)) {
+	case GUARD_HELD:
+		set_file(c, CAPTURE_HELD);
+		break;
+	case GUARD_NONE:
+		set_file(c, CAPTURE_FOLLOWED);
+		err = runners_new(c->binary_fd, c->pid, &runners_ops, &c->runners);
+		break;
+	case GUARD_WRITER:
+	case GUARD_LOST:
+		set_file(c, CAPTURE_WRITER);
+		return 0; /* it is compared when that is over */
+	}
+	if (!err)
+		err = file_stamp_read(c->binary_fd, &c->stamp);
+	return err ? err : target_compare(c->target, c->binary_fd);
+}
+
+static int make(struct capture *c, const struct capture_config *config, struct names *names)
 {
 	struct program_config program = {.pid = config->pid,
 					 .n_rings = config->readers,
 					 .ring_bytes = config->ring_bytes ? config->ring_bytes
 									  : RING_BYTES_DEFAULT};
+	int err = open_binary(c);
+
+	if (!err)
+		err = guard_file(c);
+	if (!err)
+		err = program_load(&program, c->target, &c->program);
+	if (!err)
+		err = probes_new(c->program, c->path, c->runners ? PROBES_NAMED : c->pid,
+				 config->asked, &c->probes);
+	if (!err && !c->runners)
+		err = probes_guard(c->probes, c->binary_fd);
+	if (!err)
+		err = decode_new(c->target, names, &c->decode);
+	if (!err)
+		err = procs_new(c->target, &c->sink, &c->procs);
+	if (!err)
+		err = pump_new(c->program, c->decode, c->procs, &c->sink, &c->pump);
+	return err;
+}
+
+int capture_new(const struct capture_config *config, struct target *target, struct names *names,
+		const struct capture_sink *sink, struct capture **ret)
+{
 	struct capture *c;
 	int err = rates_check(config->rates);
 
@@ -127,17 +216,9 @@ int capture_new(const struct capture_config *config, struct target *target, stru
 	c->trap_ns = config->trap_ns;
 	c->binary_fd = -1;
 	program_route_log();
-	err = open_binary(c);
-	if (!err)
-		err = program_load(&program, target, &c->program);
-	if (!err)
-		err = probes_new(c->program, c->path, c->pid, config->asked, &c->probes);
-	if (!err)
-		err = decode_new(target, names, &c->decode);
-	if (!err)
-		err = procs_new(target, &c->sink, &c->procs);
-	if (!err)
-		err = pump_new(c->program, c->decode, c->procs, &c->sink, &c->pump);
+	pthread_mutex_lock(&c->changing); /* the guard waits until all is there */
+	err = make(c, config, names);
+	pthread_mutex_unlock(&c->changing);
 	if (err) {
 		capture_free(c);
 		return err;
@@ -149,16 +230,22 @@ int capture_new(const struct capture_config *config, struct target *target, stru
 
 void capture_free(struct capture *c)
 {
+	bool gone;
+
 	if (!c)
 		return;
 	if (c->pump)
 		capture_stop(c);
+	guard_free(c->guard);
+	runners_free(c->runners);
 	pump_free(c->pump);
+	gone = !c->probes || probes_gone(c->probes);
 	probes_free(c->probes);
 	procs_free(c->procs);
 	decode_free(c->decode);
 	program_free(c->program);
-	if (c->binary_fd >= 0)
+	/* With it goes the lease: never before the last breakpoint. The keeper closes it. */
+	if (c->binary_fd >= 0 && gone)
 		close(c->binary_fd);
 	pthread_mutex_destroy(&c->lock);
 	pthread_mutex_destroy(&c->changing);
@@ -203,8 +290,42 @@ static void set_paused(struct capture *c, bool paused)
 	pthread_mutex_unlock(&c->lock);
 }
 
-/* Makes the attached probes those that `rates` need (none while paused), then publishes the rates.
- */
+static void tell_file(const struct capture *c)
+{
+	if (c->sink.file)
+		c->sink.file(c->sink.ctx);
+}
+
+/* Without a lease: is it the file that was decoded? 0, -ESTALE, -errno. */
+static int compare_followed(struct capture *c, const struct probe_site *sites, size_t n)
+{
+	struct file_stamp now;
+	int err = file_stamp_read(c->binary_fd, &now);
+
+	if (!err && !file_stamp_same(&now, &c->stamp)) {
+		err = target_compare(c->target, c->binary_fd);
+		if (!err)
+			c->stamp = now;
+	}
+	return err ? err : target_compare_sites(c->target, c->binary_fd, sites, n);
+}
+
+/* May these probes be in the file at this moment? */
+static bool file_is_ours(struct capture *c, const struct probe_site *sites, size_t n)
+{
+	if (c->file == CAPTURE_HELD)
+		return guard_holds(c->guard);
+	if (c->file != CAPTURE_FOLLOWED)
+		return false;
+	if (!compare_followed(c, sites, n))
+		return true;
+	set_file(c, CAPTURE_CHANGED);
+	tell_file(c);
+	return false;
+}
+
+/* Makes the attached probes those that `rates` need (none while paused, or while the file is not
+ * ours), then publishes the rates. */
 static int apply_rates(struct capture *c, const uint32_t rates[EVENT_TYPES])
 {
 	cleanup_free_ struct probe_site *sites = NULL;
@@ -217,11 +338,16 @@ static int apply_rates(struct capture *c, const uint32_t rates[EVENT_TYPES])
 		if (err)
 			return err;
 	}
-	if (!c->attached || c->paused || c->over) {
+	if (!c->attached || c->paused || c->over || !file_is_ours(c, sites, n)) {
 		rates_publish(c, rates);
 		return 0;
 	}
 	err = probes_attach(c->probes, sites, n);
+	if (err == -ESTALE || (!err && !file_is_ours(c, sites, n))) {
+		(void)probes_keep(c->probes, NULL, 0); /* who watches over it sees it, too */
+		rates_publish(c, rates);
+		return 0;
+	}
 	if (err)
 		return err;
 	rates_publish(c, rates);
@@ -242,7 +368,151 @@ static void detach_all(struct capture *c)
 	show_sites(c);
 }
 
-int capture_attach(struct capture *c)
+/* --- the file -------------------------------------------------------------------------------- */
+
+enum capture_file capture_file(struct capture *c, unsigned *ret_changes)
+{
+	enum capture_file file;
+
+	pthread_mutex_lock(&c->lock);
+	file = c->file;
+	*ret_changes = c->file_changes;
+	pthread_mutex_unlock(&c->lock);
+	return file;
+}
+
+const char *capture_path(const struct capture *c)
+{
+	return c->path;
+}
+
+bool capture_file_can_be_held(const char *path)
+{
+	cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	/* A signal that is ignored, should somebody write just now. */
+	return fd >= 0 && guard_trusts_leases(fd) && fcntl(fd, F_SETSIG, SIGURG) == 0 &&
+	       (fcntl(fd, F_SETLEASE, F_RDLCK) == 0 || errno == EAGAIN);
+}
+
+static int file_release(void *ctx)
+{
+	struct capture *c = ctx;
+	bool gone = true;
+
+	pthread_mutex_lock(&c->changing);
+	if (!c->over)
+		set_file(c, CAPTURE_WRITER);
+	if (c->probes) {
+		detach_all(c);
+		gone = probes_gone(c->probes);
+	}
+	pthread_mutex_unlock(&c->changing);
+	tell_file(c);
+	return gone ? 0 : -EBUSY;
+}
+
+static bool file_was_released(void *ctx)
+{
+	struct capture *c = ctx;
+	bool was;
+
+	pthread_mutex_lock(&c->changing);
+	was = c->probes && probes_have_let_go(c->probes);
+	pthread_mutex_unlock(&c->changing);
+	return was;
+}
+
+/* Whoever wrote is done: the same file as before, or another. */
+static void file_held(void *ctx)
+{
+	struct capture *c = ctx;
+	uint32_t rates[EVENT_TYPES];
+
+	pthread_mutex_lock(&c->changing);
+	if (c->over) {
+		pthread_mutex_unlock(&c->changing);
+		return;
+	}
+	if (target_compare(c->target, c->binary_fd)) {
+		set_file(c, CAPTURE_CHANGED);
+	} else {
+		set_file(c, CAPTURE_HELD);
+		current_rates(c, rates);
+		if (!c->pid || runners_executes(c->binary_fd, c->pid))
+			(void)change_rates(c, rates);
+	}
+	pthread_mutex_unlock(&c->changing);
+	tell_file(c);
+}
+
+static void file_lost(void *ctx)
+{
+	struct capture *c = ctx;
+
+	pthread_mutex_lock(&c->changing);
+	if (!c->over)
+		set_file(c, CAPTURE_LOST);
+	pthread_mutex_unlock(&c->changing);
+	tell_file(c);
+}
+
+/* The file is looked at while the process runs it, which keeps writers off, before and after. */
+static int enter(struct capture *c, pid_t pid, const struct probe_site *sites, size_t n)
+{
+	int err;
+
+	if (!file_is_ours(c, sites, n))
+		return -ESTALE;
+	err = probes_add_process(c->probes, pid);
+	if (err)
+		return err;
+	if (!file_is_ours(c, sites, n))
+		err = -ESTALE;
+	else if (!runners_executes(c->binary_fd, pid))
+		err = -ESRCH;
+	if (err)
+		(void)probes_remove_process(c->probes, pid);
+	return err;
+}
+
+static int file_enter(void *ctx, pid_t pid)
+{
+	struct capture *c = ctx;
+	cleanup_free_ struct probe_site *sites = NULL;
+	uint32_t rates[EVENT_TYPES];
+	size_t n = 0;
+	int err = 0;
+
+	pthread_mutex_lock(&c->changing);
+	current_rates(c, rates);
+	if (c->over)
+		err = -ECANCELED;
+	else if (wanted(rates))
+		err = target_sites(c->target, wanted(rates), &sites, &n);
+	if (!err)
+		err = enter(c, pid, sites, n);
+	if (err == -ESTALE)
+		(void)probes_keep(c->probes, NULL, 0);
+	c->enter_err = err;
+	show_sites(c);
+	pthread_mutex_unlock(&c->changing);
+	return err;
+}
+
+static void file_leave(void *ctx, pid_t pid)
+{
+	struct capture *c = ctx;
+
+	pthread_mutex_lock(&c->changing);
+	(void)probes_remove_process(c->probes, pid);
+	show_sites(c);
+	pthread_mutex_unlock(&c->changing);
+}
+
+/* --- from outside ---------------------------------------------------------------------------- */
+
+static int attach_all(struct capture *c)
 {
 	uint32_t rates[EVENT_TYPES];
 	int err;
@@ -250,10 +520,22 @@ int capture_attach(struct capture *c)
 	pthread_mutex_lock(&c->changing);
 	current_rates(c, rates);
 	c->attached = true;
+	c->enter_err = -ESRCH;
 	err = change_rates(c, rates);
 	if (err)
 		c->attached = false;
 	pthread_mutex_unlock(&c->changing);
+	if (err || !c->runners)
+		return err;
+	runners_look(c->runners);
+	err = c->pid ? c->enter_err : 0;
+	return err == -ESRCH ? log_error(err, "process %d is gone", c->pid) : err;
+}
+
+int capture_attach(struct capture *c)
+{
+	int err = attach_all(c);
+
 	if (err)
 		return err;
 	if (!c->pid)
@@ -272,7 +554,11 @@ int capture_attach(struct capture *c)
 
 int capture_start(struct capture *c)
 {
-	return pump_start(c->pump);
+	int err = pump_start(c->pump);
+
+	if (!err && c->runners)
+		err = runners_start(c->runners);
+	return err;
 }
 
 void capture_stop(struct capture *c)

@@ -32,6 +32,20 @@ struct capture_sink {
 	void (*process_exited)(void *ctx, unsigned proc, uint64_t time_ns);
 	void (*events)(void *ctx, struct event *events, size_t n); /* may write ev->parent */
 	void (*lost)(void *ctx, const uint64_t lost[EVENT_TYPES], uint64_t time_ns);
+	/* capture_file() has changed. From a thread of its own, at any time. NULL: nobody asks. */
+	void (*file)(void *ctx);
+};
+
+/*
+ * What is known of the file that the probes are in. There is never a probe in a file that is not
+ * the one that was decoded: CAPTURE_HELD and CAPTURE_FOLLOWED are the states with probes.
+ */
+enum capture_file {
+	CAPTURE_HELD,     /* a lease: whoever wants to write waits until the probes are out */
+	CAPTURE_FOLLOWED, /* no lease to be had: probes in processes that execute it, one by one */
+	CAPTURE_WRITER,   /* open for writing by somebody: no probe until that is over */
+	CAPTURE_CHANGED,  /* it is another file now: no probe; a new capture is needed */
+	CAPTURE_LOST,     /* somebody could write before we were ready: no probe any more */
 };
 
 struct capture_config {
@@ -47,11 +61,19 @@ struct capture_config {
 };
 
 /* Opens and loads, attaches nothing. -EPERM, -ENOTSUP (the kernel does not take the program: before
- * 6.1), -EINVAL; one line was logged. `target` and `names` are borrowed and outlive it. */
+ * 6.1), -EINVAL; one line was logged. -ESTALE, unlogged: the file is not the one any more that
+ * `target` was read from. `target` and `names` are borrowed and outlive it. */
 int capture_new(const struct capture_config *config, struct target *target, struct names *names,
 		const struct capture_sink *sink, struct capture **ret);
 /* Detaches everything, drains what is left into the sink, frees. NULL and half-built are fine. */
 void capture_free(struct capture *c);
+
+/* And how often that was said anew: the file can change from one state into the same. */
+enum capture_file capture_file(struct capture *c, unsigned *ret_changes);
+/* Opens the file anew, whatever it is called now. */
+const char *capture_path(const struct capture *c);
+/* Would it be CAPTURE_HELD? For -doctor. */
+bool capture_file_can_be_held(const char *path);
 
 /* Attaches the probes the rates need and tells the sink of the processes there are; events wait in
  * the rings until capture_start(). On failure nothing stays attached. -ESRCH when the process is

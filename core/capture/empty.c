@@ -5,28 +5,11 @@
 #include "core/capture/empty.h"
 
 #include <bpf/bpf.h>
-#include <errno.h>
-#include <linux/perf_event.h>
-#include <stdio.h>
-#include <sys/ioctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/base/util.h"
 #include "core/capture/uprobe_multi.h"
-
-/* The dynamic PMU "uprobe" (Linux 4.17 on). */
-static int uprobe_type(uint32_t *ret)
-{
-	FILE *file = fopen("/sys/bus/event_source/devices/uprobe/type", "re");
-	int n;
-
-	if (!file)
-		return -errno;
-	n = fscanf(file, "%u", ret);
-	fclose(file);
-	return n == 1 ? 0 : -EINVAL;
-}
+#include "core/capture/uprobe_perf.h"
 
 int empty_program_load(const struct bpf_prog_load_opts *opts)
 {
@@ -53,31 +36,15 @@ static int attach_multi(const char *path, uint64_t file_offset, pid_t pid, int *
 
 static int attach_perf(const char *path, uint64_t file_offset, pid_t pid, int *ret_fd)
 {
-	cleanup_close_ int prog = -1, event = -1;
-	struct perf_event_attr attr = {
-		.size = sizeof(attr),
-		.config1 = (uintptr_t)path,
-		.config2 = file_offset,
-	};
-	int err = uprobe_type(&attr.type);
+	cleanup_close_ int prog = -1;
+	uint32_t type;
+	int err = uprobe_perf_type(&type);
 
 	if (err)
 		return err;
 	prog = empty_program_load(NULL);
-	if (prog < 0)
-		return prog;
-	/* Never attr.inherit: it breaks clone() in the traced process. */
-	event = (int)syscall(SYS_perf_event_open, &attr, pid, pid == -1 ? 0 : -1, -1,
-			     PERF_FLAG_FD_CLOEXEC);
-	if (event < 0)
-		return -errno;
-	if (ioctl(event, PERF_EVENT_IOC_SET_BPF, prog) < 0 ||
-	    ioctl(event, PERF_EVENT_IOC_ENABLE, 0) < 0) {
-		err = -errno;
-		return err;
-	}
-	*ret_fd = move_fd(&event);
-	return 0;
+	return prog < 0 ? prog
+			: uprobe_perf_attach(type, prog, path, MAX(pid, 0), file_offset, 0, ret_fd);
 }
 
 int empty_probe_attach(const char *path, uint64_t file_offset, pid_t pid, int *ret_fd)

@@ -5,11 +5,13 @@
 #include "core/capture/keeper.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -21,10 +23,12 @@
 #include "core/base/util.h"
 #include "core/base/wait.h"
 #include "core/capture/uprobe_multi.h"
+#include "core/capture/uprobe_perf.h"
 
 #define PATIENCE_NS (10 * NS_PER_SEC) /* for the kernel: a close waits tens of milliseconds */
 #define TAKEN_NS    NS_PER_SEC        /* a keeper that runs takes a request at once */
 #define SLICE_MS    50                /* how often a waiting tracer looks around */
+#define LOOK_MS     250               /* at the lease; lost the second time, the keeper acts */
 
 /* All in the one table of descriptors: of a socket pair, `ours` is this process's end, `its` the
  * keeper's. Both stay open as long as either lives, so an end is told by the pidfds. */
@@ -33,25 +37,28 @@ struct keeper {
 	int ours, its;
 	int our_pidfd; /* it waits on this */
 	int its_pidfd; /* -1: it is gone */
+	int let_go_fd; /* eventfd: it let the lease go */
 	const atomic_bool *asked;
 	uint64_t patience_ns;
 	bool busy;      /* it took a request whose answer was not waited for */
 	bool attaching; /* which was ATTACH */
 };
 
-enum what { ATTACH, CLOSE };
+enum what { ATTACH, CLOSE, GUARD };
 
 struct request {
 	enum what what;
 	uint32_t n;
 	union {
 		struct {
+			uint32_t perf_type;
 			int prog_fd;
 			pid_t pid;
 			char path[64];
 			uint64_t offsets[KEEPER_SITES_MAX], cookies[KEEPER_SITES_MAX];
 		} attach;
 		int fds[KEEPER_SITES_MAX];
+		int guard_fd;
 	};
 };
 
@@ -82,8 +89,17 @@ static void wait_for_end(pid_t pid)
 	}
 }
 
-/* One process a link: the waits in the kernel are at the same time. */
-static void close_all(const int *fds, size_t n)
+/* Closes a link, or puts another file in its place, so that the number stays taken. */
+static void close_link(int fd, int instead)
+{
+	if (instead < 0)
+		close(fd);
+	else
+		(void)dup3(instead, fd, O_CLOEXEC);
+}
+
+/* One process a link: the waits in the kernel are at the same time. At most KEEPER_SITES_MAX. */
+static void close_some(const int *fds, size_t n, int instead)
 {
 	pid_t children[KEEPER_SITES_MAX];
 	size_t started = 0;
@@ -93,29 +109,37 @@ static void close_all(const int *fds, size_t n)
 
 		if (child == 0) {
 			(void)prctl(PR_SET_PDEATHSIG, SIGCONT);
-			close(fds[i]);
+			close_link(fds[i], instead);
 			_exit(0);
 		}
 		if (child > 0)
 			children[started++] = child;
 		else
-			close(fds[i]);
+			close_link(fds[i], instead);
 	}
 	while (started)
 		wait_for_end(children[--started]);
 }
 
+static void close_all(const int *fds, size_t n, int instead)
+{
+	for (size_t i = 0; i < n; i += KEEPER_SITES_MAX)
+		close_some(fds + i, MIN(n - i, KEEPER_SITES_MAX), instead);
+}
+
 /* The links there are, by descriptor in ascending order. */
 struct links {
 	size_t n;
-	int fds[KEEPER_SITES_MAX];
+	int fds[KEEPER_LINKS_MAX + 1]; /* let_go() adds the lease's */
+	int guard_fd;                  /* of the lease they depend on; -1: none */
+	bool lost;                     /* it was not held when we looked last */
 };
 
 static void add_link(struct links *links, int fd)
 {
 	size_t i = links->n;
 
-	if (i == KEEPER_SITES_MAX)
+	if (i >= KEEPER_LINKS_MAX && fd != links->guard_fd)
 		return; /* closed at the end like any other descriptor */
 	for (; i > 0 && links->fds[i - 1] > fd; i--)
 		links->fds[i] = links->fds[i - 1];
@@ -133,19 +157,88 @@ static void remove_link(struct links *links, int fd)
 	links->n = kept;
 }
 
-/* A link's descriptor (for CLOSE 0), or -errno. */
+/* --- in the keeper: the lease ----------------------------------------------------------------- */
+
+static bool lease_held(const struct links *links)
+{
+	return links->guard_fd < 0 || fcntl(links->guard_fd, F_GETLEASE) == F_RDLCK;
+}
+
+/* The tracer, which has closed links itself while we were held up, may have the number for another
+ * file. */
+static bool is_link(int fd)
+{
+	char name[] = "/proc/self/fd/2147483647", is[32] = "";
+	size_t at = sizeof("/proc/self/fd/") - 1, digits = 1;
+
+	for (int rest = fd / 10; rest; rest /= 10)
+		digits++;
+	name[at + digits] = '\0';
+	for (; digits; fd /= 10)
+		name[at + --digits] = (char)('0' + fd % 10);
+	return readlink(name, is, sizeof(is) - 1) > 0 && !strncmp(is, "anon_inode:bpf", 14);
+}
+
+/* Somebody waits to write, and the tracer has left him waiting: it is stopped. */
+static void stand_in(const struct keeper *k, struct links *links)
+{
+	uint64_t one = 1;
+	size_t n = 0;
+
+	for (size_t i = 0; i < links->n; i++)
+		if (is_link(links->fds[i]))
+			links->fds[n++] = links->fds[i];
+	links->n = n;
+	close_all(links->fds, links->n, k->our_pidfd);
+	links->n = 0;
+	/* It fails when the kernel has taken it from us, after /proc/sys/fs/lease-break-time. */
+	if (fcntl(links->guard_fd, F_SETLEASE, F_UNLCK) == 0)
+		(void)!write(k->let_go_fd, &one, sizeof(one));
+}
+
+static void look_at_lease(const struct keeper *k, struct links *links)
+{
+	if (links->guard_fd < 0 || !links->n || lease_held(links)) {
+		links->lost = false;
+		return;
+	}
+	if (links->lost)
+		stand_in(k, links);
+	links->lost = true;
+}
+
+/* --- in the keeper: its work ------------------------------------------------------------------ */
+
+static int attach(const struct request *r, int *ret_fd)
+{
+	if (r->attach.perf_type)
+		return uprobe_perf_attach(r->attach.perf_type, r->attach.prog_fd, r->attach.path,
+					  r->attach.pid, r->attach.offsets[0], r->attach.cookies[0],
+					  ret_fd);
+	return uprobe_multi_attach(r->attach.prog_fd, r->attach.path, r->attach.pid,
+				   r->attach.offsets, r->attach.cookies, r->n, ret_fd);
+}
+
+/* A link's descriptor (else 0), or -errno. */
 static int serve(struct links *links, struct request *r)
 {
 	int fd = 0, err;
 
-	if (r->what == CLOSE) {
-		close_all(r->fds, r->n);
+	switch (r->what) {
+	case CLOSE:
+		close_all(r->fds, r->n, -1);
 		for (size_t i = 0; i < r->n; i++)
 			remove_link(links, r->fds[i]);
 		return 0;
+	case GUARD:
+		links->guard_fd = r->guard_fd;
+		return 0;
+	case ATTACH:
+		break;
 	}
-	err = uprobe_multi_attach(r->attach.prog_fd, r->attach.path, r->attach.pid,
-				  r->attach.offsets, r->attach.cookies, r->n, &fd);
+	if (!lease_held(links))
+		return -ESTALE;
+	err = attach(r, &fd);
 	if (err)
 		return err;
 	add_link(links, fd);
@@ -153,10 +246,13 @@ static int serve(struct links *links, struct request *r)
 }
 
 /* The tracer is dead. What it held that is no link goes at once (a mount, a port, a lock: others
- * may wait for them), then the links. */
-static _Noreturn void let_go(const struct links *links)
+ * may wait for them), then the links, and with our end the lease that they depend on. */
+static _Noreturn void let_go(struct links *links)
 {
 	unsigned lo = 0;
+
+	if (links->guard_fd >= 0)
+		add_link(links, links->guard_fd);
 
 	for (size_t i = 0; i <= links->n; i++) {
 		unsigned hi = i < links->n ? (unsigned)links->fds[i] : UINT32_MAX;
@@ -165,7 +261,9 @@ static _Noreturn void let_go(const struct links *links)
 			(void)syscall(SYS_close_range, lo, hi - 1, 0);
 		lo = hi + 1;
 	}
-	close_all(links->fds, links->n);
+	if (links->guard_fd >= 0)
+		remove_link(links, links->guard_fd);
+	close_all(links->fds, links->n, -1);
 	_exit(0);
 }
 
@@ -185,7 +283,7 @@ static _Noreturn void keep(const struct keeper *k)
 {
 	struct pollfd fds[] = {{.fd = k->its, .events = POLLIN},
 			       {.fd = k->our_pidfd, .events = POLLIN}};
-	struct links links = {0};
+	struct links links = {.guard_fd = -1};
 	struct request request;
 
 	(void)prctl(PR_SET_NAME, "xgotop-keeper");
@@ -199,7 +297,11 @@ static _Noreturn void keep(const struct keeper *k)
 	(void)tell(k, 0); /* from here on it outlives whatever is done to either of us */
 	for (;;) {
 		/* For ever: the tracer's end is what it is there for. */
-		if (poll(fds, ARRAY_SIZE(fds), -1) < 0)
+		int n = poll(fds, ARRAY_SIZE(fds), links.guard_fd >= 0 ? LOOK_MS : -1);
+
+		if (n == 0)
+			look_at_lease(k, &links);
+		if (n <= 0)
 			continue;
 		/* Readable once all threads of the process have let go of their descriptors. */
 		if (fds[1].revents)
@@ -289,11 +391,14 @@ static int start(struct keeper *k)
 	k->our_pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	if (k->our_pidfd < 0)
 		return -errno;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+	k->let_go_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (k->let_go_fd < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
 	k->ours = pair[0];
 	k->its = pair[1];
-	privilege_prepare(CAP_BIT(CAP_BPF) | CAP_BIT(CAP_PERFMON)); /* to close a link needs none */
+	/* To attach, and to let a lease on another user's file go; to close a link needs none. */
+	privilege_prepare(CAP_BIT(CAP_BPF) | CAP_BIT(CAP_PERFMON) | CAP_BIT(CAP_LEASE) |
+			  (uprobe_multi_works() ? 0 : CAP_BIT(CAP_SYS_ADMIN)));
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &old);
 	k->pid = fork_sharing_files();
@@ -324,6 +429,7 @@ int keeper_new(const atomic_bool *asked, struct keeper **ret)
 			     .its = -1,
 			     .our_pidfd = -1,
 			     .its_pidfd = -1,
+			     .let_go_fd = -1,
 			     .asked = asked,
 			     .patience_ns = PATIENCE_NS};
 	err = start(k);
@@ -355,6 +461,7 @@ void keeper_free(struct keeper *k)
 	close_if_open(k->its);
 	close_if_open(k->our_pidfd);
 	close_if_open(k->its_pidfd);
+	close_if_open(k->let_go_fd);
 	free(k);
 }
 
@@ -403,25 +510,42 @@ bool keeper_settled(struct keeper *k)
 	return true;
 }
 
-int keeper_attach(struct keeper *k, int prog_fd, const char *path, pid_t pid,
-		  const uint64_t *offsets, const uint64_t *cookies, size_t n, int *ret_fd)
+int keeper_attach(struct keeper *k, const struct keeper_sites *sites, int *ret_fd)
 {
-	struct request request = {
-		.what = ATTACH, .n = (uint32_t)n, .attach = {.prog_fd = prog_fd, .pid = pid}};
+	struct request request = {.what = ATTACH,
+				  .n = (uint32_t)sites->n,
+				  .attach = {.perf_type = sites->perf_type,
+					     .prog_fd = sites->prog_fd,
+					     .pid = sites->pid}};
 	int answer, err;
 
-	if (n > KEEPER_SITES_MAX || strlen(path) >= sizeof(request.attach.path))
+	if (sites->n > KEEPER_SITES_MAX || strlen(sites->path) >= sizeof(request.attach.path))
 		return -E2BIG;
-	memcpy(request.attach.path, path, strlen(path));
-	memcpy(request.attach.offsets, offsets, n * sizeof(*offsets));
-	memcpy(request.attach.cookies, cookies, n * sizeof(*cookies));
+	memcpy(request.attach.path, sites->path, strlen(sites->path));
+	memcpy(request.attach.offsets, sites->offsets, sites->n * sizeof(*sites->offsets));
+	memcpy(request.attach.cookies, sites->cookies, sites->n * sizeof(*sites->cookies));
 	err = ask(k, &request, &answer);
 	if (err == -ECHILD)
-		return uprobe_multi_attach(prog_fd, path, pid, offsets, cookies, n, ret_fd);
+		return attach(&request, ret_fd);
 	if (err || answer < 0)
 		return err ? err : answer;
 	*ret_fd = answer;
 	return 0;
+}
+
+int keeper_guard(struct keeper *k, int fd)
+{
+	struct request request = {.what = GUARD, .guard_fd = fd};
+	int answer;
+
+	return ask(k, &request, &answer);
+}
+
+bool keeper_has_let_go(struct keeper *k)
+{
+	uint64_t count;
+
+	return k && read(k->let_go_fd, &count, sizeof(count)) == sizeof(count);
 }
 
 static void *close_one(void *arg)

@@ -15,6 +15,9 @@
  * What it has taken is waited for only so long: the kernel can be held up by the target, whose
  * memory map is locked while it is dumped or starts a thread on a disk that hangs. It then stays
  * busy, and ends what it began when the kernel lets it.
+ *
+ * It also stands in where the tracer is stopped (a terminal's Ctrl-Z, a debugger) while somebody
+ * wants to write to the traced file: keeper_guard().
  */
 #ifndef XGOTOPFS_CAPTURE_KEEPER_H
 #define XGOTOPFS_CAPTURE_KEEPER_H
@@ -26,6 +29,8 @@
 #include <sys/types.h>
 
 #define KEEPER_SITES_MAX 128
+/* Links it knows; more are closed like any other descriptor when we end. */
+#define KEEPER_LINKS_MAX 1024
 
 struct keeper;
 
@@ -40,12 +45,20 @@ void keeper_free(struct keeper *k);
 /* How long to wait for the kernel; 10 s. */
 void keeper_set_patience(struct keeper *k, uint64_t ns);
 
+/* What to attach: one program at some sites of a file. */
+struct keeper_sites {
+	uint32_t perf_type; /* 0: one uprobe_multi link; else uprobe_perf_attach(), and n is 1 */
+	int prog_fd;
+	pid_t pid; /* 0: all processes */
+	const char *path;
+	const uint64_t *offsets, *cookies;
+	size_t n; /* at most KEEPER_SITES_MAX */
+};
 /*
- * uprobe_multi_attach(), of at most KEEPER_SITES_MAX sites. `k` may be NULL. Also -ETIMEDOUT,
- * -EINTR (asked to end meanwhile) and -EBUSY (with an earlier request).
+ * Makes a link. `k` may be NULL. -errno of the kernel, or -ETIMEDOUT, -EINTR (asked to end
+ * meanwhile), -EBUSY (with an earlier request), -ESTALE (the lease of keeper_guard() is not held).
  */
-int keeper_attach(struct keeper *k, int prog_fd, const char *path, pid_t pid,
-		  const uint64_t *offsets, const uint64_t *cookies, size_t n, int *ret_fd);
+int keeper_attach(struct keeper *k, const struct keeper_sites *sites, int *ret_fd);
 /*
  * Closes links, at most KEEPER_SITES_MAX, all at the same time: each close waits, tens of
  * milliseconds, until nobody runs the link's program any more. `k` may be NULL. 0, or -ETIMEDOUT or
@@ -55,5 +68,15 @@ int keeper_attach(struct keeper *k, int prog_fd, const char *path, pid_t pid,
 int keeper_close(struct keeper *k, const int *fds, size_t n);
 /* Is it done with everything it was asked? */
 bool keeper_settled(struct keeper *k);
+/*
+ * From now on there are links only while the read lease on `fd` is held (guard.h): when somebody
+ * wants to write to that file, and for half a second the tracer does nothing about it, the keeper
+ * closes all links and lets the lease go. Their descriptors stay in use, for nothing, until
+ * keeper_close(). The descriptor of the lease is the last that it closes when the tracer has died.
+ * 0 or -errno.
+ */
+int keeper_guard(struct keeper *k, int fd);
+/* Has it let the lease go, in time and with all links closed, since this was asked last? */
+bool keeper_has_let_go(struct keeper *k);
 
 #endif

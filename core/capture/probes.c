@@ -8,30 +8,47 @@
 
 #include "core/base/log.h"
 #include "core/capture/keeper.h"
+#include "core/capture/uprobe_perf.h"
 
-/* One link: a site's, or in multi mode a whole group's. */
+/* One link: a site's, or in multi mode a whole group's, in all processes or in one. */
 struct link {
-	int fd;                /* multi; else -1 */
-	struct bpf_link *perf; /* else NULL */
+	int fd;
+	pid_t pid; /* 0: all */
 };
 
 struct group {
 	size_t n; /* sites; 0: nothing attached */
 	unsigned slots[WIRE_SITES_MAX];
-	size_t n_links;
-	struct link links[WIRE_SITES_MAX];
+	size_t n_links, cap;
+	struct link *links;
 };
 
 struct probes {
 	struct program *program;
 	struct keeper *keeper; /* NULL: we attach ourselves */
 	char *path;
-	pid_t pid;
+	uint32_t perf_type; /* 0: uprobe_multi links */
+	bool named;         /* pids[] come and go */
+	size_t n_pids;
+	pid_t *pids; /* 0: all */
+	size_t n_unclosed;
+	int *unclosed; /* links that the keeper was too busy to close */
 	struct probe_site sites[WIRE_SITES_MAX]; /* by slot */
 	bool used[WIRE_SITES_MAX];
 	bool stuck[WIRE_SITES_MAX]; /* used by a link that the kernel has not let go of yet */
 	struct group groups[PROBE_KINDS];
 };
+
+static int note_pid(struct probes *p, pid_t pid)
+{
+	pid_t *pids = reallocarray(p->pids, p->n_pids + 1, sizeof(*pids));
+
+	if (!pids)
+		return -ENOMEM;
+	p->pids = pids;
+	pids[p->n_pids++] = pid;
+	return 0;
+}
 
 int probes_new(struct program *program, const char *path, pid_t pid, const atomic_bool *asked,
 	       struct probes **ret)
@@ -42,13 +59,17 @@ int probes_new(struct program *program, const char *path, pid_t pid, const atomi
 	if (!p)
 		return -ENOMEM;
 	p->program = program;
-	p->pid = pid;
+	p->named = pid == PROBES_NAMED;
 	p->path = strdup(path);
-	if (!p->path) {
-		free(p);
-		return -ENOMEM;
+	err = p->path ? 0 : -ENOMEM;
+	if (!err && !p->named)
+		err = note_pid(p, pid);
+	if (!err && !program->multi)
+		err = uprobe_perf_type(&p->perf_type);
+	if (err) {
+		probes_free(p);
+		return err;
 	}
-	/* Links by perf events are attached by us, but closed by it when we are killed. */
 	err = keeper_new(asked, &p->keeper);
 	if (err)
 		log_warn("attaching without a keeper (%s): probes may stay when this process is "
@@ -64,6 +85,10 @@ void probes_free(struct probes *p)
 		return;
 	(void)probes_keep(p, NULL, 0);
 	keeper_free(p->keeper);
+	for (unsigned kind = 0; kind < PROBE_KINDS; kind++)
+		free(p->groups[kind].links);
+	free(p->pids);
+	free(p->unclosed);
 	free(p->path);
 	free(p);
 }
@@ -85,7 +110,9 @@ static bool group_has(const struct probes *p, const struct group *g, const struc
 
 bool probes_attached(const struct probes *p, const struct probe_site *site)
 {
-	return group_has(p, &p->groups[site->kind], site);
+	const struct group *g = &p->groups[site->kind];
+
+	return g->n_links && group_has(p, g, site);
 }
 
 /* Whether what is attached of a kind is exactly what sites[] want of it. */
@@ -144,27 +171,17 @@ static void release_slots(struct probes *p, struct group *g, bool stuck)
 		p->stuck[g->slots[i]] = stuck;
 	}
 	g->n = 0;
-	g->n_links = 0;
-}
-
-/* What the kernel let go of since. */
-static void settle(struct probes *p)
-{
-	if (!keeper_settled(p->keeper))
-		return;
-	for (size_t i = 0; i < WIRE_SITES_MAX; i++) {
-		p->used[i] &= !p->stuck[i];
-		p->stuck[i] = false;
-	}
 }
 
 /* --- attaching -------------------------------------------------------------------------------- */
 
-static int attach_error(const struct probes *p, const struct probe_site *site, int err)
+static int attach_error(pid_t pid, const struct probe_site *site, int err)
 {
 	switch (err) {
 	case -ESRCH:
-		return log_error(err, "process %d is gone", p->pid);
+		return log_error(err, "process %d is gone", pid);
+	case -ESTALE:
+		return err; /* whoever watches the file says what is to be said */
 	case -EINTR:
 		return log_error(err, "interrupted while attaching to %s", site->symbol);
 	case -ETIMEDOUT:
@@ -185,66 +202,150 @@ static int attach_error(const struct probes *p, const struct probe_site *site, i
 	}
 }
 
-static int attach_multi(struct probes *p, unsigned kind, struct group *g)
+/* One link. */
+static int attach_link(struct probes *p, unsigned kind, struct group *g, pid_t pid, size_t first,
+		       size_t n)
 {
 	uint64_t offsets[WIRE_SITES_MAX], cookies[WIRE_SITES_MAX];
-	int prog = bpf_program__fd(program_for(p->program, kind));
-	struct link link = {.fd = -1};
-	int err;
+	struct keeper_sites sites = {.perf_type = p->perf_type,
+				     .prog_fd = bpf_program__fd(program_for(p->program, kind)),
+				     .pid = pid,
+				     .path = p->path,
+				     .offsets = offsets,
+				     .cookies = cookies,
+				     .n = n};
+	struct link *links;
 
-	for (size_t i = 0; i < g->n; i++) {
-		offsets[i] = p->sites[g->slots[i]].file_offset;
-		cookies[i] = g->slots[i];
+	if (g->n_links == g->cap) {
+		links = reallocarray(g->links, g->cap + 8, sizeof(*links));
+		if (!links)
+			return -ENOMEM;
+		g->links = links;
+		g->cap += 8;
 	}
-	err = keeper_attach(p->keeper, prog, p->path, p->pid, offsets, cookies, g->n, &link.fd);
-	if (err)
-		return attach_error(p, &p->sites[g->slots[0]], err);
-	g->links[g->n_links++] = link;
-	return 0;
-}
-
-static int attach_perf(struct probes *p, unsigned kind, struct group *g)
-{
-	for (size_t i = 0; i < g->n; i++) {
-		const struct probe_site *site = &p->sites[g->slots[i]];
-		LIBBPF_OPTS(bpf_uprobe_opts, opts, .bpf_cookie = g->slots[i]);
-		struct bpf_link *link = bpf_program__attach_uprobe_opts(
-			program_for(p->program, kind), p->pid ? p->pid : -1, p->path,
-			site->file_offset, &opts);
-
-		if (!link)
-			return attach_error(p, site, -errno);
-		g->links[g->n_links++] = (struct link){.fd = -1, .perf = link};
-	}
-	return 0;
-}
-
-/* Closing a link waits for the kernel: the multi links, of which there are several at once, wait
- * together. 0, or -errno of keeper_close(). */
-static int detach(struct probes *p, struct group **groups, size_t n)
-{
-	int fds[PROBE_KINDS] = {0}, err;
-	size_t n_fds = 0;
-
 	for (size_t i = 0; i < n; i++) {
-		for (size_t k = 0; k < groups[i]->n_links; k++) {
-			struct link *link = &groups[i]->links[k];
+		offsets[i] = p->sites[g->slots[first + i]].file_offset;
+		cookies[i] = g->slots[first + i];
+	}
+	links = &g->links[g->n_links];
+	links->pid = pid;
+	n = (size_t)keeper_attach(p->keeper, &sites, &links->fd);
+	if (!n)
+		g->n_links++;
+	return (int)n;
+}
 
-			if (link->fd >= 0)
-				fds[n_fds++] = link->fd; /* a kind has one at most */
-			else
-				bpf_link__destroy(link->perf);
+/* A group's links for `pid`. On failure some may be there. */
+static int attach_for(struct probes *p, unsigned kind, struct group *g, pid_t pid)
+{
+	size_t at_once = p->perf_type ? 1 : g->n;
+	int err = 0;
+
+	for (size_t i = 0; i < g->n && !err; i += at_once) {
+		err = attach_link(p, kind, g, pid, i, at_once);
+		if (err == -ESRCH && p->named)
+			return err; /* it will be removed */
+		if (err)
+			err = attach_error(pid, &p->sites[g->slots[i]], err);
+	}
+	return err;
+}
+
+/* --- detaching -------------------------------------------------------------------------------- */
+
+/* Links that are to be closed together: first those that are left from the last time. */
+struct closing {
+	int *fds;
+	size_t n;
+};
+
+static int closing_new(struct probes *p, struct closing *ret)
+{
+	size_t n = p->n_unclosed;
+
+	for (unsigned kind = 0; kind < PROBE_KINDS; kind++)
+		n += p->groups[kind].n_links;
+	*ret = (struct closing){.fds = calloc(n ? n : 1, sizeof(int))};
+	if (!ret->fds)
+		return -ENOMEM;
+	for (; p->n_unclosed; p->n_unclosed--)
+		ret->fds[ret->n++] = p->unclosed[p->n_unclosed - 1];
+	return 0;
+}
+
+/* Takes a group's links, or those of one process. */
+static void closing_take(struct closing *c, struct group *g, const pid_t *pid)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < g->n_links; i++)
+		if (pid && g->links[i].pid != *pid)
+			g->links[kept++] = g->links[i];
+		else
+			c->fds[c->n++] = g->links[i].fd;
+	g->n_links = kept;
+}
+
+/* Closing a link waits for the kernel; several wait together. 0, or -errno of keeper_close(): then
+ * what it was too busy for is in p->unclosed. */
+static int closing_end(struct probes *p, struct closing *c)
+{
+	size_t n = 0;
+	int err = 0;
+
+	for (size_t i = 0; i < c->n && err != -EBUSY; i += n) {
+		int part;
+
+		n = MIN(c->n - i, KEEPER_SITES_MAX);
+		part = keeper_close(p->keeper, c->fds + i, n);
+		err = part ? part : err;
+		if (part == -EBUSY) {
+			memmove(c->fds, c->fds + i, (c->n - i) * sizeof(*c->fds));
+			free(p->unclosed); /* closing_new() made room for these, too */
+			p->unclosed = move_ptr(c->fds);
+			p->n_unclosed = c->n - i;
 		}
 	}
-	err = keeper_close(p->keeper, fds, n_fds);
+	free(c->fds);
 	if (err)
 		log_warn("the kernel has not taken the breakpoints out yet; is the process being "
 			 "dumped, or stuck in the kernel itself? They go when it can, at the latest "
 			 "when this process has ended");
+	return err;
+}
+
+static int detach(struct probes *p, struct group **groups, size_t n)
+{
+	struct closing closing;
+	int err = closing_new(p, &closing);
+
+	if (err)
+		return log_error(err, "out of memory");
+	for (size_t i = 0; i < n; i++)
+		closing_take(&closing, groups[i], NULL);
+	err = closing_end(p, &closing);
 	for (size_t i = 0; i < n; i++)
 		release_slots(p, groups[i], err != 0);
 	return err;
 }
+
+/* Has the kernel let go of all that was detached? */
+static bool settle(struct probes *p)
+{
+	struct closing closing;
+
+	if (!keeper_settled(p->keeper))
+		return false;
+	if (p->n_unclosed && (closing_new(p, &closing) || closing_end(p, &closing)))
+		return false;
+	for (size_t i = 0; i < WIRE_SITES_MAX; i++) {
+		p->used[i] &= !p->stuck[i];
+		p->stuck[i] = false;
+	}
+	return true;
+}
+
+/* --- sets ------------------------------------------------------------------------------------- */
 
 static bool kind_wanted(unsigned kind, const struct probe_site *sites, size_t n)
 {
@@ -262,8 +363,11 @@ static int attach_group(struct probes *p, unsigned kind, const struct probe_site
 	for (size_t i = 0; i < n && !err; i++)
 		if (sites[i].kind == kind)
 			err = take_slot(p, g, &sites[i]);
-	if (!err)
-		err = p->program->multi ? attach_multi(p, kind, g) : attach_perf(p, kind, g);
+	for (size_t i = 0; i < p->n_pids && !err; i++) {
+		err = attach_for(p, kind, g, p->pids[i]);
+		if (err == -ESRCH && p->named)
+			err = 0;
+	}
 	if (err)
 		(void)detach(p, &g, 1);
 	return err;
@@ -274,7 +378,7 @@ int probes_attach(struct probes *p, const struct probe_site *sites, size_t n)
 	struct group *fresh[PROBE_KINDS];
 	size_t n_fresh = 0;
 
-	settle(p);
+	(void)settle(p);
 	for (unsigned kind = 0; kind < PROBE_KINDS; kind++) {
 		struct group *g = &p->groups[kind];
 		int err = 0;
@@ -303,4 +407,50 @@ int probes_keep(struct probes *p, const struct probe_site *sites, size_t n)
 		if (p->groups[kind].n && !group_as_wanted(p, kind, sites, n))
 			dropped[n_dropped++] = &p->groups[kind];
 	return n_dropped ? detach(p, dropped, n_dropped) : 0;
+}
+
+int probes_add_process(struct probes *p, pid_t pid)
+{
+	int err = note_pid(p, pid);
+
+	for (unsigned kind = 0; kind < PROBE_KINDS && !err; kind++)
+		err = attach_for(p, kind, &p->groups[kind], pid);
+	if (err)
+		(void)probes_remove_process(p, pid);
+	return err;
+}
+
+int probes_remove_process(struct probes *p, pid_t pid)
+{
+	struct closing closing;
+	size_t kept = 0;
+	int err = closing_new(p, &closing);
+
+	if (err)
+		return log_error(err, "out of memory");
+	for (unsigned kind = 0; kind < PROBE_KINDS; kind++)
+		closing_take(&closing, &p->groups[kind], &pid);
+	for (size_t i = 0; i < p->n_pids; i++)
+		if (p->pids[i] != pid)
+			p->pids[kept++] = p->pids[i];
+	p->n_pids = kept;
+	return closing_end(p, &closing);
+}
+
+int probes_guard(struct probes *p, int fd)
+{
+	return p->keeper ? keeper_guard(p->keeper, fd) : 0;
+}
+
+bool probes_gone(struct probes *p)
+{
+	for (unsigned kind = 0; kind < PROBE_KINDS; kind++)
+		if (p->groups[kind].n_links)
+			return false;
+	return settle(p);
+}
+
+bool probes_have_let_go(struct probes *p)
+{
+	return keeper_has_let_go(p->keeper);
 }

@@ -13,8 +13,13 @@
 
 struct probes;
 
-/* `path` names the binary for as long as the set lives. pid 0: every process that maps it. `asked`
- * (NULL: nothing does) says that attaching is not to be waited for any longer. */
+/*
+ * `path` names the binary for as long as the set lives. The probes are in every process that maps
+ * it (PROBES_ALL), in one, or in those that probes_add_process() names (PROBES_NAMED). `asked`
+ * (NULL: nothing does) says that attaching is not to be waited for any longer.
+ */
+#define PROBES_ALL   0
+#define PROBES_NAMED (-1)
 int probes_new(struct program *program, const char *path, pid_t pid, const atomic_bool *asked,
 	       struct probes **ret);
 /* Detaches all; what the kernel does not let go of now goes when this process has ended. */
@@ -28,6 +33,18 @@ int probes_attach(struct probes *p, const struct probe_site *sites, size_t n);
  * returns 0, no program runs any more; -ETIMEDOUT or -EBUSY: the kernel has not let go of them yet,
  * and until it has nothing can be attached in their place. */
 int probes_keep(struct probes *p, const struct probe_site *sites, size_t n);
+
+/* PROBES_NAMED: what is attached is so in this process, too, or no longer. Errors as above, -ESRCH
+ * unlogged. */
+int probes_add_process(struct probes *p, pid_t pid);
+int probes_remove_process(struct probes *p, pid_t pid);
+
+/* No link of ours is left, the kernel has let go of all. */
+bool probes_gone(struct probes *p);
+
+/* Links only while the read lease on `fd` is held: keeper_guard(), keeper_has_let_go(). */
+int probes_guard(struct probes *p, int fd);
+bool probes_have_let_go(struct probes *p);
 
 bool probes_attached(const struct probes *p, const struct probe_site *site);
 

@@ -46,9 +46,6 @@ struct target {
 	struct wait_reasons *reasons; /* constant once ready */
 };
 
-/* target_open() without the log line: `why` gets the reason of a refusal. */
-int target_open_why(const char *path, struct target **ret, char *why, size_t why_size);
-
 /* Why this file is no Go program that we can trace, in one line with advice; what is known of it so
  * far is in `t`. Always -ENOEXEC. */
 int refuse_not_go(const struct target *t, char *why, size_t why_size);

@@ -102,6 +102,10 @@ static unsigned data_warnings(struct emit *e, const struct facts *x)
 		     LLU(x->t.dropped_goroutines), LLU(x->t.dropped_rows));
 		n++;
 	}
+	if (x->have_health && x->h.file_trouble) {
+		warn(e, "nothing is traced: the file is %s", x->h.file);
+		n++;
+	}
 	if (names_dropped(model_names(x->v->model))) {
 		warn(e, "the table of names is full: some types and functions show as unknown");
 		n++;
@@ -131,6 +135,11 @@ static unsigned limits(struct emit *e, const struct facts *x)
 	}
 	if (x->have_health && x->h.not_covered[0]) {
 		warn(e, "not covered: %s", x->h.not_covered);
+		n++;
+	}
+	if (x->have_health && x->h.file_limited) {
+		warn(e, "the start of a process is not traced: no lease keeps writers off the file "
+			"here");
 		n++;
 	}
 	if (x->slow_probes) {
@@ -224,6 +233,7 @@ static void emit_coverage(struct emit *e, const struct facts *x)
 	emit_string(e, "offsets_from", h->offsets_from);
 	emit_string(e, "goroutines_from", h->goroutines_from);
 	emit_string(e, "not_covered", h->not_covered[0] ? h->not_covered : "nothing");
+	emit_string(e, "file", h->file);
 	emit_u64(e, "readers", h->readers);
 	emit_u64(e, "processors", h->processors);
 	emit_u64(e, "ring_bytes", h->ring_bytes);

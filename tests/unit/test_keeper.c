@@ -53,6 +53,20 @@ static void test_closes_ours(void **state)
 		close(pipes[i][0]);
 }
 
+/* A program that is none. */
+static int attach_nothing(struct keeper *k)
+{
+	const uint64_t offset = 0, cookie = 0;
+	const struct keeper_sites sites = {.prog_fd = -1,
+					   .path = "/proc/self/exe",
+					   .offsets = &offset,
+					   .cookies = &cookie,
+					   .n = 1};
+	int fd;
+
+	return keeper_attach(k, &sites, &fd);
+}
+
 static void test_without(void **state)
 {
 	int pipe_fds[2];
@@ -67,12 +81,11 @@ static void test_without(void **state)
 /* A bad program is the kernel's answer, by whoever asks it. */
 static void test_attach_error(void **state)
 {
-	const uint64_t offset = 0, cookie = 0;
 	struct keeper *k;
-	int fd, err;
+	int err;
 
 	assert_int_equal(keeper_new(NULL, &k), 0);
-	err = keeper_attach(k, -1, "/proc/self/exe", 0, &offset, &cookie, 1, &fd);
+	err = attach_nothing(k);
 	assert_true(err == -EBADF || err == -EPERM || err == -EINVAL || err == -ENOSYS);
 	keeper_free(k);
 }
@@ -223,22 +236,20 @@ static void test_held_up(void **state)
 /* Asked to end: no attaching is waited for, not even one that nobody has begun. */
 static void test_asked(void **state)
 {
-	const uint64_t offset = 0, cookie = 0;
 	atomic_bool asked = true;
 	struct keeper *k;
-	int fd, slow, peer;
+	int slow, peer;
 
 	assert_int_equal(keeper_new(&asked, &k), 0);
 	keeper_set_patience(k, NS_PER_SEC / 5);
 	slow = slow_to_close(1, &peer);
 	assert_int_equal(keeper_close(k, &slow, 1), -ETIMEDOUT);
-	assert_int_equal(keeper_attach(k, -1, "/proc/self/exe", 0, &offset, &cookie, 1, &fd),
-			 -EBUSY);
+	assert_int_equal(attach_nothing(k), -EBUSY);
 	wait_settled(k);
 	if (!ptrace(PTRACE_SEIZE, keeper_pid(), NULL, NULL) &&
 	    !ptrace(PTRACE_INTERRUPT, keeper_pid(), NULL, NULL)) {
 		wait_stopped(keeper_pid());
-		assert_int_equal(keeper_attach(k, -1, "/proc/self/exe", 0, &offset, &cookie, 1, &fd),
+		assert_int_equal(attach_nothing(k),
 				 -EINTR);
 	}
 	keeper_free(k);
