@@ -221,6 +221,12 @@ static int report_target(struct report *r, const struct config *c)
 		if (err)
 			fail(r, "target", "it does not run on this machine (see above)");
 	}
+	if (capture_file_can_be_held(c->pid ? path : c->binary))
+		say(r, "ok", "file", "a lease on it makes writers wait until the probes are out");
+	else
+		say(r, "note", "file",
+		    "no lease can be had on it: each process is probed on its own, from some "
+		    "milliseconds after its start");
 	if (target_not_covered(t)[0])
 		say(r, "note", "not covered", target_not_covered(t));
 	target_free(t);

@@ -24,7 +24,8 @@ struct meaning {
 };
 
 struct healer {
-	const struct target *target;
+	pthread_rwlock_t target_lock;
+	const struct target *target; /* protected by target_lock */
 	struct model *model;
 	struct names *names;
 
@@ -56,6 +57,7 @@ int healer_new(const struct target *target, struct model *model, struct healer *
 	h->target = target;
 	h->model = model;
 	h->names = model_names(model);
+	pthread_rwlock_init(&h->target_lock, NULL);
 	pthread_mutex_init(&h->lock, NULL);
 	pthread_mutex_init(&h->reading, NULL);
 	pthread_condattr_init(&attr);
@@ -191,9 +193,11 @@ int healer_now(struct healer *h, unsigned proc)
 		return err;
 	if (info.state == PROC_EXITED)
 		return -ESRCH;
+	pthread_rwlock_rdlock(&h->target_lock);
 	pthread_mutex_lock(&h->reading);
 	err = read_process(h, proc, info.pid);
 	pthread_mutex_unlock(&h->reading);
+	pthread_rwlock_unlock(&h->target_lock);
 	atomic_store(&h->last_err, err);
 	if (!err)
 		atomic_store(&h->ever, true);
@@ -211,7 +215,9 @@ static int process_of(struct healer *h, unsigned proc, pid_t *ret_pid, uint64_t 
 	if (err)
 		return err;
 	*ret_pid = info.pid;
-	return info.state == PROC_EXITED ? -ESRCH : target_load_bias(h->target, info.pid, ret_bias);
+	if (info.state == PROC_EXITED)
+		return -ESRCH;
+	return target_load_bias(h->target, info.pid, ret_bias);
 }
 
 /* Where the last reading found it; -ESRCH. */
@@ -227,30 +233,35 @@ static int find_last(struct healer *h, unsigned proc, uint64_t goid, struct targ
 	return 0;
 }
 
-int healer_stack(struct healer *h, unsigned proc, uint64_t goid, struct buf *out)
+/* By the last reading. -ESRCH: it is newer than that, or there is none. */
+static int known_stack(struct healer *h, unsigned proc, uint64_t goid, struct buf *out)
 {
 	struct target_goroutine g;
 	uint64_t bias;
 	pid_t pid;
-	int err = process_of(h, proc, &pid, &bias);
+	int err;
 
-	if (err)
-		return err;
-	pthread_mutex_lock(&h->reading);
-	err = find_last(h, proc, goid, &g);
-	pthread_mutex_unlock(&h->reading);
+	pthread_rwlock_rdlock(&h->target_lock);
+	err = process_of(h, proc, &pid, &bias);
+	if (!err) {
+		pthread_mutex_lock(&h->reading);
+		err = find_last(h, proc, goid, &g);
+		pthread_mutex_unlock(&h->reading);
+	}
 	if (!err)
 		err = target_stack(h->target, pid, bias, &g, out);
+	pthread_rwlock_unlock(&h->target_lock);
+	return err;
+}
+
+int healer_stack(struct healer *h, unsigned proc, uint64_t goid, struct buf *out)
+{
+	int err = known_stack(h, proc, goid, out);
+
 	if (err != -ESRCH)
 		return err;
-	/* It is newer than the last reading. */
 	err = healer_now(h, proc);
-	if (err)
-		return err;
-	pthread_mutex_lock(&h->reading);
-	err = find_last(h, proc, goid, &g);
-	pthread_mutex_unlock(&h->reading);
-	return err ? err : target_stack(h->target, pid, bias, &g, out);
+	return err ? err : known_stack(h, proc, goid, out);
 }
 
 int healer_stacks(struct healer *h, unsigned proc, int (*fn)(void *, const char *, size_t),
@@ -258,9 +269,26 @@ int healer_stacks(struct healer *h, unsigned proc, int (*fn)(void *, const char 
 {
 	uint64_t bias;
 	pid_t pid;
-	int err = process_of(h, proc, &pid, &bias);
+	int err;
 
-	return err ? err : target_stacks(h->target, pid, bias, fn, ctx);
+	pthread_rwlock_rdlock(&h->target_lock);
+	err = process_of(h, proc, &pid, &bias);
+	if (!err)
+		err = target_stacks(h->target, pid, bias, fn, ctx);
+	pthread_rwlock_unlock(&h->target_lock);
+	return err;
+}
+
+void healer_retarget(struct healer *h, const struct target *target)
+{
+	pthread_rwlock_wrlock(&h->target_lock);
+	h->target = target;
+	memset(h->starts, 0, sizeof(h->starts));
+	memset(h->sites, 0, sizeof(h->sites));
+	free(h->last);
+	h->last = NULL;
+	h->n_last = 0;
+	pthread_rwlock_unlock(&h->target_lock);
 }
 
 const char *healer_source(const struct healer *h)
@@ -347,6 +375,7 @@ void healer_free(struct healer *h)
 	free(h->last);
 	pthread_cond_destroy(&h->changed);
 	pthread_mutex_destroy(&h->reading);
+	pthread_rwlock_destroy(&h->target_lock);
 	pthread_mutex_destroy(&h->lock);
 	free(h);
 }

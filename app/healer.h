@@ -18,6 +18,9 @@ struct healer;
 int healer_new(const struct target *target, struct model *model, struct healer **ret);
 /* Starts the thread. 0 or -errno. */
 int healer_start(struct healer *h);
+/* The processes from now on are of another program: the model may know no running process of the
+ * old one. `target` is borrowed, the old one is not used any more. */
+void healer_retarget(struct healer *h, const struct target *target);
 void healer_free(struct healer *h); /* ends the thread first; NULL is fine */
 
 /* Process `proc` should be read soon. Never blocks. */

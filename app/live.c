@@ -53,7 +53,8 @@ static int live_health(void *ctx, unsigned proc, struct health *ret)
 
 	(void)proc; /* one binary is traced: the same for all its processes */
 	memset(ret, 0, sizeof(*ret));
-	capture_stats(r->capture, &stats);
+	pthread_rwlock_rdlock(&r->traced);
+	run_capture_stats(r, &stats);
 	meter_last(r->meter, &last);
 	snprintf(ret->go_version, sizeof(ret->go_version), "%s", target_go_version(r->target));
 	snprintf(ret->offsets_from, sizeof(ret->offsets_from), "%s",
@@ -73,6 +74,8 @@ static int live_health(void *ctx, unsigned proc, struct health *ret)
 	ret->overhead_percent = last.overhead_percent;
 	ret->trap_ns = r->trap_ns;
 	fill_probes(r, ret);
+	file_health(r, ret);
+	pthread_rwlock_unlock(&r->traced);
 	return 0;
 }
 
@@ -100,12 +103,22 @@ static int live_refresh(void *ctx, unsigned proc)
 
 /* --- changing --------------------------------------------------------------------------- */
 
+static int locked_set_rates(struct run *r, const uint32_t rates[EVENT_TYPES])
+{
+	int err;
+
+	pthread_rwlock_rdlock(&r->traced);
+	err = capture_set_rates(r->capture, rates);
+	pthread_rwlock_unlock(&r->traced);
+	return err;
+}
+
 static int set_rates(struct run *r, const uint32_t rates[EVENT_TYPES])
 {
 	int err;
 
 	pthread_mutex_lock(&r->governor_lock);
-	err = capture_set_rates(r->capture, rates);
+	err = locked_set_rates(r, rates);
 	if (!err)
 		governor_reset(&r->governor, r->governor.max_percent, rates);
 	pthread_mutex_unlock(&r->governor_lock);
@@ -118,7 +131,9 @@ static void get_rates(void *ctx, uint32_t ret[EVENT_TYPES])
 {
 	struct run *r = ctx;
 
+	pthread_rwlock_rdlock(&r->traced);
 	capture_get_rates(r->capture, ret);
+	pthread_rwlock_unlock(&r->traced);
 }
 
 static void get_wanted(void *ctx, uint32_t ret[EVENT_TYPES])
@@ -132,8 +147,11 @@ static void get_wanted(void *ctx, uint32_t ret[EVENT_TYPES])
 
 static int set_paused(struct run *r, bool paused)
 {
-	int err = capture_set_paused(r->capture, paused);
+	int err;
 
+	pthread_rwlock_rdlock(&r->traced);
+	err = capture_set_paused(r->capture, paused);
+	pthread_rwlock_unlock(&r->traced);
 	if (!err && !paused)
 		healer_ask_all(r->healer); /* what happened meanwhile */
 	return err;
@@ -142,8 +160,12 @@ static int set_paused(struct run *r, bool paused)
 static bool get_paused(void *ctx)
 {
 	struct run *r = ctx;
+	bool paused;
 
-	return capture_get_paused(r->capture);
+	pthread_rwlock_rdlock(&r->traced);
+	paused = capture_get_paused(r->capture);
+	pthread_rwlock_unlock(&r->traced);
+	return paused;
 }
 
 static int set_max_overhead(struct run *r, double percent)
@@ -155,7 +177,7 @@ static int set_max_overhead(struct run *r, double percent)
 		return -EINVAL;
 	pthread_mutex_lock(&r->governor_lock);
 	memcpy(wanted, r->governor.wanted, sizeof(wanted));
-	err = capture_set_rates(r->capture, wanted);
+	err = locked_set_rates(r, wanted);
 	if (!err)
 		governor_reset(&r->governor, percent, wanted);
 	if (!err)
@@ -175,7 +197,10 @@ static void low_latency(void *ctx, bool on)
 {
 	struct run *r = ctx;
 
+	pthread_rwlock_rdlock(&r->traced);
+	atomic_fetch_add(&r->low_latency, on ? 1 : -1);
 	capture_low_latency(r->capture, on);
+	pthread_rwlock_unlock(&r->traced);
 }
 
 static int live_set_rates(void *ctx, const uint32_t rates[EVENT_TYPES])

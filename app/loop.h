@@ -22,6 +22,7 @@ enum loop_event {
 	LOOP_UNMOUNTED = 1 << 3, /* the tree is no longer served */
 	LOOP_EXITED = 1 << 4,    /* a traced process ended, or the replay has come to its end */
 	LOOP_STDOUT = 1 << 5,    /* stdout takes no more */
+	LOOP_FILE = 1 << 6,      /* something happened to the traced file */
 };
 
 struct loop;

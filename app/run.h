@@ -45,7 +45,7 @@ struct run {
 	struct launch launch;       /* MODE_COMMAND */
 	pid_t pid;                  /* 0: MODE_BINARY, replay */
 	char binary_path[PATH_MAX]; /* as people know it */
-	struct target *target;
+	struct target *target; /* protected by traced, as capture */
 
 	struct replay *replay; /* MODE_REPLAY; target, healer and capture are NULL then */
 	struct names *names;
@@ -54,7 +54,16 @@ struct run {
 	struct meter *meter;
 	struct healer *healer;
 	uint64_t trap_ns;
+	/* The main thread changes what is traced, and need not lock to look at it. */
+	pthread_rwlock_t traced;
 	struct capture *capture;
+	struct capture_stats earlier; /* protected by traced: of the captures before it, summed */
+	_Atomic int low_latency;      /* asked for so many times */
+	char file_why[512];           /* protected by traced: why the file cannot be traced; "" */
+	enum capture_file file;       /* as the main thread knows it */
+	unsigned file_changes;        /* the same */
+	uint64_t file_since_ns;
+	bool file_said, file_retry;
 
 	pthread_mutex_t governor_lock; /* control calls come from any thread */
 	struct governor governor;      /* protected by governor_lock, which is held while the kernel
@@ -80,6 +89,17 @@ struct run {
 /* run_live.c, run_replay.c: from start to end; the exit status. */
 int run_live(struct run *r);
 int run_replay(struct run *r);
+
+/* A capture for `target` that tells of `r`'s processes. -errno, logged but for -ESTALE. */
+int run_make_capture(struct run *r, struct target *target, const uint32_t rates[EVENT_TYPES],
+		     struct capture **ret);
+
+/* retarget.c: LOOP_FILE, the second's tick, health's part (any thread that holds `traced`). */
+void file_changed(struct run *r);
+void file_tick(struct run *r);
+void file_health(struct run *r, struct health *ret);
+/* Of all captures there were. Main thread, or holding `traced`. */
+void run_capture_stats(struct run *r, struct capture_stats *ret);
 
 /* live.c: r->live and r->control for a traced target; the threads that do what they ask. */
 void live_fill(struct run *r);

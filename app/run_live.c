@@ -14,6 +14,8 @@
 #include "app/run.h"
 #include "core/base/log.h"
 
+#define OPEN_TRIES 5
+
 /* --- the sink --------------------------------------------------------------------------- */
 
 static int sink_process_new(void *ctx, pid_t pid, uint64_t time_ns)
@@ -60,6 +62,13 @@ static void sink_lost(void *ctx, const uint64_t lost[EVENT_TYPES], uint64_t time
 	model_lost(r->model, -1, lost, time_ns);
 }
 
+static void sink_file(void *ctx)
+{
+	struct run *r = ctx;
+
+	loop_post(r->loop, LOOP_FILE);
+}
+
 /* --- making ----------------------------------------------------------------------------- */
 
 static int open_target(struct run *r)
@@ -97,31 +106,55 @@ static int not_usage(int err)
 	return err == -EINVAL ? -EIO : err;
 }
 
-static int make_capture(struct run *r)
+int run_make_capture(struct run *r, struct target *target, const uint32_t rates[EVENT_TYPES],
+		     struct capture **ret)
 {
 	static const struct capture_sink sink = {
 		.process_new = sink_process_new,
 		.process_exited = sink_process_exited,
 		.events = sink_events,
 		.lost = sink_lost,
+		.file = sink_file,
 	};
 	struct capture_sink s = sink;
 	struct capture_config cc = {
 		.pid = r->pid,
 		.readers = (unsigned)r->config->readers,
+		.trap_ns = r->trap_ns,
 		.asked = loop_asked(r->loop),
 	};
 
+	s.ctx = r;
+	memcpy(cc.rates, rates, sizeof(cc.rates));
+	return capture_new(&cc, target, r->names, &s, ret);
+}
+
+/* The file may be changed between the two looks at it, when it is decoded and before it is probed:
+ * then it is decoded again. */
+static int make_capture(struct run *r)
+{
+	struct target *target;
 	int err;
 
-	s.ctx = r;
 	if (capture_calibrate(&r->trap_ns)) {
 		log_debug("the cost of a probe could not be measured");
 		r->trap_ns = 0;
 	}
-	cc.trap_ns = r->trap_ns;
-	memcpy(cc.rates, r->config->rates, sizeof(cc.rates));
-	err = capture_new(&cc, r->target, r->names, &s, &r->capture);
+	for (int i = 0; i < OPEN_TRIES; i++) {
+		err = run_make_capture(r, r->target, r->config->rates, &r->capture);
+		if (err != -ESTALE)
+			break;
+		err = target_open(target_path(r->target), &target);
+		if (err)
+			break;
+		healer_retarget(r->healer, target);
+		target_free(r->target);
+		r->target = target;
+		err = -ESTALE;
+	}
+	if (err == -ESTALE)
+		return log_error(-EAGAIN, "%s is being changed: try again when that is done",
+				 r->binary_path);
 	/* It opens the process's executable once more. */
 	return err == -ENOENT && r->pid ? -ESRCH : not_usage(err);
 }
@@ -158,6 +191,7 @@ static int start(struct run *r)
 		return err;
 	r->tracing = true;
 	r->start_ns = monotonic_ns();
+	loop_post(r->loop, LOOP_FILE); /* it may have been open for writing all the while */
 	/* Who is there already is known before anybody can look. */
 	for (unsigned proc = 0; proc < model_procs(r->model); proc++)
 		(void)healer_now(r->healer, proc);
@@ -248,6 +282,10 @@ static bool handle(struct run *r, unsigned events)
 		on_signal(r);
 	if (events & LOOP_TICK)
 		ticker_tick(r);
+	if (r->tracing && events & LOOP_FILE)
+		file_changed(r);
+	if (r->tracing && events & LOOP_TICK)
+		file_tick(r);
 	if (events & (LOOP_UNMOUNTED | LOOP_STDOUT))
 		r->asked_to_stop = true;
 	if (command) {

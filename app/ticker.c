@@ -38,7 +38,7 @@ static void sample_capture(struct run *r, uint64_t elapsed_ns, struct meter_samp
 	struct ticker *t = &r->ticker;
 	struct capture_stats now, *last = &t->last;
 
-	capture_stats(r->capture, &now);
+	run_capture_stats(r, &now);
 	s->rps = per_second(now.read - last->read, elapsed_ns);
 	s->pps = per_second((now.read - now.waiting) - (last->read - last->waiting), elapsed_ns);
 	s->ewp = now.waiting;
@@ -122,7 +122,7 @@ void ticker_start(struct run *r)
 {
 	r->ticker = (struct ticker){.last_ns = monotonic_ns()};
 	if (r->capture)
-		capture_stats(r->capture, &r->ticker.last);
+		run_capture_stats(r, &r->ticker.last);
 }
 
 void ticker_tick(struct run *r)
