@@ -1,0 +1,74 @@
+#!/bin/bash
+# A binary that is watched is changed in place: new code, emptied, cut, stripped, replaced by what is no
+# Go program and back. No process dies of it, nobody waits, the new code is traced exactly.
+# timeout: 120
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../app_lib.sh"
+. "$(dirname "$0")/../redeploy_lib.sh"
+need_tracing
+build_versions
+APP=$T/app
+cp "$V1" "$APP"
+watch_app
+runs 1
+traced_exactly
+healthy || fail "health: $(health)"
+
+# The fault that was: the old probes stood in the middle of the new code's instructions.
+for new in "$V2" "$V3" "$V1"; do
+	deploy "$new"
+	echo "a writer waited $DELAY_MS ms"
+	runs 3
+	retraced
+	traced_exactly
+done
+expect "Go version of a process of the third" \
+	"$(sed -n 's/^go_version //p' "$MNT/health" | sed 's/ .*//')" "$("$(bash "$ROOT/scripts/go.sh")" env GOVERSION)"
+
+# Written to, but as it was: the probes come back without a word.
+cp "$APP" "$T/copy"
+cat "$T/copy" 1<>"$APP" >&1
+traced_exactly
+says_times $((RETRACED + 1)) "was changed" && fail "it was not changed: $(cat "$LOG")"
+
+# What is no program any more. The tracer read a mapping of the file, and died of the first.
+BROKEN=0
+broken() {
+	BROKEN=$((BROKEN + 1))
+	wait_for "$PATIENCE" says_times "$BROKEN" "cannot be traced now" || fail "not a word of $1: $(cat "$LOG")"
+	expect "lines about $1" "$(grep -c 'cannot be traced now' "$LOG")" "$BROKEN"
+	health | grep -q "^verdict incomplete" || fail "$1: $(health | head -n 1)"
+	health | grep -q "^warning nothing is traced: the file is another" || fail "$1: $(health | head -n 3)"
+	expect "probes in $1" "$(health | sed -n 's/^probes_attached //p')" 0
+	kill -0 "$XPID" || fail "ended by $1"
+}
+: >"$APP"
+broken "an emptied file"
+deploy "$V2"
+retraced
+runs 1
+# truncate opens without waiting (O_NONBLOCK): it is told to come again, and can soon.
+wait_for 5 truncate -s 300000 "$APP" 2>/dev/null || fail "truncate never succeeds"
+broken "a truncated file"
+printf '#!/bin/sh\necho a script\n' >"$APP"
+broken "a script"
+expect "the script" "$("$APP")" "a script"
+cp /bin/true "$APP"
+broken "a C program"
+runs_true() { "$APP" || fail "the C program: status $?"; }
+runs_true
+deploy "$V1"
+retraced
+runs 3
+traced_exactly
+healthy || fail "health after all that: $(health)"
+
+# The tools that write in place.
+dd if="$V2" of="$APP" conv=notrunc status=none || fail "dd"
+wait_for 5 truncate -s "$(stat -c %s "$V2")" "$APP" 2>/dev/null || fail "truncate never succeeds"
+runs 1
+retraced
+traced_exactly
+strip "$APP" 2>"$T/strip.err" || fail "strip: $(cat "$T/strip.err")"
+runs 3
+stop_xgotopfs

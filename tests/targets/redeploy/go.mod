@@ -1,0 +1,3 @@
+module redeploy
+
+go 1.17

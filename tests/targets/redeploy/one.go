@@ -1,0 +1,6 @@
+//go:build !two
+// +build !two
+
+package main
+
+const version = 1
