@@ -162,8 +162,11 @@ static void on_changed(struct run *r)
 		loop_post(r->loop, LOOP_FILE);
 		return;
 	}
-	log_warn("%s was changed: process %d, which was started from it, is not traced any more",
-		 r->binary_path, r->pid);
+	/* Most often it has ended, and its end is about to be told. */
+	if (kill(r->pid, 0) == 0)
+		log_warn("%s was changed: process %d, which was started from it and runs something "
+			 "else now, is not traced any more",
+			 r->binary_path, r->pid);
 }
 
 void file_changed(struct run *r)

@@ -430,7 +430,7 @@ static void file_held(void *ctx)
 	uint32_t rates[EVENT_TYPES];
 
 	pthread_mutex_lock(&c->changing);
-	if (c->over) {
+	if (c->over || !c->pump) { /* nothing to attach any more, or capture_new() failed */
 		pthread_mutex_unlock(&c->changing);
 		return;
 	}

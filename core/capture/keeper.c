@@ -297,7 +297,8 @@ static _Noreturn void keep(const struct keeper *k)
 	(void)tell(k, 0); /* from here on it outlives whatever is done to either of us */
 	for (;;) {
 		/* For ever: the tracer's end is what it is there for. */
-		int n = poll(fds, ARRAY_SIZE(fds), links.guard_fd >= 0 ? LOOK_MS : -1);
+		int n = poll(fds, ARRAY_SIZE(fds),
+			     links.guard_fd >= 0 && links.n ? LOOK_MS : -1);
 
 		if (n == 0)
 			look_at_lease(k, &links);

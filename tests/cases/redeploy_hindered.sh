@@ -70,6 +70,19 @@ runs 3
 traced_exactly
 stop_xgotopfs
 
+# One process: once it has ended nothing of us is in the file, and nobody waits.
+start_app
+start_xgotopfs -pid "$PID" "$MNT" 7>&-
+wait_ready
+! cp "$V1" "$APP" 2>"$T/busy" || fail "a program that runs could be written to"
+grep -q "Text file busy" "$T/busy" || fail "$(cat "$T/busy")"
+probed || fail "not probed: $(cat "$LOG")"
+stop_app
+wait_for "$PATIENCE" says "has exited; everything stays" || fail "$(cat "$LOG")"
+DELAY_MAX_MS=2000 deploy "$V1"
+runs 3
+stop_xgotopfs
+
 # A tracer that was killed: nobody waits for it, nothing of it stays.
 for new in "$V1" "$V2" "$V1"; do
 	watch_app
