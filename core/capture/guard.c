@@ -17,6 +17,7 @@
 
 #include "core/base/log.h"
 #include "core/base/privilege.h"
+#include "core/base/thread.h"
 #include "core/base/util.h"
 
 #define LOOK_NS   (NS_PER_SEC / 2) /* at a lease that is held */
@@ -179,14 +180,8 @@ static void *guard_main(void *arg)
 
 static int start(struct guard *g)
 {
-	sigset_t set, old;
-	int err;
+	int err = thread_start(&g->thread, guard_main, g); /* SIGIO is blocked in it */
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGIO);
-	pthread_sigmask(SIG_BLOCK, &set, &old); /* inherited by the thread */
-	err = -pthread_create(&g->thread, NULL, guard_main, g);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (err)
 		return err;
 	g->started = true;

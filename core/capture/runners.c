@@ -15,6 +15,7 @@
 
 #include "core/base/log.h"
 #include "core/base/parse.h"
+#include "core/base/thread.h"
 #include "core/base/util.h"
 
 #define IDLE_MS   1000 /* for who executes something else meanwhile */
@@ -255,7 +256,7 @@ int runners_new(int fd, pid_t pid, const struct runners_ops *ops, struct runners
 
 int runners_start(struct runners *r)
 {
-	int err = -pthread_create(&r->thread, NULL, runners_main, r);
+	int err = thread_start(&r->thread, runners_main, r);
 
 	r->started = !err;
 	return err;
