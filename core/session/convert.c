@@ -212,7 +212,7 @@ static int begin_perfetto(struct convert *c, const struct session_chunk *chunk)
 			 : chunk->n             ? chunk->events[0].time_ns
 						: 0;
 	int64_t offset = c->meta.has_wall_offset ? c->meta.wall_offset_ns
-						 : c->meta.start_time_ns - (int64_t)first;
+						 : (int64_t)((uint64_t)c->meta.start_time_ns - first);
 	int err = perfetto_new(c->names, offset, &c->perfetto);
 
 	if (err)

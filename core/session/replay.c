@@ -77,7 +77,7 @@ static int look_ahead(struct replay *r)
 	r->wall_offset_ns = r->meta.wall_offset_ns;
 	r->wall_estimate = !r->meta.has_wall_offset;
 	if (r->wall_estimate && r->first_ns && r->meta.start_time_ns)
-		r->wall_offset_ns = r->meta.start_time_ns - (int64_t)r->first_ns;
+		r->wall_offset_ns = (int64_t)((uint64_t)r->meta.start_time_ns - r->first_ns);
 	return session_reader_seek(r->reader, 0);
 }
 
