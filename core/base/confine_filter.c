@@ -85,7 +85,7 @@ static int allow_fcntl(scmp_filter_ctx ctx)
 	int err = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(commands) && !err; i++)
-		err = allow(ctx, "fcntl", 1, SCMP_CMP32(1, SCMP_CMP_EQ, commands[i]));
+		err = allow(ctx, "fcntl", 1, SCMP_CMP32(1, SCMP_CMP_EQ, commands[i], 0));
 	return err;
 }
 
