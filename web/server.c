@@ -31,6 +31,7 @@ struct server {
 	pthread_t thread_id;
 	struct lws_vhost *vhost;
 	int listen_fd;
+	bool woken; /* written by who serves: the thread, before it the maker */
 };
 
 static struct web *web_of(struct lws *wsi)
@@ -155,6 +156,7 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
 
 	switch (reason) {
 	case LWS_CALLBACK_EVENT_WAIT_CANCELLED:
+		((struct server *)web_of(wsi))->woken = true;
 		return_jobs(web_of(wsi));
 		return 0;
 	case LWS_CALLBACK_RAW_RX_FILE:
@@ -226,6 +228,19 @@ static void wake(void *arg)
 
 	if (w->context)
 		lws_cancel_service(w->context);
+}
+
+/*
+ * libwebsockets makes its way of being woken last, and goes on without one: answers that workers made would
+ * never be sent. Before the socket thread is there.
+ */
+static int check_wake(struct server *s)
+{
+	for (int turn = 0; turn < 10 && !s->woken; turn++) {
+		wake(&s->web);
+		(void)lws_service(s->web.context, -1);
+	}
+	return s->woken ? 0 : log_error(-EMFILE, "the web server cannot be woken: no descriptor for it");
 }
 
 static int copy_text(const char *from, char **ret)
@@ -391,6 +406,8 @@ int web_new(const struct web_config *config, struct web **ret)
 	if (err)
 		goto err_out;
 	err = jobs_new(wake, &s->web, config->confine, &s->web.jobs);
+	if (!err)
+		err = check_wake(s);
 	if (err)
 		goto err_out;
 	*ret = &s->web;
