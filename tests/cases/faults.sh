@@ -48,6 +48,6 @@ status=$?
 expect "status of events without stdout ($(cat "$LOG"))" "$status" 1
 
 # --- each call failing once: a slice
-"$ROOT/tests/faults.sh" -every 24 >"$T/faults" 2>&1 || fail "$(tail -n 40 "$T/faults")"
+"$ROOT/tests/faults.sh" -every 12 >"$T/faults" 2>&1 || fail "$(tail -n 40 "$T/faults")"
 tail -n 1 "$T/faults"
 unharmed "$DEMO"
