@@ -169,6 +169,7 @@ bool access_login(struct connection *c)
 			 name, peers_cookie(c->web->peers, peer_of(c)));
 	}
 	snprintf(rs->location, sizeof(rs->location), "/");
+	rs->content_type = "text/plain";
 	rs->status = 303;
 	return true;
 }
