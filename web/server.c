@@ -89,6 +89,8 @@ static int on_http(struct lws *wsi, enum lws_callback_reasons reason, void *user
 
 	switch (reason) {
 	case LWS_CALLBACK_HTTP:
+		if (!lws_get_opaque_user_data(wsi))
+			return -1;
 		c->wsi = wsi;
 		c->web = web_of(wsi);
 		return connection_request(c, in, len);
@@ -177,7 +179,8 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
 		atomic_fetch_add(&web_of(wsi)->refused, 1);
 		return -1;
 	case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
-		return confirm_upgrade(wsi, in);
+		/* A stream of HTTP/2, which is not offered, would have no peer. */
+		return lws_get_opaque_user_data(wsi) ? confirm_upgrade(wsi, in) : -1;
 	case LWS_CALLBACK_ESTABLISHED:
 	case LWS_CALLBACK_SERVER_WRITEABLE:
 	case LWS_CALLBACK_CLOSED:
