@@ -159,6 +159,23 @@ ended 0
 ! is_mounted || fail "still mounted"
 unharmed "$DEMO"
 
+# A program of one's own takes CAP_BPF and CAP_PERFMON only.
+install -m 755 "$DEMO_BINARY" "$PUBLIC/demo"
+with_caps ,+bpf,+perfmon
+"${AS_NOBODY[@]}" "$PUBLIC/demo" -listen 127.0.0.1:0 >"$T/own.out" 2>&1 &
+own=$!
+on_exit "end $own"
+wait_for 20 grep -q listening "$T/own.out" || fail "the demo of nobody's does not start"
+timeout 110 "$DEMO_BINARY" -load "$(cut -d' ' -f2 "$T/own.out")" -c 1 >/dev/null 2>&1 &
+on_exit "end $!"
+"${AS[@]}" "$PUBLIC/xgotopfs" -pid "$own" >"$T/own.events" 2>"$LOG" &
+XPID=$!
+on_exit kill_xgotopfs
+wait_for "$PATIENCE" grep -q newobject "$T/own.events" || fail "one's own program: $(cat "$LOG")"
+kill -INT "$XPID"
+ended 0
+unharmed "$own"
+
 # Each that is missing is named, and what is refused says so with status 4.
 missing() { # CAPS-LEFT TEXT
 	local status

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -27,11 +28,12 @@
 #include <cmocka.h>
 
 #include "core/base/buf.h"
-#include "core/base/confine.h"
+#include "core/base/confine_internal.h"
 #include "core/base/privilege.h"
 
 struct work {
 	struct confine *confine;
+	struct sock_fprog *filter;
 	void (*fn)(struct work *w);
 	char folder[64];
 	int folder_fd;
@@ -209,18 +211,49 @@ static void files(struct work *w)
 	check(w, !unlinkat(w->folder_fd, "file", 0), "removing it");
 }
 
-static void files_without_landlock(struct work *w)
-{
-	refused(w, open("/etc/shadow", O_WRONLY | O_CLOEXEC), "write shadow");
-	refused(w, open("/etc/shadow", O_RDWR | O_CLOEXEC), "write shadow");
-	refused(w, unlinkat(w->folder_fd, "file", 0), "removing");
-}
-
 static void test_files(void **state)
 {
-	if (!has_seccomp() && !has_landlock())
+	if (!has_landlock())
 		skip();
-	run(*state, has_landlock() ? files : files_without_landlock);
+	run(*state, files);
+}
+
+/* As where the kernel has no Landlock: nothing is opened for writing, and nothing removed. */
+static void *without_landlock_main(void *arg)
+{
+	struct work *w = arg;
+	int fd;
+
+	if (privilege_keep(0) || syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, w->filter)) {
+		check(w, false, "loading the filter");
+		return NULL;
+	}
+	fd = open("/etc/passwd", O_RDONLY | O_CLOEXEC);
+	check(w, fd >= 0 && !close(fd), "reading");
+	refused(w, open("/etc/shadow", O_WRONLY | O_CLOEXEC), "write shadow");
+	refused(w, open("/etc/shadow", O_RDWR | O_CLOEXEC), "read and write shadow");
+	refused(w, openat(w->folder_fd, "file", O_RDONLY | O_CREAT | O_CLOEXEC, 0600), "creating");
+	refused(w, openat(w->folder_fd, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600), "a new file");
+	refused(w, unlinkat(w->folder_fd, "file", 0), "removing");
+	refused(w, renameat(w->folder_fd, "file", w->folder_fd, "other"), "renaming");
+	return NULL;
+}
+
+static void test_without_landlock(void **state)
+{
+	struct sock_fprog filter = {0};
+	struct work *w = *state;
+	pthread_t thread;
+
+	if (!has_seccomp())
+		skip();
+	w->failed[0] = '\0';
+	w->filter = &filter;
+	assert_int_equal(confine_filter(false, false, &filter), 0);
+	assert_int_equal(pthread_create(&thread, NULL, without_landlock_main, w), 0);
+	pthread_join(thread, NULL);
+	free(filter.filter);
+	assert_string_equal(w->failed, "");
 }
 
 /* --- what goes on working --------------------------------------------------------------------- */
@@ -368,6 +401,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_calls),    cmocka_unit_test(test_files),
+		cmocka_unit_test(test_without_landlock),
 		cmocka_unit_test(test_ordinary), cmocka_unit_test(test_status),
 		cmocka_unit_test(test_keep),
 	};
