@@ -1,7 +1,9 @@
 /*
  * A call in a process of its own: for a library that may crash, exit or eat all memory over what it is
  * given. The child has our memory as it is now (copied on write) and no signal of ours; what it does to
- * its own memory is gone with it. It must start no thread. Any thread may call.
+ * its own memory is gone with it. It must start no thread. Any thread may call; but no uprobe of ours
+ * may be attached, since the child has the descriptors, too, and keeps open what is closed meanwhile.
+ * In a build with the address sanitizer a process with threads does the call itself.
  */
 #ifndef XGOTOPFS_BASE_ISOLATED_H
 #define XGOTOPFS_BASE_ISOLATED_H

@@ -244,9 +244,11 @@ void capture_free(struct capture *c)
 	procs_free(c->procs);
 	decode_free(c->decode);
 	program_free(c->program);
-	/* With it goes the lease: never before the last breakpoint. The keeper closes it. */
-	if (c->binary_fd >= 0 && gone)
+	/* The lease never goes before the last breakpoint; the keeper sees to that. */
+	if (c->binary_fd >= 0 && gone) {
+		(void)fcntl(c->binary_fd, F_SETLEASE, F_UNLCK); /* a child may have it open, too */
 		close(c->binary_fd);
+	}
 	pthread_mutex_destroy(&c->lock);
 	pthread_mutex_destroy(&c->changing);
 	free(c->shown);
