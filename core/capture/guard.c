@@ -1,7 +1,7 @@
 /*
- * The lease and its thread; see guard.h. The kernel tells of a writer by SIGIO to this thread only
- * (F_SETOWN_EX with F_OWNER_TID), which is the one that does not have the signal unblocked anywhere
- * else to end the process. A look now and then costs one system call, and finds what a signal
+ * The lease and its thread; see guard.h. The kernel tells of a writer by SIGIO, and tells this thread
+ * only (F_SETOWN_EX with F_OWNER_TID): it waits for the signal, which would end the process in a
+ * thread that has it unblocked. A look now and then costs one system call, and finds what a signal
  * missed.
  */
 #include "core/capture/guard.h"
