@@ -46,7 +46,7 @@ unpack() {
 		"deb $mirrors bookworm main" "deb $mirrors bookworm-updates main"
 	echo "$include" >"$folder/.packages"
 }
-unpack sysroot busybox-static,fuse3,libc6-dev,linux-libc-dev,libbpf-dev,libelf-dev,libdw-dev,libfuse3-dev,libprotobuf-c-dev,libwebsockets-dev,libinih-dev,libjansson-dev,libzydis-dev,libcmocka-dev
+unpack sysroot busybox-static,fuse3,libc6-dev,linux-libc-dev,libbpf-dev,libelf-dev,libdw-dev,libfuse3-dev,libprotobuf-c-dev,libwebsockets-dev,libinih-dev,libjansson-dev,libzydis-dev,libcap-ng-dev,libseccomp-dev,libcmocka-dev
 unpack kernel linux-image-cloud-arm64
 sysroot=$cache/sysroot
 
