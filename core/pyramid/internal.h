@@ -161,7 +161,9 @@ int series_new(uint64_t time_ns, struct series **ret);
 void series_free(struct series *s);
 /* How many are in each state; call before the change it is about. */
 void series_advance(struct series *s, uint64_t time_ns);
-void series_state(struct series *s, unsigned state, int delta);
+/* One more (1) or one less (-1) is in that state, since a time that may be before now: a state that was
+ * read from memory is known late. */
+void series_state(struct series *s, unsigned state, int delta, uint64_t since_ns);
 /* The present bucket, to count in. Valid until the next advance. */
 struct pyramid_bucket *series_now(struct series *s);
 /* A goroutine got its CPU now, after so long. */

@@ -101,7 +101,7 @@ static struct row *get_row(struct pyramid *p, unsigned proc, uint64_t goid, uint
 		if (row_open(r, time_ns, state))
 			return NULL;
 		if (state != PYRAMID_NONE)
-			series_state(p->series[proc], state, 1);
+			series_state(p->series[proc], state, 1, time_ns);
 	}
 	return r;
 }
@@ -113,6 +113,7 @@ static void change(struct pyramid *p, struct row *r, uint64_t time_ns, uint8_t s
 	struct emit_ctx e = {p, r};
 	struct series *s = p->series[r->proc];
 	uint8_t was = r->open->state;
+	uint64_t at = MAX(time_ns, r->open->time_ns); /* as row_event() has it */
 
 	r->open->ctx = &e;
 	if (was == GSTATE_WAITING && state == GSTATE_RUNNABLE)
@@ -121,9 +122,9 @@ static void change(struct pyramid *p, struct row *r, uint64_t time_ns, uint8_t s
 		flags |= CELL_EXITED;
 	row_event(r->open, time_ns, state, flags, transition, false, 0);
 	if (was != PYRAMID_NONE)
-		series_state(s, was, -1);
+		series_state(s, was, -1, at);
 	if (state != PYRAMID_NONE)
-		series_state(s, state, 1);
+		series_state(s, state, 1, at);
 	if (was == GSTATE_RUNNABLE && state == GSTATE_RUNNING && time_ns > r->state_since_ns &&
 	    r->runnable_ns)
 		series_latency(s, time_ns - r->runnable_ns);

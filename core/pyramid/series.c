@@ -110,13 +110,46 @@ void series_advance(struct series *s, uint64_t time_ns)
 	s->time_ns = time_ns;
 }
 
-void series_state(struct series *s, unsigned state, int delta)
+static uint64_t oldest_bucket(const struct series_level *l)
+{
+	uint64_t oldest = l->current >= SERIES_RING ? l->current - SERIES_RING + 1 : 0;
+
+	return MAX(oldest, l->first);
+}
+
+/*
+ * The time from then to now, at each level up to where its current bucket begins: what that one holds comes
+ * to the next level when it is complete.
+ */
+static void make_up(struct series *s, unsigned state, int delta, uint64_t from)
+{
+	uint64_t to = s->time_ns;
+
+	for (unsigned li = 0; li < SERIES_LEVELS && from < to; li++) {
+		struct series_level *l = &s->levels[li];
+		unsigned shift = SERIES_BASE + li * PYRAMID_STEP;
+
+		for (uint64_t k = MAX(from >> shift, oldest_bucket(l)); k <= l->current; k++) {
+			uint64_t begin = MAX(from, k << shift), end = MIN(to, (k + 1) << shift);
+			uint64_t *sum = &l->ring[k % SERIES_RING].state_ns[state];
+
+			if (begin < end && delta > 0)
+				*sum += end - begin;
+			else if (begin < end)
+				*sum -= MIN(*sum, end - begin);
+		}
+		to = MIN(to, l->current << shift);
+	}
+}
+
+void series_state(struct series *s, unsigned state, int delta, uint64_t since_ns)
 {
 	if (state >= GSTATES)
 		return;
 	if (delta < 0 && !s->count[state])
 		return;
 	s->count[state] += (uint64_t)delta;
+	make_up(s, state, delta, since_ns);
 }
 
 struct pyramid_bucket *series_now(struct series *s)
@@ -149,9 +182,8 @@ void series_read(struct series *s, unsigned level, uint64_t from, size_t n,
 	unsigned li = MIN((level - SERIES_BASE) / PYRAMID_STEP, SERIES_LEVELS - 1u);
 	unsigned merge = level - (SERIES_BASE + li * PYRAMID_STEP);
 	const struct series_level *l = &s->levels[li];
-	uint64_t oldest = l->current >= SERIES_RING ? l->current - SERIES_RING + 1 : 0;
+	uint64_t oldest = oldest_bucket(l);
 
-	oldest = MAX(oldest, l->first);
 	memset(ret, 0, n * sizeof(*ret));
 	for (size_t i = 0; i < n; i++) {
 		uint64_t begin = (from + i) << merge, end = (from + i + 1) << merge;

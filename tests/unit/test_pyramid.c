@@ -279,6 +279,51 @@ static void test_series(void **state)
 	pyramid_free(p);
 }
 
+/* A state that is read from memory after time went on counts from when it began, at every level. */
+static void test_late(void **state)
+{
+	const struct event ev = {.type = EVENT_CASGSTATUS,
+				 .time_ns = ORIGIN >> 24 << 24,
+				 .target = 1,
+				 .from = GSTATE_DEAD,
+				 .to = GSTATE_WAITING};
+	const struct proc_info proc = {.pid = 1, .state = PROC_RUNNING};
+	struct goroutine_seen seen = {.goid = 7, .state = GSTATE_RUNNING};
+	const uint64_t base = ev.time_ns, since = base + 5000000;
+	struct pyramid_bucket b[64];
+	struct model_config mc = {.retain = 64};
+	struct pyramid *p;
+	struct model *m;
+
+	assert_int_equal(names_new(1000, &mc.names), 0);
+	assert_int_equal(model_new(&mc, &m), 0);
+	assert_int_equal(model_proc_add(m, &proc), 0);
+	assert_int_equal(pyramid_new(0, &p), 0);
+	pyramid_apply(p, NULL, &ev, 1);
+	pyramid_until(p, base + (20ull << 20));
+	model_heal(m, 0, &seen, 1, since, false);
+	assert_int_equal(pyramid_sync(p, m, 0, base + (20ull << 20)), 0);
+	pyramid_until(p, base + (40ull << 20));
+	seen.state = GSTATE_WAITING;
+	model_heal(m, 0, &seen, 1, base + (30ull << 20), false);
+	assert_int_equal(pyramid_sync(p, m, 0, base + (40ull << 20)), 0);
+	pyramid_until(p, base + (64ull << 20));
+	for (unsigned level = 20; level <= 26; level += 2) {
+		uint64_t ran = 0, waited = 0, n = 64u >> (level - 20);
+
+		assert_int_equal(pyramid_series(p, 0, level, base >> level, n, b), 0);
+		for (uint64_t i = 0; i < n; i++) {
+			ran += b[i].state_ns[GSTATE_RUNNING];
+			waited += b[i].state_ns[GSTATE_WAITING];
+		}
+		assert_int_equal(ran, base + (30ull << 20) - since);
+		assert_int_equal(waited, (64ull << 20) + (34ull << 20));
+	}
+	pyramid_free(p);
+	model_free(m);
+	names_free(mc.names);
+}
+
 /* Waits for a CPU are counted by their length, in the bucket in which they end. */
 static void test_latencies(void **state)
 {
@@ -426,6 +471,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_one_goroutine), cmocka_unit_test(test_exact_levels),
 		cmocka_unit_test(test_bounded),       cmocka_unit_test(test_series),
+		cmocka_unit_test(test_late),
 		cmocka_unit_test(test_latencies),
 		cmocka_unit_test(test_group),         cmocka_unit_test(test_refuses),
 		cmocka_unit_test(test_end_of_time),
