@@ -1,5 +1,5 @@
 /*
- * The mounted tree: the model as files (DESIGN: the mounted tree). Low-level libfuse, one thread
+ * The mounted tree: the model as files (fs/node.c has a row for each). Low-level libfuse, one thread
  * that serves requests, helpers for what may take long. Nothing outside this folder sees libfuse.
  *
  * Life: fs_new, fs_mount, fs_run (returns after fs_stop or an unmount from outside), fs_free.

@@ -1,6 +1,6 @@
 /*
- * The table of GO_RUNTIME offsets, read from the DWARF of a program of each release (amd64 and
- * arm64 agree). Sources: runtime/runtime2.go, types g, m, p. Constant data; any thread.
+ * The table of offsets (docs/go_runtime.md), read from the DWARF of a program of each release
+ * (amd64 and arm64 agree). Sources: runtime/runtime2.go, types g, m, p. Constant data; any thread.
  */
 #include "core/target/layout.h"
 
