@@ -15,9 +15,9 @@ version() {
 	echo "$out"
 }
 
-# build_versions: V1, V2 (another layout of the code), V3 (of another release of Go).
+# build_versions: V1, V2 (another layout of the code), V3 (of another release of Go: its code dies at once of the probes of V1).
 build_versions() {
-	V1=$(version 1) && V2=$(version 2) && V3=$(version 1 1.21.13) || fail "the versions do not build"
+	V1=$(version 1) && V2=$(version 2) && V3=$(version 1 1.20.14) || fail "the versions do not build"
 }
 
 # deploy FILE: over $APP, in place. Nobody waits long for us.
@@ -31,10 +31,11 @@ deploy() {
 
 # runs [N]: the program as it is now works, N times (3).
 runs() {
-	local i
+	local i status
 	for i in $(seq "${1:-3}"); do
 		echo 20 | timeout 20 "$APP" >"$T/runs.out" 2>"$T/runs.err"
-		expect "status of the program, run $i ($(head -c 300 "$T/runs.err"))" $? 0
+		status=$?
+		expect "status of the program, run $i ($(head -c 300 "$T/runs.err"))" "$status" 0
 		grep -q "^done 20$" "$T/runs.out" || fail "run $i: $(cat "$T/runs.out")"
 	done
 }

@@ -15,7 +15,7 @@ traced_exactly
 healthy || fail "health: $(health)"
 
 # The fault that was: the old probes stood in the middle of the new code's instructions.
-for new in "$V2" "$V3" "$V1"; do
+for new in "$V3" "$V2" "$V1"; do
 	deploy "$new"
 	echo "a writer waited $DELAY_MS ms"
 	runs 3

@@ -84,7 +84,7 @@ runs 3
 stop_xgotopfs
 
 # A tracer that was killed: nobody waits for it, nothing of it stays.
-for new in "$V1" "$V2" "$V1"; do
+for new in "$V1" "$V3" "$V1"; do
 	watch_app
 	kill -KILL "$XPID"
 	deploy "$new"
