@@ -28,7 +28,7 @@ static void origins(void **state)
 		"http://localhost:80", "https://localhost:443", "http://localhost:+1", "http://::1",
 		"http://[::1", "http://[::1]x", "http://[]", "http://[1]", "http://[::ffff:1.2.3.4.5]",
 		"http://localhost 5173", " http://localhost", "http://localhost ", "http://.example",
-		"http://b\xc3\xbc" "cher.example", "file://", "file:///x", "file://localhost", "data://x",
+		("http://b\xc3\xbc" "cher.example"), "file://", "file:///x", "file://localhost", "data://x",
 		"://x", "-x://y", "http//localhost", "http:/localhost", "http://a,http://b",
 		"http://localhost\r\nX: y", "http://localhost\n",
 	};
