@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "app/run.h"
@@ -58,6 +59,21 @@ static bool ours_to_write(const char *path)
 				      : st.st_mode & S_IWOTH && !(st.st_mode & S_ISVTX);
 }
 
+/*
+ * The thread that empties the rings goes before others, also one that starts later (for a file that was
+ * replaced): allowed by a limit (getrlimit(2), RLIMIT_NICE: 20 less the nice value), or for want of the right
+ * to raise it by CAP_SYS_NICE, which is what this answers. Without either it runs as it was started.
+ */
+static uint64_t allow_priority(void)
+{
+	struct rlimit nice;
+
+	if (!getrlimit(RLIMIT_NICE, &nice) && nice.rlim_cur >= 20 - CAPTURE_NICE)
+		return 0;
+	nice = (struct rlimit){20 - CAPTURE_NICE, 20 - CAPTURE_NICE};
+	return setrlimit(RLIMIT_NICE, &nice) ? CAP_BIT(CAP_SYS_NICE) : 0;
+}
+
 /* What is still to come after the start:
  * pausing and -sample attach again; new processes of a binary, stacks and types are read from memory;
  * executables that only root may read, and paths through /proc/PID/root; a lease on the executable of
@@ -65,7 +81,7 @@ static bool ours_to_write(const char *path)
 static uint64_t still_needed(const struct run *r)
 {
 	uint64_t caps = CAP_BIT(CAP_BPF) | CAP_BIT(CAP_PERFMON) | CAP_BIT(CAP_SYS_PTRACE) |
-			CAP_BIT(CAP_DAC_READ_SEARCH) | CAP_BIT(CAP_LEASE);
+			CAP_BIT(CAP_DAC_READ_SEARCH) | CAP_BIT(CAP_LEASE) | allow_priority();
 
 	/* Uprobes by perf events, before Linux 6.10. */
 	if (capture_needs_admin(r->capture))

@@ -20,6 +20,8 @@
 
 struct capture;
 
+#define CAPTURE_NICE (-10) /* of the pump's thread, where it may */
+
 /*
  * What capture tells the world above. All on the pump thread, but for what capture_attach() and,
  * when no pump was started, capture_stop() tell on their caller's; never two at a time. None may

@@ -23,7 +23,6 @@
 /* Records are read, but the watermark has not passed them yet. */
 #define STRAGGLER_INTERVAL_NS 200000
 #define IDLE_TICK_NS          250000000 /* for losses and what else does not wake us */
-#define PUMP_NICE             -10
 #define FINISH_TRIES          200 /* of 1 ms: for a program that was preempted while it wrote */
 #define FINISH_NS             (5 * NS_PER_SEC) /* a probe that could not be taken out goes on writing */
 
@@ -266,7 +265,7 @@ static void *pump_main(void *arg)
 
 	(void)pthread_setname_np(pthread_self(), "xgotop-pump");
 	/* A busy target must not keep us from emptying its rings. Only this thread (Linux). */
-	(void)setpriority(PRIO_PROCESS, 0, PUMP_NICE);
+	(void)setpriority(PRIO_PROCESS, 0, CAPTURE_NICE);
 	while (!__atomic_load_n(&p->stopping, __ATOMIC_ACQUIRE)) {
 		size_t read = pass(p);
 
