@@ -63,7 +63,7 @@ struct capture_config {
 };
 
 /* Opens and loads, attaches nothing. -EPERM, -ENOTSUP (the kernel does not take the program: before
- * 6.1), -EINVAL; one line was logged. -ESTALE, unlogged: the file is not the one any more that
+ * 5.15), -EINVAL; one line was logged. -ESTALE, unlogged: the file is not the one any more that
  * `target` was read from. `target` and `names` are borrowed and outlive it. */
 int capture_new(const struct capture_config *config, struct target *target, struct names *names,
 		const struct capture_sink *sink, struct capture **ret);

@@ -1,8 +1,8 @@
 /*
  * The attached probes. Sites of one kind belong together: they are attached and detached as a
  * group, with one uprobe_multi link where the kernel has those, with a perf event link each
- * elsewhere. Never an inheriting perf event, which breaks clone() in the target (GO_RUNTIME:
- * section 0). Not thread-safe: capture.c's lock guards it.
+ * elsewhere. Never an inheriting perf event, which breaks clone() in the target.
+ * Not thread-safe: capture.c's lock guards it.
  */
 #ifndef XGOTOPFS_CAPTURE_PROBES_H
 #define XGOTOPFS_CAPTURE_PROBES_H

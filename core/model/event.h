@@ -92,7 +92,7 @@ int event_type_parse(const char *name);
 /* "idle", "runnable", … ; NULL when out of range. */
 const char *gstate_name(unsigned state);
 /* Exit: into dead or deadextra from running or syscall. Creation: out of them into a live state
- * (GO_RUNTIME: the transition rules of goexit0/gdestroy, newproc1, needm and dropm). */
+ * (Go's goexit0 or gdestroy, newproc1, needm and dropm in src/runtime/proc.go: docs/go_runtime.md). */
 bool gstate_is_exit(unsigned from, unsigned to);
 bool gstate_is_creation(unsigned from, unsigned to);
 

@@ -20,7 +20,7 @@ struct event_format {
 };
 
 /*
- * "1763900000.123456789 41 newobject type=main.Request size=96 kind=struct\n" (DESIGN: event line).
+ * "1763900000.123456789 41 newobject type=main.Request size=96 kind=struct\n".
  * Values that are empty or hold a space, quote, '=' or what has to be escaped are quoted, escaped as
  * core/base/text.h has it. What is not known is a bare "?":  makemap_small gives "key=? elem=? hint=0", a
  * named map type "key=? elem=? hint=8 type=http.Header". Keys that only some events have come last:
@@ -37,7 +37,7 @@ void event_format_text(const struct event_format *f, const struct event *ev, str
  */
 void event_format_json(const struct event_format *f, const struct event *ev, struct buf *out);
 
-/* The original's five attributes (DESIGN: events and their ABI). */
+/* The original's five attributes (docs/formats.md). */
 void event_attributes(const struct event *ev, const struct names *names, uint64_t ret[5]);
 
 /* A value as the text form writes it. */

@@ -132,7 +132,7 @@ static uint8_t stack_copy_runs(uint8_t state)
 }
 
 /*
- * Transitions that pass no casgstatus (GO_RUNTIME, section 2): a running goroutine that is stopped
+ * Transitions that pass no casgstatus (docs/go_runtime.md): a running goroutine that is stopped
  * for a stack scan is waiting when next seen, and so is a leaked one that was found again. The time
  * counts for the state we saw.
  */

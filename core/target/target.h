@@ -41,7 +41,7 @@ const char *target_offsets_from(const struct target *t); /* "table go1.24", "tab
 /* What this version hides from the probes, one line of clauses joined by "; ". */
 const char *target_not_covered(const struct target *t);
 
-/* Field offsets in runtime.g, m and p, in bytes (GO_RUNTIME: section 1). */
+/* Field offsets in runtime.g, m and p, in bytes (docs/go_runtime.md). */
 struct go_layout {
 	uint32_t g_m, g_sched, g_atomicstatus, g_goid, g_waitsince, g_waitreason;
 	uint32_t g_parent_goid; /* 0: this version has none (before 1.21) */
