@@ -52,8 +52,8 @@ static const struct option table[] = {
 	{"pw", OPTION_NUMBER, "capture", "N", "5", FIELD(processors), 1, 1024,
 	 .help = "workers that apply events to the model; no more than there are CPUs"},
 	{"max-overhead", OPTION_REAL, "capture", "PCT", "0", FIELD(max_overhead), 0, 100000,
-	 .help = "lower the rates while the estimated cost exceeds PCT percent of a CPU;\n"
-		 "0 = never"},
+	 .help = "take event types off while the estimated cost exceeds PCT percent of a\n"
+		 "CPU, allocations first; 0 = never"},
 
 	{"s", OPTION_FLAG, "output", NULL, NULL, FIELD(silent),
 	 .help = "silent: print no events on stdout"},

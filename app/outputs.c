@@ -221,7 +221,8 @@ void outputs_announce(const struct outputs *o, const char *subject)
 	char id[SESSION_ID_LEN + 1];
 
 	if (o->fs)
-		log_info("%s is at %s; Ctrl-C ends", subject, o->c.config->mount_point);
+		log_info("%s is at %s; %s ends", subject, o->c.config->mount_point,
+			 o->c.config->daemon ? "an unmount" : "Ctrl-C");
 	if (o->recorder) {
 		recorder_id(o->recorder, id);
 		log_info("recording session %s in %s", id, o->c.config->storage_dir);

@@ -42,8 +42,11 @@ static int sink_process_new(void *ctx, pid_t pid, uint64_t time_ns)
 static void sink_process_exited(void *ctx, unsigned proc, uint64_t time_ns)
 {
 	struct run *r = ctx;
+	struct proc_info info;
 
 	model_proc_exited(r->model, proc, time_ns);
+	if (r->config->mode == MODE_BINARY && !model_proc(r->model, proc, &info))
+		log_info("process %d has ended", info.pid);
 	atomic_fetch_sub(&r->processes, 1);
 	loop_post(r->loop, LOOP_EXITED);
 }

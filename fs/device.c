@@ -4,6 +4,7 @@
  * request that was handed out is waited for).
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/fuse.h>
 #include <poll.h>
 #include <string.h>
@@ -19,7 +20,7 @@
 static bool in_vain(int err)
 {
 	return err == ENOENT || err == ENODEV || err == ECONNABORTED || err == ENOTCONN ||
-	       err == EBADF;
+	       err == EBADF || err == EPIPE /* device_let_go() */;
 }
 
 /* With a pause after each try: short of memory, that is what helps. */
@@ -83,4 +84,20 @@ int device_take(struct fs *fs)
 	static const struct fuse_custom_io io = {.writev = device_write, .read = device_read};
 
 	return fuse_session_custom_io(fs->session, &io, fuse_session_fd(fs->session));
+}
+
+/*
+ * libfuse asks the device whether the mount is gone (POLLERR), and if not unmounts it: that it may not do
+ * any more, it says, while somebody has a file open in a mount that is gone lazily. A pipe that nobody
+ * reads, in place of the device, says POLLERR; the device is closed by that, which ends the connection.
+ */
+void device_let_go(struct fs *fs)
+{
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC))
+		return;
+	close(fds[0]);
+	(void)dup3(fds[1], fuse_session_fd(fs->session), O_CLOEXEC);
+	close(fds[1]);
 }

@@ -123,6 +123,8 @@ static void unmount(struct fs *fs)
 	if (poll(&device, 1, 0) == 1 && device.revents & POLLERR)
 		return;
 	err = fs->unmounter ? unmounter_ask(fs->unmounter) : 0;
+	if (!err && fs->unmounter)
+		device_let_go(fs);
 	if (err)
 		log_debug("%s: the process that unmounts for us says: %s", fs->mountpoint,
 			  strerror(-err));

@@ -74,6 +74,9 @@ struct handle {
 
 /* After the mount: what passes to and from the kernel goes through here. 0 or -errno. */
 int device_take(struct fs *fs);
+/* Once it is unmounted: whoever still has a file open there is told, and libfuse sees that nothing is left
+ * to unmount. */
+void device_let_go(struct fs *fs);
 
 /* --- tree.c: what is there ------------------------------------------------------------- */
 

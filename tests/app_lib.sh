@@ -107,6 +107,7 @@ stop_xgotopfs() {
 
 check_log() {
 	! grep -qE 'AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:' "$LOG" || fail "sanitizer: $(cat "$LOG")"
+	! grep -qE '^(fuse|fusermount3): ' "$LOG" || fail "a library speaks for itself: $(cat "$LOG")"
 	! grep -q 'refused to a thread that serves' "$LOG" || fail "what is needed was refused: $(cat "$LOG")"
 }
 

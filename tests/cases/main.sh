@@ -46,7 +46,12 @@ unharmed "$DEMO"
 curl -fs "$URL/job" >/dev/null || fail "the demo does not answer any more"
 
 # SIGTERM, an unmount from outside, and in the background.
+# The end with a reader that follows is as quiet as any.
 mount_demo
+tail -f "$MNT/events" >/dev/null 2>&1 &
+on_exit "end $!"
+following() { [ -n "$(find "/proc/$1/fd" -lname "$MNT/events" 2>/dev/null)" ]; }
+wait_for 10 following $! || fail "tail does not follow"
 stop_xgotopfs TERM
 mount_demo
 fusermount3 -u "$MNT" || fail "cannot unmount"
