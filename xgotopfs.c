@@ -76,6 +76,10 @@ int main(int argc, char **argv)
 	int err, status;
 
 	(void)argc;
+	/* Before the first thread: one that has given its capabilities up could be entered by a debugger
+	 * of the same user, and through it the memory of those that still have theirs. */
+	if (privilege_have_any())
+		privilege_hide_memory();
 	print_prepare();
 	err = config_read(&config, argv);
 	if (err)

@@ -97,13 +97,9 @@ static uint64_t still_needed(const struct run *r)
 
 int run_give_up(struct run *r)
 {
-	bool privileged = privilege_have_any();
 	int err = privilege_keep(r->capture ? still_needed(r) : 0);
 
 	if (err)
 		return log_error(err, "cannot give up capabilities: %s", strerror(-err));
-	/* What a plain user runs is his own to look at. */
-	if (privileged)
-		privilege_hide_memory();
 	return 0;
 }

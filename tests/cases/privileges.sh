@@ -150,6 +150,11 @@ MNT=$PUBLIC/theirs/mnt
 "${AS[@]}" "$PUBLIC/xgotopfs" -pid "$DEMO" -web -web-port 0 "$MNT" >"$T/out" 2>>"$LOG" &
 XPID=$!
 on_exit kill_xgotopfs
+if [ -z "${XGOTOPFS_SANITIZED:-}" ]; then
+	# Not while it starts, either: some threads have nothing already, and share the memory of those that do.
+	as_nobody /usr/bin/python3 - "$XPID" 1.5 <"$ROOT/tests/peek.py" >"$T/peek" || fail "nobody got in: $(cat "$T/peek")"
+	[ "$(sed -n 's/ tries$//p' "$T/peek")" -gt 100 ] || fail "it was not tried: $(cat "$T/peek")"
+fi
 wait_ready
 if [ -z "${XGOTOPFS_SANITIZED:-}" ]; then # its leak checker must be able to attach
 	expect "who may look into a privileged process of nobody's" "$(stat -c %u "/proc/$XPID/environ")" 0
