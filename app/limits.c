@@ -5,8 +5,8 @@
 
 #include "core/base/log.h"
 
-/* A ring, a link a probe, the mount, the web server and a recording take about fifty. */
-#define FILES_LEAST 64
+/* A ring, a link a probe, the mount, the web server and a recording take up to seventy-five. */
+#define FILES_LEAST 96
 
 int limits_prepare(struct rlimit *ret_old)
 {

@@ -104,11 +104,12 @@ int run_finish(struct run *r)
 	err = outputs_close(r->outputs, &r->left);
 	loop_ending(r->loop, "writing the metrics");
 	metrics_err = write_metrics(r);
+	/* After a start that failed: what was captured up to now still goes to the model and the healer. */
+	loop_ending(r->loop, "taking the probes out");
+	if (r->capture)
+		capture_stop(r->capture);
 	if (r->left) {
 		/* What a thread still uses is the kernel's to clear away, with the process. */
-		loop_ending(r->loop, "taking the probes out");
-		if (r->capture)
-			capture_stop(r->capture);
 		launch_abort(&r->launch);
 		return err ? err : metrics_err;
 	}

@@ -11,7 +11,7 @@ start_demo "$DEMO_BINARY"
 mkdir -p "$MNT"
 
 # --- few descriptors: works, or one line that says so
-for files in 6 12 31 43 63; do
+for files in 6 12 31 43 95; do
 	(
 		ulimit -n "$files"
 		exec "$XGOTOPFS" -pid "$DEMO" "$MNT"
