@@ -193,7 +193,7 @@ build gcc -Dbuildtype=debugoptimized -Dwerror=true -Dui=enabled && have_gcc=1
 COMPILER=clang build clang -Dbuildtype=debugoptimized -Dwerror=true -Dui=disabled
 build asan -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false -Dui=disabled &&
 	have_asan=1
-TARGETS="xgotopfs web/web_demo tests/targets/fs_demo threads" build tsan -Dbuildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false -Dui=disabled && have_tsan=1
+TARGETS="xgotopfs web/web_demo tests/targets/fs_demo tests/bench/session_tool threads" build tsan -Dbuildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false -Dui=disabled && have_tsan=1
 COMPILER=clang TARGETS=fuzz build fuzz -Dfuzzing=true -Db_sanitize=address,undefined -Db_lundef=false \
 	-Dui=disabled -Dwerror=true && have_fuzz=1
 [ -z "${have_gcc:-}" ] || unit_tests gcc

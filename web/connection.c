@@ -381,10 +381,13 @@ int connection_request(struct connection *c, const char *path, size_t len)
 	read_request(c, path, len);
 	if (c->job->rq.method != HTTP_POST)
 		return submit(c);
-	if (!connection_header(c->wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, text, sizeof(text)) ||
+	/* With both, the next hop may take the other one for the body's end (RFC 9112, 6.1). */
+	if (lws_hdr_total_length(c->wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0 ||
+	    !connection_header(c->wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, text, sizeof(text)) ||
 	    parse_u64(text, &length)) {
+		length = 0;
 		c->job->handler = NULL;
-		http_error(&c->job->rs, 411, "Content-Length is required");
+		http_error(&c->job->rs, 411, "Content-Length is required, without Transfer-Encoding");
 	} else if (length > HTTP_BODY_MAX) {
 		c->job->handler = NULL;
 		http_error(&c->job->rs, 413, "at most %d bytes are accepted", HTTP_BODY_MAX);

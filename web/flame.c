@@ -105,7 +105,7 @@ void flame_add(struct flame *f, const struct flame_step *path, size_t n, uint64_
 	if (f->err)
 		return;
 	f->v[0].goroutines += goroutines;
-	f->v[0].ns += ns;
+	f->v[0].ns = sum_u64(f->v[0].ns, ns);
 	for (size_t i = 0; i < n; i++) {
 		uint32_t hash = hash_of(&path[i]), child = find_child(f, at, hash, &path[i]);
 
@@ -123,7 +123,7 @@ void flame_add(struct flame *f, const struct flame_step *path, size_t n, uint64_
 		if (!f->v[child].sample && goroutines)
 			f->v[child].sample = goid;
 		f->v[child].goroutines += goroutines;
-		f->v[child].ns += ns;
+		f->v[child].ns = sum_u64(f->v[child].ns, ns);
 		at = child;
 	}
 }

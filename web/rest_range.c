@@ -75,7 +75,7 @@ static void add_stay(void *ctx, const struct stay *stay)
 
 	if (!ns)
 		return;
-	st->total_ns += ns;
+	st->total_ns = sum_u64(st->total_ns, ns);
 	st->stays++;
 	st->max_ns = MAX(st->max_ns, ns);
 	st->histogram[bucket_of(ns)]++;
@@ -89,7 +89,7 @@ static void count_event(struct range_stats *r, const struct event *ev, const str
 	if (ev->type == EVENT_CASGSTATUS ? ev->target != g->goid : ev->goid != g->goid)
 		return;
 	r->counts[ev->type]++;
-	r->alloc_bytes += names_allocated(names, ev);
+	r->alloc_bytes = sum_u64(r->alloc_bytes, names_allocated(names, ev));
 }
 
 static int add_goroutine(const struct source *s, const struct goroutine *g, struct range_stats *r)
@@ -112,7 +112,7 @@ static int add_goroutine(const struct source *s, const struct goroutine *g, stru
 	stays_walk(g, events, n, w->since_ns, add_stay, r);
 	r->created +=
 		g->created_ns >= w->from && g->created_ns < w->to && !(g->flags & GOROUTINE_FOUND);
-	r->exited += g->exited_ns >= w->from && g->exited_ns < w->to;
+	r->exited += g->flags & GOROUTINE_EXITED && g->exited_ns >= w->from && g->exited_ns < w->to;
 	return 0;
 }
 

@@ -58,7 +58,7 @@ static void add_goroutine(struct site_row *row, const struct goroutine *g, uint6
 	bool recent = !(g->flags & GOROUTINE_FOUND) && now - MIN(now, g->created_ns) < RECENT_NS;
 
 	row->created_recently += recent;
-	row->alloc_bytes += g->alloc_bytes;
+	row->alloc_bytes = sum_u64(row->alloc_bytes, g->alloc_bytes);
 	if (g->flags & GOROUTINE_EXITED) {
 		row->exited++;
 		row->exited_recently += now - MIN(now, g->exited_ns) < RECENT_NS;

@@ -15,13 +15,14 @@ static void add(struct summary_row *row, const struct goroutine *g, uint64_t now
 
 	row->goroutines++;
 	row->live += live;
-	row->alloc_bytes += g->alloc_bytes;
+	row->alloc_bytes = sum_u64(row->alloc_bytes, g->alloc_bytes);
 	for (unsigned i = 0; i < EVENT_TYPES; i++)
 		row->events += g->counts[i];
 	for (unsigned i = 0; i < GSTATES; i++)
-		row->ns[i] += g->state_ns[i];
+		row->ns[i] = sum_u64(row->ns[i], g->state_ns[i]);
 	if (live && g->state < GSTATES)
-		row->ns[g->state] += now - MIN(now, g->state_since_ns);
+		row->ns[g->state] =
+			sum_u64(row->ns[g->state], now - MIN(now, g->state_since_ns));
 }
 
 static void render_ns(const struct summary_row *row, struct buf *out)

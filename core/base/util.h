@@ -58,6 +58,22 @@ static inline bool is_shortage(int err)
 	return err == -ENOMEM || err == -EMFILE || err == -ENFILE || err == -EIO;
 }
 
+/* a + b, or the largest there is: times and sizes of a recorded session are anybody's. */
+static inline uint64_t sum_u64(uint64_t a, uint64_t b)
+{
+	uint64_t sum;
+
+	return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
+}
+
+/* The same for signed ones, none of them negative. */
+static inline int64_t sum_i64(int64_t a, int64_t b)
+{
+	int64_t sum;
+
+	return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
+}
+
 static inline uint64_t clock_ns(clockid_t id)
 {
 	struct timespec ts;

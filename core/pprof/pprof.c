@@ -217,7 +217,7 @@ int pprof_add(struct pprof *p, const struct pprof_sample *s)
 	}
 	p->err = find(p, key, n, &e);
 	for (unsigned i = 0; i < p->n_types && !p->err; i++)
-		e->values[i] += s->values[i];
+		e->values[i] = sum_i64(e->values[i], s->values[i]);
 	return p->err;
 }
 

@@ -203,7 +203,7 @@ static int add_allocation(const struct view *v, struct pprof *p, const struct ev
 	uint32_t caller = names_site(names, ev->site_id)->func_id;
 
 	sample.values[0] = 1;
-	sample.values[1] = (int64_t)names_allocated(names, ev);
+	sample.values[1] = (int64_t)MIN(names_allocated(names, ev), (uint64_t)INT64_MAX);
 	if (!frames[0].function.len)
 		frames[0].function = PPROF_TEXT("(caller unknown)");
 	if (by)
@@ -285,7 +285,7 @@ static int add_waits(const struct view *v, struct pprof *p, const struct gorouti
 
 	for (unsigned i = 0; i < ARRAY_SIZE(states) && !err; i++) {
 		uint64_t ns = view_state_ns(g, states[i], now);
-		struct pprof_sample sample = {.frames = frames, .n = n, .values = {1, (int64_t)ns}};
+		struct pprof_sample sample = {.frames = frames, .n = n, .values = {1, (int64_t)MIN(ns, (uint64_t)INT64_MAX)}};
 
 		if (!ns)
 			continue;

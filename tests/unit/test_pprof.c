@@ -139,6 +139,28 @@ static void test_bounds(void **state)
 	perftools__profiles__profile__free_unpacked(p, NULL);
 }
 
+/* A session may say anything: what does not fit is the largest there is. */
+static void test_large(void **state)
+{
+	struct pprof_frame frame = {.function = PPROF_TEXT("f"), .line = 1};
+	struct pprof_sample s = {.frames = &frame, .n = 1, .values = {INT64_MAX / 2, 1}};
+	cleanup_buf_ struct buf out = BUF_INIT;
+	struct pprof *pprof;
+	Profile *p;
+
+	assert_int_equal(pprof_new(types, 2, &pprof), 0);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(pprof_add(pprof, &s), 0);
+	assert_int_equal(pprof_finish(pprof, &about, &out), 0);
+	pprof_free(pprof);
+	p = unpack(&out);
+	assert_non_null(p);
+	assert_int_equal(p->n_sample, 1);
+	assert_true(p->sample[0]->value[0] == INT64_MAX);
+	assert_int_equal(p->sample[0]->value[1], 5);
+	perftools__profiles__profile__free_unpacked(p, NULL);
+}
+
 static void test_nothing(void **state)
 {
 	cleanup_buf_ struct buf out = BUF_INIT;
@@ -159,7 +181,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_went_in),
-		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_bounds), cmocka_unit_test(test_large),
 		cmocka_unit_test(test_nothing),
 	};
 

@@ -263,6 +263,9 @@ for source in ("live", f"sessions/{session}"):
         assert max(state["max_ns"], 1).bit_length() - 1 == len(counts) - 1
         half = next(i for i in range(len(counts)) if sum(counts[:i + 1]) > state["stays"] // 2)
         assert 2 ** half * 0.9375 <= max(state["p50_ns"], 1) <= 2 ** (half + 1) * 1.0625
+# Who has not exited has not exited at time 0, either.
+everyone = get(f"/api/sessions/{session}/range?from=0")
+assert everyone["exited"] == get(f"/api/sessions/{session}/range")["exited"] < everyone["goroutines"]
 for arguments in ("from=5&to=5", "from=x", "format=x"):
     is_error(get(f"/api/live/range?{arguments}", 400))
 
