@@ -49,8 +49,10 @@ static uint32_t always_needed(const struct code *code)
 static void step(struct walk *walk, const struct insn *insn)
 {
 	walk->intact &= ~insn->written;
-	walk->sp_known = walk->sp_known && insn->sp_known;
-	walk->sp_delta -= insn->sp_change;
+	/* What no function does (a frame of 2 GiB) is as good as not known. */
+	if (!insn->sp_known ||
+	    __builtin_sub_overflow(walk->sp_delta, insn->sp_change, &walk->sp_delta))
+		walk->sp_known = false;
 }
 
 /* Arguments on the stack (no register ABI): is this a store into the caller's frame? */
@@ -59,7 +61,7 @@ static bool overwrites_arguments(const struct code *code, const struct walk *wal
 {
 	return code->machine == EM_AARCH64 && insn->has_mem && insn->mem.store &&
 	       insn->mem.base == ARM64_SP &&
-	       (insn->mem.indexed || insn->mem.disp + insn->mem.size > walk->sp_delta + 8);
+	       (insn->mem.indexed || (int64_t)insn->mem.disp + insn->mem.size > (int64_t)walk->sp_delta + 8);
 }
 
 static bool ends_straight_line(const struct insn *insn)
