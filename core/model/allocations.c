@@ -75,7 +75,7 @@ static void count_more(struct shard *s, struct record *g, uint8_t event_type, ui
 void record_count_allocation(struct shard *s, struct record *g, uint8_t event_type,
 			     uint32_t type_id, uint64_t bytes)
 {
-	g->alloc_bytes += bytes;
+	g->alloc_bytes = sum_u64(g->alloc_bytes, bytes);
 	for (unsigned i = 0; i < g->n_rows; i++) {
 		if (g->rows[i].type_id == type_id && g->rows[i].event_type == event_type) {
 			add_to(&g->rows[i], bytes);
@@ -117,7 +117,7 @@ void proc_count_allocation(struct shard *s, struct shard_proc *sp, uint8_t event
 	struct type_chunk *chunk;
 	unsigned kind = event_type - EVENT_MAKESLICE, i = type_id % TYPES_A_CHUNK;
 
-	sp->alloc_bytes += bytes;
+	sp->alloc_bytes = sum_u64(sp->alloc_bytes, bytes);
 	chunk = types_chunk(s, sp, type_id / TYPES_A_CHUNK);
 	if (!chunk) {
 		s->dropped_rows++;

@@ -197,7 +197,7 @@ static void add_shard_proc(struct model_totals *t, const struct shard_proc *sp)
 	t->goroutines_created += sp->created;
 	t->goroutines_exited += sp->exited;
 	t->healed += sp->healed;
-	t->alloc_bytes += sp->alloc_bytes;
+	t->alloc_bytes = sum_u64(t->alloc_bytes, sp->alloc_bytes);
 	t->last_event_ns = MAX(t->last_event_ns, sp->last_event_ns);
 	t->runnable_sum_ns += sp->runnable_sum_ns;
 	for (unsigned i = 0; i < LATENCY_BUCKETS; i++)

@@ -258,7 +258,7 @@ void pyramid_apply(struct pyramid *p, const struct names *names, const struct ev
 		} else {
 			uint64_t bytes = names_allocated(names, ev);
 
-			series_now(s)->alloc_bytes += bytes;
+			series_now(s)->alloc_bytes = sum_u64(series_now(s)->alloc_bytes, bytes);
 			apply_alloc(p, ev, bytes);
 		}
 	}

@@ -46,7 +46,7 @@ static void add_bucket(struct pyramid_bucket *into, const struct pyramid_bucket 
 	for (unsigned i = 0; i < EVENT_TYPES; i++)
 		into->events[i] += b->events[i];
 	into->lost += b->lost;
-	into->alloc_bytes += b->alloc_bytes;
+	into->alloc_bytes = sum_u64(into->alloc_bytes, b->alloc_bytes);
 	into->latency_count += b->latency_count;
 	into->latency_sum_ns += b->latency_sum_ns;
 	into->latency_max_ns = MAX(into->latency_max_ns, b->latency_max_ns);
