@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The composition root: reads what is asked for and starts the run that does it. Decides nothing.
  */
 #include <errno.h>
@@ -76,8 +77,8 @@ int main(int argc, char **argv)
 	int err, status;
 
 	(void)argc;
-	/* Before the first thread: one that has given its capabilities up could be entered by a debugger
-	 * of the same user, and through it the memory of those that still have theirs. */
+	/* Before the first thread: one that has given its capabilities up could be entered by a
+	 * debugger of the same user, and through it the memory of those that still have theirs. */
 	if (privilege_have_any())
 		privilege_hide_memory();
 	print_prepare();

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Going to the background without losing what went wrong on the way. See background.h. */
 #include "app/background.h"
 

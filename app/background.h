@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * -daemon: the process forks before it makes any thread; the parent waits until the child is ready
  * and ends with 0, or with the status of a child that failed. Main thread only.

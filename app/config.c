@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The option table, and what of it contradicts what. The one place that knows an option's name,
  * default and help; -help, the man page and the INI file follow from it.

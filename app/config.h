@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What the user asked for: the option table's configuration and the command line's words, checked.
  * Immutable once config_read() has returned; any thread may read it then.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* A queue and a thread. A request is freed by whoever is the last to need it: the one that asked
  * may have left. See deputy.h. */
 #include "app/deputy.h"
@@ -30,7 +31,7 @@ struct deputy {
 	void *ctx;
 	pthread_mutex_t lock;
 	pthread_cond_t come, done, room; /* room: also for something done, to be taken */
-	struct request *first, **last; /* protected by lock, as what follows */
+	struct request *first, **last;   /* protected by lock, as what follows */
 	unsigned waiting;
 	bool stop;
 	pthread_t thread;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Threads that serve have no privileges (core/base/confine.h). What needs some is asked for here: a
  * request is a few numbers, done by a thread of ours that has them. Nothing but the requests below
@@ -32,18 +33,19 @@ struct errand_args {
 
 struct deputy;
 
-/* `run` does it, on the deputy's thread: 0 or -errno; what there is to say goes to errand_add() with
- * `reply`. 0 or -errno, logged. */
+/* `run` does it, on the deputy's thread: 0 or -errno; what there is to say goes to errand_add()
+ * with `reply`. 0 or -errno, logged. */
 typedef int errand_fn(void *ctx, const struct errand_args *args, void *reply);
 int deputy_new(const char *thread_name, errand_fn *run, void *ctx, struct deputy **ret);
-/* Waits while what was said before is not taken. 0, -ECANCELED (nobody wants it any more), -ENOMEM. */
+/* Waits while what was said before is not taken. 0, -ECANCELED (nobody wants it any more), -ENOMEM.
+ */
 int errand_add(void *reply, const char *text, size_t len);
 /* Ends it when it has done what it is at; nobody may be asking any more. NULL is fine. */
 void deputy_free(struct deputy *d);
 
 /*
- * Waits until it is done; `out` may be NULL. What `run` returned, or -EBUSY (too many wait already),
- * -ETIMEDOUT (it takes too long: it may still be done), -ENOMEM. Any thread.
+ * Waits until it is done; `out` may be NULL. What `run` returned, or -EBUSY (too many wait
+ * already), -ETIMEDOUT (it takes too long: it may still be done), -ENOMEM. Any thread.
  */
 int deputy_ask(struct deputy *d, const struct errand_args *args, struct buf *out);
 /* The same for answers too long to hold: `fn` gets them as they come, on the thread that asks, some

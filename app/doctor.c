@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The report of -doctor: the machine first, then the target. See doctor.h. */
 #include "app/doctor.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * -doctor: can this machine trace, and this program be traced? Prints a report on stdout and
  * attaches nothing to the target (the cost of a probe is measured on a function of our own).

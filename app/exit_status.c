@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* From an error to the exit status: see exit_status.h. */
 #include "app/exit_status.h"
 

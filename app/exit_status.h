@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The documented exit statuses, and which of them an error of a room is. */
 #ifndef XGOTOPFS_APP_EXIT_STATUS_H
 #define XGOTOPFS_APP_EXIT_STATUS_H
@@ -12,8 +13,8 @@ enum exit_status {
 };
 
 /*
- * Of 0 or -errno; -EINVAL: something the user wrote was malformed. No error ends the program without a
- * word: one that nobody has explained is said here.
+ * Of 0 or -errno; -EINVAL: something the user wrote was malformed. No error ends the program
+ * without a word: one that nobody has explained is said here.
  */
 enum exit_status exit_status(int err);
 

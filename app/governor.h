@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * -max-overhead: keeps the estimated cost of tracing under a bound by taking whole event types off,
  * the costliest first. A lower rate alone would save little: the trap is paid at every hit, whether

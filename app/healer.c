@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* From core/target's goroutines to core/model's, on a thread of its own. See healer.h. */
 #include "app/healer.h"
 
@@ -12,9 +13,9 @@
 #include "core/target/goroutines.h"
 #include "core/target/stack.h"
 
-#define INTERVAL_NS    NS_PER_SEC
-#define DUTY           20   /* a reading of 100 ms is followed by 2 s of rest */
-#define CACHE_ENTRIES  1024 /* a power of two */
+#define INTERVAL_NS   NS_PER_SEC
+#define DUTY          20   /* a reading of 100 ms is followed by 2 s of rest */
+#define CACHE_ENTRIES 1024 /* a power of two */
 
 /* What a code address means to the model; most goroutines share a few. */
 struct meaning {
@@ -170,8 +171,8 @@ static int read_process(struct healer *h, unsigned proc, pid_t pid)
 	if (!seen)
 		return -ENOMEM;
 	if (cut && !h->warned)
-		log_warn("process %d has more goroutines than are read from its memory: cut at %u", pid,
-			 TARGET_GOROUTINES_MAX);
+		log_warn("process %d has more goroutines than are read from its memory: cut at %u",
+			 pid, TARGET_GOROUTINES_MAX);
 	h->warned |= cut;
 	for (size_t i = 0; i < n; i++)
 		translate(h, &found[i], &seen[i]);
@@ -370,7 +371,8 @@ void healer_free(struct healer *h)
 		h->stopping = true;
 		pthread_cond_signal(&h->changed);
 		pthread_mutex_unlock(&h->lock);
-		pthread_join(h->thread, NULL); /* a reading of the target: loop_ending() bounds it */
+		pthread_join(h->thread,
+			     NULL); /* a reading of the target: loop_ending() bounds it */
 	}
 	free(h->last);
 	pthread_cond_destroy(&h->changed);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Reads the traced processes' goroutines from their memory and brings the model in line: those that
  * were there before us at the start, corrections after a loss, and once a second while state

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Starting a program stopped. PTRACE_TRACEME and a stop of its own let the parent set options
  * before execve(2); PTRACE_EVENT_EXEC is then the stop with the new program mapped and nothing of
@@ -20,8 +21,7 @@
 #define LOOK_MS 20
 
 /* The child: nothing but async-signal-safe calls. Says why on report_fd when it cannot exec. */
-static void child_main(char **argv, const sigset_t *mask, const struct rlimit *files,
-		       int report_fd)
+static void child_main(char **argv, const sigset_t *mask, const struct rlimit *files, int report_fd)
 {
 	int err;
 

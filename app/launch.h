@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * `-- COMMAND`: a child that is stopped at its first instruction, traced by probes before it runs,
  * and whose end becomes ours. Main thread only.
@@ -19,11 +20,10 @@ struct launch {
 };
 
 /*
- * Starts argv (found in PATH) with the signal mask `mask`, SIGPIPE as usual and the limit `files` on open
- * files, and stops it
- * after execve(2), before its first instruction. Should this process die now, so does the child.
- * -ENOENT, -EACCES, … as execve, -EINTR when `asked` says that we are to end (execve(2) of a file on
- * a disk that hangs takes for ever); one line was logged.
+ * Starts argv (found in PATH) with the signal mask `mask`, SIGPIPE as usual and the limit `files`
+ * on open files, and stops it after execve(2), before its first instruction. Should this process
+ * die now, so does the child. -ENOENT, -EACCES, … as execve, -EINTR when `asked` says that we are
+ * to end (execve(2) of a file on a disk that hangs takes for ever); one line was logged.
  */
 int launch_start(char **argv, const sigset_t *mask, const struct rlimit *files,
 		 const atomic_bool *asked, struct launch *ret);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* How many files may be open: see limits.h. */
 #include "app/limits.h"
 
@@ -26,7 +27,8 @@ int limits_prepare(struct rlimit *ret_old)
 	now.rlim_cur = now.rlim_max;
 	/* Refused above fs.nr_open: then it stays as it was, which has to do. */
 	if (setrlimit(RLIMIT_NOFILE, &now) && ret_old->rlim_cur < FILES_LEAST)
-		return log_error(-EMFILE, "ulimit -n: only %llu files may be open here, and %d are needed",
+		return log_error(-EMFILE,
+				 "ulimit -n: only %llu files may be open here, and %d are needed",
 				 (unsigned long long)ret_old->rlim_cur, FILES_LEAST);
 	return 0;
 }

@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What the views ask of a live target, and what control files and the API may change: both are
  * answered from capture, target and healer here, so that view, fs and web know none of them.
- * Called from any thread; the threads that serve have no privileges, so what needs some is handed to
- * the two deputies.
+ * Called from any thread; the threads that serve have no privileges, so what needs some is handed
+ * to the two deputies.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * timerfd and an eventfd under one poll(2), and the thread that takes signals; see loop.h. That
- * thread waits for nothing but signals and time, holds no lock and calls nothing that could, so that
- * it can end the process when everything else is stuck.
+ * thread waits for nothing but signals and time, holds no lock and calls nothing that could, so
+ * that it can end the process when everything else is stuck.
  */
 #include "app/loop.h"
 
@@ -36,7 +37,7 @@ struct loop {
 	atomic_bool asked;
 	_Atomic uint64_t asked_ns; /* of the first signal nobody has passed on; 0: none */
 	_Atomic uint64_t patience_ns;
-	_Atomic uint64_t step_ns;  /* since when `step` is being done */
+	_Atomic uint64_t step_ns; /* since when `step` is being done */
 	_Atomic(const char *) step;
 };
 
@@ -58,7 +59,8 @@ void loop_block_signals(sigset_t *ret_old)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-/* --- the thread of signals --------------------------------------------------------------------- */
+/* --- the thread of signals ---------------------------------------------------------------------
+ */
 
 /* As the signal ends any other program. What is attached is let go of by the keeper
  * (core/capture/keeper.h), what is mounted by whoever unmounts for a process that is killed. */
@@ -132,7 +134,8 @@ static void *signals_main(void *arg)
 	while (!fds[1].revents) {
 		bool watching = atomic_load(&l->asked_ns) || atomic_load(&l->step);
 
-		/* For ever while there is nothing to watch: a signal, or the first step, wakes it. */
+		/* For ever while there is nothing to watch: a signal, or the first step, wakes it.
+		 */
 		(void)poll(fds, ARRAY_SIZE(fds), watching ? LOOK_MS : -1);
 		take_signals(l);
 		watch_end(l);
@@ -148,7 +151,8 @@ static int start_signals(struct loop *l)
 	return err;
 }
 
-/* --- the loop ---------------------------------------------------------------------------------- */
+/* --- the loop ----------------------------------------------------------------------------------
+ */
 
 static void ring(int fd)
 {
@@ -258,7 +262,8 @@ static void begin_step(struct loop *l, const char *step, uint64_t since_ns)
 	atomic_store(&l->step_ns, since_ns);
 	atomic_store(&l->step, step);
 	if (first)
-		(void)pthread_kill(l->thread, SIGCHLD); /* wakes it: to the loop it says nothing new */
+		(void)pthread_kill(l->thread,
+				   SIGCHLD); /* wakes it: to the loop it says nothing new */
 }
 
 void loop_ending(struct loop *l, const char *step)

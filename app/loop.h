@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What the main thread waits for: signals, the second's tick, and what other threads post. One
  * loop a process; loop_post() and loop_asked() may come from any thread, the rest from the main

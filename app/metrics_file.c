@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The metrics file; jansson writes the JSON. See metrics_file.h. */
 #include "app/metrics_file.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The metrics file at exit, as the original writes it: metrics_<local time>__<prefix>.json in the
  * working directory, JSON arrays with one entry a second, and event_counts by type.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* See notify.h. */
 #include "app/notify.h"
 
@@ -24,9 +25,9 @@ void notify_open(struct notify *ret)
 		if (*path == '@') /* an abstract one */
 			addr.sun_path[0] = '\0';
 		ret->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-		if (ret->fd >= 0 && connect(ret->fd, (const struct sockaddr *)&addr,
-					    (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
-							len)))
+		if (ret->fd >= 0 &&
+		    connect(ret->fd, (const struct sockaddr *)&addr,
+			    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)))
 			notify_close(ret);
 	}
 	unsetenv("NOTIFY_SOCKET");

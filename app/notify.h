@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Telling a service manager that we are ready or about to stop (sd_notify(3): a datagram to the
  * socket that $NOTIFY_SOCKET names). One datagram of text: libsystemd would be a large library for

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Starting and ending what shows the model, in the right order. See outputs.h. */
 #include "app/outputs.h"
 
@@ -79,7 +80,8 @@ static int open_fs(struct outputs *o)
 	return fs_mount(o->fs);
 }
 
-/* Who became root to start it. Both are set by the program that changes the user, and mean nothing without. */
+/* Who became root to start it. Both are set by the program that changes the user, and mean nothing
+ * without. */
 static void trust_starter(struct web_config *wc)
 {
 	static const char *const names[] = {"SUDO_UID", "PKEXEC_UID"};

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Everything that shows the model: the mounted tree, the web server, the recording, stdout. The
  * same for a live target and a replay. Main thread only.
@@ -17,9 +18,9 @@ struct outputs;
 struct outputs_config {
 	const struct config *config;
 	const struct view *view;
-	struct loop *loop; /* gets LOOP_UNMOUNTED and LOOP_STDOUT */
+	struct loop *loop;       /* gets LOOP_UNMOUNTED and LOOP_STDOUT */
 	struct confine *confine; /* what the threads that serve enter */
-	bool many;         /* several processes may come: lines carry pid= */
+	bool many;               /* several processes may come: lines carry pid= */
 	bool record;
 	pid_t pid;               /* 0: a binary is watched */
 	const char *binary_path; /* for the recording */
@@ -43,8 +44,8 @@ uint64_t outputs_behind(const struct outputs *o);
 void outputs_announce(const struct outputs *o, const char *subject);
 /*
  * Writes what is left (the feed is closed), unmounts, ends the session, frees. 0, or -errno of
- * output that was lost. NULL is fine. *ret_left: a thread is stuck and was left behind; then nothing
- * that was borrowed may be freed.
+ * output that was lost. NULL is fine. *ret_left: a thread is stuck and was left behind; then
+ * nothing that was borrowed may be freed.
  */
 int outputs_close(struct outputs *o, bool *ret_left);
 

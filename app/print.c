@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What goes to stdout at once: see print.h. */
 #include "app/print.h"
 

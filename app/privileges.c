@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What this process may do, and when it stops being able to. Root starts it; once everything is
- * mounted and attached, the main thread and those it makes keep what the engine still needs, and the
- * threads that serve (mount, web, replay) never have anything. Main thread.
+ * mounted and attached, the main thread and those it makes keep what the engine still needs, and
+ * the threads that serve (mount, web, replay) never have anything. Main thread.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -60,9 +61,10 @@ static bool ours_to_write(const char *path)
 }
 
 /*
- * The thread that empties the rings goes before others, also one that starts later (for a file that was
- * replaced): allowed by a limit (getrlimit(2), RLIMIT_NICE: 20 less the nice value), or for want of the right
- * to raise it by CAP_SYS_NICE, which is what this answers. Without either it runs as it was started.
+ * The thread that empties the rings goes before others, also one that starts later (for a file that
+ * was replaced): allowed by a limit (getrlimit(2), RLIMIT_NICE: 20 less the nice value), or for
+ * want of the right to raise it by CAP_SYS_NICE, which is what this answers. Without either it runs
+ * as it was started.
  */
 static uint64_t allow_priority(void)
 {
@@ -75,9 +77,9 @@ static uint64_t allow_priority(void)
 }
 
 /* What is still to come after the start:
- * pausing and -sample attach again; new processes of a binary, stacks and types are read from memory;
- * executables that only root may read, and paths through /proc/PID/root; a lease on the executable of
- * somebody else. */
+ * pausing and -sample attach again; new processes of a binary, stacks and types are read from
+ * memory; executables that only root may read, and paths through /proc/PID/root; a lease on the
+ * executable of somebody else. */
 static uint64_t still_needed(const struct run *r)
 {
 	uint64_t caps = CAP_BIT(CAP_BPF) | CAP_BIT(CAP_PERFMON) | CAP_BIT(CAP_SYS_PTRACE) |

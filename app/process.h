@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Is there such a process, and is it one that could be a Go program? Asked before anything opens.
  */
 #ifndef XGOTOPFS_APP_PROCESS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The traced file and what becomes of it: whoever wants to write to it has made capture take the
  * probes out; when it is another program afterwards, this makes a capture for that one. Old
@@ -228,7 +229,8 @@ void file_health(struct run *r, struct health *ret)
 		text = "as it was read, and watched over by a lease";
 		break;
 	case CAPTURE_FOLLOWED:
-		text = "as it was read when its processes began: no lease keeps writers off it here, so "
+		text = "as it was read when its processes began: no lease keeps writers off it "
+		       "here, so "
 		       "each process has probes of its own, milliseconds after its start";
 		ret->file_limited = r->config->mode == MODE_BINARY;
 		break;
@@ -239,14 +241,15 @@ void file_health(struct run *r, struct health *ret)
 		text = "another one than was read: no probe";
 		break;
 	case CAPTURE_LOST:
-		text = "written to before the probes were out: no probe any more; restart its processes";
+		text = "written to before the probes were out: no probe any more; restart its "
+		       "processes";
 		break;
 	}
 	ret->file_trouble = file != CAPTURE_HELD && file != CAPTURE_FOLLOWED;
 	snprintf(ret->file, sizeof(ret->file), "%s", text);
 	if (!r->file_why[0])
 		return;
-	snprintf(ret->file, sizeof(ret->file), "another one than was read, and cannot be traced: %s",
-		 r->file_why);
+	snprintf(ret->file, sizeof(ret->file),
+		 "another one than was read, and cannot be traced: %s", r->file_why);
 	ret->file_trouble = true;
 }

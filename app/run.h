@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * One run of the program, live or replayed: what the composition root's files share. Everything
  * here is made and freed on the main thread; callbacks that other threads make are marked where
@@ -36,16 +37,16 @@ struct ticker {
 
 struct run {
 	const struct config *config;
-	sigset_t old_mask; /* of before our signals were blocked: a COMMAND's */
+	sigset_t old_mask;       /* of before our signals were blocked: a COMMAND's */
 	struct rlimit old_files; /* a COMMAND's, too */
-	int background_fd; /* -1: in the foreground */
-	struct notify notify;       /* the service manager that started us */
+	int background_fd;       /* -1: in the foreground */
+	struct notify notify;    /* the service manager that started us */
 	struct loop *loop;
 
 	struct launch launch;       /* MODE_COMMAND */
 	pid_t pid;                  /* 0: MODE_BINARY, replay */
 	char binary_path[PATH_MAX]; /* as people know it */
-	struct target *target; /* protected by traced, as capture */
+	struct target *target;      /* protected by traced, as capture */
 
 	struct replay *replay; /* MODE_REPLAY; target, healer and capture are NULL then */
 	struct names *names;
@@ -114,7 +115,8 @@ int run_give_up(struct run *r);
 /* run_common.c: what both runs make and free. */
 int run_make_model(struct run *r, int64_t wall_offset_ns);
 int run_open_outputs(struct run *r, bool many);
-/* Everything serves: says so, also to a service manager, and lets go of the terminal with -daemon. */
+/* Everything serves: says so, also to a service manager, and lets go of the terminal with -daemon.
+ */
 void run_ready(struct run *r, const char *subject);
 /* Closes the outputs and frees everything. 0, or -errno of output that was lost. */
 int run_finish(struct run *r);

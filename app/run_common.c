@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What a live run and a replay have in common: the model, the outputs, the end. Main thread. */
 #include <errno.h>
 #include <string.h>
@@ -104,7 +105,8 @@ int run_finish(struct run *r)
 	err = outputs_close(r->outputs, &r->left);
 	loop_ending(r->loop, "writing the metrics");
 	metrics_err = write_metrics(r);
-	/* After a start that failed: what was captured up to now still goes to the model and the healer. */
+	/* After a start that failed: what was captured up to now still goes to the model and the
+	 * healer. */
 	loop_ending(r->loop, "taking the probes out");
 	if (r->capture)
 		capture_stop(r->capture);

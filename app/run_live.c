@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * A live run: find the program, mount, attach, let it run, show it, and end without a trace. The
  * order matters: whatever can fail without the target noticing comes before the probes.

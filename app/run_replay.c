@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* A replay: a recorded session through the same model and outputs as a live target. Main thread. */
 #include <errno.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The storage folder on the command line. See sessions.h. */
 #include "app/sessions.h"
 

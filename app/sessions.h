@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Recorded sessions on the command line: -sessions and -convert. Main thread. */
 #ifndef XGOTOPFS_APP_SESSIONS_H
 #define XGOTOPFS_APP_SESSIONS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The feed as text on stdout. See stdout_log.h. */
 #include "app/stdout_log.h"
 
@@ -31,7 +32,7 @@ struct stdout_log {
 	uint64_t cursor;
 	_Atomic uint64_t read; /* the cursor, for others */
 	uint64_t missed;
-	uint64_t in_text; /* events in `text` */
+	uint64_t in_text;  /* events in `text` */
 	uint64_t asked_ns; /* when it was first seen that a signal had come; 0 */
 	bool gave_up;
 	int err; /* of the write that failed; -EPIPE too */

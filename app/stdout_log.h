@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Events as lines on stdout, when nothing is mounted: what the original does. A thread of its own
  * follows the feed with a cursor, so that a slow terminal never slows capture; what it could not

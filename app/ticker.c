@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The second's tick: gathers a sample for the meter, prints the statistics line, lets the governor
  * judge, asks for a heal after a loss. Main thread.
@@ -95,7 +96,8 @@ static void govern(struct run *r, const struct meter_sample *s, const uint64_t e
 	int err = 0;
 
 	memcpy(second.events, events, sizeof(second.events));
-	/* Somebody is changing the rates, which the kernel may take long to do: the next second will do. */
+	/* Somebody is changing the rates, which the kernel may take long to do: the next second
+	 * will do. */
 	if (pthread_mutex_trylock(&r->governor_lock))
 		return;
 	if (governor_step(&r->governor, &second, rates, why, sizeof(why))) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* -version: what this was built with and what it runs with. */
 #include "app/version.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What bpf/xgotopfs.bpf.c and core/capture share: the records in the ring buffers, the knobs set
  * before loading, the controls changed while running, the counters. Included by those two only.
@@ -90,8 +91,8 @@ union wire_record {
  * reader keeps up, and `slots` further ones for when it does not. (Going round all of them would
  * mean a cache miss a record, paid by the traced thread.) Number n goes to the near slot n %
  * WIRE_NEAR if all numbers that went there before were read, that is if the reader is less than
- * WIRE_NEAR behind; else to the far slot n % slots. The reader looks for seq = n + 1 in both: a slot
- * only ever holds numbers that belong there, so it is in one of them or not yet written.
+ * WIRE_NEAR behind; else to the far slot n % slots. The reader looks for seq = n + 1 in both: a
+ * slot only ever holds numbers that belong there, so it is in one of them or not yet written.
  */
 struct wire_ring {
 	__u64 head; /* the next number: taken by writers */
@@ -108,8 +109,9 @@ struct wire_slot {
 #define WIRE_NEAR      2048 /* a power of two; 128 KiB */
 #define WIRE_RINGS_MAX 256  /* a power of two */
 
-/* Whether a writer must leave off, with `room` slots in all. The tail, read after the head, may have
- * passed it meanwhile: whoever is preempted in between finds a negative number of unread records. */
+/* Whether a writer must leave off, with `room` slots in all. The tail, read after the head, may
+ * have passed it meanwhile: whoever is preempted in between finds a negative number of unread
+ * records. */
 static inline int wire_ring_full(const struct wire_ring *ring, __u64 room)
 {
 	__u64 head = *(const volatile __u64 *)&ring->head;
@@ -136,13 +138,13 @@ static inline __u64 wire_slot_index(__u64 number, __u64 tail, __u64 slots)
 struct wire_layout {
 	__u32 g_m, g_goid, g_waitreason, m_curg, g_stackguard0;
 	__u32 g_atomicstatus, g_parent_goid, g_gopc, g_startpc;
-	__u32 g_birth; /* the lowest of parent goid, go pc and start pc */
+	__u32 g_birth;   /* the lowest of parent goid, go pc and start pc */
 	__u8 has_parent; /* g.parentGoid exists (Go 1.21 on) */
 	__u8 goid_stale; /* at casgstatus(dead, …) in newproc1 the goid is not set yet (before 1.24)
 			  */
-	__u8 register_abi;  /* 0: arguments on the stack (arm64, Go 1.17) */
-	__u8 syscall_sites;  /* running <-> syscall is told by sites of its own (Go 1.26 on) */
-	__u8 birth_together; /* those three lie within WIRE_BLOCK_BYTES from g_birth on */
+	__u8 register_abi;      /* 0: arguments on the stack (arm64, Go 1.17) */
+	__u8 syscall_sites;     /* running <-> syscall is told by sites of its own (Go 1.26 on) */
+	__u8 birth_together;    /* those three lie within WIRE_BLOCK_BYTES from g_birth on */
 	__u8 identity_together; /* the wait reason within WIRE_BLOCK_BYTES from the goid on */
 	__u8 pad[2];
 };

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Go's calling convention as a uprobe sees it, one block an architecture: argument registers, the
  * current g, the return address, the flags of the stack check, publishing. Sources: Go

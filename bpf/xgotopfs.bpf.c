@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The probes: one small program a probe kind, run by the traced thread at the sites that
  * core/target chose. Each reads a few words of the runtime's g, writes one compact record into
@@ -130,17 +131,17 @@ static __always_inline void hit_end(struct hit *h)
  * Memory that the target uses all the time may still not be there this very moment: its page is
  * being merged into a huge one, moved to another node, was swapped out, or (on machines that leave
  * the accessed bit to the kernel) is merely marked old. A read that must not fault fails then, and
- * an event would be lost for it; so the program is one that may sleep where the kernel has such, and
- * reads again as the target itself would. Out of line: hardly ever needed.
+ * an event would be lost for it; so the program is one that may sleep where the kernel has such,
+ * and reads again as the target itself would. Out of line: hardly ever needed.
  */
 static __noinline long read_faulting(void *to, __u32 size, __u64 addr)
 {
 	if (!to)
 		return -1;
 	count(&this_cpu()->faulted);
-	return size == 1 ? bpf_copy_from_user(to, 1, (void *)addr) :
-	       size == 8 ? bpf_copy_from_user(to, 8, (void *)addr) :
-			   bpf_copy_from_user(to, WIRE_BLOCK_BYTES, (void *)addr);
+	return size == 1   ? bpf_copy_from_user(to, 1, (void *)addr)
+	       : size == 8 ? bpf_copy_from_user(to, 8, (void *)addr)
+			   : bpf_copy_from_user(to, WIRE_BLOCK_BYTES, (void *)addr);
 }
 
 /* `size` is 1, 8 or WIRE_BLOCK_BYTES. 0, or not 0: there is nothing at that address. */

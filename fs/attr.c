@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Attributes: sizes are true, times carry meaning. To know the size of a small file it is rendered,
  * and that rendering is kept for the open that follows. Any thread.

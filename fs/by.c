@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * by-state, by-wait and by-func: folders of links to the goroutines that are in a state, wait for
  * a reason, or were started with a function now. Nothing is stored: who belongs where is asked of

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The control files: what each shows, on any thread and at once, and takes, on the one helper thread
- * for commands. One write is one command.
+ * The control files: what each shows, on any thread and at once, and takes, on the one helper
+ * thread for commands. One write is one command.
  */
 #include "fs/fs_internal.h"
 
@@ -73,7 +74,8 @@ static int max_overhead_set(const struct control *c, const char *text)
 {
 	double percent;
 
-	/* A lower bound is shown with an exponent, which cannot be written back; and it means nothing. */
+	/* A lower bound is shown with an exponent, which cannot be written back; and it means
+	 * nothing. */
 	if (parse_real(text, &percent) || percent > 100 || (percent > 0 && percent < 0.0001))
 		return -EINVAL;
 	return c->set_max_overhead(c->ctx, percent);

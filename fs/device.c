@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The way to and from /dev/fuse. libfuse alone would print and forget: who waits for an answer that could
- * not be written waits for ever, and cannot even be killed (Linux fs/fuse/dev.c, request_wait_answer: a
- * request that was handed out is waited for).
+ * The way to and from /dev/fuse. libfuse alone would print and forget: who waits for an answer that
+ * could not be written waits for ever, and cannot even be killed (Linux fs/fuse/dev.c,
+ * request_wait_answer: a request that was handed out is waited for).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -48,8 +49,7 @@ static ssize_t device_write(int fd, struct iovec *iov, int count, void *ctx)
 	memcpy(&head, iov[0].iov_base, sizeof(head));
 	log_error(-err, "%s: an answer could not be written: %s", fs->mountpoint, strerror(err));
 	n = head.len;
-	head = (struct fuse_out_header){
-		.len = sizeof(head), .error = -EIO, .unique = head.unique};
+	head = (struct fuse_out_header){.len = sizeof(head), .error = -EIO, .unique = head.unique};
 	if (head.unique && try_to_write(fd, &(struct iovec){&head, sizeof(head)}, 1) < 0 &&
 	    !in_vain(errno)) {
 		/* Only an end lets go of who waits. */
@@ -87,9 +87,10 @@ int device_take(struct fs *fs)
 }
 
 /*
- * libfuse asks the device whether the mount is gone (POLLERR), and if not unmounts it: that it may not do
- * any more, it says, while somebody has a file open in a mount that is gone lazily. A pipe that nobody
- * reads, in place of the device, says POLLERR; the device is closed by that, which ends the connection.
+ * libfuse asks the device whether the mount is gone (POLLERR), and if not unmounts it: that it may
+ * not do any more, it says, while somebody has a file open in a mount that is gone lazily. A pipe
+ * that nobody reads, in place of the device, says POLLERR; the device is closed by that, which ends
+ * the connection.
  */
 void device_let_go(struct fs *fs)
 {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* A growable, sortable list of folder entries. */
 #include "fs/dirlist.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The entries of an open folder, as they were at opendir. Sorted by key, which is also the place
  * in the listing (the offset): whoever reads on after a change misses nothing and sees nothing

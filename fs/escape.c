@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Go names as file names and numbers as file names; pure, any thread. */
 #include "fs/escape.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The text over the feed: which event stands at which byte. Fetches events in slices, renders them
  * to learn their lengths, and keeps one small record a block. See follow.h.

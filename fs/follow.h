@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * A growing text over the feed: the bytes of an `events` file. Every event becomes a line when
  * somebody looks, at an absolute byte offset that then never changes; nothing is rendered before.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Shared by follow.c (the text) and follow_read.c (readers and cache). */
 #ifndef XGOTOPFS_FS_FOLLOW_INTERNAL_H
 #define XGOTOPFS_FS_FOLLOW_INTERNAL_H

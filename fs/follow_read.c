@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Reading the text of follow.c: the cache of rendered blocks, and readers whose place may be
  * trimmed under them.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The life of a mount: made, mounted, served, unmounted. One thread (the caller of fs_run) takes
  * requests; see worker.h and pipe.c for the others.
@@ -277,8 +278,7 @@ int fs_mount(struct fs *fs)
 				 where);
 	}
 	if (err == -EIO && geteuid())
-		return log_error(-EPERM,
-				 "%s: the mount was refused, see fusermount3's word above",
+		return log_error(-EPERM, "%s: the mount was refused, see fusermount3's word above",
 				 where);
 	if (err == -EIO)
 		return log_error(err, "%s: the mount was refused (-log-level debug says more)",
@@ -301,7 +301,8 @@ int fs_mount(struct fs *fs)
 /*
  * Takes requests until there are none, or so many that it is time to look whether to stop: readers
  * in a loop can keep more of them coming than we serve. 0, or -errno of what
- * ends the session. An unmount from outside is no error: the kernel says ENODEV, and libfuse ends the session.
+ * ends the session. An unmount from outside is no error: the kernel says ENODEV, and libfuse ends
+ * the session.
  */
 static int serve_pending(struct fs *fs, struct fuse_buf *buf)
 {

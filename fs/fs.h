@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The mounted tree: the model as files (fs/node.c has a row for each). Low-level libfuse, one thread
- * that serves requests, helpers for what may take long. Nothing outside this folder sees libfuse.
+ * The mounted tree: the model as files (fs/node.c has a row for each). Low-level libfuse, one
+ * thread that serves requests, helpers for what may take long. Nothing outside this folder sees
+ * libfuse.
  *
  * Life: fs_new, fs_mount, fs_run (returns after fs_stop or an unmount from outside), fs_free.
  * Signals belong to the caller: nothing here installs a handler, and threads made here block all.
@@ -49,7 +51,8 @@ struct fs_config {
 	/* More processes may come: event lines at the root carry pid=, and events_pipe does not
 	 * end with one of them. */
 	bool many;
-	struct confine *confine; /* what its threads enter, that of fs_run() too; borrowed. NULL: nothing */
+	struct confine *
+		confine; /* what its threads enter, that of fs_run() too; borrowed. NULL: nothing */
 };
 
 int fs_new(const struct fs_config *config, struct fs **ret);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Shared by the files of this folder; nobody else includes it. What struct fs holds is set up by
  * fs_new() and then only read, but for what says otherwise.
@@ -26,8 +27,8 @@ struct fs {
 	struct fuse_session *session; /* NULL before fs_mount() */
 	bool mounted;
 	struct unmounter *unmounter; /* NULL: we unmount ourselves, if we may */
-	int stop_fd; /* eventfd */
-	_Atomic int device_err; /* -errno of /dev/fuse that ends it */
+	int stop_fd;                 /* eventfd */
+	_Atomic int device_err;      /* -errno of /dev/fuse that ends it */
 	uid_t uid;
 	gid_t gid;
 	uint64_t mount_time_ns; /* CLOCK_REALTIME */
@@ -38,14 +39,14 @@ struct fs {
 	struct logs *logs;
 	struct pipes *pipes;
 	struct by_names *by_names;
-	struct workers *quick;        /* renderings of milliseconds */
-	struct workers *slow;         /* the target's memory, disks */
-	struct workers *reads;        /* of event logs: one thread, which keeps them in order */
-	struct workers *commands;     /* what is written to control/: one thread, one at a time */
+	struct workers *quick;    /* renderings of milliseconds */
+	struct workers *slow;     /* the target's memory, disks */
+	struct workers *reads;    /* of event logs: one thread, which keeps them in order */
+	struct workers *commands; /* what is written to control/: one thread, one at a time */
 	pthread_mutex_t requests_lock;
 	struct request *requests; /* those that helpers have and nobody has answered */
 	atomic_bool ending;
-	atomic_bool abandoned;    /* a helper did not come to an end: what it uses is left to it */
+	atomic_bool abandoned; /* a helper did not come to an end: what it uses is left to it */
 	pthread_mutex_t handles_lock;
 	struct handle *handles; /* all; what is still open at the end is freed with us */
 	pthread_mutex_t sessions_lock;
@@ -55,7 +56,7 @@ struct fs {
 
 /* What an open file or folder is; fi->fh. */
 struct handle {
-	atomic_uint refs;            /* the kernel's, and one of each request a helper has */
+	atomic_uint refs;           /* the kernel's, and one of each request a helper has */
 	struct handle *next, *prev; /* in fs->handles; protected by fs->handles_lock */
 	struct node_id id;
 	uint64_t ino;
@@ -74,8 +75,8 @@ struct handle {
 
 /* After the mount: what passes to and from the kernel goes through here. 0 or -errno. */
 int device_take(struct fs *fs);
-/* Once it is unmounted: whoever still has a file open there is told, and libfuse sees that nothing is left
- * to unmount. */
+/* Once it is unmounted: whoever still has a file open there is told, and libfuse sees that nothing
+ * is left to unmount. */
 void device_let_go(struct fs *fs);
 
 /* --- tree.c: what is there ------------------------------------------------------------- */
@@ -151,7 +152,8 @@ void pipes_end(struct pipes *p);
 /* Is one open? */
 bool pipes_open(struct pipes *p);
 
-/* --- ops.c, mount.c, may_mount.c -------------------------------------------------------------------- */
+/* --- ops.c, mount.c, may_mount.c
+ * -------------------------------------------------------------------- */
 
 extern const struct fuse_lowlevel_ops fs_ops;
 /* The one place errors leave by: ENOSYS would switch an operation off for good. */

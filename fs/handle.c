@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Open files: what an open gives, and what reads and writes of it do. Pipes answer for themselves
  * (pipe.c), folders are in dir.c. Any thread; a handle's own lock serialises its reads.

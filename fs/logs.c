@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The texts of events files, by inode. One is made when somebody first looks, and kept: its size
  * must not shrink. Past a bound, those nobody has open and nobody looked at for longest go; what is

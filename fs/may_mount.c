@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * May we mount here, and if not, what is missing? CAP_SYS_ADMIN mounts by itself; everybody else
  * needs the helper fusermount3, which is setuid root, opens /dev/fuse as the user and mounts on

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Is the mount point fit to be mounted on? One clear line for each reason why not; a mount of ours
  * that a crash left behind is removed.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The node table and the code of inode numbers; no state, any thread. */
 #include "fs/node.h"
 

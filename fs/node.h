@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The node table: every file and folder there is, one row each. Looking up, listing, attributes
  * and opening all go by it; a new file is a new row (node.c).
@@ -30,7 +31,7 @@ enum node_flag {
 	NODE_JSON = 1 << 1,
 	NODE_HEAVY = 1 << 2,   /* rendering or listing may take milliseconds: by a helper thread */
 	NODE_NO_STAT = 1 << 3, /* not rendered for a stat, which reports the last size */
-	NODE_ROOT_ONLY = 1 << 4, /* not in processes/<pid> */
+	NODE_ROOT_ONLY = 1 << 4,  /* not in processes/<pid> */
 	NODE_FIND_HEAVY = 1 << 5, /* of a folder: finding an entry may take milliseconds, too */
 };
 

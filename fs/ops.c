@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The operations libfuse calls: thin. Each finds what is asked for and answers once, here or, when
  * that may take long, on a helper thread that does the same (request.h).

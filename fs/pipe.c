@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * events_pipe: a read waits for the next event. Each reader has its own cursor into the feed,
  * beginning at "now". Reads are parked without occupying a thread; one thread of this file answers

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Who serves a request, and its one answer; see request.h.
  *
@@ -11,9 +12,9 @@
 #include <errno.h>
 #include <string.h>
 
-#define BACKLOG_INLINE 4096                 /* events rendered without asking a helper: 2 ms or so */
-#define READ_INLINE    (64 * 1024)          /* bytes of events likewise */
-#define SIGNAL_NS      (200 * 1000000ull)   /* how long a reader with a signal waits on */
+#define BACKLOG_INLINE 4096               /* events rendered without asking a helper: 2 ms or so */
+#define READ_INLINE    (64 * 1024)        /* bytes of events likewise */
+#define SIGNAL_NS      (200 * 1000000ull) /* how long a reader with a signal waits on */
 
 /* --- serving ---------------------------------------------------------------------------------- */
 
@@ -294,7 +295,8 @@ void request_start(const struct request *wanted)
 	hand_over(copy, helper);
 }
 
-/* --- those that wait --------------------------------------------------------------------------- */
+/* --- those that wait ---------------------------------------------------------------------------
+ */
 
 /* Takes out one whose time has come: whose reader got a signal before `before_ns`; or any. */
 static fuse_req_t take_due(struct fs *fs, uint64_t before_ns, bool any, int *ret_ms)

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Requests that may take long: served by a helper thread, and answered exactly once, by whoever is
- * first: the helper, the reader's signal (EINTR, when it has waited for a moment), or our end. Made,
- * started and looked after on the thread of fs_run().
+ * first: the helper, the reader's signal (EINTR, when it has waited for a moment), or our end.
+ * Made, started and looked after on the thread of fs_run().
  */
 #ifndef XGOTOPFS_FS_REQUEST_H
 #define XGOTOPFS_FS_REQUEST_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The table of snapshots by inode. An entry lives as long as a handle or the freshness of what it
  * holds; old ones leave in sweeps, at most one a second.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Snapshots: the rendered content of a small file. What a stat renders is kept for a moment, so
  * that the open that follows shows the same bytes, and what an open shows stays the file's size

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Open addressing with linear probing. Entries leave in sweeps only, which rebuild in place. */
 #include "fs/table.h"
 

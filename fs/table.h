@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * A hash table from inode number to a pointer, for what is kept per inode (snapshots, event logs).
  * Not thread-safe: its user locks. Does not own the values.

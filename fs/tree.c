@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What the tree holds: static entries from the node table, families of goroutines, processes and
  * sessions from the model. Any thread.

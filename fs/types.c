@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * types/<type>: what a process allocated of one Go type. Two types may share a name; the one known
  * first has it, the others have "%~" and their number after it. Any thread.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* See unmounter.h. What runs in the process makes system calls only: we may have threads. */
 #include "fs/unmounter.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * A process that keeps the right to unmount, so that the one that serves can give it up: with
  * CAP_SYS_ADMIN and nothing else, or, for a user without it, able to run fusermount3. It holds no

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* A queue and the threads that serve it. The queue's lock is held for pushing and taking only. */
 #include "fs/worker.h"
 

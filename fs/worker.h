@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Threads that do what a request handler must not wait for: large renderings, stacks, disk.
  * A job owns its argument and answers its request itself. Any thread may push.

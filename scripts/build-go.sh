@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Builds a Go program of this repository. Usage: scripts/build-go.sh FOLDER OUTPUT [VERSION]
 # Extra build flags in GO_BUILD_FLAGS, for instance "-ldflags=-s". What the user has set with
 # `go env -w` plays no part (a flag that is new would stop an old Go).

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The main job, from a fresh clone: installs what is missing, builds, starts a demo Go server with
 # some load, mounts it, shows the first events and a goroutine, and stays until Ctrl-C.
 # Usage: scripts/demo.sh [-t SECONDS] [MOUNTPOINT]     -t: end by itself after so long

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Prints the path of a `go` command. Usage: scripts/go.sh [VERSION]      (for instance 1.27.3)
 # Without a version: the one that is installed. With one: that toolchain, fetched once from the Go
 # module proxy into the module cache. A Go before 1.21 (Debian 12 has 1.19) cannot switch toolchains

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Installs from the distribution (Debian 12 or newer) what building needs, and what the demo
 # (`demo`) or the tests (`test`) need beyond that. Installs only what is missing, says nothing when
 # nothing is. Usage: scripts/install-deps.sh [build|demo|test]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Draws the buffer test: METRICS-FOLDER OUT-FOLDER REQUESTS CONNECTIONS. See buffer_test.sh."""
 
 import json

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The buffer test: how do batch size and storage format change what recording costs? Runs the demo
 # server under load once for each batch size and format, with the web server on, and draws what the
 # metrics files say.

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The include rules: which folder may include which. Every include of our own names its folder.
 set -u
 cd "$(dirname "$0")/.." || exit 1

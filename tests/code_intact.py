@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Compares a process's code in memory with its executable: a breakpoint that stayed is a difference.
 
 usage: code_intact.py PID

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Prints the file offset of a function's first instruction, by the symbol table.
 
 usage: code_offset.py BINARY FUNCTION

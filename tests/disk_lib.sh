@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Sourced after lib.sh by the cases that need a disk which does not answer: $DISK shows $T/behind until
 # it hangs.
 # shellcheck shell=bash

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Holds a tracer's events against what the workload says it did, and what Go's runtime says it did.
 
 usage: exact.py TRUTH.json EVENTS.jsonl [--go N] [--lost N] [--gotrace COUNTS.json] [--only WHAT]

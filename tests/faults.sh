@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Lets every call of the program fail once (malloc, mmap, open, read, write, threads, epoll, bpf, fsync, …), in
 # every way it is run, and looks at how it ends. tests/cases/faults.sh is a slice of this.
 # Usage: tests/faults.sh [ARG of tests/faults/faults.py]...      needs root, a built build/ (or XGOTOPFS_BUILD)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Sourced by the fs_*.sh cases after lib.sh: a mount with synthetic content (targets/fs_demo.c).
 # shellcheck shell=bash
 FS_DEMO=${FS_DEMO:-$XGOTOPFS_BUILD/tests/targets/fs_demo}

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Fuzzes: each target of tests/fuzz for SECONDS (60), with libFuzzer and the address and
 # undefined-behaviour sanitizers. What is found is kept as a file under build-fuzz/findings, with the
 # command that shows it again; the status is then 1. New inputs gather in tests/.cache/fuzz.

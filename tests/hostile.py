@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Hostile names: writes them into a binary, and looks for what of them comes out again.
 
 usage: hostile.py patch BINARY OUT        tests/targets/hostile with names that no compiler would write

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Prints the BPF links and programs of ours that no process holds: what would stay for ever.
 
 usage: leftovers.py        exit status 1 when there are any, 77 when bpftool is missing

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Sourced by the cases. A case is a script that exits 0 (passed), 77 (skipped, with a reason) or
 # anything else (failed); it has a private folder $T that is removed, and traps of its own go into
 # on_exit. XGOTOPFS_BUILD is the build folder, XGOTOPFS the program.

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Prints the first TCP port on 127.0.0.1 that a process listens on; exit status 1 when there is none.
 
 usage: listening.py PID

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The matrix: every Go release, built in every way, traced and held against the truth. Prints a table,
 # releases down, ways of building across, each cell "exact", "-" (there is no such build) or the number
 # of differences, which follow below it.

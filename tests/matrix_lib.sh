@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Sourced after lib.sh and app_lib.sh: one cell of the matrix, which is one Go release in one way of
 # linking. Each check prints the differences it finds, and nothing when everything is exact:
 #   first    the workload traced from its first instruction, with the runtime's own execution trace and

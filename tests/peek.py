@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Tries to look into the memory of each thread of a process from its first moments on.
 
 usage: peek.py PID SECONDS        exit status 1 when one could be opened; prints how often it was tried

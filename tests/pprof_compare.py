@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Holds a live server's goroutines, as a mount shows them, against the server's own goroutine dump.
 
 usage: pprof_compare.py URL MOUNT

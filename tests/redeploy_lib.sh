@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Sourced by the cases in which the traced file changes: versions of a program, and what must be true
 # of each when it is deployed under a tracer that watches the file.
 # shellcheck shell=bash

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # All tests, from a fresh clone: installs what is missing, builds with gcc, with clang (warnings are
 # errors) and with gcc's address and undefined-behaviour sanitizers, runs the unit tests, the check
 # of the include rules, every script in tests/cases (found by being there) against the plain and

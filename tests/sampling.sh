@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The original's sampling test: runs of 5,000 HTTP requests against the demo server, each with other
 # rates; every event type must come within 5% of its rate times the baseline. How often a goroutine
 # parks hangs on what else the machine does, by more than that from one run to the next; so the

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Holds what is read from a resting program's memory against its own dump of itself.
 
 usage: stacks.py DUMP MOUNT STACKS PARSED.json [--go N]

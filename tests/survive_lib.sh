@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Sourced by the cases that attach and detach again and again: a server under full load, which must
 # answer every request right all the while, and afterwards have its code as it was.
 # shellcheck shell=bash

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Runs a command, a case or a test of a build with ThreadSanitizer, and fails when any process of it
 # reports a race. Usage: tests/tsan.sh [-] COMMAND ARG...    -: the reports stay on each one's stderr
 #        XGOTOPFS_BUILD=$PWD/build-tsan XGOTOPFS_SANITIZED=1 tests/tsan.sh bash tests/cases/main.sh

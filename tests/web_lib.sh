@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Sourced by the web_* cases after lib.sh: the made-up target behind the real server.
 # shellcheck shell=bash
 WEB_DEMO=$XGOTOPFS_BUILD/web/web_demo

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Draws the web overhead test: METRICS-FOLDER OUT-FOLDER REQUESTS CONNECTIONS. See web_overhead_test.sh."""
 
 import json

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The web overhead test: what do the web server, the number of readers and the storage format change?
 # Runs the demo server under a flood of requests once for each of them and draws what the metrics
 # files say.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Whether a request may be answered. See access.h. */
 #include "web/access.h"
 
@@ -16,7 +17,8 @@ static const struct peer *peer_of(const struct connection *c)
 	return lws_get_opaque_user_data(c->wsi);
 }
 
-/* Of the headers that libwebsockets has no number for. NULL: not there. One too long is none that we know. */
+/* Of the headers that libwebsockets has no number for. NULL: not there. One too long is none that
+ * we know. */
 static const char *custom_header(struct lws *wsi, const char *name, char *ret, size_t size)
 {
 	int len = lws_hdr_custom_length(wsi, name, (int)strlen(name));
@@ -46,8 +48,8 @@ static bool token_in_header(const struct connection *c)
 	       guard_token(text + 7, strlen(text + 7), c->web->token);
 }
 
-/* The name depends on the port that the browser sees (a forwarded one may differ from ours), so any of ours
- * is looked at. */
+/* The name depends on the port that the browser sees (a forwarded one may differ from ours), so any
+ * of ours is looked at. */
 static bool token_in_cookie(const struct connection *c)
 {
 	char text[COOKIES_MAX];
@@ -65,8 +67,8 @@ static bool token_in_cookie(const struct connection *c)
 
 /* --- checks ---------------------------------------------------------------------------------- */
 
-/* For a person who came here without the link. A click on "continue" is a visit from our own page: unlike a
- * link elsewhere, it brings the cookie. */
+/* For a person who came here without the link. A click on "continue" is a visit from our own page:
+ * unlike a link elsewhere, it brings the cookie. */
 static const char token_page[] =
 	"<!DOCTYPE html><html lang=\"en\"><meta charset=\"utf-8\"><title>xgotopfs</title>\n"
 	"<h1>xgotopfs wants its token</h1>\n"
@@ -104,8 +106,8 @@ bool access_check(struct connection *c)
 		.trusted = peer_of(c)->trusted,
 	};
 
-	/* libwebsockets takes a %0a or %0d in the address for the end of the line, and what follows for a
-	 * header; the version, which ends the line in truth, is missing then. */
+	/* libwebsockets takes a %0a or %0d in the address for the end of the line, and what follows
+	 * for a header; the version, which ends the line in truth, is missing then. */
 	connection_header(c->wsi, WSI_TOKEN_HTTP, version, sizeof(version));
 	if (strcmp(version, "HTTP/1.1") && strcmp(version, "HTTP/1.0")) {
 		http_error(&job->rs, 400, "no request of HTTP/1.1");
@@ -140,8 +142,8 @@ bool access_check(struct connection *c)
 	}
 }
 
-/* The port as the browser sees it, so that two of us on one host, or forwarded to one, do not overwrite each
- * other's cookie: a browser does not keep ports apart. */
+/* The port as the browser sees it, so that two of us on one host, or forwarded to one, do not
+ * overwrite each other's cookie: a browser does not keep ports apart. */
 static void cookie_name(struct connection *c, char *ret, size_t size)
 {
 	char host[300];

@@ -1,5 +1,6 @@
-/* Serves the embedded UI. Everything is stored gzipped, and unpacked for who does not take that: curl, a
- * health check. */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Serves the embedded UI. Everything is stored gzipped, and unpacked for who does not take that:
+ * curl, a health check. */
 #include "web/assets.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The UI's files, bundled, gzipped and compiled in by the build (web/ui/embed.py). */
 #ifndef XGOTOPFS_WEB_ASSETS_H
 #define XGOTOPFS_WEB_ASSETS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * One HTTP connection on the socket thread. A request is checked (access.h), copied, and handed
  * to a worker; what comes back is written as the socket takes it, 64 KiB at a time.
@@ -36,8 +37,8 @@ static const struct header security_headers[] = {
 
 /* --- time ------------------------------------------------------------------------------------ */
 
-/* libwebsockets' own timeouts start anew with each byte: they are kept out of the way, and end what our timer
- * does not know of. */
+/* libwebsockets' own timeouts start anew with each byte: they are kept out of the way, and end what
+ * our timer does not know of. */
 void connection_deadline(struct lws *wsi, unsigned seconds)
 {
 	lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, (int)seconds + 5);
@@ -61,7 +62,8 @@ static int add_header(struct lws *wsi, const char *name, const char *value, uint
 					   end);
 }
 
-/* For the page of an allowed origin: it may read the answer, or send what it asked for (the Fetch standard). */
+/* For the page of an allowed origin: it may read the answer, or send what it asked for (the Fetch
+ * standard). */
 static int add_cors(struct connection *c, uint8_t **p, uint8_t *end)
 {
 	static const struct header preflight[] = {
@@ -151,11 +153,13 @@ static int finish(struct connection *c)
 	job_free(c->job);
 	c->job = NULL;
 	c->sending = false;
-	/* What was not read must not be taken for the next request: a foreign page would write it. */
+	/* What was not read must not be taken for the next request: a foreign page would write it.
+	 */
 	if (c->body_unread)
 		return -1;
 	/* What is left to send, and the next request. */
-	lws_set_timer_usecs(c->wsi, KEEPALIVE_TIMES * c->web->config.request_seconds * LWS_USEC_PER_SEC);
+	lws_set_timer_usecs(c->wsi,
+			    KEEPALIVE_TIMES * c->web->config.request_seconds * LWS_USEC_PER_SEC);
 	return lws_http_transaction_completed(c->wsi) ? -1 : 0;
 }
 
@@ -387,7 +391,8 @@ int connection_request(struct connection *c, const char *path, size_t len)
 	    parse_u64(text, &length)) {
 		length = 0;
 		c->job->handler = NULL;
-		http_error(&c->job->rs, 411, "Content-Length is required, without Transfer-Encoding");
+		http_error(&c->job->rs, 411,
+			   "Content-Length is required, without Transfer-Encoding");
 	} else if (length > HTTP_BODY_MAX) {
 		c->job->handler = NULL;
 		http_error(&c->job->rs, 413, "at most %d bytes are accepted", HTTP_BODY_MAX);
@@ -456,7 +461,8 @@ int connection_upgrade(struct connection *c, const char *protocol)
 	if (!access_check(c))
 		return refuse(c);
 	if (peers_push(c->web->peers, lws_get_opaque_user_data(c->wsi))) {
-		http_error(&c->job->rs, 429, "at most %d WebSocket clients, and a quarter for one user",
+		http_error(&c->job->rs, 429,
+			   "at most %d WebSocket clients, and a quarter for one user",
 			   PUSH_CLIENTS_MAX);
 		return refuse(c);
 	}

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* One HTTP connection on the socket thread: from headers to a job, from a job to bytes. */
 #ifndef XGOTOPFS_WEB_CONNECTION_H
 #define XGOTOPFS_WEB_CONNECTION_H
@@ -16,7 +17,7 @@ struct connection {
 	bool upgrading; /* a WebSocket handshake is being answered */
 	size_t sent;    /* bytes of the current piece */
 	size_t body_expected;
-	bool body_unread; /* the request has one that is not, or not wholly, here */
+	bool body_unread;           /* the request has one that is not, or not wholly, here */
 	struct push_client *client; /* WebSocket */
 };
 
@@ -25,7 +26,8 @@ struct connection {
 
 /* Accepted just now. */
 void connection_begin(struct lws *wsi);
-/* What it does now must be done in so many seconds, whatever comes and goes meanwhile, or it is closed. */
+/* What it does now must be done in so many seconds, whatever comes and goes meanwhile, or it is
+ * closed. */
 void connection_deadline(struct lws *wsi, unsigned seconds);
 /* Copies a header. False: not there, or too long; then ret is "". */
 bool connection_header(struct lws *wsi, enum lws_token_indexes token, char *ret, size_t size);

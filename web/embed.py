@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Writes a C table of files, gzipped: embed.py OUTPUT.c [FILE...]. index.html is served as "/",
 any other NAME as "/assets/NAME". The same input gives the same output."""
 import gzip

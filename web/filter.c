@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The filter language; see filter.h. Pure functions. */
 #include "web/filter.h"
 
@@ -240,10 +241,10 @@ static uint64_t number_of(unsigned key, const struct goroutine *g, uint64_t now_
 		return stay;
 	case KEY_WAITING:
 		return g->state_ns[GSTATE_WAITING] +
-				(g->state == GSTATE_WAITING && !g->exited_ns ? stay : 0);
+		       (g->state == GSTATE_WAITING && !g->exited_ns ? stay : 0);
 	case KEY_RUNNABLE:
 		return g->state_ns[GSTATE_RUNNABLE] +
-				(g->state == GSTATE_RUNNABLE && !g->exited_ns ? stay : 0);
+		       (g->state == GSTATE_RUNNABLE && !g->exited_ns ? stay : 0);
 	case KEY_ALLOC:
 		return g->alloc_bytes;
 	case KEY_CHILDREN:

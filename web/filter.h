@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The filter language of the UI and the API: terms separated by spaces, all of which must hold.
  *

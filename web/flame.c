@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "web/flame.h"
 
 #include <errno.h>
@@ -150,8 +151,8 @@ static void hand_over(void *ctx, const struct dump_stack *s)
 					      .at_len = f->at_len,
 					      .kind = FLAME_FUNCTION};
 	}
-	path[s->n] = (struct flame_step){
-		.name = s->why, .name_len = s->why_len, .kind = FLAME_STATE};
+	path[s->n] =
+		(struct flame_step){.name = s->why, .name_len = s->why_len, .kind = FLAME_STATE};
 	to->fn(to->ctx, s->goid, path, s->n ? s->n + 1 : 0);
 }
 

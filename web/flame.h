@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * A flame graph's tree: what many goroutines have in common, merged from the outside in. Each node
  * counts the goroutines under it and the time they have been there. Not thread-safe.
@@ -17,8 +18,8 @@ enum flame_kind { FLAME_FUNCTION, FLAME_SITE, FLAME_STATE };
 
 struct flame_node {
 	uint64_t goroutines, ns;
-	uint64_t sample;     /* one of the goroutines */
-	size_t name, at;     /* in names; at 0 = not known, or not the same everywhere */
+	uint64_t sample; /* one of the goroutines */
+	size_t name, at; /* in names; at 0 = not known, or not the same everywhere */
 	uint32_t hash, name_len, at_len;
 	uint32_t child, next; /* first child, next sibling; 0 none */
 	uint8_t kind;
@@ -29,7 +30,7 @@ struct flame {
 	size_t n, cap;
 	struct buf names;
 	bool truncated; /* FLAME_NODES_MAX: what came later stands in the deepest node it had */
-	int err;	/* sticks */
+	int err;        /* sticks */
 };
 
 struct flame_step {

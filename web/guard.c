@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Who may ask. Pure functions; see guard.h for what each is against. */
 #include "web/guard.h"
 
@@ -105,8 +106,8 @@ static bool is_visit(const struct guard_request *rq)
 	return !strcmp(rq->path, "/") && (!rq->mode || !strcmp(rq->mode, "navigate"));
 }
 
-/* All browsers call themselves so, and a page cannot change it in what it may send anywhere. Those for
- * terminals do not, but they say where they come from. */
+/* All browsers call themselves so, and a page cannot change it in what it may send anywhere. Those
+ * for terminals do not, but they say where they come from. */
 static bool is_browser(const struct guard_request *rq)
 {
 	return rq->referer || (rq->user_agent && (!strncasecmp(rq->user_agent, "Mozilla/", 8) ||

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Who may ask: checks of the listen address, Host, Origin, token and cookies. Pure functions.
  *
@@ -34,11 +35,11 @@ bool guard_token(const char *given, size_t len, const char *token);
 /*
  * One request as the checks see it. A header that is not there is NULL.
  *
- * Who is at the other end (`trusted`) says nothing about who wrote the request: a page of any origin that
- * this user's browser shows can make one, and it comes with his uid. So it counts only with something no such
- * page can have: its own Origin or Sec-Fetch-Site, which browsers add to each request and pages cannot, or
- * that it is no browser. A browser from before 2023 that sends neither (an image, from a foreign page or not)
- * needs the token, whose cookie is SameSite=Strict.
+ * Who is at the other end (`trusted`) says nothing about who wrote the request: a page of any
+ * origin that this user's browser shows can make one, and it comes with his uid. So it counts only
+ * with something no such page can have: its own Origin or Sec-Fetch-Site, which browsers add to
+ * each request and pages cannot, or that it is no browser. A browser from before 2023 that sends
+ * neither (an image, from a foreign page or not) needs the token, whose cookie is SameSite=Strict.
  */
 struct guard_request {
 	const char *path, *host, *origin, *user_agent;
@@ -54,8 +55,8 @@ enum guard_verdict { GUARD_OK, GUARD_HOST, GUARD_ORIGIN, GUARD_SITE, GUARD_TOKEN
 enum guard_verdict guard_check(const struct guard_request *rq, const char *listen,
 			       const char *const *allowed);
 
-/* The value of the next cookie whose name begins so, or NULL; its length into ret. *at starts at the
- * Cookie header and moves on. */
+/* The value of the next cookie whose name begins so, or NULL; its length into ret. *at starts at
+ * the Cookie header and moves on. */
 const char *guard_cookie(const char **at, const char *prefix, size_t *ret);
 
 #endif

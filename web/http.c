@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Requests and answers apart from sockets: parsing of arguments, errors, JSON pieces. */
 #include "web/http.h"
 
@@ -94,7 +95,8 @@ static bool has_word(const char *words, const char *word)
 const char *http_arg(const struct request *rq, const char *key)
 {
 	if (rq->takes && !has_word(rq->takes, key)) {
-		log_error(-EINVAL, "%s: the argument %s is not in the table of routes", rq->path, key);
+		log_error(-EINVAL, "%s: the argument %s is not in the table of routes", rq->path,
+			  key);
 		return NULL;
 	}
 	for (unsigned i = 0; i < rq->n_args; i++) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * One request and its answer, apart from sockets: what handlers see. A request is a copy of what
  * came, so that a handler runs on a worker thread; the answer goes back to the socket thread whole
@@ -36,7 +37,8 @@ struct request {
 	/* What the {} of the route's pattern matched. */
 	char params[HTTP_PARAMS_MAX][64];
 	struct buf body;
-	/* The arguments that the route takes, between spaces; NULL before it is known which it is. */
+	/* The arguments that the route takes, between spaces; NULL before it is known which it is.
+	 */
 	const char *takes;
 	bool gzip;     /* the client takes gzip */
 	char etag[64]; /* If-None-Match */
@@ -52,7 +54,7 @@ struct response {
 	char location[256];       /* with a 303 */
 	char cookie[256];         /* Set-Cookie */
 	char etag[64];
-	bool vary; /* the answer hangs on Accept-Encoding */
+	bool vary;                /* the answer hangs on Accept-Encoding */
 	const char *allow_origin; /* the allowed origin whose page asks (CORS); NULL: none */
 	bool preflight;           /* it asks what it may send */
 	struct buf body;
@@ -71,7 +73,8 @@ struct response {
 
 /* Answers an error: {"error":"…"} with that status. Returns 0 so that a handler can end with it. */
 int http_error(struct response *rs, int status, const char *fmt, ...) PRINTF_LIKE(3, 4);
-/* The same for a negative errno: -ENOENT 404, -EINVAL and -ERANGE 400, -ENOSYS 501, -ESRCH 410, -ENOMEM 503 …
+/* The same for a negative errno: -ENOENT 404, -EINVAL and -ERANGE 400, -ENOSYS 501, -ESRCH 410,
+ * -ENOMEM 503 …
  */
 int http_errno(struct response *rs, int err, const char *what);
 
@@ -91,8 +94,9 @@ int http_arg_u64(const struct request *rq, struct response *rs, const char *key,
 		 uint64_t max, uint64_t absent, uint64_t *ret);
 
 /*
- * Whether an Accept-Encoding header (NULL or "": there is none) names gzip with a weight that is not 0
- * (RFC 9110, 12.5.3). "*" allows it, too, but who says no more than that can read the plain text.
+ * Whether an Accept-Encoding header (NULL or "": there is none) names gzip with a weight that is
+ * not 0 (RFC 9110, 12.5.3). "*" allows it, too, but who says no more than that can read the plain
+ * text.
  */
 bool http_takes_gzip(const char *header);
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The workers that run request handlers. Shared state is protected by js->lock. */
 #include "web/jobs.h"
 

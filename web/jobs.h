@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Requests on their way: the socket thread hands each to a few workers, so that one that takes long
  * (a session of ten million events) does not hold up the others, and gets it back when there is

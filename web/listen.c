@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The listening socket. The socket thread accepts. */
 #include "web/listen.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The listening socket, made by us rather than by libwebsockets: exact errors, and a limit. */
 #ifndef XGOTOPFS_WEB_LISTEN_H
 #define XGOTOPFS_WEB_LISTEN_H

@@ -1,12 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Asking sock_diag for one socket. See peer.h.
  *
- * What makes an answer good. A lookup that finds no connection falls back to a listening socket of that
- * port, so the answer's addresses are compared. A socket that was closed (it may live on for a minute to
- * send what is left), one in TIME_WAIT, and one being made have no owner any more or yet, and older kernels
- * show that as uid 0: so there must be an inode, and a state in which both ends have met. And the four
- * numbers could belong to another connection by now if ours was reset: so ours must still stand after the
- * answer; as long as it does, there is no second one.
+ * What makes an answer good. A lookup that finds no connection falls back to a listening socket of
+ * that port, so the answer's addresses are compared. A socket that was closed (it may live on for a
+ * minute to send what is left), one in TIME_WAIT, and one being made have no owner any more or yet,
+ * and older kernels show that as uid 0: so there must be an inode, and a state in which both ends
+ * have met. And the four numbers could belong to another connection by now if ours was reset: so
+ * ours must still stand after the answer; as long as it does, there is no second one.
  */
 #include "web/peer.h"
 
@@ -124,8 +125,8 @@ static int answer(struct peer_finder *f, struct inet_diag_msg *ret)
 
 		if (n < 0)
 			return -errno;
-		if (from.nl_pid || n < (ssize_t)sizeof(u.header) || u.header.nlmsg_len > (size_t)n ||
-		    u.header.nlmsg_seq != f->seq)
+		if (from.nl_pid || n < (ssize_t)sizeof(u.header) ||
+		    u.header.nlmsg_len > (size_t)n || u.header.nlmsg_seq != f->seq)
 			continue;
 		if (u.header.nlmsg_type == NLMSG_ERROR) {
 			const struct nlmsgerr *e = NLMSG_DATA(&u.header);

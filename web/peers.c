@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Connections counted by who made them. See peers.h. */
 #include "web/peers.h"
 
@@ -31,13 +32,14 @@ struct peer_group {
 	char cookie[PEERS_SECRET_LEN + 1];
 };
 
-/* Kept when they have no connection, for their cookies: a page that is reloaded a day later is still in. */
+/* Kept when they have no connection, for their cookies: a page that is reloaded a day later is
+ * still in. */
 #define GROUPS_KEPT 1024
 
 struct peers {
 	struct peers_config c;
 	struct peer_finder finder;
-	struct peer_group *groups; /* the last one that came first */
+	struct peer_group *groups;         /* the last one that came first */
 	char cookie[PEERS_SECRET_LEN + 1]; /* of all who are not known */
 	unsigned n_groups, connections, strangers, pushes, stranger_pushes;
 };

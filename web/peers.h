@@ -1,7 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Who is connected: one `struct peer` a connection, made when it is accepted and valid until it closes, and how
- * many each user (or, where the user is not known, each address) has. So that one of them cannot take all
- * the places: of N connections he has a quarter at most, all who are not owners three quarters together.
+ * Who is connected: one `struct peer` a connection, made when it is accepted and valid until it
+ * closes, and how many each user (or, where the user is not known, each address) has. So that one
+ * of them cannot take all the places: of N connections he has a quarter at most, all who are not
+ * owners three quarters together.
  *
  * Owners are root and the user this process runs as: they are held by the total only.
  * The socket thread's, but for peers_new() and peers_free().
@@ -43,8 +45,9 @@ void peers_leave(struct peers *p, struct peer *peer);
 int peers_push(struct peers *p, struct peer *peer);
 
 /*
- * The cookie that stands for the token when the same user comes again (those who are not known are one). For
- * others it is worth nothing: a browser hands a host's cookies to every port of it, whoever listens there.
+ * The cookie that stands for the token when the same user comes again (those who are not known are
+ * one). For others it is worth nothing: a browser hands a host's cookies to every port of it,
+ * whoever listens there.
  */
 #define PEERS_SECRET_LEN 32
 const char *peers_cookie(const struct peers *p, const struct peer *peer);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Who looks does not take the CPU from what is looked at: the web server's threads run at a lower
  * priority than the traced program and the capture. Where CPUs are free it changes nothing.

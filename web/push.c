@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * /ws: the original's batches of events as JSON, the same as protobuf, or ten ticks a second for
  * our UI. Each client has a cursor into the feed and one frame in flight; who falls behind by more

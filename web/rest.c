@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What the handlers share. They run on workers. */
 #include "web/rest.h"
 
@@ -147,7 +148,8 @@ int rest_select(const struct request *rq, struct response *rs, const struct sour
 	}
 	qsort(goids, n_goids, sizeof(*goids), compare_goids);
 	for (size_t i = 0; i < n; i++) {
-		if (n_goids && !bsearch(&list[i].goid, goids, n_goids, sizeof(*goids), compare_goids))
+		if (n_goids &&
+		    !bsearch(&list[i].goid, goids, n_goids, sizeof(*goids), compare_goids))
 			continue;
 		if (filter_match(&filter, names, &list[i], now))
 			list[kept++] = list[i];
@@ -162,7 +164,8 @@ struct source *rest_chosen(const struct request *rq, struct response *rs, unsign
 {
 	struct source *s = rest_source(rq, rs);
 
-	if (s && (rest_proc(rq, rs, s, ret_proc) || rest_select(rq, rs, s, *ret_proc, ret, ret_n))) {
+	if (s &&
+	    (rest_proc(rq, rs, s, ret_proc) || rest_select(rq, rs, s, *ret_proc, ret, ret_n))) {
 		rest_done(rq, s);
 		return NULL;
 	}

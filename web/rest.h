@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What the handlers share: which source a request is about, and the handlers themselves. */
 #ifndef XGOTOPFS_WEB_REST_H
 #define XGOTOPFS_WEB_REST_H
@@ -12,7 +13,8 @@
  * NULL: the error is answered (404, 400, 503 while it loads).
  */
 struct source *rest_source(const struct request *rq, struct response *rs);
-/* Whether the request is answered from it now: all was read, or ?partial= asks for what was so far. */
+/* Whether the request is answered from it now: all was read, or ?partial= asks for what was so far.
+ */
 bool rest_readable(const struct request *rq, const struct source *s);
 void rest_done(const struct request *rq, struct source *s);
 /* Element i of the path after the source: /api/live/goroutines/{0}. */
@@ -29,8 +31,8 @@ uint64_t rest_now(const struct source *s);
 /* The goroutines that ?filter= or ?goids= name, by goid; the caller frees. -errno: answered. */
 int rest_select(const struct request *rq, struct response *rs, const struct source *s,
 		unsigned proc, struct goroutine **ret, size_t *ret_n);
-/* The source, the process and the goroutines that a request names, by the three above. NULL: answered;
- * else rest_done() and free(*ret) follow. */
+/* The source, the process and the goroutines that a request names, by the three above. NULL:
+ * answered; else rest_done() and free(*ret) follow. */
 struct source *rest_chosen(const struct request *rq, struct response *rs, unsigned *ret_proc,
 			   struct goroutine **ret, size_t *ret_n);
 /* ?goids=1,5,9-12 alone. At most max; -EINVAL: answered. */

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What may be changed while it runs. A request is read whole before anything is changed; when a change
- * fails, those before it are taken back. So a request that is refused has changed nothing.
+ * What may be changed while it runs. A request is read whole before anything is changed; when a
+ * change fails, those before it are taken back. So a request that is refused has changed nothing.
  */
 #include <errno.h>
 #include <jansson.h>
@@ -180,8 +181,8 @@ static int read_all(const struct control *c, json_t *given, struct values *ret, 
 }
 
 /* Takes back what was set of the first n. Says so in the answer where that fails, too. */
-static void take_back(const struct control *c, const struct values *before, unsigned set, unsigned n,
-		      const char *failed, struct response *rs)
+static void take_back(const struct control *c, const struct values *before, unsigned set,
+		      unsigned n, const char *failed, struct response *rs)
 {
 	while (n--) {
 		if ((set & 1u << n) && settings[n].now && settings[n].apply(c, before))
@@ -206,7 +207,8 @@ static int apply_all(const struct control *c, const struct values *v, unsigned s
 		err = settings[i].apply(c, v);
 		if (!err)
 			continue;
-		if (err == -ETIMEDOUT) /* it may still be done: what is asked for after it comes after it */
+		if (err == -ETIMEDOUT) /* it may still be done: what is asked for after it comes
+					  after it */
 			http_error(rs, 503, "%s: takes too long, try again", settings[i].key);
 		else
 			http_errno(rs, err, settings[i].key);

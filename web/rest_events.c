@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Events, as the original gives those of a session: a JSON array, or with format=jsonl an object a
- * line. Of a recorded session read from disk while they are sent; of what is live, the retained ones.
+ * line. Of a recorded session read from disk while they are sent; of what is live, the retained
+ * ones.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Where goroutines are, as a flame graph: by the stacks of those that do not run, read now from a
  * live target; or, where there are no stacks, by start function, go statement and state.
@@ -25,7 +26,8 @@ static void take_stack(void *ctx, uint64_t goid, const struct flame_step *path, 
 	if (!n)
 		a->without_stack++;
 	else
-		flame_add(&a->flame, path, n, goid, 1, g ? a->now - MIN(a->now, g->state_since_ns) : 0);
+		flame_add(&a->flame, path, n, goid, 1,
+			  g ? a->now - MIN(a->now, g->state_since_ns) : 0);
 }
 
 static int take_text(void *arg, const char *text, size_t len)
@@ -36,7 +38,8 @@ static int take_text(void *arg, const char *text, size_t len)
 	return a->flame.err;
 }
 
-/* Read after the list was copied: a goroutine of the dump is looked for in what was known before. */
+/* Read after the list was copied: a goroutine of the dump is looked for in what was known before.
+ */
 static int by_stack(const struct source *s, unsigned proc, struct gather *a)
 {
 	a->now = rest_now(s);
@@ -59,8 +62,7 @@ static void add_origin(const struct source *s, struct gather *a, const struct go
 		path[i].name_len = strlen(path[i].name);
 	for (unsigned i = 0; i < GSTATES; i++) {
 		bool in = !exited && i == g->state;
-		uint64_t ns = g->state_ns[i] +
-			      (in ? a->now - MIN(a->now, g->state_since_ns) : 0);
+		uint64_t ns = g->state_ns[i] + (in ? a->now - MIN(a->now, g->state_since_ns) : 0);
 
 		if (!ns && !in)
 			continue;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Goroutines of a source: the table, the compact form the UI follows, and one of them in full. */
 #include <errno.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* A source as a whole: status, statistics, health, types; the server itself.
  */
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Downloads for ui.perfetto.dev: a recorded session, or the retained window of what is live. Made
  * while they are sent.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * A time range of chosen goroutines: what they did in it, as JSON or CSV.
  * Times and counts come from the retained events and are exact as far as those reach back

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The original's endpoints, with its shapes: recorded sessions, their events, the settings and the
  * self-metrics. Sessions are read from disk as they are asked for; nothing is loaded for these.
@@ -32,8 +33,8 @@ static void json_time(struct buf *out, const char *key, int64_t realtime_ns)
 	buf_addc(out, '"');
 }
 
-/* What became of its recording. Of the one under way the recorder knows more than the file, which may
- * be old, or could not be written. */
+/* What became of its recording. Of the one under way the recorder knows more than the file, which
+ * may be old, or could not be written. */
 static void render_recording(const struct session_info *info, const struct request *rq,
 			     struct buf *out)
 {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Goroutines by where they were made: how many there are, how old, what they wait for. The table in
  * which a leak shows. And the runnable-to-running latency histogram.

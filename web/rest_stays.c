@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The longest single stays in a time range: what is behind one bar of the histogram of `range`. */
 #include <errno.h>
 #include <string.h>

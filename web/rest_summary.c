@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* A source in one page, to be held against another: by state, and by start function. */
 #include <errno.h>
 #include <string.h>
@@ -21,8 +22,7 @@ static void add(struct summary_row *row, const struct goroutine *g, uint64_t now
 	for (unsigned i = 0; i < GSTATES; i++)
 		row->ns[i] = sum_u64(row->ns[i], g->state_ns[i]);
 	if (live && g->state < GSTATES)
-		row->ns[g->state] =
-			sum_u64(row->ns[g->state], now - MIN(now, g->state_since_ns));
+		row->ns[g->state] = sum_u64(row->ns[g->state], now - MIN(now, g->state_since_ns));
 }
 
 static void render_ns(const struct summary_row *row, struct buf *out)

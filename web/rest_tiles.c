@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The time pyramid over HTTP: tiles of goroutines, of groups, the process's series, heat maps, and
  * edges. */
 #include <errno.h>
@@ -197,8 +198,8 @@ static void render_place(const struct series *q, struct buf *out)
 }
 
 /* Answers with what `render` makes of the buckets that the request names. */
-static int answer_series(const struct request *rq, struct response *rs, uint64_t max, uint64_t usual,
-			 void (*render)(const struct series *, struct buf *))
+static int answer_series(const struct request *rq, struct response *rs, uint64_t max,
+			 uint64_t usual, void (*render)(const struct series *, struct buf *))
 {
 	cleanup_free_ struct pyramid_bucket *buckets = NULL;
 	struct series q;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Every path the server answers. One row a route. */
 #include <errno.h>
 #include <string.h>
@@ -7,8 +8,8 @@
 /*
  * Of a source: the live one and a recorded one answer the same.
  *
- * The last column is every argument that a handler may look at: http_arg() finds no other. So what is here
- * is what there is, and tests/web/hostile.py, which reads this table, tries each of them.
+ * The last column is every argument that a handler may look at: http_arg() finds no other. So what
+ * is here is what there is, and tests/web/hostile.py, which reads this table, tries each of them.
  */
 #define SOURCE(path, handler, takes)                                                               \
 	{HTTP_GET, "/api/live" path, handler, takes},                                              \

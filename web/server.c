@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The socket thread: libwebsockets' loop, the listening socket, and the way back from the workers.
  * Everything that touches a socket or a connection runs here.
@@ -171,8 +172,8 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
 		lws_set_opaque_user_data(wsi, NULL);
 		return 0;
 	case LWS_CALLBACK_TIMER:
-		/* Its time is up: see connection_deadline(). A WebSocket may take its time: a ping now and
-		 * then shows whether somebody is there. */
+		/* Its time is up: see connection_deadline(). A WebSocket may take its time: a ping
+		 * now and then shows whether somebody is there. */
 		peer = lws_get_opaque_user_data(wsi);
 		if (peer && peer->push)
 			return 0;
@@ -234,8 +235,8 @@ static void wake(void *arg)
 }
 
 /*
- * libwebsockets makes its way of being woken last, and goes on without one: answers that workers made would
- * never be sent. Before the socket thread is there.
+ * libwebsockets makes its way of being woken last, and goes on without one: answers that workers
+ * made would never be sent. Before the socket thread is there.
  */
 static int check_wake(struct server *s)
 {
@@ -243,7 +244,9 @@ static int check_wake(struct server *s)
 		wake(&s->web);
 		(void)lws_service(s->web.context, -1);
 	}
-	return s->woken ? 0 : log_error(-EMFILE, "the web server cannot be woken: no descriptor for it");
+	return s->woken
+		       ? 0
+		       : log_error(-EMFILE, "the web server cannot be woken: no descriptor for it");
 }
 
 static int copy_text(const char *from, char **ret)
@@ -486,8 +489,8 @@ void web_url(const struct web *w, struct buf *out)
 {
 	bool v6 = strchr(w->listen, ':');
 
-	buf_addf(out, "http://%s%s%s:%u/?token=%s", v6 ? "[" : "", w->listen, v6 ? "]" : "", w->port,
-		 w->token);
+	buf_addf(out, "http://%s%s%s:%u/?token=%s", v6 ? "[" : "", w->listen, v6 ? "]" : "",
+		 w->port, w->token);
 }
 
 void web_stats(struct web *w, struct web_stats *ret)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Inside web/: what its files share. The composition root includes web/web.h instead. */
 #ifndef XGOTOPFS_WEB_SERVER_H
 #define XGOTOPFS_WEB_SERVER_H
@@ -29,7 +30,7 @@ struct web {
 	struct store *store; /* recorded sessions; NULL = none to show */
 	struct push *push;
 	pthread_mutex_t control_lock; /* one POST /api/control at a time */
-	void *thread; /* the pthread_t in server.c, NULL before web_start() */
+	void *thread;                 /* the pthread_t in server.c, NULL before web_start() */
 	atomic_bool stop;
 	atomic_ullong requests, refused, frames, frames_dropped, events_dropped;
 };
@@ -45,8 +46,8 @@ struct route {
 };
 
 /*
- * Finds the route of rq->method and rq->path and fills rq->params and rq->takes. 0, -ENOENT, or -EPERM when the
- * path exists with another method.
+ * Finds the route of rq->method and rq->path and fills rq->params and rq->takes. 0, -ENOENT, or
+ * -EPERM when the path exists with another method.
  */
 int route_find(struct request *rq, const struct route **ret);
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* /api/config. Shared state is protected by s->lock. */
 #include "web/settings.h"
 

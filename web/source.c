@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The live source and the recorded ones. Threads: one follows the live feed into its pyramid; each
  * recorded session is loaded by one of its own, which ends when it is done.
@@ -22,7 +23,8 @@
 #define BATCH         4096
 #define NAMES_MAX     (1u << 20)
 #define RETAIN_EXITED 200000
-#define QUICK_EVENTS  300000 /* what is shown first of a session, before its thread becomes polite */
+#define QUICK_EVENTS  300000 /* what is shown first of a session, before its thread becomes polite \
+			      */
 
 struct loading {
 	pthread_t thread;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What can be looked at: the live model and recorded sessions, each with a time pyramid. A recorded
  * session is loaded when somebody first asks for it, on a thread of its own, and kept while it is
@@ -22,8 +23,8 @@ struct source {
 	char id[64]; /* of the session; "live" */
 	struct view view;
 	struct pyramid *pyramid;
-	_Atomic int state;           /* enum source_state */
-	atomic_bool readable;        /* while loading: model and pyramid answer, for what was read */
+	_Atomic int state;    /* enum source_state */
+	atomic_bool readable; /* while loading: model and pyramid answer, for what was read */
 	atomic_ullong loaded, total; /* events, for progress; total 0 = not known */
 	char error[256];             /* with SOURCE_FAILED */
 	int refs;                    /* protected by the sources' lock, as all below */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* A goroutine's stays out of its events, and the window of time they are looked at through. */
 #include "web/stays.h"
 
@@ -93,7 +94,8 @@ void window_place(struct window *w, const struct source *s)
 
 uint64_t window_inside(const struct window *w, const struct stay *stay)
 {
-	uint64_t begin = MAX(stay->begin, w->from), end = MIN(stay->end ? stay->end : w->now, w->to);
+	uint64_t begin = MAX(stay->begin, w->from),
+		 end = MIN(stay->end ? stay->end : w->now, w->to);
 
 	return end > begin ? end - begin : 0;
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Stays: from when to when a goroutine was in one state, out of its retained events. What counts
  * them (range), lists them (stays) and draws them (spans) reads the same ones.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The HTTP and WebSocket server: the original's REST API and /ws, the API of the web UI, the UI
  * itself, and /metrics. docs/api.md is the list of what it answers.
@@ -26,16 +27,17 @@ struct web_config {
 	const char *listen; /* address to bind; NULL = 127.0.0.1. Only a numeric address */
 	unsigned port;      /* 0 = any free one: web_port() tells */
 	/*
-	 * Who has it is let in; at least WEB_TOKEN_MIN characters. NULL = a random one, which web_url()
-	 * tells. On a loopback address these pass without it: root, the user this process runs as, and
-	 * the `trusted`.
+	 * Who has it is let in; at least WEB_TOKEN_MIN characters. NULL = a random one, which
+	 * web_url() tells. On a loopback address these pass without it: root, the user this process
+	 * runs as, and the `trusted`.
 	 */
 	const char *token;
 	uid_t trusted[WEB_TRUSTED_MAX];
 	size_t n_trusted;
-	const char *const *allow_origins; /* whose pages may use the API; ended by NULL; NULL = none */
-	const struct view *view; /* borrowed; what is being captured or replayed now */
-	const char *storage_dir; /* recorded sessions; NULL = none to show */
+	const char *const
+		*allow_origins;    /* whose pages may use the API; ended by NULL; NULL = none */
+	const struct view *view;   /* borrowed; what is being captured or replayed now */
+	const char *storage_dir;   /* recorded sessions; NULL = none to show */
 	const char *settings_path; /* where /api/config persists; NULL = in memory only */
 	const char *mount_point;   /* for the paths the UI shows; NULL = not mounted */
 	size_t pyramid_bytes;      /* memory bound of one time pyramid; 0 = 64 MiB */
@@ -46,9 +48,9 @@ struct web_config {
 };
 
 /*
- * 0, -EINVAL (not a numeric address, not a good token or origin), -EADDRINUSE, -EADDRNOTAVAIL, -EACCES,
- * -ENOMEM, -EIO (no random numbers); one line was logged. Listens when it returns, answers after
- * web_start().
+ * 0, -EINVAL (not a numeric address, not a good token or origin), -EADDRINUSE, -EADDRNOTAVAIL,
+ * -EACCES, -ENOMEM, -EIO (no random numbers); one line was logged. Listens when it returns, answers
+ * after web_start().
  */
 int web_new(const struct web_config *config, struct web **ret);
 int web_start(struct web *w);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The growable buffer. Doubles, never shrinks; the error sticks (see buf.h). */
 #include "core/base/buf.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * A growable byte buffer: what renderers write into. Not thread-safe; its user owns it.
  * Running out of memory sticks: later appends do nothing and buf_error() says -ENOMEM, so a
@@ -17,7 +18,7 @@ struct buf {
 	int err;
 };
 
-#define BUF_INIT ((struct buf){0})
+#define BUF_INIT     ((struct buf){0})
 #define cleanup_buf_ cleanup_(buf_free)
 
 void buf_free(struct buf *b);
@@ -30,10 +31,10 @@ int buf_reserve(struct buf *b, size_t n);
 void buf_add(struct buf *b, const void *data, size_t n);
 void buf_adds(struct buf *b, const char *text);
 void buf_addc(struct buf *b, char c);
-void buf_addu(struct buf *b, uint64_t value);		       /* decimal */
-void buf_addi(struct buf *b, int64_t value);		       /* decimal, signed */
-void buf_addu_pad(struct buf *b, uint64_t value, int digits);  /* decimal, zero-padded */
-void buf_addx(struct buf *b, uint64_t value);		       /* 0x, lower case */
+void buf_addu(struct buf *b, uint64_t value);                 /* decimal */
+void buf_addi(struct buf *b, int64_t value);                  /* decimal, signed */
+void buf_addu_pad(struct buf *b, uint64_t value, int digits); /* decimal, zero-padded */
+void buf_addx(struct buf *b, uint64_t value);                 /* 0x, lower case */
 void buf_addf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* Gives the bytes away (caller frees); the buffer is empty afterwards. */

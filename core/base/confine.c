@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Entering, and the thread that answers for what is refused: seccomp hands it each call, it counts,
  * and the call gives EPERM. See confine.h.
@@ -72,7 +73,8 @@ static void answer(struct confine *c, int fd, struct seccomp_notif *call,
 static void *listen_main(void *arg)
 {
 	struct confine *c = arg;
-	struct seccomp_notif *call cleanup_free_ = malloc(MAX(c->sizes.seccomp_notif, sizeof(*call)));
+	struct seccomp_notif *call cleanup_free_ =
+		malloc(MAX(c->sizes.seccomp_notif, sizeof(*call)));
 	struct seccomp_notif_resp *response cleanup_free_ =
 		malloc(MAX(c->sizes.seccomp_notif_resp, sizeof(*response)));
 	struct epoll_event ev;

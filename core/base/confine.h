@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What a thread that serves people can still do: read and write what is open, threads, memory,
  * time, and the files of the storage folder. Entered by a thread for itself, for ever; threads it
@@ -26,8 +27,8 @@ struct confine_config {
 };
 
 /* Makes what threads then enter, and a thread that hears of refused calls. Main thread, which still
- * has its capabilities. -errno, logged: only without memory, descriptors or threads. What the kernel
- * does not have is left out. */
+ * has its capabilities. -errno, logged: only without memory, descriptors or threads. What the
+ * kernel does not have is left out. */
 int confine_new(const struct confine_config *config, struct confine **ret);
 /* After the end of all threads that entered it. NULL is fine. */
 void confine_free(struct confine *c);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The files of a confined thread: Landlock, by system calls (libc has no functions for it). */
 #include "core/base/confine_internal.h"
 

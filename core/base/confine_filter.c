@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The system calls of a confined thread, compiled with libseccomp. See confine.h. */
 #include "core/base/confine_internal.h"
 
@@ -23,36 +24,134 @@
 /* Without a look at their arguments. Those an architecture does not have are passed over. */
 static const char *const harmless[] = {
 	/* open descriptors */
-	"read", "write", "readv", "writev", "pread64", "pwrite64", "preadv", "pwritev", "preadv2",
-	"pwritev2", "lseek", "close", "close_range", "dup", "dup2", "dup3", "flock",
-	"fsync", "fdatasync", "ftruncate", "getdents64", "splice", "vmsplice", "tee", "sendfile",
-	"copy_file_range", "fadvise64", "poll", "ppoll", "select", "pselect6", "epoll_wait",
-	"epoll_pwait", "epoll_pwait2", "epoll_ctl", "epoll_create1", "eventfd2", "pipe2",
+	"read",
+	"write",
+	"readv",
+	"writev",
+	"pread64",
+	"pwrite64",
+	"preadv",
+	"pwritev",
+	"preadv2",
+	"pwritev2",
+	"lseek",
+	"close",
+	"close_range",
+	"dup",
+	"dup2",
+	"dup3",
+	"flock",
+	"fsync",
+	"fdatasync",
+	"ftruncate",
+	"getdents64",
+	"splice",
+	"vmsplice",
+	"tee",
+	"sendfile",
+	"copy_file_range",
+	"fadvise64",
+	"poll",
+	"ppoll",
+	"select",
+	"pselect6",
+	"epoll_wait",
+	"epoll_pwait",
+	"epoll_pwait2",
+	"epoll_ctl",
+	"epoll_create1",
+	"eventfd2",
+	"pipe2",
 	/* looking at files */
-	"stat", "lstat", "fstat", "newfstatat", "statx", "statfs", "fstatfs", "access",
-	"faccessat", "faccessat2", "readlink", "readlinkat", "getcwd",
+	"stat",
+	"lstat",
+	"fstat",
+	"newfstatat",
+	"statx",
+	"statfs",
+	"fstatfs",
+	"access",
+	"faccessat",
+	"faccessat2",
+	"readlink",
+	"readlinkat",
+	"getcwd",
 	/* sockets that are open */
-	"accept", "accept4", "recvfrom", "recvmsg", "recvmmsg", "sendto", "sendmsg", "sendmmsg",
-	"shutdown", "setsockopt", "getsockopt", "getsockname", "getpeername",
+	"accept",
+	"accept4",
+	"recvfrom",
+	"recvmsg",
+	"recvmmsg",
+	"sendto",
+	"sendmsg",
+	"sendmmsg",
+	"shutdown",
+	"setsockopt",
+	"getsockopt",
+	"getsockname",
+	"getpeername",
 	/* memory */
-	"munmap", "mremap", "madvise", "mincore", "brk", "membarrier",
+	"munmap",
+	"mremap",
+	"madvise",
+	"mincore",
+	"brk",
+	"membarrier",
 	/* threads and signals of this process */
-	"futex", "futex_waitv", "futex_wait", "futex_wake", "set_robust_list", "get_robust_list",
-	"rseq", "set_tid_address", "sched_yield", "sched_getaffinity", "sched_getparam",
-	"sched_getscheduler", "getpriority", "rt_sigprocmask", "rt_sigaction",
-	"rt_sigreturn", "rt_sigpending", "rt_sigtimedwait", "sigaltstack", "restart_syscall",
-	"exit", "exit_group", "arch_prctl",
+	"futex",
+	"futex_waitv",
+	"futex_wait",
+	"futex_wake",
+	"set_robust_list",
+	"get_robust_list",
+	"rseq",
+	"set_tid_address",
+	"sched_yield",
+	"sched_getaffinity",
+	"sched_getparam",
+	"sched_getscheduler",
+	"getpriority",
+	"rt_sigprocmask",
+	"rt_sigaction",
+	"rt_sigreturn",
+	"rt_sigpending",
+	"rt_sigtimedwait",
+	"sigaltstack",
+	"restart_syscall",
+	"exit",
+	"exit_group",
+	"arch_prctl",
 	/* time */
-	"clock_gettime", "clock_getres", "clock_nanosleep", "nanosleep", "gettimeofday", "time",
+	"clock_gettime",
+	"clock_getres",
+	"clock_nanosleep",
+	"nanosleep",
+	"gettimeofday",
+	"time",
 	/* what this is */
-	"getpid", "gettid", "getppid", "getuid", "geteuid", "getgid", "getegid", "getresuid",
-	"getresgid", "getgroups", "getpgrp", "uname", "sysinfo", "getrusage", "times", "getcpu",
-	"getrandom", "getrlimit",
+	"getpid",
+	"gettid",
+	"getppid",
+	"getuid",
+	"geteuid",
+	"getgid",
+	"getegid",
+	"getresuid",
+	"getresgid",
+	"getgroups",
+	"getpgrp",
+	"uname",
+	"sysinfo",
+	"getrusage",
+	"times",
+	"getcpu",
+	"getrandom",
+	"getrlimit",
 };
 
 /* In the storage folder: Landlock sees to it that it is there. */
-static const char *const changing[] = {"rename", "renameat", "renameat2", "unlink",
-				       "unlinkat", "rmdir", "fchmod"};
+static const char *const changing[] = {"rename",   "renameat", "renameat2", "unlink",
+				       "unlinkat", "rmdir",    "fchmod"};
 
 static int allow(scmp_filter_ctx ctx, const char *name, unsigned n, struct scmp_arg_cmp arg)
 {
@@ -73,14 +172,14 @@ static int allow_all(scmp_filter_ctx ctx, const char *const *names, size_t n)
 	return err;
 }
 
-/* Not who gets the signals of a descriptor, and which: that would be kill(2) by another name; and no
- * leases. */
+/* Not who gets the signals of a descriptor, and which: that would be kill(2) by another name; and
+ * no leases. */
 static int allow_fcntl(scmp_filter_ctx ctx)
 {
 	static const unsigned commands[] = {
-		F_DUPFD,    F_DUPFD_CLOEXEC, F_GETFD,	 F_SETFD,     F_GETFL,
-		F_SETFL,    F_GETLK,	     F_SETLK,	 F_SETLKW,    F_OFD_GETLK,
-		F_OFD_SETLK, F_OFD_SETLKW,   F_GETPIPE_SZ, F_SETPIPE_SZ,
+		F_DUPFD,     F_DUPFD_CLOEXEC, F_GETFD,      F_SETFD,      F_GETFL,
+		F_SETFL,     F_GETLK,         F_SETLK,      F_SETLKW,     F_OFD_GETLK,
+		F_OFD_SETLK, F_OFD_SETLKW,    F_GETPIPE_SZ, F_SETPIPE_SZ,
 	};
 	int err = 0;
 

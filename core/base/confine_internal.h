@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Shared by the files of confine.h; nobody else includes it. */
 #ifndef XGOTOPFS_BASE_CONFINE_INTERNAL_H
 #define XGOTOPFS_BASE_CONFINE_INTERNAL_H

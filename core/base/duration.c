@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Durations in Go's syntax. Whole nanoseconds throughout, so that nothing is rounded by a double.
  */
 #include "core/base/duration.h"
@@ -15,9 +16,14 @@ struct unit {
 
 /* Longest match first: "ms" before "m". */
 static const struct unit units[] = {
-	{"ns", 1},           {"us", 1000},      {"\xc2\xb5s", 1000}, /* U+00B5, micro sign */
-	{"\xce\xbcs", 1000},                                         /* U+03BC, Greek mu */
-	{"ms", 1000 * 1000}, {"s", NS_PER_SEC}, {"m", 60 * NS_PER_SEC}, {"h", 3600 * NS_PER_SEC},
+	{"ns", 1},
+	{"us", 1000},
+	{"\xc2\xb5s", 1000}, /* U+00B5, micro sign */
+	{"\xce\xbcs", 1000}, /* U+03BC, Greek mu */
+	{"ms", 1000 * 1000},
+	{"s", NS_PER_SEC},
+	{"m", 60 * NS_PER_SEC},
+	{"h", 3600 * NS_PER_SEC},
 	{"d", 24 * 3600 * NS_PER_SEC},
 };
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Durations as Go writes them: "100ms", "1h15m30.5s", "1.5s", "0". No state; any thread.
  * The syntax is Go's time.ParseDuration (src/time/format.go) without signs, and with days.

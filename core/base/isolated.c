@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* A call in a child process: see isolated.h. */
 #include "core/base/isolated.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The logger's only state is its level and whether an error was said: process-wide by nature, like
  * stderr itself.
@@ -79,7 +80,7 @@ void log_writev(enum log_level level, const char *fmt, va_list ap)
 	if ((int)level > atomic_load(&threshold))
 		return;
 	head = snprintf(line, sizeof(line), "xgotopfs: %s",
-			level == LOG_LEVEL_INFO	   ? ""
+			level == LOG_LEVEL_INFO    ? ""
 			: level == LOG_LEVEL_ERROR ? ""
 			: level == LOG_LEVEL_WARN  ? "warning: "
 						   : "debug: ");

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The one logger: a level, a sink (stderr unless replaced), one line a message.
  * Libraries (libbpf, libfuse, libwebsockets) are routed here by the rooms that use them.
@@ -31,8 +32,8 @@ void log_writev(enum log_level level, const char *fmt, va_list ap);
  */
 int log_error(int err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-#define log_warn(...) log_write(LOG_LEVEL_WARN, __VA_ARGS__)
-#define log_info(...) log_write(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_warn(...)  log_write(LOG_LEVEL_WARN, __VA_ARGS__)
+#define log_info(...)  log_write(LOG_LEVEL_INFO, __VA_ARGS__)
 #define log_debug(...) log_write(LOG_LEVEL_DEBUG, __VA_ARGS__)
 
 #endif

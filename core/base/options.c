@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The option table at work: setting values, the command line, the INI file, -help. See options.h.
  */
 #include "core/base/options.h"
@@ -13,7 +14,7 @@
 #include "core/base/safe_file.h"
 
 #define LINE_MAX_LEN   (INI_MAX_LINE - 2) /* without its end and the NUL */
-#define FILE_BYTES_MAX (1u << 20) /* of an INI file */
+#define FILE_BYTES_MAX (1u << 20)         /* of an INI file */
 
 /* --- one value -------------------------------------------------------------------------- */
 
@@ -107,7 +108,8 @@ static int value_parse(const struct option *o, const char *what, const char *val
 	case OPTION_SIZE:
 		err = parse_size(value, &ret->number);
 		if (err == -EINVAL)
-			return log_error(err, "%s: '%s' is not a size such as 500M or 2G", what, value);
+			return log_error(err, "%s: '%s' is not a size such as 500M or 2G", what,
+					 value);
 		if (err || ret->number < o->min || ret->number > max)
 			return out_of_range(o, what, value, err);
 		break;
@@ -351,7 +353,8 @@ static int file_handler(void *user, const char *section, const char *name, const
 	return r->err == 0;
 }
 
-/* The number of the first line that inih would cut in two, and read its rest as another one; or 0. */
+/* The number of the first line that inih would cut in two, and read its rest as another one; or 0.
+ */
 static int long_line(const char *text)
 {
 	for (int line = 1; *text; line++) {

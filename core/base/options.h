@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The option machinery: one table drives the command line (as Go's flag package reads it: -name
  * value, -name=value, one dash or two, flags without value), the INI file and -help.
@@ -16,10 +17,10 @@ enum option_kind {
 	OPTION_FLAG,     /* bool */
 	OPTION_NUMBER,   /* uint64_t */
 	OPTION_DURATION, /* uint64_t, ns */
-	OPTION_SIZE,	 /* uint64_t, bytes: a number, or one with K, M, G or T (powers of 1024) */
+	OPTION_SIZE,     /* uint64_t, bytes: a number, or one with K, M, G or T (powers of 1024) */
 	OPTION_REAL,     /* double */
 	OPTION_TEXT,     /* char *, NULL when unset */
-	OPTION_TEXTS,    /* char **, ended by NULL, NULL when unset: one for each time it is given */
+	OPTION_TEXTS, /* char **, ended by NULL, NULL when unset: one for each time it is given */
 };
 
 struct option {

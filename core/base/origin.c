@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Origins of web pages. See origin.h. */
 #include "core/base/origin.h"
 
@@ -14,7 +15,8 @@
 
 static int bad(const char *text, const char *reason, char *why, size_t size)
 {
-	snprintf(why, size, "'%.100s' is no origin such as http://localhost:5173: %s", text, reason);
+	snprintf(why, size, "'%.100s' is no origin such as http://localhost:5173: %s", text,
+		 reason);
 	return -EINVAL;
 }
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Numbers from outside; see parse.h. */
 #include "core/base/parse.h"
 

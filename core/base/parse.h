@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Numbers that come from outside: options, files, requests, control writes. The one place that
  * reads them; tests/check_layers.sh keeps strtoul() and its like out of everywhere else.
@@ -28,8 +29,8 @@ int parse_real(const char *text, double *ret);
  * dropped. */
 int parse_scaled(const char *text, uint64_t one, uint64_t *ret);
 
-/* "500M": bytes in powers of 1024 (K, M, G, T), as du and dd read them; a "B" or "iB" after the letter
- * changes nothing. */
+/* "500M": bytes in powers of 1024 (K, M, G, T), as du and dd read them; a "B" or "iB" after the
+ * letter changes nothing. */
 int parse_size(const char *text, uint64_t *ret);
 
 /*

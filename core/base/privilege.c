@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Through libcap-ng, whose state is per thread, as capabilities are. See privilege.h. */
 #include "core/base/privilege.h"
 
@@ -11,14 +12,12 @@
 
 bool privilege_have(int cap)
 {
-	return !capng_get_caps_process() &&
-	       capng_have_capability(CAPNG_EFFECTIVE, (unsigned)cap);
+	return !capng_get_caps_process() && capng_have_capability(CAPNG_EFFECTIVE, (unsigned)cap);
 }
 
 bool privilege_have_any(void)
 {
-	return !capng_get_caps_process() &&
-	       capng_have_capabilities(CAPNG_SELECT_CAPS) > CAPNG_NONE;
+	return !capng_get_caps_process() && capng_have_capabilities(CAPNG_SELECT_CAPS) > CAPNG_NONE;
 }
 
 void privilege_prepare(uint64_t keep)

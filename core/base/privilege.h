@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Capabilities, which on Linux each thread and each process has for itself: what is in force, and
  * giving up for ever what is not needed any more. A new thread or process has what its maker had.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The one place that opens by name; see safe_file.h. */
 #include "core/base/safe_file.h"
 
@@ -9,13 +10,13 @@
 #include <sys/random.h>
 #include <sys/vfs.h>
 
-#define LINKS_MAX 40 /* as the kernel's MAXSYMLINKS */
+#define LINKS_MAX        40 /* as the kernel's MAXSYMLINKS */
 #define TEMPORARY_SUFFIX ".tmp"
 #define RANDOM_DIGITS    16
 
-#define READING  (O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
-#define LOOKING  (O_PATH | O_CLOEXEC | O_NOFOLLOW)
-#define FOLDER   (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+#define READING (O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
+#define LOOKING (O_PATH | O_CLOEXEC | O_NOFOLLOW)
+#define FOLDER  (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
 
 const char *file_strerror(int err)
 {
@@ -48,7 +49,8 @@ static bool is_plain(const char *name)
 struct walk {
 	int at;     /* where we are; O_PATH */
 	char *rest; /* what is left to go */
-	size_t own; /* of its bytes, those at the end that the user wrote; the others are a link's */
+	size_t own; /* of its bytes, those at the end that the user wrote; the others are a link's
+		     */
 	unsigned links;
 	bool make;
 	bool magic; /* came through one of /proc's links, which lead to an open file */
@@ -350,9 +352,8 @@ int file_create_at(int dir, const char *name, mode_t mode)
 {
 	if (!is_plain(name))
 		return -EINVAL;
-	return fd_or_errno(openat(dir, name,
-				  O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW,
-				  mode));
+	return fd_or_errno(openat(
+		dir, name, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, mode));
 }
 
 int file_remove_at(int dir, const char *name)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Every file and folder whose name comes from outside, or that lies where others may write, is
  * opened, made, replaced and removed here (tests/check_layers.sh holds it), so that a planted

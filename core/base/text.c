@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Escaping, and names with a bound; see text.h. */
 #include "core/base/text.h"
 
@@ -228,7 +229,8 @@ size_t text_name(char *to, size_t size, const char *name, size_t len)
 		if (used + wide > room) {
 			used = keep + (size_t)snprintf(to + keep, size - keep, CUT_MARK "%08x",
 						       hash_of(name, len));
-			memset(to + used, 0, size - used); /* nothing of what was cut stays behind */
+			memset(to + used, 0,
+			       size - used); /* nothing of what was cut stays behind */
 			break;
 		}
 		memcpy(to + used, one, wide);

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Text that somebody else wrote (names and paths of the traced program, recorded sessions) made safe
- * to show: UTF-8, and nothing that a terminal acts on or a reader takes for the end of a line. The
- * one escape and the one check of UTF-8 there are; pure functions, any thread.
+ * Text that somebody else wrote (names and paths of the traced program, recorded sessions) made
+ * safe to show: UTF-8, and nothing that a terminal acts on or a reader takes for the end of a line.
+ * The one escape and the one check of UTF-8 there are; pure functions, any thread.
  *
  * Escaped are control characters (below U+0020, U+007F to U+009F), characters that are not seen or
  * turn the order of others (zero width, bidirectional controls, line and paragraph separators,
@@ -40,8 +41,8 @@ void text_line(struct buf *out, const char *text);
 /* A JSON string with its quotes. */
 void text_json(struct buf *out, const char *text, size_t len);
 
-/* Puts '?' for each byte that is not of a shown character, line ends and tabs apart: for a piece of a
- * file whose offsets are to stay. `from`: bytes at the beginning that are only context, of which
+/* Puts '?' for each byte that is not of a shown character, line ends and tabs apart: for a piece of
+ * a file whose offsets are to stay. `from`: bytes at the beginning that are only context, of which
  * three are enough. */
 void text_blank(char *text, size_t len, size_t from);
 

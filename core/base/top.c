@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The first `limit` of many: a heap whose root is the last of those kept, so what comes is held
  * against that one alone. */
 #include "core/base/top.h"

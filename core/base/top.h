@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The first `limit` of many things, by an order: a heap that never holds more. Memory is the
  * limit's, not the number's. Not thread-safe.
@@ -17,7 +18,10 @@ struct top {
 	bool more; /* some were left out */
 };
 
-#define TOP_INIT(type, max, order) {.limit = (max), .size = sizeof(type), .compare = (order)}
+#define TOP_INIT(type, max, order)                                                                 \
+	{                                                                                          \
+		.limit = (max), .size = sizeof(type), .compare = (order)                           \
+	}
 
 /* Copies *item in, unless `limit` others come before it. 0 or -ENOMEM. */
 int top_add(struct top *t, const void *item);

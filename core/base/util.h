@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Small things every room needs: scope-bound cleanup, checked sizes, clocks.
  * Header only, no state; safe from any thread.
@@ -13,15 +14,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define MIN(a, b) ((a) < (b) ? (a) : (b))
-#define MAX(a, b) ((a) > (b) ? (a) : (b))
+#define ARRAY_SIZE(a)          (sizeof(a) / sizeof((a)[0]))
+#define MIN(a, b)              ((a) < (b) ? (a) : (b))
+#define MAX(a, b)              ((a) > (b) ? (a) : (b))
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
-#define NS_PER_SEC 1000000000ull
+#define NS_PER_SEC             1000000000ull
 
 /* cleanup_(f): call f(&variable) when the variable goes out of scope. */
-#define cleanup_(f) __attribute__((cleanup(f)))
-#define cleanup_free_ cleanup_(free_ptr)
+#define cleanup_(f)    __attribute__((cleanup(f)))
+#define cleanup_free_  cleanup_(free_ptr)
 #define cleanup_close_ cleanup_(close_fd)
 
 static inline void free_ptr(void *p)
@@ -36,11 +37,11 @@ static inline void close_fd(int *fd)
 }
 
 /* Hands a pointer over: the variable is NULL afterwards, so its cleanup does nothing. */
-#define move_ptr(p)                      \
-	({                               \
-		__typeof__(p) moved_ = (p); \
-		(p) = NULL;              \
-		moved_;                  \
+#define move_ptr(p)                                                                                \
+	({                                                                                         \
+		__typeof__(p) moved_ = (p);                                                        \
+		(p) = NULL;                                                                        \
+		moved_;                                                                            \
 	})
 
 /* The same for a file descriptor. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* See wait.h. */
 #include "core/base/wait.h"
 
@@ -13,15 +14,18 @@
 
 static struct timespec at(uint64_t ns)
 {
-	return (struct timespec){.tv_sec = (time_t)(ns / NS_PER_SEC), .tv_nsec = (long)(ns % NS_PER_SEC)};
+	return (struct timespec){.tv_sec = (time_t)(ns / NS_PER_SEC),
+				 .tv_nsec = (long)(ns % NS_PER_SEC)};
 }
 
 int thread_join_until(pthread_t thread, uint64_t until_ns)
 {
 #ifdef __SANITIZE_THREAD__
-	/* gcc 12's ThreadSanitizer does not know the other one: the thread would count as never joined. */
+	/* gcc 12's ThreadSanitizer does not know the other one: the thread would count as never
+	 * joined. */
 	const uint64_t now = monotonic_ns();
-	const struct timespec until = at(clock_ns(CLOCK_REALTIME) + (until_ns > now ? until_ns - now : 0));
+	const struct timespec until =
+		at(clock_ns(CLOCK_REALTIME) + (until_ns > now ? until_ns - now : 0));
 
 	return -pthread_timedjoin_np(thread, NULL, &until);
 #else

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Waits that end: for a thread, and for a child that was killed. Any thread.
  */

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The facade: which probes the rates call for, and the order in which things start and stop.
- * capture.h has the contract; program.h, probes.h, procs.h, decode.h and pump.h do the work, guard.h
- * and runners.h see to it that the file is the one that was decoded.
+ * capture.h has the contract; program.h, probes.h, procs.h, decode.h and pump.h do the work,
+ * guard.h and runners.h see to it that the file is the one that was decoded.
  */
 #include "core/capture/capture.h"
 
@@ -57,9 +58,9 @@ struct capture {
 	struct probes *probes;    /* protected by changing */
 	bool attached, over;      /* the same */
 	struct guard *guard;
-	struct runners *runners; /* CAPTURE_FOLLOWED only */
-	struct file_stamp stamp; /* protected by changing: the file when it was compared last */
-	int enter_err;           /* the same: why the last process could not be followed */
+	struct runners *runners;  /* CAPTURE_FOLLOWED only */
+	struct file_stamp stamp;  /* protected by changing: the file when it was compared last */
+	int enter_err;            /* the same: why the last process could not be followed */
 	pthread_mutex_t lock;     /* what is told of us; held for moments only */
 	bool paused;              /* protected by lock; changed by who holds both */
 	enum capture_file file;   /* the same */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Capture: the only user of libbpf. Loads the BPF program for one binary, attaches it at the sites
  * core/target chose, drains the rings, and hands events to a sink in the order they happened.
@@ -87,8 +88,8 @@ int capture_start(struct capture *c);
  * minute, whatever the kernel does. */
 void capture_stop(struct capture *c);
 
-/* Changes rates live: attaches what is newly needed, detaches what nobody needs. All or nothing, but
- * for -ETIMEDOUT and -EBUSY: the kernel has not let go yet of probes that nobody needs. */
+/* Changes rates live: attaches what is newly needed, detaches what nobody needs. All or nothing,
+ * but for -ETIMEDOUT and -EBUSY: the kernel has not let go yet of probes that nobody needs. */
 int capture_set_rates(struct capture *c, const uint32_t rates[EVENT_TYPES]);
 void capture_get_rates(struct capture *c, uint32_t ret[EVENT_TYPES]);
 /* Detaches all probes, or attaches them again: some 30 to 100 ms on kernels with uprobe_multi links
@@ -110,7 +111,7 @@ struct capture_stats {
 	uint64_t lost[EVENT_TYPES]; /* no room in the ring, or the memory was not to be read */
 	uint64_t undecodable;       /* records that made no sense: a bug, shown */
 	uint64_t skipped;           /* hits that were no event: stack-check restarts, inner calls */
-	uint64_t faulted; /* reads of the target's memory that had to wait for the page */
+	uint64_t faulted;           /* reads of the target's memory that had to wait for the page */
 	uint64_t prog_ns_sum, prog_ns_samples; /* time in the BPF program, sampled */
 	uint64_t deliver_ns_sum;               /* CPU time of merging, decoding and the sink */
 	unsigned readers;                      /* rings in use */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What this kernel can do, found out by trying, and what a probe costs here. Everything tried is
  * undone before returning.
@@ -143,8 +144,7 @@ static int check_uprobe(void)
 {
 	cleanup_close_ int probe = -1;
 
-	if (!uprobe_multi_works() &&
-	    access("/sys/bus/event_source/devices/uprobe/type", F_OK) < 0)
+	if (!uprobe_multi_works() && access("/sys/bus/event_source/devices/uprobe/type", F_OK) < 0)
 		return -errno;
 	return attach_to_self(&probe);
 }

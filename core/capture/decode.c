@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Wire records to events; see decode.h. The fast path of each field is one idmap_get(). */
 #include "core/capture/decode.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * From wire records to events: addresses become ids of names, one record becomes the one or two
  * events it stands for. What an address means is looked up in the target once and cached.

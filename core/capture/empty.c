@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The empty probe: a two-instruction program on a uprobe_multi link or, before Linux 6.10, on a perf
- * event of the uprobe type, which takes CAP_SYS_ADMIN besides; see empty.h.
+ * The empty probe: a two-instruction program on a uprobe_multi link or, before Linux 6.10, on a
+ * perf event of the uprobe type, which takes CAP_SYS_ADMIN besides; see empty.h.
  */
 #include "core/capture/empty.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * An empty BPF program at a site: what a hit costs before anybody does anything with it. For
  * calibration, for checking what the kernel can do, and for the benchmark. Any thread.

@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The lease and its thread; see guard.h. The kernel tells of a writer by SIGIO, and tells this thread
- * only (F_SETOWN_EX with F_OWNER_TID): it waits for the signal, which would end the process in a
- * thread that has it unblocked. A look now and then costs one system call, and finds what a signal
- * missed.
+ * The lease and its thread; see guard.h. The kernel tells of a writer by SIGIO, and tells this
+ * thread only (F_SETOWN_EX with F_OWNER_TID): it waits for the signal, which would end the process
+ * in a thread that has it unblocked. A look now and then costs one system call, and finds what a
+ * signal missed.
  */
 #include "core/capture/guard.h"
 
@@ -52,10 +53,19 @@ struct guard {
 bool guard_trusts_leases(int fd)
 {
 	static const unsigned long magics[] = {
-		EXT4_SUPER_MAGIC, XFS_MAGIC,           BTRFS_SUPER_MAGIC, TMPFS_MAGIC,
-		RAMFS_MAGIC,      F2FS_MAGIC,          ZFS_MAGIC,         BCACHEFS_MAGIC,
-		MSDOS_SUPER_MAGIC, SQUASHFS_MAGIC,     EROFS_SUPER_MAGIC_V1,
-		REISERFS_SUPER_MAGIC, ISOFS_SUPER_MAGIC,
+		EXT4_SUPER_MAGIC,
+		XFS_MAGIC,
+		BTRFS_SUPER_MAGIC,
+		TMPFS_MAGIC,
+		RAMFS_MAGIC,
+		F2FS_MAGIC,
+		ZFS_MAGIC,
+		BCACHEFS_MAGIC,
+		MSDOS_SUPER_MAGIC,
+		SQUASHFS_MAGIC,
+		EROFS_SUPER_MAGIC_V1,
+		REISERFS_SUPER_MAGIC,
+		ISOFS_SUPER_MAGIC,
 	};
 	struct statfs fs;
 

@@ -1,14 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Watches over the traced file. A breakpoint belongs to a place in a file: when other code is
  * written there, the kernel puts it into the middle of that code's instructions, and the program
  * dies.
  *
  * A read lease (fcntl(2) F_SETLEASE) makes whoever wants to write wait, in his open(2) or
- * truncate(2), until we have let go of the file: for the tens of milliseconds that taking the probes
- * out lasts. Who opens with O_NONBLOCK is told EAGAIN instead, that once.
- * Afterwards the lease is asked for again until nobody has the file open for writing any more. The
- * kernel waits for us no longer than /proc/sys/fs/lease-break-time, 45 s; who was late there can
- * trust in nothing any more.
+ * truncate(2), until we have let go of the file: for the tens of milliseconds that taking the
+ * probes out lasts. Who opens with O_NONBLOCK is told EAGAIN instead, that once. Afterwards the
+ * lease is asked for again until nobody has the file open for writing any more. The kernel waits
+ * for us no longer than /proc/sys/fs/lease-break-time, 45 s; who was late there can trust in
+ * nothing any more.
  *
  * A thread of its own, on which the callbacks run. guard_*() from any thread.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The slow half of idmap.h: growing. */
 #include "core/capture/idmap.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * From (address, salt) to a small id: the caches that keep decoding an event to a few loads. Open
  * addressing, grows, never forgets, bounded. One thread; its user owns it; IDMAP_INIT is empty.

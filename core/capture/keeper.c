@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The keeper; see keeper.h. What runs in it (keep() and below) makes system calls only: it is the
  * copy of a process that may have threads, whose locks nobody will ever release there.
@@ -297,8 +298,7 @@ static _Noreturn void keep(const struct keeper *k)
 	(void)tell(k, 0); /* from here on it outlives whatever is done to either of us */
 	for (;;) {
 		/* For ever: the tracer's end is what it is there for. */
-		int n = poll(fds, ARRAY_SIZE(fds),
-			     links.guard_fd >= 0 && links.n ? LOOK_MS : -1);
+		int n = poll(fds, ARRAY_SIZE(fds), links.guard_fd >= 0 && links.n ? LOOK_MS : -1);
 
 		if (n == 0)
 			look_at_lease(k, &links);
@@ -566,8 +566,8 @@ static void close_here(int *fds, size_t n)
 		else
 			started++;
 	}
-	/* Without a keeper there is nobody else to wait in the kernel; it goes on when it can, and a
-	 * second signal ends us meanwhile. */
+	/* Without a keeper there is nobody else to wait in the kernel; it goes on when it can, and
+	 * a second signal ends us meanwhile. */
 	while (started)
 		(void)pthread_join(threads[--started], NULL);
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * A process of ours that attaches and detaches, so that no signal to the tracer can disturb it.
  *

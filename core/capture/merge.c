@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The watermark merge that merge.h argues for: a lane a ring, the lowest head first. */
 #include "core/capture/merge.h"
 

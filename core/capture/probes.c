@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Attaches and detaches; see probes.h. A site's slot in the table that the BPF program reads is its
  * link's cookie; the first site of a kind has the kind's own slot (enum wire_probe). */
 #include "core/capture/probes.h"
@@ -32,7 +33,7 @@ struct probes {
 	size_t n_pids;
 	pid_t *pids; /* 0: all */
 	size_t n_unclosed;
-	int *unclosed; /* links that the keeper was too busy to close */
+	int *unclosed;                           /* links that the keeper was too busy to close */
 	struct probe_site sites[WIRE_SITES_MAX]; /* by slot */
 	bool used[WIRE_SITES_MAX];
 	bool stuck[WIRE_SITES_MAX]; /* used by a link that the kernel has not let go of yet */
@@ -308,9 +309,10 @@ static int closing_end(struct probes *p, struct closing *c)
 	}
 	free(c->fds);
 	if (err)
-		log_warn("the kernel has not taken the breakpoints out yet; is the process being "
-			 "dumped, or stuck in the kernel itself? They go when it can, at the latest "
-			 "when this process has ended");
+		log_warn(
+			"the kernel has not taken the breakpoints out yet; is the process being "
+			"dumped, or stuck in the kernel itself? They go when it can, at the latest "
+			"when this process has ended");
 	return err;
 }
 

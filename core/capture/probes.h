@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The attached probes. Sites of one kind belong together: they are attached and detached as a
  * group, with one uprobe_multi link where the kernel has those, with a perf event link each

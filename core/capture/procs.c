@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Finds processes and notices their end; see procs.h. */
 #include "core/capture/procs.h"
 

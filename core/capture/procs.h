@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The processes that run the binary: found at the start (-pid: one, -b: all there are), seen for
  * the first time in a record, gone when their pidfd says so. Owns the pidfds. Not thread-safe: the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Loads the BPF program: see program.h. */
 #include "core/capture/program.h"
 
@@ -205,11 +206,10 @@ static int open_rings(struct program *p)
 		return log_error(err, "cannot map the rings: %m");
 	}
 	for (unsigned i = 0; i < p->n_rings; i++)
-		p->rings[i] =
-			(struct ring){.control = &p->skeleton->bss->rings[i],
-				      .slots = (const struct wire_slot *)p->slots +
-					       (size_t)i * (WIRE_NEAR + n_slots),
-				      .n_slots = n_slots};
+		p->rings[i] = (struct ring){.control = &p->skeleton->bss->rings[i],
+					    .slots = (const struct wire_slot *)p->slots +
+						     (size_t)i * (WIRE_NEAR + n_slots),
+					    .n_slots = n_slots};
 	for (unsigned cpu = 0; cpu < WIRE_CPUS_MAX; cpu++)
 		p->skeleton->bss->cpus[cpu].ring = cpu % p->n_rings;
 	p->wakeups =
@@ -228,7 +228,8 @@ static void prefer_multi(struct program *p)
 		prog, (enum bpf_attach_type)UPROBE_MULTI_ATTACH_TYPE);
 }
 
-/* Linux 6.0 on: uprobe programs that may sleep, and so can read memory that is not there just now. */
+/* Linux 6.0 on: uprobe programs that may sleep, and so can read memory that is not there just now.
+ */
 static bool sleeping_works(void)
 {
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .prog_flags = BPF_F_SLEEPABLE);
@@ -279,10 +280,12 @@ int program_load(const struct program_config *config, const struct target *targe
 		err = load_error(err);
 		goto fail;
 	}
-	/* libbpf loads without them where its probe of the kernel says that they cannot be mapped. */
+	/* libbpf loads without them where its probe of the kernel says that they cannot be mapped.
+	 */
 	if (!p->skeleton->bss || !p->skeleton->data_control) {
-		err = log_error(-ENOTSUP, "the kernel does not map the data of BPF programs (Linux 5.5), "
-					  "or is short of memory");
+		err = log_error(-ENOTSUP,
+				"the kernel does not map the data of BPF programs (Linux 5.5), "
+				"or is short of memory");
 		goto fail;
 	}
 	p->control = &p->skeleton->data_control->control;

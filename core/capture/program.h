@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The BPF program of one binary, loaded: knobs set, rings made, counters and controls mapped.
  * Attaches nothing (probes.h does). The control block may be written by any one thread at a time,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The pump thread; see pump.h. Statistics are written by it alone and read with relaxed loads. */
 #include "core/capture/pump.h"
 
@@ -19,7 +20,7 @@
 #define PASS_RECORDS      16384
 #define BUSY_INTERVAL_NS  5000000
 #define FLOOD_INTERVAL_NS 1000000 /* so much comes that the rings' near slots would not do */
-#define QUICK_INTERVAL_NS 500000 /* somebody waits for single events */
+#define QUICK_INTERVAL_NS 500000  /* somebody waits for single events */
 /* Records are read, but the watermark has not passed them yet. */
 #define STRAGGLER_INTERVAL_NS 200000
 #define IDLE_TICK_NS          250000000 /* for losses and what else does not wake us */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The pump: the thread that empties the rings, puts the records in order, decodes them and hands
  * events to the sink. It sleeps while nothing happens (the next record wakes it, once), and under

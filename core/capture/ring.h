@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * One ring as its reader sees it: struct wire_ring and struct wire_slot of bpf/abi.h, mapped. One
  * reader; all inline, so that a test can run it over plain memory.

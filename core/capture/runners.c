@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The table of processes and the thread; see runners.h. */
 #include "core/capture/runners.h"
 
@@ -18,11 +19,12 @@
 #include "core/base/thread.h"
 #include "core/base/util.h"
 
-#define IDLE_MS   1000 /* for who executes something else meanwhile */
-#define BLIND_MS  200  /* without fanotify */
-#define FIRST_MS  1    /* after an open for execution: it does not execute it yet. Then twice as
-			  long each time */
-#define LAST_MS   256
+#define IDLE_MS  1000 /* for who executes something else meanwhile */
+#define BLIND_MS 200  /* without fanotify */
+#define FIRST_MS                                                                                   \
+	1 /* after an open for execution: it does not execute it yet. Then twice as                \
+	     long each time */
+#define LAST_MS 256
 
 struct followed {
 	pid_t pid;
@@ -193,8 +195,7 @@ static void *runners_main(void *arg)
 		r->polls[0] = (struct pollfd){.fd = r->stop_fd, .events = POLLIN};
 		r->polls[1] = (struct pollfd){.fd = r->fanotify_fd, .events = POLLIN};
 		for (size_t i = 0; i < r->n; i++)
-			r->polls[2 + i] =
-				(struct pollfd){.fd = r->all[i].pidfd, .events = POLLIN};
+			r->polls[2 + i] = (struct pollfd){.fd = r->all[i].pidfd, .events = POLLIN};
 		n = poll(r->polls, r->n + 2, timeout_ms(r));
 		if (n < 0)
 			continue;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Follows the processes that execute a file, where no lease keeps writers off it (guard.h): NFS,
  * FUSE, overlayfs. There, a process that executes the file is what keeps writers off (ETXTBSY), so

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The bpf(2) calls behind uprobe_multi.h. */
 #include "core/capture/uprobe_multi.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * BPF links that hold many uprobes (Linux 6.6 on; BPF_TRACE_UPROBE_MULTI). A hit costs what it
  * costs with a perf event; detaching is what they are for: one grace period a link instead of one a

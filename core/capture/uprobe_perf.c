@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* perf_event_open(2) and the BPF link on it; see uprobe_perf.h. */
 #include "core/capture/uprobe_perf.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * One uprobe as a perf event with a BPF link, for kernels without uprobe_multi links (before 6.10).
  * What libbpf does, but in system calls only: the keeper does it, too.

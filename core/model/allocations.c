@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Who allocated what: rows by kind and type for each goroutine (a few inline, then a table of
  * ROWS_MAX, then one shared rest), and counters by type id for a process. Runs on the thread that

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Applying events. Each event has two parts: the actor's (counts, allocations, parent, its place in
  * the feed) and the subject's (the goroutine whose state it tells of). Whoever has the shard of a

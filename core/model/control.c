@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Reading and writing sampling rates in the original's form (control.h). Pure functions. */
 #include "core/model/control.h"
 

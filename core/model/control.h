@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The only way up: what somebody who looks (a control file, the API) may change in what feeds the
  * model. Filled by the composition root, called by fs and web from any thread. A call that fails

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Names of event types and states, and the rules for creation and exit. Pure functions. */
 #include "core/model/event.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * One runtime event, as every room above capture sees it: live, replayed or recorded.
  * Plain data, 64 bytes, no pointers: copied by value, names are ids into struct names (names.h).
@@ -92,7 +93,8 @@ int event_type_parse(const char *name);
 /* "idle", "runnable", … ; NULL when out of range. */
 const char *gstate_name(unsigned state);
 /* Exit: into dead or deadextra from running or syscall. Creation: out of them into a live state
- * (Go's goexit0 or gdestroy, newproc1, needm and dropm in src/runtime/proc.go: docs/go_runtime.md). */
+ * (Go's goexit0 or gdestroy, newproc1, needm and dropm in src/runtime/proc.go: docs/go_runtime.md).
+ */
 bool gstate_is_exit(unsigned from, unsigned to);
 bool gstate_is_creation(unsigned from, unsigned to);
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Events as lines (event_format.h). A line's upper bound is reserved once and then written through
  * a plain pointer: some hundred thousand lines a second are made when somebody follows `events`.

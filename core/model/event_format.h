@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * One event as a line: the text form of `events` and stdout, and the JSONL form of sessions and the
  * API. The same event always gives the same bytes, so byte offsets into a log stay true.
@@ -21,11 +22,11 @@ struct event_format {
 
 /*
  * "1763900000.123456789 41 newobject type=main.Request size=96 kind=struct\n".
- * Values that are empty or hold a space, quote, '=' or what has to be escaped are quoted, escaped as
- * core/base/text.h has it. What is not known is a bare "?":  makemap_small gives "key=? elem=? hint=0", a
- * named map type "key=? elem=? hint=8 type=http.Header". Keys that only some events have come last:
- * caller=FUNC:LINE (allocations), created_by=FUNC at=FILE:LINE (newgoroutine), merged=true,
- * cgo=true, pid=. Lost events: "<time> 0 lost count=123 events=newobject,casgstatus".
+ * Values that are empty or hold a space, quote, '=' or what has to be escaped are quoted, escaped
+ * as core/base/text.h has it. What is not known is a bare "?":  makemap_small gives "key=? elem=?
+ * hint=0", a named map type "key=? elem=? hint=8 type=http.Header". Keys that only some events have
+ * come last: caller=FUNC:LINE (allocations), created_by=FUNC at=FILE:LINE (newgoroutine),
+ * merged=true, cgo=true, pid=. Lost events: "<time> 0 lost count=123 events=newobject,casgstatus".
  */
 void event_format_text(const struct event_format *f, const struct event *ev, struct buf *out);
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The feed (feed.h): a ring of events with a number each. The writer fills slots that no reader can
  * see and publishes them with one release store, so that it waits for readers only to give old

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The feed: the last `capacity` events in the order they happened, one sequence number each.
  * One writer (the capture or replay thread, through model_apply()), any number of readers, each

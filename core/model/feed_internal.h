@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The writer's side of the feed, for this room only. One thread writes: it reserves numbers, fills
  * the slots (any of its helpers may), and publishes them. Readers see an event only once it is

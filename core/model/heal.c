@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Bringing the model in line with a reading of the target's memory (model_heal()): goroutines that
  * were there before us, states after a loss, ends we did not see. An event newer than the reading

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * One goroutine's life: created or found, its states and the time spent in each, its end and, for a
  * C thread's goroutine, its return. Tolerant of gaps: an event's `to` is taken for the state, and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Which goroutines have something in common: their numbers and no more, without a copy of each.
  * A lock is held for a bounded time, as in query.c. Any thread.

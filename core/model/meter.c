@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The self-metrics (meter.h): a growing array that becomes a ring when it holds a day. */
 #include "core/model/meter.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The original's self-metrics, one sample a second. Whoever ticks (the composition root) gathers a
  * sample from capture, model and recorder; stats, REST, the metrics file and the UI read it here.

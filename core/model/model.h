@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The model: every goroutine of every traced process, what it did, and the feed of events.
  * It knows nothing of how events come or who looks: capture, fs, web and session stay outside.
@@ -50,8 +51,8 @@ struct proc_info {
 };
 
 /* Returns the new process's index (0 for the first) or -ENOSPC. Applying thread only. */
-/* Names it, as text_name() has them (core/base/text.h): paths and versions come from programs nobody
- * vouches for. model_proc_add() does the same to what it keeps. */
+/* Names it, as text_name() has them (core/base/text.h): paths and versions come from programs
+ * nobody vouches for. model_proc_add() does the same to what it keeps. */
 void proc_info_name(struct proc_info *info, const char *binary_path, const char *go_version);
 int model_proc_add(struct model *m, const struct proc_info *info);
 /* The target ended: its goroutines freeze as they were, nothing is dropped. */

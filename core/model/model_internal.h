@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What the files of this room share. Goroutines are spread over shards by a hash of (process,
  * goid); a shard is changed by one thread at a time, the one that applies the events (or parts of

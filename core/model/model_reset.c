@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Back to an empty model (model_reset()): a replay that seeks backwards rebuilds the state from the
  * session's start. Whoever holds the model, its feed or a process's index keeps it.

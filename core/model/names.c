@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The interned strings, types and sites (names.h). Entries live in chunks that never move, so that
  * a reader needs no lock: it sees the chunk's pointer and the count with acquire loads, and an

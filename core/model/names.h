@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Interned strings, Go types and call sites. Ids are small, dense, stable and never reused, so
  * events can carry them. 0 always means "unknown".
@@ -54,9 +55,10 @@ uint32_t names_add_site(struct names *n, struct site site);
 const struct site *names_site(const struct names *n, uint32_t id);
 
 /*
- * Bytes that an allocation event asked for: an object's size, a slice's capacity times its element's
- * size. 0 for maps, whose memory is not known, for other events, and for what cannot be: no size, or
- * more than any program can have (Go runtime/malloc.go, maxAlloc). `n` NULL: of objects only.
+ * Bytes that an allocation event asked for: an object's size, a slice's capacity times its
+ * element's size. 0 for maps, whose memory is not known, for other events, and for what cannot be:
+ * no size, or more than any program can have (Go runtime/malloc.go, maxAlloc). `n` NULL: of objects
+ * only.
  */
 uint64_t names_allocated(const struct names *n, const struct event *ev);
 

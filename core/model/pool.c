@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The fork-join pool (pool.h). Tasks are handed out by an atomic counter. */
 #include "core/model/pool.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * A fork-join pool: one call runs a task for each of 0 … n-1 on the pool's threads and the caller,
  * and returns when all are done. Threads start with the first run; one that cannot start is done

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Copies for readers. A lock is held for a bounded time: a process of very many goroutines is
  * copied in parts, and each goroutine is consistent in itself. Any thread.

@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What a recording has come to. The recorder knows it of the one under way, metadata.json how one that
- * is looked at stopped; views, web and the statistics line show it, and nobody works it out anew.
+ * What a recording has come to. The recorder knows it of the one under way, metadata.json how one
+ * that is looked at stopped; views, web and the statistics line show it, and nobody works it out
+ * anew.
  */
 #ifndef XGOTOPFS_MODEL_RECORDING_H
 #define XGOTOPFS_MODEL_RECORDING_H
@@ -8,7 +10,7 @@
 #include <stdint.h>
 
 enum recording_state {
-	RECORDING_NONE,    /* nothing is recorded */
+	RECORDING_NONE, /* nothing is recorded */
 	RECORDING_RUNNING,
 	RECORDING_STOPPED, /* an error ended it; tracing goes on, or went on */
 	RECORDING_DONE,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * A shard's goroutines: records in chunks that never move, found by open addressing with linear
  * probing. Removing shifts the entries behind back, so there are no tombstones to walk over however

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Strings, functions and locations are interned by struct names: its ids count from 1 without gaps,
  * as the format wants them. A message is packed a field at a time, which makes the same bytes.
@@ -228,7 +229,8 @@ static void put(const Perftools__Profiles__Profile *part, struct buf *out)
 	size_t len = perftools__profiles__profile__get_packed_size(part);
 
 	if (!buf_reserve(out, len))
-		out->len += perftools__profiles__profile__pack(part, (uint8_t *)out->data + out->len);
+		out->len +=
+			perftools__profiles__profile__pack(part, (uint8_t *)out->data + out->len);
 }
 
 static void put_sample(const struct pprof *p, const struct entry *e, struct buf *out)
@@ -269,7 +271,8 @@ static void put_location(const struct pprof *p, uint32_t id, struct buf *out)
 	const struct site *site = names_site(p->names, id);
 	struct site function = {.func_id = site->func_id, .file_id = site->file_id};
 	Perftools__Profiles__Profile part = PERFTOOLS__PROFILES__PROFILE__INIT;
-	Perftools__Profiles__Location location = PERFTOOLS__PROFILES__LOCATION__INIT, *ls = &location;
+	Perftools__Profiles__Location location = PERFTOOLS__PROFILES__LOCATION__INIT,
+				      *ls = &location;
 	Perftools__Profiles__Line line = PERFTOOLS__PROFILES__LINE__INIT, *lines = &line;
 	Perftools__Profiles__Function f = PERFTOOLS__PROFILES__FUNCTION__INIT, *fs = &f;
 

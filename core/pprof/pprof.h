@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * A profile for `go tool pprof`: stacks with values, in pprof's format (proto/profile.proto),
  * compressed as its readers expect. Samples of the same stack and labels are one. Not thread-safe.
@@ -54,9 +55,9 @@ int pprof_add(struct pprof *p, const struct pprof_sample *sample);
 void pprof_comment(struct pprof *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 struct pprof_about {
-	const char *binary;     /* its path */
-	uint64_t time_ns;       /* UNIX time it begins, or when a snapshot was taken */
-	uint64_t duration_ns;   /* 0: a snapshot */
+	const char *binary;   /* its path */
+	uint64_t time_ns;     /* UNIX time it begins, or when a snapshot was taken */
+	uint64_t duration_ns; /* 0: a snapshot */
 };
 
 /* Appends the profile to `out`. 0 or -ENOMEM. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * How busy goroutines were over time, counted. Each goroutine's time running is summed for each
  * bucket from its cells and what lies between them; the tenth of the bucket it falls in counts it.
@@ -43,7 +44,8 @@ static void add_cell(struct sums *sums, const struct cell *c, unsigned shift, ui
 	uint64_t share = (uint64_t)c->share[SHARE_RUNNING] << 8;
 	uint64_t begin = cell_index(c) << shift;
 
-	/* Within one bucket it does not matter when it ran; in a coarser cell, when it was there. */
+	/* Within one bucket it does not matter when it ran; in a coarser cell, when it was there.
+	 */
 	if (shift > sums->level) {
 		uint64_t first = MAX(begin, life->begin);
 		uint64_t last = MIN(begin + (1ull << shift), life->end);
@@ -128,8 +130,8 @@ static bool add_part(struct pyramid *p, const struct pyramid_busy *q, struct ran
 
 	asked->until = p->known_ns;
 	for (; *at < end; ++*at) {
-		const struct row *r = q->goids ? rows_find(&p->rows, q->proc, q->goids[*at])
-					       : &p->rows.v[*at];
+		const struct row *r =
+			q->goids ? rows_find(&p->rows, q->proc, q->goids[*at]) : &p->rows.v[*at];
 
 		if (r && r->used && r->proc == q->proc)
 			add_row(p, r, asked, sums, ret);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Inside the pyramid: rows, their cells, and the per-process series. Only core/pyramid includes it.
  */
 #ifndef XGOTOPFS_PYRAMID_INTERNAL_H
@@ -144,7 +145,8 @@ void cells_collect(void *ctx, unsigned li, const struct cell *cell);
  */
 uint8_t cells_read(struct pyramid *p, const struct row *r, const struct range *q,
 		   struct cells *out);
-/* Buckets [from, from + n) of 2^level ns end within 64 bits; so their times may be shifted and added. */
+/* Buckets [from, from + n) of 2^level ns end within 64 bits; so their times may be shifted and
+ * added. */
 bool range_check(unsigned level, uint64_t from, uint64_t n);
 /* Which stored level answers for a row: the one asked for, or a coarser one that still reaches
  * back. Sets li and level. */
@@ -161,8 +163,8 @@ int series_new(uint64_t time_ns, struct series **ret);
 void series_free(struct series *s);
 /* How many are in each state; call before the change it is about. */
 void series_advance(struct series *s, uint64_t time_ns);
-/* One more (1) or one less (-1) is in that state, since a time that may be before now: a state that was
- * read from memory is known late. */
+/* One more (1) or one less (-1) is in that state, since a time that may be before now: a state that
+ * was read from memory is known late. */
 void series_state(struct series *s, unsigned state, int delta, uint64_t since_ns);
 /* The present bucket, to count in. Valid until the next advance. */
 struct pyramid_bucket *series_now(struct series *s);

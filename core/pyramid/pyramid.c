@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Events into rows and series. One writer at a time holds the lock for a batch; readers hold it for
  * a tile.

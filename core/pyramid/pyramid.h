@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The time pyramid: what every goroutine did, at every zoom, so that a timeline of ten thousand
  * goroutines and ten million events can be drawn from a few kilobytes.
@@ -31,7 +32,8 @@
 #define PYRAMID_TILE_BUCKETS 256
 #define PYRAMID_ROWS_MAX     1024 /* goroutines a tile request may name */
 #define PYRAMID_NONE         15   /* state: not there (before creation, after exit) */
-#define PYRAMID_TIME_END     (1ull << 62) /* ns, 146 years: what is later is missed. A cell's number has 48 bits */
+#define PYRAMID_TIME_END                                                                           \
+	(1ull << 62) /* ns, 146 years: what is later is missed. A cell's number has 48 bits */
 
 /* Shares of a bucket's time, in 1/255 of the bucket; what is left is other states and not there. */
 enum pyramid_share { SHARE_RUNNING, SHARE_RUNNABLE, SHARE_SYSCALL, SHARE_WAITING, SHARES };
@@ -111,13 +113,13 @@ struct pyramid_bucket {
 	uint64_t events[EVENT_TYPES];
 	uint64_t lost, alloc_bytes;
 	uint64_t latency_count, latency_sum_ns, latency_max_ns; /* runnable -> running */
-	uint32_t latencies[PYRAMID_LATENCIES];			/* the same by how long they took */
+	uint32_t latencies[PYRAMID_LATENCIES];                  /* the same by how long they took */
 };
 
 /*
  * Buckets [from, from + n) of `level` (20 to PYRAMID_LEVEL_MAX) of a process. ret[i] is all zero
- * where nothing is known. Returns 0, -EINVAL (also when a bucket would end past 2^64 ns) or -ENOENT (no
- * such process).
+ * where nothing is known. Returns 0, -EINVAL (also when a bucket would end past 2^64 ns) or -ENOENT
+ * (no such process).
  */
 int pyramid_series(struct pyramid *p, unsigned proc, unsigned level, uint64_t from, size_t n,
 		   struct pyramid_bucket *ret);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Cells of a row out of the store, and which level of it answers. The caller holds the lock. */
 #include <errno.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * One goroutine's open buckets. Time is added at the finest level only; a bucket that is complete
  * hands its sums to the next coarser one, and a long stay skips straight to the level where it

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * A process as a whole over time: goroutines in each state, events, allocations, latency. Every
  * bucket is kept (a ring a level), so what is asked for is found by its number. As with rows,
@@ -118,8 +119,8 @@ static uint64_t oldest_bucket(const struct series_level *l)
 }
 
 /*
- * The time from then to now, at each level up to where its current bucket begins: what that one holds comes
- * to the next level when it is complete.
+ * The time from then to now, at each level up to where its current bucket begins: what that one
+ * holds comes to the next level when it is complete.
  */
 static void make_up(struct series *s, unsigned state, int delta, uint64_t from)
 {

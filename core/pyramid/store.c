@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Completed cells, in chunks of eight: a list a row, and one list a level in the order the chunks
  * were begun, whose oldest is reused when the level has had its share of the memory. The oldest

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Tiles: the stored cells of a time range, merged to the level asked for, in the binary form of
  * docs/api.md. The lock is held while cells are copied, one row at a time.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* -convert; see convert.h. */
 #include "core/session/convert.h"
 
@@ -211,8 +212,9 @@ static int begin_perfetto(struct convert *c, const struct session_chunk *chunk)
 	uint64_t first = c->meta.first_event_ns ? c->meta.first_event_ns
 			 : chunk->n             ? chunk->events[0].time_ns
 						: 0;
-	int64_t offset = c->meta.has_wall_offset ? c->meta.wall_offset_ns
-						 : (int64_t)((uint64_t)c->meta.start_time_ns - first);
+	int64_t offset = c->meta.has_wall_offset
+				 ? c->meta.wall_offset_ns
+				 : (int64_t)((uint64_t)c->meta.start_time_ns - first);
 	int err = perfetto_new(c->names, offset, &c->perfetto);
 
 	if (err)
@@ -268,8 +270,9 @@ static int convert_all(struct convert *c)
 	if (end.warning[0])
 		log_warn("session %s: %s", c->config->session, end.warning);
 	if (names_dropped(c->names))
-		log_warn("session %s: %llu names or types are missing: they did not fit into memory",
-			 c->config->session, (unsigned long long)names_dropped(c->names));
+		log_warn(
+			"session %s: %llu names or types are missing: they did not fit into memory",
+			c->config->session, (unsigned long long)names_dropped(c->names));
 	return err;
 }
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * A recorded session in another form (-convert SESSION -to FORMAT). Streaming; main thread.
  *

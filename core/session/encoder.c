@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Packing batches; see encoder.h. Messages that are encoded one after the other merge into one
  * (protobuf's rule), so a batch is built from pieces: events in chunks that stay in the cache, then

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Events -> RuntimeEventBatch (proto/event.proto). Keeps the stream's dictionary: what a batch
  * needs and no earlier one defined is defined in it. One encoder a stream (a session's file, one

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Sessions as files; see files.h. A rendered events.jsonl is made chunk by chunk. Where records
  * start is noted every CHECKPOINT bytes of text, so that reading backwards renders at most that
@@ -50,7 +51,7 @@ struct checkpoint {
 };
 
 struct handle {
-	int fd; /* a file as it is; -1: rendered */
+	int fd;    /* a file as it is; -1: rendered */
 	bool text; /* of it */
 	struct names *names;
 	struct session_reader *reader;

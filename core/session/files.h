@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Recorded sessions as files, for sessions/<id>/ in the mounted tree: metadata.json, events.jsonl
  * (whatever the storage format: a protobuf session is rendered while it is read) and events.pb

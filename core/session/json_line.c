@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The scanner of an event line; see json_line.h. */
 #include "core/session/json_line.h"
 

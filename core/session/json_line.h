@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * One JSONL event line, flat: {"timestamp":…,"event_type":…,…,"attributes":[…],…ours}. Its own
  * small scanner because an attribute may be any uint64 (a negative map hint, the original's

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* metadata.json: one table of keys drives reading and writing. See meta.h. */
 #include "core/session/meta.h"
 

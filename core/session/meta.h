@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * A session's metadata.json: the original's keys {id, start_time, end_time, pid, binary_path,
  * event_count} and ours beside them. Plain data, by value; no threads here.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Events -> a Perfetto trace (for ui.perfetto.dev and trace_processor): a track a goroutine with
  * its states as slices, allocations, creations and exits as instants, arrows from who woke or

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Opening, the window over the file, and where a session ends; see reader.h. */
 #include "core/session/reader.h"
 

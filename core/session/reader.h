@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Reads a recorded session, both formats, ours and the original's, from its first record to the
  * last good one. Streaming and bounded: memory does not grow with the session's length (but for

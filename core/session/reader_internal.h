@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What reader.c shares with the two formats' readers. */
 #ifndef XGOTOPFS_SESSION_READER_INTERNAL_H
 #define XGOTOPFS_SESSION_READER_INTERNAL_H

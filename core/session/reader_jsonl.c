@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* events.jsonl: one event a line. See json_line.h for a line, reader.h for where a session ends. */
 #include <errno.h>
 #include <string.h>

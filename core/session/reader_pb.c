@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * events.pb: u32 length + RuntimeEvent, or 0xFFFFFFFF + u32 length + RuntimeEventBatch. A batch is
  * first walked over as a whole (is it well formed, does its check fit, what does it define) and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The recording thread; see recorder.h. */
 #include "core/session/recorder.h"
 
@@ -36,7 +37,7 @@ struct recorder {
 	pthread_t thread;
 	bool started, joined, stuck;
 	_Atomic uint64_t steps; /* grows as long as the disk answers */
-	bool stop; /* atomic */
+	bool stop;              /* atomic */
 
 	/* the thread's own */
 	int dir; /* the session's folder */
@@ -146,8 +147,7 @@ static int save_meta(struct recorder *r, bool sync)
 	err = session_meta_save(r->dir, &meta, sync);
 	/* Said once. When the recording has stopped there was a message already. */
 	if (err && !r->meta_failed && !r->stats.error)
-		log_warn("session %s: cannot write metadata.json: %s", meta.id,
-			 file_strerror(err));
+		log_warn("session %s: cannot write metadata.json: %s", meta.id, file_strerror(err));
 	r->meta_failed = err != 0;
 	return err;
 }
@@ -561,7 +561,8 @@ static int join(struct recorder *r)
 			return -ETIMEDOUT;
 		if (!said && now - since_ns > HINT_NS)
 			log_info("waiting for the disk to take the session (%s); a signal ends it "
-				 "at once", store_dir(r->store));
+				 "at once",
+				 store_dir(r->store));
 		said |= now - since_ns > HINT_NS;
 	}
 	return 0;
@@ -578,7 +579,8 @@ int recorder_stop(struct recorder *r)
 		r->stuck = true;
 		return log_error(-ETIMEDOUT,
 				 "session %s: the disk does not answer; what it has not taken yet "
-				 "is lost", r->meta.id);
+				 "is lost",
+				 r->meta.id);
 	}
 	r->joined = true;
 	return 0;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Records a session: a thread of its own reads the feed with its own cursor and appends batches to
  * the session's file. Capture never waits for it: what it could not keep up with is counted, in the
@@ -66,8 +67,8 @@ struct recorder_stats {
 };
 
 void recorder_stats(struct recorder *r, struct recorder_stats *ret);
-/* How the recording is, over all its sessions; the id is recorder_id()'s. Any thread, also after the
- * stop. */
+/* How the recording is, over all its sessions; the id is recorder_id()'s. Any thread, also after
+ * the stop. */
 void recorder_recording(struct recorder *r, struct recording *ret);
 /* Fills bps, bfl_ns and qwl_ns: of the time since the last call. One caller. */
 void recorder_meter(struct recorder *r, struct meter_sample *s);

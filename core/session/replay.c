@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The replaying thread; see replay.h. Session time is the events' CLOCK_MONOTONIC. While it plays,
  * an anchor (a session time and the real time it was played at) and the speed say what is due.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Replays a recorded session through a model: the same events, tree, API and UI as live. A thread
  * of its own is the model's applying thread.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The storage folder; see store.h. */
 #include "core/session/store.h"
 

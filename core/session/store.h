@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The sessions of a storage folder: list, find, open, delete, rotate. Knows files only; what is in
  * them is reader.h's. Ids are checked before they touch a path, and each call walks the storage
@@ -14,8 +15,8 @@ struct store;
 
 int store_new(const char *storage_dir, struct store **ret); /* need not exist (yet) */
 void store_free(struct store *s);
-/* Finds the folder now, if it is there, and does not look for it again: for threads that later may not
- * walk to it (core/base/confine.h). */
+/* Finds the folder now, if it is there, and does not look for it again: for threads that later may
+ * not walk to it (core/base/confine.h). */
 void store_hold(struct store *s);
 const char *store_dir(const struct store *s);
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The recorded dictionary and what a recorded event means; see tables.h. */
 #include "core/session/tables.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The dictionary of a recorded session while it is read: recorded ids -> ids in the reader's names.
  * One reader owns it, one thread uses it. Bounded: past SESSION_TABLE_MAX entries of a kind, and

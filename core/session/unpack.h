@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Unpacking a message out of a field, and why it did not work: its bytes or our memory. */
 #ifndef XGOTOPFS_SESSION_UNPACK_H
 #define XGOTOPFS_SESSION_UNPACK_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Walking protobuf messages by hand; see wire.h for why and how it is checked. */
 #include "core/session/wire.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The protobuf wire format as far as replay's speed needs it: a RuntimeEvent, and walking over a
  * message's fields without unpacking it. Everything rarer is unpacked with protobuf-c; a unit test

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Framing and writing; see writer.h. */
 #include "core/session/writer.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The events file of a session being written, either format. Append-only: a record is written with
  * one write(2), and when that fails half-way the file is cut back to the last whole record.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The Go version of a file. The linker writes it twice: into .go.buildinfo (cmd/link, buildinfo();
  * read back by debug/buildinfo) and as the string runtime.buildVersion. Pure functions.

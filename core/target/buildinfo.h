@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Which Go built this file? From .go.buildinfo, or from the version string the runtime keeps. */
 #ifndef XGOTOPFS_TARGET_BUILDINFO_H
 #define XGOTOPFS_TARGET_BUILDINFO_H

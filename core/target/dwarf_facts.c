@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Reading a few struct layouts from DWARF with libdw. Go writes each type's description once, with
  * its package path in the name; section compression (and DWARF 5 from Go 1.25) is libdw's business.
- * A handle of its own, so that what libelf unpacks is freed again; and a process of its own, because
- * libdw exits, aborts or crashes when it gets no memory, and the file is anybody's.
+ * A handle of its own, so that what libelf unpacks is freed again; and a process of its own,
+ * because libdw exits, aborts or crashes when it gets no memory, and the file is anybody's.
  */
 #include "core/target/dwarf_facts.h"
 
@@ -181,8 +182,8 @@ static int read_facts(const void *arg, void *ret)
 	for (size_t i = 0; i < DWARF_FIELDS; i++)
 		facts.offset[i] = -1;
 	elf_version(EV_CURRENT);
-	/* Never mapped: the file may be shortened. And not our copy: unpacking a section also changes
-	 * its header, in the handle's memory. */
+	/* Never mapped: the file may be shortened. And not our copy: unpacking a section also
+	 * changes its header, in the handle's memory. */
 	elf = elf_begin(image_fd(img), ELF_C_READ, NULL);
 	if (!elf)
 		return -ENOEXEC;

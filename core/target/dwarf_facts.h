@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Struct layouts from DWARF, for releases newer than the table and to check the table. Used while
  * opening only. Any thread.
@@ -37,8 +38,9 @@ struct dwarf_facts {
 
 /* Bytes that reading the DWARF would have to unpack and look through; 0 when there is none. */
 uint64_t dwarf_cost(const struct image *img);
-/* 0, -ENOENT (no DWARF, or not the runtime's structs in it), -ENOEXEC (damaged), -EIO (so damaged, or
- * memory so scarce, that reading it crashed: in a child), -ETIMEDOUT, or -errno without a child. */
+/* 0, -ENOENT (no DWARF, or not the runtime's structs in it), -ENOEXEC (damaged), -EIO (so damaged,
+ * or memory so scarce, that reading it crashed: in a child), -ETIMEDOUT, or -errno without a child.
+ */
 int dwarf_read(const struct image *img, struct dwarf_facts *ret);
 
 #endif

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Return addresses that mean "an inner call": an allocation that passes several probed functions
  * is one event, told at the outermost (target_exclude() of target.h).

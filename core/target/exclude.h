@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Names of allocation functions, shared by exclude.c and place_sites.c. */
 #ifndef XGOTOPFS_TARGET_EXCLUDE_H
 #define XGOTOPFS_TARGET_EXCLUDE_H

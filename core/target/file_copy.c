@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Reads files into memory and compares; see file_copy.h. */
 #include "core/target/file_copy.h"
 

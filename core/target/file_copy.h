@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * A file's bytes in memory of our own. Not a mapping of the file: its owner may shorten a file, and
  * who reads the mapping then gets SIGBUS; and a copy can be held against the file later, to see

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Reads every g of a live process. The list and the gs change while they are read:
  * - The list is read as the runtime does, length first, so that the array is at least that long.
@@ -297,8 +298,8 @@ static void seen_free(struct seen *s)
 
 /* --- the list ------------------------------------------------------------------------------- */
 
-/* The addresses of the gs, each once, in the order of the list: its memory is that of what it holds,
- * not what the target says is its length. */
+/* The addresses of the gs, each once, in the order of the list: its memory is that of what it
+ * holds, not what the target says is its length. */
 struct list {
 	struct slot *slots;
 	size_t n, cap;

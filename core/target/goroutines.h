@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The goroutines that a live process has right now, read from its memory without stopping it:
  * what was there before the tracer came, and what is there after a loss of events. Any thread.
@@ -28,11 +29,11 @@ struct target_goroutine {
 #define TARGET_GOROUTINES_MAX (1u << 21) /* of one reading, dead ones included */
 
 /*
- * All that are not dead, in the order of runtime.allgs, each once. `bias` as from target_load_bias().
- * Each entry is one goroutine's at one moment (its goid was the same before and after), entries are
- * of slightly different moments. The caller frees *ret.
- * *ret_cut (may be NULL): there are more than TARGET_GOROUTINES_MAX; the others are left out.
- * -ENOSYS when runtime.allgs cannot be found in this binary, -ESRCH, -EPERM, -EFAULT, -ENOMEM.
+ * All that are not dead, in the order of runtime.allgs, each once. `bias` as from
+ * target_load_bias(). Each entry is one goroutine's at one moment (its goid was the same before and
+ * after), entries are of slightly different moments. The caller frees *ret. *ret_cut (may be NULL):
+ * there are more than TARGET_GOROUTINES_MAX; the others are left out. -ENOSYS when runtime.allgs
+ * cannot be found in this binary, -ESRCH, -EPERM, -EFAULT, -ENOMEM.
  */
 int target_goroutines(const struct target *t, pid_t pid, uint64_t bias,
 		      struct target_goroutine **ret, size_t *ret_n, bool *ret_cut);

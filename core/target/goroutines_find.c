@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * runtime.allglen and runtime.allgptr, the list of all goroutines as the runtime itself reads it
  * without a lock (proc.go atomicAllG: the length first, then the array, which only ever grows or is

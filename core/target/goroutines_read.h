@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* A runtime.g from its bytes, for what reads many of them at once. For this room. */
 #ifndef XGOTOPFS_TARGET_GOROUTINES_READ_H
 #define XGOTOPFS_TARGET_GOROUTINES_READ_H

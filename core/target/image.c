@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * An ELF file, copied. libelf reads the headers, the section and the symbol table; bytes are handed
  * out straight from the copy, after a check that they are all in the file.
@@ -42,7 +43,7 @@ struct image {
 	const Elf_Data *symbols, *symbol_names; /* .symtab and its strings; NULL when stripped */
 	uint64_t rela_addr, rela_size;          /* DT_RELA, DT_RELASZ */
 	uint64_t dynamic_offset, dynamic_size;  /* in the file */
-	char interpreter[256]; /* PT_INTERP */
+	char interpreter[256];                  /* PT_INTERP */
 
 	pthread_mutex_t lock;
 	bool relatives_ready;       /* protected by lock */

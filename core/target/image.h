@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * An ELF file, copied into memory: sections, segments, symbols and relative relocations, by static
  * virtual address. Knows nothing of Go. Immutable after image_open() and image_drop_debug(); any
@@ -22,8 +23,8 @@ struct image_section {
 	uint64_t flags; /* SHF_* */
 };
 
-/* -ENOENT, -EACCES, -EIO, -ESTALE (it is being changed), or -ENOEXEC when it is no 64-bit little-endian ELF file of a machine we
- * know (`why`, when not NULL, gets one line). */
+/* -ENOENT, -EACCES, -EIO, -ESTALE (it is being changed), or -ENOEXEC when it is no 64-bit
+ * little-endian ELF file of a machine we know (`why`, when not NULL, gets one line). */
 int image_open(const char *path, struct image **ret, char *why, size_t why_size);
 void image_free(struct image *img);
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The machine-independent face of the decoders and the amd64 one, on Zydis.
  * Stateless: the Zydis decoder object is a few words and is made anew for each instruction, which

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * One machine instruction, decoded: what probe placement and the search for runtime variables must
  * know of it. amd64 through Zydis, arm64 by its fixed-width encoding. Stateless; any thread.

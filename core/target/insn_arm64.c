@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * arm64 instructions, by the fixed-width encoding (Arm ARM, C4.1 "A64 instruction set encoding").
  * Only what compiled Go code is made of is told apart; any other encoding is taken to write every

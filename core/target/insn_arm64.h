@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The arm64 half of insn.h; for insn.c only. */
 #ifndef XGOTOPFS_TARGET_INSN_ARM64_H
 #define XGOTOPFS_TARGET_INSN_ARM64_H

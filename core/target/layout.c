@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The table of offsets (docs/go_runtime.md), read from the DWARF of a program of each release
  * (amd64 and arm64 agree). Sources: runtime/runtime2.go, types g, m, p. Constant data; any thread.

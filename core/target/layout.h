@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Field offsets of runtime.g, m and p by Go release, and what a release hides. */
 #ifndef XGOTOPFS_TARGET_LAYOUT_H
 #define XGOTOPFS_TARGET_LAYOUT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * process_vm_readv, exact or failing. A call takes at most IOV_MAX pieces; a piece that is not
  * mapped ends it, so the pieces after that one are asked for again.

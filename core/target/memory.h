@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Reading another process's memory without stopping it (process_vm_readv). What is read may change
  * while it is read: callers check what they got. Any thread.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Finding runtime.firstmoduledata in a file that may have no symbols: by the section .go.module
  * (1.26 on), else as the one place in the data that points at the function table twice, the way its

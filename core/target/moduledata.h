@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * runtime.firstmoduledata: where the program's text, types and function data are. The only
  * trustworthy source of the text start (with external linking .text begins before runtime.text).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Reading .gopclntab. Sources: runtime/symtab.go (pcHeader, functab, _func, pcvalue, step,
  * funcfile, funcdata), cmd/link/internal/ld/pcln.go. Pure functions over the image.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Go's function table, .gopclntab: functions by index, name, pc; values by pc (file, line, inlined
  * call). Formats of Go 1.16 (used by 1.17), 1.18 and 1.20 on (runtime/symtab.go).

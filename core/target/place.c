@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Choosing the instruction for a probe. The rules, and why:
  *
@@ -61,7 +62,8 @@ static bool overwrites_arguments(const struct code *code, const struct walk *wal
 {
 	return code->machine == EM_AARCH64 && insn->has_mem && insn->mem.store &&
 	       insn->mem.base == ARM64_SP &&
-	       (insn->mem.indexed || (int64_t)insn->mem.disp + insn->mem.size > (int64_t)walk->sp_delta + 8);
+	       (insn->mem.indexed ||
+		(int64_t)insn->mem.disp + insn->mem.size > (int64_t)walk->sp_delta + 8);
 }
 
 static bool ends_straight_line(const struct insn *insn)

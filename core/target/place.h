@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Where in a function a uprobe may stand, so that one hit means one call. For place.c,
  * place_sites.c and their tests; other rooms use target_sites() of target.h.

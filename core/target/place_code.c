@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Decodes a function as a whole: a probe may stand on an instruction only when every instruction
  * boundary from the entry on is known, and no jump of the function contradicts them.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The instructions of one function, decoded from its entry to its end, and where its jumps go.
  * What probe placement and the search for runtime variables look at. Owned by whoever read it;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Which functions are probed for what is wanted: target_sites(). Where in them: place.c. What each
  * kind of site means, and why these sites give every event exactly once: place.h.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Why a file is refused, in words for the person who named it: the marks that other compilers,
  * packers and obfuscators leave. Pure functions over the image.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* One goroutine's stack as text, and all of them: read (stack_batch.c) and printed (stack_print.c)
  * within bounds of time and memory, whatever the target made of them. */
 #include "core/target/stack.h"

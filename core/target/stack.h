@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The stacks of goroutines, read from a live process without stopping it. Only a goroutine that
  * does not run has one that can be read; what raced is read again, and said to be unavailable when
@@ -35,18 +36,18 @@ struct stack_trace {
  * Appends one goroutine as a dump of Go with debug=2 has it (runtime/traceback.go): header, frames,
  * "created by". Arguments are not known: "(...)". The runtime's own frames are shown only when
  * there are no others; of a deep stack the 50 innermost and outermost, as Go does. Names are
- * text_name()'s (core/base/text.h), so a goroutine's text has a bound of some 400 KB. Then nothing is
- * appended: -ESRCH (dead, or its g is another's by now), -EPERM, -ENOMEM.
+ * text_name()'s (core/base/text.h), so a goroutine's text has a bound of some 400 KB. Then nothing
+ * is appended: -ESRCH (dead, or its g is another's by now), -EPERM, -ENOMEM.
  */
 int target_stack(const struct target *t, pid_t pid, uint64_t bias, const struct target_goroutine *g,
 		 struct buf *out);
 
 /*
- * All goroutines but the runtime's own, each with the blank line before it, handed out one at a time:
- * the text is gone after the call. What `fn` returns, unless 0, ends it and is returned. When there
- * is more than can be shown (of goroutines, or of time: deep stacks are cut after some seconds, and
- * the rest of the goroutines after some more) a last piece says so: "... cut: …". Errors as of
- * target_goroutines().
+ * All goroutines but the runtime's own, each with the blank line before it, handed out one at a
+ * time: the text is gone after the call. What `fn` returns, unless 0, ends it and is returned. When
+ * there is more than can be shown (of goroutines, or of time: deep stacks are cut after some
+ * seconds, and the rest of the goroutines after some more) a last piece says so: "... cut: …".
+ * Errors as of target_goroutines().
  */
 typedef int target_stack_text_fn(void *ctx, const char *text, size_t len);
 int target_stacks(const struct target *t, pid_t pid, uint64_t bias, target_stack_text_fn *fn,

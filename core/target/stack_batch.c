@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Many stacks with few system calls: a group of goroutines' stacks, then their gs, then the stacks
  * again, three calls in all. A stack whose g has not moved and whose two copies are the same is one
@@ -108,8 +109,8 @@ static int visit_group(struct batch *batch, const struct target_goroutine *list,
 			stack_walk_copy(batch->t, batch->bias, &now, batch->a[i].buf,
 					batch->a[i].size, bounds, batch->trace);
 		} else {
-			err = stack_trace_with(batch->t, batch->pid, batch->bias, &list[i],
-					       bounds, batch->scratch, batch->trace);
+			err = stack_trace_with(batch->t, batch->pid, batch->bias, &list[i], bounds,
+					       batch->scratch, batch->trace);
 			if (err == -ESRCH || err == -EAGAIN)
 				continue; /* gone since */
 			if (err < 0)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * A goroutine as a Go program prints it with runtime.Stack or on a crash (runtime/traceback.go
  * goroutineheader, traceback2, printcreatedby), so that whatever reads those dumps reads these.
@@ -247,8 +248,8 @@ static void print_frames(struct stack_printer *p, const struct stack_trace *trac
 		buf_addf(out, "...%zu frames elided...\n", rest - OUTER);
 	for (size_t i = rest > OUTER ? rest - OUTER : 0; i < rest; i++)
 		print_shown(&s.outer[i % OUTER], out);
-	/* How many more there are is not known: Go's words for that up to 1.20, which all readers of
-	 * such dumps know. */
+	/* How many more there are is not known: Go's words for that up to 1.20, which all readers
+	 * of such dumps know. */
 	if (s.cut || !s.n)
 		buf_adds(out, "...additional frames elided...\n");
 }

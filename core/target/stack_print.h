@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* One stack as text (stack_print.c), for stack.c and its tests. For this room. */
 #ifndef XGOTOPFS_TARGET_STACK_PRINT_H
 #define XGOTOPFS_TARGET_STACK_PRINT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * From a goroutine's saved registers to its frames.
  *
@@ -27,10 +28,11 @@
 #define FLAG_TOPFRAME 1 /* abi.FuncFlagTopFrame, all releases */
 #define FLAG_SPWRITE  2
 
-#define FIRST_BYTES (64u << 10) /* of a stack that are copied; more only when the walk gets there */
-#define TRIES       5
-#define LINKS_MAX   512 /* of the chain of frame pointers that are skipped */
-#define CHECK_TIME  64 /* frames between two looks at the clock */
+#define FIRST_BYTES (64u << 10) /* of a stack that are copied; more only when the walk gets there  \
+				 */
+#define TRIES      5
+#define LINKS_MAX  512 /* of the chain of frame pointers that are skipped */
+#define CHECK_TIME 64  /* frames between two looks at the clock */
 
 /* What the tables say of a pc. A deep stack is a recursion: it returns to few places. */
 struct step {
@@ -197,8 +199,8 @@ static enum stack_state walk(struct walker *w, const struct stack_bounds *bounds
 			return STACK_CUT;
 		if (lr == 0)
 			return STACK_WHOLE;
-		/* Towards the end of the stack. Only a leaf of arm64, which returns through its link
-		 * register, may have an empty frame. */
+		/* Towards the end of the stack. Only a leaf of arm64, which returns through its
+		 * link register, may have an empty frame. */
 		if (end < w->sp || (end == w->sp && w->lr == 0))
 			return STACK_CUT;
 		w->trap = step->injected;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Reading stacks: one (stack_walk.c), many (stack_batch.c). For this room. */
 #ifndef XGOTOPFS_TARGET_STACK_WALK_H
 #define XGOTOPFS_TARGET_STACK_WALK_H
@@ -27,8 +28,8 @@ int stack_trace_with(const struct target *t, pid_t pid, uint64_t bias,
 /*
  * Calls `visit` with the stack of each goroutine of a list that is still there, in order; far fewer
  * system calls than one by one. The trace is gone after the call. What `visit` returns, unless 0,
- * ends it and is returned; it may change the bounds. Errors as above, but -ESRCH only when the whole
- * process is gone.
+ * ends it and is returned; it may change the bounds. Errors as above, but -ESRCH only when the
+ * whole process is gone.
  */
 typedef int stack_visit_fn(const struct stack_trace *trace, void *data);
 int stack_traces(const struct target *t, pid_t pid, uint64_t bias,

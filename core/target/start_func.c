@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Looks through the compiler's wrapper around what a `go` statement calls. Stateless. */
 #include <errno.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Opening a program: image, version, function table, moduledata, offsets, in this order, each of
  * them checked against the one before. Nothing here changes after target_open().

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * A Go program on disk: everything the tracer must know of it before it attaches. One facade over
  * the room's files (image, buildinfo, pclntab, moduledata, layout, types, wait reasons, placement).
@@ -59,14 +60,14 @@ struct go_func {
 	uint64_t entry, end; /* [entry, end) */
 	const char *name;    /* in the target's own memory; lives as long as it */
 	uint32_t start_line; /* of the func keyword; 0 when unknown (before 1.20) */
-	bool wrapper;	     /* made by the compiler or linker: ABI and method wrappers */
+	bool wrapper;        /* made by the compiler or linker: ABI and method wrappers */
 };
 /* The ABIInternal body of a function (not its .abi0 wrapper). -ENOENT. */
 int target_func_by_name(const struct target *t, const char *name, struct go_func *ret);
 int target_func_by_pc(const struct target *t, uint64_t pc, struct go_func *ret);
 /*
- * What a `go` statement names, from g.startpc. With arguments the compiler starts a wrapper of its own
- * that has none (cmd/compile/internal/walk/order.go wrapGoDefer(): "….gowrap1", before 1.22
+ * What a `go` statement names, from g.startpc. With arguments the compiler starts a wrapper of its
+ * own that has none (cmd/compile/internal/walk/order.go wrapGoDefer(): "….gowrap1", before 1.22
  * "…·dwrap·1"), which makes one call; that function is the answer. The wrapper itself when the call
  * goes through an interface or a function value. -ENOENT.
  */
@@ -79,8 +80,8 @@ int target_line_by_pc(const struct target *t, uint64_t pc, const char **ret_file
 struct target_frame {
 	const char *function, *file; /* file: "?" when unknown */
 	uint32_t line, start_line;   /* 0 unknown; start_line: 1.20 on */
-	uint64_t entry;		     /* of the physical function */
-	bool inlined;		     /* part of the physical function, which comes last */
+	uint64_t entry;              /* of the physical function */
+	bool inlined;                /* part of the physical function, which comes last */
 	bool wrapper;
 };
 /*
@@ -89,8 +90,8 @@ struct target_frame {
  * -ENOENT (not Go code).
  */
 int target_frames_by_pc(const struct target *t, uint64_t pc, struct target_frame *ret, size_t max);
-/* runtime/traceback.go showframe(): does a dump of goroutines show this frame? `callee` is the frame
- * it called, shown or not; NULL for the innermost. */
+/* runtime/traceback.go showframe(): does a dump of goroutines show this frame? `callee` is the
+ * frame it called, shown or not; NULL for the innermost. */
 bool target_frame_shown(const struct target_frame *f, const struct target_frame *callee);
 /* The name as Go prints it: type arguments as "[...]", gopanic as "panic". Escaped and cut:
  * text_name() (core/base/text.h). */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Questions about code: functions by name and pc, file and line, the calls at a pc. The runtime's
  * functions are indexed by name once, while opening; anything else is looked for when asked, so

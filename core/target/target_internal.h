@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What the files of this room share about an open target. Not for other rooms. */
 #ifndef XGOTOPFS_TARGET_INTERNAL_H
 #define XGOTOPFS_TARGET_INTERNAL_H
@@ -38,18 +39,18 @@ struct target {
 	struct go_layout layout;
 	char symbols_from[96], offsets_from[96], not_covered[512];
 	bool offsets_unproven; /* no DWARF to check them with */
-	uint8_t wrapper_id; /* abi.FuncIDWrapper of this release */
+	uint8_t wrapper_id;    /* abi.FuncIDWrapper of this release */
 	struct name_index *names;
 
 	pthread_mutex_t lock;
-	bool reasons_ready;	      /* protected by lock */
+	bool reasons_ready;           /* protected by lock */
 	struct wait_reasons *reasons; /* constant once ready */
 };
 
 /* Why this file is no Go program that we can trace, in one line with advice; what is known of it so
  * far is in `t`. Always -ENOEXEC. */
 int refuse_not_go(const struct target *t, char *why, size_t why_size);
-#define REFUSE_GCCGO \
+#define REFUSE_GCCGO                                                                               \
 	"it was compiled by gccgo, whose runtime is another one: build it with the go command"
 int refuse(char *why, size_t why_size, const char *fmt, ...) PRINTF_LIKE(3, 4);
 

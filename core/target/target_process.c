@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Where a process has the program loaded. The kernel tells a process the run-time entry point of
  * its program (auxv); /proc/PID/maps proves that this file is what is mapped there. Files are

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Go's type descriptors: internal/abi/type.go (runtime/type.go up to 1.20). Sizes, kinds and names
  * are plain data and are read from the file; pointers to key and element types may be relocated.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The texts of g.waitreason, from the binary's own table runtime.waitReasonStrings (runtime2.go):
  * their numbers change with nearly every release. Found the first time somebody asks; constant

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* No state; any thread. */
 #include "core/view/dump.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Reads stacks in the text of Go's debug=2 dump (Go src/runtime/traceback.go, goroutineheader and
  * traceback), as view_stacks() and net/http/pprof write it.

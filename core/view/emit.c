@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Text and JSON of one and the same keys (emit.h). */
 #include "core/view/emit.h"
 

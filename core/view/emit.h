@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The two shapes of a view, each as text or as JSON, so that a view names its keys once: flat keyed
  * ("key value" a line, or one object) and a table (tab-separated with a header, or an array of
@@ -26,8 +27,8 @@ void emit_table_begin(struct emit *e, enum view_form form, const char *const *co
 		      unsigned n_columns, struct buf *out);
 void emit_row(struct emit *e);
 void emit_row_end(struct emit *e);
-/* Has the table reached its bound? Then `left` more rows are left out, a last line says so ("... cut:
- * …", {"cut":…}), and nothing but emit_table_end() may follow. */
+/* Has the table reached its bound? Then `left` more rows are left out, a last line says so ("...
+ * cut: …", {"cut":…}), and nothing but emit_table_end() may follow. */
 bool emit_cut(struct emit *e, size_t left);
 int emit_table_end(struct emit *e);
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Goroutines: the table of all, and one's status, statistics and allocations. Any thread. */
 #include <errno.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Can what the other files say be relied on? A verdict first, then why: what is lost, what is not
  * covered, what tracing costs, where the knowledge about the target comes from, and each probe.

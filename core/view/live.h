@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What only a live target can answer. Filled by the composition root from target and capture, so
  * that view, fs and web know neither; all NULL in a replay (the views then say so).
@@ -23,7 +24,7 @@ struct health_probe {
 struct health {
 	char go_version[64], offsets_from[64], symbols_from[64], goroutines_from[128];
 	char not_covered[512]; /* what this Go version hides from the probes in use; "" = nothing */
-	char file[600];                  /* the traced file: as it was read, watched over, … */
+	char file[600];        /* the traced file: as it was read, watched over, … */
 	bool file_trouble, file_limited; /* it is not traced just now; each process from late on */
 	uint64_t hits, skipped_by_filter, reads_faulted;
 	uint64_t lost[EVENT_TYPES];
@@ -43,8 +44,8 @@ struct live {
 	int (*health)(void *ctx, unsigned proc, struct health *ret);
 	/* Go's debug=2 text of one goroutine, or of all. -ESRCH when the target is gone. */
 	int (*stack)(void *ctx, unsigned proc, uint64_t goid, struct buf *out);
-	/* All of them, some whole goroutines at a time, each with the blank line before it: there may
-	 * be millions. Returns what `fn` did when that was not 0. */
+	/* All of them, some whole goroutines at a time, each with the blank line before it: there
+	 * may be millions. Returns what `fn` did when that was not 0. */
 	int (*stacks)(void *ctx, unsigned proc, live_text_fn *fn, void *arg);
 	/* Reads allgs again now and heals the model. */
 	int (*refresh)(void *ctx, unsigned proc);

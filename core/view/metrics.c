@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Prometheus text (exposition format 0.0.4): base units, _total on counters, a pid label, and no
  * label of which there could be very many (goroutines, types). Any thread.

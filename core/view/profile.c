@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The model as profiles for `go tool pprof`: where goroutines are, what they allocate, and where
  * they spend the time that they do not run. Each says in its comments what it counts and what not.
@@ -83,7 +84,8 @@ static void note_rates(const struct view *v, struct pprof *p)
 	}
 }
 
-/* --- where they are ---------------------------------------------------------------------------- */
+/* --- where they are ----------------------------------------------------------------------------
+ */
 
 struct stacks {
 	struct pprof *p;
@@ -190,7 +192,8 @@ int view_pprof_goroutine(const struct view *v, unsigned proc, uint64_t goid, enu
 	return make_profile(v, proc, &type, 1, add_goroutines, out);
 }
 
-/* --- what they allocate ------------------------------------------------------------------------ */
+/* --- what they allocate ------------------------------------------------------------------------
+ */
 
 static int add_allocation(const struct view *v, struct pprof *p, const struct event *ev,
 			  const struct goroutine *by)
@@ -219,8 +222,8 @@ static int add_allocation(const struct view *v, struct pprof *p, const struct ev
 }
 
 /* The retained events: they alone know who called. */
-static int add_allocations(const struct view *v, unsigned proc, struct pprof *p,
-			   uint64_t *from, uint64_t *ret_count)
+static int add_allocations(const struct view *v, unsigned proc, struct pprof *p, uint64_t *from,
+			   uint64_t *ret_count)
 {
 	cleanup_free_ struct event *events = malloc(READ_EVENTS * sizeof(*events));
 	cleanup_free_ struct goroutine *list = NULL;
@@ -274,7 +277,8 @@ int view_pprof_allocs(const struct view *v, unsigned proc, uint64_t goid, enum v
 	return make_profile(v, proc, types, ARRAY_SIZE(types), fill_allocs, out);
 }
 
-/* --- where they wait --------------------------------------------------------------------------- */
+/* --- where they wait ---------------------------------------------------------------------------
+ */
 
 static int add_waits(const struct view *v, struct pprof *p, const struct goroutine *g, uint64_t now)
 {
@@ -285,7 +289,9 @@ static int add_waits(const struct view *v, struct pprof *p, const struct gorouti
 
 	for (unsigned i = 0; i < ARRAY_SIZE(states) && !err; i++) {
 		uint64_t ns = view_state_ns(g, states[i], now);
-		struct pprof_sample sample = {.frames = frames, .n = n, .values = {1, (int64_t)MIN(ns, (uint64_t)INT64_MAX)}};
+		struct pprof_sample sample = {.frames = frames,
+					      .n = n,
+					      .values = {1, (int64_t)MIN(ns, (uint64_t)INT64_MAX)}};
 
 		if (!ns)
 			continue;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* README: for a person who just typed ls. Says what is here, in this mount, and ten things to do
  * with it. Any thread. */
 #include "core/view/view_internal.h"

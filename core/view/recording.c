@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* How the recording is: the same keys in stats and health, and one line for people. Any thread. */
 #include "core/view/view_internal.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Stacks, read from the live target at the moment somebody looks. Any thread. */
 #include <errno.h>
 

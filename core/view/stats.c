@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The statistics of a process: flat keyed. Any thread. */
 #include <stdio.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The model as text and as JSON: what fs shows in files and web in answers, rendered in one place
  * so that they cannot differ. Flat keyed text ("key value" a line, lower case, units in the key)
@@ -23,7 +24,8 @@ struct view {
 	const struct live *live;       /* never NULL; its functions may be */
 	const struct control *control; /* never NULL; its functions may be */
 	bool replay;
-	/* The recording of what is seen: under way, or looked at. NULL: there is none. Any thread. */
+	/* The recording of what is seen: under way, or looked at. NULL: there is none. Any thread.
+	 */
 	void (*recording)(void *ctx, struct recording *ret);
 	void *recording_ctx;
 };

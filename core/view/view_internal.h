@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What the views share; for this room only. */
 #ifndef XGOTOPFS_VIEW_VIEW_INTERNAL_H
 #define XGOTOPFS_VIEW_VIEW_INTERNAL_H

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The arm64 build, tried on arm64: cross-builds xgotopfs, boots a stock Debian arm64 kernel under
 # qemu-system-aarch64 with it and the workload of several Go releases, and holds the traces against
 # what the programs say they did. No network in the guest. Everything fetched is kept under

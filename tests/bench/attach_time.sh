@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # How long it takes until a program is traced, by how many functions it has: a small one and one of
 # FUNCTIONS (500,000) functions, each with its symbols and stripped. Median of RUNS (7) runs each.
 # Needs root; building the large one takes minutes, and it is kept under tests/.cache.

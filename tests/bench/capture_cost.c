@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What capture costs. Started by capture_cost.sh with the Go program `ops` (tests/bench/ops):
  *

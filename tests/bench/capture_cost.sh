@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # What capture costs in the traced thread and in user space, as a table. Needs root.
 # Usage: capture_cost.sh BENCH_BINARY        (meson test --benchmark capture_cost passes it)
 set -eu

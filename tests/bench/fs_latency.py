@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """How long requests of a mount with many goroutines take, alone and among busy readers.
 
 fs_latency.py FS_DEMO [GOROUTINES]: mounts FS_DEMO (build/tests/targets/fs_demo) and prints, in

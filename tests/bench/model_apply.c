@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What the model costs: ns of CPU and of time an event for a typical mix, by one thread and by two,
  * alone and while readers follow the feed; what following and formatting cost a reader.

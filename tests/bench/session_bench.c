@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The numbers of a session, measured: recording (through the feed, by the recorder's thread, and
  * the encoder alone), replay (into a model, and the reader alone), bytes an event, memory over

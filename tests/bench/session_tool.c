@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Sessions without a target, for test scripts: records the typical mix, paced or not, and converts.
  *
- *   session_tool record DIR protobuf|jsonl EVENTS BATCH [EVENTS_A_SECOND [GOROUTINES]]   prints the id
- *   session_tool convert DIR SESSION jsonl|protobuf|perfetto                 to stdout
+ *   session_tool record DIR protobuf|jsonl EVENTS BATCH [EVENTS_A_SECOND [GOROUTINES]]   prints the
+ * id session_tool convert DIR SESSION jsonl|protobuf|perfetto                 to stdout
  *   session_tool replay DIR SESSION [SPEED]                                  prints what was
  * applied session_tool list DIR
  */

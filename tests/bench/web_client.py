@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Asks what the web UI asks while it follows a live target, without a browser: web_client.py URL
 
 The ticks of /ws; what changed of the goroutines and the status twice a second; the tiles of 32 rows as

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # What the web UI costs the traced program: requests a second that the demo server answers, its CPU time a request
 # and the tracer's, while nobody looks (closed), while a client asks what the UI asks (page), reads all of /ws (all),
 # and while the UI is open in Chromium (ui). One target and one tracer; the ways take turns, and each round's ratio is

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // How the UI does with a big source, in headless Chromium: first paint, frames while it is panned and
 // zoomed against frames of an empty canvas on the same machine, memory of the tab.
 // Usage: node web_ui.mjs NAME URL...     prints one line a figure

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The UI and big sources: see web_ui.mjs. A session of 10 million events and 10,000 goroutines, one of as many
 # events and 500,000 goroutines, and 10,000 live ones. Needs Chromium and a build with the UI.
 # Usage: web_ui.sh BUILD-FOLDER        (meson test --benchmark web_ui passes it)

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Without root: a replay is mounted, served and unmounted through fusermount3 wherever /dev/fuse is open
 # to everybody, as Debian has it; where something is missing, one line names it. In a mount namespace of
 # its own, in which /dev/fuse and fusermount3 are as each part wants them.

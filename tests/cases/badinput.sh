@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # What cannot be traced or mounted: one clear line, the documented status, nothing left behind, the
 # target unharmed.
 # timeout: 240

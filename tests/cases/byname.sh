@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # -b: every process of a binary, those there already and those to come, and no other.
 # timeout: 180
 . "$(dirname "$0")/../lib.sh"

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # All that can be done to a tracer at the same time, for some seconds: a busy program, a mount that is
 # read everywhere, events followed, control files and the API changing rates and pausing, WebSocket
 # clients, a recording and what reads it. Then it ends as ever. (With ThreadSanitizer this is where races

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # -- COMMAND: traced from its first instruction, its exit status and signals passed on.
 # timeout: 180
 . "$(dirname "$0")/../lib.sh"

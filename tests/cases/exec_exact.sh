@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # A program that does a fixed number of known things, traced from its first instruction: every count is
 # exact and nothing is lost, for the oldest and newest Go and those where the runtime changed.
 # timeout: 420

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # A slice of tests/faults.sh, what failed once in full, and what the shell can take away: descriptors and
 # stdout.
 # timeout: 300

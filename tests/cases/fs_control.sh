@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Control files: a write is a command, a bad one is refused and changes nothing.
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../fs_lib.sh"

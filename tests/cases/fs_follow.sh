@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # `events` under the tools that follow and read: every event once, in order, while more come.
 # tsan: yes
 . "$(dirname "$0")/../lib.sh"

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # less and watch on a terminal: paging, G, following with F.
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../fs_lib.sh"

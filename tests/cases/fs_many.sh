@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Many goroutines: listings are complete while goroutines come and go, and fast.
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../fs_lib.sh"

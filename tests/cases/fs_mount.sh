@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Mounting and unmounting: errors that say what is wrong, crashes, other users, busy mounts.
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../fs_lib.sh"

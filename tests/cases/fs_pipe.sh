@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # events_pipe: reads that wait, poll, O_NONBLOCK, signals, latency, the end.
 # tsan: yes
 . "$(dirname "$0")/../lib.sh"

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Large, trimmed `events` through sendfile and the page cache's reads ahead: still whole lines in
 # order, from the oldest retained on.
 . "$(dirname "$0")/../lib.sh"

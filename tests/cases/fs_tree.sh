@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The tree: what is there, what it says, and what cannot be done to it.
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../fs_lib.sh"

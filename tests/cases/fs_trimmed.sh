@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Readers of `events` when little is retained: those that come late begin at a whole line, those
 # that are overtaken are told how many events they missed, and nobody sees one twice.
 . "$(dirname "$0")/../lib.sh"

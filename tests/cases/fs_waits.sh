@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Nobody waits for what another one asked for, a signal ends every wait, and so does our own end:
 # commands and renderings that take seconds, readers in tight loops.
 # timeout: 120

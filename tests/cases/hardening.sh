@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # What the linker and the compiler were to do against the exploiting of a fault is in the binary: position
 # independent, read-only after relocation, no writable code, stack protector, checked copies.
 # timeout: 60

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # A program that would make a look at it cost gigabytes: a source file's name of 300 KB in each of
 # 20,000 goroutines, and recursions of 10,000 calls. Each look is answered soon, in little memory; names
 # are cut where one sees it, and deep stacks are as Go prints them.

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # A program whose functions, types, files and path hold what no compiler writes: escape sequences, line
 # ends, C1 controls, bytes that are not UTF-8, a dump's header. None of it comes out of anything that we
 # write: every file of the mount, every REST answer, stdout and stderr, recorded sessions in all forms;

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The main job: attach to a running, stripped server, mount, look, and leave without a trace.
 # timeout: 240
 # tsan: yes

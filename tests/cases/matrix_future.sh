@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # A release that nobody here knows: with DWARF it is traced, and exact; without, refused (refusals.sh
 # has that). Made up by changing the version of the newest one, in its own bytes.
 # timeout: 300

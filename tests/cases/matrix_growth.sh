@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # A function that the stack check sends round again is one call. The kernel's own count of entries at
 # the first instruction is the witness: it has the restarts, and xgotopfs does not.
 # timeout: 300

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # A slice of the matrix (the whole: tests/matrix.sh): one in the middle, as an internal PIE without
 # symbols, and with C threads under the race detector.
 # timeout: 400

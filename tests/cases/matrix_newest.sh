@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # A slice of the matrix (the whole: tests/matrix.sh): the newest release, plain and as an external
 # PIE without symbols; from the first instruction, attached to, and at rest.
 # timeout: 400

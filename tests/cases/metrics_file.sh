@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The metrics file at exit has exactly the shape of the original's (tests/data/original): a reader
 # written from the original's documentation takes both, and the figures fit what was recorded.
 # timeout: 120

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # A target in a mount and pid namespace of its own, whose binary cannot be seen from here; and
 # xgotopfs itself inside such a namespace.
 # timeout: 240

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # What examples/one-liners.md promises: every command there runs on a live mount without complaint.
 # timeout: 180
 . "$(dirname "$0")/../lib.sh"

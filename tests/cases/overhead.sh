@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # -max-overhead and control/max_overhead: the costliest events go first, are said to, and come back.
 # timeout: 120
 # sanitized: no

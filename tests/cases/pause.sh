@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # control/pause: the probes go and come back; afterwards the model is in line with the program again.
 # tsan: yes
 . "$(dirname "$0")/../lib.sh"

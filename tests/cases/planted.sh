@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Links, FIFOs, sockets, devices and folders in place of the files of the storage folder and of what
 # is written: listing, replay, conversion, the mount and the web server do not wait, follow none,
 # and say so in one line.

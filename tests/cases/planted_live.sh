@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # A live run in folders that others may write: the metrics file and a recording follow no planted
 # link; a storage folder that cannot be had is one line and no recording.
 # timeout: 90

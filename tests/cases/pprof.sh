@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Profiles for `go tool pprof`, read by it: in the mount, over HTTP and of a replayed session. Their sums are what
 # the other files say: goroutines in the dump, allocations and bytes counted, time in each state.
 # timeout: 240

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Who has which privileges while it runs: each thread and each process of ours, as /proc says it; and the
 # whole with CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH only, as user nobody. In a mount
 # namespace of its own, where /dev/fuse is open to everybody, as Debian has it.

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # A binary that is watched is changed in place: new code, emptied, cut, stripped, replaced by what is no
 # Go program and back. No process dies of it, nobody waits, the new code is traced exactly.
 # timeout: 120

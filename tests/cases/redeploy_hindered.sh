@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The watched binary is changed in place at bad moments: while a writer keeps it open, while tracing is
 # paused, while rates change, while the tracer is stopped, when its keeper or it itself was killed.
 # timeout: 150

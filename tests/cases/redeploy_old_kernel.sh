@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The watched binary is changed in place on a kernel without uprobe_multi links, which takes longer to
 # take probes out: one by one, by perf events.
 # timeout: 120

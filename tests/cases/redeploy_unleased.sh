@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The watched binary lies where no lease keeps writers off it (overlayfs): each process is looked at and
 # probed on its own, nothing is in the file for the next one, and a file that changed is noticed.
 # timeout: 120

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # What is no Go program that can be traced is refused with status 3 and one line that says why, by -b,
 # by -pid and as a command, and is not harmed.
 # timeout: 600

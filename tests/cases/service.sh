@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # examples/xgotopfs.service: systemd has nothing to say against it, and what it starts works with just
 # the capabilities it gives, as a user without others, with no_new_privs; others see the mount; the
 # manager is told.

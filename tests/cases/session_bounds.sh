@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # What bounds a recording of a live program: -storage-max-size rotates old sessions away while it
 # goes on, and a full disk ends it with one message and a count, and never the tracing.
 # timeout: 180

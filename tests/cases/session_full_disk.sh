@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # A disk that fills up: one message, the rest of the program goes on, the session stays readable, and
 # health, stats, metrics, the API, the statistics line and the exit status say it.
 # timeout: 120

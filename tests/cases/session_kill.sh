@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # kill -9 while recording, at random moments: the session is readable up to its last whole batch, a
 # JSONL one to its last whole line; the lock is gone, and the session counts as cut off.
 # timeout: 120

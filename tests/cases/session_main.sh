@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Recording a live program and replaying it, with the program itself: what was counted live is
 # counted in the replay, names and all; the tree of a replay answers control/replay; a recording
 # killed with -9 is still good.

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Who only knows the original's fields reads our sessions: protoc with the original's messages finds
 # the same events in events.pb as events.jsonl has, and nothing it does not know in a way that hurts.
 # timeout: 120

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # A converted session is a trace to Perfetto: its own Python messages read it, slices are nested and
 # closed, every name and track is defined before it is used.
 # timeout: 120

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # A recording of several processes of a binary (-b), one of which comes later and one of which ends:
 # in a replay each has its own, in either format, and converted.
 # timeout: 180

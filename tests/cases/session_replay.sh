@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Replaying into a mounted tree: sessions the original recorded (tests/data/original), and one of
 # ours. Pause, speed, and seek both ways through control/replay: the tree shows the state of that
 # moment, exactly; tail -f lives through it; sizes stay true.

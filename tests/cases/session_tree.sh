@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Recorded sessions in the tree: events.jsonl of the running one for cat, tail, wc and cp, whatever
 # the storage format; the finished one is what -convert makes of it; rm -r deletes a finished session
 # and leaves a running one alone. What begins a recording, and what lists it.

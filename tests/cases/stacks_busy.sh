@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The stacks of a server under full load, read over and over: every dump is well-formed, every stack
 # begins with a function that goroutines begin with, and the server's end in the middle of a read is
 # no harm.

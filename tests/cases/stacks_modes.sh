@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # A slice of `tests/matrix.sh -c stacks`: resting programs' stacks and goroutines, read from their
 # memory, against their own dumps, in the ways of building that find their tables differently.
 # timeout: 400

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Without a mount point: events on stdout, the statistics line, -s, the metrics file, closed pipes.
 # timeout: 180
 . "$(dirname "$0")/../lib.sh"

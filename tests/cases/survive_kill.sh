@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # A server under full load whose tracer is killed outright, 20 times, at any moment: while it attaches,
 # while it traces, while it leaves. XGOTOPFS_SURVIVE=N times as often (1).
 # timeout: 240

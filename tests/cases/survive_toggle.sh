@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # A server under full load, its probes put in and taken out 200 times and more: by pausing, by other
 # rates, and by whole runs that attach and leave. XGOTOPFS_SURVIVE=N times as often (1).
 # timeout: 240

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # A server nobody here wrote, as its package has it: Debian's rclone, stripped.
 # timeout: 240
 . "$(dirname "$0")/../lib.sh"

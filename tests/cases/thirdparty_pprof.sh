@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # A server nobody here wrote that can say itself what its goroutines are: Debian's etcd, stripped. Its own
 # dump is the witness for what is read from its memory; under load nothing is lost.
 # timeout: 240

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Two processes of one binary, side by side: -pid sees one only, -b both and keeps them apart, two
 # tracers on the two do not disturb each other. Held against what each says it did.
 # timeout: 240

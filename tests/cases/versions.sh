@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The ways in which a program says its Go version, or hardly does: strings with suffixes, no
 # .go.buildinfo, no section headers at all. Its own bytes are changed, nothing of its code; traced, it is
 # exact all the same.

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # A signal ends it, whatever it waits for: a reader that takes nothing of its output, a disk that does
 # not answer. A second signal ends it at once, and leaves nothing behind in the target either.
 # timeout: 150

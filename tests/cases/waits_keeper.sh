@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The process that attaches and detaches for us is stopped: every wait for it ends all the same, and
 # no breakpoint stays, whether the tracer ends by itself or is killed.
 # timeout: 120

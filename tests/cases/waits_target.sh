@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # A target that does not run: stopped, held by a debugger, frozen, or in a system call that no signal
 # ends. Attaching, looking, pausing and leaving take as long as ever, and harm it as little.
 # timeout: 150

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Who gets in on a loopback address: root and who started it, by the uid at the other end of the connection; all
 # others by the token. Slow clients are cut off and one user cannot take all places. Two instances side by side.
 # timeout: 120

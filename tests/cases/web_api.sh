@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # A client written from the original's documentation works with our server.
 # timeout: 120
 # tsan: yes

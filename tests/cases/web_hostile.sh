@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Requests made to do harm: every argument of every route with numbers past 64 bits, ranges without an end,
 # NULs and no UTF-8; bodies of which a part is bad. Each is answered, and changes nothing.
 # timeout: 240

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # -web-allow-origin: the pages of that origin use the API and /ws, all others nothing; with curl, and from pages in
 # Chromium that are served from other ports.
 # timeout: 120

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # A big recorded session can be looked at while it is still being read: what is there so far, and only for
 # who asks for that; in the end all of it.
 # timeout: 240

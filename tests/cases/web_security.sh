@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Who may not: foreign pages, rebound names, other machines without the token; and what would bring
 # the server down: huge and half requests, 500 connections, a flood.
 # timeout: 180

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The web UI in Chromium on a made-up server: rows, following, zoom, search, panel, range, views, a
 # recorded session, settings, both widths; and nothing in the console. Screenshots go to $SHOTS.
 # timeout: 300

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The web UI in Chromium on the demo server under load, traced and mounted: rows with its names,
 # following, pausing, search, the panel with its stack and its path in the mount; and nothing in the
 # console. Screenshots of both themes and widths go to $SHOTS.

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The web UI in Chromium on two demo servers traced with -b: the person chooses which one is shown,
 # the address keeps it, and the paths in the mount are those of the chosen one.
 # timeout: 180

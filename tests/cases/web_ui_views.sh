@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The web UI in Chromium on a made-up server with two processes and two sessions: choosing a process,
 # the flame graph, latency over time, comparing; both widths; and nothing in the console. Screenshots
 # go to $SHOTS.

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # /ws with a standard WebSocket client: the original's frames, protobuf, ticks; foreign, too many, and
 # dead clients.
 # timeout: 180

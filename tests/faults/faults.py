@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Lets each call of the program fail once and looks at how it ends.
 
 usage: faults.py XGOTOPFS SHIM TARGET FOLDER [-every N] [-only SCENARIO] [-kind KIND] [-each-call]

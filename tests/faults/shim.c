@@ -1,13 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Preloaded into the program (LD_PRELOAD): lets one call of a chosen kind fail, as a full machine
  * would. tests/faults/faults.py runs the program once for each call it makes.
  *
  * XGOTOPFS_FAULT=KIND:N   the Nth call of that kind fails (from 1 on)
- * XGOTOPFS_FAULT=KIND@N   the first call from the Nth different place fails: a place is who called and
- *                         from where in the program that came
- * XGOTOPFS_FAULT=KIND+N   the Nth call and all that follow fail
- * XGOTOPFS_FAULT_TRAP=1   a debugger stops there
- * XGOTOPFS_FAULT_LOG=FILE counts calls and places a kind there, as struct counts (survives a crash)
+ * XGOTOPFS_FAULT=KIND@N   the first call from the Nth different place fails: a place is who called
+ * and from where in the program that came XGOTOPFS_FAULT=KIND+N   the Nth call and all that follow
+ * fail XGOTOPFS_FAULT_TRAP=1   a debugger stops there XGOTOPFS_FAULT_LOG=FILE counts calls and
+ * places a kind there, as struct counts (survives a crash)
  *
  * Counts over all threads, and over the processes that the program forks. Whatever calls inside the
  * C library does not pass here.
@@ -37,12 +37,26 @@
 #include <dlfcn.h>
 
 enum kind {
-	MALLOC, MMAP, OPEN, READ, WRITE, THREAD, EPOLL, BPF, FSYNC, FORK, FD, SOCKET, RENAME, STAT, KINDS
+	MALLOC,
+	MMAP,
+	OPEN,
+	READ,
+	WRITE,
+	THREAD,
+	EPOLL,
+	BPF,
+	FSYNC,
+	FORK,
+	FD,
+	SOCKET,
+	RENAME,
+	STAT,
+	KINDS
 };
 
 static const char *const names[KINDS] = {
-	"malloc", "mmap", "open", "read", "write", "thread", "epoll",
-	"bpf", "fsync", "fork", "fd", "socket", "rename", "stat",
+	"malloc", "mmap",  "open", "read", "write",  "thread", "epoll",
+	"bpf",    "fsync", "fork", "fd",   "socket", "rename", "stat",
 };
 
 #define SITES 4096
@@ -113,7 +127,8 @@ __attribute__((constructor)) static void start(void)
 	counts = at;
 }
 
-/* Who called, and the innermost place of the program on the stack (a guess: any word that could be). */
+/* Who called, and the innermost place of the program on the stack (a guess: any word that could
+ * be). */
 static uint64_t place(void *caller)
 {
 	const uintptr_t *sp = __builtin_frame_address(0);
@@ -154,8 +169,9 @@ static bool fails(enum kind kind, void *caller)
 		return false;
 	call = atomic_fetch_add(&counts->calls[kind], 1) + 1;
 	site = how == ':' || how == '+' ? 0 : new_place(kind, place(caller));
-	yes = (int)kind == wanted && ((how == ':' && call == which) || (how == '+' && call >= which) ||
-				      (how == '@' && site == which && site));
+	yes = (int)kind == wanted &&
+	      ((how == ':' && call == which) || (how == '+' && call >= which) ||
+	       (how == '@' && site == which && site));
 	if (yes)
 		atomic_fetch_add(&counts->failed, 1);
 	if (yes && trap)
@@ -163,23 +179,23 @@ static bool fails(enum kind kind, void *caller)
 	return yes;
 }
 
-#define CALLER __builtin_return_address(0)
+#define CALLER     __builtin_return_address(0)
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 /* Looked up once; dlsym() of a second thread finds the same. */
-#define NEXT(name)                                            \
-	({                                                    \
-		static _Atomic(void *) real_;                 \
-		void *p_ = atomic_load(&real_);               \
-		if (!p_)                                      \
-			atomic_store(&real_, p_ = (void *)REAL(name)); \
-		(__typeof__(&name))p_;                        \
+#define NEXT(name)                                                                                 \
+	({                                                                                         \
+		static _Atomic(void *) real_;                                                      \
+		void *p_ = atomic_load(&real_);                                                    \
+		if (!p_)                                                                           \
+			atomic_store(&real_, p_ = (void *)REAL(name));                             \
+		(__typeof__(&name))p_;                                                             \
 	})
-#define FAIL(kind, error, value)              \
-	do {                                  \
-		if (fails(kind, CALLER)) {    \
-			errno = error;        \
-			return value;         \
-		}                             \
+#define FAIL(kind, error, value)                                                                   \
+	do {                                                                                       \
+		if (fails(kind, CALLER)) {                                                         \
+			errno = error;                                                             \
+			return value;                                                              \
+		}                                                                                  \
 	} while (0)
 
 /* glibc's own names for them: no dlsym(), which allocates. */
@@ -291,7 +307,8 @@ ssize_t pread(int fd, void *buf, size_t n, off_t offset)
 
 ssize_t pread64(int fd, void *buf, size_t n, off_t offset) __attribute__((alias("pread")));
 
-/* stderr stays: what is said is what is tested. An eventfd has no file type, and takes what is written. */
+/* stderr stays: what is said is what is tested. An eventfd has no file type, and takes what is
+ * written. */
 static bool may_fail(int fd)
 {
 	struct stat st;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What the fuzz targets share: taking an input apart, and saying what must hold. A broken promise
  * ends the process, so that the fuzzer keeps the input.
@@ -85,7 +86,11 @@ static inline bool fuzz_is_utf8(const char *text)
 
 	while (*p) {
 		uint32_t code = *p, least;
-		int more = *p < 0x80 ? 0 : *p >> 5 == 6 ? 1 : *p >> 4 == 14 ? 2 : *p >> 3 == 30 ? 3 : -1;
+		int more = *p < 0x80       ? 0
+			   : *p >> 5 == 6  ? 1
+			   : *p >> 4 == 14 ? 2
+			   : *p >> 3 == 30 ? 3
+					   : -1;
 
 		if (more < 0)
 			return false;

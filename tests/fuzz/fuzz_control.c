@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Writes to the files under control/: a write that fails changes nothing, one that is taken shows,
  * and what is shown can be written again.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Go names as file names, from any bytes: a file name the kernel takes, which stands for one text
  * only, and is recognised as that text's. File names as numbers.

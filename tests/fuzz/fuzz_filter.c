@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The filter language: what is refused is said in one line; a term and its negation are never both
  * true of a goroutine, nor both false.
@@ -18,15 +19,16 @@ static void make_goroutines(void)
 	for (unsigned i = 0; i < 5; i++)
 		ids[i] = names_intern(names, texts[i], strlen(texts[i]));
 	for (unsigned i = 0; i < 4; i++) {
-		some[i] = (struct goroutine){.goid = i ? 4711 * i : 1,
-					     .parent = i,
-					     .state = (uint8_t)(i ? GSTATE_WAITING : GSTATE_RUNNING),
-					     .reason_id = ids[2 + i % 2],
-					     .start_func_id = ids[i % 2 ? 0 : 1 + i],
-					     .created_ns = 1000 * i,
-					     .state_since_ns = 5000000000u * i,
-					     .alloc_bytes = 1000000 * i,
-					     .children = i};
+		some[i] =
+			(struct goroutine){.goid = i ? 4711 * i : 1,
+					   .parent = i,
+					   .state = (uint8_t)(i ? GSTATE_WAITING : GSTATE_RUNNING),
+					   .reason_id = ids[2 + i % 2],
+					   .start_func_id = ids[i % 2 ? 0 : 1 + i],
+					   .created_ns = 1000 * i,
+					   .state_since_ns = 5000000000u * i,
+					   .alloc_bytes = 1000000 * i,
+					   .children = i};
 		some[i].flags = (uint16_t)(i == 3 ? GOROUTINE_EXITED | GOROUTINE_SYSTEM : 0);
 		some[i].exited_ns = i == 3 ? 20000000000u : 0;
 		some[i].created_site_id =

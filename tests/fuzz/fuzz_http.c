@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Any request, to every route: method, path with its parameters, query and body, straight to the
- * handlers without a socket. An answer has a status that means something, its JSON is JSON, it ends,
- * and a request that is refused has changed nothing.
+ * handlers without a socket. An answer has a status that means something, its JSON is JSON, it
+ * ends, and a request that is refused has changed nothing.
  *
- * An input: "GET /api/live/rows?sort=age&n=5", a newline, the body. An 'x' before it is a HEAD, "~" a
- * client that takes gzip.
+ * An input: "GET /api/live/rows?sort=age&n=5", a newline, the body. An 'x' before it is a HEAD, "~"
+ * a client that takes gzip.
  */
 #include <jansson.h>
 #include <time.h>
@@ -16,7 +17,8 @@
 
 #define ANSWER_MAX (256u << 20)
 
-static const int statuses[] = {200, 303, 304, 400, 404, 405, 406, 409, 410, 411, 413, 414, 415, 422, 501, 503};
+static const int statuses[] = {200, 303, 304, 400, 404, 405, 406, 409,
+			       410, 411, 413, 414, 415, 422, 501, 503};
 
 static struct web *web;
 
@@ -132,11 +134,14 @@ static void answer(struct job *job, handler_fn handler)
 	for (size_t i = 0; i < ARRAY_SIZE(statuses); i++)
 		known = known || rs->status == statuses[i];
 	if (!known)
-		dprintf(fuzz_stderr, "status %d: %s\n", rs->status, rs->body.data ? rs->body.data : "");
+		dprintf(fuzz_stderr, "status %d: %s\n", rs->status,
+			rs->body.data ? rs->body.data : "");
 	FUZZ_ASSERT(known);
 	FUZZ_ASSERT(!buf_error(&rs->body));
-	FUZZ_ASSERT(memchr(rs->filename, '\0', sizeof(rs->filename)) && !strpbrk(rs->filename, "\"\r\n/"));
-	FUZZ_ASSERT(!strpbrk(rs->etag, "\r\n") && !strpbrk(rs->location, "\r\n") && !strpbrk(rs->cookie, "\r\n"));
+	FUZZ_ASSERT(memchr(rs->filename, '\0', sizeof(rs->filename)) &&
+		    !strpbrk(rs->filename, "\"\r\n/"));
+	FUZZ_ASSERT(!strpbrk(rs->etag, "\r\n") && !strpbrk(rs->location, "\r\n") &&
+		    !strpbrk(rs->cookie, "\r\n"));
 	if (rs->fixed) {
 		FUZZ_ASSERT(rs->fixed_len);
 		return;
@@ -167,7 +172,8 @@ static void load_sessions(void)
 
 			FUZZ_ASSERT(job && tries < 3000);
 			job->rq.web = web;
-			snprintf(job->rq.path, sizeof(job->rq.path), "/api/sessions/%s/stats", ids[i]);
+			snprintf(job->rq.path, sizeof(job->rq.path), "/api/sessions/%s/stats",
+				 ids[i]);
 			FUZZ_ASSERT(!route_find(&job->rq, &route));
 			FUZZ_ASSERT(route->handler(&job->rq, &job->rs) >= 0);
 			status = job->rs.status;
@@ -204,7 +210,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		settings_text(&after);
 		if (job->rs.status >= 400 || job->rq.method == HTTP_GET) {
 			FUZZ_ASSERT(!memcmp(&control, &fuzz_settings, sizeof(control)));
-			FUZZ_ASSERT(before.len == after.len && !memcmp(before.data, after.data, after.len));
+			FUZZ_ASSERT(before.len == after.len &&
+				    !memcmp(before.data, after.data, after.len));
 		}
 	}
 	job_free(job);

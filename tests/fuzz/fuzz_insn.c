@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Any bytes as instructions of either machine. What is said of an instruction hangs on its own bytes
- * alone, and stays within what there is.
+ * Any bytes as instructions of either machine. What is said of an instruction hangs on its own
+ * bytes alone, and stays within what there is.
  */
 #include <elf.h>
 #include <errno.h>
@@ -53,7 +54,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint16_t machine = fuzz_u8(&in) & 1 ? EM_AARCH64 : EM_X86_64;
 	uint64_t addr = fuzz_number(&in, 4) << (fuzz_u8(&in) & 32);
 
-	for (size_t i = 0; i < 8 && in.p < in.end; i++, in.p += 4 < fuzz_left(&in) ? 4 : fuzz_left(&in))
+	for (size_t i = 0; i < 8 && in.p < in.end;
+	     i++, in.p += 4 < fuzz_left(&in) ? 4 : fuzz_left(&in))
 		check(machine, in.p, fuzz_left(&in), addr);
 	return 0;
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * A plain main for the fuzz targets, so that they always build and run over their corpus in the
  * tests: each argument is a file, or a folder of files, that is given to the target once. With

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The INI file and the command line: what is taken lies within the table's bounds and means the same
- * when it is read again. An input is the file's text, a NUL, and words of the command line with a
- * NUL after each.
+ * The INI file and the command line: what is taken lies within the table's bounds and means the
+ * same when it is read again. An input is the file's text, a NUL, and words of the command line
+ * with a NUL after each.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,10 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Where a probe may stand in any code of either machine. What place.c proves by rules is tried here by
- * walking the code: on every way from the entry to a return, the chosen site is hit exactly once (as
- * the BPF program counts hits), with the arguments where they were and the stack pointer as said.
+ * Where a probe may stand in any code of either machine. What place.c proves by rules is tried here
+ * by walking the code: on every way from the entry to a return, the chosen site is hit exactly once
+ * (as the BPF program counts hits), with the arguments where they were and the stack pointer as
+ * said.
  *
- * An input: the machine, the number of arguments, one byte of branch decisions for each of the walks,
- * then either code as it is or numbers of common instructions (most bytes decode to nothing useful).
+ * An input: the machine, the number of arguments, one byte of branch decisions for each of the
+ * walks, then either code as it is or numbers of common instructions (most bytes decode to nothing
+ * useful).
  */
 #include <elf.h>
 #include <errno.h>
@@ -58,7 +61,8 @@ uint16_t image_machine(const struct image *img)
 struct piece {
 	const char *bytes;
 	uint8_t len;
-	uint8_t to; /* 'b': a branch within the function follows in 8 bits, 'm': a call of morestack */
+	uint8_t to; /* 'b': a branch within the function follows in 8 bits, 'm': a call of morestack
+		     */
 };
 
 static const struct piece amd64[] = {
@@ -135,7 +139,9 @@ static size_t assemble(struct fuzz_input *in, uint16_t machine, uint8_t *code)
 		} else {
 			uint32_t word = arm64[pick % ARRAY_SIZE(arm64)].word;
 			unsigned shift = arm64[pick % ARRAY_SIZE(arm64)].shift;
-			uint32_t away = (uint32_t)(int8_t)(arm64[pick % ARRAY_SIZE(arm64)].to == 'b' ? fuzz_u8(in) : 0);
+			uint32_t away = (uint32_t)(int8_t)(arm64[pick % ARRAY_SIZE(arm64)].to == 'b'
+								   ? fuzz_u8(in)
+								   : 0);
 
 			if (arm64[pick % ARRAY_SIZE(arm64)].to == 'b')
 				word |= (away & (shift ? 0x7ffff : 0x3ffffff)) << shift;
@@ -148,7 +154,8 @@ static size_t assemble(struct fuzz_input *in, uint16_t machine, uint8_t *code)
 	return n;
 }
 
-/* --- walking ----------------------------------------------------------------------------------- */
+/* --- walking -----------------------------------------------------------------------------------
+ */
 
 struct walk {
 	uint32_t intact;
@@ -169,7 +176,8 @@ static bool decide(struct walk *w)
 static void check_hit(const struct code *code, const struct probe_site *site, const struct walk *w,
 		      unsigned n_args)
 {
-	static const uint8_t amd64_args[] = {AMD64_RAX, AMD64_RBX, AMD64_RCX, AMD64_RDI, AMD64_RSI, 8};
+	static const uint8_t amd64_args[] = {AMD64_RAX, AMD64_RBX, AMD64_RCX,
+					     AMD64_RDI, AMD64_RSI, 8};
 	bool x86 = code->machine == EM_X86_64;
 
 	FUZZ_ASSERT(w->intact & 1u << (x86 ? AMD64_G : ARM64_G));
@@ -179,8 +187,8 @@ static void check_hit(const struct code *code, const struct probe_site *site, co
 	FUZZ_ASSERT(w->sp_known && w->sp == site->sp_delta);
 }
 
-/* One call of the function. `site` counts as the BPF program counts it. Ways that do not end, or end
- * where Go code does not (off its end, a trap), say nothing. */
+/* One call of the function. `site` counts as the BPF program counts it. Ways that do not end, or
+ * end where Go code does not (off its end, a trap), say nothing. */
 static void walk_once(const struct code *code, const struct probe_site *site, unsigned n_args,
 		      uint8_t decisions)
 {
@@ -193,8 +201,10 @@ static void walk_once(const struct code *code, const struct probe_site *site, un
 		struct go_func callee;
 
 		if (insn->addr == site->addr && !(site->flags & SITE_FILTER_BRANCH && taken)) {
-			/* SITE_STACK_CHECK: the program makes the comparison of the branch that follows. */
-			bool again = site->flags & SITE_STACK_CHECK && w.decisions >> (w.decision % 8) & 1;
+			/* SITE_STACK_CHECK: the program makes the comparison of the branch that
+			 * follows. */
+			bool again = site->flags & SITE_STACK_CHECK &&
+				     w.decisions >> (w.decision % 8) & 1;
 
 			if (!again) {
 				w.hits++;
@@ -210,8 +220,8 @@ static void walk_once(const struct code *code, const struct probe_site *site, un
 		case INSN_JMP_INDIRECT:
 			return;
 		case INSN_CALL:
-			/* morestack begins the function anew, with everything as it was. Go code comes
-			 * to it by a branch only. */
+			/* morestack begins the function anew, with everything as it was. Go code
+			 * comes to it by a branch only. */
 			if (!target_func_by_pc(NULL, insn->target, &callee)) {
 				if (!w.to_morestack)
 					return;
@@ -294,7 +304,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct code decoded;
 	size_t n;
 
-	layout = (struct go_layout){.g_goid = GOID, .register_abi = !(machine == EM_AARCH64 && kind & 4)};
+	layout = (struct go_layout){.g_goid = GOID,
+				    .register_abi = !(machine == EM_AARCH64 && kind & 4)};
 	for (unsigned i = 0; i < WALKS; i++)
 		decisions[i] = fuzz_u8(&in);
 	code = malloc(CODE_MAX);

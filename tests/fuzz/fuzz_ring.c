@@ -1,7 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Records in the rings, in any order of taking slots, writing and publishing them, through the merge,
- * the decoder and the model. With honest clocks what comes out is in order and nothing is missing; with
- * any bytes in the records the model's own books still agree with each other and with the feed.
+ * Records in the rings, in any order of taking slots, writing and publishing them, through the
+ * merge, the decoder and the model. With honest clocks what comes out is in order and nothing is
+ * missing; with any bytes in the records the model's own books still agree with each other and with
+ * the feed.
  */
 #include <errno.h>
 
@@ -10,13 +12,14 @@
 #include "core/model/model.h"
 #include "tests/fuzz/fuzz.h"
 
-#define RINGS   2
-#define SLOTS   2048 /* far ones */
-#define PENDING 8    /* taken and not published, a ring */
-#define RETAIN  64
+#define RINGS     2
+#define SLOTS     2048 /* far ones */
+#define PENDING   8    /* taken and not published, a ring */
+#define RETAIN    64
 #define INPUT_MAX 1500 /* some hundred steps */
 
-/* --- stand-ins for core/target ------------------------------------------------------------------ */
+/* --- stand-ins for core/target ------------------------------------------------------------------
+ */
 
 int target_type(const struct target *t, uint64_t addr, struct target_type *ret)
 {
@@ -49,7 +52,8 @@ const char *target_wait_reason(const struct target *t, unsigned reason)
 	return reason < 30 ? "chan receive" : NULL;
 }
 
-/* --- the rings ----------------------------------------------------------------------------------- */
+/* --- the rings -----------------------------------------------------------------------------------
+ */
 
 struct writer {
 	struct wire_ring control;
@@ -147,7 +151,8 @@ static void drain(struct run *r)
 	hand_out(r);
 }
 
-/* --- the model's books ---------------------------------------------------------------------------- */
+/* --- the model's books
+ * ---------------------------------------------------------------------------- */
 
 static void check_goroutine(struct run *r, const struct goroutine *g)
 {
@@ -156,7 +161,8 @@ static void check_goroutine(struct run *r, const struct goroutine *g)
 	size_t n, n_all, k;
 
 	n_all = feed_read(model_feed(r->model), &cursor, all, RETAIN, NULL);
-	FUZZ_ASSERT(!model_goroutine_events(r->model, 0, g->goid, 0, UINT64_MAX, &events, &seqs, &n));
+	FUZZ_ASSERT(
+		!model_goroutine_events(r->model, 0, g->goid, 0, UINT64_MAX, &events, &seqs, &n));
 	/* From the newest on. The oldest may be of one with its number that is no longer kept. */
 	k = n;
 	for (size_t i = n_all; i > 0 && k > 0; i--) {
@@ -202,7 +208,8 @@ static void check_books(struct run *r)
 	r->head = feed_head(model_feed(r->model));
 }
 
-/* --- what an input does --------------------------------------------------------------------------- */
+/* --- what an input does
+ * --------------------------------------------------------------------------- */
 
 static void heal(struct run *r, struct fuzz_input *in)
 {
@@ -271,7 +278,8 @@ static void begin(struct run *r)
 	FUZZ_ASSERT(!names_new(1000, &config.names));
 	r->names = config.names;
 	FUZZ_ASSERT(!model_new(&config, &r->model) && model_proc_add(r->model, &info) == 0);
-	FUZZ_ASSERT(!merge_new(r->rings, RINGS, &r->merge) && !decode_new(NULL, r->names, &r->decode));
+	FUZZ_ASSERT(!merge_new(r->rings, RINGS, &r->merge) &&
+		    !decode_new(NULL, r->names, &r->decode));
 }
 
 static void end(struct run *r)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Reads a session's bytes to their end, as a replay and the tree do, and applies them to a model.
  */
 #ifndef XGOTOPFS_FUZZ_SESSION_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* events.jsonl from anywhere; and a line that our scanner takes is JSON to jansson, too. */
 #include <jansson.h>
 #include <string.h>

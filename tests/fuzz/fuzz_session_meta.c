@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* metadata.json from anywhere; what was read can be written and reads the same again. */
 #include <fcntl.h>
 #include <stdint.h>

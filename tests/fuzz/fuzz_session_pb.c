@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * events.pb from anywhere: read to its end, and every RuntimeEvent that both our walker and
  * protobuf-c take is the same to both.

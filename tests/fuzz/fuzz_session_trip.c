@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Any events, recorded in either format and read again: each reads as what it was, to the last byte of its
- * line, names and all; nothing is missing and nothing is left over.
+ * Any events, recorded in either format and read again: each reads as what it was, to the last byte
+ * of its line, names and all; nothing is missing and nothing is left over.
  */
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -28,7 +29,8 @@ static void remove_dir(void)
 static void make_names(struct names *names, struct fuzz_input *in, uint32_t strings[NAMES],
 		       uint32_t types[NAMES], uint32_t sites[NAMES])
 {
-	static const char *const pieces[] = {"main.", "(*T).", "[go.shape.int]", "\"", "\\", "\xc3\xa9", "\x01", "/", " "};
+	static const char *const pieces[] = {
+		"main.", "(*T).", "[go.shape.int]", "\"", "\\", "\xc3\xa9", "\x01", "/", " "};
 	char text[64];
 
 	for (unsigned i = 0; i < NAMES; i++) {
@@ -39,10 +41,13 @@ static void make_names(struct names *names, struct fuzz_input *in, uint32_t stri
 		for (; n; n--)
 			strcat(text, pieces[fuzz_u8(in) % ARRAY_SIZE(pieces)]);
 		strings[i] = i ? names_intern(names, text, strlen(text)) : 0;
-		type = (struct go_type){.name = text, .size = fuzz_number(in, 3), .kind = fuzz_u8(in) % 27};
+		type = (struct go_type){
+			.name = text, .size = fuzz_number(in, 3), .kind = fuzz_u8(in) % 27};
 		type.elem_size = type.kind == 21 || type.kind == 23 ? fuzz_u8(in) : 0;
 		types[i] = i ? names_add_type(names, &type) : 0;
-		sites[i] = i ? names_add_site(names, (struct site){strings[i], strings[i / 2], fuzz_u8(in)}) : 0;
+		sites[i] = i ? names_add_site(names, (struct site){strings[i], strings[i / 2],
+								   fuzz_u8(in)})
+			     : 0;
 	}
 }
 
@@ -87,8 +92,8 @@ static size_t make_events(struct names *names, struct fuzz_input *in, struct eve
 	return n;
 }
 
-static void record(enum session_format format, const struct names *names, const struct event *events,
-		   size_t n, size_t batch)
+static void record(enum session_format format, const struct names *names,
+		   const struct event *events, size_t n, size_t batch)
 {
 	struct writer *w;
 
@@ -127,8 +132,10 @@ static void check(enum session_format format, const struct names *names, const s
 			event_format_json(&as_was, &events[at], &want);
 			session_reader_json(reader, &chunk, i, &have);
 			if (want.len != have.len || memcmp(want.data, have.data, want.len))
-				dprintf(fuzz_stderr, "was %.*sis  %.*s", (int)want.len, want.data, (int)have.len, have.data);
-			FUZZ_ASSERT(want.len == have.len && !memcmp(want.data, have.data, want.len));
+				dprintf(fuzz_stderr, "was %.*sis  %.*s", (int)want.len, want.data,
+					(int)have.len, have.data);
+			FUZZ_ASSERT(want.len == have.len &&
+				    !memcmp(want.data, have.data, want.len));
 		}
 	}
 	session_reader_end(reader, &end);

@@ -1,11 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Any bytes to the real server through a socket: requests, handshakes and WebSocket frames.
- * libwebsockets parses them; what it makes of them, and when, is what our callbacks must stand. Whatever
- * came, the next proper request is answered, and nothing stays open.
+ * libwebsockets parses them; what it makes of them, and when, is what our callbacks must stand.
+ * Whatever came, the next proper request is answered, and nothing stays open.
  *
  * An input's first byte says what goes before the rest: nothing; a request line and Host; a whole
- * handshake for one of the sub-protocols, which the rest follows as frames. Its high bits say in how many
- * pieces the rest is sent.
+ * handshake for one of the sub-protocols, which the rest follows as frames. Its high bits say in
+ * how many pieces the rest is sent.
  */
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -26,7 +27,8 @@ static int open_connection(void)
 	struct sockaddr_in to = {.sin_family = AF_INET,
 				 .sin_port = htons((uint16_t)web_port(web)),
 				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	struct linger at_once = {.l_onoff = 1}; /* no TIME_WAIT: thousands of them would use up the ports */
+	struct linger at_once = {
+		.l_onoff = 1}; /* no TIME_WAIT: thousands of them would use up the ports */
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	FUZZ_ASSERT(fd >= 0 && !connect(fd, (struct sockaddr *)&to, sizeof(to)));
@@ -58,7 +60,8 @@ static bool get(int fd, size_t *len, int ms)
 /* The server still answers. */
 static void check_alive(void)
 {
-	static const char request[] = "GET /api/control HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
+	static const char request[] =
+		"GET /api/control HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
 	size_t len = 0;
 	int fd = open_connection();
 
@@ -100,19 +103,24 @@ static size_t prefix(uint8_t kind, char *ret, size_t size)
 	case 1:
 		return (size_t)snprintf(ret, size, "GET /");
 	case 2:
-		return (size_t)snprintf(ret, size, "GET /api/control HTTP/1.1\r\nHost: 127.0.0.1\r\n");
+		return (size_t)snprintf(ret, size,
+					"GET /api/control HTTP/1.1\r\nHost: 127.0.0.1\r\n");
 	case 3:
-		return (size_t)snprintf(ret, size,
-					"POST /api/config HTTP/1.1\r\nHost: localhost\r\nContent-Length: 20\r\n");
+		return (size_t)snprintf(
+			ret, size,
+			"POST /api/config HTTP/1.1\r\nHost: localhost\r\nContent-Length: 20\r\n");
 	case 4:
-		return (size_t)snprintf(ret, size,
-					"GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
-					"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n");
+		return (size_t)snprintf(
+			ret, size,
+			"GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
+			"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n");
 	default:
 		return (size_t)snprintf(
 			ret, size,
-			"GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-			"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+			"GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: "
+			"Upgrade\r\n"
+			"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: "
+			"13\r\n\r\n",
 			forms[kind & 3]);
 	}
 }
@@ -128,8 +136,9 @@ static void talk(int fd, struct fuzz_input *in)
 	if ((kind & 7) > 4) { /* frames come after the handshake */
 		get(fd, &len, ANSWER_MS);
 		/* 429: those of earlier inputs are closed, but the server has yet to hear of it. */
-		FUZZ_ASSERT(!strncmp(answer, (kind & 3) < 3 ? "HTTP/1.1 101 " : "HTTP/1.1 404 ", 13) ||
-			    !strncmp(answer, "HTTP/1.1 429 ", 13));
+		FUZZ_ASSERT(
+			!strncmp(answer, (kind & 3) < 3 ? "HTTP/1.1 101 " : "HTTP/1.1 404 ", 13) ||
+			!strncmp(answer, "HTTP/1.1 429 ", 13));
 	}
 	for (; pieces; pieces--) {
 		n = fuzz_left(in) / pieces;

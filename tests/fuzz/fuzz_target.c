@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Any file as the program to trace: ELF, build info, function table, module data, types, code. What it
- * is refused for is said in one line; what opens answers every question within its own bounds, and the
- * answers fit together. tests/fuzz/make_elf.py makes the seeds.
+ * Any file as the program to trace: ELF, build info, function table, module data, types, code. What
+ * it is refused for is said in one line; what opens answers every question within its own bounds,
+ * and the answers fit together. tests/fuzz/make_elf.py makes the seeds.
  */
 #include <errno.h>
 #include <sys/mman.h>
@@ -104,13 +105,15 @@ static void check_sites(const struct target *t, unsigned wanted)
 		for (size_t i = 0; i < n; i++) {
 			uint64_t offset;
 
-			FUZZ_ASSERT(sites[i].kind < PROBE_KINDS && sites[i].addr >= sites[i].func_entry);
+			FUZZ_ASSERT(sites[i].kind < PROBE_KINDS &&
+				    sites[i].addr >= sites[i].func_entry);
 			check_text(sites[i].symbol, sizeof(sites[i].symbol));
 			check_text(sites[i].instruction, sizeof(sites[i].instruction));
 			FUZZ_ASSERT(!image_code_offset(target_image(t), sites[i].addr, &offset));
 			FUZZ_ASSERT(offset == sites[i].file_offset);
 			FUZZ_ASSERT(image_file(target_image(t), offset, 1));
-			if (!target_func_by_name(t, sites[i].symbol, &func) && func.entry == sites[i].func_entry)
+			if (!target_func_by_name(t, sites[i].symbol, &func) &&
+			    func.entry == sites[i].func_entry)
 				FUZZ_ASSERT(sites[i].addr < func.end);
 		}
 		free(sites);
@@ -134,8 +137,8 @@ static void check_lines(struct buf *out)
 	FUZZ_ASSERT(text_plain(out->data, out->len, TEXT_LINE) == out->len);
 }
 
-/* The file's own end as a goroutine and its stack: what a program's memory says is not to be trusted
- * either. */
+/* The file's own end as a goroutine and its stack: what a program's memory says is not to be
+ * trusted either. */
 static void check_stack(const struct target *t, const uint8_t *data, size_t size)
 {
 	static struct stack_trace trace;
@@ -161,7 +164,8 @@ static void check_stack(const struct target *t, const uint8_t *data, size_t size
 		for (size_t i = 0; i < used; i++)
 			stack[i] = data[i % size];
 		if (used) {
-			const struct stack_bounds bounds = {STACK_FRAMES_MAX, STACK_BYTES_MAX, UINT64_MAX};
+			const struct stack_bounds bounds = {STACK_FRAMES_MAX, STACK_BYTES_MAX,
+							    UINT64_MAX};
 			struct stack_printer *printer;
 
 			stack_walk_copy(t, 0, &g, stack, used, &bounds, &trace);

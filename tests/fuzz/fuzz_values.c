@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Durations, -sample lists, numbers, ranges and sizes as people write them: what is taken is what was meant, by a
- * reckoning of its own that has more room; what is not, changes nothing.
+ * Durations, -sample lists, numbers, ranges and sizes as people write them: what is taken is what
+ * was meant, by a reckoning of its own that has more room; what is not, changes nothing.
  */
 #include <errno.h>
 #include <float.h>
@@ -42,8 +43,9 @@ static const struct {
 	const char *name;
 	uint64_t ns;
 } units[] = {
-	{"ns", 1},          {"us", 1000},       {"\xc2\xb5s", 1000},   {"\xce\xbcs", 1000}, {"ms", 1000000},
-	{"s", 1000000000u}, {"m", 60000000000u}, {"h", 3600000000000u}, {"d", 86400000000000u},
+	{"ns", 1},           {"us", 1000},          {"\xc2\xb5s", 1000},
+	{"\xce\xbcs", 1000}, {"ms", 1000000},       {"s", 1000000000u},
+	{"m", 60000000000u}, {"h", 3600000000000u}, {"d", 86400000000000u},
 };
 
 /* The same as duration_parse(), with a far bound; each term is rounded down to a nanosecond. */
@@ -181,7 +183,8 @@ static void check_real_and_size(const char *text)
 	uint64_t size = 1234567, digits;
 	int err = parse_real(text, &real);
 
-	FUZZ_ASSERT(err ? real == 0.5 && (err == -EINVAL || err == -ERANGE) : real >= 0 && real <= DBL_MAX);
+	FUZZ_ASSERT(err ? real == 0.5 && (err == -EINVAL || err == -ERANGE)
+			: real >= 0 && real <= DBL_MAX);
 	err = parse_size(text, &size);
 	FUZZ_ASSERT(!err || (size == 1234567 && (err == -EINVAL || err == -ERANGE)));
 	if (!err && !parse_u64(text, &digits))

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* A made-up program in a model, and a web server over it, for the targets that ask it things. */
 #ifndef XGOTOPFS_FUZZ_WEB_H
 #define XGOTOPFS_FUZZ_WEB_H
@@ -68,9 +69,11 @@ static int fuzz_stack(void *ctx, unsigned proc, uint64_t goid, struct buf *out)
 	if (!goid || goid > FUZZ_GOROUTINES)
 		return -ENOENT;
 	buf_addf(out,
-		 "goroutine %llu [%s]:\nmain.\xff\"f(...)\n\t/srv/a b.go:%u +0x1\ncreated by main.main in "
+		 "goroutine %llu [%s]:\nmain.\xff\"f(...)\n\t/srv/a b.go:%u +0x1\ncreated by "
+		 "main.main in "
 		 "goroutine 1\n\t/srv/main.go:3 +0x2\n",
-		 (unsigned long long)goid, goid % 2 ? "chan receive, 3 minutes" : "select", (unsigned)goid);
+		 (unsigned long long)goid, goid % 2 ? "chan receive, 3 minutes" : "select",
+		 (unsigned)goid);
 	return 0;
 }
 
@@ -110,36 +113,96 @@ static void fuzz_play(struct model *model, struct names *names)
 {
 	static const char *const texts[] = {"main.worker", "main.(*T[go.shape.int]).\xff\"\\x",
 					    "chan receive", "IO wait", "/srv/main.go"};
-	struct proc_info info = {.pid = 4242, .binary_path = "/srv/\xc3\xa9\"app", .go_version = "go1.24"};
-	struct go_type type = {.name = "map[string]main.\x1b[2J", .size = 8, .kind = 21, .key_size = 16};
+	struct proc_info info = {
+		.pid = 4242, .binary_path = "/srv/\xc3\xa9\"app", .go_version = "go1.24"};
+	struct go_type type = {
+		.name = "map[string]main.\x1b[2J", .size = 8, .kind = 21, .key_size = 16};
 	uint64_t now = FUZZ_START, lost[EVENT_TYPES] = {5, 0, 1};
 	uint32_t ids[5], type_id = names_add_type(names, &type), site;
 
 	for (unsigned i = 0; i < 5; i++)
 		ids[i] = names_intern(names, texts[i], strlen(texts[i]));
-	site = names_add_site(names, (struct site){.func_id = ids[0], .file_id = ids[4], .line = 7});
+	site = names_add_site(names,
+			      (struct site){.func_id = ids[0], .file_id = ids[4], .line = 7});
 	FUZZ_ASSERT(model_proc_add(model, &info) == 0);
 	info.pid = 4243;
 	FUZZ_ASSERT(model_proc_add(model, &info) == 1);
 	for (uint64_t goid = 1; goid <= FUZZ_GOROUTINES; goid++) {
 		uint16_t proc = goid % 7 == 0;
 
-		fuzz_apply(model, (struct event){.type = EVENT_CASGSTATUS, .proc = proc, .target = goid, .goid = goid / 2, .from = GSTATE_DEAD, .to = GSTATE_RUNNABLE}, &now);
-		fuzz_apply(model, (struct event){.type = EVENT_NEWGOROUTINE, .proc = proc, .target = goid, .goid = goid / 2, .string_id = ids[goid % 2], .site_id = site}, &now);
+		fuzz_apply(model,
+			   (struct event){.type = EVENT_CASGSTATUS,
+					  .proc = proc,
+					  .target = goid,
+					  .goid = goid / 2,
+					  .from = GSTATE_DEAD,
+					  .to = GSTATE_RUNNABLE},
+			   &now);
+		fuzz_apply(model,
+			   (struct event){.type = EVENT_NEWGOROUTINE,
+					  .proc = proc,
+					  .target = goid,
+					  .goid = goid / 2,
+					  .string_id = ids[goid % 2],
+					  .site_id = site},
+			   &now);
 	}
 	for (uint64_t i = 0; i < 400; i++) {
 		uint64_t goid = 1 + i * i % FUZZ_GOROUTINES;
 		uint16_t proc = goid % 7 == 0;
 
-		fuzz_apply(model, (struct event){.type = EVENT_CASGSTATUS, .proc = proc, .target = goid, .from = GSTATE_RUNNABLE, .to = GSTATE_RUNNING}, &now);
-		fuzz_apply(model, (struct event){.type = (uint8_t)(EVENT_MAKESLICE + i % 3), .proc = proc, .goid = goid, .size = i * i, .cap = i, .type_id = type_id, .site_id = site}, &now);
-		fuzz_apply(model, (struct event){.type = EVENT_CASGSTATUS, .proc = proc, .target = goid, .goid = goid, .from = GSTATE_RUNNING, .to = (uint8_t)(i % 3 ? GSTATE_WAITING : GSTATE_SYSCALL), .string_id = i % 3 ? ids[2 + i % 2] : 0}, &now);
-		fuzz_apply(model, (struct event){.type = EVENT_CASGSTATUS, .proc = proc, .target = goid, .goid = 1, .from = (uint8_t)(i % 3 ? GSTATE_WAITING : GSTATE_SYSCALL), .to = GSTATE_RUNNABLE}, &now);
+		fuzz_apply(model,
+			   (struct event){.type = EVENT_CASGSTATUS,
+					  .proc = proc,
+					  .target = goid,
+					  .from = GSTATE_RUNNABLE,
+					  .to = GSTATE_RUNNING},
+			   &now);
+		fuzz_apply(model,
+			   (struct event){.type = (uint8_t)(EVENT_MAKESLICE + i % 3),
+					  .proc = proc,
+					  .goid = goid,
+					  .size = i * i,
+					  .cap = i,
+					  .type_id = type_id,
+					  .site_id = site},
+			   &now);
+		fuzz_apply(model,
+			   (struct event){.type = EVENT_CASGSTATUS,
+					  .proc = proc,
+					  .target = goid,
+					  .goid = goid,
+					  .from = GSTATE_RUNNING,
+					  .to = (uint8_t)(i % 3 ? GSTATE_WAITING : GSTATE_SYSCALL),
+					  .string_id = i % 3 ? ids[2 + i % 2] : 0},
+			   &now);
+		fuzz_apply(
+			model,
+			(struct event){.type = EVENT_CASGSTATUS,
+				       .proc = proc,
+				       .target = goid,
+				       .goid = 1,
+				       .from = (uint8_t)(i % 3 ? GSTATE_WAITING : GSTATE_SYSCALL),
+				       .to = GSTATE_RUNNABLE},
+			&now);
 	}
 	model_lost(model, -1, lost, now);
 	for (uint64_t goid = 20; goid < 25; goid++) {
-		fuzz_apply(model, (struct event){.type = EVENT_CASGSTATUS, .proc = goid % 7 == 0, .target = goid, .goid = goid, .from = GSTATE_RUNNING, .to = GSTATE_DEAD}, &now);
-		fuzz_apply(model, (struct event){.type = EVENT_GOEXIT, .proc = goid % 7 == 0, .target = goid, .goid = goid, .exit_time = now}, &now);
+		fuzz_apply(model,
+			   (struct event){.type = EVENT_CASGSTATUS,
+					  .proc = goid % 7 == 0,
+					  .target = goid,
+					  .goid = goid,
+					  .from = GSTATE_RUNNING,
+					  .to = GSTATE_DEAD},
+			   &now);
+		fuzz_apply(model,
+			   (struct event){.type = EVENT_GOEXIT,
+					  .proc = goid % 7 == 0,
+					  .target = goid,
+					  .goid = goid,
+					  .exit_time = now},
+			   &now);
 	}
 	feed_close(model_feed(model));
 }
@@ -149,8 +212,9 @@ static struct web *fuzz_web(void)
 {
 	static struct view view = {.live = &fuzz_live, .control = &fuzz_controls};
 	struct model_config config = {.retain = 4096, .retain_exited = 100, .workers = 1};
-	struct web_config web_config = {
-		.view = &view, .storage_dir = SOURCE_ROOT "/tests/data/original", .mount_point = "/mnt"};
+	struct web_config web_config = {.view = &view,
+					.storage_dir = SOURCE_ROOT "/tests/data/original",
+					.mount_point = "/mnt"};
 	struct meter_sample sample = {.time_ns = FUZZ_START, .rps = 5, .overhead_percent = 0.5};
 	struct web *web;
 

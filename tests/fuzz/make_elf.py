@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Seeds for fuzz_target: ELF files of some kilobytes with what a Go linker leaves behind: build info,
 function table, module data, types, wait reasons, and the few functions of the runtime that are looked at.
 They do not run. Usage: make_elf.py FOLDER"""

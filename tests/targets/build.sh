@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Builds a sample Go program and prints the path of the result:
 #     build.sh VERSION MODE PROGRAM
 # VERSION  local, or a release: 1.17, 1.22.12. A release without a patch number is the newest known

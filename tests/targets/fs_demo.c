@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * A mount fed by a synthetic model, for tests of fs/ with real tools: no target, no eBPF. Commands
  * come as lines on stdin, so that a test decides what happens when:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Preloaded into the tracer: a kernel that has no uprobe_multi links (before Linux 6.6). */
 #include <dlfcn.h>
 #include <errno.h>

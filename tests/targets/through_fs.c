@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * A file system that shows another folder, for tests that need a disk which does not answer: stop
  * this process, and nothing on it comes to an end. Prints "ready" once mounted.
@@ -95,8 +96,8 @@ static int do_open(const char *path, struct fuse_file_info *fi)
 
 static int do_create(const char *path, mode_t mode, struct fuse_file_info *fi)
 {
-	return opened(openat(root, below(path), (fi->flags & ~O_APPEND) | O_CREAT | O_CLOEXEC, mode),
-		      fi);
+	return opened(
+		openat(root, below(path), (fi->flags & ~O_APPEND) | O_CREAT | O_CLOEXEC, mode), fi);
 }
 
 static int do_read(const char *path, char *buf, size_t size, off_t off, struct fuse_file_info *fi)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * A made-up Go server, played into a model, with the web server on top: to look at the UI and to
  * test it without root, BPF or Go. Deterministic but for the clock. Not installed.
@@ -8,8 +9,8 @@
  *            [-trust UID] [-patience SECONDS] [-allow-origin ORIGIN]...
  *
  * -second: another process of the same binary, of which 12 goroutines are known.
- * -control: all of /api/control can be set; -fail KEY: but setting that one fails (KEY-late: takes too
- * long).
+ * -control: all of /api/control can be set; -fail KEY: but setting that one fails (KEY-late: takes
+ * too long).
  *
  * Prints the URL on stdout when it answers; ends on SIGINT, SIGTERM or when stdin closes.
  */

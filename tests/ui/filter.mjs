@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The UI's reading of the filter language against the cases shared with web/filter.c:
 // node filter.mjs FILTER.js (filter.ts, compiled)
 import { readFileSync } from 'node:fs';

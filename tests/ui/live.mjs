@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The UI on a real program, the demo server under load: node live.mjs URL FOLDER MOUNT
 import { readFileSync } from 'node:fs';
 import { assert, until } from './browser.mjs';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // A page of another origin in Chromium, of the user whom the server trusts: origin.mjs BASE ALLOWED, where
 // BASE is the server without the slash and ALLOWED a port of this machine whose pages it lets in.
 import { createServer } from 'node:http';

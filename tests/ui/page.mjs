@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // What the tests of the UI look at in its page, and how they go through their steps.
 // process.argv[3], when there is one, is the folder for screenshots.
 import { join } from 'node:path';

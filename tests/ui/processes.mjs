@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Two real processes of one binary: node processes.mjs URL FOLDER MOUNT PID OTHER_PID
 import { existsSync, readFileSync } from 'node:fs';
 import { assert, until } from './browser.mjs';

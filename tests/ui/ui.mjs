@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The UI as a person uses it, on the made-up server: node ui.mjs URL [FOLDER for screenshots]
 import { assert, until } from './browser.mjs';
 import { painted, ready, run, selected, shot, view } from './page.mjs';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Processes, the flame graph, latency over time and comparing, on the made-up server with a second
 // process: node views.mjs URL [FOLDER for screenshots]
 import { assert, until } from './browser.mjs';

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What readers of Go's dumps expect of one goroutine's text. */
 #ifndef XGOTOPFS_TESTS_DUMP_GRAMMAR_H
 #define XGOTOPFS_TESTS_DUMP_GRAMMAR_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What the tests of the pyramid share: lives made up from a fixed seed. */
 #ifndef XGOTOPFS_TESTS_PYRAMID_LIFE_H
 #define XGOTOPFS_TESTS_PYRAMID_LIFE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* A sample Go program for a test: built by tests/targets/build.sh, kept under tests/.cache. */
 #ifndef XGOTOPFS_TESTS_SAMPLE_H
 #define XGOTOPFS_TESTS_SAMPLE_H

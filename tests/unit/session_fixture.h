@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What the session tests share: a storage folder, a model, and a recording of the typical mix. */
 #ifndef XGOTOPFS_TESTS_SESSION_FIXTURE_H
 #define XGOTOPFS_TESTS_SESSION_FIXTURE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * A typical mix of events for tests and benchmarks, always the same for the same seed: an HTTP
  * server with the shares of event types the recorded example sessions have (seed: 50 % newobject,
@@ -23,7 +24,7 @@
 struct mix {
 	uint64_t random, time_ns, next_goid;
 	unsigned births; /* goroutines that end, for another one to begin, in 1000 events */
-	unsigned born; /* 1 + the slot whose goroutine is created next; 0 none */
+	unsigned born;   /* 1 + the slot whose goroutine is created next; 0 none */
 	uint32_t types[MIX_TYPES], maps[MIX_TYPES / 4], sites[MIX_SITES], reasons[MIX_REASONS];
 	uint32_t funcs[4], sizes[MIX_TYPES];
 	struct {

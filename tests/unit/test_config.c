@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* app/config and core/base/options: the command line, the file, precedence, contradictions, help.
  */
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What a confined thread cannot do and what it still can; that the threads it makes are confined
  * from the start, and the others not. Works without root, too: what is refused is refused to root.
@@ -139,10 +140,8 @@ static void forbidden_calls(struct work *w)
 {
 	char byte;
 	struct iovec local = {&byte, 1}, remote = {&local, 1};
-	union bpf_attr attr = {.map_type = BPF_MAP_TYPE_ARRAY,
-			       .key_size = 4,
-			       .value_size = 4,
-			       .max_entries = 1};
+	union bpf_attr attr = {
+		.map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 4, .max_entries = 1};
 	char path[] = "/bin/true", *argv[] = {path, NULL};
 
 	refused(w, execve(argv[0], argv, argv + 1), "execve");
@@ -196,8 +195,9 @@ static void files(struct work *w)
 	check(w, open("/etc/shadow", O_WRONLY | O_CLOEXEC) < 0 && errno == EACCES, "write shadow");
 	check(w, open("/etc/passwd", O_RDONLY | O_CLOEXEC) < 0 && errno == EACCES, "read passwd");
 	check(w, open("/proc/self/mem", O_RDWR | O_CLOEXEC) < 0 && errno == EACCES, "own memory");
-	check(w, open("/tmp/xgotopfs-confine.no", O_WRONLY | O_CREAT | O_CLOEXEC, 0600) < 0 &&
-			 errno == EACCES,
+	check(w,
+	      open("/tmp/xgotopfs-confine.no", O_WRONLY | O_CREAT | O_CLOEXEC, 0600) < 0 &&
+		      errno == EACCES,
 	      "a file outside");
 	check(w, openat(w->folder_fd, "../..", O_RDONLY | O_CLOEXEC) < 0, "above, by ..");
 	snprintf(path, sizeof(path), "%s/file", w->folder);
@@ -400,9 +400,11 @@ static void test_keep(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_calls),    cmocka_unit_test(test_files),
+		cmocka_unit_test(test_calls),
+		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_without_landlock),
-		cmocka_unit_test(test_ordinary), cmocka_unit_test(test_status),
+		cmocka_unit_test(test_ordinary),
+		cmocka_unit_test(test_status),
 		cmocka_unit_test(test_keep),
 	};
 

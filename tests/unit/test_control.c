@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* -sample lists: every form that is right, every mistake with a line that names it. */
 #include <errno.h>
 #include <setjmp.h>

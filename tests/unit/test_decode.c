@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Wire records to events, against a stand-in for core/target: which events a record stands for,
  * which of them are hidden, what is looked up, and that it is looked up once.

@@ -1,5 +1,6 @@
-/* What is done on another thread, and how its answer comes: whole or in pieces, in order, all of it;
- * an end in the middle by either side harms neither. */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What is done on another thread, and how its answer comes: whole or in pieces, in order, all of
+ * it; an end in the middle by either side harms neither. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* core/base/duration: Go's syntax, and nothing that Go would refuse. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Event lines, byte for byte: the text form, the JSON form, quoting, and names nobody vouches for.
  */
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The feed: numbers, trimming, cursors, waiting, listeners, and readers beside the writer. */
 #include <pthread.h>
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* A dump of stacks becomes a tree, and the tree text. */
 #include <setjmp.h>
 #include <stdarg.h>

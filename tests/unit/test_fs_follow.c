@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The growing text over the feed: offsets that never change, trimming, readers that are overtaken.
  */
 #include <errno.h>

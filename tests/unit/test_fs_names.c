@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Go names and numbers as file names; the table by inode; sorted folder listings. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -38,7 +39,9 @@ static void test_escape(void **state)
 	check_name("...", "...");
 	check_name("", "unknown");
 	check_name("main.Größe", "main.Größe");
-	check_name("a\xc2\x9b\x9b" "b\xe2\x80\xae", "a%C2%9B%9Bb%E2%80%AE");
+	check_name("a\xc2\x9b\x9b"
+		   "b\xe2\x80\xae",
+		   "a%C2%9B%9Bb%E2%80%AE");
 	assert_false(escape_is("main.a", 1, "main.ab"));
 	assert_false(escape_is("main.ab", 1, "main.a"));
 	assert_false(escape_is("a/b", 1, "a%2f"));

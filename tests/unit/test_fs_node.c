@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The node table and its inode numbers: every row is reachable, every number means one node. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -66,7 +67,8 @@ static void test_table(void **state)
 		}
 		if (n->kind == NODE_TEXT && row != ROW_TYPE)
 			assert_true(!n->view != !n->control);
-		assert_int_equal(node_mode((enum node_row)row) & 0222, writable((enum node_row)row));
+		assert_int_equal(node_mode((enum node_row)row) & 0222,
+				 writable((enum node_row)row));
 	}
 	assert_int_equal(node_static_child(ROW_ROOT, ""), -1);
 	assert_int_equal(node_static_child(ROW_ROOT, "nothing"), -1);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* app/governor: the costliest goes first, the states last, and what fits again comes back. */
 #include <setjmp.h>
 #include <stdarg.h>

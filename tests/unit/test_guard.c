@@ -1,4 +1,6 @@
-/* A lease tells of writers before they write; where it was gone already, nothing is trusted again. */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* A lease tells of writers before they write; where it was gone already, nothing is trusted again.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,8 +24,8 @@ struct file {
 	char path[64];
 	int fd;
 	struct guard *guard;
-	atomic_int refuse;     /* `release` fails so many times first */
-	atomic_bool released;  /* what was_released() says */
+	atomic_int refuse;    /* `release` fails so many times first */
+	atomic_bool released; /* what was_released() says */
 	atomic_int releases, helds, losts;
 };
 
@@ -235,8 +237,8 @@ static void test_no_leases(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_writers),      cmocka_unit_test(test_open_at_first),
-		cmocka_unit_test(test_slow_release), cmocka_unit_test(test_lost),
+		cmocka_unit_test(test_writers),          cmocka_unit_test(test_open_at_first),
+		cmocka_unit_test(test_slow_release),     cmocka_unit_test(test_lost),
 		cmocka_unit_test(test_let_go_elsewhere), cmocka_unit_test(test_end_while_asked),
 		cmocka_unit_test(test_no_leases),
 	};

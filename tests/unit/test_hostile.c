@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * A program's memory as no runtime leaves it: lists of goroutines that lie, stacks without end, a g
- * that changes while it is read, names that were made up. The memory is this test's own; the functions
- * are those of a real Go program (tests/targets/parked). Every answer comes within bounds of time and
- * memory and is text that readers of dumps take.
+ * that changes while it is read, names that were made up. The memory is this test's own; the
+ * functions are those of a real Go program (tests/targets/parked). Every answer comes within bounds
+ * of time and memory and is text that readers of dumps take.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -89,7 +90,8 @@ static void make_g(struct world *w, size_t i, uint64_t goid, uint64_t sp)
 	w->list[i] = (uint64_t)(uintptr_t)g;
 }
 
-/* n frames of the same function, the last one called by runtime.goexit; returns where they begin. */
+/* n frames of the same function, the last one called by runtime.goexit; returns where they begin.
+ */
 static uint64_t make_stack(struct world *w, size_t n)
 {
 	uint64_t sp = (uint64_t)(uintptr_t)w->stack + 64, at = sp;
@@ -244,7 +246,8 @@ static void read_dump(const struct world *w, const struct stack_times *times, st
 	static const struct stack_times usual = {5 * NS_PER_SEC, 20 * NS_PER_SEC};
 
 	*d = (struct dump){.text = BUF_INIT};
-	assert_int_equal(stacks_within(w->t, getpid(), w->bias, times ? times : &usual, take, d), 0);
+	assert_int_equal(stacks_within(w->t, getpid(), w->bias, times ? times : &usual, take, d),
+			 0);
 }
 
 /* --- lists ---------------------------------------------------------------------------------- */
@@ -302,9 +305,9 @@ static uint64_t *map_again(uint64_t *page, size_t bytes, size_t times)
 	assert_true(fd >= 0 && p != MAP_FAILED);
 	assert_int_equal(write(fd, page, bytes), bytes);
 	for (size_t i = 0; i < times; i++)
-		assert_ptr_not_equal(mmap(p + i * bytes, bytes, PROT_READ, MAP_SHARED | MAP_FIXED,
-					  fd, 0),
-				     MAP_FAILED);
+		assert_ptr_not_equal(
+			mmap(p + i * bytes, bytes, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0),
+			MAP_FAILED);
 	close(fd);
 	return (uint64_t *)(void *)p;
 }
@@ -346,7 +349,8 @@ static size_t count(const char *text, const char *what)
 	return n;
 }
 
-/* As Go: the innermost and outermost 50 frames, how many there are between them, and the creator. */
+/* As Go: the innermost and outermost 50 frames, how many there are between them, and the creator.
+ */
 static void test_deep(void **state)
 {
 	static const struct {
@@ -392,10 +396,26 @@ static void test_absurd(void **state)
 	struct world *w = world_of(state);
 	const struct go_layout *l = target_layout(w->t);
 	uint64_t sp = make_stack(w, 20), list = (uint64_t)(uintptr_t)w->list;
-	const uint64_t values[] = {0, 8, 4096, 1ull << 47, (1ull << 47) - 8, UINT64_MAX,
-				   UINT64_MAX - 7, sp, sp + 4, w->pc + w->bias};
-	const uint32_t fields[] = {0, 8, l->g_sched, l->g_sched + 8, l->g_sched + 40, l->g_atomicstatus,
-				   l->g_startpc, l->g_gopc, l->g_waitreason, l->g_waitsince};
+	const uint64_t values[] = {0,
+				   8,
+				   4096,
+				   1ull << 47,
+				   (1ull << 47) - 8,
+				   UINT64_MAX,
+				   UINT64_MAX - 7,
+				   sp,
+				   sp + 4,
+				   w->pc + w->bias};
+	const uint32_t fields[] = {0,
+				   8,
+				   l->g_sched,
+				   l->g_sched + 8,
+				   l->g_sched + 40,
+				   l->g_atomicstatus,
+				   l->g_startpc,
+				   l->g_gopc,
+				   l->g_waitreason,
+				   l->g_waitsince};
 	size_t n = 0;
 	struct dump d;
 
@@ -403,7 +423,7 @@ static void test_absurd(void **state)
 		for (size_t k = 0; k < ARRAY_SIZE(values); k++, n++) {
 			make_g(w, n, 1000 + n, sp);
 			memcpy(g_at(w, n) + fields[i], &values[k],
-			       fields[i] == l->g_waitreason ? 1
+			       fields[i] == l->g_waitreason     ? 1
 			       : fields[i] == l->g_atomicstatus ? 4
 								: 8);
 		}
@@ -432,8 +452,8 @@ static void test_time(void **state)
 	set_list(w, (uint64_t)(uintptr_t)w->list, GS);
 	read_dump(w, &little, &d);
 	ns = monotonic_ns() - begun;
-	print_message("# %zu of %d goroutines with 60000 frames each in %llu ms\n", d.goroutines, GS,
-		      (unsigned long long)(ns / 1000000));
+	print_message("# %zu of %d goroutines with 60000 frames each in %llu ms\n", d.goroutines,
+		      GS, (unsigned long long)(ns / 1000000));
 	assert_true(ns < 5 * NS_PER_SEC);
 	assert_true(d.goroutines > 0);
 	assert_true(d.goroutines == GS || d.notes == 1);
@@ -459,7 +479,8 @@ static void *change(void *arg)
 	return NULL;
 }
 
-/* A g whose saved frame pointer is another one each time it is read: there is no stack of one moment. */
+/* A g whose saved frame pointer is another one each time it is read: there is no stack of one
+ * moment. */
 static void test_moving(void **state)
 {
 	struct world *w = world_of(state);
@@ -477,7 +498,8 @@ static void test_moving(void **state)
 	assert_int_equal(pthread_create(&thread, NULL, change, &c), 0);
 	for (until = monotonic_ns() + 30 * NS_PER_SEC; unavailable < 3 && monotonic_ns() < until;) {
 		read_dump(w, NULL, &d);
-		unavailable += d.goroutines == 2 && strstr(d.text.data, "stack unavailable\ncreated");
+		unavailable +=
+			d.goroutines == 2 && strstr(d.text.data, "stack unavailable\ncreated");
 		buf_free(&d.text);
 	}
 	atomic_store(&c.stop, true);
@@ -511,7 +533,8 @@ static void patched(const struct world *w, char path[64], const char *name, cons
 	test_free(data);
 }
 
-static void check_names(const struct world *w, const char *name, const char *other, const char *line)
+static void check_names(const struct world *w, const char *name, const char *other,
+			const char *line)
 {
 	struct world copy = *w;
 	char path[64];

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* One instruction at a time: what placement relies on, against encodings made by an assembler. */
 #include <setjmp.h>
 #include <stdarg.h>

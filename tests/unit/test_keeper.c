@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The keeper closes in our table of descriptors, and what a killed process held goes with it. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -249,8 +250,7 @@ static void test_asked(void **state)
 	if (!ptrace(PTRACE_SEIZE, keeper_pid(), NULL, NULL) &&
 	    !ptrace(PTRACE_INTERRUPT, keeper_pid(), NULL, NULL)) {
 		wait_stopped(keeper_pid());
-		assert_int_equal(attach_nothing(k),
-				 -EINTR);
+		assert_int_equal(attach_nothing(k), -EINTR);
 	}
 	keeper_free(k);
 	close(peer);
@@ -268,8 +268,7 @@ static void killed(bool stopped)
 	if (child == 0) {
 		struct keeper *k;
 
-		if (keeper_new(NULL, &k) == 0 &&
-		    (!stopped || kill(keeper_pid(), SIGSTOP) == 0)) {
+		if (keeper_new(NULL, &k) == 0 && (!stopped || kill(keeper_pid(), SIGSTOP) == 0)) {
 			if (stopped)
 				wait_stopped(keeper_pid());
 			(void)!write(ready[1], "", 1);

@@ -1,4 +1,6 @@
-/* Signals reach the loop, end the process when it does not answer, and a step that hangs is named. */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Signals reach the loop, end the process when it does not answer, and a step that hangs is named.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The merge of several rings: writers that reserve, take the time and commit in any interleaving,
  * over rings in plain memory. What comes out must be complete, in the order of time, and never
@@ -288,10 +289,12 @@ static void test_overwritten_is_counted(void **state)
 /* What a writer sees that was preempted between its look at the head and that at the tail. */
 static void test_stale_head_is_not_full(void **state)
 {
-	assert_false(wire_ring_full(&(struct wire_ring){.head = 100, .tail = 100 + 3 * SLOTS}, SLOTS));
+	assert_false(
+		wire_ring_full(&(struct wire_ring){.head = 100, .tail = 100 + 3 * SLOTS}, SLOTS));
 	assert_false(wire_ring_full(&(struct wire_ring){.head = SLOTS - 1}, SLOTS));
 	assert_true(wire_ring_full(&(struct wire_ring){.head = SLOTS}, SLOTS));
-	assert_true(wire_ring_full(&(struct wire_ring){.head = 2, .tail = 2 - (uint64_t)SLOTS}, SLOTS));
+	assert_true(
+		wire_ring_full(&(struct wire_ring){.head = 2, .tail = 2 - (uint64_t)SLOTS}, SLOTS));
 }
 
 static void test_finish_lets_all_out(void **state)

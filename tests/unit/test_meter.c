@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The self-metrics: order, the last one, and the bound of a day. */
 #include <setjmp.h>
 #include <stdarg.h>

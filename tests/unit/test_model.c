@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The model, case by case: lives of goroutines, gaps, loss, healing, bounds, processes. */
 #include <errno.h>
 #include <setjmp.h>

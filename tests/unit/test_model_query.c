@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Part of the goroutines, against all of them and the plain reading of the question. */
 #include <errno.h>
 #include <pthread.h>
@@ -262,8 +263,8 @@ static void test_type_rows(void **state)
 		for (size_t i = 0; i < n; i++) {
 			size_t at = 0;
 
-			while (at < n_all && (all[at].type_id != id ||
-					      all[at].event_type != rows[i].event_type))
+			while (at < n_all &&
+			       (all[at].type_id != id || all[at].event_type != rows[i].event_type))
 				at++;
 			assert_true(at < n_all && all[at].count == rows[i].count &&
 				    all[at].bytes == rows[i].bytes);
@@ -317,11 +318,8 @@ int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_some),
-		TEST(test_pages),
-		TEST(test_by),
-		TEST(test_type_rows),
-		TEST(test_meanwhile),
+		TEST(test_some),      TEST(test_pages),     TEST(test_by),
+		TEST(test_type_rows), TEST(test_meanwhile),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The model against a program that is made up: a random but lawful Go program is run step by step,
  * and what it did is known exactly from the running of it, not from the events. Then storms of

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Interned strings, types and sites: identity, bounds, and readers beside a writer. */
 #include <pthread.h>
 #include <setjmp.h>
@@ -261,11 +262,10 @@ static void test_concurrency(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_strings),     cmocka_unit_test(test_odd_strings),
-		cmocka_unit_test(test_bound),       cmocka_unit_test(test_bytes),
-		cmocka_unit_test(test_types),
-		cmocka_unit_test(test_sites),       cmocka_unit_test(test_kinds),
-		cmocka_unit_test(test_concurrency),
+		cmocka_unit_test(test_strings), cmocka_unit_test(test_odd_strings),
+		cmocka_unit_test(test_bound),   cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_types),   cmocka_unit_test(test_sites),
+		cmocka_unit_test(test_kinds),   cmocka_unit_test(test_concurrency),
 	};
 
 	return cmocka_run_group_tests_name("names", tests, NULL, NULL);

@@ -1,5 +1,6 @@
-/* core/base/parse: numbers, lists and ranges from outside. What does not fit is an error, and nothing
- * is written past an array. */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* core/base/parse: numbers, lists and ranges from outside. What does not fit is an error, and
+ * nothing is written past an array. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -107,8 +108,13 @@ static void test_rest(void **state)
 		uint64_t value;
 		bool rest;
 	} cases[] = {
-		{"1", 100, false},     {"1.00", 100, false}, {"1.001", 100, true}, {".999", 99, true},
-		{"0.010", 1, false},   {"5.", 500, false},   {"0.3", 30, false},
+		{"1", 100, false},
+		{"1.00", 100, false},
+		{"1.001", 100, true},
+		{".999", 99, true},
+		{"0.010", 1, false},
+		{"5.", 500, false},
+		{"0.3", 30, false},
 		{"1.00000000000000000000000000000000000001", 100, true},
 		{"1.00000000000000000000000000000000000000", 100, false},
 	};
@@ -166,8 +172,12 @@ static int parse_list(const char *text, uint64_t ret[MAX_ITEMS], size_t *n)
 static void test_list(void **state)
 {
 	static const char *const bad[] = {
-		",",   "1,",   ",1",  "1,,2", "1-",   "-1", "1-2-3", "5-4",  "18446744073709551615-0",
-		"1 2", "1, 2", "1;2", "a",    "1-b",  "*",  "1-2,",  "1--2", "0x1",
+		",",     "1,",   ",1",
+		"1,,2",  "1-",   "-1",
+		"1-2-3", "5-4",  "18446744073709551615-0",
+		"1 2",   "1, 2", "1;2",
+		"a",     "1-b",  "*",
+		"1-2,",  "1--2", "0x1",
 	};
 	static const char *const large[] = {
 		"18446744073709551616",
@@ -175,8 +185,12 @@ static void test_list(void **state)
 		"99999999999999999999999",
 	};
 	static const char *const many[] = {
-		"0-18446744073709551615", "1-18446744073709551615", "0-18446744073709551614",
-		"1-1025",                 "1-1024,7",               "7,1-1024",
+		"0-18446744073709551615",
+		"1-18446744073709551615",
+		"0-18446744073709551614",
+		"1-1025",
+		"1-1024,7",
+		"7,1-1024",
 		"1-512,1-512,1",
 	};
 	uint64_t v[MAX_ITEMS];
@@ -218,8 +232,9 @@ static void test_list(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_whole), cmocka_unit_test(test_real), cmocka_unit_test(test_rest),
-		cmocka_unit_test(test_size),  cmocka_unit_test(test_list),
+		cmocka_unit_test(test_whole), cmocka_unit_test(test_real),
+		cmocka_unit_test(test_rest),  cmocka_unit_test(test_size),
+		cmocka_unit_test(test_list),
 	};
 
 	return cmocka_run_group_tests_name("parse", tests, NULL, NULL);

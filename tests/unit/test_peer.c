@@ -1,4 +1,6 @@
-/* Whose socket is at the other end of a TCP connection: our own, in all the ways there are to connect. */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Whose socket is at the other end of a TCP connection: our own, in all the ways there are to
+ * connect. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -26,7 +28,8 @@ struct pair {
 static bool has_v6(void)
 {
 	struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
-	int fd = socket(AF_INET6, SOCK_STREAM, 0), err = bind(fd, (struct sockaddr *)&any, sizeof(any));
+	int fd = socket(AF_INET6, SOCK_STREAM, 0),
+	    err = bind(fd, (struct sockaddr *)&any, sizeof(any));
 
 	if (fd >= 0)
 		close(fd);
@@ -51,7 +54,8 @@ static bool open_pair(struct pair *p, const char *address, const char *to)
 		assert_int_equal(inet_pton(AF_INET6, to, &v6.sin6_addr), 1);
 	p->client = socket(is_v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(connect(p->client, is_v4 ? (void *)&v4 : (void *)&v6,
-				 is_v4 ? sizeof(v4) : sizeof(v6)), 0);
+				 is_v4 ? sizeof(v4) : sizeof(v6)),
+			 0);
 	p->conn = listen_accept(p->listener);
 	assert_true(p->conn >= 0);
 	return true;
@@ -67,9 +71,14 @@ static void close_pair(struct pair *p)
 static void finds(void **state)
 {
 	static const char *const ways[][2] = {
-		{"127.0.0.1", "127.0.0.1"}, {"127.0.0.1", "::ffff:127.0.0.1"}, {"127.3.2.1", "127.3.2.1"},
-		{"0.0.0.0", "127.0.0.1"},   {"::1", "::1"},		       {"::", "::1"},
-		{"::", "127.0.0.1"},	    {"::", "::ffff:127.0.0.1"},
+		{"127.0.0.1", "127.0.0.1"},
+		{"127.0.0.1", "::ffff:127.0.0.1"},
+		{"127.3.2.1", "127.3.2.1"},
+		{"0.0.0.0", "127.0.0.1"},
+		{"::1", "::1"},
+		{"::", "::1"},
+		{"::", "127.0.0.1"},
+		{"::", "::ffff:127.0.0.1"},
 	};
 	struct pair p;
 	uid_t uid;
@@ -132,7 +141,8 @@ static void costs_little(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(finds), cmocka_unit_test(a_reset_one_is_nobodys),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(finds),
+					   cmocka_unit_test(a_reset_one_is_nobodys),
 					   cmocka_unit_test(costs_little)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Probe sites in real Go programs: which functions, which instruction, and that whatever was chosen
  * stands where one hit is one call. Checked against what was seen under probes on those versions.

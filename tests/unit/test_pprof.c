@@ -1,4 +1,6 @@
-/* A profile is what went in, read with protobuf-c and zlib; tests/cases/pprof.sh has Go's own reader. */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* A profile is what went in, read with protobuf-c and zlib; tests/cases/pprof.sh has Go's own
+ * reader. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -181,7 +183,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_went_in),
-		cmocka_unit_test(test_bounds), cmocka_unit_test(test_large),
+		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_large),
 		cmocka_unit_test(test_nothing),
 	};
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The time pyramid against a plain account of the same events, kept ns by ns. */
 #include <errno.h>
 #include <setjmp.h>
@@ -175,8 +176,7 @@ static void test_exact_levels(void **state)
 		pyramid_apply(p, names, &ev, 1);
 	}
 	begin = t->v[0].time >> (10 + 8);
-	for (uint64_t i = begin; i <= t->v[t->n - 1].time >> (10 + 8) && i < begin + 2000;
-	     i++) {
+	for (uint64_t i = begin; i <= t->v[t->n - 1].time >> (10 + 8) && i < begin + 2000; i++) {
 		struct buf out = BUF_INIT;
 
 		assert_int_equal(pyramid_tile(p, m, 0, 10, i, &goid, 1, &out), 0);
@@ -327,7 +327,7 @@ static void test_late(void **state)
 /* Waits for a CPU are counted by their length, in the bucket in which they end. */
 static void test_latencies(void **state)
 {
-	static const uint64_t waits[] = {1,	  1023,	      1024,	   5000,
+	static const uint64_t waits[] = {1,       1023,       1024,        5000,
 					 3000000, 5000000000, 20000000000, 1500};
 	struct pyramid_bucket b[2];
 	uint64_t base = ORIGIN >> 36 << 36, n = 0;
@@ -355,9 +355,9 @@ static void test_latencies(void **state)
 	}
 	assert_int_equal(pyramid_series(p, 0, 36, base >> 36, 2, b), 0);
 	assert_int_equal(b[0].latency_count, 8);
-	assert_int_equal(b[0].latencies[0], 2);	 /* below 1,024 ns */
-	assert_int_equal(b[0].latencies[1], 2);	 /* 1,024 and 1,500 */
-	assert_int_equal(b[0].latencies[3], 1);	 /* 5,000: [4096, 8192) */
+	assert_int_equal(b[0].latencies[0], 2);  /* below 1,024 ns */
+	assert_int_equal(b[0].latencies[1], 2);  /* 1,024 and 1,500 */
+	assert_int_equal(b[0].latencies[3], 1);  /* 5,000: [4096, 8192) */
 	assert_int_equal(b[0].latencies[12], 1); /* 3 ms: [2^21, 2^22) */
 	assert_int_equal(b[0].latencies[23], 2); /* 5 s, and what is longer than all */
 	for (unsigned i = 0; i < PYRAMID_LATENCIES; i++)
@@ -396,8 +396,8 @@ static void test_group(void **state)
 /* Times that 64 bits hold, and buckets of them do not. */
 static void test_end_of_time(void **state)
 {
-	static const uint64_t times[] = {ORIGIN,	      PYRAMID_TIME_END - 1, PYRAMID_TIME_END,
-					 (1ull << 63) - 1, 1ull << 63,		UINT64_MAX - 1,
+	static const uint64_t times[] = {ORIGIN,           PYRAMID_TIME_END - 1, PYRAMID_TIME_END,
+					 (1ull << 63) - 1, 1ull << 63,           UINT64_MAX - 1,
 					 UINT64_MAX};
 	struct pyramid_bucket *buckets = calloc(4096, sizeof(*buckets));
 	uint64_t goids[] = {1, UINT64_MAX};
@@ -436,7 +436,8 @@ static void test_end_of_time(void **state)
 		assert_int_equal(pyramid_tile(p, NULL, 0, level, last - 1, goids, 2, &out),
 				 level <= PYRAMID_LEVEL_MAX ? 0 : -EINVAL);
 		assert_int_equal(pyramid_tile(p, NULL, 0, level, last, goids, 2, &out), -EINVAL);
-		assert_int_equal(pyramid_tile(p, NULL, 0, level, UINT64_MAX, goids, 2, &out), -EINVAL);
+		assert_int_equal(pyramid_tile(p, NULL, 0, level, UINT64_MAX, goids, 2, &out),
+				 -EINVAL);
 		assert_int_equal(pyramid_group_tile(p, 0, level, last, goids, 2, &out), -EINVAL);
 		assert_int_equal(pyramid_group_tile(p, 0, level, last - 1, goids, 2, &out),
 				 level <= PYRAMID_LEVEL_MAX ? 0 : -EINVAL);
@@ -471,8 +472,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_one_goroutine), cmocka_unit_test(test_exact_levels),
 		cmocka_unit_test(test_bounded),       cmocka_unit_test(test_series),
-		cmocka_unit_test(test_late),
-		cmocka_unit_test(test_latencies),
+		cmocka_unit_test(test_late),          cmocka_unit_test(test_latencies),
 		cmocka_unit_test(test_group),         cmocka_unit_test(test_refuses),
 		cmocka_unit_test(test_end_of_time),
 	};

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* How busy goroutines were: the pyramid's counts against shares computed from the changes. */
 #include <errno.h>
 #include <setjmp.h>
@@ -274,10 +275,8 @@ static void test_refuses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_shares),
-		cmocka_unit_test(test_forgotten),
-		cmocka_unit_test(test_found),
-		cmocka_unit_test(test_healed),
+		cmocka_unit_test(test_shares),  cmocka_unit_test(test_forgotten),
+		cmocka_unit_test(test_found),   cmocka_unit_test(test_healed),
 		cmocka_unit_test(test_refuses),
 	};
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* core/base/safe_file: whatever somebody plants in a folder, nothing else is read, written or
  * deleted, and nothing waits. What needs another user's files is only tried by root. */
 #include <errno.h>
@@ -473,11 +474,10 @@ int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
 	const struct CMUnitTest tests[] = {
-		TEST(test_reading),	   TEST(test_hard_link),
-		TEST(test_creating),	   TEST(test_replacing),
-		TEST(test_replacing_fails), TEST(test_swapped_folder),
-		TEST(test_path),	   TEST(test_making_a_path),
-		TEST(test_named_file),	   TEST(test_sink),
+		TEST(test_reading),   TEST(test_hard_link),       TEST(test_creating),
+		TEST(test_replacing), TEST(test_replacing_fails), TEST(test_swapped_folder),
+		TEST(test_path),      TEST(test_making_a_path),   TEST(test_named_file),
+		TEST(test_sink),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The pieces of a session's format: metadata, the wire walker against protobuf-c, JSON lines, and
  * what an encoder writes as an old reader and as ours see it. */
 #include <errno.h>
@@ -61,7 +62,8 @@ static void test_meta_round_trip(void **state)
 	assert_int_equal(st.st_mode & 0777, 0600);
 	assert_int_equal(fstatat(dir, "metadata.json.tmp", &st, 0), -1);
 	assert_int_equal(session_meta_load(dir, &back, NULL, 0), 0);
-	assert_string_equal(back.binary_path, "/srv/\"demo\"/\xef\xbf\xbdhttpd"); /* JSON is UTF-8 */
+	assert_string_equal(back.binary_path,
+			    "/srv/\"demo\"/\xef\xbf\xbdhttpd"); /* JSON is UTF-8 */
 	memcpy(back.binary_path, meta.binary_path, sizeof(meta.binary_path));
 	assert_memory_equal(&meta, &back, sizeof(meta));
 	unlinkat(dir, "metadata.json", 0);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* A storage folder that others may write: whatever they plant in a session's folder or in its
  * place, listing, reading and deleting neither wait nor leave the storage folder. */
 #include <signal.h>
@@ -145,9 +146,9 @@ static void test_planted_files(void **state)
 		if (what == HARD_LINK)
 			assert_int_equal(session_files_open(g.files, g.id, name, &handle), -EMLINK);
 		else
-			assert_int_equal(session_files_stat(g.files, g.id, name, true, &size,
-							    &mtime),
-					 -ENOENT);
+			assert_int_equal(
+				session_files_stat(g.files, g.id, name, true, &size, &mtime),
+				-ENOENT);
 		if (what == FOLDER) { /* not ours to delete */
 			assert_int_equal(store_delete(g.store, g.id), -ENOTEMPTY);
 			dir = folder_open_at(g.top, g.id);
@@ -257,8 +258,10 @@ static void test_left_over(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_planted_files),	   cmocka_unit_test(test_rm),
-		cmocka_unit_test(test_swapped_for_a_link), cmocka_unit_test(test_recording_is_moved),
+		cmocka_unit_test(test_planted_files),
+		cmocka_unit_test(test_rm),
+		cmocka_unit_test(test_swapped_for_a_link),
+		cmocka_unit_test(test_recording_is_moved),
 		cmocka_unit_test(test_left_over),
 	};
 

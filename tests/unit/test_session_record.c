@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Recording: what is recorded is what was applied, in both formats, also cut off, damaged, too fast
  * or on a full disk; rotation and deleting. */
 #include "tests/unit/session_fixture.h"
@@ -627,13 +628,13 @@ static void test_files(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_batches),
-		cmocka_unit_test(test_modes),         cmocka_unit_test(test_cut_off_protobuf),
-		cmocka_unit_test(test_cut_off_jsonl), cmocka_unit_test(test_flipped_bits),
-		cmocka_unit_test(test_hostile),       cmocka_unit_test(test_missed),
-		cmocka_unit_test(test_full_disk),     cmocka_unit_test(test_rotation),
-		cmocka_unit_test(test_stopped_at_once),
-		cmocka_unit_test(test_deleting),      cmocka_unit_test(test_files),
+		cmocka_unit_test(test_round_trip),      cmocka_unit_test(test_batches),
+		cmocka_unit_test(test_modes),           cmocka_unit_test(test_cut_off_protobuf),
+		cmocka_unit_test(test_cut_off_jsonl),   cmocka_unit_test(test_flipped_bits),
+		cmocka_unit_test(test_hostile),         cmocka_unit_test(test_missed),
+		cmocka_unit_test(test_full_disk),       cmocka_unit_test(test_rotation),
+		cmocka_unit_test(test_stopped_at_once), cmocka_unit_test(test_deleting),
+		cmocka_unit_test(test_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

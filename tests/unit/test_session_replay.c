@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Replay: the model after a replay is the one that was recorded; pace, pause, seek; the original's
  * sessions; conversion. */
 #include "tests/unit/session_fixture.h"
@@ -212,7 +213,8 @@ static void test_commands(void **state)
 	wait_for(p.replay, "state done");
 	assert_same_models(f.model, p.model);
 
-	/* So slow that the wait for the next event is past any number: and commands are taken all the same. */
+	/* So slow that the wait for the next event is past any number: and commands are taken all
+	 * the same. */
 	memset(slow, '0', sizeof(slow) - 1);
 	memcpy(slow, "speed 0.", 8);
 	memcpy(slow + sizeof(slow) - 2, "1", 2);

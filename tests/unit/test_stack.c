@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Goroutines and stacks read from a live process, against the dump that the program made of itself
  * while everything rested (tests/targets/parked): the same goroutines, states, functions, files,
@@ -47,8 +48,10 @@ struct child {
 
 static void child_start(struct child *child, const char *path, const char *arg)
 {
-	/* It ends with us, also when an assertion ends us: who runs the tests waits for its output. */
-	char *argv[] = {(char *)"setpriv", (char *)"--pdeathsig", (char *)"KILL", (char *)path, (char *)arg, NULL};
+	/* It ends with us, also when an assertion ends us: who runs the tests waits for its output.
+	 */
+	char *argv[] = {(char *)"setpriv", (char *)"--pdeathsig", (char *)"KILL",
+			(char *)path,      (char *)arg,           NULL};
 	char *envp[] = {NULL}, line[4096];
 	posix_spawn_file_actions_t actions;
 	size_t len = 0;

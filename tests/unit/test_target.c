@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * core/target against programs that the go command builds (tests/targets/build.sh). The truth comes
  * from elsewhere: the program's own runtime (tests/targets/facts prints types, wait reasons and the
@@ -835,8 +836,8 @@ int main(void)
 		cmocka_unit_test(test_version_strings), cmocka_unit_test(test_builds),
 		cmocka_unit_test(test_newer_release),   cmocka_unit_test(test_process),
 		cmocka_unit_test(test_foreign),         cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_truncated),
-		cmocka_unit_test(test_changed_while_open),       cmocka_unit_test(test_flipped),
+		cmocka_unit_test(test_truncated),       cmocka_unit_test(test_changed_while_open),
+		cmocka_unit_test(test_flipped),
 	};
 
 	return cmocka_run_group_tests_name("target", tests, NULL, NULL);

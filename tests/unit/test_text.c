@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Text from outside: what is escaped and how, what is cut, and that nothing else ever comes out. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -32,7 +33,7 @@ static void check(const char *text, size_t len, const char *line, const char *qu
 static void test_escape(void **state)
 {
 #define CHECK(text, line, quoted, json) check(text, sizeof(text) - 1, line, quoted, json)
-#define SAME(text) CHECK(text, text, text, text)
+#define SAME(text)                      CHECK(text, text, text, text)
 	SAME("");
 	SAME("main.(*T[...]).run·f-fm");
 	SAME("Größe \xf0\x9f\x98\x80 \xed\x9f\xbf \xee\x80\x80 \xc2\xa0 \xf4\x8f\xbf\xbd");
@@ -79,7 +80,8 @@ static void test_nothing_else(void **state)
 /* The same whatever the pieces are. */
 static void test_blank(void **state)
 {
-	static const char text[] = "a\n\tb\x1b[2J\xc2\x9b\xe2\x82\xac\xf0\x9f\x98\x80\xff\xe2\x80\xae\x80z\xe2\x82";
+	static const char text[] =
+		"a\n\tb\x1b[2J\xc2\x9b\xe2\x82\xac\xf0\x9f\x98\x80\xff\xe2\x80\xae\x80z\xe2\x82";
 	static const char want[] = "a\n\tb?[2J??\xe2\x82\xac\xf0\x9f\x98\x80?????z??";
 	const size_t len = sizeof(text) - 1;
 

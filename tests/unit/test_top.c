@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* core/base/top: the first of many, against sorting all of them. */
 #include <setjmp.h>
 #include <stdarg.h>

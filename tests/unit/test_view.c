@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The views: keys, units, what is not known, JSON twins that are JSON with the same keys,
  * Prometheus text that a scraper takes, and names of the target that try to break a line. */
 #include <errno.h>
@@ -428,8 +429,9 @@ static void test_metrics(void **state)
 	const char *text = render(x, view_metrics, 0, VIEW_TEXT);
 
 	check_exposition(text);
-	has_line(text, "xgotopfs_target_info{pid=\"4711\",binary=\"/srv/a \\\"quoted\\\"\\\\nname\","
-		       "go_version=\"go1.24.1\"} 1");
+	has_line(text,
+		 "xgotopfs_target_info{pid=\"4711\",binary=\"/srv/a \\\"quoted\\\"\\\\nname\","
+		 "go_version=\"go1.24.1\"} 1");
 	has_line(text, "xgotopfs_target_up{pid=\"4711\"} 0");
 	has_line(text, "xgotopfs_events_total{pid=\"4711\",event=\"casgstatus\"} 3");
 	has_line(text, "xgotopfs_goroutines{pid=\"4711\",state=\"waiting\"} 1");
@@ -455,7 +457,8 @@ static void recording(void *ctx, struct recording *ret)
 	*ret = ((struct fixture *)ctx)->recording;
 }
 
-/* A recording that stopped is said in the verdict, with its reason and its time, the same in all. */
+/* A recording that stopped is said in the verdict, with its reason and its time, the same in all.
+ */
 static void test_recording(void **state)
 {
 	static const view_fn flat[] = {view_stats, view_health};
@@ -484,8 +487,9 @@ static void test_recording(void **state)
 	strcpy(x->recording.why, "No space left on device");
 	text = render(x, view_health, 0, VIEW_TEXT);
 	assert_int_equal(strncmp(text, "verdict incomplete", 18), 0);
-	has_line(text, "warning recording stopped: No space left on device; 7 events that came since "
-		       "are not in it");
+	has_line(text,
+		 "warning recording stopped: No space left on device; 7 events that came since "
+		 "are not in it");
 	for (unsigned i = 0; i < ARRAY_SIZE(flat); i++) {
 		text = render(x, flat[i], 0, VIEW_TEXT);
 		has_line(text, "recording stopped");
@@ -529,8 +533,7 @@ static void test_stacks(void **state)
 	x->live.stacks = stacks_without_end;
 	assert_int_equal(view_stacks(&x->v, 0, 0, VIEW_TEXT, &x->out), 0);
 	assert_in_range(x->out.len, 256 << 20, (256 << 20) + 200);
-	assert_non_null(strstr(x->out.data + x->out.len - 200,
-			       "\n... cut: after 256 MiB; "));
+	assert_non_null(strstr(x->out.data + x->out.len - 200, "\n... cut: after 256 MiB; "));
 	buf_free(&x->out);
 }
 
@@ -627,10 +630,11 @@ int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_status),    TEST(test_json_values), TEST(test_goroutine_stats),
-		TEST(test_sampled),   TEST(test_tables),      TEST(test_stats),
-		TEST(test_health),    TEST(test_recording),   TEST(test_metrics),     TEST(test_stacks),
-		TEST(test_tables_cut), TEST(test_not_there), TEST(test_readme),      TEST(test_hostile_names),
+		TEST(test_status),  TEST(test_json_values),   TEST(test_goroutine_stats),
+		TEST(test_sampled), TEST(test_tables),        TEST(test_stats),
+		TEST(test_health),  TEST(test_recording),     TEST(test_metrics),
+		TEST(test_stacks),  TEST(test_tables_cut),    TEST(test_not_there),
+		TEST(test_readme),  TEST(test_hostile_names),
 	};
 
 	return cmocka_run_group_tests_name("view", tests, NULL, NULL);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Waits for threads and children end, whatever those do. */
 #include <setjmp.h>
 #include <stdarg.h>

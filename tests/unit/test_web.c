@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The parts of web/ that need no socket: who may ask, arguments, the filter language, JSON,
  * settings. */
 #include <errno.h>
@@ -84,7 +85,8 @@ static void test_token(void **state)
 
 static enum guard_verdict verdict(struct guard_request rq)
 {
-	static const char *const allowed[] = {"http://localhost:5173", "https://dash.example", NULL};
+	static const char *const allowed[] = {"http://localhost:5173", "https://dash.example",
+					      NULL};
 
 	rq.path = rq.path ? rq.path : "/api/info";
 	rq.host = rq.host ? rq.host : "127.0.0.1:8080";
@@ -108,24 +110,30 @@ static void test_who(void **state)
 	assert_int_equal(VERDICT(.trusted = true, .site = "same-site"), GUARD_SITE);
 	assert_int_equal(VERDICT(.trusted = true, .site = ""), GUARD_SITE);
 	assert_int_equal(VERDICT(.trusted = true, .site = "cross-site", .path = "/"), GUARD_OK);
-	assert_int_equal(VERDICT(.trusted = true, .site = "cross-site", .path = "/", .mode = "no-cors"),
-			 GUARD_SITE);
+	assert_int_equal(
+		VERDICT(.trusted = true, .site = "cross-site", .path = "/", .mode = "no-cors"),
+		GUARD_SITE);
 	/* A browser that does not say whose page it is. */
 	assert_int_equal(VERDICT(.trusted = true, .user_agent = browser), GUARD_TOKEN);
 	assert_int_equal(VERDICT(.trusted = true, .user_agent = "mozilla/4.0"), GUARD_TOKEN);
-	assert_int_equal(VERDICT(.trusted = true, .user_agent = "curl/8", .referer = true), GUARD_TOKEN);
+	assert_int_equal(VERDICT(.trusted = true, .user_agent = "curl/8", .referer = true),
+			 GUARD_TOKEN);
 	assert_int_equal(VERDICT(.trusted = true, .user_agent = "curl/8"), GUARD_OK);
 	assert_int_equal(VERDICT(.token = true, .user_agent = browser), GUARD_OK);
 	assert_int_equal(VERDICT(.trusted = true, .user_agent = browser, .origin = own), GUARD_OK);
-	assert_int_equal(VERDICT(.trusted = true, .user_agent = browser, .site = "same-origin"), GUARD_OK);
+	assert_int_equal(VERDICT(.trusted = true, .user_agent = browser, .site = "same-origin"),
+			 GUARD_OK);
 	/* An allowed page is no user. */
 	assert_int_equal(VERDICT(.origin = good), GUARD_TOKEN);
 	assert_int_equal(VERDICT(.trusted = true, .origin = good, .site = "cross-site"), GUARD_OK);
 	assert_int_equal(VERDICT(.trusted = true, .origin = "https://dash.example"), GUARD_OK);
-	assert_int_equal(VERDICT(.trusted = true, .origin = good, .host = "evil.example"), GUARD_HOST);
-	assert_int_equal(VERDICT(.trusted = true, .origin = "http://localhost:51730"), GUARD_ORIGIN);
+	assert_int_equal(VERDICT(.trusted = true, .origin = good, .host = "evil.example"),
+			 GUARD_HOST);
+	assert_int_equal(VERDICT(.trusted = true, .origin = "http://localhost:51730"),
+			 GUARD_ORIGIN);
 	assert_int_equal(VERDICT(.trusted = true, .origin = "http://localhost:517"), GUARD_ORIGIN);
-	assert_int_equal(VERDICT(.trusted = true, .origin = "https://localhost:5173"), GUARD_ORIGIN);
+	assert_int_equal(VERDICT(.trusted = true, .origin = "https://localhost:5173"),
+			 GUARD_ORIGIN);
 	assert_int_equal(VERDICT(.trusted = true, .origin = "http://Localhost:5173"), GUARD_ORIGIN);
 	assert_null(guard_allowed("http://a", NULL));
 	assert_null(guard_allowed(NULL, NULL));

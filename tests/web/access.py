@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Who gets in, tried with raw sockets of root and of user nobody: access.py URL PID, where URL has the token of
 the server and PID is its process. Needs root; the server runs as root and listens on a loopback address."""
 import ctypes

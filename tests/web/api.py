@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """A client of the original's REST API, written from its documentation: the shapes it promises are
 checked here, and nothing else of ours is used. api.py URL"""
 import http.client

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Every argument of every route, with values that nobody would send by accident.
 
 hostile.py URL ROUTES.C API.MD SESSION     of a server that is frozen and takes all of /api/control

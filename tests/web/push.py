@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """WebSocket clients that come, read a little and go, in every form: push.py URL SECONDS"""
 import asyncio
 import sys

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Requests over raw sockets of chosen users, for the scripts here. sys.argv[1] is the server's URL with its
 token. Needs root."""
 import ctypes

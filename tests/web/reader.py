@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Reads all that /ws sends until it ends: reader.py URL. Cheap: nothing is decoded."""
 import socket
 import sys

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Clients without manners: rude.py URL. Half requests, slow ones, garbage, 500 connections, a flood.
 Each time the server must go on answering others quickly."""
 import http.client

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Clients that take their time: slow.py URL PID SECONDS, where the server gives SECONDS to a request and to a piece of
 an answer. User nobody, who even has the token, trickles headers and bodies, and reads a byte now and then; root is
 answered all the while, and the slow ones are cut off."""

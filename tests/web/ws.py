@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """/ws with a standard client: ws.py URL. The original's frames, ours, and clients that do not read."""
 import asyncio
 import json

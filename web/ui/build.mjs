@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Bundles the UI: node build.mjs OUTDIR [MODULES]. MODULES is the folder node_modules is in (meson
 // installs into the build folder, so that nothing is written among the sources).
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The server. One source at a time is looked at: "live", or a recorded session's id.
 import type { Config, Edge, Info, Series, Session, Status } from './types';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The state of the UI and what keeps it up to date. Components follow the values; nothing else
 // talks to the server on its own but tiles and panels.
 import { ApiError, setProcess, getConfig, getInfo, getStatus, goidList, post } from './api';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The clipboard API is there on secure origins only; 127.0.0.1 is one, another address is not.
 export async function copyText(text: string): Promise<void> {
 	if (navigator.clipboard && window.isSecureContext) return navigator.clipboard.writeText(text);

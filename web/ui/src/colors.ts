@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Colours: those of states and allocations are the server's settings or ours, the rest is the theme's.
 import type { Config, UiSettings } from './types';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Two recordings side by side, or one and what is live: what differs, by state, function and type.
 import { useEffect, useState } from 'preact/hooks';
 import { app } from './app';

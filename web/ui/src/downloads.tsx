@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // What of a source other tools read, as a menu of files.
 import { useRef } from 'preact/hooks';
 import { at, base } from './api';

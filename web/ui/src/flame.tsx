@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Where goroutines are, as a flame graph with its root on top: by the stacks of those that do not
 // run or, without stacks, by start function, go statement and state. Not a profile of CPU time.
 import { useEffect, useRef, useState } from 'preact/hooks';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Heat maps over time: a column a bucket of the server's series, darker the more. How long goroutines
 // waited for a CPU, and how busy they were. A drag chooses the time for the timeline.
 import { useEffect, useRef, useState } from 'preact/hooks';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Goroutines by where they were made: what only ever grows is a leak.
 import { useState } from 'preact/hooks';
 import { app } from './app';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The page: header, one of the views, the goroutine's panel, dialogs; and the keys that work anywhere.
 import { render } from 'preact';
 import { useEffect } from 'preact/hooks';

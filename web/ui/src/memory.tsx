@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Who allocates: goroutines as tiles by bytes, coloured by state, as the original has them; and the
 // same by type and by function.
 import { useState } from 'preact/hooks';

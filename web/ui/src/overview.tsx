@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The process over time, as plots: goroutines by state, events, allocations, latency, and what the
 // tracing itself does. All share one time axis; a drag on one selects time on all.
 import { useEffect, useRef, useState } from 'preact/hooks';

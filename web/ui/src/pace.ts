@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // What nobody asked for (the present moving on, rows that came) is drawn less often where drawing
 // takes long: it shall not take more than a share of a processor, which the traced program may need.
 export class Pace {

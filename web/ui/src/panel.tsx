@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Everything about one goroutine, beside the timeline. Each part names its file in the mount.
 import { useEffect, useState } from 'preact/hooks';
 import type { ComponentChildren } from 'preact';

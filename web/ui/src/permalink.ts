@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The address says what is on screen: source, view, time, filter, selection. Sent to somebody with
 // access to the same server (and, for live ones, soon enough), it shows the same.
 import { app, VIEWS, type ViewName } from './app';

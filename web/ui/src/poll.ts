@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // What a view asks the server again and again while it is shown and more may come: not while the page
 // is hidden or the picture is held.
 import { useEffect, useState } from 'preact/hooks';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Which of the traced processes is looked at. With one there is nothing to choose.
 import { app } from './app';
 import { useValue } from './store';

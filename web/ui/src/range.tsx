@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Statistics of the selected time range, over the goroutines in the list or the selected one.
 import { useEffect, useState } from 'preact/hooks';
 import { app, type Range } from './app';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Plays a recorded session in the browser: a position that moves; what is later is not shown.
 import { useEffect } from 'preact/hooks';
 import { app } from './app';

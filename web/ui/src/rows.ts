@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The goroutines of the source: the table itself, and the list the views show of it.
 import { at, getJson } from './api';
 import { parseFilter, stateTime } from './filter';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Recorded sessions: open one to look at it and replay it, or download it.
 import { useEffect, useState } from 'preact/hooks';
 import { app } from './app';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // A value that components follow. The whole state of the UI is a few of these (app.ts).
 import { useEffect, useState } from 'preact/hooks';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Tiles of the server's time pyramid (docs/api.md), kept as typed arrays, least recently used first
 // out. A tile that was still growing when it came is fetched again while it is looked at.
 import { at, getBinary, goidList, int } from './api';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The head of the page: what is looked at, how it is connected, its metrics; and the timeline's bar.
 import { useEffect, useRef } from 'preact/hooks';
 import { app, VIEWS } from './app';

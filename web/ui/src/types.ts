@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // What the server sends, as the UI keeps it. Times are ns on the target's clock, as numbers: exact
 // up to 2^53, which is 104 days of uptime, and within 16 ns for years.
 

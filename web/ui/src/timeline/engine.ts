@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // One canvas: labels, ruler, rows. Draws a frame when something changed; asks for the tiles that a
 // frame missed. paint.ts has the drawing of single things, input.ts what the user does.
 import { app } from '../app';

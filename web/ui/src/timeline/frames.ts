@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Asks the browser for a frame when there is something to draw, and only then: a page that asks for
 // sixty a second makes the browser compose sixty a second, whether anything changed or not, and
 // without a GPU the processors pay for that, which the traced program may be on, too.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // What mouse, touch and keyboard do on the timeline.
 import { app } from '../app';
 import { at, getJson, int } from '../api';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The labels beside the rows, drawn again only when what they say has changed: text takes longer than
 // anything else in a frame, and while the picture follows the present the labels mostly stay.
 import { app } from '../app';

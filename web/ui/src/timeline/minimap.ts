@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The whole time in one strip: events as an area, running and runnable goroutines above it, what is
 // on screen as a window to drag.
 import { app } from '../app';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Single things on the timeline's canvas. Coordinates are CSS px; the context is scaled here.
 import { app } from '../app';
 import { textOn } from '../colors';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // A tile as pixels: one bucket a pixel wide, as high as a row. Written into memory rather than drawn
 // by the canvas, which takes ten times as long for so many small rectangles.
 import { rgba } from '../colors';

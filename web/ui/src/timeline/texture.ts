@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Tiles drawn once into pages of one-bucket-a-pixel strips; a frame copies strips, stretched. So
 // panning and zooming cost the same whatever happened in the target.
 import type { Palette } from '../colors';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The timeline as a component: canvas, minimap, tooltip, range and replay bars.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { app } from '../app';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // What is under the pointer. The exact span comes from the server once the pointer rests.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { app } from '../app';
