@@ -3,7 +3,7 @@
 #ifndef XGOTOPFS_WEB_REST_H
 #define XGOTOPFS_WEB_REST_H
 
-#include "web/filter.h"
+#include "core/view/filter.h"
 #include "web/http.h"
 #include "web/server.h"
 #include "web/source.h"

@@ -3,8 +3,8 @@
  * The filter language: what is refused is said in one line; a term and its negation are never both
  * true of a goroutine, nor both false.
  */
+#include "core/view/filter.h"
 #include "tests/fuzz/fuzz.h"
-#include "web/filter.h"
 
 static struct names *names;
 static struct goroutine some[4];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// The UI's reading of the filter language against the cases shared with web/filter.c:
+// The UI's reading of the filter language against the cases shared with core/view/filter.c:
 // node filter.mjs FILTER.js (filter.ts, compiled)
 import { readFileSync } from 'node:fs';
 

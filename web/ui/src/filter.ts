@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// The filter language, as web/filter.c reads it. tests/data/filter.json holds cases for both.
+// The filter language, as core/view/filter.c reads it. tests/data/filter.json holds cases for both.
 import { CGO, EXITED, FOUND, STATES, SYSTEM, UNCERTAIN, WAITING, type Row } from './types';
 
 type Test = (row: Row, now: number) => boolean;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The filter language; see filter.h. Pure functions. */
-#include "web/filter.h"
+#include "core/view/filter.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -11,8 +11,8 @@
  * tests/data/filter.json holds cases that this and the UI's own reading of it (ui/src/filter.ts)
  * are both tested with.
  */
-#ifndef XGOTOPFS_WEB_FILTER_H
-#define XGOTOPFS_WEB_FILTER_H
+#ifndef XGOTOPFS_VIEW_FILTER_H
+#define XGOTOPFS_VIEW_FILTER_H
 
 #include "core/base/util.h"
 #include "core/model/model.h"
