@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "core/base/buf.h"
+#include "core/base/json.h" /* what answers are made of */
 
 #define HTTP_PATH_MAX   1024
 #define HTTP_QUERY_MAX  8192
@@ -99,15 +100,5 @@ int http_arg_u64(const struct request *rq, struct response *rs, const char *key,
  * text.
  */
 bool http_takes_gzip(const char *header);
-
-/* text_json() of a C string. */
-void json_str(struct buf *out, const char *text);
-/* "key": with a comma before it unless the object was just opened. */
-void json_key(struct buf *out, const char *key);
-void json_ku(struct buf *out, const char *key, uint64_t value);
-void json_ks(struct buf *out, const char *key, const char *value);
-void json_kb(struct buf *out, const char *key, bool value);
-/* A finite number with as many digits as it needs (%.12g); 0 for one that is not finite. */
-void json_kd(struct buf *out, const char *key, double value);
 
 #endif

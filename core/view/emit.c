@@ -3,8 +3,8 @@
 #include "core/view/emit.h"
 
 #include <math.h>
-#include <string.h>
 
+#include "core/base/json.h"
 #include "core/base/text.h"
 
 /* What a table may take: its rows are as many as the target likes. */
@@ -79,26 +79,17 @@ int emit_table_end(struct emit *e)
 	return buf_error(e->out);
 }
 
-static void json_key(struct emit *e, const char *key)
-{
-	buf_addc(e->out, '"');
-	buf_adds(e->out, key);
-	buf_adds(e->out, "\":");
-}
-
 /* What comes before a value: its key, or the tab of its column. */
 static void before(struct emit *e, const char *key)
 {
 	if (e->columns) {
-		if (e->column)
-			buf_addc(e->out, is_json(e) ? ',' : '\t');
+		if (e->column && !is_json(e))
+			buf_addc(e->out, '\t');
 		if (is_json(e))
-			json_key(e, e->columns[e->column]);
+			json_key(e->out, e->columns[e->column]);
 		e->column++;
 	} else if (is_json(e)) {
-		if (!e->first)
-			buf_addc(e->out, ',');
-		json_key(e, key);
+		json_key(e->out, key);
 	} else {
 		buf_adds(e->out, key);
 		buf_addc(e->out, ' ');
@@ -145,7 +136,7 @@ void emit_string(struct emit *e, const char *key, const char *value)
 	}
 	before(e, key);
 	if (is_json(e))
-		text_json(e->out, value, strlen(value));
+		json_str(e->out, value);
 	else
 		text_line(e->out, value);
 	after(e);
@@ -191,7 +182,7 @@ void emit_list_item(struct emit *e, const char *key, const char *value)
 	if (!e->first)
 		buf_addc(e->out, ',');
 	e->first = false;
-	text_json(e->out, value, strlen(value));
+	json_str(e->out, value);
 }
 
 void emit_list_end(struct emit *e)
