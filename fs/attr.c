@@ -75,7 +75,11 @@ static int render(struct fs *fs, struct node_id id, struct buf *out)
 {
 	const struct node *n = &nodes[id.row];
 	const struct view *v = fs->config.view;
-	unsigned proc = fs_proc(fs, id.tree);
+	struct view_query q = {
+		.proc = fs_proc(fs, id.tree),
+		.goid = n->flags & NODE_GOROUTINE ? id.key : 0,
+		.form = n->flags & NODE_JSON ? VIEW_JSON : VIEW_TEXT,
+	};
 	int err;
 
 	if (n->control) {
@@ -84,11 +88,10 @@ static int render(struct fs *fs, struct node_id id, struct buf *out)
 	}
 	if (id.row == ROW_TYPE)
 		return render_type(fs, id, out);
-	err = n->view(v, proc, n->flags & NODE_GOROUTINE ? id.key : 0,
-		      n->flags & NODE_JSON ? VIEW_JSON : VIEW_TEXT, out);
+	err = n->view(v, &q, out);
 	/* Waiting for a first process to attach to, the root's files are there but empty. */
 	if (err == -ENOENT && !id.tree && !(n->flags & NODE_GOROUTINE) &&
-	    proc >= model_procs(fs->model)) {
+	    q.proc >= model_procs(fs->model)) {
 		buf_reset(out);
 		return 0;
 	}

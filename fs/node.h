@@ -128,7 +128,7 @@ struct node {
 	enum node_row parent;
 	enum node_kind kind;
 	unsigned flags;
-	view_fn view;                       /* NODE_TEXT, unless control or type */
+	view_fn *view;                      /* NODE_TEXT, unless control or type */
 	const struct node_family *family;   /* NODE_DIR */
 	const struct node_control *control; /* NODE_TEXT, mode 0644 */
 };

@@ -547,14 +547,15 @@ int rest_one_allocations(const struct request *rq, struct response *rs)
 int rest_one_stack(const struct request *rq, struct response *rs)
 {
 	struct goroutine g;
-	unsigned proc;
-	struct source *s = find_one(rq, rs, &proc, &g);
+	struct view_query q = {.form = VIEW_TEXT};
+	struct source *s = find_one(rq, rs, &q.proc, &g);
 	int err;
 
 	if (!s)
 		return 0;
 	rs->content_type = "text/plain; charset=utf-8";
-	err = view_stack(&s->view, proc, g.goid, VIEW_TEXT, &rs->body);
+	q.goid = g.goid;
+	err = view_stack(&s->view, &q, &rs->body);
 	rest_done(rq, s);
 	return err;
 }

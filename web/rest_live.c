@@ -155,17 +155,17 @@ int rest_status(const struct request *rq, struct response *rs)
 	return 0;
 }
 
-static int render_view(const struct request *rq, struct response *rs, view_fn fn,
+static int render_view(const struct request *rq, struct response *rs, view_fn *fn,
 		       enum view_form form)
 {
 	struct source *s = rest_source(rq, rs);
-	unsigned proc;
+	struct view_query q = {.form = form};
 	int err = 0;
 
 	if (!s)
 		return 0;
-	if (!rest_proc(rq, rs, s, &proc)) {
-		err = fn(&s->view, proc, 0, form, &rs->body);
+	if (!rest_proc(rq, rs, s, &q.proc)) {
+		err = fn(&s->view, &q, &rs->body);
 		if (form == VIEW_TEXT)
 			rs->content_type = "text/plain; charset=utf-8";
 	}
@@ -190,7 +190,7 @@ int rest_stacks(const struct request *rq, struct response *rs)
 
 static const struct {
 	const char *name;
-	view_fn view;
+	view_fn *view;
 } profiles[] = {
 	{"goroutine", view_pprof_goroutine},
 	{"allocs", view_pprof_allocs},
@@ -219,8 +219,9 @@ int rest_prometheus(const struct request *rq, struct response *rs)
 {
 	const struct source *s = sources_live(rq->web->sources);
 	struct buf *out = &rs->body;
+	struct view_query q = {.form = VIEW_TEXT};
 	struct web_stats st;
-	int err = view_metrics(&s->view, 0, 0, VIEW_TEXT, out);
+	int err = view_metrics(&s->view, &q, out);
 
 	if (err)
 		return err;

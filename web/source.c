@@ -23,8 +23,9 @@
 #define BATCH         4096
 #define NAMES_MAX     (1u << 20)
 #define RETAIN_EXITED 200000
-#define QUICK_EVENTS  300000 /* what is shown first of a session, before its thread becomes polite \
-			      */
+#define QUICK_EVENTS                                                                               \
+	300000 /* what is shown first of a session, before its thread becomes polite               \
+		*/
 
 struct loading {
 	pthread_t thread;
@@ -251,6 +252,7 @@ static int make_model(struct entry *e)
 				       .meter = l->meter,
 				       .live = &no_live,
 				       .control = &no_control,
+				       .pyramid = e->source.pyramid,
 				       .replay = true,
 				       .recording = recording,
 				       .recording_ctx = &l->meta};
@@ -418,6 +420,7 @@ int sources_new(const struct web_config *config, struct store *store, struct sou
 	err = ss->batch ? 0 : -ENOMEM;
 	if (!err)
 		err = pyramid_new(config->pyramid_bytes, &ss->live.pyramid);
+	ss->live.view.pyramid = ss->live.pyramid;
 	if (err) {
 		sources_free(ss);
 		return err;

@@ -68,22 +68,21 @@ static void emit_age(struct emit *e, const char *key, const struct goroutine *g,
 		emit_u64(e, key, view_since(until, g->created_ns));
 }
 
-int view_status(const struct view *v, unsigned proc, uint64_t goid, enum view_form form,
-		struct buf *out)
+int view_status(const struct view *v, struct view_query *q, struct buf *out)
 {
 	const struct names *names = model_names(v->model);
-	uint64_t now = view_now(v, proc);
+	uint64_t now = view_now(v, q->proc);
 	struct proc_info info;
 	struct goroutine g;
 	struct emit e;
 	int err;
 
-	err = model_proc(v->model, proc, &info);
+	err = model_proc(v->model, q->proc, &info);
 	if (!err)
-		err = model_goroutine(v->model, proc, goid, &g);
+		err = model_goroutine(v->model, q->proc, q->goid, &g);
 	if (err)
 		return err;
-	emit_begin(&e, form, out);
+	emit_begin(&e, q->form, out);
 	emit_u64(&e, "goid", g.goid);
 	emit_i64(&e, "pid", info.pid);
 	emit_string(&e, "state", view_state(&g));
@@ -116,18 +115,17 @@ int view_status(const struct view *v, unsigned proc, uint64_t goid, enum view_fo
 	return emit_end(&e);
 }
 
-int view_goroutine_stats(const struct view *v, unsigned proc, uint64_t goid, enum view_form form,
-			 struct buf *out)
+int view_goroutine_stats(const struct view *v, struct view_query *q, struct buf *out)
 {
-	uint64_t now = view_now(v, proc), total = 0;
+	uint64_t now = view_now(v, q->proc), total = 0;
 	struct goroutine g;
 	struct emit e;
 	char key[40];
-	int err = model_goroutine(v->model, proc, goid, &g);
+	int err = model_goroutine(v->model, q->proc, q->goid, &g);
 
 	if (err)
 		return err;
-	emit_begin(&e, form, out);
+	emit_begin(&e, q->form, out);
 	emit_u64(&e, "goid", g.goid);
 	for (unsigned type = 0; type < EVENT_TYPES; type++)
 		total += g.counts[type];
@@ -152,8 +150,7 @@ int view_goroutine_stats(const struct view *v, unsigned proc, uint64_t goid, enu
 	return emit_end(&e);
 }
 
-int view_allocations(const struct view *v, unsigned proc, uint64_t goid, enum view_form form,
-		     struct buf *out)
+int view_allocations(const struct view *v, struct view_query *q, struct buf *out)
 {
 	static const char *const columns[] = {"kind", "type", "count", "bytes"};
 	const struct names *names = model_names(v->model);
@@ -163,11 +160,11 @@ int view_allocations(const struct view *v, unsigned proc, uint64_t goid, enum vi
 	int err;
 
 	/* Without a goroutine: the whole process. */
-	err = goid ? model_allocations(v->model, proc, goid, &rows, &n)
-		   : model_type_totals(v->model, proc, &rows, &n);
+	err = q->goid ? model_allocations(v->model, q->proc, q->goid, &rows, &n)
+		      : model_type_totals(v->model, q->proc, &rows, &n);
 	if (err)
 		return err;
-	emit_table_begin(&e, form, columns, ARRAY_SIZE(columns), out);
+	emit_table_begin(&e, q->form, columns, ARRAY_SIZE(columns), out);
 	for (size_t i = 0; i < n && !emit_cut(&e, n - i); i++) {
 		emit_row(&e);
 		emit_string(&e, NULL, event_type_name(rows[i].event_type));
@@ -179,8 +176,7 @@ int view_allocations(const struct view *v, unsigned proc, uint64_t goid, enum vi
 	return emit_table_end(&e);
 }
 
-int view_goroutines(const struct view *v, unsigned proc, uint64_t goid, enum view_form form,
-		    struct buf *out)
+int view_goroutines(const struct view *v, struct view_query *q, struct buf *out)
 {
 	static const char *const columns[] = {
 		"goid",       "state",       "wait_reason", "state_since_ns", "start_function",
@@ -192,12 +188,12 @@ int view_goroutines(const struct view *v, unsigned proc, uint64_t goid, enum vie
 	uint64_t now;
 	struct emit e;
 	size_t n;
-	int err = model_goroutines(v->model, proc, true, &all, &n);
+	int err = model_goroutines(v->model, q->proc, true, &all, &n);
 
 	if (err)
 		return err;
-	now = view_now(v, proc);
-	emit_table_begin(&e, form, columns, ARRAY_SIZE(columns), out);
+	now = view_now(v, q->proc);
+	emit_table_begin(&e, q->form, columns, ARRAY_SIZE(columns), out);
 	for (size_t i = 0; i < n && !emit_cut(&e, n - i); i++) {
 		const struct goroutine *g = &all[i];
 		uint64_t events = 0;

@@ -256,8 +256,7 @@ static void emit_coverage(struct emit *e, const struct facts *x)
 	emit_list_end(e);
 }
 
-int view_health(const struct view *v, unsigned proc, uint64_t goid, enum view_form form,
-		struct buf *out)
+int view_health(const struct view *v, struct view_query *q, struct buf *out)
 {
 	struct facts *x = calloc(1, sizeof(*x));
 	struct emit e;
@@ -266,15 +265,15 @@ int view_health(const struct view *v, unsigned proc, uint64_t goid, enum view_fo
 	if (!x)
 		return -ENOMEM;
 	x->v = v;
-	err = model_proc(v->model, proc, &x->info);
+	err = model_proc(v->model, q->proc, &x->info);
 	if (err) {
 		free(x);
 		return err;
 	}
-	gather(x, v, proc);
-	emit_begin(&e, form, out);
+	gather(x, v, q->proc);
+	emit_begin(&e, q->form, out);
 	emit_verdict(&e, x);
-	emit_target(&e, x, proc);
+	emit_target(&e, x, q->proc);
 	emit_flow(&e, x);
 	view_emit_recording(&e, v);
 	emit_cost(&e, x);

@@ -294,11 +294,10 @@ static int gather(struct exposition *x, unsigned proc)
 	return 0;
 }
 
-int view_metrics(const struct view *v, unsigned proc, uint64_t goid, enum view_form form,
-		 struct buf *out)
+int view_metrics(const struct view *v, struct view_query *q, struct buf *out)
 {
 	struct exposition x = {.v = v, .out = out};
-	int err = gather(&x, proc);
+	int err = gather(&x, q->proc);
 
 	if (err)
 		return err;

@@ -184,12 +184,11 @@ static int add_goroutines(const struct view *v, unsigned proc, struct pprof *p, 
 	return err;
 }
 
-int view_pprof_goroutine(const struct view *v, unsigned proc, uint64_t goid, enum view_form form,
-			 struct buf *out)
+int view_pprof_goroutine(const struct view *v, struct view_query *q, struct buf *out)
 {
 	static const struct pprof_type type = {"goroutine", "count"};
 
-	return make_profile(v, proc, &type, 1, add_goroutines, out);
+	return make_profile(v, q->proc, &type, 1, add_goroutines, out);
 }
 
 /* --- what they allocate ------------------------------------------------------------------------
@@ -268,13 +267,12 @@ static int fill_allocs(const struct view *v, unsigned proc, struct pprof *p, uin
 	return err;
 }
 
-int view_pprof_allocs(const struct view *v, unsigned proc, uint64_t goid, enum view_form form,
-		      struct buf *out)
+int view_pprof_allocs(const struct view *v, struct view_query *q, struct buf *out)
 {
 	static const struct pprof_type types[] = {{"alloc_objects", "count"},
 						  {"alloc_space", "bytes"}};
 
-	return make_profile(v, proc, types, ARRAY_SIZE(types), fill_allocs, out);
+	return make_profile(v, q->proc, types, ARRAY_SIZE(types), fill_allocs, out);
 }
 
 /* --- where they wait ---------------------------------------------------------------------------
@@ -327,11 +325,10 @@ static int fill_offcpu(const struct view *v, unsigned proc, struct pprof *p, uin
 	return err;
 }
 
-int view_pprof_offcpu(const struct view *v, unsigned proc, uint64_t goid, enum view_form form,
-		      struct buf *out)
+int view_pprof_offcpu(const struct view *v, struct view_query *q, struct buf *out)
 {
 	static const struct pprof_type types[] = {{"goroutines", "count"},
 						  {"delay", "nanoseconds"}};
 
-	return make_profile(v, proc, types, ARRAY_SIZE(types), fill_offcpu, out);
+	return make_profile(v, q->proc, types, ARRAY_SIZE(types), fill_offcpu, out);
 }

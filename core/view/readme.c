@@ -75,8 +75,7 @@ static const char conventions[] =
 	"  goroutines.tsv has the retained exited ones, too, with state `dead`.\n"
 	"  What is written once stays: keys are never renamed.\n";
 
-int view_readme(const struct view *v, unsigned proc, uint64_t goid, enum view_form form,
-		struct buf *out)
+int view_readme(const struct view *v, struct view_query *q, struct buf *out)
 {
 	cleanup_buf_ struct buf text = BUF_INIT;
 	struct emit e;
@@ -93,11 +92,11 @@ int view_readme(const struct view *v, unsigned proc, uint64_t goid, enum view_fo
 	buf_adds(&text, conventions);
 	if (buf_error(&text))
 		return buf_error(&text);
-	if (form == VIEW_TEXT) {
+	if (q->form == VIEW_TEXT) {
 		buf_add(out, text.data, text.len);
 		return buf_error(out);
 	}
-	emit_begin(&e, form, out);
+	emit_begin(&e, q->form, out);
 	emit_string(&e, "text", text.data);
 	return emit_end(&e);
 }

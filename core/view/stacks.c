@@ -47,15 +47,14 @@ static int collect(void *arg, const char *text, size_t len)
 	return buf_error(c->out);
 }
 
-int view_stacks(const struct view *v, unsigned proc, uint64_t goid, enum view_form form,
-		struct buf *out)
+int view_stacks(const struct view *v, struct view_query *q, struct buf *out)
 {
 	cleanup_buf_ struct buf text = BUF_INIT;
-	struct collected c = {.out = form == VIEW_TEXT ? out : &text};
+	struct collected c = {.out = q->form == VIEW_TEXT ? out : &text};
 	int err;
 
 	c.from = c.out->len;
-	err = view_each_stack(v, proc, collect, &c);
+	err = view_each_stack(v, q->proc, collect, &c);
 	if (c.cut) {
 		buf_addf(c.out, "\n... cut: after %u MiB; pprof/goroutine counts all goroutines\n",
 			 BYTES_MAX >> 20);
@@ -63,26 +62,25 @@ int view_stacks(const struct view *v, unsigned proc, uint64_t goid, enum view_fo
 	}
 	if (err && !out->err) {
 		/* Nothing half-written. */
-		out->len = form == VIEW_TEXT ? c.from : out->len;
+		out->len = q->form == VIEW_TEXT ? c.from : out->len;
 		return err;
 	}
-	return err || form == VIEW_TEXT ? err : wrap(form, &text, c.cut, out);
+	return err || q->form == VIEW_TEXT ? err : wrap(q->form, &text, c.cut, out);
 }
 
-int view_stack(const struct view *v, unsigned proc, uint64_t goid, enum view_form form,
-	       struct buf *out)
+int view_stack(const struct view *v, struct view_query *q, struct buf *out)
 {
 	cleanup_buf_ struct buf text = BUF_INIT;
 	struct goroutine g;
-	int err = model_goroutine(v->model, proc, goid, &g);
+	int err = model_goroutine(v->model, q->proc, q->goid, &g);
 
 	if (err)
 		return err;
 	if (!v->live->stack)
 		return -ENOSYS;
-	err = v->live->stack(v->live->ctx, proc, goid, &text);
-	if (err || form == VIEW_JSON)
-		return err ? err : wrap(form, &text, false, out);
+	err = v->live->stack(v->live->ctx, q->proc, q->goid, &text);
+	if (err || q->form == VIEW_JSON)
+		return err ? err : wrap(q->form, &text, false, out);
 	buf_add(out, text.data, text.len);
 	return buf_error(out);
 }

@@ -114,20 +114,19 @@ static void emit_control(struct emit *e, const struct view *v)
 	view_emit_rates(e, v);
 }
 
-int view_stats(const struct view *v, unsigned proc, uint64_t goid, enum view_form form,
-	       struct buf *out)
+int view_stats(const struct view *v, struct view_query *q, struct buf *out)
 {
 	struct feed *feed = model_feed(v->model);
 	struct model_totals t;
 	struct proc_info info;
 	struct emit e;
-	int err = model_proc(v->model, proc, &info);
+	int err = model_proc(v->model, q->proc, &info);
 
 	if (err)
 		return err;
-	model_totals(v->model, (int)proc, &t);
-	emit_begin(&e, form, out);
-	emit_process(&e, v, proc, &info);
+	model_totals(v->model, (int)q->proc, &t);
+	emit_begin(&e, q->form, out);
+	emit_process(&e, v, q->proc, &info);
 	emit_by_type(&e, "events", t.events);
 	emit_by_type(&e, "lost", t.lost);
 	if (t.last_event_ns)

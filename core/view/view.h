@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The model as text and as JSON: what fs shows in files and web in answers, rendered in one place
- * so that they cannot differ. Flat keyed text ("key value" a line, lower case, units in the key)
- * and tab-separated tables with a header line; each has a JSON twin with the same keys.
+ * The views: every figure and table that a person or a program is shown, each computed once, as
+ * text and as JSON, so that what fs shows in files and web in answers cannot differ. Flat keyed
+ * text ("key value" a line, lower case, units in the key) and tab-separated tables with a header
+ * line; each has a JSON twin with the same keys.
  *
- * Every function renders one consistent snapshot into `out` and returns 0 or -errno (-ENOENT: no
- * such process or goroutine, -ENOSYS: not here, for instance stacks in a replay). Any thread.
+ * views.c is the table of them. Any thread.
  */
 #ifndef XGOTOPFS_VIEW_VIEW_H
 #define XGOTOPFS_VIEW_VIEW_H
@@ -18,11 +18,14 @@
 #include "core/model/event_format.h"
 #include "core/view/live.h"
 
+struct pyramid;
+
 struct view {
 	struct model *model;
 	struct meter *meter;
 	const struct live *live;       /* never NULL; its functions may be */
 	const struct control *control; /* never NULL; its functions may be */
+	struct pyramid *pyramid;       /* NULL: none is kept, what needs one gives -ENOSYS */
 	bool replay;
 	/* The recording of what is seen: under way, or looked at. NULL: there is none. Any thread.
 	 */
@@ -35,46 +38,78 @@ void view_recording(const struct view *v, struct recording *ret);
 /* "recording stopped: No space left on device", for a line; "" while it goes on. */
 void view_recording_stop(const struct recording *rec, struct buf *out);
 
-/* view_metrics() only: every process, told apart by the pid label. */
+/* Rows with all_procs only: every process, told apart or summed up as the view has it. */
 #define VIEW_ALL_PROCS UINT32_MAX
 
-enum view_form { VIEW_TEXT, VIEW_JSON };
+enum view_form { VIEW_TEXT, VIEW_JSON, VIEW_BINARY };
 
-/* One signature for all, so that node and route tables can hold them. goid is 0 where it does not
- * apply. */
-typedef int (*view_fn)(const struct view *v, unsigned proc, uint64_t goid, enum view_form form,
-		       struct buf *out);
+/* One question. Not shared between threads. */
+struct view_query {
+	unsigned proc; /* index; VIEW_ALL_PROCS where the row allows it */
+	uint64_t goid; /* rows of a goroutine; else 0 */
+	enum view_form form;
+	/* An argument's text or NULL. NULL: there are none (a file). */
+	const char *(*arg)(void *ctx, const char *name);
+	void *arg_ctx;
+	/* With -EINVAL, and where it says more with another error: one line for who asked, naming
+	 * the argument. "" when there is nothing to say. */
+	char why[160];
+};
 
-int view_readme(const struct view *v, unsigned proc, uint64_t goid, enum view_form,
-		struct buf *out);
-int view_stats(const struct view *v, unsigned proc, uint64_t goid, enum view_form, struct buf *out);
-/* Prometheus text exposition format 0.0.4, whatever the form. */
-int view_metrics(const struct view *v, unsigned proc, uint64_t goid, enum view_form,
-		 struct buf *out);
-int view_health(const struct view *v, unsigned proc, uint64_t goid, enum view_form,
-		struct buf *out);
-int view_stacks(const struct view *v, unsigned proc, uint64_t goid, enum view_form,
-		struct buf *out);
-/* The same a goroutine at a time, without a bound of their bytes (live.h). */
-int view_each_stack(const struct view *v, unsigned proc, live_text_fn *fn, void *arg);
+/*
+ * Renders one consistent snapshot into `out`; nothing is added when it fails. 0 or -errno: -ENOENT
+ * (no such process or goroutine), -EINVAL (an argument: `why`), -ENOSYS (not here, for instance
+ * stacks in a replay), -ESRCH (the target has ended), -ENOMEM.
+ */
+typedef int view_fn(const struct view *v, struct view_query *q, struct buf *out);
+
+enum view_scope { VIEW_PROCESS, VIEW_GOROUTINE };
+
+enum view_cost {
+	VIEW_QUICK,  /* below a millisecond */
+	VIEW_HEAVY,  /* may take milliseconds: by a helper thread */
+	VIEW_COSTLY, /* and is not rendered for a stat, which reports the last size */
+};
+
+/* For view_row.forms. */
+#define VIEW_HAS(form) (1u << (form))
+
+/*
+ * One row is the file `name` and its twin `name`.json in the mount, the routes /api/live/name and
+ * /api/sessions/{id}/name (of a goroutine: …/goroutines/{goid}/name), a line in the mount's README
+ * and in docs/api.md, and a case of the test that holds mount and REST against each other.
+ */
+struct view_row {
+	const char *name; /* may hold one folder: "pprof/goroutine" */
+	const char *help; /* one line, for README and docs/api.md */
+	enum view_scope scope;
+	unsigned forms; /* VIEW_HAS() of each */
+	enum view_cost cost;
+	bool all_procs; /* may be asked for VIEW_ALL_PROCS, which REST does unless ?proc= is given
+			 */
+	view_fn *fn;
+	const char *takes;                  /* its arguments, between spaces; NULL: none */
+	bool (*here)(const struct view *v); /* NULL: always */
+	const char *suffix;                 /* of the text's file; NULL: none */
+	const char *content_type;           /* of text and binary; NULL: text/plain */
+	const char *download;               /* the file it is saved as; NULL: it is shown */
+};
+
+extern const struct view_row views[];
+extern const unsigned n_views;
+
+view_fn view_readme, view_stats, view_health, view_stacks, view_stack;
+/* Prometheus text exposition format 0.0.4. */
+view_fn view_metrics;
 /* A table of all goroutines, one a line. */
-int view_goroutines(const struct view *v, unsigned proc, uint64_t goid, enum view_form,
-		    struct buf *out);
-int view_status(const struct view *v, unsigned proc, uint64_t goid, enum view_form,
-		struct buf *out);
-int view_goroutine_stats(const struct view *v, unsigned proc, uint64_t goid, enum view_form,
-			 struct buf *out);
+view_fn view_goroutines;
+view_fn view_status, view_goroutine_stats;
 /* goid 0: of the whole process. */
-int view_allocations(const struct view *v, unsigned proc, uint64_t goid, enum view_form,
-		     struct buf *out);
-int view_stack(const struct view *v, unsigned proc, uint64_t goid, enum view_form, struct buf *out);
-/* For `go tool pprof`, whatever the form: gzip of pprof's format (core/pprof). profile.c says what
- * each counts. */
-int view_pprof_goroutine(const struct view *v, unsigned proc, uint64_t goid, enum view_form,
-			 struct buf *out);
-int view_pprof_allocs(const struct view *v, unsigned proc, uint64_t goid, enum view_form,
-		      struct buf *out);
-int view_pprof_offcpu(const struct view *v, unsigned proc, uint64_t goid, enum view_form,
-		      struct buf *out);
+view_fn view_allocations;
+/* For `go tool pprof`: gzip of pprof's format (core/pprof). profile.c says what each counts. */
+view_fn view_pprof_goroutine, view_pprof_allocs, view_pprof_offcpu;
+
+/* What view_stacks() shows, a goroutine at a time and without a bound of their bytes (live.h). */
+int view_each_stack(const struct view *v, unsigned proc, live_text_fn *fn, void *arg);
 
 #endif

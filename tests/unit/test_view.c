@@ -137,10 +137,17 @@ static int teardown(void **state)
 	return 0;
 }
 
-static const char *render(struct fixture *x, view_fn fn, uint64_t goid, enum view_form form)
+static int ask(struct fixture *x, view_fn *fn, unsigned proc, uint64_t goid, enum view_form form)
+{
+	struct view_query q = {.proc = proc, .goid = goid, .form = form};
+
+	return fn(&x->v, &q, &x->out);
+}
+
+static const char *render(struct fixture *x, view_fn *fn, uint64_t goid, enum view_form form)
 {
 	buf_reset(&x->out);
-	assert_int_equal(fn(&x->v, 0, goid, form, &x->out), 0);
+	assert_int_equal(ask(x, fn, 0, goid, form), 0);
 	return x->out.data;
 }
 
@@ -168,7 +175,7 @@ static json_t *parse(const char *text)
 }
 
 /* Each key of the text is one of the JSON form, and the other way round. */
-static void same_keys(struct fixture *x, view_fn fn, uint64_t goid)
+static void same_keys(struct fixture *x, view_fn *fn, uint64_t goid)
 {
 	char *text = strdup(render(x, fn, goid, VIEW_TEXT));
 	json_t *root = parse(render(x, fn, goid, VIEW_JSON));
@@ -446,7 +453,7 @@ static void test_metrics(void **state)
 	assert_int_equal(model_proc_add(x->m, &info), 1);
 	assert_null(strstr(render(x, view_metrics, 0, VIEW_TEXT), "4712"));
 	buf_reset(&x->out);
-	assert_int_equal(view_metrics(&x->v, VIEW_ALL_PROCS, 0, VIEW_TEXT, &x->out), 0);
+	assert_int_equal(ask(x, view_metrics, VIEW_ALL_PROCS, 0, VIEW_TEXT), 0);
 	check_exposition(x->out.data);
 	has_line(x->out.data, "xgotopfs_target_up{pid=\"4711\"} 0");
 	has_line(x->out.data, "xgotopfs_target_up{pid=\"4712\"} 1");
@@ -461,7 +468,7 @@ static void recording(void *ctx, struct recording *ret)
  */
 static void test_recording(void **state)
 {
-	static const view_fn flat[] = {view_stats, view_health};
+	static view_fn *const flat[] = {view_stats, view_health};
 	struct fixture *x = *state;
 	const char *text;
 
@@ -516,8 +523,8 @@ static void test_stacks(void **state)
 	struct fixture *x = *state;
 	json_t *root;
 
-	assert_int_equal(view_stack(&x->v, 0, 7, VIEW_TEXT, &x->out), -ENOSYS);
-	assert_int_equal(view_stacks(&x->v, 0, 0, VIEW_TEXT, &x->out), -ENOSYS);
+	assert_int_equal(ask(x, view_stack, 0, 7, VIEW_TEXT), -ENOSYS);
+	assert_int_equal(ask(x, view_stacks, 0, 0, VIEW_TEXT), -ENOSYS);
 	x->live.stack = stack;
 	x->live.stacks = stacks_gone;
 	assert_string_equal(render(x, view_stack, 7, VIEW_TEXT), "goroutine 7 [select]:\n");
@@ -527,11 +534,11 @@ static void test_stacks(void **state)
 	json_decref(root);
 	/* An error leaves nothing half-written. */
 	buf_reset(&x->out);
-	assert_int_equal(view_stacks(&x->v, 0, 0, VIEW_TEXT, &x->out), -ESRCH);
+	assert_int_equal(ask(x, view_stacks, 0, 0, VIEW_TEXT), -ESRCH);
 	assert_int_equal(x->out.len, 0);
 	/* A bound, and a last line that says so. */
 	x->live.stacks = stacks_without_end;
-	assert_int_equal(view_stacks(&x->v, 0, 0, VIEW_TEXT, &x->out), 0);
+	assert_int_equal(ask(x, view_stacks, 0, 0, VIEW_TEXT), 0);
 	assert_in_range(x->out.len, 256 << 20, (256 << 20) + 200);
 	assert_non_null(strstr(x->out.data + x->out.len - 200, "\n... cut: after 256 MiB; "));
 	buf_free(&x->out);
@@ -569,17 +576,17 @@ static void test_tables_cut(void **state)
 static void test_not_there(void **state)
 {
 	struct fixture *x = *state;
-	static const view_fn of_process[] = {view_stats, view_health, view_stacks, view_goroutines,
-					     view_allocations};
-	static const view_fn of_goroutine[] = {view_status, view_goroutine_stats, view_allocations,
-					       view_stack};
+	static view_fn *const of_process[] = {view_stats, view_health, view_stacks, view_goroutines,
+					      view_allocations};
+	static view_fn *const of_goroutine[] = {view_status, view_goroutine_stats, view_allocations,
+						view_stack};
 
 	for (size_t i = 0; i < ARRAY_SIZE(of_process); i++) {
-		assert_int_equal(of_process[i](&x->v, 9, 0, VIEW_TEXT, &x->out), -ENOENT);
+		assert_int_equal(ask(x, of_process[i], 9, 0, VIEW_TEXT), -ENOENT);
 		assert_int_equal(x->out.len, 0);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(of_goroutine); i++) {
-		assert_int_equal(of_goroutine[i](&x->v, 0, 99, VIEW_JSON, &x->out), -ENOENT);
+		assert_int_equal(ask(x, of_goroutine[i], 0, 99, VIEW_JSON), -ENOENT);
 		assert_int_equal(x->out.len, 0);
 	}
 }
