@@ -15,7 +15,7 @@
 #include "core/base/text.h"
 #include "core/base/privilege.h"
 #include "core/capture/capture.h"
-#include "core/target/goroutines.h"
+#include "core/memory/goroutines.h"
 #include "core/target/target.h"
 #include "fs/fs.h"
 
@@ -173,7 +173,7 @@ static int report_sites(struct report *r, const struct target *t)
 
 static void report_goroutines(struct report *r, const struct target *t, pid_t pid)
 {
-	cleanup_free_ struct target_goroutine *all = NULL;
+	cleanup_free_ struct memory_goroutine *all = NULL;
 	uint64_t bias = 0;
 	bool cut = false;
 	char line[128];
@@ -181,7 +181,7 @@ static void report_goroutines(struct report *r, const struct target *t, pid_t pi
 	int err = target_load_bias(t, pid, &bias);
 
 	if (!err)
-		err = target_goroutines(t, pid, bias, &all, &n, &cut);
+		err = memory_goroutines(t, pid, bias, &all, &n, &cut);
 	if (err)
 		snprintf(line, sizeof(line), "cannot be read from memory: %s", strerror(-err));
 	else

@@ -10,8 +10,8 @@
 #include "core/base/log.h"
 #include "core/base/thread.h"
 #include "core/base/util.h"
-#include "core/target/goroutines.h"
-#include "core/target/stack.h"
+#include "core/memory/goroutines.h"
+#include "core/memory/stack.h"
 
 #define INTERVAL_NS   NS_PER_SEC
 #define DUTY          20   /* a reading of 100 ms is followed by 2 s of rest */
@@ -37,7 +37,7 @@ struct healer {
 
 	pthread_mutex_t reading; /* one reading at a time; protects the caches */
 	struct meaning starts[CACHE_ENTRIES], sites[CACHE_ENTRIES];
-	struct target_goroutine *last; /* protected by reading; of process last_proc, by goid */
+	struct memory_goroutine *last; /* protected by reading; of process last_proc, by goid */
 	size_t n_last;
 	unsigned last_proc;
 	bool warned; /* of a cut list; protected by reading */
@@ -117,7 +117,7 @@ static const struct meaning *site_meaning(struct healer *h, uint64_t go_pc)
 	return m;
 }
 
-static void translate(struct healer *h, const struct target_goroutine *from,
+static void translate(struct healer *h, const struct memory_goroutine *from,
 		      struct goroutine_seen *to)
 {
 	const char *reason = NULL;
@@ -145,15 +145,15 @@ static void translate(struct healer *h, const struct target_goroutine *from,
 
 static int by_goid(const void *a, const void *b)
 {
-	uint64_t left = ((const struct target_goroutine *)a)->goid;
-	uint64_t right = ((const struct target_goroutine *)b)->goid;
+	uint64_t left = ((const struct memory_goroutine *)a)->goid;
+	uint64_t right = ((const struct memory_goroutine *)b)->goid;
 
 	return (left > right) - (left < right);
 }
 
 static int read_process(struct healer *h, unsigned proc, pid_t pid)
 {
-	cleanup_free_ struct target_goroutine *found = NULL;
+	cleanup_free_ struct memory_goroutine *found = NULL;
 	cleanup_free_ struct goroutine_seen *seen = NULL;
 	uint64_t bias, time_ns;
 	bool cut = false;
@@ -164,7 +164,7 @@ static int read_process(struct healer *h, unsigned proc, pid_t pid)
 	time_ns = monotonic_ns();
 	err = target_load_bias(h->target, pid, &bias);
 	if (!err)
-		err = target_goroutines(h->target, pid, bias, &found, &n, &cut);
+		err = memory_goroutines(h->target, pid, bias, &found, &n, &cut);
 	if (err)
 		return err;
 	seen = calloc(n ? n : 1, sizeof(*seen));
@@ -172,7 +172,7 @@ static int read_process(struct healer *h, unsigned proc, pid_t pid)
 		return -ENOMEM;
 	if (cut && !h->warned)
 		log_warn("process %d has more goroutines than are read from its memory: cut at %u",
-			 pid, TARGET_GOROUTINES_MAX);
+			 pid, MEMORY_GOROUTINES_MAX);
 	h->warned |= cut;
 	for (size_t i = 0; i < n; i++)
 		translate(h, &found[i], &seen[i]);
@@ -222,9 +222,9 @@ static int process_of(struct healer *h, unsigned proc, pid_t *ret_pid, uint64_t 
 }
 
 /* Where the last reading found it; -ESRCH. */
-static int find_last(struct healer *h, unsigned proc, uint64_t goid, struct target_goroutine *ret)
+static int find_last(struct healer *h, unsigned proc, uint64_t goid, struct memory_goroutine *ret)
 {
-	struct target_goroutine key = {.goid = goid}, *found = NULL;
+	struct memory_goroutine key = {.goid = goid}, *found = NULL;
 
 	if (h->last && h->last_proc == proc)
 		found = bsearch(&key, h->last, h->n_last, sizeof(key), by_goid);
@@ -237,7 +237,7 @@ static int find_last(struct healer *h, unsigned proc, uint64_t goid, struct targ
 /* By the last reading. -ESRCH: it is newer than that, or there is none. */
 static int known_stack(struct healer *h, unsigned proc, uint64_t goid, struct buf *out)
 {
-	struct target_goroutine g;
+	struct memory_goroutine g;
 	uint64_t bias;
 	pid_t pid;
 	int err;
@@ -250,7 +250,7 @@ static int known_stack(struct healer *h, unsigned proc, uint64_t goid, struct bu
 		pthread_mutex_unlock(&h->reading);
 	}
 	if (!err)
-		err = target_stack(h->target, pid, bias, &g, out);
+		err = memory_stack(h->target, pid, bias, &g, out);
 	pthread_rwlock_unlock(&h->target_lock);
 	return err;
 }
@@ -275,7 +275,7 @@ int healer_stacks(struct healer *h, unsigned proc, int (*fn)(void *, const char 
 	pthread_rwlock_rdlock(&h->target_lock);
 	err = process_of(h, proc, &pid, &bias);
 	if (!err)
-		err = target_stacks(h->target, pid, bias, fn, ctx);
+		err = memory_stacks(h->target, pid, bias, fn, ctx);
 	pthread_rwlock_unlock(&h->target_lock);
 	return err;
 }

@@ -33,10 +33,10 @@ void healer_always(struct healer *h, bool on);
 int healer_now(struct healer *h, unsigned proc);
 
 /* Stacks as Go's debug=2 dump has them, of one goroutine or of all. -ESRCH when it or the process
- * is gone, or as target_stack(). Any thread. */
+ * is gone, or as memory_stack(). Any thread. */
 int healer_stack(struct healer *h, unsigned proc, uint64_t goid, struct buf *out);
 int healer_stacks(struct healer *h, unsigned proc, int (*fn)(void *, const char *, size_t),
-		  void *ctx); /* as target_stacks() */
+		  void *ctx); /* as memory_stacks() */
 
 /* Of the last readings: where goroutines come from, for `health`; static text. */
 const char *healer_source(const struct healer *h);

@@ -14,6 +14,7 @@
 #include "app/process.h"
 #include "app/run.h"
 #include "core/base/log.h"
+#include "core/memory/type.h"
 
 #define OPEN_TRIES 5
 
@@ -125,6 +126,7 @@ int run_make_capture(struct run *r, struct target *target, const uint32_t rates[
 		.pid = r->pid,
 		.readers = (unsigned)r->config->readers,
 		.trap_ns = r->trap_ns,
+		.made_type = memory_type,
 		.asked = loop_asked(r->loop),
 	};
 

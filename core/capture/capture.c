@@ -190,7 +190,7 @@ static int make(struct capture *c, const struct capture_config *config, struct n
 	if (!err && !c->runners)
 		err = probes_guard(c->probes, c->binary_fd);
 	if (!err)
-		err = decode_new(c->target, names, &c->decode);
+		err = decode_new(c->target, names, config->made_type, &c->decode);
 	if (!err)
 		err = procs_new(c->target, &c->sink, &c->procs);
 	if (!err)

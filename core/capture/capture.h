@@ -51,6 +51,11 @@ enum capture_file {
 	CAPTURE_LOST,     /* somebody could write before we were ready: no probe any more */
 };
 
+/* A type that the program made at run time, at its runtime address. Not this room's to read: it
+ * knows the file. 0 or -errno. On the pump thread. */
+typedef int capture_type_fn(const struct target *t, pid_t pid, uint64_t addr,
+			    struct target_type *ret);
+
 struct capture_config {
 	pid_t pid;         /* one process; 0 = every process of the binary */
 	unsigned readers;  /* -rw: rings, at most one a CPU */
@@ -59,6 +64,7 @@ struct capture_config {
 	uint32_t rates[EVENT_TYPES]; /* parts of RATE_ONE (core/model/control.h's 10000); 0 = no
 					probe */
 	uint64_t trap_ns; /* what capture_calibrate() said, for capture_stats(); 0 unknown */
+	capture_type_fn *made_type; /* NULL: such types have no name */
 	/* NULL, or: somebody wants this process to end, so attaching is not to be waited for. */
 	const atomic_bool *asked;
 };

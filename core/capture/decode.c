@@ -13,13 +13,15 @@
 struct decode {
 	const struct target *target;
 	struct names *names;
+	capture_type_fn *made;
 	struct idmap types; /* static address, salt 0, or runtime address, salt proc + 1 */
 	struct idmap sites; /* return addresses */
 	struct idmap funcs; /* start functions */
 	uint32_t reasons[REASONS_MAX];
 };
 
-int decode_new(const struct target *target, struct names *names, struct decode **ret)
+int decode_new(const struct target *target, struct names *names, capture_type_fn *made,
+	       struct decode **ret)
 {
 	struct decode *d = calloc(1, sizeof(*d));
 
@@ -27,6 +29,7 @@ int decode_new(const struct target *target, struct names *names, struct decode *
 		return -ENOMEM;
 	d->target = target;
 	d->names = names;
+	d->made = made;
 	for (unsigned i = 0; i < REASONS_MAX; i++) {
 		const char *reason = target_wait_reason(target, i);
 
@@ -76,7 +79,7 @@ static uint32_t type_miss(struct decode *d, const struct decode_process *p, uint
 		idmap_put(&d->types, addr, 0, id);
 		return id;
 	}
-	if (target_type_in_memory(d->target, p->pid, runtime, &t) == 0)
+	if (d->made && d->made(d->target, p->pid, runtime, &t) == 0)
 		id = add_type(d, &t);
 	idmap_put(&d->types, runtime, salt, id);
 	return id;

@@ -10,6 +10,7 @@
 #ifndef XGOTOPFS_CAPTURE_DECODE_H
 #define XGOTOPFS_CAPTURE_DECODE_H
 
+#include "core/capture/capture.h"
 #include "core/capture/ring.h"
 #include "core/model/event.h"
 #include "core/model/names.h"
@@ -20,8 +21,9 @@
 
 struct decode;
 
-/* Both are borrowed. 0 or -ENOMEM. */
-int decode_new(const struct target *target, struct names *names, struct decode **ret);
+/* All are borrowed; `made` may be NULL. 0 or -ENOMEM. */
+int decode_new(const struct target *target, struct names *names, capture_type_fn *made,
+	       struct decode **ret);
 void decode_free(struct decode *d);
 
 /* What the events of one process share. */

@@ -278,6 +278,16 @@ const struct image *target_image(const struct target *t)
 	return t->img;
 }
 
+const struct pclntab *target_pclntab(const struct target *t)
+{
+	return &t->tab;
+}
+
+bool target_has_link_register(const struct target *t)
+{
+	return image_machine(t->img) == EM_AARCH64;
+}
+
 const struct go_ranges *target_ranges(const struct target *t)
 {
 	return &t->ranges;

@@ -18,6 +18,7 @@
 #include "core/base/util.h"
 
 struct target;
+struct pclntab;
 
 /*
  * Opens a binary by path. For a live process give /proc/PID/exe: the magic link opens the right
@@ -97,6 +98,11 @@ bool target_frame_shown(const struct target_frame *f, const struct target_frame 
  * text_name() (core/base/text.h). */
 void target_frame_print_name(const struct target_frame *f, char *buf, size_t size);
 
+/* For who walks stacks: how far a function's frame reaches (pclntab.h), and whether the machine
+ * returns through a register (arm64). */
+const struct pclntab *target_pclntab(const struct target *t);
+bool target_has_link_register(const struct target *t);
+
 /* runtime/traceback.go isSystemGoroutine() by start function. */
 bool target_is_system_goroutine(const struct target *t, uint64_t start_pc);
 
@@ -108,7 +114,7 @@ struct target_type {
 	uint8_t kind, key_kind, elem_kind;
 };
 /* The type descriptor at a static address. -ENOENT when it lies outside the binary's types (made by
- * reflect at run time: read it from the process with target_type_in_memory()). */
+ * reflect at run time, read by core/memory). */
 int target_type(const struct target *t, uint64_t addr, struct target_type *ret);
 /* waitReasonStrings[reason]; NULL when out of range or not found in this binary. */
 const char *target_wait_reason(const struct target *t, unsigned reason);
@@ -193,8 +199,5 @@ size_t target_exclude(const struct target *t, enum exclude_kind kind,
 
 /* Runtime address minus static address, from /proc/PID/maps. 0 for a non-PIE. -ESRCH, -ENOENT. */
 int target_load_bias(const struct target *t, pid_t pid, uint64_t *ret);
-/* A type outside the binary's own, by its runtime address. */
-int target_type_in_memory(const struct target *t, pid_t pid, uint64_t addr,
-			  struct target_type *ret);
 
 #endif

@@ -2,49 +2,27 @@
 /*
  * Go's type descriptors: internal/abi/type.go (runtime/type.go up to 1.20). Sizes, kinds and names
  * are plain data and are read from the file; pointers to key and element types may be relocated.
- * Types that reflect made at run time are read from the process. Read-only; any thread.
+ * Types that reflect made at run time are core/memory's. Read-only; any thread.
  */
+#include "core/target/types.h"
+
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/uio.h>
 
 #include "core/base/text.h"
 #include "core/target/target_internal.h"
-
-enum { /* reflect.Kind */
-       KIND_ARRAY = 17,
-       KIND_CHAN = 18,
-       KIND_FUNC = 19,
-       KIND_INTERFACE = 20,
-       KIND_MAP = 21,
-       KIND_POINTER = 22,
-       KIND_SLICE = 23,
-       KIND_STRUCT = 25,
-};
 
 enum { /* struct Type */
        SIZE = 0,
        TFLAG = 20,
        KIND = 23,
        STR = 40,
-       HEADER = 48,
-       FIRST = 48,  /* Elem of array, chan, pointer and slice; Key of a map */
-       SECOND = 56, /* Elem of a map */
-       CHAN_DIR = 56,
-       ARRAY_LEN = 64,
 };
 
 #define TFLAG_EXTRA_STAR 2
 #define KIND_MASK        31
-#define DEPTH_MAX        4
 
 /* --- names ---------------------------------------------------------------------------------- */
-
-static void put_name(struct target_type *type, const char *text, size_t n)
-{
-	text_name(type->name, sizeof(type->name), text, n);
-}
 
 /* abi.Name: a byte of flags, a varint length, the bytes. */
 static int read_name(const struct target *t, const uint8_t *head, struct target_type *ret)
@@ -74,7 +52,7 @@ static int read_name(const struct target *t, const uint8_t *head, struct target_
 		p++;
 		n--;
 	}
-	put_name(ret, (const char *)p, (size_t)n);
+	text_name(ret->name, sizeof(ret->name), (const char *)p, (size_t)n);
 	return 0;
 }
 
@@ -87,23 +65,25 @@ static bool in_types(const struct target *t, uint64_t addr)
 
 static const uint8_t *type_head(const struct target *t, uint64_t addr)
 {
-	return in_types(t, addr) ? image_at(t->img, addr, HEADER) : NULL;
+	return in_types(t, addr) ? image_at(t->img, addr, TYPE_HEADER) : NULL;
 }
 
-static void read_head(const uint8_t *head, uint64_t *ret_size, uint8_t *ret_kind)
+int type_head_read(const void *head, uint64_t *ret_size, uint8_t *ret_kind)
 {
-	memcpy(ret_size, head + SIZE, sizeof(*ret_size));
-	*ret_kind = head[KIND] & KIND_MASK;
+	const uint8_t *bytes = head;
+
+	memcpy(ret_size, bytes + SIZE, sizeof(*ret_size));
+	*ret_kind = bytes[KIND] & KIND_MASK;
+	return *ret_kind && *ret_kind <= KIND_LAST ? 0 : -ENOENT;
 }
 
-/* Where a type keeps the pointers to its parts; 0: it has no such part. */
-static void parts_of(uint8_t kind, uint32_t *ret_key, uint32_t *ret_elem)
+void type_parts(uint8_t kind, uint32_t *ret_key, uint32_t *ret_elem)
 {
-	*ret_key = kind == KIND_MAP ? FIRST : 0;
-	*ret_elem = kind == KIND_MAP ? SECOND
+	*ret_key = kind == KIND_MAP ? TYPE_FIRST : 0;
+	*ret_elem = kind == KIND_MAP ? TYPE_SECOND
 		    : kind == KIND_ARRAY || kind == KIND_CHAN || kind == KIND_POINTER ||
 				    kind == KIND_SLICE
-			    ? FIRST
+			    ? TYPE_FIRST
 			    : 0;
 }
 
@@ -117,7 +97,7 @@ static void read_part(const struct target *t, uint64_t addr, uint32_t off, uint6
 		return;
 	head = type_head(t, part);
 	if (head)
-		read_head(head, ret_size, ret_kind);
+		(void)type_head_read(head, ret_size, ret_kind);
 }
 
 int target_type(const struct target *t, uint64_t addr, struct target_type *ret)
@@ -128,136 +108,11 @@ int target_type(const struct target *t, uint64_t addr, struct target_type *ret)
 
 	if (!head)
 		return -ENOENT;
-	read_head(head, &type.size, &type.kind);
-	if (!type.kind || type.kind > 26 || read_name(t, head, &type))
+	if (type_head_read(head, &type.size, &type.kind) || read_name(t, head, &type))
 		return -ENOENT;
-	parts_of(type.kind, &key, &elem);
+	type_parts(type.kind, &key, &elem);
 	read_part(t, addr, key, &type.key_size, &type.key_kind);
 	read_part(t, addr, elem, &type.elem_size, &type.elem_kind);
 	*ret = type;
 	return 0;
-}
-
-/* --- in a process --------------------------------------------------------------------------- */
-
-struct process {
-	const struct target *t;
-	pid_t pid;
-	uint64_t bias;
-};
-
-static int peek(const struct process *p, uint64_t addr, void *ret, size_t n)
-{
-	struct iovec to = {.iov_base = ret, .iov_len = n};
-	struct iovec from = {.iov_base = (void *)(uintptr_t)addr, .iov_len = n};
-	ssize_t got = process_vm_readv(p->pid, &to, 1, &from, 1, 0);
-
-	if (got < 0)
-		return -errno;
-	return (size_t)got == n ? 0 : -EFAULT;
-}
-
-static int type_in_memory(const struct process *p, uint64_t addr, int depth,
-			  struct target_type *ret);
-
-/* reflect keeps the names of what it makes in a map of its own: put the name together again. */
-static void compose_name(const uint8_t *body, uint64_t addr, const char *key, const char *elem,
-			 struct target_type *type)
-{
-	char text[2 * sizeof(type->name) + 64];
-	uint64_t dir, len;
-
-	memcpy(&dir, body + CHAN_DIR, sizeof(dir));
-	memcpy(&len, body + ARRAY_LEN, sizeof(len));
-	switch (type->kind) {
-	case KIND_ARRAY:
-		snprintf(text, sizeof(text), "[%llu]%s", (unsigned long long)len, elem);
-		break;
-	case KIND_CHAN:
-		snprintf(text, sizeof(text), "%s %s",
-			 dir == 1   ? "<-chan"
-			 : dir == 2 ? "chan<-"
-				    : "chan",
-			 elem);
-		break;
-	case KIND_MAP:
-		snprintf(text, sizeof(text), "map[%s]%s", key, elem);
-		break;
-	case KIND_POINTER:
-		snprintf(text, sizeof(text), "*%s", elem);
-		break;
-	case KIND_SLICE:
-		snprintf(text, sizeof(text), "[]%s", elem);
-		break;
-	default:
-		snprintf(text, sizeof(text), "%s made by reflect at 0x%llx",
-			 type->kind == KIND_STRUCT      ? "struct"
-			 : type->kind == KIND_FUNC      ? "func"
-			 : type->kind == KIND_INTERFACE ? "interface"
-							: "type",
-			 (unsigned long long)addr);
-	}
-	put_name(type, text, strlen(text));
-}
-
-static int part_in_memory(const struct process *p, const uint8_t *body, uint32_t off, int depth,
-			  struct target_type *ret)
-{
-	uint64_t addr;
-
-	memset(ret, 0, sizeof(*ret));
-	if (!off)
-		return 0;
-	memcpy(&addr, body + off, sizeof(addr));
-	return type_in_memory(p, addr, depth - 1, ret);
-}
-
-static int type_in_memory(const struct process *p, uint64_t addr, int depth,
-			  struct target_type *ret)
-{
-	struct target_type type = {0};
-	struct target_type *parts;
-	uint8_t body[ARRAY_LEN + 8];
-	uint32_t key, elem;
-	int err;
-
-	if (!target_type(p->t, addr - p->bias, ret))
-		return 0;
-	if (!depth)
-		return -ENOENT;
-	memset(body, 0, sizeof(body));
-	err = peek(p, addr, body, HEADER);
-	if (err)
-		return err;
-	read_head(body, &type.size, &type.kind);
-	if (!type.kind || type.kind > 26)
-		return -ENOENT;
-	parts_of(type.kind, &key, &elem);
-	/* Behind the header of a plain type there may be nothing. */
-	if (key || elem)
-		err = peek(p, addr, body, type.kind == KIND_ARRAY ? sizeof(body) : ARRAY_LEN);
-	parts = err ? NULL : calloc(2, sizeof(*parts));
-	if (!parts)
-		return err ? err : -ENOMEM;
-	err = part_in_memory(p, body, key, depth, &parts[0]);
-	if (!err)
-		err = part_in_memory(p, body, elem, depth, &parts[1]);
-	if (!err) {
-		type.key_size = parts[0].size;
-		type.key_kind = parts[0].kind;
-		type.elem_size = parts[1].size;
-		type.elem_kind = parts[1].kind;
-		compose_name(body, addr, parts[0].name, parts[1].name, &type);
-		*ret = type;
-	}
-	free(parts);
-	return err;
-}
-
-int target_type_in_memory(const struct target *t, pid_t pid, uint64_t addr, struct target_type *ret)
-{
-	struct process p = {.t = t, .pid = pid};
-	int err = target_load_bias(t, pid, &p.bias);
-
-	return err ? err : type_in_memory(&p, addr, DEPTH_MAX, ret);
 }

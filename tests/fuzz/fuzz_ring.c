@@ -30,7 +30,7 @@ int target_type(const struct target *t, uint64_t addr, struct target_type *ret)
 	return addr & 1 ? -ENOENT : 0;
 }
 
-int target_type_in_memory(const struct target *t, pid_t pid, uint64_t addr, struct target_type *ret)
+static int made_type(const struct target *t, pid_t pid, uint64_t addr, struct target_type *ret)
 {
 	return target_type(t, addr >> 1, ret);
 }
@@ -279,7 +279,7 @@ static void begin(struct run *r)
 	r->names = config.names;
 	FUZZ_ASSERT(!model_new(&config, &r->model) && model_proc_add(r->model, &info) == 0);
 	FUZZ_ASSERT(!merge_new(r->rings, RINGS, &r->merge) &&
-		    !decode_new(NULL, r->names, &r->decode));
+		    !decode_new(NULL, r->names, made_type, &r->decode));
 }
 
 static void end(struct run *r)

@@ -9,10 +9,10 @@
 
 #include "core/base/log.h"
 #include "core/base/text.h"
-#include "core/target/goroutines_find.h"
-#include "core/target/goroutines_read.h"
-#include "core/target/stack_print.h"
-#include "core/target/stack_walk.h"
+#include "core/target/allgs.h"
+#include "core/memory/goroutines_read.h"
+#include "core/memory/stack_print.h"
+#include "core/memory/stack_walk.h"
 #include "core/target/target_internal.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -142,7 +142,7 @@ static void check_lines(struct buf *out)
 static void check_stack(const struct target *t, const uint8_t *data, size_t size)
 {
 	static struct stack_trace trace;
-	struct target_goroutine g;
+	struct memory_goroutine g;
 	size_t bytes = goroutine_bytes(t), used;
 	struct buf out = BUF_INIT;
 	uint8_t *g_copy, *stack;

@@ -46,7 +46,7 @@ int target_type(const struct target *t, uint64_t addr, struct target_type *ret)
 	return -ENOENT;
 }
 
-int target_type_in_memory(const struct target *t, pid_t pid, uint64_t addr, struct target_type *ret)
+static int made_type(const struct target *t, pid_t pid, uint64_t addr, struct target_type *ret)
 {
 	lookups.types_in_memory++;
 	memset(ret, 0, sizeof(*ret));
@@ -96,7 +96,7 @@ static int setup(void **state)
 
 	memset(&lookups, 0, sizeof(lookups));
 	assert_int_equal(names_new(1000, &f->names), 0);
-	assert_int_equal(decode_new(NULL, f->names, &f->decode), 0);
+	assert_int_equal(decode_new(NULL, f->names, made_type, &f->decode), 0);
 	f->process = (struct decode_process){.pid = 77, .proc = 3, .bias = BIAS};
 	*state = f;
 	return 0;

@@ -21,10 +21,10 @@
 #include <sys/stat.h>
 
 #include "core/base/text.h"
-#include "core/target/goroutines_find.h"
-#include "core/target/goroutines_read.h"
-#include "core/target/stack_print.h"
-#include "core/target/stack_walk.h"
+#include "core/target/allgs.h"
+#include "core/memory/goroutines_read.h"
+#include "core/memory/stack_print.h"
+#include "core/memory/stack_walk.h"
 #include "core/target/target_internal.h"
 #include "tests/unit/dump_grammar.h"
 #include "tests/unit/sample.h"
@@ -254,12 +254,12 @@ static void read_dump(const struct world *w, const struct stack_times *times, st
 
 static void check_list(struct world *w, uint64_t ptr, uint64_t len, size_t want)
 {
-	struct target_goroutine *list;
+	struct memory_goroutine *list;
 	bool cut = true;
 	size_t n;
 
 	set_list(w, ptr, len);
-	assert_int_equal(target_goroutines(w->t, getpid(), w->bias, &list, &n, &cut), 0);
+	assert_int_equal(memory_goroutines(w->t, getpid(), w->bias, &list, &n, &cut), 0);
 	assert_int_equal(n, want);
 	assert_false(cut);
 	free(list);
@@ -269,7 +269,7 @@ static void test_lists(void **state)
 {
 	struct world *w = world_of(state);
 	uint64_t sp = make_stack(w, 3), list = (uint64_t)(uintptr_t)w->list;
-	struct target_goroutine *found;
+	struct memory_goroutine *found;
 	size_t n;
 
 	for (size_t i = 0; i < 10; i++)
@@ -287,13 +287,13 @@ static void test_lists(void **state)
 	/* Lengths that no program has, and an array that is not there. */
 	for (unsigned shift = 25; shift < 64; shift++) {
 		set_list(w, list, 1ull << shift);
-		assert_int_equal(target_goroutines(w->t, getpid(), w->bias, &found, &n, NULL),
+		assert_int_equal(memory_goroutines(w->t, getpid(), w->bias, &found, &n, NULL),
 				 -EFAULT);
 	}
 	set_list(w, 64, 10);
-	assert_int_equal(target_goroutines(w->t, getpid(), w->bias, &found, &n, NULL), -EFAULT);
+	assert_int_equal(memory_goroutines(w->t, getpid(), w->bias, &found, &n, NULL), -EFAULT);
 	set_list(w, list + 1, 10);
-	assert_int_equal(target_goroutines(w->t, getpid(), w->bias, &found, &n, NULL), -EFAULT);
+	assert_int_equal(memory_goroutines(w->t, getpid(), w->bias, &found, &n, NULL), -EFAULT);
 }
 
 /* 2^24 pointers in 2 MB: the same pages again and again. */

@@ -18,10 +18,10 @@
 #include <sys/wait.h>
 
 #include "core/base/util.h"
-#include "core/target/goroutines_find.h"
-#include "core/target/memory.h"
-#include "core/target/stack.h"
-#include "core/target/stack_print.h"
+#include "core/target/allgs.h"
+#include "core/memory/memory.h"
+#include "core/memory/stack.h"
+#include "core/memory/stack_print.h"
 #include "core/target/target_internal.h"
 #include "tests/unit/dump_grammar.h"
 #include "tests/unit/sample.h"
@@ -152,7 +152,7 @@ static void check_dump(const struct target *t, const struct child *child, uint64
 	struct buf out = BUF_INIT;
 	size_t compared = 0;
 
-	assert_int_equal(target_stacks(t, child->pid, bias, add_text, &out), 0);
+	assert_int_equal(memory_stacks(t, child->pid, bias, add_text, &out), 0);
 	for (const char *at = child->text; (at = strstr(at, "goroutine ")); at++) {
 		uint64_t goid = strtoull(at + 10, NULL, 10);
 		cleanup_free_ char *theirs = NULL, *ours = NULL;
@@ -179,11 +179,11 @@ static void check_dump(const struct target *t, const struct child *child, uint64
 
 static void check_list(const struct target *t, const struct child *child, uint64_t bias)
 {
-	struct target_goroutine *list, g;
+	struct memory_goroutine *list, g;
 	bool main_found = false;
 	size_t n;
 
-	assert_int_equal(target_goroutines(t, child->pid, bias, &list, &n, NULL), 0);
+	assert_int_equal(memory_goroutines(t, child->pid, bias, &list, &n, NULL), 0);
 	for (size_t i = 0; i < n; i++) {
 		struct go_func func;
 
@@ -199,11 +199,11 @@ static void check_list(const struct target *t, const struct child *child, uint64
 		}
 	}
 	assert_true(main_found);
-	assert_int_equal(target_goroutine_by_id(t, child->pid, bias, 1, &g), 0);
-	assert_int_equal(target_goroutine_again(t, child->pid, bias, &g, &g), 0);
+	assert_int_equal(memory_goroutine_by_id(t, child->pid, bias, 1, &g), 0);
+	assert_int_equal(memory_goroutine_again(t, child->pid, bias, &g, &g), 0);
 	g.goid = 12345678;
-	assert_int_equal(target_goroutine_again(t, child->pid, bias, &g, &g), -ESRCH);
-	assert_int_equal(target_goroutine_by_id(t, child->pid, bias, 12345678, &g), -ESRCH);
+	assert_int_equal(memory_goroutine_again(t, child->pid, bias, &g, &g), -ESRCH);
+	assert_int_equal(memory_goroutine_by_id(t, child->pid, bias, 12345678, &g), -ESRCH);
 	free(list);
 }
 
@@ -237,10 +237,10 @@ static void test_parked(void **state)
 		check_dump(t, &child, bias);
 		child_stop(&child);
 		{
-			struct target_goroutine *list;
+			struct memory_goroutine *list;
 			size_t n;
 
-			assert_int_equal(target_goroutines(t, child.pid, bias, &list, &n, NULL),
+			assert_int_equal(memory_goroutines(t, child.pid, bias, &list, &n, NULL),
 					 -ESRCH);
 		}
 		target_free(t);
@@ -280,7 +280,7 @@ static void test_busy(void **state)
 		for (int round = 0; round < 200; round++) {
 			struct buf out = BUF_INIT;
 
-			assert_int_equal(target_stacks(t, child.pid, 0, add_text, &out), 0);
+			assert_int_equal(memory_stacks(t, child.pid, 0, add_text, &out), 0);
 			check_busy(out.data);
 			buf_free(&out);
 		}
@@ -311,7 +311,7 @@ static void test_states(void **state)
 		struct buf out = BUF_INIT;
 
 		trace->state = states[i / 2];
-		trace->g = (struct target_goroutine){
+		trace->g = (struct memory_goroutine){
 			.goid = 7, .parent = 1, .status = 1, .go_pc = func.entry + 1};
 		trace->n = i % 2;
 		trace->frames[0] = (struct stack_frame){.pc = func.entry, .lookup = func.entry};

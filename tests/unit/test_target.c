@@ -20,6 +20,7 @@
 
 #include <cmocka.h>
 
+#include "core/memory/type.h"
 #include "core/target/target_internal.h"
 
 #define FRAMES_MAX 32
@@ -742,7 +743,7 @@ static void check_made(const struct target *t, pid_t pid, const char *line)
 	int used = 0;
 
 	assert_int_equal(sscanf(line, "made %lx %lu %u %n", &addr, &size, &kind, &used), 3);
-	assert_int_equal(target_type_in_memory(t, pid, addr, &type), 0);
+	assert_int_equal(memory_type(t, pid, addr, &type), 0);
 	assert_string_equal(type.name, line + used);
 	assert_int_equal(type.size, size);
 	assert_int_equal(type.kind, kind);

@@ -4,11 +4,11 @@
  * does not run has one that can be read; what raced is read again, and said to be unavailable when
  * it keeps changing. Any thread.
  */
-#ifndef XGOTOPFS_TARGET_STACK_H
-#define XGOTOPFS_TARGET_STACK_H
+#ifndef XGOTOPFS_MEMORY_STACK_H
+#define XGOTOPFS_MEMORY_STACK_H
 
 #include "core/base/buf.h"
-#include "core/target/goroutines.h"
+#include "core/memory/goroutines.h"
 
 #define STACK_FRAMES_MAX 65536
 
@@ -27,7 +27,7 @@ struct stack_frame {
 
 struct stack_trace {
 	enum stack_state state;
-	struct target_goroutine g; /* as of when the frames were read */
+	struct memory_goroutine g; /* as of when the frames were read */
 	size_t n;
 	struct stack_frame frames[STACK_FRAMES_MAX];
 };
@@ -39,7 +39,7 @@ struct stack_trace {
  * text_name()'s (core/base/text.h), so a goroutine's text has a bound of some 400 KB. Then nothing
  * is appended: -ESRCH (dead, or its g is another's by now), -EPERM, -ENOMEM.
  */
-int target_stack(const struct target *t, pid_t pid, uint64_t bias, const struct target_goroutine *g,
+int memory_stack(const struct target *t, pid_t pid, uint64_t bias, const struct memory_goroutine *g,
 		 struct buf *out);
 
 /*
@@ -47,10 +47,10 @@ int target_stack(const struct target *t, pid_t pid, uint64_t bias, const struct 
  * time: the text is gone after the call. What `fn` returns, unless 0, ends it and is returned. When
  * there is more than can be shown (of goroutines, or of time: deep stacks are cut after some
  * seconds, and the rest of the goroutines after some more) a last piece says so: "... cut: …".
- * Errors as of target_goroutines().
+ * Errors as of memory_goroutines().
  */
-typedef int target_stack_text_fn(void *ctx, const char *text, size_t len);
-int target_stacks(const struct target *t, pid_t pid, uint64_t bias, target_stack_text_fn *fn,
+typedef int memory_stack_text_fn(void *ctx, const char *text, size_t len);
+int memory_stacks(const struct target *t, pid_t pid, uint64_t bias, memory_stack_text_fn *fn,
 		  void *ctx);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* One stack as text (stack_print.c), for stack.c and its tests. For this room. */
-#ifndef XGOTOPFS_TARGET_STACK_PRINT_H
-#define XGOTOPFS_TARGET_STACK_PRINT_H
+#ifndef XGOTOPFS_MEMORY_STACK_PRINT_H
+#define XGOTOPFS_MEMORY_STACK_PRINT_H
 
-#include "core/target/stack.h"
+#include "core/memory/stack.h"
 
 /* What was printed already: most goroutines of a busy program stand in few places. Belongs to one
  * thread and one target. */
@@ -12,7 +12,7 @@ struct stack_printer;
 int stack_printer_new(const struct target *t, struct stack_printer **ret);
 void stack_printer_free(struct stack_printer *p);
 
-/* One goroutine as target_stack() has it. Past `until_ns` (CLOCK_MONOTONIC) frames are left out. */
+/* One goroutine as memory_stack() has it. Past `until_ns` (CLOCK_MONOTONIC) frames are left out. */
 void stack_print(struct stack_printer *p, const struct stack_trace *trace, uint64_t until_ns,
 		 struct buf *out);
 

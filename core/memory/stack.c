@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* One goroutine's stack as text, and all of them: read (stack_batch.c) and printed (stack_print.c)
  * within bounds of time and memory, whatever the target made of them. */
-#include "core/target/stack.h"
+#include "core/memory/stack.h"
 
 #include <errno.h>
 
-#include "core/target/stack_print.h"
-#include "core/target/stack_walk.h"
+#include "core/memory/stack_print.h"
+#include "core/memory/stack_walk.h"
 
 #define ONE_NS    (2 * NS_PER_SEC) /* for one goroutine */
 #define DEEP_NS   (5 * NS_PER_SEC)
@@ -14,7 +14,7 @@
 #define FEW       100 /* frames of a stack when deep ones take too long */
 #define FEW_BYTES (64u << 10)
 
-int target_stack(const struct target *t, pid_t pid, uint64_t bias, const struct target_goroutine *g,
+int memory_stack(const struct target *t, pid_t pid, uint64_t bias, const struct memory_goroutine *g,
 		 struct buf *out)
 {
 	const struct stack_bounds bounds = {STACK_FRAMES_MAX, STACK_BYTES_MAX,
@@ -39,7 +39,7 @@ struct dump {
 	struct stack_printer *printer;
 	struct stack_bounds bounds;
 	uint64_t deep_until_ns, until_ns;
-	target_stack_text_fn *fn;
+	memory_stack_text_fn *fn;
 	void *ctx;
 	struct buf text;
 	size_t shown;
@@ -87,9 +87,9 @@ static int note_cut(struct dump *d, size_t n, bool too_many)
 }
 
 int stacks_within(const struct target *t, pid_t pid, uint64_t bias, const struct stack_times *times,
-		  target_stack_text_fn *fn, void *ctx)
+		  memory_stack_text_fn *fn, void *ctx)
 {
-	cleanup_free_ struct target_goroutine *list = NULL;
+	cleanup_free_ struct memory_goroutine *list = NULL;
 	uint64_t now = monotonic_ns();
 	struct dump d = {
 		.bounds = {STACK_FRAMES_MAX, STACK_BYTES_MAX, now + times->deep_ns},
@@ -103,7 +103,7 @@ int stacks_within(const struct target *t, pid_t pid, uint64_t bias, const struct
 	int err = stack_printer_new(t, &d.printer);
 
 	if (!err)
-		err = target_goroutines(t, pid, bias, &list, &n, &too_many);
+		err = memory_goroutines(t, pid, bias, &list, &n, &too_many);
 	if (err < 0)
 		goto out;
 	for (size_t i = 0; i < n; i++) {
@@ -119,7 +119,7 @@ out:
 	return err;
 }
 
-int target_stacks(const struct target *t, pid_t pid, uint64_t bias, target_stack_text_fn *fn,
+int memory_stacks(const struct target *t, pid_t pid, uint64_t bias, memory_stack_text_fn *fn,
 		  void *ctx)
 {
 	static const struct stack_times times = {DEEP_NS, ALL_NS};

@@ -6,13 +6,12 @@
  * target_frame_print_name(). Names are the target's: each is escaped and has a bound, and none can
  * look like another line.
  */
-#include "core/target/stack_print.h"
+#include "core/memory/stack_print.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include "core/base/text.h"
-#include "core/target/target_internal.h"
 
 #define GSYSCALL 3 /* runtime2.go */
 #define GWAITING 4
@@ -83,7 +82,7 @@ void stack_printer_free(struct stack_printer *p)
 
 /* --- header ---------------------------------------------------------------------------------- */
 
-static const char *status_text(const struct target *t, const struct target_goroutine *g)
+static const char *status_text(const struct target *t, const struct memory_goroutine *g)
 {
 	static const char *const names[] = {
 		[0] = "idle",      [1] = "runnable",  [2] = "running",
@@ -99,7 +98,7 @@ static const char *status_text(const struct target *t, const struct target_gorou
 	return g->status < ARRAY_SIZE(names) && names[g->status] ? names[g->status] : "???";
 }
 
-static void print_header(const struct target *t, const struct target_goroutine *g, struct buf *out)
+static void print_header(const struct target *t, const struct memory_goroutine *g, struct buf *out)
 {
 	int64_t minutes = 0;
 
@@ -281,7 +280,7 @@ static const struct creator *creator_at(struct stack_printer *p, uint64_t go_pc)
 	return c;
 }
 
-static void print_creator(struct stack_printer *p, const struct target_goroutine *g,
+static void print_creator(struct stack_printer *p, const struct memory_goroutine *g,
 			  struct buf *out)
 {
 	const struct creator *c;

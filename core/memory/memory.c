@@ -3,7 +3,7 @@
  * process_vm_readv, exact or failing. A call takes at most IOV_MAX pieces; a piece that is not
  * mapped ends it, so the pieces after that one are asked for again.
  */
-#include "core/target/memory.h"
+#include "core/memory/memory.h"
 
 #include <errno.h>
 #include <limits.h>

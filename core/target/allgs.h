@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Where a binary keeps the list of its goroutines. For goroutines.c and its test. */
-#ifndef XGOTOPFS_TARGET_GOROUTINES_FIND_H
-#define XGOTOPFS_TARGET_GOROUTINES_FIND_H
+#ifndef XGOTOPFS_TARGET_ALLGS_H
+#define XGOTOPFS_TARGET_ALLGS_H
 
 #include "core/target/target.h"
 

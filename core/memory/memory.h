@@ -3,8 +3,8 @@
  * Reading another process's memory without stopping it (process_vm_readv). What is read may change
  * while it is read: callers check what they got. Any thread.
  */
-#ifndef XGOTOPFS_TARGET_MEMORY_H
-#define XGOTOPFS_TARGET_MEMORY_H
+#ifndef XGOTOPFS_MEMORY_MEMORY_H
+#define XGOTOPFS_MEMORY_MEMORY_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -8,7 +8,7 @@
  * dumps need it, loads exactly these two, in this order, before it loops; runtime.allgadd writes
  * both. Both functions must agree, otherwise the answer is "not found" rather than a guess.
  */
-#include "core/target/goroutines_find.h"
+#include "core/target/allgs.h"
 
 #include <elf.h>
 #include <errno.h>

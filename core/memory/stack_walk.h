@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Reading stacks: one (stack_walk.c), many (stack_batch.c). For this room. */
-#ifndef XGOTOPFS_TARGET_STACK_WALK_H
-#define XGOTOPFS_TARGET_STACK_WALK_H
+#ifndef XGOTOPFS_MEMORY_STACK_WALK_H
+#define XGOTOPFS_MEMORY_STACK_WALK_H
 
-#include "core/target/stack.h"
+#include "core/memory/stack.h"
 
 /* What one stack may take: a target may make its stacks, and the tables they are read with, as
  * large as it likes. */
@@ -22,7 +22,7 @@ void stack_scratch_free(struct stack_scratch *scratch);
 
 /* 0, or -ESRCH (dead, or its g is another's by now), -EAGAIN (as good as gone), -EPERM, -ENOMEM. */
 int stack_trace_with(const struct target *t, pid_t pid, uint64_t bias,
-		     const struct target_goroutine *g, const struct stack_bounds *bounds,
+		     const struct memory_goroutine *g, const struct stack_bounds *bounds,
 		     struct stack_scratch *scratch, struct stack_trace *ret);
 
 /*
@@ -33,25 +33,25 @@ int stack_trace_with(const struct target *t, pid_t pid, uint64_t bias,
  */
 typedef int stack_visit_fn(const struct stack_trace *trace, void *data);
 int stack_traces(const struct target *t, pid_t pid, uint64_t bias,
-		 const struct target_goroutine *list, size_t n, const struct stack_bounds *bounds,
+		 const struct memory_goroutine *list, size_t n, const struct stack_bounds *bounds,
 		 stack_visit_fn *visit, void *data);
 
-/* target_stacks() within these times, from its beginning on. */
+/* memory_stacks() within these times, from its beginning on. */
 struct stack_times {
 	uint64_t deep_ns; /* then deep stacks are cut */
 	uint64_t all_ns;  /* then it ends */
 };
 int stacks_within(const struct target *t, pid_t pid, uint64_t bias, const struct stack_times *times,
-		  target_stack_text_fn *fn, void *ctx);
+		  memory_stack_text_fn *fn, void *ctx);
 
 /* The parts of it, for stack_batch.c. How many bytes of stack are in use and where they begin; 0
  * when there are none to read. */
-uint64_t stack_used(const struct target_goroutine *g, uint64_t *ret_sp);
+uint64_t stack_used(const struct memory_goroutine *g, uint64_t *ret_sp);
 /* Walks a copy of the first `size` of those bytes; fills all of ret. */
-void stack_walk_copy(const struct target *t, uint64_t bias, const struct target_goroutine *g,
+void stack_walk_copy(const struct target *t, uint64_t bias, const struct memory_goroutine *g,
 		     const void *bytes, uint64_t size, const struct stack_bounds *bounds,
 		     struct stack_trace *ret);
 /* Has it not run between the two? */
-bool stack_is_unmoved(const struct target_goroutine *a, const struct target_goroutine *b);
+bool stack_is_unmoved(const struct memory_goroutine *a, const struct memory_goroutine *b);
 
 #endif

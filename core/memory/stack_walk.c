@@ -13,14 +13,13 @@
  * the stack of one moment. It is walked in the copy, which cannot change under the walk, and every
  * step goes towards the stack's end, so a walk ends.
  */
-#include "core/target/stack_walk.h"
+#include "core/memory/stack_walk.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <string.h>
 
-#include "core/target/memory.h"
-#include "core/target/target_internal.h"
+#include "core/memory/memory.h"
+#include "core/target/pclntab.h"
 
 #define GRUNNING   2 /* runtime2.go */
 #define GCOPYSTACK 8
@@ -28,8 +27,9 @@
 #define FLAG_TOPFRAME 1 /* abi.FuncFlagTopFrame, all releases */
 #define FLAG_SPWRITE  2
 
-#define FIRST_BYTES (64u << 10) /* of a stack that are copied; more only when the walk gets there  \
-				 */
+#define FIRST_BYTES                                                                                \
+	(64u << 10) /* of a stack that are copied; more only when the walk gets there              \
+		     */
 #define TRIES      5
 #define LINKS_MAX  512 /* of the chain of frame pointers that are skipped */
 #define CHECK_TIME 64  /* frames between two looks at the clock */
@@ -45,7 +45,7 @@ struct step {
 #define STEPS 16 /* a power of two */
 
 struct walker {
-	const struct target *t;
+	const struct pclntab *tab;
 	uint64_t bias;
 	bool has_lr; /* arm64 */
 	const uint8_t *stack;
@@ -70,12 +70,12 @@ static bool func_of(const struct walker *w, uint64_t pc, struct pclntab_func *re
 {
 	uint32_t index;
 
-	return !pclntab_index(&w->t->tab, pc, &index) && !pclntab_func(&w->t->tab, index, ret);
+	return !pclntab_index(w->tab, pc, &index) && !pclntab_func(w->tab, index, ret);
 }
 
 static bool is_injected_call(const struct walker *w, const struct pclntab_func *f)
 {
-	const char *name = pclntab_name(&w->t->tab, f->name_off);
+	const char *name = pclntab_name(w->tab, f->name_off);
 
 	return name &&
 	       (!strcmp(name, "runtime.sigpanic") || !strcmp(name, "runtime.asyncPreempt") ||
@@ -93,14 +93,14 @@ static const struct step *step_at(struct walker *w, uint64_t pc)
 	if (!func_of(w, pc, &s->f))
 		return NULL;
 	s->pc = pc;
-	s->delta = pclntab_value(&w->t->tab, &s->f, s->f.pcsp, pc);
+	s->delta = pclntab_value(w->tab, &s->f, s->f.pcsp, pc);
 	s->injected = is_injected_call(w, &s->f);
 	return s;
 }
 
 static bool is_named(const struct walker *w, const struct pclntab_func *f, const char *expect)
 {
-	const char *name = pclntab_name(&w->t->tab, f->name_off);
+	const char *name = pclntab_name(w->tab, f->name_off);
 
 	return name && !strcmp(name, expect);
 }
@@ -169,7 +169,7 @@ static bool skip_saved_lr(struct walker *w)
 	w->sp += 16;
 	if (!func_of(w, w->pc, &f))
 		w->pc = saved - w->bias;
-	else if (pclntab_value(&w->t->tab, &f, f.pcsp, w->pc) == 0)
+	else if (pclntab_value(w->tab, &f, f.pcsp, w->pc) == 0)
 		w->lr = saved - w->bias;
 	return true;
 }
@@ -215,24 +215,24 @@ static enum stack_state walk(struct walker *w, const struct stack_bounds *bounds
 
 /* --- a stack of one moment ------------------------------------------------------------------- */
 
-static bool starts_in_syscall(const struct target_goroutine *g)
+static bool starts_in_syscall(const struct memory_goroutine *g)
 {
 	return g->syscall_sp != 0; /* as unwinder.initAt */
 }
 
-static uint64_t first_sp(const struct target_goroutine *g)
+static uint64_t first_sp(const struct memory_goroutine *g)
 {
 	return starts_in_syscall(g) ? g->syscall_sp : g->sched_sp;
 }
 
-static bool is_sane(const struct target_goroutine *g)
+static bool is_sane(const struct memory_goroutine *g)
 {
 	uint64_t sp = first_sp(g);
 
 	return g->stack_lo < g->stack_hi && sp >= g->stack_lo && sp < g->stack_hi && sp % 8 == 0;
 }
 
-bool stack_is_unmoved(const struct target_goroutine *a, const struct target_goroutine *b)
+bool stack_is_unmoved(const struct memory_goroutine *a, const struct memory_goroutine *b)
 {
 	return a->goid == b->goid && a->status == b->status && a->sched_pc == b->sched_pc &&
 	       a->sched_sp == b->sched_sp && a->sched_bp == b->sched_bp &&
@@ -240,7 +240,7 @@ bool stack_is_unmoved(const struct target_goroutine *a, const struct target_goro
 	       a->stack_lo == b->stack_lo && a->stack_hi == b->stack_hi;
 }
 
-uint64_t stack_used(const struct target_goroutine *g, uint64_t *ret_sp)
+uint64_t stack_used(const struct memory_goroutine *g, uint64_t *ret_sp)
 {
 	if (g->status == GRUNNING || g->status == GCOPYSTACK || !is_sane(g))
 		return 0;
@@ -248,16 +248,16 @@ uint64_t stack_used(const struct target_goroutine *g, uint64_t *ret_sp)
 	return g->stack_hi - *ret_sp;
 }
 
-void stack_walk_copy(const struct target *t, uint64_t bias, const struct target_goroutine *g,
+void stack_walk_copy(const struct target *t, uint64_t bias, const struct memory_goroutine *g,
 		     const void *bytes, uint64_t size, const struct stack_bounds *bounds,
 		     struct stack_trace *ret)
 {
 	uint64_t sp = first_sp(g);
 	bool in_syscall = starts_in_syscall(g);
 	struct walker w = {
-		.t = t,
+		.tab = target_pclntab(t),
 		.bias = bias,
-		.has_lr = image_machine(target_image(t)) == EM_AARCH64,
+		.has_lr = target_has_link_register(t),
 		.stack = bytes,
 		.sp_lo = sp,
 		.sp_hi = sp + size,
@@ -274,7 +274,7 @@ void stack_walk_copy(const struct target *t, uint64_t bias, const struct target_
 }
 
 static int copy_and_walk(const struct target *t, pid_t pid, uint64_t bias,
-			 const struct target_goroutine *g, const struct stack_bounds *bounds,
+			 const struct memory_goroutine *g, const struct stack_bounds *bounds,
 			 uint8_t *buf, struct stack_trace *ret)
 {
 	uint64_t sp, used = MIN(stack_used(g, &sp), MIN(bounds->bytes, (uint64_t)STACK_BYTES_MAX));
@@ -316,15 +316,15 @@ void stack_scratch_free(struct stack_scratch *scratch)
 
 /* One try: 0, -EAGAIN when it raced, or another error. */
 static int try_once(const struct target *t, pid_t pid, uint64_t bias,
-		    const struct target_goroutine *g, const struct stack_bounds *bounds,
+		    const struct memory_goroutine *g, const struct stack_bounds *bounds,
 		    struct stack_scratch *scratch, struct stack_trace *ret)
 {
-	struct target_goroutine now;
+	struct memory_goroutine now;
 	int err;
 
 	err = copy_and_walk(t, pid, bias, g, bounds, scratch->bytes, &scratch->other);
 	if (!err)
-		err = target_goroutine_again(t, pid, bias, g, &now);
+		err = memory_goroutine_again(t, pid, bias, g, &now);
 	if (!err)
 		err = stack_is_unmoved(g, &now) ? 0 : -EAGAIN;
 	if (!err)
@@ -335,10 +335,10 @@ static int try_once(const struct target *t, pid_t pid, uint64_t bias,
 }
 
 int stack_trace_with(const struct target *t, pid_t pid, uint64_t bias,
-		     const struct target_goroutine *g, const struct stack_bounds *bounds,
+		     const struct memory_goroutine *g, const struct stack_bounds *bounds,
 		     struct stack_scratch *scratch, struct stack_trace *ret)
 {
-	struct target_goroutine now = *g;
+	struct memory_goroutine now = *g;
 
 	for (int i = 0; i < TRIES; i++) {
 		int err = -EAGAIN;
@@ -347,7 +347,7 @@ int stack_trace_with(const struct target *t, pid_t pid, uint64_t bias,
 			err = try_once(t, pid, bias, &now, bounds, scratch, ret);
 		if (err != -EAGAIN)
 			return err;
-		err = target_goroutine_again(t, pid, bias, g, &now);
+		err = memory_goroutine_again(t, pid, bias, g, &now);
 		if (err < 0 && err != -EAGAIN)
 			return err;
 		if (now.status == GRUNNING)

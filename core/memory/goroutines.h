@@ -3,12 +3,12 @@
  * The goroutines that a live process has right now, read from its memory without stopping it:
  * what was there before the tracer came, and what is there after a loss of events. Any thread.
  */
-#ifndef XGOTOPFS_TARGET_GOROUTINES_H
-#define XGOTOPFS_TARGET_GOROUTINES_H
+#ifndef XGOTOPFS_MEMORY_GOROUTINES_H
+#define XGOTOPFS_MEMORY_GOROUTINES_H
 
 #include "core/target/target.h"
 
-struct target_goroutine {
+struct memory_goroutine {
 	uint64_t address; /* of its runtime.g, in the process */
 	uint64_t goid;
 	uint64_t parent;     /* goid of its creator; 0 unknown (Go before 1.21) */
@@ -26,24 +26,24 @@ struct target_goroutine {
 	uint64_t stack_lo, stack_hi;
 };
 
-#define TARGET_GOROUTINES_MAX (1u << 21) /* of one reading, dead ones included */
+#define MEMORY_GOROUTINES_MAX (1u << 21) /* of one reading, dead ones included */
 
 /*
  * All that are not dead, in the order of runtime.allgs, each once. `bias` as from
  * target_load_bias(). Each entry is one goroutine's at one moment (its goid was the same before and
  * after), entries are of slightly different moments. The caller frees *ret. *ret_cut (may be NULL):
- * there are more than TARGET_GOROUTINES_MAX; the others are left out. -ENOSYS when runtime.allgs
+ * there are more than MEMORY_GOROUTINES_MAX; the others are left out. -ENOSYS when runtime.allgs
  * cannot be found in this binary, -ESRCH, -EPERM, -EFAULT, -ENOMEM.
  */
-int target_goroutines(const struct target *t, pid_t pid, uint64_t bias,
-		      struct target_goroutine **ret, size_t *ret_n, bool *ret_cut);
+int memory_goroutines(const struct target *t, pid_t pid, uint64_t bias,
+		      struct memory_goroutine **ret, size_t *ret_n, bool *ret_cut);
 
 /* The one with this goid: reads them all. -ESRCH when there is none. */
-int target_goroutine_by_id(const struct target *t, pid_t pid, uint64_t bias, uint64_t goid,
-			   struct target_goroutine *ret);
+int memory_goroutine_by_id(const struct target *t, pid_t pid, uint64_t bias, uint64_t goid,
+			   struct memory_goroutine *ret);
 
 /* One of them again, by the address of its g. -ESRCH also when it is dead or another's by now. */
-int target_goroutine_again(const struct target *t, pid_t pid, uint64_t bias,
-			   const struct target_goroutine *before, struct target_goroutine *ret);
+int memory_goroutine_again(const struct target *t, pid_t pid, uint64_t bias,
+			   const struct memory_goroutine *before, struct memory_goroutine *ret);
 
 #endif

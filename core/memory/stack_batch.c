@@ -7,9 +7,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/target/goroutines_read.h"
-#include "core/target/memory.h"
-#include "core/target/stack_walk.h"
+#include "core/memory/goroutines_read.h"
+#include "core/memory/memory.h"
+#include "core/memory/stack_walk.h"
 
 #define GROUP_MAX   256
 #define GROUP_BYTES (1u << 20)
@@ -59,7 +59,7 @@ static struct batch *batch_new(const struct target *t, pid_t pid, uint64_t bias)
 
 /* Plans the next group; a goroutine that cannot be read this way has empty pieces. Returns how many
  * of the list it takes. */
-static size_t plan(struct batch *batch, const struct target_goroutine *list, size_t n)
+static size_t plan(struct batch *batch, const struct memory_goroutine *list, size_t n)
 {
 	size_t used = 0, i;
 
@@ -82,8 +82,8 @@ static size_t plan(struct batch *batch, const struct target_goroutine *list, siz
 	return i;
 }
 
-static bool settled(const struct batch *batch, const struct target_goroutine *g, size_t i,
-		    struct target_goroutine *now)
+static bool settled(const struct batch *batch, const struct memory_goroutine *g, size_t i,
+		    struct memory_goroutine *now)
 {
 	return batch->a[i].size && batch->a[i].ok && batch->b[i].ok && batch->g[i].ok &&
 	       goroutine_from_bytes(batch->t, batch->g[i].buf, g->address, batch->bias, now) &&
@@ -91,10 +91,10 @@ static bool settled(const struct batch *batch, const struct target_goroutine *g,
 	       !memcmp(batch->a[i].buf, batch->b[i].buf, batch->a[i].size);
 }
 
-static int visit_group(struct batch *batch, const struct target_goroutine *list, size_t n,
+static int visit_group(struct batch *batch, const struct memory_goroutine *list, size_t n,
 		       const struct stack_bounds *bounds, stack_visit_fn *visit, void *data)
 {
-	struct target_goroutine now;
+	struct memory_goroutine now;
 	int err;
 
 	err = memory_read_pieces(batch->pid, batch->a, n);
@@ -124,7 +124,7 @@ static int visit_group(struct batch *batch, const struct target_goroutine *list,
 }
 
 int stack_traces(const struct target *t, pid_t pid, uint64_t bias,
-		 const struct target_goroutine *list, size_t n, const struct stack_bounds *bounds,
+		 const struct memory_goroutine *list, size_t n, const struct stack_bounds *bounds,
 		 stack_visit_fn *visit, void *data)
 {
 	struct batch *batch = batch_new(t, pid, bias);

@@ -9,15 +9,14 @@
  * 100,000 gs lie close together in the heap: they are read in address order, neighbours as one
  * piece.
  */
-#include "core/target/goroutines.h"
+#include "core/memory/goroutines.h"
 
 #include <errno.h>
 #include <string.h>
 
-#include "core/target/goroutines_find.h"
-#include "core/target/goroutines_read.h"
-#include "core/target/memory.h"
-#include "core/target/target_internal.h"
+#include "core/target/allgs.h"
+#include "core/memory/goroutines_read.h"
+#include "core/memory/memory.h"
 
 #define GIDLE      0 /* runtime2.go */
 #define GDEAD      6
@@ -77,12 +76,12 @@ static uint64_t static_address(uint64_t addr, uint64_t bias)
 }
 
 static void extract(const struct target *t, const struct g_fields *f, const uint8_t *g,
-		    uint64_t address, uint64_t bias, struct target_goroutine *ret)
+		    uint64_t address, uint64_t bias, struct memory_goroutine *ret)
 {
 	const struct go_layout *layout = target_layout(t);
 	uint32_t status = (uint32_t)word(g, layout->g_atomicstatus);
 
-	*ret = (struct target_goroutine){
+	*ret = (struct memory_goroutine){
 		.address = address,
 		.goid = word(g, layout->g_goid),
 		.parent = layout->g_parent_goid ? word(g, layout->g_parent_goid) : 0,
@@ -106,12 +105,12 @@ static void extract(const struct target *t, const struct g_fields *f, const uint
 	};
 }
 
-static bool is_live(const struct target_goroutine *g)
+static bool is_live(const struct memory_goroutine *g)
 {
 	return g->goid != 0 && g->status != GIDLE && g->status != GDEAD && g->status != GDEADEXTRA;
 }
 
-static bool is_same(const struct target_goroutine *a, const struct target_goroutine *b)
+static bool is_same(const struct memory_goroutine *a, const struct memory_goroutine *b)
 {
 	return a->goid == b->goid && a->start_pc == b->start_pc && a->go_pc == b->go_pc &&
 	       a->parent == b->parent && is_live(a) == is_live(b);
@@ -175,9 +174,9 @@ static size_t plan(const struct sweep *s, size_t first, struct memory_piece *pie
 }
 
 /* Reads one g until two readings in a row are of the same goroutine. */
-static int read_one(const struct sweep *s, uint64_t address, struct target_goroutine *ret)
+static int read_one(const struct sweep *s, uint64_t address, struct memory_goroutine *ret)
 {
-	struct target_goroutine a, b;
+	struct memory_goroutine a, b;
 	uint8_t bytes[1024];
 	int err;
 
@@ -206,8 +205,8 @@ static int read_one(const struct sweep *s, uint64_t address, struct target_gorou
  * second pass takes the newer reading, or, where the two are not of the same goroutine, reads that
  * g by itself.
  */
-static void take(const struct sweep *s, bool second, const struct target_goroutine *now,
-		 struct target_goroutine *out)
+static void take(const struct sweep *s, bool second, const struct memory_goroutine *now,
+		 struct memory_goroutine *out)
 {
 	if (!second || (out->address && is_same(out, now)))
 		*out = *now;
@@ -215,10 +214,10 @@ static void take(const struct sweep *s, bool second, const struct target_gorouti
 		out->address = 0;
 }
 
-static int sweep(const struct sweep *s, bool second, struct target_goroutine *out)
+static int sweep(const struct sweep *s, bool second, struct memory_goroutine *out)
 {
 	struct memory_piece pieces[PIECES_MAX];
-	struct target_goroutine now;
+	struct memory_goroutine now;
 
 	for (size_t first = 0; first < s->n;) {
 		size_t n, end = plan(s, first, pieces, &n), piece = 0;
@@ -341,7 +340,7 @@ static int read_addresses(pid_t pid, uint64_t ptr, uint64_t len, struct list *l)
 		for (size_t i = 0; i < n && !err; i++) {
 			int new = can_be_g(chunk[i]) ? seen_add(&seen, chunk[i]) : 0;
 
-			if (new > 0 && l->n == TARGET_GOROUTINES_MAX) {
+			if (new > 0 && l->n == MEMORY_GOROUTINES_MAX) {
 				l->cut = true;
 				return 0;
 			}
@@ -379,7 +378,7 @@ static int read_list(const struct target *t, pid_t pid, uint64_t bias, struct li
 }
 
 /* Those that live, each goroutine once: that two gs hold the same one cannot be. */
-static int keep_live(struct target_goroutine *found, size_t n, size_t *ret_kept)
+static int keep_live(struct memory_goroutine *found, size_t n, size_t *ret_kept)
 {
 	cleanup_(seen_free) struct seen goids = {0};
 	size_t kept = 0;
@@ -399,12 +398,12 @@ static int keep_live(struct target_goroutine *found, size_t n, size_t *ret_kept)
 	return 0;
 }
 
-int target_goroutines(const struct target *t, pid_t pid, uint64_t bias,
-		      struct target_goroutine **ret, size_t *ret_n, bool *ret_cut)
+int memory_goroutines(const struct target *t, pid_t pid, uint64_t bias,
+		      struct memory_goroutine **ret, size_t *ret_n, bool *ret_cut)
 {
 	struct sweep s = {.t = t, .pid = pid, .bias = bias, .fields = fields_of(t)};
 	cleanup_free_ uint8_t *buf = malloc(BATCH_BYTES);
-	cleanup_free_ struct target_goroutine *found = NULL;
+	cleanup_free_ struct memory_goroutine *found = NULL;
 	struct list list = {0};
 	size_t kept = 0;
 	int err;
@@ -433,11 +432,11 @@ int target_goroutines(const struct target *t, pid_t pid, uint64_t bias,
 	return 0;
 }
 
-int target_goroutine_again(const struct target *t, pid_t pid, uint64_t bias,
-			   const struct target_goroutine *before, struct target_goroutine *ret)
+int memory_goroutine_again(const struct target *t, pid_t pid, uint64_t bias,
+			   const struct memory_goroutine *before, struct memory_goroutine *ret)
 {
 	struct sweep s = {.t = t, .pid = pid, .bias = bias, .fields = fields_of(t)};
-	struct target_goroutine now;
+	struct memory_goroutine now;
 	int err;
 
 	err = read_one(&s, before->address, &now);
@@ -449,14 +448,14 @@ int target_goroutine_again(const struct target *t, pid_t pid, uint64_t bias,
 	return 0;
 }
 
-int target_goroutine_by_id(const struct target *t, pid_t pid, uint64_t bias, uint64_t goid,
-			   struct target_goroutine *ret)
+int memory_goroutine_by_id(const struct target *t, pid_t pid, uint64_t bias, uint64_t goid,
+			   struct memory_goroutine *ret)
 {
-	cleanup_free_ struct target_goroutine *list = NULL;
+	cleanup_free_ struct memory_goroutine *list = NULL;
 	size_t n;
 	int err;
 
-	err = target_goroutines(t, pid, bias, &list, &n, NULL);
+	err = memory_goroutines(t, pid, bias, &list, &n, NULL);
 	if (err < 0)
 		return err;
 	for (size_t i = 0; i < n; i++) {
@@ -474,7 +473,7 @@ size_t goroutine_bytes(const struct target *t)
 }
 
 bool goroutine_from_bytes(const struct target *t, const void *bytes, uint64_t address,
-			  uint64_t bias, struct target_goroutine *ret)
+			  uint64_t bias, struct memory_goroutine *ret)
 {
 	struct g_fields fields = fields_of(t);
 
