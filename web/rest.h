@@ -97,6 +97,9 @@ int rest_flame(const struct request *rq, struct response *rs);
 int rest_summary(const struct request *rq, struct response *rs);
 /* rest_perfetto.c */
 int rest_perfetto(const struct request *rq, struct response *rs);
+/* ?from= and ?to=. -EINVAL: answered. */
+struct window;
+int window_read(const struct request *rq, struct response *rs, struct window *ret);
 /* rest_range.c */
 int rest_range(const struct request *rq, struct response *rs);
 /* rest_stays.c */

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "web/flame.h"
+#include "core/view/flame.h"
 #include "web/rest.h"
 
 struct gather {

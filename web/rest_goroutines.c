@@ -6,7 +6,7 @@
 
 #include "core/model/event_format.h"
 #include "web/rest.h"
-#include "web/stays.h"
+#include "core/view/stays.h"
 
 #define LIMIT_MAX    10000
 #define SPANS_MAX    20000

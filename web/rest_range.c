@@ -7,8 +7,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/view/stays.h"
 #include "web/rest.h"
-#include "web/stays.h"
 
 #define SUB_BITS         3 /* buckets a power of two: 2^3 */
 #define BUCKETS          (64 << SUB_BITS)
@@ -190,6 +190,17 @@ static void render_csv(const struct range_stats *r, struct buf *out)
 	}
 }
 
+int window_read(const struct request *rq, struct response *rs, struct window *ret)
+{
+	if (http_arg_u64(rq, rs, "from", 0, UINT64_MAX, 0, &ret->from) ||
+	    http_arg_u64(rq, rs, "to", 0, UINT64_MAX, UINT64_MAX, &ret->to))
+		return -EINVAL;
+	if (ret->to > ret->from)
+		return 0;
+	http_error(rs, 400, "to must be after from");
+	return -EINVAL;
+}
+
 int rest_range(const struct request *rq, struct response *rs)
 {
 	cleanup_free_ struct goroutine *list = NULL;
@@ -210,7 +221,7 @@ int rest_range(const struct request *rq, struct response *rs)
 	if (!s)
 		return 0;
 	r->goroutines = n;
-	window_place(&r->window, s);
+	window_place(&r->window, &s->view, proc);
 	for (size_t i = 0; i < n && !err; i++)
 		err = add_goroutine(s, &list[i], r);
 	if (!err && format && !strcmp(format, "csv")) {

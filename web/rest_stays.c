@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "core/base/top.h"
+#include "core/view/stays.h"
 #include "web/rest.h"
-#include "web/stays.h"
 
 #define STAYS_MAX 2000
 
@@ -131,7 +131,7 @@ int rest_stays(const struct request *rq, struct response *rs)
 	s = rest_chosen(rq, rs, &proc, &list, &n);
 	if (!s)
 		return 0;
-	window_place(&q.window, s);
+	window_place(&q.window, &s->view, proc);
 	for (size_t i = 0; i < n && !err; i++)
 		err = add_goroutine(s, &list[i], &q);
 	if (!err)

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* A goroutine's stays out of its events, and the window of time they are looked at through. */
-#include "web/stays.h"
+#include "core/view/stays.h"
 
-#include <errno.h>
-
-#include "web/rest.h"
+#include "core/view/view_internal.h"
 
 /* The model's word on the present state: it was read from memory, or the change is not kept. */
 static struct stay present(const struct goroutine *g)
@@ -63,17 +61,6 @@ void stays_walk(const struct goroutine *g, const struct event *events, size_t n,
 		fn(ctx, &stay);
 }
 
-int window_read(const struct request *rq, struct response *rs, struct window *ret)
-{
-	if (http_arg_u64(rq, rs, "from", 0, UINT64_MAX, 0, &ret->from) ||
-	    http_arg_u64(rq, rs, "to", 0, UINT64_MAX, UINT64_MAX, &ret->to))
-		return -EINVAL;
-	if (ret->to > ret->from)
-		return 0;
-	http_error(rs, 400, "to must be after from");
-	return -EINVAL;
-}
-
 /* The time of the oldest retained event: exact from there on. 0 when nothing was trimmed. */
 static uint64_t retained_since(struct model *m)
 {
@@ -86,10 +73,10 @@ static uint64_t retained_since(struct model *m)
 	return ev.time_ns;
 }
 
-void window_place(struct window *w, const struct source *s)
+void window_place(struct window *w, const struct view *v, unsigned proc)
 {
-	w->now = rest_now(s);
-	w->since_ns = retained_since(s->view.model);
+	w->now = view_now(v, proc);
+	w->since_ns = retained_since(v->model);
 }
 
 uint64_t window_inside(const struct window *w, const struct stay *stay)

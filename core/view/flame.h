@@ -3,8 +3,8 @@
  * A flame graph's tree: what many goroutines have in common, merged from the outside in. Each node
  * counts the goroutines under it and the time they have been there. Not thread-safe.
  */
-#ifndef XGOTOPFS_WEB_FLAME_H
-#define XGOTOPFS_WEB_FLAME_H
+#ifndef XGOTOPFS_VIEW_FLAME_H
+#define XGOTOPFS_VIEW_FLAME_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,11 +3,10 @@
  * Stays: from when to when a goroutine was in one state, out of its retained events. What counts
  * them (range), lists them (stays) and draws them (spans) reads the same ones.
  */
-#ifndef XGOTOPFS_WEB_STAYS_H
-#define XGOTOPFS_WEB_STAYS_H
+#ifndef XGOTOPFS_VIEW_STAYS_H
+#define XGOTOPFS_VIEW_STAYS_H
 
-#include "web/http.h"
-#include "web/source.h"
+#include "core/view/view.h"
 
 struct stay {
 	uint64_t begin, end; /* end 0: it is in it */
@@ -29,10 +28,8 @@ struct window {
 	uint64_t from, to, since_ns, now;
 };
 
-/* ?from= and ?to=. -EINVAL: answered. */
-int window_read(const struct request *rq, struct response *rs, struct window *ret);
-/* since_ns and now, of a source. */
-void window_place(struct window *w, const struct source *s);
+/* since_ns and now, of a process. */
+void window_place(struct window *w, const struct view *v, unsigned proc);
 /* ns of a stay that are in the window. */
 uint64_t window_inside(const struct window *w, const struct stay *stay);
 

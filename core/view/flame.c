@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-#include "web/flame.h"
+#include "core/view/flame.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/json.h"
 #include "core/base/util.h"
 #include "core/view/dump.h"
-#include "web/http.h"
 
 static const char *const kind_names[] = {"function", "site", "state"};
 
