@@ -42,10 +42,11 @@ static int walk(struct model *m, unsigned proc, enum model_by by,
 	int err = 0;
 
 	while (!err && shard < m->n_shards) {
-		const struct shard *s = &m->shards[shard];
+		const struct shard *s;
 		uint32_t end;
 
 		pthread_rwlock_rdlock(&m->lock);
+		s = &m->shards[shard]; /* model_reset() puts others in their place */
 		err = proc < m->n_procs ? 0 : -ENOENT;
 		end = MIN(shard_numbers(s), at + LOOK_AT_ONCE);
 		for (; !err && at < end; at++) {

@@ -140,6 +140,45 @@ int model_goroutine(struct model *m, unsigned proc, uint64_t goid, struct gorout
 int model_goroutines(struct model *m, unsigned proc, bool exited, struct goroutine **ret,
 		     size_t *ret_n);
 
+/*
+ * The same one after the other, for whoever needs no list: a pass takes the memory of some hundreds
+ * of them (and 8 bytes for each by_goid), however many there are.
+ *
+ *	struct model_pass *pass cleanup_pass_ = NULL;
+ *	int err = model_pass_new(m, proc, &(struct model_which){.exited = true}, &pass);
+ *
+ *	while (!err && (g = model_pass_next(pass)))
+ *		…
+ */
+struct model_which {
+	bool exited;       /* retained exited ones, too */
+	bool by_goid;      /* ascending; else in no order, the cheapest way */
+	uint64_t since_ns; /* an event, a state or an end since then; 0: all */
+};
+
+struct model_pass;
+
+/* 0, -ENOMEM or -ENOENT (no such process). One thread uses a pass. */
+int model_pass_new(struct model *m, unsigned proc, const struct model_which *which,
+		   struct model_pass **ret);
+/*
+ * The next, until the next call; NULL at the end. Each that lives all the while comes once; by_goid
+ * those that are there at the start, else one that ended and whose number came again may come
+ * twice. No lock is held between the calls.
+ */
+const struct goroutine *model_pass_next(struct model_pass *p);
+/* The same, some at once: how many, 0 at the end. */
+size_t model_pass_part(struct model_pass *p, const struct goroutine **ret);
+/* by_goid: at most so many are still to come. */
+size_t model_pass_left(const struct model_pass *p);
+void model_pass_free(struct model_pass *p); /* NULL is fine */
+
+static inline void model_pass_freep(struct model_pass **p)
+{
+	model_pass_free(*p);
+}
+#define cleanup_pass_ __attribute__((cleanup(model_pass_freep)))
+
 /* The one with that number in such a list; NULL when it is not there. */
 const struct goroutine *model_listed(const struct goroutine *list, size_t n, uint64_t goid);
 

@@ -210,6 +210,15 @@ static inline unsigned record_live_slot(const struct record *g)
 	return g->flags & GOROUTINE_STATE_UNKNOWN ? GSTATES : g->state;
 }
 
+static inline bool record_changed_since(const struct record *g, uint64_t since_ns)
+{
+	return g->last_event_ns >= since_ns || g->state_since_ns >= since_ns ||
+	       (record_exited(g) && g->exited_ns >= since_ns);
+}
+
+/* query.c: for a reader, the lock held. */
+void record_copy(const struct model *m, const struct record *g, struct goroutine *ret);
+
 /* table.c: a shard's goroutines. */
 int shard_init(struct shard *s);
 void shard_free(struct shard *s);

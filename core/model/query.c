@@ -12,7 +12,7 @@
 #define COPY_AT_ONCE 8192 /* records looked at under one hold of the lock */
 #define CHAIN_PART   1024 /* events copied under one hold of the feed's lock */
 
-static void copy_out(const struct model *m, const struct record *g, struct goroutine *ret)
+void record_copy(const struct model *m, const struct record *g, struct goroutine *ret)
 {
 	*ret = (struct goroutine){
 		.goid = g->goid,
@@ -51,7 +51,7 @@ int model_goroutine(struct model *m, unsigned proc, uint64_t goid, struct gorout
 	if (goid && proc < m->n_procs)
 		g = shard_find(&m->shards[shard_of(m, proc, goid)], proc, goid);
 	if (g)
-		copy_out(m, g, ret);
+		record_copy(m, g, ret);
 	pthread_rwlock_unlock(&m->lock);
 	return g ? 0 : -ENOENT;
 }
@@ -86,7 +86,7 @@ static bool copy_part(struct model *m, const struct shard *s, unsigned proc, boo
 		const struct record *g = shard_used_record(s, *at);
 
 		if (g && g->proc == proc && (exited || !record_exited(g)))
-			copy_out(m, g, &c->all[c->n++]);
+			record_copy(m, g, &c->all[c->n++]);
 	}
 	return end < shard_numbers(s);
 }
@@ -185,12 +185,6 @@ static int ascending(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static bool changed_since(const struct record *g, uint64_t since_ns)
-{
-	return g->last_event_ns >= since_ns || g->state_since_ns >= since_ns ||
-	       (record_exited(g) && g->exited_ns >= since_ns);
-}
-
 /* Numbers of the goroutines that are asked for, as copy_part(). */
 static int choose_part(const struct shard *s, unsigned proc, const struct model_some *q,
 		       uint32_t *at, struct top *goids)
@@ -201,7 +195,8 @@ static int choose_part(const struct shard *s, unsigned proc, const struct model_
 	for (; *at < end && !err; ++*at) {
 		const struct record *g = shard_used_record(s, *at);
 
-		if (g && g->goid > q->after && g->proc == proc && changed_since(g, q->since_ns))
+		if (g && g->goid > q->after && g->proc == proc &&
+		    record_changed_since(g, q->since_ns))
 			err = top_add(goids, &g->goid);
 	}
 	return err;
@@ -246,7 +241,7 @@ static size_t copy_chosen(struct model *m, unsigned proc, const struct top *goid
 			if (!i || v[i] != v[i - 1])
 				g = shard_find(&m->shards[shard_of(m, proc, v[i])], proc, v[i]);
 			if (g)
-				copy_out(m, g, &ret[n++]);
+				record_copy(m, g, &ret[n++]);
 		}
 		pthread_rwlock_unlock(&m->lock);
 	}

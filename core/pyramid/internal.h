@@ -179,6 +179,8 @@ struct pyramid {
 	struct level_store levels[PYRAMID_LEVELS];
 	struct rows rows;
 	struct series *series[MODEL_PROCS_MAX]; /* made when first needed */
+	/* Up to when a process's rows were brought in line with the model, and `missed` then. */
+	uint64_t synced_ns[MODEL_PROCS_MAX], synced_missed[MODEL_PROCS_MAX];
 	uint64_t first_ns, last_ns, known_ns, missed, cells;
 };
 

@@ -11,6 +11,8 @@
 #include "core/pyramid/internal.h"
 
 #define DEFAULT_BYTES (64u << 20)
+/* A reading of a target's memory is told to the model so much later than it was made, at most. */
+#define SYNC_LATE_NS (30 * NS_PER_SEC)
 
 int pyramid_new(size_t bytes, struct pyramid **ret)
 {
@@ -34,6 +36,7 @@ static void clear(struct pyramid *p)
 		p->series[i] = NULL;
 	}
 	rows_clear(&p->rows);
+	memset(p->synced_ns, 0, sizeof(p->synced_ns));
 }
 
 void pyramid_free(struct pyramid *p)
@@ -307,20 +310,36 @@ static void sync_one(struct pyramid *p, const struct goroutine *g, uint64_t befo
 
 int pyramid_sync(struct pyramid *p, struct model *m, unsigned proc, uint64_t before_ns)
 {
-	cleanup_free_ struct goroutine *list = NULL;
-	size_t n = 0;
-	int err = model_goroutines(m, proc, true, &list, &n);
+	struct model_pass *pass cleanup_pass_ = NULL;
+	struct model_which which = {.exited = true};
+	const struct goroutine *part;
+	size_t n;
+	int err;
 
-	if (err)
-		return err;
+	if (proc >= MODEL_PROCS_MAX)
+		return -ENOENT;
 	before_ns = MIN(before_ns, PYRAMID_TIME_END - 1);
 	pthread_mutex_lock(&p->lock);
-	if (series_of(p, proc, before_ns)) {
-		for (size_t i = 0; i < n; i++)
-			sync_one(p, &list[i], before_ns);
-	}
+	/* Whoever missed events compares all once more. */
+	if (p->synced_missed[proc] == p->missed && p->synced_ns[proc] > SYNC_LATE_NS)
+		which.since_ns = p->synced_ns[proc] - SYNC_LATE_NS;
+	p->synced_missed[proc] = p->missed;
 	pthread_mutex_unlock(&p->lock);
-	return 0;
+	err = model_pass_new(m, proc, &which, &pass);
+	while (!err && (n = model_pass_part(pass, &part)) > 0) {
+		pthread_mutex_lock(&p->lock);
+		if (series_of(p, proc, before_ns)) {
+			for (size_t i = 0; i < n; i++)
+				sync_one(p, &part[i], before_ns);
+		}
+		pthread_mutex_unlock(&p->lock);
+	}
+	if (!err) {
+		pthread_mutex_lock(&p->lock);
+		p->synced_ns[proc] = before_ns;
+		pthread_mutex_unlock(&p->lock);
+	}
+	return err;
 }
 
 void pyramid_info(struct pyramid *p, struct pyramid_info *ret)

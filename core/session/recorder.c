@@ -317,36 +317,46 @@ static size_t read_feed(struct recorder *r)
 /* Goroutines that no event of this session tells of: those from before its start, and those that
  * the model came to know, or had put right, without an event. One that was created after the
  * session began is left to its events, which may still be waiting in the feed. */
+static bool untold(const struct recorder *r, const struct goroutine *g, bool all)
+{
+	return !(g->flags & GOROUTINE_STATE_UNKNOWN) &&
+	       (g->flags & (GOROUTINE_FOUND | GOROUTINE_UNCERTAIN) ||
+		(all && g->created_ns <= r->before_ns));
+}
+
+static int write_snapshot_of(struct recorder *r, unsigned proc, bool all, struct goroutine *list)
+{
+	struct model_pass *pass cleanup_pass_ = NULL;
+	const struct goroutine *g = NULL;
+	int err = model_pass_new(r->config.model, proc, &(struct model_which){0}, &pass);
+
+	do {
+		uint64_t now = monotonic_ns();
+		size_t n = 0;
+
+		while (!err && n < ENCODER_SNAPSHOT_MAX && (g = model_pass_next(pass))) {
+			if (untold(r, g, all))
+				list[n++] = *g;
+		}
+		if (!err && n)
+			err = encoder_snapshot(writer_encoder(r->writer), now, list, n);
+		if (!err && n)
+			err = flush(r);
+	} while (!err && g);
+	return err;
+}
+
 static int write_snapshot(struct recorder *r, bool all)
 {
-	struct encoder *encoder = writer_encoder(r->writer);
+	cleanup_free_ struct goroutine *list = malloc(ENCODER_SNAPSHOT_MAX * sizeof(*list));
 	unsigned procs = model_procs(r->config.model);
-	int err = 0;
+	int err = list ? 0 : -ENOMEM;
 
-	for (unsigned p = 0; p < procs && !err; p++) {
-		cleanup_free_ struct goroutine *list = NULL;
-		uint64_t now = monotonic_ns();
-		size_t n, kept = 0;
-
-		err = model_goroutines(r->config.model, p, false, &list, &n);
-		for (size_t i = 0; !err && i < n; i++) {
-			if (!(list[i].flags & GOROUTINE_STATE_UNKNOWN) &&
-			    (list[i].flags & (GOROUTINE_FOUND | GOROUTINE_UNCERTAIN) ||
-			     (all && list[i].created_ns <= r->before_ns)))
-				list[kept++] = list[i];
-		}
-		for (size_t i = 0; !err && i < kept; i += ENCODER_SNAPSHOT_MAX) {
-			err = encoder_snapshot(encoder, now, &list[i],
-					       MIN(kept - i, (size_t)ENCODER_SNAPSHOT_MAX));
-			if (!err)
-				err = flush(r);
-			if (err)
-				return err;
-		}
-	}
-	if (err)
+	for (unsigned p = 0; p < procs && !err; p++)
+		err = write_snapshot_of(r, p, all, list);
+	if (err && !r->stats.error)
 		log_warn("session %s: no list of goroutines: %s", r->meta.id, strerror(-err));
-	return 0;
+	return r->stats.error;
 }
 
 static int snapshot_when_due(struct recorder *r, uint64_t now, bool at_end)

@@ -184,18 +184,18 @@ int view_goroutines(const struct view *v, struct view_query *q, struct buf *out)
 		"events",     "alloc_bytes", "system",      "uncertain",
 	};
 	const struct names *names = model_names(v->model);
-	cleanup_free_ struct goroutine *all = NULL;
+	static const struct model_which which = {.exited = true, .by_goid = true};
+	struct model_pass *pass cleanup_pass_ = NULL;
+	const struct goroutine *g;
 	uint64_t now;
 	struct emit e;
-	size_t n;
-	int err = model_goroutines(v->model, q->proc, true, &all, &n);
+	int err = model_pass_new(v->model, q->proc, &which, &pass);
 
 	if (err)
 		return err;
 	now = view_now(v, q->proc);
 	emit_table_begin(&e, q->form, columns, ARRAY_SIZE(columns), out);
-	for (size_t i = 0; i < n && !emit_cut(&e, n - i); i++) {
-		const struct goroutine *g = &all[i];
+	while ((g = model_pass_next(pass)) && !emit_cut(&e, model_pass_left(pass) + 1)) {
 		uint64_t events = 0;
 
 		for (unsigned type = 0; type < EVENT_TYPES; type++)

@@ -151,22 +151,21 @@ static int add_by_stack(const struct view *v, unsigned proc, struct pprof *p)
 
 static int add_by_origin(const struct view *v, unsigned proc, struct pprof *p)
 {
-	cleanup_free_ struct goroutine *list = NULL;
-	size_t n = 0;
-	int err = model_goroutines(v->model, proc, false, &list, &n);
+	struct model_pass *pass cleanup_pass_ = NULL;
+	const struct goroutine *g;
+	int err = model_pass_new(v->model, proc, &(struct model_which){0}, &pass);
 
-	for (size_t i = 0; i < n && !err; i++) {
+	while (!err && (g = model_pass_next(pass))) {
 		struct pprof_frame frames[2];
 		struct pprof_sample sample = {.frames = frames, .values = {1}};
-		const char *state = view_state(&list[i]);
+		const char *state = view_state(g);
 
-		if (list[i].flags & GOROUTINE_SYSTEM)
+		if (g->flags & GOROUTINE_SYSTEM)
 			continue;
-		sample.n = origin_of(v, &list[i], frames);
+		sample.n = origin_of(v, g, frames);
 		sample.labels[0] = (struct pprof_label){"state", PPROF_TEXT(state)};
-		if (list[i].state == GSTATE_WAITING)
-			sample.labels[1] =
-				(struct pprof_label){"wait", text_of(v, list[i].reason_id)};
+		if (g->state == GSTATE_WAITING)
+			sample.labels[1] = (struct pprof_label){"wait", text_of(v, g->reason_id)};
 		err = pprof_add(p, &sample);
 	}
 	pprof_comment(p, "no stacks here: goroutines by start function and go statement");
@@ -225,11 +224,11 @@ static int add_allocations(const struct view *v, unsigned proc, struct pprof *p,
 			   uint64_t *ret_count)
 {
 	cleanup_free_ struct event *events = malloc(READ_EVENTS * sizeof(*events));
-	cleanup_free_ struct goroutine *list = NULL;
 	struct feed *feed = model_feed(v->model);
 	uint64_t cursor = feed_tail(feed), head = feed_head(feed);
-	size_t n = 0, got;
-	int err = events ? model_goroutines(v->model, proc, true, &list, &n) : -ENOMEM;
+	struct goroutine by;
+	size_t got;
+	int err = events ? 0 : -ENOMEM;
 
 	while (!err && cursor < head) {
 		got = feed_read(feed, &cursor, events, READ_EVENTS, NULL);
@@ -237,12 +236,14 @@ static int add_allocations(const struct view *v, unsigned proc, struct pprof *p,
 			break;
 		for (size_t i = 0; i < got && !err; i++) {
 			const struct event *ev = &events[i];
+			bool known;
 
 			*from = MIN(*from, ev->time_ns);
 			if (ev->proc != proc || !event_is_allocation(ev->type))
 				continue;
 			++*ret_count;
-			err = add_allocation(v, p, ev, model_listed(list, n, ev->goid));
+			known = !model_goroutine(v->model, proc, ev->goid, &by);
+			err = add_allocation(v, p, ev, known ? &by : NULL);
 		}
 	}
 	return err;
@@ -303,16 +304,16 @@ static int add_waits(const struct view *v, struct pprof *p, const struct gorouti
 static int fill_offcpu(const struct view *v, unsigned proc, struct pprof *p, uint64_t now,
 		       uint64_t *from)
 {
-	cleanup_free_ struct goroutine *list = NULL;
+	struct model_pass *pass cleanup_pass_ = NULL;
+	const struct goroutine *g;
 	struct model_totals t;
-	size_t n = 0;
-	int err = model_goroutines(v->model, proc, true, &list, &n);
+	int err = model_pass_new(v->model, proc, &(struct model_which){.exited = true}, &pass);
 
-	for (size_t i = 0; i < n && !err; i++) {
-		if (list[i].flags & GOROUTINE_SYSTEM)
+	while (!err && (g = model_pass_next(pass))) {
+		if (g->flags & GOROUTINE_SYSTEM)
 			continue;
-		*from = MIN(*from, list[i].created_ns);
-		err = add_waits(v, p, &list[i], now);
+		*from = MIN(*from, g->created_ns);
+		err = add_waits(v, p, g, now);
 	}
 	model_totals(v->model, (int)proc, &t);
 	pprof_comment(p,

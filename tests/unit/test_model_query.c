@@ -140,6 +140,69 @@ static void test_some(void **state)
 	assert_int_equal(model_goroutines_some(x->m, 2, &q, &list, &n, &more), -ENOENT);
 }
 
+static void check_pass(struct fixture *x, unsigned proc, const struct model_which *which)
+{
+	cleanup_free_ struct goroutine *all = NULL;
+	cleanup_free_ bool *came = NULL;
+	struct model_pass *pass cleanup_pass_ = NULL;
+	const struct goroutine *g, *same;
+	size_t n_all, n = 0, at = 0;
+
+	assert_int_equal(model_goroutines(x->m, proc, which->exited, &all, &n_all), 0);
+	for (size_t i = 0; i < n_all; i++)
+		n += MAX(MAX(all[i].last_event_ns, all[i].state_since_ns), all[i].exited_ns) >=
+		     which->since_ns;
+	came = calloc(MAX(n_all, (size_t)1), sizeof(*came));
+	assert_non_null(came);
+	assert_int_equal(model_pass_new(x->m, proc, which, &pass), 0);
+	for (uint64_t last = 0; (g = model_pass_next(pass)); at++) {
+		same = model_listed(all, n_all, g->goid);
+		assert_non_null(same);
+		assert_memory_equal(g, same, sizeof(*g));
+		assert_false(came[same - all]);
+		came[same - all] = true;
+		if (which->by_goid) {
+			assert_true(g->goid > last);
+			assert_true(model_pass_left(pass) >= n - at - 1);
+		}
+		last = g->goid;
+	}
+	assert_int_equal(at, n);
+	assert_null(model_pass_next(pass));
+	assert_int_equal(model_pass_part(pass, &g), 0);
+}
+
+/* One after the other, they are the same, each once. */
+static void test_pass(void **state)
+{
+	struct fixture *x = *state;
+	struct model_which which = {0};
+	struct model_pass *pass;
+	const struct goroutine *part;
+	size_t n, sum = 0, n_all;
+	uint64_t *goids;
+
+	check_pass(x, 0, &which); /* none */
+	live(x);
+	for (unsigned k = 0; k < 2 * 2 * 2 * 4; k++) {
+		const uint64_t since[] = {0, BEGIN_NS + rnd(x, 3 * LIVES), x->now - 1, x->now};
+
+		which = (struct model_which){k & 1, k & 2, since[k / 8]};
+		check_pass(x, k >> 2 & 1, &which);
+	}
+	assert_int_equal(model_pass_new(x->m, 2, &which, &pass), -ENOENT);
+	/* In parts, after one was taken alone. */
+	assert_int_equal(model_goids(x->m, 0, MODEL_BY_NOTHING, 0, &goids, &n_all), 0);
+	free(goids);
+	which = (struct model_which){.exited = true};
+	assert_int_equal(model_pass_new(x->m, 0, &which, &pass), 0);
+	assert_non_null(model_pass_next(pass));
+	while ((n = model_pass_part(pass, &part)) > 0)
+		sum += n;
+	assert_int_equal(sum + 1, n_all);
+	model_pass_free(pass);
+}
+
 /* Page after page is all of them, each once. */
 static void test_pages(void **state)
 {
@@ -280,6 +343,18 @@ struct looking {
 	atomic_bool done;
 };
 
+static void look_through(struct model *m)
+{
+	struct model_which which = {.exited = true, .by_goid = true};
+	struct model_pass *pass cleanup_pass_ = NULL;
+	const struct goroutine *g;
+	uint64_t last = 0;
+
+	assert_int_equal(model_pass_new(m, 0, &which, &pass), 0);
+	for (; (g = model_pass_next(pass)); last = g->goid)
+		assert_true(g->goid > last && g->proc == 0);
+}
+
 static void *look(void *arg)
 {
 	struct looking *l = arg;
@@ -296,11 +371,12 @@ static void *look(void *arg)
 			assert_true(list[i - 1].goid < list[i].goid);
 		q.after = more && n ? list[n - 1].goid : 0;
 		free(list);
+		look_through(l->m);
 	}
 	return NULL;
 }
 
-/* Goroutines come and go between its parts. */
+/* Goroutines come and go between its parts, and all of them at once: a replay that goes back. */
 static void test_meanwhile(void **state)
 {
 	struct fixture *x = *state;
@@ -308,8 +384,11 @@ static void test_meanwhile(void **state)
 	pthread_t thread;
 
 	assert_int_equal(pthread_create(&thread, NULL, look, &l), 0);
-	for (unsigned i = 0; i < 3; i++)
+	for (unsigned i = 0; i < 3; i++) {
 		live(x);
+		if (i == 1)
+			assert_int_equal(model_reset(x->m), 0);
+	}
 	atomic_store(&l.done, true);
 	pthread_join(thread, NULL);
 }
@@ -318,8 +397,8 @@ int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_some),      TEST(test_pages),     TEST(test_by),
-		TEST(test_type_rows), TEST(test_meanwhile),
+		TEST(test_some), TEST(test_pages),     TEST(test_by),
+		TEST(test_pass), TEST(test_type_rows), TEST(test_meanwhile),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
