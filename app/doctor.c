@@ -9,7 +9,7 @@
 
 #include "app/exit_status.h"
 #include "app/print.h"
-#include "app/process.h"
+#include "core/target/process.h"
 #include "core/base/confine.h"
 #include "core/base/log.h"
 #include "core/base/text.h"

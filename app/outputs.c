@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "app/stdout_log.h"
+#include "core/engine/stdout_log.h"
 #include "core/base/log.h"
 #include "core/base/parse.h"
 #include "core/base/safe_file.h"
@@ -183,6 +183,24 @@ static void *fs_main(void *arg)
 	return NULL;
 }
 
+static void stdout_ended(void *ctx)
+{
+	loop_post(ctx, LOOP_STDOUT);
+}
+
+static int start_stdout(struct outputs *o)
+{
+	const struct stdout_log_config sc = {
+		.model = o->c.view->model,
+		.many = o->c.many,
+		.asked = loop_asked(o->c.loop),
+		.ended = stdout_ended,
+		.ctx = o->c.loop,
+	};
+
+	return stdout_log_start(&sc, &o->stdout_log);
+}
+
 int outputs_start(struct outputs *o)
 {
 	int err = 0;
@@ -196,7 +214,7 @@ int outputs_start(struct outputs *o)
 	if (o->web)
 		err = web_start(o->web);
 	if (!err && config_prints_events(o->c.config))
-		err = stdout_log_start(o->c.view->model, o->c.many, o->c.loop, &o->stdout_log);
+		err = start_stdout(o);
 	return err;
 }
 

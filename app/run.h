@@ -13,9 +13,9 @@
 #include <stdatomic.h>
 
 #include "app/config.h"
-#include "app/deputy.h"
-#include "app/governor.h"
-#include "app/healer.h"
+#include "core/engine/deputy.h"
+#include "core/engine/governor.h"
+#include "core/engine/healer.h"
 #include "app/launch.h"
 #include "app/loop.h"
 #include "app/notify.h"

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "app/background.h"
-#include "app/metrics_file.h"
+#include "core/engine/metrics_file.h"
 #include "app/run.h"
 #include "core/base/confine.h"
 #include "core/base/log.h"

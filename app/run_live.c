@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "app/exit_status.h"
-#include "app/process.h"
+#include "core/target/process.h"
 #include "app/run.h"
 #include "core/base/log.h"
 #include "core/memory/type.h"

@@ -37,6 +37,7 @@ allowed core/view "$V" "$B" "$M" 'core/pprof/pprof\.h' 'core/pyramid/pyramid\.h'
 allowed fs 'fs/.*' "$B" "$M" "$V"
 allowed web 'web/.*' "$B" "$M" "$V" 'core/session/.*' 'core/pyramid/.*' 'proto/.*' '[a-z_]*\.pb-c\.h'
 allowed bpf 'abi\.h' 'goabi\.bpf\.h' 'bpf/.*'
+allowed core/engine 'core/.*'
 allowed app 'app/.*' 'core/.*' 'fs/fs\.h' 'web/web\.h'
 
 # only LIBRARY-HEADERS FOLDERS WHY
@@ -58,7 +59,7 @@ only 'ini\.h' 'core/base/' 'inih is for core/base'
 # into /proc and /sys may be scanned.
 found=$(grep -rnE --include='*.[ch]' '(^|[^_a-zA-Z])(strto(u?ll?|[ui]max|f|d|ld)|ato(i|l|ll|f)|v?[fs]?scanf)\(' \
 	app core fs web xgotopfs.c | grep -vE '^[^:]*:[0-9]*:[[:space:]]*(/?\*|//)' |
-	grep -vE '^(core/base/parse\.c|core/target/target_process\.c|core/capture/(check|uprobe_perf)\.c|app/process\.c|fs/mount\.c):')
+	grep -vE '^(core/base/parse\.c|core/target/(target_)?process\.c|core/capture/(check|uprobe_perf)\.c|fs/mount\.c):')
 [ -z "$found" ] || complain "numbers are read by core/base/parse.h: $found"
 found=$(grep -rnE --include='*.[ch]' "\* 10u?(ll)? *\+ .*- '0'|\(.*, 10u?(ll)?, &" app core fs web xgotopfs.c |
 	grep -v '^core/base/parse\.c:')
@@ -84,8 +85,6 @@ by_name+='|fchownat|link|linkat|symlink|symlinkat|readlink|readlinkat|realpath|c
 by_name+='|mktemp|tmpfile|tmpnam|mknod|mknodat|mkfifo|mkfifoat|utimes|utimensat|statfs|statvfs|setxattr|getxattr|chdir|chroot'
 by_name+='|json_load_file|json_dump_file|ini_parse|gzopen'
 allowed_by_name='app/doctor.c access
-app/process.c fopen
-app/process.c readlink
 app/run_live.c realpath
 core/base/confine_files.c open
 core/capture/capture.c open
@@ -94,6 +93,8 @@ core/capture/keeper.c readlink
 core/capture/procs.c stat
 core/capture/runners.c stat
 core/target/image.c open
+core/target/process.c fopen
+core/target/process.c readlink
 core/target/target_process.c fopen
 core/target/target_process.c open
 core/target/target_process.c stat

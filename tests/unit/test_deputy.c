@@ -11,7 +11,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 
-#include "app/deputy.h"
+#include "core/engine/deputy.h"
 #include "core/base/util.h"
 
 #define TEXTS 20000

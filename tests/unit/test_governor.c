@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* app/governor: the costliest goes first, the states last, and what fits again comes back. */
+/* core/engine/governor: the costliest goes first, the states last, and what fits again comes back.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,7 +8,7 @@
 
 #include <string.h>
 
-#include "app/governor.h"
+#include "core/engine/governor.h"
 #include "core/base/util.h"
 
 static const uint32_t all_on[EVENT_TYPES] = {RATE_ONE, RATE_ONE, RATE_ONE,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The metrics file; jansson writes the JSON. See metrics_file.h. */
-#include "app/metrics_file.h"
+#include "core/engine/metrics_file.h"
 
 #include <errno.h>
 #include <jansson.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* A queue and a thread. A request is freed by whoever is the last to need it: the one that asked
  * may have left. See deputy.h. */
-#include "app/deputy.h"
+#include "core/engine/deputy.h"
 
 #include <errno.h>
 #include <pthread.h>

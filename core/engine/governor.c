@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Which event types to take off, and when to try them again. See governor.h. */
-#include "app/governor.h"
+#include "core/engine/governor.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* /proc/PID looked at before a target is opened. See process.h. */
-#include "app/process.h"
+#include "core/target/process.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The feed as text on stdout. See stdout_log.h. */
-#include "app/stdout_log.h"
+#include "core/engine/stdout_log.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -23,9 +22,8 @@
 #define PATIENCE_NS  (2 * NS_PER_SEC) /* for a reader that takes nothing, once a signal came */
 
 struct stdout_log {
-	struct model *model;
+	struct stdout_log_config c;
 	struct feed *feed;
-	struct loop *loop;
 	struct event_format format;
 	pthread_t thread;
 	atomic_bool stopping;
@@ -53,7 +51,7 @@ static bool enough(struct stdout_log *s, uint64_t taken_ns)
 {
 	uint64_t now = monotonic_ns();
 
-	if (!atomic_load(loop_asked(s->loop)))
+	if (!atomic_load(s->c.asked))
 		return false;
 	if (!s->asked_ns)
 		s->asked_ns = now;
@@ -145,26 +143,26 @@ static void *stdout_main(void *arg)
 		feed_wait(s->feed, s->cursor, POLL_NS);
 	}
 	if (s->err)
-		loop_post(s->loop, LOOP_STDOUT);
+		s->c.ended(s->c.ctx);
 	return NULL;
 }
 
-int stdout_log_start(struct model *model, bool many, struct loop *loop, struct stdout_log **ret)
+int stdout_log_start(const struct stdout_log_config *config, struct stdout_log **ret)
 {
+	struct model *model = config->model;
 	struct stdout_log *s = calloc(1, sizeof(*s));
 	int err;
 
 	if (!s)
 		return -ENOMEM;
-	s->model = model;
+	s->c = *config;
 	s->feed = model_feed(model);
-	s->loop = loop;
 	s->cursor = feed_tail(s->feed);
 	atomic_init(&s->read, s->cursor);
 	s->format = (struct event_format){
 		.names = model_names(model),
 		.wall_offset_ns = model_wall_offset(model),
-		.pid_of = many ? pid_of : NULL,
+		.pid_of = config->many ? pid_of : NULL,
 		.ctx = model,
 	};
 	err = thread_start(&s->thread, stdout_main, s);

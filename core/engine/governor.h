@@ -7,8 +7,8 @@
  *
  * Decides only; the caller measures once a second and applies. Not thread-safe.
  */
-#ifndef XGOTOPFS_APP_GOVERNOR_H
-#define XGOTOPFS_APP_GOVERNOR_H
+#ifndef XGOTOPFS_ENGINE_GOVERNOR_H
+#define XGOTOPFS_ENGINE_GOVERNOR_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -4,19 +4,26 @@
  * follows the feed with a cursor, so that a slow terminal never slows capture; what it could not
  * keep up with is said in the output and counted.
  */
-#ifndef XGOTOPFS_APP_STDOUT_LOG_H
-#define XGOTOPFS_APP_STDOUT_LOG_H
+#ifndef XGOTOPFS_ENGINE_STDOUT_LOG_H
+#define XGOTOPFS_ENGINE_STDOUT_LOG_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
-#include "app/loop.h"
 #include "core/model/model.h"
 
 struct stdout_log;
 
-/* Starts at the feed's oldest event. `many`: lines carry pid=. Posts LOOP_STDOUT when stdout takes
- * no more. model and loop are borrowed. 0 or -errno. */
-int stdout_log_start(struct model *model, bool many, struct loop *loop, struct stdout_log **ret);
+struct stdout_log_config {
+	struct model *model;      /* borrowed */
+	bool many;                /* lines carry pid= */
+	const atomic_bool *asked; /* somebody wants an end: a reader that takes nothing is left */
+	void (*ended)(void *ctx); /* stdout takes no more. On the log's thread */
+	void *ctx;
+};
+
+/* Starts at the feed's oldest event. 0 or -errno. */
+int stdout_log_start(const struct stdout_log_config *config, struct stdout_log **ret);
 /* How many events of the feed it has yet to read. Any thread. */
 uint64_t stdout_log_behind(const struct stdout_log *s);
 /*

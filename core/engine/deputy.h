@@ -4,8 +4,8 @@
  * request is a few numbers, done by a thread of ours that has them. Nothing but the requests below
  * can be asked for. Who asks waits, but only so long.
  */
-#ifndef XGOTOPFS_APP_DEPUTY_H
-#define XGOTOPFS_APP_DEPUTY_H
+#ifndef XGOTOPFS_ENGINE_DEPUTY_H
+#define XGOTOPFS_ENGINE_DEPUTY_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* From core/target's goroutines to core/model's, on a thread of its own. See healer.h. */
-#include "app/healer.h"
+#include "core/engine/healer.h"
 
 #include <errno.h>
 #include <pthread.h>

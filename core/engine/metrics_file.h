@@ -3,8 +3,8 @@
  * The metrics file at exit, as the original writes it: metrics_<local time>__<prefix>.json in the
  * working directory, JSON arrays with one entry a second, and event_counts by type.
  */
-#ifndef XGOTOPFS_APP_METRICS_FILE_H
-#define XGOTOPFS_APP_METRICS_FILE_H
+#ifndef XGOTOPFS_ENGINE_METRICS_FILE_H
+#define XGOTOPFS_ENGINE_METRICS_FILE_H
 
 #include <stdbool.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Is there such a process, and is it one that could be a Go program? Asked before anything opens.
  */
-#ifndef XGOTOPFS_APP_PROCESS_H
-#define XGOTOPFS_APP_PROCESS_H
+#ifndef XGOTOPFS_TARGET_PROCESS_H
+#define XGOTOPFS_TARGET_PROCESS_H
 
 #include <stddef.h>
 #include <sys/types.h>

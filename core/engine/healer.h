@@ -4,8 +4,8 @@
  * were there before us at the start, corrections after a loss, and once a second while state
  * changes are not all captured. A thread of its own; healer_now() from any thread.
  */
-#ifndef XGOTOPFS_APP_HEALER_H
-#define XGOTOPFS_APP_HEALER_H
+#ifndef XGOTOPFS_ENGINE_HEALER_H
+#define XGOTOPFS_ENGINE_HEALER_H
 
 #include <stdbool.h>
 
