@@ -25,10 +25,8 @@ static uint64_t events_of(const struct goroutine *g)
 
 static uint64_t state_time(const struct goroutine *g, unsigned state, uint64_t now)
 {
-	uint64_t open =
-		!(g->flags & GOROUTINE_EXITED) && g->state == state && now > g->state_since_ns
-			? now - g->state_since_ns
-			: 0;
+	bool is = view_state(g) == state && !(g->flags & GOROUTINE_EXITED);
+	uint64_t open = is && now > g->state_since_ns ? now - g->state_since_ns : 0;
 
 	return g->state_ns[state] + open;
 }
@@ -52,7 +50,7 @@ void rest_goroutine(const struct source *s, const struct goroutine *g, uint64_t 
 	rest_site(names, g->created_site_id, &site);
 	buf_addc(out, '{');
 	json_ku(out, "goid", g->goid);
-	json_ks(out, "state", g->flags & GOROUTINE_EXITED ? "exited" : gstate_name(g->state));
+	json_ks(out, "state", view_state_name(view_state(g)));
 	json_ks(out, "wait_reason", names_string(names, g->reason_id));
 	json_ku(out, "state_since_ns", g->state_since_ns);
 	json_ku(out, "state_age_ns", now > g->state_since_ns ? now - g->state_since_ns : 0);
@@ -249,7 +247,7 @@ static void add_row(struct texts *t, const struct goroutine *g, struct buf *out)
 	const uint64_t numbers[] = {
 		g->goid,
 		g->parent,
-		g->flags & GOROUTINE_EXITED ? GSTATE_DEAD : g->state,
+		view_state(g),
 		g->flags,
 		text_number(t, &t->of_string, &t->strings_cap, g->reason_id, false),
 		text_number(t, &t->of_string, &t->strings_cap, g->start_func_id, false),
@@ -382,8 +380,7 @@ static int render_children(const struct source *s, unsigned proc, uint64_t goid,
 			buf_addc(out, ',');
 		buf_addc(out, '{');
 		json_ku(out, "goid", list[i].goid);
-		json_ks(out, "state",
-			list[i].flags & GOROUTINE_EXITED ? "exited" : gstate_name(list[i].state));
+		json_ks(out, "state", view_state_name(view_state(&list[i])));
 		json_ks(out, "start_function",
 			names_string(model_names(s->view.model), list[i].start_func_id));
 		buf_addc(out, '}');

@@ -52,6 +52,7 @@ static void render_totals(const struct source *s, int proc, struct buf *out)
 	buf_addc(out, '{');
 	for (unsigned i = 0; i < GSTATES; i++)
 		json_ku(out, gstate_name(i), t.live[i]);
+	json_ku(out, view_state_name(GSTATES), t.live_unknown);
 	buf_addc(out, '}');
 	json_ku(out, "live_total", t.live_total);
 	json_ku(out, "created", t.goroutines_created);

@@ -2,7 +2,9 @@
 /* What the views share. Any thread. */
 #include "core/view/view_internal.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 const uint8_t view_states[] = {GSTATE_RUNNING, GSTATE_RUNNABLE,  GSTATE_WAITING,
 			       GSTATE_SYSCALL, GSTATE_PREEMPTED, GSTATE_LEAKED};
@@ -27,22 +29,50 @@ uint64_t view_unix(const struct view *v, uint64_t monotonic)
 	return monotonic + (uint64_t)model_wall_offset(v->model);
 }
 
-const char *view_state(const struct goroutine *g)
+unsigned view_state(const struct goroutine *g)
 {
 	if (g->flags & GOROUTINE_EXITED)
-		return gstate_name(GSTATE_DEAD);
-	if (g->flags & GOROUTINE_STATE_UNKNOWN)
-		return "unknown";
-	return gstate_name(g->state);
+		return GSTATE_DEAD;
+	return g->flags & GOROUTINE_STATE_UNKNOWN ? GSTATES : g->state;
+}
+
+const char *view_state_name(unsigned state)
+{
+	const char *name = state == GSTATES ? "unknown" : gstate_name(state);
+
+	return name ? name : "";
+}
+
+int view_state_parse(const char *word)
+{
+	for (unsigned state = 0; state <= GSTATES; state++) {
+		if (!strcmp(word, view_state_name(state)))
+			return (int)state;
+	}
+	return strcmp(word, "exited") ? -EINVAL : GSTATE_DEAD;
 }
 
 uint64_t view_state_ns(const struct goroutine *g, unsigned state, uint64_t now)
 {
-	uint64_t ns = g->state_ns[state];
+	bool open = view_state(g) == state && !(g->flags & GOROUTINE_EXITED);
 
-	if (g->state == state && !(g->flags & (GOROUTINE_EXITED | GOROUTINE_STATE_UNKNOWN)))
-		ns += view_since(now, g->state_since_ns);
-	return ns;
+	if (state >= GSTATES)
+		return 0;
+	return sum_u64(g->state_ns[state], open ? view_since(now, g->state_since_ns) : 0);
+}
+
+uint64_t view_age_ns(const struct goroutine *g, uint64_t now)
+{
+	return view_since(g->flags & GOROUTINE_EXITED ? g->exited_ns : now, g->created_ns);
+}
+
+uint64_t view_events_of(const struct goroutine *g)
+{
+	uint64_t n = 0;
+
+	for (unsigned type = 0; type < EVENT_TYPES; type++)
+		n += g->counts[type];
+	return n;
 }
 
 void view_site(const struct view *v, uint32_t site_id, struct buf *out)

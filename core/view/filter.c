@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/base/parse.h"
+#include "core/view/view_internal.h"
 
 enum filter_key {
 	KEY_ANY,
@@ -61,6 +62,22 @@ static const struct {
 	{"gb", 1000 * 1000 * 1000},
 };
 
+static const struct {
+	const char *name;
+	unsigned flag; /* 0: has not exited */
+} flags[] = {
+	{"live", 0},
+	{"exited", GOROUTINE_EXITED},
+	{"system", GOROUTINE_SYSTEM},
+	{"cgo", GOROUTINE_CGO},
+	{"found", GOROUTINE_FOUND},
+	{"uncertain", GOROUTINE_UNCERTAIN},
+};
+
+/* What a message names: the states that one can be seen in for more than a moment. */
+#define STATE_WORDS "running runnable waiting syscall preempted leaked dead unknown"
+#define FLAG_WORDS  "live exited system cgo found uncertain"
+
 static int fail(char *why, size_t size, const char *what, const char *term)
 {
 	snprintf(why, size, "filter: %s: \"%.60s\"", what, term);
@@ -89,71 +106,6 @@ static int key_of(const char *text, size_t len)
 			return keys[i].key;
 	}
 	return -ENOENT;
-}
-
-static int parse_term(const char *term, struct filter_term *ret, char *why, size_t size)
-{
-	const char *value, *p = term;
-	size_t len;
-	int key, err = 0;
-
-	memset(ret, 0, sizeof(*ret));
-	if (*p == '-' && p[1]) {
-		ret->negated = true;
-		p++;
-	}
-	len = strcspn(p, ":<>=");
-	key = p[len] && len ? key_of(p, len) : -ENOENT;
-	if (key < 0) {
-		/* "a.b:80" or a lone word: text to look for. */
-		if (p[len] && p[len] != ':')
-			return fail(why, size, "no such key", term);
-		ret->key = KEY_ANY;
-		ret->op = ':';
-		snprintf(ret->text, sizeof(ret->text), "%.127s", p);
-		return 0;
-	}
-	value = p + len;
-	ret->key = (uint8_t)key;
-	ret->op = *value == '=' ? ':' : *value;
-	value++;
-	if (*value == '=' && ret->op != ':') {
-		ret->op = ret->op == '>' ? 'g' : 'l';
-		value++;
-	}
-	if (!*value)
-		return fail(why, size, "a value is missing", term);
-	if (key >= KEY_NUMBERS)
-		err = read_number(value, &ret->number, &ret->more);
-	if (err)
-		return fail(why, size, err == -ERANGE ? "the number is too large" : "not a number",
-			    term);
-	if (key < KEY_NUMBERS && ret->op != ':')
-		return fail(why, size, "only ':' goes with this key", term);
-	snprintf(ret->text, sizeof(ret->text), "%.127s", value);
-	return 0;
-}
-
-int filter_parse(const char *text, struct filter *ret, char *why, size_t size)
-{
-	char copy[FILTER_TEXT_MAX], *save, *term;
-	int err;
-
-	memset(ret, 0, sizeof(*ret));
-	if (!text)
-		return 0;
-	if (strlen(text) >= sizeof(copy))
-		return fail(why, size, "too long", text);
-	strcpy(copy, text);
-	for (term = strtok_r(copy, " \t", &save); term; term = strtok_r(NULL, " \t", &save)) {
-		if (ret->n == FILTER_TERMS_MAX)
-			return fail(why, size, "too many terms", term);
-		err = parse_term(term, &ret->terms[ret->n], why, size);
-		if (err)
-			return err;
-		ret->n++;
-	}
-	return 0;
 }
 
 /* pattern[0..len) with * and ?, the whole text, letters without case. No recursion. */
@@ -205,54 +157,145 @@ static bool match_text(const char *alternatives, const char *text)
 	}
 }
 
-static bool match_flag(const char *text, const struct goroutine *g)
+static bool is_word(unsigned key, const char *alternative)
 {
-	static const struct {
-		const char *name;
-		unsigned flag;
-	} flags[] = {
-		{"exited", GOROUTINE_EXITED},
-		{"system", GOROUTINE_SYSTEM},
-		{"cgo", GOROUTINE_CGO},
-		{"found", GOROUTINE_FOUND},
-		{"uncertain", GOROUTINE_UNCERTAIN},
-	};
-
+	if (key == KEY_STATE) {
+		for (unsigned state = 0; state <= GSTATES; state++) {
+			if (match_text(alternative, view_state_name(state)))
+				return true;
+		}
+		return match_text(alternative, "exited");
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
-		if ((g->flags & flags[i].flag) && match_text(text, flags[i].name))
+		if (match_text(alternative, flags[i].name))
 			return true;
 	}
-	return !(g->flags & GOROUTINE_EXITED) && match_text(text, "live");
+	return false;
+}
+
+/* Each alternative stands for a word there is: else it is a slip, and would match nothing for ever.
+ */
+static int check_words(const struct filter_term *t, char *why, size_t size)
+{
+	char copy[sizeof(t->text)], *rest = copy, *word;
+
+	strcpy(copy, t->text);
+	while ((word = strsep(&rest, ","))) {
+		if (is_word(t->key, word))
+			continue;
+		snprintf(why, size, "filter: no such %s: \"%.30s\"; there are %s",
+			 t->key == KEY_STATE ? "state" : "flag", word,
+			 t->key == KEY_STATE ? STATE_WORDS : FLAG_WORDS);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int parse_term(const char *term, struct filter_term *ret, char *why, size_t size)
+{
+	const char *value, *p = term;
+	size_t len;
+	int key, err = 0;
+
+	memset(ret, 0, sizeof(*ret));
+	if (*p == '-' && p[1]) {
+		ret->negated = true;
+		p++;
+	}
+	len = strcspn(p, ":<>=");
+	key = p[len] && len ? key_of(p, len) : -ENOENT;
+	if (key < 0) {
+		/* "a.b:80" or a lone word: text to look for. */
+		if (p[len] && p[len] != ':')
+			return fail(why, size, "no such key", p);
+		ret->key = KEY_ANY;
+		ret->op = ':';
+		snprintf(ret->text, sizeof(ret->text), "%.127s", p);
+		return 0;
+	}
+	value = p + len;
+	ret->key = (uint8_t)key;
+	ret->op = *value == '=' ? ':' : *value;
+	value++;
+	if (*value == '=' && ret->op != ':') {
+		ret->op = ret->op == '>' ? 'g' : 'l';
+		value++;
+	}
+	if (!*value)
+		return fail(why, size, "a value is missing", p);
+	if (key >= KEY_NUMBERS)
+		err = read_number(value, &ret->number, &ret->more);
+	if (err)
+		return fail(why, size, err == -ERANGE ? "the number is too large" : "not a number",
+			    p);
+	if (key < KEY_NUMBERS && ret->op != ':')
+		return fail(why, size, "only ':' goes with this key", p);
+	snprintf(ret->text, sizeof(ret->text), "%.127s", value);
+	return key == KEY_STATE || key == KEY_FLAG ? check_words(ret, why, size) : 0;
+}
+
+int filter_parse(const char *text, struct filter *ret, char *why, size_t size)
+{
+	char copy[FILTER_TEXT_MAX], *save, *term;
+	int err;
+
+	memset(ret, 0, sizeof(*ret));
+	if (!text)
+		return 0;
+	if (strlen(text) >= sizeof(copy))
+		return fail(why, size, "too long", text);
+	strcpy(copy, text);
+	for (term = strtok_r(copy, " \t", &save); term; term = strtok_r(NULL, " \t", &save)) {
+		if (ret->n == FILTER_TERMS_MAX)
+			return fail(why, size, "too many terms", term);
+		err = parse_term(term, &ret->terms[ret->n], why, size);
+		if (err)
+			return err;
+		ret->n++;
+	}
+	return 0;
+}
+
+static bool match_flag(const char *text, const struct goroutine *g)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+		bool is = flags[i].flag ? g->flags & flags[i].flag : !(g->flags & GOROUTINE_EXITED);
+
+		if (is && match_text(text, flags[i].name))
+			return true;
+	}
+	return false;
+}
+
+static bool match_state(const char *text, const struct goroutine *g)
+{
+	unsigned state = view_state(g);
+
+	return match_text(text, view_state_name(state)) ||
+	       (state == GSTATE_DEAD && match_text(text, "exited"));
 }
 
 static uint64_t number_of(unsigned key, const struct goroutine *g, uint64_t now_ns)
 {
-	uint64_t end = g->exited_ns ? g->exited_ns : now_ns, events = 0;
-	uint64_t stay = end > g->state_since_ns ? end - g->state_since_ns : 0;
-
 	switch (key) {
 	case KEY_ID:
 		return g->goid;
 	case KEY_PARENT:
 		return g->parent;
 	case KEY_AGE:
-		return end > g->created_ns ? end - g->created_ns : 0;
+		return view_age_ns(g, now_ns);
 	case KEY_SINCE:
-		return stay;
+		return view_since(now_ns, g->state_since_ns);
 	case KEY_WAITING:
-		return g->state_ns[GSTATE_WAITING] +
-		       (g->state == GSTATE_WAITING && !g->exited_ns ? stay : 0);
+		return view_state_ns(g, GSTATE_WAITING, now_ns);
 	case KEY_RUNNABLE:
-		return g->state_ns[GSTATE_RUNNABLE] +
-		       (g->state == GSTATE_RUNNABLE && !g->exited_ns ? stay : 0);
+		return view_state_ns(g, GSTATE_RUNNABLE, now_ns);
 	case KEY_ALLOC:
 		return g->alloc_bytes;
 	case KEY_CHILDREN:
 		return g->children;
 	default:
-		for (unsigned i = 0; i < EVENT_TYPES; i++)
-			events += g->counts[i];
-		return events;
+		return view_events_of(g);
 	}
 }
 
@@ -287,16 +330,13 @@ static bool match_number(const struct filter_term *t, uint64_t v)
 static bool match_term(const struct filter_term *t, const struct names *names,
 		       const struct goroutine *g, uint64_t now_ns)
 {
-	const char *state;
-
 	switch (t->key) {
 	case KEY_ANY:
 		return match_any(t->text, names, g);
 	case KEY_STATE:
-		state = g->flags & GOROUTINE_EXITED ? "exited" : gstate_name(g->state);
-		return state && match_text(t->text, state);
+		return match_state(t->text, g);
 	case KEY_WAIT:
-		return g->state == GSTATE_WAITING && !(g->flags & GOROUTINE_EXITED) &&
+		return view_state(g) == GSTATE_WAITING &&
 		       match_text(t->text, names_string(names, g->reason_id));
 	case KEY_FUNC:
 		return match_text(t->text, names_string(names, g->start_func_id));

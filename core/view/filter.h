@@ -2,10 +2,14 @@
 /*
  * The filter language of the UI and the API: terms separated by spaces, all of which must hold.
  *
- *   state:waiting,syscall   one of these; text is matched whole, * and ? stand for anything
- *   func:main.* wait:chan*  also: site (the go statement), flag (exited, system, cgo, found)
- *   age>5m alloc>=1MB       also: id, parent, since (time in its state), waiting, runnable
- * (totals), events, children; units ns us ms s m h, B KB MB GB (powers of 1000) -flag:system not
+ *   state:waiting,syscall   one of these; text is matched whole, * and ? stand for anything.
+ *                           Who has exited is dead or exited, whose state is not known, unknown;
+ *                           what stands for no state is an error
+ *   func:main.* wait:chan*  also: site (the go statement)
+ *   flag:system             also: live, exited, cgo, found, uncertain; others are an error
+ *   age>5m alloc>=1MB       also: id, parent, events, children, since (time in its state),
+ *                           waiting, runnable (totals); units ns us ms s m h, B KB MB GB
+ *   -flag:system            not
  *   handler 4711            anywhere in function, wait reason or site, or a goroutine's number
  *
  * tests/data/filter.json holds cases that this and the UI's own reading of it (ui/src/filter.ts)

@@ -17,8 +17,7 @@ static void emit_time(struct emit *e, const struct view *v, const char *key, uin
 static void emit_reason(struct emit *e, const struct view *v, const char *key,
 			const struct goroutine *g)
 {
-	if (g->state == GSTATE_WAITING &&
-	    !(g->flags & (GOROUTINE_EXITED | GOROUTINE_STATE_UNKNOWN)))
+	if (view_state(g) == GSTATE_WAITING)
 		emit_string(e, key, names_string(model_names(v->model), g->reason_id));
 	else
 		emit_none(e, key);
@@ -85,7 +84,7 @@ int view_status(const struct view *v, struct view_query *q, struct buf *out)
 	emit_begin(&e, q->form, out);
 	emit_u64(&e, "goid", g.goid);
 	emit_i64(&e, "pid", info.pid);
-	emit_string(&e, "state", view_state(&g));
+	emit_string(&e, "state", view_state_word(&g));
 	if (g.flags & GOROUTINE_STATE_UNKNOWN)
 		emit_unknown(&e, "state_from");
 	else
@@ -202,7 +201,7 @@ int view_goroutines(const struct view *v, struct view_query *q, struct buf *out)
 			events += g->counts[type];
 		emit_row(&e);
 		emit_u64(&e, NULL, g->goid);
-		emit_string(&e, NULL, view_state(g));
+		emit_string(&e, NULL, view_state_word(g));
 		emit_reason(&e, v, NULL, g);
 		emit_u64(&e, NULL, view_since(now, g->state_since_ns));
 		emit_string(&e, NULL, names_string(names, g->start_func_id));

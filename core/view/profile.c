@@ -158,13 +158,13 @@ static int add_by_origin(const struct view *v, unsigned proc, struct pprof *p)
 	while (!err && (g = model_pass_next(pass))) {
 		struct pprof_frame frames[2];
 		struct pprof_sample sample = {.frames = frames, .values = {1}};
-		const char *state = view_state(g);
+		const char *state = view_state_word(g);
 
 		if (g->flags & GOROUTINE_SYSTEM)
 			continue;
 		sample.n = origin_of(v, g, frames);
 		sample.labels[0] = (struct pprof_label){"state", PPROF_TEXT(state)};
-		if (g->state == GSTATE_WAITING)
+		if (view_state(g) == GSTATE_WAITING)
 			sample.labels[1] = (struct pprof_label){"wait", text_of(v, g->reason_id)};
 		err = pprof_add(p, &sample);
 	}

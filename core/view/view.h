@@ -38,6 +38,15 @@ void view_recording(const struct view *v, struct recording *ret);
 /* "recording stopped: No space left on device", for a line; "" while it goes on. */
 void view_recording_stop(const struct recording *rec, struct buf *out);
 
+/*
+ * A goroutine's state, as every view has it: an enum gstate, GSTATE_DEAD once it has exited, and
+ * GSTATES when it is not known. The word for it is gstate_name()'s, or "unknown".
+ */
+unsigned view_state(const struct goroutine *g);
+const char *view_state_name(unsigned state); /* "" when out of range */
+/* The reverse; "exited" is "dead", too. -EINVAL: there is no such word. */
+int view_state_parse(const char *word);
+
 /* Rows with all_procs only: every process, told apart or summed up as the view has it. */
 #define VIEW_ALL_PROCS UINT32_MAX
 

@@ -16,9 +16,15 @@ static inline uint64_t view_since(uint64_t now, uint64_t then)
 }
 
 /* "running", "dead" for one that ended, "unknown" when its state is not known. */
-const char *view_state(const struct goroutine *g);
-/* "waiting" time includes the stay under way, as of `now`. */
+static inline const char *view_state_word(const struct goroutine *g)
+{
+	return view_state_name(view_state(g));
+}
+/* All the time it was in an enum gstate, with the stay under way, as of `now`. */
 uint64_t view_state_ns(const struct goroutine *g, unsigned state, uint64_t now);
+/* From when it began, or was found, to its end, or `now`. */
+uint64_t view_age_ns(const struct goroutine *g, uint64_t now);
+uint64_t view_events_of(const struct goroutine *g);
 
 /* States a goroutine that lives can be seen in, in the order in which they are shown. */
 extern const uint8_t view_states[];

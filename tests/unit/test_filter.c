@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #include "core/view/filter.h"
+#include "core/view/view.h"
 
 static uint32_t intern(struct names *names, const json_t *row, const char *key)
 {
@@ -24,25 +25,20 @@ static uint64_t seconds(const json_t *row, const char *key)
 	return (uint64_t)(json_number_value(json_object_get(row, key)) * 1e9);
 }
 
-static uint8_t state_of(const char *name)
-{
-	for (unsigned i = 0; i < GSTATES; i++) {
-		if (!strcmp(gstate_name(i), name))
-			return (uint8_t)i;
-	}
-	fail();
-	return 0;
-}
-
 static void read_row(const json_t *row, struct names *names, struct goroutine *g)
 {
 	size_t i;
 	json_t *v;
+	int state;
 
 	memset(g, 0, sizeof(*g));
 	g->goid = (uint64_t)json_integer_value(json_object_get(row, "goid"));
 	g->parent = (uint64_t)json_integer_value(json_object_get(row, "parent"));
-	g->state = state_of(json_string_value(json_object_get(row, "state")));
+	state = view_state_parse(json_string_value(json_object_get(row, "state")));
+	assert_true(state >= 0);
+	/* Whatever was known last: it does not count. */
+	g->state = (uint8_t)(state == GSTATES ? GSTATE_WAITING : state);
+	g->flags = state == GSTATES ? GOROUTINE_STATE_UNKNOWN : 0;
 	g->start_func_id = intern(names, row, "func");
 	g->reason_id = intern(names, row, "reason");
 	g->created_site_id =
@@ -105,7 +101,13 @@ static void test_filter(void **state)
 		}
 	}
 	json_array_foreach(json_object_get(data, "bad"), i, c)
-		assert_int_equal(filter_parse(json_string_value(c), &f, why, sizeof(why)), -EINVAL);
+	{
+		const char *text = json_string_value(json_object_get(c, "filter"));
+
+		assert_int_equal(filter_parse(text, &f, why, sizeof(why)), -EINVAL);
+		assert_int_equal(strncmp(why, "filter: ", 8), 0);
+		assert_string_equal(why + 8, json_string_value(json_object_get(c, "why")));
+	}
 	json_decref(data);
 	names_free(names);
 }

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The filter language, as core/view/filter.c reads it. tests/data/filter.json holds cases for both.
-import { CGO, EXITED, FOUND, STATES, SYSTEM, UNCERTAIN, WAITING, type Row } from './types';
+import { CGO, DEAD, EXITED, FOUND, STATES, SYSTEM, UNCERTAIN, WAITING, type Row } from './types';
 
 type Test = (row: Row, now: number) => boolean;
 
 const UNITS: Record<string, number> = { '': 1, ns: 1, us: 1e3, 'µs': 1e3, ms: 1e6, s: 1e9, m: 60e9,
 	h: 3600e9, b: 1, kb: 1e3, mb: 1e6, gb: 1e9 };
 
-const FLAGS: Record<string, number> = { exited: EXITED, system: SYSTEM, cgo: CGO, found: FOUND,
+const FLAGS: Record<string, number> = { live: 0, exited: EXITED, system: SYSTEM, cgo: CGO, found: FOUND,
 	uncertain: UNCERTAIN };
+
+// What a message names: the states that one can be seen in for more than a moment.
+const STATE_WORDS = 'running runnable waiting syscall preempted leaked dead unknown';
+const FLAG_WORDS = Object.keys(FLAGS).join(' ');
 
 export function stateTime(row: Row, state: number, total: number, now: number): number {
 	const open = row.state === state && !row.exited ? Math.max(0, now - row.since) : 0;
@@ -22,7 +26,7 @@ const NUMBERS: Record<string, (row: Row, now: number) => number> = {
 	goid: (r) => r.goid,
 	parent: (r) => r.parent,
 	age: (r, now) => Math.max(0, end(r, now) - r.created),
-	since: (r, now) => Math.max(0, end(r, now) - r.since),
+	since: (r, now) => Math.max(0, now - r.since),
 	waiting: (r, now) => stateTime(r, WAITING, r.waiting, now),
 	runnable: (r, now) => stateTime(r, 1, r.runnable, now),
 	alloc: (r) => r.bytes,
@@ -30,22 +34,38 @@ const NUMBERS: Record<string, (row: Row, now: number) => number> = {
 	children: (r) => r.children,
 };
 
-const stateName = (r: Row) => (r.flags & EXITED ? 'exited' : STATES[r.state] ?? '');
 const siteFunc = (r: Row) => r.site.replace(/ \(.*:\d+\)$/, '');
 
+const stateWords = (state: number) => (state === DEAD ? ['dead', 'exited'] : [STATES[state] ?? '']);
+
 const TEXTS: Record<string, (row: Row) => string | null> = {
-	state: stateName,
-	wait: (r) => (r.state === WAITING && !(r.flags & EXITED) ? r.reason : null),
-	reason: (r) => (r.state === WAITING && !(r.flags & EXITED) ? r.reason : null),
+	wait: (r) => (r.state === WAITING ? r.reason : null),
+	reason: (r) => (r.state === WAITING ? r.reason : null),
 	func: (r) => r.func,
 	site: siteFunc,
 	by: siteFunc,
 };
 
-function globs(text: string): RegExp[] {
-	return text.split(',').flatMap((part) => [part, part.replace(/_/g, ' ')]).map((part) =>
-		new RegExp('^' + part.replace(/[.+^${}()|[\]\\]/g, '\\$&').replace(/\*/g, '.*')
+// `in` would find what every object has, such as "constructor".
+const own = (o: object, key: string) => Object.keys(o).includes(key);
+
+const fault = (what: string, term: string) => new Error(`${what}: "${term.slice(0, 60)}"`);
+
+function globs(part: string): RegExp[] {
+	return [part, part.replace(/_/g, ' ')].map((text) =>
+		new RegExp('^' + text.replace(/[.+^${}()|[\]\\]/g, '\\$&').replace(/\*/g, '.*')
 			.replace(/\?/g, '.') + '$', 'is'));
+}
+
+// The expressions that `value` stands for. `words`: all there are; an alternative that is none of
+// them is a slip, and would match nothing for ever.
+function alternatives(value: string, key: string, words: string[], named: string): RegExp[] {
+	return value.split(',').flatMap((part) => {
+		const res = globs(part);
+		if (words.length && !words.some((word) => res.some((re) => re.test(word))))
+			throw new Error(`no such ${key}: "${part.slice(0, 30)}"; there are ${named}`);
+		return res;
+	});
 }
 
 function number(text: string): number | null {
@@ -53,8 +73,7 @@ function number(text: string): number | null {
 	if (!m || isNaN(Number(m[1])) || m[1].endsWith('.') && m[1].length === 1) return null;
 	const unit = UNITS[m[2].toLowerCase()];
 	if (unit === undefined) return null;
-	const value = Number(m[1]) * unit;
-	return value < 2 ** 64 ? value : null; // the server's are whole numbers of 64 bits
+	return Number(m[1]) * unit;
 }
 
 function anywhere(text: string): Test {
@@ -66,9 +85,9 @@ function anywhere(text: string): Test {
 function parseTerm(term: string): Test {
 	const m = /^([^:<>=]*)([:<>=])(.*)$/s.exec(term);
 	const key = m?.[1].toLowerCase() ?? '';
-	const known = key in NUMBERS || key in TEXTS || key === 'flag';
+	const known = own(NUMBERS, key) || own(TEXTS, key) || key === 'flag' || key === 'state';
 	if (!m || !known) {
-		if (m && m[2] !== ':') throw new Error(`no such key: "${term}"`);
+		if (m && m[2] !== ':') throw fault('no such key', term);
 		return anywhere(term);
 	}
 	let op = m[2] === '=' ? ':' : m[2];
@@ -77,23 +96,30 @@ function parseTerm(term: string): Test {
 		op += '=';
 		value = value.slice(1);
 	}
-	if (!value) throw new Error(`a value is missing: "${term}"`);
-	if (key in NUMBERS) {
+	if (!value) throw fault('a value is missing', term);
+	if (own(NUMBERS, key)) {
 		const want = number(value);
 		const get = NUMBERS[key];
-		if (want === null) throw new Error(`not a number: "${term}"`);
+		if (want === null) throw fault('not a number', term);
+		if (want >= 2 ** 64) throw fault('the number is too large', term); // the server's have 64 bits
 		if (op === '>') return (r, now) => get(r, now) > want;
 		if (op === '>=') return (r, now) => get(r, now) >= want;
 		if (op === '<') return (r, now) => get(r, now) < want;
 		if (op === '<=') return (r, now) => get(r, now) <= want;
 		return (r, now) => get(r, now) === want;
 	}
-	if (op !== ':') throw new Error(`only ':' goes with this key: "${term}"`);
-	const res = globs(value);
-	if (key === 'flag')
-		return (r) => Object.entries(FLAGS).some(([name, bit]) =>
-			r.flags & bit && res.some((re) => re.test(name))) ||
-			!(r.flags & EXITED) && res.some((re) => re.test('live'));
+	if (op !== ':') throw fault("only ':' goes with this key", term);
+	if (key === 'flag') {
+		const res = alternatives(value, key, Object.keys(FLAGS), FLAG_WORDS);
+		const names = Object.keys(FLAGS).filter((name) => res.some((re) => re.test(name)));
+		return (r) => names.some((name) => (FLAGS[name] ? r.flags & FLAGS[name] : !(r.flags & EXITED)));
+	}
+	if (key === 'state') {
+		const res = alternatives(value, key, STATES.flatMap((_, i) => stateWords(i)), STATE_WORDS);
+		const states = STATES.map((_, i) => stateWords(i).some((word) => res.some((re) => re.test(word))));
+		return (r) => states[r.state];
+	}
+	const res = alternatives(value, key, [], '');
 	const get = TEXTS[key];
 	return (r) => {
 		const text = get(r);
@@ -104,8 +130,10 @@ function parseTerm(term: string): Test {
 // Throws with one line of reason.
 export function parseFilter(text: string): Test {
 	const tests: Test[] = [];
+	if (text.length > 511) throw fault('too long', text);
 	for (const word of text.split(/[ \t]+/)) {
 		if (!word) continue;
+		if (tests.length === 16) throw fault('too many terms', word);
 		if (word.startsWith('-') && word.length > 1) {
 			const inner = parseTerm(word.slice(1));
 			tests.push((r, now) => !inner(r, now));
@@ -113,6 +141,5 @@ export function parseFilter(text: string): Test {
 			tests.push(parseTerm(word));
 		}
 	}
-	if (tests.length > 16) throw new Error('too many terms');
 	return (r, now) => tests.every((test) => test(r, now));
 }

@@ -7,7 +7,7 @@ import { at, getJson } from './api';
 import { bytes, count, exact, shortFunc } from './format';
 import { usePolled } from './poll';
 import { useValue } from './store';
-import { EXITED, STATES, type Row } from './types';
+import { STATES, type Row } from './types';
 import { mix, textOn } from './colors';
 
 type By = 'goroutine' | 'type' | 'function';
@@ -35,7 +35,7 @@ function Tiles() {
 	const total = rows.reduce((sum, r) => sum + r.bytes, 0) || 1;
 	const most = rows[0]?.bytes || 1;
 	return <>
-		<div class="tiles">{rows.slice(0, shown).map((r) => <Tile r={r} share={r.bytes / most} part={r.bytes / total} color={r.flags & EXITED ? look.state[6] : look.state[r.state]} />)}</div>
+		<div class="tiles">{rows.slice(0, shown).map((r) => <Tile r={r} share={r.bytes / most} part={r.bytes / total} color={look.state[r.state]} />)}</div>
 		{rows.length > shown ? <button onClick={() => setShown(shown + TILES_SHOWN)}>Show more of {rows.length}</button> : null}
 		{rows.length ? null : <div class="empty">No allocation seen yet.</div>}
 	</>;
@@ -48,8 +48,8 @@ function Tile({ r, share, part, color }: { r: Row; share: number; part: number; 
 	const of = r.slices + r.maps + r.objects || 1;
 	return (
 		<button class="tile" style={style} onClick={() => app.selected.set(r.goid)}
-			title={`goroutine ${r.goid}, ${r.flags & EXITED ? 'exited' : STATES[r.state]}\n${r.func}\n${exact(r.bytes)} bytes`}>
-			<span class="tile-id">{r.goid} <em>{r.flags & EXITED ? 'exited' : STATES[r.state]}</em></span>
+			title={`goroutine ${r.goid}, ${STATES[r.state]}\n${r.func}\n${exact(r.bytes)} bytes`}>
+			<span class="tile-id">{r.goid} <em>{STATES[r.state]}</em></span>
 			<span class="tile-bytes"><b>{bytes(r.bytes)}</b> {(part * 100).toFixed(1)}%</span><span class="tile-name">{shortFunc(r.func)}</span>
 			<span class="tile-split" title={`${r.slices} slices, ${r.maps} maps, ${r.objects} objects`}>
 				<i class="s" style={{ flexGrow: r.slices / of }} /><i class="m" style={{ flexGrow: r.maps / of }} /><i class="o" style={{ flexGrow: r.objects / of }} /></span>

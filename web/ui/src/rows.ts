@@ -3,7 +3,7 @@
 import { at, getJson } from './api';
 import { parseFilter, stateTime } from './filter';
 import { shortFunc } from './format';
-import { EXITED, STATES, SYSTEM, WAITING, type Row, type UiSettings } from './types';
+import { STATES, SYSTEM, WAITING, type Row, type UiSettings } from './types';
 
 type Packed = number[];
 
@@ -102,9 +102,8 @@ export const SORTS: Record<string, { label: string; value: (r: Row, now: number)
 export const GROUPS: Record<string, { label: string; key: (r: Row) => string }> = {
 	none: { label: 'No groups', key: () => '' },
 	func: { label: 'By function', key: (r) => r.func || '(function unknown)' },
-	state: { label: 'By state', key: (r) => (r.flags & EXITED ? 'exited' : STATES[r.state]) },
-	reason: { label: 'By wait reason', key: (r) => (r.flags & EXITED ? 'exited' : r.state === WAITING ?
-		r.reason || '(reason unknown)' : STATES[r.state]) },
+	state: { label: 'By state', key: (r) => STATES[r.state] },
+	reason: { label: 'By wait reason', key: (r) => (r.state === WAITING ? r.reason || '(reason unknown)' : STATES[r.state]) },
 	parent: { label: 'By parent', key: (r) => (r.parent ? `goroutine ${r.parent}` : '(parent unknown)') },
 	site: { label: 'By go statement', key: (r) => r.site || '(site unknown)' },
 };

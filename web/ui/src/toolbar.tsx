@@ -7,7 +7,7 @@ import { count, duration } from './format';
 import { ProcessName } from './process';
 import { GROUPS, SORTS } from './rows';
 import { useValue } from './store';
-import { STATES } from './types';
+import { STATES, UNKNOWN } from './types';
 import { current } from './timeline/timeline';
 import { stateHeight } from './timeline/strip';
 
@@ -183,7 +183,7 @@ function FilterBox({ value }: { value: string }) {
 }
 
 const LEGEND = [2, 3, 1, 4];
-const RARE = [0, 5, 6, 7, 8, 9, 10];
+const RARE = [0, 5, 6, 7, 8, 9, 10, UNKNOWN];
 
 // The states with their marks, how many goroutines are in each, and a click to filter.
 export function Legend() {

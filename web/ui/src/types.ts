@@ -3,12 +3,12 @@
 // up to 2^53, which is 104 days of uptime, and within 16 ns for years.
 
 export const STATES = ['idle', 'runnable', 'running', 'syscall', 'waiting', 'moribund', 'dead',
-	'enqueue', 'copystack', 'preempted', 'leaked', 'deadextra'] as const;
+	'enqueue', 'copystack', 'preempted', 'leaked', 'deadextra', 'unknown'] as const;
 
 // -1: no state's name.
 export const stateNumber = (name: string) => (STATES as readonly string[]).indexOf(name);
 
-export const RUNNABLE = 1, RUNNING = 2, SYSCALL = 3, WAITING = 4, DEAD = 6, NONE = 15;
+export const RUNNABLE = 1, RUNNING = 2, SYSCALL = 3, WAITING = 4, DEAD = 6, UNKNOWN = 12, NONE = 15;
 
 export const EVENT_TYPES = ['casgstatus', 'makeslice', 'makemap', 'newobject', 'newgoroutine',
 	'goexit'] as const;
