@@ -305,7 +305,6 @@ static int read_request(struct connection *c, const char *path, size_t len)
 {
 	struct request *rq = &c->job->rq;
 	struct response *rs = &c->job->rs;
-	const struct route *route;
 	char text[512];
 	int err;
 
@@ -327,13 +326,14 @@ static int read_request(struct connection *c, const char *path, size_t len)
 		return 0;
 	connection_header(c->wsi, WSI_TOKEN_HTTP_ACCEPT_ENCODING, text, sizeof(text));
 	rq->gzip = http_takes_gzip(text);
+	connection_header(c->wsi, WSI_TOKEN_HTTP_ACCEPT, text, sizeof(text));
+	rq->text = http_prefers_text(text);
 	connection_header(c->wsi, WSI_TOKEN_HTTP_IF_NONE_MATCH, rq->etag, sizeof(rq->etag));
-	err = route_find(rq, &route);
+	err = route_find(rq, &c->job->handler);
 	if (err == -EPERM)
 		return http_error(rs, 405, "%s: not with this method", rq->path);
 	if (err)
 		return http_error(rs, 404, "%s: there is nothing here", rq->path);
-	c->job->handler = route->handler;
 	return 0;
 }
 

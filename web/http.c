@@ -28,30 +28,44 @@ int http_error(struct response *rs, int status, const char *fmt, ...)
 	return 0;
 }
 
+static const struct error {
+	int err, status;
+	const char *means;
+} errors[] = {
+	{-ENOENT, 404, "not found"},
+	{-EINVAL, 400, "not valid"},
+	{-ERANGE, 400, "not valid"},
+	{-ENOSYS, 501, "not available here (a replay, or not supported)"},
+	{-EOPNOTSUPP, 501, "not available here (a replay, or not supported)"},
+	{-ESRCH, 410, "the target has exited"},
+	{-EPERM, 403, "permission denied"},
+	{-EACCES, 403, "permission denied"},
+	{-ENOMEM, 503, "not enough memory or busy, try again"},
+	{-EAGAIN, 503, "not enough memory or busy, try again"},
+	{-EBUSY, 503, "not enough memory or busy, try again"},
+};
+
+static const struct error *error_of(int err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
+		if (errors[i].err == err)
+			return &errors[i];
+	}
+	return NULL;
+}
+
+int http_status(int err)
+{
+	const struct error *e = error_of(err);
+
+	return e ? e->status : 500;
+}
+
 int http_errno(struct response *rs, int err, const char *what)
 {
-	switch (err) {
-	case -ENOENT:
-		return http_error(rs, 404, "%s: not found", what);
-	case -EINVAL:
-	case -ERANGE:
-		return http_error(rs, 400, "%s: not valid", what);
-	case -ENOSYS:
-	case -EOPNOTSUPP:
-		return http_error(rs, 501, "%s: not available here (a replay, or not supported)",
-				  what);
-	case -ESRCH:
-		return http_error(rs, 410, "%s: the target has exited", what);
-	case -EPERM:
-	case -EACCES:
-		return http_error(rs, 403, "%s: permission denied", what);
-	case -ENOMEM:
-	case -EAGAIN:
-	case -EBUSY:
-		return http_error(rs, 503, "%s: not enough memory or busy, try again", what);
-	default:
-		return http_error(rs, 500, "%s: %s", what, strerror(-err));
-	}
+	const struct error *e = error_of(err);
+
+	return http_error(rs, http_status(err), "%s: %s", what, e ? e->means : strerror(-err));
 }
 
 int http_add_arg(struct request *rq, const char *text, size_t len)
@@ -90,9 +104,18 @@ static bool has_word(const char *words, const char *word)
 	return false;
 }
 
+static bool takes(const struct request *rq, const char *key)
+{
+	for (unsigned i = 0; i < HTTP_TAKES && rq->takes[i]; i++) {
+		if (has_word(rq->takes[i], key))
+			return true;
+	}
+	return !rq->takes[0];
+}
+
 const char *http_arg(const struct request *rq, const char *key)
 {
-	if (rq->takes && !has_word(rq->takes, key)) {
+	if (!takes(rq, key)) {
 		log_error(-EINVAL, "%s: the argument %s is not in the table of routes", rq->path,
 			  key);
 		return NULL;
@@ -157,21 +180,67 @@ static uint64_t weight(const char *params, const char *end)
 	return q;
 }
 
+/* One of "name;params, name, …". */
+struct item {
+	const char *name, *name_end; /* without blanks */
+	const char *params, *end;
+};
+
+static bool next_item(const char **p, struct item *ret)
+{
+	const char *next = *p + strcspn(*p, ",");
+	const char *semicolon = memchr(*p, ';', (size_t)(next - *p));
+
+	if (!**p)
+		return false;
+	*ret = (struct item){*p, semicolon ? semicolon : next, semicolon ? semicolon + 1 : next,
+			     next};
+	trim(&ret->name, &ret->name_end);
+	*p = *next ? next + 1 : next;
+	return true;
+}
+
 bool http_takes_gzip(const char *header)
 {
-	const char *p = header ? header : "", *next;
+	const char *p = header ? header : "";
 	bool gzip = false;
+	struct item item;
 
-	for (; *p; p = *next ? next + 1 : next) {
-		const char *coding = p, *end, *params;
-
-		next = p + strcspn(p, ",");
-		end = memchr(p, ';', (size_t)(next - p));
-		params = end ? end + 1 : next;
-		end = end ? end : next;
-		trim(&coding, &end);
-		if (is_token(coding, end, "gzip") || is_token(coding, end, "x-gzip"))
-			gzip = gzip || weight(params, next);
+	while (next_item(&p, &item)) {
+		if (is_token(item.name, item.name_end, "gzip") ||
+		    is_token(item.name, item.name_end, "x-gzip"))
+			gzip = gzip || weight(item.params, item.end);
 	}
 	return gzip;
+}
+
+/* Of a media type: its weight comes after parameters of its own, if it has any. */
+static uint64_t media_weight(const struct item *item)
+{
+	const char *last = memrchr(item->params, ';', (size_t)(item->end - item->params));
+	const char *at = last ? last + 1 : item->params;
+
+	while (at < item->end && (*at == ' ' || *at == '\t'))
+		at++;
+	return at < item->end && (*at == 'q' || *at == 'Q') ? weight(at, item->end) : 1000;
+}
+
+bool http_prefers_text(const char *header)
+{
+	uint64_t text = 0, json = 0, any = 0;
+	const char *p = header ? header : "";
+	struct item item;
+
+	while (next_item(&p, &item)) {
+		const char *type = item.name, *end = item.name_end;
+		uint64_t q = media_weight(&item);
+
+		if (is_token(type, end, "text/plain") || is_token(type, end, "text/*"))
+			text = MAX(text, q);
+		else if (is_token(type, end, "application/json"))
+			json = MAX(json, q);
+		else if (is_token(type, end, "application/*") || is_token(type, end, "*/*"))
+			any = MAX(any, q);
+	}
+	return text > (json ? json : any);
 }

@@ -19,6 +19,9 @@
 #define HTTP_BODY_MAX   65536
 #define HTTP_ARGS_MAX   32
 #define HTTP_PARAMS_MAX 4
+#define HTTP_TAKES      3
+
+struct view_row;
 
 enum http_method { HTTP_GET, HTTP_POST };
 
@@ -38,11 +41,13 @@ struct request {
 	/* What the {} of the route's pattern matched. */
 	char params[HTTP_PARAMS_MAX][64];
 	struct buf body;
-	/* The arguments that the route takes, between spaces; NULL before it is known which it is.
-	 */
-	const char *takes;
-	bool gzip;     /* the client takes gzip */
-	char etag[64]; /* If-None-Match */
+	/* The arguments that the route takes, between spaces, in so many pieces; the first is NULL
+	 * before it is known which it is. */
+	const char *takes[HTTP_TAKES];
+	const struct view_row *view; /* what a route of a view shows; else NULL */
+	bool gzip;                   /* the client takes gzip */
+	bool text;                   /* it would have text rather than JSON */
+	char etag[64];               /* If-None-Match */
 	char content_type[64];
 };
 
@@ -74,9 +79,10 @@ struct response {
 
 /* Answers an error: {"error":"…"} with that status. Returns 0 so that a handler can end with it. */
 int http_error(struct response *rs, int status, const char *fmt, ...) PRINTF_LIKE(3, 4);
-/* The same for a negative errno: -ENOENT 404, -EINVAL and -ERANGE 400, -ENOSYS 501, -ESRCH 410,
- * -ENOMEM 503 …
- */
+/* The status for a negative errno: -ENOENT 404, -EINVAL and -ERANGE 400, -ENOSYS 501, -ESRCH 410,
+ * -ENOMEM 503 … */
+int http_status(int err);
+/* Answers it, and in a few words what that means. */
 int http_errno(struct response *rs, int err, const char *what);
 
 /*
@@ -100,5 +106,8 @@ int http_arg_u64(const struct request *rq, struct response *rs, const char *key,
  * text.
  */
 bool http_takes_gzip(const char *header);
+/* Whether an Accept header (NULL or "": there is none) names text/plain with a greater weight than
+ * JSON (RFC 9110, 12.5.1). A browser, which names neither, is shown JSON. */
+bool http_prefers_text(const char *header);
 
 #endif

@@ -42,9 +42,6 @@ int rest_goids(const struct request *rq, struct response *rs, uint64_t *ret, siz
 /* One goroutine as a JSON object. */
 void rest_goroutine(const struct source *s, const struct goroutine *g, uint64_t now,
 		    struct buf *out);
-/* [{kind, type, go_kind, size, count, bytes}] */
-void rest_allocations(const struct source *s, const struct allocation *list, size_t n,
-		      struct buf *out);
 /* "main.worker (/src/main.go:12)"; "" when unknown. */
 void rest_site(const struct names *names, uint32_t site_id, struct buf *out);
 
@@ -66,18 +63,13 @@ int rest_list(const struct request *rq, struct response *rs);
 int rest_one(const struct request *rq, struct response *rs);
 int rest_one_events(const struct request *rq, struct response *rs);
 int rest_one_spans(const struct request *rq, struct response *rs);
-int rest_one_allocations(const struct request *rq, struct response *rs);
-int rest_one_stack(const struct request *rq, struct response *rs);
 /* rest_live.c */
 int rest_info(const struct request *rq, struct response *rs);
 int rest_status(const struct request *rq, struct response *rs);
 int rest_prometheus(const struct request *rq, struct response *rs);
-int rest_stats(const struct request *rq, struct response *rs);
-int rest_health(const struct request *rq, struct response *rs);
-int rest_pprof(const struct request *rq, struct response *rs);
-int rest_stacks(const struct request *rq, struct response *rs);
 int rest_meter(const struct request *rq, struct response *rs);
-int rest_types(const struct request *rq, struct response *rs);
+/* rest_view.c: rq->view */
+int rest_view(const struct request *rq, struct response *rs);
 /* rest_control.c */
 int rest_control_get(const struct request *rq, struct response *rs);
 int rest_control_set(const struct request *rq, struct response *rs);

@@ -522,37 +522,3 @@ int rest_one_spans(const struct request *rq, struct response *rs)
 	rest_done(rq, s);
 	return err;
 }
-
-int rest_one_allocations(const struct request *rq, struct response *rs)
-{
-	cleanup_free_ struct allocation *list = NULL;
-	struct goroutine g;
-	unsigned proc;
-	struct source *s = find_one(rq, rs, &proc, &g);
-	size_t n = 0;
-	int err;
-
-	if (!s)
-		return 0;
-	err = model_allocations(s->view.model, proc, g.goid, &list, &n);
-	if (!err)
-		rest_allocations(s, list, n, &rs->body);
-	rest_done(rq, s);
-	return err;
-}
-
-int rest_one_stack(const struct request *rq, struct response *rs)
-{
-	struct goroutine g;
-	struct view_query q = {.form = VIEW_TEXT};
-	struct source *s = find_one(rq, rs, &q.proc, &g);
-	int err;
-
-	if (!s)
-		return 0;
-	rs->content_type = "text/plain; charset=utf-8";
-	q.goid = g.goid;
-	err = view_stack(&s->view, &q, &rs->body);
-	rest_done(rq, s);
-	return err;
-}

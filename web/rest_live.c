@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* A source as a whole: status, statistics, health, types; the server itself.
- */
+/* A source as a whole, and the server itself. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -156,71 +155,11 @@ int rest_status(const struct request *rq, struct response *rs)
 	return 0;
 }
 
-static int render_view(const struct request *rq, struct response *rs, view_fn *fn,
-		       enum view_form form)
-{
-	struct source *s = rest_source(rq, rs);
-	struct view_query q = {.form = form};
-	int err = 0;
-
-	if (!s)
-		return 0;
-	if (!rest_proc(rq, rs, s, &q.proc)) {
-		err = fn(&s->view, &q, &rs->body);
-		if (form == VIEW_TEXT)
-			rs->content_type = "text/plain; charset=utf-8";
-	}
-	rest_done(rq, s);
-	return err;
-}
-
-int rest_stats(const struct request *rq, struct response *rs)
-{
-	return render_view(rq, rs, view_stats, VIEW_JSON);
-}
-
-int rest_health(const struct request *rq, struct response *rs)
-{
-	return render_view(rq, rs, view_health, VIEW_JSON);
-}
-
-int rest_stacks(const struct request *rq, struct response *rs)
-{
-	return render_view(rq, rs, view_stacks, VIEW_TEXT);
-}
-
-static const struct {
-	const char *name;
-	view_fn *view;
-} profiles[] = {
-	{"goroutine", view_pprof_goroutine},
-	{"allocs", view_pprof_allocs},
-	{"offcpu", view_pprof_offcpu},
-};
-
-int rest_pprof(const struct request *rq, struct response *rs)
-{
-	const char *name = rest_param(rq, 0);
-	unsigned i = 0;
-	int err;
-
-	while (i < ARRAY_SIZE(profiles) && strcmp(name, profiles[i].name))
-		i++;
-	if (i == ARRAY_SIZE(profiles))
-		return http_error(rs, 404, "no profile \"%.40s\"", name);
-	err = render_view(rq, rs, profiles[i].view, VIEW_JSON);
-	if (!err && rs->status == 200) {
-		rs->content_type = "application/octet-stream";
-		snprintf(rs->filename, sizeof(rs->filename), "xgotop-%s.pb.gz", name);
-	}
-	return err;
-}
-
 int rest_prometheus(const struct request *rq, struct response *rs)
 {
 	const struct source *s = sources_live(rq->web->sources);
 	struct buf *out = &rs->body;
-	struct view_query q = {.form = VIEW_TEXT};
+	struct view_query q = {.proc = VIEW_ALL_PROCS, .form = VIEW_TEXT};
 	struct web_stats st;
 	int err = view_metrics(&s->view, &q, out);
 
@@ -343,49 +282,4 @@ int rest_meter(const struct request *rq, struct response *rs)
 #undef COLUMN
 	buf_adds(out, "}\n");
 	return 0;
-}
-
-/* --- allocations by type ------------------------------------------------------------------------
- */
-
-void rest_allocations(const struct source *s, const struct allocation *list, size_t n,
-		      struct buf *out)
-{
-	const struct names *names = model_names(s->view.model);
-
-	buf_addc(out, '[');
-	for (size_t i = 0; i < n; i++) {
-		const struct go_type *type = names_type(names, list[i].type_id);
-
-		if (i)
-			buf_addc(out, ',');
-		buf_addc(out, '{');
-		json_ks(out, "kind", event_type_name(list[i].event_type));
-		json_ks(out, "type", type->name ? type->name : "");
-		json_ks(out, "go_kind", go_kind_name(type->kind));
-		json_ku(out, "size", type->size);
-		json_ku(out, "count", list[i].count);
-		json_ku(out, "bytes", list[i].bytes);
-		buf_addc(out, '}');
-	}
-	buf_adds(out, "]\n");
-}
-
-int rest_types(const struct request *rq, struct response *rs)
-{
-	cleanup_free_ struct allocation *list = NULL;
-	struct source *s = rest_source(rq, rs);
-	unsigned proc;
-	size_t n = 0;
-	int err = 0;
-
-	if (!s)
-		return 0;
-	if (!rest_proc(rq, rs, s, &proc)) {
-		err = model_type_totals(s->view.model, proc, &list, &n);
-		if (!err)
-			rest_allocations(s, list, n, &rs->body);
-	}
-	rest_done(rq, s);
-	return err;
 }

@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Every path the server answers. One row a route. */
+/* Every path the server answers: a row a route here, and those of the views (core/view/views.c). */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "core/view/view.h"
 #include "web/rest.h"
 
 /*
- * Of a source: the live one and a recorded one answer the same.
- *
  * The last column is every argument that a handler may look at: http_arg() finds no other. So what
- * is here is what there is, and tests/web/hostile.py, which reads this table, tries each of them.
+ * is here is what there is, and tests/web/hostile.py tries each of them.
  */
-#define SOURCE(path, handler, takes)                                                               \
-	{HTTP_GET, "/api/live" path, handler, takes},                                              \
-	{                                                                                          \
-		HTTP_GET, "/api/sessions/{}" path, handler, takes " partial"                       \
-	}
+struct route {
+	enum http_method method;
+	const char *pattern;
+	handler_fn handler;
+	const char *takes;
+};
 
 static const struct route routes[] = {
 	/* The original's */
@@ -37,71 +38,162 @@ static const struct route routes[] = {
 	{HTTP_GET, "/api/live/events", rest_events,
 	 "goroutine event_type start_time end_time limit offset format"},
 	{HTTP_GET, "/api/live/goroutines", rest_list, "filter goids sort desc limit offset proc"},
-	SOURCE("/status", rest_status, "proc"),
-	SOURCE("/rows", rest_rows, "since after limit proc"),
-	SOURCE("/goroutines/{}", rest_one, "proc"),
-	SOURCE("/goroutines/{}/events", rest_one_events, "from to limit proc"),
-	SOURCE("/goroutines/{}/spans", rest_one_spans, "from to limit proc"),
-	SOURCE("/goroutines/{}/allocations", rest_one_allocations, "proc"),
-	SOURCE("/goroutines/{}/stack", rest_one_stack, "proc"),
-	SOURCE("/stats", rest_stats, "proc"),
-	SOURCE("/health", rest_health, "proc"),
-	SOURCE("/stacks", rest_stacks, "proc"),
-	SOURCE("/types", rest_types, "proc"),
-	SOURCE("/sites", rest_sites, "proc"),
-	SOURCE("/latency", rest_latency, "proc"),
-	SOURCE("/latency/{}/{}", rest_heat, "n proc"),
-	SOURCE("/flame", rest_flame, "by format weight filter goids proc"),
-	SOURCE("/summary", rest_summary, "proc"),
-	SOURCE("/tiles/{}/{}", rest_tile, "goids proc"),
-	SOURCE("/groups/{}/{}", rest_group_tile, "filter goids by key proc"),
-	SOURCE("/series/{}/{}", rest_series, "n proc"),
-	SOURCE("/utilisation/{}/{}", rest_utilisation, "n filter goids proc"),
-	SOURCE("/edges", rest_edges, "from to limit filter goids proc"),
-	SOURCE("/perfetto", rest_perfetto, ""),
-	SOURCE("/pprof/{}", rest_pprof, "proc"),
-	SOURCE("/range", rest_range, "from to format filter goids proc"),
-	SOURCE("/stays", rest_stays, "from to state min max limit filter goids proc"),
 	/* The UI */
 	{HTTP_GET, "/", rest_asset, ""},
 	{HTTP_GET, "/assets/{}", rest_asset, ""},
 };
 
-/* Holds the path against a pattern; what {} stood for goes to params. */
-static bool match(const char *pattern, const char *path, char params[HTTP_PARAMS_MAX][64])
-{
-	unsigned n = 0;
+/* Of a source: the live one and a recorded one answer the same, in these folders. */
+static const struct {
+	const char *pattern, *takes;
+} sources[] = {
+	{"/api/live/", "proc"},
+	{"/api/sessions/{}/", "proc partial"},
+};
 
+static const struct route of_source[] = {
+	{HTTP_GET, "status", rest_status, ""},
+	{HTTP_GET, "rows", rest_rows, "since after limit"},
+	{HTTP_GET, "goroutines/{}", rest_one, ""},
+	{HTTP_GET, "goroutines/{}/events", rest_one_events, "from to limit"},
+	{HTTP_GET, "goroutines/{}/spans", rest_one_spans, "from to limit"},
+	{HTTP_GET, "sites", rest_sites, ""},
+	{HTTP_GET, "latency", rest_latency, ""},
+	{HTTP_GET, "latency/{}/{}", rest_heat, "n"},
+	{HTTP_GET, "flame", rest_flame, "by format weight filter goids"},
+	{HTTP_GET, "summary", rest_summary, ""},
+	{HTTP_GET, "tiles/{}/{}", rest_tile, "goids"},
+	{HTTP_GET, "groups/{}/{}", rest_group_tile, "filter goids by key"},
+	{HTTP_GET, "series/{}/{}", rest_series, "n"},
+	{HTTP_GET, "utilisation/{}/{}", rest_utilisation, "n filter goids"},
+	{HTTP_GET, "edges", rest_edges, "from to limit filter goids"},
+	{HTTP_GET, "perfetto", rest_perfetto, ""},
+	{HTTP_GET, "range", rest_range, "from to format filter goids"},
+	{HTTP_GET, "stays", rest_stays, "from to state min max limit filter goids"},
+};
+
+/* Views, in the folder of their scope below a source's. */
+static const char *const scopes[] = {[VIEW_PROCESS] = "", [VIEW_GOROUTINE] = "goroutines/{}/"};
+
+static const char *takes_form(const struct view_row *row)
+{
+	return row->forms & (row->forms - 1) ? "format" : NULL;
+}
+
+/* Where in a path one is that is held against a pattern, piece by piece. */
+struct at {
+	const char *path;
+	char (*params)[64]; /* what {} stood for, HTTP_PARAMS_MAX of them */
+	unsigned n;
+};
+
+static bool match(struct at *at, const char *pattern)
+{
 	while (*pattern) {
 		if (*pattern == '{') {
-			size_t len = strcspn(path, "/");
+			size_t len = strcspn(at->path, "/");
 
-			if (!len || len >= 64 || n == HTTP_PARAMS_MAX)
+			if (!len || len >= 64 || at->n == HTTP_PARAMS_MAX)
 				return false;
-			memcpy(params[n], path, len);
-			params[n++][len] = '\0';
-			path += len;
+			memcpy(at->params[at->n], at->path, len);
+			at->params[at->n++][len] = '\0';
+			at->path += len;
 			pattern += 2;
-		} else if (*pattern++ != *path++) {
+		} else if (*pattern++ != *at->path++) {
 			return false;
 		}
 	}
-	return !*path;
+	return true;
 }
 
-int route_find(struct request *rq, const struct route **ret)
+static bool match_end(struct at *at, const char *pattern)
+{
+	return match(at, pattern) && !*at->path;
+}
+
+/* Takes the route, or says that it has another method. */
+static int take(struct request *rq, const struct route *route, const char *also, handler_fn *ret)
+{
+	if (route->method != rq->method)
+		return -EPERM;
+	rq->takes[0] = route->takes;
+	rq->takes[1] = also;
+	*ret = route->handler;
+	return 0;
+}
+
+static int find_view(struct request *rq, const struct at *source, const char *takes,
+		     handler_fn *ret)
+{
+	for (unsigned i = 0; i < n_views; i++) {
+		const struct view_row *row = &views[i];
+		const struct route route = {HTTP_GET, NULL, rest_view,
+					    row->takes ? row->takes : ""};
+		struct at at = *source;
+
+		if (!match(&at, scopes[row->scope]) || !match_end(&at, row->name))
+			continue;
+		rq->view = row;
+		rq->takes[2] = takes_form(row);
+		return take(rq, &route, takes, ret);
+	}
+	return -ENOENT;
+}
+
+int route_find(struct request *rq, handler_fn *ret)
 {
 	int err = -ENOENT;
 
-	for (size_t i = 0; i < ARRAY_SIZE(routes); i++) {
-		if (!match(routes[i].pattern, rq->path, rq->params))
+	for (size_t i = 0; i < ARRAY_SIZE(routes) && err; i++) {
+		struct at at = {rq->path, rq->params, 0};
+
+		if (match_end(&at, routes[i].pattern))
+			err = take(rq, &routes[i], NULL, ret);
+	}
+	for (size_t s = 0; s < ARRAY_SIZE(sources) && err == -ENOENT; s++) {
+		struct at source = {rq->path, rq->params, 0};
+
+		if (!match(&source, sources[s].pattern))
 			continue;
-		if (routes[i].method == rq->method) {
-			*ret = &routes[i];
-			rq->takes = routes[i].takes;
-			return 0;
+		for (size_t i = 0; i < ARRAY_SIZE(of_source) && err == -ENOENT; i++) {
+			struct at at = source;
+
+			if (match_end(&at, of_source[i].pattern))
+				err = take(rq, &of_source[i], sources[s].takes, ret);
 		}
-		err = -EPERM;
+		if (err == -ENOENT)
+			err = find_view(rq, &source, sources[s].takes, ret);
 	}
 	return err;
+}
+
+/* --- a list of them --------------------------------------------------------------------------- */
+
+static void tell(route_fn *fn, void *ctx, const struct route *route, unsigned source,
+		 const char *scope, const char *form)
+{
+	char pattern[128], takes[256];
+
+	snprintf(pattern, sizeof(pattern), "%s%s%s", sources[source].pattern, scope,
+		 route->pattern);
+	snprintf(takes, sizeof(takes), "%s%s%s%s%s", route->takes, *route->takes ? " " : "",
+		 sources[source].takes, form ? " " : "", form ? form : "");
+	fn(ctx, route->method, pattern, takes);
+}
+
+void routes_each(route_fn *fn, void *ctx)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(routes); i++)
+		fn(ctx, routes[i].method, routes[i].pattern, routes[i].takes);
+	for (unsigned s = 0; s < ARRAY_SIZE(sources); s++) {
+		for (size_t i = 0; i < ARRAY_SIZE(of_source); i++)
+			tell(fn, ctx, &of_source[i], s, "", NULL);
+		for (unsigned i = 0; i < n_views; i++) {
+			const struct view_row *row = &views[i];
+			const struct route route = {HTTP_GET, row->name, NULL,
+						    row->takes ? row->takes : ""};
+
+			tell(fn, ctx, &route, s, scopes[row->scope], takes_form(row));
+		}
+	}
 }

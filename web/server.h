@@ -37,19 +37,16 @@ struct web {
 
 /* --- routes.c ------------------------------------------------------------------------------- */
 
-/* Arguments that a handler does not know are ignored, as the original did. */
-struct route {
-	enum http_method method;
-	const char *pattern; /* "/api/sessions/{}/events": each {} matches one path element */
-	handler_fn handler;
-	const char *takes; /* its arguments, between spaces */
-};
-
 /*
- * Finds the route of rq->method and rq->path and fills rq->params and rq->takes. 0, -ENOENT, or
- * -EPERM when the path exists with another method.
+ * Finds the route of rq->method and rq->path and fills rq->params, rq->takes and rq->view. 0,
+ * -ENOENT, or -EPERM when the path exists with another method; *ret is set with 0 only.
  */
-int route_find(struct request *rq, const struct route **ret);
+int route_find(struct request *rq, handler_fn *ret);
+
+/* One of all there are. Each {} of the pattern matches one element of a path; `takes` are the
+ * arguments, between spaces. Others are ignored, as the original did. */
+typedef void route_fn(void *ctx, enum http_method method, const char *pattern, const char *takes);
+void routes_each(route_fn *fn, void *ctx);
 
 /* --- push.c: /ws, all on the socket thread --------------------------------------------------- */
 

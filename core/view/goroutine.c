@@ -151,7 +151,7 @@ int view_goroutine_stats(const struct view *v, struct view_query *q, struct buf 
 
 int view_allocations(const struct view *v, struct view_query *q, struct buf *out)
 {
-	static const char *const columns[] = {"kind", "type", "count", "bytes"};
+	static const char *const columns[] = {"kind", "type", "count", "bytes", "go_kind", "size"};
 	const struct names *names = model_names(v->model);
 	cleanup_free_ struct allocation *rows = NULL;
 	struct emit e;
@@ -165,11 +165,20 @@ int view_allocations(const struct view *v, struct view_query *q, struct buf *out
 		return err;
 	emit_table_begin(&e, q->form, columns, ARRAY_SIZE(columns), out);
 	for (size_t i = 0; i < n && !emit_cut(&e, n - i); i++) {
+		const struct go_type *type = names_type(names, rows[i].type_id);
+
 		emit_row(&e);
 		emit_string(&e, NULL, event_type_name(rows[i].event_type));
-		emit_string(&e, NULL, names_type(names, rows[i].type_id)->name);
+		emit_string(&e, NULL, type->name);
 		emit_u64(&e, NULL, rows[i].count);
 		emit_u64(&e, NULL, rows[i].bytes);
+		if (*type->name) {
+			emit_string(&e, NULL, go_kind_name(type->kind));
+			emit_u64(&e, NULL, type->size);
+		} else {
+			emit_unknown(&e, NULL);
+			emit_unknown(&e, NULL);
+		}
 		emit_row_end(&e);
 	}
 	return emit_table_end(&e);

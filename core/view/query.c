@@ -68,7 +68,8 @@ int view_arg_proc(const struct view *v, struct view_query *q, bool all)
 int view_arg_form(struct view_query *q, unsigned forms)
 {
 	static const char *const names[] = {[VIEW_TEXT] = "text", [VIEW_JSON] = "json"};
-	const char *text = view_arg_text(q, "format");
+	bool choice = forms & (forms - 1);
+	const char *text = choice ? view_arg_text(q, "format") : NULL;
 
 	if (!text || !*text)
 		return 0;

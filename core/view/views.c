@@ -35,6 +35,8 @@ const struct view_row views[] = {
 	    .help = "the same for Prometheus"),
 	ROW("goroutines", PROCESS, BOTH, HEAVY, view_goroutines, .suffix = ".tsv",
 	    .help = "all goroutines as one table with a header line"),
+	ROW("types", PROCESS, BOTH, HEAVY, view_allocations, .suffix = ".tsv",
+	    .help = "what was allocated, by type"),
 	ROW("stacks", PROCESS, TEXT, COSTLY, view_stacks, .here = has_stacks,
 	    .help = "every goroutine's stack, as Go prints it (debug=2)"),
 	ROW("pprof/goroutine", PROCESS, BINARY, COSTLY, view_pprof_goroutine, GZIP,

@@ -11,6 +11,7 @@ need_tracing
 need python3
 check() { python3 "$ROOT/tests/hostile.py" "$@" >"$T/found" || fail "$1: $(cat "$T/found")"; }
 
+"$XGOTOPFS_BUILD/web/web_routes" >"$T/routes" || fail "no list of routes"
 binary=$("$ROOT/tests/targets/build.sh" local plain hostile 2>"$T/build.log") || fail "no target: $(cat "$T/build.log")"
 folder=$T/$'p\e[2J\n'goroutine
 mkdir "$folder" "$T/sessions"
@@ -26,7 +27,7 @@ named() { ls "$MNT/by-func" | grep -qF 'main.e\x1b[2J'; }
 wait_for 10 named || fail "no hostile function: $(ls "$MNT/by-func")"
 check tree "$MNT"
 session=$(ls "$MNT/sessions" | head -n 1)
-check rest "$WEB" "$ROOT/web/routes.c" "$session"
+check rest "$WEB" "$T/routes" "$session"
 # What is shown says what the name was.
 for shown in 'main.l\\ngoroutine 99 \[\.\.\.\]:' 'main.u\\xff\\xfe\\xc3(\\xed\\xa0\\x80' 'main.c\\u009b2J\\x9b31m\\x7f' \
 	'^\\x67oroutine 99 \[' '/s\\x1b\[2J/\\ngoroutine 99'; do
@@ -64,7 +65,7 @@ printf '\e[2J\xc2\x9b\xff\xe2\x80\xae\x7f{}\n' | tee -a "$T/made/$session/metada
 start_xgotopfs -replay "$session" -storage-dir "$T/made" -speed 0 -web -web-port 0 "$MNT"
 wait_ready
 wait_web
-check rest "$WEB" "$ROOT/web/routes.c" "$session"
+check rest "$WEB" "$T/routes" "$session"
 check file "$MNT/sessions/$session/metadata.json" "$MNT/sessions/$session/events.jsonl" "$MNT/health" "$MNT/events"
 expect "size of the copy" "$(wc -c <"$MNT/sessions/$session/events.jsonl")" "$(wc -c <"$T/made/$session/events.jsonl")"
 stop_xgotopfs

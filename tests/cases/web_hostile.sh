@@ -9,6 +9,7 @@ need curl
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 TOOL=$XGOTOPFS_BUILD/tests/bench/session_tool
 HOSTILE=$ROOT/tests/web/hostile.py
+"$XGOTOPFS_BUILD/web/web_routes" >"$T/routes" || fail "no list of routes"
 "$TOOL" record "$T/sessions" protobuf 3000 500 >/dev/null || fail "no recording"
 ID=$(ls "$T/sessions")
 
@@ -18,7 +19,7 @@ for goids in 18446744073709551615 0-18446744073709551615 18446744073709551614-18
 	curl -s -m 10 -o /dev/null "$URL/api/live/tiles/20/0?goids=$goids"
 	web_alive
 done
-"$PYTHON" "$HOSTILE" "$URL" "$ROOT/web/routes.c" "$ROOT/docs/api.md" "$ID" || { web_alive; cat "$T/web.log"; fail "a request did harm"; }
+"$PYTHON" "$HOSTILE" "$URL" "$T/routes" "$ROOT/docs/api.md" "$ID" || { web_alive; cat "$T/web.log"; fail "a request did harm"; }
 web_alive
 grep -i 'not in the table' "$T/web.log" && fail "a handler looks at an argument that its route does not name"
 end "$WEB_PID"

@@ -163,7 +163,7 @@ static void load_sessions(void)
 {
 	static const char *const ids[] = {"ec8df6e8-0216-4599-a243-4ab9b5faedb8",
 					  "ad662111-7874-4aa4-b982-cac648075fbf"};
-	const struct route *route;
+	handler_fn handler;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(ids); i++) {
 		for (int tries = 0;; tries++) {
@@ -174,8 +174,8 @@ static void load_sessions(void)
 			job->rq.web = web;
 			snprintf(job->rq.path, sizeof(job->rq.path), "/api/sessions/%s/stats",
 				 ids[i]);
-			FUZZ_ASSERT(!route_find(&job->rq, &route));
-			FUZZ_ASSERT(route->handler(&job->rq, &job->rs) >= 0);
+			FUZZ_ASSERT(!route_find(&job->rq, &handler));
+			FUZZ_ASSERT(handler(&job->rq, &job->rs) >= 0);
 			status = job->rs.status;
 			job_free(job);
 			if (status != 503)
@@ -189,7 +189,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct buf before = BUF_INIT, after = BUF_INIT;
 	struct fuzz_control control;
-	const struct route *route = NULL;
+	handler_fn handler = NULL;
 	struct job *job;
 	int err;
 
@@ -202,11 +202,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	control = fuzz_settings;
 	settings_text(&before);
-	err = route_find(&job->rq, &route);
+	err = route_find(&job->rq, &handler);
 	FUZZ_ASSERT(err == 0 || err == -ENOENT || err == -EPERM);
-	FUZZ_ASSERT((err == 0) == (route != NULL));
-	if (route) {
-		answer(job, route->handler);
+	FUZZ_ASSERT((err == 0) == (handler != NULL));
+	if (handler) {
+		answer(job, handler);
 		settings_text(&after);
 		if (job->rs.status >= 400 || job->rq.method == HTTP_GET) {
 			FUZZ_ASSERT(!memcmp(&control, &fuzz_settings, sizeof(control)));

@@ -307,9 +307,9 @@ static void test_tables(void **state)
 	const char *text = render(x, view_allocations, 7, VIEW_TEXT);
 	json_t *root;
 
-	assert_string_equal(text, "kind\ttype\tcount\tbytes\n"
-				  "newobject\tmain.Request\t1\t96\n"
-				  "makemap\t?\t1\t0\n");
+	assert_string_equal(text, "kind\ttype\tcount\tbytes\tgo_kind\tsize\n"
+				  "newobject\tmain.Request\t1\t96\tstruct\t96\n"
+				  "makemap\t?\t1\t0\t?\t?\n");
 	root = parse(render(x, view_allocations, 7, VIEW_JSON));
 	assert_int_equal(json_array_size(root), 2);
 	assert_string_equal(json_string_value(json_object_get(json_array_get(root, 0), "type")),
@@ -319,7 +319,7 @@ static void test_tables(void **state)
 	/* Of the whole process. */
 	assert_non_null(strstr(render(x, view_allocations, 0, VIEW_TEXT), "main.Request\t1\t96"));
 	text = render(x, view_allocations, 1, VIEW_TEXT);
-	assert_string_equal(text, "kind\ttype\tcount\tbytes\n");
+	assert_string_equal(text, "kind\ttype\tcount\tbytes\tgo_kind\tsize\n");
 	root = parse(render(x, view_allocations, 1, VIEW_JSON));
 	assert_int_equal(json_array_size(root), 0);
 	json_decref(root);
@@ -626,7 +626,7 @@ static void test_hostile_names(void **state)
 		 "start_function f\\nstate running\\t\\x01\"");
 	same_keys(x, view_status, 8);
 	has_line(render(x, view_allocations, 8, VIEW_TEXT),
-		 "newobject\tevil\\ttype\\nrow\\xff\t1\t8");
+		 "newobject\tevil\\ttype\\nrow\\xff\t1\t8\tstruct\t8");
 	root = parse(render(x, view_allocations, 8, VIEW_JSON));
 	json_decref(root);
 	root = parse(render(x, view_goroutines, 0, VIEW_JSON));

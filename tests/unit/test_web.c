@@ -13,7 +13,7 @@
 
 #include "core/base/log.h"
 #include "web/guard.h"
-#include "web/http.h"
+#include "web/server.h"
 #include "web/settings.h"
 
 static void test_host(void **state)
@@ -195,14 +195,16 @@ static void test_routed(void **state)
 	add(rq, "from=1");
 	add(rq, "to=2");
 	assert_int_equal(http_add_arg(rq, "n=5\0x", 5), -EINVAL);
-	rq->takes = "from to";
+	rq->takes[0] = "from";
+	rq->takes[1] = "to";
 	assert_string_equal(http_arg(rq, "from"), "1");
 	assert_string_equal(http_arg(rq, "to"), "2");
 	/* A handler that looks at what the table of routes does not name finds nothing. */
-	rq->takes = "fromage to";
+	rq->takes[0] = "fromage to";
+	rq->takes[1] = "format";
 	log_set_level(LOG_LEVEL_ERROR);
 	assert_null(http_arg(rq, "from"));
-	rq->takes = "";
+	rq->takes[0] = "";
 	assert_null(http_arg(rq, "to"));
 	free(rq);
 }
@@ -245,6 +247,83 @@ static void test_encoding(void **state)
 		if (http_takes_gzip(cases[i].header) != cases[i].gzip)
 			fail_msg("\"%s\"", cases[i].header);
 	}
+}
+
+static void test_form(void **state)
+{
+	static const struct {
+		const char *header;
+		bool text;
+	} cases[] = {
+		{NULL, false},
+		{"", false},
+		{"*/*", false},
+		{"text/plain", true},
+		{"TEXT/Plain; charset=utf-8", true},
+		{"text/plain;charset=utf-8;q=0.1", true},
+		{"text/*", true},
+		{"text/plain, */*", false},
+		{"text/plain, */*;q=0.5", true},
+		{"text/plain;q=0.4, application/json;q=0.5", false},
+		{"application/json, text/plain", false},
+		{"application/json;q=0.9, text/plain, */*", true},
+		{"text/plain;q=0", false},
+		/* A browser. */
+		{"text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", false},
+		{";;,,=", false},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		if (http_prefers_text(cases[i].header) != cases[i].text)
+			fail_msg("\"%s\"", cases[i].header);
+	}
+}
+
+/* The route of a path: what it is of and which arguments it has. */
+static void is_route(const char *path, const char *view, const char *takes, const char *param)
+{
+	struct request *rq = calloc(1, sizeof(*rq));
+	char found[256] = "";
+	handler_fn handler;
+
+	snprintf(rq->path, sizeof(rq->path), "%s", path);
+	if (route_find(rq, &handler))
+		fail_msg("%s: not found", path);
+	for (unsigned i = 0; i < HTTP_TAKES && rq->takes[i]; i++) {
+		strcat(found, *found && *rq->takes[i] ? " " : "");
+		strcat(found, rq->takes[i]);
+	}
+	assert_string_equal(found, takes);
+	assert_string_equal(rq->view ? rq->view->name : "", view);
+	assert_string_equal(rq->params[0], param);
+	rq->method = HTTP_POST;
+	assert_int_equal(route_find(rq, &handler), -EPERM);
+	free(rq);
+}
+
+static void test_routes(void **state)
+{
+	struct request *rq = calloc(1, sizeof(*rq));
+	handler_fn handler;
+
+	is_route("/api/live/stats", "stats", "proc format", "");
+	is_route("/api/live/pprof/allocs", "pprof/allocs", "proc", "");
+	is_route("/api/live/goroutines/7/stats", "stats", "proc format", "7");
+	is_route("/api/sessions/abc/goroutines/7/stats", "stats", "proc partial format", "abc");
+	is_route("/api/sessions/abc/health", "health", "proc partial format", "abc");
+	is_route("/api/live/status", "", "proc", "");
+	is_route("/api/live/meter", "", "n", "");
+	for (const char *const *path =
+		     (const char *const[]){"/api/live", "/api/live/", "/api/live/stats/",
+					   "/api/live/stat", "/api/live/goroutines//stats",
+					   "/api/sessions//stats", "/stats", "", "/api/live/stack",
+					   NULL};
+	     *path; path++) {
+		snprintf(rq->path, sizeof(rq->path), "%s", *path);
+		if (route_find(rq, &handler) != -ENOENT)
+			fail_msg("\"%s\" is something", *path);
+	}
+	free(rq);
 }
 
 static void test_json(void **state)
@@ -320,6 +399,7 @@ int main(void)
 		cmocka_unit_test(test_token),  cmocka_unit_test(test_who),
 		cmocka_unit_test(test_cookie), cmocka_unit_test(test_arguments),
 		cmocka_unit_test(test_routed), cmocka_unit_test(test_encoding),
+		cmocka_unit_test(test_form),   cmocka_unit_test(test_routes),
 		cmocka_unit_test(test_json),   cmocka_unit_test(test_settings),
 	};
 

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Views of a source: one handler for all of them, each asked as its row says (core/view/view.h). */
+#include <errno.h>
+#include <stdio.h>
+
+#include "core/base/parse.h"
+#include "core/view/query.h"
+#include "web/rest.h"
+
+static const char *argument(void *ctx, const char *name)
+{
+	return http_arg(ctx, name);
+}
+
+/* JSON unless text is wanted, or is all there is. */
+static enum view_form form_of(const struct request *rq)
+{
+	unsigned forms = rq->view->forms;
+
+	if (forms & VIEW_HAS(VIEW_JSON) && !(rq->text && forms & VIEW_HAS(VIEW_TEXT)))
+		return VIEW_JSON;
+	return forms & VIEW_HAS(VIEW_TEXT) ? VIEW_TEXT : VIEW_BINARY;
+}
+
+static int ask(const struct request *rq, const struct source *s, struct view_query *q,
+	       struct response *rs)
+{
+	const struct view_row *row = rq->view;
+	int err = view_arg_proc(&s->view, q, row->all_procs);
+
+	if (!err)
+		err = view_arg_form(q, row->forms);
+	if (!err && row->scope == VIEW_GOROUTINE && parse_u64(rest_param(rq, 0), &q->goid))
+		err = view_refuse(q, -EINVAL, "\"%.40s\" is not a number", rest_param(rq, 0));
+	if (!err && row->here && !row->here(&s->view))
+		err = -ENOSYS;
+	if (!err)
+		err = row->fn(&s->view, q, &rs->body);
+	if (err == -ENOENT && row->scope == VIEW_GOROUTINE && !q->why[0])
+		view_refuse(q, err, "no goroutine %llu", (unsigned long long)q->goid);
+	return err;
+}
+
+int rest_view(const struct request *rq, struct response *rs)
+{
+	const struct view_row *row = rq->view;
+	struct view_query q = {.form = form_of(rq), .arg = argument, .arg_ctx = (void *)rq};
+	struct source *s = rest_source(rq, rs);
+	int err;
+
+	if (!s)
+		return 0;
+	err = ask(rq, s, &q, rs);
+	rest_done(rq, s);
+	if (err && q.why[0])
+		return http_error(rs, http_status(err), "%s", q.why);
+	if (err)
+		return err;
+	if (q.form != VIEW_JSON)
+		rs->content_type =
+			row->content_type ? row->content_type : "text/plain; charset=utf-8";
+	if (row->download)
+		snprintf(rs->filename, sizeof(rs->filename), "%s", row->download);
+	return 0;
+}
