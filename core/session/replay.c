@@ -18,20 +18,17 @@
 #include "core/base/parse.h"
 #include "core/base/safe_file.h"
 #include "core/base/thread.h"
+#include "core/session/loader.h"
 #include "core/session/store.h"
 
 #define WAIT_MAX_NS (NS_PER_SEC / 10)   /* looks for commands at least this often */
 #define BEHIND_NS   (NS_PER_SEC / 1000) /* between looks at who is behind */
 
 struct replay {
-	struct session_reader *reader;
+	struct loader *loader; /* the thread's, once it runs */
 	struct session_meta meta;
 	struct confine *confine;
-	char name[SESSION_ID_LEN + 1];
-	int64_t wall_offset_ns;
-	bool wall_estimate;
 	struct model *model;
-	struct names *names;
 	void (*ended)(void *ctx);
 	uint64_t (*behind)(void *ctx);
 	void *ctx;
@@ -39,8 +36,6 @@ struct replay {
 	bool started;
 
 	/* the thread's own */
-	struct session_chunk chunk;
-	size_t at, gap; /* in chunk: the next event, the next gap */
 	uint64_t anchor_event_ns, anchor_real_ns;
 	bool anchored;
 	uint64_t skip_until_ns; /* event time: apply without waiting up to there; 0: not seeking */
@@ -53,34 +48,11 @@ struct replay {
 	bool seek;        /* a seek is asked for … */
 	uint64_t seek_ns; /* … to this, from the start */
 	bool speed_changed;
-	uint64_t first_ns;       /* the first event's time; 0 not seen yet */
-	uint64_t position_ns;    /* the newest applied event's time */
-	uint64_t events, passed; /* applied in all; since the start or the last rewind */
-	uint64_t missed;         /* by the recorder, in what was passed */
-	struct session_end end;
+	struct loader_state at; /* how far it is */
+	uint64_t events;        /* applied in all, over all seeks */
 };
 
 /* --- opening ---------------------------------------------------------------------------------- */
-
-/* Reads the first chunk for the first event's time and goes back. */
-static int look_ahead(struct replay *r)
-{
-	struct session_chunk chunk;
-	int more = session_reader_next(r->reader, &chunk);
-
-	if (more < 0)
-		return more;
-	for (size_t i = 0; more && i < chunk.n && !r->first_ns; i++)
-		r->first_ns = chunk.events[i].time_ns;
-	if (!r->first_ns)
-		r->first_ns = r->meta.first_event_ns;
-	r->position_ns = r->first_ns;
-	r->wall_offset_ns = r->meta.wall_offset_ns;
-	r->wall_estimate = !r->meta.has_wall_offset;
-	if (r->wall_estimate && r->first_ns && r->meta.start_time_ns)
-		r->wall_offset_ns = (int64_t)((uint64_t)r->meta.start_time_ns - r->first_ns);
-	return session_reader_seek(r->reader, 0);
-}
 
 static int init_locks(struct replay *r)
 {
@@ -115,25 +87,22 @@ int replay_open(const struct replay_config *config, struct replay **ret)
 		free(r);
 		return err;
 	}
-	r->names = config->names;
 	r->ended = config->ended;
 	r->behind = config->behind;
 	r->ctx = config->ctx;
 	r->confine = config->confine;
 	r->speed = config->speed;
-	err = session_reader_open(dir, config->names, &r->meta, &r->reader);
-	if (!err)
-		err = look_ahead(r);
+	err = loader_open(dir, config->names, &r->loader);
 	if (err) {
 		replay_free(r);
 		session_open_error(err, why, sizeof(why));
 		return log_error(err, "session %s: %s", config->session, why);
 	}
-	session_reader_end(r->reader, &r->end);
-	if (r->end.warning[0])
+	r->meta = *loader_meta(r->loader);
+	loader_state(r->loader, &r->at);
+	if (r->at.end.warning[0])
 		log_warn("%s: %s; times of day and the target's name are not known",
-			 config->session, r->end.warning);
-	snprintf(r->name, sizeof(r->name), "%s", r->meta.id);
+			 config->session, r->at.end.warning);
 	*ret = r;
 	return 0;
 }
@@ -145,116 +114,35 @@ const struct session_meta *replay_meta(const struct replay *r)
 
 int64_t replay_wall_offset(const struct replay *r, bool *ret_estimate)
 {
-	if (ret_estimate)
-		*ret_estimate = r->wall_estimate;
-	return r->wall_offset_ns;
+	return loader_wall_offset(r->loader, ret_estimate);
 }
 
 /* --- applying --------------------------------------------------------------------------------- */
 
-/* A session that names no process is about the one in metadata.json. */
-static void add_first_proc(struct replay *r)
+/* Tells who asks how far it is. */
+static void note_state(struct replay *r, size_t applied)
 {
-	struct proc_info info = {.pid = (pid_t)r->meta.pid, .attached_ns = r->first_ns};
+	struct loader_state at;
 
-	if (model_procs(r->model))
-		return;
-	proc_info_name(&info, r->meta.binary_path, r->meta.go_version);
-	(void)model_proc_add(r->model, &info);
-}
-
-static void apply_procs(struct replay *r)
-{
-	const struct session_chunk *c = &r->chunk;
-	unsigned known;
-
-	/* Lines of the first process may name none. */
-	if (c->n_procs && c->proc_index[0])
-		add_first_proc(r);
-	known = model_procs(r->model);
-	for (size_t i = 0; i < c->n_procs; i++) {
-		struct proc_info info = c->procs[i];
-
-		/* Recorded indexes count up from 0, so the model gives the same ones. */
-		if (c->proc_index[i] == known) {
-			info.state = PROC_RUNNING;
-			info.exited_ns = 0;
-			if (model_proc_add(r->model, &info) >= 0)
-				known++;
-		}
-		if (c->procs[i].state == PROC_EXITED)
-			model_proc_exited(r->model, c->proc_index[i], c->procs[i].exited_ns);
-	}
-}
-
-static void apply_seen(struct replay *r)
-{
-	const struct session_chunk *c = &r->chunk;
-	size_t from = 0;
-
-	for (size_t i = 1; i <= c->n_seen; i++) {
-		if (i < c->n_seen && c->seen_proc[i] == c->seen_proc[from])
-			continue;
-		model_heal(r->model, c->seen_proc[from], c->seen + from, i - from, c->seen_ns,
-			   false);
-		from = i;
-	}
-}
-
-/* A loss: the model's counts say it by type, unless it was the recorder's. */
-static void apply_gap(struct replay *r, struct event *ev)
-{
-	const struct session_gap *gap = &r->chunk.gaps[r->gap++];
-
-	if (!gap->recorder) {
-		model_lost(r->model, ev->proc == EVENT_PROC_NONE ? -1 : ev->proc, gap->lost,
-			   ev->time_ns);
-		return;
-	}
-	model_apply(r->model, ev, 1);
+	loader_state(r->loader, &at);
 	pthread_mutex_lock(&r->lock);
-	r->missed += ev->count;
-	pthread_mutex_unlock(&r->lock);
-}
-
-/* Applies events[at..until), which are due. */
-static void apply_events(struct replay *r, size_t until)
-{
-	struct event *events = r->chunk.events;
-	size_t begin = r->at;
-	uint64_t newest = 0;
-
-	for (size_t i = begin; i < until; i++)
-		newest = MAX(newest, events[i].time_ns);
-	while (r->at < until) {
-		size_t from = r->at;
-
-		while (r->at < until && events[r->at].type < EVENT_TYPES)
-			r->at++;
-		if (r->at > from)
-			model_apply(r->model, events + from, r->at - from);
-		if (r->at < until)
-			apply_gap(r, &events[r->at++]);
-	}
-	pthread_mutex_lock(&r->lock);
-	r->events += until - begin;
-	r->passed += until - begin;
-	r->position_ns = MAX(r->position_ns, newest);
+	at.end = r->at.end; /* what is missing was said when the end was reached */
+	r->at = at;
+	r->events += applied;
 	pthread_mutex_unlock(&r->lock);
 }
 
 static void reach_end(struct replay *r)
 {
-	struct session_end end;
+	struct session_end before = r->at.end, *end = &r->at.end;
 
-	session_reader_end(r->reader, &end);
 	feed_close(model_feed(r->model)); /* who waits for the end finds it closed */
 	pthread_mutex_lock(&r->lock);
-	if (!r->end.reason[0] && end.reason[0])
-		log_warn("session %s: %s; %llu bytes after byte %llu are missing", r->name,
-			 end.reason, (unsigned long long)end.missing_bytes,
-			 (unsigned long long)end.good_bytes);
-	r->end = end;
+	loader_state(r->loader, &r->at);
+	if (!before.reason[0] && end->reason[0])
+		log_warn("session %s: %s; %llu bytes after byte %llu are missing", r->meta.id,
+			 end->reason, (unsigned long long)end->missing_bytes,
+			 (unsigned long long)end->good_bytes);
 	r->done = true;
 	r->skip_until_ns = 0;
 	pthread_cond_broadcast(&r->changed);
@@ -266,27 +154,19 @@ static void reach_end(struct replay *r)
 /* The next chunk; false at the end. */
 static bool next_chunk(struct replay *r)
 {
-	int more = session_reader_next(r->reader, &r->chunk);
+	int more = loader_next(r->loader);
 
-	r->at = r->gap = 0;
 	if (more < 0)
-		(void)log_error(more, "session %s: cannot read: %s", r->name, strerror(-more));
-	if (more <= 0) {
-		r->chunk.n = 0;
-		add_first_proc(r);
+		(void)log_error(more, "session %s: cannot read: %s", r->meta.id, strerror(-more));
+	if (more <= 0)
 		reach_end(r);
-		return false;
-	}
-	apply_procs(r);
-	add_first_proc(r);
-	apply_seen(r);
-	return true;
+	return more > 0;
 }
 
 /* --- time ------------------------------------------------------------------------------------- */
 
-/* Up to which event time is due now? */
-static uint64_t due_time(struct replay *r, double speed, uint64_t now)
+/* Up to which event time is due now? `next_ns` is the next event's. */
+static uint64_t due_time(struct replay *r, double speed, uint64_t now, uint64_t next_ns)
 {
 	double passed;
 
@@ -295,7 +175,7 @@ static uint64_t due_time(struct replay *r, double speed, uint64_t now)
 	if (!r->anchored) {
 		r->anchored = true;
 		r->anchor_real_ns = now;
-		r->anchor_event_ns = r->chunk.events[r->at].time_ns;
+		r->anchor_event_ns = next_ns;
 	}
 	passed = (double)(now - r->anchor_real_ns) * speed;
 	return passed < (double)(UINT64_MAX - r->anchor_event_ns) / 2
@@ -315,30 +195,32 @@ static size_t room(struct replay *r)
 	return behind < most ? (size_t)(most - behind) : 0;
 }
 
-/* Plays what is due of the chunk. Returns how long until the next event is, 0: go on at once. */
+/* Plays what is due of the chunk, of which there is some. Returns how long until the next event is,
+ * 0: go on at once. */
 static uint64_t play(struct replay *r, double speed)
 {
 	uint64_t now = monotonic_ns(), due;
 	double wait;
-	size_t until = r->at, most = r->at + room(r);
+	size_t n, until = 0, most = room(r);
+	const struct event *events = loader_events(r->loader, &n);
 
-	if (most == r->at)
+	if (!most)
 		return BEHIND_NS;
-
-	if (r->skip_until_ns && r->chunk.events[r->at].time_ns >= r->skip_until_ns) {
+	if (r->skip_until_ns && events[0].time_ns >= r->skip_until_ns) {
 		r->skip_until_ns = 0;
 		r->anchored = false;
 		return 0; /* it may be paused here */
 	}
-	due = r->skip_until_ns ? r->skip_until_ns - 1 : due_time(r, speed, now);
-	while (until < MIN(r->chunk.n, most) && r->chunk.events[until].time_ns <= due)
+	due = r->skip_until_ns ? r->skip_until_ns - 1 : due_time(r, speed, now, events[0].time_ns);
+	while (until < MIN(n, most) && events[until].time_ns <= due)
 		until++;
-	if (until > r->at) {
-		apply_events(r, until);
+	if (until) {
+		loader_apply(r->loader, until);
+		note_state(r, until);
 		return 0;
 	}
 	/* At a speed of next to nothing it is more than 64 bits hold. */
-	wait = (double)(r->chunk.events[r->at].time_ns - due) / speed;
+	wait = (double)(events[0].time_ns - due) / speed;
 	return wait < (double)WAIT_MAX_NS ? MAX((uint64_t)wait, (uint64_t)1) : WAIT_MAX_NS;
 }
 
@@ -347,19 +229,15 @@ static uint64_t play(struct replay *r, double speed)
 /* Back to the start, with an empty model. */
 static void rewind_session(struct replay *r)
 {
-	int err = model_reset(r->model);
+	int err = loader_rewind(r->loader);
 
-	if (!err)
-		err = session_reader_seek(r->reader, 0);
 	if (err) {
-		(void)log_error(err, "session %s: cannot seek: %s", r->name, strerror(-err));
+		(void)log_error(err, "session %s: cannot seek: %s", r->meta.id, strerror(-err));
 		return;
 	}
-	r->chunk.n = r->at = r->gap = 0;
+	note_state(r, 0);
 	pthread_mutex_lock(&r->lock);
 	r->done = false;
-	r->passed = r->missed = 0;
-	r->position_ns = r->first_ns;
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -369,9 +247,9 @@ static void seek(struct replay *r, uint64_t to_ns)
 	bool back;
 
 	pthread_mutex_lock(&r->lock);
-	if (__builtin_add_overflow(r->first_ns, to_ns, &target))
+	if (__builtin_add_overflow(r->at.first_ns, to_ns, &target))
 		target = UINT64_MAX;
-	back = r->passed && target <= r->position_ns;
+	back = r->at.passed && target <= r->at.position_ns;
 	pthread_mutex_unlock(&r->lock);
 	r->skip_until_ns = target;
 	r->anchored = false;
@@ -417,6 +295,7 @@ static void *thread_main(void *arg)
 	struct replay *r = arg;
 	uint64_t wait = 0;
 	double speed;
+	size_t n;
 
 	(void)prctl(PR_SET_NAME, "xg-replay");
 	confine_enter(r->confine);
@@ -428,10 +307,11 @@ static void *thread_main(void *arg)
 			continue;
 		}
 		pthread_mutex_unlock(&r->lock);
-		if (r->at < r->chunk.n || next_chunk(r)) {
-			if (r->at < r->chunk.n)
-				wait = play(r, speed);
-		}
+		loader_events(r->loader, &n);
+		if (n)
+			wait = play(r, speed);
+		else
+			(void)next_chunk(r);
 	}
 	return NULL;
 }
@@ -441,6 +321,7 @@ int replay_start(struct replay *r, struct model *model)
 	int err;
 
 	r->model = model;
+	loader_begin(r->loader, model, NULL);
 	err = thread_start(&r->thread, thread_main, r);
 	r->started = err == 0;
 	return err;
@@ -463,7 +344,7 @@ void replay_free(struct replay *r)
 	if (!r)
 		return;
 	replay_stop(r);
-	session_reader_close(r->reader);
+	loader_close(r->loader);
 	pthread_cond_destroy(&r->changed);
 	pthread_mutex_destroy(&r->lock);
 	free(r);
@@ -518,10 +399,10 @@ int replay_command(void *ctx, const char *command)
 
 static uint64_t duration_ns(const struct replay *r)
 {
-	if (r->meta.last_event_ns > r->first_ns && r->first_ns)
-		return r->meta.last_event_ns - r->first_ns;
+	if (r->meta.last_event_ns > r->at.first_ns && r->at.first_ns)
+		return r->meta.last_event_ns - r->at.first_ns;
 	if (r->done)
-		return r->position_ns - r->first_ns;
+		return r->at.position_ns - r->at.first_ns;
 	return r->meta.end_time_ns > r->meta.start_time_ns
 		       ? (uint64_t)(r->meta.end_time_ns - r->meta.start_time_ns)
 		       : 0;
@@ -532,25 +413,25 @@ void replay_get(void *ctx, struct buf *out)
 	struct replay *r = ctx;
 
 	pthread_mutex_lock(&r->lock);
-	buf_addf(out, "session %s\nstate %s\nspeed %g\n", r->name[0] ? r->name : "-",
+	buf_addf(out, "session %s\nstate %s\nspeed %g\n", r->meta.id[0] ? r->meta.id : "-",
 		 r->done     ? "done"
 		 : r->paused ? "paused"
 			     : "playing",
 		 r->speed);
 	buf_addf(out, "position_ns %llu\nduration_ns %llu\nevents %llu\n",
-		 (unsigned long long)(r->position_ns - r->first_ns),
-		 (unsigned long long)duration_ns(r), (unsigned long long)r->passed);
+		 (unsigned long long)(r->at.position_ns - r->at.first_ns),
+		 (unsigned long long)duration_ns(r), (unsigned long long)r->at.passed);
 	buf_addf(out, "missed_by_recorder %llu\nmissing_bytes %llu\n",
-		 (unsigned long long)r->missed, (unsigned long long)r->end.missing_bytes);
-	if (r->end.reason[0])
-		buf_addf(out, "missing_reason %s\n", r->end.reason);
+		 (unsigned long long)r->at.missed, (unsigned long long)r->at.end.missing_bytes);
+	if (r->at.end.reason[0])
+		buf_addf(out, "missing_reason %s\n", r->at.end.reason);
 	pthread_mutex_unlock(&r->lock);
 }
 
 void replay_stats(struct replay *r, struct replay_stats *ret)
 {
 	pthread_mutex_lock(&r->lock);
-	*ret = (struct replay_stats){.events = r->events, .done = r->done, .end = r->end};
+	*ret = (struct replay_stats){.events = r->events, .done = r->done, .end = r->at.end};
 	pthread_mutex_unlock(&r->lock);
 }
 
