@@ -24,6 +24,14 @@ static int print(void (*fn)(struct buf *out))
 	return exit_status(print_buf(&out));
 }
 
+static int print_help_for(const char *form)
+{
+	cleanup_buf_ struct buf out = BUF_INIT;
+	int err = config_help_for(form, &out);
+
+	return exit_status(err ? err : print_buf(&out));
+}
+
 static int run(const struct config *config)
 {
 	struct run r = {.config = config, .background_fd = -1};
@@ -87,8 +95,8 @@ int main(int argc, char **argv)
 		status = exit_status(err);
 	else if (config.help)
 		status = print(config_help);
-	else if (config.help_man)
-		status = print(config_help_man);
+	else if (config.help_for)
+		status = print_help_for(config.help_for);
 	else if (config.version)
 		status = print(version_print);
 	else

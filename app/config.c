@@ -32,10 +32,13 @@ static int check_prefix(const char *value, char *why, size_t size)
 
 static const struct option table[] = {
 	{"pid", OPTION_NUMBER, "target", "N", NULL, FIELD(pid), 1, 4194304,
-	 .command_line_only = true, .help = "attach to the running process N"},
+	 .command_line_only = true, .completes = COMPLETES_PID,
+	 .help = "attach to the running process N"},
 	{"b", OPTION_TEXT, "target", "PATH", NULL, FIELD(binary), .command_line_only = true,
+	 .completes = COMPLETES_FILE,
 	 .help = "attach to every process that runs this binary, now or later"},
 	{"replay", OPTION_TEXT, "target", "SESSION", NULL, FIELD(replay), .command_line_only = true,
+	 .completes = COMPLETES_SESSION,
 	 .help = "show a recorded session: its id in -storage-dir, or its folder"},
 	{"speed", OPTION_REAL, "target", "X", "1", FIELD(speed), 0, 1000000,
 	 .command_line_only = true,
@@ -45,7 +48,8 @@ static const struct option table[] = {
 		 "and why not; attaches nothing"},
 
 	{"sample", OPTION_TEXT, "capture", "EVENT:RATE,...", NULL, FIELD(sample),
-	 .check = check_rates,
+	 .check = check_rates, .completes = COMPLETES_RATES,
+	 .words = "casgstatus|makeslice|makemap|newobject|newgoroutine|goexit",
 	 .help = "only these events, each at its rate (0.0001 to 1): casgstatus,\n"
 		 "makeslice, makemap, newobject, newgoroutine, goexit; else all of each"},
 	{"rw", OPTION_NUMBER, "capture", "N", "3", FIELD(readers), 1, 1024,
@@ -88,7 +92,7 @@ static const struct option table[] = {
 	{"storage-format", OPTION_TEXT, "storage", "FORMAT", "protobuf", FIELD(storage_format),
 	 .choices = "protobuf|jsonl", .help = "format of a recorded session: protobuf or jsonl"},
 	{"storage-dir", OPTION_TEXT, "storage", "PATH", "./sessions", FIELD(storage_dir),
-	 .help = "folder of the recorded sessions"},
+	 .completes = COMPLETES_FOLDER, .help = "folder of the recorded sessions"},
 	{"batch-size", OPTION_NUMBER, "storage", "N", "1000", FIELD(batch_size), 1, 1048576,
 	 .help = "events gathered before they are written"},
 	{"batch-flush-interval", OPTION_DURATION, "storage", "DURATION", "100ms",
@@ -103,16 +107,16 @@ static const struct option table[] = {
 	{"sessions", OPTION_FLAG, "storage", NULL, NULL, FIELD(sessions), .command_line_only = true,
 	 .help = "list the recorded sessions as a table"},
 	{"convert", OPTION_TEXT, "storage", "SESSION", NULL, FIELD(convert),
-	 .command_line_only = true,
+	 .command_line_only = true, .completes = COMPLETES_SESSION,
 	 .help = "write a recorded session (its id in -storage-dir, or its folder) in the\n"
 		 "form of -to"},
 	{"to", OPTION_TEXT, "storage", "FORM", "jsonl", FIELD(to), .command_line_only = true,
 	 .choices = "jsonl|protobuf|perfetto", .help = "jsonl, protobuf or perfetto"},
 	{"out", OPTION_TEXT, "storage", "FILE", "-", FIELD(out), .command_line_only = true,
-	 .help = "where -convert writes; '-' is stdout"},
+	 .completes = COMPLETES_FILE, .help = "where -convert writes; '-' is stdout"},
 
 	{"config", OPTION_TEXT, "general", "FILE", NULL, FIELD(config_file),
-	 .command_line_only = true,
+	 .command_line_only = true, .completes = COMPLETES_FILE,
 	 .help = "read options from this INI file; the headings here are its sections"},
 	{"log-level", OPTION_TEXT, "general", "LEVEL", "info", FIELD(log_level_name),
 	 .choices = "error|warn|info|debug",
@@ -121,8 +125,10 @@ static const struct option table[] = {
 	 .help = "print the versions of xgotopfs and its libraries"},
 	{"help", OPTION_FLAG, "general", NULL, NULL, FIELD(help), .command_line_only = true,
 	 .help = "print this"},
-	{"help-man", OPTION_FLAG, "general", NULL, NULL, FIELD(help_man), .command_line_only = true,
-	 .help = "print this list as the man page has it"},
+	{"help-for", OPTION_TEXT, "general", "FORM", NULL, FIELD(help_for),
+	 .command_line_only = true, .choices = "man|bash|zsh|fish",
+	 .help = "print this list as the man page, or the completions of a shell, are\n"
+		 "made from it: man, bash, zsh or fish"},
 };
 
 /* --- what goes together ----------------------------------------------------------------- */
@@ -298,7 +304,7 @@ int config_read(struct config *c, char **argv)
 		err = option_set_args(&r.set, *argv ? argv + 1 : argv, &r.rest);
 	if (err)
 		return err;
-	if (!c->help && !c->help_man && !c->version) {
+	if (!c->help && !c->help_for && !c->version) {
 		err = c->config_file ? option_set_file(&r.set, c->config_file) : 0;
 		if (!err)
 			err = config_check(&r);
@@ -356,9 +362,9 @@ void config_help(struct buf *out)
 	buf_adds(out, epilogue);
 }
 
-void config_help_man(struct buf *out)
+int config_help_for(const char *form, struct buf *out)
 {
 	struct option_set set = {table, ARRAY_SIZE(table), NULL, NULL};
 
-	option_set_man(&set, out);
+	return option_set_help_for(&set, form, out);
 }

@@ -58,19 +58,20 @@ struct config {
 	bool metrics_untimed;
 	char *config_file;
 	char *log_level_name;
-	bool version, help, help_man;
+	bool version, help;
+	char *help_for;
 };
 
 /*
  * Reads defaults, file and command line, and checks that they make sense together. argv[0] is the
  * program. 0, -EINVAL (usage: one line was logged), -ENOMEM, or what reading the file gave. After
- * -help, -help-man or -version nothing else is checked. config_free() in any case.
+ * -help, -help-for or -version nothing else is checked. config_free() in any case.
  */
 int config_read(struct config *c, char **argv);
 void config_free(struct config *c);
 
 void config_help(struct buf *out);
-void config_help_man(struct buf *out); /* the OPTIONS section of the man page */
+int config_help_for(const char *form, struct buf *out); /* option_set_help_for() */
 
 /* Prints each event on stdout: no mount point, no web UI, and not told to be silent. */
 bool config_prints_events(const struct config *c);

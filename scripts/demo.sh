@@ -18,7 +18,10 @@ fi
 # The mount point as seen from where the caller stands.
 mount_point=
 [ $# -eq 0 ] || mount_point=$(realpath -m "$1")
+build=${XGOTOPFS_BUILD:-} # another build folder than the usual one
+[ -z "$build" ] || build=$(realpath -m "$build")
 cd "$(dirname "$0")/.."
+build=${build:-build}
 [ "$(id -u)" -eq 0 ] || { echo "demo.sh: needs root: eBPF probes and a mount" >&2; exit 4; }
 
 say() { echo "demo: $*"; }
@@ -28,16 +31,16 @@ scripts/install-deps.sh demo
 say "2. building"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-build() { { [ -f build/build.ninja ] || meson setup build; } >"$log" 2>&1 && ninja -C build xgotopfs >>"$log" 2>&1; }
-if ! build; then
+make() { { [ -f "$build/build.ninja" ] || meson setup "$build"; } >"$log" 2>&1 && ninja -C "$build" xgotopfs docs/xgotopfs.1 >>"$log" 2>&1; }
+if ! make; then
 	# The mount needs no UI, and a machine may well reach its distribution but no npm registry.
 	grep -q '^npm ' "$log" || { cat "$log" >&2; exit 1; }
 	grep '^npm ' "$log" | head -n 3 >&2
-	say "   npm fails: building without the web UI (later: meson configure build -Dui=enabled)"
-	meson configure build -Dui=disabled
-	build || { cat "$log" >&2; exit 1; }
+	say "   npm fails: building without the web UI (later: meson configure $build -Dui=enabled)"
+	meson configure "$build" -Dui=disabled
+	make || { cat "$log" >&2; exit 1; }
 fi
-scripts/build-go.sh examples/demo build/demo
+scripts/build-go.sh examples/demo "$build/demo"
 
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/xgotopfs-demo.XXXXXX")
 [ -n "$mount_point" ] || mount_point=$tmp/mnt
@@ -74,23 +77,30 @@ wait_for() {
 
 say "3. a Go server with some load"
 # In sessions of their own: a Ctrl-C is for this script, which ends them in order.
-setsid build/demo -listen 127.0.0.1:0 >"$tmp/server" &
+setsid "$build/demo" -listen 127.0.0.1:0 >"$tmp/server" &
 pids=$!
 wait_for 10 "the server" grep -q listening "$tmp/server"
 read -r _ url _ pid <"$tmp/server"
 say "   $url, process $pid"
-setsid build/demo -load "$url" -rate 20 &
+setsid "$build/demo" -load "$url" -rate 20 &
 pids="$! $pids"
 
 say "4. xgotopfs -pid $pid $mount_point"
-setsid build/xgotopfs -log-level warn -pid "$pid" "$mount_point" &
+setsid "$build/xgotopfs" -log-level warn -pid "$pid" "$mount_point" &
 xgotopfs=$!
 mounted() { kill -0 "$xgotopfs" || exit 1; [ -s "$mount_point/events" ]; }
 wait_for 20 "mounting" mounted
 
+# Something to see: a new object's type, and a new goroutine's function.
+seen() { grep -q ' newobject type=main' "$mount_point/events" && grep -q ' newgoroutine child=.* func=' "$mount_point/events"; }
+wait_for 20 "the first request" seen
+
 echo
-say "head $mount_point/events"
-head "$mount_point/events"
+say "grep -m 3 type=main $mount_point/events"
+grep -m 3 type=main "$mount_point/events"
+echo
+say "tail -n 8 $mount_point/events"
+tail -n 8 "$mount_point/events"
 echo
 say "cat $mount_point/goroutines/1/status"
 cat "$mount_point/goroutines/1/status"

@@ -10,9 +10,9 @@ what=${1:-build}
 build="ca-certificates gcc clang llvm bpftool meson ninja-build pkg-config libc6-dev
 	libbpf-dev libelf-dev libdw-dev libfuse3-dev fuse3 libinih-dev
 	libprotobuf-c-dev protobuf-c-compiler libwebsockets-dev libjansson-dev
-	libzydis-dev libcap-ng-dev libseccomp-dev libcmocka-dev zlib1g-dev python3"
+	libzydis-dev libcap-ng-dev libseccomp-dev zlib1g-dev python3"
 demo="procps"
-tests="libclang-rt-dev python3-venv protobuf-compiler rclone busybox less rsync curl jq tmux protobuf-compiler chromium python3-websockets"
+tests="libcmocka-dev libclang-rt-dev python3-venv protobuf-compiler rclone busybox less rsync curl jq tmux bash-completion zsh fish chromium python3-websockets"
 
 case $what in
 build) packages=$build ;;

@@ -23,6 +23,16 @@ enum option_kind {
 	OPTION_TEXTS, /* char **, ended by NULL, NULL when unset: one for each time it is given */
 };
 
+/* What a shell offers as the value of an option. */
+enum option_completes {
+	COMPLETES_NOTHING, /* but the choices, if there are any */
+	COMPLETES_FILE,
+	COMPLETES_FOLDER,
+	COMPLETES_PID,
+	COMPLETES_SESSION, /* an id in -storage-dir, or a folder */
+	COMPLETES_RATES,   /* word:rate of `words`, with commas between them */
+};
+
 struct option {
 	const char *name; /* also the key in the INI file */
 	enum option_kind kind;
@@ -33,7 +43,9 @@ struct option {
 	uint64_t min, max;    /* numbers; real numbers and durations (ns) too. max 0 = no bound */
 	const char *choices;  /* texts: "a|b|c"; NULL = any */
 	bool command_line_only;
-	const char *help; /* lines separated by \n */
+	enum option_completes completes;
+	const char *words; /* "a|b|c", with COMPLETES_RATES */
+	const char *help;  /* lines separated by \n */
 	/* Further check of a value; writes one line of reason into why. 0 or -EINVAL. May be NULL.
 	 */
 	int (*check)(const char *value, char *why, size_t size);
@@ -68,9 +80,11 @@ int option_set_file(const struct option_set *set, const char *path);
 /* Where a value came from; the name must be in the table. */
 enum option_source option_set_source(const struct option_set *set, const char *name);
 
-/* The option list by group: for -help, and as the OPTIONS section of the man page. */
+/* The option list by group, for -help. */
 void option_set_help(const struct option_set *set, struct buf *out);
-void option_set_man(const struct option_set *set, struct buf *out);
+/* The list as what others are made of: the OPTIONS section of the man page (form "man"), the
+ * completions of a shell ("bash", "zsh", "fish"). -EINVAL: another form. */
+int option_set_help_for(const struct option_set *set, const char *form, struct buf *out);
 
 void option_set_free(const struct option_set *set);
 

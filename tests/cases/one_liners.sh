@@ -42,3 +42,14 @@ done < <(awk '/^```/ { inside = !inside; next } inside && NF' "$ROOT/examples/on
 grep -q '^goroutine ' "$T/dump.txt" || fail "the dump of stacks is empty"
 cd / || exit 1
 stop_xgotopfs
+
+# A type's name may hold blanks, quotes and what looks like a key: the whole of it is counted.
+cat >"$T/events" <<'EVENTS'
+1763900000.123458500 41 newobject type="struct { a int; b \"x y\" }" size=48 kind=struct
+1763900000.123458501 41 newobject type="struct { a int; b \"x y\" }" size=48 kind=struct caller="main.f type=[int]:3"
+1763900000.123458502 41 newobject type=main.Request size=96 kind=struct
+1763900000.123458503 41 newobject size=96 kind=struct
+EVENTS
+command=$(grep '^sed .* type=' "$ROOT/examples/one-liners.md")
+expect "types counted" "$(cd "$T" && bash -c "$command" | sed 's/^ *//')" '2 "struct { a int; b \"x y\" }"
+1 main.Request'

@@ -49,7 +49,7 @@ static void check(const struct config *c)
 	FUZZ_ASSERT(c->max_overhead >= 0 && c->max_overhead <= 100000);
 	for (unsigned i = 0; i < EVENT_TYPES; i++)
 		FUZZ_ASSERT(c->rates[i] <= RATE_ONE);
-	FUZZ_ASSERT(c->help || c->help_man || c->version || c->mode <= MODE_CONVERT);
+	FUZZ_ASSERT(c->help || c->help_for || c->version || c->mode <= MODE_CONVERT);
 	FUZZ_ASSERT(!strcmp(c->storage_format, "protobuf") || !strcmp(c->storage_format, "jsonl"));
 }
 
