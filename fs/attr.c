@@ -45,13 +45,13 @@ static void set_times(struct stat *st, uint64_t modified_ns, uint64_t changed_ns
 
 int fs_attr_quick(struct fs *fs, struct node_id id, struct stat *st)
 {
-	const struct node *n = &nodes[id.row];
+	const struct node *n = fs_node(fs, id);
 	struct goroutine g;
 	int err;
 
 	*st = (struct stat){
 		.st_ino = node_ino(id),
-		.st_mode = node_mode(id.row),
+		.st_mode = node_mode(fs->nodes, id.row),
 		/* 1: "number of folders within unknown", which tells find to look for itself. */
 		.st_nlink = 1,
 		.st_uid = fs->uid,
@@ -73,12 +73,12 @@ int fs_attr_quick(struct fs *fs, struct node_id id, struct stat *st)
 
 static int render(struct fs *fs, struct node_id id, struct buf *out)
 {
-	const struct node *n = &nodes[id.row];
+	const struct node *n = fs_node(fs, id);
 	const struct view *v = fs->config.view;
 	struct view_query q = {
 		.proc = fs_proc(fs, id.tree),
 		.goid = n->flags & NODE_GOROUTINE ? id.key : 0,
-		.form = n->flags & NODE_JSON ? VIEW_JSON : VIEW_TEXT,
+		.form = n->form,
 	};
 	int err;
 
@@ -88,7 +88,7 @@ static int render(struct fs *fs, struct node_id id, struct buf *out)
 	}
 	if (id.row == ROW_TYPE)
 		return render_type(fs, id, out);
-	err = n->view(v, &q, out);
+	err = n->view->fn(v, &q, out);
 	/* Waiting for a first process to attach to, the root's files are there but empty. */
 	if (err == -ENOENT && !id.tree && !(n->flags & NODE_GOROUTINE) &&
 	    q.proc >= model_procs(fs->model)) {
@@ -118,7 +118,7 @@ int fs_snapshot(struct fs *fs, struct node_id id, struct snap **ret)
 
 static int text_attr(struct fs *fs, struct node_id id, enum look look, struct stat *st)
 {
-	unsigned flags = nodes[id.row].flags;
+	unsigned flags = fs_node(fs, id)->flags;
 	bool no_stat = flags & NODE_NO_STAT;
 	uint64_t time_ns = 0;
 	struct snap *snap;
@@ -185,7 +185,7 @@ static int session_attr(struct fs *fs, struct node_id id, enum look look, struct
 
 	if (!name)
 		return -ENOENT;
-	err = s->stat(s->ctx, name, nodes[id.row].name, look == LOOK_STAT, &size, &mtime_ns);
+	err = s->stat(s->ctx, name, fs_node(fs, id)->name, look == LOOK_STAT, &size, &mtime_ns);
 	if (err)
 		return err;
 	set_size(st, size);
@@ -199,9 +199,9 @@ static bool open_still(struct fs *fs, struct node_id id)
 	uint64_t time_ns;
 	size_t len;
 
-	if (nodes[id.row].kind == NODE_LOG)
+	if (fs_node(fs, id)->kind == NODE_LOG)
 		return logs_is_open(fs, node_ino(id));
-	return nodes[id.row].kind == NODE_TEXT &&
+	return fs_node(fs, id)->kind == NODE_TEXT &&
 	       snaps_last(fs->snaps, node_ino(id), true, &len, &time_ns);
 }
 
@@ -213,7 +213,7 @@ int fs_attr(struct fs *fs, struct node_id id, enum look look, struct stat *st)
 		err = 0;
 	if (err)
 		return err;
-	switch (nodes[id.row].kind) {
+	switch (fs_node(fs, id)->kind) {
 	case NODE_TEXT:
 		return text_attr(fs, id, look, st);
 	case NODE_LOG:
@@ -237,9 +237,9 @@ int fs_attr(struct fs *fs, struct node_id id, enum look look, struct stat *st)
 	return 0;
 }
 
-double fs_entry_timeout(struct node_id id)
+double fs_entry_timeout(const struct fs *fs, struct node_id id)
 {
-	switch (nodes[id.row].kind) {
+	switch (fs_node(fs, id)->kind) {
 	case NODE_DIR:
 		return 1;
 	case NODE_LINK:
@@ -251,7 +251,7 @@ double fs_entry_timeout(struct node_id id)
 	}
 }
 
-double fs_attr_timeout(struct node_id id)
+double fs_attr_timeout(const struct fs *fs, struct node_id id)
 {
-	return nodes[id.row].kind == NODE_DIR || nodes[id.row].kind == NODE_LINK ? 1 : 0;
+	return fs_node(fs, id)->kind == NODE_DIR || fs_node(fs, id)->kind == NODE_LINK ? 1 : 0;
 }

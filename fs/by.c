@@ -18,7 +18,7 @@
 struct by_names {
 	pthread_mutex_t lock;
 	/* All below is protected by lock. */
-	enum node_row row;
+	unsigned row;
 	unsigned tree;
 	uint64_t made_ns;
 	uint32_t *ids; /* ascending */
@@ -91,11 +91,11 @@ static int find_member(struct fs *fs, struct node_id dir, const char *name, stru
 	err = model_goroutine(fs->model, fs_proc(fs, dir.tree), goid, &g);
 	if (err)
 		return err;
-	*ret = (struct node_id){nodes[dir.row].family->row, dir.tree, goid};
+	*ret = (struct node_id){fs_node(fs, dir)->family->row, dir.tree, goid};
 	return belongs(&g, dir) ? 0 : -ENOENT;
 }
 
-static enum model_by by_of(enum node_row row)
+static enum model_by by_of(unsigned row)
 {
 	return row == ROW_STATE  ? MODEL_BY_STATE
 	       : row == ROW_WAIT ? MODEL_BY_REASON
@@ -147,8 +147,7 @@ const struct node_family family_states = {ROW_STATE, find_state, list_states};
 /* --- by-wait, by-func: folders named by what is in use ----------------------------------- */
 
 /* The ids in use now, ascending, each once; the caller frees. `row` is that of the folders. */
-static int ids_in_use(struct fs *fs, unsigned tree, enum node_row row, uint32_t **ret,
-		      size_t *ret_n)
+static int ids_in_use(struct fs *fs, unsigned tree, unsigned row, uint32_t **ret, size_t *ret_n)
 {
 	int err = model_keys(fs->model, fs_proc(fs, tree), by_of(row), ret, ret_n);
 
@@ -166,7 +165,7 @@ static const char *name_of(const struct fs *fs, uint32_t id)
 
 static int list_names(struct fs *fs, struct node_id dir, struct dirlist *list)
 {
-	enum node_row row = nodes[dir.row].family->row;
+	unsigned row = fs_node(fs, dir)->family->row;
 	uint32_t *ids cleanup_free_ = NULL;
 	char name[ESCAPE_MAX + 1];
 	size_t n;
@@ -182,7 +181,7 @@ static int list_names(struct fs *fs, struct node_id dir, struct dirlist *list)
 }
 
 /* The list serves this lookup when it is of this folder and young enough. */
-static int names_refresh(struct fs *fs, struct by_names *b, enum node_row row, unsigned tree,
+static int names_refresh(struct fs *fs, struct by_names *b, unsigned row, unsigned tree,
 			 uint64_t max_age_ns)
 {
 	uint64_t now = monotonic_ns();
@@ -206,7 +205,7 @@ static int names_refresh(struct fs *fs, struct by_names *b, enum node_row row, u
 
 static int find_name(struct fs *fs, struct node_id dir, const char *name, struct node_id *ret)
 {
-	enum node_row row = nodes[dir.row].family->row;
+	unsigned row = fs_node(fs, dir)->family->row;
 	struct by_names *b = fs->by_names;
 	const uint64_t ages[] = {NAMES_KEEP_NS, NAMES_MIN_NS};
 	int err = -ENOENT;

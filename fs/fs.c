@@ -64,7 +64,9 @@ static int init(struct fs *fs)
 	fs->format_root = fs->format_proc;
 	fs->format_root.pid_of = pid_of;
 	fs->format_root.ctx = fs;
-	err = snaps_new(&fs->snaps);
+	err = nodes_new(views, n_views, &fs->nodes);
+	if (!err)
+		err = snaps_new(&fs->snaps);
 	if (!err)
 		err = follow_cache_new(CACHE_BYTES, &fs->cache);
 	if (!err)
@@ -179,6 +181,7 @@ int fs_free(struct fs *fs)
 	for (size_t i = 0; i < fs->n_session_ids; i++)
 		free(fs->session_ids[i]);
 	free(fs->session_ids);
+	free(fs->nodes);
 	free(fs->mountpoint);
 	free(fs->options);
 	if (fs->stop_fd >= 0)

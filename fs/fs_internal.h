@@ -24,6 +24,7 @@ struct fs {
 	struct fs_config config; /* but for its texts, which are copied: */
 	char *mountpoint, *options;
 	struct model *model;
+	struct nodes *nodes;
 	struct fuse_session *session; /* NULL before fs_mount() */
 	bool mounted;
 	struct unmounter *unmounter; /* NULL: we unmount ourselves, if we may */
@@ -71,6 +72,12 @@ struct handle {
 	atomic_bool listed;          /* NODE_DIR: was read from its beginning */
 };
 
+/* The row of a node. */
+static inline const struct node *fs_node(const struct fs *fs, struct node_id id)
+{
+	return &fs->nodes->rows[id.row];
+}
+
 /* --- device.c ------------------------------------------------------------------------------ */
 
 /* After the mount: what passes to and from the kernel goes through here. 0 or -errno. */
@@ -82,7 +89,7 @@ void device_let_go(struct fs *fs);
 /* --- tree.c: what is there ------------------------------------------------------------- */
 
 unsigned fs_proc(const struct fs *fs, unsigned tree); /* index of the process a tree shows */
-bool fs_row_here(const struct fs *fs, enum node_row row);
+bool fs_row_here(const struct fs *fs, unsigned row);
 int fs_find(struct fs *fs, struct node_id dir, const char *name, struct node_id *ret);
 int fs_list(struct fs *fs, struct node_id dir, struct dirlist *list);
 /* Adds the goroutines that have a key (model_goids()), as entries of the folder's family. */
@@ -124,8 +131,8 @@ enum look { LOOK_NAME, LOOK_STAT }; /* a lookup on the way to something, or a st
 int fs_attr(struct fs *fs, struct node_id id, enum look look, struct stat *ret);
 /* The same without anything that takes time: sizes are 0. For listings. */
 int fs_attr_quick(struct fs *fs, struct node_id id, struct stat *ret);
-double fs_entry_timeout(struct node_id id);
-double fs_attr_timeout(struct node_id id);
+double fs_entry_timeout(const struct fs *fs, struct node_id id);
+double fs_attr_timeout(const struct fs *fs, struct node_id id);
 /* A snapshot of a text file, at most a moment old; a reference. */
 int fs_snapshot(struct fs *fs, struct node_id id, struct snap **ret);
 

@@ -72,7 +72,7 @@ static int open_log(struct fs *fs, struct handle *h)
 	struct goroutine g;
 	int err = 0;
 
-	if (nodes[h->id.row].flags & NODE_GOROUTINE)
+	if (fs_node(fs, h->id)->flags & NODE_GOROUTINE)
 		err = model_goroutine(fs->model, fs_proc(fs, h->id.tree), h->id.key, &g);
 	if (!err)
 		err = logs_get(fs, h->id, &h->log);
@@ -89,14 +89,14 @@ static int open_session(struct fs *fs, struct handle *h)
 
 	if (!id)
 		return -ENOENT;
-	return s->open(s->ctx, id, nodes[h->id.row].name, &h->session);
+	return s->open(s->ctx, id, fs_node(fs, h->id)->name, &h->session);
 }
 
 static int open_kind(struct fs *fs, struct handle *h)
 {
 	int err;
 
-	switch (nodes[h->id.row].kind) {
+	switch (fs_node(fs, h->id)->kind) {
 	case NODE_TEXT:
 		err = fs_snapshot(fs, h->id, &h->snap);
 		if (!err)
@@ -119,7 +119,7 @@ int handle_open(struct fs *fs, struct node_id id, struct fuse_file_info *fi)
 	int err;
 
 	/* The permissions do not stop root; there is nothing here to write to. */
-	if ((fi->flags & O_ACCMODE) != O_RDONLY && !nodes[id.row].control)
+	if ((fi->flags & O_ACCMODE) != O_RDONLY && !fs_node(fs, id)->control)
 		return -EACCES;
 	h = handle_new(fs, id);
 	if (!h)
@@ -131,7 +131,7 @@ int handle_open(struct fs *fs, struct node_id id, struct fuse_file_info *fi)
 	}
 	fi->direct_io = 1;
 	fi->noflush = 1; /* a close has nothing to tell us */
-	fi->nonseekable = nodes[id.row].kind == NODE_PIPE;
+	fi->nonseekable = fs_node(fs, id)->kind == NODE_PIPE;
 	fi->fh = (uint64_t)(uintptr_t)h;
 	return 0;
 }
@@ -161,7 +161,7 @@ int handle_read(struct fs *fs, struct handle *h, uint64_t off, size_t size, stru
 
 int handle_write(struct fs *fs, struct handle *h, const char *data, size_t size)
 {
-	const struct node_control *c = nodes[h->id.row].control;
+	const struct node_control *c = fs_node(fs, h->id)->control;
 	char text[COMMAND_MAX + 1];
 	int err;
 

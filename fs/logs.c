@@ -79,7 +79,7 @@ static void sweep_old(struct logs *logs, uint64_t now)
 static int log_new(struct fs *fs, struct node_id id, struct log **ret)
 {
 	unsigned proc = fs_proc(fs, id.tree);
-	bool goroutine = nodes[id.row].flags & NODE_GOROUTINE;
+	bool goroutine = fs_node(fs, id)->flags & NODE_GOROUTINE;
 	bool every = !goroutine && !id.tree && fs->config.many;
 	struct follow_config config = {
 		.model = fs->model,
@@ -87,7 +87,7 @@ static int log_new(struct fs *fs, struct node_id id, struct log **ret)
 		/* Alone, the root's process needs no filter: every event is its own. */
 		.proc = goroutine || id.tree || fs->config.many ? (every ? -1 : (int)proc) : -1,
 		.goid = goroutine ? id.key : 0,
-		.json = nodes[id.row].flags & NODE_JSON,
+		.json = fs_node(fs, id)->flags & NODE_JSON,
 		.cache = fs->cache,
 	};
 	struct log *log = calloc(1, sizeof(*log));

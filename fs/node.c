@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The node table and the code of inode numbers; no state, any thread. */
+/* The node table and the code of inode numbers. Once made, it is only read: any thread. */
 #include "fs/node.h"
 
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -17,27 +20,16 @@
 		__VA_ARGS__                                                                        \
 	}
 
-const struct node nodes[ROWS] = {
+static const struct node fixed[ROWS_FIXED] = {
 	[ROW_ROOT] = NODE("", ROW_ROOT, NODE_DIR, 0),
-	[ROW_README] = NODE("README", ROW_ROOT, NODE_TEXT, 0, .view = view_readme),
 	[ROW_EVENTS] = NODE("events", ROW_ROOT, NODE_LOG, 0),
 	[ROW_EVENTS_JSONL] = NODE("events.jsonl", ROW_ROOT, NODE_LOG, J),
 	[ROW_EVENTS_PIPE] = NODE("events_pipe", ROW_ROOT, NODE_PIPE, 0),
-	[ROW_STATS] = NODE("stats", ROW_ROOT, NODE_TEXT, 0, .view = view_stats),
-	[ROW_STATS_JSON] = NODE("stats.json", ROW_ROOT, NODE_TEXT, J, .view = view_stats),
-	[ROW_METRICS] = NODE("metrics", ROW_ROOT, NODE_TEXT, 0, .view = view_metrics),
-	[ROW_HEALTH] = NODE("health", ROW_ROOT, NODE_TEXT, H, .view = view_health),
-	[ROW_HEALTH_JSON] = NODE("health.json", ROW_ROOT, NODE_TEXT, H | J, .view = view_health),
-	[ROW_STACKS] = NODE("stacks", ROW_ROOT, NODE_TEXT, H | NODE_NO_STAT, .view = view_stacks),
-	[ROW_TABLE] = NODE("goroutines.tsv", ROW_ROOT, NODE_TEXT, H, .view = view_goroutines),
-	[ROW_TABLE_JSON] =
-		NODE("goroutines.json", ROW_ROOT, NODE_TEXT, H | J, .view = view_goroutines),
 	[ROW_GOROUTINES] = NODE("goroutines", ROW_ROOT, NODE_DIR, H, .family = &family_goroutines),
 	[ROW_BY_STATE] = NODE("by-state", ROW_ROOT, NODE_DIR, 0, .family = &family_states),
 	[ROW_BY_WAIT] = NODE("by-wait", ROW_ROOT, NODE_DIR, H | F, .family = &family_waits),
 	[ROW_BY_FUNC] = NODE("by-func", ROW_ROOT, NODE_DIR, H | F, .family = &family_funcs),
 	[ROW_TYPES] = NODE("types", ROW_ROOT, NODE_DIR, H | F, .family = &family_types),
-	[ROW_PPROF] = NODE("pprof", ROW_ROOT, NODE_DIR, 0),
 	[ROW_CONTROL] = NODE("control", ROW_ROOT, NODE_DIR, NODE_ROOT_ONLY),
 	[ROW_PROCESSES] =
 		NODE("processes", ROW_ROOT, NODE_DIR, NODE_ROOT_ONLY, .family = &family_processes),
@@ -45,20 +37,8 @@ const struct node nodes[ROWS] = {
 			      .family = &family_sessions),
 
 	[ROW_GOROUTINE] = NODE(NULL, ROW_GOROUTINES, NODE_DIR, G),
-	[ROW_G_STATUS] = NODE("status", ROW_GOROUTINE, NODE_TEXT, G, .view = view_status),
-	[ROW_G_STATUS_JSON] =
-		NODE("status.json", ROW_GOROUTINE, NODE_TEXT, G | J, .view = view_status),
-	[ROW_G_STATS] = NODE("stats", ROW_GOROUTINE, NODE_TEXT, G, .view = view_goroutine_stats),
-	[ROW_G_STATS_JSON] =
-		NODE("stats.json", ROW_GOROUTINE, NODE_TEXT, G | J, .view = view_goroutine_stats),
 	[ROW_G_EVENTS] = NODE("events", ROW_GOROUTINE, NODE_LOG, G),
 	[ROW_G_EVENTS_JSONL] = NODE("events.jsonl", ROW_GOROUTINE, NODE_LOG, G | J),
-	[ROW_G_ALLOCATIONS] =
-		NODE("allocations", ROW_GOROUTINE, NODE_TEXT, G, .view = view_allocations),
-	[ROW_G_ALLOCATIONS_JSON] =
-		NODE("allocations.json", ROW_GOROUTINE, NODE_TEXT, G | J, .view = view_allocations),
-	[ROW_G_STACK] =
-		NODE("stack", ROW_GOROUTINE, NODE_TEXT, G | H | NODE_NO_STAT, .view = view_stack),
 	[ROW_G_PARENT] = NODE("parent", ROW_GOROUTINE, NODE_LINK, G),
 	[ROW_G_CHILDREN] =
 		NODE("children", ROW_GOROUTINE, NODE_DIR, G | H, .family = &family_children),
@@ -71,13 +51,6 @@ const struct node nodes[ROWS] = {
 	[ROW_FUNC] = NODE(NULL, ROW_BY_FUNC, NODE_DIR, H, .family = &family_func),
 	[ROW_FUNC_LINK] = NODE(NULL, ROW_FUNC, NODE_LINK, G),
 	[ROW_TYPE] = NODE(NULL, ROW_TYPES, NODE_TEXT, 0),
-
-	[ROW_PPROF_GOROUTINE] = NODE("goroutine", ROW_PPROF, NODE_TEXT, H | NODE_NO_STAT,
-				     .view = view_pprof_goroutine),
-	[ROW_PPROF_ALLOCS] =
-		NODE("allocs", ROW_PPROF, NODE_TEXT, H | NODE_NO_STAT, .view = view_pprof_allocs),
-	[ROW_PPROF_OFFCPU] =
-		NODE("offcpu", ROW_PPROF, NODE_TEXT, H | NODE_NO_STAT, .view = view_pprof_offcpu),
 
 	[ROW_SAMPLE] = NODE("sample", ROW_CONTROL, NODE_TEXT, 0, .control = &control_sample),
 	[ROW_PAUSE] = NODE("pause", ROW_CONTROL, NODE_TEXT, 0, .control = &control_pause),
@@ -92,11 +65,94 @@ const struct node nodes[ROWS] = {
 	[ROW_SESSION_PB] = NODE("events.pb", ROW_SESSION, NODE_SESSION, H),
 };
 
-_Static_assert(ROWS <= 1 << (64 - NODE_KEY_BITS - NODE_TREE_BITS), "a row fits its bits");
+_Static_assert(NODE_ROWS_MAX <= 1 << (64 - NODE_KEY_BITS - NODE_TREE_BITS), "a row fits its bits");
 _Static_assert(MODEL_PROCS_MAX < 1 << NODE_TREE_BITS, "a tree fits its bits");
 
+static const struct {
+	unsigned row, flags;
+} scopes[] = {
+	[VIEW_PROCESS] = {ROW_ROOT, 0},
+	[VIEW_GOROUTINE] = {ROW_GOROUTINE, NODE_GOROUTINE},
+};
+
+static const unsigned costs[] = {
+	[VIEW_QUICK] = 0,
+	[VIEW_HEAVY] = NODE_HEAVY,
+	[VIEW_COSTLY] = NODE_HEAVY | NODE_NO_STAT,
+};
+
+/* Adds a row named `name` and `suffix`; its number, or -errno. */
+static int add(struct nodes *t, struct node node, const char *name, size_t len, const char *suffix)
+{
+	char *text = t->names[t->n];
+
+	if (t->n == NODE_ROWS_MAX)
+		return -E2BIG;
+	if (snprintf(text, NODE_NAME_MAX, "%.*s%s", (int)len, name, suffix) >= NODE_NAME_MAX)
+		return -ENAMETOOLONG;
+	node.name = text;
+	t->rows[t->n] = node;
+	return (int)t->n++;
+}
+
+/* The folder that a view names, made when it is not there yet. */
+static int folder_of(struct nodes *t, unsigned parent, const char *name, size_t len)
+{
+	struct node folder = {.parent = parent, .kind = NODE_DIR, .flags = t->rows[parent].flags};
+
+	for (unsigned row = 0; row < t->n; row++) {
+		const char *other = t->rows[row].name;
+
+		if (node_is_child(t, parent, row) && !strncmp(other, name, len) && !other[len])
+			return (int)row;
+	}
+	return add(t, folder, name, len, "");
+}
+
+static int add_view(struct nodes *t, const struct view_row *view)
+{
+	const char *slash = strchr(view->name, '/'), *name = slash ? slash + 1 : view->name;
+	struct node node = {.kind = NODE_TEXT, .view = view, .form = VIEW_TEXT};
+	int parent = (int)scopes[view->scope].row, row = 0;
+
+	if (slash)
+		parent = folder_of(t, scopes[view->scope].row, view->name,
+				   (size_t)(slash - view->name));
+	if (parent < 0)
+		return parent;
+	node.parent = (unsigned)parent;
+	node.flags = scopes[view->scope].flags | costs[view->cost];
+	if (view->forms & VIEW_HAS(VIEW_BINARY))
+		node.form = VIEW_BINARY;
+	if (view->forms != VIEW_HAS(VIEW_JSON))
+		row = add(t, node, name, strlen(name), view->suffix ? view->suffix : "");
+	node.form = VIEW_JSON;
+	if (row >= 0 && view->forms & VIEW_HAS(VIEW_JSON))
+		row = add(t, node, name, strlen(name), ".json");
+	return row < 0 ? row : 0;
+}
+
+int nodes_new(const struct view_row *rows, unsigned n_rows, struct nodes **ret)
+{
+	struct nodes *t = calloc(1, sizeof(*t));
+	int err = 0;
+
+	if (!t)
+		return -ENOMEM;
+	memcpy(t->rows, fixed, sizeof(fixed));
+	t->n = ROWS_FIXED;
+	for (unsigned i = 0; i < n_rows && !err; i++)
+		err = add_view(t, &rows[i]);
+	if (err) {
+		free(t);
+		return err;
+	}
+	*ret = t;
+	return 0;
+}
+
 /* The key of a row that stands for itself. FUSE wants the root to have inode 1. */
-static uint64_t own_key(enum node_row row)
+static uint64_t own_key(unsigned row)
 {
 	return row == ROW_ROOT ? 1 : 0;
 }
@@ -109,21 +165,21 @@ uint64_t node_ino(struct node_id id)
 	       (uint64_t)id.tree << NODE_KEY_BITS | key;
 }
 
-bool node_decode(uint64_t ino, struct node_id *ret)
+bool node_decode(const struct nodes *t, uint64_t ino, struct node_id *ret)
 {
 	unsigned row = (unsigned)(ino >> (NODE_KEY_BITS + NODE_TREE_BITS));
 
-	if (row >= ROWS || !ino)
+	if (row >= t->n || !ino)
 		return false;
-	ret->row = (enum node_row)row;
+	ret->row = row;
 	ret->tree = (unsigned)(ino >> NODE_KEY_BITS) & ((1u << NODE_TREE_BITS) - 1);
-	ret->key = (ino & NODE_KEY_MAX) & ~own_key(ret->row);
+	ret->key = (ino & NODE_KEY_MAX) & ~own_key(row);
 	return true;
 }
 
-bool node_is_child(enum node_row dir, enum node_row row)
+bool node_is_child(const struct nodes *t, unsigned dir, unsigned row)
 {
-	const struct node *n = &nodes[row];
+	const struct node *n = &t->rows[row];
 
 	if (row == ROW_ROOT || !n->name)
 		return false;
@@ -132,18 +188,18 @@ bool node_is_child(enum node_row dir, enum node_row row)
 	return n->parent == dir;
 }
 
-int node_static_child(enum node_row dir, const char *name)
+int node_static_child(const struct nodes *t, unsigned dir, const char *name)
 {
-	for (int row = 0; row < ROWS; row++) {
-		if (node_is_child(dir, (enum node_row)row) && !strcmp(nodes[row].name, name))
-			return row;
+	for (unsigned row = 0; row < t->n; row++) {
+		if (node_is_child(t, dir, row) && !strcmp(t->rows[row].name, name))
+			return (int)row;
 	}
 	return -1;
 }
 
-mode_t node_mode(enum node_row row)
+mode_t node_mode(const struct nodes *t, unsigned row)
 {
-	const struct node *n = &nodes[row];
+	const struct node *n = &t->rows[row];
 
 	if (n->kind == NODE_DIR) /* a session can be deleted, with its files */
 		return S_IFDIR | (row == ROW_SESSIONS || row == ROW_SESSION ? 0755 : 0555);

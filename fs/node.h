@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The node table: every file and folder there is, one row each. Looking up, listing, attributes
- * and opening all go by it; a new file is a new row (node.c).
+ * and opening all go by it. The views' rows are made from their own table (core/view/views.c), with
+ * the folders they name; the others stand in node.c.
  *
  * An inode is row, tree and key: nothing is kept for it, so nothing is to be forgotten. The key is
  * the goroutine, state, wait reason, function or type a row of a family stands for. Tree 0 is the
  * root's, tree p + 1 that of processes/<pid> for the process with index p (two trees for the first
- * process, with different inodes: a folder can have one place only).
+ * process, with different inodes: a folder can have one place only). A number holds as long as the
+ * mount: which row a view has hangs on which there are.
  */
 #ifndef XGOTOPFS_FS_NODE_H
 #define XGOTOPFS_FS_NODE_H
@@ -28,48 +30,31 @@ enum node_kind {
 
 enum node_flag {
 	NODE_GOROUTINE = 1 << 0, /* the key is a goroutine, which must exist */
-	NODE_JSON = 1 << 1,
+	NODE_JSON = 1 << 1,      /* of a log; a view says its form itself */
 	NODE_HEAVY = 1 << 2,   /* rendering or listing may take milliseconds: by a helper thread */
 	NODE_NO_STAT = 1 << 3, /* not rendered for a stat, which reports the last size */
 	NODE_ROOT_ONLY = 1 << 4,  /* not in processes/<pid> */
 	NODE_FIND_HEAVY = 1 << 5, /* of a folder: finding an entry may take milliseconds, too */
 };
 
-/* In the order of the table. */
+/* The rows that code speaks of: those of node.c, in their order. After them come the views. */
 enum node_row {
 	ROW_ROOT,
-	ROW_README,
 	ROW_EVENTS,
 	ROW_EVENTS_JSONL,
 	ROW_EVENTS_PIPE,
-	ROW_STATS,
-	ROW_STATS_JSON,
-	ROW_METRICS,
-	ROW_HEALTH,
-	ROW_HEALTH_JSON,
-	ROW_STACKS,
-	ROW_TABLE,
-	ROW_TABLE_JSON,
 	ROW_GOROUTINES,
 	ROW_BY_STATE,
 	ROW_BY_WAIT,
 	ROW_BY_FUNC,
 	ROW_TYPES,
-	ROW_PPROF,
 	ROW_CONTROL,
 	ROW_PROCESSES,
 	ROW_SESSIONS,
 	/* goroutines/<goid>/ */
 	ROW_GOROUTINE,
-	ROW_G_STATUS,
-	ROW_G_STATUS_JSON,
-	ROW_G_STATS,
-	ROW_G_STATS_JSON,
 	ROW_G_EVENTS,
 	ROW_G_EVENTS_JSONL,
-	ROW_G_ALLOCATIONS,
-	ROW_G_ALLOCATIONS_JSON,
-	ROW_G_STACK,
 	ROW_G_PARENT,
 	ROW_G_CHILDREN,
 	ROW_G_CHILD,
@@ -81,10 +66,6 @@ enum node_row {
 	ROW_FUNC,
 	ROW_FUNC_LINK,
 	ROW_TYPE,
-	/* pprof/ */
-	ROW_PPROF_GOROUTINE,
-	ROW_PPROF_ALLOCS,
-	ROW_PPROF_OFFCPU,
 	ROW_SAMPLE,
 	ROW_PAUSE,
 	ROW_MAX_OVERHEAD,
@@ -94,11 +75,11 @@ enum node_row {
 	ROW_SESSION_METADATA,
 	ROW_SESSION_EVENTS,
 	ROW_SESSION_PB,
-	ROWS,
+	ROWS_FIXED,
 };
 
 struct node_id {
-	enum node_row row;
+	unsigned row; /* in the table; < ROWS_FIXED: an enum node_row */
 	unsigned tree;
 	uint64_t key;
 };
@@ -125,15 +106,27 @@ struct node_control {
 
 struct node {
 	const char *name; /* NULL: given by the parent's family */
-	enum node_row parent;
+	unsigned parent;
 	enum node_kind kind;
 	unsigned flags;
-	view_fn *view;                      /* NODE_TEXT, unless control or type */
+	const struct view_row *view;        /* NODE_TEXT, unless control or type */
+	enum view_form form;                /* of the view */
 	const struct node_family *family;   /* NODE_DIR */
 	const struct node_control *control; /* NODE_TEXT, mode 0644 */
 };
 
-extern const struct node nodes[ROWS];
+#define NODE_ROWS_MAX 256
+#define NODE_NAME_MAX 48 /* of a view's file or folder, with its end */
+
+struct nodes {
+	unsigned n;
+	struct node rows[NODE_ROWS_MAX];
+	char names[NODE_ROWS_MAX][NODE_NAME_MAX]; /* of the views' rows */
+};
+
+/* The whole table: node.c's rows and those of the views (borrowed). 0, -ENOMEM; -E2BIG or
+ * -ENAMETOOLONG for more than fits. free() it. */
+int nodes_new(const struct view_row *views, unsigned n_views, struct nodes **ret);
 
 /* Defined where they are at home: tree.c, by.c, control.c. */
 extern const struct node_family family_goroutines, family_children, family_processes;
@@ -149,11 +142,11 @@ extern const struct node_control control_replay;
 
 uint64_t node_ino(struct node_id id);
 /* false when no node can have this number. */
-bool node_decode(uint64_t ino, struct node_id *ret);
+bool node_decode(const struct nodes *t, uint64_t ino, struct node_id *ret);
 /* The row of the static entry `name` of folder `dir`; -1 when there is none. */
-int node_static_child(enum node_row dir, const char *name);
+int node_static_child(const struct nodes *t, unsigned dir, const char *name);
 /* Is `row` a static entry of folder `dir`? */
-bool node_is_child(enum node_row dir, enum node_row row);
-mode_t node_mode(enum node_row row); /* type and permissions */
+bool node_is_child(const struct nodes *t, unsigned dir, unsigned row);
+mode_t node_mode(const struct nodes *t, unsigned row); /* type and permissions */
 
 #endif

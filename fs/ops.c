@@ -31,17 +31,18 @@ static void start_on(fuse_req_t req, fuse_ino_t ino, enum request_kind kind,
 	r.off = (uint64_t)off;
 	if (fi)
 		r.fi = *fi;
-	if (!node_decode(ino, &r.id))
+	if (!node_decode(r.fs->nodes, ino, &r.id))
 		fuse_reply_err(req, ENOENT);
 	else
 		request_start(&r);
 }
 
-static bool asks_disk(fuse_ino_t dir)
+static bool asks_disk(const struct fs *fs, fuse_ino_t dir)
 {
 	struct node_id id;
 
-	return node_decode(dir, &id) && (id.row == ROW_SESSIONS || id.row == ROW_SESSION);
+	return node_decode(fs->nodes, dir, &id) &&
+	       (id.row == ROW_SESSIONS || id.row == ROW_SESSION);
 }
 
 /* What is to be done with a name in a folder, by a helper. */
@@ -51,7 +52,7 @@ static void start_named(fuse_req_t req, fuse_ino_t dir, const char *name, enum r
 
 	if (!r.text)
 		fuse_reply_err(req, ENOMEM);
-	else if (!node_decode(dir, &r.id)) {
+	else if (!node_decode(r.fs->nodes, dir, &r.id)) {
 		free(r.text);
 		fuse_reply_err(req, ENOENT);
 	} else {
@@ -68,11 +69,12 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 				  FUSE_CAP_SPLICE_MOVE | FUSE_CAP_ATOMIC_O_TRUNC);
 }
 
-static bool finds_slowly(fuse_ino_t dir)
+static bool finds_slowly(const struct fs *fs, fuse_ino_t dir)
 {
 	struct node_id id;
 
-	return asks_disk(dir) || (node_decode(dir, &id) && nodes[id.row].flags & NODE_FIND_HEAVY);
+	return asks_disk(fs, dir) ||
+	       (node_decode(fs->nodes, dir, &id) && fs_node(fs, id)->flags & NODE_FIND_HEAVY);
 }
 
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -81,11 +83,11 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct node_id dir;
 	int err = -ENOENT;
 
-	if (finds_slowly(parent)) {
+	if (finds_slowly(r.fs, parent)) {
 		start_named(req, parent, name, REQUEST_FIND);
 		return;
 	}
-	if (node_decode(parent, &dir))
+	if (node_decode(r.fs->nodes, parent, &dir))
 		err = fs_find(r.fs, dir, name, &r.id);
 	if (err)
 		fs_reply_err(req, err);
@@ -105,11 +107,12 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to
 	const int harmless = FUSE_SET_ATTR_SIZE | FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME |
 			     FUSE_SET_ATTR_ATIME_NOW | FUSE_SET_ATTR_MTIME_NOW |
 			     FUSE_SET_ATTR_CTIME;
+	const struct fs *fs = fs_of(req);
 	struct node_id id;
 
-	if (!node_decode(ino, &id))
+	if (!node_decode(fs->nodes, ino, &id))
 		fuse_reply_err(req, ENOENT);
-	else if (!nodes[id.row].control || to_set & ~harmless)
+	else if (!fs_node(fs, id)->control || to_set & ~harmless)
 		fuse_reply_err(req, EPERM);
 	else
 		op_getattr(req, ino, fi);
@@ -118,11 +121,12 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to
 static void op_readlink(fuse_req_t req, fuse_ino_t ino)
 {
 	struct buf target cleanup_buf_ = BUF_INIT;
+	struct fs *fs = fs_of(req);
 	struct node_id id;
 	int err = -ENOENT;
 
-	if (node_decode(ino, &id) && nodes[id.row].kind == NODE_LINK)
-		err = fs_readlink(fs_of(req), id, &target);
+	if (node_decode(fs->nodes, ino, &id) && fs_node(fs, id)->kind == NODE_LINK)
+		err = fs_readlink(fs, id, &target);
 	if (err)
 		fs_reply_err(req, err);
 	else
@@ -233,18 +237,18 @@ static bool add_entry(struct listing *l, const char *name, const struct node_id 
 {
 	struct fs *fs = fs_of(l->req);
 	struct fuse_entry_param e = {.generation = 1};
-	enum node_kind kind = id ? nodes[id->row].kind : NODE_DIR;
+	enum node_kind kind = id ? fs_node(fs, *id)->kind : NODE_DIR;
 	size_t room = l->size - l->used, n;
 
 	e.attr.st_ino = id ? node_ino(*id) : FUSE_ROOT_ID;
-	e.attr.st_mode = id ? node_mode(id->row) : S_IFDIR;
+	e.attr.st_mode = id ? node_mode(fs->nodes, id->row) : S_IFDIR;
 	/* A file's size is rendered, a session's time on the disk: whoever wants it asks. What no
 	 * attributes are given for has the node number 0. */
 	if (l->plus && id && (kind == NODE_DIR || kind == NODE_LINK) && id->row != ROW_SESSION &&
 	    !fs_attr(fs, *id, LOOK_STAT, &e.attr)) {
 		e.ino = node_ino(*id);
-		e.attr_timeout = fs_attr_timeout(*id);
-		e.entry_timeout = fs_entry_timeout(*id);
+		e.attr_timeout = fs_attr_timeout(fs, *id);
+		e.entry_timeout = fs_entry_timeout(fs, *id);
 	}
 	n = l->plus ? fuse_add_direntry_plus(l->req, l->data + l->used, room, name, &e, next)
 		    : fuse_add_direntry(l->req, l->data + l->used, room, name, &e.attr, next);
@@ -333,7 +337,7 @@ static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 
 static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	if (asks_disk(parent))
+	if (asks_disk(fs_of(req), parent))
 		start_named(req, parent, name, REQUEST_UNLINK);
 	else
 		fuse_reply_err(req, EPERM);
@@ -341,7 +345,7 @@ static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	if (asks_disk(parent))
+	if (asks_disk(fs_of(req), parent))
 		start_named(req, parent, name, REQUEST_RMDIR);
 	else
 		fuse_reply_err(req, EPERM);

@@ -21,8 +21,8 @@
 static int serve_entry(struct request *r)
 {
 	r->entry = (struct fuse_entry_param){.ino = node_ino(r->id), .generation = 1};
-	r->entry.attr_timeout = fs_attr_timeout(r->id);
-	r->entry.entry_timeout = fs_entry_timeout(r->id);
+	r->entry.attr_timeout = fs_attr_timeout(r->fs, r->id);
+	r->entry.entry_timeout = fs_entry_timeout(r->fs, r->id);
 	return fs_attr(r->fs, r->id, LOOK_NAME, &r->entry.attr);
 }
 
@@ -80,7 +80,7 @@ static void reply(struct request *r)
 		fuse_reply_entry(r->req, &r->entry);
 		break;
 	case REQUEST_GETATTR:
-		fuse_reply_attr(r->req, &r->entry.attr, fs_attr_timeout(r->id));
+		fuse_reply_attr(r->req, &r->entry.attr, fs_attr_timeout(r->fs, r->id));
 		break;
 	case REQUEST_OPEN:
 	case REQUEST_OPENDIR:
@@ -199,7 +199,7 @@ static struct workers *helper_for_log(const struct request *r)
  * (attr.c); finding it by its name may, and what is below sessions/ asks the disk. */
 static struct workers *helper_for(const struct request *r)
 {
-	const struct node *n = &nodes[r->id.row];
+	const struct node *n = fs_node(r->fs, r->id);
 	struct fs *fs = r->fs;
 
 	if (r->kind == REQUEST_WRITE)

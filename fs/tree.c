@@ -16,23 +16,18 @@ unsigned fs_proc(const struct fs *fs, unsigned tree)
 	return tree ? tree - 1 : fs->config.root_proc;
 }
 
-bool fs_row_here(const struct fs *fs, enum node_row row)
+bool fs_row_here(const struct fs *fs, unsigned row)
 {
 	const struct view *v = fs->config.view;
-	const struct node *n = &nodes[row];
+	const struct node *n = &fs->nodes->rows[row];
 
 	if (n->control)
 		return n->control->here(v->control);
-	switch (row) {
-	case ROW_STACKS:
-		return v->live->stacks != NULL;
-	case ROW_G_STACK:
-		return v->live->stack != NULL;
-	case ROW_SESSIONS:
+	if (n->view)
+		return !n->view->here || n->view->here(v);
+	if (row == ROW_SESSIONS)
 		return fs->config.sessions != NULL;
-	default:
-		return true;
-	}
+	return true;
 }
 
 /* A session has events.pb or not, and is left without any by and by when it is deleted. */
@@ -42,7 +37,7 @@ static bool session_file_here(struct fs *fs, struct node_id id)
 	const char *name = fs_session_id(fs, id.key);
 	uint64_t size, mtime_ns;
 
-	return name && !s->stat(s->ctx, name, nodes[id.row].name, false, &size, &mtime_ns);
+	return name && !s->stat(s->ctx, name, fs_node(fs, id)->name, false, &size, &mtime_ns);
 }
 
 /* Entries that are there for some goroutines or sessions only. */
@@ -52,25 +47,25 @@ static bool entry_here(struct fs *fs, struct node_id id)
 
 	if (!fs_row_here(fs, id.row))
 		return false;
-	if (nodes[id.row].kind == NODE_SESSION)
+	if (fs_node(fs, id)->kind == NODE_SESSION)
 		return session_file_here(fs, id);
 	if (id.row != ROW_G_PARENT)
 		return true;
 	return !model_goroutine(fs->model, fs_proc(fs, id.tree), id.key, &g) && g.parent;
 }
 
-static struct node_id child_of(struct node_id dir, enum node_row row)
+static struct node_id child_of(struct node_id dir, unsigned row)
 {
 	return (struct node_id){.row = row, .tree = dir.tree, .key = dir.key};
 }
 
 int fs_find(struct fs *fs, struct node_id dir, const char *name, struct node_id *ret)
 {
-	const struct node_family *family = nodes[dir.row].family;
-	int row = node_static_child(dir.row, name);
+	const struct node_family *family = fs_node(fs, dir)->family;
+	int row = node_static_child(fs->nodes, dir.row, name);
 
 	if (row >= 0) {
-		*ret = child_of(dir, (enum node_row)row);
+		*ret = child_of(dir, (unsigned)row);
 		return entry_here(fs, *ret) ? 0 : -ENOENT;
 	}
 	return family ? family->find(fs, dir, name, ret) : -ENOENT;
@@ -78,21 +73,21 @@ int fs_find(struct fs *fs, struct node_id dir, const char *name, struct node_id 
 
 int fs_list(struct fs *fs, struct node_id dir, struct dirlist *list)
 {
-	const struct node_family *family = nodes[dir.row].family;
+	const struct node_family *family = fs_node(fs, dir)->family;
 	struct goroutine g;
 	int err;
 
 	/* A folder whose goroutine is gone is no longer there. */
-	if (nodes[dir.row].flags & NODE_GOROUTINE) {
+	if (fs_node(fs, dir)->flags & NODE_GOROUTINE) {
 		err = model_goroutine(fs->model, fs_proc(fs, dir.tree), dir.key, &g);
 		if (err)
 			return err;
 	}
-	for (int row = 0; row < ROWS; row++) {
-		struct node_id id = child_of(dir, (enum node_row)row);
+	for (unsigned row = 0; row < fs->nodes->n; row++) {
+		struct node_id id = child_of(dir, row);
 
-		if (node_is_child(dir.row, id.row) && entry_here(fs, id))
-			dirlist_add(list, (uint64_t)row, id, nodes[row].name);
+		if (node_is_child(fs->nodes, dir.row, id.row) && entry_here(fs, id))
+			dirlist_add(list, row, id, fs->nodes->rows[row].name);
 	}
 	err = family ? family->list(fs, dir, list) : 0;
 	return err ? err : list->err;
@@ -113,7 +108,8 @@ static int find_goroutine(struct fs *fs, struct node_id dir, const char *name, s
 		return err;
 	if (dir.row == ROW_G_CHILDREN && g.parent != dir.key)
 		return -ENOENT;
-	*ret = (struct node_id){.row = nodes[dir.row].family->row, .tree = dir.tree, .key = goid};
+	*ret = (struct node_id){
+		.row = fs_node(fs, dir)->family->row, .tree = dir.tree, .key = goid};
 	return 0;
 }
 
@@ -128,7 +124,8 @@ int fs_list_goids(struct fs *fs, struct node_id dir, enum model_by by, uint64_t 
 		return err == -ENOENT ? 0 : err;
 	for (size_t i = 0; i < n && goids[i] <= NODE_KEY_MAX; i++)
 		dirlist_add(list, goids[i],
-			    (struct node_id){nodes[dir.row].family->row, dir.tree, goids[i]}, NULL);
+			    (struct node_id){fs_node(fs, dir)->family->row, dir.tree, goids[i]},
+			    NULL);
 	return 0;
 }
 
