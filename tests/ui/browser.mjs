@@ -16,7 +16,7 @@ export async function open({ width = 1280, height = 800, theme = 'light', touch 
 	});
 	const page = context.pages()[0] ?? await context.newPage();
 	const problems = [];
-	page.setDefaultTimeout(15000);
+	page.setDefaultTimeout(30000);
 	page.on('console', (m) => { if (['error', 'warning'].includes(m.type())) problems.push(`console: ${m.text()}`); });
 	page.on('pageerror', (e) => problems.push(`exception: ${e.message}`));
 	page.on('response', (r) => { if (r.status() >= 400) problems.push(`${r.status()} ${r.url()}`); });
@@ -31,7 +31,8 @@ export function assert(ok, text) {
 }
 
 // Waits for what `get` answers to satisfy `test`.
-export async function until(what, get, test, seconds = 10) {
+// `seconds` is when to give up: only who fails waits so long, and a busy machine must not fail.
+export async function until(what, get, test, seconds = 30) {
 	const deadline = Date.now() + seconds * 1000;
 	for (;;) {
 		const value = await get();

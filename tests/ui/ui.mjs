@@ -45,7 +45,9 @@ const steps = {
 		assert(Math.abs(moved.t0 - place.t0 - 100 * place.scale) < place.scale * 3, 'a drag does not move the time with it');
 	},
 	async 'a box zooms in, and Ctrl+Z goes back'(page) {
-		await page.waitForTimeout(800);
+		// Ctrl+Z goes back to where one stayed for a moment.
+		const stayed = () => page.evaluate(() => { const v = window.timeline.view; return v.settled?.t0 === v.t0 && v.settled.scale === v.scale; });
+		await until('it stays', stayed, (yes) => yes);
 		const before = await view(page);
 		await page.keyboard.down('Control');
 		await page.mouse.move(500, 300);
@@ -111,16 +113,17 @@ const steps = {
 		await page.keyboard.type('7');
 		await page.keyboard.press('Enter');
 		const middle = async () => { const v = await view(page); return (v.t0 + v.t1) / 2; };
+		const rests = () => page.waitForFunction(() => !window.timeline.view.target);
 		const spanAt = async (key, test) => {
 			const from = await middle();
 			await page.keyboard.press(key);
 			return until(`a span on ${key}`, middle, (t) => test(t, from));
 		};
 		await spanAt(',', (t, from) => t < from);
-		await page.waitForTimeout(250);
+		await rests();
 		const first = await middle();
 		await spanAt(',', (t, from) => t < from);
-		await page.waitForTimeout(250);
+		await rests();
 		await page.keyboard.press('.');
 		// What is less than a pixel away is passed over.
 		const { scale } = await view(page);
@@ -216,7 +219,19 @@ const steps = {
 	},
 	async 'lost events are hatched'(page) {
 		await page.getByRole('button', { name: 'Follow', exact: true }).click();
-		await until('loss', () => view(page), (v) => v.lost, 20);
+		await until('loss', () => view(page), (v) => v.lost);
+	},
+	async 'also when the picture moves on faster than the server answers'(page) {
+		await page.route('**/series/**', async (route) => {
+			await new Promise((resolve) => setTimeout(resolve, 700));
+			await route.continue().catch(() => {});
+		});
+		await page.reload();
+		await ready(page);
+		assert(await page.evaluate(() => document.querySelector('.bar [title^="Follow"]').ariaPressed) === 'true', 'it does not follow');
+		await until('loss', () => view(page), (v) => v.lost);
+		await until('the minimap', () => painted(page, null, 'canvas.minimap'), (n) => n > 0.002);
+		await page.unrouteAll({ behavior: 'ignoreErrors' });
 	},
 	async 'what is on screen is in the address'(page) {
 		await page.keyboard.press('/');
@@ -290,15 +305,16 @@ const steps = {
 		await page.getByRole('button', { name: 'Pause', exact: true }).waitFor();
 	},
 	async 'settings stay'(page) {
+		const kept = (test) => until('the server keeps them', () => page.evaluate(() => fetch('/api/config').then((r) => r.json())), (c) => test(c.ui));
 		await page.getByLabel('Settings').click();
 		await page.getByRole('button', { name: 'Dark' }).click();
 		await page.getByRole('button', { name: 'Tall' }).click();
-		await page.waitForResponse((r) => r.url().endsWith('/api/config') && r.request().method() === 'POST');
+		await kept((ui) => ui.theme === 'dark' && ui.rowHeight === 30);
 		await page.reload();
 		await ready(page);
 		assert(await page.evaluate(() => document.documentElement.dataset.theme) === 'dark', 'the theme is gone');
 		assert(await page.evaluate(() => window.timeline.rowHeight) === 30, 'the row height is gone');
-		await page.waitForTimeout(500);
+		await until('states are painted', () => painted(page, '#ef4444'), (n) => n > 0.002);
 		await shot(page, 'dark');
 		await page.getByLabel('Settings').click();
 		await shot(page, 'dark-settings');
@@ -308,7 +324,7 @@ const steps = {
 		await until('and back', () => painted(page, '#0072b2'), (n) => n < 0.002);
 		await page.getByRole('button', { name: 'System' }).click();
 		await page.getByRole('button', { name: 'Normal' }).click();
-		await page.waitForResponse((r) => r.url().endsWith('/api/config') && r.request().method() === 'POST');
+		await kept((ui) => ui.theme === 'system' && ui.rowHeight === 20);
 		await page.keyboard.press('Escape');
 	},
 };
@@ -317,9 +333,9 @@ const narrow = {
 	async 'everything fits into 390 pixels'(page) {
 		await page.goto(url);
 		await ready(page);
-		for (const tab of ['Timeline', 'Memory', 'Overview', 'Leaks', 'Sessions']) {
+		for (const [tab, what] of [['Timeline', 'canvas.rows'], ['Memory', '.tile'], ['Overview', '.plot canvas'], ['Leaks', '.leaks td'], ['Sessions', '.sessions td']]) {
 			await page.getByRole('tab', { name: tab, exact: true }).click();
-			await page.waitForTimeout(400);
+			await page.locator(what).first().waitFor();
 			assert(await page.evaluate(() => document.documentElement.scrollWidth <= 390), `${tab} is wider than the screen`);
 			await shot(page, `narrow-${tab.toLowerCase()}`);
 		}

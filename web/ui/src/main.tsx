@@ -16,8 +16,8 @@ import { togglePlay } from './replay';
 import { Sessions } from './sessions';
 import { Dialogs } from './settings';
 import { useValue } from './store';
-import { timelineKey } from './timeline/input';
-import { current, TimelineView } from './timeline/timeline';
+import { current } from './timeline/scene';
+import { TimelineView } from './timeline/timeline';
 import { focusFilter, Header, TimelineBar } from './toolbar';
 
 const EDGES = ['none', 'selected', 'visible'] as const;
@@ -27,7 +27,7 @@ function onKey(e: KeyboardEvent): void {
 	if (app.dialog.get()) return;
 	if (target.closest('input, select, textarea, dialog') && e.key !== 'Escape') return;
 	if (e.key === ' ' && target.closest('button')) return;
-	if (app.view.get() === 'timeline' && current && timelineKey(current, e)) return void e.preventDefault();
+	if (app.view.get() === 'timeline' && current?.onKey(e)) return void e.preventDefault();
 	if (e.ctrlKey || e.metaKey || e.altKey) return;
 	const goid = app.selected.get();
 	const key = e.key.toLowerCase();

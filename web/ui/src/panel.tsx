@@ -7,7 +7,7 @@ import { at, getJson, getText, int } from './api';
 import { bytes, clock, count, duration, exact } from './format';
 import { copyText } from './clipboard';
 import { useValue } from './store';
-import { current } from './timeline/timeline';
+import { current } from './timeline/scene';
 import { EVENT_TYPES, stateNumber, STATES } from './types';
 
 interface Detail {

@@ -3,7 +3,7 @@
 // access to the same server (and, for live ones, soon enough), it shows the same.
 import { app, VIEWS, type ViewName } from './app';
 import { GROUPS, SORTS } from './rows';
-import { current } from './timeline/timeline';
+import { current } from './timeline/scene';
 
 export interface Link {
 	place: { t0: number; t1: number; source: string } | null;

@@ -7,7 +7,7 @@ import { copyText } from './clipboard';
 import { bytes, count, duration, exact } from './format';
 import { goTo } from './panel';
 import { useValue } from './store';
-import { current } from './timeline/timeline';
+import { current } from './timeline/scene';
 import { stateNumber } from './types';
 
 interface RangeStats {

@@ -5,7 +5,7 @@ import type { ComponentChildren } from 'preact';
 import { app } from './app';
 import { getJson, post } from './api';
 import { useValue } from './store';
-import { current } from './timeline/timeline';
+import { current } from './timeline/scene';
 import { STATES, type UiSettings } from './types';
 
 function Dialog({ title, children }: { title: string; children: ComponentChildren }) {

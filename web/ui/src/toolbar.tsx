@@ -8,7 +8,7 @@ import { ProcessName } from './process';
 import { GROUPS, SORTS } from './rows';
 import { useValue } from './store';
 import { STATES, UNKNOWN } from './types';
-import { current } from './timeline/timeline';
+import { current } from './timeline/scene';
 import { stateHeight } from './timeline/strip';
 
 export function Header() {

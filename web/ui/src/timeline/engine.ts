@@ -4,6 +4,7 @@
 import { app } from '../app';
 import { getEdges, getSeries } from '../api';
 import { palette, type Palette } from '../colors';
+import { Latest } from '../latest';
 import { Pace } from '../pace';
 import type { Entry, Group } from '../rows';
 import { cellEnd, lookUp, TileCache, TILE_BUCKETS, type RowTile, type Wanted } from '../tiles';
@@ -11,11 +12,11 @@ import { FOUND, NONE, type Edge, type Row, type Series } from '../types';
 import { Frames } from './frames';
 import { Labels } from './labels';
 import { drawEdges, drawLoss, drawRange, drawRuler, drawSpanTexts } from './paint';
+import { RULER, type Hit, type Scene, type Shown } from './scene';
 import { stateHeight } from './strip';
 import { Textures } from './texture';
 import { Viewport } from './viewport';
 
-export const RULER = 26;
 const LEVEL_MAX = 42;
 const FALLBACK_LEVELS = 14;
 const STORED_LEVEL = 14; // finer tiles are made from events, and gone with them (docs/api.md)
@@ -23,14 +24,6 @@ const UNASKED_MS = 95; // ten pictures a second of what moves by itself, as the 
 const UNASKED_SHARE = 1 / 24; // or fewer where this is not enough time for them
 const SLOWEST_MS = 1000;
 const FORGOTTEN = Infinity; // "known" of a row whose cells are no longer kept
-
-export interface Hit {
-	entry: Entry | null;
-	time: number;
-	x: number;
-	y: number;
-	area: 'label' | 'rows' | 'ruler';
-}
 
 // Tiles that a frame lacks, by level and index.
 type Wishes = Map<string, Wanted>;
@@ -53,7 +46,7 @@ function sourceName(): string {
 	return s && app.usable ? `${s.id}/${app.proc.get()}/${s.first_ns}` : '';
 }
 
-export class Timeline {
+export class Timeline implements Scene, Shown {
 	readonly view: Viewport;
 	readonly textures = new Textures();
 	private beside = new Labels();
@@ -62,14 +55,11 @@ export class Timeline {
 	hover: Hit | null = null;
 	rangeDraft: { from: number; to: number } | null = null;
 	zoomBox: { x0: number; x1: number } | null = null;
-	edges: Edge[] = [];
-	series: Series | null = null; // of the visible time, for loss
 	onPaint: () => void = () => {};
+	onKey: (e: KeyboardEvent) => boolean = () => false;
 	private ctx: CanvasRenderingContext2D;
 	private loop = new Frames(() => this.frame());
 	private pace = new Pace(UNASKED_MS, UNASKED_SHARE);
-	private edgesKey = '';
-	private seriesKey = '';
 	private unsubscribe: (() => void)[] = [];
 	private observer: ResizeObserver;
 	private placed: string;
@@ -441,28 +431,28 @@ export class Timeline {
 
 	// --- what else a frame needs ---------------------------------------------------------------------
 
+	private loss = new Latest<Series>(() => this.redraw());
+
+	get series(): Series | null {
+		return this.loss.value;
+	}
+
 	private needSeries(): void {
 		const s = app.status.get();
 		if (!s || !app.usable) return;
 		const lost = Object.values(s.lost).reduce((a, b) => a + b, 0) + s.pyramid.missed;
-		if (!lost) {
-			this.series = null;
-			return;
-		}
+		if (!lost) return this.loss.forget();
 		const level = Math.max(20, Math.min(44, Math.ceil(Math.log2(this.view.scale * 4))));
 		const from = Math.floor((this.view.t0 + app.origin) / 2 ** level);
 		const n = Math.min(4096, Math.ceil(this.view.width * this.view.scale / 2 ** level) + 2);
-		const key = `${s.id}/${level}/${from}/${n}/${lost}`;
-		if (key === this.seriesKey || from < 0) return;
-		this.seriesKey = key;
-		getSeries(s.id, level, from, n).then((series) => {
-			if (key !== this.seriesKey) return;
-			this.series = series;
-			this.redraw();
-		}).catch(() => { this.seriesKey = ''; });
+		if (from >= 0) this.loss.want(this.placed, `${level}/${from}/${n}/${lost}`, () => getSeries(s.id, level, from, n));
 	}
 
-	private edgesTimer = 0;
+	private near = new Latest<Edge[]>(() => this.redraw(), 150);
+
+	get edges(): Edge[] {
+		return this.near.value ?? [];
+	}
 
 	private needEdges(first: number, last: number): void {
 		const mode = app.settings.get().edges;
@@ -476,21 +466,9 @@ export class Timeline {
 		else if (mode === 'selected' && selected !== null) goids = [selected];
 		const t0 = this.view.t0, t1 = this.view.t1;
 		const coarse = (t1 - t0) / 8;
-		const key = goids.length ? `${mode}/${goids.join()}/${Math.floor(t0 / coarse)}/${Math.floor(t1 / coarse)}` : '';
-		if (key === this.edgesKey) return;
-		this.edgesKey = key;
-		clearTimeout(this.edgesTimer);
-		if (!key) {
-			this.edges = [];
-			return;
-		}
-		this.edgesTimer = setTimeout(() => {
-			const origin = app.origin;
-			getEdges(app.source.get(), goids, t0 - coarse + origin, t1 + coarse + origin).then((edges) => {
-				if (key !== this.edgesKey) return;
-				this.edges = edges.map((e) => ({ ...e, time: e.time - origin }));
-				this.redraw();
-			}).catch(() => { this.edgesKey = ''; });
-		}, 150) as unknown as number;
+		if (!goids.length) return this.near.forget();
+		const origin = app.origin, source = app.source.get(), selection = mode === 'selected' ? selected : '';
+		this.near.want(`${this.placed}/${selection}`, `${goids.join()}/${Math.floor(t0 / coarse)}/${Math.floor(t1 / coarse)}`, async () =>
+			(await getEdges(source, goids, t0 - coarse + origin, t1 + coarse + origin)).map((e) => ({ ...e, time: e.time - origin })));
 	}
 }

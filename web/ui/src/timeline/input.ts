@@ -16,7 +16,7 @@ interface Drag {
 	moved: boolean;
 }
 
-export function attachPointer(t: Timeline, onHover: () => void): () => void {
+export function attachInput(t: Timeline, onHover: () => void): () => void {
 	const el = t.canvas;
 	const pointers = new Map<number, { x: number; y: number }>();
 	let drag: Drag | null = null;
@@ -149,6 +149,7 @@ export function attachPointer(t: Timeline, onHover: () => void): () => void {
 		}
 	};
 
+	t.onKey = (e) => onKey(t, e);
 	el.addEventListener('pointerdown', down);
 	el.addEventListener('pointermove', move);
 	el.addEventListener('pointerup', up);
@@ -208,8 +209,7 @@ async function stepSpan(t: Timeline, step: number): Promise<void> {
 	t.redraw();
 }
 
-// Returns true when the key meant something here.
-export function timelineKey(t: Timeline, e: KeyboardEvent): boolean {
+function onKey(t: Timeline, e: KeyboardEvent): boolean {
 	const v = t.view;
 	const step = v.width * (e.shiftKey ? 0.5 : 0.12);
 	const leave = () => app.follow.set(false);

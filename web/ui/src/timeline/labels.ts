@@ -3,8 +3,8 @@
 // anything else in a frame, and while the picture follows the present the labels mostly stay.
 import { app } from '../app';
 import type { Entry } from '../rows';
-import type { Timeline } from './engine';
 import { drawGroupHead, drawLabel } from './paint';
+import type { Scene } from './scene';
 
 export class Labels {
 	private canvas = document.createElement('canvas');
@@ -12,7 +12,7 @@ export class Labels {
 	private shown = '';
 
 	// `states`: of each entry's goroutine, from `first` on.
-	paint(to: CanvasRenderingContext2D, t: Timeline, entries: Entry[], first: number, states: number[]): void {
+	paint(to: CanvasRenderingContext2D, t: Scene, entries: Entry[], first: number, states: number[]): void {
 		const now = app.now(), selected = app.selected.get();
 		const width = Math.round(t.labels * t.dpr), height = t.canvas.height;
 		const says = [width, height, t.rowHeight, t.dpr, app.theme.get(), t.rowTop(first), ...entries.map((e, i) => (e.group ?

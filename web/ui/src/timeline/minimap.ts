@@ -3,6 +3,7 @@
 // on screen as a window to drag.
 import { app } from '../app';
 import { getSeries } from '../api';
+import { Latest } from '../latest';
 import type { Series } from '../types';
 import type { Timeline } from './engine';
 import { Frames } from './frames';
@@ -11,12 +12,13 @@ const REFRESH_MS = 1000;
 
 export class Minimap {
 	private ctx: CanvasRenderingContext2D;
-	private series: Series | null = null;
+	private all = new Latest<{ series: Series; span: number }>(() => {
+		this.drawn = '';
+		this.loop.soon();
+	});
 	private loop = new Frames(() => this.frame());
 	private timer: number;
-	private key = '';
 	private drag: { kind: 'move' | 'left' | 'right' | 'new'; offset: number; from: number } | null = null;
-	private span = 1e6; // ns from the left edge to the right one, as of the last answer
 	private width = 0;
 	private height = 0;
 	private below = document.createElement('canvas'); // all but the window and what is selected
@@ -33,7 +35,7 @@ export class Minimap {
 		canvas.addEventListener('pointerup', this.up);
 		timeline.onPaint = () => this.frame(); // in the same frame: one more costs the browser more than this does
 		// The first picture as soon as there is something to ask about, not a second later.
-		this.unsubscribe = app.status.subscribe(() => { if (!this.series) this.load(); });
+		this.unsubscribe = app.status.subscribe(() => { if (!this.all.value) this.load(); });
 		this.observer = new ResizeObserver(() => {
 			this.width = canvas.clientWidth;
 			this.height = canvas.clientHeight;
@@ -52,20 +54,20 @@ export class Minimap {
 
 	private load(): void {
 		const s = app.status.get();
-		if (!s || !app.usable || document.hidden || (app.paused.get() && this.series)) return;
+		if (!s || !app.usable || document.hidden || (app.paused.get() && this.all.value)) return;
 		const end = app.end();
 		const level = Math.max(20, Math.min(44, Math.ceil(Math.log2(Math.max(end, 1) / 500))));
 		const from = Math.floor(app.origin / 2 ** level);
 		const n = Math.min(2000, Math.floor((app.origin + end) / 2 ** level) - from + 1);
-		const key = `${s.id}/${level}/${from}/${n}`;
-		if (n < 1 || (key === this.key && !app.moves)) return;
-		this.key = key;
-		getSeries(s.id, level, from, n).then((series) => {
-			this.series = series;
-			this.span = Math.max(end, 1e6);
-			this.drawn = '';
-			this.loop.soon();
-		}).catch(() => { this.key = ''; });
+		if (n < 1) return;
+		// Its last bucket goes on filling.
+		this.all.want(`${s.id}/${app.proc.get()}/${s.first_ns}`, `${level}/${from}/${n}/${app.moves ? end : ''}`, async () =>
+			({ series: await getSeries(s.id, level, from, n), span: Math.max(end, 1e6) }));
+	}
+
+	// ns from the left edge to the right one, as of the last answer.
+	private get span(): number {
+		return this.all.value?.span ?? 1e6;
 	}
 
 	private x(t: number): number {
@@ -85,7 +87,8 @@ export class Minimap {
 	}
 
 	private paintBelow(): void {
-		const { timeline: t, below, width: w, height: h, series: s } = this;
+		const { timeline: t, below, width: w, height: h } = this;
+		const s = this.all.value?.series;
 		const c = t.colors;
 		below.width = Math.max(1, Math.round(w * t.dpr));
 		below.height = Math.max(1, Math.round(h * t.dpr));

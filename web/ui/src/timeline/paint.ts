@@ -6,7 +6,7 @@ import { duration, rulerTime, shortFunc } from '../format';
 import type { Group } from '../rows';
 import { cellEnd, cellOffset, type RowTile } from '../tiles';
 import { EXITED, NONE, STATES, SYSTEM, WAITING, type Row } from '../types';
-import { RULER, type Timeline } from './engine';
+import { RULER, type Scene } from './scene';
 import { stateHeight } from './strip';
 
 type Ctx = CanvasRenderingContext2D;
@@ -15,7 +15,7 @@ const SANS = '12px system-ui, sans-serif';
 const SMALL = '11px system-ui, sans-serif';
 const MONO = '11px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace';
 
-function scaled(ctx: Ctx, t: Timeline, draw: () => void): void {
+function scaled(ctx: Ctx, t: Scene, draw: () => void): void {
 	ctx.save();
 	ctx.scale(t.dpr, t.dpr);
 	draw();
@@ -44,7 +44,7 @@ function fit(ctx: Ctx, text: string, width: number): string {
 	return keep < 2 ? '' : '…' + text.slice(text.length - keep);
 }
 
-function labelBackground(ctx: Ctx, t: Timeline, top: number, color: string): void {
+function labelBackground(ctx: Ctx, t: Scene, top: number, color: string): void {
 	ctx.fillStyle = color;
 	ctx.fillRect(0, top, t.labels - 1, t.rowHeight);
 	ctx.fillStyle = t.colors.line;
@@ -52,7 +52,7 @@ function labelBackground(ctx: Ctx, t: Timeline, top: number, color: string): voi
 }
 
 // `state`: the one it is in now, or at a replay's position; NONE when that is not known.
-export function drawLabel(ctx: Ctx, t: Timeline, row: Row, state: number, pinned: boolean, top: number): void {
+export function drawLabel(ctx: Ctx, t: Scene, row: Row, state: number, pinned: boolean, top: number): void {
 	scaled(ctx, t, () => {
 		const selected = row.goid === app.selected.get();
 		const exited = !!(row.flags & EXITED) && row.exited <= app.now();
@@ -93,7 +93,7 @@ export function drawLabel(ctx: Ctx, t: Timeline, row: Row, state: number, pinned
 	});
 }
 
-export function drawGroupHead(ctx: Ctx, t: Timeline, group: Group, top: number): void {
+export function drawGroupHead(ctx: Ctx, t: Scene, group: Group, top: number): void {
 	scaled(ctx, t, () => {
 		const h = t.rowHeight, y = top + h / 2 + 0.5;
 		labelBackground(ctx, t, top, t.colors.stripe);
@@ -128,7 +128,7 @@ export function rulerStep(scale: number): number {
 	return power * 10;
 }
 
-export function drawRuler(ctx: Ctx, t: Timeline): void {
+export function drawRuler(ctx: Ctx, t: Scene): void {
 	const v = t.view;
 	const height = t.canvas.clientHeight, width = t.canvas.clientWidth;
 	scaled(ctx, t, () => {
@@ -201,7 +201,7 @@ function hatching(ctx: Ctx, color: string): CanvasPattern {
 }
 
 // Where events were lost, nothing on any row is certain.
-export function drawLoss(ctx: Ctx, t: Timeline): void {
+export function drawLoss(ctx: Ctx, t: Scene): void {
 	const s = t.series;
 	if (!s) return;
 	scaled(ctx, t, () => {
@@ -219,7 +219,7 @@ export function drawLoss(ctx: Ctx, t: Timeline): void {
 	});
 }
 
-export function drawRange(ctx: Ctx, t: Timeline): void {
+export function drawRange(ctx: Ctx, t: Scene): void {
 	const range = t.rangeDraft ?? app.range.get();
 	scaled(ctx, t, () => {
 		ctx.beginPath();
@@ -264,7 +264,7 @@ function visitSpans(tile: RowTile, visit: (from: number, to: number, state: numb
 	if (end > from) visit(from, end, state);
 }
 
-export function drawSpanTexts(ctx: Ctx, t: Timeline, first: number, last: number): void {
+export function drawSpanTexts(ctx: Ctx, t: Scene, first: number, last: number): void {
 	const tiles = app.tiles;
 	if (!tiles || t.rowHeight < 15) return;
 	const v = t.view;
@@ -310,7 +310,7 @@ export function drawSpanTexts(ctx: Ctx, t: Timeline, first: number, last: number
 	});
 }
 
-function drawSpanText(ctx: Ctx, t: Timeline, row: Row, from: number, to: number, state: number,
+function drawSpanText(ctx: Ctx, t: Scene, row: Row, from: number, to: number, state: number,
 	top: number): void {
 	if (state === NONE) return;
 	const x0 = Math.max(t.labels, t.labels + t.view.x(Math.max(from, row.created)));
@@ -338,7 +338,7 @@ function drawSpanText(ctx: Ctx, t: Timeline, row: Row, from: number, to: number,
 
 // --- who woke and who created whom -----------------------------------------------------------------
 
-export function drawEdges(ctx: Ctx, t: Timeline, first: number, last: number): void {
+export function drawEdges(ctx: Ctx, t: Scene, first: number, last: number): void {
 	if (!t.edges.length) return;
 	const place = new Map<number, number>();
 	t.entries.forEach((e, i) => { if (e.row) place.set(e.row.goid, i); });

@@ -8,12 +8,11 @@ import { useValue } from '../store';
 import { STATES } from '../types';
 import { duration } from '../format';
 import { Timeline } from './engine';
-import { attachPointer } from './input';
+import { attachInput } from './input';
 import { Minimap } from './minimap';
+import { setCurrent } from './scene';
 import { Tooltip } from './tooltip';
 import { FollowButton, Legend } from '../toolbar';
-
-export let current: Timeline | null = null;
 
 // An address is gone to once, when the page opens.
 let linkUsed = false;
@@ -28,16 +27,16 @@ export function TimelineView({ place }: { place?: { t0: number; t1: number; sour
 		if (place && !linkUsed && place.source === app.source.get()) Object.assign(canvas.current!, { place });
 		linkUsed = true;
 		const timeline = new Timeline(canvas.current!);
-		const detach = attachPointer(timeline, () => hover((n) => n + 1));
+		const detach = attachInput(timeline, () => hover((n) => n + 1));
 		const minimap = new Minimap(map.current!, timeline);
-		current = timeline;
+		setCurrent(timeline);
 		(window as unknown as { timeline: Timeline }).timeline = timeline;
 		setEngine(timeline);
 		return () => {
 			detach();
 			minimap.destroy();
 			timeline.destroy();
-			current = null;
+			setCurrent(null);
 		};
 	}, []);
 

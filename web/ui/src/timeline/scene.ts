@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// What is known of the timeline by who draws a part of it, or is told of a key or a row; the timeline
+// itself (engine.ts) knows them.
+import type { Palette } from '../colors';
+import type { Entry } from '../rows';
+import type { Edge, Series } from '../types';
+import type { Viewport } from './viewport';
+
+export const RULER = 26; // height, CSS px
+
+export interface Hit {
+	entry: Entry | null;
+	time: number;
+	x: number;
+	y: number;
+	area: 'label' | 'rows' | 'ruler';
+}
+
+export interface Scene {
+	readonly canvas: HTMLCanvasElement;
+	readonly view: Viewport;
+	readonly colors: Palette;
+	readonly labels: number; // width of the label column
+	readonly dpr: number;
+	readonly rowHeight: number;
+	readonly entries: Entry[];
+	readonly hover: Hit | null;
+	readonly rangeDraft: { from: number; to: number } | null;
+	readonly zoomBox: { x0: number; x1: number } | null;
+	readonly edges: Edge[];
+	readonly series: Series | null; // of the visible time, for loss
+	rowTop(i: number): number;
+}
+
+// What the rest of the page may ask of the timeline that is on screen.
+export interface Shown {
+	readonly canvas: HTMLCanvasElement;
+	readonly view: Viewport;
+	redraw(): void;
+	reveal(goid: number): void;
+	fit(): void;
+	onKey(e: KeyboardEvent): boolean; // true: it meant something here
+}
+
+export let current: Shown | null = null;
+
+export function setCurrent(timeline: Shown | null): void {
+	current = timeline;
+}
