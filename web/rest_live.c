@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "web/recorded.h"
 #include "web/rest.h"
 
 static void render_procs(const struct source *s, struct buf *out)
@@ -106,7 +107,19 @@ static int render_loading(const struct source *s, struct response *rs)
 	return 0;
 }
 
-static void render_status(const struct source *s, bool loading, int proc, struct buf *out)
+/* What of a recorded one could not be read: it is torn, or its recorder is in the middle of it. */
+static void render_missing(struct source *s, struct buf *out)
+{
+	struct session_end end;
+
+	recorded_end(s, &end);
+	if (!end.missing_bytes)
+		return;
+	json_ku(out, "missing_bytes", end.missing_bytes);
+	json_ks(out, "missing_reason", end.reason);
+}
+
+static void render_status(struct source *s, bool loading, int proc, struct buf *out)
 {
 	struct pyramid_info info;
 	struct model_totals t;
@@ -119,6 +132,8 @@ static void render_status(const struct source *s, bool loading, int proc, struct
 	if (loading) {
 		json_ku(out, "loaded", atomic_load(&s->loaded));
 		json_ku(out, "total", atomic_load(&s->total));
+	} else if (!s->live) {
+		render_missing(s, out);
 	}
 	json_kb(out, "live", s->live && !s->view.replay);
 	json_kb(out, "replay", s->view.replay);
@@ -183,6 +198,13 @@ int rest_prometheus(const struct request *rq, struct response *rs)
 	buf_adds(out, "# HELP xgotopfs_web_pyramid_bytes Memory of the time pyramids.\n"
 		      "# TYPE xgotopfs_web_pyramid_bytes gauge\n");
 	buf_addf(out, "xgotopfs_web_pyramid_bytes %llu\n", (unsigned long long)st.pyramid_bytes);
+	buf_adds(out, "# HELP xgotopfs_web_sessions_open Recorded sessions in memory.\n"
+		      "# TYPE xgotopfs_web_sessions_open gauge\n");
+	buf_addf(out, "xgotopfs_web_sessions_open %llu\n", (unsigned long long)st.sessions_open);
+	buf_adds(out, "# HELP xgotopfs_web_sessions_bytes Memory of recorded sessions: events, "
+		      "goroutines and time pyramids.\n"
+		      "# TYPE xgotopfs_web_sessions_bytes gauge\n");
+	buf_addf(out, "xgotopfs_web_sessions_bytes %llu\n", (unsigned long long)st.sessions_bytes);
 	return 0;
 }
 
@@ -231,6 +253,10 @@ int rest_info(const struct request *rq, struct response *rs)
 	json_ku(out, "events_dropped", st.events_dropped);
 	json_ku(out, "pyramid_missed", st.pyramid_missed);
 	json_ku(out, "pyramid_bytes", st.pyramid_bytes);
+	json_ku(out, "sessions_open", st.sessions_open);
+	json_ku(out, "sessions_open_max", SOURCES_OPEN);
+	json_ku(out, "sessions_bytes", st.sessions_bytes);
+	json_ku(out, "sessions_idle_ns", SOURCE_IDLE_NS);
 	buf_adds(out, "}\n");
 	return 0;
 }

@@ -495,6 +495,9 @@ void web_url(const struct web *w, struct buf *out)
 
 void web_stats(struct web *w, struct web_stats *ret)
 {
+	struct sources_stats sources;
+
+	sources_stats(w->sources, &sources);
 	*ret = (struct web_stats){
 		.requests = atomic_load(&w->requests),
 		.refused = atomic_load(&w->refused),
@@ -502,6 +505,9 @@ void web_stats(struct web *w, struct web_stats *ret)
 		.frames = atomic_load(&w->frames),
 		.frames_dropped = atomic_load(&w->frames_dropped),
 		.events_dropped = atomic_load(&w->events_dropped),
+		.pyramid_missed = sources.missed,
+		.pyramid_bytes = sources.pyramid_bytes,
+		.sessions_open = sources.sessions,
+		.sessions_bytes = sources.sessions_bytes,
 	};
-	sources_stats(w->sources, &ret->pyramid_bytes, &ret->pyramid_missed);
 }

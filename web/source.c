@@ -1,47 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The live source and the recorded ones. Threads: one follows the live feed into its pyramid; each
- * recorded session is loaded by one of its own, which ends when it is done.
+ * Which sources there are: the live one, with the thread that follows its feed into its pyramid,
+ * and the recorded ones that are open (recorded.h).
  */
 #include "web/source.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/base/confine.h"
-#include "core/base/log.h"
 #include "core/base/thread.h"
-#include "core/session/reader.h"
 #include "core/session/store.h"
 #include "web/polite.h"
+#include "web/recorded.h"
 
-#define FOLLOW_NS     (25 * 1000000ull)
-#define SETTLED_NS    (300 * 1000000ull) /* an event has come by then */
-#define SYNC_NS       NS_PER_SEC
-#define BATCH         4096
-#define NAMES_MAX     (1u << 20)
-#define RETAIN_EXITED 200000
-#define QUICK_EVENTS                                                                               \
-	300000 /* what is shown first of a session, before its thread becomes polite               \
-		*/
-
-struct loading {
-	pthread_t thread;
-	bool started, stop;
-	int dir_fd;
-	struct model *model;
-	struct names *names;
-	struct meter *meter;
-	struct session_meta meta;
-};
-
-struct entry {
-	struct source source; /* first: a struct source of a session is one of these */
-	struct loading load;
-	atomic_bool stop;
-};
+#define FOLLOW_NS  (25 * 1000000ull)
+#define SETTLED_NS (300 * 1000000ull) /* an event has come by then */
+#define SYNC_NS    NS_PER_SEC
+#define BATCH      4096
+#define FRESH_NS   (250 * 1000000ull) /* how long a request waits for what was written since */
 
 struct sources {
 	struct source live;
@@ -53,8 +33,9 @@ struct sources {
 	size_t pyramid_bytes;
 	struct confine *confine;
 	pthread_mutex_t lock;
-	struct entry *open[SOURCES_OPEN]; /* protected by lock, with their refs and used */
-	uint64_t clock;
+	/* Protected by lock, with their refs and used_ns. One that was loaded anew lives on in
+	 * `former` until the requests that have it are through. */
+	struct recorded *open[SOURCES_OPEN], *former[SOURCES_OPEN];
 };
 
 /* --- the live one --------------------------------------------------------------------------- */
@@ -119,6 +100,7 @@ static void *follow(void *arg)
 		now = monotonic_ns();
 		if (now - synced > SYNC_NS) {
 			sync_all(ss, n < BATCH);
+			sources_sweep(ss, now);
 			synced = now;
 		}
 		if (n < BATCH && !ss->live.view.replay && !feed_closed(feed))
@@ -129,272 +111,151 @@ static void *follow(void *arg)
 	return NULL;
 }
 
-/* --- recorded ones --------------------------------------------------------------------------- */
+/* --- which recorded ones are open ------------------------------------------------------------ */
 
-static int apply_chunk(struct entry *e, const struct session_chunk *chunk, struct event *events,
-		       unsigned *n_gaps)
+/* Not with the lock held. The allocator keeps what is freed in the middle of its heaps: it is told
+ * to give it back. */
+static void drop(struct recorded *r)
 {
-	struct loading *l = &e->load;
-	size_t from = 0;
-
-	for (size_t i = 0; i < chunk->n_procs; i++) {
-		const struct proc_info *info = &chunk->procs[i];
-
-		if (chunk->proc_index[i] >= model_procs(l->model)) {
-			if (model_proc_add(l->model, info) < 0)
-				return -ENOSPC;
-		} else if (info->state == PROC_EXITED) {
-			model_proc_exited(l->model, chunk->proc_index[i], info->exited_ns);
-		}
-	}
-	if (!model_procs(l->model)) {
-		/* The original's sessions name their process in metadata.json only. */
-		struct proc_info info = {.pid = (pid_t)l->meta.pid, .state = PROC_EXITED};
-
-		proc_info_name(&info, l->meta.binary_path, "");
-		if (model_proc_add(l->model, &info) < 0)
-			return -ENOSPC;
-	}
-	for (size_t i = 0; i < chunk->n_seen; i++)
-		model_heal(l->model, chunk->seen_proc[i], &chunk->seen[i], 1, chunk->seen_ns,
-			   false);
-	if (chunk->n_seen) {
-		for (unsigned i = 0; i < model_procs(l->model); i++)
-			(void)pyramid_sync(e->source.pyramid, l->model, i, chunk->seen_ns + 1);
-	}
-	/* A gap is applied between what came before and after it. */
-	memcpy(events, chunk->events, chunk->n * sizeof(*events));
-	for (size_t i = 0; i <= chunk->n; i++) {
-		if (i < chunk->n && events[i].type != EVENT_LOST)
-			continue;
-		if (i > from) {
-			model_apply(l->model, events + from, i - from);
-			pyramid_apply(e->source.pyramid, l->names, events + from, i - from);
-		}
-		if (i < chunk->n) {
-			uint64_t lost[EVENT_TYPES] = {0};
-
-			if (chunk->gaps)
-				memcpy(lost, chunk->gaps[(*n_gaps)++].lost, sizeof(lost));
-			model_lost(l->model, -1, lost, events[i].time_ns);
-			pyramid_missed(e->source.pyramid, events[i].count, events[i].time_ns);
-		}
-		from = i + 1;
-	}
-	return 0;
+	if (!r)
+		return;
+	recorded_free(r);
+	malloc_trim(0);
 }
 
-static int load_events(struct entry *e, struct session_reader *reader)
+/* All below but what the header names are called with the lock held. */
+
+static struct recorded **find(struct sources *ss, const char *id)
 {
-	cleanup_free_ struct event *events = malloc(SESSION_CHUNK * sizeof(*events));
-	struct session_chunk chunk;
-	struct pyramid_info info;
-	bool polite = false;
-	int err = events ? 1 : -ENOMEM;
-
-	while (err > 0 && !atomic_load(&e->stop)) {
-		unsigned n_gaps = 0;
-
-		memset(&chunk, 0, sizeof(chunk));
-		err = session_reader_next(reader, &chunk);
-		if (err <= 0)
-			break;
-		if (chunk.n > SESSION_CHUNK)
-			return -EOVERFLOW;
-		err = apply_chunk(e, &chunk, events, &n_gaps);
-		if (err)
-			break;
-		atomic_fetch_add(&e->source.loaded, chunk.n);
-		/* Not before the first event, from which times in the UI count. */
-		if (chunk.n)
-			atomic_store(&e->source.readable, true);
-		if (!polite && atomic_load(&e->source.loaded) > QUICK_EVENTS) {
-			thread_be_polite();
-			polite = true;
-		}
-		err = 1;
+	for (unsigned i = 0; i < SOURCES_OPEN; i++) {
+		if (ss->open[i] && !strcmp(recorded_source(ss->open[i])->id, id))
+			return &ss->open[i];
 	}
-	if (err < 0)
-		return err;
-	pyramid_info(e->source.pyramid, &info);
-	for (unsigned i = 0; i < model_procs(e->load.model); i++) {
-		(void)pyramid_sync(e->source.pyramid, e->load.model, i, info.last_ns);
-		model_proc_exited(e->load.model, i, info.last_ns);
-	}
-	return 0;
-}
-
-static const struct live no_live;
-static const struct control no_control;
-
-static void recording(void *ctx, struct recording *ret)
-{
-	session_meta_recording(ctx, ret);
-}
-
-static int make_model(struct entry *e)
-{
-	struct loading *l = &e->load;
-	struct model_config config = {
-		.retain = (size_t)MIN(MAX(l->meta.event_count, 65536u), SOURCE_RETAIN_MAX),
-		.retain_exited = RETAIN_EXITED,
-		.workers = 1,
-		.wall_offset_ns = l->meta.wall_offset_ns,
-		.names = l->names,
-	};
-	int err = model_new(&config, &l->model);
-
-	if (!err)
-		err = meter_new(&l->meter);
-	if (err)
-		return err;
-	e->source.view = (struct view){.model = l->model,
-				       .meter = l->meter,
-				       .live = &no_live,
-				       .control = &no_control,
-				       .pyramid = e->source.pyramid,
-				       .replay = true,
-				       .recording = recording,
-				       .recording_ctx = &l->meta};
-	return 0;
-}
-
-/* A JSONL session of the original says 0 events: look at the file instead. */
-static void estimate_total(struct entry *e, struct session_reader *reader)
-{
-	if (!e->load.meta.event_count)
-		e->load.meta.event_count = session_reader_size(reader) / 24;
-	else
-		atomic_store(&e->source.total, e->load.meta.event_count);
-}
-
-static void *load(void *arg)
-{
-	struct entry *e = arg; /* confined as the worker that made it */
-	struct session_reader *reader = NULL;
-	int err;
-
-	err = names_new(NAMES_MAX, &e->load.names);
-	if (!err)
-		err = session_reader_open(e->load.dir_fd, e->load.names, &e->load.meta, &reader);
-	if (!err) {
-		estimate_total(e, reader);
-		/* Before 1e9 events' worth of wall clock: the original has no offset in it. */
-		err = make_model(e);
-	}
-	if (!err)
-		err = load_events(e, reader);
-	session_reader_close(reader);
-	if (err) {
-		snprintf(e->source.error, sizeof(e->source.error), "cannot be read: %s",
-			 strerror(-err));
-		log_warn("session %s: %s", e->source.id, e->source.error);
-	}
-	atomic_store(&e->source.state, err ? SOURCE_FAILED : SOURCE_READY);
 	return NULL;
 }
 
-static void entry_free(struct entry *e)
+/* Takes one nobody has out of its place; the caller drops it. NULL: somebody has it. */
+static struct recorded *take(struct recorded **place)
 {
-	if (!e)
-		return;
-	atomic_store(&e->stop, true);
-	if (e->load.started)
-		pthread_join(e->load.thread, NULL);
-	close_fd(&e->load.dir_fd);
-	pyramid_free(e->source.pyramid);
-	model_free(e->load.model);
-	meter_free(e->load.meter);
-	names_free(e->load.names);
-	free(e);
+	struct recorded *r = *place;
+
+	if (!r || recorded_source(r)->refs)
+		return NULL;
+	*place = NULL;
+	return r;
 }
 
-static int entry_new(struct sources *ss, const char *id, struct entry **ret)
+/* Makes room for another load of the same: the old one goes, or lives on while somebody has it. */
+static bool retire(struct sources *ss, struct recorded **place, struct recorded **ret_old)
 {
-	struct entry *e = calloc(1, sizeof(*e));
-	int err;
-
-	if (!e)
-		return -ENOMEM;
-	snprintf(e->source.id, sizeof(e->source.id), "%s", id);
-	e->load.dir_fd = store_open(ss->store, id);
-	err = MIN(e->load.dir_fd, 0);
-	if (!err)
-		err = pyramid_new(ss->pyramid_bytes, &e->source.pyramid);
-	if (!err) {
-		err = thread_start(&e->load.thread, load, e);
-		e->load.started = !err;
+	*ret_old = take(place);
+	for (unsigned i = 0; i < SOURCES_OPEN && *place; i++) {
+		if (ss->former[i])
+			continue;
+		ss->former[i] = *place;
+		*place = NULL;
 	}
-	if (err) {
-		entry_free(e);
-		return err;
-	}
-	*ret = e;
-	return 0;
+	return !*place;
 }
 
-/* --- which are open -------------------------------------------------------------------------- */
-
-/* A place for a new one: free, or that of the one unused longest. Called with the lock held. */
-static struct entry **find_place(struct sources *ss)
+/* A place for a new one: free, or that of the one unused longest, which the caller drops. */
+static struct recorded **find_place(struct sources *ss, struct recorded **ret_old)
 {
-	struct entry **best = NULL;
+	struct recorded **best = NULL;
 
 	for (unsigned i = 0; i < SOURCES_OPEN; i++) {
-		struct entry **at = &ss->open[i];
+		struct recorded **at = &ss->open[i];
+		const struct source *s = *at ? recorded_source(*at) : NULL;
 
-		if (!*at)
+		if (!s)
 			return at;
-		if (!(*at)->source.refs && (!best || (*at)->source.used < (*best)->source.used))
+		if (!s->refs && (!best || s->used_ns < recorded_source(*best)->used_ns))
 			best = at;
 	}
+	if (best)
+		*ret_old = take(best);
 	return best;
+}
+
+/* Finds or makes it. *ret_fresh: it is being read for what was written since the last request. */
+static int get(struct sources *ss, const char *id, const struct session_stamp *stamp,
+	       struct recorded **ret, struct recorded **ret_old, bool *ret_fresh)
+{
+	struct recorded **place = find(ss, id);
+	enum recorded_news news = place ? recorded_refresh(*place, stamp) : RECORDED_CURRENT;
+	int err = 0;
+
+	*ret_fresh = news != RECORDED_CURRENT;
+	if (!place)
+		place = find_place(ss, ret_old);
+	else if (news == RECORDED_OTHER)
+		(void)retire(ss, place, ret_old); /* too many at once: the next request tries */
+	if (!place)
+		return -EBUSY;
+	if (!*place)
+		err = recorded_new(ss->store, id, stamp, ss->pyramid_bytes, place);
+	*ret = *place;
+	return err;
 }
 
 int sources_open(struct sources *ss, const char *id, struct source **ret)
 {
-	struct entry **place, *old = NULL;
-	int err = 0;
+	struct recorded *r, *old = NULL;
+	struct session_stamp stamp;
+	bool fresh = false;
+	int err = !session_id_valid(id) ? -EINVAL
+		  : ss->store           ? store_stamp(ss->store, id, &stamp)
+					: -ENOENT;
 
-	if (!session_id_valid(id))
-		return -EINVAL;
-	if (!ss->store)
-		return -ENOENT;
-	pthread_mutex_lock(&ss->lock);
-	for (unsigned i = 0; i < SOURCES_OPEN; i++) {
-		if (!ss->open[i] || strcmp(ss->open[i]->source.id, id))
-			continue;
-		*ret = &ss->open[i]->source;
-		goto found;
-	}
-	place = find_place(ss);
-	if (!place) {
-		err = -EBUSY;
-		goto out;
-	}
-	old = *place;
-	*place = NULL;
-	err = entry_new(ss, id, place);
 	if (err)
-		goto out;
-	*ret = &(*place)->source;
-found:
-	(*ret)->refs++;
-	(*ret)->used = ++ss->clock;
-out:
+		return err;
+	pthread_mutex_lock(&ss->lock);
+	err = get(ss, id, &stamp, &r, &old, &fresh);
+	if (!err) {
+		*ret = recorded_source(r);
+		(*ret)->refs++;
+		(*ret)->used_ns = monotonic_ns();
+	}
 	pthread_mutex_unlock(&ss->lock);
-	entry_free(old);
+	drop(old);
+	if (fresh && !err)
+		recorded_wait(r, FRESH_NS);
 	return err;
 }
 
 void source_put(struct sources *ss, struct source *s)
 {
+	struct recorded *old = NULL;
+
 	if (!s || s->live)
 		return;
 	pthread_mutex_lock(&ss->lock);
 	s->refs--;
+	s->used_ns = monotonic_ns();
+	for (unsigned i = 0; i < SOURCES_OPEN; i++) {
+		if (ss->former[i] && recorded_source(ss->former[i]) == s)
+			old = take(&ss->former[i]);
+	}
 	pthread_mutex_unlock(&ss->lock);
+	drop(old);
 }
+
+void sources_sweep(struct sources *ss, uint64_t now_ns)
+{
+	struct recorded *old[SOURCES_OPEN] = {0};
+
+	pthread_mutex_lock(&ss->lock);
+	for (unsigned i = 0; i < SOURCES_OPEN; i++) {
+		if (ss->open[i] && now_ns >= recorded_source(ss->open[i])->used_ns + SOURCE_IDLE_NS)
+			old[i] = take(&ss->open[i]);
+	}
+	pthread_mutex_unlock(&ss->lock);
+	for (unsigned i = 0; i < SOURCES_OPEN; i++)
+		drop(old[i]);
+}
+
+/* --- all ---------------------------------------------------------------------------------------
+ */
 
 struct source *sources_live(struct sources *ss)
 {
@@ -450,27 +311,30 @@ void sources_free(struct sources *ss)
 	if (!ss)
 		return;
 	sources_stop(ss);
-	for (unsigned i = 0; i < SOURCES_OPEN; i++)
-		entry_free(ss->open[i]);
+	for (unsigned i = 0; i < SOURCES_OPEN; i++) {
+		recorded_free(ss->open[i]);
+		recorded_free(ss->former[i]);
+	}
 	pyramid_free(ss->live.pyramid);
 	free(ss->batch);
 	pthread_mutex_destroy(&ss->lock);
 	free(ss);
 }
 
-void sources_stats(struct sources *ss, uint64_t *ret_bytes, uint64_t *ret_missed)
+void sources_stats(struct sources *ss, struct sources_stats *ret)
 {
 	struct pyramid_info info;
 
 	pyramid_info(ss->live.pyramid, &info);
-	*ret_bytes = info.bytes;
-	*ret_missed = info.missed;
+	*ret = (struct sources_stats){.pyramid_bytes = info.bytes, .missed = info.missed};
 	pthread_mutex_lock(&ss->lock);
 	for (unsigned i = 0; i < SOURCES_OPEN; i++) {
 		if (!ss->open[i])
 			continue;
-		pyramid_info(ss->open[i]->source.pyramid, &info);
-		*ret_bytes += info.bytes;
+		pyramid_info(recorded_source(ss->open[i])->pyramid, &info);
+		ret->pyramid_bytes += info.bytes;
+		ret->sessions++;
+		ret->sessions_bytes += recorded_bytes(ss->open[i]);
 	}
 	pthread_mutex_unlock(&ss->lock);
 }

@@ -2,7 +2,9 @@
 /*
  * What can be looked at: the live model and recorded sessions, each with a time pyramid. A recorded
  * session is loaded when somebody first asks for it, on a thread of its own, and kept while it is
- * used; at most SOURCES_OPEN at a time, the one unused longest goes first.
+ * used; at most SOURCES_OPEN at a time, the one unused longest goes first, and each goes when
+ * nobody has asked for it for SOURCE_IDLE_NS. Every request finds it as its files are then: what
+ * was written meanwhile is read on, what became another is loaded anew.
  */
 #ifndef XGOTOPFS_WEB_SOURCE_H
 #define XGOTOPFS_WEB_SOURCE_H
@@ -13,8 +15,8 @@
 #include "core/view/view.h"
 #include "web/web.h"
 
-#define SOURCES_OPEN      4
-#define SOURCE_RETAIN_MAX (4u << 20) /* events of a recorded session kept in memory: 256 MiB */
+#define SOURCES_OPEN   4
+#define SOURCE_IDLE_NS (60 * NS_PER_SEC)
 
 enum source_state { SOURCE_LOADING, SOURCE_READY, SOURCE_FAILED };
 
@@ -28,7 +30,7 @@ struct source {
 	atomic_ullong loaded, total; /* events, for progress; total 0 = not known */
 	char error[256];             /* with SOURCE_FAILED */
 	int refs;                    /* protected by the sources' lock, as all below */
-	uint64_t used;
+	uint64_t used_ns;            /* asked for last */
 };
 
 struct sources;
@@ -45,12 +47,20 @@ void sources_free(struct sources *ss);
 struct source *sources_live(struct sources *ss);
 /*
  * A recorded one, loading or ready: source_put() when done. -ENOENT, -EINVAL (no session id),
- * -EBUSY (SOURCES_OPEN are in use), -ENOMEM.
+ * -EBUSY (SOURCES_OPEN are in use), -ENOMEM. What little was written since it was loaded is in it;
+ * of more, it is loading.
  */
 int sources_open(struct sources *ss, const char *id, struct source **ret);
 void source_put(struct sources *ss, struct source *s);
+/* Gives back the memory of those unused for SOURCE_IDLE_NS at now_ns. The follower does it, too. */
+void sources_sweep(struct sources *ss, uint64_t now_ns);
 
-/* Memory of all pyramids and events the live one missed. */
-void sources_stats(struct sources *ss, uint64_t *ret_bytes, uint64_t *ret_missed);
+struct sources_stats {
+	uint64_t pyramid_bytes;  /* of the live one's pyramid and the recorded ones' */
+	uint64_t missed;         /* events the live one's pyramid missed */
+	uint64_t sessions;       /* recorded ones that are loaded, or being loaded */
+	uint64_t sessions_bytes; /* memory of their models and pyramids */
+};
+void sources_stats(struct sources *ss, struct sources_stats *ret);
 
 #endif

@@ -68,6 +68,7 @@ struct web_stats {
 	uint64_t frames, frames_dropped, events_dropped; /* dropped: for slow clients */
 	uint64_t pyramid_missed; /* events the time pyramid did not see in time */
 	uint64_t pyramid_bytes;
+	uint64_t sessions_open, sessions_bytes; /* recorded ones in memory, and what they take */
 };
 void web_stats(struct web *w, struct web_stats *ret);
 

@@ -248,6 +248,7 @@ int session_reader_seek(struct session_reader *r, uint64_t offset)
 void session_reader_end(const struct session_reader *r, struct session_end *ret)
 {
 	*ret = r->end;
+	ret->malformed = r->stopped;
 }
 
 static int pid_of(void *ctx, unsigned proc)

@@ -80,6 +80,7 @@ struct session_end {
 	char reason[128];       /* "" when whole */
 	char warning[200];      /* about metadata.json, or "" */
 	uint64_t skipped;       /* events of a type that does not exist */
+	bool malformed; /* what follows is no record: nothing more is read, if it grows, too */
 };
 
 void session_reader_end(const struct session_reader *r, struct session_end *ret);

@@ -190,6 +190,32 @@ int store_get(struct store *s, const char *id, struct session_info *ret)
 	return dir < 0 ? dir : get_info(dir, id, ret);
 }
 
+static bool stamp_file(int dir, const char *name, struct session_file_stamp *ret)
+{
+	struct stat st;
+
+	*ret = (struct session_file_stamp){0};
+	if (file_stat_at(dir, name, &st) < 0)
+		return false;
+	ret->inode = st.st_ino;
+	ret->bytes = (uint64_t)st.st_size;
+	ret->changed_ns = mtime_ns(&st);
+	return true;
+}
+
+int store_stamp(struct store *s, const char *id, struct session_stamp *ret)
+{
+	cleanup_close_ int dir = store_open(s, id);
+
+	if (dir < 0)
+		return dir;
+	/* The one session_reader_open() takes. */
+	if (!stamp_file(dir, session_format_file(SESSION_PROTOBUF), &ret->events))
+		(void)stamp_file(dir, session_format_file(SESSION_JSONL), &ret->events);
+	(void)stamp_file(dir, "metadata.json", &ret->meta);
+	return 0;
+}
+
 static int compare_start(const void *a, const void *b)
 {
 	const struct session_info *x = a, *y = b;

@@ -46,6 +46,16 @@ struct session_info {
 int store_list(struct store *s, struct session_info **ret, size_t *ret_n);
 /* -EINVAL (no id), -ENOENT. */
 int store_get(struct store *s, const char *id, struct session_info *ret);
+/* How a session's files lie there now: two that are the same say that nothing was written between.
+ */
+struct session_stamp {
+	struct session_file_stamp {
+		uint64_t inode, bytes; /* 0: there is none */
+		int64_t changed_ns;    /* CLOCK_REALTIME */
+	} events, meta;
+};
+/* -EINVAL (no id), -ENOENT (no such session). */
+int store_stamp(struct store *s, const char *id, struct session_stamp *ret);
 /* A folder descriptor for session_reader_open(), which the caller closes; or -EINVAL, -ENOENT. */
 int store_open(struct store *s, const char *id);
 
