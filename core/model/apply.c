@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Applying events. Each event has two parts: the actor's (counts, allocations, parent, its place in
- * the feed) and the subject's (the goroutine whose state it tells of). Whoever has the shard of a
- * goroutine applies its parts, in the order of the batch, so that order within a goroutine is kept
- * however many threads share a batch. A part writes only its own fields of the event and of its
- * slot in the feed.
+ * Applying events: the way of a batch, from who has which part of an event to the feed. What an
+ * event means is walk.c's business, what it changes in a record record.c's (model_internal.h).
  */
 #include <string.h>
 
@@ -30,12 +27,6 @@ static bool in_feed(const struct event *ev)
 	return !(ev->flags & EVENT_HIDDEN) && is_valid(ev);
 }
 
-static bool is_creation(const struct event *ev)
-{
-	return ev->type == EVENT_NEWGOROUTINE ||
-	       (ev->type == EVENT_CASGSTATUS && gstate_is_creation(ev->from, ev->to));
-}
-
 static inline struct record *find(struct shard *s, unsigned which, unsigned proc, uint64_t goid)
 {
 	struct record *g = s->last[which];
@@ -55,114 +46,66 @@ static uint32_t link_back(struct record *g, uint64_t seq)
 	return back <= UINT32_MAX ? (uint32_t)back : 0;
 }
 
-static void apply_creation(struct model *m, struct shard *s, struct record *g,
-			   const struct event *ev, bool is_new, size_t position)
+/* Who it is, and where it came from, beside its state. */
+static void note_start(struct model *m, struct shard *s, struct record *g, const struct event *ev,
+		       unsigned means)
 {
-	bool cgo = ev->flags & EVENT_CGO_THREAD;
-
-	if (record_exited(g) && cgo && ev->time_ns >= g->exited_ns) {
-		record_revive(s, g, GSTATE_SYSCALL, ev->time_ns, position);
-		record_set_unknown(s->procs[g->proc], g);
-	}
-	record_set_start(m, g, ev->string_id, ev->site_id);
-	/* A C thread's goroutine has no parent: nobody ran `go`. */
-	if (ev->goid && ev->goid != ev->target && !cgo)
+	if (!(means & MEANS_CREATED))
+		return;
+	record_note_creation(s->procs[g->proc], g, ev->time_ns);
+	if (ev->type == EVENT_NEWGOROUTINE)
+		record_set_start(m, g, ev->string_id, ev->site_id);
+	/* newproc1 runs on behalf of the creator. A C thread's goroutine has no parent: nobody ran
+	 * `go`; and a change of state says it of one that was not known only. */
+	if (ev->goid && ev->goid != ev->target && !(ev->flags & EVENT_CGO_THREAD) &&
+	    (ev->type == EVENT_NEWGOROUTINE || means & MEANS_APPEARED))
 		g->parent = ev->goid;
-	if (is_new)
-		g->state = cgo ? GSTATE_SYSCALL : GSTATE_RUNNABLE;
-}
-
-static struct record *add_subject(struct model *m, struct shard *s, const struct event *ev)
-{
-	bool created = is_creation(ev);
-	struct record *g;
-
-	/* A g structure without a goroutine in it. */
-	if (ev->type == EVENT_CASGSTATUS && ev->from == GSTATE_IDLE)
-		return NULL;
-	g = record_new(m, s, ev->proc, ev->target, ev->time_ns, !created);
-	if (!g)
-		return NULL;
-	if (created && ev->type == EVENT_CASGSTATUS && ev->goid != ev->target &&
-	    !(ev->flags & EVENT_CGO_THREAD))
-		g->parent = ev->goid; /* newproc1 runs on behalf of the creator */
-	return g;
 }
 
 /* The subject's part of a casgstatus, newgoroutine or goexit; returns its record or NULL. */
 static struct record *apply_subject(struct model *m, struct shard *s, struct event *ev,
 				    size_t position)
 {
+	static const struct life nothing;
 	struct record *g = find(s, 1, ev->proc, ev->target);
-	bool is_new = !g;
+	struct meaning meaning;
 
-	if (!g) {
-		g = add_subject(m, s, ev);
-		if (!g)
-			return NULL;
-		s->last[1] = g;
-	}
+	walk_subject(g ? &g->life : &nothing, ev, &meaning);
+	if (!g && meaning.means & MEANS_APPEARED)
+		g = s->last[1] = record_new(m, s, ev->proc, ev->target, &meaning);
+	if (!g)
+		return NULL;
+	if (meaning.means & MEANS_WAITED)
+		ev->string_id = meaning.waited_id;
+	record_follow(s, g, &meaning, position);
+	note_start(m, s, g, ev, meaning.means);
 	g->last_event_ns = ev->time_ns;
-	if (ev->flags & EVENT_CGO_THREAD)
-		g->flags |= GOROUTINE_CGO;
-	if (is_creation(ev))
-		record_note_creation(s->procs[g->proc], g, ev->time_ns);
-	if (ev->type == EVENT_NEWGOROUTINE) {
-		apply_creation(m, s, g, ev, is_new, position);
-		return g;
-	}
-	if (!(ev->flags & EVENT_HIDDEN))
+	if (ev->type != EVENT_NEWGOROUTINE && !(ev->flags & EVENT_HIDDEN))
 		g->counts[ev->type]++;
-	if (ev->type == EVENT_CASGSTATUS)
-		record_apply_state(m, s, g, ev, position);
-	else if (ev->time_ns >= g->created_ns)
-		record_exit(s, g, GSTATE_DEAD, ev->time_ns, position);
 	return g;
-}
-
-/* It allocates or creates, so it runs. If we think otherwise we missed a change (or changes are not
- * sampled) and know its state only when the next one comes. */
-static void check_running(struct shard *s, struct record *g, const struct event *ev,
-			  size_t position)
-{
-	struct shard_proc *sp = s->procs[g->proc];
-
-	if (record_exited(g)) {
-		if (g->marks & MARK_EXIT_INFERRED && ev->time_ns > g->exited_ns) {
-			record_revive(s, g, GSTATE_RUNNING, ev->time_ns, position);
-			record_set_unknown(sp, g);
-			g->flags |= GOROUTINE_UNCERTAIN;
-		}
-		return;
-	}
-	if (g->state == GSTATE_RUNNING || g->flags & GOROUTINE_STATE_UNKNOWN ||
-	    (g->marks & MARK_STATE_HEALED && ev->time_ns < g->state_since_ns))
-		return;
-	record_set_unknown(sp, g);
-	g->state = GSTATE_RUNNING;
-	g->state_since_ns = ev->time_ns;
-	g->flags |= GOROUTINE_UNCERTAIN;
 }
 
 /* What the actor did, other than to itself. */
 static struct record *apply_act(struct model *m, struct shard *s, struct event *ev, size_t position)
 {
+	static const struct life nothing;
 	struct record *g = find(s, 0, ev->proc, ev->goid);
+	struct meaning meaning;
 
-	if (!g) {
-		g = record_new(m, s, ev->proc, ev->goid, ev->time_ns, true);
+	if (!g || (event_is_act(ev) && !life_runs_on(&g->life, ev))) {
+		walk_actor(g ? &g->life : &nothing, ev, &meaning);
+		if (!g)
+			g = s->last[0] = record_new(m, s, ev->proc, ev->goid, &meaning);
 		if (!g)
 			return NULL;
-		s->last[0] = g;
+		record_follow(s, g, &meaning, position);
 	}
 	g->last_event_ns = ev->time_ns;
 	if (ev->type == EVENT_NEWGOROUTINE) {
-		check_running(s, g, ev, position);
 		g->children++;
 		if (!(ev->flags & EVENT_HIDDEN))
 			g->counts[EVENT_NEWGOROUTINE]++;
 	} else if (event_is_allocation(ev->type)) {
-		check_running(s, g, ev, position);
 		g->counts[ev->type]++;
 		record_count_allocation(s, g, ev->type, ev->type_id,
 					names_allocated(m->config.names, ev));
@@ -180,7 +123,7 @@ static void set_parent(struct record *g, struct event *ev)
 
 /*
  * The actor's slot in the feed. The subject's part may be writing the string_id of the same event
- * just now (record_apply_state()), and it copies that one itself.
+ * just now (apply_subject()), and it copies that one itself.
  */
 static void write_slot(struct model *m, const struct event *ev, uint64_t seq, uint32_t link,
 		       bool own_subject)

@@ -21,11 +21,11 @@ static bool key_of(const struct record *g, enum model_by by, uint64_t *ret)
 		*ret = g->parent;
 		return true;
 	case MODEL_BY_STATE:
-		*ret = record_exited(g) ? GSTATE_DEAD : record_live_slot(g);
+		*ret = record_exited(g) ? GSTATE_DEAD : life_state(&g->life);
 		return true;
 	case MODEL_BY_REASON:
-		*ret = g->reason_id;
-		return !record_exited(g) && record_live_slot(g) == GSTATE_WAITING;
+		*ret = g->life.reason_id;
+		return !record_exited(g) && life_state(&g->life) == GSTATE_WAITING;
 	case MODEL_BY_FUNC:
 		*ret = g->start_func_id;
 		return !record_exited(g);

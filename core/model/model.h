@@ -105,6 +105,8 @@ enum goroutine_flag {
 	/* Its state was read from memory at state_since_ns, no event told of it: it has lasted at
 	 * least since then. */
 	GOROUTINE_STATE_READ = 1 << 6,
+	/* No event told of its end: a reading of the memory missed it, at exited_ns. */
+	GOROUTINE_EXIT_READ = 1 << 7,
 };
 
 struct goroutine {

@@ -1,9 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What the files of this room share. Goroutines are spread over shards by a hash of (process,
- * goid); a shard is changed by one thread at a time, the one that applies the events (or parts of
- * events) that are the shard's. A large batch is applied by as many threads as there are shards, a
- * small one by the caller alone; the result is the same.
+ * What the files of this room share. An event's way leads through them in this order:
+ *
+ *   apply.c    a batch: whose goroutine's is each part of each event, and is there a record of it?
+ *   walk.c     1. what does the event mean for it? Pure: no record is touched
+ *   record.c   2. the record, and what is counted, changes by it; what exited is kept or dropped
+ *   feed.c     3. the event is published
+ *
+ * A reading of the target's memory takes the same way from heal.c. Who only reads is elsewhere
+ * (query.c, match.c, model.c).
+ *
+ * Threads. Each event has two parts: the actor's (counts, allocations, parent, its place in the
+ * feed) and the subject's (the goroutine whose state it tells of). Goroutines are spread over
+ * shards by a hash of (process, goid). A shard is changed by one thread at a time, the one that
+ * applies the parts of events that are the shard's, in the order of the batch: so the order within
+ * a goroutine is kept however many threads share a batch. A part writes only its own fields of the
+ * event and of its slot in the feed. A large batch is applied by as many threads as there are
+ * shards, a small one by the caller alone; the result is the same.
  *
  * Locks, in this order: apply_lock (who changes the model: apply, heal, lost, processes), lock
  * (write: changing, read: copying out), and the feed's own.
@@ -15,6 +28,7 @@
 #include "core/model/feed_internal.h"
 #include "core/model/model.h"
 #include "core/model/pool.h"
+#include "core/model/walk.h"
 
 #define ROWS_INLINE      5  /* allocation rows inside the record */
 #define ROWS_MAX         64 /* then all further types share one row with type_id 0 */
@@ -25,13 +39,6 @@
 #define BATCH_LARGE      16384         /* the same by the pool */
 #define STATES_COUNTED   (GSTATES + 1) /* one more: state unknown */
 #define ALLOCATION_KINDS 3             /* makeslice, makemap, newobject */
-
-enum record_mark {
-	MARK_STATE_HEALED =
-		1 << 0, /* state_since_ns is when memory was read, not an event's time */
-	MARK_EXIT_INFERRED = 1 << 1, /* a reading of the memory missed it; no event said so */
-	MARK_IN_EXITED = 1 << 2,     /* in the list of exited goroutines */
-};
 
 struct row {
 	uint32_t type_id;
@@ -56,20 +63,19 @@ struct more_rows {
 struct record {
 	uint64_t goid; /* 0: this record is free */
 	uint64_t parent;
-	uint64_t state_since_ns;
+	struct life life;
 	uint64_t last_event_ns;
 	uint64_t last_seq; /* its newest event in the feed, plus 1; 0 none */
-	uint64_t woken_by;
-	uint32_t epoch; /* of its process's losses when it was made */
-	uint32_t reason_id;
-	uint16_t proc, flags;
-	uint8_t state, marks, n_rows;
+	uint32_t epoch;    /* of its process's losses when it was made */
+	uint16_t proc;
+	uint8_t n_rows;
+	bool in_exited; /* in the list of exited goroutines */
 
 	uint64_t counts[EVENT_TYPES];
 	uint64_t alloc_bytes, children;
 
-	uint64_t runnable_count, runnable_sum_ns, runnable_max_ns;
-	uint64_t state_ns[GSTATES];
+	uint64_t runnable_count, runnable_sum_ns, runnable_max_ns, woken_by;
+	uint64_t state_ns[GSTATES - 1]; /* from GSTATE_RUNNABLE on: no goroutine is idle */
 	struct more_rows *more;
 
 	struct row rows[ROWS_INLINE];
@@ -201,18 +207,12 @@ static inline struct record *shard_used_record(const struct shard *s, uint32_t n
 
 static inline bool record_exited(const struct record *g)
 {
-	return g->flags & GOROUTINE_EXITED;
-}
-
-/* Where `live` counts this goroutine. */
-static inline unsigned record_live_slot(const struct record *g)
-{
-	return g->flags & GOROUTINE_STATE_UNKNOWN ? GSTATES : g->state;
+	return g->life.flags & GOROUTINE_EXITED;
 }
 
 static inline bool record_changed_since(const struct record *g, uint64_t since_ns)
 {
-	return g->last_event_ns >= since_ns || g->state_since_ns >= since_ns ||
+	return g->last_event_ns >= since_ns || g->life.since_ns >= since_ns ||
 	       (record_exited(g) && g->exited_ns >= since_ns);
 }
 
@@ -236,22 +236,17 @@ void record_count_allocation(struct shard *s, struct record *g, uint8_t event_ty
 void proc_count_allocation(struct shard *s, struct shard_proc *sp, uint8_t event_type,
 			   uint32_t type_id, uint64_t bytes);
 
-/* lifecycle.c: one goroutine's states. Callers hold lock for writing. */
+/* record.c: what changes, in records. Callers hold lock for writing. */
+/* Of a goroutine that appeared; m->life is what is known of it. NULL without memory. */
 struct record *record_new(struct model *m, struct shard *s, unsigned proc, uint64_t goid,
-			  uint64_t time_ns, bool found);
-/* Its creation was told of after it was found otherwise. */
-void record_note_creation(struct shard_proc *sp, struct record *g, uint64_t time_ns);
-void record_set_state(struct shard_proc *sp, struct record *g, uint8_t state, uint64_t time_ns);
-void record_set_unknown(struct shard_proc *sp, struct record *g);
+			  const struct meaning *meaning);
 /* `position` orders the exits of a batch over all shards. */
-void record_exit(struct shard *s, struct record *g, uint8_t state, uint64_t time_ns,
-		 size_t position);
-void record_revive(struct shard *s, struct record *g, uint8_t state, uint64_t time_ns,
+void record_follow(struct shard *s, struct record *g, const struct meaning *meaning,
 		   size_t position);
+/* An event told of its creation, at time_ns, and perhaps where it starts. */
+void record_note_creation(struct shard_proc *sp, struct record *g, uint64_t time_ns);
 void record_set_start(struct model *m, struct record *g, uint32_t start_func_id,
 		      uint32_t created_site_id);
-void record_apply_state(struct model *m, struct shard *s, struct record *g, struct event *ev,
-			size_t position);
 /* Puts what exited into the list of exited ones and drops the oldest past the bound. */
 void model_settle_exits(struct model *m);
 

@@ -18,12 +18,12 @@ void record_copy(const struct model *m, const struct record *g, struct goroutine
 		.goid = g->goid,
 		.parent = g->parent,
 		.proc = g->proc,
-		.state = g->state,
-		.flags = g->flags,
-		.reason_id = g->reason_id,
+		.state = g->life.state,
+		.flags = g->life.flags & (uint16_t)~LIFE_SEEN,
+		.reason_id = g->life.reason_id,
 		.start_func_id = g->start_func_id,
 		.created_site_id = g->created_site_id,
-		.state_since_ns = g->state_since_ns,
+		.state_since_ns = g->life.since_ns,
 		.created_ns = g->created_ns,
 		.exited_ns = g->exited_ns,
 		.last_event_ns = g->last_event_ns,
@@ -35,9 +35,7 @@ void record_copy(const struct model *m, const struct record *g, struct goroutine
 		.children = g->children,
 	};
 	memcpy(ret->counts, g->counts, sizeof(ret->counts));
-	memcpy(ret->state_ns, g->state_ns, sizeof(ret->state_ns));
-	if (g->marks & MARK_STATE_HEALED && !record_exited(g))
-		ret->flags |= GOROUTINE_STATE_READ;
+	memcpy(ret->state_ns + GSTATE_RUNNABLE, g->state_ns, sizeof(g->state_ns));
 	/* Events were lost since it was made, and some of them may have been its own. */
 	if (g->epoch != m->procs[g->proc]->epoch)
 		ret->flags |= GOROUTINE_UNCERTAIN;

@@ -607,7 +607,7 @@ static void test_heal(void **state)
 	assert_int_equal(g.flags, GOROUTINE_FOUND | GOROUTINE_UNCERTAIN | GOROUTINE_STATE_READ);
 	assert_int_equal(g.state_ns[GSTATE_RUNNABLE], 0);
 	g = get(x, 5);
-	assert_int_equal(g.flags, GOROUTINE_EXITED | GOROUTINE_UNCERTAIN);
+	assert_int_equal(g.flags, GOROUTINE_EXITED | GOROUTINE_UNCERTAIN | GOROUTINE_EXIT_READ);
 	assert_int_equal(g.exited_ns, 100);
 	assert_int_equal(get(x, 6).state, GSTATE_RUNNING);
 	assert_int_equal(get(x, 6).parent, 4);

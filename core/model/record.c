@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The second step of an event's way (model_internal.h): records change by what walk.c says that the
+ * event means, and what is counted of them with it. No rule about states is here.
+ * Runs on the thread that has the shard, or under the write lock.
+ */
+#include <string.h>
+
+#include "core/model/model_internal.h"
+
+#define GOROUTINES_MAX (1u << 22) /* of all processes, retained ones that exited included */
+
+/* Go src/runtime/traceback.go isSystemGoroutine(), by the start function's name. */
+static bool is_system_function(const char *name)
+{
+	return strncmp(name, "runtime.", 8) == 0 && strcmp(name, "runtime.main") != 0 &&
+	       strcmp(name, "runtime.handleAsyncEvent") != 0 &&
+	       strcmp(name, "runtime.corostart") != 0;
+}
+
+void record_set_start(struct model *m, struct record *g, uint32_t start_func_id,
+		      uint32_t created_site_id)
+{
+	if (created_site_id)
+		g->created_site_id = created_site_id;
+	if (!start_func_id || start_func_id == g->start_func_id)
+		return;
+	g->start_func_id = start_func_id;
+	if (is_system_function(names_string(m->config.names, start_func_id)))
+		g->life.flags |= GOROUTINE_SYSTEM;
+}
+
+struct record *record_new(struct model *m, struct shard *s, unsigned proc, uint64_t goid,
+			  const struct meaning *meaning)
+{
+	struct shard_proc *sp = s->procs[proc];
+	const struct life *life = &meaning->life;
+	struct record *g = NULL;
+
+	/* A target can make up goroutines faster than they can be forgotten. */
+	if (s->used < GOROUTINES_MAX / m->n_shards)
+		g = shard_add(s, proc, goid);
+	if (!g) {
+		s->dropped_goroutines++;
+		return NULL;
+	}
+	g->epoch = m->procs[proc]->epoch;
+	g->created_ns = g->last_event_ns = life->since_ns;
+	/* As it appeared; what it became since, record_follow() sees to. */
+	g->life = (struct life){.since_ns = life->since_ns,
+				.flags = LIFE_SEEN | GOROUTINE_STATE_UNKNOWN};
+	if (!(life->flags & GOROUTINE_FOUND))
+		sp->created++;
+	sp->live[GSTATES]++;
+	return g;
+}
+
+void record_note_creation(struct shard_proc *sp, struct record *g, uint64_t time_ns)
+{
+	if (!(g->life.flags & GOROUTINE_FOUND) || time_ns > g->created_ns)
+		return;
+	g->life.flags &= (uint16_t)~GOROUTINE_FOUND;
+	g->created_ns = time_ns;
+	sp->created++;
+}
+
+static void note_change(struct shard *s, struct record *g, size_t position)
+{
+	s->changes[s->n_changes++] = (struct change){.position = position, .record = g};
+}
+
+static void count_runnable(struct shard_proc *sp, struct record *g, uint64_t stay_ns)
+{
+	unsigned bucket = 63 - (unsigned)__builtin_clzll(stay_ns | 1);
+
+	sp->runnable_latency[MIN(bucket, LATENCY_BUCKETS - 1u)]++;
+	sp->runnable_sum_ns += stay_ns;
+	g->runnable_count++;
+	g->runnable_sum_ns += stay_ns;
+	g->runnable_max_ns = MAX(g->runnable_max_ns, stay_ns);
+}
+
+/* The state before is over; it was not idle, nor not there. */
+static void leave_state(struct shard_proc *sp, struct record *g, const struct meaning *m)
+{
+	uint64_t stay = meaning_stay(&g->life, m);
+
+	sp->live[life_state(&g->life)]--;
+	if (stay)
+		g->state_ns[g->life.state - GSTATE_RUNNABLE] += stay;
+	if (m->means & MEANS_LATENCY)
+		count_runnable(sp, g, stay);
+}
+
+static void change_exited(struct shard *s, struct record *g, const struct meaning *m,
+			  size_t position)
+{
+	struct shard_proc *sp = s->procs[g->proc];
+
+	if (m->means & MEANS_EXITED) {
+		sp->exited++;
+		g->exited_ns = m->life.since_ns;
+	} else {
+		/* An exit that did not happen was no end, and this is no beginning. */
+		if (g->life.flags & GOROUTINE_EXIT_READ)
+			sp->exited--;
+		else
+			sp->created++;
+		g->exited_ns = 0;
+	}
+	note_change(s, g, position);
+}
+
+void record_follow(struct shard *s, struct record *g, const struct meaning *m, size_t position)
+{
+	struct shard_proc *sp = s->procs[g->proc];
+
+	if (m->means & (MEANS_STATE | MEANS_EXITED)) {
+		if (!record_exited(g))
+			leave_state(sp, g, m);
+		if (m->means & (MEANS_EXITED | MEANS_REVIVED))
+			change_exited(s, g, m, position);
+		if (!(m->means & MEANS_EXITED))
+			sp->live[life_state(&m->life)]++;
+	}
+	if (m->means & MEANS_WOKEN)
+		g->woken_by = m->woken_by;
+	/* One by one: a wide load of what was just stored in parts would wait for the stores. */
+	g->life.since_ns = m->life.since_ns;
+	g->life.reason_id = m->life.reason_id;
+	g->life.flags = m->life.flags;
+	g->life.state = m->life.state;
+	g->life.ran_ns = m->life.ran_ns;
+}
+
+static void exited_unlink(struct model *m, struct record *g)
+{
+	if (g->older)
+		g->older->newer = g->newer;
+	else
+		m->oldest_exited = g->newer;
+	if (g->newer)
+		g->newer->older = g->older;
+	else
+		m->newest_exited = g->older;
+	g->older = g->newer = NULL;
+	g->in_exited = false;
+	m->n_exited--;
+	m->procs[g->proc]->exited_retained--;
+}
+
+static void exited_append(struct model *m, struct record *g)
+{
+	g->older = m->newest_exited;
+	g->newer = NULL;
+	if (g->older)
+		g->older->newer = g;
+	else
+		m->oldest_exited = g;
+	m->newest_exited = g;
+	g->in_exited = true;
+	m->n_exited++;
+	m->procs[g->proc]->exited_retained++;
+}
+
+/* The shard whose next change is earliest, or NULL. */
+static struct shard *next_change(struct model *m, size_t at[SHARDS_MAX])
+{
+	unsigned best = SHARDS_MAX;
+
+	for (unsigned i = 0; i < m->n_shards; i++) {
+		const struct shard *s = &m->shards[i];
+
+		if (at[i] == s->n_changes)
+			continue;
+		if (best == SHARDS_MAX ||
+		    s->changes[at[i]].position < m->shards[best].changes[at[best]].position)
+			best = i;
+	}
+	if (best == SHARDS_MAX)
+		return NULL;
+	at[best]++;
+	return &m->shards[best];
+}
+
+void model_settle_exits(struct model *m)
+{
+	size_t at[SHARDS_MAX] = {0};
+	struct shard *s;
+
+	while ((s = next_change(m, at))) {
+		struct record *g = s->changes[at[s - m->shards] - 1].record;
+
+		if (g->in_exited)
+			exited_unlink(m, g);
+		if (record_exited(g))
+			exited_append(m, g);
+	}
+	for (unsigned i = 0; i < m->n_shards; i++)
+		m->shards[i].n_changes = 0;
+	if (m->n_exited <= m->config.retain_exited)
+		return;
+	while (m->n_exited > m->config.retain_exited) {
+		struct record *g = m->oldest_exited;
+
+		exited_unlink(m, g);
+		m->procs[g->proc]->exited_dropped++;
+		shard_remove(&m->shards[shard_of(m, g->proc, g->goid)], g);
+	}
+	for (unsigned i = 0; i < m->n_shards; i++)
+		shard_shrink(&m->shards[i]);
+}
