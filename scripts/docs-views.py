@@ -14,10 +14,12 @@ API = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../docs/api.md")
 def section(table):
     lines = ["| | forms | arguments | |\n", "| --- | --- | --- | --- |\n"]
     for row in subprocess.run([table], check=True, capture_output=True, text=True).stdout.splitlines():
-        scope, name, _, forms, takes, text = row.split("\t")
+        scope, name, _, forms, takes, place, text = row.split("\t")
         where = {"process": "", "goroutine": "goroutines/{goid}/"}[scope]
         arguments = " ".join(f"`{a}`" for a in takes.split())
-        lines.append(f"| `{where}{name}` | {forms.replace(' ', ', ')} | {arguments} | {text} |\n".replace("|  |", "| |"))
+        star = "*" if place == "rest" else ""
+        path = (where + name).rstrip("/")
+        lines.append(f"| `{path}`{star} | {forms.replace(' ', ', ')} | {arguments} | {text} |\n".replace("|  |", "| |"))
     return "".join(lines)
 
 

@@ -39,9 +39,6 @@ struct source *rest_chosen(const struct request *rq, struct response *rs, unsign
 int rest_goids(const struct request *rq, struct response *rs, uint64_t *ret, size_t max,
 	       size_t *ret_n);
 
-/* One goroutine as a JSON object. */
-void rest_goroutine(const struct source *s, const struct goroutine *g, uint64_t now,
-		    struct buf *out);
 /* "main.worker (/src/main.go:12)"; "" when unknown. */
 void rest_site(const struct names *names, uint32_t site_id, struct buf *out);
 
@@ -57,19 +54,14 @@ int rest_session_goroutines(const struct request *rq, struct response *rs);
 int rest_metrics(const struct request *rq, struct response *rs);
 int rest_config_get(const struct request *rq, struct response *rs);
 int rest_config_set(const struct request *rq, struct response *rs);
-/* rest_goroutines.c */
-int rest_rows(const struct request *rq, struct response *rs);
-int rest_list(const struct request *rq, struct response *rs);
-int rest_one(const struct request *rq, struct response *rs);
-int rest_one_events(const struct request *rq, struct response *rs);
-int rest_one_spans(const struct request *rq, struct response *rs);
 /* rest_live.c */
 int rest_info(const struct request *rq, struct response *rs);
 int rest_status(const struct request *rq, struct response *rs);
 int rest_prometheus(const struct request *rq, struct response *rs);
 int rest_meter(const struct request *rq, struct response *rs);
-/* rest_view.c: rq->view */
+/* rest_view.c: rq->view; one by its name, of a process. */
 int rest_view(const struct request *rq, struct response *rs);
+int rest_view_named(const struct request *rq, struct response *rs, const char *name);
 /* rest_control.c */
 int rest_control_get(const struct request *rq, struct response *rs);
 int rest_control_set(const struct request *rq, struct response *rs);

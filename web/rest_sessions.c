@@ -188,7 +188,7 @@ int rest_session_goroutines(const struct request *rq, struct response *rs)
 	int err;
 
 	if (http_arg(rq, "full"))
-		return rest_list(rq, rs);
+		return rest_view_named(rq, rs, "goroutines");
 	fd = rest_open_session(rq, rs, rq->params[0]);
 	if (fd < 0)
 		return 0;

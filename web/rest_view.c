@@ -2,6 +2,7 @@
 /* Views of a source: one handler for all of them, each asked as its row says (core/view/view.h). */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "core/base/parse.h"
 #include "core/view/query.h"
@@ -13,19 +14,16 @@ static const char *argument(void *ctx, const char *name)
 }
 
 /* JSON unless text is wanted, or is all there is. */
-static enum view_form form_of(const struct request *rq)
+static enum view_form form_of(const struct request *rq, unsigned forms)
 {
-	unsigned forms = rq->view->forms;
-
 	if (forms & VIEW_HAS(VIEW_JSON) && !(rq->text && forms & VIEW_HAS(VIEW_TEXT)))
 		return VIEW_JSON;
 	return forms & VIEW_HAS(VIEW_TEXT) ? VIEW_TEXT : VIEW_BINARY;
 }
 
-static int ask(const struct request *rq, const struct source *s, struct view_query *q,
-	       struct response *rs)
+static int ask(const struct request *rq, const struct view_row *row, const struct source *s,
+	       struct view_query *q, struct response *rs)
 {
-	const struct view_row *row = rq->view;
 	int err = view_arg_proc(&s->view, q, row->all_procs);
 
 	if (!err)
@@ -41,16 +39,16 @@ static int ask(const struct request *rq, const struct source *s, struct view_que
 	return err;
 }
 
-int rest_view(const struct request *rq, struct response *rs)
+static int answer(const struct request *rq, const struct view_row *row, struct response *rs)
 {
-	const struct view_row *row = rq->view;
-	struct view_query q = {.form = form_of(rq), .arg = argument, .arg_ctx = (void *)rq};
+	struct view_query q = {
+		.form = form_of(rq, row->forms), .arg = argument, .arg_ctx = (void *)rq};
 	struct source *s = rest_source(rq, rs);
 	int err;
 
 	if (!s)
 		return 0;
-	err = ask(rq, s, &q, rs);
+	err = ask(rq, row, s, &q, rs);
 	rest_done(rq, s);
 	if (err && q.why[0])
 		return http_error(rs, http_status(err), "%s", q.why);
@@ -62,4 +60,18 @@ int rest_view(const struct request *rq, struct response *rs)
 	if (row->download)
 		snprintf(rs->filename, sizeof(rs->filename), "%s", row->download);
 	return 0;
+}
+
+int rest_view(const struct request *rq, struct response *rs)
+{
+	return answer(rq, rq->view, rs);
+}
+
+int rest_view_named(const struct request *rq, struct response *rs, const char *name)
+{
+	unsigned i = 0;
+
+	while (views[i].scope != VIEW_PROCESS || strcmp(views[i].name, name))
+		i++;
+	return answer(rq, &views[i], rs);
 }

@@ -25,7 +25,7 @@ static const struct route routes[] = {
 	{HTTP_GET, "/api/sessions/{}/events", rest_session_events,
 	 "goroutine event_type start_time end_time limit offset format"},
 	{HTTP_GET, "/api/sessions/{}/goroutines", rest_session_goroutines,
-	 "full filter goids sort desc limit offset proc partial"},
+	 "full filter goids sort desc limit offset proc partial format"},
 	{HTTP_GET, "/api/config", rest_config_get, ""},
 	{HTTP_POST, "/api/config", rest_config_set, ""},
 	{HTTP_GET, "/api/metrics", rest_metrics, ""},
@@ -37,7 +37,6 @@ static const struct route routes[] = {
 	{HTTP_GET, "/api/live/meter", rest_meter, "n"},
 	{HTTP_GET, "/api/live/events", rest_events,
 	 "goroutine event_type start_time end_time limit offset format"},
-	{HTTP_GET, "/api/live/goroutines", rest_list, "filter goids sort desc limit offset proc"},
 	/* The UI */
 	{HTTP_GET, "/", rest_asset, ""},
 	{HTTP_GET, "/assets/{}", rest_asset, ""},
@@ -53,10 +52,6 @@ static const struct {
 
 static const struct route of_source[] = {
 	{HTTP_GET, "status", rest_status, ""},
-	{HTTP_GET, "rows", rest_rows, "since after limit"},
-	{HTTP_GET, "goroutines/{}", rest_one, ""},
-	{HTTP_GET, "goroutines/{}/events", rest_one_events, "from to limit"},
-	{HTTP_GET, "goroutines/{}/spans", rest_one_spans, "from to limit"},
 	{HTTP_GET, "sites", rest_sites, ""},
 	{HTTP_GET, "latency", rest_latency, ""},
 	{HTTP_GET, "latency/{}/{}", rest_heat, "n"},
@@ -73,7 +68,13 @@ static const struct route of_source[] = {
 };
 
 /* Views, in the folder of their scope below a source's. */
-static const char *const scopes[] = {[VIEW_PROCESS] = "", [VIEW_GOROUTINE] = "goroutines/{}/"};
+static const char *const scopes[] = {[VIEW_PROCESS] = "", [VIEW_GOROUTINE] = "goroutines/{}"};
+
+/* What stands between the two. */
+static const char *slash(const struct view_row *row)
+{
+	return row->scope != VIEW_PROCESS && *row->name ? "/" : "";
+}
 
 static const char *takes_form(const struct view_row *row)
 {
@@ -131,7 +132,8 @@ static int find_view(struct request *rq, const struct at *source, const char *ta
 					    row->takes ? row->takes : ""};
 		struct at at = *source;
 
-		if (!match(&at, scopes[row->scope]) || !match_end(&at, row->name))
+		if (!match(&at, scopes[row->scope]) || !match(&at, slash(row)) ||
+		    !match_end(&at, row->name))
 			continue;
 		rq->view = row;
 		rq->takes[2] = takes_form(row);
@@ -170,11 +172,13 @@ int route_find(struct request *rq, handler_fn *ret)
 /* --- a list of them --------------------------------------------------------------------------- */
 
 static void tell(route_fn *fn, void *ctx, const struct route *route, unsigned source,
-		 const char *scope, const char *form)
+		 const struct view_row *row)
 {
+	const char *scope = row ? scopes[row->scope] : "", *between = row ? slash(row) : "";
+	const char *form = row ? takes_form(row) : NULL;
 	char pattern[128], takes[256];
 
-	snprintf(pattern, sizeof(pattern), "%s%s%s", sources[source].pattern, scope,
+	snprintf(pattern, sizeof(pattern), "%s%s%s%s", sources[source].pattern, scope, between,
 		 route->pattern);
 	snprintf(takes, sizeof(takes), "%s%s%s%s%s", route->takes, *route->takes ? " " : "",
 		 sources[source].takes, form ? " " : "", form ? form : "");
@@ -187,13 +191,13 @@ void routes_each(route_fn *fn, void *ctx)
 		fn(ctx, routes[i].method, routes[i].pattern, routes[i].takes);
 	for (unsigned s = 0; s < ARRAY_SIZE(sources); s++) {
 		for (size_t i = 0; i < ARRAY_SIZE(of_source); i++)
-			tell(fn, ctx, &of_source[i], s, "", NULL);
+			tell(fn, ctx, &of_source[i], s, NULL);
 		for (unsigned i = 0; i < n_views; i++) {
 			const struct view_row *row = &views[i];
 			const struct route route = {HTTP_GET, row->name, NULL,
 						    row->takes ? row->takes : ""};
 
-			tell(fn, ctx, &route, s, scopes[row->scope], takes_form(row));
+			tell(fn, ctx, &route, s, row);
 		}
 	}
 }

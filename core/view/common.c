@@ -88,6 +88,16 @@ void view_site(const struct view *v, uint32_t site_id, struct buf *out)
 	}
 }
 
+void view_site_file(const struct names *names, uint32_t site_id, struct buf *out)
+{
+	const struct site *site = names_site(names, site_id);
+	const char *file = names_string(names, site->file_id);
+
+	buf_adds(out, names_string(names, site->func_id));
+	if (*file)
+		buf_addf(out, " (%s:%u)", file, site->line);
+}
+
 bool view_rates(const struct view *v, uint32_t ret[EVENT_TYPES])
 {
 	if (!v->control->get_rates)

@@ -47,11 +47,18 @@ void emit_table_begin(struct emit *e, enum view_form form, const char *const *co
 	}
 }
 
-void emit_row(struct emit *e)
+void emit_row_separator(struct emit *e)
 {
 	if (is_json(e))
-		buf_adds(e->out, e->first ? "\n{" : ",\n{");
+		buf_adds(e->out, e->first ? "\n" : ",\n");
 	e->first = false;
+}
+
+void emit_row(struct emit *e)
+{
+	emit_row_separator(e);
+	if (is_json(e))
+		buf_addc(e->out, '{');
 	e->column = 0;
 }
 
@@ -60,15 +67,17 @@ void emit_row_end(struct emit *e)
 	buf_addc(e->out, is_json(e) ? '}' : '\n');
 }
 
+bool emit_full(const struct emit *e)
+{
+	return e->out->len >= TABLE_BYTES_MAX;
+}
+
 bool emit_cut(struct emit *e, size_t left)
 {
-	if (e->out->len < TABLE_BYTES_MAX)
+	if (!emit_full(e))
 		return false;
-	if (is_json(e))
-		buf_addf(e->out, "%s{\"cut\":%zu}", e->first ? "\n" : ",\n", left);
-	else
-		buf_addf(e->out, "... cut: %zu rows more\n", left);
-	e->first = false;
+	emit_row_separator(e);
+	buf_addf(e->out, is_json(e) ? "{\"cut\":%zu}" : "... cut: %zu rows more\n", left);
 	return true;
 }
 

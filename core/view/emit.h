@@ -27,8 +27,11 @@ void emit_table_begin(struct emit *e, enum view_form form, const char *const *co
 		      unsigned n_columns, struct buf *out);
 void emit_row(struct emit *e);
 void emit_row_end(struct emit *e);
-/* Has the table reached its bound? Then `left` more rows are left out, a last line says so ("...
- * cut: …", {"cut":…}), and nothing but emit_table_end() may follow. */
+/* JSON only: what comes before a row that somebody else writes. */
+void emit_row_separator(struct emit *e);
+bool emit_full(const struct emit *e); /* has the table reached its bound? */
+/* If so, `left` more rows are left out, a last line says so ("... cut: …", {"cut":…}), and nothing
+ * but emit_table_end() may follow. */
 bool emit_cut(struct emit *e, size_t left);
 int emit_table_end(struct emit *e);
 

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Goroutines: the table of all, and one's status, statistics and allocations. Any thread. */
+/* Goroutines, one at a time: status, statistics, allocations, all of it at once; and the table's
+ * row. Any thread. */
 #include <errno.h>
 #include <stdio.h>
 
-#include "core/view/view_internal.h"
+#include "core/base/json.h"
+#include "core/view/goroutine.h"
+
+#define CHILDREN_MAX 1000
 
 static void emit_time(struct emit *e, const struct view *v, const char *key, uint64_t monotonic)
 {
@@ -59,94 +63,180 @@ static void emit_goid(struct emit *e, const char *key, uint64_t goid)
 /* Since its creation, when that was seen; until its end, when it has come. */
 static void emit_age(struct emit *e, const char *key, const struct goroutine *g, uint64_t now)
 {
-	uint64_t until = g->flags & GOROUTINE_EXITED ? g->exited_ns : now;
-
 	if (g->flags & GOROUTINE_FOUND)
 		emit_unknown(e, key);
 	else
-		emit_u64(e, key, view_since(until, g->created_ns));
+		emit_u64(e, key, view_age_ns(g, now));
+}
+
+/* Who it is and how it is: the keys of `status`. */
+static void emit_status(struct emit *e, const struct view *v, const struct proc_info *info,
+			const struct goroutine *g, uint64_t now)
+{
+	emit_u64(e, "goid", g->goid);
+	emit_i64(e, "pid", info->pid);
+	emit_string(e, "state", view_state_word(g));
+	if (view_state(g) == GSTATES)
+		emit_unknown(e, "state_from");
+	else
+		emit_string(e, "state_from", g->flags & GOROUTINE_STATE_READ ? "memory" : "event");
+	emit_reason(e, v, "wait_reason", g);
+	emit_u64(e, "state_since_ns", view_since(now, g->state_since_ns));
+	emit_time(e, v, "state_since_unix_ns", g->state_since_ns);
+	emit_string(e, "start_function", names_string(model_names(v->model), g->start_func_id));
+	emit_created_by(e, v, "created_by", g);
+	emit_created_at(e, v, "created_at", g);
+	emit_goid(e, "parent", g->parent);
+	emit_goid(e, "woken_by", g->woken_by);
+	emit_u64(e, "children", g->children);
+	emit_age(e, "age_ns", g, now);
+	if (g->flags & GOROUTINE_FOUND)
+		emit_unknown(e, "created_unix_ns");
+	else
+		emit_time(e, v, "created_unix_ns", g->created_ns);
+	emit_time(e, v, "first_seen_unix_ns", g->created_ns);
+	emit_time(e, v, "last_event_unix_ns", g->last_event_ns);
+	emit_time(e, v, "exited_unix_ns", g->exited_ns);
+	emit_yes(e, "exited", g->flags & GOROUTINE_EXITED);
+	emit_yes(e, "system", g->flags & GOROUTINE_SYSTEM);
+	emit_yes(e, "cgo", g->flags & GOROUTINE_CGO);
+	emit_yes(e, "found", g->flags & GOROUTINE_FOUND);
+}
+
+/* What it did, and for how long: the keys of `stats` that `status` does not have. */
+static void emit_counts(struct emit *e, const struct goroutine *g, uint64_t now)
+{
+	char key[40];
+
+	emit_u64(e, "events_total", view_events_of(g));
+	for (unsigned type = 0; type < EVENT_TYPES; type++) {
+		snprintf(key, sizeof(key), "events_%s", event_type_name(type));
+		emit_u64(e, key, g->counts[type]);
+	}
+	emit_u64(e, "alloc_bytes", g->alloc_bytes);
+	for (unsigned i = 0; i < view_n_states; i++) {
+		snprintf(key, sizeof(key), "%s_ns", gstate_name(view_states[i]));
+		emit_u64(e, key, view_state_ns(g, view_states[i], now));
+	}
+	emit_u64(e, "runnable_to_running_count", g->runnable_count);
+	emit_u64(e, "runnable_to_running_sum_ns", g->runnable_sum_ns);
+	emit_u64(e, "runnable_to_running_mean_ns",
+		 g->runnable_count ? g->runnable_sum_ns / g->runnable_count : 0);
+	emit_u64(e, "runnable_to_running_max_ns", g->runnable_max_ns);
+}
+
+/* What holds for all that was said of it. */
+static int emit_caveats(struct emit *e, const struct view *v, const struct goroutine *g)
+{
+	emit_yes(e, "uncertain", g->flags & GOROUTINE_UNCERTAIN);
+	view_emit_rates(e, v);
+	return emit_end(e);
+}
+
+static int find(const struct view *v, const struct view_query *q, struct proc_info *info,
+		struct goroutine *ret)
+{
+	int err = model_proc(v->model, q->proc, info);
+
+	return err ? err : model_goroutine(v->model, q->proc, q->goid, ret);
 }
 
 int view_status(const struct view *v, struct view_query *q, struct buf *out)
 {
-	const struct names *names = model_names(v->model);
-	uint64_t now = view_now(v, q->proc);
 	struct proc_info info;
 	struct goroutine g;
 	struct emit e;
-	int err;
+	int err = find(v, q, &info, &g);
 
-	err = model_proc(v->model, q->proc, &info);
-	if (!err)
-		err = model_goroutine(v->model, q->proc, q->goid, &g);
 	if (err)
 		return err;
 	emit_begin(&e, q->form, out);
-	emit_u64(&e, "goid", g.goid);
-	emit_i64(&e, "pid", info.pid);
-	emit_string(&e, "state", view_state_word(&g));
-	if (g.flags & GOROUTINE_STATE_UNKNOWN)
-		emit_unknown(&e, "state_from");
-	else
-		emit_string(&e, "state_from", g.flags & GOROUTINE_STATE_READ ? "memory" : "event");
-	emit_reason(&e, v, "wait_reason", &g);
-	emit_u64(&e, "state_since_ns", view_since(now, g.state_since_ns));
-	emit_time(&e, v, "state_since_unix_ns", g.state_since_ns);
-	emit_string(&e, "start_function", names_string(names, g.start_func_id));
-	emit_created_by(&e, v, "created_by", &g);
-	emit_created_at(&e, v, "created_at", &g);
-	emit_goid(&e, "parent", g.parent);
-	emit_goid(&e, "woken_by", g.woken_by);
-	emit_u64(&e, "children", g.children);
-	emit_age(&e, "age_ns", &g, now);
-	if (g.flags & GOROUTINE_FOUND)
-		emit_unknown(&e, "created_unix_ns");
-	else
-		emit_time(&e, v, "created_unix_ns", g.created_ns);
-	emit_time(&e, v, "first_seen_unix_ns", g.created_ns);
-	emit_time(&e, v, "last_event_unix_ns", g.last_event_ns);
-	emit_time(&e, v, "exited_unix_ns", g.exited_ns);
-	emit_yes(&e, "exited", g.flags & GOROUTINE_EXITED);
-	emit_yes(&e, "system", g.flags & GOROUTINE_SYSTEM);
-	emit_yes(&e, "cgo", g.flags & GOROUTINE_CGO);
-	emit_yes(&e, "uncertain", g.flags & GOROUTINE_UNCERTAIN);
-	view_emit_rates(&e, v);
-	return emit_end(&e);
+	emit_status(&e, v, &info, &g, view_now(v, q->proc));
+	return emit_caveats(&e, v, &g);
 }
 
 int view_goroutine_stats(const struct view *v, struct view_query *q, struct buf *out)
 {
-	uint64_t now = view_now(v, q->proc), total = 0;
+	struct proc_info info;
 	struct goroutine g;
 	struct emit e;
-	char key[40];
-	int err = model_goroutine(v->model, q->proc, q->goid, &g);
+	int err = find(v, q, &info, &g);
 
 	if (err)
 		return err;
 	emit_begin(&e, q->form, out);
 	emit_u64(&e, "goid", g.goid);
-	for (unsigned type = 0; type < EVENT_TYPES; type++)
-		total += g.counts[type];
-	emit_u64(&e, "events_total", total);
-	for (unsigned type = 0; type < EVENT_TYPES; type++) {
-		snprintf(key, sizeof(key), "events_%s", event_type_name(type));
-		emit_u64(&e, key, g.counts[type]);
-	}
-	emit_u64(&e, "alloc_bytes", g.alloc_bytes);
-	for (unsigned i = 0; i < view_n_states; i++) {
-		snprintf(key, sizeof(key), "%s_ns", gstate_name(view_states[i]));
-		emit_u64(&e, key, view_state_ns(&g, view_states[i], now));
-	}
-	emit_u64(&e, "runnable_to_running_count", g.runnable_count);
-	emit_u64(&e, "runnable_to_running_sum_ns", g.runnable_sum_ns);
-	emit_u64(&e, "runnable_to_running_mean_ns",
-		 g.runnable_count ? g.runnable_sum_ns / g.runnable_count : 0);
-	emit_u64(&e, "runnable_to_running_max_ns", g.runnable_max_ns);
+	emit_counts(&e, &g, view_now(v, q->proc));
 	emit_u64(&e, "children", g.children);
-	emit_yes(&e, "uncertain", g.flags & GOROUTINE_UNCERTAIN);
-	view_emit_rates(&e, v);
-	return emit_end(&e);
+	return emit_caveats(&e, v, &g);
+}
+
+int view_emit_goroutine(const struct view *v, const struct proc_info *info,
+			const struct goroutine *g, uint64_t now, struct buf *out)
+{
+	struct emit e;
+
+	emit_begin(&e, VIEW_JSON, out);
+	emit_status(&e, v, info, g, now);
+	emit_counts(&e, g, now);
+	/* The same points in time as the API's other answers have them. */
+	emit_u64(&e, "created_ns", g->created_ns);
+	emit_u64(&e, "exited_ns", g->exited_ns);
+	emit_u64(&e, "last_event_ns", g->last_event_ns);
+	return emit_caveats(&e, v, g);
+}
+
+static void render_child(const struct view *v, unsigned proc, uint64_t goid, struct buf *out)
+{
+	struct goroutine g;
+
+	if (model_goroutine(v->model, proc, goid, &g))
+		return;
+	buf_adds(out, out->data[out->len - 1] == '[' ? "{" : ",{");
+	json_ku(out, "goid", g.goid);
+	json_ks(out, "state", view_state_word(&g));
+	json_ks(out, "start_function", names_string(model_names(v->model), g.start_func_id));
+	buf_addc(out, '}');
+}
+
+/* The youngest of the children that are still known. */
+static int render_children(const struct view *v, unsigned proc, const struct goroutine *g,
+			   struct buf *out)
+{
+	cleanup_free_ uint64_t *goids = NULL;
+	size_t n = 0;
+	int err =
+		g->children ? model_goids(v->model, proc, MODEL_BY_PARENT, g->goid, &goids, &n) : 0;
+
+	if (err)
+		return err;
+	json_key(out, "children_known");
+	buf_addc(out, '[');
+	for (size_t i = n > CHILDREN_MAX ? n - CHILDREN_MAX : 0; i < n; i++)
+		render_child(v, proc, goids[i], out);
+	buf_addc(out, ']');
+	return 0;
+}
+
+int view_goroutine(const struct view *v, struct view_query *q, struct buf *out)
+{
+	uint64_t now = view_now(v, q->proc);
+	size_t begin = out->len;
+	struct proc_info info;
+	struct goroutine g;
+	int err = find(v, q, &info, &g);
+
+	if (!err)
+		err = view_emit_goroutine(v, &info, &g, now, out);
+	if (!err) {
+		out->len -= 2; /* "}\n": the object goes on */
+		json_ku(out, "now_ns", now);
+		err = render_children(v, q->proc, &g, out);
+	}
+	buf_adds(out, "}\n");
+	if (err && !out->err)
+		out->len = begin;
+	return err ? err : buf_error(out);
 }
 
 int view_allocations(const struct view *v, struct view_query *q, struct buf *out)
@@ -184,46 +274,52 @@ int view_allocations(const struct view *v, struct view_query *q, struct buf *out
 	return emit_table_end(&e);
 }
 
-int view_goroutines(const struct view *v, struct view_query *q, struct buf *out)
+const char *const view_goroutine_columns[] = {
+	"goid",
+	"state",
+	"wait_reason",
+	"state_since_ns",
+	"start_function",
+	"created_by",
+	"parent",
+	"woken_by",
+	"children",
+	"age_ns",
+	"events",
+	"alloc_bytes",
+	"system",
+	"uncertain",
+	"running_ns",
+	"runnable_ns",
+	"syscall_ns",
+	"waiting_ns",
+	"runnable_to_running_max_ns",
+	"last_event_unix_ns",
+};
+const unsigned view_n_goroutine_columns = ARRAY_SIZE(view_goroutine_columns);
+
+void view_emit_row(struct emit *e, const struct view *v, const struct goroutine *g, uint64_t now)
 {
-	static const char *const columns[] = {
-		"goid",       "state",       "wait_reason", "state_since_ns", "start_function",
-		"created_by", "parent",      "woken_by",    "children",       "age_ns",
-		"events",     "alloc_bytes", "system",      "uncertain",
-	};
-	const struct names *names = model_names(v->model);
-	static const struct model_which which = {.exited = true, .by_goid = true};
-	struct model_pass *pass cleanup_pass_ = NULL;
-	const struct goroutine *g;
-	uint64_t now;
-	struct emit e;
-	int err = model_pass_new(v->model, q->proc, &which, &pass);
-
-	if (err)
-		return err;
-	now = view_now(v, q->proc);
-	emit_table_begin(&e, q->form, columns, ARRAY_SIZE(columns), out);
-	while ((g = model_pass_next(pass)) && !emit_cut(&e, model_pass_left(pass) + 1)) {
-		uint64_t events = 0;
-
-		for (unsigned type = 0; type < EVENT_TYPES; type++)
-			events += g->counts[type];
-		emit_row(&e);
-		emit_u64(&e, NULL, g->goid);
-		emit_string(&e, NULL, view_state_word(g));
-		emit_reason(&e, v, NULL, g);
-		emit_u64(&e, NULL, view_since(now, g->state_since_ns));
-		emit_string(&e, NULL, names_string(names, g->start_func_id));
-		emit_created_by(&e, v, NULL, g);
-		emit_goid(&e, NULL, g->parent);
-		emit_goid(&e, NULL, g->woken_by);
-		emit_u64(&e, NULL, g->children);
-		emit_age(&e, NULL, g, now);
-		emit_u64(&e, NULL, events);
-		emit_u64(&e, NULL, g->alloc_bytes);
-		emit_yes(&e, NULL, g->flags & GOROUTINE_SYSTEM);
-		emit_yes(&e, NULL, g->flags & GOROUTINE_UNCERTAIN);
-		emit_row_end(&e);
-	}
-	return emit_table_end(&e);
+	emit_row(e);
+	emit_u64(e, NULL, g->goid);
+	emit_string(e, NULL, view_state_word(g));
+	emit_reason(e, v, NULL, g);
+	emit_u64(e, NULL, view_since(now, g->state_since_ns));
+	emit_string(e, NULL, names_string(model_names(v->model), g->start_func_id));
+	emit_created_by(e, v, NULL, g);
+	emit_goid(e, NULL, g->parent);
+	emit_goid(e, NULL, g->woken_by);
+	emit_u64(e, NULL, g->children);
+	emit_age(e, NULL, g, now);
+	emit_u64(e, NULL, view_events_of(g));
+	emit_u64(e, NULL, g->alloc_bytes);
+	emit_yes(e, NULL, g->flags & GOROUTINE_SYSTEM);
+	emit_yes(e, NULL, g->flags & GOROUTINE_UNCERTAIN);
+	emit_u64(e, NULL, view_state_ns(g, GSTATE_RUNNING, now));
+	emit_u64(e, NULL, view_state_ns(g, GSTATE_RUNNABLE, now));
+	emit_u64(e, NULL, view_state_ns(g, GSTATE_SYSCALL, now));
+	emit_u64(e, NULL, view_state_ns(g, GSTATE_WAITING, now));
+	emit_u64(e, NULL, g->runnable_max_ns);
+	emit_time(e, v, NULL, g->last_event_ns);
+	emit_row_end(e);
 }

@@ -89,7 +89,7 @@ enum view_cost {
  * and in docs/api.md, and a case of the test that holds mount and REST against each other.
  */
 struct view_row {
-	const char *name; /* may hold one folder: "pprof/goroutine" */
+	const char *name; /* may hold one folder: "pprof/goroutine"; "": the scope's own path */
 	const char *help; /* one line, for README and docs/api.md */
 	enum view_scope scope;
 	unsigned forms; /* VIEW_HAS() of each */
@@ -97,6 +97,8 @@ struct view_row {
 	bool all_procs; /* may be asked for VIEW_ALL_PROCS, which REST does unless ?proc= is given
 			 */
 	view_fn *fn;
+	bool no_file; /* it hangs on its arguments, or the mount has it as something else: REST only
+		       */
 	const char *takes;                  /* its arguments, between spaces; NULL: none */
 	bool (*here)(const struct view *v); /* NULL: always */
 	const char *suffix;                 /* of the text's file; NULL: none */
@@ -110,9 +112,14 @@ extern const unsigned n_views;
 view_fn view_readme, view_stats, view_health, view_stacks, view_stack;
 /* Prometheus text exposition format 0.0.4. */
 view_fn view_metrics;
-/* A table of all goroutines, one a line. */
+/* A table of goroutines, one a line; all of them unless told otherwise. */
 view_fn view_goroutines;
+/* The same as compact rows with the texts apart: what the UI follows. */
+view_fn view_rows;
 view_fn view_status, view_goroutine_stats;
+/* Both at once, with the children that are known. */
+view_fn view_goroutine;
+view_fn view_goroutine_events, view_spans;
 /* goid 0: of the whole process. */
 view_fn view_allocations;
 /* For `go tool pprof`: gzip of pprof's format (core/pprof). profile.c says what each counts. */

@@ -32,6 +32,8 @@ extern const unsigned view_n_states;
 
 /* "function:line" of a call site; "" when unknown. */
 void view_site(const struct view *v, uint32_t site_id, struct buf *out);
+/* "main.worker (/src/main.go:12)"; "" when unknown. */
+void view_site_file(const struct names *names, uint32_t site_id, struct buf *out);
 
 /* recording, recording_session, … */
 void view_emit_recording(struct emit *e, const struct view *v);

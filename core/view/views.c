@@ -4,6 +4,7 @@
 
 #define BOTH   (VIEW_HAS(VIEW_TEXT) | VIEW_HAS(VIEW_JSON))
 #define TEXT   VIEW_HAS(VIEW_TEXT)
+#define JSON   VIEW_HAS(VIEW_JSON)
 #define BINARY VIEW_HAS(VIEW_BINARY)
 #define GZIP   .content_type = "application/octet-stream"
 
@@ -34,7 +35,11 @@ const struct view_row views[] = {
 	    .content_type = "text/plain; version=0.0.4; charset=utf-8",
 	    .help = "the same for Prometheus"),
 	ROW("goroutines", PROCESS, BOTH, HEAVY, view_goroutines, .suffix = ".tsv",
+	    .takes = "filter goids sort desc limit offset full",
 	    .help = "all goroutines as one table with a header line"),
+	ROW("rows", PROCESS, JSON, HEAVY, view_rows, .no_file = true,
+	    .takes = "since after limit filter goids",
+	    .help = "goroutines that changed, compact, for the UI; columns below"),
 	ROW("types", PROCESS, BOTH, HEAVY, view_allocations, .suffix = ".tsv",
 	    .help = "what was allocated, by type"),
 	ROW("stacks", PROCESS, TEXT, COSTLY, view_stacks, .here = has_stacks,
@@ -47,10 +52,17 @@ const struct view_row views[] = {
 	ROW("pprof/offcpu", PROCESS, BINARY, COSTLY, view_pprof_offcpu, GZIP,
 	    .download = "xgotop-offcpu.pb.gz", .help = "where they spend time not running"),
 
+	ROW("", GOROUTINE, JSON, HEAVY, view_goroutine, .no_file = true,
+	    .help = "`status` and `stats` at once, and the children still known"),
 	ROW("status", GOROUTINE, BOTH, QUICK, view_status,
 	    .help = "state, why it waits, since when, who created it"),
 	ROW("stats", GOROUTINE, BOTH, QUICK, view_goroutine_stats,
 	    .help = "events, bytes, time in each state, time waiting for a processor"),
+	ROW("events", GOROUTINE, JSON, HEAVY, view_goroutine_events, .no_file = true,
+	    .takes = "from to limit format", .content_type = "application/x-ndjson",
+	    .help = "the newest of its retained events"),
+	ROW("spans", GOROUTINE, JSON, HEAVY, view_spans, .no_file = true,
+	    .takes = "from to limit newest", .help = "its stays in a state, exact"),
 	ROW("allocations", GOROUTINE, BOTH, QUICK, view_allocations,
 	    .help = "what it allocated, by type"),
 	ROW("stack", GOROUTINE, TEXT, COSTLY, view_stack, .here = has_stack,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The table of views, one a line: scope, name, suffix of the text's file, forms, arguments, help,
- * between tabs. For docs/api.md and the tests. Not installed.
+ * The table of views, one a line: scope, name, suffix of the text's file, forms, arguments, where
+ * it is (mount or rest), help, between tabs. For docs/api.md and the tests. Not installed.
  */
 #include <stdio.h>
 
@@ -23,7 +23,8 @@ int main(void)
 			if (row->forms & VIEW_HAS(form))
 				printf("%s%s", n++ ? " " : "", forms[form]);
 		}
-		printf("\t%s\t%s\n", row->takes ? row->takes : "", row->help);
+		printf("\t%s\t%s\t%s\n", row->takes ? row->takes : "",
+		       row->no_file ? "rest" : "mount", row->help);
 	}
 	return fflush(stdout) ? 1 : 0;
 }

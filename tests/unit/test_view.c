@@ -237,6 +237,7 @@ static void test_status(void **state)
 				  "exited no\n"
 				  "system no\n"
 				  "cgo no\n"
+				  "found no\n"
 				  "uncertain no\n");
 	text = render(x, view_status, 1, VIEW_TEXT);
 	has_line(text, "state unknown");
@@ -325,10 +326,11 @@ static void test_tables(void **state)
 	json_decref(root);
 	text = render(x, view_goroutines, 0, VIEW_TEXT);
 	has_line(text, "7\twaiting\tchan receive\t50000000\tmain.worker\tmain.main:12\t1\t-\t0\t"
-		       "100000000\t5\t96\tno\tno");
+		       "100000000\t5\t96\tno\tno\t30000000\t20000000\t0\t50000000\t20000000\t"
+		       "1000050000005");
 	root = parse(render(x, view_goroutines, 0, VIEW_JSON));
 	assert_int_equal(json_array_size(root), 2);
-	assert_int_equal(json_object_size(json_array_get(root, 0)), 14);
+	assert_int_equal(json_object_size(json_array_get(root, 0)), 20);
 	json_decref(root);
 }
 

@@ -311,13 +311,16 @@ static void test_routes(void **state)
 	is_route("/api/live/goroutines/7/stats", "stats", "proc format", "7");
 	is_route("/api/sessions/abc/goroutines/7/stats", "stats", "proc partial format", "abc");
 	is_route("/api/sessions/abc/health", "health", "proc partial format", "abc");
+	is_route("/api/live/goroutines/7", "", "proc", "7");
+	is_route("/api/live/goroutines", "goroutines",
+		 "filter goids sort desc limit offset full proc format", "");
 	is_route("/api/live/status", "", "proc", "");
 	is_route("/api/live/meter", "", "n", "");
 	for (const char *const *path =
 		     (const char *const[]){"/api/live", "/api/live/", "/api/live/stats/",
 					   "/api/live/stat", "/api/live/goroutines//stats",
-					   "/api/sessions//stats", "/stats", "", "/api/live/stack",
-					   NULL};
+					   "/api/live/goroutines/7/", "/api/sessions//stats",
+					   "/stats", "", "/api/live/stack", NULL};
 	     *path; path++) {
 		snprintf(rq->path, sizeof(rq->path), "%s", *path);
 		if (route_find(rq, &handler) != -ENOENT)

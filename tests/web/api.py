@@ -119,6 +119,12 @@ one = get(f"/api/live/goroutines/{goid}")
 assert one["goid"] == goid and one["start_function"]
 assert "goroutine" in get(f"/api/live/goroutines/{goid}/stack", kind="text/plain")
 get(f"/api/live/goroutines/{goid}/allocations")
+for part in ("status", "stats"):
+    assert set(get(f"/api/live/goroutines/{goid}/{part}")) <= set(one)
+text = get(f"/api/live/goroutines?goids={goid}&format=text", kind="text/plain").splitlines()
+assert text[0].startswith("goid\tstate\t") and text[1].startswith(f"{goid}\t") and len(text) == 2
+lines = get(f"/api/live/goroutines/{goid}/events?format=jsonl&limit=2", kind="application/x-ndjson").splitlines()
+assert len(lines) == 2 and json.loads(lines[0])["timestamp"]
 assert get(f"/api/live/goroutines/{goid}/events?limit=5")["events"]
 # The retained events: more than an array has, without a limit.
 array = get("/api/live/events?limit=3")
@@ -132,6 +138,8 @@ is_error(get("/api/live/events?limit=0", 400))
 is_error(get("/api/live/goroutines/99999999", 404))
 is_error(get("/api/live/goroutines?filter=age%3Ex", 400))
 is_error(get("/api/live/goroutines?sort=nothing", 400))
+said = get("/api/live/goroutines?filter=state:wating", 400)
+assert "wating" in said["error"] and "waiting" in said["error"] and "unknown" in said["error"]
 for name in ("status", "stats", "health", "types", "sites", "latency", "rows"):
     get(f"/api/live/{name}")
 
@@ -243,6 +251,12 @@ while True:
     assert len(part["rows"]) == 17
     after = part["rows"][-1][0]
 assert parts == texts(whole)
+# The list of a recorded session in full: the same goroutines, in the words that the mount has
+listing = get(f"/api/sessions/{session}/goroutines?full=1&limit=10000")
+assert [g["goid"] for g in listing["goroutines"]] == goids and listing["total"] == len(goids)
+dead = [row[0] for row in whole["rows"] if row[2] == 6]
+assert dead == [g["goid"] for g in listing["goroutines"] if g["state"] == "dead"] and 0 < len(dead) < len(goids)
+assert get(f"/api/sessions/{session}/rows?goids={goids[0]},{dead[0]}")["rows"][-1][:3:2] == [dead[0], 6]
 since = sorted(row[10] for row in whole["rows"])[len(goids) // 2]
 changed = [row for row in texts(whole) if max(row[7], row[9], row[10]) >= since]
 assert 0 < len(changed) < len(goids)

@@ -14,7 +14,7 @@ interface Summary extends Counts {
 	states: Record<string, number>;
 	functions: (Counts & { function: string })[];
 }
-interface TypeRow { kind: string; type: string; count: number; bytes: number }
+interface TypeRow { kind: string; type: string | null; count: number; bytes: number }
 
 interface Side {
 	status: Status;

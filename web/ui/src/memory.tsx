@@ -58,7 +58,7 @@ function Tile({ r, share, part, color }: { r: Row; share: number; part: number; 
 	);
 }
 
-interface TypeRow { kind: string; type: string; go_kind: string; size: number; count: number; bytes: number }
+interface TypeRow { kind: string; type: string | null; go_kind: string | null; size: number | null; count: number; bytes: number }
 
 function Types() {
 	const { value: types, problem } = usePolled(() => getJson<TypeRow[]>(at(app.source.get(), 'types')), 2000, []);

@@ -13,32 +13,40 @@ import { EVENT_TYPES, stateNumber, STATES } from './types';
 interface Detail {
 	goid: number;
 	state: string;
-	wait_reason: string;
-	state_since_ns: number;
-	start_function: string;
-	created_by: string;
-	parent: number;
+	wait_reason: string | null; // null: it does not wait, or for what is not known
+	state_since_ns: number; // how long
+	start_function: string | null;
+	created_by: string | null;
+	created_at: string | null;
+	parent: number | null;
 	created_ns: number;
 	exited_ns: number;
-	last_event_ns: number;
-	woken_by: number;
+	woken_by: number | null;
 	exited: boolean;
 	system: boolean;
 	found: boolean;
-	state_unknown: boolean;
 	uncertain: boolean;
-	counts: Record<string, number>;
+	events_makeslice: number;
+	events_makemap: number;
+	events_newobject: number;
 	alloc_bytes: number;
-	state_ns: Record<string, number>;
-	runnable_count: number;
-	runnable_sum_ns: number;
-	runnable_max_ns: number;
+	running_ns: number;
+	runnable_ns: number;
+	waiting_ns: number;
+	syscall_ns: number;
+	preempted_ns: number;
+	leaked_ns: number;
+	runnable_to_running_count: number;
+	runnable_to_running_mean_ns: number;
+	runnable_to_running_max_ns: number;
 	children: number;
 	now_ns: number;
 	children_known: { goid: number; state: string; start_function: string }[];
 }
 
-interface Allocation { kind: string; type: string; go_kind: string; size: number; count: number; bytes: number }
+const STATES_OF = ['running', 'runnable', 'waiting', 'syscall', 'preempted', 'leaked'] as const;
+
+interface Allocation { kind: string; type: string | null; count: number; bytes: number }
 interface EventJson { timestamp: number; event_type: number; goroutine: number; attributes: number[];
 	[key: string]: unknown }
 type Span = [number, number, number, string, number];
@@ -58,11 +66,11 @@ async function load(goid: number): Promise<Data> {
 		getJson<Detail>(path()),
 		getJson<Allocation[]>(path('/allocations')),
 		getJson<{ total: number; events: EventJson[] }>(path('/events?limit=60')),
-		getJson<{ spans: Span[] }>(path(`/spans?from=${int(app.origin + app.now() - 60e9)}&limit=20000`)),
+		getJson<{ spans: Span[] }>(path(`/spans?from=${int(app.origin + app.now() - 60e9)}&limit=40&newest=1`)),
 		getText(path('/stack')).catch((e) => `(${(e as Error).message})`),
 	]);
 	return { detail, allocations, events: events.events, eventTotal: events.total,
-		spans: spans.spans.slice(-40), stack };
+		spans: spans.spans, stack };
 }
 
 export function Panel() {
@@ -127,7 +135,7 @@ export function goTo(goid: number): void {
 	current?.reveal(goid);
 }
 
-function Goid({ id }: { id: number }) {
+function Goid({ id }: { id: number | null }) {
 	if (!id) return <span class="muted">none known</span>;
 	return <button class="link" onClick={() => goTo(id)}>goroutine {id}</button>;
 }
@@ -160,23 +168,23 @@ function Body({ data }: { data: Data }) {
 		<Part title="Status" file={`${folder}/status`}>
 			<dl>
 				<dt>State</dt><dd><i class="dot" style={{ background: app.look.get().state[stateNumber(d.state)] }} />
-					<b>{d.state}</b>{d.wait_reason && d.state === 'waiting' ? `: ${d.wait_reason}` : ''}
-					{d.exited ? '' : `, for ${duration(d.now_ns - d.state_since_ns)}`}</dd>
+					<b>{d.state}</b>{d.wait_reason ? `: ${d.wait_reason}` : ''}
+					{d.exited || d.state === 'unknown' ? '' : `, for ${duration(d.state_since_ns)}`}</dd>
 				<dt>{d.exited ? 'Lived' : 'Age'}</dt><dd>{d.found ? 'at least ' : ''}{duration(end - d.created_ns)}
 					<span class="muted"> {d.found ? 'first seen' : 'since'} {clock(app.wallTime(d.created_ns - app.origin))}</span></dd>
-				<dt>Created by</dt><dd><Goid id={d.parent} />{d.created_by ? <div class="mono small">{d.created_by}</div> : null}</dd>
+				<dt>Created by</dt><dd><Goid id={d.parent} />{d.created_by ? <div class="mono small">{d.created_by}{d.created_at ? ` (${d.created_at})` : ''}</div> : null}</dd>
 				<dt>Woken by</dt><dd><Goid id={d.woken_by} /></dd>
 				{d.system ? <><dt>System</dt><dd>belongs to the Go runtime</dd></> : null}
 				{d.uncertain ? <><dt>Note</dt><dd class="warn">times and counts may miss events that were lost, not sampled, or from before tracing</dd></> : null}
 			</dl>
 		</Part>
 		<States d={d} folder={folder} />
-		<Part title="Allocations" note={`${bytes(d.alloc_bytes)} in ${exact(d.counts.makeslice + d.counts.makemap + d.counts.newobject)}`}
+		<Part title="Allocations" note={`${bytes(d.alloc_bytes)} in ${exact(d.events_makeslice + d.events_makemap + d.events_newobject)}`}
 			file={`${folder}/allocations`}>
 			{data.allocations.length ? <table>
 				<thead><tr><th>Type</th><th>Kind</th><th class="num">Count</th><th class="num">Bytes</th></tr></thead>
 				<tbody>{data.allocations.slice(0, 12).map((a) => (
-					<tr><td class="mono clip" title={a.type}>{a.kind === 'makeslice' ? '[]' : ''}{a.type || '(unknown)'}</td><td class="muted">{a.kind}</td>
+					<tr><td class="mono clip" title={a.type ?? ''}>{a.kind === 'makeslice' ? '[]' : ''}{a.type || '(unknown)'}</td><td class="muted">{a.kind}</td>
 						<td class="num">{count(a.count)}</td><td class="num">{bytes(a.bytes)}</td></tr>))}</tbody>
 			</table> : <p class="muted">None seen.</p>}
 			{data.allocations.length > 12 ? <p class="muted">and {data.allocations.length - 12} more types</p> : null}
@@ -196,7 +204,7 @@ function Body({ data }: { data: Data }) {
 }
 
 function States({ d, folder }: { d: Detail; folder: string }) {
-	const entries = Object.entries(d.state_ns).sort((a, b) => b[1] - a[1]);
+	const entries = STATES_OF.map((name): [string, number] => [name, d[`${name}_ns`]]).filter(([, ns]) => ns).sort((a, b) => b[1] - a[1]);
 	const total = entries.reduce((sum, [, ns]) => sum + ns, 0) || 1;
 	const color = (name: string) => app.look.get().state[stateNumber(name)];
 	return (
@@ -205,8 +213,8 @@ function States({ d, folder }: { d: Detail; folder: string }) {
 			<table><tbody>{entries.map(([name, ns]) => (
 				<tr><td><i class="dot" style={{ background: color(name) }} />{name}</td><td class="num">{duration(ns)}</td>
 					<td class="num muted">{(100 * ns / total).toFixed(1)}%</td></tr>))}
-				{d.runnable_count ? <tr><td>waited for a CPU</td><td class="num">{duration(d.runnable_sum_ns / d.runnable_count)} mean</td>
-					<td class="num muted">{duration(d.runnable_max_ns)} most</td></tr> : null}</tbody></table>
+				{d.runnable_to_running_count ? <tr><td>waited for a CPU</td><td class="num">{duration(d.runnable_to_running_mean_ns)} mean</td>
+					<td class="num muted">{duration(d.runnable_to_running_max_ns)} most</td></tr> : null}</tbody></table>
 		</Part>
 	);
 }

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* How one goroutine is shown, for the views that show several. For this room only. */
+#ifndef XGOTOPFS_VIEW_GOROUTINE_H
+#define XGOTOPFS_VIEW_GOROUTINE_H
+
+#include "core/view/view_internal.h"
+
+/* A row of the table of goroutines: after emit_table_begin() with these columns. */
+extern const char *const view_goroutine_columns[];
+extern const unsigned view_n_goroutine_columns;
+void view_emit_row(struct emit *e, const struct view *v, const struct goroutine *g, uint64_t now);
+
+/* All there is of one that takes no search, as a JSON object and a line end. 0 or -ENOMEM. */
+int view_emit_goroutine(const struct view *v, const struct proc_info *info,
+			const struct goroutine *g, uint64_t now, struct buf *out);
+
+#endif
