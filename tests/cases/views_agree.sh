@@ -1,0 +1,39 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# Every view that there is, in each of its forms: the mount and REST show the same. Of a program under
+# load, what REST says is bounded by what the mount says before and after; of a replay that has come to its
+# end they are the same byte for byte.
+# timeout: 180
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../app_lib.sh"
+need_tracing
+need python3
+"$XGOTOPFS_BUILD/tests/targets/view_table" >"$T/views" || fail "no table of views"
+agree() { python3 "$ROOT/tests/views_agree.py" "$T/views" "$@" >"$T/found" || fail "$*: $(cat "$T/found")"; }
+
+# --- live ---
+private_demo
+mkdir "$T/sessions"
+start_xgotopfs -pid "$DEMO" -s -web -web-port 0 -storage-dir "$T/sessions" "$MNT"
+wait_ready
+wait_web
+"$DEMO_BINARY" -load "$URL" -rate 300 -c 4 >"$T/load" 2>&1 &
+LOAD=$!
+on_exit "end $LOAD"
+busy() { [ "$(sed -n 's/^events_total //p' "$MNT/stats")" -gt 1000 ]; }
+wait_for 20 busy || fail "no load: $(cat "$T/load")"
+agree "$MNT" "$WEB" "api/live?proc=0" under-load
+kill -0 "$LOAD" || fail "the load ended before: $(cat "$T/load")"
+session=$(ls "$MNT/sessions" | head -n 1)
+end "$LOAD"
+stop_xgotopfs
+
+# --- replayed ---
+start_xgotopfs -replay "$session" -storage-dir "$T/sessions" -speed 0 -s -web -web-port 0 "$MNT"
+wait_ready
+wait_web
+at_end() { grep -q '^state done' "$MNT/control/replay"; }
+wait_for 60 at_end || fail "the replay does not end: $(cat "$MNT/control/replay")"
+agree "$MNT" "$WEB" "api/live?proc=0"
+agree "$MNT/processes/$DEMO" "$WEB" "api/live?proc=0"
+stop_xgotopfs
