@@ -154,7 +154,6 @@ void range_pick(const struct row *r, struct range *q);
 
 /* --- series.c ------------------------------------------------------------------------------ */
 
-#define SERIES_BASE   20
 #define SERIES_LEVELS 6
 #define SERIES_RING   4096
 

@@ -30,6 +30,7 @@
 #define PYRAMID_LEVELS       8 /* stored: 14, 18, … 42 */
 #define PYRAMID_LEVEL_MAX    44
 #define PYRAMID_TILE_BUCKETS 256
+#define SERIES_BASE          20   /* finest level of a process's series: a millisecond */
 #define PYRAMID_ROWS_MAX     1024 /* goroutines a tile request may name */
 #define PYRAMID_NONE         15   /* state: not there (before creation, after exit) */
 #define PYRAMID_TIME_END                                                                           \
@@ -117,9 +118,9 @@ struct pyramid_bucket {
 };
 
 /*
- * Buckets [from, from + n) of `level` (20 to PYRAMID_LEVEL_MAX) of a process. ret[i] is all zero
- * where nothing is known. Returns 0, -EINVAL (also when a bucket would end past 2^64 ns) or -ENOENT
- * (no such process).
+ * Buckets [from, from + n) of `level` (SERIES_BASE to PYRAMID_LEVEL_MAX) of a process. ret[i] is
+ * all zero where nothing is known. Returns 0, -EINVAL (also when a bucket would end past 2^64 ns)
+ * or -ENOENT (no such process).
  */
 int pyramid_series(struct pyramid *p, unsigned proc, unsigned level, uint64_t from, size_t n,
 		   struct pyramid_bucket *ret);
@@ -127,7 +128,7 @@ int pyramid_series(struct pyramid *p, unsigned proc, unsigned level, uint64_t fr
 #define PYRAMID_BUSY_ROWS 10
 
 struct pyramid_busy {
-	unsigned proc, level; /* 20 to PYRAMID_LEVEL_MAX */
+	unsigned proc, level; /* SERIES_BASE to PYRAMID_LEVEL_MAX */
 	uint64_t from;        /* buckets [from, from + n) */
 	size_t n;
 	const uint64_t *goids; /* NULL: every goroutine that has a row here */

@@ -8,9 +8,7 @@
 #include <string.h>
 
 #include "core/pyramid/internal.h"
-
-#define TILE_SHIFT 8
-_Static_assert(1 << TILE_SHIFT == PYRAMID_TILE_BUCKETS, "tile width");
+#include "core/pyramid/tile.h"
 
 /* Sums of one bucket of the answer while its parts are added. */
 struct merged {
@@ -36,8 +34,7 @@ static void merge_idle(struct merged *m, uint8_t state, uint64_t parts)
 
 static void merge_close(struct merged *m, unsigned parts, uint8_t end, struct cells *out)
 {
-	static const uint8_t states[SHARES] = {GSTATE_RUNNING, GSTATE_RUNNABLE, GSTATE_SYSCALL,
-					       GSTATE_WAITING};
+	static const uint8_t states[SHARES] = SHARE_STATES;
 	uint32_t best = 0;
 	uint8_t dominant = m->cell.states >> 4;
 
@@ -150,33 +147,34 @@ static bool read_events(struct model *m, unsigned proc, uint64_t goid, const str
 	return true;
 }
 
-static void put_u16(struct buf *out, unsigned v)
-{
-	uint16_t le = htole16((uint16_t)v);
-
-	buf_add(out, &le, sizeof(le));
-}
-
-static void put_u32(struct buf *out, uint32_t v)
-{
-	v = htole32(v);
-	buf_add(out, &v, sizeof(v));
-}
-
-static void put_u64(struct buf *out, uint64_t v)
-{
-	v = htole64(v);
-	buf_add(out, &v, sizeof(v));
-}
-
-/* "XGT1", level, rows, begin, end of what is known. 24 bytes. */
 static void put_header(struct buf *out, unsigned level, size_t rows, uint64_t begin, uint64_t known)
 {
-	buf_add(out, "XGT1", 4);
-	put_u16(out, level);
-	put_u16(out, (unsigned)rows);
-	put_u64(out, begin);
-	put_u64(out, known);
+	const struct tile_header header = {
+		.magic = htole32(TILE_MAGIC),
+		.level = htole16((uint16_t)level),
+		.rows = htole16((uint16_t)rows),
+		.begin_ns = htole64(begin),
+		.known_ns = htole64(known),
+	};
+
+	buf_add(out, &header, sizeof(header));
+}
+
+static void put_cell(struct buf *out, const struct cell *c, const struct range *q)
+{
+	uint64_t start = cell_index(c) << q->level;
+	unsigned bucket = start > q->begin ? (unsigned)((start - q->begin) >> q->level) : 0;
+	struct tile_cell cell = {
+		.bucket = htole16((uint16_t)bucket),
+		.states = c->states,
+		.flags = c->flags,
+		.transitions = htole16(c->transitions),
+		.allocs = htole16(c->allocs),
+		.alloc_bytes = htole32(c->bytes),
+	};
+
+	memcpy(cell.share, c->share, sizeof(cell.share));
+	buf_add(out, &cell, sizeof(cell));
 }
 
 /* `asked` is the tile's level; q->level, that of the cells, may be coarser: the flags say by what.
@@ -184,22 +182,17 @@ static void put_header(struct buf *out, unsigned level, size_t rows, uint64_t be
 static void put_row(struct buf *out, uint64_t goid, uint8_t before, unsigned flags, unsigned asked,
 		    const struct cells *cells, const struct range *q)
 {
-	put_u64(out, goid);
-	buf_addc(out, (char)before);
-	buf_addc(out, (char)(flags | (q->level - asked) << 2));
-	put_u16(out, (unsigned)MIN(cells->n, UINT16_MAX));
-	for (size_t i = 0; i < cells->n && i < UINT16_MAX; i++) {
-		const struct cell *c = &cells->v[i];
-		uint64_t start = cell_index(c) << q->level;
+	size_t n = MIN(cells->n, (size_t)UINT16_MAX);
+	const struct tile_row row = {
+		.goid = htole64(goid),
+		.before = before,
+		.flags = (uint8_t)(flags | (q->level - asked) << TILE_COARSER),
+		.cells = htole16((uint16_t)n),
+	};
 
-		put_u16(out, start > q->begin ? (unsigned)((start - q->begin) >> q->level) : 0);
-		buf_addc(out, (char)c->states);
-		buf_addc(out, (char)c->flags);
-		buf_add(out, c->share, SHARES);
-		put_u16(out, c->transitions);
-		put_u16(out, c->allocs);
-		put_u32(out, c->bytes);
-	}
+	buf_add(out, &row, sizeof(row));
+	for (size_t i = 0; i < n; i++)
+		put_cell(out, &cells->v[i], q);
 }
 
 static int range_of(unsigned level, uint64_t index, struct range *ret)
@@ -212,8 +205,8 @@ static int range_of(unsigned level, uint64_t index, struct range *ret)
 	return 0;
 }
 
-/* One row into `merged`, at the level that q->level says then; flags: 1 = known. Called with the
- * lock held. */
+/* One row into `merged`, at the level that q->level says then; flags: enum tile_flag. Called with
+ * the lock held. */
 static uint8_t row_cells(struct pyramid *p, unsigned proc, uint64_t goid, struct range *q,
 			 struct cells *scratch, struct cells *merged, unsigned *ret_flags)
 {
@@ -221,7 +214,7 @@ static uint8_t row_cells(struct pyramid *p, unsigned proc, uint64_t goid, struct
 	uint8_t before;
 
 	scratch->n = merged->n = 0;
-	*ret_flags = r ? 1 : 0;
+	*ret_flags = r ? TILE_KNOWN : 0;
 	range_pick(r, q);
 	if (!r)
 		return PYRAMID_NONE;
@@ -258,9 +251,10 @@ int pyramid_tile(struct pyramid *p, struct model *m, unsigned proc, unsigned lev
 			merged.n = 0;
 			if (read_events(m, proc, goids[i], &asked, all_kept, before, &merged,
 					&before)) {
-				flags |= 1;
+				flags |= TILE_KNOWN;
 			} else if (flags && scratch.n) {
-				flags |= 2; /* something happened; the events are no longer kept */
+				flags |= TILE_GONE; /* something happened; the events are no longer
+						       kept */
 				before = PYRAMID_NONE;
 			}
 		}
@@ -391,7 +385,7 @@ int pyramid_group_tile(struct pyramid *p, unsigned proc, unsigned level, uint64_
 	merged.n = 0;
 	group_cells(g, &asked, (unsigned)MAX((asked.end - asked.begin) >> fine, 1u), &merged);
 	put_header(out, level, 1, asked.begin, known);
-	put_row(out, 0, PYRAMID_NONE, 1, level, &merged, &asked);
+	put_row(out, 0, PYRAMID_NONE, TILE_KNOWN, level, &merged, &asked);
 	err = scratch.err ? scratch.err : merged.err;
 	free(scratch.v);
 	free(merged.v);

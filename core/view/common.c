@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/view/words.h"
+
 const uint8_t view_states[] = {GSTATE_RUNNING, GSTATE_RUNNABLE,  GSTATE_WAITING,
 			       GSTATE_SYSCALL, GSTATE_PREEMPTED, GSTATE_LEAKED};
 const unsigned view_n_states = ARRAY_SIZE(view_states);
@@ -38,7 +40,7 @@ unsigned view_state(const struct goroutine *g)
 
 const char *view_state_name(unsigned state)
 {
-	const char *name = state == GSTATES ? "unknown" : gstate_name(state);
+	const char *name = state == GSTATES ? STATE_UNKNOWN_WORD : gstate_name(state);
 
 	return name ? name : "";
 }
@@ -49,7 +51,7 @@ int view_state_parse(const char *word)
 		if (!strcmp(word, view_state_name(state)))
 			return (int)state;
 	}
-	return strcmp(word, "exited") ? -EINVAL : GSTATE_DEAD;
+	return strcmp(word, STATE_DEAD_ALIAS) ? -EINVAL : GSTATE_DEAD;
 }
 
 uint64_t view_state_ns(const struct goroutine *g, unsigned state, uint64_t now)

@@ -9,74 +9,7 @@
 
 #include "core/base/parse.h"
 #include "core/view/view_internal.h"
-
-enum filter_key {
-	KEY_ANY,
-	KEY_STATE,
-	KEY_WAIT,
-	KEY_FUNC,
-	KEY_SITE,
-	KEY_FLAG,
-	KEY_NUMBERS, /* from here on */
-	KEY_ID = KEY_NUMBERS,
-	KEY_PARENT,
-	KEY_AGE,
-	KEY_SINCE,
-	KEY_WAITING,
-	KEY_RUNNABLE,
-	KEY_ALLOC,
-	KEY_EVENTS,
-	KEY_CHILDREN,
-};
-
-static const struct {
-	const char *name;
-	uint8_t key;
-} keys[] = {
-	{"state", KEY_STATE},       {"wait", KEY_WAIT},
-	{"reason", KEY_WAIT},       {"func", KEY_FUNC},
-	{"site", KEY_SITE},         {"by", KEY_SITE},
-	{"flag", KEY_FLAG},         {"id", KEY_ID},
-	{"goid", KEY_ID},           {"parent", KEY_PARENT},
-	{"age", KEY_AGE},           {"since", KEY_SINCE},
-	{"waiting", KEY_WAITING},   {"runnable", KEY_RUNNABLE},
-	{"alloc", KEY_ALLOC},       {"events", KEY_EVENTS},
-	{"children", KEY_CHILDREN},
-};
-
-static const struct {
-	const char *name;
-	uint64_t one; /* in what the model counts: ns, bytes, or things */
-} units[] = {
-	{"", 1},
-	{"ns", 1},
-	{"us", 1000},
-	{"\xc2\xb5s", 1000},
-	{"ms", 1000 * 1000},
-	{"s", NS_PER_SEC},
-	{"m", 60 * NS_PER_SEC},
-	{"h", 3600 * NS_PER_SEC},
-	{"b", 1},
-	{"kb", 1000},
-	{"mb", 1000 * 1000},
-	{"gb", 1000 * 1000 * 1000},
-};
-
-static const struct {
-	const char *name;
-	unsigned flag; /* 0: has not exited */
-} flags[] = {
-	{"live", 0},
-	{"exited", GOROUTINE_EXITED},
-	{"system", GOROUTINE_SYSTEM},
-	{"cgo", GOROUTINE_CGO},
-	{"found", GOROUTINE_FOUND},
-	{"uncertain", GOROUTINE_UNCERTAIN},
-};
-
-/* What a message names: the states that one can be seen in for more than a moment. */
-#define STATE_WORDS "running runnable waiting syscall preempted leaked dead unknown"
-#define FLAG_WORDS  "live exited system cgo found uncertain"
+#include "core/view/words.h"
 
 static int fail(char *why, size_t size, const char *what, const char *term)
 {
@@ -90,10 +23,10 @@ static int read_number(const char *text, uint64_t *ret, bool *ret_rest)
 	const char *unit = text + strspn(text, "0123456789.");
 	int err;
 
-	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
-		if (strcasecmp(unit, units[i].name))
+	for (const struct filter_word *w = filter_units; w->name; w++) {
+		if (strcasecmp(unit, w->name))
 			continue;
-		err = scan_scaled(&text, unit, units[i].one, ret, ret_rest);
+		err = scan_scaled(&text, unit, w->value, ret, ret_rest);
 		return !err && text != unit ? -EINVAL : err;
 	}
 	return -EINVAL;
@@ -101,9 +34,9 @@ static int read_number(const char *text, uint64_t *ret, bool *ret_rest)
 
 static int key_of(const char *text, size_t len)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
-		if (strlen(keys[i].name) == len && !strncasecmp(text, keys[i].name, len))
-			return keys[i].key;
+	for (const struct filter_word *w = filter_keys; w->name; w++) {
+		if (strlen(w->name) == len && !strncasecmp(text, w->name, len))
+			return (int)w->value;
 	}
 	return -ENOENT;
 }
@@ -164,10 +97,10 @@ static bool is_word(unsigned key, const char *alternative)
 			if (match_text(alternative, view_state_name(state)))
 				return true;
 		}
-		return match_text(alternative, "exited");
+		return match_text(alternative, STATE_DEAD_ALIAS);
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
-		if (match_text(alternative, flags[i].name))
+	for (const struct filter_word *w = filter_flags; w->name; w++) {
+		if (match_text(alternative, w->name))
 			return true;
 	}
 	return false;
@@ -185,7 +118,7 @@ static int check_words(const struct filter_term *t, char *why, size_t size)
 			continue;
 		snprintf(why, size, "filter: no such %s: \"%.30s\"; there are %s",
 			 t->key == KEY_STATE ? "state" : "flag", word,
-			 t->key == KEY_STATE ? STATE_WORDS : FLAG_WORDS);
+			 t->key == KEY_STATE ? FILTER_STATE_WORDS : FILTER_FLAG_WORDS);
 		return -EINVAL;
 	}
 	return 0;
@@ -258,10 +191,10 @@ int filter_parse(const char *text, struct filter *ret, char *why, size_t size)
 
 static bool match_flag(const char *text, const struct goroutine *g)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
-		bool is = flags[i].flag ? g->flags & flags[i].flag : !(g->flags & GOROUTINE_EXITED);
+	for (const struct filter_word *w = filter_flags; w->name; w++) {
+		bool is = w->value ? g->flags & w->value : !(g->flags & GOROUTINE_EXITED);
 
-		if (is && match_text(text, flags[i].name))
+		if (is && match_text(text, w->name))
 			return true;
 	}
 	return false;
@@ -272,7 +205,7 @@ static bool match_state(const char *text, const struct goroutine *g)
 	unsigned state = view_state(g);
 
 	return match_text(text, view_state_name(state)) ||
-	       (state == GSTATE_DEAD && match_text(text, "exited"));
+	       (state == GSTATE_DEAD && match_text(text, STATE_DEAD_ALIAS));
 }
 
 static uint64_t number_of(unsigned key, const struct goroutine *g, uint64_t now_ns)

@@ -7,11 +7,6 @@
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../web_lib.sh"
 need_browser
-HERE=$(cd "$(dirname "$0")/.." && pwd)
-mkdir "$T/data" && cp "$HERE/data/filter.json" "$T/data"
-node "$XGOTOPFS_BUILD/web/ui/node_modules/esbuild/bin/esbuild" --bundle --format=esm --log-level=error \
-	--outfile="$T/ui/filter.js" "$HERE/../web/ui/src/filter.ts" || fail "filter.ts does not compile"
-node "$T/ui/filter.mjs" "$T/ui/filter.js" || fail "the UI reads filters differently"
 TOOL=$XGOTOPFS_BUILD/tests/bench/session_tool
 "$TOOL" record "$T/sessions" protobuf 20000 700 >/dev/null || fail "no recording"
 start_web -sessions "$T/sessions" -settings "$T/ui.json" -loss

@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The UI's reading of the filter language against the cases shared with core/view/filter.c:
-// node filter.mjs FILTER.js (filter.ts, compiled)
+// node filter.mjs UI BUILD (its folders in the source and in the build)
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join, resolve } from 'node:path';
 
-const { parseFilter } = await import(process.argv[2]);
+const [ui, build] = process.argv.slice(2).map((path) => resolve(path));
+const { buildSync } = createRequire(join(build, 'package.json'))('esbuild');
+const { outputFiles: [{ text }] } = buildSync({ bundle: true, write: false, format: 'esm', alias: { contract: join(build, 'contract.ts') },
+	stdin: { contents: "export * from './filter'; export { FILTER_FLAGS, STATES } from 'contract';", resolveDir: join(ui, 'src') } });
+const { parseFilter, FILTER_FLAGS, STATES } = await import(`data:text/javascript,${encodeURIComponent(text)}`);
 const data = JSON.parse(readFileSync(new URL('../data/filter.json', import.meta.url)));
-const STATES = { runnable: 1, running: 2, waiting: 4, dead: 6, unknown: 12 };
-const FLAGS = { exited: 1, system: 2, found: 4 };
 const rows = data.rows.map((r) => ({
-	...r, state: STATES[r.state], created: r.created_s * 1e9, since: r.since_s * 1e9,
+	...r, state: STATES.indexOf(r.state), created: r.created_s * 1e9, since: r.since_s * 1e9,
 	exited: (r.exited_s ?? 0) * 1e9, waiting: 0, runnable: 0,
-	flags: r.flags.reduce((sum, f) => sum | FLAGS[f], 0),
+	flags: r.flags.reduce((sum, f) => sum | FILTER_FLAGS[f], 0),
 }));
 let failed = 0;
 for (const { filter, match } of data.cases) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Bundles the UI: node build.mjs OUTDIR [MODULES]. MODULES is the folder node_modules is in (meson
-// installs into the build folder, so that nothing is written among the sources).
+// installs into the build folder, so that nothing is written among the sources), and contract.ts, which
+// meson has written (core/view/contract.c).
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
@@ -22,6 +23,7 @@ await esbuild.build({
 	target: ['es2021', 'chrome100', 'firefox100', 'safari15'],
 	jsx: 'automatic',
 	jsxImportSource: 'preact',
+	alias: { contract: join(modules, 'contract.ts') },
 	nodePaths: [join(modules, 'node_modules')],
 	legalComments: 'none',
 	charset: 'utf8',

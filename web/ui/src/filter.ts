@@ -1,18 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The filter language, as core/view/filter.c reads it. tests/data/filter.json holds cases for both.
-import { CGO, DEAD, EXITED, FOUND, STATES, SYSTEM, UNCERTAIN, WAITING, type Row } from './types';
+import { DEAD, DEAD_ALIAS, EXITED, FILTER_FLAGS, FILTER_FLAG_WORDS, FILTER_KEYS, FILTER_STATE_WORDS, FILTER_TERMS_MAX, FILTER_TEXT_MAX, FILTER_UNITS,
+	RUNNABLE, STATES, WAITING, type FilterNumber, type FilterText } from 'contract';
+import type { Row } from './types';
 
 type Test = (row: Row, now: number) => boolean;
 
-const UNITS: Record<string, number> = { '': 1, ns: 1, us: 1e3, 'µs': 1e3, ms: 1e6, s: 1e9, m: 60e9,
-	h: 3600e9, b: 1, kb: 1e3, mb: 1e6, gb: 1e9 };
-
-const FLAGS: Record<string, number> = { live: 0, exited: EXITED, system: SYSTEM, cgo: CGO, found: FOUND,
-	uncertain: UNCERTAIN };
-
-// What a message names: the states that one can be seen in for more than a moment.
-const STATE_WORDS = 'running runnable waiting syscall preempted leaked dead unknown';
-const FLAG_WORDS = Object.keys(FLAGS).join(' ');
+// By whatever name: `in` would find what every object has, such as "constructor".
+const look = <V>(table: Readonly<Record<string, V>>, name: string): V | undefined => (Object.keys(table).includes(name) ? table[name] : undefined);
 
 export function stateTime(row: Row, state: number, total: number, now: number): number {
 	const open = row.state === state && !row.exited ? Math.max(0, now - row.since) : 0;
@@ -21,14 +16,13 @@ export function stateTime(row: Row, state: number, total: number, now: number): 
 
 const end = (row: Row, now: number) => row.exited || now;
 
-const NUMBERS: Record<string, (row: Row, now: number) => number> = {
+const NUMBERS: Record<FilterNumber, (row: Row, now: number) => number> = {
 	id: (r) => r.goid,
-	goid: (r) => r.goid,
 	parent: (r) => r.parent,
 	age: (r, now) => Math.max(0, end(r, now) - r.created),
 	since: (r, now) => Math.max(0, now - r.since),
 	waiting: (r, now) => stateTime(r, WAITING, r.waiting, now),
-	runnable: (r, now) => stateTime(r, 1, r.runnable, now),
+	runnable: (r, now) => stateTime(r, RUNNABLE, r.runnable, now),
 	alloc: (r) => r.bytes,
 	events: (r) => r.events,
 	children: (r) => r.children,
@@ -36,18 +30,13 @@ const NUMBERS: Record<string, (row: Row, now: number) => number> = {
 
 const siteFunc = (r: Row) => r.site.replace(/ \(.*:\d+\)$/, '');
 
-const stateWords = (state: number) => (state === DEAD ? ['dead', 'exited'] : [STATES[state] ?? '']);
+const stateWords = (state: number) => (state === DEAD ? [STATES[DEAD], DEAD_ALIAS] : [STATES[state] ?? '']);
 
-const TEXTS: Record<string, (row: Row) => string | null> = {
+const TEXTS: Record<Exclude<FilterText, 'state' | 'flag'>, (row: Row) => string | null> = {
 	wait: (r) => (r.state === WAITING ? r.reason : null),
-	reason: (r) => (r.state === WAITING ? r.reason : null),
 	func: (r) => r.func,
 	site: siteFunc,
-	by: siteFunc,
 };
-
-// `in` would find what every object has, such as "constructor".
-const own = (o: object, key: string) => Object.keys(o).includes(key);
 
 const fault = (what: string, term: string) => new Error(`${what}: "${term.slice(0, 60)}"`);
 
@@ -71,7 +60,7 @@ function alternatives(value: string, key: string, words: string[], named: string
 function number(text: string): number | null {
 	const m = /^([0-9.]+)(.*)$/s.exec(text);
 	if (!m || isNaN(Number(m[1])) || m[1].endsWith('.') && m[1].length === 1) return null;
-	const unit = UNITS[m[2].toLowerCase()];
+	const unit = look(FILTER_UNITS, m[2].toLowerCase());
 	if (unit === undefined) return null;
 	return Number(m[1]) * unit;
 }
@@ -84,9 +73,8 @@ function anywhere(text: string): Test {
 
 function parseTerm(term: string): Test {
 	const m = /^([^:<>=]*)([:<>=])(.*)$/s.exec(term);
-	const key = m?.[1].toLowerCase() ?? '';
-	const known = own(NUMBERS, key) || own(TEXTS, key) || key === 'flag' || key === 'state';
-	if (!m || !known) {
+	const key = look(FILTER_KEYS, m?.[1].toLowerCase() ?? '');
+	if (!m || !key) {
 		if (m && m[2] !== ':') throw fault('no such key', term);
 		return anywhere(term);
 	}
@@ -97,9 +85,9 @@ function parseTerm(term: string): Test {
 		value = value.slice(1);
 	}
 	if (!value) throw fault('a value is missing', term);
-	if (own(NUMBERS, key)) {
+	const get = look<(row: Row, now: number) => number>(NUMBERS, key);
+	if (get) {
 		const want = number(value);
-		const get = NUMBERS[key];
 		if (want === null) throw fault('not a number', term);
 		if (want >= 2 ** 64) throw fault('the number is too large', term); // the server's have 64 bits
 		if (op === '>') return (r, now) => get(r, now) > want;
@@ -110,19 +98,19 @@ function parseTerm(term: string): Test {
 	}
 	if (op !== ':') throw fault("only ':' goes with this key", term);
 	if (key === 'flag') {
-		const res = alternatives(value, key, Object.keys(FLAGS), FLAG_WORDS);
-		const names = Object.keys(FLAGS).filter((name) => res.some((re) => re.test(name)));
-		return (r) => names.some((name) => (FLAGS[name] ? r.flags & FLAGS[name] : !(r.flags & EXITED)));
+		const res = alternatives(value, key, Object.keys(FILTER_FLAGS), FILTER_FLAG_WORDS);
+		const bits = Object.entries(FILTER_FLAGS).filter(([name]) => res.some((re) => re.test(name))).map(([, bit]) => bit);
+		return (r) => bits.some((bit) => (bit ? r.flags & bit : !(r.flags & EXITED)));
 	}
 	if (key === 'state') {
-		const res = alternatives(value, key, STATES.flatMap((_, i) => stateWords(i)), STATE_WORDS);
+		const res = alternatives(value, key, STATES.flatMap((_, i) => stateWords(i)), FILTER_STATE_WORDS);
 		const states = STATES.map((_, i) => stateWords(i).some((word) => res.some((re) => re.test(word))));
 		return (r) => states[r.state];
 	}
 	const res = alternatives(value, key, [], '');
-	const get = TEXTS[key];
+	const textOf = TEXTS[key as keyof typeof TEXTS];
 	return (r) => {
-		const text = get(r);
+		const text = textOf(r);
 		return text !== null && res.some((re) => re.test(text));
 	};
 }
@@ -130,10 +118,10 @@ function parseTerm(term: string): Test {
 // Throws with one line of reason.
 export function parseFilter(text: string): Test {
 	const tests: Test[] = [];
-	if (text.length > 511) throw fault('too long', text);
+	if (new TextEncoder().encode(text).length >= FILTER_TEXT_MAX) throw fault('too long', text);
 	for (const word of text.split(/[ \t]+/)) {
 		if (!word) continue;
-		if (tests.length === 16) throw fault('too many terms', word);
+		if (tests.length === FILTER_TERMS_MAX) throw fault('too many terms', word);
 		if (word.startsWith('-') && word.length > 1) {
 			const inner = parseTerm(word.slice(1));
 			tests.push((r, now) => !inner(r, now));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Heat maps over time: a column a bucket of the server's series, darker the more. How long goroutines
 // waited for a CPU, and how busy they were. A drag chooses the time for the timeline.
+import { LEVEL_MAX, RUNNABLE, RUNNING, SERIES_LEVEL_MIN } from 'contract';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ComponentChildren } from 'preact';
 import { app } from './app';
@@ -20,7 +21,7 @@ export interface Heat {
 const LEFT = 62, BOTTOM = 22, ROW = 12, COLUMNS = 160;
 
 export function getHeat(source: string, what: 'latency' | 'utilisation', end: number, length: number): Promise<Heat> {
-	const level = Math.max(20, Math.min(44, Math.ceil(Math.log2(Math.max(length, 1e6) / COLUMNS))));
+	const level = Math.max(SERIES_LEVEL_MIN, Math.min(LEVEL_MAX, Math.ceil(Math.log2(Math.max(length, 1e6) / COLUMNS))));
 	const last = Math.floor((app.origin + end) / 2 ** level);
 	const n = Math.max(2, Math.min(300, Math.ceil(length / 2 ** level)));
 	return getJson<Heat>(at(source, `${what}/${level}/${int(last - n + 1)}?n=${n}`));
@@ -30,14 +31,14 @@ export function LatencyHeat({ heat }: { heat: Heat }) {
 	const bound = (row: number) => 2 ** (row + (heat.base ?? 0));
 	const name = (row: number) => (row === 0 ? `< ${duration(bound(1))}` : row === heat.rows - 1 ? `≥ ${duration(bound(row))}` :
 		`${duration(bound(row))} – ${duration(bound(row + 1))}`);
-	return <HeatMap heat={heat} kind="waits" title="Scheduling latency over time" color={app.look.get().state[1]}
+	return <HeatMap heat={heat} kind="waits" title="Scheduling latency over time" color={app.look.get().state[RUNNABLE]}
 		note={(total) => `runnable until running: ${exact(total)} waits in this time`} none="No wait for a CPU in this time."
 		unit="waits a cell" say={(n, row) => <><b>{exact(n)}</b> waited {name(row)}</>} mark={(row) => (row ? duration(bound(row)) : '')} />;
 }
 
 export function BusyHeat({ heat }: { heat: Heat }) {
 	const step = 100 / heat.rows;
-	return <HeatMap heat={heat} kind="busy" title="Utilisation" color={app.look.get().state[2]} whole
+	return <HeatMap heat={heat} kind="busy" title="Utilisation" color={app.look.get().state[RUNNING]} whole
 		note={() => 'goroutines by the share of the time that they ran'} none="No goroutine ran in this time."
 		unit="goroutines a cell" say={(n, row) => <><b>{exact(n)}</b> ran {row * step} – {(row + 1) * step} % of the time</>} mark={(row) => `${row * step} %`} />;
 }

@@ -7,7 +7,8 @@ import { at, getJson } from './api';
 import { bytes, count, exact, shortFunc } from './format';
 import { usePolled } from './poll';
 import { useValue } from './store';
-import { STATES, type Row } from './types';
+import { STATES } from 'contract';
+import type { Row } from './types';
 import { mix, textOn } from './colors';
 
 type By = 'goroutine' | 'type' | 'function';

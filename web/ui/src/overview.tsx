@@ -9,7 +9,8 @@ import { bytes, count, duration, exact } from './format';
 import { BusyHeat, getHeat, LatencyHeat, type Heat } from './heatmap';
 import { usePolled } from './poll';
 import { useValue } from './store';
-import { EVENT_TYPES, stateNumber, type Series } from './types';
+import { EVENT_TYPES, LEVEL_MAX, RUNNABLE, SERIES_LEVEL_MIN, SYSCALL } from 'contract';
+import { stateNumber, type Series } from './types';
 
 interface Meter {
 	time_ms: number[];
@@ -30,7 +31,7 @@ interface Answer { series: Series; waits: Heat; busy: Heat; latency: number[]; m
 
 async function ask(source: string, span: number): Promise<Answer> {
 	const end = app.end(), length = span && source === 'live' ? Math.min(span, end) : end;
-	const level = Math.max(20, Math.min(44, Math.ceil(Math.log2(Math.max(length, 1e6) / 300))));
+	const level = Math.max(SERIES_LEVEL_MIN, Math.min(LEVEL_MAX, Math.ceil(Math.log2(Math.max(length, 1e6) / 300))));
 	const last = Math.floor((app.origin + end) / 2 ** level);
 	const n = Math.max(2, Math.ceil(length / 2 ** level));
 	return {
@@ -70,8 +71,8 @@ export function Overview() {
 				<Plot title="Allocation" unit="bytes a second (objects and slices)" x={times(series)} format={(v) => bytes(v)}
 					lines={[{ label: 'bytes', color: c.type.newobject, values: series.alloc_bytes.map((v) => v / series.width_ns * 1e9) }]} />
 				<Plot title="Scheduling latency" unit="runnable until running" x={times(series)} format={(v) => duration(v)} log
-					lines={[{ label: 'mean', color: c.state[1], values: series.latency_count.map((n, i) => (n ? series.latency_sum_ns[i] / n : null)) },
-						{ label: 'longest', color: c.state[3], values: series.latency_max_ns.map((v) => v || null) }]} />
+					lines={[{ label: 'mean', color: c.state[RUNNABLE], values: series.latency_count.map((n, i) => (n ? series.latency_sum_ns[i] / n : null)) },
+						{ label: 'longest', color: c.state[SYSCALL], values: series.latency_max_ns.map((v) => v || null) }]} />
 				{waits ? <LatencyHeat heat={waits} /> : null}
 				{busy ? <BusyHeat heat={busy} /> : null}
 				{meter && meter.time_ms.length > 1 ? <>
@@ -83,7 +84,7 @@ export function Overview() {
 					<Plot title="Overhead and loss" unit="estimated percent of one CPU; events lost" x={meter.time_ms.map((t) => t / 1000)} wall format={(v) => v.toFixed(v < 10 ? 2 : 0)}
 						lines={[{ label: 'cost %', color: '#64748b', values: meter.overhead_ppm.map((v) => v / 1e4) }, { label: 'lost', color: '#dc2626', values: meter.lost }]} />
 				</> : null}
-				<Histogram buckets={latency} color={c.state[1]} />
+				<Histogram buckets={latency} color={c.state[RUNNABLE]} />
 				{source === 'live' ? <Health /> : null}
 			</div> : <div class="empty">{problem || '…'}</div>}
 		</div>

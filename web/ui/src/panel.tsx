@@ -8,7 +8,8 @@ import { bytes, clock, count, duration, exact } from './format';
 import { copyText } from './clipboard';
 import { useValue } from './store';
 import { current } from './timeline/scene';
-import { EVENT_TYPES, stateNumber, STATES } from './types';
+import { CASGSTATUS, EVENT_TYPES, MAKEMAP, MAKESLICE, NEWGOROUTINE, NEWOBJECT, STATES } from 'contract';
+import { stateNumber } from './types';
 
 interface Detail {
 	goid: number;
@@ -243,11 +244,11 @@ function EventLine({ e, self }: { e: EventJson; self: number }) {
 	const a = e.attributes;
 	const t = e.event_type;
 	let text = '';
-	if (t === 0) text = `${a[2] === self ? '' : `${a[2]} `}${STATES[a[0]] ?? a[0]} → ${STATES[a[1]] ?? a[1]}`;
-	else if (t === 1) text = `len ${a[2]} cap ${a[3]}`;
-	else if (t === 2) text = `hint ${a[4]}`;
-	else if (t === 3) text = bytes(a[0]);
-	else if (t === 4) text = `→ ${a[1]}`;
+	if (t === CASGSTATUS) text = `${a[2] === self ? '' : `${a[2]} `}${STATES[a[0]] ?? a[0]} → ${STATES[a[1]] ?? a[1]}`;
+	else if (t === MAKESLICE) text = `len ${a[2]} cap ${a[3]}`;
+	else if (t === MAKEMAP) text = `hint ${a[4]}`;
+	else if (t === NEWOBJECT) text = bytes(a[0]);
+	else if (t === NEWGOROUTINE) text = `→ ${a[1]}`;
 	const ours = Object.entries(e).filter(([k, v]) => !ORIGINAL_KEYS.has(k) && typeof v === 'string').map(([, v]) => v).join(' ');
 	return <li><span class="muted">{duration(e.timestamp - app.origin)}</span> <b>{EVENT_TYPES[t]}</b> {text} <span class="mono small">{ours}</span></li>;
 }

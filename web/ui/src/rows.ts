@@ -3,7 +3,8 @@
 import { at, getJson } from './api';
 import { parseFilter, stateTime } from './filter';
 import { shortFunc } from './format';
-import { STATES, SYSTEM, WAITING, type Row, type UiSettings } from './types';
+import { RUNNABLE, RUNNING, STATES, SYSTEM, WAITING } from 'contract';
+import type { Row, UiSettings } from './types';
 
 type Packed = number[];
 
@@ -92,8 +93,8 @@ export const SORTS: Record<string, { label: string; value: (r: Row, now: number)
 	age: { label: 'Age', value: (r, now) => (r.exited || now) - r.created, desc: true },
 	since: { label: 'Time in state', value: (r, now) => now - r.since, desc: true },
 	waiting: { label: 'Time waiting', value: (r, now) => stateTime(r, WAITING, r.waiting, now), desc: true },
-	runnable: { label: 'Time runnable', value: (r, now) => stateTime(r, 1, r.runnable, now), desc: true },
-	running: { label: 'Time running', value: (r, now) => stateTime(r, 2, r.running, now), desc: true },
+	runnable: { label: 'Time runnable', value: (r, now) => stateTime(r, RUNNABLE, r.runnable, now), desc: true },
+	running: { label: 'Time running', value: (r, now) => stateTime(r, RUNNING, r.running, now), desc: true },
 	alloc: { label: 'Bytes allocated', value: (r) => r.bytes, desc: true },
 	events: { label: 'Events', value: (r) => r.events, desc: true },
 	last: { label: 'Last event', value: (r) => r.last, desc: true },
@@ -163,7 +164,7 @@ export function buildList(table: RowTable, query: Query, now: number): List {
 	const s = query.settings;
 	const pinned: Row[] = [];
 	const matched: Row[] = [];
-	const states = query.replayed ? null : new Array<number>(16).fill(0); // a row has its last state only
+	const states = query.replayed ? null : new Array<number>(STATES.length).fill(0); // a row has its last state only
 	for (const row of table.rows.values()) {
 		if (row.created > now) continue;
 		if (states && !row.exited) states[row.state]++;

@@ -6,7 +6,8 @@ import { app } from './app';
 import { getJson, post } from './api';
 import { useValue } from './store';
 import { current } from './timeline/scene';
-import { STATES, type UiSettings } from './types';
+import { STATES } from 'contract';
+import type { UiSettings } from './types';
 
 function Dialog({ title, children }: { title: string; children: ComponentChildren }) {
 	const box = useRef<HTMLDialogElement>(null);

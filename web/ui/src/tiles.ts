@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Tiles of the server's time pyramid (docs/api.md), kept as typed arrays, least recently used first
 // out. A tile that was still growing when it came is fetched again while it is looked at.
+import { TILE_CELL, TILE_COARSER, TILE_GONE, TILE_HEADER, TILE_KNOWN, TILE_MAGIC, TILE_ROW, TILE_SHIFT } from 'contract';
 import { at, getBinary, goidList, int } from './api';
 
-export const TILE_BUCKETS = 256;
-const CELL_BYTES = 16;
+const CELL_BYTES = TILE_CELL.size;
 const CACHE_BYTES = 96e6;
 const IN_FLIGHT = 4;
 const STALE_MS = 150;
@@ -25,14 +25,15 @@ export interface RowTile {
 	version: number;
 }
 
-export const cellOffset = (t: RowTile, i: number) => t.view.getUint16(i * CELL_BYTES, true);
-export const cellDominant = (t: RowTile, i: number) => t.cells[i * CELL_BYTES + 2] >> 4;
-export const cellEnd = (t: RowTile, i: number) => t.cells[i * CELL_BYTES + 2] & 15;
-export const cellFlags = (t: RowTile, i: number) => t.cells[i * CELL_BYTES + 3];
-export const cellShare = (t: RowTile, i: number, s: number) => t.cells[i * CELL_BYTES + 4 + s];
-export const cellTransitions = (t: RowTile, i: number) => t.view.getUint16(i * CELL_BYTES + 8, true);
-export const cellAllocs = (t: RowTile, i: number) => t.view.getUint16(i * CELL_BYTES + 10, true);
-export const cellBytes = (t: RowTile, i: number) => t.view.getUint32(i * CELL_BYTES + 12, true);
+const cellAt = (i: number, field: keyof typeof TILE_CELL) => i * CELL_BYTES + TILE_CELL[field];
+export const cellOffset = (t: RowTile, i: number) => t.view.getUint16(cellAt(i, 'bucket'), true);
+export const cellDominant = (t: RowTile, i: number) => t.cells[cellAt(i, 'states')] >> 4;
+export const cellEnd = (t: RowTile, i: number) => t.cells[cellAt(i, 'states')] & 15;
+export const cellFlags = (t: RowTile, i: number) => t.cells[cellAt(i, 'flags')];
+export const cellShare = (t: RowTile, i: number, s: number) => t.cells[cellAt(i, 'share') + s];
+export const cellTransitions = (t: RowTile, i: number) => t.view.getUint16(cellAt(i, 'transitions'), true);
+export const cellAllocs = (t: RowTile, i: number) => t.view.getUint16(cellAt(i, 'allocs'), true);
+export const cellBytes = (t: RowTile, i: number) => t.view.getUint32(cellAt(i, 'alloc_bytes'), true);
 
 // The bucket's cell of a time, if something happened in it (-1: nothing), and the state at its end.
 export function lookUp(t: RowTile, time: number): { cell: number; state: number } {
@@ -44,8 +45,6 @@ export function lookUp(t: RowTile, time: number): { cell: number; state: number 
 	}
 	return { cell: -1, state };
 }
-
-export const CREATED = 1, EXITED = 2, WOKEN = 4, SPAWNED = 8, SLICE = 16, MAP = 32, OBJECT = 64;
 
 export interface Wanted {
 	level: number;
@@ -71,11 +70,11 @@ export class TileCache {
 	}
 
 	indexOf(level: number, time: number): number {
-		return Math.floor((this.origin + time) / 2 ** (level + 8));
+		return Math.floor((this.origin + time) / 2 ** (level + TILE_SHIFT));
 	}
 
 	startOf(level: number, index: number): number {
-		return index * 2 ** (level + 8) - this.origin;
+		return index * 2 ** (level + TILE_SHIFT) - this.origin;
 	}
 
 	get(level: number, index: number, id: number | string): RowTile | undefined {
@@ -134,24 +133,25 @@ export class TileCache {
 	}
 
 	private take(buffer: ArrayBuffer, w: Wanted, group: string | null, fetched: number): void {
-		const view = new DataView(buffer);
-		if (buffer.byteLength < 24 || view.getUint32(0, true) !== 0x31544758) return;
-		const asked = view.getUint16(4, true);
-		const rows = view.getUint16(6, true);
-		const begin = Number(view.getBigUint64(8, true));
+		const view = new DataView(buffer), H = TILE_HEADER, R = TILE_ROW;
+		if (buffer.byteLength < H.size || view.getUint32(H.magic, true) !== TILE_MAGIC) return;
+		const asked = view.getUint16(H.level, true);
+		const rows = view.getUint16(H.rows, true);
+		const begin = Number(view.getBigUint64(H.begin_ns, true));
 		const start = begin - this.origin;
-		const known = Number(view.getBigUint64(16, true)) - this.origin;
-		let at = 24;
+		const known = Number(view.getBigUint64(H.known_ns, true)) - this.origin;
+		let at: number = H.size;
 		for (let i = 0; i < rows; i++) {
-			const goid = Number(view.getBigUint64(at, true));
-			const before = view.getUint8(at + 8);
-			const flags = view.getUint8(at + 9);
-			const n = view.getUint16(at + 10, true);
-			at += 12;
+			const goid = Number(view.getBigUint64(at + R.goid, true));
+			const before = view.getUint8(at + R.before);
+			const flags = view.getUint8(at + R.flags);
+			const n = view.getUint16(at + R.cells, true);
+			const coarser = flags >> TILE_COARSER, level = asked + coarser;
+			at += R.size;
 			this.put(TileCache.key(w.level, w.index, group ?? goid), {
-				level: asked + (flags >> 2), start,
-				first: flags >> 2 > 8 ? Math.floor(begin / 2 ** (asked + (flags >> 2))) * 2 ** (asked + (flags >> 2)) - this.origin : start, width: 2 ** (w.level + 8), known, before,
-				exists: !!(flags & 1), gone: !!(flags & 2), n,
+				level, start, first: coarser > TILE_SHIFT ? Math.floor(begin / 2 ** level) * 2 ** level - this.origin : start,
+				width: 2 ** (w.level + TILE_SHIFT), known, before,
+				exists: !!(flags & TILE_KNOWN), gone: !!(flags & TILE_GONE), n,
 				cells: new Uint8Array(buffer, at, n * CELL_BYTES),
 				view: new DataView(buffer, at, n * CELL_BYTES),
 				fetched, version: ++this.version,

@@ -7,7 +7,7 @@ import { count, duration } from './format';
 import { ProcessName } from './process';
 import { GROUPS, SORTS } from './rows';
 import { useValue } from './store';
-import { STATES, UNKNOWN } from './types';
+import { RUNNABLE, RUNNING, STATES, SYSCALL, WAITING } from 'contract';
 import { current } from './timeline/scene';
 import { stateHeight } from './timeline/strip';
 
@@ -182,8 +182,8 @@ function FilterBox({ value }: { value: string }) {
 	);
 }
 
-const LEGEND = [2, 3, 1, 4];
-const RARE = [0, 5, 6, 7, 8, 9, 10, UNKNOWN];
+const LEGEND: number[] = [RUNNING, SYSCALL, RUNNABLE, WAITING];
+const RARE = STATES.map((_, s) => s).filter((s) => !LEGEND.includes(s)); // shown when there is one
 
 // The states with their marks, how many goroutines are in each, and a click to filter.
 export function Legend() {

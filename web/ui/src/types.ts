@@ -2,18 +2,10 @@
 // What the server sends, as the UI keeps it. Times are ns on the target's clock, as numbers: exact
 // up to 2^53, which is 104 days of uptime, and within 16 ns for years.
 
-export const STATES = ['idle', 'runnable', 'running', 'syscall', 'waiting', 'moribund', 'dead',
-	'enqueue', 'copystack', 'preempted', 'leaked', 'deadextra', 'unknown'] as const;
+import { STATES } from 'contract';
 
 // -1: no state's name.
 export const stateNumber = (name: string) => (STATES as readonly string[]).indexOf(name);
-
-export const RUNNABLE = 1, RUNNING = 2, SYSCALL = 3, WAITING = 4, DEAD = 6, UNKNOWN = 12, NONE = 15;
-
-export const EVENT_TYPES = ['casgstatus', 'makeslice', 'makemap', 'newobject', 'newgoroutine',
-	'goexit'] as const;
-
-export const EXITED = 1, SYSTEM = 2, FOUND = 4, STATE_UNKNOWN = 8, CGO = 16, UNCERTAIN = 32;
 
 export interface Row {
 	goid: number;

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // One canvas: labels, ruler, rows. Draws a frame when something changed; asks for the tiles that a
 // frame missed. paint.ts has the drawing of single things, input.ts what the user does.
+import { FOUND, LEVEL_BASE, LEVEL_MAX, NONE, SERIES_LEVEL_MIN, TILE_BUCKETS, TILE_SHIFT } from 'contract';
 import { app } from '../app';
 import { getEdges, getSeries } from '../api';
 import { palette, type Palette } from '../colors';
 import { Latest } from '../latest';
 import { Pace } from '../pace';
 import type { Entry, Group } from '../rows';
-import { cellEnd, lookUp, TileCache, TILE_BUCKETS, type RowTile, type Wanted } from '../tiles';
-import { FOUND, NONE, type Edge, type Row, type Series } from '../types';
+import { cellEnd, lookUp, TileCache, type RowTile, type Wanted } from '../tiles';
+import type { Edge, Row, Series } from '../types';
 import { Frames } from './frames';
 import { Labels } from './labels';
 import { drawEdges, drawLoss, drawRange, drawRuler, drawSpanTexts } from './paint';
@@ -17,9 +18,7 @@ import { stateHeight } from './strip';
 import { Textures } from './texture';
 import { Viewport } from './viewport';
 
-const LEVEL_MAX = 42;
 const FALLBACK_LEVELS = 14;
-const STORED_LEVEL = 14; // finer tiles are made from events, and gone with them (docs/api.md)
 const UNASKED_MS = 95; // ten pictures a second of what moves by itself, as the ticks come,
 const UNASKED_SHARE = 1 / 24; // or fewer where this is not enough time for them
 const SLOWEST_MS = 1000;
@@ -320,23 +319,24 @@ export class Timeline implements Scene, Shown {
 		if (t1 <= t0) return { known, state };
 		for (let index = tiles.indexOf(level, t0), end = tiles.indexOf(level, t1); index <= end; index++) {
 			const start = tiles.startOf(level, index);
-			if (start + 2 ** (level + 8) <= 0) continue;
+			if (start + 2 ** (level + TILE_SHIFT) <= 0) continue;
 			if (tiles.needs(level, index, id, frozen)) wish(wanted, level, index, id);
 			const tile = this.bestTile(tiles, level, index, id);
 			if (!tile) {
-				const up = STORED_LEVEL - level, coarse = Math.floor(index / 2 ** up);
-				if (up > 0 && tiles.get(level, index, id)?.gone && tiles.needs(STORED_LEVEL, coarse, id, frozen))
-					wish(wanted, STORED_LEVEL, coarse, id);
+				// What is finer is made from events, and gone with them (docs/api.md).
+				const up = LEVEL_BASE - level, coarse = Math.floor(index / 2 ** up);
+				if (up > 0 && tiles.get(level, index, id)?.gone && tiles.needs(LEVEL_BASE, coarse, id, frozen))
+					wish(wanted, LEVEL_BASE, coarse, id);
 				continue;
 			}
-			const a = Math.max(t0, start), b = Math.min(t1, start + 2 ** (level + 8), tile.known);
+			const a = Math.max(t0, start), b = Math.min(t1, start + 2 ** (level + TILE_SHIFT), tile.known);
 			// A tile in between that has not come yet: paler, as what is too new.
 			if (b > a && known < a && known > -Infinity && state !== NONE) {
 				this.ctx.globalAlpha = 0.4;
 				this.paintState(state, known, a, y);
 				this.ctx.globalAlpha = 1;
 			}
-			known = Math.max(known, Math.min(tile.known, start + 2 ** (level + 8)));
+			known = Math.max(known, Math.min(tile.known, start + 2 ** (level + TILE_SHIFT)));
 			state = tile.tile.n ? cellEnd(tile.tile, tile.tile.n - 1) : tile.tile.before;
 			if (!tile.tile.exists && typeof id === 'number') return { known: FORGOTTEN, state: NONE };
 			if (b > a) this.blit(tile.key, tile.tile, a, b, y);
@@ -442,7 +442,7 @@ export class Timeline implements Scene, Shown {
 		if (!s || !app.usable) return;
 		const lost = Object.values(s.lost).reduce((a, b) => a + b, 0) + s.pyramid.missed;
 		if (!lost) return this.loss.forget();
-		const level = Math.max(20, Math.min(44, Math.ceil(Math.log2(this.view.scale * 4))));
+		const level = Math.max(SERIES_LEVEL_MIN, Math.min(LEVEL_MAX, Math.ceil(Math.log2(this.view.scale * 4))));
 		const from = Math.floor((this.view.t0 + app.origin) / 2 ** level);
 		const n = Math.min(4096, Math.ceil(this.view.width * this.view.scale / 2 ** level) + 2);
 		if (from >= 0) this.loss.want(this.placed, `${level}/${from}/${n}/${lost}`, () => getSeries(s.id, level, from, n));

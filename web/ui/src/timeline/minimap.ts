@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The whole time in one strip: events as an area, running and runnable goroutines above it, what is
 // on screen as a window to drag.
+import { LEVEL_MAX, RUNNABLE, RUNNING, SERIES_LEVEL_MIN } from 'contract';
 import { app } from '../app';
 import { getSeries } from '../api';
 import { Latest } from '../latest';
@@ -56,7 +57,7 @@ export class Minimap {
 		const s = app.status.get();
 		if (!s || !app.usable || document.hidden || (app.paused.get() && this.all.value)) return;
 		const end = app.end();
-		const level = Math.max(20, Math.min(44, Math.ceil(Math.log2(Math.max(end, 1) / 500))));
+		const level = Math.max(SERIES_LEVEL_MIN, Math.min(LEVEL_MAX, Math.ceil(Math.log2(Math.max(end, 1) / 500))));
 		const from = Math.floor(app.origin / 2 ** level);
 		const n = Math.min(2000, Math.floor((app.origin + end) / 2 ** level) - from + 1);
 		if (n < 1) return;
@@ -101,8 +102,8 @@ export class Minimap {
 		for (const column of Object.values(s.events)) column.forEach((n, i) => { all[i] += n; });
 		const running = all.map((_, i) => (s.state_ns.running?.[i] ?? 0) / s.width_ns);
 		this.area(ctx, s, all, c.muted, 0.45, h);
-		this.area(ctx, s, running.map((v, i) => v + ((s.state_ns.syscall?.[i] ?? 0) + (s.state_ns.runnable?.[i] ?? 0)) / s.width_ns), c.state[1], 0.7, h * 0.5);
-		this.area(ctx, s, running, c.state[2], 0.9, h * 0.5);
+		this.area(ctx, s, running.map((v, i) => v + ((s.state_ns.syscall?.[i] ?? 0) + (s.state_ns.runnable?.[i] ?? 0)) / s.width_ns), c.state[RUNNABLE], 0.7, h * 0.5);
+		this.area(ctx, s, running, c.state[RUNNING], 0.9, h * 0.5);
 		ctx.fillStyle = c.danger;
 		s.lost.forEach((n, i) => {
 			if (n) ctx.fillRect(this.x(s.start_ns + i * s.width_ns - app.origin), 0, 2, h);

@@ -5,7 +5,8 @@ import { textOn } from '../colors';
 import { duration, rulerTime, shortFunc } from '../format';
 import type { Group } from '../rows';
 import { cellEnd, cellOffset, type RowTile } from '../tiles';
-import { EXITED, NONE, STATES, SYSTEM, WAITING, type Row } from '../types';
+import { EXITED, NONE, STATES, SYSTEM, WAITING } from 'contract';
+import type { Row } from '../types';
 import { RULER, type Scene } from './scene';
 import { stateHeight } from './strip';
 

@@ -3,15 +3,14 @@
 // by the canvas, which takes ten times as long for so many small rectangles.
 import { rgba } from '../colors';
 import type { Palette } from '../colors';
-import { cellAllocs, cellDominant, cellEnd, cellFlags, cellOffset, cellShare, CREATED, EXITED, MAP, OBJECT, SLICE,
-	TILE_BUCKETS, type RowTile } from '../tiles';
-import { NONE, RUNNABLE, RUNNING, SYSCALL, WAITING } from '../types';
+import { CELL_CREATED, CELL_EXITED, CELL_MAP, CELL_OBJECT, CELL_SLICE, NONE, RUNNABLE, RUNNING, SHARE_STATES, SYSCALL, TILE_BUCKETS, WAITING } from 'contract';
+import { cellAllocs, cellDominant, cellEnd, cellFlags, cellOffset, cellShare, type RowTile } from '../tiles';
 
 // How high a state stands in its row: the same order without any colour.
 const HEIGHTS: Record<number, number> = { [RUNNING]: 1, [SYSCALL]: 0.74, [RUNNABLE]: 0.5, [WAITING]: 0.14 };
 const OTHER_HEIGHT = 0.36;
-const SHARE_STATES = [RUNNING, RUNNABLE, SYSCALL, WAITING];
-const STACK_ORDER = [0, 2, 1]; // running, syscall, runnable from the bottom
+const STACK_ORDER = [RUNNING, SYSCALL, RUNNABLE].map((s) => SHARE_STATES.indexOf(s)); // from the bottom
+const WAITING_SHARE = SHARE_STATES.indexOf(WAITING);
 
 export interface RowLook {
 	height: number; // device px of the whole row
@@ -40,7 +39,7 @@ export class Strip {
 		this.state = palette.state.map(rgba);
 		this.heights = palette.state.map((_, s) => Math.max(2, Math.round((look.bottom - look.top) * stateHeight(s, look.marks))));
 		this.muted = rgba(palette.muted);
-		this.kinds = [[SLICE, rgba(palette.slice)], [MAP, rgba(palette.map)], [OBJECT, rgba(palette.object)]];
+		this.kinds = [[CELL_SLICE, rgba(palette.slice)], [CELL_MAP, rgba(palette.map)], [CELL_OBJECT, rgba(palette.object)]];
 	}
 
 	draw(tile: RowTile): ImageData {
@@ -78,7 +77,7 @@ export class Strip {
 		// Shares are of the whole bucket: of one that is not over yet, what is known is all there is.
 		const begin = tile.first + cellOffset(tile, i) * 2 ** tile.level;
 		const part = Math.min(1, Math.max(1e-9, (tile.known - begin) / 2 ** tile.level));
-		for (let s = 0; s < 4; s++) {
+		for (let s = 0; s < SHARE_STATES.length; s++) {
 			const share = Math.min(255, cellShare(tile, i, s) / part);
 			if (share > bestShare) {
 				best = s;
@@ -92,11 +91,11 @@ export class Strip {
 		} else if (bestShare >= 230) {
 			this.pure(x, w, SHARE_STATES[best]);
 		} else {
-			if (cellFlags(tile, i) & (CREATED | EXITED)) { // a short life is seen, too
+			if (cellFlags(tile, i) & (CELL_CREATED | CELL_EXITED)) { // a short life is seen, too
 				const h = Math.round(full * OTHER_HEIGHT);
 				this.fill(x, w, bottom - h, h, this.state[SHARE_STATES[best]]);
 			}
-			if (Math.min(255, cellShare(tile, i, 3) / part) > 8) this.pure(x, w, WAITING);
+			if (Math.min(255, cellShare(tile, i, WAITING_SHARE) / part) > 8) this.pure(x, w, WAITING);
 			let base = bottom;
 			for (const s of STACK_ORDER) {
 				const share = Math.min(255, cellShare(tile, i, s) / part);

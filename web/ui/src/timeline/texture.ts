@@ -2,7 +2,8 @@
 // Tiles drawn once into pages of one-bucket-a-pixel strips; a frame copies strips, stretched. So
 // panning and zooming cost the same whatever happened in the target.
 import type { Palette } from '../colors';
-import { TILE_BUCKETS, type RowTile } from '../tiles';
+import { TILE_BUCKETS } from 'contract';
+import type { RowTile } from '../tiles';
 import { Strip, type RowLook } from './strip';
 
 const SLOTS = 32;

@@ -5,7 +5,7 @@ import { app } from '../app';
 import { ReplayBar } from '../replay';
 import { RangeBar } from '../range';
 import { useValue } from '../store';
-import { STATES } from '../types';
+import { STATES } from 'contract';
 import { duration } from '../format';
 import { Timeline } from './engine';
 import { attachInput } from './input';

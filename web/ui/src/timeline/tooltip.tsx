@@ -6,7 +6,8 @@ import { useValue } from '../store';
 import { at as url, getJson, int } from '../api';
 import { bytes, duration, rulerTime } from '../format';
 import { cellAllocs, cellBytes, cellShare, cellTransitions, lookUp } from '../tiles';
-import { EXITED, NONE, STATES, type Row } from '../types';
+import { EXITED, NONE, SHARE_STATES, STATES } from 'contract';
+import type { Row } from '../types';
 import type { Timeline } from './engine';
 
 interface Exact {
@@ -18,8 +19,6 @@ interface Exact {
 	by: number;
 }
 
-const SHARES = ['running', 'runnable', 'syscall', 'waiting'];
-
 // What the finest tile at hand, the one that is drawn, says of a time: a pure stay, or a mixed bucket.
 function lookAt(t: Timeline, row: Row, time: number) {
 	const tile = t.tileAt(row.goid, time);
@@ -27,7 +26,7 @@ function lookAt(t: Timeline, row: Row, time: number) {
 	const width = 2 ** tile.level, { cell, state } = lookUp(tile, time);
 	if (cell < 0) return { mixed: false, width, state, transitions: 0, allocs: 0, bytes: 0, shares: [] };
 	return { mixed: true, width, state, transitions: cellTransitions(tile, cell), allocs: cellAllocs(tile, cell), bytes: cellBytes(tile, cell),
-		shares: [0, 1, 2, 3].map((s) => cellShare(tile, cell, s) / 255) };
+		shares: SHARE_STATES.map((_, s) => cellShare(tile, cell, s) / 255) };
 }
 
 export function Tooltip({ timeline: t }: { timeline: Timeline }) {
@@ -81,7 +80,7 @@ export function Tooltip({ timeline: t }: { timeline: Timeline }) {
 				in {duration(seen.width)} here: {seen.transitions} state changes
 				{seen.allocs ? `, ${seen.allocs} allocations (${bytes(seen.bytes)})` : ''}
 				{seen.transitions > 1 ? <span>; {seen.shares.map((s, i) => (s > 0.01 ?
-					`${SHARES[i]} ${Math.round(s * 100)} %` : '')).filter(Boolean).join(', ')}</span> : null}
+					`${STATES[SHARE_STATES[i]]} ${Math.round(s * 100)} %` : '')).filter(Boolean).join(', ')}</span> : null}
 			</div> : null}
 		</div>
 	);
