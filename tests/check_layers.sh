@@ -33,7 +33,7 @@ allowed core/capture 'core/capture/.*' "$B" "$T" 'bpf/abi\.h' 'core/model/event\
 allowed core/pprof 'core/pprof/.*' "$B" 'core/model/names\.h' 'proto/.*'
 allowed core/session 'core/session/.*' "$B" "$M" 'proto/.*' '[a-z_]*\.pb-c\.h'
 allowed core/pyramid 'core/pyramid/.*' "$B" "$M"
-allowed core/view "$V" "$B" "$M" 'core/pprof/pprof\.h' 'core/pyramid/pyramid\.h' 'core/session/perfetto\.h'
+allowed core/view "$V" "$B" "$M" 'core/pprof/pprof\.h' 'core/pyramid/(pyramid|tile)\.h' 'core/session/perfetto\.h'
 allowed fs 'fs/.*' "$B" "$M" "$V"
 allowed web 'web/.*' "$B" "$M" "$V" 'core/session/.*' 'core/pyramid/.*' 'proto/.*' '[a-z_]*\.pb-c\.h'
 allowed bpf 'abi\.h' 'goabi\.bpf\.h' 'bpf/.*'
