@@ -10,6 +10,7 @@
 #include "core/base/util.h"
 #include "core/model/model.h"
 #include "core/pyramid/tile.h"
+#include "core/view/columns.h"
 #include "core/view/filter.h"
 #include "core/view/words.h"
 
@@ -108,6 +109,34 @@ static void layout(void)
 	printf("} as const;\n");
 }
 
+/* What is at which place in a row that is an array, and what it is. */
+#define INDEX(name, kind, value) printf(" %s: %u,", #name, column++);
+#define TYPE(name, kind, value)  printf(" %s: %s,", #name, ts_##kind);
+#define COLUMNS(constant, type, columns)                                                           \
+	do {                                                                                       \
+		static const char ts_u64[] = "number", ts_text[] = "string";                       \
+		unsigned column = 0;                                                               \
+                                                                                                   \
+		(void)ts_u64, (void)ts_text;                                                       \
+		printf("export const " constant " = {");                                           \
+		columns(INDEX);                                                                    \
+		printf(" } as const;\nexport type " type " = [");                                  \
+		columns(TYPE);                                                                     \
+		printf(" ];\n");                                                                   \
+	} while (0)
+
+#define NAME(name, value) printf(" '%s',", #name);
+
+static void columns(void)
+{
+	printf("\n// Rows that are arrays: core/view/columns.h.\n");
+	COLUMNS("ROW", "PackedRow", ROW_COLUMNS);
+	COLUMNS("SPAN", "Span", SPAN_COLUMNS);
+	printf("export const SORT_KEYS = [");
+	SORT_KEYS(NAME);
+	printf(" ] as const;\n");
+}
+
 static void words(const char *name, const struct filter_word *w)
 {
 	printf("export const %s = {", name);
@@ -162,6 +191,7 @@ int main(void)
 	flags();
 	tiles();
 	layout();
+	columns();
 	filters();
 	return fflush(stdout) || ferror(stdout);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/json.h"
+#include "core/view/columns.h"
 #include "core/view/query.h"
 #include "core/view/stays.h"
 #include "core/view/view_internal.h"
@@ -109,22 +110,21 @@ struct spans {
 	struct buf *out; /* NULL: they are counted */
 };
 
-/* [begin_ns, end_ns (0: it is in it), state, reason, who ended it], of what touches [from, to]. */
+/* Of what touches [from, to]. */
 static void add_span(void *ctx, const struct stay *stay)
 {
 	struct spans *q = ctx;
+	const struct names *names = q->names;
+	struct buf *out = q->out;
 
 	if (!stay->seen || (stay->end && stay->end < q->from) || stay->begin > q->to)
 		return;
-	if (q->found++ < q->skip || !q->out || !q->left)
+	if (q->found++ < q->skip || !out || !q->left)
 		return;
 	q->left--;
-	if (q->out->data[q->out->len - 1] != '[')
-		buf_addc(q->out, ',');
-	buf_addf(q->out, "[%llu,%llu,%u,", (unsigned long long)stay->begin,
-		 (unsigned long long)stay->end, stay->state);
-	json_str(q->out, names_string(q->names, stay->reason_id));
-	buf_addf(q->out, ",%llu]", (unsigned long long)stay->ended_by);
+	if (out->data[out->len - 1] != '[')
+		buf_addc(out, ',');
+	PACK(SPAN_COLUMNS);
 }
 
 int view_spans(const struct view *v, struct view_query *q, struct buf *out)

@@ -7,6 +7,7 @@
 #include "core/base/json.h"
 #include "core/base/top.h"
 #include "core/view/choose.h"
+#include "core/view/columns.h"
 #include "core/view/goroutine.h"
 #include "core/view/query.h"
 
@@ -53,14 +54,14 @@ static uint64_t by_last(const struct goroutine *g, uint64_t now)
 
 typedef uint64_t sort_fn(const struct goroutine *g, uint64_t now);
 
+#define SORT_ROW(name, value)  {#name, value},
+#define SORT_NAME(name, value) #name ", "
+
 static const struct {
 	const char *name;
 	sort_fn *value;
-} sort_keys[] = {
-	{"id", by_id},           {"age", view_age_ns},      {"since", by_since},
-	{"waiting", by_waiting}, {"runnable", by_runnable}, {"alloc", by_alloc},
-	{"events", by_events},   {"last", by_last},
-};
+} sort_keys[] = {SORT_KEYS(SORT_ROW)};
+static const char sort_names[] = SORT_KEYS(SORT_NAME);
 
 /* One under way. */
 struct listing {
@@ -96,9 +97,8 @@ static int read_sorting(struct view_query *q, struct listing *ret)
 	ret->sort = by_id;
 	for (size_t i = 0; name && *name; i++) {
 		if (i == ARRAY_SIZE(sort_keys))
-			return view_refuse(q, -EINVAL,
-					   "sort: one of id, age, since, waiting, runnable, alloc, "
-					   "events, last");
+			return view_refuse(q, -EINVAL, "sort: one of %.*s",
+					   (int)sizeof(sort_names) - 3, sort_names);
 		if (strcmp(sort_keys[i].name, name))
 			continue;
 		ret->sort = sort_keys[i].value;
@@ -270,40 +270,19 @@ static uint32_t text_number(struct texts *t, uint32_t **table, uint32_t *cap, ui
 	return (*table)[id] - 1;
 }
 
-/* One array a goroutine; docs/api.md names the columns. */
+static uint32_t string_number(struct texts *t, uint32_t id)
+{
+	return text_number(t, &t->of_string, &t->strings_cap, id, false);
+}
+
+static uint32_t site_number(struct texts *t, uint32_t id)
+{
+	return text_number(t, &t->of_site, &t->sites_cap, id, true);
+}
+
 static void add_row(struct texts *t, const struct goroutine *g, struct buf *out)
 {
-	const uint64_t numbers[] = {
-		g->goid,
-		g->parent,
-		view_state(g),
-		g->flags,
-		text_number(t, &t->of_string, &t->strings_cap, g->reason_id, false),
-		text_number(t, &t->of_string, &t->strings_cap, g->start_func_id, false),
-		text_number(t, &t->of_site, &t->sites_cap, g->created_site_id, true),
-		g->state_since_ns,
-		g->created_ns,
-		g->exited_ns,
-		g->last_event_ns,
-		g->woken_by,
-		view_events_of(g),
-		g->counts[EVENT_MAKESLICE],
-		g->counts[EVENT_MAKEMAP],
-		g->counts[EVENT_NEWOBJECT],
-		g->alloc_bytes,
-		g->state_ns[GSTATE_RUNNING],
-		g->state_ns[GSTATE_RUNNABLE],
-		g->state_ns[GSTATE_SYSCALL],
-		g->state_ns[GSTATE_WAITING],
-		g->runnable_max_ns,
-		g->children,
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
-		buf_addc(out, i ? ',' : '[');
-		buf_addu(out, numbers[i]);
-	}
-	buf_addc(out, ']');
+	PACK(ROW_COLUMNS);
 }
 
 struct rows {

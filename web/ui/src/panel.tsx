@@ -8,7 +8,7 @@ import { bytes, clock, count, duration, exact } from './format';
 import { copyText } from './clipboard';
 import { useValue } from './store';
 import { current } from './timeline/scene';
-import { CASGSTATUS, EVENT_TYPES, MAKEMAP, MAKESLICE, NEWGOROUTINE, NEWOBJECT, STATES } from 'contract';
+import { CASGSTATUS, EVENT_TYPES, MAKEMAP, MAKESLICE, NEWGOROUTINE, NEWOBJECT, SPAN, STATES, type Span } from 'contract';
 import { stateNumber } from './types';
 
 interface Detail {
@@ -50,7 +50,6 @@ const STATES_OF = ['running', 'runnable', 'waiting', 'syscall', 'preempted', 'le
 interface Allocation { kind: string; type: string | null; count: number; bytes: number }
 interface EventJson { timestamp: number; event_type: number; goroutine: number; attributes: number[];
 	[key: string]: unknown }
-type Span = [number, number, number, string, number];
 
 interface Data {
 	detail: Detail;
@@ -223,19 +222,19 @@ function States({ d, folder }: { d: Detail; folder: string }) {
 function Spans({ spans, now }: { spans: Span[]; now: number }) {
 	if (!spans.length) return <p class="muted">None kept.</p>;
 	const show = (s: Span) => {
-		const from = s[0] - app.origin, to = (s[1] || now) - app.origin, pad = Math.max((to - from) * 2, 1000);
+		const from = s[SPAN.begin] - app.origin, to = (s[SPAN.end] || now) - app.origin, pad = Math.max((to - from) * 2, 1000);
 		app.follow.set(false);
 		current?.view.goTo(from - pad, to + pad);
 		current?.redraw();
 	};
 	return <table class="spans"><tbody>{[...spans].reverse().map((s) => (
 		<tr onClick={() => show(s)} title="Show it on the timeline">
-			<td><i class="dot" style={{ background: app.look.get().state[s[2]] }} />{STATES[s[2]]}{s[3] ? <span class="muted"> {s[3]}</span> : null}</td>
-			<td class="num">{duration((s[1] || now) - s[0])}{s[1] ? '' : ' …'}</td>
-			<td class="num muted">{s[4] ? <button class="link" title="Go to the goroutine that ended it" onClick={(e) => {
+			<td><i class="dot" style={{ background: app.look.get().state[s[SPAN.state]] }} />{STATES[s[SPAN.state]]}{s[SPAN.reason] ? <span class="muted"> {s[SPAN.reason]}</span> : null}</td>
+			<td class="num">{duration((s[SPAN.end] || now) - s[SPAN.begin])}{s[SPAN.end] ? '' : ' …'}</td>
+			<td class="num muted">{s[SPAN.ended_by] ? <button class="link" title="Go to the goroutine that ended it" onClick={(e) => {
 				e.stopPropagation();
-				goTo(s[4]);
-			}}>by {s[4]}</button> : ''}</td></tr>))}</tbody></table>;
+				goTo(s[SPAN.ended_by]);
+			}}>by {s[SPAN.ended_by]}</button> : ''}</td></tr>))}</tbody></table>;
 }
 
 const ORIGINAL_KEYS = new Set(['timestamp', 'event_type', 'goroutine', 'parent_goroutine', 'attributes']);

@@ -3,10 +3,8 @@
 import { at, getJson } from './api';
 import { parseFilter, stateTime } from './filter';
 import { shortFunc } from './format';
-import { RUNNABLE, RUNNING, STATES, SYSTEM, WAITING } from 'contract';
+import { ROW, RUNNABLE, RUNNING, STATES, SYSTEM, WAITING, type PackedRow, type SORT_KEYS } from 'contract';
 import type { Row, UiSettings } from './types';
-
-type Packed = number[];
 
 const FIRST_ROWS = 1000, MORE_ROWS = 20000;
 
@@ -14,7 +12,7 @@ interface RowsAnswer {
 	now: number;
 	all: boolean;
 	more?: boolean;
-	rows: Packed[];
+	rows: PackedRow[];
 	texts: string[];
 }
 
@@ -45,12 +43,12 @@ export class RowTable {
 		for (let limit = FIRST_ROWS; more; limit = MORE_ROWS) {
 			const got = await this.ask(0, after, limit);
 			for (const packed of got.rows) {
-				present.add(packed[0]);
+				present.add(packed[ROW.goid]);
 				this.take(packed, got.texts);
 			}
 			more = !!got.more;
 			since ||= got.now; // what changes after its part came is asked for again
-			after = got.rows[got.rows.length - 1]?.[0] ?? 0;
+			after = got.rows[got.rows.length - 1]?.[ROW.goid] ?? 0;
 			if (more && !this.complete) {
 				this.version++;
 				some();
@@ -73,21 +71,24 @@ export class RowTable {
 			(limit ? `&after=${after}&limit=${limit}` : '')));
 	}
 
-	private take(r: Packed, texts: string[]): void {
+	private take(r: PackedRow, texts: string[]): void {
 		const o = this.origin;
 		const time = (t: number) => (t ? t - o : 0);
-		this.rows.set(r[0], {
-			goid: r[0], parent: r[1], state: r[2], flags: r[3],
-			reason: texts[r[4]], func: texts[r[5]], site: texts[r[6]],
-			since: time(r[7]), created: time(r[8]), exited: time(r[9]), last: time(r[10]),
-			wokenBy: r[11], events: r[12], slices: r[13], maps: r[14], objects: r[15], bytes: r[16],
-			running: r[17], runnable: r[18], syscall: r[19], waiting: r[20], runnableMax: r[21],
-			children: r[22],
+		this.rows.set(r[ROW.goid], {
+			goid: r[ROW.goid], parent: r[ROW.parent], state: r[ROW.state], flags: r[ROW.flags],
+			reason: texts[r[ROW.reason]], func: texts[r[ROW.func]], site: texts[r[ROW.site]],
+			since: time(r[ROW.since]), created: time(r[ROW.created]), exited: time(r[ROW.exited]), last: time(r[ROW.last]),
+			wokenBy: r[ROW.woken_by], events: r[ROW.events], slices: r[ROW.slices], maps: r[ROW.maps], objects: r[ROW.objects], bytes: r[ROW.bytes],
+			running: r[ROW.running], runnable: r[ROW.runnable], syscall: r[ROW.syscall], waiting: r[ROW.waiting],
+			runnableMax: r[ROW.runnable_max], children: r[ROW.children],
 		});
 	}
 }
 
-export const SORTS: Record<string, { label: string; value: (r: Row, now: number) => number | string; desc: boolean }> = {
+interface Sort { label: string; value: (r: Row, now: number) => number | string; desc: boolean }
+
+// What the server sorts by, and what only needs the rows.
+export const SORTS: Record<string, Sort> = {
 	id: { label: 'Number', value: (r) => r.goid, desc: false },
 	func: { label: 'Function', value: (r) => r.func, desc: false },
 	age: { label: 'Age', value: (r, now) => (r.exited || now) - r.created, desc: true },
@@ -98,7 +99,7 @@ export const SORTS: Record<string, { label: string; value: (r: Row, now: number)
 	alloc: { label: 'Bytes allocated', value: (r) => r.bytes, desc: true },
 	events: { label: 'Events', value: (r) => r.events, desc: true },
 	last: { label: 'Last event', value: (r) => r.last, desc: true },
-};
+} satisfies Record<(typeof SORT_KEYS)[number] | 'func' | 'running', Sort>;
 
 export const GROUPS: Record<string, { label: string; key: (r: Row) => string }> = {
 	none: { label: 'No groups', key: () => '' },

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // What mouse, touch and keyboard do on the timeline.
+import { SPAN, type Span } from 'contract';
 import { app } from '../app';
 import { at, getJson, int } from '../api';
 import type { Timeline } from './engine';
@@ -197,9 +198,9 @@ async function stepSpan(t: Timeline, step: number): Promise<void> {
 	const o = app.origin, middle = (t.view.t0 + t.view.t1) / 2;
 	const span = t.view.t1 - t.view.t0;
 	const from = step > 0 ? middle : 0, to = step > 0 ? app.end() : middle;
-	const got = await getJson<{ spans: [number, number][] }>(
+	const got = await getJson<{ spans: Span[] }>(
 		at(app.source.get(), `goroutines/${goid}/spans?from=${int(from + o)}&to=${int(to + o)}&limit=20000`));
-	const times = got.spans.map((s) => s[0] - o);
+	const times = got.spans.map((s) => s[SPAN.begin] - o);
 	const eps = Math.max(1, t.view.scale);
 	const next = step > 0 ? times.find((x) => x > middle + eps) :
 		times.filter((x) => x < middle - eps).pop();

@@ -6,7 +6,7 @@ import { useValue } from '../store';
 import { at as url, getJson, int } from '../api';
 import { bytes, duration, rulerTime } from '../format';
 import { cellAllocs, cellBytes, cellShare, cellTransitions, lookUp } from '../tiles';
-import { EXITED, NONE, SHARE_STATES, STATES } from 'contract';
+import { EXITED, NONE, SHARE_STATES, SPAN, STATES, type Span } from 'contract';
 import type { Row } from '../types';
 import type { Timeline } from './engine';
 
@@ -41,11 +41,11 @@ export function Tooltip({ timeline: t }: { timeline: Timeline }) {
 		if (!row || hover!.area !== 'rows') return;
 		timer.current = setTimeout(() => {
 			const at = int(time + app.origin);
-			getJson<{ spans: [number, number, number, string, number][] }>(
+			getJson<{ spans: Span[] }>(
 				url(app.source.get(), `goroutines/${row.goid}/spans?from=${at}&to=${at}&limit=1`))
-				.then(({ spans }) => setExact(spans[0] ? { goid: row.goid, from: spans[0][0] - app.origin,
-					to: spans[0][1] ? spans[0][1] - app.origin : 0, state: spans[0][2], reason: spans[0][3],
-					by: spans[0][4] } : null))
+				.then(({ spans: [s] }) => setExact(s ? { goid: row.goid, from: s[SPAN.begin] - app.origin,
+					to: s[SPAN.end] ? s[SPAN.end] - app.origin : 0, state: s[SPAN.state], reason: s[SPAN.reason],
+					by: s[SPAN.ended_by] } : null))
 				.catch(() => setExact(null));
 		}, 120) as unknown as number;
 		return () => clearTimeout(timer.current);

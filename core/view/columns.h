@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Rows that are arrays without names, for the UI, which reads many of them: COLUMN(name, kind,
+ * value) in their order, where kind is u64 or text and value is an expression over what add_row()
+ * and the like have at hand. PACK() writes a row; contract.c tells the UI which name stands where.
+ */
+#ifndef XGOTOPFS_VIEW_COLUMNS_H
+#define XGOTOPFS_VIEW_COLUMNS_H
+
+#include "core/base/buf.h"
+#include "core/base/json.h"
+
+/* rows: a goroutine `g`; reason, func and site are numbers into the answer's texts (`t`). */
+#define ROW_COLUMNS(COLUMN)                                                                        \
+	COLUMN(goid, u64, g->goid)                                                                 \
+	COLUMN(parent, u64, g->parent)                                                             \
+	COLUMN(state, u64, view_state(g))                                                          \
+	COLUMN(flags, u64, g->flags)                                                               \
+	COLUMN(reason, u64, string_number(t, g->reason_id))                                        \
+	COLUMN(func, u64, string_number(t, g->start_func_id))                                      \
+	COLUMN(site, u64, site_number(t, g->created_site_id))                                      \
+	COLUMN(since, u64, g->state_since_ns)                                                      \
+	COLUMN(created, u64, g->created_ns)                                                        \
+	COLUMN(exited, u64, g->exited_ns)                                                          \
+	COLUMN(last, u64, g->last_event_ns)                                                        \
+	COLUMN(woken_by, u64, g->woken_by)                                                         \
+	COLUMN(events, u64, view_events_of(g))                                                     \
+	COLUMN(slices, u64, g->counts[EVENT_MAKESLICE])                                            \
+	COLUMN(maps, u64, g->counts[EVENT_MAKEMAP])                                                \
+	COLUMN(objects, u64, g->counts[EVENT_NEWOBJECT])                                           \
+	COLUMN(bytes, u64, g->alloc_bytes)                                                         \
+	COLUMN(running, u64, g->state_ns[GSTATE_RUNNING])                                          \
+	COLUMN(runnable, u64, g->state_ns[GSTATE_RUNNABLE])                                        \
+	COLUMN(syscall, u64, g->state_ns[GSTATE_SYSCALL])                                          \
+	COLUMN(waiting, u64, g->state_ns[GSTATE_WAITING])                                          \
+	COLUMN(runnable_max, u64, g->runnable_max_ns)                                              \
+	COLUMN(children, u64, g->children)
+
+/* spans: a `stay` of one goroutine; end 0: it is in it. */
+#define SPAN_COLUMNS(COLUMN)                                                                       \
+	COLUMN(begin, u64, stay->begin)                                                            \
+	COLUMN(end, u64, stay->end)                                                                \
+	COLUMN(state, u64, stay->state)                                                            \
+	COLUMN(reason, text, names_string(names, stay->reason_id))                                 \
+	COLUMN(ended_by, u64, stay->ended_by)
+
+/* What goroutines are sorted by: KEY(name, function). */
+#define SORT_KEYS(KEY)                                                                             \
+	KEY(id, by_id)                                                                             \
+	KEY(age, view_age_ns)                                                                      \
+	KEY(since, by_since)                                                                       \
+	KEY(waiting, by_waiting)                                                                   \
+	KEY(runnable, by_runnable)                                                                 \
+	KEY(alloc, by_alloc)                                                                       \
+	KEY(events, by_events)                                                                     \
+	KEY(last, by_last)
+
+static inline void pack_u64(struct buf *out, uint64_t value)
+{
+	buf_addu(out, value);
+	buf_addc(out, ',');
+}
+
+static inline void pack_text(struct buf *out, const char *value)
+{
+	json_str(out, value);
+	buf_addc(out, ',');
+}
+
+static inline void pack_end(struct buf *out)
+{
+	if (!buf_error(out))
+		out->data[out->len - 1] = ']';
+}
+
+#define PACK_COLUMN(name, kind, value) pack_##kind(out, value);
+
+/* One row into `out`, which has that name. */
+#define PACK(COLUMNS)                                                                              \
+	do {                                                                                       \
+		buf_addc(out, '[');                                                                \
+		COLUMNS(PACK_COLUMN)                                                               \
+		pack_end(out);                                                                     \
+	} while (0)
+
+#endif
