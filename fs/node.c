@@ -115,6 +115,8 @@ static int add_view(struct nodes *t, const struct view_row *view)
 	struct node node = {.kind = NODE_TEXT, .view = view, .form = VIEW_TEXT};
 	int parent = (int)scopes[view->scope].row, row = 0;
 
+	if (view->no_file)
+		return 0;
 	if (slash)
 		parent = folder_of(t, scopes[view->scope].row, view->name,
 				   (size_t)(slash - view->name));

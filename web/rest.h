@@ -65,29 +65,8 @@ int rest_view_named(const struct request *rq, struct response *rs, const char *n
 /* rest_control.c */
 int rest_control_get(const struct request *rq, struct response *rs);
 int rest_control_set(const struct request *rq, struct response *rs);
-/* rest_sites.c */
-int rest_sites(const struct request *rq, struct response *rs);
-int rest_latency(const struct request *rq, struct response *rs);
-/* rest_tiles.c */
-int rest_tile(const struct request *rq, struct response *rs);
-int rest_group_tile(const struct request *rq, struct response *rs);
-int rest_series(const struct request *rq, struct response *rs);
-int rest_heat(const struct request *rq, struct response *rs);
-int rest_utilisation(const struct request *rq, struct response *rs);
-int rest_edges(const struct request *rq, struct response *rs);
-/* rest_flame.c */
-int rest_flame(const struct request *rq, struct response *rs);
-/* rest_summary.c */
-int rest_summary(const struct request *rq, struct response *rs);
 /* rest_perfetto.c */
 int rest_perfetto(const struct request *rq, struct response *rs);
-/* ?from= and ?to=. -EINVAL: answered. */
-struct window;
-int window_read(const struct request *rq, struct response *rs, struct window *ret);
-/* rest_range.c */
-int rest_range(const struct request *rq, struct response *rs);
-/* rest_stays.c */
-int rest_stays(const struct request *rq, struct response *rs);
 /* assets.c */
 int rest_asset(const struct request *rq, struct response *rs);
 

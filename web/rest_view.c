@@ -10,7 +10,13 @@
 
 static const char *argument(void *ctx, const char *name)
 {
-	return http_arg(ctx, name);
+	const struct request *rq = ctx;
+
+	for (unsigned i = 0; rq->view && i < 2 && rq->view->in_path[i]; i++) {
+		if (!strcmp(rq->view->in_path[i], name))
+			return rest_param(rq, i);
+	}
+	return http_arg(rq, name);
 }
 
 /* JSON unless text is wanted, or is all there is. */
@@ -26,7 +32,7 @@ static int ask(const struct request *rq, const struct view_row *row, const struc
 {
 	int err = view_arg_proc(&s->view, q, row->all_procs);
 
-	if (!err)
+	if (!err && !row->own_format)
 		err = view_arg_form(q, row->forms);
 	if (!err && row->scope == VIEW_GOROUTINE && parse_u64(rest_param(rq, 0), &q->goid))
 		err = view_refuse(q, -EINVAL, "\"%.40s\" is not a number", rest_param(rq, 0));
@@ -54,7 +60,9 @@ static int answer(const struct request *rq, const struct view_row *row, struct r
 		return http_error(rs, http_status(err), "%s", q.why);
 	if (err)
 		return err;
-	if (q.form != VIEW_JSON)
+	if (q.content_type)
+		rs->content_type = q.content_type;
+	else if (q.form != VIEW_JSON)
 		rs->content_type =
 			row->content_type ? row->content_type : "text/plain; charset=utf-8";
 	if (row->download)

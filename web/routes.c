@@ -52,19 +52,7 @@ static const struct {
 
 static const struct route of_source[] = {
 	{HTTP_GET, "status", rest_status, ""},
-	{HTTP_GET, "sites", rest_sites, ""},
-	{HTTP_GET, "latency", rest_latency, ""},
-	{HTTP_GET, "latency/{}/{}", rest_heat, "n"},
-	{HTTP_GET, "flame", rest_flame, "by format weight filter goids"},
-	{HTTP_GET, "summary", rest_summary, ""},
-	{HTTP_GET, "tiles/{}/{}", rest_tile, "goids"},
-	{HTTP_GET, "groups/{}/{}", rest_group_tile, "filter goids by key"},
-	{HTTP_GET, "series/{}/{}", rest_series, "n"},
-	{HTTP_GET, "utilisation/{}/{}", rest_utilisation, "n filter goids"},
-	{HTTP_GET, "edges", rest_edges, "from to limit filter goids"},
 	{HTTP_GET, "perfetto", rest_perfetto, ""},
-	{HTTP_GET, "range", rest_range, "from to format filter goids"},
-	{HTTP_GET, "stays", rest_stays, "from to state min max limit filter goids"},
 };
 
 /* Views, in the folder of their scope below a source's. */
@@ -78,7 +66,7 @@ static const char *slash(const struct view_row *row)
 
 static const char *takes_form(const struct view_row *row)
 {
-	return row->forms & (row->forms - 1) ? "format" : NULL;
+	return row->forms & (row->forms - 1) && !row->own_format ? "format" : NULL;
 }
 
 /* Where in a path one is that is held against a pattern, piece by piece. */

@@ -255,7 +255,7 @@ struct model_totals {
 	uint64_t last_event_ns; /* 0 before the first */
 	uint64_t memory_bytes;  /* of feed and goroutines, an estimate */
 	uint64_t runnable_latency[LATENCY_BUCKETS];
-	uint64_t runnable_sum_ns; /* of all in runnable_latency */
+	uint64_t runnable_sum_ns, runnable_max_ns; /* of all in runnable_latency */
 	/* What the model could not keep for want of memory, over all processes. */
 	uint64_t dropped_goroutines, dropped_rows;
 	uint64_t unknown_process; /* events of a process that was never added: in the feed only */

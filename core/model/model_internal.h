@@ -117,7 +117,7 @@ struct shard_proc {
 	uint64_t live[STATES_COUNTED];
 	uint64_t alloc_bytes;
 	uint64_t last_event_ns;
-	uint64_t runnable_latency[LATENCY_BUCKETS], runnable_sum_ns;
+	uint64_t runnable_latency[LATENCY_BUCKETS], runnable_sum_ns, runnable_max_ns;
 	struct type_chunk **types; /* by type_id / TYPES_A_CHUNK */
 	uint32_t n_types;
 };

@@ -75,6 +75,7 @@ static void count_runnable(struct shard_proc *sp, struct record *g, uint64_t sta
 
 	sp->runnable_latency[MIN(bucket, LATENCY_BUCKETS - 1u)]++;
 	sp->runnable_sum_ns += stay_ns;
+	sp->runnable_max_ns = MAX(sp->runnable_max_ns, stay_ns);
 	g->runnable_count++;
 	g->runnable_sum_ns += stay_ns;
 	g->runnable_max_ns = MAX(g->runnable_max_ns, stay_ns);

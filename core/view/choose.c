@@ -132,3 +132,13 @@ int view_choose(const struct view *v, struct view_query *q, struct goroutine **r
 	*ret_n = c.n;
 	return 0;
 }
+
+int view_goids(const struct goroutine *list, size_t n, uint64_t **ret)
+{
+	uint64_t *goids = malloc((n + 1) * sizeof(*goids));
+
+	for (size_t i = 0; goids && i < n; i++)
+		goids[i] = list[i].goid;
+	*ret = goids;
+	return goids ? 0 : -ENOMEM;
+}

@@ -21,5 +21,7 @@ int view_each_chosen(const struct view *v, struct view_query *q, bool by_goid,
 bool view_chosen(const struct view_query *q);
 /* goids=1,5,9-12 in the order given, at most VIEW_GOIDS_MAX. 0 or -EINVAL. */
 int view_arg_goids(struct view_query *q, uint64_t ret[VIEW_GOIDS_MAX], size_t *ret_n);
+/* Their numbers only; the caller frees *ret. 0 or -ENOMEM. */
+int view_goids(const struct goroutine *list, size_t n, uint64_t **ret);
 
 #endif

@@ -16,14 +16,15 @@ uint64_t view_now(const struct view *v, unsigned proc)
 {
 	struct model_totals totals;
 	struct proc_info info;
+	uint64_t now = monotonic_ns();
 
 	if (v->replay) {
 		model_totals(v->model, -1, &totals);
-		return totals.last_event_ns;
+		now = totals.last_event_ns;
 	}
-	if (model_proc(v->model, proc, &info) == 0 && info.state == PROC_EXITED)
-		return info.exited_ns;
-	return monotonic_ns();
+	if (!model_proc(v->model, proc, &info) && info.state == PROC_EXITED)
+		now = MIN(now, info.exited_ns);
+	return now;
 }
 
 uint64_t view_unix(const struct view *v, uint64_t monotonic)

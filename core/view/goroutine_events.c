@@ -131,6 +131,7 @@ int view_spans(const struct view *v, struct view_query *q, struct buf *out)
 {
 	struct own_events own cleanup_(own_events_free) = {0};
 	struct spans s = {.names = model_names(v->model)};
+	struct window window = {0};
 	struct goroutine g;
 	int err;
 
@@ -142,8 +143,10 @@ int view_spans(const struct view *v, struct view_query *q, struct buf *out)
 		err = get_events(v, q, &own);
 	if (err)
 		return err;
+	window_place(&window, v, q->proc);
+	window.since_ns = 0;
 	if (view_arg_yes(q, "newest")) {
-		stays_walk(&g, own.v, own.n, 0, add_span, &s);
+		window_walk(&window, &g, own.v, own.n, add_span, &s);
 		s.skip = s.found > s.left ? s.found - s.left : 0;
 		s.found = 0;
 	}
@@ -153,7 +156,7 @@ int view_spans(const struct view *v, struct view_query *q, struct buf *out)
 	json_key(out, "spans");
 	buf_addc(out, '[');
 	s.out = out;
-	stays_walk(&g, own.v, own.n, 0, add_span, &s);
+	window_walk(&window, &g, own.v, own.n, add_span, &s);
 	buf_adds(out, "]}\n");
 	return buf_error(out);
 }

@@ -16,6 +16,9 @@ const char *view_arg_text(const struct view_query *q, const char *name);
 /* A decimal number in [min, max]; `absent` when it is not there or empty. 0 or -EINVAL. */
 int view_arg_u64(struct view_query *q, const char *name, uint64_t min, uint64_t max,
 		 uint64_t absent, uint64_t *ret);
+/* One of `words` (NULL at their end): its number in *ret, which stays as it is when the argument is
+ * not there or empty. 0 or -EINVAL. */
+int view_arg_word(struct view_query *q, const char *name, const char *const words[], unsigned *ret);
 /* Is it there, and neither "0" nor "false"? */
 bool view_arg_yes(const struct view_query *q, const char *name);
 /* ?proc=N into q->proc: 0 unless given, or VIEW_ALL_PROCS when `all`. 0, -EINVAL or -ENOENT. */

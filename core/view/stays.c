@@ -2,6 +2,9 @@
 /* A goroutine's stays out of its events, and the window of time they are looked at through. */
 #include "core/view/stays.h"
 
+#include <errno.h>
+
+#include "core/view/query.h"
 #include "core/view/view_internal.h"
 
 /* The model's word on the present state: it was read from memory, or the change is not kept. */
@@ -73,10 +76,66 @@ static uint64_t retained_since(struct model *m)
 	return ev.time_ns;
 }
 
+int window_read(struct view_query *q, struct window *ret)
+{
+	int err = view_arg_u64(q, "from", 0, UINT64_MAX, 0, &ret->from);
+
+	if (!err)
+		err = view_arg_u64(q, "to", 0, UINT64_MAX, UINT64_MAX, &ret->to);
+	if (!err && ret->to <= ret->from)
+		err = view_refuse(q, -EINVAL, "to must be after from");
+	return err;
+}
+
 void window_place(struct window *w, const struct view *v, unsigned proc)
 {
+	struct proc_info info;
+	bool ended = !model_proc(v->model, proc, &info) && info.state == PROC_EXITED;
+
 	w->now = view_now(v, proc);
 	w->since_ns = retained_since(v->model);
+	w->end_ns = ended ? w->now : 0;
+}
+
+struct ending {
+	void (*fn)(void *ctx, const struct stay *stay);
+	void *ctx;
+	uint64_t end_ns;
+};
+
+static void end_open(void *ctx, const struct stay *stay)
+{
+	const struct ending *e = ctx;
+	struct stay closed = *stay;
+
+	if (!closed.end)
+		closed.end = MAX(e->end_ns, closed.begin);
+	e->fn(e->ctx, &closed);
+}
+
+void window_walk(const struct window *w, const struct goroutine *g, const struct event *events,
+		 size_t n, void (*fn)(void *ctx, const struct stay *stay), void *ctx)
+{
+	struct ending ending = {fn, ctx, w->end_ns};
+
+	if (w->end_ns)
+		stays_walk(g, events, n, w->since_ns, end_open, &ending);
+	else
+		stays_walk(g, events, n, w->since_ns, fn, ctx);
+}
+
+int window_stays(const struct window *w, const struct view *v, const struct goroutine *g,
+		 void (*fn)(void *ctx, const struct stay *stay), void *ctx)
+{
+	cleanup_free_ struct event *events = NULL;
+	cleanup_free_ uint64_t *seqs = NULL;
+	size_t n = 0;
+	int err = model_goroutine_events(v->model, g->proc, g->goid, 0, UINT64_MAX, &events, &seqs,
+					 &n);
+
+	if (!err)
+		window_walk(w, g, events, n, fn, ctx);
+	return err == -ENOENT ? 0 : err;
 }
 
 uint64_t window_inside(const struct window *w, const struct stay *stay)

@@ -26,10 +26,19 @@ void stays_walk(const struct goroutine *g, const struct event *events, size_t n,
 /* What is asked about: [from, to). Events are kept from since_ns on. */
 struct window {
 	uint64_t from, to, since_ns, now;
+	uint64_t end_ns; /* of the process; 0: it runs */
 };
 
-/* since_ns and now, of a process. */
+/* The arguments from and to. 0 or -EINVAL. */
+int window_read(struct view_query *q, struct window *ret);
+/* The rest of it, of a process. */
 void window_place(struct window *w, const struct view *v, unsigned proc);
+/* stays_walk(), where what is open in a process that has ended ends with it. */
+void window_walk(const struct window *w, const struct goroutine *g, const struct event *events,
+		 size_t n, void (*fn)(void *ctx, const struct stay *stay), void *ctx);
+/* The same over the retained events of g. 0 or -ENOMEM. */
+int window_stays(const struct window *w, const struct view *v, const struct goroutine *g,
+		 void (*fn)(void *ctx, const struct stay *stay), void *ctx);
 /* ns of a stay that are in the window. */
 uint64_t window_inside(const struct window *w, const struct stay *stay);
 

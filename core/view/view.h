@@ -60,6 +60,7 @@ struct view_query {
 	/* An argument's text or NULL. NULL: there are none (a file). */
 	const char *(*arg)(void *ctx, const char *name);
 	void *arg_ctx;
+	const char *content_type; /* of the answer, when it is not its row's; static */
 	/* With -EINVAL, and where it says more with another error: one line for who asked, naming
 	 * the argument. "" when there is nothing to say. */
 	char why[160];
@@ -104,6 +105,9 @@ struct view_row {
 	const char *suffix;                 /* of the text's file; NULL: none */
 	const char *content_type;           /* of text and binary; NULL: text/plain */
 	const char *download;               /* the file it is saved as; NULL: it is shown */
+	bool own_format; /* `format` is an argument that the function reads itself */
+	/* What {} in the name stand for, as arguments. */
+	const char *in_path[2];
 };
 
 extern const struct view_row views[];
@@ -124,6 +128,14 @@ view_fn view_goroutine_events, view_spans;
 view_fn view_allocations;
 /* For `go tool pprof`: gzip of pprof's format (core/pprof). profile.c says what each counts. */
 view_fn view_pprof_goroutine, view_pprof_allocs, view_pprof_offcpu;
+
+/* The analyses: each says its arguments in views.c and its shape in docs/api.md. */
+view_fn view_summary, view_leaks, view_range, view_stays, view_flame, view_flame_stacks,
+	view_flame_origin, view_edges, view_top;
+/* Runnable to running: figures and histogram; the histogram alone; over time. */
+view_fn view_sched_latency, view_latency, view_heat;
+/* The pyramid's. */
+view_fn view_series, view_utilisation, view_tile, view_group_tile;
 
 /* What view_stacks() shows, a goroutine at a time and without a bound of their bytes (live.h). */
 int view_each_stack(const struct view *v, unsigned proc, live_text_fn *fn, void *arg);

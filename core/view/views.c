@@ -6,7 +6,12 @@
 #define TEXT   VIEW_HAS(VIEW_TEXT)
 #define JSON   VIEW_HAS(VIEW_JSON)
 #define BINARY VIEW_HAS(VIEW_BINARY)
-#define GZIP   .content_type = "application/octet-stream"
+#define OCTETS .content_type = "application/octet-stream"
+
+/* Of the time pyramid. */
+#define BUCKETS .no_file = true, .in_path = {"level", "from"}
+#define FLAME   .own_format = true
+#define TILE    OCTETS, .no_file = true, .in_path = {"level", "index"}
 
 static bool has_stacks(const struct view *v)
 {
@@ -44,13 +49,50 @@ const struct view_row views[] = {
 	    .help = "what was allocated, by type"),
 	ROW("stacks", PROCESS, TEXT, COSTLY, view_stacks, .here = has_stacks,
 	    .help = "every goroutine's stack, as Go prints it (debug=2)"),
-	ROW("pprof/goroutine", PROCESS, BINARY, COSTLY, view_pprof_goroutine, GZIP,
+	ROW("pprof/goroutine", PROCESS, BINARY, COSTLY, view_pprof_goroutine, OCTETS,
 	    .download = "xgotop-goroutine.pb.gz",
 	    .help = "where goroutines are, for go tool pprof FILE"),
-	ROW("pprof/allocs", PROCESS, BINARY, COSTLY, view_pprof_allocs, GZIP,
+	ROW("pprof/allocs", PROCESS, BINARY, COSTLY, view_pprof_allocs, OCTETS,
 	    .download = "xgotop-allocs.pb.gz", .help = "what they allocate, and where"),
-	ROW("pprof/offcpu", PROCESS, BINARY, COSTLY, view_pprof_offcpu, GZIP,
+	ROW("pprof/offcpu", PROCESS, BINARY, COSTLY, view_pprof_offcpu, OCTETS,
 	    .download = "xgotop-offcpu.pb.gz", .help = "where they spend time not running"),
+	ROW("summary", PROCESS, BOTH, HEAVY, view_summary,
+	    .help = "by start function: goroutines, events, bytes, time in each state"),
+	ROW("leaks", PROCESS, BOTH, HEAVY, view_leaks,
+	    .help = "goroutines by where they were made: how many live, since when, what they wait "
+		    "for"),
+	ROW("sites", PROCESS, JSON, HEAVY, view_leaks, .no_file = true,
+	    .help = "leaks, by an older name"),
+	ROW("sched/latency", PROCESS, BOTH, QUICK, view_sched_latency, .all_procs = true,
+	    .help = "how long goroutines that could run waited for a processor"),
+	ROW("latency", PROCESS, JSON, QUICK, view_latency, .all_procs = true, .no_file = true,
+	    .help = "the counts of sched/latency alone"),
+	ROW("flame/stacks", PROCESS, BOTH, COSTLY, view_flame_stacks, FLAME, .here = has_stacks,
+	    .takes = "weight filter goids format",
+	    .help = "where goroutines are, as folded stacks: for flamegraph.pl and speedscope"),
+	ROW("flame/origin", PROCESS, BOTH, COSTLY, view_flame_origin, FLAME,
+	    .takes = "weight filter goids format",
+	    .help = "the same by start function, go statement and state"),
+	ROW("flame", PROCESS, BOTH, COSTLY, view_flame, FLAME, .no_file = true,
+	    .takes = "by weight filter goids format", .help = "either, by=stack or by=origin"),
+	ROW("range", PROCESS, BOTH, COSTLY, view_range, .own_format = true,
+	    .takes = "from to filter goids format",
+	    .help = "stays in each state: time, number, percentiles, longest"),
+	ROW("stays", PROCESS, BOTH, COSTLY, view_stays,
+	    .takes = "from to state min max limit filter goids",
+	    .help = "the longest single stays"),
+	ROW("edges", PROCESS, BOTH, COSTLY, view_edges, .no_file = true,
+	    .takes = "from to limit filter goids", .help = "who woke or created whom"),
+	ROW("latency/{}/{}", PROCESS, JSON, HEAVY, view_heat, BUCKETS, .takes = "n",
+	    .help = "sched/latency over time"),
+	ROW("series/{}/{}", PROCESS, JSON, HEAVY, view_series, BUCKETS, .takes = "n",
+	    .help = "states, events, bytes and latency over time"),
+	ROW("utilisation/{}/{}", PROCESS, JSON, HEAVY, view_utilisation, BUCKETS,
+	    .takes = "n filter goids", .help = "how busy goroutines were over time"),
+	ROW("tiles/{}/{}", PROCESS, BINARY, HEAVY, view_tile, TILE, .takes = "goids",
+	    .help = "goroutines over time"),
+	ROW("groups/{}/{}", PROCESS, BINARY, HEAVY, view_group_tile, TILE,
+	    .takes = "filter goids by key", .help = "a group of goroutines over time"),
 
 	ROW("", GOROUTINE, JSON, HEAVY, view_goroutine, .no_file = true,
 	    .help = "`status` and `stats` at once, and the children still known"),

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * A time range of chosen goroutines: what they did in it, as JSON or CSV.
+ * A time range of chosen goroutines: what they did in it, as JSON, CSV or a table.
  * Times and counts come from the retained events and are exact as far as those reach back
  * ("since_ns"); percentiles come from a histogram and are right within PERCENTILE_ERROR.
  */
 #include <errno.h>
 #include <string.h>
 
+#include "core/base/json.h"
+#include "core/view/choose.h"
+#include "core/view/query.h"
 #include "core/view/stays.h"
-#include "web/rest.h"
+#include "core/view/view_internal.h"
 
 #define SUB_BITS         3 /* buckets a power of two: 2^3 */
 #define BUCKETS          (64 << SUB_BITS)
@@ -93,14 +96,14 @@ static void count_event(struct range_stats *r, const struct event *ev, const str
 	r->alloc_bytes = sum_u64(r->alloc_bytes, names_allocated(names, ev));
 }
 
-static int add_goroutine(const struct source *s, const struct goroutine *g, struct range_stats *r)
+static int add_goroutine(const struct view *v, const struct goroutine *g, struct range_stats *r)
 {
 	cleanup_free_ struct event *events = NULL;
 	cleanup_free_ uint64_t *seqs = NULL;
 	const struct window *w = &r->window;
 	size_t n = 0;
-	int err = model_goroutine_events(s->view.model, g->proc, g->goid, 0, UINT64_MAX, &events,
-					 &seqs, &n);
+	int err = model_goroutine_events(v->model, g->proc, g->goid, 0, UINT64_MAX, &events, &seqs,
+					 &n);
 
 	if (err)
 		return err == -ENOENT ? 0 : err;
@@ -108,9 +111,9 @@ static int add_goroutine(const struct source *s, const struct goroutine *g, stru
 		const struct event *ev = &events[i];
 
 		if (ev->type < EVENT_TYPES && ev->time_ns >= w->from && ev->time_ns < w->to)
-			count_event(r, ev, g, model_names(s->view.model));
+			count_event(r, ev, g, model_names(v->model));
 	}
-	stays_walk(g, events, n, w->since_ns, add_stay, r);
+	window_walk(w, g, events, n, add_stay, r);
 	r->created +=
 		g->created_ns >= w->from && g->created_ns < w->to && !(g->flags & GOROUTINE_FOUND);
 	r->exited += g->flags & GOROUTINE_EXITED && g->exited_ns >= w->from && g->exited_ns < w->to;
@@ -175,61 +178,59 @@ static void render_json(const struct range_stats *r, struct buf *out)
 	buf_adds(out, "]}\n");
 }
 
-static void render_csv(const struct range_stats *r, struct buf *out)
+static void render_table(const struct range_stats *r, char between, struct buf *out)
 {
-	buf_adds(out, "state,total_ns,stays,p50_ns,p99_ns,max_ns\n");
+	static const char *const columns[] = {"state",  "total_ns", "stays",
+					      "p50_ns", "p99_ns",   "max_ns"};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(columns); i++)
+		buf_addf(out, "%s%c", columns[i], i + 1 < ARRAY_SIZE(columns) ? between : '\n');
 	for (unsigned i = 0; i < GSTATES; i++) {
 		const struct state_stats *st = &r->states[i];
+		const uint64_t values[] = {st->total_ns, st->stays,
+					   MIN(percentile(st, 0.5), st->max_ns),
+					   MIN(percentile(st, 0.99), st->max_ns), st->max_ns};
 
-		if (st->stays)
-			buf_addf(out, "%s,%llu,%llu,%llu,%llu,%llu\n", gstate_name(i),
-				 (unsigned long long)st->total_ns, (unsigned long long)st->stays,
-				 (unsigned long long)MIN(percentile(st, 0.5), st->max_ns),
-				 (unsigned long long)MIN(percentile(st, 0.99), st->max_ns),
-				 (unsigned long long)st->max_ns);
+		if (!st->stays)
+			continue;
+		buf_adds(out, gstate_name(i));
+		for (unsigned k = 0; k < ARRAY_SIZE(values); k++)
+			buf_addf(out, "%c%llu", between, (unsigned long long)values[k]);
+		buf_addc(out, '\n');
 	}
 }
 
-int window_read(const struct request *rq, struct response *rs, struct window *ret)
+static int render(const struct range_stats *r, const struct view_query *q, struct buf *out)
 {
-	if (http_arg_u64(rq, rs, "from", 0, UINT64_MAX, 0, &ret->from) ||
-	    http_arg_u64(rq, rs, "to", 0, UINT64_MAX, UINT64_MAX, &ret->to))
-		return -EINVAL;
-	if (ret->to > ret->from)
-		return 0;
-	http_error(rs, 400, "to must be after from");
-	return -EINVAL;
+	if (q->form == VIEW_JSON)
+		render_json(r, out);
+	else
+		render_table(r, q->content_type ? ',' : '\t', out);
+	return buf_error(out);
 }
 
-int rest_range(const struct request *rq, struct response *rs)
+int view_range(const struct view *v, struct view_query *q, struct buf *out)
 {
+	static const char *const formats[] = {"json", "csv", "text", NULL};
 	cleanup_free_ struct goroutine *list = NULL;
 	cleanup_free_ struct range_stats *r = calloc(1, sizeof(*r));
-	const char *format = http_arg(rq, "format");
-	struct source *s;
-	unsigned proc;
 	size_t n = 0;
-	int err = 0;
+	unsigned format = 0;
+	int err = r ? view_arg_word(q, "format", formats, &format) : -ENOMEM;
 
-	if (!r)
-		return -ENOMEM;
-	if (window_read(rq, rs, &r->window))
-		return 0;
-	if (format && strcmp(format, "csv") && strcmp(format, "json"))
-		return http_error(rs, 400, "format: json or csv");
-	s = rest_chosen(rq, rs, &proc, &list, &n);
-	if (!s)
-		return 0;
+	if (!err && view_arg_text(q, "format"))
+		q->form = format ? VIEW_TEXT : VIEW_JSON;
+	if (!err && format == 1)
+		q->content_type = "text/csv; charset=utf-8";
+	if (!err)
+		err = window_read(q, &r->window);
+	if (!err)
+		err = view_choose(v, q, &list, &n);
+	if (err)
+		return err;
 	r->goroutines = n;
-	window_place(&r->window, &s->view, proc);
+	window_place(&r->window, v, q->proc);
 	for (size_t i = 0; i < n && !err; i++)
-		err = add_goroutine(s, &list[i], r);
-	if (!err && format && !strcmp(format, "csv")) {
-		rs->content_type = "text/csv; charset=utf-8";
-		render_csv(r, &rs->body);
-	} else if (!err) {
-		render_json(r, &rs->body);
-	}
-	rest_done(rq, s);
-	return err;
+		err = add_goroutine(v, &list[i], r);
+	return err ? err : render(r, q, out);
 }

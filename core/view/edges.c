@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Who woke or created whom. Any thread. */
+#include <errno.h>
+
+#include "core/base/json.h"
+#include "core/view/choose.h"
+#include "core/view/query.h"
+#include "core/view/view_internal.h"
+
+#define EDGES_MAX 20000
+
+struct edges {
+	uint64_t from, to, limit, shown;
+	enum view_form form;
+	struct buf *out;
+};
+
+static void add_edge(struct edges *e, const struct event *ev, bool wake, uint64_t goid)
+{
+	const char *word = wake ? "wake" : "create";
+	bool json = e->form == VIEW_JSON;
+
+	if (e->shown++ && json)
+		buf_addc(e->out, ',');
+	buf_addf(e->out, json ? "[%llu,%llu,%llu,\"%s\"]" : "%llu\t%llu\t%llu\t%s\n",
+		 (unsigned long long)ev->time_ns, (unsigned long long)ev->goid,
+		 (unsigned long long)goid, word);
+}
+
+/* What happened to one goroutine. */
+static int add_goroutine(const struct view *v, const struct goroutine *g, struct edges *e)
+{
+	cleanup_free_ struct event *events = NULL;
+	cleanup_free_ uint64_t *seqs = NULL;
+	size_t n = 0;
+	int err = model_goroutine_events(v->model, g->proc, g->goid, 0, UINT64_MAX, &events, &seqs,
+					 &n);
+
+	for (size_t i = 0; !err && i < n && e->shown < e->limit; i++) {
+		const struct event *ev = &events[i];
+		bool wake = ev->type == EVENT_CASGSTATUS && ev->from == GSTATE_WAITING &&
+			    ev->to == GSTATE_RUNNABLE;
+
+		if (ev->target != g->goid || ev->time_ns < e->from || !ev->goid ||
+		    ev->goid == g->goid || (!wake && ev->type != EVENT_NEWGOROUTINE))
+			continue;
+		if (ev->time_ns > e->to)
+			break;
+		add_edge(e, ev, wake, g->goid);
+	}
+	return err == -ENOENT ? 0 : err;
+}
+
+int view_edges(const struct view *v, struct view_query *q, struct buf *out)
+{
+	cleanup_free_ struct goroutine *list = NULL;
+	struct edges e = {.form = q->form, .out = out};
+	bool json = q->form == VIEW_JSON;
+	size_t n = 0;
+	int err = view_arg_u64(q, "from", 0, UINT64_MAX, 0, &e.from);
+
+	if (!err)
+		err = view_arg_u64(q, "to", 0, UINT64_MAX, UINT64_MAX, &e.to);
+	if (!err)
+		err = view_arg_u64(q, "limit", 1, EDGES_MAX, 2000, &e.limit);
+	if (!err)
+		err = view_choose(v, q, &list, &n);
+	if (err)
+		return err;
+	buf_adds(out, json ? "{\"edges\":[" : "time_ns\tfrom\tto\tkind\n");
+	for (size_t i = 0; i < n && !err && e.shown < e.limit; i++)
+		err = add_goroutine(v, &list[i], &e);
+	if (json) {
+		buf_addc(out, ']');
+		json_kb(out, "more", e.shown == e.limit);
+		buf_adds(out, "}\n");
+	} else if (e.shown == e.limit) {
+		buf_addf(out, "... cut: after %llu rows\n", (unsigned long long)e.limit);
+	}
+	return err ? err : buf_error(out);
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Where goroutines are, as a flame graph: by the stacks of those that do not run, read now from a
+ * live target; or, where there are no stacks, by start function, go statement and state.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "core/base/json.h"
+#include "core/view/choose.h"
+#include "core/view/flame.h"
+#include "core/view/query.h"
+#include "core/view/view_internal.h"
+
+struct gather {
+	struct flame flame;
+	const struct goroutine *list; /* by goid */
+	size_t n;
+	bool all; /* no filter: also those the model has not heard of yet */
+	uint64_t now, without_stack;
+};
+
+static void take_stack(void *ctx, uint64_t goid, const struct flame_step *path, size_t n)
+{
+	struct gather *a = ctx;
+	const struct goroutine *g = model_listed(a->list, a->n, goid);
+	if (!g && !a->all)
+		return;
+	if (!n)
+		a->without_stack++;
+	else
+		flame_add(&a->flame, path, n, goid, 1,
+			  g ? a->now - MIN(a->now, g->state_since_ns) : 0);
+}
+
+static int take_text(void *arg, const char *text, size_t len)
+{
+	struct gather *a = arg;
+
+	flame_parse(text, len, take_stack, a);
+	return a->flame.err;
+}
+
+/* Read after the list was copied: a goroutine of the dump is looked for in what was known before.
+ */
+static int by_stack(const struct view *v, unsigned proc, struct gather *a)
+{
+	a->now = view_now(v, proc);
+	return view_each_stack(v, proc, take_text, a);
+}
+
+static void add_step(struct gather *a, struct flame_step path[3], const char *state,
+		     const struct goroutine *g, bool in, uint64_t ns)
+{
+	path[2] =
+		(struct flame_step){.kind = FLAME_STATE, .name = state, .name_len = strlen(state)};
+	flame_add(&a->flame, path, 3, g->goid, in, ns);
+}
+
+static void add_origin(const struct view *v, struct gather *a, const struct goroutine *g)
+{
+	const struct names *names = model_names(v->model);
+	cleanup_buf_ struct buf site = BUF_INIT;
+	struct flame_step path[3] = {{.kind = FLAME_FUNCTION}, {.kind = FLAME_SITE}};
+	unsigned state = view_state(g);
+	bool exited = g->flags & GOROUTINE_EXITED;
+
+	view_site_file(names, g->created_site_id, &site);
+	path[0].name = names_string(names, g->start_func_id);
+	path[1].name = site.len ? site.data : "(go statement unknown)";
+	if (!*path[0].name)
+		path[0].name = "(function unknown)";
+	for (unsigned i = 0; i < 2; i++)
+		path[i].name_len = strlen(path[i].name);
+	for (unsigned i = 0; i < GSTATES; i++) {
+		bool in = !exited && i == state;
+		uint64_t ns = view_state_ns(g, i, a->now);
+
+		if (ns || in)
+			add_step(a, path, gstate_name(i), g, in, ns);
+	}
+	if (exited)
+		add_step(a, path, "exited", g, true, 0);
+	else if (state == GSTATES)
+		add_step(a, path, view_state_name(state), g, true, 0);
+}
+
+static int by_origin(const struct view *v, unsigned proc, struct gather *a)
+{
+	a->now = view_now(v, proc);
+	for (size_t i = 0; i < a->n; i++)
+		add_origin(v, a, &a->list[i]);
+	return a->flame.err;
+}
+
+static int as_json(const struct gather *a, bool origin, struct buf *out)
+{
+	buf_addc(out, '{');
+	json_ks(out, "by", origin ? "origin" : "stack");
+	json_ku(out, "now_ns", a->now);
+	json_ku(out, "goroutines", a->flame.n ? a->flame.v[0].goroutines : 0);
+	json_ku(out, "without_stack", a->without_stack);
+	json_kb(out, "truncated", a->flame.truncated);
+	json_key(out, "root");
+	flame_render(&a->flame, out);
+	buf_adds(out, "}\n");
+	return buf_error(out);
+}
+
+static int as_text(const struct gather *a, bool ns, struct buf *out)
+{
+	flame_render_folded(&a->flame, ns, out);
+	return buf_error(out);
+}
+
+enum by { BY_STACK, BY_ORIGIN };
+
+static int show(const struct view *v, struct view_query *q, enum by by, struct buf *out)
+{
+	static const char *const formats[] = {"json", "folded", "text", NULL};
+	static const char *const weights[] = {"goroutines", "ns", NULL};
+	cleanup_free_ struct goroutine *list = NULL;
+	struct gather a = {.all = !view_chosen(q)};
+	unsigned format = 0, weight = 0;
+	int err = view_arg_word(q, "format", formats, &format);
+
+	if (!err && view_arg_text(q, "format"))
+		q->form = format ? VIEW_TEXT : VIEW_JSON;
+	if (!err)
+		err = view_arg_word(q, "weight", weights, &weight);
+	if (!err)
+		err = view_choose(v, q, &list, &a.n);
+	if (err)
+		return err;
+	a.list = list;
+	err = by == BY_ORIGIN ? by_origin(v, q->proc, &a) : by_stack(v, q->proc, &a);
+	if (!err)
+		err = q->form == VIEW_JSON ? as_json(&a, by == BY_ORIGIN, out)
+					   : as_text(&a, weight, out);
+	else if (err == -ENOSYS)
+		view_refuse(q, err, "stacks: not available here (a replay, or not supported)");
+	flame_free(&a.flame);
+	return err;
+}
+
+int view_flame_stacks(const struct view *v, struct view_query *q, struct buf *out)
+{
+	return show(v, q, BY_STACK, out);
+}
+
+int view_flame_origin(const struct view *v, struct view_query *q, struct buf *out)
+{
+	return show(v, q, BY_ORIGIN, out);
+}
+
+int view_flame(const struct view *v, struct view_query *q, struct buf *out)
+{
+	static const char *const bys[] = {"stack", "origin", NULL};
+	unsigned by = BY_STACK;
+	int err = view_arg_word(q, "by", bys, &by);
+
+	return err ? err : show(v, q, by, out);
+}

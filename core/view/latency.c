@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* How long goroutines that could run waited for a processor, since the start. Any thread. */
+#include "core/base/json.h"
+#include "core/view/view_internal.h"
+
+struct latency {
+	uint64_t counts[LATENCY_BUCKETS]; /* [2^i, 2^(i+1)) ns */
+	uint64_t count, sum_ns, max_ns;
+};
+
+static void gather(const struct view *v, unsigned proc, struct latency *ret)
+{
+	struct model_totals t;
+
+	model_totals(v->model, proc == VIEW_ALL_PROCS ? -1 : (int)proc, &t);
+	*ret = (struct latency){.sum_ns = t.runnable_sum_ns, .max_ns = t.runnable_max_ns};
+	for (unsigned i = 0; i < LATENCY_BUCKETS; i++) {
+		ret->counts[i] = t.runnable_latency[i];
+		ret->count += t.runnable_latency[i];
+	}
+}
+
+/* Within its bucket as if they were spread evenly there. */
+static uint64_t percentile(const struct latency *l, unsigned percent)
+{
+	uint64_t want = l->count / 100 * percent + l->count % 100 * percent / 100, below = 0;
+
+	for (unsigned i = 0; i < LATENCY_BUCKETS; i++) {
+		uint64_t low = i ? 1ull << i : 0, width = (2ull << i) - low;
+
+		if (below + l->counts[i] > want)
+			return MIN(low + (uint64_t)((double)width * (double)(want - below) /
+						    (double)l->counts[i]),
+				   l->max_ns);
+		below += l->counts[i];
+	}
+	return l->max_ns;
+}
+
+static void figures(const struct latency *l, struct emit *e)
+{
+	emit_u64(e, "count", l->count);
+	emit_u64(e, "sum_ns", l->sum_ns);
+	emit_u64(e, "mean_ns", l->count ? l->sum_ns / l->count : 0);
+	emit_u64(e, "p50_ns", percentile(l, 50));
+	emit_u64(e, "p90_ns", percentile(l, 90));
+	emit_u64(e, "p99_ns", percentile(l, 99));
+	emit_u64(e, "max_ns", l->max_ns);
+}
+
+static void counts(const struct latency *l, struct buf *out)
+{
+	buf_addc(out, '[');
+	for (unsigned i = 0; i < LATENCY_BUCKETS; i++) {
+		if (i)
+			buf_addc(out, ',');
+		buf_addu(out, l->counts[i]);
+	}
+	buf_addc(out, ']');
+}
+
+/* The buckets in use, a line each. */
+static void table(const struct latency *l, struct buf *out)
+{
+	buf_adds(out, "\nfrom_ns\tto_ns\tcount\n");
+	for (unsigned i = 0; i < LATENCY_BUCKETS; i++) {
+		if (l->counts[i])
+			buf_addf(out, "%llu\t%llu\t%llu\n", i ? 1ull << i : 0ull, 2ull << i,
+				 (unsigned long long)l->counts[i]);
+	}
+}
+
+int view_sched_latency(const struct view *v, struct view_query *q, struct buf *out)
+{
+	struct latency l;
+	struct emit e;
+
+	gather(v, q->proc, &l);
+	emit_begin(&e, q->form, out);
+	figures(&l, &e);
+	if (q->form == VIEW_TEXT) {
+		table(&l, out);
+		return buf_error(out);
+	}
+	json_key(out, "counts");
+	counts(&l, out);
+	return emit_end(&e);
+}
+
+int view_latency(const struct view *v, struct view_query *q, struct buf *out)
+{
+	struct latency l;
+
+	gather(v, q->proc, &l);
+	counts(&l, out);
+	buf_addc(out, '\n');
+	return buf_error(out);
+}

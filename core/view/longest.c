@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The longest single stays in a time range: what is behind one bar of the histogram of `range`. */
+#include <errno.h>
+
+#include "core/base/json.h"
+#include "core/base/top.h"
+#include "core/view/choose.h"
+#include "core/view/query.h"
+#include "core/view/stays.h"
+#include "core/view/view_internal.h"
+
+#define STAYS_MAX 2000
+
+struct found {
+	struct stay stay;
+	uint64_t goid, ns; /* ns: of it in the window */
+};
+
+struct query {
+	struct window window;
+	uint64_t min, max, limit; /* min <= ns < max */
+	unsigned state;           /* GSTATES: any */
+	uint64_t goid, total;
+	struct top top;
+	int err;
+};
+
+/* Longest first; of equal ones the earlier. */
+static int compare(const void *a, const void *b)
+{
+	const struct found *x = a, *y = b;
+
+	if (x->ns != y->ns)
+		return x->ns > y->ns ? -1 : 1;
+	if (x->stay.begin != y->stay.begin)
+		return x->stay.begin < y->stay.begin ? -1 : 1;
+	return x->goid < y->goid ? -1 : x->goid > y->goid;
+}
+
+static void add_stay(void *ctx, const struct stay *stay)
+{
+	struct query *q = ctx;
+	struct found found = {.stay = *stay, .goid = q->goid};
+
+	found.ns = window_inside(&q->window, stay);
+	if (!found.ns || found.ns < q->min || found.ns >= q->max ||
+	    (q->state != GSTATES && q->state != stay->state))
+		return;
+	q->total++;
+	if (!q->err)
+		q->err = top_add(&q->top, &found);
+}
+
+static int as_json(const struct query *q, const struct names *names, struct buf *out)
+{
+	const struct found *list = q->top.v;
+
+	buf_addc(out, '{');
+	json_ku(out, "since_ns", q->window.since_ns);
+	json_ku(out, "total", q->total);
+	json_key(out, "stays");
+	buf_addc(out, '[');
+	for (size_t i = 0; i < q->top.n; i++) {
+		const struct stay *stay = &list[i].stay;
+
+		buf_addf(out, "%s[%llu,%llu,%llu,%llu,", i ? "," : "",
+			 (unsigned long long)list[i].goid, (unsigned long long)stay->begin,
+			 (unsigned long long)stay->end, (unsigned long long)list[i].ns);
+		json_str(out, names_string(names, stay->reason_id));
+		buf_addf(out, ",%llu,%u]", (unsigned long long)stay->ended_by, stay->state);
+	}
+	buf_adds(out, "]}\n");
+	return buf_error(out);
+}
+
+static int as_text(const struct query *q, const struct names *names, struct buf *out)
+{
+	static const char *const columns[] = {"goid",   "state",    "ns",          "begin_ns",
+					      "end_ns", "ended_by", "wait_reason", "begin_known"};
+	const struct found *list = q->top.v;
+	struct emit e;
+
+	emit_table_begin(&e, VIEW_TEXT, columns, ARRAY_SIZE(columns), out);
+	for (size_t i = 0; i < q->top.n; i++) {
+		const struct stay *stay = &list[i].stay;
+
+		emit_row(&e);
+		emit_u64(&e, NULL, list[i].goid);
+		emit_string(&e, NULL, gstate_name(stay->state));
+		emit_u64(&e, NULL, list[i].ns);
+		emit_u64(&e, NULL, stay->begin);
+		if (stay->end)
+			emit_u64(&e, NULL, stay->end);
+		else
+			emit_none(&e, NULL);
+		if (stay->ended_by)
+			emit_u64(&e, NULL, stay->ended_by);
+		else
+			emit_none(&e, NULL);
+		if (stay->state == GSTATE_WAITING)
+			emit_string(&e, NULL, names_string(names, stay->reason_id));
+		else
+			emit_none(&e, NULL);
+		emit_yes(&e, NULL, stay->seen);
+		emit_row_end(&e);
+	}
+	return emit_table_end(&e);
+}
+
+/* The name of a state in Go, unless it is not asked for. */
+static int read_state(struct view_query *q, unsigned *ret)
+{
+	const char *name = view_arg_text(q, "state");
+
+	int state = name && *name ? view_state_parse(name) : GSTATES;
+
+	*ret = (unsigned)state;
+	if (state >= 0 && (state < GSTATES || !name || !*name))
+		return 0;
+	return view_refuse(q, -EINVAL, "state: no goroutine state is named \"%.40s\"", name);
+}
+
+static int read_query(struct view_query *q, struct query *ret)
+{
+	int err = window_read(q, &ret->window);
+
+	if (!err)
+		err = read_state(q, &ret->state);
+	if (!err)
+		err = view_arg_u64(q, "min", 0, UINT64_MAX, 0, &ret->min);
+	if (!err)
+		err = view_arg_u64(q, "max", 0, UINT64_MAX, UINT64_MAX, &ret->max);
+	if (!err)
+		err = view_arg_u64(q, "limit", 1, STAYS_MAX, 200, &ret->limit);
+	if (!err && ret->max <= ret->min)
+		err = view_refuse(q, -EINVAL, "max must be greater than min");
+	ret->top = (struct top)TOP_INIT(struct found, ret->limit, compare);
+	return err;
+}
+
+int view_stays(const struct view *v, struct view_query *q, struct buf *out)
+{
+	cleanup_free_ struct goroutine *list = NULL;
+	struct query query = {0};
+	size_t n = 0;
+	int err = read_query(q, &query);
+
+	if (!err)
+		err = view_choose(v, q, &list, &n);
+	if (err)
+		return err;
+	window_place(&query.window, v, q->proc);
+	for (size_t i = 0; i < n && !err; i++) {
+		query.goid = list[i].goid;
+		err = window_stays(&query.window, v, &list[i], add_stay, &query);
+		err = err ? err : query.err;
+	}
+	if (!err) {
+		top_sort(&query.top);
+		err = q->form == VIEW_JSON ? as_json(&query, model_names(v->model), out)
+					   : as_text(&query, model_names(v->model), out);
+	}
+	top_free(&query.top);
+	return err;
+}
