@@ -110,4 +110,16 @@ static inline uint64_t meaning_stay(const struct life *have, const struct meanin
 	return m->sure_ns > have->since_ns ? m->sure_ns - have->since_ns : 0;
 }
 
+/* From here until life.since_ns its state was not known, though it had been before; UINT64_MAX: at
+ * no time. */
+static inline uint64_t meaning_unknown_from(const struct life *have, const struct meaning *m)
+{
+	uint64_t from = m->sure_ns > have->since_ns ? m->sure_ns : have->since_ns;
+
+	return life_known(have) && m->means & (MEANS_STATE | MEANS_EXITED) &&
+			       from < m->life.since_ns
+		       ? from
+		       : UINT64_MAX;
+}
+
 #endif

@@ -99,7 +99,7 @@ static void add_row(struct pyramid *p, const struct row *r, const struct range *
 		    struct sums *sums, uint32_t (*ret)[PYRAMID_BUSY_ROWS])
 {
 	size_t n = (sums->end - sums->begin) >> sums->level;
-	struct span life = {r->first_ns, r->open ? asked->until : r->state_since_ns};
+	struct span life = {r->first_ns, r->open ? asked->until : r->life.since_ns};
 	struct range piece;
 
 	if (life.begin >= sums->end || life.end <= sums->begin)
@@ -128,7 +128,7 @@ static bool add_part(struct pyramid *p, const struct pyramid_busy *q, struct ran
 {
 	size_t last = q->goids ? q->n_goids : p->rows.n, end = MIN(last, *at + ROWS_AT_ONCE);
 
-	asked->until = p->known_ns;
+	asked->until = known_until(p, q->proc);
 	for (; *at < end; ++*at) {
 		const struct row *r =
 			q->goids ? rows_find(&p->rows, q->proc, q->goids[*at]) : &p->rows.v[*at];

@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "core/base/util.h"
+#include "core/model/walk.h"
 #include "core/pyramid/pyramid.h"
 
 #define NO_CHUNK    UINT32_MAX
@@ -61,6 +62,11 @@ void row_advance(struct open_row *r, uint64_t time_ns);
 /* Advance, then count. `state` is the new one, or the old one for none. */
 void row_event(struct open_row *r, uint64_t time_ns, uint8_t state, uint8_t flags, bool transition,
 	       bool alloc, uint64_t bytes);
+/* What a row shows of its goroutine: enum gstate, PYRAMID_UNKNOWN or PYRAMID_NONE. */
+uint8_t row_shows(const struct life *l);
+/* Its goroutine becomes what an event means, which `had` is before. */
+void row_follow(struct open_row *r, const struct life *had, const struct meaning *m,
+		bool transition);
 /* Completes the open buckets of the first `levels` levels. */
 void row_finish(struct open_row *r, unsigned levels);
 /* Two halves of one bucket. */
@@ -87,9 +93,9 @@ struct level_store {
 struct row {
 	uint64_t goid;
 	uint16_t proc;
-	bool used, created; /* created: its beginning was seen */
-	uint8_t first_state;
-	uint64_t first_ns, state_since_ns, runnable_ns;
+	bool used;
+	struct life life; /* what is known of it */
+	uint64_t first_ns;
 	uint32_t head[PYRAMID_LEVELS], tail[PYRAMID_LEVELS];
 	uint8_t before[PYRAMID_LEVELS]; /* state before the oldest cell kept of the level */
 	uint64_t
@@ -100,7 +106,7 @@ struct row {
 
 struct rows {
 	struct row *v;
-	uint32_t n, cap, used, free;
+	uint32_t n, cap, used, free, n_open;
 	uint32_t *table; /* open addressing, row number + 1 */
 	uint32_t table_cap, table_used;
 };
@@ -108,6 +114,8 @@ struct rows {
 struct row *rows_find(struct rows *rs, unsigned proc, uint64_t goid);
 /* Finds or makes; NULL = no memory. */
 struct row *rows_get(struct rows *rs, unsigned proc, uint64_t goid);
+/* Its goroutine ended: what was open is not any more. */
+void rows_close(struct rows *rs, struct row *r);
 void rows_remove(struct rows *rs, struct row *r);
 void rows_clear(struct rows *rs);
 
@@ -160,6 +168,10 @@ void range_pick(const struct row *r, struct range *q);
 struct series;
 int series_new(uint64_t time_ns, struct series **ret);
 void series_free(struct series *s);
+size_t series_bytes(const struct series *s);
+/* The process ended: time goes no further, and what was counted past that is taken back. */
+void series_end(struct series *s, uint64_t time_ns);
+uint64_t series_ended(const struct series *s); /* when; UINT64_MAX: it goes on */
 /* How many are in each state; call before the change it is about. */
 void series_advance(struct series *s, uint64_t time_ns);
 /* One more (1) or one less (-1) is in that state, since a time that may be before now: a state that
@@ -182,5 +194,13 @@ struct pyramid {
 	uint64_t synced_ns[MODEL_PROCS_MAX], synced_missed[MODEL_PROCS_MAX];
 	uint64_t first_ns, last_ns, known_ns, missed, cells;
 };
+
+/* What is known of a process ends here; the lock is held. */
+static inline uint64_t known_until(const struct pyramid *p, unsigned proc)
+{
+	const struct series *s = proc < MODEL_PROCS_MAX ? p->series[proc] : NULL;
+
+	return s ? MIN(p->known_ns, series_ended(s)) : p->known_ns;
+}
 
 #endif

@@ -78,151 +78,142 @@ static struct series *series_of(struct pyramid *p, unsigned proc, uint64_t time_
 }
 
 /* Starts a row, or starts it again after its end, in `state` at time_ns. */
-static int row_open(struct row *r, uint64_t time_ns, uint8_t state)
+static int open_row(struct pyramid *p, struct row *r, uint64_t time_ns, uint8_t state)
 {
 	r->open = malloc(sizeof(*r->open));
 	if (!r->open)
 		return -ENOMEM;
+	p->rows.n_open++;
 	row_begin(r->open, PYRAMID_BASE, PYRAMID_LEVELS, time_ns, state);
 	r->open->emit = emit;
-	r->state_since_ns = time_ns;
 	return 0;
 }
 
-static struct row *get_row(struct pyramid *p, unsigned proc, uint64_t goid, uint64_t time_ns,
-			   uint8_t state)
+/* Of one that appeared; `before` is what it was in until now. */
+static struct row *new_row(struct pyramid *p, unsigned proc, uint64_t goid, uint64_t time_ns,
+			   uint8_t before)
 {
 	struct row *r = rows_get(&p->rows, proc, goid);
 
 	if (!r)
 		return NULL;
-	if (!r->first_ns) {
-		r->first_ns = time_ns;
-		r->first_state = state;
-		memset(r->before, state, sizeof(r->before));
+	if (open_row(p, r, time_ns, before)) {
+		rows_remove(&p->rows, r);
+		return NULL;
 	}
-	if (!r->open) {
-		if (row_open(r, time_ns, state))
-			return NULL;
-		if (state != PYRAMID_NONE)
-			series_state(p->series[proc], state, 1, time_ns);
-	}
+	r->first_ns = time_ns;
+	memset(r->before, before, sizeof(r->before));
 	return r;
 }
 
-/* The row's goroutine changes to `state` (PYRAMID_NONE: it ends). */
-static void change(struct pyramid *p, struct row *r, uint64_t time_ns, uint8_t state, uint8_t flags,
-		   bool transition)
+/* How many of the process are in each state. */
+static void count(struct pyramid *p, struct row *r, uint8_t was, uint8_t is, uint64_t time_ns)
+{
+	if (was != PYRAMID_NONE)
+		series_state(p->series[r->proc], was, -1, time_ns);
+	if (is != PYRAMID_NONE)
+		series_state(p->series[r->proc], is, 1, time_ns);
+}
+
+/* A row's goroutine becomes what walk.c says. */
+static void follow(struct pyramid *p, struct row *r, const struct meaning *m, bool transition)
 {
 	struct emit_ctx e = {p, r};
-	struct series *s = p->series[r->proc];
-	uint8_t was = r->open->state;
-	uint64_t at = MAX(time_ns, r->open->time_ns); /* as row_event() has it */
+	uint64_t at = m->life.since_ns, unknown = meaning_unknown_from(&r->life, m);
+	/* A row that was just made shows what came before it appeared, and counts nowhere yet. */
+	uint8_t was = row_shows(&r->life), is = row_shows(&m->life);
 
+	if (!(m->means & (MEANS_APPEARED | MEANS_STATE | MEANS_EXITED)) ||
+	    (!r->open && open_row(p, r, at, PYRAMID_NONE)))
+		goto out;
 	r->open->ctx = &e;
-	if (was == GSTATE_WAITING && state == GSTATE_RUNNABLE)
-		flags |= CELL_WOKEN;
-	if (was != PYRAMID_NONE && state == PYRAMID_NONE)
-		flags |= CELL_EXITED;
-	row_event(r->open, time_ns, state, flags, transition, false, 0);
-	if (was != PYRAMID_NONE)
-		series_state(s, was, -1, at);
-	if (state != PYRAMID_NONE)
-		series_state(s, state, 1, at);
-	if (was == GSTATE_RUNNABLE && state == GSTATE_RUNNING && time_ns > r->state_since_ns &&
-	    r->runnable_ns)
-		series_latency(s, time_ns - r->runnable_ns);
-	/* Only a stay whose beginning was seen counts as latency. */
-	r->runnable_ns = state == GSTATE_RUNNABLE && transition ? time_ns : 0;
-	r->state_since_ns = time_ns;
-	if (state == PYRAMID_NONE) {
+	row_follow(r->open, &r->life, m, transition);
+	if (unknown < at) {
+		count(p, r, was, PYRAMID_UNKNOWN, unknown);
+		was = PYRAMID_UNKNOWN;
+	}
+	count(p, r, was, is, at);
+	if (m->means & MEANS_LATENCY)
+		series_latency(p->series[r->proc], meaning_stay(&r->life, m));
+	if (is == PYRAMID_NONE) {
 		row_finish(r->open, PYRAMID_LEVELS);
-		free(r->open);
-		r->open = NULL;
+		rows_close(&p->rows, r);
 	}
+out:
+	r->life = m->life;
 }
 
-static bool is_gone(unsigned state)
+/* Before its first event it was in what that event says it was. */
+static uint8_t state_before(const struct event *ev, uint64_t goid, const struct meaning *m)
 {
-	return state == GSTATE_DEAD || state == GSTATE_DEADEXTRA || state == GSTATE_IDLE;
+	if (m->means & MEANS_CREATED)
+		return PYRAMID_NONE;
+	if (ev->type != EVENT_CASGSTATUS || ev->target != goid)
+		return PYRAMID_UNKNOWN;
+	if (!walk_is_live(ev->from))
+		return PYRAMID_NONE;
+	return ev->from == GSTATE_COPYSTACK ? GSTATE_RUNNING : ev->from;
 }
 
-static void apply_state(struct pyramid *p, const struct event *ev)
+/* An event's part for one goroutine; its row, NULL when there is none. */
+static struct row *apply_to(struct pyramid *p, const struct event *ev, uint64_t goid)
 {
-	bool begins = gstate_is_creation(ev->from, ev->to), ends = gstate_is_exit(ev->from, ev->to);
-	struct row *r = rows_find(&p->rows, ev->proc, ev->target);
+	static const struct life nothing;
+	struct row *r = rows_find(&p->rows, ev->proc, goid);
+	struct meaning m;
 
-	if (!ev->target || (ends && (!r || !r->open)))
-		return; /* the end came first as a goexit event */
-	if (begins) {
-		/* idle -> dead -> runnable at birth: only what makes it live counts. */
-		if (r && r->open && r->open->state != PYRAMID_NONE) {
-			change(p, r, ev->time_ns, ev->to, 0, true);
-			return;
-		}
-		r = get_row(p, ev->proc, ev->target, ev->time_ns, PYRAMID_NONE);
+	walk_event(r ? &r->life : &nothing, goid, ev, &m);
+	if (!r) {
+		/* Not for an end alone: it may be a second word of one that is forgotten. */
+		if (!(m.means & MEANS_APPEARED) || m.means & MEANS_EXITED)
+			return NULL;
+		r = new_row(p, ev->proc, goid, ev->time_ns, state_before(ev, goid, &m));
 		if (!r)
-			return;
-		r->created = true;
-		change(p, r, ev->time_ns, ev->to, CELL_CREATED, true);
-		return;
+			return NULL;
 	}
-	if (is_gone(ev->to) && !ends)
-		return;
-	r = get_row(p, ev->proc, ev->target, ev->time_ns,
-		    is_gone(ev->from) ? PYRAMID_NONE : ev->from);
-	if (r)
-		change(p, r, ev->time_ns, ends ? PYRAMID_NONE : ev->to, 0, true);
+	follow(p, r, &m, ev->type == EVENT_CASGSTATUS && ev->target == goid);
+	return r;
 }
 
-static void apply_create(struct pyramid *p, const struct event *ev)
+static void apply_act(struct pyramid *p, const struct event *ev, uint8_t flag, uint64_t bytes)
 {
-	struct row *r = rows_find(&p->rows, ev->proc, ev->target);
-	struct emit_ctx e = {p, NULL};
+	struct row *r = ev->goid ? apply_to(p, ev, ev->goid) : NULL;
+	struct emit_ctx e = {p, r};
 
-	/* With casgstatus events the row is there already. */
-	if (ev->target && (!r || !r->open)) {
-		r = get_row(p, ev->proc, ev->target, ev->time_ns, PYRAMID_NONE);
-		if (!r)
-			return;
-		r->created = true;
-		change(p, r, ev->time_ns, GSTATE_RUNNABLE, CELL_CREATED, false);
-	}
-	if (!ev->goid)
+	if (!r || !r->open)
 		return;
-	r = get_row(p, ev->proc, ev->goid, ev->time_ns, GSTATE_RUNNING);
-	if (!r)
-		return;
-	e.row = r;
 	r->open->ctx = &e;
-	row_event(r->open, ev->time_ns, r->open->state, CELL_SPAWNED, false, false, 0);
+	row_event(r->open, ev->time_ns, r->open->state, flag, false, flag != CELL_SPAWNED, bytes);
 }
 
-static void apply_exit(struct pyramid *p, const struct event *ev)
+static void apply_one(struct pyramid *p, const struct names *names, const struct event *ev)
 {
-	struct row *r = rows_find(&p->rows, ev->proc, ev->target);
+	struct series *s = p->series[ev->proc];
+	uint64_t bytes;
 
-	if (r && r->open)
-		change(p, r, ev->time_ns, PYRAMID_NONE, 0, false);
-}
-
-static void apply_alloc(struct pyramid *p, const struct event *ev, uint64_t bytes)
-{
-	struct emit_ctx e = {p, NULL};
-
-	if (!ev->goid)
+	series_advance(s, ev->time_ns);
+	series_now(s)->events[ev->type]++;
+	if (event_is_allocation(ev->type)) {
+		bytes = names_allocated(names, ev);
+		series_now(s)->alloc_bytes = sum_u64(series_now(s)->alloc_bytes, bytes);
+		apply_act(p, ev, pyramid_alloc_flag(ev->type), bytes);
 		return;
-	e.row = get_row(p, ev->proc, ev->goid, ev->time_ns, GSTATE_RUNNING);
-	if (!e.row)
+	}
+	if (ev->target)
+		apply_to(p, ev, ev->target);
+	if (ev->goid == ev->target)
 		return;
-	e.row->open->ctx = &e;
-	row_event(e.row->open, ev->time_ns, e.row->open->state, pyramid_alloc_flag(ev->type), false,
-		  true, bytes);
+	if (ev->type == EVENT_NEWGOROUTINE)
+		apply_act(p, ev, CELL_SPAWNED, 0);
+	else if (ev->goid)
+		apply_to(p, ev, ev->goid);
 }
 
 static void apply_lost(struct pyramid *p, const struct event *ev)
 {
-	for (unsigned i = 0; i < MODEL_PROCS_MAX && p->series[i]; i++) {
+	for (unsigned i = 0; i < MODEL_PROCS_MAX; i++) {
+		if (!p->series[i] || (ev->proc != EVENT_PROC_NONE && ev->proc != i))
+			continue;
 		series_advance(p->series[i], MIN(ev->time_ns, PYRAMID_TIME_END - 1));
 		series_now(p->series[i])->lost += ev->count;
 	}
@@ -234,7 +225,6 @@ void pyramid_apply(struct pyramid *p, const struct names *names, const struct ev
 	pthread_mutex_lock(&p->lock);
 	for (size_t i = 0; i < n; i++) {
 		const struct event *ev = &events[i];
-		struct series *s;
 
 		if (ev->time_ns >= PYRAMID_TIME_END) {
 			p->missed++;
@@ -248,30 +238,16 @@ void pyramid_apply(struct pyramid *p, const struct names *names, const struct ev
 			apply_lost(p, ev);
 			continue;
 		}
-		s = series_of(p, ev->proc, ev->time_ns);
-		if (!s || ev->type >= EVENT_TYPES)
-			continue;
-		series_advance(s, ev->time_ns);
-		series_now(s)->events[ev->type]++;
-		if (ev->type == EVENT_CASGSTATUS) {
-			apply_state(p, ev);
-		} else if (ev->type == EVENT_NEWGOROUTINE) {
-			apply_create(p, ev);
-		} else if (ev->type == EVENT_GOEXIT) {
-			apply_exit(p, ev);
-		} else {
-			uint64_t bytes = names_allocated(names, ev);
-
-			series_now(s)->alloc_bytes = sum_u64(series_now(s)->alloc_bytes, bytes);
-			apply_alloc(p, ev, bytes);
-		}
+		if (ev->type < EVENT_TYPES && series_of(p, ev->proc, ev->time_ns))
+			apply_one(p, names, ev);
 	}
 	pthread_mutex_unlock(&p->lock);
 }
 
 void pyramid_missed(struct pyramid *p, uint64_t n, uint64_t time_ns)
 {
-	struct event ev = {.time_ns = time_ns, .type = EVENT_LOST, .count = n};
+	struct event ev = {
+		.time_ns = time_ns, .type = EVENT_LOST, .proc = EVENT_PROC_NONE, .count = n};
 
 	pthread_mutex_lock(&p->lock);
 	p->missed += n;
@@ -284,28 +260,33 @@ void pyramid_until(struct pyramid *p, uint64_t time_ns)
 	time_ns = MIN(time_ns, PYRAMID_TIME_END - 1);
 	pthread_mutex_lock(&p->lock);
 	p->known_ns = MAX(p->known_ns, time_ns);
-	for (unsigned i = 0; i < MODEL_PROCS_MAX && p->series[i]; i++)
-		series_advance(p->series[i], time_ns);
+	for (unsigned i = 0; i < MODEL_PROCS_MAX; i++) {
+		if (p->series[i])
+			series_advance(p->series[i], time_ns);
+	}
 	pthread_mutex_unlock(&p->lock);
 }
 
 /* One goroutine of the model against its row. */
 static void sync_one(struct pyramid *p, const struct goroutine *g, uint64_t before_ns)
 {
+	static const struct life nothing;
 	struct row *r = rows_find(&p->rows, g->proc, g->goid);
 	bool gone = g->flags & GOROUTINE_EXITED;
 	uint64_t since = gone ? g->exited_ns : g->state_since_ns;
+	struct meaning m;
 
-	if (since >= before_ns || (gone && (!r || !r->open)))
+	if (since >= before_ns)
 		return;
-	if (!r || !r->open) {
-		if (r && r->state_since_ns >= since)
+	walk_told(r ? &r->life : &nothing, g, &m);
+	if (!r) {
+		if (!(m.means & MEANS_APPEARED) || gone)
 			return;
-		get_row(p, g->proc, g->goid, since, g->state);
-		return;
+		r = new_row(p, g->proc, g->goid, since, row_shows(&m.life));
+		if (!r)
+			return;
 	}
-	if (r->state_since_ns < since && (gone || r->open->state != g->state))
-		change(p, r, since, gone ? PYRAMID_NONE : g->state, 0, false);
+	follow(p, r, &m, false);
 }
 
 int pyramid_sync(struct pyramid *p, struct model *m, unsigned proc, uint64_t before_ns)
@@ -313,10 +294,12 @@ int pyramid_sync(struct pyramid *p, struct model *m, unsigned proc, uint64_t bef
 	struct model_pass *pass cleanup_pass_ = NULL;
 	struct model_which which = {.exited = true};
 	const struct goroutine *part;
+	struct proc_info info;
+	bool over;
 	size_t n;
 	int err;
 
-	if (proc >= MODEL_PROCS_MAX)
+	if (proc >= MODEL_PROCS_MAX || model_proc(m, proc, &info))
 		return -ENOENT;
 	before_ns = MIN(before_ns, PYRAMID_TIME_END - 1);
 	pthread_mutex_lock(&p->lock);
@@ -324,7 +307,10 @@ int pyramid_sync(struct pyramid *p, struct model *m, unsigned proc, uint64_t bef
 	if (p->synced_missed[proc] == p->missed && p->synced_ns[proc] > SYNC_LATE_NS)
 		which.since_ns = p->synced_ns[proc] - SYNC_LATE_NS;
 	p->synced_missed[proc] = p->missed;
+	over = p->series[proc] && series_ended(p->series[proc]) != UINT64_MAX;
 	pthread_mutex_unlock(&p->lock);
+	if (over)
+		return 0;
 	err = model_pass_new(m, proc, &which, &pass);
 	while (!err && (n = model_pass_part(pass, &part)) > 0) {
 		pthread_mutex_lock(&p->lock);
@@ -337,6 +323,9 @@ int pyramid_sync(struct pyramid *p, struct model *m, unsigned proc, uint64_t bef
 	if (!err) {
 		pthread_mutex_lock(&p->lock);
 		p->synced_ns[proc] = before_ns;
+		/* All that happened in it is there. */
+		if (info.state == PROC_EXITED && info.exited_ns < before_ns && p->series[proc])
+			series_end(p->series[proc], info.exited_ns);
 		pthread_mutex_unlock(&p->lock);
 	}
 	return err;
@@ -351,11 +340,14 @@ void pyramid_info(struct pyramid *p, struct pyramid_info *ret)
 	ret->missed = p->missed;
 	ret->cells = p->cells;
 	ret->rows = p->rows.used;
-	ret->bytes = p->rows.cap * sizeof(struct row) + p->rows.used * sizeof(struct open_row);
+	ret->bytes = p->rows.cap * sizeof(struct row) + p->rows.n_open * sizeof(struct open_row);
 	for (unsigned li = 0; li < PYRAMID_LEVELS; li++) {
 		ret->bytes += p->levels[li].cap * sizeof(struct chunk);
 		ret->since_ns[li] = p->levels[li].since_ns;
 	}
+	ret->bytes += sizeof(*p) + p->rows.table_cap * sizeof(*p->rows.table);
+	for (unsigned i = 0; i < MODEL_PROCS_MAX; i++)
+		ret->bytes += p->series[i] ? series_bytes(p->series[i]) : 0;
 	pthread_mutex_unlock(&p->lock);
 }
 

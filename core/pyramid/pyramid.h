@@ -9,8 +9,10 @@
  * does nothing takes no memory. Every fourth level is stored; those between are merged when asked
  * for, and those finer than PYRAMID_BASE come from the retained events themselves.
  *
- * Built as events come, in time order within a goroutine. Bounded: past its share of the memory, a
- * level forgets its oldest cells; coarse levels reach back much further than fine ones.
+ * Built as events come, in time order within a goroutine. What they mean is core/model/walk.h's
+ * word; a goroutine whose state is not known is PYRAMID_UNKNOWN. A process that ended stays as it
+ * was: its time ends with it. Bounded: past its share of the memory, a level forgets its oldest
+ * cells; coarse levels reach back much further than fine ones.
  *
  * Thread-safe: one writer (apply, sync), any number of readers, a lock inside.
  */
@@ -33,10 +35,16 @@
 #define SERIES_BASE          20   /* finest level of a process's series: a millisecond */
 #define PYRAMID_ROWS_MAX     1024 /* goroutines a tile request may name */
 #define PYRAMID_NONE         15   /* state: not there (before creation, after exit) */
+#define PYRAMID_UNKNOWN      12   /* state: there, but it is not known in which */
+#define PYRAMID_STATES       (GSTATES + 1)
 #define PYRAMID_TIME_END                                                                           \
 	(1ull << 62) /* ns, 146 years: what is later is missed. A cell's number has 48 bits */
 
-/* Shares of a bucket's time, in 1/255 of the bucket; what is left is other states and not there. */
+_Static_assert(PYRAMID_UNKNOWN == GSTATES,
+	       "as the model and the views count it; the tiles' format");
+
+/* Shares of a bucket's time, in 1/255 of the bucket; what is left is other states, among them
+ * PYRAMID_UNKNOWN, and not there. */
 enum pyramid_share { SHARE_RUNNING, SHARE_RUNNABLE, SHARE_SYSCALL, SHARE_WAITING, SHARES };
 
 enum pyramid_flag {
@@ -109,8 +117,8 @@ int pyramid_group_tile(struct pyramid *p, unsigned proc, unsigned level, uint64_
 
 /* One bucket of a whole process. */
 struct pyramid_bucket {
-	uint64_t state_ns[GSTATES]; /* goroutine-time: divide by the bucket's width for a mean count
-				     */
+	/* Goroutine-time: divide by the bucket's width for a mean count. The last: not known. */
+	uint64_t state_ns[PYRAMID_STATES];
 	uint64_t events[EVENT_TYPES];
 	uint64_t lost, alloc_bytes;
 	uint64_t latency_count, latency_sum_ns, latency_max_ns; /* runnable -> running */

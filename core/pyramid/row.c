@@ -176,6 +176,29 @@ void row_event(struct open_row *r, uint64_t time_ns, uint8_t state, uint8_t flag
 	b->bytes = add_sat(b->bytes, bytes);
 }
 
+uint8_t row_shows(const struct life *l)
+{
+	return life_there(l) ? (uint8_t)life_state(l) : PYRAMID_NONE;
+}
+
+static uint8_t flags_of(const struct meaning *m)
+{
+	bool begins = m->means & MEANS_CREATED && m->means & (MEANS_APPEARED | MEANS_REVIVED);
+
+	return (uint8_t)((begins ? CELL_CREATED : 0) | (m->means & MEANS_WOKEN ? CELL_WOKEN : 0) |
+			 (m->means & MEANS_EXITED ? CELL_EXITED : 0));
+}
+
+void row_follow(struct open_row *r, const struct life *had, const struct meaning *m,
+		bool transition)
+{
+	uint64_t unknown = meaning_unknown_from(had, m);
+
+	if (unknown < m->life.since_ns)
+		row_event(r, unknown, PYRAMID_UNKNOWN, 0, false, false, 0);
+	row_event(r, m->life.since_ns, row_shows(&m->life), flags_of(m), transition, false, 0);
+}
+
 void row_finish(struct open_row *r, unsigned levels)
 {
 	for (unsigned li = 0; li < levels && li < r->levels; li++)

@@ -3,21 +3,28 @@
  * A process as a whole over time: goroutines in each state, events, allocations, latency. Every
  * bucket is kept (a ring a level), so what is asked for is found by its number. As with rows,
  * events are counted at the finest level; a bucket that is complete hands its sums to the next.
+ * A ring's memory is taken in blocks, when time gets there and there is something to keep.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "core/pyramid/internal.h"
 
+#define BLOCK  16 /* buckets */
+#define BLOCKS (SERIES_RING / BLOCK)
+
 struct series_level {
-	struct pyramid_bucket ring[SERIES_RING];
+	struct pyramid_bucket *blocks[BLOCKS]; /* NULL: all its buckets are zero */
 	uint64_t first,
 		current; /* bucket numbers; retained: [max(first, current - ring + 1), current] */
 };
 
 struct series {
-	uint64_t time_ns;
-	uint64_t count[GSTATES];
+	uint64_t time_ns, end_ns;
+	bool ended; /* the process did, at end_ns: nothing counts any more */
+	uint64_t count[PYRAMID_STATES];
+	size_t bytes;
+	struct pyramid_bucket spare; /* without memory this is counted in, for nothing */
 	struct series_level levels[SERIES_LEVELS];
 };
 
@@ -28,6 +35,7 @@ int series_new(uint64_t time_ns, struct series **ret)
 	if (!s)
 		return -ENOMEM;
 	s->time_ns = time_ns;
+	s->bytes = sizeof(*s);
 	for (unsigned i = 0; i < SERIES_LEVELS; i++)
 		s->levels[i].first = s->levels[i].current =
 			time_ns >> (SERIES_BASE + i * PYRAMID_STEP);
@@ -37,12 +45,57 @@ int series_new(uint64_t time_ns, struct series **ret)
 
 void series_free(struct series *s)
 {
+	for (unsigned i = 0; s && i < SERIES_LEVELS; i++) {
+		for (unsigned k = 0; k < BLOCKS; k++)
+			free(s->levels[i].blocks[k]);
+	}
 	free(s);
+}
+
+size_t series_bytes(const struct series *s)
+{
+	return s->bytes;
+}
+
+/* A bucket's place in the ring, NULL when that was never written to. */
+static struct pyramid_bucket *look(const struct series_level *l, uint64_t k)
+{
+	struct pyramid_bucket *block = l->blocks[k % SERIES_RING / BLOCK];
+
+	return block ? &block[k % BLOCK] : NULL;
+}
+
+/* The same, made when it is not there. */
+static struct pyramid_bucket *bucket(struct series *s, unsigned li, uint64_t k)
+{
+	struct pyramid_bucket **block = &s->levels[li].blocks[k % SERIES_RING / BLOCK];
+
+	if (!*block) {
+		*block = calloc(BLOCK, sizeof(**block));
+		if (!*block)
+			return &s->spare;
+		s->bytes += BLOCK * sizeof(**block);
+	}
+	return &(*block)[k % BLOCK];
+}
+
+static struct pyramid_bucket *current(struct series *s, unsigned li)
+{
+	return bucket(s, li, s->levels[li].current);
+}
+
+/* A bucket begins, where one of a ring's length before may be still. */
+static void begin(struct series *s, unsigned li, uint64_t k)
+{
+	struct pyramid_bucket *old = look(&s->levels[li], k);
+
+	if (old)
+		memset(old, 0, sizeof(*old));
 }
 
 static void add_bucket(struct pyramid_bucket *into, const struct pyramid_bucket *b)
 {
-	for (unsigned i = 0; i < GSTATES; i++)
+	for (unsigned i = 0; i < PYRAMID_STATES; i++)
 		into->state_ns[i] += b->state_ns[i];
 	for (unsigned i = 0; i < EVENT_TYPES; i++)
 		into->events[i] += b->events[i];
@@ -55,29 +108,37 @@ static void add_bucket(struct pyramid_bucket *into, const struct pyramid_bucket 
 		into->latencies[i] += b->latencies[i];
 }
 
-static struct pyramid_bucket *level_bucket(struct series_level *l)
+/* What bucket k of a level holds, if anything. */
+static void add_from(const struct series_level *l, uint64_t k, struct pyramid_bucket *into)
 {
-	return &l->ring[l->current % SERIES_RING];
+	const struct pyramid_bucket *b = look(l, k);
+
+	if (b)
+		add_bucket(into, b);
 }
 
-static void add_states(const struct series *s, struct pyramid_bucket *b, uint64_t ns)
+/* ns of bucket k pass with goroutines in the states they are in. */
+static void add_time(struct series *s, unsigned li, uint64_t k, uint64_t ns)
 {
-	for (unsigned i = 0; i < GSTATES; i++)
+	struct pyramid_bucket *b = NULL;
+
+	for (unsigned i = 0; i < PYRAMID_STATES; i++) {
+		if (!s->count[i])
+			continue;
+		if (!b)
+			b = bucket(s, li, k);
 		b->state_ns[i] += s->count[i] * ns;
+	}
 }
 
 /* Whole buckets [from, to) of a level in which nothing happened but time passing. */
 static void fill(struct series *s, unsigned li, uint64_t from, uint64_t to)
 {
-	struct series_level *l = &s->levels[li];
-
 	if (to - from > SERIES_RING)
 		from = to - SERIES_RING;
 	for (; from < to; from++) {
-		struct pyramid_bucket *b = &l->ring[from % SERIES_RING];
-
-		memset(b, 0, sizeof(*b));
-		add_states(s, b, 1ull << (SERIES_BASE + li * PYRAMID_STEP));
+		begin(s, li, from);
+		add_time(s, li, from, 1ull << (SERIES_BASE + li * PYRAMID_STEP));
 	}
 }
 
@@ -89,23 +150,24 @@ static void pass(struct series *s, unsigned li, uint64_t t0, uint64_t t1)
 	uint64_t last = t1 >> shift, end = (l->current + 1) << shift;
 
 	if (last == l->current) {
-		add_states(s, level_bucket(l), t1 - t0);
+		add_time(s, li, l->current, t1 - t0);
 		return;
 	}
-	add_states(s, level_bucket(l), end - t0);
+	add_time(s, li, l->current, end - t0);
 	if (li + 1 < SERIES_LEVELS) {
-		add_bucket(level_bucket(&s->levels[li + 1]), level_bucket(l));
+		if (look(l, l->current))
+			add_from(l, l->current, current(s, li + 1));
 		pass(s, li + 1, end, last << shift);
 	}
 	fill(s, li, l->current + 1, last);
 	l->current = last;
-	memset(level_bucket(l), 0, sizeof(struct pyramid_bucket));
-	add_states(s, level_bucket(l), t1 - (last << shift));
+	begin(s, li, last);
+	add_time(s, li, last, t1 - (last << shift));
 }
 
 void series_advance(struct series *s, uint64_t time_ns)
 {
-	if (time_ns <= s->time_ns)
+	if (time_ns <= s->time_ns || s->ended)
 		return;
 	pass(s, 0, s->time_ns, time_ns);
 	s->time_ns = time_ns;
@@ -122,7 +184,7 @@ static uint64_t oldest_bucket(const struct series_level *l)
  * The time from then to now, at each level up to where its current bucket begins: what that one
  * holds comes to the next level when it is complete.
  */
-static void make_up(struct series *s, unsigned state, int delta, uint64_t from)
+static void make_up(struct series *s, unsigned state, int64_t delta, uint64_t from)
 {
 	uint64_t to = s->time_ns;
 
@@ -131,13 +193,16 @@ static void make_up(struct series *s, unsigned state, int delta, uint64_t from)
 		unsigned shift = SERIES_BASE + li * PYRAMID_STEP;
 
 		for (uint64_t k = MAX(from >> shift, oldest_bucket(l)); k <= l->current; k++) {
-			uint64_t begin = MAX(from, k << shift), end = MIN(to, (k + 1) << shift);
-			uint64_t *sum = &l->ring[k % SERIES_RING].state_ns[state];
+			uint64_t t0 = MAX(from, k << shift), t1 = MIN(to, (k + 1) << shift);
+			uint64_t *sum;
 
-			if (begin < end && delta > 0)
-				*sum += end - begin;
-			else if (begin < end)
-				*sum -= MIN(*sum, end - begin);
+			if (t0 >= t1)
+				continue;
+			sum = &bucket(s, li, k)->state_ns[state];
+			if (delta > 0)
+				*sum += (t1 - t0) * (uint64_t)delta;
+			else
+				*sum -= MIN(*sum, (t1 - t0) * (uint64_t)-delta);
 		}
 		to = MIN(to, l->current << shift);
 	}
@@ -145,17 +210,33 @@ static void make_up(struct series *s, unsigned state, int delta, uint64_t from)
 
 void series_state(struct series *s, unsigned state, int delta, uint64_t since_ns)
 {
-	if (state >= GSTATES)
-		return;
-	if (delta < 0 && !s->count[state])
+	if (state >= PYRAMID_STATES || s->ended || (delta < 0 && !s->count[state]))
 		return;
 	s->count[state] += (uint64_t)delta;
 	make_up(s, state, delta, since_ns);
 }
 
+void series_end(struct series *s, uint64_t time_ns)
+{
+	if (s->ended)
+		return;
+	series_advance(s, time_ns);
+	for (unsigned i = 0; i < PYRAMID_STATES; i++) {
+		if (s->count[i])
+			make_up(s, i, -(int64_t)s->count[i], time_ns);
+	}
+	s->ended = true;
+	s->end_ns = time_ns;
+}
+
+uint64_t series_ended(const struct series *s)
+{
+	return s->ended ? s->end_ns : UINT64_MAX;
+}
+
 struct pyramid_bucket *series_now(struct series *s)
 {
-	return level_bucket(&s->levels[0]);
+	return current(s, 0);
 }
 
 void series_latency(struct series *s, uint64_t ns)
@@ -174,7 +255,7 @@ void series_latency(struct series *s, uint64_t ns)
 static void add_open(const struct series *s, unsigned li, struct pyramid_bucket *into)
 {
 	while (li--)
-		add_bucket(into, &s->levels[li].ring[s->levels[li].current % SERIES_RING]);
+		add_from(&s->levels[li], s->levels[li].current, into);
 }
 
 void series_read(struct series *s, unsigned level, uint64_t from, size_t n,
@@ -190,7 +271,7 @@ void series_read(struct series *s, unsigned level, uint64_t from, size_t n,
 		uint64_t begin = (from + i) << merge, end = (from + i + 1) << merge;
 
 		for (uint64_t k = MAX(begin, oldest); k < end && k <= l->current; k++) {
-			add_bucket(&ret[i], &l->ring[k % SERIES_RING]);
+			add_from(l, k, &ret[i]);
 			if (k == l->current)
 				add_open(s, li, &ret[i]);
 		}

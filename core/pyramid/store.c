@@ -92,6 +92,14 @@ struct row *rows_get(struct rows *rs, unsigned proc, uint64_t goid)
 	return r;
 }
 
+void rows_close(struct rows *rs, struct row *r)
+{
+	if (r->open)
+		rs->n_open--;
+	free(r->open);
+	r->open = NULL;
+}
+
 void rows_remove(struct rows *rs, struct row *r)
 {
 	uint32_t mask = rs->table_cap - 1, at = (uint32_t)(r - rs->v);
@@ -113,7 +121,7 @@ void rows_remove(struct rows *rs, struct row *r)
 		hole = i;
 	}
 	rs->table[hole] = 0;
-	free(r->open);
+	rows_close(rs, r);
 	memset(r, 0, sizeof(*r));
 	r->goid = rs->free;
 	rs->free = at + 1;

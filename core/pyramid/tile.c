@@ -98,47 +98,43 @@ static void merge_cells(const struct cell *v, size_t n, unsigned merge, uint8_t 
  * Levels below PYRAMID_BASE: a row of one level made from the goroutine's retained events. Returns
  * false when they do not reach back to the range.
  */
-static bool read_events(struct model *m, unsigned proc, uint64_t goid, const struct range *q,
+static bool read_events(struct model *model, unsigned proc, uint64_t goid, const struct range *q,
 			bool all_kept, uint8_t before, struct cells *out, uint8_t *ret_before)
 {
 	cleanup_free_ struct event *events = NULL;
 	cleanup_free_ uint64_t *seqs = NULL;
 	struct cells_of ctx = {out, 0};
+	struct life life = {0};
+	struct meaning m;
 	struct open_row row;
 	size_t n = 0, i;
 
-	if (!m || model_goroutine_events(m, proc, goid, 0, UINT64_MAX, &events, &seqs, &n))
+	if (!model || model_goroutine_events(model, proc, goid, 0, UINT64_MAX, &events, &seqs, &n))
 		return false;
 	if (!n || (events[0].time_ns > q->begin && !all_kept))
 		return false;
 	for (i = 0; i < n && events[i].time_ns < q->begin; i++) {
-		if (events[i].type == EVENT_CASGSTATUS && events[i].target == goid)
-			before = gstate_is_exit(events[i].from, events[i].to) ? PYRAMID_NONE
-									      : events[i].to;
+		walk_event(&life, goid, &events[i], &m);
+		if (m.means & (MEANS_STATE | MEANS_EXITED))
+			before = row_shows(&m.life);
+		life = m.life;
 	}
 	row_begin(&row, q->level, 1, q->begin, before);
 	row.emit = cells_collect;
 	row.ctx = &ctx;
 	for (; i < n && events[i].time_ns < q->end; i++) {
 		const struct event *ev = &events[i];
-		uint8_t state = row.state, flags = 0;
-		bool mine = ev->target == goid;
+		bool its = ev->type == EVENT_CASGSTATUS && ev->target == goid;
 
-		if (ev->type == EVENT_CASGSTATUS && mine) {
-			state = gstate_is_exit(ev->from, ev->to) ? PYRAMID_NONE : ev->to;
-			if (ev->from == GSTATE_WAITING && ev->to == GSTATE_RUNNABLE)
-				flags = CELL_WOKEN;
-			if (gstate_is_creation(ev->from, ev->to))
-				flags = CELL_CREATED;
-			if (state == PYRAMID_NONE)
-				flags |= CELL_EXITED;
-			row_event(&row, ev->time_ns, state, flags, true, false, 0);
-		} else if (ev->type == EVENT_NEWGOROUTINE && !mine) {
-			row_event(&row, ev->time_ns, state, CELL_SPAWNED, false, false, 0);
-		} else if (ev->type >= EVENT_MAKESLICE && ev->type <= EVENT_NEWOBJECT) {
-			row_event(&row, ev->time_ns, state, pyramid_alloc_flag(ev->type), false,
+		walk_event(&life, goid, ev, &m);
+		if (m.means & (MEANS_STATE | MEANS_EXITED))
+			row_follow(&row, &life, &m, its);
+		if (event_is_allocation(ev->type))
+			row_event(&row, ev->time_ns, row.state, pyramid_alloc_flag(ev->type), false,
 				  true, ev->type == EVENT_NEWOBJECT ? ev->size : 0);
-		}
+		else if (ev->type == EVENT_NEWGOROUTINE && ev->target != goid)
+			row_event(&row, ev->time_ns, row.state, CELL_SPAWNED, false, false, 0);
+		life = m.life;
 	}
 	if (i < n) /* its next event is later: until the end it stayed as it was */
 		row_advance(&row, q->end);
@@ -237,7 +233,7 @@ int pyramid_tile(struct pyramid *p, struct model *m, unsigned proc, unsigned lev
 	if (err || n > PYRAMID_ROWS_MAX)
 		return -EINVAL;
 	pthread_mutex_lock(&p->lock);
-	put_header(out, level, n, asked.begin, p->known_ns);
+	put_header(out, level, n, asked.begin, known_until(p, proc));
 	pthread_mutex_unlock(&p->lock);
 	for (size_t i = 0; i < n; i++) {
 		struct range q = asked;
@@ -373,7 +369,7 @@ int pyramid_group_tile(struct pyramid *p, unsigned proc, unsigned level, uint64_
 	if (!g)
 		return -ENOMEM;
 	pthread_mutex_lock(&p->lock);
-	known = p->known_ns;
+	known = known_until(p, proc);
 	for (size_t i = 0; i < n; i++) {
 		struct range q = asked;
 		uint8_t before = row_cells(p, proc, goids[i], &q, &scratch, &merged, &flags);

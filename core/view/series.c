@@ -43,13 +43,13 @@ static void render_series(const struct series *q, struct buf *out)
 	/* Goroutine-nanoseconds: divided by width_ns, the mean number in that state. */
 	json_key(out, "state_ns");
 	buf_addc(out, '{');
-	for (unsigned i = 0; i < GSTATES; i++) {
+	for (unsigned i = 0; i < PYRAMID_STATES; i++) {
 		bool any = false;
 
 		for (size_t k = 0; k < n && !any; k++)
 			any = b[k].state_ns[i];
 		if (any)
-			add_column(out, gstate_name(i), b, n,
+			add_column(out, view_state_name(i), b, n,
 				   offsetof(struct pyramid_bucket, state_ns) +
 					   i * sizeof(uint64_t));
 	}

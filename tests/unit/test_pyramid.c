@@ -279,7 +279,8 @@ static void test_series(void **state)
 	pyramid_free(p);
 }
 
-/* A state that is read from memory after time went on counts from when it began, at every level. */
+/* A state that is read from memory after time went on counts from when it began, at every level.
+ * When the next reading says otherwise, how long it lasted is not known. */
 static void test_late(void **state)
 {
 	const struct event ev = {.type = EVENT_CASGSTATUS,
@@ -309,16 +310,112 @@ static void test_late(void **state)
 	assert_int_equal(pyramid_sync(p, m, 0, base + (40ull << 20)), 0);
 	pyramid_until(p, base + (64ull << 20));
 	for (unsigned level = 20; level <= 26; level += 2) {
-		uint64_t ran = 0, waited = 0, n = 64u >> (level - 20);
+		uint64_t ran = 0, waited = 0, unknown = 0, n = 64u >> (level - 20);
 
 		assert_int_equal(pyramid_series(p, 0, level, base >> level, n, b), 0);
 		for (uint64_t i = 0; i < n; i++) {
 			ran += b[i].state_ns[GSTATE_RUNNING];
 			waited += b[i].state_ns[GSTATE_WAITING];
+			unknown += b[i].state_ns[PYRAMID_UNKNOWN];
 		}
-		assert_int_equal(ran, base + (30ull << 20) - since);
+		assert_int_equal(ran, 0);
+		assert_int_equal(unknown, base + (30ull << 20) - since);
 		assert_int_equal(waited, (64ull << 20) + (34ull << 20));
 	}
+	pyramid_free(p);
+	model_free(m);
+	names_free(mc.names);
+}
+
+static uint64_t bytes_of(struct pyramid *p)
+{
+	struct pyramid_info info;
+
+	pyramid_info(p, &info);
+	return info.bytes;
+}
+
+/* What a process takes grows with how long something was there, is counted, and is given back. */
+static void test_memory(void **state)
+{
+	struct event ev = {.type = EVENT_CASGSTATUS,
+			   .time_ns = ORIGIN,
+			   .target = 1,
+			   .from = GSTATE_DEAD,
+			   .to = GSTATE_RUNNABLE};
+	uint64_t empty, one, hundred;
+	struct pyramid *p;
+
+	assert_int_equal(pyramid_new(0, &p), 0);
+	empty = bytes_of(p);
+	pyramid_apply(p, NULL, &ev, 1);
+	one = bytes_of(p);
+	assert_in_range(one - empty, 1, 256 << 10);
+	for (ev.proc = 1; ev.proc < 100; ev.proc++)
+		pyramid_apply(p, NULL, &ev, 1);
+	hundred = bytes_of(p);
+	assert_in_range(hundred - one, 99 * 1000, 99 * (64 << 10));
+	/* Time passes for all: a second, then a day, which is as much as is kept. */
+	pyramid_until(p, ORIGIN + NS_PER_SEC);
+	assert_in_range(bytes_of(p) - hundred, 100 * 10000, 100 * (512 << 10));
+	pyramid_until(p, ORIGIN + 86400 * NS_PER_SEC);
+	assert_in_range(bytes_of(p) - hundred, 100 * (1 << 20), 100 * (8 << 20));
+	/* One in which there is nobody takes no more as it goes on. */
+	pyramid_reset(p);
+	assert_int_equal(bytes_of(p), empty);
+	pyramid_apply(p, NULL, &ev, 1);
+	ev = (struct event){.type = EVENT_CASGSTATUS,
+			    .time_ns = ORIGIN + 1000,
+			    .target = 1,
+			    .proc = ev.proc,
+			    .from = GSTATE_RUNNING,
+			    .to = GSTATE_DEAD};
+	pyramid_apply(p, NULL, &ev, 1);
+	one = bytes_of(p);
+	pyramid_until(p, ORIGIN + 86400 * NS_PER_SEC);
+	assert_in_range(bytes_of(p), one, one + (64 << 10));
+	pyramid_free(p);
+}
+
+/* A process that ended stays as it was: its time ends with it, whatever is learned of that later.
+ */
+static void test_frozen(void **state)
+{
+	struct pyramid_busy q = {.level = 20, .from = ORIGIN >> 20, .n = 64};
+	struct change runs = {ORIGIN, GSTATE_RUNNABLE, GSTATE_RUNNING};
+	struct event ev = state_event(1, &runs);
+	const uint64_t end = ORIGIN + (10ull << 20) + 5000, goid = 1;
+	const struct proc_info info = {.pid = 1};
+	uint32_t counts[64][PYRAMID_BUSY_ROWS];
+	struct pyramid_bucket b[64];
+	struct model_config mc = {.retain = 64};
+	struct buf out = BUF_INIT;
+	uint64_t ran = 0, since, known;
+	struct pyramid *p;
+	struct model *m;
+
+	assert_int_equal(names_new(1000, &mc.names), 0);
+	assert_int_equal(model_new(&mc, &m), 0);
+	assert_int_equal(model_proc_add(m, &info), 0);
+	assert_int_equal(pyramid_new(0, &p), 0);
+	model_apply(m, &ev, 1);
+	pyramid_apply(p, mc.names, &ev, 1);
+	pyramid_until(p, ORIGIN + (30ull << 20));
+	model_proc_exited(m, 0, end);
+	assert_int_equal(pyramid_sync(p, m, 0, ORIGIN + (30ull << 20)), 0);
+	pyramid_until(p, ORIGIN + (50ull << 20));
+	assert_int_equal(pyramid_sync(p, m, 0, ORIGIN + (50ull << 20)), 0);
+	assert_int_equal(pyramid_series(p, 0, 20, ORIGIN >> 20, 64, b), 0);
+	for (unsigned i = 0; i < 64; i++)
+		ran += b[i].state_ns[GSTATE_RUNNING];
+	assert_int_equal(ran, end - ORIGIN);
+	assert_int_equal(pyramid_tile(p, m, 0, 20, ORIGIN >> 28, &goid, 1, &out), 0);
+	memcpy(&known, out.data + 16, sizeof(known));
+	assert_int_equal(known, end);
+	assert_int_equal(pyramid_busy(p, &q, counts, &since), 0);
+	for (unsigned i = 0; i < 64; i++)
+		assert_int_equal(counts[i][PYRAMID_BUSY_ROWS - 1], i < 10);
+	buf_free(&out);
 	pyramid_free(p);
 	model_free(m);
 	names_free(mc.names);
@@ -472,7 +569,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_one_goroutine), cmocka_unit_test(test_exact_levels),
 		cmocka_unit_test(test_bounded),       cmocka_unit_test(test_series),
-		cmocka_unit_test(test_late),          cmocka_unit_test(test_latencies),
+		cmocka_unit_test(test_late),          cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_frozen),        cmocka_unit_test(test_latencies),
 		cmocka_unit_test(test_group),         cmocka_unit_test(test_refuses),
 		cmocka_unit_test(test_end_of_time),
 	};

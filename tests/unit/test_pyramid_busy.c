@@ -188,21 +188,23 @@ static void test_forgotten(void **state)
 	pyramid_free(p);
 }
 
-/* One that was there before it was first seen: until then nothing is known of it. */
+/* One that was there before it was first seen: until then nothing is known of it. Nor is the state
+ * of one that is only seen acting. */
 static void test_found(void **state)
 {
 	struct pyramid_busy q = {.level = 20, .from = ORIGIN >> 20, .n = 10};
-	struct event ev = {.type = EVENT_NEWOBJECT,
-			   .goid = 5,
-			   .time_ns = ORIGIN + (4ull << 20) + (1 << 19),
-			   .size = 1};
+	struct change begins = {ORIGIN + (4ull << 20) + (1 << 19), GSTATE_RUNNABLE, GSTATE_RUNNING};
+	struct event ev[] = {
+		state_event(5, &begins),
+		{.type = EVENT_NEWOBJECT, .goid = 6, .time_ns = begins.time, .size = 1},
+	};
 	uint32_t counts[N][ROWS];
 	struct pyramid *p;
 	uint64_t since;
 
 	assert_int_equal(pyramid_new(0, &p), 0);
 	assert_int_equal(pyramid_busy(p, &q, counts, &since), 0);
-	pyramid_apply(p, NULL, &ev, 1);
+	pyramid_apply(p, NULL, ev, 2);
 	pyramid_until(p, ORIGIN + (8ull << 20) + (1 << 18));
 	counts[0][0] = 7;
 	assert_int_equal(pyramid_busy(p, &q, counts, &since), 0);
@@ -228,7 +230,10 @@ static void test_healed(void **state)
 	struct model_config config = {.retain = 100, .retain_exited = 10, .workers = 1};
 	struct goroutine_seen seen = {.goid = 5, .state = GSTATE_WAITING};
 	struct change begins = {ORIGIN + 1000, GSTATE_RUNNABLE, GSTATE_RUNNING};
-	struct event ev = state_event(5, &begins);
+	struct event ev[] = {
+		state_event(5, &begins),
+		{.type = EVENT_NEWOBJECT, .goid = 5, .time_ns = ORIGIN + (2ull << 20)},
+	};
 	struct proc_info info = {.pid = 1};
 	uint32_t counts[N][ROWS];
 	struct pyramid *p;
@@ -239,14 +244,14 @@ static void test_healed(void **state)
 	assert_int_equal(model_new(&config, &m), 0);
 	assert_int_equal(model_proc_add(m, &info), 0);
 	assert_int_equal(pyramid_new(0, &p), 0);
-	pyramid_apply(p, NULL, &ev, 1);
-	model_apply(m, &ev, 1);
+	pyramid_apply(p, config.names, ev, 2);
+	model_apply(m, ev, 2);
 	model_heal(m, 0, &seen, 1, ORIGIN + (3ull << 20), true);
 	assert_int_equal(pyramid_sync(p, m, 0, ORIGIN + (5ull << 20)), 0);
 	pyramid_until(p, ORIGIN + (5ull << 20));
 	assert_int_equal(pyramid_busy(p, &q, counts, &since), 0);
 	for (unsigned i = 0; i < 10; i++)
-		assert_int_equal(counts[i][9], i < 3);
+		assert_int_equal(counts[i][9], i < 2);
 	pyramid_free(p);
 	model_free(m);
 	names_free(config.names);

@@ -11,7 +11,7 @@ export interface Look {
 // Colours that stay apart for the colour-blind: Okabe and Ito, "Color Universal Design" (2008), and
 // two greys. Running, runnable, syscall and waiting also differ in lightness.
 const SAFE: Look = {
-	state: ['#999999', '#e69f00', '#009e73', '#56b4e9', '#0072b2', '#d55e00', '#666666', '#f0e442', '#cc79a7', '#f0e442', '#d55e00', '#666666'],
+	state: ['#999999', '#e69f00', '#009e73', '#56b4e9', '#0072b2', '#d55e00', '#666666', '#f0e442', '#cc79a7', '#f0e442', '#d55e00', '#666666', '#888888'],
 	type: { makeslice: '#0072b2', makemap: '#cc79a7', newobject: '#e69f00' },
 };
 

@@ -61,7 +61,7 @@ export function Overview() {
 			</div>
 			{series ? <div class="plots">
 				<Plot title="Goroutines by state" unit="mean number" stacked x={times(series)} format={(v) => count(v)}
-					lines={['running', 'syscall', 'runnable', 'preempted', 'copystack', 'waiting'].filter((s) => series.state_ns[s]).map((s) => ({
+					lines={['running', 'syscall', 'runnable', 'preempted', 'leaked', 'waiting', 'unknown'].filter((s) => series.state_ns[s]).map((s) => ({
 						label: s, color: c.state[stateNumber(s)],
 						values: series.state_ns[s].map((v) => v / series.width_ns) }))} />
 				<Plot title="Events" unit="a second" x={times(series)} format={(v) => count(v)}

@@ -204,7 +204,7 @@ export function Legend() {
 			{shown.map((s) => (
 				<button class={browse.filter.includes(`state:${STATES[s]}`) ? 'on' : ''} onClick={() => toggle(STATES[s])}
 					title={`Only ${STATES[s]} goroutines`}>
-					<i class="mark"><i style={{ background: look.state[s],
+					<i class="mark"><i style={{ background: s === UNKNOWN ? `repeating-linear-gradient(135deg, ${look.state[s]} 0 2px, transparent 2px 4px)` : look.state[s],
 						height: `${Math.round(12 * stateHeight(s, settings.marks))}px` }} /></i>
 					{STATES[s]} <b>{counts ? count(counts[s]) : ''}</b></button>))}
 		</div>

@@ -3,7 +3,7 @@
 // by the canvas, which takes ten times as long for so many small rectangles.
 import { rgba } from '../colors';
 import type { Palette } from '../colors';
-import { CELL_CREATED, CELL_EXITED, CELL_MAP, CELL_OBJECT, CELL_SLICE, NONE, RUNNABLE, RUNNING, SHARE_STATES, SYSCALL, TILE_BUCKETS, WAITING } from 'contract';
+import { CELL_CREATED, CELL_EXITED, CELL_MAP, CELL_OBJECT, CELL_SLICE, NONE, RUNNABLE, RUNNING, SHARE_STATES, SYSCALL, TILE_BUCKETS, UNKNOWN, WAITING } from 'contract';
 import { cellAllocs, cellDominant, cellEnd, cellFlags, cellOffset, cellShare, type RowTile } from '../tiles';
 
 // How high a state stands in its row: the same order without any colour.
@@ -67,7 +67,16 @@ export class Strip {
 	private pure(x: number, w: number, state: number): void {
 		if (state === NONE || w <= 0) return;
 		const h = this.heights[state];
+		if (state === UNKNOWN) return this.hatch(x, w, h);
 		this.fill(x, w, this.look.bottom - h, h, this.state[state]);
+	}
+
+	// Not known in which state: stripes, which no state has.
+	private hatch(x: number, w: number, h: number): void {
+		const end = Math.min(TILE_BUCKETS, x + w), { bottom } = this.look;
+		for (let row = Math.max(0, bottom - h); row < bottom; row++)
+			for (let column = x; column < end; column++)
+				if ((column + row) % 6 < 2) this.pixels[row * TILE_BUCKETS + column] = this.state[UNKNOWN];
 	}
 
 	private cell(tile: RowTile, i: number, x: number, w: number): void {
@@ -95,6 +104,7 @@ export class Strip {
 				const h = Math.round(full * OTHER_HEIGHT);
 				this.fill(x, w, bottom - h, h, this.state[SHARE_STATES[best]]);
 			}
+			if (cellDominant(tile, i) === UNKNOWN) this.pure(x, w, UNKNOWN);
 			if (Math.min(255, cellShare(tile, i, WAITING_SHARE) / part) > 8) this.pure(x, w, WAITING);
 			let base = bottom;
 			for (const s of STACK_ORDER) {
