@@ -7,7 +7,7 @@ import { count, duration } from './format';
 import { ProcessName } from './process';
 import { GROUPS, SORTS } from './rows';
 import { useValue } from './store';
-import { RUNNABLE, RUNNING, STATES, SYSCALL, WAITING } from 'contract';
+import { RUNNABLE, RUNNING, STATES, SYSCALL, UNKNOWN, WAITING } from 'contract';
 import { current } from './timeline/scene';
 import { stateHeight } from './timeline/strip';
 
