@@ -223,6 +223,7 @@ static void tick_frame(struct push *p, struct push_client *c)
 	struct model_totals t;
 	struct meter_sample s;
 	uint64_t events = 0, lost = 0;
+	bool ended;
 
 	model_totals(v->model, -1, &t);
 	meter_last(v->meter, &s);
@@ -231,15 +232,16 @@ static void tick_frame(struct push *p, struct push_client *c)
 		lost += t.lost[i];
 	}
 	buf_adds(&p->frame, "{\"type\":\"tick\"");
-	/* In a replay, time stands where its last event is. */
-	json_ku(&p->frame, "now", v->replay ? t.last_event_ns : monotonic_ns());
+	ended = feed_closed(model_feed(v->model));
+	/* In a replay, and at the end, time stands where the last event is. */
+	json_ku(&p->frame, "now", v->replay || ended ? t.last_event_ns : monotonic_ns());
 	json_ku(&p->frame, "last_event_ns", t.last_event_ns);
 	json_ku(&p->frame, "events", events);
 	json_ku(&p->frame, "lost", lost);
 	json_ku(&p->frame, "live", t.live_total);
 	json_ku(&p->frame, "created", t.goroutines_created);
 	json_ku(&p->frame, "exited", t.goroutines_exited);
-	json_kb(&p->frame, "ended", feed_closed(model_feed(v->model)));
+	json_kb(&p->frame, "ended", ended);
 	json_ku(&p->frame, "rps", s.rps);
 	json_ku(&p->frame, "pps", s.pps);
 	json_ku(&p->frame, "ewp", s.ewp);

@@ -139,7 +139,8 @@ static void render_status(struct source *s, bool loading, int proc, struct buf *
 	json_kb(out, "replay", s->view.replay);
 	json_kb(out, "ended", !s->live || feed_closed(model_feed(s->view.model)));
 	json_ku(out, "first_ns", first_time(s, &info));
-	json_ku(out, "now_ns", rest_now(s));
+	/* Of a process that has ended, its end. */
+	json_ku(out, "now_ns", proc < 0 ? rest_now(s) : view_now(&s->view, (unsigned)proc));
 	json_ku(out, "last_event_ns", t.last_event_ns);
 	json_key(out, "wall_offset_ns");
 	buf_addi(out, model_wall_offset(s->view.model));

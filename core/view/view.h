@@ -38,6 +38,9 @@ void view_recording(const struct view *v, struct recording *ret);
 /* "recording stopped: No space left on device", for a line; "" while it goes on. */
 void view_recording_stop(const struct recording *rec, struct buf *out);
 
+/* The present of a process as views see it: now; when it ended; in a replay the last event's time.
+ */
+uint64_t view_now(const struct view *v, unsigned proc);
 /*
  * A goroutine's state, as every view has it: an enum gstate, GSTATE_DEAD once it has exited, and
  * GSTATES when it is not known. The word for it is gstate_name()'s, or "unknown".

@@ -5,9 +5,6 @@
 
 #include "core/view/emit.h"
 
-/* The present of a process as views see it: now; when it ended; in a replay the last event's time.
- */
-uint64_t view_now(const struct view *v, unsigned proc);
 /* An event's time as UNIX time in ns. */
 uint64_t view_unix(const struct view *v, uint64_t monotonic);
 static inline uint64_t view_since(uint64_t now, uint64_t then)

@@ -2,7 +2,7 @@
 // Two real processes of one binary: node processes.mjs URL FOLDER MOUNT PID OTHER_PID
 import { existsSync, readFileSync } from 'node:fs';
 import { assert, until } from './browser.mjs';
-import { run, shot } from './page.mjs';
+import { run, shot, view } from './page.mjs';
 
 const [url, , mount, ...pids] = process.argv.slice(2);
 const chooser = (page) => page.getByLabel('Process', { exact: true });
@@ -32,6 +32,28 @@ const steps = {
 		assert(path.startsWith(mount) && existsSync(path), `${path} is not there`);
 		assert(readFileSync(path, 'utf8').includes('main.(*server).forgotten'), `${path} is about another one`);
 		await shot(page, 'live-processes');
+	},
+	// The first one goes on.
+	async 'one that has ended is as it was then, and says so'(page) {
+		const now = async (pid) => page.evaluate(async (pid) => {
+			const get = async (proc) => (await fetch(`/api/live/status?proc=${proc}`)).json();
+			return (await get((await get(0)).processes.findIndex((p) => p.pid === pid))).now_ns;
+		}, Number(pid));
+		process.kill(Number(pids[1]));
+		await until('it has ended', () => chooser(page).locator('option').allTextContents(), (o) => o.some((t) => t.includes(pids[1]) && t.includes('exited')));
+		await page.locator('.growing', { hasText: 'The program has ended' }).waitFor();
+		await page.locator('.light.ended').waitFor();
+		const hover = async () => {
+			await page.mouse.move(100, 300);
+			await page.mouse.move(100, 194);
+			return page.locator('.tooltip', { hasText: 'age ' }).textContent();
+		};
+		const end = await now(pids[1]), age = await hover(), before = await now(pids[0]), { t1 } = await view(page);
+		await until('the other one goes on', () => now(pids[0]), (t) => t > before + 1.5e9);
+		assert(await now(pids[1]) === end, 'the server says it gets older');
+		assert(await hover() === age, `${age} became ${await hover()}`);
+		assert((await view(page)).t1 === t1, 'the picture moves on');
+		await shot(page, 'live-ended');
 	},
 };
 

@@ -113,9 +113,14 @@ class App {
 		return this.status.get()?.first_ns ?? 0;
 	}
 
-	get isLive(): boolean {
+	// The process that is looked at has ended, or all have: nothing of it gets any older.
+	get over(): boolean {
 		const s = this.status.get();
-		return !!s && s.id === 'live' && !s.ended;
+		return !!s && s.id === 'live' && (s.ended || s.processes?.[this.proc.get()]?.state === 'exited');
+	}
+
+	get isLive(): boolean {
+		return this.status.get()?.id === 'live' && !this.over;
 	}
 
 	// A recorded session of which the server still reads the rest.
@@ -140,7 +145,8 @@ class App {
 		if (this.paused.get()) return this.frozenNow;
 		if (this.playhead.get() !== null) return this.playhead.get()!;
 		const tick = this.tick.get();
-		if (s.id !== 'live' || !tick) return s.now_ns - s.first_ns;
+		if (s.id !== 'live' || this.over || !tick) return s.now_ns - s.first_ns;
+		// A replay is where its last event is.
 		const moving = s.live && !tick.ended && this.connection.get() === 'connected';
 		return tick.now - s.first_ns + (moving ? (performance.now() - this.tickAt) * 1e6 : 0);
 	}
@@ -245,13 +251,16 @@ class App {
 		const pause = table.rows.size > 4000 ? 1500 : 0;
 		if (!first && performance.now() - this.polledAt < pause) return;
 		this.polledAt = performance.now();
-		if (!first && (!this.moves || this.paused.get()) && table.complete) return;
+		const rows = first || this.moves || !table.complete;
+		// Of a process that has ended nothing is asked again; but there may be others, or a replay goes back.
+		const others = table.source === 'live' && !(this.status.get()?.ended && this.tick.get()?.ended !== false);
+		if (!first && (this.paused.get() && table.complete || !rows && !others)) return;
 		this.polling = true;
 		try {
-			await table.refresh(() => { if (table === this.table) this.rebuild(); });
+			if (rows) await table.refresh(() => { if (table === this.table) this.rebuild(); });
 			if (table.source === 'live') {
 				const status = await getStatus('live');
-				if (table === this.table && status.first_ns === table.origin) this.status.set(status);
+				if (table === this.table && status.first_ns === table.origin) await this.advance(table, status);
 				else if (table === this.table) void this.open('live', this.proc.get()); // a replay went back, or a new target
 			} else if (this.growing) {
 				const status = await getStatus(table.source);
@@ -270,6 +279,16 @@ class App {
 		}
 		if (table === this.table && first) this.rebuild();
 		else this.rebuildIfChanged();
+	}
+
+	// What the rows were asked for is older than the status; of one that ended in between, the last of it.
+	private async advance(table: RowTable, status: Status): Promise<void> {
+		const moved = this.isLive;
+		this.status.set(status);
+		if (!moved || this.isLive) return;
+		if (this.tiles) this.tiles.settledAt = performance.now();
+		table.forget();
+		await table.refresh();
 	}
 
 	private listPace = new Pace(LIST_EVERY_MS - 10, 1 / 40);

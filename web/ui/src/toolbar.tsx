@@ -68,9 +68,11 @@ function Metrics() {
 function ConnectionLight() {
 	const connection = useValue(app.connection);
 	const tick = useValue(app.figures);
-	const text = connection === 'connected' ? (tick?.ended ? 'Ended' : 'Connected') :
+	const status = useValue(app.status);
+	const ended = tick?.ended || status?.id === 'live' && app.over;
+	const text = connection === 'connected' ? (ended ? 'Ended' : 'Connected') :
 		connection === 'connecting' ? 'Connecting…' : 'No connection';
-	return <div class={`light ${connection} ${tick?.ended ? 'ended' : ''}`} role="status" title={text}>
+	return <div class={`light ${connection} ${ended ? 'ended' : ''}`} role="status" title={text}>
 		<i /><span>{text}</span></div>;
 }
 
@@ -83,7 +85,7 @@ export function FollowButton() {
 	// A tick counts over all processes.
 	const created = (status && status.processes?.length > 1 ? status.created : tick?.created) ?? 0;
 	useEffect(() => { if (follow) left.current = created; }, [follow, created]);
-	if (!status || status.id !== 'live' || status.ended || (follow && !paused)) return null;
+	if (!status || !app.isLive || (follow && !paused)) return null;
 	const fresh = left.current ? Math.max(0, created - left.current) : 0;
 	return <button class="follow-badge" onClick={() => { app.setPaused(false); app.follow.set(true); }}>
 		{paused ? '▶ Resume' : 'Follow live ▸'}{fresh ? <b>{count(fresh)} new</b> : null}</button>;

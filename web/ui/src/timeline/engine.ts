@@ -197,7 +197,7 @@ export class Timeline implements Scene, Shown {
 			this.view.scale = (wanted.t1 - wanted.t0) / this.view.width;
 			return;
 		}
-		if (s!.id !== 'live' || s!.ended) {
+		if (s!.id !== 'live' || app.over) {
 			this.fitWhole();
 			app.follow.set(false);
 		} else {
