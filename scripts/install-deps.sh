@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Installs from the distribution (Debian 12 or newer) what building needs, and what the demo
-# (`demo`) or the tests (`test`) need beyond that. Installs only what is missing, says nothing when
-# nothing is. Usage: scripts/install-deps.sh [build|demo|test]
+# (`demo`), the Debian package (`package`) or the tests (`test`) need beyond that. Installs only what is
+# missing, says nothing when nothing is. Usage: scripts/install-deps.sh [build|demo|package|test]
 set -eu
 
 what=${1:-build}
@@ -12,14 +12,16 @@ build="ca-certificates gcc clang llvm bpftool meson ninja-build pkg-config libc6
 	libprotobuf-c-dev protobuf-c-compiler libwebsockets-dev libjansson-dev
 	libzydis-dev libcap-ng-dev libseccomp-dev zlib1g-dev python3"
 demo="procps"
-tests="libcmocka-dev libclang-rt-dev python3-venv protobuf-compiler rclone busybox less rsync curl jq tmux bash-completion zsh fish chromium python3-websockets"
+packaging="debhelper dpkg-dev"
+tests="libcmocka-dev libclang-rt-dev python3-venv protobuf-compiler rclone busybox less rsync curl jq tmux bash-completion zsh fish lintian debootstrap chromium python3-websockets"
 
 case $what in
 build) packages=$build ;;
 demo) packages="$build $demo" ;;
-test) packages="$build $demo $tests" ;;
+package) packages="$build $packaging" ;;
+test) packages="$build $demo $packaging $tests" ;;
 *)
-	echo "usage: scripts/install-deps.sh [build|demo|test]" >&2
+	echo "usage: scripts/install-deps.sh [build|demo|package|test]" >&2
 	exit 2
 	;;
 esac
@@ -28,7 +30,7 @@ esac
 command -v node >/dev/null 2>&1 || packages="$packages nodejs"
 command -v npm >/dev/null 2>&1 || packages="$packages npm"
 # Any Go from 1.17 on builds the demo and bootstraps the others (scripts/go.sh).
-if [ "$what" != build ] && ! command -v go >/dev/null 2>&1; then
+if [ "$what" = demo ] || [ "$what" = test ] && ! command -v go >/dev/null 2>&1; then
 	packages="$packages golang-go"
 fi
 

@@ -71,7 +71,7 @@ in_own_mounts() {
 	need_root
 	need unshare
 	unshare --mount true 2>/dev/null || skip "may not make a mount namespace"
-	IN_OWN_MOUNTS=1 unshare --mount --propagation private bash "$0"
+	IN_OWN_MOUNTS=1 unshare --mount --propagation private bash "$0" "$@"
 	exit
 }
 
