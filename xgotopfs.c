@@ -39,8 +39,6 @@ static int run(const struct config *config)
 
 	if (err)
 		return exit_status(err);
-	pthread_mutex_init(&r.governor_lock, NULL);
-	pthread_rwlock_init(&r.traced, NULL);
 	loop_block_signals(&r.old_mask);
 	notify_open(&r.notify);
 	if (config->daemon)
@@ -56,8 +54,6 @@ static int run(const struct config *config)
 		_exit(status);
 	loop_free(r.loop);
 	notify_close(&r.notify);
-	pthread_mutex_destroy(&r.governor_lock);
-	pthread_rwlock_destroy(&r.traced);
 	return status;
 }
 

@@ -218,10 +218,12 @@ int outputs_start(struct outputs *o)
 	return err;
 }
 
-void outputs_meter(struct outputs *o, struct meter_sample *sample)
+const struct recorder_stats *outputs_recorded(const struct outputs *o, struct recorder_stats *buf)
 {
-	if (o->recorder)
-		recorder_meter(o->recorder, sample);
+	if (!o || !o->recorder)
+		return NULL;
+	recorder_stats(o->recorder, buf);
+	return buf;
 }
 
 void outputs_recording(const struct outputs *o, struct recording *ret)

@@ -10,7 +10,7 @@
 
 #include "app/config.h"
 #include "app/loop.h"
-#include "core/model/meter.h"
+#include "core/session/recorder.h"
 #include "core/view/view.h"
 
 struct outputs;
@@ -34,8 +34,8 @@ int outputs_open(const struct outputs_config *config, struct outputs **ret);
 int outputs_record(struct outputs *o);
 /* Serves. -errno, logged. */
 int outputs_start(struct outputs *o);
-/* Fills what the recorder knows into the second's sample. */
-void outputs_meter(struct outputs *o, struct meter_sample *sample);
+/* What was recorded up to now, in *buf; NULL when nothing is. */
+const struct recorder_stats *outputs_recorded(const struct outputs *o, struct recorder_stats *buf);
 /* Leaves *ret as it is when nothing is recorded. Any thread. */
 void outputs_recording(const struct outputs *o, struct recording *ret);
 /* How many events stdout has yet to print; 0 when it prints none. Any thread. */

@@ -86,7 +86,7 @@ static uint64_t still_needed(const struct run *r)
 			CAP_BIT(CAP_DAC_READ_SEARCH) | CAP_BIT(CAP_LEASE) | allow_priority();
 
 	/* Uprobes by perf events, before Linux 6.10. */
-	if (capture_needs_admin(r->capture))
+	if (traced_needs_admin(r->traced))
 		caps |= CAP_BIT(CAP_SYS_ADMIN);
 	/* Signals are handed on to a command that may have become another user. */
 	if (r->config->mode == MODE_COMMAND)
@@ -99,7 +99,7 @@ static uint64_t still_needed(const struct run *r)
 
 int run_give_up(struct run *r)
 {
-	int err = privilege_keep(r->capture ? still_needed(r) : 0);
+	int err = privilege_keep(r->traced ? still_needed(r) : 0);
 
 	if (err)
 		return log_error(err, "cannot give up capabilities: %s", strerror(-err));

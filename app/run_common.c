@@ -56,6 +56,20 @@ int run_make_model(struct run *r, int64_t wall_offset_ns)
 	return 0;
 }
 
+int run_make_engine(struct run *r)
+{
+	struct engine_config ec = {
+		.model = r->model,
+		.meter = r->meter,
+		.source = r->traced ? traced_source(r->traced) : NULL,
+		.workers = r->workers,
+		.max_overhead = r->config->max_overhead,
+	};
+
+	memcpy(ec.rates, r->config->rates, sizeof(ec.rates));
+	return engine_new(&ec, &r->engine);
+}
+
 int run_open_outputs(struct run *r, bool many)
 {
 	struct outputs_config oc = {
@@ -92,6 +106,45 @@ static int write_metrics(struct run *r)
 				  r->config->metrics_untimed);
 }
 
+/* --- the second ------------------------------------------------------------------------- */
+
+static void print_sample(const struct view *v, const struct meter_sample *s)
+{
+	cleanup_buf_ struct buf stop = BUF_INIT;
+	struct recording rec;
+
+	view_recording(v, &rec);
+	view_recording_stop(&rec, &stop);
+	log_info("RPS %llu/s  PPS %llu/s  EWP %llu  LAT %llu ns  PRC %llu ns  BPS %.1f/s  "
+		 "BFL %.2f ms  QWL %.2f ms  lost %llu/s  overhead %.1f%% of a CPU%s%s",
+		 (unsigned long long)s->rps, (unsigned long long)s->pps, (unsigned long long)s->ewp,
+		 (unsigned long long)s->lat_ns, (unsigned long long)s->prc_ns, s->bps,
+		 (double)s->bfl_ns / 1e6, (double)s->qwl_ns / 1e6, (unsigned long long)s->lost,
+		 s->overhead_percent, stop.len ? "  " : "", stop.len ? stop.data : "");
+}
+
+static bool prints_statistics(const struct run *r)
+{
+	const struct config *c = r->config;
+
+	/* A command's own stderr stays clean when it goes to a file. */
+	if (c->daemon)
+		return false;
+	return isatty(STDERR_FILENO) || (!c->mount_point && c->mode != MODE_COMMAND);
+}
+
+void run_tick(struct run *r)
+{
+	struct recorder_stats stats;
+	struct meter_sample sample;
+
+	if (engine_tick(r->engine, monotonic_ns(), outputs_recorded(r->outputs, &stats), &sample) &&
+	    prints_statistics(r))
+		print_sample(&r->view, &sample);
+}
+
+/* --- the end ---------------------------------------------------------------------------- */
+
 int run_finish(struct run *r)
 {
 	int err, metrics_err;
@@ -108,8 +161,7 @@ int run_finish(struct run *r)
 	/* After a start that failed: what was captured up to now still goes to the model and the
 	 * healer. */
 	loop_ending(r->loop, "taking the probes out");
-	if (r->capture)
-		capture_stop(r->capture);
+	traced_stop(r->traced);
 	if (r->left) {
 		/* What a thread still uses is the kernel's to clear away, with the process. */
 		launch_abort(&r->launch);
@@ -118,10 +170,8 @@ int run_finish(struct run *r)
 	loop_ending(r->loop, "ending what reads and attaches");
 	replay_free(r->replay);
 	confine_free(r->confine); /* the threads that serve have ended */
-	deputy_free(r->looker);
-	deputy_free(r->changer);
-	healer_free(r->healer);
-	capture_free(r->capture);
+	engine_free(r->engine);
+	traced_free(r->traced);
 	launch_abort(&r->launch);
 	model_free(r->model);
 	meter_free(r->meter);

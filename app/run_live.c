@@ -2,8 +2,7 @@
 /*
  * A live run: find the program, mount, attach, let it run, show it, and end without a trace. The
  * order matters: whatever can fail without the target noticing comes before the probes.
- * Main thread, but for the sink at the top, which runs on capture's pump thread (and on the main
- * thread while it attaches).
+ * Main thread, but for what is marked at the top.
  */
 #include <errno.h>
 #include <limits.h>
@@ -14,64 +13,27 @@
 #include "core/target/process.h"
 #include "app/run.h"
 #include "core/base/log.h"
-#include "core/memory/type.h"
 
-#define OPEN_TRIES 5
+/* --- what tracing tells: on any thread -------------------------------------------------- */
 
-/* --- the sink --------------------------------------------------------------------------- */
-
-static int sink_process_new(void *ctx, pid_t pid, uint64_t time_ns)
+static void on_arrived(void *ctx, unsigned proc)
 {
-	struct run *r = ctx;
-	struct proc_info info = {.pid = pid, .state = PROC_RUNNING, .attached_ns = time_ns};
-	char path[PATH_MAX];
-	int index;
-
-	process_binary(pid, path, sizeof(path));
-	proc_info_name(&info, path[0] ? path : r->binary_path, target_go_version(r->target));
-	index = model_proc_add(r->model, &info);
-	if (index < 0) {
-		log_warn("process %d is not followed: too many processes", pid);
-		return index;
-	}
-	atomic_fetch_add(&r->processes, 1);
-	healer_ask(r->healer, (unsigned)index);
-	if (r->config->mode == MODE_BINARY)
-		log_info("following process %d", pid);
-	return index;
+	engine_arrived(((struct run *)ctx)->engine, proc);
 }
 
-static void sink_process_exited(void *ctx, unsigned proc, uint64_t time_ns)
+static void on_ended(void *ctx)
 {
-	struct run *r = ctx;
-	struct proc_info info;
-
-	model_proc_exited(r->model, proc, time_ns);
-	if (r->config->mode == MODE_BINARY && !model_proc(r->model, proc, &info))
-		log_info("process %d has ended", info.pid);
-	atomic_fetch_sub(&r->processes, 1);
-	loop_post(r->loop, LOOP_EXITED);
+	loop_post(((struct run *)ctx)->loop, LOOP_EXITED);
 }
 
-static void sink_events(void *ctx, struct event *events, size_t n)
+static void on_file(void *ctx)
 {
-	struct run *r = ctx;
-
-	model_apply(r->model, events, n);
+	loop_post(((struct run *)ctx)->loop, LOOP_FILE);
 }
 
-static void sink_lost(void *ctx, const uint64_t lost[EVENT_TYPES], uint64_t time_ns)
+static void on_another(void *ctx)
 {
-	struct run *r = ctx;
-
-	model_lost(r->model, -1, lost, time_ns);
-}
-
-static void sink_file(void *ctx)
-{
-	struct run *r = ctx;
-
-	loop_post(r->loop, LOOP_FILE);
+	engine_read_all(((struct run *)ctx)->engine);
 }
 
 /* --- making ----------------------------------------------------------------------------- */
@@ -105,64 +67,23 @@ static int open_target(struct run *r)
 	return err == -ENOENT ? -ESRCH : err;
 }
 
-/* The kernel's EINVAL about a program or a probe is not about what the user wrote. */
-static int not_usage(int err)
+static int make_traced(struct run *r)
 {
-	return err == -EINVAL ? -EIO : err;
-}
-
-int run_make_capture(struct run *r, struct target *target, const uint32_t rates[EVENT_TYPES],
-		     struct capture **ret)
-{
-	static const struct capture_sink sink = {
-		.process_new = sink_process_new,
-		.process_exited = sink_process_exited,
-		.events = sink_events,
-		.lost = sink_lost,
-		.file = sink_file,
-	};
-	struct capture_sink s = sink;
-	struct capture_config cc = {
+	struct traced_config tc = {
+		.model = r->model,
 		.pid = r->pid,
+		.path = r->binary_path,
 		.readers = (unsigned)r->config->readers,
-		.trap_ns = r->trap_ns,
-		.made_type = memory_type,
 		.asked = loop_asked(r->loop),
+		.ctx = r,
+		.arrived = on_arrived,
+		.ended = on_ended,
+		.file = on_file,
+		.another = on_another,
 	};
 
-	s.ctx = r;
-	memcpy(cc.rates, rates, sizeof(cc.rates));
-	return capture_new(&cc, target, r->names, &s, ret);
-}
-
-/* The file may be changed between the two looks at it, when it is decoded and before it is probed:
- * then it is decoded again. */
-static int make_capture(struct run *r)
-{
-	struct target *target;
-	int err;
-
-	if (capture_calibrate(&r->trap_ns)) {
-		log_debug("the cost of a probe could not be measured");
-		r->trap_ns = 0;
-	}
-	for (int i = 0; i < OPEN_TRIES; i++) {
-		err = run_make_capture(r, r->target, r->config->rates, &r->capture);
-		if (err != -ESTALE)
-			break;
-		err = target_open(target_path(r->target), &target);
-		if (err)
-			break;
-		healer_retarget(r->healer, target);
-		target_free(r->target);
-		r->target = target;
-		err = -ESTALE;
-	}
-	if (err == -ESTALE)
-		return log_error(-EAGAIN, "%s is being changed: try again when that is done",
-				 r->binary_path);
-	/* It opens the process's executable once more. */
-	return err == -ENOENT && r->pid ? -ESRCH : not_usage(err);
+	memcpy(tc.rates, r->config->rates, sizeof(tc.rates));
+	return traced_new(&tc, move_ptr(r->target), &r->traced);
 }
 
 static int start(struct run *r)
@@ -174,36 +95,28 @@ static int start(struct run *r)
 		err = run_make_model(r,
 				     (int64_t)clock_ns(CLOCK_REALTIME) - (int64_t)monotonic_ns());
 	if (!err)
-		err = healer_new(r->target, r->model, &r->healer);
+		err = make_traced(r);
 	if (!err)
-		err = make_capture(r);
+		err = run_make_engine(r);
 	if (err)
 		return err;
-	governor_init(&r->governor, r->config->max_overhead, r->config->rates);
-	atomic_store(&r->max_overhead, r->config->max_overhead);
-	live_fill(r);
+	engine_answers(r->engine, &r->live, &r->control);
 	err = run_confine(r);
 	if (!err)
 		err = run_open_outputs(r, r->config->mode == MODE_BINARY);
 	if (!err)
-		err = not_usage(capture_attach(r->capture));
+		err = traced_attach(r->traced);
 	if (!err)
 		err = run_give_up(r);
 	if (!err)
 		err = outputs_record(r->outputs);
 	if (!err)
-		err = capture_start(r->capture);
+		err = traced_start(r->traced);
 	if (err)
 		return err;
 	r->tracing = true;
 	r->start_ns = monotonic_ns();
-	loop_post(r->loop, LOOP_FILE); /* it may have been open for writing all the while */
-	/* Who is there already is known before anybody can look. */
-	for (unsigned proc = 0; proc < model_procs(r->model); proc++)
-		(void)healer_now(r->healer, proc);
-	err = healer_start(r->healer);
-	if (!err)
-		err = live_start(r);
+	err = engine_start(r->engine, r->config->mount_point || r->config->web);
 	if (!err)
 		err = outputs_start(r->outputs);
 	if (!err && r->launch.pid)
@@ -215,19 +128,20 @@ static int start(struct run *r)
 
 static void announce(struct run *r)
 {
+	const struct target *target = traced_target(r->traced);
 	char subject[PATH_MAX + 256];
 
 	if (r->config->mode == MODE_BINARY)
 		snprintf(subject, sizeof(subject), "%s (%s), %d running", r->binary_path,
-			 target_go_version(r->target), atomic_load(&r->processes));
+			 target_go_version(target), traced_processes(r->traced));
 	else
 		snprintf(subject, sizeof(subject), "process %d (%s, %s)", r->pid, r->binary_path,
-			 target_go_version(r->target));
+			 target_go_version(target));
 	run_ready(r, subject);
 	if (!r->config->mount_point)
 		log_info("tracing %s; Ctrl-C ends", subject);
-	else if (target_not_covered(r->target)[0])
-		log_info("not covered: %s", target_not_covered(r->target));
+	else if (target_not_covered(target)[0])
+		log_info("not covered: %s", target_not_covered(target));
 }
 
 /* Somebody can still look when the target is gone. */
@@ -239,11 +153,11 @@ static bool stays(const struct run *r)
 /* No more events: the probes go, what was captured is delivered, the tree freezes. */
 static void freeze(struct run *r)
 {
-	if (!r->capture || feed_closed(model_feed(r->model)))
+	if (feed_closed(model_feed(r->model)))
 		return;
 	loop_ending(r->loop, "taking the probes out");
-	capture_stop(r->capture);
-	ticker_tick(r);
+	traced_stop(r->traced);
+	run_tick(r);
 	feed_close(model_feed(r->model));
 	loop_ending(r->loop, NULL);
 }
@@ -287,11 +201,11 @@ static bool handle(struct run *r, unsigned events)
 	if (events & LOOP_SIGNAL)
 		on_signal(r);
 	if (events & LOOP_TICK)
-		ticker_tick(r);
+		run_tick(r);
 	if (r->tracing && events & LOOP_FILE)
-		file_changed(r);
+		traced_file_changed(r->traced);
 	if (r->tracing && events & LOOP_TICK)
-		file_tick(r);
+		traced_file_tick(r->traced);
 	if (events & (LOOP_UNMOUNTED | LOOP_STDOUT))
 		r->asked_to_stop = true;
 	if (command) {
@@ -303,7 +217,7 @@ static bool handle(struct run *r, unsigned events)
 		}
 		return r->launch.over && !stays(r);
 	}
-	if (events & LOOP_EXITED && r->pid && atomic_load(&r->processes) == 0) {
+	if (events & LOOP_EXITED && r->pid && traced_processes(r->traced) == 0) {
 		freeze(r);
 		say_frozen(r);
 		return !stays(r);
@@ -338,7 +252,7 @@ int run_live(struct run *r)
 
 	if (!err) {
 		announce(r);
-		ticker_start(r);
+		run_tick(r);
 		while (!handle(r, loop_wait(r->loop)))
 			;
 		freeze(r);

@@ -48,6 +48,8 @@ static int start(struct run *r)
 	err = replay_open(&rc, &r->replay);
 	if (!err)
 		err = run_make_model(r, replay_wall_offset(r->replay, &estimate));
+	if (!err)
+		err = run_make_engine(r);
 	if (err)
 		return err;
 	if (estimate)
@@ -96,7 +98,7 @@ static bool handle(struct run *r, unsigned events, bool *said_end)
 	struct replay_stats stats;
 
 	if (events & LOOP_TICK)
-		ticker_tick(r);
+		run_tick(r);
 	if (events & (LOOP_SIGNAL | LOOP_UNMOUNTED | LOOP_STDOUT))
 		return true;
 	replay_stats(r->replay, &stats);
@@ -114,7 +116,7 @@ int run_replay(struct run *r)
 
 	if (!err) {
 		announce(r);
-		ticker_start(r);
+		run_tick(r);
 		while (!handle(r, loop_wait(r->loop), &said_end))
 			;
 	}

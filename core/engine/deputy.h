@@ -16,7 +16,6 @@
 enum errand {
 	ERRAND_STACK,        /* proc, goid; text */
 	ERRAND_STACKS,       /* proc; text */
-	ERRAND_REFRESH,      /* proc */
 	ERRAND_RATES,        /* rates */
 	ERRAND_PAUSED,       /* on */
 	ERRAND_MAX_OVERHEAD, /* percent */

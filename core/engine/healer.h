@@ -9,19 +9,14 @@
 
 #include <stdbool.h>
 
-#include "core/base/buf.h"
-#include "core/model/model.h"
-#include "core/target/target.h"
+#include "core/engine/source.h"
 
 struct healer;
 
 /* Both are borrowed. 0 or -errno. */
-int healer_new(const struct target *target, struct model *model, struct healer **ret);
+int healer_new(const struct source *source, struct model *model, struct healer **ret);
 /* Starts the thread. 0 or -errno. */
 int healer_start(struct healer *h);
-/* The processes from now on are of another program: the model may know no running process of the
- * old one. `target` is borrowed, the old one is not used any more. */
-void healer_retarget(struct healer *h, const struct target *target);
 void healer_free(struct healer *h); /* ends the thread first; NULL is fine */
 
 /* Process `proc` should be read soon. Never blocks. */
@@ -31,12 +26,12 @@ void healer_ask_all(struct healer *h);
 void healer_always(struct healer *h, bool on);
 /* Reads process `proc` now. -ESRCH when it is gone, -ENOSYS when this binary does not tell. */
 int healer_now(struct healer *h, unsigned proc);
+void healer_now_all(struct healer *h);
 
 /* Stacks as Go's debug=2 dump has them, of one goroutine or of all. -ESRCH when it or the process
- * is gone, or as memory_stack(). Any thread. */
+ * is gone, or as the source's. Any thread. */
 int healer_stack(struct healer *h, unsigned proc, uint64_t goid, struct buf *out);
-int healer_stacks(struct healer *h, unsigned proc, int (*fn)(void *, const char *, size_t),
-		  void *ctx); /* as memory_stacks() */
+int healer_stacks(struct healer *h, unsigned proc, live_text_fn *fn, void *arg);
 
 /* Of the last readings: where goroutines come from, for `health`; static text. */
 const char *healer_source(const struct healer *h);

@@ -62,6 +62,13 @@ static bool make_room(struct meter *m)
 	return true;
 }
 
+void meter_set_trap(struct meter *m, uint64_t trap_ns)
+{
+	pthread_mutex_lock(&m->lock);
+	m->last.trap_ns = trap_ns;
+	pthread_mutex_unlock(&m->lock);
+}
+
 void meter_add(struct meter *m, const struct meter_sample *s)
 {
 	pthread_mutex_lock(&m->lock);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The original's self-metrics, one sample a second. Whoever ticks (the composition root) gathers a
- * sample from capture, model and recorder; stats, REST, the metrics file and the UI read it here.
- * Thread-safe.
+ * The original's self-metrics, one sample a second. Whoever ticks (core/engine/ticker.h) makes a
+ * sample of what capture, model and recorder counted; stats, REST, the metrics file and the UI read
+ * it here. Thread-safe.
  */
 #ifndef XGOTOPFS_MODEL_METER_H
 #define XGOTOPFS_MODEL_METER_H
@@ -33,9 +33,11 @@ struct meter;
 
 int meter_new(struct meter **ret);
 void meter_free(struct meter *m);
+/* What is known before the first sample: what a hit costs here. */
+void meter_set_trap(struct meter *m, uint64_t trap_ns);
 /* Appends a sample. Keeps the last 86,400 (a day); older ones are dropped. */
 void meter_add(struct meter *m, const struct meter_sample *s);
-/* The newest sample; all zero before the first. */
+/* The newest sample; all zero but for trap_ns before the first. */
 void meter_last(struct meter *m, struct meter_sample *ret);
 /* All kept samples, oldest first; caller frees. 0 or -ENOMEM. */
 int meter_all(struct meter *m, struct meter_sample **ret, size_t *ret_n);

@@ -54,8 +54,6 @@ struct recorder {
 	unsigned n_procs;           /* written so far */
 	bool proc_exited[MODEL_PROCS_MAX];
 	bool meta_failed; /* metadata.json could not be written the last time */
-	struct recorder_stats metered;
-	uint64_t metered_ns;
 
 	pthread_mutex_t lock;
 	/* protected by lock */
@@ -534,7 +532,6 @@ int recorder_new(const struct recorder_config *config, struct recorder **ret)
 	r->dir = -1;
 	r->feed = model_feed(config->model);
 	r->cursor = feed_tail(r->feed);
-	r->metered_ns = monotonic_ns();
 	pthread_mutex_init(&r->lock, NULL);
 	/* One more for a gap in front of a full batch. */
 	r->events = malloc((config->batch_size + 2) * sizeof(*r->events));
@@ -634,20 +631,4 @@ void recorder_recording(struct recorder *r, struct recording *ret)
 	if (ret->state != RECORDING_STOPPED)
 		ret->state = r->over ? RECORDING_DONE : RECORDING_RUNNING;
 	pthread_mutex_unlock(&r->lock);
-}
-
-void recorder_meter(struct recorder *r, struct meter_sample *s)
-{
-	struct recorder_stats now, *before = &r->metered;
-	uint64_t now_ns = monotonic_ns(), batches;
-
-	recorder_stats(r, &now);
-	batches = now.batches - before->batches;
-	s->bps = now_ns > r->metered_ns
-			 ? (double)batches * NS_PER_SEC / (double)(now_ns - r->metered_ns)
-			 : 0;
-	s->bfl_ns = batches ? (now.flush_ns - before->flush_ns) / batches : 0;
-	s->qwl_ns = batches ? (now.wait_ns - before->wait_ns) / batches : 0;
-	*before = now;
-	r->metered_ns = now_ns;
 }

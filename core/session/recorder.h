@@ -14,13 +14,12 @@
  * file ends in whole batches or one torn one.
  *
  * Use by the composition root: recorder_new() once the model exists and before capture starts;
- * recorder_meter() each second into the meter's sample; recorder_stop() after the last event was
- * applied; recorder_free().
+ * recorder_stats() each second; recorder_stop() after the last event was applied;
+ * recorder_free().
  */
 #ifndef XGOTOPFS_SESSION_RECORDER_H
 #define XGOTOPFS_SESSION_RECORDER_H
 
-#include "core/model/meter.h"
 #include "core/model/model.h"
 #include "core/session/meta.h"
 
@@ -70,7 +69,5 @@ void recorder_stats(struct recorder *r, struct recorder_stats *ret);
 /* How the recording is, over all its sessions; the id is recorder_id()'s. Any thread, also after
  * the stop. */
 void recorder_recording(struct recorder *r, struct recording *ret);
-/* Fills bps, bfl_ns and qwl_ns: of the time since the last call. One caller. */
-void recorder_meter(struct recorder *r, struct meter_sample *s);
 
 #endif

@@ -207,19 +207,18 @@ static void emit_flow(struct emit *e, const struct facts *x)
 /* An estimate, and what it is made of. */
 static void emit_cost(struct emit *e, const struct facts *x)
 {
-	bool trap_known = x->s.trap_ns || (x->have_health && x->h.trap_ns);
+	bool trap_known = x->s.trap_ns != 0;
 
 	if (x->v->replay)
 		return; /* nothing is traced */
-	emit_double(e, "overhead_estimate_percent",
-		    x->have_health ? x->h.overhead_percent : x->s.overhead_percent, 3);
+	emit_double(e, "overhead_estimate_percent", x->s.overhead_percent, 3);
 	emit_string(e, "overhead_is",
 		    trap_known ? "hits_per_second * (trap_ns + program_ns), of one CPU"
 			       : "hits_per_second * program_ns, of one CPU: too low by the trap, "
 				 "whose cost is not known here");
 	emit_u64(e, "hits_per_second", x->s.hits);
 	if (trap_known)
-		emit_u64(e, "trap_ns", x->s.trap_ns ? x->s.trap_ns : x->h.trap_ns);
+		emit_u64(e, "trap_ns", x->s.trap_ns);
 	else
 		emit_unknown(e, "trap_ns");
 	emit_u64(e, "program_ns", x->s.lat_ns);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What only a live target can answer. Filled by the composition root from target and capture, so
+ * What only a live target can answer. Filled by core/engine from target and capture, so
  * that view, fs and web know neither; all NULL in a replay (the views then say so).
  * Functions may be called from any thread and may take milliseconds.
  */
@@ -27,11 +27,8 @@ struct health {
 	char file[600];        /* the traced file: as it was read, watched over, … */
 	bool file_trouble, file_limited; /* it is not traced just now; each process from late on */
 	uint64_t hits, skipped_by_filter, reads_faulted;
-	uint64_t lost[EVENT_TYPES];
 	uint64_t ring_bytes;
 	unsigned readers, processors; /* in use, after the bound of one a CPU */
-	double overhead_percent;      /* estimate incl. trap, of one CPU, last second */
-	uint64_t trap_ns;             /* measured at the start on this machine; 0 = could not */
 	struct health_probe probes[64];
 	unsigned n_probes;
 };
@@ -47,8 +44,6 @@ struct live {
 	/* All of them, some whole goroutines at a time, each with the blank line before it: there
 	 * may be millions. Returns what `fn` did when that was not 0. */
 	int (*stacks)(void *ctx, unsigned proc, live_text_fn *fn, void *arg);
-	/* Reads allgs again now and heals the model. */
-	int (*refresh)(void *ctx, unsigned proc);
 };
 
 #endif

@@ -289,8 +289,6 @@ static int fake_health(void *ctx, unsigned proc, struct health *ret)
 	strcpy(ret->offsets_from, "table");
 	strcpy(ret->symbols_from, "pclntab");
 	strcpy(ret->goroutines_from, "runtime.allgs");
-	ret->overhead_percent = 1.25;
-	ret->trap_ns = 760;
 	return 0;
 }
 

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* An engine from its start to its end, and its second. See engine.h. */
+#include "core/engine/engine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/log.h"
+#include "core/base/util.h"
+#include "core/engine/engine_internal.h"
+
+int engine_new(const struct engine_config *config, struct engine **ret)
+{
+	struct engine *e = calloc(1, sizeof(*e));
+	struct capture_stats stats;
+	int err = 0;
+
+	if (!e)
+		return log_error(-ENOMEM, "out of memory");
+	e->c = *config;
+	e->source = config->source;
+	pthread_mutex_init(&e->governor_lock, NULL);
+	governor_init(&e->governor, config->max_overhead, config->rates);
+	atomic_init(&e->max_overhead, config->max_overhead);
+	if (e->source)
+		err = healer_new(e->source, config->model, &e->healer);
+	if (err) {
+		engine_free(e);
+		return log_error(err, "out of memory");
+	}
+	if (e->source) {
+		e->source->stats(e->source->ctx, &stats);
+		meter_set_trap(config->meter, stats.trap_ns);
+	}
+	*ret = e;
+	return 0;
+}
+
+void engine_free(struct engine *e)
+{
+	if (!e)
+		return;
+	deputy_free(e->looker);
+	deputy_free(e->changer);
+	healer_free(e->healer);
+	pthread_mutex_destroy(&e->governor_lock);
+	free(e);
+}
+
+void engine_arrived(struct engine *e, unsigned proc)
+{
+	healer_ask(e->healer, proc);
+}
+
+void engine_read_all(struct engine *e)
+{
+	healer_now_all(e->healer);
+}
+
+int engine_start(struct engine *e, bool serves)
+{
+	int err;
+
+	engine_read_all(e);
+	err = healer_start(e->healer);
+	return err || !serves ? err : engine_start_deputies(e);
+}
+
+/* --- the second ------------------------------------------------------------------------- */
+
+static void govern(struct engine *e, uint64_t now_ns, const struct second *s)
+{
+	struct governor_second second = {
+		.now_ns = now_ns,
+		.overhead_percent = s->sample.overhead_percent,
+	};
+	struct governor before;
+	uint32_t rates[EVENT_TYPES];
+	char why[256];
+	int err;
+
+	memcpy(second.events, s->events, sizeof(second.events));
+	/* Somebody is changing the rates, which the kernel may take long to do: the next second
+	 * will do. */
+	if (pthread_mutex_trylock(&e->governor_lock))
+		return;
+	before = e->governor;
+	if (governor_step(&e->governor, &second, rates, why, sizeof(why))) {
+		err = e->source->set_rates(e->source->ctx, rates);
+		/* Those two come when it is done, and only the kernel is not (capture.h). */
+		if (err && err != -ETIMEDOUT && err != -EBUSY)
+			e->governor = before;
+		if (err)
+			log_warn("%s: the rates could not be changed: %s", why, strerror(-err));
+		else
+			log_info("%s", why);
+	}
+	pthread_mutex_unlock(&e->governor_lock);
+}
+
+/* State changes that are not all seen leave the model behind: its memory tells. */
+static void heal_when_needed(struct engine *e, const struct second *s)
+{
+	uint32_t rates[EVENT_TYPES];
+
+	e->source->get_rates(e->source->ctx, rates);
+	healer_always(e->healer, rates[EVENT_CASGSTATUS] != RATE_ONE);
+	if (s->lost)
+		healer_ask_all(e->healer);
+}
+
+static void count(struct engine *e, const struct recorder_stats *recorder, struct tick *ret)
+{
+	struct model_totals totals;
+
+	model_totals(e->c.model, -1, &totals);
+	memcpy(ret->events, totals.events, sizeof(ret->events));
+	ret->captured = e->source != NULL;
+	if (e->source)
+		e->source->stats(e->source->ctx, &ret->capture);
+	ret->recorded = recorder != NULL;
+	if (recorder)
+		ret->recorder = *recorder;
+}
+
+bool engine_tick(struct engine *e, uint64_t now_ns, const struct recorder_stats *recorder,
+		 struct meter_sample *ret)
+{
+	struct tick tick = {.now_ns = now_ns, .unix_ns = clock_ns(CLOCK_REALTIME)};
+	struct second second;
+
+	count(e, recorder, &tick);
+	if (!e->ticking) {
+		ticker_start(&e->ticker, &tick);
+		e->ticking = true;
+		return false;
+	}
+	if (!ticker_tick(&e->ticker, &tick, &second))
+		return false;
+	meter_add(e->c.meter, &second.sample);
+	*ret = second.sample;
+	if (e->source) {
+		govern(e, now_ns, &second);
+		heal_when_needed(e, &second);
+	}
+	return true;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * One traced program as a running thing: what is read from its memory and when, what a second's
+ * figures are, which probes come off to keep the bound, and what those who look may ask and change.
+ * Where it comes from is the source's (source.h); a replay has none, and only ticks.
+ *
+ * Made, ticked and ended on the main thread; what it answers is for any.
+ */
+#ifndef XGOTOPFS_ENGINE_ENGINE_H
+#define XGOTOPFS_ENGINE_ENGINE_H
+
+#include "core/engine/source.h"
+#include "core/model/control.h"
+#include "core/model/meter.h"
+#include "core/session/recorder.h"
+
+struct engine;
+
+/* All borrowed. */
+struct engine_config {
+	struct model *model;
+	struct meter *meter;
+	const struct source *source; /* NULL: a replay */
+	unsigned workers;            /* that apply events, for health */
+	uint32_t rates[EVENT_TYPES];
+	double max_overhead; /* percent of a CPU; 0: no bound */
+};
+
+/* 0 or -errno. */
+int engine_new(const struct engine_config *config, struct engine **ret);
+void engine_free(struct engine *e); /* NULL is fine */
+
+/* For the views, and for who changes something (control.h): what needs privileges is done by
+ * threads of the engine's own. Only once there is a source. */
+void engine_answers(struct engine *e, struct live *live, struct control *control);
+
+/* A process has come: read its memory soon. Any thread; never blocks. */
+void engine_arrived(struct engine *e, unsigned proc);
+/* Reads every process's memory now. */
+void engine_read_all(struct engine *e);
+
+/* Reads all now: who is there already is known before anybody can look. Then starts the healer's
+ * thread and, with `serves`, those that do what is asked for. 0 or -errno, logged. */
+int engine_start(struct engine *e, bool serves);
+
+/*
+ * A second has passed, or about one: fills the meter, keeps the bound, sees to what was lost.
+ * `recorder`: NULL when nothing is recorded. false: the last one was too short a while ago; the
+ * first only begins to count. ret: the figures.
+ */
+bool engine_tick(struct engine *e, uint64_t now_ns, const struct recorder_stats *recorder,
+		 struct meter_sample *ret);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What engine.c and control.c share. */
+#ifndef XGOTOPFS_ENGINE_ENGINE_INTERNAL_H
+#define XGOTOPFS_ENGINE_ENGINE_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "core/engine/deputy.h"
+#include "core/engine/engine.h"
+#include "core/engine/governor.h"
+#include "core/engine/healer.h"
+#include "core/engine/ticker.h"
+
+struct engine {
+	struct engine_config c;
+	const struct source *source; /* c.source */
+	struct healer *healer;
+
+	pthread_mutex_t governor_lock; /* control calls come from any thread */
+	struct governor governor;      /* protected by governor_lock, which is held while the kernel
+					  attaches and detaches */
+	_Atomic double max_overhead;   /* the governor's, for who only looks */
+
+	struct deputy *looker;  /* reads the target for them */
+	struct deputy *changer; /* attaches and detaches for them */
+
+	struct ticker ticker; /* main thread */
+	bool ticking;
+};
+
+/* The threads that do what is asked for. 0 or -errno, logged. */
+int engine_start_deputies(struct engine *e);
+
+#endif

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* From core/memory's goroutines to core/model's. See reader.h. */
+#include "core/engine/reader.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "core/base/log.h"
+#include "core/base/util.h"
+#include "core/memory/goroutines.h"
+#include "core/memory/stack.h"
+
+#define CACHE_ENTRIES 1024 /* a power of two */
+
+/* What a code address means to the model; most goroutines share a few. */
+struct meaning {
+	uint64_t pc;
+	uint32_t func_id, site_id;
+	bool system;
+};
+
+struct reader {
+	pthread_rwlock_t target_lock;
+	const struct target *target; /* protected by target_lock */
+	struct names *names;
+
+	pthread_mutex_t reading; /* one reading at a time; protects what follows */
+	struct meaning starts[CACHE_ENTRIES], sites[CACHE_ENTRIES];
+	struct memory_goroutine *last; /* of process last_proc, by goid */
+	size_t n_last;
+	unsigned last_proc;
+	bool warned; /* of a cut list */
+};
+
+int reader_new(const struct target *target, struct names *names, struct reader **ret)
+{
+	struct reader *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return -ENOMEM;
+	r->target = target;
+	r->names = names;
+	pthread_rwlock_init(&r->target_lock, NULL);
+	pthread_mutex_init(&r->reading, NULL);
+	*ret = r;
+	return 0;
+}
+
+void reader_free(struct reader *r)
+{
+	if (!r)
+		return;
+	free(r->last);
+	pthread_mutex_destroy(&r->reading);
+	pthread_rwlock_destroy(&r->target_lock);
+	free(r);
+}
+
+void reader_retarget(struct reader *r, const struct target *target)
+{
+	pthread_rwlock_wrlock(&r->target_lock);
+	r->target = target;
+	memset(r->starts, 0, sizeof(r->starts));
+	memset(r->sites, 0, sizeof(r->sites));
+	free(r->last);
+	r->last = NULL;
+	r->n_last = 0;
+	pthread_rwlock_unlock(&r->target_lock);
+}
+
+/* --- translating ------------------------------------------------------------------------ */
+
+static struct meaning *cached(struct meaning *cache, uint64_t pc)
+{
+	return &cache[(pc * 0x9e3779b97f4a7c15ull) >> 54 & (CACHE_ENTRIES - 1)];
+}
+
+static uint32_t intern(struct reader *r, const char *text)
+{
+	return names_intern(r->names, text, strlen(text));
+}
+
+static const struct meaning *start_meaning(struct reader *r, uint64_t pc)
+{
+	struct meaning *m = cached(r->starts, pc);
+	struct go_func func;
+
+	if (m->pc != pc) {
+		m->func_id = target_start_func(r->target, pc, &func) ? 0 : intern(r, func.name);
+		m->system = target_is_system_goroutine(r->target, pc);
+		m->pc = pc;
+	}
+	return m;
+}
+
+/* g.gopc is a return address: the go statement is just before it. The innermost call there, as Go's
+ * own dumps name it. */
+static const struct meaning *site_meaning(struct reader *r, uint64_t go_pc)
+{
+	struct meaning *m = cached(r->sites, go_pc);
+	struct target_frame frame;
+
+	if (m->pc == go_pc)
+		return m;
+	m->pc = go_pc;
+	m->site_id = 0;
+	if (target_frames_by_pc(r->target, go_pc - 1, &frame, 1) > 0) {
+		struct site site = {
+			.func_id = intern(r, frame.function),
+			.file_id = intern(r, frame.file),
+			.line = frame.line,
+		};
+
+		m->site_id = names_add_site(r->names, site);
+	}
+	return m;
+}
+
+static void translate(struct reader *r, const struct memory_goroutine *from,
+		      struct goroutine_seen *to)
+{
+	const char *reason = NULL;
+
+	*to = (struct goroutine_seen){
+		.goid = from->goid,
+		.parent = from->parent,
+		.state = from->status < GSTATES ? (uint8_t)from->status : GSTATE_RUNNING,
+	};
+	if (from->start_pc) {
+		const struct meaning *m = start_meaning(r, from->start_pc);
+
+		to->start_func_id = m->func_id;
+		to->system = m->system;
+	}
+	/* Nobody wrote a go statement for the main goroutine (runtime/traceback.go printcreatedby).
+	 */
+	if (from->go_pc && from->goid != 1)
+		to->created_site_id = site_meaning(r, from->go_pc)->site_id;
+	if (to->state == GSTATE_WAITING)
+		reason = target_wait_reason(r->target, from->wait_reason);
+	if (reason)
+		to->reason_id = intern(r, reason);
+}
+
+static int by_goid(const void *a, const void *b)
+{
+	uint64_t left = ((const struct memory_goroutine *)a)->goid;
+	uint64_t right = ((const struct memory_goroutine *)b)->goid;
+
+	return (left > right) - (left < right);
+}
+
+/* --- reading ---------------------------------------------------------------------------- */
+
+/* Under both locks. */
+static int read_process(struct reader *r, unsigned proc, pid_t pid, struct goroutine_seen **ret,
+			size_t *ret_n, bool *ret_complete)
+{
+	cleanup_free_ struct memory_goroutine *found = NULL;
+	struct goroutine_seen *seen;
+	bool cut = false;
+	uint64_t bias;
+	size_t n = 0;
+	int err;
+
+	err = target_load_bias(r->target, pid, &bias);
+	if (!err)
+		err = memory_goroutines(r->target, pid, bias, &found, &n, &cut);
+	if (err)
+		return err;
+	seen = calloc(n ? n : 1, sizeof(*seen));
+	if (!seen)
+		return -ENOMEM;
+	if (cut && !r->warned)
+		log_warn("process %d has more goroutines than are read from its memory: cut at %u",
+			 pid, MEMORY_GOROUTINES_MAX);
+	r->warned |= cut;
+	for (size_t i = 0; i < n; i++)
+		translate(r, &found[i], &seen[i]);
+	qsort(found, n, sizeof(*found), by_goid);
+	free(r->last);
+	r->last = move_ptr(found);
+	r->n_last = n;
+	r->last_proc = proc;
+	*ret = seen;
+	*ret_n = n;
+	*ret_complete = !cut;
+	return 0;
+}
+
+int reader_goroutines(struct reader *r, unsigned proc, pid_t pid, struct goroutine_seen **ret,
+		      size_t *ret_n, bool *ret_complete)
+{
+	int err;
+
+	pthread_rwlock_rdlock(&r->target_lock);
+	pthread_mutex_lock(&r->reading);
+	err = read_process(r, proc, pid, ret, ret_n, ret_complete);
+	pthread_mutex_unlock(&r->reading);
+	pthread_rwlock_unlock(&r->target_lock);
+	return err;
+}
+
+/* Where the last reading found it; -ESRCH. */
+static int find_last(struct reader *r, unsigned proc, uint64_t goid, struct memory_goroutine *ret)
+{
+	struct memory_goroutine key = {.goid = goid}, *found = NULL;
+
+	pthread_mutex_lock(&r->reading);
+	if (r->last && r->last_proc == proc)
+		found = bsearch(&key, r->last, r->n_last, sizeof(key), by_goid);
+	if (found)
+		*ret = *found;
+	pthread_mutex_unlock(&r->reading);
+	return found ? 0 : -ESRCH;
+}
+
+int reader_stack(struct reader *r, unsigned proc, pid_t pid, uint64_t goid, struct buf *out)
+{
+	struct memory_goroutine g;
+	uint64_t bias;
+	int err;
+
+	pthread_rwlock_rdlock(&r->target_lock);
+	err = target_load_bias(r->target, pid, &bias);
+	if (!err)
+		err = find_last(r, proc, goid, &g);
+	if (!err)
+		err = memory_stack(r->target, pid, bias, &g, out);
+	pthread_rwlock_unlock(&r->target_lock);
+	return err;
+}
+
+int reader_stacks(struct reader *r, pid_t pid, int (*fn)(void *, const char *, size_t), void *ctx)
+{
+	uint64_t bias;
+	int err;
+
+	pthread_rwlock_rdlock(&r->target_lock);
+	err = target_load_bias(r->target, pid, &bias);
+	if (!err)
+		err = memory_stacks(r->target, pid, bias, fn, ctx);
+	pthread_rwlock_unlock(&r->target_lock);
+	return err;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What is in a live process's memory (core/memory), in the model's terms: addresses become names.
+ * Any thread.
+ */
+#ifndef XGOTOPFS_ENGINE_READER_H
+#define XGOTOPFS_ENGINE_READER_H
+
+#include "core/base/buf.h"
+#include "core/model/model.h"
+#include "core/target/target.h"
+
+struct reader;
+
+/* Both are borrowed. 0 or -ENOMEM. */
+int reader_new(const struct target *target, struct names *names, struct reader **ret);
+void reader_free(struct reader *r); /* NULL is fine */
+/* The processes from now on are of another program. `target` is borrowed, the old one is not used
+ * any more. */
+void reader_retarget(struct reader *r, const struct target *target);
+
+/* As the source's functions (source.h) of the same names. */
+int reader_goroutines(struct reader *r, unsigned proc, pid_t pid, struct goroutine_seen **ret,
+		      size_t *ret_n, bool *ret_complete);
+int reader_stack(struct reader *r, unsigned proc, pid_t pid, uint64_t goid, struct buf *out);
+int reader_stacks(struct reader *r, pid_t pid, int (*fn)(void *, const char *, size_t), void *ctx);
+
+#endif

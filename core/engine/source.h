@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Where an engine's counts and its look into memory come from, and whom it asks for a change:
+ * capture and memory of a live program (traced.h), or what a test made up. Functions may be called
+ * from any thread, and may wait for the kernel or for the target's memory.
+ */
+#ifndef XGOTOPFS_ENGINE_SOURCE_H
+#define XGOTOPFS_ENGINE_SOURCE_H
+
+#include "core/capture/capture.h"
+#include "core/model/model.h"
+#include "core/view/live.h"
+
+struct source {
+	void *ctx;
+
+	/* What was counted since the start; every figure is the difference of two. */
+	void (*stats)(void *ctx, struct capture_stats *ret);
+	/* All but what the engine itself knows (goroutines_from, processors), which is left as it
+	 * is. */
+	void (*health)(void *ctx, struct health *ret);
+
+	/* 0 or -errno; then nothing is changed, but for -ETIMEDOUT and -EBUSY (capture.h). */
+	int (*set_rates)(void *ctx, const uint32_t rates[EVENT_TYPES]);
+	void (*get_rates)(void *ctx, uint32_t ret[EVENT_TYPES]);
+	int (*set_paused)(void *ctx, bool paused);
+	bool (*get_paused)(void *ctx);
+	void (*low_latency)(void *ctx, bool on); /* counted */
+
+	/* All goroutines of a process, of moments after the call, or, with *ret_complete false, as
+	 * many as are read at all; the caller frees *ret. -ESRCH (gone), -ENOSYS (this program does
+	 * not tell), -EPERM, -EFAULT, -ENOMEM. */
+	int (*goroutines)(void *ctx, unsigned proc, pid_t pid, struct goroutine_seen **ret,
+			  size_t *ret_n, bool *ret_complete);
+	/* As a dump of Go with debug=2 has it, appended to `out`. -ESRCH also when the last
+	 * goroutines() did not have it. */
+	int (*stack)(void *ctx, unsigned proc, pid_t pid, uint64_t goid, struct buf *out);
+	int (*stacks)(void *ctx, pid_t pid, live_text_fn *fn, void *arg);
+};
+
+#endif

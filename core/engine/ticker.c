@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Differences of counts, by the second. See ticker.h. */
+#include "core/engine/ticker.h"
+
+#include <string.h>
+
+#include "core/base/util.h"
+
+#define SHORTEST_NS (NS_PER_SEC / 10)
+
+static uint64_t sum_types(const uint64_t counts[EVENT_TYPES])
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < EVENT_TYPES; i++)
+		sum += counts[i];
+	return sum;
+}
+
+static uint64_t since(uint64_t now, uint64_t before)
+{
+	return now > before ? now - before : 0;
+}
+
+static double by_second(uint64_t n, uint64_t elapsed_ns)
+{
+	return (double)n * (double)NS_PER_SEC / (double)elapsed_ns;
+}
+
+static uint64_t per_second(uint64_t n, uint64_t elapsed_ns)
+{
+	return (uint64_t)(by_second(n, elapsed_ns) + 0.5);
+}
+
+/* What must not be shown as none: at least one. */
+static uint64_t at_least_one(uint64_t n, uint64_t elapsed_ns)
+{
+	return n ? MAX(per_second(n, elapsed_ns), (uint64_t)1) : 0;
+}
+
+/* A mean over the second; the last known one when nothing happened in it. */
+static uint64_t mean(uint64_t sum, uint64_t n, uint64_t *last)
+{
+	if (n)
+		*last = sum / n;
+	return *last;
+}
+
+static uint64_t applied(const struct capture_stats *s)
+{
+	return since(s->read, s->waiting);
+}
+
+/* Records count for RPS and PPS alike: one record can be several events (a creation is a state
+ * change and a newgoroutine), and a PPS above RPS would only confuse. */
+static void of_capture(struct ticker *t, const struct capture_stats *now, uint64_t elapsed_ns,
+		       struct second *ret)
+{
+	const struct capture_stats *last = &t->last.capture;
+	struct meter_sample *s = &ret->sample;
+	uint64_t lost = since(sum_types(now->lost), sum_types(last->lost));
+
+	s->rps = per_second(since(now->read, last->read), elapsed_ns);
+	s->pps = per_second(since(applied(now), applied(last)), elapsed_ns);
+	s->ewp = now->waiting;
+	s->lat_ns = mean(since(now->prog_ns_sum, last->prog_ns_sum),
+			 since(now->prog_ns_samples, last->prog_ns_samples), &t->last_lat_ns);
+	s->prc_ns = mean(since(now->deliver_ns_sum, last->deliver_ns_sum),
+			 since(now->delivered, last->delivered), &t->last_prc_ns);
+	s->hits = per_second(since(now->hits, last->hits), elapsed_ns);
+	s->lost = at_least_one(lost, elapsed_ns);
+	s->trap_ns = now->trap_ns;
+	s->overhead_percent = (double)s->hits * (double)(s->trap_ns + s->lat_ns) / 1e7;
+	ret->lost = lost > 0;
+}
+
+static void of_recorder(const struct recorder_stats *now, const struct recorder_stats *last,
+			uint64_t elapsed_ns, struct meter_sample *s)
+{
+	uint64_t batches = since(now->batches, last->batches);
+
+	s->bps = by_second(batches, elapsed_ns);
+	s->bfl_ns = batches ? since(now->flush_ns, last->flush_ns) / batches : 0;
+	s->qwl_ns = batches ? since(now->wait_ns, last->wait_ns) / batches : 0;
+}
+
+void ticker_start(struct ticker *t, const struct tick *now)
+{
+	*t = (struct ticker){.last = *now};
+	/* A replay may have come far already: that is the first second's. */
+	memset(t->last.events, 0, sizeof(t->last.events));
+}
+
+bool ticker_tick(struct ticker *t, const struct tick *now, struct second *ret)
+{
+	uint64_t elapsed_ns = since(now->now_ns, t->last.now_ns);
+	struct meter_sample *s = &ret->sample;
+
+	if (elapsed_ns < SHORTEST_NS)
+		return false;
+	*ret = (struct second){.sample.time_ns = now->unix_ns};
+	for (size_t i = 0; i < EVENT_TYPES; i++)
+		ret->events[i] = per_second(since(now->events[i], t->last.events[i]), elapsed_ns);
+	if (now->captured)
+		of_capture(t, &now->capture, elapsed_ns, ret);
+	else
+		s->rps = s->pps = sum_types(ret->events);
+	if (now->recorded)
+		of_recorder(&now->recorder, &t->last.recorder, elapsed_ns, s);
+	t->last = *now;
+	return true;
+}

@@ -1,0 +1,636 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * An engine with a made-up source: what is healed and when, a program that ends under the reader,
+ * a bound that is exceeded and kept, and changes that the source refuses. No root, no Go program.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include "core/base/util.h"
+#include "core/engine/engine.h"
+#include "core/engine/healer.h"
+
+#define SEEN_MAX   8
+#define DEADLINE_S 20
+
+/* --- the source --------------------------------------------------------------------------------
+ */
+
+struct world {
+	struct names *names;
+	struct model *model;
+	struct meter *meter;
+	struct engine *engine;
+	struct live live;
+	struct control control;
+	struct source source;
+	uint64_t now_ns;
+
+	pthread_mutex_t lock; /* protects what follows: the healer has a thread of its own */
+	struct capture_stats stats;
+	uint32_t rates[EVENT_TYPES];
+	bool paused;
+	int latency; /* asked for so many times */
+	struct goroutine_seen seen[SEEN_MAX];
+	size_t n;
+	bool cut;
+	int rates_err, paused_err, read_err, stack_err;
+	bool stuck; /* a reading takes until it is let go */
+	unsigned reads, readers, rate_changes;
+};
+
+static void w_stats(void *ctx, struct capture_stats *ret)
+{
+	struct world *w = ctx;
+
+	pthread_mutex_lock(&w->lock);
+	*ret = w->stats;
+	pthread_mutex_unlock(&w->lock);
+}
+
+static void w_health(void *ctx, struct health *ret)
+{
+	strcpy(ret->go_version, "go1.99");
+}
+
+static int w_set_rates(void *ctx, const uint32_t rates[EVENT_TYPES])
+{
+	struct world *w = ctx;
+	int err;
+
+	pthread_mutex_lock(&w->lock);
+	err = w->rates_err;
+	w->rate_changes++;
+	if (!err)
+		memcpy(w->rates, rates, sizeof(w->rates));
+	pthread_mutex_unlock(&w->lock);
+	return err;
+}
+
+static void w_get_rates(void *ctx, uint32_t ret[EVENT_TYPES])
+{
+	struct world *w = ctx;
+
+	pthread_mutex_lock(&w->lock);
+	memcpy(ret, w->rates, sizeof(w->rates));
+	pthread_mutex_unlock(&w->lock);
+}
+
+static int w_set_paused(void *ctx, bool paused)
+{
+	struct world *w = ctx;
+	int err;
+
+	pthread_mutex_lock(&w->lock);
+	err = w->paused_err;
+	if (!err)
+		w->paused = paused;
+	pthread_mutex_unlock(&w->lock);
+	return err;
+}
+
+static bool w_get_paused(void *ctx)
+{
+	struct world *w = ctx;
+	bool paused;
+
+	pthread_mutex_lock(&w->lock);
+	paused = w->paused;
+	pthread_mutex_unlock(&w->lock);
+	return paused;
+}
+
+static void w_low_latency(void *ctx, bool on)
+{
+	((struct world *)ctx)->latency += on ? 1 : -1;
+}
+
+static int w_goroutines(void *ctx, unsigned proc, pid_t pid, struct goroutine_seen **ret,
+			size_t *ret_n, bool *ret_complete)
+{
+	struct world *w = ctx;
+	int err;
+
+	assert_int_equal(pid, 77 + (int)proc);
+	*ret = calloc(SEEN_MAX, sizeof(**ret));
+	assert_non_null(*ret);
+	pthread_mutex_lock(&w->lock);
+	w->readers++;
+	while (w->stuck) {
+		pthread_mutex_unlock(&w->lock);
+		usleep(1000);
+		pthread_mutex_lock(&w->lock);
+	}
+	w->readers--;
+	memcpy(*ret, w->seen, sizeof(w->seen));
+	*ret_n = w->n;
+	*ret_complete = !w->cut;
+	err = w->read_err;
+	w->reads++;
+	pthread_mutex_unlock(&w->lock);
+	if (err) {
+		free(*ret);
+		*ret = NULL;
+	}
+	return err;
+}
+
+/* As the real one: what the last reading did not have is not known. */
+static int w_stack(void *ctx, unsigned proc, pid_t pid, uint64_t goid, struct buf *out)
+{
+	struct world *w = ctx;
+	int err = w->stack_err;
+	bool known = false;
+
+	pthread_mutex_lock(&w->lock);
+	for (size_t i = 0; w->reads && i < w->n; i++)
+		known |= w->seen[i].goid == goid;
+	pthread_mutex_unlock(&w->lock);
+	if (err || !known)
+		return err ? err : -ESRCH;
+	buf_addf(out, "goroutine %llu [running]:\n", (unsigned long long)goid);
+	return 0;
+}
+
+static int w_stacks(void *ctx, pid_t pid, live_text_fn *fn, void *arg)
+{
+	int err = ((struct world *)ctx)->stack_err;
+
+	return err ? err : fn(arg, "all\n", 4);
+}
+
+/* --- helpers ------------------------------------------------------------------------------------
+ */
+
+static void see(struct world *w, size_t n, const uint64_t *goids)
+{
+	pthread_mutex_lock(&w->lock);
+	for (size_t i = 0; i < n; i++)
+		w->seen[i] = (struct goroutine_seen){.goid = goids[i], .state = GSTATE_WAITING};
+	w->n = n;
+	pthread_mutex_unlock(&w->lock);
+}
+
+static unsigned reads(struct world *w)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&w->lock);
+	n = w->reads;
+	pthread_mutex_unlock(&w->lock);
+	return n;
+}
+
+static void make(struct world *w, double max_overhead)
+{
+	const struct proc_info info = {.pid = 77, .state = PROC_RUNNING, .attached_ns = 1};
+	struct model_config mc = {.retain = 100, .retain_exited = 10, .workers = 1};
+	struct engine_config ec = {
+		.source = &w->source, .max_overhead = max_overhead, .workers = 2};
+
+	*w = (struct world){.now_ns = 1000 * NS_PER_SEC, .stats.trap_ns = 800};
+	pthread_mutex_init(&w->lock, NULL);
+	w->source = (struct source){
+		.ctx = w,
+		.stats = w_stats,
+		.health = w_health,
+		.set_rates = w_set_rates,
+		.get_rates = w_get_rates,
+		.set_paused = w_set_paused,
+		.get_paused = w_get_paused,
+		.low_latency = w_low_latency,
+		.goroutines = w_goroutines,
+		.stack = w_stack,
+		.stacks = w_stacks,
+	};
+	for (unsigned i = 0; i < EVENT_TYPES; i++)
+		w->rates[i] = ec.rates[i] = RATE_ONE;
+	assert_int_equal(names_new(100, &w->names), 0);
+	mc.names = w->names;
+	assert_int_equal(model_new(&mc, &w->model), 0);
+	assert_int_equal(meter_new(&w->meter), 0);
+	assert_int_equal(model_proc_add(w->model, &info), 0);
+	ec.model = w->model;
+	ec.meter = w->meter;
+	assert_int_equal(engine_new(&ec, &w->engine), 0);
+	engine_answers(w->engine, &w->live, &w->control);
+}
+
+static void start(struct world *w, double max_overhead)
+{
+	make(w, max_overhead);
+	see(w, 2, (const uint64_t[]){1, 7});
+	assert_int_equal(engine_start(w->engine, true), 0);
+}
+
+static void end(struct world *w)
+{
+	engine_free(w->engine);
+	meter_free(w->meter);
+	model_free(w->model);
+	names_free(w->names);
+	pthread_mutex_destroy(&w->lock);
+}
+
+/* Another `seconds` go by with so many hits and events a second. */
+static bool tick(struct world *w, uint64_t seconds, uint64_t hits, struct meter_sample *ret)
+{
+	struct meter_sample sample;
+
+	w->now_ns += seconds * NS_PER_SEC;
+	pthread_mutex_lock(&w->lock);
+	w->stats.hits += hits * seconds;
+	w->stats.read += hits * seconds;
+	pthread_mutex_unlock(&w->lock);
+	return engine_tick(w->engine, w->now_ns, NULL, ret ? ret : &sample);
+}
+
+static bool lives(struct world *w, uint64_t goid)
+{
+	struct goroutine g;
+
+	return !model_goroutine(w->model, 0, goid, &g) && !(g.flags & GOROUTINE_EXITED);
+}
+
+/* Waits until there were more than `before` readings. */
+static void wait_reads(struct world *w, unsigned before)
+{
+	uint64_t until = monotonic_ns() + DEADLINE_S * NS_PER_SEC;
+
+	while (reads(w) <= before && monotonic_ns() < until)
+		usleep(1000);
+	assert_true(reads(w) > before);
+}
+
+static void wait_gone(struct world *w, uint64_t goid)
+{
+	uint64_t until = monotonic_ns() + DEADLINE_S * NS_PER_SEC;
+
+	while (lives(w, goid) && monotonic_ns() < until)
+		usleep(1000);
+	assert_false(lives(w, goid));
+}
+
+/* --- healing ------------------------------------------------------------------------------------
+ */
+
+static void test_who_is_there_already(void **state)
+{
+	struct world w;
+
+	start(&w, 0);
+	assert_true(lives(&w, 1));
+	assert_true(lives(&w, 7));
+	assert_int_equal(reads(&w), 1);
+	end(&w);
+}
+
+static void test_a_loss_is_healed(void **state)
+{
+	struct world w;
+
+	start(&w, 0);
+	tick(&w, 1, 0, NULL);
+	assert_true(tick(&w, 1, 100, NULL));
+	see(&w, 2, (const uint64_t[]){1, 9});
+	pthread_mutex_lock(&w.lock);
+	w.stats.lost[EVENT_NEWOBJECT]++; /* one only, in a second that took three */
+	pthread_mutex_unlock(&w.lock);
+	assert_true(tick(&w, 3, 100, NULL));
+	wait_gone(&w, 7);
+	assert_true(lives(&w, 9));
+	end(&w);
+}
+
+static void test_no_loss_no_reading(void **state)
+{
+	struct world w;
+
+	start(&w, 0);
+	for (int i = 0; i < 5; i++)
+		tick(&w, 1, 1000, NULL);
+	usleep(20000);
+	assert_int_equal(reads(&w), 1);
+	/* States that are sampled are read each second. */
+	w.rates[EVENT_CASGSTATUS] = RATE_ONE / 2;
+	tick(&w, 1, 1000, NULL);
+	wait_reads(&w, 1);
+	end(&w);
+}
+
+/* More goroutines than are read at all: what is not in the list has not ended. */
+static void test_a_cut_list_ends_nobody(void **state)
+{
+	struct world w;
+
+	start(&w, 0);
+	see(&w, 2, (const uint64_t[]){1, 9});
+	w.cut = true;
+	engine_read_all(w.engine);
+	assert_true(lives(&w, 9));
+	assert_true(lives(&w, 7));
+	w.cut = false;
+	engine_read_all(w.engine);
+	assert_false(lives(&w, 7));
+	end(&w);
+}
+
+static void test_it_ends_under_the_reader(void **state)
+{
+	cleanup_buf_ struct buf out = BUF_INIT;
+	struct health health;
+	struct world w;
+	unsigned busy = 0;
+
+	start(&w, 0);
+	pthread_mutex_lock(&w.lock);
+	w.stuck = true;
+	w.read_err = -ESRCH;
+	pthread_mutex_unlock(&w.lock);
+	engine_arrived(w.engine, 0);
+	for (int i = 0; i < DEADLINE_S * 1000 && !busy; i++) {
+		pthread_mutex_lock(&w.lock);
+		busy = w.readers;
+		pthread_mutex_unlock(&w.lock);
+		usleep(1000);
+	}
+	assert_int_equal(busy, 1);
+	model_proc_exited(w.model, 0, monotonic_ns());
+	pthread_mutex_lock(&w.lock);
+	w.stuck = false;
+	pthread_mutex_unlock(&w.lock);
+	wait_reads(&w, 1);
+	/* It is as it was; nobody asks for it any more. */
+	assert_int_equal(w.live.stack(w.live.ctx, 0, 7, &out), -ESRCH);
+	assert_int_equal(w.live.stacks(w.live.ctx, 0, NULL, NULL), -ESRCH);
+	assert_int_equal(w.live.stack(w.live.ctx, 1, 7, &out), -ENOENT);
+	engine_read_all(w.engine);
+	assert_int_equal(reads(&w), 2);
+	assert_int_equal(w.live.health(w.live.ctx, 0, &health), 0);
+	assert_string_equal(health.go_version, "go1.99");
+	assert_int_equal(health.processors, 2);
+	end(&w);
+}
+
+static void test_stacks(void **state)
+{
+	cleanup_buf_ struct buf out = BUF_INIT;
+	struct health health;
+	struct world w;
+
+	start(&w, 0);
+	assert_int_equal(w.live.stack(w.live.ctx, 0, 7, &out), 0);
+	assert_string_equal(out.data, "goroutine 7 [running]:\n");
+	assert_int_equal(reads(&w), 1);
+	/* One that is not there: it may be newer than the last reading. */
+	assert_int_equal(w.live.stack(w.live.ctx, 0, 8, &out), -ESRCH);
+	assert_int_equal(reads(&w), 2);
+	w.stack_err = -EPERM;
+	assert_int_equal(w.live.stack(w.live.ctx, 0, 7, &out), -EPERM);
+	assert_int_equal(reads(&w), 2);
+	assert_int_equal(w.live.health(w.live.ctx, 0, &health), 0);
+	assert_non_null(strstr(health.goroutines_from, "read from the process's memory"));
+	end(&w);
+}
+
+static void test_memory_cannot_be_read(void **state)
+{
+	struct health health;
+	struct world w;
+
+	make(&w, 0);
+	w.read_err = -ENOSYS;
+	assert_int_equal(engine_start(w.engine, true), 0);
+	assert_int_equal(w.live.health(w.live.ctx, 0, &health), 0);
+	assert_string_equal(health.goroutines_from,
+			    "events only: runtime.allgs was not found in this binary");
+	w.read_err = -EPERM;
+	engine_read_all(w.engine);
+	assert_int_equal(w.live.health(w.live.ctx, 0, &health), 0);
+	assert_string_equal(health.goroutines_from,
+			    "events only: the process's memory cannot be read");
+	end(&w);
+}
+
+/* --- the bound ----------------------------------------------------------------------------------
+ */
+
+/* Events of objects, which cost the most, to be told apart by the governor. */
+static void objects(struct world *w, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct event ev = {.type = EVENT_NEWOBJECT, .goid = 1, .time_ns = monotonic_ns()};
+
+		model_apply(w->model, &ev, 1);
+	}
+}
+
+static void test_the_bound_is_kept(void **state)
+{
+	struct meter_sample s;
+	struct world w;
+
+	start(&w, 10);
+	tick(&w, 1, 0, NULL);
+	objects(&w, 50);
+	assert_true(tick(&w, 1, 100000, &s)); /* of 800 ns each: 8 % */
+	assert_true(s.overhead_percent > 7.99 && s.overhead_percent < 8.01);
+	assert_int_equal(w.rate_changes, 0);
+	objects(&w, 50);
+	tick(&w, 1, 200000, NULL);
+	assert_int_equal(w.rates[EVENT_NEWOBJECT], 0);
+	assert_int_equal(w.rates[EVENT_CASGSTATUS], RATE_ONE);
+	/* What was asked for is still known. */
+	{
+		uint32_t wanted[EVENT_TYPES];
+
+		w.control.get_wanted(w.control.ctx, wanted);
+		assert_int_equal(wanted[EVENT_NEWOBJECT], RATE_ONE);
+	}
+	for (int i = 0; i < 9; i++)
+		tick(&w, 1, 1000, NULL);
+	assert_int_equal(w.rates[EVENT_NEWOBJECT], 0);
+	tick(&w, 1, 1000, NULL);
+	assert_int_equal(w.rates[EVENT_NEWOBJECT], RATE_ONE);
+	end(&w);
+}
+
+/* A second that took three is no reason to take anything off. */
+static void test_a_long_second_is_no_overhead(void **state)
+{
+	struct world w;
+
+	start(&w, 10);
+	tick(&w, 1, 0, NULL);
+	objects(&w, 50);
+	tick(&w, 3, 100000, NULL);
+	assert_int_equal(w.rate_changes, 0);
+	end(&w);
+}
+
+static void test_the_kernel_refuses(void **state)
+{
+	struct world w;
+
+	start(&w, 10);
+	tick(&w, 1, 0, NULL);
+	w.rates_err = -EIO;
+	objects(&w, 50);
+	tick(&w, 1, 200000, NULL);
+	assert_int_equal(w.rate_changes, 1);
+	assert_int_equal(w.rates[EVENT_NEWOBJECT], RATE_ONE);
+	/* It is tried again, and not taken for done. */
+	w.rates_err = 0;
+	objects(&w, 50);
+	tick(&w, 1, 200000, NULL);
+	assert_int_equal(w.rate_changes, 2);
+	assert_int_equal(w.rates[EVENT_NEWOBJECT], 0);
+	end(&w);
+}
+
+/* --- what may be changed ------------------------------------------------------------------------
+ */
+
+static void test_pause(void **state)
+{
+	struct world w;
+
+	start(&w, 0);
+	w.paused_err = -EBUSY;
+	assert_int_equal(w.control.set_paused(w.control.ctx, true), -EBUSY);
+	assert_false(w.control.get_paused(w.control.ctx));
+	w.paused_err = 0;
+	assert_int_equal(w.control.set_paused(w.control.ctx, true), 0);
+	assert_true(w.control.get_paused(w.control.ctx));
+	see(&w, 2, (const uint64_t[]){1, 9});
+	w.paused_err = -EIO;
+	assert_int_equal(w.control.set_paused(w.control.ctx, false), -EIO);
+	assert_true(w.control.get_paused(w.control.ctx));
+	assert_int_equal(reads(&w), 1);
+	/* What happened meanwhile is read. */
+	w.paused_err = 0;
+	assert_int_equal(w.control.set_paused(w.control.ctx, false), 0);
+	wait_gone(&w, 7);
+	assert_true(lives(&w, 9));
+	end(&w);
+}
+
+static void test_rates(void **state)
+{
+	const uint32_t some[EVENT_TYPES] = {[EVENT_CASGSTATUS] = RATE_ONE, [EVENT_MAKEMAP] = 100};
+	uint32_t now[EVENT_TYPES];
+	struct world w;
+
+	start(&w, 0);
+	w.rates_err = -EPERM;
+	assert_int_equal(w.control.set_rates(w.control.ctx, some), -EPERM);
+	w.control.get_wanted(w.control.ctx, now);
+	assert_int_equal(now[EVENT_NEWOBJECT], RATE_ONE);
+	assert_int_equal(reads(&w), 1);
+	w.rates_err = 0;
+	assert_int_equal(w.control.set_rates(w.control.ctx, some), 0);
+	w.control.get_rates(w.control.ctx, now);
+	assert_memory_equal(now, some, sizeof(some));
+	w.control.get_wanted(w.control.ctx, now);
+	assert_memory_equal(now, some, sizeof(some));
+	wait_reads(&w, 1);
+	w.control.low_latency(w.control.ctx, true);
+	assert_int_equal(w.latency, 1);
+	end(&w);
+}
+
+static void test_the_bound_is_changed(void **state)
+{
+	struct world w;
+
+	start(&w, 3);
+	assert_true(w.control.get_max_overhead(w.control.ctx) == 3);
+	assert_int_equal(w.control.set_max_overhead(w.control.ctx, -1), -EINVAL);
+	assert_int_equal(w.control.set_max_overhead(w.control.ctx, 1e9), -EINVAL);
+	w.rates_err = -ENOMEM;
+	assert_int_equal(w.control.set_max_overhead(w.control.ctx, 20), -ENOMEM);
+	assert_true(w.control.get_max_overhead(w.control.ctx) == 3);
+	w.rates_err = 0;
+	assert_int_equal(w.control.set_max_overhead(w.control.ctx, 20), 0);
+	assert_true(w.control.get_max_overhead(w.control.ctx) == 20);
+	end(&w);
+}
+
+/* --- the second ---------------------------------------------------------------------------------
+ */
+
+static void test_the_meter(void **state)
+{
+	const struct recorder_stats recorded[2] = {{.batches = 5}, {.batches = 9, .wait_ns = 400}};
+	struct meter_sample s;
+	struct world w;
+
+	start(&w, 0);
+	/* What a hit costs is known before anything was counted. */
+	meter_last(w.meter, &s);
+	assert_int_equal(s.trap_ns, 800);
+	assert_false(engine_tick(w.engine, w.now_ns, &recorded[0], &s));
+	w.stats.hits += 50;
+	assert_true(engine_tick(w.engine, w.now_ns + 2 * NS_PER_SEC, &recorded[1], &s));
+	assert_int_equal(s.hits, 25);
+	assert_true(s.bps == 2);
+	assert_int_equal(s.qwl_ns, 100);
+	memset(&s, 0, sizeof(s));
+	meter_last(w.meter, &s);
+	assert_int_equal(s.hits, 25);
+	end(&w);
+}
+
+static void test_replay(void **state)
+{
+	struct engine_config ec = {0};
+	struct engine *e;
+	struct meter_sample s;
+	struct world w;
+
+	make(&w, 0);
+	ec.model = w.model;
+	ec.meter = w.meter;
+	assert_int_equal(engine_new(&ec, &e), 0);
+	assert_false(engine_tick(e, w.now_ns, NULL, &s));
+	objects(&w, 30);
+	assert_true(engine_tick(e, w.now_ns + 3 * NS_PER_SEC, NULL, &s));
+	assert_int_equal(s.rps, 10);
+	assert_int_equal(s.hits, 0);
+	engine_free(e);
+	engine_free(NULL);
+	end(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_who_is_there_already),
+		cmocka_unit_test(test_a_loss_is_healed),
+		cmocka_unit_test(test_no_loss_no_reading),
+		cmocka_unit_test(test_a_cut_list_ends_nobody),
+		cmocka_unit_test(test_it_ends_under_the_reader),
+		cmocka_unit_test(test_stacks),
+		cmocka_unit_test(test_memory_cannot_be_read),
+		cmocka_unit_test(test_the_bound_is_kept),
+		cmocka_unit_test(test_a_long_second_is_no_overhead),
+		cmocka_unit_test(test_the_kernel_refuses),
+		cmocka_unit_test(test_pause),
+		cmocka_unit_test(test_rates),
+		cmocka_unit_test(test_the_bound_is_changed),
+		cmocka_unit_test(test_the_meter),
+		cmocka_unit_test(test_replay),
+	};
+
+	return cmocka_run_group_tests_name("engine", tests, NULL, NULL);
+}
