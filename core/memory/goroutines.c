@@ -30,36 +30,20 @@
 #define TRIES       4
 #define CHUNK       (64u << 10) /* addresses of gs that are read at a time */
 
-/* Where runtime.g has what go_layout does not tell; the same on amd64 and arm64 (DWARF of 1.17 to
- * 1.27). runtime.gobuf lost its field ret in 1.25; syscallbp came with 1.23. */
-struct g_fields {
-	uint32_t sched_sp, sched_pc, sched_bp, sched_lr, syscall_sp, syscall_pc;
-	uint32_t syscall_bp; /* 0: none */
-	uint32_t locked_m;
-	uint32_t size; /* bytes of a g from its start that hold all that is read */
-};
-
-static struct g_fields fields_of(const struct target *t)
+/* How many bytes of a g from its start hold all that is read. */
+static uint32_t bytes_of(const struct go_layout *l)
 {
-	const struct go_layout *layout = target_layout(t);
-	unsigned minor = target_go_minor(t);
-	uint32_t gobuf = minor >= 25 ? 48 : 56;
-	struct g_fields f = {
-		.sched_sp = layout->g_sched,
-		.sched_pc = layout->g_sched + 8,
-		.sched_bp = layout->g_sched + gobuf - 8,
-		.sched_lr = layout->g_sched + gobuf - 16,
-		.syscall_sp = layout->g_sched + gobuf,
-		.syscall_pc = layout->g_sched + gobuf + 8,
-		.syscall_bp = minor >= 23 ? layout->g_sched + gobuf + 16 : 0,
-		.locked_m = layout->g_atomicstatus + (minor >= 21 ? 64 : 88),
+	const uint32_t offsets[] = {
+		l->g_m,           l->g_atomicstatus, l->g_goid,      l->g_waitsince,
+		l->g_waitreason,  l->g_gopc,         l->g_startpc,   l->g_lockedm,
+		l->g_parent_goid, l->g_sched_sp,     l->g_sched_pc,  l->g_sched_lr,
+		l->g_sched_bp,    l->g_syscallsp,    l->g_syscallpc, l->g_syscallbp,
 	};
-	const uint32_t last[] = {layout->g_startpc, layout->g_gopc,       layout->g_parent_goid,
-				 f.locked_m,        layout->g_waitreason, layout->g_goid};
+	uint32_t size = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(last); i++)
-		f.size = MAX(f.size, last[i] + 8);
-	return f;
+	for (size_t i = 0; i < ARRAY_SIZE(offsets); i++)
+		size = MAX(size, offsets[i] + 8);
+	return size;
 }
 
 static uint64_t word(const uint8_t *g, uint32_t offset)
@@ -75,31 +59,36 @@ static uint64_t static_address(uint64_t addr, uint64_t bias)
 	return addr ? addr - bias : 0;
 }
 
-static void extract(const struct target *t, const struct g_fields *f, const uint8_t *g,
-		    uint64_t address, uint64_t bias, struct memory_goroutine *ret)
+/* A field that this version may not have. */
+static uint64_t maybe(const uint8_t *g, uint32_t offset)
 {
-	const struct go_layout *layout = target_layout(t);
-	uint32_t status = (uint32_t)word(g, layout->g_atomicstatus);
+	return offset ? word(g, offset) : 0;
+}
+
+static void extract(const struct go_layout *l, const uint8_t *g, uint64_t address, uint64_t bias,
+		    struct memory_goroutine *ret)
+{
+	uint32_t status = (uint32_t)word(g, l->g_atomicstatus);
 
 	*ret = (struct memory_goroutine){
 		.address = address,
-		.goid = word(g, layout->g_goid),
-		.parent = layout->g_parent_goid ? word(g, layout->g_parent_goid) : 0,
+		.goid = word(g, l->g_goid),
+		.parent = maybe(g, l->g_parent_goid),
 		.status = status & ~(uint32_t)GSCAN,
 		.scanning = status & GSCAN,
-		.wait_reason = g[layout->g_waitreason],
-		.locked_to_thread = word(g, f->locked_m) != 0,
-		.start_pc = static_address(word(g, layout->g_startpc), bias),
-		.go_pc = static_address(word(g, layout->g_gopc), bias),
-		.wait_since_ns = (int64_t)word(g, layout->g_waitsince),
-		.m = word(g, layout->g_m),
-		.sched_pc = word(g, f->sched_pc),
-		.sched_sp = word(g, f->sched_sp),
-		.sched_bp = word(g, f->sched_bp),
-		.sched_lr = word(g, f->sched_lr),
-		.syscall_pc = word(g, f->syscall_pc),
-		.syscall_sp = word(g, f->syscall_sp),
-		.syscall_bp = f->syscall_bp ? word(g, f->syscall_bp) : 0,
+		.wait_reason = g[l->g_waitreason],
+		.locked_to_thread = maybe(g, l->g_lockedm) != 0,
+		.start_pc = static_address(word(g, l->g_startpc), bias),
+		.go_pc = static_address(word(g, l->g_gopc), bias),
+		.wait_since_ns = (int64_t)word(g, l->g_waitsince),
+		.m = word(g, l->g_m),
+		.sched_pc = maybe(g, l->g_sched_pc),
+		.sched_sp = maybe(g, l->g_sched_sp),
+		.sched_bp = maybe(g, l->g_sched_bp),
+		.sched_lr = maybe(g, l->g_sched_lr),
+		.syscall_pc = maybe(g, l->g_syscallpc),
+		.syscall_sp = maybe(g, l->g_syscallsp),
+		.syscall_bp = maybe(g, l->g_syscallbp),
 		.stack_lo = word(g, 0), /* g.stack is the first field */
 		.stack_hi = word(g, 8),
 	};
@@ -124,14 +113,21 @@ struct slot {
 };
 
 struct sweep {
-	const struct target *t;
+	const struct go_layout *layout;
 	pid_t pid;
 	uint64_t bias;
-	struct g_fields fields;
+	uint32_t size;      /* bytes of a g */
 	struct slot *slots; /* by address */
 	size_t n;
 	uint8_t *buf; /* BATCH_BYTES */
 };
+
+static struct sweep begin(const struct target *t, pid_t pid, uint64_t bias)
+{
+	const struct go_layout *layout = target_layout(t);
+
+	return (struct sweep){.layout = layout, .pid = pid, .bias = bias, .size = bytes_of(layout)};
+}
 
 static int by_address(const void *a, const void *b)
 {
@@ -152,7 +148,7 @@ static size_t plan(const struct sweep *s, size_t first, struct memory_piece *pie
 
 		if (last && addr - (last->addr + last->size) <= JOIN_GAP &&
 		    addr >= last->addr + last->size) {
-			size_t more = addr + s->fields.size - (last->addr + last->size);
+			size_t more = addr + s->size - (last->addr + last->size);
 
 			if (used + more > BATCH_BYTES)
 				break;
@@ -160,14 +156,14 @@ static size_t plan(const struct sweep *s, size_t first, struct memory_piece *pie
 			used += more;
 			continue;
 		}
-		if (n == PIECES_MAX || used + s->fields.size > BATCH_BYTES)
+		if (n == PIECES_MAX || used + s->size > BATCH_BYTES)
 			break;
 		pieces[n++] = (struct memory_piece){
 			.addr = addr,
 			.buf = s->buf + used,
-			.size = s->fields.size,
+			.size = s->size,
 		};
-		used += s->fields.size;
+		used += s->size;
 	}
 	*ret_n = n;
 	return i;
@@ -177,20 +173,18 @@ static size_t plan(const struct sweep *s, size_t first, struct memory_piece *pie
 static int read_one(const struct sweep *s, uint64_t address, struct memory_goroutine *ret)
 {
 	struct memory_goroutine a, b;
-	uint8_t bytes[1024];
+	uint8_t bytes[GO_G_SIZE_MAX];
 	int err;
 
-	if (s->fields.size > sizeof(bytes))
-		return -ENOSYS;
-	err = memory_read(s->pid, address, bytes, s->fields.size);
+	err = memory_read(s->pid, address, bytes, s->size);
 	if (err < 0)
 		return err;
-	extract(s->t, &s->fields, bytes, address, s->bias, &a);
+	extract(s->layout, bytes, address, s->bias, &a);
 	for (int i = 0; i < TRIES; i++) {
-		err = memory_read(s->pid, address, bytes, s->fields.size);
+		err = memory_read(s->pid, address, bytes, s->size);
 		if (err < 0)
 			return err;
-		extract(s->t, &s->fields, bytes, address, s->bias, &b);
+		extract(s->layout, bytes, address, s->bias, &b);
 		if (is_same(&a, &b)) {
 			*ret = b;
 			return 0;
@@ -233,7 +227,7 @@ static int sweep(const struct sweep *s, bool second, struct memory_goroutine *ou
 				piece++;
 			if (!pieces[piece].ok)
 				continue;
-			extract(s->t, &s->fields,
+			extract(s->layout,
 				(uint8_t *)pieces[piece].buf + (slot->address - pieces[piece].addr),
 				slot->address, s->bias, &now);
 			take(s, second, &now, &out[slot->index]);
@@ -401,7 +395,7 @@ static int keep_live(struct memory_goroutine *found, size_t n, size_t *ret_kept)
 int memory_goroutines(const struct target *t, pid_t pid, uint64_t bias,
 		      struct memory_goroutine **ret, size_t *ret_n, bool *ret_cut)
 {
-	struct sweep s = {.t = t, .pid = pid, .bias = bias, .fields = fields_of(t)};
+	struct sweep s = begin(t, pid, bias);
 	cleanup_free_ uint8_t *buf = malloc(BATCH_BYTES);
 	cleanup_free_ struct memory_goroutine *found = NULL;
 	struct list list = {0};
@@ -435,7 +429,7 @@ int memory_goroutines(const struct target *t, pid_t pid, uint64_t bias,
 int memory_goroutine_again(const struct target *t, pid_t pid, uint64_t bias,
 			   const struct memory_goroutine *before, struct memory_goroutine *ret)
 {
-	struct sweep s = {.t = t, .pid = pid, .bias = bias, .fields = fields_of(t)};
+	struct sweep s = begin(t, pid, bias);
 	struct memory_goroutine now;
 	int err;
 
@@ -469,14 +463,12 @@ int memory_goroutine_by_id(const struct target *t, pid_t pid, uint64_t bias, uin
 
 size_t goroutine_bytes(const struct target *t)
 {
-	return fields_of(t).size;
+	return bytes_of(target_layout(t));
 }
 
 bool goroutine_from_bytes(const struct target *t, const void *bytes, uint64_t address,
 			  uint64_t bias, struct memory_goroutine *ret)
 {
-	struct g_fields fields = fields_of(t);
-
-	extract(t, &fields, bytes, address, bias, ret);
+	extract(target_layout(t), bytes, address, bias, ret);
 	return is_live(ret);
 }

@@ -18,11 +18,12 @@
 
 #define DWARF_SECONDS 120 /* what can be read at all is read in a few */
 
-enum { STRUCT_G, STRUCT_M, STRUCT_MODULEDATA, STRUCTS };
+enum { STRUCT_G, STRUCT_M, STRUCT_GOBUF, STRUCT_MODULEDATA, STRUCTS };
 
 static const char *const struct_names[STRUCTS] = {
 	[STRUCT_G] = "runtime.g",
 	[STRUCT_M] = "runtime.m",
+	[STRUCT_GOBUF] = "runtime.gobuf",
 	[STRUCT_MODULEDATA] = "runtime.moduledata",
 };
 
@@ -40,6 +41,14 @@ static const struct {
 	[DWARF_G_PARENT] = {STRUCT_G, "parentGoid", true},
 	[DWARF_G_GOPC] = {STRUCT_G, "gopc", false},
 	[DWARF_G_STARTPC] = {STRUCT_G, "startpc", false},
+	[DWARF_G_SYSCALLSP] = {STRUCT_G, "syscallsp", true},
+	[DWARF_G_SYSCALLPC] = {STRUCT_G, "syscallpc", true},
+	[DWARF_G_SYSCALLBP] = {STRUCT_G, "syscallbp", true},
+	[DWARF_G_LOCKEDM] = {STRUCT_G, "lockedm", true},
+	[DWARF_GOBUF_SP] = {STRUCT_GOBUF, "sp", true},
+	[DWARF_GOBUF_PC] = {STRUCT_GOBUF, "pc", true},
+	[DWARF_GOBUF_LR] = {STRUCT_GOBUF, "lr", true},
+	[DWARF_GOBUF_BP] = {STRUCT_GOBUF, "bp", true},
 	[DWARF_M_G0] = {STRUCT_M, "g0", false},
 	[DWARF_M_PROCID] = {STRUCT_M, "procid", false},
 	[DWARF_M_CURG] = {STRUCT_M, "curg", false},

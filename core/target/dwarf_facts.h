@@ -8,7 +8,7 @@
 
 #include "core/target/image.h"
 
-/* In the order of dwarf.c's table. */
+/* In the order of dwarf_facts.c's table. */
 enum dwarf_field {
 	DWARF_G_M,
 	DWARF_G_SCHED,
@@ -19,6 +19,14 @@ enum dwarf_field {
 	DWARF_G_PARENT,
 	DWARF_G_GOPC,
 	DWARF_G_STARTPC,
+	DWARF_G_SYSCALLSP,
+	DWARF_G_SYSCALLPC,
+	DWARF_G_SYSCALLBP,
+	DWARF_G_LOCKEDM,
+	DWARF_GOBUF_SP, /* of g.sched */
+	DWARF_GOBUF_PC,
+	DWARF_GOBUF_LR,
+	DWARF_GOBUF_BP,
 	DWARF_M_G0,
 	DWARF_M_PROCID,
 	DWARF_M_CURG,

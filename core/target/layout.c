@@ -12,26 +12,36 @@
 
 #include "core/base/util.h"
 
-#define G_COMMON .g_m = 48, .g_sched = 56
-#define G_OLD                                                                                      \
-	G_COMMON, .g_atomicstatus = 144, .g_goid = 152, .g_waitsince = 168, .g_waitreason = 176
-#define G_1_23                                                                                     \
-	G_COMMON, .g_atomicstatus = 152, .g_goid = 160, .g_waitsince = 176, .g_waitreason = 184
+#define G_COMMON     .g_m = 48, .g_sched = 56, .g_sched_sp = 56, .g_sched_pc = 64
+#define G_STATUS_144 .g_atomicstatus = 144, .g_goid = 152, .g_waitsince = 168, .g_waitreason = 176
+#define G_STATUS_152 .g_atomicstatus = 152, .g_goid = 160, .g_waitsince = 176, .g_waitreason = 184
+/* gobuf had a field ret up to 1.24; syscallbp came with 1.23. */
+#define G_SCHED_OLD .g_sched_lr = 96, .g_sched_bp = 104, .g_syscallsp = 112, .g_syscallpc = 120
+#define G_SCHED_1_25                                                                               \
+	.g_sched_lr = 88, .g_sched_bp = 96, .g_syscallsp = 104, .g_syscallpc = 112,                \
+	.g_syscallbp = 120
+#define G_OLD  G_COMMON, G_STATUS_144, G_SCHED_OLD
+#define G_1_23 G_COMMON, G_STATUS_152, G_SCHED_OLD, .g_syscallbp = 128, .g_lockedm = 216
+#define G_1_25 G_COMMON, G_STATUS_144, G_SCHED_1_25, .g_lockedm = 208
 #define M_OLD  .m_g0 = 0, .m_procid = 72, .m_curg = 192, .m_p = 208, .m_id = 232
 #define M_1_25 .m_g0 = 0, .m_procid = 64, .m_curg = 184, .m_p = 200, .m_id = 224
 #define M_1_26 .m_g0 = 0, .m_procid = 64, .m_curg = 184, .m_p = 208, .m_id = 232
+
+#define M_OFFSET_MAX (64u << 10) /* an m has some kilobytes */
 
 static const struct {
 	unsigned first, last;
 	struct go_layout layout;
 } table[] = {
-	{17, 20, {G_OLD, M_OLD, .g_gopc = 296, .g_startpc = 312, .g_size = 392}},
+	{17, 20, {G_OLD, M_OLD, .g_lockedm = 232, .g_gopc = 296, .g_startpc = 312, .g_size = 392}},
 	{21,
 	 21,
-	 {G_OLD, M_OLD, .g_parent_goid = 272, .g_gopc = 280, .g_startpc = 296, .g_size = 408}},
+	 {G_OLD, M_OLD, .g_lockedm = 208, .g_parent_goid = 272, .g_gopc = 280, .g_startpc = 296,
+	  .g_size = 408}},
 	{22,
 	 22,
-	 {G_OLD, M_OLD, .g_parent_goid = 272, .g_gopc = 280, .g_startpc = 296, .g_size = 424}},
+	 {G_OLD, M_OLD, .g_lockedm = 208, .g_parent_goid = 272, .g_gopc = 280, .g_startpc = 296,
+	  .g_size = 424}},
 	{23,
 	 23,
 	 {G_1_23, M_OLD, .g_parent_goid = 280, .g_gopc = 288, .g_startpc = 304, .g_size = 432}},
@@ -40,10 +50,10 @@ static const struct {
 	 {G_1_23, M_OLD, .g_parent_goid = 280, .g_gopc = 288, .g_startpc = 304, .g_size = 440}},
 	{25,
 	 25,
-	 {G_OLD, M_1_25, .g_parent_goid = 272, .g_gopc = 280, .g_startpc = 296, .g_size = 440}},
+	 {G_1_25, M_1_25, .g_parent_goid = 272, .g_gopc = 280, .g_startpc = 296, .g_size = 440}},
 	{26,
 	 27,
-	 {G_OLD, M_1_26, .g_parent_goid = 280, .g_gopc = 288, .g_startpc = 304, .g_size = 456}},
+	 {G_1_25, M_1_26, .g_parent_goid = 280, .g_gopc = 288, .g_startpc = 304, .g_size = 456}},
 };
 
 int layout_of_release(unsigned minor, uint16_t machine, struct go_layout *ret)
@@ -64,6 +74,15 @@ int layout_of_release(unsigned minor, uint16_t machine, struct go_layout *ret)
 	return err;
 }
 
+/* Returns whether that changes it. */
+static bool set_offset(uint32_t *field, int64_t offset, uint32_t base)
+{
+	uint32_t value = offset < 0 ? 0 : base + (uint32_t)offset, before = *field;
+
+	*field = value;
+	return value != before;
+}
+
 unsigned layout_apply_dwarf(struct go_layout *layout, const struct dwarf_facts *facts)
 {
 	const struct {
@@ -79,24 +98,55 @@ unsigned layout_apply_dwarf(struct go_layout *layout, const struct dwarf_facts *
 		{&layout->g_parent_goid, DWARF_G_PARENT},
 		{&layout->g_gopc, DWARF_G_GOPC},
 		{&layout->g_startpc, DWARF_G_STARTPC},
+		{&layout->g_syscallsp, DWARF_G_SYSCALLSP},
+		{&layout->g_syscallpc, DWARF_G_SYSCALLPC},
+		{&layout->g_syscallbp, DWARF_G_SYSCALLBP},
+		{&layout->g_lockedm, DWARF_G_LOCKEDM},
 		{&layout->m_g0, DWARF_M_G0},
 		{&layout->m_procid, DWARF_M_PROCID},
 		{&layout->m_curg, DWARF_M_CURG},
 		{&layout->m_p, DWARF_M_P},
 		{&layout->m_id, DWARF_M_ID},
 	};
+	/* Parts of g.sched, a struct of its own. */
+	const struct {
+		uint32_t *field;
+		enum dwarf_field from;
+	} sched[] = {
+		{&layout->g_sched_sp, DWARF_GOBUF_SP},
+		{&layout->g_sched_pc, DWARF_GOBUF_PC},
+		{&layout->g_sched_lr, DWARF_GOBUF_LR},
+		{&layout->g_sched_bp, DWARF_GOBUF_BP},
+	};
 	unsigned changed = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(map); i++) {
-		int64_t offset = facts->offset[map[i].from];
-		uint32_t value = offset < 0 ? 0 : (uint32_t)offset;
-
-		changed += *map[i].field != value;
-		*map[i].field = value;
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(map); i++)
+		changed += set_offset(map[i].field, facts->offset[map[i].from], 0);
+	for (size_t i = 0; i < ARRAY_SIZE(sched); i++)
+		changed +=
+			set_offset(sched[i].field, facts->offset[sched[i].from], layout->g_sched);
 	changed += layout->g_size != facts->g_size;
 	layout->g_size = facts->g_size;
 	return changed;
+}
+
+bool layout_is_plausible(const struct go_layout *l)
+{
+	const uint32_t in_g[] = {
+		l->g_m,         l->g_sched,      l->g_atomicstatus, l->g_goid,
+		l->g_waitsince, l->g_waitreason, l->g_parent_goid,  l->g_gopc,
+		l->g_startpc,   l->g_sched_sp,   l->g_sched_pc,     l->g_sched_lr,
+		l->g_sched_bp,  l->g_syscallsp,  l->g_syscallpc,    l->g_syscallbp,
+		l->g_lockedm,
+	};
+	const uint32_t in_m[] = {l->m_g0, l->m_procid, l->m_curg, l->m_p, l->m_id};
+	bool ok = l->g_size >= 8 && l->g_size <= GO_G_SIZE_MAX;
+
+	for (size_t i = 0; i < ARRAY_SIZE(in_g); i++)
+		ok = ok && in_g[i] <= l->g_size - 8;
+	for (size_t i = 0; i < ARRAY_SIZE(in_m); i++)
+		ok = ok && in_m[i] <= M_OFFSET_MAX;
+	return ok;
 }
 
 /* lock cmpxchg %r32, disp32(%r64): the only one in the function since 1.17. */

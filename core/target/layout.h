@@ -13,6 +13,8 @@
 int layout_of_release(unsigned minor, uint16_t machine, struct go_layout *ret);
 /* Overrides what DWARF knows; the flags stay. Returns how many fields it changed. */
 unsigned layout_apply_dwarf(struct go_layout *layout, const struct dwarf_facts *facts);
+/* Can it be? Offsets that DWARF gave are within a g, and a g is no larger than GO_G_SIZE_MAX. */
+bool layout_is_plausible(const struct go_layout *layout);
 /*
  * Does the code of runtime.casgstatus touch the status where the layout has it? For programs
  * without DWARF, of a toolchain that may have been changed.

@@ -68,13 +68,19 @@ static int read_layout(struct target *t, struct moduledata_layout *md, char *why
 {
 	const bool known = !layout_of_release(t->build.minor, image_machine(t->img), &t->layout);
 	const uint64_t cost = dwarf_cost(t->img);
+	struct go_layout with;
 	struct dwarf_facts facts;
 	int err = -ENOENT;
-	bool differs;
+	bool differs = false;
 
 	*md = *moduledata_layout(t->build.minor);
 	if (cost && (cost <= DWARF_CHECK_MAX || !known || t->build.development))
 		err = dwarf_read(t->img, &facts);
+	if (!err) {
+		with = t->layout;
+		differs = layout_apply_dwarf(&with, &facts) > 0;
+		err = layout_is_plausible(&with) ? 0 : -ENOEXEC;
+	}
 	/* Something of this machine, not of the program: no reason to refuse that. */
 	if (err && err != -ENOENT && err != -ENOEXEC && err != -EIO && !known)
 		return err;
@@ -93,7 +99,7 @@ static int read_layout(struct target *t, struct moduledata_layout *md, char *why
 		return 0;
 	}
 	moduledata_layout_apply_dwarf(md, &facts);
-	differs = layout_apply_dwarf(&t->layout, &facts) > 0;
+	t->layout = with;
 	if (!known || differs)
 		snprintf(t->offsets_from, sizeof(t->offsets_from), "DWARF%s",
 			 known ? " (differs from the table)" : "");

@@ -44,10 +44,16 @@ const char *target_offsets_from(const struct target *t); /* "table go1.24", "tab
 const char *target_not_covered(const struct target *t);
 
 /* Field offsets in runtime.g, m and p, in bytes (docs/go_runtime.md). */
+#define GO_G_SIZE_MAX 4096 /* every offset in g is below; a g has some 400 bytes */
 struct go_layout {
 	uint32_t g_m, g_sched, g_atomicstatus, g_goid, g_waitsince, g_waitreason;
 	uint32_t g_parent_goid; /* 0: this version has none (before 1.21) */
 	uint32_t g_gopc, g_startpc, g_size;
+	/* For who reads memory; 0: this version has none, or where it has it is not known.
+	 * Registers of a goroutine that does not run, in g itself; g.stack is the first field, as
+	 * compiled code takes for granted. */
+	uint32_t g_sched_sp, g_sched_pc, g_sched_lr, g_sched_bp;
+	uint32_t g_syscallsp, g_syscallpc, g_syscallbp, g_lockedm;
 	uint32_t m_g0, m_procid, m_curg, m_p, m_id;
 	bool goid_before_status; /* newproc1 sets g.goid before casgstatus (1.24 on) */
 	bool register_abi;       /* false: arm64 1.17, arguments on the stack */

@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "core/base/util.h"
 #include "core/target/allgs.h"
@@ -26,6 +27,7 @@
 #include "tests/unit/dump_grammar.h"
 #include "tests/unit/sample.h"
 
+#define GWAITING 4 /* runtime2.go */
 #define TEXT_MAX (1 << 20)
 
 static const char *const programs[][2] = {
@@ -247,6 +249,64 @@ static void test_parked(void **state)
 	}
 }
 
+/* A goroutine of the same process, by the tables of two targets. */
+static void check_same(const struct memory_goroutine *a, const struct memory_goroutine *b)
+{
+	assert_int_equal(a->goid, b->goid);
+	assert_int_equal(a->parent, b->parent);
+	assert_int_equal(a->start_pc, b->start_pc);
+	assert_int_equal(a->locked_to_thread, b->locked_to_thread);
+	if (a->status != GWAITING || b->status != GWAITING)
+		return;
+	assert_true(a->sched_pc && a->sched_sp >= a->stack_lo && a->sched_sp < a->stack_hi);
+	assert_int_equal(a->sched_pc, b->sched_pc);
+	assert_int_equal(a->sched_sp, b->sched_sp);
+	assert_int_equal(a->sched_bp, b->sched_bp);
+	assert_int_equal(a->sched_lr, b->sched_lr);
+	assert_int_equal(a->syscall_sp, b->syscall_sp);
+	assert_int_equal(a->syscall_bp, b->syscall_bp);
+}
+
+/* What DWARF says goes before what the release should have: a program whose g, saved registers and
+ * all, is laid out as another release's, made up by changing what it says it was built by. */
+static void test_dwarf_goes_first(void **state)
+{
+	char path[SAMPLE_PATH_MAX], copy[] = "/tmp/test_stack_XXXXXX", command[1500];
+	struct memory_goroutine *list, *known_list;
+	struct target *t, *known;
+	struct child child = {0};
+	size_t n, n_known, locked = 0;
+	uint64_t bias;
+
+	if (!sample_build("1.27", "plain", "parked", path))
+		skip();
+	close(mkstemp(copy));
+	snprintf(command, sizeof(command),
+		 "LC_ALL=C sed 's/go1\\.27\\.\\([0-9]\\)/go1.24.\\1/g' '%s' >%s && chmod 700 %s",
+		 path, copy, copy);
+	assert_int_equal(system(command), 0);
+	child_start(&child, copy, NULL);
+	assert_int_equal(target_open(copy, &t), 0);
+	assert_int_equal(target_open(path, &known), 0);
+	assert_string_equal(target_offsets_from(t), "DWARF (differs from the table)");
+	assert_int_equal(target_go_minor(t), 24);
+	assert_int_equal(target_load_bias(t, child.pid, &bias), 0);
+	assert_int_equal(memory_goroutines(t, child.pid, bias, &list, &n, NULL), 0);
+	assert_int_equal(memory_goroutines(known, child.pid, bias, &known_list, &n_known, NULL), 0);
+	assert_int_equal(n, n_known);
+	for (size_t i = 0; i < n; i++) {
+		check_same(&list[i], &known_list[i]);
+		locked += list[i].locked_to_thread;
+	}
+	assert_true(locked > 0);
+	child_stop(&child);
+	free(list);
+	free(known_list);
+	target_free(t);
+	target_free(known);
+	unlink(copy);
+}
+
 /* Whatever was interrupted anywhere has a whole stack, down to the function it began with. */
 static void check_busy(const char *text)
 {
@@ -366,6 +426,7 @@ int main(void)
 		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_states),
 		cmocka_unit_test(test_allgs_of_other_machines),
+		cmocka_unit_test(test_dwarf_goes_first),
 		cmocka_unit_test(test_parked),
 		cmocka_unit_test(test_busy),
 	};
