@@ -12,6 +12,13 @@
 #include "core/base/options.h"
 #include "core/base/origin.h"
 
+static int check_overhead(const char *value, char *why, size_t size)
+{
+	double percent;
+
+	return control_parse_max_overhead(value, &percent, why, size);
+}
+
 static int check_rates(const char *value, char *why, size_t size)
 {
 	uint32_t rates[EVENT_TYPES];
@@ -56,7 +63,8 @@ static const struct option table[] = {
 	 .help = "ring buffers, each with its reader; no more than there are CPUs"},
 	{"pw", OPTION_NUMBER, "capture", "N", "5", FIELD(processors), 1, 1024,
 	 .help = "workers that apply events to the model; no more than there are CPUs"},
-	{"max-overhead", OPTION_REAL, "capture", "PCT", "0", FIELD(max_overhead), 0, 100000,
+	{"max-overhead", OPTION_REAL, "capture", "PCT", "0", FIELD(max_overhead), 0, 100,
+	 .check = check_overhead,
 	 .help = "take event types off while the estimated cost exceeds PCT percent of a\n"
 		 "CPU, allocations first; 0 = never"},
 

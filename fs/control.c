@@ -6,11 +6,10 @@
 #include "fs/fs_internal.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "core/base/log.h"
-#include "core/base/parse.h"
+#include "core/base/text.h"
 
 static bool sample_here(const struct control *c)
 {
@@ -26,17 +25,12 @@ static void sample_show(const struct control *c, struct buf *out)
 	buf_addc(out, '\n');
 }
 
-static int sample_set(const struct control *c, const char *text)
+static int sample_set(const struct control *c, const char *text, char *why, size_t size)
 {
 	uint32_t rates[EVENT_TYPES];
-	char why[160];
-	int err = control_parse_rates(text, rates, why, sizeof(why));
+	int err = control_parse_rates(text, rates, why, size);
 
-	if (err) {
-		log_warn("control/sample: %s", why);
-		return err;
-	}
-	return c->set_rates(c->ctx, rates);
+	return err ? err : c->set_rates(c->ctx, rates);
 }
 
 const struct node_control control_sample = {sample_here, sample_show, sample_set};
@@ -51,11 +45,12 @@ static void pause_show(const struct control *c, struct buf *out)
 	buf_adds(out, c->get_paused(c->ctx) ? "1\n" : "0\n");
 }
 
-static int pause_set(const struct control *c, const char *text)
+static int pause_set(const struct control *c, const char *text, char *why, size_t size)
 {
-	if (strcmp(text, "0") && strcmp(text, "1"))
-		return -EINVAL;
-	return c->set_paused(c->ctx, text[0] == '1');
+	bool paused;
+	int err = control_parse_paused(text, &paused, why, size);
+
+	return err ? err : c->set_paused(c->ctx, paused);
 }
 
 const struct node_control control_pause = {pause_here, pause_show, pause_set};
@@ -70,15 +65,12 @@ static void max_overhead_show(const struct control *c, struct buf *out)
 	buf_addf(out, "%g\n", c->get_max_overhead(c->ctx));
 }
 
-static int max_overhead_set(const struct control *c, const char *text)
+static int max_overhead_set(const struct control *c, const char *text, char *why, size_t size)
 {
 	double percent;
+	int err = control_parse_max_overhead(text, &percent, why, size);
 
-	/* A lower bound is shown with an exponent, which cannot be written back; and it means
-	 * nothing. */
-	if (parse_real(text, &percent) || percent > 100 || (percent > 0 && percent < 0.0001))
-		return -EINVAL;
-	return c->set_max_overhead(c->ctx, percent);
+	return err ? err : c->set_max_overhead(c->ctx, percent);
 }
 
 const struct node_control control_max_overhead = {max_overhead_here, max_overhead_show,
@@ -94,9 +86,16 @@ static void replay_show(const struct control *c, struct buf *out)
 	c->get_replay(c->ctx, out);
 }
 
-static int replay_set(const struct control *c, const char *text)
+static int replay_set(const struct control *c, const char *text, char *why, size_t size)
 {
-	return c->replay(c->ctx, text);
+	char shown[64];
+	int err = c->replay(c->ctx, text);
+
+	text_name(shown, sizeof(shown), text, strlen(text));
+	if (err == -EINVAL)
+		snprintf(why, size, "\"%s\" is not taken: pause, resume, seek 12.5s or speed 2 are",
+			 shown);
+	return err;
 }
 
 const struct node_control control_replay = {replay_here, replay_show, replay_set};

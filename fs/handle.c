@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Open files: what an open gives, and what reads and writes of it do. Pipes answer for themselves
- * (pipe.c), folders are in dir.c. Any thread; a handle's own lock serialises its reads.
+ * (pipe.c), folders are in ops.c. Any thread; a handle's own lock serialises its reads.
  */
 #include "fs/fs_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+
+#include "core/base/log.h"
 
 #define COMMAND_MAX 4096 /* bytes written to a control file at once */
 
@@ -159,23 +162,49 @@ int handle_read(struct fs *fs, struct handle *h, uint64_t off, size_t size, stru
 	return err ? err : buf_error(out);
 }
 
+/* One command, without the line's end. */
+static int command_of(const char *data, size_t size, char ret[COMMAND_MAX + 1], char *why,
+		      size_t why_size)
+{
+	const char *wrong = size > COMMAND_MAX ? "is longer than any command" : NULL;
+
+	if (!wrong) {
+		memcpy(ret, data, size);
+		while (size && (ret[size - 1] == '\n' || ret[size - 1] == ' '))
+			size--;
+		ret[size] = '\0';
+		if (memchr(data, '\0', size))
+			wrong = "has a NUL byte in it";
+		else if (!size)
+			wrong = "is empty";
+		else if (strchr(ret, '\n'))
+			wrong = "is more than one line";
+	}
+	if (!wrong)
+		return 0;
+	snprintf(why, why_size, "what was written %s: one line is taken, of at most %d bytes",
+		 wrong, COMMAND_MAX);
+	return -EINVAL;
+}
+
 int handle_write(struct fs *fs, struct handle *h, const char *data, size_t size)
 {
-	const struct node_control *c = fs_node(fs, h->id)->control;
-	char text[COMMAND_MAX + 1];
+	const struct node *node = fs_node(fs, h->id);
+	char text[COMMAND_MAX + 1], why[240] = "";
 	int err;
 
-	if (!c)
+	if (!node->control)
 		return -EBADF;
-	if (size > COMMAND_MAX || memchr(data, '\0', size))
-		return -EINVAL;
-	memcpy(text, data, size);
-	while (size && (text[size - 1] == '\n' || text[size - 1] == ' '))
-		size--;
-	text[size] = '\0';
-	if (!size || strchr(text, '\n'))
-		return -EINVAL;
-	err = c->set(fs->config.view->control, text);
-	snaps_forget(fs->snaps, h->ino);
+	err = command_of(data, size, text, why, sizeof(why));
+	if (!err) {
+		err = node->control->set(fs->config.view->control, text, why, sizeof(why));
+		snaps_forget(fs->snaps, h->ino);
+	}
+	/* A shell shows no more of it than "Invalid argument". */
+	if (err)
+		log_warn("control/%s: %s", node->name,
+			 why[0]              ? why
+			 : err == -ETIMEDOUT ? "takes too long, and may still be done"
+					     : strerror(-err));
 	return err;
 }

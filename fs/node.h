@@ -100,8 +100,9 @@ struct node_family {
 struct node_control {
 	bool (*here)(const struct control *c);
 	void (*show)(const struct control *c, struct buf *out);
-	/* `text` without the newline; 0 or -errno, and then nothing has changed. */
-	int (*set)(const struct control *c, const char *text);
+	/* `text` without the newline; 0 or -errno, and then nothing has changed. With -EINVAL a
+	 * line says what was wrong and what is taken, in `why` (size bytes). */
+	int (*set)(const struct control *c, const char *text, char *why, size_t size);
 };
 
 struct node {

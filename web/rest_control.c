@@ -81,9 +81,9 @@ static bool max_overhead_here(const struct control *c)
 static int max_overhead_read(const json_t *v, struct values *ret, char *why, size_t size)
 {
 	ret->max_overhead = json_number_value(v);
-	if (json_is_number(v) && ret->max_overhead >= 0 && ret->max_overhead <= 100)
+	if (json_is_number(v) && control_max_overhead_ok(ret->max_overhead))
 		return 0;
-	return expected(why, size, "0 to 100");
+	return expected(why, size, CONTROL_MAX_OVERHEAD_TAKES);
 }
 
 static int max_overhead_apply(const struct control *c, const struct values *v)

@@ -94,7 +94,7 @@ static int set_max_overhead(struct engine *e, double percent)
 	uint32_t wanted[EVENT_TYPES];
 	int err;
 
-	if (!(percent >= 0 && percent <= 100000))
+	if (!control_max_overhead_ok(percent))
 		return -EINVAL;
 	pthread_mutex_lock(&e->governor_lock);
 	memcpy(wanted, e->governor.wanted, sizeof(wanted));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Reading and writing sampling rates in the original's form (control.h). Pure functions. */
+/* What controls take, as text (control.h); rates in the original's form. Pure functions. */
 #include "core/model/control.h"
 
 #include <errno.h>
@@ -123,6 +123,36 @@ int control_parse_rates(const char *text, uint32_t ret[EVENT_TYPES], char *why, 
 		len -= item_len + 1;
 	}
 	memcpy(ret, rates, sizeof(rates));
+	return 0;
+}
+
+static int refuse(const char *text, const char *takes, char *why, size_t size)
+{
+	char shown[41];
+
+	copy_line(text, strlen(text), shown, sizeof(shown));
+	snprintf(why, size, "\"%s\" is not taken: %s", shown, takes);
+	return -EINVAL;
+}
+
+int control_parse_paused(const char *text, bool *ret, char *why, size_t size)
+{
+	if (strcmp(text, "0") && strcmp(text, "1"))
+		return refuse(text, "0 (go on) or 1 (pause)", why, size);
+	*ret = text[0] == '1';
+	return 0;
+}
+
+/* A lower one is shown with an exponent, which cannot be written back; and it means nothing. */
+bool control_max_overhead_ok(double percent)
+{
+	return percent == 0 || (percent >= 0.0001 && percent <= 100);
+}
+
+int control_parse_max_overhead(const char *text, double *ret, char *why, size_t size)
+{
+	if (parse_real(text, ret) || !control_max_overhead_ok(*ret))
+		return refuse(text, CONTROL_MAX_OVERHEAD_TAKES, why, size);
 	return 0;
 }
 

@@ -39,6 +39,12 @@ struct control {
  * 0.0001, a missing value, an event named twice, an empty list.
  */
 int control_parse_rates(const char *text, uint32_t ret[EVENT_TYPES], char *why, size_t size);
+/* "0" or "1". -EINVAL as above, and so below. */
+int control_parse_paused(const char *text, bool *ret, char *why, size_t size);
+/* A bound that is shown can be written back: "0", none, or 0.0001 to 100 percent of a CPU. */
+int control_parse_max_overhead(const char *text, double *ret, char *why, size_t size);
+bool control_max_overhead_ok(double percent);
+#define CONTROL_MAX_OVERHEAD_TAKES "0 (no bound), or 0.0001 to 100 percent"
 /* One rate: "1", "0.05". */
 void control_format_rate(uint32_t rate, struct buf *out);
 /* The reverse, one line without newline; "" when nothing is sampled. */

@@ -47,6 +47,7 @@ for format in protobuf jsonl; do
 	at_start() { grep -q '^events 0$' "$MNT/control/replay"; }
 	wait_for 10 at_start || fail "it does not go back: $(cat "$MNT/control/replay")"
 	{ echo nonsense >"$MNT/control/replay"; } 2>/dev/null && fail "control/replay took nonsense"
+	grep -q 'control/replay: "nonsense" is not taken: pause' "$LOG" || fail "nothing says why: $(cat "$LOG")"
 	stop_xgotopfs
 done
 

@@ -64,12 +64,14 @@ static void check(const struct node_control *file, const struct control *c, cons
 {
 	struct state *s = c->ctx, before = *s;
 	struct buf shown = BUF_INIT, again = BUF_INIT;
+	char why[100] = "";
 	int err;
 
 	FUZZ_ASSERT(file->here(c));
-	err = file->set(c, text);
+	err = file->set(c, text, why, sizeof(why));
 	if (err) {
 		FUZZ_ASSERT(err < 0 && err > -4096 && s->calls == before.calls);
+		FUZZ_ASSERT(err != -EINVAL || (why[0] && !strchr(why, '\n')));
 		return;
 	}
 	FUZZ_ASSERT(s->calls == before.calls + 1);
@@ -78,7 +80,7 @@ static void check(const struct node_control *file, const struct control *c, cons
 	FUZZ_ASSERT(strchr(shown.data, '\n') == shown.data + shown.len - 1);
 	shown.data[--shown.len] = '\0';
 	if (shown.len) { /* nothing is sampled: an empty list cannot be written */
-		FUZZ_ASSERT(!file->set(c, shown.data));
+		FUZZ_ASSERT(!file->set(c, shown.data, why, sizeof(why)));
 		file->show(c, &again);
 		again.data[again.len - 1] = '\0';
 		FUZZ_ASSERT(!strcmp(shown.data, again.data));

@@ -46,7 +46,7 @@ static void check(const struct config *c)
 	FUZZ_ASSERT(c->batch_flush_ns >= 1000000 && c->batch_flush_ns <= day);
 	FUZZ_ASSERT(c->storage_max_age_ns <= INT64_MAX);
 	FUZZ_ASSERT(c->speed >= 0 && c->speed <= 1000000);
-	FUZZ_ASSERT(c->max_overhead >= 0 && c->max_overhead <= 100000);
+	FUZZ_ASSERT(c->max_overhead >= 0 && c->max_overhead <= 100);
 	for (unsigned i = 0; i < EVENT_TYPES; i++)
 		FUZZ_ASSERT(c->rates[i] <= RATE_ONE);
 	FUZZ_ASSERT(c->help || c->help_for || c->version || c->mode <= MODE_CONVERT);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -121,12 +122,51 @@ static void test_every_rate(void **state)
 	}
 }
 
+static void test_paused(void **state)
+{
+	char why[200];
+	bool paused;
+
+	assert_int_equal(control_parse_paused("1", &paused, why, sizeof(why)), 0);
+	assert_true(paused);
+	assert_int_equal(control_parse_paused("0", &paused, why, sizeof(why)), 0);
+	assert_false(paused);
+	assert_int_equal(control_parse_paused("2\n", &paused, why, sizeof(why)), -EINVAL);
+	assert_string_equal(why, "\"2?\" is not taken: 0 (go on) or 1 (pause)");
+	assert_int_equal(control_parse_paused("", &paused, why, sizeof(why)), -EINVAL);
+}
+
+/* What is shown can be written back, whoever set it: command line, file or API. */
+static void test_max_overhead(void **state)
+{
+	static const char *const right[] = {"0", "0.0001", "0.5", "12", "100", "100.0"};
+	static const char *const wrong[] = {"", "x", "-1", "0.00001", "100.1", "101", "5%", "1e2"};
+	char why[200], shown[40];
+	double percent, again;
+
+	for (size_t i = 0; i < sizeof(right) / sizeof(*right); i++) {
+		assert_int_equal(control_parse_max_overhead(right[i], &percent, why, sizeof(why)),
+				 0);
+		snprintf(shown, sizeof(shown), "%g", percent);
+		assert_int_equal(control_parse_max_overhead(shown, &again, why, sizeof(why)), 0);
+		assert_true(again == percent);
+	}
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		why[0] = '\0';
+		assert_int_equal(control_parse_max_overhead(wrong[i], &percent, why, sizeof(why)),
+				 -EINVAL);
+		assert_non_null(strstr(why, CONTROL_MAX_OVERHEAD_TAKES));
+	}
+	assert_false(control_max_overhead_ok(-0.1));
+	assert_false(control_max_overhead_ok(1e9));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_right),
-		cmocka_unit_test(test_wrong),
-		cmocka_unit_test(test_every_rate),
+		cmocka_unit_test(test_right),        cmocka_unit_test(test_wrong),
+		cmocka_unit_test(test_every_rate),   cmocka_unit_test(test_paused),
+		cmocka_unit_test(test_max_overhead),
 	};
 
 	return cmocka_run_group_tests_name("control", tests, NULL, NULL);
