@@ -50,29 +50,14 @@ static bool is_live(const struct goroutine *g)
 	return !(g->flags & GOROUTINE_EXITED);
 }
 
-/* As a state, one past the last: goroutines of which it is not known. */
-#define STATE_UNKNOWN GSTATES
-
-static uint64_t state_of(const struct goroutine *g)
-{
-	if (!is_live(g))
-		return GSTATE_DEAD;
-	return g->flags & GOROUTINE_STATE_UNKNOWN ? STATE_UNKNOWN : g->state;
-}
-
-static const char *state_name(unsigned state)
-{
-	return state == STATE_UNKNOWN ? "unknown" : gstate_name(state);
-}
-
 /* Does goroutine g belong in folder `dir`? */
 static bool belongs(const struct goroutine *g, struct node_id dir)
 {
 	switch (dir.row) {
 	case ROW_STATE:
-		return state_of(g) == dir.key;
+		return view_state(g) == dir.key;
 	case ROW_WAIT:
-		return state_of(g) == GSTATE_WAITING && g->reason_id == dir.key;
+		return view_state(g) == GSTATE_WAITING && g->reason_id == dir.key;
 	case ROW_FUNC:
 		return is_live(g) && g->start_func_id == dir.key;
 	default:
@@ -118,13 +103,13 @@ static bool state_shown(unsigned state)
 {
 	return state == GSTATE_RUNNABLE || state == GSTATE_RUNNING || state == GSTATE_SYSCALL ||
 	       state == GSTATE_WAITING || state == GSTATE_PREEMPTED || state == GSTATE_LEAKED ||
-	       state == GSTATE_DEAD || state == STATE_UNKNOWN;
+	       state == GSTATE_DEAD || state == GSTATES;
 }
 
 static int find_state(struct fs *fs, struct node_id dir, const char *name, struct node_id *ret)
 {
-	for (unsigned state = 0; state <= STATE_UNKNOWN; state++) {
-		if (state_name(state) && !strcmp(state_name(state), name)) {
+	for (unsigned state = 0; state <= GSTATES; state++) {
+		if (!strcmp(view_state_name(state), name)) {
 			*ret = (struct node_id){ROW_STATE, dir.tree, state};
 			return 0;
 		}
@@ -134,10 +119,10 @@ static int find_state(struct fs *fs, struct node_id dir, const char *name, struc
 
 static int list_states(struct fs *fs, struct node_id dir, struct dirlist *list)
 {
-	for (unsigned state = 0; state <= STATE_UNKNOWN; state++) {
+	for (unsigned state = 0; state <= GSTATES; state++) {
 		if (state_shown(state))
 			dirlist_add(list, state, (struct node_id){ROW_STATE, dir.tree, state},
-				    state_name(state));
+				    view_state_name(state));
 	}
 	return 0;
 }

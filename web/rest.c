@@ -18,14 +18,6 @@ const char *rest_param(const struct request *rq, unsigned i)
 	return rq->params[i + (is_live(rq) ? 0 : 1)];
 }
 
-int rest_param_u64(const struct request *rq, struct response *rs, unsigned i, uint64_t *ret)
-{
-	if (!parse_u64(rest_param(rq, i), ret))
-		return 0;
-	http_error(rs, 400, "\"%.40s\" is not a number", rest_param(rq, i));
-	return -EINVAL;
-}
-
 bool rest_readable(const struct request *rq, const struct source *s)
 {
 	int state = atomic_load(&s->state);
@@ -103,81 +95,4 @@ uint64_t rest_now(const struct source *s)
 		return monotonic_ns();
 	model_totals(s->view.model, -1, &t);
 	return t.last_event_ns;
-}
-
-int rest_goids(const struct request *rq, struct response *rs, uint64_t *ret, size_t max,
-	       size_t *ret_n)
-{
-	const char *text = http_arg(rq, "goids");
-
-	if (!parse_u64_list(text ? text : "", ret, max, ret_n))
-		return 0;
-	http_error(rs, 400, "goids: at most %zu numbers or ranges like 1,5,9-12 are expected", max);
-	return -EINVAL;
-}
-
-static int compare_goids(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-int rest_select(const struct request *rq, struct response *rs, const struct source *s,
-		unsigned proc, struct goroutine **ret, size_t *ret_n)
-{
-	uint64_t goids[PYRAMID_ROWS_MAX], now = rest_now(s);
-	const struct names *names = model_names(s->view.model);
-	struct goroutine *list = NULL;
-	size_t n_goids = 0, n = 0, kept = 0;
-	struct filter filter;
-	char why[160];
-	int err;
-
-	if (filter_parse(http_arg(rq, "filter"), &filter, why, sizeof(why))) {
-		http_error(rs, 400, "%s", why);
-		return -EINVAL;
-	}
-	err = rest_goids(rq, rs, goids, ARRAY_SIZE(goids), &n_goids);
-	if (err)
-		return err;
-	err = model_goroutines(s->view.model, proc, true, &list, &n);
-	if (err) {
-		http_errno(rs, err, "goroutines");
-		return err;
-	}
-	qsort(goids, n_goids, sizeof(*goids), compare_goids);
-	for (size_t i = 0; i < n; i++) {
-		if (n_goids &&
-		    !bsearch(&list[i].goid, goids, n_goids, sizeof(*goids), compare_goids))
-			continue;
-		if (filter_match(&filter, names, &list[i], now))
-			list[kept++] = list[i];
-	}
-	*ret = list;
-	*ret_n = kept;
-	return 0;
-}
-
-struct source *rest_chosen(const struct request *rq, struct response *rs, unsigned *ret_proc,
-			   struct goroutine **ret, size_t *ret_n)
-{
-	struct source *s = rest_source(rq, rs);
-
-	if (s &&
-	    (rest_proc(rq, rs, s, ret_proc) || rest_select(rq, rs, s, *ret_proc, ret, ret_n))) {
-		rest_done(rq, s);
-		return NULL;
-	}
-	return s;
-}
-
-void rest_site(const struct names *names, uint32_t site_id, struct buf *out)
-{
-	const struct site *site = names_site(names, site_id);
-	const char *file = names_string(names, site->file_id);
-
-	buf_adds(out, names_string(names, site->func_id));
-	if (*file)
-		buf_addf(out, " (%s:%u)", file, site->line);
 }

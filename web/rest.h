@@ -3,7 +3,6 @@
 #ifndef XGOTOPFS_WEB_REST_H
 #define XGOTOPFS_WEB_REST_H
 
-#include "core/view/filter.h"
 #include "web/http.h"
 #include "web/server.h"
 #include "web/source.h"
@@ -19,28 +18,12 @@ bool rest_readable(const struct request *rq, const struct source *s);
 void rest_done(const struct request *rq, struct source *s);
 /* Element i of the path after the source: /api/live/goroutines/{0}. */
 const char *rest_param(const struct request *rq, unsigned i);
-/* The same as a number. -EINVAL: 400 is answered. */
-int rest_param_u64(const struct request *rq, struct response *rs, unsigned i, uint64_t *ret);
 /* ?proc=N: index of the process, 0 unless given. -EINVAL or -ENOENT: answered. */
 int rest_proc(const struct request *rq, struct response *rs, const struct source *s, unsigned *ret);
 /* The same where all of them together can be meant: -1 unless given. */
 int rest_any_proc(const struct request *rq, struct response *rs, const struct source *s, int *ret);
 /* "Now" of a source: the clock, or the last event of what was recorded. */
 uint64_t rest_now(const struct source *s);
-
-/* The goroutines that ?filter= or ?goids= name, by goid; the caller frees. -errno: answered. */
-int rest_select(const struct request *rq, struct response *rs, const struct source *s,
-		unsigned proc, struct goroutine **ret, size_t *ret_n);
-/* The source, the process and the goroutines that a request names, by the three above. NULL:
- * answered; else rest_done() and free(*ret) follow. */
-struct source *rest_chosen(const struct request *rq, struct response *rs, unsigned *ret_proc,
-			   struct goroutine **ret, size_t *ret_n);
-/* ?goids=1,5,9-12 alone. At most max; -EINVAL: answered. */
-int rest_goids(const struct request *rq, struct response *rs, uint64_t *ret, size_t max,
-	       size_t *ret_n);
-
-/* "main.worker (/src/main.go:12)"; "" when unknown. */
-void rest_site(const struct names *names, uint32_t site_id, struct buf *out);
 
 /* rest_events.c */
 int rest_session_events(const struct request *rq, struct response *rs);

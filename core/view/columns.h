@@ -16,7 +16,7 @@
 	COLUMN(parent, u64, g->parent)                                                             \
 	COLUMN(state, u64, view_state(g))                                                          \
 	COLUMN(flags, u64, g->flags)                                                               \
-	COLUMN(reason, u64, string_number(t, g->reason_id))                                        \
+	COLUMN(reason, u64, string_number(t, view_reason_id(g)))                                   \
 	COLUMN(func, u64, string_number(t, g->start_func_id))                                      \
 	COLUMN(site, u64, site_number(t, g->created_site_id))                                      \
 	COLUMN(since, u64, g->state_since_ns)                                                      \

@@ -239,7 +239,7 @@ static bool match_any(const char *text, const struct names *names, const struct 
 
 	snprintf(number, sizeof(number), "%llu", (unsigned long long)g->goid);
 	return !strcmp(text, number) || strcasestr(names_string(names, g->start_func_id), text) ||
-	       strcasestr(names_string(names, g->reason_id), text) ||
+	       strcasestr(names_string(names, view_reason_id(g)), text) ||
 	       strcasestr(names_string(names, site->func_id), text);
 }
 

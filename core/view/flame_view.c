@@ -63,7 +63,6 @@ static void add_origin(const struct view *v, struct gather *a, const struct goro
 	cleanup_buf_ struct buf site = BUF_INIT;
 	struct flame_step path[3] = {{.kind = FLAME_FUNCTION}, {.kind = FLAME_SITE}};
 	unsigned state = view_state(g);
-	bool exited = g->flags & GOROUTINE_EXITED;
 
 	view_site_file(names, g->created_site_id, &site);
 	path[0].name = names_string(names, g->start_func_id);
@@ -73,15 +72,13 @@ static void add_origin(const struct view *v, struct gather *a, const struct goro
 	for (unsigned i = 0; i < 2; i++)
 		path[i].name_len = strlen(path[i].name);
 	for (unsigned i = 0; i < GSTATES; i++) {
-		bool in = !exited && i == state;
+		bool in = i == state; /* dead, too */
 		uint64_t ns = view_state_ns(g, i, a->now);
 
 		if (ns || in)
 			add_step(a, path, gstate_name(i), g, in, ns);
 	}
-	if (exited)
-		add_step(a, path, "exited", g, true, 0);
-	else if (state == GSTATES)
+	if (state == GSTATES)
 		add_step(a, path, view_state_name(state), g, true, 0);
 }
 

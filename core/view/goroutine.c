@@ -17,7 +17,6 @@ static void emit_time(struct emit *e, const struct view *v, const char *key, uin
 		emit_none(e, key);
 }
 
-/* Why it waits, for one that does; what it waited for last is of no use to a reader. */
 static void emit_reason(struct emit *e, const struct view *v, const char *key,
 			const struct goroutine *g)
 {

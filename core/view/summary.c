@@ -16,7 +16,7 @@ struct summary_row {
 struct summary {
 	struct summary_row all;
 	struct groups functions;
-	uint64_t in[GSTATES + 1], exited, exited_dropped; /* in[GSTATES]: state not known */
+	uint64_t in[GSTATES + 1], exited_dropped; /* in: by view_state() */
 };
 
 static void add(struct summary_row *row, const struct goroutine *g, uint64_t now)
@@ -45,10 +45,7 @@ static int gather(const struct view *v, unsigned proc, struct summary *s)
 			return -ENOMEM;
 		add(row, g, now);
 		add(&s->all, g, now);
-		if (g->flags & GOROUTINE_EXITED)
-			s->exited++;
-		else
-			s->in[view_state(g)]++;
+		s->in[view_state(g)]++;
 	}
 	model_totals(v->model, (int)proc, &t);
 	s->exited_dropped = t.exited_dropped;
@@ -93,7 +90,6 @@ static int as_json(const struct summary *s, const struct names *names, struct bu
 		if (s->in[i])
 			json_ku(out, view_state_name(i), s->in[i]);
 	}
-	json_ku(out, "exited", s->exited);
 	buf_addc(out, '}');
 	json_key(out, "functions");
 	buf_addc(out, '[');

@@ -324,6 +324,7 @@ is_error(get("/api/live/stays?proc=7", 404))
 for source in ("live", f"sessions/{session}"):
     summary = get(f"/api/{source}/summary")
     assert sum(summary["states"].values()) == summary["goroutines"] > 0
+    assert "exited" not in summary["states"] and summary["states"]["dead"] == summary["goroutines"] - summary["live"]
     for key in ("goroutines", "live", "alloc_bytes", "events"):
         assert sum(f[key] for f in summary["functions"]) == summary[key], key
     for state, ns in summary["state_ns"].items():

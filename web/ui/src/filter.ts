@@ -68,7 +68,7 @@ function number(text: string): number | null {
 function anywhere(text: string): Test {
 	const t = text.toLowerCase();
 	return (r) => String(r.goid) === text || r.func.toLowerCase().includes(t) ||
-		r.reason.toLowerCase().includes(t) || siteFunc(r).toLowerCase().includes(t);
+		(r.state === WAITING && r.reason.toLowerCase().includes(t)) || siteFunc(r).toLowerCase().includes(t);
 }
 
 function parseTerm(term: string): Test {

@@ -141,7 +141,7 @@ function colorOf(node: FlameNode, depth: number): string {
 	const colors = app.look.get().state;
 	if (node.kind === 'state') {
 		const i = stateNumber(node.name);
-		return colors[node.name === 'exited' ? 6 : i >= 0 ? i : 4]; // what is no state is why it waits
+		return colors[i >= 0 ? i : 4]; // what is no state is why it waits
 	}
 	return `color-mix(in srgb, var(--text) ${depth === 0 ? 16 : 7 + (depth % 2) * 4}%, var(--bg))`;
 }

@@ -146,7 +146,7 @@ function GoTo() {
 		<Dialog title="Go to goroutine">
 			<input ref={input} inputMode="numeric" placeholder="number" value={text} onInput={(e) => setText(e.currentTarget.value)} aria-label="Goroutine number"
 				onKeyDown={(e) => { e.stopPropagation(); if (e.key === 'Enter') go(); if (e.key === 'Escape') app.dialog.set(''); }} />
-			<p class="muted">{text ? (row ? `${row.func || '(function unknown)'}, ${row.exited ? 'exited' : STATES[row.state]}` : 'not known') : ''}</p>
+			<p class="muted">{text ? (row ? `${row.func || '(function unknown)'}, ${STATES[row.state]}` : 'not known') : ''}</p>
 		</Dialog>
 	);
 }

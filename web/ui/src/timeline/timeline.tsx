@@ -63,7 +63,7 @@ function Announce() {
 	const goid = useValue(app.selected);
 	useValue(app.list);
 	const row = goid === null ? undefined : app.table?.rows.get(goid);
-	const text = row ? `goroutine ${row.goid}, ${row.func}, ${row.exited ? 'exited' :
+	const text = row ? `goroutine ${row.goid}, ${row.func}, ${row.exited ? STATES[row.state] :
 		`${STATES[row.state]} ${row.reason} for ${duration(app.now() - row.since)}`}` : '';
 	return <div class="sr-only" aria-live="polite">{text}</div>;
 }
