@@ -20,6 +20,8 @@ int model_new_sharded(const struct model_config *config, unsigned shards, unsign
 	if (!m)
 		return -ENOMEM;
 	m->config = *config;
+	if (!config->goroutines_max)
+		m->config.goroutines_max = MODEL_GOROUTINES_MAX;
 	err = -pthread_mutex_init(&m->apply_lock, NULL);
 	if (err)
 		goto free_model;

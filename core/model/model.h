@@ -27,7 +27,12 @@ struct model_config {
 	unsigned workers;       /* threads that apply a large batch (-pw); 1 = the caller alone */
 	int64_t wall_offset_ns; /* CLOCK_REALTIME minus CLOCK_MONOTONIC at the start */
 	struct names *names;    /* borrowed; outlives the model */
+	/* Over all processes, retained ones that exited included; each thread has its share of it.
+	 * 0: MODEL_GOROUTINES_MAX. What does not fit counts in dropped_goroutines. */
+	unsigned goroutines_max;
 };
+
+#define MODEL_GOROUTINES_MAX (1u << 22)
 
 int model_new(const struct model_config *config, struct model **ret);
 void model_free(struct model *m);

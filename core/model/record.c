@@ -8,8 +8,6 @@
 
 #include "core/model/model_internal.h"
 
-#define GOROUTINES_MAX (1u << 22) /* of all processes, retained ones that exited included */
-
 /* Go src/runtime/traceback.go isSystemGoroutine(), by the start function's name. */
 static bool is_system_function(const char *name)
 {
@@ -38,7 +36,7 @@ struct record *record_new(struct model *m, struct shard *s, unsigned proc, uint6
 	struct record *g = NULL;
 
 	/* A target can make up goroutines faster than they can be forgotten. */
-	if (s->used < GOROUTINES_MAX / m->n_shards)
+	if (s->used < m->config.goroutines_max / m->n_shards)
 		g = shard_add(s, proc, goid);
 	if (!g) {
 		s->dropped_goroutines++;

@@ -393,12 +393,85 @@ static void test_meanwhile(void **state)
 	pthread_join(thread, NULL);
 }
 
+static void create(struct model *m, uint64_t from, uint64_t to)
+{
+	for (uint64_t goid = from; goid < to; goid++) {
+		struct event ev = {.type = EVENT_CASGSTATUS,
+				   .time_ns = goid,
+				   .target = goid,
+				   .from = GSTATE_DEAD,
+				   .to = GSTATE_RUNNABLE};
+
+		model_apply(m, &ev, 1);
+	}
+}
+
+static void finish(struct model *m, uint64_t from, uint64_t to)
+{
+	for (uint64_t goid = from; goid < to; goid++) {
+		struct event ev = {.type = EVENT_GOEXIT,
+				   .time_ns = 1000000 + goid,
+				   .goid = goid,
+				   .target = goid};
+
+		model_apply(m, &ev, 1);
+	}
+}
+
+/* A target that makes up goroutines without end: the model keeps its bound, says what it left out,
+ * and has room again once some were forgotten. */
+static void test_bound(void **state)
+{
+	struct fixture *x = *state;
+	struct proc_info info = {.pid = 100};
+	struct model_config config = {
+		.retain = 1000, .retain_exited = 50, .names = x->names, .goroutines_max = 4000};
+	struct goroutine_seen seen = {.goid = 1000000, .state = GSTATE_WAITING};
+	struct model_totals t;
+	struct goroutine g;
+	struct model *m;
+	size_t memory;
+
+	assert_int_equal(model_new_sharded(&config, 1, 1, &m), 0);
+	assert_int_equal(model_proc_add(m, &info), 0);
+	create(m, 1, 4001);
+	model_totals(m, 0, &t);
+	assert_int_equal(t.live_total, 4000);
+	assert_int_equal(t.dropped_goroutines, 0);
+	memory = t.memory_bytes;
+	create(m, 4001, 100000);
+	model_heal(m, 0, &seen, 1, 100001, false);
+	model_totals(m, 0, &t);
+	assert_int_equal(t.live_total, 4000);
+	assert_int_equal(t.dropped_goroutines, 100000 - 4001 + 1);
+	assert_int_equal(t.memory_bytes, memory);
+	assert_int_equal(t.events[EVENT_CASGSTATUS], 100000 - 1); /* every event counts */
+	assert_int_equal(model_goroutine(m, 0, 4001, &g), -ENOENT);
+	assert_int_equal(model_goroutine(m, 0, 4000, &g), 0);
+	/* Of 150 that ended 50 are retained. */
+	finish(m, 1, 151);
+	create(m, 200000, 200101);
+	model_totals(m, 0, &t);
+	assert_int_equal(t.live_total, 4000 - 150 + 100);
+	assert_int_equal(t.exited_retained, 50);
+	assert_int_equal(t.dropped_goroutines, 100000 - 4001 + 2);
+	model_free(m);
+	/* Over several shards, too. */
+	assert_int_equal(model_new_sharded(&config, 3, 1, &m), 0);
+	assert_int_equal(model_proc_add(m, &info), 0);
+	create(m, 1, 100000);
+	model_totals(m, 0, &t);
+	assert_true(t.live_total <= 4000 && t.live_total > 3990);
+	assert_int_equal(t.live_total + t.dropped_goroutines, 100000 - 1);
+	model_free(m);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_some), TEST(test_pages),     TEST(test_by),
-		TEST(test_pass), TEST(test_type_rows), TEST(test_meanwhile),
+		TEST(test_some),      TEST(test_pages),     TEST(test_by),    TEST(test_pass),
+		TEST(test_type_rows), TEST(test_meanwhile), TEST(test_bound),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
