@@ -40,9 +40,15 @@ export type Connection = 'connecting' | 'connected' | 'lost';
 
 const ROWS_EVERY_MS = 500;
 const LIST_EVERY_MS = 250;
+const CHANGED_EVERY_MS = 2000; // looks whether a recorded session was written to
 const FIGURES_EVERY_MS = 480;
 
 const EMPTY_LIST: List = { entries: [], matched: [], total: 0, states: null, error: '' };
+
+function sameContent(a: Status, b: Status): boolean {
+	const content = (s: Status) => JSON.stringify([s.state, s.last_event_ns, s.events, s.lost, s.processes]);
+	return content(a) === content(b);
+}
 
 class App {
 	config = new Value<Config>({ nanoseconds_per_pixel: 1e6, state_colors: {}, type_colors: {}, ui: {} });
@@ -254,10 +260,11 @@ class App {
 		const rows = first || this.moves || !table.complete;
 		// Of a process that has ended nothing is asked again; but there may be others, or a replay goes back.
 		const others = table.source === 'live' && !(this.status.get()?.ended && this.tick.get()?.ended !== false);
-		if (!first && (this.paused.get() && table.complete || !rows && !others)) return;
+		if (!first && this.paused.get() && table.complete) return;
 		this.polling = true;
 		try {
-			if (rows) await table.refresh(() => { if (table === this.table) this.rebuild(); });
+			if (!rows && !others && !(await this.hasChanged(table))) return;
+			if (rows || !others) await table.refresh(() => { if (table === this.table) this.rebuild(); });
 			if (table.source === 'live') {
 				const status = await getStatus('live');
 				if (table === this.table && status.first_ns === table.origin) await this.advance(table, status);
@@ -289,6 +296,23 @@ class App {
 		if (this.tiles) this.tiles.settledAt = performance.now();
 		table.forget();
 		await table.refresh();
+	}
+
+	private lookedAt = 0;
+
+	// A recorded session whose recorder goes on, or that was mended: then it is one that is being read,
+	// until poll() has the rest of it.
+	private async hasChanged(table: RowTable): Promise<boolean> {
+		const was = this.status.get();
+		if (table.source === 'live' || !was || this.paused.get() || performance.now() - this.lookedAt < CHANGED_EVERY_MS) return false;
+		this.lookedAt = performance.now();
+		const status = await getStatus(table.source);
+		if (table !== this.table || sameContent(was, status)) return false;
+		if (status.state === 'failed') this.fail(new Error(`session ${table.source}: ${status.error}`));
+		if (!status.processes) return false; // it is being loaded anew
+		if (status.first_ns !== table.origin) void this.open(table.source, this.proc.get());
+		else this.status.set({ ...status, state: 'loading' });
+		return status.first_ns === table.origin;
 	}
 
 	private listPace = new Pace(LIST_EVERY_MS - 10, 1 / 40);
