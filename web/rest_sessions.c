@@ -187,7 +187,7 @@ int rest_session_goroutines(const struct request *rq, struct response *rs)
 	struct goid_set set = {0};
 	int err;
 
-	if (http_arg(rq, "full"))
+	if (http_arg(rq, "full") || http_arg(rq, "format"))
 		return rest_view_named(rq, rs, "goroutines");
 	fd = rest_open_session(rq, rs, rq->params[0]);
 	if (fd < 0)

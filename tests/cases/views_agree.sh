@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Every view that there is, in each of its forms: the mount and REST show the same. Of a program under
 # load, what REST says is bounded by what the mount says before and after; of a replay that has come to its
-# end they are the same byte for byte.
+# end they are the same byte for byte; of a recorded session that the web server reads for itself, too, but for
+# what they say of themselves.
 # timeout: 180
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../app_lib.sh"
@@ -14,7 +15,7 @@ agree() { python3 "$ROOT/tests/views_agree.py" "$T/views" "$@" >"$T/found" || fa
 # --- live ---
 private_demo
 mkdir "$T/sessions"
-start_xgotopfs -pid "$DEMO" -s -web -web-port 0 -storage-dir "$T/sessions" "$MNT"
+start_xgotopfs -pid "$DEMO" -s -retain-exited 100 -web -web-port 0 -storage-dir "$T/sessions" "$MNT"
 wait_ready
 wait_web
 "$DEMO_BINARY" -load "$URL" -rate 300 -c 4 >"$T/load" 2>&1 &
@@ -28,12 +29,15 @@ session=$(ls "$MNT/sessions" | head -n 1)
 end "$LOAD"
 stop_xgotopfs
 
-# --- replayed ---
-start_xgotopfs -replay "$session" -storage-dir "$T/sessions" -speed 0 -s -web -web-port 0 "$MNT"
+# --- replayed, and read by the web server ---
+start_xgotopfs -replay "$session" -storage-dir "$T/sessions" -speed 0 -s -retain-exited 200000 -web -web-port 0 "$MNT"
 wait_ready
 wait_web
 at_end() { grep -q '^state done' "$MNT/control/replay"; }
 wait_for 60 at_end || fail "the replay does not end: $(cat "$MNT/control/replay")"
 agree "$MNT" "$WEB" "api/live?proc=0"
 agree "$MNT/processes/$DEMO" "$WEB" "api/live?proc=0"
+read_whole() { curl -fs "$WEB/api/sessions/$session/status" | grep -q '"state":"ready"'; }
+wait_for 60 read_whole || fail "the session is not read: $(curl -s "$WEB/api/sessions/$session/status")"
+agree "$MNT" "$WEB" "api/sessions/$session"
 stop_xgotopfs
