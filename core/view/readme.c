@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* README: for a person who just typed ls. Says what is here, in this mount, and ten things to do
  * with it. Any thread. */
+#include <string.h>
+
 #include "core/view/view_internal.h"
 
 static const char about[] =
@@ -11,33 +13,66 @@ static const char about[] =
 
 static const char replay[] = "This is a recorded session played back, not a running program.\n\n";
 
-static const char files[] =
-	"WHAT IS HERE\n"
-	"  health            read this first: what is lost, what is not covered, what tracing "
-	"costs\n"
-	"  events            every event as a line; grows as they happen (tail -f)\n"
-	"  events.jsonl      the same as JSON lines\n"
-	"  events_pipe       the same, but a read waits for the next event (lower delay)\n"
-	"  stats             the program's counts, one `key value` a line\n"
-	"  metrics           the same for Prometheus\n"
-	"  goroutines.tsv    all goroutines as one table with a header line\n"
-	"  goroutines/ID/    one folder a goroutine:\n"
-	"      status        state, why it waits, since when, who created it\n"
-	"      stats         events, bytes, time in each state, time waiting for a processor\n"
-	"      events        its own events only\n"
-	"      allocations   what it allocated, by type\n"
-	"      parent children/      links to its family\n"
-	"  by-state/ by-wait/ by-func/   the same folders, grouped by state, wait reason, "
-	"function\n"
-	"  types/TYPE        what was allocated of one Go type\n"
-	"  pprof/            goroutine, allocs, offcpu: for go tool pprof FILE\n"
-	"  processes/PID/    the same tree for every traced process\n";
+/* What is no view: files and folders that fs makes. */
+struct line {
+	const char *name, *help;
+};
 
-static const char stacks[] =
-	"  stacks            every goroutine's stack, as Go prints it (debug=2)\n"
-	"  goroutines/ID/stack       one goroutine's\n";
+static const struct line of_process[] = {
+	{"events", "every event as a line; grows as they happen (tail -f)"},
+	{"events.jsonl", "the same as JSON lines"},
+	{"events_pipe", "the same, but a read waits for the next event (lower delay)"},
+	{"by-state/ by-wait/ by-func/", "goroutines by state, wait reason, function"},
+	{"types/TYPE", "what was allocated of one Go type"},
+	{"processes/PID/", "the same tree for every traced process"},
+};
 
-static const char controls[] = "  control/          change sampling or pause, as root\n";
+static const struct line of_goroutine[] = {
+	{"events", "its own events only; events.jsonl, too"},
+	{"parent children/", "links to its family"},
+};
+
+#define HELP_AT 20
+
+static void add_line(struct buf *out, unsigned indent, const char *name, const char *end,
+		     const char *help)
+{
+	int room = HELP_AT - (int)indent - 1 - (int)strlen(end);
+
+	buf_addf(out, "%*s%s%s%*s %s\n", (int)indent, "", name, end,
+		 MAX(0, room - (int)strlen(name)), "", help);
+}
+
+static void add_lines(struct buf *out, unsigned indent, const struct line *lines, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		add_line(out, indent, lines[i].name, "", lines[i].help);
+}
+
+/* The rows of the table that are here, a line each. */
+static void add_views(const struct view *v, enum view_scope scope, unsigned indent, struct buf *out)
+{
+	for (unsigned i = 0; i < n_views; i++) {
+		const struct view_row *row = &views[i];
+
+		if (row->scope == scope && !row->no_file && row->fn != view_readme &&
+		    (!row->here || row->here(v)))
+			add_line(out, indent, row->name, row->suffix ? row->suffix : "", row->help);
+	}
+}
+
+static void add_files(const struct view *v, struct buf *out)
+{
+	buf_adds(out, "WHAT IS HERE\n");
+	add_views(v, VIEW_PROCESS, 2, out);
+	add_lines(out, 2, of_process, ARRAY_SIZE(of_process));
+	if (v->control->set_rates || v->control->replay)
+		add_line(out, 2, "control/", "", "change sampling or pause, as root");
+	add_line(out, 2, "goroutines/ID/", "", "one folder a goroutine:");
+	add_views(v, VIEW_GOROUTINE, 6, out);
+	add_lines(out, 6, of_goroutine, ARRAY_SIZE(of_goroutine));
+	buf_adds(out, "  Most have a twin in JSON, NAME.json: health.json, goroutines.json, …\n");
+}
 
 static const char recipes[] =
 	"\nTRY\n"
@@ -83,11 +118,7 @@ int view_readme(const struct view *v, struct view_query *q, struct buf *out)
 	buf_adds(&text, about);
 	if (v->replay)
 		buf_adds(&text, replay);
-	buf_adds(&text, files);
-	if (v->live->stacks)
-		buf_adds(&text, stacks);
-	if (v->control->set_rates || v->control->replay)
-		buf_adds(&text, controls);
+	add_files(v, &text);
 	buf_adds(&text, recipes);
 	buf_adds(&text, conventions);
 	if (buf_error(&text))

@@ -59,8 +59,7 @@ const struct view_row views[] = {
 	ROW("summary", PROCESS, BOTH, HEAVY, view_summary,
 	    .help = "by start function: goroutines, events, bytes, time in each state"),
 	ROW("leaks", PROCESS, BOTH, HEAVY, view_leaks,
-	    .help = "goroutines by where they were made: how many live, since when, what they wait "
-		    "for"),
+	    .help = "goroutines by where they were made: how many live, what they wait for"),
 	ROW("sites", PROCESS, JSON, HEAVY, view_leaks, .no_file = true,
 	    .help = "leaks, by an older name"),
 	ROW("sched/latency", PROCESS, BOTH, QUICK, view_sched_latency, .all_procs = true,
