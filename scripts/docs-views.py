@@ -14,7 +14,7 @@ API = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../docs/api.md")
 def section(table):
     lines = ["| | forms | arguments | |\n", "| --- | --- | --- | --- |\n"]
     for row in subprocess.run([table], check=True, capture_output=True, text=True).stdout.splitlines():
-        scope, name, _, forms, takes, place, text = row.split("\t")
+        scope, name, _, forms, takes, place, _, text = row.split("\t")
         where = {"process": "", "goroutine": "goroutines/{goid}/"}[scope]
         arguments = " ".join(f"`{a}`" for a in takes.split())
         star = "*" if place == "rest" else ""

@@ -46,7 +46,7 @@ def rows_of(table):
     """[(scope, name, suffix, [form])]"""
     with open(table) as f:
         fields = [line.rstrip("\n").split("\t") for line in f]
-    return [(scope, name, suffix, forms.split()) for scope, name, suffix, forms, _, place, _ in fields if place == "mount"]
+    return [(scope, name, suffix, forms.split()) for scope, name, suffix, forms, _, place, _, _ in fields if place == "mount"]
 
 
 def file_of(folder, name, suffix, form):

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The table of views, one a line: scope, name, suffix of the text's file, forms, arguments, where
- * it is (mount or rest), help, between tabs. For docs/api.md and the tests. Not installed.
+ * it is (mount or rest), cost, help, between tabs. For docs/api.md and the tests. Not installed.
  */
 #include <stdio.h>
 
@@ -14,6 +14,9 @@ int main(void)
 	static const char *const forms[] = {
 		[VIEW_TEXT] = "text", [VIEW_JSON] = "json", [VIEW_BINARY] = "binary"};
 
+	static const char *const costs[] = {
+		[VIEW_QUICK] = "quick", [VIEW_HEAVY] = "heavy", [VIEW_COSTLY] = "costly"};
+
 	for (unsigned i = 0; i < n_views; i++) {
 		const struct view_row *row = &views[i];
 
@@ -23,8 +26,8 @@ int main(void)
 			if (row->forms & VIEW_HAS(form))
 				printf("%s%s", n++ ? " " : "", forms[form]);
 		}
-		printf("\t%s\t%s\t%s\n", row->takes ? row->takes : "",
-		       row->no_file ? "rest" : "mount", row->help);
+		printf("\t%s\t%s\t%s\t%s\n", row->takes ? row->takes : "",
+		       row->no_file ? "rest" : "mount", costs[row->cost], row->help);
 	}
 	return fflush(stdout) ? 1 : 0;
 }
