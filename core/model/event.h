@@ -92,6 +92,8 @@ const char *event_type_name(unsigned type);
 int event_type_parse(const char *name);
 /* "idle", "runnable", … ; NULL when out of range. */
 const char *gstate_name(unsigned state);
+/* The word for a state that is not known, which counts as number GSTATES. */
+#define STATE_UNKNOWN_WORD "unknown"
 /* Exit: into dead or deadextra from running or syscall. Creation: out of them into a live state
  * (Go's goexit0 or gdestroy, newproc1, needm and dropm in src/runtime/proc.go: docs/go_runtime.md).
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The model's frame: making and freeing it, its processes and totals. Goroutines: table.c,
- * lifecycle.c, apply.c, heal.c; copies for readers: query.c, allocations.c. */
+ * apply.c, walk.c, record.c, heal.c; copies for readers: query.c, allocations.c. */
 #include <errno.h>
 #include <string.h>
 

@@ -95,6 +95,16 @@ static void end(struct meaning *m, uint8_t state, uint64_t time_ns)
 	m->means = (m->means & ~(unsigned)MEANS_STATE) | MEANS_EXITED;
 }
 
+/* What runs can end, in a system call or not; of another a change was missed. */
+static void end_of_one(struct meaning *m, uint8_t state, uint64_t time_ns)
+{
+	const struct life *l = &m->life;
+
+	if (life_known(l) && (l->state == GSTATE_RUNNING || l->state == GSTATE_SYSCALL))
+		m->sure_ns = time_ns;
+	end(m, state, time_ns);
+}
+
 /* --- an event that tells of a goroutine ------------------------------------------------------- */
 
 static void meet_newgoroutine(const struct event *ev, struct meaning *m)
@@ -119,10 +129,7 @@ static void meet_goexit(const struct event *ev, struct meaning *m)
 	/* Told late: it did something since. But what was read from memory may be older. */
 	if (ev->time_ns < m->life.since_ns && !(m->life.flags & GOROUTINE_STATE_READ))
 		return;
-	if (life_known(&m->life) &&
-	    (m->life.state == GSTATE_RUNNING || m->life.state == GSTATE_SYSCALL))
-		m->sure_ns = at;
-	end(m, GSTATE_DEAD, at);
+	end_of_one(m, GSTATE_DEAD, at);
 }
 
 /* The stay it was in is over, if that was the one the event says. */
@@ -170,8 +177,7 @@ static void meet_casgstatus(const struct life *have, const struct event *ev, str
 			m->life.flags |= GOROUTINE_UNCERTAIN;
 		if (m->life.flags & GOROUTINE_EXITED)
 			return;
-		settle_stay(m, from, to, at);
-		end(m, to, at);
+		end_of_one(m, to, at);
 		return;
 	}
 	if (m->life.flags & (GOROUTINE_EXITED | GOROUTINE_STATE_READ) &&
@@ -311,11 +317,13 @@ void walk_told(const struct life *have, const struct goroutine *g, struct meanin
 {
 	bool exited = g->flags & GOROUTINE_EXITED;
 	uint64_t since = exited ? g->exited_ns : g->state_since_ns;
+	unsigned told = g->flags & GOROUTINE_STATE_UNKNOWN ? GSTATES : g->state;
 	struct life *l = &ret->life;
 
 	*ret = (struct meaning){.life = *have};
 	if (have->flags & LIFE_SEEN &&
-	    (since < have->since_ns || (since == have->since_ns && !exited)))
+	    (since < have->since_ns ||
+	     (since == have->since_ns && !exited && life_there(have) && life_state(have) == told)))
 		return;
 	if (!(have->flags & LIFE_SEEN))
 		appear(ret, since, false);
@@ -323,13 +331,13 @@ void walk_told(const struct life *have, const struct goroutine *g, struct meanin
 	if (exited) {
 		if (l->flags & GOROUTINE_EXITED)
 			return;
-		/* By an event that is hidden, as meet_goexit() has it, or by a reading. */
-		if (!(g->flags & GOROUTINE_EXIT_READ) && life_known(l) &&
-		    (l->state == GSTATE_RUNNING || l->state == GSTATE_SYSCALL))
-			ret->sure_ns = since;
-		else
+		/* A reading, or an event that is hidden. */
+		if (g->flags & GOROUTINE_EXIT_READ) {
 			break_stay(ret);
-		end(ret, g->state, since);
+			end(ret, g->state, since);
+		} else {
+			end_of_one(ret, g->state, since);
+		}
 		l->flags |= g->flags & GOROUTINE_EXIT_READ;
 		return;
 	}

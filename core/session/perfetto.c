@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Perfetto's TrackEvent format (proto/perfetto.proto). A trace is a sequence of packets; packets
+ * Perfetto's TrackEvent format (proto/perfetto.proto). What an event means is core/model/walk.h's
+ * word. A trace is a sequence of packets; packets
  * are packed one at a time, which makes the same bytes. Names are interned: sent once, then by
  * number.
  */
@@ -9,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/model/walk.h"
 #include "proto/perfetto.pb-c.h"
 
 #define SEQUENCE         1
@@ -18,7 +20,6 @@
 #define STATE_NEEDED     2
 #define UNIT_BYTES       3
 #define COUNTER_STEP_NS  1000000 /* the counter is written at most this often */
-#define NO_STATE         255
 #define PROC_TRACK(proc) (((uint64_t)(proc) + 1) << 48)
 #define COUNTER_TRACK(p) (PROC_TRACK(p) | 1ull << 47)
 
@@ -39,10 +40,10 @@ static const char *const categories[] = {"state", "allocation", "goroutine", "lo
 static const char *const notes[] = {"size", "len", "cap", "hint", "caller", "goroutine", "count"};
 
 struct track {
-	uint64_t goid; /* 0: a free slot, unless `used` */
-	uint64_t flow; /* to end at the next slice; 0 none */
+	uint64_t goid;    /* 0: a free slot, unless `used` */
+	uint64_t flow;    /* to end at the next slice; 0 none */
+	struct life life; /* while it is there, a slice of its state is open */
 	uint32_t proc;
-	uint8_t open; /* the state whose slice is open, or NO_STATE */
 	bool used;
 };
 
@@ -67,6 +68,7 @@ struct perfetto {
 	struct name_slot *slots;
 	size_t name_mask, n_names;
 	struct counter counters[MODEL_PROCS_MAX];
+	uint64_t ended_ns[MODEL_PROCS_MAX]; /* of the process; 0 while it runs */
 	uint64_t next_flow;
 	uint64_t start_ns, last_ns; /* of the trace; of the newest event, 0 none yet */
 	bool started;
@@ -222,7 +224,7 @@ static void render_name(const struct perfetto *p, enum name_kind kind, unsigned 
 
 	switch (kind) {
 	case NAME_STATE:
-		buf_adds(text, gstate_name(what));
+		buf_adds(text, what == GSTATES ? STATE_UNKNOWN_WORD : gstate_name(what));
 		break;
 	case NAME_REASON:
 		buf_addf(text, "waiting: %s", names_string(p->names, id));
@@ -343,7 +345,7 @@ static struct track *track_of(struct perfetto *p, unsigned proc, uint64_t goid, 
 		t = track_find(p->tracks, p->mask, proc, goid);
 	}
 	if (!t->used) {
-		*t = (struct track){.goid = goid, .proc = proc, .open = NO_STATE, .used = true};
+		*t = (struct track){.goid = goid, .proc = proc, .used = true};
 		p->n_tracks++;
 	}
 	if (goid)
@@ -394,6 +396,7 @@ int perfetto_process(struct perfetto *p, unsigned index, const struct proc_info 
 	const char *name = strrchr(info->binary_path, '/');
 
 	start(p, info->attached_ns, out);
+	p->ended_ns[index] = info->state == PROC_EXITED ? info->exited_ns : 0;
 	process.pid = info->pid;
 	process.process_name = (char *)(name ? name + 1 : info->binary_path);
 	track.uuid = PROC_TRACK(index);
@@ -404,19 +407,16 @@ int perfetto_process(struct perfetto *p, unsigned index, const struct proc_info 
 
 /* --- events ----------------------------------------------------------------------------------- */
 
-static void end_slice(struct perfetto *p, struct track *t, uint64_t time_ns, struct buf *out)
+static void end_slice(struct perfetto *p, const struct track *t, uint64_t time_ns, struct buf *out)
 {
 	Perfetto__TrackEvent event = PERFETTO__TRACK_EVENT__INIT;
 
-	if (t->open == NO_STATE)
-		return;
-	t->open = NO_STATE;
 	event.type = SLICE_END;
 	event.track_uuid = track_uuid(t->proc, t->goid);
 	put_event(p, time_ns, &event, 0, out);
 }
 
-static void begin_slice(struct perfetto *p, struct track *t, uint8_t state, uint32_t reason_id,
+static void begin_slice(struct perfetto *p, struct track *t, unsigned state, uint32_t reason_id,
 			uint64_t time_ns, struct buf *out)
 {
 	Perfetto__TrackEvent event = PERFETTO__TRACK_EVENT__INIT;
@@ -432,7 +432,38 @@ static void begin_slice(struct perfetto *p, struct track *t, uint8_t state, uint
 	}
 	put_event(p, time_ns, &event, CATEGORY_STATE, out);
 	t->flow = 0;
-	t->open = state;
+}
+
+/* The slices of what an event, or a reading of memory, means for the track's goroutine. */
+static void follow(struct perfetto *p, struct track *t, const struct meaning *m, struct buf *out)
+{
+	uint64_t at = m->life.since_ns, unknown = meaning_unknown_from(&t->life, m);
+
+	if (m->means & (MEANS_APPEARED | MEANS_STATE | MEANS_EXITED)) {
+		if (life_there(&t->life))
+			end_slice(p, t, MIN(unknown, at), out);
+		if (unknown < at) {
+			begin_slice(p, t, GSTATES, 0, unknown, out);
+			end_slice(p, t, at, out);
+		}
+		if (life_there(&m->life))
+			begin_slice(p, t, life_state(&m->life), m->life.reason_id, at, out);
+	}
+	t->life = m->life;
+	if (m->means & MEANS_EXITED)
+		track_remove(p, t);
+}
+
+/* An event's part for who did it. */
+static void follow_actor(struct perfetto *p, const struct event *ev, struct buf *out)
+{
+	struct track *t = ev->goid ? track_of(p, ev->proc, ev->goid, 0, out) : NULL;
+	struct meaning m;
+
+	if (!t)
+		return;
+	walk_actor(&t->life, ev, &m);
+	follow(p, t, &m, out);
 }
 
 /* An instant on the track of the goroutine that acted. `flow`: an arrow begins here; 0 none. */
@@ -474,14 +505,18 @@ static void note(Perfetto__DebugAnnotation *a, Perfetto__DebugAnnotation **list,
 
 static void put_status(struct perfetto *p, const struct event *ev, struct buf *out)
 {
+	struct meaning m;
 	struct track *t;
 
 	if (ev->from == ev->to && !ev->target)
 		return; /* the original's garbage: tables.h */
+	if (ev->goid != ev->target)
+		follow_actor(p, ev, out);
 	t = track_of(p, ev->proc, ev->target, 0, out);
 	if (!t)
 		return;
-	if (ev->from == GSTATE_WAITING && ev->goid && ev->goid != ev->target) {
+	walk_subject(&t->life, ev, &m);
+	if (m.means & MEANS_WOKEN && m.woken_by) {
 		Perfetto__DebugAnnotation a, *list[1];
 		uint64_t flow = ++p->next_flow;
 		size_t n = 0;
@@ -494,11 +529,7 @@ static void put_status(struct perfetto *p, const struct event *ev, struct buf *o
 		if (!t)
 			return;
 	}
-	end_slice(p, t, ev->time_ns, out);
-	if (gstate_is_exit(ev->from, ev->to))
-		track_remove(p, t);
-	else if (ev->to != GSTATE_DEAD && ev->to != GSTATE_DEADEXTRA && ev->to != GSTATE_IDLE)
-		begin_slice(p, t, ev->to, ev->string_id, ev->time_ns, out);
+	follow(p, t, &m, out);
 }
 
 static void put_creation(struct perfetto *p, const struct event *ev, struct buf *out)
@@ -506,11 +537,16 @@ static void put_creation(struct perfetto *p, const struct event *ev, struct buf 
 	struct track *t = track_of(p, ev->proc, ev->target, ev->string_id, out);
 	Perfetto__DebugAnnotation a[2], *list[2];
 	uint64_t flow = ++p->next_flow;
+	struct meaning m;
 	size_t n = 0;
 
 	if (!t)
 		return;
+	walk_subject(&t->life, ev, &m);
+	follow(p, t, &m, out);
 	t->flow = flow;
+	if (ev->goid != ev->target)
+		follow_actor(p, ev, out);
 	note(&a[n], list, &n, NOTE_GOROUTINE, ev->target);
 	if (ev->site_id)
 		note(&a[n], list, &n, NOTE_CALLER, name_iid(p, NAME_SITE, 0, ev->site_id, out));
@@ -552,6 +588,7 @@ static void put_allocation(struct perfetto *p, const struct event *ev, struct bu
 	Perfetto__DebugAnnotation a[3], *list[3];
 	size_t n = 0;
 
+	follow_actor(p, ev, out);
 	switch (ev->type) {
 	case EVENT_NEWOBJECT:
 		note(&a[n], list, &n, NOTE_SIZE, ev->size);
@@ -576,6 +613,7 @@ static void put_allocation(struct perfetto *p, const struct event *ev, struct bu
 static void put_one(struct perfetto *p, const struct event *ev, struct buf *out)
 {
 	Perfetto__DebugAnnotation a, *list[1];
+	struct meaning m;
 	struct track *t;
 	size_t n = 0;
 
@@ -587,13 +625,16 @@ static void put_one(struct perfetto *p, const struct event *ev, struct buf *out)
 		put_creation(p, ev, out);
 		break;
 	case EVENT_GOEXIT:
-		t = track_find(p->tracks, p->mask, ev->proc, ev->target);
+		if (ev->goid != ev->target)
+			follow_actor(p, ev, out);
 		instant(p, ev, name_iid(p, NAME_EVENT, EVENT_GOEXIT, 0, out), CATEGORY_GOROUTINE, 0,
 			NULL, 0, out);
 		/* When its last change of state is not there (sampled, lost), this is its end. */
 		t = track_find(p->tracks, p->mask, ev->proc, ev->target);
-		if (t->used) {
-			end_slice(p, t, ev->time_ns, out);
+		if (t->used && t->life.flags & LIFE_SEEN) {
+			walk_subject(&t->life, ev, &m);
+			follow(p, t, &m, out);
+		} else if (t->used) {
 			track_remove(p, t);
 		}
 		break;
@@ -625,28 +666,39 @@ int perfetto_events(struct perfetto *p, const struct event *events, size_t n, st
 int perfetto_goroutines(struct perfetto *p, unsigned proc, const struct goroutine_seen *seen,
 			size_t n, uint64_t time_ns, struct buf *out)
 {
+	uint64_t first;
+
 	start(p, time_ns, out);
 	/* Events recorded after it may have happened before it: it must not begin after their ends.
 	 */
-	time_ns = p->last_ns ? p->last_ns : MIN(time_ns, p->start_ns);
+	first = p->last_ns ? p->last_ns : MIN(time_ns, p->start_ns);
 	for (size_t i = 0; i < n && !p->err; i++) {
 		struct track *t = track_of(p, proc, seen[i].goid, seen[i].start_func_id, out);
+		struct meaning m;
 
 		if (!t)
 			break;
-		/* One whose events came first is known better from them. */
-		if (t->open == NO_STATE && seen[i].state != GSTATE_DEAD &&
-		    seen[i].state != GSTATE_IDLE && seen[i].state < GSTATES)
-			begin_slice(p, t, seen[i].state, seen[i].reason_id, time_ns, out);
+		walk_read(&t->life, &seen[i], t->life.flags & LIFE_SEEN ? time_ns : first, &m);
+		follow(p, t, &m, out);
 	}
 	return p->err;
+}
+
+/* A process that ended stays as it was: what is open ends with it, else with the trace. */
+static uint64_t end_of(const struct perfetto *p, const struct track *t)
+{
+	uint64_t ended = p->ended_ns[t->proc];
+
+	return MAX(t->life.since_ns, ended ? MIN(ended, p->last_ns) : p->last_ns);
 }
 
 int perfetto_finish(struct perfetto *p, struct buf *out)
 {
 	for (size_t i = 0; i <= p->mask && !p->err; i++) {
-		if (p->tracks[i].used)
-			end_slice(p, &p->tracks[i], p->last_ns, out);
+		const struct track *t = &p->tracks[i];
+
+		if (t->used && life_there(&t->life))
+			end_slice(p, t, end_of(p, t), out);
 	}
 	for (unsigned proc = 0; proc < MODEL_PROCS_MAX && !p->err; proc++) {
 		if (p->counters[proc].described)

@@ -16,14 +16,17 @@ uint64_t view_now(const struct view *v, unsigned proc)
 {
 	struct model_totals totals;
 	struct proc_info info;
-	uint64_t now = monotonic_ns();
+	uint64_t now;
 
 	if (v->replay) {
 		model_totals(v->model, -1, &totals);
 		now = totals.last_event_ns;
+	} else {
+		now = monotonic_ns();
 	}
-	if (!model_proc(v->model, proc, &info) && info.state == PROC_EXITED)
-		now = MIN(now, info.exited_ns);
+	/* One that ended stays as it was then. */
+	if (model_proc(v->model, proc, &info) == 0 && info.state == PROC_EXITED)
+		now = v->replay ? MIN(now, info.exited_ns) : info.exited_ns;
 	return now;
 }
 

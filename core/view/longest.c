@@ -20,7 +20,7 @@ struct found {
 struct query {
 	struct window window;
 	uint64_t min, max, limit; /* min <= ns < max */
-	unsigned state;           /* GSTATES: any */
+	int state;                /* enum gstate, GSTATES: not known; -1: any */
 	uint64_t goid, total;
 	struct top top;
 	int err;
@@ -45,7 +45,7 @@ static void add_stay(void *ctx, const struct stay *stay)
 
 	found.ns = window_inside(&q->window, stay);
 	if (!found.ns || found.ns < q->min || found.ns >= q->max ||
-	    (q->state != GSTATES && q->state != stay->state))
+	    (q->state >= 0 && q->state != stay->state))
 		return;
 	q->total++;
 	if (!q->err)
@@ -85,7 +85,7 @@ static int as_text(const struct query *q, const struct names *names, struct buf 
 
 		emit_row(&e);
 		emit_u64(&e, NULL, list[i].goid);
-		emit_string(&e, NULL, gstate_name(stay->state));
+		emit_string(&e, NULL, view_state_name(stay->state));
 		emit_u64(&e, NULL, list[i].ns);
 		emit_u64(&e, NULL, stay->begin);
 		if (stay->end)
@@ -107,14 +107,13 @@ static int as_text(const struct query *q, const struct names *names, struct buf 
 }
 
 /* The name of a state in Go, unless it is not asked for. */
-static int read_state(struct view_query *q, unsigned *ret)
+static int read_state(struct view_query *q, int *ret)
 {
 	const char *name = view_arg_text(q, "state");
+	bool any = !name || !*name;
 
-	int state = name && *name ? view_state_parse(name) : GSTATES;
-
-	*ret = (unsigned)state;
-	if (state >= 0 && (state < GSTATES || !name || !*name))
+	*ret = any ? -1 : view_state_parse(name);
+	if (any || *ret >= 0)
 		return 0;
 	return view_refuse(q, -EINVAL, "state: no goroutine state is named \"%.40s\"", name);
 }

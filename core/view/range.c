@@ -25,7 +25,7 @@ struct state_stats {
 struct range_stats {
 	struct window window;
 	uint64_t goroutines, created, exited, counts[EVENT_TYPES], alloc_bytes;
-	struct state_stats states[GSTATES];
+	struct state_stats states[GSTATES + 1]; /* the last: not known */
 };
 
 static unsigned bucket_of(uint64_t ns)
@@ -158,7 +158,7 @@ static void render_json(const struct range_stats *r, struct buf *out)
 	json_ku(out, "alloc_bytes", r->alloc_bytes);
 	json_key(out, "states");
 	buf_addc(out, '[');
-	for (unsigned i = 0; i < GSTATES; i++) {
+	for (unsigned i = 0; i <= GSTATES; i++) {
 		const struct state_stats *st = &r->states[i];
 
 		if (!st->stays)
@@ -166,7 +166,7 @@ static void render_json(const struct range_stats *r, struct buf *out)
 		if (out->data[out->len - 1] != '[')
 			buf_addc(out, ',');
 		buf_addc(out, '{');
-		json_ks(out, "state", gstate_name(i));
+		json_ks(out, "state", view_state_name(i));
 		json_ku(out, "total_ns", st->total_ns);
 		json_ku(out, "stays", st->stays);
 		json_ku(out, "p50_ns", MIN(percentile(st, 0.5), st->max_ns));
@@ -185,7 +185,7 @@ static void render_table(const struct range_stats *r, char between, struct buf *
 
 	for (unsigned i = 0; i < ARRAY_SIZE(columns); i++)
 		buf_addf(out, "%s%c", columns[i], i + 1 < ARRAY_SIZE(columns) ? between : '\n');
-	for (unsigned i = 0; i < GSTATES; i++) {
+	for (unsigned i = 0; i <= GSTATES; i++) {
 		const struct state_stats *st = &r->states[i];
 		const uint64_t values[] = {st->total_ns, st->stays,
 					   MIN(percentile(st, 0.5), st->max_ns),
@@ -193,7 +193,7 @@ static void render_table(const struct range_stats *r, char between, struct buf *
 
 		if (!st->stays)
 			continue;
-		buf_adds(out, gstate_name(i));
+		buf_adds(out, view_state_name(i));
 		for (unsigned k = 0; k < ARRAY_SIZE(values); k++)
 			buf_addf(out, "%c%llu", between, (unsigned long long)values[k]);
 		buf_addc(out, '\n');

@@ -4,64 +4,103 @@
 
 #include <errno.h>
 
+#include "core/model/walk.h"
 #include "core/view/query.h"
 #include "core/view/view_internal.h"
 
-/* The model's word on the present state: it was read from memory, or the change is not kept. */
-static struct stay present(const struct goroutine *g)
+struct telling {
+	struct life life;
+	bool seen;         /* life's state began when it says */
+	uint64_t ended_by; /* of what comes to an end now */
+	void (*fn)(void *ctx, const struct stay *stay);
+	void *ctx;
+};
+
+static void tell_stay(const struct telling *t, uint64_t end)
 {
-	return (struct stay){.begin = g->state_since_ns,
-			     .state = g->state,
-			     .reason_id = g->state == GSTATE_WAITING ? g->reason_id : 0};
+	bool waits = life_state(&t->life) == GSTATE_WAITING;
+	struct stay stay = {.begin = t->life.since_ns,
+			    .end = end,
+			    .ended_by = t->ended_by,
+			    .reason_id = waits ? t->life.reason_id : 0,
+			    .state = (uint8_t)life_state(&t->life),
+			    .seen = t->seen};
+
+	if (life_there(&t->life))
+		t->fn(t->ctx, &stay);
 }
 
-static struct stay entered(const struct event *ev)
+static void follow(struct telling *t, const struct meaning *m)
 {
-	return (struct stay){.begin = ev->time_ns,
-			     .state = gstate_is_exit(ev->from, ev->to) ? GSTATES : ev->to,
-			     .reason_id = ev->to == GSTATE_WAITING ? ev->string_id : 0,
-			     .seen = true};
+	uint64_t unknown = meaning_unknown_from(&t->life, m);
+
+	if (m->means & (MEANS_STATE | MEANS_EXITED)) {
+		if (unknown > t->life.since_ns)
+			tell_stay(t, MIN(unknown, m->life.since_ns));
+		if (unknown < m->life.since_ns)
+			t->fn(t->ctx, &(struct stay){.begin = unknown,
+						     .end = m->life.since_ns,
+						     .state = GSTATES,
+						     .seen = true});
+		t->seen = !(m->life.flags & GOROUTINE_STATE_READ);
+	}
+	t->life = m->life;
+}
+
+/* The first of its events that tells of its state; n when there is none. */
+static size_t first_change(const struct goroutine *g, const struct event *events, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && (events[i].type != EVENT_CASGSTATUS || events[i].target != g->goid))
+		i++;
+	return i;
+}
+
+/*
+ * What it was in before its first retained change, that change itself says: as far as events are
+ * kept back, or when it was there before it was first seen, and did nothing else since.
+ */
+static void begin(struct telling *t, const struct goroutine *g, const struct event *events,
+		  size_t change, uint64_t since_ns)
+{
+	const struct event *ev = &events[change];
+
+	if (!walk_is_live(ev->from) ||
+	    (since_ns <= g->created_ns && (change || !(g->flags & GOROUTINE_FOUND))))
+		return;
+	t->life = (struct life){
+		.since_ns = MIN(MAX(g->created_ns, since_ns), events[0].time_ns),
+		.reason_id = ev->from == GSTATE_WAITING ? ev->string_id : 0,
+		.state = ev->from == GSTATE_COPYSTACK ? GSTATE_RUNNING : ev->from,
+		.flags = LIFE_SEEN,
+	};
 }
 
 void stays_walk(const struct goroutine *g, const struct event *events, size_t n, uint64_t since_ns,
 		void (*fn)(void *ctx, const struct stay *stay), void *ctx)
 {
-	struct stay stay = {.begin = MAX(g->created_ns, since_ns), .state = GSTATES};
-	bool exited = g->flags & GOROUTINE_EXITED, changed = false;
+	struct telling t = {.fn = fn, .ctx = ctx};
+	size_t change = first_change(g, events, n);
+	struct meaning m;
 
+	if (change < n)
+		begin(&t, g, events, change, since_ns);
+	else if (!(g->flags & GOROUTINE_EXITED))
+		n = 0; /* in all that is kept it is in what the model says */
 	for (size_t i = 0; i < n; i++) {
 		const struct event *ev = &events[i];
+		bool of_it = ev->type == EVENT_CASGSTATUS && ev->target == g->goid;
 
-		if (ev->type != EVENT_CASGSTATUS || ev->target != g->goid)
-			continue;
-		/* What it was in before its first retained change, that change itself says. */
-		if (!changed) {
-			stay.state = ev->from;
-			stay.reason_id = ev->from == GSTATE_WAITING ? ev->string_id : 0;
-		}
-		changed = true;
-		stay.end = ev->time_ns;
-		stay.ended_by = ev->goid == g->goid ? 0 : ev->goid;
-		/* When it begins, what it was in ended before, without an event. */
-		if (stay.state < GSTATES && !gstate_is_creation(ev->from, ev->to))
-			fn(ctx, &stay);
-		stay = entered(ev);
+		walk_event(&t.life, g->goid, ev, &m);
+		t.ended_by = of_it && ev->goid != g->goid ? ev->goid : 0;
+		follow(&t, &m);
 	}
-	if (!changed && exited)
-		return;
-	if (!changed) {
-		stay = present(g);
-	} else if (!exited && stay.state != g->state && g->state_since_ns > stay.begin) {
-		stay.end = g->state_since_ns;
-		if (stay.state < GSTATES)
-			fn(ctx, &stay);
-		stay = present(g);
-		stay.seen = true;
-	}
-	if (exited && g->exited_ns >= stay.begin)
-		stay.end = g->exited_ns;
-	if (stay.state < GSTATES)
-		fn(ctx, &stay);
+	t.ended_by = 0;
+	/* It was read from memory, or the change is not kept. */
+	walk_told(&t.life, g, &m);
+	follow(&t, &m);
+	tell_stay(&t, 0);
 }
 
 /* The time of the oldest retained event: exact from there on. 0 when nothing was trimmed. */

@@ -12,13 +12,13 @@ struct stay {
 	uint64_t begin, end; /* end 0: it is in it */
 	uint64_t ended_by;   /* goid; 0: itself, the runtime, or not known */
 	uint32_t reason_id;  /* why it waits; names_string() */
-	uint8_t state;       /* enum gstate */
+	uint8_t state;       /* enum gstate, GSTATES: not known */
 	bool seen;           /* its begin is known; else what is known begins there */
 };
 
 /*
  * Calls fn for each stay, oldest first. `events` are the goroutine's, which are kept from since_ns
- * on; g may be older than they.
+ * on; g may be older than they. What an event means is core/model/walk.h's word.
  */
 void stays_walk(const struct goroutine *g, const struct event *events, size_t n, uint64_t since_ns,
 		void (*fn)(void *ctx, const struct stay *stay), void *ctx);

@@ -43,7 +43,6 @@ extern const struct filter_word
 #define FILTER_STATE_WORDS "running runnable waiting syscall preempted leaked dead unknown"
 #define FILTER_FLAG_WORDS  "live exited system cgo found uncertain"
 
-#define STATE_UNKNOWN_WORD "unknown" /* view_state() GSTATES */
-#define STATE_DEAD_ALIAS   "exited"  /* a filter's other word for GSTATE_DEAD */
+#define STATE_DEAD_ALIAS "exited" /* a filter's other word for GSTATE_DEAD */
 
 #endif
