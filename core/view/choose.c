@@ -9,9 +9,15 @@
 #include "core/view/query.h"
 #include "core/view/view_internal.h"
 
-struct chosen {
-	struct goroutine *v;
-	size_t n, cap;
+struct view_pass {
+	const struct view *v;
+	unsigned proc;
+	uint64_t now;
+	struct filter filter;
+	struct model_pass *all;         /* NULL: those with these numbers */
+	uint64_t goids[VIEW_GOIDS_MAX]; /* ascending */
+	size_t n, at;
+	struct goroutine one;
 };
 
 static bool is_given(const struct view_query *q, const char *name)
@@ -37,23 +43,6 @@ int view_arg_goids(struct view_query *q, uint64_t ret[VIEW_GOIDS_MAX], size_t *r
 			   VIEW_GOIDS_MAX);
 }
 
-static int add(void *ctx, const struct goroutine *g)
-{
-	struct chosen *c = ctx;
-
-	if (c->n == c->cap) {
-		size_t cap = c->cap ? c->cap * 2 : 64;
-		struct goroutine *v = realloc(c->v, cap * sizeof(*v));
-
-		if (!v)
-			return -ENOMEM;
-		c->v = v;
-		c->cap = cap;
-	}
-	c->v[c->n++] = *g;
-	return 0;
-}
-
 static int compare_goids(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -61,84 +50,104 @@ static int compare_goids(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* What a question asks of each goroutine. */
-struct question {
-	const struct view *v;
-	unsigned proc;
-	uint64_t now;
-	struct filter filter;
-	view_goroutine_fn *fn;
-	void *ctx;
-};
-
-static int ask(const struct question *x, const struct goroutine *g)
-{
-	return filter_match(&x->filter, model_names(x->v->model), g, x->now) ? x->fn(x->ctx, g) : 0;
-}
-
-/* Those with these numbers, each once. */
-static int ask_some(const struct question *x, uint64_t *goids, size_t n)
-{
-	struct goroutine g;
-	int err = 0;
-
-	qsort(goids, n, sizeof(*goids), compare_goids);
-	for (size_t i = 0; i < n && !err; i++) {
-		if ((!i || goids[i] != goids[i - 1]) &&
-		    !model_goroutine(x->v->model, x->proc, goids[i], &g))
-			err = ask(x, &g);
-	}
-	return err;
-}
-
-static int ask_all(const struct question *x, bool by_goid)
+int view_pass_new(const struct view *v, struct view_query *q, bool by_goid, struct view_pass **ret)
 {
 	struct model_which all = {.exited = true, .by_goid = by_goid};
-	struct model_pass *pass cleanup_pass_ = NULL;
-	const struct goroutine *g;
-	int err = model_pass_new(x->v->model, x->proc, &all, &pass);
+	struct view_pass *p = calloc(1, sizeof(*p));
+	int err;
 
-	while (!err && (g = model_pass_next(pass)))
-		err = ask(x, g);
-	return err;
+	if (!p)
+		return -ENOMEM;
+	p->v = v;
+	p->proc = q->proc;
+	p->now = view_now(v, q->proc);
+	err = filter_parse(view_arg_text(q, "filter"), &p->filter, q->why, sizeof(q->why));
+	if (!err)
+		err = view_arg_goids(q, p->goids, &p->n);
+	if (!err && !p->n)
+		err = model_pass_new(v->model, q->proc, &all, &p->all);
+	if (err) {
+		view_pass_free(p);
+		return err;
+	}
+	qsort(p->goids, p->n, sizeof(*p->goids), compare_goids);
+	*ret = p;
+	return 0;
+}
+
+static const struct goroutine *next_named(struct view_pass *p)
+{
+	while (p->at < p->n) {
+		uint64_t goid = p->goids[p->at++];
+
+		if ((p->at < 2 || goid != p->goids[p->at - 2]) &&
+		    !model_goroutine(p->v->model, p->proc, goid, &p->one))
+			return &p->one;
+	}
+	return NULL;
+}
+
+const struct goroutine *view_pass_next(struct view_pass *p)
+{
+	const struct goroutine *g;
+
+	do {
+		g = p->all ? model_pass_next(p->all) : next_named(p);
+	} while (g && !filter_match(&p->filter, model_names(p->v->model), g, p->now));
+	return g;
+}
+
+void view_pass_free(struct view_pass *p)
+{
+	if (!p)
+		return;
+	model_pass_free(p->all);
+	free(p);
 }
 
 int view_each_chosen(const struct view *v, struct view_query *q, bool by_goid,
 		     view_goroutine_fn *fn, void *ctx)
 {
-	struct question x = {
-		.v = v, .proc = q->proc, .now = view_now(v, q->proc), .fn = fn, .ctx = ctx};
-	uint64_t goids[VIEW_GOIDS_MAX];
-	size_t n = 0;
-	int err = filter_parse(view_arg_text(q, "filter"), &x.filter, q->why, sizeof(q->why));
+	struct view_pass *pass cleanup_view_pass_ = NULL;
+	const struct goroutine *g;
+	int err = view_pass_new(v, q, by_goid, &pass);
 
-	if (!err)
-		err = view_arg_goids(q, goids, &n);
-	if (err)
-		return err;
-	return n ? ask_some(&x, goids, n) : ask_all(&x, by_goid);
+	while (!err && (g = view_pass_next(pass)))
+		err = fn(ctx, g);
+	return err;
 }
 
-int view_choose(const struct view *v, struct view_query *q, struct goroutine **ret, size_t *ret_n)
+int view_chosen_goids(const struct view *v, struct view_query *q,
+		      bool (*keep)(void *ctx, const struct goroutine *g), void *ctx, uint64_t **ret,
+		      size_t *ret_n)
 {
-	struct chosen c = {0};
-	int err = view_each_chosen(v, q, true, add, &c);
+	struct view_pass *pass cleanup_view_pass_ = NULL;
+	const struct goroutine *g;
+	uint64_t *goids = NULL;
+	size_t n = 0;
+	int err = view_pass_new(v, q, true, &pass);
 
+	while (!err && (g = view_pass_next(pass))) {
+		if (keep && !keep(ctx, g))
+			continue;
+		/* Grown when the count reaches a power of two. */
+		if ((n & (n - 1)) == 0) {
+			uint64_t *more = realloc(goids, MAX((size_t)64, 2 * n) * sizeof(*more));
+
+			if (!more) {
+				err = -ENOMEM;
+				break;
+			}
+			goids = more;
+		}
+		goids[n++] = g->goid;
+	}
 	if (err) {
-		free(c.v);
+		free(goids);
 		return err;
 	}
-	*ret = c.v;
-	*ret_n = c.n;
-	return 0;
-}
-
-int view_goids(const struct goroutine *list, size_t n, uint64_t **ret)
-{
-	uint64_t *goids = malloc((n + 1) * sizeof(*goids));
-
-	for (size_t i = 0; goids && i < n; i++)
-		goids[i] = list[i].goid;
-	*ret = goids;
-	return goids ? 0 : -ENOMEM;
+	/* One even for none: NULL is all. */
+	*ret = goids ? goids : malloc(sizeof(*goids));
+	*ret_n = n;
+	return *ret ? 0 : -ENOMEM;
 }

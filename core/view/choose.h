@@ -9,19 +9,35 @@
 
 #define VIEW_GOIDS_MAX 1024
 
-/* The goroutines that filter and goids name, live or exited, by goid; all without them. The caller
- * frees *ret. 0, -EINVAL (`why`), -ENOMEM or -ENOENT (no such process). */
-int view_choose(const struct view *v, struct view_query *q, struct goroutine **ret, size_t *ret_n);
-/* The same one after the other, without a list of them; in no order unless by_goid, or goids name
- * them. Anything but 0 from fn ends it, and is returned. */
+/*
+ * The goroutines that filter and goids name, live or exited; all without them. By goid and each
+ * once, or as model_pass_new() has it, which is cheaper. 0, -EINVAL (`why`), -ENOMEM or -ENOENT (no
+ * such process).
+ */
+struct view_pass;
+
+int view_pass_new(const struct view *v, struct view_query *q, bool by_goid, struct view_pass **ret);
+/* The next, until the next call; NULL at the end. */
+const struct goroutine *view_pass_next(struct view_pass *p);
+void view_pass_free(struct view_pass *p); /* NULL is fine */
+
+static inline void view_pass_freep(struct view_pass **p)
+{
+	view_pass_free(*p);
+}
+#define cleanup_view_pass_ __attribute__((cleanup(view_pass_freep)))
+
+/* The same for each; anything but 0 from fn ends it, and is returned. */
 typedef int view_goroutine_fn(void *ctx, const struct goroutine *g);
 int view_each_chosen(const struct view *v, struct view_query *q, bool by_goid,
 		     view_goroutine_fn *fn, void *ctx);
+/* Only the numbers, ascending, of those that keep() has, too (NULL: all); the caller frees *ret. */
+int view_chosen_goids(const struct view *v, struct view_query *q,
+		      bool (*keep)(void *ctx, const struct goroutine *g), void *ctx, uint64_t **ret,
+		      size_t *ret_n);
 /* Is there a filter or a list of goids? */
 bool view_chosen(const struct view_query *q);
 /* goids=1,5,9-12 in the order given, at most VIEW_GOIDS_MAX. 0 or -EINVAL. */
 int view_arg_goids(struct view_query *q, uint64_t ret[VIEW_GOIDS_MAX], size_t *ret_n);
-/* Their numbers only; the caller frees *ret. 0 or -ENOMEM. */
-int view_goids(const struct goroutine *list, size_t n, uint64_t **ret);
 
 #endif

@@ -58,10 +58,10 @@ static int add_goroutine(const struct view *v, const struct goroutine *g, struct
 
 int view_edges(const struct view *v, struct view_query *q, struct buf *out)
 {
-	cleanup_free_ struct goroutine *list = NULL;
+	struct view_pass *pass cleanup_view_pass_ = NULL;
+	const struct goroutine *g;
 	struct edges e = {.form = q->form, .out = out};
 	bool json = q->form == VIEW_JSON;
-	size_t n = 0;
 	int err = view_arg_u64(q, "from", 0, UINT64_MAX, 0, &e.from);
 
 	if (!err)
@@ -69,12 +69,12 @@ int view_edges(const struct view *v, struct view_query *q, struct buf *out)
 	if (!err)
 		err = view_arg_u64(q, "limit", 1, EDGES_MAX, 2000, &e.limit);
 	if (!err)
-		err = view_choose(v, q, &list, &n);
+		err = view_pass_new(v, q, true, &pass);
 	if (err)
 		return err;
 	buf_adds(out, json ? "{\"edges\":[" : "time_ns\tfrom\tto\tkind\n");
-	for (size_t i = 0; i < n && !err && e.shown < e.limit; i++)
-		err = add_goroutine(v, &list[i], &e);
+	while (!err && e.shown < e.limit && (g = view_pass_next(pass)))
+		err = add_goroutine(v, g, &e);
 	if (json) {
 		buf_addc(out, ']');
 		json_kb(out, "more", e.shown == e.limit);

@@ -12,25 +12,39 @@
 #include "core/view/query.h"
 #include "core/view/view_internal.h"
 
+/* What is known of a goroutine whose stack is to come. */
+struct known {
+	uint64_t goid, since_ns;
+};
+
 struct gather {
 	struct flame flame;
-	const struct goroutine *list; /* by goid */
+	struct known *known; /* by goid */
 	size_t n;
 	bool all; /* no filter: also those the model has not heard of yet */
 	uint64_t now, without_stack;
 };
 
+static int compare_known(const void *a, const void *b)
+{
+	const struct known *x = a, *y = b;
+
+	return x->goid < y->goid ? -1 : x->goid > y->goid;
+}
+
 static void take_stack(void *ctx, uint64_t goid, const struct flame_step *path, size_t n)
 {
 	struct gather *a = ctx;
-	const struct goroutine *g = model_listed(a->list, a->n, goid);
+	const struct known key = {.goid = goid}, *g = NULL;
+
+	if (a->n)
+		g = bsearch(&key, a->known, a->n, sizeof(key), compare_known);
 	if (!g && !a->all)
 		return;
 	if (!n)
 		a->without_stack++;
 	else
-		flame_add(&a->flame, path, n, goid, 1,
-			  g ? a->now - MIN(a->now, g->state_since_ns) : 0);
+		flame_add(&a->flame, path, n, goid, 1, g ? a->now - MIN(a->now, g->since_ns) : 0);
 }
 
 static int take_text(void *arg, const char *text, size_t len)
@@ -41,12 +55,36 @@ static int take_text(void *arg, const char *text, size_t len)
 	return a->flame.err;
 }
 
-/* Read after the list was copied: a goroutine of the dump is looked for in what was known before.
- */
-static int by_stack(const struct view *v, unsigned proc, struct gather *a)
+static int read_known(struct view_pass *pass, struct gather *a)
 {
+	const struct goroutine *g;
+
+	while ((g = view_pass_next(pass))) {
+		/* Grown when the count reaches a power of two. */
+		if ((a->n & (a->n - 1)) == 0) {
+			struct known *known =
+				realloc(a->known, MAX((size_t)64, 2 * a->n) * sizeof(*known));
+
+			if (!known)
+				return -ENOMEM;
+			a->known = known;
+		}
+		a->known[a->n++] = (struct known){g->goid, g->state_since_ns};
+	}
+	return 0;
+}
+
+/* The stacks are read after the goroutines: one of the dump is looked for in what was known before.
+ */
+static int by_stack(const struct view *v, unsigned proc, struct view_pass *pass, struct gather *a)
+{
+	int err = read_known(pass, a);
+
 	a->now = view_now(v, proc);
-	return view_each_stack(v, proc, take_text, a);
+	if (!err)
+		err = view_each_stack(v, proc, take_text, a);
+	free(a->known);
+	return err;
 }
 
 static void add_step(struct gather *a, struct flame_step path[3], const char *state,
@@ -82,11 +120,13 @@ static void add_origin(const struct view *v, struct gather *a, const struct goro
 		add_step(a, path, view_state_name(state), g, true, 0);
 }
 
-static int by_origin(const struct view *v, unsigned proc, struct gather *a)
+static int by_origin(const struct view *v, unsigned proc, struct view_pass *pass, struct gather *a)
 {
+	const struct goroutine *g;
+
 	a->now = view_now(v, proc);
-	for (size_t i = 0; i < a->n; i++)
-		add_origin(v, a, &a->list[i]);
+	while (!a->flame.err && (g = view_pass_next(pass)))
+		add_origin(v, a, g);
 	return a->flame.err;
 }
 
@@ -116,7 +156,7 @@ static int show(const struct view *v, struct view_query *q, enum by by, struct b
 {
 	static const char *const formats[] = {"json", "folded", "text", NULL};
 	static const char *const weights[] = {"goroutines", "ns", NULL};
-	cleanup_free_ struct goroutine *list = NULL;
+	struct view_pass *pass cleanup_view_pass_ = NULL;
 	struct gather a = {.all = !view_chosen(q)};
 	unsigned format = 0, weight = 0;
 	int err = view_arg_word(q, "format", formats, &format);
@@ -126,11 +166,10 @@ static int show(const struct view *v, struct view_query *q, enum by by, struct b
 	if (!err)
 		err = view_arg_word(q, "weight", weights, &weight);
 	if (!err)
-		err = view_choose(v, q, &list, &a.n);
+		err = view_pass_new(v, q, by == BY_STACK, &pass);
 	if (err)
 		return err;
-	a.list = list;
-	err = by == BY_ORIGIN ? by_origin(v, q->proc, &a) : by_stack(v, q->proc, &a);
+	err = by == BY_ORIGIN ? by_origin(v, q->proc, pass, &a) : by_stack(v, q->proc, pass, &a);
 	if (!err)
 		err = q->form == VIEW_JSON ? as_json(&a, by == BY_ORIGIN, out)
 					   : as_text(&a, weight, out);

@@ -319,23 +319,33 @@ static int render_rows(const struct names *names, const struct rows *rows, struc
 }
 
 /* Of goroutines that are named, or chosen, those that changed; by number. */
-static size_t keep_changed(struct goroutine *list, size_t n, const struct model_some *q, bool *more)
+static int choose_changed(const struct view *v, struct view_query *q, const struct model_some *some,
+			  struct goroutine **ret, size_t *ret_n, bool *ret_more)
 {
-	size_t kept = 0;
+	struct view_pass *pass cleanup_view_pass_ = NULL;
+	const struct goroutine *g;
+	int err = view_pass_new(v, q, true, &pass);
 
-	*more = false;
-	for (size_t i = 0; i < n; i++) {
-		const struct goroutine *g = &list[i];
+	*ret_n = 0;
+	while (!err && !*ret_more && (g = view_pass_next(pass))) {
 		uint64_t last = MAX(MAX(g->last_event_ns, g->state_since_ns), g->exited_ns);
 
-		if (g->goid <= q->after || last < q->since_ns)
+		if (g->goid <= some->after || last < some->since_ns)
 			continue;
-		*more = kept == q->limit;
-		if (*more)
-			break;
-		list[kept++] = *g;
+		*ret_more = *ret_n == some->limit;
+		/* Grown when the count reaches a power of two. */
+		if (!*ret_more && (*ret_n & (*ret_n - 1)) == 0) {
+			struct goroutine *more =
+				realloc(*ret, MAX((size_t)16, 2 * *ret_n) * sizeof(*more));
+
+			if (!more)
+				return -ENOMEM;
+			*ret = more;
+		}
+		if (!*ret_more)
+			(*ret)[(*ret_n)++] = *g;
 	}
-	return kept;
+	return err;
 }
 
 int view_rows(const struct view *v, struct view_query *q, struct buf *out)
@@ -352,13 +362,10 @@ int view_rows(const struct view *v, struct view_query *q, struct buf *out)
 	    view_arg_u64(q, "limit", 1, UINT64_MAX, UINT64_MAX, &limit))
 		return -EINVAL;
 	some.limit = MIN(limit, (uint64_t)ROWS_MAX);
-	if (chosen) {
-		err = view_choose(v, q, &list, &rows.n);
-		if (!err)
-			rows.n = keep_changed(list, rows.n, &some, &rows.more);
-	} else {
+	if (chosen)
+		err = choose_changed(v, q, &some, &list, &rows.n, &rows.more);
+	else
 		err = model_goroutines_some(v->model, q->proc, &some, &list, &rows.n, &rows.more);
-	}
 	if (err)
 		return err;
 	rows.all = !some.since_ns && !chosen;

@@ -138,19 +138,19 @@ static int read_query(struct view_query *q, struct query *ret)
 
 int view_stays(const struct view *v, struct view_query *q, struct buf *out)
 {
-	cleanup_free_ struct goroutine *list = NULL;
+	struct view_pass *pass cleanup_view_pass_ = NULL;
+	const struct goroutine *g;
 	struct query query = {0};
-	size_t n = 0;
 	int err = read_query(q, &query);
 
 	if (!err)
-		err = view_choose(v, q, &list, &n);
+		err = view_pass_new(v, q, true, &pass);
 	if (err)
 		return err;
 	window_place(&query.window, v, q->proc);
-	for (size_t i = 0; i < n && !err; i++) {
-		query.goid = list[i].goid;
-		err = window_stays(&query.window, v, &list[i], add_stay, &query);
+	while (!err && (g = view_pass_next(pass))) {
+		query.goid = g->goid;
+		err = window_stays(&query.window, v, g, add_stay, &query);
 		err = err ? err : query.err;
 	}
 	if (!err) {

@@ -212,9 +212,9 @@ static int render(const struct range_stats *r, const struct view_query *q, struc
 int view_range(const struct view *v, struct view_query *q, struct buf *out)
 {
 	static const char *const formats[] = {"json", "csv", "text", NULL};
-	cleanup_free_ struct goroutine *list = NULL;
+	struct view_pass *pass cleanup_view_pass_ = NULL;
 	cleanup_free_ struct range_stats *r = calloc(1, sizeof(*r));
-	size_t n = 0;
+	const struct goroutine *g;
 	unsigned format = 0;
 	int err = r ? view_arg_word(q, "format", formats, &format) : -ENOMEM;
 
@@ -225,12 +225,11 @@ int view_range(const struct view *v, struct view_query *q, struct buf *out)
 	if (!err)
 		err = window_read(q, &r->window);
 	if (!err)
-		err = view_choose(v, q, &list, &n);
+		err = view_pass_new(v, q, true, &pass);
 	if (err)
 		return err;
-	r->goroutines = n;
 	window_place(&r->window, v, q->proc);
-	for (size_t i = 0; i < n && !err; i++)
-		err = add_goroutine(v, &list[i], r);
+	for (; !err && (g = view_pass_next(pass)); r->goroutines++)
+		err = add_goroutine(v, g, r);
 	return err ? err : render(r, q, out);
 }

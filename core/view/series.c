@@ -180,13 +180,7 @@ static void render_busy(const struct series *q, uint32_t (*counts)[PYRAMID_BUSY_
 /* Those of a filter or a list. *ret NULL: all. */
 static int chosen_goids(const struct view *v, struct view_query *q, uint64_t **ret, size_t *ret_n)
 {
-	cleanup_free_ struct goroutine *list = NULL;
-	int err;
-
-	if (!view_chosen(q))
-		return 0;
-	err = view_choose(v, q, &list, ret_n);
-	return err ? err : view_goids(list, *ret_n, ret);
+	return view_chosen(q) ? view_chosen_goids(v, q, NULL, NULL, ret, ret_n) : 0;
 }
 
 int view_utilisation(const struct view *v, struct view_query *q, struct buf *out)

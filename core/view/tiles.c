@@ -40,46 +40,51 @@ int view_tile(const struct view *v, struct view_query *q, struct buf *out)
 }
 
 /* ?by=func&key=NAME or by=site: exactly these, whatever characters the name has. */
-static int keep_named(struct view_query *q, const struct names *names, struct goroutine *list,
-		      size_t *n)
+struct named {
+	const struct names *names;
+	const char *key; /* NULL: all */
+	unsigned site;
+};
+
+static int read_named(struct view_query *q, struct named *ret)
 {
 	static const char *const bys[] = {"func", "site", NULL};
-	const char *by = view_arg_text(q, "by"), *key = view_arg_text(q, "key");
-	unsigned site = 0;
-	size_t kept = 0;
+	const char *by = view_arg_text(q, "by");
 
 	if (!by)
 		return 0;
-	if (!key || !*by || view_arg_word(q, "by", bys, &site))
+	ret->key = view_arg_text(q, "key");
+	if (!ret->key || !*by || view_arg_word(q, "by", bys, &ret->site))
 		return view_refuse(q, -EINVAL, "by: func or site, with a key");
-	for (size_t i = 0; i < *n; i++) {
-		cleanup_buf_ struct buf text = BUF_INIT;
-
-		if (site)
-			view_site_file(names, list[i].created_site_id, &text);
-		else
-			buf_adds(&text, names_string(names, list[i].start_func_id));
-		if (!strcmp(text.data ? text.data : "", key))
-			list[kept++] = list[i];
-	}
-	*n = kept;
 	return 0;
+}
+
+static bool is_named(void *ctx, const struct goroutine *g)
+{
+	const struct named *x = ctx;
+	cleanup_buf_ struct buf text = BUF_INIT;
+
+	if (!x->key)
+		return true;
+	if (x->site)
+		view_site_file(x->names, g->created_site_id, &text);
+	else
+		buf_adds(&text, names_string(x->names, g->start_func_id));
+	return !strcmp(text.data ? text.data : "", x->key);
 }
 
 int view_group_tile(const struct view *v, struct view_query *q, struct buf *out)
 {
-	cleanup_free_ struct goroutine *list = NULL;
+	struct named named = {.names = model_names(v->model)};
 	cleanup_free_ uint64_t *goids = NULL;
 	uint64_t level, index;
 	size_t n = 0;
 	int err = read_place(q, &level, &index);
 
 	if (!err)
-		err = view_choose(v, q, &list, &n);
+		err = read_named(q, &named);
 	if (!err)
-		err = keep_named(q, model_names(v->model), list, &n);
-	if (!err)
-		err = view_goids(list, n, &goids);
+		err = view_chosen_goids(v, q, is_named, &named, &goids, &n);
 	if (err)
 		return err;
 	if (!v->pyramid)
