@@ -124,10 +124,11 @@ const steps = {
 		const first = await middle();
 		await spanAt(',', (t, from) => t < from);
 		await rests();
+		const second = await middle();
 		await page.keyboard.press('.');
 		// What is less than a pixel away is passed over.
 		const { scale } = await view(page);
-		await until('back at the span before', middle, (t) => Math.abs(t - first) < 2 * scale);
+		await until(`back at the span at ${first}, from ${second}`, middle, (t) => Math.abs(t - first) < 2 * scale);
 		await page.keyboard.press('Escape');
 	},
 	async 'an arrow from who made it'(page) {
@@ -276,8 +277,7 @@ const steps = {
 			const source = new URLSearchParams(location.hash.slice(1)).get('source');
 			const get = async (rest) => (await fetch(`/api/${source ? `sessions/${source}` : 'live'}/${rest}`)).json();
 			const { first_ns: first, now_ns: now } = await get('status');
-			const { state_colors: colors } = await (await fetch('/api/config')).json();
-			const time = Math.round(first + 0.2 * (now - first)), t = window.timeline, wrong = [];
+			const time = Math.round(first + 0.2 * (now - first)), t = window.timeline, colors = t.colors.state, wrong = [];
 			let right = 0;
 			const copy = document.createElement('canvas'), pixels = copy.getContext('2d', { willReadFrequently: true });
 			copy.width = 2;

@@ -193,7 +193,7 @@ export function Compare() {
 					<span class="warn">goroutines that exited long ago are not kept and not counted here: A {exact(both.a.summary.exited_dropped)}, B {exact(both.b.summary.exited_dropped)}</span> : null}
 			</div>
 			{problem ? <div class="note bad">{problem}</div> : null}
-			{!both ? <div class="empty">{problem ? '' : sessions.length ? 'Reading…' : 'No session has been recorded yet.'}</div> :
+			{!both ? <div class="empty">{problem ? '' : sessions.length ? 'Reading…' : 'No session has been recorded yet. One that is being recorded, as with -web, can be compared once it has ended.'}</div> :
 				<table class="wide"><thead><tr>{COLUMNS.map(([label, cls], i) => (
 					<th class={cls} aria-sort={sort?.column === i ? (sort.descending ? 'descending' : 'ascending') : 'none'}>
 						<button class="link" onClick={() => setSort({ column: i, descending: sort?.column === i ? !sort.descending : cls === 'num' })}>

@@ -148,6 +148,8 @@ function compare(sort: string, descending: boolean, now: number, exitedLast: boo
 	const sign = descending ? -1 : 1;
 	return (a, b) => {
 		if (exitedLast && !a.exited !== !b.exited) return a.exited ? 1 : -1;
+		// In the order in which they came: those that are about to leave the visible time stand last.
+		if (exitedLast && a.exited && sort === 'id') return sign * (b.goid - a.goid);
 		const x = value(a, now), y = value(b, now);
 		return x < y ? -sign : x > y ? sign : a.goid - b.goid;
 	};

@@ -19,6 +19,7 @@ import { Textures } from './texture';
 import { Viewport } from './viewport';
 
 const FALLBACK_LEVELS = 14;
+const FIRST_SPAN = 10e9; // of what is live, unless the settings say otherwise
 const UNASKED_MS = 95; // ten pictures a second of what moves by itself, as the ticks come,
 const UNASKED_SHARE = 1 / 24; // or fewer where this is not enough time for them
 const SLOWEST_MS = 1000;
@@ -37,7 +38,7 @@ function wish(wishes: Wishes, level: number, index: number, id: number | string)
 interface Fitted { t0: number; scale: number }
 
 // What was looked at when the timeline was left for another view; it comes back as it was.
-let left: { name: string; view: Viewport; fitted: Fitted | null } | null = null;
+let left: { name: string; view: Viewport; fitted: Fitted | null; opening: number } | null = null;
 
 // Which time and rows are meant: none before the first time of a source is known.
 function sourceName(): string {
@@ -67,6 +68,7 @@ export class Timeline implements Scene, Shown {
 		const back = left && left.name === sourceName() ? left : null;
 		this.view = back?.view ?? new Viewport();
 		this.fitted = back?.fitted ?? null;
+		this.opening = back?.opening ?? 0;
 		this.placed = back?.name ?? '';
 		this.ctx = canvas.getContext('2d', { alpha: false })!;
 		const redraw = () => this.redraw();
@@ -86,7 +88,7 @@ export class Timeline implements Scene, Shown {
 	}
 
 	destroy(): void {
-		left = { name: this.placed, view: this.view, fitted: this.fitted };
+		left = { name: this.placed, view: this.view, fitted: this.fitted, opening: this.opening };
 		app.window = () => null;
 		this.loop.stop();
 		this.observer.disconnect();
@@ -202,9 +204,23 @@ export class Timeline implements Scene, Shown {
 			app.follow.set(false);
 		} else {
 			const configured = app.config.get().nanoseconds_per_pixel;
-			this.view.scale = configured !== 1e6 ? configured : 10e9 / this.view.width;
+			this.view.scale = configured !== 1e6 ? configured : FIRST_SPAN / this.view.width;
+			this.opening = configured !== 1e6 ? 0 : this.view.scale;
+			this.open();
 			this.followNow();
 		}
+	}
+
+	private opening: number; // the scale that open() chose last; 0: it has done its part
+
+	// What was only just begun fills the width from its first second on, until it is as long as what
+	// is shown of any other or somebody zooms.
+	private open(): void {
+		if (!this.opening) return;
+		const span = Math.min(FIRST_SPAN, Math.max(app.now() * 1.03, 1e9));
+		const mine = this.opening === this.view.scale && app.follow.get();
+		if (mine) this.view.scale = span / this.view.width;
+		this.opening = mine && span < FIRST_SPAN ? this.view.scale : 0;
 	}
 
 	// The present near the right edge.
@@ -236,8 +252,10 @@ export class Timeline implements Scene, Shown {
 		this.grow();
 		view.contentHeight = this.entries.length * this.rowHeight + 40;
 		view.scroll(view.scrollY);
-		if (app.follow.get() && app.status.get()?.state === 'ready')
+		if (app.follow.get() && app.status.get()?.state === 'ready') {
+			if (!app.paused.get()) this.open();
 			this.followNow();
+		}
 		// The time under a pointer that rests changes with the view.
 		if (this.hover) this.hover = this.hit(this.hover.x, this.hover.y);
 		ctx.setTransform(1, 0, 0, 1, 0, 0);
@@ -254,7 +272,7 @@ export class Timeline implements Scene, Shown {
 		this.needEdges(first, last);
 		drawEdges(ctx, this, first, last);
 		drawRange(ctx, this);
-		drawRuler(ctx, this);
+		drawRuler(ctx, this, !!this.placed);
 	}
 
 	// The level whose buckets are between one and two device px wide.
@@ -392,6 +410,7 @@ export class Timeline implements Scene, Shown {
 			if (!row.exited && since < this.view.t1) this.paintState(row.state, since, end, y);
 			return;
 		}
+		if (known === -Infinity && row.exited && row.exited <= now) this.paintForgotten(row.created, end, y); // until a tile has come
 		if (known >= end || (row.exited && row.exited <= now)) return;
 		this.ctx.globalAlpha = 0.4;
 		if (known > -Infinity && state !== NONE) this.paintState(state, known, end, y);

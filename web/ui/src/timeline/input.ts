@@ -199,7 +199,7 @@ async function stepSpan(t: Timeline, step: number): Promise<void> {
 	const span = t.view.t1 - t.view.t0;
 	const from = step > 0 ? middle : 0, to = step > 0 ? app.end() : middle;
 	const got = await getJson<{ spans: Span[] }>(
-		at(app.source.get(), `goroutines/${goid}/spans?from=${int(from + o)}&to=${int(to + o)}&limit=20000`));
+		at(app.source.get(), `goroutines/${goid}/spans?from=${int(from + o)}&to=${int(to + o)}&limit=20000${step > 0 ? '' : '&newest=1'}`));
 	const times = got.spans.map((s) => s[SPAN.begin] - o);
 	const eps = Math.max(1, t.view.scale);
 	const next = step > 0 ? times.find((x) => x > middle + eps) :

@@ -129,7 +129,8 @@ export function rulerStep(scale: number): number {
 	return power * 10;
 }
 
-export function drawRuler(ctx: Ctx, t: Scene): void {
+// `times`: there are any.
+export function drawRuler(ctx: Ctx, t: Scene, times: boolean): void {
 	const v = t.view;
 	const height = t.canvas.clientHeight, width = t.canvas.clientWidth;
 	scaled(ctx, t, () => {
@@ -143,7 +144,7 @@ export function drawRuler(ctx: Ctx, t: Scene): void {
 		ctx.beginPath();
 		ctx.rect(t.labels, 0, width, height);
 		ctx.clip();
-		for (let at = Math.floor(v.t0 / step) * step; at < v.t1; at += step) {
+		for (let at = Math.floor(v.t0 / step) * step; times && at < v.t1; at += step) {
 			const x = Math.round(t.labels + v.x(at)) + 0.5;
 			ctx.globalAlpha = 0.35;
 			ctx.fillStyle = t.colors.line;
@@ -154,7 +155,7 @@ export function drawRuler(ctx: Ctx, t: Scene): void {
 			ctx.fillText(rulerTime(Math.round(at), step), x + 4, RULER / 2);
 		}
 		const now = app.now(), x = t.labels + v.x(now);
-		if (x > t.labels && x < width) {
+		if (times && x > t.labels && x < width) {
 			ctx.fillStyle = t.colors.accent;
 			ctx.fillRect(Math.round(x), RULER - 8, 1, height);
 		}

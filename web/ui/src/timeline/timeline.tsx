@@ -77,9 +77,13 @@ function EmptyNote() {
 	if (list.entries.length && (loading || app.over))
 		return <div class="growing" role="status">{loading || `The program has ended. This is how it was at ${clock(app.wallTime(app.end()))}.`}</div>;
 	if (list.entries.length) return null;
-	let text = 'Waiting for the first event…';
+	let text = 'Reading the goroutines…';
 	if (loading) text = loading;
 	else if (list.error) text = list.error;
 	else if (list.total) text = `No goroutine of ${list.total} matches the filter.`;
+	else if (!status) text = 'Asking the server…';
+	else if (!status.processes?.length) text = 'Waiting for a process that runs the program…';
+	else if (!app.usable || !app.table) text = 'Waiting for the first event…';
+	else if (app.table.complete) text = 'No goroutine has been seen yet: the program has done nothing since tracing began.';
 	return <div class="empty">{text}</div>;
 }
