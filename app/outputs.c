@@ -8,13 +8,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/engine/stdout_log.h"
 #include "core/base/log.h"
 #include "core/base/parse.h"
 #include "core/base/safe_file.h"
 #include "core/base/thread.h"
+#include "core/engine/sinks.h"
 #include "core/session/files.h"
-#include "core/session/recorder.h"
 #include "fs/fs.h"
 #include "web/web.h"
 
@@ -29,8 +28,7 @@ struct outputs {
 	int fs_err; /* of the mount's thread, once joined */
 	struct web *web;
 	struct buf settings_path;
-	struct recorder *recorder;
-	struct stdout_log *stdout_log;
+	struct sinks *sinks;
 };
 
 /* --- opening ---------------------------------------------------------------------------- */
@@ -119,6 +117,36 @@ static int open_web(struct outputs *o)
 	return web_new(&wc, &o->web);
 }
 
+static void stdout_ended(void *ctx)
+{
+	loop_post(ctx, LOOP_STDOUT);
+}
+
+static int open_sinks(struct outputs *o)
+{
+	const struct config *config = o->c.config;
+	struct model *model = o->c.view->model;
+	struct sinks_config sc = {
+		.recorder = {.storage_dir = o->c.record ? config->storage_dir : NULL,
+			     .batch_size = config->batch_size,
+			     .flush_interval_ns = config->batch_flush_ns,
+			     .max_size = config->storage_max_size,
+			     .max_age_ns = config->storage_max_age_ns,
+			     .model = model,
+			     .version = XGOTOPFS_VERSION,
+			     .pid = o->c.pid,
+			     .binary_path = o->c.binary_path},
+		.stdout_log = {.model = config_prints_events(config) ? model : NULL,
+			       .many = o->c.many,
+			       .asked = loop_asked(o->c.loop),
+			       .ended = stdout_ended,
+			       .ctx = o->c.loop},
+	};
+	int err = session_format_parse(config->storage_format, &sc.recorder.format);
+
+	return err ? err : sinks_new(&sc, &o->sinks);
+}
+
 int outputs_open(const struct outputs_config *config, struct outputs **ret)
 {
 	struct outputs *o = calloc(1, sizeof(*o));
@@ -127,7 +155,9 @@ int outputs_open(const struct outputs_config *config, struct outputs **ret)
 	if (!o)
 		return -ENOMEM;
 	o->c = *config;
-	err = open_fs(o);
+	err = open_sinks(o);
+	if (!err)
+		err = open_fs(o);
 	if (!err)
 		err = open_web(o);
 	if (err) {
@@ -137,33 +167,6 @@ int outputs_open(const struct outputs_config *config, struct outputs **ret)
 		return err;
 	}
 	*ret = o;
-	return 0;
-}
-
-int outputs_record(struct outputs *o)
-{
-	const struct config *config = o->c.config;
-	struct recorder_config rc = {
-		.storage_dir = config->storage_dir,
-		.batch_size = config->batch_size,
-		.flush_interval_ns = config->batch_flush_ns,
-		.max_size = config->storage_max_size,
-		.max_age_ns = config->storage_max_age_ns,
-		.model = o->c.view->model,
-		.version = XGOTOPFS_VERSION,
-		.pid = o->c.pid,
-		.binary_path = o->c.binary_path,
-	};
-	int err;
-
-	if (!o->c.record)
-		return 0;
-	err = session_format_parse(config->storage_format, &rc.format);
-	if (!err)
-		err = recorder_new(&rc, &o->recorder);
-	if (err)
-		return log_error(err, "cannot record into %s: %s", config->storage_dir,
-				 file_strerror(err));
 	return 0;
 }
 
@@ -183,24 +186,6 @@ static void *fs_main(void *arg)
 	return NULL;
 }
 
-static void stdout_ended(void *ctx)
-{
-	loop_post(ctx, LOOP_STDOUT);
-}
-
-static int start_stdout(struct outputs *o)
-{
-	const struct stdout_log_config sc = {
-		.model = o->c.view->model,
-		.many = o->c.many,
-		.asked = loop_asked(o->c.loop),
-		.ended = stdout_ended,
-		.ctx = o->c.loop,
-	};
-
-	return stdout_log_start(&sc, &o->stdout_log);
-}
-
 int outputs_start(struct outputs *o)
 {
 	int err = 0;
@@ -213,28 +198,12 @@ int outputs_start(struct outputs *o)
 	}
 	if (o->web)
 		err = web_start(o->web);
-	if (!err && config_prints_events(o->c.config))
-		err = start_stdout(o);
-	return err;
+	return err ? err : sinks_print(o->sinks);
 }
 
-const struct recorder_stats *outputs_recorded(const struct outputs *o, struct recorder_stats *buf)
+struct sinks *outputs_sinks(const struct outputs *o)
 {
-	if (!o || !o->recorder)
-		return NULL;
-	recorder_stats(o->recorder, buf);
-	return buf;
-}
-
-void outputs_recording(const struct outputs *o, struct recording *ret)
-{
-	if (o->recorder)
-		recorder_recording(o->recorder, ret);
-}
-
-uint64_t outputs_behind(const struct outputs *o)
-{
-	return o->stdout_log ? stdout_log_behind(o->stdout_log) : 0;
+	return o->sinks;
 }
 
 void outputs_announce(const struct outputs *o, const char *subject)
@@ -245,10 +214,8 @@ void outputs_announce(const struct outputs *o, const char *subject)
 	if (o->fs)
 		log_info("%s is at %s; %s ends", subject, o->c.config->mount_point,
 			 o->c.config->daemon ? "an unmount" : "Ctrl-C");
-	if (o->recorder) {
-		recorder_id(o->recorder, id);
+	if (sinks_session(o->sinks, id))
 		log_info("recording session %s in %s", id, o->c.config->storage_dir);
-	}
 	if (o->web) {
 		web_url(o->web, &url);
 		if (!buf_error(&url))
@@ -257,33 +224,6 @@ void outputs_announce(const struct outputs *o, const char *subject)
 }
 
 /* --- ending ----------------------------------------------------------------------------- */
-
-/* It is freed later: the mount may still ask how the recording is. */
-static int stop_recorder(struct outputs *o, bool *ret_left)
-{
-	cleanup_buf_ struct buf stop = BUF_INIT;
-	struct recording rec;
-	int err;
-
-	if (!o->recorder)
-		return 0;
-	loop_ending_by_itself(o->c.loop, "writing the session");
-	err = recorder_stop(o->recorder);
-	if (err) {
-		*ret_left = true;
-		return err;
-	}
-	recorder_recording(o->recorder, &rec);
-	view_recording_stop(&rec, &stop);
-	if (stop.len)
-		log_error(0, "%s; %llu events are missing from it", stop.data,
-			  (unsigned long long)(rec.missed + rec.not_recorded));
-	else if (rec.missed)
-		log_warn("%llu events are missing from the recording",
-			 (unsigned long long)rec.missed);
-	/* Whatever the write said, it is neither what the user wrote nor a lack of privilege. */
-	return rec.state == RECORDING_STOPPED ? -EIO : 0;
-}
 
 static int close_fs(struct outputs *o, bool *ret_left)
 {
@@ -302,25 +242,28 @@ static int close_fs(struct outputs *o, bool *ret_left)
 
 int outputs_close(struct outputs *o, bool *ret_left)
 {
-	int err, recorder_err, fs_err;
+	int err, recorder_err = 0, fs_err;
 
 	*ret_left = false;
 	if (!o)
 		return 0;
 	loop_ending_by_itself(o->c.loop, "writing to stdout");
-	err = stdout_log_stop(o->stdout_log);
+	err = o->sinks ? sinks_stop_printing(o->sinks) : 0;
 	/* The web server may ask for the running session: it goes first. */
 	loop_ending(o->c.loop, "ending the web server");
 	if (o->web)
 		web_stop(o->web);
-	recorder_err = stop_recorder(o, ret_left);
+	if (o->c.record)
+		loop_ending_by_itself(o->c.loop, "writing the session");
+	if (o->sinks)
+		recorder_err = sinks_stop_recording(o->sinks, ret_left);
 	fs_err = close_fs(o, ret_left);
 	err = err ? err : fs_err ? fs_err : recorder_err;
 	if (*ret_left)
 		return err;
 	loop_ending(o->c.loop, "ending the web server");
 	web_free(o->web);
-	recorder_free(o->recorder);
+	sinks_free(o->sinks); /* until now the mount may ask how the recording is */
 	session_files_free(o->session_files);
 	store_free(o->store);
 	buf_free(&o->settings_path);

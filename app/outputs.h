@@ -10,7 +10,7 @@
 
 #include "app/config.h"
 #include "app/loop.h"
-#include "core/session/recorder.h"
+#include "core/engine/sinks.h"
 #include "core/view/view.h"
 
 struct outputs;
@@ -29,17 +29,10 @@ struct outputs_config {
 /* Mounts and binds; serves nothing yet. All borrowed, they outlive it. -errno, logged; then nothing
  * is left behind. */
 int outputs_open(const struct outputs_config *config, struct outputs **ret);
-/* Begins the recording when there is to be one: makes the session's folder, so this comes when
- * nothing else can fail, and before the first event is applied. -errno, logged. */
-int outputs_record(struct outputs *o);
 /* Serves. -errno, logged. */
 int outputs_start(struct outputs *o);
-/* What was recorded up to now, in *buf; NULL when nothing is. */
-const struct recorder_stats *outputs_recorded(const struct outputs *o, struct recorder_stats *buf);
-/* Leaves *ret as it is when nothing is recorded. Any thread. */
-void outputs_recording(const struct outputs *o, struct recording *ret);
-/* How many events stdout has yet to print; 0 when it prints none. Any thread. */
-uint64_t outputs_behind(const struct outputs *o);
+/* The recording, which is begun by itself, and what is printed. */
+struct sinks *outputs_sinks(const struct outputs *o);
 /* Says on stderr where things are: the line people and scripts wait for. */
 void outputs_announce(const struct outputs *o, const char *subject);
 /*

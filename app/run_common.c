@@ -20,7 +20,7 @@ static void recording(void *ctx, struct recording *ret)
 	if (r->replay)
 		session_meta_recording(replay_meta(r->replay), ret);
 	else if (r->outputs)
-		outputs_recording(r->outputs, ret);
+		sinks_recording(outputs_sinks(r->outputs), ret);
 }
 
 int run_make_model(struct run *r, int64_t wall_offset_ns)
@@ -138,7 +138,8 @@ void run_tick(struct run *r)
 	struct recorder_stats stats;
 	struct meter_sample sample;
 
-	if (engine_tick(r->engine, monotonic_ns(), outputs_recorded(r->outputs, &stats), &sample) &&
+	if (engine_tick(r->engine, monotonic_ns(),
+			sinks_recorded(outputs_sinks(r->outputs), &stats), &sample) &&
 	    prints_statistics(r))
 		print_sample(&r->view, &sample);
 }

@@ -109,7 +109,7 @@ static int start(struct run *r)
 	if (!err)
 		err = run_give_up(r);
 	if (!err)
-		err = outputs_record(r->outputs);
+		err = sinks_record(outputs_sinks(r->outputs));
 	if (!err)
 		err = traced_start(r->traced);
 	if (err)

@@ -21,7 +21,7 @@ static uint64_t behind(void *ctx)
 {
 	struct run *r = ctx;
 
-	return outputs_behind(r->outputs);
+	return sinks_behind(outputs_sinks(r->outputs));
 }
 
 static int start(struct run *r)

@@ -21,6 +21,7 @@
 #include <cmocka.h>
 
 #include "core/memory/type.h"
+#include "core/target/layout.h"
 #include "core/target/target_internal.h"
 
 #define FRAMES_MAX 32
@@ -697,6 +698,45 @@ static void test_newer_release(void **state)
 	copy_close(&c);
 }
 
+/* What DWARF has goes before the table, field by field; what cannot be is not taken. */
+static void test_dwarf_facts(void **state)
+{
+	struct go_layout layout, table;
+	struct dwarf_facts facts = {.g_size = 500};
+
+	assert_int_equal(layout_of_release(27, EM_X86_64, &table), 0);
+	assert_true(layout_is_plausible(&table));
+	for (size_t i = 0; i < DWARF_FIELDS; i++)
+		facts.offset[i] = 8 * (int64_t)i;
+	facts.offset[DWARF_G_SCHED] = 100;
+	facts.offset[DWARF_GOBUF_LR] = 24;
+	facts.offset[DWARF_G_SYSCALLBP] = -1;
+	layout = table;
+	assert_true(layout_apply_dwarf(&layout, &facts) > 0);
+	assert_int_equal(layout.g_sched_lr, 124);
+	assert_int_equal(layout.g_lockedm, 8 * DWARF_G_LOCKEDM);
+	assert_int_equal(layout.g_syscallbp, 0);
+	assert_int_equal(layout_apply_dwarf(&layout, &facts), 0);
+	assert_true(layout_is_plausible(&layout));
+	facts.offset[DWARF_GOBUF_BP] = 400; /* 100 + 400 is behind the end */
+	layout = table;
+	layout_apply_dwarf(&layout, &facts);
+	assert_false(layout_is_plausible(&layout));
+	facts.offset[DWARF_GOBUF_BP] = 8;
+	facts.g_size = UINT32_MAX;
+	layout_apply_dwarf(&layout, &facts);
+	assert_false(layout_is_plausible(&layout));
+	facts.g_size = 500;
+	facts.offset[DWARF_M_ID] = INT32_MAX;
+	layout_apply_dwarf(&layout, &facts);
+	assert_false(layout_is_plausible(&layout));
+	for (unsigned minor = LAYOUT_OLDEST; minor <= LAYOUT_NEWEST; minor++) {
+		assert_int_equal(layout_of_release(minor, EM_AARCH64, &table), 0);
+		assert_true(layout_is_plausible(&table));
+		assert_true(table.g_sched_bp == table.g_sched_lr + 8 && table.g_lockedm);
+	}
+}
+
 /* --- a live process ------------------------------------------------------------------------- */
 
 struct child {
@@ -834,10 +874,15 @@ static void test_foreign(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_version_strings), cmocka_unit_test(test_builds),
-		cmocka_unit_test(test_newer_release),   cmocka_unit_test(test_process),
-		cmocka_unit_test(test_foreign),         cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_truncated),       cmocka_unit_test(test_changed_while_open),
+		cmocka_unit_test(test_version_strings),
+		cmocka_unit_test(test_builds),
+		cmocka_unit_test(test_dwarf_facts),
+		cmocka_unit_test(test_newer_release),
+		cmocka_unit_test(test_process),
+		cmocka_unit_test(test_foreign),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_truncated),
+		cmocka_unit_test(test_changed_while_open),
 		cmocka_unit_test(test_flipped),
 	};
 
