@@ -231,13 +231,11 @@ static void say_total(const struct run *r)
 {
 	static const char *const plural[] = {"s", ""};
 	struct model_totals t;
-	uint64_t events = 0, lost = 0;
+	uint64_t events, lost;
 
 	model_totals(r->model, -1, &t);
-	for (size_t i = 0; i < EVENT_TYPES; i++) {
-		events += t.events[i];
-		lost += t.lost[i];
-	}
+	events = event_counts_sum(t.events);
+	lost = event_counts_sum(t.lost);
 	log_info("%llu event%s in %.1f s, %llu lost", (unsigned long long)events,
 		 plural[events == 1], (double)(monotonic_ns() - r->start_ns) / 1e9,
 		 (unsigned long long)lost);

@@ -222,22 +222,17 @@ static void tick_frame(struct push *p, struct push_client *c)
 	const struct view *v = view_of(p);
 	struct model_totals t;
 	struct meter_sample s;
-	uint64_t events = 0, lost = 0;
 	bool ended;
 
 	model_totals(v->model, -1, &t);
 	meter_last(v->meter, &s);
-	for (unsigned i = 0; i < EVENT_TYPES; i++) {
-		events += t.events[i];
-		lost += t.lost[i];
-	}
 	buf_adds(&p->frame, "{\"type\":\"tick\"");
 	ended = feed_closed(model_feed(v->model));
 	/* In a replay, and at the end, time stands where the last event is. */
 	json_ku(&p->frame, "now", v->replay || ended ? t.last_event_ns : monotonic_ns());
 	json_ku(&p->frame, "last_event_ns", t.last_event_ns);
-	json_ku(&p->frame, "events", events);
-	json_ku(&p->frame, "lost", lost);
+	json_ku(&p->frame, "events", event_counts_sum(t.events));
+	json_ku(&p->frame, "lost", event_counts_sum(t.lost));
 	json_ku(&p->frame, "live", t.live_total);
 	json_ku(&p->frame, "created", t.goroutines_created);
 	json_ku(&p->frame, "exited", t.goroutines_exited);

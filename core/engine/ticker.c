@@ -8,15 +8,6 @@
 
 #define SHORTEST_NS (NS_PER_SEC / 10)
 
-static uint64_t sum_types(const uint64_t counts[EVENT_TYPES])
-{
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < EVENT_TYPES; i++)
-		sum += counts[i];
-	return sum;
-}
-
 static uint64_t since(uint64_t now, uint64_t before)
 {
 	return now > before ? now - before : 0;
@@ -58,7 +49,7 @@ static void of_capture(struct ticker *t, const struct capture_stats *now, uint64
 {
 	const struct capture_stats *last = &t->last.capture;
 	struct meter_sample *s = &ret->sample;
-	uint64_t lost = since(sum_types(now->lost), sum_types(last->lost));
+	uint64_t lost = since(event_counts_sum(now->lost), event_counts_sum(last->lost));
 
 	s->rps = per_second(since(now->read, last->read), elapsed_ns);
 	s->pps = per_second(since(applied(now), applied(last)), elapsed_ns);
@@ -104,7 +95,7 @@ bool ticker_tick(struct ticker *t, const struct tick *now, struct second *ret)
 	if (now->captured)
 		of_capture(t, &now->capture, elapsed_ns, ret);
 	else
-		s->rps = s->pps = sum_types(ret->events);
+		s->rps = s->pps = event_counts_sum(ret->events);
 	if (now->recorded)
 		of_recorder(&now->recorder, &t->last.recorder, elapsed_ns, s);
 	t->last = *now;

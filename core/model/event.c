@@ -24,6 +24,15 @@ static const char *const state_names[GSTATES] = {
 	[GSTATE_LEAKED] = "leaked",       [GSTATE_DEADEXTRA] = "deadextra",
 };
 
+uint64_t event_counts_sum(const uint64_t counts[EVENT_TYPES])
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < EVENT_TYPES; i++)
+		sum += counts[i];
+	return sum;
+}
+
 const char *event_type_name(unsigned type)
 {
 	return type <= EVENT_LOST ? type_names[type] : NULL;

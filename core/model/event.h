@@ -88,6 +88,8 @@ _Static_assert(sizeof(struct event) == 64, "one event, one cache line");
 
 /* "casgstatus", "makeslice", … ("lost" for EVENT_LOST, NULL when out of range). */
 const char *event_type_name(unsigned type);
+/* Of all types. */
+uint64_t event_counts_sum(const uint64_t counts[EVENT_TYPES]);
 /* The reverse for the six sampled types; -EINVAL when unknown. */
 int event_type_parse(const char *name);
 /* "idle", "runnable", … ; NULL when out of range. */

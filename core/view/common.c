@@ -74,11 +74,7 @@ uint64_t view_age_ns(const struct goroutine *g, uint64_t now)
 
 uint64_t view_events_of(const struct goroutine *g)
 {
-	uint64_t n = 0;
-
-	for (unsigned type = 0; type < EVENT_TYPES; type++)
-		n += g->counts[type];
-	return n;
+	return event_counts_sum(g->counts);
 }
 
 void view_site(const struct view *v, uint32_t site_id, struct buf *out)

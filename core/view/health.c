@@ -28,10 +28,8 @@ static void gather(struct facts *x, const struct view *v, unsigned proc)
 	model_totals(v->model, (int)proc, &x->t);
 	if (v->meter)
 		meter_last(v->meter, &x->s);
-	for (unsigned type = 0; type < EVENT_TYPES; type++) {
-		x->lost += x->t.lost[type];
-		x->events += x->t.events[type];
-	}
+	x->lost = event_counts_sum(x->t.lost);
+	x->events = event_counts_sum(x->t.events);
 	view_recording(v, &x->recording);
 	x->sampled = view_rates(v, x->rates);
 	x->paused = v->control->get_paused && v->control->get_paused(v->control->ctx);

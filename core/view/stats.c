@@ -6,16 +6,14 @@
 
 static void emit_by_type(struct emit *e, const char *prefix, const uint64_t counts[EVENT_TYPES])
 {
-	uint64_t total = 0;
 	char key[40];
 
 	for (unsigned type = 0; type < EVENT_TYPES; type++) {
 		snprintf(key, sizeof(key), "%s_%s", prefix, event_type_name(type));
 		emit_u64(e, key, counts[type]);
-		total += counts[type];
 	}
 	snprintf(key, sizeof(key), "%s_total", prefix);
-	emit_u64(e, key, total);
+	emit_u64(e, key, event_counts_sum(counts));
 }
 
 static void emit_process(struct emit *e, const struct view *v, unsigned proc,
