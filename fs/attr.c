@@ -88,7 +88,7 @@ static int render(struct fs *fs, struct node_id id, struct buf *out)
 	}
 	if (id.row == ROW_TYPE)
 		return render_type(fs, id, out);
-	err = n->view->fn(v, &q, out);
+	err = view_render(n->view, v, &q, out);
 	/* Waiting for a first process to attach to, the root's files are there but empty. */
 	if (err == -ENOENT && !id.tree && !(n->flags & NODE_GOROUTINE) &&
 	    q.proc >= model_procs(fs->model)) {

@@ -49,7 +49,8 @@ int rest_view_named(const struct request *rq, struct response *rs, const char *n
 int rest_control_get(const struct request *rq, struct response *rs);
 int rest_control_set(const struct request *rq, struct response *rs);
 /* rest_perfetto.c */
-int rest_perfetto(const struct request *rq, struct response *rs);
+int rest_live_perfetto(const struct request *rq, struct response *rs);
+int rest_recorded_perfetto(const struct request *rq, struct response *rs);
 /* assets.c */
 int rest_asset(const struct request *rq, struct response *rs);
 

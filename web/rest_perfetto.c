@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Downloads for ui.perfetto.dev: a recorded session, or the retained window of what is live. Made
- * while they are sent.
+ * A recorded session for ui.perfetto.dev: all of it, from its file, without loading it. Made while
+ * it is sent.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -13,18 +13,12 @@
 #include "web/rest.h"
 
 #define PIECE     65536
-#define BATCH     2048
 #define NAMES_MAX (1u << 20)
 
 struct trace {
 	struct perfetto *perfetto;
-	/* A recorded session */
 	struct names *names; /* owned */
 	struct session_reader *reader;
-	/* Live */
-	struct model *model;
-	uint64_t cursor, end;
-	struct event *events;
 };
 
 static void trace_free(void *ctx)
@@ -34,11 +28,8 @@ static void trace_free(void *ctx)
 	perfetto_free(t->perfetto);
 	session_reader_close(t->reader);
 	names_free(t->names);
-	free(t->events);
 	free(t);
 }
-
-/* --- recorded --------------------------------------------------------------------------------- */
 
 static int add_chunk(struct trace *t, const struct session_chunk *chunk, struct buf *out)
 {
@@ -52,7 +43,7 @@ static int add_chunk(struct trace *t, const struct session_chunk *chunk, struct 
 	return err ? err : perfetto_events(t->perfetto, chunk->events, chunk->n, out);
 }
 
-static int recorded_more(void *ctx, struct buf *out)
+static int trace_more(void *ctx, struct buf *out)
 {
 	struct trace *t = ctx;
 
@@ -81,84 +72,31 @@ static int open_recorded(struct trace *t, int dir_fd)
 	return err ? err : perfetto_new(t->names, meta.wall_offset_ns, &t->perfetto);
 }
 
-/* --- live --------------------------------------------------------------------------------------
- */
-
-static int live_more(void *ctx, struct buf *out)
+int rest_recorded_perfetto(const struct request *rq, struct response *rs)
 {
-	struct trace *t = ctx;
-
-	while (out->len < PIECE && t->cursor < t->end) {
-		size_t n = feed_read(model_feed(t->model), &t->cursor, t->events,
-				     MIN(BATCH, t->end - t->cursor), NULL);
-		int err = perfetto_events(t->perfetto, t->events, n, out);
-
-		if (err)
-			return err;
-		if (!n)
-			break;
-	}
-	return t->cursor < t->end ? 1 : perfetto_finish(t->perfetto, out);
-}
-
-static int describe_procs(struct trace *t, struct buf *out)
-{
-	int err = 0;
-
-	for (unsigned i = 0; i < model_procs(t->model) && !err; i++) {
-		struct proc_info info;
-
-		if (!model_proc(t->model, i, &info))
-			err = perfetto_process(t->perfetto, i, &info, out);
-	}
-	return err;
-}
-
-static int open_live(struct trace *t, struct model *model, struct buf *out)
-{
+	cleanup_close_ int fd = rest_open_session(rq, rs, rq->params[0]);
+	struct trace *t;
 	int err;
 
-	t->model = model;
-	t->cursor = feed_tail(model_feed(model));
-	t->end = feed_head(model_feed(model));
-	t->events = malloc(BATCH * sizeof(*t->events));
-	if (!t->events)
+	if (fd < 0)
+		return 0;
+	t = calloc(1, sizeof(*t));
+	if (!t)
 		return -ENOMEM;
-	err = perfetto_new(model_names(model), model_wall_offset(model), &t->perfetto);
-	return err ? err : describe_procs(t, out);
-}
-
-static int answer(struct response *rs, struct trace *t, int (*more)(void *, struct buf *),
-		  const char *name)
-{
+	err = open_recorded(t, fd);
+	if (err) {
+		trace_free(t);
+		return err;
+	}
 	rs->content_type = "application/octet-stream";
-	snprintf(rs->filename, sizeof(rs->filename), "xgotop-%s.pftrace", name);
-	rs->more = more;
+	snprintf(rs->filename, sizeof(rs->filename), "xgotop-%s.pftrace", rq->params[0]);
+	rs->more = trace_more;
 	rs->more_free = trace_free;
 	rs->more_ctx = t;
 	return 0;
 }
 
-int rest_perfetto(const struct request *rq, struct response *rs)
+int rest_live_perfetto(const struct request *rq, struct response *rs)
 {
-	bool live = !strncmp(rq->path, "/api/live/", 10);
-	cleanup_close_ int fd = -1;
-	struct trace *t;
-	int err;
-
-	if (!live) {
-		fd = rest_open_session(rq, rs, rq->params[0]);
-		if (fd < 0)
-			return 0;
-	}
-	t = calloc(1, sizeof(*t));
-	if (!t)
-		return -ENOMEM;
-	err = live ? open_live(t, sources_live(rq->web->sources)->view.model, &rs->body)
-		   : open_recorded(t, fd);
-	if (err) {
-		trace_free(t);
-		return err;
-	}
-	return answer(rs, t, live ? live_more : recorded_more, live ? "live" : rq->params[0]);
+	return rest_view_named(rq, rs, "trace/perfetto");
 }

@@ -27,7 +27,49 @@ static enum view_form form_of(const struct request *rq, unsigned forms)
 	return forms & VIEW_HAS(VIEW_TEXT) ? VIEW_TEXT : VIEW_BINARY;
 }
 
-static int ask(const struct request *rq, const struct view_row *row, const struct source *s,
+/* A stream, and the source it is of. */
+struct streaming {
+	struct view_stream stream;
+	struct sources *sources;
+	struct source *source;
+};
+
+static int streaming_next(void *ctx, struct buf *out)
+{
+	struct streaming *st = ctx;
+
+	return st->stream.next(st->stream.ctx, out);
+}
+
+static void streaming_free(void *ctx)
+{
+	struct streaming *st = ctx;
+
+	st->stream.free(st->stream.ctx);
+	source_put(st->sources, st->source);
+	free(st);
+}
+
+/* Begins a long answer; the source is given back when it is over. */
+static int begin(const struct request *rq, const struct view_row *row, struct source *s,
+		 struct view_query *q, struct response *rs)
+{
+	struct streaming *st = calloc(1, sizeof(*st));
+	int err = st ? row->stream(&s->view, q, &st->stream) : -ENOMEM;
+
+	if (err) {
+		free(st);
+		return err;
+	}
+	st->sources = rq->web->sources;
+	st->source = s;
+	rs->more = streaming_next;
+	rs->more_free = streaming_free;
+	rs->more_ctx = st;
+	return 0;
+}
+
+static int ask(const struct request *rq, const struct view_row *row, struct source *s,
 	       struct view_query *q, struct response *rs)
 {
 	int err = view_arg_proc(&s->view, q, row->all_procs);
@@ -39,7 +81,7 @@ static int ask(const struct request *rq, const struct view_row *row, const struc
 	if (!err && row->here && !row->here(&s->view))
 		err = -ENOSYS;
 	if (!err)
-		err = row->fn(&s->view, q, &rs->body);
+		err = row->stream ? begin(rq, row, s, q, rs) : row->fn(&s->view, q, &rs->body);
 	if (err == -ENOENT && row->scope == VIEW_GOROUTINE && !q->why[0])
 		view_refuse(q, err, "no goroutine %llu", (unsigned long long)q->goid);
 	return err;
@@ -55,7 +97,8 @@ static int answer(const struct request *rq, const struct view_row *row, struct r
 	if (!s)
 		return 0;
 	err = ask(rq, row, s, &q, rs);
-	rest_done(rq, s);
+	if (!rs->more)
+		rest_done(rq, s);
 	if (err && q.why[0])
 		return http_error(rs, http_status(err), "%s", q.why);
 	if (err)

@@ -37,6 +37,9 @@ static const struct route routes[] = {
 	{HTTP_GET, "/api/live/meter", rest_meter, "n"},
 	{HTTP_GET, "/api/live/events", rest_events,
 	 "goroutine event_type start_time end_time limit offset format"},
+	/* trace/perfetto by an older name; of a session all of it, which need not be loaded. */
+	{HTTP_GET, "/api/live/perfetto", rest_live_perfetto, "proc"},
+	{HTTP_GET, "/api/sessions/{}/perfetto", rest_recorded_perfetto, ""},
 	/* The UI */
 	{HTTP_GET, "/", rest_asset, ""},
 	{HTTP_GET, "/assets/{}", rest_asset, ""},
@@ -52,7 +55,6 @@ static const struct {
 
 static const struct route of_source[] = {
 	{HTTP_GET, "status", rest_status, ""},
-	{HTTP_GET, "perfetto", rest_perfetto, ""},
 };
 
 /* Views, in the folder of their scope below a source's. */

@@ -22,6 +22,10 @@
 #define COUNTER_STEP_NS  1000000 /* the counter is written at most this often */
 #define PROC_TRACK(proc) (((uint64_t)(proc) + 1) << 48)
 #define COUNTER_TRACK(p) (PROC_TRACK(p) | 1ull << 47)
+/* Of the goroutines that began with the same function. */
+#define GROUP_TRACK(p, func_id) (PROC_TRACK(p) | 1ull << 46 | (func_id))
+#define GOIDS_MAX               ((1ull << 46) - 1)
+#define CHRONOLOGICAL           2 /* child_ordering */
 
 enum type { SLICE_BEGIN = 1, SLICE_END = 2, INSTANT = 3, COUNTER = 4 };
 enum category { CATEGORY_STATE = 1, CATEGORY_ALLOCATION, CATEGORY_GOROUTINE, CATEGORY_LOST };
@@ -45,6 +49,7 @@ struct track {
 	struct life life; /* while it is there, a slice of its state is open */
 	uint32_t proc;
 	bool used;
+	uint32_t func_id; /* its name has; 0 not known */
 };
 
 /* What has been interned: (kind, id) -> iid. */
@@ -53,7 +58,15 @@ struct name_slot {
 	uint64_t iid;
 };
 
-enum name_kind { NAME_STATE = 1, NAME_REASON, NAME_ALLOCATION, NAME_EVENT, NAME_FUNC, NAME_SITE };
+enum name_kind {
+	NAME_STATE = 1,
+	NAME_REASON,
+	NAME_ALLOCATION,
+	NAME_EVENT,
+	NAME_FUNC,
+	NAME_SITE,
+	NAME_GROUP /* no name, but a track that has been described; by process */
+};
 
 struct counter {
 	uint64_t bytes, written_ns;
@@ -72,6 +85,9 @@ struct perfetto {
 	uint64_t next_flow;
 	uint64_t start_ns, last_ns; /* of the trace; of the newest event, 0 none yet */
 	bool started;
+	/* At the end of what came, and what comes next may belong to it. */
+	struct event held;
+	bool holds;
 	int err;
 };
 
@@ -217,6 +233,20 @@ static int names_grow(struct perfetto *p)
 	return 0;
 }
 
+static uint64_t name_key(enum name_kind kind, unsigned what, uint32_t id)
+{
+	return (uint64_t)kind << 48 | (uint64_t)what << 32 | id;
+}
+
+/* Where a name is, or the free slot where it belongs. NULL: no memory. */
+static struct name_slot *name_slot(struct perfetto *p, enum name_kind kind, unsigned what,
+				   uint32_t id)
+{
+	if ((p->n_names + 1) * 2 > p->name_mask && names_grow(p))
+		return NULL;
+	return name_find(p->slots, p->name_mask, name_key(kind, what, id));
+}
+
 static void render_name(const struct perfetto *p, enum name_kind kind, unsigned what, uint32_t id,
 			struct buf *text)
 {
@@ -248,49 +278,65 @@ static void render_name(const struct perfetto *p, enum name_kind kind, unsigned 
 			buf_addf(text, " (%s:%u)", names_string(p->names, site->file_id),
 				 site->line);
 		break;
+	case NAME_GROUP:
+		break;
 	}
+}
+
+static uint64_t put_interned(struct perfetto *p, Perfetto__InternedData *data, struct buf *out)
+{
+	Perfetto__TracePacket packet = PERFETTO__TRACE_PACKET__INIT;
+
+	packet.interned_data = data;
+	put(p, &packet, out);
+	return p->n_names;
+}
+
+/* Sends an event's name; its number. */
+static uint64_t put_name(struct perfetto *p, const char *text, struct buf *out)
+{
+	Perfetto__InternedData data = PERFETTO__INTERNED_DATA__INIT;
+	Perfetto__InternedString name = PERFETTO__INTERNED_STRING__INIT, *name_p = &name;
+
+	name.iid = ++p->n_names;
+	name.name = (char *)text;
+	data.n_event_names = 1;
+	data.event_names = &name_p;
+	return put_interned(p, &data, out);
+}
+
+/* The same for an annotation's value. */
+static uint64_t put_value(struct perfetto *p, const struct buf *text, struct buf *out)
+{
+	Perfetto__InternedData data = PERFETTO__INTERNED_DATA__INIT;
+	Perfetto__InternedBytes bytes = PERFETTO__INTERNED_BYTES__INIT, *bytes_p = &bytes;
+
+	bytes.iid = ++p->n_names;
+	bytes.str.data = (uint8_t *)text->data;
+	bytes.str.len = text->len;
+	data.n_debug_annotation_string_values = 1;
+	data.debug_annotation_string_values = &bytes_p;
+	return put_interned(p, &data, out);
 }
 
 /* The number of a name, which is sent first when it is new. 0 without memory. */
 static uint64_t name_iid(struct perfetto *p, enum name_kind kind, unsigned what, uint32_t id,
 			 struct buf *out)
 {
-	uint64_t key = (uint64_t)kind << 40 | (uint64_t)what << 32 | id;
-	struct name_slot *slot = name_find(p->slots, p->name_mask, key);
-	Perfetto__TracePacket packet = PERFETTO__TRACE_PACKET__INIT;
-	Perfetto__InternedData data = PERFETTO__INTERNED_DATA__INIT;
-	Perfetto__InternedString name = PERFETTO__INTERNED_STRING__INIT, *name_p = &name;
-	Perfetto__InternedBytes bytes = PERFETTO__INTERNED_BYTES__INIT, *bytes_p = &bytes;
+	struct name_slot *slot = name_slot(p, kind, what, id);
 	cleanup_buf_ struct buf text = BUF_INIT;
 
+	if (!slot)
+		return 0;
 	if (slot->key)
 		return slot->iid;
-	if ((p->n_names + 1) * 2 > p->name_mask) {
-		if (names_grow(p))
-			return 0;
-		slot = name_find(p->slots, p->name_mask, key);
-	}
 	render_name(p, kind, what, id, &text);
 	if (buf_error(&text) || !text.data) {
 		p->err = buf_error(&text);
 		return 0;
 	}
-	slot->key = key;
-	slot->iid = ++p->n_names;
-	if (kind == NAME_SITE) {
-		bytes.iid = slot->iid;
-		bytes.str.data = (uint8_t *)text.data;
-		bytes.str.len = text.len;
-		data.n_debug_annotation_string_values = 1;
-		data.debug_annotation_string_values = &bytes_p;
-	} else {
-		name.iid = slot->iid;
-		name.name = text.data;
-		data.n_event_names = 1;
-		data.event_names = &name_p;
-	}
-	packet.interned_data = &data;
-	put(p, &packet, out);
+	slot->key = name_key(kind, what, id);
+	slot->iid = kind == NAME_SITE ? put_value(p, &text, out) : put_name(p, text.data, out);
 	return slot->iid;
 }
 
@@ -298,8 +344,8 @@ static uint64_t name_iid(struct perfetto *p, enum name_kind kind, unsigned what,
 
 static uint64_t track_uuid(unsigned proc, uint64_t goid)
 {
-	/* Goids are counted up from 1; one past 2^47 is garbage, and may share a track. */
-	return PROC_TRACK(proc) | ((goid + 1) & ((1ull << 47) - 1));
+	/* Goids are counted up from 1; one past 2^46 is garbage, and may share a track. */
+	return PROC_TRACK(proc) | ((goid + 1) & GOIDS_MAX);
 }
 
 static struct track *track_find(struct track *tracks, size_t mask, unsigned proc, uint64_t goid)
@@ -329,39 +375,69 @@ static int tracks_grow(struct perfetto *p)
 	return 0;
 }
 
+/* The track above those of a function's goroutines, described first when it is new. */
+static uint64_t group_of(struct perfetto *p, unsigned proc, uint32_t func_id, struct buf *out)
+{
+	struct name_slot *slot = name_slot(p, NAME_GROUP, proc, func_id);
+	Perfetto__TrackDescriptor track = PERFETTO__TRACK_DESCRIPTOR__INIT;
+
+	track.uuid = GROUP_TRACK(proc, func_id);
+	if (!slot || slot->key)
+		return track.uuid;
+	slot->key = name_key(NAME_GROUP, proc, func_id);
+	p->n_names++;
+	track.parent_uuid = PROC_TRACK(proc);
+	track.name = (char *)names_string(p->names, func_id);
+	track.child_ordering = CHRONOLOGICAL;
+	put_track(p, &track, out);
+	return track.uuid;
+}
+
+/* A track that has been described stays where it is. */
+static void describe(struct perfetto *p, struct track *t, bool again, struct buf *out)
+{
+	Perfetto__TrackDescriptor track = PERFETTO__TRACK_DESCRIPTOR__INIT;
+	cleanup_buf_ struct buf name = BUF_INIT;
+
+	if (!t->goid)
+		buf_adds(&name, "no goroutine");
+	else if (t->func_id)
+		buf_addf(&name, "%s %llu", names_string(p->names, t->func_id),
+			 (unsigned long long)t->goid);
+	else
+		buf_addf(&name, "G%llu", (unsigned long long)t->goid);
+	if (buf_error(&name)) {
+		p->err = -ENOMEM;
+		return;
+	}
+	track.uuid = track_uuid(t->proc, t->goid);
+	track.parent_uuid =
+		t->func_id && !again ? group_of(p, t->proc, t->func_id, out) : PROC_TRACK(t->proc);
+	track.name = name.data;
+	put_track(p, &track, out);
+}
+
 /* The track of a goroutine, described first when it is new; func_id names it. NULL: no memory. */
 static struct track *track_of(struct perfetto *p, unsigned proc, uint64_t goid, uint32_t func_id,
 			      struct buf *out)
 {
 	struct track *t = track_find(p->tracks, p->mask, proc, goid);
-	Perfetto__TrackDescriptor track = PERFETTO__TRACK_DESCRIPTOR__INIT;
-	cleanup_buf_ struct buf name = BUF_INIT;
+	bool again = t->used;
 
-	if (t->used && !func_id)
+	if (again && (!func_id || t->func_id))
 		return t;
-	if (!t->used && (p->n_tracks + 1) * 2 > p->mask) {
+	if (!again && (p->n_tracks + 1) * 2 > p->mask) {
 		if (tracks_grow(p))
 			return NULL;
 		t = track_find(p->tracks, p->mask, proc, goid);
 	}
-	if (!t->used) {
+	if (!again) {
 		*t = (struct track){.goid = goid, .proc = proc, .used = true};
 		p->n_tracks++;
 	}
-	if (goid)
-		buf_addf(&name, "G%llu%s%s", (unsigned long long)goid, func_id ? " " : "",
-			 names_string(p->names, func_id));
-	else
-		buf_adds(&name, "no goroutine");
-	if (buf_error(&name)) {
-		p->err = -ENOMEM;
-		return NULL;
-	}
-	track.uuid = track_uuid(proc, goid);
-	track.parent_uuid = PROC_TRACK(proc);
-	track.name = name.data;
-	put_track(p, &track, out);
-	return t;
+	t->func_id = goid ? func_id : 0;
+	describe(p, t, again, out);
+	return p->err ? NULL : t;
 }
 
 /* Forgets a goroutine that has ended, closing the gap it leaves in the table. */
@@ -434,8 +510,10 @@ static void begin_slice(struct perfetto *p, struct track *t, unsigned state, uin
 	t->flow = 0;
 }
 
-/* The slices of what an event, or a reading of memory, means for the track's goroutine. */
-static void follow(struct perfetto *p, struct track *t, const struct meaning *m, struct buf *out)
+/* The slices of what an event, or a reading of memory, means for the track's goroutine. `keep`:
+ * there is more to come when it has exited. */
+static void follow(struct perfetto *p, struct track *t, const struct meaning *m, bool keep,
+		   struct buf *out)
 {
 	uint64_t at = m->life.since_ns, unknown = meaning_unknown_from(&t->life, m);
 
@@ -450,7 +528,7 @@ static void follow(struct perfetto *p, struct track *t, const struct meaning *m,
 			begin_slice(p, t, life_state(&m->life), m->life.reason_id, at, out);
 	}
 	t->life = m->life;
-	if (m->means & MEANS_EXITED)
+	if (m->means & MEANS_EXITED && !keep)
 		track_remove(p, t);
 }
 
@@ -463,7 +541,7 @@ static void follow_actor(struct perfetto *p, const struct event *ev, struct buf 
 	if (!t)
 		return;
 	walk_actor(&t->life, ev, &m);
-	follow(p, t, &m, out);
+	follow(p, t, &m, false, out);
 }
 
 /* An instant on the track of the goroutine that acted. `flow`: an arrow begins here; 0 none. */
@@ -503,7 +581,7 @@ static void note(Perfetto__DebugAnnotation *a, Perfetto__DebugAnnotation **list,
 	list[(*n)++] = a;
 }
 
-static void put_status(struct perfetto *p, const struct event *ev, struct buf *out)
+static void put_status(struct perfetto *p, const struct event *ev, bool twin, struct buf *out)
 {
 	struct meaning m;
 	struct track *t;
@@ -529,7 +607,7 @@ static void put_status(struct perfetto *p, const struct event *ev, struct buf *o
 		if (!t)
 			return;
 	}
-	follow(p, t, &m, out);
+	follow(p, t, &m, twin, out);
 }
 
 static void put_creation(struct perfetto *p, const struct event *ev, struct buf *out)
@@ -543,7 +621,7 @@ static void put_creation(struct perfetto *p, const struct event *ev, struct buf 
 	if (!t)
 		return;
 	walk_subject(&t->life, ev, &m);
-	follow(p, t, &m, out);
+	follow(p, t, &m, false, out);
 	t->flow = flow;
 	if (ev->goid != ev->target)
 		follow_actor(p, ev, out);
@@ -610,7 +688,8 @@ static void put_allocation(struct perfetto *p, const struct event *ev, struct bu
 	put_counter(p, ev->proc, ev->time_ns, false, out);
 }
 
-static void put_one(struct perfetto *p, const struct event *ev, struct buf *out)
+/* `twin`: its own is next. */
+static void put_one(struct perfetto *p, const struct event *ev, bool twin, struct buf *out)
 {
 	Perfetto__DebugAnnotation a, *list[1];
 	struct meaning m;
@@ -619,7 +698,7 @@ static void put_one(struct perfetto *p, const struct event *ev, struct buf *out)
 
 	switch (ev->type) {
 	case EVENT_CASGSTATUS:
-		put_status(p, ev, out);
+		put_status(p, ev, twin, out);
 		break;
 	case EVENT_NEWGOROUTINE:
 		put_creation(p, ev, out);
@@ -631,9 +710,9 @@ static void put_one(struct perfetto *p, const struct event *ev, struct buf *out)
 			NULL, 0, out);
 		/* When its last change of state is not there (sampled, lost), this is its end. */
 		t = track_find(p->tracks, p->mask, ev->proc, ev->target);
-		if (t->used && t->life.flags & LIFE_SEEN) {
+		if (t->used && life_there(&t->life)) {
 			walk_subject(&t->life, ev, &m);
-			follow(p, t, &m, out);
+			follow(p, t, &m, false, out);
 		} else if (t->used) {
 			track_remove(p, t);
 		}
@@ -648,17 +727,53 @@ static void put_one(struct perfetto *p, const struct event *ev, struct buf *out)
 	}
 }
 
+/* A change of state that an event of its own is told with: newgoroutine, or goexit. */
+static bool has_twin(const struct event *ev)
+{
+	return ev->type == EVENT_CASGSTATUS &&
+	       (gstate_is_creation(ev->from, ev->to) || gstate_is_exit(ev->from, ev->to));
+}
+
+static bool is_twin(const struct event *ev, const struct event *next)
+{
+	return next && has_twin(ev) && next->proc == ev->proc && next->target == ev->target &&
+	       next->type == (gstate_is_exit(ev->from, ev->to) ? EVENT_GOEXIT : EVENT_NEWGOROUTINE);
+}
+
+/* A creation's twin knows the function, which names the track; an exit's is the track's last. */
+static void put_with_next(struct perfetto *p, const struct event *ev, const struct event *next,
+			  struct buf *out)
+{
+	if (ev->type > EVENT_LOST || (ev->proc >= MODEL_PROCS_MAX && ev->proc != EVENT_PROC_NONE))
+		return;
+	start(p, ev->time_ns, out);
+	p->last_ns = MAX(p->last_ns, ev->time_ns);
+	if (is_twin(ev, next) && next->type == EVENT_NEWGOROUTINE &&
+	    !track_of(p, ev->proc, ev->target, next->string_id, out))
+		return;
+	put_one(p, ev, is_twin(ev, next), out);
+}
+
+static void put_held(struct perfetto *p, const struct event *next, struct buf *out)
+{
+	struct event held = p->held;
+
+	if (p->holds)
+		put_with_next(p, &held, next, out);
+	p->holds = false;
+}
+
 int perfetto_events(struct perfetto *p, const struct event *events, size_t n, struct buf *out)
 {
+	if (n)
+		put_held(p, &events[0], out);
 	for (size_t i = 0; i < n && !p->err; i++) {
-		const struct event *ev = &events[i];
-
-		if (ev->type > EVENT_LOST ||
-		    (ev->proc >= MODEL_PROCS_MAX && ev->proc != EVENT_PROC_NONE))
-			continue;
-		start(p, ev->time_ns, out);
-		p->last_ns = MAX(p->last_ns, ev->time_ns);
-		put_one(p, ev, out);
+		if (i + 1 == n && has_twin(&events[i])) {
+			p->held = events[i];
+			p->holds = true;
+		} else {
+			put_with_next(p, &events[i], i + 1 < n ? &events[i + 1] : NULL, out);
+		}
 	}
 	return p->err;
 }
@@ -668,6 +783,7 @@ int perfetto_goroutines(struct perfetto *p, unsigned proc, const struct goroutin
 {
 	uint64_t first;
 
+	put_held(p, NULL, out);
 	start(p, time_ns, out);
 	/* Events recorded after it may have happened before it: it must not begin after their ends.
 	 */
@@ -679,8 +795,36 @@ int perfetto_goroutines(struct perfetto *p, unsigned proc, const struct goroutin
 		if (!t)
 			break;
 		walk_read(&t->life, &seen[i], t->life.flags & LIFE_SEEN ? time_ns : first, &m);
-		follow(p, t, &m, out);
+		follow(p, t, &m, false, out);
 	}
+	return p->err;
+}
+
+int perfetto_goroutine(struct perfetto *p, const struct goroutine *g, uint64_t until_ns,
+		       struct buf *out)
+{
+	bool silent = g->flags & GOROUTINE_STATE_READ && g->last_event_ns < until_ns;
+	struct meaning m;
+	struct track *t;
+
+	start(p, g->state_since_ns, out);
+	t = track_of(p, g->proc, g->goid, g->start_func_id, out);
+	if (!t || g->flags & (GOROUTINE_EXITED | GOROUTINE_STATE_UNKNOWN) ||
+	    (!silent && g->state_since_ns > until_ns))
+		return p->err;
+	walk_told(&t->life, g, &m);
+	follow(p, t, &m, false, out);
+	return p->err;
+}
+
+int perfetto_cut(struct perfetto *p, const char *why, struct buf *out)
+{
+	Perfetto__TrackEvent event = PERFETTO__TRACK_EVENT__INIT;
+
+	event.type = INSTANT;
+	event.name_iid = put_name(p, why, out);
+	event.track_uuid = PROC_TRACK(0);
+	put_event(p, p->last_ns, &event, CATEGORY_LOST, out);
 	return p->err;
 }
 
@@ -694,6 +838,7 @@ static uint64_t end_of(const struct perfetto *p, const struct track *t)
 
 int perfetto_finish(struct perfetto *p, struct buf *out)
 {
+	put_held(p, NULL, out);
 	for (size_t i = 0; i <= p->mask && !p->err; i++) {
 		const struct track *t = &p->tracks[i];
 

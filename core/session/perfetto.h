@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Events -> a Perfetto trace (for ui.perfetto.dev and trace_processor): a track a goroutine with
- * its states as slices, allocations, creations and exits as instants, arrows from who woke or
- * created a goroutine to it, and the bytes allocated as a counter a process. Streaming: memory
- * grows with the goroutines that live at a time and with names, not with events. One thread uses
- * it.
+ * Events -> a Perfetto trace (for ui.perfetto.dev and trace_processor): a track a goroutine, below
+ * one a start function, with its states as slices, allocations, creations and exits as instants,
+ * arrows from who woke or created a goroutine to it, and the bytes allocated as a counter a
+ * process. Streaming: memory grows with the goroutines that live at a time and with names, not with
+ * events. One thread uses it.
  */
 #ifndef XGOTOPFS_SESSION_PERFETTO_H
 #define XGOTOPFS_SESSION_PERFETTO_H
@@ -26,6 +26,14 @@ int perfetto_process(struct perfetto *p, unsigned index, const struct proc_info 
 int perfetto_goroutines(struct perfetto *p, unsigned proc, const struct goroutine_seen *seen,
 			size_t n, uint64_t time_ns, struct buf *out);
 int perfetto_events(struct perfetto *p, const struct event *events, size_t n, struct buf *out);
+/*
+ * One that a model knows: names its track, and where it has been in its present state without an
+ * event since until_ns, begins that. Before all events.
+ */
+int perfetto_goroutine(struct perfetto *p, const struct goroutine *g, uint64_t until_ns,
+		       struct buf *out);
+/* Says in the trace, where the newest event is, why it goes no further. */
+int perfetto_cut(struct perfetto *p, const char *why, struct buf *out);
 /* Ends what is open. */
 int perfetto_finish(struct perfetto *p, struct buf *out);
 

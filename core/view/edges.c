@@ -3,7 +3,6 @@
 #include <errno.h>
 
 #include "core/base/json.h"
-#include "core/view/columns.h"
 #include "core/view/choose.h"
 #include "core/view/query.h"
 #include "core/view/view_internal.h"
@@ -19,17 +18,13 @@ struct edges {
 static void add_edge(struct edges *e, const struct event *ev, bool wake, uint64_t goid)
 {
 	const char *word = wake ? "wake" : "create";
-	struct buf *out = e->out;
+	bool json = e->form == VIEW_JSON;
 
-	if (e->form != VIEW_JSON) {
-		buf_addf(out, "%llu\t%llu\t%llu\t%s\n", (unsigned long long)ev->time_ns,
-			 (unsigned long long)ev->goid, (unsigned long long)goid, word);
-	} else {
-		if (e->shown)
-			buf_addc(out, ',');
-		PACK(EDGE_COLUMNS);
-	}
-	e->shown++;
+	if (e->shown++ && json)
+		buf_addc(e->out, ',');
+	buf_addf(e->out, json ? "[%llu,%llu,%llu,\"%s\"]" : "%llu\t%llu\t%llu\t%s\n",
+		 (unsigned long long)ev->time_ns, (unsigned long long)ev->goid,
+		 (unsigned long long)goid, word);
 }
 
 /* What happened to one goroutine. */

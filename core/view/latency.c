@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* How long goroutines that could run waited for a processor, since the start. Any thread. */
+#include <stdio.h>
+
 #include "core/base/json.h"
 #include "core/view/view_internal.h"
 
@@ -59,14 +61,15 @@ static void counts(const struct latency *l, struct buf *out)
 	buf_addc(out, ']');
 }
 
-/* The buckets in use, a line each. */
-static void table(const struct latency *l, struct buf *out)
+/* The buckets in use, a key each: [N, 2N) ns. */
+static void buckets(const struct latency *l, struct emit *e)
 {
-	buf_adds(out, "\nfrom_ns\tto_ns\tcount\n");
 	for (unsigned i = 0; i < LATENCY_BUCKETS; i++) {
+		char key[40];
+
+		snprintf(key, sizeof(key), "from_%llu_ns", i ? 1ull << i : 0ull);
 		if (l->counts[i])
-			buf_addf(out, "%llu\t%llu\t%llu\n", i ? 1ull << i : 0ull, 2ull << i,
-				 (unsigned long long)l->counts[i]);
+			emit_u64(e, key, l->counts[i]);
 	}
 }
 
@@ -78,12 +81,11 @@ int view_sched_latency(const struct view *v, struct view_query *q, struct buf *o
 	gather(v, q->proc, &l);
 	emit_begin(&e, q->form, out);
 	figures(&l, &e);
-	if (q->form == VIEW_TEXT) {
-		table(&l, out);
-		return buf_error(out);
+	buckets(&l, &e);
+	if (q->form == VIEW_JSON) {
+		json_key(out, "counts");
+		counts(&l, out);
 	}
-	json_key(out, "counts");
-	counts(&l, out);
 	return emit_end(&e);
 }
 

@@ -63,6 +63,7 @@ struct view_query {
 	/* An argument's text or NULL. NULL: there are none (a file). */
 	const char *(*arg)(void *ctx, const char *name);
 	void *arg_ctx;
+	size_t bytes_max;         /* of a stream; 0: no bound */
 	const char *content_type; /* of the answer, when it is not its row's; static */
 	/* With -EINVAL, and where it says more with another error: one line for who asked, naming
 	 * the argument. "" when there is nothing to say. */
@@ -76,6 +77,20 @@ struct view_query {
  */
 typedef int view_fn(const struct view *v, struct view_query *q, struct buf *out);
 
+/* A long answer, made while it is taken. One thread at a time. */
+struct view_stream {
+	/* Appends the next piece, some 100 KB. 1: there is more, 0: that was the last, or -errno.
+	 */
+	int (*next)(void *ctx, struct buf *out);
+	void (*free)(void *ctx);
+	void *ctx;
+};
+
+/* For who wants it in one piece: past so many bytes it ends, and says so in its own format. */
+#define VIEW_STREAM_MAX (256u << 20)
+
+/* As a view_fn, but only begins; who asked calls free(). The view outlives it. */
+typedef int view_stream_fn(const struct view *v, struct view_query *q, struct view_stream *ret);
 enum view_scope { VIEW_PROCESS, VIEW_GOROUTINE };
 
 enum view_cost {
@@ -101,6 +116,7 @@ struct view_row {
 	bool all_procs; /* may be asked for VIEW_ALL_PROCS, which REST does unless ?proc= is given
 			 */
 	view_fn *fn;
+	view_stream_fn *stream; /* instead of fn: may be longer than is good to hold */
 	bool no_file; /* it hangs on its arguments, or the mount has it as something else: REST only
 		       */
 	const char *takes;                  /* its arguments, between spaces; NULL: none */
@@ -112,6 +128,10 @@ struct view_row {
 	/* What {} in the name stand for, as arguments. */
 	const char *in_path[2];
 };
+
+/* A row in one piece: what fn gives, or the whole stream within VIEW_STREAM_MAX. */
+int view_render(const struct view_row *row, const struct view *v, struct view_query *q,
+		struct buf *out);
 
 extern const struct view_row views[];
 extern const unsigned n_views;
@@ -139,6 +159,9 @@ view_fn view_summary, view_leaks, view_range, view_stays, view_flame, view_flame
 view_fn view_sched_latency, view_latency, view_heat;
 /* The pyramid's. */
 view_fn view_series, view_utilisation, view_tile, view_group_tile;
+
+/* The retained events for ui.perfetto.dev. */
+view_stream_fn view_trace;
 
 /* What view_stacks() shows, a goroutine at a time and without a bound of their bytes (live.h). */
 int view_each_stack(const struct view *v, unsigned proc, live_text_fn *fn, void *arg);
