@@ -28,7 +28,7 @@ enum wire_flag {
 	WIRE_EMIT_CREATE = 1 << 1,  /* deliver a newgoroutine event */
 	WIRE_EMIT_EXIT = 1 << 2,    /* deliver a goexit event */
 	WIRE_SYSCALL_SITE = 1 << 3, /* from the 1.26+ syscall entry/exit sites */
-	WIRE_SMALL_MAP = 1 << 4,    /* makemap_small: no type, no hint */
+	WIRE_SMALL_MAP = 1 << 4,    /* makemap_small: no type, the hint is 0 */
 	WIRE_MERGED = 1 << 5,       /* newobject: no type (Go 1.25+ merged variables) */
 	WIRE_STATE_SEEN = 1 << 6,   /* the record comes with a transition (from, to): a state event
 				       exists, hidden when not WIRE_EMIT_STATE */

@@ -749,6 +749,7 @@ int on_makemap_small(go_regs *ctx)
 		r = alloc_reserve(&a, WIRE_MAKEMAP, WIRE_SMALL_MAP);
 		if (r) {
 			r->type = 0;
+			r->a = 0;
 			record_submit(r);
 		}
 	}

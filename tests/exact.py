@@ -79,7 +79,7 @@ def allocations(check, truth, events):
     got = {kind: collections.Counter() for kind in (NEWOBJECT, MAKESLICE, MAKEMAP)}
     caps = collections.Counter()
     of_goroutine = collections.Counter()
-    small = 0
+    small = hints = 0
     for e in events:
         kind = e["event_type"]
         if kind not in got:
@@ -90,6 +90,7 @@ def allocations(check, truth, events):
             caps[name] += e["attributes"][3]
         if kind == MAKEMAP and not name and e.get("caller", "").startswith("main.maps"):
             small += 1
+            hints += e["attributes"][4]
         if kind == NEWOBJECT and name == "main.SmallPlain":
             of_goroutine[str(e["goroutine"])] += 1
     for key, kind in (("newobject", NEWOBJECT), ("makeslice", MAKESLICE), ("makemap", MAKEMAP)):
@@ -98,6 +99,7 @@ def allocations(check, truth, events):
     for name, n in truth["makeslice_cap"].items():
         check.same(f"makeslice {name} sum of capacities", n, caps[name])
     check.same("makemap_small in main.maps", truth["makemap_small"], small)
+    check.same("sum of their hints", 0, hints)
     for goid, n in truth["objects_of"].items():
         check.same(f"objects of goroutine {goid}", n, of_goroutine[goid])
 

@@ -245,7 +245,7 @@ static unsigned decode_alloc(struct decode *d, const struct decode_process *p,
 		ev->cap = r->b;
 		break;
 	case WIRE_MAKEMAP:
-		ev->hint = r->a;
+		ev->hint = r->h.flags & WIRE_SMALL_MAP ? 0 : r->a;
 		break;
 	}
 	return 1;

@@ -319,6 +319,52 @@ static void test_slices_and_maps(void **state)
 	assert_int_equal(f->ev[0].type_id, 0);
 }
 
+/* A slot is used again and again: what the program does not write is what was there before, and no
+ * event shows it. Each record here has what the program writes of its kind, and noise. */
+static void test_what_is_not_written_is_not_shown(void **state)
+{
+	struct fixture *f = *state;
+	union wire_record noise, r;
+
+	memset(&noise, 0xa5, sizeof(noise));
+	noise.h = (struct wire_header){.time_ns = 7, .goid = 41};
+	/* makemap_small: a type of 0, who called */
+	r = noise;
+	r.h.type = WIRE_MAKEMAP;
+	r.h.flags = WIRE_SMALL_MAP;
+	r.alloc.type = 0;
+	r.alloc.caller = 0x402000;
+	assert_int_equal(decode(f, &r), 1);
+	assert_int_equal(f->ev[0].hint, 0);
+	assert_int_equal(f->ev[0].cap, 0);
+	/* makemap: no capacity */
+	r.h.flags = 0;
+	r.alloc.type = TYPE_MAP;
+	r.alloc.a = 100;
+	assert_int_equal(decode(f, &r), 1);
+	assert_int_equal(f->ev[0].hint, 100);
+	assert_int_equal(f->ev[0].cap, 0);
+	/* newobject: its size, or that of its type */
+	r.h.type = WIRE_NEWOBJECT;
+	r.alloc.type = TYPE_REQUEST;
+	r.alloc.a = 0;
+	assert_int_equal(decode(f, &r), 1);
+	assert_int_equal(f->ev[0].size, 96);
+	assert_int_equal(f->ev[0].cap, 0);
+	/* a change of state has a reason where it waits, and 0 elsewhere */
+	r = noise;
+	r.h.type = WIRE_CASGSTATUS;
+	r.h.flags = WIRE_STATE_SEEN | WIRE_EMIT_STATE;
+	r.h.from = GSTATE_RUNNABLE;
+	r.h.to = GSTATE_RUNNING;
+	r.state.target = 41;
+	r.state.reason = 0;
+	assert_int_equal(decode(f, &r), 1);
+	assert_int_equal(f->ev[0].string_id, 0);
+	assert_int_equal(f->ev[0].type_id, 0);
+	assert_int_equal(f->ev[0].site_id, 0);
+}
+
 /* A type that reflect made: another address space, another type. */
 static void test_reflected_type_is_read_once_a_process(void **state)
 {
@@ -358,6 +404,7 @@ int main(void)
 		CASE(test_newobject),
 		CASE(test_merged_variables),
 		CASE(test_slices_and_maps),
+		CASE(test_what_is_not_written_is_not_shown),
 		CASE(test_reflected_type_is_read_once_a_process),
 	};
 
