@@ -166,7 +166,7 @@ static int show(const struct view *v, struct view_query *q, enum by by, struct b
 	if (!err)
 		err = view_arg_word(q, "weight", weights, &weight);
 	if (!err)
-		err = view_pass_new(v, q, by == BY_STACK, &pass);
+		err = view_pass_new(v, q, true, &pass); /* the tree grows in their order */
 	if (err)
 		return err;
 	err = by == BY_ORIGIN ? by_origin(v, q->proc, pass, &a) : by_stack(v, q->proc, pass, &a);
