@@ -100,6 +100,16 @@ static inline void mix_init(struct mix *m, struct names *names, uint64_t seed)
 	}
 }
 
+/* One that runs, `who` or the next: what acts does. */
+static inline unsigned mix_runner(const struct mix *m, unsigned who)
+{
+	for (unsigned i = 0; i < MIX_LIVE; i++) {
+		if (m->live[(who + i) % MIX_LIVE].state == GSTATE_RUNNING)
+			return (who + i) % MIX_LIVE;
+	}
+	return who;
+}
+
 static inline void mix_status(struct mix *m, struct event *ev, unsigned who)
 {
 	uint8_t from = m->live[who].state, to;
@@ -121,7 +131,7 @@ static inline void mix_status(struct mix *m, struct event *ev, unsigned who)
 	if (to == GSTATE_WAITING)
 		ev->string_id = m->reasons[mix_skewed(m, MIX_REASONS)];
 	if (from == GSTATE_WAITING) { /* another goroutine wakes it, or the network poller */
-		unsigned waker = mix_random(m, MIX_LIVE);
+		unsigned waker = mix_runner(m, mix_random(m, MIX_LIVE));
 
 		ev->goid = mix_random(m, 2) ? m->live[waker].goid : 0;
 		ev->parent = ev->goid ? m->live[waker].parent : 0;
@@ -135,13 +145,13 @@ static inline void mix_end(struct mix *m, struct event *ev, unsigned who)
 	ev->target = ev->goid;
 	ev->exit_time = ev->time_ns;
 	m->live[who].goid = m->next_goid++;
-	m->live[who].state = GSTATE_RUNNING;
+	m->live[who].state = GSTATE_RUNNABLE;
 	m->born = who + 1;
 }
 
 static inline void mix_create(struct mix *m, struct event *ev, unsigned who)
 {
-	unsigned creator = (who + 1 + mix_random(m, MIX_LIVE - 1)) % MIX_LIVE;
+	unsigned creator = mix_runner(m, (who + 1 + mix_random(m, MIX_LIVE - 1)) % MIX_LIVE);
 	bool listener = mix_random(m, 2);
 
 	ev->type = EVENT_NEWGOROUTINE;
@@ -171,6 +181,9 @@ static inline void mix_next(struct mix *m, struct event *ev)
 		mix_status(m, ev, who);
 		return;
 	}
+	who = mix_runner(m, who);
+	ev->goid = m->live[who].goid;
+	ev->parent = m->live[who].parent;
 	if (kind < 395) {
 		mix_end(m, ev, who);
 		return;

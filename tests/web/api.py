@@ -190,7 +190,8 @@ heat = get(f"/api/sessions/{session}/latency/20/{first}?n=1000")
 series = get(f"/api/sessions/{session}/series/20/{first}?n=1000")
 assert heat["width_ns"] == 1 << 20 and heat["start_ns"] == first << 20 and len(heat["counts"]) == 1000
 assert [sum(column) for column in heat["counts"]] == series["latency_count"]
-assert sum(series["latency_count"]) > 100
+# The pyramid counts what the model counts: of a goroutine whose state was known.
+assert sum(series["latency_count"]) == sum(get(f"/api/sessions/{session}/latency")) > 100
 for column, longest in zip(heat["counts"], series["latency_max_ns"]):
     assert len(column) <= heat["rows"] and (not column or column[-1])
     if column and 0 < len(column) - 1 < heat["rows"] - 1:
@@ -208,7 +209,7 @@ assert over >= 1
 for i, column in enumerate(busy["counts"]):
     assert len(column) <= 10 and (not column or column[-1])
     if i < over:
-        assert sum(column) > 10
+        assert sum(column) > (50 if i else 0)  # in the first bucket most are not known to run yet
         least = sum(count * (row / 10 - 1 / 255) for row, count in enumerate(column))
         assert least <= ran[i] / (1 << 20) <= sum(count * (row + 1) / 10 for row, count in enumerate(column))
     elif i > over:
