@@ -89,7 +89,6 @@ void device_let_go(struct fs *fs);
 /* --- tree.c: what is there ------------------------------------------------------------- */
 
 unsigned fs_proc(const struct fs *fs, unsigned tree); /* index of the process a tree shows */
-bool fs_row_here(const struct fs *fs, unsigned row);
 int fs_find(struct fs *fs, struct node_id dir, const char *name, struct node_id *ret);
 int fs_list(struct fs *fs, struct node_id dir, struct dirlist *list);
 /* Adds the goroutines that have a key (model_goids()), as entries of the folder's family. */
@@ -129,8 +128,6 @@ enum look { LOOK_NAME, LOOK_STAT }; /* a lookup on the way to something, or a st
 
 /* Fills attributes; renders what must be rendered to know a size. 0 or -errno. */
 int fs_attr(struct fs *fs, struct node_id id, enum look look, struct stat *ret);
-/* The same without anything that takes time: sizes are 0. For listings. */
-int fs_attr_quick(struct fs *fs, struct node_id id, struct stat *ret);
 double fs_entry_timeout(const struct fs *fs, struct node_id id);
 double fs_attr_timeout(const struct fs *fs, struct node_id id);
 /* A snapshot of a text file, at most a moment old; a reference. */

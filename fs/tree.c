@@ -16,7 +16,7 @@ unsigned fs_proc(const struct fs *fs, unsigned tree)
 	return tree ? tree - 1 : fs->config.root_proc;
 }
 
-bool fs_row_here(const struct fs *fs, unsigned row)
+static bool fs_row_here(const struct fs *fs, unsigned row)
 {
 	const struct view *v = fs->config.view;
 	const struct node *n = &fs->nodes->rows[row];

@@ -198,6 +198,7 @@ build asan -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=
 TARGETS="xgotopfs web/web_demo tests/targets/fs_demo tests/bench/session_tool threads" build tsan -Dbuildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false -Dui=disabled && have_tsan=1
 COMPILER=clang TARGETS=fuzz build fuzz -Dfuzzing=true -Db_sanitize=address,undefined -Db_lundef=false \
 	-Dui=disabled -Dwerror=true && have_fuzz=1
+[ -z "${have_gcc:-}" ] || run_test "dead code" 60 tests/dead_code.sh build-gcc
 [ -z "${have_gcc:-}" ] || unit_tests gcc
 [ -z "${have_asan:-}" ] || unit_tests asan
 [ -z "${have_gcc:-}" ] || cases gcc

@@ -39,7 +39,9 @@ static const struct header security_headers[] = {
 
 /* libwebsockets' own timeouts start anew with each byte: they are kept out of the way, and end what
  * our timer does not know of. */
-void connection_deadline(struct lws *wsi, unsigned seconds)
+/* What it does now must be done in so many seconds, whatever comes and goes meanwhile, or it is
+ * closed. */
+static void connection_deadline(struct lws *wsi, unsigned seconds)
 {
 	lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, (int)seconds + 5);
 	lws_set_timer_usecs(wsi, seconds * LWS_USEC_PER_SEC);

@@ -26,9 +26,6 @@ struct connection {
 
 /* Accepted just now. */
 void connection_begin(struct lws *wsi);
-/* What it does now must be done in so many seconds, whatever comes and goes meanwhile, or it is
- * closed. */
-void connection_deadline(struct lws *wsi, unsigned seconds);
 /* Copies a header. False: not there, or too long; then ret is "". */
 bool connection_header(struct lws *wsi, enum lws_token_indexes token, char *ret, size_t size);
 

@@ -57,7 +57,8 @@ void rest_done(const struct request *rq, struct source *s)
 	source_put(rq->web->sources, s);
 }
 
-int rest_proc(const struct request *rq, struct response *rs, const struct source *s, unsigned *ret)
+static int rest_proc(const struct request *rq, struct response *rs, const struct source *s,
+		     unsigned *ret)
 {
 	uint64_t proc;
 	int err = http_arg_u64(rq, rs, "proc", 0, MODEL_PROCS_MAX - 1, 0, &proc);

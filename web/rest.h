@@ -19,7 +19,6 @@ void rest_done(const struct request *rq, struct source *s);
 /* Element i of the path after the source: /api/live/goroutines/{0}. */
 const char *rest_param(const struct request *rq, unsigned i);
 /* ?proc=N: index of the process, 0 unless given. -EINVAL or -ENOENT: answered. */
-int rest_proc(const struct request *rq, struct response *rs, const struct source *s, unsigned *ret);
 /* The same where all of them together can be meant: -1 unless given. */
 int rest_any_proc(const struct request *rq, struct response *rs, const struct source *s, int *ret);
 /* "Now" of a source: the clock, or the last event of what was recorded. */

@@ -28,12 +28,6 @@ void json_ku(struct buf *out, const char *key, uint64_t value)
 	buf_addu(out, value);
 }
 
-void json_ki(struct buf *out, const char *key, int64_t value)
-{
-	json_key(out, key);
-	buf_addi(out, value);
-}
-
 void json_ks(struct buf *out, const char *key, const char *value)
 {
 	json_key(out, key);

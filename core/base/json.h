@@ -15,7 +15,6 @@ void json_str(struct buf *out, const char *text);
  */
 void json_key(struct buf *out, const char *key);
 void json_ku(struct buf *out, const char *key, uint64_t value);
-void json_ki(struct buf *out, const char *key, int64_t value);
 void json_ks(struct buf *out, const char *key, const char *value);
 void json_kb(struct buf *out, const char *key, bool value);
 /* A finite number with as many digits as it needs (%.12g); 0 for one that is not finite. */

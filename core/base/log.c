@@ -26,11 +26,6 @@ void log_set_level(enum log_level level)
 	atomic_store(&threshold, (int)level);
 }
 
-enum log_level log_get_level(void)
-{
-	return (enum log_level)atomic_load(&threshold);
-}
-
 int log_level_parse(const char *text, enum log_level *ret)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(level_names); i++) {

@@ -14,7 +14,6 @@
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
 void log_set_level(enum log_level level);
-enum log_level log_get_level(void);
 
 /* Reads "error", "warn", "info" or "debug". 0 or -EINVAL. */
 int log_level_parse(const char *text, enum log_level *ret);

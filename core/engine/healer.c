@@ -79,7 +79,8 @@ static int read_process(struct healer *h, unsigned proc, pid_t pid)
 	return err;
 }
 
-int healer_now(struct healer *h, unsigned proc)
+/* -ESRCH when it is gone, -ENOSYS when this binary does not tell. */
+static int healer_now(struct healer *h, unsigned proc)
 {
 	pid_t pid;
 	int err = running(h, proc, &pid);

@@ -2,7 +2,7 @@
 /*
  * Reads the traced processes' goroutines from their memory and brings the model in line: those that
  * were there before us at the start, corrections after a loss, and once a second while state
- * changes are not all captured. A thread of its own; healer_now() from any thread.
+ * changes are not all captured. A thread of its own; the functions from any.
  */
 #ifndef XGOTOPFS_ENGINE_HEALER_H
 #define XGOTOPFS_ENGINE_HEALER_H
@@ -24,8 +24,7 @@ void healer_ask(struct healer *h, unsigned proc);
 void healer_ask_all(struct healer *h);
 /* Read every process each second (not all state changes are captured), or no longer. */
 void healer_always(struct healer *h, bool on);
-/* Reads process `proc` now. -ESRCH when it is gone, -ENOSYS when this binary does not tell. */
-int healer_now(struct healer *h, unsigned proc);
+/* Reads every process now. */
 void healer_now_all(struct healer *h);
 
 /* Stacks as Go's debug=2 dump has them, of one goroutine or of all. -ESRCH when it or the process

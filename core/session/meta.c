@@ -89,7 +89,8 @@ void session_time_format(int64_t realtime_ns, struct buf *out)
 		 tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)ns);
 }
 
-int session_time_parse(const char *text, int64_t *ret_realtime_ns)
+/* RFC 3339, any offset. 0 or -EINVAL. */
+static int session_time_parse(const char *text, int64_t *ret_realtime_ns)
 {
 	uint64_t ns = 0, hours, minutes;
 	int64_t offset = 0;
@@ -273,7 +274,7 @@ static void put_key(const struct key *k, const struct session_meta *meta, struct
 	}
 }
 
-void session_meta_render(const struct session_meta *meta, struct buf *out)
+static void session_meta_render(const struct session_meta *meta, struct buf *out)
 {
 	struct buf text = BUF_INIT;
 

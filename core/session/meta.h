@@ -65,12 +65,8 @@ int session_meta_load(int dir_fd, struct session_meta *ret, char *why, size_t si
 int session_meta_save(int dir_fd, const struct session_meta *meta, bool sync);
 /* For views of a session that is looked at: how it stopped, or that nothing is recorded. */
 void session_meta_recording(const struct session_meta *meta, struct recording *ret);
-/* The JSON text. */
-void session_meta_render(const struct session_meta *meta, struct buf *out);
 
 /* RFC 3339 with nanoseconds, UTC: "2026-11-23T05:07:30.358415102Z". */
 void session_time_format(int64_t realtime_ns, struct buf *out);
-/* Any RFC 3339 offset. 0 or -EINVAL. */
-int session_time_parse(const char *text, int64_t *ret_realtime_ns);
 
 #endif

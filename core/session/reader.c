@@ -23,7 +23,7 @@ int reader_measure(const struct session_reader *r, uint64_t *ret)
 	return 0;
 }
 
-uint64_t reader_file_size(const struct session_reader *r)
+static uint64_t reader_file_size(const struct session_reader *r)
 {
 	uint64_t size;
 
@@ -191,16 +191,6 @@ void session_reader_close(struct session_reader *r)
 	free(r->seen_proc);
 	free(r->new_procs);
 	free(r);
-}
-
-enum session_format session_reader_format(const struct session_reader *r)
-{
-	return r->format;
-}
-
-struct names *session_reader_names(const struct session_reader *r)
-{
-	return r->names;
 }
 
 uint64_t session_reader_size(const struct session_reader *r)

@@ -63,9 +63,6 @@ int session_reader_open_fd(int fd, enum session_format format, struct names *nam
 void session_open_error(int err, char *why, size_t size);
 void session_reader_close(struct session_reader *r);
 
-enum session_format session_reader_format(const struct session_reader *r);
-struct names *session_reader_names(const struct session_reader *r);
-
 /* 1: *ret is the next chunk; 0: the end (ask session_reader_end() which); -errno: cannot read.
  * After 0, a later call goes on when the file has grown by whole records meanwhile. */
 int session_reader_next(struct session_reader *r, struct session_chunk *ret);

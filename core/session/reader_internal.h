@@ -60,8 +60,6 @@ int window_fill(struct session_reader *r, size_t n);
 void window_take(struct session_reader *r, size_t n);
 /* 0 or -errno. */
 int reader_measure(const struct session_reader *r, uint64_t *ret);
-/* The same where 0 will do for one that cannot be told. */
-uint64_t reader_file_size(const struct session_reader *r);
 
 /* Ends the session here: what follows the last good record is missing. Returns 0. */
 int reader_stop(struct session_reader *r, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -16,6 +16,7 @@
 #include "core/base/thread.h"
 #include "core/base/wait.h"
 #include "core/session/store.h"
+#include "core/session/tables.h"
 #include "core/session/writer.h"
 
 #define READ_MAX      4096       /* events copied under the feed's lock at once */
@@ -54,6 +55,7 @@ struct recorder {
 	unsigned n_procs;           /* written so far */
 	bool proc_exited[MODEL_PROCS_MAX];
 	bool meta_failed; /* metadata.json could not be written the last time */
+	bool names_full;  /* was said */
 
 	pthread_mutex_t lock;
 	/* protected by lock */
@@ -267,6 +269,12 @@ static int flush(struct recorder *r)
 	}
 	for (unsigned t = 0; r->n_gaps && t < EVENT_TYPES; t++)
 		r->lost[t] = totals.lost[t] - left[t];
+	if (encoder && encoder_dropped(encoder) && !r->names_full) {
+		r->names_full = true;
+		log_warn("session %s: no room for more names (%u of a kind): what has a new one is "
+			 "recorded without it",
+			 r->meta.id, SESSION_TABLE_MAX);
+	}
 	count_batch(r, begun, due);
 	r->n = r->n_gaps = 0;
 	r->due_ns = 0;

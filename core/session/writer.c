@@ -165,10 +165,3 @@ int writer_batch(struct writer *w, const struct event *events, size_t n,
 		event_format_json(&w->json, &events[i], &w->buf);
 	return finish(w);
 }
-
-int writer_bytes(struct writer *w, const void *data, size_t len)
-{
-	begin(w);
-	buf_add(&w->buf, data, len);
-	return finish(w);
-}

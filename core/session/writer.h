@@ -28,8 +28,6 @@ struct encoder *writer_encoder(struct writer *w);
 /* As encoder_batch(). Writes at once. 0, or -errno and then nothing of it was written. */
 int writer_batch(struct writer *w, const struct event *events, size_t n,
 		 uint64_t by_type[EVENT_TYPES]);
-/* Bytes ready made: a record's content for protobuf, whole lines for JSONL. */
-int writer_bytes(struct writer *w, const void *data, size_t len);
 uint64_t writer_size(const struct writer *w); /* bytes written */
 
 #endif

@@ -43,7 +43,6 @@ struct image {
 	const Elf_Data *symbols, *symbol_names; /* .symtab and its strings; NULL when stripped */
 	uint64_t rela_addr, rela_size;          /* DT_RELA, DT_RELASZ */
 	uint64_t dynamic_offset, dynamic_size;  /* in the file */
-	char interpreter[256];                  /* PT_INTERP */
 
 	pthread_mutex_t lock;
 	bool relatives_ready;       /* protected by lock */
@@ -200,11 +199,6 @@ static int read_segments(struct image *img, char *why, size_t why_size)
 			continue;
 		if (ph.p_type == PT_DYNAMIC)
 			read_dynamic(img, ph.p_offset, ph.p_filesz);
-		if (ph.p_type == PT_INTERP)
-			snprintf(img->interpreter, sizeof(img->interpreter), "%.*s",
-				 (int)MIN(clip(img, ph.p_offset, ph.p_filesz), (uint64_t)255),
-				 ph.p_offset < img->size ? (const char *)img->map + ph.p_offset
-							 : "");
 		if (ph.p_type != PT_LOAD)
 			continue;
 		s->vaddr = ph.p_vaddr;
@@ -351,11 +345,6 @@ void image_drop_debug(struct image *img)
 		    sec->type != SHT_NOBITS && !is_loaded(img, sec))
 			file_copy_drop(&img->copy, sec->offset, sec->size);
 	}
-}
-
-const char *image_interpreter(const struct image *img)
-{
-	return img->interpreter;
 }
 
 bool image_needs(const struct image *img, const char *library)

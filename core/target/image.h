@@ -48,7 +48,6 @@ void image_drop_debug(struct image *img);
 const struct file_copy *image_copy(const struct image *img);
 /* st_dev and st_ino of the file when it was opened. */
 void image_identity(const struct image *img, dev_t *ret_dev, ino_t *ret_ino);
-const char *image_interpreter(const struct image *img); /* PT_INTERP, "" when static */
 /* Is a shared library whose name begins like this needed (DT_NEEDED)? */
 bool image_needs(const struct image *img, const char *library);
 /* The whole file. */

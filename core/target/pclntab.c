@@ -70,7 +70,8 @@ static size_t functab_entry_size(const struct pclntab *tab)
 	return tab->format == PCLNTAB_116 ? 16 : 8;
 }
 
-int pclntab_probe(const struct image *img, uint64_t addr, struct pclntab *ret)
+/* Looks at `addr` for a header of any known format that fits into the rest of its segment. */
+static int pclntab_probe(const struct image *img, uint64_t addr, struct pclntab *ret)
 {
 	struct pclntab tab = {.img = img, .addr = addr, .size = image_left(img, addr)};
 	const uint8_t quantum = image_machine(img) == EM_X86_64 ? 1 : 4;

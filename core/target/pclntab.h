@@ -41,9 +41,6 @@ struct pclntab_func {
 	uint8_t id, flag;
 };
 
-/* Looks at `at` for a header of any known format that fits into the rest of its segment. */
-int pclntab_probe(const struct image *img, uint64_t addr, struct pclntab *ret);
-
 /* Candidates, best first: -ENOENT past the last one. Scans the file when no section names it. */
 int pclntab_find(const struct image *img, size_t nth, struct pclntab *ret);
 
