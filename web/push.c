@@ -169,20 +169,13 @@ static size_t read_events(struct push *p, struct push_client *c)
 	return n;
 }
 
-static int pid_of(void *ctx, unsigned proc)
-{
-	struct proc_info info;
-
-	return model_proc(ctx, proc, &info) ? 0 : info.pid;
-}
-
 static int json_frame(struct push *p, struct push_client *c, size_t n)
 {
 	struct model *model = view_of(p)->model;
 	struct event_format format = {
 		.names = model_names(model),
 		.wall_offset_ns = model_wall_offset(model),
-		.pid_of = model_procs(model) > 1 ? pid_of : NULL,
+		.pid_of = model_procs(model) > 1 ? model_pid_of : NULL,
 		.ctx = model,
 	};
 	size_t events = 0;

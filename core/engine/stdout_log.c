@@ -38,13 +38,6 @@ struct stdout_log {
 	struct event events[CHUNK];
 };
 
-static int pid_of(void *ctx, unsigned proc)
-{
-	struct proc_info info;
-
-	return model_proc(ctx, proc, &info) ? 0 : info.pid;
-}
-
 /* Has a signal come, and the reader taken nothing for a while since? Without one we wait for it, as
  * any filter does. */
 static bool enough(struct stdout_log *s, uint64_t taken_ns)
@@ -162,7 +155,7 @@ int stdout_log_start(const struct stdout_log_config *config, struct stdout_log *
 	s->format = (struct event_format){
 		.names = model_names(model),
 		.wall_offset_ns = model_wall_offset(model),
-		.pid_of = config->many ? pid_of : NULL,
+		.pid_of = config->many ? model_pid_of : NULL,
 		.ctx = model,
 	};
 	err = thread_start(&s->thread, stdout_main, s);

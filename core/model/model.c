@@ -185,6 +185,13 @@ int model_proc_by_pid(struct model *m, pid_t pid)
 	return found;
 }
 
+int model_pid_of(void *model, unsigned proc)
+{
+	struct proc_info info;
+
+	return model_proc(model, proc, &info) ? 0 : info.pid;
+}
+
 /* --- totals ------------------------------------------------------------------------------ */
 
 static void add_shard_proc(struct model_totals *t, const struct shard_proc *sp)

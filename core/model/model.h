@@ -65,6 +65,8 @@ void model_proc_exited(struct model *m, unsigned proc, uint64_t time_ns);
 unsigned model_procs(struct model *m);
 int model_proc(struct model *m, unsigned proc, struct proc_info *ret); /* -ENOENT */
 int model_proc_by_pid(struct model *m, pid_t pid); /* newest with that pid, or -ENOENT */
+/* Its pid, 0 when there is none; as event_format.h's pid_of, whose ctx is the model then. */
+int model_pid_of(void *model, unsigned proc);
 
 /* --- applying --------------------------------------------------------------------------- */
 

@@ -23,14 +23,6 @@ struct writer {
 	uint64_t size;
 };
 
-static int pid_of(void *ctx, unsigned proc)
-{
-	struct writer *w = ctx;
-	struct proc_info info;
-
-	return model_proc(w->model, proc, &info) == 0 ? info.pid : 0;
-}
-
 /* Whoever lists sessions may hold it for a moment to see whether this one runs; no longer. */
 static int lock(int fd)
 {
@@ -55,7 +47,6 @@ int writer_new(int dir_fd, enum session_format format, const struct names *names
 	w->format = format;
 	w->model = model;
 	w->json.names = names;
-	w->json.ctx = w;
 	w->fd = file_create_at(dir_fd, session_format_file(format), 0600);
 	if (w->fd < 0) {
 		err = w->fd;
@@ -160,7 +151,8 @@ int writer_batch(struct writer *w, const struct event *events, size_t n,
 			return err;
 		return finish(w);
 	}
-	w->json.pid_of = w->model ? pid_of : NULL;
+	w->json.pid_of = w->model ? model_pid_of : NULL;
+	w->json.ctx = w->model;
 	for (size_t i = 0; i < n; i++)
 		event_format_json(&w->json, &events[i], &w->buf);
 	return finish(w);
