@@ -30,5 +30,6 @@ before=$(sed -n 's/^events_newobject //p' "$MNT/stats")
 again() { [ "$(sed -n 's/^events_newobject //p' "$MNT/stats")" -gt "$before" ]; }
 wait_for 10 again || fail "newobject is said to be on, but nothing comes"
 { echo -5 >"$MNT/control/max_overhead"; } 2>/dev/null && fail "took a negative bound"
+grep -q 'control/max_overhead: "-5" is not taken: 0 (no bound), or 0.0001 to 100 percent' "$LOG" || fail "nothing says why: $(cat "$LOG")"
 stop_xgotopfs
 unharmed "$DEMO"
