@@ -286,7 +286,7 @@ for arguments in ("from=5&to=5", "from=x", "format=x"):
     is_error(get(f"/api/live/range?{arguments}", 400))
 
 # Its single stays: all of them are the range's numbers, and each is one of its goroutine's
-STATES = ("idle", "runnable", "running", "syscall", "waiting", "moribund", "dead", "enqueue", "copystack", "preempted", "leaked", "deadextra")
+STATES = ("idle", "runnable", "running", "syscall", "waiting", "moribund", "dead", "enqueue", "copystack", "preempted", "leaked", "deadextra", "unknown")
 status = get(f"/api/sessions/{session}/status")
 middle = (status["first_ns"] + status["now_ns"]) // 2
 for window in ("goids=36-60", f"goids=36-60&from={middle}&to={middle + 600000}"):
