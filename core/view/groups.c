@@ -48,7 +48,7 @@ static bool grow(struct groups *g)
 	return true;
 }
 
-static void *groups_find(const struct groups *g, uint64_t key)
+void *groups_find(const struct groups *g, uint64_t key)
 {
 	size_t at = g->slots ? find(g, key) : 0;
 

@@ -22,6 +22,8 @@ struct groups {
 /* The row of a key, all zero but for the key when it is new; until the next call. NULL: no memory.
  */
 void *groups_row(struct groups *g, uint64_t key);
+/* The same where it is there already; else NULL. */
+void *groups_find(const struct groups *g, uint64_t key);
 /* Orders the rows, as qsort(): nothing is found by its key any more. */
 void groups_sort(struct groups *g, int (*compare)(const void *a, const void *b));
 void groups_free(struct groups *g);

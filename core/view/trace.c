@@ -115,6 +115,8 @@ static int finish(struct trace *t, bool cut, struct buf *out)
 	int err = 0;
 
 	if (cut) {
+		if (!t->end)
+			t->end = feed_head(model_feed(t->model));
 		buf_addf(&why, "cut: after %zu MiB; %llu events more are retained",
 			 t->bytes_max >> 20, (unsigned long long)(t->end - t->cursor));
 		err = buf_error(&why);
@@ -142,7 +144,7 @@ static int trace_next(void *ctx, struct buf *out)
 	cut = t->bytes_max && t->bytes >= t->bytes_max;
 	if (!cut && (t->pass || t->cursor < t->end))
 		return 1;
-	return finish(t, cut && t->cursor < t->end, out);
+	return finish(t, cut && (t->pass || t->cursor < t->end), out);
 }
 
 static int trace_open(struct trace *t)

@@ -56,6 +56,8 @@ const struct view_row views[] = {
 	    .download = "xgotop-allocs.pb.gz", .help = "what they allocate, and where"),
 	ROW("pprof/offcpu", PROCESS, BINARY, COSTLY, view_pprof_offcpu, OCTETS,
 	    .download = "xgotop-offcpu.pb.gz", .help = "where they spend time not running"),
+	ROW("top", PROCESS, BOTH, COSTLY, view_top, .takes = "limit",
+	    .help = "the busiest goroutines: what each did in the last second"),
 	ROW("summary", PROCESS, BOTH, HEAVY, view_summary,
 	    .help = "by start function: goroutines, events, bytes, time in each state"),
 	ROW("leaks", PROCESS, BOTH, HEAVY, view_leaks,

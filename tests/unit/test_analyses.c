@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The analyses: leaks, summary, latency, stays, top. What is not known is unknown, what has ended
+ * gets no older, and a stream is cut where it says. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "core/base/util.h"
+#include "core/view/view.h"
+
+#define MS 1000000ull
+#define T0 (1000 * NS_PER_SEC)
+
+struct fixture {
+	struct names *names;
+	struct model *m;
+	struct live live;
+	struct control control;
+	struct view v;
+	uint32_t rates[EVENT_TYPES];
+	const char *const *args; /* name, value, …, NULL */
+	char why[160];
+	struct buf out;
+};
+
+static void get_rates(void *ctx, uint32_t ret[EVENT_TYPES])
+{
+	memcpy(ret, ((struct fixture *)ctx)->rates, sizeof(((struct fixture *)ctx)->rates));
+}
+
+static uint32_t intern(struct fixture *x, const char *text)
+{
+	return names_intern(x->names, text, strlen(text));
+}
+
+/*
+ * Goroutine 7 is made by 1, which is only seen acting, could run for 10 ms and ran for 40, and
+ * waits since; so does 9, found in memory; 8 is made and ends. The process ends at T0 + 100 ms.
+ */
+static void fill(struct fixture *x)
+{
+	struct event events[] = {
+		{.type = EVENT_CASGSTATUS, .goid = 1, .target = 7, .from = 6, .to = 1},
+		{.type = EVENT_NEWGOROUTINE, .goid = 1, .target = 7},
+		{.type = EVENT_CASGSTATUS, .goid = 7, .target = 7, .from = 1, .to = 2},
+		{.type = EVENT_NEWOBJECT, .goid = 7, .size = 96},
+		{.type = EVENT_CASGSTATUS, .goid = 7, .target = 8, .from = 6, .to = 1},
+		{.type = EVENT_CASGSTATUS, .goid = 7, .target = 7, .from = 2, .to = 4},
+		{.type = EVENT_CASGSTATUS, .goid = 8, .target = 8, .from = 1, .to = 2},
+		{.type = EVENT_CASGSTATUS, .goid = 8, .target = 8, .from = 2, .to = 6},
+	};
+	static const unsigned at_ms[] = {0, 0, 10, 20, 30, 50, 60, 70};
+	struct goroutine_seen nine = {.goid = 9, .state = GSTATE_WAITING};
+
+	for (size_t i = 0; i < ARRAY_SIZE(events); i++)
+		events[i].time_ns = T0 + at_ms[i] * MS;
+	events[1].string_id = nine.start_func_id = intern(x, "main.worker");
+	events[1].site_id = nine.created_site_id = names_add_site(
+		x->names, (struct site){intern(x, "main.main"), intern(x, "/src/main.go"), 12});
+	events[5].string_id = nine.reason_id = intern(x, "chan receive");
+	model_apply(x->m, events, ARRAY_SIZE(events));
+	model_heal(x->m, 0, &nine, 1, T0 + 80 * MS, false);
+	model_proc_exited(x->m, 0, T0 + 100 * MS);
+}
+
+static int setup(void **state)
+{
+	struct fixture *x = calloc(1, sizeof(*x));
+	struct model_config config = {.retain = 10000, .retain_exited = 100, .workers = 1};
+	struct proc_info info = {.pid = 4711, .attached_ns = T0};
+
+	assert_non_null(x);
+	assert_int_equal(names_new(10000, &x->names), 0);
+	config.names = x->names;
+	assert_int_equal(model_new(&config, &x->m), 0);
+	strcpy(info.binary_path, "/srv/demo");
+	assert_int_equal(model_proc_add(x->m, &info), 0);
+	x->control.ctx = x;
+	x->control.get_rates = get_rates;
+	for (unsigned i = 0; i < EVENT_TYPES; i++)
+		x->rates[i] = RATE_ONE;
+	x->v = (struct view){.model = x->m, .live = &x->live, .control = &x->control};
+	fill(x);
+	*state = x;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *x = *state;
+
+	buf_free(&x->out);
+	model_free(x->m);
+	names_free(x->names);
+	free(x);
+	return 0;
+}
+
+static const char *argument(void *ctx, const char *name)
+{
+	const struct fixture *x = ctx;
+
+	for (size_t i = 0; x->args && x->args[i]; i += 2) {
+		if (!strcmp(x->args[i], name))
+			return x->args[i + 1];
+	}
+	return NULL;
+}
+
+static int ask(struct fixture *x, view_fn *fn, enum view_form form)
+{
+	struct view_query q = {.form = form, .arg = argument, .arg_ctx = x};
+	int err;
+
+	buf_reset(&x->out);
+	err = fn(&x->v, &q, &x->out);
+	memcpy(x->why, q.why, sizeof(x->why));
+	return err;
+}
+
+static const char *text(struct fixture *x, view_fn *fn)
+{
+	assert_int_equal(ask(x, fn, VIEW_TEXT), 0);
+	return x->out.data;
+}
+
+static json_t *json(struct fixture *x, view_fn *fn)
+{
+	json_error_t error;
+	json_t *v;
+
+	assert_int_equal(ask(x, fn, VIEW_JSON), 0);
+	v = json_loadb(x->out.data, x->out.len, 0, &error);
+	if (!v)
+		fail_msg("%s: %s", error.text, x->out.data);
+	return v;
+}
+
+static json_int_t number(json_t *of, const char *key)
+{
+	json_t *v = json_object_get(of, key);
+
+	if (!json_is_integer(v))
+		fail_msg("no number %s", key);
+	return json_integer_value(v);
+}
+
+/* The element whose `key` is `value`. */
+static json_t *find(json_t *list, const char *key, const char *value)
+{
+	size_t i;
+	json_t *v;
+
+	json_array_foreach(list, i, v)
+	{
+		const char *has = json_string_value(json_object_get(v, key));
+
+		if (has && !strcmp(has, value))
+			return v;
+	}
+	fail_msg("no %s %s", key, value);
+	return NULL;
+}
+
+static void test_leaks(void **state)
+{
+	struct fixture *x = *state;
+	json_t *all = json(x, view_leaks);
+	json_t *row = find(all, "function", "main.worker");
+
+	assert_string_equal(json_string_value(json_object_get(row, "site")),
+			    "main.main (/src/main.go:12)");
+	assert_int_equal(number(row, "live"), 2);
+	assert_int_equal(number(row, "waiting"), 2);
+	assert_string_equal(json_string_value(json_object_get(row, "wait_reason")), "chan receive");
+	assert_int_equal(number(row, "wait_reason_count"), 2);
+	assert_int_equal(number(row, "created_last_minute"), 1); /* 9 was found */
+	/* The process has ended: nobody gets older. The oldest is first in the sample. */
+	assert_int_equal(number(row, "oldest_age_ns"), 100 * MS);
+	assert_int_equal(json_integer_value(json_array_get(json_object_get(row, "sample"), 0)), 7);
+	json_decref(all);
+	assert_non_null(strstr(text(x, view_leaks),
+			       "\n2\t2\t1\t0\t0\t100000000\tchan receive\t2\t96\tmain.worker\t"
+			       "main.main (/src/main.go:12)\t7,9\n"));
+}
+
+static void test_summary(void **state)
+{
+	struct fixture *x = *state;
+	json_t *all = json(x, view_summary), *states = json_object_get(all, "states");
+
+	assert_int_equal(number(states, "waiting"), 2);
+	assert_int_equal(number(states, "unknown"), 1); /* 1 */
+	assert_int_equal(number(json_object_get(all, "state_ns"), "running"), (40 + 10) * MS);
+	/* 50 ms until it ended, and 9 since it was read. */
+	assert_int_equal(number(json_object_get(all, "state_ns"), "waiting"), (50 + 20) * MS);
+	assert_null(json_object_get(states, "running"));
+	json_decref(all);
+	assert_non_null(strstr(text(x, view_summary), "\nmain.worker\t2\t2\t96\t"));
+}
+
+static void test_latency(void **state)
+{
+	struct fixture *x = *state;
+	json_t *v = json(x, view_sched_latency);
+
+	/* 10 ms of 7 and 30 ms of 8. */
+	assert_int_equal(number(v, "count"), 2);
+	assert_int_equal(number(v, "max_ns"), 30 * MS);
+	assert_int_equal(number(v, "mean_ns"), 20 * MS);
+	assert_in_range(number(v, "p50_ns"), 1 << 24, 30 * MS);
+	assert_in_range(number(v, "p99_ns"), 1 << 24, 30 * MS);
+	assert_int_equal(number(v, "from_8388608_ns"), 1);
+	assert_int_equal(number(v, "from_16777216_ns"), 1);
+	assert_int_equal(json_array_size(json_object_get(v, "counts")), LATENCY_BUCKETS);
+	json_decref(v);
+	assert_non_null(strstr(text(x, view_sched_latency), "\nmax_ns 30000000\n"));
+}
+
+static void test_stays(void **state)
+{
+	struct fixture *x = *state;
+	static const char *const waiting[] = {"state", "waiting", "goids", "7", NULL};
+	static const char *const bad[] = {"state", "sleeping", NULL};
+	static const char *const window[] = {"from", "7", "to", "7", NULL};
+	json_t *v, *stay;
+
+	x->args = waiting;
+	v = json(x, view_stays);
+	assert_int_equal(number(v, "total"), 1);
+	stay = json_array_get(json_object_get(v, "stays"), 0);
+	assert_int_equal(json_integer_value(json_array_get(stay, 1)), T0 + 50 * MS);
+	/* What is open ends with the process. */
+	assert_int_equal(json_integer_value(json_array_get(stay, 2)), T0 + 100 * MS);
+	assert_int_equal(json_integer_value(json_array_get(stay, 3)), 50 * MS);
+	json_decref(v);
+	x->args = bad;
+	assert_int_equal(ask(x, view_stays, VIEW_JSON), -EINVAL);
+	assert_non_null(strstr(x->why, "state: "));
+	x->args = window;
+	assert_int_equal(ask(x, view_range, VIEW_JSON), -EINVAL);
+	assert_non_null(strstr(x->why, "to must be after from"));
+	x->args = NULL;
+	assert_non_null(strstr(text(x, view_range), "\nrunning\t50000000\t2\t"));
+}
+
+static void test_top(void **state)
+{
+	struct fixture *x = *state;
+	json_t *v = json(x, view_top), *list = json_object_get(v, "goroutines"), *first;
+
+	/* The last 100 ms before it ended are all there was. */
+	assert_int_equal(number(v, "measured_ns"), 100 * MS);
+	first = json_array_get(list, 0);
+	assert_int_equal(number(first, "goid"), 7);
+	assert_float_equal(json_number_value(json_object_get(first, "running_percent")), 40, 0.01);
+	assert_float_equal(json_number_value(json_object_get(first, "runnable_percent")), 10, 0.01);
+	assert_float_equal(json_number_value(json_object_get(first, "events_per_second")), 40,
+			   0.01);
+	assert_float_equal(json_number_value(json_object_get(first, "alloc_bytes_per_second")), 960,
+			   0.01);
+	/* Of 1 it is not known that it ran. */
+	assert_int_equal(number(json_array_get(list, 2), "goid"), 1);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(list, 2), "state")),
+			    "unknown");
+	assert_float_equal(json_number_value(json_object_get(v, "running_percent")), 50, 0.01);
+	json_decref(v);
+	assert_non_null(strstr(text(x, view_top), "the last 0.100 s before it ended\n"));
+	assert_non_null(strstr(x->out.data, "\n         7 waiting     40.0   10.0 "));
+	/* Sampled: not known. */
+	x->rates[EVENT_CASGSTATUS] = RATE_ONE / 2;
+	v = json(x, view_top);
+	assert_true(json_is_null(json_object_get(v, "running_percent")));
+	json_decref(v);
+}
+
+static void test_flame(void **state)
+{
+	struct fixture *x = *state;
+
+	/* No stacks here, which only one of them needs. */
+	assert_int_equal(ask(x, view_flame_stacks, VIEW_TEXT), -ENOSYS);
+	assert_non_null(strstr(text(x, view_flame_origin),
+			       "main.worker;main.main (/src/main.go:12);waiting 2\n"));
+	assert_non_null(strstr(x->out.data, ";unknown 1\n"));
+}
+
+static void test_trace(void **state)
+{
+	struct fixture *x = *state;
+	struct view_query q = {.form = VIEW_BINARY, .bytes_max = 1};
+	struct view_stream stream;
+	const struct view_row *row = NULL;
+	struct buf cut = BUF_INIT;
+
+	for (unsigned i = 0; i < n_views; i++) {
+		if (!strcmp(views[i].name, "trace/perfetto"))
+			row = &views[i];
+	}
+	assert_non_null(row);
+	/* More than a piece. */
+	for (unsigned i = 0; i < 5000; i++) {
+		struct event ev = {.type = EVENT_NEWOBJECT, .goid = 7, .size = i};
+
+		ev.time_ns = T0 + 90 * MS + i;
+		model_apply(x->m, &ev, 1);
+	}
+	assert_int_equal(row->stream(&x->v, &q, &stream), 0);
+	while (stream.next(stream.ctx, &cut) == 1)
+		;
+	stream.free(stream.ctx);
+	assert_non_null(memmem(cut.data, cut.len, "cut: after 0 MiB; ", 18));
+	buf_reset(&x->out);
+	assert_int_equal(view_render(row, &x->v, &q, &x->out), 0);
+	assert_non_null(memmem(x->out.data, x->out.len, "main.worker 7", 13));
+	assert_null(memmem(x->out.data, x->out.len, "cut: ", 5));
+	buf_free(&cut);
+	q.proc = 1;
+	assert_int_equal(view_render(row, &x->v, &q, &x->out), -ENOENT);
+}
+
+int main(void)
+{
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(test_leaks), TEST(test_summary), TEST(test_latency), TEST(test_stays),
+		TEST(test_top),   TEST(test_flame),   TEST(test_trace),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
