@@ -163,11 +163,6 @@ static uint8_t state_flags(const struct wire_header *h)
 	return flags;
 }
 
-static bool is_dead(unsigned state)
-{
-	return state == GSTATE_DEAD || state == GSTATE_DEADEXTRA;
-}
-
 static struct event exit_event(const struct wire_state *r, const struct decode_process *p)
 {
 	struct event ev = event_of(&r->h, p, EVENT_GOEXIT);
@@ -192,7 +187,7 @@ static unsigned decode_state(struct decode *d, const struct decode_process *p,
 	out[0].flags = state_flags(&r->h);
 	if (r->h.to == GSTATE_WAITING && r->reason < REASONS_MAX)
 		out[0].string_id = d->reasons[r->reason];
-	if (!is_dead(r->h.to) || (r->h.from != GSTATE_RUNNING && r->h.from != GSTATE_SYSCALL))
+	if (!gstate_is_exit(r->h.from, r->h.to))
 		return 1;
 	out[1] = exit_event(r, p);
 	return 2;

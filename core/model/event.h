@@ -102,6 +102,13 @@ const char *gstate_name(unsigned state);
 bool gstate_is_exit(unsigned from, unsigned to);
 bool gstate_is_creation(unsigned from, unsigned to);
 
+/* It wakes its target. */
+static inline bool event_is_wake(const struct event *ev)
+{
+	return ev->type == EVENT_CASGSTATUS && ev->from == GSTATE_WAITING &&
+	       ev->to == GSTATE_RUNNABLE;
+}
+
 static inline bool event_is_allocation(uint8_t type)
 {
 	return type == EVENT_MAKESLICE || type == EVENT_MAKEMAP || type == EVENT_NEWOBJECT;

@@ -5,7 +5,7 @@
 #include "core/base/util.h"
 
 /* A goroutine runs while its stack is copied (running -> copystack -> running, newstack()). */
-static uint8_t fold(uint8_t state)
+uint8_t walk_fold(uint8_t state)
 {
 	return state == GSTATE_COPYSTACK ? GSTATE_RUNNING : state;
 }
@@ -157,7 +157,7 @@ static void note_wait(const struct life *have, const struct event *ev, uint8_t f
 		m->waited_id = have->reason_id;
 		m->means |= MEANS_WAITED;
 	}
-	if (from == GSTATE_WAITING && to == GSTATE_RUNNABLE) {
+	if (event_is_wake(ev)) {
 		m->woken_by = ev->goid == ev->target ? 0 : ev->goid;
 		m->means |= MEANS_WOKEN;
 	}
@@ -167,7 +167,7 @@ static void note_wait(const struct life *have, const struct event *ev, uint8_t f
 
 static void meet_casgstatus(const struct life *have, const struct event *ev, struct meaning *m)
 {
-	uint8_t from = fold(ev->from), to = fold(ev->to);
+	uint8_t from = walk_fold(ev->from), to = walk_fold(ev->to);
 	uint64_t at = not_before(&m->life, ev->time_ns);
 
 	if (from == GSTATE_IDLE || to == GSTATE_IDLE)
@@ -273,7 +273,7 @@ bool walk_is_live(uint8_t state)
 void walk_read(const struct life *have, const struct goroutine_seen *seen, uint64_t time_ns,
 	       struct meaning *ret)
 {
-	uint8_t state = fold(seen->state);
+	uint8_t state = walk_fold(seen->state);
 	struct life *l = &ret->life;
 
 	*ret = (struct meaning){.life = *have};

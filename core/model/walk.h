@@ -65,6 +65,8 @@ void walk_event(const struct life *have, uint64_t goid, const struct event *ev,
  */
 void walk_read(const struct life *have, const struct goroutine_seen *seen, uint64_t time_ns,
 	       struct meaning *ret);
+/* A state of Go's as it counts here: copystack is running. */
+uint8_t walk_fold(uint8_t state);
 /* A reading of this state is of one that lives. */
 bool walk_is_live(uint8_t state);
 void walk_missing(const struct life *have, uint64_t time_ns, struct meaning *ret);

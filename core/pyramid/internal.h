@@ -111,6 +111,9 @@ struct rows {
 	uint32_t table_cap, table_used;
 };
 
+/* Fetches what rows_find() and an event will touch; one step after the other, some events apart. */
+#define ROWS_FETCHES 3
+void rows_fetch(const struct rows *rs, unsigned proc, uint64_t goid, unsigned step);
 struct row *rows_find(struct rows *rs, unsigned proc, uint64_t goid);
 /* Finds or makes; NULL = no memory. */
 struct row *rows_get(struct rows *rs, unsigned proc, uint64_t goid);

@@ -150,9 +150,7 @@ static uint8_t state_before(const struct event *ev, uint64_t goid, const struct 
 		return PYRAMID_NONE;
 	if (ev->type != EVENT_CASGSTATUS || ev->target != goid)
 		return PYRAMID_UNKNOWN;
-	if (!walk_is_live(ev->from))
-		return PYRAMID_NONE;
-	return ev->from == GSTATE_COPYSTACK ? GSTATE_RUNNING : ev->from;
+	return walk_is_live(ev->from) ? walk_fold(ev->from) : PYRAMID_NONE;
 }
 
 /* An event's part for one goroutine; its row, NULL when there is none. */
@@ -162,6 +160,9 @@ static struct row *apply_to(struct pyramid *p, const struct event *ev, uint64_t 
 	struct row *r = rows_find(&p->rows, ev->proc, goid);
 	struct meaning m;
 
+	/* Who changes another's state need only be known to be there. */
+	if (r && ev->type == EVENT_CASGSTATUS && ev->target != goid)
+		return r;
 	walk_event(r ? &r->life : &nothing, goid, ev, &m);
 	if (!r) {
 		/* Not for an end alone: it may be a second word of one that is forgotten. */
@@ -219,6 +220,21 @@ static void apply_lost(struct pyramid *p, const struct event *ev)
 	}
 }
 
+/* Mostly what the events to come will touch is not in the cache. */
+static inline void fetch_ahead(const struct rows *rs, const struct event *events, size_t n,
+			       size_t i)
+{
+	for (unsigned step = 0; step < ROWS_FETCHES; step++) {
+		const struct event *ev = &events[i + 2 * (ROWS_FETCHES - step)];
+
+		if (ev >= events + n)
+			continue;
+		rows_fetch(rs, ev->proc, ev->goid, step);
+		if (ev->type == EVENT_CASGSTATUS && ev->target != ev->goid)
+			rows_fetch(rs, ev->proc, ev->target, step);
+	}
+}
+
 void pyramid_apply(struct pyramid *p, const struct names *names, const struct event *events,
 		   size_t n)
 {
@@ -226,6 +242,7 @@ void pyramid_apply(struct pyramid *p, const struct names *names, const struct ev
 	for (size_t i = 0; i < n; i++) {
 		const struct event *ev = &events[i];
 
+		fetch_ahead(&p->rows, events, n, i);
 		if (ev->time_ns >= PYRAMID_TIME_END) {
 			p->missed++;
 			continue;

@@ -32,6 +32,33 @@ static uint32_t *table_slot(struct rows *rs, unsigned proc, uint64_t goid)
 	return &rs->table[i];
 }
 
+void rows_fetch(const struct rows *rs, unsigned proc, uint64_t goid, unsigned step)
+{
+	/* Mostly a row is found where its hash says; when it is not, nothing is lost. */
+	const uint32_t *slot =
+		rs->table_cap ? &rs->table[(uint32_t)row_hash(proc, goid) & (rs->table_cap - 1)]
+			      : NULL;
+	const struct row *r;
+
+	if (!slot)
+		return;
+	if (step == 0) {
+		__builtin_prefetch(slot);
+		return;
+	}
+	if (!*slot)
+		return;
+	r = &rs->v[*slot - 1];
+	if (step == 1) {
+		__builtin_prefetch(r, 1);
+		__builtin_prefetch(&r->open);
+	} else if (r->open) {
+		__builtin_prefetch(r->open, 1);
+		__builtin_prefetch((const char *)r->open + 64, 1);
+		__builtin_prefetch((const char *)r->open + 128, 1);
+	}
+}
+
 struct row *rows_find(struct rows *rs, unsigned proc, uint64_t goid)
 {
 	uint32_t at = rs->table_cap ? *table_slot(rs, proc, goid) : 0;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Perfetto's TrackEvent format (proto/perfetto.proto). What an event means is core/model/walk.h's
- * word. A trace is a sequence of packets; packets
+ * Perfetto's TrackEvent format (proto/perfetto.proto). A trace is a sequence of packets; packets
  * are packed one at a time, which makes the same bytes. Names are interned: sent once, then by
- * number.
+ * number. What an event means is core/model/walk.h's word.
  */
 #include "core/session/perfetto.h"
 

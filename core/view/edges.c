@@ -38,8 +38,7 @@ static int add_goroutine(const struct view *v, const struct goroutine *g, struct
 
 	for (size_t i = 0; !err && i < n && e->shown < e->limit; i++) {
 		const struct event *ev = &events[i];
-		bool wake = ev->type == EVENT_CASGSTATUS && ev->from == GSTATE_WAITING &&
-			    ev->to == GSTATE_RUNNABLE;
+		bool wake = event_is_wake(ev);
 
 		if (ev->target != g->goid || ev->time_ns < e->from || !ev->goid ||
 		    ev->goid == g->goid || (!wake && ev->type != EVENT_NEWGOROUTINE))

@@ -72,7 +72,7 @@ static void begin(struct telling *t, const struct goroutine *g, const struct eve
 	t->life = (struct life){
 		.since_ns = MIN(MAX(g->created_ns, since_ns), events[0].time_ns),
 		.reason_id = ev->from == GSTATE_WAITING ? ev->string_id : 0,
-		.state = ev->from == GSTATE_COPYSTACK ? GSTATE_RUNNING : ev->from,
+		.state = walk_fold(ev->from),
 		.flags = LIFE_SEEN,
 	};
 }
