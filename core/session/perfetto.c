@@ -509,8 +509,11 @@ static void begin_slice(struct perfetto *p, struct track *t, unsigned state, uin
 	t->flow = 0;
 }
 
-/* The slices of what an event, or a reading of memory, means for the track's goroutine. `keep`:
- * there is more to come when it has exited. */
+/*
+ * The slices of what an event, or a reading of memory, means for the track's goroutine. That a
+ * state was not known for a time is learned at the end of it: packets are in the order of time but
+ * for these, and whoever reads a trace sorts it. `keep`: there is more to come when it has exited.
+ */
 static void follow(struct perfetto *p, struct track *t, const struct meaning *m, bool keep,
 		   struct buf *out)
 {
@@ -520,8 +523,13 @@ static void follow(struct perfetto *p, struct track *t, const struct meaning *m,
 		if (life_there(&t->life))
 			end_slice(p, t, MIN(unknown, at), out);
 		if (unknown < at) {
+			/* The arrow ends at what comes after it. */
+			uint64_t flow = t->flow;
+
+			t->flow = 0;
 			begin_slice(p, t, GSTATES, 0, unknown, out);
 			end_slice(p, t, at, out);
+			t->flow = flow;
 		}
 		if (life_there(&m->life))
 			begin_slice(p, t, life_state(&m->life), m->life.reason_id, at, out);

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # A converted session is a trace to Perfetto: its own Python messages read it, slices are nested and
-# closed, every name and track is defined before it is used.
+# closed, every name and track is defined before it is used. Packets are in the order of time on each
+# track, but for a time whose state was not known; those of a time are sorted in, as Perfetto does.
 # timeout: 120
 . "$(dirname "$0")/../lib.sh"
 TOOL=$XGOTOPFS_BUILD/tests/bench/session_tool
@@ -17,10 +18,11 @@ from perfetto.protos.perfetto.trace import perfetto_trace_pb2 as p
 trace = p.Trace()
 trace.ParseFromString(open(sys.argv[1], "rb").read())
 tracks, names, notes, strings, open_slices = {}, {}, {}, {}, Counter()
-seen, flows, last = Counter(), set(), {}
+seen, flows, last, late = Counter(), set(), {}, []
 first = trace.packet[0]
 assert first.sequence_flags & 1 and first.trace_packet_defaults.timestamp_clock_id == 3
 assert first.clock_snapshot.primary_trace_clock == 3
+events = []
 for k in trace.packet:
     assert k.trusted_packet_sequence_id == 1
     for n in k.interned_data.event_names: names[n.iid] = n.name
@@ -34,7 +36,19 @@ for k in trace.packet:
     e = k.track_event
     assert e.track_uuid in tracks, e
     if e.type == p.TrackEvent.TYPE_COUNTER: continue
-    assert k.timestamp >= last.get(e.track_uuid, 0); last[e.track_uuid] = k.timestamp
+    begins = e.type == p.TrackEvent.TYPE_SLICE_BEGIN
+    if begins or e.type == p.TrackEvent.TYPE_INSTANT: assert e.name_iid in names
+    if k.timestamp < last.get(e.track_uuid, 0):
+        late.append((e.track_uuid, k.timestamp, names[e.name_iid] if begins else ""))
+    last[e.track_uuid] = max(k.timestamp, last.get(e.track_uuid, 0))
+    events.append(k)
+# What comes late is the end of one state and the begin of what is not known, at one time.
+assert len(late) % 2 == 0
+for (track, at, end), (track2, at2, begin) in zip(late[::2], late[1::2]):
+    assert (track, at, end, begin) == (track2, at2, "", "unknown")
+assert len(late) < len(events) / 20, (len(late), len(events))
+for k in sorted(events, key=lambda k: k.timestamp):
+    e = k.track_event
     if e.type == p.TrackEvent.TYPE_SLICE_END:
         open_slices[e.track_uuid] -= 1; assert open_slices[e.track_uuid] == 0
         continue
