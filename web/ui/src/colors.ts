@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Colours: those of states and allocations are the server's settings or ours, the rest is the theme's.
+import { UNKNOWN } from 'contract';
 import type { Config, UiSettings } from './types';
 
 // What states and allocations look like, whoever chose it.
@@ -23,6 +24,10 @@ export function lookOf(config: Config, settings: UiSettings): Look {
 			...(safe ? SAFE.type : config.type_colors) },
 	};
 }
+
+// A state beside its word, as CSS paints it: the one that is not known is striped, as on the timeline.
+export const swatch = ({ state }: { state: string[] }, which: number) =>
+	(which === UNKNOWN ? `repeating-linear-gradient(135deg, ${state[UNKNOWN]} 0 2px, transparent 2px 4px)` : state[which]);
 
 export interface Palette {
 	state: string[]; // by state number

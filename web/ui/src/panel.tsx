@@ -4,6 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { ComponentChildren } from 'preact';
 import { app } from './app';
 import { at, getJson, getText, int } from './api';
+import { swatch } from './colors';
 import { bytes, clock, count, duration, exact } from './format';
 import { copyText } from './clipboard';
 import { useValue } from './store';
@@ -167,7 +168,7 @@ function Body({ data }: { data: Data }) {
 	return <>
 		<Part title="Status" file={`${folder}/status`}>
 			<dl>
-				<dt>State</dt><dd><i class="dot" style={{ background: app.look.get().state[stateNumber(d.state)] }} />
+				<dt>State</dt><dd><i class="dot" style={{ background: swatch(app.look.get(), stateNumber(d.state)) }} />
 					<b>{d.state}</b>{d.wait_reason ? `: ${d.wait_reason}` : ''}
 					{d.exited || d.state === 'unknown' ? '' : `, for ${duration(d.state_since_ns)}`}</dd>
 				<dt>{d.exited ? 'Lived' : 'Age'}</dt><dd>{d.found ? 'at least ' : ''}{duration(end - d.created_ns)}
@@ -197,7 +198,7 @@ function Body({ data }: { data: Data }) {
 		<Part title="Children" note={exact(d.children)} file={undefined}>
 			{d.children_known.length ? <div class="children">{d.children_known.slice(-60).reverse().map((c) => (
 				<button class="link" title={c.start_function} onClick={() => goTo(c.goid)}>
-					<i class="dot" style={{ background: app.look.get().state[stateNumber(c.state)] ?? 'var(--line)' }} />{c.goid}</button>))}</div> :
+					<i class="dot" style={{ background: swatch(app.look.get(), stateNumber(c.state)) ?? 'var(--line)' }} />{c.goid}</button>))}</div> :
 				<p class="muted">None kept.</p>}
 		</Part>
 	</>;
@@ -206,7 +207,7 @@ function Body({ data }: { data: Data }) {
 function States({ d, folder }: { d: Detail; folder: string }) {
 	const entries = STATES_OF.map((name): [string, number] => [name, d[`${name}_ns`]]).filter(([, ns]) => ns).sort((a, b) => b[1] - a[1]);
 	const total = entries.reduce((sum, [, ns]) => sum + ns, 0) || 1;
-	const color = (name: string) => app.look.get().state[stateNumber(name)];
+	const color = (name: string) => swatch(app.look.get(), stateNumber(name));
 	return (
 		<Part title="Time in each state" file={`${folder}/stats`}>
 			<div class="stacked">{entries.map(([name, ns]) => <i title={`${name} ${duration(ns)}`} style={{ width: `${100 * ns / total}%`, background: color(name) }} />)}</div>
@@ -229,7 +230,7 @@ function Spans({ spans, now }: { spans: Span[]; now: number }) {
 	};
 	return <table class="spans"><tbody>{[...spans].reverse().map((s) => (
 		<tr onClick={() => show(s)} title="Show it on the timeline">
-			<td><i class="dot" style={{ background: app.look.get().state[s[SPAN.state]] }} />{STATES[s[SPAN.state]]}{s[SPAN.reason] ? <span class="muted"> {s[SPAN.reason]}</span> : null}</td>
+			<td><i class="dot" style={{ background: swatch(app.look.get(), s[SPAN.state]) }} />{STATES[s[SPAN.state]]}{s[SPAN.reason] ? <span class="muted"> {s[SPAN.reason]}</span> : null}</td>
 			<td class="num">{duration((s[SPAN.end] || now) - s[SPAN.begin])}{s[SPAN.end] ? '' : ' …'}</td>
 			<td class="num muted">{s[SPAN.ended_by] ? <button class="link" title="Go to the goroutine that ended it" onClick={(e) => {
 				e.stopPropagation();

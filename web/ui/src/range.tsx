@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Statistics of the selected time range, over the goroutines in the list or the selected one.
+import { swatch } from './colors';
 import { useEffect, useState } from 'preact/hooks';
 import { app, type Range } from './app';
 import { at, getJson, getText, int } from './api';
@@ -36,7 +37,7 @@ function question(range: Range, goid: number | null, filter: string): string {
 	return `from=${int(range.from + app.origin)}&to=${int(range.to + app.origin)}&${which}`;
 }
 
-const colorOf = (name: string) => app.look.get().state[stateNumber(name)];
+const colorOf = (name: string) => swatch(app.look.get(), stateNumber(name));
 
 export function RangeBar() {
 	const range = useValue(app.range);

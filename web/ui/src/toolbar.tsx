@@ -2,12 +2,13 @@
 // The head of the page: what is looked at, how it is connected, its metrics; and the timeline's bar.
 import { useEffect, useRef } from 'preact/hooks';
 import { app, VIEWS } from './app';
+import { swatch } from './colors';
 import { Downloads } from './downloads';
 import { count, duration } from './format';
 import { ProcessName } from './process';
 import { GROUPS, SORTS } from './rows';
 import { useValue } from './store';
-import { RUNNABLE, RUNNING, STATES, SYSCALL, UNKNOWN, WAITING } from 'contract';
+import { RUNNABLE, RUNNING, STATES, SYSCALL, WAITING } from 'contract';
 import { current } from './timeline/scene';
 import { stateHeight } from './timeline/strip';
 
@@ -206,7 +207,7 @@ export function Legend() {
 			{shown.map((s) => (
 				<button class={browse.filter.includes(`state:${STATES[s]}`) ? 'on' : ''} onClick={() => toggle(STATES[s])}
 					title={`Only ${STATES[s]} goroutines`}>
-					<i class="mark"><i style={{ background: s === UNKNOWN ? `repeating-linear-gradient(135deg, ${look.state[s]} 0 2px, transparent 2px 4px)` : look.state[s],
+					<i class="mark"><i style={{ background: swatch(look, s),
 						height: `${Math.round(12 * stateHeight(s, settings.marks))}px` }} /></i>
 					{STATES[s]} <b>{counts ? count(counts[s]) : ''}</b></button>))}
 		</div>

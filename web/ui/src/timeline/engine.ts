@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // One canvas: labels, ruler, rows. Draws a frame when something changed; asks for the tiles that a
 // frame missed. paint.ts has the drawing of single things, input.ts what the user does.
-import { FOUND, LEVEL_BASE, LEVEL_MAX, NONE, SERIES_LEVEL_MIN, TILE_BUCKETS, TILE_SHIFT } from 'contract';
+import { FOUND, LEVEL_BASE, LEVEL_MAX, NONE, SERIES_LEVEL_MIN, TILE_BUCKETS, TILE_SHIFT, UNKNOWN } from 'contract';
 import { app } from '../app';
 import { getEdges, getSeries } from '../api';
 import { palette, type Palette } from '../colors';
@@ -440,7 +440,8 @@ export class Timeline implements Scene, Shown {
 		const top = Math.round(2 * dpr), bottom = h - top - strip;
 		const full = Math.max(2, Math.round((bottom - top) * stateHeight(state, s.marks)));
 		ctx.fillStyle = this.colors.state[state];
-		ctx.fillRect(x0, y + bottom - full, x1 - x0, full);
+		if (state !== UNKNOWN) return ctx.fillRect(x0, y + bottom - full, x1 - x0, full);
+		for (let x = x0; x < x1; x += 6) ctx.fillRect(x, y + bottom - full, Math.min(2, x1 - x), full);
 	}
 
 	private paintGroup(group: Group, tiles: TileCache, level: number, y: number,

@@ -4,6 +4,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { app } from '../app';
 import { useValue } from '../store';
 import { at as url, getJson, int } from '../api';
+import { swatch } from '../colors';
 import { bytes, duration, rulerTime } from '../format';
 import { cellAllocs, cellBytes, cellShare, cellTransitions, lookUp } from '../tiles';
 import { EXITED, NONE, SHARE_STATES, SPAN, STATES, type Span } from 'contract';
@@ -70,11 +71,11 @@ export function Tooltip({ timeline: t }: { timeline: Timeline }) {
 			{hover.area === 'label' ? <div>{row.exited ? 'lived' : 'age'} {duration((row.exited || now) - row.created)}
 				{', '}{row.events} events, {bytes(row.bytes)} allocated</div> : null}
 			{hover.area === 'rows' && sure ? <>
-				<div><i class="dot" style={{ background: t.colors.state[exact.state] }} />
+				<div><i class="dot" style={{ background: swatch(t.colors, exact.state) }} />
 					{STATES[exact.state]}{exact.reason ? `: ${exact.reason}` : ''}{' '}
 					<b>{duration((exact.to || now) - exact.from)}</b>{exact.to ? '' : ' so far'}</div>
 				<div class="muted">from {rulerTime(exact.from, 1e3)}{exact.by ? `, ended by goroutine ${exact.by}` : ''}</div>
-			</> : seen && seen.state !== NONE ? <div><i class="dot" style={{ background: t.colors.state[seen.state] }} />
+			</> : seen && seen.state !== NONE ? <div><i class="dot" style={{ background: swatch(t.colors, seen.state) }} />
 				{STATES[seen.state]}</div> : null}
 			{seen?.mixed && seen.transitions + seen.allocs > 0 ? <div class="muted">
 				in {duration(seen.width)} here: {seen.transitions} state changes
