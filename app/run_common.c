@@ -10,8 +10,6 @@
 #include "core/base/confine.h"
 #include "core/base/log.h"
 
-#define NAMES_MAX (1u << 21)
-
 /* Any thread that serves: they start after the recording and end before it is freed. */
 static void recording(void *ctx, struct recording *ret)
 {

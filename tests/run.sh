@@ -199,6 +199,7 @@ TARGETS="xgotopfs web/web_demo tests/targets/fs_demo tests/bench/session_tool th
 COMPILER=clang TARGETS=fuzz build fuzz -Dfuzzing=true -Db_sanitize=address,undefined -Db_lundef=false \
 	-Dui=disabled -Dwerror=true && have_fuzz=1
 [ -z "${have_gcc:-}" ] || run_test "dead code" 60 tests/dead_code.sh build-gcc
+[ -z "${have_gcc:-}" ] || run_test "clang-tidy" 300 tests/tidy.sh -p build-gcc
 [ -z "${have_gcc:-}" ] || unit_tests gcc
 [ -z "${have_asan:-}" ] || unit_tests asan
 [ -z "${have_gcc:-}" ] || cases gcc

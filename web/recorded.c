@@ -115,7 +115,7 @@ static int make_model(struct recorded *r)
 
 static int open_session(struct recorded *r)
 {
-	int err = names_new(LOADER_NAMES_MAX, &r->names);
+	int err = names_new(NAMES_MAX, &r->names);
 
 	if (!err)
 		err = loader_open(r->dir_fd, r->names, &r->loader);

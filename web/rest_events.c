@@ -13,7 +13,6 @@
 #include "web/rest.h"
 
 #define PIECE           65536
-#define NAMES_MAX       (1u << 20)
 #define LIVE_EVENTS_MAX 100000 /* in one array */
 #define LIVE_USUALLY    1000
 #define READ_EVENTS     1024

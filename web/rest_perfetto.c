@@ -12,8 +12,7 @@
 #include "core/session/store.h"
 #include "web/rest.h"
 
-#define PIECE     65536
-#define NAMES_MAX (1u << 20)
+#define PIECE 65536
 
 struct trace {
 	struct perfetto *perfetto;

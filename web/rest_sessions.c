@@ -12,8 +12,6 @@
 #include "web/rest.h"
 #include "web/settings.h"
 
-#define NAMES_MAX (1u << 20)
-
 int rest_open_session(const struct request *rq, struct response *rs, const char *id)
 {
 	int fd = rq->web->store ? store_open(rq->web->store, id) : -ENOENT;

@@ -30,6 +30,8 @@ struct site {
 	uint32_t line;    /* 0 unknown */
 };
 
+#define NAMES_MAX                                                                                  \
+	(1u << 21) /* of each kind: what names_new() is given for a program or a session */
 int names_new(size_t max, struct names **ret);
 void names_free(struct names *n);
 

@@ -14,7 +14,6 @@
 #include "core/model/names.h"
 #include "proto/profile.pb-c.h"
 
-#define NAMES_MAX    (1u << 20)
 #define KEY_MAX      (PPROF_DEPTH_MAX + 2 * PPROF_LABELS_MAX)
 #define COMMENTS_MAX 8
 #define MAPPING      1

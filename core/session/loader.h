@@ -19,8 +19,6 @@
 #include "core/model/model.h"
 #include "core/session/reader.h"
 
-#define LOADER_NAMES_MAX (1u << 21) /* for names_new(): what -replay and web give it */
-
 struct loader;
 
 /* Who follows beside the model: told of the same, after the model was. Functions may be NULL. */

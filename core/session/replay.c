@@ -21,7 +21,7 @@
 #include "core/session/loader.h"
 #include "core/session/store.h"
 
-#define WAIT_MAX_NS (NS_PER_SEC / 10)   /* looks for commands at least this often */
+#define WAIT_MAX_NS 100000000ull        /* looks for commands at least this often */
 #define BEHIND_NS   (NS_PER_SEC / 1000) /* between looks at who is behind */
 
 struct replay {
