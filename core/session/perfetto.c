@@ -470,6 +470,8 @@ int perfetto_process(struct perfetto *p, unsigned index, const struct proc_info 
 	Perfetto__ProcessDescriptor process = PERFETTO__PROCESS_DESCRIPTOR__INIT;
 	const char *name = strrchr(info->binary_path, '/');
 
+	if (index >= MODEL_PROCS_MAX)
+		return p->err;
 	start(p, info->attached_ns, out);
 	p->ended_ns[index] = info->state == PROC_EXITED ? info->exited_ns : 0;
 	process.pid = info->pid;
@@ -751,7 +753,8 @@ static bool is_twin(const struct event *ev, const struct event *next)
 static void put_with_next(struct perfetto *p, const struct event *ev, const struct event *next,
 			  struct buf *out)
 {
-	if (ev->type > EVENT_LOST || (ev->proc >= MODEL_PROCS_MAX && ev->proc != EVENT_PROC_NONE))
+	/* Only what was lost can be of no process. */
+	if (ev->type > EVENT_LOST || (ev->proc >= MODEL_PROCS_MAX && ev->type != EVENT_LOST))
 		return;
 	start(p, ev->time_ns, out);
 	p->last_ns = MAX(p->last_ns, ev->time_ns);
@@ -791,6 +794,8 @@ int perfetto_goroutines(struct perfetto *p, unsigned proc, const struct goroutin
 	uint64_t first;
 
 	put_held(p, NULL, out);
+	if (proc >= MODEL_PROCS_MAX)
+		return p->err;
 	start(p, time_ns, out);
 	/* Events recorded after it may have happened before it: it must not begin after their ends.
 	 */
