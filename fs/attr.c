@@ -25,9 +25,14 @@ static void set_time(struct timespec *ts, uint64_t wall_ns)
 	ts->tv_nsec = (long)(wall_ns % NS_PER_SEC);
 }
 
+static uint64_t known(const struct fs *fs, uint64_t wall_ns)
+{
+	return wall_ns ? wall_ns : fs->mount_time_ns;
+}
+
 static uint64_t wall(const struct fs *fs, uint64_t mono_ns)
 {
-	return mono_ns ? mono_ns + (uint64_t)model_wall_offset(fs->model) : fs->mount_time_ns;
+	return mono_ns ? mono_ns + (uint64_t)fs->format_proc.wall_offset_ns : fs->mount_time_ns;
 }
 
 static void set_size(struct stat *st, uint64_t size)
@@ -47,7 +52,7 @@ static void set_times(struct stat *st, uint64_t modified_ns, uint64_t changed_ns
 static int fs_attr_quick(struct fs *fs, struct node_id id, struct stat *st)
 {
 	const struct node *n = fs_node(fs, id);
-	struct goroutine g;
+	struct view_about g;
 	int err;
 
 	*st = (struct stat){
@@ -62,11 +67,11 @@ static int fs_attr_quick(struct fs *fs, struct node_id id, struct stat *st)
 	set_times(st, fs->mount_time_ns, fs->mount_time_ns);
 	if (!(n->flags & NODE_GOROUTINE))
 		return 0;
-	err = model_goroutine(fs->model, fs_proc(fs, id.tree), id.key, &g);
+	err = view_about(fs->view, fs_proc(fs, id.tree), id.key, &g);
 	if (err)
 		return err;
-	set_times(st, wall(fs, g.state_since_ns), wall(fs, g.created_ns));
-	set_time(&st->st_atim, wall(fs, g.last_event_ns ? g.last_event_ns : g.state_since_ns));
+	set_times(st, known(fs, g.changed_ns), known(fs, g.created_ns));
+	set_time(&st->st_atim, known(fs, g.last_event_ns));
 	return 0;
 }
 
@@ -79,6 +84,7 @@ static int render(struct fs *fs, struct node_id id, struct buf *out)
 	struct view_query q = {
 		.proc = fs_proc(fs, id.tree),
 		.goid = n->flags & NODE_GOROUTINE ? id.key : 0,
+		.type = id.row == ROW_TYPE ? (uint32_t)id.key : 0,
 		.form = n->form,
 	};
 	int err;
@@ -87,12 +93,9 @@ static int render(struct fs *fs, struct node_id id, struct buf *out)
 		n->control->show(v->control, out);
 		return buf_error(out);
 	}
-	if (id.row == ROW_TYPE)
-		return render_type(fs, id, out);
 	err = view_render(n->view, v, &q, out);
 	/* Waiting for a first process to attach to, the root's files are there but empty. */
-	if (err == -ENOENT && !id.tree && !(n->flags & NODE_GOROUTINE) &&
-	    q.proc >= model_procs(fs->model)) {
+	if (err == -ENOENT && !id.tree && !(n->flags & NODE_GOROUTINE) && q.proc >= view_procs(v)) {
 		buf_reset(out);
 		return 0;
 	}

@@ -45,46 +45,21 @@ void by_names_free(struct by_names *b)
 	free(b);
 }
 
-static bool is_live(const struct goroutine *g)
+static enum view_by by_of(unsigned row)
 {
-	return !(g->flags & GOROUTINE_EXITED);
-}
-
-/* Does goroutine g belong in folder `dir`? */
-static bool belongs(const struct goroutine *g, struct node_id dir)
-{
-	switch (dir.row) {
-	case ROW_STATE:
-		return view_state(g) == dir.key;
-	case ROW_WAIT:
-		return view_state(g) == GSTATE_WAITING && g->reason_id == dir.key;
-	case ROW_FUNC:
-		return is_live(g) && g->start_func_id == dir.key;
-	default:
-		return false;
-	}
+	return row == ROW_STATE ? VIEW_BY_STATE : row == ROW_WAIT ? VIEW_BY_WAIT : VIEW_BY_FUNC;
 }
 
 static int find_member(struct fs *fs, struct node_id dir, const char *name, struct node_id *ret)
 {
-	struct goroutine g;
 	uint64_t goid;
-	int err;
 
 	if (parse_u64_name(name, &goid) || goid > NODE_KEY_MAX)
 		return -ENOENT;
-	err = model_goroutine(fs->model, fs_proc(fs, dir.tree), goid, &g);
-	if (err)
-		return err;
 	*ret = (struct node_id){fs_node(fs, dir)->family->row, dir.tree, goid};
-	return belongs(&g, dir) ? 0 : -ENOENT;
-}
-
-static enum model_by by_of(unsigned row)
-{
-	return row == ROW_STATE  ? MODEL_BY_STATE
-	       : row == ROW_WAIT ? MODEL_BY_REASON
-				 : MODEL_BY_FUNC;
+	return view_belongs(fs->view, fs_proc(fs, dir.tree), by_of(dir.row), dir.key, goid)
+		       ? 0
+		       : -ENOENT;
 }
 
 static int list_members(struct fs *fs, struct node_id dir, struct dirlist *list)
@@ -97,14 +72,6 @@ const struct node_family family_wait = {ROW_WAIT_LINK, find_member, list_members
 const struct node_family family_func = {ROW_FUNC_LINK, find_member, list_members};
 
 /* --- by-state ---------------------------------------------------------------------------- */
-
-/* States Go does not use, and those that last for moments only, have no folder. */
-static bool state_shown(unsigned state)
-{
-	return state == GSTATE_RUNNABLE || state == GSTATE_RUNNING || state == GSTATE_SYSCALL ||
-	       state == GSTATE_WAITING || state == GSTATE_PREEMPTED || state == GSTATE_LEAKED ||
-	       state == GSTATE_DEAD || state == GSTATES;
-}
 
 static int find_state(struct fs *fs, struct node_id dir, const char *name, struct node_id *ret)
 {
@@ -120,7 +87,7 @@ static int find_state(struct fs *fs, struct node_id dir, const char *name, struc
 static int list_states(struct fs *fs, struct node_id dir, struct dirlist *list)
 {
 	for (unsigned state = 0; state <= GSTATES; state++) {
-		if (state_shown(state))
+		if (view_state_shown(state))
 			dirlist_add(list, state, (struct node_id){ROW_STATE, dir.tree, state},
 				    view_state_name(state));
 	}
@@ -131,21 +98,9 @@ const struct node_family family_states = {ROW_STATE, find_state, list_states};
 
 /* --- by-wait, by-func: folders named by what is in use ----------------------------------- */
 
-/* The ids in use now, ascending, each once; the caller frees. `row` is that of the folders. */
-static int ids_in_use(struct fs *fs, unsigned tree, unsigned row, uint32_t **ret, size_t *ret_n)
-{
-	int err = model_keys(fs->model, fs_proc(fs, tree), by_of(row), ret, ret_n);
-
-	if (err != -ENOENT)
-		return err;
-	*ret = NULL;
-	*ret_n = 0;
-	return 0;
-}
-
 static const char *name_of(const struct fs *fs, uint32_t id)
 {
-	return names_string(model_names(fs->model), id);
+	return view_key_name(fs->view, id);
 }
 
 static int list_names(struct fs *fs, struct node_id dir, struct dirlist *list)
@@ -154,7 +109,7 @@ static int list_names(struct fs *fs, struct node_id dir, struct dirlist *list)
 	uint32_t *ids cleanup_free_ = NULL;
 	char name[ESCAPE_MAX + 1];
 	size_t n;
-	int err = ids_in_use(fs, dir.tree, row, &ids, &n);
+	int err = view_keys(fs->view, fs_proc(fs, dir.tree), by_of(row), &ids, &n);
 
 	if (err)
 		return err;
@@ -176,7 +131,7 @@ static int names_refresh(struct fs *fs, struct by_names *b, unsigned row, unsign
 
 	if (b->made_ns && b->row == row && b->tree == tree && now - b->made_ns < max_age_ns)
 		return 0;
-	err = ids_in_use(fs, tree, row, &ids, &n);
+	err = view_keys(fs->view, fs_proc(fs, tree), by_of(row), &ids, &n);
 	if (err)
 		return err;
 	free(b->ids);

@@ -33,15 +33,15 @@ static void batch_free(struct batch *b)
 static int fetch_goroutine(const struct follow_config *c, uint64_t from, uint64_t to,
 			   struct batch *b)
 {
-	uint64_t tail = feed_tail(model_feed(c->model));
+	uint64_t tail = feed_tail(view_feed(c->view));
 	int err;
 
 	b->missed = tail > from ? tail - from : 0;
 	from += b->missed;
 	b->next = MAX(to, from);
-	err = model_goroutine_events(c->model, (unsigned)c->proc, c->goid, from, b->next,
-				     &b->events, &b->seqs, &b->n);
-	return err == -ENOENT ? 0 : err; /* no longer retained: its text ends here */
+	err = view_events_between(c->view, (unsigned)c->proc, c->goid, from, b->next, &b->events,
+				  &b->seqs, &b->n);
+	return err; /* none when it is no longer retained: its text ends here */
 }
 
 static bool is_ours(const struct follow_config *c, const struct event *ev)
@@ -59,7 +59,7 @@ static int fetch_feed(const struct follow_config *c, uint64_t from, uint64_t to,
 	b->seqs = malloc(SLICE * sizeof(*b->seqs));
 	if (!b->events || !b->seqs)
 		return -ENOMEM;
-	n = feed_read(model_feed(c->model), &cursor, b->events, MIN(to - from, SLICE), &missed);
+	n = feed_read(view_feed(c->view), &cursor, b->events, MIN(to - from, SLICE), &missed);
 	for (size_t i = 0; i < n; i++) {
 		uint64_t seq = cursor - n + i;
 
@@ -122,7 +122,7 @@ int follow_new(const struct follow_config *config, struct follow **ret)
 	pthread_mutex_init(&l->lock, NULL);
 	pthread_mutex_init(&l->extend_lock, NULL);
 	/* Text leaves block by block, so a block is a small share of what is retained. */
-	share = MAX((size_t)1, feed_capacity(model_feed(config->model)) / 64);
+	share = MAX((size_t)1, feed_capacity(view_feed(config->view)) / 64);
 	l->block_lines = (uint32_t)MIN(share, BLOCK_LINES);
 	l->block_span = (uint32_t)MIN(share, BLOCK_SPAN);
 	*ret = l;
@@ -144,7 +144,7 @@ void follow_free(struct follow *l)
 
 void follow_trim(struct follow *l)
 {
-	uint64_t tail = feed_tail(model_feed(l->config.model));
+	uint64_t tail = feed_tail(view_feed(l->config.view));
 
 	while (l->first < l->n && l->blocks[l->first].seq < tail)
 		free(l->blocks[l->first++].seqs);
@@ -254,12 +254,8 @@ static int add_run(struct follow *l, const struct batch *batch, size_t *at, stru
 static bool gap_concerns(const struct follow *l)
 {
 	const struct follow_config *c = &l->config;
-	struct goroutine g;
 
-	if (!c->goid)
-		return true;
-	return !model_goroutine(c->model, (unsigned)c->proc, c->goid, &g) &&
-	       g.last_event_ns > l->last_ns;
+	return !c->goid || view_last_event(c->view, (unsigned)c->proc, c->goid) > l->last_ns;
 }
 
 /* Makes some more visible: at most up to `head`. Under extend_lock. */
@@ -297,18 +293,18 @@ static int extend_some(struct follow *l, uint64_t head)
 
 uint64_t follow_backlog(struct follow *l)
 {
-	uint64_t tail = feed_tail(model_feed(l->config.model)), next;
+	uint64_t tail = feed_tail(view_feed(l->config.view)), next;
 
 	pthread_mutex_lock(&l->lock);
 	next = MAX(l->next_seq, tail);
 	pthread_mutex_unlock(&l->lock);
-	return feed_head(model_feed(l->config.model)) - next;
+	return feed_head(view_feed(l->config.view)) - next;
 }
 
 int follow_extend(struct follow *l)
 {
 	/* Where it ends is fixed now, or a fast feed would hold the caller for ever. */
-	uint64_t head = feed_head(model_feed(l->config.model));
+	uint64_t head = feed_head(view_feed(l->config.view));
 	int err = 0;
 
 	pthread_mutex_lock(&l->extend_lock);
@@ -333,7 +329,7 @@ void follow_state(struct follow *l, struct follow_state *ret)
 /* The events of a block of one goroutine: runs of neighbours in the feed. */
 static int fetch_noted(const struct follow *l, const struct block *b, struct batch *batch)
 {
-	struct feed *feed = model_feed(l->config.model);
+	struct feed *feed = view_feed(l->config.view);
 	uint32_t i = 0;
 
 	batch->events = malloc(b->lines * sizeof(*batch->events));

@@ -18,8 +18,7 @@
 #define XGOTOPFS_FS_FOLLOW_H
 
 #include "core/base/buf.h"
-#include "core/model/event_format.h"
-#include "core/model/model.h"
+#include "core/view/family.h"
 
 struct follow;
 struct follow_cache;
@@ -29,7 +28,7 @@ int follow_cache_new(size_t max_bytes, struct follow_cache **ret);
 void follow_cache_free(struct follow_cache *c);
 
 struct follow_config {
-	struct model *model;
+	const struct view *view;           /* borrowed */
 	const struct event_format *format; /* borrowed */
 	int proc;                          /* index; -1: every process */
 	uint64_t goid;                     /* 0: all goroutines */

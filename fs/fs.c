@@ -24,16 +24,16 @@
 static int pid_of(void *ctx, unsigned proc)
 {
 	struct fs *fs = ctx;
-	struct proc_info info;
 	int pid;
 
 	if (proc >= MODEL_PROCS_MAX)
 		return 0;
 	pid = atomic_load_explicit(&fs->pids[proc], memory_order_relaxed);
-	if (pid || model_proc(fs->model, proc, &info))
+	if (pid)
 		return pid;
-	atomic_store_explicit(&fs->pids[proc], info.pid, memory_order_relaxed);
-	return info.pid;
+	pid = view_pid_was(fs->view, proc);
+	atomic_store_explicit(&fs->pids[proc], pid, memory_order_relaxed);
+	return pid;
 }
 
 static void to_our_log(enum fuse_log_level level, const char *fmt, va_list ap)
@@ -59,8 +59,7 @@ static int init(struct fs *fs)
 	fs->options = strdup(c->options ? c->options : "");
 	if (!fs->mountpoint || !fs->options)
 		return -ENOMEM;
-	fs->format_proc = (struct event_format){.names = model_names(fs->model),
-						.wall_offset_ns = model_wall_offset(fs->model)};
+	fs->format_proc = view_event_format(fs->view);
 	fs->format_root = fs->format_proc;
 	fs->format_root.pid_of = pid_of;
 	fs->format_root.ctx = fs;
@@ -94,7 +93,7 @@ int fs_new(const struct fs_config *config, struct fs **ret)
 	if (!fs)
 		return -ENOMEM;
 	fs->config = *config;
-	fs->model = config->view->model;
+	fs->view = config->view;
 	fs->uid = geteuid();
 	fs->gid = getegid();
 	fs->mount_time_ns = clock_ns(CLOCK_REALTIME);

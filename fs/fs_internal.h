@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "core/view/family.h"
 #include "fs/dirlist.h"
 #include "fs/escape.h"
 #include "fs/follow.h"
@@ -23,7 +24,7 @@
 struct fs {
 	struct fs_config config; /* but for its texts, which are copied: */
 	char *mountpoint, *options;
-	struct model *model;
+	const struct view *view; /* config.view */
 	struct nodes *nodes;
 	struct fuse_session *session; /* NULL before fs_mount() */
 	bool mounted;
@@ -91,8 +92,8 @@ void device_let_go(struct fs *fs);
 unsigned fs_proc(const struct fs *fs, unsigned tree); /* index of the process a tree shows */
 int fs_find(struct fs *fs, struct node_id dir, const char *name, struct node_id *ret);
 int fs_list(struct fs *fs, struct node_id dir, struct dirlist *list);
-/* Adds the goroutines that have a key (model_goids()), as entries of the folder's family. */
-int fs_list_goids(struct fs *fs, struct node_id dir, enum model_by by, uint64_t key,
+/* Adds the goroutines that have a key (view_members()), as entries of the folder's family. */
+int fs_list_goids(struct fs *fs, struct node_id dir, enum view_by by, uint64_t key,
 		  struct dirlist *list);
 int fs_readlink(struct fs *fs, struct node_id id, struct buf *out);
 /* unlink(2) and, of a folder, rmdir(2): what rm -r of a recorded session needs. Reads a disk. */
@@ -104,10 +105,6 @@ const char *fs_session_id(struct fs *fs, uint64_t key);
 
 int by_names_new(struct by_names **ret);
 void by_names_free(struct by_names *b);
-
-/* --- types.c --------------------------------------------------------------------------- */
-
-int render_type(struct fs *fs, struct node_id id, struct buf *out);
 
 /* --- logs.c: one growing text a file, as long as somebody looks ------------------------- */
 

@@ -72,11 +72,11 @@ void handle_put(struct fs *fs, struct handle *h)
 
 static int open_log(struct fs *fs, struct handle *h)
 {
-	struct goroutine g;
+	struct view_about g;
 	int err = 0;
 
 	if (fs_node(fs, h->id)->flags & NODE_GOROUTINE)
-		err = model_goroutine(fs->model, fs_proc(fs, h->id.tree), h->id.key, &g);
+		err = view_about(fs->view, fs_proc(fs, h->id.tree), h->id.key, &g);
 	if (!err)
 		err = logs_get(fs, h->id, &h->log);
 	if (err)

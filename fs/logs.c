@@ -82,7 +82,7 @@ static int log_new(struct fs *fs, struct node_id id, struct log **ret)
 	bool goroutine = fs_node(fs, id)->flags & NODE_GOROUTINE;
 	bool every = !goroutine && !id.tree && fs->config.many;
 	struct follow_config config = {
-		.model = fs->model,
+		.view = fs->view,
 		.format = every ? &fs->format_root : &fs->format_proc,
 		/* Alone, the root's process needs no filter: every event is its own. */
 		.proc = goroutine || id.tree || fs->config.many ? (every ? -1 : (int)proc) : -1,

@@ -117,6 +117,11 @@ static int add_view(struct nodes *t, const struct view_row *view)
 
 	if (view->no_file)
 		return 0;
+	if (view->scope == VIEW_TYPE) { /* the files of a family, in text */
+		t->rows[ROW_TYPE].view = view;
+		t->rows[ROW_TYPE].flags |= costs[view->cost];
+		return 0;
+	}
 	if (slash)
 		parent = folder_of(t, scopes[view->scope].row, view->name,
 				   (size_t)(slash - view->name));

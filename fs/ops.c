@@ -201,19 +201,17 @@ static void op_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 {
 	struct fs *fs = fs_of(req);
-	struct feed *feed = model_feed(fs->model);
-	struct model_totals t;
+	struct view_space space;
 	struct statvfs st = {.f_bsize = 4096, .f_frsize = 4096, .f_namemax = ESCAPE_MAX};
-	uint64_t kept = (feed_head(feed) - feed_tail(feed)) * sizeof(struct event);
 
-	model_totals(fs->model, -1, &t);
-	st.f_blocks = feed_capacity(feed) * sizeof(struct event) / st.f_frsize;
-	st.f_bfree = st.f_blocks - MIN(kept / st.f_frsize, st.f_blocks);
+	view_space(fs->view, &space);
+	st.f_blocks = space.bytes / st.f_frsize;
+	st.f_bfree = st.f_blocks - MIN(space.used_bytes / st.f_frsize, st.f_blocks);
 	st.f_bavail = st.f_bfree;
 	/* Used are the goroutines; there is always room for more. */
 	st.f_ffree = 1ull << 32;
 	st.f_favail = st.f_ffree;
-	st.f_files = t.live_total + t.exited_retained + st.f_ffree;
+	st.f_files = space.goroutines + st.f_ffree;
 	fuse_reply_statfs(req, &st);
 }
 

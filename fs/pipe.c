@@ -70,7 +70,7 @@ static void on_append(void *arg)
 /* Are all events for a reader of this tree? */
 static bool takes_all(const struct fs *fs, unsigned tree)
 {
-	return (!tree && fs->config.many) || model_procs(fs->model) <= 1;
+	return (!tree && fs->config.many) || view_procs(fs->view) <= 1;
 }
 
 static bool is_for(const struct fs *fs, unsigned tree, const struct event *ev)
@@ -109,13 +109,12 @@ static void fill(struct pipes *p, struct pipe_reader *r)
 static bool source_ended(const struct pipes *p, const struct pipe_reader *r)
 {
 	struct fs *fs = p->fs;
-	struct proc_info info;
 
 	if (p->ended || feed_closed(p->feed))
 		return true;
 	if (!r->tree && fs->config.many)
 		return false;
-	return !model_proc(fs->model, fs_proc(fs, r->tree), &info) && info.state == PROC_EXITED;
+	return view_ended(fs->view, fs_proc(fs, r->tree));
 }
 
 static bool readable(const struct pipe_reader *r)
@@ -250,7 +249,7 @@ int pipes_new(struct fs *fs, struct pipes **ret)
 	if (!p)
 		return -ENOMEM;
 	p->fs = fs;
-	p->feed = model_feed(fs->model);
+	p->feed = view_feed(fs->view);
 	pthread_mutex_init(&p->lock, NULL);
 	p->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	err = -errno;

@@ -43,7 +43,7 @@ static bool session_file_here(struct fs *fs, struct node_id id)
 /* Entries that are there for some goroutines or sessions only. */
 static bool entry_here(struct fs *fs, struct node_id id)
 {
-	struct goroutine g;
+	struct view_about g;
 
 	if (!fs_row_here(fs, id.row))
 		return false;
@@ -51,7 +51,7 @@ static bool entry_here(struct fs *fs, struct node_id id)
 		return session_file_here(fs, id);
 	if (id.row != ROW_G_PARENT)
 		return true;
-	return !model_goroutine(fs->model, fs_proc(fs, id.tree), id.key, &g) && g.parent;
+	return !view_about(fs->view, fs_proc(fs, id.tree), id.key, &g) && g.parent;
 }
 
 static struct node_id child_of(struct node_id dir, unsigned row)
@@ -74,12 +74,12 @@ int fs_find(struct fs *fs, struct node_id dir, const char *name, struct node_id 
 int fs_list(struct fs *fs, struct node_id dir, struct dirlist *list)
 {
 	const struct node_family *family = fs_node(fs, dir)->family;
-	struct goroutine g;
+	struct view_about g;
 	int err;
 
 	/* A folder whose goroutine is gone is no longer there. */
 	if (fs_node(fs, dir)->flags & NODE_GOROUTINE) {
-		err = model_goroutine(fs->model, fs_proc(fs, dir.tree), dir.key, &g);
+		err = view_about(fs->view, fs_proc(fs, dir.tree), dir.key, &g);
 		if (err)
 			return err;
 	}
@@ -97,13 +97,13 @@ int fs_list(struct fs *fs, struct node_id dir, struct dirlist *list)
 
 static int find_goroutine(struct fs *fs, struct node_id dir, const char *name, struct node_id *ret)
 {
-	struct goroutine g;
+	struct view_about g;
 	uint64_t goid;
 	int err;
 
 	if (parse_u64_name(name, &goid) || goid > NODE_KEY_MAX)
 		return -ENOENT;
-	err = model_goroutine(fs->model, fs_proc(fs, dir.tree), goid, &g);
+	err = view_about(fs->view, fs_proc(fs, dir.tree), goid, &g);
 	if (err)
 		return err;
 	if (dir.row == ROW_G_CHILDREN && g.parent != dir.key)
@@ -113,15 +113,15 @@ static int find_goroutine(struct fs *fs, struct node_id dir, const char *name, s
 	return 0;
 }
 
-int fs_list_goids(struct fs *fs, struct node_id dir, enum model_by by, uint64_t key,
+int fs_list_goids(struct fs *fs, struct node_id dir, enum view_by by, uint64_t key,
 		  struct dirlist *list)
 {
 	uint64_t *goids cleanup_free_ = NULL;
 	size_t n;
-	int err = model_goids(fs->model, fs_proc(fs, dir.tree), by, key, &goids, &n);
+	int err = view_members(fs->view, fs_proc(fs, dir.tree), by, key, &goids, &n);
 
 	if (err)
-		return err == -ENOENT ? 0 : err;
+		return err;
 	for (size_t i = 0; i < n && goids[i] <= NODE_KEY_MAX; i++)
 		dirlist_add(list, goids[i],
 			    (struct node_id){fs_node(fs, dir)->family->row, dir.tree, goids[i]},
@@ -131,12 +131,12 @@ int fs_list_goids(struct fs *fs, struct node_id dir, enum model_by by, uint64_t 
 
 static int list_goroutines(struct fs *fs, struct node_id dir, struct dirlist *list)
 {
-	return fs_list_goids(fs, dir, MODEL_BY_NOTHING, 0, list);
+	return fs_list_goids(fs, dir, VIEW_BY_NOTHING, 0, list);
 }
 
 static int list_children(struct fs *fs, struct node_id dir, struct dirlist *list)
 {
-	return fs_list_goids(fs, dir, MODEL_BY_PARENT, dir.key, list);
+	return fs_list_goids(fs, dir, VIEW_BY_PARENT, dir.key, list);
 }
 
 const struct node_family family_goroutines = {ROW_GOROUTINE, find_goroutine, list_goroutines};
@@ -151,7 +151,7 @@ static int find_process(struct fs *fs, struct node_id dir, const char *name, str
 
 	if (parse_u64_name(name, &pid) || pid > INT32_MAX)
 		return -ENOENT;
-	proc = model_proc_by_pid(fs->model, (pid_t)pid);
+	proc = view_proc_of(fs->view, (int)pid);
 	if (proc < 0)
 		return proc;
 	*ret = (struct node_id){.row = ROW_PROCESS, .tree = (unsigned)proc + 1};
@@ -160,18 +160,18 @@ static int find_process(struct fs *fs, struct node_id dir, const char *name, str
 
 static int list_processes(struct fs *fs, struct node_id dir, struct dirlist *list)
 {
-	unsigned procs = model_procs(fs->model);
-	struct proc_info info;
+	unsigned procs = view_procs(fs->view);
 	char name[24];
 
 	for (unsigned p = 0; p < procs; p++) {
 		struct node_id id = {.row = ROW_PROCESS, .tree = p + 1};
 
+		int pid = view_pid(fs->view, p);
+
 		/* A number that was used again stands for the process that has it now. */
-		if (model_proc(fs->model, p, &info) ||
-		    model_proc_by_pid(fs->model, info.pid) != (int)p)
+		if (!pid)
 			continue;
-		snprintf(name, sizeof(name), "%d", info.pid);
+		snprintf(name, sizeof(name), "%d", pid);
 		dirlist_add(list, p, id, name);
 	}
 	return 0;
@@ -276,12 +276,12 @@ const struct node_family family_sessions = {ROW_SESSION, find_session, list_sess
 
 int fs_readlink(struct fs *fs, struct node_id id, struct buf *out)
 {
-	struct goroutine g;
+	struct view_about g;
 	int err;
 
 	switch (id.row) {
 	case ROW_G_PARENT:
-		err = model_goroutine(fs->model, fs_proc(fs, id.tree), id.key, &g);
+		err = view_about(fs->view, fs_proc(fs, id.tree), id.key, &g);
 		if (err)
 			return err;
 		buf_addf(out, "../%llu", (unsigned long long)g.parent);

@@ -15,7 +15,7 @@ def section(table):
     lines = ["| | forms | arguments | |\n", "| --- | --- | --- | --- |\n"]
     for row in subprocess.run([table], check=True, capture_output=True, text=True).stdout.splitlines():
         scope, name, _, forms, takes, place, _, text = row.split("\t")
-        where = {"process": "", "goroutine": "goroutines/{goid}/"}[scope]
+        where = {"process": "", "goroutine": "goroutines/{goid}/", "type": "types/{type}/"}[scope]
         arguments = " ".join(f"`{a}`" for a in takes.split())
         star = "*" if place == "rest" else ""
         path = (where + name).rstrip("/")

@@ -16,6 +16,7 @@ import re
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 
 WHOLE, BATCH, SECONDS = 3, 6, 40.0  # rounds over all, views at once; then those only that are not done
@@ -219,7 +220,7 @@ def exactly(views, folder, url, base, recorded):
             end = time.monotonic() + SETTLED
             while True:
                 file = read_file(file_of(os.path.join(folder, where), name, suffix, form))
-                rest = read_rest(url, base, path, form, len(forms) > 1)
+                rest = read_rest(url, base, path, form, len(forms) > 1 or where == "types")
                 missing = file == b"No such file or directory" and rest.startswith(b"501 ")
                 agree = missing or same(form, name, file, rest, recorded)
                 if agree or time.monotonic() > end:
@@ -282,7 +283,7 @@ def look(some, folder, url, base, seen):
     begin = time.monotonic()
     before = [read_file(file) for _, _, file in asked]
     old = time.monotonic() + FRESH
-    rest = [read_rest(url, base, view[1], form, len(view[4]) > 1) for view, form, _ in asked]
+    rest = [read_rest(url, base, view[1], form, len(view[4]) > 1 or view[0] == "types") for view, form, _ in asked]
     time.sleep(max(0.0, old - time.monotonic()))
     after = [read_file(file) for _, _, file in asked]
     took_ns = (time.monotonic() - begin + FRESH) * 1e9
@@ -334,6 +335,10 @@ def main():
             views.append(("", name, name, suffix, forms))
         elif scope == "goroutine":
             views += [(f"goroutines/{g}", f"goroutines/{g}/{name}", name, suffix, forms) for g in goroutines(folder)]
+        elif scope == "type":
+            # Its file's name is the type's where nothing in it had to be escaped.
+            types = [t for t in sorted(os.listdir(os.path.join(folder, "types"))) if "%" not in t][:5]
+            views += [("types", f"types/{urllib.parse.quote(t)}", t, "", ["text"]) for t in types]
         else:
             complain(f"{scope} {name}: views_agree.py does not know how to ask for it")
     if how == ["under-load"]:

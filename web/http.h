@@ -19,6 +19,7 @@
 #define HTTP_BODY_MAX   65536
 #define HTTP_ARGS_MAX   32
 #define HTTP_PARAMS_MAX 4
+#define HTTP_PARAM_SIZE 256
 #define HTTP_TAKES      3
 
 struct view_row;
@@ -39,7 +40,7 @@ struct request {
 	struct http_arg args[HTTP_ARGS_MAX];
 	unsigned n_args;
 	/* What the {} of the route's pattern matched. */
-	char params[HTTP_PARAMS_MAX][64];
+	char params[HTTP_PARAMS_MAX][HTTP_PARAM_SIZE];
 	struct buf body;
 	/* The arguments that the route takes, between spaces, in so many pieces; the first is NULL
 	 * before it is known which it is. */

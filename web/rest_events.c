@@ -198,7 +198,7 @@ static int answer(const struct request *rq, struct response *rs, const struct ev
 	}
 	if (q->lines) {
 		rs->content_type = "application/x-ndjson";
-		snprintf(rs->filename, sizeof(rs->filename), "xgotop-%s.jsonl", id);
+		snprintf(rs->filename, sizeof(rs->filename), "xgotop-%.60s.jsonl", id);
 	}
 	rs->more = stream_more;
 	rs->more_free = stream_free;

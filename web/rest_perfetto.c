@@ -88,7 +88,7 @@ int rest_recorded_perfetto(const struct request *rq, struct response *rs)
 		return err;
 	}
 	rs->content_type = "application/octet-stream";
-	snprintf(rs->filename, sizeof(rs->filename), "xgotop-%s.pftrace", rq->params[0]);
+	snprintf(rs->filename, sizeof(rs->filename), "xgotop-%.60s.pftrace", rq->params[0]);
 	rs->more = trace_more;
 	rs->more_free = trace_free;
 	rs->more_ctx = t;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/parse.h"
+#include "core/view/family.h"
 #include "core/view/query.h"
 #include "web/rest.h"
 
@@ -78,6 +79,9 @@ static int ask(const struct request *rq, const struct view_row *row, struct sour
 		err = view_arg_form(q, row->forms);
 	if (!err && row->scope == VIEW_GOROUTINE && parse_u64(rest_param(rq, 0), &q->goid))
 		err = view_refuse(q, -EINVAL, "\"%.40s\" is not a number", rest_param(rq, 0));
+	if (!err && row->scope == VIEW_TYPE &&
+	    view_type_of(&s->view, q->proc, rest_param(rq, 0), &q->type))
+		err = view_refuse(q, -ENOENT, "no type \"%.80s\"", rest_param(rq, 0));
 	if (!err && row->here && !row->here(&s->view))
 		err = -ENOSYS;
 	if (!err)

@@ -58,7 +58,8 @@ static const struct route of_source[] = {
 };
 
 /* Views, in the folder of their scope below a source's. */
-static const char *const scopes[] = {[VIEW_PROCESS] = "", [VIEW_GOROUTINE] = "goroutines/{}"};
+static const char *const scopes[] = {
+	[VIEW_PROCESS] = "", [VIEW_GOROUTINE] = "goroutines/{}", [VIEW_TYPE] = "types/{}"};
 
 /* What stands between the two. */
 static const char *slash(const struct view_row *row)
@@ -74,7 +75,7 @@ static const char *takes_form(const struct view_row *row)
 /* Where in a path one is that is held against a pattern, piece by piece. */
 struct at {
 	const char *path;
-	char (*params)[64]; /* what {} stood for, HTTP_PARAMS_MAX of them */
+	char (*params)[HTTP_PARAM_SIZE]; /* what {} stood for, HTTP_PARAMS_MAX of them */
 	unsigned n;
 };
 
@@ -84,7 +85,7 @@ static bool match(struct at *at, const char *pattern)
 		if (*pattern == '{') {
 			size_t len = strcspn(at->path, "/");
 
-			if (!len || len >= 64 || at->n == HTTP_PARAMS_MAX)
+			if (!len || len >= HTTP_PARAM_SIZE || at->n == HTTP_PARAMS_MAX)
 				return false;
 			memcpy(at->params[at->n], at->path, len);
 			at->params[at->n++][len] = '\0';

@@ -23,7 +23,6 @@ static const struct line of_process[] = {
 	{"events.jsonl", "the same as JSON lines"},
 	{"events_pipe", "the same, but a read waits for the next event (lower delay)"},
 	{"by-state/ by-wait/ by-func/", "goroutines by state, wait reason, function"},
-	{"types/TYPE", "what was allocated of one Go type"},
 	{"processes/PID/", "the same tree for every traced process"},
 };
 
@@ -66,6 +65,7 @@ static void add_files(const struct view *v, struct buf *out)
 	buf_adds(out, "WHAT IS HERE\n");
 	add_views(v, VIEW_PROCESS, 2, out);
 	add_lines(out, 2, of_process, ARRAY_SIZE(of_process));
+	add_line(out, 2, "types/TYPE", "", "what was allocated of one Go type");
 	if (v->control->set_rates || v->control->replay)
 		add_line(out, 2, "control/", "", "change sampling or pause, as root");
 	add_line(out, 2, "goroutines/ID/", "", "one folder a goroutine:");

@@ -59,6 +59,7 @@ enum view_form { VIEW_TEXT, VIEW_JSON, VIEW_BINARY };
 struct view_query {
 	unsigned proc; /* index; VIEW_ALL_PROCS where the row allows it */
 	uint64_t goid; /* rows of a goroutine; else 0 */
+	uint32_t type; /* rows of a type: its number (family.h) */
 	enum view_form form;
 	/* An argument's text or NULL. NULL: there are none (a file). */
 	const char *(*arg)(void *ctx, const char *name);
@@ -91,7 +92,7 @@ struct view_stream {
 
 /* As a view_fn, but only begins; who asked calls free(). The view outlives it. */
 typedef int view_stream_fn(const struct view *v, struct view_query *q, struct view_stream *ret);
-enum view_scope { VIEW_PROCESS, VIEW_GOROUTINE };
+enum view_scope { VIEW_PROCESS, VIEW_GOROUTINE, VIEW_TYPE };
 
 enum view_cost {
 	VIEW_QUICK,  /* below a millisecond */
@@ -104,8 +105,9 @@ enum view_cost {
 
 /*
  * One row is the file `name` and its twin `name`.json in the mount, the routes /api/live/name and
- * /api/sessions/{id}/name (of a goroutine: …/goroutines/{goid}/name), a line in the mount's README
- * and in docs/api.md, and a case of the test that holds mount and REST against each other.
+ * /api/sessions/{id}/name (of a goroutine: …/goroutines/{goid}/name, of a type: …/types/{type}), a
+ * line in the mount's README and in docs/api.md, and a case of the test that holds mount and REST
+ * against each other.
  */
 struct view_row {
 	const char *name; /* may hold one folder: "pprof/goroutine"; "": the scope's own path */
@@ -149,6 +151,7 @@ view_fn view_goroutine;
 view_fn view_goroutine_events, view_spans;
 /* goid 0: of the whole process. */
 view_fn view_allocations;
+view_fn view_type;
 /* For `go tool pprof`: gzip of pprof's format (core/pprof). profile.c says what each counts. */
 view_fn view_pprof_goroutine, view_pprof_allocs, view_pprof_offcpu;
 

@@ -113,6 +113,8 @@ const struct view_row views[] = {
 	    .help = "what it allocated, by type"),
 	ROW("stack", GOROUTINE, TEXT, COSTLY, view_stack, .here = has_stack,
 	    .help = "its stack, as Go prints it"),
+
+	ROW("", TYPE, BOTH, QUICK, view_type, .help = "what was allocated of one Go type"),
 };
 
 const unsigned n_views = ARRAY_SIZE(views);

@@ -10,7 +10,7 @@
 int main(void)
 {
 	static const char *const scopes[] = {
-		[VIEW_PROCESS] = "process", [VIEW_GOROUTINE] = "goroutine"};
+		[VIEW_PROCESS] = "process", [VIEW_GOROUTINE] = "goroutine", [VIEW_TYPE] = "type"};
 	static const char *const forms[] = {
 		[VIEW_TEXT] = "text", [VIEW_JSON] = "json", [VIEW_BINARY] = "binary"};
 

@@ -18,6 +18,7 @@ struct env {
 	struct names *names;
 	struct model *model;
 	struct event_format format;
+	struct view view;
 	struct follow_cache *cache;
 	struct follow *log;
 	uint64_t made; /* events so far; each has its number as its size */
@@ -36,7 +37,8 @@ static void setup(struct env *e, size_t retain, uint64_t goid, bool json)
 	assert_int_equal(model_proc_add(e->model, &info), 0);
 	e->format = (struct event_format){.names = e->names};
 	assert_int_equal(follow_cache_new(64 << 10, &e->cache), 0);
-	follow.model = e->model;
+	e->view.model = e->model;
+	follow.view = &e->view;
 	follow.format = &e->format;
 	follow.proc = goid ? 0 : -1;
 	follow.cache = e->cache;

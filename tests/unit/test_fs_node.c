@@ -80,7 +80,7 @@ static void test_table(void **state)
 			assert_non_null(family);
 			assert_int_equal(family->row, row);
 		}
-		if (n->kind == NODE_TEXT && row != ROW_TYPE)
+		if (n->kind == NODE_TEXT)
 			assert_true(!n->view != !n->control);
 		assert_int_equal(node_mode(t, row) & 0222, writable(t, row));
 	}

@@ -314,6 +314,7 @@ static void test_routes(void **state)
 	is_route("/api/live/goroutines/7", "", "proc", "7");
 	is_route("/api/live/goroutines", "goroutines",
 		 "filter goids sort desc limit offset full proc format", "");
+	is_route("/api/live/types/main.Request", "", "proc format", "main.Request");
 	is_route("/api/live/status", "", "proc", "");
 	is_route("/api/live/meter", "", "n", "");
 	for (const char *const *path =

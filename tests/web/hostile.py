@@ -110,7 +110,7 @@ NUMBERS = {"after", "end_time", "event_type", "from", "goroutine", "limit", "max
            "start_time", "to"}
 # What a {} stands for, by the path before it.
 PLACES = {"sessions": ["SESSION"], "goroutines": ["1"], "latency": ["20", "0"], "tiles": ["20", "0"],
-          "groups": ["20", "0"], "series": ["20", "0"], "utilisation": ["20", "0"], "assets": ["app.js"]}
+          "groups": ["20", "0"], "series": ["20", "0"], "utilisation": ["20", "0"], "assets": ["app.js"], "types": ["string"]}
 
 HOSTILE = [
     "0", "1", "-1", "-0", "%2B1", "007", "1.5", "1e3", "1e400", "-1e400", "NaN", "inf", "0x10", "", "%20", "%201",

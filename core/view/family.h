@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Who is there, for whoever makes folders of them: goroutines by what they have in common, types,
+ * processes; numbers and times, and never a copy of all goroutines. Any thread.
+ */
+#ifndef XGOTOPFS_VIEW_FAMILY_H
+#define XGOTOPFS_VIEW_FAMILY_H
+
+#include "core/view/view.h"
+
+/* --- goroutines --------------------------------------------------------------------------- */
+
+/* What a folder of one says. Times: UNIX time in ns, 0 when not known. */
+struct view_about {
+	uint64_t parent; /* 0: none, or not known */
+	uint64_t created_ns, changed_ns, last_event_ns;
+};
+
+/* 0 or -ENOENT. */
+int view_about(const struct view *v, unsigned proc, uint64_t goid, struct view_about *ret);
+/* When it did something last, CLOCK_MONOTONIC; 0: never, or it is gone. */
+uint64_t view_last_event(const struct view *v, unsigned proc, uint64_t goid);
+
+/* What they have in common: the folders of a family, each of which is a key. */
+enum view_by {
+	VIEW_BY_NOTHING, /* all, also exited ones; key 0 */
+	VIEW_BY_PARENT,  /* of this goroutine */
+	VIEW_BY_STATE,   /* as view_state() has it */
+	VIEW_BY_WAIT,    /* why they wait */
+	VIEW_BY_FUNC,    /* the start function of those that live */
+};
+
+/* Their numbers, ascending; the caller frees. Without such a process there are none. 0, -ENOMEM. */
+int view_members(const struct view *v, unsigned proc, enum view_by by, uint64_t key, uint64_t **ret,
+		 size_t *ret_n);
+bool view_belongs(const struct view *v, unsigned proc, enum view_by by, uint64_t key,
+		  uint64_t goid);
+
+/* BY_WAIT, BY_FUNC: the keys in use now, ascending; the caller frees. 0 or -ENOMEM. */
+int view_keys(const struct view *v, unsigned proc, enum view_by by, uint32_t **ret, size_t *ret_n);
+/* Its name, as long as the model lives; "" when not known. */
+const char *view_key_name(const struct view *v, uint32_t key);
+
+/* Is it a state of Go, and one that lasts long enough to have a folder? */
+bool view_state_shown(unsigned state);
+
+/* Its retained events with numbers in [from, to), oldest first; the caller frees both. 0, -ENOMEM;
+ * none of one that is not there. */
+int view_events_between(const struct view *v, unsigned proc, uint64_t goid, uint64_t from,
+			uint64_t to, struct event **ret, uint64_t **ret_seqs, size_t *ret_n);
+
+/* --- types -------------------------------------------------------------------------------- */
+
+struct view_type_name {
+	uint32_t id;
+	bool shared;      /* with one that was known before */
+	const char *name; /* as long as the model lives; "" when not known */
+};
+
+/* Those a process has allocated, by name; the caller frees. 0 or -ENOMEM. */
+int view_types(const struct view *v, unsigned proc, struct view_type_name **ret, size_t *ret_n);
+/* Those of all processes are numbered from 0 on: the name of `id`, false past the last. */
+bool view_type_at(const struct view *v, uint32_t id, const char **ret_name);
+/* Has the process allocated any? */
+bool view_type_used(const struct view *v, unsigned proc, uint32_t id);
+/* The first one with that name that it has. 0 or -ENOENT. */
+int view_type_of(const struct view *v, unsigned proc, const char *name, uint32_t *ret);
+
+/* --- processes ---------------------------------------------------------------------------- */
+
+unsigned view_procs(const struct view *v);
+/* The pid of a process by index; 0: there is none, or another one has its number now. */
+int view_pid(const struct view *v, unsigned proc);
+/* The same whoever has the number now. */
+int view_pid_was(const struct view *v, unsigned proc);
+/* The index; -ENOENT. */
+int view_proc_of(const struct view *v, int pid);
+bool view_ended(const struct view *v, unsigned proc);
+
+/* --- the log of events -------------------------------------------------------------------- */
+
+struct feed *view_feed(const struct view *v);
+/* How its events are written; pid_of is left NULL. */
+struct event_format view_event_format(const struct view *v);
+/* What it and they take: for statfs(2). */
+struct view_space {
+	uint64_t bytes, used_bytes, goroutines;
+};
+void view_space(const struct view *v, struct view_space *ret);
+
+#endif
