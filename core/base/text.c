@@ -166,6 +166,16 @@ void text_line(struct buf *out, const char *text)
 	text_add(out, text, strlen(text), TEXT_LINE);
 }
 
+size_t text_line_begin(struct buf *out, const char *text, size_t len)
+{
+	static const char header[] = "goroutine ";
+
+	if (len < sizeof(header) - 1 || memcmp(text, header, sizeof(header) - 1))
+		return 0;
+	buf_addf(out, "\\x%02x", (unsigned char)text[0]);
+	return 1;
+}
+
 void text_json(struct buf *out, const char *text, size_t len)
 {
 	buf_addc(out, '"');

@@ -3,6 +3,7 @@
 #include "core/view/emit.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "core/base/json.h"
 #include "core/base/text.h"
@@ -137,6 +138,12 @@ void emit_double(struct emit *e, const char *key, double value, int digits)
 	after(e);
 }
 
+/* A table's first column: no name may make its line one of another kind. */
+static size_t begin_line(struct emit *e, const char *value)
+{
+	return e->columns ? text_line_begin(e->out, value, strlen(value)) : 0;
+}
+
 void emit_string(struct emit *e, const char *key, const char *value)
 {
 	if (!*value) {
@@ -147,7 +154,7 @@ void emit_string(struct emit *e, const char *key, const char *value)
 	if (is_json(e))
 		json_str(e->out, value);
 	else
-		text_line(e->out, value);
+		text_line(e->out, value + (e->column > 1 ? 0 : begin_line(e, value)));
 	after(e);
 }
 

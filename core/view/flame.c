@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/text.h"
 #include "core/base/json.h"
 #include "core/base/util.h"
 #include "core/view/dump.h"
@@ -214,9 +215,13 @@ static void fold(const struct flame *f, uint32_t i, bool ns, struct buf *path, s
 	size_t len = path->len;
 
 	if (i) {
+		size_t k = 0;
+
 		if (len)
 			buf_addc(path, ';');
-		for (size_t k = 0; k < node->name_len; k++) {
+		else
+			k = text_line_begin(path, f->names.data + node->name, node->name_len);
+		for (; k < node->name_len; k++) {
 			char c = f->names.data[node->name + k];
 
 			buf_addc(path, c == ';' ? ':' : c);

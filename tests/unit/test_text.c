@@ -142,12 +142,26 @@ static void test_name(void **state)
 	}
 }
 
+/* What begins a line passes for no goroutine of a dump. */
+static void test_line_begin(void **state)
+{
+	struct buf out = BUF_INIT;
+
+	assert_int_equal(text_line_begin(&out, "goroutine 99 [running]:", 23), 1);
+	assert_string_equal(out.data, "\\x67");
+	buf_reset(&out);
+	assert_int_equal(text_line_begin(&out, "goroutine", 9), 0);
+	assert_int_equal(text_line_begin(&out, "main.goroutine 1", 16), 0);
+	assert_int_equal(text_line_begin(&out, "", 0), 0);
+	assert_int_equal(out.len, 0);
+	buf_free(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_escape),
-		cmocka_unit_test(test_nothing_else),
-		cmocka_unit_test(test_blank),
+		cmocka_unit_test(test_line_begin),   cmocka_unit_test(test_escape),
+		cmocka_unit_test(test_nothing_else), cmocka_unit_test(test_blank),
 		cmocka_unit_test(test_name),
 	};
 
