@@ -66,7 +66,7 @@ def check_binary(where, data):
 
 
 def check_bytes(where, data):
-    binary = where.endswith((".pb", ".perfetto")) or "/pprof/" in where
+    binary = where.endswith((".pb", ".perfetto", "/perfetto")) or "/pprof/" in where
     (check_binary if binary else check_text)(where, data)
 
 
