@@ -188,9 +188,6 @@ static inline void model_pass_freep(struct model_pass **p)
 }
 #define cleanup_pass_ __attribute__((cleanup(model_pass_freep)))
 
-/* The one with that number in such a list; NULL when it is not there. */
-const struct goroutine *model_listed(const struct goroutine *list, size_t n, uint64_t goid);
-
 /* Some goroutines of a process, of those with greater numbers than `after` the first. */
 struct model_some {
 	uint64_t after;

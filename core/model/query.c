@@ -163,19 +163,6 @@ int model_goroutines(struct model *m, unsigned proc, bool exited, struct gorouti
 	return 0;
 }
 
-static int compare_goid(const void *key, const void *item)
-{
-	uint64_t goid = *(const uint64_t *)key;
-	const struct goroutine *g = item;
-
-	return goid < g->goid ? -1 : goid > g->goid;
-}
-
-const struct goroutine *model_listed(const struct goroutine *list, size_t n, uint64_t goid)
-{
-	return n ? bsearch(&goid, list, n, sizeof(*list), compare_goid) : NULL;
-}
-
 static int ascending(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
