@@ -44,6 +44,23 @@
 	COLUMN(reason, text, names_string(names, stay->reason_id))                                 \
 	COLUMN(ended_by, u64, stay->ended_by)
 
+/* stays: the same of any goroutine; ns is how much of it lies in the time asked for. */
+#define STAY_COLUMNS(COLUMN)                                                                       \
+	COLUMN(goid, u64, found->goid)                                                             \
+	COLUMN(begin, u64, stay->begin)                                                            \
+	COLUMN(end, u64, stay->end)                                                                \
+	COLUMN(ns, u64, found->ns)                                                                 \
+	COLUMN(reason, text, names_string(names, stay->reason_id))                                 \
+	COLUMN(ended_by, u64, stay->ended_by)                                                      \
+	COLUMN(state, u64, stay->state)
+
+/* edges: who woke or made whom, by event `ev`; kind is "wake" or "create". */
+#define EDGE_COLUMNS(COLUMN)                                                                       \
+	COLUMN(time, u64, ev->time_ns)                                                             \
+	COLUMN(from, u64, ev->goid)                                                                \
+	COLUMN(to, u64, goid)                                                                      \
+	COLUMN(kind, text, word)
+
 /* What goroutines are sorted by: KEY(name, function). */
 #define SORT_KEYS(KEY)                                                                             \
 	KEY(id, by_id)                                                                             \

@@ -132,6 +132,8 @@ static void columns(void)
 	printf("\n// Rows that are arrays: core/view/columns.h.\n");
 	COLUMNS("ROW", "PackedRow", ROW_COLUMNS);
 	COLUMNS("SPAN", "Span", SPAN_COLUMNS);
+	COLUMNS("STAY", "Stay", STAY_COLUMNS);
+	COLUMNS("EDGE", "PackedEdge", EDGE_COLUMNS);
 	printf("export const SORT_KEYS = [");
 	SORT_KEYS(NAME);
 	printf(" ] as const;\n");

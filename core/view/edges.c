@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "core/base/json.h"
+#include "core/view/columns.h"
 #include "core/view/choose.h"
 #include "core/view/query.h"
 #include "core/view/view_internal.h"
@@ -18,13 +19,17 @@ struct edges {
 static void add_edge(struct edges *e, const struct event *ev, bool wake, uint64_t goid)
 {
 	const char *word = wake ? "wake" : "create";
-	bool json = e->form == VIEW_JSON;
+	struct buf *out = e->out;
 
-	if (e->shown++ && json)
-		buf_addc(e->out, ',');
-	buf_addf(e->out, json ? "[%llu,%llu,%llu,\"%s\"]" : "%llu\t%llu\t%llu\t%s\n",
-		 (unsigned long long)ev->time_ns, (unsigned long long)ev->goid,
-		 (unsigned long long)goid, word);
+	if (e->form != VIEW_JSON) {
+		buf_addf(out, "%llu\t%llu\t%llu\t%s\n", (unsigned long long)ev->time_ns,
+			 (unsigned long long)ev->goid, (unsigned long long)goid, word);
+	} else {
+		if (e->shown)
+			buf_addc(out, ',');
+		PACK(EDGE_COLUMNS);
+	}
+	e->shown++;
 }
 
 /* What happened to one goroutine. */

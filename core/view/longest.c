@@ -4,6 +4,7 @@
 
 #include "core/base/json.h"
 #include "core/base/top.h"
+#include "core/view/columns.h"
 #include "core/view/choose.h"
 #include "core/view/query.h"
 #include "core/view/stays.h"
@@ -53,21 +54,19 @@ static void add_stay(void *ctx, const struct stay *stay)
 
 static int as_json(const struct query *q, const struct names *names, struct buf *out)
 {
-	const struct found *list = q->top.v;
+	const struct found *found = q->top.v;
 
 	buf_addc(out, '{');
 	json_ku(out, "since_ns", q->window.since_ns);
 	json_ku(out, "total", q->total);
 	json_key(out, "stays");
 	buf_addc(out, '[');
-	for (size_t i = 0; i < q->top.n; i++) {
-		const struct stay *stay = &list[i].stay;
+	for (size_t i = 0; i < q->top.n; i++, found++) {
+		const struct stay *stay = &found->stay;
 
-		buf_addf(out, "%s[%llu,%llu,%llu,%llu,", i ? "," : "",
-			 (unsigned long long)list[i].goid, (unsigned long long)stay->begin,
-			 (unsigned long long)stay->end, (unsigned long long)list[i].ns);
-		json_str(out, names_string(names, stay->reason_id));
-		buf_addf(out, ",%llu,%u]", (unsigned long long)stay->ended_by, stay->state);
+		if (i)
+			buf_addc(out, ',');
+		PACK(STAY_COLUMNS);
 	}
 	buf_adds(out, "]}\n");
 	return buf_error(out);

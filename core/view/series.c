@@ -77,8 +77,8 @@ static int read_series(struct view_query *q, uint64_t max, uint64_t usual, struc
 		err = view_arg_u64(q, "n", 1, max, usual, &ret->n);
 	if (err)
 		return err;
-	if (ret->level < 20 || ret->level > PYRAMID_LEVEL_MAX)
-		return view_refuse(q, -EINVAL, "levels of a series are 20 to %d",
+	if (ret->level < SERIES_BASE || ret->level > PYRAMID_LEVEL_MAX)
+		return view_refuse(q, -EINVAL, "levels of a series are %d to %d", SERIES_BASE,
 				   PYRAMID_LEVEL_MAX);
 	/* n is no more than `max`, so only the sum has to be looked at. */
 	if (ret->from <= (UINT64_MAX >> ret->level) - ret->n)

@@ -39,6 +39,7 @@ const steps = {
 			const get = async (proc) => (await fetch(`/api/live/status?proc=${proc}`)).json();
 			return (await get((await get(0)).processes.findIndex((p) => p.pid === pid))).now_ns;
 		}, Number(pid));
+		await page.locator('.panel-head').getByLabel('Close').click();
 		process.kill(Number(pids[1]));
 		await until('it has ended', () => chooser(page).locator('option').allTextContents(), (o) => o.some((t) => t.includes(pids[1]) && t.includes('exited')));
 		await page.locator('.growing', { hasText: 'The program has ended' }).waitFor();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The server. One source at a time is looked at: "live", or a recorded session's id.
+import { EDGE, type PackedEdge } from 'contract';
 import type { Config, Edge, Info, Series, Session, Status } from './types';
 
 export class ApiError extends Error {
@@ -73,9 +74,9 @@ export function getSeries(source: string, level: number, from: number, n: number
 
 export async function getEdges(source: string, goids: number[], from: number,
 	to: number): Promise<Edge[]> {
-	const got = await getJson<{ edges: [number, number, number, Edge['kind']][] }>(
+	const got = await getJson<{ edges: PackedEdge[] }>(
 		at(source, `edges?goids=${goids.join(',')}&from=${int(from)}&to=${int(to)}`));
-	return got.edges.map(([time, f, t, kind]) => ({ time, from: f, to: t, kind }));
+	return got.edges.map((e) => ({ time: e[EDGE.time], from: e[EDGE.from], to: e[EDGE.to], kind: e[EDGE.kind] as Edge['kind'] }));
 }
 
 // 1,2,3,7 -> "1-3,7": short enough for an address.

@@ -68,7 +68,7 @@ async function load(goid: number): Promise<Data> {
 		getJson<Allocation[]>(path('/allocations')),
 		getJson<{ total: number; events: EventJson[] }>(path('/events?limit=60')),
 		getJson<{ spans: Span[] }>(path(`/spans?from=${int(app.origin + app.now() - 60e9)}&limit=40&newest=1`)),
-		getText(path('/stack')).catch((e) => `(${(e as Error).message})`),
+		app.over ? '(the program has ended)' : getText(path('/stack')).catch((e) => `(${(e as Error).message})`),
 	]);
 	return { detail, allocations, events: events.events, eventTotal: events.total,
 		spans: spans.spans, stack };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Statistics of the selected time range, over the goroutines in the list or the selected one.
+import { STAY, type Stay } from 'contract';
 import { swatch } from './colors';
 import { useEffect, useState } from 'preact/hooks';
 import { app, type Range } from './app';
@@ -25,7 +26,7 @@ interface RangeStats {
 
 interface StayList {
 	total: number;
-	stays: [number, number, number, number, string, number, number][]; // goid, begin, end, ns in the range, reason, ended by, state
+	stays: Stay[];
 }
 
 interface Bar { state: string; bucket: number | null } // null: all its stays
@@ -132,7 +133,7 @@ function Stays({ which, of, bucket, choose }: { which: string; of: RangeStats['s
 					{power(i)} – {power(i + 1)}</button></td><td class="num">{exact(n)}</td>
 					<td class="bars"><i style={{ width: `${100 * n / most}%`, background: colorOf(of.state), visibility: n ? 'visible' : 'hidden' }} /></td></tr>)))}</tbody></table>
 		<table class="spans stays" aria-label="Longest stays"><thead><tr><th class="num">Goroutine</th><th class="num">For</th><th class="num">From</th><th>Reason</th><th class="num">Ended by</th></tr></thead>
-			<tbody>{list?.stays.map(([goid, begin, end, ns, reason, by]) => (
+			<tbody>{list?.stays.map((s) => [s[STAY.goid], s[STAY.begin], s[STAY.end], s[STAY.ns], s[STAY.reason], s[STAY.ended_by]] as const).map(([goid, begin, end, ns, reason, by]) => (
 				<tr onClick={() => show(goid, begin, end)} title={`Show it on the timeline\n${app.table?.rows.get(goid)?.func ?? ''}`}>
 					<td class="num"><button class="link">{goid}</button></td><td class="num">{duration(ns)}{end ? '' : ' …'}</td><td class="num muted">{duration(begin - app.origin)}</td>
 					<td>{reason}</td><td class="num">{by ? <button class="link" onClick={(e) => {
