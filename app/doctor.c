@@ -228,6 +228,8 @@ static int report_target(struct report *r, const struct config *c)
 		say(r, "note", "file",
 		    "no lease can be had on it: each process is probed on its own, from some "
 		    "milliseconds after its start");
+	if (target_unseen(t)[0])
+		fail(r, "not seen", target_unseen(t));
 	if (target_not_covered(t)[0])
 		say(r, "note", "not covered", target_not_covered(t));
 	target_free(t);

@@ -138,6 +138,8 @@ static void announce(struct run *r)
 		snprintf(subject, sizeof(subject), "process %d (%s, %s)", r->pid, r->binary_path,
 			 target_go_version(target));
 	run_ready(r, subject);
+	if (target_unseen(target)[0])
+		log_warn("not seen: %s", target_unseen(target));
 	if (!r->config->mount_point)
 		log_info("tracing %s; Ctrl-C ends", subject);
 	else if (target_not_covered(target)[0])

@@ -163,6 +163,7 @@ struct wire_range {
 enum wire_site_flag {
 	WIRE_SITE_FILTER_BRANCH = 1 << 0,
 	WIRE_SITE_STACK_CHECK = 1 << 1,
+	WIRE_SITE_ZERO_IS_SWAPPED = 1 << 2,
 };
 
 /* The programs, numbered like enum probe_kind (core/target/target.h); capture asserts that. A
@@ -170,7 +171,7 @@ enum wire_site_flag {
  * cookie; the others' cookies are slots from WIRE_PROBES on. */
 enum wire_probe {
 	WIRE_PROBE_CASGSTATUS,
-	WIRE_PROBE_NEWPROC_GOID,
+	WIRE_PROBE_NEWPROC_GOID, /* may have several sites */
 	WIRE_PROBE_GDESTROY,
 	WIRE_PROBE_NEWOBJECT,
 	WIRE_PROBE_MALLOC_SPECIAL, /* has several sites */
@@ -180,6 +181,7 @@ enum wire_probe {
 	WIRE_PROBE_MAKEMAP_SMALL,
 	WIRE_PROBE_ENTERSYSCALL, /* several, but they are not looked at */
 	WIRE_PROBE_EXITSYSCALL,
+	WIRE_PROBE_STATE_SWAP, /* has several sites */
 	WIRE_PROBES,
 };
 
@@ -189,8 +191,7 @@ struct wire_site {
 	__u64 addr; /* static */
 	__u32 flags;
 	__s16 sp_delta;
-	__u8 reg;
-	__u8 pad;
+	__u8 reg, reg2;
 };
 
 struct wire_control {

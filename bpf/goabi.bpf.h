@@ -47,7 +47,7 @@ static __always_inline bool branch_taken(go_regs *c)
 	return c->eflags & (0x1 | 0x40);
 }
 
-/* `jne` after a lock cmpxchg: zero says that it succeeded. */
+/* ZF: behind a compare-and-swap, or a test of its answer. */
 static __always_inline bool flags_equal(go_regs *c)
 {
 	return c->eflags & 0x40;

@@ -168,11 +168,17 @@ static __always_inline __u8 read_byte(__u64 addr)
 	return v;
 }
 
+/* The slot of the site that was hit, for programs that have several. */
+static __always_inline __u32 hit_slot(go_regs *regs)
+{
+	return bpf_get_attach_cookie(regs) & (WIRE_SITES_MAX - 1);
+}
+
 static __always_inline const volatile struct wire_site *hit_site(go_regs *regs, __u32 probe)
 {
 	if (probe != WIRE_PROBE_MALLOC_SPECIAL)
 		return &control.sites[probe];
-	return &control.sites[bpf_get_attach_cookie(regs) & (WIRE_SITES_MAX - 1)];
+	return &control.sites[hit_slot(regs)];
 }
 
 /* The stack check will send the function round again: this hit is not the call yet. */
@@ -317,11 +323,11 @@ static __always_inline bool is_dead(__u32 state)
 }
 
 /* How a record is to be written, in one word: a function's arguments are few. */
-#define HOW(flags, from, to, probe) ((flags) | (from) << 8 | (to) << 16 | (probe) << 24)
-#define HOW_FLAGS(how)              ((how)&0xff)
-#define HOW_FROM(how)               ((how) >> 8 & 0xff)
-#define HOW_TO(how)                 ((how) >> 16 & 0xff)
-#define HOW_PROBE(how)              ((how) >> 24 & 0xff)
+#define HOW(flags, from, to, slot) ((flags) | (from) << 8 | (to) << 16 | (slot) << 24)
+#define HOW_FLAGS(how)             ((how)&0xff)
+#define HOW_FROM(how)              ((how) >> 8 & 0xff)
+#define HOW_TO(how)                ((how) >> 16 & 0xff)
+#define HOW_SLOT(how)              ((how) >> 24 & 0xff)
 
 /* What a creation tells of the goroutine: one read where the fields lie together, as they do in
  * every known release. */
@@ -352,7 +358,7 @@ static __always_inline struct birth read_birth(__u64 gp)
 static __noinline int emit_creation(go_regs *regs, __u64 gp, __u32 how)
 {
 	const volatile struct wire_site *site =
-		&control.sites[HOW_PROBE(how) & (WIRE_SITES_MAX - 1)];
+		&control.sites[HOW_SLOT(how) & (WIRE_SITES_MAX - 1)];
 	struct wire_create *r = record_reserve(this_cpu(), WIRE_NEWGOROUTINE, HOW_FLAGS(how));
 	__u64 bias = REG_IP(regs) - site->addr;
 	__u32 to = HOW_TO(how);
@@ -437,8 +443,9 @@ static __noinline int emit_state(go_regs *regs, __u64 gp, __u32 how)
 	return 0;
 }
 
-/* casgstatus(gp, oldval, newval): src/runtime/proc.go. One entry is one completed transition. */
-static __always_inline void transition(struct hit *h, __u64 gp, __u32 from, __u32 to)
+/* casgstatus(gp, oldval, newval): src/runtime/proc.go. One entry is one completed transition.
+ * `slot` is that of the site that was hit. */
+static __always_inline void transition(struct hit *h, __u64 gp, __u32 from, __u32 to, __u32 slot)
 {
 	bool created, ended;
 	__u32 flags = WIRE_STATE_SEEN;
@@ -472,7 +479,7 @@ static __always_inline void transition(struct hit *h, __u64 gp, __u32 from, __u3
 	if (ended && sample(h->cpu, WIRE_GOEXIT))
 		flags |= WIRE_EMIT_EXIT;
 	if (created)
-		emit_creation(h->regs, gp, HOW(flags, from, to, WIRE_PROBE_CASGSTATUS));
+		emit_creation(h->regs, gp, HOW(flags, from, to, slot));
 	else if (ended || (flags & WIRE_EMIT_STATE))
 		emit_state(h->regs, gp, HOW(flags, from, to, 0));
 	else
@@ -487,14 +494,33 @@ int on_casgstatus(go_regs *ctx)
 
 	hit_begin(ctx, &h);
 	if (layout.register_abi) {
-		transition(&h, REG_ARG0(ctx), REG_ARG1(ctx), REG_ARG2(ctx));
+		transition(&h, REG_ARG0(ctx), REG_ARG1(ctx), REG_ARG2(ctx), WIRE_PROBE_CASGSTATUS);
 	} else {
 		__u64 args = REG_SP(ctx) + control.sites[WIRE_PROBE_CASGSTATUS].sp_delta + 8;
 
 		gp = read_word(args);
 		states = read_word(args + 8);
-		transition(&h, gp, states, states >> 32);
+		transition(&h, gp, states, states >> 32, WIRE_PROBE_CASGSTATUS);
 	}
+	hit_end(&h);
+	return 0;
+}
+
+/* The same where casgstatus was copied into its callers: behind the compare-and-swap, which has
+ * left the old state in the first argument's register. */
+SEC("uprobe")
+int on_state_swap(go_regs *ctx)
+{
+	__u32 slot = hit_slot(ctx);
+	const volatile struct wire_site *site = &control.sites[slot];
+	struct hit h;
+
+	hit_begin(ctx, &h);
+	if (!flags_equal(ctx) == !(site->flags & WIRE_SITE_ZERO_IS_SWAPPED))
+		transition(&h, reg_by_number(ctx, site->reg), REG_ARG0(ctx),
+			   reg_by_number(ctx, site->reg2), slot);
+	else
+		count(&h.cpu->skipped);
 	hit_end(&h);
 	return 0;
 }
@@ -504,8 +530,8 @@ int on_casgstatus(go_regs *ctx)
 SEC("uprobe")
 int on_newproc_goid(go_regs *ctx)
 {
+	__u32 flags = 0, slot = hit_slot(ctx);
 	struct hit h;
-	__u32 flags = 0;
 
 	hit_begin(ctx, &h);
 	if (layout.goid_stale || control.creations_by_newproc) {
@@ -516,8 +542,8 @@ int on_newproc_goid(go_regs *ctx)
 		}
 		if (sample(h.cpu, WIRE_NEWGOROUTINE))
 			flags |= WIRE_EMIT_CREATE;
-		emit_creation(ctx, reg_by_number(ctx, control.sites[WIRE_PROBE_NEWPROC_GOID].reg),
-			      HOW(flags, GO_DEAD, 0, WIRE_PROBE_NEWPROC_GOID));
+		emit_creation(ctx, reg_by_number(ctx, control.sites[slot].reg),
+			      HOW(flags, GO_DEAD, 0, slot));
 	}
 	hit_end(&h);
 	return 0;

@@ -4,7 +4,8 @@
 
 usage: exact.py TRUTH.json EVENTS.jsonl [--go N] [--lost N] [--gotrace COUNTS.json] [--only WHAT]
 
-TRUTH.json is the line that tests/targets/workload printed, EVENTS.jsonl the trace in the session form,
+TRUTH.json is the line that tests/targets/workload printed ("-": another program, only what Go's trace says
+is compared), EVENTS.jsonl the trace in the session form,
 COUNTS.json what tests/targets/tracecount made of the workload's own execution trace (-trace). With -heap
 the workload's line also holds the runtime's count of allocations by line. Prints one line a difference
 and nothing when everything is exact; the exit status is 1 when there was one.
@@ -276,8 +277,10 @@ def main():
     parser.add_argument("--only", choices=["allocations", "lives"],
                         help="when the tracer was asked for these events only")
     args = parser.parse_args()
-    with open(args.truth, encoding="utf-8") as f:
-        truth = json.load(f)
+    truth = None
+    if args.truth != "-":
+        with open(args.truth, encoding="utf-8") as f:
+            truth = json.load(f)
     events = load(args.events)
     lives = lives_of(events)
     check = Check()
@@ -286,17 +289,17 @@ def main():
     if args.only:
         check.same("events of other kinds", set(),
                    {e["event_type"] for e in events} - set(kinds[args.only]))
-    if args.only != "lives":
+    if truth and args.only != "lives":
         allocations(check, truth, events)
-    if args.only != "allocations":
+    if truth and args.only != "allocations":
         goroutines(check, truth, lives, args.go, not args.only)
-    if not args.only:
+    if truth and not args.only:
         parents(check, events, lives)
     order(check, events, lives)
     if args.gotrace:
         with open(args.gotrace, encoding="utf-8") as f:
             gotrace(check, json.load(f), lives, args.go)
-    if "heap" in truth:
+    if truth and "heap" in truth:
         heap(check, truth["heap"], events)
     for line in check.differences[:40]:
         print(line)

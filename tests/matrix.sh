@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.." || exit 1
 . tests/matrix_lib.sh
 
 VERSIONS="1.17 1.18 1.19 1.20 1.21 1.22 1.23 1.24 1.25 1.26 1.27"
-MODES="plain stripped pie pie-stripped trimpath cgo cgo-stripped cgo-pie cgo-pie-stripped race race-cgo noswissmap"
+MODES="plain stripped pie pie-stripped trimpath cgo cgo-stripped cgo-pie cgo-pie-stripped race race-cgo noswissmap pgo pgo-stripped"
 CHECKS="first attach lives allocs stacks"
 while getopts v:m:c: option; do
 	case $option in

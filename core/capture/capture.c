@@ -93,8 +93,10 @@ static void rates_publish(struct capture *c, const uint32_t rates[EVENT_TYPES])
 	bool states = rates[EVENT_CASGSTATUS];
 
 	pthread_mutex_lock(&c->lock);
-	control->creations_by_newproc = !states && rates[EVENT_NEWGOROUTINE];
-	control->exits_by_gdestroy = !states && rates[EVENT_GOEXIT];
+	control->creations_by_newproc =
+		!states && rates[EVENT_NEWGOROUTINE] && !target_creations_by_states(c->target);
+	control->exits_by_gdestroy =
+		!states && rates[EVENT_GOEXIT] && !target_exits_by_states(c->target);
 	for (unsigned t = 0; t < EVENT_TYPES; t++)
 		control->rates[t] = rates[t];
 	pthread_mutex_unlock(&c->lock);

@@ -137,7 +137,7 @@ static bool group_as_wanted(const struct probes *p, unsigned kind, const struct 
 static bool may_have_several(unsigned kind)
 {
 	return kind == PROBE_MALLOC_SPECIAL || kind == PROBE_ENTERSYSCALL ||
-	       kind == PROBE_EXITSYSCALL;
+	       kind == PROBE_EXITSYSCALL || kind == PROBE_NEWPROC_GOID || kind == PROBE_STATE_SWAP;
 }
 
 static int take_slot(struct probes *p, struct group *g, const struct probe_site *site)
@@ -159,7 +159,8 @@ static int take_slot(struct probes *p, struct group *g, const struct probe_site 
 	p->program->control->sites[slot] = (struct wire_site){.addr = site->addr,
 							      .flags = site->flags,
 							      .sp_delta = site->sp_delta,
-							      .reg = site->reg};
+							      .reg = site->reg,
+							      .reg2 = site->reg2};
 	g->slots[g->n++] = slot;
 	return 0;
 }

@@ -37,9 +37,12 @@ _Static_assert((int)PROBE_CASGSTATUS == (int)WIRE_PROBE_CASGSTATUS &&
 		       (int)PROBE_MAKEMAP_SMALL == (int)WIRE_PROBE_MAKEMAP_SMALL &&
 		       (int)PROBE_ENTERSYSCALL == (int)WIRE_PROBE_ENTERSYSCALL &&
 		       (int)PROBE_EXITSYSCALL == (int)WIRE_PROBE_EXITSYSCALL &&
+		       (int)PROBE_STATE_SWAP == (int)WIRE_PROBE_STATE_SWAP &&
 		       (int)PROBE_KINDS == (int)WIRE_PROBES,
 	       "probe kinds");
-_Static_assert((int)SITE_STACK_CHECK == (int)WIRE_SITE_STACK_CHECK, "site flags");
+_Static_assert((int)SITE_STACK_CHECK == (int)WIRE_SITE_STACK_CHECK &&
+		       (int)SITE_ZERO_IS_SWAPPED == (int)WIRE_SITE_ZERO_IS_SWAPPED,
+	       "site flags");
 
 static int print_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
@@ -82,7 +85,7 @@ static struct wire_layout layout_knobs(const struct go_layout *go)
 		.has_parent = go->g_parent_goid != 0,
 		.goid_stale = !go->goid_before_status,
 		.register_abi = go->register_abi,
-		.syscall_sites = go->inline_syscall_cas,
+		.syscall_sites = go->syscall_sites,
 	};
 }
 
@@ -339,6 +342,8 @@ struct bpf_program *program_for(struct program *p, enum probe_kind kind)
 		return s->progs.on_entersyscall;
 	case PROBE_EXITSYSCALL:
 		return s->progs.on_exitsyscall;
+	case PROBE_STATE_SWAP:
+		return s->progs.on_state_swap;
 	case PROBE_KINDS:
 		break;
 	}

@@ -254,6 +254,7 @@ static void health(void *ctx, struct health *ret)
 		 target_offsets_from(t->target));
 	snprintf(ret->symbols_from, sizeof(ret->symbols_from), "%s",
 		 target_symbols_from(t->target));
+	snprintf(ret->unseen, sizeof(ret->unseen), "%s", target_unseen(t->target));
 	snprintf(ret->not_covered, sizeof(ret->not_covered), "%s", target_not_covered(t->target));
 	ret->hits = s.hits;
 	ret->skipped_by_filter = s.skipped;

@@ -57,6 +57,8 @@ static void classify_amd64(struct insn *insn, const ZydisDecodedInstruction *in,
 		insn->emulated = (in->length == 2 && (code[0] & 0xf0) == 0x70) ||
 				 (in->length == 6 && code[0] == 0x0f && (code[1] & 0xf0) == 0x80);
 		insn->lower_or_same = in->mnemonic == ZYDIS_MNEMONIC_JBE;
+		insn->on_zero =
+			in->mnemonic == ZYDIS_MNEMONIC_JZ || in->mnemonic == ZYDIS_MNEMONIC_JNZ;
 		break;
 	case ZYDIS_CATEGORY_UNCOND_BR:
 		insn->class = relative ? INSN_JMP : INSN_JMP_INDIRECT;
@@ -151,6 +153,35 @@ static void memory_amd64(struct insn *insn, const ZydisDecodedInstruction *in,
 	}
 }
 
+/* What tells whether a compare-and-swap took place. false: something else. */
+static bool exchange_amd64(struct insn *insn, const ZydisDecodedInstruction *in,
+			   const ZydisDecodedOperand *ops, bool reg0, bool reg1)
+{
+	switch (in->mnemonic) {
+	case ZYDIS_MNEMONIC_CMPXCHG:
+		if (!reg1 || !(in->attributes & ZYDIS_ATTRIB_HAS_LOCK))
+			return false;
+		insn->op = INSN_OP_CMPXCHG;
+		insn->src = dwarf_register(ops[1].reg.value);
+		return true;
+	case ZYDIS_MNEMONIC_SETZ:
+		if (!reg0)
+			return false;
+		insn->op = INSN_OP_SET_ZERO;
+		insn->dst = dwarf_register(ops[0].reg.value);
+		return true;
+	case ZYDIS_MNEMONIC_TEST:
+		if (!reg0 || !reg1 || ops[0].size != 8)
+			return false;
+		insn->op = INSN_OP_TEST;
+		insn->src = dwarf_register(ops[0].reg.value);
+		insn->src2 = dwarf_register(ops[1].reg.value);
+		return true;
+	default:
+		return false;
+	}
+}
+
 static void operation_amd64(struct insn *insn, const ZydisDecodedInstruction *in,
 			    const ZydisDecodedOperand *ops)
 {
@@ -158,6 +189,8 @@ static void operation_amd64(struct insn *insn, const ZydisDecodedInstruction *in
 	bool reg1 = in->operand_count_visible > 1 && ops[1].type == ZYDIS_OPERAND_TYPE_REGISTER;
 
 	insn->dst = insn->src = insn->src2 = INSN_NO_REG;
+	if (exchange_amd64(insn, in, ops, reg0, reg1))
+		return;
 	if (in->mnemonic == ZYDIS_MNEMONIC_CMP && reg0) {
 		insn->op = INSN_OP_CMP;
 		insn->src = dwarf_register(ops[0].reg.value);
@@ -178,6 +211,8 @@ static void operation_amd64(struct insn *insn, const ZydisDecodedInstruction *in
 			insn->op = INSN_OP_ADD;
 			insn->src = dwarf_register(ops[1].mem.base);
 		}
+	} else if (in->mnemonic == ZYDIS_MNEMONIC_MOV || in->mnemonic == ZYDIS_MNEMONIC_MOVZX) {
+		insn->op = INSN_OP_PLAIN;
 	}
 }
 

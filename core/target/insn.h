@@ -37,7 +37,7 @@ enum { AMD64_RAX, AMD64_RDX, AMD64_RCX, AMD64_RBX, AMD64_RSI, AMD64_RDI, AMD64_R
 #define ARM64_SP 31
 
 /* What an arm64 instruction does with an address or a constant; INSN_OP_NONE is "something else".
- * On amd64 only MOVE and LEA are told apart. */
+ * On amd64 MOVE, LEA, CMP and the last ones are told apart. */
 enum insn_op {
 	INSN_OP_NONE,
 	INSN_OP_ADDRESS, /* reg[dst] = imm: adr, adrp, lea reg, [rip + x] */
@@ -45,6 +45,11 @@ enum insn_op {
 	INSN_OP_MOVE,    /* reg[dst] = reg[src], 64 bits */
 	INSN_OP_CONST,   /* reg[dst] = imm */
 	INSN_OP_CMP,     /* reg[src] against memory or reg[src2] */
+	/* amd64 only, of what tells whether a compare-and-swap took place: */
+	INSN_OP_CMPXCHG,  /* lock cmpxchg mem, reg[src]: ZF says whether it did */
+	INSN_OP_SET_ZERO, /* byte of reg[dst] = ZF */
+	INSN_OP_TEST,     /* reg[src] & reg[src2] */
+	INSN_OP_PLAIN,    /* mov and the like: leaves the flags alone */
 };
 
 /* The explicit memory operand, when there is exactly one. */
@@ -75,6 +80,7 @@ struct insn {
 	bool emulated;
 	/* The branch of a prologue's stack check, taken when sp is lower or same: jbe, b.ls. */
 	bool lower_or_same;
+	bool on_zero; /* a branch on ZF alone: je, jne */
 	enum insn_op op;
 	uint8_t dst, src, src2;
 	int64_t imm;

@@ -69,7 +69,7 @@ int layout_of_release(unsigned minor, uint16_t machine, struct go_layout *ret)
 	/* What a release does, rather than where it keeps things, is taken to last. */
 	layout.goid_before_status = minor >= 24;
 	layout.register_abi = minor >= 18 || machine == EM_X86_64;
-	layout.inline_syscall_cas = minor >= 26;
+	layout.syscall_sites = minor >= 26;
 	*ret = layout;
 	return err;
 }

@@ -283,32 +283,46 @@ static bool varint(const uint8_t **p, const uint8_t *end, uint32_t *ret)
 	return false;
 }
 
+void pclntab_values(const struct pclntab *tab, const struct pclntab_func *f, uint32_t table,
+		    struct pclntab_values *ret)
+{
+	const uint8_t *end = tab->data + tab->funcs;
+
+	*ret = (struct pclntab_values){.entry = f->entry, .hi = f->entry, .quantum = tab->quantum};
+	/* The table's bytes end where the next part begins, so a damaged one ends there too; no
+	 * function's is as long as TABLE_MAX. */
+	if (!table || table >= tab->funcs - tab->pcs)
+		return;
+	ret->at = tab->data + tab->pcs + table;
+	ret->end = end - ret->at > TABLE_MAX ? ret->at + TABLE_MAX : end;
+	ret->sum = UINT32_MAX; /* -1 */
+}
+
+bool pclntab_next_value(struct pclntab_values *v)
+{
+	uint32_t delta, step;
+
+	if (!varint(&v->at, v->end, &delta) || (!delta && v->hi != v->entry))
+		return false;
+	v->sum += delta & 1 ? ~(delta >> 1) : delta >> 1;
+	if (!varint(&v->at, v->end, &step) || !step)
+		return false;
+	v->value = (int32_t)v->sum;
+	v->lo = v->hi;
+	v->hi += (uint64_t)step * v->quantum;
+	return true;
+}
+
 int32_t pclntab_value(const struct pclntab *tab, const struct pclntab_func *f, uint32_t table,
 		      uint64_t pc)
 {
-	const uint8_t *p = tab->data + tab->pcs + table, *end = tab->data + tab->funcs;
-	uint64_t at = f->entry;
-	uint32_t value = UINT32_MAX; /* -1 */
-	uint32_t delta, step;
+	struct pclntab_values v;
 
-	/* The table's bytes end where the next part begins, so a damaged one ends there too; no
-	 * function's is as long as TABLE_MAX. */
-	if (!table || table >= tab->funcs - tab->pcs || pc < f->entry)
+	if (pc < f->entry)
 		return -1;
-	if (end - p > TABLE_MAX)
-		end = p + TABLE_MAX;
-	while (varint(&p, end, &delta)) {
-		if (!delta && at != f->entry)
-			break;
-		value += delta & 1 ? ~(delta >> 1) : delta >> 1;
-		if (!varint(&p, end, &step))
-			break;
-		at += (uint64_t)step * tab->quantum;
-		if (pc < at)
-			return (int32_t)value;
-		if (!step)
-			break;
-	}
+	for (pclntab_values(tab, f, table, &v); pclntab_next_value(&v);)
+		if (pc < v.hi)
+			return v.value;
 	return -1;
 }
 

@@ -52,7 +52,20 @@ const char *pclntab_name(const struct pclntab *tab, uint32_t name_off);
 /* Name of function `index` without decoding the rest; NULL as above. */
 const char *pclntab_func_name(const struct pclntab *tab, uint32_t index);
 
-/* Value of a pc table (pctab offset) at pc; -1 when there is none. */
+/* The values of a pc table (pctab offset), one after the other, each over [lo, hi). */
+struct pclntab_values {
+	uint64_t lo, hi;
+	int32_t value;
+	/* private */
+	const uint8_t *at, *end;
+	uint64_t entry;
+	uint32_t sum, quantum;
+};
+void pclntab_values(const struct pclntab *tab, const struct pclntab_func *f, uint32_t table,
+		    struct pclntab_values *ret);
+bool pclntab_next_value(struct pclntab_values *v);
+
+/* Value of a pc table at pc; -1 when there is none. */
 int32_t pclntab_value(const struct pclntab *tab, const struct pclntab_func *f, uint32_t table,
 		      uint64_t pc);
 uint32_t pclntab_pcdata(const struct pclntab *tab, const struct pclntab_func *f, uint32_t which);

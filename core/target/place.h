@@ -25,6 +25,9 @@
  *   MAKEMAP_SMALL   ()
  *   ENTERSYSCALL    () goroutine r14/x28 goes from running to syscall
  *   EXITSYSCALL     () and back from syscall to running
+ *   STATE_SWAP      a copy of CASGSTATUS in another function, after the fact: g in register `reg`,
+ *                   the old state in eax, the new one in `reg2`; only hits count whose ZF says that
+ *                   the state changed (place_cas.c). amd64.
  *
  * Exactly once, with WANT_STATES:
  * - Go up to 1.23: casgstatus dead -> runnable|waiting is seen while the goid is still that of the
@@ -38,8 +41,14 @@
  *   casgstatus running -> syscall and syscall -> running: each of those comes from inside one of
  * the three and has been told. (From cgo threads: dead -> syscall and syscall -> dead stay with
  *   casgstatus.)
+ * - Where a build with a profile copied casgstatus into its callers, every copy has a STATE_SWAP of
+ *   its own, which means what CASGSTATUS means. Where it copied reentersyscall or exitsyscall (1.26
+ *   on), their own compare-and-swaps are STATE_SWAPs, too, in their bodies and in the copies; then
+ *   their entries are no sites and nothing of casgstatus is dropped: a transition is a swap that
+ *   succeeds or a call of casgstatus.
  * Without WANT_STATES, creations are NEWPROC_GOID and exits are GDESTROY on every version; C
- * threads that enter and leave Go (needm, dropm) are then not told, as they pass neither.
+ * threads that enter and leave Go (needm, dropm) are then not told, as they pass neither. Where
+ * newproc1 (from 1.24 on) or gdestroy was copied, state changes tell of them all the same.
  *
  * Exactly once, allocations: drop a hit of NEWOBJECT, MAKESLICE or MAKESLICECOPY whose return
  * address is in EXCLUDE_MAPS (memory of a map, told by makemap), and a hit of MALLOC_SPECIAL whose
@@ -63,5 +72,11 @@ int place_near_entry(const struct target *t, const struct code *code, unsigned n
 /* The first emulated instruction after the one store to g.goid, with that g in ret->reg. */
 int place_after_goid_store(const struct code *code, uint32_t g_goid, struct probe_site *ret,
 			   const char **why);
+
+/* place_cas.c: does this instruction change g.atomicstatus by comparing and swapping? */
+bool place_is_state_swap(const struct target *t, const struct insn *insn);
+/* The branch behind such a one: fills addr, emulated, flags, reg, reg2. -ENOEXEC. */
+int place_behind_swap(const struct code *code, const struct insn *swap, struct probe_site *ret,
+		      const char **why);
 
 #endif

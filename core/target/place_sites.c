@@ -137,18 +137,52 @@ static int add_unless_it_calls(struct site_list *list, enum probe_kind kind, uns
 	return add_func(list, kind, wants, &func);
 }
 
+/* Those that were placed when the target was opened. */
+static int add_placed(struct site_list *list, const struct probe_site *sites, size_t n,
+		      unsigned wants)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct probe_site *site;
+		int err = list_grow(list, &site);
+
+		if (err < 0)
+			return err;
+		*site = sites[i];
+		site->wants = wants & list->wanted;
+		list->n++;
+	}
+	return 0;
+}
+
+/* Every change of state, for the sake of `wants`. */
+static int add_casgstatus(struct site_list *list, unsigned wants)
+{
+	const struct copied *copied = &list->t->copied;
+	int err = (copied->states ? add_if_linked : add)(list, PROBE_CASGSTATUS, wants,
+							 "runtime.casgstatus");
+
+	return err ? err : add_placed(list, copied->swaps, copied->n_swaps, wants);
+}
+
+static int add_newproc(struct site_list *list, unsigned wants)
+{
+	const struct copied *copied = &list->t->copied;
+	int err = (copied->newproc ? add_if_linked : add)(list, PROBE_NEWPROC_GOID, wants,
+							  "runtime.newproc1");
+
+	return err ? err : add_placed(list, copied->goids, copied->n_goids, wants);
+}
+
 /* Goroutine states; with them come creation and exit. */
 static int add_states(struct site_list *list)
 {
 	const struct go_layout *layout = target_layout(list->t);
 	int err;
 
-	err = add(list, PROBE_CASGSTATUS, WANT_STATES | WANT_CREATIONS | WANT_EXITS,
-		  "runtime.casgstatus");
+	err = add_casgstatus(list, WANT_STATES | WANT_CREATIONS | WANT_EXITS);
 	if (!err && !layout->goid_before_status)
-		err = add(list, PROBE_NEWPROC_GOID, WANT_STATES | WANT_CREATIONS,
-			  "runtime.newproc1");
-	if (err || !layout->inline_syscall_cas)
+		err = add_newproc(list, WANT_STATES | WANT_CREATIONS);
+	if (err || !layout->syscall_sites)
 		return err;
 	err = add(list, PROBE_ENTERSYSCALL, WANT_STATES, "runtime.reentersyscall");
 	if (!err)
@@ -159,6 +193,16 @@ static int add_states(struct site_list *list)
 	return err;
 }
 
+bool target_creations_by_states(const struct target *t)
+{
+	return t->copied.newproc && target_layout(t)->goid_before_status;
+}
+
+bool target_exits_by_states(const struct target *t)
+{
+	return t->copied.gdestroy;
+}
+
 static int add_exits(struct site_list *list)
 {
 	struct go_func func;
@@ -167,6 +211,23 @@ static int add_exits(struct site_list *list)
 	if (!target_func_by_name(list->t, "runtime.gdestroy", &func))
 		return add_func(list, PROBE_GDESTROY, WANT_EXITS, &func);
 	return add(list, PROBE_GDESTROY, WANT_EXITS, "runtime.goexit0");
+}
+
+/* Creations and exits without the state changes between them. */
+static int add_lives(struct site_list *list)
+{
+	const struct target *t = list->t;
+	unsigned by_states = (target_creations_by_states(t) ? WANT_CREATIONS : 0) |
+			     (target_exits_by_states(t) ? WANT_EXITS : 0);
+	int err = 0;
+
+	if (list->wanted & by_states)
+		err = add_casgstatus(list, by_states);
+	if (!err && list->wanted & WANT_CREATIONS & ~by_states)
+		err = add_newproc(list, WANT_CREATIONS);
+	if (!err && list->wanted & WANT_EXITS & ~by_states)
+		err = add_exits(list);
+	return err;
 }
 
 static int add_objects(struct site_list *list)
@@ -212,14 +273,9 @@ static int add_maps(struct site_list *list)
 int target_sites(const struct target *t, unsigned wanted, struct probe_site **ret, size_t *ret_n)
 {
 	struct site_list list = {.t = t, .wanted = wanted};
-	int err = 0;
+	int err;
 
-	if (wanted & WANT_STATES)
-		err = add_states(&list);
-	if (!err && !(wanted & WANT_STATES) && wanted & WANT_CREATIONS)
-		err = add(&list, PROBE_NEWPROC_GOID, WANT_CREATIONS, "runtime.newproc1");
-	if (!err && !(wanted & WANT_STATES) && wanted & WANT_EXITS)
-		err = add_exits(&list);
+	err = wanted & WANT_STATES ? add_states(&list) : add_lives(&list);
 	if (!err && wanted & WANT_OBJECTS)
 		err = add_objects(&list);
 	if (!err && wanted & WANT_SLICES)

@@ -175,6 +175,24 @@ static int check_tables(struct target *t, char *why, size_t why_size)
 	return 0;
 }
 
+/* What a build with a profile copied, and what nobody sees therefore. */
+static int read_copies(struct target *t)
+{
+	int err = copied_find(t, &t->copied);
+
+	if (err)
+		return err;
+	t->layout.syscall_sites &= !t->copied.syscalls;
+	layout_not_covered(t->build.minor, t->not_covered, sizeof(t->not_covered));
+	if (t->copied.missing[0])
+		(void)snprintf(
+			t->unseen, sizeof(t->unseen),
+			"state changes by %s: the build, one with a profile, copied functions "
+			"of the runtime into them, where they cannot be probed",
+			t->copied.missing);
+	return 0;
+}
+
 int target_open_why(const char *path, struct target **ret, char *why, size_t why_size)
 {
 	struct target *t = calloc(1, sizeof(*t));
@@ -201,7 +219,9 @@ int target_open_why(const char *path, struct target **ret, char *why, size_t why
 		err = check_tables(t, why, why_size);
 	if (err)
 		goto fail;
-	layout_not_covered(t->build.minor, t->not_covered, sizeof(t->not_covered));
+	err = read_copies(t);
+	if (err)
+		goto fail;
 	image_drop_debug(t->img);
 	*ret = t;
 	return 0;
@@ -225,6 +245,7 @@ void target_free(struct target *t)
 	if (!t)
 		return;
 	name_index_free(t->names);
+	copied_free(&t->copied);
 	wait_reasons_free(t->reasons);
 	image_free(t->img);
 	pthread_mutex_destroy(&t->lock);
@@ -337,6 +358,11 @@ const char *target_offsets_from(const struct target *t)
 const char *target_not_covered(const struct target *t)
 {
 	return t->not_covered;
+}
+
+const char *target_unseen(const struct target *t)
+{
+	return t->unseen;
 }
 
 const struct go_layout *target_layout(const struct target *t)

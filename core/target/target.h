@@ -42,6 +42,9 @@ const char *target_symbols_from(const struct target *t); /* ".gopclntab", ".symt
 const char *target_offsets_from(const struct target *t); /* "table go1.24", "table + DWARF", … */
 /* What this version hides from the probes, one line of clauses joined by "; ". */
 const char *target_not_covered(const struct target *t);
+/* What this very build hides from them, so that states, creations or exits are missing; "" mostly.
+ */
+const char *target_unseen(const struct target *t);
 
 /* Field offsets in runtime.g, m and p, in bytes (docs/go_runtime.md). */
 #define GO_G_SIZE_MAX 4096 /* every offset in g is below; a g has some 400 bytes */
@@ -57,7 +60,9 @@ struct go_layout {
 	uint32_t m_g0, m_procid, m_curg, m_p, m_id;
 	bool goid_before_status; /* newproc1 sets g.goid before casgstatus (1.24 on) */
 	bool register_abi;       /* false: arm64 1.17, arguments on the stack */
-	bool inline_syscall_cas; /* 1.26 on: entersyscall/exitsyscall bypass casgstatus */
+	/* Running <-> syscall is told at the entries of reentersyscall, entersyscallblock and
+	 * exitsyscall, which bypass casgstatus: 1.26 on, unless they were copied elsewhere. */
+	bool syscall_sites;
 };
 const struct go_layout *target_layout(const struct target *t);
 
@@ -139,6 +144,7 @@ enum probe_kind {
 	PROBE_MAKEMAP_SMALL,
 	PROBE_ENTERSYSCALL, /* reentersyscall, entersyscallblock: 1.26 on */
 	PROBE_EXITSYSCALL,
+	PROBE_STATE_SWAP, /* behind a copy of the compare-and-swap of casgstatus; several */
 	PROBE_KINDS,
 };
 
@@ -148,6 +154,8 @@ enum probe_site_flag {
 	SITE_FILTER_BRANCH = 1 << 0,
 	/* On the first instruction: the program must evaluate the stack check itself. */
 	SITE_STACK_CHECK = 1 << 1,
+	/* PROBE_STATE_SWAP: ZF says that the state changed; without, ZF says that it did not. */
+	SITE_ZERO_IS_SWAPPED = 1 << 2,
 };
 
 struct probe_site {
@@ -157,9 +165,11 @@ struct probe_site {
 	uint64_t func_entry, addr; /* static address of the function and of the site */
 	uint64_t file_offset;      /* what a uprobe takes */
 	uint32_t flags;            /* enum probe_site_flag */
-	int16_t sp_delta;     /* entry sp minus sp at the site, bytes: the return address (amd64)
-				 is at sp + sp_delta */
-	uint8_t reg;          /* PROBE_NEWPROC_GOID: register number of newg (DWARF numbering) */
+	int16_t sp_delta; /* entry sp minus sp at the site, bytes: the return address (amd64)
+			     is at sp + sp_delta */
+	uint8_t reg;      /* DWARF number of the register that holds PROBE_NEWPROC_GOID's newg,
+			     or PROBE_STATE_SWAP's g; reg2: its new state */
+	uint8_t reg2;
 	bool emulated;        /* the kernel emulates it: one trap */
 	bool attached;        /* filled by capture_sites() */
 	char instruction[64]; /* disassembled, for people */
@@ -183,6 +193,11 @@ enum target_want {
  * -ENOEXEC when a needed site cannot be proven safe (logged). The caller frees *ret.
  */
 int target_sites(const struct target *t, unsigned wanted, struct probe_site **ret, size_t *ret_n);
+
+/* Are creations (exits) told by state changes even where those are not wanted themselves, since the
+ * function that alone would tell them was copied into others? */
+bool target_creations_by_states(const struct target *t);
+bool target_exits_by_states(const struct target *t);
 
 /*
  * Does `fd` read what was read when the target was opened? 0, -ESTALE (no), -errno. The whole file

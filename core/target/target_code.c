@@ -12,9 +12,6 @@
 #include "core/base/text.h"
 #include "core/target/target_internal.h"
 
-#define FUNCDATA_INLTREE    3 /* runtime/funcdata.h, internal/abi/symtab.go: the same 1.17 … 1.27 */
-#define PCDATA_INLTREEINDEX 2
-
 struct name_index {
 	uint32_t *funcs; /* indices into the function table, in its order */
 	size_t n, cap;
@@ -234,13 +231,8 @@ bool target_is_system_goroutine(const struct target *t, uint64_t start_pc)
 
 /* --- the calls at a pc ---------------------------------------------------------------------- */
 
-struct inlined_call {
-	uint8_t func_id;
-	uint32_t name_off, parent_pc, start_line;
-};
-
 /* runtime.inlinedCall: 20 bytes with file and line up to 1.19, 16 bytes since. */
-static int inlined_call(const struct target *t, uint64_t tree, int32_t i, struct inlined_call *ret)
+int inlined_call(const struct target *t, uint64_t tree, int32_t i, struct inlined_call *ret)
 {
 	const bool old = t->tab.format != PCLNTAB_120;
 	const size_t size = old ? 20 : 16;

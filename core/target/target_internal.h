@@ -9,6 +9,7 @@
 #include "core/target/image.h"
 #include "core/target/moduledata.h"
 #include "core/target/pclntab.h"
+#include "core/target/place_copies.h"
 #include "core/target/target.h"
 
 struct wait_reasons; /* waitreason.c */
@@ -37,10 +38,11 @@ struct target {
 	struct moduledata module;
 	struct go_ranges ranges;
 	struct go_layout layout;
-	char symbols_from[96], offsets_from[96], not_covered[512];
+	char symbols_from[96], offsets_from[96], not_covered[512], unseen[512];
 	bool offsets_unproven; /* no DWARF to check them with */
 	uint8_t wrapper_id;    /* abi.FuncIDWrapper of this release */
 	struct name_index *names;
+	struct copied copied;
 
 	pthread_mutex_t lock;
 	bool reasons_ready;           /* protected by lock */
@@ -53,6 +55,16 @@ int refuse_not_go(const struct target *t, char *why, size_t why_size);
 #define REFUSE_GCCGO                                                                               \
 	"it was compiled by gccgo, whose runtime is another one: build it with the go command"
 int refuse(char *why, size_t why_size, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* One entry of a function's tree of inlined calls; its parent is what is at parent_pc, an offset
+ * from the function's entry. */
+struct inlined_call {
+	uint8_t func_id;
+	uint32_t name_off, parent_pc, start_line;
+};
+#define FUNCDATA_INLTREE    3 /* runtime/funcdata.h, internal/abi/symtab.go: the same 1.17 … 1.27 */
+#define PCDATA_INLTREEINDEX 2
+int inlined_call(const struct target *t, uint64_t tree, int32_t i, struct inlined_call *ret);
 
 /* target_code.c: the list behind target_func_by_name(). -ENOMEM, -ENOENT (table not in order). */
 int target_index_names(struct target *t);

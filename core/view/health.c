@@ -101,6 +101,10 @@ static unsigned data_warnings(struct emit *e, const struct facts *x)
 		     LLU(x->t.dropped_goroutines), LLU(x->t.dropped_rows));
 		n++;
 	}
+	if (x->have_health && x->h.unseen[0]) {
+		warn(e, "not seen: %s", x->h.unseen);
+		n++;
+	}
 	if (x->have_health && x->h.file_trouble) {
 		warn(e, "nothing is traced: the file is %s", x->h.file);
 		n++;

@@ -23,6 +23,7 @@ struct health_probe {
 
 struct health {
 	char go_version[64], offsets_from[64], symbols_from[64], goroutines_from[128];
+	char unseen[512]; /* what this very build hides, so that events are missing; "" = nothing */
 	char not_covered[512]; /* what this Go version hides from the probes in use; "" = nothing */
 	char file[600];        /* the traced file: as it was read, watched over, … */
 	bool file_trouble, file_limited; /* it is not traced just now; each process from late on */

@@ -5,14 +5,15 @@
 # VERSION  local, or a release: 1.17, 1.22.12. A release without a patch number is the newest known
 #          here; scripts/go.sh fetches it.
 # MODE     words joined by "-": plain, stripped, pie, cgo, trimpath, race, noswissmap, nodwarf,
-#          arm64 (pure Go only): cgo-pie-stripped, pie-arm64.
+#          arm64 (pure Go only), pgo (with a profile that the workload took of itself, or of one thing:
+#          pgo:channels, pgo:calls, pgo:go, pgo:allocation): cgo-pie-stripped, pie-arm64, pgo-stripped.
 # PROGRAM  a folder beside this script.
 # Results are kept under tests/.cache and built again when a source is newer. Exit 77: this mode does
 # not exist for this version.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-[ $# -eq 3 ] || { sed -n '2,11s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -eq 3 ] || { sed -n '3,13s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 version=$1 mode=$2 program=$3
 [ -f "$here/$program/go.mod" ] || { echo "$0: no program $program in $here" >&2; exit 2; }
 
@@ -35,7 +36,7 @@ esac
 minor=${version#1.}
 minor=${minor%%[!0-9]*}
 
-cgo=0 arch=amd64 experiment= ldflags= flags=
+cgo=0 arch=amd64 experiment= ldflags= flags= pgo=
 [ "$(uname -m)" = aarch64 ] && arch=arm64
 for word in $(echo "$mode" | tr - ' '); do
 	case $word in
@@ -49,6 +50,7 @@ for word in $(echo "$mode" | tr - ' '); do
 	noswissmap)
 		case $minor in 24 | 25) experiment=noswissmap ;; *) exit 77 ;; esac ;;
 	arm64) arch=arm64 ;;
+	pgo | pgo:*) pgo=1 heat=${word#pgo} heat=${heat#:}; [ "$minor" -ge 20 ] || exit 77 ;; # -pgo came with 1.20
 	*) echo "$0: unknown mode $word" >&2; exit 2 ;;
 	esac
 done
@@ -69,6 +71,14 @@ goflags=-buildvcs=false
 # Go 1.19's package index does not work when the toolchain itself is in the module cache.
 godebug=
 [ "$minor" -eq 19 ] && godebug=goindex=0
+if [ -n "$pgo" ]; then
+	# Of the same release, since what is hot in the runtime differs.
+	exec 9>&- # the profile's own build takes the same lock for another file
+	"$("$here/build.sh" "$version" plain workload)" -hot "$out.pgo" -heat "$heat" 2>/dev/null
+	exec 9>"$out.lock"
+	flock 9
+	flags="$flags -pgo=$out.pgo"
+fi
 cd "$here/$program"
 env GODEBUG=$godebug GOTOOLCHAIN=local GOFLAGS="$goflags" GO111MODULE=on GOWORK=off \
 	GOOS=linux GOARCH="$arch" CGO_ENABLED="$cgo" GOEXPERIMENT="$experiment" \

@@ -286,6 +286,86 @@ static void test_goid_store(void **state)
 	assert_int_equal(PLACE_GOID("\x90\xc3", &site), -ENOEXEC);
 }
 
+/* lock cmpxchg %ecx, 0x90(%rdi) */
+#define SWAP "\xf0\x0f\xb1\x8f\x90\x00\x00\x00"
+
+/* The first compare-and-swap of a state in these bytes; -ENOENT: there is none. */
+static int place_swap(const char *bytes, size_t n, struct probe_site *site)
+{
+	struct target t = {.layout = {.register_abi = true, .g_atomicstatus = 0x90}};
+	cleanup_code_ struct code code = {0};
+	const char *why = NULL;
+	int err;
+
+	assert_int_equal(read_made_up(bytes, n, &code), 0);
+	for (size_t i = 0; i < code.n; i++) {
+		if (!place_is_state_swap(&t, &code.insns[i]))
+			continue;
+		memset(site, 0, sizeof(*site));
+		err = place_behind_swap(&code, &code.insns[i], site, &why);
+		assert_true(err == 0 || (err == -ENOEXEC && why));
+		return err;
+	}
+	return -ENOENT;
+}
+
+#define PLACE_SWAP(bytes, site) place_swap(bytes, sizeof(bytes) - 1, site)
+
+static void test_swaps(void **state)
+{
+	struct probe_site site;
+
+	/* mov $1, %eax; mov $2, %r8d; lock cmpxchg %r8d, 0x90(%rdi); sete %r9b; test; jne */
+	assert_int_equal(
+		PLACE_SWAP("\xb8\x01\x00\x00\x00\x41\xb8\x02\x00\x00\x00\xf0\x44\x0f\xb1\x87\x90"
+			   "\x00\x00\x00\x41\x0f\x94\xc1\x45\x84\xc9\x75\x06\x90\xc3",
+			   &site),
+		0);
+	assert_int_equal(site.addr, ENTRY + 27);
+	assert_true(site.emulated);
+	assert_int_equal(site.flags, 0); /* of the test: ZF says that it did not take place */
+	assert_int_equal(site.reg, AMD64_RDI);
+	assert_int_equal(site.reg2, 8);
+	/* a wide nop between, a store after the test, and je: the flag is the same */
+	assert_int_equal(
+		PLACE_SWAP(
+			SWAP
+			"\x40\x0f\x94\xc6\x0f\x1f\x00\x40\x84\xf6\x48\x89\x5c\x24\x20\x74\x06\xc3",
+			&site),
+		0);
+	assert_int_equal(site.addr, ENTRY + 23);
+	assert_int_equal(site.flags, 0);
+	assert_int_equal(site.reg2, AMD64_RCX);
+	/* jne at once */
+	assert_int_equal(PLACE_SWAP(SWAP "\x75\x06\xc3", &site), 0);
+	assert_int_equal(site.addr, ENTRY + 8);
+	assert_int_equal(site.flags, SITE_ZERO_IS_SWAPPED);
+	/* without lock; of another field */
+	assert_int_equal(PLACE_SWAP("\x0f\xb1\x8f\x90\x00\x00\x00\x75\x06\xc3", &site), -ENOENT);
+	assert_int_equal(PLACE_SWAP("\xf0\x0f\xb1\x8f\x94\x00\x00\x00\x75\x06\xc3", &site),
+			 -ENOENT);
+	/* sete %dil: g is gone */
+	assert_int_equal(PLACE_SWAP(SWAP "\x40\x0f\x94\xc7\x40\x84\xff\x74\x06\xc3", &site),
+			 -ENOEXEC);
+	/* an addition after the test: other flags */
+	assert_int_equal(
+		PLACE_SWAP(SWAP "\x40\x0f\x94\xc6\x40\x84\xf6\x48\x83\xc3\x01\x74\x06\xc3", &site),
+		-ENOEXEC);
+	/* jbe looks at carry, too */
+	assert_int_equal(PLACE_SWAP(SWAP "\x76\x06\xc3", &site), -ENOEXEC);
+	/* sete, je: on what the swap left, but not proven to be about it */
+	assert_int_equal(PLACE_SWAP(SWAP "\x40\x0f\x94\xc6\x74\x06\xc3", &site), -ENOEXEC);
+	/* a call between */
+	assert_int_equal(PLACE_SWAP(SWAP
+				    "\x40\x0f\x94\xc6\xe8\x1b\x00\x00\x00\x40\x84\xf6\x74\x06\xc3",
+				    &site),
+			 -ENOEXEC);
+	/* a jump comes in behind the swap */
+	assert_int_equal(
+		PLACE_SWAP("\x74\x0c" SWAP "\x40\x0f\x94\xc6\x40\x84\xf6\x74\x06\xc3", &site),
+		-ENOEXEC);
+}
+
 static void test_special_names(void **state)
 {
 	assert_true(is_special_malloc("runtime.mallocgcSmallNoScanSC2"));
@@ -304,7 +384,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_special_names),   cmocka_unit_test(test_made_up),
 		cmocka_unit_test(test_made_up_refused), cmocka_unit_test(test_goid_store),
-		cmocka_unit_test(test_sites),
+		cmocka_unit_test(test_swaps),           cmocka_unit_test(test_sites),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -247,7 +247,13 @@ func main() {
 	wait := flag.Bool("wait", true, "wait for a line on standard input before and after")
 	traceFile := flag.String("trace", "", "write Go's own execution trace of the run to this file")
 	heap := flag.Bool("heap", false, "print the runtime's own count of allocations by site")
+	profile := flag.String("hot", "", "do nothing but write a CPU profile for -pgo to this file")
+	heat := flag.String("heat", "", "of one thing: channels, calls, go or allocation")
 	flag.Parse()
+	if *profile != "" {
+		hot(*profile, *heat)
+		return
+	}
 	in := bufio.NewReader(os.Stdin)
 	truth.GoVersion, truth.Pid, truth.MainGoid = runtime.Version(), os.Getpid(), goid()
 	if *wait {
