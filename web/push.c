@@ -8,8 +8,9 @@
 #include <libwebsockets.h>
 #include <string.h>
 
-#include "core/model/event_format.h"
 #include "core/session/encoder.h"
+#include "core/view/family.h"
+#include "core/view/overview.h"
 #include "web/server.h"
 #include "web/source.h"
 
@@ -23,7 +24,8 @@ struct push_client {
 	struct push_client *next;
 	struct lws *wsi;
 	enum push_form form;
-	uint64_t cursor, dropped, ticked_us, told_procs;
+	uint64_t cursor, dropped, ticked_us;
+	unsigned told_procs;
 	struct encoder *encoder; /* PUSH_PROTOBUF */
 };
 
@@ -84,7 +86,7 @@ static void drop(struct push *p, struct push_client *c, uint64_t n)
  * does not read at all is never writable. */
 static void trim(struct push *p, struct push_client *c)
 {
-	uint64_t head = feed_head(model_feed(view_of(p)->model));
+	uint64_t head = feed_head(view_feed(view_of(p)));
 
 	if (c->form == PUSH_TICKS || head - c->cursor <= LAG_MAX)
 		return;
@@ -96,7 +98,7 @@ static bool is_due(const struct push *p, const struct push_client *c, lws_usec_t
 {
 	if (c->form == PUSH_TICKS)
 		return (uint64_t)now - c->ticked_us >= TICK_US;
-	return feed_head(model_feed(view_of(p)->model)) > c->cursor;
+	return feed_head(view_feed(view_of(p))) > c->cursor;
 }
 
 static void look(lws_sorted_usec_list_t *timer)
@@ -123,9 +125,9 @@ int push_open(struct push *p, struct lws *wsi, enum push_form form, struct push_
 		return -ENOMEM;
 	c->wsi = wsi;
 	c->form = form;
-	c->cursor = feed_head(model_feed(view_of(p)->model));
+	c->cursor = feed_head(view_feed(view_of(p)));
 	if (form == PUSH_PROTOBUF)
-		err = encoder_new(model_names(view_of(p)->model), &c->encoder);
+		err = encoder_new(view_names(view_of(p)), &c->encoder);
 	if (err) {
 		free(c);
 		return err;
@@ -158,7 +160,7 @@ void push_close(struct push *p, struct push_client *c)
 
 static size_t read_events(struct push *p, struct push_client *c)
 {
-	struct feed *feed = model_feed(view_of(p)->model);
+	struct feed *feed = view_feed(view_of(p));
 	uint64_t missed = 0;
 	size_t n;
 
@@ -171,13 +173,6 @@ static size_t read_events(struct push *p, struct push_client *c)
 
 static int json_frame(struct push *p, struct push_client *c, size_t n)
 {
-	struct model *model = view_of(p)->model;
-	struct event_format format = {
-		.names = model_names(model),
-		.wall_offset_ns = model_wall_offset(model),
-		.pid_of = model_procs(model) > 1 ? model_pid_of : NULL,
-		.ctx = model,
-	};
 	size_t events = 0;
 
 	buf_adds(&p->frame, "{\"type\":\"batch\",\"events\":[");
@@ -186,9 +181,7 @@ static int json_frame(struct push *p, struct push_client *c, size_t n)
 			continue;
 		if (events++)
 			buf_addc(&p->frame, ',');
-		event_format_json(&format, &p->events[i], &p->frame);
-		if (p->frame.len && p->frame.data[p->frame.len - 1] == '\n')
-			p->frame.len--;
+		view_event_json(view_of(p), &p->events[i], &p->frame);
 	}
 	buf_addc(&p->frame, ']');
 	if (c->dropped)
@@ -199,43 +192,19 @@ static int json_frame(struct push *p, struct push_client *c, size_t n)
 
 static int protobuf_frame(struct push *p, struct push_client *c, size_t n)
 {
-	struct model *model = view_of(p)->model;
-
-	for (; c->told_procs < model_procs(model); c->told_procs++) {
+	for (unsigned n_procs = view_procs(view_of(p)); c->told_procs < n_procs; c->told_procs++) {
 		struct proc_info info;
 
-		if (!model_proc(model, (unsigned)c->told_procs, &info))
-			encoder_process(c->encoder, (unsigned)c->told_procs, &info);
+		if (!view_proc(view_of(p), c->told_procs, &info))
+			encoder_process(c->encoder, c->told_procs, &info);
 	}
 	return encoder_batch(c->encoder, p->events, n, NULL, &p->frame);
 }
 
 static void tick_frame(struct push *p, struct push_client *c)
 {
-	const struct view *v = view_of(p);
-	struct model_totals t;
-	struct meter_sample s;
-	bool ended;
-
-	model_totals(v->model, -1, &t);
-	meter_last(v->meter, &s);
 	buf_adds(&p->frame, "{\"type\":\"tick\"");
-	ended = feed_closed(model_feed(v->model));
-	/* In a replay, and at the end, time stands where the last event is. */
-	json_ku(&p->frame, "now", v->replay || ended ? t.last_event_ns : monotonic_ns());
-	json_ku(&p->frame, "last_event_ns", t.last_event_ns);
-	json_ku(&p->frame, "events", event_counts_sum(t.events));
-	json_ku(&p->frame, "lost", event_counts_sum(t.lost));
-	json_ku(&p->frame, "live", t.live_total);
-	json_ku(&p->frame, "created", t.goroutines_created);
-	json_ku(&p->frame, "exited", t.goroutines_exited);
-	json_kb(&p->frame, "ended", ended);
-	json_ku(&p->frame, "rps", s.rps);
-	json_ku(&p->frame, "pps", s.pps);
-	json_ku(&p->frame, "ewp", s.ewp);
-	json_ku(&p->frame, "lat", s.lat_ns);
-	json_ku(&p->frame, "prc", s.prc_ns);
-	json_kd(&p->frame, "overhead", s.overhead_percent);
+	view_tick(view_of(p), &p->frame);
 	buf_addc(&p->frame, '}');
 	c->ticked_us = (uint64_t)lws_now_usecs();
 }

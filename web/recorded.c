@@ -27,7 +27,6 @@ struct recorded {
 	int dir_fd;
 	struct names *names;
 	struct model *model;
-	struct meter *meter;
 	pthread_t thread;
 	bool started, reads_on;
 	atomic_bool stop;
@@ -97,13 +96,10 @@ static int make_model(struct recorded *r)
 	struct loader_sink sink = {.events = apply_events, .seen = apply_seen, .ctx = r};
 	int err = model_new(&config, &r->model);
 
-	if (!err)
-		err = meter_new(&r->meter);
 	if (err)
 		return err;
 	loader_begin(r->loader, r->model, &sink);
 	r->source.view = (struct view){.model = r->model,
-				       .meter = r->meter,
 				       .live = &no_live,
 				       .control = &no_control,
 				       .pyramid = r->source.pyramid,
@@ -268,7 +264,6 @@ void recorded_free(struct recorded *r)
 	loader_close(r->loader);
 	pyramid_free(r->source.pyramid);
 	model_free(r->model);
-	meter_free(r->meter);
 	names_free(r->names);
 	pthread_cond_destroy(&r->settled);
 	pthread_mutex_destroy(&r->lock);

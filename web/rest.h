@@ -18,11 +18,8 @@ bool rest_readable(const struct request *rq, const struct source *s);
 void rest_done(const struct request *rq, struct source *s);
 /* Element i of the path after the source: /api/live/goroutines/{0}. */
 const char *rest_param(const struct request *rq, unsigned i);
-/* ?proc=N: index of the process, 0 unless given. -EINVAL or -ENOENT: answered. */
-/* The same where all of them together can be meant: -1 unless given. */
-int rest_any_proc(const struct request *rq, struct response *rs, const struct source *s, int *ret);
-/* "Now" of a source: the clock, or the last event of what was recorded. */
-uint64_t rest_now(const struct source *s);
+/* A view's arguments are the request's: for struct view_query, whose arg_ctx is the request. */
+const char *rest_argument(void *request, const char *name);
 
 /* rest_events.c */
 int rest_session_events(const struct request *rq, struct response *rs);
@@ -40,7 +37,6 @@ int rest_config_set(const struct request *rq, struct response *rs);
 int rest_info(const struct request *rq, struct response *rs);
 int rest_status(const struct request *rq, struct response *rs);
 int rest_prometheus(const struct request *rq, struct response *rs);
-int rest_meter(const struct request *rq, struct response *rs);
 /* rest_view.c: rq->view; one by its name, of a process. */
 int rest_view(const struct request *rq, struct response *rs);
 int rest_view_named(const struct request *rq, struct response *rs, const char *name);

@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/model/event_format.h"
 #include "core/session/reader.h"
+#include "core/view/family.h"
 #include "web/rest.h"
 
 #define PIECE           65536
@@ -30,7 +30,7 @@ struct stream {
 	struct names *names;
 	struct session_reader *reader;
 	/* What is live, up to the event that was the last one when it was asked for: */
-	struct model *model;
+	const struct view *live;
 	struct event *events;
 	uint64_t cursor, head;
 };
@@ -96,19 +96,17 @@ static int next_recorded(struct stream *st, struct buf *out)
 
 static int next_live(struct stream *st, struct buf *out)
 {
-	struct event_format format = {.names = model_names(st->model),
-				      .wall_offset_ns = model_wall_offset(st->model)};
 	size_t n = 0;
 
 	if (st->cursor < st->head)
-		n = feed_read(model_feed(st->model), &st->cursor, st->events,
+		n = feed_read(view_feed(st->live), &st->cursor, st->events,
 			      MIN(READ_EVENTS, st->head - st->cursor), NULL);
 	for (size_t i = 0; i < n; i++) {
 		const struct event *ev = &st->events[i];
 
 		if (!take(st, ev->type, ev->goid, ev->time_ns, out))
 			continue;
-		event_format_json(&format, ev, out);
+		view_event_json(st->live, ev, out);
 		end_object(st, out);
 	}
 	return n > 0;
@@ -123,7 +121,7 @@ static int stream_more(void *ctx, struct buf *out)
 		buf_addc(out, '[');
 	st->begun = true;
 	while (more > 0 && out->len < PIECE && st->sent < st->q.limit)
-		more = st->model ? next_live(st, out) : next_recorded(st, out);
+		more = st->live ? next_live(st, out) : next_recorded(st, out);
 	if (more < 0)
 		return more;
 	if (more && st->sent < st->q.limit)
@@ -164,11 +162,11 @@ static int read_query(const struct request *rq, struct response *rs, uint64_t le
 	return 0;
 }
 
-static int open_live(struct stream *st, struct model *model)
+static int open_live(struct stream *st, const struct view *live)
 {
-	st->model = model;
-	st->cursor = feed_tail(model_feed(model));
-	st->head = feed_head(model_feed(model));
+	st->live = live;
+	st->cursor = feed_tail(view_feed(live));
+	st->head = feed_head(view_feed(live));
 	st->events = malloc(READ_EVENTS * sizeof(*st->events));
 	return st->events ? 0 : -ENOMEM;
 }
@@ -191,7 +189,7 @@ static int answer(const struct request *rq, struct response *rs, const struct ev
 		return -ENOMEM;
 	st->q = *q;
 	err = session_fd >= 0 ? open_recorded(st, session_fd)
-			      : open_live(st, sources_live(rq->web->sources)->view.model);
+			      : open_live(st, &sources_live(rq->web->sources)->view);
 	if (err) {
 		stream_free(st);
 		return err;

@@ -4,94 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/view/family.h"
+#include "core/view/overview.h"
+#include "core/view/query.h"
 #include "web/recorded.h"
 #include "web/rest.h"
-
-static void render_procs(const struct source *s, struct buf *out)
-{
-	struct model *m = s->view.model;
-
-	json_key(out, "processes");
-	buf_addc(out, '[');
-	for (unsigned i = 0; i < model_procs(m); i++) {
-		struct proc_info info;
-
-		if (model_proc(m, i, &info))
-			continue;
-		if (i)
-			buf_addc(out, ',');
-		buf_addc(out, '{');
-		json_ku(out, "index", i);
-		json_ku(out, "pid", (uint64_t)info.pid);
-		json_ks(out, "binary_path", info.binary_path);
-		json_ks(out, "go_version", info.go_version);
-		json_ks(out, "state", info.state == PROC_RUNNING ? "running" : "exited");
-		json_ku(out, "attached_ns", info.attached_ns);
-		json_ku(out, "exited_ns", info.exited_ns);
-		buf_addc(out, '}');
-	}
-	buf_addc(out, ']');
-}
-
-static void render_totals(const struct source *s, int proc, struct buf *out)
-{
-	struct model_totals t;
-
-	model_totals(s->view.model, proc, &t);
-	json_key(out, "events");
-	buf_addc(out, '{');
-	for (unsigned i = 0; i < EVENT_TYPES; i++)
-		json_ku(out, event_type_name(i), t.events[i]);
-	buf_addc(out, '}');
-	json_key(out, "lost");
-	buf_addc(out, '{');
-	for (unsigned i = 0; i < EVENT_TYPES; i++)
-		json_ku(out, event_type_name(i), t.lost[i]);
-	buf_addc(out, '}');
-	json_key(out, "live");
-	buf_addc(out, '{');
-	for (unsigned i = 0; i < GSTATES; i++)
-		json_ku(out, gstate_name(i), t.live[i]);
-	json_ku(out, view_state_name(GSTATES), t.live_unknown);
-	buf_addc(out, '}');
-	json_ku(out, "live_total", t.live_total);
-	json_ku(out, "created", t.goroutines_created);
-	json_ku(out, "exited", t.goroutines_exited);
-	json_ku(out, "exited_retained", t.exited_retained);
-	json_ku(out, "exited_dropped", t.exited_dropped);
-	json_ku(out, "alloc_bytes", t.alloc_bytes);
-	json_ku(out, "trimmed", t.trimmed);
-	json_ku(out, "healed", t.healed);
-	json_ku(out, "memory_bytes", t.memory_bytes);
-}
-
-static uint64_t first_time(const struct source *s, const struct pyramid_info *info)
-{
-	uint64_t first = info->first_ns;
-	struct proc_info proc;
-
-	if (!model_proc(s->view.model, 0, &proc) && proc.attached_ns &&
-	    (!first || proc.attached_ns < first))
-		first = proc.attached_ns;
-	return first;
-}
-
-static void render_pyramid(const struct pyramid_info *info, struct buf *out)
-{
-	json_key(out, "pyramid");
-	buf_addc(out, '{');
-	json_ku(out, "base", PYRAMID_BASE);
-	json_ku(out, "rows", info->rows);
-	json_ku(out, "cells", info->cells);
-	json_ku(out, "bytes", info->bytes);
-	json_ku(out, "missed", info->missed);
-	json_key(out, "since_ns");
-	for (unsigned i = 0; i < PYRAMID_LEVELS; i++) {
-		buf_addc(out, i ? ',' : '[');
-		buf_addu(out, info->since_ns[i]);
-	}
-	buf_adds(out, "]}");
-}
 
 /* While a recorded session loads: how far it is. */
 static int render_loading(const struct source *s, struct response *rs)
@@ -119,13 +36,8 @@ static void render_missing(struct source *s, struct buf *out)
 	json_ks(out, "missing_reason", end.reason);
 }
 
-static void render_status(struct source *s, bool loading, int proc, struct buf *out)
+static void render_status(struct source *s, bool loading, unsigned proc, struct buf *out)
 {
-	struct pyramid_info info;
-	struct model_totals t;
-
-	pyramid_info(s->pyramid, &info);
-	model_totals(s->view.model, -1, &t);
 	buf_addc(out, '{');
 	json_ks(out, "id", s->id);
 	json_ks(out, "state", loading ? "loading" : "ready");
@@ -137,23 +49,16 @@ static void render_status(struct source *s, bool loading, int proc, struct buf *
 	}
 	json_kb(out, "live", s->live && !s->view.replay);
 	json_kb(out, "replay", s->view.replay);
-	json_kb(out, "ended", !s->live || feed_closed(model_feed(s->view.model)));
-	json_ku(out, "first_ns", first_time(s, &info));
-	/* Of a process that has ended, its end. */
-	json_ku(out, "now_ns", proc < 0 ? rest_now(s) : view_now(&s->view, (unsigned)proc));
-	json_ku(out, "last_event_ns", t.last_event_ns);
-	json_key(out, "wall_offset_ns");
-	buf_addi(out, model_wall_offset(s->view.model));
-	render_procs(s, out);
-	render_totals(s, proc, out);
-	render_pyramid(&info, out);
+	json_kb(out, "ended", !s->live || feed_closed(view_feed(&s->view)));
+	view_overview(&s->view, proc, out);
 	buf_adds(out, "}\n");
 }
 
 int rest_status(const struct request *rq, struct response *rs)
 {
+	struct view_query q = {.arg = rest_argument, .arg_ctx = (void *)rq};
 	struct source *s = sources_live(rq->web->sources);
-	int err = 0, proc;
+	int err = 0;
 	bool loading;
 
 	if (strncmp(rq->path, "/api/live/", 10))
@@ -161,14 +66,15 @@ int rest_status(const struct request *rq, struct response *rs)
 	if (err)
 		return http_errno(rs, err == -ENOTDIR || err == -ELOOP ? -ENOENT : err, "session");
 	loading = atomic_load(&s->state) != SOURCE_READY;
-	if (rest_readable(rq, s)) {
-		if (!rest_any_proc(rq, rs, s, &proc))
-			render_status(s, loading, proc, &rs->body);
-	} else {
+	if (!rest_readable(rq, s)) {
 		render_loading(s, rs);
+	} else {
+		err = view_arg_proc(&s->view, &q, true);
+		if (!err)
+			render_status(s, loading, q.proc, &rs->body);
 	}
 	rest_done(rq, s);
-	return 0;
+	return err ? http_error(rs, http_status(err), "%s", q.why) : 0;
 }
 
 int rest_prometheus(const struct request *rq, struct response *rs)
@@ -258,55 +164,6 @@ int rest_info(const struct request *rq, struct response *rs)
 	json_ku(out, "sessions_open_max", SOURCES_OPEN);
 	json_ku(out, "sessions_bytes", st.sessions_bytes);
 	json_ku(out, "sessions_idle_ns", SOURCE_IDLE_NS);
-	buf_adds(out, "}\n");
-	return 0;
-}
-
-/* --- the self-metrics over time --- */
-
-static uint64_t overhead_ppm(const struct meter_sample *s)
-{
-	return (uint64_t)(s->overhead_percent * 1e4);
-}
-
-/* One array a column, as plots want them; the last n samples, one a second. */
-int rest_meter(const struct request *rq, struct response *rs)
-{
-	cleanup_free_ struct meter_sample *all = NULL;
-	struct buf *out = &rs->body;
-	size_t total = 0, first;
-	uint64_t n;
-	int err;
-
-	if (http_arg_u64(rq, rs, "n", 1, 86400, 600, &n))
-		return 0;
-	err = meter_all(sources_live(rq->web->sources)->view.meter, &all, &total);
-	if (err)
-		return err;
-	first = total > n ? total - n : 0;
-#define COLUMN(name, value)                                                                        \
-	do {                                                                                       \
-		json_key(out, name);                                                               \
-		buf_addc(out, '[');                                                                \
-		for (size_t i = first; i < total; i++) {                                           \
-			if (i > first)                                                             \
-				buf_addc(out, ',');                                                \
-			buf_addu(out, (value));                                                    \
-		}                                                                                  \
-		buf_addc(out, ']');                                                                \
-	} while (0)
-	buf_addc(out, '{');
-	COLUMN("time_ms", all[i].time_ns / 1000000);
-	COLUMN("rps", all[i].rps);
-	COLUMN("pps", all[i].pps);
-	COLUMN("ewp", all[i].ewp);
-	COLUMN("lat", all[i].lat_ns);
-	COLUMN("prc", all[i].prc_ns);
-	COLUMN("bfl", all[i].bfl_ns);
-	COLUMN("qwl", all[i].qwl_ns);
-	COLUMN("lost", all[i].lost);
-	COLUMN("overhead_ppm", overhead_ppm(&all[i]));
-#undef COLUMN
 	buf_adds(out, "}\n");
 	return 0;
 }

@@ -9,6 +9,7 @@
 
 #include "core/session/reader.h"
 #include "core/session/store.h"
+#include "core/view/overview.h"
 #include "web/rest.h"
 #include "web/settings.h"
 
@@ -215,18 +216,7 @@ int rest_session_goroutines(const struct request *rq, struct response *rs)
 
 int rest_metrics(const struct request *rq, struct response *rs)
 {
-	struct meter_sample s;
-
-	meter_last(sources_live(rq->web->sources)->view.meter, &s);
-	buf_addc(&rs->body, '{');
-	json_ku(&rs->body, "rps", s.rps);
-	json_ku(&rs->body, "pps", s.pps);
-	json_ku(&rs->body, "ewp", s.ewp);
-	json_ku(&rs->body, "lat", s.lat_ns);
-	json_ku(&rs->body, "prc", s.prc_ns);
-	json_ku(&rs->body, "bfl", s.bfl_ns);
-	json_ku(&rs->body, "qwl", s.qwl_ns);
-	buf_adds(&rs->body, "}\n");
+	view_meter_last(&sources_live(rq->web->sources)->view, &rs->body);
 	return 0;
 }
 

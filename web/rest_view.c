@@ -9,9 +9,9 @@
 #include "core/view/query.h"
 #include "web/rest.h"
 
-static const char *argument(void *ctx, const char *name)
+const char *rest_argument(void *request, const char *name)
 {
-	const struct request *rq = ctx;
+	const struct request *rq = request;
 
 	for (unsigned i = 0; rq->view && i < 2 && rq->view->in_path[i]; i++) {
 		if (!strcmp(rq->view->in_path[i], name))
@@ -94,7 +94,7 @@ static int ask(const struct request *rq, const struct view_row *row, struct sour
 static int answer(const struct request *rq, const struct view_row *row, struct response *rs)
 {
 	struct view_query q = {
-		.form = form_of(rq, row->forms), .arg = argument, .arg_ctx = (void *)rq};
+		.form = form_of(rq, row->forms), .arg = rest_argument, .arg_ctx = (void *)rq};
 	struct source *s = rest_source(rq, rs);
 	int err;
 

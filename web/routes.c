@@ -34,7 +34,6 @@ static const struct route routes[] = {
 	{HTTP_GET, "/api/info", rest_info, ""},
 	{HTTP_GET, "/api/control", rest_control_get, ""},
 	{HTTP_POST, "/api/control", rest_control_set, ""},
-	{HTTP_GET, "/api/live/meter", rest_meter, "n"},
 	{HTTP_GET, "/api/live/events", rest_events,
 	 "goroutine event_type start_time end_time limit offset format"},
 	/* trace/perfetto by an older name; of a session all of it, which need not be loaded. */

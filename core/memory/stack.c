@@ -104,7 +104,7 @@ int stacks_within(const struct target *t, pid_t pid, uint64_t bias, const struct
 
 	if (!err)
 		err = memory_goroutines(t, pid, bias, &list, &n, &too_many);
-	if (err < 0)
+	if (err)
 		goto out;
 	for (size_t i = 0; i < n; i++) {
 		if (!target_is_system_goroutine(t, list[i].start_pc))

@@ -18,7 +18,7 @@ uint64_t view_now(const struct view *v, unsigned proc)
 	struct proc_info info;
 	uint64_t now;
 
-	if (v->replay) {
+	if (v->replay || (proc == VIEW_ALL_PROCS && feed_closed(model_feed(v->model)))) {
 		model_totals(v->model, -1, &totals);
 		now = totals.last_event_ns;
 	} else {

@@ -219,6 +219,11 @@ unsigned view_procs(const struct view *v)
 	return model_procs(v->model);
 }
 
+int view_proc(const struct view *v, unsigned proc, struct proc_info *ret)
+{
+	return model_proc(v->model, proc, ret);
+}
+
 int view_pid_was(const struct view *v, unsigned proc)
 {
 	struct proc_info info;
@@ -256,6 +261,24 @@ struct event_format view_event_format(const struct view *v)
 {
 	return (struct event_format){.names = model_names(v->model),
 				     .wall_offset_ns = model_wall_offset(v->model)};
+}
+
+struct names *view_names(const struct view *v)
+{
+	return model_names(v->model);
+}
+
+void view_event_json(const struct view *v, const struct event *ev, struct buf *out)
+{
+	struct event_format format = view_event_format(v);
+
+	if (model_procs(v->model) > 1) {
+		format.pid_of = model_pid_of;
+		format.ctx = v->model;
+	}
+	event_format_json(&format, ev, out);
+	if (!buf_error(out))
+		out->len--;
 }
 
 void view_space(const struct view *v, struct view_space *ret)

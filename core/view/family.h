@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Who is there, for whoever makes folders of them: goroutines by what they have in common, types,
- * processes; numbers and times, and never a copy of all goroutines. Any thread.
+ * Who is there, for whoever makes folders of them or carries events: goroutines by what they have
+ * in common, types, processes; numbers and times, and never a copy of all goroutines. Any thread.
  */
 #ifndef XGOTOPFS_VIEW_FAMILY_H
 #define XGOTOPFS_VIEW_FAMILY_H
 
+#include "core/model/event_format.h"
 #include "core/view/view.h"
 
 /* --- goroutines --------------------------------------------------------------------------- */
@@ -69,6 +70,7 @@ int view_type_of(const struct view *v, unsigned proc, const char *name, uint32_t
 /* --- processes ---------------------------------------------------------------------------- */
 
 unsigned view_procs(const struct view *v);
+int view_proc(const struct view *v, unsigned proc, struct proc_info *ret); /* -ENOENT */
 /* The pid of a process by index; 0: there is none, or another one has its number now. */
 int view_pid(const struct view *v, unsigned proc);
 /* The same whoever has the number now. */
@@ -80,8 +82,12 @@ bool view_ended(const struct view *v, unsigned proc);
 /* --- the log of events -------------------------------------------------------------------- */
 
 struct feed *view_feed(const struct view *v);
+struct names *view_names(const struct view *v); /* that its events have numbers of */
 /* How its events are written; pid_of is left NULL. */
 struct event_format view_event_format(const struct view *v);
+/* One as the API gives it: a JSON object, no line end after it; with its pid where there are
+ * several processes. */
+void view_event_json(const struct view *v, const struct event *ev, struct buf *out);
 /* What it and they take: for statfs(2). */
 struct view_space {
 	uint64_t bytes, used_bytes, goroutines;

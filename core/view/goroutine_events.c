@@ -5,6 +5,7 @@
 
 #include "core/base/json.h"
 #include "core/view/columns.h"
+#include "core/view/family.h"
 #include "core/view/query.h"
 #include "core/view/stays.h"
 #include "core/view/view_internal.h"
@@ -56,14 +57,13 @@ static int read_lines(struct view_query *q, bool *ret)
 static void add_events(const struct view *v, const struct event *events, size_t n, bool lines,
 		       struct buf *out)
 {
-	const struct event_format format = {.names = model_names(v->model),
-					    .wall_offset_ns = model_wall_offset(v->model)};
+	const struct event_format format = view_event_format(v);
 
 	for (size_t i = 0; i < n; i++) {
 		if (i && !lines)
 			buf_addc(out, ',');
 		event_format_json(&format, &events[i], out);
-		if (!lines && out->data[out->len - 1] == '\n')
+		if (!lines && !buf_error(out))
 			out->len--;
 	}
 }

@@ -15,15 +15,14 @@
 #include "core/model/meter.h"
 #include "core/model/model.h"
 #include "core/model/recording.h"
-#include "core/model/event_format.h"
 #include "core/view/live.h"
 
 struct pyramid;
 
 struct view {
 	struct model *model;
-	struct meter *meter;
-	const struct live *live;       /* never NULL; its functions may be */
+	struct meter *meter;     /* NULL: nobody is tracing, as in a session that is looked at */
+	const struct live *live; /* never NULL; its functions may be */
 	const struct control *control; /* never NULL; its functions may be */
 	struct pyramid *pyramid;       /* NULL: none is kept, what needs one gives -ENOSYS */
 	bool replay;
@@ -39,7 +38,7 @@ void view_recording(const struct view *v, struct recording *ret);
 void view_recording_stop(const struct recording *rec, struct buf *out);
 
 /* The present of a process as views see it: now; when it ended; in a replay the last event's time.
- */
+ * Of VIEW_ALL_PROCS the last event's time, too, once all have ended. */
 uint64_t view_now(const struct view *v, unsigned proc);
 /*
  * A goroutine's state, as every view has it: an enum gstate, GSTATE_DEAD once it has exited, and
@@ -141,6 +140,8 @@ extern const unsigned n_views;
 view_fn view_readme, view_stats, view_health, view_stacks, view_stack;
 /* Prometheus text exposition format 0.0.4. */
 view_fn view_metrics;
+/* The self-metrics over time, an array a column. */
+view_fn view_meter;
 /* A table of goroutines, one a line; all of them unless told otherwise. */
 view_fn view_goroutines;
 /* The same as compact rows with the texts apart: what the UI follows. */

@@ -23,6 +23,11 @@ static bool has_stack(const struct view *v)
 	return v->live->stack;
 }
 
+static bool has_meter(const struct view *v)
+{
+	return v->meter;
+}
+
 /* What a row does not name is nothing. */
 #define ROW(name_, scope_, forms_, cost_, fn_, ...)                                                \
 	{                                                                                          \
@@ -39,6 +44,9 @@ const struct view_row views[] = {
 	ROW("metrics", PROCESS, TEXT, QUICK, view_metrics, .all_procs = true,
 	    .content_type = "text/plain; version=0.0.4; charset=utf-8",
 	    .help = "the same for Prometheus"),
+	ROW("meter", PROCESS, JSON, QUICK, view_meter, .no_file = true, .all_procs = true,
+	    .here = has_meter, .takes = "n",
+	    .help = "what tracing did and cost, second by second: of the tracer, not of a process"),
 	ROW("goroutines", PROCESS, BOTH, HEAVY, view_goroutines, .suffix = ".tsv",
 	    .takes = "filter goids sort desc limit offset full",
 	    .help = "all goroutines as one table with a header line"),

@@ -316,7 +316,7 @@ static void test_routes(void **state)
 		 "filter goids sort desc limit offset full proc format", "");
 	is_route("/api/live/types/main.Request", "", "proc format", "main.Request");
 	is_route("/api/live/status", "", "proc", "");
-	is_route("/api/live/meter", "", "n", "");
+	is_route("/api/live/meter", "meter", "n proc", "");
 	for (const char *const *path =
 		     (const char *const[]){"/api/live", "/api/live/", "/api/live/stats/",
 					   "/api/live/stat", "/api/live/goroutines//stats",
