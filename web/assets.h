@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The UI's files, bundled, gzipped and compiled in by the build (web/ui/embed.py). */
+/* The UI's files, bundled, gzipped and compiled in by the build (web/embed.py). */
 #ifndef XGOTOPFS_WEB_ASSETS_H
 #define XGOTOPFS_WEB_ASSETS_H
 

@@ -64,6 +64,16 @@ static int get_end(name_fn get, int fd, struct end *ret)
 	return 0;
 }
 
+int peer_address(int conn, struct in6_addr *ret)
+{
+	struct end theirs;
+	int err = get_end(getpeername, conn, &theirs);
+
+	if (!err)
+		*ret = theirs.address;
+	return err;
+}
+
 static bool same_end(const struct end *a, const struct end *b)
 {
 	return a->port == b->port && !memcmp(&a->address, &b->address, sizeof(a->address));

@@ -9,6 +9,7 @@
 #ifndef XGOTOPFS_WEB_PEER_H
 #define XGOTOPFS_WEB_PEER_H
 
+#include <netinet/in.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -31,5 +32,9 @@ void peer_finder_close(struct peer_finder *f);
  * not known; or what netlink gave.
  */
 int peer_uid(struct peer_finder *f, int conn, uid_t *ret);
+
+/* The address at the other end; IPv4 as ::ffff:a.b.c.d, whatever family the socket has. 0, -errno.
+ */
+int peer_address(int conn, struct in6_addr *ret);
 
 #endif

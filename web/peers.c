@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/base/log.h"
@@ -95,31 +94,21 @@ void peers_free(struct peers *p)
 
 static struct peer_key key_of(struct peers *p, int conn)
 {
-	union {
-		struct sockaddr sa;
-		struct sockaddr_in v4;
-		struct sockaddr_in6 v6;
-	} u = {0};
-	socklen_t len = sizeof(u);
 	struct peer_key key = {.kind = KEY_NONE};
+	struct in6_addr address;
 	uid_t uid;
 
 	if (!peer_uid(&p->finder, conn, &uid)) {
 		key.kind = KEY_USER;
 		key.uid = uid;
+	} else if (peer_address(conn, &address)) {
 		return key;
-	}
-	if (getpeername(conn, &u.sa, &len))
-		return key;
-	if (u.sa.sa_family == AF_INET) {
+	} else if (IN6_IS_ADDR_V4MAPPED(&address)) {
 		key.kind = KEY_V4;
-		memcpy(key.address, &u.v4.sin_addr, 4);
-	} else if (IN6_IS_ADDR_V4MAPPED(&u.v6.sin6_addr)) {
-		key.kind = KEY_V4;
-		memcpy(key.address, &u.v6.sin6_addr.s6_addr[12], 4);
+		memcpy(key.address, &address.s6_addr[12], 4);
 	} else {
 		key.kind = KEY_V6;
-		memcpy(key.address, &u.v6.sin6_addr, 8);
+		memcpy(key.address, &address, 8);
 	}
 	return key;
 }

@@ -288,8 +288,7 @@ static _Noreturn void keep(const struct keeper *k)
 	struct request request;
 
 	(void)prctl(PR_SET_NAME, "xgotop-keeper");
-	(void)privilege_drop();
-	privilege_hide_memory();
+	(void)privilege_drop(); /* its memory is hidden: a fork has that from its parent */
 	/* Whoever stopped it: it has work to do once we are dead. */
 	(void)prctl(PR_SET_PDEATHSIG, SIGCONT);
 	/* What is meant for our terminal's group is not for it; it holds no folder. */
