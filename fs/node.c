@@ -113,7 +113,7 @@ static int add_view(struct nodes *t, const struct view_row *view)
 {
 	const char *slash = strchr(view->name, '/'), *name = slash ? slash + 1 : view->name;
 	struct node node = {.kind = NODE_TEXT, .view = view, .form = VIEW_TEXT};
-	int parent = (int)scopes[view->scope].row, row = 0;
+	int parent, row = 0;
 
 	if (view->no_file)
 		return 0;
@@ -122,6 +122,7 @@ static int add_view(struct nodes *t, const struct view_row *view)
 		t->rows[ROW_TYPE].flags |= costs[view->cost];
 		return 0;
 	}
+	parent = (int)scopes[view->scope].row;
 	if (slash)
 		parent = folder_of(t, scopes[view->scope].row, view->name,
 				   (size_t)(slash - view->name));
