@@ -121,8 +121,7 @@ struct capture_stats {
 	uint64_t prog_ns_sum, prog_ns_samples; /* time in the BPF program, sampled */
 	uint64_t deliver_ns_sum;               /* CPU time of merging, decoding and the sink */
 	unsigned readers;                      /* rings in use */
-	size_t ring_bytes; /* each ring, 64 bytes a record; rounded up to a power of two. 0 =
-			      default */
+	size_t ring_bytes;                     /* of all rings together, as they were rounded */
 	uint64_t trap_ns; /* cost of one emulated hit, measured by capture_calibrate(); 0 unknown */
 };
 void capture_stats(struct capture *c, struct capture_stats *ret);

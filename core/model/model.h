@@ -141,17 +141,9 @@ struct goroutine {
 int model_goroutine(struct model *m, unsigned proc, uint64_t goid, struct goroutine *ret);
 
 /*
- * Copies of all goroutines of a process, live ones and (when `exited`) retained exited ones, by
- * ascending goid. The caller frees *ret. 0, -ENOMEM or -ENOENT (no such process). Up to some
- * thousands are copied at one instant; a larger number in parts, some milliseconds apart, so that
- * applying never waits long: each goroutine that lives all the while comes exactly once.
- */
-int model_goroutines(struct model *m, unsigned proc, bool exited, struct goroutine **ret,
-		     size_t *ret_n);
-
-/*
- * The same one after the other, for whoever needs no list: a pass takes the memory of some hundreds
- * of them (and 8 bytes for each by_goid), however many there are.
+ * Copies of all goroutines of a process, one after the other: a pass takes the memory of some
+ * hundreds of them (and 8 bytes for each by_goid), however many there are. Applying never waits
+ *long: they are copied in parts, some milliseconds apart when there are many.
  *
  *	struct model_pass *pass cleanup_pass_ = NULL;
  *	int err = model_pass_new(m, proc, &(struct model_which){.exited = true}, &pass);
@@ -197,7 +189,7 @@ struct model_some {
 
 /*
  * Copies of those alone, by ascending goid, live or exited; *ret_more: there are others that
- * `limit` left out. Looks at every goroutine, in parts as model_goroutines(), but takes no memory
+ * `limit` left out. Looks at every goroutine, in parts as a pass, but takes no memory
  * for what is not asked for. The caller frees *ret. 0, -ENOMEM or -ENOENT (no such process).
  */
 int model_goroutines_some(struct model *m, unsigned proc, const struct model_some *q,
@@ -214,7 +206,7 @@ enum model_by {
 
 /*
  * The numbers of the goroutines that have this key, ascending; and the keys that are in use, each
- * once, ascending. In parts as model_goroutines(), but with no copy of any goroutine. The caller
+ * once, ascending. In parts as a pass, but with no copy of any goroutine. The caller
  * frees *ret, NULL when there are none. 0, -ENOMEM or -ENOENT (no such process).
  */
 int model_goids(struct model *m, unsigned proc, enum model_by by, uint64_t key, uint64_t **ret,

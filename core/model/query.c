@@ -54,115 +54,6 @@ int model_goroutine(struct model *m, unsigned proc, uint64_t goid, struct gorout
 	return g ? 0 : -ENOENT;
 }
 
-struct copies {
-	struct goroutine *all;
-	size_t n, cap;
-};
-
-static int make_room(struct copies *c, size_t more)
-{
-	size_t cap = MAX(c->n + more, c->cap * 2);
-	struct goroutine *all;
-
-	if (c->n + more <= c->cap)
-		return 0;
-	all = realloc(c->all, cap * sizeof(*all));
-	if (!all)
-		return -ENOMEM;
-	c->all = all;
-	c->cap = cap;
-	return 0;
-}
-
-/* Copies from records [*at, *at + COPY_AT_ONCE) of a shard; false at its end. */
-static bool copy_part(struct model *m, const struct shard *s, unsigned proc, bool exited,
-		      uint32_t *at, struct copies *c)
-{
-	uint32_t end = MIN(shard_numbers(s), *at + COPY_AT_ONCE);
-
-	for (; *at < end; ++*at) {
-		const struct record *g = shard_used_record(s, *at);
-
-		if (g && g->proc == proc && (exited || !record_exited(g)))
-			record_copy(m, g, &c->all[c->n++]);
-	}
-	return end < shard_numbers(s);
-}
-
-struct key {
-	uint64_t goid;
-	size_t at;
-};
-
-static int by_goid(const void *a, const void *b)
-{
-	const struct key *x = a, *y = b;
-
-	if (x->goid != y->goid)
-		return x->goid < y->goid ? -1 : 1;
-	return x->at < y->at ? -1 : 1;
-}
-
-/* Sorts keys, not the large copies. Replaces c->all. */
-static int sort_copies(struct copies *c)
-{
-	struct key *keys = malloc(MAX((size_t)1, c->n) * sizeof(*keys));
-	struct goroutine *sorted = malloc(MAX((size_t)1, c->n) * sizeof(*sorted));
-	size_t n = 0;
-
-	if (!keys || !sorted) {
-		free(keys);
-		free(sorted);
-		return -ENOMEM;
-	}
-	for (size_t i = 0; i < c->n; i++)
-		keys[i] = (struct key){.goid = c->all[i].goid, .at = i};
-	qsort(keys, c->n, sizeof(*keys), by_goid);
-	for (size_t i = 0; i < c->n; i++) {
-		/* One whose record was given up and used again between two parts comes twice. */
-		if (n && sorted[n - 1].goid == keys[i].goid)
-			n--;
-		sorted[n++] = c->all[keys[i].at];
-	}
-	free(keys);
-	free(c->all);
-	c->all = sorted;
-	c->n = n;
-	return 0;
-}
-
-int model_goroutines(struct model *m, unsigned proc, bool exited, struct goroutine **ret,
-		     size_t *ret_n)
-{
-	struct copies c = {0};
-	unsigned shard = 0;
-	uint32_t at = 0;
-	int err = 0;
-
-	while (!err && shard < m->n_shards) {
-		err = make_room(&c, COPY_AT_ONCE);
-		if (err)
-			break;
-		pthread_rwlock_rdlock(&m->lock);
-		if (proc >= m->n_procs) {
-			err = -ENOENT;
-		} else if (!copy_part(m, &m->shards[shard], proc, exited, &at, &c)) {
-			shard++;
-			at = 0;
-		}
-		pthread_rwlock_unlock(&m->lock);
-	}
-	if (!err)
-		err = sort_copies(&c);
-	if (err) {
-		free(c.all);
-		return err;
-	}
-	*ret = c.all;
-	*ret_n = c.n;
-	return 0;
-}
-
 static int ascending(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -170,7 +61,8 @@ static int ascending(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Numbers of the goroutines that are asked for, as copy_part(). */
+/* Numbers of the goroutines that are asked for, from records [*at, *at + COPY_AT_ONCE) of a shard.
+ */
 static int choose_part(const struct shard *s, unsigned proc, const struct model_some *q,
 		       uint32_t *at, struct top *goids)
 {

@@ -13,6 +13,7 @@
 #include "core/base/util.h"
 #include "core/model/model.h"
 #include "core/pyramid/pyramid.h"
+#include "tests/all_goroutines.h"
 
 #define NOW (100 * NS_PER_SEC)
 
@@ -34,7 +35,7 @@ static int look_list(struct bench *b)
 {
 	cleanup_free_ struct goroutine *all = NULL;
 	size_t before = in_use(), n;
-	int err = model_goroutines(b->m, 0, true, &all, &n);
+	int err = all_goroutines(b->m, 0, true, &all, &n);
 
 	b->bytes = in_use() - before;
 	return err;

@@ -10,6 +10,7 @@
 #include "core/capture/decode.h"
 #include "core/capture/merge.h"
 #include "core/model/model.h"
+#include "tests/all_goroutines.h"
 #include "tests/fuzz/fuzz.h"
 
 #define RINGS     2
@@ -192,7 +193,7 @@ static void check_books(struct run *r)
 	for (unsigned i = 0; i < EVENT_TYPES; i++)
 		events += t.events[i];
 	FUZZ_ASSERT(events + t.malformed == r->shown || t.malformed);
-	FUZZ_ASSERT(!model_goroutines(r->model, 0, true, &list, &n));
+	FUZZ_ASSERT(!all_goroutines(r->model, 0, true, &list, &n));
 	live = 0;
 	for (size_t i = 0; i < n; i++) {
 		FUZZ_ASSERT(!i || list[i].goid > list[i - 1].goid);

@@ -25,6 +25,7 @@
 
 #include "core/base/log.h"
 #include "fs/fs.h"
+#include "tests/all_goroutines.h"
 
 #define TICK_MS 2
 
@@ -116,7 +117,7 @@ static int stacks(void *ctx, unsigned proc, live_text_fn *fn, void *arg)
 	struct demo *d = ctx;
 	struct goroutine *all cleanup_free_ = NULL;
 	size_t n;
-	int err = model_goroutines(d->model, proc, false, &all, &n);
+	int err = all_goroutines(d->model, proc, false, &all, &n);
 
 	if (err)
 		return err;

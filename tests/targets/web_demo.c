@@ -23,6 +23,7 @@
 #include "core/base/log.h"
 #include "core/model/event_format.h"
 #include "core/view/view.h"
+#include "tests/all_goroutines.h"
 #include "web/web.h"
 
 #define BATCH     512
@@ -267,7 +268,7 @@ static int fake_stacks(void *ctx, unsigned proc, live_text_fn *fn, void *arg)
 	struct demo *d = ctx;
 	struct goroutine *list;
 	size_t n;
-	int err = model_goroutines(d->model, proc, false, &list, &n);
+	int err = all_goroutines(d->model, proc, false, &list, &n);
 
 	if (err)
 		return err;

@@ -10,6 +10,7 @@
 
 #include "core/base/util.h"
 #include "core/model/model.h"
+#include "tests/all_goroutines.h"
 
 struct fixture {
 	struct names *names;
@@ -428,17 +429,17 @@ static void test_exited_bound(void **state)
 	assert_int_equal(totals(x).live_total, 10);
 	assert_int_equal(model_goroutine(x->m, 0, 9, &g), -ENOENT);
 	assert_int_equal(model_goroutine(x->m, 0, 11, &g), 0);
-	assert_int_equal(model_goroutines(x->m, 0, true, &all, &n), 0);
+	assert_int_equal(all_goroutines(x->m, 0, true, &all, &n), 0);
 	assert_int_equal(n, 15);
 	for (size_t i = 1; i < n; i++)
 		assert_true(all[i - 1].goid < all[i].goid);
 	free(all);
-	assert_int_equal(model_goroutines(x->m, 0, false, &all, &n), 0);
+	assert_int_equal(all_goroutines(x->m, 0, false, &all, &n), 0);
 	assert_int_equal(n, 10);
 	for (size_t i = 0; i < n; i++)
 		assert_int_equal(all[i].goid, 2 * (i + 1));
 	free(all);
-	assert_int_equal(model_goroutines(x->m, 7, false, &all, &n), -ENOENT);
+	assert_int_equal(all_goroutines(x->m, 7, false, &all, &n), -ENOENT);
 	/* None kept at all. */
 	model_free(x->m);
 	make(x, 1000, 0);

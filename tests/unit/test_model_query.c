@@ -13,6 +13,7 @@
 #include "core/base/util.h"
 #include "core/model/model.h"
 #include "core/model/model_internal.h"
+#include "tests/all_goroutines.h"
 
 #define LIVES    30000 /* several parts of each shard */
 #define EXITED   9000
@@ -96,7 +97,7 @@ static void check(struct fixture *x, unsigned proc, const struct model_some *q)
 	size_t n_all, n, found = 0;
 	bool more, left = false;
 
-	assert_int_equal(model_goroutines(x->m, proc, true, &all, &n_all), 0);
+	assert_int_equal(all_goroutines(x->m, proc, true, &all, &n_all), 0);
 	assert_int_equal(model_goroutines_some(x->m, proc, q, &some, &n, &more), 0);
 	for (size_t i = 0; i < n_all; i++) {
 		const struct goroutine *g = &all[i];
@@ -157,7 +158,7 @@ static void check_pass(struct fixture *x, unsigned proc, const struct model_whic
 	const struct goroutine *g, *same;
 	size_t n_all, n = 0, at = 0;
 
-	assert_int_equal(model_goroutines(x->m, proc, which->exited, &all, &n_all), 0);
+	assert_int_equal(all_goroutines(x->m, proc, which->exited, &all, &n_all), 0);
 	for (size_t i = 0; i < n_all; i++)
 		n += MAX(MAX(all[i].last_event_ns, all[i].state_since_ns), all[i].exited_ns) >=
 		     which->since_ns;
@@ -222,7 +223,7 @@ static void test_pages(void **state)
 	bool more = true;
 
 	live(x);
-	assert_int_equal(model_goroutines(x->m, 0, true, &all, &n_all), 0);
+	assert_int_equal(all_goroutines(x->m, 0, true, &all, &n_all), 0);
 	while (more) {
 		assert_int_equal(model_goroutines_some(x->m, 0, &q, &page, &n, &more), 0);
 		assert_true(n && at + n <= n_all);
@@ -280,7 +281,7 @@ static void test_by(void **state)
 		model_heal(x->m, 0, &seen, 1, x->now++, false);
 	}
 	live(x);
-	assert_int_equal(model_goroutines(x->m, 0, true, &all, &n_all), 0);
+	assert_int_equal(all_goroutines(x->m, 0, true, &all, &n_all), 0);
 	check_by(x, MODEL_BY_NOTHING, 0, all, n_all);
 	check_by(x, MODEL_BY_PARENT, 3, all, n_all);
 	check_by(x, MODEL_BY_FUNC, UINT64_MAX, all, n_all);

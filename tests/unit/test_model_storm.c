@@ -16,6 +16,7 @@
 
 #include "core/base/util.h"
 #include "core/model/model_internal.h"
+#include "tests/all_goroutines.h"
 
 #define GOIDS  2000
 #define TYPES  40
@@ -414,7 +415,7 @@ static void check_adds_up(struct model *m, int proc)
 	size_t n;
 
 	model_totals(m, proc, &t);
-	assert_int_equal(model_goroutines(m, (unsigned)proc, true, &all, &n), 0);
+	assert_int_equal(all_goroutines(m, (unsigned)proc, true, &all, &n), 0);
 	for (size_t i = 0; i < n; i++) {
 		if (all[i].flags & GOROUTINE_EXITED)
 			exited++;
@@ -436,8 +437,8 @@ static void same_goroutines(struct model *a, struct model *b, unsigned proc)
 	struct goroutine *x, *y;
 	size_t n, n2;
 
-	assert_int_equal(model_goroutines(a, proc, true, &x, &n), 0);
-	assert_int_equal(model_goroutines(b, proc, true, &y, &n2), 0);
+	assert_int_equal(all_goroutines(a, proc, true, &x, &n), 0);
+	assert_int_equal(all_goroutines(b, proc, true, &y, &n2), 0);
 	assert_int_equal(n, n2);
 	assert_memory_equal(x, y, n * sizeof(*x));
 	for (size_t i = 0; i < n; i++) {
@@ -560,7 +561,7 @@ static void *watch(void *arg)
 		looks++;
 		model_totals(w->m, -1, &t);
 		assert_true(t.live_total <= t.goroutines_created + 64 * 3);
-		assert_int_equal(model_goroutines(w->m, 0, true, &all, &n), 0);
+		assert_int_equal(all_goroutines(w->m, 0, true, &all, &n), 0);
 		for (size_t i = 1; i < n; i++)
 			assert_true(all[i - 1].goid < all[i].goid);
 		free(all);

@@ -5,6 +5,7 @@
 
 #include "core/session/convert.h"
 #include "core/session/replay.h"
+#include "tests/all_goroutines.h"
 
 #define DEADLINE (60 * NS_PER_SEC)
 
@@ -48,8 +49,8 @@ static void assert_same_models(struct model *a, struct model *b)
 	assert_int_equal(s.live_total, t.live_total);
 	assert_int_equal(s.alloc_bytes, t.alloc_bytes);
 	assert_int_equal(s.last_event_ns, t.last_event_ns);
-	assert_int_equal(model_goroutines(a, 0, true, &x, &n), 0);
-	assert_int_equal(model_goroutines(b, 0, true, &y, &m), 0);
+	assert_int_equal(all_goroutines(a, 0, true, &x, &n), 0);
+	assert_int_equal(all_goroutines(b, 0, true, &y, &m), 0);
 	assert_int_equal(n, m);
 	for (size_t i = 0; i < n; i++) {
 		assert_int_equal(x[i].goid, y[i].goid);

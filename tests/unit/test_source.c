@@ -4,6 +4,7 @@
 
 #include "core/session/encoder.h"
 #include "core/session/replay.h"
+#include "tests/all_goroutines.h"
 #include "web/recorded.h"
 
 #define DEADLINE      (60 * NS_PER_SEC)
@@ -100,8 +101,8 @@ static void assert_same_goroutines(struct model *a, struct model *b, unsigned pr
 	cleanup_free_ struct goroutine *x = NULL, *y = NULL;
 	size_t n, m;
 
-	assert_int_equal(model_goroutines(a, proc, true, &x, &n), 0);
-	assert_int_equal(model_goroutines(b, proc, true, &y, &m), 0);
+	assert_int_equal(all_goroutines(a, proc, true, &x, &n), 0);
+	assert_int_equal(all_goroutines(b, proc, true, &y, &m), 0);
 	assert_int_equal(n, m);
 	for (size_t i = 0; i < n; i++) {
 		const struct names *na = model_names(a), *nb = model_names(b);
