@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/hash.h"
+
 #define CUT_MARK  "\xe2\x80\xa6~" /* "…~" */
 #define CUT_BYTES (sizeof(CUT_MARK) - 1 + 8)
 
@@ -200,21 +202,6 @@ void text_blank(char *text, size_t len, size_t from)
 	}
 }
 
-static uint32_t hash_of(const char *text, size_t len)
-{
-	uint64_t h = 14695981039346656037ull ^ len, word;
-
-	/* Eight at a time: what has to be cut may be long. */
-	for (; len >= sizeof(word); text += sizeof(word), len -= sizeof(word)) {
-		memcpy(&word, text, sizeof(word));
-		h = (h ^ word) * 0xff51afd7ed558ccdull;
-		h ^= h >> 32;
-	}
-	for (; len; text++, len--)
-		h = (h ^ (unsigned char)*text) * 1099511628211ull;
-	return (uint32_t)(h ^ h >> 32);
-}
-
 size_t text_name(char *to, size_t size, const char *name, size_t len)
 {
 	const size_t room = size - 1;
@@ -238,7 +225,7 @@ size_t text_name(char *to, size_t size, const char *name, size_t len)
 			keep = used;
 		if (used + wide > room) {
 			used = keep + (size_t)snprintf(to + keep, size - keep, CUT_MARK "%08x",
-						       hash_of(name, len));
+						       hash_bytes(name, len, 0));
 			memset(to + used, 0,
 			       size - used); /* nothing of what was cut stays behind */
 			break;

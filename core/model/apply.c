@@ -192,7 +192,7 @@ static inline void prefetch_slot(const struct model *m, unsigned proc, uint64_t 
 	const struct shard *s = &m->shards[shard];
 
 	if (only == ALL_SHARDS || only == shard)
-		__builtin_prefetch(&s->slots[(uint32_t)record_hash(proc, goid) & s->mask]);
+		__builtin_prefetch(&s->slots[(uint32_t)hash_goroutine(proc, goid) & s->mask]);
 }
 
 static inline void prefetch_record(const struct model *m, unsigned proc, uint64_t goid,
@@ -206,7 +206,7 @@ static inline void prefetch_record(const struct model *m, unsigned proc, uint64_
 	if (only != ALL_SHARDS && only != shard)
 		return;
 	/* Mostly a goroutine is found where its hash says; when it is not, nothing is lost. */
-	slot = &s->slots[(uint32_t)record_hash(proc, goid) & s->mask];
+	slot = &s->slots[(uint32_t)hash_goroutine(proc, goid) & s->mask];
 	if (!slot->goid)
 		return;
 	g = (const char *)shard_record(s, slot->number);

@@ -24,6 +24,7 @@
 #ifndef XGOTOPFS_MODEL_MODEL_INTERNAL_H
 #define XGOTOPFS_MODEL_MODEL_INTERNAL_H
 
+#include "core/base/hash.h"
 #include "core/base/util.h"
 #include "core/model/feed_internal.h"
 #include "core/model/model.h"
@@ -173,17 +174,10 @@ struct model {
 int model_new_sharded(const struct model_config *config, unsigned shards, unsigned threads,
 		      struct model **ret);
 
-static inline uint64_t record_hash(unsigned proc, uint64_t goid)
-{
-	uint64_t h = (goid ^ (uint64_t)proc << 48) * 0x9e3779b97f4a7c15ull;
-
-	return h ^ h >> 29;
-}
-
 static inline unsigned shard_of(const struct model *m, unsigned proc, uint64_t goid)
 {
 	/* The upper 24 bits, which the table's index does not use, scaled to the shards. */
-	return (unsigned)((record_hash(proc, goid) >> 40) * m->n_shards >> 24);
+	return (unsigned)((hash_goroutine(proc, goid) >> 40) * m->n_shards >> 24);
 }
 
 static inline struct record *shard_record(const struct shard *s, uint32_t number)

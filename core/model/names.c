@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "core/base/hash.h"
 #include "core/base/text.h"
 #include "core/model/event.h"
 
@@ -61,26 +62,6 @@ struct names {
 
 static const struct go_type no_type = {.name = ""};
 static const struct site no_site;
-
-static uint32_t hash_bytes(const void *data, size_t len, uint64_t seed)
-{
-	const unsigned char *p = data;
-	uint64_t h = seed ^ (len * 0x9e3779b97f4a7c15ull);
-
-	while (len >= 8) {
-		uint64_t word;
-
-		memcpy(&word, p, 8);
-		h = (h ^ word) * 0xff51afd7ed558ccdull;
-		h ^= h >> 32;
-		p += 8;
-		len -= 8;
-	}
-	while (len--)
-		h = (h ^ *p++) * 0x100000001b3ull;
-	h *= 0xc4ceb9fe1a85ec53ull;
-	return (uint32_t)(h >> 32);
-}
 
 static int column_init(struct column *c, size_t entry_size, size_t n_chunks)
 {

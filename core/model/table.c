@@ -63,7 +63,7 @@ int shard_add_proc(struct shard *s, unsigned proc)
 
 struct record *shard_find(const struct shard *s, unsigned proc, uint64_t goid)
 {
-	uint32_t at = (uint32_t)record_hash(proc, goid) & s->mask;
+	uint32_t at = (uint32_t)hash_goroutine(proc, goid) & s->mask;
 
 	while (s->slots[at].goid) {
 		if (s->slots[at].goid == goid && s->slots[at].proc == proc)
@@ -75,7 +75,7 @@ struct record *shard_find(const struct shard *s, unsigned proc, uint64_t goid)
 
 static void insert(struct slot *slots, uint32_t mask, const struct slot *entry)
 {
-	uint32_t at = (uint32_t)record_hash(entry->proc, entry->goid) & mask;
+	uint32_t at = (uint32_t)hash_goroutine(entry->proc, entry->goid) & mask;
 
 	while (slots[at].goid)
 		at = (at + 1) & mask;
@@ -219,7 +219,7 @@ static void release(struct shard *s, struct chunk *chunk, struct record *g)
 
 void shard_remove(struct shard *s, struct record *g)
 {
-	uint32_t at = (uint32_t)record_hash(g->proc, g->goid) & s->mask;
+	uint32_t at = (uint32_t)hash_goroutine(g->proc, g->goid) & s->mask;
 	uint32_t number, hole;
 
 	while (s->slots[at].goid != g->goid || s->slots[at].proc != g->proc)
@@ -232,7 +232,7 @@ void shard_remove(struct shard *s, struct record *g)
 		at = (at + 1) & s->mask;
 		if (!s->slots[at].goid)
 			break;
-		home = (uint32_t)record_hash(s->slots[at].proc, s->slots[at].goid) & s->mask;
+		home = (uint32_t)hash_goroutine(s->slots[at].proc, s->slots[at].goid) & s->mask;
 		/* It may fill the hole when its home is not between the hole and itself. */
 		if (((at - home) & s->mask) >= ((at - hole) & s->mask)) {
 			s->slots[hole] = s->slots[at];

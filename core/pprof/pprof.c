@@ -11,6 +11,7 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "core/base/hash.h"
 #include "core/model/names.h"
 #include "proto/profile.pb-c.h"
 
@@ -108,17 +109,6 @@ static uint32_t location_id(struct pprof *p, const struct pprof_frame *f)
 	return id;
 }
 
-static uint32_t hash_of(const uint32_t *key, size_t n)
-{
-	uint64_t h = n;
-
-	for (size_t i = 0; i < n; i++) {
-		h = (h ^ key[i]) * 0x9e3779b97f4a7c15ull;
-		h ^= h >> 29;
-	}
-	return (uint32_t)(h >> 16);
-}
-
 static size_t key_len(const struct entry *e)
 {
 	return e->n + 2 * PPROF_LABELS_MAX;
@@ -173,7 +163,7 @@ static int grow_entries(struct pprof *p)
 static int find(struct pprof *p, const uint32_t *key, uint32_t n, struct entry **ret)
 {
 	size_t len = n + 2 * PPROF_LABELS_MAX, at;
-	uint32_t hash = hash_of(key, len);
+	uint32_t hash = hash_bytes(key, len * sizeof(*key), 0);
 	int err = grow_table(p);
 
 	if (err)

@@ -7,20 +7,14 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/base/hash.h"
 #include "core/pyramid/internal.h"
 
 /* --- rows ---------------------------------------------------------------------------------- */
 
-static uint64_t row_hash(unsigned proc, uint64_t goid)
-{
-	uint64_t h = (goid + ((uint64_t)proc << 48)) * 0x9e3779b97f4a7c15ull;
-
-	return h ^ h >> 29;
-}
-
 static uint32_t *table_slot(struct rows *rs, unsigned proc, uint64_t goid)
 {
-	uint32_t mask = rs->table_cap - 1, i = (uint32_t)row_hash(proc, goid) & mask;
+	uint32_t mask = rs->table_cap - 1, i = (uint32_t)hash_goroutine(proc, goid) & mask;
 
 	while (rs->table[i]) {
 		struct row *r = &rs->v[rs->table[i] - 1];
@@ -36,8 +30,9 @@ void rows_fetch(const struct rows *rs, unsigned proc, uint64_t goid, unsigned st
 {
 	/* Mostly a row is found where its hash says; when it is not, nothing is lost. */
 	const uint32_t *slot =
-		rs->table_cap ? &rs->table[(uint32_t)row_hash(proc, goid) & (rs->table_cap - 1)]
-			      : NULL;
+		rs->table_cap
+			? &rs->table[(uint32_t)hash_goroutine(proc, goid) & (rs->table_cap - 1)]
+			: NULL;
 	const struct row *r;
 
 	if (!slot)
@@ -139,8 +134,8 @@ void rows_remove(struct rows *rs, struct row *r)
 		i = (i + 1) & mask;
 		if (!rs->table[i])
 			break;
-		home = (uint32_t)row_hash(rs->v[rs->table[i] - 1].proc,
-					  rs->v[rs->table[i] - 1].goid) &
+		home = (uint32_t)hash_goroutine(rs->v[rs->table[i] - 1].proc,
+						rs->v[rs->table[i] - 1].goid) &
 		       mask;
 		if (((i - home) & mask) < ((i - hole) & mask))
 			continue;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/hash.h"
 #include "core/base/text.h"
 #include "core/target/target_internal.h"
 
@@ -25,15 +26,6 @@ static bool of_the_runtime(const char *name)
 {
 	return !strncmp(name, "runtime.", 8) || !strncmp(name, "internal/runtime/", 17) ||
 	       !strncmp(name, "runtime/internal/", 17);
-}
-
-static uint64_t hash(const char *name)
-{
-	uint64_t h = 14695981039346656037ull;
-
-	for (; *name; name++)
-		h = (h ^ (uint8_t)*name) * 1099511628211ull;
-	return h ^ h >> 32;
 }
 
 void name_index_free(struct name_index *names)
@@ -84,7 +76,7 @@ static void insert(const struct target *t, struct name_index *names, uint32_t po
 
 	if (!name)
 		return;
-	for (i = hash(name) & (names->n_slots - 1); names->slots[i];
+	for (i = hash_bytes(name, strlen(name), 0) & (names->n_slots - 1); names->slots[i];
 	     i = (i + 1) & (names->n_slots - 1)) {
 		uint32_t other = names->funcs[names->slots[i] - 1];
 		const char *taken = pclntab_func_name(&t->tab, other);
@@ -156,7 +148,7 @@ static int find_runtime(const struct target *t, const char *name, struct go_func
 {
 	const struct name_index *names = t->names;
 
-	for (size_t i = hash(name) & (names->n_slots - 1); names->slots[i];
+	for (size_t i = hash_bytes(name, strlen(name), 0) & (names->n_slots - 1); names->slots[i];
 	     i = (i + 1) & (names->n_slots - 1)) {
 		uint32_t index = names->funcs[names->slots[i] - 1];
 		const char *taken = pclntab_func_name(&t->tab, index);

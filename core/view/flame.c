@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/text.h"
+#include "core/base/hash.h"
 #include "core/base/json.h"
+#include "core/base/text.h"
 #include "core/base/util.h"
 #include "core/view/dump.h"
 
@@ -20,15 +21,6 @@ void flame_free(struct flame *f)
 }
 
 /* --- the tree -------------------------------------------------------------------------------- */
-
-static uint32_t hash_of(const struct flame_step *s)
-{
-	uint32_t h = 2166136261u + s->kind;
-
-	for (size_t i = 0; i < s->name_len; i++)
-		h = (h ^ (unsigned char)s->name[i]) * 16777619u;
-	return h;
-}
 
 static bool is_step(const struct flame *f, const struct flame_node *node, uint32_t hash,
 		    const struct flame_step *s)
@@ -109,7 +101,8 @@ void flame_add(struct flame *f, const struct flame_step *path, size_t n, uint64_
 	f->v[0].goroutines += goroutines;
 	f->v[0].ns = sum_u64(f->v[0].ns, ns);
 	for (size_t i = 0; i < n; i++) {
-		uint32_t hash = hash_of(&path[i]), child = find_child(f, at, hash, &path[i]);
+		uint32_t hash = hash_bytes(path[i].name, path[i].name_len, path[i].kind),
+			 child = find_child(f, at, hash, &path[i]);
 
 		if (child) {
 			merge_place(f, &f->v[child], &path[i]);
