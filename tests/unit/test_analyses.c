@@ -12,31 +12,10 @@
 
 #include "core/base/util.h"
 #include "core/view/view.h"
+#include "tests/unit/view_fixture.h"
 
 #define MS 1000000ull
 #define T0 (1000 * NS_PER_SEC)
-
-struct fixture {
-	struct names *names;
-	struct model *m;
-	struct live live;
-	struct control control;
-	struct view v;
-	uint32_t rates[EVENT_TYPES];
-	const char *const *args; /* name, value, …, NULL */
-	char why[160];
-	struct buf out;
-};
-
-static void get_rates(void *ctx, uint32_t ret[EVENT_TYPES])
-{
-	memcpy(ret, ((struct fixture *)ctx)->rates, sizeof(((struct fixture *)ctx)->rates));
-}
-
-static uint32_t intern(struct fixture *x, const char *text)
-{
-	return names_intern(x->names, text, strlen(text));
-}
 
 /*
  * Goroutine 7 is made by 1, which is only seen acting, could run for 10 ms and ran for 40, and
@@ -70,34 +49,12 @@ static void fill(struct fixture *x)
 
 static int setup(void **state)
 {
-	struct fixture *x = calloc(1, sizeof(*x));
-	struct model_config config = {.retain = 10000, .retain_exited = 100, .workers = 1};
-	struct proc_info info = {.pid = 4711, .attached_ns = T0};
+	struct proc_info info = {.pid = 4711, .attached_ns = T0, .binary_path = "/srv/demo"};
+	struct fixture *x = fixture_new(10000, 0, &info);
 
-	assert_non_null(x);
-	assert_int_equal(names_new(10000, &x->names), 0);
-	config.names = x->names;
-	assert_int_equal(model_new(&config, &x->m), 0);
-	strcpy(info.binary_path, "/srv/demo");
-	assert_int_equal(model_proc_add(x->m, &info), 0);
-	x->control.ctx = x;
 	x->control.get_rates = get_rates;
-	for (unsigned i = 0; i < EVENT_TYPES; i++)
-		x->rates[i] = RATE_ONE;
-	x->v = (struct view){.model = x->m, .live = &x->live, .control = &x->control};
 	fill(x);
 	*state = x;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *x = *state;
-
-	buf_free(&x->out);
-	model_free(x->m);
-	names_free(x->names);
-	free(x);
 	return 0;
 }
 

@@ -15,20 +15,11 @@
 
 #include "core/base/util.h"
 #include "core/view/view.h"
+#include "tests/unit/view_fixture.h"
 
 #define MS    1000000ull
 #define T0    (1000 * NS_PER_SEC)
 #define LIVES 50 /* goroutines 100 to 149: each waits; the first ten have exited */
-
-struct fixture {
-	struct names *names;
-	struct model *m;
-	struct live live;
-	struct control control;
-	struct view v;
-	struct buf out;
-	char why[160];
-};
 
 static void apply(struct fixture *x, struct event ev)
 {
@@ -80,30 +71,11 @@ static void fill(struct fixture *x)
 
 static int setup(void **state)
 {
-	struct fixture *x = calloc(1, sizeof(*x));
-	struct model_config config = {.retain = 1000, .retain_exited = 100, .workers = 1};
 	struct proc_info info = {.pid = 4711, .attached_ns = T0};
+	struct fixture *x = fixture_new(1000, 5, &info);
 
-	assert_non_null(x);
-	assert_int_equal(names_new(10000, &x->names), 0);
-	config.names = x->names;
-	config.wall_offset_ns = 5;
-	assert_int_equal(model_new(&config, &x->m), 0);
-	assert_int_equal(model_proc_add(x->m, &info), 0);
-	x->v = (struct view){.model = x->m, .live = &x->live, .control = &x->control};
 	fill(x);
 	*state = x;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *x = *state;
-
-	buf_free(&x->out);
-	model_free(x->m);
-	names_free(x->names);
-	free(x);
 	return 0;
 }
 

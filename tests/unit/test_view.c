@@ -13,32 +13,10 @@
 #include "core/base/util.h"
 #include "core/view/emit.h"
 #include "core/view/view.h"
+#include "tests/unit/view_fixture.h"
 
 #define MS 1000000ull
 #define T0 (1000 * NS_PER_SEC)
-
-struct fixture {
-	struct names *names;
-	struct model *m;
-	struct meter *meter;
-	struct live live;
-	struct control control;
-	struct view v;
-	uint32_t rates[EVENT_TYPES];
-	struct buf out;
-	struct health health;
-	struct recording recording;
-};
-
-static uint32_t intern(struct fixture *x, const char *text)
-{
-	return names_intern(x->names, text, strlen(text));
-}
-
-static void get_rates(void *ctx, uint32_t ret[EVENT_TYPES])
-{
-	memcpy(ret, ((struct fixture *)ctx)->rates, sizeof(((struct fixture *)ctx)->rates));
-}
 
 static bool get_paused(void *ctx)
 {
@@ -102,38 +80,16 @@ static void fill(struct fixture *x)
 
 static int setup(void **state)
 {
-	struct fixture *x = calloc(1, sizeof(*x));
-	struct model_config config = {.retain = 1000, .retain_exited = 100, .workers = 1};
-	struct proc_info info = {.pid = 4711, .attached_ns = T0};
+	struct proc_info info = {.pid = 4711,
+				 .attached_ns = T0,
+				 .binary_path = "/srv/a \"quoted\"\nname",
+				 .go_version = "go1.24.1"};
+	struct fixture *x = fixture_new(1000, 5, &info);
 
-	assert_non_null(x);
-	assert_int_equal(names_new(10000, &x->names), 0);
-	config.names = x->names;
-	config.wall_offset_ns = 5;
-	assert_int_equal(model_new(&config, &x->m), 0);
 	assert_int_equal(meter_new(&x->meter), 0);
-	strcpy(info.binary_path, "/srv/a \"quoted\"\nname");
-	strcpy(info.go_version, "go1.24.1");
-	assert_int_equal(model_proc_add(x->m, &info), 0);
-	x->live.ctx = x->control.ctx = x;
-	x->v = (struct view){
-		.model = x->m, .meter = x->meter, .live = &x->live, .control = &x->control};
-	for (unsigned i = 0; i < EVENT_TYPES; i++)
-		x->rates[i] = RATE_ONE;
+	x->v.meter = x->meter;
 	fill(x);
 	*state = x;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *x = *state;
-
-	buf_free(&x->out);
-	meter_free(x->meter);
-	model_free(x->m);
-	names_free(x->names);
-	free(x);
 	return 0;
 }
 
