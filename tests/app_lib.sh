@@ -60,7 +60,7 @@ load() { timeout 110 "$DEMO_BINARY" -load "$URL" "$@" || fail "the load on $URL 
 # start_xgotopfs ARG...: in the background; sets XPID. Its stdout is $T/out, its stderr $LOG.
 start_xgotopfs() {
 	mkdir -p "$MNT" 2>/dev/null # a dead mount is there already
-	: >"$LOG"
+	: >"$LOG" >"$T/out" # what an earlier one said is not this one's
 	"$XGOTOPFS" "$@" >"$T/out" 2>>"$LOG" &
 	XPID=$!
 	on_exit kill_xgotopfs

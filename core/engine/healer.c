@@ -63,8 +63,9 @@ static int running(struct healer *h, unsigned proc, pid_t *ret_pid)
 	return info.state == PROC_EXITED ? -ESRCH : 0;
 }
 
-/* Under `reading`. */
-static int read_process(struct healer *h, unsigned proc, pid_t pid)
+/* Under `reading`. Not to heal, but for the sake of where goroutines are: the model is left alone.
+ * What happened until now may still be on its way to it, and a reading is ahead of that. */
+static int read_process(struct healer *h, unsigned proc, pid_t pid, bool heal)
 {
 	cleanup_free_ struct goroutine_seen *seen = NULL;
 	/* Before the reading: what happens during it and reaches us as an event is newer. */
@@ -74,13 +75,13 @@ static int read_process(struct healer *h, unsigned proc, pid_t pid)
 	int err;
 
 	err = h->source->goroutines(h->source->ctx, proc, pid, &seen, &n, &complete);
-	if (!err)
+	if (!err && heal)
 		model_heal(h->model, proc, seen, n, time_ns, complete);
 	return err;
 }
 
 /* -ESRCH when it is gone, -ENOSYS when this binary does not tell. */
-static int healer_now(struct healer *h, unsigned proc)
+static int read_now(struct healer *h, unsigned proc, bool heal)
 {
 	pid_t pid;
 	int err = running(h, proc, &pid);
@@ -88,7 +89,7 @@ static int healer_now(struct healer *h, unsigned proc)
 	if (err)
 		return err;
 	pthread_mutex_lock(&h->reading);
-	err = read_process(h, proc, pid);
+	err = read_process(h, proc, pid, heal);
 	pthread_mutex_unlock(&h->reading);
 	atomic_store(&h->last_err, err);
 	if (!err)
@@ -101,7 +102,14 @@ static int healer_now(struct healer *h, unsigned proc)
 void healer_now_all(struct healer *h)
 {
 	for (unsigned proc = 0; proc < model_procs(h->model); proc++)
-		(void)healer_now(h, proc);
+		(void)read_now(h, proc, true);
+}
+
+static bool has_exited(struct healer *h, unsigned proc, uint64_t goid)
+{
+	struct goroutine g;
+
+	return !model_goroutine(h->model, proc, goid, &g) && g.flags & GOROUTINE_EXITED;
 }
 
 int healer_stack(struct healer *h, unsigned proc, uint64_t goid, struct buf *out)
@@ -112,10 +120,10 @@ int healer_stack(struct healer *h, unsigned proc, uint64_t goid, struct buf *out
 
 	if (!err)
 		err = s->stack(s->ctx, proc, pid, goid, out);
-	if (err != -ESRCH)
+	if (err != -ESRCH || has_exited(h, proc, goid))
 		return err;
 	/* It is newer than the last reading, or there is none. */
-	err = healer_now(h, proc);
+	err = read_now(h, proc, false);
 	return err ? err : s->stack(s->ctx, proc, pid, goid, out);
 }
 
@@ -181,7 +189,7 @@ static void *healer_main(void *arg)
 
 		for (unsigned proc = 0; proc < model_procs(h->model); proc++) {
 			if (due[proc])
-				(void)healer_now(h, proc);
+				(void)read_now(h, proc, true);
 		}
 		took = monotonic_ns() - start;
 		not_before_ns = start + MAX(INTERVAL_NS, took * DUTY);

@@ -55,7 +55,10 @@ struct record *record_new(struct model *m, struct shard *s, unsigned proc, uint6
 
 void record_note_creation(struct shard_proc *sp, struct record *g, uint64_t time_ns)
 {
-	if (!(g->life.flags & GOROUTINE_FOUND) || time_ns > g->created_ns)
+	/* One that memory had may have been made while that was read, after it was begun. But a C
+	 * thread's has the same number each time it comes in. */
+	if (!(g->life.flags & GOROUTINE_FOUND) ||
+	    (time_ns > g->created_ns && g->life.flags & GOROUTINE_CGO))
 		return;
 	g->life.flags &= (uint16_t)~GOROUTINE_FOUND;
 	g->created_ns = time_ns;

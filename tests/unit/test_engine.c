@@ -43,6 +43,7 @@ struct world {
 	int latency; /* asked for so many times */
 	struct goroutine_seen seen[SEEN_MAX];
 	size_t n;
+	size_t n_known; /* of the last reading */
 	bool cut;
 	int rates_err, paused_err, read_err, stack_err;
 	bool stuck; /* a reading takes until it is let go */
@@ -137,6 +138,7 @@ static int w_goroutines(void *ctx, unsigned proc, pid_t pid, struct goroutine_se
 	*ret_complete = !w->cut;
 	err = w->read_err;
 	w->reads++;
+	w->n_known = w->n;
 	pthread_mutex_unlock(&w->lock);
 	if (err) {
 		free(*ret);
@@ -153,7 +155,7 @@ static int w_stack(void *ctx, unsigned proc, pid_t pid, uint64_t goid, struct bu
 	bool known = false;
 
 	pthread_mutex_lock(&w->lock);
-	for (size_t i = 0; w->reads && i < w->n; i++)
+	for (size_t i = 0; i < w->n_known; i++)
 		known |= w->seen[i].goid == goid;
 	pthread_mutex_unlock(&w->lock);
 	if (err || !known)
@@ -386,6 +388,8 @@ static void test_stacks(void **state)
 {
 	cleanup_buf_ struct buf out = BUF_INIT;
 	struct health health;
+	struct event exited;
+	struct goroutine g;
 	struct world w;
 
 	start(&w, 0);
@@ -395,9 +399,21 @@ static void test_stacks(void **state)
 	/* One that is not there: it may be newer than the last reading. */
 	assert_int_equal(w.live.stack(w.live.ctx, 0, 8, &out), -ESRCH);
 	assert_int_equal(reads(&w), 2);
+	pthread_mutex_lock(&w.lock);
+	w.seen[w.n++] = (struct goroutine_seen){.goid = 8, .state = GSTATE_RUNNING};
+	pthread_mutex_unlock(&w.lock);
+	assert_int_equal(w.live.stack(w.live.ctx, 0, 8, &out), 0);
+	assert_int_equal(reads(&w), 3);
+	/* That was no healing: events of what was read may still be on their way. */
+	assert_int_equal(model_goroutine(w.model, 0, 8, &g), -ENOENT);
+	/* One that has exited is not looked for. */
+	exited = (struct event){.type = EVENT_GOEXIT, .goid = 9, .target = 9, .time_ns = 5};
+	model_apply(w.model, &exited, 1);
+	assert_int_equal(w.live.stack(w.live.ctx, 0, 9, &out), -ESRCH);
+	assert_int_equal(reads(&w), 3);
 	w.stack_err = -EPERM;
 	assert_int_equal(w.live.stack(w.live.ctx, 0, 7, &out), -EPERM);
-	assert_int_equal(reads(&w), 2);
+	assert_int_equal(reads(&w), 3);
 	assert_int_equal(w.live.health(w.live.ctx, 0, &health), 0);
 	assert_non_null(strstr(health.goroutines_from, "read from the process's memory"));
 	end(&w);

@@ -629,6 +629,22 @@ static void test_heal(void **state)
 	assert_false(g.flags & GOROUTINE_UNCERTAIN);
 }
 
+/* A reading takes a while: what it has may have been made after it was begun. */
+static void test_made_while_it_was_read(void **state)
+{
+	struct fixture *x = *state;
+	struct goroutine_seen seen = {.goid = 5, .state = GSTATE_RUNNABLE};
+
+	model_heal(x->m, 0, &seen, 1, 100, true);
+	assert_int_equal(totals(x).goroutines_created, 0);
+	apply(x, 101, move(1, 5, GSTATE_DEAD, GSTATE_RUNNABLE));
+	apply(x, 110, move(0, 5, GSTATE_RUNNABLE, GSTATE_RUNNING));
+	assert_int_equal(totals(x).goroutines_created, 1);
+	assert_int_equal(get(x, 5).created_ns, 101);
+	assert_int_equal(get(x, 5).flags, 0);
+	assert_int_equal(get(x, 5).state_ns[GSTATE_RUNNABLE], 9);
+}
+
 static void test_heal_again(void **state)
 {
 	struct fixture *x = *state;
@@ -812,6 +828,7 @@ int main(void)
 		TEST(test_system),
 		TEST(test_lost),
 		TEST(test_heal),
+		TEST(test_made_while_it_was_read),
 		TEST(test_heal_again),
 		TEST(test_late_creation),
 		TEST(test_processes),
