@@ -149,6 +149,7 @@ assert [p["pid"] for p in status["processes"]] == [4242, 4343]
 parts = [get(f"/api/live/status?proc={i}") for i in (0, 1)]
 assert parts[1]["live_total"] == 12 and parts[0]["live_total"] > 12
 assert len(get("/api/live/rows?proc=1")["rows"]) == 12
+assert {json.loads(line).get("pid") for line in lines} <= {4242, 4343}, "events without their process"
 for name in ("status", "latency", "flame", "summary", "latency/28/5", "rows"):
     is_error(get(f"/api/live/{name}?proc=7", 404))
     is_error(get(f"/api/live/{name}?proc=x", 400))
@@ -182,6 +183,14 @@ assert [c["name"] for c in some["root"]["children"]] == ["main.worker"]
 is_error(get(f"/api/sessions/{session}/flame", 501))
 for arguments in ("by=x", "format=x", "weight=x", "filter=age%3Ex", "goids=x"):
     is_error(get(f"/api/live/flame?{arguments}", 400))
+
+# The self-metrics are the tracer's: who looks at a session has none
+columns = get("/api/live/meter?n=5")
+assert set(columns) == {"time_ms", "rps", "pps", "ewp", "lat", "prc", "bfl", "qwl", "lost", "overhead_ppm"}
+assert len({len(column) for column in columns.values()}) == 1 and len(columns["rps"]) <= 5
+is_error(get("/api/live/meter?n=0", 400))
+is_error(get(f"/api/sessions/{session}/meter", 501))
+assert get(f"/api/sessions/{session}/stats")["rps"] is None
 
 # Latency over time: of a session that stays as it is, the columns sum up to the histogram
 status = get(f"/api/sessions/{session}/status")
