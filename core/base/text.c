@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base/hash.h"
+#include "core/base/util.h"
 
 #define CUT_MARK  "\xe2\x80\xa6~" /* "…~" */
 #define CUT_BYTES (sizeof(CUT_MARK) - 1 + 8)
@@ -170,12 +171,15 @@ void text_line(struct buf *out, const char *text)
 
 size_t text_line_begin(struct buf *out, const char *text, size_t len)
 {
-	static const char header[] = "goroutine ";
+	static const char *const lines[] = {"goroutine ", "... "};
 
-	if (len < sizeof(header) - 1 || memcmp(text, header, sizeof(header) - 1))
-		return 0;
-	buf_addf(out, "\\x%02x", (unsigned char)text[0]);
-	return 1;
+	for (unsigned i = 0; i < ARRAY_SIZE(lines); i++) {
+		if (len < strlen(lines[i]) || memcmp(text, lines[i], strlen(lines[i])))
+			continue;
+		buf_addf(out, "\\x%02x", (unsigned char)text[0]);
+		return 1;
+	}
+	return 0;
 }
 
 void text_json(struct buf *out, const char *text, size_t len)

@@ -39,7 +39,8 @@ void text_add(struct buf *out, const char *text, size_t len, enum text_style sty
 /* A value in a line. */
 void text_line(struct buf *out, const char *text);
 /* Before a name at the beginning of a line: one that would make it pass for the header of a dump's
- * goroutine has its first letter written as \xNN. How many of its bytes that were: 0 or 1. */
+ * goroutine, or for a note after a table ("... cut: "), has its first letter written as \xNN. How
+ * many of its bytes that were: 0 or 1. */
 size_t text_line_begin(struct buf *out, const char *text, size_t len);
 /* A JSON string with its quotes. */
 void text_json(struct buf *out, const char *text, size_t len);

@@ -225,6 +225,7 @@ static void add_proc(struct model *m, struct model_totals *t, unsigned proc)
 		t->lost[i] += p->lost[i];
 	t->exited_retained += p->exited_retained;
 	t->exited_dropped += p->exited_dropped;
+	t->exited_dropped_ns = MAX(t->exited_dropped_ns, p->exited_dropped_ns);
 }
 
 void model_totals(struct model *m, int proc, struct model_totals *ret)

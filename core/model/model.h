@@ -245,6 +245,7 @@ struct model_totals {
 	uint64_t live[GSTATES]; /* live goroutines by state now */
 	uint64_t live_unknown;  /* those with GOROUTINE_STATE_UNKNOWN: in no live[] */
 	uint64_t live_total, exited_retained, exited_dropped;
+	uint64_t exited_dropped_ns; /* the latest end of one that was dropped; 0: none was */
 	uint64_t alloc_bytes;
 	uint64_t trimmed;       /* events no longer retained */
 	uint64_t healed;        /* states corrected by model_heal() */

@@ -147,7 +147,7 @@ struct proc {
 	struct proc_info info;
 	uint64_t lost[EVENT_TYPES];
 	uint32_t epoch; /* grows with each loss */
-	uint64_t exited_retained, exited_dropped;
+	uint64_t exited_retained, exited_dropped, exited_dropped_ns;
 };
 
 struct model {

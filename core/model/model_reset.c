@@ -41,7 +41,7 @@ static void reset_proc(struct proc *p)
 	p->info.exited_ns = 0;
 	memset(p->lost, 0, sizeof(p->lost));
 	p->epoch = 0;
-	p->exited_retained = p->exited_dropped = 0;
+	p->exited_retained = p->exited_dropped = p->exited_dropped_ns = 0;
 }
 
 int model_reset(struct model *m)

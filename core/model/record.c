@@ -204,9 +204,11 @@ void model_settle_exits(struct model *m)
 		return;
 	while (m->n_exited > m->config.retain_exited) {
 		struct record *g = m->oldest_exited;
+		struct proc *p = m->procs[g->proc];
 
 		exited_unlink(m, g);
-		m->procs[g->proc]->exited_dropped++;
+		p->exited_dropped++;
+		p->exited_dropped_ns = MAX(p->exited_dropped_ns, g->exited_ns);
 		shard_remove(&m->shards[shard_of(m, g->proc, g->goid)], g);
 	}
 	for (unsigned i = 0; i < m->n_shards; i++)

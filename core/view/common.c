@@ -72,6 +72,13 @@ uint64_t view_age_ns(const struct goroutine *g, uint64_t now)
 	return view_since(g->flags & GOROUTINE_EXITED ? g->exited_ns : now, g->created_ns);
 }
 
+void view_note_dropped(uint64_t dropped, const char *what, struct buf *out)
+{
+	if (dropped)
+		buf_addf(out, "... %llu exited goroutines are no longer kept: %s\n",
+			 (unsigned long long)dropped, what);
+}
+
 uint64_t view_events_of(const struct goroutine *g)
 {
 	return event_counts_sum(g->counts);

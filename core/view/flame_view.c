@@ -22,7 +22,7 @@ struct gather {
 	struct known *known; /* by goid */
 	size_t n;
 	bool all; /* no filter: also those the model has not heard of yet */
-	uint64_t now, without_stack;
+	uint64_t now, without_stack, exited_dropped;
 };
 
 static int compare_known(const void *a, const void *b)
@@ -123,10 +123,13 @@ static void add_origin(const struct view *v, struct gather *a, const struct goro
 static int by_origin(const struct view *v, unsigned proc, struct view_pass *pass, struct gather *a)
 {
 	const struct goroutine *g;
+	struct model_totals t;
 
 	a->now = view_now(v, proc);
 	while (!a->flame.err && (g = view_pass_next(pass)))
 		add_origin(v, a, g);
+	model_totals(v->model, (int)proc, &t);
+	a->exited_dropped = t.exited_dropped;
 	return a->flame.err;
 }
 
@@ -137,6 +140,8 @@ static int as_json(const struct gather *a, bool origin, struct buf *out)
 	json_ku(out, "now_ns", a->now);
 	json_ku(out, "goroutines", a->flame.n ? a->flame.v[0].goroutines : 0);
 	json_ku(out, "without_stack", a->without_stack);
+	if (origin)
+		json_ku(out, "exited_dropped", a->exited_dropped);
 	json_kb(out, "truncated", a->flame.truncated);
 	json_key(out, "root");
 	flame_render(&a->flame, out);

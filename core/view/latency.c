@@ -22,7 +22,7 @@ static void gather(const struct view *v, unsigned proc, struct latency *ret)
 	}
 }
 
-/* Within its bucket as if they were spread evenly there. */
+/* Within its bucket as if they were spread evenly there: figures() says that it is an estimate. */
 static uint64_t percentile(const struct latency *l, unsigned percent)
 {
 	uint64_t want = l->count / 100 * percent + l->count % 100 * percent / 100, below = 0;
@@ -48,6 +48,7 @@ static void figures(const struct latency *l, struct emit *e)
 	emit_u64(e, "p90_ns", percentile(l, 90));
 	emit_u64(e, "p99_ns", percentile(l, 99));
 	emit_u64(e, "max_ns", l->max_ns);
+	emit_string(e, "percentiles_are", "estimates, within a factor of two");
 }
 
 static void counts(const struct latency *l, struct buf *out)
@@ -61,7 +62,7 @@ static void counts(const struct latency *l, struct buf *out)
 	buf_addc(out, ']');
 }
 
-/* The buckets in use, a key each: [N, 2N) ns. */
+/* How many there are in each of the buckets in use, a key each: [N, 2N) ns. */
 static void buckets(const struct latency *l, struct emit *e)
 {
 	for (unsigned i = 0; i < LATENCY_BUCKETS; i++) {

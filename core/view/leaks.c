@@ -26,9 +26,16 @@ struct leak_row {
 	uint64_t key; /* site_id << 32 | start_func_id */
 	uint64_t live, exited, created_recently, exited_recently, waiting, oldest_ns;
 	uint64_t alloc_bytes;
+	bool found;                       /* a live one was there before tracing: it may be older */
 	struct sample sample[SAMPLE_MAX]; /* the oldest live ones */
 	unsigned n_sample;
 	struct reason_count reasons[REASONS];
+};
+
+struct leaks {
+	struct groups rows;
+	uint64_t exited_dropped;
+	bool recent_dropped; /* one of those ended in the last minute */
 };
 
 static void count_reason(struct leak_row *row, uint32_t id)
@@ -77,6 +84,7 @@ static void add_goroutine(struct leak_row *row, const struct goroutine *g, uint6
 		return;
 	}
 	row->live++;
+	row->found |= g->flags & GOROUTINE_FOUND;
 	row->oldest_ns = MAX(row->oldest_ns, view_age_ns(g, now));
 	add_sample(row, g);
 	if (view_state(g) == GSTATE_WAITING) {
@@ -85,22 +93,26 @@ static void add_goroutine(struct leak_row *row, const struct goroutine *g, uint6
 	}
 }
 
-static int gather(const struct view *v, unsigned proc, struct groups *rows)
+static int gather(const struct view *v, unsigned proc, struct leaks *l)
 {
 	struct model_which all = {.exited = true};
 	struct model_pass *pass cleanup_pass_ = NULL;
 	uint64_t now = view_now(v, proc);
 	const struct goroutine *g;
+	struct model_totals t;
 	int err = model_pass_new(v->model, proc, &all, &pass);
 
 	while (!err && (g = model_pass_next(pass))) {
 		struct leak_row *row =
-			groups_row(rows, (uint64_t)g->created_site_id << 32 | g->start_func_id);
+			groups_row(&l->rows, (uint64_t)g->created_site_id << 32 | g->start_func_id);
 
 		if (!row)
 			return -ENOMEM;
 		add_goroutine(row, g, now);
 	}
+	model_totals(v->model, (int)proc, &t);
+	l->exited_dropped = t.exited_dropped;
+	l->recent_dropped = t.exited_dropped && view_since(now, t.exited_dropped_ns) < RECENT_NS;
 	return err;
 }
 
@@ -131,7 +143,8 @@ static const char *function_of(const struct leak_row *row, const struct names *n
 	return names_string(names, (uint32_t)row->key);
 }
 
-static void json_row(const struct leak_row *row, const struct names *names, struct buf *out)
+static void json_row(const struct leaks *l, const struct leak_row *row, const struct names *names,
+		     struct buf *out)
 {
 	const struct reason_count *most = most_frequent(row);
 	cleanup_buf_ struct buf site = BUF_INIT;
@@ -149,6 +162,8 @@ static void json_row(const struct leak_row *row, const struct names *names, stru
 	json_ks(out, "wait_reason", most->n ? names_string(names, most->id) : "");
 	json_ku(out, "wait_reason_count", most->n);
 	json_ku(out, "alloc_bytes", row->alloc_bytes);
+	json_kb(out, "oldest_age_at_least", row->found);
+	json_kb(out, "last_minute_at_least", l->recent_dropped);
 	json_key(out, "sample");
 	buf_addc(out, '[');
 	for (unsigned i = 0; i < row->n_sample; i++) {
@@ -159,7 +174,8 @@ static void json_row(const struct leak_row *row, const struct names *names, stru
 	buf_adds(out, "]}");
 }
 
-static void text_row(struct emit *e, const struct leak_row *row, const struct names *names)
+static void text_row(struct emit *e, const struct leaks *l, const struct leak_row *row,
+		     const struct names *names)
 {
 	const struct reason_count *most = most_frequent(row);
 	cleanup_buf_ struct buf site = BUF_INIT, sample = BUF_INIT;
@@ -186,10 +202,12 @@ static void text_row(struct emit *e, const struct leak_row *row, const struct na
 		emit_string(e, NULL, sample.data ? sample.data : "");
 	else
 		emit_none(e, NULL);
+	emit_yes(e, NULL, row->found);
+	emit_yes(e, NULL, l->recent_dropped);
 	emit_row_end(e);
 }
 
-static int as_text(const struct groups *g, const struct names *names, struct buf *out)
+static int as_text(const struct leaks *l, const struct names *names, struct buf *out)
 {
 	static const char *const columns[] = {"live",
 					      "waiting",
@@ -202,25 +220,31 @@ static int as_text(const struct groups *g, const struct names *names, struct buf
 					      "alloc_bytes",
 					      "function",
 					      "site",
-					      "sample"};
+					      "sample",
+					      "oldest_age_at_least",
+					      "last_minute_at_least"};
+	const struct groups *g = &l->rows;
 	const struct leak_row *rows = (const void *)g->rows;
 	struct emit e;
 
 	emit_table_begin(&e, VIEW_TEXT, columns, ARRAY_SIZE(columns), out);
 	for (size_t i = 0; i < g->n && !emit_cut(&e, g->n - i); i++)
-		text_row(&e, &rows[i], names);
+		text_row(&e, l, &rows[i], names);
+	view_note_dropped(l->exited_dropped,
+			  "in no row; with them last_minute figures may be greater", out);
 	return emit_table_end(&e);
 }
 
-static int as_json(const struct groups *g, const struct names *names, struct buf *out)
+static int as_json(const struct leaks *l, const struct names *names, struct buf *out)
 {
+	const struct groups *g = &l->rows;
 	const struct leak_row *rows = (const void *)g->rows;
 
 	buf_addc(out, '[');
 	for (size_t i = 0; i < g->n; i++) {
 		if (i)
 			buf_addc(out, ',');
-		json_row(&rows[i], names, out);
+		json_row(l, &rows[i], names, out);
 	}
 	buf_adds(out, "]\n");
 	return buf_error(out);
@@ -228,14 +252,13 @@ static int as_json(const struct groups *g, const struct names *names, struct buf
 
 int view_leaks(const struct view *v, struct view_query *q, struct buf *out)
 {
-	struct groups rows = GROUPS_INIT(struct leak_row);
+	struct leaks l = {.rows = GROUPS_INIT(struct leak_row)};
 	const struct names *names = model_names(v->model);
-	int err = gather(v, q->proc, &rows);
+	int err = gather(v, q->proc, &l);
 
-	groups_sort(&rows, compare);
+	groups_sort(&l.rows, compare);
 	if (!err)
-		err = q->form == VIEW_JSON ? as_json(&rows, names, out)
-					   : as_text(&rows, names, out);
-	groups_free(&rows);
+		err = q->form == VIEW_JSON ? as_json(&l, names, out) : as_text(&l, names, out);
+	groups_free(&l.rows);
 	return err;
 }

@@ -2,7 +2,8 @@
 /*
  * A time range of chosen goroutines: what they did in it, as JSON, CSV or a table.
  * Times and counts come from the retained events and are exact as far as those reach back
- * ("since_ns"); percentiles come from a histogram and are right within PERCENTILE_ERROR.
+ * ("since_ns"), and as long as no exited goroutine that was there is dropped; percentiles come from
+ * a histogram and are right within PERCENTILE_ERROR.
  */
 #include <errno.h>
 #include <string.h>
@@ -25,6 +26,8 @@ struct state_stats {
 struct range_stats {
 	struct window window;
 	uint64_t goroutines, created, exited, counts[EVENT_TYPES], alloc_bytes;
+	uint64_t exited_dropped;
+	bool misses;                            /* some of those were there in the window */
 	struct state_stats states[GSTATES + 1]; /* the last: not known */
 };
 
@@ -89,8 +92,11 @@ static void count_event(struct range_stats *r, const struct event *ev, const str
 			const struct names *names)
 {
 	/* A creation is in the child's events and the creator's: it counts as the creator's, as
-	 * a state change counts as its subject's. */
-	if (ev->type == EVENT_CASGSTATUS ? ev->target != g->goid : ev->goid != g->goid)
+	 * a state change counts as its subject's. The runtime's own (0) is nobody else's. */
+	bool of_target =
+		ev->type == EVENT_CASGSTATUS || (ev->type == EVENT_NEWGOROUTINE && !ev->goid);
+
+	if ((of_target ? ev->target : ev->goid) != g->goid)
 		return;
 	r->counts[ev->type]++;
 	r->alloc_bytes = sum_u64(r->alloc_bytes, names_allocated(names, ev));
@@ -139,13 +145,20 @@ static void render_histogram(const struct state_stats *st, struct buf *out)
 	buf_addc(out, ']');
 }
 
+static bool is_trimmed(const struct range_stats *r)
+{
+	return r->window.since_ns > r->window.from;
+}
+
 static void render_json(const struct range_stats *r, struct buf *out)
 {
 	buf_addc(out, '{');
 	json_ku(out, "from", r->window.from);
 	json_ku(out, "to", r->window.to);
 	json_ku(out, "since_ns", r->window.since_ns);
-	json_kb(out, "exact", r->window.since_ns <= r->window.from);
+	json_kb(out, "exact", !r->misses && !is_trimmed(r));
+	json_ku(out, "exited_dropped", r->exited_dropped);
+	json_kb(out, "exited_missing", r->misses);
 	json_kd(out, "percentile_error_percent", PERCENTILE_ERROR);
 	json_ku(out, "goroutines", r->goroutines);
 	json_ku(out, "created", r->created);
@@ -200,13 +213,40 @@ static void render_table(const struct range_stats *r, char between, struct buf *
 	}
 }
 
+/* Why a table is not exact; CSV has no place for it. */
+static void render_notes(const struct range_stats *r, struct buf *out)
+{
+	if (is_trimmed(r))
+		buf_addf(out, "... not exact: events are kept from %llu on only\n",
+			 (unsigned long long)r->window.since_ns);
+	if (r->misses)
+		view_note_dropped(r->exited_dropped, "not exact, what they did is not in it", out);
+}
+
 static int render(const struct range_stats *r, const struct view_query *q, struct buf *out)
 {
 	if (q->form == VIEW_JSON)
 		render_json(r, out);
 	else
 		render_table(r, q->content_type ? ',' : '\t', out);
+	if (q->form == VIEW_TEXT && !q->content_type)
+		render_notes(r, out);
 	return buf_error(out);
+}
+
+/* Were goroutines there that are no longer kept? Not when all that are asked for by number are. */
+static int find_missing(const struct view *v, struct view_query *q, struct range_stats *r)
+{
+	uint64_t goids[VIEW_GOIDS_MAX];
+	struct model_totals t;
+	size_t n = 0;
+	int err = view_arg_goids(q, goids, &n);
+
+	model_totals(v->model, (int)q->proc, &t);
+	r->exited_dropped = t.exited_dropped;
+	r->misses = t.exited_dropped && t.exited_dropped_ns >= r->window.from &&
+		    (!n || r->goroutines < n);
+	return err;
 }
 
 int view_range(const struct view *v, struct view_query *q, struct buf *out)
@@ -231,5 +271,7 @@ int view_range(const struct view *v, struct view_query *q, struct buf *out)
 	window_place(&r->window, v, q->proc);
 	for (; !err && (g = view_pass_next(pass)); r->goroutines++)
 		err = add_goroutine(v, g, r);
+	if (!err)
+		err = find_missing(v, q, r);
 	return err ? err : render(r, q, out);
 }

@@ -107,6 +107,16 @@ static const char conventions[] =
 	"  A folder's mtime is the goroutine's last change of state, its ctime its creation.\n"
 	"  `uncertain yes` means that an event of it may have been lost: its counts are a lower\n"
 	"  bound, its times miss stays. `sample_...` lines say which events are only sampled.\n"
+	"  Of exited goroutines only the latest are kept (-retain-exited): a table that misses "
+	"some\n"
+	"  ends with a line that says how many. `..._at_least yes`: the true figure may be "
+	"greater.\n"
+	"  top: RUN% and RDY% are the share of the time in its first line that a goroutine ran, "
+	"or\n"
+	"  could run but had no processor; `all` is their sum, 250 as much as 2.5 that always "
+	"ran.\n"
+	"  sched/latency: `from_512_ns 7` counts waits: 7 took 512 ns or more, and less than "
+	"1024.\n"
 	"  goroutines.tsv has the retained exited ones, too, with state `dead`.\n"
 	"  What is written once stays: keys are never renamed.\n";
 

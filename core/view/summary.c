@@ -130,6 +130,7 @@ static int as_text(const struct summary *s, const struct names *names, struct bu
 	text_row(&e, "(all)", &s->all);
 	for (size_t i = 0; i < s->functions.n && !emit_cut(&e, s->functions.n - i); i++)
 		text_row(&e, names_string(names, (uint32_t)rows[i].func_id), &rows[i]);
+	view_note_dropped(s->exited_dropped, "in no row, nor in (all)", out);
 	return emit_table_end(&e);
 }
 

@@ -40,6 +40,10 @@ void view_site_file(const struct names *names, uint32_t site_id, struct buf *out
 /* recording, recording_session, … */
 void view_emit_recording(struct emit *e, const struct view *v);
 
+/* After a table: so many exited goroutines are no longer kept, and what that is for it. Nothing
+ * when there are none. */
+void view_note_dropped(uint64_t dropped, const char *what, struct buf *out);
+
 /* False when everything is counted: nothing is sampled, or nobody can say. */
 bool view_rates(const struct view *v, uint32_t ret[EVENT_TYPES]);
 /* sample_<event> for each type that is not counted in full: the counts are then samples. */

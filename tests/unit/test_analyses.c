@@ -137,13 +137,16 @@ static void test_leaks(void **state)
 	assert_string_equal(json_string_value(json_object_get(row, "wait_reason")), "chan receive");
 	assert_int_equal(number(row, "wait_reason_count"), 2);
 	assert_int_equal(number(row, "created_last_minute"), 1); /* 9 was found */
+	/* 9 was there before: it may be older than that. All that ended are kept. */
+	assert_true(json_is_true(json_object_get(row, "oldest_age_at_least")));
+	assert_true(json_is_false(json_object_get(row, "last_minute_at_least")));
 	/* The process has ended: nobody gets older. The oldest is first in the sample. */
 	assert_int_equal(number(row, "oldest_age_ns"), 100 * MS);
 	assert_int_equal(json_integer_value(json_array_get(json_object_get(row, "sample"), 0)), 7);
 	json_decref(all);
 	assert_non_null(strstr(text(x, view_leaks),
 			       "\n2\t2\t1\t0\t0\t100000000\tchan receive\t2\t96\tmain.worker\t"
-			       "main.main (/src/main.go:12)\t7,9\n"));
+			       "main.main (/src/main.go:12)\t7,9\tyes\tno\n"));
 }
 
 static void test_summary(void **state)
@@ -175,7 +178,12 @@ static void test_latency(void **state)
 	assert_int_equal(number(v, "from_8388608_ns"), 1);
 	assert_int_equal(number(v, "from_16777216_ns"), 1);
 	assert_int_equal(json_array_size(json_object_get(v, "counts")), LATENCY_BUCKETS);
+	/* p50 is 16.8 to 33.6 ms, taken as spread evenly, and says so. */
+	assert_string_equal(json_string_value(json_object_get(v, "percentiles_are")),
+			    "estimates, within a factor of two");
 	json_decref(v);
+	assert_non_null(strstr(text(x, view_sched_latency),
+			       "\npercentiles_are estimates, within a factor of two\n"));
 	assert_non_null(strstr(text(x, view_sched_latency), "\nmax_ns 30000000\n"));
 }
 
@@ -247,6 +255,114 @@ static void test_flame(void **state)
 	assert_non_null(strstr(x->out.data, ";unknown 1\n"));
 }
 
+/*
+ * The runtime (0) makes 150 goroutines, a millisecond each, of which the last 100 are kept: the
+ * last that is not ends at T0 + 50 ms. The process ends at T0 + 200 ms.
+ */
+static int setup_dropped(void **state)
+{
+	struct proc_info info = {.pid = 4711, .attached_ns = T0, .binary_path = "/srv/demo"};
+	struct fixture *x = fixture_new(10000, 0, &info);
+
+	for (unsigned i = 0; i < 150; i++) {
+		uint64_t goid = 100 + i, at = T0 + i * MS;
+		struct event life[] = {
+			{.type = EVENT_CASGSTATUS, .target = goid, .from = 6, .to = 1},
+			{.type = EVENT_NEWGOROUTINE, .target = goid},
+			{.type = EVENT_CASGSTATUS,
+			 .goid = goid,
+			 .target = goid,
+			 .from = 1,
+			 .to = 2},
+			{.type = EVENT_CASGSTATUS,
+			 .goid = goid,
+			 .target = goid,
+			 .from = 2,
+			 .to = 6},
+		};
+
+		for (size_t k = 0; k < ARRAY_SIZE(life); k++)
+			life[k].time_ns = at + (k == 3 ? MS : 0);
+		model_apply(x->m, life, ARRAY_SIZE(life));
+	}
+	model_proc_exited(x->m, 0, T0 + 200 * MS);
+	*state = x;
+	return 0;
+}
+
+#define END     "2000000000000"
+#define MISSING "\n... 50 exited goroutines are no longer kept: "
+
+static void test_range_dropped(void **state)
+{
+	struct fixture *x = *state;
+	static const char *const all[] = {"to", END, NULL};
+	static const char *const early[] = {"to", END, "from", "1000050000000", NULL};
+	static const char *const late[] = {"to", END, "from", "1000050000001", NULL};
+	static const char *const kept[] = {"to", END, "goids", "200,249", NULL};
+	static const char *const gone[] = {"to", END, "goids", "100,249", NULL};
+	static const char *const csv[] = {"format", "csv", NULL};
+	static const struct {
+		const char *const *args;
+		bool exact;
+	} asked[] = {{all, false}, {early, false}, {late, true}, {kept, true}, {gone, false}};
+	json_t *v;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(asked); i++) {
+		x->args = asked[i].args;
+		v = json(x, view_range);
+		assert_int_equal(json_is_true(json_object_get(v, "exact")), asked[i].exact);
+		assert_int_equal(json_is_false(json_object_get(v, "exited_missing")),
+				 asked[i].exact);
+		assert_int_equal(number(v, "exited_dropped"), 50);
+		json_decref(v);
+		assert_int_equal(!strstr(text(x, view_range), MISSING), asked[i].exact);
+	}
+	x->args = csv;
+	assert_null(strstr(text(x, view_range), "..."));
+	/* What nobody but the runtime made is counted: one for each that is kept. */
+	x->args = all;
+	v = json(x, view_range);
+	assert_int_equal(number(v, "created"), 100);
+	assert_int_equal(number(json_object_get(v, "events"), "newgoroutine"), 100);
+	json_decref(v);
+}
+
+static void test_dropped(void **state)
+{
+	struct fixture *x = *state;
+	json_t *v = json(x, view_leaks), *row = json_array_get(v, 0);
+
+	assert_int_equal(number(row, "created_last_minute"), 100);
+	assert_true(json_is_true(json_object_get(row, "last_minute_at_least")));
+	assert_true(json_is_false(json_object_get(row, "oldest_age_at_least")));
+	json_decref(v);
+	assert_non_null(strstr(text(x, view_leaks), MISSING));
+	assert_non_null(strstr(text(x, view_summary), MISSING "in no row, nor in (all)\n"));
+	v = json(x, view_flame_origin);
+	assert_int_equal(number(v, "exited_dropped"), 50);
+	json_decref(v);
+	/* Folded lines have no place for it. */
+	assert_null(strstr(text(x, view_flame_origin), "..."));
+}
+
+static void test_range_trimmed(void **state)
+{
+	struct proc_info info = {.pid = 4711, .attached_ns = T0, .binary_path = "/srv/demo"};
+	struct fixture *x = fixture_new(10, 0, &info);
+
+	(void)state;
+	fill(x);
+	for (unsigned i = 0; i < 100; i++) {
+		struct event ev = {.type = EVENT_NEWOBJECT, .goid = 7, .time_ns = T0 + 90 * MS};
+
+		model_apply(x->m, &ev, 1);
+	}
+	assert_non_null(strstr(text(x, view_range),
+			       "\n... not exact: events are kept from 1000090000000 on only\n"));
+	teardown((void **)&x);
+}
+
 static void test_trace(void **state)
 {
 	struct fixture *x = *state;
@@ -285,8 +401,16 @@ int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_leaks), TEST(test_summary), TEST(test_latency), TEST(test_stays),
-		TEST(test_top),   TEST(test_flame),   TEST(test_trace),
+		TEST(test_leaks),
+		TEST(test_summary),
+		TEST(test_latency),
+		TEST(test_stays),
+		TEST(test_top),
+		TEST(test_flame),
+		TEST(test_trace),
+		cmocka_unit_test_setup_teardown(test_range_dropped, setup_dropped, teardown),
+		cmocka_unit_test_setup_teardown(test_dropped, setup_dropped, teardown),
+		cmocka_unit_test(test_range_trimmed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

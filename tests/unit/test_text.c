@@ -150,6 +150,10 @@ static void test_line_begin(void **state)
 	assert_int_equal(text_line_begin(&out, "goroutine 99 [running]:", 23), 1);
 	assert_string_equal(out.data, "\\x67");
 	buf_reset(&out);
+	assert_int_equal(text_line_begin(&out, "... cut: 5 rows more", 20), 1);
+	assert_string_equal(out.data, "\\x2e");
+	buf_reset(&out);
+	assert_int_equal(text_line_begin(&out, "...", 3), 0);
 	assert_int_equal(text_line_begin(&out, "goroutine", 9), 0);
 	assert_int_equal(text_line_begin(&out, "main.goroutine 1", 16), 0);
 	assert_int_equal(text_line_begin(&out, "", 0), 0);

@@ -15,6 +15,8 @@ interface SiteRow {
 	created_last_minute: number;
 	exited_last_minute: number;
 	oldest_age_ns: number;
+	oldest_age_at_least: boolean; // one was there before tracing
+	last_minute_at_least: boolean; // some that ended are no longer kept
 	wait_reason: string;
 	wait_reason_count: number;
 	alloc_bytes: number;
@@ -60,8 +62,9 @@ export function Leaks() {
 							app.view.set('timeline');
 						}}>{r.function || '(unknown)'}</button></td>
 						<td class="num"><b>{exact(r.live)}</b></td>
-						<td class="num">{signed(r.created_last_minute - r.exited_last_minute)}</td><td class="num">{exact(r.created_last_minute)}</td>
-						<td class="num">{r.live ? duration(r.oldest_age_ns) : '–'}</td><td class="num">{exact(r.waiting)}</td>
+						<td class="num">{r.last_minute_at_least ? '≤ ' : ''}{signed(r.created_last_minute - r.exited_last_minute)}</td>
+						<td class="num">{r.last_minute_at_least ? '≥ ' : ''}{exact(r.created_last_minute)}</td>
+						<td class="num">{r.live ? `${r.oldest_age_at_least ? '≥ ' : ''}${duration(r.oldest_age_ns)}` : '–'}</td><td class="num">{exact(r.waiting)}</td>
 						<td>{r.wait_reason}{r.wait_reason_count && r.wait_reason_count < r.waiting ? <span class="muted"> {r.wait_reason_count}</span> : null}</td>
 						<td class="num">{bytes(r.alloc_bytes)}</td>
 						<td class="mono small">{r.site || <span class="muted">unknown</span>}</td>
