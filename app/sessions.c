@@ -16,12 +16,17 @@
 int sessions_list(const struct config *config)
 {
 	cleanup_buf_ struct buf table = BUF_INIT;
+	cleanup_close_ int folder = -1;
 	struct store *store;
 	int err = store_new(config->storage_dir, &store);
 
 	if (err)
 		return exit_status(log_error(err, "%s: %s", config->storage_dir, strerror(-err)));
-	err = store_table(store, &table);
+	/* A store need not have a folder yet: who asks what is in one, and slips, wants to know. */
+	folder = folder_open(config->storage_dir);
+	err = MIN(folder, 0);
+	if (!err)
+		err = store_table(store, &table);
 	store_free(store);
 	if (err)
 		return exit_status(

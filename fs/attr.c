@@ -94,11 +94,6 @@ static int render(struct fs *fs, struct node_id id, struct buf *out)
 		return buf_error(out);
 	}
 	err = view_render(n->view, v, &q, out);
-	/* Waiting for a first process to attach to, the root's files are there but empty. */
-	if (err == -ENOENT && !id.tree && !(n->flags & NODE_GOROUTINE) && q.proc >= view_procs(v)) {
-		buf_reset(out);
-		return 0;
-	}
 	return err ? err : buf_error(out);
 }
 

@@ -43,15 +43,19 @@ static bool session_file_here(struct fs *fs, struct node_id id)
 /* Entries that are there for some goroutines or sessions only. */
 static bool entry_here(struct fs *fs, struct node_id id)
 {
+	const struct node *n = fs_node(fs, id);
+	bool living = n->view && n->view->living;
 	struct view_about g;
 
 	if (!fs_row_here(fs, id.row))
 		return false;
-	if (fs_node(fs, id)->kind == NODE_SESSION)
+	if (n->kind == NODE_SESSION)
 		return session_file_here(fs, id);
-	if (id.row != ROW_G_PARENT)
+	if (id.row != ROW_G_PARENT && !living)
 		return true;
-	return !view_about(fs->view, fs_proc(fs, id.tree), id.key, &g) && g.parent;
+	if (view_about(fs->view, fs_proc(fs, id.tree), id.key, &g))
+		return false;
+	return living ? g.lives : g.parent != 0;
 }
 
 static struct node_id child_of(struct node_id dir, unsigned row)

@@ -9,6 +9,7 @@
 
 #include "core/session/reader.h"
 #include "core/session/store.h"
+#include "core/view/filter.h"
 #include "core/view/overview.h"
 #include "web/rest.h"
 #include "web/settings.h"
@@ -184,9 +185,15 @@ int rest_session_goroutines(const struct request *rq, struct response *rs)
 	struct session_reader *reader = NULL;
 	struct names *names = NULL;
 	struct goid_set set = {0};
+	const char *text = http_arg(rq, "filter");
+	struct filter filter;
+	char why[160];
 	int err;
 
-	if (http_arg(rq, "full") || http_arg(rq, "format"))
+	/* A slip is told before the session is read. */
+	if (text && filter_parse(text, &filter, why, sizeof(why)))
+		return http_error(rs, 400, "%s", why);
+	if (text || http_arg(rq, "full") || http_arg(rq, "format"))
 		return rest_view_named(rq, rs, "goroutines");
 	fd = rest_open_session(rq, rs, rq->params[0]);
 	if (fd < 0)

@@ -88,6 +88,9 @@ static int ask(const struct request *rq, const struct view_row *row, struct sour
 		err = row->stream ? begin(rq, row, s, q, rs) : row->fn(&s->view, q, &rs->body);
 	if (err == -ENOENT && row->scope == VIEW_GOROUTINE && !q->why[0])
 		view_refuse(q, err, "no goroutine %llu", (unsigned long long)q->goid);
+	/* An error, as there is nothing to read, and one that clients try again after. */
+	if (view_waits(&s->view, row, err) && !s->view.replay)
+		err = view_refuse(q, -EAGAIN, "no process yet");
 	return err;
 }
 

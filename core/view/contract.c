@@ -179,6 +179,8 @@ static void filters(void)
 	words("FILTER_FLAGS", filter_flags);
 	printf("export const FILTER_STATE_WORDS = '%s';\n", FILTER_STATE_WORDS);
 	printf("export const FILTER_FLAG_WORDS = '%s';\n", FILTER_FLAG_WORDS);
+	printf("export const FILTER_KEY_WORDS = '%s';\n", FILTER_KEY_WORDS);
+	printf("export const FILTER_UNIT_WORDS = '%s';\n", FILTER_UNIT_WORDS);
 	printf("export const DEAD_ALIAS = '%s';\n", STATE_DEAD_ALIAS);
 	NUMBER("FILTER_TEXT_MAX", FILTER_TEXT_MAX);
 	NUMBER("FILTER_TERMS_MAX", FILTER_TERMS_MAX);

@@ -22,6 +22,7 @@ int view_about(const struct view *v, unsigned proc, uint64_t goid, struct view_a
 		return err;
 	*ret = (struct view_about){
 		.parent = g.parent,
+		.lives = !(g.flags & GOROUTINE_EXITED) && !view_ended(v, proc),
 		.created_ns = wall(v, g.created_ns),
 		.changed_ns = wall(v, g.state_since_ns),
 		.last_event_ns = wall(v, g.last_event_ns ? g.last_event_ns : g.state_since_ns),

@@ -124,6 +124,20 @@ static int check_words(const struct filter_term *t, char *why, size_t size)
 	return 0;
 }
 
+static int no_such_key(const char *term, char *why, size_t size)
+{
+	snprintf(why, size, "filter: no such key: \"%.30s\"; there are " FILTER_KEY_WORDS, term);
+	return -EINVAL;
+}
+
+static int no_number(int err, const char *term, char *why, size_t size)
+{
+	if (err == -ERANGE)
+		return fail(why, size, "the number is too large", term);
+	snprintf(why, size, "filter: not a number: \"%.60s\"; units are " FILTER_UNIT_WORDS, term);
+	return -EINVAL;
+}
+
 static int parse_term(const char *term, struct filter_term *ret, char *why, size_t size)
 {
 	const char *value, *p = term;
@@ -138,9 +152,10 @@ static int parse_term(const char *term, struct filter_term *ret, char *why, size
 	len = strcspn(p, ":<>=");
 	key = p[len] && len ? key_of(p, len) : -ENOENT;
 	if (key < 0) {
-		/* "a.b:80" or a lone word: text to look for. */
-		if (p[len] && p[len] != ':')
-			return fail(why, size, "no such key", p);
+		/* A lone word is text to look for. With a ':' it would hardly be in any name, and
+		 * match nothing for ever: it is a slip. (func:*a:b* finds such a one.) */
+		if (p[len])
+			return no_such_key(p, why, size);
 		ret->key = KEY_ANY;
 		ret->op = ':';
 		snprintf(ret->text, sizeof(ret->text), "%.127s", p);
@@ -150,6 +165,9 @@ static int parse_term(const char *term, struct filter_term *ret, char *why, size
 	ret->key = (uint8_t)key;
 	ret->op = *value == '=' ? ':' : *value;
 	value++;
+	/* key:>value, as others write key>value */
+	if (key >= KEY_NUMBERS && p[len] == ':' && (*value == '>' || *value == '<'))
+		ret->op = *value++;
 	if (*value == '=' && ret->op != ':') {
 		ret->op = ret->op == '>' ? 'g' : 'l';
 		value++;
@@ -159,8 +177,7 @@ static int parse_term(const char *term, struct filter_term *ret, char *why, size
 	if (key >= KEY_NUMBERS)
 		err = read_number(value, &ret->number, &ret->more);
 	if (err)
-		return fail(why, size, err == -ERANGE ? "the number is too large" : "not a number",
-			    p);
+		return no_number(err, p, why, size);
 	if (key < KEY_NUMBERS && ret->op != ':')
 		return fail(why, size, "only ':' goes with this key", p);
 	snprintf(ret->text, sizeof(ret->text), "%.127s", value);

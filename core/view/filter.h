@@ -9,6 +9,7 @@
  *   flag:system             also: live, exited, cgo, found, uncertain; others are an error
  *   age>5m alloc>=1MB       also: id, parent, events, children, since (time in its state),
  *                           waiting, runnable (totals); units ns us ms s m h, B KB MB GB
+ *                           age:>5m is the same
  *   -flag:system            not
  *   handler 4711            anywhere in function, wait reason or site, or a goroutine's number
  *

@@ -2,8 +2,38 @@
 /* A row of the table, in one piece. Any thread. */
 #include "core/view/view.h"
 
-int view_render(const struct view_row *row, const struct view *v, struct view_query *q,
-		struct buf *out)
+#include <errno.h>
+
+#include "core/view/emit.h"
+
+#define WAITING "waiting: no process has been seen yet"
+
+bool view_waits(const struct view *v, const struct view_row *row, int err)
+{
+	return err == -ENOENT && row->scope == VIEW_PROCESS && !model_procs(v->model);
+}
+
+/* Whoever looks for a verdict finds one. */
+static int say_waiting(const struct view_row *row, enum view_form form, struct buf *out)
+{
+	bool verdict = row->fn == view_health;
+	struct emit e;
+
+	if (form == VIEW_BINARY)
+		return 0;
+	if (form == VIEW_TEXT && !verdict) {
+		buf_adds(out, WAITING "\n");
+		return buf_error(out);
+	}
+	emit_begin(&e, form, out);
+	if (verdict)
+		emit_string(&e, "verdict", WAITING);
+	emit_yes(&e, "waiting", true);
+	return emit_end(&e);
+}
+
+static int render(const struct view_row *row, const struct view *v, struct view_query *q,
+		  struct buf *out)
 {
 	struct view_stream stream;
 	int err;
@@ -22,4 +52,12 @@ int view_render(const struct view_row *row, const struct view *v, struct view_qu
 	} while (err > 0 && !buf_error(out));
 	stream.free(stream.ctx);
 	return err < 0 ? err : buf_error(out);
+}
+
+int view_render(const struct view_row *row, const struct view *v, struct view_query *q,
+		struct buf *out)
+{
+	int err = render(row, v, q, out);
+
+	return view_waits(v, row, err) ? say_waiting(row, q->form, out) : err;
 }

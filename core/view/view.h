@@ -122,6 +122,7 @@ struct view_row {
 		       */
 	const char *takes;                  /* its arguments, between spaces; NULL: none */
 	bool (*here)(const struct view *v); /* NULL: always */
+	bool living;                        /* of a goroutine: a file only while that lives */
 	const char *suffix;                 /* of the text's file; NULL: none */
 	const char *content_type;           /* of text and binary; NULL: text/plain */
 	const char *download;               /* the file it is saved as; NULL: it is shown */
@@ -130,7 +131,12 @@ struct view_row {
 	const char *in_path[2];
 };
 
-/* A row in one piece: what fn gives, or the whole stream within VIEW_STREAM_MAX. */
+/* Is an error of a view just that no process has been seen yet? */
+bool view_waits(const struct view *v, const struct view_row *row, int err);
+/*
+ * A row in one piece: what fn gives, or the whole stream within VIEW_STREAM_MAX. While view_waits()
+ * a line that says so, {"waiting":true}, or nothing in a binary form, and 0.
+ */
 int view_render(const struct view_row *row, const struct view *v, struct view_query *q,
 		struct buf *out);
 

@@ -119,8 +119,8 @@ const struct view_row views[] = {
 	    .takes = "from to limit newest", .help = "its stays in a state, exact"),
 	ROW("allocations", GOROUTINE, BOTH, QUICK, view_allocations,
 	    .help = "what it allocated, by type"),
-	ROW("stack", GOROUTINE, TEXT, COSTLY, view_stack, .here = has_stack,
-	    .help = "its stack, as Go prints it"),
+	ROW("stack", GOROUTINE, TEXT, COSTLY, view_stack, .here = has_stack, .living = true,
+	    .help = "its stack, as Go prints it, while it lives"),
 
 	ROW("", TYPE, BOTH, QUICK, view_type, .help = "what was allocated of one Go type"),
 };

@@ -42,6 +42,9 @@ extern const struct filter_word
 /* What a message names: the states that one can be seen in for more than a moment. */
 #define FILTER_STATE_WORDS "running runnable waiting syscall preempted leaked dead unknown"
 #define FILTER_FLAG_WORDS  "live exited system cgo found uncertain"
+#define FILTER_KEY_WORDS                                                                           \
+	"state wait func site flag id parent age since waiting runnable alloc events children"
+#define FILTER_UNIT_WORDS "ns us ms s m h, B kB MB GB"
 
 #define STATE_DEAD_ALIAS "exited" /* a filter's other word for GSTATE_DEAD */
 

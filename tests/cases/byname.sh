@@ -55,8 +55,20 @@ stop_xgotopfs INT
 unharmed "$PID_first"
 unharmed "$PID_alien"
 
-# Without a process it waits for one; the lines name the process.
+# Without a process it waits for one, and every file says so.
 cp ./server ./later
+start_xgotopfs -b ./later -web -web-port 0 -storage-dir "$T/sessions" "$MNT"
+wait_web
+waiting="waiting: no process has been seen yet"
+for f in stats top summary goroutines.tsv; do expect "$f" "$(cat "$MNT/$f")" "$waiting"; done
+expect "health" "$(sed -n 's/^verdict //p' "$MNT/health")" "$waiting"
+for f in health stats top summary goroutines; do
+	python3 -c 'import json, sys; assert json.load(sys.stdin)["waiting"] is True' <"$MNT/$f.json" || fail "$f.json"
+	expect "the answer of $f" "$(curl -s -w ' %{http_code}' "$WEB/api/live/$f" | tr -d '\n')" '{"error":"no process yet"} 503'
+done
+stop_xgotopfs INT
+
+# The lines name the process.
 start_xgotopfs -b ./later
 wait_ready
 serve third ./later

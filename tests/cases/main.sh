@@ -35,6 +35,13 @@ expect "a fill goroutine's parent" \
 	"$(grep -c 'func=main.fill' "$MNT/events")" 500
 grep -q '^verdict ' "$MNT/health" || fail "health has no verdict"
 
+# Who has exited has no stack, and is read without an error.
+exited=$(awk -F'\t' '$2 == "dead" { print $1; exit }' "$MNT/goroutines.tsv")
+[ -f "$MNT/goroutines/$exited/status" ] || fail "no exited goroutine: '$exited'"
+[ ! -e "$MNT/goroutines/$exited/stack" ] || fail "an exited goroutine has a stack"
+expect "listed" "$(ls "$MNT/goroutines/$exited" | grep -cx stack)" 0
+tar cf - -C "$MNT/goroutines" "$exited" >/dev/null 2>"$T/tar" || fail "tar: $(cat "$T/tar")"
+
 # The rates can be changed while it runs; nonsense changes nothing.
 echo newobject:1 >"$MNT/control/sample" || fail "control/sample refuses a rate"
 expect "rates" "$(cat "$MNT/control/sample")" newobject:1
@@ -79,4 +86,6 @@ wait_for 10 says "has exited; everything stays" || fail "no word of the end: $(c
 expect "state of the process" "$(sed -n 's/^state //p' "$MNT/stats")" exited
 expect "goroutine 1 is still there" "$(sed -n 's/^start_function //p' "$MNT/goroutines/1/status")" runtime.main
 tail -n 1 "$MNT/events" | grep -q . || fail "events are gone"
+expect "stacks of the dead" "$(find "$MNT/goroutines" -name stack | wc -l)" 0
+tar cf - -C "$MNT" goroutines >/dev/null 2>"$T/tar" || fail "tar: $(head -n 3 "$T/tar")"
 stop_xgotopfs INT

@@ -152,7 +152,10 @@ for kind in fifo socket device folder; do
 done
 
 # --- -storage-dir ---------------------------------------------------------------------------------
-run 0 -sessions -storage-dir "$T/none"
+run 1 -sessions -storage-dir "$T/none" # a slip, not an empty table
+expect "lines" "$(wc -l <"$LOG")" 1
+one_line "$T/none: No such file or directory"
+expect "table" "$(wc -c <"$T/out")" 0
 for kind in fifo socket device; do
 	plant $kind "$T/odd"
 	run 1 -sessions -storage-dir "$T/odd"

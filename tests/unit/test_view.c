@@ -549,6 +549,62 @@ static void test_not_there(void **state)
 	}
 }
 
+static const char *render_row(struct fixture *x, view_fn *fn)
+{
+	struct view_query q = {.form = VIEW_TEXT};
+	unsigned i = 0;
+
+	while (views[i].fn != fn)
+		i++;
+	buf_reset(&x->out);
+	assert_int_equal(view_render(&views[i], &x->v, &q, &x->out), 0);
+	return x->out.data;
+}
+
+/* Before the first process each view says that it waits, and none is empty or no JSON. */
+static void test_waiting(void **state)
+{
+	struct fixture *x = *state;
+	struct model_config config = {.retain = 100, .workers = 1, .names = x->names};
+	unsigned waiting = 0;
+
+	model_free(x->m);
+	assert_int_equal(model_new(&config, &x->m), 0);
+	x->v.model = x->m;
+	for (unsigned i = 0; i < n_views; i++) {
+		for (enum view_form form = VIEW_TEXT; form <= VIEW_JSON; form++) {
+			struct view_query q = {.form = form};
+			json_t *root;
+			int err;
+
+			if (views[i].scope != VIEW_PROCESS || views[i].no_file ||
+			    !(views[i].forms & VIEW_HAS(form)))
+				continue;
+			buf_reset(&x->out);
+			err = view_render(&views[i], &x->v, &q, &x->out);
+			if (err == -ENOSYS)
+				continue;
+			assert_int_equal(err, 0);
+			assert_true(x->out.len > 0);
+			if (form == VIEW_TEXT) {
+				waiting += !strcmp(x->out.data,
+						   "waiting: no process has been seen yet\n");
+				continue;
+			}
+			root = parse(x->out.data);
+			/* What is of all processes may be 0. */
+			assert_true(views[i].all_procs ||
+				    json_is_true(json_object_get(root, "waiting")));
+			json_decref(root);
+		}
+	}
+	assert_true(waiting >= 5); /* stats, goroutines, types, top, summary, … */
+	has_line(render_row(x, view_health), "verdict waiting: no process has been seen yet");
+	/* What a process that is there has not is not waited for. */
+	assert_false(view_waits(&x->v, &views[0], -ESRCH));
+	assert_int_equal(ask(x, view_stats, 0, 0, VIEW_TEXT), -ENOENT);
+}
+
 static void test_readme(void **state)
 {
 	struct fixture *x = *state;
@@ -599,7 +655,7 @@ int main(void)
 		TEST(test_sampled), TEST(test_tables),        TEST(test_stats),
 		TEST(test_health),  TEST(test_recording),     TEST(test_metrics),
 		TEST(test_stacks),  TEST(test_tables_cut),    TEST(test_not_there),
-		TEST(test_readme),  TEST(test_hostile_names),
+		TEST(test_readme),  TEST(test_hostile_names), TEST(test_waiting),
 	};
 
 	return cmocka_run_group_tests_name("view", tests, NULL, NULL);

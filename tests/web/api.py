@@ -264,6 +264,11 @@ assert parts == texts(whole)
 # The list of a recorded session in full: the same goroutines, in the words that the mount has
 listing = get(f"/api/sessions/{session}/goroutines?full=1&limit=10000")
 assert [g["goid"] for g in listing["goroutines"]] == goids and listing["total"] == len(goids)
+plain = get(f"/api/sessions/{session}/goroutines")
+assert plain and all(type(goid) is int for goid in plain) and plain == sorted(set(plain))
+assert "wating" in get(f"/api/sessions/{session}/goroutines?filter=state:wating", 400)["error"]
+some = get(f"/api/sessions/{session}/goroutines?filter=state:dead")
+assert 0 < some["total"] < len(goids) and {g["state"] for g in some["goroutines"]} == {"dead"}
 dead = [row[0] for row in whole["rows"] if row[2] == 6]
 assert dead == [g["goid"] for g in listing["goroutines"] if g["state"] == "dead"] and 0 < len(dead) < len(goids)
 assert get(f"/api/sessions/{session}/rows?goids={goids[0]},{dead[0]}")["rows"][-1][:3:2] == [dead[0], 6]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The filter language, as core/view/filter.c reads it. tests/data/filter.json holds cases for both.
-import { DEAD, DEAD_ALIAS, EXITED, FILTER_FLAGS, FILTER_FLAG_WORDS, FILTER_KEYS, FILTER_STATE_WORDS, FILTER_TERMS_MAX, FILTER_TEXT_MAX, FILTER_UNITS,
-	RUNNABLE, STATES, WAITING, type FilterNumber, type FilterText } from 'contract';
+import { DEAD, DEAD_ALIAS, EXITED, FILTER_FLAGS, FILTER_FLAG_WORDS, FILTER_KEYS, FILTER_KEY_WORDS, FILTER_STATE_WORDS, FILTER_TERMS_MAX,
+	FILTER_TEXT_MAX, FILTER_UNITS, FILTER_UNIT_WORDS, RUNNABLE, STATES, WAITING, type FilterNumber, type FilterText } from 'contract';
 import type { Row } from './types';
 
 type Test = (row: Row, now: number) => boolean;
@@ -75,20 +75,25 @@ function parseTerm(term: string): Test {
 	const m = /^([^:<>=]*)([:<>=])(.*)$/s.exec(term);
 	const key = look(FILTER_KEYS, m?.[1].toLowerCase() ?? '');
 	if (!m || !key) {
-		if (m && m[2] !== ':') throw fault('no such key', term);
+		// With a ':' it is in hardly any name: a slip.
+		if (m) throw new Error(`no such key: "${term.slice(0, 30)}"; there are ${FILTER_KEY_WORDS}`);
 		return anywhere(term);
 	}
 	let op = m[2] === '=' ? ':' : m[2];
 	let value = m[3];
+	const get = look<(row: Row, now: number) => number>(NUMBERS, key);
+	if (get && m[2] === ':' && /^[<>]/.test(value)) { // key:>value, as others write key>value
+		op = value[0];
+		value = value.slice(1);
+	}
 	if (value.startsWith('=') && op !== ':') {
 		op += '=';
 		value = value.slice(1);
 	}
 	if (!value) throw fault('a value is missing', term);
-	const get = look<(row: Row, now: number) => number>(NUMBERS, key);
 	if (get) {
 		const want = number(value);
-		if (want === null) throw fault('not a number', term);
+		if (want === null) throw new Error(`not a number: "${term.slice(0, 60)}"; units are ${FILTER_UNIT_WORDS}`);
 		if (want >= 2 ** 64) throw fault('the number is too large', term); // the server's have 64 bits
 		if (op === '>') return (r, now) => get(r, now) > want;
 		if (op === '>=') return (r, now) => get(r, now) >= want;
