@@ -37,6 +37,12 @@ void buf_addu_pad(struct buf *b, uint64_t value, int digits); /* decimal, zero-p
 void buf_addx(struct buf *b, uint64_t value);                 /* 0x, lower case */
 void buf_addf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* Its last byte; '\0' when it has none, for want of memory, too. */
+static inline char buf_last(const struct buf *b)
+{
+	return b->len ? b->data[b->len - 1] : '\0';
+}
+
 /* Gives the bytes away (caller frees); the buffer is empty afterwards. */
 char *buf_take(struct buf *b, size_t *ret_len);
 

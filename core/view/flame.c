@@ -16,16 +16,18 @@ static const char *const kind_names[] = {"function", "site", "state"};
 void flame_free(struct flame *f)
 {
 	free(f->v);
+	free(f->slots);
 	buf_free(&f->names);
 	*f = (struct flame){0};
 }
 
 /* --- the tree -------------------------------------------------------------------------------- */
 
-static bool is_step(const struct flame *f, const struct flame_node *node, uint32_t hash,
-		    const struct flame_step *s)
+static bool is_step(const struct flame *f, const struct flame_node *node, uint32_t parent,
+		    uint32_t hash, const struct flame_step *s)
 {
-	return node->hash == hash && node->kind == s->kind && node->name_len == s->name_len &&
+	return node->parent == parent && node->hash == hash && node->kind == s->kind &&
+	       node->name_len == s->name_len &&
 	       !memcmp(f->names.data + node->name, s->name, s->name_len);
 }
 
@@ -37,10 +39,24 @@ static void merge_place(const struct flame *f, struct flame_node *node, const st
 		node->at_len = 0;
 }
 
+/* Where the child is by which `s` goes on from its parent, or an empty one for it. A parent may
+ * have as many children as there are goroutines. NULL: an empty one. */
+static uint32_t *slot_of(const struct flame *f, uint32_t parent, uint32_t hash,
+			 const struct flame_step *s)
+{
+	const size_t mask = 2 * f->cap - 1;
+	size_t i = (hash ^ parent * 0x9e3779b1u) & mask;
+
+	while (f->slots[i] && !(s && is_step(f, &f->v[f->slots[i]], parent, hash, s)))
+		i = (i + 1) & mask;
+	return &f->slots[i];
+}
+
 static int grow(struct flame *f)
 {
 	size_t cap = f->cap ? f->cap * 2 : 256;
 	struct flame_node *v;
+	uint32_t *slots;
 
 	if (f->n < f->cap)
 		return 0;
@@ -48,7 +64,14 @@ static int grow(struct flame *f)
 	if (!v)
 		return -ENOMEM;
 	f->v = v;
+	slots = calloc(2 * cap, sizeof(*slots));
+	if (!slots)
+		return -ENOMEM;
+	free(f->slots);
+	f->slots = slots;
 	f->cap = cap;
+	for (size_t i = 1; i < f->n; i++)
+		*slot_of(f, f->v[i].parent, f->v[i].hash, NULL) = (uint32_t)i;
 	return 0;
 }
 
@@ -64,6 +87,7 @@ static int add_node(struct flame *f, uint32_t parent, uint32_t hash, const struc
 				    .at = f->names.len + s->name_len,
 				    .at_len = (uint32_t)s->at_len,
 				    .hash = hash,
+				    .parent = parent,
 				    .kind = (uint8_t)s->kind};
 	buf_add(&f->names, s->name, s->name_len);
 	if (s->at_len)
@@ -71,21 +95,12 @@ static int add_node(struct flame *f, uint32_t parent, uint32_t hash, const struc
 	if (buf_error(&f->names))
 		return -ENOMEM;
 	if (f->n) {
+		*slot_of(f, parent, hash, NULL) = (uint32_t)f->n;
 		node->next = f->v[parent].child;
 		f->v[parent].child = (uint32_t)f->n;
 	}
 	f->n++;
 	return 0;
-}
-
-static uint32_t find_child(const struct flame *f, uint32_t parent, uint32_t hash,
-			   const struct flame_step *s)
-{
-	uint32_t i = f->v[parent].child;
-
-	while (i && !is_step(f, &f->v[i], hash, s))
-		i = f->v[i].next;
-	return i;
 }
 
 void flame_add(struct flame *f, const struct flame_step *path, size_t n, uint64_t goid,
@@ -102,7 +117,7 @@ void flame_add(struct flame *f, const struct flame_step *path, size_t n, uint64_
 	f->v[0].ns = sum_u64(f->v[0].ns, ns);
 	for (size_t i = 0; i < n; i++) {
 		uint32_t hash = hash_bytes(path[i].name, path[i].name_len, path[i].kind),
-			 child = find_child(f, at, hash, &path[i]);
+			 child = *slot_of(f, at, hash, &path[i]);
 
 		if (child) {
 			merge_place(f, &f->v[child], &path[i]);

@@ -21,13 +21,14 @@ struct flame_node {
 	uint64_t sample; /* one of the goroutines */
 	size_t name, at; /* in names; at 0 = not known, or not the same everywhere */
 	uint32_t hash, name_len, at_len;
-	uint32_t child, next; /* first child, next sibling; 0 none */
+	uint32_t parent, child, next; /* first child, next sibling; 0 none */
 	uint8_t kind;
 };
 
 struct flame {
 	struct flame_node *v; /* v[0] is the root, once something was added */
 	size_t n, cap;
+	uint32_t *slots; /* finds a node by parent and step: 2 * cap, 0 is empty */
 	struct buf names;
 	bool truncated; /* FLAME_NODES_MAX: what came later stands in the deepest node it had */
 	int err;        /* sticks */

@@ -191,7 +191,7 @@ static void render_child(const struct view *v, unsigned proc, uint64_t goid, str
 
 	if (model_goroutine(v->model, proc, goid, &g))
 		return;
-	buf_adds(out, out->data[out->len - 1] == '[' ? "{" : ",{");
+	buf_adds(out, buf_last(out) == '[' ? "{" : ",{");
 	json_ku(out, "goid", g.goid);
 	json_ks(out, "state", view_state_word(&g));
 	json_ks(out, "start_function", names_string(model_names(v->model), g.start_func_id));

@@ -122,7 +122,7 @@ static void add_span(void *ctx, const struct stay *stay)
 	if (q->found++ < q->skip || !out || !q->left)
 		return;
 	q->left--;
-	if (out->data[out->len - 1] != '[')
+	if (buf_last(out) != '[')
 		buf_addc(out, ',');
 	PACK(SPAN_COLUMNS);
 }

@@ -176,7 +176,7 @@ static void render_json(const struct range_stats *r, struct buf *out)
 
 		if (!st->stays)
 			continue;
-		if (out->data[out->len - 1] != '[')
+		if (buf_last(out) != '[')
 			buf_addc(out, ',');
 		buf_addc(out, '{');
 		json_ks(out, "state", view_state_name(i));

@@ -41,11 +41,10 @@ struct look {
 
 /* --- which events ---------------------------------------------------------------------------- */
 
-static size_t read_some(struct look *l, uint64_t from, uint64_t to)
+/* Moves *at behind what it read: what is no longer retained is passed over. */
+static size_t read_some(struct look *l, uint64_t *at, uint64_t to)
 {
-	uint64_t cursor = from;
-
-	return feed_read(model_feed(l->v->model), &cursor, l->events, MIN(to - from, BATCH), NULL);
+	return feed_read(model_feed(l->v->model), at, l->events, MIN(to - *at, BATCH), NULL);
 }
 
 /*
@@ -59,8 +58,8 @@ static void find_first(struct look *l)
 
 	l->first = l->end = feed_head(feed);
 	while (l->first > tail && l->end - l->first < EVENTS_MAX) {
-		uint64_t to = l->first, from = to - MIN(to - tail, BATCH);
-		size_t n = read_some(l, from, to);
+		uint64_t to = l->first, from = to - MIN(to - tail, BATCH), at = from;
+		size_t n = read_some(l, &at, to);
 
 		newest = 0;
 		for (size_t i = 0; i < n; i++) {
@@ -154,9 +153,11 @@ static int add_events(struct look *l)
 {
 	int err = 0;
 
-	for (uint64_t at = l->first; at < l->end && !err; at += BATCH) {
-		size_t n = read_some(l, at, l->end);
+	for (uint64_t at = l->first; at < l->end && !err;) {
+		size_t n = read_some(l, &at, l->end);
 
+		if (!n)
+			break;
 		for (size_t i = 0; i < n && !err; i++)
 			err = add_event(l, &l->events[i]);
 	}

@@ -33,3 +33,9 @@ python3 "$ROOT/tests/exact.py" - "$T"/sessions/*/events.jsonl --go 26 --lost "$(
 	--gotrace "$T/counts.json" || fail "Go's compiler is not exact"
 expect "goroutines of the compiler that Go's trace saw end" \
 	"$(jq '[.goroutines[] | select(.created and .ended)] | length > 10' "$T/counts.json")" true
+
+# A file may say of its copies what it wants: it takes no longer than its code is long.
+python3 "$ROOT/tests/inline_table.py" "$compile" "$T/nonsense" || fail "no nonsense can be made"
+chmod +x "$T/nonsense"
+timeout 30 "$XGOTOPFS" -doctor -b "$T/nonsense" >"$T/doctor" 2>&1
+[ $? -ne 124 ] || fail "a made-up table of inlined calls holds it up"
