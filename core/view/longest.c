@@ -19,9 +19,10 @@ struct found {
 
 struct query {
 	struct window window;
+	struct missing missing;
 	uint64_t min, max, limit; /* min <= ns < max */
 	int state;                /* enum gstate, GSTATES: not known; -1: any */
-	uint64_t goid, total;
+	uint64_t goid, total, goroutines;
 	struct top top;
 	int err;
 };
@@ -59,6 +60,10 @@ static int as_json(const struct query *q, const struct names *names, struct buf 
 	buf_addc(out, '{');
 	json_ku(out, "since_ns", q->window.since_ns);
 	json_ku(out, "total", q->total);
+	if (q->missing.here) {
+		json_ku(out, "exited_dropped", q->missing.dropped);
+		json_kb(out, "exited_missing", true);
+	}
 	json_key(out, "stays");
 	buf_addc(out, '[');
 	for (size_t i = 0; i < q->top.n; i++, found++) {
@@ -103,6 +108,8 @@ static int as_text(const struct query *q, const struct names *names, struct buf 
 		emit_yes(&e, NULL, stay->seen);
 		emit_row_end(&e);
 	}
+	if (q->missing.here)
+		view_note_dropped(q->missing.dropped, "their stays are not in it", out);
 	return emit_table_end(&e);
 }
 
@@ -150,9 +157,12 @@ int view_stays(const struct view *v, struct view_query *q, struct buf *out)
 	window_place(&query.window, v, q->proc);
 	while (!err && (g = view_pass_next(pass))) {
 		query.goid = g->goid;
+		query.goroutines++;
 		err = window_stays(&query.window, v, g, add_stay, &query);
 		err = err ? err : query.err;
 	}
+	if (!err)
+		err = window_missing(&query.window, v, q, query.goroutines, &query.missing);
 	if (!err) {
 		top_sort(&query.top);
 		err = q->form == VIEW_JSON ? as_json(&query, model_names(v->model), out)

@@ -26,8 +26,7 @@ struct state_stats {
 struct range_stats {
 	struct window window;
 	uint64_t goroutines, created, exited, counts[EVENT_TYPES], alloc_bytes;
-	uint64_t exited_dropped;
-	bool misses;                            /* some of those were there in the window */
+	struct missing missing;
 	struct state_stats states[GSTATES + 1]; /* the last: not known */
 };
 
@@ -156,9 +155,9 @@ static void render_json(const struct range_stats *r, struct buf *out)
 	json_ku(out, "from", r->window.from);
 	json_ku(out, "to", r->window.to);
 	json_ku(out, "since_ns", r->window.since_ns);
-	json_kb(out, "exact", !r->misses && !is_trimmed(r));
-	json_ku(out, "exited_dropped", r->exited_dropped);
-	json_kb(out, "exited_missing", r->misses);
+	json_kb(out, "exact", !r->missing.here && !is_trimmed(r));
+	json_ku(out, "exited_dropped", r->missing.dropped);
+	json_kb(out, "exited_missing", r->missing.here);
 	json_kd(out, "percentile_error_percent", PERCENTILE_ERROR);
 	json_ku(out, "goroutines", r->goroutines);
 	json_ku(out, "created", r->created);
@@ -219,8 +218,8 @@ static void render_notes(const struct range_stats *r, struct buf *out)
 	if (is_trimmed(r))
 		buf_addf(out, "... not exact: events are kept from %llu on only\n",
 			 (unsigned long long)r->window.since_ns);
-	if (r->misses)
-		view_note_dropped(r->exited_dropped, "not exact, what they did is not in it", out);
+	if (r->missing.here)
+		view_note_dropped(r->missing.dropped, "not exact, what they did is not in it", out);
 }
 
 static int render(const struct range_stats *r, const struct view_query *q, struct buf *out)
@@ -232,21 +231,6 @@ static int render(const struct range_stats *r, const struct view_query *q, struc
 	if (q->form == VIEW_TEXT && !q->content_type)
 		render_notes(r, out);
 	return buf_error(out);
-}
-
-/* Were goroutines there that are no longer kept? Not when all that are asked for by number are. */
-static int find_missing(const struct view *v, struct view_query *q, struct range_stats *r)
-{
-	uint64_t goids[VIEW_GOIDS_MAX];
-	struct model_totals t;
-	size_t n = 0;
-	int err = view_arg_goids(q, goids, &n);
-
-	model_totals(v->model, (int)q->proc, &t);
-	r->exited_dropped = t.exited_dropped;
-	r->misses = t.exited_dropped && t.exited_dropped_ns >= r->window.from &&
-		    (!n || r->goroutines < n);
-	return err;
 }
 
 int view_range(const struct view *v, struct view_query *q, struct buf *out)
@@ -272,6 +256,6 @@ int view_range(const struct view *v, struct view_query *q, struct buf *out)
 	for (; !err && (g = view_pass_next(pass)); r->goroutines++)
 		err = add_goroutine(v, g, r);
 	if (!err)
-		err = find_missing(v, q, r);
+		err = window_missing(&r->window, v, q, r->goroutines, &r->missing);
 	return err ? err : render(r, q, out);
 }

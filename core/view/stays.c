@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "core/model/walk.h"
+#include "core/view/choose.h"
 #include "core/view/query.h"
 #include "core/view/view_internal.h"
 
@@ -175,6 +176,21 @@ int window_stays(const struct window *w, const struct view *v, const struct goro
 	if (!err)
 		window_walk(w, g, events, n, fn, ctx);
 	return err == -ENOENT ? 0 : err;
+}
+
+int window_missing(const struct window *w, const struct view *v, struct view_query *q,
+		   uint64_t found, struct missing *ret)
+{
+	uint64_t goids[VIEW_GOIDS_MAX];
+	struct model_totals t;
+	size_t n = 0;
+	int err = view_arg_goids(q, goids, &n);
+
+	model_totals(v->model, (int)q->proc, &t);
+	ret->dropped = t.exited_dropped;
+	/* Nobody is missing where all that are asked for by number are there. */
+	ret->here = t.exited_dropped && t.exited_dropped_ns >= w->from && (!n || found < n);
+	return err;
 }
 
 uint64_t window_inside(const struct window *w, const struct stay *stay)

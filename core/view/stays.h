@@ -39,6 +39,15 @@ void window_walk(const struct window *w, const struct goroutine *g, const struct
 /* The same over the retained events of g. 0 or -ENOMEM. */
 int window_stays(const struct window *w, const struct view *v, const struct goroutine *g,
 		 void (*fn)(void *ctx, const struct stay *stay), void *ctx);
+/* Exited goroutines of a process that are no longer kept. */
+struct missing {
+	uint64_t dropped; /* whenever they ended */
+	bool here;        /* some were there in the window, and may have been asked for */
+};
+
+/* After a pass that found so many. 0 or -EINVAL. */
+int window_missing(const struct window *w, const struct view *v, struct view_query *q,
+		   uint64_t found, struct missing *ret);
 /* ns of a stay that are in the window. */
 uint64_t window_inside(const struct window *w, const struct stay *stay);
 

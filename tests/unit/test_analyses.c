@@ -317,6 +317,10 @@ static void test_range_dropped(void **state)
 		assert_int_equal(number(v, "exited_dropped"), 50);
 		json_decref(v);
 		assert_int_equal(!strstr(text(x, view_range), MISSING), asked[i].exact);
+		v = json(x, view_stays);
+		assert_int_equal(!json_object_get(v, "exited_missing"), asked[i].exact);
+		json_decref(v);
+		assert_int_equal(!strstr(text(x, view_stays), MISSING), asked[i].exact);
 	}
 	x->args = csv;
 	assert_null(strstr(text(x, view_range), "..."));

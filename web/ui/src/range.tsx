@@ -14,7 +14,8 @@ import { stateNumber } from './types';
 
 interface RangeStats {
 	since_ns: number;
-	exact: boolean;
+	exited_dropped: number;
+	exited_missing: boolean;
 	percentile_error_percent: number;
 	goroutines: number;
 	created: number;
@@ -80,7 +81,8 @@ export function RangeBar() {
 				<b>{duration(range.to - range.from)}</b>
 				<span class="muted">{stats ? `${exact(stats.goroutines)} goroutines, ${stats.created} created, ${stats.exited} exited, ` +
 					`${count(Object.values(stats.events).reduce((a, b) => a + b, 0))} events, ${bytes(stats.alloc_bytes)} allocated` : '…'}
-					{stats && !stats.exact ? <b class="warn"> · events before {duration(stats.since_ns - app.origin)} are no longer kept</b> : null}</span>
+					{stats && stats.since_ns > range.from ? <b class="warn"> · events before {duration(stats.since_ns - app.origin)} are no longer kept</b> : null}
+					{stats?.exited_missing ? <b class="warn"> · {exact(stats.exited_dropped)} exited goroutines are no longer kept, and not in it</b> : null}</span>
 				{selected !== null ? <label class="check"><input type="checkbox" checked={only}
 					onChange={(e) => setOnly(e.currentTarget.checked)} />only goroutine {selected}</label> : null}
 				<span class="grow" />
