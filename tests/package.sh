@@ -55,10 +55,11 @@ unwind() {
 }
 on_exit unwind
 
-# Files, but for what a package manager and its log keep and what a machine that runs writes.
+# Files where packages have some, but for what a package manager and its log keep. (The rest belongs to
+# others, who may be at work.)
 files() {
-	(cd "$root" && find . -xdev \( -path ./proc -o -path ./sys -o -path ./dev -o -path ./run -o -path ./tmp -o -path ./root -o -path "./${T#/}" \
-		-o -path ./var/lib/dpkg -o -path ./var/lib/apt -o -path ./var/cache -o -path ./var/log -o -path ./work \) -prune -o -print |
+	(cd "$root" && find ./etc ./usr ./lib* ./bin ./sbin ./opt ./var -xdev \( -path ./var/tmp -o -path ./var/spool -o -path "./${T#/}" \
+		-o -path ./var/lib/dpkg -o -path ./var/lib/apt -o -path ./var/cache -o -path ./var/log \) -prune -o -print |
 		grep -vE '^\./etc/(passwd|group|g?shadow|sub[ug]id)-$|^\./etc/ld.so.cache$' | sort)
 }
 if [ -n "$here" ]; then

@@ -146,7 +146,8 @@ static void test_leaks(void **state)
 	json_decref(all);
 	assert_non_null(strstr(text(x, view_leaks),
 			       "\n2\t2\t1\t0\t0\t100000000\tchan receive\t2\t96\tmain.worker\t"
-			       "main.main (/src/main.go:12)\t7,9\tyes\tno\n"));
+			       "main.main (/src/main.go:12)\t7,9\t"
+			       "yes\tno\n"));
 }
 
 static void test_summary(void **state)
