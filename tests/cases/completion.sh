@@ -57,16 +57,17 @@ expect "options in fish" "$(answers "xgotopfs -" | grep -v '^--' | sort)" "$(cat
 answers "xgotopfs -pid $$" | grep -qx $$ || fail "fish: no process ids"
 
 # The others complete in a terminal; the prompt tells when one is ready again.
-SCREEN=(tmux -L "xgotopfs-completion.$$" -f /dev/null)
-screen() { "${SCREEN[@]}" "$@"; }
-stop_screen() { screen kill-server 2>/dev/null; }
-on_exit stop_screen
+screen() { tmux -S "$SCREEN" -f /dev/null "$@"; }
+stop_screens() { for SCREEN in "$T"/screen.*; do screen kill-server 2>/dev/null; done; }
+on_exit stop_screens
 shows() { screen capture-pane -p -J | grep -qE -- "$1"; }
 # type_in SHELL COMMAND PREPARATION
 type_in() {
 	local shell=$1 typed wanted line
+	# One of its own: the last one's may be just about to end.
+	SCREEN=$T/screen.$shell
 	env -u BASH_ENV PATH="$installed/bin:$PATH" XDG_DATA_DIRS="$installed/share:/usr/share" \
-		"${SCREEN[@]}" new-session -d -x 180 -y 50 "exec env PS1='ready> ' $2" || fail "$shell: no terminal"
+		tmux -S "$SCREEN" -f /dev/null new-session -d -x 180 -y 50 "exec env PS1='ready> ' $2" || fail "$shell: no terminal"
 	wait_for 10 shows '^ready>' || fail "$shell does not start: $(screen capture-pane -p)"
 	screen send-keys -l "$3; clear; echo prepared"
 	screen send-keys Enter
