@@ -170,9 +170,9 @@ static void end_load(struct recorded *r, int err)
 		loader_close(r->loader);
 		r->loader = NULL;
 	}
+	pthread_mutex_lock(&r->lock);
 	r->err = err;
 	r->took_ns = monotonic_ns() - r->begun_ns;
-	pthread_mutex_lock(&r->lock);
 	atomic_store(&r->source.state, err ? SOURCE_FAILED : SOURCE_READY);
 	pthread_cond_broadcast(&r->settled);
 	pthread_mutex_unlock(&r->lock);
@@ -284,10 +284,12 @@ enum recorded_news recorded_refresh(struct recorded *r, const struct session_sta
 {
 	const struct session_file_stamp *was = &r->stamp.events, *is = &now->events;
 	bool same = same_file(was, is) && same_file(&r->stamp.meta, &now->meta);
-	uint64_t pause = MAX(r->took_ns * RELOAD_FACTOR, is_shortage(r->err) ? RETRY_NS : 0);
+	uint64_t pause;
 
+	/* Until then the rest is the thread's. */
 	if (atomic_load(&r->source.state) == SOURCE_LOADING)
 		return r->reads_on ? RECORDED_GROWS : RECORDED_CURRENT;
+	pause = MAX(r->took_ns * RELOAD_FACTOR, is_shortage(r->err) ? RETRY_NS : 0);
 	if (same && !is_shortage(r->err))
 		return RECORDED_CURRENT;
 	if (r->loader && !r->end.malformed &&

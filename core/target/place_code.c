@@ -86,7 +86,7 @@ bool code_goes_to_morestack(const struct target *t, const struct code *code,
 }
 
 /* A jump to the entry is the way back from morestack when a call of that comes before it in the
- * same block. */
+ * same block, and nothing jumps in between. */
 static bool comes_from_morestack(const struct target *t, const struct code *code, size_t jump)
 {
 	if (code->insns[jump].class != INSN_JMP)
@@ -94,6 +94,8 @@ static bool comes_from_morestack(const struct target *t, const struct code *code
 	for (size_t i = jump; i > 0 && jump - i < MORESTACK_BLOCK; i--) {
 		const struct insn *insn = &code->insns[i - 1];
 
+		if (code_is_jump_target(code, code->insns[i].addr))
+			return false;
 		if (is_morestack_call(t, insn))
 			return true;
 		if (insn->class != INSN_OTHER && insn->class != INSN_NOP &&
