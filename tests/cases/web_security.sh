@@ -86,7 +86,9 @@ want 200 "$URL/api/info"
 
 # A body whose end could be read in two ways is not read (request smuggling behind a proxy).
 exec 5<>"/dev/tcp/127.0.0.1/$PORT" || fail "no connection"
-printf 'POST /api/control HTTP/1.1\r\nHost: 127.0.0.1:%s\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n{}GET /api/info HTTP/1.1\r\nHost: 127.0.0.1:%s\r\n\r\n' "$PORT" "$PORT" >&5
+printf 'POST /api/control HTTP/1.1\r\nHost: 127.0.0.1:%s\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n{}GET /api/info HTTP/1.1\r\nHost: 127.0.0.1:%s\r\n\r\n' "$PORT" "$PORT" >"$T/two_requests"
+# At once: the shell itself writes line by line, and is killed when the server has closed meanwhile.
+cat "$T/two_requests" >&5
 timeout 20 cat <&5 >"$T/answers"
 exec 5<&- 5>&-
 expect "answers to a body of two lengths" "$(grep -ac '^HTTP/1.1' "$T/answers")" 1
