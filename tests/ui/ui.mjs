@@ -114,7 +114,10 @@ const steps = {
 		await page.keyboard.press('Enter');
 		const middle = async () => { const v = await view(page); return (v.t0 + v.t1) / 2; };
 		const rests = () => page.waitForFunction(() => !window.timeline.view.target);
+		await until('7 is chosen', () => selected(page), (t) => t === 'Goroutine 7');
 		const spanAt = async (key, test) => {
+			// What moves after this moves by the key.
+			await rests();
 			const from = await middle();
 			await page.keyboard.press(key);
 			return until(`a span on ${key}`, middle, (t) => test(t, from));
