@@ -73,6 +73,10 @@ int place_near_entry(const struct target *t, const struct code *code, unsigned n
 int place_after_goid_store(const struct code *code, uint32_t g_goid, struct probe_site *ret,
 			   const char **why);
 
+/* place_sites.c: what else there is to say of a site whose addr is known: its function, instruction
+ * and place in the file. -ENOENT when that is in no executable segment. */
+int place_describe(const struct target *t, const struct code *code, struct probe_site *site);
+
 /* place_cas.c: does this instruction change g.atomicstatus by comparing and swapping? */
 bool place_is_state_swap(const struct target *t, const struct insn *insn);
 /* The branch behind such a one: fills addr, emulated, flags, reg, reg2. -ENOEXEC. */

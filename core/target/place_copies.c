@@ -30,6 +30,7 @@ struct stretches {
 	struct copied *ret;
 	struct copy *all;
 	size_t n, cap;
+	bool met[NAMES]; /* bodies that hold copies themselves: seen to with these */
 };
 
 static int add_site(struct probe_site **sites, size_t *n, const struct probe_site *site)
@@ -51,20 +52,14 @@ static void note_missing(struct copied *ret, const char *function)
 		       function);
 }
 
-/* The rest of what a site is: as place_sites.c has it. */
 static int describe(const struct target *t, const struct code *code, const char *origin,
 		    struct probe_site *site)
 {
-	const struct go_func *func = &code->func;
+	const char *holder = code->func.name;
 
-	site->func_entry = func->entry;
-	if (strcmp(origin, func->name) == 0)
-		(void)snprintf(site->symbol, sizeof(site->symbol), "%s", origin);
-	else
-		(void)snprintf(site->symbol, sizeof(site->symbol), "%s in %s", origin, func->name);
-	insn_format(code->machine, code->bytes + (site->addr - func->entry), func->end - site->addr,
-		    site->addr, site->instruction, sizeof(site->instruction));
-	return image_code_offset(target_image(t), site->addr, &site->file_offset);
+	(void)snprintf(site->symbol, sizeof(site->symbol),
+		       strcmp(origin, holder) ? "%s in %s" : "%s", origin, holder);
+	return place_describe(t, code, site);
 }
 
 /* --- one function that holds copies ----------------------------------------------------------- */
@@ -159,7 +154,8 @@ static int place_in(struct stretches *s, const struct go_func *func, bool body)
 
 	for (size_t i = 0; i < s->n; i++) {
 		states |= changes_states(s->all[i].which, s->ret);
-		newproc |= s->all[i].which == NEWPROC1;
+		/* Elsewhere a change of state tells of a creation. */
+		newproc |= s->all[i].which == NEWPROC1 && !target_layout(s->t)->goid_before_status;
 	}
 	if (!states && !newproc)
 		return 0;
@@ -178,17 +174,22 @@ static int place_in(struct stretches *s, const struct go_func *func, bool body)
 
 /* --- all -------------------------------------------------------------------------------------- */
 
-/* Is it one of those whose own swaps are sites, when they were copied somewhere? */
-static bool is_body(const struct copied *ret, const char *function)
-{
-	return ret->syscalls && (strcmp(function, names[REENTERSYSCALL]) == 0 ||
-				 strcmp(function, names[EXITSYSCALL]) == 0);
-}
+/* Those whose own swaps are sites, when they were copied somewhere. */
+static const unsigned bodies[] = {REENTERSYSCALL, EXITSYSCALL};
 
 static int end_function(struct stretches *s)
 {
-	int err = s->n ? place_in(s, &s->all[0].func, is_body(s->ret, s->all[0].func.name)) : 0;
+	bool body = false;
+	int err = 0;
 
+	for (unsigned i = 0; s->n && s->ret->syscalls && i < ARRAY_SIZE(bodies); i++) {
+		bool is = !strcmp(s->all[0].func.name, names[bodies[i]]);
+
+		s->met[bodies[i]] |= is;
+		body |= is;
+	}
+	if (s->n)
+		err = place_in(s, &s->all[0].func, body);
 	s->n = 0;
 	return err;
 }
@@ -218,15 +219,10 @@ static int place_bodies(struct stretches *s)
 {
 	int err = 0;
 
-	for (unsigned which = REENTERSYSCALL; !err && which <= EXITSYSCALL; which++) {
+	for (unsigned i = 0; s->ret->syscalls && !err && i < ARRAY_SIZE(bodies); i++) {
 		struct go_func func;
-		bool done = false;
 
-		if (!s->ret->syscalls || target_func_by_name(s->t, names[which], &func))
-			continue;
-		for (size_t i = 0; i < s->ret->n_swaps; i++)
-			done |= s->ret->swaps[i].func_entry == func.entry;
-		if (!done && !strstr(s->ret->missing, func.name))
+		if (!s->met[bodies[i]] && !target_func_by_name(s->t, names[bodies[i]], &func))
 			err = place_in(s, &func, true);
 	}
 	return err;
@@ -252,8 +248,9 @@ int copied_find(const struct target *t, struct copied *ret)
 	err = copies_each(t, names, NAMES, what_is_copied, ret);
 	/* Up to 1.25 they call casgstatus like everybody else. */
 	ret->syscalls &= target_layout(t)->syscall_sites;
-	if (!err)
-		err = copies_each(t, names, NAMES, collect, &s);
+	if (err || !(ret->states || ret->syscalls || ret->newproc))
+		return err; /* as nearly every build */
+	err = copies_each(t, names, NAMES, collect, &s);
 	if (!err)
 		err = end_function(&s);
 	if (!err)

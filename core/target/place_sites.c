@@ -49,6 +49,16 @@ static int refuse_site(const struct go_func *func, const char *why)
 			 func->name, why);
 }
 
+int place_describe(const struct target *t, const struct code *code, struct probe_site *site)
+{
+	const struct go_func *func = &code->func;
+
+	site->func_entry = func->entry;
+	insn_format(code->machine, code->bytes + (site->addr - func->entry), func->end - site->addr,
+		    site->addr, site->instruction, sizeof(site->instruction));
+	return image_code_offset(target_image(t), site->addr, &site->file_offset);
+}
+
 static int place(const struct target *t, const struct go_func *func, struct probe_site *site)
 {
 	cleanup_code_ struct code code = {0};
@@ -66,9 +76,7 @@ static int place(const struct target *t, const struct go_func *func, struct prob
 		err = place_near_entry(t, &code, arguments[site->kind], site, &why);
 	if (err < 0)
 		return refuse_site(func, why);
-	insn_format(code.machine, code.bytes + (site->addr - func->entry), func->end - site->addr,
-		    site->addr, site->instruction, sizeof(site->instruction));
-	if (image_code_offset(target_image(t), site->addr, &site->file_offset))
+	if (place_describe(t, &code, site))
 		return refuse_site(func, "it is not in an executable segment");
 	return 0;
 }
@@ -84,7 +92,6 @@ static int add_func(struct site_list *list, enum probe_kind kind, unsigned wants
 		return err;
 	site->kind = kind;
 	site->wants = wants & list->wanted;
-	site->func_entry = func->entry;
 	snprintf(site->symbol, sizeof(site->symbol), "%s", func->name);
 	err = place(list->t, func, site);
 	if (err < 0)
