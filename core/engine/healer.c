@@ -63,8 +63,8 @@ static int running(struct healer *h, unsigned proc, pid_t *ret_pid)
 	return info.state == PROC_EXITED ? -ESRCH : 0;
 }
 
-/* Under `reading`. Not to heal, but for the sake of where goroutines are: the model is left alone.
- * What happened until now may still be on its way to it, and a reading is ahead of that. */
+/* Under `reading`. Without `heal` it is read only where goroutines are, and the model is left
+ * alone: what happened until now may still be on its way to it, and a reading is ahead of that. */
 static int read_process(struct healer *h, unsigned proc, pid_t pid, bool heal)
 {
 	cleanup_free_ struct goroutine_seen *seen = NULL;

@@ -109,6 +109,13 @@ static inline bool event_is_wake(const struct event *ev)
 	       ev->to == GSTATE_RUNNABLE;
 }
 
+/* Does it tell that its subject was made? */
+static inline bool event_is_creation(const struct event *ev)
+{
+	return ev->type == EVENT_NEWGOROUTINE ||
+	       (ev->type == EVENT_CASGSTATUS && gstate_is_creation(ev->from, ev->to));
+}
+
 static inline bool event_is_allocation(uint8_t type)
 {
 	return type == EVENT_MAKESLICE || type == EVENT_MAKEMAP || type == EVENT_NEWOBJECT;

@@ -15,12 +15,6 @@ static bool is_dead(uint8_t state)
 	return state == GSTATE_DEAD || state == GSTATE_DEADEXTRA;
 }
 
-static bool is_creation(const struct event *ev)
-{
-	return ev->type == EVENT_NEWGOROUTINE ||
-	       (ev->type == EVENT_CASGSTATUS && gstate_is_creation(ev->from, ev->to));
-}
-
 /*
  * Transitions that pass no casgstatus (docs/go_runtime.md): a running goroutine that is stopped
  * for a stack scan is waiting when next seen, and so is a leaked one that was found again. The time
@@ -211,9 +205,9 @@ void walk_subject(const struct life *have, const struct event *ev, struct meanin
 		if (ev->type == EVENT_CASGSTATUS &&
 		    (ev->from == GSTATE_IDLE || ev->to == GSTATE_IDLE))
 			return;
-		appear(ret, ev->time_ns, is_creation(ev));
+		appear(ret, ev->time_ns, event_is_creation(ev));
 	}
-	if (is_creation(ev))
+	if (event_is_creation(ev))
 		ret->means |= MEANS_CREATED;
 	if (ev->flags & EVENT_CGO_THREAD)
 		ret->life.flags |= GOROUTINE_CGO;

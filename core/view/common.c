@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What the views share. Any thread. */
+#include "core/base/json.h"
 #include "core/view/view_internal.h"
 
 #include <errno.h>
@@ -133,4 +134,13 @@ void view_emit_rates(struct emit *e, const struct view *v)
 		snprintf(key, sizeof(key), "sample_%s", event_type_name(type));
 		emit_double(e, key, (double)rates[type] / RATE_ONE, 4);
 	}
+}
+
+void view_json_by_type(const char *key, const uint64_t counts[EVENT_TYPES], struct buf *out)
+{
+	json_key(out, key);
+	buf_addc(out, '{');
+	for (unsigned i = 0; i < EVENT_TYPES; i++)
+		json_ku(out, event_type_name(i), counts[i]);
+	buf_addc(out, '}');
 }

@@ -34,19 +34,10 @@ static void add_processes(const struct view *v, struct buf *out)
 	buf_addc(out, ']');
 }
 
-static void add_by_type(struct buf *out, const char *key, const uint64_t counts[EVENT_TYPES])
-{
-	json_key(out, key);
-	buf_addc(out, '{');
-	for (unsigned i = 0; i < EVENT_TYPES; i++)
-		json_ku(out, event_type_name(i), counts[i]);
-	buf_addc(out, '}');
-}
-
 static void add_totals(const struct model_totals *t, struct buf *out)
 {
-	add_by_type(out, "events", t->events);
-	add_by_type(out, "lost", t->lost);
+	view_json_by_type("events", t->events, out);
+	view_json_by_type("lost", t->lost, out);
 	json_key(out, "live");
 	buf_addc(out, '{');
 	for (unsigned i = 0; i < GSTATES; i++)

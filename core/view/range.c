@@ -162,11 +162,7 @@ static void render_json(const struct range_stats *r, struct buf *out)
 	json_ku(out, "goroutines", r->goroutines);
 	json_ku(out, "created", r->created);
 	json_ku(out, "exited", r->exited);
-	json_key(out, "events");
-	buf_addc(out, '{');
-	for (unsigned i = 0; i < EVENT_TYPES; i++)
-		json_ku(out, event_type_name(i), r->counts[i]);
-	buf_addc(out, '}');
+	view_json_by_type("events", r->counts, out);
 	json_ku(out, "alloc_bytes", r->alloc_bytes);
 	json_key(out, "states");
 	buf_addc(out, '[');

@@ -76,12 +76,6 @@ static void find_first(struct look *l)
 
 /* --- what they say --------------------------------------------------------------------------- */
 
-static bool begins(const struct event *ev)
-{
-	return ev->type == EVENT_NEWGOROUTINE ||
-	       (ev->type == EVENT_CASGSTATUS && gstate_is_creation(ev->from, ev->to));
-}
-
 /* Before its first event it was, from the beginning, in what that event says: in the state it
  * leaves, or running, as it acts. But one whose state nobody knows may have been in any. */
 static void seed(const struct look *l, struct row *row, const struct event *ev)
@@ -89,15 +83,15 @@ static void seed(const struct look *l, struct row *row, const struct event *ev)
 	bool subject = ev->type == EVENT_CASGSTATUS && ev->target == row->goid;
 	struct goroutine g;
 
-	if (row->life.flags & LIFE_SEEN || (begins(ev) && ev->target == row->goid))
+	if (row->life.flags & LIFE_SEEN || (event_is_creation(ev) && ev->target == row->goid))
 		return;
 	if (!subject &&
 	    (model_goroutine(l->v->model, l->proc, row->goid, &g) || view_state(&g) == GSTATES))
 		return;
 	row->life =
 		(struct life){.since_ns = l->from_ns, .state = GSTATE_RUNNING, .flags = LIFE_SEEN};
-	if (subject && ev->from != GSTATE_COPYSTACK)
-		row->life.state = ev->from;
+	if (subject)
+		row->life.state = walk_fold(ev->from);
 }
 
 static int follow(struct look *l, uint64_t goid, const struct event *ev)

@@ -37,6 +37,9 @@ void view_site(const struct view *v, uint32_t site_id, struct buf *out);
 /* "main.worker (/src/main.go:12)"; "" when unknown. */
 void view_site_file(const struct names *names, uint32_t site_id, struct buf *out);
 
+/* "key": {"casgstatus": …, …} */
+void view_json_by_type(const char *key, const uint64_t counts[EVENT_TYPES], struct buf *out);
+
 /* recording, recording_session, … */
 void view_emit_recording(struct emit *e, const struct view *v);
 
