@@ -16,11 +16,18 @@ struct edges {
 	struct buf *out;
 };
 
-static void add_edge(struct edges *e, const struct event *ev, bool wake, uint64_t goid)
+struct edge_at {
+	uint64_t time_ns, goid; /* goid: who did it */
+};
+
+/* EDGE_COLUMNS reads ev and goid. */
+static void add_edge(struct edges *e, const struct edge_at *ev, bool wake, uint64_t goid)
 {
 	const char *word = wake ? "wake" : "create";
 	struct buf *out = e->out;
 
+	if (ev->time_ns < e->from || ev->time_ns > e->to || !ev->goid || ev->goid == goid)
+		return;
 	if (e->form != VIEW_JSON) {
 		buf_addf(out, "%llu\t%llu\t%llu\t%s\n", (unsigned long long)ev->time_ns,
 			 (unsigned long long)ev->goid, (unsigned long long)goid, word);
@@ -32,7 +39,10 @@ static void add_edge(struct edges *e, const struct event *ev, bool wake, uint64_
 	e->shown++;
 }
 
-/* What happened to one goroutine. */
+/*
+ * What happened to one goroutine. Who made it is told by the goroutine, not by the event: that one
+ * may be dropped long since, and the goroutine still lives.
+ */
 static int add_goroutine(const struct view *v, const struct goroutine *g, struct edges *e)
 {
 	cleanup_free_ struct event *events = NULL;
@@ -41,16 +51,15 @@ static int add_goroutine(const struct view *v, const struct goroutine *g, struct
 	int err = model_goroutine_events(v->model, g->proc, g->goid, 0, UINT64_MAX, &events, &seqs,
 					 &n);
 
+	if (!(g->flags & GOROUTINE_FOUND))
+		add_edge(e, &(struct edge_at){g->created_ns, g->parent}, false, g->goid);
 	for (size_t i = 0; !err && i < n && e->shown < e->limit; i++) {
 		const struct event *ev = &events[i];
-		bool wake = event_is_wake(ev);
 
-		if (ev->target != g->goid || ev->time_ns < e->from || !ev->goid ||
-		    ev->goid == g->goid || (!wake && ev->type != EVENT_NEWGOROUTINE))
-			continue;
 		if (ev->time_ns > e->to)
 			break;
-		add_edge(e, ev, wake, g->goid);
+		if (ev->target == g->goid && event_is_wake(ev))
+			add_edge(e, &(struct edge_at){ev->time_ns, ev->goid}, true, g->goid);
 	}
 	return err == -ENOENT ? 0 : err;
 }

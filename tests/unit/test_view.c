@@ -647,15 +647,34 @@ static void test_hostile_names(void **state)
 	json_decref(root);
 }
 
+/* Who made a goroutine is told although its creation is no longer among the retained events. */
+static void test_edge_of_old_creation(void **state)
+{
+	struct fixture *x = *state;
+	struct event go = {.type = EVENT_NEWGOROUTINE, .goid = 1, .target = 88, .time_ns = T0 + 5};
+	struct event alloc = {.type = EVENT_NEWOBJECT, .goid = 1, .size = 8, .time_ns = T0 + 6};
+	char want[64];
+
+	model_apply(x->m, &go, 1);
+	snprintf(want, sizeof(want), "%llu\t1\t88\tcreate", T0 + 5ULL);
+	has_line(render_row(x, view_edges), want);
+	for (unsigned i = 0; i < 3000; i++)
+		model_apply(x->m, &alloc, 1);
+	has_line(render_row(x, view_edges), want);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_status),  TEST(test_json_values),   TEST(test_goroutine_stats),
-		TEST(test_sampled), TEST(test_tables),        TEST(test_stats),
-		TEST(test_health),  TEST(test_recording),     TEST(test_metrics),
-		TEST(test_stacks),  TEST(test_tables_cut),    TEST(test_not_there),
-		TEST(test_readme),  TEST(test_hostile_names), TEST(test_waiting),
+		TEST(test_status),          TEST(test_json_values),
+		TEST(test_goroutine_stats), TEST(test_sampled),
+		TEST(test_tables),          TEST(test_stats),
+		TEST(test_health),          TEST(test_recording),
+		TEST(test_metrics),         TEST(test_stacks),
+		TEST(test_tables_cut),      TEST(test_not_there),
+		TEST(test_readme),          TEST(test_hostile_names),
+		TEST(test_waiting),         TEST(test_edge_of_old_creation),
 	};
 
 	return cmocka_run_group_tests_name("view", tests, NULL, NULL);
