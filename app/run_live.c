@@ -26,6 +26,11 @@ static void on_ended(void *ctx)
 	loop_post(((struct run *)ctx)->loop, LOOP_EXITED);
 }
 
+static void on_lost(void *ctx)
+{
+	engine_lost(((struct run *)ctx)->engine);
+}
+
 static void on_file(void *ctx)
 {
 	loop_post(((struct run *)ctx)->loop, LOOP_FILE);
@@ -78,6 +83,7 @@ static int make_traced(struct run *r)
 		.ctx = r,
 		.arrived = on_arrived,
 		.ended = on_ended,
+		.lost = on_lost,
 		.file = on_file,
 		.another = on_another,
 	};

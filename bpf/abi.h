@@ -219,16 +219,21 @@ struct wire_sampler {
 	__u32 carry;
 };
 
-/* Hits are what went into the rings, what was lost, and the two counted here. */
+/* Hits are the records that went into the rings, and skipped, passed, refused and outside. */
 struct wire_cpu {
 	__u64 skipped; /* hits that were no event */
 	__u64 passed;  /* events that -sample did not choose */
 	__u64 prog_ns_sum, prog_ns_samples;
-	__u64 lost[WIRE_TYPES];
+	__u64 lost[WIRE_TYPES]; /* events: what the records that are not there would have told */
 	struct wire_sampler samplers[WIRE_TYPES];
-	__u64 faulted; /* reads of the target's memory that found it not there at first */
-	__u32 ring;    /* which ring this CPU writes to: set before anything is attached */
-	__u32 pad[17];
+	__u64 faulted;   /* reads of the target's memory that found it not there at first */
+	__u64 refused;   /* records that found no room in the ring */
+	__u64 cancelled; /* records given up: the goroutine they tell of was not to be read */
+	__u64 hidden;    /* of both: that told of a change that -sample did not choose */
+	__u64 absent;    /* reads that failed for good: what they should have told is 0 */
+	__u64 outside;   /* hits of processes that have no number in our pid namespace */
+	__u32 ring;      /* which ring this CPU writes to: set before anything is attached */
+	__u32 pad[7];
 };
 
 _Static_assert(sizeof(struct wire_header) == 24, "wire_header");

@@ -134,14 +134,21 @@ static __always_inline void hit_end(struct hit *h)
  * an event would be lost for it; so the program is one that may sleep where the kernel has such,
  * and reads again as the target itself would. Out of line: hardly ever needed.
  */
-static __noinline long read_faulting(void *to, __u32 size, __u64 addr)
+static __noinline long read_again(void *to, __u32 size, __u64 addr)
 {
+	long err = -1;
+
 	if (!to)
 		return -1;
-	count(&this_cpu()->faulted);
-	return size == 1   ? bpf_copy_from_user(to, 1, (void *)addr)
-	       : size == 8 ? bpf_copy_from_user(to, 8, (void *)addr)
-			   : bpf_copy_from_user(to, WIRE_BLOCK_BYTES, (void *)addr);
+	if (may_sleep) {
+		count(&this_cpu()->faulted);
+		err = size == 1   ? bpf_copy_from_user(to, 1, (void *)addr)
+		      : size == 8 ? bpf_copy_from_user(to, 8, (void *)addr)
+				  : bpf_copy_from_user(to, WIRE_BLOCK_BYTES, (void *)addr);
+	}
+	if (err)
+		count(&this_cpu()->absent);
+	return err;
 }
 
 /* `size` is 1, 8 or WIRE_BLOCK_BYTES. 0, or not 0: there is nothing at that address. */
@@ -149,7 +156,7 @@ static __always_inline long read_user(void *to, __u32 size, __u64 addr)
 {
 	long err = bpf_probe_read_user(to, size, (void *)addr);
 
-	return err && may_sleep ? read_faulting(to, size, addr) : err;
+	return err ? read_again(to, size, addr) : 0;
 }
 
 static __always_inline __u64 read_word(__u64 addr)
@@ -221,6 +228,26 @@ static __always_inline bool sample(struct wire_cpu *cpu, __u32 type)
 	return rate && sample_stride(&cpu->samplers[type], rate);
 }
 
+/* The events that a record would have told, and hidden ones: they are missing all the same. */
+static __noinline int count_lost(__u32 type, __u32 flags)
+{
+	struct wire_cpu *cpu = this_cpu();
+
+	if (type == WIRE_MAKESLICE || type == WIRE_MAKEMAP || type == WIRE_NEWOBJECT) {
+		count(&cpu->lost[type]);
+		return 0;
+	}
+	if (flags & WIRE_EMIT_STATE)
+		count(&cpu->lost[WIRE_CASGSTATUS]);
+	if (flags & WIRE_EMIT_CREATE)
+		count(&cpu->lost[WIRE_NEWGOROUTINE]);
+	if (flags & WIRE_EMIT_EXIT)
+		count(&cpu->lost[WIRE_GOEXIT]);
+	if (!(flags & (WIRE_EMIT_STATE | WIRE_EMIT_CREATE | WIRE_EMIT_EXIT)))
+		count(&cpu->hidden);
+	return 0;
+}
+
 /*
  * Room for a record, its header filled but for the actor; NULL when the ring is full, which is
  * counted. The time is read after the slot was taken: user space rests its order on that
@@ -235,10 +262,13 @@ static __always_inline void *record_reserve(struct wire_cpu *cpu, __u32 type, __
 	__u64 number;
 	__u32 key;
 
-	if (pidns_ino && !target_tgid && !process_id())
+	if (pidns_ino && !target_tgid && !process_id()) {
+		count(&cpu->outside);
 		return NULL;
+	}
 	if (wire_ring_full(ring, ring_slots - ring_spare)) {
-		count(&cpu->lost[type]);
+		count(&cpu->refused);
+		count_lost(type, flags);
 		return NULL;
 	}
 	number = __sync_fetch_and_add(&ring->head, 1);
@@ -283,10 +313,8 @@ static __always_inline void record_submit(void *record)
 /* Gives back a slot that nothing could be written into: counted as lost. */
 static __always_inline void record_cancel(struct wire_cpu *cpu, struct wire_header *r)
 {
-	__u32 type = r->type;
-
-	if (type < WIRE_TYPES)
-		count(&cpu->lost[type]);
+	count(&cpu->cancelled);
+	count_lost(r->type, r->flags);
 	r->type = WIRE_NOTHING;
 	record_submit(r);
 }

@@ -650,6 +650,11 @@ void capture_stats(struct capture *c, struct capture_stats *ret)
 	s.hits = counters.hits;
 	s.skipped = counters.skipped;
 	s.faulted = counters.faulted;
+	s.refused = counters.refused;
+	s.cancelled = counters.cancelled;
+	s.hidden = counters.hidden;
+	s.absent = counters.absent;
+	s.outside = counters.outside;
 	s.prog_ns_sum = counters.prog_ns_sum;
 	s.prog_ns_samples = counters.prog_ns_samples;
 	for (unsigned t = 0; t < EVENT_TYPES; t++)
@@ -657,6 +662,11 @@ void capture_stats(struct capture *c, struct capture_stats *ret)
 	pump_stats(c->pump, &s);
 	s.trap_ns = c->trap_ns;
 	*ret = s;
+}
+
+uint64_t capture_delivered(struct capture *c, uint64_t wanted_ns)
+{
+	return pump_delivered(c->pump, wanted_ns);
 }
 
 size_t capture_sites(struct capture *c, struct probe_site *ret, size_t max)

@@ -23,6 +23,13 @@ struct capture;
 
 #define CAPTURE_NICE (-10) /* of the pump's thread, where it may */
 
+/* What the kernel's side counted as lost. */
+struct capture_lost {
+	uint64_t events[EVENT_TYPES];
+	uint64_t hidden; /* changes of state that were not to be shown, but are missing all the same
+			  */
+};
+
 /*
  * What capture tells the world above. All on the pump thread, but for what capture_attach() and,
  * when no pump was started, capture_stop() tell on their caller's; never two at a time. None may
@@ -34,7 +41,8 @@ struct capture_sink {
 	int (*process_new)(void *ctx, pid_t pid, uint64_t time_ns);
 	void (*process_exited)(void *ctx, unsigned proc, uint64_t time_ns);
 	void (*events)(void *ctx, struct event *events, size_t n); /* may write ev->parent */
-	void (*lost)(void *ctx, const uint64_t lost[EVENT_TYPES], uint64_t time_ns);
+	/* Lost between the last call and time_ns: before it, not after. */
+	void (*lost)(void *ctx, const struct capture_lost *lost, uint64_t time_ns);
 	/* capture_file() has changed. From a thread of its own, at any time. NULL: nobody asks. */
 	void (*file)(void *ctx);
 };
@@ -114,10 +122,18 @@ struct capture_stats {
 	uint64_t read;              /* wire records read */
 	uint64_t delivered;         /* events given to the sink, hidden ones too */
 	uint64_t waiting;           /* read, not yet delivered */
-	uint64_t lost[EVENT_TYPES]; /* no room in the ring, or the memory was not to be read */
-	uint64_t undecodable;       /* records that made no sense: a bug, shown */
-	uint64_t skipped;           /* hits that were no event: stack-check restarts, inner calls */
-	uint64_t faulted;           /* reads of the target's memory that had to wait for the page */
+	uint64_t lost[EVENT_TYPES]; /* what refused and cancelled records would have told */
+	uint64_t refused;           /* records that found no room in the ring */
+	uint64_t cancelled;         /* records given up: the goroutine was not to be read */
+	uint64_t hidden;  /* of both: changes of state that -sample did not choose; in no lost[] */
+	uint64_t absent;  /* reads of the target's memory that failed: what they should have told is
+			     0 */
+	uint64_t outside; /* hits of processes that are not in our pid namespace */
+	uint64_t ignored; /* records of processes that are not followed */
+	uint64_t stranded;    /* records that were left in the rings at the end */
+	uint64_t undecodable; /* records that made no sense: a bug, shown */
+	uint64_t skipped;     /* hits that were no event: stack-check restarts, inner calls */
+	uint64_t faulted;     /* reads of the target's memory that had to wait for the page */
 	uint64_t prog_ns_sum, prog_ns_samples; /* time in the BPF program, sampled */
 	uint64_t deliver_ns_sum;               /* CPU time of merging, decoding and the sink */
 	unsigned readers;                      /* rings in use */
@@ -125,6 +141,14 @@ struct capture_stats {
 	uint64_t trap_ns; /* cost of one emulated hit, measured by capture_calibrate(); 0 unknown */
 };
 void capture_stats(struct capture *c, struct capture_stats *ret);
+
+/*
+ * Everything that happened before this time (CLOCK_MONOTONIC ns) was given to the sink, and what of
+ * it was lost was told: 0 before capture_start(), UINT64_MAX after capture_stop(). `wanted_ns`: how
+ * far somebody would like it to be; the pump then looks at once, so that this is a millisecond away
+ * when nothing is in the rings, and as long as the backlog takes when something is.
+ */
+uint64_t capture_delivered(struct capture *c, uint64_t wanted_ns);
 
 /* Measures what an empty probe at an emulated site costs on this machine, on a function of this
  * process (a few ms). 0 or -errno. */

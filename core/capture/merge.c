@@ -208,6 +208,15 @@ uint64_t merge_backlog(const struct merge *m)
 	return most;
 }
 
+uint64_t merge_unread(const struct merge *m)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < m->n; i++)
+		n += ring_produced(m->lanes[i].ring) - m->lanes[i].pos;
+	return n;
+}
+
 bool merge_busy(const struct merge *m)
 {
 	for (unsigned i = 0; i < m->n; i++)

@@ -50,6 +50,7 @@ uint64_t merge_watermark(const struct merge *m);
 void merge_finish(struct merge *m);
 
 uint64_t merge_backlog(const struct merge *m);     /* records in the fullest ring, not read yet */
+uint64_t merge_unread(const struct merge *m);      /* records in all rings, not read yet */
 bool merge_busy(const struct merge *m);            /* the last drain stopped at a busy record */
 uint64_t merge_waiting(const struct merge *m);     /* records read, not handed out */
 uint64_t merge_read(const struct merge *m);        /* records read so far */

@@ -359,7 +359,12 @@ void program_counters(const struct program *p, struct program_counters *ret)
 
 		sum.skipped += c->skipped;
 		sum.faulted += c->faulted;
-		sum.hits += c->skipped + c->passed;
+		sum.refused += c->refused;
+		sum.cancelled += c->cancelled;
+		sum.hidden += c->hidden;
+		sum.absent += c->absent;
+		sum.outside += c->outside;
+		sum.hits += c->skipped + c->passed + c->refused + c->outside;
 		sum.prog_ns_sum += c->prog_ns_sum;
 		sum.prog_ns_samples += c->prog_ns_samples;
 		for (unsigned t = 0; t < WIRE_TYPES; t++)
@@ -367,7 +372,5 @@ void program_counters(const struct program *p, struct program_counters *ret)
 	}
 	for (unsigned i = 0; i < p->n_rings; i++)
 		sum.hits += ring_produced(&p->rings[i]);
-	for (unsigned t = 0; t < WIRE_TYPES; t++)
-		sum.hits += sum.lost[t];
 	*ret = sum;
 }

@@ -47,6 +47,7 @@ struct bpf_program *program_for(struct program *p, enum probe_kind kind);
 
 struct program_counters {
 	uint64_t hits, skipped, faulted, prog_ns_sum, prog_ns_samples, lost[WIRE_TYPES];
+	uint64_t refused, cancelled, hidden, absent, outside; /* as in struct wire_cpu */
 };
 /* Sums the CPUs' counters. */
 void program_counters(const struct program *p, struct program_counters *ret);

@@ -44,9 +44,10 @@ struct pump {
 	bool more;            /* records that could be delivered wait */
 	size_t n;             /* of batch */
 	struct event *batch;
-	uint64_t lost[EVENT_TYPES]; /* told so far */
+	struct capture_lost lost; /* told so far */
 	/* written by the pump, read by anybody (atomic) */
-	uint64_t read, delivered, waiting, undecodable, senseless, deliver_ns_sum;
+	uint64_t read, delivered, waiting, undecodable, senseless, ignored, stranded,
+		deliver_ns_sum, delivered_until_ns;
 };
 
 static int epoll_add(int epoll_fd, int fd)
@@ -143,8 +144,10 @@ static void deliver_record(struct pump *p, const union wire_record *record)
 	if (!process) {
 		flush(p); /* the sink hears of processes and events in one order */
 		process = procs_find(p->procs, pid, record->h.time_ns);
-		if (!process)
+		if (!process) {
+			add_to(&p->ignored, 1);
 			return;
+		}
 	}
 	if (p->n + DECODE_EVENTS_MAX > BATCH)
 		flush(p);
@@ -154,19 +157,25 @@ static void deliver_record(struct pump *p, const union wire_record *record)
 	p->n += n;
 }
 
+/* All that was counted before this moment: told before anything is said to be delivered until it.
+ */
 static void deliver_lost(struct pump *p)
 {
+	struct capture_lost more = {0};
 	struct program_counters counters;
-	uint64_t more[EVENT_TYPES], any = 0;
+	uint64_t any, now_ns;
 
 	program_counters(p->program, &counters);
+	now_ns = monotonic_ns();
+	any = more.hidden = counters.hidden - p->lost.hidden;
+	p->lost.hidden = counters.hidden;
 	for (unsigned t = 0; t < EVENT_TYPES; t++) {
-		more[t] = counters.lost[t] - p->lost[t];
-		p->lost[t] = counters.lost[t];
-		any |= more[t];
+		more.events[t] = counters.lost[t] - p->lost.events[t];
+		p->lost.events[t] = counters.lost[t];
+		any |= more.events[t];
 	}
 	if (any)
-		p->sink->lost(p->sink->ctx, more, monotonic_ns());
+		p->sink->lost(p->sink->ctx, &more, now_ns);
 }
 
 static void publish(struct pump *p)
@@ -193,8 +202,11 @@ static size_t pass(struct pump *p)
 	flush(p);
 	p->more = record != NULL;
 	deliver_lost(p);
-	if (!p->more)
+	if (!p->more) {
 		procs_deliver_exits(p->procs, merge_watermark(p->merge));
+		__atomic_store_n(&p->delivered_until_ns, merge_watermark(p->merge),
+				 __ATOMIC_RELEASE);
+	}
 	publish(p);
 	add_to(&p->deliver_ns_sum, clock_ns(CLOCK_THREAD_CPUTIME_ID) - started_ns);
 	return read;
@@ -221,9 +233,17 @@ static void finish(struct pump *p)
 	}
 	merge_finish(p->merge);
 	deliver_all(p, until_ns);
+	add_to(&p->stranded, merge_unread(p->merge) + merge_waiting(p->merge));
+	publish(p);
+	__atomic_store_n(&p->delivered_until_ns, UINT64_MAX, __ATOMIC_RELEASE);
 }
 
 /* --- the thread ----------------------------------------------------------------------------- */
+
+static void nudge(struct pump *p)
+{
+	(void)eventfd_write(p->stop_fd, 1);
+}
 
 static bool wait_for(int fd, int64_t timeout_ns)
 {
@@ -268,8 +288,12 @@ static void *pump_main(void *arg)
 	/* A busy target must not keep us from emptying its rings. Only this thread (Linux). */
 	(void)setpriority(PRIO_PROCESS, 0, CAPTURE_NICE);
 	while (!__atomic_load_n(&p->stopping, __ATOMIC_ACQUIRE)) {
-		size_t read = pass(p);
+		eventfd_t nudges;
+		size_t read;
 
+		(void)eventfd_read(p->stop_fd, &nudges);
+		/* Who nudged before the one above wants what the next pass finds. */
+		read = pass(p);
 		if (read || p->more || merge_waiting(p->merge) || merge_busy(p->merge)) {
 			int64_t interval = busy_interval(p, read);
 
@@ -294,13 +318,6 @@ int pump_start(struct pump *p)
 	return err;
 }
 
-static void nudge(struct pump *p)
-{
-	uint64_t one = 1;
-
-	(void)!write(p->stop_fd, &one, sizeof(one));
-}
-
 void pump_stop(struct pump *p)
 {
 	__atomic_store_n(&p->stopping, true, __ATOMIC_RELEASE);
@@ -311,6 +328,15 @@ void pump_stop(struct pump *p)
 	nudge(p);
 	(void)pthread_join(p->thread, NULL);
 	p->started = false;
+}
+
+uint64_t pump_delivered(struct pump *p, uint64_t wanted_ns)
+{
+	uint64_t until_ns = __atomic_load_n(&p->delivered_until_ns, __ATOMIC_ACQUIRE);
+
+	if (until_ns < wanted_ns)
+		nudge(p);
+	return until_ns;
 }
 
 void pump_low_latency(struct pump *p, bool on)
@@ -327,5 +353,7 @@ void pump_stats(const struct pump *p, struct capture_stats *ret)
 	ret->delivered = __atomic_load_n(&p->delivered, __ATOMIC_RELAXED);
 	ret->waiting = __atomic_load_n(&p->waiting, __ATOMIC_RELAXED);
 	ret->undecodable = __atomic_load_n(&p->undecodable, __ATOMIC_RELAXED);
+	ret->ignored = __atomic_load_n(&p->ignored, __ATOMIC_RELAXED);
+	ret->stranded = __atomic_load_n(&p->stranded, __ATOMIC_RELAXED);
 	ret->deliver_ns_sum = __atomic_load_n(&p->deliver_ns_sum, __ATOMIC_RELAXED);
 }

@@ -28,7 +28,10 @@ void pump_stop(struct pump *p);
 /* Counted: while any is on, the rings are looked at within a millisecond. Any thread. */
 void pump_low_latency(struct pump *p, bool on);
 
-/* Fills read, delivered, waiting, undecodable, deliver_ns_sum. Any thread. */
+/* As capture_delivered(). Any thread. */
+uint64_t pump_delivered(struct pump *p, uint64_t wanted_ns);
+
+/* Fills read, delivered, waiting, undecodable, ignored, stranded, deliver_ns_sum. Any thread. */
 void pump_stats(const struct pump *p, struct capture_stats *ret);
 
 #endif

@@ -53,6 +53,11 @@ void engine_arrived(struct engine *e, unsigned proc)
 	healer_ask(e->healer, proc);
 }
 
+void engine_lost(struct engine *e)
+{
+	healer_ask_all(e->healer);
+}
+
 void engine_read_all(struct engine *e)
 {
 	healer_now_all(e->healer);

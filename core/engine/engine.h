@@ -36,6 +36,8 @@ void engine_answers(struct engine *e, struct live *live, struct control *control
 
 /* A process has come: read its memory soon. Any thread; never blocks. */
 void engine_arrived(struct engine *e, unsigned proc);
+/* Events were lost: what memory says is needed soon. Any thread; never blocks. */
+void engine_lost(struct engine *e);
 /* Reads every process's memory now. */
 void engine_read_all(struct engine *e);
 

@@ -14,6 +14,12 @@
 
 #define INTERVAL_NS NS_PER_SEC
 #define DUTY        20 /* a reading of 100 ms is followed by 2 s of rest */
+/* The same while a process is in doubt: who looks waits for it. */
+#define DOUBT_INTERVAL_NS (NS_PER_SEC / 2)
+#define DOUBT_DUTY        4
+/* How long a reading waits for the events up to it, at a time. */
+#define PATIENCE_NS NS_PER_SEC
+#define POLL_NS     500000
 
 struct healer {
 	const struct source *source;
@@ -25,6 +31,7 @@ struct healer {
 	bool any_asked, always, stopping;
 
 	pthread_mutex_t reading; /* one reading at a time: the model gets them in their order */
+	uint64_t took_ns;        /* protected by reading: spent on it since the last rest */
 	_Atomic int last_err;
 	_Atomic bool ever;
 
@@ -63,20 +70,64 @@ static int running(struct healer *h, unsigned proc, pid_t *ret_pid)
 	return info.state == PROC_EXITED ? -ESRCH : 0;
 }
 
-/* Under `reading`. Without `heal` it is read only where goroutines are, and the model is left
- * alone: what happened until now may still be on its way to it, and a reading is ahead of that. */
-static int read_process(struct healer *h, unsigned proc, pid_t pid, bool heal)
+static bool stopping(struct healer *h)
+{
+	bool stop;
+
+	pthread_mutex_lock(&h->lock);
+	stop = h->stopping;
+	pthread_mutex_unlock(&h->lock);
+	return stop;
+}
+
+/* All that happened until now is in the model. false: that takes long. */
+static bool wait_delivered(struct healer *h)
+{
+	const struct timespec some = {.tv_nsec = POLL_NS};
+	uint64_t until_ns = monotonic_ns();
+
+	while (h->source->delivered(h->source->ctx, until_ns) < until_ns) {
+		if (monotonic_ns() - until_ns > PATIENCE_NS || stopping(h))
+			return false;
+		(void)nanosleep(&some, NULL);
+	}
+	return true;
+}
+
+/* Under `reading`. Only where goroutines are, for stacks: the model is left alone. */
+static int read_only(struct healer *h, unsigned proc, pid_t pid)
 {
 	cleanup_free_ struct goroutine_seen *seen = NULL;
-	/* Before the reading: what happens during it and reaches us as an event is newer. */
-	uint64_t time_ns = monotonic_ns();
+	bool complete;
+	size_t n;
+
+	return h->source->goroutines(h->source->ctx, proc, pid, &seen, &n, &complete);
+}
+
+/* Under `reading`. -EAGAIN: the events up to the reading are not applied yet. */
+static int read_and_heal(struct healer *h, unsigned proc, pid_t pid)
+{
+	cleanup_free_ struct goroutine_seen *seen = NULL;
 	bool complete = true;
+	uint64_t time_ns;
 	size_t n = 0;
 	int err;
 
+	/* Nothing is read in vain while there is a backlog. */
+	if (!wait_delivered(h))
+		return -EAGAIN;
+	model_keep_exits(h->model, true);
+	/* Before the reading: what happens during it and reaches us as an event is newer. */
+	time_ns = monotonic_ns();
 	err = h->source->goroutines(h->source->ctx, proc, pid, &seen, &n, &complete);
-	if (!err && heal)
-		model_heal(h->model, proc, seen, n, time_ns, complete);
+	h->took_ns += monotonic_ns() - time_ns;
+	if (!err && !wait_delivered(h))
+		err = -EAGAIN;
+	if (!err)
+		(void)model_heal(h->model, proc, seen, n, time_ns, complete);
+	else if (err == -ENOSYS || err == -EPERM)
+		model_forget(h->model, proc, 0); /* it will not be better another time */
+	model_keep_exits(h->model, false);
 	return err;
 }
 
@@ -89,8 +140,10 @@ static int read_now(struct healer *h, unsigned proc, bool heal)
 	if (err)
 		return err;
 	pthread_mutex_lock(&h->reading);
-	err = read_process(h, proc, pid, heal);
+	err = heal ? read_and_heal(h, proc, pid) : read_only(h, proc, pid);
 	pthread_mutex_unlock(&h->reading);
+	if (err == -EAGAIN)
+		return err;
 	atomic_store(&h->last_err, err);
 	if (!err)
 		atomic_store(&h->ever, true);
@@ -177,6 +230,21 @@ static bool wait_for_work(struct healer *h, uint64_t not_before_ns, uint8_t due[
 	return !stopping;
 }
 
+/* Reads those that are due. true: some are in doubt all the same, and will be read again. */
+static bool read_due(struct healer *h, const uint8_t due[MODEL_PROCS_MAX])
+{
+	bool again = false;
+
+	for (unsigned proc = 0; proc < model_procs(h->model); proc++) {
+		if (!due[proc] ||
+		    (read_now(h, proc, true) != -EAGAIN && !model_in_doubt(h->model, proc)))
+			continue;
+		healer_ask(h, proc);
+		again = true;
+	}
+	return again;
+}
+
 static void *healer_main(void *arg)
 {
 	uint8_t due[MODEL_PROCS_MAX];
@@ -186,13 +254,17 @@ static void *healer_main(void *arg)
 	pthread_setname_np(pthread_self(), "xgotop-healer");
 	while (wait_for_work(h, not_before_ns, due)) {
 		uint64_t start = monotonic_ns(), took;
+		bool again;
 
-		for (unsigned proc = 0; proc < model_procs(h->model); proc++) {
-			if (due[proc])
-				(void)read_now(h, proc, true);
-		}
-		took = monotonic_ns() - start;
-		not_before_ns = start + MAX(INTERVAL_NS, took * DUTY);
+		pthread_mutex_lock(&h->reading);
+		h->took_ns = 0;
+		pthread_mutex_unlock(&h->reading);
+		again = read_due(h, due);
+		pthread_mutex_lock(&h->reading);
+		took = h->took_ns;
+		pthread_mutex_unlock(&h->reading);
+		not_before_ns = start + (again ? MAX(DOUBT_INTERVAL_NS, took * DOUBT_DUTY)
+					       : MAX(INTERVAL_NS, took * DUTY));
 	}
 	return NULL;
 }

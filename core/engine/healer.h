@@ -3,6 +3,11 @@
  * Reads the traced processes' goroutines from their memory and brings the model in line: those that
  * were there before us at the start, corrections after a loss, and once a second while state
  * changes are not all captured. A thread of its own; the functions from any.
+ *
+ * A reading is used once all events up to its end were applied (source.h, delivered): then what an
+ * event says since it was begun stands, and all else is as it was read. Where more was lost
+ * meanwhile, or the backlog is long, it is read again; until then the process is in doubt
+ * (model_in_doubt()). Where nothing can be read, the states that are in doubt become unknown.
  */
 #ifndef XGOTOPFS_ENGINE_HEALER_H
 #define XGOTOPFS_ENGINE_HEALER_H

@@ -27,6 +27,9 @@ struct source {
 	bool (*get_paused)(void *ctx);
 	void (*low_latency)(void *ctx, bool on); /* counted */
 
+	/* As capture_delivered() (core/capture/capture.h). */
+	uint64_t (*delivered)(void *ctx, uint64_t wanted_ns);
+
 	/* All goroutines of a process, of moments after the call, or, with *ret_complete false, as
 	 * many as are read at all; the caller frees *ret. -ESRCH (gone), -ENOSYS (this program does
 	 * not tell), -EPERM, -EFAULT, -ENOMEM. */

@@ -57,9 +57,14 @@ static void sink_events(void *ctx, struct event *events, size_t n)
 	model_apply(((struct traced *)ctx)->c.model, events, n);
 }
 
-static void sink_lost(void *ctx, const uint64_t lost[EVENT_TYPES], uint64_t time_ns)
+static void sink_lost(void *ctx, const struct capture_lost *lost, uint64_t time_ns)
 {
-	model_lost(((struct traced *)ctx)->c.model, -1, lost, time_ns);
+	struct traced *t = ctx;
+
+	model_lost(t->c.model, -1, lost->events, time_ns);
+	if (lost->hidden)
+		model_doubt(t->c.model, -1, time_ns);
+	t->c.lost(t->c.ctx);
 }
 
 static void sink_file(void *ctx)
@@ -186,6 +191,13 @@ void traced_add_stats(struct capture_stats *sum, const struct capture_stats *s)
 	sum->undecodable += s->undecodable;
 	sum->skipped += s->skipped;
 	sum->faulted += s->faulted;
+	sum->refused += s->refused;
+	sum->cancelled += s->cancelled;
+	sum->hidden += s->hidden;
+	sum->absent += s->absent;
+	sum->outside += s->outside;
+	sum->ignored += s->ignored;
+	sum->stranded += s->stranded;
 	sum->prog_ns_sum += s->prog_ns_sum;
 	sum->prog_ns_samples += s->prog_ns_samples;
 	sum->deliver_ns_sum += s->deliver_ns_sum;
@@ -264,6 +276,17 @@ static void health(void *ctx, struct health *ret)
 	fill_probes(t, ret);
 	traced_file_health(t, ret);
 	pthread_rwlock_unlock(&t->lock);
+}
+
+static uint64_t delivered(void *ctx, uint64_t wanted_ns)
+{
+	struct traced *t = ctx;
+	uint64_t until_ns;
+
+	pthread_rwlock_rdlock(&t->lock);
+	until_ns = capture_delivered(t->capture, wanted_ns);
+	pthread_rwlock_unlock(&t->lock);
+	return until_ns;
 }
 
 static int goroutines(void *ctx, unsigned proc, pid_t pid, struct goroutine_seen **ret,
@@ -363,6 +386,7 @@ int traced_new(const struct traced_config *config, struct target *target, struct
 		.set_paused = set_paused,
 		.get_paused = get_paused,
 		.low_latency = low_latency,
+		.delivered = delivered,
 		.goroutines = goroutines,
 		.stack = stack,
 		.stacks = stacks,

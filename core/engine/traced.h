@@ -27,6 +27,7 @@ struct traced_config {
 	void *ctx;
 	void (*arrived)(void *ctx, unsigned proc); /* a process, which is in the model now */
 	void (*ended)(void *ctx);                  /* one has */
+	void (*lost)(void *ctx);                   /* events were, of any of them */
 	void (*file)(void *ctx);                   /* traced_file_changed() has to look */
 	/* From traced_file_changed(): another program is traced from now on. */
 	void (*another)(void *ctx);

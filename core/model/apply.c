@@ -315,6 +315,24 @@ void model_apply(struct model *m, struct event *events, size_t n)
 	pthread_mutex_unlock(&m->apply_lock);
 }
 
+#define ALLOCATIONS (1ull << EVENT_MAKESLICE | 1ull << EVENT_MAKEMAP | 1ull << EVENT_NEWOBJECT)
+
+static void doubt_proc(struct proc *p, uint64_t time_ns)
+{
+	if (p->info.state == PROC_RUNNING)
+		p->doubt_ns = MAX(p->doubt_ns, time_ns);
+}
+
+void model_doubt(struct model *m, int proc, uint64_t time_ns)
+{
+	pthread_rwlock_wrlock(&m->lock);
+	for (unsigned i = 0; i < m->n_procs; i++) {
+		if (proc < 0 || (unsigned)proc == i)
+			doubt_proc(m->procs[i], time_ns);
+	}
+	pthread_rwlock_unlock(&m->lock);
+}
+
 void model_lost(struct model *m, int proc, const uint64_t lost[EVENT_TYPES], uint64_t time_ns)
 {
 	struct event ev = {.type = EVENT_LOST, .time_ns = time_ns, .proc = EVENT_PROC_NONE};
@@ -338,8 +356,14 @@ void model_lost(struct model *m, int proc, const uint64_t lost[EVENT_TYPES], uin
 	for (unsigned type = 0; type < EVENT_TYPES; type++)
 		sums[type] += lost[type];
 	/* Whose events they were is not known: every goroutine that was there is in doubt. */
-	for (unsigned i = 0; i < m->n_procs; i++)
-		m->procs[i]->epoch += ev.proc == i || ev.proc == EVENT_PROC_NONE;
+	for (unsigned i = 0; i < m->n_procs; i++) {
+		if (ev.proc != i && ev.proc != EVENT_PROC_NONE)
+			continue;
+		m->procs[i]->epoch++;
+		m->procs[i]->lost_ns = MAX(m->procs[i]->lost_ns, time_ns);
+		if (ev.lost_by_type & ~ALLOCATIONS)
+			doubt_proc(m->procs[i], time_ns);
+	}
 	seq = feed_reserve(m->feed, 1);
 	*feed_slot(m->feed, seq) = ev;
 	*feed_link_slot(m->feed, seq) = (struct feed_link){0};

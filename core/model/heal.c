@@ -16,7 +16,8 @@ static void fill_in(struct model *m, struct record *g, const struct goroutine_se
 		g->life.flags |= GOROUTINE_SYSTEM;
 }
 
-static void heal_one(struct model *m, unsigned proc, const struct goroutine_seen *seen,
+/* false: whether it is still there is not known. */
+static bool heal_one(struct model *m, unsigned proc, const struct goroutine_seen *seen,
 		     uint64_t time_ns)
 {
 	static const struct life nothing;
@@ -25,22 +26,30 @@ static void heal_one(struct model *m, unsigned proc, const struct goroutine_seen
 	struct meaning meaning;
 
 	walk_read(g ? &g->life : &nothing, seen, time_ns, &meaning);
-	if (!g && meaning.means & MEANS_APPEARED)
+	if (!g && meaning.means & MEANS_APPEARED) {
+		/* It may have ended since, and been dropped. */
+		if (m->procs[proc]->exited_dropped_ns > time_ns)
+			return false;
 		g = record_new(m, s, proc, seen->goid, &meaning);
+	}
 	if (!g || !walk_is_live(seen->state))
-		return;
+		return true;
 	g->heal_round = m->heal_round;
 	/* What it did since says that it ran then, not in which state it is. */
-	if (!(g->life.flags & GOROUTINE_STATE_UNKNOWN) || g->last_event_ns <= time_ns) {
+	if (!(g->life.flags & GOROUTINE_STATE_UNKNOWN) || g->last_event_ns <= time_ns ||
+	    walk_runs_still(&g->life, walk_fold(seen->state), time_ns)) {
 		s->procs[proc]->healed += meaning.means & MEANS_REVIVED ||
 					  (meaning.means & MEANS_STATE && life_known(&g->life));
 		record_follow(s, g, &meaning, 0);
 	}
 	fill_in(m, g, seen);
+	return true;
 }
 
-/* Ends those of the process that a complete reading does not have. */
-static void end_missing(struct model *m, struct shard *s, unsigned proc, uint64_t time_ns)
+/* Those of the process that a reading does not have: `complete` ends them, else their states are
+ * not known. */
+static void see_missing(struct model *m, struct shard *s, unsigned proc, uint64_t time_ns,
+			bool complete)
 {
 	for (uint32_t i = 0; i < shard_numbers(s); i++) {
 		struct record *g = shard_used_record(s, i);
@@ -49,7 +58,10 @@ static void end_missing(struct model *m, struct shard *s, unsigned proc, uint64_
 		if (!g || g->proc != proc || g->heal_round == m->heal_round ||
 		    g->last_event_ns > time_ns || g->created_ns > time_ns)
 			continue;
-		walk_missing(&g->life, time_ns, &meaning);
+		if (complete)
+			walk_missing(&g->life, time_ns, &meaning);
+		else
+			walk_lost(&g->life, time_ns, &meaning);
 		s->procs[proc]->healed += !!(meaning.means & MEANS_EXITED);
 		record_follow(s, g, &meaning, 0);
 		/* The list of changes is sized for a batch. */
@@ -58,9 +70,11 @@ static void end_missing(struct model *m, struct shard *s, unsigned proc, uint64_
 	}
 }
 
-void model_heal(struct model *m, unsigned proc, const struct goroutine_seen *seen, size_t n,
+bool model_heal(struct model *m, unsigned proc, const struct goroutine_seen *seen, size_t n,
 		uint64_t time_ns, bool complete)
 {
+	bool certain = true;
+
 	pthread_mutex_lock(&m->apply_lock);
 	pthread_rwlock_wrlock(&m->lock);
 	if (proc >= m->n_procs)
@@ -68,16 +82,58 @@ void model_heal(struct model *m, unsigned proc, const struct goroutine_seen *see
 	m->heal_round++;
 	for (size_t i = 0; i < n; i++) {
 		if (seen[i].goid)
-			heal_one(m, proc, &seen[i], time_ns);
+			certain &= heal_one(m, proc, &seen[i], time_ns);
 		if (i % BATCH_SMALL == BATCH_SMALL - 1)
 			model_settle_exits(m);
 	}
 	model_settle_exits(m);
-	for (unsigned i = 0; complete && i < m->n_shards; i++) {
-		end_missing(m, &m->shards[i], proc, time_ns);
+	for (unsigned i = 0; (complete || m->procs[proc]->doubt_ns) && i < m->n_shards; i++) {
+		see_missing(m, &m->shards[i], proc, time_ns, complete);
 		model_settle_exits(m);
 	}
+	/* What was lost since it was begun, it need not have seen. */
+	if (certain && m->procs[proc]->doubt_ns < time_ns)
+		m->procs[proc]->doubt_ns = 0;
+	certain = !m->procs[proc]->doubt_ns;
 unlock:
+	pthread_rwlock_unlock(&m->lock);
+	pthread_mutex_unlock(&m->apply_lock);
+	return certain;
+}
+
+bool model_in_doubt(struct model *m, unsigned proc)
+{
+	bool doubt;
+
+	pthread_rwlock_rdlock(&m->lock);
+	doubt = proc < m->n_procs && m->procs[proc]->doubt_ns;
+	pthread_rwlock_unlock(&m->lock);
+	return doubt;
+}
+
+void model_keep_exits(struct model *m, bool on)
+{
+	pthread_mutex_lock(&m->apply_lock);
+	pthread_rwlock_wrlock(&m->lock);
+	m->keeps_exits = on;
+	model_settle_exits(m);
+	pthread_rwlock_unlock(&m->lock);
+	pthread_mutex_unlock(&m->apply_lock);
+}
+
+void model_forget(struct model *m, unsigned proc, uint64_t until_ns)
+{
+	pthread_mutex_lock(&m->apply_lock);
+	pthread_rwlock_wrlock(&m->lock);
+	if (proc < m->n_procs) {
+		struct proc *p = m->procs[proc];
+
+		m->heal_round++;
+		for (unsigned i = 0; i < m->n_shards; i++)
+			see_missing(m, &m->shards[i], proc, until_ns ? until_ns : p->doubt_ns,
+				    false);
+		p->doubt_ns = 0;
+	}
 	pthread_rwlock_unlock(&m->lock);
 	pthread_mutex_unlock(&m->apply_lock);
 }

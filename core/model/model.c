@@ -141,6 +141,9 @@ int model_proc_add(struct model *m, const struct proc_info *info)
 
 void model_proc_exited(struct model *m, unsigned proc, uint64_t time_ns)
 {
+	/* Nothing can be read of it any more. */
+	if (model_in_doubt(m, proc))
+		model_forget(m, proc, 0);
 	pthread_rwlock_wrlock(&m->lock);
 	if (proc < m->n_procs && m->procs[proc]->info.state == PROC_RUNNING) {
 		m->procs[proc]->info.state = PROC_EXITED;
@@ -223,6 +226,7 @@ static void add_proc(struct model *m, struct model_totals *t, unsigned proc)
 		add_shard_proc(t, m->shards[i].procs[proc]);
 	for (unsigned i = 0; i < EVENT_TYPES; i++)
 		t->lost[i] += p->lost[i];
+	t->in_doubt |= p->doubt_ns != 0;
 	t->exited_retained += p->exited_retained;
 	t->exited_dropped += p->exited_dropped;
 	t->exited_dropped_ns = MAX(t->exited_dropped_ns, p->exited_dropped_ns);

@@ -87,10 +87,26 @@ struct goroutine_seen {
 /*
  * Brings process `proc` in line with what its memory said at `time_ns`: adds goroutines that were
  * there before us, corrects states after a loss, ends those that are gone. What an event newer than
- * time_ns said stands. `complete`: seen[] is all of allgs, so live ones that miss have exited.
+ * time_ns said stands. `complete`: seen[] is all of allgs, so live ones that miss have exited; else
+ * the states of those that miss are not known after a loss.
  */
-void model_heal(struct model *m, unsigned proc, const struct goroutine_seen *seen, size_t n,
+bool model_heal(struct model *m, unsigned proc, const struct goroutine_seen *seen, size_t n,
 		uint64_t time_ns, bool complete);
+
+/*
+ * After a loss of state changes a process is in doubt: some goroutines may be in other states than
+ * is known, be there or be gone. A complete reading that was begun after the loss, once all events
+ * up to its end were applied, ends that: model_heal() then answers true. It answers false where
+ * another reading is needed.
+ *
+ * model_keep_exits(true): from before a reading until it is used, so that a goroutine that the
+ * reading has, and that ended since, is still known to have ended. model_forget(): no reading is to
+ * be had; the states that were last told of before `until_ns` (0: before the last loss) are not
+ * known any more, and nothing is in doubt.
+ */
+bool model_in_doubt(struct model *m, unsigned proc);
+void model_keep_exits(struct model *m, bool on);
+void model_forget(struct model *m, unsigned proc, uint64_t until_ns);
 
 /*
  * Forgets every goroutine, count and retained event, as if nothing had been applied yet: a replay
@@ -245,6 +261,7 @@ struct model_totals {
 	uint64_t live[GSTATES]; /* live goroutines by state now */
 	uint64_t live_unknown;  /* those with GOROUTINE_STATE_UNKNOWN: in no live[] */
 	uint64_t live_total, exited_retained, exited_dropped;
+	bool in_doubt;              /* of a process that lives: model_in_doubt() */
 	uint64_t exited_dropped_ns; /* the latest end of one that was dropped; 0: none was */
 	uint64_t alloc_bytes;
 	uint64_t trimmed;       /* events no longer retained */
@@ -262,8 +279,11 @@ struct model_totals {
 /* proc < 0: over all processes. trimmed, memory_bytes and what could not be kept are always over
  * all; lost includes what may have been another process's (the kernel could not tell). */
 void model_totals(struct model *m, int proc, struct model_totals *ret);
-/* Counts events of a type as lost (process unknown in the kernel: -1), and puts a lost event in the
+/* Counts events of a type as lost (process unknown in the kernel: -1), all of them before time_ns,
+ * though events older than that may still be applied; and puts a lost event in the
  * feed. Applying thread only. */
 void model_lost(struct model *m, int proc, const uint64_t lost[EVENT_TYPES], uint64_t time_ns);
+/* Changes of state were lost that are no events, as they are not sampled. Any thread. */
+void model_doubt(struct model *m, int proc, uint64_t time_ns);
 
 #endif

@@ -146,7 +146,9 @@ struct shard {
 struct proc {
 	struct proc_info info;
 	uint64_t lost[EVENT_TYPES];
-	uint32_t epoch; /* grows with each loss */
+	uint32_t epoch;    /* grows with each loss */
+	uint64_t lost_ns;  /* until then events were lost; 0: none was */
+	uint64_t doubt_ns; /* until then changes of state were, and were not healed yet; 0: none */
 	uint64_t exited_retained, exited_dropped, exited_dropped_ns;
 };
 
@@ -164,6 +166,7 @@ struct model {
 	unsigned n_procs;
 	struct record *oldest_exited, *newest_exited;
 	size_t n_exited;
+	bool keeps_exits; /* somebody brings it in line with a reading: none is dropped meanwhile */
 	uint64_t lost_unknown[EVENT_TYPES]; /* process not known */
 	uint64_t unknown_proc, malformed;
 	/* protected by apply_lock */

@@ -41,6 +41,7 @@ static void reset_proc(struct proc *p)
 	p->info.exited_ns = 0;
 	memset(p->lost, 0, sizeof(p->lost));
 	p->epoch = 0;
+	p->lost_ns = p->doubt_ns = 0;
 	p->exited_retained = p->exited_dropped = p->exited_dropped_ns = 0;
 }
 

@@ -8,6 +8,9 @@
 
 #include "core/model/model_internal.h"
 
+/* Beyond those that are retained, between a reading and its use (model_keep_exits()). */
+#define EXITS_KEPT 65536
+
 /* Go src/runtime/traceback.go isSystemGoroutine(), by the start function's name. */
 static bool is_system_function(const char *name)
 {
@@ -28,6 +31,13 @@ void record_set_start(struct model *m, struct record *g, uint32_t start_func_id,
 		g->life.flags |= GOROUTINE_SYSTEM;
 }
 
+/* A loss is told before all events are that are older than it; and of what was found after one,
+ * events may be among the lost. */
+static bool record_misses_some(const struct proc *p, const struct life *life)
+{
+	return p->lost_ns && (life->flags & GOROUTINE_FOUND || life->since_ns <= p->lost_ns);
+}
+
 struct record *record_new(struct model *m, struct shard *s, unsigned proc, uint64_t goid,
 			  const struct meaning *meaning)
 {
@@ -42,7 +52,7 @@ struct record *record_new(struct model *m, struct shard *s, unsigned proc, uint6
 		s->dropped_goroutines++;
 		return NULL;
 	}
-	g->epoch = m->procs[proc]->epoch;
+	g->epoch = m->procs[proc]->epoch - record_misses_some(m->procs[proc], life);
 	g->created_ns = g->last_event_ns = life->since_ns;
 	/* As it appeared; what it became since, record_follow() sees to. */
 	g->life = (struct life){.since_ns = life->since_ns,
@@ -187,6 +197,7 @@ static struct shard *next_change(struct model *m, size_t at[SHARDS_MAX])
 
 void model_settle_exits(struct model *m)
 {
+	size_t retain = m->config.retain_exited + (m->keeps_exits ? EXITS_KEPT : 0);
 	size_t at[SHARDS_MAX] = {0};
 	struct shard *s;
 
@@ -200,9 +211,9 @@ void model_settle_exits(struct model *m)
 	}
 	for (unsigned i = 0; i < m->n_shards; i++)
 		m->shards[i].n_changes = 0;
-	if (m->n_exited <= m->config.retain_exited)
+	if (m->n_exited <= retain)
 		return;
-	while (m->n_exited > m->config.retain_exited) {
+	while (m->n_exited > retain) {
 		struct record *g = m->oldest_exited;
 		struct proc *p = m->procs[g->proc];
 

@@ -264,6 +264,12 @@ bool walk_is_live(uint8_t state)
 	return state != GSTATE_IDLE && !is_dead(state) && state < GSTATES;
 }
 
+bool walk_runs_still(const struct life *have, uint8_t state, uint64_t time_ns)
+{
+	return state == GSTATE_RUNNING && have->flags & GOROUTINE_STATE_UNKNOWN &&
+	       have->since_ns <= time_ns;
+}
+
 void walk_read(const struct life *have, const struct goroutine_seen *seen, uint64_t time_ns,
 	       struct meaning *ret)
 {
@@ -281,7 +287,8 @@ void walk_read(const struct life *have, const struct goroutine_seen *seen, uint6
 			return;
 		revive(ret, state, time_ns);
 		l->flags |= GOROUTINE_STATE_READ | GOROUTINE_UNCERTAIN;
-	} else if (MAX(l->since_ns, l->ran_ns) > time_ns) {
+	} else if (MAX(l->since_ns, l->ran_ns) > time_ns &&
+		   !walk_runs_still(have, state, time_ns)) {
 		return; /* what an event said since stands */
 	} else if (life_state(l) != state) {
 		break_stay(ret);
@@ -303,6 +310,17 @@ void walk_missing(const struct life *have, uint64_t time_ns, struct meaning *ret
 	break_stay(ret);
 	end(ret, GSTATE_DEAD, time_ns);
 	ret->life.flags |= GOROUTINE_UNCERTAIN | GOROUTINE_EXIT_READ;
+}
+
+void walk_lost(const struct life *have, uint64_t time_ns, struct meaning *ret)
+{
+	*ret = (struct meaning){.life = *have};
+	if (!life_there(have) || !life_known(have) || MAX(have->since_ns, have->ran_ns) > time_ns)
+		return;
+	break_stay(ret);
+	enter(ret, have->state, time_ns);
+	forget_state(ret);
+	ret->life.flags |= GOROUTINE_UNCERTAIN;
 }
 
 /* --- what the model says ---------------------------------------------------------------------- */

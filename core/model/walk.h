@@ -65,10 +65,14 @@ void walk_event(const struct life *have, uint64_t goid, const struct event *ev,
  */
 void walk_read(const struct life *have, const struct goroutine_seen *seen, uint64_t time_ns,
 	       struct meaning *ret);
+/* Its state is not known, no change was told since the reading, and what it does agrees with it. */
+bool walk_runs_still(const struct life *have, uint8_t state, uint64_t time_ns);
 /* A state of Go's as it counts here: copystack is running. */
 uint8_t walk_fold(uint8_t state);
 /* A reading of this state is of one that lives. */
 bool walk_is_live(uint8_t state);
+/* Changes before time_ns were lost, and none is told of since: its state is not known. */
+void walk_lost(const struct life *have, uint64_t time_ns, struct meaning *ret);
 void walk_missing(const struct life *have, uint64_t time_ns, struct meaning *ret);
 
 /* For who follows events alone: what the model knows beside them (readings, hidden events). */

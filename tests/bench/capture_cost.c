@@ -107,7 +107,7 @@ static void on_events(void *ctx, struct event *events, size_t n)
 		model_apply(s->model, events, n);
 }
 
-static void on_lost(void *ctx, const uint64_t lost[EVENT_TYPES], uint64_t time_ns)
+static void on_lost(void *ctx, const struct capture_lost *lost, uint64_t time_ns)
 {
 }
 

@@ -46,7 +46,10 @@ struct world {
 	size_t n_known; /* of the last reading */
 	bool cut;
 	int rates_err, paused_err, read_err, stack_err;
-	bool stuck; /* a reading takes until it is let go */
+	bool stuck;   /* a reading takes until it is let go */
+	bool backlog; /* only what is older than delivered_ns was delivered */
+	uint64_t delivered_ns;
+	unsigned waits;
 	unsigned reads, readers, rate_changes;
 };
 
@@ -114,6 +117,18 @@ static bool w_get_paused(void *ctx)
 static void w_low_latency(void *ctx, bool on)
 {
 	((struct world *)ctx)->latency += on ? 1 : -1;
+}
+
+static uint64_t w_delivered(void *ctx, uint64_t wanted_ns)
+{
+	struct world *w = ctx;
+	uint64_t until_ns;
+
+	pthread_mutex_lock(&w->lock);
+	w->waits++;
+	until_ns = w->backlog ? w->delivered_ns : UINT64_MAX;
+	pthread_mutex_unlock(&w->lock);
+	return until_ns;
 }
 
 static int w_goroutines(void *ctx, unsigned proc, pid_t pid, struct goroutine_seen **ret,
@@ -211,6 +226,7 @@ static void make(struct world *w, double max_overhead)
 		.set_paused = w_set_paused,
 		.get_paused = w_get_paused,
 		.low_latency = w_low_latency,
+		.delivered = w_delivered,
 		.goroutines = w_goroutines,
 		.stack = w_stack,
 		.stacks = w_stacks,
@@ -311,6 +327,206 @@ static void test_a_loss_is_healed(void **state)
 	assert_true(tick(&w, 3, 100, NULL));
 	wait_gone(&w, 7);
 	assert_true(lives(&w, 9));
+	end(&w);
+}
+
+static void set_backlog(struct world *w, bool on)
+{
+	pthread_mutex_lock(&w->lock);
+	w->backlog = on;
+	pthread_mutex_unlock(&w->lock);
+}
+
+/* As capture tells of it: now, of some process. */
+static void lose(struct world *w, enum event_type type)
+{
+	uint64_t lost[EVENT_TYPES] = {0};
+
+	lost[type] = 1;
+	model_lost(w->model, -1, lost, monotonic_ns());
+	engine_lost(w->engine);
+}
+
+static bool waits(struct world *w, unsigned more)
+{
+	bool enough;
+
+	pthread_mutex_lock(&w->lock);
+	enough = w->waits >= more;
+	pthread_mutex_unlock(&w->lock);
+	return enough;
+}
+
+static bool in_doubt(struct world *w)
+{
+	return model_in_doubt(w->model, 0);
+}
+
+static bool certain(struct world *w, unsigned unused)
+{
+	return !in_doubt(w);
+}
+
+static void until(struct world *w, bool (*is)(struct world *w, unsigned arg), unsigned arg)
+{
+	uint64_t end_ns = monotonic_ns() + DEADLINE_S * NS_PER_SEC;
+
+	while (!is(w, arg) && monotonic_ns() < end_ns)
+		usleep(1000);
+	assert_true(is(w, arg));
+}
+
+static void change(struct world *w, uint64_t goid, uint8_t from, uint8_t to, uint64_t time_ns)
+{
+	struct event ev = {.type = EVENT_CASGSTATUS,
+			   .goid = goid,
+			   .target = goid,
+			   .from = from,
+			   .to = to,
+			   .time_ns = time_ns};
+
+	model_apply(w->model, &ev, 1);
+}
+
+/* What memory says is ahead of events that are still on their way: those first, then it. */
+static void test_the_backlog_comes_first(void **state)
+{
+	uint64_t lost_ns, read_ns;
+	struct goroutine g;
+	struct world w;
+
+	start(&w, 0);
+	set_backlog(&w, true);
+	see(&w, 1, (const uint64_t[]){1});
+	lost_ns = monotonic_ns();
+	lose(&w, EVENT_CASGSTATUS);
+	assert_true(in_doubt(&w));
+	until(&w, waits, 20);
+	assert_int_equal(reads(&w), 1);
+	assert_true(lives(&w, 7));
+	/* Of the backlog: 12 began and was never heard of again, as its end was lost. */
+	change(&w, 12, GSTATE_DEAD, GSTATE_RUNNABLE, lost_ns - 5);
+	assert_int_equal(model_goroutine(w.model, 0, 12, &g), 0);
+	assert_true(g.flags & GOROUTINE_UNCERTAIN);
+	set_backlog(&w, false);
+	read_ns = monotonic_ns();
+	until(&w, certain, 0);
+	assert_true(monotonic_ns() - read_ns < 2 * NS_PER_SEC);
+	assert_false(lives(&w, 12));
+	assert_false(lives(&w, 7));
+	assert_true(lives(&w, 1));
+	end(&w);
+}
+
+/* Only allocations were lost: no state is in doubt. */
+static void test_lost_allocations_leave_states(void **state)
+{
+	struct world w;
+
+	start(&w, 0);
+	lose(&w, EVENT_NEWOBJECT);
+	assert_false(in_doubt(&w));
+	lose(&w, EVENT_GOEXIT);
+	assert_true(in_doubt(&w));
+	until(&w, certain, 0);
+	model_doubt(w.model, -1, monotonic_ns()); /* of events that are not sampled */
+	engine_lost(w.engine);
+	assert_true(in_doubt(&w));
+	until(&w, certain, 0);
+	end(&w);
+}
+
+/* Reads are going on, and the last one was begun before the loss: it does not do. */
+static void test_lost_while_it_is_read(void **state)
+{
+	unsigned busy = 0, before;
+	struct world w;
+
+	start(&w, 0);
+	pthread_mutex_lock(&w.lock);
+	w.stuck = true;
+	pthread_mutex_unlock(&w.lock);
+	lose(&w, EVENT_CASGSTATUS);
+	for (int i = 0; i < DEADLINE_S * 1000 && !busy; i++) {
+		pthread_mutex_lock(&w.lock);
+		busy = w.readers;
+		pthread_mutex_unlock(&w.lock);
+		usleep(1000);
+	}
+	assert_int_equal(busy, 1);
+	before = reads(&w);
+	/* No engine_lost(): that it is still in doubt must do. */
+	{
+		uint64_t lost[EVENT_TYPES] = {[EVENT_GOEXIT] = 1};
+
+		model_lost(w.model, 0, lost, monotonic_ns());
+	}
+	pthread_mutex_lock(&w.lock);
+	w.stuck = false;
+	pthread_mutex_unlock(&w.lock);
+	until(&w, certain, 0);
+	assert_true(reads(&w) >= before + 2);
+	end(&w);
+}
+
+/* It ended after memory was read, and its end was applied before the reading is. */
+static void test_what_ended_meanwhile_is_no_ghost(void **state)
+{
+	unsigned busy = 0;
+	struct world w;
+
+	start(&w, 0);
+	pthread_mutex_lock(&w.lock);
+	w.stuck = true;
+	pthread_mutex_unlock(&w.lock);
+	see(&w, 3, (const uint64_t[]){1, 7, 9});
+	lose(&w, EVENT_CASGSTATUS);
+	for (int i = 0; i < DEADLINE_S * 1000 && !busy; i++) {
+		pthread_mutex_lock(&w.lock);
+		busy = w.readers;
+		pthread_mutex_unlock(&w.lock);
+		usleep(1000);
+	}
+	/* More than are retained (10) end, 9 among the first. */
+	for (uint64_t goid = 9; goid < 40; goid++)
+		change(&w, goid, GSTATE_RUNNING, GSTATE_DEAD, monotonic_ns());
+	pthread_mutex_lock(&w.lock);
+	w.stuck = false;
+	pthread_mutex_unlock(&w.lock);
+	until(&w, certain, 0);
+	assert_false(lives(&w, 9));
+	assert_true(lives(&w, 7));
+	end(&w);
+}
+
+/* Nothing can be read: what it was last told to be may be wrong, and is not said. */
+static void test_what_cannot_be_known(void **state)
+{
+	struct model_totals t;
+	struct goroutine g;
+	struct world w;
+
+	make(&w, 0);
+	w.read_err = -ENOSYS;
+	assert_int_equal(engine_start(w.engine, true), 0);
+	change(&w, 5, GSTATE_DEAD, GSTATE_RUNNABLE, 1000);
+	lose(&w, EVENT_CASGSTATUS);
+	until(&w, certain, 0);
+	assert_int_equal(model_goroutine(w.model, 0, 5, &g), 0);
+	assert_true(g.flags & GOROUTINE_STATE_UNKNOWN && g.flags & GOROUTINE_UNCERTAIN);
+	model_totals(w.model, 0, &t);
+	assert_int_equal(t.live[GSTATE_RUNNABLE], 0);
+	assert_int_equal(t.live_unknown, 1);
+	/* The next event tells. */
+	change(&w, 5, GSTATE_RUNNABLE, GSTATE_RUNNING, monotonic_ns());
+	assert_int_equal(model_goroutine(w.model, 0, 5, &g), 0);
+	assert_false(g.flags & GOROUTINE_STATE_UNKNOWN);
+	/* It ends while it is in doubt: nobody will ever know. */
+	model_doubt(w.model, 0, monotonic_ns());
+	model_proc_exited(w.model, 0, monotonic_ns());
+	assert_int_equal(model_goroutine(w.model, 0, 5, &g), 0);
+	assert_true(g.flags & GOROUTINE_STATE_UNKNOWN);
+	assert_false(in_doubt(&w));
 	end(&w);
 }
 
@@ -633,6 +849,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_who_is_there_already),
 		cmocka_unit_test(test_a_loss_is_healed),
+		cmocka_unit_test(test_the_backlog_comes_first),
+		cmocka_unit_test(test_lost_allocations_leave_states),
+		cmocka_unit_test(test_lost_while_it_is_read),
+		cmocka_unit_test(test_what_ended_meanwhile_is_no_ghost),
+		cmocka_unit_test(test_what_cannot_be_known),
 		cmocka_unit_test(test_no_loss_no_reading),
 		cmocka_unit_test(test_a_cut_list_ends_nobody),
 		cmocka_unit_test(test_it_ends_under_the_reader),

@@ -571,6 +571,12 @@ static void test_lost(void **state)
 	assert_int_equal(get(x, 8).flags, 0);
 	model_lost(x->m, 0, lost, 40);
 	assert_int_equal(get(x, 8).flags, GOROUTINE_UNCERTAIN);
+	/* The backlog is older than the loss that is told before it. */
+	apply(x, 35, move(1, 9, GSTATE_DEAD, GSTATE_RUNNABLE));
+	assert_int_equal(get(x, 9).flags, GOROUTINE_UNCERTAIN);
+	apply(x, 45, move(1, 11, GSTATE_DEAD, GSTATE_RUNNABLE));
+	assert_int_equal(get(x, 11).flags, 0);
+	assert_true(totals(x).in_doubt);
 	assert_int_equal(totals(x).lost[EVENT_NEWOBJECT], 8);
 }
 
