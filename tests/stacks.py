@@ -6,9 +6,9 @@ usage: stacks.py DUMP MOUNT STACKS PARSED.json [--go N]
 
 DUMP is what tests/targets/parked printed (runtime.Stack of all goroutines but the main one), STACKS the
 mount's `stacks`, PARSED.json what tests/targets/stackparse understood of that. Compared are the
-goroutines, their states and reasons, each frame's function, file, line and offset, the creators; and in
-the mount's folders each goroutine's state, reason, first function, creator and parent. Prints one line a
-difference; the exit status is 1 when there was one.
+goroutines and their text, letter by letter: state, each frame's function, arguments, file, line and
+offset, the creator; and in the mount's folders each goroutine's state, reason, first function, creator
+and parent. Prints one line a difference; the exit status is 1 when there was one.
 """
 import argparse
 import json
@@ -23,7 +23,7 @@ class Goroutine:
     def __init__(self, goid, state):
         self.goid = goid
         self.state = state
-        self.lines = []     # as printed, arguments cut
+        self.lines = []      # as printed
         self.created = None  # "main.spawn", 1
         self.frames = 0
 
@@ -59,7 +59,7 @@ def read_dump(text):
         elif g and line.startswith("\t"):
             g.lines.append(line)
         elif g:
-            g.lines.append(cut_arguments(line))
+            g.lines.append(line)
             g.frames += 1
     return found
 
@@ -118,7 +118,7 @@ def compare_folders(check, theirs, mount, go_minor):
         # The last frame is the first function. Below it may lie the compiler's wrapper of a go
         # statement, which a dump does not show; whom it calls is not known before it does when that
         # is an interface's method or a function value.
-        first = [line for line in g.lines if not line.startswith(("\t", "created by"))][-1:]
+        first = [cut_arguments(line) for line in g.lines if not line.startswith(("\t", "created by"))][-1:]
         start = re.sub(r"\[.*\]", "[...]", status["start_function"])
         if first and start != first[0] and not re.search(wrapper_name(go_minor), start):
             check.differences.append(f"status of {goid}: start_function {start!r}, dump {first[0]!r}")

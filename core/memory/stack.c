@@ -8,17 +8,15 @@
 #include "core/memory/stack_print.h"
 #include "core/memory/stack_walk.h"
 
-#define ONE_NS    (2 * NS_PER_SEC) /* for one goroutine */
-#define DEEP_NS   (5 * NS_PER_SEC)
-#define ALL_NS    (20 * NS_PER_SEC)
-#define FEW       100 /* frames of a stack when deep ones take too long */
-#define FEW_BYTES (64u << 10)
+#define ONE_NS  (2 * NS_PER_SEC) /* for one goroutine */
+#define DEEP_NS (5 * NS_PER_SEC)
+#define ALL_NS  (20 * NS_PER_SEC)
+#define FEW     100 /* frames of a stack's inner end when deep ones take too long */
 
 int memory_stack(const struct target *t, pid_t pid, uint64_t bias, const struct memory_goroutine *g,
 		 struct buf *out)
 {
-	const struct stack_bounds bounds = {STACK_FRAMES_MAX, STACK_BYTES_MAX,
-					    monotonic_ns() + ONE_NS};
+	const struct stack_bounds bounds = {STACK_UNBOUNDED, monotonic_ns() + ONE_NS};
 	cleanup_free_ struct stack_trace *trace = malloc(sizeof(*trace));
 	struct stack_scratch *scratch = stack_scratch_new();
 	struct stack_printer *printer = NULL;
@@ -27,7 +25,7 @@ int memory_stack(const struct target *t, pid_t pid, uint64_t bias, const struct 
 	if (!err)
 		err = stack_trace_with(t, pid, bias, g, &bounds, scratch, trace);
 	if (!err) {
-		stack_print(printer, trace, bounds.until_ns, out);
+		stack_print(printer, trace, out);
 		err = buf_error(out);
 	}
 	stack_printer_free(printer);
@@ -67,12 +65,11 @@ static int print_next(const struct stack_trace *trace, void *data)
 	}
 	if (now > d->deep_until_ns) {
 		d->bounds.frames = FEW;
-		d->bounds.bytes = FEW_BYTES;
 		d->bounds.until_ns = d->until_ns;
 	}
 	if (d->shown++)
 		buf_addc(&d->text, '\n');
-	stack_print(d->printer, trace, d->bounds.until_ns, &d->text);
+	stack_print(d->printer, trace, &d->text);
 	return hand_over(d);
 }
 
@@ -92,7 +89,7 @@ int stacks_within(const struct target *t, pid_t pid, uint64_t bias, const struct
 	cleanup_free_ struct memory_goroutine *list = NULL;
 	uint64_t now = monotonic_ns();
 	struct dump d = {
-		.bounds = {STACK_FRAMES_MAX, STACK_BYTES_MAX, now + times->deep_ns},
+		.bounds = {STACK_UNBOUNDED, now + times->deep_ns},
 		.deep_until_ns = now + times->deep_ns,
 		.until_ns = now + times->all_ns,
 		.fn = fn,

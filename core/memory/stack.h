@@ -10,31 +10,46 @@
 #include "core/base/buf.h"
 #include "core/memory/goroutines.h"
 
-#define STACK_FRAMES_MAX 65536
+/* Of a deep stack the frames at both ends are kept; what is between is counted. */
+#define STACK_INNER      512
+#define STACK_OUTER      512
+#define STACK_FRAMES_MAX (STACK_INNER + STACK_OUTER)
+#define STACK_ARGS_MAX   10 /* words of arguments that a dump shows of a call */
 
 enum stack_state {
 	STACK_WHOLE,     /* down to the goroutine's first function */
-	STACK_CUT,       /* more frames than the bound, no more time, or one that makes no sense */
+	STACK_CUT,       /* no more time, or a frame that makes no sense: some are not known */
 	STACK_RUNNING,   /* the goroutine runs: nothing to read */
 	STACK_UNSETTLED, /* it changed each time it was read */
 };
 
-/* Physical frames, innermost first. */
+/* A physical frame. */
 struct stack_frame {
 	uint64_t pc;     /* static address where it goes on; 0x… of `+0x` in a dump */
 	uint64_t lookup; /* the address to name: pc, or pc - 1 when pc is a return address */
+	/* The words of its arguments (target_args_by_pc(), TARGET_ARG_VALUE), in order; n_args is
+	 * -1 when they could not be read. */
+	uint64_t args[STACK_ARGS_MAX];
+	int32_t n_args;
+	uint32_t shown; /* of those behind STACK_INNER: how many calls a dump shows of it */
 };
 
+/* Frames, innermost first. frames[inner] is the first of the outer part where some were left out in
+ * between, `inner` == `n` where none were. */
 struct stack_trace {
 	enum stack_state state;
 	struct memory_goroutine g; /* as of when the frames were read */
-	size_t n;
+	size_t n, inner;
+	uint64_t left_out; /* calls that a dump would show in between; STACK_SOME: nobody knows */
+	uint64_t walked;   /* frames from the innermost on, until it was cut */
+	uint64_t hash;     /* of all frames, those left out included */
 	struct stack_frame frames[STACK_FRAMES_MAX];
 };
+#define STACK_SOME UINT64_MAX
 
 /*
  * Appends one goroutine as a dump of Go with debug=2 has it (runtime/traceback.go): header, frames,
- * "created by". Arguments are not known: "(...)". The runtime's own frames are shown only when
+ * "created by", with arguments. The runtime's own frames are shown only when
  * there are no others; of a deep stack the 50 innermost and outermost, as Go does. Names are
  * text_name()'s (core/base/text.h), so a goroutine's text has a bound of some 400 KB. Then nothing
  * is appended: -ESRCH (dead, or its g is another's by now), -EPERM, -ENOMEM.

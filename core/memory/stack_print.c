@@ -24,24 +24,22 @@
 #define INNER 50
 #define OUTER 50
 
-#define MEMO_SLOTS  256
-#define MEMO_FRAMES 64
-#define MEMO_BYTES  (16u << 10)
-#define PLACES      64
+#define PLACES   1024 /* powers of two */
+#define CREATORS 64
 
-/* The text of a stack's frames. */
-struct memo {
-	uint64_t hash;
-	size_t n; /* frames; 0: unused */
-	struct stack_frame frames[MEMO_FRAMES];
-	struct buf text;
+/* The text of a call: from `name` to `at` its function, from there to `end` its place. */
+struct call {
+	struct target_frame frame;
+	size_t name, at, end;
 };
 
-/* The calls at a pc: a recursion asks for few of them, again and again. */
+/* The calls at a pc: most goroutines of a busy program stand in few places. */
 struct place {
-	uint64_t lookup; /* 0: unused */
-	int n;
-	struct target_frame calls[INLINED_MAX];
+	uint64_t pc, lookup; /* lookup 0: unused */
+	int n, n_args;
+	struct call *calls;      /* `text` is theirs */
+	struct target_arg *args; /* of the last, which is the physical one */
+	struct buf text;
 };
 
 struct creator {
@@ -51,10 +49,17 @@ struct creator {
 
 struct stack_printer {
 	const struct target *t;
-	struct memo memo[MEMO_SLOTS];
 	struct place places[PLACES];
-	struct creator creators[PLACES];
+	struct creator creators[CREATORS];
 };
+
+static void place_free(struct place *place)
+{
+	free(place->calls);
+	free(place->args);
+	buf_free(&place->text);
+	*place = (struct place){0};
+}
 
 int stack_printer_new(const struct target *t, struct stack_printer **ret)
 {
@@ -71,9 +76,9 @@ void stack_printer_free(struct stack_printer *p)
 {
 	if (!p)
 		return;
-	for (size_t i = 0; i < MEMO_SLOTS; i++)
-		buf_free(&p->memo[i].text);
-	for (size_t i = 0; i < PLACES; i++) {
+	for (size_t i = 0; i < PLACES; i++)
+		place_free(&p->places[i]);
+	for (size_t i = 0; i < CREATORS; i++) {
 		buf_free(&p->creators[i].name);
 		buf_free(&p->creators[i].place);
 	}
@@ -158,106 +163,211 @@ static void print_place(const struct target_frame *f, uint64_t pc, struct buf *o
 
 /* --- frames ---------------------------------------------------------------------------------- */
 
+static size_t slot_of(uint64_t pc, size_t slots)
+{
+	return (pc * 0x9e3779b97f4a7c15ull) >> 32 & (slots - 1);
+}
+
+static int read_place_args(struct stack_printer *p, struct place *place)
+{
+	struct target_arg args[TARGET_ARGS_MAX];
+
+	place->n_args = target_args_by_pc(p->t, place->lookup, args);
+	if (place->n_args <= 0)
+		return 0;
+	place->args = calloc((size_t)place->n_args, sizeof(*args));
+	if (!place->args)
+		return -ENOMEM;
+	memcpy(place->args, args, (size_t)place->n_args * sizeof(*args));
+	return 0;
+}
+
+static int fill_place(struct stack_printer *p, struct place *place)
+{
+	struct target_frame calls[INLINED_MAX];
+	int n = target_frames_by_pc(p->t, place->lookup, calls, INLINED_MAX);
+
+	place->calls = calloc((size_t)MAX(n, 1), sizeof(*place->calls));
+	if (!place->calls)
+		return -ENOMEM;
+	for (int i = 0; i < n; i++) {
+		struct call *c = &place->calls[i];
+
+		c->frame = calls[i];
+		c->name = place->text.len;
+		print_function(&c->frame, &place->text);
+		c->at = place->text.len;
+		print_place(&c->frame, place->pc, &place->text);
+		c->end = place->text.len;
+	}
+	place->n = n;
+	return buf_error(&place->text) ? -ENOMEM : read_place_args(p, place);
+}
+
+/* NULL: no memory. */
+static const struct place *place_at(struct stack_printer *p, uint64_t pc, uint64_t lookup)
+{
+	struct place *place = &p->places[slot_of(pc, PLACES)];
+
+	if (place->lookup == lookup && place->pc == pc && lookup)
+		return place;
+	place_free(place);
+	place->pc = pc;
+	place->lookup = lookup;
+	if (!fill_place(p, place))
+		return place;
+	place_free(place);
+	return NULL;
+}
+
+/* One call that is shown. */
 struct shown {
-	struct target_frame frame;
-	uint64_t pc;
+	const struct stack_frame *frame;
+	int call; /* of those at its place */
 };
 
-/* The shown frames of a stack: the innermost of them, the outermost, and how many they are. */
+/* The shown calls of a part of a stack: the first and the last of them, and how many they are. */
 struct selection {
-	struct shown inner[INNER], outer[OUTER]; /* outer: a ring */
+	struct shown first[INNER], last[OUTER]; /* last: a ring */
 	size_t n;
-	bool cut; /* there are others, nobody knows how many */
 };
 
-static size_t place_slot(uint64_t lookup)
+struct callee {
+	struct target_frame frame;
+	bool known;
+};
+
+static void select_calls(struct stack_printer *p, const struct stack_frame *frames, size_t n,
+			 bool all, struct callee *callee, struct selection *s)
 {
-	return (lookup * 0x9e3779b97f4a7c15ull) >> 58 & (PLACES - 1);
-}
-
-static bool knows_place(const struct stack_printer *p, uint64_t lookup)
-{
-	return lookup && p->places[place_slot(lookup)].lookup == lookup;
-}
-
-static const struct place *place_at(struct stack_printer *p, uint64_t lookup)
-{
-	struct place *place = &p->places[place_slot(lookup)];
-
-	if (!knows_place(p, lookup)) {
-		place->lookup = lookup;
-		place->n = target_frames_by_pc(p->t, lookup, place->calls, INLINED_MAX);
-	}
-	return place;
-}
-
-static void select_frames(struct stack_printer *p, const struct stack_trace *trace, bool all,
-			  uint64_t until_ns, struct selection *s)
-{
-	struct target_frame callee = {0};
-	const struct place *place;
-	bool has_callee = false;
-
 	s->n = 0;
-	s->cut = trace->state == STACK_CUT;
-	for (size_t i = 0; i < trace->n; i++) {
-		if (!knows_place(p, trace->frames[i].lookup) && i && monotonic_ns() > until_ns) {
-			s->cut = true;
-			break;
-		}
-		place = place_at(p, trace->frames[i].lookup);
-		for (int k = 0; k < place->n; k++) {
-			const struct target_frame *f = &place->calls[k];
-			struct shown one = {*f, trace->frames[i].pc};
+	for (size_t i = 0; i < n; i++) {
+		const struct place *place = place_at(p, frames[i].pc, frames[i].lookup);
 
-			if (all || target_frame_shown(f, has_callee ? &callee : NULL)) {
+		for (int k = 0; place && k < place->n; k++) {
+			const struct target_frame *f = &place->calls[k].frame;
+
+			if (all || target_frame_shown(f, callee->known ? &callee->frame : NULL)) {
 				if (s->n < INNER)
-					s->inner[s->n] = one;
-				else
-					s->outer[(s->n - INNER) % OUTER] = one;
-				s->n++;
+					s->first[s->n] = (struct shown){&frames[i], k};
+				s->last[s->n++ % OUTER] = (struct shown){&frames[i], k};
 			}
-			callee = *f;
-			has_callee = true;
+			callee->frame = *f;
+			callee->known = true;
 		}
 	}
 }
 
-static void print_shown(const struct shown *s, struct buf *out)
+/* runtime/traceback.go printArgs() */
+static void print_args(const struct place *place, const struct stack_frame *frame, struct buf *out)
 {
-	print_function(&s->frame, out);
-	buf_adds(out, "(...)\n");
-	print_place(&s->frame, s->pc, out);
+	bool start = true;
+	int word = 0;
+
+	for (int i = 0; i < place->n_args; i++) {
+		const struct target_arg *arg = &place->args[i];
+
+		if (!start && arg->kind != TARGET_ARG_CLOSE)
+			buf_adds(out, ", ");
+		start = arg->kind == TARGET_ARG_OPEN;
+		switch (arg->kind) {
+		case TARGET_ARG_OPEN:
+			buf_addc(out, '{');
+			break;
+		case TARGET_ARG_CLOSE:
+			buf_addc(out, '}');
+			break;
+		case TARGET_ARG_MORE:
+			buf_adds(out, "...");
+			break;
+		case TARGET_ARG_UNKNOWN:
+			buf_addc(out, '_');
+			break;
+		default:
+			buf_addx(out, word < frame->n_args ? frame->args[word] : 0);
+			word++;
+			if (!arg->live)
+				buf_addc(out, '?');
+		}
+	}
 }
 
-static void print_frames(struct stack_printer *p, const struct stack_trace *trace,
-			 uint64_t until_ns, struct buf *out)
+static void print_shown(struct stack_printer *p, const struct shown *s, struct buf *out)
 {
-	struct selection s;
-	size_t rest;
+	const struct place *place = place_at(p, s->frame->pc, s->frame->lookup);
+	const struct call *c = place && s->call < place->n ? &place->calls[s->call] : NULL;
+
+	if (!c)
+		return;
+	buf_add(out, place->text.data + c->name, c->at - c->name);
+	buf_addc(out, '(');
+	if (c->frame.inlined || s->frame->n_args < 0)
+		buf_adds(out, "...");
+	else
+		print_args(place, s->frame, out);
+	buf_adds(out, ")\n");
+	buf_add(out, place->text.data + c->at, c->end - c->at);
+}
+
+static void print_first(struct stack_printer *p, const struct selection *s, size_t n,
+			struct buf *out)
+{
+	for (size_t i = 0; i < MIN(n, s->n); i++)
+		print_shown(p, &s->first[i], out);
+}
+
+static void print_last(struct stack_printer *p, const struct selection *s, size_t n,
+		       struct buf *out)
+{
+	for (size_t i = s->n - MIN(n, s->n); i < s->n; i++)
+		print_shown(p, &s->last[i % OUTER], out);
+}
+
+static void print_some_elided(struct buf *out)
+{
+	/* How many is not known: Go's words for that up to 1.20, which all readers of such dumps
+	 * know. */
+	buf_adds(out, "...additional frames elided...\n");
+}
+
+static void print_frames(struct stack_printer *p, const struct stack_trace *trace, struct buf *out)
+{
+	size_t n_outer = trace->n - trace->inner;
+	struct callee callee = {0};
+	struct selection s, outer;
+	uint64_t rest;
 
 	/* The runtime's own frames are left out, unless there are no others (traceback1). */
-	select_frames(p, trace, false, until_ns, &s);
-	if (!s.n)
-		select_frames(p, trace, true, until_ns, &s);
-	for (size_t i = 0; i < MIN(s.n, (size_t)INNER); i++)
-		print_shown(&s.inner[i], out);
-	rest = s.n > INNER ? s.n - INNER : 0;
-	if (rest > OUTER)
-		buf_addf(out, "...%zu frames elided...\n", rest - OUTER);
-	for (size_t i = rest > OUTER ? rest - OUTER : 0; i < rest; i++)
-		print_shown(&s.outer[i % OUTER], out);
-	/* How many more there are is not known: Go's words for that up to 1.20, which all readers
-	 * of such dumps know. */
-	if (s.cut || !s.n)
-		buf_adds(out, "...additional frames elided...\n");
+	select_calls(p, trace->frames, trace->inner, false, &callee, &s);
+	if (!s.n && !n_outer) {
+		callee.known = false;
+		select_calls(p, trace->frames, trace->inner, true, &callee, &s);
+	}
+	print_first(p, &s, INNER, out);
+	if (!n_outer) {
+		if (s.n > INNER + OUTER)
+			buf_addf(out, "...%zu frames elided...\n", s.n - INNER - OUTER);
+		print_last(p, &s, s.n > INNER ? MIN(s.n - INNER, (size_t)OUTER) : 0, out);
+		if (trace->state == STACK_CUT || !s.n)
+			print_some_elided(out);
+		return;
+	}
+	callee = (struct callee){.frame.function = "", .known = true};
+	select_calls(p, trace->frames + trace->inner, n_outer, false, &callee, &outer);
+	rest = s.n - MIN(s.n, (size_t)INNER) + outer.n - MIN(outer.n, (size_t)OUTER);
+	if (trace->left_out == STACK_SOME)
+		print_some_elided(out);
+	else if (trace->left_out + rest)
+		buf_addf(out, "...%llu frames elided...\n",
+			 (unsigned long long)(trace->left_out + rest));
+	print_last(p, &outer, OUTER, out);
 }
 
 /* The lines of a go statement, once for all goroutines that it made: the function's name, and the
  * place. Both empty where there is nothing to say. */
 static const struct creator *creator_at(struct stack_printer *p, uint64_t go_pc)
 {
-	struct creator *c = &p->creators[place_slot(go_pc)];
+	struct creator *c = &p->creators[slot_of(go_pc, CREATORS)];
 	const struct place *place;
 	struct target_frame f;
 
@@ -266,11 +376,11 @@ static const struct creator *creator_at(struct stack_printer *p, uint64_t go_pc)
 	c->go_pc = go_pc;
 	buf_reset(&c->name);
 	buf_reset(&c->place);
-	place = place_at(p, go_pc - 1);
+	place = place_at(p, go_pc, go_pc - 1);
 	/* Go names the function that holds the go statement after inlining, and its line. */
-	if (place->n <= 0 || !target_frame_shown(&place->calls[place->n - 1], NULL))
+	if (!place || place->n <= 0 || !target_frame_shown(&place->calls[place->n - 1].frame, NULL))
 		return c;
-	f = place->calls[place->n - 1];
+	f = place->calls[place->n - 1].frame;
 	print_function(&f, &c->name);
 	f.inlined = false;
 	target_line_by_pc(p->t, go_pc - 1, &f.file, &f.line);
@@ -300,50 +410,7 @@ static void print_creator(struct stack_printer *p, const struct memory_goroutine
 	buf_add(out, c->place.data, c->place.len);
 }
 
-/* --- the same stack again -------------------------------------------------------------------- */
-
-static uint64_t hash_frames(const struct stack_trace *trace)
-{
-	uint64_t h = 14695981039346656037ull;
-
-	for (size_t i = 0; i < trace->n; i++)
-		h = (h ^ trace->frames[i].pc) * 1099511628211ull;
-	return h ^ h >> 29;
-}
-
-static void print_frames_memo(struct stack_printer *p, const struct stack_trace *trace,
-			      uint64_t until_ns, struct buf *out)
-{
-	uint64_t hash;
-	struct memo *m;
-	size_t size = trace->n * sizeof(*trace->frames), from = out->len;
-
-	if (trace->state != STACK_WHOLE || trace->n > MEMO_FRAMES) {
-		print_frames(p, trace, until_ns, out);
-		return;
-	}
-	hash = hash_frames(trace);
-	m = &p->memo[hash % MEMO_SLOTS];
-	if (m->n && m->n == trace->n && m->hash == hash &&
-	    !memcmp(m->frames, trace->frames, size)) {
-		buf_add(out, m->text.data, m->text.len);
-		return;
-	}
-	print_frames(p, trace, until_ns, out);
-	buf_reset(&m->text);
-	m->n = 0;
-	if (buf_error(out) || out->len - from > MEMO_BYTES)
-		return;
-	buf_add(&m->text, out->data + from, out->len - from);
-	if (buf_error(&m->text))
-		return;
-	m->n = trace->n;
-	m->hash = hash;
-	memcpy(m->frames, trace->frames, size);
-}
-
-void stack_print(struct stack_printer *p, const struct stack_trace *trace, uint64_t until_ns,
-		 struct buf *out)
+void stack_print(struct stack_printer *p, const struct stack_trace *trace, struct buf *out)
 {
 	print_header(p->t, &trace->g, out);
 	switch (trace->state) {
@@ -354,7 +421,7 @@ void stack_print(struct stack_printer *p, const struct stack_trace *trace, uint6
 		buf_adds(out, "\tgoroutine running on other thread; stack unavailable\n");
 		break;
 	default:
-		print_frames_memo(p, trace, until_ns, out);
+		print_frames(p, trace, out);
 	}
 	print_creator(p, &trace->g, out);
 }

@@ -12,8 +12,7 @@ struct stack_printer;
 int stack_printer_new(const struct target *t, struct stack_printer **ret);
 void stack_printer_free(struct stack_printer *p);
 
-/* One goroutine as memory_stack() has it. Past `until_ns` (CLOCK_MONOTONIC) frames are left out. */
-void stack_print(struct stack_printer *p, const struct stack_trace *trace, uint64_t until_ns,
-		 struct buf *out);
+/* One goroutine as memory_stack() has it. */
+void stack_print(struct stack_printer *p, const struct stack_trace *trace, struct buf *out);
 
 #endif

@@ -6,16 +6,14 @@
 #include "core/memory/stack.h"
 
 /* What one stack may take: a target may make its stacks, and the tables they are read with, as
- * large as it likes. */
+ * large as it likes. Past either, the walk goes on at the stack's outer end. */
 struct stack_bounds {
-	size_t frames;     /* at most STACK_FRAMES_MAX */
-	uint64_t bytes;    /* at most STACK_BYTES_MAX */
-	uint64_t until_ns; /* CLOCK_MONOTONIC; past it few frames are read */
+	uint64_t frames;
+	uint64_t until_ns; /* CLOCK_MONOTONIC */
 };
+#define STACK_UNBOUNDED UINT64_MAX
 
-#define STACK_BYTES_MAX (16u << 20)
-
-struct stack_scratch; /* some 17 MB, of which only what is needed is touched */
+struct stack_scratch; /* a good megabyte */
 
 struct stack_scratch *stack_scratch_new(void); /* NULL: no memory */
 void stack_scratch_free(struct stack_scratch *scratch);
@@ -47,7 +45,7 @@ int stacks_within(const struct target *t, pid_t pid, uint64_t bias, const struct
 /* The parts of it, for stack_batch.c. How many bytes of stack are in use and where they begin; 0
  * when there are none to read. */
 uint64_t stack_used(const struct memory_goroutine *g, uint64_t *ret_sp);
-/* Walks a copy of the first `size` of those bytes; fills all of ret. */
+/* Walks a copy of all of those bytes; fills all of ret. */
 void stack_walk_copy(const struct target *t, uint64_t bias, const struct memory_goroutine *g,
 		     const void *bytes, uint64_t size, const struct stack_bounds *bounds,
 		     struct stack_trace *ret);

@@ -109,6 +109,28 @@ bool target_frame_shown(const struct target_frame *f, const struct target_frame 
  * text_name() (core/base/text.h). */
 void target_frame_print_name(const struct target_frame *f, char *buf, size_t size);
 
+/*
+ * What a dump shows of a function's arguments, in order: words at an offset from where the caller
+ * put them (for those passed in registers: where the function may have put them), and the braces
+ * around those of one value. The compiler writes ten words at most.
+ */
+enum target_arg_kind {
+	TARGET_ARG_VALUE,
+	TARGET_ARG_OPEN,    /* { */
+	TARGET_ARG_CLOSE,   /* } */
+	TARGET_ARG_MORE,    /* ... */
+	TARGET_ARG_UNKNOWN, /* _: too far away for the table */
+};
+struct target_arg {
+	uint8_t kind;         /* enum target_arg_kind */
+	uint8_t offset, size; /* bytes, size 1 to 8; of a value */
+	bool live;            /* at that pc the word still means something */
+};
+#define TARGET_ARGS_MAX 171 /* abi.TraceArgsMaxLen */
+/* Those of the physical function at pc (for a return address pass pc - 1). Returns how many, 0
+ * where the function has no such table (assembly), or -ENOENT: no function, or a damaged table. */
+int target_args_by_pc(const struct target *t, uint64_t pc, struct target_arg ret[TARGET_ARGS_MAX]);
+
 /* For who walks stacks: how far a function's frame reaches (pclntab.h), and whether the machine
  * returns through a register (arm64). */
 const struct pclntab *target_pclntab(const struct target *t);

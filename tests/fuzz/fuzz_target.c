@@ -164,14 +164,13 @@ static void check_stack(const struct target *t, const uint8_t *data, size_t size
 		for (size_t i = 0; i < used; i++)
 			stack[i] = data[i % size];
 		if (used) {
-			const struct stack_bounds bounds = {STACK_FRAMES_MAX, STACK_BYTES_MAX,
-							    UINT64_MAX};
+			const struct stack_bounds bounds = {STACK_UNBOUNDED, UINT64_MAX};
 			struct stack_printer *printer;
 
 			stack_walk_copy(t, 0, &g, stack, used, &bounds, &trace);
 			FUZZ_ASSERT(trace.n <= STACK_FRAMES_MAX);
 			FUZZ_ASSERT(!stack_printer_new(t, &printer));
-			stack_print(printer, &trace, UINT64_MAX, &out);
+			stack_print(printer, &trace, &out);
 			stack_printer_free(printer);
 			check_lines(&out);
 		}
