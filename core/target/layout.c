@@ -27,7 +27,8 @@
 #define M_1_25 .m_g0 = 0, .m_procid = 64, .m_curg = 184, .m_p = 200, .m_id = 224
 #define M_1_26 .m_g0 = 0, .m_procid = 64, .m_curg = 184, .m_p = 208, .m_id = 232
 
-#define M_OFFSET_MAX (64u << 10) /* an m has some kilobytes */
+#define M_OFFSET_MAX     (64u << 10) /* an m has some kilobytes */
+#define MHEAP_OFFSET_MAX (1u << 20)
 
 static const struct {
 	unsigned first, last;
@@ -56,6 +57,30 @@ static const struct {
 	 {G_1_25, M_1_26, .g_parent_goid = 280, .g_gopc = 288, .g_startpc = 304, .g_size = 456}},
 };
 
+/* The same for the heap; fields of mspan lie so since 1.17 but for these. */
+static const struct {
+	unsigned first, last;
+	struct go_heap_layout layout;
+} heaps[] = {
+#define SPAN_OLD                                                                                   \
+	.span_base = 24, .span_pages = 32, .span_limit = 112, .span_elem_size = 104,               \
+	.span_class = 98, .span_state = 99, .span_specials = 128
+	{17, 18, {.allspans = 65848, SPAN_OLD}},
+	{19, 19, {.allspans = 65856, SPAN_OLD}},
+	{20, 20, {.allspans = 65824, SPAN_OLD}},
+	{21,
+	 21,
+	 {.allspans = 65864,
+	  .span_base = 24,
+	  .span_pages = 32,
+	  .span_limit = 120,
+	  .span_elem_size = 112,
+	  .span_class = 106,
+	  .span_state = 107,
+	  .span_specials = 136}},
+	{22, 27, {.allspans = 65864, SPAN_OLD}},
+};
+
 int layout_of_release(unsigned minor, uint16_t machine, struct go_layout *ret)
 {
 	struct go_layout layout = {0};
@@ -66,6 +91,9 @@ int layout_of_release(unsigned minor, uint16_t machine, struct go_layout *ret)
 			layout = table[i].layout;
 			err = 0;
 		}
+	for (size_t i = 0; i < ARRAY_SIZE(heaps); i++)
+		if (minor >= heaps[i].first && minor <= heaps[i].last)
+			layout.heap = heaps[i].layout;
 	/* What a release does, rather than where it keeps things, is taken to last. */
 	layout.goid_before_status = minor >= 24;
 	layout.register_abi = minor >= 18 || machine == EM_X86_64;
@@ -107,6 +135,14 @@ unsigned layout_apply_dwarf(struct go_layout *layout, const struct dwarf_facts *
 		{&layout->m_curg, DWARF_M_CURG},
 		{&layout->m_p, DWARF_M_P},
 		{&layout->m_id, DWARF_M_ID},
+		{&layout->heap.allspans, DWARF_MHEAP_ALLSPANS},
+		{&layout->heap.span_base, DWARF_SPAN_BASE},
+		{&layout->heap.span_pages, DWARF_SPAN_PAGES},
+		{&layout->heap.span_limit, DWARF_SPAN_LIMIT},
+		{&layout->heap.span_elem_size, DWARF_SPAN_ELEM_SIZE},
+		{&layout->heap.span_class, DWARF_SPAN_CLASS},
+		{&layout->heap.span_state, DWARF_SPAN_STATE},
+		{&layout->heap.span_specials, DWARF_SPAN_SPECIALS},
 	};
 	/* Parts of g.sched, a struct of its own. */
 	const struct {
@@ -140,13 +176,20 @@ bool layout_is_plausible(const struct go_layout *l)
 		l->g_lockedm,
 	};
 	const uint32_t in_m[] = {l->m_g0, l->m_procid, l->m_curg, l->m_p, l->m_id};
+	const uint32_t in_span[] = {
+		l->heap.span_base,      l->heap.span_pages, l->heap.span_limit,
+		l->heap.span_elem_size, l->heap.span_class, l->heap.span_state,
+		l->heap.span_specials,
+	};
 	bool ok = l->g_size >= 8 && l->g_size <= GO_G_SIZE_MAX;
 
 	for (size_t i = 0; i < ARRAY_SIZE(in_g); i++)
 		ok = ok && in_g[i] <= l->g_size - 8;
 	for (size_t i = 0; i < ARRAY_SIZE(in_m); i++)
 		ok = ok && in_m[i] <= M_OFFSET_MAX;
-	return ok;
+	for (size_t i = 0; i < ARRAY_SIZE(in_span); i++)
+		ok = ok && in_span[i] <= GO_SPAN_SIZE_MAX - 8;
+	return ok && l->heap.allspans <= MHEAP_OFFSET_MAX;
 }
 
 /* lock cmpxchg %r32, disp32(%r64): the only one in the function since 1.17. */

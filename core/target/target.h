@@ -46,6 +46,17 @@ const char *target_not_covered(const struct target *t);
  */
 const char *target_unseen(const struct target *t);
 
+/*
+ * Where the heap keeps its spans (runtime/mheap.go, types mheap and mspan), in bytes. mspan.state
+ * and spanclass are one byte each.
+ */
+#define GO_SPAN_SIZE_MAX 512 /* every offset in an mspan is below */
+struct go_heap_layout {
+	uint32_t allspans; /* in mheap: a slice of *mspan. 0: not known */
+	uint32_t span_base, span_pages, span_limit, span_elem_size, span_class, span_state;
+	uint32_t span_specials;
+};
+
 /* Field offsets in runtime.g, m and p, in bytes (docs/go_runtime.md). */
 #define GO_G_SIZE_MAX 4096 /* every offset in g is below; a g has some 400 bytes */
 struct go_layout {
@@ -63,6 +74,7 @@ struct go_layout {
 	/* Running <-> syscall is told at the entries of reentersyscall, entersyscallblock and
 	 * exitsyscall, which bypass casgstatus: 1.26 on, unless they were copied elsewhere. */
 	bool syscall_sites;
+	struct go_heap_layout heap;
 };
 const struct go_layout *target_layout(const struct target *t);
 

@@ -19,10 +19,12 @@
 
 #include "core/base/util.h"
 #include "core/target/allgs.h"
+#include "core/memory/heap.h"
 #include "core/memory/memory.h"
 #include "core/memory/stack.h"
 #include "core/memory/stack_print.h"
 #include "core/target/target_internal.h"
+#include "core/target/variables.h"
 #include "tests/unit/dump_grammar.h"
 #include "tests/unit/sample.h"
 
@@ -204,6 +206,32 @@ static void check_allgs(const struct target *t)
 	assert_int_equal(by_code.ptr, by_symbol.ptr);
 }
 
+/* Each runtime.g is an object of the heap, of the smallest class that holds one. */
+static void check_heap(const struct target *t, const struct child *child, uint64_t bias)
+{
+	struct heap *heap cleanup_heap_ = NULL;
+	struct memory_goroutine *list;
+	uint64_t by_symbol, by_code;
+	size_t n;
+
+	assert_int_equal(variable_mheap_in_code(t, &by_code), 0);
+	assert_int_equal(variable_mheap(t, &by_symbol), 0);
+	assert_int_equal(by_code, by_symbol);
+	assert_int_equal(heap_read(t, child->pid, bias, &heap), 0);
+	assert_int_equal(heap->skipped, 0);
+	assert_int_equal(memory_goroutines(t, child->pid, bias, &list, &n, NULL), 0);
+	for (size_t i = 0; i < n; i++) {
+		const struct heap_span *s = heap_span_at(heap, list[i].address);
+
+		assert_non_null(s);
+		assert_in_range(s->elem_size, target_layout(t)->g_size, 512);
+		assert_int_equal((list[i].address - s->base) % s->elem_size, 0);
+		assert_false(s->noscan);
+		assert_null(heap_span_at(heap, list[i].stack_lo));
+	}
+	free(list);
+}
+
 static void test_parked(void **state)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(programs); i++) {
@@ -220,6 +248,7 @@ static void test_parked(void **state)
 		assert_int_equal(target_load_bias(t, child.pid, &bias), 0);
 		check_allgs(t);
 		check_list(t, &child, bias);
+		check_heap(t, &child, bias);
 		check_dump(t, &child, bias);
 		child_stop(&child);
 		{

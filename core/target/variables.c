@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * runtime.mallocinit() calls mheap_.init() in every release: the last static address that is taken
+ * before that call is mheap_'s.
+ */
+#include "core/target/variables.h"
+
+#include <errno.h>
+
+#include "core/target/place_code.h"
+#include "core/target/refs.h"
+#include "core/target/target_internal.h"
+
+/* Where `caller` first calls `callee`; 0 when it does not. */
+static uint64_t first_call(const struct target *t, const char *caller, const char *callee)
+{
+	cleanup_code_ struct code code = {0};
+	struct go_func from, to;
+
+	if (target_func_by_name(t, caller, &from) || target_func_by_name(t, callee, &to) ||
+	    code_read(t, &from, &code))
+		return 0;
+	for (size_t i = 0; i < code.n; i++)
+		if (code.insns[i].class == INSN_CALL && code.insns[i].target == to.entry)
+			return code.insns[i].addr;
+	return 0;
+}
+
+int variable_mheap_in_code(const struct target *t, uint64_t *ret)
+{
+	uint64_t call = first_call(t, "runtime.mallocinit", "runtime.(*mheap).init"), addr = 0;
+	struct refs refs;
+	int err = refs_read(t, "runtime.mallocinit", &refs);
+
+	if (err)
+		return err;
+	for (size_t i = 0; i < refs.n && refs.list[i].at < call; i++)
+		addr = refs.list[i].load ? addr : refs.list[i].addr;
+	if (!addr || addr % 8)
+		return -ENOSYS;
+	*ret = addr;
+	return 0;
+}
+
+int variable_mheap(const struct target *t, uint64_t *ret)
+{
+	uint64_t size;
+
+	if (!image_symbol(target_image(t), "runtime.mheap_", ret, &size))
+		return 0;
+	return variable_mheap_in_code(t, ret);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Where the runtime keeps variables of its own, in binaries with symbols and without. Any thread.
+ */
+#ifndef XGOTOPFS_TARGET_VARIABLES_H
+#define XGOTOPFS_TARGET_VARIABLES_H
+
+#include "core/target/target.h"
+
+/* Static address of runtime.mheap_ (runtime/mheap.go). -ENOSYS when neither symbols nor code tell,
+ * -ENOMEM. */
+int variable_mheap(const struct target *t, uint64_t *ret);
+/* The same by decoding, whether or not there are symbols. */
+int variable_mheap_in_code(const struct target *t, uint64_t *ret);
+
+#endif
