@@ -205,6 +205,11 @@ int node_static_child(const struct nodes *t, unsigned dir, const char *name)
 	return -1;
 }
 
+bool node_is_listed(const struct nodes *t, unsigned row)
+{
+	return t->rows[row].kind != NODE_PIPE;
+}
+
 mode_t node_mode(const struct nodes *t, unsigned row)
 {
 	const struct node *n = &t->rows[row];

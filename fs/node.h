@@ -24,7 +24,7 @@ enum node_kind {
 	NODE_LINK,
 	NODE_TEXT,    /* a snapshot rendered at open */
 	NODE_LOG,     /* events: grows */
-	NODE_PIPE,    /* events_pipe: blocks */
+	NODE_PIPE,    /* events_pipe: blocks; see node_is_listed() */
 	NODE_SESSION, /* a file of a recorded session */
 };
 
@@ -148,6 +148,13 @@ bool node_decode(const struct nodes *t, uint64_t ino, struct node_id *ret);
 int node_static_child(const struct nodes *t, unsigned dir, const char *name);
 /* Is `row` a static entry of folder `dir`? */
 bool node_is_child(const struct nodes *t, unsigned dir, unsigned row);
+/*
+ * Is it in its folder's listing? A file whose read waits for what comes is not: it is for whom asks
+ * by name. To be told from a regular file it would have to be a FIFO or a device, which the kernel
+ * would open itself and not ask us; as a regular file it makes cp -a, tar or find -exec cat wait
+ * for ever, as tracefs' trace_pipe does.
+ */
+bool node_is_listed(const struct nodes *t, unsigned row);
 mode_t node_mode(const struct nodes *t, unsigned row); /* type and permissions */
 
 #endif

@@ -14,8 +14,10 @@
 
 void fs_reply_err(fuse_req_t req, int err)
 {
-	/* "No such system call" would make the kernel stop asking for this operation for good. */
-	fuse_reply_err(req, err == -ENOSYS ? EOPNOTSUPP : -err);
+	/* "No such system call" would make the kernel stop asking for this operation for good. Who
+	 * has ended between a listing and an open is, to whom walks the tree, a file that is gone.
+	 */
+	fuse_reply_err(req, err == -ENOSYS ? EOPNOTSUPP : err == -ESRCH ? ENOENT : -err);
 }
 
 static struct fs *fs_of(fuse_req_t req)

@@ -90,7 +90,8 @@ int fs_list(struct fs *fs, struct node_id dir, struct dirlist *list)
 	for (unsigned row = 0; row < fs->nodes->n; row++) {
 		struct node_id id = child_of(dir, row);
 
-		if (node_is_child(fs->nodes, dir.row, id.row) && entry_here(fs, id))
+		if (node_is_child(fs->nodes, dir.row, id.row) && node_is_listed(fs->nodes, row) &&
+		    entry_here(fs, id))
 			dirlist_add(list, row, id, fs->nodes->rows[row].name);
 	}
 	err = family ? family->list(fs, dir, list) : 0;

@@ -21,7 +21,9 @@ struct line {
 static const struct line of_process[] = {
 	{"events", "every event as a line; grows as they happen (tail -f)"},
 	{"events.jsonl", "the same as JSON lines"},
-	{"events_pipe", "the same, but a read waits for the next event (lower delay)"},
+	{"events_pipe",
+	 "the same, but a read waits for the next event (lower delay); not listed, so\n"
+	 "                    that cp -a or tar, which read all they find, do not wait"},
 	{"by-state/ by-wait/ by-func/", "goroutines by state, wait reason, function"},
 	{"processes/PID/", "the same tree for every traced process"},
 };
