@@ -10,6 +10,7 @@
 #include "core/base/util.h"
 #include "core/memory/goroutines.h"
 #include "core/memory/stack.h"
+#include "core/target/process.h"
 
 #define CACHE_ENTRIES 1024 /* a power of two */
 
@@ -117,6 +118,24 @@ static const struct meaning *site_meaning(struct reader *r, uint64_t go_pc)
 	return m;
 }
 
+/*
+ * g.waitsince is 0 when it runs (runtime: execute(), exitsyscall()). The first collection that
+ * meets it waiting or in a system call sets it to work.tstart, which is still the time when the
+ * collection before that one ended (markroot(), gcMark()): the wait began between the two. Go's
+ * own dumps have no better figure. What Go then marked as leaked waited.
+ */
+static uint64_t wait_began(const struct memory_goroutine *g, int64_t clock_ahead_ns,
+			   uint64_t now_ns)
+{
+	int64_t at = g->wait_since_ns;
+
+	if (!gstate_waits(g->status) && g->status != GSTATE_SYSCALL)
+		return 0;
+	if (at <= 0 || __builtin_sub_overflow(at, clock_ahead_ns, &at))
+		return 0;
+	return at > 0 && (uint64_t)at < now_ns ? (uint64_t)at : 0;
+}
+
 static void translate(struct reader *r, const struct memory_goroutine *from,
 		      struct goroutine_seen *to)
 {
@@ -137,7 +156,7 @@ static void translate(struct reader *r, const struct memory_goroutine *from,
 	 */
 	if (from->go_pc && from->goid != 1)
 		to->created_site_id = site_meaning(r, from->go_pc)->site_id;
-	if (to->state == GSTATE_WAITING)
+	if (gstate_waits(to->state))
 		reason = target_wait_reason(r->target, from->wait_reason);
 	if (reason)
 		to->reason_id = intern(r, reason);
@@ -160,6 +179,7 @@ static int read_process(struct reader *r, unsigned proc, pid_t pid, struct gorou
 	cleanup_free_ struct memory_goroutine *found = NULL;
 	struct goroutine_seen *seen;
 	bool cut = false;
+	int64_t ahead_ns;
 	uint64_t bias;
 	size_t n = 0;
 	int err;
@@ -176,8 +196,11 @@ static int read_process(struct reader *r, unsigned proc, pid_t pid, struct gorou
 		log_warn("process %d has more goroutines than are read from its memory: cut at %u",
 			 pid, MEMORY_GOROUTINES_MAX);
 	r->warned |= cut;
-	for (size_t i = 0; i < n; i++)
+	ahead_ns = process_clock_ahead(pid);
+	for (size_t i = 0; i < n; i++) {
 		translate(r, &found[i], &seen[i]);
+		seen[i].began_ns = wait_began(&found[i], ahead_ns, monotonic_ns());
+	}
 	qsort(found, n, sizeof(*found), by_goid);
 	free(r->last);
 	r->last = move_ptr(found);

@@ -102,6 +102,12 @@ const char *gstate_name(unsigned state);
 bool gstate_is_exit(unsigned from, unsigned to);
 bool gstate_is_creation(unsigned from, unsigned to);
 
+/* Of one that waits: Go's own leak profile marks a wait that cannot end, and it goes on. */
+static inline bool gstate_waits(unsigned state)
+{
+	return state == GSTATE_WAITING || state == GSTATE_LEAKED;
+}
+
 /* It wakes its target. */
 static inline bool event_is_wake(const struct event *ev)
 {

@@ -16,6 +16,20 @@ static void fill_in(struct model *m, struct record *g, const struct goroutine_se
 		g->life.flags |= GOROUTINE_SYSTEM;
 }
 
+/* Until when it was in another state than it is read in: what it waits for began later. */
+static uint64_t heard_of(const struct record *g)
+{
+	if (!g)
+		return 0;
+	return MAX(life_known(&g->life) ? g->life.since_ns : g->last_event_ns, g->life.ran_ns);
+}
+
+static void note_began(struct record *g, const struct goroutine_seen *seen, uint64_t heard_ns)
+{
+	if (seen->began_ns)
+		record_note_began(g, MAX(seen->began_ns, heard_ns));
+}
+
 /* false: whether it is still there is not known. */
 static bool heal_one(struct model *m, unsigned proc, const struct goroutine_seen *seen,
 		     uint64_t time_ns)
@@ -23,6 +37,7 @@ static bool heal_one(struct model *m, unsigned proc, const struct goroutine_seen
 	static const struct life nothing;
 	struct shard *s = &m->shards[shard_of(m, proc, seen->goid)];
 	struct record *g = shard_find(s, proc, seen->goid);
+	uint64_t heard_ns = heard_of(g);
 	struct meaning meaning;
 
 	walk_read(g ? &g->life : &nothing, seen, time_ns, &meaning);
@@ -41,6 +56,8 @@ static bool heal_one(struct model *m, unsigned proc, const struct goroutine_seen
 		s->procs[proc]->healed += meaning.means & MEANS_REVIVED ||
 					  (meaning.means & MEANS_STATE && life_known(&g->life));
 		record_follow(s, g, &meaning, 0);
+		if (meaning.means & MEANS_STATE)
+			note_began(g, seen, heard_ns);
 	}
 	fill_in(m, g, seen);
 	return true;

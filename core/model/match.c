@@ -25,7 +25,7 @@ static bool key_of(const struct record *g, enum model_by by, uint64_t *ret)
 		return true;
 	case MODEL_BY_REASON:
 		*ret = g->life.reason_id;
-		return !record_exited(g) && life_state(&g->life) == GSTATE_WAITING;
+		return !record_exited(g) && gstate_waits(life_state(&g->life));
 	case MODEL_BY_FUNC:
 		*ret = g->start_func_id;
 		return !record_exited(g);

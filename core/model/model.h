@@ -80,6 +80,7 @@ void model_apply(struct model *m, struct event *events, size_t n);
 struct goroutine_seen {
 	uint64_t goid, parent;
 	uint32_t start_func_id, reason_id, created_site_id;
+	uint64_t began_ns; /* it has waited since about then (g.waitsince); 0 not known */
 	uint8_t state;
 	bool system; /* runtime/traceback.go isSystemGoroutine */
 };
@@ -130,6 +131,11 @@ enum goroutine_flag {
 	GOROUTINE_STATE_READ = 1 << 6,
 	/* No event told of its end: a reading of the memory missed it, at exited_ns. */
 	GOROUTINE_EXIT_READ = 1 << 7,
+	/* It may have been as it is for longer than since goroutine_began(): it was so when its
+	 * memory was read. */
+	GOROUTINE_AT_LEAST = 1 << 8,
+	/* goroutine_began() is the runtime's word: it began then, or somewhat later. */
+	GOROUTINE_ABOUT = 1 << 9,
 };
 
 struct goroutine {
@@ -141,6 +147,7 @@ struct goroutine {
 	uint32_t start_func_id;   /* names_string() */
 	uint32_t created_site_id; /* names_site(): the go statement */
 	uint64_t state_since_ns;  /* last state change, or when it was first seen */
+	uint64_t began_ns;        /* goroutine_began() */
 	uint64_t created_ns;      /* first seen when GOROUTINE_FOUND */
 	uint64_t exited_ns;       /* 0 while it lives */
 	uint64_t last_event_ns;
@@ -152,6 +159,16 @@ struct goroutine {
 	uint64_t runnable_count, runnable_sum_ns, runnable_max_ns; /* runnable -> running */
 	uint64_t children;                                         /* created, live or not */
 };
+
+/*
+ * Since when it has been as it is, for whoever asks how long it is stuck: state_since_ns, but what
+ * was read from memory began before we looked, as far as the runtime knows, and a wait that Go
+ * marks as leaked goes on. Time in a state counts from state_since_ns: what we saw of it.
+ */
+static inline uint64_t goroutine_began(const struct goroutine *g)
+{
+	return g->began_ns && g->began_ns < g->state_since_ns ? g->began_ns : g->state_since_ns;
+}
 
 /* A copy of one goroutine; -ENOENT when it never was or is no longer retained. */
 int model_goroutine(struct model *m, unsigned proc, uint64_t goid, struct goroutine *ret);

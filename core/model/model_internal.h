@@ -81,6 +81,10 @@ struct record {
 
 	struct row rows[ROWS_INLINE];
 	uint64_t created_ns, exited_ns;
+	/* The stay that began at began_of_ns, if it is in that one, goes on a wait since began_ns.
+	 */
+	uint64_t began_ns, began_of_ns;
+	uint16_t began_flags; /* GOROUTINE_AT_LEAST, GOROUTINE_ABOUT */
 	uint32_t start_func_id, created_site_id, heal_round;
 	struct record *older, *newer; /* exited list; `older` also chains free records */
 } __attribute__((aligned(64)));
@@ -212,6 +216,12 @@ static inline bool record_changed_since(const struct record *g, uint64_t since_n
 	return g->last_event_ns >= since_ns || g->life.since_ns >= since_ns ||
 	       (record_exited(g) && g->exited_ns >= since_ns);
 }
+
+/* record.c: since when it has been as it is (goroutine_began()); and GOROUTINE_AT_LEAST,
+ * GOROUTINE_ABOUT or 0. */
+uint64_t record_began(const struct record *g, uint16_t *ret_flags);
+/* The runtime says so of the state that was read. */
+void record_note_began(struct record *g, uint64_t began_ns);
 
 /* query.c: for a reader, the lock held. */
 void record_copy(const struct model *m, const struct record *g, struct goroutine *ret);

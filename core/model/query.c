@@ -14,6 +14,9 @@
 
 void record_copy(const struct model *m, const struct record *g, struct goroutine *ret)
 {
+	uint16_t began_flags;
+	uint64_t began = record_began(g, &began_flags);
+
 	*ret = (struct goroutine){
 		.goid = g->goid,
 		.parent = g->parent,
@@ -24,6 +27,7 @@ void record_copy(const struct model *m, const struct record *g, struct goroutine
 		.start_func_id = g->start_func_id,
 		.created_site_id = g->created_site_id,
 		.state_since_ns = g->life.since_ns,
+		.began_ns = began,
 		.created_ns = g->created_ns,
 		.exited_ns = g->exited_ns,
 		.last_event_ns = g->last_event_ns,
@@ -36,6 +40,7 @@ void record_copy(const struct model *m, const struct record *g, struct goroutine
 	};
 	memcpy(ret->counts, g->counts, sizeof(ret->counts));
 	memcpy(ret->state_ns + GSTATE_RUNNABLE, g->state_ns, sizeof(g->state_ns));
+	ret->flags |= began_flags;
 	/* Events were lost since it was made, and some of them may have been its own. */
 	if (g->epoch != m->procs[g->proc]->epoch)
 		ret->flags |= GOROUTINE_UNCERTAIN;

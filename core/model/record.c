@@ -63,6 +63,39 @@ struct record *record_new(struct model *m, struct shard *s, unsigned proc, uint6
 	return g;
 }
 
+uint64_t record_began(const struct record *g, uint16_t *ret_flags)
+{
+	const struct life *l = &g->life;
+	uint64_t began = g->began_ns;
+
+	*ret_flags = life_known(l) && l->flags & GOROUTINE_STATE_READ ? GOROUTINE_AT_LEAST : 0;
+	/* Only while it is in the state of which that was said. */
+	if (!began || g->began_of_ns != l->since_ns || !life_known(l) ||
+	    !(l->flags & GOROUTINE_STATE_READ || gstate_waits(l->state)))
+		return l->since_ns;
+	*ret_flags = g->began_flags;
+	/* It did something since: an event that was told late, of before its memory was read. */
+	if (g->began_flags && g->last_event_ns < l->since_ns)
+		began = MAX(began, g->last_event_ns);
+	if (!(l->flags & GOROUTINE_FOUND))
+		began = MAX(began, g->created_ns);
+	return MIN(began, l->since_ns);
+}
+
+static void set_began(struct record *g, uint64_t began_ns, uint16_t flags)
+{
+	g->began_ns = began_ns;
+	g->began_of_ns = g->life.since_ns;
+	g->began_flags = flags;
+}
+
+void record_note_began(struct record *g, uint64_t began_ns)
+{
+	if (life_known(&g->life) && g->life.flags & GOROUTINE_STATE_READ && began_ns &&
+	    began_ns < g->life.since_ns && g->began_of_ns != g->life.since_ns)
+		set_began(g, began_ns, GOROUTINE_ABOUT);
+}
+
 void record_note_creation(struct shard_proc *sp, struct record *g, uint64_t time_ns)
 {
 	/* One that memory had may have been made while that was read, after it was begun. But a C
@@ -126,6 +159,9 @@ static void change_exited(struct shard *s, struct record *g, const struct meanin
 void record_follow(struct shard *s, struct record *g, const struct meaning *m, size_t position)
 {
 	struct shard_proc *sp = s->procs[g->proc];
+	bool waits_on = m->means & MEANS_WAITS_ON;
+	uint16_t began_flags = 0;
+	uint64_t began = waits_on ? record_began(g, &began_flags) : 0;
 
 	if (m->means & (MEANS_STATE | MEANS_EXITED)) {
 		if (!record_exited(g))
@@ -143,6 +179,8 @@ void record_follow(struct shard *s, struct record *g, const struct meaning *m, s
 	g->life.flags = m->life.flags;
 	g->life.state = m->life.state;
 	g->life.ran_ns = m->life.ran_ns;
+	if (waits_on)
+		set_began(g, began, began_flags);
 }
 
 static void exited_unlink(struct model *m, struct record *g)

@@ -147,7 +147,10 @@ static void settle_stay(struct meaning *m, uint8_t from, uint8_t to, uint64_t at
 static void note_wait(const struct life *have, const struct event *ev, uint8_t from, uint8_t to,
 		      struct meaning *m)
 {
-	if (from == GSTATE_WAITING && life_known(have) && have->state == GSTATE_WAITING) {
+	if (gstate_waits(from) && gstate_waits(to) && life_known(have) &&
+	    gstate_waits(have->state)) {
+		m->means |= MEANS_WAITS_ON;
+	} else if (from == GSTATE_WAITING && life_known(have) && gstate_waits(have->state)) {
 		m->waited_id = have->reason_id;
 		m->means |= MEANS_WAITED;
 	}
@@ -157,6 +160,8 @@ static void note_wait(const struct life *have, const struct event *ev, uint8_t f
 	}
 	if (to == GSTATE_WAITING)
 		m->life.reason_id = ev->string_id;
+	else if (to == GSTATE_LEAKED && !(m->means & MEANS_WAITS_ON))
+		m->life.reason_id = 0; /* the event does not tell */
 }
 
 static void meet_casgstatus(const struct life *have, const struct event *ev, struct meaning *m)
@@ -298,7 +303,7 @@ void walk_read(const struct life *have, const struct goroutine_seen *seen, uint6
 		enter(ret, state, time_ns);
 		l->flags |= GOROUTINE_STATE_READ;
 	}
-	if (state == GSTATE_WAITING)
+	if (gstate_waits(state))
 		l->reason_id = seen->reason_id;
 }
 

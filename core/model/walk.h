@@ -41,7 +41,8 @@ enum meaning_bit {
 	MEANS_WOKEN = 1 << 4,    /* from waiting to runnable, by woken_by */
 	MEANS_WAITED = 1 << 5,   /* a wait ended whose reason was known: waited_id */
 	MEANS_EXITED = 1 << 6,
-	MEANS_REVIVED = 1 << 7, /* it had exited: the end was inferred, or a C thread is back */
+	MEANS_REVIVED = 1 << 7,  /* it had exited: the end was inferred, or a C thread is back */
+	MEANS_WAITS_ON = 1 << 8, /* leaked, or no longer: the wait it was in goes on */
 };
 
 struct meaning {

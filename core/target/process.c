@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/log.h"
@@ -77,4 +78,38 @@ void process_binary(pid_t pid, char *ret, size_t size)
 	ret[MAX(n, 0)] = '\0';
 	if (n > (ssize_t)strlen(deleted) && strcmp(ret + n - strlen(deleted), deleted) == 0)
 		ret[n - (ssize_t)strlen(deleted)] = '\0';
+}
+
+static bool same_clock(const char *path)
+{
+	struct stat own, its;
+
+	return stat("/proc/self/ns/time", &own) || stat(path, &its) ||
+	       (own.st_dev == its.st_dev && own.st_ino == its.st_ino);
+}
+
+static int64_t clock_offset(const char *path)
+{
+	long long seconds, ns, offset = 0;
+	FILE *f = fopen(path, "re");
+
+	if (!f)
+		return 0;
+	if (fscanf(f, "monotonic %lld %lld", &seconds, &ns) == 2 &&
+	    (__builtin_mul_overflow(seconds, (long long)NS_PER_SEC, &offset) ||
+	     __builtin_add_overflow(offset, ns, &offset)))
+		offset = 0;
+	fclose(f);
+	return offset;
+}
+
+int64_t process_clock_ahead(pid_t pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/time", pid);
+	if (same_clock(path))
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%d/timens_offsets", pid);
+	return clock_offset(path) - clock_offset("/proc/self/timens_offsets");
 }

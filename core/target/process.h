@@ -5,6 +5,7 @@
 #define XGOTOPFS_TARGET_PROCESS_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /*
@@ -12,6 +13,10 @@
  * otherwise: -ESRCH (none, a thread's id, a zombie), -ENOEXEC (a kernel thread), -EACCES.
  */
 int process_check(pid_t pid);
+
+/* How many ns its CLOCK_MONOTONIC is ahead of ours: a container may have a clock of its own
+ * (time_namespaces(7)). 0 when it has not. */
+int64_t process_clock_ahead(pid_t pid);
 
 /* Where its executable is, as the process sees it; "" when that cannot be told. */
 void process_binary(pid_t pid, char *ret, size_t size);

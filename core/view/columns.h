@@ -34,7 +34,8 @@
 	COLUMN(syscall, u64, g->state_ns[GSTATE_SYSCALL])                                          \
 	COLUMN(waiting, u64, g->state_ns[GSTATE_WAITING])                                          \
 	COLUMN(runnable_max, u64, g->runnable_max_ns)                                              \
-	COLUMN(children, u64, g->children)
+	COLUMN(children, u64, g->children)                                                         \
+	COLUMN(began, u64, goroutine_began(g))
 
 /* spans: a `stay` of one goroutine; end 0: it is in it. */
 #define SPAN_COLUMNS(COLUMN)                                                                       \

@@ -70,7 +70,12 @@ uint64_t view_state_ns(const struct goroutine *g, unsigned state, uint64_t now)
 
 uint64_t view_age_ns(const struct goroutine *g, uint64_t now)
 {
-	return view_since(g->flags & GOROUTINE_EXITED ? g->exited_ns : now, g->created_ns);
+	uint64_t since = g->created_ns;
+
+	/* It was there when it began to wait. */
+	if (g->flags & GOROUTINE_FOUND)
+		since = MIN(since, goroutine_began(g));
+	return view_since(g->flags & GOROUTINE_EXITED ? g->exited_ns : now, since);
 }
 
 void view_note_dropped(uint64_t dropped, const char *what, struct buf *out)

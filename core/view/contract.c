@@ -21,8 +21,8 @@ static void states(void)
 	static const struct filter_word named[] = {
 		{"RUNNABLE", GSTATE_RUNNABLE}, {"RUNNING", GSTATE_RUNNING},
 		{"SYSCALL", GSTATE_SYSCALL},   {"WAITING", GSTATE_WAITING},
-		{"DEAD", GSTATE_DEAD},         {"UNKNOWN", GSTATES},
-		{"NONE", PYRAMID_NONE},
+		{"LEAKED", GSTATE_LEAKED},     {"DEAD", GSTATE_DEAD},
+		{"UNKNOWN", GSTATES},          {"NONE", PYRAMID_NONE},
 	};
 
 	printf("\n// By number, as rows, spans, stays and cells have it.\nexport const STATES = [");
@@ -55,6 +55,8 @@ static void flags(void)
 	NUMBER("FOUND", GOROUTINE_FOUND);
 	NUMBER("CGO", GOROUTINE_CGO);
 	NUMBER("UNCERTAIN", GOROUTINE_UNCERTAIN);
+	NUMBER("AT_LEAST", GOROUTINE_AT_LEAST);
+	NUMBER("ABOUT", GOROUTINE_ABOUT);
 }
 
 static void tiles(void)

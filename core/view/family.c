@@ -24,7 +24,7 @@ int view_about(const struct view *v, unsigned proc, uint64_t goid, struct view_a
 		.parent = g.parent,
 		.lives = !(g.flags & GOROUTINE_EXITED) && !view_ended(v, proc),
 		.created_ns = wall(v, g.created_ns),
-		.changed_ns = wall(v, g.state_since_ns),
+		.changed_ns = wall(v, goroutine_began(&g)),
 		.last_event_ns = wall(v, g.last_event_ns ? g.last_event_ns : g.state_since_ns),
 	};
 	return 0;
@@ -78,7 +78,7 @@ bool view_belongs(const struct view *v, unsigned proc, enum view_by by, uint64_t
 	case VIEW_BY_STATE:
 		return view_state(&g) == key;
 	case VIEW_BY_WAIT:
-		return view_state(&g) == GSTATE_WAITING && g.reason_id == key;
+		return gstate_waits(view_state(&g)) && g.reason_id == key;
 	case VIEW_BY_FUNC:
 		return !(g.flags & GOROUTINE_EXITED) && g.start_func_id == key;
 	}

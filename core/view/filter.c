@@ -235,7 +235,7 @@ static uint64_t number_of(unsigned key, const struct goroutine *g, uint64_t now_
 	case KEY_AGE:
 		return view_age_ns(g, now_ns);
 	case KEY_SINCE:
-		return view_since(now_ns, g->state_since_ns);
+		return view_since(now_ns, goroutine_began(g));
 	case KEY_WAITING:
 		return view_state_ns(g, GSTATE_WAITING, now_ns);
 	case KEY_RUNNABLE:
@@ -286,7 +286,7 @@ static bool match_term(const struct filter_term *t, const struct names *names,
 	case KEY_STATE:
 		return match_state(t->text, g);
 	case KEY_WAIT:
-		return view_state(g) == GSTATE_WAITING &&
+		return gstate_waits(view_state(g)) &&
 		       match_text(t->text, names_string(names, g->reason_id));
 	case KEY_FUNC:
 		return match_text(t->text, names_string(names, g->start_func_id));

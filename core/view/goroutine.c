@@ -20,7 +20,7 @@ static void emit_time(struct emit *e, const struct view *v, const char *key, uin
 static void emit_reason(struct emit *e, const struct view *v, const char *key,
 			const struct goroutine *g)
 {
-	if (view_state(g) == GSTATE_WAITING)
+	if (gstate_waits(view_state(g)))
 		emit_string(e, key, names_string(model_names(v->model), g->reason_id));
 	else
 		emit_none(e, key);
@@ -68,6 +68,18 @@ static void emit_age(struct emit *e, const char *key, const struct goroutine *g,
 		emit_u64(e, key, view_age_ns(g, now));
 }
 
+/* How far state_since_ns is to be believed. */
+static void emit_since_is(struct emit *e, const char *key, const struct goroutine *g)
+{
+	if (view_state(g) == GSTATES)
+		emit_unknown(e, key);
+	else
+		emit_string(e, key,
+			    g->flags & GOROUTINE_AT_LEAST ? "at_least"
+			    : g->flags & GOROUTINE_ABOUT  ? "about"
+							  : "exact");
+}
+
 /* Who it is and how it is: the keys of `status`. */
 static void emit_status(struct emit *e, const struct view *v, const struct proc_info *info,
 			const struct goroutine *g, uint64_t now)
@@ -80,8 +92,9 @@ static void emit_status(struct emit *e, const struct view *v, const struct proc_
 	else
 		emit_string(e, "state_from", g->flags & GOROUTINE_STATE_READ ? "memory" : "event");
 	emit_reason(e, v, "wait_reason", g);
-	emit_u64(e, "state_since_ns", view_since(now, g->state_since_ns));
-	emit_time(e, v, "state_since_unix_ns", g->state_since_ns);
+	emit_u64(e, "state_since_ns", view_since(now, goroutine_began(g)));
+	emit_time(e, v, "state_since_unix_ns", goroutine_began(g));
+	emit_since_is(e, "state_since_is", g);
 	emit_string(e, "start_function", names_string(model_names(v->model), g->start_func_id));
 	emit_created_by(e, v, "created_by", g);
 	emit_created_at(e, v, "created_at", g);
@@ -294,6 +307,7 @@ const char *const view_goroutine_columns[] = {
 	"waiting_ns",
 	"runnable_to_running_max_ns",
 	"last_event_unix_ns",
+	"state_since_is",
 };
 const unsigned view_n_goroutine_columns = ARRAY_SIZE(view_goroutine_columns);
 
@@ -303,7 +317,7 @@ void view_emit_row(struct emit *e, const struct view *v, const struct goroutine 
 	emit_u64(e, NULL, g->goid);
 	emit_string(e, NULL, view_state_word(g));
 	emit_reason(e, v, NULL, g);
-	emit_u64(e, NULL, view_since(now, g->state_since_ns));
+	emit_u64(e, NULL, view_since(now, goroutine_began(g)));
 	emit_string(e, NULL, names_string(model_names(v->model), g->start_func_id));
 	emit_created_by(e, v, NULL, g);
 	emit_goid(e, NULL, g->parent);
@@ -320,5 +334,6 @@ void view_emit_row(struct emit *e, const struct view *v, const struct goroutine 
 	emit_u64(e, NULL, view_state_ns(g, GSTATE_WAITING, now));
 	emit_u64(e, NULL, g->runnable_max_ns);
 	emit_time(e, v, NULL, g->last_event_ns);
+	emit_since_is(e, NULL, g);
 	emit_row_end(e);
 }

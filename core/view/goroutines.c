@@ -24,7 +24,7 @@ static uint64_t by_id(const struct goroutine *g, uint64_t now)
 
 static uint64_t by_since(const struct goroutine *g, uint64_t now)
 {
-	return view_since(now, g->state_since_ns);
+	return view_since(now, goroutine_began(g));
 }
 
 static uint64_t by_waiting(const struct goroutine *g, uint64_t now)

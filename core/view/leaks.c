@@ -19,7 +19,7 @@ struct reason_count {
 };
 
 struct sample {
-	uint64_t goid, created_ns;
+	uint64_t goid, age_ns;
 };
 
 struct leak_row {
@@ -51,15 +51,15 @@ static void count_reason(struct leak_row *row, uint32_t id)
 
 static bool is_older(const struct sample *a, const struct sample *b)
 {
-	if (a->created_ns != b->created_ns)
-		return a->created_ns < b->created_ns;
+	if (a->age_ns != b->age_ns)
+		return a->age_ns > b->age_ns;
 	return a->goid < b->goid;
 }
 
 /* Keeps the oldest, oldest first. */
-static void add_sample(struct leak_row *row, const struct goroutine *g)
+static void add_sample(struct leak_row *row, uint64_t goid, uint64_t age_ns)
 {
-	struct sample s = {g->goid, g->created_ns};
+	struct sample s = {goid, age_ns};
 	unsigned i = row->n_sample;
 
 	while (i && is_older(&s, &row->sample[i - 1])) {
@@ -86,8 +86,8 @@ static void add_goroutine(struct leak_row *row, const struct goroutine *g, uint6
 	row->live++;
 	row->found |= g->flags & GOROUTINE_FOUND;
 	row->oldest_ns = MAX(row->oldest_ns, view_age_ns(g, now));
-	add_sample(row, g);
-	if (view_state(g) == GSTATE_WAITING) {
+	add_sample(row, g->goid, view_age_ns(g, now));
+	if (gstate_waits(view_state(g))) {
 		row->waiting++;
 		count_reason(row, g->reason_id);
 	}

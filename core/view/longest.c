@@ -101,7 +101,7 @@ static int as_text(const struct query *q, const struct names *names, struct buf 
 			emit_u64(&e, NULL, stay->ended_by);
 		else
 			emit_none(&e, NULL);
-		if (stay->state == GSTATE_WAITING)
+		if (gstate_waits(stay->state))
 			emit_string(&e, NULL, names_string(names, stay->reason_id));
 		else
 			emit_none(&e, NULL);

@@ -164,7 +164,7 @@ static int add_by_origin(const struct view *v, unsigned proc, struct pprof *p)
 			continue;
 		sample.n = origin_of(v, g, frames);
 		sample.labels[0] = (struct pprof_label){"state", PPROF_TEXT(state)};
-		if (view_state(g) == GSTATE_WAITING)
+		if (gstate_waits(view_state(g)))
 			sample.labels[1] = (struct pprof_label){"wait", text_of(v, g->reason_id)};
 		err = pprof_add(p, &sample);
 	}
@@ -281,7 +281,8 @@ int view_pprof_allocs(const struct view *v, struct view_query *q, struct buf *ou
 
 static int add_waits(const struct view *v, struct pprof *p, const struct goroutine *g, uint64_t now)
 {
-	static const uint8_t states[] = {GSTATE_WAITING, GSTATE_RUNNABLE, GSTATE_SYSCALL};
+	static const uint8_t states[] = {GSTATE_WAITING, GSTATE_LEAKED, GSTATE_RUNNABLE,
+					 GSTATE_SYSCALL};
 	struct pprof_frame frames[2];
 	size_t n = origin_of(v, g, frames);
 	int err = 0;

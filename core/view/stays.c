@@ -19,7 +19,7 @@ struct telling {
 
 static void tell_stay(const struct telling *t, uint64_t end)
 {
-	bool waits = life_state(&t->life) == GSTATE_WAITING;
+	bool waits = gstate_waits(life_state(&t->life));
 	struct stay stay = {.begin = t->life.since_ns,
 			    .end = end,
 			    .ended_by = t->ended_by,

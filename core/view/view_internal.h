@@ -20,7 +20,7 @@ static inline const char *view_state_word(const struct goroutine *g)
 /* Why it waits; 0 for one that does not: what it waited for last is of no use to a reader. */
 static inline uint32_t view_reason_id(const struct goroutine *g)
 {
-	return view_state(g) == GSTATE_WAITING ? g->reason_id : 0;
+	return gstate_waits(view_state(g)) ? g->reason_id : 0;
 }
 /* All the time it was in an enum gstate, with the stay under way, as of `now`. */
 uint64_t view_state_ns(const struct goroutine *g, unsigned state, uint64_t now);

@@ -5,7 +5,7 @@
 # VERSION  local, or a release: 1.17, 1.22.12. A release without a patch number is the newest known
 #          here; scripts/go.sh fetches it.
 # MODE     words joined by "-": plain, stripped, pie, cgo, trimpath, race, noswissmap, nodwarf,
-#          arm64 (pure Go only), pgo (with a profile that the workload took of itself, or of one thing:
+#          arm64 (pure Go only), spectre, leakprofile (Go's own profile of leaked goroutines), pgo (with a profile that the workload took of itself, or of one thing:
 #          pgo:channels, pgo:calls, pgo:go, pgo:allocation): cgo-pie-stripped, pie-arm64, pgo-stripped.
 # PROGRAM  a folder beside this script.
 # Results are kept under tests/.cache and built again when a source is newer. Exit 77: this mode does
@@ -50,6 +50,10 @@ for word in $(echo "$mode" | tr - ' '); do
 	noswissmap)
 		case $minor in 24 | 25) experiment=noswissmap ;; *) exit 77 ;; esac ;;
 	arm64) arch=arm64 ;;
+	spectre) flags="$flags -gcflags=all=-spectre=all -asmflags=all=-spectre=all" ;;
+	leakprofile) # an experiment of 1.26; 1.27 has it
+		[ "$minor" -ge 26 ] || exit 77
+		[ "$minor" -ge 27 ] || experiment=goroutineleakprofile ;;
 	pgo | pgo:*) pgo=1 heat=${word#pgo} heat=${heat#:}; [ "$minor" -ge 20 ] || exit 77 ;; # -pgo came with 1.20
 	*) echo "$0: unknown mode $word" >&2; exit 2 ;;
 	esac

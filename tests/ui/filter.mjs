@@ -12,7 +12,7 @@ const { outputFiles: [{ text }] } = buildSync({ bundle: true, write: false, form
 const { parseFilter, FILTER_FLAGS, STATES } = await import(`data:text/javascript,${encodeURIComponent(text)}`);
 const data = JSON.parse(readFileSync(new URL('../data/filter.json', import.meta.url)));
 const rows = data.rows.map((r) => ({
-	...r, state: STATES.indexOf(r.state), created: r.created_s * 1e9, since: r.since_s * 1e9,
+	...r, state: STATES.indexOf(r.state), created: r.created_s * 1e9, since: r.since_s * 1e9, began: (r.began_s ?? r.since_s) * 1e9,
 	exited: (r.exited_s ?? 0) * 1e9, waiting: 0, runnable: 0,
 	flags: r.flags.reduce((sum, f) => sum | FILTER_FLAGS[f], 0),
 }));

@@ -45,6 +45,7 @@ static void read_row(const json_t *row, struct names *names, struct goroutine *g
 		names_add_site(names, (struct site){.func_id = intern(names, row, "site")});
 	g->created_ns = seconds(row, "created_s");
 	g->state_since_ns = seconds(row, "since_s");
+	g->began_ns = json_object_get(row, "began_s") ? seconds(row, "began_s") : 0;
 	g->exited_ns = seconds(row, "exited_s");
 	g->alloc_bytes = (uint64_t)json_integer_value(json_object_get(row, "bytes"));
 	g->counts[0] = (uint64_t)json_integer_value(json_object_get(row, "events"));

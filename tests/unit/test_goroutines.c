@@ -241,7 +241,7 @@ static void test_one(void **state)
 	/* In the table, where it has the same key; and in full. */
 	list = get(x, view_goroutines, 0, ARGS("goids=120"));
 	part = json_array_get(json_object_get(list, "goroutines"), 0);
-	assert_int_equal(json_object_size(part), 20);
+	assert_int_equal(json_object_size(part), 21);
 	json_object_foreach(part, key, value)
 	{
 		if (json_object_get(one, key) && !json_equal(json_object_get(one, key), value))
@@ -304,7 +304,7 @@ static void test_rows(void **state)
 		const json_int_t want[] = {12, 6, 4};
 
 		row = json_array_get(json_object_get(root, "rows"), i);
-		assert_int_equal(json_array_size(row), 23);
+		assert_int_equal(json_array_size(row), 24);
 		assert_int_equal(json_integer_value(json_array_get(row, 2)), want[i]);
 	}
 	row = json_array_get(row, 4);

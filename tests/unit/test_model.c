@@ -605,13 +605,15 @@ static void test_heal(void **state)
 	assert_true(g.flags & GOROUTINE_STATE_UNKNOWN);
 	g = get(x, 2);
 	assert_int_equal(g.state, GSTATE_WAITING);
-	assert_int_equal(g.flags, GOROUTINE_FOUND | GOROUTINE_SYSTEM | GOROUTINE_STATE_READ);
+	assert_int_equal(g.flags, GOROUTINE_FOUND | GOROUTINE_SYSTEM | GOROUTINE_STATE_READ |
+					  GOROUTINE_AT_LEAST);
 	assert_int_equal(g.reason_id, reason);
 	assert_int_equal(g.state_since_ns, 100);
 	assert_int_equal(model_goroutine(x->m, 0, 3, &g), -ENOENT);
 	g = get(x, 4);
 	assert_int_equal(g.state, GSTATE_RUNNING);
-	assert_int_equal(g.flags, GOROUTINE_FOUND | GOROUTINE_UNCERTAIN | GOROUTINE_STATE_READ);
+	assert_int_equal(g.flags, GOROUTINE_FOUND | GOROUTINE_UNCERTAIN | GOROUTINE_STATE_READ |
+					  GOROUTINE_AT_LEAST);
 	assert_int_equal(g.state_ns[GSTATE_RUNNABLE], 0);
 	g = get(x, 5);
 	assert_int_equal(g.flags, GOROUTINE_EXITED | GOROUTINE_UNCERTAIN | GOROUTINE_EXIT_READ);
@@ -696,11 +698,12 @@ static void test_late_creation(void **state)
 	struct goroutine g;
 
 	model_heal(x->m, 0, &seen, 1, 100, true);
-	assert_int_equal(get(x, 5).flags, GOROUTINE_FOUND | GOROUTINE_STATE_READ);
+	assert_int_equal(get(x, 5).flags,
+			 GOROUTINE_FOUND | GOROUTINE_STATE_READ | GOROUTINE_AT_LEAST);
 	apply(x, 80, move(1, 5, GSTATE_DEAD, GSTATE_RUNNABLE));
 	apply(x, 80, go(1, 5));
 	g = get(x, 5);
-	assert_int_equal(g.flags, GOROUTINE_STATE_READ);
+	assert_int_equal(g.flags, GOROUTINE_STATE_READ | GOROUTINE_AT_LEAST);
 	assert_int_equal(g.created_ns, 80);
 	assert_int_equal(g.parent, 1);
 	assert_int_equal(g.state, GSTATE_WAITING);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The filter language, as core/view/filter.c reads it. tests/data/filter.json holds cases for both.
-import { DEAD, DEAD_ALIAS, EXITED, FILTER_FLAGS, FILTER_FLAG_WORDS, FILTER_KEYS, FILTER_KEY_WORDS, FILTER_STATE_WORDS, FILTER_TERMS_MAX,
+import { DEAD, DEAD_ALIAS, EXITED, FOUND, LEAKED, FILTER_FLAGS, FILTER_FLAG_WORDS, FILTER_KEYS, FILTER_KEY_WORDS, FILTER_STATE_WORDS, FILTER_TERMS_MAX,
 	FILTER_TEXT_MAX, FILTER_UNITS, FILTER_UNIT_WORDS, RUNNABLE, STATES, WAITING, type FilterNumber, type FilterText } from 'contract';
 import type { Row } from './types';
 
@@ -14,13 +14,18 @@ export function stateTime(row: Row, state: number, total: number, now: number): 
 	return total + open;
 }
 
-const end = (row: Row, now: number) => row.exited || now;
+// One that was found is as old as its wait, at least.
+export const ageOf = (row: Row, now: number) =>
+	Math.max(0, (row.exited || now) - (row.flags & FOUND ? Math.min(row.created, row.began) : row.created));
+
+// One that Go marked as leaked waits.
+export const waits = (state: number) => state === WAITING || state === LEAKED;
 
 const NUMBERS: Record<FilterNumber, (row: Row, now: number) => number> = {
 	id: (r) => r.goid,
 	parent: (r) => r.parent,
-	age: (r, now) => Math.max(0, end(r, now) - r.created),
-	since: (r, now) => Math.max(0, now - r.since),
+	age: ageOf,
+	since: (r, now) => Math.max(0, now - r.began),
 	waiting: (r, now) => stateTime(r, WAITING, r.waiting, now),
 	runnable: (r, now) => stateTime(r, RUNNABLE, r.runnable, now),
 	alloc: (r) => r.bytes,
@@ -33,7 +38,7 @@ const siteFunc = (r: Row) => r.site.replace(/ \(.*:\d+\)$/, '');
 const stateWords = (state: number) => (state === DEAD ? [STATES[DEAD], DEAD_ALIAS] : [STATES[state] ?? '']);
 
 const TEXTS: Record<Exclude<FilterText, 'state' | 'flag'>, (row: Row) => string | null> = {
-	wait: (r) => (r.state === WAITING ? r.reason : null),
+	wait: (r) => (waits(r.state) ? r.reason : null),
 	func: (r) => r.func,
 	site: siteFunc,
 };
@@ -68,7 +73,7 @@ function number(text: string): number | null {
 function anywhere(text: string): Test {
 	const t = text.toLowerCase();
 	return (r) => String(r.goid) === text || r.func.toLowerCase().includes(t) ||
-		(r.state === WAITING && r.reason.toLowerCase().includes(t)) || siteFunc(r).toLowerCase().includes(t);
+		(waits(r.state) && r.reason.toLowerCase().includes(t)) || siteFunc(r).toLowerCase().includes(t);
 }
 
 function parseTerm(term: string): Test {

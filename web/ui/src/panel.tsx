@@ -17,6 +17,7 @@ interface Detail {
 	state: string;
 	wait_reason: string | null; // null: it does not wait, or for what is not known
 	state_since_ns: number; // how long
+	state_since_is: 'exact' | 'at_least' | 'about' | null;
 	start_function: string | null;
 	created_by: string | null;
 	created_at: string | null;
@@ -156,6 +157,8 @@ function FilePath({ file }: { file: string }) {
 	})}><code>{command}</code><span>{copied ? 'copied' : 'copy'}</span></button>;
 }
 
+const bound = (is: Detail['state_since_is']) => (is === 'at_least' ? '≥ ' : is === 'about' ? '≈ ' : '');
+
 function Part({ title, file, children, note }: { title: string; file?: string; note?: string; children: ComponentChildren }) {
 	return <section><h3>{title}{note ? <span class="muted"> {note}</span> : null}</h3>{children}
 		{file ? <FilePath file={file} /> : null}</section>;
@@ -170,7 +173,7 @@ function Body({ data }: { data: Data }) {
 			<dl>
 				<dt>State</dt><dd><i class="dot" style={{ background: swatch(app.look.get(), stateNumber(d.state)) }} />
 					<b>{d.state}</b>{d.wait_reason ? `: ${d.wait_reason}` : ''}
-					{d.exited || d.state === 'unknown' ? '' : `, for ${duration(d.state_since_ns)}`}</dd>
+					{d.exited || d.state === 'unknown' ? '' : `, for ${bound(d.state_since_is)}${duration(d.state_since_ns)}`}</dd>
 				<dt>{d.exited ? 'Lived' : 'Age'}</dt><dd>{d.found ? 'at least ' : ''}{duration(end - d.created_ns)}
 					<span class="muted"> {d.found ? 'first seen' : 'since'} {clock(app.wallTime(d.created_ns - app.origin))}</span></dd>
 				<dt>Created by</dt><dd><Goid id={d.parent} />{d.created_by ? <div class="mono small">{d.created_by}{d.created_at ? ` (${d.created_at})` : ''}</div> : null}</dd>

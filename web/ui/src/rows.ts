@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The goroutines of the source: the table itself, and the list the views show of it.
 import { at, getJson } from './api';
-import { parseFilter, stateTime } from './filter';
+import { ageOf, parseFilter, stateTime, waits } from './filter';
 import { shortFunc } from './format';
 import { ROW, RUNNABLE, RUNNING, STATES, SYSTEM, WAITING, type PackedRow, type SORT_KEYS } from 'contract';
 import type { Row, UiSettings } from './types';
@@ -77,7 +77,7 @@ export class RowTable {
 		this.rows.set(r[ROW.goid], {
 			goid: r[ROW.goid], parent: r[ROW.parent], state: r[ROW.state], flags: r[ROW.flags],
 			reason: texts[r[ROW.reason]], func: texts[r[ROW.func]], site: texts[r[ROW.site]],
-			since: time(r[ROW.since]), created: time(r[ROW.created]), exited: time(r[ROW.exited]), last: time(r[ROW.last]),
+			since: time(r[ROW.since]), began: time(r[ROW.began]), created: time(r[ROW.created]), exited: time(r[ROW.exited]), last: time(r[ROW.last]),
 			wokenBy: r[ROW.woken_by], events: r[ROW.events], slices: r[ROW.slices], maps: r[ROW.maps], objects: r[ROW.objects], bytes: r[ROW.bytes],
 			running: r[ROW.running], runnable: r[ROW.runnable], syscall: r[ROW.syscall], waiting: r[ROW.waiting],
 			runnableMax: r[ROW.runnable_max], children: r[ROW.children],
@@ -91,8 +91,8 @@ interface Sort { label: string; value: (r: Row, now: number) => number | string;
 export const SORTS: Record<string, Sort> = {
 	id: { label: 'Number', value: (r) => r.goid, desc: false },
 	func: { label: 'Function', value: (r) => r.func, desc: false },
-	age: { label: 'Age', value: (r, now) => (r.exited || now) - r.created, desc: true },
-	since: { label: 'Time in state', value: (r, now) => now - r.since, desc: true },
+	age: { label: 'Age', value: (r, now) => ageOf(r, now), desc: true },
+	since: { label: 'Time in state', value: (r, now) => now - r.began, desc: true },
 	waiting: { label: 'Time waiting', value: (r, now) => stateTime(r, WAITING, r.waiting, now), desc: true },
 	runnable: { label: 'Time runnable', value: (r, now) => stateTime(r, RUNNABLE, r.runnable, now), desc: true },
 	running: { label: 'Time running', value: (r, now) => stateTime(r, RUNNING, r.running, now), desc: true },
@@ -105,7 +105,7 @@ export const GROUPS: Record<string, { label: string; key: (r: Row) => string }> 
 	none: { label: 'No groups', key: () => '' },
 	func: { label: 'By function', key: (r) => r.func || '(function unknown)' },
 	state: { label: 'By state', key: (r) => STATES[r.state] },
-	reason: { label: 'By wait reason', key: (r) => (r.state === WAITING ? r.reason || '(reason unknown)' : STATES[r.state]) },
+	reason: { label: 'By wait reason', key: (r) => (waits(r.state) ? r.reason || '(reason unknown)' : STATES[r.state]) },
 	parent: { label: 'By parent', key: (r) => (r.parent ? `goroutine ${r.parent}` : '(parent unknown)') },
 	site: { label: 'By go statement', key: (r) => r.site || '(site unknown)' },
 };

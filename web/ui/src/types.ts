@@ -15,7 +15,8 @@ export interface Row {
 	reason: string;
 	func: string;
 	site: string;
-	since: number;
+	since: number; // of the stay it is in, as it was seen
+	began: number; // since when it has been so: before it was seen, or before it was marked as leaked
 	created: number;
 	exited: number;
 	last: number;

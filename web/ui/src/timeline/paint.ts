@@ -3,6 +3,7 @@
 import { app } from '../app';
 import { textOn } from '../colors';
 import { duration, rulerTime, shortFunc } from '../format';
+import { waits } from '../filter';
 import type { Group } from '../rows';
 import { cellEnd, cellOffset, type RowTile } from '../tiles';
 import { EXITED, NONE, STATES, SYSTEM, WAITING } from 'contract';
@@ -322,7 +323,7 @@ function drawSpanText(ctx: Ctx, t: Scene, row: Row, from: number, to: number, st
 	const marks = app.settings.get().marks;
 	const tall = stateHeight(state, marks) > 0.7;
 	const open = row.state === state && !row.exited && to >= row.since && row.since >= from - 2 ** 20;
-	const name = STATES[state] + (state === WAITING && open && row.reason ? `: ${row.reason}` : '');
+	const name = STATES[state] + (waits(state) && open && row.reason ? `: ${row.reason}` : '');
 	if (state === WAITING && !(open && row.reason)) return; // the line says it
 	const length = from <= row.created + 1 && from < t.view.t0 ? '' : ` ${duration(to - from)}`;
 	const text = x1 - x0 > 150 ? name + (tall ? length : '') : name;

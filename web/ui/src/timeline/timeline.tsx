@@ -5,7 +5,7 @@ import { app } from '../app';
 import { ReplayBar } from '../replay';
 import { RangeBar } from '../range';
 import { useValue } from '../store';
-import { STATES } from 'contract';
+import { ABOUT, AT_LEAST, STATES } from 'contract';
 import { clock, duration } from '../format';
 import { Timeline } from './engine';
 import { attachInput } from './input';
@@ -64,7 +64,7 @@ function Announce() {
 	useValue(app.list);
 	const row = goid === null ? undefined : app.table?.rows.get(goid);
 	const text = row ? `goroutine ${row.goid}, ${row.func}, ${row.exited ? STATES[row.state] :
-		`${STATES[row.state]} ${row.reason} for ${duration(app.now() - row.since)}`}` : '';
+		`${STATES[row.state]} ${row.reason} for ${row.flags & AT_LEAST ? '≥ ' : row.flags & ABOUT ? '≈ ' : ''}${duration(app.now() - row.began)}`}` : '';
 	return <div class="sr-only" aria-live="polite">{text}</div>;
 }
 

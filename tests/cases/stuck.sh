@@ -1,0 +1,84 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# Goroutines that waited before we looked: for how long is what the runtime's own dump says, in status,
+# the table, leaks and as mtime; once an event tells of a change, that counts. Those that Go's own profile
+# marks as leaked keep their wait.
+# timeout: 200
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../app_lib.sh"
+need_tracing
+# The target makes its waits older; they cannot be older than the clock.
+[ "$(cut -d. -f1 /proc/uptime)" -gt 600 ] || skip "the machine was started less than ten minutes ago"
+
+# tell COMMAND: has the target do it.
+tell() {
+	local before
+	before=$(grep -c '^done' "$T/target.out")
+	echo "$1" >&8
+	answered() { [ "$(grep -c '^done' "$T/target.out")" -gt "$before" ]; }
+	wait_for 20 answered || fail "the target does not answer to $1"
+}
+
+goroutine_of() { ls "$MNT/by-func/main.$1"; }
+status_of() { sed -n "s/^$2 //p" "$MNT/goroutines/$1/status"; }
+
+# as_dumped: each goroutine that the dump has waiting for minutes, is here with the same.
+as_dumped() {
+	local goid minutes n=0 older
+	while read -r goid minutes; do
+		n=$((n + 1))
+		expect "minutes of goroutine $goid" "$(($(status_of "$goid" state_since_ns) / 60000000000))" "$minutes"
+		expect "how sure that is" "$(status_of "$goid" state_since_is)" about
+		expect "the same in the table" "$(awk -F'\t' -v id="$goid" '$1 == id { print int($4 / 60e9), $NF }' "$MNT/goroutines.tsv")" "$minutes about"
+		older=$(find "$MNT/goroutines" -maxdepth 1 -name "$goid" -mmin "+$((minutes - 1))")
+		[ -n "$older" ] || fail "find -mmin does not see that goroutine $goid waits for $minutes minutes"
+	done < <(sed -n 's/^goroutine \([0-9]*\) \[.*, \([0-9]*\) minutes.*/\1 \2/p' "$T/target.out")
+	[ "$n" -ge 5 ] || fail "only $n goroutines of the dump wait for minutes: $(cat "$T/target.out")"
+}
+
+run() {
+	local binary goid
+	binary=$("$ROOT/tests/targets/build.sh" "$1" "$2" stuck) || fail "no target for Go $1 $2"
+	rm -f "$T/target.in"
+	start_target "$binary"
+	mount_demo
+	as_dumped
+	awk -F'\t' '$10 == "main.nobodySends" && $6 >= 300e9 && $7 == "chan receive" { found = 1 } END { exit !found }' "$MNT/leaks" ||
+		fail "leaks does not say how old it is: $(cat "$MNT/leaks")"
+	goid=$(goroutine_of onChannel)
+	tell wake
+	woken() { [ "$(status_of "$goid" state_since_is)" = exact ]; }
+	wait_for 10 woken || fail "no change of goroutine $goid was seen"
+	[ "$(status_of "$goid" state_since_ns)" -lt 60000000000 ] || fail "it was woken a moment ago: $(cat "$MNT/goroutines/$goid/status")"
+	echo "Go $1 $2: as the runtime says"
+	case $2 in *leakprofile*) leaked ;; esac
+	stop_xgotopfs
+	exec 8>&-
+	wait_for 10 gone "$DEMO" || fail "the target does not end"
+}
+
+leaked() {
+	local goid again
+	goid=$(goroutine_of nobodySends)
+	for again in 1 2; do
+		tell leaks
+		is_leaked() { [ "$(status_of "$goid" state)" = leaked ]; }
+		wait_for 10 is_leaked || fail "Go's profile marks goroutine $goid: $(cat "$MNT/goroutines/$goid/status")"
+		expect "wait reason" "$(status_of "$goid" wait_reason)" "chan receive"
+		[ -e "$MNT/by-wait/chan receive/$goid" ] || fail "it is no longer in by-wait: $(ls "$MNT/by-wait/chan receive")"
+		[ -n "$(find "$MNT/goroutines" -maxdepth 1 -name "$goid" -mmin +4)" ] || fail "it waits no longer"
+		awk -F'\t' '$10 == "main.nobodySends" && $2 == 1 && $7 == "chan receive" { found = 1 } END { exit !found }' "$MNT/leaks" ||
+			fail "leaks has it not: $(cat "$MNT/leaks")"
+		if [ "$again" = 1 ]; then # the same for who comes now
+			stop_xgotopfs
+			mount_demo
+			is_leaked || fail "memory has it leaked: $(cat "$MNT/goroutines/$goid/status")"
+		fi
+	done
+	echo "leaked ones wait on"
+}
+
+run 1.17 stripped
+run 1.23 stripped
+run 1.26 leakprofile
+run 1.27 leakprofile-stripped
