@@ -170,12 +170,15 @@ static void freeze(struct run *r)
 	loop_ending(r->loop, NULL);
 }
 
-static void say_frozen(struct run *r)
+/* `other`: what it executes now, and why that is not traced. */
+static void say_frozen(struct run *r, const char *other)
 {
-	char how[64] = "has exited";
+	char how[PATH_MAX + 700] = "has exited";
 	int code = r->launch.over ? launch_exit_code(&r->launch) : 0;
 
-	if (r->launch.over && code > 128)
+	if (other)
+		snprintf(how, sizeof(how), "executes %s", other);
+	else if (r->launch.over && code > 128)
 		snprintf(how, sizeof(how), "was killed by signal %d", code - 128);
 	else if (r->launch.over)
 		snprintf(how, sizeof(how), "has exited with status %d", code);
@@ -200,11 +203,18 @@ static void on_signal(struct run *r)
 		kill(r->launch.pid, signo);
 }
 
+static bool just_over(const struct run *r, const char **ret_other)
+{
+	return r->tracing && !feed_closed(model_feed(r->model)) &&
+	       traced_over(r->traced, ret_other);
+}
+
 /* true: it is over. */
 static bool handle(struct run *r, unsigned events)
 {
 	bool command = r->config->mode == MODE_COMMAND;
 	bool was_over = r->launch.over;
+	const char *other;
 
 	if (events & LOOP_SIGNAL)
 		on_signal(r);
@@ -219,15 +229,18 @@ static bool handle(struct run *r, unsigned events)
 	if (command) {
 		if (launch_reap(&r->launch) && !was_over) {
 			freeze(r);
-			say_frozen(r);
+			say_frozen(r, NULL);
 		} else if (!r->launch.over && events & (LOOP_UNMOUNTED | LOOP_STDOUT)) {
 			freeze(r); /* nobody looks: the command goes on untraced */
+		} else if (!r->launch.over && just_over(r, &other) && other) {
+			freeze(r);
+			say_frozen(r, other);
 		}
 		return r->launch.over && !stays(r);
 	}
-	if (events & LOOP_EXITED && r->pid && traced_processes(r->traced) == 0) {
+	if (r->pid && just_over(r, &other)) {
 		freeze(r);
-		say_frozen(r);
+		say_frozen(r, other);
 		return !stays(r);
 	}
 	return r->asked_to_stop;

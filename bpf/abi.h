@@ -18,6 +18,8 @@ enum wire_type {
 	WIRE_NEWGOROUTINE = 4,
 	WIRE_GOEXIT = 5,
 	WIRE_TYPES = 6,
+	/* The process executes another program from here on; a wire_header alone. */
+	WIRE_EXEC = 7,
 	WIRE_NOTHING = 255, /* a slot that was taken in vain */
 };
 
@@ -32,6 +34,7 @@ enum wire_flag {
 	WIRE_MERGED = 1 << 5,       /* newobject: no type (Go 1.25+ merged variables) */
 	WIRE_STATE_SEEN = 1 << 6,   /* the record comes with a transition (from, to): a state event
 				       exists, hidden when not WIRE_EMIT_STATE */
+	WIRE_BY_LEADER = 1 << 7,    /* WIRE_EXEC: called by the thread with the process's number */
 };
 
 /* 24 bytes; every record starts with it. */
@@ -219,7 +222,8 @@ struct wire_sampler {
 	__u32 carry;
 };
 
-/* Hits are the records that went into the rings, and skipped, passed, refused and outside. */
+/* Hits are the records that went into the rings but for execs, and skipped, passed, refused and
+ * outside. */
 struct wire_cpu {
 	__u64 skipped; /* hits that were no event */
 	__u64 passed;  /* events that -sample did not choose */
@@ -232,8 +236,9 @@ struct wire_cpu {
 	__u64 hidden;    /* of both: that told of a change that -sample did not choose */
 	__u64 absent;    /* reads that failed for good: what they should have told is 0 */
 	__u64 outside;   /* hits of processes that have no number in our pid namespace */
-	__u32 ring;      /* which ring this CPU writes to: set before anything is attached */
-	__u32 pad[7];
+	__u64 execs, lost_execs; /* in the ring, and without room there */
+	__u32 ring; /* which ring this CPU writes to: set before anything is attached */
+	__u32 pad[3];
 };
 
 _Static_assert(sizeof(struct wire_header) == 24, "wire_header");

@@ -254,7 +254,7 @@ static __noinline int count_lost(__u32 type, __u32 flags)
  * (core/capture/merge.h). Called before the target's memory is read: the slot's cache line, which
  * the reader had last, comes meanwhile.
  */
-static __always_inline void *record_reserve(struct wire_cpu *cpu, __u32 type, __u32 flags)
+static __always_inline void *record_take(struct wire_cpu *cpu, __u32 type, __u32 flags)
 {
 	struct wire_ring *ring = cpu_ring(cpu);
 	struct wire_slot *slot;
@@ -262,15 +262,6 @@ static __always_inline void *record_reserve(struct wire_cpu *cpu, __u32 type, __
 	__u64 number;
 	__u32 key;
 
-	if (pidns_ino && !target_tgid && !process_id()) {
-		count(&cpu->outside);
-		return NULL;
-	}
-	if (wire_ring_full(ring, ring_slots - ring_spare)) {
-		count(&cpu->refused);
-		count_lost(type, flags);
-		return NULL;
-	}
 	number = __sync_fetch_and_add(&ring->head, 1);
 	key = cpu->ring * (WIRE_NEAR + ring_slots) +
 	      wire_slot_index(number, ring->tail, ring_slots);
@@ -286,6 +277,20 @@ static __always_inline void *record_reserve(struct wire_cpu *cpu, __u32 type, __
 	r->to = 0;
 	r->pid = target_tgid ? target_tgid : process_id();
 	return r;
+}
+
+static __always_inline void *record_reserve(struct wire_cpu *cpu, __u32 type, __u32 flags)
+{
+	if (pidns_ino && !target_tgid && !process_id()) {
+		count(&cpu->outside);
+		return NULL;
+	}
+	if (wire_ring_full(cpu_ring(cpu), ring_slots - ring_spare)) {
+		count(&cpu->refused);
+		count_lost(type, flags);
+		return NULL;
+	}
+	return record_take(cpu, type, flags);
 }
 
 static __noinline int wake_reader(void)
@@ -837,4 +842,37 @@ SEC("uprobe")
 int on_exitsyscall(go_regs *ctx)
 {
 	return system_call(ctx, GO_SYSCALL, GO_RUNNING);
+}
+
+/* --- another program -------------------------------------------------------------------------- */
+
+/*
+ * A process has executed another program (kernel/exec.c exec_binprm()): all threads but this one
+ * are gone, and it has not run an instruction of the new program. In the ring this lies behind
+ * what the old one wrote and before what the new one will. A seldom thing: half of the room that is
+ * kept free for writers in between is its.
+ */
+SEC("raw_tp/sched_process_exec")
+int on_exec(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct wire_cpu *cpu = this_cpu();
+	__u32 pid = process_id();
+	struct wire_header *r;
+
+	if (!pid || (target_tgid && pid != target_tgid))
+		return 0;
+	if (wire_ring_full(cpu_ring(cpu), ring_slots - ring_spare / 2)) {
+		count(&cpu->lost_execs);
+		return 0;
+	}
+	/* (task, the thread's number before it got the process's, …) */
+	r = record_take(cpu, WIRE_EXEC,
+			(__u32)ctx->args[1] == bpf_get_current_pid_tgid() >> 32 ? WIRE_BY_LEADER
+										: 0);
+	if (!r)
+		return 0;
+	r->goid = 0;
+	count(&cpu->execs);
+	record_submit(r);
+	return 0;
 }

@@ -47,7 +47,6 @@ struct fs_config {
 	const char *options;     /* as after -o, may be NULL. Also: nonempty, noauto_unmount */
 	const struct view *view; /* borrowed; outlives fs, with its control and live */
 	const struct fs_sessions *sessions; /* NULL: no sessions folder */
-	unsigned root_proc;                 /* index of the process whose tree the root shows */
 	/* More processes may come: event lines at the root carry pid=, and events_pipe does not
 	 * end with one of them. */
 	bool many;

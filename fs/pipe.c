@@ -70,7 +70,7 @@ static void on_append(void *arg)
 /* Are all events for a reader of this tree? */
 static bool takes_all(const struct fs *fs, unsigned tree)
 {
-	return (!tree && fs->config.many) || view_procs(fs->view) <= 1;
+	return !tree || view_procs(fs->view) <= 1;
 }
 
 static bool is_for(const struct fs *fs, unsigned tree, const struct event *ev)
@@ -109,12 +109,16 @@ static void fill(struct pipes *p, struct pipe_reader *r)
 static bool source_ended(const struct pipes *p, const struct pipe_reader *r)
 {
 	struct fs *fs = p->fs;
+	struct proc_info info;
 
 	if (p->ended || feed_closed(p->feed))
 		return true;
 	if (!r->tree && fs->config.many)
 		return false;
-	return view_ended(fs->view, fs_proc(fs, r->tree));
+	if (view_proc(fs->view, fs_proc(fs, r->tree), &info))
+		return false;
+	/* What it executed may follow. */
+	return info.state == PROC_EXITED && (r->tree || !info.execed);
 }
 
 static bool readable(const struct pipe_reader *r)

@@ -13,7 +13,7 @@
 
 unsigned fs_proc(const struct fs *fs, unsigned tree)
 {
-	return tree ? tree - 1 : fs->config.root_proc;
+	return tree ? tree - 1 : view_root(fs->view);
 }
 
 static bool fs_row_here(const struct fs *fs, unsigned row)
@@ -151,12 +151,8 @@ const struct node_family family_children = {ROW_G_CHILD, find_goroutine, list_ch
 
 static int find_process(struct fs *fs, struct node_id dir, const char *name, struct node_id *ret)
 {
-	uint64_t pid;
-	int proc;
+	int proc = view_proc_named(fs->view, name);
 
-	if (parse_u64_name(name, &pid) || pid > INT32_MAX)
-		return -ENOENT;
-	proc = view_proc_of(fs->view, (int)pid);
 	if (proc < 0)
 		return proc;
 	*ret = (struct node_id){.row = ROW_PROCESS, .tree = (unsigned)proc + 1};
@@ -166,18 +162,13 @@ static int find_process(struct fs *fs, struct node_id dir, const char *name, str
 static int list_processes(struct fs *fs, struct node_id dir, struct dirlist *list)
 {
 	unsigned procs = view_procs(fs->view);
-	char name[24];
+	char name[32];
 
 	for (unsigned p = 0; p < procs; p++) {
 		struct node_id id = {.row = ROW_PROCESS, .tree = p + 1};
 
-		int pid = view_pid(fs->view, p);
-
-		/* A number that was used again stands for the process that has it now. */
-		if (!pid)
-			continue;
-		snprintf(name, sizeof(name), "%d", pid);
-		dirlist_add(list, p, id, name);
+		if (!view_proc_name(fs->view, p, name, sizeof(name)))
+			dirlist_add(list, p, id, name);
 	}
 	return 0;
 }

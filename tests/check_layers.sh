@@ -97,7 +97,6 @@ core/base/confine_files.c open
 core/capture/capture.c open
 core/capture/keeper.c chdir
 core/capture/keeper.c readlink
-core/capture/procs.c stat
 core/capture/runners.c stat
 core/target/image.c open
 core/target/process.c fopen

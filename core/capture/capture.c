@@ -8,11 +8,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/base/log.h"
 #include "core/base/privilege.h"
@@ -26,6 +27,7 @@
 #include "core/capture/uprobe_multi.h"
 #include "core/model/control.h"
 #include "core/target/file_copy.h"
+#include "core/target/process.h"
 
 /* An eighth of a second of a million records a second. */
 #define RING_BYTES_DEFAULT (8u << 20)
@@ -47,8 +49,6 @@ struct capture {
 	pid_t pid;
 	int binary_fd; /* keeps the file reachable, deleted or not */
 	char path[64]; /* /proc/self/fd/<binary_fd> */
-	dev_t dev;
-	ino_t ino;
 	struct program *program;
 	struct decode *decode;
 	struct procs *procs;
@@ -114,16 +114,13 @@ static void file_leave(void *ctx, pid_t pid);
 static int open_binary(struct capture *c)
 {
 	const char *path = target_path(c->target);
-	struct stat st;
 	int err;
 
 	c->binary_fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (c->binary_fd < 0 || fstat(c->binary_fd, &st) < 0) {
+	if (c->binary_fd < 0) {
 		err = -errno;
 		return log_error(err, "%s: %m", path);
 	}
-	c->dev = st.st_dev;
-	c->ino = st.st_ino;
 	(void)snprintf(c->path, sizeof(c->path), "/proc/self/fd/%d", c->binary_fd);
 	return 0;
 }
@@ -194,7 +191,7 @@ static int make(struct capture *c, const struct capture_config *config, struct n
 	if (!err)
 		err = decode_new(c->target, names, config->made_type, &c->decode);
 	if (!err)
-		err = procs_new(c->target, &c->sink, &c->procs);
+		err = procs_new(c->target, c->binary_fd, &c->sink, &c->procs);
 	if (!err)
 		err = pump_new(c->program, c->decode, c->procs, &c->sink, &c->pump);
 	return err;
@@ -539,12 +536,16 @@ static int attach_all(struct capture *c)
 
 int capture_attach(struct capture *c)
 {
-	int err = attach_all(c);
+	int err = program_watch_execs(c->program);
 
+	if (err)
+		log_warn("it is not noticed when a process executes another program: %s",
+			 strerror(-err));
+	err = attach_all(c);
 	if (err)
 		return err;
 	if (!c->pid)
-		return procs_scan(c->procs, c->dev, c->ino, monotonic_ns());
+		return procs_scan(c->procs, monotonic_ns());
 	err = procs_add(c->procs, c->pid, monotonic_ns());
 	if (err) {
 		pthread_mutex_lock(&c->changing);
@@ -554,6 +555,45 @@ int capture_attach(struct capture *c)
 		if (err == -ESRCH)
 			return log_error(err, "process %d is gone", c->pid);
 	}
+	return err;
+}
+
+/* `changing` is held. The links for a process are those for the thread that was its first. They
+ * must be gone before there are others, or both would tell of a hit. */
+static int follow_exec(struct capture *c)
+{
+	uint32_t rates[EVENT_TYPES];
+	int err = 0;
+
+	if (!procs_left_behind(c->procs))
+		return 0;
+	if (c->runners) {
+		(void)probes_remove_process(c->probes, c->pid);
+		err = probes_add_process(c->probes, c->pid);
+	} else if (!c->paused) {
+		current_rates(c, rates);
+		err = probes_keep(c->probes, NULL, 0);
+		if (!err)
+			err = apply_rates(c, rates);
+	}
+	show_sites(c);
+	return err;
+}
+
+int capture_executed(struct capture *c)
+{
+	char path[PATH_MAX];
+	int err;
+
+	pthread_mutex_lock(&c->changing);
+	process_binary(c->pid, path, sizeof(path));
+	if (c->over)
+		err = -ECANCELED;
+	else if (!procs_runs(c->procs, c->pid))
+		err = path[0] ? -ESTALE : -ESRCH;
+	else
+		err = follow_exec(c);
+	pthread_mutex_unlock(&c->changing);
 	return err;
 }
 

@@ -40,6 +40,12 @@ struct capture_sink {
 	/* A process of the binary showed up; returns its index (>= 0) or -errno to ignore it. */
 	int (*process_new)(void *ctx, pid_t pid, uint64_t time_ns);
 	void (*process_exited)(void *ctx, unsigned proc, uint64_t time_ns);
+	/* It executed another program: an end, too. Executes it the same file again, process_new
+	 * follows. */
+	void (*process_execed)(void *ctx, unsigned proc, uint64_t time_ns);
+	/* After that, and when one executed something that is not known (any more). NULL: nobody
+	 * asks. */
+	void (*executed)(void *ctx, pid_t pid);
 	void (*events)(void *ctx, struct event *events, size_t n); /* may write ev->parent */
 	/* Lost between the last call and time_ns: before it, not after. */
 	void (*lost)(void *ctx, const struct capture_lost *lost, uint64_t time_ns);
@@ -89,6 +95,12 @@ void capture_free(struct capture *c);
 enum capture_file capture_file(struct capture *c, unsigned *ret_changes);
 /* Opens the file anew, whatever it is called now. */
 const char *capture_path(const struct capture *c);
+/*
+ * The one process (config.pid) has executed something. The same file: attached there anew where
+ * that is needed, for some events a moment too late, and 0. -ESTALE: another file, -ESRCH: it is
+ * gone; -errno of attaching.
+ */
+int capture_executed(struct capture *c);
 /* Would it be CAPTURE_HELD? For -doctor. */
 bool capture_file_can_be_held(const char *path);
 

@@ -107,7 +107,8 @@ static void lane_read(struct lane *l)
 			break;
 		}
 		l->pos++;
-		if (state == RING_RECORD && slot->h.type < WIRE_TYPES) {
+		if (state == RING_RECORD &&
+		    (slot->h.type < WIRE_TYPES || slot->h.type == WIRE_EXEC)) {
 			lane_insert(l);
 			l->read++;
 		} else if (state != RING_RECORD || slot->h.type != WIRE_NOTHING) {

@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
@@ -12,8 +13,10 @@
 
 #include "core/base/log.h"
 #include "core/base/parse.h"
+#include "core/capture/runners.h"
 
-#define BUCKETS 256 /* a power of two */
+#define BUCKETS   256 /* a power of two */
+#define EXECS_MAX 256 /* that are not settled yet */
 
 struct proc {
 	struct proc *next; /* in its bucket */
@@ -23,16 +26,26 @@ struct proc {
 	uint64_t exited_ns; /* when its end was noticed; 0: it runs */
 };
 
+struct exec {
+	pid_t pid;
+	uint64_t time_ns;
+};
+
 struct procs {
 	const struct target *target;
+	int binary_fd;
 	const struct capture_sink *sink;
 	int epoll_fd;
 	struct proc *last; /* found last: nearly always the next one too */
 	unsigned ending;   /* processes with exited_ns set */
+	unsigned n_execs;
+	struct exec execs[EXECS_MAX];
+	atomic_bool left_behind;
 	struct proc *buckets[BUCKETS];
 };
 
-int procs_new(const struct target *target, const struct capture_sink *sink, struct procs **ret)
+int procs_new(const struct target *target, int binary_fd, const struct capture_sink *sink,
+	      struct procs **ret)
 {
 	struct procs *p = calloc(1, sizeof(*p));
 	int err;
@@ -40,6 +53,7 @@ int procs_new(const struct target *target, const struct capture_sink *sink, stru
 	if (!p)
 		return -ENOMEM;
 	p->target = target;
+	p->binary_fd = binary_fd;
 	p->sink = sink;
 	p->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (p->epoll_fd < 0) {
@@ -96,7 +110,7 @@ static void forget(struct procs *p, struct proc *proc)
 		link = &(*link)->next;
 	*link = proc->next;
 	p->last = NULL;
-	p->ending--;
+	p->ending -= proc->exited_ns != 0;
 	proc_free(proc);
 }
 
@@ -188,6 +202,19 @@ const struct decode_process *procs_known(struct procs *p, pid_t pid, uint64_t ti
 	return &proc->process;
 }
 
+/* When it executed what it runs now, if that is not settled yet; else `time_ns`. */
+static uint64_t take_exec(struct procs *p, pid_t pid, uint64_t time_ns)
+{
+	for (unsigned i = 0; i < p->n_execs; i++) {
+		if (p->execs[i].pid != pid)
+			continue;
+		time_ns = MIN(time_ns, p->execs[i].time_ns);
+		p->execs[i] = p->execs[--p->n_execs];
+		break;
+	}
+	return time_ns;
+}
+
 const struct decode_process *procs_find(struct procs *p, pid_t pid, uint64_t time_ns)
 {
 	struct proc *proc = lookup(p, pid);
@@ -197,36 +224,108 @@ const struct decode_process *procs_find(struct procs *p, pid_t pid, uint64_t tim
 		proc = NULL;
 	}
 	if (!proc)
-		(void)add(p, pid, time_ns, false, &proc);
+		(void)add(p, pid, take_exec(p, pid, time_ns), false, &proc);
 	return proc && !proc->ignored ? &proc->process : NULL;
 }
 
-int procs_scan(struct procs *p, dev_t dev, ino_t ino, uint64_t time_ns)
+bool procs_runs(const struct procs *p, pid_t pid)
+{
+	return runners_executes(p->binary_fd, pid);
+}
+
+/* Calls `fn` with every process there is. */
+static int each_process(struct procs *p, void (*fn)(struct procs *p, pid_t pid, uint64_t time_ns),
+			uint64_t time_ns)
 {
 	DIR *dir = opendir("/proc");
 	struct dirent *entry;
+	uint64_t pid;
 	int err;
 
 	if (!dir) {
 		err = -errno;
 		return log_error(err, "/proc: %m");
 	}
-	while ((entry = readdir(dir))) {
-		char path[64];
-		struct stat st;
-		uint64_t pid;
-
-		if (parse_u64_in(entry->d_name, 1, INT32_MAX, &pid))
-			continue;
-		(void)snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
-		if (stat(path, &st) < 0 || st.st_dev != dev || st.st_ino != ino)
-			continue;
-		err = procs_add(p, (pid_t)pid, time_ns);
-		if (err && err != -ESRCH)
-			log_debug("process %d is not followed: error %d", (int)pid, -err);
-	}
+	while ((entry = readdir(dir)))
+		if (!parse_u64_in(entry->d_name, 1, INT32_MAX, &pid))
+			fn(p, (pid_t)pid, time_ns);
 	closedir(dir);
 	return 0;
+}
+
+static void add_if_ours(struct procs *p, pid_t pid, uint64_t time_ns)
+{
+	int err = procs_runs(p, pid) ? procs_add(p, pid, time_ns) : 0;
+
+	if (err && err != -ESRCH)
+		log_debug("process %d is not followed: error %d", (int)pid, -err);
+}
+
+int procs_scan(struct procs *p, uint64_t time_ns)
+{
+	return each_process(p, add_if_ours, time_ns);
+}
+
+/* --- execve(2) -------------------------------------------------------------------------------- */
+
+static void end_by_exec(struct procs *p, struct proc *proc, uint64_t time_ns)
+{
+	unsigned index = proc->process.proc;
+	bool tell = !proc->ignored;
+
+	forget(p, proc);
+	if (tell)
+		p->sink->process_execed(p->sink->ctx, index, time_ns);
+}
+
+void procs_executed(struct procs *p, pid_t pid, uint64_t time_ns, bool by_leader)
+{
+	struct proc *proc = lookup(p, pid);
+
+	if (!by_leader)
+		atomic_store(&p->left_behind, true);
+	(void)take_exec(p, pid, time_ns); /* what it ran in between was not ours, or told nothing */
+	if (p->n_execs == EXECS_MAX)
+		procs_settle(p);
+	p->execs[p->n_execs++] = (struct exec){.pid = pid, .time_ns = time_ns};
+	if (proc && was_before(proc, time_ns))
+		end(p, proc); /* the number is in use again */
+	else if (proc)
+		end_by_exec(p, proc, time_ns);
+	if (p->sink->executed)
+		p->sink->executed(p->sink->ctx, pid);
+}
+
+void procs_settle(struct procs *p)
+{
+	while (p->n_execs) {
+		const struct exec e = p->execs[--p->n_execs];
+
+		add_if_ours(p, e.pid, e.time_ns);
+	}
+}
+
+bool procs_left_behind(struct procs *p)
+{
+	return atomic_exchange(&p->left_behind, false);
+}
+
+void procs_doubt(struct procs *p)
+{
+	uint64_t now = monotonic_ns();
+
+	for (unsigned i = 0; i < BUCKETS; i++) {
+		struct proc *proc = p->buckets[i];
+
+		while (proc) {
+			struct proc *next = proc->next;
+
+			if (!proc->exited_ns && !procs_runs(p, proc->process.pid))
+				procs_executed(p, proc->process.pid, now, false);
+			proc = next;
+		}
+	}
+	(void)procs_scan(p, now);
 }
 
 int procs_fd(const struct procs *p)

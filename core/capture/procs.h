@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The processes that run the binary: found at the start (-pid: one, -b: all there are), seen for
- * the first time in a record, gone when their pidfd says so. Owns the pidfds. Not thread-safe: the
- * pump's, and before it runs the thread's that attaches.
+ * the first time in a record or executing it, gone when their pidfd says so or when they execute
+ * something else. A process that executes the binary anew is another one. Owns the pidfds. Not
+ * thread-safe: the pump's, and before it runs the thread's that attaches.
  */
 #ifndef XGOTOPFS_CAPTURE_PROCS_H
 #define XGOTOPFS_CAPTURE_PROCS_H
@@ -12,15 +13,29 @@
 
 struct procs;
 
-/* All are borrowed. 0 or -errno. */
-int procs_new(const struct target *target, const struct capture_sink *sink, struct procs **ret);
+/* All are borrowed; `binary_fd` is the binary. 0 or -errno. */
+int procs_new(const struct target *target, int binary_fd, const struct capture_sink *sink,
+	      struct procs **ret);
 void procs_free(struct procs *p);
 
 /* Tells the sink of process `pid`. 0; -ESRCH when it is gone; what the sink answered when it does
  * not want it. Already known: 0. */
 int procs_add(struct procs *p, pid_t pid, uint64_t time_ns);
-/* procs_add() for every process whose executable is the file `dev`:`ino`. */
-int procs_scan(struct procs *p, dev_t dev, ino_t ino, uint64_t time_ns);
+/* Does the process run the binary now? Any thread. */
+bool procs_runs(const struct procs *p, pid_t pid);
+/* procs_add() for every process whose executable is the binary. */
+int procs_scan(struct procs *p, uint64_t time_ns);
+
+/* A process executed something at that time, the binary or not: all before it was delivered. */
+void procs_executed(struct procs *p, pid_t pid, uint64_t time_ns, bool by_leader);
+/* Of all execs that were told: who runs the binary now? Once no record waits that could be of an
+ * older program of theirs. */
+void procs_settle(struct procs *p);
+/* Execs went unnoticed: some process may run another program than is known. */
+void procs_doubt(struct procs *p);
+/* Has any thread but the first one executed the binary, since this was asked last? Then what is
+ * attached to its process alone is not attached to what it is now. Any thread. */
+bool procs_left_behind(struct procs *p);
 
 /* The process of a record of that time; NULL when it is not known, or ignored. Tells nobody. */
 const struct decode_process *procs_known(struct procs *p, pid_t pid, uint64_t time_ns);

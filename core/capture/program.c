@@ -220,6 +220,11 @@ static int open_rings(struct program *p)
 	return p->wakeups ? 0 : load_error(-errno);
 }
 
+static bool is_probe(const struct bpf_program *prog)
+{
+	return bpf_program__type(prog) == BPF_PROG_TYPE_KPROBE;
+}
+
 static void prefer_multi(struct program *p)
 {
 	struct bpf_program *prog;
@@ -227,8 +232,9 @@ static void prefer_multi(struct program *p)
 	p->multi = uprobe_multi_works();
 	if (!p->multi)
 		return;
-	bpf_object__for_each_program(prog, p->skeleton->obj) bpf_program__set_expected_attach_type(
-		prog, (enum bpf_attach_type)UPROBE_MULTI_ATTACH_TYPE);
+	bpf_object__for_each_program(prog, p->skeleton->obj) if (is_probe(prog))
+		bpf_program__set_expected_attach_type(
+			prog, (enum bpf_attach_type)UPROBE_MULTI_ATTACH_TYPE);
 }
 
 /* Linux 6.0 on: uprobe programs that may sleep, and so can read memory that is not there just now.
@@ -248,7 +254,7 @@ static void prefer_sleeping(struct program *p)
 	p->skeleton->rodata->may_sleep = sleeping_works();
 	if (!p->skeleton->rodata->may_sleep)
 		return;
-	bpf_object__for_each_program(prog, p->skeleton->obj)
+	bpf_object__for_each_program(prog, p->skeleton->obj) if (is_probe(prog))
 		bpf_program__set_flags(prog, bpf_program__flags(prog) | BPF_F_SLEEPABLE);
 }
 
@@ -261,6 +267,7 @@ int program_load(const struct program_config *config, const struct target *targe
 
 	if (!p)
 		return -ENOMEM;
+	p->exec_fd = -1;
 	if (cpus < 0) {
 		err = load_error(cpus);
 		goto fail;
@@ -307,12 +314,20 @@ void program_free(struct program *p)
 {
 	if (!p)
 		return;
+	close_fd(&p->exec_fd);
 	ring_buffer__free(p->wakeups);
 	if (p->slots)
 		munmap(p->slots, p->ring_bytes);
 	free(p->rings);
 	xgotopfs_bpf__destroy(p->skeleton);
 	free(p);
+}
+
+int program_watch_execs(struct program *p)
+{
+	p->exec_fd = bpf_raw_tracepoint_open("sched_process_exec",
+					     bpf_program__fd(p->skeleton->progs.on_exec));
+	return MIN(p->exec_fd, 0);
 }
 
 struct bpf_program *program_for(struct program *p, enum probe_kind kind)
@@ -364,7 +379,8 @@ void program_counters(const struct program *p, struct program_counters *ret)
 		sum.hidden += c->hidden;
 		sum.absent += c->absent;
 		sum.outside += c->outside;
-		sum.hits += c->skipped + c->passed + c->refused + c->outside;
+		sum.hits += c->skipped + c->passed + c->refused + c->outside - c->execs;
+		sum.lost_execs += c->lost_execs;
 		sum.prog_ns_sum += c->prog_ns_sum;
 		sum.prog_ns_samples += c->prog_ns_samples;
 		for (unsigned t = 0; t < WIRE_TYPES; t++)

@@ -28,6 +28,7 @@ struct program {
 	size_t ring_bytes;           /* of all */
 	void *slots;                 /* the slot map, mapped: ring_bytes of it */
 	struct ring_buffer *wakeups; /* its epoll fd is readable after a wake-up */
+	int exec_fd;                 /* sched_process_exec; -1: not watched */
 	bool multi;                  /* loaded for uprobe_multi links: one link a program */
 };
 
@@ -42,12 +43,16 @@ int program_load(const struct program_config *config, const struct target *targe
 		 struct program **ret);
 void program_free(struct program *p); /* NULL and half-built are fine */
 
+/* From now on execve(2) of the traced processes is in the rings. 0 or -errno. */
+int program_watch_execs(struct program *p);
+
 /* The program for a probe kind. */
 struct bpf_program *program_for(struct program *p, enum probe_kind kind);
 
 struct program_counters {
 	uint64_t hits, skipped, faulted, prog_ns_sum, prog_ns_samples, lost[WIRE_TYPES];
 	uint64_t refused, cancelled, hidden, absent, outside; /* as in struct wire_cpu */
+	uint64_t lost_execs; /* execs that found no room in the ring */
 };
 /* Sums the CPUs' counters. */
 void program_counters(const struct program *p, struct program_counters *ret);

@@ -45,6 +45,7 @@ struct pump {
 	size_t n;             /* of batch */
 	struct event *batch;
 	struct capture_lost lost; /* told so far */
+	uint64_t lost_execs;      /* seen to */
 	/* written by the pump, read by anybody (atomic) */
 	uint64_t read, delivered, waiting, undecodable, senseless, ignored, stranded,
 		deliver_ns_sum, delivered_until_ns;
@@ -141,6 +142,11 @@ static void deliver_record(struct pump *p, const union wire_record *record)
 	const struct decode_process *process = procs_known(p->procs, pid, record->h.time_ns);
 	unsigned n;
 
+	if (record->h.type == WIRE_EXEC) {
+		flush(p);
+		procs_executed(p->procs, pid, record->h.time_ns, record->h.flags & WIRE_BY_LEADER);
+		return;
+	}
 	if (!process) {
 		flush(p); /* the sink hears of processes and events in one order */
 		process = procs_find(p->procs, pid, record->h.time_ns);
@@ -178,6 +184,19 @@ static void deliver_lost(struct pump *p)
 		p->sink->lost(p->sink->ctx, &more, now_ns);
 }
 
+/* Who runs what by now, and who has ended, once all that is older was delivered. */
+static void settle_procs(struct pump *p)
+{
+	struct program_counters counters;
+
+	program_counters(p->program, &counters);
+	if (counters.lost_execs != p->lost_execs)
+		procs_doubt(p->procs);
+	p->lost_execs = counters.lost_execs;
+	procs_settle(p->procs);
+	procs_deliver_exits(p->procs, merge_watermark(p->merge));
+}
+
 static void publish(struct pump *p)
 {
 	__atomic_store_n(&p->read, merge_read(p->merge), __ATOMIC_RELAXED);
@@ -203,7 +222,7 @@ static size_t pass(struct pump *p)
 	p->more = record != NULL;
 	deliver_lost(p);
 	if (!p->more) {
-		procs_deliver_exits(p->procs, merge_watermark(p->merge));
+		settle_procs(p);
 		__atomic_store_n(&p->delivered_until_ns, merge_watermark(p->merge),
 				 __ATOMIC_RELEASE);
 	}

@@ -22,8 +22,7 @@ struct meaning {
 };
 
 struct reader {
-	pthread_rwlock_t target_lock;
-	const struct target *target; /* protected by target_lock */
+	const struct target *target;
 	struct names *names;
 
 	pthread_mutex_t reading; /* one reading at a time; protects what follows */
@@ -42,7 +41,6 @@ int reader_new(const struct target *target, struct names *names, struct reader *
 		return -ENOMEM;
 	r->target = target;
 	r->names = names;
-	pthread_rwlock_init(&r->target_lock, NULL);
 	pthread_mutex_init(&r->reading, NULL);
 	*ret = r;
 	return 0;
@@ -54,20 +52,7 @@ void reader_free(struct reader *r)
 		return;
 	free(r->last);
 	pthread_mutex_destroy(&r->reading);
-	pthread_rwlock_destroy(&r->target_lock);
 	free(r);
-}
-
-void reader_retarget(struct reader *r, const struct target *target)
-{
-	pthread_rwlock_wrlock(&r->target_lock);
-	r->target = target;
-	memset(r->starts, 0, sizeof(r->starts));
-	memset(r->sites, 0, sizeof(r->sites));
-	free(r->last);
-	r->last = NULL;
-	r->n_last = 0;
-	pthread_rwlock_unlock(&r->target_lock);
 }
 
 /* --- translating ------------------------------------------------------------------------ */
@@ -172,7 +157,7 @@ static int by_goid(const void *a, const void *b)
 
 /* --- reading ---------------------------------------------------------------------------- */
 
-/* Under both locks. */
+/* Under `reading`. */
 static int read_process(struct reader *r, unsigned proc, pid_t pid, struct goroutine_seen **ret,
 			size_t *ret_n, bool *ret_complete)
 {
@@ -217,11 +202,9 @@ int reader_goroutines(struct reader *r, unsigned proc, pid_t pid, struct gorouti
 {
 	int err;
 
-	pthread_rwlock_rdlock(&r->target_lock);
 	pthread_mutex_lock(&r->reading);
 	err = read_process(r, proc, pid, ret, ret_n, ret_complete);
 	pthread_mutex_unlock(&r->reading);
-	pthread_rwlock_unlock(&r->target_lock);
 	return err;
 }
 
@@ -245,13 +228,11 @@ int reader_stack(struct reader *r, unsigned proc, pid_t pid, uint64_t goid, stru
 	uint64_t bias;
 	int err;
 
-	pthread_rwlock_rdlock(&r->target_lock);
 	err = target_load_bias(r->target, pid, &bias);
 	if (!err)
 		err = find_last(r, proc, goid, &g);
 	if (!err)
 		err = memory_stack(r->target, pid, bias, &g, out);
-	pthread_rwlock_unlock(&r->target_lock);
 	return err;
 }
 
@@ -260,10 +241,8 @@ int reader_stacks(struct reader *r, pid_t pid, int (*fn)(void *, const char *, s
 	uint64_t bias;
 	int err;
 
-	pthread_rwlock_rdlock(&r->target_lock);
 	err = target_load_bias(r->target, pid, &bias);
 	if (!err)
 		err = memory_stacks(r->target, pid, bias, fn, ctx);
-	pthread_rwlock_unlock(&r->target_lock);
 	return err;
 }

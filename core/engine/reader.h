@@ -15,9 +15,6 @@ struct reader;
 /* Both are borrowed. 0 or -ENOMEM. */
 int reader_new(const struct target *target, struct names *names, struct reader **ret);
 void reader_free(struct reader *r); /* NULL is fine */
-/* The processes from now on are of another program. `target` is borrowed, the old one is not used
- * any more. */
-void reader_retarget(struct reader *r, const struct target *target);
 
 /* As the source's functions (source.h) of the same names. */
 int reader_goroutines(struct reader *r, unsigned proc, pid_t pid, struct goroutine_seen **ret,

@@ -1,103 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Capture's sink, and the functions of a source answered from capture, target and memory. See
- * traced.h; what becomes of the file is in traced_file.c.
+ * The functions of a source, answered from captures, targets and memory. See traced.h; the program
+ * files are in traced_images.c, what becomes of them in traced_file.c and traced_exec.c.
  */
 #include "core/engine/traced.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/base/log.h"
 #include "core/engine/traced_internal.h"
-#include "core/memory/type.h"
-#include "core/target/process.h"
 
 #define OPEN_TRIES 5
 
-/* --- the sink: on capture's thread, and on the main one while it attaches -------------------- */
-
-static int sink_process_new(void *ctx, pid_t pid, uint64_t time_ns)
-{
-	struct traced *t = ctx;
-	struct proc_info info = {.pid = pid, .state = PROC_RUNNING, .attached_ns = time_ns};
-	char path[PATH_MAX];
-	int index;
-
-	process_binary(pid, path, sizeof(path));
-	proc_info_name(&info, path[0] ? path : t->c.path, target_go_version(t->target));
-	index = model_proc_add(t->c.model, &info);
-	if (index < 0) {
-		log_warn("process %d is not followed: too many processes", pid);
-		return index;
-	}
-	atomic_fetch_add(&t->processes, 1);
-	t->c.arrived(t->c.ctx, (unsigned)index);
-	if (!t->c.pid)
-		log_info("following process %d", pid);
-	return index;
-}
-
-static void sink_process_exited(void *ctx, unsigned proc, uint64_t time_ns)
-{
-	struct traced *t = ctx;
-	struct proc_info info;
-
-	model_proc_exited(t->c.model, proc, time_ns);
-	if (!t->c.pid && !model_proc(t->c.model, proc, &info))
-		log_info("process %d has ended", info.pid);
-	atomic_fetch_sub(&t->processes, 1);
-	t->c.ended(t->c.ctx);
-}
-
-static void sink_events(void *ctx, struct event *events, size_t n)
-{
-	model_apply(((struct traced *)ctx)->c.model, events, n);
-}
-
-static void sink_lost(void *ctx, const struct capture_lost *lost, uint64_t time_ns)
-{
-	struct traced *t = ctx;
-
-	model_lost(t->c.model, -1, lost->events, time_ns);
-	if (lost->hidden)
-		model_doubt(t->c.model, -1, time_ns);
-	t->c.lost(t->c.ctx);
-}
-
-static void sink_file(void *ctx)
-{
-	struct traced *t = ctx;
-
-	t->c.file(t->c.ctx);
-}
-
 /* --- making ----------------------------------------------------------------------------- */
-
-int traced_make_capture(struct traced *t, struct target *target, const uint32_t rates[EVENT_TYPES],
-			struct capture **ret)
-{
-	const struct capture_sink sink = {
-		.ctx = t,
-		.process_new = sink_process_new,
-		.process_exited = sink_process_exited,
-		.events = sink_events,
-		.lost = sink_lost,
-		.file = sink_file,
-	};
-	struct capture_config cc = {
-		.pid = t->c.pid,
-		.readers = t->c.readers,
-		.trap_ns = t->trap_ns,
-		.made_type = memory_type,
-		.asked = t->c.asked,
-	};
-
-	memcpy(cc.rates, rates, sizeof(cc.rates));
-	return capture_new(&cc, target, model_names(t->c.model), &sink, ret);
-}
 
 /* The kernel's EINVAL about a program or a probe is not about what the user wrote. */
 static int not_usage(int err)
@@ -107,9 +24,8 @@ static int not_usage(int err)
 
 /* The file may be changed between the two looks at it, when it is decoded and before it is probed:
  * then it is decoded again. */
-static int make_capture(struct traced *t)
+static int make_first(struct traced *t, struct target *target)
 {
-	struct target *target;
 	int err;
 
 	if (capture_calibrate(&t->trap_ns)) {
@@ -117,17 +33,23 @@ static int make_capture(struct traced *t)
 		t->trap_ns = 0;
 	}
 	for (int i = 0; i < OPEN_TRIES; i++) {
-		err = traced_make_capture(t, t->target, t->c.rates, &t->capture);
+		char *path;
+
+		err = traced_image_new(t, target, t->c.rates, &t->images[0]);
 		if (err != -ESTALE)
 			break;
-		err = target_open(target_path(t->target), &target);
+		path = strdup(target_path(target));
+		target_free(target);
+		target = NULL;
+		err = path ? target_open(path, &target) : -ENOMEM;
+		free(path);
 		if (err)
 			break;
-		reader_retarget(t->reader, target);
-		target_free(t->target);
-		t->target = target;
 		err = -ESTALE;
 	}
+	t->n_images = !err;
+	if (err)
+		target_free(target);
 	if (err == -ESTALE)
 		return log_error(-EAGAIN, "%s is being changed: try again when that is done",
 				 t->c.path);
@@ -137,12 +59,12 @@ static int make_capture(struct traced *t)
 
 int traced_attach(struct traced *t)
 {
-	return not_usage(capture_attach(t->capture));
+	return not_usage(capture_attach(traced_now(t)->capture));
 }
 
 int traced_start(struct traced *t)
 {
-	int err = capture_start(t->capture);
+	int err = capture_start(traced_now(t)->capture);
 
 	if (!err)
 		t->c.file(t->c.ctx); /* it may have been open for writing all the while */
@@ -151,17 +73,16 @@ int traced_start(struct traced *t)
 
 void traced_stop(struct traced *t)
 {
-	if (t && t->capture)
-		capture_stop(t->capture);
+	for (unsigned k = 0; t && k < t->n_images; k++)
+		capture_stop(t->images[k]->capture);
 }
 
 void traced_free(struct traced *t)
 {
 	if (!t)
 		return;
-	capture_free(t->capture);
-	reader_free(t->reader);
-	target_free(t->target);
+	for (unsigned k = 0; k < t->n_images; k++)
+		traced_image_free(t->images[k]);
 	pthread_rwlock_destroy(&t->lock);
 	free(t);
 }
@@ -170,17 +91,21 @@ void traced_free(struct traced *t)
 
 const struct target *traced_target(const struct traced *t)
 {
-	return t->target;
+	return traced_now(t)->target;
 }
 
 int traced_processes(const struct traced *t)
 {
-	return atomic_load(&t->processes);
+	int n = 0;
+
+	for (unsigned k = 0; k < t->n_images; k++)
+		n += atomic_load(&t->images[k]->processes);
+	return n;
 }
 
 bool traced_needs_admin(const struct traced *t)
 {
-	return capture_needs_admin(t->capture);
+	return capture_needs_admin(traced_now(t)->capture);
 }
 
 void traced_add_stats(struct capture_stats *sum, const struct capture_stats *s)
@@ -208,7 +133,13 @@ void traced_add_stats(struct capture_stats *sum, const struct capture_stats *s)
 /* Holding the lock. */
 static void stats_of(struct traced *t, struct capture_stats *ret)
 {
-	capture_stats(t->capture, ret);
+	struct capture_stats s;
+
+	capture_stats(traced_now(t)->capture, ret);
+	for (unsigned k = 1; k < t->n_images; k++) {
+		capture_stats(t->images[k]->capture, &s);
+		traced_add_stats(ret, &s);
+	}
 	traced_add_stats(ret, &t->earlier);
 }
 
@@ -238,7 +169,7 @@ static const char *event_of(enum probe_kind kind)
 static void fill_probes(struct traced *t, struct health *h)
 {
 	struct probe_site sites[ARRAY_SIZE(h->probes)];
-	size_t n = capture_sites(t->capture, sites, ARRAY_SIZE(sites));
+	size_t n = capture_sites(traced_now(t)->capture, sites, ARRAY_SIZE(sites));
 
 	for (size_t i = 0; i < n; i++) {
 		struct health_probe *p = &h->probes[h->n_probes];
@@ -257,17 +188,17 @@ static void fill_probes(struct traced *t, struct health *h)
 static void health(void *ctx, struct health *ret)
 {
 	struct traced *t = ctx;
+	const struct target *target;
 	struct capture_stats s;
 
 	pthread_rwlock_rdlock(&t->lock);
+	target = traced_now(t)->target;
 	stats_of(t, &s);
-	snprintf(ret->go_version, sizeof(ret->go_version), "%s", target_go_version(t->target));
-	snprintf(ret->offsets_from, sizeof(ret->offsets_from), "%s",
-		 target_offsets_from(t->target));
-	snprintf(ret->symbols_from, sizeof(ret->symbols_from), "%s",
-		 target_symbols_from(t->target));
-	snprintf(ret->unseen, sizeof(ret->unseen), "%s", target_unseen(t->target));
-	snprintf(ret->not_covered, sizeof(ret->not_covered), "%s", target_not_covered(t->target));
+	snprintf(ret->go_version, sizeof(ret->go_version), "%s", target_go_version(target));
+	snprintf(ret->offsets_from, sizeof(ret->offsets_from), "%s", target_offsets_from(target));
+	snprintf(ret->symbols_from, sizeof(ret->symbols_from), "%s", target_symbols_from(target));
+	snprintf(ret->unseen, sizeof(ret->unseen), "%s", target_unseen(target));
+	snprintf(ret->not_covered, sizeof(ret->not_covered), "%s", target_not_covered(target));
 	ret->hits = s.hits;
 	ret->skipped_by_filter = s.skipped;
 	ret->reads_faulted = s.faulted;
@@ -281,29 +212,64 @@ static void health(void *ctx, struct health *ret)
 static uint64_t delivered(void *ctx, uint64_t wanted_ns)
 {
 	struct traced *t = ctx;
-	uint64_t until_ns;
+	uint64_t until_ns = UINT64_MAX;
 
 	pthread_rwlock_rdlock(&t->lock);
-	until_ns = capture_delivered(t->capture, wanted_ns);
+	for (unsigned k = 0; k < t->n_images; k++)
+		until_ns = MIN(until_ns, capture_delivered(t->images[k]->capture, wanted_ns));
 	pthread_rwlock_unlock(&t->lock);
 	return until_ns;
+}
+
+/* The reader for a process, holding the lock. NULL: its program is not traced any more. */
+static struct reader *reader_of(struct traced *t, unsigned proc)
+{
+	struct traced_image *i = proc < ARRAY_SIZE(t->of) ? atomic_load(&t->of[proc]) : NULL;
+
+	return i ? i->reader : NULL;
 }
 
 static int goroutines(void *ctx, unsigned proc, pid_t pid, struct goroutine_seen **ret,
 		      size_t *ret_n, bool *ret_complete)
 {
-	return reader_goroutines(((struct traced *)ctx)->reader, proc, pid, ret, ret_n,
-				 ret_complete);
+	struct traced *t = ctx;
+	struct reader *r;
+	int err = -ESRCH;
+
+	pthread_rwlock_rdlock(&t->lock);
+	r = reader_of(t, proc);
+	if (r)
+		err = reader_goroutines(r, proc, pid, ret, ret_n, ret_complete);
+	pthread_rwlock_unlock(&t->lock);
+	return err;
 }
 
 static int stack(void *ctx, unsigned proc, pid_t pid, uint64_t goid, struct buf *out)
 {
-	return reader_stack(((struct traced *)ctx)->reader, proc, pid, goid, out);
+	struct traced *t = ctx;
+	struct reader *r;
+	int err = -ESRCH;
+
+	pthread_rwlock_rdlock(&t->lock);
+	r = reader_of(t, proc);
+	if (r)
+		err = reader_stack(r, proc, pid, goid, out);
+	pthread_rwlock_unlock(&t->lock);
+	return err;
 }
 
 static int stacks(void *ctx, pid_t pid, live_text_fn *fn, void *arg)
 {
-	return reader_stacks(((struct traced *)ctx)->reader, pid, fn, arg);
+	struct traced *t = ctx;
+	int proc = model_proc_by_pid(t->c.model, pid), err = -ESRCH;
+	struct reader *r;
+
+	pthread_rwlock_rdlock(&t->lock);
+	r = proc < 0 ? NULL : reader_of(t, (unsigned)proc);
+	if (r)
+		err = reader_stacks(r, pid, fn, arg);
+	pthread_rwlock_unlock(&t->lock);
+	return err;
 }
 
 /* --- changing --------------------------------------------------------------------------- */
@@ -311,10 +277,11 @@ static int stacks(void *ctx, pid_t pid, live_text_fn *fn, void *arg)
 static int set_rates(void *ctx, const uint32_t rates[EVENT_TYPES])
 {
 	struct traced *t = ctx;
-	int err;
+	int err = 0;
 
 	pthread_rwlock_rdlock(&t->lock);
-	err = capture_set_rates(t->capture, rates);
+	for (unsigned k = 0; k < t->n_images && !err; k++)
+		err = capture_set_rates(t->images[k]->capture, rates);
 	pthread_rwlock_unlock(&t->lock);
 	return err;
 }
@@ -324,17 +291,18 @@ static void get_rates(void *ctx, uint32_t ret[EVENT_TYPES])
 	struct traced *t = ctx;
 
 	pthread_rwlock_rdlock(&t->lock);
-	capture_get_rates(t->capture, ret);
+	capture_get_rates(traced_now(t)->capture, ret);
 	pthread_rwlock_unlock(&t->lock);
 }
 
 static int set_paused(void *ctx, bool paused)
 {
 	struct traced *t = ctx;
-	int err;
+	int err = 0;
 
 	pthread_rwlock_rdlock(&t->lock);
-	err = capture_set_paused(t->capture, paused);
+	for (unsigned k = 0; k < t->n_images && !err; k++)
+		err = capture_set_paused(t->images[k]->capture, paused);
 	pthread_rwlock_unlock(&t->lock);
 	return err;
 }
@@ -345,7 +313,7 @@ static bool get_paused(void *ctx)
 	bool paused;
 
 	pthread_rwlock_rdlock(&t->lock);
-	paused = capture_get_paused(t->capture);
+	paused = capture_get_paused(traced_now(t)->capture);
 	pthread_rwlock_unlock(&t->lock);
 	return paused;
 }
@@ -356,7 +324,8 @@ static void low_latency(void *ctx, bool on)
 
 	pthread_rwlock_rdlock(&t->lock);
 	atomic_fetch_add(&t->low_latency, on ? 1 : -1);
-	capture_low_latency(t->capture, on);
+	for (unsigned k = 0; k < t->n_images; k++)
+		capture_low_latency(t->images[k]->capture, on);
 	pthread_rwlock_unlock(&t->lock);
 }
 
@@ -375,7 +344,6 @@ int traced_new(const struct traced_config *config, struct target *target, struct
 		return log_error(-ENOMEM, "out of memory");
 	}
 	t->c = *config;
-	t->target = target;
 	pthread_rwlock_init(&t->lock, NULL);
 	t->source = (struct source){
 		.ctx = t,
@@ -391,9 +359,7 @@ int traced_new(const struct traced_config *config, struct target *target, struct
 		.stack = stack,
 		.stacks = stacks,
 	};
-	err = reader_new(target, model_names(config->model), &t->reader);
-	if (!err)
-		err = make_capture(t);
+	err = make_first(t, target);
 	if (err) {
 		traced_free(t);
 		return err;

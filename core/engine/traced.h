@@ -47,6 +47,9 @@ void traced_free(struct traced *t); /* NULL is fine */
 /* Main thread: the program as it is now, how many of its processes live. */
 const struct target *traced_target(const struct traced *t);
 int traced_processes(const struct traced *t);
+/* Main thread, one process: it has ended, or executes what cannot be traced (*ret_other: "PATH now,
+ * which …"; else NULL). */
+bool traced_over(const struct traced *t, const char **ret_other);
 /* Attaching again will take CAP_SYS_ADMIN (capture.h). */
 bool traced_needs_admin(const struct traced *t);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The traced file and what becomes of it: whoever wants to write to it has made capture take the
- * probes out; when it is another program afterwards, this makes a capture for that one. Old
- * processes stay as they were in the model, new ones are read with the new program's tables. Main
- * thread, but for traced_file_health().
+ * probes out; when it is another program afterwards, this makes an image of that one. Old processes
+ * stay as they were in the model, new ones are read with the new program's tables. Main thread, but
+ * for traced_file_health().
  */
 #include <errno.h>
 #include <signal.h>
@@ -16,60 +16,7 @@
 /* A writer that takes no longer is not worth a word. */
 #define WRITER_NS NS_PER_SEC
 
-/* --- the swap --------------------------------------------------------------------------- */
-
-/* Nobody tells of their end any more. There are none, unless the kernel lets people write to a file
- * that is executed (Linux 6.11). */
-static void end_processes(struct traced *t)
-{
-	struct proc_info info;
-
-	for (unsigned proc = 0; proc < model_procs(t->c.model); proc++) {
-		if (model_proc(t->c.model, proc, &info) || info.state == PROC_EXITED)
-			continue;
-		model_proc_exited(t->c.model, proc, monotonic_ns());
-		atomic_fetch_sub(&t->processes, 1);
-	}
-}
-
-/* Holding the lock. */
-static void swap(struct traced *t, struct target *target, struct capture *capture)
-{
-	struct capture_stats stats;
-
-	capture_stop(t->capture); /* it delivers what it has */
-	end_processes(t);
-	capture_stats(t->capture, &stats);
-	traced_add_stats(&t->earlier, &stats);
-	for (int i = 0; i < t->low_latency; i++)
-		capture_low_latency(capture, true);
-	reader_retarget(t->reader, target);
-	capture_free(t->capture);
-	target_free(t->target);
-	t->target = target;
-	t->capture = capture;
-	t->file_why[0] = '\0';
-}
-
-/* Takes `target` over, but for errors. Whoever wants to change the rates or to look waits. */
-static int replace(struct traced *t, struct target *target)
-{
-	uint32_t rates[EVENT_TYPES];
-	struct capture *capture = NULL;
-	int err;
-
-	pthread_rwlock_wrlock(&t->lock);
-	capture_get_rates(t->capture, rates);
-	err = traced_make_capture(t, target, rates, &capture);
-	if (!err && capture_get_paused(t->capture))
-		err = capture_set_paused(capture, true);
-	if (!err)
-		swap(t, target, capture);
-	else
-		capture_free(capture);
-	pthread_rwlock_unlock(&t->lock);
-	return err;
-}
+/* --- another program in the same file --------------------------------------------------- */
 
 static void cannot(struct traced *t, const char *why)
 {
@@ -83,14 +30,14 @@ static int open_new(struct traced *t, struct target **ret)
 {
 	struct target *target;
 	char why[512];
-	int err = target_open_why(capture_path(t->capture), &target, why, sizeof(why));
+	int err = target_open_why(capture_path(traced_now(t)->capture), &target, why, sizeof(why));
 
 	if (err) {
 		if (err != -ESTALE)
 			cannot(t, *why ? why : strerror(-err));
 		return err;
 	}
-	if (strcmp(target_arch(target), target_arch(t->target)) != 0) {
+	if (strcmp(target_arch(target), target_arch(traced_now(t)->target)) != 0) {
 		target_free(target);
 		cannot(t, "it is a program for another machine");
 		return -ENOEXEC;
@@ -102,28 +49,26 @@ static int open_new(struct traced *t, struct target **ret)
 /* -ESTALE: it is being changed again. */
 static int take_new_file(struct traced *t)
 {
+	const struct traced_image *before = traced_now(t);
 	struct target *target;
 	int err = open_new(t, &target);
 
 	if (err)
 		return err;
-	err = replace(t, target);
+	err = traced_adopt(t, target);
+	/* There are no processes of the old one, unless the kernel lets people write to a file that
+	 * is executed (Linux 6.11). */
+	if (traced_now(t) != before)
+		traced_images_end(t, 1);
 	if (err) {
-		target_free(target);
 		if (err != -ESTALE)
-			cannot(t, strerror(-err));
-		return err;
-	}
-	err = capture_attach(t->capture);
-	if (!err)
-		err = capture_start(t->capture);
-	if (err) {
-		cannot(t, err == -ENOEXEC ? "no probe can be placed in it" : strerror(-err));
+			cannot(t,
+			       err == -ENOEXEC ? "no probe can be placed in it" : strerror(-err));
 		return err;
 	}
 	t->c.another(t->c.ctx);
 	log_info("%s was changed: tracing it as it is now (%s)", t->c.path,
-		 target_go_version(t->target));
+		 target_go_version(traced_now(t)->target));
 	return 0;
 }
 
@@ -131,15 +76,8 @@ static int take_new_file(struct traced *t)
 
 static void on_changed(struct traced *t)
 {
-	const struct capture *before = t->capture;
-
 	if (!t->c.pid) {
 		t->file_retry = take_new_file(t) == -ESTALE;
-		if (t->capture == before)
-			return;
-		/* What has become of the new one's file meanwhile? */
-		t->file_changes = 0;
-		t->c.file(t->c.ctx);
 		return;
 	}
 	/* Most often it has ended, and its end is about to be told. */
@@ -152,8 +90,11 @@ static void on_changed(struct traced *t)
 void traced_file_changed(struct traced *t)
 {
 	unsigned changes;
-	enum capture_file file = capture_file(t->capture, &changes);
+	enum capture_file file;
 
+	if (atomic_load(&t->executed) || t->exec_ns)
+		traced_executed(t);
+	file = capture_file(traced_now(t)->capture, &changes);
 	if (file == t->file && changes == t->file_changes)
 		return;
 	t->file_changes = changes;
@@ -186,6 +127,9 @@ void traced_file_changed(struct traced *t)
 
 void traced_file_tick(struct traced *t)
 {
+	if (t->exec_ns)
+		traced_executed(t);
+	traced_images_sweep(t);
 	if (t->file_retry)
 		on_changed(t);
 	if (t->file != CAPTURE_WRITER || t->file_said ||
@@ -200,7 +144,7 @@ void traced_file_tick(struct traced *t)
 void traced_file_health(struct traced *t, struct health *ret)
 {
 	unsigned changes;
-	enum capture_file file = capture_file(t->capture, &changes);
+	enum capture_file file = capture_file(traced_now(t)->capture, &changes);
 	const char *text = "";
 
 	switch (file) {

@@ -1,41 +1,90 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What traced.c and traced_file.c share. */
+/* What traced.c, traced_images.c, traced_file.c and traced_exec.c share. */
 #ifndef XGOTOPFS_ENGINE_TRACED_INTERNAL_H
 #define XGOTOPFS_ENGINE_TRACED_INTERNAL_H
 
+#include <limits.h>
 #include <pthread.h>
 
 #include "core/engine/reader.h"
 #include "core/engine/traced.h"
 
+/* Program files traced at a time: the newest, and those whose processes still run. */
+#define IMAGES_MAX 8
+
+/* A program file under trace, with the processes that run it. */
+struct traced_image {
+	struct traced *owner;
+	struct target *target;
+	struct capture *capture;
+	struct reader *reader;
+	_Atomic int processes; /* traced and alive */
+};
+
 struct traced {
 	struct traced_config c;
 	struct source source;
 	uint64_t trap_ns;
-	struct reader *reader;
 
 	/* The main thread changes what follows, and need not lock to look at it. */
 	pthread_rwlock_t lock;
-	struct target *target; /* protected by lock, as the next three */
-	struct capture *capture;
-	struct capture_stats earlier; /* of the captures before it, summed */
+	struct traced_image *images[IMAGES_MAX]; /* protected by lock, as the next three; the newest
+						    is the first */
+	unsigned n_images;
+	struct capture_stats earlier; /* of the captures that are gone, summed */
 	char file_why[512];           /* why the file cannot be traced; "" */
 	_Atomic int low_latency;      /* asked for so many times */
-	_Atomic int processes;        /* traced and alive */
+
+	/* By process: its image, for who asks about the process. NULL: none, or gone. */
+	_Atomic(struct traced_image *) of[MODEL_PROCS_MAX];
 
 	/* As the main thread knows it. */
 	enum capture_file file;
 	unsigned file_changes;
 	uint64_t file_since_ns;
 	bool file_said, file_retry;
+
+	/* traced_exec.c: the one process has executed something. */
+	atomic_bool executed;
+	uint64_t exec_ns; /* main thread: since when it is not known what; 0: it is */
+	bool exec_found;  /* the same: it is the newest image now */
+	/* The same: what it executes cannot be traced; which, and why. "": that is not so. */
+	char other[PATH_MAX + 600];
 };
 
-/* A capture for `target` that tells of its processes. -errno, logged but for -ESTALE. */
-int traced_make_capture(struct traced *t, struct target *target, const uint32_t rates[EVENT_TYPES],
-			struct capture **ret);
+/* --- traced_images.c --------------------------------------------------------------------- */
+
+/* An image that tells of its processes. `target` is taken over, but for errors. -errno, logged but
+ * for -ESTALE. */
+int traced_image_new(struct traced *t, struct target *target, const uint32_t rates[EVENT_TYPES],
+		     struct traced_image **ret);
+void traced_image_free(struct traced_image *i); /* NULL and half-built are fine */
+/* The newest. */
+static inline struct traced_image *traced_now(const struct traced *t)
+{
+	return t->images[0];
+}
+/* Makes `i`, attached or not, the newest; the oldest go where there are too many. Main thread. */
+void traced_images_add(struct traced *t, struct traced_image *i);
+/* Ends image number `k`: what it has captured is delivered, its processes end in the model. */
+void traced_images_end(struct traced *t, unsigned k);
+/* Ends the older ones that no process runs any more. Main thread. */
+void traced_images_sweep(struct traced *t);
+
+/* Makes an image for `target`, which is taken over, the newest, and attaches it. -ESTALE and others
+ * before there is one: traced_now() is the old one then. Main thread. */
+int traced_adopt(struct traced *t, struct target *target);
 /* *sum += *s */
 void traced_add_stats(struct capture_stats *sum, const struct capture_stats *s);
+
+/* --- traced_file.c ----------------------------------------------------------------------- */
+
 /* Health's part, holding the lock. */
 void traced_file_health(struct traced *t, struct health *ret);
+
+/* --- traced_exec.c ----------------------------------------------------------------------- */
+
+/* Main thread, when `executed` is set, and once a second while that is not settled. */
+void traced_executed(struct traced *t);
 
 #endif

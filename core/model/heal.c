@@ -2,8 +2,12 @@
 /*
  * Bringing the model in line with a reading of the target's memory (model_heal()): goroutines that
  * were there before us, states after a loss, ends we did not see. An event newer than the reading
- * stands. Runs on whichever thread read the memory; takes the locks of an apply.
+ * stands; and the end of all of them, when their process executes something else. Runs on whichever
+ * thread read the memory; takes the locks of an apply.
  */
+#include <string.h>
+
+#include "core/base/text.h"
 #include "core/model/model_internal.h"
 
 static void fill_in(struct model *m, struct record *g, const struct goroutine_seen *seen)
@@ -87,6 +91,43 @@ static void see_missing(struct model *m, struct shard *s, unsigned proc, uint64_
 	}
 }
 
+/* Ends all of the process. */
+static void end_all(struct model *m, struct shard *s, unsigned proc, uint64_t time_ns)
+{
+	for (uint32_t i = 0; i < shard_numbers(s); i++) {
+		struct record *g = shard_used_record(s, i);
+		struct meaning meaning;
+
+		if (!g || g->proc != proc)
+			continue;
+		walk_execed(&g->life, time_ns, &meaning);
+		record_follow(s, g, &meaning, 0);
+		if (s->n_changes == BATCH_SMALL)
+			model_settle_exits(m);
+	}
+	model_settle_exits(m);
+}
+
+void model_proc_execed(struct model *m, unsigned proc, const char *path, uint64_t time_ns)
+{
+	struct proc_info *info;
+
+	pthread_mutex_lock(&m->apply_lock);
+	pthread_rwlock_wrlock(&m->lock);
+	info = proc < m->n_procs ? &m->procs[proc]->info : NULL;
+	if (!info || info->state == PROC_EXITED)
+		goto unlock;
+	for (unsigned i = 0; i < m->n_shards; i++)
+		end_all(m, &m->shards[i], proc, time_ns);
+	info->state = PROC_EXITED;
+	info->exited_ns = time_ns;
+	info->execed = true;
+	text_name(info->execed_path, sizeof(info->execed_path), path, strlen(path));
+unlock:
+	pthread_rwlock_unlock(&m->lock);
+	pthread_mutex_unlock(&m->apply_lock);
+}
+
 bool model_heal(struct model *m, unsigned proc, const struct goroutine_seen *seen, size_t n,
 		uint64_t time_ns, bool complete)
 {
@@ -94,7 +135,8 @@ bool model_heal(struct model *m, unsigned proc, const struct goroutine_seen *see
 
 	pthread_mutex_lock(&m->apply_lock);
 	pthread_rwlock_wrlock(&m->lock);
-	if (proc >= m->n_procs)
+	/* Of another program: the process executed it while its memory was read. */
+	if (proc >= m->n_procs || m->procs[proc]->info.execed)
 		goto unlock;
 	m->heal_round++;
 	for (size_t i = 0; i < n; i++) {

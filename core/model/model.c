@@ -152,6 +152,43 @@ void model_proc_exited(struct model *m, unsigned proc, uint64_t time_ns)
 	pthread_rwlock_unlock(&m->lock);
 }
 
+unsigned model_proc_root(struct model *m)
+{
+	unsigned root = 0;
+
+	pthread_rwlock_rdlock(&m->lock);
+	/* What follows an end by execve(2) has the same pid, and comes later. */
+	for (unsigned i = 1; i < m->n_procs; i++)
+		if (m->procs[root]->info.execed &&
+		    m->procs[i]->info.pid == m->procs[root]->info.pid)
+			root = i;
+	pthread_rwlock_unlock(&m->lock);
+	return root;
+}
+
+unsigned model_proc_before(struct model *m, unsigned proc)
+{
+	unsigned n = 0;
+
+	pthread_rwlock_rdlock(&m->lock);
+	for (unsigned i = 0; proc < m->n_procs && i < proc; i++)
+		n += m->procs[i]->info.pid == m->procs[proc]->info.pid;
+	pthread_rwlock_unlock(&m->lock);
+	return n;
+}
+
+int model_proc_nth(struct model *m, pid_t pid, unsigned before)
+{
+	int found = -ENOENT;
+
+	pthread_rwlock_rdlock(&m->lock);
+	for (unsigned i = 0; i < m->n_procs && found < 0; i++)
+		if (m->procs[i]->info.pid == pid && !before--)
+			found = (int)i;
+	pthread_rwlock_unlock(&m->lock);
+	return found;
+}
+
 unsigned model_procs(struct model *m)
 {
 	unsigned n;

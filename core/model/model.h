@@ -46,13 +46,20 @@ int64_t model_wall_offset(const struct model *m);
 
 enum proc_state { PROC_RUNNING, PROC_EXITED };
 
+/*
+ * A process is what runs from one execve(2) to the next, or to the end: one that executes another
+ * program, or its own again, ends, and another begins with the same pid.
+ */
+
 struct proc_info {
 	pid_t pid;
 	char binary_path[512];
 	char go_version[64];
 	enum proc_state state;
 	uint64_t attached_ns;
-	uint64_t exited_ns; /* 0 while it runs */
+	uint64_t exited_ns;    /* 0 while it runs */
+	bool execed;           /* that was the end: it executed … */
+	char execed_path[256]; /* … this; "": not known */
 };
 
 /* Returns the new process's index (0 for the first) or -ENOSPC. Applying thread only. */
@@ -62,6 +69,15 @@ void proc_info_name(struct proc_info *info, const char *binary_path, const char 
 int model_proc_add(struct model *m, const struct proc_info *info);
 /* The target ended: its goroutines freeze as they were, nothing is dropped. */
 void model_proc_exited(struct model *m, unsigned proc, uint64_t time_ns);
+/* It executed `path` ("": not known): an end, and that of its goroutines. */
+void model_proc_execed(struct model *m, unsigned proc, const char *path, uint64_t time_ns);
+/* The process that is meant where none is named: the first, or what that has become since by
+ * executing. */
+unsigned model_proc_root(struct model *m);
+/* How many processes with the same pid were there before it. */
+unsigned model_proc_before(struct model *m, unsigned proc);
+/* The one with that pid before which there were so many; -ENOENT. */
+int model_proc_nth(struct model *m, pid_t pid, unsigned before);
 unsigned model_procs(struct model *m);
 int model_proc(struct model *m, unsigned proc, struct proc_info *ret); /* -ENOENT */
 int model_proc_by_pid(struct model *m, pid_t pid); /* newest with that pid, or -ENOENT */
@@ -136,6 +152,8 @@ enum goroutine_flag {
 	GOROUTINE_AT_LEAST = 1 << 8,
 	/* goroutine_began() is the runtime's word: it began then, or somewhat later. */
 	GOROUTINE_ABOUT = 1 << 9,
+	/* Its process executed another program at exited_ns: it did not end by itself. */
+	GOROUTINE_EXECED = 1 << 12,
 };
 
 struct goroutine {

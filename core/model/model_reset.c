@@ -39,6 +39,7 @@ static void reset_proc(struct proc *p)
 {
 	p->info.state = PROC_RUNNING;
 	p->info.exited_ns = 0;
+	p->info.execed = false;
 	memset(p->lost, 0, sizeof(p->lost));
 	p->epoch = 0;
 	p->lost_ns = p->doubt_ns = 0;

@@ -328,6 +328,17 @@ void walk_lost(const struct life *have, uint64_t time_ns, struct meaning *ret)
 	ret->life.flags |= GOROUTINE_UNCERTAIN;
 }
 
+void walk_execed(const struct life *have, uint64_t time_ns, struct meaning *ret)
+{
+	*ret = (struct meaning){.life = *have};
+	if (!life_there(have))
+		return;
+	time_ns = not_before(have, time_ns);
+	ret->sure_ns = time_ns; /* it waited, ran, until then */
+	end(ret, GSTATE_DEAD, time_ns);
+	ret->life.flags |= GOROUTINE_EXECED;
+}
+
 /* --- what the model says ---------------------------------------------------------------------- */
 
 void walk_told(const struct life *have, const struct goroutine *g, struct meaning *ret)
@@ -355,7 +366,7 @@ void walk_told(const struct life *have, const struct goroutine *g, struct meanin
 		} else {
 			end_of_one(ret, g->state, since);
 		}
-		l->flags |= g->flags & GOROUTINE_EXIT_READ;
+		l->flags |= g->flags & (GOROUTINE_EXIT_READ | GOROUTINE_EXECED);
 		return;
 	}
 	if (l->flags & GOROUTINE_EXITED) {

@@ -75,6 +75,8 @@ bool walk_is_live(uint8_t state);
 /* Changes before time_ns were lost, and none is told of since: its state is not known. */
 void walk_lost(const struct life *have, uint64_t time_ns, struct meaning *ret);
 void walk_missing(const struct life *have, uint64_t time_ns, struct meaning *ret);
+/* Its process executed another program. */
+void walk_execed(const struct life *have, uint64_t time_ns, struct meaning *ret);
 
 /* For who follows events alone: what the model knows beside them (readings, hidden events). */
 void walk_told(const struct life *have, const struct goroutine *g, struct meaning *ret);

@@ -3,8 +3,10 @@
 #include "core/view/family.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "core/base/parse.h"
 #include "core/model/feed.h"
 #include "core/view/view_internal.h"
 
@@ -232,16 +234,48 @@ int view_pid_was(const struct view *v, unsigned proc)
 	return model_proc(v->model, proc, &info) ? 0 : info.pid;
 }
 
-int view_pid(const struct view *v, unsigned proc)
+unsigned view_root(const struct view *v)
+{
+	return model_proc_root(v->model);
+}
+
+int view_proc_name(const struct view *v, unsigned proc, char *ret, size_t size)
 {
 	int pid = view_pid_was(v, proc);
 
-	return pid && model_proc_by_pid(v->model, pid) == (int)proc ? pid : 0;
+	if (!pid)
+		return -ENOENT;
+	if (model_proc_by_pid(v->model, pid) == (int)proc)
+		(void)snprintf(ret, size, "%d", pid);
+	else
+		(void)snprintf(ret, size, "%d.%u", pid, model_proc_before(v->model, proc) + 1);
+	return 0;
 }
 
-int view_proc_of(const struct view *v, int pid)
+int view_proc_named(const struct view *v, const char *name)
 {
-	return model_proc_by_pid(v->model, pid);
+	char number[16], canonical[32];
+	size_t len = strcspn(name, ".");
+	uint64_t pid, nth;
+	int proc;
+
+	if (len >= sizeof(number))
+		return -ENOENT;
+	memcpy(number, name, len);
+	number[len] = '\0';
+	if (parse_u64_in(number, 1, INT32_MAX, &pid))
+		return -ENOENT;
+	if (!name[len])
+		proc = model_proc_by_pid(v->model, (pid_t)pid);
+	else if (parse_u64_in(name + len + 1, 1, UINT32_MAX, &nth))
+		return -ENOENT;
+	else
+		proc = model_proc_nth(v->model, (pid_t)pid, (unsigned)nth - 1);
+	/* No second name: no leading zeros, and the newest goes by its number alone. */
+	if (proc < 0 || view_proc_name(v, (unsigned)proc, canonical, sizeof(canonical)) ||
+	    strcmp(name, canonical) != 0)
+		return -ENOENT;
+	return proc;
 }
 
 bool view_ended(const struct view *v, unsigned proc)

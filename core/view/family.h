@@ -72,12 +72,17 @@ int view_type_of(const struct view *v, unsigned proc, const char *name, uint32_t
 
 unsigned view_procs(const struct view *v);
 int view_proc(const struct view *v, unsigned proc, struct proc_info *ret); /* -ENOENT */
-/* The pid of a process by index; 0: there is none, or another one has its number now. */
-int view_pid(const struct view *v, unsigned proc);
-/* The same whoever has the number now. */
+/* The pid of a process by index, whoever has the number now; 0: there is none. */
 int view_pid_was(const struct view *v, unsigned proc);
-/* The index; -ENOENT. */
-int view_proc_of(const struct view *v, int pid);
+/*
+ * A process's name among all: its pid, "4000"; one whose number another has now, since it executed
+ * another program or the kernel gave the number again, is "4000.1", the next such "4000.2". 0 or
+ * -ENOENT. And the index by that name; -ENOENT.
+ */
+int view_proc_name(const struct view *v, unsigned proc, char *ret, size_t size);
+int view_proc_named(const struct view *v, const char *name);
+/* The index of the one that is meant where none is named. */
+unsigned view_root(const struct view *v);
 bool view_ended(const struct view *v, unsigned proc);
 
 /* --- the log of events -------------------------------------------------------------------- */

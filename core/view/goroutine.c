@@ -110,6 +110,7 @@ static void emit_status(struct emit *e, const struct view *v, const struct proc_
 	emit_time(e, v, "last_event_unix_ns", g->last_event_ns);
 	emit_time(e, v, "exited_unix_ns", g->exited_ns);
 	emit_yes(e, "exited", g->flags & GOROUTINE_EXITED);
+	emit_yes(e, "ended_by_exec", g->flags & GOROUTINE_EXECED);
 	emit_yes(e, "system", g->flags & GOROUTINE_SYSTEM);
 	emit_yes(e, "cgo", g->flags & GOROUTINE_CGO);
 	emit_yes(e, "found", g->flags & GOROUTINE_FOUND);

@@ -123,7 +123,11 @@ static unsigned limits(struct emit *e, const struct facts *x)
 	unsigned n = 0;
 
 	if (x->info.state == PROC_EXITED) {
-		warn(e, "the target has ended: everything stands as it was then");
+		if (x->info.execed)
+			warn(e, "the process executed %s: everything stands as it was then",
+			     x->info.execed_path[0] ? x->info.execed_path : "another program");
+		else
+			warn(e, "the target has ended: everything stands as it was then");
 		n++;
 	}
 	if (x->paused) {

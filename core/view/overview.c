@@ -5,6 +5,7 @@
 #include "core/base/json.h"
 #include "core/model/feed.h"
 #include "core/pyramid/pyramid.h"
+#include "core/view/family.h"
 #include "core/view/query.h"
 #include "core/view/view_internal.h"
 
@@ -29,6 +30,8 @@ static void add_processes(const struct view *v, struct buf *out)
 		json_ks(out, "state", info.state == PROC_RUNNING ? "running" : "exited");
 		json_ku(out, "attached_ns", info.attached_ns);
 		json_ku(out, "exited_ns", info.exited_ns);
+		if (info.execed)
+			json_ks(out, "executed", info.execed_path);
 		buf_addc(out, '}');
 	}
 	buf_addc(out, ']');
@@ -92,6 +95,7 @@ void view_overview(const struct view *v, unsigned proc, struct buf *out)
 	model_totals(v->model, -1, &all);
 	model_totals(v->model, proc == VIEW_ALL_PROCS ? -1 : (int)proc, &t);
 	json_ku(out, "first_ns", first_time(v, &info));
+	json_ku(out, "root", view_root(v));
 	json_ku(out, "now_ns", view_now(v, proc));
 	json_ku(out, "last_event_ns", all.last_event_ns);
 	json_key(out, "wall_offset_ns");

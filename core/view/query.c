@@ -74,7 +74,7 @@ int view_arg_proc(const struct view *v, struct view_query *q, bool all)
 		q->proc = VIEW_ALL_PROCS;
 		return 0;
 	}
-	err = view_arg_u64(q, "proc", 0, MODEL_PROCS_MAX - 1, 0, &proc);
+	err = view_arg_u64(q, "proc", 0, MODEL_PROCS_MAX - 1, model_proc_root(v->model), &proc);
 	if (err)
 		return err;
 	q->proc = (unsigned)proc;

@@ -21,7 +21,8 @@ int view_arg_u64(struct view_query *q, const char *name, uint64_t min, uint64_t 
 int view_arg_word(struct view_query *q, const char *name, const char *const words[], unsigned *ret);
 /* Is it there, and neither "0" nor "false"? */
 bool view_arg_yes(const struct view_query *q, const char *name);
-/* ?proc=N into q->proc: 0 unless given, or VIEW_ALL_PROCS when `all`. 0, -EINVAL or -ENOENT. */
+/* ?proc=N into q->proc: view_root() unless given, or VIEW_ALL_PROCS when `all`. 0, -EINVAL or
+ * -ENOENT. */
 int view_arg_proc(const struct view *v, struct view_query *q, bool all);
 /* ?format=text|json into q->form, where `forms` leave a choice; as it was unless given. 0 or
  * -EINVAL. */

@@ -30,6 +30,10 @@ static void emit_process(struct emit *e, const struct view *v, unsigned proc,
 		emit_u64(e, "exited_unix_ns", view_unix(v, info->exited_ns));
 	else
 		emit_none(e, "exited_unix_ns");
+	if (info->execed)
+		emit_string(e, "executed", info->execed_path);
+	else
+		emit_none(e, "executed");
 }
 
 static void emit_goroutines(struct emit *e, const struct model_totals *t)

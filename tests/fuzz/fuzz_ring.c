@@ -114,7 +114,8 @@ static void publish(struct run *r, struct writer *w, unsigned which, struct fuzz
 	record->h.time_ns = r->honest ? ++r->clock + MERGE_SLACK_NS : fuzz_number(in, 8) >> 1;
 	r->published++;
 	r->nothing += record->h.type == WIRE_NOTHING;
-	r->undecodable += record->h.type != WIRE_NOTHING && record->h.type >= WIRE_TYPES;
+	r->undecodable += record->h.type >= WIRE_TYPES && record->h.type != WIRE_NOTHING &&
+			  record->h.type != WIRE_EXEC;
 	slot->seq = w->numbers[which] + 1;
 	w->pending[which] = w->pending[--w->n_pending];
 	w->numbers[which] = w->numbers[w->n_pending];

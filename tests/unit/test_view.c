@@ -192,6 +192,7 @@ static void test_status(void **state)
 				  "last_event_unix_ns 1000050000005\n"
 				  "exited_unix_ns -\n"
 				  "exited no\n"
+				  "ended_by_exec no\n"
 				  "system no\n"
 				  "cgo no\n"
 				  "found no\n"
