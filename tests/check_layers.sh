@@ -101,6 +101,7 @@ core/capture/runners.c stat
 core/target/image.c open
 core/target/process.c fopen
 core/target/process.c readlink
+core/target/process.c stat
 core/target/target_process.c fopen
 core/target/target_process.c open
 core/target/target_process.c stat

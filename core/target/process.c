@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -67,17 +68,41 @@ int process_check(pid_t pid)
 	return log_error(-ENOEXEC, "process %d is a kernel thread, not a Go program", pid);
 }
 
+/*
+ * Did the kernel put " (deleted)" behind it, or is that its name? It does where the name leads
+ * nowhere any more: looked up as the process would, it is then another file or none.
+ */
+static bool is_name(pid_t pid, const char *path)
+{
+	struct stat running, named;
+	char *there;
+	int err;
+
+	if (asprintf(&there, "/proc/%d/exe", pid) < 0)
+		return false;
+	err = stat(there, &running);
+	free(there);
+	if (err || running.st_nlink == 0 || asprintf(&there, "/proc/%d/root%s", pid, path) < 0)
+		return false;
+	err = stat(there, &named) ? errno : 0;
+	free(there);
+	/* One that we may not look up has a link, after all. */
+	return err ? err != ENOENT && err != ENOTDIR
+		   : named.st_dev == running.st_dev && named.st_ino == running.st_ino;
+}
+
 void process_binary(pid_t pid, char *ret, size_t size)
 {
 	static const char deleted[] = " (deleted)";
+	const ssize_t suffix = sizeof(deleted) - 1;
 	char path[64];
 	ssize_t n;
 
 	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
 	n = readlink(path, ret, size - 1);
 	ret[MAX(n, 0)] = '\0';
-	if (n > (ssize_t)strlen(deleted) && strcmp(ret + n - strlen(deleted), deleted) == 0)
-		ret[n - (ssize_t)strlen(deleted)] = '\0';
+	if (n > suffix && strcmp(ret + n - suffix, deleted) == 0 && !is_name(pid, ret))
+		ret[n - suffix] = '\0';
 }
 
 static bool same_clock(const char *path)
