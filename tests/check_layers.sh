@@ -99,6 +99,7 @@ core/capture/keeper.c chdir
 core/capture/keeper.c readlink
 core/capture/runners.c stat
 core/target/image.c open
+core/memory/about.c open
 core/target/process.c fopen
 core/target/process.c readlink
 core/target/process.c stat

@@ -103,7 +103,7 @@ check_stacks() {
 	tool=$(target "$TRACED_GO" plain stackparse) || return
 	mkdir -p "$dir/mnt"
 	: >"$dir/log" >"$dir/dump"
-	"$binary" >"$dir/dump" 2>"$dir/err" &
+	GODEBUG=tracebacklabels=1 "$binary" >"$dir/dump" 2>"$dir/err" &
 	pid=$!
 	if ! wait_for 30 grep -q '^END' "$dir/dump"; then
 		echo "does not come to rest: $(tail -n 3 "$dir/err")"
@@ -115,7 +115,8 @@ check_stacks() {
 	if wait_for "$PATIENCE" grep -q "Ctrl-C ends" "$dir/log"; then
 		cat "$dir/mnt/stacks" >"$dir/stacks"
 		"$tool" <"$dir/stacks" >"$dir/parsed.json"
-		python3 "$ROOT/tests/stacks.py" "$dir/dump" "$dir/mnt" "$dir/stacks" "$dir/parsed.json" \
+		sed '/^END$/,$d' "$dir/dump" | "$tool" >"$dir/parsed_dump.json"
+		python3 "$ROOT/tests/stacks.py" "$dir/dump" "$dir/mnt" "$dir/stacks" "$dir/parsed.json" "$dir/parsed_dump.json" \
 			--go "$(minor_of "$version" "$binary")"
 		status=$?
 	else

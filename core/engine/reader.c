@@ -243,6 +243,6 @@ int reader_stacks(struct reader *r, pid_t pid, int (*fn)(void *, const char *, s
 
 	err = target_load_bias(r->target, pid, &bias);
 	if (!err)
-		err = memory_stacks(r->target, pid, bias, fn, ctx);
+		err = memory_stacks(r->target, pid, bias, STACK_AS_GO, fn, ctx);
 	return err;
 }

@@ -34,10 +34,25 @@
 static uint32_t bytes_of(const struct go_layout *l)
 {
 	const uint32_t offsets[] = {
-		l->g_m,           l->g_atomicstatus, l->g_goid,      l->g_waitsince,
-		l->g_waitreason,  l->g_gopc,         l->g_startpc,   l->g_lockedm,
-		l->g_parent_goid, l->g_sched_sp,     l->g_sched_pc,  l->g_sched_lr,
-		l->g_sched_bp,    l->g_syscallsp,    l->g_syscallpc, l->g_syscallbp,
+		l->g_m,
+		l->g_atomicstatus,
+		l->g_goid,
+		l->g_waitsince,
+		l->g_waitreason,
+		l->g_gopc,
+		l->g_startpc,
+		l->g_lockedm,
+		l->g_parent_goid,
+		l->g_sched_sp,
+		l->g_sched_pc,
+		l->g_sched_lr,
+		l->g_sched_bp,
+		l->g_syscallsp,
+		l->g_syscallpc,
+		l->g_syscallbp,
+		l->g_labels,
+		l->g_bubble,
+		l->g_running_cleanups,
 	};
 	uint32_t size = 0;
 
@@ -77,6 +92,9 @@ static void extract(const struct go_layout *l, const uint8_t *g, uint64_t addres
 		.status = status & ~(uint32_t)GSCAN,
 		.scanning = status & GSCAN,
 		.wait_reason = g[l->g_waitreason],
+		.running_cleanups = l->g_running_cleanups && g[l->g_running_cleanups],
+		.labels = maybe(g, l->g_labels),
+		.bubble = maybe(g, l->g_bubble),
 		.locked_to_thread = maybe(g, l->g_lockedm) != 0,
 		.start_pc = static_address(word(g, l->g_startpc), bias),
 		.go_pc = static_address(word(g, l->g_gopc), bias),

@@ -16,6 +16,8 @@ struct memory_goroutine {
 	bool scanning;       /* the scan bit: the garbage collector holds it for a moment */
 	uint8_t wait_reason; /* says something only while it waits */
 	bool locked_to_thread;
+	bool running_cleanups;    /* it runs cleanups of the program: 1.25 on */
+	uint64_t labels, bubble;  /* runtime addresses; 0 none (core/memory/about.h) */
 	uint64_t start_pc, go_pc; /* static addresses; 0 none */
 	int64_t wait_since_ns;    /* CLOCK_MONOTONIC; 0 not known: the garbage collector sets it, at
 				     its first run after the goroutine began to wait */

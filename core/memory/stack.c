@@ -4,6 +4,7 @@
 #include "core/memory/stack.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "core/memory/stack_print.h"
 #include "core/memory/stack_walk.h"
@@ -20,12 +21,16 @@ int memory_stack(const struct target *t, pid_t pid, uint64_t bias, const struct 
 	cleanup_free_ struct stack_trace *trace = malloc(sizeof(*trace));
 	struct stack_scratch *scratch = stack_scratch_new();
 	struct stack_printer *printer = NULL;
-	int err = trace && scratch ? stack_printer_new(t, &printer) : -ENOMEM;
+	struct goroutine_about about;
+	int err = trace && scratch
+			  ? stack_printer_new(t, STACK_AS_GO, memory_shows_labels(t, pid), &printer)
+			  : -ENOMEM;
 
 	if (!err)
 		err = stack_trace_with(t, pid, bias, g, &bounds, scratch, trace);
 	if (!err) {
-		stack_print(printer, trace, out);
+		memory_about(t, pid, &trace->g, &about);
+		stack_print(printer, trace, &about, out);
 		err = buf_error(out);
 	}
 	stack_printer_free(printer);
@@ -34,7 +39,10 @@ int memory_stack(const struct target *t, pid_t pid, uint64_t bias, const struct 
 }
 
 struct dump {
+	const struct target *t;
+	pid_t pid;
 	struct stack_printer *printer;
+	struct goroutine_about about;
 	struct stack_bounds bounds;
 	uint64_t deep_until_ns, until_ns;
 	memory_stack_text_fn *fn;
@@ -54,6 +62,41 @@ static int hand_over(struct dump *d)
 	return err;
 }
 
+/* Does the program's own code run on one of the runtime's own goroutines? One that runs just now
+ * has no other reason that takes long. */
+static bool is_in_user_code(const struct target *t, const struct stack_trace *trace)
+{
+	for (size_t i = 0; i < trace->n; i++) {
+		struct go_func f;
+
+		if (!target_func_by_pc(t, trace->frames[i].lookup, &f) &&
+		    strncmp(f.name, "runtime.", 8) != 0)
+			return true;
+	}
+	return trace->state == STACK_RUNNING;
+}
+
+/* By what is known before its stack is. */
+static bool may_be_shown(const struct target *t, const struct memory_goroutine *g)
+{
+	if (!target_is_system_goroutine(t, g->start_pc))
+		return true;
+	switch (target_runs_user_code(t, g->start_pc)) {
+	case TARGET_FINALIZERS:
+		return true;
+	case TARGET_CLEANUPS:
+		return g->running_cleanups;
+	default:
+		return false;
+	}
+}
+
+static bool is_shown(const struct target *t, const struct stack_trace *trace)
+{
+	return target_runs_user_code(t, trace->g.start_pc) != TARGET_FINALIZERS ||
+	       is_in_user_code(t, trace);
+}
+
 static int print_next(const struct stack_trace *trace, void *data)
 {
 	struct dump *d = data;
@@ -67,10 +110,29 @@ static int print_next(const struct stack_trace *trace, void *data)
 		d->bounds.frames = FEW;
 		d->bounds.until_ns = d->until_ns;
 	}
+	if (!is_shown(d->t, trace))
+		return 0;
+	memory_about(d->t, d->pid, &trace->g, &d->about);
 	if (d->shown++)
 		buf_addc(&d->text, '\n');
-	stack_print(d->printer, trace, &d->text);
+	stack_print(d->printer, trace, &d->about, &d->text);
 	return hand_over(d);
+}
+
+/* Headers only: no stack is read. */
+static int print_labels(struct dump *d, const struct memory_goroutine *list, size_t n)
+{
+	cleanup_free_ struct stack_trace *none = calloc(1, sizeof(*none));
+	int err = none ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < n && !err; i++) {
+		if (!list[i].labels)
+			continue;
+		none->g = list[i];
+		none->state = STACK_RUNNING;
+		err = print_next(none, d);
+	}
+	return err;
 }
 
 static int note_cut(struct dump *d, size_t n, bool too_many)
@@ -83,12 +145,14 @@ static int note_cut(struct dump *d, size_t n, bool too_many)
 	return hand_over(d);
 }
 
-int stacks_within(const struct target *t, pid_t pid, uint64_t bias, const struct stack_times *times,
-		  memory_stack_text_fn *fn, void *ctx)
+int stacks_within(const struct target *t, pid_t pid, uint64_t bias, enum stack_style style,
+		  const struct stack_times *times, memory_stack_text_fn *fn, void *ctx)
 {
 	cleanup_free_ struct memory_goroutine *list = NULL;
 	uint64_t now = monotonic_ns();
 	struct dump d = {
+		.t = t,
+		.pid = pid,
 		.bounds = {STACK_UNBOUNDED, now + times->deep_ns},
 		.deep_until_ns = now + times->deep_ns,
 		.until_ns = now + times->all_ns,
@@ -97,17 +161,21 @@ int stacks_within(const struct target *t, pid_t pid, uint64_t bias, const struct
 	};
 	bool too_many = false;
 	size_t n, kept = 0;
-	int err = stack_printer_new(t, &d.printer);
+	bool labels = style != STACK_AS_GO || memory_shows_labels(t, pid);
+	int err = stack_printer_new(t, style, labels, &d.printer);
 
 	if (!err)
 		err = memory_goroutines(t, pid, bias, &list, &n, &too_many);
 	if (err)
 		goto out;
 	for (size_t i = 0; i < n; i++) {
-		if (!target_is_system_goroutine(t, list[i].start_pc))
+		if (may_be_shown(t, &list[i]))
 			list[kept++] = list[i];
 	}
-	err = stack_traces(t, pid, bias, list, kept, &d.bounds, print_next, &d);
+	if (style == STACK_LABELS_ONLY)
+		err = print_labels(&d, list, kept);
+	else
+		err = stack_traces(t, pid, bias, list, kept, &d.bounds, print_next, &d);
 	if (!err || d.cut)
 		err = note_cut(&d, kept, too_many);
 out:
@@ -116,10 +184,10 @@ out:
 	return err;
 }
 
-int memory_stacks(const struct target *t, pid_t pid, uint64_t bias, memory_stack_text_fn *fn,
-		  void *ctx)
+int memory_stacks(const struct target *t, pid_t pid, uint64_t bias, enum stack_style style,
+		  memory_stack_text_fn *fn, void *ctx)
 {
 	static const struct stack_times times = {DEEP_NS, ALL_NS};
 
-	return stacks_within(t, pid, bias, &times, fn, ctx);
+	return stacks_within(t, pid, bias, style, &times, fn, ctx);
 }

@@ -57,15 +57,23 @@ struct stack_trace {
 int memory_stack(const struct target *t, pid_t pid, uint64_t bias, const struct memory_goroutine *g,
 		 struct buf *out);
 
+enum stack_style {
+	STACK_AS_GO, /* as the process would print it */
+	/* For a profile: labels in every release, in the form of 1.27, and no arguments. */
+	STACK_LABELLED,
+	STACK_LABELS_ONLY, /* the headers of those that have labels, in that form */
+};
+
 /*
- * All goroutines but the runtime's own, each with the blank line before it, handed out one at a
+ * All goroutines but the runtime's own (isSystemGoroutine: one that runs finalizers or cleanups of
+ * the program is none of them), each with the blank line before it, handed out one at a
  * time: the text is gone after the call. What `fn` returns, unless 0, ends it and is returned. When
  * there is more than can be shown (of goroutines, or of time: deep stacks are cut after some
  * seconds, and the rest of the goroutines after some more) a last piece says so: "... cut: …".
  * Errors as of memory_goroutines().
  */
 typedef int memory_stack_text_fn(void *ctx, const char *text, size_t len);
-int memory_stacks(const struct target *t, pid_t pid, uint64_t bias, memory_stack_text_fn *fn,
-		  void *ctx);
+int memory_stacks(const struct target *t, pid_t pid, uint64_t bias, enum stack_style style,
+		  memory_stack_text_fn *fn, void *ctx);
 
 #endif

@@ -8,6 +8,7 @@
  */
 #include "core/memory/stack_print.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
@@ -49,6 +50,8 @@ struct creator {
 
 struct stack_printer {
 	const struct target *t;
+	enum stack_style style;
+	bool labels;
 	struct place places[PLACES];
 	struct creator creators[CREATORS];
 };
@@ -61,13 +64,16 @@ static void place_free(struct place *place)
 	*place = (struct place){0};
 }
 
-int stack_printer_new(const struct target *t, struct stack_printer **ret)
+int stack_printer_new(const struct target *t, enum stack_style style, bool labels,
+		      struct stack_printer **ret)
 {
 	struct stack_printer *p = calloc(1, sizeof(*p));
 
 	if (!p)
 		return -ENOMEM;
 	p->t = t;
+	p->style = style;
+	p->labels = labels;
 	*ret = p;
 	return 0;
 }
@@ -103,8 +109,132 @@ static const char *status_text(const struct target *t, const struct memory_gorou
 	return g->status < ARRAY_SIZE(names) && names[g->status] ? names[g->status] : "???";
 }
 
-static void print_header(const struct target *t, const struct memory_goroutine *g, struct buf *out)
+/* runtime2.go isIdleInSynctest, but for those that say themselves that they are durable. */
+static bool is_idle_in_bubble(const char *reason)
 {
+	static const char *const idle[] = {
+		"chan receive (nil chan)",
+		"chan send (nil chan)",
+		"select (no cases)",
+		"sleep",
+		"sync.Cond.Wait",
+		"coroutine",
+		"synctest.Run",
+		"synctest.Wait",
+	};
+
+	for (size_t i = 0; reason && i < ARRAY_SIZE(idle); i++) {
+		if (!strcmp(reason, idle[i]))
+			return true;
+	}
+	return false;
+}
+
+static void print_bubble(const struct target *t, uint64_t bubble, struct buf *out)
+{
+	buf_adds(out, target_go_minor(t) < 25 ? ", synctest group " : ", synctest bubble ");
+	buf_addu(out, bubble);
+}
+
+/* In 1.25 whatever state it is in. */
+static bool is_durable(const struct target *t, const struct memory_goroutine *g)
+{
+	unsigned minor = target_go_minor(t);
+
+	return minor >= 25 && (minor == 25 || g->status == GWAITING) &&
+	       is_idle_in_bubble(target_wait_reason(t, g->wait_reason));
+}
+
+/* --- labels ---------------------------------------------------------------------------------- */
+
+/* runtime/print.go printquoted(); `old`: as 1.26 has it. */
+static void print_quoted(const char *text, size_t len, bool old, struct buf *out)
+{
+	uint32_t code;
+	unsigned n;
+
+	buf_addc(out, '"');
+	for (size_t i = 0; i < len; i += n) {
+		unsigned char c = (unsigned char)text[i];
+
+		n = utf8_decode(text + i, len - i, &code);
+		if (!n) {
+			buf_addf(out, old ? "\\ufffd" : "\\x%02x", c);
+			n = 1;
+		} else if (c == '\n' || c == '\r' || c == '\t') {
+			buf_adds(out, c == '\n' ? "\\n" : c == '\r' ? "\\r" : "\\t");
+		} else if (c == '\\' || c == '"') {
+			buf_addf(out, "\\%c", c);
+		} else if (code >= ' ' && code <= '~') {
+			buf_addc(out, (char)c);
+		} else if (code < 127) {
+			buf_addf(out, "\\x%02x", code);
+		} else {
+			buf_addf(out, code < 0x10000 ? "\\u%04x" : "\\U%08x", code);
+		}
+	}
+	buf_addc(out, '"');
+}
+
+/* traceback.go tracebackStringNeedsQuoting() */
+static bool needs_quotes(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (!isalnum((unsigned char)text[i]) && !strchr("./_", text[i]))
+			return true;
+	}
+	return memchr(text, '\0', len);
+}
+
+static void print_label_text(const char *text, uint64_t len, bool old, struct buf *out)
+{
+	size_t n = MIN(len, (uint64_t)LABEL_BYTES_MAX);
+
+	if (old || needs_quotes(text, n))
+		print_quoted(text, n, old, out);
+	else
+		buf_add(out, text, n);
+	if (n < len)
+		buf_adds(out, "...");
+}
+
+/* `old`: as 1.26 has them. */
+static void print_labels(const struct goroutine_about *about, bool old, struct buf *out)
+{
+	for (size_t i = 0; i < about->n; i++) {
+		const struct memory_label *l = &about->labels[i];
+
+		buf_adds(out, i ? ", " : "{");
+		print_label_text(l->key, l->key_len, old, out);
+		buf_adds(out, ": ");
+		print_label_text(l->value, l->value_len, old, out);
+	}
+	buf_adds(out, about->more ? ", ...}" : "}");
+}
+
+/* 1.26 has them within the brackets. */
+static void print_end(const struct stack_printer *p, const struct goroutine_about *about,
+		      struct buf *out)
+{
+	bool labels = p->labels && about && about->n;
+	bool inside = p->style == STACK_AS_GO && target_go_minor(p->t) == 26;
+
+	if (labels && inside) {
+		buf_adds(out, " labels:");
+		print_labels(about, true, out);
+	}
+	buf_addc(out, ']');
+	if (labels && !inside) {
+		buf_addc(out, ' ');
+		print_labels(about, false, out);
+	}
+	buf_adds(out, ":\n");
+}
+
+static void print_header(const struct stack_printer *p, const struct memory_goroutine *g,
+			 const struct goroutine_about *about, struct buf *out)
+{
+	const char *status = status_text(p->t, g);
 	int64_t minutes = 0;
 
 	if ((g->status == GWAITING || g->status == GSYSCALL) && g->wait_since_ns > 0)
@@ -112,11 +242,13 @@ static void print_header(const struct target *t, const struct memory_goroutine *
 	buf_adds(out, "goroutine ");
 	buf_addu(out, g->goid);
 	buf_adds(out, " [");
-	buf_adds(out, status_text(t, g));
+	buf_adds(out, status);
 	if (g->status == GLEAKED)
 		buf_adds(out, " (leaked)");
 	if (g->scanning)
 		buf_adds(out, " (scan)");
+	if (about && about->bubble && is_durable(p->t, g))
+		buf_adds(out, " (durable)");
 	if (minutes >= 1) {
 		buf_adds(out, ", ");
 		buf_addi(out, minutes);
@@ -124,7 +256,9 @@ static void print_header(const struct target *t, const struct memory_goroutine *
 	}
 	if (g->locked_to_thread)
 		buf_adds(out, ", locked to thread");
-	buf_adds(out, "]:\n");
+	if (about && about->bubble)
+		print_bubble(p->t, about->bubble, out);
+	print_end(p, about, out);
 }
 
 /* --- names and places ------------------------------------------------------------------------ */
@@ -301,7 +435,7 @@ static void print_shown(struct stack_printer *p, const struct shown *s, struct b
 		return;
 	buf_add(out, place->text.data + c->name, c->at - c->name);
 	buf_addc(out, '(');
-	if (c->frame.inlined || s->frame->n_args < 0)
+	if (c->frame.inlined || s->frame->n_args < 0 || p->style != STACK_AS_GO)
 		buf_adds(out, "...");
 	else
 		print_args(place, s->frame, out);
@@ -410,9 +544,12 @@ static void print_creator(struct stack_printer *p, const struct memory_goroutine
 	buf_add(out, c->place.data, c->place.len);
 }
 
-void stack_print(struct stack_printer *p, const struct stack_trace *trace, struct buf *out)
+void stack_print(struct stack_printer *p, const struct stack_trace *trace,
+		 const struct goroutine_about *about, struct buf *out)
 {
-	print_header(p->t, &trace->g, out);
+	print_header(p, &trace->g, about, out);
+	if (p->style == STACK_LABELS_ONLY)
+		return;
 	switch (trace->state) {
 	case STACK_RUNNING:
 	case STACK_UNSETTLED:

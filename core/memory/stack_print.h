@@ -3,16 +3,20 @@
 #ifndef XGOTOPFS_MEMORY_STACK_PRINT_H
 #define XGOTOPFS_MEMORY_STACK_PRINT_H
 
+#include "core/memory/about.h"
 #include "core/memory/stack.h"
 
 /* What was printed already: most goroutines of a busy program stand in few places. Belongs to one
  * thread and one target. */
 struct stack_printer;
 
-int stack_printer_new(const struct target *t, struct stack_printer **ret);
+/* `labels`: those of `about` are shown. */
+int stack_printer_new(const struct target *t, enum stack_style style, bool labels,
+		      struct stack_printer **ret);
 void stack_printer_free(struct stack_printer *p);
 
-/* One goroutine as memory_stack() has it. */
-void stack_print(struct stack_printer *p, const struct stack_trace *trace, struct buf *out);
+/* One goroutine as memory_stack() has it. `about` may be NULL. */
+void stack_print(struct stack_printer *p, const struct stack_trace *trace,
+		 const struct goroutine_about *about, struct buf *out);
 
 #endif

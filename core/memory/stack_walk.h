@@ -39,8 +39,8 @@ struct stack_times {
 	uint64_t deep_ns; /* then deep stacks are cut */
 	uint64_t all_ns;  /* then it ends */
 };
-int stacks_within(const struct target *t, pid_t pid, uint64_t bias, const struct stack_times *times,
-		  memory_stack_text_fn *fn, void *ctx);
+int stacks_within(const struct target *t, pid_t pid, uint64_t bias, enum stack_style style,
+		  const struct stack_times *times, memory_stack_text_fn *fn, void *ctx);
 
 /* The parts of it, for stack_batch.c. How many bytes of stack are in use and where they begin; 0
  * when there are none to read. */

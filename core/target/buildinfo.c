@@ -64,11 +64,34 @@ static bool take_version(struct buildinfo *bi, const char *text, size_t n)
 	return true;
 }
 
+int godebug_labels(const char *list, size_t n)
+{
+	static const char key[] = "tracebacklabels=";
+	const char *at = list, *end = list + n;
+	int found = 0;
+
+	while (at < end) {
+		const char *comma = memchr(at, ',', (size_t)(end - at));
+		size_t len = (size_t)((comma ? comma : end) - at);
+
+		if (len > strlen(key) && !memcmp(at, key, strlen(key)))
+			found = at[strlen(key)] == '1' ? 1 : -1;
+		at += len + 1;
+	}
+	return found;
+}
+
 /* The settings are lines "build\tKEY=VALUE" between two 16-byte marks. */
 static void take_settings(struct buildinfo *bi, const char *text, size_t n)
 {
-	const char *hit;
+	static const char godebug[] = "build\tDefaultGODEBUG=";
+	const char *hit = memmem(text, n, godebug, strlen(godebug)), *end;
 
+	if (hit) {
+		hit += strlen(godebug);
+		end = memchr(hit, '\n', (size_t)(text + n - hit));
+		bi->labels = godebug_labels(hit, (size_t)((end ? end : text + n) - hit));
+	}
 	if (memmem(text, n, "build\t-race=true\n", 17))
 		bi->race = true;
 	hit = memmem(text, n, "build\t-compiler=", 16);

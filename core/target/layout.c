@@ -34,27 +34,34 @@ static const struct {
 	unsigned first, last;
 	struct go_layout layout;
 } table[] = {
-	{17, 20, {G_OLD, M_OLD, .g_lockedm = 232, .g_gopc = 296, .g_startpc = 312, .g_size = 392}},
+	{17,
+	 20,
+	 {G_OLD, M_OLD, .g_lockedm = 232, .g_gopc = 296, .g_startpc = 312, .g_labels = 360,
+	  .g_size = 392}},
 	{21,
 	 21,
 	 {G_OLD, M_OLD, .g_lockedm = 208, .g_parent_goid = 272, .g_gopc = 280, .g_startpc = 296,
-	  .g_size = 408}},
+	  .g_labels = 344, .g_size = 408}},
 	{22,
 	 22,
 	 {G_OLD, M_OLD, .g_lockedm = 208, .g_parent_goid = 272, .g_gopc = 280, .g_startpc = 296,
-	  .g_size = 424}},
+	  .g_labels = 344, .g_size = 424}},
 	{23,
 	 23,
-	 {G_1_23, M_OLD, .g_parent_goid = 280, .g_gopc = 288, .g_startpc = 304, .g_size = 432}},
+	 {G_1_23, M_OLD, .g_parent_goid = 280, .g_gopc = 288, .g_startpc = 304, .g_labels = 352,
+	  .g_size = 432}},
 	{24,
 	 24,
-	 {G_1_23, M_OLD, .g_parent_goid = 280, .g_gopc = 288, .g_startpc = 304, .g_size = 440}},
+	 {G_1_23, M_OLD, .g_parent_goid = 280, .g_gopc = 288, .g_startpc = 304, .g_labels = 352,
+	  .g_bubble = 392, .g_size = 440}},
 	{25,
 	 25,
-	 {G_1_25, M_1_25, .g_parent_goid = 272, .g_gopc = 280, .g_startpc = 296, .g_size = 440}},
+	 {G_1_25, M_1_25, .g_parent_goid = 272, .g_gopc = 280, .g_startpc = 296, .g_labels = 344,
+	  .g_bubble = 384, .g_running_cleanups = 218, .g_size = 440}},
 	{26,
 	 27,
-	 {G_1_25, M_1_26, .g_parent_goid = 280, .g_gopc = 288, .g_startpc = 304, .g_size = 456}},
+	 {G_1_25, M_1_26, .g_parent_goid = 280, .g_gopc = 288, .g_startpc = 304, .g_labels = 352,
+	  .g_bubble = 392, .g_running_cleanups = 220, .g_size = 456}},
 };
 
 /* The same for the heap; fields of mspan lie so since 1.17 but for these. */
@@ -98,6 +105,9 @@ int layout_of_release(unsigned minor, uint16_t machine, struct go_layout *ret)
 	layout.goid_before_status = minor >= 24;
 	layout.register_abi = minor >= 18 || machine == EM_X86_64;
 	layout.syscall_sites = minor >= 26;
+	/* runtime/synctest.go: synctestGroup.root, synctestBubble.id */
+	layout.bubble_root = minor == 24 ? 88 : 0;
+	layout.bubble_id = minor >= 25 ? 72 : 0;
 	*ret = layout;
 	return err;
 }
@@ -130,6 +140,8 @@ unsigned layout_apply_dwarf(struct go_layout *layout, const struct dwarf_facts *
 		{&layout->g_syscallpc, DWARF_G_SYSCALLPC},
 		{&layout->g_syscallbp, DWARF_G_SYSCALLBP},
 		{&layout->g_lockedm, DWARF_G_LOCKEDM},
+		{&layout->g_labels, DWARF_G_LABELS},
+		{&layout->g_running_cleanups, DWARF_G_CLEANUPS},
 		{&layout->m_g0, DWARF_M_G0},
 		{&layout->m_procid, DWARF_M_PROCID},
 		{&layout->m_curg, DWARF_M_CURG},
@@ -161,6 +173,9 @@ unsigned layout_apply_dwarf(struct go_layout *layout, const struct dwarf_facts *
 	for (size_t i = 0; i < ARRAY_SIZE(sched); i++)
 		changed +=
 			set_offset(sched[i].field, facts->offset[sched[i].from], layout->g_sched);
+	/* 1.24 has it under another name. */
+	if (facts->offset[DWARF_G_BUBBLE] > 0)
+		changed += set_offset(&layout->g_bubble, facts->offset[DWARF_G_BUBBLE], 0);
 	changed += layout->g_size != facts->g_size;
 	layout->g_size = facts->g_size;
 	return changed;
@@ -173,7 +188,7 @@ bool layout_is_plausible(const struct go_layout *l)
 		l->g_waitsince, l->g_waitreason, l->g_parent_goid,  l->g_gopc,
 		l->g_startpc,   l->g_sched_sp,   l->g_sched_pc,     l->g_sched_lr,
 		l->g_sched_bp,  l->g_syscallsp,  l->g_syscallpc,    l->g_syscallbp,
-		l->g_lockedm,
+		l->g_lockedm,   l->g_labels,     l->g_bubble,       l->g_running_cleanups,
 	};
 	const uint32_t in_m[] = {l->m_g0, l->m_procid, l->m_curg, l->m_p, l->m_id};
 	const uint32_t in_span[] = {

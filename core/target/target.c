@@ -340,6 +340,16 @@ const char *target_arch(const struct target *t)
 	return image_machine(t->img) == EM_X86_64 ? "amd64" : "arm64";
 }
 
+int target_godebug_labels(const char *godebug, size_t n)
+{
+	return godebug_labels(godebug, n);
+}
+
+bool target_shows_labels(const struct target *t)
+{
+	return t->build.labels ? t->build.labels > 0 : t->build.minor >= 27;
+}
+
 bool target_is_pie(const struct target *t)
 {
 	return image_is_pie(t->img);

@@ -68,6 +68,9 @@ struct go_layout {
 	 * compiled code takes for granted. */
 	uint32_t g_sched_sp, g_sched_pc, g_sched_lr, g_sched_bp;
 	uint32_t g_syscallsp, g_syscallpc, g_syscallbp, g_lockedm;
+	/* Pointers, and one byte: 1.25 on. What g.bubble points at has its number at bubble_id, or
+	 * (1.24, g.syncGroup) the g that the others print at bubble_root. */
+	uint32_t g_labels, g_bubble, g_running_cleanups, bubble_id, bubble_root;
 	uint32_t m_g0, m_procid, m_curg, m_p, m_id;
 	bool goid_before_status; /* newproc1 sets g.goid before casgstatus (1.24 on) */
 	bool register_abi;       /* false: arm64 1.17, arguments on the stack */
@@ -150,6 +153,15 @@ bool target_has_link_register(const struct target *t);
 
 /* runtime/traceback.go isSystemGoroutine() by start function. */
 bool target_is_system_goroutine(const struct target *t, uint64_t start_pc);
+/* One of these that is none while it runs the program's own code: finalizers, or (1.25 on)
+ * cleanups. */
+enum target_user_code { TARGET_NO_USER_CODE, TARGET_FINALIZERS, TARGET_CLEANUPS };
+enum target_user_code target_runs_user_code(const struct target *t, uint64_t start_pc);
+/* GODEBUG's tracebacklabels as it was built in; a process's environment goes before it. Before 1.26
+ * dumps have no labels, whatever is set. */
+bool target_shows_labels(const struct target *t);
+/* What a value of GODEBUG, "a=1,tracebacklabels=1", says of it: 1 on, -1 off, 0 nothing. */
+int target_godebug_labels(const char *godebug, size_t n);
 
 /* --- data ------------------------------------------------------------------------------- */
 

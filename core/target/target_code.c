@@ -221,6 +221,18 @@ bool target_is_system_goroutine(const struct target *t, uint64_t start_pc)
 	       strcmp(f.name, "runtime.corostart");
 }
 
+enum target_user_code target_runs_user_code(const struct target *t, uint64_t start_pc)
+{
+	struct go_func f;
+
+	if (target_func_by_pc(t, start_pc, &f))
+		return TARGET_NO_USER_CODE;
+	/* runfinq until 1.24. */
+	if (!strcmp(f.name, "runtime.runFinalizers") || !strcmp(f.name, "runtime.runfinq"))
+		return TARGET_FINALIZERS;
+	return strcmp(f.name, "runtime.runCleanups") ? TARGET_NO_USER_CODE : TARGET_CLEANUPS;
+}
+
 /* --- the calls at a pc ---------------------------------------------------------------------- */
 
 /* runtime.inlinedCall: 20 bytes with file and line up to 1.19, 16 bytes since. */

@@ -169,8 +169,8 @@ static void check_stack(const struct target *t, const uint8_t *data, size_t size
 
 			stack_walk_copy(t, 0, &g, stack, used, &bounds, &trace);
 			FUZZ_ASSERT(trace.n <= STACK_FRAMES_MAX);
-			FUZZ_ASSERT(!stack_printer_new(t, &printer));
-			stack_print(printer, &trace, &out);
+			FUZZ_ASSERT(!stack_printer_new(t, STACK_AS_GO, false, &printer));
+			stack_print(printer, &trace, NULL, &out);
 			stack_printer_free(printer);
 			check_lines(&out);
 		}

@@ -41,7 +41,8 @@ static inline void dump_check_grammar(const char *one)
 	for (; line; line = strtok_r(NULL, "\n", &save)) {
 		bool elided = !strncmp(line, "...", 3) && strstr(line, " frames elided...");
 
-		if (want == HEADER && !strncmp(line, "goroutine ", 10) && strstr(line, "]:"))
+		if (want == HEADER && !strncmp(line, "goroutine ", 10) &&
+		    (strstr(line, "]:") || strstr(line, "}:")))
 			want = STACK;
 		else if ((want == STACK && !strcmp(line, unavailable)) ||
 			 ((want == STACK || want == MORE) && elided))

@@ -122,6 +122,12 @@ func spawn(in chan int) {
 		go l.Accept()
 	}
 	spawnReflected(in)
+	spawnArguments(in)
+	spawnLabelled(in)
+	spawnFinalizer(in)
+	spawnCleanup(in)
+	spawnBubble(in)
+	spawnDeep(in)
 	spawnMore(in)
 }
 
