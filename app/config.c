@@ -61,6 +61,9 @@ static const struct option table[] = {
 		 "makeslice, makemap, newobject, newgoroutine, goexit; else all of each"},
 	{"rw", OPTION_NUMBER, "capture", "N", "3", FIELD(readers), 1, 1024,
 	 .help = "ring buffers, each with its reader; no more than there are CPUs"},
+	{"ring-size", OPTION_SIZE, "capture", "SIZE", "32M", FIELD(ring_size), 4096, 1 << 30,
+	 .help = "memory of each ring buffer, 64 bytes an event: a power of two, or\n"
+		 "rounded up to one; larger where events are lost"},
 	{"pw", OPTION_NUMBER, "capture", "N", "5", FIELD(processors), 1, 1024,
 	 .help = "workers that apply events to the model; no more than there are CPUs"},
 	{"max-overhead", OPTION_REAL, "capture", "PCT", "0", FIELD(max_overhead), 0, 100,
@@ -212,6 +215,7 @@ static int check_mode(const struct reading *r)
 		{"sample", LIVE},
 		{"max-overhead", LIVE},
 		{"rw", LIVE},
+		{"ring-size", LIVE},
 		{"record", LIVE},
 		{"mfp", LIVE},
 		{"mft", LIVE},

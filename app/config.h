@@ -38,7 +38,7 @@ struct config {
 	double speed;
 	bool doctor;
 	char *sample;
-	uint64_t readers, processors;
+	uint64_t readers, ring_size, processors;
 	double max_overhead;
 	bool silent;
 	uint64_t retain, retain_exited;

@@ -51,6 +51,7 @@ struct run {
 	struct outputs *outputs;
 
 	bool tracing; /* probes were attached */
+	bool said_lost;
 	bool asked_to_stop;
 	bool left; /* at the end: a thread is stuck, and what it uses was not freed */
 	uint64_t start_ns;
@@ -78,5 +79,7 @@ int run_finish(struct run *r);
 
 /* Once a second: the figures, and the statistics line where somebody reads it. */
 void run_tick(struct run *r);
+/* What makes the figures too low, and what helps: a line each. */
+void run_say_losses(const struct run *r);
 
 #endif

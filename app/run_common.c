@@ -9,6 +9,7 @@
 #include "app/run.h"
 #include "core/base/confine.h"
 #include "core/base/log.h"
+#include "core/view/losses.h"
 
 /* Any thread that serves: they start after the recording and end before it is freed. */
 static void recording(void *ctx, struct recording *ret)
@@ -131,15 +132,35 @@ static bool prints_statistics(const struct run *r)
 	return isatty(STDERR_FILENO) || (!c->mount_point && c->mode != MODE_COMMAND);
 }
 
+void run_say_losses(const struct run *r)
+{
+	struct losses losses;
+
+	losses_count(&r->view, &losses);
+	for (unsigned i = 0; i < n_loss_ways; i++) {
+		const struct loss_way *way = &loss_ways[i];
+		uint64_t count = losses_of(&losses, way);
+
+		if (way->kind == LOSS_DATA && count)
+			log_warn("lost: %llu %s %s%s%s", (unsigned long long)count, way->unit,
+				 way->what, way->knob[0] ? "; what helps: " : "", way->knob);
+	}
+}
+
 void run_tick(struct run *r)
 {
 	struct recorder_stats stats;
 	struct meter_sample sample;
 
-	if (engine_tick(r->engine, monotonic_ns(),
-			sinks_recorded(outputs_sinks(r->outputs), &stats), &sample) &&
-	    prints_statistics(r))
+	if (!engine_tick(r->engine, monotonic_ns(),
+			 sinks_recorded(outputs_sinks(r->outputs), &stats), &sample))
+		return;
+	if (prints_statistics(r))
 		print_sample(&r->view, &sample);
+	if (sample.lost && !r->said_lost) {
+		r->said_lost = true;
+		run_say_losses(r);
+	}
 }
 
 /* --- the end ---------------------------------------------------------------------------- */

@@ -79,6 +79,7 @@ static int make_traced(struct run *r)
 		.pid = r->pid,
 		.path = r->binary_path,
 		.readers = (unsigned)r->config->readers,
+		.ring_bytes = (size_t)r->config->ring_size,
 		.asked = loop_asked(r->loop),
 		.ctx = r,
 		.arrived = on_arrived,
@@ -260,9 +261,10 @@ static void say_total(const struct run *r)
 		 (unsigned long long)lost);
 	for (unsigned i = 0; i < EVENT_TYPES; i++) {
 		if (t.lost[i])
-			log_warn("lost %llu %s events: lower the load or the rates (-sample)",
-				 (unsigned long long)t.lost[i], event_type_name(i));
+			log_warn("lost %llu %s events", (unsigned long long)t.lost[i],
+				 event_type_name(i));
 	}
+	run_say_losses(r);
 }
 
 int run_live(struct run *r)

@@ -280,8 +280,10 @@ static int extend_some(struct follow *l, uint64_t head)
 		follow_trim(l); /* or lines would be added to a block that nobody can read */
 		/* What went before the first look is not told: there was no text to leave a hole
 		 * in. */
-		if (!begin && batch.missed && (l->looked || l->size) && gap_concerns(l))
+		if (!begin && batch.missed && (l->looked || l->size) && gap_concerns(l)) {
 			l->gap += batch.missed;
+			feed_count_missed(view_feed(l->config.view), FEED_MOUNT, batch.missed);
+		}
 		while (!err && at < batch.n && at - begin < SLICE)
 			err = add_run(l, &batch, &at, &text);
 		if (!err && at == batch.n)

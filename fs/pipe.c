@@ -95,6 +95,7 @@ static void fill(struct pipes *p, struct pipe_reader *r)
 	do {
 		missed = 0;
 		n = feed_read(p->feed, &r->cursor, events, FILL_EVENTS, &missed);
+		feed_count_missed(p->feed, FEED_MOUNT, missed);
 		if (missed && n)
 			follow_trimmed_line(f, false, takes_all(fs, r->tree), events[0].time_ns,
 					    missed, &r->text);

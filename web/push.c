@@ -78,6 +78,7 @@ static const struct view *view_of(const struct push *p)
 static void drop(struct push *p, struct push_client *c, uint64_t n)
 {
 	c->dropped += n;
+	feed_count_missed(view_feed(view_of(p)), FEED_STREAM, n);
 	atomic_fetch_add(&p->web->events_dropped, n);
 	atomic_fetch_add(&p->web->frames_dropped, (n + FRAME_EVENTS - 1) / FRAME_EVENTS);
 }

@@ -96,11 +96,14 @@ static int next_recorded(struct stream *st, struct buf *out)
 
 static int next_live(struct stream *st, struct buf *out)
 {
+	struct feed *feed = view_feed(st->live);
+	uint64_t missed = 0;
 	size_t n = 0;
 
 	if (st->cursor < st->head)
-		n = feed_read(view_feed(st->live), &st->cursor, st->events,
-			      MIN(READ_EVENTS, st->head - st->cursor), NULL);
+		n = feed_read(feed, &st->cursor, st->events,
+			      MIN(READ_EVENTS, st->head - st->cursor), &missed);
+	feed_count_missed(feed, FEED_DOWNLOAD, missed);
 	for (size_t i = 0; i < n; i++) {
 		const struct event *ev = &st->events[i];
 

@@ -30,7 +30,8 @@
 #include "core/target/process.h"
 
 /* An eighth of a second of a million records a second. */
-#define RING_BYTES_DEFAULT (8u << 20)
+#define RING_BYTES_DEFAULT (32u << 20) /* as -ring-size has it (app/config.c) */
+#define RING_BYTES_FEWEST  (1u << 20)  /* not less is tried where memory is short */
 
 /* The same numbers in three rooms that do not know each other. */
 #define SAME_NUMBER(event, wire, want)                                                             \
@@ -171,18 +172,39 @@ static int guard_file(struct capture *c)
 	return err ? err : target_compare(c->target, c->binary_fd);
 }
 
+/* Rings are the kernel's memory, all of it from the start, and count to our control group: where
+ * there is no room for them, smaller ones are better than none. */
+static int load(struct capture *c, const struct capture_config *config)
+{
+	struct program_config program = {
+		.pid = config->pid,
+		.n_rings = config->readers,
+		.ring_bytes = config->ring_bytes ? config->ring_bytes : RING_BYTES_DEFAULT,
+	};
+	size_t wanted = program.ring_bytes;
+	int err;
+
+	for (;;) {
+		program.quiet = program.ring_bytes > RING_BYTES_FEWEST;
+		err = program_load(&program, c->target, &c->program);
+		if (err != -ENOMEM || !program.quiet)
+			break;
+		program.ring_bytes /= 2;
+	}
+	if (!err && program.ring_bytes != wanted)
+		log_warn("no memory for rings of %zu bytes: they have %zu each (-ring-size)",
+			 wanted, program.ring_bytes);
+	return err;
+}
+
 static int make(struct capture *c, const struct capture_config *config, struct names *names)
 {
-	struct program_config program = {.pid = config->pid,
-					 .n_rings = config->readers,
-					 .ring_bytes = config->ring_bytes ? config->ring_bytes
-									  : RING_BYTES_DEFAULT};
 	int err = open_binary(c);
 
 	if (!err)
 		err = guard_file(c);
 	if (!err)
-		err = program_load(&program, c->target, &c->program);
+		err = load(c, config);
 	if (!err)
 		err = probes_new(c->program, c->path, c->runners ? PROBES_NAMED : c->pid,
 				 config->asked, &c->probes);

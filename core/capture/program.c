@@ -164,6 +164,9 @@ static int load_error(int err)
 				 "Linux %s does not take the BPF program (%s): 5.15 or later is "
 				 "needed; xgotopfs -doctor says what is missing",
 				 u.release, strerror(-err));
+	case -ENOMEM:
+		return log_error(err, "no memory for the rings of the BPF program, which a smaller "
+				      "-ring-size needs less of");
 	default:
 		return log_error(err, "loading the BPF program failed: %s", strerror(-err));
 	}
@@ -287,7 +290,8 @@ int program_load(const struct program_config *config, const struct target *targe
 	if (!err)
 		err = xgotopfs_bpf__load(p->skeleton);
 	if (err) {
-		err = load_error(err);
+		if (err != -ENOMEM || !config->quiet)
+			err = load_error(err);
 		goto fail;
 	}
 	/* libbpf loads without them where its probe of the kernel says that they cannot be mapped.

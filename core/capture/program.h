@@ -36,6 +36,7 @@ struct program_config {
 	pid_t pid;         /* 0: every process */
 	unsigned n_rings;  /* at most one a CPU is made */
 	size_t ring_bytes; /* each */
+	bool quiet;        /* -ENOMEM is not logged: it is tried with less */
 };
 
 /* One line is logged on failure. -EPERM, -ENOTSUP, -ENOMEM, -EINVAL. */

@@ -26,6 +26,23 @@ static int live_health(void *ctx, unsigned proc, struct health *ret)
 	return 0;
 }
 
+static void live_losses(void *ctx, struct live_losses *ret)
+{
+	const struct source *s = ((struct engine *)ctx)->source;
+	struct capture_stats stats;
+
+	s->stats(s->ctx, &stats);
+	*ret = (struct live_losses){
+		.ring_full = stats.refused,
+		.unreadable = stats.cancelled,
+		.absent_fields = stats.absent,
+		.outside_namespace = stats.outside,
+		.unfollowed = stats.ignored,
+		.undecodable = stats.undecodable,
+		.left_in_rings = stats.stranded,
+	};
+}
+
 /* From here on, threads that serve ask; who may look does. */
 static int live_stack(void *ctx, unsigned proc, uint64_t goid, struct buf *out)
 {
@@ -185,6 +202,7 @@ void engine_answers(struct engine *e, struct live *live, struct control *control
 	*live = (struct live){
 		.ctx = e,
 		.health = live_health,
+		.losses = live_losses,
 		.stack = live_stack,
 		.stacks = live_stacks,
 	};

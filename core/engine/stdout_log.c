@@ -81,13 +81,19 @@ static int write_all(struct stdout_log *s, const char *data, size_t n)
 	return 0;
 }
 
+static void count_missed(struct stdout_log *s, uint64_t n)
+{
+	s->missed += n;
+	feed_count_missed(s->feed, FEED_STDOUT, n);
+}
+
 static void flush(struct stdout_log *s)
 {
 	if (!s->err && s->text.len)
 		s->err = write_all(s, s->text.data, s->text.len);
 	if (s->err == -ETIMEDOUT) {
 		s->gave_up = true;
-		s->missed += s->in_text;
+		count_missed(s, s->in_text);
 	}
 	s->in_text = 0;
 	buf_reset(&s->text);
@@ -98,7 +104,7 @@ static void print_missed(struct stdout_log *s, uint64_t missed, uint64_t time_ns
 	struct event lost = {.type = EVENT_LOST, .time_ns = time_ns, .count = missed};
 
 	lost.lost_by_type = (1u << EVENT_TYPES) - 1;
-	s->missed += missed;
+	count_missed(s, missed);
 	event_format_text(&s->format, &lost, &s->text);
 }
 
@@ -187,7 +193,7 @@ int stdout_log_stop(struct stdout_log *s)
 	if (err)
 		log_error(err, "stdout: %s", strerror(-err));
 	if (s->gave_up)
-		s->missed += feed_head(s->feed) - MIN(s->cursor, feed_head(s->feed));
+		count_missed(s, feed_head(s->feed) - MIN(s->cursor, feed_head(s->feed)));
 	if (s->missed)
 		log_warn("stdout was too slow: %llu events were not printed",
 			 (unsigned long long)s->missed);

@@ -20,6 +20,7 @@ struct traced_config {
 	pid_t pid;           /* one process; 0: all of the binary, now and later */
 	const char *path;    /* of the binary, as people know it; outlives this */
 	unsigned readers;
+	size_t ring_bytes; /* of each, as capture_config's */
 	uint32_t rates[EVENT_TYPES];
 	const atomic_bool *asked; /* somebody wants an end: attaching is not to be waited for */
 

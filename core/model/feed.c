@@ -327,3 +327,14 @@ bool feed_closed(struct feed *f)
 {
 	return atomic_load(&f->closed);
 }
+
+void feed_count_missed(struct feed *f, enum feed_reader who, uint64_t n)
+{
+	if (n)
+		atomic_fetch_add(&f->missed[who], n);
+}
+
+uint64_t feed_missed(struct feed *f, enum feed_reader who)
+{
+	return atomic_load(&f->missed[who]);
+}

@@ -36,6 +36,12 @@ size_t feed_read(struct feed *f, uint64_t *cursor, struct event *out, size_t max
  */
 bool feed_wait(struct feed *f, uint64_t seq, uint64_t timeout_ns);
 
+/* Who missed events, as they were given up before he had them: he counts them here, for the views.
+ * Any thread. */
+enum feed_reader { FEED_STDOUT, FEED_STREAM, FEED_MOUNT, FEED_DOWNLOAD, FEED_READERS };
+void feed_count_missed(struct feed *f, enum feed_reader who, uint64_t n);
+uint64_t feed_missed(struct feed *f, enum feed_reader who);
+
 /* For event loops: fn(arg) runs on the writer's thread after each append, and must not block
  * (write an eventfd, at most) nor listen or unlisten itself. At most 16 listeners; -ENOSPC. */
 int feed_listen(struct feed *f, void (*fn)(void *arg), void *arg);

@@ -29,6 +29,7 @@ struct feed {
 	_Atomic uint64_t head;
 	_Atomic uint64_t tail; /* moves under lock (write) only */
 	_Atomic bool closed;
+	_Atomic uint64_t missed[FEED_READERS];
 	pthread_rwlock_t lock; /* read: copying out of slots; write: giving slots up */
 
 	_Atomic unsigned waiters;

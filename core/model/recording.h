@@ -22,6 +22,7 @@ struct recording {
 	uint64_t events;       /* in it, and in those it goes on from */
 	uint64_t missed;       /* not in it: the recorder could not keep up … */
 	uint64_t not_recorded; /* … or they came after it stopped */
+	uint64_t nameless;     /* names that found no room in it */
 	int64_t stopped_ns;    /* CLOCK_REALTIME; 0 unless it stopped */
 	char why[160];         /* it stopped; "" */
 };

@@ -195,7 +195,7 @@ struct pyramid {
 	struct series *series[MODEL_PROCS_MAX]; /* made when first needed */
 	/* Up to when a process's rows were brought in line with the model, and `missed` then. */
 	uint64_t synced_ns[MODEL_PROCS_MAX], synced_missed[MODEL_PROCS_MAX];
-	uint64_t first_ns, last_ns, known_ns, missed, cells;
+	uint64_t first_ns, last_ns, known_ns, missed, cells, forgotten;
 };
 
 /* What is known of a process ends here; the lock is held. */

@@ -53,6 +53,7 @@ void pyramid_reset(struct pyramid *p)
 	pthread_mutex_lock(&p->lock);
 	clear(p);
 	p->first_ns = p->last_ns = p->known_ns = p->missed = p->cells = 0;
+	p->forgotten = 0;
 	pthread_mutex_unlock(&p->lock);
 }
 
@@ -356,6 +357,7 @@ void pyramid_info(struct pyramid *p, struct pyramid_info *ret)
 	ret->last_ns = p->last_ns;
 	ret->missed = p->missed;
 	ret->cells = p->cells;
+	ret->forgotten = p->forgotten;
 	ret->rows = p->rows.used;
 	ret->bytes = p->rows.cap * sizeof(struct row) + p->rows.n_open * sizeof(struct open_row);
 	for (unsigned li = 0; li < PYRAMID_LEVELS; li++) {

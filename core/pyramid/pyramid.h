@@ -91,6 +91,7 @@ void pyramid_until(struct pyramid *p, uint64_t time_ns);
 struct pyramid_info {
 	uint64_t first_ns, last_ns; /* of events applied; 0 before the first */
 	uint64_t missed, cells, rows, bytes;
+	uint64_t forgotten; /* cells that were given up for newer ones */
 	/* Each stored level is complete for every goroutine from here on; for most, from earlier.
 	 */
 	uint64_t since_ns[PYRAMID_LEVELS];

@@ -190,6 +190,7 @@ static uint32_t drop_oldest(struct pyramid *p, unsigned li, const struct row *ke
 		s->youngest = NO_CHUNK;
 	s->since_ns = MAX(s->since_ns, end);
 	p->cells -= c->n;
+	p->forgotten += c->n;
 	r->before[li] = last->states & 0x0f;
 	r->since_ns[li] = end;
 	r->head[li] = c->next;
@@ -232,8 +233,10 @@ void store_append(struct pyramid *p, struct row *r, unsigned li, const struct ce
 	}
 	if (!c || c->n == CHUNK_CELLS) {
 		at = take_chunk(p, li, r);
-		if (at == NO_CHUNK)
+		if (at == NO_CHUNK) {
+			p->forgotten++;
 			return;
+		}
 		c = &s->chunks[at];
 		memset(c, 0, sizeof(*c));
 		c->next = c->fifo_next = NO_CHUNK;

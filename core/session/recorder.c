@@ -54,8 +54,9 @@ struct recorder {
 	uint64_t lost[EVENT_TYPES]; /* written as gaps so far */
 	unsigned n_procs;           /* written so far */
 	bool proc_exited[MODEL_PROCS_MAX];
-	bool meta_failed; /* metadata.json could not be written the last time */
-	bool names_full;  /* was said */
+	bool meta_failed;  /* metadata.json could not be written the last time */
+	bool names_full;   /* was said */
+	uint64_t nameless; /* of this encoder, counted so far */
 
 	pthread_mutex_t lock;
 	/* protected by lock */
@@ -242,6 +243,15 @@ static void count_batch(struct recorder *r, uint64_t begun_ns, uint64_t due_ns)
 	pthread_mutex_unlock(&r->lock);
 }
 
+/* Each session begins with an encoder, and a table, of its own. */
+static void count_nameless(struct recorder *r, uint64_t dropped)
+{
+	pthread_mutex_lock(&r->lock);
+	r->stats.nameless += dropped >= r->nameless ? dropped - r->nameless : dropped;
+	pthread_mutex_unlock(&r->lock);
+	r->nameless = dropped;
+}
+
 /* Writes the open batch. A full one was due when its newest event happened, any other at its time.
  */
 static int flush(struct recorder *r)
@@ -269,6 +279,8 @@ static int flush(struct recorder *r)
 	}
 	for (unsigned t = 0; r->n_gaps && t < EVENT_TYPES; t++)
 		r->lost[t] = totals.lost[t] - left[t];
+	if (encoder)
+		count_nameless(r, encoder_dropped(encoder));
 	if (encoder && encoder_dropped(encoder) && !r->names_full) {
 		r->names_full = true;
 		log_warn("session %s: no room for more names (%u of a kind): what has a new one is "
@@ -635,6 +647,7 @@ void recorder_recording(struct recorder *r, struct recording *ret)
 	session_meta_recording(&r->meta, ret);
 	ret->events = r->stats.events;
 	ret->missed = r->stats.missed;
+	ret->nameless = r->stats.nameless;
 	ret->not_recorded = not_recorded(r);
 	if (ret->state != RECORDING_STOPPED)
 		ret->state = r->over ? RECORDING_DONE : RECORDING_RUNNING;

@@ -61,6 +61,7 @@ struct recorder_stats {
 	uint64_t events, batches, bytes;
 	uint64_t missed;            /* could not keep up with the feed */
 	uint64_t not_recorded;      /* came after the recording had to stop */
+	uint64_t nameless;          /* names that found no room in the session's table */
 	uint64_t flush_ns, wait_ns; /* sums over batches: encoding and writing; due until begun */
 	int error;                  /* 0, or the -errno that ended the recording */
 };

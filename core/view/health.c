@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/view/losses.h"
 #include "core/view/view_internal.h"
 
 struct facts {
@@ -21,6 +22,7 @@ struct facts {
 	uint64_t lost, events;
 	unsigned slow_probes;
 	struct recording recording;
+	struct losses losses;
 };
 
 static void gather(struct facts *x, const struct view *v, unsigned proc)
@@ -31,6 +33,7 @@ static void gather(struct facts *x, const struct view *v, unsigned proc)
 	x->lost = event_counts_sum(x->t.lost);
 	x->events = event_counts_sum(x->t.events);
 	view_recording(v, &x->recording);
+	losses_count(v, &x->losses);
 	x->sampled = view_rates(v, x->rates);
 	x->paused = v->control->get_paused && v->control->get_paused(v->control->ctx);
 	x->have_health = v->live->health && v->live->health(v->live->ctx, proc, &x->h) == 0;
@@ -80,6 +83,23 @@ static unsigned recording_warnings(struct emit *e, const struct facts *x)
 	return n;
 }
 
+static unsigned loss_warnings(struct emit *e, const struct facts *x, enum loss_kind kind)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < n_loss_ways; i++) {
+		const struct loss_way *way = &loss_ways[i];
+		uint64_t count = losses_of(&x->losses, way);
+
+		if (way->kind != kind || !count || way->said)
+			continue;
+		warn(e, "%llu %s %s%s%s", LLU(count), way->unit, way->what,
+		     way->knob[0] ? "; what helps: " : "", way->knob);
+		n++;
+	}
+	return n;
+}
+
 /* What went wrong: it makes the figures wrong. */
 static unsigned data_warnings(struct emit *e, const struct facts *x)
 {
@@ -91,26 +111,18 @@ static unsigned data_warnings(struct emit *e, const struct facts *x)
 		     LLU(x->lost), lost_percent(x));
 		n++;
 	}
-	if (x->t.malformed || x->t.unknown_process) {
-		warn(e, "%llu events made no sense, %llu were of no known process: please report",
-		     LLU(x->t.malformed), LLU(x->t.unknown_process));
+	if (x->t.in_doubt) {
+		warn(e, "state changes were lost, memory was not read since: the states of "
+			"goroutines, and which there are, are in doubt");
 		n++;
 	}
-	if (x->t.dropped_goroutines || x->t.dropped_rows) {
-		warn(e, "short of memory: %llu goroutines and %llu allocations not tracked",
-		     LLU(x->t.dropped_goroutines), LLU(x->t.dropped_rows));
-		n++;
-	}
+	n += loss_warnings(e, x, LOSS_DATA);
 	if (x->have_health && x->h.unseen[0]) {
 		warn(e, "not seen: %s", x->h.unseen);
 		n++;
 	}
 	if (x->have_health && x->h.file_trouble) {
 		warn(e, "nothing is traced: the file is %s", x->h.file);
-		n++;
-	}
-	if (names_dropped(model_names(x->v->model))) {
-		warn(e, "the table of names is full: some types and functions show as unknown");
 		n++;
 	}
 	return n + recording_warnings(e, x);
@@ -149,6 +161,7 @@ static unsigned limits(struct emit *e, const struct facts *x)
 			"here");
 		n++;
 	}
+	n += loss_warnings(e, x, LOSS_READER);
 	if (x->slow_probes) {
 		warn(e, "%u probes are stepped out of line: their hits cost about ten times more",
 		     x->slow_probes);
@@ -190,6 +203,23 @@ static void emit_target(struct emit *e, const struct facts *x, unsigned proc)
 	emit_string(e, "attached_for", age.data ? age.data : "");
 }
 
+/* All but none, those that a bound lets go included: they are no warning. */
+static void emit_losses(struct emit *e, const struct facts *x)
+{
+	emit_list_begin(e, "loss");
+	for (unsigned i = 0; i < n_loss_ways; i++) {
+		const struct loss_way *way = &loss_ways[i];
+		char text[96];
+
+		if (!losses_of(&x->losses, way))
+			continue;
+		snprintf(text, sizeof(text), "%s %llu %s", way->name,
+			 LLU(losses_of(&x->losses, way)), way->unit);
+		emit_list_item(e, "loss", text);
+	}
+	emit_list_end(e);
+}
+
 static void emit_flow(struct emit *e, const struct facts *x)
 {
 	cleanup_buf_ struct buf rates = BUF_INIT;
@@ -200,6 +230,7 @@ static void emit_flow(struct emit *e, const struct facts *x)
 	emit_u64(e, "lost_total", x->lost);
 	emit_u64(e, "lost_per_second", x->s.lost);
 	emit_double(e, "lost_percent", lost_percent(x), 4);
+	emit_losses(e, x);
 	if (x->v->control->get_rates)
 		control_format_rates(x->rates, &rates);
 	emit_string(e, "sampling", !x->sampled ? "everything" : rates.len ? rates.data : "nothing");
@@ -207,6 +238,7 @@ static void emit_flow(struct emit *e, const struct facts *x)
 	emit_u64(e, "goroutines_live", x->t.live_total);
 	emit_u64(e, "goroutines_state_unknown", x->t.live_unknown);
 	emit_u64(e, "goroutines_healed", x->t.healed);
+	emit_yes(e, "states_in_doubt", x->t.in_doubt);
 	emit_u64(e, "memory_bytes", x->t.memory_bytes);
 }
 

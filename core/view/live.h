@@ -28,10 +28,16 @@ struct health {
 	char file[600];        /* the traced file: as it was read, watched over, … */
 	bool file_trouble, file_limited; /* it is not traced just now; each process from late on */
 	uint64_t hits, skipped_by_filter, reads_faulted;
-	uint64_t ring_bytes;
+	uint64_t ring_bytes;          /* of all rings */
 	unsigned readers, processors; /* in use, after the bound of one a CPU */
 	struct health_probe probes[64];
 	unsigned n_probes;
+};
+
+/* What was lost on the way from the program to the model, of all processes: see losses.h. */
+struct live_losses {
+	uint64_t ring_full, unreadable, absent_fields, outside_namespace, unfollowed, undecodable,
+		left_in_rings;
 };
 
 /* Text as it comes; it is gone after the call. Anything but 0 ends it. */
@@ -40,6 +46,7 @@ typedef int live_text_fn(void *arg, const char *text, size_t len);
 struct live {
 	void *ctx;
 	int (*health)(void *ctx, unsigned proc, struct health *ret);
+	void (*losses)(void *ctx, struct live_losses *ret); /* quick */
 	/* Go's debug=2 text of one goroutine, or of all. -ESRCH when the target is gone. */
 	int (*stack)(void *ctx, unsigned proc, uint64_t goid, struct buf *out);
 	/* All of them, some whole goroutines at a time, each with the blank line before it: there

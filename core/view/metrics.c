@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/base/text.h"
+#include "core/view/losses.h"
 #include "core/view/view_internal.h"
 
 struct process {
@@ -129,6 +130,12 @@ static void goroutines(struct exposition *x)
 		}
 		series(x, "goroutines", &x->all[i], "state", "unknown");
 		end_u64(x, t->live_unknown);
+	}
+	head(x, "states_in_doubt", "gauge",
+	     "1 after a loss, until memory was read: some goroutines may be in other states.");
+	for (size_t i = 0; i < x->n; i++) {
+		series(x, "states_in_doubt", &x->all[i], NULL, NULL);
+		end_u64(x, x->all[i].totals.in_doubt);
 	}
 #define TOTAL(field) offsetof(struct model_totals, field)
 	one_each(x, "goroutines_created_total", "counter", "Goroutines created since the attach.",
@@ -272,6 +279,26 @@ static void memory(struct exposition *x)
 	      t.memory_bytes);
 }
 
+static void losses(struct exposition *x)
+{
+	struct losses counts;
+	struct recording rec;
+
+	losses_count(x->v, &counts);
+	view_recording(x->v, &rec);
+	head(x, "losses_total", "counter",
+	     "What was lost, each in its unit, by the way it went: the view losses explains them.");
+	for (unsigned i = 0; i < n_loss_ways; i++) {
+		const struct loss_way *way = &loss_ways[i];
+
+		if (way->recording && rec.state == RECORDING_NONE)
+			continue;
+		buf_addf(x->out, "xgotopfs_losses_total{way=\"%s\",unit=\"%s\",of=\"%s\"} ",
+			 way->name, way->unit, loss_kind_name(way->kind));
+		end_u64(x, losses_of(&counts, way));
+	}
+}
+
 static int gather(struct exposition *x, unsigned proc)
 {
 	unsigned procs = model_procs(x->v->model);
@@ -311,6 +338,7 @@ int view_metrics(const struct view *v, struct view_query *q, struct buf *out)
 	sampling(&x);
 	self(&x);
 	recording(&x);
+	losses(&x);
 	memory(&x);
 	free(x.all);
 	return buf_error(out);

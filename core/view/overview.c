@@ -7,6 +7,7 @@
 #include "core/pyramid/pyramid.h"
 #include "core/view/family.h"
 #include "core/view/query.h"
+#include "core/view/losses.h"
 #include "core/view/view_internal.h"
 
 static void add_processes(const struct view *v, struct buf *out)
@@ -55,7 +56,35 @@ static void add_totals(const struct model_totals *t, struct buf *out)
 	json_ku(out, "alloc_bytes", t->alloc_bytes);
 	json_ku(out, "trimmed", t->trimmed);
 	json_ku(out, "healed", t->healed);
+	json_kb(out, "in_doubt", t->in_doubt);
 	json_ku(out, "memory_bytes", t->memory_bytes);
+}
+
+/* What was lost at all, by the ways of losses.h. */
+static void add_losses(const struct view *v, struct buf *out)
+{
+	struct losses losses;
+	bool first = true;
+
+	losses_count(v, &losses);
+	json_key(out, "losses");
+	buf_addc(out, '[');
+	for (unsigned i = 0; i < n_loss_ways; i++) {
+		const struct loss_way *way = &loss_ways[i];
+
+		if (!losses_of(&losses, way))
+			continue;
+		buf_adds(out, first ? "{" : ",{");
+		first = false;
+		json_ks(out, "way", way->name);
+		json_ku(out, "count", losses_of(&losses, way));
+		json_ks(out, "unit", way->unit);
+		json_ks(out, "of", loss_kind_name(way->kind));
+		json_ks(out, "what", way->what);
+		json_ks(out, "helps", way->knob);
+		buf_addc(out, '}');
+	}
+	buf_addc(out, ']');
 }
 
 static void add_pyramid(const struct pyramid_info *info, struct buf *out)
@@ -102,6 +131,7 @@ void view_overview(const struct view *v, unsigned proc, struct buf *out)
 	buf_addi(out, model_wall_offset(v->model));
 	add_processes(v, out);
 	add_totals(&t, out);
+	add_losses(v, out);
 	add_pyramid(&info, out);
 }
 

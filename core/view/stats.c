@@ -2,6 +2,7 @@
 /* The statistics of a process: flat keyed. Any thread. */
 #include <stdio.h>
 
+#include "core/view/losses.h"
 #include "core/view/view_internal.h"
 
 static void emit_by_type(struct emit *e, const char *prefix, const uint64_t counts[EVENT_TYPES])
@@ -46,6 +47,7 @@ static void emit_goroutines(struct emit *e, const struct model_totals *t)
 		emit_u64(e, key, t->live[view_states[i]]);
 	}
 	emit_u64(e, "goroutines_state_unknown", t->live_unknown);
+	emit_yes(e, "states_in_doubt", t->in_doubt);
 	emit_u64(e, "goroutines_created", t->goroutines_created);
 	emit_u64(e, "goroutines_exited", t->goroutines_exited);
 	emit_u64(e, "goroutines_exited_retained", t->exited_retained);
@@ -116,6 +118,18 @@ static void emit_control(struct emit *e, const struct view *v)
 	view_emit_rates(e, v);
 }
 
+static void emit_losses(struct emit *e, const struct view *v)
+{
+	struct losses losses;
+	char key[40];
+
+	losses_count(v, &losses);
+	for (unsigned i = 0; i < n_loss_ways; i++) {
+		snprintf(key, sizeof(key), "loss_%s", loss_ways[i].name);
+		emit_u64(e, key, losses_of(&losses, &loss_ways[i]));
+	}
+}
+
 int view_stats(const struct view *v, struct view_query *q, struct buf *out)
 {
 	struct feed *feed = model_feed(v->model);
@@ -149,6 +163,7 @@ int view_stats(const struct view *v, struct view_query *q, struct buf *out)
 	emit_u64(&e, "unknown_process_events", t.unknown_process);
 	emit_u64(&e, "dropped_allocation_rows", t.dropped_rows);
 	emit_u64(&e, "dropped_names", names_dropped(model_names(v->model)));
+	emit_losses(&e, v);
 	emit_u64(&e, "memory_bytes", t.memory_bytes);
 	return emit_end(&e);
 }

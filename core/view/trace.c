@@ -99,9 +99,12 @@ static int add_events(struct trace *t, struct buf *out)
 	int err = 0;
 
 	while (!err && out->len < PIECE && t->cursor < t->end) {
-		size_t n = feed_read(model_feed(t->model), &t->cursor, t->events,
-				     MIN(BATCH, t->end - t->cursor), NULL);
+		struct feed *feed = model_feed(t->model);
+		uint64_t missed = 0;
+		size_t n = feed_read(feed, &t->cursor, t->events, MIN(BATCH, t->end - t->cursor),
+				     &missed);
 
+		feed_count_missed(feed, FEED_DOWNLOAD, missed);
 		if (!n)
 			t->cursor = t->end;
 		err = perfetto_events(t->perfetto, t->events, pick(t, t->events, n), out);

@@ -143,7 +143,7 @@ int view_render(const struct view_row *row, const struct view *v, struct view_qu
 extern const struct view_row views[];
 extern const unsigned n_views;
 
-view_fn view_readme, view_stats, view_health, view_stacks, view_stack;
+view_fn view_readme, view_stats, view_health, view_losses, view_stacks, view_stack;
 /* Prometheus text exposition format 0.0.4. */
 view_fn view_metrics;
 /* The self-metrics over time, an array a column. */

@@ -44,6 +44,8 @@ const struct view_row views[] = {
 	ROW("metrics", PROCESS, TEXT, QUICK, view_metrics, .all_procs = true,
 	    .content_type = "text/plain; version=0.0.4; charset=utf-8",
 	    .help = "the same for Prometheus"),
+	ROW("losses", PROCESS, BOTH, QUICK, view_losses, .all_procs = true, .suffix = ".tsv",
+	    .help = "every way in which something can be lost, how much was, and what helps"),
 	ROW("meter", PROCESS, JSON, QUICK, view_meter, .no_file = true, .all_procs = true,
 	    .here = has_meter, .takes = "n",
 	    .help = "what tracing did and cost, second by second: of the tracer, not of a process"),

@@ -27,6 +27,7 @@ b
 s
 rw 3
 pw 5
+ring-size 32M
 web
 web-port 8080
 storage-format protobuf

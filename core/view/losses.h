@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Every way in which something can be lost between a hit and who reads of it: one table, which
+ * stats, health, metrics, the view `losses` and the UI show, and each row of which
+ * tests/cases/losses.sh or a unit test brings about. Whoever drops something counts it, and adds a
+ * row here. Any thread.
+ */
+#ifndef XGOTOPFS_VIEW_LOSSES_H
+#define XGOTOPFS_VIEW_LOSSES_H
+
+#include "core/view/view.h"
+
+enum loss_kind {
+	LOSS_DATA,   /* figures are too low, or something is wrong */
+	LOSS_READER, /* the figures are right; somebody who reads has not had all of it */
+	LOSS_BOUND,  /* no longer kept, as a bound says: what is shown of the past is shorter */
+};
+
+struct loss_way {
+	const char *name; /* snake_case: in keys, and the label of the metric */
+	const char *unit;
+	enum loss_kind kind;
+	const char *what; /* "found no room in a ring: …" */
+	const char *knob; /* what helps; "" nothing that a user can do */
+	size_t offset;    /* of its count in struct losses */
+	bool recording;   /* of a recording: nothing where there is none */
+	bool said;        /* health says it with what became of the recording */
+};
+
+/* Counts since the start, of all processes. */
+struct losses {
+	uint64_t ring_full, unreadable, absent_fields, outside_namespace, unfollowed, undecodable,
+		left_in_rings, malformed, unknown_process, untracked_goroutines,
+		untracked_allocations, nameless, recording_missed, not_recorded, recording_nameless,
+		stdout_missed, stream_missed, mount_missed, download_missed, timeline_missed,
+		events_forgotten, goroutines_forgotten, timeline_forgotten;
+};
+
+extern const struct loss_way loss_ways[];
+extern const unsigned n_loss_ways;
+
+void losses_count(const struct view *v, struct losses *ret);
+uint64_t losses_of(const struct losses *losses, const struct loss_way *way);
+/* "data", "reader", "bound" */
+const char *loss_kind_name(enum loss_kind kind);
+
+#endif

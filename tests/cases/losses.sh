@@ -1,0 +1,82 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# A flood that nobody reads for three seconds: what was captured and what was lost are together what was,
+# of each type; and what lives afterwards is known again within two seconds. The truth is the program's own
+# count, and for changes of state, which no program can count, that of a second tracer that loses nothing.
+# timeout: 120
+# sanitized: no
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../app_lib.sh"
+need_tracing
+need jq
+FLOOD=$("$ROOT/tests/targets/build.sh" local plain flood) || fail "the flood does not build"
+start_target "$FLOOD"
+TYPES="casgstatus newgoroutine goexit newobject makeslice makemap"
+floods=1
+
+# flood SECONDS WORKERS COMMAND...: sets DONE to the line that says what was done.
+flood() {
+	local seconds=$1 workers=$2
+	shift 2
+	floods=$((floods + 1))
+	echo "f $seconds $workers" >&8
+	"$@"
+	wait_for 60 flooded || fail "the flood does not end"
+	DONE=$(tail -n 1 "$T/target.out")
+}
+flooded() { [ "$(grep -c '^newgoroutine' "$T/target.out")" -ge "$floods" ]; }
+done_of() { echo "$DONE" | grep -o "$1 [0-9]*" | cut -d' ' -f2; }
+stat() { sed -n "s/^$2 //p" "$1/stats"; }
+living() { jq -c '.[] | select(.state != "dead") | [.goid, .state, .wait_reason, .start_func]' "$1/goroutines.json" | sort; }
+held_up() {
+	sleep 0.2
+	kill -STOP "$XPID"
+	sleep 3
+	kill -CONT "$XPID"
+}
+
+# --- held up for three seconds
+REF=$T/reference
+mkdir "$REF"
+"$XGOTOPFS" -pid "$DEMO" -ring-size 256M "$REF" >/dev/null 2>"$T/reference.log" &
+reference=$!
+end_reference() {
+	kill -INT "$reference" 2>/dev/null && wait "$reference"
+	! grep -q " $REF fuse" /proc/mounts || fusermount3 -u -z "$REF"
+}
+on_exit end_reference
+wait_for "$PATIENCE" grep -q "Ctrl-C ends" "$T/reference.log" || fail "the second tracer: $(cat "$T/reference.log")"
+mount_demo -ring-size 1M
+flood 3 2 held_up
+back=$(date +%s%N)
+applied() { [ "$(stat "$MNT" ewp)" = 0 ] && [ "$(stat "$REF" ewp)" = 0 ]; }
+wait_for 20 applied || fail "the backlog is not applied"
+# For every figure: how many live in each state, and who.
+healed() {
+	diff <(grep -E '^goroutines_(live|runnable|running|syscall|waiting|state_unknown) ' "$MNT/stats") \
+		<(grep -E '^goroutines_(live|runnable|running|syscall|waiting|state_unknown) ' "$REF/stats") &&
+		grep -q '^states_in_doubt no' "$MNT/stats"
+}
+wait_for 2 healed >"$T/diff" || fail "not healed in two seconds: $(tail -n 20 "$T/diff")"
+echo "healed $((($(date +%s%N) - back) / 1000000)) ms after the flood"
+[ "$(living "$REF" | wc -l)" -ge 4 ] || fail "few live: $(living "$REF")"
+expect "who lives" "$(living "$MNT")" "$(living "$REF")"
+expect "what the reference lost" "$(stat "$REF" lost_total)" 0
+for type in $TYPES; do
+	captured=$(stat "$MNT" "events_$type") lost=$(stat "$MNT" "lost_$type") truth=$(stat "$REF" "events_$type")
+	echo "$type: captured $captured lost $lost truth $truth"
+	expect "captured and lost of $type" "$((captured + lost))" "$truth"
+	[ "$lost" -gt 0 ] || fail "no $type was lost: the flood is too small"
+done
+# The program's own counts; one goroutine was started before the reference came.
+for type in newgoroutine goexit; do
+	expect "what the program did, $type" "$(stat "$REF" "events_$type")" "$(($(done_of "$type") - 1))"
+done
+for type in newobject makeslice makemap; do
+	more=$(($(stat "$REF" "events_$type") - $(done_of "$type")))
+	[ "$more" -ge 0 ] && [ "$more" -lt 200 ] || fail "$type: $more more than the program counts"
+done
+expect "lines that say what helps" "$(grep -c 'found no room in a ring: .*-ring-size' "$LOG")" 1
+stop_xgotopfs
+end_reference
+unharmed "$DEMO"
