@@ -78,6 +78,7 @@ static int make_traced(struct run *r)
 		.model = r->model,
 		.pid = r->pid,
 		.path = r->binary_path,
+		.watch = r->config->mode == MODE_BINARY ? r->config->binary : NULL,
 		.readers = (unsigned)r->config->readers,
 		.ring_bytes = (size_t)r->config->ring_size,
 		.asked = loop_asked(r->loop),

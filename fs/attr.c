@@ -240,7 +240,8 @@ double fs_entry_timeout(const struct fs *fs, struct node_id id)
 {
 	switch (fs_node(fs, id)->kind) {
 	case NODE_DIR:
-		return 1;
+		/* A number may be another process's from one moment to the next: execve(2). */
+		return id.row == ROW_PROCESS ? 0 : 1;
 	case NODE_LINK:
 		/* Who is in by-state and by-wait changes all the time; a parent does not. */
 		return id.row == ROW_STATE_LINK || id.row == ROW_WAIT_LINK ? 0 : 1;

@@ -98,6 +98,7 @@ core/capture/capture.c open
 core/capture/keeper.c chdir
 core/capture/keeper.c readlink
 core/capture/runners.c stat
+core/target/file_copy.c stat
 core/target/image.c open
 core/memory/about.c open
 core/target/process.c fopen

@@ -213,7 +213,8 @@ static int make(struct capture *c, const struct capture_config *config, struct n
 	if (!err)
 		err = decode_new(c->target, names, config->made_type, &c->decode);
 	if (!err)
-		err = procs_new(c->target, c->binary_fd, &c->sink, &c->procs);
+		err = procs_new(c->target, c->binary_fd, c->guard, c->pid != 0, &c->sink,
+				&c->procs);
 	if (!err)
 		err = pump_new(c->program, c->decode, c->procs, &c->sink, &c->pump);
 	return err;
@@ -590,8 +591,15 @@ static int follow_exec(struct capture *c)
 	if (!procs_left_behind(c->procs))
 		return 0;
 	if (c->runners) {
+		cleanup_free_ struct probe_site *sites = NULL;
+		size_t n = 0;
+
 		(void)probes_remove_process(c->probes, c->pid);
-		err = probes_add_process(c->probes, c->pid);
+		current_rates(c, rates);
+		if (wanted(rates))
+			err = target_sites(c->target, wanted(rates), &sites, &n);
+		if (!err)
+			err = enter(c, c->pid, sites, n);
 	} else if (!c->paused) {
 		current_rates(c, rates);
 		err = probes_keep(c->probes, NULL, 0);

@@ -34,6 +34,8 @@ struct exec {
 struct procs {
 	const struct target *target;
 	int binary_fd;
+	const struct guard *guard;
+	bool one;
 	const struct capture_sink *sink;
 	int epoll_fd;
 	struct proc *last; /* found last: nearly always the next one too */
@@ -44,8 +46,8 @@ struct procs {
 	struct proc *buckets[BUCKETS];
 };
 
-int procs_new(const struct target *target, int binary_fd, const struct capture_sink *sink,
-	      struct procs **ret)
+int procs_new(const struct target *target, int binary_fd, const struct guard *guard, bool one,
+	      const struct capture_sink *sink, struct procs **ret)
 {
 	struct procs *p = calloc(1, sizeof(*p));
 	int err;
@@ -54,6 +56,8 @@ int procs_new(const struct target *target, int binary_fd, const struct capture_s
 		return -ENOMEM;
 	p->target = target;
 	p->binary_fd = binary_fd;
+	p->guard = guard;
+	p->one = one;
 	p->sink = sink;
 	p->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (p->epoll_fd < 0) {
@@ -296,12 +300,20 @@ void procs_executed(struct procs *p, pid_t pid, uint64_t time_ns, bool by_leader
 		p->sink->executed(p->sink->ctx, pid);
 }
 
+/* Is what runs the binary the program that was decoded? Where that is not sure, a process is told
+ * of by its first record. */
+static bool is_as_read(const struct procs *p)
+{
+	return guard_state(p->guard) == GUARD_NONE ? p->one : guard_holds(p->guard);
+}
+
 void procs_settle(struct procs *p)
 {
 	while (p->n_execs) {
 		const struct exec e = p->execs[--p->n_execs];
 
-		add_if_ours(p, e.pid, e.time_ns);
+		if (is_as_read(p))
+			add_if_ours(p, e.pid, e.time_ns);
 	}
 }
 

@@ -10,12 +10,14 @@
 
 #include "core/capture/capture.h"
 #include "core/capture/decode.h"
+#include "core/capture/guard.h"
 
 struct procs;
 
-/* All are borrowed; `binary_fd` is the binary. 0 or -errno. */
-int procs_new(const struct target *target, int binary_fd, const struct capture_sink *sink,
-	      struct procs **ret);
+/* All are borrowed; `binary_fd` is the binary that `guard` watches over, `one`: only one process is
+ * asked for. 0 or -errno. */
+int procs_new(const struct target *target, int binary_fd, const struct guard *guard, bool one,
+	      const struct capture_sink *sink, struct procs **ret);
 void procs_free(struct procs *p);
 
 /* Tells the sink of process `pid`. 0; -ESRCH when it is gone; what the sink answered when it does

@@ -19,6 +19,8 @@ struct traced_config {
 	struct model *model; /* borrowed */
 	pid_t pid;           /* one process; 0: all of the binary, now and later */
 	const char *path;    /* of the binary, as people know it; outlives this */
+	const char *watch;   /* the same as it was given: what is there is traced. NULL: path is
+				not looked at any more */
 	unsigned readers;
 	size_t ring_bytes; /* of each, as capture_config's */
 	uint32_t rates[EVENT_TYPES];

@@ -18,7 +18,7 @@
 
 /* --- another program in the same file --------------------------------------------------- */
 
-static void cannot(struct traced *t, const char *why)
+void traced_cannot(struct traced *t, const char *why)
 {
 	pthread_rwlock_wrlock(&t->lock);
 	snprintf(t->file_why, sizeof(t->file_why), "%s", why);
@@ -34,12 +34,12 @@ static int open_new(struct traced *t, struct target **ret)
 
 	if (err) {
 		if (err != -ESTALE)
-			cannot(t, *why ? why : strerror(-err));
+			traced_cannot(t, *why ? why : strerror(-err));
 		return err;
 	}
 	if (strcmp(target_arch(target), target_arch(traced_now(t)->target)) != 0) {
 		target_free(target);
-		cannot(t, "it is a program for another machine");
+		traced_cannot(t, "it is a program for another machine");
 		return -ENOEXEC;
 	}
 	*ret = target;
@@ -62,8 +62,8 @@ static int take_new_file(struct traced *t)
 		traced_images_end(t, 1);
 	if (err) {
 		if (err != -ESTALE)
-			cannot(t,
-			       err == -ENOEXEC ? "no probe can be placed in it" : strerror(-err));
+			traced_cannot(t, err == -ENOEXEC ? "no probe can be placed in it"
+							 : strerror(-err));
 		return err;
 	}
 	t->c.another(t->c.ctx);
@@ -94,6 +94,8 @@ void traced_file_changed(struct traced *t)
 
 	if (atomic_load(&t->executed) || t->exec_ns)
 		traced_executed(t);
+	if (atomic_load(&t->path_moved))
+		traced_path_look(t);
 	file = capture_file(traced_now(t)->capture, &changes);
 	if (file == t->file && changes == t->file_changes)
 		return;
@@ -129,6 +131,7 @@ void traced_file_tick(struct traced *t)
 {
 	if (t->exec_ns)
 		traced_executed(t);
+	traced_path_look(t);
 	traced_images_sweep(t);
 	if (t->file_retry)
 		on_changed(t);
@@ -169,6 +172,7 @@ void traced_file_health(struct traced *t, struct health *ret)
 		break;
 	}
 	ret->file_trouble = file != CAPTURE_HELD && file != CAPTURE_FOLLOWED;
+	(void)snprintf(ret->path_why, sizeof(ret->path_why), "%s", t->path_why);
 	snprintf(ret->file, sizeof(ret->file), "%s", text);
 	if (!t->file_why[0])
 		return;

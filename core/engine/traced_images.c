@@ -79,6 +79,7 @@ static void sink_executed(void *ctx, pid_t pid)
 {
 	struct traced *t = ((struct traced_image *)ctx)->owner;
 
+	traced_path_executed(t);
 	if (pid != t->c.pid)
 		return;
 	atomic_store(&t->executed, true);
@@ -216,6 +217,14 @@ static void as_the_others(const struct traced *t, struct capture *c)
 		capture_low_latency(c, true);
 }
 
+/* What becomes of its file is looked at from now on. */
+static void look_anew(struct traced *t)
+{
+	t->file_changes = 0;
+	t->file = CAPTURE_HELD;
+	t->c.file(t->c.ctx);
+}
+
 void traced_images_add(struct traced *t, struct traced_image *i)
 {
 	if (t->n_images == IMAGES_MAX) {
@@ -231,9 +240,19 @@ void traced_images_add(struct traced *t, struct traced_image *i)
 	t->n_images++;
 	t->file_why[0] = '\0';
 	pthread_rwlock_unlock(&t->lock);
-	t->file_changes = 0;
-	t->file = CAPTURE_HELD;
-	t->c.file(t->c.ctx); /* what has become of its file meanwhile? */
+	look_anew(t);
+}
+
+void traced_images_first(struct traced *t, unsigned k)
+{
+	struct traced_image *i = t->images[k];
+
+	pthread_rwlock_wrlock(&t->lock);
+	memmove(&t->images[1], &t->images[0], k * sizeof(t->images[0]));
+	t->images[0] = i;
+	t->file_why[0] = '\0';
+	pthread_rwlock_unlock(&t->lock);
+	look_anew(t);
 }
 
 void traced_images_sweep(struct traced *t)

@@ -8,6 +8,7 @@
 
 #include "core/engine/reader.h"
 #include "core/engine/traced.h"
+#include "core/target/file_copy.h"
 
 /* Program files traced at a time: the newest, and those whose processes still run. */
 #define IMAGES_MAX 8
@@ -44,6 +45,14 @@ struct traced {
 	uint64_t file_since_ns;
 	bool file_said, file_retry;
 
+	/* traced_path.c */
+	atomic_bool path_moved;     /* somebody saw another file there */
+	_Atomic uint64_t path_ino;  /* the one that was looked at last */
+	char path_why[512];         /* protected by lock: why it is not followed; "" */
+	bool path_gone, path_tried; /* main thread, as the next two: path_stamp was tried */
+	struct file_stamp path_stamp;
+	char path_pending[512]; /* why, and not said yet; "" */
+
 	/* traced_exec.c: the one process has executed something. */
 	atomic_bool executed;
 	uint64_t exec_ns; /* main thread: since when it is not known what; 0: it is */
@@ -68,6 +77,8 @@ static inline struct traced_image *traced_now(const struct traced *t)
 void traced_images_add(struct traced *t, struct traced_image *i);
 /* Ends image number `k`: what it has captured is delivered, its processes end in the model. */
 void traced_images_end(struct traced *t, unsigned k);
+/* Makes image number `k` the newest. Main thread. */
+void traced_images_first(struct traced *t, unsigned k);
 /* Ends the older ones that no process runs any more. Main thread. */
 void traced_images_sweep(struct traced *t);
 
@@ -81,6 +92,16 @@ void traced_add_stats(struct capture_stats *sum, const struct capture_stats *s);
 
 /* Health's part, holding the lock. */
 void traced_file_health(struct traced *t, struct health *ret);
+
+/* Says, also in health, why the file cannot be traced. */
+void traced_cannot(struct traced *t, const char *why);
+
+/* --- traced_path.c ----------------------------------------------------------------------- */
+
+/* Main thread: is it still the same file? */
+void traced_path_look(struct traced *t);
+/* A process executed something. Any thread. */
+void traced_path_executed(struct traced *t);
 
 /* --- traced_exec.c ----------------------------------------------------------------------- */
 

@@ -10,19 +10,34 @@
 
 #define CHUNK 65536
 
+static struct file_stamp stamp_of(const struct stat *st)
+{
+	return (struct file_stamp){
+		.dev = st->st_dev,
+		.ino = st->st_ino,
+		.size = st->st_size,
+		.modified = st->st_mtim,
+		.changed = st->st_ctim,
+	};
+}
+
 int file_stamp_read(int fd, struct file_stamp *ret)
 {
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	*ret = (struct file_stamp){
-		.dev = st.st_dev,
-		.ino = st.st_ino,
-		.size = st.st_size,
-		.modified = st.st_mtim,
-		.changed = st.st_ctim,
-	};
+	*ret = stamp_of(&st);
+	return 0;
+}
+
+int file_stamp_path(const char *path, struct file_stamp *ret)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return -errno;
+	*ret = stamp_of(&st);
 	return 0;
 }
 

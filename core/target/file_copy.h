@@ -20,6 +20,7 @@ struct file_stamp {
 	struct timespec modified, changed;
 };
 int file_stamp_read(int fd, struct file_stamp *ret); /* 0 or -errno */
+int file_stamp_path(const char *path, struct file_stamp *ret);
 bool file_stamp_same(const struct file_stamp *a, const struct file_stamp *b);
 
 /* Parts given back to the system; more than these stay. */

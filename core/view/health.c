@@ -125,6 +125,13 @@ static unsigned data_warnings(struct emit *e, const struct facts *x)
 		warn(e, "nothing is traced: the file is %s", x->h.file);
 		n++;
 	}
+	if (x->have_health && x->h.path_why[0]) {
+		warn(e,
+		     "another file is in its place and cannot be traced, whoever runs it is not "
+		     "followed: %s",
+		     x->h.path_why);
+		n++;
+	}
 	return n + recording_warnings(e, x);
 }
 

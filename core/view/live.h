@@ -26,6 +26,7 @@ struct health {
 	char unseen[512]; /* what this very build hides, so that events are missing; "" = nothing */
 	char not_covered[512]; /* what this Go version hides from the probes in use; "" = nothing */
 	char file[600];        /* the traced file: as it was read, watched over, … */
+	char path_why[512];    /* another file is where it was, and cannot be traced: why; "" */
 	bool file_trouble, file_limited; /* it is not traced just now; each process from late on */
 	uint64_t hits, skipped_by_filter, reads_faulted;
 	uint64_t ring_bytes;          /* of all rings */
