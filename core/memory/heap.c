@@ -125,7 +125,8 @@ static int make_index(struct heap *h)
 			continue;
 		}
 		s->first = h->objects;
-		h->objects += (s->limit - s->base) / s->elem_size;
+		s->objects = (s->limit - s->base) / s->elem_size;
+		h->objects += s->objects;
 		h->bytes += s->limit - s->base;
 		h->spans[n++] = *s;
 	}

@@ -18,6 +18,7 @@ struct heap_span {
 	uint64_t base;      /* of its first object */
 	uint64_t limit;     /* behind its last */
 	uint64_t elem_size; /* of each object */
+	uint64_t objects;   /* places for them */
 	uint64_t first;     /* how many objects all spans before it have */
 	uint64_t specials;  /* address of the first runtime.special; 0 none */
 	bool noscan;        /* its objects have no pointers */

@@ -1,29 +1,44 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Marking by spans rather than by objects: a span that has reached objects nobody looked into waits
- * in a queue, first in first out; when its turn comes it is read once, and all of them are looked
- * into. Small objects would cost a system call's entry each, and a queue of objects has no bound;
- * of spans each waits once at most.
+ * on a stack; when its turn comes it is read once, and all of them are looked into. Small objects
+ * would cost a system call's entry each, and a stack of objects has no bound; of spans each waits
+ * once on each of two stacks. Those that have collected many objects go first: the others collect
+ * more meanwhile. Last in, first out, as what was allocated together lies together: most of what is
+ * read is in the processor's caches still (half the time of first in, first out, measured on a heap
+ * of trees).
  */
 #include "core/memory/reach.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/memory/memory.h"
 
-#define READ_BYTES (256u << 10) /* of a large object at a time */
+#define READ_BYTES      (256u << 10) /* at a time: some spans, or a part of a large object */
+#define SPANS_AT_A_TIME 32
+#define THIN_AT_A_TIME  8
+#define FULL_PART       4 /* a span goes first when one in so many of its objects waits */
+
+enum { THIN, FULL, STACKS };
+
+struct stack {
+	uint32_t *spans; /* each at most once */
+	uint64_t *in;    /* a bit a span */
+	size_t n;
+};
 
 struct reach {
 	const struct heap *heap;
 	pid_t pid;
 	uint64_t *reached; /* a bit an object */
 	uint64_t *seen;    /* looked into, or never to be */
-	uint32_t *queue;   /* of spans, a ring */
-	uint64_t *queued;  /* a bit a span */
-	size_t head, waiting;
-	uint64_t offset; /* how far into the span at the head one has come */
-	uint64_t *buf;   /* READ_BYTES */
+	uint32_t *pending; /* of a span: reached, not looked into */
+	struct stack stacks[STACKS];
+	const struct heap_span *large; /* read in parts, up to `offset` so far; NULL: none */
+	uint64_t offset;
+	uint8_t *buf; /* READ_BYTES */
 	struct reach_stats stats;
 };
 
@@ -45,19 +60,23 @@ static uint64_t *bits_new(uint64_t n)
 int reach_new(const struct heap *h, pid_t pid, struct reach **ret)
 {
 	struct reach *r = calloc(1, sizeof(*r));
+	bool ok;
 
 	if (!r)
 		return -ENOMEM;
-	*r = (struct reach){
-		.heap = h,
-		.pid = pid,
-		.reached = bits_new(h->objects),
-		.seen = bits_new(h->objects),
-		.queue = calloc(h->n + 1, sizeof(*r->queue)) /* ring() */,
-		.queued = bits_new(h->n),
-		.buf = malloc(READ_BYTES),
-	};
-	if (!r->reached || !r->seen || !r->queue || !r->queued || !r->buf) {
+	r->heap = h;
+	r->pid = pid;
+	r->reached = bits_new(h->objects);
+	r->seen = bits_new(h->objects);
+	r->pending = calloc(h->n + 1, sizeof(*r->pending));
+	r->buf = malloc(READ_BYTES);
+	ok = r->reached && r->seen && r->pending && r->buf;
+	for (int i = 0; i < STACKS; i++) {
+		r->stacks[i].spans = calloc(h->n + 1, sizeof(*r->stacks[i].spans));
+		r->stacks[i].in = bits_new(h->n);
+		ok = ok && r->stacks[i].spans && r->stacks[i].in;
+	}
+	if (!ok) {
 		reach_free(r);
 		return -ENOMEM;
 	}
@@ -69,10 +88,13 @@ void reach_free(struct reach *r)
 {
 	if (!r)
 		return;
+	for (int i = 0; i < STACKS; i++) {
+		free(r->stacks[i].spans);
+		free(r->stacks[i].in);
+	}
 	free(r->reached);
 	free(r->seen);
-	free(r->queue);
-	free(r->queued);
+	free(r->pending);
 	free(r->buf);
 	free(r);
 }
@@ -85,25 +107,36 @@ void reach_opaque(struct reach *r, uint64_t addr)
 		set_bit(r->seen, s->first + heap_object_in_span(s, addr));
 }
 
-/* The span at the head may wait again already. */
-static size_t ring(const struct reach *r)
+static void push(struct reach *r, int which, size_t span)
 {
-	return r->heap->n + 1;
+	struct stack *k = &r->stacks[which];
+
+	if (bit(k->in, span))
+		return;
+	set_bit(k->in, span);
+	k->spans[k->n++] = (uint32_t)span;
 }
 
-static void enqueue(struct reach *r, const struct heap_span *s)
+/* The next whose objects wait; NULL when there is none. One that waited on both is done when
+ * its second turn comes. */
+static const struct heap_span *pop(struct reach *r, int which)
 {
-	size_t i = (size_t)(s - r->heap->spans);
+	struct stack *k = &r->stacks[which];
 
-	if (bit(r->queued, i))
-		return;
-	set_bit(r->queued, i);
-	r->queue[(r->head + r->waiting++) % ring(r)] = (uint32_t)i;
+	while (k->n) {
+		size_t span = k->spans[--k->n];
+
+		k->in[span / 64] &= ~(1ULL << span % 64);
+		if (r->pending[span])
+			return &r->heap->spans[span];
+	}
+	return NULL;
 }
 
 void reach_value(struct reach *r, uint64_t value)
 {
 	const struct heap_span *s = heap_span_at(r->heap, value);
+	size_t span;
 	uint64_t i;
 
 	if (!s)
@@ -113,8 +146,11 @@ void reach_value(struct reach *r, uint64_t value)
 		return;
 	set_bit(r->reached, i);
 	r->stats.objects++;
-	if (!s->noscan && !bit(r->seen, i))
-		enqueue(r, s);
+	if (s->noscan || bit(r->seen, i))
+		return;
+	span = (size_t)(s - r->heap->spans);
+	r->pending[span]++;
+	push(r, r->pending[span] * (uint64_t)FULL_PART >= s->objects ? FULL : THIN, span);
 }
 
 bool reach_is_reached(const struct reach *r, uint64_t addr)
@@ -122,6 +158,11 @@ bool reach_is_reached(const struct reach *r, uint64_t addr)
 	const struct heap_span *s = heap_span_at(r->heap, addr);
 
 	return s && bit(r->reached, s->first + heap_object_in_span(s, addr));
+}
+
+const struct heap *reach_heap(const struct reach *r)
+{
+	return r->heap;
 }
 
 struct reach_stats reach_stats(const struct reach *r)
@@ -141,6 +182,16 @@ static bool read_words(struct reach *r, uint64_t addr, uint64_t size, int *ret)
 	return !err;
 }
 
+static void reach_words(struct reach *r, const uint8_t *bytes, uint64_t size)
+{
+	for (uint64_t at = 0; at + 8 <= size; at += 8) {
+		uint64_t value;
+
+		memcpy(&value, bytes + at, sizeof(value));
+		reach_value(r, value);
+	}
+}
+
 int reach_range(struct reach *r, uint64_t lo, uint64_t hi, const uint8_t *mask)
 {
 	int err = 0;
@@ -155,66 +206,96 @@ int reach_range(struct reach *r, uint64_t lo, uint64_t hi, const uint8_t *mask)
 			uint64_t n = (at - lo) / 8 + i;
 
 			if (!mask || mask[n / 8] >> (n % 8) & 1)
-				reach_value(r, r->buf[i]);
+				reach_words(r, r->buf + 8 * i, 8);
 		}
 	}
 	return err;
 }
 
-/* The objects of a span from `from` on, of which [from, from + size) has been read. */
-static void look_into(struct reach *r, const struct heap_span *s, uint64_t from, uint64_t size)
+/* The first object from `i` on, before `end`, that was reached and not looked into; end: none. */
+static uint64_t next_pending(const struct reach *r, uint64_t i, uint64_t end)
 {
-	for (uint64_t at = 0; at < size;) {
-		uint64_t i = s->first + (from + at) / s->elem_size;
-		uint64_t end = MIN(size, ((from + at) / s->elem_size + 1) * s->elem_size - from);
+	while (i < end) {
+		uint64_t word = r->reached[i / 64] & ~r->seen[i / 64] & ~0ULL << i % 64;
 
-		if (bit(r->reached, i) && !bit(r->seen, i)) {
-			for (uint64_t w = at / 8; w < end / 8; w++)
-				reach_value(r, r->buf[w]);
-			if (from + end == (i - s->first + 1) * s->elem_size)
-				set_bit(r->seen, i);
-		}
-		at = end;
+		if (word)
+			return MIN(i / 64 * 64 + (uint64_t)__builtin_ctzll(word), end);
+		i = (i / 64 + 1) * 64;
+	}
+	return end;
+}
+
+/* All of a span's objects that wait; `bytes` NULL: they cannot be read. */
+static void look_into(struct reach *r, const struct heap_span *s, const uint8_t *bytes)
+{
+	uint64_t end = s->first + s->objects;
+	uint32_t *pending = &r->pending[s - r->heap->spans];
+
+	for (uint64_t i = next_pending(r, s->first, end); i < end; i = next_pending(r, i, end)) {
+		set_bit(r->seen, i);
+		--*pending;
+		if (bytes)
+			reach_words(r, bytes + (i - s->first) * s->elem_size, s->elem_size);
 	}
 }
 
-static bool has_more(const struct reach *r, const struct heap_span *s, uint64_t from, uint64_t to)
+/* A part of a span that is larger than the buffer, which is of one object. */
+static int step_large(struct reach *r)
 {
-	for (uint64_t i = s->first + from / s->elem_size;
-	     i < s->first + (to - 1) / s->elem_size + 1; i++)
-		if (bit(r->reached, i) && !bit(r->seen, i))
-			return true;
-	return false;
-}
+	const struct heap_span *s = r->large;
+	uint64_t size = MIN(s->limit - s->base - r->offset, (uint64_t)READ_BYTES);
+	int err;
 
-/* One piece of the span at the head of the queue. */
-static int step(struct reach *r)
-{
-	const struct heap_span *s = &r->heap->spans[r->queue[r->head]];
-	uint64_t left = s->limit - s->base - r->offset;
-	uint64_t size = MIN(left, (uint64_t)READ_BYTES);
-	/* A large object is looked into piece by piece, many small ones as whole objects. */
-	int err = 0;
-
-	if (s->elem_size <= READ_BYTES && left > size)
-		size -= size % s->elem_size;
-	if (r->offset == 0)
-		r->queued[r->queue[r->head] / 64] &= ~(1ULL << r->queue[r->head] % 64);
-	if (has_more(r, s, r->offset, r->offset + size)) {
-		if (read_words(r, s->base + r->offset, size, &err))
-			look_into(r, s, r->offset, size);
-		else
-			for (uint64_t i = r->offset / s->elem_size;
-			     i * s->elem_size < r->offset + size; i++)
-				set_bit(r->seen, s->first + i);
-	}
+	if (read_words(r, s->base + r->offset, size, &err))
+		reach_words(r, r->buf, size);
 	r->offset += size;
 	if (r->offset == s->limit - s->base) {
-		r->offset = 0;
-		r->head = (r->head + 1) % ring(r);
-		r->waiting--;
+		look_into(r, s, NULL);
+		r->large = NULL;
 	}
 	return err;
+}
+
+/* Some spans, read at once. */
+static int step(struct reach *r)
+{
+	const struct heap_span *spans[SPANS_AT_A_TIME], *s = NULL;
+	struct memory_piece pieces[SPANS_AT_A_TIME];
+	uint64_t used = 0;
+	size_t n = 0;
+	int err;
+
+	if (r->large)
+		return step_large(r);
+	while (n < SPANS_AT_A_TIME &&
+	       ((s = pop(r, FULL)) || (n < THIN_AT_A_TIME && (s = pop(r, THIN))))) {
+		uint64_t size = s->limit - s->base;
+
+		if (size > READ_BYTES - used)
+			break;
+		spans[n] = s;
+		pieces[n++] = (struct memory_piece){s->base, r->buf + used, size, false};
+		used += size;
+		s = NULL;
+	}
+	if (s && s->limit - s->base > READ_BYTES) {
+		r->large = s;
+		r->offset = 0;
+	} else if (s) {
+		push(r, FULL, (size_t)(s - r->heap->spans));
+	}
+	err = memory_read_pieces(r->pid, pieces, n);
+	for (size_t i = 0; !err && i < n; i++) {
+		r->stats.bytes += pieces[i].size;
+		r->stats.unread += pieces[i].ok ? 0 : pieces[i].size;
+		look_into(r, spans[i], pieces[i].ok ? pieces[i].buf : NULL);
+	}
+	return err;
+}
+
+static bool waiting(const struct reach *r)
+{
+	return r->large || r->stacks[FULL].n || r->stacks[THIN].n;
 }
 
 int reach_run(struct reach *r, uint64_t bytes)
@@ -222,7 +303,7 @@ int reach_run(struct reach *r, uint64_t bytes)
 	uint64_t until = r->stats.bytes + bytes;
 	int err = 0;
 
-	while (!err && r->waiting && r->stats.bytes < until)
+	while (!err && waiting(r) && r->stats.bytes < until)
 		err = step(r);
-	return err ? err : r->waiting > 0;
+	return err ? err : waiting(r);
 }

@@ -38,6 +38,8 @@ int reach_run(struct reach *r, uint64_t bytes);
 /* Was the object that holds this address reached? False also when none does. */
 bool reach_is_reached(const struct reach *r, uint64_t addr);
 
+const struct heap *reach_heap(const struct reach *r);
+
 struct reach_stats {
 	uint64_t objects; /* reached */
 	uint64_t bytes;   /* read */

@@ -18,12 +18,22 @@
 
 #define DWARF_SECONDS 120 /* what can be read at all is read in a few */
 
-enum { STRUCT_G, STRUCT_M, STRUCT_GOBUF, STRUCT_MODULEDATA, STRUCT_MHEAP, STRUCT_MSPAN, STRUCTS };
+enum {
+	STRUCT_G,
+	STRUCT_M,
+	STRUCT_GOBUF,
+	STRUCT_MODULEDATA,
+	STRUCT_MHEAP,
+	STRUCT_MSPAN,
+	STRUCT_P,
+	STRUCTS
+};
 
 static const char *const struct_names[STRUCTS] = {
 	[STRUCT_G] = "runtime.g",         [STRUCT_M] = "runtime.m",
 	[STRUCT_GOBUF] = "runtime.gobuf", [STRUCT_MODULEDATA] = "runtime.moduledata",
 	[STRUCT_MHEAP] = "runtime.mheap", [STRUCT_MSPAN] = "runtime.mspan",
+	[STRUCT_P] = "runtime.p",
 };
 
 static const struct {
@@ -60,6 +70,8 @@ static const struct {
 	[DWARF_MD_ETYPES] = {STRUCT_MODULEDATA, "etypes", false},
 	[DWARF_MD_GOFUNC] = {STRUCT_MODULEDATA, "gofunc", true},
 	[DWARF_MD_TEXTSECTMAP] = {STRUCT_MODULEDATA, "textsectmap", true},
+	[DWARF_MD_GCDATAMASK] = {STRUCT_MODULEDATA, "gcdatamask", true},
+	[DWARF_MD_NEXT] = {STRUCT_MODULEDATA, "next", true},
 	[DWARF_MHEAP_ALLSPANS] = {STRUCT_MHEAP, "allspans", true},
 	[DWARF_SPAN_BASE] = {STRUCT_MSPAN, "startAddr", true},
 	[DWARF_SPAN_PAGES] = {STRUCT_MSPAN, "npages", true},
@@ -68,6 +80,8 @@ static const struct {
 	[DWARF_SPAN_CLASS] = {STRUCT_MSPAN, "spanclass", true},
 	[DWARF_SPAN_STATE] = {STRUCT_MSPAN, "state", true},
 	[DWARF_SPAN_SPECIALS] = {STRUCT_MSPAN, "specials", true},
+	[DWARF_P_TIMERS] = {STRUCT_P, "timers", true},
+	[DWARF_P_ID] = {STRUCT_P, "id", true},
 };
 
 /* --- how much there is ---------------------------------------------------------------------- */

@@ -65,19 +65,21 @@ static const struct {
 };
 
 /* The same for the heap; fields of mspan lie so since 1.17 but for these. */
+#define SPAN_OLD                                                                                   \
+	.span_base = 24, .span_pages = 32, .span_limit = 112, .span_elem_size = 104,               \
+	.span_class = 98, .span_state = 99, .span_specials = 128
 static const struct {
 	unsigned first, last;
 	struct go_heap_layout layout;
 } heaps[] = {
-#define SPAN_OLD                                                                                   \
-	.span_base = 24, .span_pages = 32, .span_limit = 112, .span_elem_size = 104,               \
-	.span_class = 98, .span_state = 99, .span_specials = 128
-	{17, 18, {.allspans = 65848, SPAN_OLD}},
-	{19, 19, {.allspans = 65856, SPAN_OLD}},
-	{20, 20, {.allspans = 65824, SPAN_OLD}},
+	{17, 17, {.allspans = 65848, .p_timers = 9952, SPAN_OLD}},
+	{18, 18, {.allspans = 65848, .p_timers = 8832, SPAN_OLD}},
+	{19, 19, {.allspans = 65856, .p_timers = 8840, SPAN_OLD}},
+	{20, 20, {.allspans = 65824, .p_timers = 8832, SPAN_OLD}},
 	{21,
 	 21,
 	 {.allspans = 65864,
+	  .p_timers = 8840,
 	  .span_base = 24,
 	  .span_pages = 32,
 	  .span_limit = 120,
@@ -85,7 +87,10 @@ static const struct {
 	  .span_class = 106,
 	  .span_state = 107,
 	  .span_specials = 136}},
-	{22, 27, {.allspans = 65864, SPAN_OLD}},
+	{22, 22, {.allspans = 65864, .p_timers = 8872, SPAN_OLD}},
+	{23, 24, {.allspans = 65864, .p_timers = 8840, SPAN_OLD}},
+	{25, 25, {.allspans = 65864, .p_timers = 9392, SPAN_OLD}},
+	{26, 27, {.allspans = 65864, .p_timers = 13672, SPAN_OLD}},
 };
 
 int layout_of_release(unsigned minor, uint16_t machine, struct go_layout *ret)
@@ -155,6 +160,8 @@ unsigned layout_apply_dwarf(struct go_layout *layout, const struct dwarf_facts *
 		{&layout->heap.span_class, DWARF_SPAN_CLASS},
 		{&layout->heap.span_state, DWARF_SPAN_STATE},
 		{&layout->heap.span_specials, DWARF_SPAN_SPECIALS},
+		{&layout->heap.p_timers, DWARF_P_TIMERS},
+		{&layout->heap.p_id, DWARF_P_ID},
 	};
 	/* Parts of g.sched, a struct of its own. */
 	const struct {
@@ -190,7 +197,8 @@ bool layout_is_plausible(const struct go_layout *l)
 		l->g_sched_bp,  l->g_syscallsp,  l->g_syscallpc,    l->g_syscallbp,
 		l->g_lockedm,   l->g_labels,     l->g_bubble,       l->g_running_cleanups,
 	};
-	const uint32_t in_m[] = {l->m_g0, l->m_procid, l->m_curg, l->m_p, l->m_id};
+	const uint32_t in_m[] = {l->m_g0, l->m_procid,      l->m_curg,   l->m_p,
+				 l->m_id, l->heap.p_timers, l->heap.p_id};
 	const uint32_t in_span[] = {
 		l->heap.span_base,      l->heap.span_pages, l->heap.span_limit,
 		l->heap.span_elem_size, l->heap.span_class, l->heap.span_state,

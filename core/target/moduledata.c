@@ -28,11 +28,49 @@ static const struct {
 	unsigned since;
 	struct moduledata_layout layout;
 } layouts[] = {
-	{27, {.types = 296, .etypes = 312, .gofunc = 344, .textsectmap = 360}},
-	{26, {.types = 296, .etypes = 304, .gofunc = 320, .textsectmap = 336}},
-	{20, {.types = 296, .etypes = 304, .gofunc = 320, .textsectmap = 328}},
-	{18, {.types = 280, .etypes = 288, .gofunc = 304, .textsectmap = 312}},
-	{0, {.types = 280, .etypes = 288, .gofunc = 0, .textsectmap = 0}},
+	{27,
+	 {.types = 296,
+	  .etypes = 312,
+	  .gofunc = 344,
+	  .textsectmap = 360,
+	  .gcdatamask = 520,
+	  .next = 560}},
+	{26,
+	 {.types = 296,
+	  .etypes = 304,
+	  .gofunc = 320,
+	  .textsectmap = 336,
+	  .gcdatamask = 544,
+	  .next = 584}},
+	{23,
+	 {.types = 296,
+	  .etypes = 304,
+	  .gofunc = 320,
+	  .textsectmap = 328,
+	  .gcdatamask = 536,
+	  .next = 576}},
+	{21,
+	 {.types = 296,
+	  .etypes = 304,
+	  .gofunc = 320,
+	  .textsectmap = 328,
+	  .gcdatamask = 536,
+	  .next = 584}},
+	{20,
+	 {.types = 296,
+	  .etypes = 304,
+	  .gofunc = 320,
+	  .textsectmap = 328,
+	  .gcdatamask = 512,
+	  .next = 560}},
+	{18,
+	 {.types = 280,
+	  .etypes = 288,
+	  .gofunc = 304,
+	  .textsectmap = 312,
+	  .gcdatamask = 496,
+	  .next = 544}},
+	{0, {.types = 280, .etypes = 288, .gcdatamask = 480, .next = 528}},
 };
 
 const struct moduledata_layout *moduledata_layout(unsigned minor)
@@ -55,6 +93,8 @@ void moduledata_layout_apply_dwarf(struct moduledata_layout *layout,
 	layout->etypes = (uint32_t)offset[DWARF_MD_ETYPES];
 	layout->gofunc = (uint32_t)MAX(offset[DWARF_MD_GOFUNC], 0);
 	/* Before 1.18 functions are found by address and need no sections. */
+	layout->gcdatamask = (uint32_t)MAX(offset[DWARF_MD_GCDATAMASK], 0);
+	layout->next = (uint32_t)MAX(offset[DWARF_MD_NEXT], 0);
 	layout->textsectmap = layout->gofunc ? (uint32_t)MAX(offset[DWARF_MD_TEXTSECTMAP], 0) : 0;
 }
 

@@ -9,9 +9,15 @@
 #include "core/target/dwarf_facts.h"
 #include "core/target/pclntab.h"
 
+/* Offsets of the variables, the same since 1.16. */
+enum { MODULE_DATA = 208, MODULE_EDATA = 216, MODULE_BSS = 224, MODULE_EBSS = 232 };
+#define MODULE_BITVECTOR_SIZE 16 /* runtime/stack.go bitvector {n int32; bytedata *uint8} */
+
 /* Offsets of the fields that move between releases; the rest has not moved since 1.16. */
 struct moduledata_layout {
 	uint32_t types, etypes, gofunc, textsectmap; /* 0: the release has none */
+	uint32_t gcdatamask; /* a bitvector; gcbssmask, another, comes next */
+	uint32_t next;       /* the next module's, in memory */
 };
 /* For go1.`minor`, as far as the table goes; newer releases get the newest known. */
 const struct moduledata_layout *moduledata_layout(unsigned minor);

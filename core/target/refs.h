@@ -8,7 +8,7 @@
 
 #include "core/target/target.h"
 
-#define REFS_MAX 64
+#define REFS_MAX 256
 
 struct ref {
 	uint64_t addr; /* static */

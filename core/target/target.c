@@ -64,8 +64,9 @@ static int read_version(struct target *t, char *why, size_t why_size)
  * Offsets: the table, checked against DWARF where that costs little; DWARF alone for a release that
  * the table does not know. A tree between two releases may have moved a field already.
  */
-static int read_layout(struct target *t, struct moduledata_layout *md, char *why, size_t why_size)
+static int read_layout(struct target *t, char *why, size_t why_size)
 {
+	struct moduledata_layout *md = &t->module_layout;
 	const bool known = !layout_of_release(t->build.minor, image_machine(t->img), &t->layout);
 	const uint64_t cost = dwarf_cost(t->img);
 	struct go_layout with;
@@ -196,7 +197,6 @@ static int read_copies(struct target *t)
 int target_open_why(const char *path, struct target **ret, char *why, size_t why_size)
 {
 	struct target *t = calloc(1, sizeof(*t));
-	struct moduledata_layout md;
 	int err = -ENOMEM;
 
 	*why = '\0';
@@ -212,9 +212,9 @@ int target_open_why(const char *path, struct target **ret, char *why, size_t why
 	if (err)
 		goto fail;
 	t->wrapper_id = wrapper_id(t->build.minor);
-	err = read_layout(t, &md, why, why_size);
+	err = read_layout(t, why, why_size);
 	if (!err)
-		err = read_tables(t, &md, why, why_size);
+		err = read_tables(t, &t->module_layout, why, why_size);
 	if (!err)
 		err = check_tables(t, why, why_size);
 	if (err)
@@ -318,6 +318,22 @@ bool target_has_link_register(const struct target *t)
 const struct go_ranges *target_ranges(const struct target *t)
 {
 	return &t->ranges;
+}
+
+struct target_modules target_modules(const struct target *t)
+{
+	const struct moduledata_layout *md = &t->module_layout;
+
+	return (struct target_modules){
+		.first = t->module.addr,
+		.data = MODULE_DATA,
+		.edata = MODULE_EDATA,
+		.bss = MODULE_BSS,
+		.ebss = MODULE_EBSS,
+		.gcdatamask = md->gcdatamask,
+		.gcbssmask = md->gcdatamask ? md->gcdatamask + MODULE_BITVECTOR_SIZE : 0,
+		.next = md->next,
+	};
 }
 
 const char *target_path(const struct target *t)

@@ -55,6 +55,7 @@ struct go_heap_layout {
 	uint32_t allspans; /* in mheap: a slice of *mspan. 0: not known */
 	uint32_t span_base, span_pages, span_limit, span_elem_size, span_class, span_state;
 	uint32_t span_specials;
+	uint32_t p_timers, p_id; /* in p; p_timers 0: not known */
 };
 
 /* Field offsets in runtime.g, m and p, in bytes (docs/go_runtime.md). */
@@ -102,6 +103,16 @@ int target_start_func(const struct target *t, uint64_t start_pc, struct go_func 
 /* File and line of a pc (for a return address pass pc - 1). *ret_file lives as long as t. */
 int target_line_by_pc(const struct target *t, uint64_t pc, const char **ret_file,
 		      uint32_t *ret_line);
+
+/* runtime.firstmoduledata and where its fields are that lead to roots of the garbage collector:
+ * each module's variables, with a bit mask of which words are pointers (runtime/symtab.go). */
+struct target_modules {
+	uint64_t first;                  /* static address */
+	uint32_t data, edata, bss, ebss; /* offsets */
+	uint32_t gcdatamask, gcbssmask;  /* bitvector {int32 n; *uint8}; 0: not known */
+	uint32_t next;                   /* 0: not known */
+};
+struct target_modules target_modules(const struct target *t);
 
 /* One call at a pc, as Go's own traceback shows it. Strings live as long as the target. */
 struct target_frame {

@@ -36,6 +36,7 @@ struct target {
 	struct buildinfo build;
 	struct pclntab tab;
 	struct moduledata module;
+	struct moduledata_layout module_layout;
 	struct go_ranges ranges;
 	struct go_layout layout;
 	char symbols_from[96], offsets_from[96], not_covered[512], unseen[512];

@@ -6,6 +6,7 @@
 #include "core/target/variables.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "core/target/place_code.h"
 #include "core/target/refs.h"
@@ -39,6 +40,28 @@ int variable_mheap_in_code(const struct target *t, uint64_t *ret)
 	if (!addr || addr % 8)
 		return -ENOSYS;
 	*ret = addr;
+	return 0;
+}
+
+int variable_allp_candidates(const struct target *t, uint64_t **ret, size_t *ret_n)
+{
+	uint64_t *list, size;
+	struct refs refs;
+	size_t n = 0;
+	int err = refs_read(t, "runtime.procresize", &refs);
+
+	if (err)
+		return err;
+	list = calloc(refs.n + 1, sizeof(*list));
+	if (!list)
+		return -ENOMEM;
+	if (!image_symbol(target_image(t), "runtime.allp", &list[0], &size))
+		n++;
+	for (size_t i = 0; i < refs.n; i++)
+		if (refs.list[i].addr % 8 == 0)
+			list[n++] = refs.list[i].addr;
+	*ret = list;
+	*ret_n = n;
 	return 0;
 }
 

@@ -13,4 +13,10 @@ int variable_mheap(const struct target *t, uint64_t *ret);
 /* The same by decoding, whether or not there are symbols. */
 int variable_mheap_in_code(const struct target *t, uint64_t *ret);
 
+/*
+ * Static addresses of which one is runtime.allp's (runtime/runtime2.go), if any: those that
+ * runtime.procresize() uses. Who asks tries them in a live process. The caller frees *ret.
+ */
+int variable_allp_candidates(const struct target *t, uint64_t **ret, size_t *ret_n);
+
 #endif

@@ -19,7 +19,7 @@
 
 #include "core/base/util.h"
 #include "core/target/allgs.h"
-#include "core/memory/heap.h"
+#include "core/memory/roots.h"
 #include "core/memory/memory.h"
 #include "core/memory/stack.h"
 #include "core/memory/stack_print.h"
@@ -215,6 +215,29 @@ static void check_allgs(const struct target *t)
 	assert_int_equal(by_code.ptr, by_symbol.ptr);
 }
 
+/* allp is found, and the list of goroutines is reached from the runtime's variables. */
+static void check_roots(const struct target *t, pid_t pid, uint64_t bias, const struct heap *heap,
+			const struct memory_goroutine *list, size_t n)
+{
+	struct reach *r cleanup_reach_ = NULL;
+	unsigned modules;
+	int err;
+
+	assert_int_equal(reach_new(heap, pid, &r), 0);
+	for (size_t i = 0; i < n; i++)
+		reach_opaque(r, list[i].address);
+	assert_int_equal(roots_variables(r, t, pid, bias, &modules), 0);
+	assert_int_equal(modules, 1);
+	assert_in_range(roots_procs(r, t, pid, bias), 1, 1024);
+	assert_int_equal(roots_specials(r, t, pid), 0);
+	while ((err = reach_run(r, 1 << 20)) == 1)
+		;
+	assert_int_equal(err, 0);
+	assert_int_equal(reach_stats(r).unread, 0);
+	for (size_t i = 0; i < n; i++)
+		assert_true(reach_is_reached(r, list[i].address));
+}
+
 /* Each runtime.g is an object of the heap, of the smallest class that holds one. */
 static void check_heap(const struct target *t, const struct child *child, uint64_t bias)
 {
@@ -238,6 +261,7 @@ static void check_heap(const struct target *t, const struct child *child, uint64
 		assert_false(s->noscan);
 		assert_null(heap_span_at(heap, list[i].stack_lo));
 	}
+	check_roots(t, child->pid, bias, heap, list, n);
 	free(list);
 }
 

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "core/memory/roots.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/memory/memory.h"
+#include "core/memory/stack_walk.h"
+#include "core/target/variables.h"
+
+#define MODULES_MAX    1024
+#define VARIABLES_MAX  (4ULL << 30) /* bytes of data or bss */
+#define PROCS_MAX      (1u << 16)
+#define SPECIALS_MAX   (1u << 20)   /* of one span */
+#define SPECIAL_BYTES  64           /* of the largest: specialfinalizer has 56 */
+#define STACK_ROOT_MAX (1ULL << 30) /* runtime/proc.go maxstacksize */
+#define TIMERS_BYTES   64           /* of p.timers; the slice is among the first fields */
+
+/* --- variables ------------------------------------------------------------------------------ */
+
+/* [lo, hi) by the bitvector at `mask` in the process. */
+static int add_masked(struct reach *r, pid_t pid, uint64_t lo, uint64_t hi, uint64_t mask)
+{
+	cleanup_free_ uint8_t *bits = NULL;
+	uint64_t at;
+	int32_t n;
+	int err;
+
+	if (lo >= hi)
+		return 0;
+	if (hi - lo > VARIABLES_MAX)
+		return -ENOSYS;
+	err = memory_read(pid, mask, &n, sizeof(n));
+	if (!err)
+		err = memory_read(pid, mask + 8, &at, sizeof(at));
+	if (err)
+		return err;
+	if (n < 0 || (uint64_t)n > (hi - lo + 7) / 8)
+		return -ENOSYS;
+	bits = calloc((hi - lo) / 64 + 1, 1);
+	if (!bits)
+		return -ENOMEM;
+	err = memory_read(pid, at, bits, (size_t)(n + 7) / 8);
+	return err ? err : reach_range(r, lo, hi, bits);
+}
+
+int roots_variables(struct reach *r, const struct target *t, pid_t pid, uint64_t bias,
+		    unsigned *ret_modules)
+{
+	const struct target_modules m = target_modules(t);
+	uint64_t module = m.first + bias;
+
+	*ret_modules = 0;
+	if (!m.first || !m.gcdatamask || !m.next)
+		return -ENOSYS;
+	while (module && *ret_modules < MODULES_MAX) {
+		uint64_t range[4]; /* data, edata, bss, ebss are neighbours */
+		int err = memory_read(pid, module + m.data, range, sizeof(range));
+
+		if (!err)
+			err = add_masked(r, pid, range[0], range[1], module + m.gcdatamask);
+		if (!err)
+			err = add_masked(r, pid, range[2], range[3], module + m.gcbssmask);
+		if (!err)
+			err = memory_read(pid, module + m.next, &module, sizeof(module));
+		if (err)
+			return err;
+		++*ret_modules;
+	}
+	return module ? -ENOSYS : 0;
+}
+
+/* --- Ps ------------------------------------------------------------------------------------- */
+
+static int add_proc(struct reach *r, uint64_t p, uint32_t timers)
+{
+	reach_opaque(r, p);
+	return timers ? reach_range(r, p + timers, p + timers + TIMERS_BYTES, NULL) : 0;
+}
+
+/* Is what is at addr the slice of all Ps? Each knows its place in it. */
+static int read_procs(const struct target *t, pid_t pid, uint64_t addr, uint64_t **ret,
+		      size_t *ret_n)
+{
+	cleanup_free_ uint64_t *list = NULL;
+	uint64_t slice[3];
+
+	if (memory_read(pid, addr, slice, sizeof(slice)) || !slice[0] || slice[0] % 8 ||
+	    !slice[1] || slice[1] > slice[2] || slice[1] > PROCS_MAX)
+		return -ENOENT;
+	list = calloc(slice[1], sizeof(*list));
+	if (!list)
+		return -ENOMEM;
+	if (memory_read(pid, slice[0], list, slice[1] * sizeof(*list)))
+		return -ENOENT;
+	for (uint64_t i = 0; i < slice[1]; i++) {
+		int32_t id;
+
+		if (!list[i] || list[i] % 8 ||
+		    memory_read(pid, list[i] + target_layout(t)->heap.p_id, &id, sizeof(id)) ||
+		    id != (int32_t)i)
+			return -ENOENT;
+	}
+	*ret = list;
+	list = NULL;
+	*ret_n = slice[1];
+	return 0;
+}
+
+int roots_procs(struct reach *r, const struct target *t, pid_t pid, uint64_t bias)
+{
+	cleanup_free_ uint64_t *candidates = NULL, *procs = NULL;
+	size_t n, n_procs = 0;
+	int err = variable_allp_candidates(t, &candidates, &n);
+
+	if (err)
+		return err == -ENOSYS ? 0 : err;
+	err = -ENOENT;
+	for (size_t i = 0; i < n && err == -ENOENT; i++)
+		err = read_procs(t, pid, candidates[i] + bias, &procs, &n_procs);
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	for (size_t i = 0; i < n_procs && !err; i++)
+		err = add_proc(r, procs[i], target_layout(t)->heap.p_timers);
+	return err ? err : (int)n_procs;
+}
+
+/* --- specials ------------------------------------------------------------------------------- */
+
+/* runtime/mheap.go type special, _KindSpecialFinalizer and _KindSpecialCleanup. */
+struct special_layout {
+	uint32_t kind; /* offset; next is at 0, offset (2 or 8 bytes) at 8 */
+	uint32_t size;
+	uint8_t finalizer, cleanup;
+};
+
+static struct special_layout special_layout(unsigned minor)
+{
+	return (struct special_layout){
+		.kind = minor >= 24 ? 16 : 10,
+		.size = minor >= 24 ? 24 : 16,
+		.finalizer = minor >= 25 ? 2 : 1,
+		.cleanup = minor >= 25   ? 7
+			   : minor >= 24 ? 6
+					 : 0,
+	};
+}
+
+static int add_specials(struct reach *r, pid_t pid, const struct special_layout *l,
+			const struct heap_span *s)
+{
+	uint64_t at = s->specials;
+
+	for (unsigned i = 0; at && i < SPECIALS_MAX; i++) {
+		uint64_t head[3], offset;
+		uint8_t kind;
+		int err = memory_read(pid, at, head, sizeof(head));
+
+		if (err) /* it went away while we looked: the next pass sees what came */
+			return err == -EFAULT ? 0 : err;
+		offset = l->kind == 10 ? head[1] & 0xffff : head[1];
+		kind = ((const uint8_t *)head)[l->kind];
+		if (kind == l->finalizer)
+			reach_value(r, s->base + offset);
+		if (kind == l->finalizer || (l->cleanup && kind == l->cleanup)) {
+			err = reach_range(r, at + l->size, at + SPECIAL_BYTES, NULL);
+			if (err)
+				return err;
+		}
+		at = head[0];
+	}
+	return 0;
+}
+
+int roots_specials(struct reach *r, const struct target *t, pid_t pid)
+{
+	const struct special_layout l = special_layout(target_go_minor(t));
+	const struct heap *h = reach_heap(r);
+	int err = 0;
+
+	for (size_t i = 0; !err && i < h->n; i++)
+		if (h->spans[i].specials)
+			err = add_specials(r, pid, &l, &h->spans[i]);
+	return err;
+}
+
+/* --- goroutines ----------------------------------------------------------------------------- */
+
+int roots_goroutine(struct reach *r, const struct target *t, const struct memory_goroutine *g)
+{
+	uint64_t sp = 0, used = stack_used(g, &sp);
+	uint64_t lo = used ? sp : g->stack_lo;
+	int err = reach_range(r, g->address, g->address + target_layout(t)->g_size, NULL);
+
+	if (!err && lo < g->stack_hi && g->stack_hi - lo <= STACK_ROOT_MAX)
+		err = reach_range(r, lo, g->stack_hi, NULL);
+	return err;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Where marking begins in a live Go process: what the garbage collector marks from
+ * (runtime/mgcmark.go markroot()): variables of all modules, stacks, finalizers and cleanups,
+ * timers. Each adds to a struct reach; errors as of reach_range(). One thread.
+ */
+#ifndef XGOTOPFS_MEMORY_ROOTS_H
+#define XGOTOPFS_MEMORY_ROOTS_H
+
+#include "core/memory/reach.h"
+
+/* data and bss of each module by its pointer masks. -ENOSYS: where they are is not known for this
+ * release. *ret_modules: how many there are. */
+int roots_variables(struct reach *r, const struct target *t, pid_t pid, uint64_t bias,
+		    unsigned *ret_modules);
+
+/*
+ * The Ps (runtime2.go type p) are made opaque, as they hold old pointers, and their timers roots.
+ * Where runtime.allp is not found, or not where it is expected, nothing is done: they are marked
+ * through then, which reaches more. Returns how many there are, or an error.
+ */
+int roots_procs(struct reach *r, const struct target *t, pid_t pid, uint64_t bias);
+
+/* Finalizers and cleanups: what they will call, and what they are of. */
+int roots_specials(struct reach *r, const struct target *t, pid_t pid);
+
+/*
+ * What a goroutine holds that may run on: its stack and what its g refers to. Of one that runs all
+ * of its stack counts, as its registers cannot be read.
+ */
+int roots_goroutine(struct reach *r, const struct target *t, const struct memory_goroutine *g);
+
+#endif
