@@ -39,7 +39,7 @@ static void fail(struct report *r, const char *what, const char *detail)
 
 /* --- the machine ------------------------------------------------------------------------ */
 
-static void check_kernel(struct report *r)
+static bool check_kernel(struct report *r)
 {
 	cleanup_buf_ struct buf lacks = BUF_INIT;
 	struct utsname u = {0};
@@ -49,7 +49,7 @@ static void check_kernel(struct report *r)
 	snprintf(line, sizeof(line), "%s %s %s", u.sysname, u.release, u.machine);
 	if (capture_check_kernel(&lacks) == 0) {
 		say(r, "ok", "kernel", line);
-		return;
+		return true;
 	}
 	say(r, "note", "kernel", line);
 	for (char *p = lacks.data, *end; p && *p; p = end + 1) {
@@ -60,6 +60,7 @@ static void check_kernel(struct report *r)
 		if (!end)
 			break;
 	}
+	return false;
 }
 
 /* Without them nothing can be traced; without the others, part of it cannot. */
@@ -239,13 +240,15 @@ static int report_target(struct report *r, const struct config *c)
 int doctor(const struct config *config)
 {
 	struct report r = {.out = BUF_INIT};
+	bool kernel_can;
 	int err = 0, status;
 
-	check_kernel(&r);
+	kernel_can = check_kernel(&r);
 	check_capabilities(&r);
 	check_fuse(&r);
 	check_confinement(&r);
-	check_probe_cost(&r);
+	if (kernel_can)
+		check_probe_cost(&r);
 	if (config->pid || config->binary)
 		err = report_target(&r, config);
 	status = err ? (int)exit_status(err) : r.bad ? EXIT_ERROR : EXIT_FINE;

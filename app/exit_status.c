@@ -16,7 +16,8 @@ enum exit_status exit_status(int err)
 		return EXIT_FINE;
 	case -EINVAL:
 		return EXIT_USAGE;
-	case -ENOEXEC:
+	case -ENOEXEC: /* the program */
+	case -ENOTSUP: /* the kernel */
 		return EXIT_UNSUPPORTED;
 	case -EPERM:
 	case -EACCES:

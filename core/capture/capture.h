@@ -83,9 +83,9 @@ struct capture_config {
 	const atomic_bool *asked;
 };
 
-/* Opens and loads, attaches nothing. -EPERM, -ENOTSUP (the kernel does not take the program: before
- * 5.15), -EINVAL; one line was logged. -ESTALE, unlogged: the file is not the one any more that
- * `target` was read from. `target` and `names` are borrowed and outlive it. */
+/* Opens and loads, attaches nothing. -EPERM, -ENOTSUP (the kernel lacks what the program needs:
+ * before 5.15), -EINVAL; one line was logged. -ESTALE, unlogged: the file is not the one any more
+ * that `target` was read from. `target` and `names` are borrowed and outlive it. */
 int capture_new(const struct capture_config *config, struct target *target, struct names *names,
 		const struct capture_sink *sink, struct capture **ret);
 /* Detaches everything, drains what is left into the sink, frees. NULL and half-built are fine. */
@@ -172,7 +172,9 @@ size_t capture_sites(struct capture *c, struct probe_site *ret, size_t max);
 /* Whether attaching takes CAP_SYS_ADMIN on this kernel. With CAP_BPF and CAP_PERFMON only. */
 bool capture_kernel_needs_admin(void);
 
-/* For -doctor: what the kernel lacks, one line each ("no BTF: …"), into `out`. 0 = nothing. */
+/* What the kernel lacks or forbids, one line each ("missing: BPF ring buffers …"), into `out`, the
+ * weightiest first. 0 = nothing, -EPERM = it is not allowed here, -ENOTSUP = something is missing.
+ */
 struct buf;
 int capture_check_kernel(struct buf *out);
 

@@ -205,17 +205,18 @@ int capture_check_kernel(struct buf *out)
 		{check_btf,
 		 "BTF loading (CONFIG_DEBUG_INFO_BTF is not needed, CONFIG_BPF_SYSCALL is)"},
 		{check_cookie, "BPF programs with attach cookies (Linux 5.15, CONFIG_BPF_EVENTS)"},
-		{check_uprobe, "uprobes (CONFIG_UPROBES, CONFIG_UPROBE_EVENTS; /sys mounted)"},
+		{check_uprobe, "BPF links on uprobes (Linux 5.15, CONFIG_UPROBES, "
+			       "CONFIG_UPROBE_EVENTS; /sys mounted)"},
 	};
 	struct utsname u = {0};
-	int missing = 0;
+	int ret = 0;
 
 	program_route_log();
 	(void)uname(&u);
 	if (locked_down()) {
 		buf_adds(out, "lockdown: the kernel is in confidentiality mode, which forbids BPF "
 			      "programs to read memory\n");
-		missing++;
+		ret = -EPERM;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(checks); i++) {
 		int err = checks[i].check();
@@ -227,11 +228,11 @@ int capture_check_kernel(struct buf *out)
 				 "permission: not allowed to try %s: run as root, or with CAP_BPF "
 				 "and CAP_PERFMON (and CAP_SYS_ADMIN before Linux 6.10)\n",
 				 checks[i].what);
-			return missing + 1; /* the others would say the same */
+			return ret ? ret : -EPERM; /* the others would say the same */
 		}
 		buf_addf(out, "missing: %s on Linux %s: %s\n", checks[i].what, u.release,
 			 strerror(-err));
-		missing++;
+		ret = ret ? ret : -ENOTSUP;
 	}
-	return missing;
+	return ret;
 }

@@ -12,7 +12,9 @@
 #include <sys/sysmacros.h>
 #include <sys/utsname.h>
 
+#include "core/base/buf.h"
 #include "core/base/log.h"
+#include "core/capture/capture.h"
 #include "core/capture/empty.h"
 #include "core/capture/uprobe_multi.h"
 #include "xgotopfs.skel.h"
@@ -147,11 +149,25 @@ static int fill_knobs(struct xgotopfs_bpf__rodata *knobs, const struct program_c
 
 /* --- loading ------------------------------------------------------------------------------- */
 
+/* What the kernel lacks, or forbids, says more than the error of the program it refuses. */
+static int refused_error(int err)
+{
+	cleanup_buf_ struct buf lacks = BUF_INIT;
+	struct utsname u = {0};
+	int why = capture_check_kernel(&lacks);
+
+	if (why && !buf_error(&lacks))
+		return log_error(why, "this kernel cannot trace: %.*s; xgotopfs -doctor says more",
+				 (int)strcspn(lacks.data, "\n"), lacks.data);
+	(void)uname(&u);
+	return log_error(-ENOTSUP,
+			 "Linux %s does not take the BPF program (%s), though it has all that is "
+			 "known to be needed; -log-level debug has the verifier's words",
+			 u.release, strerror(-err));
+}
+
 static int load_error(int err)
 {
-	struct utsname u = {0};
-
-	(void)uname(&u);
 	switch (err) {
 	case -EPERM:
 		return log_error(-EPERM,
@@ -160,10 +176,7 @@ static int load_error(int err)
 	case -EACCES: /* the verifier's way to refuse */
 	case -EINVAL:
 	case -ENOTSUP:
-		return log_error(-ENOTSUP,
-				 "Linux %s does not take the BPF program (%s): 5.15 or later is "
-				 "needed; xgotopfs -doctor says what is missing",
-				 u.release, strerror(-err));
+		return refused_error(err);
 	case -ENOMEM:
 		return log_error(err, "no memory for the rings of the BPF program, which a smaller "
 				      "-ring-size needs less of");

@@ -13,23 +13,14 @@ cache=$root/tests/.cache/arm64
 
 say() { echo "arm64: $*"; }
 
-packages="qemu-system-arm gcc-aarch64-linux-gnu libc6-dev-arm64-cross mmdebstrap cpio"
-missing=
-for package in $packages; do
-	dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
-done
-if [ -n "$missing" ]; then
-	[ "$(id -u)" -eq 0 ] || { echo "needs root to install:$missing"; exit 77; }
-	say "installing$missing"
-	apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
-fi
+. "$here/../vm/lib.sh"
+vm_packages qemu-system-arm gcc-aarch64-linux-gnu libc6-dev-arm64-cross mmdebstrap cpio
 
 mkdir -p "$cache"
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/xgotopfs-arm64.XXXXXX")
-qemu=
+vm_pid=
 cleanup() {
-	[ -z "$qemu" ] || kill "$qemu" 2>/dev/null || true
+	[ -z "$vm_pid" ] || kill "$vm_pid" 2>/dev/null || true
 	rm -rf --one-file-system "$tmp"
 }
 trap cleanup EXIT
@@ -62,15 +53,11 @@ ninja -C "$build" xgotopfs >"$cache/ninja.log" 2>&1 || { tail -n 40 "$cache/ninj
 
 say "the machine's files"
 image=$tmp/image
-mkdir -p "$image"/{bin,usr/bin,usr/sbin,lib,modules,programs,etc}
+vm_image "$image" doctor first mount
 cp "$sysroot/bin/busybox" "$image/bin/"
 cp "$sysroot/bin/fusermount3" "$image/usr/bin/" 2>/dev/null || cp "$sysroot/usr/bin/fusermount3" "$image/usr/bin/"
 aarch64-linux-gnu-strip -o "$image/usr/bin/xgotopfs" "$build/xgotopfs"
-cp "$here/init" "$image/init"
-chmod +x "$image/init"
-for module in virtio virtio_ring virtio_mmio virtio_blk fuse; do
-	find "$cache/kernel/lib/modules" -name "$module.ko" -exec cp {} "$image/modules/" \;
-done
+vm_modules "$image" "$cache/kernel/lib/modules" virtio_mmio virtio_blk fuse
 for version in "$@"; do
 	program=$("$root/tests/targets/build.sh" "$version" arm64-stripped workload)
 	cp "$program" "$image/programs/go$version"
@@ -89,32 +76,22 @@ while [ -n "$wanted" ]; do
 	wanted=$more
 done
 cp -L "$sysroot"/lib/aarch64-linux-gnu/ld-linux-aarch64.so.1 "$image/lib/"
-(cd "$image" && find . | cpio --quiet -o -H newc | gzip -1) >"$tmp/initrd.gz"
-[ "$(stat -c %s "$tmp/initrd.gz")" -gt 1000000 ] || { echo "the initial RAM disk is too small"; exit 1; }
-truncate -s 256M "$tmp/disk"
+vm_pack "$image" "$tmp/initrd.gz"
 
 say "booting"
 started=$SECONDS
-timeout 240 qemu-system-aarch64 -M virt -cpu cortex-a72 -smp 2 -m 2G \
-	-kernel "$(echo "$cache"/kernel/boot/vmlinuz-*)" -initrd "$tmp/initrd.gz" -nic none \
+vm_boot 240 "$tmp/log" "$tmp/disk" qemu-system-aarch64 -M virt -cpu cortex-a72 -smp 2 -m 2G \
+	-kernel "$(echo "$cache"/kernel/boot/vmlinuz-*)" -initrd "$tmp/initrd.gz" \
 	-drive file="$tmp/disk",format=raw,if=none,id=out -device virtio-blk-device,drive=out \
-	-append 'console=ttyAMA0 rdinit=/init panic=-1 quiet' -nographic -no-reboot \
-	</dev/null >"$tmp/console" 2>&1 &
-qemu=$!
-wait "$qemu" || true
-qemu=
-tr -d '\r' <"$tmp/console" >"$tmp/log"
+	-append 'console=ttyAMA0 rdinit=/init panic=-1 quiet'
 grep '^GUEST:' "$tmp/log" || true
 say "$((SECONDS - started)) s from boot to power-off"
 failed=0
 grep -q '^GUEST: VERDICT good' "$tmp/log" || { failed=1; tail -n 40 "$tmp/log"; }
 
-mkdir "$tmp/out"
-gzip -q -d -c "$tmp/disk" 2>/dev/null | tar -x -C "$tmp/out" || true
+vm_results "$tmp/disk" "$tmp/out"
 for version in "$@"; do
-	folder=$tmp/out/go$version
-	lost=$(sed -n 's/.*"lost_events": \([0-9]*\).*/\1/p' "$folder/metadata.json" 2>/dev/null)
-	if python3 "$root/tests/exact.py" "$folder/truth.json" "$folder/events.jsonl" --go "${version#1.}" --lost "${lost:-0}"; then
+	if vm_exact "$tmp/out/go$version" "$version"; then
 		say "go$version exact"
 	else
 		say "go$version NOT exact"
