@@ -63,6 +63,11 @@ struct wire_create {
 	__u64 start_pc, go_pc;
 };
 
+/* A wrapper that calls what its closure holds: core/target/target.h, struct target_start. */
+struct wire_held {
+	__u32 at, method;
+};
+
 /* Allocations. `a` and `b` are only written where they mean something, and for newobject `a`. */
 struct wire_alloc {
 	struct wire_header h;

@@ -50,6 +50,8 @@ const volatile struct wire_range exclude_maps[WIRE_RANGES_MAX + 1] = {0};
 /* Far slots of each ring, a power of two, and how many of them are kept free. */
 const volatile __u32 ring_slots = 64, ring_spare = 8;
 const volatile __u32 n_exclude_malloc = 0, n_exclude_maps = 0;
+/* Of a g: its closure until it runs. 0: none is looked up. */
+const volatile __u32 g_sched_ctxt = 0;
 
 /* --- shared with user space ----------------------------------------------------------------- */
 
@@ -66,6 +68,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct wire_slot);
 } slots SEC(".maps");
+
+/* By g.startpc: what such a wrapper will call. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1); /* set before loading */
+	__type(key, __u64);
+	__type(value, struct wire_held);
+} held SEC(".maps");
 
 /* Carries nothing: the way to wake somebody who polls. */
 struct {
@@ -387,6 +397,33 @@ static __always_inline struct birth read_birth(__u64 gp)
 #undef FIELD
 }
 
+#define HELD_DEPTH 3 /* a closure that holds a closure */
+
+/* What a goroutine will run, by its start pc: past a wrapper, what the closure holds. */
+static __noinline __u64 will_call(__u64 gp, __u64 start_pc, __u64 bias)
+{
+	__u64 closure = 0, pc = start_pc;
+
+	if (!g_sched_ctxt)
+		return start_pc;
+	for (int i = 0; i < HELD_DEPTH; i++) {
+		struct wire_held *how = bpf_map_lookup_elem(&held, &pc);
+		__u64 holder, next;
+
+		if (!how)
+			break;
+		if (!i)
+			closure = read_word(gp + g_sched_ctxt);
+		holder = read_word(closure + how->at);
+		next = read_word(holder + how->method);
+		if (!next)
+			break;
+		pc = next - bias;
+		closure = how->method ? 0 : holder;
+	}
+	return pc;
+}
+
 /* Writes a creation. */
 static __noinline int emit_creation(go_regs *regs, __u64 gp, __u32 how)
 {
@@ -410,7 +447,7 @@ static __noinline int emit_creation(go_regs *regs, __u64 gp, __u32 how)
 	r->h.to = to;
 	r->target = goid;
 	birth = read_birth(gp);
-	r->start_pc = birth.start_pc - bias;
+	r->start_pc = will_call(gp, birth.start_pc - bias, bias);
 	r->go_pc = birth.go_pc - bias;
 	if (to == GO_SYSCALL) { /* a C thread came in: its own doing, and nobody's child */
 		r->h.goid = goid;

@@ -203,6 +203,65 @@ static int size_rings(struct program *p, const struct program_config *config)
 	return bpf_map__set_max_entries(p->skeleton->maps.slots, p->n_rings * n_slots);
 }
 
+/* Wrappers that call what their closures hold: BPF follows them, as at a goroutine's creation the
+ * closure is sure to be there. */
+struct held {
+	uint64_t *pcs;
+	struct wire_held *how;
+	uint32_t n, cap;
+};
+
+static int add_held(void *ctx, uint64_t pc, const struct target_start *start)
+{
+	struct held *h = ctx;
+
+	if (h->n == h->cap) {
+		uint32_t cap = h->cap ? h->cap * 2 : 64;
+		uint64_t *pcs = reallocarray(h->pcs, cap, sizeof(*pcs));
+		struct wire_held *how;
+
+		if (!pcs)
+			return -ENOMEM;
+		h->pcs = pcs;
+		how = reallocarray(h->how, cap, sizeof(*how));
+		if (!how)
+			return -ENOMEM;
+		h->how = how;
+		h->cap = cap;
+	}
+	h->pcs[h->n] = pc;
+	h->how[h->n++] = (struct wire_held){start->at, start->method};
+	return 0;
+}
+
+/* Before loading. */
+static int find_held(struct program *p, const struct target *target, struct held *h)
+{
+	int err = target_each_held(target, add_held, h);
+
+	if (err || !h->n)
+		return err;
+	/* gobuf: sp, pc, g, ctxt (runtime2.go), in every release */
+	p->skeleton->rodata->g_sched_ctxt = target_layout(target)->g_sched + 24;
+	return bpf_map__set_max_entries(p->skeleton->maps.held, h->n);
+}
+
+/* After loading. */
+static int fill_held(struct program *p, const struct held *h)
+{
+	int fd = bpf_map__fd(p->skeleton->maps.held), err = 0;
+
+	for (uint32_t i = 0; i < h->n && !err; i++)
+		err = bpf_map_update_elem(fd, &h->pcs[i], &h->how[i], BPF_ANY);
+	return err;
+}
+
+static void held_free(struct held *h)
+{
+	free(h->pcs);
+	free(h->how);
+}
+
 static int on_wakeup(void *ctx, void *data, size_t size)
 {
 	return 0;
@@ -278,6 +337,7 @@ int program_load(const struct program_config *config, const struct target *targe
 		 struct program **ret)
 {
 	struct program *p = calloc(1, sizeof(*p));
+	cleanup_(held_free) struct held held = {0};
 	int cpus = libbpf_num_possible_cpus();
 	int err;
 
@@ -298,10 +358,14 @@ int program_load(const struct program_config *config, const struct target *targe
 	if (err)
 		goto fail;
 	err = size_rings(p, config);
+	if (!err)
+		err = find_held(p, target, &held);
 	prefer_multi(p);
 	prefer_sleeping(p);
 	if (!err)
 		err = xgotopfs_bpf__load(p->skeleton);
+	if (!err)
+		err = fill_held(p, &held);
 	if (err) {
 		if (err != -ENOMEM || !config->quiet)
 			err = load_error(err);

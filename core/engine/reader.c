@@ -6,19 +6,29 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "core/base/hash.h"
 #include "core/base/log.h"
 #include "core/base/util.h"
 #include "core/memory/goroutines.h"
 #include "core/memory/stack.h"
+#include "core/memory/start.h"
 #include "core/target/process.h"
 
-#define CACHE_ENTRIES 1024 /* a power of two */
+#define CACHE_ENTRIES   1024 /* powers of two */
+#define STARTED_ENTRIES 4096
 
 /* What a code address means to the model; most goroutines share a few. */
 struct meaning {
 	uint64_t pc;
 	uint32_t func_id, site_id;
-	bool system;
+	bool system, held; /* held: it is a wrapper, and the closure says what it calls */
+};
+
+/* What a goroutine of which `held` is true runs. */
+struct started {
+	uint64_t goid, start_pc;
+	uint32_t func_id;
+	unsigned proc;
 };
 
 struct reader {
@@ -27,6 +37,7 @@ struct reader {
 
 	pthread_mutex_t reading; /* one reading at a time; protects what follows */
 	struct meaning starts[CACHE_ENTRIES], sites[CACHE_ENTRIES];
+	struct started started[STARTED_ENTRIES];
 	struct memory_goroutine *last; /* of process last_proc, by goid */
 	size_t n_last;
 	unsigned last_proc;
@@ -70,10 +81,13 @@ static uint32_t intern(struct reader *r, const char *text)
 static const struct meaning *start_meaning(struct reader *r, uint64_t pc)
 {
 	struct meaning *m = cached(r->starts, pc);
-	struct go_func func;
+	struct target_start start;
 
 	if (m->pc != pc) {
-		m->func_id = target_start_func(r->target, pc, &func) ? 0 : intern(r, func.name);
+		bool found = !target_start(r->target, pc, &start);
+
+		m->func_id = found ? intern(r, start.func.name) : 0;
+		m->held = found && start.held;
 		m->system = target_is_system_goroutine(r->target, pc);
 		m->pc = pc;
 	}
@@ -155,6 +169,74 @@ static int by_goid(const void *a, const void *b)
 	return (left > right) - (left < right);
 }
 
+/* --- what closures hold ------------------------------------------------------------------ */
+
+struct hold {
+	struct reader *r;
+	unsigned proc;
+	struct goroutine_seen *seen; /* in the order of `list`, as far as they are asked for */
+	struct memory_goroutine *list;
+	size_t *index; /* of those in seen */
+	size_t n, at;
+};
+
+static struct started *started_slot(struct reader *r, unsigned proc, uint64_t goid)
+{
+	return &r->started[hash_goroutine(proc, goid) >> 32 & (STARTED_ENTRIES - 1)];
+}
+
+static void take_start(void *ctx, uint64_t goid, const char *name)
+{
+	struct hold *h = ctx;
+
+	struct started *s = started_slot(h->r, h->proc, goid);
+	uint32_t func_id = intern(h->r, name);
+
+	/* They come in the order of the list. */
+	while (h->at < h->n && h->list[h->at].goid != goid)
+		h->at++;
+	if (h->at == h->n)
+		return;
+	h->seen[h->index[h->at]].start_func_id = func_id;
+	*s = (struct started){goid, h->list[h->at].start_pc, func_id, h->proc};
+}
+
+/* Those whose start function is a wrapper that calls what its closure holds: each is looked up
+ * once. Where it cannot be told (it runs), the wrapper is what it is called. */
+static int resolve(struct reader *r, unsigned proc, pid_t pid, uint64_t bias,
+		   const struct memory_goroutine *found, struct goroutine_seen *seen, size_t n)
+{
+	cleanup_free_ struct memory_goroutine *list = NULL;
+	cleanup_free_ size_t *index = NULL;
+	struct hold h = {.r = r, .proc = proc, .seen = seen};
+	size_t held = 0;
+
+	for (size_t i = 0; i < n; i++)
+		held += found[i].start_pc && start_meaning(r, found[i].start_pc)->held;
+	if (!held)
+		return 0;
+	list = calloc(held, sizeof(*list));
+	index = calloc(held, sizeof(*index));
+	if (!list || !index)
+		return -ENOMEM;
+	for (size_t i = 0; i < n && h.n < held; i++) {
+		const struct started *s = started_slot(r, proc, found[i].goid);
+
+		if (!found[i].start_pc || !start_meaning(r, found[i].start_pc)->held)
+			continue;
+		if (s->goid == found[i].goid && s->proc == proc &&
+		    s->start_pc == found[i].start_pc) {
+			seen[i].start_func_id = s->func_id;
+			continue;
+		}
+		list[h.n] = found[i];
+		index[h.n++] = i;
+	}
+	h.list = list;
+	h.index = index;
+	return memory_starts(r->target, pid, bias, list, h.n, take_start, &h);
+}
+
 /* --- reading ---------------------------------------------------------------------------- */
 
 /* Under `reading`. */
@@ -186,6 +268,9 @@ static int read_process(struct reader *r, unsigned proc, pid_t pid, struct gorou
 		translate(r, &found[i], &seen[i]);
 		seen[i].began_ns = wait_began(&found[i], ahead_ns, monotonic_ns());
 	}
+	err = resolve(r, proc, pid, bias, found, seen, n);
+	if (err && err != -EAGAIN)
+		log_debug("process %d: what closures hold cannot be read: %s", pid, strerror(-err));
 	qsort(found, n, sizeof(*found), by_goid);
 	free(r->last);
 	r->last = move_ptr(found);

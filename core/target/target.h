@@ -95,10 +95,25 @@ int target_func_by_name(const struct target *t, const char *name, struct go_func
 int target_func_by_pc(const struct target *t, uint64_t pc, struct go_func *ret);
 /*
  * What a `go` statement names, from g.startpc. With arguments the compiler starts a wrapper of its
- * own that has none (cmd/compile/internal/walk/order.go wrapGoDefer(): "….gowrap1", before 1.22
- * "…·dwrap·1"), which makes one call; that function is the answer. The wrapper itself when the call
- * goes through an interface or a function value. -ENOENT.
+ * own that has none (cmd/compile: "….gowrap1", in 1.17 "…·dwrap·1", between them "….func1"; marked
+ * as wrappers in the table of functions), which makes one call; that function is the answer. Where
+ * the call goes through an interface or a function value, it is the wrapper itself, and `held` says
+ * where the answer is in the closure that was started (in newproc1 g.sched.ctxt points to it).
+ * -ENOENT.
  */
+struct target_start {
+	struct go_func func;
+	bool held;
+	uint32_t at;     /* bytes into the closure */
+	uint32_t method; /* 0: a function value is there; else an itab, the method so many bytes
+			    into it */
+};
+int target_start(const struct target *t, uint64_t start_pc, struct target_start *ret);
+/* All of which `held` is true. A callback's error ends it and is returned. */
+int target_each_held(const struct target *t,
+		     int (*each)(void *ctx, uint64_t pc, const struct target_start *start),
+		     void *ctx);
+/* Its function alone. */
 int target_start_func(const struct target *t, uint64_t start_pc, struct go_func *ret);
 /* File and line of a pc (for a return address pass pc - 1). *ret_file lives as long as t. */
 int target_line_by_pc(const struct target *t, uint64_t pc, const char **ret_file,
