@@ -9,6 +9,8 @@
 
 #include "app/exit_status.h"
 #include "app/print.h"
+#include "core/target/go_file.h"
+#include "core/target/parts.h"
 #include "core/target/process.h"
 #include "core/base/confine.h"
 #include "core/base/log.h"
@@ -191,39 +193,125 @@ static void report_goroutines(struct report *r, const struct target *t, pid_t pi
 	say(r, err ? "note" : "ok", "goroutines", line);
 }
 
+/* What else of Go the process has mapped. */
+struct modules {
+	struct report *r;
+	const struct target *t;
+	pid_t pid;
+	dev_t dev; /* of the file looked at last */
+	ino_t ino;
+};
+
+static void report_plugin(struct report *r, const struct target *of, int fd, const char *name)
+{
+	struct target *part;
+	char path[64], why[512], line[1024];
+	int err;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	err = target_open_part(path, of, &part, why, sizeof(why));
+	snprintf(line, sizeof(line), "%.400s%s%s", name, err ? ": " : "",
+		 !err   ? ""
+		 : *why ? why
+			: strerror(-err));
+	if (err) {
+		fail(r, "plugin", line);
+		return;
+	}
+	say(r, "ok", "plugin", line);
+	target_free(part);
+}
+
+static int report_module(void *ctx, const struct mapping *map)
+{
+	struct modules *m = ctx;
+	cleanup_close_ int fd = -1;
+	char line[512];
+
+	if (!map->executable || !map->ino || target_is_mapped_by(m->t, map) ||
+	    (map->dev == m->dev && map->ino == m->ino))
+		return 0;
+	m->dev = map->dev;
+	m->ino = map->ino;
+	fd = mapping_open(m->pid, map);
+	switch (fd < 0 ? GO_FILE_NONE : go_file_kind(fd)) {
+	case GO_FILE_PART:
+		report_plugin(m->r, m->t, fd, map->path);
+		break;
+	case GO_FILE_PROGRAM:
+		snprintf(line, sizeof(line),
+			 "%.400s has a Go runtime of its own, which is not followed; -b with its "
+			 "path does that",
+			 map->path);
+		fail(m->r, "second Go", line);
+		break;
+	case GO_FILE_NONE:
+		break;
+	}
+	return 0;
+}
+
+static void report_modules(struct report *r, const struct target *t, pid_t pid)
+{
+	struct modules m = {.r = r, .t = t, .pid = pid};
+
+	(void)mappings_each(pid, report_module, &m);
+}
+
+/* Probes are in files: does the process run what is in this one? */
+static void report_code(struct report *r, const struct target *t, pid_t pid)
+{
+	uint64_t bias, moved = 0;
+	char line[256];
+	int err = target_load_bias(t, pid, &bias);
+
+	if (!err)
+		err = target_code_moved(t, pid, bias, &moved);
+	if (err || !moved)
+		return;
+	snprintf(line, sizeof(line),
+		 "%llu KiB of its Go code were moved to memory that is not the file's, as for huge "
+		 "pages: what runs there cannot be probed; stacks and lists from memory work",
+		 (unsigned long long)moved >> 10);
+	fail(r, "code", line);
+}
+
 static int report_target(struct report *r, const struct config *c)
 {
-	char path[64], line[512];
+	cleanup_(go_program_close) struct go_program program = {.fd = -1};
+	const char *path = c->pid ? program.open_path : c->binary;
+	char line[512];
 	struct target *t;
 	int err = 0;
 
-	if (c->pid) {
+	if (c->pid)
 		err = process_check((pid_t)c->pid);
-		snprintf(path, sizeof(path), "/proc/%u/exe", (unsigned)c->pid);
-		process_binary((pid_t)c->pid, line, sizeof(line));
-	}
 	if (!err)
-		err = target_open(c->pid ? path : c->binary, &t);
+		err = c->pid ? go_program_open((pid_t)c->pid, &t, &program)
+			     : go_program_open_path(c->binary, &t);
 	if (err) {
 		fail(r, "target",
 		     err == -ENOEXEC ? "cannot be traced (see above)" : strerror(-err));
 		return err;
 	}
-	say(r, "ok", "target", c->pid ? line : c->binary);
+	say(r, "ok", "target", c->pid ? program.path : c->binary);
 	snprintf(line, sizeof(line), "%s %s%s", target_go_version(t), target_arch(t),
 		 target_is_pie(t) ? " PIE" : "");
 	say(r, "ok", "Go", line);
 	say(r, "ok", "symbols", target_symbols_from(t));
 	say(r, "ok", "offsets", target_offsets_from(t));
-	if (c->pid)
+	if (c->pid) {
 		report_goroutines(r, t, (pid_t)c->pid);
+		report_code(r, t, (pid_t)c->pid);
+		report_modules(r, t, (pid_t)c->pid);
+	}
 	err = report_sites(r, t);
 	if (!err) {
 		err = target_check_runnable(t);
 		if (err)
 			fail(r, "target", "it does not run on this machine (see above)");
 	}
-	if (capture_file_can_be_held(c->pid ? path : c->binary))
+	if (capture_file_can_be_held(path))
 		say(r, "ok", "file", "a lease on it makes writers wait until the probes are out");
 	else
 		say(r, "note", "file",

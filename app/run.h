@@ -20,6 +20,7 @@
 #include "core/model/meter.h"
 #include "core/model/model.h"
 #include "core/session/replay.h"
+#include "core/target/go_file.h"
 #include "core/target/target.h"
 #include "core/view/view.h"
 
@@ -34,6 +35,7 @@ struct run {
 	struct launch launch;       /* MODE_COMMAND */
 	pid_t pid;                  /* 0: MODE_BINARY, replay */
 	char binary_path[PATH_MAX]; /* as people know it */
+	struct go_program program;  /* MODE_PID, MODE_COMMAND: keeps its file open */
 	struct target *target;      /* until it is traced */
 
 	struct replay *replay; /* MODE_REPLAY; traced is NULL then */

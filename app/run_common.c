@@ -197,5 +197,6 @@ int run_finish(struct run *r)
 	meter_free(r->meter);
 	names_free(r->names);
 	target_free(r->target);
+	go_program_close(&r->program);
 	return err ? err : metrics_err;
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "app/exit_status.h"
+#include "core/target/go_file.h"
 #include "core/target/process.h"
 #include "app/run.h"
 #include "core/base/log.h"
@@ -46,13 +47,12 @@ static void on_another(void *ctx)
 static int open_target(struct run *r)
 {
 	const struct config *c = r->config;
-	char path[64];
 	int err = 0;
 
 	if (c->mode == MODE_BINARY) {
 		if (!realpath(c->binary, r->binary_path))
 			r->binary_path[0] = '\0';
-		err = target_open(c->binary, &r->target);
+		err = go_program_open_path(c->binary, &r->target);
 		return err ? err : target_check_runnable(r->target);
 	}
 	if (c->mode == MODE_COMMAND) {
@@ -65,10 +65,8 @@ static int open_target(struct run *r)
 	}
 	if (err)
 		return err;
-	/* The magic link opens the right file in any mount namespace, deleted or not. */
-	snprintf(path, sizeof(path), "/proc/%d/exe", r->pid);
-	process_binary(r->pid, r->binary_path, sizeof(r->binary_path));
-	err = target_open(path, &r->target);
+	err = go_program_open(r->pid, &r->target, &r->program);
+	snprintf(r->binary_path, sizeof(r->binary_path), "%s", r->program.path);
 	return err == -ENOENT ? -ESRCH : err;
 }
 

@@ -164,7 +164,7 @@ struct wire_range {
 /* --- changed while running (.data, mapped by user space) ------------------------------------ */
 
 #define WIRE_RATE_ONE  10000
-#define WIRE_SITES_MAX 128 /* a power of two */
+#define WIRE_SITES_MAX 256 /* a power of two; a slot is a byte */
 
 /* enum probe_site_flag (core/target/target.h) as the program sees it; capture asserts they agree.
  */
@@ -196,7 +196,8 @@ enum wire_probe {
 /* What the program must know of a probe site. Written before the link exists, left alone while it
  * does. */
 struct wire_site {
-	__u64 addr; /* static */
+	__u64 addr; /* static; in a plugin with its number (core/target/parts.h), and so is what a
+		       hit there tells of */
 	__u32 flags;
 	__s16 sp_delta;
 	__u8 reg, reg2;
@@ -209,7 +210,10 @@ struct wire_control {
 	/* Where a creation or exit is told: casgstatus (0), or the probe of its own (1). */
 	__u8 creations_by_newproc;
 	__u8 exits_by_gdestroy;
-	__u8 pad[2];
+	/* There are plugins, each with sites of its own: every program asks for its cookie. Set
+	 * before the first of those is attached. */
+	__u8 several;
+	__u8 pad;
 	struct wire_site sites[WIRE_SITES_MAX];
 };
 

@@ -193,9 +193,15 @@ static __always_inline __u32 hit_slot(go_regs *regs)
 
 static __always_inline const volatile struct wire_site *hit_site(go_regs *regs, __u32 probe)
 {
-	if (probe != WIRE_PROBE_MALLOC_SPECIAL)
+	if (probe != WIRE_PROBE_MALLOC_SPECIAL && !control.several)
 		return &control.sites[probe];
 	return &control.sites[hit_slot(regs)];
+}
+
+/* The slot, for programs that have one site a file. */
+static __always_inline __u32 single_slot(go_regs *regs, __u32 probe)
+{
+	return control.several ? hit_slot(regs) : probe;
 }
 
 /* The stack check will send the function round again: this hit is not the call yet. */
@@ -561,16 +567,18 @@ int on_casgstatus(go_regs *ctx)
 {
 	struct hit h;
 	__u64 gp, states;
+	__u32 slot;
 
 	hit_begin(ctx, &h);
+	slot = single_slot(ctx, WIRE_PROBE_CASGSTATUS);
 	if (layout.register_abi) {
-		transition(&h, REG_ARG0(ctx), REG_ARG1(ctx), REG_ARG2(ctx), WIRE_PROBE_CASGSTATUS);
+		transition(&h, REG_ARG0(ctx), REG_ARG1(ctx), REG_ARG2(ctx), slot);
 	} else {
-		__u64 args = REG_SP(ctx) + control.sites[WIRE_PROBE_CASGSTATUS].sp_delta + 8;
+		__u64 args = REG_SP(ctx) + control.sites[slot].sp_delta + 8;
 
 		gp = read_word(args);
 		states = read_word(args + 8);
-		transition(&h, gp, states, states >> 32, WIRE_PROBE_CASGSTATUS);
+		transition(&h, gp, states, states >> 32, slot);
 	}
 	hit_end(&h);
 	return 0;
@@ -624,7 +632,8 @@ SEC("uprobe")
 int on_gdestroy(go_regs *ctx)
 {
 	struct hit h;
-	const volatile struct wire_site *site = &control.sites[WIRE_PROBE_GDESTROY];
+	const volatile struct wire_site *site =
+		&control.sites[single_slot(ctx, WIRE_PROBE_GDESTROY)];
 	__u64 gp;
 
 	hit_begin(ctx, &h);

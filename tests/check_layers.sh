@@ -26,7 +26,7 @@ allowed() {
 B='core/base/.*' M='core/model/.*' T='core/target/.*' V='core/view/.*'
 allowed core/base 'core/base/.*'
 allowed core/target "$T" "$B"
-allowed core/memory 'core/memory/.*' "$B" 'core/target/(target|allgs|pclntab|types|variables)\.h'
+allowed core/memory 'core/memory/.*' "$B" 'core/target/(target|allgs|parts|pclntab|types|variables)\.h'
 allowed core/model "$M" "$B"
 allowed core/capture 'core/capture/.*' "$B" "$T" 'bpf/abi\.h' 'core/model/event\.h' 'core/model/names\.h' \
 	'core/model/control\.h' '[a-z_]*\.skel\.h'
@@ -66,7 +66,7 @@ found=$(grep -nE '(^|[^_a-z])(model|names|meter|gstate)_[a-z_]+\(' fs/*.[ch] web
 # into /proc and /sys may be scanned.
 found=$(grep -rnE --include='*.[ch]' '(^|[^_a-zA-Z])(strto(u?ll?|[ui]max|f|d|ld)|ato(i|l|ll|f)|v?[fs]?scanf)\(' \
 	app core fs web xgotopfs.c | grep -vE '^[^:]*:[0-9]*:[[:space:]]*(/?\*|//)' |
-	grep -vE '^(core/base/parse\.c|core/target/(target_)?process\.c|core/capture/(check|uprobe_perf)\.c|fs/mount\.c):')
+	grep -vE '^(core/base/parse\.c|core/target/(mappings|process)\.c|core/capture/(check|uprobe_perf)\.c|fs/mount\.c):')
 [ -z "$found" ] || complain "numbers are read by core/base/parse.h: $found"
 found=$(grep -rnE --include='*.[ch]' "\* 10u?(ll)? *\+ .*- '0'|\(.*, 10u?(ll)?, &" app core fs web xgotopfs.c |
 	grep -v '^core/base/parse\.c:')
@@ -101,10 +101,11 @@ core/capture/runners.c stat
 core/target/file_copy.c stat
 core/target/image.c open
 core/memory/about.c open
+core/target/mappings.c fopen
+core/target/mappings.c open
 core/target/process.c fopen
 core/target/process.c readlink
 core/target/process.c stat
-core/target/target_process.c fopen
 core/target/target_process.c open
 core/target/target_process.c stat
 fs/may_mount.c access

@@ -19,6 +19,7 @@
 #include "core/base/privilege.h"
 #include "core/capture/decode.h"
 #include "core/capture/guard.h"
+#include "core/capture/plugins.h"
 #include "core/capture/probes.h"
 #include "core/capture/procs.h"
 #include "core/capture/program.h"
@@ -57,7 +58,9 @@ struct capture {
 	uint64_t trap_ns;
 	pthread_mutex_t changing; /* held as long as the kernel takes; before lock */
 	struct probes *probes;    /* protected by changing */
-	bool attached, over;      /* the same */
+	struct plugins *plugins;  /* the same; NULL until there is one */
+	const atomic_bool *asked;
+	bool attached, over; /* the same */
 	struct guard *guard;
 	struct runners *runners;  /* CAPTURE_FOLLOWED only */
 	struct file_stamp stamp;  /* protected by changing: the file when it was compared last */
@@ -160,7 +163,7 @@ static int guard_file(struct capture *c)
 		break;
 	case GUARD_NONE:
 		set_file(c, CAPTURE_FOLLOWED);
-		err = runners_new(c->binary_fd, c->pid, &runners_ops, &c->runners);
+		err = runners_new(c->binary_fd, c->target, c->pid, &runners_ops, &c->runners);
 		break;
 	case GUARD_WRITER:
 	case GUARD_LOST:
@@ -213,8 +216,7 @@ static int make(struct capture *c, const struct capture_config *config, struct n
 	if (!err)
 		err = decode_new(c->target, names, config->made_type, &c->decode);
 	if (!err)
-		err = procs_new(c->target, c->binary_fd, c->guard, c->pid != 0, &c->sink,
-				&c->procs);
+		err = procs_new(c->target, c->guard, c->pid != 0, &c->sink, &c->procs);
 	if (!err)
 		err = pump_new(c->program, c->decode, c->procs, &c->sink, &c->pump);
 	return err;
@@ -237,6 +239,7 @@ int capture_new(const struct capture_config *config, struct target *target, stru
 	c->sink = *sink;
 	c->pid = config->pid;
 	c->trap_ns = config->trap_ns;
+	c->asked = config->asked;
 	c->binary_fd = -1;
 	program_route_log();
 	pthread_mutex_lock(&c->changing); /* the guard waits until all is there */
@@ -262,7 +265,8 @@ void capture_free(struct capture *c)
 	guard_free(c->guard);
 	runners_free(c->runners);
 	pump_free(c->pump);
-	gone = !c->probes || probes_gone(c->probes);
+	gone = (!c->probes || probes_gone(c->probes)) && (!c->plugins || plugins_gone(c->plugins));
+	plugins_free(c->plugins);
 	probes_free(c->probes);
 	procs_free(c->procs);
 	decode_free(c->decode);
@@ -288,6 +292,27 @@ static void current_rates(struct capture *c, uint32_t ret[EVENT_TYPES])
 	pthread_mutex_unlock(&c->lock);
 }
 
+/* All of them, in the program and its plugins. */
+static int drop_probes(struct capture *c)
+{
+	int err = probes_keep(c->probes, NULL, 0);
+	int more = c->plugins ? plugins_apply(c->plugins, 0) : 0;
+
+	return err ? err : more;
+}
+
+/* The same with those of the plugins behind `sites`; frees that and returns a longer one. */
+static struct probe_site *with_plugins(struct capture *c, struct probe_site *sites, size_t *n)
+{
+	size_t more = c->plugins ? plugins_sites(c->plugins, NULL, 0) : 0;
+	struct probe_site *all = more ? reallocarray(sites, *n + more, sizeof(*all)) : NULL;
+
+	if (!all)
+		return sites;
+	*n += plugins_sites(c->plugins, all + *n, more);
+	return all;
+}
+
 /* What capture_sites() tells from now on. */
 static void show_sites(struct capture *c)
 {
@@ -300,6 +325,7 @@ static void show_sites(struct capture *c)
 		n = 0;
 	for (size_t i = 0; i < n; i++)
 		sites[i].attached = probes_attached(c->probes, &sites[i]);
+	sites = with_plugins(c, sites, &n);
 	pthread_mutex_lock(&c->lock);
 	old = c->shown;
 	c->shown = sites;
@@ -369,14 +395,17 @@ static int apply_rates(struct capture *c, const uint32_t rates[EVENT_TYPES])
 	}
 	err = probes_attach(c->probes, sites, n);
 	if (err == -ESTALE || (!err && !file_is_ours(c, sites, n))) {
-		(void)probes_keep(c->probes, NULL, 0); /* who watches over it sees it, too */
+		(void)drop_probes(c); /* who watches over it sees it, too */
 		rates_publish(c, rates);
 		return 0;
 	}
 	if (err)
 		return err;
 	rates_publish(c, rates);
-	return probes_keep(c->probes, sites, n);
+	err = probes_keep(c->probes, sites, n);
+	if (!err && c->plugins)
+		err = plugins_apply(c->plugins, bits);
+	return err;
 }
 
 static int change_rates(struct capture *c, const uint32_t rates[EVENT_TYPES])
@@ -389,7 +418,7 @@ static int change_rates(struct capture *c, const uint32_t rates[EVENT_TYPES])
 
 static void detach_all(struct capture *c)
 {
-	(void)probes_keep(c->probes, NULL, 0);
+	(void)drop_probes(c);
 	show_sites(c);
 }
 
@@ -430,7 +459,7 @@ static int file_release(void *ctx)
 		set_file(c, CAPTURE_WRITER);
 	if (c->probes) {
 		detach_all(c);
-		gone = probes_gone(c->probes);
+		gone = probes_gone(c->probes) && (!c->plugins || plugins_gone(c->plugins));
 	}
 	pthread_mutex_unlock(&c->changing);
 	tell_file(c);
@@ -464,7 +493,7 @@ static void file_held(void *ctx)
 	} else {
 		set_file(c, CAPTURE_HELD);
 		current_rates(c, rates);
-		if (!c->pid || runners_executes(c->binary_fd, c->pid))
+		if (!c->pid || target_runs_in(c->target, c->pid))
 			(void)change_rates(c, rates);
 	}
 	pthread_mutex_unlock(&c->changing);
@@ -494,7 +523,7 @@ static int enter(struct capture *c, pid_t pid, const struct probe_site *sites, s
 		return err;
 	if (!file_is_ours(c, sites, n))
 		err = -ESTALE;
-	else if (!runners_executes(c->binary_fd, pid))
+	else if (!target_runs_in(c->target, pid))
 		err = -ESRCH;
 	if (err)
 		(void)probes_remove_process(c->probes, pid);
@@ -518,7 +547,7 @@ static int file_enter(void *ctx, pid_t pid)
 	if (!err)
 		err = enter(c, pid, sites, n);
 	if (err == -ESTALE)
-		(void)probes_keep(c->probes, NULL, 0);
+		(void)drop_probes(c);
 	c->enter_err = err;
 	show_sites(c);
 	pthread_mutex_unlock(&c->changing);
@@ -676,7 +705,7 @@ int capture_set_paused(struct capture *c, bool paused)
 	was = c->paused;
 	set_paused(c, paused);
 	if (paused) {
-		err = probes_keep(c->probes, NULL, 0);
+		err = drop_probes(c);
 		show_sites(c);
 	} else if (was) {
 		current_rates(c, rates);
@@ -706,6 +735,69 @@ bool capture_get_paused(struct capture *c)
 void capture_low_latency(struct capture *c, bool on)
 {
 	pump_low_latency(c->pump, on);
+}
+
+/* --- plugins --------------------------------------------------------------------------------- */
+
+/* What is attached in the program now is to be so in its plugins. */
+static int apply_to_plugins(struct capture *c)
+{
+	uint32_t rates[EVENT_TYPES];
+	bool on = c->attached && !c->paused && !c->over &&
+		  (c->file == CAPTURE_HELD || c->file == CAPTURE_FOLLOWED);
+
+	current_rates(c, rates);
+	return plugins_apply(c->plugins, on ? wanted(rates) : 0);
+}
+
+int capture_add_part(struct capture *c, unsigned k, const struct target *part, int fd)
+{
+	int err = 0;
+
+	pthread_mutex_lock(&c->changing);
+	if (!c->plugins)
+		err = plugins_new(c->program, c->asked, &c->plugins);
+	if (!err)
+		err = plugins_add(c->plugins, k, part, fd);
+	if (!err)
+		err = apply_to_plugins(c);
+	pthread_mutex_unlock(&c->changing);
+	return err;
+}
+
+int capture_enter_part(struct capture *c, unsigned k, pid_t pid, uint64_t part_bias)
+{
+	/* Before the first record that needs it. */
+	int err = decode_part(c->decode, pid, k, part_bias);
+
+	pthread_mutex_lock(&c->changing);
+	if (!err)
+		err = c->plugins && !c->over ? plugins_enter(c->plugins, k, pid) : -ECANCELED;
+	show_sites(c);
+	pthread_mutex_unlock(&c->changing);
+	return err;
+}
+
+void capture_leave_parts(struct capture *c, pid_t pid)
+{
+	pthread_mutex_lock(&c->changing);
+	if (c->plugins)
+		plugins_leave(c->plugins, pid);
+	pthread_mutex_unlock(&c->changing);
+}
+
+unsigned capture_changed_parts(struct capture *c)
+{
+	unsigned bits = 0;
+
+	pthread_mutex_lock(&c->changing);
+	if (c->plugins) {
+		bits = plugins_changed(c->plugins);
+		if (bits)
+			show_sites(c);
+	}
+	pthread_mutex_unlock(&c->changing);
+	return bits;
 }
 
 /* --- what it did ----------------------------------------------------------------------------- */

@@ -166,6 +166,18 @@ uint64_t capture_delivered(struct capture *c, uint64_t wanted_ns);
  * process (a few ms). 0 or -errno. */
 int capture_calibrate(uint64_t *ret_trap_ns);
 
+/*
+ * Plugins (core/target/parts.h). Part k of the target was read from `fd`, both borrowed as long as
+ * this lives; then, for each process that has it: -ESRCH (gone), -ESTALE (the file was changed
+ * since it was read); others were logged. One thread; what was never added is not in
+ * capture_sites().
+ */
+int capture_add_part(struct capture *c, unsigned k, const struct target *part, int fd);
+int capture_enter_part(struct capture *c, unsigned k, pid_t pid, uint64_t part_bias);
+void capture_leave_parts(struct capture *c, pid_t pid);
+/* Those (bits 1 << k) that are not probed any more, since their file was changed. */
+unsigned capture_changed_parts(struct capture *c);
+
 /* The sites in use, with whether each is attached now. */
 size_t capture_sites(struct capture *c, struct probe_site *ret, size_t max);
 

@@ -3,12 +3,21 @@
 #include "core/capture/decode.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "core/capture/idmap.h"
+#include "core/target/parts.h"
 
 #define REASONS_MAX 256
 #define FRAMES_MAX  32 /* calls inlined into one another */
+
+/* Where a process has a part of the program. */
+struct home {
+	pid_t pid;
+	unsigned k;
+	uint64_t bias;
+};
 
 struct decode {
 	const struct target *target;
@@ -18,6 +27,11 @@ struct decode {
 	struct idmap sites; /* return addresses */
 	struct idmap funcs; /* start functions */
 	uint32_t reasons[REASONS_MAX];
+	unsigned generation; /* of the target's parts, when the maps above were begun */
+	bool inner;
+	pthread_mutex_t lock;
+	struct home *homes; /* protected by lock */
+	size_t n_homes;
 };
 
 int decode_new(const struct target *target, struct names *names, capture_type_fn *made,
@@ -30,6 +44,8 @@ int decode_new(const struct target *target, struct names *names, capture_type_fn
 	d->target = target;
 	d->names = names;
 	d->made = made;
+	d->generation = target_parts_generation(target);
+	pthread_mutex_init(&d->lock, NULL);
 	for (unsigned i = 0; i < REASONS_MAX; i++) {
 		const char *reason = target_wait_reason(target, i);
 
@@ -40,14 +56,80 @@ int decode_new(const struct target *target, struct names *names, capture_type_fn
 	return 0;
 }
 
+static void forget(struct decode *d)
+{
+	idmap_free(&d->types);
+	idmap_free(&d->sites);
+	idmap_free(&d->funcs);
+}
+
 void decode_free(struct decode *d)
 {
 	if (!d)
 		return;
-	idmap_free(&d->types);
-	idmap_free(&d->sites);
-	idmap_free(&d->funcs);
+	forget(d);
+	pthread_mutex_destroy(&d->lock);
+	free(d->homes);
 	free(d);
+}
+
+/* --- plugins -------------------------------------------------------------------------------- */
+
+int decode_part(struct decode *d, pid_t pid, unsigned k, uint64_t part_bias)
+{
+	struct home *homes, *home = NULL;
+	int err = 0;
+
+	pthread_mutex_lock(&d->lock);
+	for (size_t i = 0; i < d->n_homes && !home; i++)
+		if (d->homes[i].pid == pid && d->homes[i].k == k)
+			home = &d->homes[i];
+	if (!home) {
+		homes = reallocarray(d->homes, d->n_homes + 1, sizeof(*homes));
+		err = homes ? 0 : -ENOMEM;
+		if (homes) {
+			d->homes = homes;
+			home = &homes[d->n_homes++];
+		}
+	}
+	if (home)
+		*home = (struct home){.pid = pid, .k = k, .bias = part_bias};
+	pthread_mutex_unlock(&d->lock);
+	return err;
+}
+
+static uint64_t part_bias(struct decode *d, pid_t pid, unsigned k)
+{
+	uint64_t bias = 0;
+
+	pthread_mutex_lock(&d->lock);
+	for (size_t i = 0; i < d->n_homes; i++)
+		if (d->homes[i].pid == pid && d->homes[i].k == k)
+			bias = d->homes[i].bias;
+	pthread_mutex_unlock(&d->lock);
+	return bias;
+}
+
+/* An address that a hit in a plugin told of, when it is not the plugin's: as if told by a hit in
+ * the program, which knows by windows whose it is. */
+static uint64_t settle(struct decode *d, const struct decode_process *p, uint64_t addr)
+{
+	unsigned k = target_part_of(addr);
+
+	if (!k || !addr || target_part_has(d->target, addr))
+		return addr;
+	return addr - ((uint64_t)k << TARGET_PART_SHIFT) + part_bias(d, p->pid, k) - p->bias;
+}
+
+/* New parts: what was not known, or was taken for something else, may be known now. */
+static void follow_parts(struct decode *d)
+{
+	unsigned now = target_parts_generation(d->target);
+
+	if (now == d->generation)
+		return;
+	forget(d);
+	d->generation = now;
 }
 
 static uint32_t add_type(struct decode *d, const struct target_type *t)
@@ -126,24 +208,27 @@ static uint32_t type_id(struct decode *d, const struct decode_process *p, uint64
 
 	if (!addr)
 		return 0;
+	addr = settle(d, p, addr);
 	return idmap_get(&d->types, addr, 0, &id) ? id : type_miss(d, p, addr);
 }
 
-static uint32_t func_id(struct decode *d, uint64_t pc)
+static uint32_t func_id(struct decode *d, const struct decode_process *p, uint64_t pc)
 {
 	uint32_t id;
 
 	if (!pc)
 		return 0;
+	pc = settle(d, p, pc);
 	return idmap_get(&d->funcs, pc, 0, &id) ? id : func_miss(d, pc);
 }
 
-static uint32_t site_id(struct decode *d, uint64_t return_pc)
+static uint32_t site_id(struct decode *d, const struct decode_process *p, uint64_t return_pc)
 {
 	uint32_t id;
 
 	if (!return_pc)
 		return 0;
+	return_pc = settle(d, p, return_pc);
 	return idmap_get(&d->sites, return_pc, 0, &id) ? id : site_miss(d, return_pc);
 }
 
@@ -218,17 +303,21 @@ static unsigned decode_create(struct decode *d, const struct decode_process *p,
 	ev->flags = r->h.flags & WIRE_EMIT_CREATE ? 0 : EVENT_HIDDEN;
 	if (r->h.to == GSTATE_SYSCALL)
 		ev->flags |= EVENT_CGO_THREAD;
-	ev->string_id = func_id(d, r->start_pc);
-	ev->site_id = site_id(d, r->go_pc);
+	ev->string_id = func_id(d, p, r->start_pc);
+	ev->site_id = site_id(d, p, r->go_pc);
 	return n;
 }
 
 static unsigned decode_alloc(struct decode *d, const struct decode_process *p,
 			     const struct wire_alloc *r, struct event *ev)
 {
+	d->inner = d->generation && r->h.type != WIRE_MAKEMAP &&
+		   target_excludes(d->target, settle(d, p, r->caller));
+	if (d->inner)
+		return 0;
 	*ev = event_of(&r->h, p, (enum event_type)r->h.type);
 	ev->type_id = type_id(d, p, r->type);
-	ev->site_id = site_id(d, r->caller);
+	ev->site_id = site_id(d, p, r->caller);
 	switch (r->h.type) {
 	case WIRE_NEWOBJECT:
 		ev->size = r->a ? r->a : names_type(d->names, ev->type_id)->size;
@@ -249,6 +338,8 @@ static unsigned decode_alloc(struct decode *d, const struct decode_process *p,
 unsigned decode_record(struct decode *d, const struct decode_process *process,
 		       const union wire_record *record, struct event out[DECODE_EVENTS_MAX])
 {
+	d->inner = false;
+	follow_parts(d);
 	switch (record->h.type) {
 	case WIRE_CASGSTATUS:
 		return decode_state(d, process, &record->state, out);
@@ -264,4 +355,9 @@ unsigned decode_record(struct decode *d, const struct decode_process *process,
 	default:
 		return 0;
 	}
+}
+
+bool decode_was_inner(const struct decode *d)
+{
+	return d->inner;
 }

@@ -33,6 +33,12 @@ struct decode_process {
 	uint64_t bias; /* runtime address minus static address */
 };
 
+/* Plugins (core/target/parts.h): process `pid` has part k there. Any thread. 0 or -ENOMEM. */
+int decode_part(struct decode *d, pid_t pid, unsigned k, uint64_t part_bias);
+/* Was the last record, which gave no event, a call from within the runtime of a plugin, told at the
+ * outer function? Those of the program itself make no record (target_exclude()). */
+bool decode_was_inner(const struct decode *d);
+
 /*
  * Writes the record's events in the order they count: the state change first, then what it means
  * (newgoroutine, goexit). What -sample did not choose carries EVENT_HIDDEN. Returns how many; 0 for

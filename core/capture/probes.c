@@ -30,12 +30,12 @@ struct probes {
 	char *path;
 	uint32_t perf_type; /* 0: uprobe_multi links */
 	bool named;         /* pids[] come and go */
+	bool plugin;        /* its file is not the program's */
 	size_t n_pids;
 	pid_t *pids; /* 0: all */
 	size_t n_unclosed;
 	int *unclosed;                           /* links that the keeper was too busy to close */
 	struct probe_site sites[WIRE_SITES_MAX]; /* by slot */
-	bool used[WIRE_SITES_MAX];
 	bool stuck[WIRE_SITES_MAX]; /* used by a link that the kernel has not let go of yet */
 	struct group groups[PROBE_KINDS];
 };
@@ -78,6 +78,11 @@ int probes_new(struct program *program, const char *path, pid_t pid, const atomi
 			 strerror(-err));
 	*ret = p;
 	return 0;
+}
+
+void probes_of_plugin(struct probes *p)
+{
+	p->plugin = true;
 }
 
 void probes_free(struct probes *p)
@@ -144,17 +149,19 @@ static int take_slot(struct probes *p, struct group *g, const struct probe_site 
 {
 	unsigned slot = site->kind;
 
-	if (!g->n && p->used[slot])
+	/* The kinds' own slots are the program's; plugins have the others. */
+	if (!g->n && !p->plugin && p->program->slots_used[slot])
 		return log_error(-EBUSY, "%s: the kernel still holds the probe that was here",
 				 site->symbol);
 	if (g->n && !may_have_several(site->kind))
 		return log_error(-EINVAL, "%s: a second site of its kind", site->symbol);
-	if (g->n)
-		for (slot = WIRE_PROBES; slot < WIRE_SITES_MAX && p->used[slot]; slot++)
+	if (g->n || p->plugin)
+		for (slot = WIRE_PROBES; slot < WIRE_SITES_MAX && p->program->slots_used[slot];
+		     slot++)
 			;
 	if (slot == WIRE_SITES_MAX)
 		return log_error(-ENOSPC, "more than %d probe sites", WIRE_SITES_MAX);
-	p->used[slot] = true;
+	p->program->slots_used[slot] = true;
 	p->sites[slot] = *site;
 	p->program->control->sites[slot] = (struct wire_site){.addr = site->addr,
 							      .flags = site->flags,
@@ -169,7 +176,7 @@ static int take_slot(struct probes *p, struct group *g, const struct probe_site 
 static void release_slots(struct probes *p, struct group *g, bool stuck)
 {
 	for (size_t i = 0; i < g->n; i++) {
-		p->used[g->slots[i]] = stuck;
+		p->program->slots_used[g->slots[i]] = stuck;
 		p->stuck[g->slots[i]] = stuck;
 	}
 	g->n = 0;
@@ -342,7 +349,7 @@ static bool settle(struct probes *p)
 	if (p->n_unclosed && (closing_new(p, &closing) || closing_end(p, &closing)))
 		return false;
 	for (size_t i = 0; i < WIRE_SITES_MAX; i++) {
-		p->used[i] &= !p->stuck[i];
+		p->program->slots_used[i] &= !p->stuck[i];
 		p->stuck[i] = false;
 	}
 	return true;

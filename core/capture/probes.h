@@ -23,6 +23,8 @@ struct probes;
 #define PROBES_NAMED (-1)
 int probes_new(struct program *program, const char *path, pid_t pid, const atomic_bool *asked,
 	       struct probes **ret);
+/* Before anything is attached: the file is a plugin's. */
+void probes_of_plugin(struct probes *p);
 /* Detaches all; what the kernel does not let go of now goes when this process has ended. */
 void probes_free(struct probes *p);
 

@@ -7,13 +7,11 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/epoll.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/base/log.h"
 #include "core/base/parse.h"
-#include "core/capture/runners.h"
 
 #define BUCKETS   256 /* a power of two */
 #define EXECS_MAX 256 /* that are not settled yet */
@@ -33,7 +31,6 @@ struct exec {
 
 struct procs {
 	const struct target *target;
-	int binary_fd;
 	const struct guard *guard;
 	bool one;
 	const struct capture_sink *sink;
@@ -46,7 +43,7 @@ struct procs {
 	struct proc *buckets[BUCKETS];
 };
 
-int procs_new(const struct target *target, int binary_fd, const struct guard *guard, bool one,
+int procs_new(const struct target *target, const struct guard *guard, bool one,
 	      const struct capture_sink *sink, struct procs **ret)
 {
 	struct procs *p = calloc(1, sizeof(*p));
@@ -55,7 +52,6 @@ int procs_new(const struct target *target, int binary_fd, const struct guard *gu
 	if (!p)
 		return -ENOMEM;
 	p->target = target;
-	p->binary_fd = binary_fd;
 	p->guard = guard;
 	p->one = one;
 	p->sink = sink;
@@ -234,7 +230,7 @@ const struct decode_process *procs_find(struct procs *p, pid_t pid, uint64_t tim
 
 bool procs_runs(const struct procs *p, pid_t pid)
 {
-	return runners_executes(p->binary_fd, pid);
+	return target_runs_in(p->target, pid);
 }
 
 /* Calls `fn` with every process there is. */
@@ -257,12 +253,18 @@ static int each_process(struct procs *p, void (*fn)(struct procs *p, pid_t pid, 
 	return 0;
 }
 
-static void add_if_ours(struct procs *p, pid_t pid, uint64_t time_ns)
+static void add_process(struct procs *p, pid_t pid, uint64_t time_ns)
 {
-	int err = procs_runs(p, pid) ? procs_add(p, pid, time_ns) : 0;
+	int err = procs_add(p, pid, time_ns);
 
 	if (err && err != -ESRCH)
 		log_debug("process %d is not followed: error %d", (int)pid, -err);
+}
+
+static void add_if_ours(struct procs *p, pid_t pid, uint64_t time_ns)
+{
+	if (procs_runs(p, pid))
+		add_process(p, pid, time_ns);
 }
 
 int procs_scan(struct procs *p, uint64_t time_ns)
@@ -312,8 +314,10 @@ void procs_settle(struct procs *p)
 	while (p->n_execs) {
 		const struct exec e = p->execs[--p->n_execs];
 
-		if (is_as_read(p))
-			add_if_ours(p, e.pid, e.time_ns);
+		/* Any process's: as its executable only, which is quickly looked at. A library is
+		 * not there yet, nor is what ld.so starts; they are found by their first record. */
+		if (is_as_read(p) && target_executed_by(p->target, e.pid))
+			add_process(p, e.pid, e.time_ns);
 	}
 }
 

@@ -14,9 +14,9 @@
 
 struct procs;
 
-/* All are borrowed; `binary_fd` is the binary that `guard` watches over, `one`: only one process is
+/* All are borrowed; `guard` watches over the binary, `one`: only one process is
  * asked for. 0 or -errno. */
-int procs_new(const struct target *target, int binary_fd, const struct guard *guard, bool one,
+int procs_new(const struct target *target, const struct guard *guard, bool one,
 	      const struct capture_sink *sink, struct procs **ret);
 void procs_free(struct procs *p);
 

@@ -25,11 +25,12 @@ struct program {
 	unsigned n_cpus; /* entries of cpus[] in use */
 	struct ring *rings;
 	unsigned n_rings;
-	size_t ring_bytes;           /* of all */
-	void *slots;                 /* the slot map, mapped: ring_bytes of it */
-	struct ring_buffer *wakeups; /* its epoll fd is readable after a wake-up */
-	int exec_fd;                 /* sched_process_exec; -1: not watched */
-	bool multi;                  /* loaded for uprobe_multi links: one link a program */
+	size_t ring_bytes;               /* of all */
+	void *slots;                     /* the slot map, mapped: ring_bytes of it */
+	struct ring_buffer *wakeups;     /* its epoll fd is readable after a wake-up */
+	int exec_fd;                     /* sched_process_exec; -1: not watched */
+	bool slots_used[WIRE_SITES_MAX]; /* of control->sites, by any set of probes */
+	bool multi;                      /* loaded for uprobe_multi links: one link a program */
 };
 
 struct program_config {

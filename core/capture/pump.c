@@ -158,7 +158,7 @@ static void deliver_record(struct pump *p, const union wire_record *record)
 	if (p->n + DECODE_EVENTS_MAX > BATCH)
 		flush(p);
 	n = decode_record(p->decode, process, record, p->batch + p->n);
-	if (!n)
+	if (!n && !decode_was_inner(p->decode))
 		add_to(&p->senseless, 1);
 	p->n += n;
 }

@@ -34,6 +34,7 @@ struct followed {
 
 struct runners {
 	int fd;
+	const struct target *target;
 	pid_t only;
 	struct runners_ops ops;
 	int stop_fd;     /* eventfd */
@@ -53,19 +54,15 @@ static bool same_file(const char *path, const struct stat *file)
 	return stat(path, &st) == 0 && st.st_dev == file->st_dev && st.st_ino == file->st_ino;
 }
 
-static bool executes(const struct stat *file, pid_t pid)
+/* As its executable; or, where that is a process among few or cannot be otherwise, mapped. */
+static bool executes(const struct runners *r, const struct stat *file, pid_t pid)
 {
 	char path[64];
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
-	return same_file(path, file);
-}
-
-bool runners_executes(int fd, pid_t pid)
-{
-	struct stat file;
-
-	return fstat(fd, &file) == 0 && executes(&file, pid);
+	if (same_file(path, file))
+		return true;
+	return (r->only || target_is_library(r->target)) && target_runs_in(r->target, pid);
 }
 
 /* --- the table ------------------------------------------------------------------------------ */
@@ -114,7 +111,7 @@ static void add(struct runners *r, const struct stat *file, pid_t pid)
 	if (new.pidfd < 0)
 		return;
 	/* From here on the number is this process's. */
-	if (executes(file, pid) && r->ops.enter(r->ops.ctx, pid) == 0)
+	if (executes(r, file, pid) && r->ops.enter(r->ops.ctx, pid) == 0)
 		r->all[r->n++] = new;
 	else
 		close(new.pidfd);
@@ -124,7 +121,7 @@ static void look_at(struct runners *r, const struct stat *file, pid_t pid)
 {
 	struct followed *known;
 
-	if (!executes(file, pid))
+	if (!executes(r, file, pid))
 		return;
 	known = find(r, pid);
 	if (known)
@@ -232,14 +229,16 @@ static int watch_opens(struct runners *r, unsigned flags)
 	return 0;
 }
 
-int runners_new(int fd, pid_t pid, const struct runners_ops *ops, struct runners **ret)
+int runners_new(int fd, const struct target *target, pid_t pid, const struct runners_ops *ops,
+		struct runners **ret)
 {
 	struct runners *r = calloc(1, sizeof(*r));
 	int err;
 
 	if (!r)
 		return -ENOMEM;
-	*r = (struct runners){.fd = fd, .only = pid, .ops = *ops, .fanotify_fd = -1};
+	*r = (struct runners){
+		.fd = fd, .target = target, .only = pid, .ops = *ops, .fanotify_fd = -1};
 	r->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	err = r->stop_fd < 0 ? -errno : grow(r);
 	if (err) {

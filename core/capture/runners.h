@@ -15,6 +15,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "core/target/target.h"
+
 struct runners;
 
 struct runners_ops {
@@ -23,16 +25,15 @@ struct runners_ops {
 	void (*leave)(void *ctx, pid_t pid); /* it has ended, or executes another file */
 };
 
-/* `fd` is the file, borrowed; pid 0: every process that executes it. 0 or -errno. */
-int runners_new(int fd, pid_t pid, const struct runners_ops *ops, struct runners **ret);
+/* `fd` is the file, read into `target`, both borrowed; pid 0: every process that executes it. 0 or
+ * -errno. */
+int runners_new(int fd, const struct target *target, pid_t pid, const struct runners_ops *ops,
+		struct runners **ret);
 /* Ends the thread; NULL is fine. Tells of no one leaving. */
 void runners_free(struct runners *r);
 
 /* Enters who is there already. */
 void runners_look(struct runners *r);
 int runners_start(struct runners *r);
-
-/* Does the process execute the file? */
-bool runners_executes(int fd, pid_t pid);
 
 #endif

@@ -17,9 +17,8 @@ static int live_health(void *ctx, unsigned proc, struct health *ret)
 {
 	struct engine *e = ctx;
 
-	(void)proc; /* one binary is traced: the same for all its processes */
 	memset(ret, 0, sizeof(*ret));
-	e->source->health(e->source->ctx, ret);
+	e->source->health(e->source->ctx, proc, ret);
 	snprintf(ret->goroutines_from, sizeof(ret->goroutines_from), "%s",
 		 healer_source(e->healer));
 	ret->processors = e->c.workers;

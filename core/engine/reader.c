@@ -12,6 +12,7 @@
 #include "core/memory/goroutines.h"
 #include "core/memory/stack.h"
 #include "core/memory/start.h"
+#include "core/target/parts.h"
 #include "core/target/process.h"
 
 #define CACHE_ENTRIES   1024 /* powers of two */
@@ -36,6 +37,7 @@ struct reader {
 	struct names *names;
 
 	pthread_mutex_t reading; /* one reading at a time; protects what follows */
+	unsigned generation;     /* of the target's parts, when the caches were begun */
 	struct meaning starts[CACHE_ENTRIES], sites[CACHE_ENTRIES];
 	struct started started[STARTED_ENTRIES];
 	struct memory_goroutine *last; /* of process last_proc, by goid */
@@ -169,6 +171,19 @@ static int by_goid(const void *a, const void *b)
 	return (left > right) - (left < right);
 }
 
+/* New plugins: what meant nothing may mean something now. */
+static void follow_parts(struct reader *r)
+{
+	unsigned now = target_parts_generation(r->target);
+
+	if (now == r->generation)
+		return;
+	memset(r->starts, 0, sizeof(r->starts));
+	memset(r->sites, 0, sizeof(r->sites));
+	memset(r->started, 0, sizeof(r->started));
+	r->generation = now;
+}
+
 /* --- what closures hold ------------------------------------------------------------------ */
 
 struct hold {
@@ -251,6 +266,7 @@ static int read_process(struct reader *r, unsigned proc, pid_t pid, struct gorou
 	size_t n = 0;
 	int err;
 
+	follow_parts(r);
 	err = target_load_bias(r->target, pid, &bias);
 	if (!err)
 		err = memory_goroutines(r->target, pid, bias, &found, &n, &cut);

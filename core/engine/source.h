@@ -18,7 +18,7 @@ struct source {
 	void (*stats)(void *ctx, struct capture_stats *ret);
 	/* All but what the engine itself knows (goroutines_from, processors), which is left as it
 	 * is. */
-	void (*health)(void *ctx, struct health *ret);
+	void (*health)(void *ctx, unsigned proc, struct health *ret);
 
 	/* 0 or -errno; then nothing is changed, but for -ETIMEDOUT and -EBUSY (capture.h). */
 	int (*set_rates)(void *ctx, const uint32_t rates[EVENT_TYPES]);

@@ -67,13 +67,18 @@ int traced_start(struct traced *t)
 	int err = capture_start(traced_now(t)->capture);
 
 	if (!err)
+		err = loaded_start(t->loaded);
+	if (!err)
 		t->c.file(t->c.ctx); /* it may have been open for writing all the while */
 	return err;
 }
 
 void traced_stop(struct traced *t)
 {
-	for (unsigned k = 0; t && k < t->n_images; k++)
+	if (!t)
+		return;
+	loaded_stop(t->loaded);
+	for (unsigned k = 0; k < t->n_images; k++)
 		capture_stop(t->images[k]->capture);
 }
 
@@ -81,6 +86,7 @@ void traced_free(struct traced *t)
 {
 	if (!t)
 		return;
+	loaded_free(t->loaded);
 	for (unsigned k = 0; k < t->n_images; k++)
 		traced_image_free(t->images[k]);
 	pthread_rwlock_destroy(&t->lock);
@@ -185,7 +191,18 @@ static void fill_probes(struct traced *t, struct health *h)
 	}
 }
 
-static void health(void *ctx, struct health *ret)
+/* The build's, and this process's. */
+static void fill_unseen(struct traced *t, const struct target *target, unsigned proc,
+			struct health *ret)
+{
+	cleanup_buf_ struct buf text = BUF_INIT;
+
+	buf_adds(&text, target_unseen(target));
+	loaded_unseen(t->loaded, proc, &text);
+	snprintf(ret->unseen, sizeof(ret->unseen), "%s", text.len ? text.data : "");
+}
+
+static void health(void *ctx, unsigned proc, struct health *ret)
 {
 	struct traced *t = ctx;
 	const struct target *target;
@@ -197,7 +214,7 @@ static void health(void *ctx, struct health *ret)
 	snprintf(ret->go_version, sizeof(ret->go_version), "%s", target_go_version(target));
 	snprintf(ret->offsets_from, sizeof(ret->offsets_from), "%s", target_offsets_from(target));
 	snprintf(ret->symbols_from, sizeof(ret->symbols_from), "%s", target_symbols_from(target));
-	snprintf(ret->unseen, sizeof(ret->unseen), "%s", target_unseen(target));
+	fill_unseen(t, target, proc, ret);
 	snprintf(ret->not_covered, sizeof(ret->not_covered), "%s", target_not_covered(target));
 	ret->hits = s.hits;
 	ret->skipped_by_filter = s.skipped;
@@ -359,7 +376,11 @@ int traced_new(const struct traced_config *config, struct target *target, struct
 		.stack = stack,
 		.stacks = stacks,
 	};
-	err = make_first(t, target);
+	err = loaded_new(t, &t->loaded);
+	if (err)
+		target_free(target);
+	else
+		err = make_first(t, target);
 	if (err) {
 		traced_free(t);
 		return err;

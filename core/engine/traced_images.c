@@ -156,6 +156,7 @@ void traced_image_free(struct traced_image *i)
 	if (!i)
 		return;
 	capture_free(i->capture);
+	loaded_files_free(i->files);
 	reader_free(i->reader);
 	target_free(i->target);
 	free(i);

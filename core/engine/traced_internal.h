@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <pthread.h>
 
+#include "core/engine/loaded.h"
 #include "core/engine/reader.h"
 #include "core/engine/traced.h"
 #include "core/target/file_copy.h"
@@ -19,13 +20,15 @@ struct traced_image {
 	struct target *target;
 	struct capture *capture;
 	struct reader *reader;
-	_Atomic int processes; /* traced and alive */
+	_Atomic int processes;      /* traced and alive */
+	struct loaded_files *files; /* loaded.c's; NULL until there are some */
 };
 
 struct traced {
 	struct traced_config c;
 	struct source source;
 	uint64_t trap_ns;
+	struct loaded *loaded;
 
 	/* The main thread changes what follows, and need not lock to look at it. */
 	pthread_rwlock_t lock;

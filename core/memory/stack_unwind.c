@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "core/memory/memory.h"
+#include "core/target/parts.h"
 
 #define FLAG_TOPFRAME 1 /* abi.FuncFlagTopFrame, all releases */
 #define FLAG_SPWRITE  2
@@ -45,7 +46,6 @@ struct step {
 
 struct walker {
 	const struct target *t;
-	const struct pclntab *tab;
 	struct stack_bytes *bytes;
 	uint64_t bias;
 	bool has_lr;         /* arm64 */
@@ -108,11 +108,16 @@ static bool read_word(struct walker *w, uint64_t addr, uint64_t *ret)
 
 /* --- what the tables say --------------------------------------------------------------------- */
 
-static bool func_of(const struct walker *w, uint64_t pc, struct pclntab_func *ret)
+/* The function at a pc, of the program or of a plugin: `tab` is the table that has it, and
+ * *ret_base what is to be taken from pc there. */
+static bool func_of(const struct walker *w, uint64_t pc, struct pclntab_func *ret,
+		    const struct pclntab **ret_tab, uint64_t *ret_base)
 {
+	const struct pclntab *tab = target_pclntab(target_at(w->t, pc, ret_base));
 	uint32_t index;
 
-	return !pclntab_index(w->tab, pc, &index) && !pclntab_func(w->tab, index, ret);
+	*ret_tab = tab;
+	return !pclntab_index(tab, pc - *ret_base, &index) && !pclntab_func(tab, index, ret);
 }
 
 static bool is_one_of(const char *name, const char *const *names, size_t n)
@@ -124,13 +129,13 @@ static bool is_one_of(const char *name, const char *const *names, size_t n)
 	return false;
 }
 
-static void name_step(const struct walker *w, struct step *s)
+static void name_step(const struct pclntab *tab, struct step *s)
 {
 	static const char *const injected[] = {"runtime.sigpanic", "runtime.asyncPreempt",
 					       "runtime.debugCallV2"};
 	static const char *const panics[] = {"runtime.gopanic", "runtime.sigpanic",
 					     "runtime.panicwrap"};
-	const char *name = pclntab_name(w->tab, s->f.name_off);
+	const char *name = pclntab_name(tab, s->f.name_off);
 
 	if (!name)
 		name = "";
@@ -161,16 +166,20 @@ static void find_args(const struct walker *w, struct step *s)
 static struct step *step_at(struct walker *w, uint64_t pc)
 {
 	struct step *s = &w->steps[(pc ^ pc >> 6) & (STEPS - 1)];
+	const struct pclntab *tab;
+	uint64_t base;
 
 	if (s->pc == pc && pc)
 		return s;
 	s->pc = 0;
-	if (!func_of(w, pc, &s->f))
+	if (!func_of(w, pc, &s->f, &tab, &base))
 		return NULL;
 	s->pc = pc;
-	s->delta = pclntab_value(w->tab, &s->f, s->f.pcsp, pc);
+	s->delta = pclntab_value(tab, &s->f, s->f.pcsp, pc - base);
+	s->f.entry += base;
+	s->f.end += base;
 	s->shown = -1;
-	name_step(w, s);
+	name_step(tab, s);
 	find_args(w, s);
 	return s;
 }
@@ -254,15 +263,16 @@ static bool resolve(struct walker *w, const struct step *step, uint64_t *ret_lr,
  * frame. */
 static bool skip_saved_lr(struct walker *w)
 {
+	const struct pclntab *tab;
 	struct pclntab_func f;
-	uint64_t saved;
+	uint64_t saved, base;
 
 	if (!read_word(w, w->sp, &saved))
 		return false;
 	w->sp += 16;
-	if (!func_of(w, w->pc, &f))
+	if (!func_of(w, w->pc, &f, &tab, &base))
 		w->pc = saved - w->bias;
-	else if (pclntab_value(w->tab, &f, f.pcsp, w->pc) == 0)
+	else if (pclntab_value(tab, &f, f.pcsp, w->pc - base) == 0)
 		w->lr = saved - w->bias;
 	return true;
 }
@@ -467,7 +477,6 @@ void stack_unwind(const struct target *t, uint64_t bias, const struct memory_gor
 	bool in_syscall = stack_starts_in_syscall(g);
 	struct walker w = {
 		.t = t,
-		.tab = target_pclntab(t),
 		.bytes = bytes,
 		.bias = bias,
 		.has_lr = target_has_link_register(t),

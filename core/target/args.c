@@ -72,11 +72,13 @@ int target_args_by_pc(const struct target *t, uint64_t pc, struct target_arg ret
 	};
 	struct pclntab_func f;
 	struct liveness live;
-	uint64_t at;
+	uint64_t at, base;
 	uint32_t index;
 	unsigned slot = 0;
 	uint8_t op, size;
 
+	t = target_at(t, pc, &base);
+	pc -= base;
 	if (pclntab_index(&t->tab, pc, &index) || pclntab_func(&t->tab, index, &f))
 		return -ENOENT;
 	if (pclntab_funcdata(&t->tab, &f, FUNCDATA_ARGINFO, &at))

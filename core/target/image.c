@@ -36,7 +36,8 @@ struct image {
 	int fd;
 	Elf *elf;
 	uint16_t machine, type;
-	struct segment *segments; /* PT_LOAD only, clipped to the file */
+	bool interpreted, says_pie; /* PT_INTERP; DF_1_PIE */
+	struct segment *segments;   /* PT_LOAD only, clipped to the file */
 	size_t n_segments;
 	struct image_section *sections;
 	size_t n_sections;
@@ -178,6 +179,8 @@ static void read_dynamic(struct image *img, uint64_t offset, uint64_t size)
 			img->rela_addr = dyn.d_un.d_ptr;
 		else if (dyn.d_tag == DT_RELASZ)
 			img->rela_size = dyn.d_un.d_val;
+		else if (dyn.d_tag == DT_FLAGS_1)
+			img->says_pie = dyn.d_un.d_val & DF_1_PIE;
 	}
 }
 
@@ -197,6 +200,7 @@ static int read_segments(struct image *img, char *why, size_t why_size)
 
 		if (!gelf_getphdr(img->elf, (int)i, &ph))
 			continue;
+		img->interpreted |= ph.p_type == PT_INTERP;
 		if (ph.p_type == PT_DYNAMIC)
 			read_dynamic(img, ph.p_offset, ph.p_filesz);
 		if (ph.p_type != PT_LOAD)
@@ -312,6 +316,16 @@ uint16_t image_machine(const struct image *img)
 bool image_is_pie(const struct image *img)
 {
 	return img->type == ET_DYN;
+}
+
+bool image_is_interpreted(const struct image *img)
+{
+	return img->interpreted;
+}
+
+bool image_is_library(const struct image *img)
+{
+	return image_is_pie(img) && !img->interpreted && !img->says_pie && img->dynamic_size;
 }
 
 void image_identity(const struct image *img, dev_t *ret_dev, ino_t *ret_ino)

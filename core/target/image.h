@@ -28,8 +28,11 @@ struct image_section {
 int image_open(const char *path, struct image **ret, char *why, size_t why_size);
 void image_free(struct image *img);
 
-uint16_t image_machine(const struct image *img); /* EM_X86_64, EM_AARCH64 */
-bool image_is_pie(const struct image *img);      /* ET_DYN */
+uint16_t image_machine(const struct image *img);    /* EM_X86_64, EM_AARCH64 */
+bool image_is_pie(const struct image *img);         /* ET_DYN */
+bool image_is_interpreted(const struct image *img); /* PT_INTERP: by ld.so */
+/* A shared library, not a program: nobody interprets it, and it does not say that it is a PIE. */
+bool image_is_library(const struct image *img);
 bool image_section(const struct image *img, const char *name, struct image_section *ret);
 
 /* The i-th section or loaded segment, in file order; false past the last one. `data` is valid for

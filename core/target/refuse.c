@@ -87,6 +87,11 @@ int refuse_not_go(const struct target *t, char *why, size_t why_size)
 			why, why_size,
 			"its function table is that of Go 1.15 or older; Go 1.17 is the oldest "
 			"supported: rebuild it with a newer Go");
+	if (t->names && image_needs(img, "libstd.so"))
+		return refuse(
+			why, why_size,
+			"it was linked with -linkshared: its runtime is in libstd.so, which is "
+			"not supported: build it without");
 	if (t->names)
 		return refuse(why, why_size,
 			      "its function names are hashed or removed, as garble does "

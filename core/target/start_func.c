@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/target/closure_call.h"
+#include "core/target/parts.h"
 #include "core/target/place_code.h"
 #include "core/target/target_internal.h"
 
@@ -124,8 +125,12 @@ static bool look_through(const struct target *t, const struct go_func *func,
 int target_start(const struct target *t, uint64_t start_pc, struct target_start *ret)
 {
 	struct target_start start = {0};
-	int err = target_func_by_pc(t, start_pc, &start.func);
+	uint64_t base;
+	int err;
 
+	t = target_at(t, start_pc, &base);
+	start_pc -= base;
+	err = target_func_by_pc(t, start_pc, &start.func);
 	if (err)
 		return err;
 	for (int i = 0; i < DEPTH_MAX; i++) {
@@ -137,6 +142,8 @@ int target_start(const struct target *t, uint64_t start_pc, struct target_start 
 	/* What it holds is of the closure that was started: past that, there is another or none. */
 	if (start.held && start.func.entry != start_pc)
 		start.held = false;
+	start.func.entry += base;
+	start.func.end += base;
 	*ret = start;
 	return 0;
 }

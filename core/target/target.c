@@ -11,7 +11,9 @@
 
 #include "core/base/log.h"
 #include "core/target/file_copy.h"
+#include "core/target/go_file.h"
 #include "core/target/layout.h"
+#include "core/target/mappings.h"
 #include "core/target/target_internal.h"
 
 /* Unpacking and reading this much DWARF takes about a quarter of a second. */
@@ -37,10 +39,16 @@ static uint8_t wrapper_id(unsigned minor)
 
 /* --- opening -------------------------------------------------------------------------------- */
 
-static int read_version(struct target *t, char *why, size_t why_size)
+/* A part need not say it (plugins up to 1.19 do not): it is the program's, or Go does not load it.
+ */
+static int read_version(struct target *t, const struct target *of, char *why, size_t why_size)
 {
-	int err = buildinfo_read(t->img, &t->build);
+	int err = 0;
 
+	if (of)
+		t->build = of->build;
+	else
+		err = buildinfo_read(t->img, &t->build);
 	if (err)
 		return refuse_not_go(t, why, why_size);
 	if (!strcmp(t->build.compiler, "gccgo"))
@@ -194,7 +202,26 @@ static int read_copies(struct target *t)
 	return 0;
 }
 
-int target_open_why(const char *path, struct target **ret, char *why, size_t why_size)
+/* What one BPF program for both takes for granted. */
+static int check_part(const struct target *t, const struct target *of, char *why, size_t why_size)
+{
+	const struct go_layout *a = &t->layout, *b = &of->layout;
+
+	if (a->g_m == b->g_m && a->g_goid == b->g_goid && a->g_atomicstatus == b->g_atomicstatus &&
+	    a->g_waitreason == b->g_waitreason && a->g_parent_goid == b->g_parent_goid &&
+	    a->g_gopc == b->g_gopc && a->g_startpc == b->g_startpc && a->m_curg == b->m_curg &&
+	    a->goid_before_status == b->goid_before_status && a->register_abi == b->register_abi &&
+	    a->syscall_sites == b->syscall_sites &&
+	    target_creations_by_states(t) == target_creations_by_states(of) &&
+	    target_exits_by_states(t) == target_exits_by_states(of))
+		return 0;
+	return refuse(why, why_size,
+		      "its copy of the runtime was compiled otherwise than the program's (with "
+		      "another profile): build both alike");
+}
+
+static int open_file(const char *path, const struct target *of, struct target **ret, char *why,
+		     size_t why_size)
 {
 	struct target *t = calloc(1, sizeof(*t));
 	int err = -ENOMEM;
@@ -208,9 +235,12 @@ int target_open_why(const char *path, struct target **ret, char *why, size_t why
 		goto fail;
 	err = image_open(path, &t->img, why, why_size);
 	if (!err)
-		err = read_version(t, why, why_size);
+		err = read_version(t, of, why, why_size);
 	if (err)
 		goto fail;
+	if (mappings_identity(image_fd(t->img), &t->map_dev, &t->map_ino))
+		t->map_ino = 0;
+	t->part = go_file_kind(image_fd(t->img)) == GO_FILE_PART;
 	t->wrapper_id = wrapper_id(t->build.minor);
 	err = read_layout(t, why, why_size);
 	if (!err)
@@ -220,6 +250,8 @@ int target_open_why(const char *path, struct target **ret, char *why, size_t why
 	if (err)
 		goto fail;
 	err = read_copies(t);
+	if (!err && of)
+		err = check_part(t, of, why, why_size);
 	if (err)
 		goto fail;
 	image_drop_debug(t->img);
@@ -228,6 +260,17 @@ int target_open_why(const char *path, struct target **ret, char *why, size_t why
 fail:
 	target_free(t);
 	return err;
+}
+
+int target_open_why(const char *path, struct target **ret, char *why, size_t why_size)
+{
+	return open_file(path, NULL, ret, why, why_size);
+}
+
+int target_open_part(const char *path, const struct target *of, struct target **ret, char *why,
+		     size_t why_size)
+{
+	return open_file(path, of, ret, why, why_size);
 }
 
 int target_open(const char *path, struct target **ret)
@@ -244,6 +287,8 @@ void target_free(struct target *t)
 {
 	if (!t)
 		return;
+	for (unsigned i = 0; i < t->parts.n; i++)
+		target_free(t->parts.part[i]);
 	name_index_free(t->names);
 	copied_free(&t->copied);
 	wait_reasons_free(t->reasons);
@@ -369,6 +414,21 @@ bool target_shows_labels(const struct target *t)
 bool target_is_pie(const struct target *t)
 {
 	return image_is_pie(t->img);
+}
+
+bool target_may_load(const struct target *t)
+{
+	return image_is_interpreted(t->img) || image_is_library(t->img);
+}
+
+bool target_is_part(const struct target *t)
+{
+	return t->part;
+}
+
+bool target_is_library(const struct target *t)
+{
+	return image_is_library(t->img);
 }
 
 const char *target_symbols_from(const struct target *t)

@@ -292,5 +292,22 @@ size_t target_exclude(const struct target *t, enum exclude_kind kind,
 
 /* Runtime address minus static address, from /proc/PID/maps. 0 for a non-PIE. -ESRCH, -ENOENT. */
 int target_load_bias(const struct target *t, pid_t pid, uint64_t *ret);
+/* How much of its Go code the process has as something else than the file (copied to anonymous
+ * memory, for huge pages): no probe is there, since those are in the file. 0 or -errno. */
+int target_code_moved(const struct target *t, pid_t pid, uint64_t bias, uint64_t *ret_bytes);
+/* Is it the process's executable? */
+bool target_executed_by(const struct target *t, pid_t pid);
+/* Is it the process's executable, or mapped there as code (a library, a program that ld.so was told
+ * to start)? Reads all of maps when it is not the executable. */
+bool target_runs_in(const struct target *t, pid_t pid);
+/* Can its processes load libraries while they run? */
+bool target_may_load(const struct target *t);
+/* Is that a mapping of its file (mappings.h)? */
+struct mapping;
+bool target_is_mapped_by(const struct target *t, const struct mapping *m);
+/* A shared library: it is part of other programs' processes. */
+bool target_is_library(const struct target *t);
+/* A plugin, a library for -linkshared: its runtime is another program's (go_file.h). */
+bool target_is_part(const struct target *t);
 
 #endif

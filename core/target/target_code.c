@@ -178,11 +178,19 @@ int target_func_by_name(const struct target *t, const char *name, struct go_func
 
 int target_func_by_pc(const struct target *t, uint64_t pc, struct go_func *ret)
 {
+	uint64_t base;
+	const struct target *at = target_at(t, pc, &base);
 	uint32_t index;
+	int err;
 
-	if (pclntab_index(&t->tab, pc, &index))
+	if (pclntab_index(&at->tab, pc - base, &index))
 		return -ENOENT;
-	return func_at(t, index, ret);
+	err = func_at(at, index, ret);
+	if (err)
+		return err;
+	ret->entry += base;
+	ret->end += base;
+	return 0;
 }
 
 static bool line_of(const struct target *t, const struct pclntab_func *f, uint64_t pc,
@@ -204,7 +212,10 @@ int target_line_by_pc(const struct target *t, uint64_t pc, const char **ret_file
 {
 	struct pclntab_func f;
 	uint32_t index;
+	uint64_t base;
 
+	t = target_at(t, pc, &base);
+	pc -= base;
 	if (pclntab_index(&t->tab, pc, &index) || pclntab_func(&t->tab, index, &f) ||
 	    !line_of(t, &f, pc, ret_file, ret_line))
 		return -ENOENT;
@@ -271,10 +282,12 @@ int target_frames_by_pc(const struct target *t, uint64_t pc, struct target_frame
 {
 	struct pclntab_func f;
 	struct inlined_call call;
-	uint64_t tree = 0;
+	uint64_t tree = 0, base;
 	uint32_t index, table;
 	size_t n = 0;
 
+	t = target_at(t, pc, &base);
+	pc -= base;
 	if (!max || pclntab_index(&t->tab, pc, &index) || pclntab_func(&t->tab, index, &f))
 		return -ENOENT;
 	table = pclntab_pcdata(&t->tab, &f, PCDATA_INLTREEINDEX);
@@ -290,7 +303,7 @@ int target_frames_by_pc(const struct target *t, uint64_t pc, struct target_frame
 		*frame = (struct target_frame){
 			.function = pclntab_name(&t->tab, call.name_off),
 			.start_line = call.start_line,
-			.entry = f.entry,
+			.entry = f.entry + base,
 			.inlined = true,
 			.wrapper = call.func_id == t->wrapper_id,
 		};
@@ -304,7 +317,7 @@ int target_frames_by_pc(const struct target *t, uint64_t pc, struct target_frame
 	ret[n] = (struct target_frame){
 		.function = pclntab_name(&t->tab, f.name_off),
 		.start_line = f.start_line,
-		.entry = f.entry,
+		.entry = f.entry + base,
 		.wrapper = f.id == t->wrapper_id,
 	};
 	if (!ret[n].function)

@@ -4,10 +4,12 @@
 #define XGOTOPFS_TARGET_INTERNAL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "core/target/buildinfo.h"
 #include "core/target/image.h"
 #include "core/target/moduledata.h"
+#include "core/target/parts.h"
 #include "core/target/pclntab.h"
 #include "core/target/place_copies.h"
 #include "core/target/target.h"
@@ -30,6 +32,22 @@ const struct go_ranges *target_ranges(const struct target *t);
  */
 int target_runtime_func(const struct target *t, size_t i, struct go_func *ret);
 
+/* parts.h. What is below n and n_windows is constant. */
+struct part_window {
+	uint64_t lo, size; /* where it is, less the program's bias */
+	uint64_t base;     /* what its static addresses differ by from that */
+	unsigned k;
+};
+struct parts {
+	_Atomic unsigned n, n_windows, generation;
+	uint64_t lo, hi; /* of the program itself; set before n */
+	struct target *part[TARGET_PARTS_MAX];
+	struct part_window windows[TARGET_WINDOWS];
+	/* Of a part itself: target_excludes(). */
+	struct pc_range excluded[2 * EXCLUDE_RANGES_MAX];
+	size_t n_excluded;
+};
+
 struct target {
 	char *path;
 	struct image *img;
@@ -44,6 +62,11 @@ struct target {
 	uint8_t wrapper_id;    /* abi.FuncIDWrapper of this release */
 	struct name_index *names;
 	struct copied copied;
+	dev_t map_dev; /* how the file is called in /proc/PID/maps: mappings_identity() */
+	ino_t map_ino; /* 0: not known */
+	bool part;     /* target_is_part() */
+
+	struct parts parts;
 
 	pthread_mutex_t lock;
 	bool reasons_ready;           /* protected by lock */

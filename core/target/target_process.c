@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Where a process has the program loaded. The kernel tells a process the run-time entry point of
- * its program (auxv); /proc/PID/maps proves that this file is what is mapped there. Files are
- * compared by device and inode, since a path means nothing in another mount namespace or after the
- * file was replaced. No state.
+ * Where a process has the program loaded. Of its executable the kernel tells the run-time entry
+ * point (auxv); of a library, or a program that ld.so was told to start, /proc/PID/maps does. Files
+ * are compared by device and inode, since a path means nothing in another mount namespace or after
+ * the file was replaced. No state.
  */
 #include <elf.h>
 #include <errno.h>
@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 
+#include "core/target/mappings.h"
 #include "core/target/target_internal.h"
 
 static bool is_exe_of(const struct image *img, pid_t pid)
@@ -23,7 +23,7 @@ static bool is_exe_of(const struct image *img, pid_t pid)
 	ino_t ino;
 
 	image_identity(img, &dev, &ino);
-	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+	(void)snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
 	return !stat(path, &st) && st.st_dev == dev && st.st_ino == ino;
 }
 
@@ -34,7 +34,7 @@ static int entry_bias(const struct image *img, pid_t pid, uint64_t *ret)
 	Elf64_auxv_t entry;
 	char path[64];
 
-	snprintf(path, sizeof(path), "/proc/%d/auxv", (int)pid);
+	(void)snprintf(path, sizeof(path), "/proc/%d/auxv", (int)pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -47,74 +47,139 @@ static int entry_bias(const struct image *img, pid_t pid, uint64_t *ret)
 	return -ENOENT;
 }
 
-struct mapping {
-	unsigned long start, end, offset, ino;
-	unsigned major, minor;
-	char perms[5];
-};
-
-static bool parse(const char *line, struct mapping *ret)
+static bool is_file(const struct target *t, const struct mapping *m)
 {
-	return sscanf(line, "%lx-%lx %4s %lx %x:%x %lu", &ret->start, &ret->end, ret->perms,
-		      &ret->offset, &ret->major, &ret->minor, &ret->ino) == 7;
+	return m->ino == t->map_ino && m->dev == t->map_dev;
 }
 
-/* What the process has of this file: */
+/* --- where it is ---------------------------------------------------------------------------- */
+
 struct search {
+	const struct target *t;
 	uint64_t text;  /* file offset of the first Go instruction */
-	uint64_t vaddr; /* its static address */
-	bool pie, know; /* know: `bias` is what the kernel says */
+	uint64_t first; /* file offset, and static address, of the first page that is loaded */
+	uint64_t first_vaddr;
+	bool know; /* `bias` is what the kernel says */
+	bool found;
 	uint64_t bias;
-	dev_t dev;
-	ino_t ino;
 };
 
 /*
- * Does this mapping hold the first Go instruction? With the kernel's word for the bias it need only
- * lie where that says: overlayfs and btrfs show other device numbers, even inodes, in maps than
- * stat() does.
+ * With the kernel's word for the bias, something executable must lie where that says: code may have
+ * been moved to memory of another kind. Without it the file itself is looked for: its code, or its
+ * first page, which stays where the code was moved.
  */
-static bool matches(const struct search *s, const struct mapping *m, uint64_t *ret_bias)
+static int look_at(void *ctx, const struct mapping *m)
 {
-	uint64_t bias;
+	struct search *s = ctx;
+	uint64_t text = s->t->ranges.text, bias;
 
-	if (m->perms[2] != 'x' || !m->ino || s->text < m->offset ||
-	    s->text - m->offset >= m->end - m->start)
-		return false;
-	bias = m->start + (s->text - m->offset) - s->vaddr;
-	if (!s->pie && bias)
-		return false;
-	if (s->know ? bias != s->bias : m->ino != s->ino || makedev(m->major, m->minor) != s->dev)
-		return false;
-	*ret_bias = bias;
-	return true;
+	if (s->know) {
+		s->found = m->executable && text + s->bias >= m->start && text + s->bias < m->end;
+		return s->found;
+	}
+	if (!is_file(s->t, m))
+		return 0;
+	if (m->executable && s->text >= m->offset && s->text - m->offset < m->end - m->start)
+		bias = m->start + (s->text - m->offset) - text;
+	else if (m->offset == s->first && !s->found)
+		bias = m->start - s->first_vaddr;
+	else
+		return 0;
+	if (!image_is_pie(s->t->img) && bias)
+		return 0;
+	s->bias = bias;
+	s->found = true;
+	return m->executable;
+}
+
+/* The file's first loaded page. */
+static void first_page(const struct image *img, struct search *s)
+{
+	const uint64_t in_page = (uint64_t)sysconf(_SC_PAGESIZE) - 1;
+	struct image_segment seg;
+
+	if (!image_segment_at(img, 0, &seg))
+		return;
+	s->first = seg.offset & ~in_page;
+	s->first_vaddr = seg.vaddr & ~in_page;
 }
 
 int target_load_bias(const struct target *t, pid_t pid, uint64_t *ret)
 {
-	struct search s = {.vaddr = t->ranges.text, .pie = image_is_pie(t->img)};
-	bool any = false, found = false;
-	char path[64], *line = NULL;
-	size_t cap = 0;
-	FILE *f;
+	struct search s = {.t = t};
+	int err;
 
-	if (image_code_offset(t->img, s.vaddr, &s.text))
+	if (image_code_offset(t->img, t->ranges.text, &s.text))
 		return -ENOENT;
-	image_identity(t->img, &s.dev, &s.ino);
+	first_page(t->img, &s);
 	s.know = is_exe_of(t->img, pid) && !entry_bias(t->img, pid, &s.bias);
-	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
-	f = fopen(path, "re");
-	if (!f)
-		return errno == ENOENT ? -ESRCH : -errno;
-	while (!found && getline(&line, &cap, f) > 0) {
-		struct mapping m;
+	err = mappings_each(pid, look_at, &s);
+	if (err < 0)
+		return err;
+	if (!s.found)
+		return -ENOENT;
+	*ret = s.bias;
+	return 0;
+}
 
-		any = true;
-		found = parse(line, &m) && matches(&s, &m, ret);
-	}
-	free(line);
-	fclose(f);
-	if (found)
-		return 0;
-	return any ? -ENOENT : -ESRCH; /* a process that has exited has no mappings */
+/* --- is its code the file's? ---------------------------------------------------------------- */
+
+struct coverage {
+	const struct target *t;
+	uint64_t bias, lo, hi; /* runtime addresses of the code */
+	uint64_t of_file;      /* bytes */
+};
+
+static int cover(void *ctx, const struct mapping *m)
+{
+	struct coverage *c = ctx;
+	uint64_t lo = MAX(m->start, c->lo), hi = MIN(m->end, c->hi), offset;
+
+	if (lo >= hi)
+		return m->start >= c->hi;
+	/* Of the same file, and the place in it that belongs there. */
+	if (is_file(c->t, m) && !image_code_offset(c->t->img, lo - c->bias, &offset) &&
+	    offset == m->offset + (lo - m->start))
+		c->of_file += hi - lo;
+	return 0;
+}
+
+int target_code_moved(const struct target *t, pid_t pid, uint64_t bias, uint64_t *ret_bytes)
+{
+	struct coverage c = {
+		.t = t, .bias = bias, .lo = t->ranges.text + bias, .hi = t->ranges.etext + bias};
+	int err;
+
+	*ret_bytes = 0;
+	if (!t->map_ino)
+		return 0; /* its name in maps is not known */
+	err = mappings_each(pid, cover, &c);
+	if (err < 0)
+		return err;
+	*ret_bytes = c.hi - c.lo - c.of_file;
+	return 0;
+}
+
+bool target_is_mapped_by(const struct target *t, const struct mapping *m)
+{
+	return is_file(t, m);
+}
+
+/* --- who runs it ---------------------------------------------------------------------------- */
+
+static int is_mapped(void *ctx, const struct mapping *m)
+{
+	return m->executable && is_file(ctx, m);
+}
+
+bool target_executed_by(const struct target *t, pid_t pid)
+{
+	return is_exe_of(t->img, pid);
+}
+
+bool target_runs_in(const struct target *t, pid_t pid)
+{
+	return is_exe_of(t->img, pid) ||
+	       (t->map_ino && mappings_each(pid, is_mapped, (void *)t) == 1);
 }

@@ -102,10 +102,14 @@ static void read_part(const struct target *t, uint64_t addr, uint32_t off, uint6
 
 int target_type(const struct target *t, uint64_t addr, struct target_type *ret)
 {
-	const uint8_t *head = type_head(t, addr);
 	struct target_type type = {0};
+	const uint8_t *head;
 	uint32_t key, elem;
+	uint64_t base;
 
+	t = target_at(t, addr, &base);
+	addr -= base;
+	head = type_head(t, addr);
 	if (!head)
 		return -ENOENT;
 	if (type_head_read(head, &type.size, &type.kind) || read_name(t, head, &type))

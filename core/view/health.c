@@ -51,7 +51,7 @@ static double lost_percent(const struct facts *x)
 static void warn(struct emit *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 static void warn(struct emit *e, const char *fmt, ...)
 {
-	char text[700];
+	char text[1300];
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -273,11 +273,14 @@ static void emit_cost(struct emit *e, const struct facts *x)
 static void emit_coverage(struct emit *e, const struct facts *x)
 {
 	const struct health *h = &x->h;
+	char not_covered[sizeof(h->unseen) + sizeof(h->not_covered) + 2];
 
 	emit_string(e, "symbols_from", h->symbols_from);
 	emit_string(e, "offsets_from", h->offsets_from);
 	emit_string(e, "goroutines_from", h->goroutines_from);
-	emit_string(e, "not_covered", h->not_covered[0] ? h->not_covered : "nothing");
+	snprintf(not_covered, sizeof(not_covered), "%s%s%s", h->unseen,
+		 h->unseen[0] && h->not_covered[0] ? "; " : "", h->not_covered);
+	emit_string(e, "not_covered", not_covered[0] ? not_covered : "nothing");
 	emit_string(e, "file", h->file);
 	emit_u64(e, "readers", h->readers);
 	emit_u64(e, "processors", h->processors);

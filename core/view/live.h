@@ -23,7 +23,8 @@ struct health_probe {
 
 struct health {
 	char go_version[64], offsets_from[64], symbols_from[64], goroutines_from[128];
-	char unseen[512]; /* what this very build hides, so that events are missing; "" = nothing */
+	/* What this very build, or process, hides, so that events are missing; "" = nothing. */
+	char unseen[1200];
 	char not_covered[512]; /* what this Go version hides from the probes in use; "" = nothing */
 	char file[600];        /* the traced file: as it was read, watched over, … */
 	char path_why[512];    /* another file is where it was, and cannot be traced: why; "" */

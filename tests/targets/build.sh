@@ -5,7 +5,7 @@
 # VERSION  local, or a release: 1.17, 1.22.12. A release without a patch number is the newest known
 #          here; scripts/go.sh fetches it.
 # MODE     words joined by "-": plain, stripped, pie, cgo, trimpath, race, noswissmap, nodwarf,
-#          arm64 (pure Go only), spectre, leakprofile (Go's own profile of leaked goroutines), pgo (with a profile that the workload took of itself, or of one thing:
+#          shared (c-shared library), plugin, arm64 (pure Go only), spectre, leakprofile (Go's own profile of leaked goroutines), pgo (with a profile that the workload took of itself, or of one thing:
 #          pgo:channels, pgo:calls, pgo:go, pgo:allocation): cgo-pie-stripped, pie-arm64, pgo-stripped.
 # PROGRAM  a folder beside this script.
 # Results are kept under tests/.cache and built again when a source is newer. Exit 77: this mode does
@@ -46,6 +46,8 @@ for word in $(echo "$mode" | tr - ' '); do
 	pie) flags="$flags -buildmode=pie" ;;
 	cgo) cgo=1 flags="$flags -tags=withcgo" ;;
 	trimpath) flags="$flags -trimpath" ;;
+	shared) cgo=1 flags="$flags -buildmode=c-shared -tags=library" ;;
+	plugin) cgo=1 flags="$flags -buildmode=plugin -tags=plugged" ;;
 	race) cgo=1 flags="$flags -race" ;;
 	noswissmap)
 		case $minor in 24 | 25) experiment=noswissmap ;; *) exit 77 ;; esac ;;

@@ -62,7 +62,7 @@ static void w_stats(void *ctx, struct capture_stats *ret)
 	pthread_mutex_unlock(&w->lock);
 }
 
-static void w_health(void *ctx, struct health *ret)
+static void w_health(void *ctx, unsigned proc, struct health *ret)
 {
 	strcpy(ret->go_version, "go1.99");
 }

@@ -1,0 +1,108 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# Go that is not, or not only, a process's executable: started by ld.so, a c-shared library in a C
+# program, and code that was copied to memory of another kind.
+# timeout: 240
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../app_lib.sh"
+. "$(dirname "$0")/../matrix_lib.sh"
+need_tracing
+
+verdict() { sed -n 's/^verdict //p' "$MNT/health"; }
+LOADER=$XGOTOPFS_BUILD/tests/targets/so_loader
+
+# run COMMAND...: it says "ready" or "waits"; sets PID. Its standard input is descriptor 8.
+run() {
+	rm -f "$T/in"
+	mkfifo "$T/in"
+	: >"$T/said"
+	"$@" <"$T/in" >"$T/said" 2>"$T/err" &
+	PID=$!
+	on_exit "end $PID"
+	exec 8>"$T/in"
+	wait_for 30 grep -qE 'ready|waits' "$T/said" || fail "$1 does not start: $(cat "$T/err")"
+}
+
+# exactly WHAT: what the workload says it did is what the recording has.
+exactly() {
+	echo >&8
+	wait_for 60 grep -q go_version "$T/said" || fail "$1: no result: $(cat "$T/err")"
+	echo >&8
+	exec 8>&-
+	wait "$PID" || fail "$1: the target failed: $(cat "$T/err")"
+	stop_xgotopfs
+	sed -n '/^{/p' "$T/said" >"$T/truth"
+	sed 's/"\(func\|caller\|created_by\)":"workload\./"\1":"main./g' "$T"/s/*/events.jsonl >"$T/events"
+	python3 "$ROOT/tests/exact.py" "$T/truth" "$T/events" --go "$MINOR" --lost "$(lost_of "$LOG")" >"$T/found" ||
+		fail "$1: $(cat "$T/found")"
+	rm -rf "$T/s"
+}
+
+trace() { start_xgotopfs "$@" -record -storage-format jsonl -storage-dir "$T/s" "$MNT" && wait_ready; }
+
+# --- started by ld.so
+ldso=$(echo /lib64/ld-linux-x86-64.so.2 /lib/ld-linux-aarch64.so.1)
+for ldso in $ldso; do [ ! -x "$ldso" ] || break; done
+program=$(target local cgo workload) || fail "no workload"
+MINOR=$(minor_of local "$program")
+for how in -pid -b; do
+	run "$ldso" "$program"
+	"$XGOTOPFS" -doctor -pid "$PID" >"$T/doctor" 2>&1 || fail "doctor of ld.so: $(cat "$T/doctor")"
+	grep -q "ok    target         $program" "$T/doctor" || fail "doctor of ld.so: $(cat "$T/doctor")"
+	[ "$how" = -pid ] && trace -pid "$PID" || trace -b "$program"
+	expect "processes before the first event" "$(ls "$MNT/processes")" "$PID"
+	expect "goroutine 1" "$(sed -n 's/^start_function //p' "$MNT/goroutines/1/status")" runtime.main
+	grep -q 'main.main(' "$MNT/stacks" || fail "no stacks"
+	exactly "ld.so, $how"
+done
+
+# --- a c-shared library in a C program
+for version in 1.19 1.27; do
+	library=$(target "$version" shared workload) || fail "no library"
+	MINOR=$(minor_of "$version" "$library")
+	run "$LOADER" "$library"
+	"$XGOTOPFS" -doctor -pid "$PID" >"$T/doctor" 2>&1 || fail "doctor of a library: $(cat "$T/doctor")"
+	grep -q "ok    target         $library" "$T/doctor" || fail "doctor of a library: $(cat "$T/doctor")"
+	[ "$version" = 1.27 ] && trace -pid "$PID" || trace -b "$library"
+	expect "processes before the first event" "$(ls "$MNT/processes")" "$PID"
+	grep -q 'main.main(' "$MNT/stacks" || fail "no stacks"
+	exactly "c-shared, $version"
+done
+
+# --- two of them, two runtimes: the first is followed, the other named, never are they mixed
+other=$(target 1.19 shared workload)
+run "$LOADER" "$library" "$other"
+trace -pid "$PID"
+grep -q "$other has a Go runtime of its own" "$LOG" || fail "the second is not said: $(cat "$LOG")"
+expect "verdict" "$(verdict)" "incomplete: see the warnings"
+grep -q "^not_covered the Go runtime of $other" "$MNT/health" || fail "health says: $(grep ^not_covered "$MNT/health")"
+"$XGOTOPFS" -doctor -pid "$PID" >"$T/doctor" 2>&1 && fail "doctor sees no second: $(cat "$T/doctor")"
+grep -q "FAIL  second Go      $other" "$T/doctor" || fail "doctor of two: $(cat "$T/doctor")"
+exactly "two runtimes"
+
+# --- code that was moved
+moved=$(target local plain remapped) || fail "no remapped"
+run "$moved"
+"$XGOTOPFS" -doctor -pid "$PID" >"$T/doctor" 2>&1 && fail "doctor sees nothing: $(cat "$T/doctor")"
+grep -q 'FAIL  code .*KiB' "$T/doctor" || fail "doctor says: $(cat "$T/doctor")"
+trace -pid "$PID"
+expect "verdict" "$(verdict)" "incomplete: see the warnings"
+grep -q '^not_covered what runs in the [0-9]* KiB of Go code that were moved' "$MNT/health" ||
+	fail "health says: $(cat "$MNT/health")"
+grep -q 'cannot be probed' "$LOG" || fail "not said: $(cat "$LOG")"
+grep -q 'main.main(' "$MNT/stacks" || fail "no stacks of moved code"
+expect "goroutine 1" "$(sed -n 's/^start_function //p' "$MNT/goroutines/1/status")" runtime.main
+stop_xgotopfs
+exec 8>&-
+# While nothing is probed: a breakpoint that a program copies is nobody's, and it dies of it.
+run "$moved" -wait
+trace -pid "$PID"
+expect "not moved yet" "$(verdict)" "good, with limits: see the warnings"
+echo 1 >"$MNT/control/pause"
+echo >&8
+wait_for 20 grep -q ready "$T/said" || fail "the code was not moved: $(cat "$T/err")"
+echo 0 >"$MNT/control/pause"
+said() { [ "$(verdict)" = "incomplete: see the warnings" ]; }
+wait_for 10 said || fail "moved under our eyes, and not said: $(cat "$MNT/health")"
+stop_xgotopfs
+exec 8>&-

@@ -1,0 +1,72 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# Plugins: Go code that a program loads, with its own copies of the runtime's functions. All that it
+# does is exact, whether it was there before us or came while we looked; what is missing is named.
+# timeout: 240
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../app_lib.sh"
+. "$(dirname "$0")/../matrix_lib.sh"
+need_tracing
+
+# run COMMAND...: it says "ready" or "waits"; sets PID. Its standard input is descriptor 8.
+run() {
+	rm -f "$T/in"
+	mkfifo "$T/in"
+	: >"$T/said"
+	"$@" <"$T/in" >"$T/said" 2>"$T/err" &
+	PID=$!
+	on_exit "end $PID"
+	exec 8>"$T/in"
+	wait_for 30 grep -qE 'ready|waits' "$T/said" || fail "$1 does not start: $(cat "$T/err")"
+}
+
+# exactly WHAT: what the workload, which has said "ready", says it did is what the recording has. The
+# functions of a plugin are named by its path; its types are main's.
+exactly() {
+	echo >&8
+	wait_for 60 grep -q go_version "$T/said" || fail "$1: no result: $(cat "$T/err")"
+	grep -q 'plugin\|workload\.' "$MNT/stacks" || fail "$1: no names in $(cat "$MNT/stacks")"
+	echo >&8
+	exec 8>&-
+	wait "$PID" || fail "$1: the target failed: $(cat "$T/err")"
+	stop_xgotopfs
+	sed -n '/^{/p' "$T/said" >"$T/truth"
+	sed 's/"\([a-z_]*\)":"workload\./"\1":"main./g' "$T"/s/*/events.jsonl >"$T/events"
+	python3 "$ROOT/tests/exact.py" "$T/truth" "$T/events" --go "$MINOR" --lost "$(lost_of "$LOG")" >"$T/found" ||
+		fail "$1: $(cat "$T/found")"
+	rm -rf "$T/s"
+}
+
+trace() { start_xgotopfs "$@" -record -storage-format jsonl -storage-dir "$T/s" "$MNT" && wait_ready; }
+verdict() { sed -n 's/^verdict //p' "$MNT/health"; }
+
+for version in ${VERSIONS:-1.19 1.27}; do
+	host=$(target "$version" cgo loader) && plugin=$(target "$version" plugin workload) || fail "no plugin"
+	MINOR=$(minor_of "$version" "$host")
+
+	# There before us.
+	run "$host" "$plugin"
+	"$XGOTOPFS" -doctor -pid "$PID" >"$T/doctor" 2>&1 || fail "doctor: $(cat "$T/doctor")"
+	grep -q "^ok    plugin         $plugin$" "$T/doctor" || fail "doctor does not know it: $(cat "$T/doctor")"
+	trace -pid "$PID"
+	grep -q "following the plugin $plugin" "$LOG" || fail "not said: $(cat "$LOG")"
+	expect "verdict" "$(verdict)" "good, with limits: see the warnings"
+	exactly "$version, there before us"
+
+	# Loaded while we look, by a process that -b found.
+	run "$host" late "$plugin"
+	trace -b "$host"
+	expect "nothing is loaded" "$(verdict)" "good, with limits: see the warnings"
+	echo >&8
+	wait_for 20 grep -q "following the plugin $plugin" "$LOG" || fail "not noticed: $(cat "$LOG")"
+	wait_for 20 grep -q ready "$T/said" || fail "the plugin does not start: $(cat "$T/err")"
+	expect "verdict" "$(verdict)" "incomplete: see the warnings"
+	grep -q "^not_covered what the plugin $plugin did when it was loaded, up to [0-9.]* s before" "$MNT/health" ||
+		fail "not said in health: $(grep ^not_covered "$MNT/health")"
+	exactly "$version, loaded under our eyes"
+done
+
+# What cannot be: a plugin by itself.
+"$XGOTOPFS" -b "$plugin" "$MNT" >"$T/out" 2>"$LOG"
+expect "status of a plugin by itself" "$?" 3
+grep -q "is a plugin .* trace that" "$LOG" || fail "a plugin by itself: $(cat "$LOG")"

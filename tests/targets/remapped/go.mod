@@ -1,0 +1,3 @@
+module remapped
+
+go 1.17
