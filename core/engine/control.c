@@ -11,6 +11,10 @@
 
 #include "core/engine/engine_internal.h"
 
+#define KEEP_FIRST_NS (NS_PER_SEC / 2)
+#define KEEP_EVERY_NS (10 * NS_PER_SEC)
+#define KEEP_REST     200 /* times as long as the reading took */
+
 /* --- looking ---------------------------------------------------------------------------- */
 
 static int live_health(void *ctx, unsigned proc, struct health *ret)
@@ -42,19 +46,58 @@ static void live_losses(void *ctx, struct live_losses *ret)
 	};
 }
 
-/* From here on, threads that serve ask; who may look does. */
-static int live_stack(void *ctx, unsigned proc, uint64_t goid, struct buf *out)
+static bool has_ended(struct engine *e, unsigned proc)
 {
-	struct errand_args args = {.what = ERRAND_STACK, .proc = proc, .goid = goid};
+	struct proc_info info;
 
-	return deputy_ask(((struct engine *)ctx)->looker, &args, out);
+	return !model_proc(e->c.model, proc, &info) && info.state == PROC_EXITED;
 }
 
-static int live_stacks(void *ctx, unsigned proc, live_text_fn *fn, void *arg)
+static int add_to_buf(void *arg, const char *text, size_t len)
 {
-	struct errand_args args = {.what = ERRAND_STACKS, .proc = proc};
+	buf_add(arg, text, len);
+	return buf_error(arg);
+}
 
-	return deputy_ask_each(((struct engine *)ctx)->looker, &args, fn, arg);
+/* From here on, threads that serve ask; who may look does. */
+static int live_stack(void *ctx, unsigned proc, uint64_t goid, struct buf *out,
+		      uint64_t *ret_as_of_ns)
+{
+	struct errand_args args = {.what = ERRAND_STACK, .proc = proc, .goid = goid};
+	struct engine *e = ctx;
+	int err = deputy_ask(e->looker, &args, out);
+
+	if (err == -ESRCH && has_ended(e, proc)) /* else only the goroutine has */
+		err = last_stacks_give(e->last, proc, LIVE_STACKS_AS_GO, goid, add_to_buf, out,
+				       ret_as_of_ns);
+	return err;
+}
+
+struct given {
+	live_text_fn *fn;
+	void *arg;
+	bool any;
+};
+
+static int give(void *arg, const char *text, size_t len)
+{
+	struct given *g = arg;
+
+	g->any = true;
+	return g->fn(g->arg, text, len);
+}
+
+static int live_stacks(void *ctx, unsigned proc, enum live_stacks what, live_text_fn *fn, void *arg,
+		       uint64_t *ret_as_of_ns)
+{
+	struct errand_args args = {.what = ERRAND_STACKS, .proc = proc, .style = (int)what};
+	struct given given = {.fn = fn, .arg = arg};
+	struct engine *e = ctx;
+	int err = deputy_ask_each(e->looker, &args, give, &given);
+
+	if (err == -ESRCH && !given.any)
+		err = last_stacks_give(e->last, proc, what, 0, fn, arg, ret_as_of_ns);
+	return err;
 }
 
 /* --- changing --------------------------------------------------------------------------- */
@@ -169,6 +212,67 @@ static int run_stack(struct engine *e, const struct errand_args *args, void *rep
 	return err ? err : errand_add(reply, text.data, text.len);
 }
 
+struct reading {
+	struct engine *engine;
+	struct last_taking *taking;
+	void *reply;       /* NULL: nobody asked */
+	uint64_t until_ns; /* then it is cut */
+};
+
+static int take_text(void *arg, const char *text, size_t len)
+{
+	static const char cut[] = "\n... cut: only what could be read in a second was kept\n";
+	struct reading *r = arg;
+
+	last_stacks_add(r->taking, text, len);
+	if (r->reply)
+		return errand_add(r->reply, text, len);
+	if (monotonic_ns() > r->until_ns) {
+		last_stacks_add(r->taking, cut, strlen(cut));
+		return -ETIME;
+	}
+	return deputy_is_idle(r->engine->looker) ? 0 : -ECANCELED;
+}
+
+/* For who asked, and for when the process has ended. */
+static int run_stacks(struct engine *e, unsigned proc, enum live_stacks what, void *reply)
+{
+	uint64_t now_ns = monotonic_ns();
+	struct reading r = {
+		.engine = e,
+		.taking = last_stacks_begin(e->last, proc, what, now_ns),
+		.reply = reply,
+		.until_ns = now_ns + NS_PER_SEC,
+	};
+	int err = healer_stacks(e->healer, proc, what, take_text, &r);
+
+	last_stacks_end(r.taking, !err || err == -ETIME);
+	return err;
+}
+
+/*
+ * Nobody asks, so there is time to read what will be missed when a process ends: one process after
+ * the other, each time at most a second, and so seldom that it is a two-hundredth of a processor.
+ */
+static uint64_t keep_stacks(void *ctx)
+{
+	struct engine *e = ctx;
+	unsigned n = model_procs(e->c.model);
+	uint64_t began_ns = monotonic_ns(), now_ns;
+
+	for (unsigned i = 0; i < n; i++) {
+		unsigned proc = e->next_proc++ % n;
+
+		if (has_ended(e, proc))
+			continue;
+		if (!run_stacks(e, proc, LIVE_STACKS_AS_GO, NULL))
+			(void)run_stacks(e, proc, LIVE_STACKS_LABELLED, NULL);
+		break;
+	}
+	now_ns = monotonic_ns();
+	return now_ns + MAX(KEEP_EVERY_NS, KEEP_REST * (now_ns - began_ns));
+}
+
 static int run_errand(void *ctx, const struct errand_args *args, void *reply)
 {
 	struct engine *e = ctx;
@@ -177,7 +281,7 @@ static int run_errand(void *ctx, const struct errand_args *args, void *reply)
 	case ERRAND_STACK:
 		return run_stack(e, args, reply);
 	case ERRAND_STACKS:
-		return healer_stacks(e->healer, args->proc, errand_add, reply);
+		return run_stacks(e, args->proc, (enum live_stacks)args->style, reply);
 	case ERRAND_RATES:
 		return set_rates(e, args->rates);
 	case ERRAND_PAUSED:
@@ -191,8 +295,12 @@ static int run_errand(void *ctx, const struct errand_args *args, void *reply)
 /* Two, so that a change need not wait for the stacks of a large program. */
 int engine_start_deputies(struct engine *e)
 {
-	int err = deputy_new("xgotop-look", run_errand, e, &e->looker);
+	int err = last_stacks_new(&e->last);
 
+	if (!err)
+		err = deputy_new("xgotop-look", run_errand, e, &e->looker);
+	if (!err)
+		deputy_when_idle(e->looker, keep_stacks, KEEP_FIRST_NS);
 	return err ? err : deputy_new("xgotop-change", run_errand, e, &e->changer);
 }
 

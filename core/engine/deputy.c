@@ -34,6 +34,8 @@ struct deputy {
 	struct request *first, **last;   /* protected by lock, as what follows */
 	unsigned waiting;
 	bool stop;
+	deputy_idle_fn *idle;
+	uint64_t idle_at_ns;
 	pthread_t thread;
 	bool started;
 };
@@ -42,6 +44,46 @@ static void request_free(struct request *r)
 {
 	buf_free(&r->out);
 	free(r);
+}
+
+/* Under the lock, which is let go of. */
+static void be_idle(struct deputy *d)
+{
+	struct timespec until = {.tv_sec = (time_t)(d->idle_at_ns / NS_PER_SEC),
+				 .tv_nsec = (long)(d->idle_at_ns % NS_PER_SEC)};
+
+	if (!d->idle) {
+		pthread_cond_wait(&d->come, &d->lock);
+	} else if (monotonic_ns() < d->idle_at_ns) {
+		pthread_cond_timedwait(&d->come, &d->lock, &until);
+	} else {
+		deputy_idle_fn *fn = d->idle;
+		uint64_t next;
+
+		pthread_mutex_unlock(&d->lock);
+		next = fn(d->ctx);
+		pthread_mutex_lock(&d->lock);
+		d->idle_at_ns = next;
+	}
+}
+
+void deputy_when_idle(struct deputy *d, deputy_idle_fn *fn, uint64_t after_ns)
+{
+	pthread_mutex_lock(&d->lock);
+	d->idle = fn;
+	d->idle_at_ns = monotonic_ns() + after_ns;
+	pthread_cond_signal(&d->come);
+	pthread_mutex_unlock(&d->lock);
+}
+
+bool deputy_is_idle(struct deputy *d)
+{
+	bool idle;
+
+	pthread_mutex_lock(&d->lock);
+	idle = !d->stop && !d->first;
+	pthread_mutex_unlock(&d->lock);
+	return idle;
 }
 
 static void *deputy_main(void *arg)
@@ -54,7 +96,7 @@ static void *deputy_main(void *arg)
 		struct request *r = d->first;
 
 		if (!r) {
-			pthread_cond_wait(&d->come, &d->lock);
+			be_idle(d);
 			continue;
 		}
 		d->first = r->next;

@@ -15,7 +15,7 @@
 
 enum errand {
 	ERRAND_STACK,        /* proc, goid; text */
-	ERRAND_STACKS,       /* proc; text */
+	ERRAND_STACKS,       /* proc, style; text */
 	ERRAND_RATES,        /* rates */
 	ERRAND_PAUSED,       /* on */
 	ERRAND_MAX_OVERHEAD, /* percent */
@@ -28,6 +28,7 @@ struct errand_args {
 	uint32_t rates[EVENT_TYPES];
 	bool on;
 	double percent;
+	int style; /* enum live_stacks */
 };
 
 struct deputy;
@@ -39,6 +40,14 @@ int deputy_new(const char *thread_name, errand_fn *run, void *ctx, struct deputy
 /* Waits while what was said before is not taken. 0, -ECANCELED (nobody wants it any more), -ENOMEM.
  */
 int errand_add(void *reply, const char *text, size_t len);
+/*
+ * What it does when nobody asks for anything, `after_ns` from now on; `fn` returns when it wants to
+ * be called again (CLOCK_MONOTONIC). It should end when it is wanted elsewhere: deputy_is_idle()
+ * says so, on its thread.
+ */
+typedef uint64_t deputy_idle_fn(void *ctx);
+void deputy_when_idle(struct deputy *d, deputy_idle_fn *fn, uint64_t after_ns);
+bool deputy_is_idle(struct deputy *d);
 /* Ends it when it has done what it is at; nobody may be asking any more. NULL is fine. */
 void deputy_free(struct deputy *d);
 

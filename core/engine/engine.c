@@ -43,6 +43,7 @@ void engine_free(struct engine *e)
 		return;
 	deputy_free(e->looker);
 	deputy_free(e->changer);
+	last_stacks_free(e->last);
 	healer_free(e->healer);
 	pthread_mutex_destroy(&e->governor_lock);
 	free(e);

@@ -10,6 +10,7 @@
 #include "core/engine/engine.h"
 #include "core/engine/governor.h"
 #include "core/engine/healer.h"
+#include "core/engine/last_stacks.h"
 #include "core/engine/ticker.h"
 
 struct engine {
@@ -22,8 +23,10 @@ struct engine {
 					  attaches and detaches */
 	_Atomic double max_overhead;   /* the governor's, for who only looks */
 
-	struct deputy *looker;  /* reads the target for them */
-	struct deputy *changer; /* attaches and detaches for them */
+	struct deputy *looker;    /* reads the target for them */
+	struct last_stacks *last; /* of those */
+	unsigned next_proc;       /* whose stacks are read next; the looker's thread */
+	struct deputy *changer;   /* attaches and detaches for them */
 
 	struct ticker ticker; /* main thread */
 	bool ticking;

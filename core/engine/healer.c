@@ -180,12 +180,13 @@ int healer_stack(struct healer *h, unsigned proc, uint64_t goid, struct buf *out
 	return err ? err : s->stack(s->ctx, proc, pid, goid, out);
 }
 
-int healer_stacks(struct healer *h, unsigned proc, live_text_fn *fn, void *arg)
+int healer_stacks(struct healer *h, unsigned proc, enum live_stacks what, live_text_fn *fn,
+		  void *arg)
 {
 	pid_t pid;
 	int err = running(h, proc, &pid);
 
-	return err ? err : h->source->stacks(h->source->ctx, pid, fn, arg);
+	return err ? err : h->source->stacks(h->source->ctx, pid, what, fn, arg);
 }
 
 const char *healer_source(const struct healer *h)

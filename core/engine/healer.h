@@ -35,7 +35,8 @@ void healer_now_all(struct healer *h);
 /* Stacks as Go's debug=2 dump has them, of one goroutine or of all. -ESRCH when it or the process
  * is gone, or as the source's. Any thread. */
 int healer_stack(struct healer *h, unsigned proc, uint64_t goid, struct buf *out);
-int healer_stacks(struct healer *h, unsigned proc, live_text_fn *fn, void *arg);
+int healer_stacks(struct healer *h, unsigned proc, enum live_stacks what, live_text_fn *fn,
+		  void *arg);
 
 /* Of the last readings: where goroutines come from, for `health`; static text. */
 const char *healer_source(const struct healer *h);

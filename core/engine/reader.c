@@ -337,13 +337,18 @@ int reader_stack(struct reader *r, unsigned proc, pid_t pid, uint64_t goid, stru
 	return err;
 }
 
-int reader_stacks(struct reader *r, pid_t pid, int (*fn)(void *, const char *, size_t), void *ctx)
+int reader_stacks(struct reader *r, pid_t pid, enum live_stacks what, live_text_fn *fn, void *ctx)
 {
+	static const enum stack_style styles[] = {
+		[LIVE_STACKS_AS_GO] = STACK_AS_GO,
+		[LIVE_STACKS_LABELLED] = STACK_LABELLED,
+		[LIVE_STACKS_LABELS] = STACK_LABELS_ONLY,
+	};
 	uint64_t bias;
 	int err;
 
 	err = target_load_bias(r->target, pid, &bias);
 	if (!err)
-		err = memory_stacks(r->target, pid, bias, STACK_AS_GO, fn, ctx);
+		err = memory_stacks(r->target, pid, bias, styles[what], fn, ctx);
 	return err;
 }

@@ -9,6 +9,7 @@
 #include "core/base/buf.h"
 #include "core/model/model.h"
 #include "core/target/target.h"
+#include "core/view/live.h"
 
 struct reader;
 
@@ -20,6 +21,6 @@ void reader_free(struct reader *r); /* NULL is fine */
 int reader_goroutines(struct reader *r, unsigned proc, pid_t pid, struct goroutine_seen **ret,
 		      size_t *ret_n, bool *ret_complete);
 int reader_stack(struct reader *r, unsigned proc, pid_t pid, uint64_t goid, struct buf *out);
-int reader_stacks(struct reader *r, pid_t pid, int (*fn)(void *, const char *, size_t), void *ctx);
+int reader_stacks(struct reader *r, pid_t pid, enum live_stacks what, live_text_fn *fn, void *ctx);
 
 #endif

@@ -38,7 +38,7 @@ struct source {
 	/* As a dump of Go with debug=2 has it, appended to `out`. -ESRCH also when the last
 	 * goroutines() did not have it. */
 	int (*stack)(void *ctx, unsigned proc, pid_t pid, uint64_t goid, struct buf *out);
-	int (*stacks)(void *ctx, pid_t pid, live_text_fn *fn, void *arg);
+	int (*stacks)(void *ctx, pid_t pid, enum live_stacks what, live_text_fn *fn, void *arg);
 };
 
 #endif

@@ -275,7 +275,7 @@ static int stack(void *ctx, unsigned proc, pid_t pid, uint64_t goid, struct buf 
 	return err;
 }
 
-static int stacks(void *ctx, pid_t pid, live_text_fn *fn, void *arg)
+static int stacks(void *ctx, pid_t pid, enum live_stacks what, live_text_fn *fn, void *arg)
 {
 	struct traced *t = ctx;
 	int proc = model_proc_by_pid(t->c.model, pid), err = -ESRCH;
@@ -284,7 +284,7 @@ static int stacks(void *ctx, pid_t pid, live_text_fn *fn, void *arg)
 	pthread_rwlock_rdlock(&t->lock);
 	r = proc < 0 ? NULL : reader_of(t, (unsigned)proc);
 	if (r)
-		err = reader_stacks(r, pid, fn, arg);
+		err = reader_stacks(r, pid, what, fn, arg);
 	pthread_rwlock_unlock(&t->lock);
 	return err;
 }

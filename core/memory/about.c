@@ -221,7 +221,7 @@ bool memory_shows_labels(const struct target *t, pid_t pid)
 	if (target_go_minor(t) < 26) /* traceback.go knew none */
 		return false;
 	read_environ(pid, &text);
-	for (const char *at = text.data, *end = at + text.len; at < end;) {
+	for (const char *at = text.data, *end = text.len ? at + text.len : at; at < end;) {
 		size_t len = strnlen(at, (size_t)(end - at));
 
 		if (len > strlen(key) && !memcmp(at, key, strlen(key))) {

@@ -22,8 +22,9 @@
 
 struct entry {
 	int64_t values[PPROF_VALUES_MAX];
-	size_t at;        /* of its key in p->keys */
-	uint32_t n, hash; /* locations in the key; key and value of each label follow */
+	size_t at;         /* of its key in p->keys */
+	uint32_t n, hash;  /* locations in the key … */
+	uint32_t n_labels; /* … and labels, key and value of each, behind them */
 };
 
 struct pprof {
@@ -111,13 +112,13 @@ static uint32_t location_id(struct pprof *p, const struct pprof_frame *f)
 
 static size_t key_len(const struct entry *e)
 {
-	return e->n + 2 * PPROF_LABELS_MAX;
+	return e->n + 2 * e->n_labels;
 }
 
-static bool same(const struct pprof *p, const struct entry *e, const uint32_t *key, uint32_t n,
-		 uint32_t hash)
+static bool same(const struct pprof *p, const struct entry *e, const uint32_t *key,
+		 const struct entry *want)
 {
-	return e->hash == hash && e->n == n &&
+	return e->hash == want->hash && e->n == want->n && e->n_labels == want->n_labels &&
 	       !memcmp(p->keys.data + e->at, key, key_len(e) * sizeof(*key));
 }
 
@@ -160,24 +161,29 @@ static int grow_entries(struct pprof *p)
 }
 
 /* The entry of a key, made when there is none. */
-static int find(struct pprof *p, const uint32_t *key, uint32_t n, struct entry **ret)
+static int find(struct pprof *p, const uint32_t *key, uint32_t n, uint32_t n_labels,
+		struct entry **ret)
 {
-	size_t len = n + 2 * PPROF_LABELS_MAX, at;
-	uint32_t hash = hash_bytes(key, len * sizeof(*key), 0);
+	struct entry want = {.n = n, .n_labels = n_labels};
+	size_t len = key_len(&want), at;
 	int err = grow_table(p);
+
+	want.hash = hash_bytes(key, len * sizeof(*key), 0);
 
 	if (err)
 		return err;
-	for (at = hash & (p->table_cap - 1); p->table[at]; at = (at + 1) & (p->table_cap - 1)) {
+	for (at = want.hash & (p->table_cap - 1); p->table[at];
+	     at = (at + 1) & (p->table_cap - 1)) {
 		*ret = &p->entries[p->table[at] - 1];
-		if (same(p, *ret, key, n, hash))
+		if (same(p, *ret, key, &want))
 			return 0;
 	}
 	err = grow_entries(p);
 	if (err)
 		return err;
 	*ret = &p->entries[p->n];
-	**ret = (struct entry){.at = p->keys.len, .n = n, .hash = hash};
+	**ret = want;
+	(*ret)->at = p->keys.len;
 	buf_add(&p->keys, key, len * sizeof(*key));
 	if (buf_error(&p->keys))
 		return -ENOMEM;
@@ -190,7 +196,7 @@ int pprof_add(struct pprof *p, const struct pprof_sample *s)
 	static const struct pprof_frame others = {.function = {"(others)", 8}};
 	bool full = p->n >= PPROF_SAMPLES_MAX;
 	const struct pprof_frame *frames = full ? &others : s->frames;
-	uint32_t n = full ? 1 : (uint32_t)MIN(s->n, PPROF_DEPTH_MAX), key[KEY_MAX];
+	uint32_t n = full ? 1 : (uint32_t)MIN(s->n, PPROF_DEPTH_MAX), key[KEY_MAX], n_labels = 0;
 	struct entry *e;
 
 	if (p->err)
@@ -200,12 +206,13 @@ int pprof_add(struct pprof *p, const struct pprof_sample *s)
 		key[i] = location_id(p, &frames[i]);
 	for (unsigned i = 0; i < PPROF_LABELS_MAX; i++) {
 		const struct pprof_label *l = &s->labels[i];
-		bool none = full || !l->value.len;
 
-		key[n + 2 * i] = none ? 0 : text_id(p, l->key);
-		key[n + 2 * i + 1] = none ? 0 : names_intern(p->names, l->value.p, l->value.len);
+		if (full || !l->value.len)
+			continue;
+		key[n + 2 * n_labels] = names_intern(p->names, l->key.p, l->key.len);
+		key[n + 2 * n_labels++ + 1] = names_intern(p->names, l->value.p, l->value.len);
 	}
-	p->err = find(p, key, n, &e);
+	p->err = find(p, key, n, n_labels, &e);
 	for (unsigned i = 0; i < p->n_types && !p->err; i++)
 		e->values[i] = sum_i64(e->values[i], s->values[i]);
 	return p->err;
@@ -239,11 +246,9 @@ static void put_sample(const struct pprof *p, const struct entry *e, struct buf 
 	sample.location_id = ids;
 	sample.n_value = p->n_types;
 	sample.value = values;
-	for (unsigned i = 0; i < PPROF_LABELS_MAX; i++) {
+	for (unsigned i = 0; i < e->n_labels; i++) {
 		Perftools__Profiles__Label *l = &labels[sample.n_label];
 
-		if (!key[e->n + 2 * i])
-			continue;
 		perftools__profiles__label__init(l);
 		l->key = key[e->n + 2 * i];
 		l->str = key[e->n + 2 * i + 1];

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base/parse.h"
+#include "core/base/text.h"
 
 struct line {
 	const char *p;
@@ -34,7 +35,7 @@ static bool starts(const struct line *l, const char *with)
 	return l->len >= n && !memcmp(l->p, with, n);
 }
 
-/* "goroutine 12 [chan receive, 5 minutes]:" */
+/* "goroutine 12 [chan receive, 5 minutes]:", from Go 1.27 on perhaps with labels, "] {a: b}:" */
 static bool read_header(const struct line *l, struct dump_stack *ret)
 {
 	const char *p = l->p + 10, *end = l->p + l->len, *open, *close;
@@ -51,6 +52,11 @@ static bool read_header(const struct line *l, struct dump_stack *ret)
 		;
 	ret->why = open + 1;
 	ret->why_len = (size_t)(close - open - 1);
+	close = memchr(close, ']', (size_t)(end - close));
+	if (close && end - close > 5 && !memcmp(close, "] {", 3) && !memcmp(end - 2, "}:", 2)) {
+		ret->labels = close + 3;
+		ret->labels_len = (size_t)(end - 2 - ret->labels);
+	}
 	return true;
 }
 
@@ -107,4 +113,107 @@ void dump_parse(const char *text, size_t len, dump_stack_fn *fn, void *ctx)
 	}
 	if (stack.goid)
 		fn(ctx, &stack);
+}
+
+/* --- labels ---------------------------------------------------------------------------------- */
+
+static void add_utf8(uint32_t code, struct buf *out)
+{
+	if (code < 0x80) {
+		buf_addc(out, (char)code);
+	} else if (code < 0x800) {
+		buf_addc(out, (char)(0xc0 | code >> 6));
+		buf_addc(out, (char)(0x80 | (code & 0x3f)));
+	} else if (code < 0x10000) {
+		buf_addc(out, (char)(0xe0 | code >> 12));
+		buf_addc(out, (char)(0x80 | (code >> 6 & 0x3f)));
+		buf_addc(out, (char)(0x80 | (code & 0x3f)));
+	} else {
+		buf_addc(out, (char)(0xf0 | code >> 18));
+		buf_addc(out, (char)(0x80 | (code >> 12 & 0x3f)));
+		buf_addc(out, (char)(0x80 | (code >> 6 & 0x3f)));
+		buf_addc(out, (char)(0x80 | (code & 0x3f)));
+	}
+}
+
+/* The hex digits of \xNN, \uNNNN and \UNNNNNNNN. */
+static const char *add_coded(const char *p, const char *end, char kind, struct buf *out)
+{
+	int digits = kind == 'x' ? 2 : kind == 'u' ? 4 : 8;
+	uint32_t code = 0;
+
+	for (int i = 0; i < digits && p < end; i++, p++) {
+		const char *hex = "0123456789abcdef", *at = *p ? strchr(hex, *p) : NULL;
+
+		code = code << 4 | (at ? (uint32_t)(at - hex) : 0);
+	}
+	if (kind == 'x')
+		buf_addc(out, (char)code);
+	else if (code <= 0x10ffff)
+		add_utf8(code, out);
+	return p;
+}
+
+/* The bytes of one text, quoted or not, up to the one of `ends` behind it. */
+static const char *read_label_text(const char *p, const char *end, const char *ends,
+				   struct buf *out)
+{
+	bool quoted = p < end && *p == '"';
+
+	for (p += quoted; p < end; p++) {
+		if (quoted && *p == '\\' && p + 1 < end) {
+			char kind = *++p;
+
+			if (strchr("xuU", kind))
+				p = add_coded(p + 1, end, kind, out) - 1;
+			else
+				buf_addc(out, kind == 'n'   ? '\n'
+					      : kind == 'r' ? '\r'
+					      : kind == 't' ? '\t'
+							    : kind);
+		} else if (quoted && *p == '"') {
+			p++;
+			break;
+		} else if (!quoted && strchr(ends, *p)) {
+			break;
+		} else {
+			buf_addc(out, *p);
+		}
+	}
+	for (; p < end && !strchr(ends, *p); p++) /* what says that it was cut */
+		buf_addc(out, *p);
+	return p;
+}
+
+static const char *read_label_part(const char *p, const char *end, const char *ends,
+				   struct buf *out, size_t *ret_at, size_t *ret_len)
+{
+	cleanup_buf_ struct buf plain = BUF_INIT;
+
+	p = read_label_text(p, end, ends, &plain);
+	*ret_at = out->len;
+	if (plain.len)
+		text_add(out, plain.data, plain.len, TEXT_LINE);
+	*ret_len = out->len - *ret_at;
+	return p;
+}
+
+size_t dump_labels(const char *labels, size_t len, struct dump_label *ret, size_t max,
+		   struct buf *out)
+{
+	const char *p = labels, *end = labels + len;
+	size_t n = 0;
+
+	while (p < end && n < max) {
+		struct dump_label *l = &ret[n];
+
+		p = read_label_part(p, end, ":,", out, &l->key, &l->key_len);
+		if (p >= end || *p != ':')
+			break; /* "...": there are more */
+		p += p + 1 < end && p[1] == ' ' ? 2 : 1;
+		p = read_label_part(p, end, ",", out, &l->value, &l->value_len);
+		p += p + 1 < end && p[1] == ' ' ? 2 : 1;
+		n++;
+	}
+	return buf_error(out) ? 0 : n;
 }

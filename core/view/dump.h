@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/base/buf.h"
+
 #define DUMP_DEPTH_MAX 200 /* frames of a stack; the innermost are kept */
 
 /* Pieces of the text, not copies; nothing is terminated. */
@@ -21,6 +23,8 @@ struct dump_stack {
 	uint64_t goid;
 	const char *why; /* "chan receive": what stands in the brackets, without the time */
 	size_t why_len;
+	const char *labels; /* what stands in the braces behind them: dump_labels(); NULL: none */
+	size_t labels_len;
 	const struct dump_frame *frames; /* innermost first */
 	size_t n;                        /* 0: it was running, and its stack could not be read */
 };
@@ -28,5 +32,14 @@ struct dump_stack {
 /* Valid during the call. */
 typedef void dump_stack_fn(void *ctx, const struct dump_stack *stack);
 void dump_parse(const char *text, size_t len, dump_stack_fn *fn, void *ctx);
+
+/* A label's key and value with the quotes undone, and then escaped as all text is
+ * (core/base/text.h, TEXT_LINE). Returns how many, at most max; the texts are in *out, which the
+ * caller frees. */
+struct dump_label {
+	size_t key, key_len, value, value_len; /* offsets in out->data */
+};
+size_t dump_labels(const char *labels, size_t len, struct dump_label *ret, size_t max,
+		   struct buf *out);
 
 #endif

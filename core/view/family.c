@@ -24,7 +24,7 @@ int view_about(const struct view *v, unsigned proc, uint64_t goid, struct view_a
 		return err;
 	*ret = (struct view_about){
 		.parent = g.parent,
-		.lives = !(g.flags & GOROUTINE_EXITED) && !view_ended(v, proc),
+		.lives = !(g.flags & GOROUTINE_EXITED),
 		.created_ns = wall(v, g.created_ns),
 		.changed_ns = wall(v, goroutine_began(&g)),
 		.last_event_ns = wall(v, g.last_event_ns ? g.last_event_ns : g.state_since_ns),

@@ -14,7 +14,7 @@
 /* What a folder of one says. Times: UNIX time in ns, 0 when not known. */
 struct view_about {
 	uint64_t parent; /* 0: none, or not known */
-	bool lives;      /* has not exited, and neither has its process */
+	bool lives;      /* has not exited; when its process has ended: until then */
 	uint64_t created_ns, changed_ns, last_event_ns;
 };
 

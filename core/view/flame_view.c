@@ -23,6 +23,7 @@ struct gather {
 	size_t n;
 	bool all; /* no filter: also those the model has not heard of yet */
 	uint64_t now, without_stack, exited_dropped;
+	uint64_t as_of_ns; /* of the stacks; 0: now */
 };
 
 static int compare_known(const void *a, const void *b)
@@ -82,7 +83,7 @@ static int by_stack(const struct view *v, unsigned proc, struct view_pass *pass,
 
 	a->now = view_now(v, proc);
 	if (!err)
-		err = view_each_stack(v, proc, take_text, a);
+		err = view_each_stack(v, proc, LIVE_STACKS_LABELLED, take_text, a, &a->as_of_ns);
 	free(a->known);
 	return err;
 }
@@ -138,6 +139,8 @@ static int as_json(const struct gather *a, bool origin, struct buf *out)
 	buf_addc(out, '{');
 	json_ks(out, "by", origin ? "origin" : "stack");
 	json_ku(out, "now_ns", a->now);
+	if (a->as_of_ns)
+		json_ku(out, "as_of_ns", a->as_of_ns);
 	json_ku(out, "goroutines", a->flame.n ? a->flame.v[0].goroutines : 0);
 	json_ku(out, "without_stack", a->without_stack);
 	if (origin)

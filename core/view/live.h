@@ -45,15 +45,29 @@ struct live_losses {
 /* Text as it comes; it is gone after the call. Anything but 0 ends it. */
 typedef int live_text_fn(void *arg, const char *text, size_t len);
 
+/* How stacks are told. */
+enum live_stacks {
+	LIVE_STACKS_AS_GO, /* as Go's debug=2 dump */
+	/* For profiles: labels in every release, as Go 1.27 prints them behind the brackets, and no
+	 * arguments. */
+	LIVE_STACKS_LABELLED,
+	LIVE_STACKS_LABELS, /* only the headers of those that have labels */
+	LIVE_STACKS_KINDS,
+};
+
 struct live {
 	void *ctx;
 	int (*health)(void *ctx, unsigned proc, struct health *ret);
 	void (*losses)(void *ctx, struct live_losses *ret); /* quick */
-	/* Go's debug=2 text of one goroutine, or of all. -ESRCH when the target is gone. */
-	int (*stack)(void *ctx, unsigned proc, uint64_t goid, struct buf *out);
+	/* Go's debug=2 text of one goroutine. -ESRCH when it is gone. *ret_as_of_ns: of when it is
+	 * (CLOCK_MONOTONIC) where the target has ended since; left alone where it is of now. */
+	int (*stack)(void *ctx, unsigned proc, uint64_t goid, struct buf *out,
+		     uint64_t *ret_as_of_ns);
 	/* All of them, some whole goroutines at a time, each with the blank line before it: there
-	 * may be millions. Returns what `fn` did when that was not 0. */
-	int (*stacks)(void *ctx, unsigned proc, live_text_fn *fn, void *arg);
+	 * may be millions. Returns what `fn` did when that was not 0. *ret_as_of_ns, as above, is
+	 * set before the first. -ESRCH also: it has ended, and none were read before. */
+	int (*stacks)(void *ctx, unsigned proc, enum live_stacks what, live_text_fn *fn, void *arg,
+		      uint64_t *ret_as_of_ns);
 };
 
 #endif

@@ -10,6 +10,7 @@
 #include "core/model/feed.h"
 #include "core/pprof/pprof.h"
 #include "core/view/dump.h"
+#include "core/view/labels.h"
 #include "core/view/view_internal.h"
 
 #define READ_EVENTS 1024
@@ -90,6 +91,7 @@ static void note_rates(const struct view *v, struct pprof *p)
 struct stacks {
 	struct pprof *p;
 	struct pprof_frame frames[DUMP_DEPTH_MAX];
+	struct buf texts; /* of labels */
 	uint64_t unread;
 	int err;
 };
@@ -123,7 +125,9 @@ static void add_stack(void *ctx, const struct dump_stack *stack)
 		sample.n = 1;
 		s->unread++;
 	}
-	sample.labels[0] = (struct pprof_label){"state", {stack->why, stack->why_len}};
+	sample.labels[0] = (struct pprof_label){PPROF_TEXT("state"), {stack->why, stack->why_len}};
+	if (stack->labels)
+		labels_add_text(stack->labels, stack->labels_len, &sample, 1, &s->texts);
 	s->err = pprof_add(s->p, &sample);
 }
 
@@ -135,14 +139,23 @@ static int add_text(void *arg, const char *text, size_t len)
 	return s->err;
 }
 
-static int add_by_stack(const struct view *v, unsigned proc, struct pprof *p)
+static int add_by_stack(const struct view *v, unsigned proc, struct pprof *p, uint64_t *from)
 {
+	cleanup_buf_ struct buf as_of = BUF_INIT;
 	struct stacks s = {.p = p};
-	int err = view_each_stack(v, proc, add_text, &s);
+	uint64_t as_of_ns;
+	int err = view_each_stack(v, proc, LIVE_STACKS_LABELLED, add_text, &s, &as_of_ns);
 
+	buf_free(&s.texts);
 	if (err)
 		return err;
-	pprof_comment(p, "goroutines by stack; label state says why one does not run");
+	pprof_comment(p, "goroutines by stack; label state says why one does not run, the others "
+			 "are the program's (runtime/pprof.Do)");
+	if (as_of_ns) {
+		*from = as_of_ns;
+		view_stacks_as_of(v, proc, as_of_ns, &as_of);
+		pprof_comment(p, "%s", buf_error(&as_of) ? "" : as_of.data);
+	}
 	if (s.unread)
 		pprof_comment(p, "%llu were running: their stacks could not be read",
 			      (unsigned long long)s.unread);
@@ -163,9 +176,10 @@ static int add_by_origin(const struct view *v, unsigned proc, struct pprof *p)
 		if (g->flags & GOROUTINE_SYSTEM)
 			continue;
 		sample.n = origin_of(v, g, frames);
-		sample.labels[0] = (struct pprof_label){"state", PPROF_TEXT(state)};
+		sample.labels[0] = (struct pprof_label){PPROF_TEXT("state"), PPROF_TEXT(state)};
 		if (gstate_waits(view_state(g)))
-			sample.labels[1] = (struct pprof_label){"wait", text_of(v, g->reason_id)};
+			sample.labels[1] =
+				(struct pprof_label){PPROF_TEXT("wait"), text_of(v, g->reason_id)};
 		err = pprof_add(p, &sample);
 	}
 	pprof_comment(p, "no stacks here: goroutines by start function and go statement");
@@ -176,9 +190,9 @@ static int add_by_origin(const struct view *v, unsigned proc, struct pprof *p)
 static int add_goroutines(const struct view *v, unsigned proc, struct pprof *p, uint64_t now,
 			  uint64_t *from)
 {
-	int err = add_by_stack(v, proc, p);
+	int err = add_by_stack(v, proc, p, from);
 
-	if (err == -ENOSYS || err == -ESRCH) /* a replay, or the target has ended */
+	if (err == -ENOSYS || err == -ESRCH) /* a replay; or it has ended, and none were read */
 		err = add_by_origin(v, proc, p);
 	return err;
 }
@@ -193,8 +207,12 @@ int view_pprof_goroutine(const struct view *v, struct view_query *q, struct buf 
 /* --- what they allocate ------------------------------------------------------------------------
  */
 
+#define LABELS_NOW                                                                                 \
+	"labels of the program (runtime/pprof.Do) are those that the goroutine has now; of one "   \
+	"that has ended they are not known"
+
 static int add_allocation(const struct view *v, struct pprof *p, const struct event *ev,
-			  const struct goroutine *by)
+			  const struct goroutine *by, struct labels *labels)
 {
 	struct names *names = model_names(v->model);
 	const char *type = names_type(names, ev->type_id)->name;
@@ -214,14 +232,15 @@ static int add_allocation(const struct view *v, struct pprof *p, const struct ev
 		frames[1] = frames[2];
 		sample.n--;
 	}
-	sample.labels[0] = (struct pprof_label){"type", PPROF_TEXT(type)};
-	sample.labels[1] = (struct pprof_label){"kind", PPROF_TEXT(kind)};
+	sample.labels[0] = (struct pprof_label){PPROF_TEXT("type"), PPROF_TEXT(type)};
+	sample.labels[1] = (struct pprof_label){PPROF_TEXT("kind"), PPROF_TEXT(kind)};
+	labels_add(labels, ev->goid, &sample, 2);
 	return pprof_add(p, &sample);
 }
 
 /* The retained events: they alone know who called. */
-static int add_allocations(const struct view *v, unsigned proc, struct pprof *p, uint64_t *from,
-			   uint64_t *ret_count)
+static int add_allocations(const struct view *v, unsigned proc, struct pprof *p,
+			   struct labels *labels, uint64_t *from, uint64_t *ret_count)
 {
 	cleanup_free_ struct event *events = malloc(READ_EVENTS * sizeof(*events));
 	struct feed *feed = model_feed(v->model);
@@ -243,7 +262,7 @@ static int add_allocations(const struct view *v, unsigned proc, struct pprof *p,
 				continue;
 			++*ret_count;
 			known = !model_goroutine(v->model, proc, ev->goid, &by);
-			err = add_allocation(v, p, ev, known ? &by : NULL);
+			err = add_allocation(v, p, ev, known ? &by : NULL, labels);
 		}
 	}
 	return err;
@@ -252,9 +271,14 @@ static int add_allocations(const struct view *v, unsigned proc, struct pprof *p,
 static int fill_allocs(const struct view *v, unsigned proc, struct pprof *p, uint64_t now,
 		       uint64_t *from)
 {
-	uint64_t count = 0;
+	struct labels *labels = NULL;
 	struct model_totals t;
-	int err = add_allocations(v, proc, p, from, &count);
+	uint64_t count = 0;
+	int err = labels_read(v, proc, &labels);
+
+	if (!err)
+		err = add_allocations(v, proc, p, labels, from, &count);
+	labels_free(labels);
 
 	model_totals(v->model, (int)proc, &t);
 	pprof_comment(p, "allocations whose events are retained: %llu of %llu since tracing began",
@@ -264,6 +288,7 @@ static int fill_allocs(const struct view *v, unsigned proc, struct pprof *p, uin
 	pprof_comment(p, "a stack is the caller, the start function and the go statement; "
 			 "calls in between are not known");
 	pprof_comment(p, "maps count, their memory is not known");
+	pprof_comment(p, LABELS_NOW);
 	note_rates(v, p);
 	return err;
 }
@@ -279,7 +304,8 @@ int view_pprof_allocs(const struct view *v, struct view_query *q, struct buf *ou
 /* --- where they wait ---------------------------------------------------------------------------
  */
 
-static int add_waits(const struct view *v, struct pprof *p, const struct goroutine *g, uint64_t now)
+static int add_waits(const struct view *v, struct pprof *p, const struct goroutine *g, uint64_t now,
+		     struct labels *labels)
 {
 	static const uint8_t states[] = {GSTATE_WAITING, GSTATE_LEAKED, GSTATE_RUNNABLE,
 					 GSTATE_SYSCALL};
@@ -295,8 +321,10 @@ static int add_waits(const struct view *v, struct pprof *p, const struct gorouti
 
 		if (!ns)
 			continue;
-		sample.labels[0].key = "state";
+		sample.labels[0].key = PPROF_TEXT("state");
 		sample.labels[0].value = PPROF_TEXT(gstate_name(states[i]));
+		if (!(g->flags & GOROUTINE_EXITED))
+			labels_add(labels, g->goid, &sample, 1);
 		err = pprof_add(p, &sample);
 	}
 	return err;
@@ -307,19 +335,24 @@ static int fill_offcpu(const struct view *v, unsigned proc, struct pprof *p, uin
 {
 	struct model_pass *pass cleanup_pass_ = NULL;
 	const struct goroutine *g;
+	struct labels *labels = NULL;
 	struct model_totals t;
 	int err = model_pass_new(v->model, proc, &(struct model_which){.exited = true}, &pass);
 
+	if (!err)
+		err = labels_read(v, proc, &labels);
 	while (!err && (g = model_pass_next(pass))) {
 		if (g->flags & GOROUTINE_SYSTEM)
 			continue;
 		*from = MIN(*from, g->created_ns);
-		err = add_waits(v, p, g, now);
+		err = add_waits(v, p, g, now, labels);
 	}
+	labels_free(labels);
 	model_totals(v->model, (int)proc, &t);
 	pprof_comment(p,
 		      "time not running since tracing began, by start function and go statement");
 	pprof_comment(p, NO_SYSTEM);
+	pprof_comment(p, LABELS_NOW);
 	if (t.exited_dropped)
 		pprof_comment(p, "%llu goroutines that have exited are no longer kept: not in it",
 			      (unsigned long long)t.exited_dropped);

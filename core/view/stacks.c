@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Stacks, read from the live target at the moment somebody looks. Any thread. */
 #include <errno.h>
+#include <time.h>
 
+#include "core/view/family.h"
 #include "core/view/view_internal.h"
 
 /* The goroutines' text in one piece has a bound; who wants all takes view_each_stack(). */
 #define BYTES_MAX (256u << 20)
 
 struct collected {
+	const struct view *v;
+	unsigned proc;
 	struct buf *out;
 	size_t from;
-	bool cut;
+	uint64_t as_of_ns; /* 0: now */
+	bool begun, cut;
 };
 
 /* JSON: the text as one string; its format is Go's, and parsers of it exist. */
@@ -26,20 +31,61 @@ static int wrap(enum view_form form, struct buf *text, bool cut, struct buf *out
 	return emit_end(&e);
 }
 
-int view_each_stack(const struct view *v, unsigned proc, live_text_fn *fn, void *arg)
+int view_each_stack(const struct view *v, unsigned proc, enum live_stacks what, live_text_fn *fn,
+		    void *arg, uint64_t *ret_as_of_ns)
 {
 	struct proc_info info;
 	int err = model_proc(v->model, proc, &info);
 
+	*ret_as_of_ns = 0;
 	if (err)
 		return err;
-	return v->live->stacks ? v->live->stacks(v->live->ctx, proc, fn, arg) : -ENOSYS;
+	return v->live->stacks ? v->live->stacks(v->live->ctx, proc, what, fn, arg, ret_as_of_ns)
+			       : -ENOSYS;
+}
+
+void view_stacks_as_of(const struct view *v, unsigned proc, uint64_t as_of_ns, struct buf *out)
+{
+	uint64_t unix_ns = view_unix(v, as_of_ns);
+	time_t seconds = (time_t)(unix_ns / NS_PER_SEC);
+	struct proc_info info;
+	char text[32] = "";
+	struct tm tm;
+
+	if (gmtime_r(&seconds, &tm))
+		strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+	buf_addf(out, "as of %s.%03uZ", text, (unsigned)(unix_ns % NS_PER_SEC / 1000000));
+	if (!model_proc(v->model, proc, &info) && info.exited_ns > as_of_ns)
+		buf_addf(out, ", %.1f s before the program ended",
+			 (double)(info.exited_ns - as_of_ns) / NS_PER_SEC);
+}
+
+/* The line before stacks that are not of now; readers of dumps pass over it. */
+static void add_as_of(const struct view *v, unsigned proc, uint64_t as_of_ns, struct buf *out)
+{
+	if (!as_of_ns)
+		return;
+	buf_adds(out, "... ");
+	view_stacks_as_of(v, proc, as_of_ns, out);
+	buf_adds(out, "\n\n");
+}
+
+/* Instead of an error, so that who reads all files of an ended program meets none. */
+static int add_none(const struct view *v, unsigned proc, int err, struct buf *out)
+{
+	if (err != -ESRCH || !view_ended(v, proc))
+		return err;
+	buf_adds(out, "... none was read before the program ended\n");
+	return buf_error(out);
 }
 
 static int collect(void *arg, const char *text, size_t len)
 {
 	struct collected *c = arg;
 
+	if (!c->begun)
+		add_as_of(c->v, c->proc, c->as_of_ns, c->out);
+	c->begun = true;
 	c->cut = c->out->len - c->from + len > BYTES_MAX;
 	if (c->cut)
 		return 1;
@@ -50,11 +96,13 @@ static int collect(void *arg, const char *text, size_t len)
 int view_stacks(const struct view *v, struct view_query *q, struct buf *out)
 {
 	cleanup_buf_ struct buf text = BUF_INIT;
-	struct collected c = {.out = q->form == VIEW_TEXT ? out : &text};
+	struct collected c = {.v = v, .proc = q->proc, .out = q->form == VIEW_TEXT ? out : &text};
 	int err;
 
 	c.from = c.out->len;
-	err = view_each_stack(v, q->proc, collect, &c);
+	err = view_each_stack(v, q->proc, LIVE_STACKS_AS_GO, collect, &c, &c.as_of_ns);
+	if (!c.begun)
+		err = add_none(v, q->proc, err, c.out);
 	if (c.cut) {
 		buf_addf(c.out, "\n... cut: after %u MiB; pprof/goroutine counts all goroutines\n",
 			 BYTES_MAX >> 20);
@@ -70,7 +118,8 @@ int view_stacks(const struct view *v, struct view_query *q, struct buf *out)
 
 int view_stack(const struct view *v, struct view_query *q, struct buf *out)
 {
-	cleanup_buf_ struct buf text = BUF_INIT;
+	cleanup_buf_ struct buf text = BUF_INIT, head = BUF_INIT;
+	uint64_t as_of_ns = 0;
 	struct goroutine g;
 	int err = model_goroutine(v->model, q->proc, q->goid, &g);
 
@@ -78,9 +127,14 @@ int view_stack(const struct view *v, struct view_query *q, struct buf *out)
 		return err;
 	if (!v->live->stack)
 		return -ENOSYS;
-	err = v->live->stack(v->live->ctx, q->proc, q->goid, &text);
-	if (err || q->form == VIEW_JSON)
-		return err ? err : wrap(q->form, &text, false, out);
-	buf_add(out, text.data, text.len);
+	err = v->live->stack(v->live->ctx, q->proc, q->goid, &text, &as_of_ns);
+	err = add_none(v, q->proc, err, &text);
+	if (err)
+		return err;
+	add_as_of(v, q->proc, as_of_ns, &head);
+	buf_add(&head, text.data, text.len);
+	if (buf_error(&head) || q->form == VIEW_JSON)
+		return buf_error(&head) ? -ENOMEM : wrap(q->form, &head, false, out);
+	buf_add(out, head.data, head.len);
 	return buf_error(out);
 }

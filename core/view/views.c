@@ -58,7 +58,8 @@ const struct view_row views[] = {
 	ROW("types", PROCESS, BOTH, HEAVY, view_allocations, .suffix = ".tsv",
 	    .help = "what was allocated, by type"),
 	ROW("stacks", PROCESS, TEXT, COSTLY, view_stacks, .here = has_stacks,
-	    .help = "every goroutine's stack, as Go prints it (debug=2)"),
+	    .help = "every goroutine's stack, as Go prints it (debug=2); the last ones when it has "
+		    "ended"),
 	ROW("pprof/goroutine", PROCESS, BINARY, COSTLY, view_pprof_goroutine, OCTETS,
 	    .download = "xgotop-goroutine.pb.gz",
 	    .help = "where goroutines are, for go tool pprof FILE"),
@@ -122,7 +123,8 @@ const struct view_row views[] = {
 	ROW("allocations", GOROUTINE, BOTH, QUICK, view_allocations,
 	    .help = "what it allocated, by type"),
 	ROW("stack", GOROUTINE, TEXT, COSTLY, view_stack, .here = has_stack, .living = true,
-	    .help = "its stack, as Go prints it, while it lives"),
+	    .help = "its stack, as Go prints it, while it lives; the last when the program has "
+		    "ended"),
 
 	ROW("", TYPE, BOTH, QUICK, view_type, .help = "what was allocated of one Go type"),
 };

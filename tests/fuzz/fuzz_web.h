@@ -63,20 +63,22 @@ static int fuzz_health(void *ctx, unsigned proc, struct health *ret)
 	return 0;
 }
 
-static int fuzz_stack(void *ctx, unsigned proc, uint64_t goid, struct buf *out)
+static int fuzz_stack(void *ctx, unsigned proc, uint64_t goid, struct buf *out,
+		      uint64_t *ret_as_of_ns)
 {
 	if (!goid || goid > FUZZ_GOROUTINES)
 		return -ENOENT;
 	buf_addf(out,
-		 "goroutine %llu [%s]:\nmain.\xff\"f(...)\n\t/srv/a b.go:%u +0x1\ncreated by "
+		 "goroutine %llu [%s]%s:\nmain.\xff\"f(...)\n\t/srv/a b.go:%u +0x1\ncreated by "
 		 "main.main in "
 		 "goroutine 1\n\t/srv/main.go:3 +0x2\n",
 		 (unsigned long long)goid, goid % 2 ? "chan receive, 3 minutes" : "select",
-		 (unsigned)goid);
+		 goid % 3 ? "" : " {a: \"\\x\\u12\", \"b\\: c, d}", (unsigned)goid);
 	return 0;
 }
 
-static int fuzz_stacks(void *ctx, unsigned proc, live_text_fn *fn, void *arg)
+static int fuzz_stacks(void *ctx, unsigned proc, enum live_stacks what, live_text_fn *fn, void *arg,
+		       uint64_t *ret_as_of_ns)
 {
 	int err = 0;
 
@@ -85,7 +87,7 @@ static int fuzz_stacks(void *ctx, unsigned proc, live_text_fn *fn, void *arg)
 
 		if (goid > 1)
 			buf_addc(&out, '\n');
-		fuzz_stack(ctx, proc, goid, &out);
+		fuzz_stack(ctx, proc, goid, &out, ret_as_of_ns);
 		err = fn(arg, out.data, out.len);
 	}
 	return err;

@@ -104,14 +104,15 @@ static void low_latency(void *ctx, bool on)
 	atomic_fetch_add(&d->low_latency, on ? 1 : -1);
 }
 
-static int stack(void *ctx, unsigned proc, uint64_t goid, struct buf *out)
+static int stack(void *ctx, unsigned proc, uint64_t goid, struct buf *out, uint64_t *ret_as_of_ns)
 {
 	buf_addf(out, "goroutine %llu [chan receive]:\nmain.worker()\n\t/src/main.go:7 +0x1d\n",
 		 (unsigned long long)goid);
 	return 0;
 }
 
-static int stacks(void *ctx, unsigned proc, live_text_fn *fn, void *arg)
+static int stacks(void *ctx, unsigned proc, enum live_stacks what, live_text_fn *fn, void *arg,
+		  uint64_t *ret_as_of_ns)
 {
 	struct buf out cleanup_buf_ = BUF_INIT;
 	struct demo *d = ctx;
@@ -124,7 +125,7 @@ static int stacks(void *ctx, unsigned proc, live_text_fn *fn, void *arg)
 	poll(NULL, 0, (int)d->slow_stacks_ms);
 	for (size_t i = 0; i < n && !err; i++) {
 		buf_reset(&out);
-		stack(ctx, proc, all[i].goid, &out);
+		stack(ctx, proc, all[i].goid, &out, ret_as_of_ns);
 		buf_addc(&out, '\n');
 		err = fn(arg, out.data, out.len);
 	}

@@ -251,7 +251,8 @@ static void print_stack(const struct demo *d, const struct goroutine *g, struct 
 	buf_adds(out, "created by main.main in goroutine 1\n\t/srv/demo/main.go:17 +0x2a\n");
 }
 
-static int fake_stack(void *ctx, unsigned proc, uint64_t goid, struct buf *out)
+static int fake_stack(void *ctx, unsigned proc, uint64_t goid, struct buf *out,
+		      uint64_t *ret_as_of_ns)
 {
 	struct demo *d = ctx;
 	struct goroutine g;
@@ -262,7 +263,8 @@ static int fake_stack(void *ctx, unsigned proc, uint64_t goid, struct buf *out)
 	return 0;
 }
 
-static int fake_stacks(void *ctx, unsigned proc, live_text_fn *fn, void *arg)
+static int fake_stacks(void *ctx, unsigned proc, enum live_stacks what, live_text_fn *fn, void *arg,
+		       uint64_t *ret_as_of_ns)
 {
 	cleanup_buf_ struct buf out = BUF_INIT;
 	struct demo *d = ctx;

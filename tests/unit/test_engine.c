@@ -46,6 +46,7 @@ struct world {
 	size_t n_known; /* of the last reading */
 	bool cut;
 	int rates_err, paused_err, read_err, stack_err;
+	unsigned stacks_read;
 	bool stuck;   /* a reading takes until it is let go */
 	bool backlog; /* only what is older than delivered_ns was delivered */
 	uint64_t delivered_ns;
@@ -179,11 +180,18 @@ static int w_stack(void *ctx, unsigned proc, pid_t pid, uint64_t goid, struct bu
 	return 0;
 }
 
-static int w_stacks(void *ctx, pid_t pid, live_text_fn *fn, void *arg)
+static int w_stacks(void *ctx, pid_t pid, enum live_stacks what, live_text_fn *fn, void *arg)
 {
-	int err = ((struct world *)ctx)->stack_err;
+	static const char text[] = "goroutine 7 [all]:\n";
+	struct world *w = ctx;
+	int err = w->stack_err;
 
-	return err ? err : fn(arg, "all\n", 4);
+	if (!err)
+		err = fn(arg, text, strlen(text));
+	pthread_mutex_lock(&w->lock);
+	w->stacks_read++;
+	pthread_mutex_unlock(&w->lock);
+	return err;
 }
 
 /* --- helpers ------------------------------------------------------------------------------------
@@ -567,6 +575,7 @@ static void test_it_ends_under_the_reader(void **state)
 {
 	cleanup_buf_ struct buf out = BUF_INIT;
 	struct health health;
+	uint64_t as_of = 0;
 	struct world w;
 	unsigned busy = 0;
 
@@ -589,9 +598,8 @@ static void test_it_ends_under_the_reader(void **state)
 	pthread_mutex_unlock(&w.lock);
 	wait_reads(&w, 1);
 	/* It is as it was; nobody asks for it any more. */
-	assert_int_equal(w.live.stack(w.live.ctx, 0, 7, &out), -ESRCH);
-	assert_int_equal(w.live.stacks(w.live.ctx, 0, NULL, NULL), -ESRCH);
-	assert_int_equal(w.live.stack(w.live.ctx, 1, 7, &out), -ENOENT);
+	assert_int_equal(w.live.stack(w.live.ctx, 0, 7, &out, &as_of), -ESRCH);
+	assert_int_equal(w.live.stack(w.live.ctx, 1, 7, &out, &as_of), -ENOENT);
 	engine_read_all(w.engine);
 	assert_int_equal(reads(&w), 2);
 	assert_int_equal(w.live.health(w.live.ctx, 0, &health), 0);
@@ -604,34 +612,96 @@ static void test_stacks(void **state)
 {
 	cleanup_buf_ struct buf out = BUF_INIT;
 	struct health health;
+	uint64_t as_of = 0;
 	struct event exited;
 	struct goroutine g;
 	struct world w;
 
 	start(&w, 0);
-	assert_int_equal(w.live.stack(w.live.ctx, 0, 7, &out), 0);
+	assert_int_equal(w.live.stack(w.live.ctx, 0, 7, &out, &as_of), 0);
 	assert_string_equal(out.data, "goroutine 7 [running]:\n");
 	assert_int_equal(reads(&w), 1);
 	/* One that is not there: it may be newer than the last reading. */
-	assert_int_equal(w.live.stack(w.live.ctx, 0, 8, &out), -ESRCH);
+	assert_int_equal(w.live.stack(w.live.ctx, 0, 8, &out, &as_of), -ESRCH);
 	assert_int_equal(reads(&w), 2);
 	pthread_mutex_lock(&w.lock);
 	w.seen[w.n++] = (struct goroutine_seen){.goid = 8, .state = GSTATE_RUNNING};
 	pthread_mutex_unlock(&w.lock);
-	assert_int_equal(w.live.stack(w.live.ctx, 0, 8, &out), 0);
+	assert_int_equal(w.live.stack(w.live.ctx, 0, 8, &out, &as_of), 0);
 	assert_int_equal(reads(&w), 3);
 	/* That was no healing: events of what was read may still be on their way. */
 	assert_int_equal(model_goroutine(w.model, 0, 8, &g), -ENOENT);
 	/* One that has exited is not looked for. */
 	exited = (struct event){.type = EVENT_GOEXIT, .goid = 9, .target = 9, .time_ns = 5};
 	model_apply(w.model, &exited, 1);
-	assert_int_equal(w.live.stack(w.live.ctx, 0, 9, &out), -ESRCH);
+	assert_int_equal(w.live.stack(w.live.ctx, 0, 9, &out, &as_of), -ESRCH);
 	assert_int_equal(reads(&w), 3);
 	w.stack_err = -EPERM;
-	assert_int_equal(w.live.stack(w.live.ctx, 0, 7, &out), -EPERM);
+	assert_int_equal(w.live.stack(w.live.ctx, 0, 7, &out, &as_of), -EPERM);
 	assert_int_equal(reads(&w), 3);
 	assert_int_equal(w.live.health(w.live.ctx, 0, &health), 0);
 	assert_non_null(strstr(health.goroutines_from, "read from the process's memory"));
+	end(&w);
+}
+
+static int append(void *arg, const char *text, size_t len)
+{
+	buf_add(arg, text, len);
+	return buf_error(arg);
+}
+
+/* What was read last is told when the process has ended, and of when it is; also when nobody had
+ * asked before. */
+static void test_last_stacks(void **state)
+{
+	cleanup_buf_ struct buf out = BUF_INIT;
+	uint64_t before = monotonic_ns(), as_of = 0;
+	struct world w;
+	int err = -ESRCH;
+
+	start(&w, 0);
+	model_proc_exited(w.model, 0, monotonic_ns());
+	assert_int_equal(w.live.stacks(w.live.ctx, 0, LIVE_STACKS_AS_GO, append, &out, &as_of),
+			 -ESRCH);
+	end(&w);
+
+	start(&w, 0);
+	assert_int_equal(w.live.stacks(w.live.ctx, 0, LIVE_STACKS_AS_GO, append, &out, &as_of), 0);
+	assert_string_equal(out.data, "goroutine 7 [all]:\n");
+	assert_int_equal(as_of, 0);
+	/* One that fails is not kept. */
+	w.stack_err = -EIO;
+	assert_int_equal(w.live.stacks(w.live.ctx, 0, LIVE_STACKS_AS_GO, append, &out, &as_of),
+			 -EIO);
+	model_proc_exited(w.model, 0, monotonic_ns());
+	buf_reset(&out);
+	assert_int_equal(w.live.stacks(w.live.ctx, 0, LIVE_STACKS_LABELLED, append, &out, &as_of),
+			 0);
+	assert_string_equal(out.data, "goroutine 7 [all]:\n");
+	assert_in_range(as_of, before, monotonic_ns());
+	buf_reset(&out);
+	as_of = 0;
+	assert_int_equal(w.live.stack(w.live.ctx, 0, 7, &out, &as_of), 0);
+	assert_string_equal(out.data, "goroutine 7 [all]:\n");
+	assert_in_range(as_of, before, monotonic_ns());
+	assert_int_equal(w.live.stack(w.live.ctx, 0, 70, &out, &as_of), -ESRCH);
+	end(&w);
+
+	start(&w, 0);
+	for (int i = 0; i < DEADLINE_S * 1000 && err; i++) {
+		pthread_mutex_lock(&w.lock);
+		err = w.stacks_read ? 0 : -ESRCH;
+		pthread_mutex_unlock(&w.lock);
+		usleep(1000);
+	}
+	assert_int_equal(err, 0);
+	buf_reset(&out);
+	model_proc_exited(w.model, 0, monotonic_ns());
+	for (int i = 0; i < DEADLINE_S * 1000 && !out.len; i++) {
+		(void)w.live.stacks(w.live.ctx, 0, LIVE_STACKS_AS_GO, append, &out, &as_of);
+		usleep(1000);
+	}
+	assert_string_equal(out.data, "goroutine 7 [all]:\n");
 	end(&w);
 }
 
@@ -858,6 +928,7 @@ int main(void)
 		cmocka_unit_test(test_a_cut_list_ends_nobody),
 		cmocka_unit_test(test_it_ends_under_the_reader),
 		cmocka_unit_test(test_stacks),
+		cmocka_unit_test(test_last_stacks),
 		cmocka_unit_test(test_memory_cannot_be_read),
 		cmocka_unit_test(test_the_bound_is_kept),
 		cmocka_unit_test(test_a_long_second_is_no_overhead),

@@ -70,7 +70,7 @@ static void test_what_went_in(void **state)
 	Profile *p;
 
 	assert_int_equal(pprof_new(types, 2, &pprof), 0);
-	s.labels[0] = (struct pprof_label){"type", PPROF_TEXT("main.T")};
+	s.labels[0] = (struct pprof_label){PPROF_TEXT("type"), PPROF_TEXT("main.T")};
 	assert_int_equal(pprof_add(pprof, &s), 0);
 	assert_int_equal(pprof_add(pprof, &s), 0);
 	s.labels[0].value.len = 0; /* the same stack without the label is another sample */

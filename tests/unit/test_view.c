@@ -29,20 +29,36 @@ static int health(void *ctx, unsigned proc, struct health *ret)
 	return 0;
 }
 
-static int stack(void *ctx, unsigned proc, uint64_t goid, struct buf *out)
+static uint64_t as_of_ns; /* of stacks; 0: now */
+
+static int stack(void *ctx, unsigned proc, uint64_t goid, struct buf *out, uint64_t *ret_as_of_ns)
 {
+	if (as_of_ns)
+		*ret_as_of_ns = as_of_ns;
 	buf_addf(out, "goroutine %llu [select]:\n", (unsigned long long)goid);
 	return 0;
 }
 
-static int stacks_gone(void *ctx, unsigned proc, live_text_fn *fn, void *arg)
+static int stacks_gone(void *ctx, unsigned proc, enum live_stacks what, live_text_fn *fn, void *arg,
+		       uint64_t *ret_as_of_ns)
 {
 	assert_int_equal(fn(arg, "half of", 7), 0);
 	return -ESRCH;
 }
 
 /* More than anybody wants in one piece. */
-static int stacks_without_end(void *ctx, unsigned proc, live_text_fn *fn, void *arg)
+/* As when the process has ended: those of then. */
+static int stacks_of_then(void *ctx, unsigned proc, enum live_stacks what, live_text_fn *fn,
+			  void *arg, uint64_t *ret_as_of_ns)
+{
+	static const char text[] = "goroutine 7 [select] {k: v}:\nmain.f(...)\n\t/a.go:1 +0x1\n";
+
+	*ret_as_of_ns = as_of_ns;
+	return fn(arg, text, strlen(text));
+}
+
+static int stacks_without_end(void *ctx, unsigned proc, enum live_stacks what, live_text_fn *fn,
+			      void *arg, uint64_t *ret_as_of_ns)
 {
 	static char text[1 << 20];
 	int err = 0;
@@ -496,6 +512,20 @@ static void test_stacks(void **state)
 	buf_reset(&x->out);
 	assert_int_equal(ask(x, view_stacks, 0, 0, VIEW_TEXT), -ESRCH);
 	assert_int_equal(x->out.len, 0);
+	/* Those of a process that has ended say of when they are: it ended at T0 + 100 ms. */
+	as_of_ns = T0 + 75 * MS;
+	x->live.stacks = stacks_of_then;
+	{
+		const char *text = render(x, view_stacks, 0, VIEW_TEXT);
+
+		assert_true(!strncmp(text, "... as of ", 10));
+		assert_non_null(
+			strstr(text, "Z, 0.0 s before the program ended\n\ngoroutine 7 [sel"));
+		text = render(x, view_stack, 7, VIEW_TEXT);
+		assert_true(!strncmp(text, "... as of ", 10));
+		assert_non_null(strstr(text, "ended\n\ngoroutine 7 [select]:\n"));
+	}
+	as_of_ns = 0;
 	/* A bound, and a last line that says so. */
 	x->live.stacks = stacks_without_end;
 	assert_int_equal(ask(x, view_stacks, 0, 0, VIEW_TEXT), 0);

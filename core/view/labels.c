@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Read as a dump's headers, kept as text by goroutine. */
+#include "core/view/labels.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/view/dump.h"
+
+#define BYTES_MAX (64u << 20) /* of labels of all goroutines; the others are left out */
+
+struct known {
+	uint64_t goid;
+	size_t at, len; /* in text */
+};
+
+struct labels {
+	struct known *known; /* by goid */
+	size_t n, cap;
+	struct buf text, texts;
+	int err;
+};
+
+static void take_header(void *ctx, const struct dump_stack *stack)
+{
+	struct labels *l = ctx;
+
+	if (l->err || !stack->labels || l->text.len + stack->labels_len > BYTES_MAX)
+		return;
+	if (l->n == l->cap) {
+		size_t cap = l->cap ? l->cap * 2 : 256;
+		struct known *known = reallocarray(l->known, cap, sizeof(*known));
+
+		if (!known) {
+			l->err = -ENOMEM;
+			return;
+		}
+		l->known = known;
+		l->cap = cap;
+	}
+	l->known[l->n++] = (struct known){stack->goid, l->text.len, stack->labels_len};
+	buf_add(&l->text, stack->labels, stack->labels_len);
+	l->err = buf_error(&l->text);
+}
+
+static int take_text(void *arg, const char *text, size_t len)
+{
+	struct labels *l = arg;
+
+	dump_parse(text, len, take_header, l);
+	return l->err;
+}
+
+static int by_goid(const void *a, const void *b)
+{
+	const struct known *x = a, *y = b;
+
+	return (x->goid > y->goid) - (x->goid < y->goid);
+}
+
+int labels_read(const struct view *v, unsigned proc, struct labels **ret)
+{
+	struct labels *l = calloc(1, sizeof(*l));
+	uint64_t as_of_ns;
+
+	if (!l)
+		return -ENOMEM;
+	(void)view_each_stack(v, proc, LIVE_STACKS_LABELS, take_text, l, &as_of_ns);
+	if (l->err) {
+		labels_free(l);
+		return -ENOMEM;
+	}
+	if (l->n)
+		qsort(l->known, l->n, sizeof(*l->known), by_goid);
+	*ret = l;
+	return 0;
+}
+
+void labels_free(struct labels *l)
+{
+	if (!l)
+		return;
+	free(l->known);
+	buf_free(&l->text);
+	buf_free(&l->texts);
+	free(l);
+}
+
+void labels_add_text(const char *text, size_t len, struct pprof_sample *sample, unsigned n,
+		     struct buf *texts)
+{
+	struct dump_label found[PPROF_LABELS_MAX];
+	size_t n_found;
+
+	buf_reset(texts);
+	n_found = dump_labels(text, len, found, PPROF_LABELS_MAX - n, texts);
+	for (size_t i = 0; i < n_found; i++) {
+		const char *from = texts->data ? texts->data : "";
+
+		sample->labels[n + i] =
+			(struct pprof_label){.key = {from + found[i].key, found[i].key_len},
+					     .value = {from + found[i].value, found[i].value_len}};
+	}
+}
+
+void labels_add(struct labels *l, uint64_t goid, struct pprof_sample *sample, unsigned n)
+{
+	struct known key = {.goid = goid}, *found;
+
+	found = l->n ? bsearch(&key, l->known, l->n, sizeof(key), by_goid) : NULL;
+	if (found)
+		labels_add_text(l->text.data + found->at, found->len, sample, n, &l->texts);
+}

@@ -1,0 +1,70 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# Stacks when the program has ended: the last that were read, with when that was, also when nobody had
+# asked for any; and a goroutine's profiler labels as labels of profiles, in releases that keep them as a
+# map and as a list.
+# timeout: 120
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../app_lib.sh"
+. "$(dirname "$0")/../matrix_lib.sh"
+need_tracing
+GO=$("$ROOT/scripts/go.sh") || skip "no go"
+tool=$(target "$TRACED_GO" plain stackparse) || fail "no parser"
+
+# start_parked VERSION MODE: rests; DEMO is its pid, $T/dump its own dump.
+start_parked() {
+	local binary
+	binary=$(target "$1" "$2" parked) || fail "Go $1: no target"
+	: >"$T/dump"
+	"$binary" >"$T/dump" 2>"$T/err" &
+	DEMO=$!
+	on_exit "end $DEMO"
+	wait_for 30 grep -q '^END' "$T/dump" || fail "does not come to rest: $(tail -n 3 "$T/err")"
+}
+
+has_kept() { grep -q "^goroutine 1 \[" "$MNT/stacks" 2>/dev/null; }
+die() {
+	kill -KILL "$DEMO"
+	wait "$DEMO" 2>/dev/null
+	wait_for 10 says "has exited" || fail "its end was not noticed"
+}
+
+# labels PROFILE: one line for the labels of each stack in it.
+labels() { "$GO" tool pprof -raw "$MNT/pprof/$1" 2>"$T/pprof.err" | grep ':\['; }
+
+for release in 1.18 1.27; do
+	start_parked "$release" stripped
+	mount_demo
+	cat "$MNT/stacks" >"$T/before" || fail "cannot read"
+	labels goroutine >"$T/labels"
+	grep -q 'request:\[/job/7\].*user:\[one "two"' "$T/labels" || fail "Go $release: no labels: $(cat "$T/labels" "$T/pprof.err")"
+	expect "Go $release: many labels" "$(grep -c ' a:\[1\] .* i:\[9\] .* l:\[' "$T/labels")" 2
+	labels offcpu | grep -q 'request:\[/job/7\]' || fail "Go $release: no labels in offcpu"
+	die
+	# The same text as before, behind a line that says of when it is.
+	cat "$MNT/stacks" >"$T/after" || fail "Go $release: no stacks after its end"
+	head -n 1 "$T/after" | grep -qE '^\.\.\. as of 20[0-9-]*T[0-9:.]*Z, [0-9.]* s before the program ended$' ||
+		fail "Go $release: of when are they? $(head -n 1 "$T/after")"
+	cmp "$T/before" <(tail -n +3 "$T/after") || fail "Go $release: other stacks than the last"
+	"$tool" <"$T/after" >"$T/parsed" || fail "no parse"
+	"$tool" <"$T/before" >"$T/parsed_before"
+	python3 - "$T/parsed_before" "$T/parsed" <<'PY' || fail "Go $release: parsers do not read it"
+import json, sys
+before, after = (json.load(open(path)) for path in sys.argv[1:])
+assert all(before[name]["frames"] == after[name]["frames"] for name in before), (before, after)
+PY
+	grep -q "^goroutine 1 \[" "$MNT/goroutines/1/stack" || fail "Go $release: goroutines/1/stack: $(cat "$MNT/goroutines/1/stack" 2>&1)"
+	head -n 1 "$MNT/goroutines/1/stack" | grep -q "as of" || fail "Go $release: of when is goroutines/1/stack?"
+	labels goroutine | cmp - "$T/labels" || fail "Go $release: the profile after its end"
+	"$GO" tool pprof -comments "$MNT/pprof/goroutine" 2>/dev/null | grep -q "as of 20" || fail "of when is the profile?"
+	stop_xgotopfs
+done
+
+# Nobody had asked: they were read by themselves, soon after the start.
+start_parked 1.27 stripped
+mount_demo
+sleep_until=$((SECONDS + 3))
+wait_for 10 test "$SECONDS" -ge "$sleep_until"
+die
+has_kept || fail "nothing was kept: $(cat "$MNT/stacks" 2>&1)"
+stop_xgotopfs
