@@ -12,7 +12,7 @@ trap 'rm -rf "$tmp"' EXIT
 
 for_tests='allgs_find_in_code buildinfo_parse_version code_at code_decode confine_refused event_format_value guard_origin
 	keeper_set_patience loop_set_patience memory_goroutine_by_id model_new_sharded model_pass_left replay_wait routes_each
-	session_reader_open_fd sources_sweep stacks_within stays_walk target_go_minor target_ranges text_add web_port'
+	semtable_find_in_code session_reader_open_fd sources_sweep stacks_within stays_walk target_go_minor target_ranges text_add web_port'
 # Defined in assembly, for the code beside it.
 apart='main|_.*|capture_calibrate_function'
 

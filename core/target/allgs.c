@@ -15,6 +15,24 @@
 #include "core/target/refs.h"
 #include "core/target/target_internal.h"
 
+/* Without loading from there. */
+static bool makes_address(const struct refs *refs, uint64_t addr)
+{
+	for (size_t i = 0; i < refs->n; i++) {
+		if (refs->list[i].addr == addr && !refs->list[i].load)
+			return true;
+	}
+	return false;
+}
+
+/* Not in the code, where constants are. */
+static bool is_data(const struct target *t, uint64_t addr)
+{
+	const struct go_ranges *r = target_ranges(t);
+
+	return (addr < r->text || addr >= r->etext) && (addr < r->types || addr >= r->etypes);
+}
+
 int allgs_find_in_code(const struct target *t, struct allgs_address *ret)
 {
 	struct refs reader, writer;
@@ -52,4 +70,45 @@ int allgs_find(const struct target *t, struct allgs_address *ret)
 		return 0;
 	}
 	return allgs_find_in_code(t, ret);
+}
+
+/*
+ * runtime.semtable is the one variable whose address both semacquire1 and semrelease1 make, to
+ * index it by the semaphore's address (sema.go semTable.rootFor(), which is always inlined).
+ */
+int semtable_find_in_code(const struct target *t, uint64_t *ret)
+{
+	struct refs taker, giver;
+	uint64_t found = 0;
+	int err;
+
+	err = refs_read(t, "runtime.semacquire1", &taker);
+	if (!err)
+		err = refs_read(t, "runtime.semrelease1", &giver);
+	if (err < 0)
+		return err;
+	for (size_t i = 0; i < taker.n; i++) {
+		uint64_t addr = taker.list[i].addr;
+
+		if (taker.list[i].load || addr % 8 || !makes_address(&giver, addr) ||
+		    addr == found || !is_data(t, addr))
+			continue;
+		if (found)
+			return -ENOSYS;
+		found = addr;
+	}
+	if (!found)
+		return -ENOSYS;
+	*ret = found;
+	return 0;
+}
+
+int semtable_find(const struct target *t, uint64_t *ret)
+{
+	uint64_t found, size;
+
+	if (image_symbol(target_image(t), "runtime.semtable", &found, &size))
+		return semtable_find_in_code(t, ret);
+	*ret = found;
+	return 0;
 }

@@ -23,16 +23,35 @@ enum {
 	STRUCT_M,
 	STRUCT_GOBUF,
 	STRUCT_MODULEDATA,
+	STRUCT_SUDOG,
+	STRUCT_TRACEABLE,
+	STRUCT_HCHAN,
+	STRUCT_POLLDESC,
+	STRUCT_NOTIFYLIST,
+	STRUCT_DEFER,
 	STRUCT_MHEAP,
 	STRUCT_MSPAN,
 	STRUCT_P,
-	STRUCTS
+	STRUCTS,
 };
 
+/* Without these two nothing can be done: they are looked for in every unit. */
+#define STRUCTS_NEEDED (1u << STRUCT_G | 1u << STRUCT_M)
+#define STRUCTS_ALL    ((1u << STRUCTS) - 1)
+
 static const char *const struct_names[STRUCTS] = {
-	[STRUCT_G] = "runtime.g",         [STRUCT_M] = "runtime.m",
-	[STRUCT_GOBUF] = "runtime.gobuf", [STRUCT_MODULEDATA] = "runtime.moduledata",
-	[STRUCT_MHEAP] = "runtime.mheap", [STRUCT_MSPAN] = "runtime.mspan",
+	[STRUCT_G] = "runtime.g",
+	[STRUCT_M] = "runtime.m",
+	[STRUCT_GOBUF] = "runtime.gobuf",
+	[STRUCT_MODULEDATA] = "runtime.moduledata",
+	[STRUCT_SUDOG] = "runtime.sudog",
+	[STRUCT_TRACEABLE] = "runtime.maybeTraceablePtr",
+	[STRUCT_HCHAN] = "runtime.hchan",
+	[STRUCT_POLLDESC] = "runtime.pollDesc",
+	[STRUCT_NOTIFYLIST] = "runtime.notifyList",
+	[STRUCT_DEFER] = "runtime._defer",
+	[STRUCT_MHEAP] = "runtime.mheap",
+	[STRUCT_MSPAN] = "runtime.mspan",
 	[STRUCT_P] = "runtime.p",
 };
 
@@ -82,6 +101,30 @@ static const struct {
 	[DWARF_SPAN_SPECIALS] = {STRUCT_MSPAN, "specials", true},
 	[DWARF_P_TIMERS] = {STRUCT_P, "timers", true},
 	[DWARF_P_ID] = {STRUCT_P, "id", true},
+	[DWARF_G_WAITING] = {STRUCT_G, "waiting", true},
+	[DWARF_G_DEFER] = {STRUCT_G, "_defer", true},
+	[DWARF_SUDOG_NEXT] = {STRUCT_SUDOG, "next", true},
+	[DWARF_SUDOG_PREV] = {STRUCT_SUDOG, "prev", true},
+	[DWARF_SUDOG_ELEM] = {STRUCT_SUDOG, "elem", true},
+	[DWARF_SUDOG_WAITLINK] = {STRUCT_SUDOG, "waitlink", true},
+	[DWARF_SUDOG_C] = {STRUCT_SUDOG, "c", true},
+	[DWARF_TRACEABLE_VU] = {STRUCT_TRACEABLE, "vu", true},
+	[DWARF_HCHAN_QCOUNT] = {STRUCT_HCHAN, "qcount", true},
+	[DWARF_HCHAN_DATAQSIZ] = {STRUCT_HCHAN, "dataqsiz", true},
+	[DWARF_HCHAN_ELEMSIZE] = {STRUCT_HCHAN, "elemsize", true},
+	[DWARF_HCHAN_CLOSED] = {STRUCT_HCHAN, "closed", true},
+	[DWARF_HCHAN_ELEMTYPE] = {STRUCT_HCHAN, "elemtype", true},
+	[DWARF_HCHAN_RECVQ] = {STRUCT_HCHAN, "recvq", true},
+	[DWARF_HCHAN_SENDQ] = {STRUCT_HCHAN, "sendq", true},
+	[DWARF_HCHAN_TIMER] = {STRUCT_HCHAN, "timer", true},
+	[DWARF_POLL_FD] = {STRUCT_POLLDESC, "fd", true},
+	[DWARF_POLL_RG] = {STRUCT_POLLDESC, "rg", true},
+	[DWARF_POLL_WG] = {STRUCT_POLLDESC, "wg", true},
+	[DWARF_POLL_SELF] = {STRUCT_POLLDESC, "self", true},
+	[DWARF_NOTIFY_HEAD] = {STRUCT_NOTIFYLIST, "head", true},
+	[DWARF_NOTIFY_TAIL] = {STRUCT_NOTIFYLIST, "tail", true},
+	[DWARF_DEFER_FN] = {STRUCT_DEFER, "fn", true},
+	[DWARF_DEFER_LINK] = {STRUCT_DEFER, "link", true},
 };
 
 /* --- how much there is ---------------------------------------------------------------------- */
@@ -142,15 +185,36 @@ static int64_t member_offset(Dwarf_Die *member)
 	return -1;
 }
 
+/* Where the size of a struct goes; NULL: it is not wanted. */
+static uint32_t *size_of(struct dwarf_facts *facts, int which)
+{
+	switch (which) {
+	case STRUCT_G:
+		return &facts->g_size;
+	case STRUCT_SUDOG:
+		return &facts->sudog_size;
+	case STRUCT_HCHAN:
+		return &facts->hchan_size;
+	case STRUCT_POLLDESC:
+		return &facts->poll_size;
+	case STRUCT_NOTIFYLIST:
+		return &facts->notify_size;
+	case STRUCT_DEFER:
+		return &facts->defer_size;
+	default:
+		return NULL;
+	}
+}
+
 static void read_struct(Dwarf_Die *die, int which, struct dwarf_facts *facts)
 {
+	uint32_t *ret_size = size_of(facts, which);
 	Dwarf_Word size;
 	Dwarf_Attribute attr;
 	Dwarf_Die member;
 
-	if (which == STRUCT_G && dwarf_attr(die, DW_AT_byte_size, &attr) &&
-	    !dwarf_formudata(&attr, &size))
-		facts->g_size = (uint32_t)size;
+	if (ret_size && dwarf_attr(die, DW_AT_byte_size, &attr) && !dwarf_formudata(&attr, &size))
+		*ret_size = (uint32_t)size;
 	if (dwarf_child(die, &member))
 		return;
 	do {
@@ -183,16 +247,18 @@ static unsigned read_unit(Dwarf_Die *unit, unsigned found, struct dwarf_facts *f
 			read_struct(&die, i, facts);
 			found |= 1u << i;
 		}
-	} while (found != (1u << STRUCTS) - 1 && !dwarf_siblingof(&die, &die));
+	} while (found != STRUCTS_ALL && !dwarf_siblingof(&die, &die));
 	return found;
 }
 
-static unsigned read_units(Dwarf *dw, bool only_runtime, unsigned found, struct dwarf_facts *facts)
+/* The unit of the runtime, or all others, until `enough` is found. */
+static unsigned read_units(Dwarf *dw, bool only_runtime, unsigned enough, unsigned found,
+			   struct dwarf_facts *facts)
 {
 	Dwarf_CU *cu = NULL;
 	Dwarf_Die unit;
 
-	while (found != (1u << STRUCTS) - 1 &&
+	while ((found & enough) != enough &&
 	       !dwarf_get_units(dw, cu, &cu, NULL, NULL, &unit, NULL)) {
 		const char *name = dwarf_diename(&unit);
 
@@ -205,7 +271,7 @@ static unsigned read_units(Dwarf *dw, bool only_runtime, unsigned found, struct 
 /* In a process of its own. */
 static int read_facts(const void *arg, void *ret)
 {
-	struct dwarf_facts facts = {.g_size = 0};
+	struct dwarf_facts facts = {0};
 	const struct image *img = arg;
 	unsigned found = 0;
 	Dwarf *dw;
@@ -222,8 +288,8 @@ static int read_facts(const void *arg, void *ret)
 		return -ENOEXEC;
 	dw = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
 	if (dw) {
-		found = read_units(dw, true, 0, &facts);
-		found = read_units(dw, false, found, &facts);
+		found = read_units(dw, true, STRUCTS_ALL, 0, &facts);
+		found = read_units(dw, false, STRUCTS_NEEDED, found, &facts);
 		dwarf_end(dw);
 	}
 	elf_end(elf);

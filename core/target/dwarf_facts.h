@@ -51,12 +51,37 @@ enum dwarf_field {
 	DWARF_SPAN_SPECIALS,
 	DWARF_P_TIMERS,
 	DWARF_P_ID,
+	DWARF_G_WAITING,
+	DWARF_G_DEFER,
+	DWARF_SUDOG_NEXT,
+	DWARF_SUDOG_PREV,
+	DWARF_SUDOG_ELEM,
+	DWARF_SUDOG_WAITLINK,
+	DWARF_SUDOG_C,
+	DWARF_TRACEABLE_VU, /* of sudog.elem and sudog.c: 1.26 on */
+	DWARF_HCHAN_QCOUNT,
+	DWARF_HCHAN_DATAQSIZ,
+	DWARF_HCHAN_ELEMSIZE,
+	DWARF_HCHAN_CLOSED,
+	DWARF_HCHAN_ELEMTYPE,
+	DWARF_HCHAN_RECVQ,
+	DWARF_HCHAN_SENDQ,
+	DWARF_HCHAN_TIMER,
+	DWARF_POLL_FD,
+	DWARF_POLL_RG,
+	DWARF_POLL_WG,
+	DWARF_POLL_SELF,
+	DWARF_NOTIFY_HEAD,
+	DWARF_NOTIFY_TAIL,
+	DWARF_DEFER_FN,
+	DWARF_DEFER_LINK,
 	DWARF_FIELDS,
 };
 
 struct dwarf_facts {
 	int64_t offset[DWARF_FIELDS]; /* -1: the struct has no such field */
 	uint32_t g_size;
+	uint32_t sudog_size, hchan_size, poll_size, notify_size, defer_size; /* 0: not there */
 };
 
 /* Bytes that reading the DWARF would have to unpack and look through; 0 when there is none. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The table of offsets (docs/go_runtime.md), read from the DWARF of a program of each release
- * (amd64 and arm64 agree). Sources: runtime/runtime2.go, types g, m, p. Constant data; any thread.
+ * (amd64 and arm64 agree). Sources: runtime/runtime2.go, types g, m, p, sudog, _defer; chan.go
+ * hchan; netpoll.go pollDesc; sema.go notifyList. Constant data; any thread.
  */
 #include "core/target/layout.h"
 
@@ -27,6 +28,29 @@
 #define M_1_25 .m_g0 = 0, .m_procid = 64, .m_curg = 184, .m_p = 200, .m_id = 224
 #define M_1_26 .m_g0 = 0, .m_procid = 64, .m_curg = 184, .m_p = 208, .m_id = 232
 
+/* What goroutines wait on. A sudog's elem and c are pairs {vp, vu} from 1.26 on
+ * (maybeTraceablePtr): the second word is meant, the first may be nil while it is hidden from the
+ * collector. */
+#define SUDOG_OLD  .sudog_elem = 24, .sudog_waitlink = 64, .sudog_c = 80, .sudog_size = 88
+#define SUDOG_1_26 .sudog_elem = 32, .sudog_waitlink = 72, .sudog_c = 96, .sudog_size = 104
+#define HCHAN_OLD  .hchan_elemtype = 32, .hchan_recvq = 56, .hchan_sendq = 72, .hchan_size = 96
+#define HCHAN_1_23 .hchan_timer = 32, .hchan_elemtype = 40, .hchan_recvq = 64, .hchan_sendq = 80
+#define POLL_OLD   .poll_fd = 8, .poll_rg = 24, .poll_wg = 32, .poll_self = 232, .poll_size = 240
+#define POLL_FDSEQ .poll_fd = 8, .poll_rg = 32, .poll_wg = 40
+#define POLL_1_21  POLL_FDSEQ, .poll_self = 240, .poll_size = 248
+#define POLL_1_23  POLL_FDSEQ, .poll_self = 272, .poll_size = 280
+#define POLL_1_25  POLL_FDSEQ, .poll_self = 288, .poll_size = 296
+#define DEFER_OLD  .defer_fn = 24, .defer_link = 40, .defer_size = 72
+#define DEFER_1_22 .defer_fn = 24, .defer_link = 32, .defer_size = 48
+#define WAITS                                                                                      \
+	.g_defer = 40, .sudog_next = 8, .sudog_prev = 16, .hchan_qcount = 0, .hchan_dataqsiz = 8,  \
+	.hchan_elemsize = 24, .hchan_closed = 28, .notify_head = 16, .notify_tail = 24,            \
+	.notify_size = 32
+#define WAITS_OLD  WAITS, SUDOG_OLD, HCHAN_OLD
+#define WAITS_1_23 WAITS, SUDOG_OLD, HCHAN_1_23, .hchan_size = 104, POLL_1_23, DEFER_1_22
+#define WAITS_1_26                                                                                 \
+	WAITS, SUDOG_1_26, HCHAN_1_23, .hchan_size = 112, POLL_1_25, DEFER_1_22, .g_waiting = 320
+
 #define M_OFFSET_MAX     (64u << 10) /* an m has some kilobytes */
 #define MHEAP_OFFSET_MAX (1u << 20)
 
@@ -37,31 +61,32 @@ static const struct {
 	{17,
 	 20,
 	 {G_OLD, M_OLD, .g_lockedm = 232, .g_gopc = 296, .g_startpc = 312, .g_labels = 360,
-	  .g_size = 392}},
+	  .g_size = 392, WAITS_OLD, POLL_OLD, DEFER_OLD, .g_waiting = 328}},
 	{21,
 	 21,
 	 {G_OLD, M_OLD, .g_lockedm = 208, .g_parent_goid = 272, .g_gopc = 280, .g_startpc = 296,
-	  .g_labels = 344, .g_size = 408}},
+	  .g_labels = 344, .g_size = 408, WAITS_OLD, POLL_1_21, DEFER_OLD, .g_waiting = 312}},
 	{22,
 	 22,
 	 {G_OLD, M_OLD, .g_lockedm = 208, .g_parent_goid = 272, .g_gopc = 280, .g_startpc = 296,
-	  .g_labels = 344, .g_size = 424}},
+	  .g_labels = 344, .g_size = 424, WAITS_OLD, POLL_1_21, DEFER_1_22, .g_waiting = 312}},
 	{23,
 	 23,
 	 {G_1_23, M_OLD, .g_parent_goid = 280, .g_gopc = 288, .g_startpc = 304, .g_labels = 352,
-	  .g_size = 432}},
+	  .g_size = 432, WAITS_1_23, .g_waiting = 320}},
 	{24,
 	 24,
 	 {G_1_23, M_OLD, .g_parent_goid = 280, .g_gopc = 288, .g_startpc = 304, .g_labels = 352,
-	  .g_bubble = 392, .g_size = 440}},
+	  .g_bubble = 392, .g_size = 440, WAITS_1_23, .g_waiting = 320}},
 	{25,
 	 25,
 	 {G_1_25, M_1_25, .g_parent_goid = 272, .g_gopc = 280, .g_startpc = 296, .g_labels = 344,
-	  .g_bubble = 384, .g_running_cleanups = 218, .g_size = 440}},
+	  .g_bubble = 384, .g_running_cleanups = 218, .g_size = 440, WAITS, SUDOG_OLD, HCHAN_1_23,
+	  .hchan_size = 112, POLL_1_25, DEFER_1_22, .g_waiting = 312}},
 	{26,
 	 27,
 	 {G_1_25, M_1_26, .g_parent_goid = 280, .g_gopc = 288, .g_startpc = 304, .g_labels = 352,
-	  .g_bubble = 392, .g_running_cleanups = 220, .g_size = 456}},
+	  .g_bubble = 392, .g_running_cleanups = 220, .g_size = 456, WAITS_1_26}},
 };
 
 /* The same for the heap; fields of mspan lie so since 1.17 but for these. */
@@ -113,6 +138,10 @@ int layout_of_release(unsigned minor, uint16_t machine, struct go_layout *ret)
 	/* runtime/synctest.go: synctestGroup.root, synctestBubble.id */
 	layout.bubble_root = minor == 24 ? 88 : 0;
 	layout.bubble_id = minor >= 25 ? 72 : 0;
+	/* internal/cpu CacheLinePadSize: an entry of semtable fills a line, 128 bytes on arm64
+	 * from 1.20 on. */
+	layout.sema_stride = machine != EM_X86_64 && minor >= 20 ? 128 : 64;
+	layout.semaphores_in_g_waiting = minor >= 26;
 	*ret = layout;
 	return err;
 }
@@ -124,6 +153,66 @@ static bool set_offset(uint32_t *field, int64_t offset, uint32_t base)
 
 	*field = value;
 	return value != before;
+}
+
+static unsigned set_size(uint32_t *field, uint32_t size)
+{
+	uint32_t before = *field;
+
+	if (size)
+		*field = size;
+	return *field != before;
+}
+
+/* A struct that is not in the DWARF is not in the program either (netpoll is left out of some):
+ * what the table says of it stays. */
+static unsigned apply_waits(struct go_layout *layout, const struct dwarf_facts *facts)
+{
+	uint32_t vu = 0;
+	const struct {
+		uint32_t *field;
+		enum dwarf_field from;
+		uint32_t base;
+	} map[] = {
+		{&layout->g_waiting, DWARF_G_WAITING, 0},
+		{&layout->g_defer, DWARF_G_DEFER, 0},
+		{&layout->sudog_next, DWARF_SUDOG_NEXT, 0},
+		{&layout->sudog_prev, DWARF_SUDOG_PREV, 0},
+		{&layout->sudog_elem, DWARF_SUDOG_ELEM, 1},
+		{&layout->sudog_waitlink, DWARF_SUDOG_WAITLINK, 0},
+		{&layout->sudog_c, DWARF_SUDOG_C, 1},
+		{&layout->hchan_qcount, DWARF_HCHAN_QCOUNT, 0},
+		{&layout->hchan_dataqsiz, DWARF_HCHAN_DATAQSIZ, 0},
+		{&layout->hchan_elemsize, DWARF_HCHAN_ELEMSIZE, 0},
+		{&layout->hchan_closed, DWARF_HCHAN_CLOSED, 0},
+		{&layout->hchan_elemtype, DWARF_HCHAN_ELEMTYPE, 0},
+		{&layout->hchan_recvq, DWARF_HCHAN_RECVQ, 0},
+		{&layout->hchan_sendq, DWARF_HCHAN_SENDQ, 0},
+		{&layout->hchan_timer, DWARF_HCHAN_TIMER, 0},
+		{&layout->poll_fd, DWARF_POLL_FD, 0},
+		{&layout->poll_rg, DWARF_POLL_RG, 0},
+		{&layout->poll_wg, DWARF_POLL_WG, 0},
+		{&layout->poll_self, DWARF_POLL_SELF, 0},
+		{&layout->notify_head, DWARF_NOTIFY_HEAD, 0},
+		{&layout->notify_tail, DWARF_NOTIFY_TAIL, 0},
+		{&layout->defer_fn, DWARF_DEFER_FN, 0},
+		{&layout->defer_link, DWARF_DEFER_LINK, 0},
+	};
+	unsigned changed = 0;
+
+	if (facts->offset[DWARF_TRACEABLE_VU] > 0)
+		vu = (uint32_t)facts->offset[DWARF_TRACEABLE_VU];
+	for (size_t i = 0; i < ARRAY_SIZE(map); i++) {
+		if (facts->offset[map[i].from] >= 0)
+			changed += set_offset(map[i].field, facts->offset[map[i].from],
+					      map[i].base ? vu : 0);
+	}
+	changed += set_size(&layout->sudog_size, facts->sudog_size);
+	changed += set_size(&layout->hchan_size, facts->hchan_size);
+	changed += set_size(&layout->poll_size, facts->poll_size);
+	changed += set_size(&layout->notify_size, facts->notify_size);
+	changed += set_size(&layout->defer_size, facts->defer_size);
+	return changed;
 }
 
 unsigned layout_apply_dwarf(struct go_layout *layout, const struct dwarf_facts *facts)
@@ -175,6 +264,7 @@ unsigned layout_apply_dwarf(struct go_layout *layout, const struct dwarf_facts *
 	};
 	unsigned changed = 0;
 
+	changed += apply_waits(layout, facts);
 	for (size_t i = 0; i < ARRAY_SIZE(map); i++)
 		changed += set_offset(map[i].field, facts->offset[map[i].from], 0);
 	for (size_t i = 0; i < ARRAY_SIZE(sched); i++)
@@ -188,6 +278,32 @@ unsigned layout_apply_dwarf(struct go_layout *layout, const struct dwarf_facts *
 	return changed;
 }
 
+/* Each field lies in its struct, and a struct is small: readers have buffers of that size. */
+static bool waits_are_plausible(const struct go_layout *l)
+{
+	const struct {
+		uint32_t offset, size;
+	} in[] = {
+		{l->sudog_next, l->sudog_size},      {l->sudog_prev, l->sudog_size},
+		{l->sudog_elem, l->sudog_size},      {l->sudog_waitlink, l->sudog_size},
+		{l->sudog_c, l->sudog_size},         {l->hchan_qcount, l->hchan_size},
+		{l->hchan_dataqsiz, l->hchan_size},  {l->hchan_elemsize, l->hchan_size},
+		{l->hchan_closed, l->hchan_size},    {l->hchan_elemtype, l->hchan_size},
+		{l->hchan_timer, l->hchan_size},     {l->hchan_recvq + 8, l->hchan_size},
+		{l->hchan_sendq + 8, l->hchan_size}, {l->poll_fd, l->poll_size},
+		{l->poll_rg, l->poll_size},          {l->poll_wg, l->poll_size},
+		{l->poll_self, l->poll_size},        {l->notify_head, l->notify_size},
+		{l->notify_tail, l->notify_size},    {l->defer_fn, l->defer_size},
+		{l->defer_link, l->defer_size},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(in); i++) {
+		if (in[i].size > GO_WAIT_SIZE_MAX || (in[i].size && in[i].offset > in[i].size - 4))
+			return false;
+	}
+	return true;
+}
+
 bool layout_is_plausible(const struct go_layout *l)
 {
 	const uint32_t in_g[] = {
@@ -196,6 +312,7 @@ bool layout_is_plausible(const struct go_layout *l)
 		l->g_startpc,   l->g_sched_sp,   l->g_sched_pc,     l->g_sched_lr,
 		l->g_sched_bp,  l->g_syscallsp,  l->g_syscallpc,    l->g_syscallbp,
 		l->g_lockedm,   l->g_labels,     l->g_bubble,       l->g_running_cleanups,
+		l->g_waiting,   l->g_defer,
 	};
 	const uint32_t in_m[] = {l->m_g0, l->m_procid,      l->m_curg,   l->m_p,
 				 l->m_id, l->heap.p_timers, l->heap.p_id};
@@ -212,7 +329,7 @@ bool layout_is_plausible(const struct go_layout *l)
 		ok = ok && in_m[i] <= M_OFFSET_MAX;
 	for (size_t i = 0; i < ARRAY_SIZE(in_span); i++)
 		ok = ok && in_span[i] <= GO_SPAN_SIZE_MAX - 8;
-	return ok && l->heap.allspans <= MHEAP_OFFSET_MAX;
+	return ok && waits_are_plausible(l) && l->heap.allspans <= MHEAP_OFFSET_MAX;
 }
 
 /* lock cmpxchg %r32, disp32(%r64): the only one in the function since 1.17. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Looks through the compiler's wrapper around what a `go` statement calls: the one place that says
- * what a goroutine's start function is. Stateless.
+ * Looks through the compiler's wrappers around what `go` and `defer` statements call: the one place
+ * that says what a goroutine's start function is. Stateless.
  */
 #include <elf.h>
 #include <errno.h>
@@ -188,4 +188,36 @@ int target_start_func(const struct target *t, uint64_t start_pc, struct go_func 
 	if (!err)
 		*ret = start.func;
 	return err;
+}
+
+/*
+ * "F.deferwrap1" from 1.22 on, "F·dwrap·1" in 1.17; between them it is named as any closure, and
+ * only marked as a wrapper. So are method values ("T.M-fm"), which defer nothing.
+ */
+static bool is_defer_wrapper(const struct target *t, const struct go_func *f)
+{
+	size_t len = strlen(f->name);
+	unsigned minor = target_go_minor(t);
+
+	if (minor >= 22 || minor < 18)
+		return strstr(f->name, minor >= 22 ? ".deferwrap" : "dwrap");
+	return f->wrapper && strstr(f->name, ".func") &&
+	       !(len > 3 && !strcmp(f->name + len - 3, "-fm"));
+}
+
+int target_deferred_func(const struct target *t, uint64_t pc, struct go_func *ret)
+{
+	struct target_start start;
+	struct go_func func;
+	int err = target_func_by_pc(t, pc, &func);
+
+	if (!err && (func.entry != pc || !is_defer_wrapper(t, &func)))
+		err = -ENOENT;
+	if (!err)
+		err = target_start(t, pc, &start);
+	if (err)
+		return err;
+	/* Looked through, or the wrapper itself. */
+	*ret = start.func;
+	return strcmp(start.func.name, func.name) ? 0 : -ENOENT;
 }

@@ -59,7 +59,8 @@ struct go_heap_layout {
 };
 
 /* Field offsets in runtime.g, m and p, in bytes (docs/go_runtime.md). */
-#define GO_G_SIZE_MAX 4096 /* every offset in g is below; a g has some 400 bytes */
+#define GO_G_SIZE_MAX    4096 /* every offset in g is below; a g has some 400 bytes */
+#define GO_WAIT_SIZE_MAX 1024 /* of a sudog, hchan, pollDesc, notifyList, _defer */
 struct go_layout {
 	uint32_t g_m, g_sched, g_atomicstatus, g_goid, g_waitsince, g_waitreason;
 	uint32_t g_parent_goid; /* 0: this version has none (before 1.21) */
@@ -73,8 +74,19 @@ struct go_layout {
 	 * (1.24, g.syncGroup) the g that the others print at bubble_root. */
 	uint32_t g_labels, g_bubble, g_running_cleanups, bubble_id, bubble_root;
 	uint32_t m_g0, m_procid, m_curg, m_p, m_id;
-	bool goid_before_status; /* newproc1 sets g.goid before casgstatus (1.24 on) */
-	bool register_abi;       /* false: arm64 1.17, arguments on the stack */
+	/* What goroutines wait on (core/memory/wait_graph.h); 0 as above, but for first fields. */
+	uint32_t g_waiting, g_defer;
+	uint32_t sudog_next, sudog_prev, sudog_elem, sudog_waitlink, sudog_c, sudog_size;
+	uint32_t hchan_qcount, hchan_dataqsiz, hchan_elemsize, hchan_closed, hchan_elemtype;
+	uint32_t hchan_recvq, hchan_sendq, hchan_size;
+	uint32_t hchan_timer; /* 1.23 on */
+	uint32_t poll_fd, poll_rg, poll_wg, poll_self, poll_size;
+	uint32_t notify_head, notify_tail, notify_size; /* wait and notify come first */
+	uint32_t defer_fn, defer_link, defer_size;
+	uint32_t sema_stride;         /* bytes of an entry of runtime.semtable, which has 251 */
+	bool semaphores_in_g_waiting; /* and Cond, too: 1.26 on */
+	bool goid_before_status;      /* newproc1 sets g.goid before casgstatus (1.24 on) */
+	bool register_abi;            /* false: arm64 1.17, arguments on the stack */
 	/* Running <-> syscall is told at the entries of reentersyscall, entersyscallblock and
 	 * exitsyscall, which bypass casgstatus: 1.26 on, unless they were copied elsewhere. */
 	bool syscall_sites;
@@ -115,6 +127,9 @@ int target_each_held(const struct target *t,
 		     void *ctx);
 /* Its function alone. */
 int target_start_func(const struct target *t, uint64_t start_pc, struct go_func *ret);
+/* The same of the wrapper that a `defer` statement leaves in its frame ("….deferwrap1"): the one
+ * call it makes. -ENOENT also when the function is no such wrapper. */
+int target_deferred_func(const struct target *t, uint64_t pc, struct go_func *ret);
 /* File and line of a pc (for a return address pass pc - 1). *ret_file lives as long as t. */
 int target_line_by_pc(const struct target *t, uint64_t pc, const char **ret_file,
 		      uint32_t *ret_line);

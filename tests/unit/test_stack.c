@@ -213,6 +213,9 @@ static void check_allgs(const struct target *t)
 	assert_int_equal(allgs_find(t, &by_symbol), 0);
 	assert_int_equal(by_code.len, by_symbol.len);
 	assert_int_equal(by_code.ptr, by_symbol.ptr);
+	assert_int_equal(semtable_find_in_code(t, &by_code.ptr), 0);
+	assert_int_equal(semtable_find(t, &by_symbol.ptr), 0);
+	assert_int_equal(by_code.ptr, by_symbol.ptr);
 }
 
 /* allp is found, and the list of goroutines is reached from the runtime's variables. */

@@ -702,7 +702,14 @@ static void test_newer_release(void **state)
 static void test_dwarf_facts(void **state)
 {
 	struct go_layout layout, table;
-	struct dwarf_facts facts = {.g_size = 500};
+	struct dwarf_facts facts = {
+		.g_size = 500,
+		.sudog_size = 1000,
+		.hchan_size = 1000,
+		.poll_size = 1000,
+		.notify_size = 1000,
+		.defer_size = 1000,
+	};
 
 	assert_int_equal(layout_of_release(27, EM_X86_64, &table), 0);
 	assert_true(layout_is_plausible(&table));
@@ -727,6 +734,23 @@ static void test_dwarf_facts(void **state)
 	layout_apply_dwarf(&layout, &facts);
 	assert_false(layout_is_plausible(&layout));
 	facts.g_size = 500;
+	/* From 1.26 on an element is a pair of which the second word is meant. */
+	assert_int_equal(layout.sudog_c, 8 * (DWARF_SUDOG_C + DWARF_TRACEABLE_VU));
+	facts.hchan_size = 64; /* its fields lie behind that */
+	layout = table;
+	layout_apply_dwarf(&layout, &facts);
+	assert_false(layout_is_plausible(&layout));
+	facts.hchan_size = GO_WAIT_SIZE_MAX + 1;
+	layout = table;
+	layout_apply_dwarf(&layout, &facts);
+	assert_false(layout_is_plausible(&layout));
+	facts.hchan_size = 0; /* not in the program: as the table has it */
+	for (unsigned i = DWARF_HCHAN_QCOUNT; i <= DWARF_HCHAN_TIMER; i++)
+		facts.offset[i] = -1;
+	layout = table;
+	layout_apply_dwarf(&layout, &facts);
+	assert_true(layout_is_plausible(&layout));
+	assert_int_equal(layout.hchan_recvq, table.hchan_recvq);
 	facts.offset[DWARF_M_ID] = INT32_MAX;
 	layout_apply_dwarf(&layout, &facts);
 	assert_false(layout_is_plausible(&layout));

@@ -11,8 +11,12 @@ import (
 	"reflect"
 	"runtime"
 	"strconv"
+	"sync"
 	"unsafe"
 )
+
+// So that the runtime's part of it is in the program.
+var cond = sync.NewCond(new(sync.Mutex))
 
 type point struct{ x, y int }
 
@@ -77,6 +81,7 @@ func printCalls(pc uintptr) {
 }
 
 func main() {
+	cond.Broadcast()
 	fmt.Printf("main %#x\n", reflect.ValueOf(main).Pointer())
 	fmt.Printf("version %s\n", runtime.Version())
 	for _, v := range []interface{}{
