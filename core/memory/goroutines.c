@@ -53,6 +53,8 @@ static uint32_t bytes_of(const struct go_layout *l)
 		l->g_labels,
 		l->g_bubble,
 		l->g_running_cleanups,
+		l->g_waiting,
+		l->g_defer,
 	};
 	uint32_t size = 0;
 
@@ -109,6 +111,8 @@ static void extract(const struct go_layout *l, const uint8_t *g, uint64_t addres
 		.syscall_bp = maybe(g, l->g_syscallbp),
 		.stack_lo = word(g, 0), /* g.stack is the first field */
 		.stack_hi = word(g, 8),
+		.waiting = maybe(g, l->g_waiting),
+		.defer = maybe(g, l->g_defer),
 	};
 }
 

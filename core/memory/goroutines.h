@@ -26,6 +26,8 @@ struct memory_goroutine {
 	uint64_t sched_pc, sched_sp, sched_bp, sched_lr; /* runtime addresses */
 	uint64_t syscall_pc, syscall_sp, syscall_bp;
 	uint64_t stack_lo, stack_hi;
+	uint64_t waiting; /* address of its first runtime.sudog; 0 none */
+	uint64_t defer;   /* of its innermost runtime._defer; 0 none */
 };
 
 #define MEMORY_GOROUTINES_MAX (1u << 21) /* of one reading, dead ones included */

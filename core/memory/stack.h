@@ -27,6 +27,7 @@ enum stack_state {
 struct stack_frame {
 	uint64_t pc;     /* static address where it goes on; 0x… of `+0x` in a dump */
 	uint64_t lookup; /* the address to name: pc, or pc - 1 when pc is a return address */
+	uint64_t sp;     /* where its part of the stack begins: up to its caller's */
 	/* The words of its arguments (target_args_by_pc(), TARGET_ARG_VALUE), in order; n_args is
 	 * -1 when they could not be read. */
 	uint64_t args[STACK_ARGS_MAX];

@@ -320,6 +320,7 @@ static void keep_frame(struct walker *w, struct step *step, bool resolved, uint6
 					   .pc = w->pc,
 					   .lookup = w->pc > step->f.entry && !w->trap ? w->pc - 1
 										       : w->pc,
+					   .sp = w->sp,
 					   .n_args = -1,
 				   },
 			   *to = &trace->frames[trace->n];
@@ -494,7 +495,7 @@ void stack_unwind(const struct target *t, uint64_t bias, const struct memory_gor
 	ret->hash = 14695981039346656037ull;
 	ret->state = walk(&w, bounds, ret);
 	ret->walked = w.walked;
-	if (ret->state == STACK_CUT) {
+	if (ret->state == STACK_CUT && !bytes->inner_only) {
 		add_outer_end(&w, ret);
 		return;
 	}

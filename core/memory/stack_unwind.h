@@ -14,6 +14,7 @@ struct stack_bytes {
 	uint64_t at, size;   /* what is in the window */
 	pid_t pid;
 	uint64_t until_ns; /* nothing is read after that */
+	bool inner_only;   /* a walk that is cut does not go on at the outer end */
 	int err;           /* out: why a read failed; 0: not in bounds, or too late */
 };
 #define STACK_WINDOW (1u << 20)
