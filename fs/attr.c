@@ -244,7 +244,10 @@ double fs_entry_timeout(const struct fs *fs, struct node_id id)
 		return id.row == ROW_PROCESS ? 0 : 1;
 	case NODE_LINK:
 		/* Who is in by-state and by-wait changes all the time; a parent does not. */
-		return id.row == ROW_STATE_LINK || id.row == ROW_WAIT_LINK ? 0 : 1;
+		return id.row == ROW_STATE_LINK || id.row == ROW_WAIT_LINK ||
+				       id.row == ROW_OBJECT_LINK
+			       ? 0
+			       : 1;
 	default:
 		/* Each open begins with a lookup then, which is what keeps sizes true. */
 		return 0;

@@ -12,6 +12,7 @@
 #define G NODE_GOROUTINE
 #define H NODE_HEAVY
 #define F NODE_FIND_HEAVY
+#define S NODE_SLOW
 
 /* What a row does not name is nothing. */
 #define NODE(name_, parent_, kind_, flags_, ...)                                                   \
@@ -29,6 +30,8 @@ static const struct node fixed[ROWS_FIXED] = {
 	[ROW_BY_STATE] = NODE("by-state", ROW_ROOT, NODE_DIR, 0, .family = &family_states),
 	[ROW_BY_WAIT] = NODE("by-wait", ROW_ROOT, NODE_DIR, H | F, .family = &family_waits),
 	[ROW_BY_FUNC] = NODE("by-func", ROW_ROOT, NODE_DIR, H | F, .family = &family_funcs),
+	[ROW_BY_OBJECT] =
+		NODE("by-object", ROW_ROOT, NODE_DIR, H | F | S, .family = &family_objects),
 	[ROW_TYPES] = NODE("types", ROW_ROOT, NODE_DIR, H | F, .family = &family_types),
 	[ROW_CONTROL] = NODE("control", ROW_ROOT, NODE_DIR, NODE_ROOT_ONLY),
 	[ROW_PROCESSES] =
@@ -50,6 +53,8 @@ static const struct node fixed[ROWS_FIXED] = {
 	[ROW_WAIT_LINK] = NODE(NULL, ROW_WAIT, NODE_LINK, G),
 	[ROW_FUNC] = NODE(NULL, ROW_BY_FUNC, NODE_DIR, H, .family = &family_func),
 	[ROW_FUNC_LINK] = NODE(NULL, ROW_FUNC, NODE_LINK, G),
+	[ROW_OBJECT] = NODE(NULL, ROW_BY_OBJECT, NODE_DIR, H | F | S, .family = &family_object),
+	[ROW_OBJECT_LINK] = NODE(NULL, ROW_OBJECT, NODE_LINK, G),
 	[ROW_TYPE] = NODE(NULL, ROW_TYPES, NODE_TEXT, 0),
 
 	[ROW_SAMPLE] = NODE("sample", ROW_CONTROL, NODE_TEXT, 0, .control = &control_sample),

@@ -35,6 +35,7 @@ enum node_flag {
 	NODE_NO_STAT = 1 << 3, /* not rendered for a stat, which reports the last size */
 	NODE_ROOT_ONLY = 1 << 4,  /* not in processes/<pid> */
 	NODE_FIND_HEAVY = 1 << 5, /* of a folder: finding an entry may take milliseconds, too */
+	NODE_SLOW = 1 << 6,       /* of such a folder: it may take a reading of the target */
 };
 
 /* The rows that code speaks of: those of node.c, in their order. After them come the views. */
@@ -47,6 +48,7 @@ enum node_row {
 	ROW_BY_STATE,
 	ROW_BY_WAIT,
 	ROW_BY_FUNC,
+	ROW_BY_OBJECT,
 	ROW_TYPES,
 	ROW_CONTROL,
 	ROW_PROCESSES,
@@ -65,6 +67,8 @@ enum node_row {
 	ROW_WAIT_LINK,
 	ROW_FUNC,
 	ROW_FUNC_LINK,
+	ROW_OBJECT,
+	ROW_OBJECT_LINK,
 	ROW_TYPE,
 	ROW_SAMPLE,
 	ROW_PAUSE,
@@ -132,6 +136,7 @@ int nodes_new(const struct view_row *views, unsigned n_views, struct nodes **ret
 /* Defined where they are at home: tree.c, by.c, control.c. */
 extern const struct node_family family_goroutines, family_children, family_processes;
 extern const struct node_family family_states, family_state, family_waits, family_wait;
+extern const struct node_family family_objects, family_object;
 extern const struct node_family family_funcs, family_func, family_types, family_sessions;
 extern const struct node_control control_sample, control_pause, control_max_overhead;
 extern const struct node_control control_replay;

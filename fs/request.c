@@ -201,13 +201,14 @@ static struct workers *helper_for(const struct request *r)
 {
 	const struct node *n = fs_node(r->fs, r->id);
 	struct fs *fs = r->fs;
+	struct workers *helper = n->flags & NODE_SLOW ? fs->slow : fs->quick;
 
 	if (r->kind == REQUEST_WRITE)
 		return fs->commands;
 	if (n->kind == NODE_SESSION || r->id.row == ROW_SESSION || r->id.row == ROW_SESSIONS)
 		return fs->slow;
 	if (r->kind == REQUEST_FIND)
-		return n->flags & NODE_FIND_HEAVY ? fs->quick : NULL;
+		return n->flags & NODE_FIND_HEAVY ? helper : NULL;
 	if (r->kind == REQUEST_LOOKUP)
 		return NULL;
 	switch (n->kind) {
@@ -223,9 +224,9 @@ static struct workers *helper_for(const struct request *r)
 		/* A listing is read again from its beginning: it is made anew. */
 		if (r->kind == REQUEST_READDIR)
 			return !r->off && handle_of(&r->fi)->listed && n->flags & NODE_HEAVY
-				       ? fs->quick
+				       ? helper
 				       : NULL;
-		return r->kind == REQUEST_OPENDIR && n->flags & NODE_HEAVY ? fs->quick : NULL;
+		return r->kind == REQUEST_OPENDIR && n->flags & NODE_HEAVY ? helper : NULL;
 	default:
 		return NULL;
 	}

@@ -25,6 +25,8 @@ static bool fs_row_here(const struct fs *fs, unsigned row)
 		return n->control->here(v->control);
 	if (n->view)
 		return !n->view->here || n->view->here(v);
+	if (row == ROW_BY_OBJECT)
+		return v->live->waits;
 	if (row == ROW_SESSIONS)
 		return fs->config.sessions != NULL;
 	return true;

@@ -33,7 +33,8 @@ allowed core/capture 'core/capture/.*' "$B" "$T" 'bpf/abi\.h' 'core/model/event\
 allowed core/pprof 'core/pprof/.*' "$B" 'core/model/names\.h' 'proto/.*'
 allowed core/session 'core/session/.*' "$B" "$M" 'proto/.*' '[a-z_]*\.pb-c\.h'
 allowed core/pyramid 'core/pyramid/.*' "$B" "$M"
-allowed core/view "$V" "$B" "$M" 'core/pprof/pprof\.h' 'core/pyramid/(pyramid|tile)\.h' 'core/session/perfetto\.h'
+# Of memory the shape of what it read, which is data alone.
+allowed core/view "$V" "$B" "$M" 'core/memory/wait_graph\.h' 'core/pprof/pprof\.h' 'core/pyramid/(pyramid|tile)\.h' 'core/session/perfetto\.h'
 allowed fs 'fs/.*' "$B" "$V" 'core/model/(feed|event)\.h'
 allowed web 'web/.*' "$B" "$V" 'core/model/(feed|event)\.h' 'core/session/.*' 'core/pyramid/pyramid\.h'
 allowed bpf 'abi\.h' 'goabi\.bpf\.h' 'bpf/.*'
@@ -103,6 +104,7 @@ core/target/image.c open
 core/memory/about.c open
 core/target/mappings.c fopen
 core/target/mappings.c open
+core/memory/wait_poll.c readlink
 core/target/process.c fopen
 core/target/process.c readlink
 core/target/process.c stat

@@ -3,7 +3,7 @@
 # The matrix: every Go release, built in every way, traced and held against the truth. Prints a table,
 # releases down, ways of building across, each cell "exact", "-" (there is no such build) or the number
 # of differences, which follow below it.
-# Usage: tests/matrix.sh [-v "1.17 1.27"] [-m "plain cgo-pie-stripped"] [-c "first attach lives allocs stacks"]
+# Usage: tests/matrix.sh [-v "1.17 1.27"] [-m "plain cgo-pie-stripped"] [-c "first attach lives allocs stacks waits"]
 # XGOTOPFS_BUILD is the build folder (build). With SCALE=10 the workload does ten times as much.
 cd "$(dirname "$0")/.." || exit 1
 . tests/lib.sh
@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.." || exit 1
 
 VERSIONS="1.17 1.18 1.19 1.20 1.21 1.22 1.23 1.24 1.25 1.26 1.27"
 MODES="plain stripped pie pie-stripped trimpath cgo cgo-stripped cgo-pie cgo-pie-stripped race race-cgo noswissmap pgo pgo-stripped"
-CHECKS="first attach lives allocs stacks"
+CHECKS="first attach lives allocs stacks waits"
 while getopts v:m:c: option; do
 	case $option in
 	v) VERSIONS=$OPTARG ;;

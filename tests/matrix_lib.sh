@@ -7,6 +7,7 @@
 #   lives    the same, with only newgoroutine and goexit wanted: other probes tell of them then
 #   allocs   the same, with only allocations wanted
 #   stacks   tests/targets/parked: what is read from its memory, against its own dump of itself
+#   waits    tests/targets/waits: what its goroutines wait on, against its own account
 # shellcheck shell=bash
 TARGETS=$ROOT/tests/targets
 TRACED_GO=${TRACED_GO:-1.26} # builds the tools that read Go's traces and dumps
@@ -97,13 +98,14 @@ check_attach() {
 		--go "$(minor_of "$version" "$binary")" --lost "$(lost_of "$dir/log")"
 }
 
-check_stacks() {
-	local version=$1 mode=$2 dir=$3 binary pid tracer status=1 tool
-	binary=$(target "$version" "$mode" parked) || return
-	tool=$(target "$TRACED_GO" plain stackparse) || return
+# at_rest PROGRAM COMPARE VERSION MODE DIR: runs it until it says END, mounts, and has COMPARE print what differs.
+# The programs' module is of an old release, which would have them use the timers of old.
+at_rest() {
+	local program=$1 compare=$2 version=$3 mode=$4 dir=$5 binary pid tracer status=1
+	binary=$(target "$version" "$mode" "$program") || return
 	mkdir -p "$dir/mnt"
 	: >"$dir/log" >"$dir/dump"
-	GODEBUG=tracebacklabels=1 "$binary" >"$dir/dump" 2>"$dir/err" &
+	GODEBUG=tracebacklabels=1,asynctimerchan=0 "$binary" >"$dir/dump" 2>"$dir/err" &
 	pid=$!
 	if ! wait_for 30 grep -q '^END' "$dir/dump"; then
 		echo "does not come to rest: $(tail -n 3 "$dir/err")"
@@ -113,11 +115,7 @@ check_stacks() {
 	timeout -k 5 120 "$XGOTOPFS" -pid "$pid" "$dir/mnt" >"$dir/xout" 2>"$dir/log" &
 	tracer=$!
 	if wait_for "$PATIENCE" grep -q "Ctrl-C ends" "$dir/log"; then
-		cat "$dir/mnt/stacks" >"$dir/stacks"
-		"$tool" <"$dir/stacks" >"$dir/parsed.json"
-		sed '/^END$/,$d' "$dir/dump" | "$tool" >"$dir/parsed_dump.json"
-		python3 "$ROOT/tests/stacks.py" "$dir/dump" "$dir/mnt" "$dir/stacks" "$dir/parsed.json" "$dir/parsed_dump.json" \
-			--go "$(minor_of "$version" "$binary")"
+		"$compare" "$dir" "$(minor_of "$version" "$binary")"
 		status=$?
 	else
 		echo "not ready: $(cat "$dir/log")"
@@ -129,11 +127,24 @@ check_stacks() {
 	return "$status"
 }
 
+compare_stacks() {
+	local tool
+	tool=$(target "$TRACED_GO" plain stackparse) || return
+	cat "$1/mnt/stacks" >"$1/stacks"
+	"$tool" <"$1/stacks" >"$1/parsed.json"
+	sed '/^END$/,$d' "$1/dump" | "$tool" >"$1/parsed_dump.json"
+	python3 "$ROOT/tests/stacks.py" "$1/dump" "$1/mnt" "$1/stacks" "$1/parsed.json" "$1/parsed_dump.json" --go "$2"
+}
+check_stacks() { at_rest parked compare_stacks "$@"; }
+
+compare_waits() { python3 "$ROOT/tests/waits_compare.py" "$1/dump" "$1/mnt" --go "$2"; }
+check_waits() { at_rest waits compare_waits "$@"; }
+
 # cell VERSION MODE [CHECK]...: prints "exact", "-" (no such build) or the differences; its status.
 cell() {
 	local version=$1 mode=$2 check dir status=0 found
 	shift 2
-	[ $# -gt 0 ] || set -- first attach lives allocs stacks
+	[ $# -gt 0 ] || set -- first attach lives allocs stacks waits
 	for check; do
 		dir=$T/cells/$version-$mode/$check
 		rm -rf "$dir"

@@ -10,6 +10,9 @@
 #include <string.h>
 
 #include "core/engine/engine_internal.h"
+#include "core/memory/waits.h"
+
+#define WAITS_PATIENCE_NS (NS_PER_SEC / 4)
 
 #define KEEP_FIRST_NS (NS_PER_SEC / 2)
 #define KEEP_EVERY_NS (10 * NS_PER_SEC)
@@ -98,6 +101,42 @@ static int live_stacks(void *ctx, unsigned proc, enum live_stacks what, live_tex
 	if (err == -ESRCH && !given.any)
 		err = last_stacks_give(e->last, proc, what, 0, fn, arg, ret_as_of_ns);
 	return err;
+}
+
+/* Readings of the wait graph are kept for a moment, so that many who look share one. */
+static int live_waits(void *ctx, unsigned proc, uint64_t newer_ns, struct wait_graph **ret)
+{
+	struct errand_args args = {.what = ERRAND_WAITS, .proc = proc};
+	struct engine *e = ctx;
+	uint64_t due_ns = waits_cache_due_in(e->waits, proc, newer_ns);
+	int err = 0;
+
+	/* Who needs a newer one waits a little for its time to come. */
+	if (due_ns && due_ns <= WAITS_PATIENCE_NS) {
+		struct timespec ts = {.tv_nsec = (long)due_ns};
+
+		nanosleep(&ts, NULL);
+		due_ns = 0;
+	}
+	if (!due_ns)
+		err = deputy_ask(e->looker, &args, NULL);
+	return err ? err : waits_cache_get(e->waits, proc, ret);
+}
+
+static int live_waits_known(void *ctx, unsigned proc, struct wait_graph **ret)
+{
+	struct errand_args args = {.what = ERRAND_WAITS, .proc = proc};
+	struct engine *e = ctx;
+
+	if (waits_cache_is_due(e->waits, proc) && waits_cache_claim(e->waits, proc))
+		(void)deputy_send(e->looker, &args); /* too many wait: the next look asks again */
+	return waits_cache_get(e->waits, proc, ret);
+}
+
+static void live_waits_put(void *ctx, struct wait_graph *g)
+{
+	(void)ctx;
+	wait_graph_put(g);
 }
 
 /* --- changing --------------------------------------------------------------------------- */
@@ -282,6 +321,8 @@ static int run_errand(void *ctx, const struct errand_args *args, void *reply)
 		return run_stack(e, args, reply);
 	case ERRAND_STACKS:
 		return run_stacks(e, args->proc, (enum live_stacks)args->style, reply);
+	case ERRAND_WAITS:
+		return waits_cache_read(e->waits, args->proc);
 	case ERRAND_RATES:
 		return set_rates(e, args->rates);
 	case ERRAND_PAUSED:
@@ -312,6 +353,9 @@ void engine_answers(struct engine *e, struct live *live, struct control *control
 		.losses = live_losses,
 		.stack = live_stack,
 		.stacks = live_stacks,
+		.waits = e->source->waits ? live_waits : NULL,
+		.waits_known = e->source->waits ? live_waits_known : NULL,
+		.waits_put = live_waits_put,
 	};
 	*control = (struct control){
 		.ctx = e,

@@ -23,6 +23,7 @@ struct request {
 	struct buf out;
 	int err;
 	bool done, left; /* left: nobody waits for it */
+	bool sent;       /* nobody ever did, and it is to be done */
 };
 
 struct deputy {
@@ -103,7 +104,7 @@ static void *deputy_main(void *arg)
 		if (!d->first)
 			d->last = &d->first;
 		d->waiting--;
-		if (r->left) {
+		if (r->left && !r->sent) {
 			request_free(r);
 			continue;
 		}
@@ -237,6 +238,36 @@ static int take_answer(struct deputy *d, struct request *r,
 	return err ? err : r->err;
 }
 
+/* Under the lock. */
+static int add_request(struct deputy *d, struct request *r)
+{
+	if (d->waiting >= WAITING_MAX)
+		return -EBUSY;
+	*d->last = r;
+	d->last = &r->next;
+	d->waiting++;
+	pthread_cond_signal(&d->come);
+	return 0;
+}
+
+int deputy_send(struct deputy *d, const struct errand_args *args)
+{
+	struct request *r = calloc(1, sizeof(*r));
+	int err;
+
+	if (!r)
+		return -ENOMEM;
+	r->deputy = d;
+	r->args = *args;
+	r->left = r->sent = true;
+	pthread_mutex_lock(&d->lock);
+	err = add_request(d, r);
+	pthread_mutex_unlock(&d->lock);
+	if (err)
+		request_free(r);
+	return err;
+}
+
 int deputy_ask_each(struct deputy *d, const struct errand_args *args,
 		    int (*fn)(void *arg, const char *text, size_t len), void *arg)
 {
@@ -249,13 +280,8 @@ int deputy_ask_each(struct deputy *d, const struct errand_args *args,
 	r->deputy = d;
 	r->args = *args;
 	pthread_mutex_lock(&d->lock);
-	if (d->waiting >= WAITING_MAX)
-		err = -EBUSY;
+	err = add_request(d, r);
 	if (!err) {
-		*d->last = r;
-		d->last = &r->next;
-		d->waiting++;
-		pthread_cond_signal(&d->come);
 		err = take_answer(d, r, fn, arg);
 		ours = r->done;
 		r->left = !ours; /* the deputy frees it */

@@ -19,6 +19,7 @@ enum errand {
 	ERRAND_RATES,        /* rates */
 	ERRAND_PAUSED,       /* on */
 	ERRAND_MAX_OVERHEAD, /* percent */
+	ERRAND_WAITS,        /* proc */
 };
 
 struct errand_args {
@@ -56,6 +57,8 @@ void deputy_free(struct deputy *d);
  * already), -ETIMEDOUT (it takes too long: it may still be done), -ENOMEM. Any thread.
  */
 int deputy_ask(struct deputy *d, const struct errand_args *args, struct buf *out);
+/* Has it done some time, and waits for nothing. -EBUSY, -ENOMEM. */
+int deputy_send(struct deputy *d, const struct errand_args *args);
 /* The same for answers too long to hold: `fn` gets them as they come, on the thread that asks, some
  * of errand_add()'s texts at a time and each whole. What it returns, unless 0, ends it. */
 int deputy_ask_each(struct deputy *d, const struct errand_args *args,

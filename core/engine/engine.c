@@ -25,6 +25,8 @@ int engine_new(const struct engine_config *config, struct engine **ret)
 	atomic_init(&e->max_overhead, config->max_overhead);
 	if (e->source)
 		err = healer_new(e->source, config->model, &e->healer);
+	if (e->source && !err)
+		err = waits_cache_new(e->source, config->model, &e->waits);
 	if (err) {
 		engine_free(e);
 		return log_error(err, "out of memory");
@@ -45,6 +47,7 @@ void engine_free(struct engine *e)
 	deputy_free(e->changer);
 	last_stacks_free(e->last);
 	healer_free(e->healer);
+	waits_cache_free(e->waits);
 	pthread_mutex_destroy(&e->governor_lock);
 	free(e);
 }

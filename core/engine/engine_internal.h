@@ -12,6 +12,7 @@
 #include "core/engine/healer.h"
 #include "core/engine/last_stacks.h"
 #include "core/engine/ticker.h"
+#include "core/engine/waits_cache.h"
 
 struct engine {
 	struct engine_config c;
@@ -27,6 +28,8 @@ struct engine {
 	struct last_stacks *last; /* of those */
 	unsigned next_proc;       /* whose stacks are read next; the looker's thread */
 	struct deputy *changer;   /* attaches and detaches for them */
+
+	struct waits_cache *waits;
 
 	struct ticker ticker; /* main thread */
 	bool ticking;

@@ -13,6 +13,7 @@
 #include "core/memory/stack.h"
 #include "core/memory/start.h"
 #include "core/target/parts.h"
+#include "core/memory/waits.h"
 #include "core/target/process.h"
 
 #define CACHE_ENTRIES   1024 /* powers of two */
@@ -351,4 +352,12 @@ int reader_stacks(struct reader *r, pid_t pid, enum live_stacks what, live_text_
 	if (!err)
 		err = memory_stacks(r->target, pid, bias, styles[what], fn, ctx);
 	return err;
+}
+
+int reader_waits(struct reader *r, pid_t pid, struct wait_graph **ret)
+{
+	uint64_t bias;
+	int err = target_load_bias(r->target, pid, &bias);
+
+	return err ? err : memory_waits(r->target, pid, bias, ret);
 }

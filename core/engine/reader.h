@@ -12,6 +12,7 @@
 #include "core/view/live.h"
 
 struct reader;
+struct wait_graph;
 
 /* Both are borrowed. 0 or -ENOMEM. */
 int reader_new(const struct target *target, struct names *names, struct reader **ret);
@@ -22,5 +23,6 @@ int reader_goroutines(struct reader *r, unsigned proc, pid_t pid, struct gorouti
 		      size_t *ret_n, bool *ret_complete);
 int reader_stack(struct reader *r, unsigned proc, pid_t pid, uint64_t goid, struct buf *out);
 int reader_stacks(struct reader *r, pid_t pid, enum live_stacks what, live_text_fn *fn, void *ctx);
+int reader_waits(struct reader *r, pid_t pid, struct wait_graph **ret);
 
 #endif

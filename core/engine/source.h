@@ -39,6 +39,8 @@ struct source {
 	 * goroutines() did not have it. */
 	int (*stack)(void *ctx, unsigned proc, pid_t pid, uint64_t goid, struct buf *out);
 	int (*stacks)(void *ctx, pid_t pid, enum live_stacks what, live_text_fn *fn, void *arg);
+	/* What they wait on (core/memory/waits.h); the caller puts *ret. NULL: nobody can say. */
+	int (*waits)(void *ctx, unsigned proc, pid_t pid, struct wait_graph **ret);
 };
 
 #endif

@@ -289,6 +289,20 @@ static int stacks(void *ctx, pid_t pid, enum live_stacks what, live_text_fn *fn,
 	return err;
 }
 
+static int waits(void *ctx, unsigned proc, pid_t pid, struct wait_graph **ret)
+{
+	struct traced *t = ctx;
+	struct reader *r;
+	int err = -ESRCH;
+
+	pthread_rwlock_rdlock(&t->lock);
+	r = reader_of(t, proc);
+	if (r)
+		err = reader_waits(r, pid, ret);
+	pthread_rwlock_unlock(&t->lock);
+	return err;
+}
+
 /* --- changing --------------------------------------------------------------------------- */
 
 static int set_rates(void *ctx, const uint32_t rates[EVENT_TYPES])
@@ -375,6 +389,7 @@ int traced_new(const struct traced_config *config, struct target *target, struct
 		.goroutines = goroutines,
 		.stack = stack,
 		.stacks = stacks,
+		.waits = waits,
 	};
 	err = loaded_new(t, &t->loaded);
 	if (err)

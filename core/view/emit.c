@@ -158,7 +158,7 @@ void emit_string(struct emit *e, const char *key, const char *value)
 	after(e);
 }
 
-static void emit_literal(struct emit *e, const char *key, const char *text, const char *json)
+void emit_as(struct emit *e, const char *key, const char *text, const char *json)
 {
 	before(e, key);
 	buf_adds(e->out, is_json(e) ? json : text);
@@ -167,17 +167,17 @@ static void emit_literal(struct emit *e, const char *key, const char *text, cons
 
 void emit_yes(struct emit *e, const char *key, bool value)
 {
-	emit_literal(e, key, value ? "yes" : "no", value ? "true" : "false");
+	emit_as(e, key, value ? "yes" : "no", value ? "true" : "false");
 }
 
 void emit_none(struct emit *e, const char *key)
 {
-	emit_literal(e, key, "-", "null");
+	emit_as(e, key, "-", "null");
 }
 
 void emit_unknown(struct emit *e, const char *key)
 {
-	emit_literal(e, key, "?", "null");
+	emit_as(e, key, "?", "null");
 }
 
 void emit_list_begin(struct emit *e, const char *key)

@@ -43,6 +43,8 @@ void emit_string(struct emit *e, const char *key, const char *value); /* "" = un
 void emit_yes(struct emit *e, const char *key, bool value);           /* yes, no; true, false */
 void emit_none(struct emit *e, const char *key);
 void emit_unknown(struct emit *e, const char *key);
+/* What the caller has in both forms. */
+void emit_as(struct emit *e, const char *key, const char *text, const char *json);
 /* One of several values under a key: a line each in text, an array in JSON. */
 void emit_list_begin(struct emit *e, const char *key);
 void emit_list_item(struct emit *e, const char *key, const char *value);

@@ -46,6 +46,14 @@ const char *view_key_name(const struct view *v, uint32_t key);
 /* Is it a state of Go, and one that lasts long enough to have a folder? */
 bool view_state_shown(unsigned state);
 
+/* What goroutines wait on, by address, ascending, each once, as the memory of a live process has it
+ * (core/memory/wait_graph.h); none where nobody can say. The caller frees. May take a reading of
+ * the target. 0 or -ENOMEM. */
+int view_objects(const struct view *v, unsigned proc, uint64_t **ret, size_t *ret_n);
+/* Who waits on one: their numbers, ascending; the caller frees. 0, -ENOMEM, -ENOENT (nobody). */
+int view_object_waiters(const struct view *v, unsigned proc, uint64_t address, uint64_t **ret,
+			size_t *ret_n);
+
 /* Its retained events with numbers in [from, to), oldest first; the caller frees both. 0, -ENOMEM;
  * none of one that is not there. */
 int view_events_between(const struct view *v, unsigned proc, uint64_t goid, uint64_t from,

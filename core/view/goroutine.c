@@ -6,6 +6,7 @@
 
 #include "core/base/json.h"
 #include "core/view/goroutine.h"
+#include "core/view/waits.h"
 
 #define CHILDREN_MAX 1000
 
@@ -165,6 +166,7 @@ int view_status(const struct view *v, struct view_query *q, struct buf *out)
 		return err;
 	emit_begin(&e, q->form, out);
 	emit_status(&e, v, &info, &g, view_now(v, q->proc));
+	view_emit_waits_on(&e, v, q->proc, &g);
 	return emit_caveats(&e, v, &g);
 }
 
@@ -242,7 +244,10 @@ int view_goroutine(const struct view *v, struct view_query *q, struct buf *out)
 	if (!err)
 		err = view_emit_goroutine(v, &info, &g, now, out);
 	if (!err) {
+		struct emit e = {.out = out, .form = VIEW_JSON};
+
 		out->len -= 2; /* "}\n": the object goes on */
+		view_emit_waits_on(&e, v, q->proc, &g);
 		json_ku(out, "now_ns", now);
 		err = render_children(v, q->proc, &g, out);
 	}

@@ -42,6 +42,8 @@ struct live_losses {
 		left_in_rings;
 };
 
+struct wait_graph;
+
 /* Text as it comes; it is gone after the call. Anything but 0 ends it. */
 typedef int live_text_fn(void *arg, const char *text, size_t len);
 
@@ -68,6 +70,15 @@ struct live {
 	 * set before the first. -ESRCH also: it has ended, and none were read before. */
 	int (*stacks)(void *ctx, unsigned proc, enum live_stacks what, live_text_fn *fn, void *arg,
 		      uint64_t *ret_as_of_ns);
+	/*
+	 * What goroutines wait on (core/memory/wait_graph.h): read now, unless that was done a
+	 * moment ago; preferably begun after newer_ns (CLOCK_MONOTONIC). waits_put() it. -ESRCH,
+	 * -ENOSYS, -EPERM, -ENOMEM.
+	 */
+	int (*waits)(void *ctx, unsigned proc, uint64_t newer_ns, struct wait_graph **ret);
+	/* The last reading, at once, and asks for another one soon; -EAGAIN: there is none. */
+	int (*waits_known)(void *ctx, unsigned proc, struct wait_graph **ret);
+	void (*waits_put)(void *ctx, struct wait_graph *g);
 };
 
 #endif

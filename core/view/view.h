@@ -158,6 +158,8 @@ view_fn view_goroutine;
 view_fn view_goroutine_events, view_spans;
 /* goid 0: of the whole process. */
 view_fn view_allocations;
+/* Objects that goroutines wait on, a row each, and who may hold them; of one goroutine. */
+view_fn view_wait_graph, view_goroutine_waits;
 view_fn view_type;
 /* For `go tool pprof`: gzip of pprof's format (core/pprof). profile.c says what each counts. */
 view_fn view_pprof_goroutine, view_pprof_allocs, view_pprof_offcpu;

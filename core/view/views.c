@@ -23,6 +23,11 @@ static bool has_stack(const struct view *v)
 	return v->live->stack;
 }
 
+static bool has_waits(const struct view *v)
+{
+	return v->live->waits;
+}
+
 static bool has_meter(const struct view *v)
 {
 	return v->meter;
@@ -67,6 +72,8 @@ const struct view_row views[] = {
 	    .download = "xgotop-allocs.pb.gz", .help = "what they allocate, and where"),
 	ROW("pprof/offcpu", PROCESS, BINARY, COSTLY, view_pprof_offcpu, OCTETS,
 	    .download = "xgotop-offcpu.pb.gz", .help = "where they spend time not running"),
+	ROW("waits", PROCESS, BOTH, COSTLY, view_wait_graph, .here = has_waits,
+	    .help = "what goroutines wait on, one object a line, and who may hold it"),
 	ROW("top", PROCESS, BOTH, COSTLY, view_top, .takes = "limit",
 	    .help = "the busiest goroutines: what each did in the last second"),
 	ROW("summary", PROCESS, BOTH, HEAVY, view_summary,
@@ -125,6 +132,9 @@ const struct view_row views[] = {
 	ROW("stack", GOROUTINE, TEXT, COSTLY, view_stack, .here = has_stack, .living = true,
 	    .help = "its stack, as Go prints it, while it lives; the last when the program has "
 		    "ended"),
+
+	ROW("waits", GOROUTINE, BOTH, COSTLY, view_goroutine_waits, .here = has_waits,
+	    .living = true, .help = "what it waits on, who else does, and who may hold that"),
 
 	ROW("", TYPE, BOTH, QUICK, view_type, .help = "what was allocated of one Go type"),
 };
