@@ -20,20 +20,10 @@
 #define BATCH       64               /* requests between two looks at what else there is */
 #define HELPERS_NS  (5 * NS_PER_SEC) /* for what helpers are at when it ends */
 
-/* Process ids for event lines; they do not change, so each is asked for once. */
+/* Process ids for event lines. */
 static int pid_of(void *ctx, unsigned proc)
 {
-	struct fs *fs = ctx;
-	int pid;
-
-	if (proc >= MODEL_PROCS_MAX)
-		return 0;
-	pid = atomic_load_explicit(&fs->pids[proc], memory_order_relaxed);
-	if (pid)
-		return pid;
-	pid = view_pid_was(fs->view, proc);
-	atomic_store_explicit(&fs->pids[proc], pid, memory_order_relaxed);
-	return pid;
+	return view_pid_was(((struct fs *)ctx)->view, proc);
 }
 
 static void to_our_log(enum fuse_log_level level, const char *fmt, va_list ap)

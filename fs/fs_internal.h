@@ -35,7 +35,6 @@ struct fs {
 	gid_t gid;
 	uint64_t mount_time_ns; /* CLOCK_REALTIME */
 	struct event_format format_root, format_proc;
-	atomic_int pids[MODEL_PROCS_MAX]; /* 0: not known yet */
 	struct snaps *snaps;
 	struct follow_cache *cache;
 	struct logs *logs;

@@ -142,8 +142,8 @@ extern const struct node_control control_sample, control_pause, control_max_over
 extern const struct node_control control_replay;
 
 /* Bits of an inode number; a goroutine above NODE_KEY_MAX has no file. */
-#define NODE_KEY_BITS  45
-#define NODE_TREE_BITS 11
+#define NODE_KEY_BITS  40
+#define NODE_TREE_BITS 16
 #define NODE_KEY_MAX   ((1ull << NODE_KEY_BITS) - 1)
 
 uint64_t node_ino(struct node_id id);

@@ -226,7 +226,7 @@ int model_type_totals(struct model *m, unsigned proc, struct allocation **ret, s
 	if (!sums)
 		return -ENOMEM;
 	pthread_rwlock_rdlock(&m->lock);
-	if (proc >= m->n_procs) {
+	if (!proc_known(m, proc)) {
 		pthread_rwlock_unlock(&m->lock);
 		free(sums);
 		return -ENOENT;
@@ -252,7 +252,7 @@ size_t model_type_rows(struct model *m, unsigned proc, uint32_t type_id, struct 
 
 	_Static_assert(ALLOCATION_KINDS == 3, "model.h says so");
 	pthread_rwlock_rdlock(&m->lock);
-	for (unsigned s = 0; proc < m->n_procs && s < m->n_shards; s++) {
+	for (unsigned s = 0; proc_known(m, proc) && s < m->n_shards; s++) {
 		const struct shard_proc *sp = m->shards[s].procs[proc];
 
 		if (chunk >= sp->n_types || !sp->types[chunk])

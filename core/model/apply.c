@@ -146,7 +146,7 @@ static void apply_actor(struct model *m, struct shard *s, struct event *ev, uint
 	struct record *g = NULL;
 	uint32_t link = 0;
 
-	if (ev->proc < m->n_procs) {
+	if (proc_known(m, ev->proc)) {
 		struct shard_proc *sp = s->procs[ev->proc];
 
 		if (visible && ev->type < EVENT_TYPES)
@@ -178,7 +178,7 @@ static void apply_other(struct model *m, struct shard *s, struct event *ev, uint
 	bool visible = !(ev->flags & EVENT_HIDDEN);
 	struct record *g = NULL;
 
-	if (ev->proc < m->n_procs && ev->target)
+	if (proc_known(m, ev->proc) && ev->target)
 		g = apply_subject(m, s, ev, position);
 	if (visible) {
 		feed_slot(m->feed, seq)->string_id = ev->string_id;
@@ -273,7 +273,7 @@ static size_t count_visible(struct model *m, const struct event *events, size_t 
 		visible += in_feed(&events[i]);
 		if (!is_valid(&events[i]))
 			m->malformed++;
-		else if (events[i].proc >= m->n_procs && events[i].type != EVENT_LOST)
+		else if (!proc_known(m, events[i].proc) && events[i].type != EVENT_LOST)
 			m->unknown_proc++;
 	}
 	return visible;
@@ -326,9 +326,9 @@ static void doubt_proc(struct proc *p, uint64_t time_ns)
 void model_doubt(struct model *m, int proc, uint64_t time_ns)
 {
 	pthread_rwlock_wrlock(&m->lock);
-	for (unsigned i = 0; i < m->n_procs; i++) {
-		if (proc < 0 || (unsigned)proc == i)
-			doubt_proc(m->procs[i], time_ns);
+	for (unsigned k = 0; k < m->n_kept; k++) {
+		if (proc < 0 || (unsigned)proc == m->kept[k])
+			doubt_proc(m->procs[m->kept[k]], time_ns);
 	}
 	pthread_rwlock_unlock(&m->lock);
 }
@@ -349,20 +349,22 @@ void model_lost(struct model *m, int proc, const uint64_t lost[EVENT_TYPES], uin
 	pthread_mutex_lock(&m->apply_lock);
 	pthread_rwlock_wrlock(&m->lock);
 	sums = m->lost_unknown;
-	if (proc >= 0 && (unsigned)proc < m->n_procs) {
+	if (proc >= 0 && proc_known(m, (unsigned)proc)) {
 		ev.proc = (uint16_t)proc;
 		sums = m->procs[proc]->lost;
 	}
 	for (unsigned type = 0; type < EVENT_TYPES; type++)
 		sums[type] += lost[type];
 	/* Whose events they were is not known: every goroutine that was there is in doubt. */
-	for (unsigned i = 0; i < m->n_procs; i++) {
-		if (ev.proc != i && ev.proc != EVENT_PROC_NONE)
+	for (unsigned k = 0; k < m->n_kept; k++) {
+		struct proc *p = m->procs[m->kept[k]];
+
+		if (ev.proc != m->kept[k] && ev.proc != EVENT_PROC_NONE)
 			continue;
-		m->procs[i]->epoch++;
-		m->procs[i]->lost_ns = MAX(m->procs[i]->lost_ns, time_ns);
+		p->epoch++;
+		p->lost_ns = MAX(p->lost_ns, time_ns);
 		if (ev.lost_by_type & ~ALLOCATIONS)
-			doubt_proc(m->procs[i], time_ns);
+			doubt_proc(p, time_ns);
 	}
 	seq = feed_reserve(m->feed, 1);
 	*feed_slot(m->feed, seq) = ev;

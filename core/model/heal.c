@@ -114,7 +114,7 @@ void model_proc_execed(struct model *m, unsigned proc, const char *path, uint64_
 
 	pthread_mutex_lock(&m->apply_lock);
 	pthread_rwlock_wrlock(&m->lock);
-	info = proc < m->n_procs ? &m->procs[proc]->info : NULL;
+	info = proc_known(m, proc) ? &m->procs[proc]->info : NULL;
 	if (!info || info->state == PROC_EXITED)
 		goto unlock;
 	for (unsigned i = 0; i < m->n_shards; i++)
@@ -123,6 +123,9 @@ void model_proc_execed(struct model *m, unsigned proc, const char *path, uint64_
 	info->exited_ns = time_ns;
 	info->execed = true;
 	text_name(info->execed_path, sizeof(info->execed_path), path, strlen(path));
+	m->n_ended++;
+	model_find_root(m);
+	model_settle_procs(m);
 unlock:
 	pthread_rwlock_unlock(&m->lock);
 	pthread_mutex_unlock(&m->apply_lock);
@@ -136,7 +139,7 @@ bool model_heal(struct model *m, unsigned proc, const struct goroutine_seen *see
 	pthread_mutex_lock(&m->apply_lock);
 	pthread_rwlock_wrlock(&m->lock);
 	/* Of another program: the process executed it while its memory was read. */
-	if (proc >= m->n_procs || m->procs[proc]->info.execed)
+	if (!proc_known(m, proc) || m->procs[proc]->info.execed)
 		goto unlock;
 	m->heal_round++;
 	for (size_t i = 0; i < n; i++) {
@@ -165,7 +168,7 @@ bool model_in_doubt(struct model *m, unsigned proc)
 	bool doubt;
 
 	pthread_rwlock_rdlock(&m->lock);
-	doubt = proc < m->n_procs && m->procs[proc]->doubt_ns;
+	doubt = proc_known(m, proc) && m->procs[proc]->doubt_ns;
 	pthread_rwlock_unlock(&m->lock);
 	return doubt;
 }
@@ -184,7 +187,7 @@ void model_forget(struct model *m, unsigned proc, uint64_t until_ns)
 {
 	pthread_mutex_lock(&m->apply_lock);
 	pthread_rwlock_wrlock(&m->lock);
-	if (proc < m->n_procs) {
+	if (proc_known(m, proc)) {
 		struct proc *p = m->procs[proc];
 
 		m->heal_round++;

@@ -47,7 +47,7 @@ static int walk(struct model *m, unsigned proc, enum model_by by,
 
 		pthread_rwlock_rdlock(&m->lock);
 		s = &m->shards[shard]; /* model_reset() puts others in their place */
-		err = proc < m->n_procs ? 0 : -ENOENT;
+		err = proc_known(m, proc) ? 0 : -ENOENT;
 		end = MIN(shard_numbers(s), at + LOOK_AT_ONCE);
 		for (; !err && at < end; at++) {
 			const struct record *g = shard_used_record(s, at);

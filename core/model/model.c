@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The model's frame: making and freeing it, its processes and totals. Goroutines: table.c,
+/* The model's frame: making and freeing it, its totals. Processes: procs.c; goroutines: table.c,
  * apply.c, walk.c, record.c, heal.c; copies for readers: query.c, allocations.c. */
 #include <errno.h>
 #include <string.h>
@@ -22,6 +22,8 @@ int model_new_sharded(const struct model_config *config, unsigned shards, unsign
 	m->config = *config;
 	if (!config->goroutines_max)
 		m->config.goroutines_max = MODEL_GOROUTINES_MAX;
+	if (!config->procs_ended)
+		m->config.procs_ended = MODEL_PROCS_ENDED;
 	err = -pthread_mutex_init(&m->apply_lock, NULL);
 	if (err)
 		goto free_model;
@@ -75,8 +77,8 @@ void model_free(struct model *m)
 	for (unsigned i = 0; i < m->n_shards; i++)
 		shard_free(&m->shards[i]);
 	free(m->shards);
-	for (unsigned i = 0; i < m->n_procs; i++)
-		free(m->procs[i]);
+	for (unsigned k = 0; k < m->n_kept; k++)
+		free(m->procs[m->kept[k]]);
 	pthread_rwlock_destroy(&m->lock);
 	pthread_mutex_destroy(&m->apply_lock);
 	free(m);
@@ -95,141 +97,6 @@ struct names *model_names(struct model *m)
 int64_t model_wall_offset(const struct model *m)
 {
 	return m->config.wall_offset_ns;
-}
-
-/* --- processes --------------------------------------------------------------------------- */
-
-void proc_info_name(struct proc_info *info, const char *binary_path, const char *go_version)
-{
-	text_name(info->binary_path, sizeof(info->binary_path), binary_path, strlen(binary_path));
-	text_name(info->go_version, sizeof(info->go_version), go_version, strlen(go_version));
-}
-
-static int add_proc_locked(struct model *m, const struct proc_info *info)
-{
-	unsigned proc = m->n_procs;
-
-	if (proc == MODEL_PROCS_MAX)
-		return -ENOSPC;
-	m->procs[proc] = calloc(1, sizeof(*m->procs[proc]));
-	if (!m->procs[proc])
-		return -ENOSPC;
-	for (unsigned i = 0; i < m->n_shards; i++) {
-		if (shard_add_proc(&m->shards[i], proc)) {
-			free(m->procs[proc]);
-			m->procs[proc] = NULL;
-			return -ENOSPC;
-		}
-	}
-	m->procs[proc]->info = *info;
-	proc_info_name(&m->procs[proc]->info, info->binary_path, info->go_version);
-	m->n_procs++;
-	return (int)proc;
-}
-
-int model_proc_add(struct model *m, const struct proc_info *info)
-{
-	int proc;
-
-	pthread_mutex_lock(&m->apply_lock);
-	pthread_rwlock_wrlock(&m->lock);
-	proc = add_proc_locked(m, info);
-	pthread_rwlock_unlock(&m->lock);
-	pthread_mutex_unlock(&m->apply_lock);
-	return proc;
-}
-
-void model_proc_exited(struct model *m, unsigned proc, uint64_t time_ns)
-{
-	/* Nothing can be read of it any more. */
-	if (model_in_doubt(m, proc))
-		model_forget(m, proc, 0);
-	pthread_rwlock_wrlock(&m->lock);
-	if (proc < m->n_procs && m->procs[proc]->info.state == PROC_RUNNING) {
-		m->procs[proc]->info.state = PROC_EXITED;
-		m->procs[proc]->info.exited_ns = time_ns;
-	}
-	pthread_rwlock_unlock(&m->lock);
-}
-
-unsigned model_proc_root(struct model *m)
-{
-	unsigned root = 0;
-
-	pthread_rwlock_rdlock(&m->lock);
-	/* What follows an end by execve(2) has the same pid, and comes later. */
-	for (unsigned i = 1; i < m->n_procs; i++)
-		if (m->procs[root]->info.execed &&
-		    m->procs[i]->info.pid == m->procs[root]->info.pid)
-			root = i;
-	pthread_rwlock_unlock(&m->lock);
-	return root;
-}
-
-unsigned model_proc_before(struct model *m, unsigned proc)
-{
-	unsigned n = 0;
-
-	pthread_rwlock_rdlock(&m->lock);
-	for (unsigned i = 0; proc < m->n_procs && i < proc; i++)
-		n += m->procs[i]->info.pid == m->procs[proc]->info.pid;
-	pthread_rwlock_unlock(&m->lock);
-	return n;
-}
-
-int model_proc_nth(struct model *m, pid_t pid, unsigned before)
-{
-	int found = -ENOENT;
-
-	pthread_rwlock_rdlock(&m->lock);
-	for (unsigned i = 0; i < m->n_procs && found < 0; i++)
-		if (m->procs[i]->info.pid == pid && !before--)
-			found = (int)i;
-	pthread_rwlock_unlock(&m->lock);
-	return found;
-}
-
-unsigned model_procs(struct model *m)
-{
-	unsigned n;
-
-	pthread_rwlock_rdlock(&m->lock);
-	n = m->n_procs;
-	pthread_rwlock_unlock(&m->lock);
-	return n;
-}
-
-int model_proc(struct model *m, unsigned proc, struct proc_info *ret)
-{
-	int err = -ENOENT;
-
-	pthread_rwlock_rdlock(&m->lock);
-	if (proc < m->n_procs) {
-		*ret = m->procs[proc]->info;
-		err = 0;
-	}
-	pthread_rwlock_unlock(&m->lock);
-	return err;
-}
-
-int model_proc_by_pid(struct model *m, pid_t pid)
-{
-	int found = -ENOENT;
-
-	pthread_rwlock_rdlock(&m->lock);
-	for (unsigned i = m->n_procs; i > 0 && found < 0; i--) {
-		if (m->procs[i - 1]->info.pid == pid)
-			found = (int)i - 1;
-	}
-	pthread_rwlock_unlock(&m->lock);
-	return found;
-}
-
-int model_pid_of(void *model, unsigned proc)
-{
-	struct proc_info info;
-
-	return model_proc(model, proc, &info) ? 0 : info.pid;
 }
 
 /* --- totals ------------------------------------------------------------------------------ */
@@ -255,7 +122,7 @@ static void add_shard_proc(struct model_totals *t, const struct shard_proc *sp)
 		t->runnable_latency[i] += sp->runnable_latency[i];
 }
 
-static void add_proc(struct model *m, struct model_totals *t, unsigned proc)
+void proc_totals(const struct model *m, struct model_totals *t, unsigned proc)
 {
 	const struct proc *p = m->procs[proc];
 
@@ -273,10 +140,14 @@ void model_totals(struct model *m, int proc, struct model_totals *ret)
 {
 	*ret = (struct model_totals){0};
 	pthread_rwlock_rdlock(&m->lock);
-	for (unsigned i = 0; i < m->n_procs; i++) {
-		if (proc < 0 || (unsigned)proc == i)
-			add_proc(m, ret, i);
+	if (proc < 0)
+		*ret = m->gone;
+	for (unsigned k = 0; k < m->n_kept; k++) {
+		if (proc < 0 || (unsigned)proc == m->kept[k])
+			proc_totals(m, ret, m->kept[k]);
 	}
+	ret->procs_seen = m->n_procs;
+	ret->procs_dropped = m->n_procs - m->n_kept;
 	for (unsigned i = 0; i < EVENT_TYPES; i++)
 		ret->lost[i] += m->lost_unknown[i];
 	for (unsigned i = 0; i < m->n_shards; i++) {

@@ -30,6 +30,7 @@ struct model_config {
 	/* Over all processes, retained ones that exited included; each thread has its share of it.
 	 * 0: MODEL_GOROUTINES_MAX. What does not fit counts in dropped_goroutines. */
 	unsigned goroutines_max;
+	unsigned procs_ended; /* that are kept; 0: MODEL_PROCS_ENDED */
 };
 
 #define MODEL_GOROUTINES_MAX (1u << 22)
@@ -42,7 +43,13 @@ int64_t model_wall_offset(const struct model *m);
 
 /* --- processes -------------------------------------------------------------------------- */
 
-#define MODEL_PROCS_MAX 1024
+/*
+ * Processes have numbers from 0 on, which are not given again: events that are kept stay those of
+ * their process. What is known of one that ended is kept for the last of them; the first process
+ * (model_proc_root()) stays.
+ */
+#define MODEL_PROCS_MAX   65000 /* numbers */
+#define MODEL_PROCS_ENDED 512   /* that are kept, unless model_config says another number */
 
 enum proc_state { PROC_RUNNING, PROC_EXITED };
 
@@ -78,10 +85,13 @@ unsigned model_proc_root(struct model *m);
 unsigned model_proc_before(struct model *m, unsigned proc);
 /* The one with that pid before which there were so many; -ENOENT. */
 int model_proc_nth(struct model *m, pid_t pid, unsigned before);
+/* Numbers are below this. */
 unsigned model_procs(struct model *m);
-int model_proc(struct model *m, unsigned proc, struct proc_info *ret); /* -ENOENT */
+/* -ENOENT: there was none, or it is not kept any more. */
+int model_proc(struct model *m, unsigned proc, struct proc_info *ret);
 int model_proc_by_pid(struct model *m, pid_t pid); /* newest with that pid, or -ENOENT */
-/* Its pid, 0 when there is none; as event_format.h's pid_of, whose ctx is the model then. */
+/* Its pid, kept or not, 0 when there was none; as event_format.h's pid_of, whose ctx is the model
+ * then. Takes no lock. */
 int model_pid_of(void *model, unsigned proc);
 
 /* --- applying --------------------------------------------------------------------------- */
@@ -309,6 +319,9 @@ struct model_totals {
 	uint64_t dropped_goroutines, dropped_rows;
 	uint64_t unknown_process; /* events of a process that was never added: in the feed only */
 	uint64_t malformed;       /* events that made no sense: ignored */
+	/* Over all: processes that were there, and those of them that are no longer kept, whose
+	 * counts are in the sums all the same. */
+	uint64_t procs_seen, procs_dropped;
 };
 
 /* proc < 0: over all processes. trimmed, memory_bytes and what could not be kept are always over

@@ -142,7 +142,7 @@ struct shard {
 	struct record *last[2]; /* looked up last: actor, subject */
 	struct change *changes;
 	size_t n_changes;
-	struct shard_proc *procs[MODEL_PROCS_MAX];
+	struct shard_proc **procs; /* MODEL_PROCS_MAX; those of processes that are kept */
 	uint64_t dropped_goroutines, dropped_rows;
 	size_t memory;
 } __attribute__((aligned(64)));
@@ -154,6 +154,7 @@ struct proc {
 	uint64_t lost_ns;  /* until then events were lost; 0: none was */
 	uint64_t doubt_ns; /* until then changes of state were, and were not healed yet; 0: none */
 	uint64_t exited_retained, exited_dropped, exited_dropped_ns;
+	bool dropping;
 };
 
 struct model {
@@ -166,8 +167,13 @@ struct model {
 	pthread_rwlock_t lock;
 	/* protected by lock */
 	struct shard *shards;
-	struct proc *procs[MODEL_PROCS_MAX];
+	struct proc *procs[MODEL_PROCS_MAX]; /* NULL: not kept any more */
 	unsigned n_procs;
+	uint16_t kept[MODEL_PROCS_MAX]; /* their numbers, ascending */
+	unsigned n_kept, n_ended;       /* of kept */
+	unsigned root;
+	struct model_totals gone;            /* of those that are not kept */
+	_Atomic pid_t pids[MODEL_PROCS_MAX]; /* of all there were */
 	struct record *oldest_exited, *newest_exited;
 	size_t n_exited;
 	bool keeps_exits; /* somebody brings it in line with a reading: none is dropped meanwhile */
@@ -180,6 +186,11 @@ struct model {
 /* As model_new(), with the number of shards and of threads given: for tests and benchmarks. */
 int model_new_sharded(const struct model_config *config, unsigned shards, unsigned threads,
 		      struct model **ret);
+
+static inline bool proc_known(const struct model *m, unsigned proc)
+{
+	return proc < m->n_procs && m->procs[proc];
+}
 
 static inline unsigned shard_of(const struct model *m, unsigned proc, uint64_t goid)
 {
@@ -223,6 +234,13 @@ uint64_t record_began(const struct record *g, uint16_t *ret_flags);
 /* The runtime says so of the state that was read. */
 void record_note_began(struct record *g, uint64_t began_ns);
 
+/* model.c: adds a process's counts. The lock is held. */
+void proc_totals(const struct model *m, struct model_totals *t, unsigned proc);
+/* procs.c: drops what ended longest ago where too many did. The lock is held for writing. */
+void model_settle_procs(struct model *m);
+/* The root may have become another one. The same. */
+void model_find_root(struct model *m);
+
 /* query.c: for a reader, the lock held. */
 void record_copy(const struct model *m, const struct record *g, struct goroutine *ret);
 
@@ -236,6 +254,7 @@ void shard_remove(struct shard *s, struct record *g);
 /* Gives memory of the table back after very many were removed. */
 void shard_shrink(struct shard *s);
 int shard_add_proc(struct shard *s, unsigned proc);
+void shard_drop_proc(struct shard *s, unsigned proc);
 
 /* allocations.c: who allocated what. */
 void record_count_allocation(struct shard *s, struct record *g, uint8_t event_type,
@@ -254,6 +273,8 @@ void record_follow(struct shard *s, struct record *g, const struct meaning *mean
 void record_note_creation(struct shard_proc *sp, struct record *g, uint64_t time_ns);
 void record_set_start(struct model *m, struct record *g, uint32_t start_func_id,
 		      uint32_t created_site_id);
+/* It leaves the list of exited ones, if it is there: it is about to be removed. */
+void record_forget(struct model *m, struct record *g);
 /* Puts what exited into the list of exited ones and drops the oldest past the bound. */
 void model_settle_exits(struct model *m);
 

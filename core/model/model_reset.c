@@ -15,7 +15,8 @@ static void free_shards(struct shard *shards, unsigned n)
 	free(shards);
 }
 
-static int new_shards(unsigned n, unsigned n_procs, struct shard **ret)
+/* `m`: for its processes, too, unless they are to be told of anew. */
+static int new_shards(unsigned n, const struct model *m, struct shard **ret)
 {
 	struct shard *shards = aligned_alloc(64, n * sizeof(*shards));
 	int err = shards ? 0 : -ENOMEM;
@@ -24,8 +25,8 @@ static int new_shards(unsigned n, unsigned n_procs, struct shard **ret)
 		memset(shards, 0, n * sizeof(*shards));
 	for (unsigned i = 0; i < n && !err; i++) {
 		err = shard_init(&shards[i]);
-		for (unsigned p = 0; p < n_procs && !err; p++)
-			err = shard_add_proc(&shards[i], p);
+		for (unsigned k = 0; m && k < m->n_kept && !err; k++)
+			err = shard_add_proc(&shards[i], m->kept[k]);
 	}
 	if (err) {
 		free_shards(shards, n);
@@ -46,13 +47,24 @@ static void reset_proc(struct proc *p)
 	p->exited_retained = p->exited_dropped = p->exited_dropped_ns = 0;
 }
 
+static void forget_procs(struct model *m)
+{
+	for (unsigned k = 0; k < m->n_kept; k++) {
+		free(m->procs[m->kept[k]]);
+		m->procs[m->kept[k]] = NULL;
+	}
+	m->n_kept = m->n_procs = 0;
+}
+
 int model_reset(struct model *m)
 {
 	struct shard *shards, *old;
+	bool anew; /* some are not kept any more: all are forgotten, and told of again */
 	int err;
 
 	pthread_mutex_lock(&m->apply_lock);
-	err = new_shards(m->n_shards, m->n_procs, &shards);
+	anew = m->n_kept < m->n_procs;
+	err = new_shards(m->n_shards, anew ? NULL : m, &shards);
 	if (err) {
 		pthread_mutex_unlock(&m->apply_lock);
 		return err;
@@ -60,8 +72,12 @@ int model_reset(struct model *m)
 	pthread_rwlock_wrlock(&m->lock);
 	old = m->shards;
 	m->shards = shards;
-	for (unsigned i = 0; i < m->n_procs; i++)
-		reset_proc(m->procs[i]);
+	for (unsigned k = 0; k < m->n_kept; k++)
+		reset_proc(m->procs[m->kept[k]]);
+	if (anew)
+		forget_procs(m);
+	m->n_ended = m->root = 0;
+	memset(&m->gone, 0, sizeof(m->gone));
 	m->oldest_exited = m->newest_exited = NULL;
 	m->n_exited = 0;
 	memset(m->lost_unknown, 0, sizeof(m->lost_unknown));

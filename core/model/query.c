@@ -51,7 +51,7 @@ int model_goroutine(struct model *m, unsigned proc, uint64_t goid, struct gorout
 	const struct record *g = NULL;
 
 	pthread_rwlock_rdlock(&m->lock);
-	if (goid && proc < m->n_procs)
+	if (goid && proc_known(m, proc))
 		g = shard_find(&m->shards[shard_of(m, proc, goid)], proc, goid);
 	if (g)
 		record_copy(m, g, ret);
@@ -92,7 +92,7 @@ static int choose(struct model *m, unsigned proc, const struct model_some *q, st
 
 	while (!err && shard < m->n_shards) {
 		pthread_rwlock_rdlock(&m->lock);
-		if (proc >= m->n_procs)
+		if (!proc_known(m, proc))
 			err = -ENOENT;
 		else
 			err = choose_part(&m->shards[shard], proc, q, &at, goids);
@@ -227,7 +227,7 @@ int model_goroutine_events(struct model *m, unsigned proc, uint64_t goid, uint64
 	int err;
 
 	pthread_rwlock_rdlock(&m->lock);
-	if (goid && proc < m->n_procs)
+	if (goid && proc_known(m, proc))
 		g = shard_find(&m->shards[shard_of(m, proc, goid)], proc, goid);
 	if (g)
 		next = g->last_seq;

@@ -199,6 +199,12 @@ static void exited_unlink(struct model *m, struct record *g)
 	m->procs[g->proc]->exited_retained--;
 }
 
+void record_forget(struct model *m, struct record *g)
+{
+	if (g->in_exited)
+		exited_unlink(m, g);
+}
+
 static void exited_append(struct model *m, struct record *g)
 {
 	g->older = m->newest_exited;

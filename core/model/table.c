@@ -17,7 +17,8 @@ int shard_init(struct shard *s)
 	s->slots = calloc(s->mask + 1, sizeof(*s->slots));
 	/* An event ends or revives at most its actor and its subject. */
 	s->changes = calloc(2 * BATCH_LARGE, sizeof(*s->changes));
-	if (!s->slots || !s->changes)
+	s->procs = calloc(MODEL_PROCS_MAX, sizeof(*s->procs));
+	if (!s->slots || !s->changes || !s->procs)
 		return -ENOMEM;
 	s->memory = (s->mask + 1) * sizeof(*s->slots);
 	return 0;
@@ -43,8 +44,9 @@ void shard_free(struct shard *s)
 	}
 	for (uint32_t i = 0; i < s->n_chunks; i++)
 		free(s->chunks[i]);
-	for (unsigned i = 0; i < MODEL_PROCS_MAX; i++)
+	for (unsigned i = 0; s->procs && i < MODEL_PROCS_MAX; i++)
 		free_proc(s->procs[i]);
+	free(s->procs);
 	free(s->chunks);
 	free(s->slots);
 	free(s->changes);
@@ -59,6 +61,17 @@ int shard_add_proc(struct shard *s, unsigned proc)
 		return -ENOMEM;
 	s->memory += sizeof(**s->procs);
 	return 0;
+}
+
+void shard_drop_proc(struct shard *s, unsigned proc)
+{
+	struct shard_proc *sp = s->procs[proc];
+
+	for (uint32_t i = 0; i < sp->n_types; i++)
+		s->memory -= sp->types[i] ? sizeof(*sp->types[i]) : 0;
+	s->memory -= sizeof(*sp) + sp->n_types * sizeof(*sp->types);
+	free_proc(sp);
+	s->procs[proc] = NULL;
 }
 
 struct record *shard_find(const struct shard *s, unsigned proc, uint64_t goid)

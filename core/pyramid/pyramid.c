@@ -307,6 +307,24 @@ static void sync_one(struct pyramid *p, const struct goroutine *g, uint64_t befo
 	follow(p, r, &m, false);
 }
 
+/* A process that is not kept any more. */
+static void drop_proc(struct pyramid *p, unsigned proc)
+{
+	pthread_mutex_lock(&p->lock);
+	for (uint32_t i = 0; p->series[proc] && i < p->rows.n; i++) {
+		struct row *r = &p->rows.v[i];
+
+		if (!r->used || r->proc != proc)
+			continue;
+		rows_close(&p->rows, r); /* what is stored goes when it is the oldest */
+		if (!r->chunks)
+			rows_remove(&p->rows, r);
+	}
+	series_free(p->series[proc]);
+	p->series[proc] = NULL;
+	pthread_mutex_unlock(&p->lock);
+}
+
 int pyramid_sync(struct pyramid *p, struct model *m, unsigned proc, uint64_t before_ns)
 {
 	struct model_pass *pass cleanup_pass_ = NULL;
@@ -317,8 +335,12 @@ int pyramid_sync(struct pyramid *p, struct model *m, unsigned proc, uint64_t bef
 	size_t n;
 	int err;
 
-	if (proc >= MODEL_PROCS_MAX || model_proc(m, proc, &info))
+	if (proc >= MODEL_PROCS_MAX)
 		return -ENOENT;
+	if (model_proc(m, proc, &info)) {
+		drop_proc(p, proc);
+		return -ENOENT;
+	}
 	before_ns = MIN(before_ns, PYRAMID_TIME_END - 1);
 	pthread_mutex_lock(&p->lock);
 	/* Whoever missed events compares all once more. */

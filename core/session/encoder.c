@@ -296,6 +296,9 @@ int encoder_process(struct encoder *e, unsigned index, const struct proc_info *i
 	m.go_version.len = strnlen(info->go_version, sizeof(info->go_version));
 	m.attached = info->attached_ns;
 	m.exited = info->exited_ns;
+	m.execed = info->execed;
+	m.execed_path.data = (uint8_t *)info->execed_path;
+	m.execed_path.len = strnlen(info->execed_path, sizeof(info->execed_path));
 	piece.n_processes = 1;
 	piece.processes = &p;
 	define(e, &piece);

@@ -15,8 +15,12 @@ struct loader {
 	struct session_chunk chunk;
 	size_t at, gap; /* in chunk: the next event, the next gap */
 	/* Processes whose end is told of in this batch: they end behind its events. */
-	unsigned ended[MODEL_PROCS_MAX];
-	uint64_t ended_ns[MODEL_PROCS_MAX];
+	struct ended {
+		unsigned proc;
+		uint64_t time_ns;
+		bool execed;
+		char path[256];
+	} ended[2 * SESSION_CHUNK];
 	unsigned n_ended;
 	uint64_t first_ns, position_ns, passed, missed;
 };
@@ -113,6 +117,12 @@ static int add_first_proc(struct loader *l)
 	return MIN(proc, 0);
 }
 
+static void note_end(struct ended *e, unsigned proc, const struct proc_info *info)
+{
+	*e = (struct ended){.proc = proc, .time_ns = info->exited_ns, .execed = info->execed};
+	memcpy(e->path, info->execed_path, sizeof(e->path));
+}
+
 static int apply_procs(struct loader *l)
 {
 	const struct session_chunk *c = &l->chunk;
@@ -126,12 +136,11 @@ static int apply_procs(struct loader *l)
 		if (c->proc_index[i] == model_procs(l->model)) {
 			info.state = PROC_RUNNING;
 			info.exited_ns = 0;
+			info.execed = false;
 			err = model_proc_add(l->model, &info);
 		}
-		if (c->procs[i].state == PROC_EXITED && l->n_ended < MODEL_PROCS_MAX) {
-			l->ended[l->n_ended] = c->proc_index[i];
-			l->ended_ns[l->n_ended++] = c->procs[i].exited_ns;
-		}
+		if (c->procs[i].state == PROC_EXITED && l->n_ended < ARRAY_SIZE(l->ended))
+			note_end(&l->ended[l->n_ended++], c->proc_index[i], &c->procs[i]);
 	}
 	return err < 0 ? err : add_first_proc(l);
 }
@@ -157,8 +166,14 @@ static void apply_ends(struct loader *l)
 {
 	if (l->at < l->chunk.n || l->chunk.more)
 		return;
-	for (unsigned i = 0; i < l->n_ended; i++)
-		model_proc_exited(l->model, l->ended[i], l->ended_ns[i]);
+	for (unsigned i = 0; i < l->n_ended; i++) {
+		const struct ended *e = &l->ended[i];
+
+		if (e->execed)
+			model_proc_execed(l->model, e->proc, e->path, e->time_ns);
+		else
+			model_proc_exited(l->model, e->proc, e->time_ns);
+	}
 	l->n_ended = 0;
 }
 

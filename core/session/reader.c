@@ -120,7 +120,7 @@ int session_reader_open_fd(int fd, enum session_format format, struct names *nam
 	r->window.data = malloc(WINDOW);
 	r->seen = malloc(SEEN_MAX * sizeof(*r->seen));
 	r->seen_proc = malloc(SEEN_MAX * sizeof(*r->seen_proc));
-	r->new_procs = malloc(PROCS_MAX * sizeof(*r->new_procs));
+	r->new_procs = malloc(NEWS_MAX * sizeof(*r->new_procs));
 	if (!r->window.data || !r->seen || !r->seen_proc || !r->new_procs)
 		goto out;
 	err = tables_new(names, &r->tables);

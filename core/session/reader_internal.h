@@ -9,6 +9,7 @@
 #define SEEN_MAX  65536 /* goroutines of one snapshot */
 #define GAPS_MAX  4096  /* gaps of one batch */
 #define PROCS_MAX MODEL_PROCS_MAX
+#define NEWS_MAX  (2 * SESSION_CHUNK) /* processes told of in one chunk */
 
 /* The part of the file that is in memory. */
 struct window {
@@ -45,9 +46,9 @@ struct session_reader {
 	bool many;                         /* metadata.json: every line is to say its process */
 	struct proc_info meta_proc;        /* what metadata.json says of the first process */
 	struct proc_info procs[PROCS_MAX]; /* all that are known, by index */
-	unsigned n_procs;
+	unsigned n_procs, last_proc;
 	struct proc_info *new_procs;
-	unsigned new_proc_index[PROCS_MAX];
+	unsigned new_proc_index[NEWS_MAX];
 	struct goroutine_seen *seen;
 	unsigned *seen_proc;
 	size_t n_seen;

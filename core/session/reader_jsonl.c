@@ -44,15 +44,21 @@ static uint16_t process(struct session_reader *r, uint64_t pid, struct session_c
 		r->n_procs = MAX(r->n_procs, 1u);
 		return 0;
 	}
-	for (unsigned i = 0; i < MAX(r->n_procs, 1u); i++) {
+	/* The one before mostly, else one of the newest. */
+	if ((uint64_t)r->procs[r->last_proc].pid == pid) {
+		r->n_procs = MAX(r->n_procs, 1u);
+		return (uint16_t)r->last_proc;
+	}
+	for (unsigned i = MAX(r->n_procs, 1u); i-- > 0;) {
 		if ((uint64_t)r->procs[i].pid == pid) {
 			r->n_procs = MAX(r->n_procs, 1u);
+			r->last_proc = i;
 			return (uint16_t)i;
 		}
 	}
 	if (r->n_procs == 0 && r->procs[0].pid) /* metadata's, which came first */
 		r->n_procs = 1;
-	if (r->n_procs == PROCS_MAX || chunk->n_procs == PROCS_MAX)
+	if (r->n_procs == PROCS_MAX || chunk->n_procs == NEWS_MAX)
 		return 0;
 	r->procs[r->n_procs] = (struct proc_info){.pid = (pid_t)pid};
 	r->new_procs[chunk->n_procs] = r->procs[r->n_procs];

@@ -38,7 +38,7 @@ static int read_process(struct session_reader *r, const struct wire_field *f,
 
 	if (!m)
 		return unpack_error();
-	if (m->index < PROCS_MAX && m->index <= r->n_procs && chunk->n_procs < PROCS_MAX) {
+	if (m->index < PROCS_MAX && m->index <= r->n_procs && chunk->n_procs < NEWS_MAX) {
 		info = &r->procs[m->index];
 		memset(info, 0, sizeof(*info));
 		info->pid = (pid_t)m->pid;
@@ -47,6 +47,8 @@ static int read_process(struct session_reader *r, const struct wire_field *f,
 		info->attached_ns = m->attached;
 		info->exited_ns = m->exited;
 		info->state = m->exited ? PROC_EXITED : PROC_RUNNING;
+		info->execed = m->execed && m->exited;
+		copy_text(info->execed_path, sizeof(info->execed_path), &m->execed_path);
 		r->n_procs = MAX(r->n_procs, m->index + 1);
 		r->new_procs[chunk->n_procs] = *info;
 		r->new_proc_index[chunk->n_procs++] = m->index;

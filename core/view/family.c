@@ -229,9 +229,7 @@ int view_proc(const struct view *v, unsigned proc, struct proc_info *ret)
 
 int view_pid_was(const struct view *v, unsigned proc)
 {
-	struct proc_info info;
-
-	return model_proc(v->model, proc, &info) ? 0 : info.pid;
+	return model_pid_of(v->model, proc);
 }
 
 unsigned view_root(const struct view *v)
@@ -241,9 +239,10 @@ unsigned view_root(const struct view *v)
 
 int view_proc_name(const struct view *v, unsigned proc, char *ret, size_t size)
 {
+	struct proc_info info;
 	int pid = view_pid_was(v, proc);
 
-	if (!pid)
+	if (!pid || model_proc(v->model, proc, &info))
 		return -ENOENT;
 	if (model_proc_by_pid(v->model, pid) == (int)proc)
 		(void)snprintf(ret, size, "%d", pid);

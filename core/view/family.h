@@ -80,7 +80,7 @@ int view_type_of(const struct view *v, unsigned proc, const char *name, uint32_t
 
 unsigned view_procs(const struct view *v);
 int view_proc(const struct view *v, unsigned proc, struct proc_info *ret); /* -ENOENT */
-/* The pid of a process by index, whoever has the number now; 0: there is none. */
+/* The pid of a process by index, also of one that is not kept any more; 0: there was none. */
 int view_pid_was(const struct view *v, unsigned proc);
 /*
  * A process's name among all: its pid, "4000"; one whose number another has now, since it executed

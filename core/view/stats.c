@@ -161,6 +161,8 @@ int view_stats(const struct view *v, struct view_query *q, struct buf *out)
 	emit_u64(&e, "trimmed_events", t.trimmed);
 	emit_u64(&e, "malformed_events", t.malformed);
 	emit_u64(&e, "unknown_process_events", t.unknown_process);
+	emit_u64(&e, "processes_seen", t.procs_seen);
+	emit_u64(&e, "processes_dropped", t.procs_dropped);
 	emit_u64(&e, "dropped_allocation_rows", t.dropped_rows);
 	emit_u64(&e, "dropped_names", names_dropped(model_names(v->model)));
 	emit_losses(&e, v);

@@ -796,6 +796,90 @@ static void test_processes(void **state)
 	assert_int_equal(model_proc_add(x->m, &info), -ENOSPC);
 }
 
+/* Many more than are kept: memory is bounded, numbers are not given again, sums are of all. */
+static void test_many_processes(void **state)
+{
+	struct fixture *x = *state;
+	struct proc_info info = {.pid = 1000, .binary_path = "/bin/y"};
+	struct event ev = object(7, 8), copy[4];
+	uint64_t cursor = 0, memory = 0;
+	struct model_totals t;
+	struct goroutine g;
+
+	for (unsigned i = 1; i <= 5000; i++) {
+		info.pid = (pid_t)(1000 + i % 3000);
+		info.state = PROC_RUNNING;
+		assert_int_equal(model_proc_add(x->m, &info), i);
+		ev.proc = (uint16_t)i;
+		ev.goid = 1 + i % 7;
+		apply(x, i, ev);
+		model_proc_exited(x->m, i, i);
+		if (i == 1000) {
+			model_totals(x->m, -1, &t);
+			memory = t.memory_bytes;
+		}
+	}
+	model_totals(x->m, -1, &t);
+	assert_int_equal(t.events[EVENT_NEWOBJECT], 5000);
+	assert_int_equal(t.alloc_bytes, 5000 * 8);
+	assert_int_equal(t.procs_seen, 5001);
+	assert_in_range(t.procs_dropped, 5000 - MODEL_PROCS_ENDED,
+			5000 - MODEL_PROCS_ENDED * 7 / 8);
+	assert_int_equal(t.live_total, 5001 - t.procs_dropped - 1);
+	assert_in_range(t.memory_bytes, 1, memory + memory / 4);
+	assert_int_equal(model_proc(x->m, 0, &info), 0); /* the first stays */
+	assert_int_equal(model_proc(x->m, 1, &info), -ENOENT);
+	assert_int_equal(model_goroutine(x->m, 1, 2, &g), -ENOENT);
+	assert_int_equal(model_pid_of(x->m, 1), 1001);
+	assert_int_equal(model_proc(x->m, 5000, &info), 0);
+	/* An event that comes late is of nobody, and in the log as what it is. */
+	ev.proc = 1;
+	ev.goid = 2;
+	apply(x, 6000, ev);
+	model_totals(x->m, -1, &t);
+	assert_int_equal(t.unknown_process, 1);
+	cursor = feed_head(model_feed(x->m)) - 1;
+	assert_int_equal(feed_read(model_feed(x->m), &cursor, copy, 4, NULL), 1);
+	assert_int_equal(copy[0].proc, 1);
+	/* A replay that goes back is told of them anew. */
+	assert_int_equal(model_reset(x->m), 0);
+	assert_int_equal(model_procs(x->m), 0);
+	info.state = PROC_RUNNING;
+	assert_int_equal(model_proc_add(x->m, &info), 0);
+}
+
+/* It executes something: all of it has ended, and what it is then is another. */
+static void test_exec(void **state)
+{
+	struct fixture *x = *state;
+	struct goroutine_seen seen = {.goid = 3, .state = GSTATE_WAITING};
+	struct proc_info info;
+	struct model_totals t;
+
+	assert_int_equal(model_proc(x->m, 0, &info), 0);
+	apply(x, 10, move(0, 1, GSTATE_DEAD, GSTATE_RUNNABLE));
+	apply(x, 20, move(0, 2, GSTATE_DEAD, GSTATE_RUNNABLE));
+	apply(x, 30, move(2, 2, GSTATE_RUNNING, GSTATE_DEAD));
+	model_proc_execed(x->m, 0, "/bin/other", 50);
+	assert_int_equal(model_proc_add(x->m, &info), 1);
+	assert_int_equal(model_proc_root(x->m), 1);
+	assert_int_equal(model_proc_nth(x->m, info.pid, 0), 0);
+	assert_int_equal(model_proc_before(x->m, 1), 1);
+	assert_int_equal(get(x, 1).flags & (GOROUTINE_EXITED | GOROUTINE_EXECED),
+			 GOROUTINE_EXITED | GOROUTINE_EXECED);
+	assert_int_equal(get(x, 1).exited_ns, 50);
+	assert_int_equal(get(x, 1).state_ns[GSTATE_RUNNABLE], 40);
+	assert_int_equal(get(x, 2).exited_ns, 30);
+	assert_false(get(x, 2).flags & GOROUTINE_EXECED);
+	/* Its memory was read when it was another already. */
+	model_heal(x->m, 0, &seen, 1, 60, true);
+	model_totals(x->m, 0, &t);
+	assert_int_equal(t.live_total, 0);
+	assert_int_equal(model_proc(x->m, 0, &info), 0);
+	assert_true(info.execed);
+	assert_string_equal(info.execed_path, "/bin/other");
+}
+
 static void test_config(void **state)
 {
 	struct fixture *x = *state;
@@ -841,6 +925,8 @@ int main(void)
 		TEST(test_heal_again),
 		TEST(test_late_creation),
 		TEST(test_processes),
+		TEST(test_many_processes),
+		TEST(test_exec),
 		TEST(test_config),
 		TEST(test_goroutine_events),
 	};
