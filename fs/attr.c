@@ -93,6 +93,8 @@ static int render(struct fs *fs, struct node_id id, struct buf *out)
 		n->control->show(v->control, out);
 		return buf_error(out);
 	}
+	if (fs->config.many && !id.tree && n->view->all_in_root)
+		q.proc = VIEW_ALL_PROCS;
 	err = view_render(n->view, v, &q, out);
 	return err ? err : buf_error(out);
 }

@@ -74,6 +74,18 @@ static bool went_back(struct sources *ss)
 	return ss->batch[0].time_ns + NS_PER_SEC < info.last_ns;
 }
 
+/* Where the mount sees it, too. Returns how many there are now. */
+static uint64_t count_forgotten(struct sources *ss, uint64_t before)
+{
+	struct pyramid_info info;
+
+	pyramid_info(ss->live.pyramid, &info);
+	if (info.forgotten > before)
+		feed_count_missed(model_feed(ss->live.view.model), FEED_CELLS,
+				  info.forgotten - before);
+	return info.forgotten;
+}
+
 /*
  * Follows the feed by looking 40 times a second: the capture thread is not asked to wake anybody,
  * and the feed keeps far more than what comes in between.
@@ -82,7 +94,7 @@ static void *follow(void *arg)
 {
 	struct sources *ss = arg;
 	struct feed *feed = model_feed(ss->live.view.model);
-	uint64_t cursor = feed_tail(feed), synced = 0;
+	uint64_t cursor = feed_tail(feed), synced = 0, forgotten = 0;
 
 	thread_be_polite();
 	confine_enter(ss->confine);
@@ -90,6 +102,7 @@ static void *follow(void *arg)
 		uint64_t missed = 0, now;
 		size_t n = feed_read(feed, &cursor, ss->batch, BATCH, &missed);
 
+		feed_count_missed(feed, FEED_TIMELINE, missed);
 		if (missed)
 			pyramid_missed(ss->live.pyramid, missed, n ? ss->batch[0].time_ns : 0);
 		if (n && went_back(ss))
@@ -100,6 +113,7 @@ static void *follow(void *arg)
 		now = monotonic_ns();
 		if (now - synced > SYNC_NS) {
 			sync_all(ss, n < BATCH);
+			forgotten = count_forgotten(ss, forgotten);
 			sources_sweep(ss, now);
 			synced = now;
 		}

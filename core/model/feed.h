@@ -38,7 +38,15 @@ bool feed_wait(struct feed *f, uint64_t seq, uint64_t timeout_ns);
 
 /* Who missed events, as they were given up before he had them: he counts them here, for the views.
  * Any thread. */
-enum feed_reader { FEED_STDOUT, FEED_STREAM, FEED_MOUNT, FEED_DOWNLOAD, FEED_READERS };
+enum feed_reader {
+	FEED_STDOUT,
+	FEED_STREAM,   /* clients of /ws */
+	FEED_MOUNT,    /* `events`, `events_pipe` */
+	FEED_DOWNLOAD, /* of what is live */
+	FEED_TIMELINE,
+	FEED_CELLS, /* no events: cells of the timeline that were given up for newer ones */
+	FEED_READERS
+};
 void feed_count_missed(struct feed *f, enum feed_reader who, uint64_t n);
 uint64_t feed_missed(struct feed *f, enum feed_reader who);
 

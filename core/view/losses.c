@@ -101,10 +101,12 @@ static void count_readers(const struct view *v, struct losses *ret)
 	ret->stream_missed = feed_missed(feed, FEED_STREAM);
 	ret->mount_missed = feed_missed(feed, FEED_MOUNT);
 	ret->download_missed = feed_missed(feed, FEED_DOWNLOAD);
-	if (!v->pyramid)
+	ret->timeline_missed = feed_missed(feed, FEED_TIMELINE);
+	ret->timeline_forgotten = feed_missed(feed, FEED_CELLS);
+	if (v->meter || !v->pyramid)
 		return;
+	/* A recorded session that is looked at: nobody follows it. */
 	pyramid_info(v->pyramid, &timeline);
-	ret->timeline_missed = timeline.missed;
 	ret->timeline_forgotten = timeline.forgotten;
 }
 

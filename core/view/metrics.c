@@ -10,6 +10,9 @@
 #include "core/view/losses.h"
 #include "core/view/view_internal.h"
 
+/* Of those that have ended, so many are shown, the last ones. */
+#define ENDED_MAX 64
+
 struct process {
 	struct proc_info info;
 	struct model_totals totals;
@@ -299,6 +302,36 @@ static void losses(struct exposition *x)
 	}
 }
 
+/* How many ended later than this one. */
+static unsigned ended_later(const struct exposition *x, const struct process *p)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < x->n; i++)
+		n += x->all[i].info.state == PROC_EXITED &&
+		     (x->all[i].info.exited_ns > p->info.exited_ns ||
+		      (x->all[i].info.exited_ns == p->info.exited_ns && &x->all[i] > p));
+	return n;
+}
+
+/* Every process that lives (MODEL_PROCS_MAX at most). */
+static void bound(struct exposition *x)
+{
+	cleanup_free_ uint8_t *left = x->n > ENDED_MAX ? calloc(x->n, 1) : NULL;
+	size_t kept = 0;
+
+	for (size_t i = 0; left && i < x->n; i++)
+		left[i] = x->all[i].info.state == PROC_EXITED &&
+			  ended_later(x, &x->all[i]) >= ENDED_MAX;
+	for (size_t i = 0; left && i < x->n; i++) {
+		if (left[i])
+			continue;
+		x->all[kept++] = x->all[i];
+	}
+	if (left)
+		x->n = kept;
+}
+
 static int gather(struct exposition *x, unsigned proc)
 {
 	unsigned procs = model_procs(x->v->model);
@@ -314,10 +347,12 @@ static int gather(struct exposition *x, unsigned proc)
 		/* One pid, one series: the kernel may give a number again. */
 		if (proc == VIEW_ALL_PROCS && model_proc_by_pid(x->v->model, p->info.pid) != (int)i)
 			continue;
-		model_totals(x->v->model, (int)i, &p->totals);
 		p->proc = i;
 		x->n++;
 	}
+	bound(x);
+	for (size_t i = 0; i < x->n; i++)
+		model_totals(x->v->model, (int)x->all[i].proc, &x->all[i].totals);
 	return 0;
 }
 

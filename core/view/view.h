@@ -114,8 +114,10 @@ struct view_row {
 	enum view_scope scope;
 	unsigned forms; /* VIEW_HAS() of each */
 	enum view_cost cost;
-	bool all_procs; /* may be asked for VIEW_ALL_PROCS, which REST does unless ?proc= is given
-			 */
+	bool all_procs;   /* may be asked for VIEW_ALL_PROCS, which REST does unless ?proc= is given
+			   */
+	bool all_in_root; /* so is the file in the mount's root where several processes are traced
+			   */
 	view_fn *fn;
 	view_stream_fn *stream; /* instead of fn: may be longer than is good to hold */
 	bool no_file; /* it hangs on its arguments, or the mount has it as something else: REST only

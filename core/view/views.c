@@ -46,7 +46,7 @@ const struct view_row views[] = {
 	    .help = "read this first: what is lost, what is not covered, what tracing costs"),
 	ROW("stats", PROCESS, BOTH, QUICK, view_stats,
 	    .help = "the program's counts, one `key value` a line"),
-	ROW("metrics", PROCESS, TEXT, QUICK, view_metrics, .all_procs = true,
+	ROW("metrics", PROCESS, TEXT, QUICK, view_metrics, .all_procs = true, .all_in_root = true,
 	    .content_type = "text/plain; version=0.0.4; charset=utf-8",
 	    .help = "the same for Prometheus"),
 	ROW("losses", PROCESS, BOTH, QUICK, view_losses, .all_procs = true, .suffix = ".tsv",

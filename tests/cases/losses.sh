@@ -80,3 +80,62 @@ expect "lines that say what helps" "$(grep -c 'found no room in a ring: .*-ring-
 stop_xgotopfs
 end_reference
 unharmed "$DEMO"
+
+# --- whoever is slow, and what a bound lets go: little is retained, and a flood goes by
+start_xgotopfs -pid "$DEMO" -retain 2000 -retain-exited 5 -web -web-port 0 -storage-dir "$T/sessions" "$MNT"
+wait_ready
+wait_web
+# A reader of events_pipe, one of /ws and a download that stop after their beginning.
+slow() {
+	python3 - "$MNT/events_pipe" "$WEB" <<'PY' &
+import os, re, socket, sys, time
+pipe, url = sys.argv[1:]
+host, port = re.match(r"http://([^:/]+):(\d+)", url).groups()
+pipe = os.open(pipe, os.O_RDONLY)
+def ask(request):
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    s.connect((host, int(port)))
+    s.sendall((request + f"Host: {host}:{port}\r\n\r\n").encode())
+    return s
+ws = ask("GET /ws HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+         "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n")
+ws.recv(20)
+got = os.read(pipe, 100)
+downloads = []
+for _ in range(8):  # what the kernel takes at once of a short one is not slow
+    downloads.append(ask("GET /api/live/events?format=jsonl&limit=100000 HTTP/1.1\r\n"))
+    downloads[-1].recv(100)
+time.sleep(1.5)
+os.set_blocking(pipe, False)
+for download in downloads:
+    download.setblocking(False)
+def read(call):
+    try:
+        return call(65536)
+    except BlockingIOError:
+        time.sleep(0.002)
+for _ in range(100):
+    read(lambda n: os.read(pipe, n))
+    for download in downloads:
+        read(download.recv)
+PY
+	slow_pid=$!
+	wait "$slow_pid" || fail "the slow readers"
+}
+flood 3 2 slow
+shows() { [ "$(stat "$MNT" "loss_$1")" -gt 0 ]; }
+for way in events_forgotten goroutines_forgotten mount_missed download_missed stream_missed timeline_missed \
+	recording_missed; do
+	wait_for 5 shows "$way" || fail "nothing was lost that way: $way: $(grep loss_ "$MNT/stats")"
+	for shown in "$(grep "^$way	" "$MNT/losses.tsv" | cut -f2)" \
+		"$(sed -n "s/^loss $way \([0-9]*\) .*/\1/p" "$MNT/health")" \
+		"$(sed -n "s/^xgotopfs_losses_total{way=\"$way\",.*} //p" "$MNT/metrics")" \
+		"$(curl -s "${WEB}api/live/losses" | jq ".[] | select(.way == \"$way\").count")" \
+		"$(curl -s "${WEB}api/live/status" | jq ".losses[] | select(.way == \"$way\").count")"; do
+		[ "${shown:-0}" -gt 0 ] || fail "$way is not shown everywhere: '$shown'"
+	done
+done
+expect "what the others lost" "$(stat "$MNT" lost_total)" 0
+stop_xgotopfs
+unharmed "$DEMO"
