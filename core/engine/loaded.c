@@ -11,6 +11,7 @@
 #include "core/base/text.h"
 #include "core/base/thread.h"
 #include "core/engine/traced_internal.h"
+#include "core/memory/memory.h"
 #include "core/target/go_file.h"
 #include "core/target/parts.h"
 
@@ -135,8 +136,19 @@ static void take_part(struct traced_image *i, struct file *f)
 	f->part = part;
 }
 
-/* Its index; -1: of no interest, or no memory. */
-static ssize_t file_of(struct loaded *l, struct traced_image *i, pid_t pid, const struct mapping *m)
+/* The note of Go's linker, in the first page of a file that cannot be opened. */
+static bool is_go_in_memory(pid_t pid, uint64_t header)
+{
+	static const char note[] = {4, 0, 0, 0, 'G', 'o', 0, 0};
+	char page[4096];
+
+	return header && !memory_read(pid, header, page, sizeof(page)) &&
+	       memmem(page, sizeof(page), note, sizeof(note));
+}
+
+/* Its index; -1: of no interest, or no memory. `header`: where its first page is; 0 not known. */
+static ssize_t file_of(struct loaded *l, struct traced_image *i, pid_t pid, const struct mapping *m,
+		       uint64_t header)
 {
 	struct loaded_files *files = i->files;
 	struct file *f;
@@ -155,7 +167,12 @@ static ssize_t file_of(struct loaded *l, struct traced_image *i, pid_t pid, cons
 	text_name(f->path, sizeof(f->path), m->path, strlen(m->path));
 	if (f->fd >= 0)
 		f->kind = go_file_kind(f->fd);
-	if (f->kind == GO_FILE_PART) {
+	else if (is_go_in_memory(pid, header))
+		f->kind = GO_FILE_PART;
+	if (f->kind == GO_FILE_PART && f->fd < 0) {
+		(void)snprintf(f->why, sizeof(f->why),
+			       "its file is deleted, or cannot be opened from here");
+	} else if (f->kind == GO_FILE_PART) {
 		take_part(i, f);
 	} else if (f->fd >= 0) {
 		close(f->fd);
@@ -250,6 +267,9 @@ struct look {
 	unsigned proc;
 	const struct proc_info *info;
 	uint64_t since_ns; /* of the look before this one */
+	dev_t dev;         /* of the file whose first page is at `header` */
+	ino_t ino;
+	uint64_t header;
 	bool news;
 };
 
@@ -275,9 +295,15 @@ static int look_at_file(void *ctx, const struct mapping *m)
 	struct use use = {0};
 	ssize_t file;
 
+	if (m->ino && m->offset == 0) {
+		look->dev = m->dev;
+		look->ino = m->ino;
+		look->header = m->start;
+	}
 	if (!m->executable || !m->ino || target_is_mapped_by(look->image->target, m))
 		return 0;
-	file = file_of(l, look->image, look->info->pid, m);
+	file = file_of(l, look->image, look->info->pid, m,
+		       m->dev == look->dev && m->ino == look->ino ? look->header : 0);
 	if (file < 0 || has_use(l, look->proc, look->info, (size_t)file))
 		return 0;
 	use.file = (size_t)file;
@@ -508,15 +534,18 @@ static void *loaded_main(void *arg)
 	return NULL;
 }
 
-int loaded_start(struct loaded *l)
+void loaded_look(struct loaded *l)
 {
-	int err;
-
 	l->beginning = true;
 	for (unsigned proc = 0; proc < model_procs(l->traced->c.model); proc++)
 		look_at(l, proc);
 	l->beginning = false;
-	err = thread_start(&l->thread, loaded_main, l);
+}
+
+int loaded_start(struct loaded *l)
+{
+	int err = thread_start(&l->thread, loaded_main, l);
+
 	l->started = !err;
 	return err;
 }

@@ -16,7 +16,9 @@ struct loaded_files;
 struct traced;
 
 int loaded_new(struct traced *traced, struct loaded **ret);
-/* Looks at all processes there are now, then starts the thread. 0 or -errno, logged. */
+/* Looks at all processes there are now: what is found is not late. Before the thread is there. */
+void loaded_look(struct loaded *l);
+/* Starts the thread. 0 or -errno, logged. */
 int loaded_start(struct loaded *l);
 /* Ends the thread, which may read the target: NULL is fine. */
 void loaded_stop(struct loaded *l);

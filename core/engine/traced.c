@@ -59,7 +59,12 @@ static int make_first(struct traced *t, struct target *target)
 
 int traced_attach(struct traced *t)
 {
-	return not_usage(capture_attach(traced_now(t)->capture));
+	int err = not_usage(capture_attach(traced_now(t)->capture));
+
+	/* While this thread may open whatever a process has mapped. */
+	if (!err)
+		loaded_look(t->loaded);
+	return err;
 }
 
 int traced_start(struct traced *t)

@@ -40,31 +40,41 @@ exactly() {
 trace() { start_xgotopfs "$@" -record -storage-format jsonl -storage-dir "$T/s" "$MNT" && wait_ready; }
 verdict() { sed -n 's/^verdict //p' "$MNT/health"; }
 
-for version in ${VERSIONS:-1.19 1.27}; do
+# RELEASE:WAY...; all of it: CELLS="1.17:there 1.17:late 1.18:there …" tests/cases/plugins.sh
+for cell in ${CELLS:-1.19:there 1.27:late}; do
+	version=${cell%:*}
 	host=$(target "$version" cgo loader) && plugin=$(target "$version" plugin workload) || fail "no plugin"
 	MINOR=$(minor_of "$version" "$host")
-
-	# There before us.
-	run "$host" "$plugin"
-	"$XGOTOPFS" -doctor -pid "$PID" >"$T/doctor" 2>&1 || fail "doctor: $(cat "$T/doctor")"
-	grep -q "^ok    plugin         $plugin$" "$T/doctor" || fail "doctor does not know it: $(cat "$T/doctor")"
-	trace -pid "$PID"
-	grep -q "following the plugin $plugin" "$LOG" || fail "not said: $(cat "$LOG")"
-	expect "verdict" "$(verdict)" "good, with limits: see the warnings"
-	exactly "$version, there before us"
-
-	# Loaded while we look, by a process that -b found.
-	run "$host" late "$plugin"
-	trace -b "$host"
-	expect "nothing is loaded" "$(verdict)" "good, with limits: see the warnings"
-	echo >&8
-	wait_for 20 grep -q "following the plugin $plugin" "$LOG" || fail "not noticed: $(cat "$LOG")"
-	wait_for 20 grep -q ready "$T/said" || fail "the plugin does not start: $(cat "$T/err")"
-	expect "verdict" "$(verdict)" "incomplete: see the warnings"
-	grep -q "^not_covered what the plugin $plugin did when it was loaded, up to [0-9.]* s before" "$MNT/health" ||
-		fail "not said in health: $(grep ^not_covered "$MNT/health")"
-	exactly "$version, loaded under our eyes"
+	if [ "${cell#*:}" = there ]; then
+		run "$host" "$plugin"
+		"$XGOTOPFS" -doctor -pid "$PID" >"$T/doctor" 2>&1 || fail "doctor: $(cat "$T/doctor")"
+		grep -q "^ok    plugin         $plugin$" "$T/doctor" || fail "doctor does not know it: $(cat "$T/doctor")"
+		trace -pid "$PID"
+		grep -q "following the plugin $plugin" "$LOG" || fail "not said: $(cat "$LOG")"
+		expect "verdict" "$(verdict)" "good, with limits: see the warnings"
+		exactly "$version, there before us"
+	else
+		# Loaded while we look, by a process that -b found.
+		run "$host" late "$plugin"
+		trace -b "$host"
+		expect "nothing is loaded" "$(verdict)" "good, with limits: see the warnings"
+		echo >&8
+		wait_for 20 grep -q "following the plugin $plugin" "$LOG" || fail "not noticed: $(cat "$LOG")"
+		wait_for 20 grep -q ready "$T/said" || fail "the plugin does not start: $(cat "$T/err")"
+		expect "verdict" "$(verdict)" "incomplete: see the warnings"
+		grep -q "^not_covered what the plugin $plugin did when it was loaded, up to [0-9.]* s before" "$MNT/health" ||
+			fail "not said in health: $(grep ^not_covered "$MNT/health")"
+		exactly "$version, loaded under our eyes"
+	fi
 done
+
+# Its file is gone when we come.
+cp "$plugin" "$T/gone.so"
+run "$host" "$T/gone.so"
+rm "$T/gone.so"
+trace -pid "$PID"
+grep -q "following the plugin $T/gone.so" "$LOG" || fail "a deleted plugin: $(cat "$LOG")"
+exactly "deleted"
 
 # What cannot be: a plugin by itself.
 "$XGOTOPFS" -b "$plugin" "$MNT" >"$T/out" 2>"$LOG"
