@@ -134,16 +134,18 @@ static void check_fuse(struct report *r)
 
 static void check_probe_cost(struct report *r)
 {
-	uint64_t trap_ns = 0;
-	char line[128];
-	int err = capture_calibrate(&trap_ns);
+	struct capture_price price;
+	char line[160];
+	int err = capture_calibrate(&price);
 
 	if (err)
 		snprintf(line, sizeof(line), "could not be measured: %s", strerror(-err));
 	else
-		snprintf(line, sizeof(line),
-			 "%llu ns a hit where the kernel emulates the instruction (measured now)",
-			 (unsigned long long)trap_ns);
+		snprintf(
+			line, sizeof(line),
+			"%llu ns a hit where the kernel emulates the instruction, %llu ns where it "
+			"steps it out of line (measured now)",
+			(unsigned long long)price.trap_ns, (unsigned long long)price.step_ns);
 	if (err)
 		fail(r, "probe cost", line);
 	else

@@ -172,6 +172,7 @@ enum wire_site_flag {
 	WIRE_SITE_FILTER_BRANCH = 1 << 0,
 	WIRE_SITE_STACK_CHECK = 1 << 1,
 	WIRE_SITE_ZERO_IS_SWAPPED = 1 << 2,
+	WIRE_SITE_STEPPED = 1 << 3, /* not emulated by the kernel, but stepped out of line */
 };
 
 /* The programs, numbered like enum probe_kind (core/target/target.h); capture asserts that. A
@@ -214,6 +215,8 @@ struct wire_control {
 	 * before the first of those is attached. */
 	__u8 several;
 	__u8 pad;
+	__u32 stepped_kinds; /* bits by enum wire_probe: some site is WIRE_SITE_STEPPED */
+	__u32 pad2;
 	struct wire_site sites[WIRE_SITES_MAX];
 };
 
@@ -246,8 +249,9 @@ struct wire_cpu {
 	__u64 absent;    /* reads that failed for good: what they should have told is 0 */
 	__u64 outside;   /* hits of processes that have no number in our pid namespace */
 	__u64 execs, lost_execs; /* in the ring, and without room there */
+	__u64 stepped;           /* hits at sites that are stepped out of line */
 	__u32 ring; /* which ring this CPU writes to: set before anything is attached */
-	__u32 pad[3];
+	__u32 pad;
 };
 
 _Static_assert(sizeof(struct wire_header) == 24, "wire_header");

@@ -118,11 +118,33 @@ static __always_inline struct wire_ring *cpu_ring(struct wire_cpu *cpu)
 	return &rings[cpu->ring & (WIRE_RINGS_MAX - 1)];
 }
 
+/* The slot of the site that was hit, for programs that have several. */
+static __always_inline __u32 hit_slot(go_regs *regs)
+{
+	return bpf_get_attach_cookie(regs) & (WIRE_SITES_MAX - 1);
+}
+
+/* One that costs more than the trap. Where there is none, the kind is all that is looked at. */
+static __noinline int count_stepped(go_regs *regs, __u32 kind)
+{
+	__u32 slot = kind;
+
+	if (control.several || kind == WIRE_PROBE_MALLOC_SPECIAL || kind == WIRE_PROBE_STATE_SWAP ||
+	    kind == WIRE_PROBE_NEWPROC_GOID || kind == WIRE_PROBE_ENTERSYSCALL ||
+	    kind == WIRE_PROBE_EXITSYSCALL)
+		slot = hit_slot(regs);
+	if (control.sites[slot & (WIRE_SITES_MAX - 1)].flags & WIRE_SITE_STEPPED)
+		count(&this_cpu()->stepped);
+	return 0;
+}
+
 /* With a target process, the link itself only lets that one through. */
-static __always_inline void hit_begin(go_regs *regs, struct hit *h)
+static __always_inline void hit_begin(go_regs *regs, struct hit *h, __u32 kind)
 {
 	h->regs = regs;
 	h->cpu = this_cpu();
+	if (control.stepped_kinds >> kind & 1)
+		count_stepped(regs, kind);
 	/* One hit in 64 is timed, by counters that hits move anyway. */
 	h->started_ns = 0;
 	if ((cpu_ring(h->cpu)->head + h->cpu->passed) % 64 == 0)
@@ -183,12 +205,6 @@ static __always_inline __u8 read_byte(__u64 addr)
 
 	read_user(&v, sizeof(v), addr);
 	return v;
-}
-
-/* The slot of the site that was hit, for programs that have several. */
-static __always_inline __u32 hit_slot(go_regs *regs)
-{
-	return bpf_get_attach_cookie(regs) & (WIRE_SITES_MAX - 1);
 }
 
 static __always_inline const volatile struct wire_site *hit_site(go_regs *regs, __u32 probe)
@@ -569,7 +585,7 @@ int on_casgstatus(go_regs *ctx)
 	__u64 gp, states;
 	__u32 slot;
 
-	hit_begin(ctx, &h);
+	hit_begin(ctx, &h, WIRE_PROBE_CASGSTATUS);
 	slot = single_slot(ctx, WIRE_PROBE_CASGSTATUS);
 	if (layout.register_abi) {
 		transition(&h, REG_ARG0(ctx), REG_ARG1(ctx), REG_ARG2(ctx), slot);
@@ -593,7 +609,7 @@ int on_state_swap(go_regs *ctx)
 	const volatile struct wire_site *site = &control.sites[slot];
 	struct hit h;
 
-	hit_begin(ctx, &h);
+	hit_begin(ctx, &h, WIRE_PROBE_STATE_SWAP);
 	if (!flags_equal(ctx) == !(site->flags & WIRE_SITE_ZERO_IS_SWAPPED))
 		transition(&h, reg_by_number(ctx, site->reg), REG_ARG0(ctx),
 			   reg_by_number(ctx, site->reg2), slot);
@@ -611,7 +627,7 @@ int on_newproc_goid(go_regs *ctx)
 	__u32 flags = 0, slot = hit_slot(ctx);
 	struct hit h;
 
-	hit_begin(ctx, &h);
+	hit_begin(ctx, &h, WIRE_PROBE_NEWPROC_GOID);
 	if (layout.goid_stale || control.creations_by_newproc) {
 		if (layout.goid_stale && control.rates[WIRE_CASGSTATUS]) {
 			flags |= WIRE_STATE_SEEN;
@@ -636,7 +652,7 @@ int on_gdestroy(go_regs *ctx)
 		&control.sites[single_slot(ctx, WIRE_PROBE_GDESTROY)];
 	__u64 gp;
 
-	hit_begin(ctx, &h);
+	hit_begin(ctx, &h, WIRE_PROBE_GDESTROY);
 	if (restarts(ctx, site->flags)) {
 		count(&h.cpu->skipped);
 	} else if (control.exits_by_gdestroy) {
@@ -752,7 +768,7 @@ int on_newobject(go_regs *ctx)
 	struct alloc_hit a;
 	struct wire_alloc *r;
 
-	hit_begin(ctx, &a.h);
+	hit_begin(ctx, &a.h, WIRE_PROBE_NEWOBJECT);
 	if (alloc_begin(&a, WIRE_PROBE_NEWOBJECT, WIRE_NEWOBJECT, exclude_maps, n_exclude_maps)) {
 		r = alloc_reserve(&a, WIRE_NEWOBJECT, 0);
 		if (r) {
@@ -773,7 +789,7 @@ int on_malloc_special(go_regs *ctx)
 	struct alloc_hit a;
 	struct wire_alloc *r;
 
-	hit_begin(ctx, &a.h);
+	hit_begin(ctx, &a.h, WIRE_PROBE_MALLOC_SPECIAL);
 	if (alloc_begin(&a, WIRE_PROBE_MALLOC_SPECIAL, WIRE_NEWOBJECT, exclude_malloc,
 			n_exclude_malloc)) {
 		r = alloc_reserve(&a, WIRE_NEWOBJECT, 0);
@@ -792,11 +808,11 @@ int on_malloc_special(go_regs *ctx)
 static __always_inline int slice(go_regs *ctx, bool copy)
 {
 	struct alloc_hit a;
+	__u32 kind = copy ? WIRE_PROBE_MAKESLICECOPY : WIRE_PROBE_MAKESLICE;
 	struct wire_alloc *r;
 
-	hit_begin(ctx, &a.h);
-	if (alloc_begin(&a, copy ? WIRE_PROBE_MAKESLICECOPY : WIRE_PROBE_MAKESLICE, WIRE_MAKESLICE,
-			exclude_maps, n_exclude_maps)) {
+	hit_begin(ctx, &a.h, kind);
+	if (alloc_begin(&a, kind, WIRE_MAKESLICE, exclude_maps, n_exclude_maps)) {
 		r = alloc_reserve(&a, WIRE_MAKESLICE, 0);
 		if (r) {
 			r->type = type_arg(&a, 0);
@@ -829,7 +845,7 @@ int on_makemap(go_regs *ctx)
 	struct alloc_hit a;
 	struct wire_alloc *r;
 
-	hit_begin(ctx, &a.h);
+	hit_begin(ctx, &a.h, WIRE_PROBE_MAKEMAP);
 	if (alloc_begin(&a, WIRE_PROBE_MAKEMAP, WIRE_MAKEMAP, NULL, 0)) {
 		r = alloc_reserve(&a, WIRE_MAKEMAP, 0);
 		if (r) {
@@ -849,7 +865,7 @@ int on_makemap_small(go_regs *ctx)
 	struct alloc_hit a;
 	struct wire_alloc *r;
 
-	hit_begin(ctx, &a.h);
+	hit_begin(ctx, &a.h, WIRE_PROBE_MAKEMAP_SMALL);
 	if (alloc_begin(&a, WIRE_PROBE_MAKEMAP_SMALL, WIRE_MAKEMAP, NULL, 0)) {
 		r = alloc_reserve(&a, WIRE_MAKEMAP, WIRE_SMALL_MAP);
 		if (r) {
@@ -864,11 +880,11 @@ int on_makemap_small(go_regs *ctx)
 
 /* --- system calls, Go 1.26 on ----------------------------------------------------------------- */
 
-static __always_inline int system_call(go_regs *ctx, __u32 from, __u32 to)
+static __always_inline int system_call(go_regs *ctx, __u32 from, __u32 to, __u32 kind)
 {
 	struct hit h;
 
-	hit_begin(ctx, &h);
+	hit_begin(ctx, &h, kind);
 	if (sample(h.cpu, WIRE_CASGSTATUS))
 		emit_state(ctx, REG_G(ctx),
 			   HOW(WIRE_STATE_SEEN | WIRE_EMIT_STATE | WIRE_SYSCALL_SITE, from, to, 0));
@@ -881,13 +897,13 @@ static __always_inline int system_call(go_regs *ctx, __u32 from, __u32 to)
 SEC("uprobe")
 int on_entersyscall(go_regs *ctx)
 {
-	return system_call(ctx, GO_RUNNING, GO_SYSCALL);
+	return system_call(ctx, GO_RUNNING, GO_SYSCALL, WIRE_PROBE_ENTERSYSCALL);
 }
 
 SEC("uprobe")
 int on_exitsyscall(go_regs *ctx)
 {
-	return system_call(ctx, GO_SYSCALL, GO_RUNNING);
+	return system_call(ctx, GO_SYSCALL, GO_RUNNING, WIRE_PROBE_EXITSYSCALL);
 }
 
 /* --- another program -------------------------------------------------------------------------- */

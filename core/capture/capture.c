@@ -55,7 +55,7 @@ struct capture {
 	struct decode *decode;
 	struct procs *procs;
 	struct pump *pump;
-	uint64_t trap_ns;
+	struct capture_price price;
 	pthread_mutex_t changing; /* held as long as the kernel takes; before lock */
 	struct probes *probes;    /* protected by changing */
 	struct plugins *plugins;  /* the same; NULL until there is one */
@@ -238,7 +238,7 @@ int capture_new(const struct capture_config *config, struct target *target, stru
 	c->target = target;
 	c->sink = *sink;
 	c->pid = config->pid;
-	c->trap_ns = config->trap_ns;
+	c->price = config->price;
 	c->asked = config->asked;
 	c->binary_fd = -1;
 	program_route_log();
@@ -802,6 +802,22 @@ unsigned capture_changed_parts(struct capture *c)
 
 /* --- what it did ----------------------------------------------------------------------------- */
 
+/* By what the sites that are attached now are there for. */
+static void price_types(struct capture *c, struct capture_stats *s)
+{
+	pthread_mutex_lock(&c->lock);
+	for (size_t i = 0; i < c->n_shown; i++) {
+		const struct probe_site *site = &c->shown[i];
+		uint64_t ns = site->emulated ? c->price.trap_ns : c->price.step_ns;
+
+		for (unsigned type = 0; type < EVENT_TYPES; type++) {
+			if (site->attached && site->wants >> type & 1)
+				s->hit_ns[type] = MAX(s->hit_ns[type], ns);
+		}
+	}
+	pthread_mutex_unlock(&c->lock);
+}
+
 void capture_stats(struct capture *c, struct capture_stats *ret)
 {
 	struct program_counters counters;
@@ -822,7 +838,9 @@ void capture_stats(struct capture *c, struct capture_stats *ret)
 	for (unsigned t = 0; t < EVENT_TYPES; t++)
 		s.lost[t] = counters.lost[t];
 	pump_stats(c->pump, &s);
-	s.trap_ns = c->trap_ns;
+	s.stepped = counters.stepped;
+	s.price = c->price;
+	price_types(c, &s);
 	*ret = s;
 }
 

@@ -70,6 +70,12 @@ enum capture_file {
 typedef int capture_type_fn(const struct target *t, pid_t pid, uint64_t addr,
 			    struct target_type *ret);
 
+/* What a hit costs the traced thread here without our program: the trap where the kernel emulates
+ * the instruction, and where it is stepped out of line. 0: not known. */
+struct capture_price {
+	uint64_t trap_ns, step_ns;
+};
+
 struct capture_config {
 	pid_t pid;         /* one process; 0 = every process of the binary */
 	unsigned readers;  /* -rw: rings, at most one a CPU */
@@ -77,8 +83,8 @@ struct capture_config {
 			      default */
 	uint32_t rates[EVENT_TYPES]; /* parts of RATE_ONE (core/model/control.h's 10000); 0 = no
 					probe */
-	uint64_t trap_ns; /* what capture_calibrate() said, for capture_stats(); 0 unknown */
-	capture_type_fn *made_type; /* NULL: such types have no name */
+	struct capture_price price;  /* what capture_calibrate() said, for capture_stats() */
+	capture_type_fn *made_type;  /* NULL: such types have no name */
 	/* NULL, or: somebody wants this process to end, so attaching is not to be waited for. */
 	const atomic_bool *asked;
 };
@@ -150,7 +156,13 @@ struct capture_stats {
 	uint64_t deliver_ns_sum;               /* CPU time of merging, decoding and the sink */
 	unsigned readers;                      /* rings in use */
 	size_t ring_bytes;                     /* of all rings together, as they were rounded */
-	uint64_t trap_ns; /* cost of one emulated hit, measured by capture_calibrate(); 0 unknown */
+	/* Of the hits, those at sites that the kernel steps out of line rather than emulate. */
+	uint64_t stepped;
+	struct capture_price price; /* capture_config's */
+	/* The dearest that a hit of an event type costs where it is probed now, without our
+	 * program.
+	 */
+	uint64_t hit_ns[EVENT_TYPES];
 };
 void capture_stats(struct capture *c, struct capture_stats *ret);
 
@@ -162,9 +174,9 @@ void capture_stats(struct capture *c, struct capture_stats *ret);
  */
 uint64_t capture_delivered(struct capture *c, uint64_t wanted_ns);
 
-/* Measures what an empty probe at an emulated site costs on this machine, on a function of this
- * process (a few ms). 0 or -errno. */
-int capture_calibrate(uint64_t *ret_trap_ns);
+/* Measures what an empty probe costs on this machine, on functions of this process (some ms). 0 or
+ * -errno. */
+int capture_calibrate(struct capture_price *ret);
 
 /*
  * Plugins (core/target/parts.h). Part k of the target was read from `fd`, both borrowed as long as

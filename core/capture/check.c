@@ -5,8 +5,10 @@
  */
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/btf.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 
@@ -18,30 +20,32 @@
 
 /* --- a function of ours to probe ------------------------------------------------------------- */
 
-/* Its first instruction is one that the kernel emulates: push, or a branch to the next line. */
-void capture_calibrate_function(void);
+/* The first instruction of one is emulated by the kernel: push, or a branch to the next line. The
+ * other's is not: it is stepped out of line. */
+void capture_calibrate_emulated(void);
+void capture_calibrate_stepped(void);
 #if defined(__x86_64__)
-__asm__(".text\n"
-	".globl capture_calibrate_function\n"
-	".hidden capture_calibrate_function\n"
-	".type capture_calibrate_function, @function\n"
-	"capture_calibrate_function:\n"
-	"	push %rbp\n"
-	"	pop %rbp\n"
-	"	ret\n"
-	".size capture_calibrate_function, . - capture_calibrate_function\n");
+#define EMULATED "	push %rbp\n	pop %rbp\n"
+#define STEPPED  "	mov %rsp, %rax\n"
+#define FUNCTION "@function"
 #elif defined(__aarch64__)
-__asm__(".text\n"
-	".globl capture_calibrate_function\n"
-	".hidden capture_calibrate_function\n"
-	".type capture_calibrate_function, %function\n"
-	"capture_calibrate_function:\n"
-	"	b 1f\n"
-	"1:	ret\n"
-	".size capture_calibrate_function, . - capture_calibrate_function\n");
+#define EMULATED "	b 1f\n1:\n"
+#define STEPPED  "	mov x0, x1\n"
+#define FUNCTION "%function"
 #else
 #error "no function to calibrate on for this architecture"
 #endif
+/* clang-format off */
+#define CALIBRATE(name, code)                                                                      \
+	__asm__(".text\n"                                                                          \
+		".globl " name "\n"                                                                \
+		".hidden " name "\n"                                                               \
+		".type " name ", " FUNCTION "\n"                                                   \
+		name ":\n" code "	ret\n"                                                      \
+		".size " name ", . - " name "\n")
+/* clang-format on */
+CALIBRATE("capture_calibrate_emulated", EMULATED);
+CALIBRATE("capture_calibrate_stepped", STEPPED);
 
 /* The file offset of an address of this process. */
 static int own_offset(uintptr_t addr, uint64_t *ret)
@@ -66,42 +70,113 @@ static int own_offset(uintptr_t addr, uint64_t *ret)
 	return err;
 }
 
-static int attach_to_self(int *ret_fd)
+typedef void calibrate_fn(void);
+
+static int attach_to_self(calibrate_fn *function, int *ret_fd)
 {
 	uint64_t offset;
-	int err = own_offset((uintptr_t)capture_calibrate_function, &offset);
+	int err = own_offset((uintptr_t)function, &offset);
 
 	return err ? err : empty_probe_attach("/proc/self/exe", offset, getpid(), ret_fd);
 }
 
-static uint64_t time_calls(unsigned n)
-{
-	uint64_t start = monotonic_ns();
+#define CALIBRATE_CALLS 101
+#define CALIBRATE_BYTES (64u << 10)
 
-	for (unsigned i = 0; i < n; i++)
-		capture_calibrate_function();
-	return monotonic_ns() - start;
+/*
+ * What a program does between two hits: it works, and the kernel for it. In a loop of its own a
+ * trap is a quarter cheaper than it is for who has used the caches for something else meanwhile
+ * (held against programs by tests/bench/overhead_estimate.py).
+ */
+struct between {
+	int pipe[2], file;
+	volatile unsigned char *bytes;
+};
+
+static void between_close(struct between *b)
+{
+	close_fd(&b->pipe[0]);
+	close_fd(&b->pipe[1]);
+	close_fd(&b->file);
+	free((void *)b->bytes);
 }
 
-#define CALIBRATE_CALLS  500
-#define CALIBRATE_ROUNDS 7
-
-int capture_calibrate(uint64_t *ret_trap_ns)
+static int between_open(struct between *b)
 {
-	cleanup_close_ int probe = -1;
-	uint64_t best = UINT64_MAX, idle;
-	int err;
+	*b = (struct between){.pipe = {-1, -1}};
+	b->file = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+	b->bytes = calloc(1, CALIBRATE_BYTES);
+	if (!b->bytes)
+		return -ENOMEM;
+	return pipe2(b->pipe, O_CLOEXEC | O_NONBLOCK) ? -errno : 0;
+}
 
-	program_route_log();
-	idle = time_calls(CALIBRATE_CALLS);
-	err = attach_to_self(&probe);
+static void between_hits(const struct between *b)
+{
+	char text[512] = {0};
+	ssize_t n;
+
+	for (size_t i = 0; i < CALIBRATE_BYTES; i += 64)
+		b->bytes[i]++;
+	n = write(b->pipe[1], text, sizeof(text));
+	if (n > 0)
+		n = read(b->pipe[0], text, sizeof(text));
+	if (n >= 0)
+		n = pread(b->file, text, sizeof(text), 0);
+	(void)n; /* what came of it is of no interest */
+}
+
+static int ascending(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* ns of a call, the middle of several: what the machine does besides is not the probe's cost. */
+static uint64_t time_calls(calibrate_fn *function, const struct between *b)
+{
+	uint64_t calls[CALIBRATE_CALLS];
+
+	for (unsigned i = 0; i < CALIBRATE_CALLS; i++) {
+		uint64_t start;
+
+		between_hits(b);
+		start = monotonic_ns();
+		function();
+		calls[i] = monotonic_ns() - start;
+	}
+	qsort(calls, CALIBRATE_CALLS, sizeof(calls[0]), ascending);
+	return calls[CALIBRATE_CALLS / 2];
+}
+
+static int calibrate(calibrate_fn *function, const struct between *b, uint64_t *ret_ns)
+{
+	uint64_t idle = time_calls(function, b), probed;
+	cleanup_close_ int probe = -1;
+	int err = attach_to_self(function, &probe);
+
 	if (err)
 		return err;
-	/* The best of several: what the machine does besides is not the probe's cost. */
-	for (int i = 0; i < CALIBRATE_ROUNDS; i++)
-		best = MIN(best, time_calls(CALIBRATE_CALLS));
-	*ret_trap_ns = best > idle ? (best - idle) / CALIBRATE_CALLS : 0;
+	probed = time_calls(function, b);
+	*ret_ns = probed > idle ? probed - idle : 0;
 	return 0;
+}
+
+int capture_calibrate(struct capture_price *ret)
+{
+	cleanup_(between_close) struct between b;
+	struct capture_price price;
+	int err = between_open(&b);
+
+	program_route_log();
+	if (!err)
+		err = calibrate(capture_calibrate_emulated, &b, &price.trap_ns);
+	if (!err)
+		err = calibrate(capture_calibrate_stepped, &b, &price.step_ns);
+	if (!err)
+		*ret = price;
+	return err;
 }
 
 /* --- what is missing ---------------------------------------------------------------------------
@@ -146,7 +221,7 @@ static int check_uprobe(void)
 
 	if (!uprobe_multi_works() && access("/sys/bus/event_source/devices/uprobe/type", F_OK) < 0)
 		return -errno;
-	return attach_to_self(&probe);
+	return attach_to_self(capture_calibrate_emulated, &probe);
 }
 
 static int check_btf(void)

@@ -163,11 +163,14 @@ static int take_slot(struct probes *p, struct group *g, const struct probe_site 
 		return log_error(-ENOSPC, "more than %d probe sites", WIRE_SITES_MAX);
 	p->program->slots_used[slot] = true;
 	p->sites[slot] = *site;
-	p->program->control->sites[slot] = (struct wire_site){.addr = site->addr,
-							      .flags = site->flags,
-							      .sp_delta = site->sp_delta,
-							      .reg = site->reg,
-							      .reg2 = site->reg2};
+	p->program->control->sites[slot] =
+		(struct wire_site){.addr = site->addr,
+				   .flags = site->flags | (site->emulated ? 0 : WIRE_SITE_STEPPED),
+				   .sp_delta = site->sp_delta,
+				   .reg = site->reg,
+				   .reg2 = site->reg2};
+	if (!site->emulated)
+		p->program->control->stepped_kinds |= (uint16_t)(1u << site->kind);
 	g->slots[g->n++] = slot;
 	return 0;
 }

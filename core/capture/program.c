@@ -454,6 +454,7 @@ void program_counters(const struct program *p, struct program_counters *ret)
 		const volatile struct wire_cpu *c = &p->cpus[i];
 
 		sum.skipped += c->skipped;
+		sum.stepped += c->stepped;
 		sum.faulted += c->faulted;
 		sum.refused += c->refused;
 		sum.cancelled += c->cancelled;

@@ -33,7 +33,7 @@ int engine_new(const struct engine_config *config, struct engine **ret)
 	}
 	if (e->source) {
 		e->source->stats(e->source->ctx, &stats);
-		meter_set_trap(config->meter, stats.trap_ns);
+		meter_set_price(config->meter, stats.price.trap_ns, stats.price.step_ns);
 	}
 	*ret = e;
 	return 0;
@@ -78,7 +78,8 @@ int engine_start(struct engine *e, bool serves)
 
 /* --- the second ------------------------------------------------------------------------- */
 
-static void govern(struct engine *e, uint64_t now_ns, const struct second *s)
+static void govern(struct engine *e, uint64_t now_ns, const struct second *s,
+		   const struct capture_stats *capture)
 {
 	struct governor_second second = {
 		.now_ns = now_ns,
@@ -90,6 +91,8 @@ static void govern(struct engine *e, uint64_t now_ns, const struct second *s)
 	int err;
 
 	memcpy(second.events, s->events, sizeof(second.events));
+	for (unsigned type = 0; type < EVENT_TYPES; type++)
+		second.hit_ns[type] = capture->hit_ns[type] + s->sample.lat_ns;
 	/* Somebody is changing the rates, which the kernel may take long to do: the next second
 	 * will do. */
 	if (pthread_mutex_trylock(&e->governor_lock))
@@ -150,7 +153,7 @@ bool engine_tick(struct engine *e, uint64_t now_ns, const struct recorder_stats 
 	meter_add(e->c.meter, &second.sample);
 	*ret = second.sample;
 	if (e->source) {
-		govern(e, now_ns, &second);
+		govern(e, now_ns, &second, &tick.capture);
 		heal_when_needed(e, &second);
 	}
 	return true;

@@ -33,12 +33,14 @@ static uint32_t rate_now(const struct governor *g, size_t type)
 	return g->off[type] ? 0 : g->wanted[type];
 }
 
-/* Hits of a type in the last second: what was delivered, scaled up by what was left out. */
-static double hits_of(const struct governor *g, const struct governor_second *s, size_t type)
+/* What the hits of a type in the last second cost: what was delivered, scaled up by what was left
+ * out. */
+static double cost_of(const struct governor *g, const struct governor_second *s, size_t type)
 {
 	uint32_t rate = rate_now(g, type);
+	double hits = rate ? (double)s->events[type] * RATE_ONE / rate : 0;
 
-	return rate ? (double)s->events[type] * RATE_ONE / rate : 0;
+	return hits * (double)MAX(s->hit_ns[type], (uint64_t)1);
 }
 
 /* With state changes captured, creations and exits are seen in them and cost no hits of their own.
@@ -54,24 +56,24 @@ static bool costs_hits(const struct governor *g, size_t type)
 static size_t costliest(const struct governor *g, const struct governor_second *s, double *ret_part)
 {
 	size_t best = EVENT_TYPES;
-	double best_hits = 0, all = 0;
+	double best_cost = 0, all = 0;
 
 	for (size_t i = 0; i < EVENT_TYPES; i++) {
-		double hits = costs_hits(g, i) ? hits_of(g, s, i) : 0;
+		double cost = costs_hits(g, i) ? cost_of(g, s, i) : 0;
 
-		all += hits;
-		if (i != EVENT_CASGSTATUS && hits > best_hits) {
+		all += cost;
+		if (i != EVENT_CASGSTATUS && cost > best_cost) {
 			best = i;
-			best_hits = hits;
+			best_cost = cost;
 		}
 	}
-	if (best == EVENT_TYPES || best_hits < all * 0.05) {
+	if (best == EVENT_TYPES || best_cost < all * 0.05) {
 		if (rate_now(g, EVENT_CASGSTATUS)) {
 			best = EVENT_CASGSTATUS;
-			best_hits = hits_of(g, s, EVENT_CASGSTATUS);
+			best_cost = cost_of(g, s, EVENT_CASGSTATUS);
 		}
 	}
-	*ret_part = all > 0 ? best_hits / all : 0;
+	*ret_part = all > 0 ? best_cost / all : 0;
 	return best;
 }
 

@@ -35,6 +35,7 @@ struct governor_second {
 	uint64_t now_ns;              /* CLOCK_MONOTONIC */
 	double overhead_percent;      /* in the last second */
 	uint64_t events[EVENT_TYPES]; /* delivered in the last second */
+	uint64_t hit_ns[EVENT_TYPES]; /* what a hit of that type costs; all 0: not known */
 };
 
 /*

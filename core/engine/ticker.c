@@ -42,6 +42,24 @@ static uint64_t applied(const struct capture_stats *s)
 	return since(s->read, s->waiting);
 }
 
+/* What the hits since the last time cost the traced threads: the one place where that is worked
+ * out. */
+static void price(struct ticker *t, const struct capture_stats *now, uint64_t elapsed_ns,
+		  struct meter_sample *s)
+{
+	uint64_t hits = since(now->hits, t->last.capture.hits);
+	uint64_t stepped = MIN(since(now->stepped, t->last.capture.stepped), hits);
+	double ns = (double)(hits - stepped) * (double)now->price.trap_ns +
+		    (double)stepped * (double)now->price.step_ns + (double)hits * (double)s->lat_ns;
+
+	t->overhead_ns += ns;
+	s->trap_ns = now->price.trap_ns;
+	s->step_ns = now->price.step_ns;
+	s->stepped = per_second(stepped, elapsed_ns);
+	s->overhead_ns = (uint64_t)t->overhead_ns;
+	s->overhead_percent = ns / (double)elapsed_ns * 100;
+}
+
 /* Records count for RPS and PPS alike: one record can be several events (a creation is a state
  * change and a newgoroutine), and a PPS above RPS would only confuse. */
 static void of_capture(struct ticker *t, const struct capture_stats *now, uint64_t elapsed_ns,
@@ -60,8 +78,7 @@ static void of_capture(struct ticker *t, const struct capture_stats *now, uint64
 			 since(now->delivered, last->delivered), &t->last_prc_ns);
 	s->hits = per_second(since(now->hits, last->hits), elapsed_ns);
 	s->lost = at_least_one(lost, elapsed_ns);
-	s->trap_ns = now->trap_ns;
-	s->overhead_percent = (double)s->hits * (double)(s->trap_ns + s->lat_ns) / 1e7;
+	price(t, now, elapsed_ns, s);
 	ret->lost = lost > 0;
 }
 

@@ -25,6 +25,7 @@ struct tick {
 struct ticker {
 	struct tick last;
 	uint64_t last_lat_ns, last_prc_ns; /* kept over seconds in which nothing happened */
+	double overhead_ns;                /* what all hits so far cost the traced threads */
 };
 
 struct second {

@@ -28,9 +28,9 @@ static int make_first(struct traced *t, struct target *target)
 {
 	int err;
 
-	if (capture_calibrate(&t->trap_ns)) {
+	if (capture_calibrate(&t->price)) {
 		log_debug("the cost of a probe could not be measured");
-		t->trap_ns = 0;
+		t->price = (struct capture_price){0};
 	}
 	for (int i = 0; i < OPEN_TRIES; i++) {
 		char *path;
@@ -125,7 +125,10 @@ void traced_add_stats(struct capture_stats *sum, const struct capture_stats *s)
 	sum->read += s->read;
 	sum->delivered += s->delivered;
 	sum->undecodable += s->undecodable;
+	sum->stepped += s->stepped;
 	sum->skipped += s->skipped;
+	for (unsigned type = 0; type < EVENT_TYPES; type++)
+		sum->hit_ns[type] = MAX(sum->hit_ns[type], s->hit_ns[type]);
 	sum->faulted += s->faulted;
 	sum->refused += s->refused;
 	sum->cancelled += s->cancelled;

@@ -126,7 +126,7 @@ int traced_image_new(struct traced *t, struct target *target, const uint32_t rat
 		.pid = t->c.pid,
 		.readers = t->c.readers,
 		.ring_bytes = t->c.ring_bytes,
-		.trap_ns = t->trap_ns,
+		.price = t->price,
 		.made_type = memory_type,
 		.asked = t->c.asked,
 	};

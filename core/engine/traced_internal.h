@@ -27,7 +27,7 @@ struct traced_image {
 struct traced {
 	struct traced_config c;
 	struct source source;
-	uint64_t trap_ns;
+	struct capture_price price;
 	struct loaded *loaded;
 
 	/* The main thread changes what follows, and need not lock to look at it. */

@@ -62,10 +62,11 @@ static bool make_room(struct meter *m)
 	return true;
 }
 
-void meter_set_trap(struct meter *m, uint64_t trap_ns)
+void meter_set_price(struct meter *m, uint64_t trap_ns, uint64_t step_ns)
 {
 	pthread_mutex_lock(&m->lock);
 	m->last.trap_ns = trap_ns;
+	m->last.step_ns = step_ns;
 	pthread_mutex_unlock(&m->lock);
 }
 

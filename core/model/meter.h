@@ -25,8 +25,11 @@ struct meter_sample {
 	/* ours */
 	uint64_t hits;    /* probe hits in the last second, counted or not */
 	uint64_t lost;    /* events lost in the last second */
+	uint64_t stepped; /* of the hits, those that are stepped out of line rather than emulated */
 	uint64_t trap_ns; /* what one emulated hit costs here, measured at the start; 0 unknown */
-	double overhead_percent; /* estimate: hits * (trap + lat), of one CPU */
+	uint64_t step_ns; /* and one that is stepped out of line */
+	double overhead_percent; /* estimate of what the hits cost, of one CPU */
+	uint64_t overhead_ns;    /* the same, all in all since the start */
 };
 
 struct meter;
@@ -34,10 +37,10 @@ struct meter;
 int meter_new(struct meter **ret);
 void meter_free(struct meter *m);
 /* What is known before the first sample: what a hit costs here. */
-void meter_set_trap(struct meter *m, uint64_t trap_ns);
+void meter_set_price(struct meter *m, uint64_t trap_ns, uint64_t step_ns);
 /* Appends a sample. Keeps the last 86,400 (a day); older ones are dropped. */
 void meter_add(struct meter *m, const struct meter_sample *s);
-/* The newest sample; all zero but for trap_ns before the first. */
+/* The newest sample; all zero but for trap_ns and step_ns before the first. */
 void meter_last(struct meter *m, struct meter_sample *ret);
 /* All kept samples, oldest first; caller frees. 0 or -ENOMEM. */
 int meter_all(struct meter *m, struct meter_sample **ret, size_t *ret_n);

@@ -141,6 +141,14 @@ void view_emit_rates(struct emit *e, const struct view *v)
 	}
 }
 
+void view_emit_price(struct emit *e, const char *key, uint64_t ns)
+{
+	if (ns)
+		emit_u64(e, key, ns);
+	else
+		emit_unknown(e, key);
+}
+
 void view_json_by_type(const char *key, const uint64_t counts[EVENT_TYPES], struct buf *out)
 {
 	json_key(out, key);

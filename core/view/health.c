@@ -258,14 +258,15 @@ static void emit_cost(struct emit *e, const struct facts *x)
 		return; /* nothing is traced */
 	emit_double(e, "overhead_estimate_percent", x->s.overhead_percent, 3);
 	emit_string(e, "overhead_is",
-		    trap_known ? "hits_per_second * (trap_ns + program_ns), of one CPU"
-			       : "hits_per_second * program_ns, of one CPU: too low by the trap, "
-				 "whose cost is not known here");
+		    trap_known
+			    ? "hits * (trap_ns, or step_ns where stepped, + program_ns), of one CPU"
+			    : "hits * program_ns, of one CPU: too low by the trap, whose cost is "
+			      "not known here");
 	emit_u64(e, "hits_per_second", x->s.hits);
-	if (trap_known)
-		emit_u64(e, "trap_ns", x->s.trap_ns);
-	else
-		emit_unknown(e, "trap_ns");
+	emit_u64(e, "hits_stepped_per_second", x->s.stepped);
+	view_emit_price(e, "trap_ns", x->s.trap_ns);
+	view_emit_price(e, "step_ns", x->s.step_ns);
+	emit_u64(e, "overhead_estimate_total_ns", x->s.overhead_ns);
 	emit_u64(e, "program_ns", x->s.lat_ns);
 	emit_u64(e, "apply_ns", x->s.prc_ns);
 }

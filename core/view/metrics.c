@@ -216,14 +216,21 @@ static void self(struct exposition *x)
 	gauge_seconds(x, "trap_seconds",
 		      "What one emulated hit costs on this machine, measured; 0: not known.",
 		      s.trap_ns);
+	gauge_seconds(x, "step_seconds",
+		      "What a hit costs whose instruction is stepped out of line; 0: not known.",
+		      s.step_ns);
 	gauge_seconds(x, "process_seconds", "Mean time of applying an event (PRC).", s.prc_ns);
 	gauge_seconds(x, "batch_flush_seconds", "Recorder: mean time of flushing a batch (BFL).",
 		      s.bfl_ns);
 	gauge_seconds(x, "batch_wait_seconds",
 		      "Recorder: mean wait of a batch before it is written (QWL).", s.qwl_ns);
 	head(x, "overhead_ratio", "gauge",
-	     "Estimated cost to the target: hits times (trap + program), 1 = one CPU.");
+	     "Estimated cost to the target: hits times (trap or step + program), 1 = one CPU.");
 	buf_addf(x->out, "xgotopfs_overhead_ratio %.6f\n", s.overhead_percent / 100);
+	head(x, "overhead_seconds_total", "counter",
+	     "The same since the start: CPU time that hits took from the target.");
+	buf_adds(x->out, "xgotopfs_overhead_seconds_total ");
+	end_seconds(x, s.overhead_ns);
 }
 
 static void counter(struct exposition *x, const char *name, const char *help, uint64_t value)

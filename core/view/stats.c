@@ -81,6 +81,7 @@ static void emit_meter(struct emit *e, const struct view *v)
 					   "hits_per_second",
 					   "lost_per_second",
 					   "trap_ns",
+					   "step_ns",
 					   "overhead_estimate_percent"};
 	struct meter_sample s;
 
@@ -100,10 +101,8 @@ static void emit_meter(struct emit *e, const struct view *v)
 	emit_u64(e, "qwl_ns", s.qwl_ns);
 	emit_u64(e, "hits_per_second", s.hits);
 	emit_u64(e, "lost_per_second", s.lost);
-	if (s.trap_ns)
-		emit_u64(e, "trap_ns", s.trap_ns);
-	else
-		emit_unknown(e, "trap_ns");
+	view_emit_price(e, "trap_ns", s.trap_ns);
+	view_emit_price(e, "step_ns", s.step_ns);
 	emit_double(e, "overhead_estimate_percent", s.overhead_percent, 3);
 }
 

@@ -51,5 +51,7 @@ void view_note_dropped(uint64_t dropped, const char *what, struct buf *out);
 bool view_rates(const struct view *v, uint32_t ret[EVENT_TYPES]);
 /* sample_<event> for each type that is not counted in full: the counts are then samples. */
 void view_emit_rates(struct emit *e, const struct view *v);
+/* What a hit costs; 0: not known. */
+void view_emit_price(struct emit *e, const char *key, uint64_t ns);
 
 #endif

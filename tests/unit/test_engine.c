@@ -223,7 +223,7 @@ static void make(struct world *w, double max_overhead)
 	struct engine_config ec = {
 		.source = &w->source, .max_overhead = max_overhead, .workers = 2};
 
-	*w = (struct world){.now_ns = 1000 * NS_PER_SEC, .stats.trap_ns = 800};
+	*w = (struct world){.now_ns = 1000 * NS_PER_SEC, .stats.price = {800, 4000}};
 	pthread_mutex_init(&w->lock, NULL);
 	w->source = (struct source){
 		.ctx = w,

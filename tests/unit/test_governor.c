@@ -41,6 +41,29 @@ static void without_a_bound_nothing_happens(void **state)
 		assert_false(second(&g, t, hits, rates));
 }
 
+/* Fewer hits, but each is stepped out of line. */
+static void what_a_hit_costs_counts(void **state)
+{
+	struct governor_second s = {.now_ns = NS_PER_SEC, .overhead_percent = 50};
+	uint32_t rates[EVENT_TYPES];
+	struct governor g;
+	char why[200];
+
+	memcpy(rates, all_on, sizeof(rates));
+	governor_init(&g, 35, rates);
+	s.events[EVENT_NEWOBJECT] = 100000;
+	s.hit_ns[EVENT_NEWOBJECT] = 1000;
+	s.events[EVENT_MAKESLICE] = 20000;
+	s.hit_ns[EVENT_MAKESLICE] = 10000;
+	s.events[EVENT_CASGSTATUS] = 50000;
+	s.hit_ns[EVENT_CASGSTATUS] = 1000;
+	assert_true(governor_step(&g, &s, rates, why, sizeof(why)));
+	assert_int_equal(rates[EVENT_MAKESLICE], 0);
+	assert_int_equal(rates[EVENT_NEWOBJECT], RATE_ONE);
+	/* 200 of 350 ms */
+	assert_non_null(strstr(why, "makeslice off (about 57% of it)"));
+}
+
 static void the_costliest_goes_first_and_the_states_last(void **state)
 {
 	const uint64_t hits[EVENT_TYPES] = {300000, 100000, 100, 200000, 50, 50};
@@ -114,6 +137,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(without_a_bound_nothing_happens),
+		cmocka_unit_test(what_a_hit_costs_counts),
 		cmocka_unit_test(the_costliest_goes_first_and_the_states_last),
 		cmocka_unit_test(what_fits_again_comes_back_and_a_misfit_waits_longer),
 		cmocka_unit_test(a_sampled_rate_comes_back_as_it_was),

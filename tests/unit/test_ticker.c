@@ -28,7 +28,7 @@ static struct tick begin(void)
 			    .prog_ns_sum = 1000000,
 			    .prog_ns_samples = 5000,
 			    .deliver_ns_sum = 300000,
-			    .trap_ns = 750},
+			    .price = {750, 3750}},
 		.recorded = true,
 		.recorder = {.batches = 10, .flush_ns = 5000, .wait_ns = 9000},
 	};
@@ -86,6 +86,33 @@ static void test_a_second(void **state)
 	assert_false(s.lost);
 }
 
+/* What is stepped out of line costs what that does, and all of it adds up. */
+static void test_stepped(void **state)
+{
+	struct ticker t;
+	struct tick now;
+	struct second s;
+
+	start(&t, &now);
+	now.now_ns += NS_PER_SEC;
+	now.capture.hits += 4000;
+	now.capture.stepped += 1000;
+	now.capture.prog_ns_sum += 25000;
+	now.capture.prog_ns_samples += 100;
+	assert_true(ticker_tick(&t, &now, &s));
+	assert_int_equal(s.sample.stepped, 1000);
+	assert_int_equal(s.sample.step_ns, 3750);
+	/* 3000 of a microsecond, 1000 of four */
+	assert_int_equal(s.sample.overhead_ns, 7000000);
+	assert_true(s.sample.overhead_percent > 0.6999 && s.sample.overhead_percent < 0.7001);
+	now.now_ns += NS_PER_SEC;
+	now.capture.hits += 1000;
+	assert_true(ticker_tick(&t, &now, &s));
+	assert_int_equal(s.sample.stepped, 0);
+	assert_int_equal(s.sample.overhead_ns, 8000000);
+	assert_true(s.sample.overhead_percent > 0.0999 && s.sample.overhead_percent < 0.1001);
+}
+
 /* The machine was held up: three seconds went by. */
 static void test_a_long_second(void **state)
 {
@@ -140,7 +167,7 @@ static void test_counts_go_back(void **state)
 
 	start(&t, &now);
 	now.now_ns += NS_PER_SEC;
-	now.capture = (struct capture_stats){.waiting = 5, .trap_ns = 750};
+	now.capture = (struct capture_stats){.waiting = 5, .price.trap_ns = 750};
 	now.recorder = (struct recorder_stats){.batches = 1};
 	memset(now.events, 0, sizeof(now.events));
 	assert_true(ticker_tick(&t, &now, &s));
@@ -205,9 +232,10 @@ static void test_replay(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_second),        cmocka_unit_test(test_a_long_second),
-		cmocka_unit_test(test_too_short),       cmocka_unit_test(test_counts_go_back),
-		cmocka_unit_test(test_nothing_happens), cmocka_unit_test(test_replay),
+		cmocka_unit_test(test_a_second),       cmocka_unit_test(test_stepped),
+		cmocka_unit_test(test_a_long_second),  cmocka_unit_test(test_too_short),
+		cmocka_unit_test(test_counts_go_back), cmocka_unit_test(test_nothing_happens),
+		cmocka_unit_test(test_replay),
 	};
 
 	return cmocka_run_group_tests_name("ticker", tests, NULL, NULL);

@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""The estimate of the overhead against what tracing really costs.
+
+usage: overhead_estimate.py XGOTOPFS LOADS [ROUNDS [WITHIN]]
+
+LOADS (tests/bench/loads) does the same work again and again, in turns with no probe and with all of them;
+what CPU time it takes more with them is the truth, what xgotopfs says that the hits cost is the
+estimate. Prints both for an HTTP server, a channel ping-pong and a program that allocates; with WITHIN the
+exit status is 1 where they differ by more than that part.
+"""
+import os
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+WORK = [("http", 1500), ("pingpong", 40000), ("alloc", 30000)]
+EVENTS = ["casgstatus", "makeslice", "makemap", "newobject", "newgoroutine", "goexit"]
+
+
+class Bench:
+    def __init__(self, xgotopfs, loads, folder):
+        self.mount = os.path.join(folder, "mnt")
+        os.mkdir(self.mount)
+        self.loads = subprocess.Popen([loads], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+        assert self.loads.stdout.readline() == "ready\n"
+        self.log = open(os.path.join(folder, "log"), "w+")
+        self.tracer = subprocess.Popen([xgotopfs, "-pid", str(self.loads.pid), self.mount], stderr=self.log, stdout=self.log)
+        self.wait(lambda: os.path.exists(self.path("control/sample")), "it does not mount")
+
+    def path(self, name):
+        return os.path.join(self.mount, name)
+
+    def wait(self, done, what, seconds=30):
+        end = time.monotonic() + seconds
+        while not done():
+            if time.monotonic() > end or self.tracer.poll() is not None:
+                self.log.seek(0)
+                sys.exit(f"{what}: {self.log.read()}")
+            time.sleep(0.02)
+
+    def probe(self, on):
+        with open(self.path("control/sample"), "w") as f:
+            f.write(",".join(f"{e}:{int(on)}" for e in EVENTS) + "\n")
+
+    def health(self, key):
+        with open(self.path("health")) as f:
+            return int(re.search(rf"^{key} (\d+)$", f.read(), re.M)[1])
+
+    def settled(self):
+        """What is estimated, when the last second has no hit."""
+        with open(self.path("control/sample")) as f:
+            f.read()
+        hits = self.health("hits_total")
+        self.wait(lambda: self.health("hits_per_second") == 0, "hits do not end")
+        assert self.health("hits_total") == hits
+        return self.health("overhead_estimate_total_ns"), hits, self.health("hits_stepped_per_second")
+
+    def run(self, name, count):
+        self.loads.stdin.write(f"{name} {count}\n")
+        return int(self.loads.stdout.readline())
+
+    def end(self):
+        self.tracer.send_signal(signal.SIGINT)
+        self.tracer.wait(30)
+        self.loads.stdin.close()
+        self.loads.wait(10)
+
+
+def measure(bench, name, count, rounds):
+    bench.probe(False)
+    bench.run(name, count)
+    before, hits_before, _ = bench.settled()
+    more = []
+    for _ in range(rounds):
+        bench.probe(False)
+        without = bench.run(name, count)
+        bench.probe(True)
+        more.append(bench.run(name, count) - without)
+    bench.probe(False)
+    after, hits_after, _ = bench.settled()
+    hits = hits_after - hits_before
+    lost = statistics.median(more) * rounds
+    return (after - before) / lost, lost / hits, (after - before) / hits, hits / rounds / count
+
+
+def main():
+    xgotopfs, loads = sys.argv[1:3]
+    rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 5
+    within = float(sys.argv[4]) if len(sys.argv) > 4 else None
+    bad = False
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(xgotopfs, loads, folder)
+        print(f"trap {bench.health('trap_ns')} ns, stepped {bench.health('step_ns')} ns")
+        for name, count in WORK:
+            ratio, real, told, hits = measure(bench, name, count, rounds)
+            print(f"{name:9} {hits:6.1f} hits an operation, a hit cost {real:6.0f} ns, estimated {told:6.0f} ns: {ratio:.2f} of it")
+            bad |= within is not None and abs(ratio - 1) > within
+        bench.end()
+    sys.exit(bad)
+
+
+if __name__ == "__main__":
+    main()

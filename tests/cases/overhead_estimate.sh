@@ -1,0 +1,21 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# A slice of tests/bench/overhead_estimate.sh: what tracing is said to cost is about what it costs. On a
+# busy machine the truth is not to be had to a quarter; tenfold errors are seen in any case.
+# timeout: 120
+# sanitized: no
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../app_lib.sh"
+need_tracing
+need python3
+loads=$ROOT/tests/.cache/loads
+mkdir -p "${loads%/*}"
+(
+	flock 9
+	if [ ! -f "$loads" ] || [ -n "$(find "$ROOT/tests/bench/loads" -newer "$loads")" ]; then
+		"$ROOT/scripts/build-go.sh" "$ROOT/tests/bench/loads" "$loads" >&2
+	fi
+) 9>"$loads.lock" || fail "the workload does not build"
+python3 "$ROOT/tests/bench/overhead_estimate.py" "$XGOTOPFS" "$loads" 3 0.6 || fail "the estimate is not what it costs"
+"$XGOTOPFS" -doctor >"$T/doctor" 2>&1
+grep -q 'ns where it steps it out of line' "$T/doctor" || fail "no price of stepping: $(cat "$T/doctor")"
