@@ -3,9 +3,12 @@
 #include "app/doctor.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "app/exit_status.h"
 #include "app/print.h"
@@ -18,6 +21,7 @@
 #include "core/base/privilege.h"
 #include "core/capture/capture.h"
 #include "core/memory/goroutines.h"
+#include "core/memory/memory.h"
 #include "core/target/target.h"
 #include "fs/fs.h"
 
@@ -118,6 +122,37 @@ static void check_confinement(struct report *r)
 	if (buf_error(&text))
 		return;
 	say(r, strstr(text.data, "no ") ? "note" : "ok", "confinement", text.data);
+}
+
+/* Of a child, since a process may always read its own. */
+static void check_memory(struct report *r)
+{
+	uint64_t here = 1, there = 0;
+	char line[256];
+	pid_t child;
+	int err;
+
+	if (!privilege_have(CAP_SYS_PTRACE))
+		return; /* was said */
+	child = fork();
+	if (!child) {
+		pause();
+		_exit(0);
+	}
+	err = child < 0 ? -errno : memory_read(child, (uintptr_t)&here, &there, sizeof(there));
+	if (child > 0) {
+		(void)kill(child, SIGKILL);
+		(void)waitpid(child, NULL, 0);
+	}
+	if (!err) {
+		say(r, "ok", "memory", "of other processes can be read");
+		return;
+	}
+	snprintf(line, sizeof(line),
+		 "of other processes cannot be read (%s; sysctl kernel.yama.ptrace_scope 3 forbids "
+		 "it): no stacks, nothing of goroutines from before the start",
+		 strerror(-err));
+	fail(r, "memory", line);
 }
 
 static void check_fuse(struct report *r)
@@ -335,6 +370,7 @@ int doctor(const struct config *config)
 
 	kernel_can = check_kernel(&r);
 	check_capabilities(&r);
+	check_memory(&r);
 	check_fuse(&r);
 	check_confinement(&r);
 	if (kernel_can)

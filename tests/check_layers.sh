@@ -102,6 +102,7 @@ core/capture/runners.c stat
 core/target/file_copy.c stat
 core/target/image.c open
 core/memory/about.c open
+core/memory/memory.c open
 core/target/mappings.c fopen
 core/target/mappings.c open
 core/memory/wait_poll.c readlink

@@ -1,17 +1,77 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * process_vm_readv, exact or failing. A call takes at most IOV_MAX pieces; a piece that is not
- * mapped ends it, so the pieces after that one are asked for again.
+ * process_vm_readv, or /proc/PID/mem on a kernel built without it; exact or failing. A call takes
+ * at most IOV_MAX pieces; a piece that is not mapped ends it, so the pieces after that one are
+ * asked for again.
  */
 #include "core/memory/memory.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include "core/base/util.h"
 
 #define BATCH MIN(512, IOV_MAX)
+
+static int mem_file(pid_t pid)
+{
+	char path[32];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/mem", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		return fd;
+	switch (errno) {
+	case ENOENT:
+		return -ESRCH;
+	case EACCES:
+		return -EPERM;
+	default:
+		return -errno;
+	}
+}
+
+/* What process_vm_readv(2) does, for kernels without it: as many bytes as there are before the
+ * first that is not mapped; -EFAULT: none. */
+ssize_t memory_read_by_file(pid_t pid, const struct iovec *local, const struct iovec *remote,
+			    size_t n)
+{
+	cleanup_close_ int fd = mem_file(pid);
+	ssize_t sum = 0;
+
+	if (fd < 0)
+		return fd;
+	for (size_t i = 0; i < n; i++) {
+		size_t size = local[i].iov_len;
+		ssize_t got =
+			pread(fd, local[i].iov_base, size, (off_t)(uintptr_t)remote[i].iov_base);
+
+		if (got == 0 && size)
+			return -ESRCH; /* it has ended */
+		if (got < 0 && errno != EIO && errno != EINVAL && errno != EFAULT)
+			return -errno;
+		sum += MAX(got, 0);
+		if (got < 0 || (size_t)got < size)
+			return sum ? sum : -EFAULT;
+	}
+	return sum;
+}
+
+static ssize_t read_memory(pid_t pid, const struct iovec *local, const struct iovec *remote,
+			   size_t n)
+{
+	ssize_t got = process_vm_readv(pid, local, n, remote, n, 0);
+
+	if (got >= 0)
+		return got;
+	/* CONFIG_CROSS_MEMORY_ATTACH is a choice. */
+	return errno == ENOSYS ? memory_read_by_file(pid, local, remote, n) : -errno;
+}
 
 int memory_read(pid_t pid, uint64_t addr, void *buf, size_t n)
 {
@@ -20,9 +80,9 @@ int memory_read(pid_t pid, uint64_t addr, void *buf, size_t n)
 
 	if (n == 0)
 		return 0;
-	got = process_vm_readv(pid, &local, 1, &remote, 1, 0);
+	got = read_memory(pid, &local, &remote, 1);
 	if (got < 0)
-		return -errno;
+		return (int)got;
 	return (size_t)got == n ? 0 : -EFAULT;
 }
 
@@ -40,9 +100,9 @@ static ssize_t read_batch(pid_t pid, struct memory_piece *pieces, size_t n)
 		remote[i] = (struct iovec){(void *)(uintptr_t)pieces[i].addr, pieces[i].size};
 		pieces[i].ok = false;
 	}
-	got = process_vm_readv(pid, local, n, remote, n, 0);
-	if (got < 0 && errno != EFAULT)
-		return -errno;
+	got = read_memory(pid, local, remote, n);
+	if (got < 0 && got != -EFAULT)
+		return got;
 	left = got < 0 ? 0 : (size_t)got;
 	for (done = 0; done < n && pieces[done].size <= left; done++) {
 		left -= pieces[done].size;

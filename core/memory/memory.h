@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Reading another process's memory without stopping it (process_vm_readv). What is read may change
- * while it is read: callers check what they got. Any thread.
+ * Reading another process's memory without stopping it (process_vm_readv, or /proc/PID/mem where
+ * the kernel has none). What is read may change while it is read: callers check what they got. Any
+ * thread.
  */
 #ifndef XGOTOPFS_MEMORY_MEMORY_H
 #define XGOTOPFS_MEMORY_MEMORY_H
@@ -10,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 /* All n bytes or an error: -EFAULT (some of it is not mapped), -ESRCH, -EPERM, -ENOMEM. */
 int memory_read(pid_t pid, uint64_t addr, void *buf, size_t n);
@@ -24,5 +26,10 @@ struct memory_piece {
 /* Many pieces with few system calls. Pieces that are not mapped are left with ok == false, which is
  * no error. 0, or as above but -EFAULT. */
 int memory_read_pieces(pid_t pid, struct memory_piece *pieces, size_t n);
+
+/* The way of kernels without process_vm_readv; for tests. Bytes up to the first that is not mapped,
+ * -EFAULT when that is none, or as above. */
+ssize_t memory_read_by_file(pid_t pid, const struct iovec *local, const struct iovec *remote,
+			    size_t n);
 
 #endif

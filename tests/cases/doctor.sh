@@ -7,7 +7,7 @@ need_tracing
 DEMO_BINARY=$(demo_binary "" stripped) || fail "the demo does not build"
 
 "$XGOTOPFS" -doctor -b "$DEMO_BINARY" >"$T/out" 2>"$LOG" || fail "-b: $(cat "$T/out" "$LOG")"
-for part in kernel capabilities fuse 'probe cost' target Go symbols offsets 'probe .*runtime.casgstatus+'; do
+for part in kernel capabilities memory fuse 'probe cost' target Go symbols offsets 'probe .*runtime.casgstatus+'; do
 	grep -qE "^ok +$part" "$T/out" || fail "nothing about $part: $(cat "$T/out")"
 done
 grep -q "all is well" "$T/out" || fail "no verdict"

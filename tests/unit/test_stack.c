@@ -546,10 +546,27 @@ static void test_memory(void **state)
 	assert_memory_equal(values, copy, sizeof(copy));
 }
 
+/* As on a kernel without process_vm_readv: the same answers. */
+static void test_memory_by_file(void **state)
+{
+	uint64_t values[3] = {1, 2, 3}, copy[3] = {0};
+	struct iovec local[] = {{copy, 8}, {&copy[1], 16}, {&copy[2], 8}};
+	struct iovec remote[] = {{values, 8}, {&values[1], 16}, {(void *)64, 8}};
+
+	assert_int_equal(memory_read_by_file(getpid(), local, remote, 2), 24);
+	assert_memory_equal(values, copy, sizeof(copy));
+	assert_int_equal(memory_read_by_file(getpid(), local, remote, 3), 24);
+	assert_int_equal(memory_read_by_file(getpid(), &local[2], &remote[2], 1), -EFAULT);
+	remote[0].iov_base = (void *)UINT64_MAX;
+	assert_int_equal(memory_read_by_file(getpid(), local, remote, 1), -EFAULT);
+	assert_int_equal(memory_read_by_file(1 << 23, local, remote, 1), -ESRCH);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_memory_by_file),
 		cmocka_unit_test(test_states),
 		cmocka_unit_test(test_headers),
 		cmocka_unit_test(test_allgs_of_other_machines),
