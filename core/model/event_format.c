@@ -25,7 +25,8 @@ struct parts {
 	struct str caller, file;
 	uint32_t line;
 	const struct go_type *go_type;
-	int pid; /* 0: not shown */
+	int pid;      /* 0: not shown */
+	unsigned nth; /* the same */
 };
 
 static char *put(char *p, const char *text, size_t len)
@@ -204,6 +205,8 @@ static void look_up(const struct event_format *f, const struct event *ev, struct
 	}
 	if (f->pid_of && ev->proc != EVENT_PROC_NONE)
 		parts->pid = f->pid_of(f->ctx, ev->proc);
+	if (f->nth_of && ev->proc != EVENT_PROC_NONE && parts->pid)
+		parts->nth = f->nth_of(f->ctx, ev->proc);
 }
 
 /* Room for the longest line these parts can make. NULL without memory. */
@@ -461,6 +464,10 @@ static char *json_ours(char *p, const struct event *ev, const struct parts *part
 	if (parts->pid) {
 		p = PUT(p, ",\"pid\":");
 		p = put_i64(p, parts->pid);
+	}
+	if (parts->nth > 1) {
+		p = PUT(p, ",\"nth\":");
+		p = put_i64(p, parts->nth);
 	}
 	p = JSON_STRING(p, "type", parts->type);
 	p = JSON_STRING(p, "key", parts->key);

@@ -17,6 +17,9 @@ struct event_format {
 	/* Process ids by index, to print pid=; NULL when one process is traced (text leaves it
 	 * out). */
 	int (*pid_of)(void *ctx, unsigned proc);
+	/* Beside the pid, of JSON: the how manieth process with that pid it is, from 1 on, which is
+	 * not shown; NULL: never. */
+	unsigned (*nth_of)(void *ctx, unsigned proc);
 	void *ctx;
 };
 
@@ -32,7 +35,7 @@ void event_format_text(const struct event_format *f, const struct event *ev, str
 
 /*
  * {"timestamp":…,"event_type":…,"goroutine":…,"parent_goroutine":…,"attributes":[…5…],…ours}\n
- * timestamp is CLOCK_MONOTONIC. Ours, each only where it is known: pid, type, key, elem, func,
+ * timestamp is CLOCK_MONOTONIC. Ours, each only where it is known: pid, nth, type, key, elem, func,
  * reason, caller, file, line, cgo, merged; lost (a number) and events ("newobject,casgstatus") for
  * type 6.
  */

@@ -81,10 +81,8 @@ void model_proc_execed(struct model *m, unsigned proc, const char *path, uint64_
 /* The process that is meant where none is named: the first, or what that has become since by
  * executing. */
 unsigned model_proc_root(struct model *m);
-/* How many processes with the same pid were there before it. */
-unsigned model_proc_before(struct model *m, unsigned proc);
-/* The one with that pid before which there were so many; -ENOENT. */
-int model_proc_nth(struct model *m, pid_t pid, unsigned before);
+/* The nth with that pid, from 1 on; -ENOENT. */
+int model_proc_nth(struct model *m, pid_t pid, unsigned nth);
 /* Numbers are below this. */
 unsigned model_procs(struct model *m);
 /* -ENOENT: there was none, or it is not kept any more. */
@@ -93,6 +91,8 @@ int model_proc_by_pid(struct model *m, pid_t pid); /* newest with that pid, or -
 /* Its pid, kept or not, 0 when there was none; as event_format.h's pid_of, whose ctx is the model
  * then. Takes no lock. */
 int model_pid_of(void *model, unsigned proc);
+/* The how manieth with its pid it is, from 1 on; as event_format.h's nth_of. */
+unsigned model_nth_of(void *model, unsigned proc);
 
 /* --- applying --------------------------------------------------------------------------- */
 

@@ -172,8 +172,9 @@ struct model {
 	uint16_t kept[MODEL_PROCS_MAX]; /* their numbers, ascending */
 	unsigned n_kept, n_ended;       /* of kept */
 	unsigned root;
-	struct model_totals gone;            /* of those that are not kept */
-	_Atomic pid_t pids[MODEL_PROCS_MAX]; /* of all there were */
+	struct model_totals gone;               /* of those that are not kept */
+	_Atomic pid_t pids[MODEL_PROCS_MAX];    /* of all there were */
+	_Atomic uint16_t nths[MODEL_PROCS_MAX]; /* model_nth_of() */
 	struct record *oldest_exited, *newest_exited;
 	size_t n_exited;
 	bool keeps_exits; /* somebody brings it in line with a reading: none is dropped meanwhile */

@@ -79,6 +79,15 @@ void model_settle_procs(struct model *m)
 
 /* --- coming and going ---------------------------------------------------------------------- */
 
+/* Of the newest of those before it with this pid, kept or not; 0: there was none. */
+static unsigned nth_before(struct model *m, unsigned proc, pid_t pid)
+{
+	while (proc-- > 0)
+		if (model_pid_of(m, proc) == pid)
+			return model_nth_of(m, proc);
+	return 0;
+}
+
 static int add_proc_locked(struct model *m, const struct proc_info *info)
 {
 	unsigned proc = m->n_procs;
@@ -102,6 +111,7 @@ static int add_proc_locked(struct model *m, const struct proc_info *info)
 	m->procs[proc] = p;
 	m->kept[m->n_kept++] = (uint16_t)proc;
 	m->n_ended += info->state == PROC_EXITED;
+	atomic_store(&m->nths[proc], (uint16_t)(1 + nth_before(m, proc, info->pid)));
 	atomic_store(&m->pids[proc], info->pid);
 	m->n_procs++;
 	model_find_root(m);
@@ -162,25 +172,22 @@ unsigned model_proc_root(struct model *m)
 	return root;
 }
 
-unsigned model_proc_before(struct model *m, unsigned proc)
+unsigned model_nth_of(void *model, unsigned proc)
 {
-	pid_t pid = proc < MODEL_PROCS_MAX ? atomic_load(&m->pids[proc]) : 0;
-	unsigned n = 0;
+	struct model *m = model;
 
-	/* Also of those that are not kept: a name stays. */
-	for (unsigned i = 0; i < proc && i < MODEL_PROCS_MAX; i++)
-		n += atomic_load_explicit(&m->pids[i], memory_order_relaxed) == pid;
-	return n;
+	return proc < MODEL_PROCS_MAX ? atomic_load_explicit(&m->nths[proc], memory_order_relaxed)
+				      : 0;
 }
 
-int model_proc_nth(struct model *m, pid_t pid, unsigned before)
+int model_proc_nth(struct model *m, pid_t pid, unsigned nth)
 {
 	unsigned n = model_procs(m);
 
 	for (unsigned i = 0; i < n; i++) {
 		struct proc_info info;
 
-		if (atomic_load_explicit(&m->pids[i], memory_order_relaxed) == pid && !before--)
+		if (model_pid_of(m, i) == pid && model_nth_of(m, i) == nth)
 			return model_proc(m, i, &info) ? -ENOENT : (int)i;
 	}
 	return -ENOENT;

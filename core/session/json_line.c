@@ -283,6 +283,7 @@ static const struct key {
 	{"file", KIND_TEXT, true, offsetof(struct json_line, file)},
 	{"line", KIND_NUMBER, true, offsetof(struct json_line, line)},
 	{"pid", KIND_NUMBER, true, offsetof(struct json_line, pid)},
+	{"nth", KIND_NUMBER, true, offsetof(struct json_line, nth)},
 	{"cgo", KIND_BOOL, true, offsetof(struct json_line, cgo)},
 	{"merged", KIND_BOOL, true, offsetof(struct json_line, merged)},
 	{"lost", KIND_NUMBER, true, offsetof(struct json_line, lost)},

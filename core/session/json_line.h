@@ -19,7 +19,7 @@ struct json_text {
 struct json_line {
 	struct raw_event raw; /* original: no key of ours was there */
 	struct json_text type, func, reason, caller, file;
-	uint64_t line, pid, lost;
+	uint64_t line, pid, nth, lost;
 	bool cgo, merged;
 };
 

@@ -248,6 +248,13 @@ static int pid_of(void *ctx, unsigned proc)
 	return proc < PROCS_MAX ? r->procs[proc].pid : 0;
 }
 
+static unsigned nth_of(void *ctx, unsigned proc)
+{
+	const struct session_reader *r = ctx;
+
+	return proc < PROCS_MAX ? r->nths[proc] : 0;
+}
+
 void session_reader_json(struct session_reader *r, const struct session_chunk *chunk, size_t i,
 			 struct buf *out)
 {
@@ -256,6 +263,7 @@ void session_reader_json(struct session_reader *r, const struct session_chunk *c
 		.names = r->names,
 		/* Not by what was read before, so that a line is always the same. */
 		.pid_of = r->many || chunk->events[i].proc ? pid_of : NULL,
+		.nth_of = nth_of,
 		.ctx = r,
 	};
 

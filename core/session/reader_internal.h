@@ -46,6 +46,7 @@ struct session_reader {
 	bool many;                         /* metadata.json: every line is to say its process */
 	struct proc_info meta_proc;        /* what metadata.json says of the first process */
 	struct proc_info procs[PROCS_MAX]; /* all that are known, by index */
+	uint16_t nths[PROCS_MAX];          /* the how manieth with its pid, from 1 on */
 	unsigned n_procs, last_proc;
 	struct proc_info *new_procs;
 	unsigned new_proc_index[NEWS_MAX];

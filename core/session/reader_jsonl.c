@@ -36,31 +36,56 @@ static uint32_t type_id(struct session_reader *r, const struct json_line *line)
 	return names_add_type(r->names, &type);
 }
 
-/* The process with that pid, a new one for a pid not seen before; without a pid the first one,
- * which metadata.json tells of. */
-static uint16_t process(struct session_reader *r, uint64_t pid, struct session_chunk *chunk)
+static uint16_t known(struct session_reader *r, unsigned i)
 {
-	if (!pid || pid > INT32_MAX) {
-		r->n_procs = MAX(r->n_procs, 1u);
-		return 0;
-	}
+	r->n_procs = MAX(r->n_procs, 1u);
+	r->last_proc = i;
+	return (uint16_t)i;
+}
+
+/* Another has its pid now: it has ended. A line does not say whether by executing, but a number
+ * comes again seldom enough. */
+static void end_before(struct session_reader *r, unsigned i, uint64_t time_ns,
+		       struct session_chunk *chunk)
+{
+	struct proc_info info = r->procs[i];
+
+	if (chunk->n_procs == NEWS_MAX)
+		return;
+	info.state = PROC_EXITED;
+	info.exited_ns = time_ns;
+	info.execed = true;
+	r->new_procs[chunk->n_procs] = info;
+	r->new_proc_index[chunk->n_procs++] = i;
+}
+
+/* The nth process with that pid, a new one for one not seen before; without a pid the first one,
+ * which metadata.json tells of. */
+static uint16_t process(struct session_reader *r, const struct json_line *line,
+			struct session_chunk *chunk)
+{
+	uint64_t pid = line->pid, nth = MAX(line->nth, 1u);
+
+	if (!pid || pid > INT32_MAX || nth > UINT16_MAX)
+		return known(r, 0);
+	r->nths[0] = 1;
 	/* The one before mostly, else one of the newest. */
-	if ((uint64_t)r->procs[r->last_proc].pid == pid) {
-		r->n_procs = MAX(r->n_procs, 1u);
-		return (uint16_t)r->last_proc;
-	}
+	if ((uint64_t)r->procs[r->last_proc].pid == pid && r->nths[r->last_proc] == nth)
+		return known(r, r->last_proc);
 	for (unsigned i = MAX(r->n_procs, 1u); i-- > 0;) {
-		if ((uint64_t)r->procs[i].pid == pid) {
-			r->n_procs = MAX(r->n_procs, 1u);
-			r->last_proc = i;
-			return (uint16_t)i;
-		}
+		if ((uint64_t)r->procs[i].pid != pid)
+			continue;
+		if (r->nths[i] == nth)
+			return known(r, i);
+		if (r->nths[i] == nth - 1)
+			end_before(r, i, line->raw.timestamp, chunk);
 	}
 	if (r->n_procs == 0 && r->procs[0].pid) /* metadata's, which came first */
 		r->n_procs = 1;
 	if (r->n_procs == PROCS_MAX || chunk->n_procs == NEWS_MAX)
 		return 0;
 	r->procs[r->n_procs] = (struct proc_info){.pid = (pid_t)pid};
+	r->nths[r->n_procs] = (uint16_t)nth;
 	r->new_procs[chunk->n_procs] = r->procs[r->n_procs];
 	r->new_proc_index[chunk->n_procs++] = r->n_procs;
 	return (uint16_t)r->n_procs++;
@@ -77,7 +102,7 @@ static void give_lost(struct session_reader *r, const struct json_line *line,
 		.type = EVENT_LOST,
 		.count = line->raw.attributes[0],
 		.lost_by_type = line->raw.attributes[1] & 0x3f,
-		.proc = line->pid ? process(r, line->pid, chunk) : EVENT_PROC_NONE,
+		.proc = line->pid ? process(r, line, chunk) : EVENT_PROC_NONE,
 	};
 	/* A line says which types, not how many of each: of several, the recorder's or the
 	 * tracing's. */
@@ -112,7 +137,7 @@ static void give(struct session_reader *r, const struct json_line *line,
 		.flags = (uint8_t)((line->cgo ? EVENT_CGO_THREAD : 0) |
 				   (line->merged ? EVENT_MERGED : 0)),
 		.string_id = intern(r, line->func.len ? &line->func : &line->reason),
-		.proc = process(r, line->pid, chunk),
+		.proc = process(r, line, chunk),
 	};
 	tables_attributes(&line->raw, ev);
 	ev->type_id = type_id(r, line);

@@ -30,6 +30,15 @@ static void copy_text(char *to, size_t size, const ProtobufCBinaryData *from)
 	text_name(to, size, (const char *)from->data, from->len);
 }
 
+/* The how manieth with its pid. */
+static uint16_t nth_of(const struct session_reader *r, unsigned index)
+{
+	for (unsigned i = index; i-- > 0;)
+		if (r->procs[i].pid == r->procs[index].pid)
+			return (uint16_t)(r->nths[i] + 1);
+	return 1;
+}
+
 static int read_process(struct session_reader *r, const struct wire_field *f,
 			struct session_chunk *chunk)
 {
@@ -49,6 +58,8 @@ static int read_process(struct session_reader *r, const struct wire_field *f,
 		info->state = m->exited ? PROC_EXITED : PROC_RUNNING;
 		info->execed = m->execed && m->exited;
 		copy_text(info->execed_path, sizeof(info->execed_path), &m->execed_path);
+		if (m->index == r->n_procs)
+			r->nths[m->index] = nth_of(r, m->index);
 		r->n_procs = MAX(r->n_procs, m->index + 1);
 		r->new_procs[chunk->n_procs] = *info;
 		r->new_proc_index[chunk->n_procs++] = m->index;

@@ -115,7 +115,7 @@ static int begin_session(struct recorder *r, const char *continues)
 	err = session_meta_save(dir, &meta, true);
 	if (!err)
 		err = writer_new(dir, r->config.format, model_names(r->config.model),
-				 meta.many ? r->config.model : NULL, &r->writer);
+				 r->config.model, meta.many, &r->writer);
 	if (err) {
 		close(dir);
 		(void)store_delete(r->store, meta.id);

@@ -18,6 +18,7 @@ struct writer {
 	enum session_format format;
 	struct encoder *encoder;
 	struct model *model;
+	bool many;
 	struct event_format json;
 	struct buf buf;
 	uint64_t size;
@@ -37,7 +38,7 @@ static int lock(int fd)
 }
 
 int writer_new(int dir_fd, enum session_format format, const struct names *names,
-	       struct model *model, struct writer **ret)
+	       struct model *model, bool many, struct writer **ret)
 {
 	struct writer *w = calloc(1, sizeof(*w));
 	int err;
@@ -46,6 +47,7 @@ int writer_new(int dir_fd, enum session_format format, const struct names *names
 		return -ENOMEM;
 	w->format = format;
 	w->model = model;
+	w->many = many;
 	w->json.names = names;
 	w->fd = file_create_at(dir_fd, session_format_file(format), 0600);
 	if (w->fd < 0) {
@@ -139,6 +141,12 @@ static int finish(struct writer *w)
 	return write_buf(w);
 }
 
+/* What the one process that is asked for has become by executing. */
+static int later_pid_of(void *model, unsigned proc)
+{
+	return proc ? model_pid_of(model, proc) : 0;
+}
+
 int writer_batch(struct writer *w, const struct event *events, size_t n,
 		 uint64_t by_type[EVENT_TYPES])
 {
@@ -151,7 +159,8 @@ int writer_batch(struct writer *w, const struct event *events, size_t n,
 			return err;
 		return finish(w);
 	}
-	w->json.pid_of = w->model ? model_pid_of : NULL;
+	w->json.nth_of = w->model ? model_nth_of : NULL;
+	w->json.pid_of = !w->model ? NULL : w->many ? model_pid_of : later_pid_of;
 	w->json.ctx = w->model;
 	for (size_t i = 0; i < n; i++)
 		event_format_json(&w->json, &events[i], &w->buf);

@@ -16,9 +16,10 @@
 struct writer;
 
 /* Creates the events file (0600; -EEXIST when there is one) in dir_fd (not kept). model (may
- * be NULL) gives every line of JSONL its pid, for when there may be several processes. */
+ * be NULL) gives lines of JSONL their pid: with `many` all, for when there may be several
+ * processes, else those of any but the first. */
 int writer_new(int dir_fd, enum session_format format, const struct names *names,
-	       struct model *model, struct writer **ret);
+	       struct model *model, bool many, struct writer **ret);
 /* Closes; `sync`: after everything is on the disk. 0 or -errno of the sync. NULL is fine. */
 int writer_close(struct writer *w, bool sync);
 

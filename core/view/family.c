@@ -247,7 +247,7 @@ int view_proc_name(const struct view *v, unsigned proc, char *ret, size_t size)
 	if (model_proc_by_pid(v->model, pid) == (int)proc)
 		(void)snprintf(ret, size, "%d", pid);
 	else
-		(void)snprintf(ret, size, "%d.%u", pid, model_proc_before(v->model, proc) + 1);
+		(void)snprintf(ret, size, "%d.%u", pid, model_nth_of(v->model, proc));
 	return 0;
 }
 
@@ -269,7 +269,7 @@ int view_proc_named(const struct view *v, const char *name)
 	else if (parse_u64_in(name + len + 1, 1, UINT32_MAX, &nth))
 		return -ENOENT;
 	else
-		proc = model_proc_nth(v->model, (pid_t)pid, (unsigned)nth - 1);
+		proc = model_proc_nth(v->model, (pid_t)pid, (unsigned)nth);
 	/* No second name: no leading zeros, and the newest goes by its number alone. */
 	if (proc < 0 || view_proc_name(v, (unsigned)proc, canonical, sizeof(canonical)) ||
 	    strcmp(name, canonical) != 0)
@@ -308,6 +308,7 @@ void view_event_json(const struct view *v, const struct event *ev, struct buf *o
 
 	if (model_procs(v->model) > 1) {
 		format.pid_of = model_pid_of;
+		format.nth_of = model_nth_of;
 		format.ctx = v->model;
 	}
 	event_format_json(&format, ev, out);

@@ -13,6 +13,7 @@
 static void add_processes(const struct view *v, struct buf *out)
 {
 	unsigned n = model_procs(v->model);
+	bool any = false;
 
 	json_key(out, "processes");
 	buf_addc(out, '[');
@@ -21,8 +22,9 @@ static void add_processes(const struct view *v, struct buf *out)
 
 		if (model_proc(v->model, i, &info))
 			continue;
-		if (i)
+		if (any)
 			buf_addc(out, ',');
+		any = true;
 		buf_addc(out, '{');
 		json_ku(out, "index", i);
 		json_ku(out, "pid", (uint64_t)info.pid);

@@ -104,7 +104,7 @@ static void record(enum session_format format, const struct names *names,
 		atexit(remove_dir);
 	}
 	unlinkat(dir, session_format_file(format), 0);
-	FUZZ_ASSERT(!writer_new(dir, format, names, NULL, &w));
+	FUZZ_ASSERT(!writer_new(dir, format, names, NULL, false, &w));
 	for (size_t i = 0; i < n; i += batch)
 		FUZZ_ASSERT(!writer_batch(w, events + i, MIN(batch, n - i), NULL));
 	FUZZ_ASSERT(!writer_close(w, false));

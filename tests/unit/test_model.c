@@ -863,8 +863,8 @@ static void test_exec(void **state)
 	model_proc_execed(x->m, 0, "/bin/other", 50);
 	assert_int_equal(model_proc_add(x->m, &info), 1);
 	assert_int_equal(model_proc_root(x->m), 1);
-	assert_int_equal(model_proc_nth(x->m, info.pid, 0), 0);
-	assert_int_equal(model_proc_before(x->m, 1), 1);
+	assert_int_equal(model_proc_nth(x->m, info.pid, 1), 0);
+	assert_int_equal(model_nth_of(x->m, 1), 2);
 	assert_int_equal(get(x, 1).flags & (GOROUTINE_EXITED | GOROUTINE_EXECED),
 			 GOROUTINE_EXITED | GOROUTINE_EXECED);
 	assert_int_equal(get(x, 1).exited_ns, 50);

@@ -7,7 +7,7 @@ import { Pace } from './pace';
 import { buildList, RowTable, SORTS, type List } from './rows';
 import { Value } from './store';
 import { TileCache } from './tiles';
-import { UI_DEFAULTS, type Config, type Info, type Status, type Tick, type UiSettings } from './types';
+import { processOf, UI_DEFAULTS, type Config, type Info, type Status, type Tick, type UiSettings } from './types';
 
 export type ViewName = 'timeline' | 'memory' | 'overview' | 'flame' | 'leaks' | 'sessions' | 'compare';
 export const VIEWS: [ViewName, string][] = [['timeline', 'Timeline'], ['memory', 'Memory'],
@@ -122,7 +122,7 @@ class App {
 	// The process that is looked at has ended, or all have: nothing of it gets any older.
 	get over(): boolean {
 		const s = this.status.get();
-		return !!s && s.id === 'live' && (s.ended || s.processes?.[this.proc.get()]?.state === 'exited');
+		return !!s && s.id === 'live' && (s.ended || processOf(s, this.proc.get())?.state === 'exited');
 	}
 
 	get isLive(): boolean {
@@ -176,14 +176,19 @@ class App {
 	// --- source ----------------------------------------------------------------------------------
 
 	// Another process of the same source: other goroutines, the same time.
+	// Who chose a process looks at that one.
+	private chose = false;
+
 	choose(proc: number): void {
 		if (proc === this.proc.get()) return;
+		this.chose = true;
 		this.selected.set(null);
 		this.browse.update({ pins: new Set(), hidden: new Set() });
 		void this.open(this.source.get(), proc);
 	}
 
-	async open(source: string, proc = 0): Promise<void> {
+	async open(source: string, named?: number): Promise<void> {
+		let proc = named ?? 0;
 		const number = ++this.loadNumber;
 		setProcess(proc);
 		this.proc.set(proc);
@@ -200,9 +205,10 @@ class App {
 			try {
 				status = await getStatus(source, 0);
 				// A link may name one that is not there.
-				if (status.state === 'ready' && proc && proc >= status.processes.length) return void this.open(source);
+				if (named === undefined && status.root) setProcess((proc = status.root)), this.proc.set(proc);
+				if (status.state === 'ready' && proc && !processOf(status, proc)) return void this.open(source);
 				// While a session is read, its later processes come later.
-				if (proc && status.processes) status = proc < status.processes.length ? await getStatus(source, proc) : { ...status, processes: undefined! };
+				if (proc && status.processes) status = processOf(status, proc) ? await getStatus(source, proc) : { ...status, processes: undefined! };
 			} catch (e) {
 				if (number !== this.loadNumber) return;
 				this.fail(e);
@@ -267,6 +273,9 @@ class App {
 			if (rows || !others) await table.refresh(() => { if (table === this.table) this.rebuild(); });
 			if (table.source === 'live') {
 				const status = await getStatus('live');
+				// It executed another program, and is that now.
+				if (table === this.table && processOf(status, this.proc.get())?.executed !== undefined && status.root > this.proc.get() && processOf(status, status.root)?.pid === processOf(status, this.proc.get())?.pid && !this.chose)
+					return void this.open('live', status.root);
 				if (table === this.table && status.first_ns === table.origin) await this.advance(table, status);
 				else if (table === this.table) void this.open('live', this.proc.get()); // a replay went back, or a new target
 			} else if (this.growing) {

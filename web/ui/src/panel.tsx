@@ -10,7 +10,7 @@ import { copyText } from './clipboard';
 import { useValue } from './store';
 import { current } from './timeline/scene';
 import { CASGSTATUS, EVENT_TYPES, MAKEMAP, MAKESLICE, NEWGOROUTINE, NEWOBJECT, SPAN, STATES, type Span } from 'contract';
-import { stateNumber } from './types';
+import { processOf, stateNumber } from './types';
 
 interface Detail {
 	goid: number;
@@ -147,9 +147,9 @@ function FilePath({ file }: { file: string }) {
 	const [copied, setCopied] = useState(false);
 	const mount = app.info.get()?.mount_point;
 	if (!mount || app.source.get() !== 'live') return null;
-	// The first process's tree is the root itself.
-	const proc = app.proc.get(), pid = app.status.get()?.processes?.[proc]?.pid;
-	const path = `${mount}/${proc ? `processes/${pid}/` : ''}${file}`;
+	// The tree of one is the root itself.
+	const proc = app.proc.get(), pid = processOf(app.status.get(), proc)?.pid;
+	const path = `${mount}/${proc !== (app.status.get()?.root ?? 0) ? `processes/${pid}/` : ''}${file}`;
 	const command = `cat ${/^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replace(/'/g, "'\\''")}'`}`;
 	return <button class="path" title="Copy this command" onClick={() => void copyText(command).then(() => {
 		setCopied(true);

@@ -2,25 +2,25 @@
 // Which of the traced processes is looked at. With one there is nothing to choose.
 import { app } from './app';
 import { useValue } from './store';
-import type { Process } from './types';
+import { processOf, type Process } from './types';
 
 const nameOf = (p: Process) => p.binary_path.split('/').pop() ?? '';
-const ended = (p: Process, source: string) => p.state === 'exited' && source === 'live';
+const ended = (p: Process, source: string) => (p.executed !== undefined ? ' · executed' : p.state === 'exited' && source === 'live' ? ' · exited' : '');
 
 export function ProcessName() {
 	const status = useValue(app.status);
 	const source = useValue(app.source);
 	const index = useValue(app.proc);
 	const list = status?.processes ?? [];
-	const proc = list[index];
+	const proc = processOf(status, index);
 	if (!proc) return null;
 	if (list.length < 2)
 		return <span><b>{nameOf(proc)}</b> <span class="muted">pid {proc.pid} {proc.go_version}
-			{ended(proc, source) ? ' · exited' : ''}</span></span>;
+			{ended(proc, source)}</span></span>;
 	return <>
 		<select class="process" aria-label="Process" value={String(index)} title={`${list.length} processes are traced; this one is shown`}
 			onChange={(e) => app.choose(Number(e.currentTarget.value))}>
-			{list.map((p) => <option value={String(p.index)}>{nameOf(p)} · {p.pid}{ended(p, source) ? ' · exited' : ''}</option>)}
+			{list.map((p) => <option value={String(p.index)}>{nameOf(p)} · {p.pid}{ended(p, source)}</option>)}
 		</select>
 		<span class="muted version"> {proc.go_version}</span>
 	</>;

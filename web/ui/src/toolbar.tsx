@@ -8,6 +8,7 @@ import { count, duration } from './format';
 import { ProcessName } from './process';
 import { GROUPS, SORTS } from './rows';
 import { useValue } from './store';
+import { processOf } from './types';
 import { RUNNABLE, RUNNING, STATES, SYSCALL, WAITING } from 'contract';
 import { current } from './timeline/scene';
 import { stateHeight } from './timeline/strip';
@@ -17,7 +18,7 @@ export function Header() {
 	const view = useValue(app.view);
 	const source = useValue(app.source);
 	const index = useValue(app.proc);
-	const proc = status?.processes?.[index];
+	const proc = processOf(status, index);
 	return (
 		<header>
 			<div class="brand" title="xgotopfs">xgotop<span>fs</span></div>

@@ -40,7 +40,11 @@ export interface Process {
 	binary_path: string;
 	go_version: string;
 	state: string;
+	executed?: string; // it ended by executing this
 }
+
+// By its number: those of before may not be kept any more.
+export const processOf = (status: Status | null | undefined, index: number) => status?.processes?.find((p) => p.index === index);
 
 export interface Status {
 	id: string;
@@ -56,6 +60,7 @@ export interface Status {
 	last_event_ns: number;
 	wall_offset_ns: number;
 	processes: Process[];
+	root: number; // which is meant where none is named
 	events: Record<string, number>;
 	lost: Record<string, number>;
 	live_total: number;
