@@ -16,8 +16,8 @@
 #include "core/memory/waits.h"
 #include "core/target/process.h"
 
-#define CACHE_ENTRIES   1024 /* powers of two */
-#define STARTED_ENTRIES 4096
+#define CACHE_ENTRIES   1024  /* powers of two */
+#define STARTED_ENTRIES 65536 /* touched only as far as they are needed */
 
 /* What a code address means to the model; most goroutines share a few. */
 struct meaning {
@@ -28,9 +28,10 @@ struct meaning {
 
 /* What a goroutine of which `held` is true runs. */
 struct started {
-	uint64_t goid, start_pc;
+	uint64_t goid, start_pc, address;
 	uint32_t func_id;
 	unsigned proc;
+	pid_t pid; /* proc is another's when it was used again */
 };
 
 struct reader {
@@ -190,6 +191,7 @@ static void follow_parts(struct reader *r)
 struct hold {
 	struct reader *r;
 	unsigned proc;
+	pid_t pid;
 	struct goroutine_seen *seen; /* in the order of `list`, as far as they are asked for */
 	struct memory_goroutine *list;
 	size_t *index; /* of those in seen */
@@ -204,7 +206,6 @@ static struct started *started_slot(struct reader *r, unsigned proc, uint64_t go
 static void take_start(void *ctx, uint64_t goid, const char *name)
 {
 	struct hold *h = ctx;
-
 	struct started *s = started_slot(h->r, h->proc, goid);
 	uint32_t func_id = intern(h->r, name);
 
@@ -214,7 +215,8 @@ static void take_start(void *ctx, uint64_t goid, const char *name)
 	if (h->at == h->n)
 		return;
 	h->seen[h->index[h->at]].start_func_id = func_id;
-	*s = (struct started){goid, h->list[h->at].start_pc, func_id, h->proc};
+	*s = (struct started){
+		goid, h->list[h->at].start_pc, h->list[h->at].address, func_id, h->proc, h->pid};
 }
 
 /* Those whose start function is a wrapper that calls what its closure holds: each is looked up
@@ -224,7 +226,7 @@ static int resolve(struct reader *r, unsigned proc, pid_t pid, uint64_t bias,
 {
 	cleanup_free_ struct memory_goroutine *list = NULL;
 	cleanup_free_ size_t *index = NULL;
-	struct hold h = {.r = r, .proc = proc, .seen = seen};
+	struct hold h = {.r = r, .proc = proc, .pid = pid, .seen = seen};
 	size_t held = 0;
 
 	for (size_t i = 0; i < n; i++)
@@ -240,8 +242,8 @@ static int resolve(struct reader *r, unsigned proc, pid_t pid, uint64_t bias,
 
 		if (!found[i].start_pc || !start_meaning(r, found[i].start_pc)->held)
 			continue;
-		if (s->goid == found[i].goid && s->proc == proc &&
-		    s->start_pc == found[i].start_pc) {
+		if (s->goid == found[i].goid && s->proc == proc && s->pid == pid &&
+		    s->start_pc == found[i].start_pc && s->address == found[i].address) {
 			seen[i].start_func_id = s->func_id;
 			continue;
 		}

@@ -9,8 +9,8 @@
 #include "core/memory/stack_walk.h"
 
 #define CALLS_MAX   16
-#define FRAMES_MOST 256 /* then the walk goes on at the outer end */
-#define TIME_NS     (2 * NS_PER_SEC)
+#define FRAMES_MOST 256        /* then the walk goes on at the outer end */
+#define TIME_NS     NS_PER_SEC /* then deep stacks are cut, and after as much again all ends */
 #define HELD_DEPTH  3 /* a closure that holds a closure, as BPF follows them (will_call()) */
 
 struct starts {
@@ -19,6 +19,7 @@ struct starts {
 	uint64_t bias;
 	memory_start_fn *fn;
 	void *ctx;
+	uint64_t until_ns;
 };
 
 /* The name of the outermost call at a frame that a wrapper is not; NULL when there is none. */
@@ -91,14 +92,15 @@ static int visit(const struct stack_trace *trace, void *data)
 		name = by_closure(s, &trace->g);
 	if (name)
 		s->fn(s->ctx, trace->g.goid, name);
-	return 0;
+	return monotonic_ns() > s->until_ns ? -ETIME : 0;
 }
 
 int memory_starts(const struct target *t, pid_t pid, uint64_t bias,
 		  const struct memory_goroutine *list, size_t n, memory_start_fn *fn, void *ctx)
 {
-	const struct stack_bounds bounds = {FRAMES_MOST, monotonic_ns() + TIME_NS};
-	struct starts s = {t, pid, bias, fn, ctx};
+	uint64_t deep_ns = monotonic_ns() + TIME_NS;
+	const struct stack_bounds bounds = {FRAMES_MOST, deep_ns};
+	struct starts s = {t, pid, bias, fn, ctx, deep_ns + TIME_NS};
 
 	return n ? stack_traces(t, pid, bias, list, n, &bounds, visit, &s) : 0;
 }

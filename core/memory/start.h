@@ -12,7 +12,8 @@
 /* `name` lives as long as the target. */
 typedef void memory_start_fn(void *ctx, uint64_t goid, const char *name);
 
-/* For each of the list of which it can be told; not of one that runs. 0 or -errno. */
+/* For each of the list of which it can be told, in its order; not of one that runs. 0, -ETIME
+ * (there are too many: the others, the next time) or -errno. */
 int memory_starts(const struct target *t, pid_t pid, uint64_t bias,
 		  const struct memory_goroutine *list, size_t n, memory_start_fn *fn, void *ctx);
 
