@@ -62,6 +62,7 @@ int run_make_engine(struct run *r)
 		.meter = r->meter,
 		.source = r->traced ? traced_source(r->traced) : NULL,
 		.workers = r->workers,
+		.audits = true,
 		.max_overhead = r->config->max_overhead,
 	};
 
@@ -109,17 +110,19 @@ static int write_metrics(struct run *r)
 
 static void print_sample(const struct view *v, const struct meter_sample *s)
 {
-	cleanup_buf_ struct buf stop = BUF_INIT;
+	cleanup_buf_ struct buf stop = BUF_INIT, audit = BUF_INIT;
 	struct recording rec;
 
 	view_recording(v, &rec);
 	view_recording_stop(&rec, &stop);
+	view_audit_word(v, &audit);
 	log_info("RPS %llu/s  PPS %llu/s  EWP %llu  LAT %llu ns  PRC %llu ns  BPS %.1f/s  "
-		 "BFL %.2f ms  QWL %.2f ms  lost %llu/s  overhead %.1f%% of a CPU%s%s",
+		 "BFL %.2f ms  QWL %.2f ms  lost %llu/s  overhead %.1f%% of a CPU  audit %s%s%s",
 		 (unsigned long long)s->rps, (unsigned long long)s->pps, (unsigned long long)s->ewp,
 		 (unsigned long long)s->lat_ns, (unsigned long long)s->prc_ns, s->bps,
 		 (double)s->bfl_ns / 1e6, (double)s->qwl_ns / 1e6, (unsigned long long)s->lost,
-		 s->overhead_percent, stop.len ? "  " : "", stop.len ? stop.data : "");
+		 s->overhead_percent, audit.data ? audit.data : "", stop.len ? "  " : "",
+		 stop.len ? stop.data : "");
 }
 
 static bool prints_statistics(const struct run *r)
@@ -181,6 +184,7 @@ int run_finish(struct run *r)
 	/* After a start that failed: what was captured up to now still goes to the model and the
 	 * healer. */
 	loop_ending(r->loop, "taking the probes out");
+	engine_tracing_ends(r->engine);
 	traced_stop(r->traced);
 	if (r->left) {
 		/* What a thread still uses is the kernel's to clear away, with the process. */

@@ -164,6 +164,7 @@ static void freeze(struct run *r)
 	if (feed_closed(model_feed(r->model)))
 		return;
 	loop_ending(r->loop, "taking the probes out");
+	engine_tracing_ends(r->engine);
 	traced_stop(r->traced);
 	run_tick(r);
 	feed_close(model_feed(r->model));

@@ -49,6 +49,11 @@ static void live_losses(void *ctx, struct live_losses *ret)
 	};
 }
 
+static void live_audit(void *ctx, unsigned proc, struct audit *ret)
+{
+	auditor_get(((struct engine *)ctx)->auditor, proc, ret);
+}
+
 static bool has_ended(struct engine *e, unsigned proc)
 {
 	struct proc_info info;
@@ -141,12 +146,23 @@ static void live_waits_put(void *ctx, struct wait_graph *g)
 
 /* --- changing --------------------------------------------------------------------------- */
 
+/* What is traced before and after cannot be held against the same memory. */
+static int change_rates(struct engine *e, const uint32_t rates[EVENT_TYPES])
+{
+	int err;
+
+	auditor_reset(e->auditor);
+	err = e->source->set_rates(e->source->ctx, rates);
+	auditor_reset(e->auditor);
+	return err;
+}
+
 static int set_rates(struct engine *e, const uint32_t rates[EVENT_TYPES])
 {
 	int err;
 
 	pthread_mutex_lock(&e->governor_lock);
-	err = e->source->set_rates(e->source->ctx, rates);
+	err = change_rates(e, rates);
 	if (!err)
 		governor_reset(&e->governor, e->governor.max_percent, rates);
 	pthread_mutex_unlock(&e->governor_lock);
@@ -173,8 +189,11 @@ static void get_wanted(void *ctx, uint32_t ret[EVENT_TYPES])
 
 static int set_paused(struct engine *e, bool paused)
 {
-	int err = e->source->set_paused(e->source->ctx, paused);
+	int err;
 
+	auditor_reset(e->auditor);
+	err = e->source->set_paused(e->source->ctx, paused);
+	auditor_reset(e->auditor);
 	if (!err && !paused)
 		healer_ask_all(e->healer); /* what happened meanwhile */
 	return err;
@@ -196,7 +215,7 @@ static int set_max_overhead(struct engine *e, double percent)
 		return -EINVAL;
 	pthread_mutex_lock(&e->governor_lock);
 	memcpy(wanted, e->governor.wanted, sizeof(wanted));
-	err = e->source->set_rates(e->source->ctx, wanted);
+	err = change_rates(e, wanted);
 	if (!err)
 		governor_reset(&e->governor, percent, wanted);
 	if (!err)
@@ -351,6 +370,7 @@ void engine_answers(struct engine *e, struct live *live, struct control *control
 		.ctx = e,
 		.health = live_health,
 		.losses = live_losses,
+		.audit = e->auditor ? live_audit : NULL,
 		.stack = live_stack,
 		.stacks = live_stacks,
 		.waits = e->source->waits ? live_waits : NULL,

@@ -27,6 +27,8 @@ int engine_new(const struct engine_config *config, struct engine **ret)
 		err = healer_new(e->source, config->model, &e->healer);
 	if (e->source && !err)
 		err = waits_cache_new(e->source, config->model, &e->waits);
+	if (e->source && config->audits && !err)
+		err = auditor_new(e->source, config->model, &e->auditor);
 	if (err) {
 		engine_free(e);
 		return log_error(err, "out of memory");
@@ -46,6 +48,7 @@ void engine_free(struct engine *e)
 	deputy_free(e->looker);
 	deputy_free(e->changer);
 	last_stacks_free(e->last);
+	auditor_free(e->auditor);
 	healer_free(e->healer);
 	waits_cache_free(e->waits);
 	pthread_mutex_destroy(&e->governor_lock);
@@ -62,6 +65,12 @@ void engine_lost(struct engine *e)
 	healer_ask_all(e->healer);
 }
 
+void engine_tracing_ends(struct engine *e)
+{
+	if (e)
+		auditor_stop(e->auditor);
+}
+
 void engine_read_all(struct engine *e)
 {
 	healer_now_all(e->healer);
@@ -73,6 +82,8 @@ int engine_start(struct engine *e, bool serves)
 
 	engine_read_all(e);
 	err = healer_start(e->healer);
+	if (!err && e->auditor)
+		err = auditor_start(e->auditor);
 	return err || !serves ? err : engine_start_deputies(e);
 }
 
@@ -99,7 +110,9 @@ static void govern(struct engine *e, uint64_t now_ns, const struct second *s,
 		return;
 	before = e->governor;
 	if (governor_step(&e->governor, &second, rates, why, sizeof(why))) {
+		auditor_reset(e->auditor);
 		err = e->source->set_rates(e->source->ctx, rates);
+		auditor_reset(e->auditor);
 		/* Those two come when it is done, and only the kernel is not (capture.h). */
 		if (err && err != -ETIMEDOUT && err != -EBUSY)
 			e->governor = before;
@@ -117,7 +130,11 @@ static void heal_when_needed(struct engine *e, const struct second *s)
 	uint32_t rates[EVENT_TYPES];
 
 	e->source->get_rates(e->source->ctx, rates);
-	healer_always(e->healer, rates[EVENT_CASGSTATUS] != RATE_ONE);
+	/* Where creations or exits are traced, the audit must see what memory alone tells of them
+	 * before the model does, and passes on the rest. */
+	healer_always(e->healer, rates[EVENT_CASGSTATUS] != RATE_ONE &&
+					 !(e->auditor && (rates[EVENT_NEWGOROUTINE] == RATE_ONE ||
+							  rates[EVENT_GOEXIT] == RATE_ONE)));
 	if (s->lost)
 		healer_ask_all(e->healer);
 }

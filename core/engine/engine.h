@@ -22,6 +22,7 @@ struct engine_config {
 	struct meter *meter;
 	const struct source *source; /* NULL: a replay */
 	unsigned workers;            /* that apply events, for health */
+	bool audits;                 /* holds the model against memory each second (audit.h) */
 	uint32_t rates[EVENT_TYPES];
 	double max_overhead; /* percent of a CPU; 0: no bound */
 };
@@ -40,6 +41,10 @@ void engine_arrived(struct engine *e, unsigned proc);
 void engine_lost(struct engine *e);
 /* Reads every process's memory now. */
 void engine_read_all(struct engine *e);
+
+/* The probes are about to go, for good. Main thread; waits for a reading that is under way. NULL is
+ * fine. */
+void engine_tracing_ends(struct engine *e);
 
 /* Reads all now: who is there already is known before anybody can look. Then starts the healer's
  * thread and, with `serves`, those that do what is asked for. 0 or -errno, logged. */

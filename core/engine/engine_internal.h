@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "core/engine/audit.h"
 #include "core/engine/deputy.h"
 #include "core/engine/engine.h"
 #include "core/engine/governor.h"
@@ -18,6 +19,7 @@ struct engine {
 	struct engine_config c;
 	const struct source *source; /* c.source */
 	struct healer *healer;
+	struct auditor *auditor;
 
 	pthread_mutex_t governor_lock; /* control calls come from any thread */
 	struct governor governor;      /* protected by governor_lock, which is held while the kernel

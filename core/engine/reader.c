@@ -9,6 +9,7 @@
 #include "core/base/hash.h"
 #include "core/base/log.h"
 #include "core/base/util.h"
+#include "core/memory/goids.h"
 #include "core/memory/goroutines.h"
 #include "core/memory/stack.h"
 #include "core/memory/start.h"
@@ -45,7 +46,8 @@ struct reader {
 	struct memory_goroutine *last; /* of process last_proc, by goid */
 	size_t n_last;
 	unsigned last_proc;
-	bool warned; /* of a cut list */
+	size_t of_threads; /* memory_about, of the last reading */
+	bool warned;       /* of a cut list */
 };
 
 int reader_new(const struct target *target, struct names *names, struct reader **ret)
@@ -263,7 +265,7 @@ static int read_process(struct reader *r, unsigned proc, pid_t pid, struct gorou
 {
 	cleanup_free_ struct memory_goroutine *found = NULL;
 	struct goroutine_seen *seen;
-	bool cut = false;
+	struct memory_about about = {0};
 	int64_t ahead_ns;
 	uint64_t bias;
 	size_t n = 0;
@@ -272,16 +274,16 @@ static int read_process(struct reader *r, unsigned proc, pid_t pid, struct gorou
 	follow_parts(r);
 	err = target_load_bias(r->target, pid, &bias);
 	if (!err)
-		err = memory_goroutines(r->target, pid, bias, &found, &n, &cut);
+		err = memory_goroutines_about(r->target, pid, bias, &found, &n, &about);
 	if (err)
 		return err;
 	seen = calloc(n ? n : 1, sizeof(*seen));
 	if (!seen)
 		return -ENOMEM;
-	if (cut && !r->warned)
+	if (about.cut && !r->warned)
 		log_warn("process %d has more goroutines than are read from its memory: cut at %u",
 			 pid, MEMORY_GOROUTINES_MAX);
-	r->warned |= cut;
+	r->warned |= about.cut;
 	ahead_ns = process_clock_ahead(pid);
 	for (size_t i = 0; i < n; i++) {
 		translate(r, &found[i], &seen[i]);
@@ -295,9 +297,10 @@ static int read_process(struct reader *r, unsigned proc, pid_t pid, struct gorou
 	r->last = move_ptr(found);
 	r->n_last = n;
 	r->last_proc = proc;
+	r->of_threads = about.of_threads;
 	*ret = seen;
 	*ret_n = n;
-	*ret_complete = !cut;
+	*ret_complete = !about.cut;
 	return 0;
 }
 
@@ -308,6 +311,31 @@ int reader_goroutines(struct reader *r, unsigned proc, pid_t pid, struct gorouti
 
 	pthread_mutex_lock(&r->reading);
 	err = read_process(r, proc, pid, ret, ret_n, ret_complete);
+	pthread_mutex_unlock(&r->reading);
+	return err;
+}
+
+int reader_goids(struct reader *r, pid_t pid, uint64_t *ret_least, uint64_t *ret_most)
+{
+	struct goids goids = {0};
+	uint64_t bias;
+	int err;
+
+	err = target_load_bias(r->target, pid, &bias);
+	if (!err)
+		err = memory_goids(r->target, pid, bias, &goids);
+	*ret_least = goids.least;
+	*ret_most = goids.most;
+	return err;
+}
+
+int reader_of_threads(struct reader *r, unsigned proc, uint64_t *ret)
+{
+	int err;
+
+	pthread_mutex_lock(&r->reading);
+	err = r->last && r->last_proc == proc ? 0 : -EAGAIN;
+	*ret = r->of_threads;
 	pthread_mutex_unlock(&r->reading);
 	return err;
 }

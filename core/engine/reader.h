@@ -21,6 +21,8 @@ void reader_free(struct reader *r); /* NULL is fine */
 /* As the source's functions (source.h) of the same names. */
 int reader_goroutines(struct reader *r, unsigned proc, pid_t pid, struct goroutine_seen **ret,
 		      size_t *ret_n, bool *ret_complete);
+int reader_goids(struct reader *r, pid_t pid, uint64_t *ret_least, uint64_t *ret_most);
+int reader_of_threads(struct reader *r, unsigned proc, uint64_t *ret);
 int reader_stack(struct reader *r, unsigned proc, pid_t pid, uint64_t goid, struct buf *out);
 int reader_stacks(struct reader *r, pid_t pid, enum live_stacks what, live_text_fn *fn, void *ctx);
 int reader_waits(struct reader *r, pid_t pid, struct wait_graph **ret);

@@ -35,6 +35,13 @@ struct source {
 	 * not tell), -EPERM, -EFAULT, -ENOMEM. */
 	int (*goroutines)(void *ctx, unsigned proc, pid_t pid, struct goroutine_seen **ret,
 			  size_t *ret_n, bool *ret_complete);
+	/* How many numbers the process has given to goroutines: so many at the end of the call or
+	 * more, at its begin or fewer. -ENOSYS (not found in this binary), and as above. NULL:
+	 * nobody knows. */
+	int (*goids)(void *ctx, unsigned proc, pid_t pid, uint64_t *ret_least, uint64_t *ret_most);
+	/* How many of them were for C threads, when goroutines() read it; -EAGAIN when another
+	 * process was read since. */
+	int (*of_threads)(void *ctx, unsigned proc, uint64_t *ret);
 	/* As a dump of Go with debug=2 has it, appended to `out`. -ESRCH also when the last
 	 * goroutines() did not have it. */
 	int (*stack)(void *ctx, unsigned proc, pid_t pid, uint64_t goid, struct buf *out);

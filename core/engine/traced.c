@@ -269,6 +269,34 @@ static int goroutines(void *ctx, unsigned proc, pid_t pid, struct goroutine_seen
 	return err;
 }
 
+static int goids(void *ctx, unsigned proc, pid_t pid, uint64_t *ret_least, uint64_t *ret_most)
+{
+	struct traced *t = ctx;
+	struct reader *r;
+	int err = -ESRCH;
+
+	pthread_rwlock_rdlock(&t->lock);
+	r = reader_of(t, proc);
+	if (r)
+		err = reader_goids(r, pid, ret_least, ret_most);
+	pthread_rwlock_unlock(&t->lock);
+	return err;
+}
+
+static int of_threads(void *ctx, unsigned proc, uint64_t *ret)
+{
+	struct traced *t = ctx;
+	struct reader *r;
+	int err = -ESRCH;
+
+	pthread_rwlock_rdlock(&t->lock);
+	r = reader_of(t, proc);
+	if (r)
+		err = reader_of_threads(r, proc, ret);
+	pthread_rwlock_unlock(&t->lock);
+	return err;
+}
+
 static int stack(void *ctx, unsigned proc, pid_t pid, uint64_t goid, struct buf *out)
 {
 	struct traced *t = ctx;
@@ -395,6 +423,8 @@ int traced_new(const struct traced_config *config, struct target *target, struct
 		.low_latency = low_latency,
 		.delivered = delivered,
 		.goroutines = goroutines,
+		.goids = goids,
+		.of_threads = of_threads,
 		.stack = stack,
 		.stacks = stacks,
 		.waits = waits,

@@ -393,6 +393,16 @@ static int read_list(const struct target *t, pid_t pid, uint64_t bias, struct li
 	return err;
 }
 
+/* They start nowhere: no go statement made them. */
+static size_t count_of_threads(const struct memory_goroutine *found, size_t n)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < n; i++)
+		count += found[i].address && found[i].goid && !found[i].start_pc;
+	return count;
+}
+
 /* Those that live, each goroutine once: that two gs hold the same one cannot be. */
 static int keep_live(struct memory_goroutine *found, size_t n, size_t *ret_kept)
 {
@@ -414,12 +424,14 @@ static int keep_live(struct memory_goroutine *found, size_t n, size_t *ret_kept)
 	return 0;
 }
 
-int memory_goroutines(const struct target *t, pid_t pid, uint64_t bias,
-		      struct memory_goroutine **ret, size_t *ret_n, bool *ret_cut)
+int memory_goroutines_about(const struct target *t, pid_t pid, uint64_t bias,
+			    struct memory_goroutine **ret, size_t *ret_n,
+			    struct memory_about *ret_about)
 {
 	struct sweep s = begin(t, pid, bias);
 	cleanup_free_ uint8_t *buf = malloc(BATCH_BYTES);
 	cleanup_free_ struct memory_goroutine *found = NULL;
+	struct memory_about about = {0};
 	struct list list = {0};
 	size_t kept = 0;
 	int err;
@@ -436,16 +448,29 @@ int memory_goroutines(const struct target *t, pid_t pid, uint64_t bias,
 		err = sweep(&s, false, found);
 	if (!err)
 		err = sweep(&s, true, found);
-	if (!err)
+	if (!err) {
+		about.of_threads = count_of_threads(found, list.n);
 		err = keep_live(found, list.n, &kept);
+	}
 	free(list.slots);
 	if (err < 0)
 		return err;
 	*ret = move_ptr(found);
 	*ret_n = kept;
-	if (ret_cut)
-		*ret_cut = list.cut;
+	about.cut = list.cut;
+	*ret_about = about;
 	return 0;
+}
+
+int memory_goroutines(const struct target *t, pid_t pid, uint64_t bias,
+		      struct memory_goroutine **ret, size_t *ret_n, bool *ret_cut)
+{
+	struct memory_about about;
+	int err = memory_goroutines_about(t, pid, bias, ret, ret_n, &about);
+
+	if (!err && ret_cut)
+		*ret_cut = about.cut;
+	return err;
 }
 
 int memory_goroutine_again(const struct target *t, pid_t pid, uint64_t bias,

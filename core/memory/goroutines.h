@@ -42,6 +42,15 @@ struct memory_goroutine {
 int memory_goroutines(const struct target *t, pid_t pid, uint64_t bias,
 		      struct memory_goroutine **ret, size_t *ret_n, bool *ret_cut);
 
+/* The same, and what is to be said of all entries of runtime.allgs together, dead ones too. */
+struct memory_about {
+	bool cut;          /* as *ret_cut */
+	size_t of_threads; /* for C threads that call Go (oneNewExtraM), in use or not */
+};
+int memory_goroutines_about(const struct target *t, pid_t pid, uint64_t bias,
+			    struct memory_goroutine **ret, size_t *ret_n,
+			    struct memory_about *ret_about);
+
 /* The one with this goid: reads them all. -ESRCH when there is none. */
 int memory_goroutine_by_id(const struct target *t, pid_t pid, uint64_t bias, uint64_t goid,
 			   struct memory_goroutine *ret);

@@ -199,3 +199,26 @@ void model_forget(struct model *m, unsigned proc, uint64_t until_ns)
 	pthread_rwlock_unlock(&m->lock);
 	pthread_mutex_unlock(&m->apply_lock);
 }
+
+void model_heal_missing(struct model *m, unsigned proc, const uint64_t *goids, size_t n,
+			uint64_t time_ns)
+{
+	pthread_mutex_lock(&m->apply_lock);
+	pthread_rwlock_wrlock(&m->lock);
+	for (size_t i = 0; i < n && proc < m->n_procs; i++) {
+		struct shard *s = &m->shards[shard_of(m, proc, goids[i])];
+		struct record *g = shard_find(s, proc, goids[i]);
+		struct meaning meaning;
+
+		if (!g || g->last_event_ns > time_ns || g->created_ns > time_ns)
+			continue;
+		walk_missing(&g->life, time_ns, &meaning);
+		s->procs[proc]->healed += !!(meaning.means & MEANS_EXITED);
+		record_follow(s, g, &meaning, 0);
+		if (s->n_changes == BATCH_SMALL)
+			model_settle_exits(m);
+	}
+	model_settle_exits(m);
+	pthread_rwlock_unlock(&m->lock);
+	pthread_mutex_unlock(&m->apply_lock);
+}

@@ -112,6 +112,7 @@ static void add_shard_proc(struct model_totals *t, const struct shard_proc *sp)
 	t->live_unknown += sp->live[GSTATES];
 	t->live_total += sp->live[GSTATES];
 	t->goroutines_created += sp->created;
+	t->created_by_threads += sp->created_by_threads;
 	t->goroutines_exited += sp->exited;
 	t->healed += sp->healed;
 	t->alloc_bytes = sum_u64(t->alloc_bytes, sp->alloc_bytes);

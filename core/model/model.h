@@ -120,6 +120,11 @@ struct goroutine_seen {
 bool model_heal(struct model *m, unsigned proc, const struct goroutine_seen *seen, size_t n,
 		uint64_t time_ns, bool complete);
 
+/* Ends those of these that a reading begun at `time_ns` did not have; what an event since said
+ * stands. */
+void model_heal_missing(struct model *m, unsigned proc, const uint64_t *goids, size_t n,
+			uint64_t time_ns);
+
 /*
  * After a loss of state changes a process is in doubt: some goroutines may be in other states than
  * is known, be there or be gone. A complete reading that was begun after the loss, once all events
@@ -170,6 +175,7 @@ struct goroutine {
 	uint64_t goid, parent;
 	unsigned proc;
 	uint8_t state;            /* enum gstate */
+	uint8_t state_before;     /* the one that it left for it */
 	uint16_t flags;           /* enum goroutine_flag */
 	uint32_t reason_id;       /* why it waits, or waited last; names_string() */
 	uint32_t start_func_id;   /* names_string() */
@@ -303,7 +309,8 @@ struct model_totals {
 	uint64_t events[EVENT_TYPES]; /* in the stream since the start */
 	uint64_t lost[EVENT_TYPES];   /* reported with model_lost() */
 	uint64_t goroutines_created, goroutines_exited;
-	uint64_t live[GSTATES]; /* live goroutines by state now */
+	uint64_t created_by_threads; /* of goroutines_created: C threads that came into Go */
+	uint64_t live[GSTATES];      /* live goroutines by state now */
 	uint64_t live_unknown;  /* those with GOROUTINE_STATE_UNKNOWN: in no live[] */
 	uint64_t live_total, exited_retained, exited_dropped;
 	bool in_doubt;              /* of a process that lives: model_in_doubt() */

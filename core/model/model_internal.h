@@ -118,7 +118,7 @@ struct type_chunk {
 /* The share of a process's totals that this shard has seen. */
 struct shard_proc {
 	uint64_t events[EVENT_TYPES];
-	uint64_t created, exited, healed;
+	uint64_t created, created_by_threads, exited, healed;
 	uint64_t live[STATES_COUNTED];
 	uint64_t alloc_bytes;
 	uint64_t last_event_ns;

@@ -22,6 +22,7 @@ void record_copy(const struct model *m, const struct record *g, struct goroutine
 		.parent = g->parent,
 		.proc = g->proc,
 		.state = g->life.state,
+		.state_before = g->life.before,
 		.flags = g->life.flags & (uint16_t)~LIFE_SEEN,
 		.reason_id = g->life.reason_id,
 		.start_func_id = g->start_func_id,

@@ -38,6 +38,12 @@ static bool record_misses_some(const struct proc *p, const struct life *life)
 	return p->lost_ns && (life->flags & GOROUTINE_FOUND || life->since_ns <= p->lost_ns);
 }
 
+static void count_created(struct shard_proc *sp, unsigned flags)
+{
+	sp->created++;
+	sp->created_by_threads += !!(flags & GOROUTINE_CGO);
+}
+
 struct record *record_new(struct model *m, struct shard *s, unsigned proc, uint64_t goid,
 			  const struct meaning *meaning)
 {
@@ -58,7 +64,7 @@ struct record *record_new(struct model *m, struct shard *s, unsigned proc, uint6
 	g->life = (struct life){.since_ns = life->since_ns,
 				.flags = LIFE_SEEN | GOROUTINE_STATE_UNKNOWN};
 	if (!(life->flags & GOROUTINE_FOUND))
-		sp->created++;
+		count_created(sp, life->flags);
 	sp->live[GSTATES]++;
 	return g;
 }
@@ -105,7 +111,7 @@ void record_note_creation(struct shard_proc *sp, struct record *g, uint64_t time
 		return;
 	g->life.flags &= (uint16_t)~GOROUTINE_FOUND;
 	g->created_ns = time_ns;
-	sp->created++;
+	count_created(sp, g->life.flags);
 }
 
 static void note_change(struct shard *s, struct record *g, size_t position)
@@ -150,7 +156,7 @@ static void change_exited(struct shard *s, struct record *g, const struct meanin
 		if (g->life.flags & GOROUTINE_EXIT_READ)
 			sp->exited--;
 		else
-			sp->created++;
+			count_created(sp, m->life.flags);
 		g->exited_ns = 0;
 	}
 	note_change(s, g, position);
@@ -178,6 +184,7 @@ void record_follow(struct shard *s, struct record *g, const struct meaning *m, s
 	g->life.reason_id = m->life.reason_id;
 	g->life.flags = m->life.flags;
 	g->life.state = m->life.state;
+	g->life.before = m->life.before;
 	g->life.ran_ns = m->life.ran_ns;
 	if (waits_on)
 		set_began(g, began, began_flags);

@@ -9,6 +9,8 @@
 
 #include <stdint.h>
 
+#include "core/model/audit.h"
+
 enum recording_state {
 	RECORDING_NONE, /* nothing is recorded */
 	RECORDING_RUNNING,
@@ -25,6 +27,11 @@ struct recording {
 	uint64_t nameless;     /* names that found no room in it */
 	int64_t stopped_ns;    /* CLOCK_REALTIME; 0 unless it stopped */
 	char why[160];         /* it stopped; "" */
+	/* Of one that is looked at: what the audits of all its processes came to. */
+	struct {
+		enum audit_state state; /* AUDIT_NONE: not recorded */
+		uint64_t comparisons, found[AUDIT_KINDS];
+	} audit;
 };
 
 /* "none", "running", "stopped", "done". */

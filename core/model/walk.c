@@ -62,6 +62,7 @@ static void break_stay(struct meaning *m)
 
 static void enter(struct meaning *m, uint8_t state, uint64_t time_ns)
 {
+	m->life.before = m->life.state;
 	m->life.state = state;
 	m->life.since_ns = time_ns;
 	m->life.flags &= (uint16_t) ~(GOROUTINE_STATE_UNKNOWN | GOROUTINE_STATE_READ);

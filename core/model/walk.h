@@ -29,6 +29,7 @@ struct life {
 	uint32_t reason_id; /* why it waits, or waited last; names_string() */
 	uint16_t flags;     /* enum goroutine_flag, LIFE_SEEN */
 	uint8_t state;      /* enum gstate; with GOROUTINE_STATE_UNKNOWN a guess */
+	uint8_t before;     /* the one it left for it */
 	uint64_t ran_ns;    /* it ran then: its last act; 0 none */
 };
 

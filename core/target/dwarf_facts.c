@@ -85,6 +85,7 @@ static const struct {
 	[DWARF_M_CURG] = {STRUCT_M, "curg", false},
 	[DWARF_M_P] = {STRUCT_M, "p", false},
 	[DWARF_M_ID] = {STRUCT_M, "id", false},
+	[DWARF_P_GOIDCACHE] = {STRUCT_P, "goidcache", true},
 	[DWARF_MD_TYPES] = {STRUCT_MODULEDATA, "types", false},
 	[DWARF_MD_ETYPES] = {STRUCT_MODULEDATA, "etypes", false},
 	[DWARF_MD_GOFUNC] = {STRUCT_MODULEDATA, "gofunc", true},

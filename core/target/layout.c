@@ -51,7 +51,7 @@
 #define WAITS_1_26                                                                                 \
 	WAITS, SUDOG_1_26, HCHAN_1_23, .hchan_size = 112, POLL_1_25, DEFER_1_22, .g_waiting = 320
 
-#define M_OFFSET_MAX     (64u << 10) /* an m has some kilobytes */
+#define M_OFFSET_MAX     (64u << 10) /* an m has some kilobytes, a p less than 64 */
 #define MHEAP_OFFSET_MAX (1u << 20)
 
 static const struct {
@@ -118,6 +118,14 @@ static const struct {
 	{26, 27, {.allspans = 65864, .p_timers = 13672, SPAN_OLD}},
 };
 
+/* In p, behind its pools of deferred calls, which were one a size class at first. */
+static uint32_t p_goidcache(unsigned minor)
+{
+	if (minor < 18)
+		return 1504;
+	return minor >= 23 && minor <= 25 ? 376 : 384;
+}
+
 int layout_of_release(unsigned minor, uint16_t machine, struct go_layout *ret)
 {
 	struct go_layout layout = {0};
@@ -131,6 +139,8 @@ int layout_of_release(unsigned minor, uint16_t machine, struct go_layout *ret)
 	for (size_t i = 0; i < ARRAY_SIZE(heaps); i++)
 		if (minor >= heaps[i].first && minor <= heaps[i].last)
 			layout.heap = heaps[i].layout;
+	if (!err)
+		layout.p_goidcache = p_goidcache(minor);
 	/* What a release does, rather than where it keeps things, is taken to last. */
 	layout.goid_before_status = minor >= 24;
 	layout.register_abi = minor >= 18 || machine == EM_X86_64;
@@ -251,6 +261,7 @@ unsigned layout_apply_dwarf(struct go_layout *layout, const struct dwarf_facts *
 		{&layout->heap.span_specials, DWARF_SPAN_SPECIALS},
 		{&layout->heap.p_timers, DWARF_P_TIMERS},
 		{&layout->heap.p_id, DWARF_P_ID},
+		{&layout->p_goidcache, DWARF_P_GOIDCACHE},
 	};
 	/* Parts of g.sched, a struct of its own. */
 	const struct {
@@ -314,8 +325,8 @@ bool layout_is_plausible(const struct go_layout *l)
 		l->g_lockedm,   l->g_labels,     l->g_bubble,       l->g_running_cleanups,
 		l->g_waiting,   l->g_defer,
 	};
-	const uint32_t in_m[] = {l->m_g0, l->m_procid,      l->m_curg,   l->m_p,
-				 l->m_id, l->heap.p_timers, l->heap.p_id};
+	const uint32_t in_m[] = {l->m_g0, l->m_procid,      l->m_curg,    l->m_p,
+				 l->m_id, l->heap.p_timers, l->heap.p_id, l->p_goidcache};
 	const uint32_t in_span[] = {
 		l->heap.span_base,      l->heap.span_pages, l->heap.span_limit,
 		l->heap.span_elem_size, l->heap.span_class, l->heap.span_state,

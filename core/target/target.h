@@ -74,6 +74,7 @@ struct go_layout {
 	 * (1.24, g.syncGroup) the g that the others print at bubble_root. */
 	uint32_t g_labels, g_bubble, g_running_cleanups, bubble_id, bubble_root;
 	uint32_t m_g0, m_procid, m_curg, m_p, m_id;
+	uint32_t p_goidcache; /* and p.goidcacheend behind it */
 	/* What goroutines wait on (core/memory/wait_graph.h); 0 as above, but for first fields. */
 	uint32_t g_waiting, g_defer;
 	uint32_t sudog_next, sudog_prev, sudog_elem, sudog_waitlink, sudog_c, sudog_size;

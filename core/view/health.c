@@ -23,6 +23,7 @@ struct facts {
 	unsigned slow_probes;
 	struct recording recording;
 	struct losses losses;
+	struct audit audit;
 };
 
 static void gather(struct facts *x, const struct view *v, unsigned proc)
@@ -34,6 +35,7 @@ static void gather(struct facts *x, const struct view *v, unsigned proc)
 	x->events = event_counts_sum(x->t.events);
 	view_recording(v, &x->recording);
 	losses_count(v, &x->losses);
+	view_audit_of(v, proc, &x->audit);
 	x->sampled = view_rates(v, x->rates);
 	x->paused = v->control->get_paused && v->control->get_paused(v->control->ctx);
 	x->have_health = v->live->health && v->live->health(v->live->ctx, proc, &x->h) == 0;
@@ -100,6 +102,30 @@ static unsigned loss_warnings(struct emit *e, const struct facts *x, enum loss_k
 	return n;
 }
 
+static unsigned audit_warnings(struct emit *e, const struct facts *x)
+{
+	cleanup_buf_ struct buf line = BUF_INIT;
+
+	if (!audit_total(&x->audit) && x->audit.state != AUDIT_BLIND)
+		return 0;
+	view_audit_line(&x->audit, &line);
+	warn(e, "the audit %s; see `audit`", line.data ? line.data : "");
+	return 1;
+}
+
+/* Nothing speaks against the figures, and nothing proves them. */
+static unsigned unproven(struct emit *e, const struct facts *x)
+{
+	cleanup_buf_ struct buf line = BUF_INIT;
+
+	if (!x->v->live->audit ||
+	    (x->audit.state != AUDIT_WAITING && x->audit.state != AUDIT_BEHIND))
+		return 0;
+	view_audit_line(&x->audit, &line);
+	warn(e, "the audit: %s", line.data ? line.data : "");
+	return 1;
+}
+
 /* What went wrong: it makes the figures wrong. */
 static unsigned data_warnings(struct emit *e, const struct facts *x)
 {
@@ -132,6 +158,7 @@ static unsigned data_warnings(struct emit *e, const struct facts *x)
 		     x->h.path_why);
 		n++;
 	}
+	n += audit_warnings(e, x);
 	return n + recording_warnings(e, x);
 }
 
@@ -169,6 +196,10 @@ static unsigned limits(struct emit *e, const struct facts *x)
 		n++;
 	}
 	n += loss_warnings(e, x, LOSS_READER);
+	if (x->audit.state == AUDIT_OFF || (x->v->live->audit && x->audit.state == AUDIT_NONE)) {
+		warn(e, "not audited: %s", x->audit.why);
+		n++;
+	}
 	if (x->slow_probes) {
 		warn(e, "%u probes are stepped out of line: their hits cost about ten times more",
 		     x->slow_probes);
@@ -181,18 +212,21 @@ static void emit_verdict(struct emit *e, const struct facts *x)
 {
 	cleanup_buf_ struct buf text = BUF_INIT;
 	struct emit scratch;
-	unsigned wrong, limited;
+	unsigned wrong, open, limited;
 
 	/* The verdict comes first, and is known last. */
 	emit_begin(&scratch, VIEW_TEXT, &text);
 	wrong = data_warnings(&scratch, x);
+	open = unproven(&scratch, x);
 	limited = limits(&scratch, x);
 	emit_string(e, "verdict",
 		    wrong     ? "incomplete: see the warnings"
+		    : open    ? "not known yet: see the warnings"
 		    : limited ? "good, with limits: see the warnings"
 			      : "good: complete, nothing lost");
 	emit_list_begin(e, "warning");
 	data_warnings(e, x);
+	unproven(e, x);
 	limits(e, x);
 	emit_list_end(e);
 }
@@ -229,7 +263,7 @@ static void emit_losses(struct emit *e, const struct facts *x)
 
 static void emit_flow(struct emit *e, const struct facts *x)
 {
-	cleanup_buf_ struct buf rates = BUF_INIT;
+	cleanup_buf_ struct buf rates = BUF_INIT, audit = BUF_INIT;
 
 	emit_u64(e, "events_total", x->events);
 	emit_u64(e, "events_per_second", x->s.pps);
@@ -246,6 +280,8 @@ static void emit_flow(struct emit *e, const struct facts *x)
 	emit_u64(e, "goroutines_state_unknown", x->t.live_unknown);
 	emit_u64(e, "goroutines_healed", x->t.healed);
 	emit_yes(e, "states_in_doubt", x->t.in_doubt);
+	view_audit_line(&x->audit, &audit);
+	emit_string(e, "audit", audit.data ? audit.data : "");
 	emit_u64(e, "memory_bytes", x->t.memory_bytes);
 }
 

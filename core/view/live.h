@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "core/base/buf.h"
+#include "core/model/audit.h"
 #include "core/model/event.h"
 
 struct health_probe {
@@ -61,6 +62,7 @@ struct live {
 	void *ctx;
 	int (*health)(void *ctx, unsigned proc, struct health *ret);
 	void (*losses)(void *ctx, struct live_losses *ret); /* quick */
+	void (*audit)(void *ctx, unsigned proc, struct audit *ret);
 	/* Go's debug=2 text of one goroutine. -ESRCH when it is gone. *ret_as_of_ns: of when it is
 	 * (CLOCK_MONOTONIC) where the target has ended since; left alone where it is of now. */
 	int (*stack)(void *ctx, unsigned proc, uint64_t goid, struct buf *out,

@@ -37,6 +37,10 @@ void view_recording(const struct view *v, struct recording *ret);
 /* "recording stopped: No space left on device", for a line; "" while it goes on. */
 void view_recording_stop(const struct recording *rec, struct buf *out);
 
+/* Of all processes together: "agrees", "3 differences", "off", …: the worst that is to be said of
+ * one of them, for the statistics line. */
+void view_audit_word(const struct view *v, struct buf *out);
+
 /* The present of a process as views see it: now; when it ended; in a replay the last event's time.
  * Of VIEW_ALL_PROCS the last event's time, too, once all have ended. */
 uint64_t view_now(const struct view *v, unsigned proc);
@@ -145,7 +149,7 @@ int view_render(const struct view_row *row, const struct view *v, struct view_qu
 extern const struct view_row views[];
 extern const unsigned n_views;
 
-view_fn view_readme, view_stats, view_health, view_losses, view_stacks, view_stack;
+view_fn view_readme, view_stats, view_health, view_losses, view_audit, view_stacks, view_stack;
 /* Prometheus text exposition format 0.0.4. */
 view_fn view_metrics;
 /* The self-metrics over time, an array a column. */

@@ -32,6 +32,11 @@ uint64_t view_events_of(const struct goroutine *g);
 extern const uint8_t view_states[];
 extern const unsigned view_n_states;
 
+/* Of one process: as it is, or what the recording kept of all of them together. */
+void view_audit_of(const struct view *v, unsigned proc, struct audit *ret);
+/* "agrees: events and memory tell the same", for health and the statistics line. */
+void view_audit_line(const struct audit *a, struct buf *out);
+
 /* "function:line" of a call site; "" when unknown. */
 void view_site(const struct view *v, uint32_t site_id, struct buf *out);
 /* "main.worker (/src/main.go:12)"; "" when unknown. */

@@ -44,6 +44,8 @@ const struct view_row views[] = {
 	ROW("README", PROCESS, TEXT, QUICK, view_readme, .help = "what is here"),
 	ROW("health", PROCESS, BOTH, HEAVY, view_health,
 	    .help = "read this first: what is lost, what is not covered, what tracing costs"),
+	ROW("audit", PROCESS, BOTH, QUICK, view_audit,
+	    .help = "what events told, held each second against memory, and the difference"),
 	ROW("stats", PROCESS, BOTH, QUICK, view_stats,
 	    .help = "the program's counts, one `key value` a line"),
 	ROW("metrics", PROCESS, TEXT, QUICK, view_metrics, .all_procs = true, .all_in_root = true,

@@ -18,8 +18,10 @@
 #include <unistd.h>
 
 #include "core/base/util.h"
+#include "core/memory/goids.h"
 #include "core/target/allgs.h"
 #include "core/memory/roots.h"
+#include "core/target/goids.h"
 #include "core/memory/memory.h"
 #include "core/memory/stack.h"
 #include "core/memory/stack_print.h"
@@ -241,6 +243,30 @@ static void check_roots(const struct target *t, pid_t pid, uint64_t bias, const 
 		assert_true(reach_is_reached(r, list[i].address));
 }
 
+/* As many numbers were given as there are goroutines, or more; at rest the bounds are one. */
+static void check_goids(const struct target *t, const struct child *child, uint64_t bias)
+{
+	struct goids_address by_symbol, by_code;
+	struct memory_about about;
+	struct memory_goroutine *list;
+	struct goids goids;
+	uint64_t highest = 0;
+	size_t n;
+
+	assert_int_equal(goids_find_in_code(t, &by_code), 0);
+	assert_int_equal(goids_find(t, &by_symbol), 0);
+	assert_int_equal(by_code.goidgen, by_symbol.goidgen);
+	assert_int_equal(by_code.allp, by_symbol.allp);
+	assert_int_equal(memory_goids(t, child->pid, bias, &goids), 0);
+	assert_int_equal(memory_goroutines_about(t, child->pid, bias, &list, &n, &about), 0);
+	for (size_t i = 0; i < n; i++)
+		highest = MAX(highest, list[i].goid);
+	assert_int_equal(goids.least, goids.most);
+	assert_in_range(goids.least, n, highest);
+	assert_true(about.of_threads < n);
+	free(list);
+}
+
 /* Each runtime.g is an object of the heap, of the smallest class that holds one. */
 static void check_heap(const struct target *t, const struct child *child, uint64_t bias)
 {
@@ -284,6 +310,7 @@ static void test_parked(void **state)
 		assert_int_equal(target_load_bias(t, child.pid, &bias), 0);
 		check_allgs(t);
 		check_list(t, &child, bias);
+		check_goids(t, &child, bias);
 		check_heap(t, &child, bias);
 		check_dump(t, &child, bias);
 		child_stop(&child);
