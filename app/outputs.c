@@ -122,6 +122,12 @@ static void stdout_ended(void *ctx)
 	loop_post(ctx, LOOP_STDOUT);
 }
 
+/* On the recorder's thread. */
+static void audit(void *ctx, struct audit_kept *ret)
+{
+	view_audit_kept(ctx, ret);
+}
+
 static int open_sinks(struct outputs *o)
 {
 	const struct config *config = o->c.config;
@@ -135,7 +141,9 @@ static int open_sinks(struct outputs *o)
 			     .model = model,
 			     .version = XGOTOPFS_VERSION,
 			     .pid = o->c.pid,
-			     .binary_path = o->c.binary_path},
+			     .binary_path = o->c.binary_path,
+			     .audit = audit,
+			     .audit_ctx = (void *)o->c.view},
 		.stdout_log = {.model = config_prints_events(config) ? model : NULL,
 			       .many = o->c.many,
 			       .asked = loop_asked(o->c.loop),

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "core/model/audit.h"
 
+#include <string.h>
+
 const char *audit_state_name(enum audit_state state)
 {
 	static const char *const names[AUDIT_STATES] = {
@@ -11,6 +13,15 @@ const char *audit_state_name(enum audit_state state)
 	};
 
 	return names[state];
+}
+
+enum audit_state audit_state_parse(const char *name)
+{
+	for (unsigned i = 0; i < AUDIT_STATES; i++) {
+		if (!strcmp(audit_state_name(i), name))
+			return i;
+	}
+	return AUDIT_NONE;
 }
 
 const char *audit_kind_name(enum audit_kind kind)

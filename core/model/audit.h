@@ -69,9 +69,16 @@ struct audit {
 	unsigned n_examples;
 };
 
+/* Of all processes together, as a recording keeps it: the worst that is to be said of one, sums. */
+struct audit_kept {
+	enum audit_state state; /* AUDIT_NONE: it was not recorded */
+	uint64_t comparisons, found[AUDIT_KINDS];
+};
+
 /* "agrees", "differs", …; "creation", "exit", …: the keys of views, metrics and metadata.json. */
 const char *audit_state_name(enum audit_state state);
 const char *audit_kind_name(enum audit_kind kind);
+enum audit_state audit_state_parse(const char *name); /* AUDIT_NONE when there is no such state */
 /* Of all kinds, since the begin. */
 uint64_t audit_total(const struct audit *a);
 /* It was compared, and nothing was ever found. */

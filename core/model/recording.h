@@ -20,18 +20,14 @@ enum recording_state {
 
 struct recording {
 	enum recording_state state;
-	char id[40];           /* of the session */
-	uint64_t events;       /* in it, and in those it goes on from */
-	uint64_t missed;       /* not in it: the recorder could not keep up … */
-	uint64_t not_recorded; /* … or they came after it stopped */
-	uint64_t nameless;     /* names that found no room in it */
-	int64_t stopped_ns;    /* CLOCK_REALTIME; 0 unless it stopped */
-	char why[160];         /* it stopped; "" */
-	/* Of one that is looked at: what the audits of all its processes came to. */
-	struct {
-		enum audit_state state; /* AUDIT_NONE: not recorded */
-		uint64_t comparisons, found[AUDIT_KINDS];
-	} audit;
+	char id[40];             /* of the session */
+	uint64_t events;         /* in it, and in those it goes on from */
+	uint64_t missed;         /* not in it: the recorder could not keep up … */
+	uint64_t not_recorded;   /* … or they came after it stopped */
+	uint64_t nameless;       /* names that found no room in it */
+	int64_t stopped_ns;      /* CLOCK_REALTIME; 0 unless it stopped */
+	char why[160];           /* it stopped; "" */
+	struct audit_kept audit; /* of one that is looked at */
 };
 
 /* "none", "running", "stopped", "done". */

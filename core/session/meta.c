@@ -160,6 +160,14 @@ static const struct key keys[] = {
 	KEY("machine", KEY_TEXT, machine, true, false),
 	KEY("xgotopfs_version", KEY_TEXT, version, true, false),
 	KEY("continues", KEY_TEXT, continues, true, false),
+	KEY("audit", KEY_TEXT, audit, true, false),
+	KEY("audit_comparisons", KEY_UINT, audit_comparisons, true, false),
+	KEY("audit_creation", KEY_UINT, audit_found[AUDIT_CREATION], true, false),
+	KEY("audit_exit", KEY_UINT, audit_found[AUDIT_EXIT], true, false),
+	KEY("audit_alive", KEY_UINT, audit_found[AUDIT_ALIVE], true, false),
+	KEY("audit_state", KEY_UINT, audit_found[AUDIT_STATE], true, false),
+	KEY("audit_missed", KEY_UINT, audit_found[AUDIT_MISSED], true, false),
+	KEY("audit_invented", KEY_UINT, audit_found[AUDIT_INVENTED], true, false),
 };
 
 /* Ours, too, but of another shape than the table's. */
@@ -310,6 +318,9 @@ void session_meta_recording(const struct session_meta *meta, struct recording *r
 		.not_recorded = meta->not_recorded,
 		.stopped_ns = meta->stopped_ns,
 	};
+	ret->audit.state = audit_state_parse(meta->audit);
+	ret->audit.comparisons = meta->audit_comparisons;
+	memcpy(ret->audit.found, meta->audit_found, sizeof(ret->audit.found));
 	snprintf(ret->id, sizeof(ret->id), "%s", meta->id);
 	snprintf(ret->why, sizeof(ret->why), "%s", meta->stopped);
 }

@@ -44,6 +44,8 @@ struct session_meta {
 	int64_t stopped_ns;    /* … then; CLOCK_REALTIME */
 	char go_version[64], host[65], machine[16], version[32];
 	char continues[SESSION_ID_LEN + 1]; /* the session this one goes on from, "" none */
+	char audit[16];                     /* audit_state_name(), "" not recorded … */
+	uint64_t audit_comparisons, audit_found[AUDIT_KINDS]; /* … and what it came to */
 };
 
 /* "protobuf" or "jsonl"; the events file's name. */

@@ -135,11 +135,27 @@ static int begin_session(struct recorder *r, const char *continues)
 	return 0;
 }
 
+static void note_audit(struct recorder *r)
+{
+	struct audit_kept kept = {.state = AUDIT_NONE};
+
+	if (r->config.audit)
+		r->config.audit(r->config.audit_ctx, &kept);
+	if (kept.state == AUDIT_NONE)
+		return;
+	pthread_mutex_lock(&r->lock);
+	snprintf(r->meta.audit, sizeof(r->meta.audit), "%s", audit_state_name(kept.state));
+	r->meta.audit_comparisons = kept.comparisons;
+	memcpy(r->meta.audit_found, kept.found, sizeof(r->meta.audit_found));
+	pthread_mutex_unlock(&r->lock);
+}
+
 static int save_meta(struct recorder *r, bool sync)
 {
 	struct session_meta meta;
 	int err;
 
+	note_audit(r);
 	pthread_mutex_lock(&r->lock);
 	if (!r->meta.go_version[0])
 		describe_target(r, &r->meta);

@@ -96,23 +96,33 @@ static unsigned rank(enum audit_state state)
 	return ranks[state];
 }
 
-void view_audit_word(const struct view *v, struct buf *out)
+void view_audit_kept(const struct view *v, struct audit_kept *ret)
 {
-	enum audit_state worst = AUDIT_NONE;
-	uint64_t found = 0;
-
+	*ret = (struct audit_kept){.state = AUDIT_NONE};
 	for (unsigned proc = 0; proc < model_procs(v->model); proc++) {
 		struct audit a;
 
 		view_audit_of(v, proc, &a);
-		found += audit_total(&a);
-		if (rank(a.state) > rank(worst))
-			worst = a.state;
+		ret->comparisons += a.comparisons;
+		for (unsigned kind = 0; kind < AUDIT_KINDS; kind++)
+			ret->found[kind] += a.total[kind];
+		if (rank(a.state) > rank(ret->state))
+			ret->state = a.state;
 	}
+}
+
+void view_audit_word(const struct view *v, struct buf *out)
+{
+	struct audit_kept kept;
+	uint64_t found = 0;
+
+	view_audit_kept(v, &kept);
+	for (unsigned kind = 0; kind < AUDIT_KINDS; kind++)
+		found += kept.found[kind];
 	if (found)
 		buf_addf(out, "%llu difference%s", LLU(found), found == 1 ? "" : "s");
-	if (!found || worst != AUDIT_AGREES)
-		buf_addf(out, "%s%s", found ? ", " : "", audit_state_name(worst));
+	if (!found || kept.state != AUDIT_AGREES)
+		buf_addf(out, "%s%s", found ? ", " : "", audit_state_name(kept.state));
 }
 
 static void emit_when(struct emit *e, const struct view *v, const struct audit *a)

@@ -289,6 +289,41 @@ static void memory(struct exposition *x)
 	      t.memory_bytes);
 }
 
+static void audits(struct exposition *x)
+{
+	struct audit *all = calloc(x->n + 1, sizeof(*all));
+
+	if (!all || !x->v->live->audit) {
+		free(all);
+		return;
+	}
+	for (size_t i = 0; i < x->n; i++)
+		view_audit_of(x->v, x->all[i].proc, &all[i]);
+	head(x, "audit_agrees", "gauge",
+	     "1 while what events told agrees with the process's memory; 0: it differs, or nothing "
+	     "can be compared.");
+	for (size_t i = 0; i < x->n; i++) {
+		series(x, "audit_agrees", &x->all[i], NULL, NULL);
+		end_u64(x, all[i].state == AUDIT_AGREES);
+	}
+	head(x, "audit_comparisons_total", "counter", "Comparisons with the process's memory.");
+	for (size_t i = 0; i < x->n; i++) {
+		series(x, "audit_comparisons_total", &x->all[i], NULL, NULL);
+		end_u64(x, all[i].comparisons);
+	}
+	head(x, "audit_differences_total", "counter",
+	     "What events should have told and did not, or told and was not so: the view audit "
+	     "explains the kinds.");
+	for (size_t i = 0; i < x->n; i++) {
+		for (unsigned kind = 0; kind < AUDIT_KINDS; kind++) {
+			series(x, "audit_differences_total", &x->all[i], "kind",
+			       audit_kind_name(kind));
+			end_u64(x, all[i].total[kind]);
+		}
+	}
+	free(all);
+}
+
 static void losses(struct exposition *x)
 {
 	struct losses counts;
@@ -381,6 +416,7 @@ int view_metrics(const struct view *v, struct view_query *q, struct buf *out)
 	self(&x);
 	recording(&x);
 	losses(&x);
+	audits(&x);
 	memory(&x);
 	free(x.all);
 	return buf_error(out);

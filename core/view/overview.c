@@ -150,6 +150,7 @@ static void add_rates(const struct meter_sample *s, struct buf *out)
 
 void view_tick(const struct view *v, struct buf *out)
 {
+	cleanup_buf_ struct buf audit = BUF_INIT;
 	struct model_totals t;
 	struct meter_sample s;
 
@@ -163,6 +164,8 @@ void view_tick(const struct view *v, struct buf *out)
 	json_ku(out, "created", t.goroutines_created);
 	json_ku(out, "exited", t.goroutines_exited);
 	json_kb(out, "ended", feed_closed(model_feed(v->model)));
+	view_audit_word(v, &audit);
+	json_ks(out, "audit", audit.data ? audit.data : "");
 	add_rates(&s, out);
 	json_kd(out, "overhead", s.overhead_percent);
 }

@@ -39,6 +39,7 @@ void view_recording_stop(const struct recording *rec, struct buf *out);
 
 /* Of all processes together: "agrees", "3 differences", "off", …: the worst that is to be said of
  * one of them, for the statistics line. */
+void view_audit_kept(const struct view *v, struct audit_kept *ret);
 void view_audit_word(const struct view *v, struct buf *out);
 
 /* The present of a process as views see it: now; when it ended; in a replay the last event's time.

@@ -63,6 +63,9 @@ function Metrics() {
 				<i>COST</i> {tick.overhead.toFixed(tick.overhead < 10 ? 1 : 0)}%</span>
 			<span class={tick.lost ? 'bad' : ''} title="Events lost since the start">
 				<i>LOST</i> {count(tick.lost)}</span>
+			<span class={/difference|blind|behind/.test(tick.audit) ? 'bad' : ''}
+				title="What events told, held each second against the program's memory: `audit` says more">
+				<i>AUDIT</i> {tick.audit}</span>
 		</div>
 	);
 }

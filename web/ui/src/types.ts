@@ -110,6 +110,7 @@ export interface Tick {
 	created: number;
 	exited: number;
 	ended: boolean;
+	audit: string; // "agrees", "3 differences", … of all processes, the worst
 	rps: number;
 	pps: number;
 	ewp: number;
