@@ -38,6 +38,18 @@ lost_of() {
 	echo "${n:--1}"
 }
 
+# audit_of DIR: what the audit of the session recorded there found; nothing when that is nothing.
+audit_of() {
+	python3 - "$1"/*/metadata.json <<'E'
+import json, sys
+meta = json.load(open(sys.argv[1], encoding="utf-8"))
+found = {k: v for k, v in meta.items() if k.startswith("audit_") and k != "audit_comparisons"}
+if found or meta.get("audit") in ("differs", "blind"):
+    print(f"the audit {meta.get('audit')}, {meta.get('audit_comparisons', 0)} comparisons: {found}")
+    sys.exit(1)
+E
+}
+
 check_first() {
 	local version=$1 mode=$2 dir=$3 binary minor counts=() tool
 	binary=$(target "$version" "$mode" workload) || return
@@ -52,6 +64,7 @@ check_first() {
 			{ echo "Go's trace: $(cat "$dir/tracecount.log")"; return 1; }
 		counts=(--gotrace "$dir/counts.json")
 	fi
+	audit_of "$dir" || return
 	python3 "$ROOT/tests/exact.py" "$dir/truth.json" "$dir"/*/events.jsonl --go "$minor" \
 		--lost "$(lost_of "$dir/log")" "${counts[@]}"
 }
@@ -64,6 +77,7 @@ check_sampled() {
 	timeout -k 5 120 "$XGOTOPFS" -s -record -storage-format jsonl -storage-dir "$dir" -sample "$rates" "$@" -- \
 		"$binary" -wait=false -scale "$SCALE" >"$dir/truth.json" 2>"$dir/log" ||
 		{ echo "status $?: $(tail -n 3 "$dir/log")"; return 1; }
+	audit_of "$dir" || return
 	python3 "$ROOT/tests/exact.py" "$dir/truth.json" "$dir"/*/events.jsonl \
 		--go "$(minor_of "$version" "$binary")" --lost "$(lost_of "$dir/log")" --only "$only"
 }
@@ -93,6 +107,7 @@ check_attach() {
 	wait "$pid" || { echo "the workload failed: $(tail -n 3 "$dir/err")"; status=1; }
 	[ -z "${tracer:-}" ] || { end -INT "$tracer"; wait "$tracer"; }
 	[ "$status" = 0 ] || return 1
+	audit_of "$dir" || return
 	sed -n '/^{/p' "$dir/out" >"$dir/truth.json"
 	python3 "$ROOT/tests/exact.py" "$dir/truth.json" "$dir"/*/events.jsonl \
 		--go "$(minor_of "$version" "$binary")" --lost "$(lost_of "$dir/log")"
@@ -117,6 +132,10 @@ at_rest() {
 	if wait_for "$PATIENCE" grep -q "Ctrl-C ends" "$dir/log"; then
 		"$compare" "$dir" "$(minor_of "$version" "$binary")"
 		status=$?
+		if ! wait_for "$PATIENCE" grep -q '^state agrees' "$dir/mnt/audit" || ! grep -q '^differences_total 0' "$dir/mnt/audit"; then
+			head -n 1 "$dir/mnt/audit"
+			status=1
+		fi
 	else
 		echo "not ready: $(cat "$dir/log")"
 	fi
