@@ -311,7 +311,7 @@ struct model_totals {
 	uint64_t goroutines_created, goroutines_exited;
 	uint64_t created_by_threads; /* of goroutines_created: C threads that came into Go */
 	uint64_t live[GSTATES];      /* live goroutines by state now */
-	uint64_t live_unknown;  /* those with GOROUTINE_STATE_UNKNOWN: in no live[] */
+	uint64_t live_unknown;       /* those with GOROUTINE_STATE_UNKNOWN: in no live[] */
 	uint64_t live_total, exited_retained, exited_dropped;
 	bool in_doubt;              /* of a process that lives: model_in_doubt() */
 	uint64_t exited_dropped_ns; /* the latest end of one that was dropped; 0: none was */
