@@ -17,7 +17,7 @@
 
 #define INTERVAL_NS NS_PER_SEC
 #define OFTEN_NS    (NS_PER_SEC / 4) /* for programs that can load libraries */
-#define AT_ONCE     32               /* processes: reading the maps of one takes some 50 us */
+#define AT_ONCE     16               /* processes: reading the maps of one takes some 50 us */
 #define FILES_MAX   1024             /* different ones that are remembered */
 
 /* A file that some process has mapped as code, other than the program's. */
@@ -41,7 +41,8 @@ struct use {
 
 struct entry {
 	pid_t pid; /* whose: a model's index may get another process */
-	uint64_t attached_ns, looked_ns;
+	uint64_t attached_ns;
+	uint64_t looked_ns, looked_for_moved_ns;
 	uint64_t moved; /* bytes of Go code that are not the file's, the most there ever were */
 	struct use *uses;
 	size_t n_uses;
@@ -370,21 +371,26 @@ static void look_at_process(struct loaded *l, struct traced_image *i, unsigned p
 	struct look look = {.loaded = l, .image = i, .proc = proc, .info = info};
 	uint64_t now = monotonic_ns();
 	struct entry *e;
+	bool due = false;
 
 	if (info->state == PROC_EXITED) {
 		leave(l, i, proc, info);
 		return;
 	}
-	look_for_moved(l, i, proc, info);
-	if (!target_may_load(i->target))
-		return;
 	pthread_mutex_lock(&l->lock);
 	e = entry_of(l, proc, info);
 	if (e) {
 		look.since_ns = e->looked_ns;
 		e->looked_ns = now;
+		due = now - e->looked_for_moved_ns >= INTERVAL_NS;
+		if (due)
+			e->looked_for_moved_ns = now;
 	}
 	pthread_mutex_unlock(&l->lock);
+	if (due)
+		look_for_moved(l, i, proc, info);
+	if (!target_may_load(i->target))
+		return;
 	(void)mappings_each(info->pid, look_at_file, &look);
 	/* What it did before is not in the events: memory tells what there is now. */
 	if (look.news)
@@ -398,19 +404,21 @@ static struct traced_image *image_of(const struct loaded *l, unsigned proc)
 	return proc < ARRAY_SIZE(l->traced->of) ? atomic_load(&l->traced->of[proc]) : NULL;
 }
 
-static void look_at(struct loaded *l, unsigned proc)
+/* Does it run? */
+static bool look_at(struct loaded *l, unsigned proc)
 {
 	struct traced *t = l->traced;
 	struct traced_image *i;
 	struct proc_info info;
 
 	if (model_proc(t->c.model, proc, &info))
-		return;
+		return false;
 	pthread_rwlock_rdlock(&t->lock);
 	i = image_of(l, proc);
 	if (i)
 		look_at_process(l, i, proc, &info);
 	pthread_rwlock_unlock(&t->lock);
+	return info.state != PROC_EXITED;
 }
 
 static void look_for_changed_in(struct loaded *l, struct traced_image *i)
@@ -504,11 +512,11 @@ static bool rest(struct loaded *l, uint64_t until_ns)
 
 static void look_at_some(struct loaded *l)
 {
-	unsigned n = model_procs(l->traced->c.model);
+	unsigned n = model_procs(l->traced->c.model), looked = 0;
 
-	for (unsigned i = 0; i < MIN(n, (unsigned)AT_ONCE); i++) {
+	for (unsigned i = 0; i < n && looked < AT_ONCE; i++) {
 		l->next = l->next < n ? l->next : 0;
-		look_at(l, l->next++);
+		looked += look_at(l, l->next++);
 	}
 }
 
@@ -538,7 +546,7 @@ void loaded_look(struct loaded *l)
 {
 	l->beginning = true;
 	for (unsigned proc = 0; proc < model_procs(l->traced->c.model); proc++)
-		look_at(l, proc);
+		(void)look_at(l, proc);
 	l->beginning = false;
 }
 

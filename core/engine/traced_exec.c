@@ -17,6 +17,7 @@
 
 #include "core/base/log.h"
 #include "core/engine/traced_internal.h"
+#include "core/target/go_file.h"
 #include "core/target/process.h"
 
 #define CHAIN_NS    NS_PER_SEC
@@ -67,12 +68,10 @@ static void same_again(struct traced *t)
 /* 0: another image is the newest now. -ESTALE: it is being changed, or was executed again. */
 static int another_file(struct traced *t, char *why, size_t why_size)
 {
+	cleanup_(go_program_close) struct go_program program;
 	struct target *target;
-	char exe[64];
-	int err;
+	int err = go_program_open_why(t->c.pid, &target, &program, why, why_size);
 
-	snprintf(exe, sizeof(exe), "/proc/%d/exe", t->c.pid);
-	err = target_open_why(exe, &target, why, why_size);
 	if (err)
 		return err;
 	if (strcmp(target_arch(target), target_arch(traced_now(t)->target)) != 0) {

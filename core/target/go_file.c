@@ -159,29 +159,40 @@ static int try_mapping(void *ctx, const struct mapping *m)
 	return 0;
 }
 
-int go_program_open(pid_t pid, struct target **ret, struct go_program *p)
+int go_program_open_why(pid_t pid, struct target **ret, struct go_program *p, char *why,
+			size_t why_size)
 {
 	cleanup_free_ struct choice *c = calloc(1, sizeof(*c));
-	char why[512];
 	int err;
 
+	*why = '\0';
 	*p = (struct go_program){.fd = -1};
 	if (!c)
-		return log_error(-ENOMEM, "out of memory");
+		return -ENOMEM;
 	(void)snprintf(p->open_path, sizeof(p->open_path), "/proc/%d/exe", (int)pid);
 	process_binary(pid, p->path, sizeof(p->path));
-	err = target_open_why(p->open_path, ret, why, sizeof(why));
-	if (err == -ENOEXEC) {
-		c->pid = pid;
-		c->p = p;
-		(void)mappings_each(pid, try_mapping, c);
-		if (c->t) {
-			*ret = c->t;
-			return 0;
-		}
-		if (c->err)
-			return log_error(c->err, "process %d: %s: %s", (int)pid, c->path, c->why);
+	err = target_open_why(p->open_path, ret, why, why_size);
+	if (err != -ENOEXEC)
+		return err;
+	c->pid = pid;
+	c->p = p;
+	(void)mappings_each(pid, try_mapping, c);
+	if (c->t) {
+		*ret = c->t;
+		return 0;
 	}
+	if (!c->err)
+		return err;
+	(void)snprintf(p->path, sizeof(p->path), "%s", c->path);
+	(void)snprintf(why, why_size, "%s", c->why);
+	return c->err;
+}
+
+int go_program_open(pid_t pid, struct target **ret, struct go_program *p)
+{
+	char why[512];
+	int err = go_program_open_why(pid, ret, p, why, sizeof(why));
+
 	if (!err)
 		return 0;
 	return log_error(err, "%s: %s", p->path[0] ? p->path : p->open_path,

@@ -25,6 +25,9 @@ struct go_program {
 };
 /* As target_open(), with one line logged. *ret_program is to be closed in any case. */
 int go_program_open(pid_t pid, struct target **ret, struct go_program *ret_program);
+/* The same without the log line: target_open_why(). */
+int go_program_open_why(pid_t pid, struct target **ret, struct go_program *ret_program, char *why,
+			size_t why_size);
 /* By name: refuses what is only part of a program. */
 int go_program_open_path(const char *path, struct target **ret);
 void go_program_close(struct go_program *p);
