@@ -6,43 +6,13 @@
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../app_lib.sh"
 . "$(dirname "$0")/../matrix_lib.sh"
+. "$(dirname "$0")/../modules_lib.sh"
 need_tracing
 
-verdict() { sed -n 's/^verdict //p' "$MNT/health"; }
 LOADER=$XGOTOPFS_BUILD/tests/targets/so_loader
 
-# run COMMAND...: it says "ready" or "waits"; sets PID. Its standard input is descriptor 8.
-run() {
-	rm -f "$T/in"
-	mkfifo "$T/in"
-	: >"$T/said"
-	"$@" <"$T/in" >"$T/said" 2>"$T/err" &
-	PID=$!
-	on_exit "end $PID"
-	exec 8>"$T/in"
-	wait_for 30 grep -qE 'ready|waits' "$T/said" || fail "$1 does not start: $(cat "$T/err")"
-}
-
-# exactly WHAT: what the workload says it did is what the recording has.
-exactly() {
-	echo >&8
-	wait_for 60 grep -q go_version "$T/said" || fail "$1: no result: $(cat "$T/err")"
-	echo >&8
-	exec 8>&-
-	wait "$PID" || fail "$1: the target failed: $(cat "$T/err")"
-	stop_xgotopfs
-	sed -n '/^{/p' "$T/said" >"$T/truth"
-	sed 's/"\(func\|caller\|created_by\)":"workload\./"\1":"main./g' "$T"/s/*/events.jsonl >"$T/events"
-	python3 "$ROOT/tests/exact.py" "$T/truth" "$T/events" --go "$MINOR" --lost "$(lost_of "$LOG")" >"$T/found" ||
-		fail "$1: $(cat "$T/found")"
-	rm -rf "$T/s"
-}
-
-trace() { start_xgotopfs "$@" -record -storage-format jsonl -storage-dir "$T/s" "$MNT" && wait_ready; }
-
 # --- started by ld.so
-ldso=$(echo /lib64/ld-linux-x86-64.so.2 /lib/ld-linux-aarch64.so.1)
-for ldso in $ldso; do [ ! -x "$ldso" ] || break; done
+for ldso in /lib64/ld-linux-x86-64.so.2 /lib/ld-linux-aarch64.so.1; do [ ! -x "$ldso" ] || break; done
 program=$(target local cgo workload) || fail "no workload"
 MINOR=$(minor_of local "$program")
 for how in -pid -b; do

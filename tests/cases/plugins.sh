@@ -6,39 +6,8 @@
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../app_lib.sh"
 . "$(dirname "$0")/../matrix_lib.sh"
+. "$(dirname "$0")/../modules_lib.sh"
 need_tracing
-
-# run COMMAND...: it says "ready" or "waits"; sets PID. Its standard input is descriptor 8.
-run() {
-	rm -f "$T/in"
-	mkfifo "$T/in"
-	: >"$T/said"
-	"$@" <"$T/in" >"$T/said" 2>"$T/err" &
-	PID=$!
-	on_exit "end $PID"
-	exec 8>"$T/in"
-	wait_for 30 grep -qE 'ready|waits' "$T/said" || fail "$1 does not start: $(cat "$T/err")"
-}
-
-# exactly WHAT: what the workload, which has said "ready", says it did is what the recording has. The
-# functions of a plugin are named by its path; its types are main's.
-exactly() {
-	echo >&8
-	wait_for 60 grep -q go_version "$T/said" || fail "$1: no result: $(cat "$T/err")"
-	grep -q 'plugin\|workload\.' "$MNT/stacks" || fail "$1: no names in $(cat "$MNT/stacks")"
-	echo >&8
-	exec 8>&-
-	wait "$PID" || fail "$1: the target failed: $(cat "$T/err")"
-	stop_xgotopfs
-	sed -n '/^{/p' "$T/said" >"$T/truth"
-	sed 's/"\([a-z_]*\)":"workload\./"\1":"main./g' "$T"/s/*/events.jsonl >"$T/events"
-	python3 "$ROOT/tests/exact.py" "$T/truth" "$T/events" --go "$MINOR" --lost "$(lost_of "$LOG")" >"$T/found" ||
-		fail "$1: $(cat "$T/found")"
-	rm -rf "$T/s"
-}
-
-trace() { start_xgotopfs "$@" -record -storage-format jsonl -storage-dir "$T/s" "$MNT" && wait_ready; }
-verdict() { sed -n 's/^verdict //p' "$MNT/health"; }
 
 # RELEASE:WAY...; all of it: CELLS="1.17:there 1.17:late 1.18:there …" tests/cases/plugins.sh
 for cell in ${CELLS:-1.19:there 1.27:late}; do
