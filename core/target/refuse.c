@@ -77,6 +77,12 @@ int refuse_not_go(const struct target *t, char *why, size_t why_size)
 			      has_section_like(img, "go.buildinfo") ||
 			      has_section_like(img, "note.go.buildid");
 
+	/* go install -buildmode=shared names it by what was asked for: std, or a list of packages.
+	 */
+	if (image_needs(img, "libstd.so") || image_needs(img, "libruntime"))
+		return refuse(why, why_size,
+			      "it was linked with -linkshared: its runtime is in a library of its "
+			      "own, which is not supported: build it without");
 	if (is_upx(img))
 		return refuse(
 			why, why_size,
@@ -87,11 +93,6 @@ int refuse_not_go(const struct target *t, char *why, size_t why_size)
 			why, why_size,
 			"its function table is that of Go 1.15 or older; Go 1.17 is the oldest "
 			"supported: rebuild it with a newer Go");
-	if (t->names && image_needs(img, "libstd.so"))
-		return refuse(
-			why, why_size,
-			"it was linked with -linkshared: its runtime is in libstd.so, which is "
-			"not supported: build it without");
 	if (t->names)
 		return refuse(why, why_size,
 			      "its function names are hashed or removed, as garble does "
