@@ -190,6 +190,18 @@ int target_start_func(const struct target *t, uint64_t start_pc, struct go_func 
 	return err;
 }
 
+/* Is the end of it `mark` and a number? */
+static bool ends_in_number(const char *name, const char *mark)
+{
+	size_t len = strlen(name), digits = 0;
+
+	while (digits < len && name[len - 1 - digits] >= '0' && name[len - 1 - digits] <= '9')
+		digits++;
+	len -= digits;
+	return digits && len >= strlen(mark) &&
+	       !strncmp(name + len - strlen(mark), mark, strlen(mark));
+}
+
 /*
  * "F.deferwrap1" from 1.22 on, "F·dwrap·1" in 1.17; between them it is named as any closure, and
  * only marked as a wrapper. So are method values ("T.M-fm"), which defer nothing.
@@ -199,10 +211,11 @@ static bool is_defer_wrapper(const struct target *t, const struct go_func *f)
 	size_t len = strlen(f->name);
 	unsigned minor = target_go_minor(t);
 
+	if (!f->wrapper)
+		return false;
 	if (minor >= 22 || minor < 18)
-		return strstr(f->name, minor >= 22 ? ".deferwrap" : "dwrap");
-	return f->wrapper && strstr(f->name, ".func") &&
-	       !(len > 3 && !strcmp(f->name + len - 3, "-fm"));
+		return ends_in_number(f->name, minor >= 22 ? ".deferwrap" : "·dwrap·");
+	return strstr(f->name, ".func") && !(len > 3 && !strcmp(f->name + len - 3, "-fm"));
 }
 
 int target_deferred_func(const struct target *t, uint64_t pc, struct go_func *ret)

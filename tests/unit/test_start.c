@@ -2,6 +2,7 @@
 /* What a `go` statement starts, from its code (tests/targets/starts): through the compiler's
  * wrappers, and where in a closure it stands what one will call. Held against running programs in
  * tests/cases/starts.sh, but for arm64. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -62,6 +63,7 @@ static void test_starts(void **state)
 		char path[4096];
 		struct found found = {0};
 		struct target *t;
+		struct go_func f;
 
 		if (!sample_build(builds[b][0], builds[b][1], "starts", path))
 			continue;
@@ -75,6 +77,9 @@ static void test_starts(void **state)
 		same(t, "main.gowrapped", "main.gowrapped");
 		same(t, "main.dwrap", "main.dwrap");
 		same(t, "main.gowrap1.gowrap1", "main.gowrap1.gowrap1");
+		same(t, "main.gowrap1.deferwrap1", "main.gowrap1.deferwrap1");
+		assert_int_equal(target_func_by_name(t, "main.gowrap1.deferwrap1", &f), 0);
+		assert_int_equal(target_deferred_func(t, f.entry, &f), -ENOENT);
 		/* A promoted method. */
 		same(t, "main.(*outer).run", "main.(*inner).run");
 		target_free(t);

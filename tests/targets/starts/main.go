@@ -31,6 +31,9 @@ type gowrap1 struct{ n int }
 //go:noinline
 func (gowrap1) gowrap1(n int) { rest(); rest() }
 
+//go:noinline
+func (gowrap1) deferwrap1(n int) { rest(); fmt.Sprint(n) }
+
 // What is called.
 
 type runner interface{ run(s string) }
@@ -91,6 +94,7 @@ func direct(n int) {
 	go gowrapped(n)
 	go dwrap()
 	go gowrap1{n}.gowrap1(n)
+	go gowrap1{n}.deferwrap1(n)
 	go plain()
 	go withResult(n)
 	go large([64]int{n}, "x")
