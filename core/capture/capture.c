@@ -112,6 +112,7 @@ static void file_held(void *ctx);
 static void file_lost(void *ctx);
 static int file_enter(void *ctx, pid_t pid);
 static void file_leave(void *ctx, pid_t pid);
+static bool file_left(void *ctx, pid_t pid);
 
 /* --- making and freeing ---------------------------------------------------------------------- */
 
@@ -144,7 +145,8 @@ static int guard_file(struct capture *c)
 					       .was_released = file_was_released,
 					       .held = file_held,
 					       .lost = file_lost};
-	static const struct runners_ops runners = {.enter = file_enter, .leave = file_leave};
+	static const struct runners_ops runners = {
+		.enter = file_enter, .leave = file_leave, .left = file_left};
 	struct guard_ops guard_ops = guard;
 	struct runners_ops runners_ops = runners;
 	int err;
@@ -564,6 +566,11 @@ static void file_leave(void *ctx, pid_t pid)
 	pthread_mutex_unlock(&c->changing);
 }
 
+static bool file_left(void *ctx, pid_t pid)
+{
+	return procs_left_behind(((struct capture *)ctx)->procs, pid);
+}
+
 /* --- from outside ---------------------------------------------------------------------------- */
 
 static int attach_all(struct capture *c)
@@ -617,7 +624,7 @@ static int follow_exec(struct capture *c)
 	uint32_t rates[EVENT_TYPES];
 	int err = 0;
 
-	if (!procs_left_behind(c->procs))
+	if (!procs_left_behind(c->procs, c->pid))
 		return 0;
 	if (c->runners) {
 		cleanup_free_ struct probe_site *sites = NULL;

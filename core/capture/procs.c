@@ -4,8 +4,9 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <stdatomic.h>
+#include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include "core/base/parse.h"
 
 #define BUCKETS   256 /* a power of two */
+#define LEFT_MAX  256
 #define EXECS_MAX 256 /* that are not settled yet */
 
 struct proc {
@@ -39,7 +41,9 @@ struct procs {
 	unsigned ending;   /* processes with exited_ns set */
 	unsigned n_execs;
 	struct exec execs[EXECS_MAX];
-	atomic_bool left_behind;
+	pthread_mutex_t left_lock;
+	pid_t left[LEFT_MAX]; /* protected by left_lock: procs_left_behind() is true for these */
+	unsigned n_left;
 	struct proc *buckets[BUCKETS];
 };
 
@@ -53,6 +57,7 @@ int procs_new(const struct target *target, const struct guard *guard, bool one,
 		return -ENOMEM;
 	p->target = target;
 	p->guard = guard;
+	pthread_mutex_init(&p->left_lock, NULL);
 	p->one = one;
 	p->sink = sink;
 	p->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -85,6 +90,7 @@ void procs_free(struct procs *p)
 		}
 	}
 	close(p->epoll_fd);
+	pthread_mutex_destroy(&p->left_lock);
 	free(p);
 }
 
@@ -284,12 +290,34 @@ static void end_by_exec(struct procs *p, struct proc *proc, uint64_t time_ns)
 		p->sink->process_execed(p->sink->ctx, index, time_ns);
 }
 
+static bool take_left(struct procs *p, pid_t pid)
+{
+	for (unsigned i = 0; i < p->n_left; i++) {
+		if (p->left[i] != pid)
+			continue;
+		p->left[i] = p->left[--p->n_left];
+		return true;
+	}
+	return false;
+}
+
+/* Nobody asks about a process that is not attached to alone: the newest are enough. */
+static void note_left(struct procs *p, pid_t pid)
+{
+	pthread_mutex_lock(&p->left_lock);
+	(void)take_left(p, pid);
+	if (p->n_left == LEFT_MAX)
+		memmove(p->left, p->left + 1, --p->n_left * sizeof(*p->left));
+	p->left[p->n_left++] = pid;
+	pthread_mutex_unlock(&p->left_lock);
+}
+
 void procs_executed(struct procs *p, pid_t pid, uint64_t time_ns, bool by_leader)
 {
 	struct proc *proc = lookup(p, pid);
 
 	if (!by_leader)
-		atomic_store(&p->left_behind, true);
+		note_left(p, pid);
 	(void)take_exec(p, pid, time_ns); /* what it ran in between was not ours, or told nothing */
 	if (p->n_execs == EXECS_MAX)
 		procs_settle(p);
@@ -321,9 +349,14 @@ void procs_settle(struct procs *p)
 	}
 }
 
-bool procs_left_behind(struct procs *p)
+bool procs_left_behind(struct procs *p, pid_t pid)
 {
-	return atomic_exchange(&p->left_behind, false);
+	bool left;
+
+	pthread_mutex_lock(&p->left_lock);
+	left = take_left(p, pid);
+	pthread_mutex_unlock(&p->left_lock);
+	return left;
 }
 
 void procs_doubt(struct procs *p)

@@ -35,9 +35,9 @@ void procs_executed(struct procs *p, pid_t pid, uint64_t time_ns, bool by_leader
 void procs_settle(struct procs *p);
 /* Execs went unnoticed: some process may run another program than is known. */
 void procs_doubt(struct procs *p);
-/* Has any thread but the first one executed the binary, since this was asked last? Then what is
- * attached to its process alone is not attached to what it is now. Any thread. */
-bool procs_left_behind(struct procs *p);
+/* Has any thread of the process but the first one executed something, since this was asked last?
+ * Then what is attached to the process alone is not attached to what it is now. Any thread. */
+bool procs_left_behind(struct procs *p, pid_t pid);
 
 /* The process of a record of that time; NULL when it is not known, or ignored. Tells nobody. */
 const struct decode_process *procs_known(struct procs *p, pid_t pid, uint64_t time_ns);

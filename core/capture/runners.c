@@ -124,10 +124,16 @@ static void look_at(struct runners *r, const struct stat *file, pid_t pid)
 	if (!executes(r, file, pid))
 		return;
 	known = find(r, pid);
-	if (known)
-		known->seen = true;
-	else
+	if (!known) {
 		add(r, file, pid);
+		return;
+	}
+	known->seen = true;
+	if (!r->ops.left(r->ops.ctx, pid))
+		return;
+	r->ops.leave(r->ops.ctx, pid);
+	/* Not now: then at the next look, as one that is new. */
+	known->seen = r->ops.enter(r->ops.ctx, pid) == 0;
 }
 
 void runners_look(struct runners *r)

@@ -23,6 +23,8 @@ struct runners_ops {
 	void *ctx;
 	int (*enter)(void *ctx, pid_t pid);  /* it executes the file. -errno: not now */
 	void (*leave)(void *ctx, pid_t pid); /* it has ended, or executes another file */
+	/* It has executed the file anew, and has to be entered again. */
+	bool (*left)(void *ctx, pid_t pid);
 };
 
 /* `fd` is the file, read into `target`, both borrowed; pid 0: every process that executes it. 0 or

@@ -1,0 +1,57 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# The same program executed again in a process, where each process has probes of its own (overlayfs): by
+# its first thread and by another, for -pid and -b, it is probed again and counted exactly from then on.
+# timeout: 90
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../app_lib.sh"
+need_tracing
+mkdir "$T/disk"
+mount -t tmpfs none "$T/disk" 2>/dev/null || skip "no tmpfs can be mounted here"
+on_exit "umount -l $T/disk"
+mkdir "$T/disk"/{lower,upper,work} "$T/merged"
+cp "$("$ROOT/tests/targets/build.sh" local plain execs)" "$T/disk/lower/app" || fail "the program does not build"
+mount -t overlay none -o "lowerdir=$T/disk/lower,upperdir=$T/disk/upper,workdir=$T/disk/work" "$T/merged" 2>/dev/null ||
+	skip "no overlayfs can be mounted here"
+on_exit "umount -l $T/merged"
+APP=$T/merged/app
+lines() { grep -c "$1" "$T/app.out"; }
+more_than() { [ "$(lines "$1")" -gt "$2" ]; }
+tell() {
+	local before
+	before=$(lines "${2:-^done}")
+	echo "$1" >&7
+	wait_for 20 more_than "${2:-^done}" "$before" || fail "'$1' is not done: $(tail -n 3 "$T/app.out")"
+}
+markers() { grep -c ' newobject type=main.Marker ' "$MNT/processes/$PID/events"; }
+# seen_again: an object of the program as it is now is seen.
+seen_again() {
+	local before
+	before=$(markers 2>/dev/null)
+	tell "work 1"
+	[ "$(markers)" -gt "${before:-0}" ]
+}
+for mode in pid b; do
+	rm -f "$T/in"
+	mkfifo "$T/in"
+	"$APP" <"$T/in" >"$T/app.out" 2>&1 7>&- &
+	PID=$!
+	on_exit "end $PID"
+	exec 7>"$T/in"
+	wait_for 10 grep -q ready "$T/app.out" || fail "it does not start: $(cat "$T/app.out")"
+	if [ $mode = pid ]; then start_xgotopfs -pid "$PID" "$MNT" 7>&-; else start_xgotopfs -b "$APP" "$MNT" 7>&-; fi
+	wait_ready
+	n=0
+	for how in exec thread-exec thread-exec exec; do
+		tell "$how $APP" ^ready
+		n=$((n + 1))
+		wait_for "$PATIENCE" seen_again || fail "-$mode, $how: nothing is seen: $(cat "$LOG")"
+		[ -d "$MNT/processes/$PID.$n" ] || fail "-$mode, $how: $(ls "$MNT/processes")"
+		before=$(markers)
+		tell "work 40"
+		counted() { [ "$(markers)" = $((before + 40)) ]; }
+		wait_for 10 counted || fail "-$mode, $how: $(markers) after $before and 40"
+	done
+	exec 7>&-
+	stop_xgotopfs
+done
