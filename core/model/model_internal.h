@@ -143,6 +143,7 @@ struct shard {
 	struct change *changes;
 	size_t n_changes;
 	struct shard_proc **procs; /* MODEL_PROCS_MAX; those of processes that are kept */
+	unsigned n_procs;          /* none beyond this one was used */
 	uint64_t dropped_goroutines, dropped_rows;
 	size_t memory;
 } __attribute__((aligned(64)));

@@ -44,7 +44,7 @@ void shard_free(struct shard *s)
 	}
 	for (uint32_t i = 0; i < s->n_chunks; i++)
 		free(s->chunks[i]);
-	for (unsigned i = 0; s->procs && i < MODEL_PROCS_MAX; i++)
+	for (unsigned i = 0; s->procs && i < s->n_procs; i++)
 		free_proc(s->procs[i]);
 	free(s->procs);
 	free(s->chunks);
@@ -59,6 +59,7 @@ int shard_add_proc(struct shard *s, unsigned proc)
 	s->procs[proc] = calloc(1, sizeof(**s->procs));
 	if (!s->procs[proc])
 		return -ENOMEM;
+	s->n_procs = MAX(s->n_procs, proc + 1);
 	s->memory += sizeof(**s->procs);
 	return 0;
 }

@@ -20,8 +20,8 @@ struct loader {
 		uint64_t time_ns;
 		bool execed;
 		char path[256];
-	} ended[2 * SESSION_CHUNK];
-	unsigned n_ended;
+	} * ended;
+	unsigned n_ended, ended_cap;
 	uint64_t first_ns, position_ns, passed, missed;
 };
 
@@ -75,6 +75,7 @@ void loader_close(struct loader *l)
 	if (!l)
 		return;
 	session_reader_close(l->reader);
+	free(l->ended);
 	free(l);
 }
 
@@ -117,10 +118,21 @@ static int add_first_proc(struct loader *l)
 	return MIN(proc, 0);
 }
 
-static void note_end(struct ended *e, unsigned proc, const struct proc_info *info)
+static int note_end(struct loader *l, unsigned proc, const struct proc_info *info)
 {
+	struct ended *e;
+
+	if (l->n_ended == l->ended_cap) {
+		e = reallocarray(l->ended, l->ended_cap + 64, sizeof(*e));
+		if (!e)
+			return -ENOMEM;
+		l->ended = e;
+		l->ended_cap += 64;
+	}
+	e = &l->ended[l->n_ended++];
 	*e = (struct ended){.proc = proc, .time_ns = info->exited_ns, .execed = info->execed};
 	memcpy(e->path, info->execed_path, sizeof(e->path));
+	return 0;
 }
 
 static int apply_procs(struct loader *l)
@@ -139,8 +151,8 @@ static int apply_procs(struct loader *l)
 			info.execed = false;
 			err = model_proc_add(l->model, &info);
 		}
-		if (c->procs[i].state == PROC_EXITED && l->n_ended < ARRAY_SIZE(l->ended))
-			note_end(&l->ended[l->n_ended++], c->proc_index[i], &c->procs[i]);
+		if (err >= 0 && c->procs[i].state == PROC_EXITED)
+			err = note_end(l, c->proc_index[i], &c->procs[i]);
 	}
 	return err < 0 ? err : add_first_proc(l);
 }

@@ -96,6 +96,51 @@ int reader_stop(struct session_reader *r, const char *fmt, ...)
 	return 0;
 }
 
+int reader_proc_room(struct session_reader *r, unsigned index)
+{
+	unsigned cap = MAX(r->procs_cap, 16u);
+	struct known_proc *procs;
+
+	if (index < r->procs_cap)
+		return 0;
+	while (cap <= index)
+		cap *= 2;
+	procs = reallocarray(r->procs, cap, sizeof(*procs));
+	if (!procs)
+		return -ENOMEM;
+	memset(procs + r->procs_cap, 0, (cap - r->procs_cap) * sizeof(*procs));
+	r->procs = procs;
+	r->procs_cap = cap;
+	return 0;
+}
+
+int reader_tell(struct session_reader *r, struct session_chunk *chunk, unsigned index,
+		const struct proc_info *info)
+{
+	if (chunk->n_procs == r->news_cap) {
+		unsigned cap = MAX(2 * r->news_cap, 16u);
+		struct proc_info *procs;
+		unsigned *indexes;
+
+		if (r->news_cap >= NEWS_MAX)
+			return 0;
+		procs = reallocarray(r->new_procs, cap, sizeof(*procs));
+		if (!procs)
+			return -ENOMEM;
+		r->new_procs = procs;
+		indexes = reallocarray(r->new_proc_index, cap, sizeof(*indexes));
+		if (!indexes)
+			return -ENOMEM;
+		r->new_proc_index = indexes;
+		r->news_cap = cap;
+	}
+	r->new_procs[chunk->n_procs] = *info;
+	r->new_proc_index[chunk->n_procs++] = index;
+	chunk->procs = r->new_procs;
+	chunk->proc_index = r->new_proc_index;
+	return 0;
+}
+
 int session_reader_open_fd(int fd, enum session_format format, struct names *names,
 			   struct session_reader **ret)
 {
@@ -120,8 +165,7 @@ int session_reader_open_fd(int fd, enum session_format format, struct names *nam
 	r->window.data = malloc(WINDOW);
 	r->seen = malloc(SEEN_MAX * sizeof(*r->seen));
 	r->seen_proc = malloc(SEEN_MAX * sizeof(*r->seen_proc));
-	r->new_procs = malloc(NEWS_MAX * sizeof(*r->new_procs));
-	if (!r->window.data || !r->seen || !r->seen_proc || !r->new_procs)
+	if (!r->window.data || !r->seen || !r->seen_proc || reader_proc_room(r, 0))
 		goto out;
 	err = tables_new(names, &r->tables);
 	if (err)
@@ -163,7 +207,7 @@ int session_reader_open(int dir_fd, struct names *names, struct session_meta *re
 	first = &(*ret)->meta_proc;
 	first->pid = (pid_t)meta.pid;
 	proc_info_name(first, meta.binary_path, meta.go_version);
-	(*ret)->procs[0] = *first;
+	(*ret)->procs[0] = (struct known_proc){.pid = first->pid, .nth = 1};
 	(*ret)->many = meta.many;
 	if (ret_meta)
 		*ret_meta = meta;
@@ -189,7 +233,9 @@ void session_reader_close(struct session_reader *r)
 	free(r->window.data);
 	free(r->seen);
 	free(r->seen_proc);
+	free(r->procs);
 	free(r->new_procs);
+	free(r->new_proc_index);
 	free(r);
 }
 
@@ -229,8 +275,8 @@ int session_reader_seek(struct session_reader *r, uint64_t offset)
 	r->end.reason[0] = '\0';
 	/* Lines tell of a process by its pid alone; the first that does is to be new again. */
 	if (offset == 0 && r->format == SESSION_JSONL) {
-		r->n_procs = 0;
-		r->procs[0] = r->meta_proc;
+		r->n_procs = r->last_proc = 0;
+		r->procs[0] = (struct known_proc){.pid = r->meta_proc.pid, .nth = 1};
 	}
 	return 0;
 }
@@ -245,14 +291,14 @@ static int pid_of(void *ctx, unsigned proc)
 {
 	const struct session_reader *r = ctx;
 
-	return proc < PROCS_MAX ? r->procs[proc].pid : 0;
+	return proc < r->procs_cap ? r->procs[proc].pid : 0;
 }
 
 static unsigned nth_of(void *ctx, unsigned proc)
 {
 	const struct session_reader *r = ctx;
 
-	return proc < PROCS_MAX ? r->nths[proc] : 0;
+	return proc < r->procs_cap ? r->procs[proc].nth : 0;
 }
 
 void session_reader_json(struct session_reader *r, const struct session_chunk *chunk, size_t i,

@@ -11,6 +11,11 @@
 #define PROCS_MAX MODEL_PROCS_MAX
 #define NEWS_MAX  (2 * SESSION_CHUNK) /* processes told of in one chunk */
 
+struct known_proc {
+	pid_t pid;
+	uint16_t nth; /* the how manieth with its pid, from 1 on */
+};
+
 /* The part of the file that is in memory. */
 struct window {
 	uint8_t *data;
@@ -43,13 +48,14 @@ struct session_reader {
 	struct event events[SESSION_CHUNK];
 	struct raw_event raw[SESSION_CHUNK];
 	struct session_gap chunk_gaps[SESSION_CHUNK];
-	bool many;                         /* metadata.json: every line is to say its process */
-	struct proc_info meta_proc;        /* what metadata.json says of the first process */
-	struct proc_info procs[PROCS_MAX]; /* all that are known, by index */
-	uint16_t nths[PROCS_MAX];          /* the how manieth with its pid, from 1 on */
+	bool many;                  /* metadata.json: every line is to say its process */
+	struct proc_info meta_proc; /* what metadata.json says of the first process */
+	struct known_proc *procs;   /* all that are known, by index; the first is there */
+	unsigned procs_cap;
 	unsigned n_procs, last_proc;
-	struct proc_info *new_procs;
-	unsigned new_proc_index[NEWS_MAX];
+	struct proc_info *new_procs; /* NULL until there are some */
+	unsigned *new_proc_index;
+	unsigned news_cap;
 	struct goroutine_seen *seen;
 	unsigned *seen_proc;
 	size_t n_seen;
@@ -60,6 +66,11 @@ struct session_reader {
 /* Makes window data[start..start+n) available. 1, 0 when the file is shorter, -errno. */
 int window_fill(struct session_reader *r, size_t n);
 void window_take(struct session_reader *r, size_t n);
+/* Room for a process of that index, below PROCS_MAX. 0 or -ENOMEM. */
+int reader_proc_room(struct session_reader *r, unsigned index);
+/* Tells of a process in this chunk; past NEWS_MAX it does not. 0 or -ENOMEM. */
+int reader_tell(struct session_reader *r, struct session_chunk *chunk, unsigned index,
+		const struct proc_info *info);
 /* 0 or -errno. */
 int reader_measure(const struct session_reader *r, uint64_t *ret);
 

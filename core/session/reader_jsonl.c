@@ -48,15 +48,14 @@ static uint16_t known(struct session_reader *r, unsigned i)
 static void end_before(struct session_reader *r, unsigned i, uint64_t time_ns,
 		       struct session_chunk *chunk)
 {
-	struct proc_info info = r->procs[i];
+	struct proc_info info = {.pid = r->procs[i].pid};
 
-	if (chunk->n_procs == NEWS_MAX)
-		return;
+	if (i == 0)
+		info = r->meta_proc;
 	info.state = PROC_EXITED;
 	info.exited_ns = time_ns;
 	info.execed = true;
-	r->new_procs[chunk->n_procs] = info;
-	r->new_proc_index[chunk->n_procs++] = i;
+	(void)reader_tell(r, chunk, i, &info);
 }
 
 /* The nth process with that pid, a new one for one not seen before; without a pid the first one,
@@ -64,30 +63,30 @@ static void end_before(struct session_reader *r, unsigned i, uint64_t time_ns,
 static uint16_t process(struct session_reader *r, const struct json_line *line,
 			struct session_chunk *chunk)
 {
+	struct proc_info info = {.pid = (pid_t)line->pid};
 	uint64_t pid = line->pid, nth = MAX(line->nth, 1u);
+	const struct known_proc *last = &r->procs[r->last_proc];
 
 	if (!pid || pid > INT32_MAX || nth > UINT16_MAX)
 		return known(r, 0);
-	r->nths[0] = 1;
+	r->procs[0].nth = 1;
 	/* The one before mostly, else one of the newest. */
-	if ((uint64_t)r->procs[r->last_proc].pid == pid && r->nths[r->last_proc] == nth)
+	if ((uint64_t)last->pid == pid && last->nth == nth)
 		return known(r, r->last_proc);
 	for (unsigned i = MAX(r->n_procs, 1u); i-- > 0;) {
 		if ((uint64_t)r->procs[i].pid != pid)
 			continue;
-		if (r->nths[i] == nth)
+		if (r->procs[i].nth == nth)
 			return known(r, i);
-		if (r->nths[i] == nth - 1)
+		if (r->procs[i].nth == nth - 1)
 			end_before(r, i, line->raw.timestamp, chunk);
 	}
 	if (r->n_procs == 0 && r->procs[0].pid) /* metadata's, which came first */
 		r->n_procs = 1;
-	if (r->n_procs == PROCS_MAX || chunk->n_procs == NEWS_MAX)
+	if (r->n_procs == PROCS_MAX || chunk->n_procs >= NEWS_MAX ||
+	    reader_proc_room(r, r->n_procs) || reader_tell(r, chunk, r->n_procs, &info))
 		return 0;
-	r->procs[r->n_procs] = (struct proc_info){.pid = (pid_t)pid};
-	r->nths[r->n_procs] = (uint16_t)nth;
-	r->new_procs[chunk->n_procs] = r->procs[r->n_procs];
-	r->new_proc_index[chunk->n_procs++] = r->n_procs;
+	r->procs[r->n_procs] = (struct known_proc){.pid = info.pid, .nth = (uint16_t)nth};
 	return (uint16_t)r->n_procs++;
 }
 
@@ -209,8 +208,6 @@ int reader_jsonl_next(struct session_reader *r, struct session_chunk *ret)
 	int more = 1, err;
 
 	ret->offset = r->window.offset;
-	ret->procs = r->new_procs;
-	ret->proc_index = r->new_proc_index;
 	while (ret->n < SESSION_CHUNK && (more = next_line(r, &len, &whole)) > 0) {
 		if (len == 0) {
 			window_take(r, whole);

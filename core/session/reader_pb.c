@@ -35,7 +35,7 @@ static uint16_t nth_of(const struct session_reader *r, unsigned index)
 {
 	for (unsigned i = index; i-- > 0;)
 		if (r->procs[i].pid == r->procs[index].pid)
-			return (uint16_t)(r->nths[i] + 1);
+			return (uint16_t)(r->procs[i].nth + 1);
 	return 1;
 }
 
@@ -43,29 +43,33 @@ static int read_process(struct session_reader *r, const struct wire_field *f,
 			struct session_chunk *chunk)
 {
 	Pb__Process *m = UNPACK(process, f);
-	struct proc_info *info;
+	struct proc_info info = {0};
+	bool taken;
+	int err = 0;
 
 	if (!m)
 		return unpack_error();
-	if (m->index < PROCS_MAX && m->index <= r->n_procs && chunk->n_procs < NEWS_MAX) {
-		info = &r->procs[m->index];
-		memset(info, 0, sizeof(*info));
-		info->pid = (pid_t)m->pid;
-		copy_text(info->binary_path, sizeof(info->binary_path), &m->binary_path);
-		copy_text(info->go_version, sizeof(info->go_version), &m->go_version);
-		info->attached_ns = m->attached;
-		info->exited_ns = m->exited;
-		info->state = m->exited ? PROC_EXITED : PROC_RUNNING;
-		info->execed = m->execed && m->exited;
-		copy_text(info->execed_path, sizeof(info->execed_path), &m->execed_path);
-		if (m->index == r->n_procs)
-			r->nths[m->index] = nth_of(r, m->index);
+	taken = m->index < PROCS_MAX && m->index <= r->n_procs && chunk->n_procs < NEWS_MAX;
+	if (taken) {
+		info.pid = (pid_t)m->pid;
+		copy_text(info.binary_path, sizeof(info.binary_path), &m->binary_path);
+		copy_text(info.go_version, sizeof(info.go_version), &m->go_version);
+		info.attached_ns = m->attached;
+		info.exited_ns = m->exited;
+		info.state = m->exited ? PROC_EXITED : PROC_RUNNING;
+		info.execed = m->execed && m->exited;
+		copy_text(info.execed_path, sizeof(info.execed_path), &m->execed_path);
+		err = reader_proc_room(r, m->index);
+		if (!err)
+			err = reader_tell(r, chunk, m->index, &info);
+	}
+	if (!err && taken) {
+		r->procs[m->index].pid = info.pid;
+		r->procs[m->index].nth = nth_of(r, m->index);
 		r->n_procs = MAX(r->n_procs, m->index + 1);
-		r->new_procs[chunk->n_procs] = *info;
-		r->new_proc_index[chunk->n_procs++] = m->index;
 	}
 	pb__process__free_unpacked(m, NULL);
-	return 0;
+	return err;
 }
 
 static int read_gap(struct session_reader *r, const struct wire_field *f)
@@ -411,8 +415,6 @@ int reader_pb_next(struct session_reader *r, struct session_chunk *ret)
 	more = fill_chunk(r, ret);
 	if (more <= 0)
 		return more;
-	ret->procs = r->new_procs;
-	ret->proc_index = r->new_proc_index;
 	ret->seen = r->seen;
 	ret->seen_proc = r->seen_proc;
 	ret->n_seen = r->stopped ? 0 : r->n_seen;
