@@ -30,6 +30,12 @@ struct memory_goroutine {
 	uint64_t defer;   /* of its innermost runtime._defer; 0 none */
 };
 
+/* Does it wait, so that somebody else has to wake it? runtime2.go _Gwaiting, _Gleaked. */
+static inline bool goroutine_is_parked(const struct memory_goroutine *g)
+{
+	return g->status == 4 || g->status == 10;
+}
+
 #define MEMORY_GOROUTINES_MAX (1u << 21) /* of one reading, dead ones included */
 
 /*

@@ -144,6 +144,8 @@ struct wait_graph {
 	struct wait_edge *waits;           /* by goroutine; the cases of a select in no order */
 	uint32_t *by_object;               /* indices into waits, by object, then goid */
 	struct wait_holder *holders;       /* by object, then evidence, then goid */
+	uint64_t *sudogs; /* addresses of all queue entries that were met, also of who moved */
+	size_t n_sudogs;
 	char *texts;
 	size_t n_objects, n_goroutines, n_waits, n_holders, texts_bytes;
 	/* What is missing: goroutines that moved while they were read, that could not be read, more

@@ -523,6 +523,16 @@ static int finish(struct wait_reading *r, struct wait_graph *g)
 	return 0;
 }
 
+static int keep_sudogs(const struct wait_reading *r, struct wait_graph *g)
+{
+	g->sudogs = calloc(r->sudogs.n + 1, sizeof(*g->sudogs));
+	if (!g->sudogs)
+		return -ENOMEM;
+	for (size_t i = 0; i < r->sudogs.n; i++)
+		g->sudogs[g->n_sudogs++] = r->sudogs.list[i].address;
+	return 0;
+}
+
 static void reading_free(struct wait_reading *r)
 {
 	free(r->gs);
@@ -565,6 +575,8 @@ static int read_graph(struct wait_reading *r, struct wait_graph *g)
 		err = check_goroutines(r);
 	if (!err)
 		err = finish(r, g);
+	if (!err)
+		err = keep_sudogs(r, g);
 	if (!err)
 		err = graph_find_holders(r, g, &r->texts);
 	if (err)
@@ -613,6 +625,7 @@ void wait_graph_put(struct wait_graph *g)
 	free(g->waits);
 	free(g->by_object);
 	free(g->holders);
+	free(g->sudogs);
 	free(g->texts);
 	free(g);
 }

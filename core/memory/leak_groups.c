@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Each goroutine waits for at most one other: the likely holder of the one object that it waits on.
+ * So from anywhere one walk along these edges ends outside or in one cycle.
+ */
+#include "core/memory/leak_groups.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/util.h"
+
+struct node {
+	uint32_t next;   /* whom it waits for; LEAK_NONE */
+	uint32_t holder; /* the evidence for that */
+	uint32_t parent; /* union-find: the group's root */
+	uint32_t order;  /* place in its cycle, from 1; 0: in none */
+	bool proven, included, on_cycle, leads_to_cycle;
+	uint8_t colour; /* of the walk: 0 not met, 1 on the way, 2 done */
+};
+
+struct making {
+	const struct wait_graph *graph;
+	struct node *nodes; /* one a goroutine */
+	size_t n;
+};
+
+static uint32_t index_of(const struct wait_graph *g, uint64_t goid)
+{
+	const struct wait_goroutine *w = wait_graph_goroutine(g, goid);
+
+	return w ? (uint32_t)(w - g->goroutines) : LEAK_NONE;
+}
+
+static uint32_t only_object(const struct wait_graph *g, uint32_t i)
+{
+	const struct wait_goroutine *w = &g->goroutines[i];
+
+	return w->why == WAIT_ON_OBJECTS && w->n_waits == 1 ? g->waits[w->waits].object : LEAK_NONE;
+}
+
+/* The better, the more: a deferred call of somebody who does not wait for it, of another who does,
+ * of the waiter himself; then the only frame that has it. 0: says nothing. */
+static int weight(const struct wait_holder *h, uint64_t goid, const struct wait_object *o)
+{
+	if (h->evidence == WAIT_BY_DEFER)
+		return h->goid == goid ? 2 : h->waiter ? 3 : 4;
+	if (h->evidence == WAIT_BY_FRAME && o->n_holders == 1 && !h->waiter)
+		return 1;
+	return 0;
+}
+
+static void find_next(struct making *m, uint32_t i)
+{
+	const struct wait_graph *g = m->graph;
+	struct node *node = &m->nodes[i];
+	uint32_t object = only_object(g, i);
+	int best = 0;
+
+	node->next = node->holder = LEAK_NONE;
+	if (object == LEAK_NONE)
+		return;
+	for (uint32_t k = 0; k < g->objects[object].n_holders; k++) {
+		uint32_t at = g->objects[object].holders + k;
+		int w = weight(&g->holders[at], g->goroutines[i].goid, &g->objects[object]);
+		uint32_t next = index_of(g, g->holders[at].goid);
+
+		if (w <= best || next == LEAK_NONE)
+			continue;
+		best = w;
+		node->next = next;
+		node->holder = at;
+	}
+}
+
+/* Is each step of the cycle through `from` told by a deferred call? */
+static bool cycle_is_strong(const struct making *m, uint32_t from)
+{
+	uint32_t at = from;
+
+	do {
+		const struct wait_holder *h = &m->graph->holders[m->nodes[at].holder];
+
+		if (h->evidence != WAIT_BY_DEFER)
+			return false;
+		at = m->nodes[at].next;
+	} while (at != from);
+	return true;
+}
+
+static void mark_cycle(struct making *m, uint32_t from)
+{
+	uint32_t order = 1, at = from;
+
+	do {
+		m->nodes[at].on_cycle = m->nodes[at].leads_to_cycle = true;
+		m->nodes[at].order = order++;
+		at = m->nodes[at].next;
+	} while (at != from);
+}
+
+static void find_cycles(struct making *m)
+{
+	for (uint32_t i = 0; i < m->n; i++) {
+		uint32_t at = i;
+		bool leads;
+
+		while (at != LEAK_NONE && !m->nodes[at].colour) {
+			m->nodes[at].colour = 1;
+			at = m->nodes[at].next;
+		}
+		if (at != LEAK_NONE && m->nodes[at].colour == 1 && cycle_is_strong(m, at))
+			mark_cycle(m, at);
+		leads = at != LEAK_NONE && m->nodes[at].leads_to_cycle;
+		for (at = i; at != LEAK_NONE && m->nodes[at].colour == 1; at = m->nodes[at].next) {
+			m->nodes[at].colour = 2;
+			m->nodes[at].leads_to_cycle |= leads;
+		}
+	}
+}
+
+static uint32_t root(struct making *m, uint32_t i)
+{
+	while (m->nodes[i].parent != i) {
+		m->nodes[i].parent = m->nodes[m->nodes[i].parent].parent;
+		i = m->nodes[i].parent;
+	}
+	return i;
+}
+
+static void unite(struct making *m, uint32_t a, uint32_t b)
+{
+	a = root(m, a);
+	b = root(m, b);
+	m->nodes[MAX(a, b)].parent = MIN(a, b);
+}
+
+/* Those who wait on one object belong together, and who waits with whom he waits for. */
+static void unite_all(struct making *m)
+{
+	const struct wait_graph *g = m->graph;
+
+	for (uint32_t i = 0; i < m->n; i++) {
+		uint32_t next = m->nodes[i].next;
+
+		if (m->nodes[i].included && next != LEAK_NONE && m->nodes[next].included)
+			unite(m, i, next);
+	}
+	for (size_t o = 0; o < g->n_objects; o++) {
+		uint32_t first = LEAK_NONE;
+
+		for (uint32_t k = 0; k < g->objects[o].n_waits; k++) {
+			uint32_t i = wait_graph_waiter(g, &g->objects[o], k)->goroutine;
+
+			if (!m->nodes[i].included)
+				continue;
+			if (first == LEAK_NONE)
+				first = i;
+			else
+				unite(m, first, i);
+		}
+	}
+}
+
+static int by_group_and_rank(const void *a, const void *b, void *ctx)
+{
+	struct making *m = ctx;
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	uint32_t rx = root(m, x), ry = root(m, y);
+	const struct node *nx = &m->nodes[x], *ny = &m->nodes[y];
+
+	if (rx != ry)
+		return rx < ry ? -1 : 1;
+	if (nx->order != ny->order) /* those of the cycle first, in its order */
+		return (nx->order ? nx->order : UINT32_MAX) < (ny->order ? ny->order : UINT32_MAX)
+			       ? -1
+			       : 1;
+	return x < y ? -1 : x > y;
+}
+
+static bool waits_in_group(const struct making *m, uint32_t i)
+{
+	uint32_t next = m->nodes[i].next;
+
+	return next != LEAK_NONE && m->nodes[next].included;
+}
+
+static enum leak_kind kind_of(const struct making *m, uint32_t culprit)
+{
+	switch (m->graph->goroutines[culprit].why) {
+	case WAIT_NIL_RECEIVE:
+	case WAIT_NIL_SEND:
+	case WAIT_NO_CASES:
+		return LEAK_NEVER;
+	default:
+		break;
+	}
+	if (!m->nodes[culprit].on_cycle)
+		return LEAK_ORPHAN;
+	return m->nodes[culprit].next == culprit ? LEAK_SELF : LEAK_CYCLE;
+}
+
+/* The members of one group, `n` of them at `list`: culprits first. */
+static void add_group(struct making *m, const uint32_t *list, uint32_t n, struct leak_groups *ret)
+{
+	struct leak_group *group = &ret->groups[ret->n++];
+	bool cycle = m->nodes[list[0]].on_cycle;
+
+	*group = (struct leak_group){.first = (uint32_t)ret->n_members, .n = n, .proven = true};
+	for (int victims = 0; victims < 2; victims++) {
+		for (uint32_t k = 0; k < n; k++) {
+			uint32_t i = list[k];
+			const struct node *node = &m->nodes[i];
+			bool culprit = cycle ? node->on_cycle : !waits_in_group(m, i);
+
+			if (culprit == !!victims)
+				continue;
+			group->culprits += culprit;
+			group->proven &= node->proven;
+			ret->members[ret->n_members++] = (struct leak_member){
+				.goroutine = i,
+				.culprit = culprit,
+				.proven = node->proven,
+				.object = only_object(m->graph, i),
+				.waits_for = waits_in_group(m, i) ? node->next : LEAK_NONE,
+				.holder = waits_in_group(m, i) ? node->holder : LEAK_NONE,
+			};
+		}
+	}
+	group->kind = kind_of(m, ret->members[group->first].goroutine);
+}
+
+static int by_size(const void *a, const void *b)
+{
+	const struct leak_group *x = a, *y = b;
+
+	if (x->n != y->n)
+		return x->n > y->n ? -1 : 1;
+	return x->first < y->first ? -1 : x->first > y->first;
+}
+
+static int collect(struct making *m, struct leak_groups *ret)
+{
+	cleanup_free_ uint32_t *list = calloc(m->n + 1, sizeof(*list));
+	size_t n = 0;
+
+	ret->groups = calloc(m->n + 1, sizeof(*ret->groups));
+	ret->members = calloc(m->n + 1, sizeof(*ret->members));
+	if (!list || !ret->groups || !ret->members)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < m->n; i++)
+		if (m->nodes[i].included)
+			list[n++] = i;
+	qsort_r(list, n, sizeof(*list), by_group_and_rank, m);
+	for (size_t i = 0, end; i < n; i = end) {
+		for (end = i + 1; end < n && root(m, list[end]) == root(m, list[i]);)
+			end++;
+		add_group(m, list + i, (uint32_t)(end - i), ret);
+	}
+	qsort(ret->groups, ret->n, sizeof(*ret->groups), by_size);
+	return 0;
+}
+
+int leak_groups_make(const struct wait_graph *graph, const uint64_t *proven, size_t n,
+		     struct leak_groups *ret)
+{
+	struct making m = {.graph = graph, .n = graph->n_goroutines};
+	int err;
+
+	*ret = (struct leak_groups){0};
+	m.nodes = calloc(m.n + 1, sizeof(*m.nodes));
+	if (!m.nodes)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		uint32_t at = index_of(graph, proven[i]);
+
+		if (at != LEAK_NONE)
+			m.nodes[at].proven = true;
+	}
+	for (uint32_t i = 0; i < m.n; i++) {
+		m.nodes[i].parent = i;
+		find_next(&m, i);
+	}
+	find_cycles(&m);
+	for (uint32_t i = 0; i < m.n; i++)
+		m.nodes[i].included = m.nodes[i].proven || m.nodes[i].leads_to_cycle;
+	unite_all(&m);
+	err = collect(&m, ret);
+	free(m.nodes);
+	return err;
+}
+
+void leak_groups_done(struct leak_groups *g)
+{
+	free(g->groups);
+	free(g->members);
+	*g = (struct leak_groups){0};
+}

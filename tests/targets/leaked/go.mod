@@ -1,0 +1,3 @@
+module leaked
+
+go 1.18

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// Leaked leaves goroutines behind, and has others that wait but can be woken. Whether a goroutine is
+// lost stands in the name of its first function: main.lost… or main.fine…. It prints "ready N", N
+// being how many are lost, and then moves on: with "busy" as its argument it makes and drops
+// goroutines, channels and locks all the while.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+	"time"
+)
+
+var (
+	global   = make(chan int)
+	globalMu sync.Mutex
+	holder   struct{ inner struct{ ch chan int } }
+	table    = map[string]chan int{}
+)
+
+// --- lost: nobody can reach what they wait on
+
+func lostReceive(ch chan int) { <-ch }
+func lostSend(ch chan int)    { ch <- 1 }
+func lostSelect(a, b chan int) {
+	select {
+	case <-a:
+	case b <- 1:
+	}
+}
+func lostRange(ch chan int) {
+	for range ch {
+	}
+}
+func lostContext(ctx context.Context) { <-ctx.Done() }
+func lostMutex(mu *sync.Mutex)        { mu.Lock() }
+func lostRead(mu *sync.RWMutex)       { mu.RLock() }
+func lostWrite(mu *sync.RWMutex)      { mu.Lock() }
+func lostGroup(wg *sync.WaitGroup)    { wg.Wait() }
+func lostCond(c *sync.Cond)           { c.L.Lock(); c.Wait() }
+func lostNil()                        { var ch chan int; <-ch }
+func lostNilSend()                    { var ch chan int; ch <- 1 }
+func lostNoCases()                    { select {} }
+func lostCycle(a, b *sync.Mutex, wg *sync.WaitGroup) {
+	a.Lock()
+	defer a.Unlock()
+	wg.Done()
+	wg.Wait()
+	b.Lock()
+	defer b.Unlock()
+}
+
+// What it waits on only another lost one knows.
+func lostFirst(first, second chan int) { <-first; second <- 1 }
+func lostSecond(second chan int)       { <-second }
+
+// --- fine: somebody can still wake them
+
+func fineGlobal()                     { <-global }
+func fineGlobalMutex()                { globalMu.Lock() }
+func fineField()                      { <-holder.inner.ch }
+func fineTable(ch chan int)           { <-ch }
+func fineMain(ch chan int)            { <-ch }
+func fineAfter()                      { <-time.After(time.Hour) }
+func fineTicker()                     { t := time.NewTicker(time.Hour); <-t.C; t.Stop() }
+func fineContext(ctx context.Context) { <-ctx.Done() }
+func fineTimeout() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
+	defer cancel()
+	<-ctx.Done()
+}
+func fineAfterFunc(ch chan int)    { <-ch }
+func fineFinalizer(ch chan int)    { <-ch }
+func fineSleeperKnows(ch chan int) { <-ch }
+func fineSleeper(ch chan int)      { time.Sleep(time.Hour); ch <- 1 }
+
+// A chain: the sleeper can wake one, who wakes the next.
+func fineChain(in, out chan int) { <-in; out <- 1 }
+func fineSyscall(ch chan int) {
+	r, _, _ := os.Pipe()
+	var b [1]byte
+	r.Read(b[:])
+	close(ch)
+}
+
+type owner struct{ ch chan int }
+
+//go:noinline
+func start() int {
+	lost := 0
+	do := func(f func()) { lost++; f() }
+	do(func() { go lostReceive(make(chan int)) })
+	do(func() { go lostSend(make(chan int)) })
+	do(func() { go lostSelect(make(chan int), make(chan int)) })
+	do(func() { go lostRange(make(chan int)) })
+	do(func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		_ = cancel
+		go lostContext(ctx)
+	})
+	do(func() { mu := new(sync.Mutex); mu.Lock(); go lostMutex(mu) })
+	do(func() { mu := new(sync.RWMutex); mu.Lock(); go lostRead(mu) })
+	do(func() { mu := new(sync.RWMutex); mu.RLock(); go lostWrite(mu) })
+	do(func() { wg := new(sync.WaitGroup); wg.Add(1); go lostGroup(wg) })
+	do(func() { go lostCond(sync.NewCond(new(sync.Mutex))) })
+	do(func() { go lostNil() })
+	do(func() { go lostNilSend() })
+	do(func() { go lostNoCases() })
+	do(func() {
+		a, b, wg := new(sync.Mutex), new(sync.Mutex), new(sync.WaitGroup)
+		wg.Add(2)
+		go lostCycle(a, b, wg)
+		go lostCycle(b, a, wg)
+		lost++
+	})
+	do(func() {
+		first, second := make(chan int), make(chan int)
+		go lostFirst(first, second)
+		go lostSecond(second)
+		lost++
+	})
+
+	go fineGlobal()
+	globalMu.Lock()
+	go fineGlobalMutex()
+	holder.inner.ch = make(chan int)
+	go fineField()
+	table["a"] = make(chan int)
+	go fineTable(table["a"])
+	go fineAfter()
+	go fineTicker()
+	go fineTimeout()
+	after := make(chan int)
+	time.AfterFunc(time.Hour, func() { close(after) })
+	go fineAfterFunc(after)
+	o := &owner{make(chan int)}
+	runtime.SetFinalizer(o, func(o *owner) { close(o.ch) })
+	go fineFinalizer(o.ch)
+	global2 = o
+	a, b := make(chan int), make(chan int)
+	go fineSleeper(a)
+	go fineChain(a, b)
+	go fineSleeperKnows(b)
+	pipe := make(chan int)
+	go fineSyscall(pipe)
+	go fineTable(pipe)
+	return lost
+}
+
+var global2 *owner
+
+// Overwrites what start() left on the stack.
+//
+//go:noinline
+func wipe(n int) int {
+	var a [256]int
+	for i := range a {
+		a[i] = n
+	}
+	if n == 0 {
+		return a[10]
+	}
+	return wipe(n-1) + a[n]
+}
+
+func churn() {
+	for i := 0; ; i++ {
+		ch, mu := make(chan []byte), new(sync.Mutex)
+		mu.Lock()
+		go func() { mu.Lock(); ch <- make([]byte, 1000+i%5000); mu.Unlock() }()
+		go func() {
+			select {
+			case b := <-ch:
+				table2.Store(i%1000, b)
+			case <-time.After(time.Second):
+			}
+		}()
+		runtime.Gosched()
+		mu.Unlock()
+	}
+}
+
+var table2 sync.Map
+
+func main() {
+	inMain := make(chan int)
+	ctx, cancel := context.WithCancel(context.Background())
+	lost := start()
+	go fineMain(inMain)
+	go fineContext(ctx)
+	wipe(20)
+	time.Sleep(300 * time.Millisecond)
+	runtime.GC()
+	fmt.Println("ready", lost)
+	if len(os.Args) > 1 && os.Args[1] == "busy" {
+		for i := 0; i < 4; i++ {
+			go churn()
+		}
+	}
+	time.Sleep(time.Hour)
+	cancel()
+	close(inMain)
+}

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Who is leaked: passes over a live program that knows whom it lost (tests/targets/leaked), proof
+ * by several passes, and groups from made-up wait graphs.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/base/util.h"
+#include "core/memory/leak_groups.h"
+#include "core/memory/leak_proof.h"
+#include "core/memory/waits.h"
+#include "tests/unit/sample.h"
+
+/* --- a live program ------------------------------------------------------------------------- */
+
+static const char *const programs[][3] = {
+	{"local", "plain", ""},       {"1.17", "stripped", ""},     {"1.21", "stripped", "busy"},
+	{"1.24", "pie-stripped", ""}, {"1.25", "stripped", "busy"}, {"1.27", "stripped", "busy"},
+};
+
+#define PASSES_NS (2 * NS_PER_SEC)
+/* A dead word on a stack may hide one (reach.h), seldom more. */
+#define HIDDEN_MAX 3
+
+struct child {
+	pid_t pid;
+	FILE *out;
+	unsigned lost;
+};
+
+static void child_start(struct child *c, const char *path, const char *arg)
+{
+	/* It ends with us, also when an assertion ends us. */
+	char *argv[] = {(char *)"setpriv", (char *)"--pdeathsig", (char *)"KILL",
+			(char *)path,      (char *)arg,           NULL};
+	char *envp[] = {NULL}, line[256];
+	posix_spawn_file_actions_t actions;
+	int fds[2];
+
+	assert_int_equal(pipe(fds), 0);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_adddup2(&actions, fds[1], 1);
+	posix_spawn_file_actions_addclose(&actions, fds[0]);
+	posix_spawn_file_actions_addclose(&actions, fds[1]);
+	assert_int_equal(posix_spawnp(&c->pid, argv[0], &actions, NULL, argv, envp), 0);
+	posix_spawn_file_actions_destroy(&actions);
+	close(fds[1]);
+	c->out = fdopen(fds[0], "r");
+	assert_non_null(c->out);
+	assert_non_null(fgets(line, sizeof(line), c->out));
+	assert_int_equal(sscanf(line, "ready %u", &c->lost), 1);
+}
+
+static void child_stop(struct child *c)
+{
+	kill(c->pid, SIGKILL);
+	waitpid(c->pid, NULL, 0);
+	fclose(c->out);
+}
+
+/* How many of the goids began with a function called main.lost…; those that are gone do not count,
+ * any other must not be there. */
+static unsigned check_named(const struct target *t, pid_t pid, uint64_t bias, const uint64_t *goids,
+			    size_t n)
+{
+	unsigned right = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct memory_goroutine g;
+		struct go_func f;
+		int err = memory_goroutine_by_id(t, pid, bias, goids[i], &g);
+
+		if (err == -ESRCH)
+			continue;
+		assert_int_equal(err, 0);
+		assert_int_equal(target_start_func(t, g.start_pc, &f), 0);
+		if (strncmp(f.name, "main.lost", 9) != 0)
+			fail_msg("%s is called leaked", f.name);
+		right++;
+	}
+	return right;
+}
+
+static void one_pass(const struct target *t, pid_t pid, uint64_t bias, struct leak_proof *proof)
+{
+	struct unreachable u cleanup_unreachable_ = {0};
+	struct wait_graph *graph;
+
+	assert_int_equal(memory_waits(t, pid, bias, &graph), 0);
+	assert_int_equal(memory_unreachable(t, pid, bias, graph, NULL, &u), 0);
+	assert_int_equal(leak_proof_add(proof, &u), 0);
+	wait_graph_put(graph);
+}
+
+/* Until as many are proven as are lost, but for what a dead word hides; nobody else ever is. */
+static void check_program(const struct target *t, const struct child *c, uint64_t bias)
+{
+	uint64_t until = monotonic_ns() + PASSES_NS;
+	struct leak_proof *proof;
+	const uint64_t *goids;
+	unsigned right = 0;
+	size_t n;
+
+	assert_int_equal(leak_proof_new(&proof), 0);
+	while (monotonic_ns() < until) {
+		one_pass(t, c->pid, bias, proof);
+		goids = leak_proof_goids(proof, &n);
+		right = check_named(t, c->pid, bias, goids, n);
+		assert_int_equal(right, n);
+		usleep(50000);
+	}
+	print_message("# %u of %u\n", right, c->lost);
+	assert_in_range(right, c->lost - HIDDEN_MAX, c->lost);
+	leak_proof_free(proof);
+}
+
+static void test_live(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(programs); i++) {
+		char path[SAMPLE_PATH_MAX];
+		struct child c = {0};
+		struct target *t;
+		uint64_t bias;
+
+		if (!sample_build(programs[i][0], programs[i][1], "leaked", path))
+			continue;
+		print_message("# %s %s %s\n", programs[i][0], programs[i][1], programs[i][2]);
+		child_start(&c, path, programs[i][2]);
+		assert_int_equal(target_open(path, &t), 0);
+		assert_int_equal(target_load_bias(t, c.pid, &bias), 0);
+		check_program(t, &c, bias);
+		child_stop(&c);
+		target_free(t);
+	}
+}
+
+/* --- proof ---------------------------------------------------------------------------------- */
+
+static size_t pass(struct leak_proof *p, uint64_t at_ns, const struct parked_goroutine *list,
+		   size_t n)
+{
+	struct unreachable u = {.begin_ns = at_ns, .end_ns = at_ns + 10, .n = n};
+	size_t proven;
+
+	u.list = (struct parked_goroutine *)list;
+	assert_int_equal(leak_proof_add(p, &u), 0);
+	leak_proof_goids(p, &proven);
+	return proven;
+}
+
+static void test_proof(void **state)
+{
+	const struct parked_goroutine both[] = {{7, 100, 200}, {9, 100, 300}};
+	const struct parked_goroutine moved[] = {{7, 100, 208}, {9, 100, 300}};
+	const uint64_t s = NS_PER_SEC;
+	struct leak_proof *p;
+	size_t n;
+
+	assert_int_equal(leak_proof_new(&p), 0);
+	assert_int_equal(pass(p, 0, both, 2), 0);
+	assert_int_equal(leak_proof_open(p), 2);
+	/* One is elsewhere by now: it begins anew. */
+	assert_int_equal(pass(p, s, moved, 2), 0);
+	assert_int_equal(pass(p, 2 * s, moved, 2), 1);
+	assert_int_equal(leak_proof_goids(p, &n)[0], 9);
+	assert_int_equal(leak_proof_open(p), 1);
+	assert_int_equal(pass(p, 3 * s, moved, 2), 2);
+	/* One that was not named once begins anew, too. */
+	assert_int_equal(pass(p, 4 * s, moved, 1), 1);
+	assert_int_equal(pass(p, 5 * s, moved, 2), 1);
+	assert_int_equal(pass(p, 6 * s, moved, 2), 1);
+	assert_int_equal(pass(p, 7 * s, moved, 2), 2);
+	assert_int_equal(pass(p, 8 * s, NULL, 0), 0);
+	assert_int_equal(leak_proof_open(p), 0);
+	/* So often in no time proves nothing. */
+	for (uint64_t i = 0; i < 10; i++)
+		assert_int_equal(pass(p, 9 * s + i, both, 2), 0);
+	leak_proof_free(p);
+}
+
+/* --- groups --------------------------------------------------------------------------------- */
+
+#define MOST 32
+
+/* Goroutine i + 1 is at index i. */
+struct made {
+	struct wait_graph g;
+	struct wait_object objects[MOST];
+	struct wait_goroutine goroutines[MOST];
+	struct wait_edge waits[MOST];
+	uint32_t by_object[MOST];
+	struct wait_holder holders[MOST];
+};
+
+static void make(struct made *m, unsigned goroutines, unsigned objects)
+{
+	memset(m, 0, sizeof(*m));
+	m->g = (struct wait_graph){.objects = m->objects,
+				   .goroutines = m->goroutines,
+				   .waits = m->waits,
+				   .by_object = m->by_object,
+				   .holders = m->holders,
+				   .n_objects = objects,
+				   .n_goroutines = goroutines};
+	for (unsigned i = 0; i < goroutines; i++)
+		m->goroutines[i].goid = i + 1;
+	for (unsigned i = 0; i < goroutines; i++)
+		m->goroutines[i].why = WAIT_NO_CASES;
+}
+
+/* In the order of goroutines. */
+static void waits(struct made *m, uint64_t goid, uint32_t object)
+{
+	struct wait_goroutine *g = &m->goroutines[goid - 1];
+
+	g->why = WAIT_ON_OBJECTS;
+	g->waits = (uint32_t)m->g.n_waits;
+	g->n_waits = 1;
+	m->waits[m->g.n_waits++] =
+		(struct wait_edge){.goroutine = (uint32_t)goid - 1, .object = object};
+	m->objects[object].n_waits++;
+}
+
+/* In the order of objects. */
+static void holds(struct made *m, uint64_t goid, uint32_t object, enum wait_evidence evidence,
+		  bool waiter)
+{
+	if (!m->objects[object].n_holders++)
+		m->objects[object].holders = (uint32_t)m->g.n_holders;
+	m->holders[m->g.n_holders++] = (struct wait_holder){
+		.goid = goid, .object = object, .evidence = evidence, .waiter = waiter};
+}
+
+static void done(struct made *m)
+{
+	uint32_t at = 0;
+
+	for (uint32_t o = 0; o < m->g.n_objects; o++) {
+		m->objects[o].waits = at;
+		for (uint32_t w = 0; w < m->g.n_waits; w++)
+			if (m->waits[w].object == o)
+				m->by_object[at++] = w;
+	}
+}
+
+static uint64_t goid_of(const struct leak_groups *l, const struct leak_group *g, uint32_t i)
+{
+	return l->members[g->first + i].goroutine + 1;
+}
+
+/* 1 and 2 hold what the other waits for; 3 and 4 wait for 1's lock; 5 has nothing to do with it. */
+static void test_cycle(void **state)
+{
+	struct leak_groups l;
+	struct made m;
+
+	make(&m, 5, 3);
+	waits(&m, 1, 1);
+	waits(&m, 2, 0);
+	waits(&m, 3, 0);
+	waits(&m, 4, 0);
+	waits(&m, 5, 2);
+	holds(&m, 1, 0, WAIT_BY_DEFER, false);
+	holds(&m, 2, 1, WAIT_BY_DEFER, false);
+	done(&m);
+	/* Nobody is out of reach: suspect all the same. */
+	assert_int_equal(leak_groups_make(&m.g, NULL, 0, &l), 0);
+	assert_int_equal(l.n, 1);
+	assert_int_equal(l.groups[0].kind, LEAK_CYCLE);
+	assert_false(l.groups[0].proven);
+	assert_int_equal(l.groups[0].n, 4);
+	assert_int_equal(l.groups[0].culprits, 2);
+	assert_int_equal(goid_of(&l, &l.groups[0], 0), 1);
+	assert_int_equal(goid_of(&l, &l.groups[0], 1), 2);
+	assert_int_equal(l.members[2].waits_for, 0);
+	assert_false(l.members[2].culprit);
+	leak_groups_done(&l);
+	assert_int_equal(leak_groups_make(&m.g, (uint64_t[]){1, 2, 3, 4}, 4, &l), 0);
+	assert_int_equal(l.n, 1);
+	assert_true(l.groups[0].proven);
+	leak_groups_done(&l);
+}
+
+/* Words in frames make no cycle out of nothing; a frame that alone has it makes an edge. */
+static void test_weak(void **state)
+{
+	struct leak_groups l;
+	struct made m;
+
+	make(&m, 3, 2);
+	waits(&m, 1, 1);
+	waits(&m, 2, 0);
+	waits(&m, 3, 0);
+	holds(&m, 1, 0, WAIT_BY_FRAME, false);
+	holds(&m, 2, 1, WAIT_BY_FRAME, false);
+	done(&m);
+	assert_int_equal(leak_groups_make(&m.g, NULL, 0, &l), 0);
+	assert_int_equal(l.n, 0);
+	leak_groups_done(&l);
+	assert_int_equal(leak_groups_make(&m.g, (uint64_t[]){1, 2, 3}, 3, &l), 0);
+	assert_int_equal(l.n, 1);
+	assert_int_equal(l.groups[0].n, 3);
+	leak_groups_done(&l);
+}
+
+/* It waits for its own lock; that it would be released by somebody else goes before. */
+static void test_self(void **state)
+{
+	struct leak_groups l;
+	struct made m;
+
+	make(&m, 2, 1);
+	waits(&m, 1, 0);
+	waits(&m, 2, 0);
+	holds(&m, 1, 0, WAIT_BY_DEFER, true);
+	done(&m);
+	assert_int_equal(leak_groups_make(&m.g, NULL, 0, &l), 0);
+	assert_int_equal(l.n, 1);
+	assert_int_equal(l.groups[0].kind, LEAK_SELF);
+	assert_int_equal(l.groups[0].n, 2);
+	assert_int_equal(l.groups[0].culprits, 1);
+	leak_groups_done(&l);
+
+	make(&m, 2, 2);
+	waits(&m, 1, 0);
+	waits(&m, 2, 1);
+	holds(&m, 1, 0, WAIT_BY_DEFER, true);
+	holds(&m, 2, 0, WAIT_BY_DEFER, false);
+	done(&m);
+	assert_int_equal(leak_groups_make(&m.g, NULL, 0, &l), 0);
+	assert_int_equal(l.n, 0);
+	leak_groups_done(&l);
+}
+
+/* Largest first; on one object all together; nil channels each alone; who holds up others. */
+static void test_orphans(void **state)
+{
+	struct leak_groups l;
+	struct made m;
+
+	make(&m, 7, 3);
+	m.goroutines[0].why = WAIT_NIL_RECEIVE;
+	waits(&m, 2, 0);
+	waits(&m, 3, 0);
+	waits(&m, 4, 0);
+	waits(&m, 5, 1); /* holds what 6 and 7 wait for */
+	waits(&m, 6, 2);
+	waits(&m, 7, 2);
+	holds(&m, 5, 2, WAIT_BY_DEFER, false);
+	done(&m);
+	assert_int_equal(leak_groups_make(&m.g, (uint64_t[]){1, 2, 3, 4, 5, 6, 7, 99}, 8, &l), 0);
+	assert_int_equal(l.n, 3);
+	assert_int_equal(l.n_members, 7);
+	assert_int_equal(l.groups[0].n, 3);
+	assert_int_equal(l.groups[1].n, 3);
+	assert_int_equal(l.groups[2].n, 1);
+	assert_int_equal(l.groups[0].kind, LEAK_ORPHAN);
+	assert_int_equal(l.groups[0].culprits, 3);
+	assert_int_equal(l.groups[1].kind, LEAK_ORPHAN);
+	assert_int_equal(l.groups[1].culprits, 1);
+	assert_int_equal(goid_of(&l, &l.groups[1], 0), 5);
+	assert_int_equal(l.groups[2].kind, LEAK_NEVER);
+	leak_groups_done(&l);
+	assert_int_equal(leak_groups_make(&m.g, NULL, 0, &l), 0);
+	assert_int_equal(l.n, 0);
+	leak_groups_done(&l);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_proof),   cmocka_unit_test(test_cycle),
+		cmocka_unit_test(test_weak),    cmocka_unit_test(test_self),
+		cmocka_unit_test(test_orphans), cmocka_unit_test(test_live),
+	};
+
+	return cmocka_run_group_tests_name("unreachable", tests, NULL, NULL);
+}
