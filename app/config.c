@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/duration.h"
 #include "core/base/options.h"
 #include "core/base/origin.h"
 
@@ -17,6 +18,34 @@ static int check_overhead(const char *value, char *why, size_t size)
 	double percent;
 
 	return control_parse_max_overhead(value, &percent, why, size);
+}
+
+#define LEAKS_EVERY_MIN NS_PER_SEC
+
+static int parse_leaks(const char *value, uint64_t *ret_ns)
+{
+	if (!strcmp(value, "off") || !strcmp(value, "watch")) {
+		*ret_ns = *value == 'w' ? 60 * NS_PER_SEC : 0;
+		return 0;
+	}
+	return duration_parse(value, ret_ns) || *ret_ns < LEAKS_EVERY_MIN ? -EINVAL : 0;
+}
+
+static int check_leaks(const char *value, char *why, size_t size)
+{
+	uint64_t ns;
+	int err = parse_leaks(value, &ns);
+
+	if (err)
+		snprintf(why, size, "it is off, watch, or a duration of a second or more: 30s, 5m");
+	return err;
+}
+
+uint64_t config_leaks_every_ns(const struct config *c)
+{
+	uint64_t ns;
+
+	return parse_leaks(c->leaks, &ns) ? 0 : ns;
 }
 
 static int check_rates(const char *value, char *why, size_t size)
@@ -70,6 +99,11 @@ static const struct option table[] = {
 	 .check = check_overhead,
 	 .help = "take event types off while the estimated cost exceeds PCT percent of a\n"
 		 "CPU, allocations first; 0 = never"},
+
+	{"leaks", OPTION_TEXT, "capture", "off|watch|DURATION", "off", FIELD(leaks),
+	 .check = check_leaks, .words = "off|watch",
+	 .help = "look for leaked goroutines: when somebody reads leaks, every minute\n"
+		 "(watch), or every DURATION (10s, 5m)"},
 
 	{"s", OPTION_FLAG, "output", NULL, NULL, FIELD(silent),
 	 .help = "silent: print no events on stdout"},
@@ -216,6 +250,7 @@ static int check_mode(const struct reading *r)
 		{"max-overhead", LIVE},
 		{"rw", LIVE},
 		{"ring-size", LIVE},
+		{"leaks", LIVE},
 		{"record", LIVE},
 		{"mfp", LIVE},
 		{"mft", LIVE},

@@ -39,6 +39,7 @@ struct config {
 	bool doctor;
 	char *sample;
 	uint64_t readers, ring_size, processors;
+	char *leaks; /* config_leaks_every_ns() */
 	double max_overhead;
 	bool silent;
 	uint64_t retain, retain_exited;
@@ -73,6 +74,8 @@ void config_free(struct config *c);
 void config_help(struct buf *out);
 int config_help_for(const char *form, struct buf *out); /* option_set_help_for() */
 
+/* Look for leaks so often; 0: when asked to. */
+uint64_t config_leaks_every_ns(const struct config *c);
 /* Prints each event on stdout: no mount point, no web UI, and not told to be silent. */
 bool config_prints_events(const struct config *c);
 /* Writes the metrics file at the end. */

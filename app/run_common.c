@@ -64,6 +64,7 @@ int run_make_engine(struct run *r)
 		.workers = r->workers,
 		.audits = true,
 		.max_overhead = r->config->max_overhead,
+		.leaks_every_ns = r->config->leaks ? config_leaks_every_ns(r->config) : 0,
 	};
 
 	memcpy(ec.rates, r->config->rates, sizeof(ec.rates));

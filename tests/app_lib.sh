@@ -37,10 +37,11 @@ start_demo() {
 	URL=$(cut -d' ' -f2 "$T/demo.out")
 }
 
-# start_target BINARY: one that prints "ready" and goes on until its input ends; sets DEMO (pid).
+# start_target BINARY [ARGUMENT...]: one that prints "ready" and goes on until its input ends; sets DEMO (pid).
 start_target() {
+	rm -f "$T/target.in"
 	mkfifo "$T/target.in"
-	"$1" <"$T/target.in" >"$T/target.out" 2>&1 &
+	"$@" <"$T/target.in" >"$T/target.out" 2>&1 &
 	DEMO=$!
 	exec 8>"$T/target.in"
 	on_exit "end $DEMO"

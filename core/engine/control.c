@@ -12,6 +12,8 @@
 #include "core/engine/engine_internal.h"
 #include "core/memory/waits.h"
 
+#define LEAKS_FRESH_NS    (5 * NS_PER_SEC)
+#define LEAKS_DUTY        10
 #define WAITS_PATIENCE_NS (NS_PER_SEC / 4)
 
 #define KEEP_FIRST_NS (NS_PER_SEC / 2)
@@ -142,6 +144,38 @@ static void live_waits_put(void *ctx, struct wait_graph *g)
 {
 	(void)ctx;
 	wait_graph_put(g);
+}
+
+/* So long a look serves all who ask; of a large heap ten times as long as it took. */
+static bool leaks_are_fresh(struct engine *e, unsigned proc)
+{
+	uint64_t took_ns, looked_ns = leak_prover_looked_ns(e->prover, proc, &took_ns);
+	uint64_t now_ns = monotonic_ns();
+
+	return looked_ns && now_ns - looked_ns < MAX(LEAKS_FRESH_NS, took_ns * LEAKS_DUTY);
+}
+
+static int live_leaks(void *ctx, unsigned proc, struct leak_report **ret, bool *ret_late)
+{
+	struct errand_args args = {.what = ERRAND_LEAKS, .proc = proc};
+	struct engine *e = ctx;
+	int err = 0, known, why;
+
+	*ret_late = false;
+	if (!leaks_are_fresh(e, proc))
+		err = deputy_ask(e->leaks, &args, NULL);
+	if (err == -ETIMEDOUT || err == -EBUSY)
+		*ret_late = true;
+	known = leak_prover_report(e->prover, proc, ret, &why);
+	if (!known)
+		return 0; /* what was proven before it ended stays so */
+	return *ret_late ? -EAGAIN : err ? err : why ? why : known;
+}
+
+static void live_leaks_put(void *ctx, struct leak_report *r)
+{
+	(void)ctx;
+	leak_report_put(r);
 }
 
 /* --- changing --------------------------------------------------------------------------- */
@@ -342,6 +376,9 @@ static int run_errand(void *ctx, const struct errand_args *args, void *reply)
 		return run_stacks(e, args->proc, (enum live_stacks)args->style, reply);
 	case ERRAND_WAITS:
 		return waits_cache_read(e->waits, args->proc);
+	case ERRAND_LEAKS:
+		/* Many may have asked before the first was answered. */
+		return leaks_are_fresh(e, args->proc) ? 0 : leak_prover_run(e->prover, args->proc);
 	case ERRAND_RATES:
 		return set_rates(e, args->rates);
 	case ERRAND_PAUSED:
@@ -352,7 +389,8 @@ static int run_errand(void *ctx, const struct errand_args *args, void *reply)
 	return -EINVAL;
 }
 
-/* Two, so that a change need not wait for the stacks of a large program. */
+/* Three, so that a change need not wait for the stacks of a large program, nor either for a look
+ * through its heap. */
 int engine_start_deputies(struct engine *e)
 {
 	int err = last_stacks_new(&e->last);
@@ -361,6 +399,8 @@ int engine_start_deputies(struct engine *e)
 		err = deputy_new("xgotop-look", run_errand, e, &e->looker);
 	if (!err)
 		deputy_when_idle(e->looker, keep_stacks, KEEP_FIRST_NS);
+	if (!err)
+		err = deputy_new("xgotop-leaks", run_errand, e, &e->leaks);
 	return err ? err : deputy_new("xgotop-change", run_errand, e, &e->changer);
 }
 
@@ -376,6 +416,8 @@ void engine_answers(struct engine *e, struct live *live, struct control *control
 		.waits = e->source->waits ? live_waits : NULL,
 		.waits_known = e->source->waits ? live_waits_known : NULL,
 		.waits_put = live_waits_put,
+		.leaks = e->source->unreachable ? live_leaks : NULL,
+		.leaks_put = live_leaks_put,
 	};
 	*control = (struct control){
 		.ctx = e,

@@ -20,6 +20,7 @@ enum errand {
 	ERRAND_PAUSED,       /* on */
 	ERRAND_MAX_OVERHEAD, /* percent */
 	ERRAND_WAITS,        /* proc */
+	ERRAND_LEAKS,        /* proc */
 };
 
 struct errand_args {

@@ -29,6 +29,8 @@ int engine_new(const struct engine_config *config, struct engine **ret)
 		err = waits_cache_new(e->source, config->model, &e->waits);
 	if (e->source && config->audits && !err)
 		err = auditor_new(e->source, config->model, &e->auditor);
+	if (e->source && !err)
+		err = leak_prover_new(e->source, config->model, &e->prover);
 	if (err) {
 		engine_free(e);
 		return log_error(err, "out of memory");
@@ -45,12 +47,16 @@ void engine_free(struct engine *e)
 {
 	if (!e)
 		return;
+	if (e->prover)
+		leak_prover_stop(e->prover);
+	deputy_free(e->leaks);
 	deputy_free(e->looker);
 	deputy_free(e->changer);
 	last_stacks_free(e->last);
 	auditor_free(e->auditor);
 	healer_free(e->healer);
 	waits_cache_free(e->waits);
+	leak_prover_free(e->prover);
 	pthread_mutex_destroy(&e->governor_lock);
 	free(e);
 }
@@ -139,6 +145,20 @@ static void heal_when_needed(struct engine *e, const struct second *s)
 		healer_ask_all(e->healer);
 }
 
+/* Asked for or not, one look at a time, and the processes take turns. */
+static void look_for_leaks(struct engine *e, uint64_t now_ns)
+{
+	struct errand_args args = {.what = ERRAND_LEAKS};
+	unsigned n = model_procs(e->c.model);
+
+	if (!e->c.leaks_every_ns || !e->leaks || now_ns < e->leaks_due_ns)
+		return;
+	e->leaks_due_ns = now_ns + e->c.leaks_every_ns;
+	for (args.proc = 0; args.proc < n; args.proc++)
+		if (!leak_prover_has_ended(e->prover, args.proc))
+			(void)deputy_send(e->leaks, &args); /* too many: the next round */
+}
+
 static void count(struct engine *e, const struct recorder_stats *recorder, struct tick *ret)
 {
 	struct model_totals totals;
@@ -172,6 +192,7 @@ bool engine_tick(struct engine *e, uint64_t now_ns, const struct recorder_stats 
 	if (e->source) {
 		govern(e, now_ns, &second, &tick.capture);
 		heal_when_needed(e, &second);
+		look_for_leaks(e, now_ns);
 	}
 	return true;
 }

@@ -12,6 +12,7 @@
 #include "core/engine/governor.h"
 #include "core/engine/healer.h"
 #include "core/engine/last_stacks.h"
+#include "core/engine/leak_prover.h"
 #include "core/engine/ticker.h"
 #include "core/engine/waits_cache.h"
 
@@ -32,6 +33,9 @@ struct engine {
 	struct deputy *changer;   /* attaches and detaches for them */
 
 	struct waits_cache *waits;
+	struct leak_prover *prover;
+	struct deputy *leaks;  /* looks for them */
+	uint64_t leaks_due_ns; /* main thread: the next look that nobody asked for */
 
 	struct ticker ticker; /* main thread */
 	bool ticking;

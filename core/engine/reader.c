@@ -384,6 +384,11 @@ int reader_stacks(struct reader *r, pid_t pid, enum live_stacks what, live_text_
 	return err;
 }
 
+struct target *reader_target(const struct reader *r)
+{
+	return target_share(r->target);
+}
+
 int reader_waits(struct reader *r, pid_t pid, struct wait_graph **ret)
 {
 	uint64_t bias;

@@ -25,6 +25,8 @@ int reader_goids(struct reader *r, pid_t pid, uint64_t *ret_least, uint64_t *ret
 int reader_of_threads(struct reader *r, unsigned proc, uint64_t *ret);
 int reader_stack(struct reader *r, unsigned proc, pid_t pid, uint64_t goid, struct buf *out);
 int reader_stacks(struct reader *r, pid_t pid, enum live_stacks what, live_text_fn *fn, void *ctx);
+/* Shared (target_share()), for what takes long. */
+struct target *reader_target(const struct reader *r);
 int reader_waits(struct reader *r, pid_t pid, struct wait_graph **ret);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "core/base/log.h"
 #include "core/engine/traced_internal.h"
+#include "core/memory/unreachable.h"
 
 #define OPEN_TRIES 5
 
@@ -339,6 +340,30 @@ static int waits(void *ctx, unsigned proc, pid_t pid, struct wait_graph **ret)
 	return err;
 }
 
+static int unreachable(void *ctx, unsigned proc, pid_t pid, const struct wait_graph *graph,
+		       const struct unreachable_pace *pace, struct unreachable *ret)
+{
+	struct traced *t = ctx;
+	struct target *target = NULL;
+	struct reader *r;
+	uint64_t bias;
+	int err;
+
+	/* It takes seconds: who has to change something does not wait for that. */
+	pthread_rwlock_rdlock(&t->lock);
+	r = reader_of(t, proc);
+	if (r)
+		target = reader_target(r);
+	pthread_rwlock_unlock(&t->lock);
+	if (!target)
+		return -ESRCH;
+	err = target_load_bias(target, pid, &bias);
+	if (!err)
+		err = memory_unreachable(target, pid, bias, graph, pace, ret);
+	target_free(target);
+	return err;
+}
+
 /* --- changing --------------------------------------------------------------------------- */
 
 static int set_rates(void *ctx, const uint32_t rates[EVENT_TYPES])
@@ -428,6 +453,7 @@ int traced_new(const struct traced_config *config, struct target *target, struct
 		.stack = stack,
 		.stacks = stacks,
 		.waits = waits,
+		.unreachable = unreachable,
 	};
 	err = loaded_new(t, &t->loaded);
 	if (err)

@@ -17,6 +17,7 @@
 #include "core/memory/memory.h"
 #include "core/memory/wait_reading.h"
 
+#define INLINED_MAX 64 /* calls at one place */
 #define FRAMES_MAX  512
 #define DEFERS_MAX  64 /* of one goroutine */
 #define BUDGET_NS   (3 * NS_PER_SEC)
@@ -134,14 +135,15 @@ static int add_text(struct search *s, const char *text, wait_text *ret)
 
 static int fill_frame(struct search *s, uint64_t lookup, struct wait_holder *h)
 {
-	struct target_frame frame;
-	int err;
+	struct target_frame frames[INLINED_MAX];
+	int n = target_frames_by_pc(s->r->t, lookup, frames, INLINED_MAX), err;
 
-	if (target_frames_by_pc(s->r->t, lookup, &frame, 1) <= 0)
+	if (n <= 0)
 		return 0;
-	h->line = frame.line;
-	err = add_text(s, frame.function, &h->func);
-	return err ? err : add_text(s, frame.file, &h->file);
+	/* The frame is the outermost call's: what was inlined into it there comes before. */
+	h->line = frames[n - 1].line;
+	err = add_text(s, frames[n - 1].function, &h->func);
+	return err ? err : add_text(s, frames[n - 1].file, &h->file);
 }
 
 static bool waits_on(const struct wait_graph *g, uint64_t goid, uint32_t object)

@@ -283,9 +283,17 @@ int target_open(const char *path, struct target **ret)
 	return 0;
 }
 
+struct target *target_share(const struct target *t)
+{
+	struct target *shared = (struct target *)t;
+
+	atomic_fetch_add(&shared->others, 1);
+	return shared;
+}
+
 void target_free(struct target *t)
 {
-	if (!t)
+	if (!t || atomic_fetch_sub(&t->others, 1))
 		return;
 	for (unsigned i = 0; i < t->parts.n; i++)
 		target_free(t->parts.part[i]);

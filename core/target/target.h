@@ -29,6 +29,8 @@ int target_open(const char *path, struct target **ret);
 /* The same without the log line: `why` gets the reason of a refusal, "" when errno says it all. */
 int target_open_why(const char *path, struct target **ret, char *why, size_t why_size);
 void target_free(struct target *t);
+/* One more who has it: each calls target_free(), and the last one frees it. Any thread. */
+struct target *target_share(const struct target *t);
 /* Can a process of it run, and be probed, on this machine? 0, or -ENOEXEC (logged) for a program of
  * another architecture, which target_open() reads all the same. */
 int target_check_runnable(const struct target *t);

@@ -1,264 +1,358 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Goroutines by where they were made: how many there are, how old, what they wait for. The table in
- * which a leak shows: many, none that ends, the oldest old. Any thread.
+ * Who can never go on, and whose doing that is: groups from memory (core/memory/leak_report.h),
+ * with names and ages from the model. Groups that look alike are one block. Any thread.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "core/base/json.h"
+#include "core/memory/leak_report.h"
 #include "core/view/groups.h"
 #include "core/view/view_internal.h"
+#include "core/view/waits.h"
 
-#define RECENT_NS  (60 * NS_PER_SEC)
-#define REASONS    8
-#define SAMPLE_MAX 3
+#define BLOCKS_SHOWN  100
+#define MEMBERS_SHOWN 20 /* of a block */
+#define STACKS_SHOWN  20 /* each costs a reading */
 
-struct reason_count {
-	uint32_t id;
-	uint64_t n;
-};
-
-struct sample {
-	uint64_t goid, age_ns;
-};
-
-struct leak_row {
-	uint64_t key; /* site_id << 32 | start_func_id */
-	uint64_t live, exited, created_recently, exited_recently, waiting, oldest_ns;
-	uint64_t alloc_bytes;
-	bool found;                       /* a live one was there before tracing: it may be older */
-	struct sample sample[SAMPLE_MAX]; /* the oldest live ones */
-	unsigned n_sample;
-	struct reason_count reasons[REASONS];
+struct block {
+	uint64_t key;   /* what groups that look alike have in common */
+	uint32_t group; /* the first of them */
+	uint64_t alike, goroutines;
+	uint64_t oldest_ns; /* of the culprits */
+	bool at_least;      /* it may be older */
 };
 
 struct leaks {
-	struct groups rows;
-	uint64_t exited_dropped;
-	bool recent_dropped; /* one of those ended in the last minute */
+	const struct view *v;
+	unsigned proc;
+	uint64_t now;
+	const struct leak_report *report;
+	struct groups blocks;
+	struct goroutine g; /* what the model knows of the one at hand; goid 0: nothing */
 };
 
-static void count_reason(struct leak_row *row, uint32_t id)
+static const char *const kinds[LEAK_KINDS] = {
+	[LEAK_CYCLE] = "cycle",
+	[LEAK_SELF] = "self",
+	[LEAK_ORPHAN] = "orphan",
+	[LEAK_NEVER] = "never",
+};
+
+static const char *const meanings[LEAK_KINDS] = {
+	[LEAK_CYCLE] = "each waits for what the next one likely holds",
+	[LEAK_SELF] = "waits for a lock that it likely holds itself",
+	[LEAK_ORPHAN] = "nobody who can still run refers to what it waits on",
+	[LEAK_NEVER] = "waits on nothing that could ever wake it",
+};
+
+static const struct leak_member *members_of(const struct leaks *l, const struct leak_group *group)
 {
-	for (unsigned i = 0; i < REASONS; i++) {
-		if (row->reasons[i].n && row->reasons[i].id != id)
-			continue;
-		row->reasons[i].id = id;
-		row->reasons[i].n++;
-		return;
-	}
+	return &l->report->groups.members[group->first];
 }
 
-static bool is_older(const struct sample *a, const struct sample *b)
+static const struct wait_goroutine *waiter(const struct leaks *l, const struct leak_member *m)
 {
-	if (a->age_ns != b->age_ns)
-		return a->age_ns > b->age_ns;
-	return a->goid < b->goid;
+	return &l->report->graph->goroutines[m->goroutine];
 }
 
-/* Keeps the oldest, oldest first. */
-static void add_sample(struct leak_row *row, uint64_t goid, uint64_t age_ns)
+static void look_up(struct leaks *l, const struct leak_member *m)
 {
-	struct sample s = {goid, age_ns};
-	unsigned i = row->n_sample;
-
-	while (i && is_older(&s, &row->sample[i - 1])) {
-		if (i < SAMPLE_MAX)
-			row->sample[i] = row->sample[i - 1];
-		i--;
-	}
-	if (i == SAMPLE_MAX)
-		return;
-	row->sample[i] = s;
-	row->n_sample = MIN(row->n_sample + 1, SAMPLE_MAX);
+	if (model_goroutine(l->v->model, l->proc, waiter(l, m)->goid, &l->g))
+		l->g = (struct goroutine){.goid = 0};
 }
 
-static void add_goroutine(struct leak_row *row, const struct goroutine *g, uint64_t now)
+/* --- blocks ----------------------------------------------------------------------------------- */
+
+static uint64_t mix(uint64_t hash, uint64_t value)
 {
-	row->created_recently +=
-		!(g->flags & GOROUTINE_FOUND) && view_since(now, g->created_ns) < RECENT_NS;
-	row->alloc_bytes = sum_u64(row->alloc_bytes, g->alloc_bytes);
-	if (g->flags & GOROUTINE_EXITED) {
-		row->exited++;
-		row->exited_recently += view_since(now, g->exited_ns) < RECENT_NS;
-		return;
-	}
-	row->live++;
-	row->found |= g->flags & GOROUTINE_FOUND;
-	row->oldest_ns = MAX(row->oldest_ns, view_age_ns(g, now));
-	add_sample(row, g->goid, view_age_ns(g, now));
-	if (gstate_waits(view_state(g))) {
-		row->waiting++;
-		count_reason(row, g->reason_id);
-	}
+	return (hash ^ value) * 0x9e3779b97f4a7c15ULL;
 }
 
-static int gather(const struct view *v, unsigned proc, struct leaks *l)
+static uint64_t key_of(struct leaks *l, const struct leak_group *group)
 {
-	struct model_which all = {.exited = true};
-	struct model_pass *pass cleanup_pass_ = NULL;
-	uint64_t now = view_now(v, proc);
-	const struct goroutine *g;
-	struct model_totals t;
-	int err = model_pass_new(v->model, proc, &all, &pass);
+	uint64_t key = mix(mix(1, (uint64_t)group->kind * 2 + group->proven), group->culprits);
 
-	while (!err && (g = model_pass_next(pass))) {
-		struct leak_row *row =
-			groups_row(&l->rows, (uint64_t)g->created_site_id << 32 | g->start_func_id);
+	key = mix(key, group->n);
+	for (uint32_t i = 0; i < group->n && i < MEMBERS_SHOWN; i++) {
+		const struct leak_member *m = &members_of(l, group)[i];
 
-		if (!row)
+		look_up(l, m);
+		key = mix(mix(key, l->g.start_func_id), l->g.created_site_id);
+		key = mix(key, l->g.reason_id);
+	}
+	return key;
+}
+
+static int gather(struct leaks *l)
+{
+	for (size_t i = 0; i < l->report->groups.n; i++) {
+		const struct leak_group *group = &l->report->groups.groups[i];
+		struct block *b = groups_row(&l->blocks, key_of(l, group));
+
+		if (!b)
 			return -ENOMEM;
-		add_goroutine(row, g, now);
+		if (!b->alike++)
+			b->group = (uint32_t)i;
+		b->goroutines += group->n;
+		for (uint32_t k = 0; k < group->culprits && k < MEMBERS_SHOWN; k++) {
+			look_up(l, &members_of(l, group)[k]);
+			if (!l->g.goid)
+				continue;
+			b->oldest_ns = MAX(b->oldest_ns, view_age_ns(&l->g, l->now));
+			b->at_least |= !!(l->g.flags & GOROUTINE_FOUND);
+		}
 	}
-	model_totals(v->model, (int)proc, &t);
-	l->exited_dropped = t.exited_dropped;
-	l->recent_dropped = t.exited_dropped && view_since(now, t.exited_dropped_ns) < RECENT_NS;
-	return err;
+	return 0;
 }
 
-static int compare(const void *a, const void *b)
+/* Most goroutines first; what is proven before what is suspect. */
+static int by_weight(const void *a, const void *b)
 {
-	const struct leak_row *x = a, *y = b;
+	const struct block *x = a, *y = b;
 
-	if (x->live != y->live)
-		return x->live > y->live ? -1 : 1;
-	if (x->oldest_ns != y->oldest_ns)
-		return x->oldest_ns > y->oldest_ns ? -1 : 1;
-	return x->key < y->key ? -1 : x->key > y->key;
+	if (x->goroutines != y->goroutines)
+		return x->goroutines > y->goroutines ? -1 : 1;
+	return x->group < y->group ? -1 : x->group > y->group;
 }
 
-static const struct reason_count *most_frequent(const struct leak_row *row)
+static uint64_t suspects(const struct leak_report *r)
 {
-	const struct reason_count *most = &row->reasons[0];
+	return r->groups.n_members - leak_report_leaked(r);
+}
 
-	for (unsigned i = 1; i < REASONS; i++) {
-		if (row->reasons[i].n > most->n)
-			most = &row->reasons[i];
+/* --- text ------------------------------------------------------------------------------------- */
+
+static void add_goroutine(struct leaks *l, const struct leak_member *m, struct buf *out)
+{
+	const struct wait_graph *graph = l->report->graph;
+	const struct names *names = model_names(l->v->model);
+	const char *func;
+	uint64_t goid = waiter(l, m)->goid;
+
+	look_up(l, m);
+	func = l->g.goid ? names_string(names, l->g.start_func_id) : "";
+	buf_addf(out, "  %s goroutine %llu %s", m->culprit ? "*" : " ", (unsigned long long)goid,
+		 *func ? func : "?");
+	if (m->object != LEAK_NONE) {
+		buf_adds(out, ", waits on ");
+		view_add_object(graph, &graph->objects[m->object], out);
+	} else if (waiter(l, m)->n_waits > 1) {
+		buf_addf(out, ", waits on %u channels", waiter(l, m)->n_waits);
+	} else if (l->g.goid) {
+		buf_addf(out, ", %s", names_string(names, l->g.reason_id));
 	}
-	return most;
+	buf_addc(out, '\n');
+	if (m->holder == LEAK_NONE)
+		return;
+	buf_addf(out,
+		 "      likely holder %llu: ", (unsigned long long)graph->holders[m->holder].goid);
+	view_add_evidence(graph, &graph->holders[m->holder], out);
+	buf_addc(out, '\n');
 }
 
-static const char *function_of(const struct leak_row *row, const struct names *names)
+static void add_stack(struct leaks *l, const struct leak_member *m, struct buf *out)
 {
-	return names_string(names, (uint32_t)row->key);
+	cleanup_buf_ struct buf stack = BUF_INIT;
+	uint64_t as_of_ns = 0;
+
+	if (!l->v->live->stack ||
+	    l->v->live->stack(l->v->live->ctx, l->proc, waiter(l, m)->goid, &stack, &as_of_ns))
+		return;
+	for (const char *line = stack.data; line && *line;) {
+		size_t len = strcspn(line, "\n");
+
+		buf_adds(out, "      ");
+		buf_add(out, line, len);
+		buf_addc(out, '\n');
+		line += len + (line[len] == '\n');
+	}
 }
 
-static void json_row(const struct leaks *l, const struct leak_row *row, const struct names *names,
-		     struct buf *out)
+static void add_block(struct leaks *l, const struct block *b, bool with_stack, struct buf *out)
 {
-	const struct reason_count *most = most_frequent(row);
-	cleanup_buf_ struct buf site = BUF_INIT;
+	const struct leak_group *group = &l->report->groups.groups[b->group];
+	uint32_t keeps = group->n - group->culprits;
 
-	view_site_file(names, (uint32_t)(row->key >> 32), &site);
+	buf_addf(out, "\ngroup %s %s: %llu goroutine%s", group->proven ? "leaked" : "suspect",
+		 kinds[group->kind], (unsigned long long)b->goroutines,
+		 b->goroutines == 1 ? "" : "s");
+	if (b->alike > 1)
+		buf_addf(out, " in %llu groups alike, the first", (unsigned long long)b->alike);
+	if (keeps)
+		buf_addf(out, ", keeps %u waiting", keeps);
+	if (b->oldest_ns) {
+		buf_addf(out, ", oldest %s", b->at_least ? "at least " : "");
+		emit_duration(out, b->oldest_ns);
+	}
+	buf_addf(out, "\n  %s\n", meanings[group->kind]);
+	for (uint32_t i = 0; i < group->n && i < MEMBERS_SHOWN; i++)
+		add_goroutine(l, &members_of(l, group)[i], out);
+	if (group->n > MEMBERS_SHOWN)
+		buf_addf(out, "    ... and %u more\n", group->n - MEMBERS_SHOWN);
+	if (with_stack)
+		add_stack(l, members_of(l, group), out);
+}
+
+static void add_head(const struct leaks *l, bool late, struct buf *out)
+{
+	const struct leak_report *r = l->report;
+
+	buf_addf(out, "leaked %zu\nsuspect %llu\n", leak_report_leaked(r),
+		 (unsigned long long)suspects(r));
+	buf_addf(out, "unconfirmed %zu\ncandidates %zu\npasses %u\n", r->open, r->candidates,
+		 r->passes);
+	buf_addf(out, "as_of_unix_ns %llu\n", (unsigned long long)view_unix(l->v, r->end_ns));
+	buf_addf(out, "pass_ns %llu\nheap_bytes %llu\nobjects_reached %llu\n",
+		 (unsigned long long)(r->end_ns - r->begin_ns), (unsigned long long)r->heap_bytes,
+		 (unsigned long long)r->objects);
+	buf_addf(out, "unread_bytes %llu\nunread_spans %llu\n", (unsigned long long)r->unread_bytes,
+		 (unsigned long long)r->spans_skipped);
+	buf_addf(out, "moved_goroutines %llu\nunreadable_goroutines %llu\n",
+		 (unsigned long long)r->graph->moved, (unsigned long long)r->graph->unreadable);
+	buf_addf(out, "under_way %s\n", late ? "yes" : "no");
+}
+
+static int as_text(struct leaks *l, bool late, struct buf *out)
+{
+	const struct block *blocks = (const void *)l->blocks.rows;
+
+	add_head(l, late, out);
+	for (size_t i = 0; i < l->blocks.n && i < BLOCKS_SHOWN; i++)
+		add_block(l, &blocks[i], i < STACKS_SHOWN, out);
+	if (l->blocks.n > BLOCKS_SHOWN)
+		buf_addf(out, "\n... cut: %zu more\n", l->blocks.n - BLOCKS_SHOWN);
+	return buf_error(out);
+}
+
+/* --- JSON ------------------------------------------------------------------------------------- */
+
+static void json_member(struct leaks *l, const struct leak_member *m, struct buf *out)
+{
+	const struct wait_graph *graph = l->report->graph;
+	const struct names *names = model_names(l->v->model);
+	cleanup_buf_ struct buf text = BUF_INIT;
+
+	look_up(l, m);
 	buf_addc(out, '{');
-	json_ks(out, "site", site.data ? site.data : "");
-	json_ks(out, "function", function_of(row, names));
-	json_ku(out, "live", row->live);
-	json_ku(out, "waiting", row->waiting);
-	json_ku(out, "exited_retained", row->exited);
-	json_ku(out, "created_last_minute", row->created_recently);
-	json_ku(out, "exited_last_minute", row->exited_recently);
-	json_ku(out, "oldest_age_ns", row->oldest_ns);
-	json_ks(out, "wait_reason", most->n ? names_string(names, most->id) : "");
-	json_ku(out, "wait_reason_count", most->n);
-	json_ku(out, "alloc_bytes", row->alloc_bytes);
-	json_kb(out, "oldest_age_at_least", row->found);
-	json_kb(out, "last_minute_at_least", l->recent_dropped);
-	json_key(out, "sample");
+	json_ku(out, "goid", waiter(l, m)->goid);
+	json_kb(out, "culprit", m->culprit);
+	json_kb(out, "proven", m->proven);
+	json_ks(out, "function", l->g.goid ? names_string(names, l->g.start_func_id) : "");
+	if (l->g.goid)
+		view_site_file(names, l->g.created_site_id, &text);
+	json_ks(out, "created_at", text.data ? text.data : "");
+	json_ks(out, "wait_reason", l->g.goid ? names_string(names, l->g.reason_id) : "");
+	if (l->g.goid)
+		json_ku(out, "age_ns", view_age_ns(&l->g, l->now));
+	if (m->object != LEAK_NONE) {
+		buf_reset(&text);
+		view_add_object(graph, &graph->objects[m->object], &text);
+		json_ks(out, "waits_on", text.data ? text.data : "");
+		buf_reset(&text);
+		buf_addx(&text, graph->objects[m->object].address);
+		json_ks(out, "object", text.data ? text.data : "");
+	}
+	if (m->holder != LEAK_NONE) {
+		buf_reset(&text);
+		view_add_evidence(graph, &graph->holders[m->holder], &text);
+		json_ku(out, "likely_holder", graph->holders[m->holder].goid);
+		json_ks(out, "evidence", text.data ? text.data : "");
+	}
+	buf_addc(out, '}');
+}
+
+static void json_block(struct leaks *l, const struct block *b, bool with_stack, struct buf *out)
+{
+	const struct leak_group *group = &l->report->groups.groups[b->group];
+	cleanup_buf_ struct buf stack = BUF_INIT;
+
+	buf_addc(out, '{');
+	json_ks(out, "level", group->proven ? "leaked" : "suspect");
+	json_ks(out, "kind", kinds[group->kind]);
+	json_ks(out, "meaning", meanings[group->kind]);
+	json_ku(out, "goroutines", b->goroutines);
+	json_ku(out, "alike", b->alike);
+	json_ku(out, "keeps_waiting", group->n - group->culprits);
+	json_ku(out, "oldest_age_ns", b->oldest_ns);
+	json_kb(out, "oldest_age_at_least", b->at_least);
+	json_key(out, "members");
 	buf_addc(out, '[');
-	for (unsigned i = 0; i < row->n_sample; i++) {
+	for (uint32_t i = 0; i < group->n && i < MEMBERS_SHOWN; i++) {
 		if (i)
 			buf_addc(out, ',');
-		buf_addu(out, row->sample[i].goid);
+		json_member(l, &members_of(l, group)[i], out);
 	}
-	buf_adds(out, "]}");
+	buf_addc(out, ']');
+	json_ku(out, "more_members", group->n > MEMBERS_SHOWN ? group->n - MEMBERS_SHOWN : 0);
+	if (with_stack)
+		add_stack(l, members_of(l, group), &stack);
+	json_ks(out, "stack", stack.data ? stack.data : "");
+	buf_addc(out, '}');
 }
 
-static void text_row(struct emit *e, const struct leaks *l, const struct leak_row *row,
-		     const struct names *names)
+static int as_json(struct leaks *l, bool late, struct buf *out)
 {
-	const struct reason_count *most = most_frequent(row);
-	cleanup_buf_ struct buf site = BUF_INIT, sample = BUF_INIT;
+	const struct block *blocks = (const void *)l->blocks.rows;
+	const struct leak_report *r = l->report;
 
-	view_site_file(names, (uint32_t)(row->key >> 32), &site);
-	for (unsigned i = 0; i < row->n_sample; i++)
-		buf_addf(&sample, "%s%llu", i ? "," : "", (unsigned long long)row->sample[i].goid);
-	emit_row(e);
-	emit_u64(e, NULL, row->live);
-	emit_u64(e, NULL, row->waiting);
-	emit_u64(e, NULL, row->created_recently);
-	emit_u64(e, NULL, row->exited_recently);
-	emit_u64(e, NULL, row->exited);
-	emit_u64(e, NULL, row->oldest_ns);
-	if (most->n)
-		emit_string(e, NULL, names_string(names, most->id));
-	else
-		emit_none(e, NULL);
-	emit_u64(e, NULL, most->n);
-	emit_u64(e, NULL, row->alloc_bytes);
-	emit_string(e, NULL, function_of(row, names));
-	emit_string(e, NULL, site.data ? site.data : "");
-	if (row->n_sample)
-		emit_string(e, NULL, sample.data ? sample.data : "");
-	else
-		emit_none(e, NULL);
-	emit_yes(e, NULL, row->found);
-	emit_yes(e, NULL, l->recent_dropped);
-	emit_row_end(e);
-}
-
-static int as_text(const struct leaks *l, const struct names *names, struct buf *out)
-{
-	static const char *const columns[] = {"live",
-					      "waiting",
-					      "created_last_minute",
-					      "exited_last_minute",
-					      "exited_retained",
-					      "oldest_age_ns",
-					      "wait_reason",
-					      "wait_reason_count",
-					      "alloc_bytes",
-					      "function",
-					      "site",
-					      "sample",
-					      "oldest_age_at_least",
-					      "last_minute_at_least"};
-	const struct groups *g = &l->rows;
-	const struct leak_row *rows = (const void *)g->rows;
-	struct emit e;
-
-	emit_table_begin(&e, VIEW_TEXT, columns, ARRAY_SIZE(columns), out);
-	for (size_t i = 0; i < g->n && !emit_cut(&e, g->n - i); i++)
-		text_row(&e, l, &rows[i], names);
-	view_note_dropped(l->exited_dropped,
-			  "in no row; with them last_minute figures may be greater", out);
-	return emit_table_end(&e);
-}
-
-static int as_json(const struct leaks *l, const struct names *names, struct buf *out)
-{
-	const struct groups *g = &l->rows;
-	const struct leak_row *rows = (const void *)g->rows;
-
+	buf_addc(out, '{');
+	json_ku(out, "leaked", leak_report_leaked(r));
+	json_ku(out, "suspect", suspects(r));
+	json_ku(out, "unconfirmed", r->open);
+	json_ku(out, "candidates", r->candidates);
+	json_ku(out, "passes", r->passes);
+	json_ku(out, "as_of_unix_ns", view_unix(l->v, r->end_ns));
+	json_ku(out, "pass_ns", r->end_ns - r->begin_ns);
+	json_ku(out, "heap_bytes", r->heap_bytes);
+	json_ku(out, "objects_reached", r->objects);
+	json_ku(out, "unread_bytes", r->unread_bytes);
+	json_ku(out, "unread_spans", r->spans_skipped);
+	json_ku(out, "moved_goroutines", r->graph->moved);
+	json_ku(out, "unreadable_goroutines", r->graph->unreadable);
+	json_kb(out, "under_way", late);
+	json_key(out, "groups");
 	buf_addc(out, '[');
-	for (size_t i = 0; i < g->n; i++) {
+	for (size_t i = 0; i < l->blocks.n && i < BLOCKS_SHOWN; i++) {
 		if (i)
 			buf_addc(out, ',');
-		json_row(l, &rows[i], names, out);
+		json_block(l, &blocks[i], i < STACKS_SHOWN, out);
 	}
-	buf_adds(out, "]\n");
+	buf_addc(out, ']');
+	json_ku(out, "more_groups", l->blocks.n > BLOCKS_SHOWN ? l->blocks.n - BLOCKS_SHOWN : 0);
+	buf_adds(out, "}\n");
+	return buf_error(out);
+}
+
+/* The first look takes long: it is under way, and there is nothing yet. */
+static int nothing_yet(enum view_form form, struct buf *out)
+{
+	buf_adds(out,
+		 form == VIEW_JSON ? "{\"under_way\":true,\"groups\":[]}\n" : "under_way yes\n");
 	return buf_error(out);
 }
 
 int view_leaks(const struct view *v, struct view_query *q, struct buf *out)
 {
-	struct leaks l = {.rows = GROUPS_INIT(struct leak_row)};
-	const struct names *names = model_names(v->model);
-	int err = gather(v, q->proc, &l);
+	struct leaks l = {.v = v, .proc = q->proc, .blocks = GROUPS_INIT(struct block)};
+	struct leak_report *report;
+	struct proc_info info;
+	bool late = false;
+	int err = model_proc(v->model, q->proc, &info);
 
-	groups_sort(&l.rows, compare);
 	if (!err)
-		err = q->form == VIEW_JSON ? as_json(&l, names, out) : as_text(&l, names, out);
-	groups_free(&l.rows);
+		err = v->live->leaks ? v->live->leaks(v->live->ctx, q->proc, &report, &late)
+				     : -ENOSYS;
+	if (err)
+		return err == -EAGAIN ? nothing_yet(q->form, out) : err;
+	l.report = report;
+	l.now = view_now(v, q->proc);
+	err = gather(&l);
+	groups_sort(&l.blocks, by_weight);
+	if (!err)
+		err = q->form == VIEW_JSON ? as_json(&l, late, out) : as_text(&l, late, out);
+	groups_free(&l.blocks);
+	v->live->leaks_put(v->live->ctx, report);
 	return err;
 }

@@ -44,6 +44,7 @@ struct live_losses {
 };
 
 struct wait_graph;
+struct leak_report;
 
 /* Text as it comes; it is gone after the call. Anything but 0 ends it. */
 typedef int live_text_fn(void *arg, const char *text, size_t len);
@@ -81,6 +82,14 @@ struct live {
 	/* The last reading, at once, and asks for another one soon; -EAGAIN: there is none. */
 	int (*waits_known)(void *ctx, unsigned proc, struct wait_graph **ret);
 	void (*waits_put)(void *ctx, struct wait_graph *g);
+	/*
+	 * Who is leaked (core/memory/leak_report.h): looks, which takes a second or two (longer for
+	 * a large heap), unless that was done a moment ago. leaks_put() it. *ret_late: the look was
+	 * not waited for to the end, what there is is of before. -EAGAIN: that, and there is
+	 * nothing yet; -ESRCH, -ENOSYS, -EPERM, -ENOMEM.
+	 */
+	int (*leaks)(void *ctx, unsigned proc, struct leak_report **ret, bool *ret_late);
+	void (*leaks_put)(void *ctx, struct leak_report *r);
 };
 
 #endif

@@ -28,6 +28,11 @@ static bool has_waits(const struct view *v)
 	return v->live->waits;
 }
 
+static bool has_leaks(const struct view *v)
+{
+	return v->live->leaks;
+}
+
 static bool has_meter(const struct view *v)
 {
 	return v->meter;
@@ -80,10 +85,11 @@ const struct view_row views[] = {
 	    .help = "the busiest goroutines: what each did in the last second"),
 	ROW("summary", PROCESS, BOTH, HEAVY, view_summary,
 	    .help = "by start function: goroutines, events, bytes, time in each state"),
-	ROW("leaks", PROCESS, BOTH, HEAVY, view_leaks,
+	ROW("leaks", PROCESS, BOTH, COSTLY, view_leaks, .here = has_leaks,
+	    .help = "goroutines that nothing can wake any more, proven from memory, the culprit "
+		    "first"),
+	ROW("sites", PROCESS, BOTH, HEAVY, view_sites,
 	    .help = "goroutines by where they were made: how many live, what they wait for"),
-	ROW("sites", PROCESS, JSON, HEAVY, view_leaks, .no_file = true,
-	    .help = "leaks, by an older name"),
 	ROW("sched/latency", PROCESS, BOTH, QUICK, view_sched_latency, .all_procs = true,
 	    .help = "how long goroutines that could run waited for a processor"),
 	ROW("latency", PROCESS, JSON, QUICK, view_latency, .all_procs = true, .no_file = true,

@@ -156,8 +156,7 @@ static const char *evidence_word(enum wait_evidence evidence)
 }
 
 /* "defers sync.(*Mutex).Unlock in main.work (/src/main.go:12)". */
-static void add_evidence(const struct wait_graph *graph, const struct wait_holder *h,
-			 struct buf *out)
+void view_add_evidence(const struct wait_graph *graph, const struct wait_holder *h, struct buf *out)
 {
 	const char *func = wait_graph_text(graph, h->func);
 
@@ -208,7 +207,7 @@ static void emit_holders(struct emit *e, const struct wait_graph *graph,
 
 		buf_addf(&text, "%s%llu", i ? "," : "", (unsigned long long)h->goid);
 		buf_addf(&why, "%s%llu ", i ? "; " : "", (unsigned long long)h->goid);
-		add_evidence(graph, h, &why);
+		view_add_evidence(graph, h, &why);
 		add_holder_json(graph, h, &json);
 	}
 	buf_addc(&json, ']');
@@ -217,6 +216,24 @@ static void emit_holders(struct emit *e, const struct wait_graph *graph,
 		emit_string(e, NULL, why.data ? why.data : "");
 	else
 		emit_none(e, NULL);
+}
+
+const char *view_object_kind(const struct wait_object *o)
+{
+	return kinds[o->kind];
+}
+
+void view_add_object(const struct wait_graph *graph, const struct wait_object *o, struct buf *out)
+{
+	buf_addf(out, "%s ", kinds[o->kind]);
+	buf_addx(out, o->address);
+	if (!o->state_known)
+		return;
+	buf_addc(out, ' ');
+	if (o->kind == WAIT_CHAN)
+		buf_addf(out, "of %s len=%llu cap=%llu ", wait_graph_text(graph, o->chan.elem),
+			 (unsigned long long)o->chan.len, (unsigned long long)o->chan.cap);
+	add_state(graph, o, out);
 }
 
 /* --- a row ------------------------------------------------------------------------------------ */
@@ -418,7 +435,7 @@ static void emit_waits_of(struct emit *e, const struct wait_graph *graph,
 
 			buf_reset(&text);
 			buf_addf(&text, "%llu ", (unsigned long long)h->goid);
-			add_evidence(graph, h, &text);
+			view_add_evidence(graph, h, &text);
 			if (!buf_error(&text))
 				emit_list_item(e, "likely_holder", text.data);
 		}

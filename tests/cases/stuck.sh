@@ -43,8 +43,8 @@ run() {
 	start_target "$binary"
 	mount_demo
 	as_dumped
-	awk -F'\t' '$10 == "main.nobodySends" && $6 >= 300e9 && $7 == "chan receive" { found = 1 } END { exit !found }' "$MNT/leaks" ||
-		fail "leaks does not say how old it is: $(cat "$MNT/leaks")"
+	awk -F'\t' '$10 == "main.nobodySends" && $6 >= 300e9 && $7 == "chan receive" { found = 1 } END { exit !found }' "$MNT/sites" ||
+		fail "sites does not say how old it is: $(cat "$MNT/sites")"
 	goid=$(goroutine_of onChannel)
 	tell wake
 	woken() { [ "$(status_of "$goid" state_since_is)" = exact ]; }
@@ -67,8 +67,8 @@ leaked() {
 		expect "wait reason" "$(status_of "$goid" wait_reason)" "chan receive"
 		[ -e "$MNT/by-wait/chan receive/$goid" ] || fail "it is no longer in by-wait: $(ls "$MNT/by-wait/chan receive")"
 		[ -n "$(find "$MNT/goroutines" -maxdepth 1 -name "$goid" -mmin +4)" ] || fail "it waits no longer"
-		awk -F'\t' '$10 == "main.nobodySends" && $2 == 1 && $7 == "chan receive" { found = 1 } END { exit !found }' "$MNT/leaks" ||
-			fail "leaks has it not: $(cat "$MNT/leaks")"
+		awk -F'\t' '$10 == "main.nobodySends" && $2 == 1 && $7 == "chan receive" { found = 1 } END { exit !found }' "$MNT/sites" ||
+			fail "sites has it not: $(cat "$MNT/sites")"
 		if [ "$again" = 1 ]; then # the same for who comes now
 			stop_xgotopfs
 			mount_demo

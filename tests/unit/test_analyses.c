@@ -127,7 +127,7 @@ static json_t *find(json_t *list, const char *key, const char *value)
 static void test_leaks(void **state)
 {
 	struct fixture *x = *state;
-	json_t *all = json(x, view_leaks);
+	json_t *all = json(x, view_sites);
 	json_t *row = find(all, "function", "main.worker");
 
 	assert_string_equal(json_string_value(json_object_get(row, "site")),
@@ -144,7 +144,7 @@ static void test_leaks(void **state)
 	assert_int_equal(number(row, "oldest_age_ns"), 100 * MS);
 	assert_int_equal(json_integer_value(json_array_get(json_object_get(row, "sample"), 0)), 7);
 	json_decref(all);
-	assert_non_null(strstr(text(x, view_leaks),
+	assert_non_null(strstr(text(x, view_sites),
 			       "\n2\t2\t1\t0\t0\t100000000\tchan receive\t2\t96\tmain.worker\t"
 			       "main.main (/src/main.go:12)\t7,9\t"
 			       "yes\tno\n"));
@@ -336,13 +336,13 @@ static void test_range_dropped(void **state)
 static void test_dropped(void **state)
 {
 	struct fixture *x = *state;
-	json_t *v = json(x, view_leaks), *row = json_array_get(v, 0);
+	json_t *v = json(x, view_sites), *row = json_array_get(v, 0);
 
 	assert_int_equal(number(row, "created_last_minute"), 100);
 	assert_true(json_is_true(json_object_get(row, "last_minute_at_least")));
 	assert_true(json_is_false(json_object_get(row, "oldest_age_at_least")));
 	json_decref(v);
-	assert_non_null(strstr(text(x, view_leaks), MISSING));
+	assert_non_null(strstr(text(x, view_sites), MISSING));
 	assert_non_null(strstr(text(x, view_summary), MISSING "in no row, nor in (all)\n"));
 	v = json(x, view_flame_origin);
 	assert_int_equal(number(v, "exited_dropped"), 50);

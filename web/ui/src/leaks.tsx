@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// Goroutines by where they were made: what only ever grows is a leak.
+// Who can never go on, proven from memory; below it goroutines by where they were made: what only ever
+// grows is a leak, too.
 import { useState } from 'preact/hooks';
 import { app } from './app';
 import { at, getJson } from './api';
@@ -21,6 +22,90 @@ interface SiteRow {
 	wait_reason_count: number;
 	alloc_bytes: number;
 	sample: number[];
+}
+
+interface Member {
+	goid: number;
+	culprit: boolean;
+	function: string;
+	created_at: string;
+	wait_reason: string;
+	waits_on?: string;
+	likely_holder?: number;
+	evidence?: string;
+}
+
+interface Group {
+	level: 'leaked' | 'suspect';
+	kind: string;
+	meaning: string;
+	goroutines: number;
+	alike: number;
+	keeps_waiting: number;
+	oldest_age_ns: number;
+	oldest_age_at_least: boolean;
+	members: Member[];
+	more_members: number;
+	stack: string;
+}
+
+interface Report {
+	leaked?: number; // none while the first look is under way
+	suspect?: number;
+	unconfirmed?: number;
+	candidates?: number;
+	passes?: number;
+	under_way: boolean;
+	groups: Group[];
+	more_groups?: number;
+}
+
+const LOOK_MS = 15000;
+
+function GroupRow({ group }: { group: Group }) {
+	return (
+		<details class="leak-group">
+			<summary>
+				<b class={group.level === 'leaked' ? 'warn' : ''}>{group.level} {group.kind}</b>{' '}
+				{exact(group.goroutines)} goroutine{group.goroutines === 1 ? '' : 's'}
+				{group.alike > 1 ? ` in ${exact(group.alike)} groups alike` : ''}
+				{group.keeps_waiting ? `, keeps ${exact(group.keeps_waiting)} waiting` : ''}
+				{group.oldest_age_ns ? `, oldest ${group.oldest_age_at_least ? '≥ ' : ''}${duration(group.oldest_age_ns)}` : ''}
+				{' '}<span class="mono">{group.members[0]?.function}</span> <span class="muted">{group.meaning}</span>
+			</summary>
+			<table class="wide"><tbody>{group.members.map((m) => (
+				<tr>
+					<td>{m.culprit ? 'culprit' : ''}</td>
+					<td><button class="link" onClick={() => app.selected.set(m.goid)}>{m.goid}</button></td>
+					<td class="mono">{m.function}</td>
+					<td class="mono small">{m.waits_on ?? m.wait_reason}</td>
+					<td class="small">{m.likely_holder === undefined ? '' : <>likely holder <button class="link"
+						onClick={() => app.selected.set(m.likely_holder!)}>{m.likely_holder}</button>: {m.evidence}</>}</td>
+					<td class="mono small">{m.created_at}</td></tr>))}
+			</tbody></table>
+			{group.more_members ? <div class="muted">and {exact(group.more_members)} more</div> : null}
+			{group.stack ? <pre class="stack">{group.stack}</pre> : null}
+		</details>
+	);
+}
+
+function Proven() {
+	const { value: report, problem } = usePolled(() => getJson<Report>(at(app.source.get(), 'leaks')), LOOK_MS, []);
+
+	if (!report) return <div class="bar muted">{problem || 'Looking through its memory…'}</div>;
+	return (
+		<div class="leak-groups">
+			<div class="bar">
+				{report.leaked === undefined ? 'Looking through its memory…' : <>
+					<b class={report.leaked ? 'warn' : ''}>{exact(report.leaked)} leaked</b>
+					<span>{exact(report.suspect ?? 0)} suspect</span>
+					<span class="muted">of {exact(report.candidates ?? 0)} that only another goroutine can wake; {exact(report.passes ?? 0)} passes
+						{report.unconfirmed ? `, ${exact(report.unconfirmed)} not confirmed yet` : ''}{report.under_way ? ', a look is under way' : ''}</span></>}
+			</div>
+			{report.groups.map((g) => <GroupRow group={g} key={`${g.kind}/${g.members[0]?.goid}`} />)}
+			{report.more_groups ? <div class="muted">and {exact(report.more_groups)} more groups</div> : null}
+		</div>
+	);
 }
 
 const COLUMNS: [string, string, (r: SiteRow) => number | string][] = [
@@ -49,6 +134,7 @@ export function Leaks() {
 	const suspicious = (r: SiteRow) => r.live >= 5 && r.exited_retained === 0 && r.created_last_minute > 0 && r.waiting === r.live;
 	return (
 		<div class="page leaks">
+			{app.source.get() === 'live' ? <Proven /> : null}
 			<div class="bar"><span class="muted">Goroutines grouped by start function and go statement. Marked: still being made, none has ended, and all wait.</span></div>
 			<table class="wide">
 				<thead><tr>{COLUMNS.map(([label, cls], i) => (

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What is known of a process's leaks at a moment: the groups, the wait graph that they point into,
+ * and what the proof rests on. Constant once made and shared by counting, so any thread may look.
+ */
+#ifndef XGOTOPFS_MEMORY_LEAK_REPORT_H
+#define XGOTOPFS_MEMORY_LEAK_REPORT_H
+
+#include "core/memory/leak_groups.h"
+
+struct leak_report {
+	uint64_t begin_ns, end_ns; /* CLOCK_MONOTONIC, of the last pass */
+	unsigned passes;           /* so many were made of this process */
+	struct wait_graph *graph;  /* of the last pass */
+	struct leak_groups groups;
+	size_t candidates; /* parked in a way that only another goroutine ends */
+	size_t open;       /* out of reach, but not yet in enough passes */
+	uint64_t heap_bytes, objects, unread_bytes, spans_skipped;
+	unsigned refs; /* leak_report_get(), leak_report_put() */
+};
+
+/* Takes over `graph`, also when it fails. `proven`: goids, ascending. -ENOMEM. */
+int leak_report_new(struct wait_graph *graph, const uint64_t *proven, size_t n,
+		    struct leak_report **ret);
+struct leak_report *leak_report_get(struct leak_report *r);
+void leak_report_put(struct leak_report *r); /* NULL is fine */
+
+/* How many goroutines are proven to be leaked. */
+static inline size_t leak_report_leaked(const struct leak_report *r)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->groups.n_members; i++)
+		n += r->groups.members[i].proven;
+	return n;
+}
+
+#endif

@@ -1,0 +1,45 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# Leaked goroutines are named, proven and grouped: mount and REST, text and JSON, by looking and with
+# -leaks; the rest of the program is not accused, also while it makes and drops goroutines.
+# timeout: 200
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../app_lib.sh"
+need python3
+need_tracing
+
+json() { python3 -c "import json, sys; d = json.load(sys.stdin); print($1)" <"$MNT/leaks.json"; }
+key() { sed -n "s/^$1 //p" "$T/leaks"; }
+accused() { grep -oE '^  [* ] goroutine [0-9]+ [^[ ,][^ ,]*' "$T/leaks" | awk '{ print $NF }' | grep -v '^main\.lost'; }
+
+look() {
+	cat "$MNT/leaks" >"$T/leaks" || fail "leaks cannot be read"
+	[ -z "$(accused)" ] || fail "accused: $(accused): $(cat "$T/leaks")"
+}
+
+run() {
+	local binary lost
+	binary=$("$ROOT/tests/targets/build.sh" "$1" "$2" leaked) || fail "no target for Go $1 $2"
+	start_target "$binary" ${3:-}
+	lost=$(sed -n 's/^ready //p' "$T/target.out")
+	mount_demo
+	look
+	# A dead word on a stack may hide one, or two.
+	[ "$(key leaked)" -ge $((lost - 3)) ] && [ "$(key leaked)" -le "$lost" ] || fail "$(key leaked) of $lost: $(cat "$T/leaks")"
+	expect "passes" "$(($(key passes) >= 3))" 1
+	expect "under way" "$(key under_way)" no
+	grep -q '^group leaked cycle: 2 goroutines' "$T/leaks" || fail "the cycle is not told: $(cat "$T/leaks")"
+	grep -q 'likely holder .*: defers sync.(\*Mutex).Unlock in main.lostCycle (.*/leaked/main.go:' "$T/leaks" ||
+		fail "the cycle's evidence is not told: $(cat "$T/leaks")"
+	grep -q '^group leaked orphan: 2 goroutines, keeps 1 waiting' "$T/leaks" || fail "the chain is not told: $(cat "$T/leaks")"
+	grep -q '^group leaked never:' "$T/leaks" || fail "the nil channel is not told: $(cat "$T/leaks")"
+	expect "the same in JSON" "$(json "d['leaked']")" "$(key leaked)"
+	expect "goroutines of the groups" "$(json "sum(g['goroutines'] for g in d['groups'])")" "$(key leaked)"
+	stop_xgotopfs
+	kill "$DEMO"
+	wait_for 10 gone "$DEMO" || fail "the target does not end"
+	echo "Go $1 $2: $(key leaked) of $lost"
+}
+
+run 1.27 stripped
+run 1.22 stripped busy
