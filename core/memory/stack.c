@@ -8,6 +8,7 @@
 
 #include "core/memory/stack_print.h"
 #include "core/memory/stack_walk.h"
+#include "core/target/process.h"
 
 #define ONE_NS  (2 * NS_PER_SEC) /* for one goroutine */
 #define DEEP_NS (5 * NS_PER_SEC)
@@ -29,6 +30,7 @@ int memory_stack(const struct target *t, pid_t pid, uint64_t bias, const struct 
 	if (!err)
 		err = stack_trace_with(t, pid, bias, g, &bounds, scratch, trace);
 	if (!err) {
+		stack_printer_set_clock(printer, process_clock_ahead(pid));
 		memory_about(t, pid, &trace->g, &about);
 		stack_print(printer, trace, &about, out);
 		err = buf_error(out);
@@ -168,6 +170,7 @@ int stacks_within(const struct target *t, pid_t pid, uint64_t bias, enum stack_s
 		err = memory_goroutines(t, pid, bias, &list, &n, &too_many);
 	if (err)
 		goto out;
+	stack_printer_set_clock(d.printer, process_clock_ahead(pid));
 	for (size_t i = 0; i < n; i++) {
 		if (may_be_shown(t, &list[i]))
 			list[kept++] = list[i];

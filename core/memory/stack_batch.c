@@ -22,6 +22,7 @@ struct batch {
 	size_t g_bytes;
 	uint8_t *first, *second, *gs; /* GROUP_BYTES, GROUP_BYTES, GROUP_MAX * g_bytes */
 	struct stack_scratch *scratch;
+	struct stack_steps *steps;
 	struct stack_trace *trace;
 	struct memory_piece a[GROUP_MAX], b[GROUP_MAX], g[GROUP_MAX];
 };
@@ -33,6 +34,7 @@ static void batch_free(struct batch *batch)
 	free(batch->gs);
 	free(batch->trace);
 	stack_scratch_free(batch->scratch);
+	free(batch->steps);
 	free(batch);
 }
 
@@ -51,7 +53,9 @@ static struct batch *batch_new(const struct target *t, pid_t pid, uint64_t bias)
 	batch->gs = malloc(GROUP_MAX * batch->g_bytes);
 	batch->trace = malloc(sizeof(*batch->trace));
 	batch->scratch = stack_scratch_new();
-	if (batch->first && batch->second && batch->gs && batch->trace && batch->scratch)
+	batch->steps = stack_steps_new();
+	if (batch->first && batch->second && batch->gs && batch->trace && batch->scratch &&
+	    batch->steps)
 		return batch;
 	batch_free(batch);
 	return NULL;
@@ -106,7 +110,7 @@ static int visit_group(struct batch *batch, const struct memory_goroutine *list,
 		return err;
 	for (size_t i = 0; i < n; i++) {
 		if (settled(batch, &list[i], i, &now)) {
-			stack_walk_copy(batch->t, batch->bias, &now, batch->a[i].buf,
+			stack_walk_copy(batch->t, batch->bias, &now, batch->steps, batch->a[i].buf,
 					batch->a[i].size, bounds, batch->trace);
 		} else {
 			err = stack_trace_with(batch->t, batch->pid, batch->bias, &list[i], bounds,

@@ -16,6 +16,7 @@ struct group {
 	size_t n;
 	uint8_t *bytes;
 	struct stack_trace *trace;
+	struct stack_steps *steps;
 };
 
 static void group_free(struct group *g)
@@ -24,6 +25,7 @@ static void group_free(struct group *g)
 		return;
 	free(g->bytes);
 	free(g->trace);
+	free(g->steps);
 	free(g);
 }
 
@@ -35,7 +37,8 @@ static struct group *group_new(void)
 		return NULL;
 	g->bytes = malloc(GROUP_BYTES);
 	g->trace = malloc(sizeof(*g->trace));
-	if (g->bytes && g->trace)
+	g->steps = stack_steps_new();
+	if (g->bytes && g->trace && g->steps)
 		return g;
 	group_free(g);
 	return NULL;
@@ -90,7 +93,7 @@ int stack_copies(const struct target *t, pid_t pid, uint64_t bias,
 				continue;
 			copy.whole = p->size == stack_used(g, &sp);
 			group->trace->g = *g;
-			stack_unwind(t, bias, g, &bytes, &bounds, group->trace);
+			stack_unwind(t, bias, g, group->steps, &bytes, &bounds, group->trace);
 			err = visit(ctx, which[at + i], &copy);
 		}
 	}

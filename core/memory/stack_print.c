@@ -52,6 +52,7 @@ struct stack_printer {
 	const struct target *t;
 	enum stack_style style;
 	bool labels;
+	int64_t clock_ahead_ns;
 	struct place places[PLACES];
 	struct creator creators[CREATORS];
 };
@@ -76,6 +77,11 @@ int stack_printer_new(const struct target *t, enum stack_style style, bool label
 	p->labels = labels;
 	*ret = p;
 	return 0;
+}
+
+void stack_printer_set_clock(struct stack_printer *p, int64_t ahead_ns)
+{
+	p->clock_ahead_ns = ahead_ns;
 }
 
 void stack_printer_free(struct stack_printer *p)
@@ -231,6 +237,15 @@ static void print_end(const struct stack_printer *p, const struct goroutine_abou
 	buf_adds(out, ":\n");
 }
 
+static int64_t minutes_since(const struct stack_printer *p, int64_t since_ns)
+{
+	int64_t ns;
+
+	if (__builtin_sub_overflow((int64_t)monotonic_ns() + p->clock_ahead_ns, since_ns, &ns))
+		return 0;
+	return ns / NS_PER_MINUTE;
+}
+
 static void print_header(const struct stack_printer *p, const struct memory_goroutine *g,
 			 const struct goroutine_about *about, struct buf *out)
 {
@@ -238,7 +253,7 @@ static void print_header(const struct stack_printer *p, const struct memory_goro
 	int64_t minutes = 0;
 
 	if ((g->status == GWAITING || g->status == GSYSCALL) && g->wait_since_ns > 0)
-		minutes = ((int64_t)monotonic_ns() - g->wait_since_ns) / NS_PER_MINUTE;
+		minutes = minutes_since(p, g->wait_since_ns);
 	buf_adds(out, "goroutine ");
 	buf_addu(out, g->goid);
 	buf_adds(out, " [");

@@ -13,6 +13,8 @@ struct stack_printer;
 /* `labels`: those of `about` are shown. */
 int stack_printer_new(const struct target *t, enum stack_style style, bool labels,
 		      struct stack_printer **ret);
+/* The process's CLOCK_MONOTONIC is so far ahead of ours (process_clock_ahead()). */
+void stack_printer_set_clock(struct stack_printer *p, int64_t ahead_ns);
 void stack_printer_free(struct stack_printer *p);
 
 /* One goroutine as memory_stack() has it. `about` may be NULL. */

@@ -42,7 +42,11 @@ struct step {
 	uint8_t offset[STACK_ARGS_MAX], size[STACK_ARGS_MAX]; /* of the words of its arguments */
 };
 
-#define STEPS 64 /* a power of two */
+#define STEPS 256 /* a power of two */
+
+struct stack_steps {
+	struct step at[STEPS];
+};
 
 struct walker {
 	const struct target *t;
@@ -57,7 +61,7 @@ struct walker {
 	uint64_t walked; /* frames */
 	size_t ring;     /* index of the first of the last STACK_OUTER frames, a ring */
 	uint64_t evicted;
-	struct step steps[STEPS];
+	struct stack_steps *steps;
 };
 
 /* --- the stack's bytes ----------------------------------------------------------------------- */
@@ -165,7 +169,7 @@ static void find_args(const struct walker *w, struct step *s)
 /* NULL: no function of the program is there. */
 static struct step *step_at(struct walker *w, uint64_t pc)
 {
-	struct step *s = &w->steps[(pc ^ pc >> 6) & (STEPS - 1)];
+	struct step *s = &w->steps->at[(pc ^ pc >> 8) & (STEPS - 1)];
 	const struct pclntab *tab;
 	uint64_t base;
 
@@ -471,14 +475,20 @@ static void add_outer_end(struct walker *w, struct stack_trace *trace)
 	trace->left_out = STACK_SOME;
 }
 
+struct stack_steps *stack_steps_new(void)
+{
+	return calloc(1, sizeof(struct stack_steps));
+}
+
 void stack_unwind(const struct target *t, uint64_t bias, const struct memory_goroutine *g,
-		  struct stack_bytes *bytes, const struct stack_bounds *bounds,
-		  struct stack_trace *ret)
+		  struct stack_steps *steps, struct stack_bytes *bytes,
+		  const struct stack_bounds *bounds, struct stack_trace *ret)
 {
 	bool in_syscall = stack_starts_in_syscall(g);
 	struct walker w = {
 		.t = t,
 		.bytes = bytes,
+		.steps = steps,
 		.bias = bias,
 		.has_lr = target_has_link_register(t),
 		.pc = (in_syscall ? g->syscall_pc : g->sched_pc) - bias,

@@ -21,8 +21,8 @@ struct stack_bytes {
 
 /* Fills all of ret but g. */
 void stack_unwind(const struct target *t, uint64_t bias, const struct memory_goroutine *g,
-		  struct stack_bytes *bytes, const struct stack_bounds *bounds,
-		  struct stack_trace *ret);
+		  struct stack_steps *steps, struct stack_bytes *bytes,
+		  const struct stack_bounds *bounds, struct stack_trace *ret);
 
 /* As unwinder.initAt() decides. */
 static inline bool stack_starts_in_syscall(const struct memory_goroutine *g)

@@ -45,27 +45,28 @@ uint64_t stack_used(const struct memory_goroutine *g, uint64_t *ret_sp)
 }
 
 void stack_walk_copy(const struct target *t, uint64_t bias, const struct memory_goroutine *g,
-		     const void *bytes, uint64_t size, const struct stack_bounds *bounds,
-		     struct stack_trace *ret)
+		     struct stack_steps *steps, const void *bytes, uint64_t size,
+		     const struct stack_bounds *bounds, struct stack_trace *ret)
 {
 	uint64_t sp = first_sp(g);
 	struct stack_bytes copy = {.sp = sp, .hi = sp + size, .copy = bytes};
 
 	ret->g = *g;
-	stack_unwind(t, bias, g, &copy, bounds, ret);
+	stack_unwind(t, bias, g, steps, &copy, bounds, ret);
 }
 
 struct stack_scratch {
 	struct stack_trace other;
+	struct stack_steps *steps;
 	uint8_t window[STACK_WINDOW];
 };
 
 static int read_and_walk(const struct target *t, pid_t pid, uint64_t bias,
 			 const struct memory_goroutine *g, const struct stack_bounds *bounds,
-			 uint8_t *window, struct stack_trace *ret)
+			 struct stack_scratch *scratch, struct stack_trace *ret)
 {
 	struct stack_bytes bytes = {
-		.window = window,
+		.window = scratch->window,
 		.pid = pid,
 		.hi = g->stack_hi,
 		.until_ns = bounds->until_ns,
@@ -74,7 +75,7 @@ static int read_and_walk(const struct target *t, pid_t pid, uint64_t bias,
 	if (stack_used(g, &bytes.sp) == 0)
 		return -EAGAIN;
 	ret->g = *g;
-	stack_unwind(t, bias, g, &bytes, bounds, ret);
+	stack_unwind(t, bias, g, scratch->steps, &bytes, bounds, ret);
 	return bytes.err;
 }
 
@@ -97,11 +98,21 @@ static void forget_args(struct stack_trace *trace)
 
 struct stack_scratch *stack_scratch_new(void)
 {
-	return malloc(sizeof(struct stack_scratch));
+	struct stack_scratch *scratch = malloc(sizeof(*scratch));
+
+	if (!scratch)
+		return NULL;
+	scratch->steps = stack_steps_new();
+	if (scratch->steps)
+		return scratch;
+	free(scratch);
+	return NULL;
 }
 
 void stack_scratch_free(struct stack_scratch *scratch)
 {
+	if (scratch)
+		free(scratch->steps);
 	free(scratch);
 }
 
@@ -115,7 +126,7 @@ static int try_once(const struct target *t, pid_t pid, uint64_t bias,
 	struct memory_goroutine now;
 	int err;
 
-	err = read_and_walk(t, pid, bias, g, bounds, scratch->window, &scratch->other);
+	err = read_and_walk(t, pid, bias, g, bounds, scratch, &scratch->other);
 	if (!err)
 		err = memory_goroutine_again(t, pid, bias, g, &now);
 	if (!err)
@@ -124,7 +135,7 @@ static int try_once(const struct target *t, pid_t pid, uint64_t bias,
 	if (scratch->other.state == STACK_CUT)
 		again = (struct stack_bounds){scratch->other.walked, UINT64_MAX};
 	if (!err)
-		err = read_and_walk(t, pid, bias, &now, &again, scratch->window, ret);
+		err = read_and_walk(t, pid, bias, &now, &again, scratch, ret);
 	if (err)
 		return err == -EFAULT ? -EAGAIN : err;
 	if (!is_same_walk(&scratch->other, ret))

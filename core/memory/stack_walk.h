@@ -15,6 +15,11 @@ struct stack_bounds {
 
 struct stack_scratch; /* a good megabyte */
 
+/* What the tables say of places in the code, for one walk after the other in one target: most
+ * goroutines of a busy program stand in few places. */
+struct stack_steps;
+struct stack_steps *stack_steps_new(void); /* NULL: no memory; free() it */
+
 struct stack_scratch *stack_scratch_new(void); /* NULL: no memory */
 void stack_scratch_free(struct stack_scratch *scratch);
 
@@ -47,8 +52,8 @@ int stacks_within(const struct target *t, pid_t pid, uint64_t bias, enum stack_s
 uint64_t stack_used(const struct memory_goroutine *g, uint64_t *ret_sp);
 /* Walks a copy of all of those bytes; fills all of ret. */
 void stack_walk_copy(const struct target *t, uint64_t bias, const struct memory_goroutine *g,
-		     const void *bytes, uint64_t size, const struct stack_bounds *bounds,
-		     struct stack_trace *ret);
+		     struct stack_steps *steps, const void *bytes, uint64_t size,
+		     const struct stack_bounds *bounds, struct stack_trace *ret);
 /* Has it not run between the two? */
 bool stack_is_unmoved(const struct memory_goroutine *a, const struct memory_goroutine *b);
 

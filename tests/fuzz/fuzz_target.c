@@ -167,7 +167,11 @@ static void check_stack(const struct target *t, const uint8_t *data, size_t size
 			const struct stack_bounds bounds = {STACK_UNBOUNDED, UINT64_MAX};
 			struct stack_printer *printer;
 
-			stack_walk_copy(t, 0, &g, stack, used, &bounds, &trace);
+			struct stack_steps *steps = stack_steps_new();
+
+			FUZZ_ASSERT(steps);
+			stack_walk_copy(t, 0, &g, steps, stack, used, &bounds, &trace);
+			free(steps);
 			FUZZ_ASSERT(trace.n <= STACK_FRAMES_MAX);
 			FUZZ_ASSERT(!stack_printer_new(t, STACK_AS_GO, false, &printer));
 			stack_print(printer, &trace, NULL, &out);

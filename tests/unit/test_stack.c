@@ -535,6 +535,19 @@ static void test_headers(void **state)
 		buf_free(&out);
 		test_free(trace);
 	}
+	/* A process with a clock of its own. */
+	stack_printer_set_clock(printer, 3 * minute);
+	{
+		struct stack_trace *trace = test_calloc(1, sizeof(*trace));
+		struct buf out = BUF_INIT;
+
+		trace->g = (struct memory_goroutine){
+			.goid = 1, .status = 4, .wait_since_ns = now + minute};
+		stack_print(printer, trace, NULL, &out);
+		assert_string_equal(out.data, "goroutine 1 [waiting, 2 minutes]:\n");
+		buf_free(&out);
+		test_free(trace);
+	}
 	stack_printer_free(printer);
 	target_free(t);
 }
