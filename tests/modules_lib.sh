@@ -16,6 +16,9 @@ run() {
 
 trace() { start_xgotopfs "$@" -record -storage-format jsonl -storage-dir "$T/s" "$MNT" && wait_ready; }
 verdict() { sed -n 's/^verdict //p' "$MNT/health"; }
+verdict_is() { [ "$(verdict)" = "$1: see the warnings" ]; }
+# wait_verdict WHAT VERDICT: what it says once the audit has looked.
+wait_verdict() { wait_for 15 verdict_is "$2" || fail "$1: $(head -n 8 "$MNT/health")"; }
 
 # exactly WHAT: what the workload, which has said "ready", says it did is what the recording has. The
 # functions of a plugin are named by its path, its types are main's. $MINOR is its release.

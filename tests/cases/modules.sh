@@ -45,7 +45,7 @@ other=$(target 1.19 shared workload)
 run "$LOADER" "$library" "$other"
 trace -pid "$PID"
 grep -q "$other has a Go runtime of its own" "$LOG" || fail "the second is not said: $(cat "$LOG")"
-expect "verdict" "$(verdict)" "incomplete: see the warnings"
+wait_verdict "verdict" "incomplete"
 grep -q "^not_covered the Go runtime of $other" "$MNT/health" || fail "health says: $(grep ^not_covered "$MNT/health")"
 "$XGOTOPFS" -doctor -pid "$PID" >"$T/doctor" 2>&1 && fail "doctor sees no second: $(cat "$T/doctor")"
 grep -q "FAIL  second Go      $other" "$T/doctor" || fail "doctor of two: $(cat "$T/doctor")"
@@ -57,7 +57,7 @@ run "$moved"
 "$XGOTOPFS" -doctor -pid "$PID" >"$T/doctor" 2>&1 && fail "doctor sees nothing: $(cat "$T/doctor")"
 grep -q 'FAIL  code .*KiB' "$T/doctor" || fail "doctor says: $(cat "$T/doctor")"
 trace -pid "$PID"
-expect "verdict" "$(verdict)" "incomplete: see the warnings"
+wait_verdict "verdict" "incomplete"
 grep -q '^not_covered what runs in the [0-9]* KiB of Go code that were moved' "$MNT/health" ||
 	fail "health says: $(cat "$MNT/health")"
 grep -q 'cannot be probed' "$LOG" || fail "not said: $(cat "$LOG")"
@@ -68,12 +68,11 @@ exec 8>&-
 # While nothing is probed: a breakpoint that a program copies is nobody's, and it dies of it.
 run "$moved" -wait
 trace -pid "$PID"
-expect "not moved yet" "$(verdict)" "good, with limits: see the warnings"
+wait_verdict "not moved yet" "good, with limits"
 echo 1 >"$MNT/control/pause"
 echo >&8
 wait_for 20 grep -q ready "$T/said" || fail "the code was not moved: $(cat "$T/err")"
 echo 0 >"$MNT/control/pause"
-said() { [ "$(verdict)" = "incomplete: see the warnings" ]; }
-wait_for 10 said || fail "moved under our eyes, and not said: $(cat "$MNT/health")"
+wait_verdict "moved under our eyes" incomplete
 stop_xgotopfs
 exec 8>&-

@@ -20,17 +20,17 @@ for cell in ${CELLS:-1.19:there 1.27:late}; do
 		grep -q "^ok    plugin         $plugin$" "$T/doctor" || fail "doctor does not know it: $(cat "$T/doctor")"
 		trace -pid "$PID"
 		grep -q "following the plugin $plugin" "$LOG" || fail "not said: $(cat "$LOG")"
-		expect "verdict" "$(verdict)" "good, with limits: see the warnings"
+		wait_verdict "verdict" "good, with limits"
 		exactly "$version, there before us"
 	else
 		# Loaded while we look, by a process that -b found.
 		run "$host" late "$plugin"
 		trace -b "$host"
-		expect "nothing is loaded" "$(verdict)" "good, with limits: see the warnings"
+		wait_verdict "nothing is loaded" "good, with limits"
 		echo >&8
 		wait_for 20 grep -q "following the plugin $plugin" "$LOG" || fail "not noticed: $(cat "$LOG")"
 		wait_for 20 grep -q ready "$T/said" || fail "the plugin does not start: $(cat "$T/err")"
-		expect "verdict" "$(verdict)" "incomplete: see the warnings"
+		wait_verdict "verdict" "incomplete"
 		grep -q "^not_covered what the plugin $plugin did when it was loaded, up to [0-9.]* s before" "$MNT/health" ||
 			fail "not said in health: $(grep ^not_covered "$MNT/health")"
 		exactly "$version, loaded under our eyes"
