@@ -21,6 +21,7 @@
 #define DUTY            20 /* of a CPU, a twentieth */
 #define AT_ONCE         200000 /* goroutines whose readings are held at a time */
 #define APPLIED_STEP_NS 2000000ull
+#define FIRST_NS        NS_PER_SEC /* waited at most for the first comparison */
 
 struct auditor {
 	const struct source *source;
@@ -29,8 +30,9 @@ struct auditor {
 	struct health health; /* the thread's */
 
 	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	bool stopping;                            /* protected by lock, as the next */
+	pthread_cond_t changed, looked; /* looked: a round is over */
+	bool stopping, arrived;         /* protected by lock, as the next two */
+	uint64_t rounds;
 	struct watched *watched[MODEL_PROCS_MAX]; /* made by the thread, and its but for `shown` */
 	_Atomic unsigned epoch;
 
@@ -52,9 +54,20 @@ int auditor_new(const struct source *source, struct model *model, struct auditor
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&a->changed, &attr);
+	pthread_cond_init(&a->looked, &attr);
 	pthread_condattr_destroy(&attr);
 	*ret = a;
 	return 0;
+}
+
+void auditor_arrived(struct auditor *a)
+{
+	if (!a)
+		return;
+	pthread_mutex_lock(&a->lock);
+	a->arrived = true;
+	pthread_cond_signal(&a->changed);
+	pthread_mutex_unlock(&a->lock);
 }
 
 void auditor_pace(struct auditor *a, uint64_t interval_ns)
@@ -70,7 +83,11 @@ void auditor_reset(struct auditor *a)
 
 void auditor_get(struct auditor *a, unsigned proc, struct audit *ret)
 {
-	*ret = (struct audit){.state = AUDIT_WAITING};
+	struct proc_info info;
+
+	/* One that is not kept any more is not waited for. */
+	*ret = (struct audit){.state = model_proc(a->model, proc, &info) ? AUDIT_NONE
+									 : AUDIT_WAITING};
 	pthread_mutex_lock(&a->lock);
 	if (proc < MODEL_PROCS_MAX && a->watched[proc])
 		*ret = a->watched[proc]->shown;
@@ -181,6 +198,19 @@ static struct watched *watch(struct auditor *a, unsigned proc, const struct proc
 	pthread_mutex_unlock(&a->lock);
 	watched_free(old);
 	return w;
+}
+
+/* It is not kept any more; what was found of it is. */
+static void unwatch(struct auditor *a, unsigned proc)
+{
+	struct watched *w = a->watched[proc];
+
+	if (!w || audit_total(&w->shown))
+		return;
+	pthread_mutex_lock(&a->lock);
+	a->watched[proc] = NULL;
+	pthread_mutex_unlock(&a->lock);
+	watched_free(w);
 }
 
 /* What is traced in full: without state changes, creations and exits have probes of their own. */
@@ -355,15 +385,21 @@ static void use(struct auditor *a, struct reading *r, bool applied)
 
 /* --- a round ------------------------------------------------------------------------------ */
 
-/* Until then, or the end. */
-static void rest(struct auditor *a, uint64_t until_ns)
+/* The lock held: until then, or until somebody has something to say. */
+static void sleep_until(struct auditor *a, uint64_t until_ns)
 {
 	struct timespec until = {.tv_sec = (time_t)(until_ns / NS_PER_SEC),
 				 .tv_nsec = (long)(until_ns % NS_PER_SEC)};
 
+	pthread_cond_timedwait(&a->changed, &a->lock, &until);
+}
+
+/* Until then, or the end. */
+static void rest(struct auditor *a, uint64_t until_ns)
+{
 	pthread_mutex_lock(&a->lock);
 	while (!a->stopping && monotonic_ns() < until_ns)
-		pthread_cond_timedwait(&a->changed, &a->lock, &until);
+		sleep_until(a, until_ns);
 	pthread_mutex_unlock(&a->lock);
 }
 
@@ -384,12 +420,14 @@ static bool wait_applied(struct auditor *a, uint64_t time_ns)
 static bool begin_reading(struct auditor *a, unsigned proc, struct reading *ret)
 {
 	unsigned epoch = atomic_load(&a->epoch);
-	struct traced_now now = traced_now(a, proc);
+	struct traced_now now;
 	struct proc_info info;
 	struct watched *w;
 
-	if (model_proc(a->model, proc, &info))
+	if (model_proc(a->model, proc, &info)) {
+		unwatch(a, proc);
 		return false;
+	}
 	w = watch(a, proc, &info);
 	if (!w)
 		return false;
@@ -398,6 +436,7 @@ static bool begin_reading(struct auditor *a, unsigned proc, struct reading *ret)
 			finish(a, w, "it ended before it was compared");
 		return false;
 	}
+	now = traced_now(a, proc);
 	if (!may_compare(a, proc, w, &now, epoch))
 		return false;
 	*ret = (struct reading){.proc = proc, .epoch = epoch, .pid = info.pid, .now = now};
@@ -440,6 +479,25 @@ static bool any_settled(struct auditor *a)
 	return false;
 }
 
+/* Until the next round is due: soon where a process is new or was only brought in line. */
+static void rest_between(struct auditor *a, uint64_t start_ns, uint64_t took_ns)
+{
+	uint64_t soon_ns = start_ns + MAX(a->interval_ns / SOON, took_ns * DUTY);
+	uint64_t due_ns = start_ns + MAX(a->interval_ns, took_ns * DUTY);
+	bool hurry = any_settled(a);
+
+	pthread_mutex_lock(&a->lock);
+	while (!a->stopping) {
+		uint64_t until_ns = hurry || a->arrived ? soon_ns : due_ns;
+
+		if (monotonic_ns() >= until_ns)
+			break;
+		sleep_until(a, until_ns);
+	}
+	a->arrived = false;
+	pthread_mutex_unlock(&a->lock);
+}
+
 static void *auditor_main(void *arg)
 {
 	struct auditor *a = arg;
@@ -447,18 +505,34 @@ static void *auditor_main(void *arg)
 
 	pthread_setname_np(pthread_self(), "xgotop-audit");
 	while (readings && !stops(a)) {
-		uint64_t start_ns = monotonic_ns(), pause_ns = a->interval_ns;
-		uint64_t start_cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID), took_ns;
+		uint64_t start_ns = monotonic_ns();
+		uint64_t start_cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 
 		for (unsigned proc = 0; proc < model_procs(a->model) && !stops(a);)
 			audit_some(a, &proc, readings);
-		if (any_settled(a) || !model_procs(a->model))
-			pause_ns /= SOON;
-		took_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - start_cpu_ns;
-		rest(a, start_ns + MAX(pause_ns, took_ns * DUTY));
+		pthread_mutex_lock(&a->lock);
+		a->rounds++;
+		pthread_cond_broadcast(&a->looked);
+		pthread_mutex_unlock(&a->lock);
+		rest_between(a, start_ns, clock_ns(CLOCK_THREAD_CPUTIME_ID) - start_cpu_ns);
 	}
 	free(readings);
 	return NULL;
+}
+
+/* Who looks as soon as all is ready finds a verdict. Two rounds: in line, and compared. */
+static void wait_first(struct auditor *a)
+{
+	uint64_t until_ns = monotonic_ns() + FIRST_NS;
+	struct timespec until = {.tv_sec = (time_t)(until_ns / NS_PER_SEC),
+				 .tv_nsec = (long)(until_ns % NS_PER_SEC)};
+
+	if (!model_procs(a->model))
+		return;
+	pthread_mutex_lock(&a->lock);
+	while (a->rounds < 2 && monotonic_ns() < until_ns)
+		pthread_cond_timedwait(&a->looked, &a->lock, &until);
+	pthread_mutex_unlock(&a->lock);
 }
 
 int auditor_start(struct auditor *a)
@@ -466,6 +540,8 @@ int auditor_start(struct auditor *a)
 	int err = thread_start(&a->thread, auditor_main, a);
 
 	a->started = !err;
+	if (!err)
+		wait_first(a);
 	return err;
 }
 
@@ -493,6 +569,7 @@ void auditor_free(struct auditor *a)
 	for (unsigned i = 0; i < MODEL_PROCS_MAX; i++)
 		watched_free(a->watched[i]);
 	pthread_cond_destroy(&a->changed);
+	pthread_cond_destroy(&a->looked);
 	pthread_mutex_destroy(&a->lock);
 	free(a);
 }

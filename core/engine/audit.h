@@ -28,12 +28,14 @@ struct auditor;
 int auditor_new(const struct source *source, struct model *model, struct auditor **ret);
 /* Before the start: not once a second but so often. For tests. */
 void auditor_pace(struct auditor *a, uint64_t interval_ns);
-/* Starts the thread. 0 or -errno. */
+/* Starts the thread; waits for the first comparison, a second at most. 0 or -errno. */
 int auditor_start(struct auditor *a);
 /* Before the probes go: what comes after is not compared. Waits for the thread. NULL is fine. */
 void auditor_stop(struct auditor *a);
 void auditor_free(struct auditor *a); /* ends the thread first; NULL is fine */
 
+/* There is a new process. Any thread; never blocks for long. NULL is fine. */
+void auditor_arrived(struct auditor *a);
 /* What is traced changes: before it does, and when it has. NULL is fine. */
 void auditor_reset(struct auditor *a);
 /* Of one process; AUDIT_WAITING when nothing was found out yet. */

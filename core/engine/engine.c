@@ -64,6 +64,7 @@ void engine_free(struct engine *e)
 void engine_arrived(struct engine *e, unsigned proc)
 {
 	healer_ask(e->healer, proc);
+	auditor_arrived(e->auditor);
 }
 
 void engine_lost(struct engine *e)
