@@ -59,7 +59,8 @@ until grep -q ready "$T/said2"; do :; done
 "$XGOTOPFS" -s -record -storage-format jsonl -storage-dir "$T/s2" -pid $target >"$T/xout" 2>"$T/log2" &
 tracer=$!
 until grep -q "Ctrl-C ends" "$T/log2"; do kill -0 $tracer; done
-"$XGOTOPFS" -s -record -storage-format jsonl -storage-dir "$T/s3" -b "$binary" >"$T/xout" 2>"$T/log3" &
+mkdir "$T/m3"
+"$XGOTOPFS" -s -record -storage-format jsonl -storage-dir "$T/s3" -b "$binary" "$T/m3" >"$T/xout" 2>"$T/log3" &
 second=$!
 until grep -q "Ctrl-C ends" "$T/log3"; do kill -0 $second; done
 echo >&8
@@ -67,6 +68,7 @@ until grep -q go_version "$T/said2"; do :; done
 echo >&8
 wait $target
 wait $tracer
+cat "$T/m3/metrics" >"$T/metrics3"
 kill -INT $second
 wait $second
 echo $target >"$T/inner_pid"
@@ -93,4 +95,6 @@ exactly "$T/truth1" "$T"/s1/*/events.jsonl "$T/log1"
 sed -n '/^{/p' "$T/said2" >"$T/truth2"
 exactly "$T/truth2" "$T"/s2/*/events.jsonl "$T/log2"
 exactly "$T/truth2" "$T"/s3/*/events.jsonl "$T/log3"
+[ "$(sed -n 's/^xgotopfs_losses_total{way="outside_namespace",.*} //p' "$T/metrics3")" -gt 0 ] ||
+	fail "the hits of the process outside are not counted: $(grep losses_total "$T/metrics3")"
 grep -q "\"pid\": $(cat "$T/inner_pid")," "$T"/s2/*/metadata.json || fail "not its number in there: $(cat "$T"/s2/*/metadata.json)"

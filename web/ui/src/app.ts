@@ -46,7 +46,7 @@ const FIGURES_EVERY_MS = 480;
 const EMPTY_LIST: List = { entries: [], matched: [], total: 0, states: null, error: '' };
 
 function sameContent(a: Status, b: Status): boolean {
-	const content = (s: Status) => JSON.stringify([s.state, s.last_event_ns, s.events, s.lost, s.processes]);
+	const content = (s: Status) => JSON.stringify([s.state, s.last_event_ns, s.events, s.lost, s.losses, s.in_doubt, s.processes]);
 	return content(a) === content(b);
 }
 

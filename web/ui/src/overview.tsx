@@ -59,6 +59,7 @@ export function Overview() {
 				<Totals />
 				{problem && series ? <span class="bad">{problem}</span> : null}
 			</div>
+			<Losses />
 			{series ? <div class="plots">
 				<Plot title="Goroutines by state" unit="mean number" stacked x={times(series)} format={(v) => count(v)}
 					lines={['running', 'syscall', 'runnable', 'preempted', 'leaked', 'waiting', 'unknown'].filter((s) => series.state_ns[s]).map((s) => ({
@@ -100,6 +101,17 @@ function Totals() {
 	const lost = Object.values(s.lost).reduce((a, b) => a + b, 0);
 	return <span class="totals">{exact(events)} events · <b class={lost ? 'bad' : ''}>{exact(lost)} lost</b> · {exact(s.live_total)} live · {exact(s.created)} created · {exact(s.exited)} exited
 		· {bytes(s.memory_bytes)} kept here{s.trimmed ? ` · ${exact(s.trimmed)} events trimmed` : ''}</span>;
+}
+
+// Each way in which something was lost, and what helps; what a bound lets go is no alarm.
+function Losses() {
+	const s = useValue(app.status);
+	if (!s || !app.usable || !(s.losses?.length || s.in_doubt)) return null;
+	return <ul class="losses" aria-label="Losses">
+		{s.in_doubt ? <li class="bad">State changes were lost: which goroutines there are, and in which state, is in doubt until memory is read</li> : null}
+		{(s.losses ?? []).map((l) => <li class={l.of === 'bound' ? 'small' : 'bad'} data-way={l.way} title={l.helps ? `What helps: ${l.helps}` : undefined}>
+			{exact(l.count)} {l.unit} {l.what}{l.helps && l.of !== 'bound' ? <span class="small"> · {l.helps}</span> : null}</li>)}
+	</ul>;
 }
 
 interface PlotProps { title: string; unit: string; x: number[]; lines: Line[]; format: (v: number) => string; stacked?: boolean; log?: boolean; wall?: boolean }

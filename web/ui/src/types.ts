@@ -46,6 +46,16 @@ export interface Process {
 // By its number: those of before may not be kept any more.
 export const processOf = (status: Status | null | undefined, index: number) => status?.processes?.find((p) => p.index === index);
 
+// What was lost: a row of core/view/losses.c, where anything was.
+export interface Loss {
+	way: string;
+	count: number;
+	unit: string;
+	of: 'data' | 'reader' | 'bound';
+	what: string;
+	helps: string;
+}
+
 export interface Status {
 	id: string;
 	state: 'ready' | 'loading' | 'failed';
@@ -70,6 +80,8 @@ export interface Status {
 	exited_dropped: number;
 	trimmed: number;
 	memory_bytes: number;
+	in_doubt: boolean;
+	losses: Loss[];
 	pyramid: { base: number; since_ns: number[]; bytes: number; cells: number; missed: number };
 }
 
