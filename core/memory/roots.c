@@ -108,22 +108,32 @@ static int read_procs(const struct target *t, pid_t pid, uint64_t addr, uint64_t
 	return 0;
 }
 
-int roots_procs(struct reach *r, const struct target *t, pid_t pid, uint64_t bias)
+int roots_list_procs(const struct target *t, pid_t pid, uint64_t bias, uint64_t **ret,
+		     size_t *ret_n)
 {
-	cleanup_free_ uint64_t *candidates = NULL, *procs = NULL;
-	size_t n, n_procs = 0;
+	cleanup_free_ uint64_t *candidates = NULL;
+	size_t n = 0;
 	int err = variable_allp_candidates(t, &candidates, &n);
 
+	*ret = NULL;
+	*ret_n = 0;
 	if (err)
 		return err == -ENOSYS ? 0 : err;
 	err = -ENOENT;
 	for (size_t i = 0; i < n && err == -ENOENT; i++)
-		err = read_procs(t, pid, candidates[i] + bias, &procs, &n_procs);
-	if (err)
-		return err == -ENOENT ? 0 : err;
-	for (size_t i = 0; i < n_procs && !err; i++)
+		err = read_procs(t, pid, candidates[i] + bias, ret, ret_n);
+	return err == -ENOENT ? 0 : err;
+}
+
+int roots_procs(struct reach *r, const struct target *t, pid_t pid, uint64_t bias)
+{
+	cleanup_free_ uint64_t *procs = NULL;
+	size_t n = 0;
+	int err = roots_list_procs(t, pid, bias, &procs, &n);
+
+	for (size_t i = 0; i < n && !err; i++)
 		err = add_proc(r, procs[i], target_layout(t)->heap.p_timers);
-	return err ? err : (int)n_procs;
+	return err ? err : (int)n;
 }
 
 /* --- specials ------------------------------------------------------------------------------- */

@@ -14,6 +14,10 @@
 int roots_variables(struct reach *r, const struct target *t, pid_t pid, uint64_t bias,
 		    unsigned *ret_modules);
 
+/* The addresses of all Ps, in order; the caller frees *ret. None where runtime.allp is not found,
+ * or not where it is expected. 0, -ENOMEM. */
+int roots_list_procs(const struct target *t, pid_t pid, uint64_t bias, uint64_t **ret,
+		     size_t *ret_n);
 /*
  * The Ps (runtime2.go type p) are made opaque, as they hold old pointers, and their timers roots.
  * Where runtime.allp is not found, or not where it is expected, nothing is done: they are marked

@@ -68,7 +68,7 @@ struct wait_object {
 			uint64_t len, cap;
 			uint16_t elem_bytes;
 			bool closed;
-			bool timer; /* a timer sends on it (1.23 on) */
+			bool timer; /* a timer sends on it */
 		} chan;
 		/* sync/mutex.go: mutexLocked, mutexWoken, mutexStarving. Of an RWMutex: its w,
 		 * which writers hold. `waiters` is the lock's own count. */
@@ -123,6 +123,9 @@ enum wait_evidence {
 	WAIT_BY_DEFER,
 	/* A word in a live frame of his is the object's address. That word may be dead. */
 	WAIT_BY_FRAME,
+	/* The same with an address within the heap's object that the lock is a part of: told when
+	 * there is nothing stronger. */
+	WAIT_BY_OBJECT,
 };
 
 struct wait_holder {

@@ -6,6 +6,7 @@
  *   every deferred call with arguments or a receiver: walk/order.go wrapGoDefer()), or in the heap,
  *   at g._defer (panic.go deferproc()), when it is deferred in a loop.
  * - Any other word of a live frame; it may be dead by now.
+ * - A word that points into the object that the lock is a part of, by the heap's map.
  * That a writer pends keeps an RWMutex's readers out: that is a fact.
  *
  * Frames of the runtime and of sync are those of the wait itself and say nothing.
@@ -14,6 +15,7 @@
 #include <string.h>
 
 #include "core/base/text.h"
+#include "core/memory/heap.h"
 #include "core/memory/memory.h"
 #include "core/memory/wait_reading.h"
 
@@ -35,8 +37,16 @@ struct wrapper {
 	const char *call; /* NULL: nothing that ends a wait */
 };
 
+/* The heap's object that a lock is a part of. */
+struct part {
+	uint64_t base, end;
+	uint32_t object;
+};
+
 struct search {
 	const struct wait_reading *r;
+	struct part *parts; /* by base; several may have the same */
+	size_t n_parts;
 	struct wait_graph *g;
 	struct buf *texts;
 	struct address_map by_text;
@@ -235,6 +245,32 @@ static int follow_defers(struct search *s, const struct memory_goroutine *g)
 
 /* --- one stack ------------------------------------------------------------------------------- */
 
+/* Does the word point into an object that has locks in it? */
+static int look_into_objects(struct search *s, uint64_t goid, uint64_t word, uint64_t lookup)
+{
+	size_t lo = 0, hi = s->n_parts;
+	int err = 0;
+
+	if (!hi || word < s->parts[0].base || word >= s->parts[hi - 1].end)
+		return 0;
+	/* The first of the last base that is not behind it. */
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (s->parts[mid].end <= word)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (; lo < s->n_parts && s->parts[lo].base <= word && !err; lo++) {
+		struct wait_holder h = {
+			.goid = goid, .object = s->parts[lo].object, .evidence = WAIT_BY_OBJECT};
+
+		err = add(s, &h, lookup);
+	}
+	return err;
+}
+
 static int look_at_frame(struct search *s, uint64_t goid, const struct stack_copy *copy,
 			 size_t frame)
 {
@@ -247,7 +283,9 @@ static int look_at_frame(struct search *s, uint64_t goid, const struct stack_cop
 		uint32_t object = address_map_get(&s->by_address, word);
 		bool deferred = false;
 
-		if (object != ADDRESS_NONE) {
+		if (object == ADDRESS_NONE) {
+			err = look_into_objects(s, goid, word, lookup);
+		} else {
 			struct wait_holder h = {
 				.goid = goid, .object = object, .evidence = WAIT_BY_FRAME};
 
@@ -324,17 +362,26 @@ static bool is_among(const struct wait_holder *list, size_t n, uint64_t goid)
 	return false;
 }
 
+static bool is_weak(const struct wait_holder *h)
+{
+	return h->evidence == WAIT_BY_FRAME || h->evidence == WAIT_BY_OBJECT;
+}
+
 /* Whoever waits himself has it in his frames for that reason: he is told only by what he deferred,
- * or when there is nobody else. */
+ * or when there is nobody else. A pointer into the object counts where there is nothing better. */
 static size_t keep_some(struct wait_holder *list, size_t n)
 {
 	size_t kept = 0;
-	bool others = false;
+	bool others = false, better = false;
 
 	for (size_t i = 0; i < n; i++)
-		others |= !list[i].waiter || list[i].evidence != WAIT_BY_FRAME;
+		others |= !list[i].waiter || !is_weak(&list[i]);
+	for (size_t i = 0; i < n; i++)
+		better |= list[i].evidence < WAIT_BY_OBJECT &&
+			  (!list[i].waiter || !is_weak(&list[i]));
 	for (size_t i = 0; i < n && kept < WAIT_HOLDERS_MAX; i++) {
-		if (others && list[i].waiter && list[i].evidence == WAIT_BY_FRAME)
+		if ((others && list[i].waiter && is_weak(&list[i])) ||
+		    (better && list[i].evidence == WAIT_BY_OBJECT))
 			continue;
 		if (!is_among(list, kept, list[i].goid))
 			list[kept++] = list[i];
@@ -378,6 +425,46 @@ static int index_objects(struct search *s)
 	return MIN(err, 0);
 }
 
+static int by_base(const void *a, const void *b)
+{
+	const struct part *x = a, *y = b;
+
+	if (x->base != y->base)
+		return x->base < y->base ? -1 : 1;
+	return (x->object > y->object) - (x->object < y->object);
+}
+
+/* Where the heap cannot be read, pointers to the lock itself are all there is. */
+static int index_parts(struct search *s)
+{
+	cleanup_heap_ struct heap *heap = NULL;
+	int err = 0;
+
+	for (size_t i = 0; i < s->g->n_objects && !err; i++) {
+		const struct wait_object *o = &s->g->objects[i];
+		const struct heap_span *span;
+		uint64_t base;
+
+		if (o->kind != WAIT_MUTEX && o->kind != WAIT_RWMUTEX && o->kind != WAIT_WAITGROUP &&
+		    o->kind != WAIT_COND)
+			continue;
+		if (!heap) {
+			err = heap_read(s->r->t, s->r->pid, s->r->bias, &heap);
+			s->parts = err ? NULL : calloc(s->g->n_objects, sizeof(*s->parts));
+			if (!err && !s->parts)
+				err = -ENOMEM;
+		}
+		span = err ? NULL : heap_span_at(heap, o->address);
+		if (!span)
+			continue;
+		base = span->base + heap_object_in_span(span, o->address) * span->elem_size;
+		s->parts[s->n_parts++] = (struct part){base, base + span->elem_size, (uint32_t)i};
+	}
+	if (s->n_parts)
+		qsort(s->parts, s->n_parts, sizeof(*s->parts), by_base);
+	return err == -ENOMEM || err == -ESRCH || err == -EPERM ? err : 0;
+}
+
 int graph_find_holders(const struct wait_reading *r, struct wait_graph *g, struct buf *texts)
 {
 	cleanup_free_ uint32_t *which = malloc((r->n + 1) * sizeof(*which));
@@ -390,6 +477,8 @@ int graph_find_holders(const struct wait_reading *r, struct wait_graph *g, struc
 	*s = (struct search){
 		.r = r, .g = g, .texts = texts, .until_ns = monotonic_ns() + BUDGET_NS};
 	err = index_objects(s);
+	if (!err)
+		err = index_parts(s);
 	if (!err)
 		err = add_pending_writers(s);
 	for (uint32_t i = 0; i < r->n && !err && s->by_address.n; i++) {
@@ -405,6 +494,7 @@ int graph_find_holders(const struct wait_reading *r, struct wait_graph *g, struc
 				   FRAMES_MAX, visit, s);
 	if (!err)
 		hand_out(s);
+	free(s->parts);
 	free(s->found);
 	address_map_free(&s->by_text);
 	address_map_free(&s->by_address);

@@ -69,6 +69,9 @@ int reading_object(struct wait_reading *r, uint64_t address, enum wait_kind kind
 int reading_edge(struct wait_reading *r, uint32_t g, uint64_t address, enum wait_kind kind,
 		 enum wait_how how);
 
+/* wait_timers.c: which channels a timer sends on, where the channel itself does not say: up
+ * to 1.22, and with asynctimerchan=1. */
+int reading_timers(struct wait_reading *r);
 /* wait_locks.c: what those wait on that sleep on a semaphore, in Cond.Wait, or for a descriptor:
  * adds their edges. */
 int reading_locks(struct wait_reading *r);

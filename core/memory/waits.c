@@ -562,6 +562,8 @@ static int read_graph(struct wait_reading *r, struct wait_graph *g)
 	if (!err)
 		err = read_channels(r);
 	if (!err)
+		err = reading_timers(r);
+	if (!err)
 		err = read_semaphores(r);
 	if (!err)
 		err = reading_locks(r);

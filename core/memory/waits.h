@@ -7,7 +7,8 @@
  * What each fact rests on (all in runtime/ unless another package is named):
  * - channels and select: chan.go chansend, chanrecv, select.go selectgo: g.waiting leads to the
  *   sudogs, along sudog.waitlink; sudog.c is the channel, whose queues (recvq, sendq) tell the
- *   direction of a select's case.
+ *   direction of a select's case. hchan.timer, or a timer's argument (time.go), says that it is a
+ *   timer's.
  * - Mutex, RWMutex, WaitGroup, other semaphores: sema.go semacquire1, semaRoot.queue. From 1.26 on
  *   g.waiting is the sudog; before, runtime.semtable is walked. sudog.elem is the word slept on,
  * and the functions on the stack say in what it lies (sync/mutex.go, rwmutex.go, waitgroup.go).

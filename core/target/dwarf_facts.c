@@ -29,6 +29,7 @@ enum {
 	STRUCT_POLLDESC,
 	STRUCT_NOTIFYLIST,
 	STRUCT_DEFER,
+	STRUCT_TIMER,
 	STRUCT_MHEAP,
 	STRUCT_MSPAN,
 	STRUCT_P,
@@ -50,6 +51,7 @@ static const char *const struct_names[STRUCTS] = {
 	[STRUCT_POLLDESC] = "runtime.pollDesc",
 	[STRUCT_NOTIFYLIST] = "runtime.notifyList",
 	[STRUCT_DEFER] = "runtime._defer",
+	[STRUCT_TIMER] = "runtime.timer",
 	[STRUCT_MHEAP] = "runtime.mheap",
 	[STRUCT_MSPAN] = "runtime.mspan",
 	[STRUCT_P] = "runtime.p",
@@ -126,6 +128,7 @@ static const struct {
 	[DWARF_NOTIFY_TAIL] = {STRUCT_NOTIFYLIST, "tail", true},
 	[DWARF_DEFER_FN] = {STRUCT_DEFER, "fn", true},
 	[DWARF_DEFER_LINK] = {STRUCT_DEFER, "link", true},
+	[DWARF_TIMER_ARG] = {STRUCT_TIMER, "arg", true},
 };
 
 /* --- how much there is ---------------------------------------------------------------------- */
@@ -202,6 +205,8 @@ static uint32_t *size_of(struct dwarf_facts *facts, int which)
 		return &facts->notify_size;
 	case STRUCT_DEFER:
 		return &facts->defer_size;
+	case STRUCT_TIMER:
+		return &facts->timer_size;
 	default:
 		return NULL;
 	}

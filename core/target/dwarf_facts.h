@@ -76,13 +76,15 @@ enum dwarf_field {
 	DWARF_NOTIFY_TAIL,
 	DWARF_DEFER_FN,
 	DWARF_DEFER_LINK,
+	DWARF_TIMER_ARG,
 	DWARF_FIELDS,
 };
 
 struct dwarf_facts {
 	int64_t offset[DWARF_FIELDS]; /* -1: the struct has no such field */
 	uint32_t g_size;
-	uint32_t sudog_size, hchan_size, poll_size, notify_size, defer_size; /* 0: not there */
+	uint32_t sudog_size, hchan_size, poll_size, notify_size, defer_size,
+		timer_size; /* 0: not there */
 };
 
 /* Bytes that reading the DWARF would have to unpack and look through; 0 when there is none. */

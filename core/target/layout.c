@@ -46,10 +46,15 @@
 	.g_defer = 40, .sudog_next = 8, .sudog_prev = 16, .hchan_qcount = 0, .hchan_dataqsiz = 8,  \
 	.hchan_elemsize = 24, .hchan_closed = 28, .notify_head = 16, .notify_tail = 24,            \
 	.notify_size = 32
-#define WAITS_OLD  WAITS, SUDOG_OLD, HCHAN_OLD
-#define WAITS_1_23 WAITS, SUDOG_OLD, HCHAN_1_23, .hchan_size = 104, POLL_1_23, DEFER_1_22
+#define TIMER_OLD  .timer_arg = 32, .timer_size = 72
+#define TIMER_1_23 .timer_arg = 40, .timer_size = 88
+#define TIMER_1_25 .timer_arg = 48, .timer_size = 96
+#define WAITS_OLD  WAITS, SUDOG_OLD, HCHAN_OLD, TIMER_OLD
+#define WAITS_1_23                                                                                 \
+	WAITS, SUDOG_OLD, HCHAN_1_23, .hchan_size = 104, POLL_1_23, DEFER_1_22, TIMER_1_23
 #define WAITS_1_26                                                                                 \
-	WAITS, SUDOG_1_26, HCHAN_1_23, .hchan_size = 112, POLL_1_25, DEFER_1_22, .g_waiting = 320
+	WAITS, SUDOG_1_26, HCHAN_1_23, .hchan_size = 112, POLL_1_25, DEFER_1_22, TIMER_1_25,       \
+				       .g_waiting = 320
 
 #define M_OFFSET_MAX     (64u << 10) /* an m has some kilobytes, a p less than 64 */
 #define MHEAP_OFFSET_MAX (1u << 20)
@@ -82,7 +87,7 @@ static const struct {
 	 25,
 	 {G_1_25, M_1_25, .g_parent_goid = 272, .g_gopc = 280, .g_startpc = 296, .g_labels = 344,
 	  .g_bubble = 384, .g_running_cleanups = 218, .g_size = 440, WAITS, SUDOG_OLD, HCHAN_1_23,
-	  .hchan_size = 112, POLL_1_25, DEFER_1_22, .g_waiting = 312}},
+	  .hchan_size = 112, POLL_1_25, DEFER_1_22, TIMER_1_25, .g_waiting = 312}},
 	{26,
 	 27,
 	 {G_1_25, M_1_26, .g_parent_goid = 280, .g_gopc = 288, .g_startpc = 304, .g_labels = 352,
@@ -152,6 +157,7 @@ int layout_of_release(unsigned minor, uint16_t machine, struct go_layout *ret)
 	 * from 1.20 on. */
 	layout.sema_stride = machine != EM_X86_64 && minor >= 20 ? 128 : 64;
 	layout.semaphores_in_g_waiting = minor >= 26;
+	layout.timers_in_struct = minor >= 23;
 	*ret = layout;
 	return err;
 }
@@ -207,6 +213,7 @@ static unsigned apply_waits(struct go_layout *layout, const struct dwarf_facts *
 		{&layout->notify_tail, DWARF_NOTIFY_TAIL, 0},
 		{&layout->defer_fn, DWARF_DEFER_FN, 0},
 		{&layout->defer_link, DWARF_DEFER_LINK, 0},
+		{&layout->timer_arg, DWARF_TIMER_ARG, 0},
 	};
 	unsigned changed = 0;
 
@@ -222,6 +229,7 @@ static unsigned apply_waits(struct go_layout *layout, const struct dwarf_facts *
 	changed += set_size(&layout->poll_size, facts->poll_size);
 	changed += set_size(&layout->notify_size, facts->notify_size);
 	changed += set_size(&layout->defer_size, facts->defer_size);
+	changed += set_size(&layout->timer_size, facts->timer_size);
 	return changed;
 }
 
@@ -305,7 +313,7 @@ static bool waits_are_plausible(const struct go_layout *l)
 		{l->poll_rg, l->poll_size},          {l->poll_wg, l->poll_size},
 		{l->poll_self, l->poll_size},        {l->notify_head, l->notify_size},
 		{l->notify_tail, l->notify_size},    {l->defer_fn, l->defer_size},
-		{l->defer_link, l->defer_size},
+		{l->defer_link, l->defer_size},      {l->timer_arg + 8, l->timer_size},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(in); i++) {

@@ -86,7 +86,9 @@ struct go_layout {
 	uint32_t poll_fd, poll_rg, poll_wg, poll_self, poll_size;
 	uint32_t notify_head, notify_tail, notify_size; /* wait and notify come first */
 	uint32_t defer_fn, defer_link, defer_size;
-	uint32_t sema_stride;         /* bytes of an entry of runtime.semtable, which has 251 */
+	uint32_t timer_arg, timer_size; /* time.go timer.arg, an interface */
+	bool timers_in_struct; /* p.timers is a struct whose heap has the times, too: 1.23 on */
+	uint32_t sema_stride;  /* bytes of an entry of runtime.semtable, which has 251 */
 	bool semaphores_in_g_waiting; /* and Cond, too: 1.26 on */
 	bool goid_before_status;      /* newproc1 sets g.goid before casgstatus (1.24 on) */
 	bool register_abi;            /* false: arm64 1.17, arguments on the stack */

@@ -150,6 +150,7 @@ static const char *evidence_word(enum wait_evidence evidence)
 		[WAIT_BY_PENDING_WRITER] = "pending_writer",
 		[WAIT_BY_DEFER] = "deferred",
 		[WAIT_BY_FRAME] = "pointer_in_frame",
+		[WAIT_BY_OBJECT] = "pointer_into_object",
 	};
 
 	return words[evidence];
@@ -169,6 +170,9 @@ void view_add_evidence(const struct wait_graph *graph, const struct wait_holder 
 		break;
 	case WAIT_BY_FRAME:
 		buf_adds(out, "has a pointer to it");
+		break;
+	case WAIT_BY_OBJECT:
+		buf_adds(out, "has a pointer into its object");
 		break;
 	}
 	if (*func)

@@ -709,6 +709,7 @@ static void test_dwarf_facts(void **state)
 		.poll_size = 1000,
 		.notify_size = 1000,
 		.defer_size = 1000,
+		.timer_size = 1000,
 	};
 
 	assert_int_equal(layout_of_release(27, EM_X86_64, &table), 0);

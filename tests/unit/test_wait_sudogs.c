@@ -21,8 +21,9 @@
 
 struct world {
 	struct go_layout l;
-	uint8_t sudogs[SUDOGS][GO_WAIT_SIZE_MAX], channels[4][GO_WAIT_SIZE_MAX];
-	uint8_t table[251 * 128];
+	_Alignas(8) uint8_t sudogs[SUDOGS][GO_WAIT_SIZE_MAX];
+	_Alignas(8) uint8_t channels[4][GO_WAIT_SIZE_MAX];
+	_Alignas(8) uint8_t table[251 * 128];
 };
 
 static uint64_t at(const void *p)

@@ -195,6 +195,18 @@ type server struct {
 	rw   sync.RWMutex
 }
 
+// A method that has only its receiver, which the lock is a part of.
+//go:noinline
+func (s *server) keep(until chan int, told chan bool) {
+	s.mu.Lock()
+	holds(unsafe.Pointer(&s.mu), "object")
+	waiting("receive", pointer(until))
+	started.Done()
+	close(told)
+	<-until
+	s.mu.Unlock()
+}
+
 var global sync.Mutex
 
 func locks() {
@@ -214,6 +226,13 @@ func locks() {
 		start(2, func() { waiting("lock", unsafe.Pointer(m)); started.Done(); m.Lock() })
 		mutex(m)
 	}
+
+	// Nobody has the lock's own address but those who wait for it.
+	part, kept := &server{name: "part"}, make(chan bool)
+	start(1, func() { part.keep(until, kept) })
+	<-kept
+	start(2, func() { waiting("lock", unsafe.Pointer(&part.mu)); started.Done(); part.mu.Lock() })
+	mutex(&part.mu)
 
 	// Readers hold it, a writer waits for them, another one for that one, and a reader for both.
 	rw, told := &s.rw, make(chan bool)
