@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/base/text.h"
 #include "core/memory/heap.h"
 #include "core/memory/memory.h"
 #include "core/memory/wait_reading.h"
@@ -44,12 +43,10 @@ struct part {
 };
 
 struct search {
-	const struct wait_reading *r;
+	struct wait_reading *r;
 	struct part *parts; /* by base; several may have the same */
 	size_t n_parts;
 	struct wait_graph *g;
-	struct buf *texts;
-	struct address_map by_text;
 	struct address_map by_address; /* of the object, and of a Cond's notifyList */
 	struct wait_holder *found;
 	size_t n, cap;
@@ -114,34 +111,10 @@ static bool is_machinery(struct search *s, uint64_t pc)
 		f->skip = begins(func.name, "runtime.") || begins(func.name, "sync.") ||
 			  begins(func.name, "internal/sync.") ||
 			  begins(func.name, "internal/poll.");
-	/* Where the program began. */
-	if (!target_func_by_pc(s->r->t, pc, &func) && !strcmp(func.name, "runtime.main"))
-		f->skip = true;
 	return f->skip;
 }
 
 /* --- what is found ---------------------------------------------------------------------------- */
-
-static int add_text(struct search *s, const char *text, wait_text *ret)
-{
-	char name[TEXT_NAME_SIZE];
-	size_t len = text_name(name, sizeof(name), text, strlen(text));
-	uint64_t hash = 0xcbf29ce484222325ull;
-	uint32_t at;
-	int err;
-
-	for (size_t i = 0; i < len; i++)
-		hash = (hash ^ (uint8_t)name[i]) * 0x100000001b3ull;
-	at = address_map_get(&s->by_text, hash | 1);
-	if (at != ADDRESS_NONE && !strcmp(s->texts->data + at, name)) {
-		*ret = at;
-		return 0;
-	}
-	*ret = (wait_text)s->texts->len;
-	buf_add(s->texts, name, len + 1);
-	err = buf_error(s->texts);
-	return err ? err : MIN(address_map_put(&s->by_text, hash | 1, *ret), 0);
-}
 
 static int fill_frame(struct search *s, uint64_t lookup, struct wait_holder *h)
 {
@@ -152,8 +125,8 @@ static int fill_frame(struct search *s, uint64_t lookup, struct wait_holder *h)
 		return 0;
 	/* The frame is the outermost call's: what was inlined into it there comes before. */
 	h->line = frames[n - 1].line;
-	err = add_text(s, frames[n - 1].function, &h->func);
-	return err ? err : add_text(s, frames[n - 1].file, &h->file);
+	err = reading_text(s->r, frames[n - 1].function, &h->func);
+	return err ? err : reading_text(s->r, frames[n - 1].file, &h->file);
 }
 
 static bool waits_on(const struct wait_graph *g, uint64_t goid, uint32_t object)
@@ -212,7 +185,7 @@ static int look_at_closure(struct search *s, uint64_t goid, uint64_t pc, uint32_
 	*ret = call;
 	if (!call)
 		return 0;
-	err = add_text(s, call, &h.call);
+	err = reading_text(s->r, call, &h.call);
 	return err ? err : add(s, &h, lookup);
 }
 
@@ -465,7 +438,7 @@ static int index_parts(struct search *s)
 	return err == -ENOMEM || err == -ESRCH || err == -EPERM ? err : 0;
 }
 
-int graph_find_holders(const struct wait_reading *r, struct wait_graph *g, struct buf *texts)
+int graph_find_holders(struct wait_reading *r, struct wait_graph *g)
 {
 	cleanup_free_ uint32_t *which = malloc((r->n + 1) * sizeof(*which));
 	struct search *s = calloc(1, sizeof(*s));
@@ -474,8 +447,7 @@ int graph_find_holders(const struct wait_reading *r, struct wait_graph *g, struc
 
 	if (err)
 		goto out;
-	*s = (struct search){
-		.r = r, .g = g, .texts = texts, .until_ns = monotonic_ns() + BUDGET_NS};
+	*s = (struct search){.r = r, .g = g, .until_ns = monotonic_ns() + BUDGET_NS};
 	err = index_objects(s);
 	if (!err)
 		err = index_parts(s);
@@ -496,7 +468,6 @@ int graph_find_holders(const struct wait_reading *r, struct wait_graph *g, struc
 		hand_out(s);
 	free(s->parts);
 	free(s->found);
-	address_map_free(&s->by_text);
 	address_map_free(&s->by_address);
 out:
 	free(s);

@@ -9,7 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/base/text.h"
 #include "core/memory/memory.h"
 #include "core/memory/wait_reading.h"
 
@@ -74,7 +73,7 @@ int reading_poll(struct wait_reading *r, uint32_t g, const struct stack_copy *co
 /* "socket:[1234]", "pipe:[77]", "/var/log/x": as ls -l /proc/PID/fd has it. */
 int reading_descriptors(struct wait_reading *r)
 {
-	char path[64], link[512], name[TEXT_NAME_SIZE];
+	char path[64], link[512];
 	int err = 0;
 
 	for (size_t i = 0; i < r->n_objects && !err; i++) {
@@ -84,11 +83,11 @@ int reading_descriptors(struct wait_reading *r)
 		if (o->kind != WAIT_POLL || !o->state_known)
 			continue;
 		snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)r->pid, (int)o->poll.fd);
-		len = readlink(path, link, sizeof(link));
+		len = readlink(path, link, sizeof(link) - 1);
 		if (len <= 0)
 			continue; /* closed meanwhile */
-		text_name(name, sizeof(name), link, (size_t)len);
-		err = reading_text(r, name, &o->poll.what);
+		link[len] = '\0';
+		err = reading_text(r, link, &o->poll.what);
 	}
 	return err;
 }

@@ -62,7 +62,7 @@ struct wait_reading {
 	struct wait_graph *graph;   /* its counts of what is missing */
 };
 
-/* 0 or -ENOMEM. */
+/* Escaped and cut: text_name(). 0 or -ENOMEM. */
 int reading_text(struct wait_reading *r, const char *text, wait_text *ret);
 /* The object at an address, made when it is new. 0 or -ENOMEM. */
 int reading_object(struct wait_reading *r, uint64_t address, enum wait_kind kind, uint32_t *ret);
@@ -81,6 +81,6 @@ int reading_lock_states(struct wait_reading *r);
 int reading_poll(struct wait_reading *r, uint32_t g, const struct stack_copy *copy);
 int reading_descriptors(struct wait_reading *r);
 /* wait_holders.c: once the graph is complete but for them. */
-int graph_find_holders(const struct wait_reading *r, struct wait_graph *g, struct buf *texts);
+int graph_find_holders(struct wait_reading *r, struct wait_graph *g);
 
 #endif

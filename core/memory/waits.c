@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/base/hash.h"
+#include "core/base/text.h"
 #include "core/memory/goroutines_read.h"
 #include "core/memory/memory.h"
 #include "core/memory/type.h"
@@ -27,25 +29,26 @@
 
 int reading_text(struct wait_reading *r, const char *text, wait_text *ret)
 {
-	uint64_t hash = 0xcbf29ce484222325ull;
-	size_t len = strlen(text);
+	char name[TEXT_NAME_SIZE];
+	size_t len = text_name(name, sizeof(name), text, strlen(text));
+	uint64_t hash;
 	uint32_t at;
 	int err;
 
 	*ret = 0;
 	if (!len || r->texts.len > TEXTS_MAX)
 		return 0;
-	for (size_t i = 0; i < len; i++)
-		hash = (hash ^ (uint8_t)text[i]) * 0x100000001b3ull;
-	at = address_map_get(&r->by_text, hash | 1);
-	if (at != ADDRESS_NONE && !strcmp(r->texts.data + at, text)) {
+	/* Two that share a hash are both kept, one of them not found again. */
+	hash = hash_bytes(name, len, 0);
+	at = address_map_get(&r->by_text, hash + 1);
+	if (at != ADDRESS_NONE && !strcmp(r->texts.data + at, name)) {
 		*ret = at;
 		return 0;
 	}
 	*ret = (wait_text)r->texts.len;
-	buf_add(&r->texts, text, len + 1);
+	buf_add(&r->texts, name, len + 1);
 	err = buf_error(&r->texts);
-	return err ? err : MIN(address_map_put(&r->by_text, hash | 1, *ret), 0);
+	return err ? err : MIN(address_map_put(&r->by_text, hash + 1, *ret), 0);
 }
 
 int reading_object(struct wait_reading *r, uint64_t address, enum wait_kind kind, uint32_t *ret)
@@ -580,7 +583,7 @@ static int read_graph(struct wait_reading *r, struct wait_graph *g)
 	if (!err)
 		err = keep_sudogs(r, g);
 	if (!err)
-		err = graph_find_holders(r, g, &r->texts);
+		err = graph_find_holders(r, g);
 	if (err)
 		return err;
 	g->texts = buf_take(&r->texts, &g->texts_bytes);

@@ -404,7 +404,7 @@ int view_goroutine_waits(const struct view *v, struct view_query *q, struct buf 
 	own = present(graph, &g);
 	if (own)
 		emit_own(&e, graph, own);
-	else if (view_state(&g) == GSTATE_WAITING)
+	else if (gstate_waits(view_state(&g)))
 		emit_moved(&e);
 	v->live->waits_put(v->live->ctx, graph);
 	return emit_table_end(&e);
@@ -456,7 +456,7 @@ void view_emit_waits_on(struct emit *e, const struct view *v, unsigned proc,
 
 	if (!v->live->waits_known)
 		return;
-	if (view_state(g) != GSTATE_WAITING || (g->flags & GOROUTINE_SYSTEM)) {
+	if (!gstate_waits(view_state(g)) || (g->flags & GOROUTINE_SYSTEM)) {
 		emit_none(e, "waits_on");
 		return;
 	}
