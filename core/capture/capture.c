@@ -64,6 +64,7 @@ struct capture {
 	struct guard *guard;
 	struct runners *runners;  /* CAPTURE_FOLLOWED only */
 	struct file_stamp stamp;  /* protected by changing: the file when it was compared last */
+	bool left;                /* the same: its links are those of a thread that is gone */
 	int enter_err;            /* the same: why the last process could not be followed */
 	pthread_mutex_t lock;     /* what is told of us; held for moments only */
 	bool paused;              /* protected by lock; changed by who holds both */
@@ -624,7 +625,8 @@ static int follow_exec(struct capture *c)
 	uint32_t rates[EVENT_TYPES];
 	int err = 0;
 
-	if (!procs_left_behind(c->procs, c->pid))
+	c->left = procs_left_behind(c->procs, c->pid) || c->left;
+	if (!c->left)
 		return 0;
 	if (c->runners) {
 		cleanup_free_ struct probe_site *sites = NULL;
@@ -642,6 +644,7 @@ static int follow_exec(struct capture *c)
 		if (!err)
 			err = apply_rates(c, rates);
 	}
+	c->left = err != 0;
 	show_sites(c);
 	return err;
 }

@@ -62,6 +62,7 @@ static void same_again(struct traced *t)
 			 info.binary_path, info.go_version);
 	/* What it did before the probes were in it again is read from its memory. */
 	t->c.arrived(t->c.ctx, (unsigned)proc);
+	t->reread_ns = monotonic_ns() + NS_PER_SEC;
 	settled(t);
 }
 
@@ -126,6 +127,19 @@ void traced_executed(struct traced *t)
 	for (unsigned n = 0; n < CHAIN_TRIES && t->exec_ns && look(t); n++)
 		if (atomic_exchange(&t->executed, false))
 			begun(t);
+}
+
+/* A runtime that has only begun has not set up what is read: what it did between that reading and
+ * the probes is found a second later. */
+void traced_exec_tick(struct traced *t)
+{
+	int proc = model_proc_by_pid(t->c.model, t->c.pid);
+
+	if (!t->reread_ns || monotonic_ns() < t->reread_ns)
+		return;
+	t->reread_ns = 0;
+	if (proc >= 0)
+		t->c.arrived(t->c.ctx, (unsigned)proc);
 }
 
 bool traced_over(const struct traced *t, const char **ret_other)

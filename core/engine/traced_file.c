@@ -131,6 +131,7 @@ void traced_file_tick(struct traced *t)
 {
 	if (t->exec_ns)
 		traced_executed(t);
+	traced_exec_tick(t);
 	traced_path_look(t);
 	traced_images_sweep(t);
 	if (t->file_retry)

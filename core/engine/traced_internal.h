@@ -58,8 +58,9 @@ struct traced {
 
 	/* traced_exec.c: the one process has executed something. */
 	atomic_bool executed;
-	uint64_t exec_ns; /* main thread: since when it is not known what; 0: it is */
-	bool exec_found;  /* the same: it is the newest image now */
+	uint64_t exec_ns;   /* main thread: since when it is not known what; 0: it is */
+	bool exec_found;    /* the same: it is the newest image now */
+	uint64_t reread_ns; /* the same: when its memory is to be read once more; 0: not */
 	/* The same: what it executes cannot be traced; which, and why. "": that is not so. */
 	char other[PATH_MAX + 600];
 };
@@ -110,5 +111,7 @@ void traced_path_executed(struct traced *t);
 
 /* Main thread, when `executed` is set, and once a second while that is not settled. */
 void traced_executed(struct traced *t);
+/* Once a second. */
+void traced_exec_tick(struct traced *t);
 
 #endif

@@ -88,7 +88,7 @@ for how in "exec $ONE" "thread-exec $ONE" "exec $TWO" "thread-exec $ONE" "exec $
 done
 grep -q '^ended_by_exec yes' "$MNT/processes/$PID.1"/goroutines/*/status || fail "nothing says that exec ended them"
 expect "first lines about another release" "$(grep -c "executes $TWO now (go1.22.12): following it" "$LOG")" 1
-echo "exec $(type -P sleep) 2" >&7
+echo "exec $(type -P sleep) 30" >&7
 exec 7>&-
 wait_for "$PATIENCE" says "executes .*sleep now, which cannot be traced: it is not a Go program" || fail "no word of sleep: $(cat "$LOG")"
 expect "lines about sleep" "$(grep -c sleep "$LOG")" 1
@@ -136,7 +136,7 @@ XPID=$!
 wait_for "$PATIENCE" grep -q ready "$T/out" || fail "the command does not start: $(cat "$LOG")"
 echo "exec $TWO" >&7
 wait_for "$PATIENCE" says "executes $TWO now (go1.22.12): following it" || fail "no word: $(cat "$LOG")"
-echo "exec $(type -P sh) -c sleep\${IFS}2;exit\${IFS}5" >&7
+echo "exec $(type -P sh) -c sleep\${IFS}4;exit\${IFS}5" >&7
 wait_for "$PATIENCE" says "which cannot be traced" || fail "no word of the shell: $(cat "$LOG")"
 expect "state" "$(sed -n 's/^state //p' "$MNT/stats")" exited
 PID=$(sed -n 's/^ready \([0-9]*\) .*/\1/p' "$T/out" | head -n 1)
