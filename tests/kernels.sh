@@ -18,8 +18,10 @@ cache=$root/tests/.cache/kernels
 LIMIT=900 # seconds, of one kernel; a tenth of that on a machine at rest
 build=${XGOTOPFS_BUILD:-$root/build}
 
-# name, distribution, suite, package, what is expected (blind: events, but nothing from memory), kernel
-# command line
+# name, distribution, suite, package, what is expected, kernel command line. Expected: works; refused;
+# blind: events, but nothing from memory; nearly: works, but some hits in 100,000 do not reach the BPF
+# program (the kernel's own count of its runs is that of what we have). So it is with 6.18 and 7.3 under
+# qemu 7.2, even with one processor; the 6.18 of a real machine loses none.
 kernels() {
 	cat <<-'EOF'
 		5.10          debian bullseye           linux-image-cloud-amd64 refused
@@ -31,7 +33,7 @@ kernels() {
 		6.8           ubuntu noble-updates      linux-image-virtual     works
 		6.12          debian bookworm-backports linux-image-cloud-amd64 works
 		6.12-generic  debian trixie             linux-image-amd64       works
-		newest        debian trixie-backports   linux-image-cloud-amd64 works
+		newest        debian trixie-backports   linux-image-cloud-amd64 nearly
 		integrity     debian bookworm           linux-image-cloud-amd64 works   lockdown=integrity
 		confidential  debian bookworm           linux-image-cloud-amd64 refused lockdown=confidentiality
 		hidden-btf    debian bookworm           linux-image-cloud-amd64 works   hide_btf
@@ -205,14 +207,15 @@ base_image() {
 	strip "$tmp/image/usr/bin/xgotopfs"
 }
 
-# run NAME FOLDER EXPECTED COMMAND-LINE: prints what went wrong.
+# run NAME FOLDER EXPECTED COMMAND-LINE: prints what went wrong; sets `inexact`.
 run() {
 	local name=$1 folder=$2 expected=$3 extra=$4 out=$tmp/out status=0 wanted trace go traces=()
+	inexact=
 	rm -rf "$tmp/image/modules" "$out"
 	mkdir "$tmp/image/modules"
 	vm_modules "$tmp/image" "$folder" virtio_pci virtio_blk fuse || return
 	case $expected in
-	works) wanted="${parts[*]}" ;;
+	works | nearly) wanted="${parts[*]}" ;;
 	blind) wanted=blind ;;
 	refused) wanted=refused ;;
 	esac
@@ -235,7 +238,8 @@ run() {
 		[[ $trace = 1.* ]] && go=$trace || go=${releases[-1]}
 		vm_exact "$out/${trace/#1/go1}" "$go" && continue
 		echo "$name: $trace is NOT exact"
-		status=1
+		inexact=1
+		[ "$expected" = nearly ] || status=1
 	done
 	return "$status"
 }
@@ -253,7 +257,7 @@ for name in "${names[@]}"; do
 	started=$SECONDS
 	run "$name" "$cache/$suite-$package" "$expected" "$extra"
 	if [ $? = 0 ]; then
-		verdict=$([ "$expected" != refused ] && echo exact || sed -n 's/^GUEST: refused: /refused, as it must be: status /p' "$tmp/log")
+		verdict=$([ "$expected" != refused ] && echo "${inexact:+not }exact" || sed -n 's/^GUEST: refused: /refused, as it must be: status /p' "$tmp/log")
 	else
 		verdict=BAD failed=1
 	fi
