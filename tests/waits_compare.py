@@ -135,6 +135,18 @@ class Compare:
         if wrong:
             self.differ(f"{address}: {wrong} do not hold it: {got}")
 
+    def check_row(self, row):
+        """What holds for all, also for those goroutines that the program does not know."""
+        for holder in row["likely_holders"]:
+            weak = holder["evidence"] in ("pointer_in_frame", "pointer_into_object")
+            if row["kind"] == "chan" and holder["waiter"] and weak:
+                self.differ(f"{row['object']}: who waits on a channel is said to hold it: {holder}")
+        for waiter in row["waiters"] if row["object"] else []:
+            path = os.path.join(self.mount, "goroutines", str(waiter["goid"]), "status")
+            with open(path, encoding="utf-8") as f:
+                if f"{row['kind']} {row['object']} {waiter['wait']}" not in f.read():
+                    self.differ(f"status of {waiter['goid']} does not have {row['object']}")
+
     def run(self):
         for address, (kind, state) in self.objects.items():
             self.check_object(address, kind, state)
@@ -145,6 +157,7 @@ class Compare:
             self.check_holders(address, want)
         # The runtime and its packages have goroutines of their own, of which the program knows nothing.
         for row in self.rows:
+            self.check_row(row)
             known = row["object"] in self.objects or row["kind"] in ("descriptor", "nil channel", "no cases")
             if not known and any(w["goid"] in self.waits for w in row["waiters"]):
                 self.differ(f"unknown to the program: {row}")

@@ -341,11 +341,12 @@ static bool is_weak(const struct wait_holder *h)
 }
 
 /* Whoever waits himself has it in his frames for that reason: he is told only by what he deferred,
- * or when there is nobody else. A pointer into the object counts where there is nothing better. */
-static size_t keep_some(struct wait_holder *list, size_t n)
+ * or, of a lock, when there is nobody else: a channel is nothing that he could hold. A pointer into
+ * the object counts where there is nothing better. */
+static size_t keep_some(struct wait_holder *list, size_t n, enum wait_kind kind)
 {
 	size_t kept = 0;
-	bool others = false, better = false;
+	bool others = kind == WAIT_CHAN, better = false;
 
 	for (size_t i = 0; i < n; i++)
 		others |= !list[i].waiter || !is_weak(&list[i]);
@@ -375,7 +376,7 @@ static void hand_out(struct search *s)
 		for (end = i; end < s->n && s->found[end].object == s->found[i].object; end++)
 			;
 		o->holders = (uint32_t)kept;
-		o->n_holders = (uint32_t)keep_some(&s->found[i], end - i);
+		o->n_holders = (uint32_t)keep_some(&s->found[i], end - i, o->kind);
 		memmove(&s->found[kept], &s->found[i], o->n_holders * sizeof(*s->found));
 		kept += o->n_holders;
 	}

@@ -456,7 +456,7 @@ void view_emit_waits_on(struct emit *e, const struct view *v, unsigned proc,
 
 	if (!v->live->waits_known)
 		return;
-	if (!gstate_waits(view_state(g)) || (g->flags & GOROUTINE_SYSTEM)) {
+	if (!gstate_waits(view_state(g))) {
 		emit_none(e, "waits_on");
 		return;
 	}
