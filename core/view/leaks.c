@@ -325,12 +325,25 @@ static int as_json(struct leaks *l, bool late, struct buf *out)
 	return buf_error(out);
 }
 
-/* The first look takes long: it is under way, and there is nothing yet. */
-static int nothing_yet(enum view_form form, struct buf *out)
+/* No report: the first look takes long, or there is no memory to look through. */
+static int nothing(int why, enum view_form form, struct buf *out)
 {
-	buf_adds(out,
-		 form == VIEW_JSON ? "{\"under_way\":true,\"groups\":[]}\n" : "under_way yes\n");
-	return buf_error(out);
+	struct emit e;
+
+	emit_begin(&e, form, out);
+	if (why == -EAGAIN)
+		emit_yes(&e, "under_way", true);
+	else
+		emit_string(&e, "not_available",
+			    why == -ESRCH ? "the program has ended, and nobody looked before"
+			    : why == -ENOSYS
+				    ? "there is no memory to look through, or this program's "
+				      "cannot be read"
+			    : why == -E2BIG ? "there are too many goroutines"
+					    : strerror(-why));
+	emit_list_begin(&e, "groups");
+	emit_list_end(&e);
+	return emit_end(&e);
 }
 
 int view_leaks(const struct view *v, struct view_query *q, struct buf *out)
@@ -345,7 +358,7 @@ int view_leaks(const struct view *v, struct view_query *q, struct buf *out)
 		err = v->live->leaks ? v->live->leaks(v->live->ctx, q->proc, &report, &late)
 				     : -ENOSYS;
 	if (err)
-		return err == -EAGAIN ? nothing_yet(q->form, out) : err;
+		return err == -ENOENT || err == -ENOMEM ? err : nothing(err, q->form, out);
 	l.report = report;
 	l.now = view_now(v, q->proc);
 	err = gather(&l);

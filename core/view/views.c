@@ -28,11 +28,6 @@ static bool has_waits(const struct view *v)
 	return v->live->waits;
 }
 
-static bool has_leaks(const struct view *v)
-{
-	return v->live->leaks;
-}
-
 static bool has_meter(const struct view *v)
 {
 	return v->meter;
@@ -85,7 +80,7 @@ const struct view_row views[] = {
 	    .help = "the busiest goroutines: what each did in the last second"),
 	ROW("summary", PROCESS, BOTH, HEAVY, view_summary,
 	    .help = "by start function: goroutines, events, bytes, time in each state"),
-	ROW("leaks", PROCESS, BOTH, COSTLY, view_leaks, .here = has_leaks,
+	ROW("leaks", PROCESS, BOTH, COSTLY, view_leaks,
 	    .help = "goroutines that nothing can wake any more, proven from memory, the culprit "
 		    "first"),
 	ROW("sites", PROCESS, BOTH, HEAVY, view_sites,

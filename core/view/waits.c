@@ -203,7 +203,7 @@ static void add_holder_json(const struct wait_graph *graph, const struct wait_ho
 static void emit_holders(struct emit *e, const struct wait_graph *graph,
 			 const struct wait_object *o)
 {
-	cleanup_buf_ struct buf text = BUF_INIT, json = BUF_INIT, why = BUF_INIT, line = BUF_INIT;
+	cleanup_buf_ struct buf text = BUF_INIT, json = BUF_INIT, why = BUF_INIT;
 
 	buf_addc(&json, '[');
 	for (uint32_t i = 0; i < o->n_holders; i++) {

@@ -55,7 +55,8 @@ interface Report {
 	unconfirmed?: number;
 	candidates?: number;
 	passes?: number;
-	under_way: boolean;
+	under_way?: boolean;
+	not_available?: string; // why
 	groups: Group[];
 	more_groups?: number;
 }
@@ -96,7 +97,7 @@ function Proven() {
 	return (
 		<div class="leak-groups">
 			<div class="bar">
-				{report.leaked === undefined ? 'Looking through its memory…' : <>
+				{report.not_available ? <span class="muted">Leaks cannot be proven: {report.not_available}</span> : report.leaked === undefined ? 'Looking through its memory…' : <>
 					<b class={report.leaked ? 'warn' : ''}>{exact(report.leaked)} leaked</b>
 					<span>{exact(report.suspect ?? 0)} suspect</span>
 					<span class="muted">of {exact(report.candidates ?? 0)} that only another goroutine can wake; {exact(report.passes ?? 0)} passes
