@@ -16,8 +16,8 @@
 #include "core/memory/waits.h"
 
 #define KEPT       8
-#define PASSES_MAX 6                /* of one look: who moves is not waited for */
-#define REST_NS    (NS_PER_SEC / 2) /* between passes */
+#define PASSES_MAX (LEAK_PASSES + 2) /* of one look: who moves is not waited for */
+#define REST_NS    (NS_PER_SEC / 8)  /* between passes */
 #define PACE_BYTES (4u << 20)
 #define PACE_REST  4 /* a part of the time that marking took: others want the processor, too */
 #define LEAST_NICE 19

@@ -7,12 +7,16 @@
 struct named {
 	struct parked_goroutine park;
 	uint64_t first_ns; /* begin of the first pass that named it so */
-	unsigned passes;
+	unsigned passes;   /* in a row up to now; 0: the last one did not name it */
+	unsigned needed;   /* LEAK_PASSES or more */
+	unsigned unnamed;  /* passes since it was named */
 };
+
+#define REMEMBERED 1000 /* passes */
 
 struct leak_proof {
 	struct named *list; /* by goid */
-	size_t n;
+	size_t n, n_named;
 	uint64_t *proven;
 	size_t n_proven;
 };
@@ -39,42 +43,63 @@ static bool is_same(const struct parked_goroutine *a, const struct parked_gorout
 
 static bool is_proven(const struct named *n, const struct unreachable *pass)
 {
-	return n->passes >= LEAK_PASSES && pass->end_ns - n->first_ns >= LEAK_SPAN_NS;
+	return n->passes >= n->needed && pass->end_ns - n->first_ns >= LEAK_SPAN_NS;
+}
+
+/* It was named before, and is not now: it was met, or it went away. False: long ago. */
+static bool keep_unnamed(struct named *n)
+{
+	if (n->passes)
+		n->needed = MIN(n->needed * 2, (unsigned)LEAK_PASSES_MAX);
+	n->passes = 0;
+	return ++n->unnamed < REMEMBERED;
+}
+
+static struct named name_again(const struct named *before, const struct parked_goroutine *park,
+			       uint64_t now_ns)
+{
+	if (!before || !is_same(&before->park, park))
+		return (struct named){*park, now_ns, 1, LEAK_PASSES, 0};
+	return (struct named){*park, before->passes ? before->first_ns : now_ns, before->passes + 1,
+			      before->needed, 0};
 }
 
 int leak_proof_add(struct leak_proof *p, const struct unreachable *pass)
 {
-	struct named *list = calloc(pass->n + 1, sizeof(*list));
-	uint64_t *proven = calloc(pass->n + 1, sizeof(*proven));
-	size_t n_proven = 0, before = 0;
+	struct leak_proof next = {.list = calloc(p->n + pass->n + 1, sizeof(*next.list)),
+				  .proven = calloc(pass->n + 1, sizeof(*next.proven)),
+				  .n_named = pass->n};
+	size_t before = 0;
 
-	if (!list || !proven) {
-		free(list);
-		free(proven);
+	if (!next.list || !next.proven) {
+		free(next.list);
+		free(next.proven);
 		return -ENOMEM;
 	}
-	for (size_t i = 0; i < pass->n; i++) {
-		const struct parked_goroutine *park = &pass->list[i];
+	for (size_t i = 0; i <= pass->n; i++) {
+		const struct parked_goroutine *park = i < pass->n ? &pass->list[i] : NULL;
+		const struct named *same = NULL;
 
-		list[i] = (struct named){*park, pass->begin_ns, 1};
-		while (before < p->n && p->list[before].park.goid < park->goid)
-			before++;
-		if (before < p->n && is_same(&p->list[before].park, park)) {
-			list[i].first_ns = p->list[before].first_ns;
-			list[i].passes = p->list[before].passes + 1;
-		}
-		if (is_proven(&list[i], pass))
-			proven[n_proven++] = park->goid;
+		for (; before < p->n && (!park || p->list[before].park.goid < park->goid); before++)
+			if (keep_unnamed(&p->list[before]))
+				next.list[next.n++] = p->list[before];
+		if (!park)
+			break;
+		if (before < p->n && p->list[before].park.goid == park->goid)
+			same = &p->list[before++];
+		next.list[next.n++] = name_again(same, park, pass->begin_ns);
+		if (is_proven(&next.list[next.n - 1], pass))
+			next.proven[next.n_proven++] = park->goid;
 	}
 	free(p->list);
 	free(p->proven);
-	*p = (struct leak_proof){list, pass->n, proven, n_proven};
+	*p = next;
 	return 0;
 }
 
 size_t leak_proof_open(const struct leak_proof *p)
 {
-	return p->n - p->n_proven;
+	return p->n_named - p->n_proven;
 }
 
 const uint64_t *leak_proof_goids(const struct leak_proof *p, size_t *ret_n)

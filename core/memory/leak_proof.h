@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * When an unreachable goroutine is proven to be leaked: named by LEAK_PASSES passes one after the
- * other, in the same park, the first and the last at least LEAK_SPAN_NS apart. A process that runs
- * while it is read can show one pass what was never so; not the same thing again and again.
- * Pure; belongs to one thread.
+ * other, in the same park, the first and the last at least LEAK_SPAN_NS apart.
+ *
+ * A process that runs while it is read can show a pass what was never so: the only pointer to a
+ * channel moves from what is still to be read to what was read. Where one moves all the while a
+ * pass meets it once on the average, so that it misses it in 1 of e cases: hence so many passes.
+ * Who was named and then met again in the same park is such a one, or was hidden by a dead word for
+ * a while: it takes twice as many from then on, and so on. Pure; belongs to one thread.
  */
 #ifndef XGOTOPFS_MEMORY_LEAK_PROOF_H
 #define XGOTOPFS_MEMORY_LEAK_PROOF_H
 
 #include "core/memory/unreachable.h"
 
-#define LEAK_PASSES  3
-#define LEAK_SPAN_NS 1000000000ULL
+#define LEAK_PASSES     10
+#define LEAK_PASSES_MAX 80 /* for who was met again and again */
+#define LEAK_SPAN_NS    1000000000ULL
 
 struct leak_proof;
 

@@ -138,11 +138,12 @@ int roots_procs(struct reach *r, const struct target *t, pid_t pid, uint64_t bia
 
 /* --- specials ------------------------------------------------------------------------------- */
 
-/* runtime/mheap.go type special, _KindSpecialFinalizer and _KindSpecialCleanup. */
+/* runtime/mheap.go type special, _KindSpecialFinalizer, _KindSpecialCleanup and
+ * _KindSpecialWeakHandle. */
 struct special_layout {
 	uint32_t kind; /* offset; next is at 0, offset (2 or 8 bytes) at 8 */
 	uint32_t size;
-	uint8_t finalizer, cleanup;
+	uint8_t finalizer, cleanup, weak; /* 0: this release has none */
 };
 
 static struct special_layout special_layout(unsigned minor)
@@ -154,16 +155,55 @@ static struct special_layout special_layout(unsigned minor)
 		.cleanup = minor >= 25   ? 7
 			   : minor >= 24 ? 6
 					 : 0,
+		.weak = minor >= 25   ? 3
+			: minor >= 23 ? 2
+				      : 0,
 	};
 }
 
+static int add_weak(struct weak_pointers *weak, uint64_t handle, uint64_t object)
+{
+	if (weak->n == weak->room) {
+		size_t room = weak->room ? 2 * weak->room : 64;
+		struct weak_pointer *list = reallocarray(weak->list, room, sizeof(*list));
+
+		if (!list)
+			return -ENOMEM;
+		weak->list = list;
+		weak->room = room;
+	}
+	weak->list[weak->n++] = (struct weak_pointer){handle, object};
+	return 0;
+}
+
+bool roots_weak(struct reach *r, const struct weak_pointers *weak)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < weak->n; i++) {
+		const struct weak_pointer *w = &weak->list[i];
+
+		if (!reach_is_reached(r, w->handle) || reach_is_reached(r, w->object))
+			continue;
+		reach_value(r, w->object);
+		found |= reach_is_reached(r, w->object);
+	}
+	return found;
+}
+
+void roots_weak_done(struct weak_pointers *weak)
+{
+	free(weak->list);
+	*weak = (struct weak_pointers){.list = NULL};
+}
+
 static int add_specials(struct reach *r, pid_t pid, const struct special_layout *l,
-			const struct heap_span *s)
+			const struct heap_span *s, struct weak_pointers *weak)
 {
 	uint64_t at = s->specials;
 
 	for (unsigned i = 0; at && i < SPECIALS_MAX; i++) {
-		uint64_t head[3], offset;
+		uint64_t head[3], offset, handle;
 		uint8_t kind;
 		int err = memory_read(pid, at, head, sizeof(head));
 
@@ -178,12 +218,19 @@ static int add_specials(struct reach *r, pid_t pid, const struct special_layout 
 			if (err)
 				return err;
 		}
+		if (l->weak && kind == l->weak) {
+			err = memory_read(pid, at + l->size, &handle, sizeof(handle));
+			if (!err)
+				err = add_weak(weak, handle, s->base + offset);
+			if (err && err != -EFAULT)
+				return err;
+		}
 		at = head[0];
 	}
 	return 0;
 }
 
-int roots_specials(struct reach *r, const struct target *t, pid_t pid)
+int roots_specials(struct reach *r, const struct target *t, pid_t pid, struct weak_pointers *weak)
 {
 	const struct special_layout l = special_layout(target_go_minor(t));
 	const struct heap *h = reach_heap(r);
@@ -191,7 +238,7 @@ int roots_specials(struct reach *r, const struct target *t, pid_t pid)
 
 	for (size_t i = 0; !err && i < h->n; i++)
 		if (h->spans[i].specials)
-			err = add_specials(r, pid, &l, &h->spans[i]);
+			err = add_specials(r, pid, &l, &h->spans[i], weak);
 	return err;
 }
 

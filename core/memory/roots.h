@@ -25,8 +25,25 @@ int roots_list_procs(const struct target *t, pid_t pid, uint64_t bias, uint64_t 
  */
 int roots_procs(struct reach *r, const struct target *t, pid_t pid, uint64_t bias);
 
-/* Finalizers and cleanups: what they will call, and what they are of. */
-int roots_specials(struct reach *r, const struct target *t, pid_t pid);
+/* Weak pointers (1.23 on): who reaches the handle can get the object, as long as anybody keeps it,
+ * and a parked goroutine does. */
+struct weak_pointer {
+	uint64_t handle, object; /* addresses */
+};
+
+struct weak_pointers {
+	struct weak_pointer *list; /* n of them, freed with roots_weak_done() */
+	size_t n, room;
+};
+
+/* Finalizers and cleanups: what they will call, and what they are of. Weak pointers are no roots:
+ * they are added to `weak`. */
+int roots_specials(struct reach *r, const struct target *t, pid_t pid, struct weak_pointers *weak);
+
+/* Those of objects whose handle was reached by now, and that were not: marks these, so reach_run()
+ * has more to do. Returns whether there was one. */
+bool roots_weak(struct reach *r, const struct weak_pointers *weak);
+void roots_weak_done(struct weak_pointers *weak);
 
 /*
  * What a goroutine holds that may run on: its stack and what its g refers to. Of one that runs all

@@ -13,6 +13,7 @@
 #include "core/memory/roots.h"
 
 #define PACE_BYTES (64u << 20)
+#define MAIN_GOID  1
 
 struct candidate {
 	struct parked_goroutine park;
@@ -29,6 +30,7 @@ struct pass {
 	const struct unreachable_pace *pace;
 	struct heap *heap;
 	struct reach *reach;
+	struct weak_pointers weak;
 	struct candidate *list; /* by goid */
 	size_t n;
 };
@@ -36,6 +38,7 @@ struct pass {
 static void pass_done(struct pass *p)
 {
 	reach_free(p->reach);
+	roots_weak_done(&p->weak);
 	heap_free(p->heap);
 	free(p->list);
 }
@@ -140,6 +143,7 @@ static int mark_to_the_end(struct pass *p)
 			c->runs = changed = true;
 			err = roots_goroutine(p->reach, p->t, &c->g);
 		}
+		changed |= roots_weak(p->reach, &p->weak);
 		if (!err && changed)
 			err = mark(p);
 	}
@@ -196,14 +200,23 @@ static int run(struct pass *p, struct unreachable *ret)
 	err = add_goroutines(p, true);
 	for (int round = 0; round < 2 && !err; round++) {
 		err = roots_variables(p->reach, p->t, p->pid, p->bias, &ret->modules);
+		roots_weak_done(&p->weak);
 		if (!err)
-			err = roots_specials(p->reach, p->t, p->pid);
+			err = roots_specials(p->reach, p->t, p->pid, &p->weak);
 		if (!err && round)
 			err = add_goroutines(p, false);
 		if (!err)
 			err = mark_to_the_end(p);
 	}
 	return err;
+}
+
+/* A program whose work is done by others parks its main goroutine for good: meant, no leak, as in
+ * Go's own profile (golang/go#78922). What only its stack refers to is out of reach all the same.
+ */
+static bool is_meant(const struct candidate *c)
+{
+	return c->park.goid == MAIN_GOID && c->waits->why == WAIT_NO_CASES;
 }
 
 static int take(const struct pass *p, struct unreachable *ret)
@@ -213,7 +226,7 @@ static int take(const struct pass *p, struct unreachable *ret)
 	if (!ret->list)
 		return -ENOMEM;
 	for (size_t i = 0; i < p->n; i++)
-		if (!p->list[i].runs)
+		if (!p->list[i].runs && !is_meant(&p->list[i]))
 			ret->list[ret->n++] = p->list[i].park;
 	return 0;
 }

@@ -225,6 +225,7 @@ static void check_roots(const struct target *t, pid_t pid, uint64_t bias, const 
 			const struct memory_goroutine *list, size_t n)
 {
 	struct reach *r cleanup_reach_ = NULL;
+	struct weak_pointers weak = {0};
 	unsigned modules;
 	int err;
 
@@ -234,7 +235,8 @@ static void check_roots(const struct target *t, pid_t pid, uint64_t bias, const 
 	assert_int_equal(roots_variables(r, t, pid, bias, &modules), 0);
 	assert_int_equal(modules, 1);
 	assert_in_range(roots_procs(r, t, pid, bias), 1, 1024);
-	assert_int_equal(roots_specials(r, t, pid), 0);
+	assert_int_equal(roots_specials(r, t, pid, &weak), 0);
+	roots_weak_done(&weak);
 	while ((err = reach_run(r, 1 << 20)) == 1)
 		;
 	assert_int_equal(err, 0);

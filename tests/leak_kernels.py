@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Whom we call leaked in the programs by which Go tests its own profile of leaked goroutines.
+
+Usage: leak_kernels.py GO LEAKS_OF FOLDER [PROGRAM...]
+
+Builds runtime/testdata/testgoroutineleakprofile of that toolchain in FOLDER, changed so that each
+program is held up where it is about to take its profile. Then it is looked at from outside, and goes
+on to take the profile: both verdicts are of the same goroutines in the same process.
+Prints a table; fails when somebody is named whom neither the runtime's profile nor its expected
+answers name."""
+import os
+import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+STAY = """package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"runtime/pprof"
+)
+
+// Until somebody has looked from outside; then what the runtime says.
+func stay(profile *pprof.Profile, out io.Writer) {
+	fmt.Println("ready")
+	os.Stdin.Read(make([]byte, 1))
+	profile.WriteTo(out, 2)
+	fmt.Println("all")
+	pprof.Lookup("goroutine").WriteTo(out, 2)
+}
+"""
+PATIENCE = 60
+AT_ONCE = 2
+
+
+def build(go, root, name, folder):
+    """Builds a copy of the sources in which prof.WriteTo() to the output is stay()."""
+    source = os.path.join(root, "src/runtime/testdata", name)
+    copy = os.path.join(folder, "copy-" + os.path.basename(name))
+    out = os.path.join(folder, os.path.basename(name))
+    os.makedirs(copy)
+    for file_name in os.listdir(source):
+        if file_name.endswith(".go"):
+            with open(os.path.join(source, file_name), encoding="utf-8") as file:
+                text = file.read()
+            with open(os.path.join(copy, file_name), "w", encoding="utf-8") as file:
+                file.write(re.sub(r"\bprof\.WriteTo\(os\.Stdout, 2\)", "stay(prof, os.Stdout)", text))
+    with open(os.path.join(copy, "stay.go"), "w", encoding="utf-8") as file:
+        file.write(STAY)
+    subprocess.run(
+        [go, "build", "-o", out, "."], cwd=copy, check=True,
+        env=dict(os.environ, GOTOOLCHAIN="local", GOFLAGS="", GO111MODULE="off", GOWORK="off"))
+    return out
+
+
+def tests_of(root):
+    """[program, simple, [expression of an expected leak]] in the order of the runtime's own test."""
+    with open(os.path.join(root, "src/runtime/goroutineleakprofile_test.go"), encoding="utf-8") as file:
+        text = file.read()
+    text = re.sub(r"^\s*//.*$", "", text, flags=re.M)
+    for found in re.finditer(r'make(Flaky)?Test\("(\w+)",?(.*?)(?=make(?:Flaky)?Test\("|^\t\})', text, re.M | re.S):
+        yield found[2], not found[1], [re.compile(e) for e in re.findall(r"`([^`]*)`", found[3])]
+
+
+def goroutines(text):
+    """goid: (what the runtime's own test compares, is it leaked) of a profile."""
+    found = {}
+    for stack in text.split("\n\n"):
+        lines = stack.strip().split("\n")
+        head = re.match(r"goroutine (\d+) \[(.*?)( \(leaked\))?(, \d+ minutes)?\]:", lines[0])
+        created = [i for i, line in enumerate(lines) if line.startswith("created by")]
+        if not head:
+            continue
+        function = lines[created[-1] - 2] if created else lines[-2 if len(lines) > 2 else 0]
+        found[int(head[1])] = (function.removeprefix("main.") + " [" + head[2] + "]", bool(head[3]))
+    return found
+
+
+def run(binary, name, simple, leaks_of):
+    env = dict(os.environ, GODEBUG="asyncpreemptoff=1")
+    if simple:
+        env["GOMAXPROCS"] = "1"
+    with subprocess.Popen([binary, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, env=env, text=True) as program:
+        try:
+            if program.stdout.readline().strip() != "ready":
+                return None
+            looked = subprocess.run([leaks_of, binary, str(program.pid)], check=True, text=True,
+                                    stdout=subprocess.PIPE, timeout=PATIENCE).stdout
+            text, _ = program.communicate("\n", timeout=PATIENCE)
+        finally:
+            program.kill()
+    profile, _, everybody = text.partition("\nall\n")
+    runtimes = {goid: what for goid, (what, leaked) in goroutines(profile).items() if leaked}
+    stacks = {goid: what for goid, (what, _) in goroutines(everybody).items()}
+    ours = {int(line.split()[1]): line.split()[2] for line in looked.splitlines()}
+    return runtimes, {goid: stacks.get(goid, first + " [gone]") for goid, first in ours.items()}
+
+
+def main():
+    go, leaks_of, folder, *only = sys.argv[1:]
+    root = subprocess.run([go, "env", "GOROOT"], check=True, text=True, stdout=subprocess.PIPE,
+                          env=dict(os.environ, GOTOOLCHAIN="local")).stdout.strip()
+    binaries = [build(go, root, "testgoroutineleakprofile" + more, folder) for more in ("", "/goker")]
+    registered = {}
+    for binary, more in zip(binaries, ("", "/goker")):
+        source = os.path.join(root, "src/runtime/testdata/testgoroutineleakprofile" + more)
+        for name in os.listdir(source):
+            if name.endswith(".go"):
+                with open(os.path.join(source, name), encoding="utf-8") as file:
+                    for program in re.findall(r'^\s*register\("(\w+)"', file.read(), re.M):
+                        registered[program] = binary
+    jobs = [(name, simple, expected) for name, simple, expected in tests_of(root)
+            if name in registered and (not only or name in only)]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        results = list(pool.map(lambda j: run(registered[j[0]], j[0], j[1], leaks_of), jobs))
+    report(jobs, results)
+
+
+def listed(goroutines_named):
+    counts = {}
+    for what in goroutines_named:
+        what = re.sub(r"\(0x[^)]*\)|\(\{[^)]*\)|\([^*)]*\)(?= \[)", "()", what)
+        counts[what] = counts.get(what, 0) + 1
+    return "; ".join(f"{n} {what}" if n > 1 else what for what, n in sorted(counts.items()))
+
+
+def report(jobs, results):
+    sums, wrong, not_run = [0, 0, 0, 0], [], []
+    complete = 0
+    print("| program | Go's profile names | we name | missed | extra |\n|---|---|---|---|---|")
+    for (name, _, expected), result in zip(jobs, results):
+        if result is None:
+            not_run.append(name)
+            continue
+        runtimes, ours = result
+        missed = [what for goid, what in runtimes.items() if goid not in ours]
+        extra = [what for goid, what in ours.items() if goid not in runtimes]
+        row = [len(runtimes), len(ours), len(missed), len(extra)]
+        sums = [a + b for a, b in zip(sums, row)]
+        complete += not missed
+        wrong += [f"{name}: {what}" for what in extra if not any(e.search(what) for e in expected)]
+        print("| " + " | ".join([name] + [str(n) for n in row]) + " |")
+        for kind, who in (("missed", missed), ("extra", extra)):
+            if who:
+                print(f"{name}: {kind}: {listed(who)}", file=sys.stderr)
+    print("| **" + "** | **".join(["together"] + [str(n) for n in sums]) + "** |")
+    print(f"\n{complete} of {len(jobs) - len(not_run)} programs complete.")
+    for what in wrong:
+        print(f"accused: {what}", file=sys.stderr)
+    for name in not_run:
+        print(f"{name}: does not come to its profile", file=sys.stderr)
+    sys.exit(1 if wrong else 0)
+
+
+main()

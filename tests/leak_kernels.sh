@@ -1,0 +1,13 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# Prints, as a table, whom we call leaked in the programs by which Go tests its own profile of leaked
+# goroutines (65 kernels of real bugs among them), beside what that profile says of the same processes:
+#     tests/leak_kernels.sh [PROGRAM...]
+# They are built from the toolchain's sources. XGOTOPFS_BUILD is the build folder.
+. "$(dirname "$0")/lib.sh"
+ROOT=$(cd "$(dirname "$0")/.." && pwd)
+need python3
+LEAKS_OF=$XGOTOPFS_BUILD/tests/targets/leaks_of
+[ -x "$LEAKS_OF" ] || fail "$LEAKS_OF is not built"
+GO=$("$ROOT/scripts/go.sh" 1.27.3) || skip "no Go 1.27.3"
+python3 "$ROOT/tests/leak_kernels.py" "$GO" "$LEAKS_OF" "$T" "$@"
