@@ -603,8 +603,12 @@ static void test_blind(void **state)
 	LOCKED(&w, w.read_err = -ENOSYS);
 	a = until_state(&w, AUDIT_BLIND);
 	assert_non_null(strstr(a.why, "runtime.allgs"));
+	LOCKED(&w, w.read_err = 0);
+	until_state(&w, AUDIT_AGREES);
+	/* No load bias. */
 	LOCKED(&w, w.read_err = -ENOENT);
-	a = after(&w, 0);
+	a = until_state(&w, AUDIT_BLIND);
+	assert_non_null(strstr(a.why, "where its code lies"));
 	LOCKED(&w, w.read_err = 0);
 	until_state(&w, AUDIT_AGREES);
 	LOCKED(&w, w.numbers_err = -ENOSYS);

@@ -376,6 +376,74 @@ static void test_health(void **state)
 	same_keys(x, view_health, 0);
 }
 
+static struct audit found; /* what the audit below says */
+
+static void audit(void *ctx, unsigned proc, struct audit *ret)
+{
+	*ret = found;
+}
+
+static void starts_with(const char *text, const char *start)
+{
+	assert_int_equal(strncmp(text, start, strlen(start)), 0);
+}
+
+/* The verdict is good only while the audit agrees and never found anything. */
+static void test_audit(void **state)
+{
+	struct fixture *x = *state;
+	const char *text;
+
+	/* Nobody audits, as in a replay of a session that kept nothing of it. */
+	has_line(render(x, view_audit, 0, VIEW_TEXT), "audit none: not recorded");
+	x->live.audit = audit;
+	found = (struct audit){.state = AUDIT_WAITING};
+	starts_with(render(x, view_health, 0, VIEW_TEXT), "verdict not known yet");
+	found = (struct audit){.state = AUDIT_BEHIND, .comparisons = 5};
+	starts_with(render(x, view_health, 0, VIEW_TEXT), "verdict not known yet");
+	found = (struct audit){.state = AUDIT_AGREES, .comparisons = 5, .agree = 3};
+	starts_with(render(x, view_health, 0, VIEW_TEXT), "verdict good");
+	has_line(x->out.data, "audit agrees: events and memory tell the same");
+	same_keys(x, view_audit, 0);
+	/* Its memory cannot be read: where the list of goroutines, or its code, is was not found.
+	 */
+	found = (struct audit){.state = AUDIT_BLIND, .why = "somewhere"};
+	text = render(x, view_health, 0, VIEW_TEXT);
+	starts_with(text, "verdict incomplete");
+	assert_non_null(strstr(text, "warning the audit blind: somewhere"));
+	found = (struct audit){.state = AUDIT_OFF, .why = "nobody traces", .comparisons = 2};
+	text = render(x, view_health, 0, VIEW_TEXT);
+	starts_with(text, "verdict good, with limits");
+	assert_non_null(strstr(text, "warning not audited: nobody traces"));
+	/* Found, healed, not forgotten; and told in words. */
+	found = (struct audit){
+		.state = AUDIT_AGREES,
+		.comparisons = 9,
+		.compared_ns = T0,
+		.first_ns = T0,
+		.total = {[AUDIT_EXIT] = 2, [AUDIT_MISSED] = 7},
+		.examples = {{.goid = 41,
+			      .kind = AUDIT_EXIT,
+			      .memory = GSTATE_DEAD,
+			      .events = GSTATE_WAITING}},
+		.n_examples = 1,
+	};
+	text = render(x, view_health, 0, VIEW_TEXT);
+	starts_with(text, "verdict incomplete");
+	assert_non_null(strstr(text, "2 exit, 7 missed"));
+	text = render(x, view_audit, 0, VIEW_TEXT);
+	has_line(text, "differences_total 9");
+	has_line(text, "differences_exit 2");
+	assert_non_null(strstr(text, "\nmeaning exit: "));
+	assert_non_null(strstr(text, "\nmeaning what to do: "));
+	assert_non_null(strstr(text, "\ndifference goroutine 41 exit: waiting by events, not there "
+				     "in memory"));
+	same_keys(x, view_audit, 0);
+	text = render(x, view_metrics, 0, VIEW_TEXT);
+	has_line(text, "xgotopfs_audit_agrees{pid=\"4711\"} 1");
+	has_line(text, "xgotopfs_audit_differences_total{pid=\"4711\",kind=\"missed\"} 7");
+}
+
 /* Every line is a comment or a series; HELP and TYPE come once and first; no goroutine in a label.
  */
 static void check_exposition(const char *text)
@@ -699,14 +767,23 @@ int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_status),          TEST(test_json_values),
-		TEST(test_goroutine_stats), TEST(test_sampled),
-		TEST(test_tables),          TEST(test_stats),
-		TEST(test_health),          TEST(test_recording),
-		TEST(test_metrics),         TEST(test_stacks),
-		TEST(test_tables_cut),      TEST(test_not_there),
-		TEST(test_readme),          TEST(test_hostile_names),
-		TEST(test_waiting),         TEST(test_edge_of_old_creation),
+		TEST(test_status),
+		TEST(test_json_values),
+		TEST(test_goroutine_stats),
+		TEST(test_sampled),
+		TEST(test_tables),
+		TEST(test_stats),
+		TEST(test_health),
+		TEST(test_audit),
+		TEST(test_recording),
+		TEST(test_metrics),
+		TEST(test_stacks),
+		TEST(test_tables_cut),
+		TEST(test_not_there),
+		TEST(test_readme),
+		TEST(test_hostile_names),
+		TEST(test_waiting),
+		TEST(test_edge_of_old_creation),
 	};
 
 	return cmocka_run_group_tests_name("view", tests, NULL, NULL);
