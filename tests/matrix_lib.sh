@@ -51,6 +51,16 @@ if found or meta.get("audit") in ("differs", "blind"):
 E
 }
 
+# audited MOUNT: prints what its audit says unless it agrees after two comparisons more, and found nothing.
+compared() { [ "$(sed -n 's/^comparisons //p' "$1/audit")" -ge "$2" ]; }
+audited() {
+	if ! wait_for "$PATIENCE" compared "$1" $(($(sed -n 's/^comparisons //p' "$1/audit") + 2)) ||
+		! grep -q '^state agrees' "$1/audit" || ! grep -q '^differences_total 0' "$1/audit"; then
+		grep -E '^(audit|comparisons|difference) ' "$1/audit"
+		return 1
+	fi
+}
+
 check_first() {
 	local version=$1 mode=$2 dir=$3 binary minor counts=() tool
 	binary=$(target "$version" "$mode" workload) || return
@@ -88,19 +98,20 @@ check_allocs() { check_sampled newobject:1,makeslice:1,makemap:1 allocations "$@
 check_attach() {
 	local version=$1 mode=$2 dir=$3 binary pid tracer status=0
 	binary=$(target "$version" "$mode" workload) || return
-	mkfifo "$dir/in" || return
+	mkfifo "$dir/in" && mkdir "$dir/mnt" || return
 	: >"$dir/log" >"$dir/out"
 	"$binary" -scale "$SCALE" <"$dir/in" >"$dir/out" 2>"$dir/err" &
 	pid=$!
 	exec 8>"$dir/in"
 	wait_for 20 grep -q ready "$dir/out" || { echo "does not start"; status=1; }
 	if [ "$status" = 0 ]; then
-		timeout -k 5 120 "$XGOTOPFS" -s -record -storage-format jsonl -storage-dir "$dir" -pid "$pid" \
+		timeout -k 5 120 "$XGOTOPFS" -s -record -storage-format jsonl -storage-dir "$dir/s" -pid "$pid" "$dir/mnt" \
 			>"$dir/xout" 2>"$dir/log" &
 		tracer=$!
 		wait_for "$PATIENCE" grep -q "Ctrl-C ends" "$dir/log" || { echo "not ready: $(cat "$dir/log")"; status=1; }
 		echo >&8
 		wait_for 100 grep -q go_version "$dir/out" || { echo "no result: $(cat "$dir/err")"; status=1; }
+		[ "$status" != 0 ] || audited "$dir/mnt" || status=1
 		echo >&8
 	fi
 	exec 8>&-
@@ -108,9 +119,9 @@ check_attach() {
 	wait "$pid" || { echo "the workload failed: $(tail -n 3 "$dir/err")"; status=1; }
 	[ -z "${tracer:-}" ] || { end -INT "$tracer"; wait "$tracer"; }
 	[ "$status" = 0 ] || return 1
-	audit_of "$dir" || return
+	audit_of "$dir/s" || return
 	sed -n '/^{/p' "$dir/out" >"$dir/truth.json"
-	python3 "$ROOT/tests/exact.py" "$dir/truth.json" "$dir"/*/events.jsonl \
+	python3 "$ROOT/tests/exact.py" "$dir/truth.json" "$dir"/s/*/events.jsonl \
 		--go "$(minor_of "$version" "$binary")" --lost "$(lost_of "$dir/log")"
 }
 
@@ -132,10 +143,7 @@ at_rest() {
 	if wait_for "$PATIENCE" grep -q "Ctrl-C ends" "$dir/log"; then
 		"$compare" "$dir" "$(minor_of "$version" "$binary")"
 		status=$?
-		if ! wait_for "$PATIENCE" grep -q '^state agrees' "$dir/mnt/audit" || ! grep -q '^differences_total 0' "$dir/mnt/audit"; then
-			head -n 1 "$dir/mnt/audit"
-			status=1
-		fi
+		audited "$dir/mnt" || status=1
 	else
 		echo "not ready: $(cat "$dir/log")"
 	fi
