@@ -9,13 +9,14 @@
 #include "core/memory/stack_walk.h"
 #include "core/target/variables.h"
 
-#define MODULES_MAX    1024
-#define VARIABLES_MAX  (4ULL << 30) /* bytes of data or bss */
-#define PROCS_MAX      (1u << 16)
-#define SPECIALS_MAX   (1u << 20)   /* of one span */
-#define SPECIAL_BYTES  64           /* of the largest: specialfinalizer has 56 */
-#define STACK_ROOT_MAX (1ULL << 30) /* runtime/proc.go maxstacksize */
-#define TIMERS_BYTES   64           /* of p.timers; the slice is among the first fields */
+#define MODULES_MAX      1024
+#define VARIABLES_MAX    (4ULL << 30) /* bytes of data or bss */
+#define PROCS_MAX        (1u << 16)
+#define SPECIALS_MAX     (1u << 20) /* of one span */
+#define SPECIAL_BYTES    64         /* of the largest: specialfinalizer has 56 */
+#define QUEUE_BLOCKS_MAX (1u << 16)
+#define STACK_ROOT_MAX   (1ULL << 30) /* runtime/proc.go maxstacksize */
+#define TIMERS_BYTES     64           /* of p.timers; the slice is among the first fields */
 
 /* --- variables ------------------------------------------------------------------------------ */
 
@@ -240,6 +241,95 @@ int roots_specials(struct reach *r, const struct target *t, pid_t pid, struct we
 		if (h->spans[i].specials)
 			err = add_specials(r, pid, &l, &h->spans[i], weak);
 	return err;
+}
+
+/* --- queues of finalizers and cleanups -------------------------------------------------------- */
+
+/* mfinal.go type finBlock (finblock before 1.25), mcleanup.go type cleanupBlock: outside the heap,
+ * linked with each other, never given back. */
+struct queue_layout {
+	uint32_t list; /* offset of the pointer to the first in the variable */
+	uint32_t link; /* in a block, as the rest: the next one */
+	uint32_t count, entries, size;
+	uint32_t entry_size; /* the largest of all releases */
+	bool clears;         /* the first two words of an entry that was called */
+};
+
+#define BLOCK_BYTES 4096
+
+static const struct queue_layout finalizer_queue = {
+	.count = 16, .entries = 24, .size = BLOCK_BYTES, .entry_size = 40, .clears = true};
+
+/* Is it such a block? Returns where its entries end; 0: it is none. A finalizer that is not due has
+ * cleared words; the one behind those that are is being called. Cleanups leave copies behind. */
+static uint32_t block_end(const struct queue_layout *l, const uint64_t *words)
+{
+	uint32_t n = (uint32_t)words[l->count / 8], end;
+
+	if (words[l->count / 8] >> 32 || n > (l->size - l->entries) / 8)
+		return 0;
+	end = MIN(l->entries + (n + l->clears) * l->entry_size, l->size);
+	for (uint32_t at = end; l->clears && at + 8 <= l->size; at += 8)
+		if (words[at / 8] && (at - l->entries) % l->entry_size < 16) /* fn, arg */
+			return 0;
+	return end;
+}
+
+/* What the word at addr points to, when that is such a block, and those that are linked with it. */
+static int add_queue(struct reach *r, pid_t pid, const struct queue_layout *l, uint64_t addr)
+{
+	uint64_t block, words[BLOCK_BYTES / 8];
+
+	if (memory_read(pid, addr + l->list, &block, sizeof(block)))
+		return 0;
+	for (unsigned i = 0; block && block % 8 == 0 && i < QUEUE_BLOCKS_MAX; i++) {
+		int err = memory_read(pid, block, words, l->size);
+		uint32_t end;
+
+		if (err)
+			return err == -EFAULT ? 0 : err;
+		end = block_end(l, words);
+		if (!end || heap_span_at(reach_heap(r), block))
+			break;
+		for (uint32_t at = l->entries; at + 8 <= end; at += 8)
+			reach_value(r, words[at / 8]);
+		block = words[l->link / 8];
+	}
+	return 0;
+}
+
+static int add_queues(struct reach *r, pid_t pid, uint64_t bias, const struct queue_layout *l,
+		      const uint64_t *list, size_t n)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < n && !err; i++)
+		err = add_queue(r, pid, l, list[i] + bias);
+	return err;
+}
+
+int roots_queues(struct reach *r, const struct target *t, pid_t pid, uint64_t bias)
+{
+	cleanup_free_ uint64_t *finalizers = NULL, *cleanups = NULL;
+	/* cleanupQueue.all begins the third cache line. */
+	const struct queue_layout cleanup_queue = {
+		.list = !strcmp(target_arch(t), "arm64") ? 2 * 128 : 2 * 64,
+		.link = 16,
+		.count = 24,
+		.entries = 32,
+		.size = 512,
+		.entry_size = 24};
+	size_t n;
+	int err = variable_finalizer_candidates(t, &finalizers, &n);
+
+	if (!err)
+		err = add_queues(r, pid, bias, &finalizer_queue, finalizers, n);
+	if (err && err != -ENOSYS)
+		return err;
+	err = variable_cleanup_candidates(t, &cleanups, &n);
+	if (!err)
+		err = add_queues(r, pid, bias, &cleanup_queue, cleanups, n);
+	return err == -ENOSYS ? 0 : err;
 }
 
 /* --- goroutines ----------------------------------------------------------------------------- */

@@ -40,6 +40,10 @@ struct weak_pointers {
  * they are added to `weak`. */
 int roots_specials(struct reach *r, const struct target *t, pid_t pid, struct weak_pointers *weak);
 
+/* Finalizers and cleanups that are due and wait for the goroutine that calls them. Where the queues
+ * are not found nothing is done. */
+int roots_queues(struct reach *r, const struct target *t, pid_t pid, uint64_t bias);
+
 /* Those of objects whose handle was reached by now, and that were not: marks these, so reach_run()
  * has more to do. Returns whether there was one. */
 bool roots_weak(struct reach *r, const struct weak_pointers *weak);

@@ -203,6 +203,8 @@ static int run(struct pass *p, struct unreachable *ret)
 		roots_weak_done(&p->weak);
 		if (!err)
 			err = roots_specials(p->reach, p->t, p->pid, &p->weak);
+		if (!err)
+			err = roots_queues(p->reach, p->t, p->pid, p->bias);
 		if (!err && round)
 			err = add_goroutines(p, false);
 		if (!err)

@@ -43,19 +43,21 @@ int variable_mheap_in_code(const struct target *t, uint64_t *ret)
 	return 0;
 }
 
-int variable_allp_candidates(const struct target *t, uint64_t **ret, size_t *ret_n)
+/* Those that `function` uses; first of all that of the symbol, when there is one. */
+static int candidates(const struct target *t, const char *function, const char *symbol,
+		      uint64_t **ret, size_t *ret_n)
 {
 	uint64_t *list, size;
 	struct refs refs;
 	size_t n = 0;
-	int err = refs_read(t, "runtime.procresize", &refs);
+	int err = refs_read(t, function, &refs);
 
 	if (err)
 		return err;
 	list = calloc(refs.n + 1, sizeof(*list));
 	if (!list)
 		return -ENOMEM;
-	if (!image_symbol(target_image(t), "runtime.allp", &list[0], &size))
+	if (!image_symbol(target_image(t), symbol, &list[0], &size))
 		n++;
 	for (size_t i = 0; i < refs.n; i++)
 		if (refs.list[i].addr % 8 == 0)
@@ -63,6 +65,21 @@ int variable_allp_candidates(const struct target *t, uint64_t **ret, size_t *ret
 	*ret = list;
 	*ret_n = n;
 	return 0;
+}
+
+int variable_allp_candidates(const struct target *t, uint64_t **ret, size_t *ret_n)
+{
+	return candidates(t, "runtime.procresize", "runtime.allp", ret, ret_n);
+}
+
+int variable_finalizer_candidates(const struct target *t, uint64_t **ret, size_t *ret_n)
+{
+	return candidates(t, "runtime.queuefinalizer", "runtime.allfin", ret, ret_n);
+}
+
+int variable_cleanup_candidates(const struct target *t, uint64_t **ret, size_t *ret_n)
+{
+	return candidates(t, "runtime.runCleanups", "runtime.gcCleanups", ret, ret_n);
 }
 
 int variable_mheap(const struct target *t, uint64_t *ret)

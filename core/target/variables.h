@@ -19,4 +19,9 @@ int variable_mheap_in_code(const struct target *t, uint64_t *ret);
  */
 int variable_allp_candidates(const struct target *t, uint64_t **ret, size_t *ret_n);
 
+/* In the same way: runtime.allfin or finq (mfinal.go), by runtime.queuefinalizer(). */
+int variable_finalizer_candidates(const struct target *t, uint64_t **ret, size_t *ret_n);
+/* runtime.gcCleanups (mcleanup.go, 1.25 on), by runtime.runCleanups(). */
+int variable_cleanup_candidates(const struct target *t, uint64_t **ret, size_t *ret_n);
+
 #endif

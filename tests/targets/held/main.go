@@ -61,29 +61,31 @@ func made() chan int { return make(chan int) }
 
 // --- by one way each, which stays
 
-func finePool(ch chan int)      { <-ch }
-func fineSyncMap(ch chan int)   { <-ch }
-func fineAtomic(ch chan int)    { <-ch }
-func fineAny(ch chan int)       { <-ch }
-func fineMethod(ch chan int)    { <-ch }
-func fineClosure(ch chan int)   { <-ch }
-func fineArray(ch chan int)     { <-ch }
-func fineChannel(ch chan int)   { <-ch }
-func fineLarge(ch chan int)     { <-ch }
-func fineGeneric(ch chan int)   { <-ch }
-func fineTimer(ch chan int)     { <-ch }
-func fineContext(ch chan int)   { <-ch }
-func fineFinalizer(ch chan int) { <-ch }
-func fineCleanup(ch chan int)   { <-ch }
-func finePull(ch chan int)      { <-ch }
-func fineWeak(ch chan int)      { <-ch }
-func fineOnlyWeak(o *object)    { <-o.ch; runtime.KeepAlive(o) }
-func fineUnique(ch chan int)    { <-ch }
-func fineMap(ch chan int)       { <-ch }
-func fineLoop(ch chan int)      { <-ch }
-func fineSyscall(ch chan int)   { <-ch }
-func fineBubble(ch chan int)    { <-ch }
-func fineMutex()                { inner.mu.Lock() }
+func finePool(ch chan int)       { <-ch }
+func fineSyncMap(ch chan int)    { <-ch }
+func fineAtomic(ch chan int)     { <-ch }
+func fineAny(ch chan int)        { <-ch }
+func fineMethod(ch chan int)     { <-ch }
+func fineClosure(ch chan int)    { <-ch }
+func fineArray(ch chan int)      { <-ch }
+func fineChannel(ch chan int)    { <-ch }
+func fineLarge(ch chan int)      { <-ch }
+func fineGeneric(ch chan int)    { <-ch }
+func fineTimer(ch chan int)      { <-ch }
+func fineContext(ch chan int)    { <-ch }
+func fineFinalizer(ch chan int)  { <-ch }
+func fineCleanup(ch chan int)    { <-ch }
+func finePull(ch chan int)       { <-ch }
+func fineWeak(ch chan int)       { <-ch }
+func fineOnlyWeak(o *object)     { <-o.ch; runtime.KeepAlive(o) }
+func fineFinalizing(ch chan int) { <-ch }
+func fineCleaning(ch chan int)   { <-ch }
+func fineUnique(ch chan int)     { <-ch }
+func fineMap(ch chan int)        { <-ch }
+func fineLoop(ch chan int)       { <-ch }
+func fineSyscall(ch chan int)    { <-ch }
+func fineBubble(ch chan int)     { <-ch }
+func fineMutex()                 { inner.mu.Lock() }
 func fineGroup(wg *sync.WaitGroup) {
 	wg.Wait()
 }
@@ -170,6 +172,31 @@ func still() {
 	table.Store("cond", cond)
 	go testing.Main(func(string, string) (bool, error) { return true, nil },
 		[]testing.InternalTest{{Name: "Bubble", F: bubble}}, nil, nil)
+}
+
+// Finalizers and cleanups that are due, behind one that takes its time.
+//
+//go:noinline
+func due(more bool) {
+	finalized, cleaned := new([8]*int), new([8]*int)
+	if !more {
+		runtime.SetFinalizer(finalized, func(*[8]*int) { time.Sleep(time.Hour) })
+		runtime.AddCleanup(cleaned, func(int) { time.Sleep(time.Hour) }, 0)
+		return
+	}
+	a, b := made(), made()
+	runtime.SetFinalizer(finalized, func(*[8]*int) { close(a) })
+	runtime.AddCleanup(cleaned, func(ch chan int) { close(ch) }, b)
+	go fineFinalizing(a)
+	go fineCleaning(b)
+}
+
+func collect() {
+	wipe(20)
+	for i := 0; i < 3; i++ {
+		runtime.GC()
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 func c12(c [30]chan int) chan int { return c[12] }
@@ -450,7 +477,12 @@ func wipe(n int) int {
 func main() {
 	still()
 	stillInC()
-	wipe(20)
+	due(false)
+	collect()
+	for i := 0; i < 50; i++ {
+		due(true)
+	}
+	collect()
 	moving := ""
 	if len(os.Args) > 1 {
 		moving = os.Args[1]
