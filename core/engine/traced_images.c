@@ -226,7 +226,8 @@ static void look_anew(struct traced *t)
 	t->c.file(t->c.ctx);
 }
 
-void traced_images_add(struct traced *t, struct traced_image *i)
+/* Makes `i`, attached or not, the newest; the oldest go where there are too many. Main thread. */
+static void add_image(struct traced *t, struct traced_image *i)
 {
 	if (t->n_images == IMAGES_MAX) {
 		log_warn("more than %d files have been %s while processes of each run: those of "
@@ -275,7 +276,7 @@ int traced_adopt(struct traced *t, struct target *target)
 		target_free(target);
 		return err;
 	}
-	traced_images_add(t, i);
+	add_image(t, i);
 	err = capture_attach(i->capture);
 	return err ? err : capture_start(i->capture);
 }

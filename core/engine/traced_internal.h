@@ -77,8 +77,6 @@ static inline struct traced_image *traced_now(const struct traced *t)
 {
 	return t->images[0];
 }
-/* Makes `i`, attached or not, the newest; the oldest go where there are too many. Main thread. */
-void traced_images_add(struct traced *t, struct traced_image *i);
 /* Ends image number `k`: what it has captured is delivered, its processes end in the model. */
 void traced_images_end(struct traced *t, unsigned k);
 /* Makes image number `k` the newest. Main thread. */

@@ -43,9 +43,3 @@ uint64_t audit_total(const struct audit *a)
 		sum += a->total[i];
 	return sum;
 }
-
-bool audit_good(const struct audit *a)
-{
-	return (a->state == AUDIT_AGREES || a->state == AUDIT_FINISHED) && a->comparisons &&
-	       !audit_total(a);
-}

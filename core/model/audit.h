@@ -81,7 +81,5 @@ const char *audit_kind_name(enum audit_kind kind);
 enum audit_state audit_state_parse(const char *name); /* AUDIT_NONE when there is no such state */
 /* Of all kinds, since the begin. */
 uint64_t audit_total(const struct audit *a);
-/* It was compared, and nothing was ever found. */
-bool audit_good(const struct audit *a);
 
 #endif

@@ -222,11 +222,6 @@ static void emit_holders(struct emit *e, const struct wait_graph *graph,
 		emit_none(e, NULL);
 }
 
-const char *view_object_kind(const struct wait_object *o)
-{
-	return kinds[o->kind];
-}
-
 void view_add_object(const struct wait_graph *graph, const struct wait_object *o, struct buf *out)
 {
 	buf_addf(out, "%s ", kinds[o->kind]);
