@@ -44,7 +44,7 @@ told() {
 
 # --- the program's own count, and its numbers
 start_target "$T/counted"
-mount_demo -web -web-port 0
+mount_demo -web -web-port 0 -record -storage-dir "$T/sessions"
 wait_web
 wait_for 20 state agrees || fail "no agreement: $(cat "$MNT/audit")"
 grep -q '^verdict good' "$MNT/health" || fail "$(head -n 3 "$MNT/health")"
@@ -81,6 +81,16 @@ a = json.load(sys.stdin)
 assert a["differences_exit"] >= 7 and a["differences_creation"] >= 5 and a["meaning"], a' || fail "no JSON"
 curl -s "$WEB/metrics" | grep -q '^xgotopfs_audit_differences_total{pid="'"$DEMO"'",kind="exit"} [1-9]' ||
 	fail "metrics: $(curl -s "$WEB/metrics" | grep audit)"
+stop_xgotopfs
+session=$(ls "$T/sessions")
+start_xgotopfs -replay "$T/sessions/$session" -speed 0 "$MNT"
+wait_for 20 more_than differences_exit 6 || fail "not in the recording: $(cat "$T/sessions/$session/metadata.json")"
+wait_for 10 grep -q '^verdict incomplete' "$MNT/health" || fail "$(head -n 3 "$MNT/health")"
+stop_xgotopfs
+
+# --- the statistics line
+start_xgotopfs -s -pid "$DEMO"
+wait_for "$PATIENCE" says 'audit agrees' || fail "statistics: $(tail -n 2 "$LOG")"
 stop_xgotopfs
 
 # --- probes of exits alone, without state changes

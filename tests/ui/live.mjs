@@ -39,6 +39,10 @@ const wide = {
 		await page.locator('.light.connected').waitFor();
 		await until('what came and went has rows', () => functions(page), (f) => f.includes('main.fill'), 20);
 	},
+	async 'the audit agrees'(page) {
+		await until('the audit', () => page.evaluate(() => document.querySelector('.metrics').innerText.replace(/\s+/g, ' ')),
+			(text) => /AUDIT agrees/i.test(text));
+	},
 	async 'it follows'(page) {
 		const before = await view(page);
 		// What has only just begun is shown whole, and moves once it is ten seconds long.
