@@ -155,9 +155,11 @@ static const char *why_blind(int err)
 
 static void say_first(const struct watched *w, const struct audit *result)
 {
-	log_warn("process %d: the audit found %llu differences between what events told and what "
+	uint64_t n = audit_total(result);
+
+	log_warn("process %d: the audit found %llu difference%s between what events told and what "
 		 "its memory says: see `audit`",
-		 w->pid, (unsigned long long)audit_total(result));
+		 w->pid, (unsigned long long)n, n == 1 ? "" : "s");
 }
 
 /* --- a process ---------------------------------------------------------------------------- */
