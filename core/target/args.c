@@ -83,7 +83,9 @@ int target_args_by_pc(const struct target *t, uint64_t pc, struct target_arg ret
 		return -ENOENT;
 	if (pclntab_funcdata(&t->tab, &f, FUNCDATA_ARGINFO, &at))
 		return 0;
-	live = liveness_at(t, &f, pc);
+	/* gentraceback() had climbed out of the inlined calls by the time it printed; the unwinder
+	 * of 1.21 on asks where the frame stands. */
+	live = liveness_at(t, &f, t->build.minor <= 20 ? inlined_outermost_pc(t, &f, pc) : pc);
 	for (int n = 0; n < TARGET_ARGS_MAX; n++) {
 		if (!byte_at(t, at++, &op))
 			return -ENOENT;

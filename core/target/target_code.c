@@ -277,6 +277,23 @@ static void frame_line(const struct target *t, const struct pclntab_func *f, uin
 	frame->line = 0;
 }
 
+uint64_t inlined_outermost_pc(const struct target *t, const struct pclntab_func *f, uint64_t pc)
+{
+	struct inlined_call call;
+	uint64_t tree = 0;
+	uint32_t table = pclntab_pcdata(&t->tab, f, PCDATA_INLTREEINDEX);
+
+	if (!table || pclntab_funcdata(&t->tab, f, FUNCDATA_INLTREE, &tree))
+		return pc;
+	for (int depth = 0; depth < INLINED_DEPTH_MAX; depth++) {
+		if (inlined_call(t, tree, pclntab_value(&t->tab, f, table, pc), &call) ||
+		    f->entry + call.parent_pc >= f->end)
+			break;
+		pc = f->entry + call.parent_pc;
+	}
+	return pc;
+}
+
 /* As inlineUnwinder does it (runtime/symtabinl.go; before 1.21 inside gentraceback()). */
 int target_frames_by_pc(const struct target *t, uint64_t pc, struct target_frame *ret, size_t max)
 {

@@ -90,6 +90,10 @@ struct inlined_call {
 #define FUNCDATA_INLTREE    3 /* runtime/funcdata.h, internal/abi/symtab.go: the same 1.17 … 1.27 */
 #define PCDATA_INLTREEINDEX 2
 int inlined_call(const struct target *t, uint64_t tree, int32_t i, struct inlined_call *ret);
+/* Where the function itself makes the call that pc lies in, inlined calls left out; pc where none
+ * is inlined. */
+uint64_t inlined_outermost_pc(const struct target *t, const struct pclntab_func *f, uint64_t pc);
+#define INLINED_DEPTH_MAX 1024 /* a tree that loops ends there */
 
 /* target_code.c: the list behind target_func_by_name(). -ENOMEM, -ENOENT (table not in order). */
 int target_index_names(struct target *t);

@@ -38,6 +38,7 @@ static const char *const programs[][2] = {
 	{"local", "pie-stripped"},
 	{"1.17", "plain"},
 	{"1.17", "cgo-pie-stripped"},
+	{"1.19", "stripped"},
 	{"1.20", "stripped"},
 	{"1.22", "cgo"},
 	{"1.24", "stripped-trimpath"},

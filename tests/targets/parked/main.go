@@ -22,6 +22,22 @@ func (w worker) value() { <-w.in }
 type runner interface{ run() }
 
 //go:noinline
+func readAtLeast(w *worker, b []byte, min int) int { return <-w.in + len(b) + min }
+
+// Inlined into its caller.
+func readFull(w *worker, b []byte) int { return readAtLeast(w, b, len(b)) }
+
+// What is live of its arguments differs between the inlined call and the call in that.
+//
+//go:noinline
+func readHeader(b []byte, w *worker) int {
+	if n := readFull(w, b[:9]); n < 9 {
+		return n
+	}
+	return int(b[0])<<16 | int(b[1])
+}
+
+//go:noinline
 func callRunner(r runner) { r.run() }
 
 // Inlined into its caller.
@@ -86,6 +102,7 @@ func spawn(in chan int) {
 	go w.run()
 	go w.value()
 	go callRunner(w)
+	go readHeader(make([]byte, 20), w)
 	go waitTwice(in)
 	go deep(30, in)
 	go inPanic(in)
