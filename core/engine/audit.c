@@ -325,7 +325,7 @@ static void compare(struct auditor *a, struct watched *w, struct reading *r)
 	result.why[0] = '\0';
 	result.states = r->now.states;
 	result.creations = r->now.creations;
-	result.exits = r->now.exits;
+	result.exits = r->now.exits && r->complete;
 	result.in_memory = result.in_model = result.agree = result.moved = 0;
 	result.unknown = result.unseen = result.unconfirmed = 0;
 	memset(result.memory_states, 0, sizeof(result.memory_states));

@@ -388,6 +388,7 @@ static void test_unseen_exits(void **state)
 	a = after(&w, 4);
 	assert_true(lives(&w, 2));
 	assert_int_equal(audit_total(&a), 1);
+	assert_false(a.exits);
 	end(&w);
 }
 
