@@ -30,7 +30,7 @@ struct differences {
 /* The counters when the audit of a process began, each so that it errs on the side of silence. */
 struct base {
 	bool taken, firm; /* firm: no C thread came between it and the next reading */
-	uint64_t least, most, of_threads, created_before, created_after, lost, dropped;
+	uint64_t least, most, of_threads, created_before, created_after, lost, dropped, creating;
 	/* By the comparison before, confirmed or not; and told of. */
 	uint64_t missed, invented, missed_told, invented_told;
 };

@@ -203,6 +203,14 @@ static void meet_casgstatus(const struct life *have, const struct event *ev, str
 		forget_state(m);
 }
 
+/* A C thread comes in: the change of state that its newgoroutine, which has the flag, is told with.
+ */
+static bool comes_from_c(const struct event *ev)
+{
+	return ev->type == EVENT_CASGSTATUS && ev->to == GSTATE_SYSCALL &&
+	       gstate_is_creation(ev->from, ev->to);
+}
+
 void walk_subject(const struct life *have, const struct event *ev, struct meaning *ret)
 {
 	*ret = (struct meaning){.life = *have};
@@ -215,7 +223,7 @@ void walk_subject(const struct life *have, const struct event *ev, struct meanin
 	}
 	if (event_is_creation(ev))
 		ret->means |= MEANS_CREATED;
-	if (ev->flags & EVENT_CGO_THREAD)
+	if (ev->flags & EVENT_CGO_THREAD || comes_from_c(ev))
 		ret->life.flags |= GOROUTINE_CGO;
 	if (ev->type == EVENT_CASGSTATUS)
 		meet_casgstatus(have, ev, ret);
