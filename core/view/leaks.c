@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/base/json.h"
+#include "core/base/text.h"
 #include "core/memory/leak_report.h"
 #include "core/view/groups.h"
 #include "core/view/view_internal.h"
@@ -128,6 +129,8 @@ static void add_goroutine(struct leaks *l, const struct leak_member *m, struct b
 {
 	const struct wait_graph *graph = l->report->graph;
 	const struct names *names = model_names(l->v->model);
+	/* The graph's texts are the program's own; the model's names are escaped already. */
+	cleanup_buf_ struct buf text = BUF_INIT;
 	const char *func;
 	uint64_t goid = waiter(l, m)->goid;
 
@@ -137,7 +140,8 @@ static void add_goroutine(struct leaks *l, const struct leak_member *m, struct b
 		 *func ? func : "?");
 	if (m->object != LEAK_NONE) {
 		buf_adds(out, ", waits on ");
-		view_add_object(graph, &graph->objects[m->object], out);
+		view_add_object(graph, &graph->objects[m->object], &text);
+		text_line(out, text.data ? text.data : "");
 	} else if (waiter(l, m)->n_waits > 1) {
 		buf_addf(out, ", waits on %u channels", waiter(l, m)->n_waits);
 	} else if (l->g.goid) {
@@ -148,7 +152,9 @@ static void add_goroutine(struct leaks *l, const struct leak_member *m, struct b
 		return;
 	buf_addf(out,
 		 "      likely holder %llu: ", (unsigned long long)graph->holders[m->holder].goid);
-	view_add_evidence(graph, &graph->holders[m->holder], out);
+	buf_reset(&text);
+	view_add_evidence(graph, &graph->holders[m->holder], &text);
+	text_line(out, text.data ? text.data : "");
 	buf_addc(out, '\n');
 }
 
@@ -339,7 +345,7 @@ static int nothing(int why, enum view_form form, struct buf *out)
 			    : why == -ENOSYS
 				    ? "there is no memory to look through, or this program's "
 				      "cannot be read"
-			    : why == -E2BIG ? "there are too many goroutines"
+			    : why == -E2BIG ? "there is too much of it"
 					    : strerror(-why));
 	emit_list_begin(&e, "groups");
 	emit_list_end(&e);

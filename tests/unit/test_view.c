@@ -12,6 +12,7 @@
 
 #include "core/base/util.h"
 #include "core/view/emit.h"
+#include "core/memory/leak_report.h"
 #include "core/view/view.h"
 #include "tests/unit/view_fixture.h"
 
@@ -763,27 +764,66 @@ static void test_edge_of_old_creation(void **state)
 	has_line(render_row(x, view_edges), want);
 }
 
+/* A leaked goroutine with names that a program may choose. */
+static int leaks(void *ctx, unsigned proc, struct leak_report **ret, bool *ret_late)
+{
+	static char texts[] = "\0T\ngroup leaked\x1b[2J";
+	static struct wait_goroutine goroutine = {.goid = 8, .why = WAIT_ON_OBJECTS, .n_waits = 1};
+	static struct wait_object object = {
+		.address = 0xc000012345, .kind = WAIT_CHAN, .state_known = true, .chan.elem = 1};
+	static struct wait_graph graph = {.goroutines = &goroutine,
+					  .n_goroutines = 1,
+					  .objects = &object,
+					  .n_objects = 1,
+					  .texts = texts,
+					  .texts_bytes = sizeof(texts)};
+	static struct leak_member member = {.culprit = true,
+					    .proven = true,
+					    .object = 0,
+					    .waits_for = LEAK_NONE,
+					    .holder = LEAK_NONE};
+	static struct leak_group group = {
+		.kind = LEAK_ORPHAN, .proven = true, .n = 1, .culprits = 1};
+	static struct leak_report report = {
+		.graph = &graph, .groups = {&group, &member, 1, 1}, .passes = 10};
+
+	*ret = &report;
+	*ret_late = false;
+	return 0;
+}
+
+static void leaks_put(void *ctx, struct leak_report *r)
+{
+}
+
+static void test_leaks_names(void **state)
+{
+	struct fixture *x = *state;
+	struct event go = {.type = EVENT_NEWGOROUTINE, .goid = 1, .target = 8, .time_ns = T0};
+	const char *text;
+
+	go.string_id = intern(x, "f\ngroup suspect\x1b[2J");
+	model_apply(x->m, &go, 1);
+	x->live.leaks = leaks;
+	x->live.leaks_put = leaks_put;
+	text = render_row(x, view_leaks);
+	has_line(text, "leaked 1");
+	assert_non_null(strstr(text, "  * goroutine 8 f\\ngroup suspect\\x1b[2J, waits on chan "
+				     "0xc000012345 of T\\ngroup leaked\\x1b[2J len=0"));
+	assert_null(strchr(text, 0x1b));
+	json_decref(parse(render(x, view_leaks, 0, VIEW_JSON)));
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_status),
-		TEST(test_json_values),
-		TEST(test_goroutine_stats),
-		TEST(test_sampled),
-		TEST(test_tables),
-		TEST(test_stats),
-		TEST(test_health),
-		TEST(test_audit),
-		TEST(test_recording),
-		TEST(test_metrics),
-		TEST(test_stacks),
-		TEST(test_tables_cut),
-		TEST(test_not_there),
-		TEST(test_readme),
-		TEST(test_hostile_names),
-		TEST(test_waiting),
-		TEST(test_edge_of_old_creation),
+		TEST(test_status),    TEST(test_json_values), TEST(test_goroutine_stats),
+		TEST(test_sampled),   TEST(test_tables),      TEST(test_stats),
+		TEST(test_health),    TEST(test_audit),       TEST(test_recording),
+		TEST(test_metrics),   TEST(test_stacks),      TEST(test_tables_cut),
+		TEST(test_not_there), TEST(test_readme),      TEST(test_hostile_names),
+		TEST(test_waiting),   TEST(test_leaks_names), TEST(test_edge_of_old_creation),
 	};
 
 	return cmocka_run_group_tests_name("view", tests, NULL, NULL);
