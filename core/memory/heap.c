@@ -131,6 +131,9 @@ static int make_index(struct heap *h)
 		h->spans[n++] = *s;
 	}
 	h->n = n;
+	/* Who leaves spans out calls what only they lead to unreachable. */
+	if (h->bytes > HEAP_BYTES_MAX)
+		return -E2BIG;
 	h->index = calloc(1, sizeof(*h->index));
 	if (!h->index)
 		return -ENOMEM;

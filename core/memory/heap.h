@@ -33,11 +33,13 @@ struct heap {
 	struct heap_index *index;
 };
 
-#define HEAP_SPANS_MAX (1u << 26) /* 512 GiB in spans of a page */
+#define HEAP_SPANS_MAX (1u << 26)   /* 512 GiB in spans of a page */
+#define HEAP_BYTES_MAX (1ULL << 40) /* of all spans; the map takes 4 bytes for each 8 KiB */
 
 /*
  * *ret is freed with heap_free(). -ENOSYS (mheap_ cannot be found in this binary, or what is there
- * is no list of spans), -ESRCH, -EPERM, -EFAULT, -ENOMEM.
+ * is no list of spans), -E2BIG (more than HEAP_BYTES_MAX, or so it says), -ESRCH, -EPERM, -EFAULT,
+ * -ENOMEM.
  */
 int heap_read(const struct target *t, pid_t pid, uint64_t bias, struct heap **ret);
 void heap_free(struct heap *h); /* NULL is fine */

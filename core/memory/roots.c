@@ -12,7 +12,7 @@
 #define MODULES_MAX      1024
 #define VARIABLES_MAX    (4ULL << 30) /* bytes of data or bss */
 #define PROCS_MAX        (1u << 16)
-#define SPECIALS_MAX     (1u << 20) /* of one span */
+#define SPECIALS_MAX     (1u << 22) /* of all spans */
 #define SPECIAL_BYTES    64         /* of the largest: specialfinalizer has 56 */
 #define QUEUE_BLOCKS_MAX (1u << 16)
 #define STACK_ROOT_MAX   (1ULL << 30) /* runtime/proc.go maxstacksize */
@@ -199,15 +199,19 @@ void roots_weak_done(struct weak_pointers *weak)
 }
 
 static int add_specials(struct reach *r, pid_t pid, const struct special_layout *l,
-			const struct heap_span *s, struct weak_pointers *weak)
+			const struct heap_span *s, struct weak_pointers *weak, unsigned *left)
 {
 	uint64_t at = s->specials;
 
-	for (unsigned i = 0; at && i < SPECIALS_MAX; i++) {
+	while (at) {
 		uint64_t head[3], offset, handle;
 		uint8_t kind;
-		int err = memory_read(pid, at, head, sizeof(head));
+		int err;
 
+		if (!(*left)--) /* more than there can be, or a ring: there may be roots that we
+				   miss */
+			return -E2BIG;
+		err = memory_read(pid, at, head, sizeof(head));
 		if (err) /* it went away while we looked: the next pass sees what came */
 			return err == -EFAULT ? 0 : err;
 		offset = l->kind == 10 ? head[1] & 0xffff : head[1];
@@ -235,11 +239,12 @@ int roots_specials(struct reach *r, const struct target *t, pid_t pid, struct we
 {
 	const struct special_layout l = special_layout(target_go_minor(t));
 	const struct heap *h = reach_heap(r);
+	unsigned left = SPECIALS_MAX;
 	int err = 0;
 
 	for (size_t i = 0; !err && i < h->n; i++)
 		if (h->spans[i].specials)
-			err = add_specials(r, pid, &l, &h->spans[i], weak);
+			err = add_specials(r, pid, &l, &h->spans[i], weak, &left);
 	return err;
 }
 

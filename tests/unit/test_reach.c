@@ -205,6 +205,13 @@ static void test_spans(void **state)
 
 	(void)state;
 	assert_int_equal(heap_from_spans(over, 2, &h), -EINVAL);
+	/* The map of what a program says it has is bounded. */
+	assert_int_equal(
+		heap_from_spans(&(struct heap_span){.base = 0xc000000000,
+						    .limit = 0xc000000000 + HEAP_BYTES_MAX + 8192,
+						    .elem_size = 8192},
+				1, &h),
+		-E2BIG);
 	assert_int_equal(heap_from_spans(NULL, 0, &h), 0);
 	assert_null(heap_span_at(h, 0));
 	assert_null(heap_span_at(h, 0xc000000000));
