@@ -247,116 +247,92 @@ static uint64_t delivered(void *ctx, uint64_t wanted_ns)
 	return until_ns;
 }
 
-/* The reader for a process, holding the lock. NULL: its program is not traced any more. */
-static struct reader *reader_of(struct traced *t, unsigned proc)
+/* The reader for a process, with the lock held until reader_release(). NULL, and it is not held:
+ * its program is not traced any more. */
+static struct reader *reader_hold(struct traced *t, unsigned proc)
 {
-	struct traced_image *i = proc < ARRAY_SIZE(t->of) ? atomic_load(&t->of[proc]) : NULL;
+	struct traced_image *i;
 
-	return i ? i->reader : NULL;
+	pthread_rwlock_rdlock(&t->lock);
+	i = proc < ARRAY_SIZE(t->of) ? atomic_load(&t->of[proc]) : NULL;
+	if (!i || !i->reader) {
+		pthread_rwlock_unlock(&t->lock);
+		return NULL;
+	}
+	return i->reader;
+}
+
+static int reader_release(struct traced *t, int err)
+{
+	pthread_rwlock_unlock(&t->lock);
+	return err;
 }
 
 static int goroutines(void *ctx, unsigned proc, pid_t pid, struct goroutine_seen **ret,
 		      size_t *ret_n, bool *ret_complete)
 {
 	struct traced *t = ctx;
-	struct reader *r;
-	int err = -ESRCH;
+	struct reader *r = reader_hold(t, proc);
 
-	pthread_rwlock_rdlock(&t->lock);
-	r = reader_of(t, proc);
-	if (r)
-		err = reader_goroutines(r, proc, pid, ret, ret_n, ret_complete);
-	pthread_rwlock_unlock(&t->lock);
-	return err;
+	return r ? reader_release(t, reader_goroutines(r, proc, pid, ret, ret_n, ret_complete))
+		 : -ESRCH;
 }
 
 static int goids(void *ctx, unsigned proc, pid_t pid, uint64_t *ret_least, uint64_t *ret_most)
 {
 	struct traced *t = ctx;
-	struct reader *r;
-	int err = -ESRCH;
+	struct reader *r = reader_hold(t, proc);
 
-	pthread_rwlock_rdlock(&t->lock);
-	r = reader_of(t, proc);
-	if (r)
-		err = reader_goids(r, pid, ret_least, ret_most);
-	pthread_rwlock_unlock(&t->lock);
-	return err;
+	return r ? reader_release(t, reader_goids(r, pid, ret_least, ret_most)) : -ESRCH;
 }
 
 static int of_threads(void *ctx, unsigned proc, uint64_t *ret)
 {
 	struct traced *t = ctx;
-	struct reader *r;
-	int err = -ESRCH;
+	struct reader *r = reader_hold(t, proc);
 
-	pthread_rwlock_rdlock(&t->lock);
-	r = reader_of(t, proc);
-	if (r)
-		err = reader_of_threads(r, proc, ret);
-	pthread_rwlock_unlock(&t->lock);
-	return err;
+	return r ? reader_release(t, reader_of_threads(r, proc, ret)) : -ESRCH;
 }
 
 static int stack(void *ctx, unsigned proc, pid_t pid, uint64_t goid, struct buf *out)
 {
 	struct traced *t = ctx;
-	struct reader *r;
-	int err = -ESRCH;
+	struct reader *r = reader_hold(t, proc);
 
-	pthread_rwlock_rdlock(&t->lock);
-	r = reader_of(t, proc);
-	if (r)
-		err = reader_stack(r, proc, pid, goid, out);
-	pthread_rwlock_unlock(&t->lock);
-	return err;
+	return r ? reader_release(t, reader_stack(r, proc, pid, goid, out)) : -ESRCH;
 }
 
 static int stacks(void *ctx, pid_t pid, enum live_stacks what, live_text_fn *fn, void *arg)
 {
 	struct traced *t = ctx;
-	int proc = model_proc_by_pid(t->c.model, pid), err = -ESRCH;
-	struct reader *r;
+	int proc = model_proc_by_pid(t->c.model, pid);
+	struct reader *r = proc < 0 ? NULL : reader_hold(t, (unsigned)proc);
 
-	pthread_rwlock_rdlock(&t->lock);
-	r = proc < 0 ? NULL : reader_of(t, (unsigned)proc);
-	if (r)
-		err = reader_stacks(r, pid, what, fn, arg);
-	pthread_rwlock_unlock(&t->lock);
-	return err;
+	return r ? reader_release(t, reader_stacks(r, pid, what, fn, arg)) : -ESRCH;
 }
 
 static int waits(void *ctx, unsigned proc, pid_t pid, struct wait_graph **ret)
 {
 	struct traced *t = ctx;
-	struct reader *r;
-	int err = -ESRCH;
+	struct reader *r = reader_hold(t, proc);
 
-	pthread_rwlock_rdlock(&t->lock);
-	r = reader_of(t, proc);
-	if (r)
-		err = reader_waits(r, pid, ret);
-	pthread_rwlock_unlock(&t->lock);
-	return err;
+	return r ? reader_release(t, reader_waits(r, pid, ret)) : -ESRCH;
 }
 
 static int unreachable(void *ctx, unsigned proc, pid_t pid, const struct wait_graph *graph,
 		       const struct unreachable_pace *pace, struct unreachable *ret)
 {
 	struct traced *t = ctx;
-	struct target *target = NULL;
-	struct reader *r;
+	struct reader *r = reader_hold(t, proc);
+	struct target *target;
 	uint64_t bias;
 	int err;
 
-	/* It takes seconds: who has to change something does not wait for that. */
-	pthread_rwlock_rdlock(&t->lock);
-	r = reader_of(t, proc);
-	if (r)
-		target = reader_target(r);
-	pthread_rwlock_unlock(&t->lock);
-	if (!target)
+	if (!r)
 		return -ESRCH;
+	/* It takes seconds: who has to change something does not wait for that. */
+	target = reader_target(r);
+	reader_release(t, 0);
 	err = target_load_bias(target, pid, &bias);
 	if (!err)
 		err = memory_unreachable(target, pid, bias, graph, pace, ret);
