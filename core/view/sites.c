@@ -22,7 +22,7 @@ struct sample {
 	uint64_t goid, age_ns;
 };
 
-struct leak_row {
+struct site_row {
 	uint64_t key; /* site_id << 32 | start_func_id */
 	uint64_t live, exited, created_recently, exited_recently, waiting, oldest_ns;
 	uint64_t alloc_bytes;
@@ -32,13 +32,13 @@ struct leak_row {
 	struct reason_count reasons[REASONS];
 };
 
-struct leaks {
+struct sites {
 	struct groups rows;
 	uint64_t exited_dropped;
 	bool recent_dropped; /* one of those ended in the last minute */
 };
 
-static void count_reason(struct leak_row *row, uint32_t id)
+static void count_reason(struct site_row *row, uint32_t id)
 {
 	for (unsigned i = 0; i < REASONS; i++) {
 		if (row->reasons[i].n && row->reasons[i].id != id)
@@ -57,7 +57,7 @@ static bool is_older(const struct sample *a, const struct sample *b)
 }
 
 /* Keeps the oldest, oldest first. */
-static void add_sample(struct leak_row *row, uint64_t goid, uint64_t age_ns)
+static void add_sample(struct site_row *row, uint64_t goid, uint64_t age_ns)
 {
 	struct sample s = {goid, age_ns};
 	unsigned i = row->n_sample;
@@ -73,7 +73,7 @@ static void add_sample(struct leak_row *row, uint64_t goid, uint64_t age_ns)
 	row->n_sample = MIN(row->n_sample + 1, SAMPLE_MAX);
 }
 
-static void add_goroutine(struct leak_row *row, const struct goroutine *g, uint64_t now)
+static void add_goroutine(struct site_row *row, const struct goroutine *g, uint64_t now)
 {
 	row->created_recently +=
 		!(g->flags & GOROUTINE_FOUND) && view_since(now, g->created_ns) < RECENT_NS;
@@ -93,7 +93,7 @@ static void add_goroutine(struct leak_row *row, const struct goroutine *g, uint6
 	}
 }
 
-static int gather(const struct view *v, unsigned proc, struct leaks *l)
+static int gather(const struct view *v, unsigned proc, struct sites *l)
 {
 	struct model_which all = {.exited = true};
 	struct model_pass *pass cleanup_pass_ = NULL;
@@ -103,7 +103,7 @@ static int gather(const struct view *v, unsigned proc, struct leaks *l)
 	int err = model_pass_new(v->model, proc, &all, &pass);
 
 	while (!err && (g = model_pass_next(pass))) {
-		struct leak_row *row =
+		struct site_row *row =
 			groups_row(&l->rows, (uint64_t)g->created_site_id << 32 | g->start_func_id);
 
 		if (!row)
@@ -118,7 +118,7 @@ static int gather(const struct view *v, unsigned proc, struct leaks *l)
 
 static int compare(const void *a, const void *b)
 {
-	const struct leak_row *x = a, *y = b;
+	const struct site_row *x = a, *y = b;
 
 	if (x->live != y->live)
 		return x->live > y->live ? -1 : 1;
@@ -127,7 +127,7 @@ static int compare(const void *a, const void *b)
 	return x->key < y->key ? -1 : x->key > y->key;
 }
 
-static const struct reason_count *most_frequent(const struct leak_row *row)
+static const struct reason_count *most_frequent(const struct site_row *row)
 {
 	const struct reason_count *most = &row->reasons[0];
 
@@ -138,12 +138,12 @@ static const struct reason_count *most_frequent(const struct leak_row *row)
 	return most;
 }
 
-static const char *function_of(const struct leak_row *row, const struct names *names)
+static const char *function_of(const struct site_row *row, const struct names *names)
 {
 	return names_string(names, (uint32_t)row->key);
 }
 
-static void json_row(const struct leaks *l, const struct leak_row *row, const struct names *names,
+static void json_row(const struct sites *l, const struct site_row *row, const struct names *names,
 		     struct buf *out)
 {
 	const struct reason_count *most = most_frequent(row);
@@ -174,7 +174,7 @@ static void json_row(const struct leaks *l, const struct leak_row *row, const st
 	buf_adds(out, "]}");
 }
 
-static void text_row(struct emit *e, const struct leaks *l, const struct leak_row *row,
+static void text_row(struct emit *e, const struct sites *l, const struct site_row *row,
 		     const struct names *names)
 {
 	const struct reason_count *most = most_frequent(row);
@@ -207,7 +207,7 @@ static void text_row(struct emit *e, const struct leaks *l, const struct leak_ro
 	emit_row_end(e);
 }
 
-static int as_text(const struct leaks *l, const struct names *names, struct buf *out)
+static int as_text(const struct sites *l, const struct names *names, struct buf *out)
 {
 	static const char *const columns[] = {"live",
 					      "waiting",
@@ -224,7 +224,7 @@ static int as_text(const struct leaks *l, const struct names *names, struct buf 
 					      "oldest_age_at_least",
 					      "last_minute_at_least"};
 	const struct groups *g = &l->rows;
-	const struct leak_row *rows = (const void *)g->rows;
+	const struct site_row *rows = (const void *)g->rows;
 	struct emit e;
 
 	emit_table_begin(&e, VIEW_TEXT, columns, ARRAY_SIZE(columns), out);
@@ -235,10 +235,10 @@ static int as_text(const struct leaks *l, const struct names *names, struct buf 
 	return emit_table_end(&e);
 }
 
-static int as_json(const struct leaks *l, const struct names *names, struct buf *out)
+static int as_json(const struct sites *l, const struct names *names, struct buf *out)
 {
 	const struct groups *g = &l->rows;
-	const struct leak_row *rows = (const void *)g->rows;
+	const struct site_row *rows = (const void *)g->rows;
 
 	buf_addc(out, '[');
 	for (size_t i = 0; i < g->n; i++) {
@@ -252,7 +252,7 @@ static int as_json(const struct leaks *l, const struct names *names, struct buf 
 
 int view_sites(const struct view *v, struct view_query *q, struct buf *out)
 {
-	struct leaks l = {.rows = GROUPS_INIT(struct leak_row)};
+	struct sites l = {.rows = GROUPS_INIT(struct site_row)};
 	const struct names *names = model_names(v->model);
 	int err = gather(v, q->proc, &l);
 
