@@ -6,30 +6,12 @@
 # timeout: 120
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../app_lib.sh"
+. "$(dirname "$0")/../execs_lib.sh"
 need_tracing
 ONE=$T/one TWO=$T/two
 cp "$("$ROOT/tests/targets/build.sh" local plain execs)" "$ONE" || fail "the program does not build"
 cp "$("$ROOT/tests/targets/build.sh" 1.22 stripped execs)" "$TWO" || fail "the other does not build"
 
-# app FILE: starts it; sets PID. It takes lines from descriptor 7.
-app() {
-	rm -f "$T/in"
-	mkfifo "$T/in"
-	"$1" <"$T/in" >"$T/app.out" 2>&1 7>&- &
-	PID=$!
-	on_exit "end $PID"
-	exec 7>"$T/in"
-	wait_for 10 grep -q ready "$T/app.out" || fail "it does not start: $(cat "$T/app.out")"
-}
-lines() { grep -c "$1" "$T/app.out"; }
-more_than() { [ "$(lines "$1")" -gt "$2" ]; }
-# tell LINE [ANSWER]: waits until it has done it.
-tell() {
-	local before
-	before=$(lines "${2:-^done}")
-	echo "$1" >&7
-	wait_for 20 more_than "${2:-^done}" "$before" || fail "'$1' is not done: $(tail -n 3 "$T/app.out")"
-}
 # runs_now PID N: the tree at ROOT is that of the N-th program in PID, and it runs.
 tree=$MNT
 image_is() { [ -d "$MNT/processes/$PID.$1" ] && [ ! -e "$MNT/processes/$PID.$(($1 + 1))" ] && grep -q '^state running' "$MNT/processes/$PID/stats"; }

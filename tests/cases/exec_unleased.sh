@@ -5,6 +5,7 @@
 # timeout: 90
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../app_lib.sh"
+. "$(dirname "$0")/../execs_lib.sh"
 need_tracing
 mkdir "$T/disk"
 mount -t tmpfs none "$T/disk" 2>/dev/null || skip "no tmpfs can be mounted here"
@@ -15,14 +16,6 @@ mount -t overlay none -o "lowerdir=$T/disk/lower,upperdir=$T/disk/upper,workdir=
 	skip "no overlayfs can be mounted here"
 on_exit "umount -l $T/merged"
 APP=$T/merged/app
-lines() { grep -c "$1" "$T/app.out"; }
-more_than() { [ "$(lines "$1")" -gt "$2" ]; }
-tell() {
-	local before
-	before=$(lines "${2:-^done}")
-	echo "$1" >&7
-	wait_for 20 more_than "${2:-^done}" "$before" || fail "'$1' is not done: $(tail -n 3 "$T/app.out")"
-}
 markers() { grep -c ' newobject type=main.Marker ' "$MNT/processes/$PID/events"; }
 # seen_again: an object of the program as it is now is seen.
 seen_again() {
@@ -32,13 +25,7 @@ seen_again() {
 	[ "$(markers)" -gt "${before:-0}" ]
 }
 for mode in pid b; do
-	rm -f "$T/in"
-	mkfifo "$T/in"
-	"$APP" <"$T/in" >"$T/app.out" 2>&1 7>&- &
-	PID=$!
-	on_exit "end $PID"
-	exec 7>"$T/in"
-	wait_for 10 grep -q ready "$T/app.out" || fail "it does not start: $(cat "$T/app.out")"
+	app "$APP"
 	if [ $mode = pid ]; then start_xgotopfs -pid "$PID" "$MNT" 7>&-; else start_xgotopfs -b "$APP" "$MNT" 7>&-; fi
 	wait_ready
 	n=0

@@ -5,19 +5,12 @@
 # timeout: 60
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../app_lib.sh"
+. "$(dirname "$0")/../execs_lib.sh"
 need_tracing
 ONE=$T/one TWO=$T/two
 cp "$("$ROOT/tests/targets/build.sh" local plain execs)" "$ONE" || fail "the program does not build"
 cp "$("$ROOT/tests/targets/build.sh" 1.22 stripped execs)" "$TWO" || fail "the other does not build"
 control_is_done() { grep -q '^state done' "$MNT/control/replay"; }
-lines() { grep -c "$1" "$T/app.out"; }
-more_than() { [ "$(lines "$1")" -gt "$2" ]; }
-tell() {
-	local before
-	before=$(lines "${2:-^done}")
-	echo "$1" >&7
-	wait_for 20 more_than "${2:-^done}" "$before" || fail "'$1' is not done: $(tail -n 3 "$T/app.out")"
-}
 markers() { grep -c ' newobject type=main.Marker ' "$1/events"; }
 
 # check FOLDER: what its replay shows.
@@ -35,13 +28,8 @@ check() {
 }
 
 for format in protobuf jsonl; do
-	rm -rf "$T/s" "$T/in" "$T/other"
-	mkfifo "$T/in"
-	"$ONE" <"$T/in" >"$T/app.out" 2>&1 7>&- &
-	PID=$!
-	on_exit "end $PID"
-	exec 7>"$T/in"
-	wait_for 10 grep -q ready "$T/app.out" || fail "it does not start: $(cat "$T/app.out")"
+	rm -rf "$T/s" "$T/other"
+	app "$ONE"
 	start_xgotopfs -pid "$PID" -s -record -storage-dir "$T/s" -storage-format $format "$MNT" 7>&-
 	wait_ready
 	tell "work 10"
