@@ -14,7 +14,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 
 FUZZ_SECONDS=4 # each target
-passed=0 failed=0 skipped=0
+passed=0 failed=0 skipped=0 failures=()
 patterns=("$@")
 TMP=$(mktemp -d "${TMPDIR:-/tmp}/xgotopfs-tests.XXXXXX") || exit 1
 chmod 755 "$TMP" # some cases look from another account
@@ -63,6 +63,7 @@ report() {
 		;;
 	*)
 		failed=$((failed + 1))
+		failures+=("$1")
 		echo "FAIL $1 (status $2, $3 s)"
 		if [ "$(wc -l <"$4")" -gt 80 ]; then
 			{ head -n 30 "$4"; echo "[...]"; tail -n 50 "$4"; } | sed 's/^/    /'
@@ -210,6 +211,8 @@ COMPILER=clang TARGETS=fuzz build fuzz -Dfuzzing=true -Db_sanitize=address,undef
 }
 [ -z "${have_fuzz:-}" ] || fuzz
 
+# Once more, at the end: who reads only the tail of a long log knows which.
+[ "$failed" -eq 0 ] || printf 'failed: %s\n' "${failures[@]}"
 summary="$passed passed, $failed failed"
 [ "$skipped" -eq 0 ] || summary="$summary, $skipped skipped"
 echo "$summary"
