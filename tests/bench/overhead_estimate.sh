@@ -12,4 +12,4 @@ trap 'exit 130' INT TERM HUP
 
 [ "$(id -u)" -eq 0 ] || { echo "overhead_estimate: needs root" >&2; exit 77; }
 "$here/../../scripts/build-go.sh" "$here/loads" "$dir/loads"
-python3 "$here/overhead_estimate.py" "$xgotopfs" "$dir/loads" 7 0.25
+python3 "$here/overhead_estimate.py" "$xgotopfs" "$dir/loads" 15 1.25

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # A slice of tests/bench/overhead_estimate.sh: what tracing is said to cost is about what it costs. On a
-# busy machine the truth is not to be had to a quarter; tenfold errors are seen in any case.
+# busy machine the truth is not to be had to a quarter; an estimate that is blind, or tenfold off, is seen in
+# any case.
 # timeout: 120
 # sanitized: no
 . "$(dirname "$0")/../lib.sh"
@@ -16,6 +17,6 @@ mkdir -p "${loads%/*}"
 		"$ROOT/scripts/build-go.sh" "$ROOT/tests/bench/loads" "$loads" >&2
 	fi
 ) 9>"$loads.lock" || fail "the workload does not build"
-python3 "$ROOT/tests/bench/overhead_estimate.py" "$XGOTOPFS" "$loads" 3 0.6 || fail "the estimate is not what it costs"
+python3 "$ROOT/tests/bench/overhead_estimate.py" "$XGOTOPFS" "$loads" 7 2 || fail "the estimate is not what it costs"
 "$XGOTOPFS" -doctor >"$T/doctor" 2>&1
 grep -q 'ns where it steps it out of line' "$T/doctor" || fail "no price of stepping: $(cat "$T/doctor")"
