@@ -2,14 +2,9 @@
 // The UI's reading of the filter language against the cases shared with core/view/filter.c:
 // node filter.mjs UI BUILD (its folders in the source and in the build)
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { join, resolve } from 'node:path';
+import { load } from './module.mjs';
 
-const [ui, build] = process.argv.slice(2).map((path) => resolve(path));
-const { buildSync } = createRequire(join(build, 'package.json'))('esbuild');
-const { outputFiles: [{ text }] } = buildSync({ bundle: true, write: false, format: 'esm', alias: { contract: join(build, 'contract.ts') },
-	stdin: { contents: "export * from './filter'; export { FILTER_FLAGS, STATES } from 'contract';", resolveDir: join(ui, 'src') } });
-const { parseFilter, FILTER_FLAGS, STATES } = await import(`data:text/javascript,${encodeURIComponent(text)}`);
+const { parseFilter, FILTER_FLAGS, STATES } = await load('./filter', "export { FILTER_FLAGS, STATES } from 'contract';");
 const data = JSON.parse(readFileSync(new URL('../data/filter.json', import.meta.url)));
 const rows = data.rows.map((r) => ({
 	...r, state: STATES.indexOf(r.state), created: r.created_s * 1e9, since: r.since_s * 1e9, began: (r.began_s ?? r.since_s) * 1e9,

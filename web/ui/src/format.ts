@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Numbers as people read them. Durations keep three digits; nothing is rounded to look exact.
 
-const UNITS: [number, string][] = [[3600e9, 'h'], [60e9, 'm'], [1e9, 's'], [1e6, 'ms'], [1e3, 'µs'],
-	[1, 'ns']];
+const UNITS: [number, string][] = [[1e9, 's'], [1e6, 'ms'], [1e3, 'µs'], [1, 'ns']];
+
+const two = (n: number) => String(n).padStart(2, '0');
+// Of a minute, with two digits before the point.
+const seconds = (s: number, decimals: number) => s.toFixed(decimals).padStart(decimals ? decimals + 3 : 2, '0');
 
 export function digits(v: number): string {
 	const a = Math.abs(v);
@@ -12,16 +15,14 @@ export function digits(v: number): string {
 	return v.toFixed(2).replace(/\.?0+$/, '');
 }
 
+// From a minute on to the millisecond, whatever the hours: "1m 05.123s", "2h 00m 07.5s".
 export function duration(ns: number): string {
 	const a = Math.abs(ns);
 	if (!isFinite(ns)) return '–';
-	if (a >= 3600e9) {
-		const h = Math.trunc(ns / 3600e9);
-		return `${h}h ${String(Math.floor((a % 3600e9) / 60e9)).padStart(2, '0')}m`;
-	}
 	if (a >= 60e9) {
-		const m = Math.trunc(ns / 60e9);
-		return `${m}m ${String(Math.floor((a % 60e9) / 1e9)).padStart(2, '0')}s`;
+		const ms = Math.round(a / 1e6), m = Math.floor(ms / 60e3);
+		const s = `${m >= 60 ? `${two(m % 60)}m` : `${m}m`} ${seconds(ms % 60e3 / 1e3, 3).replace(/\.?0+$/, '').padStart(2, '0')}s`;
+		return `${ns < 0 ? '-' : ''}${m >= 60 ? `${Math.floor(m / 60)}h ` : ''}${s}`;
 	}
 	for (const [size, unit] of UNITS) if (a >= size) return `${digits(ns / size)} ${unit}`;
 	return `${digits(ns)} ns`;
@@ -45,28 +46,40 @@ export function exact(n: number): string {
 	return Math.round(n).toLocaleString('en-US');
 }
 
-// A time on the ruler: seconds since the beginning, with as many decimals as the step needs.
+// What the ruler's marks are apart, in ns: a step a person counts in. Decimal below a second.
+const STEPS = [1, 2, 5, 10, 15, 30].map((s) => s * 1e9).concat([1, 2, 5, 10, 15, 30].map((m) => m * 60e9),
+	[1, 2, 3, 6, 12, 24, 48, 120, 240].map((h) => h * 3600e9));
+const MARK_PX = 90, CHARACTER_PX = 6.7, BESIDE_PX = 12;
+
+// The least step whose labels, up to that of `furthest`, do not touch at so many ns a pixel.
+export function rulerStep(scale: number, furthest = 0): number {
+	const wide = (step: number) => step / scale >= Math.max(MARK_PX, rulerTime(furthest, step).length * CHARACTER_PX + BESIDE_PX);
+	for (let power = 1; power < 1e9; power *= 10) for (const m of [1, 2, 5]) if (wide(m * power)) return m * power;
+	for (const step of STEPS) if (wide(step)) return step;
+	let days = 480 * 3600e9;
+	while (!wide(days)) days *= 2;
+	return days;
+}
+
+// A time since the beginning, with as many decimals as tell multiples of `step` apart.
 export function rulerTime(ns: number, step: number): string {
-	const sign = ns < 0 ? '-' : '';
-	const a = Math.abs(ns);
-	if (step >= 60e9) {
-		const m = Math.round(a / 60e9);
-		return sign + (m >= 60 ? `${Math.floor(m / 60)}h${String(m % 60).padStart(2, '0')}m` : `${m}m`);
-	}
 	const decimals = Math.min(9, Math.max(0, Math.ceil(-Math.log10(step / 1e9) - 1e-9)));
+	const unit = 10 ** (9 - decimals), a = Math.round(Math.abs(ns) / unit) * unit;
+	const sign = ns < 0 && a ? '-' : '';
 	if (a >= 60e9) {
-		const m = Math.floor(a / 60e9);
-		const s = (a - m * 60e9) / 1e9;
-		return `${sign}${m}m${s.toFixed(decimals).padStart(decimals ? decimals + 3 : 2, '0')}s`;
+		const m = Math.floor(a / 60e9), rest = a - m * 60e9;
+		const s = rest || step < 60e9 ? `${seconds(rest / 1e9, decimals)}s` : '';
+		return sign + (m >= 60 ? `${Math.floor(m / 60)}h${two(m % 60)}m` : `${m}m`) + s;
 	}
 	if (a >= 1e9 || step >= 1e8 || a === 0) return `${sign}${(a / 1e9).toFixed(decimals)}s`;
-	if (step >= 1e3) return `${sign}${(a / 1e6).toFixed(Math.max(0, decimals - 3))}ms`;
 	return `${sign}${(a / 1e6).toFixed(Math.max(0, decimals - 3))}ms`;
 }
 
+// One moment, to the microsecond.
+export const moment = (ns: number) => rulerTime(ns, 1e3);
+
 export function clock(ms: number): string {
 	const d = new Date(ms);
-	const two = (n: number) => String(n).padStart(2, '0');
 	return `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())} ` +
 		`${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}`;
 }

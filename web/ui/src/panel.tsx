@@ -5,7 +5,7 @@ import type { ComponentChildren } from 'preact';
 import { app } from './app';
 import { at, getJson, getText, int } from './api';
 import { swatch } from './colors';
-import { bytes, clock, count, duration, exact } from './format';
+import { bytes, clock, count, duration, exact, moment } from './format';
 import { copyText } from './clipboard';
 import { useValue } from './store';
 import { current } from './timeline/scene';
@@ -253,5 +253,5 @@ function EventLine({ e, self }: { e: EventJson; self: number }) {
 	else if (t === NEWOBJECT) text = bytes(a[0]);
 	else if (t === NEWGOROUTINE) text = `→ ${a[1]}`;
 	const ours = Object.entries(e).filter(([k, v]) => !ORIGINAL_KEYS.has(k) && typeof v === 'string').map(([, v]) => v).join(' ');
-	return <li><span class="muted">{duration(e.timestamp - app.origin)}</span> <b>{EVENT_TYPES[t]}</b> {text} <span class="mono small">{ours}</span></li>;
+	return <li><span class="muted">{moment(e.timestamp - app.origin)}</span> <b>{EVENT_TYPES[t]}</b> {text} <span class="mono small">{ours}</span></li>;
 }

@@ -6,7 +6,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { app, type Range } from './app';
 import { at, getJson, getText, int } from './api';
 import { copyText } from './clipboard';
-import { bytes, count, duration, exact } from './format';
+import { bytes, count, duration, exact, moment } from './format';
 import { goTo } from './panel';
 import { useValue } from './store';
 import { current } from './timeline/scene';
@@ -81,7 +81,7 @@ export function RangeBar() {
 				<b>{duration(range.to - range.from)}</b>
 				<span class="muted">{stats ? `${exact(stats.goroutines)} goroutines, ${stats.created} created, ${stats.exited} exited, ` +
 					`${count(Object.values(stats.events).reduce((a, b) => a + b, 0))} events, ${bytes(stats.alloc_bytes)} allocated` : '…'}
-					{stats && stats.since_ns > range.from ? <b class="warn"> · events before {duration(stats.since_ns - app.origin)} are no longer kept</b> : null}
+					{stats && stats.since_ns > range.from ? <b class="warn"> · events before {moment(stats.since_ns - app.origin)} are no longer kept</b> : null}
 					{stats?.exited_missing ? <b class="warn"> · {exact(stats.exited_dropped)} exited goroutines are no longer kept, and not in it</b> : null}</span>
 				{selected !== null ? <label class="check"><input type="checkbox" checked={only}
 					onChange={(e) => setOnly(e.currentTarget.checked)} />only goroutine {selected}</label> : null}
@@ -137,7 +137,7 @@ function Stays({ which, of, bucket, choose }: { which: string; of: RangeStats['s
 		<table class="spans stays" aria-label="Longest stays"><thead><tr><th class="num">Goroutine</th><th class="num">For</th><th class="num">From</th><th>Reason</th><th class="num">Ended by</th></tr></thead>
 			<tbody>{list?.stays.map((s) => [s[STAY.goid], s[STAY.begin], s[STAY.end], s[STAY.ns], s[STAY.reason], s[STAY.ended_by]] as const).map(([goid, begin, end, ns, reason, by]) => (
 				<tr onClick={() => show(goid, begin, end)} title={`Show it on the timeline\n${app.table?.rows.get(goid)?.func ?? ''}`}>
-					<td class="num"><button class="link">{goid}</button></td><td class="num">{duration(ns)}{end ? '' : ' …'}</td><td class="num muted">{duration(begin - app.origin)}</td>
+					<td class="num"><button class="link">{goid}</button></td><td class="num">{duration(ns)}{end ? '' : ' …'}</td><td class="num muted">{moment(begin - app.origin)}</td>
 					<td>{reason}</td><td class="num">{by ? <button class="link" onClick={(e) => {
 						e.stopPropagation();
 						goTo(by);

@@ -2,7 +2,7 @@
 // Plays a recorded session in the browser: a position that moves; what is later is not shown.
 import { useEffect } from 'preact/hooks';
 import { app } from './app';
-import { duration } from './format';
+import { rulerTime } from './format';
 import { useValue } from './store';
 
 const SPEEDS = [0.01, 0.1, 0.25, 0.5, 1, 2, 5, 10, 100];
@@ -48,7 +48,7 @@ export function ReplayBar() {
 					app.playhead.set(t >= end * 0.9999 ? null : t);
 					app.rebuild();
 				}} />
-			<span class="mono">{duration(playhead ?? end)} of {duration(end)}</span>
+			<span class="mono">{rulerTime(playhead ?? end, 1e6)} of {rulerTime(end, 1e6)}</span>
 			{playhead === null ? null : <span class="muted as-of" title="The rows are as they were at this time. Filters, sorting, the goroutine's panel and the other views are of the whole session.">other views: whole session</span>}
 			<select aria-label="Speed" value={String(playing ? speed : lastSpeed)} onChange={(e) => {
 				lastSpeed = Number(e.currentTarget.value);

@@ -2,7 +2,7 @@
 // Single things on the timeline's canvas. Coordinates are CSS px; the context is scaled here.
 import { app } from '../app';
 import { textOn } from '../colors';
-import { duration, rulerTime, shortFunc } from '../format';
+import { duration, rulerStep, rulerTime, shortFunc } from '../format';
 import { waits } from '../filter';
 import type { Group } from '../rows';
 import { cellEnd, cellOffset, type RowTile } from '../tiles';
@@ -122,14 +122,6 @@ export function drawGroupHead(ctx: Ctx, t: Scene, group: Group, top: number): vo
 
 // --- time -----------------------------------------------------------------------------------------
 
-// 1, 2, 5 × 10^n that gives a mark each 90 px or more.
-export function rulerStep(scale: number): number {
-	const least = scale * 90;
-	const power = 10 ** Math.floor(Math.log10(least));
-	for (const m of [1, 2, 5, 10]) if (m * power >= least) return m * power;
-	return power * 10;
-}
-
 // `times`: there are any.
 export function drawRuler(ctx: Ctx, t: Scene, times: boolean): void {
 	const v = t.view;
@@ -137,7 +129,7 @@ export function drawRuler(ctx: Ctx, t: Scene, times: boolean): void {
 	scaled(ctx, t, () => {
 		ctx.fillStyle = t.colors.background;
 		ctx.fillRect(0, 0, width, RULER);
-		const step = rulerStep(v.scale);
+		const step = rulerStep(v.scale, Math.max(Math.abs(v.t0), Math.abs(v.t1)));
 		ctx.font = MONO;
 		ctx.textBaseline = 'middle';
 		ctx.textAlign = 'left';

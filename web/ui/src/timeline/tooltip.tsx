@@ -5,7 +5,7 @@ import { app } from '../app';
 import { useValue } from '../store';
 import { at as url, getJson, int } from '../api';
 import { swatch } from '../colors';
-import { bytes, duration, rulerTime } from '../format';
+import { bytes, duration, moment } from '../format';
 import { cellAllocs, cellBytes, cellShare, cellTransitions, lookUp } from '../tiles';
 import { EXITED, NONE, SHARE_STATES, SPAN, STATES, type Span } from 'contract';
 import type { Row } from '../types';
@@ -74,7 +74,7 @@ export function Tooltip({ timeline: t }: { timeline: Timeline }) {
 				<div><i class="dot" style={{ background: swatch(t.colors, exact.state) }} />
 					{STATES[exact.state]}{exact.reason ? `: ${exact.reason}` : ''}{' '}
 					<b>{duration((exact.to || now) - exact.from)}</b>{exact.to ? '' : ' so far'}</div>
-				<div class="muted">from {rulerTime(exact.from, 1e3)}{exact.by ? `, ended by goroutine ${exact.by}` : ''}</div>
+				<div class="muted">from {moment(exact.from)}{exact.by ? `, ended by goroutine ${exact.by}` : ''}</div>
 			</> : seen && seen.state !== NONE ? <div><i class="dot" style={{ background: swatch(t.colors, seen.state) }} />
 				{STATES[seen.state]}</div> : null}
 			{seen?.mixed && seen.transitions + seen.allocs > 0 ? <div class="muted">
