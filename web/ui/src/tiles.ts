@@ -17,6 +17,7 @@ export interface RowTile {
 	known: number; // up to here, relative
 	before: number; // state before the first cell
 	exists: boolean;
+	coarser: boolean; // than asked: what is finer is no longer kept
 	gone: boolean; // something happened, but its events are no longer kept
 	n: number;
 	cells: Uint8Array;
@@ -151,7 +152,7 @@ export class TileCache {
 			this.put(TileCache.key(w.level, w.index, group ?? goid), {
 				level, start, first: coarser > TILE_SHIFT ? Math.floor(begin / 2 ** level) * 2 ** level - this.origin : start,
 				width: 2 ** (w.level + TILE_SHIFT), known, before,
-				exists: !!(flags & TILE_KNOWN), gone: !!(flags & TILE_GONE), n,
+				exists: !!(flags & TILE_KNOWN), gone: !!(flags & TILE_GONE), coarser: coarser > 0, n,
 				cells: new Uint8Array(buffer, at, n * CELL_BYTES),
 				view: new DataView(buffer, at, n * CELL_BYTES),
 				fetched, version: ++this.version,

@@ -12,8 +12,8 @@ import { cellEnd, lookUp, TileCache, type RowTile, type Wanted } from '../tiles'
 import type { Edge, Row, Series } from '../types';
 import { Frames } from './frames';
 import { Labels } from './labels';
-import { drawEdges, drawLoss, drawRange, drawRuler, drawSpanTexts } from './paint';
-import { RULER, type Hit, type Scene, type Shown } from './scene';
+import { drawEdges, drawGrid, drawLoss, drawRange, drawRuler, drawSpanTexts, drawTrimmed } from './paint';
+import { RULER, type Box, type Hit, type Scene, type Shown } from './scene';
 import { stateHeight } from './strip';
 import { Textures } from './texture';
 import { Viewport } from './viewport';
@@ -23,6 +23,7 @@ const FIRST_SPAN = 10e9; // of what is live, unless the settings say otherwise
 const UNASKED_MS = 95; // ten pictures a second of what moves by itself, as the ticks come,
 const UNASKED_SHARE = 1 / 24; // or fewer where this is not enough time for them
 const SLOWEST_MS = 1000;
+const WIDE_PX = 8;
 const FORGOTTEN = Infinity; // "known" of a row whose cells are no longer kept
 
 // Tiles that a frame lacks, by level and index.
@@ -275,9 +276,12 @@ export class Timeline implements Scene, Shown {
 		drawRuler(ctx, this, !!this.placed);
 	}
 
-	// The level whose buckets are between one and two device px wide.
+	// The finest level whose buckets are a device px wide or more: none is left out of the picture.
 	private level(): number {
-		return Math.min(LEVEL_MAX, Math.max(0, Math.floor(Math.log2(this.view.scale / this.dpr * 1.0001))));
+		const px = this.view.scale / this.dpr;
+		let level = Math.min(LEVEL_MAX, Math.max(0, Math.ceil(Math.log2(px)) - 1));
+		while (level < LEVEL_MAX && 2 ** level < px) level++;
+		return level;
 	}
 
 	private paintRows(first: number, last: number): void {
@@ -295,14 +299,25 @@ export class Timeline implements Scene, Shown {
 		ctx.beginPath();
 		ctx.rect(0, Math.round(RULER * dpr), this.canvas.width, this.canvas.height);
 		ctx.clip();
+		const top = (i: number) => Math.round(this.rowTop(i) * dpr);
+		for (let i = first; i < last; i++) this.paintBackground(this.entries[i], i, top(i), h);
+		if (this.placed) drawGrid(ctx, this);
+		ctx.save();
+		// Nobody was in any state before the beginning. The first bucket may begin before it, and keeps a px.
+		const px = (t: number) => Math.round((this.labels + view.x(t)) * dpr), width = 2 ** level;
+		const begin = Math.max(0, Math.min(px(0), px((Math.floor(app.origin / width) + 1) * width - app.origin) - 1));
+		ctx.beginPath();
+		ctx.rect(begin, 0, Math.max(0, this.canvas.width - begin), this.canvas.height);
+		ctx.clip();
+		this.trimmed = [];
 		for (let i = first; i < last; i++) {
 			const entry = this.entries[i];
-			const y = Math.round(this.rowTop(i) * dpr);
-			this.paintBackground(entry, i, y, h);
-			if (tiles && entry.row) this.paintRow(entry.row, tiles, level, y, wanted);
-			else if (tiles && entry.group) this.paintGroup(entry.group, tiles, level, y, wanted);
+			if (tiles && entry.row) this.paintRow(entry.row, tiles, level, top(i), wanted);
+			else if (tiles && entry.group) this.paintGroup(entry.group, tiles, level, top(i), wanted);
 		}
 		if (!this.textures.flush(ctx)) this.redraw();
+		drawTrimmed(ctx, this, this.trimmed, h);
+		ctx.restore();
 		// Labels over what sticks out to the left.
 		const shown = this.entries.slice(first, last);
 		this.beside.paint(ctx, this, shown, first, shown.map(({ row }) => (!row ? NONE : replayed === null ? row.state :
@@ -357,10 +372,17 @@ export class Timeline implements Scene, Shown {
 			known = Math.max(known, Math.min(tile.known, start + 2 ** (level + TILE_SHIFT)));
 			state = tile.tile.n ? cellEnd(tile.tile, tile.tile.n - 1) : tile.tile.before;
 			if (!tile.tile.exists && typeof id === 'number') return { known: FORGOTTEN, state: NONE };
-			if (b > a) this.blit(tile.key, tile.tile, a, b, y);
+			if (b <= a) continue;
+			this.blit(tile.key, tile.tile, a, b, y);
+			if (tile.tile.coarser || tiles.get(level, index, id)?.gone) {
+				const x = (t: number) => Math.round((this.labels + view.x(t)) * this.dpr);
+				this.trimmed.push({ x: x(a), width: x(b) - x(a), y });
+			}
 		}
 		return { known, state };
 	}
+
+	private trimmed: Box[] = []; // of this frame: what was there is no longer kept as fine as it is shown
 
 	private bestTile(tiles: TileCache, level: number, index: number, id: number | string):
 		{ tile: RowTile; key: string; known: number } | null {
@@ -384,16 +406,21 @@ export class Timeline implements Scene, Shown {
 		return tile ? lookUp(tile, time).state : NONE;
 	}
 
+	// Of the tile's strip what [a, b) touches: whole columns, which are a device px wide or more, so
+	// that each is copied to one at least. Parts of columns only where they are much wider.
 	private blit(key: string, tile: RowTile, a: number, b: number, y: number): void {
 		const { view, dpr } = this;
 		const bucket = tile.width / TILE_BUCKETS;
-		const sx = (a - tile.start) / bucket, sw = (b - a) / bucket;
-		const dx = (this.labels + view.x(a)) * dpr;
-		const dw = (b - a) / view.scale * dpr;
-		if (dw < 0.01) return;
-		const x0 = Math.round(dx), x1 = Math.max(x0 + 1, Math.round(dx + dw));
-		this.textures.add(key, tile, Math.max(0, sx), Math.min(sw, TILE_BUCKETS - Math.max(0, sx)),
-			x0, x1 - x0, y);
+		let from = (a - tile.start) / bucket, to = (b - tile.start) / bucket;
+		if (bucket / view.scale * dpr < WIDE_PX) {
+			from = Math.floor(from + 1e-6);
+			to = Math.ceil(to - 1e-6);
+		}
+		from = Math.max(0, from);
+		to = Math.min(TILE_BUCKETS, to);
+		if (to <= from) return;
+		const x = (column: number) => Math.round((this.labels + view.x(tile.start + column * bucket)) * dpr);
+		this.textures.add(key, tile, from, to - from, x(from), Math.max(1, x(to) - x(from)), y);
 	}
 
 	private paintRow(row: Row, tiles: TileCache, level: number, y: number,

@@ -8,7 +8,7 @@ import type { Group } from '../rows';
 import { cellEnd, cellOffset, type RowTile } from '../tiles';
 import { EXITED, NONE, STATES, SYSTEM, WAITING } from 'contract';
 import type { Row } from '../types';
-import { RULER, type Scene } from './scene';
+import { RULER, type Box, type Scene } from './scene';
 import { stateHeight } from './strip';
 
 type Ctx = CanvasRenderingContext2D;
@@ -122,6 +122,22 @@ export function drawGroupHead(ctx: Ctx, t: Scene, group: Group, top: number): vo
 
 // --- time -----------------------------------------------------------------------------------------
 
+const stepOf = (t: Scene) => rulerStep(t.view.scale, Math.max(Math.abs(t.view.t0), Math.abs(t.view.t1)));
+
+function eachMark(t: Scene, draw: (at: number, x: number) => void): void {
+	const v = t.view, step = stepOf(t);
+	for (let at = Math.floor(v.t0 / step) * step; at < v.t1; at += step) draw(at, Math.round(t.labels + v.x(at)) + 0.5);
+}
+
+// Lines at the ruler's marks. Behind the spans: one may be no wider than they.
+export function drawGrid(ctx: Ctx, t: Scene): void {
+	scaled(ctx, t, () => {
+		ctx.globalAlpha = 0.35;
+		ctx.fillStyle = t.colors.line;
+		eachMark(t, (_, x) => { if (x >= t.labels) ctx.fillRect(x, RULER, 1, t.canvas.clientHeight); });
+	});
+}
+
 // `times`: there are any.
 export function drawRuler(ctx: Ctx, t: Scene, times: boolean): void {
 	const v = t.view;
@@ -129,7 +145,7 @@ export function drawRuler(ctx: Ctx, t: Scene, times: boolean): void {
 	scaled(ctx, t, () => {
 		ctx.fillStyle = t.colors.background;
 		ctx.fillRect(0, 0, width, RULER);
-		const step = rulerStep(v.scale, Math.max(Math.abs(v.t0), Math.abs(v.t1)));
+		const step = stepOf(t);
 		ctx.font = MONO;
 		ctx.textBaseline = 'middle';
 		ctx.textAlign = 'left';
@@ -137,16 +153,12 @@ export function drawRuler(ctx: Ctx, t: Scene, times: boolean): void {
 		ctx.beginPath();
 		ctx.rect(t.labels, 0, width, height);
 		ctx.clip();
-		for (let at = Math.floor(v.t0 / step) * step; times && at < v.t1; at += step) {
-			const x = Math.round(t.labels + v.x(at)) + 0.5;
-			ctx.globalAlpha = 0.35;
+		if (times) eachMark(t, (at, x) => {
 			ctx.fillStyle = t.colors.line;
-			ctx.fillRect(x, RULER, 1, height);
-			ctx.globalAlpha = 1;
 			ctx.fillRect(x, RULER - 6, 1, 6);
 			ctx.fillStyle = t.colors.muted;
 			ctx.fillText(rulerTime(Math.round(at), step), x + 4, RULER / 2);
-		}
+		});
 		const now = app.now(), x = t.labels + v.x(now);
 		if (times && x > t.labels && x < width) {
 			ctx.fillStyle = t.colors.accent;
@@ -176,10 +188,11 @@ export function drawRuler(ctx: Ctx, t: Scene, times: boolean): void {
 	});
 }
 
-let hatch: { pattern: CanvasPattern; color: string } | null = null;
+const hatches = new Map<string, CanvasPattern>();
 
 function hatching(ctx: Ctx, color: string): CanvasPattern {
-	if (hatch?.color === color) return hatch.pattern;
+	const known = hatches.get(color);
+	if (known) return known;
 	const c = document.createElement('canvas');
 	c.width = c.height = 8;
 	const x = c.getContext('2d')!;
@@ -191,8 +204,21 @@ function hatching(ctx: Ctx, color: string): CanvasPattern {
 		x.lineTo(o + 8, 0);
 		x.stroke();
 	}
-	hatch = { pattern: ctx.createPattern(c, 'repeat')!, color };
-	return hatch.pattern;
+	const pattern = ctx.createPattern(c, 'repeat')!;
+	hatches.set(color, pattern);
+	return pattern;
+}
+
+// What was finer there is no longer kept: what is left is paler, with stripes through it.
+export function drawTrimmed(ctx: Ctx, t: Scene, boxes: Box[], height: number): void {
+	for (const { x, width, y } of boxes) {
+		ctx.fillStyle = t.colors.background;
+		ctx.globalAlpha = 0.5;
+		ctx.fillRect(x, y, width, height);
+		ctx.globalAlpha = 1;
+		ctx.fillStyle = hatching(ctx, t.colors.background);
+		ctx.fillRect(x, y, width, height);
+	}
 }
 
 // Where events were lost, nothing on any row is certain.

@@ -8,6 +8,13 @@ import type { Viewport } from './viewport';
 
 export const RULER = 26; // height, CSS px
 
+// Device px, a row high.
+export interface Box {
+	x: number;
+	width: number;
+	y: number;
+}
+
 export interface Hit {
 	entry: Entry | null;
 	time: number;

@@ -10,6 +10,8 @@ import { cellAllocs, cellDominant, cellEnd, cellFlags, cellOffset, cellShare, ty
 const HEIGHTS: Record<number, number> = { [RUNNING]: 1, [SYSCALL]: 0.74, [RUNNABLE]: 0.5, [WAITING]: 0.14 };
 const OTHER_HEIGHT = 0.36;
 const STACK_ORDER = [RUNNING, SYSCALL, RUNNABLE].map((s) => SHARE_STATES.indexOf(s)); // from the bottom
+const PURE = 230; // of 255
+const LEAST = 2; // px
 const WAITING_SHARE = SHARE_STATES.indexOf(WAITING);
 
 export interface RowLook {
@@ -81,41 +83,46 @@ export class Strip {
 
 	private cell(tile: RowTile, i: number, x: number, w: number): void {
 		const { top, bottom } = this.look;
-		const full = bottom - top;
-		let best = -1, bestShare = 0;
+		const full = bottom - top, dominant = cellDominant(tile, i);
 		// Shares are of the whole bucket: of one that is not over yet, what is known is all there is.
 		const begin = tile.first + cellOffset(tile, i) * 2 ** tile.level;
 		const part = Math.min(1, Math.max(1e-9, (tile.known - begin) / 2 ** tile.level));
-		for (let s = 0; s < SHARE_STATES.length; s++) {
-			const share = Math.min(255, cellShare(tile, i, s) / part);
-			if (share > bestShare) {
-				best = s;
-				bestShare = share;
-			}
-		}
-		if (best < 0) {
-			this.pure(x, w, cellDominant(tile, i));
-			if (cellDominant(tile, i) === NONE) // it came and went too quickly for a share of the time
+		const shares = SHARE_STATES.map((_, s) => Math.min(255, cellShare(tile, i, s) / part));
+		const best = shares.indexOf(Math.max(...shares)), n = shares.filter((s) => s > 0).length;
+		if (!n) {
+			this.pure(x, w, dominant);
+			if (dominant === NONE) // it came and went too quickly for a share of the time
 				this.fill(x, w, Math.round(top + full / 2), Math.round(full / 2), this.muted);
-		} else if (bestShare >= 230) {
+		} else if (n === 1 && shares[best] >= PURE) {
 			this.pure(x, w, SHARE_STATES[best]);
 		} else {
 			if (cellFlags(tile, i) & (CELL_CREATED | CELL_EXITED)) { // a short life is seen, too
 				const h = Math.round(full * OTHER_HEIGHT);
 				this.fill(x, w, bottom - h, h, this.state[SHARE_STATES[best]]);
 			}
-			if (cellDominant(tile, i) === UNKNOWN) this.pure(x, w, UNKNOWN);
-			if (Math.min(255, cellShare(tile, i, WAITING_SHARE) / part) > 8) this.pure(x, w, WAITING);
-			let base = bottom;
-			for (const s of STACK_ORDER) {
-				const share = Math.min(255, cellShare(tile, i, s) / part);
-				if (!share) continue;
-				const h = Math.max(1, Math.round(full * share / 255)), y = Math.max(top, base - h);
-				this.fill(x, w, y, h, this.state[SHARE_STATES[s]]);
-				base -= h;
-			}
+			if (dominant === UNKNOWN) this.pure(x, w, UNKNOWN);
+			this.stack(shares, x, w);
 		}
 		if (this.look.strip) this.allocations(tile, i, x, w);
+	}
+
+	// Each state that was there at all has its part, and a pixel at least: waiting the line at the
+	// bottom, as it has alone, the others as high as their share of what is above it.
+	private stack(shares: number[], x: number, w: number): void {
+		const { top, bottom } = this.look;
+		const others = STACK_ORDER.filter((s) => shares[s] > 0);
+		let base = bottom;
+		if (shares[WAITING_SHARE] > 0) {
+			const h = others.length ? Math.min(LEAST, bottom - top) : this.heights[WAITING];
+			this.fill(x, w, base - h, h, this.state[WAITING]);
+			base -= h;
+		}
+		others.forEach((s, k) => {
+			const room = base - top - (others.length - 1 - k); // a pixel is left for each that follows
+			const h = Math.max(1, Math.min(room, Math.max(LEAST, Math.round((bottom - top) * shares[s] / 255))));
+			this.fill(x, w, base - h, h, this.state[SHARE_STATES[s]]);
+			base -= h;
+		});
 	}
 
 	private allocations(tile: RowTile, i: number, x: number, w: number): void {

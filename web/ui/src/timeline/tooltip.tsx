@@ -5,9 +5,9 @@ import { app } from '../app';
 import { useValue } from '../store';
 import { at as url, getJson, int } from '../api';
 import { swatch } from '../colors';
-import { bytes, duration, moment } from '../format';
-import { cellAllocs, cellBytes, cellShare, cellTransitions, lookUp } from '../tiles';
-import { EXITED, NONE, SHARE_STATES, SPAN, STATES, type Span } from 'contract';
+import { bytes, duration, exact as exactly, moment } from '../format';
+import { cellAllocs, cellBytes, cellFlags, cellShare, cellTransitions, lookUp } from '../tiles';
+import { CELL_CREATED, CELL_EXITED, EXITED, NONE, SHARE_STATES, SPAN, STATES, type Span } from 'contract';
 import type { Row } from '../types';
 import type { Timeline } from './engine';
 
@@ -25,8 +25,12 @@ function lookAt(t: Timeline, row: Row, time: number) {
 	const tile = t.tileAt(row.goid, time);
 	if (!tile) return null;
 	const width = 2 ** tile.level, { cell, state } = lookUp(tile, time);
-	if (cell < 0) return { mixed: false, width, state, transitions: 0, allocs: 0, bytes: 0, shares: [] };
-	return { mixed: true, width, state, transitions: cellTransitions(tile, cell), allocs: cellAllocs(tile, cell), bytes: cellBytes(tile, cell),
+	const { coarser } = tile;
+	if (cell < 0) return { coarser, mixed: false, width, state, spans: 1, transitions: 0, allocs: 0, bytes: 0, shares: [] };
+	// Its first change begins none where it came to be, and its last none where it ended.
+	const transitions = cellTransitions(tile, cell), flags = cellFlags(tile, cell);
+	const spans = Math.max(1, transitions + 1 - (flags & CELL_CREATED ? 1 : 0) - (flags & CELL_EXITED ? 1 : 0));
+	return { coarser, mixed: true, width, state, spans, transitions, allocs: cellAllocs(tile, cell), bytes: cellBytes(tile, cell),
 		shares: SHARE_STATES.map((_, s) => cellShare(tile, cell, s) / 255) };
 }
 
@@ -77,12 +81,13 @@ export function Tooltip({ timeline: t }: { timeline: Timeline }) {
 				<div class="muted">from {moment(exact.from)}{exact.by ? `, ended by goroutine ${exact.by}` : ''}</div>
 			</> : seen && seen.state !== NONE ? <div><i class="dot" style={{ background: swatch(t.colors, seen.state) }} />
 				{STATES[seen.state]}</div> : null}
-			{seen?.mixed && seen.transitions + seen.allocs > 0 ? <div class="muted">
-				in {duration(seen.width)} here: {seen.transitions} state changes
+			{seen?.mixed && (seen.spans > 1 || seen.allocs > 0) ? <div class="muted">
+				in {duration(seen.width)} here: <b>{exactly(seen.spans)} span{seen.spans === 1 ? '' : 's'}</b>
 				{seen.allocs ? `, ${seen.allocs} allocations (${bytes(seen.bytes)})` : ''}
 				{seen.transitions > 1 ? <span>; {seen.shares.map((s, i) => (s > 0.01 ?
 					`${STATES[SHARE_STATES[i]]} ${Math.round(s * 100)} %` : '')).filter(Boolean).join(', ')}</span> : null}
 			</div> : null}
+			{seen?.coarser ? <div class="warn">What is finer than {duration(seen.width)} is no longer kept of this time.</div> : null}
 		</div>
 	);
 }

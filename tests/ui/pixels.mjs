@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// Pixels against events: every span is seen at every zoom, in its state's colour:
+// node pixels.mjs URL [FOLDER for screenshots]
+import { assert, until } from './browser.mjs';
+import { ready, run, shot } from './page.mjs';
+
+const [url] = process.argv.slice(2);
+const api = (page, rest) => page.evaluate(async (rest) => (await fetch(`/api/live/${rest}`)).json(), rest);
+const SHARED = [1, 2, 3, 4]; // states that a cell of several has a share of: runnable, running, syscall, waiting
+const ROWS = 16;
+
+let spans; // of the rows that are looked at: [goid, begin, end, state], relative
+
+// The spans in sight that have no pixel of their colour where they are, and how many there are.
+const unseen = (page) => page.evaluate((all) => {
+	const t = window.timeline, v = t.view, dpr = t.dpr, missing = [];
+	const copy = document.createElement('canvas'), ctx = copy.getContext('2d', { willReadFrequently: true });
+	copy.width = t.canvas.width;
+	copy.height = t.canvas.height;
+	ctx.drawImage(t.canvas, 0, 0);
+	const pixels = ctx.getImageData(0, 0, copy.width, copy.height).data;
+	const place = new Map(t.entries.map((e, i) => [e.row?.goid, i]));
+	const colors = t.colors.state.map((c) => [1, 3, 5].map((i) => parseInt(c.slice(i, i + 2), 16)));
+	const left = Math.round(t.labels * dpr), h = Math.round(t.rowHeight * dpr);
+	let looked = 0;
+	for (const [goid, begin, end, state] of all) {
+		const i = place.get(goid);
+		if (i === undefined || end <= v.t0 || begin >= v.t1) continue;
+		const y = Math.round(t.rowTop(i) * dpr);
+		if (y < 30 * dpr || y + h > copy.height) continue;
+		// Where its bucket may begin and end: one that is merged is as wide as two pixels.
+		const x = (time) => (t.labels + v.x(time)) * dpr;
+		const from = Math.max(left, Math.floor(x(begin)) - 2), to = Math.min(copy.width - 1, Math.ceil(x(end)) + 2);
+		if (to - from < 5) continue; // at the edge
+		looked++;
+		const [r, g, b] = colors[state];
+		let seen = false;
+		for (let row = y; row < y + h && !seen; row++)
+			for (let column = from; column <= to && !seen; column++) {
+				const p = (row * copy.width + column) * 4;
+				seen = Math.abs(pixels[p] - r) + Math.abs(pixels[p + 1] - g) + Math.abs(pixels[p + 2] - b) < 6;
+			}
+		if (!seen) missing.push([goid, begin, end, state]);
+	}
+	return { looked, missing: missing.length, first: missing[0] };
+}, spans);
+
+const steps = {
+	async 'its spans are known'(page) {
+		await page.goto(url);
+		await ready(page);
+		await page.getByRole('button', { name: 'Follow', exact: true }).click();
+		const { first_ns: first, now_ns: now } = await api(page, 'status');
+		spans = [];
+		for (let goid = 1; goid <= ROWS; goid++) {
+			const got = await api(page, `goroutines/${goid}/spans?from=0&to=${now}&limit=20000`);
+			for (const [begin, end, state] of got.spans)
+				if (SHARED.includes(state)) spans.push([goid, begin - first, (end || now) - first, state]);
+		}
+		assert(spans.length > 1000, `${spans.length} spans only`);
+	},
+};
+
+// At each width the whole, and from there in by steps that are no power of two; about the middle of the longest row.
+for (const width of [390, 1280, 1440])
+	steps[`every span is seen, ${width} pixels wide`] = async (page) => {
+		await page.setViewportSize({ width, height: 900 });
+		await page.waitForFunction((w) => window.timeline.canvas.clientWidth === w, width);
+		const end = Math.max(...spans.map((s) => s[2])), middle = spans.map((s) => s[1]).sort((a, b) => a - b)[spans.length >> 1];
+		for (let span = end * 1.04, k = 0; span > 1e5; span /= 6.3, k++) {
+			const from = k ? middle - span / 3.1 : -end * 0.02;
+			await page.evaluate(([from, span]) => {
+				const t = window.timeline;
+				t.view.scale = span / t.view.width;
+				t.view.t0 = from;
+				t.view.scrollY = 0;
+				t.redraw();
+				return new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted)));
+			}, [from, span]);
+			// The whole has them all, but for those whose rows are below.
+			const least = k ? 1 : spans.length * 0.8;
+			await until(`${span} ns`, () => unseen(page), (u) => u.looked >= least && !u.missing);
+			if (!k) await shot(page, `pixels-${width}`);
+		}
+	};
+
+process.exit(await run({}, steps) ? 1 : 0);
