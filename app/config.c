@@ -20,6 +20,13 @@ static int check_overhead(const char *value, char *why, size_t size)
 	return control_parse_max_overhead(value, &percent, why, size);
 }
 
+static int check_probes(const char *value, char *why, size_t size)
+{
+	enum probe_level level;
+
+	return probe_level_parse(value, &level, why, size);
+}
+
 #define LEAKS_EVERY_MIN NS_PER_SEC
 
 static int parse_leaks(const char *value, uint64_t *ret_ns)
@@ -99,6 +106,11 @@ static const struct option table[] = {
 	 .check = check_overhead,
 	 .help = "take event types off while the estimated cost exceeds PCT percent of a\n"
 		 "CPU, allocations first; 0 = never"},
+	{"probes", OPTION_TEXT, "capture", "LEVEL", "full", FIELD(probes), .check = check_probes,
+	 .words = "full|light|demand|none",
+	 .help = "what is attached: full, demand (as full while somebody reads events),\n"
+		 "none (nothing: goroutines are told by memory alone, without BPF) or\n"
+		 "light (sampled allocations)"},
 
 	{"leaks", OPTION_TEXT, "capture", "off|watch|DURATION", "off", FIELD(leaks),
 	 .check = check_leaks, .words = "off|watch",
@@ -251,6 +263,7 @@ static int check_mode(const struct reading *r)
 		{"rw", LIVE},
 		{"ring-size", LIVE},
 		{"leaks", LIVE},
+		{"probes", LIVE},
 		{"record", LIVE},
 		{"mfp", LIVE},
 		{"mft", LIVE},
@@ -335,7 +348,8 @@ static int config_check(struct reading *r)
 	c->records = c->mode <= MODE_COMMAND && asks_for_recording(r);
 	for (size_t i = 0; i < EVENT_TYPES; i++)
 		c->rates[i] = RATE_ONE;
-	/* Was checked when it was set. */
+	/* Both were checked when they were set. */
+	(void)probe_level_parse(c->probes, &c->level, why, sizeof(why));
 	return c->sample ? control_parse_rates(c->sample, c->rates, why, sizeof(why)) : 0;
 }
 

@@ -29,7 +29,8 @@ struct config {
 	const char *mount_point; /* NULL: none */
 	char **command;          /* MODE_COMMAND: argv of the program to start; never empty */
 	uint32_t rates[EVENT_TYPES];
-	bool records; /* -web, -record, or where or how to store, on the command line */
+	enum probe_level level; /* of `probes` */
+	bool records;           /* -web, -record, or where or how to store, on the command line */
 	enum log_level log_level;
 
 	/* From the table, in its order. */
@@ -41,6 +42,7 @@ struct config {
 	uint64_t readers, ring_size, processors;
 	char *leaks; /* config_leaks_every_ns() */
 	double max_overhead;
+	char *probes;
 	bool silent;
 	uint64_t retain, retain_exited;
 	char *fuse_options;

@@ -55,6 +55,26 @@ static int pause_set(const struct control *c, const char *text, char *why, size_
 
 const struct node_control control_pause = {pause_here, pause_show, pause_set};
 
+static bool probes_here(const struct control *c)
+{
+	return c->set_probes && c->get_probes;
+}
+
+static void probes_show(const struct control *c, struct buf *out)
+{
+	buf_addf(out, "%s\n", probe_levels[c->get_probes(c->ctx)].name);
+}
+
+static int probes_set(const struct control *c, const char *text, char *why, size_t size)
+{
+	enum probe_level level;
+	int err = probe_level_parse(text, &level, why, size);
+
+	return err ? err : c->set_probes(c->ctx, level);
+}
+
+const struct node_control control_probes = {probes_here, probes_show, probes_set};
+
 static bool max_overhead_here(const struct control *c)
 {
 	return c->set_max_overhead && c->get_max_overhead;

@@ -47,8 +47,10 @@ static void handle_free(struct fs *fs, struct handle *h)
 	pthread_mutex_unlock(&fs->handles_lock);
 	if (h->snap)
 		snaps_closed(fs->snaps, h->ino, h->snap);
-	if (h->log)
+	if (h->log) {
 		logs_closed(fs, h->log);
+		control_reads_events(fs->config.view->control, false);
+	}
 	if (h->pipe)
 		pipe_close(fs->pipes, h->pipe);
 	if (h->session)
@@ -82,6 +84,7 @@ static int open_log(struct fs *fs, struct handle *h)
 	if (err)
 		return err;
 	logs_opened(fs, h->log);
+	control_reads_events(fs->config.view->control, true);
 	return follow_extend(log_text(h->log));
 }
 

@@ -61,6 +61,7 @@ static const struct node fixed[ROWS_FIXED] = {
 	[ROW_PAUSE] = NODE("pause", ROW_CONTROL, NODE_TEXT, 0, .control = &control_pause),
 	[ROW_MAX_OVERHEAD] =
 		NODE("max_overhead", ROW_CONTROL, NODE_TEXT, 0, .control = &control_max_overhead),
+	[ROW_PROBES] = NODE("probes", ROW_CONTROL, NODE_TEXT, 0, .control = &control_probes),
 	[ROW_REPLAY] = NODE("replay", ROW_CONTROL, NODE_TEXT, 0, .control = &control_replay),
 
 	[ROW_PROCESS] = NODE(NULL, ROW_PROCESSES, NODE_DIR, 0),

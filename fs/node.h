@@ -73,6 +73,7 @@ enum node_row {
 	ROW_SAMPLE,
 	ROW_PAUSE,
 	ROW_MAX_OVERHEAD,
+	ROW_PROBES,
 	ROW_REPLAY,
 	ROW_PROCESS, /* processes/<pid>: its children are the root's */
 	ROW_SESSION,
@@ -139,7 +140,7 @@ extern const struct node_family family_states, family_state, family_waits, famil
 extern const struct node_family family_objects, family_object;
 extern const struct node_family family_funcs, family_func, family_types, family_sessions;
 extern const struct node_control control_sample, control_pause, control_max_overhead;
-extern const struct node_control control_replay;
+extern const struct node_control control_probes, control_replay;
 
 /* Bits of an inode number; a goroutine above NODE_KEY_MAX has no file. */
 #define NODE_KEY_BITS  40

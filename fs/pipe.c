@@ -316,6 +316,7 @@ int pipe_open(struct pipes *p, unsigned tree, struct pipe_reader **ret)
 	p->readers = r;
 	pthread_mutex_unlock(&p->lock);
 	low_latency(p, true);
+	control_reads_events(p->fs->config.view->control, true);
 	*ret = r;
 	return 0;
 }
@@ -325,6 +326,7 @@ void pipe_close(struct pipes *p, struct pipe_reader *r)
 	struct pipe_reader **at;
 
 	low_latency(p, false);
+	control_reads_events(p->fs->config.view->control, false);
 	pthread_mutex_lock(&p->lock);
 	for (at = &p->readers; *at != r; at = &(*at)->next)
 		;

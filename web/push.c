@@ -140,6 +140,7 @@ int push_open(struct push *p, struct lws *wsi, enum push_form form, struct push_
 		p->timing = true;
 		lws_sul_schedule(p->web->context, 0, &p->timer, look, LOOK_US);
 	}
+	control_reads_events(view_of(p)->control, true);
 	*ret = c;
 	return 0;
 }
@@ -151,6 +152,7 @@ void push_close(struct push *p, struct push_client *c)
 			continue;
 		*at = c->next;
 		atomic_store(&p->n_shown, --p->n);
+		control_reads_events(view_of(p)->control, false);
 		encoder_free(c->encoder);
 		free(c);
 		return;

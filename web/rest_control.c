@@ -15,6 +15,7 @@ struct values {
 	uint32_t rates[EVENT_TYPES];
 	double max_overhead;
 	bool paused;
+	enum probe_level level;
 };
 
 struct setting {
@@ -117,12 +118,36 @@ static void paused_now(const struct control *c, struct values *ret)
 	ret->paused = c->get_paused(c->ctx);
 }
 
+static bool probes_here(const struct control *c)
+{
+	return c->set_probes && c->get_probes;
+}
+
+static int probes_read(const json_t *v, struct values *ret, char *why, size_t size)
+{
+	const char *text = json_string_value(v);
+
+	return text ? probe_level_parse(text, &ret->level, why, size)
+		    : expected(why, size, "a text");
+}
+
+static int probes_apply(const struct control *c, const struct values *v)
+{
+	return c->set_probes(c->ctx, v->level);
+}
+
+static void probes_now(const struct control *c, struct values *ret)
+{
+	ret->level = c->get_probes(c->ctx);
+}
+
 /* In the order in which they are applied: what cannot be taken back comes last. */
 static const struct setting settings[] = {
 	{"sample", sample_here, sample_read, sample_apply, sample_now},
 	{"max_overhead", max_overhead_here, max_overhead_read, max_overhead_apply,
 	 max_overhead_now},
 	{"paused", paused_here, paused_read, paused_apply, paused_now},
+	{"probes", probes_here, probes_read, probes_apply, probes_now},
 	{"replay", replay_here, replay_read, replay_apply, NULL},
 };
 
@@ -140,6 +165,8 @@ int rest_control_get(const struct request *rq, struct response *rs)
 	}
 	if (c->get_paused)
 		json_kb(out, "paused", c->get_paused(c->ctx));
+	if (c->get_probes)
+		json_ks(out, "probes", probe_levels[c->get_probes(c->ctx)].name);
 	if (c->get_max_overhead)
 		json_kd(out, "max_overhead", c->get_max_overhead(c->ctx));
 	if (c->get_replay) {

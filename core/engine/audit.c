@@ -227,7 +227,9 @@ static struct traced_now traced_now(struct auditor *a, unsigned proc)
 	now.creations = now.states || rates[EVENT_NEWGOROUTINE] == RATE_ONE;
 	now.exits = now.states || rates[EVENT_GOEXIT] == RATE_ONE;
 	if (s->get_paused(s->ctx)) {
-		now.off = "paused: no probe is attached";
+		now.off = "no probe is attached (paused, or by -probes or -max-overhead): there "
+			  "are no "
+			  "events to compare with";
 	} else if (!now.creations && !now.exits) {
 		now.off = "goroutines are not traced, or only a sample of what they do";
 	} else {

@@ -51,6 +51,47 @@ static void live_losses(void *ctx, struct live_losses *ret)
 	};
 }
 
+static void live_probes(void *ctx, unsigned proc, struct live_probes *ret)
+{
+	struct engine *e = ctx;
+	struct probes_now now;
+
+	probe_switch_get(e->probes, &now);
+	*ret = (struct live_probes){
+		.level = levels_get(e->levels, NULL),
+		.off = now.off,
+		.since_ns = now.since_ns,
+		.switched = now.switched,
+		.off_ns = now.off_ns,
+		.readers = levels_readers(e->levels),
+		.as_of_ns = healer_as_of(e->healer, proc),
+	};
+	(void)levels_get(e->levels, &ret->level_since_ns);
+	if (!now.off)
+		ret->why = "";
+	else if (now.off & OFF_PAUSED)
+		ret->why = "paused (control/pause)";
+	else if (now.off & OFF_BUDGET)
+		ret->why = "between two windows (-max-overhead)";
+	else if (ret->level == PROBES_DEMAND)
+		ret->why = "nobody reads events (-probes demand)";
+	else
+		ret->why = ret->level == PROBES_LIGHT ? "-probes light" : "-probes none";
+}
+
+static void live_look(void *ctx, unsigned proc, uint64_t patience_ns)
+{
+	struct engine *e = ctx;
+
+	if (!probe_switch_memory_tells(e->probes))
+		return;
+	if (proc < MODEL_PROCS_MAX)
+		healer_look(e->healer, proc, patience_ns);
+	else
+		for (proc = 0; proc < model_procs(e->c.model); proc++)
+			healer_look(e->healer, proc, 0);
+}
+
 static void live_audit(void *ctx, unsigned proc, struct audit *ret)
 {
 	auditor_get(((struct engine *)ctx)->auditor, proc, ret);
@@ -221,23 +262,28 @@ static void get_wanted(void *ctx, uint32_t ret[EVENT_TYPES])
 	pthread_mutex_unlock(&e->governor_lock);
 }
 
-static int set_paused(struct engine *e, bool paused)
-{
-	int err;
-
-	auditor_reset(e->auditor);
-	err = e->source->set_paused(e->source->ctx, paused);
-	auditor_reset(e->auditor);
-	if (!err && !paused)
-		healer_ask_all(e->healer); /* what happened meanwhile */
-	return err;
-}
-
 static bool get_paused(void *ctx)
 {
-	const struct source *s = ((struct engine *)ctx)->source;
+	struct probes_now now;
 
-	return s->get_paused(s->ctx);
+	probe_switch_get(((struct engine *)ctx)->probes, &now);
+	return now.off & OFF_PAUSED;
+}
+
+static enum probe_level get_probes(void *ctx)
+{
+	return levels_get(((struct engine *)ctx)->levels, NULL);
+}
+
+/* Not waited for: who reads does not wait for the kernel. */
+static void reads_events(void *ctx, bool on)
+{
+	const struct errand_args args = {.what = ERRAND_READERS};
+	struct engine *e = ctx;
+
+	levels_reader(e->levels, on);
+	if (on && e->changer && levels_are_due(e->levels))
+		(void)deputy_send(e->changer, &args); /* too many: within a second */
 }
 
 static int set_max_overhead(struct engine *e, double percent)
@@ -283,6 +329,13 @@ static int live_set_rates(void *ctx, const uint32_t rates[EVENT_TYPES])
 static int live_set_paused(void *ctx, bool paused)
 {
 	struct errand_args args = {.what = ERRAND_PAUSED, .on = paused};
+
+	return deputy_ask(((struct engine *)ctx)->changer, &args, NULL);
+}
+
+static int live_set_probes(void *ctx, enum probe_level level)
+{
+	struct errand_args args = {.what = ERRAND_PROBES, .level = (int)level};
 
 	return deputy_ask(((struct engine *)ctx)->changer, &args, NULL);
 }
@@ -382,7 +435,11 @@ static int run_errand(void *ctx, const struct errand_args *args, void *reply)
 	case ERRAND_RATES:
 		return set_rates(e, args->rates);
 	case ERRAND_PAUSED:
-		return set_paused(e, args->on);
+		return probe_switch_set(e->probes, OFF_PAUSED, args->on);
+	case ERRAND_PROBES:
+		return levels_set(e->levels, (enum probe_level)args->level);
+	case ERRAND_READERS:
+		return levels_apply(e->levels);
 	case ERRAND_MAX_OVERHEAD:
 		return set_max_overhead(e, args->percent);
 	}
@@ -410,6 +467,8 @@ void engine_answers(struct engine *e, struct live *live, struct control *control
 		.ctx = e,
 		.health = live_health,
 		.losses = live_losses,
+		.probes = live_probes,
+		.look = live_look,
 		.audit = e->auditor ? live_audit : NULL,
 		.stack = live_stack,
 		.stacks = live_stacks,
@@ -426,6 +485,9 @@ void engine_answers(struct engine *e, struct live *live, struct control *control
 		.get_wanted = get_wanted,
 		.set_paused = live_set_paused,
 		.get_paused = get_paused,
+		.set_probes = live_set_probes,
+		.get_probes = get_probes,
+		.reads_events = reads_events,
 		.set_max_overhead = live_set_max_overhead,
 		.get_max_overhead = get_max_overhead,
 		.low_latency = low_latency,

@@ -18,6 +18,8 @@ enum errand {
 	ERRAND_STACKS,       /* proc, style; text */
 	ERRAND_RATES,        /* rates */
 	ERRAND_PAUSED,       /* on */
+	ERRAND_PROBES,       /* level */
+	ERRAND_READERS,      /* of events: they may have come, or gone */
 	ERRAND_MAX_OVERHEAD, /* percent */
 	ERRAND_WAITS,        /* proc */
 	ERRAND_LEAKS,        /* proc */
@@ -31,6 +33,7 @@ struct errand_args {
 	bool on;
 	double percent;
 	int style; /* enum live_stacks */
+	int level; /* enum probe_level */
 };
 
 struct deputy;

@@ -30,6 +30,10 @@ int engine_new(const struct engine_config *config, struct engine **ret)
 	if (e->source && config->audits && !err)
 		err = auditor_new(e->source, config->model, &e->auditor);
 	if (e->source && !err)
+		err = probe_switch_new(e->source, config->model, e->healer, e->auditor, &e->probes);
+	if (e->source && !err)
+		err = levels_new(e->source, e->probes, config->level, &e->levels);
+	if (e->source && !err)
 		err = leak_prover_new(e->source, config->model, &e->prover);
 	if (err) {
 		engine_free(e);
@@ -53,12 +57,24 @@ void engine_free(struct engine *e)
 	deputy_free(e->looker);
 	deputy_free(e->changer);
 	last_stacks_free(e->last);
+	levels_free(e->levels);
 	auditor_free(e->auditor);
 	healer_free(e->healer);
+	probe_switch_free(e->probes);
 	waits_cache_free(e->waits);
 	leak_prover_free(e->prover);
 	pthread_mutex_destroy(&e->governor_lock);
 	free(e);
+}
+
+int engine_prepare(struct engine *e)
+{
+	return levels_prepare(e->levels);
+}
+
+int engine_probes_set(struct engine *e, bool on)
+{
+	return probe_switch_set(e->probes, OFF_BUDGET, !on);
 }
 
 void engine_arrived(struct engine *e, unsigned proc)
@@ -139,6 +155,8 @@ static void heal_when_needed(struct engine *e, const struct second *s)
 	e->source->get_rates(e->source->ctx, rates);
 	/* Where creations or exits are traced, the audit must see what memory alone tells of them
 	 * before the model does, and passes on the rest. */
+	if (probe_switch_memory_tells(e->probes))
+		return; /* the healer does that */
 	healer_always(e->healer, rates[EVENT_CASGSTATUS] != RATE_ONE &&
 					 !(e->auditor && (rates[EVENT_NEWGOROUTINE] == RATE_ONE ||
 							  rates[EVENT_GOEXIT] == RATE_ONE)));
@@ -158,6 +176,17 @@ static void look_for_leaks(struct engine *e, uint64_t now_ns)
 	for (args.proc = 0; args.proc < n; args.proc++)
 		if (!leak_prover_has_ended(e->prover, args.proc))
 			(void)deputy_send(e->leaks, &args); /* too many: the next round */
+}
+
+/* Puts probes in or takes them out: by who does that, where there is somebody. */
+static void see_to_readers(struct engine *e)
+{
+	const struct errand_args args = {.what = ERRAND_READERS};
+
+	if (e->changer)
+		(void)deputy_send(e->changer, &args); /* too many: the next second */
+	else
+		(void)levels_apply(e->levels);
 }
 
 static void count(struct engine *e, const struct recorder_stats *recorder, struct tick *ret)
@@ -194,6 +223,8 @@ bool engine_tick(struct engine *e, uint64_t now_ns, const struct recorder_stats 
 		govern(e, now_ns, &second, &tick.capture);
 		heal_when_needed(e, &second);
 		look_for_leaks(e, now_ns);
+		if (levels_are_due(e->levels))
+			see_to_readers(e);
 	}
 	return true;
 }

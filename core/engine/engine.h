@@ -24,7 +24,8 @@ struct engine_config {
 	unsigned workers;            /* that apply events, for health */
 	bool audits;                 /* holds the model against memory each second (audit.h) */
 	uint32_t rates[EVENT_TYPES];
-	double max_overhead;     /* percent of a CPU; 0: no bound */
+	double max_overhead; /* percent of a CPU; 0: no bound */
+	enum probe_level level;
 	uint64_t leaks_every_ns; /* look for leaks by itself; 0: when asked to */
 };
 
@@ -42,6 +43,16 @@ void engine_arrived(struct engine *e, unsigned proc);
 void engine_lost(struct engine *e);
 /* Reads every process's memory now. */
 void engine_read_all(struct engine *e);
+
+/* Before the probes are attached: none is, where the level has none now. 0 or -errno, logged. */
+int engine_prepare(struct engine *e);
+
+/*
+ * -max-overhead's windows: all probes out, or in again unless there is another reason for them to
+ * be out (probe_switch.h, which says what it does and takes). Any thread that may attach. 0 or
+ * -errno.
+ */
+int engine_probes_set(struct engine *e, bool on);
 
 /* The probes are about to go, for good. Main thread; waits for a reading that is under way. NULL is
  * fine. */

@@ -13,6 +13,7 @@
 #include "core/engine/healer.h"
 #include "core/engine/last_stacks.h"
 #include "core/engine/leak_prover.h"
+#include "core/engine/levels.h"
 #include "core/engine/ticker.h"
 #include "core/engine/waits_cache.h"
 
@@ -21,6 +22,8 @@ struct engine {
 	const struct source *source; /* c.source */
 	struct healer *healer;
 	struct auditor *auditor;
+	struct probe_switch *probes;
+	struct levels *levels;
 
 	pthread_mutex_t governor_lock; /* control calls come from any thread */
 	struct governor governor;      /* protected by governor_lock, which is held while the kernel

@@ -17,6 +17,7 @@
 /* The same while a process is in doubt: who looks waits for it. */
 #define DOUBT_INTERVAL_NS (NS_PER_SEC / 2)
 #define DOUBT_DUTY        4
+#define LOOK_DUTY         10 /* the same when somebody looks at what memory alone tells */
 /* How long a reading waits for the events up to it, at a time. */
 #define PATIENCE_NS NS_PER_SEC
 #define POLL_NS     500000
@@ -29,11 +30,15 @@ struct healer {
 	pthread_cond_t changed;
 	uint8_t asked[MODEL_PROCS_MAX]; /* protected by lock, as the next three */
 	bool any_asked, always, stopping;
+	bool hurry; /* somebody waits for a reading; protected by lock */
 
 	pthread_mutex_t reading; /* one reading at a time: the model gets them in their order */
 	uint64_t took_ns;        /* protected by reading: spent on it since the last rest */
 	_Atomic int last_err;
 	_Atomic bool ever;
+	_Atomic uint64_t used_ns[MODEL_PROCS_MAX]; /* healer_as_of() */
+	_Atomic uint64_t rest_ns;                  /* what the last round took calls for */
+	pthread_cond_t used;                       /* a round is over */
 
 	pthread_t thread;
 	bool started;
@@ -53,6 +58,7 @@ int healer_new(const struct source *source, struct model *model, struct healer *
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&h->changed, &attr);
+	pthread_cond_init(&h->used, &attr);
 	pthread_condattr_destroy(&attr);
 	*ret = h;
 	return 0;
@@ -123,10 +129,12 @@ static int read_and_heal(struct healer *h, unsigned proc, pid_t pid)
 	h->took_ns += monotonic_ns() - time_ns;
 	if (!err && !wait_delivered(h))
 		err = -EAGAIN;
-	if (!err)
+	if (!err) {
 		(void)model_heal(h->model, proc, seen, n, time_ns, complete);
-	else if (err == -ENOSYS || err == -EPERM)
+		atomic_store(&h->used_ns[proc], time_ns);
+	} else if (err == -ENOSYS || err == -EPERM) {
 		model_forget(h->model, proc, 0); /* it will not be better another time */
+	}
 	model_keep_exits(h->model, false);
 	return err;
 }
@@ -189,6 +197,30 @@ int healer_stacks(struct healer *h, unsigned proc, enum live_stacks what, live_t
 	return err ? err : h->source->stacks(h->source->ctx, pid, what, fn, arg);
 }
 
+uint64_t healer_as_of(const struct healer *h, unsigned proc)
+{
+	return proc < MODEL_PROCS_MAX ? atomic_load(&h->used_ns[proc]) : 0;
+}
+
+void healer_look(struct healer *h, unsigned proc, uint64_t patience_ns)
+{
+	uint64_t now_ns = monotonic_ns(), used_ns = healer_as_of(h, proc);
+	uint64_t fresh_ns = now_ns - MIN(now_ns, MAX(HEALER_FRESH_NS, atomic_load(&h->rest_ns)));
+	struct timespec until = {.tv_sec = (time_t)((now_ns + patience_ns) / NS_PER_SEC),
+				 .tv_nsec = (long)((now_ns + patience_ns) % NS_PER_SEC)};
+
+	if (proc >= MODEL_PROCS_MAX || used_ns > fresh_ns)
+		return;
+	pthread_mutex_lock(&h->lock);
+	h->asked[proc] = 1;
+	h->any_asked = h->hurry = true;
+	pthread_cond_signal(&h->changed);
+	while (patience_ns && !h->stopping && healer_as_of(h, proc) == used_ns &&
+	       !pthread_cond_timedwait(&h->used, &h->lock, &until))
+		;
+	pthread_mutex_unlock(&h->lock);
+}
+
 const char *healer_source(const struct healer *h)
 {
 	if (atomic_load(&h->ever))
@@ -202,14 +234,20 @@ const char *healer_source(const struct healer *h)
 
 /* --- the thread ------------------------------------------------------------------------- */
 
+struct pause {
+	uint64_t until_ns;   /* nothing is read before */
+	uint64_t at_most_ns; /* the same when somebody waits for it */
+};
+
 /* Waits until there is something to read; fills `due`. false: stop. */
-static bool wait_for_work(struct healer *h, uint64_t not_before_ns, uint8_t due[MODEL_PROCS_MAX])
+static bool wait_for_work(struct healer *h, const struct pause *pause, uint8_t due[MODEL_PROCS_MAX])
 {
 	bool stopping;
 
 	pthread_mutex_lock(&h->lock);
 	for (;;) {
 		uint64_t now = monotonic_ns();
+		uint64_t not_before_ns = h->hurry ? pause->at_most_ns : pause->until_ns;
 		struct timespec until = {.tv_sec = (time_t)(not_before_ns / NS_PER_SEC),
 					 .tv_nsec = (long)(not_before_ns % NS_PER_SEC)};
 
@@ -221,12 +259,12 @@ static bool wait_for_work(struct healer *h, uint64_t not_before_ns, uint8_t due[
 			pthread_cond_wait(&h->changed, &h->lock); /* who asks or frees wakes it */
 	}
 	stopping = h->stopping;
-	if (h->always)
+	if (h->always && !h->hurry)
 		memset(due, 1, MODEL_PROCS_MAX);
 	else
 		memcpy(due, h->asked, MODEL_PROCS_MAX);
 	memset(h->asked, 0, sizeof(h->asked));
-	h->any_asked = false;
+	h->any_asked = h->hurry = false;
 	pthread_mutex_unlock(&h->lock);
 	return !stopping;
 }
@@ -250,10 +288,10 @@ static void *healer_main(void *arg)
 {
 	uint8_t due[MODEL_PROCS_MAX];
 	struct healer *h = arg;
-	uint64_t not_before_ns = 0;
+	struct pause pause = {0};
 
 	pthread_setname_np(pthread_self(), "xgotop-healer");
-	while (wait_for_work(h, not_before_ns, due)) {
+	while (wait_for_work(h, &pause, due)) {
 		uint64_t start = monotonic_ns(), took;
 		bool again;
 
@@ -264,8 +302,13 @@ static void *healer_main(void *arg)
 		pthread_mutex_lock(&h->reading);
 		took = h->took_ns;
 		pthread_mutex_unlock(&h->reading);
-		not_before_ns = start + (again ? MAX(DOUBT_INTERVAL_NS, took * DOUBT_DUTY)
-					       : MAX(INTERVAL_NS, took * DUTY));
+		pause.until_ns = start + (again ? MAX(DOUBT_INTERVAL_NS, took * DOUBT_DUTY)
+						: MAX(INTERVAL_NS, took * DUTY));
+		atomic_store(&h->rest_ns, took * LOOK_DUTY);
+		pause.at_most_ns = start + MAX(HEALER_FRESH_NS, took * LOOK_DUTY);
+		pthread_mutex_lock(&h->lock);
+		pthread_cond_broadcast(&h->used);
+		pthread_mutex_unlock(&h->lock);
 	}
 	return NULL;
 }
@@ -291,6 +334,7 @@ void healer_free(struct healer *h)
 			     NULL); /* a reading of the target: loop_ending() bounds it */
 	}
 	pthread_cond_destroy(&h->changed);
+	pthread_cond_destroy(&h->used);
 	pthread_mutex_destroy(&h->reading);
 	pthread_mutex_destroy(&h->lock);
 	free(h);

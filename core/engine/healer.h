@@ -31,6 +31,15 @@ void healer_ask_all(struct healer *h);
 void healer_always(struct healer *h, bool on);
 /* Reads every process now. */
 void healer_now_all(struct healer *h);
+/*
+ * While memory alone tells (healer_always()), somebody looks at process `proc`: it is read, unless
+ * that was done HEALER_FRESH_NS ago, or ten times as long as a reading takes. Waits for that, so
+ * long at most.
+ */
+#define HEALER_FRESH_NS (NS_PER_SEC / 10)
+void healer_look(struct healer *h, unsigned proc, uint64_t patience_ns);
+/* When the last reading of it that was used was begun, CLOCK_MONOTONIC; 0: there is none. */
+uint64_t healer_as_of(const struct healer *h, unsigned proc);
 
 /* Stacks as Go's debug=2 dump has them, of one goroutine or of all. -ESRCH when it or the process
  * is gone, or as the source's. Any thread. */

@@ -30,6 +30,9 @@ struct source {
 	int (*set_paused)(void *ctx, bool paused);
 	bool (*get_paused)(void *ctx);
 	void (*low_latency)(void *ctx, bool on); /* counted */
+	/* Allocations are sampled from now on, or no longer (-probes light). 0 or -errno; then
+	 * nothing is changed. NULL: it cannot. */
+	int (*sample_allocations)(void *ctx, bool on);
 
 	/* As capture_delivered() (core/capture/capture.h). */
 	uint64_t (*delivered)(void *ctx, uint64_t wanted_ns);

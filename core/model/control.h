@@ -12,6 +12,7 @@
 
 #include "core/base/buf.h"
 #include "core/model/event.h"
+#include "core/model/probe_level.h"
 
 /* Rates are parts of RATE_ONE: 10000 = every event, 1 = one in ten thousand, 0 = not probed. */
 #define RATE_ONE 10000
@@ -29,9 +30,20 @@ struct control {
 	/* "pause", "resume", "seek 12.5s", "speed 2": a replay only. 0 or -EINVAL. */
 	int (*replay)(void *ctx, const char *command);
 	void (*get_replay)(void *ctx, struct buf *out); /* flat keyed state */
+	/* -ENOTSUP: what the program was not prepared for at the start. */
+	int (*set_probes)(void *ctx, enum probe_level level);
+	enum probe_level (*get_probes)(void *ctx);
+	/* Somebody reads events as they come, from now on or no longer. Counted, at once. */
+	void (*reads_events)(void *ctx, bool on);
 	/* The rates that were set, where those in force may be lower (max_overhead). */
 	void (*get_wanted)(void *ctx, uint32_t ret[EVENT_TYPES]);
 };
+
+static inline void control_reads_events(const struct control *c, bool on)
+{
+	if (c->reads_events)
+		c->reads_events(c->ctx, on);
+}
 
 /*
  * Reads the -sample form "newobject:0.1,casgstatus:1": what is not listed is 0. -EINVAL with one

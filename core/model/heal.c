@@ -34,6 +34,26 @@ static void note_began(struct record *g, const struct goroutine_seen *seen, uint
 		record_note_began(g, MAX(seen->began_ns, heard_ns));
 }
 
+/* `same`: it is in the state it was in. What was different, because nobody watched, was not wrong.
+ */
+static void follow_reading(struct shard *s, struct record *g, const struct meaning *m, bool same)
+{
+	if (same && m->means) {
+		record_follow_on(s, g, m);
+		return;
+	}
+	if (!(g->life.flags & GOROUTINE_GAP))
+		s->procs[g->proc]->healed += m->means & MEANS_REVIVED ||
+					     (m->means & MEANS_STATE && life_known(&g->life));
+	record_follow(s, g, m, 0);
+}
+
+/* Was it begun while no probe was in? */
+static bool is_blind(const struct model *m, uint64_t time_ns)
+{
+	return m->off_ns || time_ns < m->on_ns;
+}
+
 /* false: whether it is still there is not known. */
 static bool heal_one(struct model *m, unsigned proc, const struct goroutine_seen *seen,
 		     uint64_t time_ns)
@@ -42,9 +62,16 @@ static bool heal_one(struct model *m, unsigned proc, const struct goroutine_seen
 	struct shard *s = &m->shards[shard_of(m, proc, seen->goid)];
 	struct record *g = shard_find(s, proc, seen->goid);
 	uint64_t heard_ns = heard_of(g);
+	bool blind = is_blind(m, time_ns), same;
 	struct meaning meaning;
 
 	walk_read(g ? &g->life : &nothing, seen, time_ns, &meaning);
+	same = g && !blind && !meaning.means && walk_is_live(seen->state) &&
+	       life_state(&g->life) == walk_fold(seen->state);
+	if (same)
+		walk_watched(&g->life, time_ns, &meaning);
+	else if (blind && meaning.means)
+		meaning.life.flags |= GOROUTINE_GAP;
 	if (!g && meaning.means & MEANS_APPEARED) {
 		/* It may have ended since, and been dropped. */
 		if (m->procs[proc]->exited_dropped_ns > time_ns)
@@ -57,10 +84,8 @@ static bool heal_one(struct model *m, unsigned proc, const struct goroutine_seen
 	/* What it did since says that it ran then, not in which state it is. */
 	if (!(g->life.flags & GOROUTINE_STATE_UNKNOWN) || g->last_event_ns <= time_ns ||
 	    walk_runs_still(&g->life, walk_fold(seen->state), time_ns)) {
-		s->procs[proc]->healed += meaning.means & MEANS_REVIVED ||
-					  (meaning.means & MEANS_STATE && life_known(&g->life));
-		record_follow(s, g, &meaning, 0);
-		if (meaning.means & MEANS_STATE)
+		follow_reading(s, g, &meaning, same);
+		if (meaning.means & MEANS_STATE && !same)
 			note_began(g, seen, heard_ns);
 	}
 	fill_in(m, g, seen);
@@ -83,12 +108,71 @@ static void see_missing(struct model *m, struct shard *s, unsigned proc, uint64_
 			walk_missing(&g->life, time_ns, &meaning);
 		else
 			walk_lost(&g->life, time_ns, &meaning);
-		s->procs[proc]->healed += !!(meaning.means & MEANS_EXITED);
+		s->procs[proc]->healed +=
+			meaning.means & MEANS_EXITED && !(g->life.flags & GOROUTINE_GAP);
 		record_follow(s, g, &meaning, 0);
 		/* The list of changes is sized for a batch. */
 		if (s->n_changes == BATCH_SMALL)
 			model_settle_exits(m);
 	}
+}
+
+/* All that live have their last certain moment at off_ns, if they have not had it. */
+static void leave_unwatched(struct model *m, struct shard *s, uint64_t off_ns)
+{
+	for (uint32_t i = 0; i < shard_numbers(s); i++) {
+		struct record *g = shard_used_record(s, i);
+		struct meaning meaning;
+
+		if (!g || m->procs[g->proc]->info.state == PROC_EXITED)
+			continue;
+		walk_unwatched(&g->life, off_ns, &meaning);
+		record_follow_on(s, g, &meaning);
+	}
+}
+
+/* Nobody watched until `time_ns`: what is known of each that was there misses something. */
+static void miss_until(struct model *m, uint64_t time_ns, bool doubt)
+{
+	for (unsigned k = 0; k < m->n_kept; k++) {
+		struct proc *p = m->procs[m->kept[k]];
+
+		if (p->info.state == PROC_EXITED)
+			continue;
+		p->epoch++;
+		p->lost_ns = MAX(p->lost_ns, time_ns);
+		if (doubt)
+			p->doubt_ns = MAX(p->doubt_ns, time_ns);
+	}
+}
+
+void model_unwatch(struct model *m, uint64_t off_ns, bool doubt)
+{
+	pthread_mutex_lock(&m->apply_lock);
+	pthread_rwlock_wrlock(&m->lock);
+	for (unsigned i = 0; !m->off_ns && i < m->n_shards; i++)
+		leave_unwatched(m, &m->shards[i], off_ns);
+	if (!m->off_ns)
+		m->off_ns = off_ns;
+	miss_until(m, off_ns, doubt);
+	pthread_rwlock_unlock(&m->lock);
+	pthread_mutex_unlock(&m->apply_lock);
+}
+
+void model_watch(struct model *m, uint64_t on_ns)
+{
+	pthread_mutex_lock(&m->apply_lock);
+	pthread_rwlock_wrlock(&m->lock);
+	if (m->off_ns) {
+		/* What events told after it, of before the last probe went. */
+		for (unsigned i = 0; i < m->n_shards; i++)
+			leave_unwatched(m, &m->shards[i], m->off_ns);
+		miss_until(m, on_ns, true);
+		m->off_ns = 0;
+		m->on_ns = on_ns;
+	}
+	pthread_rwlock_unlock(&m->lock);
+	pthread_mutex_unlock(&m->apply_lock);
 }
 
 /* Ends all of the process. */

@@ -137,6 +137,18 @@ void model_heal_missing(struct model *m, unsigned proc, const uint64_t *goids, s
  * known any more, and nothing is in doubt.
  */
 bool model_in_doubt(struct model *m, unsigned proc);
+/*
+ * No probe is in from `off_ns` on (CLOCK_MONOTONIC, before the first was taken out), of any
+ * process: what each goroutine was doing counts until then, and readings tell the states from now
+ * on, between which nothing is known. `doubt`: until the first of them, as after a loss. Once
+ * everything from before was applied.
+ *
+ * model_watch(): all are in again at `on_ns`. All is in doubt until a reading that was begun after
+ * it: from there on states and times are those of events. Without model_unwatch() before: nothing
+ * happens. Any thread.
+ */
+void model_unwatch(struct model *m, uint64_t off_ns, bool doubt);
+void model_watch(struct model *m, uint64_t on_ns);
 void model_keep_exits(struct model *m, bool on);
 void model_forget(struct model *m, unsigned proc, uint64_t until_ns);
 
@@ -167,6 +179,9 @@ enum goroutine_flag {
 	GOROUTINE_AT_LEAST = 1 << 8,
 	/* goroutine_began() is the runtime's word: it began then, or somewhat later. */
 	GOROUTINE_ABOUT = 1 << 9,
+	/* Probes were off since state_since_ns, or are: it was in that state then, and may have
+	 * been in others meanwhile. Such time counts for no state. */
+	GOROUTINE_GAP = 1 << 10,
 	/* Its process executed another program at exited_ns: it did not end by itself. */
 	GOROUTINE_EXECED = 1 << 12,
 };

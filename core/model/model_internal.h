@@ -183,6 +183,8 @@ struct model {
 	uint64_t unknown_proc, malformed;
 	/* protected by apply_lock */
 	uint32_t heal_round;
+	uint64_t off_ns; /* model_unwatch(): since then no probe is in; 0: they are, */
+	uint64_t on_ns;  /* since then; 0: all the time */
 };
 
 /* As model_new(), with the number of shards and of threads given: for tests and benchmarks. */
@@ -271,6 +273,8 @@ struct record *record_new(struct model *m, struct shard *s, unsigned proc, uint6
 /* `position` orders the exits of a batch over all shards. */
 void record_follow(struct shard *s, struct record *g, const struct meaning *meaning,
 		   size_t position);
+/* The same of what stays in its state: for who asks how long it is as it is, that goes on. */
+void record_follow_on(struct shard *s, struct record *g, const struct meaning *meaning);
 /* An event told of its creation, at time_ns, and perhaps where it starts. */
 void record_note_creation(struct shard_proc *sp, struct record *g, uint64_t time_ns);
 void record_set_start(struct model *m, struct record *g, uint32_t start_func_id,

@@ -190,6 +190,15 @@ void record_follow(struct shard *s, struct record *g, const struct meaning *m, s
 		set_began(g, began, began_flags);
 }
 
+void record_follow_on(struct shard *s, struct record *g, const struct meaning *m)
+{
+	uint16_t flags;
+	uint64_t began = record_began(g, &flags);
+
+	record_follow(s, g, m, 0);
+	set_began(g, began, flags);
+}
+
 static void exited_unlink(struct model *m, struct record *g)
 {
 	if (g->older)

@@ -31,7 +31,8 @@ static bool is_repeat(const struct life *l, uint8_t from, uint8_t to)
 	bool call = (from == GSTATE_RUNNING || from == GSTATE_SYSCALL) &&
 		    (to == GSTATE_RUNNING || to == GSTATE_SYSCALL);
 
-	return life_known(l) && l->state == to && (from == to || call);
+	return life_known(l) && !(l->flags & GOROUTINE_GAP) && l->state == to &&
+	       (from == to || call);
 }
 
 /* --- what can become of a life ---------------------------------------------------------------- */
@@ -56,7 +57,8 @@ static void break_stay(struct meaning *m)
 {
 	const struct life *l = &m->life;
 
-	if (life_known(l) && l->state == GSTATE_RUNNING && l->ran_ns > l->since_ns)
+	if (life_known(l) && !(l->flags & GOROUTINE_GAP) && l->state == GSTATE_RUNNING &&
+	    l->ran_ns > l->since_ns)
 		m->sure_ns = l->ran_ns;
 }
 
@@ -65,7 +67,8 @@ static void enter(struct meaning *m, uint8_t state, uint64_t time_ns)
 	m->life.before = m->life.state;
 	m->life.state = state;
 	m->life.since_ns = time_ns;
-	m->life.flags &= (uint16_t) ~(GOROUTINE_STATE_UNKNOWN | GOROUTINE_STATE_READ);
+	m->life.flags &=
+		(uint16_t) ~(GOROUTINE_STATE_UNKNOWN | GOROUTINE_STATE_READ | GOROUTINE_GAP);
 	m->means |= MEANS_STATE;
 }
 
@@ -95,7 +98,8 @@ static void end_of_one(struct meaning *m, uint8_t state, uint64_t time_ns)
 {
 	const struct life *l = &m->life;
 
-	if (life_known(l) && (l->state == GSTATE_RUNNING || l->state == GSTATE_SYSCALL))
+	if (life_known(l) && !(l->flags & GOROUTINE_GAP) &&
+	    (l->state == GSTATE_RUNNING || l->state == GSTATE_SYSCALL))
 		m->sure_ns = time_ns;
 	end(m, state, time_ns);
 }
@@ -132,7 +136,7 @@ static void settle_stay(struct meaning *m, uint8_t from, uint8_t to, uint64_t at
 {
 	const struct life *l = &m->life;
 
-	if (!life_known(l))
+	if (!life_known(l) || l->flags & GOROUTINE_GAP)
 		return;
 	if (l->state != from && !known_gap(l->state, from)) {
 		break_stay(m);
@@ -326,6 +330,33 @@ void walk_missing(const struct life *have, uint64_t time_ns, struct meaning *ret
 	ret->life.flags |= GOROUTINE_UNCERTAIN | GOROUTINE_EXIT_READ;
 }
 
+void walk_unwatched(const struct life *have, uint64_t time_ns, struct meaning *ret)
+{
+	*ret = (struct meaning){.life = *have};
+	if (!life_there(have) || have->flags & GOROUTINE_GAP)
+		return;
+	if (life_known(have)) {
+		time_ns = not_before(have, time_ns);
+		enter(ret, have->state, time_ns);
+		ret->sure_ns = time_ns;
+		ret->life.flags |= GOROUTINE_STATE_READ;
+	}
+	ret->life.flags |= GOROUTINE_GAP;
+}
+
+void walk_watched(const struct life *have, uint64_t time_ns, struct meaning *ret)
+{
+	*ret = (struct meaning){.life = *have};
+	if (!life_there(have) || !(have->flags & GOROUTINE_GAP) ||
+	    MAX(have->since_ns, have->ran_ns) > time_ns)
+		return;
+	if (life_known(have)) {
+		enter(ret, have->state, time_ns);
+		ret->life.flags |= GOROUTINE_STATE_READ;
+	}
+	ret->life.flags &= (uint16_t)~GOROUTINE_GAP;
+}
+
 void walk_lost(const struct life *have, uint64_t time_ns, struct meaning *ret)
 {
 	*ret = (struct meaning){.life = *have};
@@ -343,7 +374,8 @@ void walk_execed(const struct life *have, uint64_t time_ns, struct meaning *ret)
 	if (!life_there(have))
 		return;
 	time_ns = not_before(have, time_ns);
-	ret->sure_ns = time_ns; /* it waited, ran, until then */
+	if (!(have->flags & GOROUTINE_GAP))
+		ret->sure_ns = time_ns; /* it waited, ran, until then */
 	end(ret, GSTATE_DEAD, time_ns);
 	ret->life.flags |= GOROUTINE_EXECED;
 }
@@ -381,11 +413,16 @@ void walk_told(const struct life *have, const struct goroutine *g, struct meanin
 	if (l->flags & GOROUTINE_EXITED) {
 		revive(ret, g->state, since);
 	} else {
-		break_stay(ret);
+		/* Only probes that went make of a state the same one. */
+		if (g->flags & GOROUTINE_GAP && g->state_before == g->state && life_known(l) &&
+		    l->state == g->state && !(l->flags & GOROUTINE_GAP))
+			ret->sure_ns = since;
+		else
+			break_stay(ret);
 		enter(ret, g->state, since);
 	}
 	if (g->flags & GOROUTINE_STATE_UNKNOWN)
 		forget_state(ret);
-	l->flags |= g->flags & GOROUTINE_STATE_READ;
+	l->flags |= g->flags & (GOROUTINE_STATE_READ | GOROUTINE_GAP);
 	l->reason_id = g->reason_id;
 }

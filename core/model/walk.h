@@ -13,6 +13,8 @@
  *   system call told of twice, change nothing.
  * - What acts runs. One that acts while it should not missed a change: its state is not known until
  *   the next one.
+ * - While probes are off (GOROUTINE_GAP) no time counts for any state, and what is met then is no
+ *   contradiction.
  * - Time does not go back: what is told late of an earlier time counts from what is known already.
  */
 #ifndef XGOTOPFS_MODEL_WALK_H
@@ -76,6 +78,11 @@ bool walk_is_live(uint8_t state);
 /* Changes before time_ns were lost, and none is told of since: its state is not known. */
 void walk_lost(const struct life *have, uint64_t time_ns, struct meaning *ret);
 void walk_missing(const struct life *have, uint64_t time_ns, struct meaning *ret);
+/* Probes went at time_ns: what is known until then counts, what comes is not known. */
+void walk_unwatched(const struct life *have, uint64_t time_ns, struct meaning *ret);
+/* They are back, and a reading that was begun at time_ns has it in the state it had when they went
+ * (walk_read() changed nothing). */
+void walk_watched(const struct life *have, uint64_t time_ns, struct meaning *ret);
 /* Its process executed another program. */
 void walk_execed(const struct life *have, uint64_t time_ns, struct meaning *ret);
 

@@ -61,7 +61,7 @@ int view_state_parse(const char *word)
 
 uint64_t view_state_ns(const struct goroutine *g, unsigned state, uint64_t now)
 {
-	bool open = view_state(g) == state && !(g->flags & GOROUTINE_EXITED);
+	bool open = view_state(g) == state && !(g->flags & (GOROUTINE_EXITED | GOROUTINE_GAP));
 
 	if (state >= GSTATES)
 		return 0;

@@ -58,11 +58,13 @@ static int none(int err, void *ret, size_t *ret_n)
 int view_members(const struct view *v, unsigned proc, enum view_by by, uint64_t key, uint64_t **ret,
 		 size_t *ret_n)
 {
+	view_look(v, proc, VIEW_QUICK);
 	return none(model_goids(v->model, proc, model_bys[by], key, ret, ret_n), ret, ret_n);
 }
 
 int view_keys(const struct view *v, unsigned proc, enum view_by by, uint32_t **ret, size_t *ret_n)
 {
+	view_look(v, proc, VIEW_QUICK);
 	return none(model_keys(v->model, proc, model_bys[by], ret, ret_n), ret, ret_n);
 }
 

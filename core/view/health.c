@@ -18,6 +18,8 @@ struct facts {
 	struct meter_sample s;
 	struct health h;
 	bool have_health, sampled, paused;
+	bool have_probes;
+	struct live_probes probes;
 	uint32_t rates[EVENT_TYPES];
 	uint64_t lost, events;
 	unsigned slow_probes;
@@ -38,6 +40,7 @@ static void gather(struct facts *x, const struct view *v, unsigned proc)
 	view_audit_of(v, proc, &x->audit);
 	x->sampled = view_rates(v, x->rates);
 	x->paused = v->control->get_paused && v->control->get_paused(v->control->ctx);
+	x->have_probes = view_probes(v, proc, &x->probes);
 	x->have_health = v->live->health && v->live->health(v->live->ctx, proc, &x->h) == 0;
 	for (unsigned i = 0; x->have_health && i < x->h.n_probes; i++)
 		x->slow_probes += !x->h.probes[i].emulated;
@@ -138,7 +141,8 @@ static unsigned data_warnings(struct emit *e, const struct facts *x)
 		n++;
 	}
 	if (x->t.in_doubt) {
-		warn(e, "state changes were lost, memory was not read since: the states of "
+		warn(e, "state changes were lost or not watched, memory was not read since: the "
+			"states of "
 			"goroutines, and which there are, are in doubt");
 		n++;
 	}
@@ -162,10 +166,16 @@ static unsigned data_warnings(struct emit *e, const struct facts *x)
 	return n + recording_warnings(e, x);
 }
 
+/* No event is seen, and memory is read. */
+static bool from_memory(const struct facts *x)
+{
+	return x->have_probes && x->probes.off && !x->paused && x->info.state == PROC_RUNNING;
+}
+
 /* What the reader should know; nothing is wrong. */
 static unsigned limits(struct emit *e, const struct facts *x)
 {
-	cleanup_buf_ struct buf rates = BUF_INIT;
+	cleanup_buf_ struct buf rates = BUF_INIT, line = BUF_INIT;
 	unsigned n = 0;
 
 	if (x->info.state == PROC_EXITED) {
@@ -174,6 +184,12 @@ static unsigned limits(struct emit *e, const struct facts *x)
 			     x->info.execed_path[0] ? x->info.execed_path : "another program");
 		else
 			warn(e, "the target has ended: everything stands as it was then");
+		n++;
+	}
+	if (from_memory(x)) {
+		view_probes_line(x->v, &x->probes, &line);
+		warn(e, "goroutines are told by %s; events are neither seen nor counted",
+		     line.data ? line.data : "");
 		n++;
 	}
 	if (x->paused) {
@@ -220,10 +236,11 @@ static void emit_verdict(struct emit *e, const struct facts *x)
 	open = unproven(&scratch, x);
 	limited = limits(&scratch, x);
 	emit_string(e, "verdict",
-		    wrong     ? "incomplete: see the warnings"
-		    : open    ? "not known yet: see the warnings"
-		    : limited ? "good, with limits: see the warnings"
-			      : "good: complete, nothing lost");
+		    wrong            ? "incomplete: see the warnings"
+		    : open           ? "not known yet: see the warnings"
+		    : from_memory(x) ? "from memory: good as of the last reading, see the warnings"
+		    : limited        ? "good, with limits: see the warnings"
+				     : "good: complete, nothing lost");
 	emit_list_begin(e, "warning");
 	data_warnings(e, x);
 	unproven(e, x);
@@ -261,7 +278,7 @@ static void emit_losses(struct emit *e, const struct facts *x)
 	emit_list_end(e);
 }
 
-static void emit_flow(struct emit *e, const struct facts *x)
+static void emit_flow(struct emit *e, const struct facts *x, unsigned proc)
 {
 	cleanup_buf_ struct buf rates = BUF_INIT, audit = BUF_INIT;
 
@@ -276,6 +293,7 @@ static void emit_flow(struct emit *e, const struct facts *x)
 		control_format_rates(x->rates, &rates);
 	emit_string(e, "sampling", !x->sampled ? "everything" : rates.len ? rates.data : "nothing");
 	emit_yes(e, "paused", x->paused);
+	view_emit_probes(e, x->v, proc);
 	emit_u64(e, "goroutines_live", x->t.live_total);
 	emit_u64(e, "goroutines_state_unknown", x->t.live_unknown);
 	emit_u64(e, "goroutines_healed", x->t.healed);
@@ -358,7 +376,7 @@ int view_health(const struct view *v, struct view_query *q, struct buf *out)
 	emit_begin(&e, q->form, out);
 	emit_verdict(&e, x);
 	emit_target(&e, x, q->proc);
-	emit_flow(&e, x);
+	emit_flow(&e, x, q->proc);
 	view_emit_recording(&e, v);
 	emit_cost(&e, x);
 	if (x->have_health)

@@ -13,6 +13,7 @@
 #include "core/base/buf.h"
 #include "core/model/audit.h"
 #include "core/model/event.h"
+#include "core/model/probe_level.h"
 
 struct health_probe {
 	char symbol[96];
@@ -43,6 +44,19 @@ struct live_losses {
 		left_in_rings;
 };
 
+/* What is attached, by -probes and what else takes it off; of all processes but for as_of_ns. */
+struct live_probes {
+	enum probe_level level;
+	uint64_t level_since_ns;
+	unsigned off;      /* 0: the probes of the events are in, which tell of goroutines; else
+			      memory alone does, or nobody (paused) */
+	const char *why;   /* that; static, "" while they are in */
+	uint64_t since_ns; /* they are in, or out, since then; CLOCK_MONOTONIC, as all of these */
+	uint64_t switched, off_ns; /* so often so far; all the time without them */
+	unsigned readers;          /* of events, now */
+	uint64_t as_of_ns;         /* memory was read then; 0: never */
+};
+
 struct wait_graph;
 struct leak_report;
 
@@ -64,6 +78,10 @@ struct live {
 	int (*health)(void *ctx, unsigned proc, struct health *ret);
 	void (*losses)(void *ctx, struct live_losses *ret); /* quick */
 	void (*audit)(void *ctx, unsigned proc, struct audit *ret);
+	void (*probes)(void *ctx, unsigned proc, struct live_probes *ret); /* quick */
+	/* Somebody looks at a process: where memory alone tells of it and was not read a moment
+	 * ago, that is done, and waited for, so long at most. */
+	void (*look)(void *ctx, unsigned proc, uint64_t patience_ns);
 	/* Go's debug=2 text of one goroutine. -ESRCH when it is gone. *ret_as_of_ns: of when it is
 	 * (CLOCK_MONOTONIC) where the target has ended since; left alone where it is of now. */
 	int (*stack)(void *ctx, unsigned proc, uint64_t goid, struct buf *out,

@@ -57,7 +57,9 @@ static int render(const struct view_row *row, const struct view *v, struct view_
 int view_render(const struct view_row *row, const struct view *v, struct view_query *q,
 		struct buf *out)
 {
-	int err = render(row, v, q, out);
+	int err;
 
+	view_look(v, q->proc, row->cost);
+	err = render(row, v, q, out);
 	return view_waits(v, row, err) ? say_waiting(row, q->form, out) : err;
 }

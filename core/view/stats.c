@@ -106,7 +106,7 @@ static void emit_meter(struct emit *e, const struct view *v)
 	emit_double(e, "overhead_estimate_percent", s.overhead_percent, 3);
 }
 
-static void emit_control(struct emit *e, const struct view *v)
+static void emit_control(struct emit *e, const struct view *v, unsigned proc)
 {
 	const struct control *c = v->control;
 
@@ -115,6 +115,7 @@ static void emit_control(struct emit *e, const struct view *v)
 	if (c->get_max_overhead)
 		emit_double(e, "max_overhead_percent", c->get_max_overhead(c->ctx), 3);
 	view_emit_rates(e, v);
+	view_emit_probes(e, v, proc);
 }
 
 static void emit_losses(struct emit *e, const struct view *v)
@@ -152,7 +153,7 @@ int view_stats(const struct view *v, struct view_query *q, struct buf *out)
 	emit_u64(&e, "alloc_bytes", t.alloc_bytes);
 	emit_latency(&e, &t);
 	emit_meter(&e, v);
-	emit_control(&e, v);
+	emit_control(&e, v, q->proc);
 	view_emit_recording(&e, v);
 	/* Of all processes together: one log holds the events of all. */
 	emit_u64(&e, "retained_events", feed_head(feed) - feed_tail(feed));

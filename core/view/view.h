@@ -37,6 +37,19 @@ void view_recording(const struct view *v, struct recording *ret);
 /* "recording stopped: No space left on device", for a line; "" while it goes on. */
 void view_recording_stop(const struct recording *rec, struct buf *out);
 
+enum view_cost {
+	VIEW_QUICK,  /* below a millisecond */
+	VIEW_HEAVY,  /* may take milliseconds: by a helper thread */
+	VIEW_COSTLY, /* and is not rendered for a stat, which reports the last size */
+};
+
+/* Somebody looks at a process, or at all (live.h): where memory alone tells of goroutines it is
+ * read, which who can wait (a view that is HEAVY) waits for. */
+void view_look(const struct view *v, unsigned proc, enum view_cost cost);
+/* What is attached, for a line; "" of a recording: "full", "demand, off: nobody reads events (…)".
+ */
+void view_probes_word(const struct view *v, struct buf *out);
+
 /* Of all processes together: "agrees", "3 differences", "off", …: the worst that is to be said of
  * one of them, for the statistics line. */
 void view_audit_kept(const struct view *v, struct audit_kept *ret);
@@ -97,12 +110,6 @@ struct view_stream {
 /* As a view_fn, but only begins; who asked calls free(). The view outlives it. */
 typedef int view_stream_fn(const struct view *v, struct view_query *q, struct view_stream *ret);
 enum view_scope { VIEW_PROCESS, VIEW_GOROUTINE, VIEW_TYPE };
-
-enum view_cost {
-	VIEW_QUICK,  /* below a millisecond */
-	VIEW_HEAVY,  /* may take milliseconds: by a helper thread */
-	VIEW_COSTLY, /* and is not rendered for a stat, which reports the last size */
-};
 
 /* For view_row.forms. */
 #define VIEW_HAS(form) (1u << (form))

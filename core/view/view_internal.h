@@ -45,6 +45,12 @@ void view_site_file(const struct names *names, uint32_t site_id, struct buf *out
 /* "key": {"casgstatus": …, …} */
 void view_json_by_type(const char *key, const uint64_t counts[EVENT_TYPES], struct buf *out);
 
+/* What is attached; false: nobody can say (a recording). As a line: how fine what is told of
+ * goroutines is. And its keys. */
+bool view_probes(const struct view *v, unsigned proc, struct live_probes *ret);
+void view_probes_line(const struct view *v, const struct live_probes *p, struct buf *out);
+void view_emit_probes(struct emit *e, const struct view *v, unsigned proc);
+
 /* recording, recording_session, … */
 void view_emit_recording(struct emit *e, const struct view *v);
 

@@ -349,17 +349,16 @@ static void *feed(void *arg)
 static int run(struct demo *d, struct fs_config *config, size_t retain, uint64_t goroutines)
 {
 	struct model_config model = {.retain = retain, .retain_exited = 1000, .workers = 1};
-	struct control control = {d,
-				  set_rates,
-				  get_rates,
-				  set_paused,
-				  get_paused,
-				  set_max_overhead,
-				  get_max_overhead,
-				  low_latency,
-				  NULL,
-				  NULL,
-				  NULL};
+	struct control control = {
+		.ctx = d,
+		.set_rates = set_rates,
+		.get_rates = get_rates,
+		.set_paused = set_paused,
+		.get_paused = get_paused,
+		.set_max_overhead = set_max_overhead,
+		.get_max_overhead = get_max_overhead,
+		.low_latency = low_latency,
+	};
 	struct live live = {.ctx = d, .stack = stack, .stacks = stacks};
 	struct view view = {.live = &live, .control = &control};
 	struct fs_sessions sessions = {

@@ -827,6 +827,203 @@ static void test_pause(void **state)
 	end(&w);
 }
 
+/* --- all probes out, and in again ---------------------------------------------------------------
+ */
+
+static struct goroutine one(struct world *w, uint64_t goid)
+{
+	struct goroutine g;
+
+	assert_int_equal(model_goroutine(w->model, 0, goid, &g), 0);
+	return g;
+}
+
+static bool is_paused(struct world *w, unsigned on)
+{
+	return w_get_paused(w) == on;
+}
+
+static void look(struct world *w)
+{
+	w->live.look(w->live.ctx, 0, DEADLINE_S * NS_PER_SEC);
+}
+
+/* Without probes memory tells, and no time counts for a state; with them a reading comes first, and
+ * what events say after it is certain. */
+static void test_memory_tells_between_windows(void **state)
+{
+	uint64_t ran, waited, off_ns, on_ns, t;
+	struct live_probes now;
+	struct model_totals totals;
+	struct goroutine g;
+	struct world w;
+
+	start(&w, 0);
+	t = monotonic_ns();
+	change(&w, 7, GSTATE_WAITING, GSTATE_RUNNABLE, t);
+	change(&w, 7, GSTATE_RUNNABLE, GSTATE_RUNNING, t + 1000);
+	assert_int_equal(one(&w, 7).runnable_count, 1);
+	assert_int_equal(engine_probes_set(w.engine, false), 0);
+	assert_true(w_get_paused(&w));
+	until(&w, certain, 0);
+	off_ns = monotonic_ns();
+	w.live.probes(w.live.ctx, 0, &now);
+	assert_true(now.off && strstr(now.why, "max-overhead"));
+	/* Until they went it ran, and all of that counts. */
+	ran = one(&w, 7).state_ns[GSTATE_RUNNING];
+	g = one(&w, 7);
+	assert_true(g.flags & GOROUTINE_GAP);
+	/* Another state, one that is gone, one that is new: nobody saw it, and nothing was wrong.
+	 */
+	pthread_mutex_lock(&w.lock);
+	w.seen[0] = (struct goroutine_seen){.goid = 7, .state = GSTATE_RUNNABLE};
+	w.seen[1] = (struct goroutine_seen){.goid = 9, .state = GSTATE_RUNNING};
+	w.n = 2;
+	pthread_mutex_unlock(&w.lock);
+	wait_gone(&w, 1);
+	g = one(&w, 7);
+	assert_int_equal(g.state, GSTATE_RUNNABLE);
+	assert_true(g.flags & GOROUTINE_STATE_READ && g.flags & GOROUTINE_GAP &&
+		    g.flags & GOROUTINE_UNCERTAIN);
+	assert_int_equal(g.state_ns[GSTATE_RUNNING], ran);
+	model_totals(w.model, 0, &totals);
+	assert_int_equal(totals.healed, 0);
+	assert_int_equal(totals.goroutines_created, 0);
+	assert_int_equal(event_counts_sum(totals.events), 2);
+	/* Back: until memory was read again, nothing is sure. */
+	pthread_mutex_lock(&w.lock);
+	w.stuck = true;
+	pthread_mutex_unlock(&w.lock);
+	assert_int_equal(engine_probes_set(w.engine, true), 0);
+	on_ns = monotonic_ns();
+	assert_true(in_doubt(&w));
+	/* It may have been running and runnable again meanwhile: no latency. */
+	change(&w, 7, GSTATE_RUNNABLE, GSTATE_RUNNING, on_ns);
+	g = one(&w, 7);
+	assert_int_equal(g.runnable_count, 1);
+	assert_int_equal(g.state_ns[GSTATE_RUNNABLE], 1000);
+	assert_false(g.flags & GOROUTINE_GAP);
+	pthread_mutex_lock(&w.lock);
+	w.seen[0].state = GSTATE_RUNNING;
+	w.stuck = false;
+	pthread_mutex_unlock(&w.lock);
+	until(&w, certain, 0);
+	/* 9 runs as it did, and is known to from the reading on. */
+	g = one(&w, 9);
+	assert_false(g.flags & GOROUTINE_GAP);
+	assert_true(g.state_since_ns >= on_ns);
+	assert_int_equal(g.state_ns[GSTATE_RUNNING], 0);
+	t = monotonic_ns() + 500;
+	change(&w, 9, GSTATE_RUNNING, GSTATE_WAITING, t);
+	assert_int_equal(one(&w, 9).state_ns[GSTATE_RUNNING], t - g.state_since_ns);
+	waited = t;
+	change(&w, 9, GSTATE_WAITING, GSTATE_RUNNABLE, waited + 70);
+	change(&w, 9, GSTATE_RUNNABLE, GSTATE_RUNNING, waited + 100);
+	assert_int_equal(one(&w, 9).runnable_count, 1);
+	w.live.probes(w.live.ctx, 0, &now);
+	assert_true(!now.off && now.switched == 2 && now.off_ns > 0 && now.since_ns >= off_ns);
+	end(&w);
+}
+
+/* What waits all the while is shown to have waited all the while, and none of it counts. */
+static void test_a_wait_goes_on_without_probes(void **state)
+{
+	uint64_t t, known;
+	struct goroutine g;
+	struct world w;
+
+	start(&w, 0);
+	t = monotonic_ns();
+	change(&w, 7, GSTATE_WAITING, GSTATE_RUNNABLE, t);
+	change(&w, 7, GSTATE_RUNNABLE, GSTATE_RUNNING, t + 10);
+	change(&w, 7, GSTATE_RUNNING, GSTATE_WAITING, t + 20);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(engine_probes_set(w.engine, false), 0);
+		until(&w, certain, 0);
+		assert_int_equal(engine_probes_set(w.engine, true), 0);
+		until(&w, certain, 0);
+	}
+	g = one(&w, 7);
+	assert_int_equal(goroutine_began(&g), t + 20);
+	known = g.state_ns[GSTATE_WAITING];
+	assert_true(known < g.state_since_ns - (t + 20));
+	end(&w);
+}
+
+/* Memory is read when somebody looks, and not more than ten times a second. */
+static void test_looks(void **state)
+{
+	uint64_t began;
+	unsigned before;
+	struct world w;
+
+	start(&w, 0);
+	before = reads(&w);
+	for (int i = 0; i < 50; i++)
+		look(&w);
+	assert_int_equal(reads(&w), before); /* events tell */
+	assert_int_equal(w.control.set_probes(w.control.ctx, PROBES_NONE), 0);
+	assert_int_equal(w.control.get_probes(w.control.ctx), PROBES_NONE);
+	until(&w, certain, 0);
+	see(&w, 2, (const uint64_t[]){1, 9});
+	usleep(110000);
+	look(&w);
+	assert_true(lives(&w, 9));
+	before = reads(&w);
+	began = monotonic_ns();
+	while (monotonic_ns() - began < NS_PER_SEC / 2)
+		look(&w);
+	assert_in_range(reads(&w) - before, 2, (monotonic_ns() - began) / HEALER_FRESH_NS + 2);
+	/* A second reason: it is out until both are gone. */
+	assert_int_equal(engine_probes_set(w.engine, false), 0);
+	assert_int_equal(w.control.set_probes(w.control.ctx, PROBES_FULL), 0);
+	assert_true(w_get_paused(&w));
+	assert_int_equal(engine_probes_set(w.engine, true), 0);
+	assert_false(w_get_paused(&w));
+	end(&w);
+}
+
+static void test_levels(void **state)
+{
+	struct live_probes now;
+	struct world w;
+
+	start(&w, 0);
+	assert_int_equal(w.control.get_probes(w.control.ctx), PROBES_FULL);
+	/* It cannot sample: nothing is changed. */
+	assert_int_equal(w.control.set_probes(w.control.ctx, PROBES_LIGHT), -ENOTSUP);
+	assert_false(w_get_paused(&w));
+	w.paused_err = -EIO;
+	assert_int_equal(w.control.set_probes(w.control.ctx, PROBES_DEMAND), -EIO);
+	assert_int_equal(w.control.get_probes(w.control.ctx), PROBES_FULL);
+	w.paused_err = 0;
+	assert_int_equal(w.control.set_probes(w.control.ctx, PROBES_DEMAND), 0);
+	assert_true(w_get_paused(&w));
+	assert_false(w.control.get_paused(w.control.ctx)); /* nobody asked for a pause */
+	w.control.reads_events(w.control.ctx, true);
+	until(&w, is_paused, false);
+	w.control.reads_events(w.control.ctx, true);
+	w.control.reads_events(w.control.ctx, false);
+	tick(&w, 1, 0, NULL);
+	tick(&w, 1, 0, NULL);
+	w.live.probes(w.live.ctx, 0, &now);
+	assert_true(!now.off && now.readers == 1 && now.level == PROBES_DEMAND);
+	/* The last one goes, and another comes at once: nothing is taken out for that. */
+	w.control.reads_events(w.control.ctx, false);
+	tick(&w, 1, 0, NULL);
+	assert_false(w_get_paused(&w));
+	for (int i = 0; i < DEADLINE_S * 10 && !w_get_paused(&w); i++) {
+		usleep(100000);
+		tick(&w, 1, 0, NULL);
+	}
+	assert_true(w_get_paused(&w));
+	w.live.probes(w.live.ctx, 0, &now);
+	assert_true(now.off && strstr(now.why, "nobody reads"));
+	assert_int_equal(w.control.set_probes(w.control.ctx, PROBES_FULL), 0);
+	assert_false(w_get_paused(&w));
+	end(&w);
+}
+
 static void test_rates(void **state)
 {
 	const uint32_t some[EVENT_TYPES] = {[EVENT_CASGSTATUS] = RATE_ONE, [EVENT_MAKEMAP] = 100};
@@ -934,6 +1131,10 @@ int main(void)
 		cmocka_unit_test(test_a_long_second_is_no_overhead),
 		cmocka_unit_test(test_the_kernel_refuses),
 		cmocka_unit_test(test_pause),
+		cmocka_unit_test(test_memory_tells_between_windows),
+		cmocka_unit_test(test_a_wait_goes_on_without_probes),
+		cmocka_unit_test(test_looks),
+		cmocka_unit_test(test_levels),
 		cmocka_unit_test(test_rates),
 		cmocka_unit_test(test_the_bound_is_changed),
 		cmocka_unit_test(test_the_meter),

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What is attached now, and so how fine what the views say is. Any thread. */
+#include <stdio.h>
+
+#include "core/view/view_internal.h"
+
+/* Who must be quick has what was read a moment ago the next time. */
+#define PATIENCE_QUICK_NS 10000000ull
+#define PATIENCE_NS       (NS_PER_SEC / 4)
+
+void view_look(const struct view *v, unsigned proc, enum view_cost cost)
+{
+	if (v->live->look)
+		v->live->look(v->live->ctx, proc,
+			      cost == VIEW_QUICK ? PATIENCE_QUICK_NS : PATIENCE_NS);
+}
+
+bool view_probes(const struct view *v, unsigned proc, struct live_probes *ret)
+{
+	if (!v->live->probes)
+		return false;
+	v->live->probes(v->live->ctx, proc, ret);
+	return true;
+}
+
+void view_probes_word(const struct view *v, struct buf *out)
+{
+	struct live_probes p;
+
+	if (!view_probes(v, model_proc_root(v->model), &p))
+		return;
+	buf_adds(out, probe_levels[p.level].name);
+	if (p.off)
+		buf_adds(out, ", off");
+}
+
+/* As health and the mount's README say it. */
+void view_probes_line(const struct view *v, const struct live_probes *p, struct buf *out)
+{
+	uint64_t now = monotonic_ns();
+
+	if (!p->off) {
+		buf_adds(out, "events, exact in time");
+		return;
+	}
+	buf_addf(out, "memory: no probe is attached, %s; ", p->why);
+	if (!p->as_of_ns) {
+		buf_adds(out, "not read yet");
+		return;
+	}
+	buf_adds(out, "as of ");
+	emit_duration(out, view_since(now, p->as_of_ns));
+	buf_adds(out, " ago, nothing is known of the time between two readings");
+}
+
+void view_emit_probes(struct emit *e, const struct view *v, unsigned proc)
+{
+	cleanup_buf_ struct buf line = BUF_INIT;
+	struct live_probes p;
+
+	if (!view_probes(v, proc, &p))
+		return;
+	view_probes_line(v, &p, &line);
+	emit_string(e, "probes_level", probe_levels[p.level].name);
+	emit_u64(e, "probes_level_since_unix_ns", view_unix(v, p.level_since_ns));
+	emit_yes(e, "probes_in", !p.off);
+	emit_u64(e, "probes_since_unix_ns", view_unix(v, p.since_ns));
+	emit_u64(e, "probes_switched", p.switched);
+	emit_u64(e, "probes_off_ns", p.off_ns);
+	emit_u64(e, "event_readers", p.readers);
+	emit_string(e, "goroutines_as", line.data ? line.data : "");
+	if (p.off && p.as_of_ns)
+		emit_u64(e, "memory_as_of_unix_ns", view_unix(v, p.as_of_ns));
+	else
+		emit_none(e, "memory_as_of_unix_ns");
+}
