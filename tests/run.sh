@@ -10,6 +10,9 @@
 # In a case's first lines:  # timeout: SECONDS   (default 120)
 #                           # sanitized: no      (not run against the sanitized build)
 #                           # tsan: yes          (run with ThreadSanitizer, too)
+#                           # beside: yes        (it takes minutes, of which it builds or runs a machine
+#                                                of its own: one after the other, beside all others)
+#                           # alone: yes         (it measures: with nothing beside it, at the end)
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
@@ -23,16 +26,25 @@ echo $$ >"$TMP/pid"
 for old in "${TMPDIR:-/tmp}"/xgotopfs-tests.*/; do
 	[ -s "$old/pid" ] && ! kill -0 "$(cat "$old/pid")" 2>/dev/null && rm -rf --one-file-system "$old"
 done
-current=
+current= # the process group of what runs
+lane=    # the process that runs what goes beside
+BESIDE=$TMP/beside
+mkdir "$BESIDE"
 
-# Whatever ends this script ends the running case, whose own trap cleans up after it.
-cleanup() {
+# The running case is ended, whose own trap cleans up after it.
+end_current() {
 	trap '' INT TERM HUP
-	if [ -n "$current" ]; then
-		kill -TERM -- "-$current" 2>/dev/null
-		for _ in $(seq 100); do kill -0 -- "-$current" 2>/dev/null || break; sleep 0.1; done
-		kill -KILL -- "-$current" 2>/dev/null
-	fi
+	[ -n "$current" ] || return 0
+	kill -TERM -- "-$current" 2>/dev/null
+	for _ in $(seq 100); do kill -0 -- "-$current" 2>/dev/null || break; sleep 0.1; done
+	kill -KILL -- "-$current" 2>/dev/null
+}
+
+# Whatever ends this script ends that.
+cleanup() {
+	[ -z "$lane" ] || kill -TERM "$lane" 2>/dev/null
+	end_current
+	[ -z "$lane" ] || wait "$lane"
 	awk -v tmp="$TMP/" 'index($2, tmp) == 1 { print $2 }' /proc/mounts | sort -r | while read -r mnt; do
 		fusermount3 -u -z "$mnt" 2>/dev/null || umount -l "$mnt"
 	done
@@ -96,7 +108,19 @@ run_test() {
 	limited "$limit" "$TMP/log" "$@"
 	status=$?
 	report "$name" "$status" $((SECONDS - start)) "$TMP/log"
+	report_beside
 	return "$status"
+}
+
+# What went on beside, and has ended since the last time.
+report_beside() {
+	local done name status seconds
+	for done in "$BESIDE"/*.done; do
+		[ -f "$done" ] || continue
+		IFS=$'\t' read -r name status seconds <"$done"
+		report "$name" "$status" "$seconds" "${done%.done}.log"
+		rm -f "$done" "${done%.done}.log"
+	done
 }
 
 # --- builds -------------------------------------------------------------------------------------
@@ -160,17 +184,59 @@ PY
 
 header() { sed -n "1,15s/^# $2: *//p" "$1" | head -n 1; }
 
-cases() {
-	local name=$1 case limit
+# when_of CASE: beside, alone, or in turn.
+when_of() {
+	if [ "$(header "$1" beside)" = yes ]; then
+		echo beside
+	elif [ "$(header "$1" alone)" = yes ]; then
+		echo alone
+	else
+		echo turn
+	fi
+}
+
+# each_case BUILD WHEN COMMAND...: COMMAND NAME SECONDS bash CASE, in the environment of the build.
+each_case() {
+	local name=$1 when=$2 case limit
+	shift 2
 	for case in tests/cases/*.sh; do
+		[ "$(when_of "$case")" = "$when" ] || continue
 		[ "$name" != asan ] || [ "$(header "$case" sanitized)" != no ] || continue
 		[ "$name" != tsan ] || [ "$(header "$case" tsan)" = yes ] || continue
 		limit=$(header "$case" timeout)
 		limit=${limit:-120}
 		[ "$name" = gcc ] || limit=$((limit * 3))
 		TMPDIR=$TMP XGOTOPFS_BUILD=$PWD/build-$name XGOTOPFS_SANITIZED=$([ "$name" = gcc ] || echo 1) \
-			run_test "$(basename "$case" .sh) ($name)" "$limit" ${WRAPPER:-} bash "$case"
+			"$@" "$(basename "$case" .sh) ($name)" "$limit" ${WRAPPER:-} bash "$case"
 	done
+}
+cases() { each_case "$1" turn run_test; }
+
+# The same in a process of its own; who reports it is report_beside().
+run_beside() {
+	local name=$1 limit=$2 start=$SECONDS file=$BESIDE/${1// /_} status
+	shift 2
+	wanted "$name" || return 0
+	limited "$limit" "$file.log" nice -n 5 "$@"
+	status=$?
+	printf '%s\t%s\t%s\n' "$name" "$status" $((SECONDS - start)) >"$file.new"
+	mv "$file.new" "$file.done"
+}
+
+start_beside() {
+	(
+		trap - EXIT
+		trap 'end_current; exit 1' INT TERM HUP
+		[ -z "${have_gcc:-}" ] || each_case gcc beside run_beside
+		[ -z "${have_asan:-}" ] || each_case asan beside run_beside
+	) &
+	lane=$!
+}
+
+end_beside() {
+	wait "$lane"
+	lane=
+	report_beside
 }
 
 # Always the same random numbers: the test command finds what was broken, tests/fuzz.sh what is new.
@@ -203,6 +269,7 @@ COMPILER=clang TARGETS=fuzz build fuzz -Dfuzzing=true -Db_sanitize=address,undef
 [ -z "${have_gcc:-}" ] || run_test "clang-tidy" 300 tests/tidy.sh -p build-gcc
 [ -z "${have_gcc:-}" ] || unit_tests gcc
 [ -z "${have_asan:-}" ] || unit_tests asan
+start_beside
 [ -z "${have_gcc:-}" ] || cases gcc
 [ -z "${have_asan:-}" ] || cases asan
 [ -z "${have_tsan:-}" ] || {
@@ -210,6 +277,9 @@ COMPILER=clang TARGETS=fuzz build fuzz -Dfuzzing=true -Db_sanitize=address,undef
 	WRAPPER=tests/tsan.sh cases tsan
 }
 [ -z "${have_fuzz:-}" ] || fuzz
+end_beside
+[ -z "${have_gcc:-}" ] || each_case gcc alone run_test
+[ -z "${have_asan:-}" ] || each_case asan alone run_test
 
 # Once more, at the end: who reads only the tail of a long log knows which.
 [ "$failed" -eq 0 ] || printf 'failed: %s\n' "${failures[@]}"

@@ -3,5 +3,6 @@
 # The arm64 build on a stock arm64 kernel: the same workload, the same exact counts, the mount and the
 # tools on it. The oldest Go there (arguments on the stack) and the newest.
 # timeout: 600
+# beside: yes
 # sanitized: no
 exec "$(dirname "$0")/../arm64/run.sh" 1.17 1.27

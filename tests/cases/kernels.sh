@@ -4,5 +4,6 @@
 # put one by one, by perf events. Exact counts, attach and detach, the keeper, a file changed in
 # place. tests/kernels.sh does it with all kernels, and more.
 # timeout: 600
+# beside: yes
 # sanitized: no
 exec "$(dirname "$0")/../kernels.sh" -g 1.27 -p doctor -p attach -p killed -p lease 6.1

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # -max-overhead and control/max_overhead: the costliest events go first, are said to, and come back.
 # timeout: 120
+# alone: yes
 # sanitized: no
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../app_lib.sh"

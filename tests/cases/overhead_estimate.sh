@@ -4,6 +4,7 @@
 # busy machine the truth is not to be had to a quarter; an estimate that is blind, or tenfold off, is seen in
 # any case.
 # timeout: 120
+# alone: yes
 # sanitized: no
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../app_lib.sh"

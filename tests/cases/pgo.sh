@@ -4,6 +4,7 @@
 # exact as any other (the whole column: tests/matrix.sh -m pgo). And a program that nobody here built,
 # Go's own compiler, held against the execution trace that it writes of itself.
 # timeout: 500
+# beside: yes
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../app_lib.sh"
 . "$(dirname "$0")/../matrix_lib.sh"

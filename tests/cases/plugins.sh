@@ -3,6 +3,7 @@
 # Plugins: Go code that a program loads, with its own copies of the runtime's functions. All that it
 # does is exact, whether it was there before us or came while we looked; what is missing is named.
 # timeout: 240
+# beside: yes
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../app_lib.sh"
 . "$(dirname "$0")/../matrix_lib.sh"

@@ -25,8 +25,10 @@ for format in protobuf jsonl; do
 		rotated && [ "$(ls "$T/s" | wc -l)" -gt 1 ] && break
 	done
 	rotated || fail "the first session stays"
-	newest=$("$XGOTOPFS" -sessions -storage-dir "$T/s" | tail -n 1)
-	grep -q " running " <<<"$newest" || fail "the newest is not the running one: $newest"
+	# Between the end of one and the beginning of the next there is a moment.
+	newest() { "$XGOTOPFS" -sessions -storage-dir "$T/s" | tail -n 1; }
+	newest_runs() { newest | grep -q " running "; }
+	wait_for 10 newest_runs || fail "the newest is not the running one: $(newest)"
 	stop_xgotopfs
 	# Each goes on where the one before it ended.
 	while read -r id; do
