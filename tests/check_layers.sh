@@ -26,7 +26,7 @@ allowed() {
 B='core/base/.*' M='core/model/.*' T='core/target/.*' V='core/view/.*'
 allowed core/base 'core/base/.*'
 allowed core/target "$T" "$B"
-allowed core/memory 'core/memory/.*' "$B" 'core/target/(target|allgs|goids|parts|pclntab|process|types|variables)\.h'
+allowed core/memory 'core/memory/.*' "$B" 'core/target/(target|allgs|goids|parts|pclntab|process|runtime_at|types|variables)\.h'
 allowed core/model "$M" "$B"
 allowed core/capture 'core/capture/.*' "$B" "$T" 'bpf/abi\.h' 'core/model/event\.h' 'core/model/names\.h' \
 	'core/model/control\.h' '[a-z_]*\.skel\.h'
@@ -34,7 +34,7 @@ allowed core/pprof 'core/pprof/.*' "$B" 'core/model/names\.h' 'proto/.*'
 allowed core/session 'core/session/.*' "$B" "$M" 'proto/.*' '[a-z_]*\.pb-c\.h'
 allowed core/pyramid 'core/pyramid/.*' "$B" "$M"
 # Of memory the shape of what it read, which is data alone.
-allowed core/view "$V" "$B" "$M" 'core/memory/(wait_graph|leak_groups|leak_report)\.h' 'core/pprof/pprof\.h' 'core/pyramid/(pyramid|tile)\.h' 'core/session/perfetto\.h'
+allowed core/view "$V" "$B" "$M" 'core/memory/(wait_graph|leak_groups|leak_report|runtime_seen)\.h' 'core/pprof/pprof\.h' 'core/pyramid/(pyramid|tile)\.h' 'core/session/perfetto\.h'
 allowed fs 'fs/.*' "$B" "$V" 'core/model/(feed|event)\.h'
 allowed web 'web/.*' "$B" "$V" 'core/model/(feed|event)\.h' 'core/session/.*' 'core/pyramid/pyramid\.h'
 allowed bpf 'abi\.h' 'goabi\.bpf\.h' 'bpf/.*'

@@ -133,6 +133,8 @@ def parse(form, name, data):
         value = json.loads(data)
         if name == "top":  # of the last second, each time another
             return {"keys": " ".join(k for k in value if not k.startswith("sample_"))}
+        if name == "sched/procs":  # who runs where is another thing each time
+            return {"keys": " ".join(value), "ps": [list(p) for p in value["ps"]], "ms": list(value["ms"][0])}
         out = {"a": type(value).__name__}
         flatten(value, "", out)
         return out
@@ -141,6 +143,8 @@ def parse(form, name, data):
     text = data.decode()
     if name == "top":
         return {"header": text.splitlines()[3]}
+    if name == "sched/procs":
+        return {"lines": " ".join(re.findall(r"^SCHED|^  P\d+:|\w+(?==)", text.split("  M")[0], re.M)), "ms": "  M0: " in text}
     if name in ("stacks", "stack"):
         return {f"goroutine{BELOW}{goid}": True for goid in re.findall(r"^goroutine (\d+) \[", text, re.M)}
     return {"text": text} if name == "README" else parse_text(name, text)

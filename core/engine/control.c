@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/engine/engine_internal.h"
+#include "core/memory/runtime_seen.h"
 #include "core/memory/waits.h"
 
 #define LEAKS_FRESH_NS    (5 * NS_PER_SEC)
@@ -213,6 +214,23 @@ static int live_leaks(void *ctx, unsigned proc, struct leak_report **ret, bool *
 	return *ret_late ? -EAGAIN : err ? err : why ? why : known;
 }
 
+static int live_runtime(void *ctx, unsigned proc, struct runtime_seen **ret)
+{
+	struct errand_args args = {.what = ERRAND_RUNTIME, .proc = proc};
+	struct buf answer = BUF_INIT;
+	struct engine *e = ctx;
+	size_t len;
+	int err = deputy_ask(e->looker, &args, &answer);
+
+	if (!err && answer.len < sizeof(**ret))
+		err = -ESRCH;
+	if (err)
+		buf_free(&answer);
+	else
+		*ret = (struct runtime_seen *)(void *)buf_take(&answer, &len);
+	return err;
+}
+
 static void live_leaks_put(void *ctx, struct leak_report *r)
 {
 	(void)ctx;
@@ -395,6 +413,19 @@ static int run_stacks(struct engine *e, unsigned proc, enum live_stacks what, vo
 	return err;
 }
 
+static int run_runtime(struct engine *e, unsigned proc, void *reply)
+{
+	cleanup_free_ struct runtime_seen *seen = NULL;
+	struct proc_info info;
+	int err = model_proc(e->c.model, proc, &info);
+
+	if (!err && info.state == PROC_EXITED)
+		err = -ESRCH;
+	if (!err)
+		err = e->source->runtime(e->source->ctx, proc, info.pid, &seen);
+	return err ? err : errand_add(reply, (const char *)seen, runtime_seen_size(seen));
+}
+
 /*
  * Nobody asks, so there is time to read what will be missed when a process ends: one process after
  * the other, each time at most a second, and so seldom that it is a two-hundredth of a processor.
@@ -432,6 +463,8 @@ static int run_errand(void *ctx, const struct errand_args *args, void *reply)
 	case ERRAND_LEAKS:
 		/* Many may have asked before the first was answered. */
 		return leaks_are_fresh(e, args->proc) ? 0 : leak_prover_run(e->prover, args->proc);
+	case ERRAND_RUNTIME:
+		return run_runtime(e, args->proc, reply);
 	case ERRAND_RATES:
 		return set_rates(e, args->rates);
 	case ERRAND_PAUSED:
@@ -475,6 +508,7 @@ void engine_answers(struct engine *e, struct live *live, struct control *control
 		.waits = e->source->waits ? live_waits : NULL,
 		.waits_known = e->source->waits ? live_waits_known : NULL,
 		.waits_put = live_waits_put,
+		.runtime = e->source->runtime ? live_runtime : NULL,
 		.leaks = e->source->unreachable ? live_leaks : NULL,
 		.leaks_put = live_leaks_put,
 	};

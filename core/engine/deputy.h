@@ -23,6 +23,7 @@ enum errand {
 	ERRAND_MAX_OVERHEAD, /* percent */
 	ERRAND_WAITS,        /* proc */
 	ERRAND_LEAKS,        /* proc */
+	ERRAND_RUNTIME,      /* proc; struct runtime_seen */
 };
 
 struct errand_args {

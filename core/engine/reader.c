@@ -11,6 +11,7 @@
 #include "core/base/util.h"
 #include "core/memory/goids.h"
 #include "core/memory/goroutines.h"
+#include "core/memory/runtime_read.h"
 #include "core/memory/stack.h"
 #include "core/memory/start.h"
 #include "core/target/parts.h"
@@ -48,6 +49,11 @@ struct reader {
 	unsigned last_proc;
 	size_t of_threads; /* memory_about, of the last reading */
 	bool warned;       /* of a cut list */
+
+	pthread_mutex_t finding; /* protects what follows */
+	bool found;              /* or looked for: runtime_err says what came of it */
+	int runtime_err;
+	struct runtime_at runtime;
 };
 
 int reader_new(const struct target *target, struct names *names, struct reader **ret)
@@ -59,6 +65,7 @@ int reader_new(const struct target *target, struct names *names, struct reader *
 	r->target = target;
 	r->names = names;
 	pthread_mutex_init(&r->reading, NULL);
+	pthread_mutex_init(&r->finding, NULL);
 	*ret = r;
 	return 0;
 }
@@ -68,6 +75,7 @@ void reader_free(struct reader *r)
 	if (!r)
 		return;
 	free(r->last);
+	pthread_mutex_destroy(&r->finding);
 	pthread_mutex_destroy(&r->reading);
 	free(r);
 }
@@ -387,6 +395,33 @@ int reader_stacks(struct reader *r, pid_t pid, enum live_stacks what, live_text_
 struct target *reader_target(const struct reader *r)
 {
 	return target_share(r->target);
+}
+
+/* Looked for once, when somebody first asks. */
+static int find_runtime(struct reader *r, struct runtime_at *ret)
+{
+	int err;
+
+	pthread_mutex_lock(&r->finding);
+	if (!r->found) {
+		r->runtime_err = runtime_find(r->target, &r->runtime);
+		r->found = r->runtime_err != -ENOMEM;
+	}
+	*ret = r->runtime;
+	err = r->runtime_err;
+	pthread_mutex_unlock(&r->finding);
+	return err;
+}
+
+int reader_runtime(struct reader *r, pid_t pid, struct runtime_seen **ret)
+{
+	struct runtime_at at;
+	uint64_t bias;
+	int err = find_runtime(r, &at);
+
+	if (!err)
+		err = target_load_bias(r->target, pid, &bias);
+	return err ? err : memory_runtime(r->target, &at, pid, bias, ret);
 }
 
 int reader_waits(struct reader *r, pid_t pid, struct wait_graph **ret)

@@ -12,6 +12,7 @@
 #include "core/view/live.h"
 
 struct reader;
+struct runtime_seen;
 struct wait_graph;
 
 /* Both are borrowed. 0 or -ENOMEM. */
@@ -27,6 +28,7 @@ int reader_stack(struct reader *r, unsigned proc, pid_t pid, uint64_t goid, stru
 int reader_stacks(struct reader *r, pid_t pid, enum live_stacks what, live_text_fn *fn, void *ctx);
 /* Shared (target_share()), for what takes long. */
 struct target *reader_target(const struct reader *r);
+int reader_runtime(struct reader *r, pid_t pid, struct runtime_seen **ret);
 int reader_waits(struct reader *r, pid_t pid, struct wait_graph **ret);
 
 #endif

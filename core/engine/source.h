@@ -11,6 +11,7 @@
 #include "core/model/model.h"
 #include "core/view/live.h"
 
+struct runtime_seen;
 struct unreachable;
 struct unreachable_pace;
 struct wait_graph;
@@ -55,6 +56,9 @@ struct source {
 	int (*stacks)(void *ctx, pid_t pid, enum live_stacks what, live_text_fn *fn, void *arg);
 	/* What they wait on (core/memory/waits.h); the caller puts *ret. NULL: nobody can say. */
 	int (*waits)(void *ctx, unsigned proc, pid_t pid, struct wait_graph **ret);
+	/* What its runtime says of heap and scheduler (core/memory/runtime_seen.h); the caller
+	 * frees *ret. NULL: nobody can say. */
+	int (*runtime)(void *ctx, unsigned proc, pid_t pid, struct runtime_seen **ret);
 	/* One pass over its heap (core/memory/unreachable.h). NULL: nobody can. */
 	int (*unreachable)(void *ctx, unsigned proc, pid_t pid, const struct wait_graph *graph,
 			   const struct unreachable_pace *pace, struct unreachable *ret);

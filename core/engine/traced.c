@@ -319,6 +319,14 @@ static int waits(void *ctx, unsigned proc, pid_t pid, struct wait_graph **ret)
 	return r ? reader_release(t, reader_waits(r, pid, ret)) : -ESRCH;
 }
 
+static int runtime(void *ctx, unsigned proc, pid_t pid, struct runtime_seen **ret)
+{
+	struct traced *t = ctx;
+	struct reader *r = reader_hold(t, proc);
+
+	return r ? reader_release(t, reader_runtime(r, pid, ret)) : -ESRCH;
+}
+
 static int unreachable(void *ctx, unsigned proc, pid_t pid, const struct wait_graph *graph,
 		       const struct unreachable_pace *pace, struct unreachable *ret)
 {
@@ -429,6 +437,7 @@ int traced_new(const struct traced_config *config, struct target *target, struct
 		.stack = stack,
 		.stacks = stacks,
 		.waits = waits,
+		.runtime = runtime,
 		.unreachable = unreachable,
 	};
 	err = loaded_new(t, &t->loaded);

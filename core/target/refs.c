@@ -6,10 +6,26 @@
 
 #include "core/target/place_code.h"
 
-static void add_ref(struct refs *refs, const struct insn *insn, uint64_t addr, bool load)
+static void add_ref(struct refs *refs, const struct insn *insn, uint64_t addr, bool load,
+		    bool store)
 {
 	if (refs->n < REFS_MAX)
-		refs->list[refs->n++] = (struct ref){addr, insn->addr, load};
+		refs->list[refs->n++] = (struct ref){addr, insn->addr, load, store};
+}
+
+/* An operand at a static address. */
+static void add_memory(struct refs *refs, const struct insn *insn, uint64_t addr)
+{
+	const struct insn_mem *mem = &insn->mem;
+
+	add_ref(refs, insn, addr, mem->load && !mem->store && mem->size == 8, mem->store);
+}
+
+/* Two words at once: ldp, stp. */
+static void add_pair(struct refs *refs, const struct insn *insn, uint64_t addr)
+{
+	for (unsigned i = 0; i < 2; i++)
+		add_ref(refs, insn, addr + 8 * i, insn->mem.load, insn->mem.store);
 }
 
 static void amd64_refs(const struct code *code, struct refs *refs)
@@ -18,10 +34,9 @@ static void amd64_refs(const struct code *code, struct refs *refs)
 		const struct insn *insn = &code->insns[i];
 
 		if (insn->has_mem && insn->mem.absolute)
-			add_ref(refs, insn, (uint64_t)insn->mem.disp,
-				insn->mem.load && !insn->mem.store && insn->mem.size == 8);
+			add_memory(refs, insn, (uint64_t)insn->mem.disp);
 		else if (insn->op == INSN_OP_ADDRESS)
-			add_ref(refs, insn, (uint64_t)insn->imm, false);
+			add_ref(refs, insn, (uint64_t)insn->imm, false, false);
 	}
 }
 
@@ -40,12 +55,12 @@ static void arm64_refs(const struct code *code, struct refs *refs)
 		if (code_is_jump_target(code, insn->addr))
 			known = 0;
 		if (insn->has_mem && !mem->indexed && mem->base < 32 && known & 1u << mem->base)
-			add_ref(refs, insn, value[mem->base] + (uint64_t)mem->disp,
-				mem->load && !mem->store && mem->size == 8);
+			(mem->size == 16 ? add_pair : add_memory)(
+				refs, insn, value[mem->base] + (uint64_t)mem->disp);
 		if (insn->op == INSN_OP_ADD && insn->src < 31 && known & 1u << insn->src) {
 			add = true;
 			value[insn->dst] = value[insn->src] + (uint64_t)insn->imm;
-			add_ref(refs, insn, value[insn->dst], false);
+			add_ref(refs, insn, value[insn->dst], false, false);
 		}
 		known &= ~insn->written;
 		if (insn->op == INSN_OP_ADDRESS)

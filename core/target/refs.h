@@ -8,12 +8,13 @@
 
 #include "core/target/target.h"
 
-#define REFS_MAX 256
+#define REFS_MAX 1024
 
 struct ref {
 	uint64_t addr; /* static */
 	uint64_t at;   /* of the instruction */
 	bool load;     /* of 8 bytes; otherwise only its address is taken, or something else */
+	bool store;
 };
 
 struct refs {

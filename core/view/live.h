@@ -59,6 +59,7 @@ struct live_probes {
 
 struct wait_graph;
 struct leak_report;
+struct runtime_seen;
 
 /* Text as it comes; it is gone after the call. Anything but 0 ends it. */
 typedef int live_text_fn(void *arg, const char *text, size_t len);
@@ -100,6 +101,9 @@ struct live {
 	/* The last reading, at once, and asks for another one soon; -EAGAIN: there is none. */
 	int (*waits_known)(void *ctx, unsigned proc, struct wait_graph **ret);
 	void (*waits_put)(void *ctx, struct wait_graph *g);
+	/* What its runtime says of heap and scheduler, read now (core/memory/runtime_seen.h); the
+	 * caller frees *ret. -ESRCH, -ENOSYS (not found in this program), -EPERM, -ENOMEM. */
+	int (*runtime)(void *ctx, unsigned proc, struct runtime_seen **ret);
 	/*
 	 * Who is leaked (core/memory/leak_report.h): looks, which takes a second or two (longer for
 	 * a large heap), unless that was done a moment ago. leaks_put() it. *ret_late: the look was

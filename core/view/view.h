@@ -174,6 +174,8 @@ view_fn view_goroutine_events, view_spans;
 view_fn view_allocations;
 /* Objects that goroutines wait on, a row each, and who may hold them; of one goroutine. */
 view_fn view_wait_graph, view_goroutine_waits;
+/* The runtime's own figures, read from memory. */
+view_fn view_heap, view_sched_procs;
 view_fn view_type;
 /* For `go tool pprof`: gzip of pprof's format (core/pprof). profile.c says what each counts. */
 view_fn view_pprof_goroutine, view_pprof_allocs, view_pprof_offcpu;

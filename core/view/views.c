@@ -28,6 +28,11 @@ static bool has_waits(const struct view *v)
 	return v->live->waits;
 }
 
+static bool has_runtime(const struct view *v)
+{
+	return v->live->runtime;
+}
+
 static bool has_meter(const struct view *v)
 {
 	return v->meter;
@@ -87,6 +92,12 @@ const struct view_row views[] = {
 	    .help = "goroutines by where they were made: how many live, what they wait for"),
 	ROW("sched/latency", PROCESS, BOTH, QUICK, view_sched_latency, .all_procs = true,
 	    .help = "how long goroutines that could run waited for a processor"),
+	ROW("sched/procs", PROCESS, BOTH, COSTLY, view_sched_procs, .here = has_runtime,
+	    .help = "processors, threads and run queues, as GODEBUG=schedtrace prints them; read "
+		    "from memory"),
+	ROW("heap", PROCESS, BOTH, COSTLY, view_heap, .here = has_runtime,
+	    .help = "the heap, its goal and its collections, as the program's runtime counts them; "
+		    "read from memory"),
 	ROW("latency", PROCESS, JSON, QUICK, view_latency, .all_procs = true, .no_file = true,
 	    .help = "the counts of sched/latency alone"),
 	ROW("flame/stacks", PROCESS, BOTH, COSTLY, view_flame_stacks, FLAME, .here = has_stacks,
