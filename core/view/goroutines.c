@@ -288,7 +288,7 @@ static void add_row(struct texts *t, const struct goroutine *g, struct buf *out)
 struct rows {
 	const struct goroutine *list;
 	size_t n;
-	uint64_t now;
+	uint64_t now, kept; /* goroutines there are, live or exited */
 	bool all, more;
 };
 
@@ -298,6 +298,7 @@ static int render_rows(const struct names *names, const struct rows *rows, struc
 
 	buf_addc(out, '{');
 	json_ku(out, "now", rows->now);
+	json_ku(out, "kept", rows->kept);
 	json_kb(out, "all", rows->all);
 	json_key(out, "rows");
 	buf_addc(out, '[');
@@ -348,15 +349,49 @@ static int choose_changed(const struct view *v, struct view_query *q, const stru
 	return err;
 }
 
+/* All that are kept, as `goids` takes them: "1-3,7". */
+static int render_numbers(const struct view *v, unsigned proc, struct buf *out)
+{
+	cleanup_free_ uint64_t *goids = NULL;
+	uint64_t now = view_now(v, proc);
+	size_t n = 0;
+	int err = model_goids(v->model, proc, MODEL_BY_NOTHING, 0, &goids, &n);
+
+	if (err)
+		return err;
+	buf_addc(out, '{');
+	json_ku(out, "now", now);
+	json_ku(out, "kept", n);
+	json_key(out, "goids");
+	buf_addc(out, '"');
+	for (size_t i = 0, next; i < n; i = next) {
+		next = i + 1;
+		while (next < n && goids[next] == goids[next - 1] + 1)
+			next++;
+		if (i)
+			buf_addc(out, ',');
+		buf_addu(out, goids[i]);
+		if (next > i + 1) {
+			buf_addc(out, '-');
+			buf_addu(out, goids[next - 1]);
+		}
+	}
+	buf_adds(out, "\"}\n");
+	return buf_error(out);
+}
+
 int view_rows(const struct view *v, struct view_query *q, struct buf *out)
 {
 	cleanup_free_ struct goroutine *list = NULL;
 	struct model_some some;
 	bool chosen = view_chosen(q);
 	struct rows rows = {.now = view_now(v, q->proc)};
+	struct model_totals totals;
 	uint64_t limit;
 	int err = 0;
 
+	if (view_arg_yes(q, "numbers"))
+		return render_numbers(v, q->proc, out);
 	if (view_arg_u64(q, "since", 0, UINT64_MAX, 0, &some.since_ns) ||
 	    view_arg_u64(q, "after", 0, UINT64_MAX, 0, &some.after) ||
 	    view_arg_u64(q, "limit", 1, UINT64_MAX, UINT64_MAX, &limit))
@@ -368,6 +403,8 @@ int view_rows(const struct view *v, struct view_query *q, struct buf *out)
 		err = model_goroutines_some(v->model, q->proc, &some, &list, &rows.n, &rows.more);
 	if (err)
 		return err;
+	model_totals(v->model, (int)q->proc, &totals);
+	rows.kept = totals.live_total + totals.exited_retained;
 	rows.all = !some.since_ns && !chosen;
 	rows.list = list;
 	return render_rows(model_names(v->model), &rows, out);

@@ -44,7 +44,7 @@ static void add_totals(const struct model_totals *t, struct buf *out)
 {
 	view_json_by_type("events", t->events, out);
 	view_json_by_type("lost", t->lost, out);
-	json_key(out, "live");
+	json_key(out, "states");
 	buf_addc(out, '{');
 	for (unsigned i = 0; i < GSTATES; i++)
 		json_ku(out, gstate_name(i), t->live[i]);

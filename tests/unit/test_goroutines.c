@@ -311,6 +311,11 @@ static void test_rows(void **state)
 	assert_string_equal(json_string_value(json_array_get(json_object_get(root, "texts"),
 							     (size_t)json_integer_value(row))),
 			    "chan receive");
+	assert_int_equal(number(root, "kept"), LIVES + 2);
+	json_decref(root);
+	root = get(x, view_rows, 0, ARGS("numbers=1"));
+	assert_int_equal(number(root, "kept"), LIVES + 2);
+	assert_string_equal(word(root, "goids"), "1,7,100-149");
 	json_decref(root);
 	assert_int_equal(ask(x, view_rows, 0, VIEW_JSON, ARGS("limit=0")), -EINVAL);
 	assert_int_equal(ask(x, view_rows, 0, VIEW_JSON, ARGS("filter=flag:x")), -EINVAL);

@@ -12,13 +12,19 @@ base = urllib.parse.urlsplit(sys.argv[1])
 connection = http.client.HTTPConnection(base.hostname, base.port, timeout=20)
 
 
+def once(pairs):
+    keys = [key for key, _ in pairs]
+    assert len(keys) == len(set(keys)), f"a key twice: {keys}"
+    return dict(pairs)
+
+
 def get(path, status=200, kind="application/json"):
     connection.request("GET", path)
     response = connection.getresponse()
     body = response.read()
     assert response.status == status, f"{path}: {response.status} {body[:200]}"
     assert response.headers["Content-Type"].startswith(kind), response.headers["Content-Type"]
-    return json.loads(body) if kind == "application/json" else body.decode()
+    return json.loads(body, object_pairs_hook=once) if kind == "application/json" else body.decode()
 
 
 def post(path, value, status=200):

@@ -43,10 +43,10 @@ const LIST_EVERY_MS = 250;
 const CHANGED_EVERY_MS = 2000; // looks whether a recorded session was written to
 const FIGURES_EVERY_MS = 480;
 
-const EMPTY_LIST: List = { entries: [], matched: [], total: 0, states: null, error: '' };
+const EMPTY_LIST: List = { entries: [], matched: [], total: 0, error: '' };
 
 function sameContent(a: Status, b: Status): boolean {
-	const content = (s: Status) => JSON.stringify([s.state, s.last_event_ns, s.events, s.lost, s.losses, s.in_doubt, s.processes]);
+	const content = (s: Status) => JSON.stringify([s.state, s.last_event_ns, s.events, s.lost, s.losses, s.in_doubt, s.states, s.processes]);
 	return content(a) === content(b);
 }
 
@@ -260,7 +260,7 @@ class App {
 		const table = this.table;
 		if (!table || this.polling || document.hidden) return;
 		// Many goroutines are read less often: the tiles are fresh anyway.
-		const pause = table.rows.size > 4000 ? 1500 : 0;
+		const pause = table.rows.size > 4000 ? 900 : 0;
 		if (!first && performance.now() - this.polledAt < pause) return;
 		this.polledAt = performance.now();
 		const rows = first || this.moves || !table.complete;
@@ -349,7 +349,7 @@ class App {
 		this.builtVersion = table.version;
 		this.builtAt = performance.now();
 		this.listPace.run(() => this.list.set(buildList(table, { ...this.browse.get(), settings: this.settings.get(),
-			live: this.isLive, replayed: this.playhead.get() !== null, window: this.window() }, this.now())));
+			live: this.isLive, window: this.window() }, this.now())));
 		this.builtWindow = this.windowKey();
 	}
 

@@ -7,9 +7,11 @@ import { ROW, RUNNABLE, RUNNING, STATES, SYSTEM, WAITING, type PackedRow, type S
 import type { Row, UiSettings } from './types';
 
 const FIRST_ROWS = 1000, MORE_ROWS = 20000;
+const NUMBERS_EVERY_MS = 900; // or a ms for each hundred goroutines
 
 interface RowsAnswer {
 	now: number;
+	kept: number;
 	all: boolean;
 	more?: boolean;
 	rows: PackedRow[];
@@ -25,13 +27,33 @@ export class RowTable {
 
 	constructor(readonly source: string, readonly origin: number) {}
 
-	// Fetches what changed. A full answer from time to time finds what the server dropped.
+	// Fetches what changed, and drops what the server dropped.
 	async refresh(some: () => void = () => {}): Promise<void> {
 		// The more there are the longer an answer keeps both sides busy: less often.
 		if (!this.since || performance.now() - this.fullAt > Math.max(15000, this.rows.size)) return this.refreshAll(some);
-		const got = await this.ask(this.since - 300e6, 0, 0);
-		for (const packed of got.rows) this.take(packed, got.texts);
-		this.since = got.now;
+		let after = 0, now = 0, kept = 0;
+		for (let more = true; more;) {
+			const got = await this.ask(this.since - 300e6, after, MORE_ROWS);
+			for (const packed of got.rows) this.take(packed, got.texts);
+			after = got.rows[got.rows.length - 1]?.[ROW.goid] ?? 0;
+			now ||= got.now; // what changes after its part came is asked for again
+			more = !!got.more;
+			kept = got.kept;
+		}
+		this.since = now;
+		this.version++;
+		if (this.rows.size !== kept) await this.dropGone();
+	}
+
+	private numbersAt = -Infinity;
+
+	// Those that came and went between two answers, of which nothing is kept: no answer has them again.
+	private async dropGone(): Promise<void> {
+		if (performance.now() - this.numbersAt < Math.max(NUMBERS_EVERY_MS, this.rows.size / 100)) return;
+		this.numbersAt = performance.now();
+		const { kept, goids } = await getJson<{ kept: number; goids: string }>(at(this.source, 'rows?numbers=1'));
+		dropOthers(this.rows, goids);
+		if (this.rows.size < kept) this.forget(); // some have not come
 		this.version++;
 	}
 
@@ -85,6 +107,17 @@ export class RowTable {
 	}
 }
 
+// Drops those whose numbers are not in the list, "1-3,7", ascending.
+export function dropOthers<T>(rows: Map<number, T>, list: string): void {
+	const ranges = list.split(',').filter(Boolean).map((part) => part.split('-').map(Number));
+	const goids = [...rows.keys()].sort((a, b) => a - b);
+	let at = 0;
+	for (const goid of goids) {
+		while (at < ranges.length && ranges[at][ranges[at].length - 1] < goid) at++;
+		if (at === ranges.length || goid < ranges[at][0]) rows.delete(goid);
+	}
+}
+
 interface Sort { label: string; value: (r: Row, now: number) => number | string; desc: boolean }
 
 // What the server sorts by, and what only needs the rows.
@@ -130,7 +163,6 @@ export interface Query {
 	hidden: ReadonlySet<number>;
 	settings: UiSettings;
 	live: boolean;
-	replayed: boolean; // `now` is a replay's position
 	window: [number, number] | null; // the visible time
 }
 
@@ -138,7 +170,6 @@ export interface List {
 	entries: Entry[];
 	matched: Row[];
 	total: number;
-	states: number[] | null; // how many that have not exited are in each, whatever the filter; null: not known
 	error: string;
 }
 
@@ -167,10 +198,8 @@ export function buildList(table: RowTable, query: Query, now: number): List {
 	const s = query.settings;
 	const pinned: Row[] = [];
 	const matched: Row[] = [];
-	const states = query.replayed ? null : new Array<number>(STATES.length).fill(0); // a row has its last state only
 	for (const row of table.rows.values()) {
 		if (row.created > now) continue;
-		if (states && !row.exited) states[row.state]++;
 		if (query.pins.has(row.goid)) {
 			pinned.push(row);
 			continue;
@@ -197,7 +226,7 @@ export function buildList(table: RowTable, query: Query, now: number): List {
 			if (!group.collapsed) for (const row of group.rows) entries.push({ row });
 		}
 	}
-	return { entries, matched: [...pinned, ...matched], total: table.rows.size, states, error };
+	return { entries, matched: [...pinned, ...matched], total: table.rows.size, error };
 }
 
 function groups(rows: Row[], query: Query): Group[] {

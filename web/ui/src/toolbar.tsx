@@ -196,9 +196,12 @@ const RARE = STATES.map((_, s) => s).filter((s) => !LEGEND.includes(s)); // show
 export function Legend() {
 	const look = useValue(app.look);
 	const settings = useValue(app.settings);
-	const list = useValue(app.list);
+	const status = useValue(app.status);
+	const playhead = useValue(app.playhead);
 	const browse = useValue(app.browse);
-	const counts = list.states;
+	// The server's word: rows come later. Of a replay's position it has none.
+	const states = playhead === null ? status?.states : undefined;
+	const counts = states && STATES.map((name) => states[name] ?? 0);
 	const toggle = (name: string) => {
 		const term = `state:${name}`;
 		const words = browse.filter.split(/\s+/).filter(Boolean);

@@ -73,6 +73,7 @@ export interface Status {
 	root: number; // which is meant where none is named
 	events: Record<string, number>;
 	lost: Record<string, number>;
+	states: Record<string, number>; // how many that live are in each now
 	live_total: number;
 	alloc_bytes: number;
 	created: number;
