@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The web UI in Chromium on a made-up server: rows, following, zoom, search, panel, range, views, a
-# recorded session, settings, both widths; and nothing in the console; then every
-# span of one that holds still, by its pixels. Screenshots go to $SHOTS.
+# recorded session, settings, both widths; and nothing in the console; then
+# a server that goes and comes back, and every span of one that holds still, by its pixels. Screenshots go to $SHOTS.
 # timeout: 300
 # sanitized: no
 . "$(dirname "$0")/../lib.sh"
@@ -14,6 +14,7 @@ start_web -sessions "$T/sessions" -settings "$T/ui.json" -loss
 [ -z "${SHOTS:-}" ] || mkdir -p "$SHOTS"
 (cd "$T/ui" && node ui.mjs "$URL/" ${SHOTS:+"$SHOTS"}) || fail "the UI does not do as it should"
 web_alive
+(cd "$T/ui" && node gone.mjs "$WEB_DEMO" ${SHOTS:+"$SHOTS"}) || fail "the UI does not say that the server is gone"
 # The first server ends as the next one starts.
 start_web -frozen -goroutines 30 -rate 300 -history 10 -settings "$T/ui.json"
 (cd "$T/ui" && node pixels.mjs "$URL/" ${SHOTS:+"$SHOTS"}) || fail "a span is not seen"

@@ -37,7 +37,7 @@ export async function run(options, list) {
 	const { page, problems, close } = await open(options);
 	for (const [name, step] of Object.entries(list)) {
 		try {
-			await step(page);
+			await step(page, problems);
 			assert(!problems.length, problems.splice(0).join('; '));
 			console.log(`ok: ${name}`);
 		} catch (e) {

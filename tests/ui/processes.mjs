@@ -42,7 +42,7 @@ const steps = {
 		await page.locator('.panel-head').getByLabel('Close').click();
 		process.kill(Number(pids[1]));
 		await until('it has ended', () => chooser(page).locator('option').allTextContents(), (o) => o.some((t) => t.includes(pids[1]) && t.includes('exited')));
-		await page.locator('.growing', { hasText: 'The program has ended' }).waitFor();
+		await page.locator('.banner', { hasText: 'The program has ended' }).waitFor();
 		await page.locator('.light.ended').waitFor();
 		const hover = async () => {
 			await page.mouse.move(100, 300);

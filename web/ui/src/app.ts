@@ -42,6 +42,7 @@ const ROWS_EVERY_MS = 500;
 const LIST_EVERY_MS = 250;
 const CHANGED_EVERY_MS = 2000; // looks whether a recorded session was written to
 const FIGURES_EVERY_MS = 480;
+const RECONNECT_MS = 5000; // at most from one try to the next
 
 const EMPTY_LIST: List = { entries: [], matched: [], total: 0, error: '' };
 
@@ -62,6 +63,8 @@ class App {
 	tick = new Value<Tick | null>(null); // ten a second
 	figures = new Value<Tick | null>(null); // the same for a person to read: two a second
 	connection = new Value<Connection>('connecting');
+	lostAt = new Value(0); // since when there is no connection, ms as Date has them; 0: there is, or never was
+	refused = new Value(false); // the server answers, but not to us: another one, with another token
 	browse = new Value<Browse>({ filter: '', sort: 'id', descending: false, group: 'none',
 		pins: new Set(), hidden: new Set(), collapsed: new Set() });
 	list = new Value<List>(EMPTY_LIST);
@@ -127,6 +130,11 @@ class App {
 
 	get isLive(): boolean {
 		return this.status.get()?.id === 'live' && !this.over;
+	}
+
+	// The present goes on, and we see it.
+	get canFollow(): boolean {
+		return this.isLive && !this.lostAt.get();
 	}
 
 	// A recorded session of which the server still reads the rest.
@@ -361,6 +369,8 @@ class App {
 		socket.onopen = () => {
 			this.attempts = 0;
 			this.connection.set('connected');
+			this.lostAt.set(0);
+			this.refused.set(false);
 		};
 		socket.onmessage = (message) => {
 			const tick = JSON.parse(message.data as string) as Tick, shown = this.figures.get();
@@ -371,9 +381,13 @@ class App {
 			this.figures.set(tick);
 		};
 		socket.onclose = () => {
+			if (this.connection.get() === 'connected') this.lostAt.set(Date.now());
 			this.connection.set(this.attempts < 10 ? 'connecting' : 'lost');
-			const wait = Math.min(10000, 250 * 2 ** this.attempts++);
+			this.figures.set(null); // rates of then are none of now
+			this.figuresAt = -Infinity;
+			const wait = Math.min(RECONNECT_MS, 250 * 2 ** this.attempts++);
 			setTimeout(() => this.connect(), wait);
+			if (this.attempts > 1) getInfo().catch((e) => this.refused.set(e instanceof ApiError && e.status === 401));
 		};
 	}
 

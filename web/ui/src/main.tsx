@@ -5,6 +5,7 @@ import { useEffect } from 'preact/hooks';
 import 'uplot/dist/uPlot.min.css';
 import './style.css';
 import { app, VIEWS } from './app';
+import { Banner } from './banner';
 import { Compare } from './compare';
 import { Flame } from './flame';
 import { Leaks } from './leaks';
@@ -73,6 +74,7 @@ function Page() {
 	}, []);
 	return <>
 		<Header />
+		<Banner />
 		{error ? <div class="error" role="alert">{error}<button class="icon" aria-label="Close" onClick={() => app.error.set('')}>✕</button></div> : null}
 		<main>
 			<div class="view">

@@ -86,11 +86,12 @@ export function FollowButton() {
 	const paused = useValue(app.paused);
 	const status = useValue(app.status);
 	const tick = useValue(app.figures);
+	const lostAt = useValue(app.lostAt);
 	const left = useRef(0);
 	// A tick counts over all processes.
 	const created = (status && status.processes?.length > 1 ? status.created : tick?.created) ?? 0;
 	useEffect(() => { if (follow) left.current = created; }, [follow, created]);
-	if (!status || !app.isLive || (follow && !paused)) return null;
+	if (!status || lostAt || !app.isLive || (follow && !paused)) return null;
 	const fresh = left.current ? Math.max(0, created - left.current) : 0;
 	return <button class="follow-badge" onClick={() => { app.setPaused(false); app.follow.set(true); }}>
 		{paused ? '▶ Resume' : 'Follow live ▸'}{fresh ? <b>{count(fresh)} new</b> : null}</button>;
@@ -102,6 +103,7 @@ export function TimelineBar() {
 	const paused = useValue(app.paused);
 	const settings = useValue(app.settings);
 	useValue(app.status); // live or not
+	useValue(app.lostAt);
 	const source = useValue(app.source);
 	const zoom = (factor: number) => {
 		const v = current?.view;
@@ -126,8 +128,8 @@ export function TimelineBar() {
 			{browse.hidden.size ? <button class="chip" title="Show all hidden rows again" onClick={() => app.browse.update({ hidden: new Set() })}>
 				{browse.hidden.size} hidden ✕</button> : null}
 			<span class="sep" />
-			<button aria-pressed={follow} disabled={!app.isLive} onClick={() => app.follow.set(!follow)} title="Follow the present (L)">Follow</button>
-			<button aria-pressed={paused} disabled={!app.isLive && !paused} onClick={() => app.setPaused(!paused)} title="Hold the picture (Space)">
+			<button aria-pressed={follow && app.canFollow} disabled={!app.canFollow} onClick={() => app.follow.set(!follow)} title="Follow the present (L)">Follow</button>
+			<button aria-pressed={paused} disabled={!app.canFollow && !paused} onClick={() => app.setPaused(!paused)} title="Hold the picture (Space)">
 				{paused ? 'Resume' : 'Pause'}</button>
 			<label class="check" title={settings.exited === 'all' ? 'Rows of all goroutines that have exited' :
 				'Rows of goroutines that have exited, too, when they lived in the visible time'}><input type="checkbox" checked={settings.exited !== 'none'}
@@ -208,12 +210,13 @@ export function Legend() {
 		app.browse.update({ filter: (words.includes(term) ? words.filter((w) => w !== term) :
 			[...words.filter((w) => !w.startsWith('state:')), term]).join(' ') });
 	};
+	const frozen = !!useValue(app.lostAt) || app.over;
 	const shown = [...LEGEND, ...RARE.filter((s) => counts?.[s])];
 	return (
 		<div class="legend" aria-label="States">
 			{shown.map((s) => (
-				<button class={browse.filter.includes(`state:${STATES[s]}`) ? 'on' : ''} onClick={() => toggle(STATES[s])}
-					title={`Only ${STATES[s]} goroutines`}>
+				<button class={`${frozen ? 'was ' : ''}${browse.filter.includes(`state:${STATES[s]}`) ? 'on' : ''}`} onClick={() => toggle(STATES[s])}
+					title={`Only ${STATES[s]} goroutines${frozen ? '; how many there were then' : ''}`}>
 					<i class="mark"><i style={{ background: swatch(look, s),
 						height: `${Math.round(12 * stateHeight(s, settings.marks))}px` }} /></i>
 					{STATES[s]} <b>{counts ? count(counts[s]) : ''}</b></button>))}

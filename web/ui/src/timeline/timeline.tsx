@@ -6,7 +6,7 @@ import { ReplayBar } from '../replay';
 import { RangeBar } from '../range';
 import { useValue } from '../store';
 import { ABOUT, AT_LEAST, STATES } from 'contract';
-import { clock, duration } from '../format';
+import { duration } from '../format';
 import { Timeline } from './engine';
 import { attachInput } from './input';
 import { Minimap } from './minimap';
@@ -74,9 +74,7 @@ function EmptyNote() {
 	const loading = status?.state === 'loading' ? `Reading the session… ${status.total ?
 		`${Math.round(100 * (status.loaded ?? 0) / status.total)} %` : `${status.loaded ?? 0} events`}` :
 		list.total && !app.table?.complete ? `Loading the rest… ${list.total} goroutines so far` : '';
-	if (list.entries.length && (loading || app.over))
-		return <div class="growing" role="status">{loading || `The program has ended. This is how it was at ${clock(app.wallTime(app.end()))}.`}</div>;
-	if (list.entries.length) return null;
+	if (list.entries.length) return loading ? <div class="growing" role="status">{loading}</div> : null;
 	let text = 'Reading the goroutines…';
 	if (loading) text = loading;
 	else if (list.error) text = list.error;

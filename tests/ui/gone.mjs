@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// The server goes and comes back: node gone.mjs WEB_DEMO [FOLDER for screenshots]
+import { spawn } from 'node:child_process';
+import { assert, until } from './browser.mjs';
+import { ready, run, shot, view } from './page.mjs';
+
+const TOKEN = '0123456789abcdef0123456789abcdef';
+let server, port = '0';
+
+async function start() {
+	server = spawn(process.argv[2], ['-port', port, '-token', TOKEN, '-goroutines', '40'], { stdio: ['pipe', 'pipe', 'inherit'] });
+	const url = await new Promise((got, failed) => {
+		server.stdout.once('data', (text) => got(String(text).trim()));
+		server.once('exit', () => failed(new Error('the server does not start')));
+	});
+	port = new URL(url).port;
+	return url;
+}
+
+async function stop() {
+	const ended = new Promise((done) => server.once('exit', done));
+	server.stdin.end();
+	await ended;
+}
+
+// That nobody answers is what is tested.
+const quiet = (problems) => problems.splice(0, problems.length, ...problems.filter((p) => !/ERR_CONNECTION|WebSocket/.test(p)));
+
+const steps = {
+	async 'it says so at every width, and holds still'(page, problems) {
+		await page.goto(await start());
+		await ready(page);
+		await until('rates', () => page.locator('.metrics').textContent(), (t) => /RPS/.test(t));
+		await until('it follows', () => page.getByRole('button', { name: 'Follow', exact: true }).getAttribute('aria-pressed'), (p) => p === 'true');
+		await stop();
+		const banner = page.locator('.banner.bad', { hasText: /No connection to the server since .*Connecting again/ });
+		for (const width of [390, 1280, 1440]) {
+			await page.setViewportSize({ width, height: 844 });
+			await banner.waitFor();
+			const box = await banner.boundingBox();
+			assert(box.x === 0 && box.width === width, `${width}: ${JSON.stringify(box)}`);
+			assert(await page.evaluate((w) => document.documentElement.scrollWidth <= w, width), 'wider than the screen');
+			await shot(page, `gone-${width}`);
+		}
+		assert(await page.locator('.metrics').textContent() === '', 'rates of then');
+		assert(await page.getByRole('button', { name: 'Follow', exact: true }).getAttribute('aria-pressed') === 'false', 'Follow is lit');
+		const { t1 } = await view(page), at = Date.now();
+		await until('time goes on elsewhere', () => Date.now() - at, (ms) => ms > 700);
+		assert((await view(page)).t1 === t1, 'the picture moves on');
+		quiet(problems);
+	},
+	async 'and goes on when there is one again'(page, problems) {
+		await start();
+		await page.locator('.banner').waitFor({ state: 'detached' });
+		await ready(page);
+		await until('rates', () => page.locator('.metrics').textContent(), (t) => /RPS/.test(t));
+		const before = await view(page);
+		await until('the picture moves', () => view(page), (v) => v.t1 !== before.t1);
+		quiet(problems);
+		await stop();
+		await page.locator('.banner').waitFor();
+		quiet(problems);
+	},
+};
+
+const failed = await run({}, steps);
+server.kill();
+process.exit(failed ? 1 : 0);
