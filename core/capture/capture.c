@@ -139,6 +139,14 @@ static void set_file(struct capture *c, enum capture_file file)
 	pthread_mutex_unlock(&c->lock);
 }
 
+/* Nothing of ours comes into the file: nobody needs to be kept off it. */
+static int leave_file(struct capture *c)
+{
+	set_file(c, CAPTURE_UNTOUCHED);
+	c->paused = true;
+	return 0;
+}
+
 /* What keeps writers off the file; and is it still the one that was read? */
 static int guard_file(struct capture *c)
 {
@@ -208,13 +216,13 @@ static int make(struct capture *c, const struct capture_config *config, struct n
 	int err = open_binary(c);
 
 	if (!err)
-		err = guard_file(c);
+		err = config->without_bpf ? leave_file(c) : guard_file(c);
 	if (!err)
-		err = load(c, config);
+		err = config->without_bpf ? program_none(&c->program) : load(c, config);
 	if (!err)
 		err = probes_new(c->program, c->path, c->runners ? PROBES_NAMED : c->pid,
 				 config->asked, &c->probes);
-	if (!err && !c->runners)
+	if (!err && c->guard && !c->runners)
 		err = probes_guard(c->probes, c->binary_fd);
 	if (!err)
 		err = decode_new(c->target, names, config->made_type, &c->decode);
@@ -713,8 +721,14 @@ int capture_set_paused(struct capture *c, bool paused)
 
 	pthread_mutex_lock(&c->changing);
 	was = c->paused;
+	if (c->file == CAPTURE_UNTOUCHED) {
+		err = paused ? 0 : -ENOTSUP;
+		paused = was = true;
+	}
 	set_paused(c, paused);
-	if (paused) {
+	if (err) {
+		;
+	} else if (paused) {
 		err = drop_probes(c);
 		show_sites(c);
 	} else if (was) {

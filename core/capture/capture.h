@@ -58,11 +58,12 @@ struct capture_sink {
  * the one that was decoded: CAPTURE_HELD and CAPTURE_FOLLOWED are the states with probes.
  */
 enum capture_file {
-	CAPTURE_HELD,     /* a lease: whoever wants to write waits until the probes are out */
-	CAPTURE_FOLLOWED, /* no lease to be had: probes in processes that execute it, one by one */
-	CAPTURE_WRITER,   /* open for writing by somebody: no probe until that is over */
-	CAPTURE_CHANGED,  /* it is another file now: no probe; a new capture is needed */
-	CAPTURE_LOST,     /* somebody could write before we were ready: no probe any more */
+	CAPTURE_HELD,      /* a lease: whoever wants to write waits until the probes are out */
+	CAPTURE_FOLLOWED,  /* no lease to be had: probes in processes that execute it, one by one */
+	CAPTURE_WRITER,    /* open for writing by somebody: no probe until that is over */
+	CAPTURE_CHANGED,   /* it is another file now: no probe; a new capture is needed */
+	CAPTURE_UNTOUCHED, /* no probe will ever be in it (capture_config.without_bpf) */
+	CAPTURE_LOST,      /* somebody could write before we were ready: no probe any more */
 };
 
 /* A type that the program made at run time, at its runtime address. Not this room's to read: it
@@ -84,7 +85,10 @@ struct capture_config {
 	uint32_t rates[EVENT_TYPES]; /* parts of RATE_ONE (core/model/control.h's 10000); 0 = no
 					probe */
 	struct capture_price price;  /* what capture_calibrate() said, for capture_stats() */
-	capture_type_fn *made_type;  /* NULL: such types have no name */
+	/* Only follows which processes there are, by pidfds and, once a second, what they execute:
+	 * no bpf(2), no tracefs, no capability of its own. It stays paused: -ENOTSUP. */
+	bool without_bpf;
+	capture_type_fn *made_type; /* NULL: such types have no name */
 	/* NULL, or: somebody wants this process to end, so attaching is not to be waited for. */
 	const atomic_bool *asked;
 };
@@ -126,7 +130,7 @@ int capture_set_rates(struct capture *c, const uint32_t rates[EVENT_TYPES]);
 void capture_get_rates(struct capture *c, uint32_t ret[EVENT_TYPES]);
 /* Detaches all probes, or attaches them again: some 30 to 100 ms on kernels with uprobe_multi links
  * (6.10 on), up to a second before. -ETIMEDOUT and -EBUSY as above. What is asked of capture
- * meanwhile, by the functions that get something, is answered at once. */
+ * meanwhile, by the functions that get something, is answered at once. -ENOTSUP: without_bpf. */
 int capture_set_paused(struct capture *c, bool paused);
 /* Attaching needs CAP_SYS_ADMIN besides CAP_BPF and CAP_PERFMON: this kernel has no uprobe_multi
  * links. */

@@ -71,7 +71,8 @@ int probes_new(struct program *program, const char *path, pid_t pid, const atomi
 		probes_free(p);
 		return err;
 	}
-	err = keeper_new(asked, &p->keeper);
+	/* Nothing is attached: nobody is needed to take it out. */
+	err = program->own ? 0 : keeper_new(asked, &p->keeper);
 	if (err)
 		log_warn("attaching without a keeper (%s): probes may stay when this process is "
 			 "killed",

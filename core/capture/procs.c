@@ -35,6 +35,7 @@ struct procs {
 	const struct target *target;
 	const struct guard *guard;
 	bool one;
+	pid_t only; /* the one; 0: not told yet, or all */
 	const struct capture_sink *sink;
 	int epoll_fd;
 	struct proc *last; /* found last: nearly always the next one too */
@@ -177,6 +178,8 @@ int procs_add(struct procs *p, pid_t pid, uint64_t time_ns)
 {
 	struct proc *proc = lookup(p, pid);
 
+	if (p->one && !p->only)
+		p->only = pid;
 	return proc ? 0 : add(p, pid, time_ns, true, &proc);
 }
 
@@ -269,7 +272,7 @@ static void add_process(struct procs *p, pid_t pid, uint64_t time_ns)
 
 static void add_if_ours(struct procs *p, pid_t pid, uint64_t time_ns)
 {
-	if (procs_runs(p, pid))
+	if ((!p->only || pid == p->only) && procs_runs(p, pid))
 		add_process(p, pid, time_ns);
 }
 
@@ -334,6 +337,8 @@ void procs_executed(struct procs *p, pid_t pid, uint64_t time_ns, bool by_leader
  * of by its first record. */
 static bool is_as_read(const struct procs *p)
 {
+	if (!p->guard)
+		return true; /* nothing is put into it */
 	return guard_state(p->guard) == GUARD_NONE ? p->one : guard_holds(p->guard);
 }
 

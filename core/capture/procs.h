@@ -14,8 +14,8 @@
 
 struct procs;
 
-/* All are borrowed; `guard` watches over the binary, `one`: only one process is
- * asked for. 0 or -errno. */
+/* All are borrowed; `guard` watches over the binary (NULL: nothing does, nor needs to), `one`: only
+ * one process is asked for. 0 or -errno. */
 int procs_new(const struct target *target, const struct guard *guard, bool one,
 	      const struct capture_sink *sink, struct procs **ret);
 void procs_free(struct procs *p);

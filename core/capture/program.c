@@ -391,10 +391,29 @@ fail:
 	return err;
 }
 
+int program_none(struct program **ret)
+{
+	struct program *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return -ENOMEM;
+	p->exec_fd = -1;
+	p->multi = true; /* asks for no capability */
+	p->own = calloc(1, sizeof(*p->own));
+	p->control = p->own;
+	if (!p->own) {
+		program_free(p);
+		return -ENOMEM;
+	}
+	*ret = p;
+	return 0;
+}
+
 void program_free(struct program *p)
 {
 	if (!p)
 		return;
+	free(p->own);
 	close_fd(&p->exec_fd);
 	ring_buffer__free(p->wakeups);
 	if (p->slots)
@@ -406,6 +425,8 @@ void program_free(struct program *p)
 
 int program_watch_execs(struct program *p)
 {
+	if (p->own)
+		return 0; /* they are looked for (pump.c) */
 	p->exec_fd = bpf_raw_tracepoint_open("sched_process_exec",
 					     bpf_program__fd(p->skeleton->progs.on_exec));
 	return MIN(p->exec_fd, 0);

@@ -30,6 +30,7 @@ struct program {
 	struct ring_buffer *wakeups;     /* its epoll fd is readable after a wake-up */
 	int exec_fd;                     /* sched_process_exec; -1: not watched */
 	bool slots_used[WIRE_SITES_MAX]; /* of control->sites, by any set of probes */
+	struct wire_control *own;        /* program_none(): what `control` is then */
 	bool multi;                      /* loaded for uprobe_multi links: one link a program */
 };
 
@@ -43,6 +44,9 @@ struct program_config {
 /* One line is logged on failure. -EPERM, -ENOTSUP, -ENOMEM, -EINVAL. */
 int program_load(const struct program_config *config, const struct target *target,
 		 struct program **ret);
+/* One that is none: no ring, no counter, nothing to attach; and no word with the kernel. 0 or
+ * -ENOMEM. */
+int program_none(struct program **ret);
 void program_free(struct program *p); /* NULL and half-built are fine */
 
 /* From now on execve(2) of the traced processes is in the rings. 0 or -errno. */

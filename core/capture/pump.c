@@ -24,6 +24,7 @@
 /* Records are read, but the watermark has not passed them yet. */
 #define STRAGGLER_INTERVAL_NS 200000
 #define IDLE_TICK_NS          250000000 /* for losses and what else does not wake us */
+#define EXECS_INTERVAL_NS     NS_PER_SEC
 #define FINISH_TRIES          200 /* of 1 ms: for a program that was preempted while it wrote */
 #define FINISH_NS             (5 * NS_PER_SEC) /* a probe that could not be taken out goes on writing */
 
@@ -46,6 +47,7 @@ struct pump {
 	struct event *batch;
 	struct capture_lost lost; /* told so far */
 	uint64_t lost_execs;      /* seen to */
+	uint64_t execs_ns;        /* looked for */
 	/* written by the pump, read by anybody (atomic) */
 	uint64_t read, delivered, waiting, undecodable, senseless, ignored, stranded,
 		deliver_ns_sum, delivered_until_ns;
@@ -72,7 +74,7 @@ static int open_fds(struct pump *p)
 		err = epoll_add(p->event_fd, procs_fd(p->procs));
 	if (!err)
 		err = epoll_add(p->sleep_fd, p->event_fd);
-	if (!err)
+	if (!err && p->program->wakeups)
 		err = epoll_add(p->sleep_fd, ring_buffer__epoll_fd(p->program->wakeups));
 	return err;
 }
@@ -184,13 +186,24 @@ static void deliver_lost(struct pump *p)
 		p->sink->lost(p->sink->ctx, &more, now_ns);
 }
 
+/* Nobody tells of them. */
+static bool looks_for_execs(struct pump *p)
+{
+	uint64_t now_ns = monotonic_ns();
+
+	if (!p->program->own || now_ns - p->execs_ns < EXECS_INTERVAL_NS)
+		return false;
+	p->execs_ns = now_ns;
+	return true;
+}
+
 /* Who runs what by now, and who has ended, once all that is older was delivered. */
 static void settle_procs(struct pump *p)
 {
 	struct program_counters counters;
 
 	program_counters(p->program, &counters);
-	if (counters.lost_execs != p->lost_execs)
+	if (counters.lost_execs != p->lost_execs || looks_for_execs(p))
 		procs_doubt(p->procs);
 	p->lost_execs = counters.lost_execs;
 	procs_settle(p->procs);
@@ -281,7 +294,8 @@ static void sleep_until_woken(struct pump *p)
 	if (!merge_backlog(p->merge))
 		(void)wait_for(p->sleep_fd, IDLE_TICK_NS);
 	__atomic_store_n(&p->program->control->want_wakeup, 0, __ATOMIC_RELAXED);
-	(void)ring_buffer__consume(p->program->wakeups);
+	if (p->program->wakeups)
+		(void)ring_buffer__consume(p->program->wakeups);
 }
 
 /* How long to leave the rings alone, after a pass that read so many records. */

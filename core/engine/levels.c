@@ -79,6 +79,10 @@ static int switch_events(struct levels *l, bool out)
 {
 	int err = probe_switch_set(l->probes, OFF_LEVEL, out);
 
+	if (err == -ENOTSUP)
+		return log_error(err,
+				 "no BPF program was loaded (-probes none at the start): start "
+				 "xgotopfs anew with another level");
 	if (err && err != -ETIMEDOUT && err != -EBUSY)
 		return err;
 	if (err && !out)

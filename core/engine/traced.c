@@ -29,7 +29,7 @@ static int make_first(struct traced *t, struct target *target)
 {
 	int err;
 
-	if (capture_calibrate(&t->price)) {
+	if (!t->c.without_bpf && capture_calibrate(&t->price)) {
 		log_debug("the cost of a probe could not be measured");
 		t->price = (struct capture_price){0};
 	}

@@ -24,6 +24,7 @@ struct traced_config {
 	unsigned readers;
 	size_t ring_bytes; /* of each, as capture_config's */
 	uint32_t rates[EVENT_TYPES];
+	bool without_bpf;         /* memory alone: as capture_config's */
 	const atomic_bool *asked; /* somebody wants an end: attaching is not to be waited for */
 
 	/* What is told, on any thread; none may block. */

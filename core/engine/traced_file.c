@@ -121,6 +121,8 @@ void traced_file_changed(struct traced *t)
 				 "on",
 				 t->c.path);
 		break;
+	case CAPTURE_UNTOUCHED:
+		break;
 	case CAPTURE_WRITER:
 		return;
 	}
@@ -167,12 +169,16 @@ void traced_file_health(struct traced *t, struct health *ret)
 	case CAPTURE_CHANGED:
 		text = "another one than was read: no probe";
 		break;
+	case CAPTURE_UNTOUCHED:
+		text = "as it was read; no probe comes into it";
+		break;
 	case CAPTURE_LOST:
 		text = "written to before the probes were out: no probe any more; restart its "
 		       "processes";
 		break;
 	}
-	ret->file_trouble = file != CAPTURE_HELD && file != CAPTURE_FOLLOWED;
+	ret->file_trouble =
+		file != CAPTURE_HELD && file != CAPTURE_FOLLOWED && file != CAPTURE_UNTOUCHED;
 	(void)snprintf(ret->path_why, sizeof(ret->path_why), "%s", t->path_why);
 	snprintf(ret->file, sizeof(ret->file), "%s", text);
 	if (!t->file_why[0])

@@ -129,6 +129,7 @@ int traced_image_new(struct traced *t, struct target *target, const uint32_t rat
 		.price = t->price,
 		.made_type = memory_type,
 		.asked = t->c.asked,
+		.without_bpf = t->c.without_bpf,
 	};
 	struct capture_sink sink = sinks;
 	struct traced_image *i = calloc(1, sizeof(*i));
