@@ -94,9 +94,9 @@ static bool check_needed(struct report *r)
 	return !missing;
 }
 
-static void check_capabilities(struct report *r)
+static bool check_capabilities(struct report *r)
 {
-	bool all = check_needed(r);
+	bool needed = check_needed(r), all = needed;
 
 	if (!privilege_have(CAP_SYS_PTRACE)) {
 		say(r, "note", "capabilities",
@@ -111,6 +111,7 @@ static void check_capabilities(struct report *r)
 	}
 	if (all)
 		say(r, "ok", "capabilities", "all that are needed");
+	return needed;
 }
 
 /* What holds the threads that serve. Their capabilities go in any case. */
@@ -124,8 +125,20 @@ static void check_confinement(struct report *r)
 	say(r, strstr(text.data, "no ") ? "note" : "ok", "confinement", text.data);
 }
 
+/* What is left where nothing can be attached. */
+static void check_without_bpf(struct report *r, bool can_trace)
+{
+	const char *whose =
+		privilege_have(CAP_SYS_PTRACE) ? "any process" : "a process of this user";
+	char line[200];
+
+	snprintf(line, sizeof(line), "-probes none %s: it shows %s from memory alone, without BPF",
+		 can_trace ? "works, too" : "works here all the same", whose);
+	say(r, can_trace ? "ok" : "note", "without BPF", line);
+}
+
 /* Of a child, since a process may always read its own. */
-static void check_memory(struct report *r)
+static bool check_memory(struct report *r)
 {
 	uint64_t here = 1, there = 0;
 	char line[256];
@@ -133,7 +146,7 @@ static void check_memory(struct report *r)
 	int err;
 
 	if (!privilege_have(CAP_SYS_PTRACE))
-		return; /* was said */
+		return true; /* was said; its own user's processes' can be */
 	child = fork();
 	if (!child) {
 		pause();
@@ -146,13 +159,14 @@ static void check_memory(struct report *r)
 	}
 	if (!err) {
 		say(r, "ok", "memory", "of other processes can be read");
-		return;
+		return true;
 	}
 	snprintf(line, sizeof(line),
 		 "of other processes cannot be read (%s; sysctl kernel.yama.ptrace_scope 3 forbids "
 		 "it): no stacks, nothing of goroutines from before the start",
 		 strerror(-err));
 	fail(r, "memory", line);
+	return false;
 }
 
 static void check_fuse(struct report *r)
@@ -365,12 +379,13 @@ static int report_target(struct report *r, const struct config *c)
 int doctor(const struct config *config)
 {
 	struct report r = {.out = BUF_INIT};
-	bool kernel_can;
+	bool kernel_can, allowed;
 	int err = 0, status;
 
 	kernel_can = check_kernel(&r);
-	check_capabilities(&r);
-	check_memory(&r);
+	allowed = check_capabilities(&r);
+	if (check_memory(&r))
+		check_without_bpf(&r, kernel_can && allowed);
 	check_fuse(&r);
 	check_confinement(&r);
 	if (kernel_can)

@@ -118,7 +118,7 @@ static void print_sample(const struct view *v, const struct meter_sample *s)
 	view_recording(v, &rec);
 	view_recording_stop(&rec, &stop);
 	view_audit_word(v, &audit);
-	view_probes_word(v, &probes);
+	view_probes_word(v, true, &probes);
 	log_info(
 		"RPS %llu/s  PPS %llu/s  EWP %llu  LAT %llu ns  PRC %llu ns  BPS %.1f/s  "
 		"BFL %.2f ms  QWL %.2f ms  lost %llu/s  overhead %.1f%% of a CPU  audit %s%s%s%s%s",

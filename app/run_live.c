@@ -150,6 +150,11 @@ static void announce(struct run *r)
 		snprintf(subject, sizeof(subject), "process %d (%s, %s)", r->pid, r->binary_path,
 			 target_go_version(target));
 	run_ready(r, subject);
+	if (probe_levels[r->config->level].events == PROBE_EVENTS_NEVER &&
+	    (r->config->records || config_prints_events(r->config)))
+		log_warn("-probes %s: there are no events to %s",
+			 probe_levels[r->config->level].name,
+			 r->config->records ? "record" : "print");
 	if (target_unseen(target)[0])
 		log_warn("not seen: %s", target_unseen(target));
 	if (!r->config->mount_point)

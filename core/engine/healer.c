@@ -36,9 +36,11 @@ struct healer {
 	uint64_t took_ns;        /* protected by reading: spent on it since the last rest */
 	_Atomic int last_err;
 	_Atomic bool ever;
+	_Atomic bool alone;                        /* memory alone tells */
 	_Atomic uint64_t used_ns[MODEL_PROCS_MAX]; /* healer_as_of() */
-	_Atomic uint64_t rest_ns;                  /* what the last round took calls for */
-	pthread_cond_t used;                       /* a round is over */
+	_Atomic uint64_t goids_least[MODEL_PROCS_MAX], goids_most[MODEL_PROCS_MAX];
+	_Atomic uint64_t rest_ns; /* what the last round took calls for */
+	pthread_cond_t used;      /* a round is over */
 
 	pthread_t thread;
 	bool started;
@@ -110,6 +112,18 @@ static int read_only(struct healer *h, unsigned proc, pid_t pid)
 	return h->source->goroutines(h->source->ctx, proc, pid, &seen, &n, &complete);
 }
 
+/* The one thing that memory tells of goroutines that came and went between two readings. */
+static void read_goids(struct healer *h, unsigned proc, pid_t pid)
+{
+	const struct source *s = h->source;
+	uint64_t least = 0, most = 0;
+
+	if (!atomic_load(&h->alone) || !s->goids || s->goids(s->ctx, proc, pid, &least, &most))
+		least = most = 0;
+	atomic_store(&h->goids_least[proc], least);
+	atomic_store(&h->goids_most[proc], most);
+}
+
 /* Under `reading`. -EAGAIN: the events up to the reading are not applied yet. */
 static int read_and_heal(struct healer *h, unsigned proc, pid_t pid)
 {
@@ -131,6 +145,7 @@ static int read_and_heal(struct healer *h, unsigned proc, pid_t pid)
 		err = -EAGAIN;
 	if (!err) {
 		(void)model_heal(h->model, proc, seen, n, time_ns, complete);
+		read_goids(h, proc, pid);
 		atomic_store(&h->used_ns[proc], time_ns);
 	} else if (err == -ENOSYS || err == -EPERM) {
 		model_forget(h->model, proc, 0); /* it will not be better another time */
@@ -195,6 +210,14 @@ int healer_stacks(struct healer *h, unsigned proc, enum live_stacks what, live_t
 	int err = running(h, proc, &pid);
 
 	return err ? err : h->source->stacks(h->source->ctx, pid, what, fn, arg);
+}
+
+void healer_goids(const struct healer *h, unsigned proc, uint64_t *ret_least, uint64_t *ret_most)
+{
+	bool known = proc < MODEL_PROCS_MAX;
+
+	*ret_least = known ? atomic_load(&h->goids_least[proc]) : 0;
+	*ret_most = known ? atomic_load(&h->goids_most[proc]) : 0;
 }
 
 uint64_t healer_as_of(const struct healer *h, unsigned proc)
@@ -364,6 +387,7 @@ void healer_always(struct healer *h, bool on)
 {
 	pthread_mutex_lock(&h->lock);
 	h->always = on;
+	atomic_store(&h->alone, on);
 	pthread_cond_signal(&h->changed);
 	pthread_mutex_unlock(&h->lock);
 }

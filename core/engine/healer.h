@@ -38,6 +38,9 @@ void healer_now_all(struct healer *h);
  */
 #define HEALER_FRESH_NS (NS_PER_SEC / 10)
 void healer_look(struct healer *h, unsigned proc, uint64_t patience_ns);
+/* How many numbers its goroutines had been given by the last reading while memory alone told
+ * (source.h, goids); 0: not known. */
+void healer_goids(const struct healer *h, unsigned proc, uint64_t *ret_least, uint64_t *ret_most);
 /* When the last reading of it that was used was begun, CLOCK_MONOTONIC; 0: there is none. */
 uint64_t healer_as_of(const struct healer *h, unsigned proc);
 

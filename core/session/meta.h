@@ -44,7 +44,11 @@ struct session_meta {
 	int64_t stopped_ns;    /* … then; CLOCK_REALTIME */
 	char go_version[64], host[65], machine[16], version[32];
 	char continues[SESSION_ID_LEN + 1]; /* the session this one goes on from, "" none */
-	char audit[16];                     /* audit_state_name(), "" not recorded … */
+	/* What was attached when it was written last ("" not recorded), and how long, all in all,
+	 * no probe was: of that time there is no event. */
+	char probes[16];
+	uint64_t probes_off_ns, probes_switched;
+	char audit[16]; /* audit_state_name(), "" not recorded … */
 	uint64_t audit_comparisons, audit_found[AUDIT_KINDS]; /* … and what it came to */
 };
 

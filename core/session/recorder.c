@@ -139,6 +139,11 @@ static void note_audit(struct recorder *r)
 {
 	struct audit_kept kept = {.state = AUDIT_NONE};
 
+	if (r->config.probes) {
+		pthread_mutex_lock(&r->lock);
+		r->config.probes(r->config.audit_ctx, &r->meta);
+		pthread_mutex_unlock(&r->lock);
+	}
 	if (r->config.audit)
 		r->config.audit(r->config.audit_ctx, &kept);
 	if (kept.state == AUDIT_NONE)

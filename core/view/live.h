@@ -54,7 +54,10 @@ struct live_probes {
 	uint64_t since_ns; /* they are in, or out, since then; CLOCK_MONOTONIC, as all of these */
 	uint64_t switched, off_ns; /* so often so far; all the time without them */
 	unsigned readers;          /* of events, now */
-	uint64_t as_of_ns;         /* memory was read then; 0: never */
+	/* Numbers the runtime has given to goroutines since the process began, at least and at
+	 * most, when memory alone tells; 0: not known. */
+	uint64_t goids_least, goids_most;
+	uint64_t as_of_ns; /* memory was read then; 0: never */
 };
 
 struct wait_graph;

@@ -150,7 +150,8 @@ static void add_rates(const struct meter_sample *s, struct buf *out)
 
 void view_tick(const struct view *v, struct buf *out)
 {
-	cleanup_buf_ struct buf audit = BUF_INIT;
+	cleanup_buf_ struct buf audit = BUF_INIT, probes = BUF_INIT;
+	struct live_probes p;
 	struct model_totals t;
 	struct meter_sample s;
 
@@ -166,6 +167,12 @@ void view_tick(const struct view *v, struct buf *out)
 	json_kb(out, "ended", feed_closed(model_feed(v->model)));
 	view_audit_word(v, &audit);
 	json_ks(out, "audit", audit.data ? audit.data : "");
+	if (view_probes(v, model_proc_root(v->model), &p)) {
+		view_probes_word(v, false, &probes);
+		json_ks(out, "probes", probes.data ? probes.data : "");
+		json_ku(out, "probes_since_ns",
+			view_unix(v, p.off ? p.since_ns : p.level_since_ns));
+	}
 	add_rates(&s, out);
 	json_kd(out, "overhead", s.overhead_percent);
 }

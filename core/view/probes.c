@@ -23,7 +23,7 @@ bool view_probes(const struct view *v, unsigned proc, struct live_probes *ret)
 	return true;
 }
 
-void view_probes_word(const struct view *v, struct buf *out)
+void view_probes_word(const struct view *v, bool with_age, struct buf *out)
 {
 	struct live_probes p;
 
@@ -32,6 +32,10 @@ void view_probes_word(const struct view *v, struct buf *out)
 	buf_adds(out, probe_levels[p.level].name);
 	if (p.off)
 		buf_adds(out, ", off");
+	if (!with_age)
+		return;
+	buf_adds(out, " for ");
+	emit_duration(out, view_since(monotonic_ns(), p.off ? p.since_ns : p.level_since_ns));
 }
 
 /* As health and the mount's README say it. */
@@ -68,6 +72,13 @@ void view_emit_probes(struct emit *e, const struct view *v, unsigned proc)
 	emit_u64(e, "probes_switched", p.switched);
 	emit_u64(e, "probes_off_ns", p.off_ns);
 	emit_u64(e, "event_readers", p.readers);
+	if (p.off && p.goids_most) {
+		emit_u64(e, "goids_given_least", p.goids_least);
+		emit_u64(e, "goids_given_most", p.goids_most);
+	} else {
+		emit_none(e, "goids_given_least");
+		emit_none(e, "goids_given_most");
+	}
 	emit_string(e, "goroutines_as", line.data ? line.data : "");
 	if (p.off && p.as_of_ns)
 		emit_u64(e, "memory_as_of_unix_ns", view_unix(v, p.as_of_ns));

@@ -70,7 +70,7 @@ static void add_files(const struct view *v, struct buf *out)
 	add_lines(out, 2, of_process, ARRAY_SIZE(of_process));
 	add_line(out, 2, "types/TYPE", "", "what was allocated of one Go type");
 	if (v->control->set_rates || v->control->replay)
-		add_line(out, 2, "control/", "", "change sampling or pause, as root");
+		add_line(out, 2, "control/", "", "change sampling, probes or pause, as root");
 	add_line(out, 2, "goroutines/ID/", "", "one folder a goroutine:");
 	add_views(v, VIEW_GOROUTINE, 6, out);
 	add_lines(out, 6, of_goroutine, ARRAY_SIZE(of_goroutine));

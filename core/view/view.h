@@ -46,9 +46,9 @@ enum view_cost {
 /* Somebody looks at a process, or at all (live.h): where memory alone tells of goroutines it is
  * read, which who can wait (a view that is HEAVY) waits for. */
 void view_look(const struct view *v, unsigned proc, enum view_cost cost);
-/* What is attached, for a line; "" of a recording: "full", "demand, off: nobody reads events (…)".
- */
-void view_probes_word(const struct view *v, struct buf *out);
+/* What is attached, for a line: "full", "demand, off"; "" of a recording. Its age is that of the
+ * level, or of that it is off: " for 3m12s". */
+void view_probes_word(const struct view *v, bool with_age, struct buf *out);
 
 /* Of all processes together: "agrees", "3 differences", "off", …: the worst that is to be said of
  * one of them, for the statistics line. */

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # A server under full load, its probes put in and taken out 200 times and more: by pausing, by other
-# rates, and by whole runs that attach and leave. XGOTOPFS_SURVIVE=N times as often (1).
+# rates and levels, and by whole runs that attach and leave. XGOTOPFS_SURVIVE=N times as often (1).
 # timeout: 240
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../app_lib.sh"
@@ -11,26 +11,32 @@ need curl
 TIMES=$((100 * ${XGOTOPFS_SURVIVE:-1}))
 RATES=(casgstatus:1 newobject:1,makeslice:1 newgoroutine:1,goexit:1 newobject:0.01,makemap:1
 	casgstatus:0.5,newgoroutine:1,goexit:1,newobject:1,makeslice:1,makemap:1)
+LEVELS=(full demand none full)
 
 toggle() {
 	local i
 	mount_demo -retain 10000
 	for i in $(seq "$TIMES"); do
-		case $((RANDOM % 2)) in
+		case $((RANDOM % 3)) in
 		0)
 			echo 1 >"$MNT/control/pause" || fail "cannot pause"
 			echo 0 >"$MNT/control/pause" || fail "cannot go on"
 			;;
-		1) echo "${RATES[RANDOM % ${#RATES[@]}]}" >"$MNT/control/sample" || fail "cannot change the rates" ;;
+		1) echo "${LEVELS[RANDOM % ${#LEVELS[@]}]}" >"$MNT/control/probes" || fail "cannot change the level" ;;
+		2) echo "${RATES[RANDOM % ${#RATES[@]}]}" >"$MNT/control/sample" || fail "cannot change the rates" ;;
 		esac
 		[ $((i % 20)) != 0 ] || alive
 	done
 	echo 0 >"$MNT/control/pause"
 	echo "${RATES[4]}" >"$MNT/control/sample"
+	echo full >"$MNT/control/probes"
 	local before
 	before=$(sed -n 's/^events_total //p' "$MNT/stats")
 	more() { [ "$(sed -n 's/^events_total //p' "$MNT/stats")" -gt "$((before + 1000))" ]; }
 	wait_for 20 more || fail "no events after $TIMES changes"
+	# Nothing is lost that was not counted: what events tell is what memory has.
+	echo casgstatus:1,newgoroutine:1,goexit:1 >"$MNT/control/sample"
+	wait_for 30 grep -q '^audit agrees' "$MNT/health" || fail "after $TIMES changes: $(grep -E '^(audit|warning)' "$MNT/health")"
 	grep -q '^goroutine 1 \[' "$MNT/stacks" || fail "no stacks after $TIMES changes"
 	stop_xgotopfs
 }

@@ -15,6 +15,7 @@ struct state {
 	bool paused;
 	double percent;
 	unsigned calls;
+	enum probe_level level;
 };
 
 static int set_rates(void *ctx, const uint32_t rates[EVENT_TYPES])
@@ -60,6 +61,20 @@ static double get_max_overhead(void *ctx)
 	return ((struct state *)ctx)->percent;
 }
 
+static int set_probes(void *ctx, enum probe_level level)
+{
+	struct state *s = ctx;
+
+	s->level = level;
+	s->calls++;
+	return 0;
+}
+
+static enum probe_level get_probes(void *ctx)
+{
+	return ((struct state *)ctx)->level;
+}
+
 static void check(const struct node_control *file, const struct control *c, const char *text)
 {
 	struct state *s = c->ctx, before = *s;
@@ -100,12 +115,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			    .set_paused = set_paused,
 			    .get_paused = get_paused,
 			    .set_max_overhead = set_max_overhead,
-			    .get_max_overhead = get_max_overhead};
+			    .get_max_overhead = get_max_overhead,
+			    .set_probes = set_probes,
+			    .get_probes = get_probes};
 
 	log_set_level(LOG_LEVEL_ERROR);
 	check(&control_sample, &c, text);
 	check(&control_pause, &c, text);
 	check(&control_max_overhead, &c, text);
+	check(&control_probes, &c, text);
 	free(text);
 	return 0;
 }

@@ -61,7 +61,7 @@ function Settings() {
 	);
 }
 
-interface ControlState { sample?: string; paused?: boolean; max_overhead?: number; replay?: string }
+interface ControlState { sample?: string; paused?: boolean; probes?: string; max_overhead?: number; replay?: string }
 
 // What the tracing itself does: changes here reach the target's probes.
 function Control() {
@@ -81,6 +81,9 @@ function Control() {
 			<button onClick={() => void send({ sample })}>Set</button></div></div> : null}
 		{state.paused !== undefined ? <div class="field"><span>Probes</span><button onClick={() => void send({ paused: !state.paused })}>
 			{state.paused ? 'Attach again' : 'Detach'}</button></div> : null}
+		{state.probes !== undefined ? <div class="field"><span>Level</span><select aria-label="Level of the probes" value={state.probes}
+			onChange={(e) => void send({ probes: e.currentTarget.value })}>
+			{['full', 'light', 'demand', 'none'].map((level) => <option value={level}>{level}</option>)}</select></div> : null}
 		{note ? <p class="bad">{note}</p> : null}
 	</>;
 }

@@ -66,6 +66,9 @@ function Metrics() {
 			<span class={/difference|blind|behind/.test(tick.audit) ? 'bad' : ''}
 				title="What events told, held each second against the program's memory: `audit` says more">
 				<i>AUDIT</i> {tick.audit}</span>
+			{tick.probes ? <span class={/off/.test(tick.probes) ? 'warn' : ''}
+				title={`What is attached (-probes), since ${new Date((tick.probes_since_ns ?? 0) / 1e6).toLocaleTimeString()}: while probes are off, goroutines are told by memory and nothing is known of the time between two readings`}>
+				<i>PROBES</i> {tick.probes}</span> : null}
 		</div>
 	);
 }

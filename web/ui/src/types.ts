@@ -123,6 +123,8 @@ export interface Tick {
 	created: number;
 	exited: number;
 	ended: boolean;
+	probes?: string; // "full", "demand, off": what is attached
+	probes_since_ns?: number; // UNIX time
 	audit: string; // "agrees", "3 differences", … of all processes, the worst
 	rps: number;
 	pps: number;
