@@ -26,6 +26,10 @@ static int sink_process_new(void *ctx, pid_t pid, uint64_t time_ns)
 	char path[PATH_MAX];
 	int index;
 
+	/* It executes the older program once more, before that one's probes are out: it is found
+	 * anew, like any other that it executes. */
+	if (atomic_load(&i->retired))
+		return -ESRCH;
 	process_binary(pid, path, sizeof(path));
 	proc_info_name(&info, path[0] ? path : t->c.path, target_go_version(i->target));
 	index = model_proc_add(t->c.model, &info);
@@ -165,15 +169,22 @@ void traced_image_free(struct traced_image *i)
 
 /* --- all of them ------------------------------------------------------------------------- */
 
-/* Nobody tells of their end any more. */
+/* Nobody tells of their end any more. With -pid it is the one process, which has executed something
+ * while it was looked up what: the newest image has it, or the next one will. */
 static void end_processes(struct traced *t, const struct traced_image *i)
 {
 	struct proc_info info;
+	char path[PATH_MAX];
 
 	for (unsigned proc = 0; proc < model_procs(t->c.model); proc++) {
 		if (atomic_load(&t->of[proc]) != i || model_proc(t->c.model, proc, &info) ||
 		    info.state == PROC_EXITED)
 			continue;
+		if (t->c.pid) {
+			process_binary(info.pid, path, sizeof(path));
+			model_proc_execed(t->c.model, proc, path, monotonic_ns());
+			continue;
+		}
 		log_warn("process %d is not traced any more", info.pid);
 		model_proc_exited(t->c.model, proc, monotonic_ns());
 	}
@@ -238,6 +249,8 @@ static void add_image(struct traced *t, struct traced_image *i)
 	}
 	pthread_rwlock_wrlock(&t->lock);
 	as_the_others(t, i->capture);
+	for (unsigned k = 0; k < t->n_images && t->c.pid; k++)
+		atomic_store(&t->images[k]->retired, true);
 	memmove(&t->images[1], &t->images[0], t->n_images * sizeof(t->images[0]));
 	t->images[0] = i;
 	t->n_images++;
@@ -278,6 +291,8 @@ int traced_adopt(struct traced *t, struct target *target)
 		return err;
 	}
 	add_image(t, i);
+	if (t->c.pid && !target_runs_in(target, t->c.pid))
+		return -ESTALE; /* it has executed something since it was opened, or ended */
 	err = capture_attach(i->capture);
 	return err ? err : capture_start(i->capture);
 }

@@ -21,6 +21,7 @@ struct traced_image {
 	struct capture *capture;
 	struct reader *reader;
 	_Atomic int processes;      /* traced and alive */
+	atomic_bool retired;        /* -pid: another is the newest, and tells of the process */
 	struct loaded_files *files; /* loaded.c's; NULL until there are some */
 };
 

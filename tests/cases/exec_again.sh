@@ -18,6 +18,9 @@ image_is() { [ -d "$MNT/processes/$PID.$1" ] && [ ! -e "$MNT/processes/$PID.$(($
 followed() {
 	wait_for "$PATIENCE" image_is "$1" || fail "program $(($1 + 1)) is not followed: $(ls "$MNT/processes") $(cat "$LOG")"
 }
+# probed N: the N-th program executed has its probes, which another than the first thread has to wait for.
+says_follows() { [ "$(grep -c "executes .*: following it" "$LOG")" -ge "$1" ]; }
+probed() { wait_for "$PATIENCE" says_follows "$1" || fail "it is not said that program $(($1 + 1)) is followed: $(cat "$LOG")"; }
 users() { grep -L '^system yes' "$tree"/goroutines/*/status 2>/dev/null | xargs -r grep -L '^exited yes' 2>/dev/null | wc -l; }
 users_are() { [ "$(users)" = "$1" ]; }
 # as_the_runtime: what is listed is what the runtime counts.
@@ -54,7 +57,7 @@ for how in "exec $ONE" "thread-exec $ONE" "exec $TWO" "thread-exec $ONE" "exec $
 	case $how in *chain*) wait_for "$PATIENCE" test -d "$MNT/processes/$PID.$((n + 1))" || fail "the chain is not followed: $(cat "$LOG")"
 		chained() { grep -q '^state running' "$MNT/processes/$PID/stats" && grep -q '^verdict' "$MNT/health"; }
 		wait_for 10 chained ;;
-	*) followed $n ;;
+	*) followed $n && probed $n ;;
 	esac
 	# Whatever it did before the probes were in it again: from here on it is exact.
 	as_the_runtime "$how"
@@ -70,6 +73,20 @@ for how in "exec $ONE" "thread-exec $ONE" "exec $TWO" "thread-exec $ONE" "exec $
 done
 grep -q '^ended_by_exec yes' "$MNT/processes/$PID.1"/goroutines/*/status || fail "nothing says that exec ended them"
 expect "first lines about another release" "$(grep -c "executes $TWO now (go1.22.12): following it" "$LOG")" 1
+# To and fro: it executes the other, and is back before the probes of the first are out of its file.
+n=$(ls -d "$MNT/processes/$PID".* | wc -l)
+for to in "$TWO" "$ONE" "$TWO" "$ONE"; do
+	said=$(grep -c "executes .*: following it" "$LOG")
+	echo "exec $to" >&7
+	wait_for "$PATIENCE" says_follows $((said + 1)) || fail "to $to: $(cat "$LOG")"
+	n=$((n + 1))
+done
+followed $n
+expect "state at the root" "$(sed -n 's/^state //p' "$MNT/stats")" running
+as_the_runtime "to and fro"
+tell "stay 5"
+as_the_runtime "to and fro, and some more"
+counted 20
 echo "exec $(type -P sleep) 30" >&7
 exec 7>&-
 wait_for "$PATIENCE" says "executes .*sleep now, which cannot be traced: it is not a Go program" || fail "no word of sleep: $(cat "$LOG")"
