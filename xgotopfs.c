@@ -8,6 +8,7 @@
 #include "app/config.h"
 #include "app/doctor.h"
 #include "app/exit_status.h"
+#include "app/leaks_once.h"
 #include "app/limits.h"
 #include "app/print.h"
 #include "app/run.h"
@@ -71,7 +72,8 @@ static int dispatch(const struct config *config)
 		(void)privilege_keep(CAP_BIT(CAP_DAC_READ_SEARCH) | CAP_BIT(CAP_DAC_OVERRIDE));
 		return sessions_convert(config);
 	default:
-		return run(config);
+		return config->mode == MODE_PID && config_leaks_once(config) ? leaks_once(config)
+									     : run(config);
 	}
 }
 

@@ -31,7 +31,7 @@ static int check_probes(const char *value, char *why, size_t size)
 
 static int parse_leaks(const char *value, uint64_t *ret_ns)
 {
-	if (!strcmp(value, "off") || !strcmp(value, "watch")) {
+	if (!strcmp(value, "off") || !strcmp(value, "once") || !strcmp(value, "watch")) {
 		*ret_ns = *value == 'w' ? 60 * NS_PER_SEC : 0;
 		return 0;
 	}
@@ -44,8 +44,14 @@ static int check_leaks(const char *value, char *why, size_t size)
 	int err = parse_leaks(value, &ns);
 
 	if (err)
-		snprintf(why, size, "it is off, watch, or a duration of a second or more: 30s, 5m");
+		snprintf(why, size,
+			 "it is off, once, watch, or a duration of a second or more: 30s, 5m");
 	return err;
+}
+
+bool config_leaks_once(const struct config *c)
+{
+	return !strcmp(c->leaks, "once");
 }
 
 uint64_t config_leaks_every_ns(const struct config *c)
@@ -112,10 +118,11 @@ static const struct option table[] = {
 		 "none (nothing: goroutines are told by memory alone, without BPF) or\n"
 		 "light (sampled allocations)"},
 
-	{"leaks", OPTION_TEXT, "capture", "off|watch|DURATION", "off", FIELD(leaks),
-	 .check = check_leaks, .words = "off|watch",
+	{"leaks", OPTION_TEXT, "capture", "off|once|watch|DURATION", "off", FIELD(leaks),
+	 .check = check_leaks, .words = "off|once|watch",
 	 .help = "look for leaked goroutines: when somebody reads leaks, every minute\n"
-		 "(watch), or every DURATION (10s, 5m)"},
+		 "(watch), or every DURATION (10s, 5m); once: with -pid, print what there\n"
+		 "is and end, attaching nothing: 0 none, 1 leaked, 2 any other error"},
 
 	{"s", OPTION_FLAG, "output", NULL, NULL, FIELD(silent),
 	 .help = "silent: print no events on stdout"},
@@ -296,6 +303,47 @@ static int check_mode(const struct reading *r)
 	return 0;
 }
 
+/* -leaks once does nothing else, so what it is told to do besides is a slip. */
+static int check_once(const struct reading *r)
+{
+	static const char *const others[] = {
+		"sample",
+		"rw",
+		"ring-size",
+		"pw",
+		"max-overhead",
+		"probes",
+		"s",
+		"retain",
+		"retain-exited",
+		"o",
+		"daemon",
+		"mfp",
+		"mft",
+		"web",
+		"record",
+		"storage-format",
+		"storage-dir",
+		"storage-max-size",
+		"storage-max-age",
+	};
+	const struct config *c = r->c;
+
+	if (!config_leaks_once(c))
+		return 0;
+	if (!on_command_line(r, "leaks"))
+		return log_error(-EINVAL, "-leaks once is for the command line only");
+	if (c->mode != MODE_PID)
+		return log_error(-EINVAL, "-leaks once needs -pid");
+	if (r->rest.n_words)
+		return log_error(-EINVAL, "-leaks once mounts nothing: '%s' is too much",
+				 r->rest.words[0]);
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		if (on_command_line(r, others[i]))
+			return log_error(-EINVAL, "-%s makes no sense with -leaks once", others[i]);
+	return 0;
+}
+
 static int check_output(struct reading *r)
 {
 	struct config *c = r->c;
@@ -341,6 +389,8 @@ static int config_check(struct reading *r)
 		err = choose_mode(r);
 	if (!err)
 		err = check_mode(r);
+	if (!err)
+		err = check_once(r);
 	if (!err)
 		err = check_output(r);
 	if (err)
@@ -399,6 +449,8 @@ static const char usage[] =
 	"  xgotopfs [options] [MOUNTPOINT] -- COMMAND ARG... start COMMAND traced, exit as it "
 	"does\n"
 	"  xgotopfs -replay SESSION [options] [MOUNTPOINT]   show a recorded session\n"
+	"  xgotopfs -leaks once -pid N                       say who is leaked: status 0 none, 1 "
+	"found\n"
 	"  xgotopfs -doctor [-pid N | -b PATH]               say what works here, and why not\n"
 	"  xgotopfs -sessions [-storage-dir PATH]            list the recorded sessions\n"
 	"  xgotopfs -convert SESSION [-to FORM] [-out FILE]  turn one into another form\n"

@@ -76,6 +76,8 @@ void config_free(struct config *c);
 void config_help(struct buf *out);
 int config_help_for(const char *form, struct buf *out); /* option_set_help_for() */
 
+/* -leaks once: looks, says what there is, and ends. */
+bool config_leaks_once(const struct config *c);
 /* Look for leaks so often; 0: when asked to. */
 uint64_t config_leaks_every_ns(const struct config *c);
 /* Prints each event on stdout: no mount point, no web UI, and not told to be silent. */

@@ -450,6 +450,18 @@ static uint64_t keep_stacks(void *ctx)
 	return now_ns + MAX(KEEP_EVERY_NS, KEEP_REST * (now_ns - began_ns));
 }
 
+static int run_leaks(struct engine *e, unsigned proc)
+{
+	int err;
+
+	if (leaks_are_fresh(e, proc)) /* many may have asked before the first was answered */
+		return 0;
+	err = leak_prover_run(e->prover, proc);
+	if (!err)
+		leak_prover_tell(e->prover, proc);
+	return err;
+}
+
 static int run_errand(void *ctx, const struct errand_args *args, void *reply)
 {
 	struct engine *e = ctx;
@@ -462,8 +474,7 @@ static int run_errand(void *ctx, const struct errand_args *args, void *reply)
 	case ERRAND_WAITS:
 		return waits_cache_read(e->waits, args->proc);
 	case ERRAND_LEAKS:
-		/* Many may have asked before the first was answered. */
-		return leaks_are_fresh(e, args->proc) ? 0 : leak_prover_run(e->prover, args->proc);
+		return run_leaks(e, args->proc);
 	case ERRAND_RUNTIME:
 		return run_runtime(e, args->proc, reply);
 	case ERRAND_RATES:

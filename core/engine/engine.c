@@ -107,7 +107,12 @@ int engine_start(struct engine *e, bool serves)
 	err = healer_start(e->healer);
 	if (!err && e->auditor)
 		err = auditor_start(e->auditor);
-	return err || !serves ? err : engine_start_deputies(e);
+	return err || !(serves || e->c.leaks_every_ns) ? err : engine_start_deputies(e);
+}
+
+int engine_look_for_leaks(struct engine *e, unsigned proc)
+{
+	return e->source->unreachable ? leak_prover_run(e->prover, proc) : -ENOSYS;
 }
 
 /* --- the second ------------------------------------------------------------------------- */

@@ -41,6 +41,9 @@ void engine_answers(struct engine *e, struct live *live, struct control *control
 void engine_arrived(struct engine *e, unsigned proc);
 /* Events were lost: what memory says is needed soon. Any thread; never blocks. */
 void engine_lost(struct engine *e);
+/* Looks for leaks in a process now (leak_prover.h), which takes seconds. A thread that may read its
+ * memory, when no other one looks; its priority is the lowest afterwards. */
+int engine_look_for_leaks(struct engine *e, unsigned proc);
 /* Reads every process's memory now. */
 void engine_read_all(struct engine *e);
 

@@ -12,21 +12,25 @@
 #include <unistd.h>
 
 #include "core/base/util.h"
+#include "core/engine/leak_news.h"
 #include "core/memory/leak_proof.h"
 #include "core/memory/waits.h"
 
-#define KEPT       8
-#define PASSES_MAX (LEAK_PASSES + 2) /* of one look: who moves is not waited for */
-#define REST_NS    (NS_PER_SEC / 8)  /* between passes */
-#define PACE_BYTES (4u << 20)
-#define PACE_REST  4 /* a part of the time that marking took: others want the processor, too */
-#define LEAST_NICE 19
-#define NAP_NS     (NS_PER_SEC / 50)
+#define KEPT        8
+#define PASSES_MAX  (LEAK_PASSES + 2) /* of one look: who moves is not waited for */
+#define REST_NS     (NS_PER_SEC / 8)  /* between passes */
+#define PACE_BYTES  (4u << 20)
+#define PACE_REST   4 /* a part of the time that marking took: others want the processor, too */
+#define LEAST_NICE  19
+#define BASELINE_NS (45 * NS_PER_SEC)
+#define NAP_NS      (NS_PER_SEC / 50)
 
 struct entry {
 	bool used;
 	unsigned proc, passes;
-	struct leak_proof *proof;   /* the prover's thread only */
+	struct leak_proof *proof; /* these three: the prover's thread only */
+	struct leak_baseline earlier;
+	struct leak_news news;
 	struct leak_report *report; /* protected by lock, as the rest */
 	int err;
 	uint64_t looked_ns, took_ns;
@@ -59,6 +63,7 @@ static void entry_done(struct entry *e)
 {
 	leak_proof_free(e->proof);
 	leak_report_put(e->report);
+	leak_baseline_done(&e->earlier);
 	*e = (struct entry){.used = false};
 }
 
@@ -149,6 +154,11 @@ static int make_report(struct leak_prover *p, struct entry *e, struct wait_graph
 	err = leak_report_new(wait_graph_get(graph), proven, n, &report);
 	if (err)
 		return err;
+	err = e->earlier.end_ns ? leak_baseline_copy(&e->earlier, &report->earlier) : 0;
+	if (err) {
+		leak_report_put(report);
+		return err;
+	}
 	report->begin_ns = u->begin_ns;
 	report->end_ns = u->end_ns;
 	report->candidates = u->candidates;
@@ -185,9 +195,17 @@ static int one_pass(struct leak_prover *p, struct entry *e, pid_t pid)
 	return err;
 }
 
+/* Growth is told since a look that is about a minute old, or more. */
+static int choose_baseline(struct entry *e)
+{
+	if (!e->report || e->report->end_ns - e->earlier.end_ns < BASELINE_NS)
+		return 0;
+	return leak_baseline_take(e->report, &e->earlier);
+}
+
 static int passes(struct leak_prover *p, struct entry *e, pid_t pid)
 {
-	int err = 0;
+	int err = choose_baseline(e);
 
 	for (unsigned i = 0; i < PASSES_MAX && !err; i++) {
 		if (i)
@@ -232,6 +250,17 @@ int leak_prover_run(struct leak_prover *p, unsigned proc)
 	e->took_ns = e->looked_ns - began_ns;
 	pthread_mutex_unlock(&p->lock);
 	return err;
+}
+
+void leak_prover_tell(struct leak_prover *p, unsigned proc)
+{
+	struct entry *e;
+
+	pthread_mutex_lock(&p->lock);
+	e = entry_of(p, proc);
+	pthread_mutex_unlock(&p->lock);
+	if (e && e->report)
+		leak_news_tell(&e->news, p->model, proc, e->report);
 }
 
 int leak_prover_report(struct leak_prover *p, unsigned proc, struct leak_report **ret, int *ret_err)

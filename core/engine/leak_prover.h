@@ -23,6 +23,8 @@ void leak_prover_free(struct leak_prover *p); /* NULL is fine; nobody proves any
  * privileges.
  */
 int leak_prover_run(struct leak_prover *p, unsigned proc);
+/* Logs what the last look found that is new (leak_news.h). The thread that runs it. */
+void leak_prover_tell(struct leak_prover *p, unsigned proc);
 /* What runs ends soon, and nothing begins any more. Any thread. */
 void leak_prover_stop(struct leak_prover *p);
 

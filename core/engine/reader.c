@@ -15,6 +15,7 @@
 #include "core/memory/stack.h"
 #include "core/memory/start.h"
 #include "core/target/parts.h"
+#include "core/memory/unreachable.h"
 #include "core/memory/waits.h"
 #include "core/target/process.h"
 
@@ -430,4 +431,16 @@ int reader_waits(struct reader *r, pid_t pid, struct wait_graph **ret)
 	int err = target_load_bias(r->target, pid, &bias);
 
 	return err ? err : memory_waits(r->target, pid, bias, ret);
+}
+
+int reader_unreachable(struct target *target, pid_t pid, const struct wait_graph *graph,
+		       const struct unreachable_pace *pace, struct unreachable *ret)
+{
+	uint64_t bias;
+	int err = target_load_bias(target, pid, &bias);
+
+	if (!err)
+		err = memory_unreachable(target, pid, bias, graph, pace, ret);
+	target_free(target);
+	return err;
 }

@@ -13,6 +13,8 @@
 
 struct reader;
 struct runtime_seen;
+struct unreachable;
+struct unreachable_pace;
 struct wait_graph;
 
 /* Both are borrowed. 0 or -ENOMEM. */
@@ -30,5 +32,9 @@ int reader_stacks(struct reader *r, pid_t pid, enum live_stacks what, live_text_
 struct target *reader_target(const struct reader *r);
 int reader_runtime(struct reader *r, pid_t pid, struct runtime_seen **ret);
 int reader_waits(struct reader *r, pid_t pid, struct wait_graph **ret);
+/* Of reader_target(), which it frees: it takes seconds, and who has to change something does not
+ * wait for that. */
+int reader_unreachable(struct target *target, pid_t pid, const struct wait_graph *graph,
+		       const struct unreachable_pace *pace, struct unreachable *ret);
 
 #endif

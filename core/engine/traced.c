@@ -11,7 +11,6 @@
 
 #include "core/base/log.h"
 #include "core/engine/traced_internal.h"
-#include "core/memory/unreachable.h"
 
 #define OPEN_TRIES 5
 
@@ -333,19 +332,12 @@ static int unreachable(void *ctx, unsigned proc, pid_t pid, const struct wait_gr
 	struct traced *t = ctx;
 	struct reader *r = reader_hold(t, proc);
 	struct target *target;
-	uint64_t bias;
-	int err;
 
 	if (!r)
 		return -ESRCH;
-	/* It takes seconds: who has to change something does not wait for that. */
 	target = reader_target(r);
 	reader_release(t, 0);
-	err = target_load_bias(target, pid, &bias);
-	if (!err)
-		err = memory_unreachable(target, pid, bias, graph, pace, ret);
-	target_free(target);
-	return err;
+	return reader_unreachable(target, pid, graph, pace, ret);
 }
 
 /* --- changing --------------------------------------------------------------------------- */

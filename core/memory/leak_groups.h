@@ -21,6 +21,18 @@ enum leak_kind {
 	LEAK_KINDS,
 };
 
+static inline const char *leak_kind_name(enum leak_kind kind)
+{
+	static const char *const names[LEAK_KINDS] = {
+		[LEAK_CYCLE] = "cycle",
+		[LEAK_SELF] = "self",
+		[LEAK_ORPHAN] = "orphan",
+		[LEAK_NEVER] = "never",
+	};
+
+	return names[kind];
+}
+
 #define LEAK_NONE UINT32_MAX
 
 struct leak_member {

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/memory/waits.h"
 
@@ -38,6 +39,54 @@ void leak_report_put(struct leak_report *r)
 	if (!r || __atomic_sub_fetch(&r->refs, 1, __ATOMIC_ACQ_REL))
 		return;
 	leak_groups_done(&r->groups);
+	leak_baseline_done(&r->earlier);
 	wait_graph_put(r->graph);
 	free(r);
+}
+
+/* --- who is new ------------------------------------------------------------------------------- */
+
+static int by_number(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+int leak_baseline_take(const struct leak_report *r, struct leak_baseline *ret)
+{
+	struct leak_baseline b = {.end_ns = r->end_ns};
+
+	b.goids = calloc(r->groups.n_members + 1, sizeof(*b.goids));
+	if (!b.goids)
+		return -ENOMEM;
+	for (size_t i = 0; i < r->groups.n_members; i++) {
+		const struct leak_member *m = &r->groups.members[i];
+
+		if (m->proven)
+			b.goids[b.n++] = r->graph->goroutines[m->goroutine].goid;
+	}
+	qsort(b.goids, b.n, sizeof(*b.goids), by_number);
+	leak_baseline_done(ret);
+	*ret = b;
+	return 0;
+}
+
+int leak_baseline_copy(const struct leak_baseline *b, struct leak_baseline *ret)
+{
+	uint64_t *goids = calloc(b->n + 1, sizeof(*goids));
+
+	if (!goids)
+		return -ENOMEM;
+	if (b->n)
+		memcpy(goids, b->goids, b->n * sizeof(*goids));
+	leak_baseline_done(ret);
+	*ret = (struct leak_baseline){b->end_ns, goids, b->n};
+	return 0;
+}
+
+void leak_baseline_done(struct leak_baseline *b)
+{
+	free(b->goids);
+	*b = (struct leak_baseline){0};
 }

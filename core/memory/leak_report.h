@@ -8,6 +8,13 @@
 
 #include "core/memory/leak_groups.h"
 
+/* Who was proven to be leaked by a moment. */
+struct leak_baseline {
+	uint64_t end_ns; /* CLOCK_MONOTONIC */
+	uint64_t *goids; /* ascending; n of them */
+	size_t n;
+};
+
 struct leak_report {
 	uint64_t begin_ns, end_ns; /* CLOCK_MONOTONIC, of the last pass */
 	unsigned passes;           /* so many were made of this process */
@@ -16,7 +23,8 @@ struct leak_report {
 	size_t candidates; /* parked in a way that only another goroutine ends */
 	size_t open;       /* out of reach, but not yet in enough passes */
 	uint64_t heap_bytes, objects, unread_bytes, spans_skipped;
-	unsigned refs; /* leak_report_get(), leak_report_put() */
+	struct leak_baseline earlier; /* end_ns 0: this is the first look */
+	unsigned refs;                /* leak_report_get(), leak_report_put() */
 };
 
 /* Takes over `graph`, also when it fails. `proven`: goids, ascending. -ENOMEM. */
@@ -24,6 +32,26 @@ int leak_report_new(struct wait_graph *graph, const uint64_t *proven, size_t n,
 		    struct leak_report **ret);
 struct leak_report *leak_report_get(struct leak_report *r);
 void leak_report_put(struct leak_report *r); /* NULL is fine */
+
+/* Replaces *ret. -ENOMEM: it is as it was. */
+int leak_baseline_take(const struct leak_report *r, struct leak_baseline *ret);
+int leak_baseline_copy(const struct leak_baseline *b, struct leak_baseline *ret);
+void leak_baseline_done(struct leak_baseline *b);
+/* Was this one not among them? */
+static inline bool leak_baseline_lacks(const struct leak_baseline *b, uint64_t goid)
+{
+	size_t lo = 0, hi = b->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (b->goids[mid] < goid)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo == b->n || b->goids[lo] != goid;
+}
 
 /* How many goroutines are proven to be leaked. */
 static inline size_t leak_report_leaked(const struct leak_report *r)

@@ -21,6 +21,7 @@ struct block {
 	uint64_t key;   /* what groups that look alike have in common */
 	uint32_t group; /* the first of them */
 	uint64_t alike, goroutines;
+	uint64_t joined;    /* since the report's baseline */
 	uint64_t oldest_ns; /* of the culprits */
 	bool at_least;      /* it may be older */
 };
@@ -32,13 +33,6 @@ struct leaks {
 	const struct leak_report *report;
 	struct groups blocks;
 	struct goroutine g; /* what the model knows of the one at hand; goid 0: nothing */
-};
-
-static const char *const kinds[LEAK_KINDS] = {
-	[LEAK_CYCLE] = "cycle",
-	[LEAK_SELF] = "self",
-	[LEAK_ORPHAN] = "orphan",
-	[LEAK_NEVER] = "never",
 };
 
 static const char *const meanings[LEAK_KINDS] = {
@@ -97,6 +91,9 @@ static int gather(struct leaks *l)
 		if (!b->alike++)
 			b->group = (uint32_t)i;
 		b->goroutines += group->n;
+		for (uint32_t k = 0; k < group->n; k++)
+			b->joined += leak_baseline_lacks(&l->report->earlier,
+							 waiter(l, &members_of(l, group)[k])->goid);
 		for (uint32_t k = 0; k < group->culprits && k < MEMBERS_SHOWN; k++) {
 			look_up(l, &members_of(l, group)[k]);
 			if (!l->g.goid)
@@ -176,13 +173,26 @@ static void add_stack(struct leaks *l, const struct leak_member *m, struct buf *
 	}
 }
 
+/* Between the baseline and this look. */
+static double watched_s(const struct leaks *l)
+{
+	return (double)(l->report->end_ns - l->report->earlier.end_ns) / NS_PER_SEC;
+}
+
+static double per_minute(const struct leaks *l, const struct block *b)
+{
+	double s = watched_s(l);
+
+	return s > 0 ? (double)b->joined * 60 / s : 0;
+}
+
 static void add_block(struct leaks *l, const struct block *b, bool with_stack, struct buf *out)
 {
 	const struct leak_group *group = &l->report->groups.groups[b->group];
 	uint32_t keeps = group->n - group->culprits;
 
 	buf_addf(out, "\ngroup %s %s: %llu goroutine%s", group->proven ? "leaked" : "suspect",
-		 kinds[group->kind], (unsigned long long)b->goroutines,
+		 leak_kind_name(group->kind), (unsigned long long)b->goroutines,
 		 b->goroutines == 1 ? "" : "s");
 	if (b->alike > 1)
 		buf_addf(out, " in %llu groups alike, the first", (unsigned long long)b->alike);
@@ -192,6 +202,9 @@ static void add_block(struct leaks *l, const struct block *b, bool with_stack, s
 		buf_addf(out, ", oldest %s", b->at_least ? "at least " : "");
 		emit_duration(out, b->oldest_ns);
 	}
+	if (l->report->earlier.end_ns && group->proven)
+		buf_addf(out, ", growth %.1f a minute (%llu in %.0f s)", per_minute(l, b),
+			 (unsigned long long)b->joined, watched_s(l));
 	buf_addf(out, "\n  %s\n", meanings[group->kind]);
 	for (uint32_t i = 0; i < group->n && i < MEMBERS_SHOWN; i++)
 		add_goroutine(l, &members_of(l, group)[i], out);
@@ -276,13 +289,18 @@ static void json_block(struct leaks *l, const struct block *b, bool with_stack, 
 
 	buf_addc(out, '{');
 	json_ks(out, "level", group->proven ? "leaked" : "suspect");
-	json_ks(out, "kind", kinds[group->kind]);
+	json_ks(out, "kind", leak_kind_name(group->kind));
 	json_ks(out, "meaning", meanings[group->kind]);
 	json_ku(out, "goroutines", b->goroutines);
 	json_ku(out, "alike", b->alike);
 	json_ku(out, "keeps_waiting", group->n - group->culprits);
 	json_ku(out, "oldest_age_ns", b->oldest_ns);
 	json_kb(out, "oldest_age_at_least", b->at_least);
+	if (l->report->earlier.end_ns && group->proven) {
+		json_ku(out, "joined", b->joined);
+		json_ku(out, "joined_since_unix_ns", view_unix(l->v, l->report->earlier.end_ns));
+		json_kd(out, "growth_per_minute", per_minute(l, b));
+	}
 	json_key(out, "members");
 	buf_addc(out, '[');
 	for (uint32_t i = 0; i < group->n && i < MEMBERS_SHOWN; i++) {

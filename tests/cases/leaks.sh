@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Leaked goroutines are named, proven and grouped: mount and REST, text and JSON, by looking and with
-# -leaks; the rest of the program is not accused, also while it makes and drops goroutines.
+# -leaks once and in the log; what has joined since is told; the rest of the program is not accused, also while it makes and drops goroutines.
 # timeout: 200
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../app_lib.sh"
@@ -15,6 +15,13 @@ accused() { grep -oE '^  [* ] goroutine [0-9]+ [^[ ,][^ ,]*' "$T/leaks" | awk '{
 look() {
 	cat "$MNT/leaks" >"$T/leaks" || fail "leaks cannot be read"
 	[ -z "$(accused)" ] || fail "accused: $(accused): $(cat "$T/leaks")"
+}
+
+# Prints what there is, says it by its exit status, and attaches nothing.
+once() {
+	local status=0
+	"$XGOTOPFS" -leaks once -pid "$1" >"$T/leaks" 2>"$T/once.err" || status=$?
+	expect "status of -leaks once: $(cat "$T/once.err")" "$status" "$2"
 }
 
 run() {
@@ -36,10 +43,28 @@ run() {
 	expect "the same in JSON" "$(json "d['leaked']")" "$(key leaked)"
 	expect "goroutines of the groups" "$(json "sum(g['goroutines'] for g in d['groups'])")" "$(key leaked)"
 	stop_xgotopfs
+	once "$DEMO" 1
+	[ "$(key leaked)" -ge $((lost - 3)) ] && [ -z "$(accused)" ] || fail "-leaks once: $(cat "$T/leaks")"
+	[ ! -s "$T/once.err" ] || fail "-leaks once is not silent: $(cat "$T/once.err")"
+	[ -z "${3:-}" ] || logged
 	kill "$DEMO"
 	wait_for 10 gone "$DEMO" || fail "the target does not end"
 	echo "Go $1 $2: $(key leaked) of $lost"
 }
 
+# Without a mount, too, and each once.
+logged() {
+	start_xgotopfs -pid "$DEMO" -s -leaks 1s
+	wait_for 60 says "process $DEMO: leaked: goroutine [0-9]* main.lostCycle.* can never go on (cycle, 2 goroutines)" ||
+		fail "the log does not tell: $(cat "$LOG")"
+	expect "lines about one leak" "$(grep -c 'main.lostCycle' "$LOG")" 1
+	stop_xgotopfs
+}
+
 run 1.27 stripped
 run 1.22 stripped busy
+
+start_demo "$(demo_binary "" stripped)"
+once "$DEMO" 0
+expect "leaked where nothing is" "$(key leaked)" 0
+once 4194304 5

@@ -811,19 +811,59 @@ static void test_leaks_names(void **state)
 	assert_non_null(strstr(text, "  * goroutine 8 f\\ngroup suspect\\x1b[2J, waits on chan "
 				     "0xc000012345 of T\\ngroup leaked\\x1b[2J len=0"));
 	assert_null(strchr(text, 0x1b));
+	assert_null(strstr(text, "growth"));
 	json_decref(parse(render(x, view_leaks, 0, VIEW_JSON)));
+}
+
+/* Since an earlier look that did not know it, and since one that did. */
+static void test_leaks_growth(void **state)
+{
+	static uint64_t known[] = {3, 8, 9}, others[] = {3, 9};
+	struct fixture *x = *state;
+	struct leak_report *report;
+	bool late;
+	json_t *j;
+
+	x->live.leaks = leaks;
+	x->live.leaks_put = leaks_put;
+	leaks(NULL, 0, &report, &late);
+	report->end_ns = T0 + 90 * NS_PER_SEC;
+	report->earlier = (struct leak_baseline){T0 + 60 * NS_PER_SEC, others, 2};
+	assert_non_null(strstr(render_row(x, view_leaks), ", growth 2.0 a minute (1 in 30 s)"));
+	j = parse(render(x, view_leaks, 0, VIEW_JSON));
+	assert_int_equal(json_integer_value(json_object_get(
+				 json_array_get(json_object_get(j, "groups"), 0), "joined")),
+			 1);
+	json_decref(j);
+	report->earlier = (struct leak_baseline){T0 + 60 * NS_PER_SEC, known, 3};
+	assert_non_null(strstr(render_row(x, view_leaks), ", growth 0.0 a minute (0 in 30 s)"));
+	report->earlier = (struct leak_baseline){0};
+	report->end_ns = 0;
 }
 
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_status),    TEST(test_json_values), TEST(test_goroutine_stats),
-		TEST(test_sampled),   TEST(test_tables),      TEST(test_stats),
-		TEST(test_health),    TEST(test_audit),       TEST(test_recording),
-		TEST(test_metrics),   TEST(test_stacks),      TEST(test_tables_cut),
-		TEST(test_not_there), TEST(test_readme),      TEST(test_hostile_names),
-		TEST(test_waiting),   TEST(test_leaks_names), TEST(test_edge_of_old_creation),
+		TEST(test_status),
+		TEST(test_json_values),
+		TEST(test_goroutine_stats),
+		TEST(test_sampled),
+		TEST(test_tables),
+		TEST(test_stats),
+		TEST(test_health),
+		TEST(test_audit),
+		TEST(test_recording),
+		TEST(test_metrics),
+		TEST(test_stacks),
+		TEST(test_tables_cut),
+		TEST(test_not_there),
+		TEST(test_readme),
+		TEST(test_hostile_names),
+		TEST(test_waiting),
+		TEST(test_leaks_names),
+		TEST(test_leaks_growth),
+		TEST(test_edge_of_old_creation),
 	};
 
 	return cmocka_run_group_tests_name("view", tests, NULL, NULL);
