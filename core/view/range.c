@@ -25,7 +25,7 @@ struct state_stats {
 
 struct range_stats {
 	struct window window;
-	uint64_t goroutines, created, exited, counts[EVENT_TYPES], alloc_bytes;
+	uint64_t chosen, goroutines, created, exited, counts[EVENT_TYPES], alloc_bytes;
 	struct missing missing;
 	struct state_stats states[GSTATES + 1]; /* the last: not known */
 };
@@ -119,6 +119,8 @@ static int add_goroutine(const struct view *v, const struct goroutine *g, struct
 			count_event(r, ev, g, model_names(v->model));
 	}
 	window_walk(w, g, events, n, add_stay, r);
+	r->goroutines += g->created_ns < w->to &&
+			 (!(g->flags & GOROUTINE_EXITED) || g->exited_ns >= w->from);
 	r->created +=
 		g->created_ns >= w->from && g->created_ns < w->to && !(g->flags & GOROUTINE_FOUND);
 	r->exited += g->flags & GOROUTINE_EXITED && g->exited_ns >= w->from && g->exited_ns < w->to;
@@ -249,9 +251,9 @@ int view_range(const struct view *v, struct view_query *q, struct buf *out)
 	if (err)
 		return err;
 	window_place(&r->window, v, q->proc);
-	for (; !err && (g = view_pass_next(pass)); r->goroutines++)
+	for (; !err && (g = view_pass_next(pass)); r->chosen++)
 		err = add_goroutine(v, g, r);
 	if (!err)
-		err = window_missing(&r->window, v, q, r->goroutines, &r->missing);
+		err = window_missing(&r->window, v, q, r->chosen, &r->missing);
 	return err ? err : render(r, q, out);
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// Labels against times: the ruler's at every step, and durations: node format.mjs UI BUILD
+// Labels against times: the ruler's at every step, and durations; the minimap's heights: node format.mjs UI BUILD
 import { load } from './module.mjs';
 
+const { heights } = await load('./timeline/heights');
 const { duration, moment, rulerStep, rulerTime } = await load('./format');
 let failed = 0;
 const check = (ok, text) => { if (!ok && ++failed < 20) console.log(text); };
@@ -32,4 +33,10 @@ say(duration(119.9999e9), '2m 00s');
 say(duration(3723.5e9), '1h 02m 03.5s');
 say(duration(90e9), '1m 30s');
 say(duration(59.94e9), '59.9 s');
+// The minimap: one burst leaves what is usual in sight, and nothing is at the bottom.
+const burst = heights([0, 3, 4, 5, 4, 100000, 4]);
+check(burst(4) > 0.05 && burst(4) < 0.3 && burst(100000) === 1 && burst(0) === 0, `heights beside a burst: ${[0, 4, 100000].map(burst)}`);
+const even = heights([5, 5, 5, 6]);
+check(even(5) > 0.5 && even(6) === 1, `heights of the same: ${[5, 6].map(even)}`);
+check(heights([0, 0])(0) === 0, 'heights of nothing');
 process.exit(failed ? 1 : 0);

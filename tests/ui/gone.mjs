@@ -24,7 +24,7 @@ async function stop() {
 }
 
 // That nobody answers is what is tested.
-const quiet = (problems) => problems.splice(0, problems.length, ...problems.filter((p) => !/ERR_CONNECTION|WebSocket/.test(p)));
+const quiet = (problems) => problems.splice(0, problems.length, ...problems.filter((p) => !/net::ERR_|WebSocket/.test(p)));
 
 const steps = {
 	async 'it says so at every width, and holds still'(page, problems) {

@@ -136,7 +136,7 @@ const steps = {
 	},
 	async 'an arrow from who made it'(page) {
 		const child = await page.evaluate(() => {
-			const rows = window.timeline.entries.map((e) => e.row).filter((r) => r?.parent && r.created > 0 && !r.exited);
+			const rows = window.timeline.entries.map((e) => e.row).filter((r) => r?.parent && r.created > 0 && !r.exited).sort((a, b) => a.events - b.events); // nothing of it is left out
 			return rows.length ? { goid: rows[0].goid, parent: rows[0].parent, created: rows[0].created } : null;
 		});
 		assert(child, 'nobody made anybody');
@@ -251,6 +251,37 @@ const steps = {
 		await page.keyboard.press('Escape');
 		await page.keyboard.press('Escape');
 	},
+	async 'an address with a goroutine has its times, and goes on'(page) {
+		await page.goto('about:blank');
+		await page.goto(`${url}#g=5`);
+		const lines = () => page.locator('.panel dd').allTextContents();
+		const since = (await until('its age', lines, (all) => all.some((t) => /since/.test(t)))).find((t) => /since/.test(t));
+		const created = await page.evaluate(async () => {
+			const get = async (path) => (await fetch(`/api/live/${path}`)).json();
+			return ((await get('goroutines/5')).created_ns + (await get('status')).wall_offset_ns) / 1e6;
+		});
+		assert(Math.abs(new Date(/since (.*)/.exec(since)[1]).getTime() - created) < 2000, `${since}, it was ${new Date(created)}`);
+		await until('its age goes on', lines, (all) => !all.includes(since));
+	},
+	async 'what is held is held in the panel, too'(page) {
+		const now = () => page.evaluate(async () => (await fetch('/api/live/status')).json()).then((s) => s.now_ns);
+		const panel = () => page.locator('.panel dl').first().textContent();
+		await page.getByRole('button', { name: 'Pause', exact: true }).click();
+		// An answer that was under way may still come.
+		const at = await now();
+		await until('a moment', now, (t) => t > at + 8e8);
+		const held = await panel();
+		await until('time goes on', now, (t) => t > at + 3e9);
+		assert(await panel() === held, `${held} became ${await panel()}`);
+		assert(!await page.locator('.panel .warn', { hasText: 'after the picture was held' }).count(), 'it is of then');
+		await page.keyboard.press('g');
+		await page.keyboard.type('7');
+		await page.keyboard.press('Enter');
+		await page.locator('.panel .warn', { hasText: 'after the picture was held' }).waitFor();
+		await page.getByRole('button', { name: 'Resume', exact: true }).click();
+		await page.locator('.panel .warn', { hasText: 'after the picture was held' }).waitFor({ state: 'detached' });
+		await page.locator('.panel-head').getByLabel('Close').click();
+	},
 	async 'memory, overview and leaks'(page) {
 		await page.getByRole('tab', { name: 'Memory' }).click();
 		await until('tiles', () => page.locator('.tile').count(), (n) => n > 20);
@@ -270,6 +301,13 @@ const steps = {
 		await page.getByRole('tab', { name: 'Sessions' }).click();
 		await page.getByRole('button', { name: 'Open' }).first().click();
 		await ready(page);
+		const id = await until('its address', () => page.evaluate(() => new URLSearchParams(location.hash.slice(1)).get('source')), (id) => id);
+		const { events, lost } = await until('it is read', () => page.evaluate(async (id) => (await fetch(`/api/sessions/${id}/status`)).json(), id), (s) => s.state === 'ready');
+		const total = (counts) => Object.values(counts).reduce((a, b) => a + b, 0);
+		await until('its own figures', () => page.locator('.metrics').textContent(), (text) => {
+			const [, n, k, losses] = /EVENTS ([\d.]+)(k?)RATE.*LOST (\d+)$/.exec(text) ?? [];
+			return Math.abs(n * (k ? 1000 : 1) - total(events)) <= 50 && Number(losses) === total(lost);
+		});
 		const end = (await view(page)).t1;
 		await page.getByLabel('Position').fill('200');
 		const head = () => page.locator('.replay .mono').textContent();

@@ -325,6 +325,12 @@ static void test_range_dropped(void **state)
 	}
 	x->args = csv;
 	assert_null(strstr(text(x, view_range), "..."));
+	/* How many were there then: one ended as it began, ten came to be in it. */
+	x->args = (const char *const[]){"from", "1000100000000", "to", "1000110000000", NULL};
+	v = json(x, view_range);
+	assert_int_equal(number(v, "goroutines"), 11);
+	assert_int_equal(number(v, "created"), 10);
+	json_decref(v);
 	/* What nobody but the runtime made is counted: one for each that is kept. */
 	x->args = all;
 	v = json(x, view_range);

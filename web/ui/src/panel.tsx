@@ -79,34 +79,40 @@ export function Panel() {
 	const goid = useValue(app.selected);
 	const source = useValue(app.source);
 	const proc = useValue(app.proc);
+	// From an address it is chosen before it is known what time means.
+	const known = useValue(app.status) && app.usable ? app.origin : 0;
 	const [data, setData] = useState<Data | null>(null);
 	const [missing, setMissing] = useState('');
 
 	useEffect(() => {
 		setData(null);
 		setMissing('');
-		if (goid === null) return;
+		if (goid === null || !known) return;
 		let stopped = false, timer = 0;
 		const again = async () => {
 			try {
 				const got = await load(goid);
 				if (!stopped) setData(got);
+				if (!stopped) setMissing('');
 				if (got.detail.exited) return;
 			} catch (e) {
 				if (!stopped) setMissing((e as Error).message);
 			}
-			if (!stopped && app.moves)
-				timer = setTimeout(() => (app.paused.get() || document.hidden ? void later() : void again()), 1000) as unknown as number;
+			if (!stopped && app.moves) later(1000);
 		};
-		const later = async () => { timer = setTimeout(() => void again(), 500) as unknown as number; };
+		// While the picture is held, this is, too.
+		const later = (ms: number) => {
+			timer = setTimeout(() => (app.paused.get() || document.hidden ? later(200) : void again()), ms) as unknown as number;
+		};
 		void again();
 		return () => {
 			stopped = true;
 			clearTimeout(timer);
 		};
-	}, [goid, source, proc]);
+	}, [goid, source, proc, known, app.over]);
 
 	if (goid === null) return null;
+	const paused = app.paused.get();
 	const row = app.table?.rows.get(goid);
 	return (
 		<aside class="panel" aria-label={`Goroutine ${goid}`}>
@@ -120,6 +126,7 @@ export function Panel() {
 			</div>
 			<div class="panel-body">
 				<div class="mono func">{row?.func || data?.detail.start_function || ''}</div>
+				{data && paused && data.detail.now_ns - app.origin > app.now() + 1e8 ? <p class="warn">This is how it was at {clock(app.wallTime(data.detail.now_ns - app.origin))}, {duration(data.detail.now_ns - app.origin - app.now())} after the picture was held.</p> : null}
 				{data ? <Body data={data} /> : <p class="muted">{missing || '…'}</p>}
 			</div>
 		</aside>
@@ -198,7 +205,7 @@ function Body({ data }: { data: Data }) {
 		<Part title="Events" note={`the last ${data.events.length} of ${exact(data.eventTotal)} kept`} file={`${folder}/events`}>
 			<ol class="events">{[...data.events].reverse().map((e) => <EventLine e={e} self={d.goid} />)}</ol>
 		</Part>
-		<Part title="Children" note={exact(d.children)} file={undefined}>
+		<Part title="Children" note={childrenOf(d)} file={undefined}>
 			{d.children_known.length ? <div class="children">{d.children_known.slice(-60).reverse().map((c) => (
 				<button class="link" title={c.start_function} onClick={() => goTo(c.goid)}>
 					<i class="dot" style={{ background: swatch(app.look.get(), stateNumber(c.state)) ?? 'var(--line)' }} />{c.goid}</button>))}</div> :
@@ -206,6 +213,10 @@ function Body({ data }: { data: Data }) {
 		</Part>
 	</>;
 }
+
+// Those that were read from memory were not seen being made.
+const childrenOf = (d: Detail) => (d.children_known.length > d.children ?
+	`${exact(d.children_known.length)} known, ${exact(d.children)} of them seen being made` : exact(d.children));
 
 function States({ d, folder }: { d: Detail; folder: string }) {
 	const entries = STATES_OF.map((name): [string, number] => [name, d[`${name}_ns`]]).filter(([, ns]) => ns).sort((a, b) => b[1] - a[1]);

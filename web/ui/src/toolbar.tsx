@@ -8,7 +8,7 @@ import { count, duration } from './format';
 import { ProcessName } from './process';
 import { GROUPS, SORTS } from './rows';
 import { useValue } from './store';
-import { processOf } from './types';
+import { processOf, type Status } from './types';
 import { RUNNABLE, RUNNING, STATES, SYSCALL, WAITING } from 'contract';
 import { current } from './timeline/scene';
 import { stateHeight } from './timeline/strip';
@@ -53,6 +53,8 @@ const METRICS: [string, 'rps' | 'pps' | 'ewp' | 'lat' | 'prc', string][] = [
 
 function Metrics() {
 	const tick = useValue(app.figures);
+	const status = useValue(app.status);
+	if (useValue(app.source) !== 'live') return <SessionMetrics status={status} />;
 	if (!tick) return <div class="metrics" />;
 	return (
 		<div class="metrics">
@@ -69,6 +71,22 @@ function Metrics() {
 			{tick.probes ? <span class={/off/.test(tick.probes) ? 'warn' : ''}
 				title={`What is attached (-probes), since ${new Date((tick.probes_since_ns ?? 0) / 1e6).toLocaleTimeString()}: while probes are off, goroutines are told by memory and nothing is known of the time between two readings`}>
 				<i>PROBES</i> {tick.probes}</span> : null}
+		</div>
+	);
+}
+
+const sum = (counts: Record<string, number>) => Object.values(counts).reduce((a, b) => a + b, 0);
+
+// What the session says of itself; what the tracer does now is of something else.
+function SessionMetrics({ status }: { status: Status | null }) {
+	if (!status?.events || !status.first_ns) return <div class="metrics" />;
+	const events = sum(status.events), lost = sum(status.lost), s = app.end() / 1e9;
+	return (
+		<div class="metrics">
+			<span title="Events of the session"><i>EVENTS</i> {count(events)}</span>
+			<span title="Events a second, on average"><i>RATE</i> {s > 0 ? count(events / s) : 0}/s</span>
+			<span title="From its first to its last moment"><i>LENGTH</i> {duration(app.end())}</span>
+			<span class={lost ? 'bad' : ''} title="Events lost while it was recorded"><i>LOST</i> {count(lost)}</span>
 		</div>
 	);
 }

@@ -8,6 +8,7 @@ import { Latest } from '../latest';
 import type { Series } from '../types';
 import type { Timeline } from './engine';
 import { Frames } from './frames';
+import { heights } from './heights';
 
 const REFRESH_MS = 1000;
 
@@ -100,10 +101,14 @@ export class Minimap {
 		if (!s) return;
 		const all = new Array<number>(s.lost.length).fill(0);
 		for (const column of Object.values(s.events)) column.forEach((n, i) => { all[i] += n; });
-		const running = all.map((_, i) => (s.state_ns.running?.[i] ?? 0) / s.width_ns);
-		this.area(ctx, s, all, c.muted, 0.45, h);
-		this.area(ctx, s, running.map((v, i) => v + ((s.state_ns.syscall?.[i] ?? 0) + (s.state_ns.runnable?.[i] ?? 0)) / s.width_ns), c.state[RUNNABLE], 0.7, h * 0.5);
-		this.area(ctx, s, running, c.state[RUNNING], 0.9, h * 0.5);
+		const mean = (state: string) => all.map((_, i) => (s.state_ns[state]?.[i] ?? 0) / s.width_ns);
+		const running = mean('running'), runnable = mean('runnable');
+		// One that is in a system call may be there for ever: it is none of those that want a CPU.
+		const both = running.map((v, i) => v + runnable[i]), of = heights(both);
+		const high = (values: number[]) => values.map(of);
+		this.area(ctx, s, all.map(heights(all)), c.muted, 0.45, h);
+		this.area(ctx, s, high(both), c.state[RUNNABLE], 0.7, h * 0.5);
+		this.area(ctx, s, high(running), c.state[RUNNING], 0.9, h * 0.5);
 		ctx.fillStyle = c.danger;
 		s.lost.forEach((n, i) => {
 			if (n) ctx.fillRect(this.x(s.start_ns + i * s.width_ns - app.origin), 0, 2, h);
@@ -141,13 +146,13 @@ export class Minimap {
 
 	private area(ctx: CanvasRenderingContext2D, s: Series, values: number[], color: string, alpha: number, high: number): void {
 		const { width: w, height: full } = this;
-		const max = Math.max(...values, 1e-9), first = s.start_ns - app.origin;
+		const first = s.start_ns - app.origin;
 		ctx.fillStyle = color;
 		ctx.globalAlpha = alpha;
 		ctx.beginPath();
 		ctx.moveTo(0, full);
 		values.forEach((v, i) => {
-			const y = full - v / max * (high - 3);
+			const y = full - v * (high - 3);
 			ctx.lineTo(Math.max(0, this.x(first + i * s.width_ns)), y);
 			ctx.lineTo(Math.min(w, this.x(first + (i + 1) * s.width_ns)), y);
 		});
