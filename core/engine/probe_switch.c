@@ -118,7 +118,7 @@ static int switch_to(struct probe_switch *s, unsigned off)
 		wait_delivered(s->source);
 		model_unwatch(s->model, began_ns, memory_tells(off));
 	} else if (was && !is) {
-		model_watch(s->model, monotonic_ns());
+		model_watch(s->model, monotonic_ns(), true);
 	} else if (memory_tells(off) && !memory_tells(s->now.off)) {
 		model_unwatch(s->model, began_ns, true);
 	}

@@ -333,11 +333,19 @@ void model_doubt(struct model *m, int proc, uint64_t time_ns)
 	pthread_rwlock_unlock(&m->lock);
 }
 
+void model_append(struct model *m, const struct event *ev)
+{
+	uint64_t seq = feed_reserve(m->feed, 1);
+
+	*feed_slot(m->feed, seq) = *ev;
+	*feed_link_slot(m->feed, seq) = (struct feed_link){0};
+	feed_publish(m->feed, seq + 1);
+}
+
 void model_lost(struct model *m, int proc, const uint64_t lost[EVENT_TYPES], uint64_t time_ns)
 {
 	struct event ev = {.type = EVENT_LOST, .time_ns = time_ns, .proc = EVENT_PROC_NONE};
 	uint64_t *sums;
-	uint64_t seq;
 
 	for (unsigned type = 0; type < EVENT_TYPES; type++) {
 		ev.count += lost[type];
@@ -366,10 +374,7 @@ void model_lost(struct model *m, int proc, const uint64_t lost[EVENT_TYPES], uin
 		if (ev.lost_by_type & ~ALLOCATIONS)
 			doubt_proc(p, time_ns);
 	}
-	seq = feed_reserve(m->feed, 1);
-	*feed_slot(m->feed, seq) = ev;
-	*feed_link_slot(m->feed, seq) = (struct feed_link){0};
-	feed_publish(m->feed, seq + 1);
+	model_append(m, &ev);
 	pthread_rwlock_unlock(&m->lock);
 	pthread_mutex_unlock(&m->apply_lock);
 	feed_notify(m->feed);

@@ -18,7 +18,8 @@ enum event_type {
 	EVENT_NEWGOROUTINE = 4,
 	EVENT_GOEXIT = 5,
 	EVENT_TYPES = 6,
-	/* Pseudo-event, ours: `count` events were lost before this point. In the feed only. */
+	/* Pseudo-event, ours: `count` events were lost before this point; with a count of 0
+	 * event_switch(). In the feed only. */
 	EVENT_LOST = 6,
 };
 
@@ -106,6 +107,20 @@ bool gstate_is_creation(unsigned from, unsigned to);
 static inline bool gstate_waits(unsigned state)
 {
 	return state == GSTATE_WAITING || state == GSTATE_LEAKED;
+}
+
+/* No event was lost, but from here on none comes, as no probe is in: EVENT_SWITCH_OFF; or all are
+ * in again: EVENT_SWITCH_ON. */
+enum event_switch { EVENT_SWITCH_NONE, EVENT_SWITCH_OFF, EVENT_SWITCH_ON };
+#define EVENT_ALL_TYPES ((1ull << EVENT_TYPES) - 1)
+
+static inline enum event_switch event_switch(const struct event *ev)
+{
+	if (ev->type != EVENT_LOST || ev->count)
+		return EVENT_SWITCH_NONE;
+	return ev->lost_by_type == EVENT_ALL_TYPES ? EVENT_SWITCH_OFF
+	       : ev->lost_by_type                  ? EVENT_SWITCH_NONE
+						   : EVENT_SWITCH_ON;
 }
 
 /* It wakes its target. */

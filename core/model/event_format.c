@@ -365,6 +365,10 @@ static char *text_goroutine(char *p, const struct event *ev, const struct parts 
 		}
 		break;
 	default:
+		if (event_switch(ev) == EVENT_SWITCH_OFF)
+			return PUT(p, " state=off");
+		if (event_switch(ev) == EVENT_SWITCH_ON)
+			return PUT(p, " state=on");
 		p = PUT(p, " count=");
 		p = put_u64(p, ev->count);
 		p = PUT(p, " events=");
@@ -378,7 +382,7 @@ static char *text_goroutine(char *p, const struct event *ev, const struct parts 
 void event_format_text(const struct event_format *f, const struct event *ev, struct buf *out)
 {
 	uint64_t wall = ev->time_ns + (uint64_t)f->wall_offset_ns;
-	const char *name = event_type_name(ev->type);
+	const char *name = event_switch(ev) ? "probes" : event_type_name(ev->type);
 	struct parts parts;
 	char *p;
 
@@ -492,6 +496,10 @@ static char *json_ours(char *p, const struct event *ev, const struct parts *part
 		p = PUT(p, ",\"events\":\"");
 		p = put_types(p, ev->lost_by_type);
 		*p++ = '"';
+		if (event_switch(ev) == EVENT_SWITCH_OFF)
+			p = PUT(p, ",\"probes\":\"off\"");
+		else if (event_switch(ev) == EVENT_SWITCH_ON)
+			p = PUT(p, ",\"probes\":\"on\"");
 	}
 	return p;
 }

@@ -146,20 +146,34 @@ static void miss_until(struct model *m, uint64_t time_ns, bool doubt)
 	}
 }
 
+/* For who follows events: event_switch(). */
+static void say_switch(struct model *m, uint64_t types, uint64_t time_ns)
+{
+	const struct event ev = {.type = EVENT_LOST,
+				 .time_ns = time_ns,
+				 .proc = EVENT_PROC_NONE,
+				 .lost_by_type = types};
+
+	model_append(m, &ev);
+}
+
 void model_unwatch(struct model *m, uint64_t off_ns, bool doubt)
 {
 	pthread_mutex_lock(&m->apply_lock);
 	pthread_rwlock_wrlock(&m->lock);
 	for (unsigned i = 0; !m->off_ns && i < m->n_shards; i++)
 		leave_unwatched(m, &m->shards[i], off_ns);
-	if (!m->off_ns)
+	if (!m->off_ns) {
 		m->off_ns = off_ns;
+		say_switch(m, EVENT_ALL_TYPES, off_ns);
+	}
 	miss_until(m, off_ns, doubt);
 	pthread_rwlock_unlock(&m->lock);
 	pthread_mutex_unlock(&m->apply_lock);
+	feed_notify(m->feed);
 }
 
-void model_watch(struct model *m, uint64_t on_ns)
+void model_watch(struct model *m, uint64_t on_ns, bool doubt)
 {
 	pthread_mutex_lock(&m->apply_lock);
 	pthread_rwlock_wrlock(&m->lock);
@@ -167,12 +181,14 @@ void model_watch(struct model *m, uint64_t on_ns)
 		/* What events told after it, of before the last probe went. */
 		for (unsigned i = 0; i < m->n_shards; i++)
 			leave_unwatched(m, &m->shards[i], m->off_ns);
-		miss_until(m, on_ns, true);
+		miss_until(m, on_ns, doubt);
 		m->off_ns = 0;
 		m->on_ns = on_ns;
+		say_switch(m, 0, on_ns);
 	}
 	pthread_rwlock_unlock(&m->lock);
 	pthread_mutex_unlock(&m->apply_lock);
+	feed_notify(m->feed);
 }
 
 /* Ends all of the process. */

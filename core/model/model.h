@@ -143,12 +143,12 @@ bool model_in_doubt(struct model *m, unsigned proc);
  * on, between which nothing is known. `doubt`: until the first of them, as after a loss. Once
  * everything from before was applied.
  *
- * model_watch(): all are in again at `on_ns`. All is in doubt until a reading that was begun after
- * it: from there on states and times are those of events. Without model_unwatch() before: nothing
- * happens. Any thread.
+ * model_watch(): all are in again at `on_ns`. `doubt`: all is in doubt until a reading that was
+ * begun after it; from there on states and times are those of events. Without model_unwatch()
+ * before: nothing happens. Both put an event_switch() into the feed. Any thread.
  */
 void model_unwatch(struct model *m, uint64_t off_ns, bool doubt);
-void model_watch(struct model *m, uint64_t on_ns);
+void model_watch(struct model *m, uint64_t on_ns, bool doubt);
 void model_keep_exits(struct model *m, bool on);
 void model_forget(struct model *m, unsigned proc, uint64_t until_ns);
 

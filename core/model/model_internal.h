@@ -187,6 +187,9 @@ struct model {
 	uint64_t on_ns;  /* since then; 0: all the time */
 };
 
+/* A pseudo-event into the feed; both locks are held, and feed_notify() follows. */
+void model_append(struct model *m, const struct event *ev);
+
 /* As model_new(), with the number of shards and of threads given: for tests and benchmarks. */
 int model_new_sharded(const struct model_config *config, unsigned shards, unsigned threads,
 		      struct model **ret);

@@ -63,6 +63,7 @@ int model_reset(struct model *m)
 	int err;
 
 	pthread_mutex_lock(&m->apply_lock);
+	m->off_ns = m->on_ns = 0;
 	anew = m->n_kept < m->n_procs;
 	err = new_shards(m->n_shards, anew ? NULL : m, &shards);
 	if (err) {

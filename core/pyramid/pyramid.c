@@ -221,6 +221,20 @@ static void apply_lost(struct pyramid *p, const struct event *ev)
 	}
 }
 
+/* No probe is in from then on: what each does is not known until its next event or reading. */
+static void leave_unwatched(struct pyramid *p, uint64_t time_ns)
+{
+	for (uint32_t i = 0; i < p->rows.n; i++) {
+		struct row *r = &p->rows.v[i];
+		struct meaning m;
+
+		if (!r->used)
+			continue;
+		walk_unwatched(&r->life, time_ns, &m);
+		follow(p, r, &m, false);
+	}
+}
+
 /* Mostly what the events to come will touch is not in the cache. */
 static inline void fetch_ahead(const struct rows *rs, const struct event *events, size_t n,
 			       size_t i)
@@ -252,6 +266,8 @@ void pyramid_apply(struct pyramid *p, const struct names *names, const struct ev
 			p->first_ns = ev->time_ns;
 		p->last_ns = MAX(p->last_ns, ev->time_ns);
 		p->known_ns = MAX(p->known_ns, ev->time_ns);
+		if (event_switch(ev) == EVENT_SWITCH_OFF)
+			leave_unwatched(p, ev->time_ns);
 		if (ev->type == EVENT_LOST) {
 			apply_lost(p, ev);
 			continue;

@@ -178,7 +178,9 @@ void row_event(struct open_row *r, uint64_t time_ns, uint8_t state, uint8_t flag
 
 uint8_t row_shows(const struct life *l)
 {
-	return life_there(l) ? (uint8_t)life_state(l) : PYRAMID_NONE;
+	if (!life_there(l))
+		return PYRAMID_NONE;
+	return l->flags & GOROUTINE_GAP ? PYRAMID_UNKNOWN : (uint8_t)life_state(l);
 }
 
 static uint8_t flags_of(const struct meaning *m)

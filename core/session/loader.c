@@ -225,7 +225,11 @@ static void apply_gap(struct loader *l, struct event *ev)
 {
 	const struct session_gap *gap = &l->chunk.gaps[l->gap++];
 
-	if (gap->recorder) {
+	if (event_switch(ev) == EVENT_SWITCH_OFF) {
+		model_unwatch(l->model, ev->time_ns, false);
+	} else if (event_switch(ev) == EVENT_SWITCH_ON) {
+		model_watch(l->model, ev->time_ns, false);
+	} else if (gap->recorder) {
 		model_apply(l->model, ev, 1);
 		l->missed += ev->count;
 	} else {

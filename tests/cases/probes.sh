@@ -67,6 +67,7 @@ wait_for 10 readers 1 || fail "readers: $(says_of event_readers)"
 sleep 4 # longer than a reader that has left is waited for
 expect "with a reader left" "$(says_of probes_in)" yes
 kill -KILL "$PIPE"
+wait "$PIPE" 2>/dev/null
 left=$(date +%s%N)
 wait_for 15 out || fail "a probe is left after the last reader: $(cat "$MNT/health")"
 echo "no probe is left $((($(date +%s%N) - left) / 1000000)) ms after the last reader"
@@ -74,6 +75,8 @@ end "$LOAD"
 echo full >"$MNT/control/probes" || fail "cannot set full"
 again() { [ "$(says_of probes_in)" = yes ] && grep -q '^audit agrees' "$MNT/health"; }
 wait_for 20 again || fail "events and memory do not agree again: $(cat "$MNT/health")"
+grep -E ' 0 probes state=' "$MNT/events" | sed 's/.*=//' | tr '\n' ' ' >"$T/switches"
+expect "what events say of the probes" "$(cat "$T/switches")" "off on off on "
 stop_xgotopfs
 unharmed "$DEMO"
 

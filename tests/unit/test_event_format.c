@@ -154,6 +154,11 @@ static void test_text_more(void **state)
 	ev.lost_by_type = 1 << EVENT_CASGSTATUS | 1 << EVENT_NEWOBJECT;
 	ev.proc = EVENT_PROC_NONE;
 	check_text(x, &ev, "1763900000.123456789 0 lost count=123 events=casgstatus,newobject\n");
+	ev.count = 0;
+	ev.lost_by_type = EVENT_ALL_TYPES;
+	check_text(x, &ev, "1763900000.123456789 0 probes state=off\n");
+	ev.lost_by_type = 0;
+	check_text(x, &ev, "1763900000.123456789 0 probes state=on\n");
 	ev = (struct event){.time_ns = T0, .type = EVENT_CASGSTATUS, .from = 200, .to = 12};
 	check_text(x, &ev, "1763900000.123456789 0 casgstatus target=0 from=? to=?\n");
 }

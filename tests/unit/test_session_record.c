@@ -366,6 +366,52 @@ static void test_missed(void **state)
 	fixture_close(&f);
 }
 
+/* When probes went and came is in the recording of either format; nothing was lost by that. */
+static void test_switches(void **state)
+{
+	for (enum session_format format = 0; format < 2; format++) {
+		enum event_switch seen[4] = {0};
+		struct fixture f;
+		struct recorder_config config;
+		struct recorder *recorder;
+		struct session_reader *reader;
+		struct session_chunk chunk;
+		struct session_meta meta;
+		size_t events = 0, n = 0;
+		int dir;
+
+		fixture_open(&f, 10000);
+		config = fixture_config(&f, format, 100);
+		assert_int_equal(recorder_new(&config, &recorder), 0);
+		fixture_apply(&f, 500);
+		model_unwatch(f.model, 1ull << 40, true);
+		model_watch(f.model, (1ull << 40) + 7, true);
+		fixture_apply(&f, 500);
+		recorder_stop(recorder);
+		recorder_id(recorder, f.id);
+		recorder_free(recorder);
+		dir = fixture_folder(&f);
+		assert_int_equal(session_reader_open(dir, f.names, &meta, &reader), 0);
+		close(dir);
+		while (session_reader_next(reader, &chunk) > 0) {
+			for (size_t i = 0; i < chunk.n; i++) {
+				if (chunk.events[i].type != EVENT_LOST)
+					events++;
+				else if (n < ARRAY_SIZE(seen))
+					seen[n++] = event_switch(&chunk.events[i]);
+			}
+		}
+		assert_int_equal(events, 1000);
+		assert_int_equal(n, 2);
+		assert_int_equal(seen[0], EVENT_SWITCH_OFF);
+		assert_int_equal(seen[1], EVENT_SWITCH_ON);
+		assert_int_equal(meta.event_count, 1000);
+		assert_int_equal(meta.lost + meta.missed, 0);
+		session_reader_close(reader);
+		fixture_close(&f);
+	}
+}
+
 /* The file may not grow past a limit: the recording ends, says so, and stays readable. */
 static void test_full_disk(void **state)
 {
@@ -634,7 +680,7 @@ int main(void)
 		cmocka_unit_test(test_hostile),         cmocka_unit_test(test_missed),
 		cmocka_unit_test(test_full_disk),       cmocka_unit_test(test_rotation),
 		cmocka_unit_test(test_stopped_at_once), cmocka_unit_test(test_deleting),
-		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_files),           cmocka_unit_test(test_switches),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
