@@ -33,7 +33,7 @@ func stay(profile *pprof.Profile, out io.Writer) {
 	pprof.Lookup("goroutine").WriteTo(out, 2)
 }
 """
-PATIENCE = 60
+PATIENCE = 240  # on a busy machine
 AT_ONCE = 2
 
 

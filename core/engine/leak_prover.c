@@ -167,6 +167,7 @@ static int make_report(struct leak_prover *p, struct entry *e, struct wait_graph
 	report->objects = u->reach.objects;
 	report->unread_bytes = u->reach.unread;
 	report->spans_skipped = u->spans_skipped;
+	report->stacks_by_words = u->by_words;
 	pthread_mutex_lock(&p->lock);
 	report->passes = ++e->passes;
 	old = e->report;

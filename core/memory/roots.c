@@ -339,13 +339,29 @@ int roots_queues(struct reach *r, const struct target *t, pid_t pid, uint64_t bi
 
 /* --- goroutines ----------------------------------------------------------------------------- */
 
-int roots_goroutine(struct reach *r, const struct target *t, const struct memory_goroutine *g)
+static void add_live(void *ctx, uint64_t value)
+{
+	reach_value(ctx, value);
+}
+
+int roots_goroutine(struct reach *r, const struct target *t, const struct memory_goroutine *g,
+		    struct stack_live *live, uint64_t *by_words)
 {
 	uint64_t sp = 0, used = stack_used(g, &sp);
 	uint64_t lo = used ? sp : g->stack_lo;
 	int err = reach_range(r, g->address, g->address + target_layout(t)->g_size, NULL);
+	int told = -ENODATA;
 
-	if (!err && lo < g->stack_hi && g->stack_hi - lo <= STACK_ROOT_MAX)
+	if (!err && live && stack_live_can_tell(g))
+		told = stack_live_words(live, g, add_live, r);
+	if (err || !told)
+		return err;
+	if (told == -EAGAIN || told == -ESRCH) /* it has run since */
+		lo = g->stack_lo;
+	else if (told != -ENODATA)
+		return told;
+	*by_words += stack_live_can_tell(g);
+	if (lo < g->stack_hi && g->stack_hi - lo <= STACK_ROOT_MAX)
 		err = reach_range(r, lo, g->stack_hi, NULL);
 	return err;
 }

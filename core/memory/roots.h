@@ -8,6 +8,7 @@
 #define XGOTOPFS_MEMORY_ROOTS_H
 
 #include "core/memory/reach.h"
+#include "core/memory/stack_live.h"
 
 /* data and bss of each module by its pointer masks. -ENOSYS: where they are is not known for this
  * release. *ret_modules: how many there are. */
@@ -50,9 +51,12 @@ bool roots_weak(struct reach *r, const struct weak_pointers *weak);
 void roots_weak_done(struct weak_pointers *weak);
 
 /*
- * What a goroutine holds that may run on: its stack and what its g refers to. Of one that runs all
- * of its stack counts, as its registers cannot be read.
+ * What a goroutine holds that may run on: its stack and what its g refers to. Of one that waits
+ * (stack_live.h) what is live of its stack, if `live` can tell; of all others every word, and of
+ * one that runs all of its stack counts, as its registers cannot be read. `live` NULL: every word
+ * of all of them. *by_words is counted up for a waiting one whose words all counted.
  */
-int roots_goroutine(struct reach *r, const struct target *t, const struct memory_goroutine *g);
+int roots_goroutine(struct reach *r, const struct target *t, const struct memory_goroutine *g,
+		    struct stack_live *live, uint64_t *by_words);
 
 #endif

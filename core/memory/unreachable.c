@@ -30,6 +30,8 @@ struct pass {
 	const struct unreachable_pace *pace;
 	struct heap *heap;
 	struct reach *reach;
+	struct stack_live *live; /* NULL: all words of stacks count */
+	uint64_t by_words;
 	struct weak_pointers weak;
 	struct candidate *list; /* by goid */
 	size_t n;
@@ -38,6 +40,7 @@ struct pass {
 static void pass_done(struct pass *p)
 {
 	reach_free(p->reach);
+	stack_live_free(p->live);
 	roots_weak_done(&p->weak);
 	heap_free(p->heap);
 	free(p->list);
@@ -106,11 +109,11 @@ static bool is_same_park(const struct candidate *c, const struct memory_goroutin
 
 static int mark(struct pass *p)
 {
-	uint64_t bytes = p->pace ? p->pace->bytes : PACE_BYTES;
+	uint64_t bytes = p->pace && p->pace->bytes ? p->pace->bytes : PACE_BYTES;
 	int err;
 
 	while ((err = reach_run(p->reach, bytes)) == 1) {
-		if (p->pace && (err = p->pace->fn(p->pace->ctx)))
+		if (p->pace && p->pace->fn && (err = p->pace->fn(p->pace->ctx)))
 			return err;
 	}
 	return err;
@@ -127,6 +130,11 @@ static bool is_woken(const struct pass *p, const struct candidate *c)
 	return false;
 }
 
+static int add_stack(struct pass *p, const struct memory_goroutine *g)
+{
+	return roots_goroutine(p->reach, p->t, g, p->live, &p->by_words);
+}
+
 /* Until nothing changes: who can be woken holds what its stack holds. */
 static int mark_to_the_end(struct pass *p)
 {
@@ -141,7 +149,7 @@ static int mark_to_the_end(struct pass *p)
 			if (c->runs || !is_woken(p, c))
 				continue;
 			c->runs = changed = true;
-			err = roots_goroutine(p->reach, p->t, &c->g);
+			err = add_stack(p, &c->g);
 		}
 		changed |= roots_weak(p->reach, &p->weak);
 		if (!err && changed)
@@ -175,7 +183,7 @@ static int add_goroutines(struct pass *p, bool first)
 		}
 		if (c)
 			c->runs = true;
-		err = roots_goroutine(p->reach, p->t, &gs[i]);
+		err = add_stack(p, &gs[i]);
 	}
 	return err;
 }
@@ -184,6 +192,8 @@ static int run(struct pass *p, struct unreachable *ret)
 {
 	int procs, err = reach_new(p->heap, p->pid, &p->reach);
 
+	if (!err && !(p->pace && p->pace->whole_stacks))
+		err = stack_live_new(p->t, p->pid, p->bias, &p->live);
 	if (!err)
 		err = list_candidates(p);
 	if (err)
@@ -199,6 +209,7 @@ static int run(struct pass *p, struct unreachable *ret)
 	ret->procs = (unsigned)procs;
 	err = add_goroutines(p, true);
 	for (int round = 0; round < 2 && !err; round++) {
+		p->by_words = 0; /* in the second round all are asked again */
 		err = roots_variables(p->reach, p->t, p->pid, p->bias, &ret->modules);
 		roots_weak_done(&p->weak);
 		if (!err)
@@ -224,6 +235,7 @@ static bool is_meant(const struct candidate *c)
 static int take(const struct pass *p, struct unreachable *ret)
 {
 	ret->reach = reach_stats(p->reach);
+	ret->by_words = p->by_words;
 	ret->list = calloc(p->n + 1, sizeof(*ret->list));
 	if (!ret->list)
 		return -ENOMEM;

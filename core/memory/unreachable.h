@@ -5,8 +5,9 @@
  * without stopping the process. One pass may be wrong, as the process runs on meanwhile: a leak is
  * for ever, so only who is named by several passes, in the same park, is proven (leak_proof.h).
  *
- * Marking is conservative (reach.h), so a dead word on a stack may hide a leak, and never make
- * one up.
+ * Marking is conservative (reach.h): a word that looks like a pointer keeps what is there. Of the
+ * stacks of those who wait only what is live counts (stack_live.h); of others, and where maps
+ * do not tell, a dead word may hide a leak, and never makes one up.
  */
 #ifndef XGOTOPFS_MEMORY_UNREACHABLE_H
 #define XGOTOPFS_MEMORY_UNREACHABLE_H
@@ -28,6 +29,7 @@ struct unreachable {
 	struct reach_stats reach;
 	uint64_t heap_bytes;    /* in spans in use */
 	uint64_t spans_skipped; /* could not be read, or made no sense */
+	uint64_t by_words;      /* waiting ones whose stacks counted word by word, dead ones too */
 };
 
 /* Who wants to be gentle, or to stop: called after each so many bytes of the process's memory. Not
@@ -36,6 +38,7 @@ struct unreachable_pace {
 	uint64_t bytes;
 	int (*fn)(void *ctx);
 	void *ctx;
+	bool whole_stacks; /* all words of every stack count, as if there were no maps: for tests */
 };
 
 /*

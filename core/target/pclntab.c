@@ -212,6 +212,7 @@ int pclntab_func(const struct pclntab *tab, uint32_t index, struct pclntab_func 
 	if (tab->format == PCLNTAB_120)
 		get(tab, tail - 4, &f.start_line, 4);
 	f.name_off = w[0];
+	f.args = (int32_t)w[1];
 	f.pcsp = w[3];
 	f.pcfile = w[4];
 	f.pcln = w[5];

@@ -31,6 +31,8 @@ struct pclntab {
 	size_t n_sections;
 };
 
+#define PCLNTAB_ARGS_UNKNOWN INT32_MIN /* abi.ArgsSizeUnknown */
+
 /* One entry of the function table, decoded. */
 struct pclntab_func {
 	uint32_t index;
@@ -38,6 +40,7 @@ struct pclntab_func {
 	uint64_t at; /* offset of the _func in data */
 	uint32_t name_off, pcsp, pcfile, pcln, npcdata, nfuncdata, cu;
 	uint32_t start_line; /* 0 before 1.20 */
+	int32_t args;        /* bytes of arguments and results; PCLNTAB_ARGS_UNKNOWN */
 	uint8_t id, flag;
 };
 

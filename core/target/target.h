@@ -192,6 +192,28 @@ struct target_arg {
  * where the function has no such table (assembly), or -ENOENT: no function, or a damaged table. */
 int target_args_by_pc(const struct target *t, uint64_t pc, struct target_arg ret[TARGET_ARGS_MAX]);
 
+/*
+ * Which words of a frame hold live pointers where it made its call: the maps by which Go's garbage
+ * collector scans stacks (runtime/stkframe.go getStackMap()). Locals end where the frame does,
+ * below its saved frame pointer and return address; arguments and results begin where the caller
+ * put them. Objects are variables whose address was taken: live while a live word points into them.
+ */
+struct target_stack_map {
+	const uint8_t *locals, *args; /* a bit a word, lowest first; NULL: there is no map */
+	uint32_t n_locals, n_args;    /* words */
+	const uint8_t *objects;       /* target_stack_object() */
+	uint32_t n_objects;
+};
+/* Of the physical frame that goes on at pc (a return address). The function may have neither
+ * locals nor arguments; where a map is missing that has to be there if there are any, `locals` is
+ * NULL. -ENOENT: no function, arguments nobody knows (assembly), or a damaged table. */
+int target_stack_map(const struct target *t, uint64_t pc, struct target_stack_map *ret);
+/* Bytes from where the locals end (below 0) or the arguments begin. */
+struct target_stack_object {
+	int32_t offset, size;
+};
+struct target_stack_object target_stack_object(const struct target_stack_map *m, uint32_t i);
+
 /* For who walks stacks: how far a function's frame reaches (pclntab.h), and whether the machine
  * returns through a register (arm64). */
 const struct pclntab *target_pclntab(const struct target *t);

@@ -34,7 +34,7 @@ static const char *const programs[][3] = {
 #define PASSES_MAX_NS (30 * NS_PER_SEC) /* on a busy machine it takes longer */
 #define HELD_NS       (4 * NS_PER_SEC)
 #define HELD_REST_US  350000
-/* A dead word on a stack may hide one (reach.h), seldom more. */
+/* What hides one: a dead word of who runs, or of a place in the heap (reach.h); seldom more. */
 #define HIDDEN_MAX 3
 
 struct child {
@@ -181,6 +181,59 @@ static void test_held(void **state)
 			usleep(HELD_REST_US);
 		}
 		leak_proof_free(proof);
+		child_stop(&c);
+		target_free(t);
+	}
+}
+
+/* --- stack maps ----------------------------------------------------------------------------- */
+
+static bool is_listed(const struct unreachable *u, const struct parked_goroutine *park)
+{
+	for (size_t i = 0; i < u->n; i++)
+		if (u->list[i].goid == park->goid)
+			return true;
+	return false;
+}
+
+/* Of a program that stands still: whoever is named when all words of stacks count is named when
+ * only the live ones do, and these reach no more; every stack's maps are read. */
+static void test_stack_maps(void **state)
+{
+	static const char *const quiet[][2] = {{"1.17", "stripped"}, {"1.19", "stripped"},
+					       {"1.21", "plain"},    {"1.23", "stripped"},
+					       {"1.25", "stripped"}, {"1.27", "pie-stripped"}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(quiet); i++) {
+		struct unreachable u cleanup_unreachable_ = {0}, whole cleanup_unreachable_ = {0};
+		const struct unreachable_pace by_words = {.whole_stacks = true};
+		char path[SAMPLE_PATH_MAX];
+		struct wait_graph *graph;
+		struct child c = {0};
+		struct target *t;
+		uint64_t bias;
+
+		if (!sample_build(quiet[i][0], quiet[i][1], "leaked", path))
+			continue;
+		child_start(&c, path, "");
+		assert_int_equal(target_open(path, &t), 0);
+		assert_int_equal(target_load_bias(t, c.pid, &bias), 0);
+		assert_int_equal(memory_waits(t, c.pid, bias, &graph), 0);
+		assert_int_equal(memory_unreachable(t, c.pid, bias, graph, &by_words, &whole), 0);
+		assert_int_equal(memory_unreachable(t, c.pid, bias, graph, NULL, &u), 0);
+		print_message("# %s %s: %zu of %u, by words %zu; objects %llu, %llu; %llu stacks "
+			      "by words\n",
+			      quiet[i][0], quiet[i][1], u.n, c.lost, whole.n,
+			      (unsigned long long)u.reach.objects,
+			      (unsigned long long)whole.reach.objects,
+			      (unsigned long long)u.by_words);
+		for (size_t k = 0; k < whole.n; k++)
+			assert_true(is_listed(&u, &whole.list[k]));
+		assert_in_range(u.n, whole.n, c.lost);
+		assert_true(u.reach.objects <= whole.reach.objects);
+		assert_true(whole.by_words > 0);
+		assert_int_equal(u.by_words, 0);
+		wait_graph_put(graph);
 		child_stop(&c);
 		target_free(t);
 	}
@@ -450,10 +503,11 @@ static void test_orphans(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_proof), cmocka_unit_test(test_proof_met),
-		cmocka_unit_test(test_cycle), cmocka_unit_test(test_weak),
-		cmocka_unit_test(test_self),  cmocka_unit_test(test_orphans),
-		cmocka_unit_test(test_live),  cmocka_unit_test(test_held),
+		cmocka_unit_test(test_proof),      cmocka_unit_test(test_proof_met),
+		cmocka_unit_test(test_cycle),      cmocka_unit_test(test_weak),
+		cmocka_unit_test(test_self),       cmocka_unit_test(test_orphans),
+		cmocka_unit_test(test_live),       cmocka_unit_test(test_held),
+		cmocka_unit_test(test_stack_maps),
 	};
 
 	return cmocka_run_group_tests_name("unreachable", tests, NULL, NULL);

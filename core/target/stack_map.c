@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The stack maps of Go's garbage collector: cmd/compile/internal/liveness writes them,
+ * runtime/stkframe.go getStackMap() (up to 1.19 in stack.go) reads them. Pure functions.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "core/target/target_internal.h"
+
+/* runtime/funcdata.h, internal/abi/symtab.go: the same 1.17 … 1.27. */
+#define FUNCDATA_ARGS_MAPS   0
+#define FUNCDATA_LOCALS_MAPS 1
+#define FUNCDATA_OBJECTS     2
+#define PCDATA_MAP_INDEX     1
+
+#define OBJECT_BYTES 16 /* stackObjectRecord: off, size, ptrBytes, gcdataoff */
+#define OBJECTS_MAX  (1u << 16)
+#define BITS_MAX     (1 << 24)
+
+/* runtime.stackmap: int32 n, int32 nbit, then n bitmaps, each of whole bytes. */
+static int bitmap_at(const struct target *t, uint64_t at, int32_t index, const uint8_t **ret,
+		     uint32_t *ret_n)
+{
+	const uint8_t *head = image_at(t->img, at, 8), *bits;
+	int32_t n, nbit;
+	size_t bytes;
+
+	if (!head)
+		return -ENOENT;
+	memcpy(&n, head, sizeof(n));
+	memcpy(&nbit, head + 4, sizeof(nbit));
+	if (n <= 0 || nbit < 0 || nbit > BITS_MAX)
+		return -ENOENT;
+	if (nbit == 0) { /* of all its places */
+		*ret = head;
+		*ret_n = 0;
+		return 0;
+	}
+	if (index < 0 || index >= n)
+		return -ENOENT;
+	bytes = ((size_t)nbit + 7) / 8;
+	bits = image_at(t->img, at + 8 + (uint64_t)index * bytes, bytes);
+	if (!bits)
+		return -ENOENT;
+	*ret = bits;
+	*ret_n = (uint32_t)nbit;
+	return 0;
+}
+
+static int objects_at(const struct target *t, uint64_t at, struct target_stack_map *ret)
+{
+	const uint8_t *head = image_at(t->img, at, 8);
+	uint64_t n;
+
+	if (!head)
+		return -ENOENT;
+	memcpy(&n, head, sizeof(n));
+	if (n > OBJECTS_MAX)
+		return -ENOENT;
+	ret->n_objects = (uint32_t)n;
+	ret->objects = image_at(t->img, at + 8, (size_t)n * OBJECT_BYTES);
+	return ret->objects ? 0 : -ENOENT;
+}
+
+/* At the entry, and where the table says -1, the first one holds. */
+static int32_t map_index(const struct target *t, const struct pclntab_func *f, uint64_t pc)
+{
+	int32_t index = -1;
+
+	if (pc != f->entry)
+		index = pclntab_value(&t->tab, f, pclntab_pcdata(&t->tab, f, PCDATA_MAP_INDEX),
+				      pc - 1);
+	return index == -1 ? 0 : index;
+}
+
+int target_stack_map(const struct target *t, uint64_t pc, struct target_stack_map *ret)
+{
+	struct target_stack_map m = {.locals = NULL};
+	struct pclntab_func f;
+	uint32_t number;
+	uint64_t at, base;
+	int32_t index;
+
+	t = target_at(t, pc, &base);
+	pc -= base;
+	if (pclntab_index(&t->tab, pc, &number) || pclntab_func(&t->tab, number, &f) ||
+	    f.args == PCLNTAB_ARGS_UNKNOWN || f.args < 0)
+		return -ENOENT;
+	index = map_index(t, &f, pc);
+	if (!pclntab_funcdata(&t->tab, &f, FUNCDATA_LOCALS_MAPS, &at) &&
+	    bitmap_at(t, at, index, &m.locals, &m.n_locals))
+		return -ENOENT;
+	if (f.args > 0 && (pclntab_funcdata(&t->tab, &f, FUNCDATA_ARGS_MAPS, &at) ||
+			   bitmap_at(t, at, index, &m.args, &m.n_args)))
+		return -ENOENT;
+	if (!pclntab_funcdata(&t->tab, &f, FUNCDATA_OBJECTS, &at) && objects_at(t, at, &m))
+		return -ENOENT;
+	*ret = m;
+	return 0;
+}
+
+struct target_stack_object target_stack_object(const struct target_stack_map *m, uint32_t i)
+{
+	struct target_stack_object object;
+
+	memcpy(&object.offset, m->objects + (size_t)i * OBJECT_BYTES, 4);
+	memcpy(&object.size, m->objects + (size_t)i * OBJECT_BYTES + 4, 4);
+	return object;
+}
