@@ -18,7 +18,7 @@
 
 #define STACK_MAX    (1u << 20) /* bytes of one that is read */
 #define G_MAX        GO_G_SIZE_MAX
-#define WALK_NS      (NS_PER_SEC / 10)
+#define WALK_NS      NS_PER_SEC
 #define MAPS         1024 /* a power of two */
 #define VARIABLES    8192 /* of one stack */
 #define DEFERS_MAX   4096
@@ -179,7 +179,8 @@ static bool mark_mapped(struct stack_live *s, const struct target_stack_map *m, 
 		varp -= 8; /* the saved frame pointer */
 	if (!m->locals && varp - sp > (s->has_lr ? 16 : 0))
 		return false;
-	if ((uint64_t)m->n_locals * 8 > varp - sp || (uint64_t)m->n_args * 8 > s->hi - argp)
+	if ((uint64_t)m->n_locals * 8 > varp - sp ||
+	    (m->n_args && (argp > s->hi || (uint64_t)m->n_args * 8 > s->hi - argp)))
 		return false;
 	for (uint32_t i = 0; i < m->n_locals; i++)
 		if (bit(m->locals, i))
