@@ -155,6 +155,8 @@ struct wire_layout {
 	__u8 birth_together;    /* those three lie within WIRE_BLOCK_BYTES from g_birth on */
 	__u8 identity_together; /* the wait reason within WIRE_BLOCK_BYTES from the goid on */
 	__u8 pad[2];
+	/* What the allocation samples read: in mcache, in mspan. 0: there is none. */
+	__u32 mcache_alloc, span_elem_size, span_alloc_count, span_alloc_before;
 };
 
 struct wire_range {
@@ -191,6 +193,8 @@ enum wire_probe {
 	WIRE_PROBE_ENTERSYSCALL, /* several, but they are not looked at */
 	WIRE_PROBE_EXITSYSCALL,
 	WIRE_PROBE_STATE_SWAP, /* has several sites */
+	WIRE_PROBE_REFILL,     /* this and the next: samples, see struct wire_sample */
+	WIRE_PROBE_ALLOC_LARGE,
 	WIRE_PROBES,
 };
 
@@ -254,13 +258,51 @@ struct wire_cpu {
 	__u32 pad;
 };
 
+/* --- samples ---------------------------------------------------------------------------------- */
+
+/*
+ * Stacks with a weight, in a BPF ring buffer of their own (`samples`): seldom, but long.
+ * Allocations at the runtime's slow paths: each stands for the bytes that were taken since the last
+ * one of its kind there.
+ */
+#define WIRE_STACK_MAX  64
+#define WIRE_RING_BYTES (1u << 20) /* of samples */
+
+enum wire_sample_kind {
+	WIRE_SAMPLE_ALLOC, /* weight: bytes; size: of one object */
+};
+
+enum wire_sample_flag {
+	WIRE_SAMPLE_CUT = 1 << 0, /* the stack is deeper */
+};
+
+struct wire_sample {
+	__u64 time_ns, goid;
+	__u64 weight, size;
+	__u32 pid;
+	__u8 kind, flags;
+	__u16 n;                   /* of pcs: return addresses as they are in the process,
+				      innermost first */
+	__u64 pcs[WIRE_STACK_MAX]; /* behind n: anything */
+};
+
+/* Counters, one a CPU as struct wire_cpu. */
+struct wire_sampled {
+	__u64 hits;              /* all of them */
+	__u64 skipped;           /* of those, what stood for nothing: restarts, an empty span */
+	__u64 lost, lost_weight; /* samples that found no room */
+	__u64 pad[4];
+};
+
+_Static_assert(sizeof(struct wire_sample) == 40 + 8 * WIRE_STACK_MAX, "wire_sample");
+_Static_assert(sizeof(struct wire_sampled) == 64, "wire_sampled: no false sharing");
 _Static_assert(sizeof(struct wire_header) == 24, "wire_header");
 _Static_assert(sizeof(struct wire_state) == 40, "wire_state");
 _Static_assert(sizeof(struct wire_create) == 56, "wire_create");
 _Static_assert(sizeof(struct wire_alloc) == 56, "wire_alloc");
 _Static_assert(sizeof(struct wire_slot) == 64, "wire_slot: a cache line");
 _Static_assert(sizeof(struct wire_ring) == 128, "wire_ring: head and tail apart");
-_Static_assert(sizeof(struct wire_layout) == 48, "wire_layout");
+_Static_assert(sizeof(struct wire_layout) == 64, "wire_layout");
 _Static_assert(sizeof(struct wire_site) == 16, "wire_site");
 _Static_assert(sizeof(struct wire_cpu) == 256, "wire_cpu: no false sharing");
 

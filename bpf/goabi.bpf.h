@@ -35,6 +35,7 @@ typedef struct pt_regs go_regs;
 #define REG_G(c)  ((c)->r14)
 #define REG_IP(c) ((c)->rip)
 #define REG_SP(c) ((c)->rsp)
+#define REG_FP(c) ((c)->rbp)
 
 /* Argument n of ABIInternal: rax, rbx, rcx, rdi, rsi. */
 #define REG_ARG0(c) ((c)->rax)
@@ -92,6 +93,7 @@ typedef struct user_pt_regs go_regs;
 #define REG_G(c)  ((c)->regs[28])
 #define REG_IP(c) ((c)->pc)
 #define REG_SP(c) ((c)->sp)
+#define REG_FP(c) ((c)->regs[29])
 
 #define REG_ARG0(c) ((c)->regs[0])
 #define REG_ARG1(c) ((c)->regs[1])

@@ -906,6 +906,8 @@ int on_exitsyscall(go_regs *ctx)
 	return system_call(ctx, GO_SYSCALL, GO_RUNNING, WIRE_PROBE_EXITSYSCALL);
 }
 
+#include "sample.bpf.h"
+
 /* --- another program -------------------------------------------------------------------------- */
 
 /*

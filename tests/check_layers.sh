@@ -29,7 +29,7 @@ allowed core/target "$T" "$B"
 allowed core/memory 'core/memory/.*' "$B" 'core/target/(target|allgs|goids|parts|pclntab|process|runtime_at|types|variables)\.h'
 allowed core/model "$M" "$B"
 allowed core/capture 'core/capture/.*' "$B" "$T" 'bpf/abi\.h' 'core/model/event\.h' 'core/model/names\.h' \
-	'core/model/control\.h' '[a-z_]*\.skel\.h'
+	'core/model/control\.h' 'core/model/sample\.h' '[a-z_]*\.skel\.h'
 allowed core/pprof 'core/pprof/.*' "$B" 'core/model/names\.h' 'proto/.*'
 allowed core/session 'core/session/.*' "$B" "$M" 'proto/.*' '[a-z_]*\.pb-c\.h'
 allowed core/pyramid 'core/pyramid/.*' "$B" "$M"
@@ -37,7 +37,7 @@ allowed core/pyramid 'core/pyramid/.*' "$B" "$M"
 allowed core/view "$V" "$B" "$M" 'core/memory/(wait_graph|leak_groups|leak_report|runtime_seen)\.h' 'core/pprof/pprof\.h' 'core/pyramid/(pyramid|tile)\.h' 'core/session/perfetto\.h'
 allowed fs 'fs/.*' "$B" "$V" 'core/model/(feed|event)\.h'
 allowed web 'web/.*' "$B" "$V" 'core/model/(feed|event)\.h' 'core/session/.*' 'core/pyramid/pyramid\.h'
-allowed bpf 'abi\.h' 'goabi\.bpf\.h' 'bpf/.*'
+allowed bpf 'abi\.h' 'goabi\.bpf\.h' 'sample\.bpf\.h' 'bpf/.*'
 allowed core/engine 'core/.*'
 allowed app 'app/.*' 'core/.*' 'fs/fs\.h' 'web/web\.h'
 

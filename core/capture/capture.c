@@ -83,6 +83,17 @@ static unsigned wanted(const uint32_t rates[EVENT_TYPES])
 	return bits;
 }
 
+/* What the rates call for. While allocations are looked at they are sampled too: that sees what
+ * events do not (append, strings, closures), and costs next to nothing beside them. */
+static unsigned wanted_of(const struct capture *c, const uint32_t rates[EVENT_TYPES])
+{
+	unsigned bits = wanted(rates);
+
+	if (c->program->samples && bits & (WANT_SLICES | WANT_MAPS | WANT_OBJECTS))
+		bits |= WANT_SAMPLES;
+	return bits;
+}
+
 static int rates_check(const uint32_t rates[EVENT_TYPES])
 {
 	for (unsigned t = 0; t < EVENT_TYPES; t++)
@@ -332,7 +343,7 @@ static void show_sites(struct capture *c)
 	size_t n = 0;
 
 	current_rates(c, rates);
-	if (wanted(rates) && target_sites(c->target, wanted(rates), &sites, &n))
+	if (wanted(rates) && target_sites(c->target, wanted_of(c, rates), &sites, &n))
 		n = 0;
 	for (size_t i = 0; i < n; i++)
 		sites[i].attached = probes_attached(c->probes, &sites[i]);
@@ -391,7 +402,7 @@ static bool file_is_ours(struct capture *c, const struct probe_site *sites, size
 static int apply_rates(struct capture *c, const uint32_t rates[EVENT_TYPES])
 {
 	cleanup_free_ struct probe_site *sites = NULL;
-	unsigned bits = wanted(rates);
+	unsigned bits = wanted_of(c, rates);
 	size_t n = 0;
 	int err;
 
@@ -554,7 +565,7 @@ static int file_enter(void *ctx, pid_t pid)
 	if (c->over)
 		err = -ECANCELED;
 	else if (wanted(rates))
-		err = target_sites(c->target, wanted(rates), &sites, &n);
+		err = target_sites(c->target, wanted_of(c, rates), &sites, &n);
 	if (!err)
 		err = enter(c, pid, sites, n);
 	if (err == -ESTALE)
@@ -643,7 +654,7 @@ static int follow_exec(struct capture *c)
 		(void)probes_remove_process(c->probes, c->pid);
 		current_rates(c, rates);
 		if (wanted(rates))
-			err = target_sites(c->target, wanted(rates), &sites, &n);
+			err = target_sites(c->target, wanted_of(c, rates), &sites, &n);
 		if (!err)
 			err = enter(c, c->pid, sites, n);
 	} else if (!c->paused) {
@@ -771,7 +782,7 @@ static int apply_to_plugins(struct capture *c)
 		  (c->file == CAPTURE_HELD || c->file == CAPTURE_FOLLOWED);
 
 	current_rates(c, rates);
-	return plugins_apply(c->plugins, on ? wanted(rates) : 0);
+	return plugins_apply(c->plugins, on ? wanted_of(c, rates) : 0);
 }
 
 int capture_add_part(struct capture *c, unsigned k, const struct target *part, int fd)
@@ -863,9 +874,26 @@ void capture_stats(struct capture *c, struct capture_stats *ret)
 		s.lost[t] = counters.lost[t];
 	pump_stats(c->pump, &s);
 	s.stepped = counters.stepped;
+	s.sample_hits = counters.sample_hits;
 	s.price = c->price;
 	price_types(c, &s);
 	*ret = s;
+}
+
+void capture_sampling(struct capture *c, char *ret, size_t size)
+{
+	uint32_t rates[EVENT_TYPES];
+	bool paused = capture_get_paused(c);
+
+	current_rates(c, rates);
+	if (!c->program->samples)
+		snprintf(ret, size, "off: this kernel does not take the BPF programs for it");
+	else if (!(wanted_of(c, rates) & WANT_SAMPLES))
+		snprintf(ret, size, "off: no event of an allocation is wanted");
+	else if (paused)
+		snprintf(ret, size, "off: paused");
+	else
+		snprintf(ret, size, "on");
 }
 
 uint64_t capture_delivered(struct capture *c, uint64_t wanted_ns)

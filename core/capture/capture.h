@@ -17,6 +17,7 @@
 
 #include "core/model/event.h"
 #include "core/model/names.h"
+#include "core/model/sample.h"
 #include "core/target/target.h"
 
 struct capture;
@@ -49,6 +50,10 @@ struct capture_sink {
 	void (*events)(void *ctx, struct event *events, size_t n); /* may write ev->parent */
 	/* Lost between the last call and time_ns: before it, not after. */
 	void (*lost)(void *ctx, const struct capture_lost *lost, uint64_t time_ns);
+	/* A sampled stack. Samples that never came: how many, and what they stood for. NULL: nobody
+	 * asks. */
+	void (*sample)(void *ctx, const struct stack_sample *sample);
+	void (*samples_lost)(void *ctx, uint64_t n, uint64_t weight);
 	/* capture_file() has changed. From a thread of its own, at any time. NULL: nobody asks. */
 	void (*file)(void *ctx);
 };
@@ -160,6 +165,7 @@ struct capture_stats {
 	uint64_t deliver_ns_sum;               /* CPU time of merging, decoding and the sink */
 	unsigned readers;                      /* rings in use */
 	size_t ring_bytes;                     /* of all rings together, as they were rounded */
+	uint64_t sample_hits;                  /* of the hits, those of allocation samples */
 	/* Of the hits, those at sites that the kernel steps out of line rather than emulate. */
 	uint64_t stepped;
 	struct capture_price price; /* capture_config's */
@@ -193,6 +199,10 @@ int capture_enter_part(struct capture *c, unsigned k, pid_t pid, uint64_t part_b
 void capture_leave_parts(struct capture *c, pid_t pid);
 /* Those (bits 1 << k) that are not probed any more, since their file was changed. */
 unsigned capture_changed_parts(struct capture *c);
+
+/* Allocations are sampled beside the events, while any event of an allocation is wanted. "on", or
+ * why not. */
+void capture_sampling(struct capture *c, char *ret, size_t size);
 
 /* The sites in use, with whether each is attached now. */
 size_t capture_sites(struct capture *c, struct probe_site *ret, size_t max);

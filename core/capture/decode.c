@@ -26,6 +26,11 @@ struct decode {
 	struct idmap types; /* static address, salt 0, or runtime address, salt proc + 1 */
 	struct idmap sites; /* return addresses */
 	struct idmap funcs; /* start functions */
+	/* The calls at a return address, inlined ones too: where in `calls` their number is, and
+	 * behind it their sites. */
+	struct idmap stack_pcs;
+	uint32_t *calls;
+	size_t n_calls, calls_cap;
 	uint32_t reasons[REASONS_MAX];
 	unsigned generation; /* of the target's parts, when the maps above were begun */
 	bool inner;
@@ -61,6 +66,10 @@ static void forget(struct decode *d)
 	idmap_free(&d->types);
 	idmap_free(&d->sites);
 	idmap_free(&d->funcs);
+	idmap_free(&d->stack_pcs);
+	free(d->calls);
+	d->calls = NULL;
+	d->n_calls = d->calls_cap = 0;
 }
 
 void decode_free(struct decode *d)
@@ -354,6 +363,78 @@ unsigned decode_record(struct decode *d, const struct decode_process *process,
 		return decode_alloc(d, process, &record->alloc, out);
 	default:
 		return 0;
+	}
+}
+
+/* --- stacks ----------------------------------------------------------------------------------- */
+
+/* Frames as Go's own profiles have them: without wrappers and the goroutine's very end. */
+static bool is_shown(const struct target_frame *f)
+{
+	return !f->wrapper && strcmp(f->function, "runtime.goexit") != 0;
+}
+
+/* Where in d->calls the calls at a return address are: -1, they are not kept. */
+static int64_t calls_miss(struct decode *d, uint64_t return_pc)
+{
+	struct target_frame frames[FRAMES_MAX];
+	int n = target_frames_by_pc(d->target, return_pc - 1, frames, FRAMES_MAX);
+	size_t at = d->n_calls, shown = 0;
+
+	if (idmap_full(&d->stack_pcs))
+		return -1;
+	if (at + 1 + FRAMES_MAX > d->calls_cap) {
+		size_t cap = d->calls_cap ? 2 * d->calls_cap : 4096;
+		uint32_t *grown = reallocarray(d->calls, cap, sizeof(*grown));
+
+		if (!grown)
+			return -1;
+		d->calls = grown;
+		d->calls_cap = cap;
+	}
+	for (int i = 0; i < n; i++) {
+		const struct target_frame *f = &frames[i];
+		struct site site = {.line = f->line};
+
+		if (!is_shown(f))
+			continue;
+		site.func_id = names_intern(d->names, f->function, strlen(f->function));
+		site.file_id = names_intern(d->names, f->file, strlen(f->file));
+		d->calls[at + 1 + shown++] = names_add_site(d->names, site);
+	}
+	if (n <= 0) /* C, or not of this program */
+		d->calls[at + 1 + shown++] = 0;
+	d->calls[at] = (uint32_t)shown;
+	d->n_calls += 1 + shown;
+	idmap_put(&d->stack_pcs, return_pc, 0, (uint32_t)at);
+	return (int64_t)at;
+}
+
+void decode_sample(struct decode *d, const struct decode_process *process,
+		   const struct wire_sample *sample, struct stack_sample *ret)
+{
+	uint32_t n = MIN((uint32_t)sample->n, (uint32_t)WIRE_STACK_MAX), known;
+
+	follow_parts(d);
+	*ret = (struct stack_sample){.time_ns = sample->time_ns,
+				     .goid = sample->goid,
+				     .weight = sample->weight,
+				     .size = sample->size,
+				     .proc = process->proc,
+				     .kind = SAMPLE_ALLOC,
+				     .cut = sample->flags & WIRE_SAMPLE_CUT};
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t pc = settle(d, process, sample->pcs[i] - process->bias);
+		int64_t at = idmap_get(&d->stack_pcs, pc, 0, &known) ? (int64_t)known
+								     : calls_miss(d, pc);
+		uint32_t calls = at < 0 ? 0 : d->calls[at];
+
+		if (ret->n + calls > SAMPLE_DEPTH_MAX) {
+			ret->cut = true;
+			break;
+		}
+		for (uint32_t k = 0; k < calls; k++)
+			ret->sites[ret->n++] = d->calls[at + 1 + k];
 	}
 }
 

@@ -14,6 +14,7 @@
 #include "core/capture/ring.h"
 #include "core/model/event.h"
 #include "core/model/names.h"
+#include "core/model/sample.h"
 #include "core/target/target.h"
 
 /* The most events one record stands for. */
@@ -38,6 +39,9 @@ int decode_part(struct decode *d, pid_t pid, unsigned k, uint64_t part_bias);
 /* Was the last record, which gave no event, a call from within the runtime of a plugin, told at the
  * outer function? Those of the program itself make no record (target_exclude()). */
 bool decode_was_inner(const struct decode *d);
+/* Names a sampled stack. */
+void decode_sample(struct decode *d, const struct decode_process *process,
+		   const struct wire_sample *sample, struct stack_sample *ret);
 
 /*
  * Writes the record's events in the order they count: the state change first, then what it means

@@ -40,6 +40,8 @@ _Static_assert((int)PROBE_CASGSTATUS == (int)WIRE_PROBE_CASGSTATUS &&
 		       (int)PROBE_ENTERSYSCALL == (int)WIRE_PROBE_ENTERSYSCALL &&
 		       (int)PROBE_EXITSYSCALL == (int)WIRE_PROBE_EXITSYSCALL &&
 		       (int)PROBE_STATE_SWAP == (int)WIRE_PROBE_STATE_SWAP &&
+		       (int)PROBE_REFILL == (int)WIRE_PROBE_REFILL &&
+		       (int)PROBE_ALLOC_LARGE == (int)WIRE_PROBE_ALLOC_LARGE &&
 		       (int)PROBE_KINDS == (int)WIRE_PROBES,
 	       "probe kinds");
 _Static_assert((int)SITE_STACK_CHECK == (int)WIRE_SITE_STACK_CHECK &&
@@ -88,6 +90,10 @@ static struct wire_layout layout_knobs(const struct go_layout *go)
 		.goid_stale = !go->goid_before_status,
 		.register_abi = go->register_abi,
 		.syscall_sites = go->syscall_sites,
+		.mcache_alloc = go->heap.mcache_alloc,
+		.span_elem_size = go->heap.span_elem_size,
+		.span_alloc_count = go->heap.span_alloc_count,
+		.span_alloc_before = go->heap.span_alloc_before,
 	};
 }
 
@@ -333,12 +339,54 @@ static void prefer_sleeping(struct program *p)
 		bpf_program__set_flags(prog, bpf_program__flags(prog) | BPF_F_SLEEPABLE);
 }
 
+/* Opens and loads; what is there is freed by program_free(). *ret_logged: what is wrong was said.
+ */
+static int load_once(struct program *p, const struct program_config *config,
+		     const struct target *target, bool samples, bool *ret_logged)
+{
+	cleanup_(held_free) struct held held = {0};
+	int err;
+
+	p->skeleton = xgotopfs_bpf__open();
+	if (!p->skeleton)
+		return -errno;
+	err = fill_knobs(p->skeleton->rodata, config, target);
+	*ret_logged = err != 0;
+	if (err)
+		return err;
+	err = size_rings(p, config);
+	if (!err)
+		err = find_held(p, target, &held);
+	prefer_multi(p);
+	prefer_sleeping(p);
+	(void)bpf_program__set_autoload(p->skeleton->progs.on_refill, samples);
+	(void)bpf_program__set_autoload(p->skeleton->progs.on_alloc_large, samples);
+	p->samples = samples;
+	if (!err)
+		err = xgotopfs_bpf__load(p->skeleton);
+	return err ? err : fill_held(p, &held);
+}
+
+/* Samples are an extra: where the kernel does not take them, all else is traced. */
+static int load_program(struct program *p, const struct program_config *config,
+			const struct target *target, bool *ret_logged)
+{
+	int err = load_once(p, config, target, true, ret_logged);
+
+	if (!err || *ret_logged ||
+	    (err != -EACCES && err != -EINVAL && err != -ENOTSUP && err != -E2BIG))
+		return err;
+	xgotopfs_bpf__destroy(p->skeleton);
+	p->skeleton = NULL;
+	return load_once(p, config, target, false, ret_logged);
+}
+
 int program_load(const struct program_config *config, const struct target *target,
 		 struct program **ret)
 {
 	struct program *p = calloc(1, sizeof(*p));
-	cleanup_(held_free) struct held held = {0};
 	int cpus = libbpf_num_possible_cpus();
+	bool logged = false;
 	int err;
 
 	if (!p)
@@ -349,25 +397,9 @@ int program_load(const struct program_config *config, const struct target *targe
 		goto fail;
 	}
 	p->n_cpus = MIN((unsigned)cpus, WIRE_CPUS_MAX);
-	p->skeleton = xgotopfs_bpf__open();
-	if (!p->skeleton) {
-		err = load_error(-errno);
-		goto fail;
-	}
-	err = fill_knobs(p->skeleton->rodata, config, target);
-	if (err)
-		goto fail;
-	err = size_rings(p, config);
-	if (!err)
-		err = find_held(p, target, &held);
-	prefer_multi(p);
-	prefer_sleeping(p);
-	if (!err)
-		err = xgotopfs_bpf__load(p->skeleton);
-	if (!err)
-		err = fill_held(p, &held);
+	err = load_program(p, config, target, &logged);
 	if (err) {
-		if (err != -ENOMEM || !config->quiet)
+		if (!logged && (err != -ENOMEM || !config->quiet))
 			err = load_error(err);
 		goto fail;
 	}
@@ -432,6 +464,11 @@ int program_watch_execs(struct program *p)
 	return MIN(p->exec_fd, 0);
 }
 
+int program_samples_fd(const struct program *p)
+{
+	return bpf_map__fd(p->skeleton->maps.samples);
+}
+
 struct bpf_program *program_for(struct program *p, enum probe_kind kind)
 {
 	struct xgotopfs_bpf *s = p->skeleton;
@@ -461,6 +498,10 @@ struct bpf_program *program_for(struct program *p, enum probe_kind kind)
 		return s->progs.on_exitsyscall;
 	case PROBE_STATE_SWAP:
 		return s->progs.on_state_swap;
+	case PROBE_REFILL:
+		return s->progs.on_refill;
+	case PROBE_ALLOC_LARGE:
+		return s->progs.on_alloc_large;
 	case PROBE_KINDS:
 		break;
 	}
@@ -489,6 +530,14 @@ void program_counters(const struct program *p, struct program_counters *ret)
 		for (unsigned t = 0; t < WIRE_TYPES; t++)
 			sum.lost[t] += c->lost[t];
 	}
+	for (unsigned i = 0; i < p->n_cpus; i++) {
+		const volatile struct wire_sampled *s = &p->skeleton->bss->sampled[i];
+
+		sum.sample_hits += s->hits;
+		sum.samples_lost += s->lost;
+		sum.samples_lost_weight += s->lost_weight;
+	}
+	sum.hits += sum.sample_hits;
 	for (unsigned i = 0; i < p->n_rings; i++)
 		sum.hits += ring_produced(&p->rings[i]);
 	*ret = sum;

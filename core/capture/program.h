@@ -31,6 +31,7 @@ struct program {
 	int exec_fd;                     /* sched_process_exec; -1: not watched */
 	bool slots_used[WIRE_SITES_MAX]; /* of control->sites, by any set of probes */
 	struct wire_control *own;        /* program_none(): what `control` is then */
+	bool samples;                    /* the kernel took the programs that sample */
 	bool multi;                      /* loaded for uprobe_multi links: one link a program */
 };
 
@@ -52,6 +53,9 @@ void program_free(struct program *p); /* NULL and half-built are fine */
 /* From now on execve(2) of the traced processes is in the rings. 0 or -errno. */
 int program_watch_execs(struct program *p);
 
+/* The ring buffer of samples. */
+int program_samples_fd(const struct program *p);
+
 /* The program for a probe kind. */
 struct bpf_program *program_for(struct program *p, enum probe_kind kind);
 
@@ -59,6 +63,7 @@ struct program_counters {
 	uint64_t hits, stepped, skipped, faulted, prog_ns_sum, prog_ns_samples, lost[WIRE_TYPES];
 	uint64_t refused, cancelled, hidden, absent, outside; /* as in struct wire_cpu */
 	uint64_t lost_execs; /* execs that found no room in the ring */
+	uint64_t sample_hits, samples_lost, samples_lost_weight; /* struct wire_sampled */
 };
 /* Sums the CPUs' counters. */
 void program_counters(const struct program *p, struct program_counters *ret);

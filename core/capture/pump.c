@@ -45,13 +45,16 @@ struct pump {
 	bool more;            /* records that could be delivered wait */
 	size_t n;             /* of batch */
 	struct event *batch;
-	struct capture_lost lost; /* told so far */
-	uint64_t lost_execs;      /* seen to */
-	uint64_t execs_ns;        /* looked for */
+	struct capture_lost lost;                   /* told so far */
+	uint64_t lost_execs;                        /* seen to */
+	uint64_t execs_ns;                          /* looked for */
+	uint64_t samples_lost, samples_lost_weight; /* told so far */
 	/* written by the pump, read by anybody (atomic) */
 	uint64_t read, delivered, waiting, undecodable, senseless, ignored, stranded,
 		deliver_ns_sum, delivered_until_ns;
 };
+
+static int on_sample(void *ctx, void *data, size_t size);
 
 static int epoll_add(int epoll_fd, int fd)
 {
@@ -95,6 +98,8 @@ int pump_new(struct program *program, struct decode *decode, struct procs *procs
 	p->interval_ns = BUSY_INTERVAL_NS;
 	p->batch = malloc(BATCH * sizeof(*p->batch));
 	err = p->batch ? merge_new(program->rings, program->n_rings, &p->merge) : -ENOMEM;
+	if (!err && program->samples)
+		err = ring_buffer__add(program->wakeups, program_samples_fd(program), on_sample, p);
 	if (!err)
 		err = open_fds(p);
 	if (err) {
@@ -165,6 +170,30 @@ static void deliver_record(struct pump *p, const union wire_record *record)
 	p->n += n;
 }
 
+/* A stack with its weight. Its process is known, or the sink hears of it first. */
+static int on_sample(void *ctx, void *data, size_t size)
+{
+	struct pump *p = ctx;
+	const struct wire_sample *sample = data;
+	const struct decode_process *process;
+	struct stack_sample named;
+
+	if (size < sizeof(*sample) || sample->kind != WIRE_SAMPLE_ALLOC) {
+		add_to(&p->senseless, 1);
+		return 0;
+	}
+	process = procs_known(p->procs, (pid_t)sample->pid, sample->time_ns);
+	if (!process) {
+		flush(p);
+		process = procs_find(p->procs, (pid_t)sample->pid, sample->time_ns);
+	}
+	if (!process || !p->sink->sample)
+		return 0;
+	decode_sample(p->decode, process, sample, &named);
+	p->sink->sample(p->sink->ctx, &named);
+	return 0;
+}
+
 /* All that was counted before this moment: told before anything is said to be delivered until it.
  */
 static void deliver_lost(struct pump *p)
@@ -184,6 +213,11 @@ static void deliver_lost(struct pump *p)
 	}
 	if (any)
 		p->sink->lost(p->sink->ctx, &more, now_ns);
+	if (counters.samples_lost != p->samples_lost && p->sink->samples_lost)
+		p->sink->samples_lost(p->sink->ctx, counters.samples_lost - p->samples_lost,
+				      counters.samples_lost_weight - p->samples_lost_weight);
+	p->samples_lost = counters.samples_lost;
+	p->samples_lost_weight = counters.samples_lost_weight;
 }
 
 /* Nobody tells of them. */
@@ -232,6 +266,8 @@ static size_t pass(struct pump *p)
 		room--;
 	}
 	flush(p);
+	if (p->program->samples)
+		(void)ring_buffer__consume(p->program->wakeups);
 	p->more = record != NULL;
 	deliver_lost(p);
 	if (!p->more) {

@@ -126,6 +126,7 @@ void traced_add_stats(struct capture_stats *sum, const struct capture_stats *s)
 	sum->delivered += s->delivered;
 	sum->undecodable += s->undecodable;
 	sum->stepped += s->stepped;
+	sum->sample_hits += s->sample_hits;
 	sum->skipped += s->skipped;
 	for (unsigned type = 0; type < EVENT_TYPES; type++)
 		sum->hit_ns[type] = MAX(sum->hit_ns[type], s->hit_ns[type]);
@@ -177,6 +178,8 @@ static const char *event_of(enum probe_kind kind)
 		[PROBE_EXITSYSCALL] = EVENT_CASGSTATUS,
 	};
 
+	if (kind == PROBE_REFILL || kind == PROBE_ALLOC_LARGE)
+		return "alloc_sample";
 	return event_type_name(types[kind]);
 }
 
@@ -210,6 +213,13 @@ static void fill_unseen(struct traced *t, const struct target *target, unsigned 
 	snprintf(ret->unseen, sizeof(ret->unseen), "%s", text.len ? text.data : "");
 }
 
+static void fill_sampling(const struct traced_image *i, struct health *ret)
+{
+	capture_sampling(i->capture, ret->sampling, sizeof(ret->sampling));
+	if (!strcmp(ret->sampling, "on") && i->unsampled[0])
+		snprintf(ret->sampling, sizeof(ret->sampling), "incomplete: %s", i->unsampled);
+}
+
 static void health(void *ctx, unsigned proc, struct health *ret)
 {
 	struct traced *t = ctx;
@@ -224,6 +234,7 @@ static void health(void *ctx, unsigned proc, struct health *ret)
 	snprintf(ret->symbols_from, sizeof(ret->symbols_from), "%s", target_symbols_from(target));
 	fill_unseen(t, target, proc, ret);
 	snprintf(ret->not_covered, sizeof(ret->not_covered), "%s", target_not_covered(target));
+	fill_sampling(traced_now(t), ret);
 	ret->hits = s.hits;
 	ret->skipped_by_filter = s.skipped;
 	ret->reads_faulted = s.faulted;

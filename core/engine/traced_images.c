@@ -14,6 +14,7 @@
 #include "core/base/log.h"
 #include "core/engine/traced_internal.h"
 #include "core/memory/type.h"
+#include "core/model/samples.h"
 #include "core/target/process.h"
 
 /* --- the sink: on a capture's thread, and on the main one while it attaches ------------------ */
@@ -105,6 +106,17 @@ static void sink_lost(void *ctx, const struct capture_lost *lost, uint64_t time_
 	t->c.lost(t->c.ctx);
 }
 
+static void sink_sample(void *ctx, const struct stack_sample *sample)
+{
+	samples_add(model_samples(((struct traced_image *)ctx)->owner->c.model), sample);
+}
+
+static void sink_samples_lost(void *ctx, uint64_t n, uint64_t weight)
+{
+	samples_lost(model_samples(((struct traced_image *)ctx)->owner->c.model), SAMPLE_ALLOC, n,
+		     weight);
+}
+
 static void sink_file(void *ctx)
 {
 	struct traced *t = ((struct traced_image *)ctx)->owner;
@@ -124,6 +136,8 @@ int traced_image_new(struct traced *t, struct target *target, const uint32_t rat
 		.executed = sink_executed,
 		.events = sink_events,
 		.lost = sink_lost,
+		.sample = sink_sample,
+		.samples_lost = sink_samples_lost,
 		.file = sink_file,
 	};
 	struct capture_config cc = {
@@ -152,6 +166,7 @@ int traced_image_new(struct traced *t, struct target *target, const uint32_t rat
 		return err;
 	}
 	i->target = target;
+	target_unsampled(target, i->unsampled, sizeof(i->unsampled));
 	*ret = i;
 	return 0;
 }

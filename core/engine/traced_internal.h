@@ -22,6 +22,7 @@ struct traced_image {
 	struct reader *reader;
 	_Atomic int processes;      /* traced and alive */
 	atomic_bool retired;        /* -pid: another is the newest, and tells of the process */
+	char unsampled[400];        /* what allocation samples cannot see; "" */
 	struct loaded_files *files; /* loaded.c's; NULL until there are some */
 };
 

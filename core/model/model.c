@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/model/model_internal.h"
+#include "core/model/samples.h"
 
 #include "core/base/text.h"
 
@@ -41,6 +42,8 @@ int model_new_sharded(const struct model_config *config, unsigned shards, unsign
 		err = shard_init(&m->shards[i]);
 	if (!err)
 		err = feed_new(config->retain, &m->feed);
+	if (!err)
+		err = samples_new(&m->samples);
 	if (!err && threads > 1)
 		err = pool_new(threads - 1, &m->pool);
 	if (err) {
@@ -74,6 +77,7 @@ void model_free(struct model *m)
 		return;
 	pool_free(m->pool);
 	feed_free(m->feed);
+	samples_free(m->samples);
 	for (unsigned i = 0; i < m->n_shards; i++)
 		shard_free(&m->shards[i]);
 	free(m->shards);
@@ -87,6 +91,11 @@ void model_free(struct model *m)
 struct feed *model_feed(struct model *m)
 {
 	return m->feed;
+}
+
+struct samples *model_samples(struct model *m)
+{
+	return m->samples;
 }
 
 struct names *model_names(struct model *m)

@@ -39,6 +39,7 @@ int model_new(const struct model_config *config, struct model **ret);
 void model_free(struct model *m);
 struct feed *model_feed(struct model *m);
 struct names *model_names(struct model *m);
+struct samples *model_samples(struct model *m); /* samples.h; lives as long as the model */
 int64_t model_wall_offset(const struct model *m);
 
 /* --- processes -------------------------------------------------------------------------- */

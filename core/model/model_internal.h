@@ -161,6 +161,7 @@ struct proc {
 struct model {
 	struct model_config config;
 	struct feed *feed;
+	struct samples *samples;
 	struct pool *pool; /* NULL: the caller applies alone */
 	unsigned n_shards;
 

@@ -32,6 +32,7 @@ enum {
 	STRUCT_TIMER,
 	STRUCT_MHEAP,
 	STRUCT_MSPAN,
+	STRUCT_MCACHE,
 	STRUCT_P,
 	STRUCTS,
 };
@@ -54,6 +55,7 @@ static const char *const struct_names[STRUCTS] = {
 	[STRUCT_TIMER] = "runtime.timer",
 	[STRUCT_MHEAP] = "runtime.mheap",
 	[STRUCT_MSPAN] = "runtime.mspan",
+	[STRUCT_MCACHE] = "runtime.mcache",
 	[STRUCT_P] = "runtime.p",
 };
 
@@ -102,6 +104,9 @@ static const struct {
 	[DWARF_SPAN_CLASS] = {STRUCT_MSPAN, "spanclass", true},
 	[DWARF_SPAN_STATE] = {STRUCT_MSPAN, "state", true},
 	[DWARF_SPAN_SPECIALS] = {STRUCT_MSPAN, "specials", true},
+	[DWARF_SPAN_ALLOC_COUNT] = {STRUCT_MSPAN, "allocCount", true},
+	[DWARF_SPAN_ALLOC_BEFORE] = {STRUCT_MSPAN, "allocCountBeforeCache", true},
+	[DWARF_MCACHE_ALLOC] = {STRUCT_MCACHE, "alloc", true},
 	[DWARF_P_TIMERS] = {STRUCT_P, "timers", true},
 	[DWARF_P_ID] = {STRUCT_P, "id", true},
 	[DWARF_G_WAITING] = {STRUCT_G, "waiting", true},

@@ -131,6 +131,16 @@ static uint32_t p_goidcache(unsigned minor)
 	return minor >= 23 && minor <= 25 ? 376 : 384;
 }
 
+/* What allocation samples read. */
+static void fill_counts(unsigned minor, struct go_heap_layout *heap)
+{
+	if (!heap->span_class)
+		return;
+	heap->mcache_alloc = minor >= 24 ? 48 : 40;
+	heap->span_alloc_count = heap->span_class - 2;
+	heap->span_alloc_before = minor >= 19 ? heap->span_class + 4 : 0;
+}
+
 int layout_of_release(unsigned minor, uint16_t machine, struct go_layout *ret)
 {
 	struct go_layout layout = {0};
@@ -144,6 +154,7 @@ int layout_of_release(unsigned minor, uint16_t machine, struct go_layout *ret)
 	for (size_t i = 0; i < ARRAY_SIZE(heaps); i++)
 		if (minor >= heaps[i].first && minor <= heaps[i].last)
 			layout.heap = heaps[i].layout;
+	fill_counts(minor, &layout.heap);
 	if (!err)
 		layout.p_goidcache = p_goidcache(minor);
 	/* What a release does, rather than where it keeps things, is taken to last. */
@@ -267,6 +278,9 @@ unsigned layout_apply_dwarf(struct go_layout *layout, const struct dwarf_facts *
 		{&layout->heap.span_class, DWARF_SPAN_CLASS},
 		{&layout->heap.span_state, DWARF_SPAN_STATE},
 		{&layout->heap.span_specials, DWARF_SPAN_SPECIALS},
+		{&layout->heap.span_alloc_count, DWARF_SPAN_ALLOC_COUNT},
+		{&layout->heap.span_alloc_before, DWARF_SPAN_ALLOC_BEFORE},
+		{&layout->heap.mcache_alloc, DWARF_MCACHE_ALLOC},
 		{&layout->heap.p_timers, DWARF_P_TIMERS},
 		{&layout->heap.p_id, DWARF_P_ID},
 		{&layout->p_goidcache, DWARF_P_GOIDCACHE},
@@ -336,9 +350,10 @@ bool layout_is_plausible(const struct go_layout *l)
 	const uint32_t in_m[] = {l->m_g0, l->m_procid,      l->m_curg,    l->m_p,
 				 l->m_id, l->heap.p_timers, l->heap.p_id, l->p_goidcache};
 	const uint32_t in_span[] = {
-		l->heap.span_base,      l->heap.span_pages, l->heap.span_limit,
-		l->heap.span_elem_size, l->heap.span_class, l->heap.span_state,
-		l->heap.span_specials,
+		l->heap.span_base,      l->heap.span_pages,       l->heap.span_limit,
+		l->heap.span_elem_size, l->heap.span_class,       l->heap.span_state,
+		l->heap.span_specials,  l->heap.span_alloc_count, l->heap.span_alloc_before,
+		l->heap.mcache_alloc,
 	};
 	bool ok = l->g_size >= 8 && l->g_size <= GO_G_SIZE_MAX;
 

@@ -28,6 +28,8 @@
  *   STATE_SWAP      a copy of CASGSTATUS in another function, after the fact: g in register `reg`,
  *                   the old state in eax, the new one in `reg2`; only hits count whose ZF says that
  *                   the state changed (place_cas.c). amd64.
+ *   REFILL          (mcache, spanclass), the earlier span still in mcache.alloc[spanclass]
+ *   ALLOC_LARGE     (mcache, size)
  *
  * Exactly once, with WANT_STATES:
  * - Go up to 1.23: casgstatus dead -> runnable|waiting is seen while the goid is still that of the

@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/buf.h"
 #include "core/base/log.h"
+#include "core/target/copies.h"
 #include "core/target/exclude.h"
 #include "core/target/place.h"
 #include "core/target/target_internal.h"
@@ -23,7 +25,7 @@ struct site_list {
 static const uint8_t arguments[PROBE_KINDS] = {
 	[PROBE_CASGSTATUS] = 3,     [PROBE_GDESTROY] = 1,  [PROBE_NEWOBJECT] = 1,
 	[PROBE_MALLOC_SPECIAL] = 3, [PROBE_MAKESLICE] = 3, [PROBE_MAKESLICECOPY] = 2,
-	[PROBE_MAKEMAP] = 2,
+	[PROBE_MAKEMAP] = 2,        [PROBE_REFILL] = 2,    [PROBE_ALLOC_LARGE] = 2,
 };
 
 static int list_grow(struct site_list *list, struct probe_site **ret)
@@ -277,6 +279,90 @@ static int add_maps(struct site_list *list)
 	return err;
 }
 
+/* --- allocation samples ------------------------------------------------------------------- */
+
+static const struct {
+	enum probe_kind kind;
+	const char *name, *hides;
+} slow_paths[] = {
+	{PROBE_REFILL, "runtime.(*mcache).refill", "small objects"},
+	{PROBE_ALLOC_LARGE, "runtime.(*mcache).allocLarge", "objects over 32 KiB"},
+};
+
+/* NULL: it can be probed, at `ret` when that is not NULL. */
+static const char *place_slow_path(const struct target *t, unsigned i, struct probe_site *ret)
+{
+	cleanup_code_ struct code code = {0};
+	struct probe_site site = {.kind = slow_paths[i].kind, .wants = WANT_SAMPLES};
+	const char *why = "its code cannot be decoded";
+	struct go_func func;
+
+	if (target_func_by_name(t, slow_paths[i].name, &func))
+		return "there is no such function";
+	if (!target_layout(t)->heap.mcache_alloc || !target_layout(t)->heap.span_alloc_count)
+		return "where this release keeps its spans is not known";
+	if (code_read(t, &func, &code) ||
+	    place_near_entry(t, &code, arguments[site.kind], &site, &why))
+		return why;
+	/* Ten times the cost is no sample that hardly costs anything. */
+	if (!site.emulated)
+		return "no place for a probe that the kernel emulates";
+	snprintf(site.symbol, sizeof(site.symbol), "%s", func.name);
+	if (place_describe(t, &code, &site))
+		return "it is not in an executable segment";
+	if (ret)
+		*ret = site;
+	return NULL;
+}
+
+static int add_slow_paths(struct site_list *list)
+{
+	struct probe_site site, *room;
+	int err = 0;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(slow_paths) && !err; i++) {
+		if (target_is_part(list->t) || place_slow_path(list->t, i, &site))
+			continue;
+		err = list_grow(list, &room);
+		if (!err) {
+			*room = site;
+			list->n++;
+		}
+	}
+	return err;
+}
+
+/* A build with a profile copied it into others: those calls are not seen. */
+static int note_copy(void *arg, const struct copy *copy)
+{
+	*(unsigned *)arg |= 1u << copy->which;
+	return 0;
+}
+
+void target_unsampled(const struct target *t, char *buf, size_t size)
+{
+	const char *names[ARRAY_SIZE(slow_paths)];
+	cleanup_buf_ struct buf text = BUF_INIT;
+	unsigned copied = 0;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(slow_paths); i++)
+		names[i] = slow_paths[i].name;
+	(void)copies_each(t, names, ARRAY_SIZE(slow_paths), note_copy, &copied);
+	for (unsigned i = 0; i < ARRAY_SIZE(slow_paths); i++) {
+		const char *why = place_slow_path(t, i, NULL);
+
+		if (why)
+			buf_addf(&text, "%s%s are not sampled: %s: %s", text.len ? "; " : "",
+				 slow_paths[i].hides, slow_paths[i].name, why);
+		else if (copied >> i & 1)
+			buf_addf(&text,
+				 "%ssome %s are not sampled: the compiler copied %s into its "
+				 "callers (-pgo)",
+				 text.len ? "; " : "", slow_paths[i].hides, slow_paths[i].name);
+	}
+	snprintf(buf, size, "%s", text.len && !buf_error(&text) ? text.data : "");
+}
+
 int target_sites(const struct target *t, unsigned wanted, struct probe_site **ret, size_t *ret_n)
 {
 	struct site_list list = {.t = t, .wanted = wanted};
@@ -289,6 +375,8 @@ int target_sites(const struct target *t, unsigned wanted, struct probe_site **re
 		err = add_slices(&list);
 	if (!err && wanted & WANT_MAPS)
 		err = add_maps(&list);
+	if (!err && wanted & WANT_SAMPLES)
+		err = add_slow_paths(&list);
 	if (err < 0) {
 		free(list.sites);
 		return err;

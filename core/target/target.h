@@ -58,6 +58,9 @@ struct go_heap_layout {
 	uint32_t span_base, span_pages, span_limit, span_elem_size, span_class, span_state;
 	uint32_t span_specials;
 	uint32_t p_timers, p_id; /* in p; p_timers 0: not known */
+	/* mcache.alloc; of mspan two bytes each: objects in use, and when a P got the span (0:
+	 * before 1.19). */
+	uint32_t mcache_alloc, span_alloc_count, span_alloc_before;
 };
 
 /* Field offsets in runtime.g, m and p, in bytes (docs/go_runtime.md). */
@@ -258,7 +261,9 @@ enum probe_kind {
 	PROBE_MAKEMAP_SMALL,
 	PROBE_ENTERSYSCALL, /* reentersyscall, entersyscallblock: 1.26 on */
 	PROBE_EXITSYSCALL,
-	PROBE_STATE_SWAP, /* behind a copy of the compare-and-swap of casgstatus; several */
+	PROBE_STATE_SWAP,  /* behind a copy of the compare-and-swap of casgstatus; several */
+	PROBE_REFILL,      /* (*mcache).refill(spc): a span of small objects is used up */
+	PROBE_ALLOC_LARGE, /* (*mcache).allocLarge(size, …) */
 	PROBE_KINDS,
 };
 
@@ -299,14 +304,20 @@ enum target_want {
 	WANT_CREATIONS = 1 << 4, /* newgoroutine */
 	WANT_EXITS = 1 << 5,     /* goexit */
 	WANT_ALL = (1 << 6) - 1,
+	/* No event: allocations by bytes, with stacks (bpf/sample.bpf.h). */
+	WANT_SAMPLES = 1 << 6,
 };
 
 /*
  * Chooses the fewest sites that give what is `wanted` (enum target_want bits) exactly once each:
  * with WANT_STATES, creations and exits come from casgstatus itself wherever g.goid is final there.
  * -ENOEXEC when a needed site cannot be proven safe (logged). The caller frees *ret.
+ * WANT_SAMPLES never fails: what has no site is left out, target_unsampled() says what that hides.
  */
 int target_sites(const struct target *t, unsigned wanted, struct probe_site **ret, size_t *ret_n);
+
+/* What allocation samples cannot see in this binary, "" for nothing, in one line. */
+void target_unsampled(const struct target *t, char *buf, size_t size);
 
 /* Are creations (exits) told by state changes even where those are not wanted themselves, since the
  * function that alone would tell them was copied into others? */

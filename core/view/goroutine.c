@@ -6,6 +6,7 @@
 
 #include "core/base/json.h"
 #include "core/view/goroutine.h"
+#include "core/model/samples.h"
 #include "core/view/waits.h"
 
 #define CHILDREN_MAX 1000
@@ -170,6 +171,16 @@ int view_status(const struct view *v, struct view_query *q, struct buf *out)
 	return emit_caveats(&e, v, &g);
 }
 
+/* Its share of the allocation samples, with one standard deviation. */
+static void emit_sampled(struct emit *e, const struct view *v, const struct goroutine *g)
+{
+	struct sample_sum sum;
+
+	samples_of_goroutine(model_samples(v->model), g->proc, SAMPLE_ALLOC, g->goid, &sum);
+	emit_u64(e, "alloc_sampled_bytes", sum.weight);
+	emit_u64(e, "alloc_sampled_error_bytes", sample_error(&sum));
+}
+
 int view_goroutine_stats(const struct view *v, struct view_query *q, struct buf *out)
 {
 	struct proc_info info;
@@ -182,6 +193,7 @@ int view_goroutine_stats(const struct view *v, struct view_query *q, struct buf 
 	emit_begin(&e, q->form, out);
 	emit_u64(&e, "goid", g.goid);
 	emit_counts(&e, &g, view_now(v, q->proc));
+	emit_sampled(&e, v, &g);
 	emit_u64(&e, "children", g.children);
 	return emit_caveats(&e, v, &g);
 }
@@ -194,6 +206,7 @@ int view_emit_goroutine(const struct view *v, const struct proc_info *info,
 	emit_begin(&e, VIEW_JSON, out);
 	emit_status(&e, v, info, g, now);
 	emit_counts(&e, g, now);
+	emit_sampled(&e, v, g);
 	/* The same points in time as the API's other answers have them. */
 	emit_u64(&e, "created_ns", g->created_ns);
 	emit_u64(&e, "exited_ns", g->exited_ns);

@@ -336,6 +336,7 @@ static void emit_coverage(struct emit *e, const struct facts *x)
 	snprintf(not_covered, sizeof(not_covered), "%s%s%s", h->unseen,
 		 h->unseen[0] && h->not_covered[0] ? "; " : "", h->not_covered);
 	emit_string(e, "not_covered", not_covered[0] ? not_covered : "nothing");
+	emit_string(e, "alloc_sampling", h->sampling);
 	emit_string(e, "file", h->file);
 	emit_u64(e, "readers", h->readers);
 	emit_u64(e, "processors", h->processors);

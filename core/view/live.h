@@ -28,6 +28,7 @@ struct health {
 	/* What this very build, or process, hides, so that events are missing; "" = nothing. */
 	char unseen[1200];
 	char not_covered[512]; /* what this Go version hides from the probes in use; "" = nothing */
+	char sampling[512];    /* of allocations: "on", "incomplete: …", "off: …" */
 	char file[600];        /* the traced file: as it was read, watched over, … */
 	char path_why[512];    /* another file is where it was, and cannot be traced: why; "" */
 	bool file_trouble, file_limited; /* it is not traced just now; each process from late on */

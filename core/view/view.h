@@ -172,6 +172,8 @@ view_fn view_goroutine;
 view_fn view_goroutine_events, view_spans;
 /* goid 0: of the whole process. */
 view_fn view_allocations;
+/* Sampled allocations by call site. */
+view_fn view_alloc_sites;
 /* Objects that goroutines wait on, a row each, and who may hold them; of one goroutine. */
 view_fn view_wait_graph, view_goroutine_waits;
 /* The runtime's own figures, read from memory. */

@@ -58,6 +58,11 @@ void view_emit_recording(struct emit *e, const struct view *v);
  * when there are none. */
 void view_note_dropped(uint64_t dropped, const char *what, struct buf *out);
 
+/* The allocation samples of a process: alloc_sampled_bytes, … */
+void view_emit_sampled(struct emit *e, const struct view *v, unsigned proc);
+/* Frames of the runtime's own, which allocate for whom called them. */
+bool view_is_runtime(const struct view *v, uint32_t site_id);
+
 /* False when everything is counted: nothing is sampled, or nobody can say. */
 bool view_rates(const struct view *v, uint32_t ret[EVENT_TYPES]);
 /* sample_<event> for each type that is not counted in full: the counts are then samples. */

@@ -77,6 +77,8 @@ const struct view_row views[] = {
 	    .help = "where goroutines are, for go tool pprof FILE"),
 	ROW("pprof/allocs", PROCESS, BINARY, COSTLY, view_pprof_allocs, OCTETS,
 	    .download = "xgotop-allocs.pb.gz", .help = "what they allocate, and where"),
+	ROW("alloc_sites", PROCESS, BOTH, HEAVY, view_alloc_sites, .suffix = ".tsv",
+	    .help = "who allocates how much, sampled: also append, strings, closures, fmt"),
 	ROW("pprof/offcpu", PROCESS, BINARY, COSTLY, view_pprof_offcpu, OCTETS,
 	    .download = "xgotop-offcpu.pb.gz", .help = "where they spend time not running"),
 	ROW("waits", PROCESS, BOTH, COSTLY, view_wait_graph, .here = has_waits,

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Samples summed up; see samples.h. Two tables with open addressing, under one lock. */
+#include "core/model/samples.h"
+
+#include <errno.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/util.h"
+
+struct stack_row {
+	uint64_t hash;
+	uint32_t proc;
+	uint8_t kind;
+	struct sample_row row;
+};
+
+struct goroutine_row {
+	uint64_t goid; /* with proc and kind the key */
+	uint32_t proc;
+	uint8_t kind;
+	bool used;
+	uint64_t seen; /* the sample's number */
+	struct sample_sum sum;
+};
+
+struct samples {
+	pthread_mutex_t lock;
+	struct stack_row *stacks;
+	size_t n_stacks, stacks_cap;
+	uint32_t *slots; /* by hash: number of the row plus 1; 0 free */
+	size_t n_slots;
+	struct goroutine_row *goroutines;
+	size_t n_goroutines, goroutines_cap; /* cap: a power of two, twice what may be in use */
+	uint64_t count;
+	uint64_t from_ns[SAMPLE_KINDS];
+	uint64_t lost[SAMPLE_KINDS], lost_weight[SAMPLE_KINDS];
+};
+
+int samples_new(struct samples **ret)
+{
+	struct samples *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	pthread_mutex_init(&s->lock, NULL);
+	*ret = s;
+	return 0;
+}
+
+void samples_free(struct samples *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->n_stacks; i++)
+		free((void *)(uintptr_t)s->stacks[i].row.sites);
+	free(s->stacks);
+	free(s->slots);
+	free(s->goroutines);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+static uint64_t mix(uint64_t hash, uint64_t value)
+{
+	hash = (hash ^ value) * 0xff51afd7ed558ccdull;
+	return hash ^ hash >> 32;
+}
+
+static void sum_add(struct sample_sum *sum, const struct stack_sample *sample)
+{
+	double weight = (double)sample->weight;
+
+	sum->hits++;
+	sum->weight = sum_u64(sum->weight, sample->weight);
+	sum->squares += weight * weight;
+	if (sample->size)
+		sum->objects += weight / (double)sample->size;
+}
+
+uint64_t sample_error(const struct sample_sum *sum)
+{
+	double error = sqrt(sum->squares);
+
+	return error < (double)UINT64_MAX / 2 ? (uint64_t)error : UINT64_MAX / 2;
+}
+
+/* --- by stack -------------------------------------------------------------------------------- */
+
+static int rehash(struct samples *s)
+{
+	size_t n = s->n_slots ? 2 * s->n_slots : 512;
+	uint32_t *slots = calloc(n, sizeof(*slots));
+
+	if (!slots)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->n_stacks; i++) {
+		size_t at = s->stacks[i].hash & (n - 1);
+
+		while (slots[at])
+			at = (at + 1) & (n - 1);
+		slots[at] = (uint32_t)i + 1;
+	}
+	free(s->slots);
+	s->slots = slots;
+	s->n_slots = n;
+	return 0;
+}
+
+static bool is_row(const struct stack_row *row, uint64_t hash, const struct stack_sample *sample)
+{
+	return row->hash == hash && row->proc == sample->proc && row->kind == sample->kind &&
+	       row->row.n == sample->n && row->row.cut == sample->cut &&
+	       !memcmp(row->row.sites ? row->row.sites : sample->sites, sample->sites,
+		       sample->n * sizeof(sample->sites[0]));
+}
+
+/* A new row; *at is its slot. NULL: no memory. */
+static struct stack_row *add_row(struct samples *s, uint64_t hash,
+				 const struct stack_sample *sample, size_t at)
+{
+	uint32_t *sites = NULL;
+	struct stack_row *row;
+
+	if (s->n_stacks == s->stacks_cap) {
+		size_t cap = s->stacks_cap ? 2 * s->stacks_cap : 256;
+		struct stack_row *grown = reallocarray(s->stacks, cap, sizeof(*grown));
+
+		if (!grown)
+			return NULL;
+		s->stacks = grown;
+		s->stacks_cap = cap;
+	}
+	if (sample->n) {
+		sites = malloc(sample->n * sizeof(*sites));
+		if (!sites)
+			return NULL;
+		memcpy(sites, sample->sites, sample->n * sizeof(*sites));
+	}
+	row = &s->stacks[s->n_stacks++];
+	*row = (struct stack_row){.hash = hash,
+				  .proc = sample->proc,
+				  .kind = sample->kind,
+				  .row = {.sites = sites, .n = sample->n, .cut = sample->cut}};
+	s->slots[at] = (uint32_t)s->n_stacks;
+	return row;
+}
+
+static struct stack_row *stack_row(struct samples *s, const struct stack_sample *sample)
+{
+	uint64_t hash = mix(mix(sample->cut, sample->proc), sample->kind);
+	size_t at;
+
+	if (2 * (s->n_stacks + 1) > s->n_slots && rehash(s))
+		return NULL;
+	for (uint32_t i = 0; i < sample->n; i++)
+		hash = mix(hash, sample->sites[i]);
+	for (at = hash & (s->n_slots - 1); s->slots[at]; at = (at + 1) & (s->n_slots - 1)) {
+		struct stack_row *row = &s->stacks[s->slots[at] - 1];
+
+		if (is_row(row, hash, sample))
+			return row;
+	}
+	return s->n_stacks < SAMPLES_STACKS_MAX || !sample->n ? add_row(s, hash, sample, at) : NULL;
+}
+
+/* --- by goroutine ---------------------------------------------------------------------------- */
+
+static struct goroutine_row *goroutine_slot(struct goroutine_row *rows, size_t cap, unsigned proc,
+					    uint8_t kind, uint64_t goid)
+{
+	size_t at = mix(mix(goid, proc), kind) & (cap - 1);
+
+	while (rows[at].used &&
+	       (rows[at].goid != goid || rows[at].proc != proc || rows[at].kind != kind))
+		at = (at + 1) & (cap - 1);
+	return &rows[at];
+}
+
+/* Room for one more: grows, or forgets those that were not seen in the last so many samples. */
+static int make_room(struct samples *s)
+{
+	bool full = s->n_goroutines >= SAMPLES_GOROUTINES_MAX;
+	size_t cap = full ? s->goroutines_cap : s->goroutines_cap ? 2 * s->goroutines_cap : 256;
+	struct goroutine_row *rows = calloc(cap, sizeof(*rows));
+	size_t n = 0;
+
+	if (!rows)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->goroutines_cap; i++) {
+		struct goroutine_row *old = &s->goroutines[i];
+
+		if (!old->used || (full && s->count - old->seen > SAMPLES_GOROUTINES_MAX / 2))
+			continue;
+		*goroutine_slot(rows, cap, old->proc, old->kind, old->goid) = *old;
+		n++;
+	}
+	free(s->goroutines);
+	s->goroutines = rows;
+	s->goroutines_cap = cap;
+	s->n_goroutines = n;
+	return 0;
+}
+
+static void add_to_goroutine(struct samples *s, const struct stack_sample *sample)
+{
+	struct goroutine_row *row;
+
+	if ((s->n_goroutines >= SAMPLES_GOROUTINES_MAX ||
+	     2 * (s->n_goroutines + 1) > s->goroutines_cap) &&
+	    make_room(s))
+		return;
+	row = goroutine_slot(s->goroutines, s->goroutines_cap, sample->proc, sample->kind,
+			     sample->goid);
+	if (!row->used) {
+		*row = (struct goroutine_row){.goid = sample->goid,
+					      .proc = sample->proc,
+					      .kind = sample->kind,
+					      .used = true};
+		s->n_goroutines++;
+	}
+	row->seen = s->count;
+	sum_add(&row->sum, sample);
+}
+
+void samples_of_goroutine(struct samples *s, unsigned proc, enum sample_kind kind, uint64_t goid,
+			  struct sample_sum *ret)
+{
+	const struct goroutine_row *row;
+
+	*ret = (struct sample_sum){0};
+	pthread_mutex_lock(&s->lock);
+	if (s->goroutines_cap) {
+		row = goroutine_slot(s->goroutines, s->goroutines_cap, proc, (uint8_t)kind, goid);
+		if (row->used)
+			*ret = row->sum;
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* --- both ------------------------------------------------------------------------------------ */
+
+void samples_add(struct samples *s, const struct stack_sample *sample)
+{
+	struct stack_sample others = {.proc = sample->proc, .kind = sample->kind};
+	struct stack_row *row;
+
+	pthread_mutex_lock(&s->lock);
+	s->count++;
+	if (!s->from_ns[sample->kind])
+		s->from_ns[sample->kind] = sample->time_ns;
+	row = stack_row(s, sample);
+	if (!row)
+		row = stack_row(s, &others);
+	if (row) {
+		sum_add(&row->row.sum, sample);
+		add_to_goroutine(s, sample);
+	} else {
+		s->lost[sample->kind]++;
+		s->lost_weight[sample->kind] += sample->weight;
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+void samples_lost(struct samples *s, enum sample_kind kind, uint64_t n, uint64_t weight)
+{
+	pthread_mutex_lock(&s->lock);
+	s->lost[kind] += n;
+	s->lost_weight[kind] += weight;
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void sum_up(const struct sample_sum *from, struct sample_sum *to)
+{
+	to->hits += from->hits;
+	to->weight = sum_u64(to->weight, from->weight);
+	to->squares += from->squares;
+	to->objects += from->objects;
+}
+
+/* Holding the lock. `rows` may be NULL. */
+static size_t gather(struct samples *s, unsigned proc, enum sample_kind kind,
+		     struct sample_row *rows, struct sample_totals *ret)
+{
+	size_t n = 0;
+
+	*ret = (struct sample_totals){.lost = s->lost[kind],
+				      .lost_weight = s->lost_weight[kind],
+				      .from_ns = s->from_ns[kind]};
+	for (size_t i = 0; i < s->n_stacks; i++) {
+		if (s->stacks[i].proc != proc || s->stacks[i].kind != kind)
+			continue;
+		sum_up(&s->stacks[i].row.sum, &ret->sum);
+		if (rows)
+			rows[n] = s->stacks[i].row;
+		n++;
+	}
+	return n;
+}
+
+int samples_copy(struct samples *s, unsigned proc, enum sample_kind kind, struct sample_row **ret,
+		 size_t *ret_n, struct sample_totals *ret_totals)
+{
+	struct sample_row *rows;
+
+	pthread_mutex_lock(&s->lock);
+	rows = malloc((s->n_stacks + 1) * sizeof(*rows));
+	if (rows) {
+		*ret_n = gather(s, proc, kind, rows, ret_totals);
+		*ret = rows;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return rows ? 0 : -ENOMEM;
+}
+
+void samples_totals(struct samples *s, unsigned proc, enum sample_kind kind,
+		    struct sample_totals *ret)
+{
+	pthread_mutex_lock(&s->lock);
+	(void)gather(s, proc, kind, NULL, ret);
+	pthread_mutex_unlock(&s->lock);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Samples summed up: by stack, and by goroutine. Bounded: stacks past SAMPLES_STACKS_MAX are one
+ * row without a stack, goroutines past SAMPLES_GOROUTINES_MAX are forgotten, those first that were
+ * not seen for longest. Any thread.
+ */
+#ifndef XGOTOPFS_MODEL_SAMPLES_H
+#define XGOTOPFS_MODEL_SAMPLES_H
+
+#include "core/model/sample.h"
+
+#define SAMPLES_STACKS_MAX     32768
+#define SAMPLES_GOROUTINES_MAX 65536
+
+struct samples;
+
+int samples_new(struct samples **ret);
+void samples_free(struct samples *s); /* NULL is fine */
+
+/* What cannot be kept for want of memory counts as lost. */
+void samples_add(struct samples *s, const struct stack_sample *sample);
+/* Samples that never came, and what they stood for; of all processes. */
+void samples_lost(struct samples *s, enum sample_kind kind, uint64_t n, uint64_t weight);
+
+struct sample_sum {
+	uint64_t hits;
+	uint64_t weight;
+	double squares; /* of the weights: the estimate's variance, as hits come at random */
+	double objects; /* weight / size, where the size is known */
+};
+/* One standard deviation of the weight. */
+uint64_t sample_error(const struct sample_sum *sum);
+
+struct sample_row {
+	struct sample_sum sum;
+	const uint32_t *sites; /* lives as long as `s`; innermost first; NULL: all other stacks */
+	uint32_t n;
+	bool cut;
+};
+struct sample_totals {
+	struct sample_sum sum;
+	uint64_t lost, lost_weight;
+	uint64_t from_ns; /* CLOCK_MONOTONIC of the first; 0: there is none */
+};
+/* The rows of a process, in no order, and their totals. The caller frees *ret. 0 or -ENOMEM. */
+int samples_copy(struct samples *s, unsigned proc, enum sample_kind kind, struct sample_row **ret,
+		 size_t *ret_n, struct sample_totals *ret_totals);
+void samples_totals(struct samples *s, unsigned proc, enum sample_kind kind,
+		    struct sample_totals *ret);
+/* All zero: none, or forgotten. */
+void samples_of_goroutine(struct samples *s, unsigned proc, enum sample_kind kind, uint64_t goid,
+			  struct sample_sum *ret);
+
+#endif

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Allocation samples by call site: whom the runtime allocated for, and where the program's own code
+ * asked for that. Any thread.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/model/samples.h"
+#include "core/view/groups.h"
+#include "core/view/view_internal.h"
+
+struct alloc_row {
+	uint64_t key; /* site << 32 | own site */
+	struct sample_sum sum;
+	uint32_t how; /* the runtime's function that was called there; 0: not known */
+};
+
+static const char *function_of(const struct view *v, uint32_t site_id)
+{
+	const struct names *names = model_names(v->model);
+
+	return names_string(names, names_site(names, site_id)->func_id);
+}
+
+bool view_is_runtime(const struct view *v, uint32_t site_id)
+{
+	const char *name = function_of(v, site_id);
+
+	return !strncmp(name, "runtime.", 8) || !strncmp(name, "internal/runtime/", 17) ||
+	       !strncmp(name, "runtime/internal/", 17);
+}
+
+/* Not of the standard library, whose packages have no dot in the first element of their path
+ * (cmd/go: that is what tells them from others), nor are they called main. */
+static bool is_own(const char *function)
+{
+	size_t element = strcspn(function, "/");
+
+	if (!strncmp(function, "main.", 5))
+		return true;
+	return function[element] && memchr(function, '.', element);
+}
+
+/* The innermost frame that is no runtime's, and the innermost of the program's own. */
+static void sites_of(const struct view *v, const struct sample_row *row, uint32_t *ret_site,
+		     uint32_t *ret_own, uint32_t *ret_how)
+{
+	const struct names *names = model_names(v->model);
+
+	*ret_site = *ret_own = *ret_how = 0;
+	for (uint32_t i = 0; i < row->n && !*ret_own; i++) {
+		if (!*ret_site && view_is_runtime(v, row->sites[i])) {
+			*ret_how = names_site(names, row->sites[i])->func_id;
+			continue;
+		}
+		if (!*ret_site)
+			*ret_site = row->sites[i];
+		if (is_own(function_of(v, row->sites[i])))
+			*ret_own = row->sites[i];
+	}
+	if (!*ret_site && row->n) /* the runtime for itself */
+		*ret_site = row->sites[row->n - 1];
+}
+
+static void add_sum(struct sample_sum *to, const struct sample_sum *from)
+{
+	to->hits += from->hits;
+	to->weight = sum_u64(to->weight, from->weight);
+	to->squares += from->squares;
+	to->objects += from->objects;
+}
+
+static int gather(const struct view *v, unsigned proc, struct groups *rows,
+		  struct sample_totals *totals)
+{
+	struct sample_row *stacks;
+	struct proc_info info;
+	size_t n;
+	int err = model_proc(v->model, proc, &info);
+
+	if (!err)
+		err = samples_copy(model_samples(v->model), proc, SAMPLE_ALLOC, &stacks, &n,
+				   totals);
+	if (err)
+		return err;
+	for (size_t i = 0; i < n && !err; i++) {
+		uint32_t site, own, how;
+		struct alloc_row *row;
+
+		sites_of(v, &stacks[i], &site, &own, &how);
+		row = groups_row(rows, (uint64_t)site << 32 | own);
+		err = row ? 0 : -ENOMEM;
+		if (row) {
+			add_sum(&row->sum, &stacks[i].sum);
+			row->how = how;
+		}
+	}
+	free(stacks);
+	return err;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct alloc_row *x = a, *y = b;
+
+	if (x->sum.weight != y->sum.weight)
+		return x->sum.weight > y->sum.weight ? -1 : 1;
+	return x->key < y->key ? -1 : x->key > y->key;
+}
+
+static void emit_site(struct emit *e, const struct view *v, uint32_t site_id)
+{
+	cleanup_buf_ struct buf text = BUF_INIT;
+
+	view_site_file(model_names(v->model), site_id, &text);
+	emit_string(e, NULL, text.data ? text.data : "");
+}
+
+static void emit_alloc_row(struct emit *e, const struct view *v, const struct alloc_row *row,
+			   const struct sample_totals *totals)
+{
+	double all = (double)totals->sum.weight;
+
+	emit_row(e);
+	emit_u64(e, NULL, row->sum.weight);
+	emit_double(e, NULL, all > 0 ? 100 * (double)row->sum.weight / all : 0, 2);
+	emit_u64(e, NULL, sample_error(&row->sum));
+	emit_double(e, NULL, row->sum.objects, 0);
+	emit_u64(e, NULL, row->sum.hits);
+	emit_site(e, v, (uint32_t)(row->key >> 32));
+	if ((uint32_t)row->key)
+		emit_site(e, v, (uint32_t)row->key);
+	else
+		emit_none(e, NULL);
+	if (row->how)
+		emit_string(e, NULL, names_string(model_names(v->model), row->how));
+	else
+		emit_unknown(e, NULL);
+	emit_row_end(e);
+}
+
+int view_alloc_sites(const struct view *v, struct view_query *q, struct buf *out)
+{
+	static const char *const columns[] = {"bytes",   "percent", "error_bytes", "objects",
+					      "samples", "site",    "own_site",    "through"};
+	struct groups rows = GROUPS_INIT(struct alloc_row);
+	struct sample_totals totals = {0};
+	struct emit e;
+	int err = gather(v, q->proc, &rows, &totals);
+
+	if (!err) {
+		const struct alloc_row *sorted;
+
+		groups_sort(&rows, compare);
+		sorted = (const void *)rows.rows;
+		emit_table_begin(&e, q->form, columns, ARRAY_SIZE(columns), out);
+		for (size_t i = 0; i < rows.n && !emit_cut(&e, rows.n - i); i++)
+			emit_alloc_row(&e, v, &sorted[i], &totals);
+		err = emit_table_end(&e);
+	}
+	groups_free(&rows);
+	return err;
+}
+
+void view_emit_sampled(struct emit *e, const struct view *v, unsigned proc)
+{
+	struct sample_totals totals;
+
+	samples_totals(model_samples(v->model), proc, SAMPLE_ALLOC, &totals);
+	emit_u64(e, "alloc_sampled_bytes", totals.sum.weight);
+	emit_u64(e, "alloc_sampled_error_bytes", sample_error(&totals.sum));
+	emit_u64(e, "alloc_samples", totals.sum.hits);
+	emit_u64(e, "alloc_samples_lost", totals.lost);
+	emit_u64(e, "alloc_samples_lost_bytes", totals.lost_weight);
+}

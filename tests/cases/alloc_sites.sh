@@ -1,0 +1,49 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# Sampled allocations, held against the profile that the program took of itself (runtime.MemProfile with a rate of 1):
+# the same five sites first, shares within three points, and what no event tells of is in it (append, strings,
+# conversions, closures, fmt).
+# timeout: 240
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../app_lib.sh"
+need_tracing
+
+# truth, sampled: "bytes function" by the innermost function that is no runtime's, the most first.
+truth() { grep -vE 'main\.(profile|origin)' "$T/truth" | sort -rn | tr '\t' ' '; }
+sampled() {
+	awk -F'\t' 'NR > 1 && $7 !~ /main\.(profile|origin)/ { split($6, site, " "); sum[site[1]] += $1 }
+		END { for (f in sum) printf "%d %s\n", sum[f], f }' "$MNT/alloc_sites.tsv" | sort -rn
+}
+shares() { awk '{ bytes[$2] = $1; all += $1 } END { for (f in bytes) printf "%s %.2f\n", f, 100 * bytes[f] / all }' | sort; }
+first_five() { head -n 5 | cut -d' ' -f2 | sort | tr '\n' ' '; }
+
+try() { # RELEASE MODE
+	local binary
+	binary=$("$ROOT/tests/targets/build.sh" "$1" "$2" churn) || fail "$1 $2 does not build"
+	rm -f "$T/truth"
+	CHURN_PROFILE=$T/truth start_target "$binary" 120000
+	start_xgotopfs -pid "$DEMO" -s "$MNT"
+	wait_ready
+	grep -q '^alloc_sampling on$' "$MNT/health" || fail "$1 $2: $(grep alloc_sampling "$MNT/health")"
+	echo >&8
+	wait_for 120 grep -q done "$T/target.out" || fail "$1 $2: it does not come to an end"
+	enough() { [ "$(sampled | awk '{ sum += $1 } END { printf "%d", sum / 1000 }')" -gt "$(truth | awk '{ sum += $1 } END { printf "%d", 0.9 * sum / 1000 }')" ]; }
+	wait_for 10 enough || fail "$1 $2: sampled $(sampled | head -n 3), the truth is $(truth | head -n 3)"
+	expect "$1 $2: lost" "$(sed -n 's/^alloc_samples_lost //p' "$MNT/stats")" 0
+	expect "$1 $2: the first five" "$(sampled | first_five)" "$(truth | first_five)"
+	join <(truth | shares) <(sampled | shares) |
+		awk -v what="$1 $2" '{ d = $2 - $3; if (d < -3 || d > 3) { print what ": " $1 " has " $3 " % where the truth is " $2; bad = 1 } } END { exit bad }' ||
+		fail "$1 $2: shares differ"
+	for how in 'main\.grow .*growslice' 'main\.buildKey .*concatstring' 'main\.convert .*stringtoslicebyte' 'main\.closures .*newobject' \
+		'fmt\.Sprintf .*main\.format ' 'strings\.(\*Builder).*main\.builder .*growslice'; do
+		grep -q "$how" "$MNT/alloc_sites.tsv" || fail "$1 $2: no $how in $(cut -f6- "$MNT/alloc_sites.tsv")"
+	done
+	# All of it is main's, goroutine 1.
+	awk '/^alloc_sampled_bytes/ { exit $2 < 20000000 }' "$MNT/goroutines/1/stats" || fail "goroutine 1: $(grep sampled "$MNT/goroutines/1/stats")"
+	stop_xgotopfs
+	unharmed "$DEMO"
+	exec 8>&-
+	end "$DEMO"
+}
+try 1.27 stripped
+try "${XGOTOPFS_ALLOC_RELEASE:-1.18}" stripped
