@@ -68,6 +68,7 @@ struct capture {
 	int enter_err;            /* the same: why the last process could not be followed */
 	pthread_mutex_t lock;     /* what is told of us; held for moments only */
 	bool paused;              /* protected by lock; changed by who holds both */
+	bool samples_alone;       /* the same: allocations are sampled, whatever the rates say */
 	enum capture_file file;   /* the same */
 	unsigned file_changes;    /* the same */
 	struct probe_site *shown; /* the same: the sites in use */
@@ -83,13 +84,15 @@ static unsigned wanted(const uint32_t rates[EVENT_TYPES])
 	return bits;
 }
 
-/* What the rates call for. While allocations are looked at they are sampled too: that sees what
- * events do not (append, strings, closures), and costs next to nothing beside them. */
+/* What the rates call for; nothing of theirs while paused. While allocations are looked at they are
+ * sampled too: that sees what events do not (append, strings, closures), and costs next to nothing
+ * beside them. */
 static unsigned wanted_of(const struct capture *c, const uint32_t rates[EVENT_TYPES])
 {
-	unsigned bits = wanted(rates);
+	unsigned bits = c->paused ? 0 : wanted(rates);
 
-	if (c->program->samples && bits & (WANT_SLICES | WANT_MAPS | WANT_OBJECTS))
+	if (c->program->samples &&
+	    (c->samples_alone || bits & (WANT_SLICES | WANT_MAPS | WANT_OBJECTS)))
 		bits |= WANT_SAMPLES;
 	return bits;
 }
@@ -343,7 +346,7 @@ static void show_sites(struct capture *c)
 	size_t n = 0;
 
 	current_rates(c, rates);
-	if (wanted(rates) && target_sites(c->target, wanted_of(c, rates), &sites, &n))
+	if (target_sites(c->target, wanted(rates) | wanted_of(c, rates), &sites, &n))
 		n = 0;
 	for (size_t i = 0; i < n; i++)
 		sites[i].attached = probes_attached(c->probes, &sites[i]);
@@ -360,6 +363,13 @@ static void set_paused(struct capture *c, bool paused)
 {
 	pthread_mutex_lock(&c->lock);
 	c->paused = paused;
+	pthread_mutex_unlock(&c->lock);
+}
+
+static void set_samples_alone(struct capture *c, bool on)
+{
+	pthread_mutex_lock(&c->lock);
+	c->samples_alone = on;
 	pthread_mutex_unlock(&c->lock);
 }
 
@@ -411,7 +421,7 @@ static int apply_rates(struct capture *c, const uint32_t rates[EVENT_TYPES])
 		if (err)
 			return err;
 	}
-	if (!c->attached || c->paused || c->over || !file_is_ours(c, sites, n)) {
+	if (!c->attached || (c->paused && !bits) || c->over || !file_is_ours(c, sites, n)) {
 		rates_publish(c, rates);
 		return 0;
 	}
@@ -653,11 +663,11 @@ static int follow_exec(struct capture *c)
 
 		(void)probes_remove_process(c->probes, c->pid);
 		current_rates(c, rates);
-		if (wanted(rates))
+		if (wanted_of(c, rates))
 			err = target_sites(c->target, wanted_of(c, rates), &sites, &n);
 		if (!err)
 			err = enter(c, c->pid, sites, n);
-	} else if (!c->paused) {
+	} else if (!c->paused || c->samples_alone) {
 		current_rates(c, rates);
 		err = probes_keep(c->probes, NULL, 0);
 		if (!err)
@@ -739,14 +749,43 @@ int capture_set_paused(struct capture *c, bool paused)
 	set_paused(c, paused);
 	if (err) {
 		;
-	} else if (paused) {
+	} else if (paused && !c->samples_alone) {
 		err = drop_probes(c);
 		show_sites(c);
+	} else if (paused) {
+		current_rates(c, rates);
+		err = change_rates(c, rates);
 	} else if (was) {
 		current_rates(c, rates);
 		err = change_rates(c, rates);
 		if (err)
 			set_paused(c, true);
+	}
+	pthread_mutex_unlock(&c->changing);
+	return err;
+}
+
+int capture_sample_allocations(struct capture *c, bool on)
+{
+	uint32_t rates[EVENT_TYPES];
+	bool was;
+	int err = 0;
+
+	pthread_mutex_lock(&c->changing);
+	was = c->samples_alone;
+	if (on && !c->program->samples)
+		err = -ENOTSUP;
+	if (!err && was != on) {
+		set_samples_alone(c, on);
+		current_rates(c, rates);
+		if (!on && c->paused) {
+			err = drop_probes(c);
+			show_sites(c);
+		} else {
+			err = change_rates(c, rates);
+		}
+		if (err && on)
+			set_samples_alone(c, false);
 	}
 	pthread_mutex_unlock(&c->changing);
 	return err;
@@ -882,18 +921,20 @@ void capture_stats(struct capture *c, struct capture_stats *ret)
 
 void capture_sampling(struct capture *c, char *ret, size_t size)
 {
+	const char *is = "off: no event of an allocation is wanted";
 	uint32_t rates[EVENT_TYPES];
-	bool paused = capture_get_paused(c);
 
 	current_rates(c, rates);
+	pthread_mutex_lock(&c->lock);
 	if (!c->program->samples)
-		snprintf(ret, size, "off: this kernel does not take the BPF programs for it");
-	else if (!(wanted_of(c, rates) & WANT_SAMPLES))
-		snprintf(ret, size, "off: no event of an allocation is wanted");
-	else if (paused)
-		snprintf(ret, size, "off: paused");
-	else
-		snprintf(ret, size, "on");
+		is = c->program->own ? "off: without BPF"
+				     : "off: this kernel does not take the BPF programs for it";
+	else if (wanted_of(c, rates) & WANT_SAMPLES)
+		is = "on";
+	else if (c->paused)
+		is = "off: no probes now";
+	pthread_mutex_unlock(&c->lock);
+	snprintf(ret, size, "%s", is);
 }
 
 uint64_t capture_delivered(struct capture *c, uint64_t wanted_ns)

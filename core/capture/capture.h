@@ -200,6 +200,9 @@ void capture_leave_parts(struct capture *c, pid_t pid);
 /* Those (bits 1 << k) that are not probed any more, since their file was changed. */
 unsigned capture_changed_parts(struct capture *c);
 
+/* Allocations are sampled, whatever the rates say, and while paused (-probes light). 0 or -errno;
+ * then nothing is changed. -ENOTSUP: this kernel does not take the programs. */
+int capture_sample_allocations(struct capture *c, bool on);
 /* Allocations are sampled beside the events, while any event of an allocation is wanted. "on", or
  * why not. */
 void capture_sampling(struct capture *c, char *ret, size_t size);

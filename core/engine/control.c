@@ -480,7 +480,7 @@ static int run_errand(void *ctx, const struct errand_args *args, void *reply)
 	case ERRAND_RATES:
 		return set_rates(e, args->rates);
 	case ERRAND_PAUSED:
-		return probe_switch_set(e->probes, OFF_PAUSED, args->on);
+		return levels_pause(e->levels, args->on);
 	case ERRAND_PROBES:
 		return levels_set(e->levels, (enum probe_level)args->level);
 	case ERRAND_READERS:

@@ -22,6 +22,7 @@ struct levels {
 	_Atomic int level;        /* changed by who holds it */
 	_Atomic uint64_t since_ns;
 	_Atomic bool out; /* OFF_LEVEL holds; the same */
+	bool paused;      /* protected by changing: OFF_PAUSED holds */
 	_Atomic unsigned readers;
 	_Atomic uint64_t left_ns; /* the last one of them */
 };
@@ -93,6 +94,8 @@ static int switch_events(struct levels *l, bool out)
 
 static int sample(struct levels *l, bool on)
 {
+	if (on && l->paused)
+		return 0; /* when that is over */
 	if (l->source->sample_allocations)
 		return l->source->sample_allocations(l->source->ctx, on);
 	if (!on)
@@ -129,6 +132,21 @@ int levels_prepare(struct levels *l)
 		err = sample(l, true);
 	if (!err)
 		err = switch_events(l, wants_out(l, level));
+	pthread_mutex_unlock(&l->changing);
+	return err;
+}
+
+int levels_pause(struct levels *l, bool paused)
+{
+	int err;
+
+	pthread_mutex_lock(&l->changing);
+	err = probe_switch_set(l->probes, OFF_PAUSED, paused);
+	if (!err || err == -ETIMEDOUT || err == -EBUSY) {
+		l->paused = paused;
+		if (probe_levels[levels_get(l, NULL)].samples_allocations)
+			(void)sample(l, !paused);
+	}
 	pthread_mutex_unlock(&l->changing);
 	return err;
 }

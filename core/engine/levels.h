@@ -18,6 +18,8 @@ void levels_free(struct levels *l); /* NULL is fine */
 
 /* Before anything is attached. 0 or -errno, logged. */
 int levels_prepare(struct levels *l);
+/* control/pause: samples of a level are out then, too. As probe_switch_set(). */
+int levels_pause(struct levels *l, bool paused);
 /* 0; -ENOTSUP: it cannot be had, which was logged; -errno of attaching: nothing is changed. */
 int levels_set(struct levels *l, enum probe_level level);
 /* NULL: since when does not matter. */

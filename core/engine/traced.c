@@ -386,6 +386,23 @@ static int set_paused(void *ctx, bool paused)
 	return err;
 }
 
+static int sample_allocations(void *ctx, bool on)
+{
+	struct traced *t = ctx;
+	int err = 0;
+
+	pthread_rwlock_rdlock(&t->lock);
+	for (unsigned k = 0; k < t->n_images && !err; k++)
+		err = capture_sample_allocations(t->images[k]->capture, on);
+	if (!err)
+		t->samples_alone = on;
+	pthread_rwlock_unlock(&t->lock);
+	if (err == -ENOTSUP)
+		return log_error(err, "-probes light: this kernel does not take the BPF programs "
+				      "that sample");
+	return err;
+}
+
 static bool get_paused(void *ctx)
 {
 	struct traced *t = ctx;
@@ -431,6 +448,7 @@ int traced_new(const struct traced_config *config, struct target *target, struct
 		.set_rates = set_rates,
 		.get_rates = get_rates,
 		.set_paused = set_paused,
+		.sample_allocations = sample_allocations,
 		.get_paused = get_paused,
 		.low_latency = low_latency,
 		.delivered = delivered,

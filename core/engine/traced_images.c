@@ -239,7 +239,8 @@ static void as_the_others(const struct traced *t, struct capture *c)
 	uint32_t rates[EVENT_TYPES];
 
 	capture_get_rates(other, rates);
-	if (capture_set_rates(c, rates) || capture_set_paused(c, capture_get_paused(other)))
+	if (capture_set_rates(c, rates) || capture_set_paused(c, capture_get_paused(other)) ||
+	    (t->samples_alone && capture_sample_allocations(c, true)))
 		log_warn("%s: its rates are not those of before", t->c.path);
 	for (int n = 0; n < t->low_latency; n++)
 		capture_low_latency(c, true);

@@ -40,6 +40,7 @@ struct traced {
 	struct capture_stats earlier; /* of the captures that are gone, summed */
 	char file_why[512];           /* why the file cannot be traced; "" */
 	_Atomic int low_latency;      /* asked for so many times */
+	atomic_bool samples_alone;    /* capture_sample_allocations() */
 
 	/* By process: its image, for who asks about the process. NULL: none, or gone. */
 	_Atomic(struct traced_image *) of[MODEL_PROCS_MAX];
