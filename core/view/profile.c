@@ -8,6 +8,7 @@
 
 #include "core/base/parse.h"
 #include "core/model/feed.h"
+#include "core/model/samples.h"
 #include "core/pprof/pprof.h"
 #include "core/view/dump.h"
 #include "core/view/labels.h"
@@ -268,9 +269,83 @@ static int add_allocations(const struct view *v, unsigned proc, struct pprof *p,
 	return err;
 }
 
-static int fill_allocs(const struct view *v, unsigned proc, struct pprof *p, uint64_t now,
-		       uint64_t *from)
+/* A sampled stack, from the innermost frame that is no runtime's on, as Go's own profiles begin
+ * (runtime/pprof/protomem.go), unless all are. Values are behind those of events. */
+static int add_sampled(const struct view *v, struct pprof *p, const struct sample_row *row)
 {
+	struct pprof_frame frames[SAMPLE_DEPTH_MAX + 1];
+	struct pprof_sample sample = {.frames = frames};
+	uint32_t first = 0;
+
+	while (first < row->n && view_is_runtime(v, row->sites[first]))
+		first++;
+	if (first == row->n)
+		first = 0;
+	for (uint32_t i = first; i < row->n; i++) {
+		frames[sample.n] = frame_of_site(v, row->sites[i]);
+		if (!frames[sample.n].function.len)
+			frames[sample.n].function = PPROF_TEXT("(not Go)");
+		sample.n++;
+	}
+	if (row->cut || !row->n)
+		frames[sample.n++] = (struct pprof_frame){.function = PPROF_TEXT("(more calls)")};
+	sample.values[2] = (int64_t)MIN(row->sum.objects, (double)INT64_MAX / 2);
+	sample.values[3] = (int64_t)MIN(row->sum.weight, (uint64_t)INT64_MAX);
+	sample.labels[0] = (struct pprof_label){PPROF_TEXT("kind"), PPROF_TEXT("sample")};
+	return pprof_add(p, &sample);
+}
+
+static int add_samples(const struct view *v, unsigned proc, struct pprof *p, uint64_t *from,
+		       struct sample_totals *totals)
+{
+	struct sample_row *rows;
+	size_t n;
+	int err = samples_copy(model_samples(v->model), proc, SAMPLE_ALLOC, &rows, &n, totals);
+
+	if (err)
+		return err;
+	for (size_t i = 0; i < n && !err; i++)
+		err = add_sampled(v, p, &rows[i]);
+	free(rows);
+	if (totals->from_ns)
+		*from = MIN(*from, totals->from_ns);
+	return err;
+}
+
+/* How much of all bytes the events tell of. */
+static void note_share(struct pprof *p, const struct sample_totals *totals, uint64_t of_events)
+{
+	uint64_t all = sum_u64(totals->sum.weight, totals->lost_weight);
+
+	if (!totals->sum.hits) {
+		pprof_comment(p,
+			      "only new, make and what makes maps are events: append, strings, "
+			      "conversions and others are not in it, and what share of all bytes "
+			      "this is, is not known (no samples: see alloc_sampling in health)");
+		return;
+	}
+	pprof_comment(p,
+		      "alloc_objects, alloc_space: sampled where the runtime hands out memory, "
+		      "whoever asks (append, strings, closures, fmt); an estimate: %llu bytes, one "
+		      "standard deviation is %llu; what garbage collections took back half used "
+		      "is not in it",
+		      (unsigned long long)totals->sum.weight,
+		      (unsigned long long)sample_error(&totals->sum));
+	if (totals->lost)
+		pprof_comment(p, "%llu samples were lost, of %llu bytes",
+			      (unsigned long long)totals->lost,
+			      (unsigned long long)totals->lost_weight);
+	pprof_comment(
+		p,
+		"event_objects, event_space: new, make and maps alone, each counted, by type; "
+		"since tracing began they told of some %.0f %% of the bytes that were sampled",
+		100 * MIN((double)of_events / (double)MAX(all, (uint64_t)1), 1.0));
+}
+
+static int add_allocs(const struct view *v, unsigned proc, struct pprof *p, uint64_t *from,
+		      bool sampled)
+{
+	struct sample_totals totals = {0};
 	struct labels *labels = NULL;
 	struct model_totals t;
 	uint64_t count = 0;
@@ -279,13 +354,16 @@ static int fill_allocs(const struct view *v, unsigned proc, struct pprof *p, uin
 	if (!err)
 		err = add_allocations(v, proc, p, labels, from, &count);
 	labels_free(labels);
+	if (!err && sampled)
+		err = add_samples(v, proc, p, from, &totals);
 
 	model_totals(v->model, (int)proc, &t);
+	note_share(p, &totals, t.alloc_bytes);
 	pprof_comment(p, "allocations whose events are retained: %llu of %llu since tracing began",
 		      (unsigned long long)count,
 		      (unsigned long long)(t.events[EVENT_MAKESLICE] + t.events[EVENT_MAKEMAP] +
 					   t.events[EVENT_NEWOBJECT]));
-	pprof_comment(p, "a stack is the caller, the start function and the go statement; "
+	pprof_comment(p, "an event's stack is the caller, the start function and the go statement; "
 			 "calls in between are not known");
 	pprof_comment(p, "maps count, their memory is not known");
 	pprof_comment(p, LABELS_NOW);
@@ -293,12 +371,32 @@ static int fill_allocs(const struct view *v, unsigned proc, struct pprof *p, uin
 	return err;
 }
 
+static int fill_events(const struct view *v, unsigned proc, struct pprof *p, uint64_t now,
+		       uint64_t *from)
+{
+	return add_allocs(v, proc, p, from, false);
+}
+
+static int fill_both(const struct view *v, unsigned proc, struct pprof *p, uint64_t now,
+		     uint64_t *from)
+{
+	return add_allocs(v, proc, p, from, true);
+}
+
 int view_pprof_allocs(const struct view *v, struct view_query *q, struct buf *out)
 {
-	static const struct pprof_type types[] = {{"alloc_objects", "count"},
-						  {"alloc_space", "bytes"}};
+	static const struct pprof_type events[] = {{"alloc_objects", "count"},
+						   {"alloc_space", "bytes"}};
+	static const struct pprof_type both[] = {{"event_objects", "count"},
+						 {"event_space", "bytes"},
+						 {"alloc_objects", "count"},
+						 {"alloc_space", "bytes"}};
+	struct sample_totals totals;
 
-	return make_profile(v, q->proc, types, ARRAY_SIZE(types), fill_allocs, out);
+	samples_totals(model_samples(v->model), q->proc, SAMPLE_ALLOC, &totals);
+	return totals.sum.hits
+		       ? make_profile(v, q->proc, both, ARRAY_SIZE(both), fill_both, out)
+		       : make_profile(v, q->proc, events, ARRAY_SIZE(events), fill_events, out);
 }
 
 /* --- where they wait ---------------------------------------------------------------------------

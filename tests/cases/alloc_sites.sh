@@ -7,6 +7,7 @@
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../app_lib.sh"
 need_tracing
+need go
 
 # truth, sampled: "bytes function" by the innermost function that is no runtime's, the most first.
 truth() { grep -vE 'main\.(profile|origin)' "$T/truth" | sort -rn | tr '\t' ' '; }
@@ -17,14 +18,17 @@ sampled() {
 shares() { awk '{ bytes[$2] = $1; all += $1 } END { for (f in bytes) printf "%s %.2f\n", f, 100 * bytes[f] / all }' | sort; }
 first_five() { head -n 5 | cut -d' ' -f2 | sort | tr '\n' ' '; }
 
-try() { # RELEASE MODE
+try() { # RELEASE MODE [LEVEL]
 	local binary
 	binary=$("$ROOT/tests/targets/build.sh" "$1" "$2" churn) || fail "$1 $2 does not build"
 	rm -f "$T/truth"
 	CHURN_PROFILE=$T/truth start_target "$binary" 120000
-	start_xgotopfs -pid "$DEMO" -s "$MNT"
+	start_xgotopfs -pid "$DEMO" -s ${3:+-probes "$3"} "$MNT"
 	wait_ready
 	grep -q '^alloc_sampling on$' "$MNT/health" || fail "$1 $2: $(grep alloc_sampling "$MNT/health")"
+	if [ "${3:-}" ]; then
+		expect "probes in" "$(grep '^probe ' "$MNT/health" | cut -d' ' -f2 | cut -d+ -f1 | sort | tr '\n' ' ')" "runtime.(*mcache).allocLarge runtime.(*mcache).refill "
+	fi
 	echo >&8
 	wait_for 120 grep -q done "$T/target.out" || fail "$1 $2: it does not come to an end"
 	enough() { [ "$(sampled | awk '{ sum += $1 } END { printf "%d", sum / 1000 }')" -gt "$(truth | awk '{ sum += $1 } END { printf "%d", 0.9 * sum / 1000 }')" ]; }
@@ -38,6 +42,13 @@ try() { # RELEASE MODE
 		'fmt\.Sprintf .*main\.format ' 'strings\.(\*Builder).*main\.builder .*growslice'; do
 		grep -q "$how" "$MNT/alloc_sites.tsv" || fail "$1 $2: no $how in $(cut -f6- "$MNT/alloc_sites.tsv")"
 	done
+	# The same for go tool pprof, which shows it first; what events tell of is beside it, and what share that is.
+	go tool pprof -symbolize=none -top "$MNT/pprof/allocs" >"$T/top" 2>&1 || fail "pprof: $(cat "$T/top")"
+	for f in $(truth | head -n 5 | cut -d' ' -f2); do
+		grep -qF "$f" "$T/top" || fail "$1 $2: $f is not in $(cat "$T/top")"
+	done
+	[ "${3:-}" ] || go tool pprof -symbolize=none -comments "$MNT/pprof/allocs" 2>&1 | grep -q '^event_objects.* some [0-9]* % of the bytes' || fail "it does not say what share events are"
+	go tool pprof -symbolize=none -peek 'main\.buildKey$' "$MNT/pprof/allocs" 2>&1 | grep -q 'main\.round' || fail "$1 $2: no stack behind buildKey"
 	# All of it is main's, goroutine 1.
 	awk '/^alloc_sampled_bytes/ { exit $2 < 20000000 }' "$MNT/goroutines/1/stats" || fail "goroutine 1: $(grep sampled "$MNT/goroutines/1/stats")"
 	stop_xgotopfs
@@ -46,4 +57,5 @@ try() { # RELEASE MODE
 	end "$DEMO"
 }
 try 1.27 stripped
-try "${XGOTOPFS_ALLOC_RELEASE:-1.18}" stripped
+# The level that has nothing else.
+try "${XGOTOPFS_ALLOC_RELEASE:-1.18}" stripped light
