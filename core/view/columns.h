@@ -53,7 +53,8 @@
 	COLUMN(ns, u64, found->ns)                                                                 \
 	COLUMN(reason, text, names_string(names, stay->reason_id))                                 \
 	COLUMN(ended_by, u64, stay->ended_by)                                                      \
-	COLUMN(state, u64, stay->state)
+	COLUMN(state, u64, stay->state)                                                            \
+	COLUMN(begin_known, u64, stay->seen)
 
 /* edges: who woke or made whom, by event `ev`; kind is "wake" or "create". */
 #define EDGE_COLUMNS(COLUMN)                                                                       \

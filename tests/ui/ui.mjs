@@ -251,6 +251,29 @@ const steps = {
 		await page.keyboard.press('Escape');
 		await page.keyboard.press('Escape');
 	},
+	async 'a span says how long it is, not how much of it is seen'(page) {
+		await page.getByRole('button', { name: 'Pause', exact: true }).click();
+		// One that is over, and of which only the middle is looked at.
+		const stay = await page.evaluate(async () => {
+			const get = async (path) => (await fetch(`/api/live/${path}`)).json();
+			const { first_ns: first } = await get('status');
+			const goids = window.timeline.entries.flatMap((e) => (e.row ? [e.row.goid] : [])).slice(0, 12);
+			const { stays } = await get(`stays?goids=${goids.join()}&state=waiting&limit=200`);
+			const [goid, begin, end, , reason] = stays.find((s) => s[2] && s[4] && s[7]);
+			const ns = end - begin, v = window.timeline.view;
+			document.querySelector('[title="Follow the present (L)"][aria-pressed=true]')?.click();
+			v.scale = ns / 3 / v.width;
+			v.t0 = begin - first + ns / 3;
+			window.timeline.reveal(goid);
+			return { ns, reason };
+		});
+		const texts = await until('its text', () => page.evaluate(() => window.timeline.said), (all) => all.some((t) => t.includes(`waiting: ${stay.reason} `)));
+		const unit = { s: 1e9, ms: 1e6, 'µs': 1e3 };
+		const lengths = texts.map((t) => /(?:(\d+)m )?([\d.]+) ?(s|ms|µs)(?: …)?$/.exec(t)).filter(Boolean).map(([, m, n, u]) => (m ?? 0) * 60e9 + n * unit[u]);
+		assert(lengths.some((ns) => Math.abs(ns / stay.ns - 1) < 0.006), `${stay.ns} ns: ${texts}`);
+		await shot(page, 'span-text');
+		await page.getByRole('button', { name: 'Resume', exact: true }).click();
+	},
 	async 'an address with a goroutine has its times, and goes on'(page) {
 		await page.goto('about:blank');
 		await page.goto(`${url}#g=5`);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // One canvas: labels, ruler, rows. Draws a frame when something changed; asks for the tiles that a
 // frame missed. paint.ts has the drawing of single things, input.ts what the user does.
-import { FOUND, LEVEL_BASE, LEVEL_MAX, NONE, SERIES_LEVEL_MIN, TILE_BUCKETS, TILE_SHIFT, UNKNOWN } from 'contract';
+import { FOUND, LEVEL_BASE, LEVEL_MAX, NONE, SERIES_LEVEL_MIN, TILE_BUCKETS, TILE_SHIFT, UNKNOWN, type Stay } from 'contract';
 import { app } from '../app';
-import { getEdges, getSeries } from '../api';
+import { at, getEdges, getJson, getSeries, goidList, int } from '../api';
 import { palette, type Palette } from '../colors';
 import { Latest } from '../latest';
 import { Pace } from '../pace';
@@ -12,7 +12,7 @@ import { cellEnd, lookUp, TileCache, type RowTile, type Wanted } from '../tiles'
 import type { Edge, Row, Series } from '../types';
 import { Frames } from './frames';
 import { Labels } from './labels';
-import { drawEdges, drawGrid, drawLoss, drawRange, drawRuler, drawSpanTexts, drawTrimmed } from './paint';
+import { drawEdges, drawGrid, drawLoss, drawRange, drawRuler, drawSpanTexts, drawTrimmed, SPAN_TEXT_PX } from './paint';
 import { RULER, type Box, type Hit, type Scene, type Shown } from './scene';
 import { stateHeight } from './strip';
 import { Textures } from './texture';
@@ -24,6 +24,7 @@ const UNASKED_MS = 95; // ten pictures a second of what moves by itself, as the 
 const UNASKED_SHARE = 1 / 24; // or fewer where this is not enough time for them
 const SLOWEST_MS = 1000;
 const WIDE_PX = 8;
+const STAYS_PAUSE_MS = 150, STAYS_EVERY_NS = 1e9, STAYS_MOST = 1000;
 const FORGOTTEN = Infinity; // "known" of a row whose cells are no longer kept
 
 // Tiles that a frame lacks, by level and index.
@@ -269,6 +270,8 @@ export class Timeline implements Scene, Shown {
 		this.paintRows(first, last);
 		this.needSeries();
 		drawLoss(ctx, this);
+		this.needStays(first, last);
+		this.said.length = 0;
 		drawSpanTexts(ctx, this, first, last);
 		this.needEdges(first, last);
 		drawEdges(ctx, this, first, last);
@@ -493,6 +496,25 @@ export class Timeline implements Scene, Shown {
 		const from = Math.floor((this.view.t0 + app.origin) / 2 ** level);
 		const n = Math.min(4096, Math.ceil(this.view.width * this.view.scale / 2 ** level) + 2);
 		if (from >= 0) this.loss.want(this.placed, `${level}/${from}/${n}/${lost}`, () => getSeries(s.id, level, from, n));
+	}
+
+	private long = new Latest<Stay[]>(() => this.redraw(), STAYS_PAUSE_MS);
+	readonly said: string[] = [];
+
+	get stays(): Stay[] {
+		return this.long.value ?? [];
+	}
+
+	// The exact spans of which enough is in sight for a text: a tile knows none as a whole.
+	private needStays(first: number, last: number): void {
+		const goids = this.entries.slice(first, last).flatMap((e) => (e.row ? [e.row.goid] : []));
+		if (!goids.length || !app.usable || this.rowHeight < 15) return this.long.forget();
+		const { t0, t1, scale } = this.view, part = (t1 - t0) / 8, source = app.source.get(), { origin } = app;
+		const from = Math.max(0, Math.floor(t0 / part) * part), to = Math.ceil(t1 / part) * part;
+		if (to <= from) return this.long.forget();
+		const min = Math.round(scale * SPAN_TEXT_PX);
+		this.long.want(this.placed, `${goids.join()}/${from}/${to}/${app.moves && t1 > app.now() ? Math.floor(app.now() / STAYS_EVERY_NS) : ''}`, async () =>
+			(await getJson<{ stays: Stay[] }>(at(source, `stays?goids=${goidList(goids)}&from=${int(from + origin)}&to=${int(to + origin)}&min=${min}&limit=${STAYS_MOST}`))).stays);
 	}
 
 	private near = new Latest<Edge[]>(() => this.redraw(), 150);

@@ -5,8 +5,7 @@ import { textOn } from '../colors';
 import { duration, rulerStep, rulerTime, shortFunc } from '../format';
 import { waits } from '../filter';
 import type { Group } from '../rows';
-import { cellEnd, cellOffset, type RowTile } from '../tiles';
-import { EXITED, NONE, STATES, SYSTEM, WAITING } from 'contract';
+import { EXITED, NONE, STATES, STAY, SYSTEM, WAITING, type Stay } from 'contract';
 import type { Row } from '../types';
 import { RULER, type Box, type Scene } from './scene';
 import { stateHeight } from './strip';
@@ -272,24 +271,21 @@ export function drawRange(ctx: Ctx, t: Scene): void {
 
 // --- texts in wide spans ----------------------------------------------------------------------------
 
-function visitSpans(tile: RowTile, visit: (from: number, to: number, state: number) => void): void {
-	const bucket = 2 ** tile.level;
-	let state = tile.before, from = tile.start;
-	for (let i = 0; i < tile.n; i++) {
-		const at = tile.start + cellOffset(tile, i) * bucket;
-		if (at > from) visit(from, at, state);
-		state = cellEnd(tile, i);
-		from = at + bucket;
-	}
-	const end = Math.min(tile.start + tile.width, tile.known);
-	if (end > from) visit(from, end, state);
+// `ns`: of all of the span, whatever is in sight. `known`: its begin is; else it is at least so long.
+export function spanText(state: number, reason: string, ns: number, known: boolean, open: boolean): [name: string, length: string] {
+	const why = waits(state) && reason ? reason : '';
+	return [why ? `${STATES[state]}: ${why}` : STATES[state], `${known ? '' : '≥ '}${duration(ns)}${open ? ' …' : ''}`];
 }
 
+export const SPAN_TEXT_PX = 56; // what is narrower says nothing
+
 export function drawSpanTexts(ctx: Ctx, t: Scene, first: number, last: number): void {
-	const tiles = app.tiles;
-	if (!tiles || t.rowHeight < 15) return;
-	const v = t.view;
-	const level = Math.max(0, Math.floor(Math.log2(v.scale / t.dpr * 1.0001)));
+	if (t.rowHeight < 15 || !t.stays.length) return;
+	const v = t.view, place = new Map<number, number>();
+	for (let i = first; i < last; i++) {
+		const { row } = t.entries[i];
+		if (row) place.set(row.goid, i);
+	}
 	scaled(ctx, t, () => {
 		ctx.beginPath();
 		ctx.rect(t.labels, RULER, v.width, v.height);
@@ -297,55 +293,24 @@ export function drawSpanTexts(ctx: Ctx, t: Scene, first: number, last: number): 
 		ctx.font = '10.5px system-ui, sans-serif';
 		ctx.textBaseline = 'middle';
 		ctx.textAlign = 'left';
-		for (let i = first; i < last; i++) {
-			const row = t.entries[i].row;
-			if (!row) continue;
-			let run: { from: number; to: number; state: number } | null = null;
-			const flush = () => {
-				if (run) drawSpanText(ctx, t, row, run.from, run.to, run.state, t.rowTop(i));
-			};
-			let dense = false;
-			for (let k = tiles.indexOf(level, v.t0); k <= tiles.indexOf(level, v.t1) && !dense; k++) {
-				const tile = tiles.get(level, k, row.goid);
-				if (!tile) continue;
-				if (tile.n > 100) {
-					dense = true;
-					break;
-				}
-				visitSpans(tile, (from, to, state) => {
-					if (run && run.state === state && Math.abs(run.to - from) < 1) {
-						run.to = to;
-					} else {
-						flush();
-						run = { from, to, state };
-					}
-				});
-			}
-			if (!dense && run) {
-				const r = run as { from: number; to: number; state: number };
-				const now = app.now();
-				if (!row.exited && r.to < now && now - r.to < 1e9) r.to = now;
-				flush();
-			}
+		for (const stay of t.stays) {
+			const i = place.get(stay[STAY.goid]);
+			if (i !== undefined) drawSpanText(ctx, t, stay, t.rowTop(i));
 		}
 	});
 }
 
-function drawSpanText(ctx: Ctx, t: Scene, row: Row, from: number, to: number, state: number,
-	top: number): void {
-	if (state === NONE) return;
-	const x0 = Math.max(t.labels, t.labels + t.view.x(Math.max(from, row.created)));
-	const x1 = Math.min(t.labels + t.view.width,
-		t.labels + t.view.x(row.exited ? Math.min(to, row.exited) : to));
-	if (x1 - x0 < 56) return;
-	const marks = app.settings.get().marks;
-	const tall = stateHeight(state, marks) > 0.7;
-	const open = row.state === state && !row.exited && to >= row.since && row.since >= from - 2 ** 20;
-	const name = STATES[state] + (waits(state) && open && row.reason ? `: ${row.reason}` : '');
-	if (state === WAITING && !(open && row.reason)) return; // the line says it
-	const length = from <= row.created + 1 && from < t.view.t0 ? '' : ` ${duration(to - from)}`;
-	const text = x1 - x0 > 150 ? name + (tall ? length : '') : name;
-	if (measure(ctx, text) > x1 - x0 - 8) return;
+function drawSpanText(ctx: Ctx, t: Scene, stay: Stay, top: number): void {
+	const state = stay[STAY.state], begin = stay[STAY.begin] - app.origin, now = app.now();
+	const open = !stay[STAY.end] || stay[STAY.end] - app.origin > now, end = open ? now : stay[STAY.end] - app.origin;
+	const x0 = Math.max(t.labels, t.labels + t.view.x(Math.max(0, begin)));
+	const x1 = Math.min(t.labels + t.view.width, t.labels + t.view.x(end));
+	if (x1 - x0 < SPAN_TEXT_PX || (state === WAITING && !stay[STAY.reason])) return; // the line says it
+	const tall = stateHeight(state, app.settings.get().marks) > 0.7;
+	const [name, length] = spanText(state, stay[STAY.reason], end - begin, !!stay[STAY.begin_known], open);
+	const text = [`${name} ${length}`, name].find((s) => measure(ctx, s) <= x1 - x0 - 8);
+	if (!text) return;
+	t.said.push(text);
 	const strip = app.settings.get().allocations ? 3 : 0;
 	const y = tall ? top + (t.rowHeight - strip) / 2 + 0.5 : top + t.rowHeight * 0.4;
 	if (!tall && state !== WAITING) { // over its bar's upper edge

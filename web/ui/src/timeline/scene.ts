@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // What is known of the timeline by who draws a part of it, or is told of a key or a row; the timeline
 // itself (engine.ts) knows them.
+import type { Stay } from 'contract';
 import type { Palette } from '../colors';
 import type { Entry } from '../rows';
 import type { Edge, Series } from '../types';
@@ -35,6 +36,8 @@ export interface Scene {
 	readonly rangeDraft: { from: number; to: number } | null;
 	readonly zoomBox: { x0: number; x1: number } | null;
 	readonly edges: Edge[];
+	readonly stays: Stay[]; // those that are wide enough for a text
+	readonly said: string[]; // the texts in spans, of this frame
 	readonly series: Series | null; // of the visible time, for loss
 	rowTop(i: number): number;
 }
