@@ -374,7 +374,8 @@ static int tracks_grow(struct perfetto *p)
 	return 0;
 }
 
-/* The track above those of a function's goroutines, described first when it is new. */
+/* The track above those of a function's goroutines (0: it is not known which), described first when
+ * it is new. */
 static uint64_t group_of(struct perfetto *p, unsigned proc, uint32_t func_id, struct buf *out)
 {
 	struct name_slot *slot = name_slot(p, NAME_GROUP, proc, func_id);
@@ -386,7 +387,8 @@ static uint64_t group_of(struct perfetto *p, unsigned proc, uint32_t func_id, st
 	slot->key = name_key(NAME_GROUP, proc, func_id);
 	p->n_names++;
 	track.parent_uuid = PROC_TRACK(proc);
-	track.name = (char *)names_string(p->names, func_id);
+	track.name =
+		(char *)(func_id ? names_string(p->names, func_id) : "start function not known");
 	track.child_ordering = CHRONOLOGICAL;
 	put_track(p, &track, out);
 	return track.uuid;
@@ -411,7 +413,7 @@ static void describe(struct perfetto *p, struct track *t, bool again, struct buf
 	}
 	track.uuid = track_uuid(t->proc, t->goid);
 	track.parent_uuid =
-		t->func_id && !again ? group_of(p, t->proc, t->func_id, out) : PROC_TRACK(t->proc);
+		t->goid ? group_of(p, t->proc, again ? 0 : t->func_id, out) : PROC_TRACK(t->proc);
 	track.name = name.data;
 	put_track(p, &track, out);
 }

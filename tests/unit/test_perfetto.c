@@ -122,7 +122,7 @@ static void test_tracks(void **state)
 	struct fixture *x = *state;
 	struct event events[32];
 	size_t n = life(x, 9, true, events);
-	const Perfetto__TrackDescriptor *group, *nine, *ten;
+	const Perfetto__TrackDescriptor *group, *nine, *ten, *unknown;
 	Perfetto__Trace *trace;
 
 	n += life(x, 10, true, events + n);
@@ -139,9 +139,12 @@ static void test_tracks(void **state)
 	/* Described once: it keeps its name when it ends, and its place. */
 	assert_int_equal(descriptors(trace, nine->uuid), 1);
 	assert_int_equal(descriptors(trace, group->uuid), 1);
-	/* The group is the process's; so is a goroutine whose function is not known. */
+	/* The groups are the process's; those whose function is not known are one. */
+	unknown = track(trace, "start function not known");
+	assert_non_null(unknown);
+	assert_true(unknown->parent_uuid == group->parent_uuid);
 	assert_non_null(track(trace, "G11"));
-	assert_true(track(trace, "G11")->parent_uuid == group->parent_uuid);
+	assert_true(track(trace, "G11")->parent_uuid == unknown->uuid);
 	assert_int_equal(descriptors(trace, group->parent_uuid), 1);
 	perfetto__trace__free_unpacked(trace, NULL);
 }
