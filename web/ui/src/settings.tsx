@@ -106,7 +106,7 @@ const KEYS: [string, string][] = [
 	['C', 'compact rows'],
 	['E', 'arrows: who woke and created whom'],
 	['1 … 7', 'views'],
-	['Ctrl+Z', 'back to where you looked before'],
+	['Ctrl+Z, Ctrl+Shift+Z', 'back to where you looked before, and forth again'],
 	['Esc', 'close, clear'],
 ];
 

@@ -252,6 +252,7 @@ export class Timeline implements Scene, Shown {
 		const { ctx, canvas, view } = this;
 		this.place();
 		this.grow();
+		view.end = app.end();
 		view.contentHeight = this.entries.length * this.rowHeight + 40;
 		view.scroll(view.scrollY);
 		if (app.follow.get() && app.status.get()?.state === 'ready') {

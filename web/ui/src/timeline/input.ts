@@ -222,7 +222,11 @@ function onKey(t: Timeline, e: KeyboardEvent): boolean {
 	const key = e.key.length === 1 ? e.key.toLowerCase() : e.key;
 	if ((e.ctrlKey || e.metaKey) && key === 'z') {
 		leave();
-		v.back();
+		if (e.shiftKey) v.forward();
+		else v.back();
+	} else if ((e.ctrlKey || e.metaKey) && key === 'y') {
+		leave();
+		v.forward();
 	} else if (e.ctrlKey || e.metaKey || e.altKey) {
 		return false;
 	} else if (key === 'a' || key === 'ArrowLeft') {

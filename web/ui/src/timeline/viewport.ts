@@ -7,6 +7,8 @@ export interface Place {
 
 const SCALE_MIN = 1; // one ns a pixel
 const HISTORY_MAX = 50;
+const SETTLED_MS = 600; // whoever moves on before that, is still on the way
+const IN_SIGHT = 0.1; // of the width: so much of what there is stays in it
 
 export class Viewport {
 	t0 = 0;
@@ -15,9 +17,11 @@ export class Viewport {
 	width = 800; // of the time area, CSS px
 	height = 400;
 	contentHeight = 0;
+	end = 0; // of what there is; 0: not known
 	private target: (Place & { begun: number; from: Place }) | null = null;
 	private history: Place[] = [];
-	private settled: Place | null = null;
+	private future: Place[] = []; // what back() left
+	private moving = false;
 	private settleTimer = 0;
 
 	get t1(): number {
@@ -39,17 +43,25 @@ export class Viewport {
 	// Keeps the time under x where it is.
 	zoom(factor: number, x: number): void {
 		const t = this.time(x);
-		this.target = null;
+		this.move();
 		this.scale = this.clampScale(this.scale * factor);
 		this.t0 = t - x * this.scale;
-		this.note();
+		this.clamp();
+	}
+
+	// Nobody gets lost where there is nothing.
+	private clamp(): void {
+		const span = this.width * this.scale;
+		if (this.end > 0) this.t0 = Math.min(Math.max(this.t0, -span * (1 - IN_SIGHT)), this.end - span * IN_SIGHT);
 	}
 
 	pan(dx: number, dy: number): void {
-		this.target = null;
-		this.t0 += dx * this.scale;
+		if (dx) {
+			this.move();
+			this.t0 += dx * this.scale;
+			this.clamp();
+		}
 		this.scroll(this.scrollY + dy);
-		if (dx) this.note();
 	}
 
 	scroll(y: number): void {
@@ -61,13 +73,19 @@ export class Viewport {
 		const scale = this.clampScale((t1 - t0) / Math.max(this.width, 1));
 		const middle = (t0 + t1) / 2;
 		const place = { t0: middle - this.width * scale / 2, scale };
-		this.remember();
+		this.moving = false;
+		this.move();
+		this.moving = false; // a place of its own
+		this.glide(place);
+	}
+
+	private glide(place: Place): void {
 		if (matchMedia('(prefers-reduced-motion: reduce)').matches) {
+			this.target = null;
 			Object.assign(this, place);
-			this.note();
-			return;
+		} else {
+			this.target = { ...place, begun: performance.now(), from: { t0: this.t0, scale: this.scale } };
 		}
-		this.target = { ...place, begun: performance.now(), from: { t0: this.t0, scale: this.scale } };
 	}
 
 	// One frame of a movement. True while it goes on.
@@ -85,34 +103,39 @@ export class Viewport {
 		this.t0 = m.t0;
 		this.scale = m.scale;
 		this.target = null;
-		this.note();
 		return false;
 	}
 
 	// --- history: where one stayed for a moment -------------------------------------------------
 
-	private note(): void {
+	// Before the first step away from a place; the steps after it are the same movement.
+	private move(): void {
+		const { t0, scale } = this.target ?? this;
+		if (!this.moving) {
+			this.history.push({ t0, scale });
+			if (this.history.length > HISTORY_MAX) this.history.shift();
+			this.future = [];
+		}
+		this.target = null;
+		this.moving = true;
 		clearTimeout(this.settleTimer);
-		this.settleTimer = setTimeout(() => {
-			if (this.settled) this.push(this.settled);
-			this.settled = { t0: this.t0, scale: this.scale };
-		}, 600) as unknown as number;
-	}
-
-	private remember(): void {
-		this.push({ t0: this.t0, scale: this.scale });
-		this.settled = null;
-	}
-
-	private push(place: Place): void {
-		this.history.push(place);
-		if (this.history.length > HISTORY_MAX) this.history.shift();
+		this.settleTimer = setTimeout(() => { this.moving = false; }, SETTLED_MS) as unknown as number;
 	}
 
 	back(): void {
-		const place = this.history.pop();
+		this.swap(this.history, this.future);
+	}
+
+	forward(): void {
+		this.swap(this.future, this.history);
+	}
+
+	private swap(from: Place[], to: Place[]): void {
+		const place = from.pop();
 		if (!place) return;
-		this.settled = null;
-		this.target = { ...place, begun: performance.now(), from: { t0: this.t0, scale: this.scale } };
+		const { t0, scale } = this.target ?? this;
+		to.push({ t0, scale });
+		this.moving = false;
+		this.glide(place);
 	}
 }

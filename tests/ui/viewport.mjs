@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// Where the timeline goes and comes back to: node viewport.mjs UI BUILD
+import { strict as assert } from 'node:assert';
+import { load } from './module.mjs';
+
+globalThis.matchMedia = () => ({ matches: true }); // no movement: at once
+const { Viewport } = await load('./timeline/viewport');
+const v = new Viewport();
+const place = () => [v.t0, v.scale];
+Object.assign(v, { width: 1000, scale: 1e6, t0: 0, end: 1e9 });
+
+// The first step can be taken back, all of it, and again.
+const first = place();
+v.zoom(0.5, 500);
+v.zoom(0.5, 500);
+v.pan(40, 0);
+const second = place();
+assert.notDeepEqual(second, first);
+v.goTo(1e8, 2e8);
+const third = place();
+v.back();
+assert.deepEqual(place(), second);
+v.back();
+assert.deepEqual(place(), first);
+v.back();
+assert.deepEqual(place(), first);
+v.forward();
+v.forward();
+assert.deepEqual(place(), third);
+v.back();
+v.pan(10, 0); // another way: the old one is gone
+const other = place();
+v.forward();
+assert.deepEqual(place(), other);
+
+// However far somebody pans, something of what there is stays in sight.
+for (const dx of [-1e9, 1e9]) {
+	v.pan(dx, 0);
+	assert.ok(v.t1 > 0 && v.t0 < v.end, `${v.t0} to ${v.t1}`);
+}
+process.exit(0); // not when the last movement has settled
