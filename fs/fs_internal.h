@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "core/view/conditions.h"
 #include "core/view/family.h"
 #include "fs/dirlist.h"
 #include "fs/escape.h"
@@ -94,6 +95,8 @@ int fs_list(struct fs *fs, struct node_id dir, struct dirlist *list);
 /* Adds the goroutines that have a key (view_members()), as entries of the folder's family. */
 int fs_list_goids(struct fs *fs, struct node_id dir, enum view_by by, uint64_t key,
 		  struct dirlist *list);
+/* The condition that an entry of wait/ stands for. */
+struct view_condition fs_condition(struct node_id id);
 int fs_readlink(struct fs *fs, struct node_id id, struct buf *out);
 /* unlink(2) and, of a folder, rmdir(2): what rm -r of a recorded session needs. Reads a disk. */
 int fs_remove(struct fs *fs, struct node_id dir, const char *name, bool folder);
@@ -142,7 +145,8 @@ struct handle *handle_new(struct fs *fs, struct node_id id);
 
 int pipes_new(struct fs *fs, struct pipes **ret);
 void pipes_free(struct pipes *p);
-int pipe_open(struct pipes *p, unsigned tree, struct pipe_reader **ret);
+/* events_pipe, or an entry of wait/. */
+int pipe_open(struct pipes *p, struct node_id id, struct pipe_reader **ret);
 void pipe_close(struct pipes *p, struct pipe_reader *r);
 /* Answers the request now or later. */
 void pipe_read(struct pipes *p, struct pipe_reader *r, fuse_req_t req, size_t size, bool nonblock);

@@ -111,7 +111,7 @@ static int open_kind(struct fs *fs, struct handle *h)
 	case NODE_LOG:
 		return open_log(fs, h);
 	case NODE_PIPE:
-		return pipe_open(fs->pipes, h->id.tree, &h->pipe);
+		return pipe_open(fs->pipes, h->id, &h->pipe);
 	case NODE_SESSION:
 		return open_session(fs, h);
 	default:

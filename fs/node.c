@@ -33,6 +33,7 @@ static const struct node fixed[ROWS_FIXED] = {
 	[ROW_BY_OBJECT] =
 		NODE("by-object", ROW_ROOT, NODE_DIR, H | F | S, .family = &family_objects),
 	[ROW_TYPES] = NODE("types", ROW_ROOT, NODE_DIR, H | F, .family = &family_types),
+	[ROW_CONDITIONS] = NODE("wait", ROW_ROOT, NODE_DIR, 0, .family = &family_conditions),
 	[ROW_CONTROL] = NODE("control", ROW_ROOT, NODE_DIR, NODE_ROOT_ONLY),
 	[ROW_PROCESSES] =
 		NODE("processes", ROW_ROOT, NODE_DIR, NODE_ROOT_ONLY, .family = &family_processes),
@@ -56,6 +57,7 @@ static const struct node fixed[ROWS_FIXED] = {
 	[ROW_OBJECT] = NODE(NULL, ROW_BY_OBJECT, NODE_DIR, H | F | S, .family = &family_object),
 	[ROW_OBJECT_LINK] = NODE(NULL, ROW_OBJECT, NODE_LINK, G),
 	[ROW_TYPE] = NODE(NULL, ROW_TYPES, NODE_TEXT, 0),
+	[ROW_CONDITION] = NODE(NULL, ROW_CONDITIONS, NODE_PIPE, 0),
 
 	[ROW_SAMPLE] = NODE("sample", ROW_CONTROL, NODE_TEXT, 0, .control = &control_sample),
 	[ROW_PAUSE] = NODE("pause", ROW_CONTROL, NODE_TEXT, 0, .control = &control_pause),

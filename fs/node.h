@@ -50,6 +50,7 @@ enum node_row {
 	ROW_BY_FUNC,
 	ROW_BY_OBJECT,
 	ROW_TYPES,
+	ROW_CONDITIONS,
 	ROW_CONTROL,
 	ROW_PROCESSES,
 	ROW_SESSIONS,
@@ -70,6 +71,7 @@ enum node_row {
 	ROW_OBJECT,
 	ROW_OBJECT_LINK,
 	ROW_TYPE,
+	ROW_CONDITION, /* wait/<condition>: a pipe that ends with a line */
 	ROW_SAMPLE,
 	ROW_PAUSE,
 	ROW_MAX_OVERHEAD,
@@ -137,6 +139,7 @@ int nodes_new(const struct view_row *views, unsigned n_views, struct nodes **ret
 /* Defined where they are at home: tree.c, by.c, control.c. */
 extern const struct node_family family_goroutines, family_children, family_processes;
 extern const struct node_family family_states, family_state, family_waits, family_wait;
+extern const struct node_family family_conditions;
 extern const struct node_family family_objects, family_object;
 extern const struct node_family family_funcs, family_func, family_types, family_sessions;
 extern const struct node_control control_sample, control_pause, control_max_overhead;

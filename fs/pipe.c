@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * events_pipe: a read waits for the next event. Each reader has its own cursor into the feed,
- * beginning at "now". Reads are parked without occupying a thread; one thread of this file answers
+ * beginning at "now". wait/<condition>: a read waits until that holds, then there is a line, and
+ * the end. Reads are parked without occupying a thread; one thread of this file answers
  * them when the feed's writer, through a listener, says that something came. The writer pays for
  * that only while somebody waits (`armed`).
  *
@@ -20,6 +21,8 @@
 
 #define FILL_EVENTS 256
 #define CHECK_MS    200 /* how often waiting readers look whether their process has ended */
+#define LOOK_NS     (CHECK_MS / 2 * 1000000ull) /* as often a condition is looked at, at most */
+#define LOOK_DUTY   20                          /* and at most a twentieth of the time */
 
 struct parked {
 	struct parked *next;
@@ -30,8 +33,12 @@ struct parked {
 struct pipe_reader {
 	struct pipe_reader *next; /* all below is protected by the lock of struct pipes */
 	unsigned tree;
-	uint64_t cursor;
-	struct buf text; /* rendered, from `given` on not read yet */
+	bool waits; /* for a condition: */
+	struct view_condition condition;
+	bool told;        /* it held, and the line is in text */
+	uint64_t look_ns; /* when it is looked at next; CLOCK_MONOTONIC */
+	uint64_t cursor;  /* else */
+	struct buf text;  /* rendered, from `given` on not read yet */
 	size_t given;
 	struct parked *parked; /* in order of arrival */
 	struct fuse_pollhandle *poll;
@@ -46,6 +53,7 @@ struct pipes {
 	bool started;
 	pthread_mutex_t lock;
 	struct pipe_reader *readers; /* protected by lock */
+	unsigned followers;          /* of them wait for events; protected by lock */
 	bool ended, stop;            /* protected by lock */
 };
 
@@ -78,6 +86,23 @@ static bool is_for(const struct fs *fs, unsigned tree, const struct event *ev)
 	return takes_all(fs, tree) || ev->proc == fs_proc(fs, tree) || ev->proc == EVENT_PROC_NONE;
 }
 
+/* Does the condition hold by now? Under the lock. */
+static void look(struct pipes *p, struct pipe_reader *r)
+{
+	uint64_t began_ns = monotonic_ns(), took_ns;
+	int holds;
+
+	if (r->told || began_ns < r->look_ns)
+		return;
+	holds = view_condition_holds(p->fs->config.view, fs_proc(p->fs, r->tree), &r->condition,
+				     &r->text);
+	took_ns = monotonic_ns() - began_ns;
+	r->told = holds > 0;
+	if (holds < 0)
+		buf_reset(&r->text);
+	r->look_ns = began_ns + took_ns + MAX(LOOK_NS, took_ns * LOOK_DUTY);
+}
+
 /* Renders what has come, until there is something to read or nothing more. Under the lock. */
 static void fill(struct pipes *p, struct pipe_reader *r)
 {
@@ -90,6 +115,10 @@ static void fill(struct pipes *p, struct pipe_reader *r)
 
 	if (r->given < r->text.len)
 		return;
+	if (r->waits) {
+		look(p, r);
+		return;
+	}
 	buf_reset(&r->text);
 	r->given = 0;
 	do {
@@ -112,7 +141,7 @@ static bool source_ended(const struct pipes *p, const struct pipe_reader *r)
 	struct fs *fs = p->fs;
 	struct proc_info info;
 
-	if (p->ended || feed_closed(p->feed))
+	if (p->ended || r->told || feed_closed(p->feed))
 		return true;
 	if (!r->tree && fs->config.many)
 		return false;
@@ -225,6 +254,15 @@ static bool stopped(struct pipes *p)
 	return stop;
 }
 
+/* From now on an event wakes us, where anybody waits for events. */
+static void arm(struct pipes *p)
+{
+	pthread_mutex_lock(&p->lock);
+	if (p->followers)
+		atomic_store(&p->armed, true);
+	pthread_mutex_unlock(&p->lock);
+}
+
 static void *run(void *arg)
 {
 	struct pipes *p = arg;
@@ -240,7 +278,7 @@ static void *run(void *arg)
 		    read(p->wake_fd, &count, sizeof(count)) < 0)
 			continue;
 		/* Armed before looking: what comes after the look wakes us again. */
-		atomic_store(&p->armed, true);
+		arm(p);
 		waiting = serve(p);
 	}
 	return NULL;
@@ -303,20 +341,32 @@ static void low_latency(struct pipes *p, bool on)
 		c->low_latency(c->ctx, on);
 }
 
-int pipe_open(struct pipes *p, unsigned tree, struct pipe_reader **ret)
+/* Somebody follows events, or no longer does. */
+static void follows(struct pipes *p, bool on)
+{
+	low_latency(p, on);
+	control_reads_events(p->fs->config.view->control, on);
+}
+
+int pipe_open(struct pipes *p, struct node_id id, struct pipe_reader **ret)
 {
 	struct pipe_reader *r = calloc(1, sizeof(*r));
 
 	if (!r)
 		return -ENOMEM;
-	r->tree = tree;
-	r->cursor = feed_head(p->feed);
+	r->tree = id.tree;
+	r->waits = id.row == ROW_CONDITION;
+	if (r->waits)
+		r->condition = fs_condition(id);
+	else
+		r->cursor = feed_head(p->feed);
 	pthread_mutex_lock(&p->lock);
 	r->next = p->readers;
 	p->readers = r;
+	p->followers += !r->waits;
 	pthread_mutex_unlock(&p->lock);
-	low_latency(p, true);
-	control_reads_events(p->fs->config.view->control, true);
+	if (!r->waits)
+		follows(p, true);
 	*ret = r;
 	return 0;
 }
@@ -325,9 +375,10 @@ void pipe_close(struct pipes *p, struct pipe_reader *r)
 {
 	struct pipe_reader **at;
 
-	low_latency(p, false);
-	control_reads_events(p->fs->config.view->control, false);
+	if (!r->waits)
+		follows(p, false);
 	pthread_mutex_lock(&p->lock);
+	p->followers -= !r->waits;
 	for (at = &p->readers; *at != r; at = &(*at)->next)
 		;
 	*at = r->next;
@@ -385,7 +436,8 @@ void pipe_read(struct pipes *p, struct pipe_reader *r, fuse_req_t req, size_t si
 	if (!nonblock)
 		fuse_req_interrupt_func(req, interrupted, p);
 	pthread_mutex_lock(&p->lock);
-	atomic_store(&p->armed, true);
+	if (!r->waits)
+		atomic_store(&p->armed, true);
 	ended = source_ended(p, r);
 	fill(p, r);
 	if (readable(r))
@@ -412,7 +464,8 @@ void pipe_poll(struct pipes *p, struct pipe_reader *r, fuse_req_t req, struct fu
 	bool ended;
 
 	pthread_mutex_lock(&p->lock);
-	atomic_store(&p->armed, true);
+	if (!r->waits)
+		atomic_store(&p->armed, true);
 	ended = source_ended(p, r);
 	fill(p, r);
 	if (readable(r) || ended) {

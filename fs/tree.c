@@ -149,6 +149,41 @@ static int list_children(struct fs *fs, struct node_id dir, struct dirlist *list
 const struct node_family family_goroutines = {ROW_GOROUTINE, find_goroutine, list_goroutines};
 const struct node_family family_children = {ROW_G_CHILD, find_goroutine, list_children};
 
+/* --- wait/ ------------------------------------------------------------------------------ */
+
+static int find_condition(struct fs *fs, struct node_id dir, const char *name, struct node_id *ret)
+{
+	struct view_condition c;
+	int err = view_condition_named(name, &c);
+
+	if (!err)
+		*ret = (struct node_id){fs_node(fs, dir)->family->row, dir.tree,
+					(uint64_t)c.row << VIEW_CONDITION_BITS | c.number};
+	return err;
+}
+
+struct view_condition fs_condition(struct node_id id)
+{
+	return (struct view_condition){
+		.row = (unsigned)(id.key >> VIEW_CONDITION_BITS),
+		.number = id.key & ((1ull << VIEW_CONDITION_BITS) - 1),
+	};
+}
+
+/* Each would make who reads all that he finds wait: node_is_listed(). */
+static int list_conditions(struct fs *fs, struct node_id dir, struct dirlist *list)
+{
+	(void)fs;
+	(void)dir;
+	(void)list;
+	return 0;
+}
+
+const struct node_family family_conditions = {ROW_CONDITION, find_condition, list_conditions};
+
+_Static_assert(VIEW_CONDITIONS_MAX <= 1 << (NODE_KEY_BITS - VIEW_CONDITION_BITS),
+	       "a condition fits a key");
+
 /* --- processes/ ------------------------------------------------------------------------- */
 
 static int find_process(struct fs *fs, struct node_id dir, const char *name, struct node_id *ret)

@@ -26,6 +26,9 @@ static const struct line of_process[] = {
 	 "                    that cp -a or tar, which read all they find, do not wait"},
 	{"by-state/ by-wait/ by-func/", "goroutines by state, wait reason, function"},
 	{"by-object/", "by what they wait on: a folder an address (see waits)"},
+	{"wait/goroutines_gt_N",
+	 "a read waits until there are more, then gives a line; not listed"},
+	{"wait/blocked_gt_D", "until one has waited for another longer than D, for instance 10s"},
 	{"processes/PID/", "the same tree for every traced process"},
 };
 

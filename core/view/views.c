@@ -96,11 +96,9 @@ const struct view_row views[] = {
 	ROW("sched/latency", PROCESS, BOTH, QUICK, view_sched_latency, .all_procs = true,
 	    .help = "how long goroutines that could run waited for a processor"),
 	ROW("sched/procs", PROCESS, BOTH, COSTLY, view_sched_procs, .here = has_runtime,
-	    .help = "processors, threads and run queues, as GODEBUG=schedtrace prints them; read "
-		    "from memory"),
+	    .help = "processors, threads, run queues, as GODEBUG=schedtrace prints them"),
 	ROW("heap", PROCESS, BOTH, COSTLY, view_heap, .here = has_runtime,
-	    .help = "the heap, its goal and its collections, as the program's runtime counts them; "
-		    "read from memory"),
+	    .help = "the heap, its goal and collections, as the runtime counts them"),
 	ROW("latency", PROCESS, JSON, QUICK, view_latency, .all_procs = true, .no_file = true,
 	    .help = "the counts of sched/latency alone"),
 	ROW("flame/stacks", PROCESS, BOTH, COSTLY, view_flame_stacks, FLAME, .here = has_stacks,
