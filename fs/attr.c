@@ -107,6 +107,8 @@ int fs_snapshot(struct fs *fs, struct node_id id, struct snap **ret)
 	char *data;
 	int err;
 
+	if (id.row == ROW_FROZEN_FILE)
+		return frozen_get(fs, id, ret);
 	*ret = snaps_fresh(fs->snaps, ino);
 	if (*ret)
 		return 0;
@@ -194,6 +196,21 @@ static int session_attr(struct fs *fs, struct node_id id, enum look look, struct
 	return 0;
 }
 
+static int dir_attr(struct fs *fs, struct node_id id, enum look look, struct stat *st)
+{
+	uint64_t made_ns;
+	int err;
+
+	if (id.row == ROW_SESSION)
+		return session_attr(fs, id, look, st);
+	if (id.row != ROW_FROZEN && id.row != ROW_FROZEN_FOLDER)
+		return 0;
+	err = frozen_time(fs, id, &made_ns);
+	if (!err)
+		set_times(st, made_ns, made_ns);
+	return err;
+}
+
 /* Is the file of a goroutine that is gone still open? Its last values stay. */
 static bool open_still(struct fs *fs, struct node_id id)
 {
@@ -233,7 +250,7 @@ int fs_attr(struct fs *fs, struct node_id id, enum look look, struct stat *st)
 		set_times(st, clock_ns(CLOCK_REALTIME), fs->mount_time_ns);
 		return 0;
 	case NODE_DIR:
-		return id.row == ROW_SESSION ? session_attr(fs, id, look, st) : 0;
+		return dir_attr(fs, id, look, st);
 	}
 	return 0;
 }

@@ -63,6 +63,8 @@ static int init(struct fs *fs)
 	if (!err)
 		err = by_names_new(&fs->by_names);
 	if (!err)
+		err = frozens_new(&fs->frozens);
+	if (!err)
 		err = workers_new(2, c->confine, &fs->quick);
 	if (!err)
 		err = workers_new(1, c->confine, &fs->slow);
@@ -166,6 +168,7 @@ int fs_free(struct fs *fs)
 	logs_free(fs->logs);
 	follow_cache_free(fs->cache);
 	by_names_free(fs->by_names);
+	frozens_free(fs);
 	snaps_free(fs->snaps);
 	for (size_t i = 0; i < fs->n_session_ids; i++)
 		free(fs->session_ids[i]);

@@ -41,6 +41,7 @@ struct fs {
 	struct logs *logs;
 	struct pipes *pipes;
 	struct by_names *by_names;
+	struct frozens *frozens;
 	struct workers *quick;    /* renderings of milliseconds */
 	struct workers *slow;     /* the target's memory, disks */
 	struct workers *reads;    /* of event logs: one thread, which keeps them in order */
@@ -102,6 +103,24 @@ int fs_readlink(struct fs *fs, struct node_id id, struct buf *out);
 int fs_remove(struct fs *fs, struct node_id dir, const char *name, bool folder);
 /* The id of a recorded session by its key; NULL. Valid until fs_free(). */
 const char *fs_session_id(struct fs *fs, uint64_t key);
+
+/* Is this entry of the tree there at all? Not for rows of a family. */
+bool fs_is_here(struct fs *fs, struct node_id id);
+
+/* --- frozen.c: snapshots/ --------------------------------------------------------------- */
+
+int frozens_new(struct frozens **ret);
+void frozens_free(struct fs *fs); /* fs->frozens */
+/* mkdir(2): renders every view that is of a moment. *ret is its folder. -EINVAL (a name of letters,
+ * digits and ._-+:@, at most 64, no . or - first), -EEXIST, -ENOSPC (too many, or too large), and
+ * what a view fails with. By a helper. */
+int frozen_make(struct fs *fs, const char *name, struct node_id *ret);
+/* rmdir: 0 or -ENOENT. */
+int frozen_remove(struct fs *fs, const char *name);
+/* A reference to the content of a file. 0 or -ENOENT. */
+int frozen_get(struct fs *fs, struct node_id id, struct snap **ret);
+/* When the snapshot was made that this is of: CLOCK_REALTIME. 0 or -ENOENT. */
+int frozen_time(struct fs *fs, struct node_id id, uint64_t *ret_ns);
 
 /* --- by.c ------------------------------------------------------------------------------ */
 

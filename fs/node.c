@@ -40,6 +40,9 @@ static const struct node fixed[ROWS_FIXED] = {
 	[ROW_SESSIONS] = NODE("sessions", ROW_ROOT, NODE_DIR, H | NODE_ROOT_ONLY,
 			      .family = &family_sessions),
 
+	[ROW_FROZENS] =
+		NODE("snapshots", ROW_ROOT, NODE_DIR, NODE_ROOT_ONLY, .family = &family_frozens),
+
 	[ROW_GOROUTINE] = NODE(NULL, ROW_GOROUTINES, NODE_DIR, G),
 	[ROW_G_EVENTS] = NODE("events", ROW_GOROUTINE, NODE_LOG, G),
 	[ROW_G_EVENTS_JSONL] = NODE("events.jsonl", ROW_GOROUTINE, NODE_LOG, G | J),
@@ -71,6 +74,9 @@ static const struct node fixed[ROWS_FIXED] = {
 	[ROW_SESSION_METADATA] = NODE("metadata.json", ROW_SESSION, NODE_SESSION, H),
 	[ROW_SESSION_EVENTS] = NODE("events.jsonl", ROW_SESSION, NODE_SESSION, H),
 	[ROW_SESSION_PB] = NODE("events.pb", ROW_SESSION, NODE_SESSION, H),
+	[ROW_FROZEN] = NODE(NULL, ROW_FROZENS, NODE_DIR, 0, .family = &family_frozen),
+	[ROW_FROZEN_FOLDER] = NODE(NULL, ROW_FROZEN, NODE_DIR, 0, .family = &family_frozen),
+	[ROW_FROZEN_FILE] = NODE(NULL, ROW_FROZEN, NODE_TEXT, 0),
 };
 
 _Static_assert(NODE_ROWS_MAX <= 1 << (64 - NODE_KEY_BITS - NODE_TREE_BITS), "a row fits its bits");
@@ -222,8 +228,10 @@ mode_t node_mode(const struct nodes *t, unsigned row)
 {
 	const struct node *n = &t->rows[row];
 
-	if (n->kind == NODE_DIR) /* a session can be deleted, with its files */
-		return S_IFDIR | (row == ROW_SESSIONS || row == ROW_SESSION ? 0755 : 0555);
+	if (n->kind == NODE_DIR) /* a session can be deleted, with its files; a snapshot made */
+		return S_IFDIR |
+		       (row == ROW_SESSIONS || row == ROW_SESSION || row == ROW_FROZENS ? 0755
+											: 0555);
 	if (n->kind == NODE_LINK)
 		return S_IFLNK | 0777;
 	return S_IFREG | (n->control ? 0644 : 0444);

@@ -54,6 +54,7 @@ enum node_row {
 	ROW_CONTROL,
 	ROW_PROCESSES,
 	ROW_SESSIONS,
+	ROW_FROZENS,
 	/* goroutines/<goid>/ */
 	ROW_GOROUTINE,
 	ROW_G_EVENTS,
@@ -82,6 +83,9 @@ enum node_row {
 	ROW_SESSION_METADATA,
 	ROW_SESSION_EVENTS,
 	ROW_SESSION_PB,
+	ROW_FROZEN, /* snapshots/<name>, and what is in it: frozen.c */
+	ROW_FROZEN_FOLDER,
+	ROW_FROZEN_FILE,
 	ROWS_FIXED,
 };
 
@@ -117,7 +121,7 @@ struct node {
 	unsigned parent;
 	enum node_kind kind;
 	unsigned flags;
-	const struct view_row *view;        /* NODE_TEXT, unless control or type */
+	const struct view_row *view;        /* NODE_TEXT, unless control, type or frozen */
 	enum view_form form;                /* of the view */
 	const struct node_family *family;   /* NODE_DIR */
 	const struct node_control *control; /* NODE_TEXT, mode 0644 */
@@ -139,7 +143,7 @@ int nodes_new(const struct view_row *views, unsigned n_views, struct nodes **ret
 /* Defined where they are at home: tree.c, by.c, control.c. */
 extern const struct node_family family_goroutines, family_children, family_processes;
 extern const struct node_family family_states, family_state, family_waits, family_wait;
-extern const struct node_family family_conditions;
+extern const struct node_family family_conditions, family_frozens, family_frozen;
 extern const struct node_family family_objects, family_object;
 extern const struct node_family family_funcs, family_func, family_types, family_sessions;
 extern const struct node_control control_sample, control_pause, control_max_overhead;

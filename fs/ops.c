@@ -47,6 +47,13 @@ static bool asks_disk(const struct fs *fs, fuse_ino_t dir)
 	       (id.row == ROW_SESSIONS || id.row == ROW_SESSION);
 }
 
+static bool is_of(const struct fs *fs, fuse_ino_t dir, unsigned row)
+{
+	struct node_id id;
+
+	return node_decode(fs->nodes, dir, &id) && id.row == row;
+}
+
 /* What is to be done with a name in a folder, by a helper. */
 static void start_named(fuse_req_t req, fuse_ino_t dir, const char *name, enum request_kind kind)
 {
@@ -332,7 +339,10 @@ static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 
 static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
-	fuse_reply_err(req, EPERM);
+	if (is_of(fs_of(req), parent, ROW_FROZENS))
+		start_named(req, parent, name, REQUEST_MKDIR);
+	else
+		fuse_reply_err(req, EPERM);
 }
 
 static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -345,7 +355,7 @@ static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	if (asks_disk(fs_of(req), parent))
+	if (asks_disk(fs_of(req), parent) || is_of(fs_of(req), parent, ROW_FROZENS))
 		start_named(req, parent, name, REQUEST_RMDIR);
 	else
 		fuse_reply_err(req, EPERM);

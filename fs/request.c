@@ -63,6 +63,9 @@ static int serve(struct request *r)
 	case REQUEST_FIND:
 		err = fs_find(r->fs, r->id, r->text, &r->id);
 		return err ? err : serve_entry(r);
+	case REQUEST_MKDIR:
+		err = frozen_make(r->fs, r->text, &r->id);
+		return err ? err : serve_entry(r);
 	case REQUEST_UNLINK:
 	case REQUEST_RMDIR:
 		return fs_remove(r->fs, r->id, r->text, r->kind == REQUEST_RMDIR);
@@ -77,6 +80,7 @@ static void reply(struct request *r)
 	switch (r->kind) {
 	case REQUEST_LOOKUP:
 	case REQUEST_FIND:
+	case REQUEST_MKDIR:
 		fuse_reply_entry(r->req, &r->entry);
 		break;
 	case REQUEST_GETATTR:
@@ -205,6 +209,8 @@ static struct workers *helper_for(const struct request *r)
 
 	if (r->kind == REQUEST_WRITE)
 		return fs->commands;
+	if (r->kind == REQUEST_MKDIR)
+		return fs->slow;
 	if (n->kind == NODE_SESSION || r->id.row == ROW_SESSION || r->id.row == ROW_SESSIONS)
 		return fs->slow;
 	if (r->kind == REQUEST_FIND)

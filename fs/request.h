@@ -21,20 +21,21 @@ enum request_kind {
 	/* In sessions/ and below, where they ask the disk: */
 	REQUEST_UNLINK,
 	REQUEST_RMDIR,
+	REQUEST_MKDIR, /* in snapshots/: renders what it shall show */
 };
 
 struct request {
 	struct fs *fs;
 	fuse_req_t req;
 	enum request_kind kind;
-	struct node_id id;        /* FIND, UNLINK, RMDIR: the folder at first */
+	struct node_id id;        /* FIND, UNLINK, RMDIR, MKDIR: the folder at first */
 	char *text;               /* a name, or what is written; owned */
 	struct fuse_file_info fi; /* of what is open */
 	uint64_t off;
 	size_t size;
 	bool plus; /* READDIR */
 	/* What the answer holds. */
-	struct fuse_entry_param entry; /* LOOKUP, FIND; GETATTR: attr */
+	struct fuse_entry_param entry; /* LOOKUP, FIND, MKDIR; GETATTR: attr */
 	struct buf out;                /* READ, READDIR */
 	/* While a helper has it: in fs->requests, protected by fs->requests_lock. */
 	struct request *next, *prev;

@@ -156,6 +156,14 @@ int snaps_add(struct snaps *s, uint64_t ino, char *data, size_t len, struct snap
 	return e ? 0 : -ENOMEM;
 }
 
+struct snap *snaps_ref(struct snaps *s, struct snap *snap)
+{
+	pthread_mutex_lock(&s->lock);
+	ref(snap);
+	pthread_mutex_unlock(&s->lock);
+	return snap;
+}
+
 void snaps_unref(struct snaps *s, struct snap *snap)
 {
 	pthread_mutex_lock(&s->lock);

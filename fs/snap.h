@@ -28,6 +28,7 @@ void snaps_free(struct snaps *s);
 struct snap *snaps_fresh(struct snaps *s, uint64_t ino);
 /* Takes the bytes over, also when it fails; gives a reference. 0 or -ENOMEM. */
 int snaps_add(struct snaps *s, uint64_t ino, char *data, size_t len, struct snap **ret);
+struct snap *snaps_ref(struct snaps *s, struct snap *snap); /* one more; returns it */
 void snaps_unref(struct snaps *s, struct snap *snap);
 
 /* A handle shows this snapshot from now on / no longer. Takes over / drops the reference. */

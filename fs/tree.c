@@ -65,6 +65,11 @@ static struct node_id child_of(struct node_id dir, unsigned row)
 	return (struct node_id){.row = row, .tree = dir.tree, .key = dir.key};
 }
 
+bool fs_is_here(struct fs *fs, struct node_id id)
+{
+	return entry_here(fs, id);
+}
+
 int fs_find(struct fs *fs, struct node_id dir, const char *name, struct node_id *ret)
 {
 	const struct node_family *family = fs_node(fs, dir)->family;
@@ -296,6 +301,8 @@ int fs_remove(struct fs *fs, struct node_id dir, const char *name, bool folder)
 	const struct fs_sessions *s = fs->config.sessions;
 	const char *session = dir.row == ROW_SESSION ? fs_session_id(fs, dir.key) : NULL;
 
+	if (dir.row == ROW_FROZENS && folder)
+		return frozen_remove(fs, name);
 	if (dir.row == ROW_SESSIONS && folder && s->rmdir)
 		return s->rmdir(s->ctx, name);
 	if (session && !folder && s->unlink)

@@ -74,6 +74,8 @@ static void add_files(const struct view *v, struct buf *out)
 	add_line(out, 2, "types/TYPE", "", "what was allocated of one Go type");
 	if (v->control->set_rates || v->control->replay)
 		add_line(out, 2, "control/", "", "change sampling, probes or pause, as root");
+	add_line(out, 2, "snapshots/NAME/", "",
+		 "mkdir keeps these tables as they are now, rmdir drops that; diff -r");
 	add_line(out, 2, "goroutines/ID/", "", "one folder a goroutine:");
 	add_views(v, VIEW_GOROUTINE, 6, out);
 	add_lines(out, 6, of_goroutine, ARRAY_SIZE(of_goroutine));

@@ -136,6 +136,7 @@ struct view_row {
 		       */
 	const char *takes;                  /* its arguments, between spaces; NULL: none */
 	bool (*here)(const struct view *v); /* NULL: always */
+	bool moment;                        /* it tells of now, so snapshots/ keeps its text */
 	bool living;                        /* of a goroutine: a file only while that lives */
 	const char *suffix;                 /* of the text's file; NULL: none */
 	const char *content_type;           /* of text and binary; NULL: text/plain */

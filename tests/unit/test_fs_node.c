@@ -52,12 +52,15 @@ static void test_inodes(void **state)
 	}
 }
 
-/* Controls take commands; a session can be deleted. */
+/* Controls take commands; a session can be deleted, a snapshot made. */
 static mode_t writable(const struct nodes *t, unsigned row)
 {
 	if (t->rows[row].kind == NODE_LINK)
 		return 0222;
-	return t->rows[row].control || row == ROW_SESSIONS || row == ROW_SESSION ? 0200 : 0;
+	return t->rows[row].control || row == ROW_SESSIONS || row == ROW_SESSION ||
+			       row == ROW_FROZENS
+		       ? 0200
+		       : 0;
 }
 
 static void test_table(void **state)
@@ -78,10 +81,12 @@ static void test_table(void **state)
 					 n->parent == ROW_ROOT && !(n->flags & NODE_ROOT_ONLY));
 		} else {
 			assert_non_null(family);
-			assert_int_equal(family->row, row);
+			/* A snapshot has files and folders. */
+			assert_int_equal(row == ROW_FROZEN_FOLDER ? ROW_FROZEN_FOLDER : family->row,
+					 row);
 		}
 		if (n->kind == NODE_TEXT)
-			assert_true(!n->view != !n->control);
+			assert_int_equal(!!n->view + !!n->control, row == ROW_FROZEN_FILE ? 0 : 1);
 		assert_int_equal(node_mode(t, row) & 0222, writable(t, row));
 	}
 	assert_int_equal(node_static_child(t, ROW_ROOT, ""), -1);
