@@ -112,21 +112,24 @@ static int write_metrics(struct run *r)
 
 static void print_sample(const struct view *v, const struct meter_sample *s)
 {
-	cleanup_buf_ struct buf stop = BUF_INIT, audit = BUF_INIT, probes = BUF_INIT;
+	cleanup_buf_ struct buf stop = BUF_INIT, audit = BUF_INIT, probes = BUF_INIT,
+				budget = BUF_INIT;
 	struct recording rec;
 
 	view_recording(v, &rec);
 	view_recording_stop(&rec, &stop);
 	view_audit_word(v, &audit);
 	view_probes_word(v, true, &probes);
-	log_info(
-		"RPS %llu/s  PPS %llu/s  EWP %llu  LAT %llu ns  PRC %llu ns  BPS %.1f/s  "
-		"BFL %.2f ms  QWL %.2f ms  lost %llu/s  overhead %.1f%% of a CPU  audit %s%s%s%s%s",
-		(unsigned long long)s->rps, (unsigned long long)s->pps, (unsigned long long)s->ewp,
-		(unsigned long long)s->lat_ns, (unsigned long long)s->prc_ns, s->bps,
-		(double)s->bfl_ns / 1e6, (double)s->qwl_ns / 1e6, (unsigned long long)s->lost,
-		s->overhead_percent, audit.data ? audit.data : "", probes.len ? "  probes " : "",
-		probes.len ? probes.data : "", stop.len ? "  " : "", stop.len ? stop.data : "");
+	view_budget_word(v, &budget);
+	log_info("RPS %llu/s  PPS %llu/s  EWP %llu  LAT %llu ns  PRC %llu ns  BPS %.1f/s  "
+		 "BFL %.2f ms  QWL %.2f ms  lost %llu/s  overhead %.1f%% of a CPU  audit "
+		 "%s%s%s%s%s%s%s",
+		 (unsigned long long)s->rps, (unsigned long long)s->pps, (unsigned long long)s->ewp,
+		 (unsigned long long)s->lat_ns, (unsigned long long)s->prc_ns, s->bps,
+		 (double)s->bfl_ns / 1e6, (double)s->qwl_ns / 1e6, (unsigned long long)s->lost,
+		 s->overhead_percent, audit.data ? audit.data : "", probes.len ? "  probes " : "",
+		 probes.len ? probes.data : "", budget.len ? "  " : "",
+		 budget.len ? budget.data : "", stop.len ? "  " : "", stop.len ? stop.data : "");
 }
 
 static bool prints_statistics(const struct run *r)

@@ -71,6 +71,7 @@ struct capture {
 	bool samples_alone;       /* the same: allocations are sampled, whatever the rates say */
 	enum capture_file file;   /* the same */
 	unsigned file_changes;    /* the same */
+	uint64_t switching_ns;    /* the same */
 	struct probe_site *shown; /* the same: the sites in use */
 	size_t n_shown;
 };
@@ -734,13 +735,21 @@ void capture_get_rates(struct capture *c, uint32_t ret[EVENT_TYPES])
 	current_rates(c, ret);
 }
 
+/* `changing` is held. */
+static uint64_t attaching_cpu_ns(const struct capture *c)
+{
+	return clock_ns(CLOCK_THREAD_CPUTIME_ID) + probes_cpu_ns(c->probes);
+}
+
 int capture_set_paused(struct capture *c, bool paused)
 {
 	uint32_t rates[EVENT_TYPES];
+	uint64_t start_ns;
 	bool was;
 	int err = 0;
 
 	pthread_mutex_lock(&c->changing);
+	start_ns = attaching_cpu_ns(c);
 	was = c->paused;
 	if (c->file == CAPTURE_UNTOUCHED) {
 		err = paused ? 0 : -ENOTSUP;
@@ -761,6 +770,9 @@ int capture_set_paused(struct capture *c, bool paused)
 		if (err)
 			set_paused(c, true);
 	}
+	pthread_mutex_lock(&c->lock);
+	c->switching_ns += MAX(attaching_cpu_ns(c), start_ns) - start_ns;
+	pthread_mutex_unlock(&c->lock);
 	pthread_mutex_unlock(&c->changing);
 	return err;
 }
@@ -876,10 +888,11 @@ unsigned capture_changed_parts(struct capture *c)
 
 /* --- what it did ----------------------------------------------------------------------------- */
 
-/* By what the sites that are attached now are there for. */
+/* By what the sites that are attached now are there for; and what switching them cost. */
 static void price_types(struct capture *c, struct capture_stats *s)
 {
 	pthread_mutex_lock(&c->lock);
+	s->switching_ns = c->switching_ns;
 	for (size_t i = 0; i < c->n_shown; i++) {
 		const struct probe_site *site = &c->shown[i];
 		uint64_t ns = site->emulated ? c->price.trap_ns : c->price.step_ns;

@@ -166,6 +166,7 @@ struct capture_stats {
 	unsigned readers;                      /* rings in use */
 	size_t ring_bytes;                     /* of all rings together, as they were rounded */
 	uint64_t sample_hits;                  /* of the hits, those of allocation samples */
+	uint64_t switching_ns; /* CPU time of all capture_set_paused(), the kernel's in it */
 	/* Of the hits, those at sites that the kernel steps out of line rather than emulate. */
 	uint64_t stepped;
 	struct capture_price price; /* capture_config's */

@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/base/cpu_time.h"
 #include "core/base/log.h"
 #include "core/base/privilege.h"
 #include "core/base/util.h"
@@ -491,6 +492,11 @@ static int ask(struct keeper *k, const struct request *request, int *ret)
 	int err = send_request(k, request);
 
 	return err ? err : wait_for_answer(k, ret);
+}
+
+uint64_t keeper_cpu_ns(const struct keeper *k)
+{
+	return k ? process_cpu_ns(k->pid) : 0;
 }
 
 bool keeper_settled(struct keeper *k)

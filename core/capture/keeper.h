@@ -67,6 +67,8 @@ int keeper_attach(struct keeper *k, const struct keeper_sites *sites, int *ret_f
  * the rest when we end.
  */
 int keeper_close(struct keeper *k, const int *fds, size_t n);
+/* CPU time that it has taken so far, ns. */
+uint64_t keeper_cpu_ns(const struct keeper *k);
 /* Is it done with everything it was asked? */
 bool keeper_settled(struct keeper *k);
 /*

@@ -456,6 +456,11 @@ int probes_guard(struct probes *p, int fd)
 	return p->keeper ? keeper_guard(p->keeper, fd) : 0;
 }
 
+uint64_t probes_cpu_ns(const struct probes *p)
+{
+	return keeper_cpu_ns(p->keeper);
+}
+
 bool probes_gone(struct probes *p)
 {
 	for (unsigned kind = 0; kind < PROBE_KINDS; kind++)

@@ -42,6 +42,8 @@ int probes_keep(struct probes *p, const struct probe_site *sites, size_t n);
 int probes_add_process(struct probes *p, pid_t pid);
 int probes_remove_process(struct probes *p, pid_t pid);
 
+/* CPU time that attaching and detaching took besides this thread's, ns. */
+uint64_t probes_cpu_ns(const struct probes *p);
 /* No link of ours is left, the kernel has let go of all. */
 bool probes_gone(struct probes *p);
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/base/cpu_time.h"
 #include "core/base/log.h"
 #include "core/base/thread.h"
 #include "core/engine/audit_internal.h"
@@ -166,12 +167,9 @@ static void say_first(const struct watched *w, const struct audit *result)
 
 static uint64_t cpu_ns(pid_t pid)
 {
-	struct timespec ts;
-	clockid_t clock;
+	uint64_t ns = process_cpu_ns(pid);
 
-	if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &ts))
-		return monotonic_ns(); /* not known: as if it ran */
-	return (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
+	return ns ? ns : monotonic_ns(); /* not known: as if it ran */
 }
 
 static void watched_free(struct watched *w)

@@ -255,11 +255,11 @@ static int set_rates(struct engine *e, const uint32_t rates[EVENT_TYPES])
 {
 	int err;
 
-	pthread_mutex_lock(&e->governor_lock);
+	pthread_mutex_lock(&e->rates_lock);
 	err = change_rates(e, rates);
 	if (!err)
-		governor_reset(&e->governor, e->governor.max_percent, rates);
-	pthread_mutex_unlock(&e->governor_lock);
+		memcpy(e->wanted, rates, sizeof(e->wanted));
+	pthread_mutex_unlock(&e->rates_lock);
 	if (!err)
 		healer_ask_all(e->healer); /* what was not seen until now */
 	return err;
@@ -276,9 +276,9 @@ static void get_wanted(void *ctx, uint32_t ret[EVENT_TYPES])
 {
 	struct engine *e = ctx;
 
-	pthread_mutex_lock(&e->governor_lock);
-	memcpy(ret, e->governor.wanted, sizeof(e->governor.wanted));
-	pthread_mutex_unlock(&e->governor_lock);
+	pthread_mutex_lock(&e->rates_lock);
+	memcpy(ret, e->wanted, sizeof(e->wanted));
+	pthread_mutex_unlock(&e->rates_lock);
 }
 
 static bool get_paused(void *ctx)
@@ -307,20 +307,47 @@ static void reads_events(void *ctx, bool on)
 
 static int set_max_overhead(struct engine *e, double percent)
 {
-	uint32_t wanted[EVENT_TYPES];
 	int err;
 
 	if (!control_max_overhead_ok(percent))
 		return -EINVAL;
-	pthread_mutex_lock(&e->governor_lock);
-	memcpy(wanted, e->governor.wanted, sizeof(wanted));
-	err = change_rates(e, wanted);
-	if (!err)
-		governor_reset(&e->governor, percent, wanted);
+	err = windows_bound(e->windows, percent);
 	if (!err)
 		atomic_store(&e->max_overhead, percent);
-	pthread_mutex_unlock(&e->governor_lock);
 	return err;
+}
+
+/* Between windows. */
+static int set_off(void *ctx, bool off)
+{
+	return engine_probes_set(ctx, !off);
+}
+
+static bool is_off(void *ctx)
+{
+	struct probes_now now;
+
+	probe_switch_get(((struct engine *)ctx)->probes, &now);
+	return now.off & ~(unsigned)OFF_BUDGET;
+}
+
+int engine_new_windows(struct engine *e)
+{
+	struct windows_config config = {
+		.source = e->source,
+		.model = e->c.model,
+		.max_percent = e->c.max_overhead,
+		.ctx = e,
+		.set_off = set_off,
+		.is_off = is_off,
+	};
+
+	return windows_new(&config, &e->windows);
+}
+
+static void live_budget(void *ctx, struct live_budget *ret)
+{
+	windows_get(((struct engine *)ctx)->windows, ret);
 }
 
 static double get_max_overhead(void *ctx)
@@ -515,6 +542,7 @@ void engine_answers(struct engine *e, struct live *live, struct control *control
 		.probes = live_probes,
 		.look = live_look,
 		.audit = e->auditor ? live_audit : NULL,
+		.budget = live_budget,
 		.stack = live_stack,
 		.stacks = live_stacks,
 		.waits = e->source->waits ? live_waits : NULL,

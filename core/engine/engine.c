@@ -20,8 +20,8 @@ int engine_new(const struct engine_config *config, struct engine **ret)
 		return log_error(-ENOMEM, "out of memory");
 	e->c = *config;
 	e->source = config->source;
-	pthread_mutex_init(&e->governor_lock, NULL);
-	governor_init(&e->governor, config->max_overhead, config->rates);
+	pthread_mutex_init(&e->rates_lock, NULL);
+	memcpy(e->wanted, config->rates, sizeof(e->wanted));
 	atomic_init(&e->max_overhead, config->max_overhead);
 	if (e->source)
 		err = healer_new(e->source, config->model, &e->healer);
@@ -35,6 +35,8 @@ int engine_new(const struct engine_config *config, struct engine **ret)
 		err = levels_new(e->source, e->probes, config->level, &e->levels);
 	if (e->source && !err)
 		err = leak_prover_new(e->source, config->model, &e->prover);
+	if (e->source && !err)
+		err = engine_new_windows(e);
 	if (err) {
 		engine_free(e);
 		return log_error(err, "out of memory");
@@ -56,14 +58,16 @@ void engine_free(struct engine *e)
 	deputy_free(e->leaks);
 	deputy_free(e->looker);
 	deputy_free(e->changer);
+	windows_free(e->windows);
 	last_stacks_free(e->last);
 	levels_free(e->levels);
 	auditor_free(e->auditor);
 	healer_free(e->healer);
 	probe_switch_free(e->probes);
 	waits_cache_free(e->waits);
+	cpu_sum_end(&e->cpu);
 	leak_prover_free(e->prover);
-	pthread_mutex_destroy(&e->governor_lock);
+	pthread_mutex_destroy(&e->rates_lock);
 	free(e);
 }
 
@@ -90,8 +94,10 @@ void engine_lost(struct engine *e)
 
 void engine_tracing_ends(struct engine *e)
 {
-	if (e)
-		auditor_stop(e->auditor);
+	if (!e)
+		return;
+	windows_stop(e->windows);
+	auditor_stop(e->auditor);
 }
 
 void engine_read_all(struct engine *e)
@@ -107,6 +113,8 @@ int engine_start(struct engine *e, bool serves)
 	err = healer_start(e->healer);
 	if (!err && e->auditor)
 		err = auditor_start(e->auditor);
+	if (!err && e->windows)
+		err = windows_start(e->windows);
 	return err || !(serves || e->c.leaks_every_ns) ? err : engine_start_deputies(e);
 }
 
@@ -116,41 +124,6 @@ int engine_look_for_leaks(struct engine *e, unsigned proc)
 }
 
 /* --- the second ------------------------------------------------------------------------- */
-
-static void govern(struct engine *e, uint64_t now_ns, const struct second *s,
-		   const struct capture_stats *capture)
-{
-	struct governor_second second = {
-		.now_ns = now_ns,
-		.overhead_percent = s->sample.overhead_percent,
-	};
-	struct governor before;
-	uint32_t rates[EVENT_TYPES];
-	char why[256];
-	int err;
-
-	memcpy(second.events, s->events, sizeof(second.events));
-	for (unsigned type = 0; type < EVENT_TYPES; type++)
-		second.hit_ns[type] = capture->hit_ns[type] + s->sample.lat_ns;
-	/* Somebody is changing the rates, which the kernel may take long to do: the next second
-	 * will do. */
-	if (pthread_mutex_trylock(&e->governor_lock))
-		return;
-	before = e->governor;
-	if (governor_step(&e->governor, &second, rates, why, sizeof(why))) {
-		auditor_reset(e->auditor);
-		err = e->source->set_rates(e->source->ctx, rates);
-		auditor_reset(e->auditor);
-		/* Those two come when it is done, and only the kernel is not (capture.h). */
-		if (err && err != -ETIMEDOUT && err != -EBUSY)
-			e->governor = before;
-		if (err)
-			log_warn("%s: the rates could not be changed: %s", why, strerror(-err));
-		else
-			log_info("%s", why);
-	}
-	pthread_mutex_unlock(&e->governor_lock);
-}
 
 /* State changes that are not all seen leave the model behind: its memory tells. */
 static void heal_when_needed(struct engine *e, const struct second *s)
@@ -201,8 +174,11 @@ static void count(struct engine *e, const struct recorder_stats *recorder, struc
 	model_totals(e->c.model, -1, &totals);
 	memcpy(ret->events, totals.events, sizeof(ret->events));
 	ret->captured = e->source != NULL;
-	if (e->source)
+	if (e->source) {
 		e->source->stats(e->source->ctx, &ret->capture);
+		e->source->get_rates(e->source->ctx, ret->rates);
+		ret->cpu_ns = cpu_sum_now(&e->cpu, e->source, e->c.model);
+	}
 	ret->recorded = recorder != NULL;
 	if (recorder)
 		ret->recorder = *recorder;
@@ -225,7 +201,6 @@ bool engine_tick(struct engine *e, uint64_t now_ns, const struct recorder_stats 
 	meter_add(e->c.meter, &second.sample);
 	*ret = second.sample;
 	if (e->source) {
-		govern(e, now_ns, &second, &tick.capture);
 		heal_when_needed(e, &second);
 		look_for_leaks(e, now_ns);
 		if (levels_are_due(e->levels))

@@ -7,15 +7,16 @@
 #include <stdatomic.h>
 
 #include "core/engine/audit.h"
+#include "core/engine/cpu_sum.h"
 #include "core/engine/deputy.h"
 #include "core/engine/engine.h"
-#include "core/engine/governor.h"
 #include "core/engine/healer.h"
 #include "core/engine/last_stacks.h"
 #include "core/engine/leak_prover.h"
 #include "core/engine/levels.h"
 #include "core/engine/ticker.h"
 #include "core/engine/waits_cache.h"
+#include "core/engine/windows.h"
 
 struct engine {
 	struct engine_config c;
@@ -25,10 +26,11 @@ struct engine {
 	struct probe_switch *probes;
 	struct levels *levels;
 
-	pthread_mutex_t governor_lock; /* control calls come from any thread */
-	struct governor governor;      /* protected by governor_lock, which is held while the kernel
-					  attaches and detaches */
-	_Atomic double max_overhead;   /* the governor's, for who only looks */
+	pthread_mutex_t rates_lock;   /* control calls come from any thread; held while the kernel
+					 attaches and detaches */
+	uint32_t wanted[EVENT_TYPES]; /* protected by rates_lock */
+	struct windows *windows;
+	_Atomic double max_overhead; /* their bound */
 
 	struct deputy *looker;    /* reads the target for them */
 	struct last_stacks *last; /* of those */
@@ -40,10 +42,13 @@ struct engine {
 	struct deputy *leaks;  /* looks for them */
 	uint64_t leaks_due_ns; /* main thread: the next look that nobody asked for */
 
-	struct ticker ticker; /* main thread */
+	struct ticker ticker; /* main thread, as the next two */
+	struct cpu_sum cpu;
 	bool ticking;
 };
 
+/* What keeps -max-overhead. 0 or -ENOMEM. */
+int engine_new_windows(struct engine *e);
 /* The threads that do what is asked for. 0 or -errno, logged. */
 int engine_start_deputies(struct engine *e);
 

@@ -1,130 +1,144 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Which event types to take off, and when to try them again. See governor.h. */
+/* When a window begins and ends. See governor.h. */
 #include "core/engine/governor.h"
 
-#include <stdio.h>
-#include <string.h>
+#include <math.h>
 
-#include "core/base/util.h"
+#define MEAN_NS (NS_PER_SEC / 5) /* what running means are taken over, about */
+/* Enough for so long is saved before a window begins, so that switching is a small part. */
+#define SAVED_NS (NS_PER_SEC / 2)
+/* What a calm program leaves over may be spent so much later. */
+#define CREDIT_NS NS_PER_SEC
+/* A program that has become calm gets its probes back for good after so long, whatever it owes, if
+ * that was not done a short while ago. */
+#define CALM_NS   (2 * NS_PER_SEC)
+#define PARDON_NS (10 * NS_PER_SEC)
+#define CALM_PART 0.8 /* of the bound */
 
-#define WAIT_MIN_NS  (10 * NS_PER_SEC)
-#define WAIT_MAX_NS  (640 * NS_PER_SEC)
-#define SETTLE_NS    (1500 * 1000000ull)
-#define RESTORE_PART 0.7 /* of the bound: above it, nothing comes back */
-
-void governor_init(struct governor *g, double max_percent, const uint32_t wanted[EVENT_TYPES])
+void governor_init(struct governor *g, double max_percent, uint64_t now_ns)
 {
-	*g = (struct governor){0};
-	governor_reset(g, max_percent, wanted);
+	*g = (struct governor){.max_percent = max_percent, .on = true, .since_ns = now_ns};
 }
 
-void governor_reset(struct governor *g, double max_percent, const uint32_t wanted[EVENT_TYPES])
+void governor_bound(struct governor *g, double max_percent)
 {
-	uint64_t steps = g->steps;
-
-	*g = (struct governor){.max_percent = max_percent, .steps = steps};
-	memcpy(g->wanted, wanted, sizeof(g->wanted));
-	for (size_t i = 0; i < EVENT_TYPES; i++)
-		g->wait_ns[i] = WAIT_MIN_NS;
+	g->max_percent = max_percent;
+	g->account_ns = 0;
+	g->pardon_ns = 0;
+	g->looked = false;
 }
 
-static uint32_t rate_now(const struct governor *g, size_t type)
+static uint64_t since(uint64_t now, uint64_t before)
 {
-	return g->off[type] ? 0 : g->wanted[type];
+	return now > before ? now - before : 0;
 }
 
-/* What the hits of a type in the last second cost: what was delivered, scaled up by what was left
- * out. */
-static double cost_of(const struct governor *g, const struct governor_second *s, size_t type)
+static void running_mean(double *mean, double value, double elapsed_ns)
 {
-	uint32_t rate = rate_now(g, type);
-	double hits = rate ? (double)s->events[type] * RATE_ONE / rate : 0;
+	double weight = fmin(1, elapsed_ns / (double)MEAN_NS);
 
-	return hits * (double)MAX(s->hit_ns[type], (uint64_t)1);
+	*mean += weight * (value - *mean);
 }
 
-/* With state changes captured, creations and exits are seen in them and cost no hits of their own.
- */
-static bool costs_hits(const struct governor *g, size_t type)
+/* What the program earns in a nanosecond. */
+static double income(const struct governor *g, double busy)
 {
-	return (type != EVENT_NEWGOROUTINE && type != EVENT_GOEXIT) ||
-	       !rate_now(g, EVENT_CASGSTATUS);
+	return g->max_percent / 100 * fmax(busy, GOVERNOR_IDLE_PART);
 }
 
-/* The costliest type that is on; state changes only when nothing else is left, as the model lives
- * on them. EVENT_TYPES: none. */
-static size_t costliest(const struct governor *g, const struct governor_second *s, double *ret_part)
+static double hits_cost(const struct governor *g)
 {
-	size_t best = EVENT_TYPES;
-	double best_cost = 0, all = 0;
-
-	for (size_t i = 0; i < EVENT_TYPES; i++) {
-		double cost = costs_hits(g, i) ? cost_of(g, s, i) : 0;
-
-		all += cost;
-		if (i != EVENT_CASGSTATUS && cost > best_cost) {
-			best = i;
-			best_cost = cost;
-		}
-	}
-	if (best == EVENT_TYPES || best_cost < all * 0.05) {
-		if (rate_now(g, EVENT_CASGSTATUS)) {
-			best = EVENT_CASGSTATUS;
-			best_cost = cost_of(g, s, EVENT_CASGSTATUS);
-		}
-	}
-	*ret_part = all > 0 ? best_cost / all : 0;
-	return best;
+	return g->busy * g->hit_part;
 }
 
-static void take_off(struct governor *g, const struct governor_second *s, size_t type)
+/* What must be there before a window begins. */
+static double price_of_window(const struct governor *g)
 {
-	g->off[type] = true;
-	g->off_order[type] = ++g->steps;
-	g->retry_at_ns[type] = s->now_ns + g->wait_ns[type];
-	g->wait_ns[type] = MIN(g->wait_ns[type] * 2, WAIT_MAX_NS);
+	double window =
+		hits_cost(g) * (double)GOVERNOR_WINDOW_NS + g->switch_ns[0] + g->switch_ns[1];
+
+	return fmax(window, income(g, g->busy) * (double)SAVED_NS);
 }
 
-static size_t due(const struct governor *g, uint64_t now_ns)
+static void book(struct governor *g, double elapsed_ns, double cpu_ns, double hits_ns)
 {
-	size_t best = EVENT_TYPES;
+	double earned = income(g, cpu_ns / elapsed_ns) * elapsed_ns, owed;
 
-	for (size_t i = 0; i < EVENT_TYPES; i++) {
-		if (g->off[i] && g->retry_at_ns[i] <= now_ns &&
-		    (best == EVENT_TYPES || g->off_order[i] > g->off_order[best]))
-			best = i;
-	}
-	return best;
+	/* Hits are in the program's own time: no estimate may be above it. */
+	hits_ns = fmin(hits_ns, cpu_ns);
+	running_mean(&g->busy, cpu_ns / elapsed_ns, elapsed_ns);
+	if (g->on && cpu_ns > 0)
+		running_mean(&g->hit_part, hits_ns / cpu_ns, elapsed_ns);
+	g->cpu_ns += cpu_ns;
+	g->spent_ns += hits_ns;
+	g->account_ns += earned - hits_ns;
+	owed = income(g, g->busy) * (double)GOVERNOR_LONGEST_NS;
+	g->account_ns = fmax(g->account_ns, -owed);
+	g->account_ns = fmin(g->account_ns,
+			     fmax(price_of_window(g), income(g, g->busy) * (double)CREDIT_NS));
+	*(g->on ? &g->on_ns : &g->off_ns) += (uint64_t)elapsed_ns;
 }
 
-bool governor_step(struct governor *g, const struct governor_second *s,
-		   uint32_t ret_rates[EVENT_TYPES], char *why, size_t size)
+/* All hits of such a program would be within the bound. */
+static bool is_calm(const struct governor *g)
 {
-	double part;
-	size_t type;
+	return hits_cost(g) < CALM_PART * income(g, g->busy);
+}
 
-	if (g->max_percent <= 0 || s->now_ns < g->settled_at_ns)
+static bool may_begin(struct governor *g, uint64_t now_ns)
+{
+	uint64_t off_ns = since(now_ns, g->since_ns);
+
+	if (g->account_ns >= price_of_window(g) || off_ns >= GOVERNOR_LONGEST_NS)
+		return true;
+	if (!is_calm(g) || off_ns < CALM_NS)
 		return false;
-	if (s->overhead_percent > g->max_percent) {
-		type = costliest(g, s, &part);
-		if (type == EVENT_TYPES)
+	if (g->account_ns < 0) {
+		if (g->pardon_ns && since(now_ns, g->pardon_ns) < PARDON_NS)
 			return false;
-		take_off(g, s, type);
-		snprintf(why, size,
-			 "overhead %.1f%% of a CPU is above %g%%: %s off (about %.0f%% of it)",
-			 s->overhead_percent, g->max_percent, event_type_name((unsigned)type),
-			 part * 100);
-	} else {
-		type = due(g, s->now_ns);
-		if (type == EVENT_TYPES || s->overhead_percent > g->max_percent * RESTORE_PART)
-			return false;
-		g->off[type] = false;
-		g->steps++;
-		snprintf(why, size, "overhead %.1f%% of a CPU is below %g%%: %s on again",
-			 s->overhead_percent, g->max_percent, event_type_name((unsigned)type));
+		g->pardon_ns = now_ns;
+		g->account_ns = 0;
 	}
-	g->settled_at_ns = s->now_ns + SETTLE_NS;
-	for (size_t i = 0; i < EVENT_TYPES; i++)
-		ret_rates[i] = rate_now(g, i);
 	return true;
+}
+
+bool governor_step(struct governor *g, const struct governor_look *look)
+{
+	uint64_t elapsed_ns = since(look->now_ns, g->last.now_ns);
+	bool had = g->looked;
+
+	if (g->max_percent <= 0) {
+		g->looked = false;
+		return true;
+	}
+	if (!had || !elapsed_ns) {
+		if (!had)
+			g->last = *look;
+		g->looked = true;
+		return g->on;
+	}
+	book(g, (double)elapsed_ns, (double)since(look->cpu_ns, g->last.cpu_ns),
+	     (double)since(look->hits_ns, g->last.hits_ns));
+	g->last = *look;
+	if (!g->on)
+		return may_begin(g, look->now_ns);
+	/* What taking them out costs is kept back. One who owes and pays it off needs no switching.
+	 */
+	return since(look->now_ns, g->since_ns) < GOVERNOR_WINDOW_NS ||
+	       g->account_ns > g->switch_ns[0] || hits_cost(g) <= income(g, g->busy);
+}
+
+void governor_switched(struct governor *g, bool on, uint64_t now_ns, uint64_t cpu_ns)
+{
+	double cost = (double)cpu_ns, *mean = &g->switch_ns[on];
+
+	*mean = *mean > 0 ? *mean + (cost - *mean) / 4 : cost;
+	g->windows += g->on && !on;
+	g->on = on;
+	g->since_ns = now_ns;
+	if (g->max_percent <= 0)
+		return;
+	g->account_ns -= cost;
+	g->spent_ns += cost;
+	g->switched_ns += cost;
 }

@@ -1,48 +1,68 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * -max-overhead: keeps the estimated cost of tracing under a bound by taking whole event types off,
- * the costliest first. A lower rate alone would save little: the trap is paid at every hit, whether
- * the event is sampled or not; a type at rate 0 is not probed. What was taken off is tried again
- * later, after a wait that doubles each time it did not fit.
+ * -max-overhead: keeps what tracing costs under a part of the CPU time that the traced program
+ * itself takes, by windows. In a window all wanted probes are in and everything is exact and whole;
+ * between windows there is none. (A lower rate would save little: the trap is paid at every hit,
+ * whether the event is chosen or not.)
  *
- * Decides only; the caller measures once a second and applies. Not thread-safe.
+ * An account: the program's CPU time earns, at the percentage; hits and the switching itself spend.
+ * Where the account stays above nothing the probes simply stay in. Else a window begins when there
+ * is enough for a whole one, and ends, not before WINDOW_NS, when all is spent. What a window
+ * spends too much, as nobody knows what the program does next, is saved afterwards.
+ *
+ * Decides only; the caller measures, attaches and detaches. Pure, not thread-safe.
  */
 #ifndef XGOTOPFS_ENGINE_GOVERNOR_H
 #define XGOTOPFS_ENGINE_GOVERNOR_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
-#include "core/model/control.h"
+#include "core/base/util.h"
+
+#define GOVERNOR_LOOK_NS    (NS_PER_SEC / 50) /* how often it wants to be asked */
+#define GOVERNOR_WINDOW_NS  (NS_PER_SEC / 20) /* no window is shorter */
+#define GOVERNOR_LONGEST_NS (60 * NS_PER_SEC) /* so long there is none at most */
+/* A program that takes less than this part of a CPU counts as one that takes it: of nothing, nobody
+ * could ever take a window. */
+#define GOVERNOR_IDLE_PART 0.1
+
+/* Counted since the start; one that goes back, as after a restart, says nothing for that time. */
+struct governor_look {
+	uint64_t now_ns;  /* CLOCK_MONOTONIC */
+	uint64_t cpu_ns;  /* of the traced program, user and system, all threads */
+	uint64_t hits_ns; /* of that, what hits cost, as it is estimated */
+};
 
 struct governor {
-	double max_percent;              /* of one CPU; 0 = no bound */
-	uint32_t wanted[EVENT_TYPES];    /* what the user asked for */
-	bool off[EVENT_TYPES];           /* taken off by us */
-	uint64_t off_order[EVENT_TYPES]; /* the last one off comes back first */
-	uint64_t retry_at_ns[EVENT_TYPES];
-	uint64_t wait_ns[EVENT_TYPES]; /* next wait of that type */
-	uint64_t settled_at_ns;        /* after a change, one full second is measured first */
-	uint64_t steps;
+	double max_percent; /* of the program's CPU time; 0: no bound */
+	bool on;            /* probes are in */
+	double account_ns;  /* earned and not spent; negative: spent too much */
+	struct governor_look last;
+	bool looked;
+	uint64_t since_ns;  /* on, or off, since then */
+	uint64_t pardon_ns; /* what was owed was dropped last */
+
+	/* Running means. */
+	double busy;         /* CPUs that the program takes */
+	double hit_part;     /* of that, hits, while probes are in */
+	double switch_ns[2]; /* what attaching [1] and detaching [0] costs */
+
+	/* Sums, for whoever shows them. */
+	uint64_t windows;        /* ended */
+	uint64_t on_ns, off_ns;  /* of wall time under a bound */
+	double cpu_ns, spent_ns; /* of the program; of that, and the switching besides */
+	double switched_ns;
 };
 
-void governor_init(struct governor *g, double max_percent, const uint32_t wanted[EVENT_TYPES]);
-/* The user changed the rates, or the bound: what was taken off is forgotten. */
-void governor_reset(struct governor *g, double max_percent, const uint32_t wanted[EVENT_TYPES]);
+/* Probes are in. */
+void governor_init(struct governor *g, double max_percent, uint64_t now_ns);
+/* Another bound: what was earned and spent is forgotten, means and sums are not. */
+void governor_bound(struct governor *g, double max_percent);
 
-struct governor_second {
-	uint64_t now_ns;              /* CLOCK_MONOTONIC */
-	double overhead_percent;      /* in the last second */
-	uint64_t events[EVENT_TYPES]; /* delivered in the last second */
-	uint64_t hit_ns[EVENT_TYPES]; /* what a hit of that type costs; all 0: not known */
-};
-
-/*
- * One second has passed. true when the rates should become ret_rates; `why` (size bytes) is then
- * one line for the log.
- */
-bool governor_step(struct governor *g, const struct governor_second *s,
-		   uint32_t ret_rates[EVENT_TYPES], char *why, size_t size);
+/* Should probes be in now? */
+bool governor_step(struct governor *g, const struct governor_look *look);
+/* They have been switched, which took so much CPU time. */
+void governor_switched(struct governor *g, bool on, uint64_t now_ns, uint64_t cpu_ns);
 
 #endif

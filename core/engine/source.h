@@ -25,6 +25,9 @@ struct source {
 	 * is. */
 	void (*health)(void *ctx, unsigned proc, struct health *ret);
 
+	/* CPU time of all threads of a process that runs, ns; 0: not known. Quick. */
+	uint64_t (*cpu_ns)(void *ctx, pid_t pid);
+
 	/* 0 or -errno; then nothing is changed, but for -ETIMEDOUT and -EBUSY (capture.h). */
 	int (*set_rates)(void *ctx, const uint32_t rates[EVENT_TYPES]);
 	void (*get_rates)(void *ctx, uint32_t ret[EVENT_TYPES]);

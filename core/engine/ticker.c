@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/util.h"
+#include "core/model/control.h"
 
 #define SHORTEST_NS (NS_PER_SEC / 10)
 
@@ -42,15 +43,53 @@ static uint64_t applied(const struct capture_stats *s)
 	return since(s->read, s->waiting);
 }
 
-/* What the hits since the last time cost the traced threads: the one place where that is worked
- * out. */
-static void price(struct ticker *t, const struct capture_stats *now, uint64_t elapsed_ns,
+double hits_price(const struct capture_stats *now, const struct capture_stats *before,
+		  uint64_t program_ns, uint64_t *ret_hits, uint64_t *ret_stepped)
+{
+	uint64_t hits = since(now->hits, before->hits);
+	uint64_t stepped = MIN(since(now->stepped, before->stepped), hits);
+
+	*ret_hits = hits;
+	*ret_stepped = stepped;
+	return (double)(hits - stepped) * (double)now->price.trap_ns +
+	       (double)stepped * (double)now->price.step_ns + (double)hits * (double)program_ns;
+}
+
+/* With changes of state captured, creations and exits are seen in them. */
+static bool has_hits(const struct tick *now, unsigned type)
+{
+	return (type != EVENT_NEWGOROUTINE && type != EVENT_GOEXIT) ||
+	       !now->rates[EVENT_CASGSTATUS];
+}
+
+/* Shares what hits cost among the types, by their events and by what a hit of each costs: events
+ * that were not chosen had hits, too. */
+static void of_types(const struct tick *now, const struct tick *last, uint64_t program_ns,
+		     double percent, double ret[EVENT_TYPES])
+{
+	double sum = 0;
+
+	for (unsigned type = 0; type < EVENT_TYPES; type++) {
+		double chosen = now->rates[type] ? (double)now->rates[type] / RATE_ONE : 1;
+		uint64_t n = since(now->events[type], last->events[type]);
+
+		ret[type] = has_hits(now, type)
+				    ? (double)n / chosen *
+					      (double)(now->capture.hit_ns[type] + program_ns)
+				    : 0;
+		sum += ret[type];
+	}
+	for (unsigned type = 0; type < EVENT_TYPES; type++)
+		ret[type] = sum > 0 ? percent * ret[type] / sum : 0;
+}
+
+static void price(struct ticker *t, const struct tick *tick, uint64_t elapsed_ns,
 		  struct meter_sample *s)
 {
-	uint64_t hits = since(now->hits, t->last.capture.hits);
-	uint64_t stepped = MIN(since(now->stepped, t->last.capture.stepped), hits);
-	double ns = (double)(hits - stepped) * (double)now->price.trap_ns +
-		    (double)stepped * (double)now->price.step_ns + (double)hits * (double)s->lat_ns;
+	const struct capture_stats *now = &tick->capture;
+	uint64_t cpu_ns = since(tick->cpu_ns, t->last.cpu_ns);
+	uint64_t hits, stepped;
+	double ns = hits_price(now, &t->last.capture, s->lat_ns, &hits, &stepped);
 
 	t->overhead_ns += ns;
 	s->trap_ns = now->price.trap_ns;
@@ -58,13 +97,17 @@ static void price(struct ticker *t, const struct capture_stats *now, uint64_t el
 	s->stepped = per_second(stepped, elapsed_ns);
 	s->overhead_ns = (uint64_t)t->overhead_ns;
 	s->overhead_percent = ns / (double)elapsed_ns * 100;
+	if (cpu_ns)
+		s->of_target_percent = MIN(ns / (double)cpu_ns, 1) * 100;
+	of_types(tick, &t->last, s->lat_ns, s->overhead_percent, s->type_percent);
 }
 
 /* Records count for RPS and PPS alike: one record can be several events (a creation is a state
  * change and a newgoroutine), and a PPS above RPS would only confuse. */
-static void of_capture(struct ticker *t, const struct capture_stats *now, uint64_t elapsed_ns,
+static void of_capture(struct ticker *t, const struct tick *tick, uint64_t elapsed_ns,
 		       struct second *ret)
 {
+	const struct capture_stats *now = &tick->capture;
 	const struct capture_stats *last = &t->last.capture;
 	struct meter_sample *s = &ret->sample;
 	uint64_t lost = since(event_counts_sum(now->lost), event_counts_sum(last->lost));
@@ -78,7 +121,7 @@ static void of_capture(struct ticker *t, const struct capture_stats *now, uint64
 			 since(now->delivered, last->delivered), &t->last_prc_ns);
 	s->hits = per_second(since(now->hits, last->hits), elapsed_ns);
 	s->lost = at_least_one(lost, elapsed_ns);
-	price(t, now, elapsed_ns, s);
+	price(t, tick, elapsed_ns, s);
 	ret->lost = lost > 0;
 }
 
@@ -110,7 +153,7 @@ bool ticker_tick(struct ticker *t, const struct tick *now, struct second *ret)
 	for (size_t i = 0; i < EVENT_TYPES; i++)
 		ret->events[i] = per_second(since(now->events[i], t->last.events[i]), elapsed_ns);
 	if (now->captured)
-		of_capture(t, &now->capture, elapsed_ns, ret);
+		of_capture(t, now, elapsed_ns, ret);
 	else
 		s->rps = s->pps = event_counts_sum(ret->events);
 	if (now->recorded)

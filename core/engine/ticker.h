@@ -19,6 +19,8 @@ struct tick {
 	uint64_t events[EVENT_TYPES]; /* in the model, of all processes */
 	bool captured, recorded;      /* otherwise what follows is nothing: */
 	struct capture_stats capture;
+	uint64_t cpu_ns;             /* of the program, since the first time; 0: not known */
+	uint32_t rates[EVENT_TYPES]; /* that hold now */
 	struct recorder_stats recorder;
 };
 
@@ -33,6 +35,11 @@ struct second {
 	uint64_t events[EVENT_TYPES]; /* a second */
 	bool lost;                    /* anything, since the last one */
 };
+
+/* What the hits between two counts cost the traced threads, ns, when the program of ours takes
+ * `program_ns` at each: the one place where that is worked out. *ret_hits: so many. */
+double hits_price(const struct capture_stats *now, const struct capture_stats *before,
+		  uint64_t program_ns, uint64_t *ret_hits, uint64_t *ret_stepped);
 
 void ticker_start(struct ticker *t, const struct tick *now);
 /* The figures of the time since the last one, however long that was. false: it is too short to

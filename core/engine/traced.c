@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/cpu_time.h"
 #include "core/base/log.h"
 #include "core/engine/traced_internal.h"
 
@@ -130,6 +131,7 @@ void traced_add_stats(struct capture_stats *sum, const struct capture_stats *s)
 	sum->skipped += s->skipped;
 	for (unsigned type = 0; type < EVENT_TYPES; type++)
 		sum->hit_ns[type] = MAX(sum->hit_ns[type], s->hit_ns[type]);
+	sum->switching_ns += s->switching_ns;
 	sum->faulted += s->faulted;
 	sum->refused += s->refused;
 	sum->cancelled += s->cancelled;
@@ -243,6 +245,11 @@ static void health(void *ctx, unsigned proc, struct health *ret)
 	fill_probes(t, ret);
 	traced_file_health(t, ret);
 	pthread_rwlock_unlock(&t->lock);
+}
+
+static uint64_t cpu_ns(void *ctx, pid_t pid)
+{
+	return process_cpu_ns(pid);
 }
 
 static uint64_t delivered(void *ctx, uint64_t wanted_ns)
@@ -445,6 +452,7 @@ int traced_new(const struct traced_config *config, struct target *target, struct
 		.ctx = t,
 		.stats = stats,
 		.health = health,
+		.cpu_ns = cpu_ns,
 		.set_rates = set_rates,
 		.get_rates = get_rates,
 		.set_paused = set_paused,

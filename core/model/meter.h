@@ -28,8 +28,13 @@ struct meter_sample {
 	uint64_t stepped; /* of the hits, those that are stepped out of line rather than emulated */
 	uint64_t trap_ns; /* what one emulated hit costs here, measured at the start; 0 unknown */
 	uint64_t step_ns; /* and one that is stepped out of line */
-	double overhead_percent; /* estimate of what the hits cost, of one CPU */
-	uint64_t overhead_ns;    /* the same, all in all since the start */
+	double overhead_percent;  /* estimate of what the hits cost, of one CPU */
+	double of_target_percent; /* the same, of the CPU time that the program took; 0: not known
+				   */
+	/* What of it the hits of each event type cost, of one CPU. A creation or an exit that a
+	 * change of state tells costs nothing more. */
+	double type_percent[EVENT_TYPES];
+	uint64_t overhead_ns; /* the same, all in all since the start */
 };
 
 struct meter;

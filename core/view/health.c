@@ -202,6 +202,12 @@ static unsigned limits(struct emit *e, const struct facts *x)
 		     rates.len ? rates.data : "nothing");
 		n++;
 	}
+	if (view_in_windows(x->v)) {
+		warn(e,
+		     "traced in windows (-max-overhead): counts are of those, what is between is "
+		     "estimated (estimated_unseen_* in stats), states there are from memory");
+		n++;
+	}
 	if (x->have_health && x->h.not_covered[0]) {
 		warn(e, "not covered: %s", x->h.not_covered);
 		n++;
@@ -311,6 +317,7 @@ static void emit_cost(struct emit *e, const struct facts *x)
 	if (x->v->replay)
 		return; /* nothing is traced */
 	emit_double(e, "overhead_estimate_percent", x->s.overhead_percent, 3);
+	view_emit_costs(e, &x->s);
 	emit_string(e, "overhead_is",
 		    trap_known
 			    ? "hits * (trap_ns, or step_ns where stepped, + program_ns), of one CPU"
@@ -323,6 +330,7 @@ static void emit_cost(struct emit *e, const struct facts *x)
 	emit_u64(e, "overhead_estimate_total_ns", x->s.overhead_ns);
 	emit_u64(e, "program_ns", x->s.lat_ns);
 	emit_u64(e, "apply_ns", x->s.prc_ns);
+	view_emit_budget(e, x->v);
 }
 
 static void emit_coverage(struct emit *e, const struct facts *x)

@@ -61,6 +61,23 @@ struct live_probes {
 	uint64_t as_of_ns; /* memory was read then; 0: never */
 };
 
+/* What -max-overhead does, of all processes together. All times but on_ns and off_ns are CPU time.
+ */
+struct live_budget {
+	double max_percent; /* of the program's CPU time; 0: no bound, and nothing below counts on
+			     */
+	bool on;            /* a window is open, or all is within the bound */
+	uint64_t windows;   /* that have ended */
+	uint64_t on_ns, off_ns;
+	uint64_t cpu_ns;                /* of the program under a bound */
+	uint64_t spent_ns, switched_ns; /* by hits and switching; of that the switching */
+	uint64_t attach_ns, detach_ns;  /* what that takes at a time, a running mean */
+	double full_percent;            /* hits, of the program's time while probes are in */
+	/* Not seen between windows, an estimate, and two standard errors of it; up to the last
+	 * window. 0: everything was seen. */
+	uint64_t missed[EVENT_TYPES], error[EVENT_TYPES];
+};
+
 struct wait_graph;
 struct leak_report;
 struct runtime_seen;
@@ -87,6 +104,7 @@ struct live {
 	/* Somebody looks at a process: where memory alone tells of it and was not read a moment
 	 * ago, that is done, and waited for, so long at most. */
 	void (*look)(void *ctx, unsigned proc, uint64_t patience_ns);
+	void (*budget)(void *ctx, struct live_budget *ret); /* quick */
 	/* Go's debug=2 text of one goroutine. -ESRCH when it is gone. *ret_as_of_ns: of when it is
 	 * (CLOCK_MONOTONIC) where the target has ended since; left alone where it is of now. */
 	int (*stack)(void *ctx, unsigned proc, uint64_t goid, struct buf *out,

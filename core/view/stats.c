@@ -114,6 +114,7 @@ static void emit_control(struct emit *e, const struct view *v, unsigned proc)
 		emit_yes(e, "paused", c->get_paused(c->ctx));
 	if (c->get_max_overhead)
 		emit_double(e, "max_overhead_percent", c->get_max_overhead(c->ctx), 3);
+	view_emit_budget(e, v);
 	view_emit_rates(e, v);
 	view_emit_probes(e, v, proc);
 }

@@ -50,6 +50,8 @@ void view_look(const struct view *v, unsigned proc, enum view_cost cost);
  * level, or of that it is off: " for 3m12s". */
 void view_probes_word(const struct view *v, bool with_age, struct buf *out);
 
+/* "budget 3%: 2.9% spent, …", for the statistics line; "" without a bound. */
+void view_budget_word(const struct view *v, struct buf *out);
 /* Of all processes together: "agrees", "3 differences", "off", …: the worst that is to be said of
  * one of them, for the statistics line. */
 void view_audit_kept(const struct view *v, struct audit_kept *ret);

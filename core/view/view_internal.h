@@ -51,6 +51,12 @@ bool view_probes(const struct view *v, unsigned proc, struct live_probes *ret);
 void view_probes_line(const struct view *v, const struct live_probes *p, struct buf *out);
 void view_emit_probes(struct emit *e, const struct view *v, unsigned proc);
 
+/* What the hits cost by event type; what -max-overhead does, where there is such a bound. */
+void view_emit_costs(struct emit *e, const struct meter_sample *s);
+void view_emit_budget(struct emit *e, const struct view *v);
+/* Counts are those of windows. */
+bool view_in_windows(const struct view *v);
+
 /* recording, recording_session, … */
 void view_emit_recording(struct emit *e, const struct view *v);
 

@@ -270,7 +270,8 @@ static int with_model(struct bench *b, const struct op *ops, size_t n)
 	return err;
 }
 
-static int run(struct bench *b)
+/* `only`: one operation, in the traced program; NULL: all of it. */
+static int run(struct bench *b, const char *only)
 {
 	static const struct op costs[] = {
 		{"newobject", "newobject:1", 40000},
@@ -290,7 +291,10 @@ static int run(struct bench *b)
 	printf("%-10s %8s %8s %10s %10s %8s\n", "operation", "untraced", "hits/op", "empty/hit",
 	       "ours/hit", "ratio");
 	for (size_t i = 0; i < ARRAY_SIZE(costs) && !err; i++)
-		err = thread_cost(b, &costs[i]);
+		if (!only || strcmp(only, costs[i].name) == 0)
+			err = thread_cost(b, &costs[i]);
+	if (only)
+		return err;
 	printf("\nIn user space\n");
 	for (size_t i = 0; i < ARRAY_SIZE(floods) && !err; i++)
 		err = flood(b, &floods[i], "count");
@@ -302,8 +306,8 @@ int main(int argc, char **argv)
 	struct bench b = {0};
 	int err;
 
-	if (argc != 2) {
-		fprintf(stderr, "usage: capture_cost OPS_BINARY\n");
+	if (argc != 2 && argc != 3) {
+		fprintf(stderr, "usage: capture_cost OPS_BINARY [OPERATION]\n");
 		return 2;
 	}
 	b.sink = (struct capture_sink){.ctx = &b.sink_state,
@@ -317,7 +321,7 @@ int main(int argc, char **argv)
 	if (!err)
 		err = start_ops(argv[1], &b.ops);
 	if (!err) {
-		err = run(&b);
+		err = run(&b, argv[2]);
 		stop_ops(&b.ops);
 	}
 	names_free(b.names);

@@ -1,146 +1,269 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* core/engine/governor: the costliest goes first, the states last, and what fits again comes back.
+/*
+ * core/engine/governor, with programs that are made up: what it spends stays within the bound one
+ * second after whatever the program begins to do, all probes are back when it becomes calm, and no
+ * long time is without a window.
  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
 
-#include <string.h>
+#include <stdlib.h>
 
 #include "core/engine/governor.h"
-#include "core/base/util.h"
 
-static const uint32_t all_on[EVENT_TYPES] = {RATE_ONE, RATE_ONE, RATE_ONE,
-					     RATE_ONE, RATE_ONE, RATE_ONE};
+/* A program: CPUs that it would take, and hits a second of its own CPU time. */
+struct load {
+	double busy, hits;
+};
 
-/* A second of a program whose hits cost a microsecond each. */
-static bool second(struct governor *g, uint64_t now_s, const uint64_t hits[EVENT_TYPES],
-		   uint32_t rates[EVENT_TYPES])
+struct world {
+	struct governor g;
+	struct governor_look look;
+	double hit_ns, switch_cpu_ns, switch_wall_ns;
+	uint64_t spent_ns; /* what it really cost, with the switching */
+	uint64_t on_ns, longest_off_ns, off_since_ns, switches;
+};
+
+static void make(struct world *w, double bound)
 {
-	struct governor_second s = {.now_ns = now_s * NS_PER_SEC};
-	char why[200];
-
-	for (size_t i = 0; i < EVENT_TYPES; i++) {
-		s.events[i] = hits[i] * rates[i] / RATE_ONE;
-		if (rates[i] && i != EVENT_NEWGOROUTINE && i != EVENT_GOEXIT)
-			s.overhead_percent += (double)hits[i] / 1e6 * 100;
-	}
-	return governor_step(g, &s, rates, why, sizeof(why));
+	*w = (struct world){.hit_ns = 1000,
+			    .switch_cpu_ns = 10e6,
+			    .switch_wall_ns = 60e6,
+			    .look.now_ns = NS_PER_SEC};
+	governor_init(&w->g, bound, w->look.now_ns);
 }
+
+/* While probes are in, each piece of work takes its hits besides. */
+static void pass(struct world *w, const struct load *l, double ns)
+{
+	double hits = w->g.on ? l->hits * w->hit_ns / 1e9 : 0, cpu = l->busy * ns;
+	double cost = cpu * hits / (1 + hits);
+
+	w->look.now_ns += (uint64_t)ns;
+	w->look.cpu_ns += (uint64_t)cpu;
+	w->look.hits_ns += (uint64_t)cost;
+	w->spent_ns += (uint64_t)cost;
+	if (w->g.on)
+		w->on_ns += (uint64_t)ns;
+}
+
+static void run(struct world *w, struct load l, double seconds)
+{
+	uint64_t end_ns = w->look.now_ns + (uint64_t)(seconds * 1e9);
+
+	while (w->look.now_ns < end_ns) {
+		bool on;
+
+		pass(w, &l, (double)GOVERNOR_LOOK_NS);
+		on = governor_step(&w->g, &w->look);
+		if (on == w->g.on)
+			continue;
+		pass(w, &l, w->switch_wall_ns); /* they go, or come, one by one */
+		w->spent_ns += (uint64_t)w->switch_cpu_ns;
+		if (on)
+			w->longest_off_ns =
+				MAX(w->longest_off_ns, w->look.now_ns - w->off_since_ns);
+		else
+			w->off_since_ns = w->look.now_ns;
+		governor_switched(&w->g, on, w->look.now_ns, (uint64_t)w->switch_cpu_ns);
+		w->switches++;
+	}
+}
+
+struct share {
+	double spent, on; /* of the program's CPU time; of the time */
+};
+
+static struct share measure(struct world *w, struct load l, double seconds)
+{
+	struct world before = *w;
+
+	run(w, l, seconds);
+	return (struct share){
+		.spent = (double)(w->spent_ns - before.spent_ns) /
+			 (double)(w->look.cpu_ns - before.look.cpu_ns),
+		.on = (double)(w->on_ns - before.on_ns) /
+		      (double)(w->look.now_ns - before.look.now_ns),
+	};
+}
+
+static const struct load calm = {0.02, 10000}, server = {1.6, 700000}, storm = {8, 2000000};
 
 static void without_a_bound_nothing_happens(void **state)
 {
-	const uint64_t hits[EVENT_TYPES] = {900000, 900000, 0, 900000, 0, 0};
-	uint32_t rates[EVENT_TYPES];
-	struct governor g;
+	struct world w;
 
-	memcpy(rates, all_on, sizeof(rates));
-	governor_init(&g, 0, rates);
-	for (uint64_t t = 1; t < 100; t++)
-		assert_false(second(&g, t, hits, rates));
+	make(&w, 0);
+	run(&w, storm, 100);
+	assert_int_equal(w.switches, 0);
 }
 
-/* Fewer hits, but each is stepped out of line. */
-static void what_a_hit_costs_counts(void **state)
+static void what_is_within_the_bound_is_left_alone(void **state)
 {
-	struct governor_second s = {.now_ns = NS_PER_SEC, .overhead_percent = 50};
-	uint32_t rates[EVENT_TYPES];
-	struct governor g;
-	char why[200];
+	struct load l = {1.5, 25000}; /* 2.4 % */
+	struct world w;
 
-	memcpy(rates, all_on, sizeof(rates));
-	governor_init(&g, 35, rates);
-	s.events[EVENT_NEWOBJECT] = 100000;
-	s.hit_ns[EVENT_NEWOBJECT] = 1000;
-	s.events[EVENT_MAKESLICE] = 20000;
-	s.hit_ns[EVENT_MAKESLICE] = 10000;
-	s.events[EVENT_CASGSTATUS] = 50000;
-	s.hit_ns[EVENT_CASGSTATUS] = 1000;
-	assert_true(governor_step(&g, &s, rates, why, sizeof(why)));
-	assert_int_equal(rates[EVENT_MAKESLICE], 0);
-	assert_int_equal(rates[EVENT_NEWOBJECT], RATE_ONE);
-	/* 200 of 350 ms */
-	assert_non_null(strstr(why, "makeslice off (about 57% of it)"));
+	make(&w, 3);
+	run(&w, l, 100);
+	assert_int_equal(w.switches, 0);
+	/* A moment of more is paid with what was left over. */
+	run(&w, server, 0.04);
+	run(&w, l, 10);
+	assert_int_equal(w.switches, 0);
 }
 
-static void the_costliest_goes_first_and_the_states_last(void **state)
+static void the_mean_is_within_the_bound_whatever_it_is(void **state)
 {
-	const uint64_t hits[EVENT_TYPES] = {300000, 100000, 100, 200000, 50, 50};
-	uint32_t rates[EVENT_TYPES];
-	struct governor g;
-	uint64_t t = 1;
+	static const double bounds[] = {1, 3, 5, 10, 25};
+	const struct load *loads[] = {&server, &storm};
 
-	memcpy(rates, all_on, sizeof(rates));
-	governor_init(&g, 35, rates);
-	assert_true(second(&g, t, hits, rates));
-	assert_int_equal(rates[EVENT_NEWOBJECT], 0);
-	assert_int_equal(rates[EVENT_MAKESLICE], RATE_ONE);
-	/* The second in which it changed is not judged. */
-	assert_false(second(&g, t + 1, hits, rates));
-	assert_true(second(&g, t + 2, hits, rates));
-	assert_int_equal(rates[EVENT_MAKESLICE], 0);
-	assert_int_equal(rates[EVENT_CASGSTATUS], RATE_ONE);
-	assert_false(second(&g, t + 4, hits, rates));
+	for (size_t i = 0; i < ARRAY_SIZE(bounds) * ARRAY_SIZE(loads); i++) {
+		double bound = bounds[i / ARRAY_SIZE(loads)];
+		struct share s;
+		struct world w;
 
-	governor_reset(&g, 5, all_on);
-	memcpy(rates, all_on, sizeof(rates));
-	for (t = 20; t < 28; t++)
-		second(&g, t, hits, rates);
-	assert_int_equal(rates[EVENT_CASGSTATUS], 0);
-	assert_int_equal(rates[EVENT_MAKEMAP], RATE_ONE);
-}
-
-static void what_fits_again_comes_back_and_a_misfit_waits_longer(void **state)
-{
-	const uint64_t busy[EVENT_TYPES] = {10000, 0, 0, 500000, 0, 0};
-	const uint64_t calm[EVENT_TYPES] = {10000, 0, 0, 10000, 0, 0};
-	uint32_t rates[EVENT_TYPES];
-	struct governor g;
-	uint64_t t, first_off = 0, changes = 0;
-
-	memcpy(rates, all_on, sizeof(rates));
-	governor_init(&g, 10, rates);
-	for (t = 1; t < 200; t++) {
-		if (second(&g, t, busy, rates)) {
-			changes++;
-			if (!first_off)
-				first_off = t;
-		}
+		make(&w, bound);
+		run(&w, *loads[i % ARRAY_SIZE(loads)], 1);
+		s = measure(&w, *loads[i % ARRAY_SIZE(loads)], 120);
+		/* Not above; and what may be spent is. */
+		assert_true(s.spent < bound / 100 * 1.02);
+		assert_true(s.spent > bound / 100 * 0.8);
+		assert_true(w.g.windows > 5);
+		assert_true(w.longest_off_ns < 20 * NS_PER_SEC);
 	}
-	assert_int_equal(first_off, 1);
-	/* Off, then tried and off again after 10, 20, 40, 80 seconds: never an endless flutter. */
-	assert_in_range(changes, 5, 11);
-	for (; t < 2000; t++)
-		second(&g, t, calm, rates);
-	assert_int_equal(rates[EVENT_NEWOBJECT], RATE_ONE);
 }
 
-static void a_sampled_rate_comes_back_as_it_was(void **state)
+static void one_second_after_a_step_it_is_within(void **state)
 {
-	const uint64_t busy[EVENT_TYPES] = {0, 0, 0, 500000, 0, 0};
-	const uint64_t calm[EVENT_TYPES] = {0};
-	uint32_t rates[EVENT_TYPES] = {0, 0, 0, 100, 0, 0};
-	struct governor g;
-	uint64_t t;
+	struct world w;
+	struct share s;
 
-	governor_init(&g, 10, rates);
-	assert_true(second(&g, 1, busy, rates));
-	assert_int_equal(rates[EVENT_NEWOBJECT], 0);
-	for (t = 2; t < 100; t++)
-		second(&g, t, calm, rates);
-	assert_int_equal(rates[EVENT_NEWOBJECT], 100);
-	assert_int_equal(rates[EVENT_CASGSTATUS], 0);
+	make(&w, 3);
+	for (int i = 0; i < 5; i++) {
+		run(&w, calm, 30);
+		assert_true(w.g.on);
+		run(&w, server, 1);
+		s = measure(&w, server, 10);
+		assert_true(s.spent < 0.031);
+		run(&w, storm, 1);
+		s = measure(&w, storm, 10);
+		assert_true(s.spent < 0.031);
+	}
+}
+
+static void when_load_falls_all_is_back_for_good(void **state)
+{
+	struct world w;
+	uint64_t switches;
+
+	make(&w, 3);
+	run(&w, storm, 30);
+	run(&w, calm, 4);
+	assert_true(w.g.on);
+	switches = w.switches;
+	run(&w, calm, 60);
+	assert_int_equal(w.switches, switches);
+	assert_true(w.g.on);
+}
+
+/* One that is calm just long enough to get its probes back. */
+static void who_goes_up_and_down_is_no_way_round_the_bound(void **state)
+{
+	struct world w;
+	uint64_t spent_ns, cpu_ns;
+
+	make(&w, 3);
+	run(&w, server, 5);
+	spent_ns = w.spent_ns;
+	cpu_ns = w.look.cpu_ns;
+	for (int i = 0; i < 60; i++) {
+		run(&w, calm, 2.2);
+		run(&w, server, 1);
+	}
+	assert_true((double)(w.spent_ns - spent_ns) < 0.05 * (double)(w.look.cpu_ns - cpu_ns));
+}
+
+static void switching_that_costs_much_makes_windows_seldom(void **state)
+{
+	struct world cheap, dear;
+
+	make(&cheap, 3);
+	make(&dear, 3);
+	dear.switch_cpu_ns = 100e6;
+	run(&cheap, server, 60);
+	run(&dear, server, 5);
+	assert_true(measure(&dear, server, 120).spent < 0.032);
+	assert_true(dear.switches < cheap.switches);
+	assert_true(dear.g.windows > 0);
+}
+
+/* So small a bound that no window fits: there is one a minute all the same. */
+static void it_is_never_blind(void **state)
+{
+	struct world w;
+
+	make(&w, 0.0001);
+	run(&w, server, 600);
+	assert_in_range(w.g.windows, 9, 12);
+	assert_true(w.longest_off_ns < 62 * NS_PER_SEC);
+}
+
+/* Counters that go back, jump, or stand still; a clock that does not move. */
+static void counters_may_be_anything(void **state)
+{
+	struct world w;
+	unsigned seed = 1;
+
+	make(&w, 3);
+	for (int i = 0; i < 200000; i++) {
+		struct governor_look look = w.look;
+		bool on;
+
+		seed = seed * 1103515245 + 12345;
+		w.look.now_ns += seed >> 29 ? GOVERNOR_LOOK_NS : 0;
+		switch (seed >> 16 & 7) {
+		case 0:
+			look.cpu_ns = 0;
+			break;
+		case 1:
+			look.hits_ns = UINT64_MAX - seed;
+			break;
+		case 2:
+			look.now_ns -= NS_PER_SEC;
+			break;
+		case 3:
+			look.cpu_ns = UINT64_MAX;
+			break;
+		default:
+			look.now_ns = w.look.now_ns;
+		}
+		on = governor_step(&w.g, &look);
+		assert_true(w.g.account_ns == w.g.account_ns);
+		if (on != w.g.on)
+			governor_switched(&w.g, on, w.look.now_ns, seed);
+	}
+	/* And when they are sane again, so is it. */
+	w.look.cpu_ns = w.look.hits_ns = 0;
+	run(&w, calm, 130);
+	assert_true(w.g.on);
+	run(&w, server, 130);
+	assert_true(measure(&w, server, 60).spent < 0.035);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(without_a_bound_nothing_happens),
-		cmocka_unit_test(what_a_hit_costs_counts),
-		cmocka_unit_test(the_costliest_goes_first_and_the_states_last),
-		cmocka_unit_test(what_fits_again_comes_back_and_a_misfit_waits_longer),
-		cmocka_unit_test(a_sampled_rate_comes_back_as_it_was),
+		cmocka_unit_test(what_is_within_the_bound_is_left_alone),
+		cmocka_unit_test(the_mean_is_within_the_bound_whatever_it_is),
+		cmocka_unit_test(one_second_after_a_step_it_is_within),
+		cmocka_unit_test(when_load_falls_all_is_back_for_good),
+		cmocka_unit_test(who_goes_up_and_down_is_no_way_round_the_bound),
+		cmocka_unit_test(switching_that_costs_much_makes_windows_seldom),
+		cmocka_unit_test(it_is_never_blind),
+		cmocka_unit_test(counters_may_be_anything),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What another process takes. */
+#ifndef XGOTOPFS_BASE_CPU_TIME_H
+#define XGOTOPFS_BASE_CPU_TIME_H
+
+#include <sys/types.h>
+
+#include "core/base/util.h"
+
+/* CPU time of all threads of a process that runs, in ns; 0: not known. */
+static inline uint64_t process_cpu_ns(pid_t pid)
+{
+	struct timespec ts;
+	clockid_t clock;
+
+	if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &ts))
+		return 0;
+	return (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
+#endif

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The thread behind -max-overhead. See windows.h. */
+#include "core/engine/windows.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/log.h"
+#include "core/base/thread.h"
+#include "core/base/util.h"
+#include "core/engine/cpu_sum.h"
+#include "core/engine/estimate.h"
+#include "core/engine/governor.h"
+#include "core/engine/ticker.h"
+
+#define RETRY_NS     NS_PER_SEC        /* after an attempt to attach that failed */
+#define DELIVERED_NS (NS_PER_SEC / 50) /* so long the counts of a window are waited for */
+
+struct windows {
+	struct windows_config c;
+	struct cpu_sum cpu;         /* protected by switching, as the next four */
+	struct capture_stats stats; /* of the last look */
+	uint64_t program_ns;        /* of the last second that had any hit */
+	uint64_t hits_ns, retry_ns;
+	bool said;
+
+	pthread_mutex_t switching; /* held while the kernel attaches and detaches */
+	pthread_mutex_t lock;      /* held for moments; within switching */
+	pthread_cond_t changed;
+	struct governor governor; /* changed by who holds both, read by who holds either */
+	struct estimate estimate; /* the same */
+	bool stopping;            /* protected by lock */
+
+	pthread_t thread;
+	bool started;
+};
+
+int windows_new(const struct windows_config *config, struct windows **ret)
+{
+	struct windows *w = calloc(1, sizeof(*w));
+	pthread_condattr_t attr;
+
+	if (!w)
+		return -ENOMEM;
+	w->c = *config;
+	governor_init(&w->governor, config->max_percent, monotonic_ns());
+	pthread_mutex_init(&w->switching, NULL);
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&w->changed, &attr);
+	pthread_condattr_destroy(&attr);
+	*ret = w;
+	return 0;
+}
+
+/* --- looking ---------------------------------------------------------------------------- */
+
+static uint64_t since(uint64_t now, uint64_t before)
+{
+	return now > before ? now - before : 0;
+}
+
+static uint64_t cpu_now(struct windows *w)
+{
+	return cpu_sum_now(&w->cpu, w->c.source, w->c.model);
+}
+
+static void look(struct windows *w, struct governor_look *ret)
+{
+	struct capture_stats now;
+	uint64_t hits, stepped;
+
+	w->c.source->stats(w->c.source->ctx, &now);
+	if (now.prog_ns_samples > w->stats.prog_ns_samples + 32)
+		w->program_ns = since(now.prog_ns_sum, w->stats.prog_ns_sum) /
+				(now.prog_ns_samples - w->stats.prog_ns_samples);
+	else if (!w->program_ns && now.prog_ns_samples)
+		w->program_ns = now.prog_ns_sum / now.prog_ns_samples;
+	w->hits_ns += (uint64_t)hits_price(&now, &w->stats, w->program_ns, &hits, &stepped);
+	w->stats = now;
+	*ret = (struct governor_look){
+		.now_ns = monotonic_ns(), .cpu_ns = cpu_now(w), .hits_ns = w->hits_ns};
+}
+
+/* What was told up to now. */
+static void count(struct windows *w, struct estimate_counts *ret)
+{
+	const struct timespec some = {.tv_nsec = 500000};
+	const struct source *s = w->c.source;
+	uint64_t now_ns = monotonic_ns();
+	struct model_totals totals;
+
+	while (s->delivered(s->ctx, now_ns) < now_ns && monotonic_ns() - now_ns < DELIVERED_NS)
+		(void)nanosleep(&some, NULL);
+	model_totals(w->c.model, -1, &totals);
+	memcpy(ret->events, totals.events, sizeof(ret->events));
+	ret->cpu_ns = cpu_now(w);
+}
+
+/* --- switching -------------------------------------------------------------------------- */
+
+static uint64_t switching_ns(struct windows *w)
+{
+	struct capture_stats stats;
+
+	w->c.source->stats(w->c.source->ctx, &stats);
+	return stats.switching_ns;
+}
+
+/* Holding `switching`. */
+static int switch_probes(struct windows *w, bool on)
+{
+	struct estimate_counts counts;
+	uint64_t cost_ns = switching_ns(w);
+	int err;
+
+	if (!on)
+		count(w, &counts);
+	err = w->c.set_off(w->c.ctx, !on);
+	if (err && err != -ETIMEDOUT && err != -EBUSY)
+		return err;
+	cost_ns = since(switching_ns(w), cost_ns);
+	if (on)
+		count(w, &counts);
+	pthread_mutex_lock(&w->lock);
+	governor_switched(&w->governor, on, monotonic_ns(), cost_ns);
+	if (on)
+		estimate_opened(&w->estimate, &counts);
+	else
+		estimate_closed(&w->estimate, &counts);
+	pthread_mutex_unlock(&w->lock);
+	return 0;
+}
+
+static void say(struct windows *w)
+{
+	if (w->said)
+		return;
+	w->said = true;
+	log_info("tracing would cost more than %g%% of the program's CPU time: from now on it is "
+		 "traced in windows, and what is between them is estimated",
+		 w->governor.max_percent);
+}
+
+/* Holding `switching`. */
+static void step(struct windows *w)
+{
+	struct governor_look now;
+	int err = 0;
+	bool on;
+
+	if (w->c.is_off(w->c.ctx)) {
+		/* Nothing is to be kept, nor to be learnt. */
+		pthread_mutex_lock(&w->lock);
+		governor_bound(&w->governor, w->governor.max_percent);
+		w->estimate.open = w->estimate.had = false;
+		w->estimate.before_cpu_ns = 0;
+		pthread_mutex_unlock(&w->lock);
+		return;
+	}
+	look(w, &now);
+	pthread_mutex_lock(&w->lock);
+	on = governor_step(&w->governor, &now);
+	pthread_mutex_unlock(&w->lock);
+	if (on && w->governor.on && !w->estimate.open) {
+		struct estimate_counts counts;
+
+		count(w, &counts);
+		pthread_mutex_lock(&w->lock);
+		estimate_opened(&w->estimate, &counts);
+		pthread_mutex_unlock(&w->lock);
+	}
+	if (on == w->governor.on || now.now_ns < w->retry_ns)
+		return;
+	if (!on)
+		say(w);
+	err = switch_probes(w, on);
+	if (err) {
+		log_warn("-max-overhead: the probes could not be %s: %s",
+			 on ? "attached" : "detached", strerror(-err));
+		w->retry_ns = monotonic_ns() + RETRY_NS;
+	}
+}
+
+/* false: stop. */
+static bool wait_for_look(struct windows *w, uint64_t due_ns)
+{
+	struct timespec until = {.tv_sec = (time_t)(due_ns / NS_PER_SEC),
+				 .tv_nsec = (long)(due_ns % NS_PER_SEC)};
+	bool stopping;
+
+	pthread_mutex_lock(&w->lock);
+	while (!w->stopping && (w->governor.max_percent <= 0 || monotonic_ns() < due_ns)) {
+		if (w->governor.max_percent <= 0)
+			pthread_cond_wait(&w->changed, &w->lock);
+		else
+			pthread_cond_timedwait(&w->changed, &w->lock, &until);
+	}
+	stopping = w->stopping;
+	pthread_mutex_unlock(&w->lock);
+	return !stopping;
+}
+
+static void *windows_main(void *arg)
+{
+	struct windows *w = arg;
+
+	pthread_setname_np(pthread_self(), "xgotop-budget");
+	while (wait_for_look(w, monotonic_ns() + GOVERNOR_LOOK_NS)) {
+		pthread_mutex_lock(&w->switching);
+		step(w);
+		pthread_mutex_unlock(&w->switching);
+	}
+	return NULL;
+}
+
+/* --- from outside ----------------------------------------------------------------------- */
+
+int windows_start(struct windows *w)
+{
+	int err = thread_start(&w->thread, windows_main, w);
+
+	w->started = !err;
+	return err;
+}
+
+void windows_stop(struct windows *w)
+{
+	if (!w || !w->started)
+		return;
+	pthread_mutex_lock(&w->lock);
+	w->stopping = true;
+	pthread_cond_broadcast(&w->changed);
+	pthread_mutex_unlock(&w->lock);
+	pthread_join(w->thread, NULL); /* the kernel's attaching is bounded: keeper.h */
+	w->started = false;
+}
+
+void windows_free(struct windows *w)
+{
+	if (!w)
+		return;
+	windows_stop(w);
+	pthread_cond_destroy(&w->changed);
+	pthread_mutex_destroy(&w->lock);
+	pthread_mutex_destroy(&w->switching);
+	cpu_sum_end(&w->cpu);
+	free(w);
+}
+
+int windows_bound(struct windows *w, double max_percent)
+{
+	int err = 0;
+
+	pthread_mutex_lock(&w->switching);
+	if (max_percent <= 0 && !w->governor.on)
+		err = switch_probes(w, true);
+	if (!err) {
+		pthread_mutex_lock(&w->lock);
+		governor_bound(&w->governor, max_percent);
+		w->said = false;
+		pthread_cond_broadcast(&w->changed);
+		pthread_mutex_unlock(&w->lock);
+	}
+	pthread_mutex_unlock(&w->switching);
+	return err;
+}
+
+void windows_get(struct windows *w, struct live_budget *ret)
+{
+	const struct governor *g = &w->governor;
+
+	pthread_mutex_lock(&w->lock);
+	*ret = (struct live_budget){
+		.max_percent = g->max_percent,
+		.on = g->on,
+		.windows = g->windows,
+		.on_ns = g->on_ns,
+		.off_ns = g->off_ns,
+		.cpu_ns = (uint64_t)g->cpu_ns,
+		.spent_ns = (uint64_t)g->spent_ns,
+		.switched_ns = (uint64_t)g->switched_ns,
+		.attach_ns = (uint64_t)g->switch_ns[1],
+		.detach_ns = (uint64_t)g->switch_ns[0],
+		.full_percent = g->hit_part * 100,
+	};
+	estimate_get(&w->estimate, ret->missed, ret->error);
+	pthread_mutex_unlock(&w->lock);
+}

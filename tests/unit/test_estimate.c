@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* core/engine/estimate: what was not seen between windows is within the error that is stated. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <string.h>
+
+#include "core/base/util.h"
+#include "core/engine/estimate.h"
+
+struct world {
+	unsigned seed;
+	struct estimate e;
+	struct estimate_counts now; /* what was seen */
+	double unseen;
+};
+
+static double chance(struct world *w)
+{
+	w->seed = w->seed * 1664525 + 1013904223;
+	return (double)(w->seed >> 8) / (1 << 24);
+}
+
+/* So much CPU time, with `rate` events a millisecond, which come in bursts of their own. */
+static void pass(struct world *w, double ms, double rate, bool seen)
+{
+	for (double t = 0; t < ms; t += 1) {
+		double n = rate * (0.5 + chance(w));
+		uint64_t whole = (uint64_t)(n + chance(w));
+
+		if (seen)
+			w->now.events[EVENT_NEWOBJECT] += whole;
+		else
+			w->unseen += (double)whole;
+		w->now.cpu_ns += 1000000;
+	}
+}
+
+static void window(struct world *w, double closed_ms, double open_ms, double rate)
+{
+	estimate_closed(&w->e, &w->now);
+	pass(w, closed_ms, rate, false);
+	estimate_opened(&w->e, &w->now);
+	pass(w, open_ms, rate, true);
+}
+
+static void within_its_error(void **state)
+{
+	uint64_t missed[EVENT_TYPES], error[EVENT_TYPES];
+	unsigned good = 0;
+
+	for (unsigned seed = 0; seed < 200; seed++) {
+		struct world w = {.seed = seed * 7919 + 1};
+		double rate = 0.02 + (double)(seed % 20);
+
+		estimate_opened(&w.e, &w.now);
+		pass(&w, 50, rate, true);
+		for (int i = 0; i < 40; i++) {
+			/* Load that goes up and down, slower than windows come. */
+			window(&w, 400, 50, rate * (1 + 0.5 * sin(i / 5.0 + seed)));
+		}
+		estimate_closed(&w.e, &w.now);
+		estimate_get(&w.e, missed, error);
+		good += fabs((double)missed[EVENT_NEWOBJECT] - w.unseen) <=
+			(double)error[EVENT_NEWOBJECT];
+		/* And says something. */
+		assert_true((double)error[EVENT_NEWOBJECT] < 0.5 * w.unseen + 200);
+	}
+	assert_in_range(good, 180, 200);
+}
+
+static void what_was_never_seen_may_have_been(void **state)
+{
+	uint64_t missed[EVENT_TYPES], error[EVENT_TYPES];
+	struct world w = {.seed = 1};
+
+	estimate_opened(&w.e, &w.now);
+	pass(&w, 50, 0, true);
+	for (int i = 0; i < 10; i++)
+		window(&w, 500, 50, 0);
+	estimate_closed(&w.e, &w.now);
+	estimate_get(&w.e, missed, error);
+	assert_int_equal(missed[EVENT_NEWOBJECT], 0);
+	assert_true(error[EVENT_NEWOBJECT] > 10);
+}
+
+static void without_gaps_nothing_is_unseen(void **state)
+{
+	uint64_t missed[EVENT_TYPES], error[EVENT_TYPES];
+	struct world w = {.seed = 1};
+
+	estimate_opened(&w.e, &w.now);
+	pass(&w, 5000, 3, true);
+	estimate_get(&w.e, missed, error);
+	assert_int_equal(missed[EVENT_NEWOBJECT], 0);
+	assert_int_equal(error[EVENT_NEWOBJECT], 0);
+}
+
+/* A program that sleeps, counters that go back. */
+static void odd_counts_are_borne(void **state)
+{
+	uint64_t missed[EVENT_TYPES], error[EVENT_TYPES];
+	struct world w = {.seed = 1};
+
+	estimate_closed(&w.e, &w.now);
+	estimate_opened(&w.e, &w.now);
+	estimate_closed(&w.e, &w.now);
+	window(&w, 0, 0, 0);
+	window(&w, 100, 0, 2);
+	window(&w, 100, 50, 2);
+	w.now.cpu_ns = 0;
+	memset(w.now.events, 0, sizeof(w.now.events));
+	window(&w, 100, 50, 2);
+	window(&w, 100, 50, 2);
+	estimate_closed(&w.e, &w.now);
+	estimate_get(&w.e, missed, error);
+	assert_true(missed[EVENT_NEWOBJECT] < 2000 && error[EVENT_NEWOBJECT] < 2000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(within_its_error),
+		cmocka_unit_test(what_was_never_seen_may_have_been),
+		cmocka_unit_test(without_gaps_nothing_is_unseen),
+		cmocka_unit_test(odd_counts_are_borne),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
