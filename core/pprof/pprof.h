@@ -12,7 +12,7 @@
 #include "core/base/buf.h"
 
 #define PPROF_VALUES_MAX  4
-#define PPROF_LABELS_MAX  34 /* the 32 that are read of a goroutine, and two of ours */
+#define PPROF_LABELS_MAX  35 /* the 32 that are read of a goroutine, and three of ours */
 #define PPROF_DEPTH_MAX   256
 #define PPROF_SAMPLES_MAX 200000 /* different ones; what is more goes to one "(others)" */
 

@@ -4,15 +4,18 @@
  * they spend the time that they do not run. Each says in its comments what it counts and what not.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/parse.h"
+#include "core/memory/leak_report.h"
 #include "core/model/feed.h"
 #include "core/model/samples.h"
 #include "core/pprof/pprof.h"
 #include "core/view/dump.h"
 #include "core/view/labels.h"
 #include "core/view/view_internal.h"
+#include "core/view/waits.h"
 
 #define READ_EVENTS 1024
 /* As Go's own profiles (runtime/mprof.go, goroutineProfileWithLabels), and as dumps of stacks. */
@@ -110,9 +113,10 @@ static void read_place(const struct dump_frame *f, struct pprof_frame *ret)
 	ret->file = (struct pprof_text){f->at, (size_t)(colon - f->at)};
 }
 
-static void add_stack(void *ctx, const struct dump_stack *stack)
+/* The stack with `n` labels of ours, behind which come the program's. */
+static void add_labelled(struct stacks *s, const struct dump_stack *stack,
+			 const struct pprof_label *labels, unsigned n)
 {
-	struct stacks *s = ctx;
 	struct pprof_sample sample = {.frames = s->frames, .n = stack->n, .values = {1}};
 
 	for (size_t i = 0; i < stack->n; i++) {
@@ -126,10 +130,17 @@ static void add_stack(void *ctx, const struct dump_stack *stack)
 		sample.n = 1;
 		s->unread++;
 	}
-	sample.labels[0] = (struct pprof_label){PPROF_TEXT("state"), {stack->why, stack->why_len}};
+	memcpy(sample.labels, labels, n * sizeof(*labels));
 	if (stack->labels)
-		labels_add_text(stack->labels, stack->labels_len, &sample, 1, &s->texts);
+		labels_add_text(stack->labels, stack->labels_len, &sample, n, &s->texts);
 	s->err = pprof_add(s->p, &sample);
+}
+
+static void add_stack(void *ctx, const struct dump_stack *stack)
+{
+	const struct pprof_label state = {PPROF_TEXT("state"), {stack->why, stack->why_len}};
+
+	add_labelled(ctx, stack, &state, 1);
 }
 
 static int add_text(void *arg, const char *text, size_t len)
@@ -203,6 +214,115 @@ int view_pprof_goroutine(const struct view *v, struct view_query *q, struct buf 
 	static const struct pprof_type type = {"goroutine", "count"};
 
 	return make_profile(v, q->proc, &type, 1, add_goroutines, out);
+}
+
+/* --- who is leaked -----------------------------------------------------------------------------
+ */
+
+struct leaked {
+	uint64_t goid;
+	const struct leak_group *group;
+	const struct leak_member *member;
+};
+
+struct leak_stacks {
+	struct stacks s;
+	const struct leak_report *report;
+	struct leaked *list; /* by goid; n of them */
+	size_t n, met;
+};
+
+static int by_leaked_goid(const void *a, const void *b)
+{
+	const struct leaked *x = a, *y = b;
+
+	return x->goid < y->goid ? -1 : x->goid > y->goid;
+}
+
+static void add_leak(void *ctx, const struct dump_stack *stack)
+{
+	struct leak_stacks *l = ctx;
+	const struct leaked key = {.goid = stack->goid}, *found;
+	const struct wait_graph *graph = l->report->graph;
+	const char *object = "none";
+
+	found = l->n ? bsearch(&key, l->list, l->n, sizeof(key), by_leaked_goid) : NULL;
+	if (!found || l->s.err)
+		return;
+	if (found->member->object != LEAK_NONE)
+		object = view_object_kind(&graph->objects[found->member->object]);
+	else if (graph->goroutines[found->member->goroutine].n_waits > 1)
+		object = "several";
+	const struct pprof_label labels[] = {
+		{PPROF_TEXT("kind"), PPROF_TEXT(leak_kind_name(found->group->kind))},
+		{PPROF_TEXT("level"), PPROF_TEXT(found->group->proven ? "leaked" : "suspect")},
+		{PPROF_TEXT("object"), PPROF_TEXT(object)},
+	};
+	l->met++;
+	add_labelled(&l->s, stack, labels, ARRAY_SIZE(labels));
+}
+
+static int add_leak_text(void *arg, const char *text, size_t len)
+{
+	struct leak_stacks *l = arg;
+
+	dump_parse(text, len, add_leak, l);
+	return l->s.err;
+}
+
+static int list_leaked(struct leak_stacks *l)
+{
+	const struct leak_groups *all = &l->report->groups;
+
+	l->list = calloc(all->n_members + 1, sizeof(*l->list));
+	if (!l->list)
+		return -ENOMEM;
+	for (size_t i = 0; i < all->n; i++) {
+		const struct leak_group *group = &all->groups[i];
+
+		for (uint32_t k = group->first; k < group->first + group->n; k++) {
+			const struct leak_member *m = &all->members[k];
+
+			l->list[l->n++] = (struct leaked){
+				l->report->graph->goroutines[m->goroutine].goid, group, m};
+		}
+	}
+	qsort(l->list, l->n, sizeof(*l->list), by_leaked_goid);
+	return 0;
+}
+
+static int fill_leaks(const struct view *v, unsigned proc, struct pprof *p, uint64_t now,
+		      uint64_t *from)
+{
+	struct leak_stacks l = {.s.p = p};
+	struct leak_report *report;
+	uint64_t as_of_ns;
+	bool late;
+	int err = v->live->leaks ? v->live->leaks(v->live->ctx, proc, &report, &late) : -ENOSYS;
+
+	if (err)
+		return err;
+	l.report = report;
+	*from = MIN(now, report->end_ns);
+	err = list_leaked(&l);
+	if (!err && l.n)
+		err = view_each_stack(v, proc, LIVE_STACKS_LABELLED, add_leak_text, &l, &as_of_ns);
+	pprof_comment(p, "goroutines that nothing can wake any more, by stack; label level: leaked "
+			 "is proven, suspect is not; kind: cycle, self, orphan or never; object: "
+			 "what they wait on; the others are the program's");
+	if (!err && l.met < l.n)
+		pprof_comment(p, "%zu more have no stack here", l.n - l.met);
+	buf_free(&l.s.texts);
+	free(l.list);
+	v->live->leaks_put(v->live->ctx, report);
+	return err;
+}
+
+int view_pprof_leaks(const struct view *v, struct view_query *q, struct buf *out)
+{
+	static const struct pprof_type type = {"goroutineleak", "count"};
+
+	return make_profile(v, q->proc, &type, 1, fill_leaks, out);
 }
 
 /* --- what they allocate ------------------------------------------------------------------------

@@ -33,6 +33,11 @@ static bool has_runtime(const struct view *v)
 	return v->live->runtime;
 }
 
+static bool has_leaks(const struct view *v)
+{
+	return v->live->leaks && v->live->stacks;
+}
+
 static bool has_meter(const struct view *v)
 {
 	return v->meter;
@@ -83,6 +88,9 @@ const struct view_row views[] = {
 	    .help = "who allocates how much, sampled: also append, strings, closures, fmt"),
 	ROW("pprof/offcpu", PROCESS, BINARY, COSTLY, view_pprof_offcpu, OCTETS,
 	    .download = "xgotop-offcpu.pb.gz", .help = "where they spend time not running"),
+	ROW("pprof/leaks", PROCESS, BINARY, COSTLY, view_pprof_leaks, OCTETS, .here = has_leaks,
+	    .download = "xgotop-leaks.pb.gz",
+	    .help = "where those are that nothing can wake any more: leaks, by stack"),
 	ROW("waits", PROCESS, BOTH, COSTLY, view_wait_graph, .here = has_waits, .moment = true,
 	    .help = "what goroutines wait on, one object a line, and who may hold it"),
 	ROW("top", PROCESS, BOTH, COSTLY, view_top, .takes = "limit",

@@ -22,6 +22,11 @@ static const char *const kinds[WAIT_KINDS] = {
 	[WAIT_POLL] = "descriptor",
 };
 
+const char *view_object_kind(const struct wait_object *o)
+{
+	return kinds[o->kind];
+}
+
 static const char *how_word(enum wait_how how)
 {
 	static const char *const words[] = {

@@ -13,6 +13,7 @@ void view_emit_waits_on(struct emit *e, const struct view *v, unsigned proc,
 
 /* What is waited on, for people: "chan main.job len=0 cap=0, open". */
 void view_add_object(const struct wait_graph *graph, const struct wait_object *o, struct buf *out);
+const char *view_object_kind(const struct wait_object *o); /* "chan", "Mutex" */
 /* Why we think that he holds it: "defers sync.(*Mutex).Unlock in main.work (/src/main.go:12)". */
 void view_add_evidence(const struct wait_graph *graph, const struct wait_holder *h,
 		       struct buf *out);

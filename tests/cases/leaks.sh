@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Leaked goroutines are named, proven and grouped: mount and REST, text and JSON, by looking and with
 # -leaks once and in the log; what has joined since is told; the rest of the program is not accused, also while it makes and drops goroutines.
-# timeout: 200
+# timeout: 300
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../app_lib.sh"
 need python3
 need_tracing
+GO=$("$ROOT/scripts/go.sh" 1.27.3) || skip "no Go 1.27.3"
 
 json() { python3 -c "import json, sys; d = json.load(sys.stdin); print($1)" <"$MNT/leaks.json"; }
 key() { sed -n "s/^$1 //p" "$T/leaks"; }
@@ -42,6 +43,12 @@ run() {
 	grep -q '^group leaked never:' "$T/leaks" || fail "the nil channel is not told: $(cat "$T/leaks")"
 	expect "the same in JSON" "$(json "d['leaked']")" "$(key leaked)"
 	expect "goroutines of the groups" "$(json "sum(g['goroutines'] for g in d['groups'])")" "$(key leaked)"
+	cp "$MNT/pprof/leaks" "$T/profile" || fail "pprof/leaks cannot be read"
+	(cd "$T" && "$GO" tool pprof -top profile 2>"$T/pprof.err") >"$T/top" || fail "pprof: $(cat "$T/pprof.err")"
+	expect "goroutines of pprof/leaks" "$(sed -n 's/.*of \([0-9]*\) total.*/\1/p' "$T/top" | head -n 1)" "$(key leaked)"
+	grep -q 'main\.lostCycle' "$T/top" || fail "no culprit in pprof/leaks: $(cat "$T/top")"
+	"$GO" tool pprof -tags "$T/profile" 2>/dev/null | tr -d '\n' | grep -q 'kind:.*cycle.*level:.*leaked.*object:.*Mutex' ||
+		fail "labels of pprof/leaks: $("$GO" tool pprof -tags "$T/profile")"
 	stop_xgotopfs
 	once "$DEMO" 1
 	[ "$(key leaked)" -ge $((lost - 3)) ] && [ -z "$(accused)" ] || fail "-leaks once: $(cat "$T/leaks")"
