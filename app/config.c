@@ -110,8 +110,8 @@ static const struct option table[] = {
 	 .help = "workers that apply events to the model; no more than there are CPUs"},
 	{"max-overhead", OPTION_REAL, "capture", "PCT", "0", FIELD(max_overhead), 0, 100,
 	 .check = check_overhead,
-	 .help = "spend at most PCT percent of the program's own CPU time: above it, trace in\n"
-		 "windows and estimate what is between; 0 = no bound"},
+	 .help = "spend at most PCT percent of the program's own CPU time: above it,\n"
+		 "trace in windows and estimate what is between; 0 = no bound"},
 	{"probes", OPTION_TEXT, "capture", "LEVEL", "full", FIELD(probes), .check = check_probes,
 	 .words = "full|light|demand|none",
 	 .help = "what is attached: full, demand (as full while somebody reads events),\n"
