@@ -71,7 +71,8 @@ export function rulerTime(ns: number, step: number): string {
 		const s = rest || step < 60e9 ? `${seconds(rest / 1e9, decimals)}s` : '';
 		return sign + (m >= 60 ? `${Math.floor(m / 60)}h${two(m % 60)}m` : `${m}m`) + s;
 	}
-	if (a >= 1e9 || step >= 1e8 || a === 0) return `${sign}${(a / 1e9).toFixed(decimals)}s`;
+	if (!a) return '0s';
+	if (a >= 1e9 || step >= 1e8) return `${sign}${(a / 1e9).toFixed(decimals)}s`;
 	return `${sign}${(a / 1e6).toFixed(Math.max(0, decimals - 3))}ms`;
 }
 

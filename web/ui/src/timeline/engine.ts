@@ -3,7 +3,7 @@
 // frame missed. paint.ts has the drawing of single things, input.ts what the user does.
 import { FOUND, LEVEL_BASE, LEVEL_MAX, NONE, SERIES_LEVEL_MIN, TILE_BUCKETS, TILE_SHIFT, UNKNOWN, type Stay } from 'contract';
 import { app } from '../app';
-import { at, getEdges, getJson, getSeries, goidList, int } from '../api';
+import { at as url, getEdges, getJson, getSeries, goidList, int } from '../api';
 import { palette, type Palette } from '../colors';
 import { Latest } from '../latest';
 import { Pace } from '../pace';
@@ -24,7 +24,7 @@ const UNASKED_MS = 95; // ten pictures a second of what moves by itself, as the 
 const UNASKED_SHARE = 1 / 24; // or fewer where this is not enough time for them
 const SLOWEST_MS = 1000;
 const WIDE_PX = 8;
-const STAYS_PAUSE_MS = 150, STAYS_EVERY_NS = 1e9, STAYS_MOST = 1000;
+const STAYS_PAUSE_MS = 150, STAYS_EVERY_NS = 1e9, STAYS_MOST = 1000, STAYS_REST = 20;
 const FORGOTTEN = Infinity; // "known" of a row whose cells are no longer kept
 
 // Tiles that a frame lacks, by level and index.
@@ -513,10 +513,22 @@ export class Timeline implements Scene, Shown {
 		const { t0, t1, scale } = this.view, part = (t1 - t0) / 8, source = app.source.get(), { origin } = app;
 		const from = Math.max(0, Math.floor(t0 / part) * part), to = Math.ceil(t1 / part) * part;
 		if (to <= from) return this.long.forget();
-		const min = Math.round(scale * SPAN_TEXT_PX);
-		this.long.want(this.placed, `${goids.join()}/${from}/${to}/${app.moves && t1 > app.now() ? Math.floor(app.now() / STAYS_EVERY_NS) : ''}`, async () =>
-			(await getJson<{ stays: Stay[] }>(at(source, `stays?goids=${goidList(goids)}&from=${int(from + origin)}&to=${int(to + origin)}&min=${min}&limit=${STAYS_MOST}`))).stays);
+		const min = Math.round(scale * SPAN_TEXT_PX), moves = app.moves && t1 > app.now();
+		if (performance.now() < this.stayed.at + this.stayed.ms * (moves ? STAYS_REST : 1)) return;
+		this.long.want(this.placed, `${goids.join()}/${from}/${to}/${moves ? Math.floor(app.now() / STAYS_EVERY_NS) : ''}`, async () => {
+			const asked = performance.now();
+			const { stays } = await getJson<{ stays: Stay[] }>(url(source,
+				`stays?goids=${goidList(goids)}&from=${int(from + origin)}&to=${int(to + origin)}&min=${min}&limit=${STAYS_MOST}`));
+			const at = performance.now(), ms = at - asked;
+			this.stayed = { at, ms };
+			setTimeout(() => this.redraw(), ms + 1); // what was not asked meanwhile
+			return stays;
+		});
 	}
+
+	// The server walks through all that is kept of those goroutines, beside the traced program: what
+	// moves by itself is asked for more seldom the longer that takes.
+	private stayed = { at: 0, ms: 0 }; // when the last answer came, and how long it took
 
 	private near = new Latest<Edge[]>(() => this.redraw(), 150);
 
