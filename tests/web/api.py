@@ -316,8 +316,9 @@ for window in ("goids=36-60", f"goids=36-60&from={middle}&to={middle + 600000}")
     assert 25 < answer["total"] == len(stays) < 2000
     assert [s[3] for s in stays] == sorted((s[3] for s in stays), reverse=True)
     start, end = (middle, middle + 600000) if "from" in window else (0, status["now_ns"])
-    for goid, begin, until, ns, reason, ended_by, state in stays:
+    for goid, begin, until, ns, reason, ended_by, state, known in stays:
         assert 36 <= goid <= 60 and isinstance(reason, str) and (state == 4 or not reason)
+        assert known in (0, 1)
         assert ns == min(until or status["now_ns"], end) - max(begin, start)
     for name, of in states.items():
         mine = [s for s in stays if STATES[s[6]] == name]
