@@ -456,8 +456,9 @@ export class Timeline implements Scene, Shown {
 		const x1 = Math.round((this.labels + view.x(Math.min(to, view.t1))) * dpr);
 		ctx.fillStyle = this.colors.muted;
 		ctx.globalAlpha = 0.5;
+		const height = Math.round(this.rowHeight * dpr), thick = x1 - x0 < 3 * dpr ? Math.round(height / 2) : Math.max(1, dpr); // a dot is not seen
 		if (x1 >= x0 && to >= view.t0 && from <= view.t1)
-			ctx.fillRect(x0, y + Math.round(this.rowHeight * dpr / 2), Math.max(1, x1 - x0), Math.max(1, dpr));
+			ctx.fillRect(x0, y + Math.round((height - thick) / 2), Math.max(1, x1 - x0), thick);
 		ctx.globalAlpha = 1;
 	}
 
