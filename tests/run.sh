@@ -10,8 +10,8 @@
 # In a case's first lines:  # timeout: SECONDS   (default 120)
 #                           # sanitized: no      (not run against the sanitized build)
 #                           # tsan: yes          (run with ThreadSanitizer, too)
-#                           # beside: yes        (it takes minutes, of which it builds or runs a machine
-#                                                of its own: one after the other, beside all others)
+#                           # beside: yes        (it takes long, and what it runs no other case follows
+#                                                with -b: one after the other, beside all others)
 #                           # alone: yes         (it measures: with nothing beside it, at the end)
 set -u
 cd "$(dirname "$0")/.." || exit 1

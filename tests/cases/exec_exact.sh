@@ -3,6 +3,7 @@
 # A program that does a fixed number of known things, traced from its first instruction: every count is
 # exact and nothing is lost, for the oldest and newest Go and those where the runtime changed.
 # timeout: 420
+# beside: yes
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../app_lib.sh"
 need_tracing

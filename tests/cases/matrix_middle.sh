@@ -3,6 +3,7 @@
 # A slice of the matrix (the whole: tests/matrix.sh): one in the middle, as an internal PIE without
 # symbols, and with C threads under the race detector.
 # timeout: 400
+# beside: yes
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../app_lib.sh"
 . "$(dirname "$0")/../matrix_lib.sh"

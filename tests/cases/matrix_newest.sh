@@ -3,6 +3,7 @@
 # A slice of the matrix (the whole: tests/matrix.sh): the newest release, plain and as an external
 # PIE without symbols; from the first instruction, attached to, and at rest.
 # timeout: 400
+# beside: yes
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../app_lib.sh"
 . "$(dirname "$0")/../matrix_lib.sh"

@@ -3,11 +3,13 @@
 # Profiles for `go tool pprof`, read by it: in the mount, over HTTP and of a replayed session. Their sums are what
 # the other files say: goroutines in the dump, allocations and bytes counted, time in each state.
 # timeout: 240
+# beside: yes
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../app_lib.sh"
 need_tracing
 need curl go
-DEMO_BINARY=$(demo_binary "" stripped) || fail "the demo does not build"
+DEMO_BINARY=$T/demo
+cp "$(demo_binary "" stripped)" "$DEMO_BINARY" || fail "the demo does not build"
 
 # pprof ARG...: no symbolizing, nothing outside the test's folder.
 pprof() { PPROF_TMPDIR=$T go tool pprof -symbolize=none "$@" 2>"$T/pprof.err" || fail "pprof $*: $(cat "$T/pprof.err")"; }

@@ -4,6 +4,7 @@
 # .go.buildinfo, no section headers at all. Its own bytes are changed, nothing of its code; traced, it is
 # exact all the same.
 # timeout: 300
+# beside: yes
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../app_lib.sh"
 . "$(dirname "$0")/../matrix_lib.sh"
