@@ -196,8 +196,32 @@ static bool is_listed(const struct unreachable *u, const struct parked_goroutine
 	return false;
 }
 
+/* One pass by words and one by maps; is what the second finds more, or the same? */
+static bool maps_find_more(const struct target *t, const struct child *c, uint64_t bias)
+{
+	struct unreachable u cleanup_unreachable_ = {0}, whole cleanup_unreachable_ = {0};
+	const struct unreachable_pace by_words = {.whole_stacks = true};
+	struct wait_graph *graph;
+	bool more;
+
+	assert_int_equal(memory_waits(t, c->pid, bias, &graph), 0);
+	assert_int_equal(memory_unreachable(t, c->pid, bias, graph, &by_words, &whole), 0);
+	assert_int_equal(memory_unreachable(t, c->pid, bias, graph, NULL, &u), 0);
+	wait_graph_put(graph);
+	print_message("# %zu of %u, by words %zu; objects %llu, %llu; %llu stacks by words\n", u.n,
+		      c->lost, whole.n, (unsigned long long)u.reach.objects,
+		      (unsigned long long)whole.reach.objects, (unsigned long long)u.by_words);
+	assert_true(whole.by_words > 0);
+	assert_true(u.n <= c->lost);
+	more = u.by_words == 0 && u.reach.objects <= whole.reach.objects;
+	for (size_t i = 0; i < whole.n; i++)
+		more = more && is_listed(&u, &whole.list[i]);
+	return more;
+}
+
 /* Of a program that stands still: whoever is named when all words of stacks count is named when
- * only the live ones do, and these reach no more; every stack's maps are read. */
+ * only the live ones do, and these reach no more; every stack's maps are read. The runtime's own
+ * goroutines may move between the two, so once is enough. */
 static void test_stack_maps(void **state)
 {
 	static const char *const quiet[][2] = {{"1.17", "stripped"}, {"1.19", "stripped"},
@@ -205,35 +229,21 @@ static void test_stack_maps(void **state)
 					       {"1.25", "stripped"}, {"1.27", "pie-stripped"}};
 
 	for (size_t i = 0; i < ARRAY_SIZE(quiet); i++) {
-		struct unreachable u cleanup_unreachable_ = {0}, whole cleanup_unreachable_ = {0};
-		const struct unreachable_pace by_words = {.whole_stacks = true};
+		uint64_t bias, until = monotonic_ns() + PASSES_MAX_NS;
 		char path[SAMPLE_PATH_MAX];
-		struct wait_graph *graph;
 		struct child c = {0};
 		struct target *t;
-		uint64_t bias;
 
 		if (!sample_build(quiet[i][0], quiet[i][1], "leaked", path))
 			continue;
+		print_message("# %s %s\n", quiet[i][0], quiet[i][1]);
 		child_start(&c, path, "");
 		assert_int_equal(target_open(path, &t), 0);
 		assert_int_equal(target_load_bias(t, c.pid, &bias), 0);
-		assert_int_equal(memory_waits(t, c.pid, bias, &graph), 0);
-		assert_int_equal(memory_unreachable(t, c.pid, bias, graph, &by_words, &whole), 0);
-		assert_int_equal(memory_unreachable(t, c.pid, bias, graph, NULL, &u), 0);
-		print_message("# %s %s: %zu of %u, by words %zu; objects %llu, %llu; %llu stacks "
-			      "by words\n",
-			      quiet[i][0], quiet[i][1], u.n, c.lost, whole.n,
-			      (unsigned long long)u.reach.objects,
-			      (unsigned long long)whole.reach.objects,
-			      (unsigned long long)u.by_words);
-		for (size_t k = 0; k < whole.n; k++)
-			assert_true(is_listed(&u, &whole.list[k]));
-		assert_in_range(u.n, whole.n, c.lost);
-		assert_true(u.reach.objects <= whole.reach.objects);
-		assert_true(whole.by_words > 0);
-		assert_int_equal(u.by_words, 0);
-		wait_graph_put(graph);
+		while (!maps_find_more(t, &c, bias)) {
+			assert_true(monotonic_ns() < until);
+			usleep(50000);
+		}
 		child_stop(&c);
 		target_free(t);
 	}
