@@ -15,6 +15,7 @@
 
 #define LEAKS_FRESH_NS    (5 * NS_PER_SEC)
 #define LEAKS_DUTY        10
+#define LEAKS_ASK_NS      (30 * NS_PER_SEC)
 #define WAITS_PATIENCE_NS (NS_PER_SEC / 4)
 
 #define KEEP_FIRST_NS (NS_PER_SEC / 2)
@@ -230,6 +231,22 @@ static int live_runtime(void *ctx, unsigned proc, struct runtime_seen **ret)
 	else
 		*ret = (struct runtime_seen *)(void *)buf_take(&answer, &len);
 	return err;
+}
+
+/* A look is asked for once, until there was one or it took long. */
+static int live_leaks_known(void *ctx, unsigned proc, struct leak_report **ret)
+{
+	struct errand_args args = {.what = ERRAND_LEAKS, .proc = proc};
+	struct engine *e = ctx;
+	uint64_t now_ns = monotonic_ns(), asked_ns = atomic_load(&e->leaks_asked_ns), took_ns;
+	int why;
+
+	if (!leaks_are_fresh(e, proc) && !leak_prover_has_ended(e->prover, proc) &&
+	    (leak_prover_looked_ns(e->prover, proc, &took_ns) > asked_ns ||
+	     now_ns - asked_ns > LEAKS_ASK_NS) &&
+	    atomic_compare_exchange_strong(&e->leaks_asked_ns, &asked_ns, now_ns))
+		(void)deputy_send(e->leaks, &args); /* too many: later */
+	return leak_prover_report(e->prover, proc, ret, &why);
 }
 
 static void live_leaks_put(void *ctx, struct leak_report *r)
@@ -550,6 +567,7 @@ void engine_answers(struct engine *e, struct live *live, struct control *control
 		.waits_put = live_waits_put,
 		.runtime = e->source->runtime ? live_runtime : NULL,
 		.leaks = e->source->unreachable ? live_leaks : NULL,
+		.leaks_known = e->source->unreachable ? live_leaks_known : NULL,
 		.leaks_put = live_leaks_put,
 	};
 	*control = (struct control){

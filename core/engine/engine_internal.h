@@ -39,8 +39,9 @@ struct engine {
 
 	struct waits_cache *waits;
 	struct leak_prover *prover;
-	struct deputy *leaks;  /* looks for them */
-	uint64_t leaks_due_ns; /* main thread: the next look that nobody asked for */
+	struct deputy *leaks;            /* looks for them */
+	_Atomic uint64_t leaks_asked_ns; /* by who waits for one: the last time */
+	uint64_t leaks_due_ns;           /* main thread: the next look that nobody asked for */
 
 	struct ticker ticker; /* main thread, as the next two */
 	struct cpu_sum cpu;

@@ -8,6 +8,7 @@
 #include "core/base/duration.h"
 #include "core/base/parse.h"
 #include "core/base/text.h"
+#include "core/memory/leak_report.h"
 #include "core/view/family.h"
 #include "core/view/view_internal.h"
 
@@ -90,6 +91,43 @@ static int blocked_gt(const struct view *v, unsigned proc, uint64_t number, stru
 	return 1;
 }
 
+/* No number. */
+static int parse_nothing(const char *text, uint64_t *ret)
+{
+	*ret = 0;
+	return *text ? -ENOENT : 0;
+}
+
+/* Proven, the group that keeps most waiting. */
+static int leaked(const struct view *v, unsigned proc, uint64_t number, struct buf *out)
+{
+	struct leak_report *report;
+	struct goroutine g;
+	uint64_t goid;
+	int err = v->live->leaks_known ? v->live->leaks_known(v->live->ctx, proc, &report) : 0;
+
+	(void)number;
+	if (err || !v->live->leaks_known)
+		return err == -EAGAIN ? 0 : err;
+	for (size_t i = 0; i < report->groups.n; i++) {
+		const struct leak_group *group = &report->groups.groups[i];
+
+		if (!group->proven)
+			continue;
+		goid = report->graph->goroutines[report->groups.members[group->first].goroutine]
+			       .goid;
+		if (model_goroutine(v->model, proc, goid, &g))
+			g = (struct goroutine){.goid = goid};
+		buf_addf(out, "leaked=%zu goid=%llu kind=%s function=", leak_report_leaked(report),
+			 (unsigned long long)goid, leak_kind_name(group->kind));
+		add_quoted(out, names_string(view_names(v), g.start_func_id));
+		buf_addc(out, '\n');
+		break;
+	}
+	v->live->leaks_put(v->live->ctx, report);
+	return out->len > 0;
+}
+
 static const struct {
 	const char *prefix;
 	int (*parse)(const char *text, uint64_t *ret);
@@ -97,6 +135,7 @@ static const struct {
 } rows[] = {
 	{"goroutines_gt_", parse_count, goroutines_gt},
 	{"blocked_gt_", parse_duration, blocked_gt},
+	{"leaked", parse_nothing, leaked},
 };
 
 _Static_assert(ARRAY_SIZE(rows) <= VIEW_CONDITIONS_MAX, "a row fits its bits");

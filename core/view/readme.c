@@ -28,6 +28,7 @@ static const struct line of_process[] = {
 	{"by-object/", "by what they wait on: a folder an address (see waits)"},
 	{"wait/goroutines_gt_N",
 	 "a read waits until there are more, then gives a line; not listed"},
+	{"wait/leaked", "until a goroutine is proven to be leaked"},
 	{"wait/blocked_gt_D", "until one has waited for another longer than D, for instance 10s"},
 	{"processes/PID/", "the same tree for every traced process"},
 };

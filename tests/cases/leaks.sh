@@ -31,6 +31,8 @@ run() {
 	start_target "$binary" ${3:-}
 	lost=$(sed -n 's/^ready //p' "$T/target.out")
 	mount_demo
+	timeout 60 cat "$MNT/wait/leaked" >"$T/waited" || fail "wait/leaked does not end"
+	grep -qE '^leaked=[0-9]+ goid=[0-9]+ kind=(cycle|self|orphan|never) function="main\.lost.*"$' "$T/waited" || fail "wait/leaked: $(cat "$T/waited")"
 	look
 	# A dead word on a stack may hide one, or two.
 	[ "$(key leaked)" -ge $((lost - 3)) ] && [ "$(key leaked)" -le "$lost" ] || fail "$(key leaked) of $lost: $(cat "$T/leaks")"
