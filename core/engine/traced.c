@@ -237,7 +237,8 @@ static void health(void *ctx, unsigned proc, struct health *ret)
 	fill_unseen(t, target, proc, ret);
 	snprintf(ret->not_covered, sizeof(ret->not_covered), "%s", target_not_covered(target));
 	fill_sampling(traced_now(t), ret);
-	ret->hits = s.hits;
+	ret->hits = s.hits - s.sample_hits;
+	ret->sample_hits = s.sample_hits;
 	ret->skipped_by_filter = s.skipped;
 	ret->reads_faulted = s.faulted;
 	ret->ring_bytes = s.ring_bytes;

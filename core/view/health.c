@@ -351,6 +351,7 @@ static void emit_coverage(struct emit *e, const struct facts *x)
 	emit_u64(e, "ring_bytes", h->ring_bytes);
 	emit_u64(e, "hits_total", h->hits);
 	emit_u64(e, "hits_skipped", h->skipped_by_filter);
+	emit_u64(e, "alloc_sample_hits", h->sample_hits);
 	emit_u64(e, "reads_faulted", h->reads_faulted);
 	emit_u64(e, "probes_attached", h->n_probes);
 	emit_u64(e, "probes_out_of_line", x->slow_probes);

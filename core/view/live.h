@@ -32,6 +32,7 @@ struct health {
 	char file[600];        /* the traced file: as it was read, watched over, … */
 	char path_why[512];    /* another file is where it was, and cannot be traced: why; "" */
 	bool file_trouble, file_limited; /* it is not traced just now; each process from late on */
+	uint64_t sample_hits;            /* of allocation samples; in none of the next */
 	uint64_t hits, skipped_by_filter, reads_faulted;
 	uint64_t ring_bytes;          /* of all rings */
 	unsigned readers, processors; /* in use, after the bound of one a CPU */
