@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The web UI in Chromium on a made-up server with two processes and two sessions: choosing a process,
-# the flame graph, latency over time, comparing; both widths; and nothing in the console. Screenshots
+# the flame graph, latency over time, comparing, who waits for whom; both widths; and nothing in the console. Screenshots
 # go to $SHOTS.
 # timeout: 240
 # sanitized: no
@@ -13,5 +13,6 @@ TOOL=$XGOTOPFS_BUILD/tests/bench/session_tool
 "$TOOL" record "$T/sessions" jsonl 5000 200 >/dev/null || fail "no recording"
 start_web -second -sessions "$T/sessions" -settings "$T/ui.json"
 [ -z "${SHOTS:-}" ] || mkdir -p "$SHOTS"
+(cd "$T/ui" && node leaks.mjs "$URL/" ${SHOTS:+"$SHOTS"}) || fail "the graph of leaks does not do as it should"
 (cd "$T/ui" && node views.mjs "$URL/" ${SHOTS:+"$SHOTS"}) || fail "the UI does not do as it should"
 web_alive

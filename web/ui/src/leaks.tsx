@@ -5,6 +5,7 @@ import { useState } from 'preact/hooks';
 import { app } from './app';
 import { at, getJson } from './api';
 import { bytes, duration, exact } from './format';
+import { WaitGraph, type GraphMember } from './graph';
 import { usePolled } from './poll';
 
 interface SiteRow {
@@ -24,15 +25,8 @@ interface SiteRow {
 	sample: number[];
 }
 
-interface Member {
-	goid: number;
-	culprit: boolean;
-	function: string;
+interface Member extends GraphMember {
 	created_at: string;
-	wait_reason: string;
-	waits_on?: string;
-	likely_holder?: number;
-	evidence?: string;
 }
 
 interface Group {
@@ -74,6 +68,7 @@ function GroupRow({ group }: { group: Group }) {
 				{group.oldest_age_ns ? `, oldest ${group.oldest_age_at_least ? '≥ ' : ''}${duration(group.oldest_age_ns)}` : ''}
 				{' '}<span class="mono">{group.members[0]?.function}</span> <span class="muted">{group.meaning}</span>
 			</summary>
+			<WaitGraph members={group.members} more={group.more_members} select={(goid) => app.selected.set(goid)} />
 			<table class="wide"><tbody>{group.members.map((m) => (
 				<tr>
 					<td>{m.culprit ? 'culprit' : ''}</td>

@@ -11,6 +11,7 @@ import { useValue } from './store';
 import { current } from './timeline/scene';
 import { CASGSTATUS, EVENT_TYPES, MAKEMAP, MAKESLICE, NEWGOROUTINE, NEWOBJECT, SPAN, STATES, type Span } from 'contract';
 import { processOf, stateNumber } from './types';
+import { Waits, type WaitRow } from './waits';
 
 interface Detail {
 	goid: number;
@@ -44,6 +45,7 @@ interface Detail {
 	runnable_to_running_max_ns: number;
 	children: number;
 	now_ns: number;
+	waits_on?: string[] | null; // not there: nobody can say what it waits on
 	children_known: { goid: number; state: string; start_function: string }[];
 }
 
@@ -60,6 +62,7 @@ interface Data {
 	eventTotal: number;
 	spans: Span[];
 	stack: string;
+	waits: WaitRow[] | null; // null: it does not wait, or nobody can say on what
 }
 
 async function load(goid: number): Promise<Data> {
@@ -71,8 +74,11 @@ async function load(goid: number): Promise<Data> {
 		getJson<{ spans: Span[] }>(path(`/spans?from=${int(app.origin + app.now() - 60e9)}&limit=40&newest=1`)),
 		app.over ? '(the program has ended)' : getText(path('/stack')).catch((e) => `(${(e as Error).message})`),
 	]);
+	// What a session or a program that has ended has not, is not asked for.
+	const waits = detail.waits_on === undefined || !detail.wait_reason || detail.exited || app.over ? null :
+		await getJson<WaitRow[]>(path('/waits')).catch(() => null);
 	return { detail, allocations, events: events.events, eventTotal: events.total,
-		spans: spans.spans, stack };
+		spans: spans.spans, stack, waits };
 }
 
 export function Panel() {
@@ -189,6 +195,8 @@ function Body({ data }: { data: Data }) {
 				{d.uncertain ? <><dt>Note</dt><dd class="warn">times and counts may miss events that were lost, not sampled, or from before tracing</dd></> : null}
 			</dl>
 		</Part>
+		{data.waits?.length ? <Part title="Waits on" file={`${folder}/waits`}>
+			<Waits rows={data.waits} goid={d.goid} name={d.start_function ?? ''} goTo={goTo} /></Part> : null}
 		<States d={d} folder={folder} />
 		<Part title="Allocations" note={`${bytes(d.alloc_bytes)} in ${exact(d.events_makeslice + d.events_makemap + d.events_newobject)}`}
 			file={`${folder}/allocations`}>

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// The leak view's graph of who waits for what, and what the panel says of a wait, on made-up answers:
+// node leaks.mjs URL [FOLDER for screenshots]
+import { assert, until } from './browser.mjs';
+import { ready, run, shot } from './page.mjs';
+
+const [url] = process.argv.slice(2);
+const shotName = { end: '' };
+const tab = (page, name) => page.getByRole('tab', { name, exact: true }).click();
+const mutex = (n) => ({ waits_on: `Mutex 0xc00001234${n} locked waiters=1`, object: `0xc00001234${n}` });
+const member = (goid, more) => ({ goid, culprit: false, proven: true, function: 'main.worker', created_at: 'main.main (/src/main.go:12)',
+	wait_reason: 'sync.Mutex.Lock', age_ns: 5e9, ...more });
+const REPORT = {
+	leaked: 6, suspect: 0, unconfirmed: 0, candidates: 9, passes: 10, as_of_unix_ns: 0, under_way: false, more_groups: 0,
+	groups: [{
+		level: 'leaked', kind: 'cycle', meaning: 'each waits for what the next one likely holds', goroutines: 6, alike: 1, keeps_waiting: 4,
+		oldest_age_ns: 5e9, oldest_age_at_least: false, more_members: 2, stack: 'goroutine 1 [sync.Mutex.Lock]:\nmain.worker()',
+		members: [
+			member(1, { culprit: true, ...mutex(1), likely_holder: 2, evidence: 'defers sync.(*Mutex).Unlock in main.b (/src/main.go:30)' }),
+			member(2, { culprit: true, ...mutex(2), likely_holder: 1, evidence: 'defers sync.(*Mutex).Unlock in main.a (/src/main.go:20)' }),
+			member(3, { ...mutex(1), likely_holder: 2, evidence: 'defers sync.(*Mutex).Unlock in main.b (/src/main.go:30)' }),
+			member(4, { ...mutex(1), likely_holder: 2, evidence: 'defers sync.(*Mutex).Unlock in main.b (/src/main.go:30)' }),
+		],
+	}],
+};
+const WAITS = [{ ...{ object: '0xc000012341', kind: 'Mutex', wait: 'lock', type: null, len: null, cap: null, state: 'locked waiters=3', n_waiters: 3 },
+	waiters: [{ goid: 1, wait: 'lock' }, { goid: 3, wait: 'lock' }, { goid: 4, wait: 'lock' }],
+	likely_holders: [{ goid: 2, evidence: 'deferred', waiter: false, call: 'sync.(*Mutex).Unlock' }],
+	evidence: '2 defers sync.(*Mutex).Unlock in main.b (/src/main.go:30)' }];
+
+async function answers(page) {
+	await page.route(/\/api\/live\/leaks(\?|$)/, (route) => route.fulfill({ json: REPORT }));
+	await page.route(/\/api\/live\/goroutines\/1\/waits/, (route) => route.fulfill({ json: WAITS }));
+	// What the server says of it, and that it waits.
+	await page.addInitScript(() => {
+		const real = window.fetch;
+		window.fetch = async (path, init) => {
+			const answer = await real(path, init);
+			return /\/goroutines\/1(\?|$)/.test(String(path)) ? Response.json({ ...await answer.json(), state: 'waiting',
+				wait_reason: 'sync.Mutex.Lock', exited: false, waits_on: ['Mutex 0xc000012341 lock'] }) : answer;
+		};
+	});
+}
+
+// No node over another, none out of its box, all of it on the screen.
+async function layout(page, where) {
+	const boxes = await page.locator(`${where} .wait-graph .node`).evaluateAll((all) => all.map((n) => n.getBoundingClientRect()).map((r) => [r.left, r.top, r.right, r.bottom]));
+	const width = page.viewportSize().width;
+	boxes.forEach(([l, t, r, b], i) => {
+		assert(l >= 0 && r <= width && r - l > 60, `node ${i} from ${l} to ${r} of ${width}`);
+		boxes.slice(i + 1).forEach(([l2, t2, r2, b2]) => assert(r <= l2 || r2 <= l || b <= t2 || b2 <= t, `nodes lie over each other: ${boxes}`));
+	});
+	assert(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'the page is wider than the screen');
+}
+
+const graph = {
+	async 'a group is a graph'(page) {
+		await answers(page);
+		await page.goto(url);
+		await ready(page);
+		await tab(page, 'Leaks');
+		await page.locator('.leak-group summary').click();
+		const nodes = await until('its nodes', () => page.locator('.leak-group .wait-graph .node').allTextContents(), (all) => all.length === 5);
+		// Two in the cycle, two who wait alike as one, two locks.
+		assert(nodes.filter((n) => n.includes('main.worker')).length === 3 && nodes.some((n) => n.startsWith('3 and 1 alike')), nodes.join('; '));
+		assert(nodes.filter((n) => n.startsWith('Mutex locked')).length === 2, nodes.join('; '));
+		assert(await page.locator('.leak-group .wait-graph .waits').count() === 3, 'waits');
+		assert(await page.locator('.leak-group .wait-graph .holds').count() === 2, 'holds');
+		await page.locator('.leak-group figcaption', { hasText: '2 more are not drawn' }).waitFor();
+		await layout(page, '.leak-group');
+		await shot(page, `leak-graph-${shotName.end}`);
+	},
+	async 'a line has its evidence'(page) {
+		const held = page.locator('.leak-group .wait-graph .holds').first();
+		assert((await held.locator('title').textContent()).includes('goroutine 2 likely holds Mutex 0xc000012341'), 'its title');
+		const { x, y } = await held.locator('.hit').evaluate((p) => {
+			const at = p.getPointAtLength(p.getTotalLength() / 6), to = p.getScreenCTM();
+			return { x: at.x + to.e, y: at.y + to.f };
+		});
+		await page.mouse.move(x, y);
+		await page.locator('.leak-group figcaption', { hasText: 'defers sync.(*Mutex).Unlock in main.b (/src/main.go:30)' }).waitFor();
+		await until('both its ends are marked', () => page.locator('.leak-group .node.lit').count(), (n) => n === 2, 5);
+		await shot(page, `leak-evidence-${shotName.end}`);
+	},
+	async 'a click leads to the goroutine, which says what it waits on'(page) {
+		await page.locator('.leak-group .node', { hasText: /^1/ }).first().click();
+		await until('the panel', () => page.locator('.panel h2').textContent(), (t) => t === 'Goroutine 1');
+		const part = page.locator('.panel .waits-on');
+		await part.locator('text=Mutex').first().waitFor();
+		const text = await part.textContent();
+		for (const want of ['0xc000012341', 'locked waiters=3', 'goroutine 2', 'defers sync.(*Mutex).Unlock in main.b', 'Also waiting', '3', '4'])
+			assert(text.includes(want), `${want} is not in: ${text}`);
+		await layout(page, '.panel');
+		await part.scrollIntoViewIfNeeded();
+		await shot(page, `panel-waits-${shotName.end}`);
+		await part.getByRole('button', { name: 'goroutine 2' }).first().click();
+		await until('who holds it', () => page.locator('.panel h2').textContent(), (t) => t === 'Goroutine 2');
+	},
+};
+
+let failed = 0;
+// All four are for who looks at the pictures.
+const looks = [{}, { width: 390, height: 844, theme: 'dark' }, { theme: 'dark' }, { width: 390, height: 844 }];
+for (const options of process.argv[3] ? looks : looks.slice(0, 2)) {
+	shotName.end = `${options.theme ?? 'light'}-${options.width ?? 1280}`;
+	failed += await run(options, graph);
+}
+process.exit(failed ? 1 : 0);
