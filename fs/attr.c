@@ -264,7 +264,7 @@ double fs_entry_timeout(const struct fs *fs, struct node_id id)
 	case NODE_LINK:
 		/* Who is in by-state and by-wait changes all the time; a parent does not. */
 		return id.row == ROW_STATE_LINK || id.row == ROW_WAIT_LINK ||
-				       id.row == ROW_OBJECT_LINK
+				       id.row == ROW_OBJECT_LINK || id.row == ROW_LABEL_LINK
 			       ? 0
 			       : 1;
 	default:

@@ -65,6 +65,8 @@ static int init(struct fs *fs)
 	if (!err)
 		err = frozens_new(&fs->frozens);
 	if (!err)
+		err = by_labels_new(&fs->by_labels);
+	if (!err)
 		err = workers_new(2, c->confine, &fs->quick);
 	if (!err)
 		err = workers_new(1, c->confine, &fs->slow);
@@ -169,6 +171,7 @@ int fs_free(struct fs *fs)
 	follow_cache_free(fs->cache);
 	by_names_free(fs->by_names);
 	frozens_free(fs);
+	by_labels_free(fs->by_labels);
 	snaps_free(fs->snaps);
 	for (size_t i = 0; i < fs->n_session_ids; i++)
 		free(fs->session_ids[i]);

@@ -42,6 +42,7 @@ struct fs {
 	struct pipes *pipes;
 	struct by_names *by_names;
 	struct frozens *frozens;
+	struct by_labels *by_labels;
 	struct workers *quick;    /* renderings of milliseconds */
 	struct workers *slow;     /* the target's memory, disks */
 	struct workers *reads;    /* of event logs: one thread, which keeps them in order */
@@ -126,6 +127,11 @@ int frozen_time(struct fs *fs, struct node_id id, uint64_t *ret_ns);
 
 int by_names_new(struct by_names **ret);
 void by_names_free(struct by_names *b);
+
+/* --- by_label.c ------------------------------------------------------------------------ */
+
+int by_labels_new(struct by_labels **ret);
+void by_labels_free(struct by_labels *b);
 
 /* --- logs.c: one growing text a file, as long as somebody looks ------------------------- */
 

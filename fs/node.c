@@ -32,6 +32,8 @@ static const struct node fixed[ROWS_FIXED] = {
 	[ROW_BY_FUNC] = NODE("by-func", ROW_ROOT, NODE_DIR, H | F, .family = &family_funcs),
 	[ROW_BY_OBJECT] =
 		NODE("by-object", ROW_ROOT, NODE_DIR, H | F | S, .family = &family_objects),
+	[ROW_BY_LABEL] =
+		NODE("by-label", ROW_ROOT, NODE_DIR, H | F | S, .family = &family_by_label),
 	[ROW_TYPES] = NODE("types", ROW_ROOT, NODE_DIR, H | F, .family = &family_types),
 	[ROW_CONDITIONS] = NODE("wait", ROW_ROOT, NODE_DIR, 0, .family = &family_conditions),
 	[ROW_CONTROL] = NODE("control", ROW_ROOT, NODE_DIR, NODE_ROOT_ONLY),
@@ -59,6 +61,11 @@ static const struct node fixed[ROWS_FIXED] = {
 	[ROW_FUNC_LINK] = NODE(NULL, ROW_FUNC, NODE_LINK, G),
 	[ROW_OBJECT] = NODE(NULL, ROW_BY_OBJECT, NODE_DIR, H | F | S, .family = &family_object),
 	[ROW_OBJECT_LINK] = NODE(NULL, ROW_OBJECT, NODE_LINK, G),
+	[ROW_LABEL_KEY] =
+		NODE(NULL, ROW_BY_LABEL, NODE_DIR, H | F | S, .family = &family_label_key),
+	[ROW_LABEL_VALUE] =
+		NODE(NULL, ROW_LABEL_KEY, NODE_DIR, H | F | S, .family = &family_label_value),
+	[ROW_LABEL_LINK] = NODE(NULL, ROW_LABEL_VALUE, NODE_LINK, G),
 	[ROW_TYPE] = NODE(NULL, ROW_TYPES, NODE_TEXT, 0),
 	[ROW_CONDITION] = NODE(NULL, ROW_CONDITIONS, NODE_PIPE, 0),
 

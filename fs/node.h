@@ -49,6 +49,7 @@ enum node_row {
 	ROW_BY_WAIT,
 	ROW_BY_FUNC,
 	ROW_BY_OBJECT,
+	ROW_BY_LABEL,
 	ROW_TYPES,
 	ROW_CONDITIONS,
 	ROW_CONTROL,
@@ -71,6 +72,9 @@ enum node_row {
 	ROW_FUNC_LINK,
 	ROW_OBJECT,
 	ROW_OBJECT_LINK,
+	ROW_LABEL_KEY,
+	ROW_LABEL_VALUE,
+	ROW_LABEL_LINK,
 	ROW_TYPE,
 	ROW_CONDITION, /* wait/<condition>: a pipe that ends with a line */
 	ROW_SAMPLE,
@@ -144,6 +148,7 @@ int nodes_new(const struct view_row *views, unsigned n_views, struct nodes **ret
 extern const struct node_family family_goroutines, family_children, family_processes;
 extern const struct node_family family_states, family_state, family_waits, family_wait;
 extern const struct node_family family_conditions, family_frozens, family_frozen;
+extern const struct node_family family_by_label, family_label_key, family_label_value;
 extern const struct node_family family_objects, family_object;
 extern const struct node_family family_funcs, family_func, family_types, family_sessions;
 extern const struct node_control control_sample, control_pause, control_max_overhead;

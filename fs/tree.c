@@ -25,6 +25,8 @@ static bool fs_row_here(const struct fs *fs, unsigned row)
 		return n->control->here(v->control);
 	if (n->view)
 		return !n->view->here || n->view->here(v);
+	if (row == ROW_BY_LABEL)
+		return v->live->stacks;
 	if (row == ROW_BY_OBJECT)
 		return v->live->waits;
 	if (row == ROW_SESSIONS)
@@ -325,6 +327,9 @@ int fs_readlink(struct fs *fs, struct node_id id, struct buf *out)
 		if (err)
 			return err;
 		buf_addf(out, "../%llu", (unsigned long long)g.parent);
+		break;
+	case ROW_LABEL_LINK:
+		buf_addf(out, "../../../goroutines/%llu", (unsigned long long)id.key);
 		break;
 	case ROW_G_CHILD:
 		buf_addf(out, "../../%llu", (unsigned long long)id.key);

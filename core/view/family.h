@@ -54,6 +54,23 @@ int view_objects(const struct view *v, unsigned proc, uint64_t **ret, size_t *re
 int view_object_waiters(const struct view *v, unsigned proc, uint64_t address, uint64_t **ret,
 			size_t *ret_n);
 
+/* A profiler label (runtime/pprof.Do) of a goroutine; escaped as all text is. */
+struct view_label {
+	uint64_t goid;
+	const char *key, *value; /* in texts */
+};
+
+struct view_labels {
+	struct view_label *list; /* by key, value, goid */
+	size_t n;
+	char *texts;
+};
+
+/* Those that goroutines carry now; none where nobody can say. Reads the target. 0 or -ENOMEM;
+ * view_labels_done() afterwards. */
+int view_labels(const struct view *v, unsigned proc, struct view_labels *ret);
+void view_labels_done(struct view_labels *l);
+
 /* Its retained events with numbers in [from, to), oldest first; the caller frees both. 0, -ENOMEM;
  * none of one that is not there. */
 int view_events_between(const struct view *v, unsigned proc, uint64_t goid, uint64_t from,

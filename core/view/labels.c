@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/view/dump.h"
+#include "core/view/family.h"
 
 #define BYTES_MAX (64u << 20) /* of labels of all goroutines; the others are left out */
 
@@ -111,4 +112,80 @@ void labels_add(struct labels *l, uint64_t goid, struct pprof_sample *sample, un
 	found = l->n ? bsearch(&key, l->known, l->n, sizeof(key), by_goid) : NULL;
 	if (found)
 		labels_add_text(l->text.data + found->at, found->len, sample, n, &l->texts);
+}
+
+/* --- for folders ------------------------------------------------------------------------------ */
+
+static int by_label(const void *a, const void *b)
+{
+	const struct view_label *x = a, *y = b;
+	int order = strcmp(x->key, y->key);
+
+	if (!order)
+		order = strcmp(x->value, y->value);
+	return order ? order : (x->goid > y->goid) - (x->goid < y->goid);
+}
+
+/* The labels of all, as offsets into `texts`, which are pointers once all are there. */
+static int take_all(const struct labels *l, struct buf *texts, struct view_labels *ret)
+{
+	struct dump_label found[PPROF_LABELS_MAX];
+
+	for (size_t i = 0; i < l->n; i++) {
+		struct view_label *more;
+		struct buf part cleanup_buf_ = BUF_INIT;
+		size_t n = dump_labels(l->text.data + l->known[i].at, l->known[i].len, found,
+				       PPROF_LABELS_MAX, &part);
+
+		more = reallocarray(ret->list, ret->n + n + 1, sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		ret->list = more;
+		for (size_t k = 0; k < n; k++) {
+			ret->list[ret->n++] = (struct view_label){
+				.goid = l->known[i].goid,
+				.key = (const char *)(uintptr_t)texts->len,
+				.value = (const char *)(uintptr_t)(texts->len + found[k].key_len +
+								   1),
+			};
+			buf_add(texts, part.data + found[k].key, found[k].key_len);
+			buf_addc(texts, '\0');
+			buf_add(texts, part.data + found[k].value, found[k].value_len);
+			buf_addc(texts, '\0');
+		}
+	}
+	return buf_error(texts);
+}
+
+int view_labels(const struct view *v, unsigned proc, struct view_labels *ret)
+{
+	struct buf texts = BUF_INIT;
+	struct labels *l;
+	int err = labels_read(v, proc, &l);
+
+	*ret = (struct view_labels){0};
+	if (err)
+		return err;
+	err = take_all(l, &texts, ret);
+	labels_free(l);
+	if (err) {
+		buf_free(&texts);
+		view_labels_done(ret);
+		return err;
+	}
+	ret->texts = texts.data;
+	for (size_t i = 0; i < ret->n; i++) {
+		ret->list[i].key = ret->texts + (uintptr_t)ret->list[i].key;
+		ret->list[i].value = ret->texts + (uintptr_t)ret->list[i].value;
+	}
+	if (ret->n)
+		qsort(ret->list, ret->n, sizeof(*ret->list), by_label);
+	return 0;
+}
+
+void view_labels_done(struct view_labels *l)
+{
+	free(l->list);
+	free(l->texts);
+	*l = (struct view_labels){0};
 }

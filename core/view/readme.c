@@ -25,6 +25,7 @@ static const struct line of_process[] = {
 	 "the same, but a read waits for the next event (lower delay); not listed, so\n"
 	 "                    that cp -a or tar, which read all they find, do not wait"},
 	{"by-state/ by-wait/ by-func/", "goroutines by state, wait reason, function"},
+	{"by-label/KEY/VALUE/", "by profiler label (pprof.Do), read when somebody looks"},
 	{"by-object/", "by what they wait on: a folder an address (see waits)"},
 	{"wait/goroutines_gt_N",
 	 "a read waits until there are more, then gives a line; not listed"},

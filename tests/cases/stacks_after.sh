@@ -39,6 +39,14 @@ for release in 1.18 1.27; do
 	labels goroutine >"$T/labels"
 	grep -q 'request:\[/job/7\].*user:\[one "two"' "$T/labels" || fail "Go $release: no labels: $(cat "$T/labels" "$T/pprof.err")"
 	expect "Go $release: many labels" "$(grep -c ' a:\[1\] .* i:\[9\] .* l:\[' "$T/labels")" 2
+	# The same as folders; nothing that nobody carries.
+	expect "Go $release: by-label" "$(ls "$MNT/by-label" | tr '\n' ' ')" "a b c d e f g h i j k l request user "
+	expect "Go $release: who has it" "$(ls "$MNT/by-label/request/%2Fjob%2F7" | wc -l)" 2
+	for link in "$MNT"/by-label/request/%2Fjob%2F7/*; do
+		[ "$(stat -L -c %i "$link")" = "$(stat -c %i "$MNT/goroutines/${link##*/}")" ] || fail "Go $release: $link leads to $(readlink "$link")"
+	done
+	[ ! -e "$MNT/by-label/request/7" ] && [ ! -e "$MNT/by-label/job" ] && [ ! -e "$MNT/by-label/request/%2Fjob%2F7/1" ] ||
+		fail "Go $release: there are labels that nobody has"
 	labels offcpu | grep -q 'request:\[/job/7\]' || fail "Go $release: no labels in offcpu"
 	die
 	# The same text as before, behind a line that says of when it is.
