@@ -33,9 +33,10 @@ static uint64_t since(uint64_t now, uint64_t before)
 	return now > before ? now - before : 0;
 }
 
-static void running_mean(double *mean, double value, double elapsed_ns)
+/* `n`: the value is the n-th; the first ones weigh as much as each other. */
+static void running_mean(double *mean, double value, double elapsed_ns, uint64_t n)
 {
-	double weight = fmin(1, elapsed_ns / (double)MEAN_NS);
+	double weight = fmin(1, fmax(elapsed_ns / (double)MEAN_NS, 1 / (double)n));
 
 	*mean += weight * (value - *mean);
 }
@@ -66,9 +67,9 @@ static void book(struct governor *g, double elapsed_ns, double cpu_ns, double hi
 
 	/* Hits are in the program's own time: no estimate may be above it. */
 	hits_ns = fmin(hits_ns, cpu_ns);
-	running_mean(&g->busy, cpu_ns / elapsed_ns, elapsed_ns);
+	running_mean(&g->busy, cpu_ns / elapsed_ns, elapsed_ns, ++g->looks);
 	if (g->on && cpu_ns > 0)
-		running_mean(&g->hit_part, hits_ns / cpu_ns, elapsed_ns);
+		running_mean(&g->hit_part, hits_ns / cpu_ns, elapsed_ns, ++g->on_looks);
 	g->cpu_ns += cpu_ns;
 	g->spent_ns += hits_ns;
 	g->account_ns += earned - hits_ns;

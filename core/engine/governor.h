@@ -44,9 +44,10 @@ struct governor {
 	uint64_t pardon_ns; /* what was owed was dropped last */
 
 	/* Running means. */
-	double busy;         /* CPUs that the program takes */
-	double hit_part;     /* of that, hits, while probes are in */
-	double switch_ns[2]; /* what attaching [1] and detaching [0] costs */
+	double busy;              /* CPUs that the program takes */
+	uint64_t looks, on_looks; /* that they are of; the second of hit_part */
+	double hit_part;          /* of that, hits, while probes are in */
+	double switch_ns[2];      /* what attaching [1] and detaching [0] costs */
 
 	/* Sums, for whoever shows them. */
 	uint64_t windows;        /* ended */

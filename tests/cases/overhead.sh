@@ -36,6 +36,10 @@ grep -q '^overhead_most_by ' "$MNT/health" || fail "health does not say which ty
 # What a window spends too much is saved after it: a second later the mean is within, or falls.
 kept() { awk '/^budget_spent_percent/ { exit !($2 < 4.5) }' "$MNT/stats"; }
 wait_for 30 kept || fail "above the bound: $(grep '^budget' "$MNT/stats")"
+# Events say where windows end and begin.
+grep -q ' probes state=off' "$MNT/events" || fail "no end of a window in events"
+grep -q ' probes state=on' "$MNT/events" || fail "no begin of a window in events"
+
 # Without a bound everything is there again at once, for good.
 echo 0 >"$MNT/control/max_overhead" || fail "the bound cannot be lifted"
 before=$(key events_newobject)

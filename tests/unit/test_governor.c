@@ -185,6 +185,15 @@ static void who_goes_up_and_down_is_no_way_round_the_bound(void **state)
 	assert_true((double)(w.spent_ns - spent_ns) < 0.05 * (double)(w.look.cpu_ns - cpu_ns));
 }
 
+static void what_hits_take_is_known_after_one_window(void **state)
+{
+	struct world w;
+
+	make(&w, 3);
+	run(&w, server, 0.1); /* 0.7 CPUs of hits for each of work */
+	assert_true(w.g.hit_part > 0.38 && w.g.hit_part < 0.44);
+}
+
 static void switching_that_costs_much_makes_windows_seldom(void **state)
 {
 	struct world cheap, dear;
@@ -261,6 +270,7 @@ int main(void)
 		cmocka_unit_test(one_second_after_a_step_it_is_within),
 		cmocka_unit_test(when_load_falls_all_is_back_for_good),
 		cmocka_unit_test(who_goes_up_and_down_is_no_way_round_the_bound),
+		cmocka_unit_test(what_hits_take_is_known_after_one_window),
 		cmocka_unit_test(switching_that_costs_much_makes_windows_seldom),
 		cmocka_unit_test(it_is_never_blind),
 		cmocka_unit_test(counters_may_be_anything),
