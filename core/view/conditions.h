@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What somebody may wait for: conditions, most with a number in their name, "goroutines_gt_1000", that
- * hold or do not. One row in conditions.c is one of them. Any thread.
+ * What somebody may wait for: conditions, most with a number in their name, "goroutines_gt_1000",
+ * that hold or do not. One row in conditions.c is one of them. Any thread.
  */
 #ifndef XGOTOPFS_VIEW_CONDITIONS_H
 #define XGOTOPFS_VIEW_CONDITIONS_H
