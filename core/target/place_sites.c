@@ -356,7 +356,8 @@ void target_unsampled(const struct target *t, char *buf, size_t size)
 				 slow_paths[i].hides, slow_paths[i].name, why);
 		else if (copied >> i & 1)
 			buf_addf(&text,
-				 "%ssome %s are not sampled: the compiler copied %s into its "
+				 "%s"
+				 "some %s are not sampled: the compiler copied %s into its "
 				 "callers (-pgo)",
 				 text.len ? "; " : "", slow_paths[i].hides, slow_paths[i].name);
 	}

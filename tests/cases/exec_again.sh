@@ -73,7 +73,7 @@ for how in "exec $ONE" "thread-exec $ONE" "exec $TWO" "thread-exec $ONE" "exec $
 done
 grep -q '^ended_by_exec yes' "$MNT/processes/$PID.1"/goroutines/*/status || fail "nothing says that exec ended them"
 expect "first lines about another release" "$(grep -c "executes $TWO now (go1.22.12): following it" "$LOG")" 1
-# To and fro: it executes the other, and is back before the probes of the first are out of its file.
+# Back and forth: it executes the other, and is back before the probes of the first are out of its file.
 n=$(ls -d "$MNT/processes/$PID".* | wc -l)
 for to in "$TWO" "$ONE" "$TWO" "$ONE"; do
 	said=$(grep -c "executes .*: following it" "$LOG")
@@ -83,9 +83,9 @@ for to in "$TWO" "$ONE" "$TWO" "$ONE"; do
 done
 followed $n
 expect "state at the root" "$(sed -n 's/^state //p' "$MNT/stats")" running
-as_the_runtime "to and fro"
+as_the_runtime "back and forth"
 tell "stay 5"
-as_the_runtime "to and fro, and some more"
+as_the_runtime "back and forth, and some more"
 counted 20
 echo "exec $(type -P sleep) 30" >&7
 exec 7>&-
