@@ -4,9 +4,9 @@
 
 #include <math.h>
 
-#define MEAN_NS (NS_PER_SEC / 5) /* what running means are taken over, about */
+#define MEAN_NS (200 * 1000000ull) /* what running means are taken over, about */
 /* Enough for so long is saved before a window begins, so that switching is a small part. */
-#define SAVED_NS (NS_PER_SEC / 2)
+#define SAVED_NS (500 * 1000000ull)
 /* What a calm program leaves over may be spent so much later. */
 #define CREDIT_NS NS_PER_SEC
 /* A program that has become calm gets its probes back for good after so long, whatever it owes, if

@@ -21,7 +21,7 @@
 #include "core/base/util.h"
 
 #define GOVERNOR_LOOK_NS    (NS_PER_SEC / 50) /* how often it wants to be asked */
-#define GOVERNOR_WINDOW_NS  (NS_PER_SEC / 20) /* no window is shorter */
+#define GOVERNOR_WINDOW_NS  (50 * 1000000ull) /* no window is shorter */
 #define GOVERNOR_LONGEST_NS (60 * NS_PER_SEC) /* so long there is none at most */
 /* A program that takes less than this part of a CPU counts as one that takes it: of nothing, nobody
  * could ever take a window. */
