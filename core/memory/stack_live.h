@@ -26,8 +26,8 @@ void stack_live_free(struct stack_live *s); /* NULL is fine */
 /*
  * Calls `fn` with the value of each live word of the stack, and of the deferred calls that hang on
  * g; not with the words of g itself. -ENODATA: maps do not tell (a stack that is long, or that is
- * not walked to its end), -EAGAIN: it no longer waits as `g` says; nothing was called then, and
- * all words of the stack may be live. -ESRCH, -EPERM, -ENOMEM.
+ * not walked to its end, or arm64's), -EAGAIN: it no longer waits as `g` says; nothing was called
+ * then, and all words of the stack may be live. -ESRCH, -EPERM, -ENOMEM.
  */
 typedef void stack_live_fn(void *ctx, uint64_t value);
 int stack_live_words(struct stack_live *s, const struct memory_goroutine *g, stack_live_fn *fn,
