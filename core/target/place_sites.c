@@ -351,15 +351,16 @@ void target_unsampled(const struct target *t, char *buf, size_t size)
 	for (unsigned i = 0; i < ARRAY_SIZE(slow_paths); i++) {
 		const char *why = place_slow_path(t, i, NULL);
 
-		if (why)
+		/* Where it is hot in a profile, nothing but copies may be left of it. */
+		if (why && !(copied >> i & 1))
 			buf_addf(&text, "%s%s are not sampled: %s: %s", text.len ? "; " : "",
 				 slow_paths[i].hides, slow_paths[i].name, why);
-		else if (copied >> i & 1)
+		else if (why || copied >> i & 1)
 			buf_addf(&text,
-				 "%s"
-				 "some %s are not sampled: the compiler copied %s into its "
+				 "%s%s%s are not sampled: the compiler copied %s into its "
 				 "callers (-pgo)",
-				 text.len ? "; " : "", slow_paths[i].hides, slow_paths[i].name);
+				 text.len ? "; " : "", why ? "" : "some ", slow_paths[i].hides,
+				 slow_paths[i].name);
 	}
 	snprintf(buf, size, "%s", text.len && !buf_error(&text) ? text.data : "");
 }

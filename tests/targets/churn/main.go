@@ -111,7 +111,7 @@ func round(n int) {
 	case 13, 14:
 		keep = chain(3 + random(9))
 	case 15:
-		keep = builder(random(30))
+		keep = builder(random(60))
 	}
 	if random(400) == 0 {
 		keep = large()

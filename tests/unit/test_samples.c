@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Samples summed up by stack and by goroutine: sums, errors, processes apart, bounds. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/model/samples.h"
+
+static struct stack_sample of(uint32_t proc, uint64_t goid, uint64_t weight, uint32_t site)
+{
+	return (struct stack_sample){.time_ns = 5,
+				     .goid = goid,
+				     .weight = weight,
+				     .size = 16,
+				     .proc = proc,
+				     .kind = SAMPLE_ALLOC,
+				     .n = 2,
+				     .sites = {site, 7}};
+}
+
+static void add(struct samples *s, uint32_t proc, uint64_t goid, uint64_t weight, uint32_t site)
+{
+	struct stack_sample sample = of(proc, goid, weight, site);
+
+	samples_add(s, &sample);
+}
+
+static void test_sums(void **state)
+{
+	struct sample_row *rows;
+	struct sample_totals totals;
+	struct sample_sum sum;
+	struct samples *s;
+	size_t n;
+
+	assert_int_equal(samples_new(&s), 0);
+	add(s, 0, 1, 300, 11);
+	add(s, 0, 2, 400, 11);
+	add(s, 0, 2, 100, 12);
+	add(s, 1, 2, 1000, 11); /* another process's */
+	samples_lost(s, SAMPLE_ALLOC, 2, 50);
+	assert_int_equal(samples_copy(s, 0, SAMPLE_ALLOC, &rows, &n, &totals), 0);
+	assert_int_equal(n, 2);
+	assert_int_equal(rows[0].sum.weight, 700);
+	assert_int_equal(rows[0].sum.hits, 2);
+	assert_int_equal(sample_error(&rows[0].sum), 500); /* of 300 and 400 */
+	assert_int_equal((uint64_t)(rows[0].sum.objects * 16 + 0.5), 700);
+	assert_int_equal(rows[0].n, 2);
+	assert_int_equal(rows[0].sites[0], 11);
+	assert_int_equal(rows[1].sum.weight, 100);
+	assert_int_equal(totals.sum.weight, 800);
+	assert_int_equal(totals.lost, 2);
+	assert_int_equal(totals.lost_weight, 50);
+	assert_int_equal(totals.from_ns, 5);
+	free(rows);
+	samples_of_goroutine(s, 0, SAMPLE_ALLOC, 2, &sum);
+	assert_int_equal(sum.weight, 500);
+	samples_of_goroutine(s, 0, SAMPLE_ALLOC, 3, &sum);
+	assert_int_equal(sum.weight, 0);
+	samples_free(s);
+}
+
+/* What is past the bound is one row without a stack, and none of it is missing in the totals. */
+static void test_bounds(void **state)
+{
+	struct sample_totals totals;
+	struct sample_row *rows;
+	struct sample_sum sum;
+	struct samples *s;
+	uint64_t others = 0;
+	size_t n;
+
+	assert_int_equal(samples_new(&s), 0);
+	for (uint32_t i = 0; i < SAMPLES_STACKS_MAX + 1000; i++)
+		add(s, 0, i, 1, i);
+	for (uint32_t i = 0; i < 2 * SAMPLES_GOROUTINES_MAX; i++)
+		add(s, 0, 1000000 + i, 1, 1);
+	assert_int_equal(samples_copy(s, 0, SAMPLE_ALLOC, &rows, &n, &totals), 0);
+	assert_int_equal(n, SAMPLES_STACKS_MAX + 1);
+	for (size_t i = 0; i < n; i++)
+		others += rows[i].n ? 0 : rows[i].sum.weight;
+	assert_int_equal(others, 1000);
+	assert_int_equal(totals.sum.weight, SAMPLES_STACKS_MAX + 1000 + 2 * SAMPLES_GOROUTINES_MAX);
+	assert_int_equal(totals.lost, 0);
+	free(rows);
+	/* The newest goroutine is known, the first forgotten. */
+	samples_of_goroutine(s, 0, SAMPLE_ALLOC, 1000000 + 2 * SAMPLES_GOROUTINES_MAX - 1, &sum);
+	assert_int_equal(sum.weight, 1);
+	samples_of_goroutine(s, 0, SAMPLE_ALLOC, 0, &sum);
+	assert_int_equal(sum.weight, 0);
+	samples_free(s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_sums),
+		cmocka_unit_test(test_bounds),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
