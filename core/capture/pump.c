@@ -25,7 +25,8 @@
 #define STRAGGLER_INTERVAL_NS 200000
 #define IDLE_TICK_NS          250000000 /* for losses and what else does not wake us */
 #define EXECS_INTERVAL_NS     NS_PER_SEC
-#define FINISH_TRIES          200 /* of 1 ms: for a program that was preempted while it wrote */
+#define HELD_MAX              4096 /* samples: 2 MiB */
+#define FINISH_TRIES          200  /* of 1 ms: for a program that was preempted while it wrote */
 #define FINISH_NS             (5 * NS_PER_SEC) /* a probe that could not be taken out goes on writing */
 
 struct pump {
@@ -49,6 +50,9 @@ struct pump {
 	uint64_t lost_execs;                        /* seen to */
 	uint64_t execs_ns;                          /* looked for */
 	uint64_t samples_lost, samples_lost_weight; /* told so far */
+	/* Samples that the watermark has not passed: their process may still have to be told of. */
+	struct wire_sample *held;
+	size_t n_held, held_cap;
 	/* written by the pump, read by anybody (atomic) */
 	uint64_t read, delivered, waiting, undecodable, senseless, ignored, stranded,
 		deliver_ns_sum, delivered_until_ns;
@@ -123,6 +127,7 @@ void pump_free(struct pump *p)
 	if (p->sleep_fd >= 0)
 		close(p->sleep_fd);
 	merge_free(p->merge);
+	free(p->held);
 	free(p->batch);
 	free(p);
 }
@@ -143,6 +148,69 @@ static void flush(struct pump *p)
 	p->n = 0;
 }
 
+/* A stack with its weight. Its process is known, or the sink hears of it first. */
+static void deliver_sample(struct pump *p, const struct wire_sample *sample)
+{
+	const struct decode_process *process =
+		procs_known(p->procs, (pid_t)sample->pid, sample->time_ns);
+	struct stack_sample named;
+
+	if (!process) {
+		flush(p);
+		process = procs_find(p->procs, (pid_t)sample->pid, sample->time_ns);
+	}
+	if (!process || !p->sink->sample)
+		return;
+	decode_sample(p->decode, process, sample, &named);
+	p->sink->sample(p->sink->ctx, &named);
+}
+
+/* Those before that time, when all records before it were delivered. */
+static void deliver_samples(struct pump *p, uint64_t until_ns)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < p->n_held; i++) {
+		if (p->held[i].time_ns < until_ns)
+			deliver_sample(p, &p->held[i]);
+		else if (kept++ != i)
+			p->held[kept - 1] = p->held[i];
+	}
+	p->n_held = kept;
+}
+
+static bool held_room(struct pump *p)
+{
+	size_t cap = p->held_cap ? p->held_cap * 2 : 64;
+	struct wire_sample *held;
+
+	if (p->n_held < p->held_cap)
+		return true;
+	held = cap <= HELD_MAX ? reallocarray(p->held, cap, sizeof(*held)) : NULL;
+	if (!held)
+		return false;
+	p->held = held;
+	p->held_cap = cap;
+	return true;
+}
+
+/* They come in a ring of their own: held until it is their turn. */
+static int on_sample(void *ctx, void *data, size_t size)
+{
+	struct pump *p = ctx;
+	const struct wire_sample *sample = data;
+
+	if (size < sizeof(*sample) || sample->kind != WIRE_SAMPLE_ALLOC)
+		add_to(&p->senseless, 1);
+	else if (held_room(p))
+		p->held[p->n_held++] = *sample;
+	else if (procs_known(p->procs, (pid_t)sample->pid, sample->time_ns))
+		deliver_sample(p, sample);
+	else
+		add_to(&p->ignored, 1);
+	return 0;
+}
+
 static void deliver_record(struct pump *p, const union wire_record *record)
 {
 	pid_t pid = (pid_t)record->h.pid;
@@ -151,6 +219,7 @@ static void deliver_record(struct pump *p, const union wire_record *record)
 
 	if (record->h.type == WIRE_EXEC) {
 		flush(p);
+		deliver_samples(p, record->h.time_ns); /* of what it was before */
 		procs_executed(p->procs, pid, record->h.time_ns, record->h.flags & WIRE_BY_LEADER);
 		return;
 	}
@@ -168,30 +237,6 @@ static void deliver_record(struct pump *p, const union wire_record *record)
 	if (!n && !decode_was_inner(p->decode))
 		add_to(&p->senseless, 1);
 	p->n += n;
-}
-
-/* A stack with its weight. Its process is known, or the sink hears of it first. */
-static int on_sample(void *ctx, void *data, size_t size)
-{
-	struct pump *p = ctx;
-	const struct wire_sample *sample = data;
-	const struct decode_process *process;
-	struct stack_sample named;
-
-	if (size < sizeof(*sample) || sample->kind != WIRE_SAMPLE_ALLOC) {
-		add_to(&p->senseless, 1);
-		return 0;
-	}
-	process = procs_known(p->procs, (pid_t)sample->pid, sample->time_ns);
-	if (!process) {
-		flush(p);
-		process = procs_find(p->procs, (pid_t)sample->pid, sample->time_ns);
-	}
-	if (!process || !p->sink->sample)
-		return 0;
-	decode_sample(p->decode, process, sample, &named);
-	p->sink->sample(p->sink->ctx, &named);
-	return 0;
 }
 
 /* All that was counted before this moment: told before anything is said to be delivered until it.
@@ -261,16 +306,18 @@ static size_t pass(struct pump *p)
 	size_t read = merge_drain(p->merge, monotonic_ns());
 	size_t room = PASS_RECORDS;
 
+	/* After that: all samples before the watermark are among them. */
+	if (p->program->samples)
+		(void)ring_buffer__consume(p->program->wakeups);
 	while (room && (record = merge_next(p->merge))) {
 		deliver_record(p, record);
 		room--;
 	}
 	flush(p);
-	if (p->program->samples)
-		(void)ring_buffer__consume(p->program->wakeups);
 	p->more = record != NULL;
 	deliver_lost(p);
 	if (!p->more) {
+		deliver_samples(p, merge_watermark(p->merge));
 		settle_procs(p);
 		__atomic_store_n(&p->delivered_until_ns, merge_watermark(p->merge),
 				 __ATOMIC_RELEASE);
@@ -363,7 +410,8 @@ static void *pump_main(void *arg)
 		(void)eventfd_read(p->stop_fd, &nudges);
 		/* Who nudged before the one above wants what the next pass finds. */
 		read = pass(p);
-		if (read || p->more || merge_waiting(p->merge) || merge_busy(p->merge)) {
+		if (read || p->more || p->n_held || merge_waiting(p->merge) ||
+		    merge_busy(p->merge)) {
 			int64_t interval = busy_interval(p, read);
 
 			if (!read)

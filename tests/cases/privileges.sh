@@ -49,7 +49,7 @@ for thread in /proc/"$XPID"/task/*; do
 	expect "no_new_privs of $name" "$(key "$id" NoNewPrivs)" 1
 	expect "inheritable of $name" "$(key "$id" CapInh)" "$(caps)"
 	case $name in
-	main | xgotop-pump | xgotop-healer | xgotop-audit | xgotop-loaded | xgotop-look | xgotop-leaks | xgotop-change)
+	main | xgotop-pump | xgotop-healer | xgotop-audit | xgotop-loaded | xgotop-look | xgotop-leaks | xgotop-change | xgotop-budget)
 		expect "effective of $name" "$(key "$id" CapEff)" "$ENGINE"
 		expect "permitted of $name" "$(key "$id" CapPrm)" "$ENGINE"
 		engine=$((engine + 1))
@@ -65,7 +65,7 @@ for thread in /proc/"$XPID"/task/*; do
 		;;
 	esac
 done
-expect "threads of the engine" "$engine" 8
+expect "threads of the engine" "$engine" 9
 # What empties the rings goes before a busy target, though CAP_SYS_NICE is gone.
 expect "nice value of the pump" "$(ps -L -o comm=,ni= -p "$XPID" | awk '$1 == "xgotop-pump" { print $2 }')" -10
 [ "$serving" -ge 8 ] || fail "only $serving threads that serve"
