@@ -36,6 +36,12 @@ static inline bool goroutine_is_parked(const struct memory_goroutine *g)
 	return g->status == 4 || g->status == 10;
 }
 
+/* On a processor: what its registers hold is in nobody's memory. runtime2.go _Grunning. */
+static inline bool goroutine_is_running(const struct memory_goroutine *g)
+{
+	return g->status == 2;
+}
+
 #define MEMORY_GOROUTINES_MAX (1u << 21) /* of one reading, dead ones included */
 
 /*

@@ -14,11 +14,19 @@ struct named {
 
 #define REMEMBERED 1000 /* passes */
 
+struct busy {
+	uint64_t goid;
+	unsigned passes; /* in a row in which it ran */
+};
+
 struct leak_proof {
 	struct named *list; /* by goid */
 	size_t n, n_named;
 	uint64_t *proven;
 	size_t n_proven;
+	struct busy *busy; /* by goid: who ran in the last pass */
+	size_t n_busy;
+	unsigned restless; /* the most passes of one of them */
 };
 
 int leak_proof_new(struct leak_proof **ret)
@@ -33,6 +41,7 @@ void leak_proof_free(struct leak_proof *p)
 		return;
 	free(p->list);
 	free(p->proven);
+	free(p->busy);
 	free(p);
 }
 
@@ -41,9 +50,28 @@ static bool is_same(const struct parked_goroutine *a, const struct parked_gorout
 	return a->goid == b->goid && a->sched_pc == b->sched_pc && a->sched_sp == b->sched_sp;
 }
 
-static bool is_proven(const struct named *n, const struct unreachable *pass)
+/* `restless`: in so many passes in a row somebody ran. */
+static bool is_proven(const struct named *n, const struct unreachable *pass, unsigned restless)
 {
-	return n->passes >= n->needed && pass->end_ns - n->first_ns >= LEAK_SPAN_NS;
+	return n->passes >= n->needed && pass->end_ns - n->first_ns >= LEAK_SPAN_NS &&
+	       restless < MIN(n->passes, (unsigned)LEAK_PASSES);
+}
+
+static void note_busy(const struct leak_proof *p, const struct unreachable *pass,
+		      struct leak_proof *next)
+{
+	size_t before = 0;
+
+	for (size_t i = 0; i < pass->n_running; i++) {
+		struct busy *b = &next->busy[next->n_busy++];
+
+		*b = (struct busy){pass->running[i], 1};
+		while (before < p->n_busy && p->busy[before].goid < b->goid)
+			before++;
+		if (before < p->n_busy && p->busy[before].goid == b->goid)
+			b->passes += p->busy[before].passes;
+		next->restless = MAX(next->restless, b->passes);
+	}
 }
 
 /* It was named before, and is not now: it was met, or it went away. False: long ago. */
@@ -68,14 +96,17 @@ int leak_proof_add(struct leak_proof *p, const struct unreachable *pass)
 {
 	struct leak_proof next = {.list = calloc(p->n + pass->n + 1, sizeof(*next.list)),
 				  .proven = calloc(pass->n + 1, sizeof(*next.proven)),
+				  .busy = calloc(pass->n_running + 1, sizeof(*next.busy)),
 				  .n_named = pass->n};
 	size_t before = 0;
 
-	if (!next.list || !next.proven) {
+	if (!next.list || !next.proven || !next.busy) {
 		free(next.list);
 		free(next.proven);
+		free(next.busy);
 		return -ENOMEM;
 	}
+	note_busy(p, pass, &next);
 	for (size_t i = 0; i <= pass->n; i++) {
 		const struct parked_goroutine *park = i < pass->n ? &pass->list[i] : NULL;
 		const struct named *same = NULL;
@@ -88,11 +119,12 @@ int leak_proof_add(struct leak_proof *p, const struct unreachable *pass)
 		if (before < p->n && p->list[before].park.goid == park->goid)
 			same = &p->list[before++];
 		next.list[next.n++] = name_again(same, park, pass->begin_ns);
-		if (is_proven(&next.list[next.n - 1], pass))
+		if (is_proven(&next.list[next.n - 1], pass, next.restless))
 			next.proven[next.n_proven++] = park->goid;
 	}
 	free(p->list);
 	free(p->proven);
+	free(p->busy);
 	*p = next;
 	return 0;
 }
@@ -100,6 +132,15 @@ int leak_proof_add(struct leak_proof *p, const struct unreachable *pass)
 size_t leak_proof_open(const struct leak_proof *p)
 {
 	return p->n_named - p->n_proven;
+}
+
+size_t leak_proof_restless(const struct leak_proof *p)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n_busy; i++)
+		n += p->busy[i].passes >= LEAK_PASSES;
+	return n;
 }
 
 const uint64_t *leak_proof_goids(const struct leak_proof *p, size_t *ret_n)

@@ -23,6 +23,7 @@ struct leak_report {
 	size_t candidates; /* parked in a way that only another goroutine ends */
 	size_t open;       /* out of reach, but not yet in enough passes */
 	uint64_t heap_bytes, objects, unread_bytes, spans_skipped;
+	size_t restless;              /* leak_proof_restless(): because of them nobody is proven */
 	uint64_t stacks_by_words;     /* unreachable.by_words */
 	struct leak_baseline earlier; /* end_ns 0: this is the first look */
 	unsigned refs;                /* leak_report_get(), leak_report_put() */

@@ -22,6 +22,11 @@ struct candidate {
 	struct memory_goroutine g;
 };
 
+struct ids {
+	uint64_t *list;
+	size_t n, size;
+};
+
 struct pass {
 	const struct target *t;
 	pid_t pid;
@@ -35,6 +40,7 @@ struct pass {
 	struct weak_pointers weak;
 	struct candidate *list; /* by goid */
 	size_t n;
+	struct ids running; /* both times: not sorted, some twice */
 };
 
 static void pass_done(struct pass *p)
@@ -44,6 +50,7 @@ static void pass_done(struct pass *p)
 	roots_weak_done(&p->weak);
 	heap_free(p->heap);
 	free(p->list);
+	free(p->running.list);
 }
 #define cleanup_pass_done_ __attribute__((cleanup(pass_done)))
 
@@ -158,6 +165,21 @@ static int mark_to_the_end(struct pass *p)
 	return err;
 }
 
+static int note_running(struct ids *ids, uint64_t goid)
+{
+	if (ids->n == ids->size) {
+		size_t size = ids->size ? ids->size * 2 : 64;
+		uint64_t *list = reallocarray(ids->list, size, sizeof(*list));
+
+		if (!list)
+			return -ENOMEM;
+		ids->list = list;
+		ids->size = size;
+	}
+	ids->list[ids->n++] = goid;
+	return 0;
+}
+
 /* The goroutines as they are now. At first who is parked as the graph says is a candidate; later
  * who is no longer is none. */
 static int add_goroutines(struct pass *p, bool first)
@@ -183,7 +205,9 @@ static int add_goroutines(struct pass *p, bool first)
 		}
 		if (c)
 			c->runs = true;
-		err = add_stack(p, &gs[i]);
+		err = goroutine_is_running(&gs[i]) ? note_running(&p->running, gs[i].goid) : 0;
+		if (!err)
+			err = add_stack(p, &gs[i]);
 	}
 	return err;
 }
@@ -232,8 +256,31 @@ static bool is_meant(const struct candidate *c)
 	return c->park.goid == MAIN_GOID && c->waits->why == WAIT_NO_CASES;
 }
 
-static int take(const struct pass *p, struct unreachable *ret)
+static int compare_ids(const void *a, const void *b)
 {
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void take_running(struct pass *p, struct unreachable *ret)
+{
+	uint64_t *list = p->running.list;
+	size_t n = 0;
+
+	if (p->running.n)
+		qsort(list, p->running.n, sizeof(*list), compare_ids);
+	for (size_t i = 0; i < p->running.n; i++)
+		if (!n || list[n - 1] != list[i])
+			list[n++] = list[i];
+	ret->running = list;
+	ret->n_running = n;
+	p->running = (struct ids){0};
+}
+
+static int take(struct pass *p, struct unreachable *ret)
+{
+	take_running(p, ret);
 	ret->reach = reach_stats(p->reach);
 	ret->by_words = p->by_words;
 	ret->list = calloc(p->n + 1, sizeof(*ret->list));
@@ -269,6 +316,8 @@ int memory_unreachable(const struct target *t, pid_t pid, uint64_t bias,
 void unreachable_done(struct unreachable *u)
 {
 	free(u->list);
+	free(u->running);
 	u->list = NULL;
-	u->n = 0;
+	u->running = NULL;
+	u->n = u->n_running = 0;
 }

@@ -29,7 +29,11 @@ struct unreachable {
 	struct reach_stats reach;
 	uint64_t heap_bytes;    /* in spans in use */
 	uint64_t spans_skipped; /* could not be read, or made no sense */
-	uint64_t by_words;      /* waiting ones whose stacks counted word by word, dead ones too */
+	/* goids, ascending: who ran at the pass's begin or at its end, so that what the registers
+	 * held was not seen. */
+	uint64_t *running;
+	size_t n_running;
+	uint64_t by_words; /* waiting ones whose stacks counted word by word, dead ones too */
 };
 
 /* Who wants to be gentle, or to stop: called after each so many bytes of the process's memory. Not

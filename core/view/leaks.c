@@ -228,7 +228,8 @@ static void add_head(const struct leaks *l, bool late, struct buf *out)
 		 (unsigned long long)r->objects);
 	buf_addf(out, "unread_bytes %llu\nunread_spans %llu\n", (unsigned long long)r->unread_bytes,
 		 (unsigned long long)r->spans_skipped);
-	buf_addf(out, "stacks_by_words %llu\n", (unsigned long long)r->stacks_by_words);
+	buf_addf(out, "stacks_by_words %llu\nrestless_goroutines %zu\n",
+		 (unsigned long long)r->stacks_by_words, r->restless);
 	buf_addf(out, "moved_goroutines %llu\nunreadable_goroutines %llu\n",
 		 (unsigned long long)r->graph->moved, (unsigned long long)r->graph->unreadable);
 	buf_addf(out, "under_way %s\n", late ? "yes" : "no");
@@ -335,6 +336,7 @@ static int as_json(struct leaks *l, bool late, struct buf *out)
 	json_ku(out, "unread_bytes", r->unread_bytes);
 	json_ku(out, "unread_spans", r->spans_skipped);
 	json_ku(out, "stacks_by_words", r->stacks_by_words);
+	json_ku(out, "restless_goroutines", r->restless);
 	json_ku(out, "moved_goroutines", r->graph->moved);
 	json_ku(out, "unreadable_goroutines", r->graph->unreadable);
 	json_kb(out, "under_way", late);

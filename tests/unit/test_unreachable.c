@@ -322,6 +322,37 @@ static void test_proof_met(void **state)
 	leak_proof_free(p);
 }
 
+/* Who is on a processor all the while may hold the only pointer in a register. */
+static void test_proof_restless(void **state)
+{
+	const struct parked_goroutine one = {7, 100, 200};
+	uint64_t spinner = 5, others[] = {5, 30};
+	struct unreachable u = {.list = (struct parked_goroutine *)&one, .n = 1};
+	struct leak_proof *p;
+	size_t n;
+
+	assert_int_equal(leak_proof_new(&p), 0);
+	for (unsigned i = 1; i <= 3 * LEAK_PASSES; i++) {
+		u.begin_ns = u.end_ns = i * NS_PER_SEC;
+		u.running = i % 3 ? &spinner : others; /* 30 comes and goes */
+		u.n_running = i % 3 ? 1 : 2;
+		assert_int_equal(leak_proof_add(p, &u), 0);
+		leak_proof_goids(p, &n);
+		assert_int_equal(n, 0);
+		assert_int_equal(leak_proof_open(p), 1);
+	}
+	assert_int_equal(leak_proof_restless(p), 1);
+	/* Once at rest while the other was out of reach: it had it not. */
+	u.begin_ns = u.end_ns += NS_PER_SEC;
+	u.running = &others[1];
+	u.n_running = 1;
+	assert_int_equal(leak_proof_add(p, &u), 0);
+	leak_proof_goids(p, &n);
+	assert_int_equal(n, 1);
+	assert_int_equal(leak_proof_restless(p), 0);
+	leak_proof_free(p);
+}
+
 /* --- groups --------------------------------------------------------------------------------- */
 
 #define MOST 32
@@ -513,11 +544,11 @@ static void test_orphans(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_proof),      cmocka_unit_test(test_proof_met),
-		cmocka_unit_test(test_cycle),      cmocka_unit_test(test_weak),
-		cmocka_unit_test(test_self),       cmocka_unit_test(test_orphans),
-		cmocka_unit_test(test_live),       cmocka_unit_test(test_held),
-		cmocka_unit_test(test_stack_maps),
+		cmocka_unit_test(test_proof),          cmocka_unit_test(test_proof_met),
+		cmocka_unit_test(test_proof_restless), cmocka_unit_test(test_cycle),
+		cmocka_unit_test(test_weak),           cmocka_unit_test(test_self),
+		cmocka_unit_test(test_orphans),        cmocka_unit_test(test_live),
+		cmocka_unit_test(test_held),           cmocka_unit_test(test_stack_maps),
 	};
 
 	return cmocka_run_group_tests_name("unreachable", tests, NULL, NULL);
