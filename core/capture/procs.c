@@ -22,6 +22,7 @@ struct proc {
 	struct proc *next; /* in its bucket */
 	struct decode_process process;
 	int pidfd;
+	uint64_t seen_ns;   /* it ran the binary then, and what it executed before led to it */
 	bool ignored;       /* the sink did not want it */
 	uint64_t exited_ns; /* when its end was noticed; 0: it runs */
 };
@@ -155,6 +156,7 @@ static int add(struct procs *p, pid_t pid, uint64_t time_ns, bool must_live, str
 	if (!proc)
 		return -ENOMEM;
 	proc->process.pid = pid;
+	proc->seen_ns = time_ns;
 	err = watch(p, proc);
 	if (err && must_live) {
 		proc_free(proc);
@@ -326,8 +328,8 @@ void procs_executed(struct procs *p, pid_t pid, uint64_t time_ns, bool by_leader
 		procs_settle(p);
 	p->execs[p->n_execs++] = (struct exec){.pid = pid, .time_ns = time_ns};
 	if (proc && was_before(proc, time_ns))
-		end(p, proc); /* the number is in use again */
-	else if (proc)
+		end(p, proc);                      /* the number is in use again */
+	else if (proc && proc->seen_ns <= time_ns) /* else a sample or a scan told of it first */
 		end_by_exec(p, proc, time_ns);
 	if (p->sink->executed)
 		p->sink->executed(p->sink->ctx, pid);
