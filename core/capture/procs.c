@@ -22,7 +22,7 @@ struct proc {
 	struct proc *next; /* in its bucket */
 	struct decode_process process;
 	int pidfd;
-	uint64_t seen_ns;   /* it ran the binary then, and what it executed before led to it */
+	uint64_t seen_ns;   /* it ran the binary then */
 	bool ignored;       /* the sink did not want it */
 	uint64_t exited_ns; /* when its end was noticed; 0: it runs */
 };
@@ -327,9 +327,10 @@ void procs_executed(struct procs *p, pid_t pid, uint64_t time_ns, bool by_leader
 	if (p->n_execs == EXECS_MAX)
 		procs_settle(p);
 	p->execs[p->n_execs++] = (struct exec){.pid = pid, .time_ns = time_ns};
+	/* What was seen after its exec, by a scan, is what that began. */
 	if (proc && was_before(proc, time_ns))
-		end(p, proc);                      /* the number is in use again */
-	else if (proc && proc->seen_ns <= time_ns) /* else a sample or a scan told of it first */
+		end(p, proc); /* the number is in use again */
+	else if (proc && proc->seen_ns <= time_ns)
 		end_by_exec(p, proc, time_ns);
 	if (p->sink->executed)
 		p->sink->executed(p->sink->ctx, pid);
