@@ -3,7 +3,8 @@
  * How many events there were where only windows of the time were watched: an estimate, with its
  * error. What happened between two windows is taken to have been as in those two, for the CPU time
  * that the program took meanwhile. The error is two standard errors, out of how much windows differ
- * from the next and of how few events there were. Pure, not thread-safe.
+ * from the next and of how few events there were; to it comes what the price of a hit, which is
+ * taken out of the CPU time of a window, may be wrong by. Pure, not thread-safe.
  */
 #ifndef XGOTOPFS_ENGINE_ESTIMATE_H
 #define XGOTOPFS_ENGINE_ESTIMATE_H
@@ -13,24 +14,31 @@
 /* Since the start, so every figure is the difference of two. */
 struct estimate_counts {
 	uint64_t events[EVENT_TYPES];
-	uint64_t cpu_ns; /* of the program */
+	uint64_t cpu_ns;  /* of the program, what it took by being traced in it */
+	uint64_t hits_ns; /* of that, what the hits took, as they are priced */
 };
 
 struct estimate {
 	struct estimate_counts opened, closed; /* of the last window */
 	bool open, had;                        /* it is open; there was one before */
-	double rate[EVENT_TYPES];   /* of the last whole one, events a nanosecond of CPU time */
-	double rate_cpu_ns;         /* the same: how much CPU time that was */
+	unsigned whole;                        /* how many of them had CPU time */
+	double rate[EVENT_TYPES];   /* of the last of those, events a nanosecond of its own CPU time
+				     */
+	double apart[EVENT_TYPES];  /* how far it is from the one before */
+	double rate_cpu_ns;         /* the same: how much CPU time of its own that was */
+	double rate_unsure;         /* the part of it that the price of hits may be wrong by */
 	double before_cpu_ns;       /* the time before the window that is open */
 	double missed[EVENT_TYPES]; /* sums */
 	double square[EVENT_TYPES]; /* of standard errors */
+	double unsure[EVENT_TYPES]; /* what is wrong the same way each time */
 };
 
 /* The first one is open from the start. */
 void estimate_opened(struct estimate *e, const struct estimate_counts *now);
 void estimate_closed(struct estimate *e, const struct estimate_counts *now);
-/* Not seen, up to the last window that is over. */
-void estimate_get(const struct estimate *e, uint64_t ret_missed[EVENT_TYPES],
+/* Not seen until now, when `cpu_ns` is what the program took. False: there was time that was not
+ * watched, and no window yet that tells of it. */
+bool estimate_get(const struct estimate *e, uint64_t cpu_ns, uint64_t ret_missed[EVENT_TYPES],
 		  uint64_t ret_error[EVENT_TYPES]);
 
 #endif

@@ -24,6 +24,7 @@ struct windows {
 	struct capture_stats stats; /* of the last look */
 	uint64_t program_ns;        /* of the last second that had any hit */
 	uint64_t hits_ns, retry_ns;
+	uint64_t cpu_ns; /* at the last look; protected by lock */
 	bool said;
 
 	pthread_mutex_t switching; /* held while the kernel attaches and detaches */
@@ -91,13 +92,16 @@ static void count(struct windows *w, struct estimate_counts *ret)
 	const struct timespec some = {.tv_nsec = 500000};
 	const struct source *s = w->c.source;
 	uint64_t now_ns = monotonic_ns();
+	struct governor_look at;
 	struct model_totals totals;
 
 	while (s->delivered(s->ctx, now_ns) < now_ns && monotonic_ns() - now_ns < DELIVERED_NS)
 		(void)nanosleep(&some, NULL);
 	model_totals(w->c.model, -1, &totals);
 	memcpy(ret->events, totals.events, sizeof(ret->events));
-	ret->cpu_ns = cpu_now(w);
+	look(w, &at);
+	ret->cpu_ns = at.cpu_ns;
+	ret->hits_ns = at.hits_ns;
 }
 
 /* --- switching -------------------------------------------------------------------------- */
@@ -157,12 +161,14 @@ static void step(struct windows *w)
 		pthread_mutex_lock(&w->lock);
 		governor_bound(&w->governor, w->governor.max_percent);
 		w->estimate.open = w->estimate.had = false;
+		w->estimate.whole = 0;
 		w->estimate.before_cpu_ns = 0;
 		pthread_mutex_unlock(&w->lock);
 		return;
 	}
 	look(w, &now);
 	pthread_mutex_lock(&w->lock);
+	w->cpu_ns = now.cpu_ns;
 	on = governor_step(&w->governor, &now);
 	pthread_mutex_unlock(&w->lock);
 	if (on && w->governor.on && !w->estimate.open) {
@@ -287,6 +293,6 @@ void windows_get(struct windows *w, struct live_budget *ret)
 		.detach_ns = (uint64_t)g->switch_ns[0],
 		.full_percent = g->hit_part * 100,
 	};
-	estimate_get(&w->estimate, ret->missed, ret->error);
+	ret->estimated = estimate_get(&w->estimate, w->cpu_ns, ret->missed, ret->error);
 	pthread_mutex_unlock(&w->lock);
 }

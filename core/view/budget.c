@@ -42,6 +42,14 @@ void view_emit_costs(struct emit *e, const struct meter_sample *s)
 	emit_string(e, "overhead_most_by", first < EVENT_TYPES ? event_type_name(first) : "none");
 }
 
+static void emit_estimate(struct emit *e, const char *key, bool known, uint64_t value)
+{
+	if (known)
+		emit_u64(e, key, value);
+	else
+		emit_unknown(e, key);
+}
+
 void view_emit_budget(struct emit *e, const struct view *v)
 {
 	struct live_budget b;
@@ -55,14 +63,14 @@ void view_emit_budget(struct emit *e, const struct view *v)
 	emit_u64(e, "budget_closed_ns", b.off_ns);
 	emit_double(e, "budget_spent_percent", percent(b.spent_ns, b.cpu_ns), 3);
 	emit_double(e, "budget_switching_percent", percent(b.switched_ns, b.cpu_ns), 3);
-	emit_double(e, "budget_open_percent", b.full_percent, 3);
+	emit_double(e, "budget_cost_when_open_percent", b.full_percent, 3);
 	emit_u64(e, "budget_attach_cpu_ns", b.attach_ns);
 	emit_u64(e, "budget_detach_cpu_ns", b.detach_ns);
 	for (unsigned type = 0; type < EVENT_TYPES; type++) {
 		snprintf(key, sizeof(key), "estimated_unseen_%s", event_type_name(type));
-		emit_u64(e, key, b.missed[type]);
+		emit_estimate(e, key, b.estimated, b.missed[type]);
 		snprintf(key, sizeof(key), "estimated_unseen_error_%s", event_type_name(type));
-		emit_u64(e, key, b.error[type]);
+		emit_estimate(e, key, b.estimated, b.error[type]);
 	}
 }
 

@@ -74,8 +74,9 @@ struct live_budget {
 	uint64_t spent_ns, switched_ns; /* by hits and switching; of that the switching */
 	uint64_t attach_ns, detach_ns;  /* what that takes at a time, a running mean */
 	double full_percent;            /* hits, of the program's time while probes are in */
-	/* Not seen between windows, an estimate, and two standard errors of it; up to the last
-	 * window. 0: everything was seen. */
+	/* Not seen between windows, an estimate, and its error (two standard errors, and what the
+	 * price of hits may be wrong by); until the last look. 0: everything was seen. */
+	bool estimated; /* false: no window tells yet */
 	uint64_t missed[EVENT_TYPES], error[EVENT_TYPES];
 };
 

@@ -63,7 +63,7 @@ static void within_its_error(void **state)
 			window(&w, 400, 50, rate * (1 + 0.5 * sin(i / 5.0 + seed)));
 		}
 		estimate_closed(&w.e, &w.now);
-		estimate_get(&w.e, missed, error);
+		(void)estimate_get(&w.e, w.now.cpu_ns, missed, error);
 		good += fabs((double)missed[EVENT_NEWOBJECT] - w.unseen) <=
 			(double)error[EVENT_NEWOBJECT];
 		/* And says something. */
@@ -82,7 +82,7 @@ static void what_was_never_seen_may_have_been(void **state)
 	for (int i = 0; i < 10; i++)
 		window(&w, 500, 50, 0);
 	estimate_closed(&w.e, &w.now);
-	estimate_get(&w.e, missed, error);
+	(void)estimate_get(&w.e, w.now.cpu_ns, missed, error);
 	assert_int_equal(missed[EVENT_NEWOBJECT], 0);
 	assert_true(error[EVENT_NEWOBJECT] > 10);
 }
@@ -94,9 +94,48 @@ static void without_gaps_nothing_is_unseen(void **state)
 
 	estimate_opened(&w.e, &w.now);
 	pass(&w, 5000, 3, true);
-	estimate_get(&w.e, missed, error);
+	(void)estimate_get(&w.e, w.now.cpu_ns, missed, error);
 	assert_int_equal(missed[EVENT_NEWOBJECT], 0);
 	assert_int_equal(error[EVENT_NEWOBJECT], 0);
+}
+
+/* A program takes several times as long while it is watched: what the hits take is not its own. */
+static void what_tracing_costs_is_not_the_programs(void **state)
+{
+	uint64_t missed[EVENT_TYPES], error[EVENT_TYPES];
+	struct world w = {.seed = 3};
+
+	for (int i = 0; i < 20; i++) {
+		estimate_opened(&w.e, &w.now);
+		pass(&w, 50, 10, true);
+		w.now.cpu_ns += 120000000;
+		w.now.hits_ns += 120000000;
+		estimate_closed(&w.e, &w.now);
+		pass(&w, 1000, 10, false);
+	}
+	assert_true(estimate_get(&w.e, w.now.cpu_ns, missed, error));
+	assert_true(fabs((double)missed[EVENT_NEWOBJECT] - w.unseen) < 0.1 * w.unseen);
+	assert_true(error[EVENT_NEWOBJECT] > 0.25 * w.unseen); /* the price may be wrong */
+}
+
+/* After one window its rate is all there is; before one, nothing. */
+static void what_nothing_tells_of_is_unknown(void **state)
+{
+	uint64_t missed[EVENT_TYPES], error[EVENT_TYPES];
+	struct world w = {.seed = 5};
+
+	estimate_opened(&w.e, &w.now);
+	assert_true(estimate_get(&w.e, w.now.cpu_ns, missed, error));
+	estimate_closed(&w.e, &w.now);
+	pass(&w, 1000, 10, false);
+	assert_false(estimate_get(&w.e, w.now.cpu_ns, missed, error));
+	estimate_opened(&w.e, &w.now);
+	pass(&w, 50, 10, true);
+	estimate_closed(&w.e, &w.now);
+	pass(&w, 1000, 10, false);
+	assert_true(estimate_get(&w.e, w.now.cpu_ns, missed, error));
+	assert_true(missed[EVENT_NEWOBJECT] > 0.5 * w.unseen);
+	assert_true(fabs((double)missed[EVENT_NEWOBJECT] - w.unseen) <= error[EVENT_NEWOBJECT]);
 }
 
 /* A program that sleeps, counters that go back. */
@@ -116,7 +155,7 @@ static void odd_counts_are_borne(void **state)
 	window(&w, 100, 50, 2);
 	window(&w, 100, 50, 2);
 	estimate_closed(&w.e, &w.now);
-	estimate_get(&w.e, missed, error);
+	(void)estimate_get(&w.e, w.now.cpu_ns, missed, error);
 	assert_true(missed[EVENT_NEWOBJECT] < 2000 && error[EVENT_NEWOBJECT] < 2000);
 }
 
@@ -126,6 +165,8 @@ int main(void)
 		cmocka_unit_test(within_its_error),
 		cmocka_unit_test(what_was_never_seen_may_have_been),
 		cmocka_unit_test(without_gaps_nothing_is_unseen),
+		cmocka_unit_test(what_tracing_costs_is_not_the_programs),
+		cmocka_unit_test(what_nothing_tells_of_is_unknown),
 		cmocka_unit_test(odd_counts_are_borne),
 	};
 
