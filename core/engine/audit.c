@@ -267,12 +267,17 @@ static bool may_compare(struct auditor *a, unsigned proc, struct watched *w,
 	model_totals(a->model, (int)proc, &t);
 	lost = event_counts_sum(t.lost);
 	if (lost != w->lost || t.in_doubt) {
+		if (monotonic_ns() >= w->quiet_ns)
+			w->lossy = false;
+		w->lossy |= lost != w->lost;
 		w->lost = lost;
 		w->quiet_ns = monotonic_ns() + QUIET * a->interval_ns;
 	}
 	if (monotonic_ns() >= w->quiet_ns)
 		return true;
-	suspend(a, w, AUDIT_OFF, "events were lost a moment ago: what differs now is theirs");
+	suspend(a, w, AUDIT_OFF,
+		w->lossy ? "events were lost a moment ago: what differs now is theirs"
+			 : "the probes came in a moment ago: what was missed before is being read");
 	return false;
 }
 

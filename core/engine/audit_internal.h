@@ -47,8 +47,9 @@ struct watched {
 	unsigned epoch;       /* auditor_reset() */
 	bool settled;         /* the model was brought in line since */
 	struct traced_now now;
-	uint64_t lost, quiet_ns; /* events lost so far; none was since then */
-	uint64_t reached_ns;     /* the last reading that could be compared, or the begin */
+	uint64_t lost, quiet_ns; /* events lost so far; until then what differs may be theirs */
+	bool lossy;          /* since it was quiet: lost, not only missed while no probe was in */
+	uint64_t reached_ns; /* the last reading that could be compared, or the begin */
 	struct differences open;
 	struct base base;
 	struct audit shown;
