@@ -345,6 +345,13 @@ static void emit_coverage(struct emit *e, const struct facts *x)
 		 h->unseen[0] && h->not_covered[0] ? "; " : "", h->not_covered);
 	emit_string(e, "not_covered", not_covered[0] ? not_covered : "nothing");
 	emit_string(e, "alloc_sampling", h->sampling);
+	if (strncmp(h->sampling, "off", 3))
+		emit_string(
+			e, "alloc_sampling_not_seen",
+			"what a garbage collection took back in a half used span: the bytes of "
+			"small objects are too few, the more so the more often it collects; and "
+			"sites that allocate in turn, in a fixed rhythm, can be counted one for "
+			"the other, which the errors do not cover");
 	emit_string(e, "file", h->file);
 	emit_u64(e, "readers", h->readers);
 	emit_u64(e, "processors", h->processors);
