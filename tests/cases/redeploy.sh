@@ -13,7 +13,7 @@ cp "$V1" "$APP"
 watch_app
 runs 1
 traced_exactly
-healthy || fail "health: $(health)"
+wait_for 10 healthy || fail "health: $(health)"
 
 # The fault that was: the old probes stood in the middle of the new code's instructions.
 for new in "$V3" "$V2" "$V1"; do
@@ -62,7 +62,7 @@ deploy "$V1"
 retraced
 runs 3
 traced_exactly
-healthy || fail "health after all that: $(health)"
+wait_for 10 healthy || fail "health after all that: $(health)"
 
 # The tools that write in place.
 dd if="$V2" of="$APP" conv=notrunc status=none || fail "dd"

@@ -19,7 +19,7 @@ wait_for 5 says "is open for writing: it is not traced until that is over" || fa
 exec 8>&-
 wait_for 5 says "is not open for writing any more, and as it was" || fail "not noticed: $(cat "$LOG")"
 traced_exactly
-healthy || fail "$(health)"
+wait_for 10 healthy || fail "$(health)"
 
 # A writer who takes his time: who looks is told, and nothing is traced of what he leaves behind half done.
 exec 8<>"$APP"
