@@ -32,7 +32,7 @@ exactly() {
 	stop_xgotopfs
 	sed -n '/^{/p' "$T/said" >"$T/truth"
 	sed 's/"\([a-z_]*\)":"workload\./"\1":"main./g' "$T"/s/*/events.jsonl >"$T/events"
-	python3 "$ROOT/tests/exact.py" "$T/truth" "$T/events" --go "$MINOR" --lost "$(lost_of "$LOG")" >"$T/found" ||
+	python3 "$ROOT/tests/exact.py" "$T/truth" "$T/events" --go "$MINOR" --lost "$(lost_of "$LOG")" --late "${2:-0}" >"$T/found" ||
 		fail "$1: $(cat "$T/found")"
 	rm -rf "$T/s"
 }

@@ -34,7 +34,9 @@ for cell in ${CELLS:-1.19:there 1.27:late}; do
 		wait_verdict "verdict" "incomplete"
 		grep -q "^not_covered what the plugin $plugin did when it was loaded, up to [0-9.]* s before" "$MNT/health" ||
 			fail "not said in health: $(grep ^not_covered "$MNT/health")"
-		exactly "$version, loaded under our eyes"
+		# Who was on a processor in its code when the probes came left it unseen: that is what
+		# not_covered says above.
+		exactly "$version, loaded under our eyes" "$(nproc)"
 	fi
 done
 
