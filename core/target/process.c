@@ -12,6 +12,8 @@
 #include "core/base/log.h"
 #include "core/base/util.h"
 
+#define KERNEL_THREAD_FLAG 0x00200000u
+
 struct status {
 	char state;
 	long tgid;
@@ -34,6 +36,25 @@ static int status_read(pid_t pid, struct status *ret)
 	}
 	fclose(f);
 	return ret->state && ret->tgid ? 0 : -ESRCH;
+}
+
+/* By its flags (proc_pid_stat(5), include/linux/sched.h PF_KTHREAD): a process that is exiting has
+ * no executable either, for a moment in which it is not a zombie yet. */
+static bool is_kernel_thread(pid_t pid)
+{
+	char path[64], line[1024];
+	const char *rest;
+	unsigned flags = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	rest = fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;
+	fclose(f);
+	return rest && sscanf(rest, ") %*c %*d %*d %*d %*d %*d %u", &flags) == 1 &&
+	       flags & KERNEL_THREAD_FLAG;
 }
 
 int process_check(pid_t pid)
@@ -62,9 +83,8 @@ int process_check(pid_t pid)
 				 geteuid() ? "run as root or as its user, or with CAP_SYS_PTRACE"
 					   : "CAP_SYS_PTRACE is missing here, or it has a user "
 					     "namespace that is not below ours");
-	if (status_read(pid, &s) || s.state == 'Z' || s.state == 'X')
+	if (!is_kernel_thread(pid))
 		return log_error(-ESRCH, "process %d is gone", pid);
-	/* The kernel's own threads have no executable. */
 	return log_error(-ENOEXEC, "process %d is a kernel thread, not a Go program", pid);
 }
 
