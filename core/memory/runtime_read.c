@@ -170,10 +170,16 @@ static void take_controller(const struct runtime_layout *l, const uint8_t *b,
 	h->sys = h->in_use + h->idle;
 }
 
+/* The one way into `bytes`: offsets may come from the program's own DWARF. A runtime address. */
+static int read_whole(struct reading *r, uint64_t addr, uint32_t size)
+{
+	return size > sizeof(r->bytes) ? -ENOSYS : memory_read(r->pid, addr, r->bytes, size);
+}
+
+/* The same for a static address. */
 static int read_at(struct reading *r, uint64_t addr, uint32_t size)
 {
-	return size > sizeof(r->bytes) ? -ENOSYS
-				       : memory_read(r->pid, addr + r->bias, r->bytes, size);
+	return read_whole(r, addr + r->bias, size);
 }
 
 static int read_heap(struct reading *r, struct runtime_seen *s)
@@ -261,8 +267,7 @@ static int read_p(struct reading *r, uint64_t addr, struct runtime_p *p)
 {
 	const struct runtime_layout *l = &r->l;
 	const uint8_t *b = r->bytes;
-	int err = l->p_size > sizeof(r->bytes) ? -ENOSYS
-					       : memory_read(r->pid, addr, r->bytes, l->p_size);
+	int err = read_whole(r, addr, l->p_size);
 
 	if (err)
 		return err;
@@ -281,13 +286,21 @@ static int read_p(struct reading *r, uint64_t addr, struct runtime_p *p)
 	return 0;
 }
 
+/* So much of an m that all that is looked at is in it. */
+static uint32_t m_size(const struct go_layout *go, const struct runtime_layout *l)
+{
+	uint32_t last = MAX(MAX(go->m_id, go->m_procid), MAX(go->m_p, go->m_curg));
+
+	return MAX(l->m_size, last + 8);
+}
+
 static int read_m(struct reading *r, uint64_t addr, struct runtime_m *m, uint64_t *ret_next)
 {
 	const struct go_layout *go = target_layout(r->target);
 	const struct runtime_layout *l = &r->l;
 	const uint8_t *b = r->bytes;
 	uint64_t p, goid[2] = {0, 0}, g[2];
-	int err = memory_read(r->pid, addr, r->bytes, MAX(l->m_size, go->m_id + 8));
+	int err = read_whole(r, addr, m_size(go, l));
 
 	if (err)
 		return err;

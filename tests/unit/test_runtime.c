@@ -219,6 +219,24 @@ static bool has_task(pid_t pid, uint64_t tid)
 	return !access(path, F_OK);
 }
 
+/* An offset that the program's own DWARF makes up, as far as core/target lets it: threads are left
+ * out, and nothing is written behind what holds one. */
+static void check_wild_offset(struct child *c)
+{
+	uint32_t *offsets[] = {&c->target->layout.m_id, &c->target->layout.m_procid,
+			       &c->target->layout.m_p, &c->target->layout.m_curg};
+
+	for (size_t i = 0; i < ARRAY_SIZE(offsets); i++) {
+		cleanup_free_ struct runtime_seen *seen = NULL;
+		uint32_t was = *offsets[i];
+
+		*offsets[i] = 60000;
+		assert_int_equal(memory_runtime(c->target, &c->at, c->pid, c->bias, &seen), 0);
+		assert_true(seen->has_sched && seen->cut && seen->n_ms == 0);
+		*offsets[i] = was;
+	}
+}
+
 /* Until all Ps but one, which may still be lent to the read of our answer, are idle. */
 static struct runtime_seen *read_idle(struct child *c)
 {
@@ -289,6 +307,7 @@ static void test_against_the_program(void **state)
 		ask(&child, "gc\n");
 		check_heap(&child);
 		check_sched(&child, first);
+		check_wild_offset(&child);
 		check_settings(&child);
 		child_stop(&child);
 	}
