@@ -206,8 +206,8 @@ static int on_sample(void *ctx, void *data, size_t size)
 		p->held[p->n_held++] = *sample;
 	else if (procs_known(p->procs, (pid_t)sample->pid, sample->time_ns))
 		deliver_sample(p, sample);
-	else
-		add_to(&p->ignored, 1);
+	else if (p->sink->samples_lost)
+		p->sink->samples_lost(p->sink->ctx, 1, sample->weight);
 	return 0;
 }
 
