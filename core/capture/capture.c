@@ -741,9 +741,23 @@ static uint64_t attaching_cpu_ns(const struct capture *c)
 	return clock_ns(CLOCK_THREAD_CPUTIME_ID) + probes_cpu_ns(c->probes);
 }
 
-int capture_set_paused(struct capture *c, bool paused)
+/* Puts in, or takes out, what is called for by now; `changing` is held. */
+static int switch_probes(struct capture *c)
 {
 	uint32_t rates[EVENT_TYPES];
+	int err;
+
+	if (c->paused && !c->samples_alone) {
+		err = drop_probes(c);
+		show_sites(c);
+		return err;
+	}
+	current_rates(c, rates);
+	return change_rates(c, rates);
+}
+
+int capture_set_paused(struct capture *c, bool paused)
+{
 	uint64_t start_ns;
 	bool was;
 	int err = 0;
@@ -751,25 +765,15 @@ int capture_set_paused(struct capture *c, bool paused)
 	pthread_mutex_lock(&c->changing);
 	start_ns = attaching_cpu_ns(c);
 	was = c->paused;
-	if (c->file == CAPTURE_UNTOUCHED) {
-		err = paused ? 0 : -ENOTSUP;
-		paused = was = true;
+	if (!paused && c->file == CAPTURE_UNTOUCHED) {
+		pthread_mutex_unlock(&c->changing);
+		return -ENOTSUP;
 	}
 	set_paused(c, paused);
-	if (err) {
-		;
-	} else if (paused && !c->samples_alone) {
-		err = drop_probes(c);
-		show_sites(c);
-	} else if (paused) {
-		current_rates(c, rates);
-		err = change_rates(c, rates);
-	} else if (was) {
-		current_rates(c, rates);
-		err = change_rates(c, rates);
-		if (err)
-			set_paused(c, true);
-	}
+	if (paused || was)
+		err = switch_probes(c);
+	if (err && !paused)
+		set_paused(c, true);
 	pthread_mutex_lock(&c->lock);
 	c->switching_ns += MAX(attaching_cpu_ns(c), start_ns) - start_ns;
 	pthread_mutex_unlock(&c->lock);
@@ -779,7 +783,6 @@ int capture_set_paused(struct capture *c, bool paused)
 
 int capture_sample_allocations(struct capture *c, bool on)
 {
-	uint32_t rates[EVENT_TYPES];
 	bool was;
 	int err = 0;
 
@@ -789,13 +792,7 @@ int capture_sample_allocations(struct capture *c, bool on)
 		err = -ENOTSUP;
 	if (!err && was != on) {
 		set_samples_alone(c, on);
-		current_rates(c, rates);
-		if (!on && c->paused) {
-			err = drop_probes(c);
-			show_sites(c);
-		} else {
-			err = change_rates(c, rates);
-		}
+		err = switch_probes(c);
 		if (err && on)
 			set_samples_alone(c, false);
 	}
