@@ -26,7 +26,7 @@ struct leak_proof {
 	size_t n_proven;
 	struct busy *busy; /* by goid: who ran in the last pass */
 	size_t n_busy;
-	unsigned restless; /* the most passes of one of them */
+	size_t restless; /* of those, who ran in each of the last LEAK_PASSES */
 };
 
 int leak_proof_new(struct leak_proof **ret)
@@ -50,11 +50,9 @@ static bool is_same(const struct parked_goroutine *a, const struct parked_gorout
 	return a->goid == b->goid && a->sched_pc == b->sched_pc && a->sched_sp == b->sched_sp;
 }
 
-/* `restless`: in so many passes in a row somebody ran. */
-static bool is_proven(const struct named *n, const struct unreachable *pass, unsigned restless)
+static bool is_proven(const struct named *n, const struct unreachable *pass, size_t restless)
 {
-	return n->passes >= n->needed && pass->end_ns - n->first_ns >= LEAK_SPAN_NS &&
-	       restless < MIN(n->passes, (unsigned)LEAK_PASSES);
+	return !restless && n->passes >= n->needed && pass->end_ns - n->first_ns >= LEAK_SPAN_NS;
 }
 
 static void note_busy(const struct leak_proof *p, const struct unreachable *pass,
@@ -70,7 +68,7 @@ static void note_busy(const struct leak_proof *p, const struct unreachable *pass
 			before++;
 		if (before < p->n_busy && p->busy[before].goid == b->goid)
 			b->passes += p->busy[before].passes;
-		next->restless = MAX(next->restless, b->passes);
+		next->restless += b->passes >= LEAK_PASSES;
 	}
 }
 
@@ -136,11 +134,7 @@ size_t leak_proof_open(const struct leak_proof *p)
 
 size_t leak_proof_restless(const struct leak_proof *p)
 {
-	size_t n = 0;
-
-	for (size_t i = 0; i < p->n_busy; i++)
-		n += p->busy[i].passes >= LEAK_PASSES;
-	return n;
+	return p->restless;
 }
 
 const uint64_t *leak_proof_goids(const struct leak_proof *p, size_t *ret_n)

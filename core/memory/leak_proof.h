@@ -11,8 +11,8 @@
  *
  * A goroutine on a processor may hold the only pointer in a register, which nobody sees from
  * outside. Once it was at rest in a pass that named somebody, its registers were in its stack: so
- * nobody is proven to be leaked as long as there is one that ran in all the passes which named him
- * (or in the last LEAK_PASSES). Pure; belongs to one thread.
+ * nobody is proven to be leaked as long as there is one that ran in each of the last LEAK_PASSES.
+ * Pure; belongs to one thread.
  */
 #ifndef XGOTOPFS_MEMORY_LEAK_PROOF_H
 #define XGOTOPFS_MEMORY_LEAK_PROOF_H
@@ -32,8 +32,7 @@ void leak_proof_free(struct leak_proof *p);  /* NULL is fine */
 int leak_proof_add(struct leak_proof *p, const struct unreachable *pass);
 /* Named, and not proven yet: another pass would tell. */
 size_t leak_proof_open(const struct leak_proof *p);
-/* Goroutines that ran in so many passes up to the last one that nothing is proven because of them.
- */
+/* Goroutines because of which nobody is proven: they ran in each of the last LEAK_PASSES. */
 size_t leak_proof_restless(const struct leak_proof *p);
 /* The proven ones, ascending; constant until the next leak_proof_add(). */
 const uint64_t *leak_proof_goids(const struct leak_proof *p, size_t *ret_n);
