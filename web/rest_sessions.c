@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/util.h"
 #include "core/session/reader.h"
 #include "core/session/store.h"
 #include "core/view/filter.h"
@@ -118,13 +119,6 @@ int rest_session(const struct request *rq, struct response *rs)
 }
 
 /* --- goroutines of a recorded session -------------------------------------------------------- */
-
-static int compare_u64(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
 
 /* A set of goids that grows: sorted and made unique each time it has doubled. */
 struct goid_set {

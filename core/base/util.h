@@ -75,6 +75,20 @@ static inline int64_t sum_i64(int64_t a, int64_t b)
 	return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
 }
 
+/* a - b, or 0 where b is greater: two readings of a clock or a counter that may go back. */
+static inline uint64_t sub_u64(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+/* For qsort(3) and bsearch(3). */
+static inline int compare_u64(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
 static inline uint64_t clock_ns(clockid_t id)
 {
 	struct timespec ts;

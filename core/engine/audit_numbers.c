@@ -10,17 +10,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/util.h"
 #include "core/engine/audit_internal.h"
 #include "core/model/walk.h"
 
-static uint64_t less(uint64_t a, uint64_t b)
-{
-	return a > b ? a - b : 0;
-}
-
 uint64_t audit_created(const struct model_totals *t)
 {
-	return less(t->goroutines_created, t->created_by_threads);
+	return sub_u64(t->goroutines_created, t->created_by_threads);
 }
 
 /* Between taking a number and telling of it, a goroutine runs, and may have no CPU. */
@@ -63,7 +59,7 @@ static void confirm(struct audit *result, enum audit_kind kind, uint64_t *before
 {
 	uint64_t both = MIN(*before, now);
 
-	result->now[kind] = less(both, *told);
+	result->now[kind] = sub_u64(both, *told);
 	result->total[kind] += result->now[kind];
 	*told = MAX(*told, both);
 	*before = now;
@@ -92,12 +88,13 @@ void audit_numbers(struct model *m, struct watched *w, const struct reading *r,
 	b->firm = true;
 	result->numbers = true;
 	result->no_numbers[0] = '\0';
-	result->given = less(less(r->least, b->most), less(r->of_threads, b->of_threads));
-	result->created = less(audit_created(&t), b->created_before);
-	missing = less(result->given, result->created + maybe_creating(r));
-	result->maybe_lost = MIN(missing, less(event_counts_sum(t.lost), b->lost));
+	result->given = sub_u64(sub_u64(r->least, b->most), sub_u64(r->of_threads, b->of_threads));
+	result->created = sub_u64(audit_created(&t), b->created_before);
+	missing = sub_u64(result->given, result->created + maybe_creating(r));
+	result->maybe_lost = MIN(missing, sub_u64(event_counts_sum(t.lost), b->lost));
 	confirm(result, AUDIT_MISSED, &b->missed, missing - result->maybe_lost, &b->missed_told);
 	confirm(result, AUDIT_INVENTED, &b->invented,
-		less(less(r->created, b->created_after), less(r->most, b->least) + b->creating),
+		sub_u64(sub_u64(r->created, b->created_after),
+			sub_u64(r->most, b->least) + b->creating),
 		&b->invented_told);
 }

@@ -130,11 +130,11 @@ static void heal_when_needed(struct engine *e, const struct second *s)
 {
 	uint32_t rates[EVENT_TYPES];
 
+	if (probe_switch_memory_tells(e->probes))
+		return; /* the healer does that */
 	e->source->get_rates(e->source->ctx, rates);
 	/* Where creations or exits are traced, the audit must see what memory alone tells of them
 	 * before the model does, and passes on the rest. */
-	if (probe_switch_memory_tells(e->probes))
-		return; /* the healer does that */
 	healer_always(e->healer, rates[EVENT_CASGSTATUS] != RATE_ONE &&
 					 !(e->auditor && (rates[EVENT_NEWGOROUTINE] == RATE_ONE ||
 							  rates[EVENT_GOEXIT] == RATE_ONE)));

@@ -4,6 +4,8 @@
 
 #include <math.h>
 
+#include "core/base/util.h"
+
 /* A window in which the program took no time at all says nothing of what it does with time. */
 #define CPU_LEAST_NS 10000
 /* What a hit costs is known within so much (the benchmark overhead_estimate), and hits are never
@@ -11,14 +13,16 @@
 #define PRICE_UNSURE 0.25
 #define HITS_MOST    0.95
 
-static uint64_t since(uint64_t now, uint64_t before)
+void estimate_restart(struct estimate *e)
 {
-	return now > before ? now - before : 0;
+	e->open = e->had = false;
+	e->whole = 0;
+	e->before_cpu_ns = 0;
 }
 
 void estimate_opened(struct estimate *e, const struct estimate_counts *now)
 {
-	e->before_cpu_ns += e->had ? (double)since(now->cpu_ns, e->closed.cpu_ns) : 0;
+	e->before_cpu_ns += e->had ? (double)sub_u64(now->cpu_ns, e->closed.cpu_ns) : 0;
 	e->opened = *now;
 	e->open = true;
 }
@@ -27,8 +31,8 @@ void estimate_opened(struct estimate *e, const struct estimate_counts *now)
 static double own_ns(const struct estimate *e, const struct estimate_counts *now,
 		     double *ret_unsure)
 {
-	double cpu_ns = (double)since(now->cpu_ns, e->opened.cpu_ns);
-	double hits_ns = fmin((double)since(now->hits_ns, e->opened.hits_ns), cpu_ns * HITS_MOST);
+	double cpu_ns = (double)sub_u64(now->cpu_ns, e->opened.cpu_ns);
+	double hits_ns = fmin((double)sub_u64(now->hits_ns, e->opened.hits_ns), cpu_ns * HITS_MOST);
 
 	*ret_unsure = PRICE_UNSURE * hits_ns / fmax(cpu_ns - hits_ns, 1);
 	return cpu_ns - hits_ns;
@@ -67,7 +71,7 @@ void estimate_closed(struct estimate *e, const struct estimate_counts *now)
 		return;
 	}
 	for (unsigned type = 0; type < EVENT_TYPES; type++) {
-		double n = (double)since(now->events[type], e->opened.events[type]);
+		double n = (double)sub_u64(now->events[type], e->opened.events[type]);
 
 		if (e->had && e->whole && e->before_cpu_ns > 0)
 			add_gap(e, type, n, cpu_ns, unsure);
@@ -87,7 +91,7 @@ bool estimate_get(const struct estimate *e, uint64_t cpu_ns, uint64_t ret_missed
 	double gap_ns = e->before_cpu_ns;
 
 	if (e->had && !e->open)
-		gap_ns += (double)since(cpu_ns, e->closed.cpu_ns);
+		gap_ns += (double)sub_u64(cpu_ns, e->closed.cpu_ns);
 	if (gap_ns > 0 && !e->whole)
 		return false;
 	for (unsigned type = 0; type < EVENT_TYPES; type++) {

@@ -33,6 +33,8 @@ struct estimate {
 	double unsure[EVENT_TYPES]; /* what is wrong the same way each time */
 };
 
+/* What was not watched from here on, until one is opened, is nobody's to estimate. */
+void estimate_restart(struct estimate *e);
 /* The first one is open from the start. */
 void estimate_opened(struct estimate *e, const struct estimate_counts *now);
 void estimate_closed(struct estimate *e, const struct estimate_counts *now);

@@ -4,6 +4,8 @@
 
 #include <math.h>
 
+#include "core/base/util.h"
+
 #define MEAN_NS (200 * 1000000ull) /* what running means are taken over, about */
 /* Enough for so long is saved before a window begins, so that switching is a small part. */
 #define SAVED_NS (500 * 1000000ull)
@@ -26,11 +28,6 @@ void governor_bound(struct governor *g, double max_percent)
 	g->account_ns = 0;
 	g->pardon_ns = 0;
 	g->looked = false;
-}
-
-static uint64_t since(uint64_t now, uint64_t before)
-{
-	return now > before ? now - before : 0;
 }
 
 /* `n`: the value is the n-th; the first ones weigh as much as each other. */
@@ -88,14 +85,14 @@ static bool is_calm(const struct governor *g)
 
 static bool may_begin(struct governor *g, uint64_t now_ns)
 {
-	uint64_t off_ns = since(now_ns, g->since_ns);
+	uint64_t off_ns = sub_u64(now_ns, g->since_ns);
 
 	if (g->account_ns >= price_of_window(g) || off_ns >= GOVERNOR_LONGEST_NS)
 		return true;
 	if (!is_calm(g) || off_ns < CALM_NS)
 		return false;
 	if (g->account_ns < 0) {
-		if (g->pardon_ns && since(now_ns, g->pardon_ns) < PARDON_NS)
+		if (g->pardon_ns && sub_u64(now_ns, g->pardon_ns) < PARDON_NS)
 			return false;
 		g->pardon_ns = now_ns;
 		g->account_ns = 0;
@@ -105,7 +102,7 @@ static bool may_begin(struct governor *g, uint64_t now_ns)
 
 bool governor_step(struct governor *g, const struct governor_look *look)
 {
-	uint64_t elapsed_ns = since(look->now_ns, g->last.now_ns);
+	uint64_t elapsed_ns = sub_u64(look->now_ns, g->last.now_ns);
 	bool had = g->looked;
 
 	if (g->max_percent <= 0) {
@@ -118,14 +115,14 @@ bool governor_step(struct governor *g, const struct governor_look *look)
 		g->looked = true;
 		return g->on;
 	}
-	book(g, (double)elapsed_ns, (double)since(look->cpu_ns, g->last.cpu_ns),
-	     (double)since(look->hits_ns, g->last.hits_ns));
+	book(g, (double)elapsed_ns, (double)sub_u64(look->cpu_ns, g->last.cpu_ns),
+	     (double)sub_u64(look->hits_ns, g->last.hits_ns));
 	g->last = *look;
 	if (!g->on)
 		return may_begin(g, look->now_ns);
 	/* What taking them out costs is kept back. One who owes and pays it off needs no switching.
 	 */
-	return since(look->now_ns, g->since_ns) < GOVERNOR_WINDOW_NS ||
+	return sub_u64(look->now_ns, g->since_ns) < GOVERNOR_WINDOW_NS ||
 	       g->account_ns > g->switch_ns[0] || hits_cost(g) <= income(g, g->busy);
 }
 

@@ -20,7 +20,6 @@
 #define LOOK_DUTY         10 /* the same when somebody looks at what memory alone tells */
 /* How long a reading waits for the events up to it, at a time. */
 #define PATIENCE_NS NS_PER_SEC
-#define POLL_NS     500000
 
 struct healer {
 	const struct source *source;
@@ -78,8 +77,9 @@ static int running(struct healer *h, unsigned proc, pid_t *ret_pid)
 	return info.state == PROC_EXITED ? -ESRCH : 0;
 }
 
-static bool stopping(struct healer *h)
+static bool stopping(void *ctx)
 {
+	struct healer *h = ctx;
 	bool stop;
 
 	pthread_mutex_lock(&h->lock);
@@ -91,15 +91,7 @@ static bool stopping(struct healer *h)
 /* All that happened until now is in the model. false: that takes long. */
 static bool wait_delivered(struct healer *h)
 {
-	const struct timespec some = {.tv_nsec = POLL_NS};
-	uint64_t until_ns = monotonic_ns();
-
-	while (h->source->delivered(h->source->ctx, until_ns) < until_ns) {
-		if (monotonic_ns() - until_ns > PATIENCE_NS || stopping(h))
-			return false;
-		(void)nanosleep(&some, NULL);
-	}
-	return true;
+	return source_wait_delivered(h->source, monotonic_ns(), PATIENCE_NS, stopping, h);
 }
 
 /* Under `reading`. Only where goroutines are, for stacks: the model is left alone. */

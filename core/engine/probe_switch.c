@@ -6,12 +6,10 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "core/base/util.h"
 
 #define PATIENCE_NS NS_PER_SEC /* for the events of before, at most */
-#define POLL_NS     500000
 
 struct probe_switch {
 	const struct source *source;
@@ -56,14 +54,8 @@ void probe_switch_free(struct probe_switch *s)
  * counts for nothing that is not certain (model_watch()). */
 static void wait_delivered(const struct source *source)
 {
-	const struct timespec some = {.tv_nsec = POLL_NS};
-	uint64_t until_ns = monotonic_ns();
-
-	if (!source->delivered(source->ctx, 0))
-		return; /* nothing has begun yet */
-	while (source->delivered(source->ctx, until_ns) < until_ns &&
-	       monotonic_ns() - until_ns < PATIENCE_NS)
-		(void)nanosleep(&some, NULL);
+	if (source->delivered(source->ctx, 0)) /* else nothing has begun yet */
+		(void)source_wait_delivered(source, monotonic_ns(), PATIENCE_NS, NULL, NULL);
 }
 
 /* What is traced before and after cannot be held against the same memory. */

@@ -67,4 +67,9 @@ struct source {
 			   const struct unreachable_pace *pace, struct unreachable *ret);
 };
 
+/* Until all events before `until_ns` are in the model; false: that takes longer than `patience_ns`,
+ * or `stops` (NULL: nobody) says so. For threads that may wait. */
+bool source_wait_delivered(const struct source *s, uint64_t until_ns, uint64_t patience_ns,
+			   bool (*stops)(void *ctx), void *ctx);
+
 #endif

@@ -9,11 +9,6 @@
 
 #define SHORTEST_NS (NS_PER_SEC / 10)
 
-static uint64_t since(uint64_t now, uint64_t before)
-{
-	return now > before ? now - before : 0;
-}
-
 static double by_second(uint64_t n, uint64_t elapsed_ns)
 {
 	return (double)n * (double)NS_PER_SEC / (double)elapsed_ns;
@@ -40,14 +35,14 @@ static uint64_t mean(uint64_t sum, uint64_t n, uint64_t *last)
 
 static uint64_t applied(const struct capture_stats *s)
 {
-	return since(s->read, s->waiting);
+	return sub_u64(s->read, s->waiting);
 }
 
 double hits_price(const struct capture_stats *now, const struct capture_stats *before,
 		  uint64_t program_ns, uint64_t *ret_hits, uint64_t *ret_stepped)
 {
-	uint64_t hits = since(now->hits, before->hits);
-	uint64_t stepped = MIN(since(now->stepped, before->stepped), hits);
+	uint64_t hits = sub_u64(now->hits, before->hits);
+	uint64_t stepped = MIN(sub_u64(now->stepped, before->stepped), hits);
 
 	*ret_hits = hits;
 	*ret_stepped = stepped;
@@ -71,7 +66,7 @@ static void of_types(const struct tick *now, const struct tick *last, uint64_t p
 
 	for (unsigned type = 0; type < EVENT_TYPES; type++) {
 		double chosen = now->rates[type] ? (double)now->rates[type] / RATE_ONE : 1;
-		uint64_t n = since(now->events[type], last->events[type]);
+		uint64_t n = sub_u64(now->events[type], last->events[type]);
 
 		ret[type] = has_hits(now, type)
 				    ? (double)n / chosen *
@@ -87,7 +82,7 @@ static void price(struct ticker *t, const struct tick *tick, uint64_t elapsed_ns
 		  struct meter_sample *s)
 {
 	const struct capture_stats *now = &tick->capture;
-	uint64_t cpu_ns = since(tick->cpu_ns, t->last.cpu_ns);
+	uint64_t cpu_ns = sub_u64(tick->cpu_ns, t->last.cpu_ns);
 	uint64_t hits, stepped;
 	double ns = hits_price(now, &t->last.capture, s->lat_ns, &hits, &stepped);
 
@@ -110,16 +105,16 @@ static void of_capture(struct ticker *t, const struct tick *tick, uint64_t elaps
 	const struct capture_stats *now = &tick->capture;
 	const struct capture_stats *last = &t->last.capture;
 	struct meter_sample *s = &ret->sample;
-	uint64_t lost = since(event_counts_sum(now->lost), event_counts_sum(last->lost));
+	uint64_t lost = sub_u64(event_counts_sum(now->lost), event_counts_sum(last->lost));
 
-	s->rps = per_second(since(now->read, last->read), elapsed_ns);
-	s->pps = per_second(since(applied(now), applied(last)), elapsed_ns);
+	s->rps = per_second(sub_u64(now->read, last->read), elapsed_ns);
+	s->pps = per_second(sub_u64(applied(now), applied(last)), elapsed_ns);
 	s->ewp = now->waiting;
-	s->lat_ns = mean(since(now->prog_ns_sum, last->prog_ns_sum),
-			 since(now->prog_ns_samples, last->prog_ns_samples), &t->last_lat_ns);
-	s->prc_ns = mean(since(now->deliver_ns_sum, last->deliver_ns_sum),
-			 since(now->delivered, last->delivered), &t->last_prc_ns);
-	s->hits = per_second(since(now->hits, last->hits), elapsed_ns);
+	s->lat_ns = mean(sub_u64(now->prog_ns_sum, last->prog_ns_sum),
+			 sub_u64(now->prog_ns_samples, last->prog_ns_samples), &t->last_lat_ns);
+	s->prc_ns = mean(sub_u64(now->deliver_ns_sum, last->deliver_ns_sum),
+			 sub_u64(now->delivered, last->delivered), &t->last_prc_ns);
+	s->hits = per_second(sub_u64(now->hits, last->hits), elapsed_ns);
 	s->lost = at_least_one(lost, elapsed_ns);
 	price(t, tick, elapsed_ns, s);
 	ret->lost = lost > 0;
@@ -128,11 +123,11 @@ static void of_capture(struct ticker *t, const struct tick *tick, uint64_t elaps
 static void of_recorder(const struct recorder_stats *now, const struct recorder_stats *last,
 			uint64_t elapsed_ns, struct meter_sample *s)
 {
-	uint64_t batches = since(now->batches, last->batches);
+	uint64_t batches = sub_u64(now->batches, last->batches);
 
 	s->bps = by_second(batches, elapsed_ns);
-	s->bfl_ns = batches ? since(now->flush_ns, last->flush_ns) / batches : 0;
-	s->qwl_ns = batches ? since(now->wait_ns, last->wait_ns) / batches : 0;
+	s->bfl_ns = batches ? sub_u64(now->flush_ns, last->flush_ns) / batches : 0;
+	s->qwl_ns = batches ? sub_u64(now->wait_ns, last->wait_ns) / batches : 0;
 }
 
 void ticker_start(struct ticker *t, const struct tick *now)
@@ -144,14 +139,14 @@ void ticker_start(struct ticker *t, const struct tick *now)
 
 bool ticker_tick(struct ticker *t, const struct tick *now, struct second *ret)
 {
-	uint64_t elapsed_ns = since(now->now_ns, t->last.now_ns);
+	uint64_t elapsed_ns = sub_u64(now->now_ns, t->last.now_ns);
 	struct meter_sample *s = &ret->sample;
 
 	if (elapsed_ns < SHORTEST_NS)
 		return false;
 	*ret = (struct second){.sample.time_ns = now->unix_ns};
 	for (size_t i = 0; i < EVENT_TYPES; i++)
-		ret->events[i] = per_second(since(now->events[i], t->last.events[i]), elapsed_ns);
+		ret->events[i] = per_second(sub_u64(now->events[i], t->last.events[i]), elapsed_ns);
 	if (now->captured)
 		of_capture(t, now, elapsed_ns, ret);
 	else

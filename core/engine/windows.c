@@ -59,11 +59,6 @@ int windows_new(const struct windows_config *config, struct windows **ret)
 
 /* --- looking ---------------------------------------------------------------------------- */
 
-static uint64_t since(uint64_t now, uint64_t before)
-{
-	return now > before ? now - before : 0;
-}
-
 static uint64_t cpu_now(struct windows *w)
 {
 	return cpu_sum_now(&w->cpu, w->c.source, w->c.model);
@@ -76,7 +71,7 @@ static void look(struct windows *w, struct governor_look *ret)
 
 	w->c.source->stats(w->c.source->ctx, &now);
 	if (now.prog_ns_samples > w->stats.prog_ns_samples + 32)
-		w->program_ns = since(now.prog_ns_sum, w->stats.prog_ns_sum) /
+		w->program_ns = sub_u64(now.prog_ns_sum, w->stats.prog_ns_sum) /
 				(now.prog_ns_samples - w->stats.prog_ns_samples);
 	else if (!w->program_ns && now.prog_ns_samples)
 		w->program_ns = now.prog_ns_sum / now.prog_ns_samples;
@@ -89,14 +84,10 @@ static void look(struct windows *w, struct governor_look *ret)
 /* What was told up to now. */
 static void count(struct windows *w, struct estimate_counts *ret)
 {
-	const struct timespec some = {.tv_nsec = 500000};
-	const struct source *s = w->c.source;
-	uint64_t now_ns = monotonic_ns();
 	struct governor_look at;
 	struct model_totals totals;
 
-	while (s->delivered(s->ctx, now_ns) < now_ns && monotonic_ns() - now_ns < DELIVERED_NS)
-		(void)nanosleep(&some, NULL);
+	(void)source_wait_delivered(w->c.source, monotonic_ns(), DELIVERED_NS, NULL, NULL);
 	model_totals(w->c.model, -1, &totals);
 	memcpy(ret->events, totals.events, sizeof(ret->events));
 	look(w, &at);
@@ -126,7 +117,7 @@ static int switch_probes(struct windows *w, bool on)
 	err = w->c.set_off(w->c.ctx, !on);
 	if (err && err != -ETIMEDOUT && err != -EBUSY)
 		return err;
-	cost_ns = since(switching_ns(w), cost_ns);
+	cost_ns = sub_u64(switching_ns(w), cost_ns);
 	if (on)
 		count(w, &counts);
 	pthread_mutex_lock(&w->lock);
@@ -160,9 +151,7 @@ static void step(struct windows *w)
 		/* Nothing is to be kept, nor to be learnt. */
 		pthread_mutex_lock(&w->lock);
 		governor_bound(&w->governor, w->governor.max_percent);
-		w->estimate.open = w->estimate.had = false;
-		w->estimate.whole = 0;
-		w->estimate.before_cpu_ns = 0;
+		estimate_restart(&w->estimate);
 		pthread_mutex_unlock(&w->lock);
 		return;
 	}

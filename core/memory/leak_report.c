@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/util.h"
 #include "core/memory/waits.h"
 
 int leak_report_new(struct wait_graph *graph, const uint64_t *proven, size_t n,
@@ -46,13 +47,6 @@ void leak_report_put(struct leak_report *r)
 
 /* --- who is new ------------------------------------------------------------------------------- */
 
-static int by_number(const void *a, const void *b)
-{
-	const uint64_t *x = a, *y = b;
-
-	return *x < *y ? -1 : *x > *y;
-}
-
 int leak_baseline_take(const struct leak_report *r, struct leak_baseline *ret)
 {
 	struct leak_baseline b = {.end_ns = r->end_ns};
@@ -66,7 +60,7 @@ int leak_baseline_take(const struct leak_report *r, struct leak_baseline *ret)
 		if (m->proven)
 			b.goids[b.n++] = r->graph->goroutines[m->goroutine].goid;
 	}
-	qsort(b.goids, b.n, sizeof(*b.goids), by_number);
+	qsort(b.goids, b.n, sizeof(*b.goids), compare_u64);
 	leak_baseline_done(ret);
 	*ret = b;
 	return 0;

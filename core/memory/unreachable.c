@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/util.h"
 #include "core/memory/roots.h"
 
 #define PACE_BYTES (64u << 20)
@@ -256,20 +257,13 @@ static bool is_meant(const struct candidate *c)
 	return c->park.goid == MAIN_GOID && c->waits->why == WAIT_NO_CASES;
 }
 
-static int compare_ids(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 static void take_running(struct pass *p, struct unreachable *ret)
 {
 	uint64_t *list = p->running.list;
 	size_t n = 0;
 
 	if (p->running.n)
-		qsort(list, p->running.n, sizeof(*list), compare_ids);
+		qsort(list, p->running.n, sizeof(*list), compare_u64);
 	for (size_t i = 0; i < p->running.n; i++)
 		if (!n || list[n - 1] != list[i])
 			list[n++] = list[i];

@@ -272,7 +272,7 @@ void samples_lost(struct samples *s, enum sample_kind kind, uint64_t n, uint64_t
 	pthread_mutex_unlock(&s->lock);
 }
 
-static void sum_up(const struct sample_sum *from, struct sample_sum *to)
+void sample_sum_up(const struct sample_sum *from, struct sample_sum *to)
 {
 	to->hits += from->hits;
 	to->weight = sum_u64(to->weight, from->weight);
@@ -292,7 +292,7 @@ static size_t gather(struct samples *s, unsigned proc, enum sample_kind kind,
 	for (size_t i = 0; i < s->n_stacks; i++) {
 		if (s->stacks[i].proc != proc || s->stacks[i].kind != kind)
 			continue;
-		sum_up(&s->stacks[i].row.sum, &ret->sum);
+		sample_sum_up(&s->stacks[i].row.sum, &ret->sum);
 		if (rows)
 			rows[n] = s->stacks[i].row;
 		n++;

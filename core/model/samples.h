@@ -28,6 +28,7 @@ struct sample_sum {
 	double squares; /* of the weights: the estimate's variance, as hits come at random */
 	double objects; /* weight / size, where the size is known */
 };
+void sample_sum_up(const struct sample_sum *from, struct sample_sum *to); /* adds it */
 /* One standard deviation of the weight. */
 uint64_t sample_error(const struct sample_sum *sum);
 

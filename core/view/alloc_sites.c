@@ -64,14 +64,6 @@ static void sites_of(const struct view *v, const struct sample_row *row, uint32_
 		*ret_site = row->sites[row->n - 1];
 }
 
-static void add_sum(struct sample_sum *to, const struct sample_sum *from)
-{
-	to->hits += from->hits;
-	to->weight = sum_u64(to->weight, from->weight);
-	to->squares += from->squares;
-	to->objects += from->objects;
-}
-
 static int gather(const struct view *v, unsigned proc, struct groups *rows,
 		  struct sample_totals *totals)
 {
@@ -93,7 +85,7 @@ static int gather(const struct view *v, unsigned proc, struct groups *rows,
 		row = groups_row(rows, (uint64_t)site << 32 | own);
 		err = row ? 0 : -ENOMEM;
 		if (row) {
-			add_sum(&row->sum, &stacks[i].sum);
+			sample_sum_up(&stacks[i].sum, &row->sum);
 			row->how = how;
 		}
 	}

@@ -3,13 +3,14 @@
 #ifndef XGOTOPFS_VIEW_VIEW_INTERNAL_H
 #define XGOTOPFS_VIEW_VIEW_INTERNAL_H
 
+#include "core/base/util.h"
 #include "core/view/emit.h"
 
 /* An event's time as UNIX time in ns. */
 uint64_t view_unix(const struct view *v, uint64_t monotonic);
 static inline uint64_t view_since(uint64_t now, uint64_t then)
 {
-	return now > then ? now - then : 0;
+	return sub_u64(now, then);
 }
 
 /* "running", "dead" for one that ended, "unknown" when its state is not known. */

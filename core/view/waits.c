@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/base/json.h"
+#include "core/base/util.h"
 #include "core/memory/wait_graph.h"
 #include "core/view/family.h"
 #include "core/view/view_internal.h"
@@ -494,13 +495,6 @@ int view_objects(const struct view *v, unsigned proc, uint64_t **ret, size_t *re
 	return *ret ? 0 : -ENOMEM;
 }
 
-static int by_number(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 int view_object_waiters(const struct view *v, unsigned proc, uint64_t address, uint64_t **ret,
 			size_t *ret_n)
 {
@@ -528,7 +522,7 @@ int view_object_waiters(const struct view *v, unsigned proc, uint64_t address, u
 	v->live->waits_put(v->live->ctx, graph);
 	if (err)
 		return err;
-	qsort(*ret, *ret_n, sizeof(**ret), by_number);
+	qsort(*ret, *ret_n, sizeof(**ret), compare_u64);
 	/* Two cases of a select may have the same channel. */
 	n = 0;
 	for (size_t i = 0; i < *ret_n; i++) {
