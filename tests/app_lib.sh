@@ -27,6 +27,19 @@ demo_binary() {
 	echo "$out"
 }
 
+# incidents: prints the folder with the built servers of examples/incidents, and their load.
+incidents() {
+	local out=$ROOT/tests/.cache/incidents
+	mkdir -p "$out"
+	(
+		flock 9
+		if [ ! -f "$out/built" ] || [ -n "$(find "$ROOT/examples/incidents" -newer "$out/built")" ]; then
+			"$ROOT/scripts/build-go.sh" "$ROOT/examples/incidents" "$out/" "" ./... >&2 && touch "$out/built"
+		fi
+	) 9>"$out.lock" || return
+	echo "$out"
+}
+
 # start_demo BINARY: serves until the case ends; sets DEMO (pid) and URL.
 start_demo() {
 	: >"$T/demo.out"
