@@ -84,4 +84,32 @@ for (const width of [390, 1280, 1440])
 		}
 	};
 
+// Nobody was in any state before the beginning; a bucket that begins before it keeps a pixel.
+steps['no state stands before 0 s'] = async (page) => {
+	const before = () => page.evaluate(() => {
+		const t = window.timeline, dpr = t.dpr, copy = document.createElement('canvas'), ctx = copy.getContext('2d', { willReadFrequently: true });
+		const left = Math.round(t.labels * dpr), zero = Math.round((t.labels + t.view.x(0)) * dpr) - 2;
+		[copy.width, copy.height] = [t.canvas.width, t.canvas.height];
+		ctx.drawImage(t.canvas, 0, 0);
+		const count = (x, width) => {
+			const d = ctx.getImageData(x, Math.round(30 * dpr), width, copy.height - Math.round(30 * dpr)).data;
+			let n = 0;
+			for (let i = 0; i < d.length; i += 4) if (Math.max(d[i], d[i + 1], d[i + 2]) - Math.min(d[i], d[i + 1], d[i + 2]) > 50) n++;
+			return n;
+		};
+		return { room: zero - left, before: count(left, zero - left), after: count(zero, copy.width - zero) };
+	});
+	await page.mouse.move(5, 5);
+	const end = Math.max(...spans.map((s) => s[2]));
+	for (let span = end * 2; span > 1e4; span /= 7.3) {
+		await page.evaluate((span) => {
+			const t = window.timeline;
+			t.view.scale = span / t.view.width;
+			t.view.t0 = -span * 0.4;
+			t.redraw();
+		}, span);
+		await until(`${span} ns`, before, (n) => n.room > 100 && !n.before && (n.after || span < 1e7));
+	}
+};
+
 process.exit(await run({}, steps) ? 1 : 0);

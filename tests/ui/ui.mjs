@@ -306,6 +306,25 @@ const steps = {
 		await page.locator('.panel .warn', { hasText: 'after the picture was held' }).waitFor({ state: 'detached' });
 		await page.locator('.panel-head').getByLabel('Close').click();
 	},
+	async 'its children: those that are known, and how many were seen being made'(page) {
+		// As of one that was found, which had made some before anybody looked.
+		await page.evaluate(() => {
+			const asked = window.fetch, child = (goid) => ({ goid, state: 'waiting', start_function: 'main.worker' });
+			window.fetch = async (path, ...rest) => {
+				const response = await asked(path, ...rest);
+				if (!/goroutines\/6\?/.test(path)) return response;
+				return Response.json({ ...await response.json(), children: 0, children_known: Array.from({ length: 11 }, (_, i) => child(20 + i)) });
+			};
+		});
+		await page.keyboard.press('g');
+		await page.keyboard.type('6');
+		await page.keyboard.press('Enter');
+		await until('both', () => page.locator('.panel h3', { hasText: 'Children' }).textContent(), (t) => t === 'Children 11 known, 0 of them seen being made');
+		assert(await page.locator('.children button').count() === 11, 'not all of them');
+		await page.reload();
+		await ready(page);
+		await page.locator('.panel-head').getByLabel('Close').click();
+	},
 	async 'memory, overview and leaks'(page) {
 		await page.getByRole('tab', { name: 'Memory' }).click();
 		await until('tiles', () => page.locator('.tile').count(), (n) => n > 20);
