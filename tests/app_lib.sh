@@ -42,7 +42,7 @@ incidents() {
 
 # start_demo BINARY: serves until the case ends; sets DEMO (pid) and URL.
 start_demo() {
-	: >"$T/demo.out"
+	fresh "$T/demo.out" "$T/demo.err"
 	"$1" -listen 127.0.0.1:0 >"$T/demo.out" 2>"$T/demo.err" &
 	DEMO=$!
 	on_exit "end $DEMO"
@@ -54,6 +54,7 @@ start_demo() {
 start_target() {
 	rm -f "$T/target.in"
 	mkfifo "$T/target.in"
+	fresh "$T/target.out"
 	"$@" <"$T/target.in" >"$T/target.out" 2>&1 &
 	DEMO=$!
 	exec 8>"$T/target.in"
@@ -74,7 +75,7 @@ load() { timeout 110 "$DEMO_BINARY" -load "$URL" "$@" || fail "the load on $URL 
 # start_xgotopfs ARG...: in the background; sets XPID. Its stdout is $T/out, its stderr $LOG.
 start_xgotopfs() {
 	mkdir -p "$MNT" 2>/dev/null # a dead mount is there already
-	: >"$LOG" >"$T/out" # what an earlier one said is not this one's
+	fresh "$T/out" "$LOG"
 	"$XGOTOPFS" "$@" >"$T/out" 2>>"$LOG" &
 	XPID=$!
 	on_exit kill_xgotopfs

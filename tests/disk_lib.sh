@@ -6,6 +6,7 @@
 make_disk() {
 	DISK=$T/disk
 	mkdir -p "$T/behind" "$DISK"
+	fresh "$T/through"
 	"$XGOTOPFS_BUILD/tests/targets/through_fs" "$T/behind" "$DISK" >"$T/through" 2>&1 &
 	THROUGH=$!
 	on_exit end_disk

@@ -14,6 +14,7 @@ tell() {
 app() {
 	rm -f "$T/in"
 	mkfifo "$T/in"
+	fresh "$T/app.out"
 	"$1" <"$T/in" >"$T/app.out" 2>&1 7>&- &
 	PID=$!
 	on_exit "end $PID"

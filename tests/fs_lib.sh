@@ -12,7 +12,7 @@ demo_start() {
 	rm -f "$T/commands"
 	mkfifo "$T/commands"
 	exec 7<>"$T/commands"
-	: >"$T/answers"
+	fresh "$T/answers" "$T/log"
 	"$FS_DEMO" "$@" "$MNT" <&7 >"$T/answers" 2>"$T/log" 7>&- &
 	DEMO=$!
 	ANSWERS=0

@@ -111,6 +111,15 @@ python_with() {
 	echo "$dir/bin/python"
 }
 
+# fresh FILE...: there and empty, and no file that anybody has open: for what a background command writes.
+# `command >FILE &` empties FILE only when the child runs: until then it is what an earlier command wrote
+# (tests/fresh_output.py sees to it that this comes first).
+fresh() {
+	local file
+	rm -f -- "$@"
+	for file; do : >"$file"; done
+}
+
 # expect WHAT ACTUAL WANTED
 expect() { [ "$2" = "$3" ] || fail "$1: got '$2', wanted '$3'"; }
 

@@ -99,12 +99,13 @@ check_attach() {
 	local version=$1 mode=$2 dir=$3 binary pid tracer status=0
 	binary=$(target "$version" "$mode" workload) || return
 	mkfifo "$dir/in" && mkdir "$dir/mnt" || return
-	: >"$dir/log" >"$dir/out"
+	fresh "$dir/out" "$dir/err"
 	"$binary" -scale "$SCALE" <"$dir/in" >"$dir/out" 2>"$dir/err" &
 	pid=$!
 	exec 8>"$dir/in"
 	wait_for 20 grep -q ready "$dir/out" || { echo "does not start"; status=1; }
 	if [ "$status" = 0 ]; then
+		fresh "$dir/xout" "$dir/log"
 		timeout -k 5 120 "$XGOTOPFS" -s -record -storage-format jsonl -storage-dir "$dir/s" -pid "$pid" "$dir/mnt" \
 			>"$dir/xout" 2>"$dir/log" &
 		tracer=$!
@@ -130,7 +131,7 @@ at_rest() {
 	local program=$1 compare=$2 version=$3 mode=$4 dir=$5 binary pid tracer status=1
 	binary=$(target "$version" "$mode" "$program") || return
 	mkdir -p "$dir/mnt"
-	: >"$dir/log" >"$dir/dump"
+	fresh "$dir/dump" "$dir/err"
 	GODEBUG=tracebacklabels=1${TIMERS:+,$TIMERS} "$binary" >"$dir/dump" 2>"$dir/err" &
 	pid=$!
 	if ! wait_for 30 grep -q '^END' "$dir/dump"; then
@@ -138,6 +139,7 @@ at_rest() {
 		end -KILL "$pid"
 		return 1
 	fi
+	fresh "$dir/xout" "$dir/log"
 	timeout -k 5 120 "$XGOTOPFS" -pid "$pid" "$dir/mnt" >"$dir/xout" 2>"$dir/log" &
 	tracer=$!
 	if wait_for "$PATIENCE" grep -q "Ctrl-C ends" "$dir/log"; then

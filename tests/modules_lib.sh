@@ -6,7 +6,7 @@
 run() {
 	rm -f "$T/in"
 	mkfifo "$T/in"
-	: >"$T/said"
+	fresh "$T/said" "$T/err"
 	"$@" <"$T/in" >"$T/said" 2>"$T/err" &
 	PID=$!
 	on_exit "end $PID"

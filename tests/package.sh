@@ -92,6 +92,7 @@ session=ad662111-7874-4aa4-b982-cac648075fbf
 inside xgotopfs -replay $session -storage-dir /root/sessions -speed 0 >"$T/events" 2>"$T/err" || fail "it does not replay: $(cat "$T/err")"
 expect "events replayed" "$(wc -l <"$T/events")" "$(jq .event_count "$ROOT/tests/data/original/$session/metadata.json")"
 mkdir "$root/root/mnt"
+fresh "$T/out" "$T/err"
 "${INSIDE[@]}" xgotopfs -replay $session -storage-dir /root/sessions -speed 0 /root/mnt >"$T/out" 2>"$T/err" &
 served=$!
 replayed() { [ "$(grep -c . "$root/root/mnt/events" 2>/dev/null)" = "$(wc -l <"$T/events")" ] || { gone $served && fail "it ends: $(cat "$T/err")"; }; }

@@ -45,6 +45,7 @@ runs() {
 start_app() {
 	rm -f "$T/in"
 	mkfifo "$T/in"
+	fresh "$T/app.out" "$T/app.err"
 	"$APP" <"$T/in" >"$T/app.out" 2>"$T/app.err" 7>&- 8>&- &
 	PID=$!
 	exec 7>"$T/in"

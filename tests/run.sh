@@ -91,6 +91,7 @@ report() {
 limited() {
 	local limit=$1 log=$2 status
 	shift 2
+	rm -f "$log"
 	setsid setpriv --pdeathsig TERM timeout -k 15 "$limit" "$@" >"$log" 2>&1 </dev/null &
 	current=$!
 	wait "$current"
@@ -257,7 +258,7 @@ export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=99
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1:exitcode=99
 
 run_test "include rules" 60 tests/check_layers.sh
-for part in format spelling licence; do run_test "style: $part" 60 tests/style.sh "$part"; done
+for part in format spelling licence background; do run_test "style: $part" 60 tests/style.sh "$part"; done
 build gcc -Dbuildtype=debugoptimized -Dwerror=true -Dui=enabled && have_gcc=1
 COMPILER=clang build clang -Dbuildtype=debugoptimized -Dwerror=true -Dui=disabled
 build asan -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false -Dui=disabled &&

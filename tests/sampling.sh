@@ -28,6 +28,7 @@ run() {
 	[ -z "$rates" ] || args+=(-sample "$rates")
 	mkdir -p "$MNT"
 	cd "$results" || exit 1
+	fresh "$T/witness"
 	"$XGOTOPFS" -pid "$DEMO" -s -mft -mfp "all_of_$name" 2>"$T/witness" >/dev/null &
 	WITNESS=$!
 	wait_for 20 grep -q "Ctrl-C ends" "$T/witness" || fail "$name: $(cat "$T/witness")"

@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # How the text of the code is: C files as .clang-format has them, words spelled right, the licence said in every
-# file of code. Of what git knows, and what it would add.
-# Usage: tests/style.sh [format|spelling|licence]...     77: a tool is not here, or is of another release
+# file of code, files that background commands of shell scripts write begun anew. Of what git knows, and what it would add.
+# Usage: tests/style.sh [format|spelling|licence|background]...     77: a tool is not here, or is of another release
 set -u
 cd "$(dirname "$0")/.." || exit 1
 bad=0
-[ $# -gt 0 ] || set -- format spelling licence
+[ $# -gt 0 ] || set -- format spelling licence background
 
 files() { git ls-files --cached --others --exclude-standard -- "$@" | while read -r file; do [ ! -f "$file" ] || echo "$file"; done; }
 
@@ -44,6 +44,8 @@ licence() {
 	done)
 	[ -z "$without" ] || { echo "no SPDX-License-Identifier line: $without"; bad=1; }
 }
+
+background() { files '*.sh' | xargs python3 tests/fresh_output.py || bad=1; }
 
 git rev-parse --git-dir >/dev/null 2>&1 || skip "not a git checkout"
 for part; do "$part"; done

@@ -8,6 +8,7 @@ under_load() {
 	DEMO_BINARY=$T/demo-$1
 	cp "$(demo_binary "${1#installed}" stripped)" "$DEMO_BINARY" || fail "the demo does not build"
 	start_demo "$DEMO_BINARY"
+	fresh "$T/load.out"
 	"$DEMO_BINARY" -load "$URL" -c 4 >"$T/load.out" 2>&1 &
 	LOAD=$!
 	on_exit "end $LOAD"

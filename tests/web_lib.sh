@@ -11,11 +11,11 @@ need_websockets() { "$PYTHON" -c 'import websockets' 2>/dev/null || skip "python
 # start_web ARG...: sets URL (without the slash at its end), PORT, WEB_TOKEN and WEB_PID.
 start_web() {
 	[ -x "$WEB_DEMO" ] || fail "$WEB_DEMO is not built"
-	: >"$T/url"
 	# It ends when its input does: nothing stays behind, whatever ends this case.
 	mkfifo "$T/stdin.$#.$RANDOM" && set -- "$T"/stdin.* "$@"
 	local fifo=$1
 	shift
+	fresh "$T/url" "$T/web.log"
 	"$WEB_DEMO" -port 0 "$@" <"$fifo" >"$T/url" 2>"$T/web.log" &
 	WEB_PID=$!
 	exec 9>"$fifo"

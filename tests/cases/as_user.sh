@@ -25,7 +25,7 @@ MNT=$PUBLIC/home/mnt
 cd "$PUBLIC/home" || exit 1
 
 start_as_nobody() {
-	: >"$LOG"
+	fresh "$T/out" "$LOG"
 	"${AS_NOBODY[@]}" "$PUBLIC/xgotopfs" "$@" >"$T/out" 2>>"$LOG" &
 	XPID=$!
 	on_exit kill_xgotopfs
@@ -78,6 +78,7 @@ replay_refused "$SESSION"
 # Tracing: a process of one's own, too, needs what the kernel asks for a BPF program.
 DEMO_BINARY=$(demo_binary "" stripped) || fail "the demo does not build"
 cp "$DEMO_BINARY" "$PUBLIC/demo"
+fresh "$T/demo.out"
 "${AS_NOBODY[@]}" "$PUBLIC/demo" -listen 127.0.0.1:0 >"$T/demo.out" 2>&1 &
 DEMO=$!
 on_exit "end $DEMO"

@@ -33,9 +33,11 @@ refuses 5 "zombie" -pid "$(ps --ppid "$parent" -o pid= | tr -d ' ')"
 # A process that goes while we come: whatever is said, nothing hangs and nothing stays. Never 0 unless it
 # was traced, and never a crash.
 for delay in 0 0.005 0.02 0.05 0.1; do
+	fresh "$T/victim"
 	"$DEMO_BINARY" -listen 127.0.0.1:0 >"$T/victim" 2>/dev/null &
 	victim=$!
 	wait_for 10 grep -q listening "$T/victim"
+	fresh "$T/out" "$LOG"
 	timeout 60 "$XGOTOPFS" -s -pid "$victim" >"$T/out" 2>"$LOG" &
 	tracer=$!
 	sleep "$delay"

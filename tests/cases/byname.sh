@@ -12,6 +12,7 @@ cd "$T" || exit 1
 
 # serve NAME PROGRAM: sets PID_NAME and URL_NAME.
 serve() {
+	fresh "$T/$1.out"
 	"$2" -listen 127.0.0.1:0 >"$T/$1.out" 2>&1 &
 	local pid=$!
 	on_exit "end $pid"

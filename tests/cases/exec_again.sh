@@ -129,7 +129,7 @@ stop_xgotopfs
 # --- COMMAND: its status is the last program's ---
 mkfifo "$T/command"
 exec 7<>"$T/command"
-: >"$LOG" >"$T/out"
+fresh "$T/out" "$LOG"
 "$XGOTOPFS" "$MNT" -- "$ONE" <"$T/command" >"$T/out" 2>"$LOG" 7>&- &
 XPID=$!
 wait_for "$PATIENCE" grep -q ready "$T/out" || fail "the command does not start: $(cat "$LOG")"

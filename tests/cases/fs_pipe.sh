@@ -12,6 +12,7 @@ P=$MNT/events_pipe
 # It begins now, and each reader has every event from then on.
 demo events 100
 for i in 1 2 3; do
+	fresh "$T/cat$i"
 	cat "$P" >"$T/cat$i" &
 	eval "CAT$i=\$!"
 done

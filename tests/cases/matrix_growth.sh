@@ -33,6 +33,7 @@ grows() {
 	echo 1 >"$T/tracing/events/$GROUP/enable"
 	rm -f "$T/in"
 	mkfifo "$T/in"
+	fresh "$T/workload"
 	"$binary" -scale 3 <"$T/in" >"$T/workload" 2>&1 &
 	local pid=$!
 	exec 8>"$T/in"

@@ -60,6 +60,7 @@ until grep -q ready "$T/said2"; do :; done
 tracer=$!
 until grep -q "Ctrl-C ends" "$T/log2"; do kill -0 $tracer; done
 mkdir "$T/m3"
+rm -f "$T/xout"
 "$XGOTOPFS" -s -record -storage-format jsonl -storage-dir "$T/s3" -b "$binary" "$T/m3" >"$T/xout" 2>"$T/log3" &
 second=$!
 until grep -q "Ctrl-C ends" "$T/log3"; do kill -0 $second; done

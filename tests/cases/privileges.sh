@@ -147,7 +147,7 @@ cd "$PUBLIC/theirs" || exit 1
 grep -qE "^ok +capabilities" "$T/out" || fail "-doctor: $(cat "$T/out")"
 grep -qE "^ok +goroutines" "$T/out" || fail "-doctor: $(cat "$T/out")"
 MNT=$PUBLIC/theirs/mnt
-: >"$LOG"
+fresh "$T/out" "$LOG"
 "${AS[@]}" "$PUBLIC/xgotopfs" -pid "$DEMO" -web -web-port 0 "$MNT" >"$T/out" 2>>"$LOG" &
 XPID=$!
 on_exit kill_xgotopfs
@@ -181,6 +181,7 @@ on_exit "end $own"
 wait_for 20 grep -q listening "$T/own.out" || fail "the demo of nobody's does not start"
 timeout 110 "$DEMO_BINARY" -load "$(cut -d' ' -f2 "$T/own.out")" -c 1 >/dev/null 2>&1 &
 on_exit "end $!"
+fresh "$LOG"
 "${AS[@]}" "$PUBLIC/xgotopfs" -pid "$own" >"$T/own.events" 2>"$LOG" &
 XPID=$!
 on_exit kill_xgotopfs

@@ -45,6 +45,7 @@ go_build() {
 running() {
 	rm -f "$T/fifo"
 	mkfifo "$T/fifo"
+	fresh "$T/said"
 	"$1" <"$T/fifo" >"$T/said" 2>&1 &
 	RUNNING=$!
 	exec 7>"$T/fifo"

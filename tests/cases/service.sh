@@ -54,7 +54,7 @@ expect "bounding and ambient set" "$(caps CapabilityBoundingSet)" "$(caps Ambien
 grep -q "^NoNewPrivileges=yes" "$UNIT" || fail "no NoNewPrivileges="
 command=$(sed -n '/^ExecStart=/,/[^\\]$/{s/^ExecStart=[^ ]*//; s/\\$//; p}' "$UNIT" | tr -d '\n' |
 	sed "s,\${BINARY},$SERVER,; s,/var/lib/xgotopfs,$PUBLIC/state,; s,/run/xgotopfs/tree,$MNT,; s,-web ,-web -web-port 0 ,")
-: >"$LOG"
+fresh "$T/out" "$LOG"
 # shellcheck disable=SC2086
 NOTIFY_SOCKET=$PUBLIC/notify "${AS_NOBODY[@]}" --no-new-privs --bounding-set "-all,$(caps CapabilityBoundingSet)" \
 	--inh-caps "-all,$(caps AmbientCapabilities)" --ambient-caps "-all,$(caps AmbientCapabilities)" \

@@ -11,6 +11,7 @@ has_some() { [ -s "$1" ] && [ "$(stat -c %s "$1")" -gt "$2" ]; }
 for format in protobuf jsonl; do
 	file=$([ $format = protobuf ] && echo events.pb || echo events.jsonl)
 	for bytes in 1 20000 300000 1000000; do
+		fresh "$T/id"
 		"$TOOL" record "$T/s" $format 100000000 1000 1000000 >"$T/id" &
 		pid=$!
 		on_exit "end -KILL $pid"

@@ -119,7 +119,7 @@ seek() { # seek NS LINES
 seek $third "$T/third"
 state_at "$T/first_time"
 size=$(stat -c %s "$MNT/events")
-: >"$T/followed"
+fresh "$T/followed"
 tail -n +1 -s 0.05 -f "$MNT/events" >"$T/followed" 2>"$T/tail.err" &
 TAIL=$!
 on_exit "end $TAIL"

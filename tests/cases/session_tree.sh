@@ -34,7 +34,7 @@ for format in protobuf jsonl; do
 	load -n 2000 -c 2 >/dev/null &
 	LOAD=$!
 	wait_for "$PATIENCE" grown "$dir/events.jsonl" 100000 || fail "nothing is recorded"
-	: >"$T/followed"
+	fresh "$T/followed"
 	tail -n +1 -s 0.1 -f "$dir/events.jsonl" >"$T/followed" &
 	TAIL=$!
 	on_exit "end $TAIL"

@@ -15,7 +15,7 @@ tool=$(target "$TRACED_GO" plain stackparse) || fail "no parser"
 start_parked() {
 	local binary
 	binary=$(target "$1" "$2" parked) || fail "Go $1: no target"
-	: >"$T/dump"
+	fresh "$T/dump" "$T/err"
 	"$binary" >"$T/dump" 2>"$T/err" &
 	DEMO=$!
 	on_exit "end $DEMO"

@@ -13,6 +13,7 @@ cp "$(target local stripped workload)" "$T/workload" || fail "no workload"
 # begin N: starts workload N, which waits; sets PID_N.
 begin() {
 	mkfifo "$T/in$1"
+	fresh "$T/said$1" "$T/err$1"
 	"$T/workload" <"$T/in$1" >"$T/said$1" 2>"$T/err$1" &
 	printf -v "PID_$1" %s $!
 	on_exit "end $!"
@@ -34,7 +35,7 @@ finish() {
 trace() {
 	local name=$1
 	shift
-	: >"$T/log-$name"
+	fresh "$T/xout" "$T/log-$name"
 	"$XGOTOPFS" -s -record -storage-format jsonl -storage-dir "$T/$name" "$@" >"$T/xout" 2>"$T/log-$name" &
 	printf -v "TRACER_$name" %s $!
 	on_exit "end $!"

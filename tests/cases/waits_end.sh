@@ -23,6 +23,7 @@ silent_pipe() {
 }
 silent_pipe out.pipe
 silent_pipe err.pipe
+fresh "$LOG"
 "$XGOTOPFS" -pid "$DEMO" >"$T/out.pipe" 2>"$LOG" &
 XPID=$!
 on_exit kill_xgotopfs

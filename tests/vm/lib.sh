@@ -75,6 +75,7 @@ vm_boot() {
 	shift 3
 	rm -f "$disk"
 	truncate -s 256M "$disk"
+	rm -f "$log.raw"
 	timeout "$limit" "$@" -nic none -nographic -no-reboot </dev/null >"$log.raw" 2>&1 &
 	vm_pid=$!
 	wait "$vm_pid" || true
