@@ -77,6 +77,8 @@ static struct record *apply_subject(struct model *m, struct shard *s, struct eve
 		return NULL;
 	if (meaning.means & MEANS_WAITED)
 		ev->string_id = meaning.waited_id;
+	if (ev->type == EVENT_GOEXIT && g->start_func_id)
+		ev->string_id = g->start_func_id;
 	record_follow(s, g, &meaning, position);
 	note_start(m, s, g, ev, meaning.means);
 	g->last_event_ns = ev->time_ns;

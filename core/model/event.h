@@ -74,7 +74,8 @@ struct event {
 		uint64_t lost_by_type; /* lost: bit set of event types concerned */
 	};
 	uint32_t type_id;   /* allocations: names_type(); 0 unknown. makeslice: the element type */
-	uint32_t string_id; /* newgoroutine: start function; casgstatus to waiting: wait reason.
+	uint32_t string_id; /* newgoroutine: start function; goexit: the same, as the model knows
+			       it, set by model_apply(); casgstatus to waiting: wait reason.
 			       casgstatus from waiting: the reason it ended, as the model knows it,
 			       set by model_apply(). names_string(); 0 unknown or none */
 	uint32_t site_id; /* caller of an allocation, go statement of newgoroutine: names_site() */

@@ -187,6 +187,7 @@ static void look_up(const struct event_format *f, const struct event *ev, struct
 			map_parts(parts->type, &parts->key, &parts->elem);
 		break;
 	case EVENT_NEWGOROUTINE:
+	case EVENT_GOEXIT:
 		parts->name = string_of(f->names, ev->string_id);
 		break;
 	case EVENT_CASGSTATUS:
@@ -363,6 +364,10 @@ static char *text_goroutine(char *p, const struct event *ev, const struct parts 
 			p = PUT(p, " target=");
 			p = put_u64(p, ev->target);
 		}
+		if (parts->name.len) {
+			p = PUT(p, " func=");
+			p = put_value(p, parts->name);
+		}
 		break;
 	default:
 		if (event_switch(ev) == EVENT_SWITCH_OFF)
@@ -476,7 +481,7 @@ static char *json_ours(char *p, const struct event *ev, const struct parts *part
 	p = JSON_STRING(p, "type", parts->type);
 	p = JSON_STRING(p, "key", parts->key);
 	p = JSON_STRING(p, "elem", parts->elem);
-	if (ev->type == EVENT_NEWGOROUTINE)
+	if (ev->type == EVENT_NEWGOROUTINE || ev->type == EVENT_GOEXIT)
 		p = JSON_STRING(p, "func", parts->name);
 	else
 		p = JSON_STRING(p, "reason", parts->name);

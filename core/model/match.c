@@ -27,15 +27,15 @@ static bool key_of(const struct record *g, enum model_by by, uint64_t *ret)
 		*ret = g->life.reason_id;
 		return !record_exited(g) && gstate_waits(life_state(&g->life));
 	case MODEL_BY_FUNC:
-		*ret = g->start_func_id;
-		return !record_exited(g);
+		*ret = record_exited(g) ? g->last_of : g->start_func_id;
+		return !record_exited(g) || g->last_of;
 	}
 	return false;
 }
 
 /* Calls each() for the goroutines of a process that have a key; its error ends the walk. */
 static int walk(struct model *m, unsigned proc, enum model_by by,
-		int (*each)(void *arg, uint64_t goid, uint64_t key), void *arg)
+		int (*each)(void *arg, const struct record *g, uint64_t key), void *arg)
 {
 	unsigned shard = 0;
 	uint32_t at = 0;
@@ -54,7 +54,7 @@ static int walk(struct model *m, unsigned proc, enum model_by by,
 			uint64_t key;
 
 			if (g && g->proc == proc && key_of(g, by, &key))
-				err = each(arg, g->goid, key);
+				err = each(arg, g, key);
 		}
 		if (at >= shard_numbers(s)) {
 			shard++;
@@ -70,14 +70,20 @@ static int walk(struct model *m, unsigned proc, enum model_by by,
 struct goids {
 	uint64_t key, *v;
 	size_t n, cap;
+	bool by_func;
+	uint64_t last; /* the last of a function that ended, for when none lives; 0: none is kept */
 };
 
-static int add_goid(void *arg, uint64_t goid, uint64_t key)
+static int add_goid(void *arg, const struct record *found, uint64_t key)
 {
 	struct goids *g = arg;
 
 	if (key != g->key)
 		return 0;
+	if (g->by_func && record_exited(found)) {
+		g->last = found->goid;
+		return 0;
+	}
 	if (g->n == g->cap) {
 		size_t cap = MAX((size_t)64, g->cap * 2);
 		uint64_t *v = realloc(g->v, cap * sizeof(*v));
@@ -87,7 +93,7 @@ static int add_goid(void *arg, uint64_t goid, uint64_t key)
 		g->v = v;
 		g->cap = cap;
 	}
-	g->v[g->n++] = goid;
+	g->v[g->n++] = found->goid;
 	return 0;
 }
 
@@ -117,9 +123,15 @@ static size_t sort_unique(uint64_t *v, size_t n)
 int model_goids(struct model *m, unsigned proc, enum model_by by, uint64_t key, uint64_t **ret,
 		size_t *ret_n)
 {
-	struct goids goids = {.key = key};
+	struct goids goids = {.key = key, .by_func = by == MODEL_BY_FUNC};
 	int err = walk(m, proc, by, add_goid, &goids);
 
+	if (!err && !goids.n && goids.last) {
+		goids.v = malloc(sizeof(*goids.v));
+		err = goids.v ? 0 : -ENOMEM;
+		if (!err)
+			goids.v[goids.n++] = goids.last;
+	}
 	if (err) {
 		free(goids.v);
 		return err;
@@ -137,12 +149,12 @@ struct keys {
 	size_t n_words;
 };
 
-static int add_key(void *arg, uint64_t goid, uint64_t key)
+static int add_key(void *arg, const struct record *found, uint64_t key)
 {
 	struct keys *k = arg;
 	size_t word = key / 64;
 
-	(void)goid;
+	(void)found;
 	if (word >= k->n_words) {
 		size_t n = MAX(word + 1, k->n_words * 2);
 		uint64_t *words = realloc(k->words, n * sizeof(*words));

@@ -81,8 +81,10 @@ void model_free(struct model *m)
 	for (unsigned i = 0; i < m->n_shards; i++)
 		shard_free(&m->shards[i]);
 	free(m->shards);
-	for (unsigned k = 0; k < m->n_kept; k++)
+	for (unsigned k = 0; k < m->n_kept; k++) {
+		last_ended_free(m, &m->procs[m->kept[k]]->last);
 		free(m->procs[m->kept[k]]);
+	}
 	pthread_rwlock_destroy(&m->lock);
 	pthread_mutex_destroy(&m->apply_lock);
 	free(m);

@@ -5,7 +5,8 @@
  *
  * One thread applies (capture or replay); any thread reads. Readers get copies made under a lock
  * that is never held while formatting, replying or writing. Times: CLOCK_MONOTONIC ns.
- * Memory: `retain` events, `retain_exited` exited goroutines, and what is live.
+ * Memory: `retain` events, `retain_exited` exited goroutines, the last one that ended of each start
+ * function (LAST_ENDED_MAX), and what is live.
  */
 #ifndef XGOTOPFS_MODEL_MODEL_H
 #define XGOTOPFS_MODEL_MODEL_H
@@ -34,6 +35,7 @@ struct model_config {
 };
 
 #define MODEL_GOROUTINES_MAX (1u << 22)
+#define LAST_ENDED_MAX       16384 /* of all processes; kept whatever retain_exited is */
 
 int model_new(const struct model_config *config, struct model **ret);
 void model_free(struct model *m);
@@ -185,6 +187,8 @@ enum goroutine_flag {
 	GOROUTINE_GAP = 1 << 10,
 	/* Its process executed another program at exited_ns: it did not end by itself. */
 	GOROUTINE_EXECED = 1 << 12,
+	/* Of its start function it is the last that ended. */
+	GOROUTINE_LAST_ENDED = 1 << 13,
 };
 
 struct goroutine {
@@ -284,7 +288,8 @@ enum model_by {
 	MODEL_BY_PARENT,  /* created by this one; live or exited */
 	MODEL_BY_STATE,   /* enum gstate; GSTATES: not known; GSTATE_DEAD: the exited ones */
 	MODEL_BY_REASON,  /* waiting, for this reason_id */
-	MODEL_BY_FUNC,    /* live, started with this start_func_id */
+	/* Live, started with this start_func_id; where there is none, the last that ended. */
+	MODEL_BY_FUNC,
 };
 
 /*

@@ -86,6 +86,7 @@ struct record {
 	uint64_t began_ns, began_of_ns;
 	uint16_t began_flags; /* GOROUTINE_AT_LEAST, GOROUTINE_ABOUT */
 	uint32_t start_func_id, created_site_id, heal_round;
+	uint32_t last_of; /* the start function of which it is the last that ended; 0: of none */
 	struct record *older, *newer; /* exited list; `older` also chains free records */
 } __attribute__((aligned(64)));
 
@@ -148,6 +149,12 @@ struct shard {
 	size_t memory;
 } __attribute__((aligned(64)));
 
+/* The goroutine of each start function that ended last, by the function: last_ended.c. */
+struct last_ended {
+	struct record **slots; /* NULL: free */
+	uint32_t n, cap;       /* a power of two */
+};
+
 struct proc {
 	struct proc_info info;
 	uint64_t lost[EVENT_TYPES];
@@ -155,6 +162,7 @@ struct proc {
 	uint64_t lost_ns;  /* until then events were lost; 0: none was */
 	uint64_t doubt_ns; /* until then changes of state were, and were not healed yet; 0: none */
 	uint64_t exited_retained, exited_dropped, exited_dropped_ns;
+	struct last_ended last;
 	bool dropping;
 };
 
@@ -178,7 +186,8 @@ struct model {
 	_Atomic pid_t pids[MODEL_PROCS_MAX];    /* of all there were */
 	_Atomic uint16_t nths[MODEL_PROCS_MAX]; /* model_nth_of() */
 	struct record *oldest_exited, *newest_exited;
-	size_t n_exited;
+	size_t n_exited;       /* in that list; those of last_ended.c may be beyond it */
+	uint32_t n_last_ended; /* of all processes */
 	bool keeps_exits; /* somebody brings it in line with a reading: none is dropped meanwhile */
 	uint64_t lost_unknown[EVENT_TYPES]; /* process not known */
 	uint64_t unknown_proc, malformed;
@@ -269,6 +278,14 @@ void record_count_allocation(struct shard *s, struct record *g, uint8_t event_ty
 			     uint32_t type_id, uint64_t bytes);
 void proc_count_allocation(struct shard *s, struct shard_proc *sp, uint8_t event_type,
 			   uint32_t type_id, uint64_t bytes);
+
+/* last_ended.c. It has ended: makes it the last of its start function, if there is room. Returns
+ * the one that was it, which is kept for that no longer; or NULL. */
+struct record *last_ended_put(struct model *m, struct record *g);
+/* It has not ended after all, or is about to be removed. */
+void last_ended_remove(struct model *m, struct record *g);
+/* Of a process that goes, or begins anew. */
+void last_ended_free(struct model *m, struct last_ended *l);
 
 /* record.c: what changes, in records. Callers hold lock for writing. */
 /* Of a goroutine that appeared; m->life is what is known of it. NULL without memory. */

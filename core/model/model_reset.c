@@ -36,8 +36,9 @@ static int new_shards(unsigned n, const struct model *m, struct shard **ret)
 	return 0;
 }
 
-static void reset_proc(struct proc *p)
+static void reset_proc(struct model *m, struct proc *p)
 {
+	last_ended_free(m, &p->last);
 	p->info.state = PROC_RUNNING;
 	p->info.exited_ns = 0;
 	p->info.execed = false;
@@ -50,6 +51,7 @@ static void reset_proc(struct proc *p)
 static void forget_procs(struct model *m)
 {
 	for (unsigned k = 0; k < m->n_kept; k++) {
+		last_ended_free(m, &m->procs[m->kept[k]]->last);
 		free(m->procs[m->kept[k]]);
 		m->procs[m->kept[k]] = NULL;
 	}
@@ -74,7 +76,7 @@ int model_reset(struct model *m)
 	old = m->shards;
 	m->shards = shards;
 	for (unsigned k = 0; k < m->n_kept; k++)
-		reset_proc(m->procs[m->kept[k]]);
+		reset_proc(m, m->procs[m->kept[k]]);
 	if (anew)
 		forget_procs(m);
 	m->n_ended = m->root = 0;

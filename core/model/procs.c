@@ -48,6 +48,7 @@ static void drop_counts(struct model *m, unsigned proc)
 	t->in_doubt = false;
 	for (unsigned i = 0; i < m->n_shards; i++)
 		shard_drop_proc(&m->shards[i], proc);
+	last_ended_free(m, &m->procs[proc]->last);
 	free(m->procs[proc]);
 	m->procs[proc] = NULL;
 }

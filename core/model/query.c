@@ -42,6 +42,8 @@ void record_copy(const struct model *m, const struct record *g, struct goroutine
 	memcpy(ret->counts, g->counts, sizeof(ret->counts));
 	memcpy(ret->state_ns + GSTATE_RUNNABLE, g->state_ns, sizeof(g->state_ns));
 	ret->flags |= began_flags;
+	if (g->last_of)
+		ret->flags |= GOROUTINE_LAST_ENDED;
 	/* Events were lost since it was made, and some of them may have been its own. */
 	if (g->epoch != m->procs[g->proc]->epoch)
 		ret->flags |= GOROUTINE_UNCERTAIN;

@@ -219,6 +219,9 @@ void record_forget(struct model *m, struct record *g)
 {
 	if (g->in_exited)
 		exited_unlink(m, g);
+	else if (g->last_of)
+		m->procs[g->proc]->exited_retained--;
+	last_ended_remove(m, g);
 }
 
 static void exited_append(struct model *m, struct record *g)
@@ -233,6 +236,27 @@ static void exited_append(struct model *m, struct record *g)
 	g->in_exited = true;
 	m->n_exited++;
 	m->procs[g->proc]->exited_retained++;
+}
+
+/* Not kept any more, for whatever reason it was. */
+static void exited_drop(struct model *m, struct record *g)
+{
+	struct proc *p = m->procs[g->proc];
+
+	p->exited_dropped++;
+	p->exited_dropped_ns = MAX(p->exited_dropped_ns, g->exited_ns);
+	shard_remove(&m->shards[shard_of(m, g->proc, g->goid)], g);
+}
+
+/* It ended: the last of its start function, instead of the one that was. */
+static void note_last(struct model *m, struct record *g)
+{
+	struct record *old = last_ended_put(m, g);
+
+	if (old && !old->in_exited) {
+		m->procs[old->proc]->exited_retained--;
+		exited_drop(m, old);
+	}
 }
 
 /* The shard whose next change is earliest, or NULL. */
@@ -264,10 +288,11 @@ void model_settle_exits(struct model *m)
 	while ((s = next_change(m, at))) {
 		struct record *g = s->changes[at[s - m->shards] - 1].record;
 
-		if (g->in_exited)
-			exited_unlink(m, g);
-		if (record_exited(g))
+		record_forget(m, g);
+		if (record_exited(g)) {
 			exited_append(m, g);
+			note_last(m, g);
+		}
 	}
 	for (unsigned i = 0; i < m->n_shards; i++)
 		m->shards[i].n_changes = 0;
@@ -275,12 +300,12 @@ void model_settle_exits(struct model *m)
 		return;
 	while (m->n_exited > retain) {
 		struct record *g = m->oldest_exited;
-		struct proc *p = m->procs[g->proc];
 
 		exited_unlink(m, g);
-		p->exited_dropped++;
-		p->exited_dropped_ns = MAX(p->exited_dropped_ns, g->exited_ns);
-		shard_remove(&m->shards[shard_of(m, g->proc, g->goid)], g);
+		if (g->last_of)
+			m->procs[g->proc]->exited_retained++;
+		else
+			exited_drop(m, g);
 	}
 	for (unsigned i = 0; i < m->n_shards; i++)
 		shard_shrink(&m->shards[i]);

@@ -84,7 +84,8 @@ bool view_belongs(const struct view *v, unsigned proc, enum view_by by, uint64_t
 	case VIEW_BY_WAIT:
 		return gstate_waits(view_state(&g)) && g.reason_id == key;
 	case VIEW_BY_FUNC:
-		return !(g.flags & GOROUTINE_EXITED) && g.start_func_id == key;
+		return (!(g.flags & GOROUTINE_EXITED) || g.flags & GOROUTINE_LAST_ENDED) &&
+		       g.start_func_id == key;
 	}
 	return false;
 }

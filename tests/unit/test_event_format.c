@@ -116,6 +116,8 @@ static void test_text(void **state)
 	check_text(x, &ev, "1763900000.123459000 41 newgoroutine child=57 func=main.worker\n");
 	ev = (struct event){.time_ns = T0 + 3211, .goid = 57, .type = EVENT_GOEXIT, .target = 57};
 	check_text(x, &ev, "1763900000.123460000 57 goexit\n");
+	ev.string_id = intern(x, "main.fill");
+	check_text(x, &ev, "1763900000.123460000 57 goexit func=main.fill\n");
 }
 
 static void test_text_more(void **state)

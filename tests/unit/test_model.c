@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -447,6 +448,91 @@ static void test_exited_bound(void **state)
 	assert_int_equal(totals(x).exited_retained, 0);
 	assert_int_equal(totals(x).exited_dropped, 1);
 	assert_int_equal(model_goroutine(x->m, 0, 1, &g), -ENOENT);
+}
+
+/* One that is made, runs `func_id` and ends. */
+static void live_once(struct fixture *x, uint64_t goid, uint32_t func_id)
+{
+	struct event ev = go(1, goid);
+
+	ev.string_id = func_id;
+	apply(x, goid, move(0, goid, GSTATE_DEAD, GSTATE_RUNNABLE));
+	apply(x, goid, ev);
+	apply(x, goid, move(goid, goid, GSTATE_RUNNABLE, GSTATE_RUNNING));
+	apply(x, goid, move(goid, goid, GSTATE_RUNNING, GSTATE_DEAD));
+}
+
+static void check_func(struct fixture *x, uint32_t func_id, uint64_t goid)
+{
+	uint64_t *goids;
+	size_t n;
+
+	assert_int_equal(model_goids(x->m, 0, MODEL_BY_FUNC, func_id, &goids, &n), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(goids[0], goid);
+	free(goids);
+}
+
+/* Who ends seldom is still there when thousands of others have ended after it. */
+static void test_last_ended(void **state)
+{
+	struct fixture *x = *state;
+	uint32_t rare = names_intern(x->names, "main.mailer", 11);
+	uint32_t often = names_intern(x->names, "main.request", 12);
+	struct event ev = {.type = EVENT_GOEXIT, .goid = 2, .target = 2};
+	uint32_t *keys;
+	size_t n;
+
+	model_free(x->m);
+	make(x, 1000, 5);
+	live_once(x, 2, rare);
+	for (uint64_t goid = 10; goid < 2010; goid++)
+		live_once(x, goid, often);
+	assert_int_equal(get(x, 2).flags, GOROUTINE_EXITED | GOROUTINE_LAST_ENDED);
+	assert_int_equal(get(x, 2).exited_ns, 2);
+	assert_int_equal(get(x, 2009).flags, GOROUTINE_EXITED | GOROUTINE_LAST_ENDED);
+	assert_int_equal(get(x, 2008).flags, GOROUTINE_EXITED);
+	assert_int_equal(totals(x).exited_retained, 6);
+	assert_int_equal(totals(x).exited_dropped, 1995);
+	/* The function stays, though none of it lives. */
+	assert_int_equal(model_keys(x->m, 0, MODEL_BY_FUNC, &keys, &n), 0);
+	assert_int_equal(n, 3); /* and the one that made them, whose function is not known */
+	free(keys);
+	check_func(x, rare, 2);
+	check_func(x, often, 2009);
+	/* The event says whose end it is. */
+	model_apply(x->m, &ev, 1);
+	assert_int_equal(ev.string_id, rare);
+	/* One that lives is all there is to be seen of it; the next that ends takes the place. */
+	live_once(x, 3000, rare);
+	assert_int_equal(totals(x).exited_retained, 5);
+	check_func(x, rare, 3000);
+	apply(x, 3001, move(0, 3001, GSTATE_DEAD, GSTATE_RUNNABLE));
+	ev = go(1, 3001);
+	ev.string_id = rare;
+	apply(x, 3001, ev);
+	check_func(x, rare, 3001);
+	assert_int_equal(model_reset(x->m), 0);
+	assert_int_equal(totals(x).exited_retained, 0);
+	live_once(x, 4, rare);
+	check_func(x, rare, 4);
+}
+
+/* As many functions as are kept, with their tables, and then no more. */
+static void test_last_ended_bound(void **state)
+{
+	struct fixture *x = *state;
+
+	model_free(x->m);
+	make(x, 1000, 5);
+	for (uint32_t k = 0; k < LAST_ENDED_MAX + 100; k++) {
+		char name[32];
+		int len = snprintf(name, sizeof(name), "main.f%u", k);
+
+		live_once(x, 2 + k, names_intern(x->names, name, (size_t)len));
+	}
+	assert_int_equal(totals(x).exited_retained, LAST_ENDED_MAX + 5);
+	assert_int_equal(get(x, 2).exited_ns, 2);
 }
 
 /* Memory does not grow with the number of goroutines that come and go. */
@@ -915,6 +1001,8 @@ int main(void)
 		TEST(test_bytes),
 		TEST(test_many_types),
 		TEST(test_exited_bound),
+		TEST(test_last_ended),
+		TEST(test_last_ended_bound),
 		TEST(test_memory_flat),
 		TEST(test_memory_returned),
 		TEST(test_cgo_thread),
