@@ -121,7 +121,7 @@ static int live_stack(void *ctx, unsigned proc, uint64_t goid, struct buf *out,
 	struct engine *e = ctx;
 	int err = deputy_ask(e->looker, &args, out);
 
-	if (err == -ESRCH && has_ended(e, proc)) /* else only the goroutine has */
+	if (err == -ESRCH) /* the process has ended, or only the goroutine */
 		err = last_stacks_give(e->last, proc, LIVE_STACKS_AS_GO, goid, add_to_buf, out,
 				       ret_as_of_ns);
 	return err;

@@ -44,17 +44,23 @@ int view_each_stack(const struct view *v, unsigned proc, enum live_stacks what, 
 			       : -ENOSYS;
 }
 
-void view_stacks_as_of(const struct view *v, unsigned proc, uint64_t as_of_ns, struct buf *out)
+void view_add_utc(uint64_t unix_ns, struct buf *out)
 {
-	uint64_t unix_ns = view_unix(v, as_of_ns);
 	time_t seconds = (time_t)(unix_ns / NS_PER_SEC);
-	struct proc_info info;
 	char text[32] = "";
 	struct tm tm;
 
 	if (gmtime_r(&seconds, &tm))
 		strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	buf_addf(out, "as of %s.%03uZ", text, (unsigned)(unix_ns % NS_PER_SEC / 1000000));
+	buf_addf(out, "%s.%03uZ", text, (unsigned)(unix_ns % NS_PER_SEC / 1000000));
+}
+
+void view_stacks_as_of(const struct view *v, unsigned proc, uint64_t as_of_ns, struct buf *out)
+{
+	struct proc_info info;
+
+	buf_adds(out, "as of ");
+	view_add_utc(view_unix(v, as_of_ns), out);
 	if (!model_proc(v->model, proc, &info) && info.exited_ns > as_of_ns)
 		buf_addf(out, ", %.1f s before the program ended",
 			 (double)(info.exited_ns - as_of_ns) / NS_PER_SEC);
@@ -116,6 +122,27 @@ int view_stacks(const struct view *v, struct view_query *q, struct buf *out)
 	return err || q->form == VIEW_TEXT ? err : wrap(q->form, &text, c.cut, out);
 }
 
+/* Of one that has ended: what is known, and its stack as it was read last, if it was. */
+static int ended_stack(const struct view *v, const struct goroutine *g, struct buf *out)
+{
+	cleanup_buf_ struct buf text = BUF_INIT;
+	uint64_t as_of_ns = 0;
+	int err = -ESRCH;
+
+	view_ended_text(v, g, out);
+	if (v->live->stack)
+		err = v->live->stack(v->live->ctx, g->proc, g->goid, &text, &as_of_ns);
+	if (!err && as_of_ns) {
+		buf_adds(out, "... its stack ");
+		view_stacks_as_of(v, g->proc, as_of_ns, out);
+		buf_adds(out, ":\n");
+		buf_add(out, text.data, text.len);
+	} else {
+		buf_adds(out, "... its stack was not read while it lived\n");
+	}
+	return buf_error(out);
+}
+
 int view_stack(const struct view *v, struct view_query *q, struct buf *out)
 {
 	cleanup_buf_ struct buf text = BUF_INIT, head = BUF_INIT;
@@ -125,10 +152,18 @@ int view_stack(const struct view *v, struct view_query *q, struct buf *out)
 
 	if (err)
 		return err;
-	if (!v->live->stack)
+	if (!v->live->stack && !(g.flags & GOROUTINE_EXITED))
 		return -ENOSYS;
-	err = v->live->stack(v->live->ctx, q->proc, q->goid, &text, &as_of_ns);
-	err = add_none(v, q->proc, err, &text);
+	if (g.flags & GOROUTINE_EXITED) {
+		err = ended_stack(v, &g, &text);
+	} else {
+		err = v->live->stack(v->live->ctx, q->proc, q->goid, &text, &as_of_ns);
+		err = add_none(v, q->proc, err, &text);
+	}
+	/* It may have ended just now. */
+	if (err == -ESRCH && !model_goroutine(v->model, q->proc, q->goid, &g) &&
+	    g.flags & GOROUTINE_EXITED)
+		err = ended_stack(v, &g, &text);
 	if (err)
 		return err;
 	add_as_of(v, q->proc, as_of_ns, &head);

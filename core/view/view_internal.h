@@ -40,6 +40,10 @@ void view_audit_line(const struct audit *a, struct buf *out);
 
 /* "function:line" of a call site; "" when unknown. */
 void view_site(const struct view *v, uint32_t site_id, struct buf *out);
+/* "2026-11-29T06:42:54.123Z" */
+void view_add_utc(uint64_t unix_ns, struct buf *out);
+/* ended.c: who it was, when it ended and how, as a dump that has no frames. */
+void view_ended_text(const struct view *v, const struct goroutine *g, struct buf *out);
 /* "main.worker (/src/main.go:12)"; "" when unknown. */
 void view_site_file(const struct names *names, uint32_t site_id, struct buf *out);
 

@@ -563,6 +563,46 @@ static void test_recording(void **state)
 	has_line(text, "warning the recording could not keep up: 3 events are not in it");
 }
 
+static int no_stack(void *ctx, unsigned proc, uint64_t goid, struct buf *out,
+		    uint64_t *ret_as_of_ns)
+{
+	return -ESRCH;
+}
+
+/* One that has ended answers with what is known of it, also where stacks cannot be read at all. */
+static void test_stack_of_ended(void **state)
+{
+	struct fixture *x = *state;
+	struct event events[] = {
+		{.type = EVENT_CASGSTATUS, .goid = 1, .target = 7, .from = 4, .to = 1},
+		{.type = EVENT_CASGSTATUS, .goid = 7, .target = 7, .from = 1, .to = 2},
+		{.type = EVENT_CASGSTATUS, .goid = 7, .target = 7, .from = 2, .to = 6},
+		{.type = EVENT_GOEXIT, .goid = 7, .target = 7},
+	};
+	const char *text;
+
+	for (size_t i = 0; i < ARRAY_SIZE(events); i++)
+		events[i].time_ns = T0 + 60 * MS + 10 * MS * MIN(i, (size_t)2);
+	model_apply(x->m, events, ARRAY_SIZE(events));
+	for (unsigned i = 0; i < 2; i++) {
+		text = render(x, view_stack, 7, VIEW_TEXT);
+		assert_true(!strncmp(text, "goroutine 7 [exited]:\n... exited ", 33));
+		assert_non_null(strstr(text, "Z, 0.0 s ago; it was running before; its last wait "
+					     "was for chan receive\n"));
+		assert_non_null(strstr(text, "... started with main.worker, by main.main "
+					     "(/src/main.go:12) in goroutine 1\n"));
+		assert_non_null(strstr(text, "... its stack was not read while it lived\n"));
+		x->live.stack = no_stack;
+	}
+	/* As it was read last, if it was. */
+	x->live.stack = stack;
+	as_of_ns = T0 + 50 * MS;
+	text = render(x, view_stack, 7, VIEW_TEXT);
+	as_of_ns = 0;
+	assert_non_null(strstr(text, "... its stack as of 1970-01-01T00:16:40.050Z"));
+	assert_non_null(strstr(text, ":\ngoroutine 7 [select]:\n"));
+}
+
 static void test_stacks(void **state)
 {
 	struct fixture *x = *state;
@@ -845,25 +885,16 @@ int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_status),
-		TEST(test_json_values),
-		TEST(test_goroutine_stats),
-		TEST(test_sampled),
-		TEST(test_tables),
-		TEST(test_stats),
-		TEST(test_health),
-		TEST(test_audit),
-		TEST(test_recording),
-		TEST(test_metrics),
-		TEST(test_stacks),
-		TEST(test_tables_cut),
-		TEST(test_not_there),
-		TEST(test_readme),
-		TEST(test_hostile_names),
-		TEST(test_waiting),
-		TEST(test_leaks_names),
-		TEST(test_leaks_growth),
-		TEST(test_edge_of_old_creation),
+		TEST(test_status),          TEST(test_json_values),
+		TEST(test_goroutine_stats), TEST(test_sampled),
+		TEST(test_tables),          TEST(test_stats),
+		TEST(test_health),          TEST(test_audit),
+		TEST(test_recording),       TEST(test_metrics),
+		TEST(test_stack_of_ended),  TEST(test_stacks),
+		TEST(test_tables_cut),      TEST(test_not_there),
+		TEST(test_readme),          TEST(test_hostile_names),
+		TEST(test_waiting),         TEST(test_leaks_names),
+		TEST(test_leaks_growth),    TEST(test_edge_of_old_creation),
 	};
 
 	return cmocka_run_group_tests_name("view", tests, NULL, NULL);
