@@ -63,7 +63,7 @@ uint64_t config_leaks_every_ns(const struct config *c)
 
 static int check_rates(const char *value, char *why, size_t size)
 {
-	uint32_t rates[EVENT_TYPES];
+	uint32_t rates[RATES];
 
 	return control_parse_rates(value, rates, why, size);
 }
@@ -98,9 +98,10 @@ static const struct option table[] = {
 
 	{"sample", OPTION_TEXT, "capture", "EVENT:RATE,...", NULL, FIELD(sample),
 	 .check = check_rates, .completes = COMPLETES_RATES,
-	 .words = "casgstatus|makeslice|makemap|newobject|newgoroutine|goexit",
+	 .words = "casgstatus|makeslice|makemap|newobject|newgoroutine|goexit|goroutines",
 	 .help = "only these events, each at its rate (0.0001 to 1): casgstatus,\n"
-		 "makeslice, makemap, newobject, newgoroutine, goexit; else all of each"},
+		 "makeslice, makemap, newobject, newgoroutine, goexit; else all of each;\n"
+		 "goroutines:RATE: all events of so many goroutines, none of others"},
 	{"rw", OPTION_NUMBER, "capture", "N", "3", FIELD(readers), 1, 1024,
 	 .help = "ring buffers, each with its reader; no more than there are CPUs"},
 	{"ring-size", OPTION_SIZE, "capture", "SIZE", "32M", FIELD(ring_size), 4096, 1 << 30,
@@ -396,7 +397,7 @@ static int config_check(struct reading *r)
 	if (err)
 		return err;
 	c->records = c->mode <= MODE_COMMAND && asks_for_recording(r);
-	for (size_t i = 0; i < EVENT_TYPES; i++)
+	for (size_t i = 0; i < RATES; i++)
 		c->rates[i] = RATE_ONE;
 	/* Both were checked when they were set. */
 	(void)probe_level_parse(c->probes, &c->level, why, sizeof(why));

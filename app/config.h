@@ -28,7 +28,7 @@ struct config {
 	enum config_mode mode;
 	const char *mount_point; /* NULL: none */
 	char **command;          /* MODE_COMMAND: argv of the program to start; never empty */
-	uint32_t rates[EVENT_TYPES];
+	uint32_t rates[RATES];
 	enum probe_level level; /* of `probes` */
 	bool records;           /* -web, -record, or where or how to store, on the command line */
 	enum log_level log_level;

@@ -134,6 +134,7 @@ static void probes(void *ctx, struct session_meta *ret)
 	snprintf(ret->probes, sizeof(ret->probes), "%s", probe_levels[now.level].name);
 	ret->probes_off_ns = now.off_ns;
 	ret->probes_switched = now.switched;
+	view_sample(v, ret->sample, sizeof(ret->sample));
 }
 
 /* On the recorder's thread. */

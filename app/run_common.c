@@ -110,26 +110,42 @@ static int write_metrics(struct run *r)
 
 /* --- the second ------------------------------------------------------------------------- */
 
+static void add_words(struct buf *line, const char *before, const struct buf *words)
+{
+	if (words->len) {
+		buf_adds(line, before);
+		buf_add(line, words->data, words->len);
+	}
+}
+
 static void print_sample(const struct view *v, const struct meter_sample *s)
 {
 	cleanup_buf_ struct buf stop = BUF_INIT, audit = BUF_INIT, probes = BUF_INIT,
-				budget = BUF_INIT;
+				budget = BUF_INIT, choice = BUF_INIT, line = BUF_INIT;
 	struct recording rec;
 
 	view_recording(v, &rec);
 	view_recording_stop(&rec, &stop);
 	view_audit_word(v, &audit);
 	view_probes_word(v, true, &probes);
+	view_choice_word(v, &choice);
 	view_budget_word(v, &budget);
-	log_info("RPS %llu/s  PPS %llu/s  EWP %llu  LAT %llu ns  PRC %llu ns  BPS %.1f/s  "
-		 "BFL %.2f ms  QWL %.2f ms  lost %llu/s  overhead %.1f%% of a CPU  audit "
-		 "%s%s%s%s%s%s%s",
+	buf_addf(&line,
+		 "RPS %llu/s  PPS %llu/s  EWP %llu  LAT %llu ns  PRC %llu ns  BPS %.1f/s  "
+		 "BFL %.2f ms  QWL %.2f ms  lost %llu/s  overhead %.1f%% of a CPU",
 		 (unsigned long long)s->rps, (unsigned long long)s->pps, (unsigned long long)s->ewp,
 		 (unsigned long long)s->lat_ns, (unsigned long long)s->prc_ns, s->bps,
 		 (double)s->bfl_ns / 1e6, (double)s->qwl_ns / 1e6, (unsigned long long)s->lost,
-		 s->overhead_percent, audit.data ? audit.data : "", probes.len ? "  probes " : "",
-		 probes.len ? probes.data : "", budget.len ? "  " : "",
-		 budget.len ? budget.data : "", stop.len ? "  " : "", stop.len ? stop.data : "");
+		 s->overhead_percent);
+	view_dearest_word(s, &line);
+	buf_adds(&line, "  audit ");
+	add_words(&line, "", &audit);
+	add_words(&line, "  probes ", &probes);
+	add_words(&line, "  ", &choice);
+	add_words(&line, "  ", &budget);
+	add_words(&line, "  ", &stop);
+	if (!buf_error(&line))
+		log_info("%s", line.data);
 }
 
 static bool prints_statistics(const struct run *r)

@@ -78,6 +78,8 @@ static void announce(struct run *r)
 	snprintf(subject, sizeof(subject), "session %s of process %lld",
 		 meta->id[0] ? meta->id : r->config->replay, (long long)meta->pid);
 	run_ready(r, subject);
+	if (meta->sample[0])
+		log_info("it was recorded with -sample %s", meta->sample);
 }
 
 /* What a torn or odd session is missing, once the end was reached. */

@@ -210,6 +210,7 @@ struct wire_site {
 
 struct wire_control {
 	__u32 rates[WIRE_TYPES]; /* parts of WIRE_RATE_ONE */
+	__u32 goroutines;        /* so many of them are chosen; the same */
 	/* The reader sleeps: the next record wakes it, and clears this. */
 	__u32 want_wakeup;
 	/* Where a creation or exit is told: casgstatus (0), or the probe of its own (1). */
@@ -220,9 +221,21 @@ struct wire_control {
 	__u8 several;
 	__u8 pad;
 	__u32 stepped_kinds; /* bits by enum wire_probe: some site is WIRE_SITE_STEPPED */
-	__u32 pad2;
 	struct wire_site sites[WIRE_SITES_MAX];
 };
+
+/* A goroutine's place in 0 … WIRE_RATE_ONE - 1: it is chosen where this is below
+ * control.goroutines. Stable, so that all its hits say the same; core/model/control.h,
+ * rate_chooses(), has it, too. */
+static inline __u32 wire_choice(__u32 pid, __u64 goid)
+{
+	__u64 x = goid + pid * 0x9e3779b97f4a7c15ull;
+
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ull;
+	x = (x ^ x >> 27) * 0x94d049bb133111ebull;
+	x ^= x >> 31;
+	return (__u32)((x >> 32) * WIRE_RATE_ONE >> 32);
+}
 
 /* --- counters (.bss, mapped by user space) --------------------------------------------------- */
 
@@ -242,7 +255,7 @@ struct wire_sampler {
  * outside. */
 struct wire_cpu {
 	__u64 skipped; /* hits that were no event */
-	__u64 passed;  /* events that -sample did not choose */
+	__u64 passed;  /* events that -sample did not choose, so that there is no record */
 	__u64 prog_ns_sum, prog_ns_samples;
 	__u64 lost[WIRE_TYPES]; /* events: what the records that are not there would have told */
 	struct wire_sampler samplers[WIRE_TYPES];
@@ -252,10 +265,12 @@ struct wire_cpu {
 	__u64 hidden;    /* of both: that told of a change that -sample did not choose */
 	__u64 absent;    /* reads that failed for good: what they should have told is 0 */
 	__u64 outside;   /* hits of processes that have no number in our pid namespace */
-	__u64 execs, lost_execs; /* in the ring, and without room there */
-	__u64 stepped;           /* hits at sites that are stepped out of line */
+	__u64 execs, lost_execs;    /* in the ring, and without room there */
+	__u64 stepped;              /* hits at sites that are stepped out of line */
+	__u64 unchosen[WIRE_TYPES]; /* events that -sample did not choose, hidden ones too */
 	__u32 ring; /* which ring this CPU writes to: set before anything is attached */
 	__u32 pad;
+	__u64 pad2[2];
 };
 
 /* --- samples ---------------------------------------------------------------------------------- */
@@ -304,6 +319,6 @@ _Static_assert(sizeof(struct wire_slot) == 64, "wire_slot: a cache line");
 _Static_assert(sizeof(struct wire_ring) == 128, "wire_ring: head and tail apart");
 _Static_assert(sizeof(struct wire_layout) == 64, "wire_layout");
 _Static_assert(sizeof(struct wire_site) == 16, "wire_site");
-_Static_assert(sizeof(struct wire_cpu) == 256, "wire_cpu: no false sharing");
+_Static_assert(sizeof(struct wire_cpu) == 320, "wire_cpu: no false sharing");
 
 #endif

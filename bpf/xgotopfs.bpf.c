@@ -251,13 +251,16 @@ static __noinline bool sample_stride(struct wire_sampler *s, __u32 rate)
 	return left == s->pick;
 }
 
-static __always_inline bool sample(struct wire_cpu *cpu, __u32 type)
+/* `chosen`: its goroutine is. */
+static __always_inline bool sample(struct wire_cpu *cpu, __u32 type, bool chosen)
 {
 	__u32 rate = control.rates[type];
 
-	if (rate >= WIRE_RATE_ONE)
+	if (chosen &&
+	    (rate >= WIRE_RATE_ONE || (rate && sample_stride(&cpu->samplers[type], rate))))
 		return true;
-	return rate && sample_stride(&cpu->samplers[type], rate);
+	count(&cpu->unchosen[type]);
+	return false;
 }
 
 /* The events that a record would have told, and hidden ones: they are missing all the same. */
@@ -380,6 +383,43 @@ static __always_inline __u64 actor(__u64 g)
 	__u64 goid = read_word(g + layout.g_goid);
 
 	return goid ? goid : actor_through_m(g, 0, 0);
+}
+
+/* --- which goroutines are chosen (-sample goroutines:R) -------------------------------------- */
+
+static __always_inline bool chooses(void)
+{
+	return control.goroutines < WIRE_RATE_ONE;
+}
+
+static __noinline int is_chosen(__u64 goid)
+{
+	return wire_choice(target_tgid ? target_tgid : process_id(), goid) < control.goroutines;
+}
+
+/* Of an allocation. */
+static __noinline int actor_chosen(go_regs *regs)
+{
+	return is_chosen(actor(REG_G(regs)));
+}
+
+/* Of a change of state. One that cannot be read is, and given up where that is counted. */
+static __noinline int subject_chosen(__u64 gp)
+{
+	__u64 goid;
+
+	return read_user(&goid, sizeof(goid), gp + layout.g_goid) || is_chosen(goid);
+}
+
+/* Of a creation: the child, or who made it, which where it stands is as emit_creation() has it. */
+static __noinline int creation_chosen(go_regs *regs, __u64 gp)
+{
+	__u64 goid;
+
+	if (read_user(&goid, sizeof(goid), gp + layout.g_goid) || is_chosen(goid))
+		return 1;
+	return is_chosen(layout.has_parent ? read_word(gp + layout.g_parent_goid)
+					   : actor_through_m(REG_G(regs), gp, goid));
 }
 
 static __always_inline bool is_dead(__u32 state)
@@ -539,7 +579,7 @@ static __noinline int emit_state(go_regs *regs, __u64 gp, __u32 how)
  * `slot` is that of the site that was hit. */
 static __always_inline void transition(struct hit *h, __u64 gp, __u32 from, __u32 to, __u32 slot)
 {
-	bool created, ended;
+	bool created, ended, chosen;
 	__u32 flags = WIRE_STATE_SEEN;
 
 	from &= 0xff;
@@ -564,11 +604,12 @@ static __always_inline void transition(struct hit *h, __u64 gp, __u32 from, __u3
 	}
 	created = created && !(control.creations_by_newproc && to != GO_SYSCALL);
 	ended = ended && !(control.exits_by_gdestroy && from != GO_SYSCALL);
-	if (sample(h->cpu, WIRE_CASGSTATUS))
+	chosen = !chooses() || subject_chosen(gp);
+	if (sample(h->cpu, WIRE_CASGSTATUS, chosen))
 		flags |= WIRE_EMIT_STATE;
-	if (created && sample(h->cpu, WIRE_NEWGOROUTINE))
+	if (created && sample(h->cpu, WIRE_NEWGOROUTINE, chosen || creation_chosen(h->regs, gp)))
 		flags |= WIRE_EMIT_CREATE;
-	if (ended && sample(h->cpu, WIRE_GOEXIT))
+	if (ended && sample(h->cpu, WIRE_GOEXIT, chosen))
 		flags |= WIRE_EMIT_EXIT;
 	if (created)
 		emit_creation(h->regs, gp, HOW(flags, from, to, slot));
@@ -629,15 +670,17 @@ int on_newproc_goid(go_regs *ctx)
 
 	hit_begin(ctx, &h, WIRE_PROBE_NEWPROC_GOID);
 	if (layout.goid_stale || control.creations_by_newproc) {
+		__u64 gp = reg_by_number(ctx, control.sites[slot].reg);
+		bool chosen = !chooses() || subject_chosen(gp);
+
 		if (layout.goid_stale && control.rates[WIRE_CASGSTATUS]) {
 			flags |= WIRE_STATE_SEEN;
-			if (sample(h.cpu, WIRE_CASGSTATUS))
+			if (sample(h.cpu, WIRE_CASGSTATUS, chosen))
 				flags |= WIRE_EMIT_STATE;
 		}
-		if (sample(h.cpu, WIRE_NEWGOROUTINE))
+		if (sample(h.cpu, WIRE_NEWGOROUTINE, chosen || creation_chosen(ctx, gp)))
 			flags |= WIRE_EMIT_CREATE;
-		emit_creation(ctx, reg_by_number(ctx, control.sites[slot].reg),
-			      HOW(flags, GO_DEAD, 0, slot));
+		emit_creation(ctx, gp, HOW(flags, GO_DEAD, 0, slot));
 	}
 	hit_end(&h);
 	return 0;
@@ -661,8 +704,10 @@ int on_gdestroy(go_regs *ctx)
 		else
 			gp = read_word(REG_SP(ctx) + site->sp_delta + 8);
 		emit_state(ctx, gp,
-			   HOW(sample(h.cpu, WIRE_GOEXIT) ? WIRE_EMIT_EXIT : 0, GO_RUNNING, GO_DEAD,
-			       0));
+			   HOW(sample(h.cpu, WIRE_GOEXIT, !chooses() || subject_chosen(gp))
+				       ? WIRE_EMIT_EXIT
+				       : 0,
+			       GO_RUNNING, GO_DEAD, 0));
 	}
 	hit_end(&h);
 	return 0;
@@ -720,7 +765,7 @@ static __always_inline bool alloc_begin(struct alloc_hit *a, __u32 probe, __u32 
 	if (site->flags && restarts(a->h.regs, site->flags))
 		goto skip;
 	/* Only who is excluded must be known before the choice; else not read in vain. */
-	if (!n_exclude && !sample(a->h.cpu, type))
+	if (!n_exclude && !sample(a->h.cpu, type, !chooses() || actor_chosen(a->h.regs)))
 		goto pass;
 	/* one value, not the three it is made of: see the note on the stack */
 	a->caller = READ_REG(return_address(a->h.regs, site->sp_delta) -
@@ -729,7 +774,7 @@ static __always_inline bool alloc_begin(struct alloc_hit *a, __u32 probe, __u32 
 		return true;
 	if (within(exclude, n_exclude, a->caller))
 		goto skip;
-	if (sample(a->h.cpu, type))
+	if (sample(a->h.cpu, type, !chooses() || actor_chosen(a->h.regs)))
 		return true;
 pass:
 	count(&a->h.cpu->passed);
@@ -885,7 +930,7 @@ static __always_inline int system_call(go_regs *ctx, __u32 from, __u32 to, __u32
 	struct hit h;
 
 	hit_begin(ctx, &h, kind);
-	if (sample(h.cpu, WIRE_CASGSTATUS))
+	if (sample(h.cpu, WIRE_CASGSTATUS, !chooses() || subject_chosen(REG_G(ctx))))
 		emit_state(ctx, REG_G(ctx),
 			   HOW(WIRE_STATE_SEEN | WIRE_EMIT_STATE | WIRE_SYSCALL_SITE, from, to, 0));
 	else

@@ -18,7 +18,7 @@ static bool sample_here(const struct control *c)
 
 static void sample_show(const struct control *c, struct buf *out)
 {
-	uint32_t rates[EVENT_TYPES];
+	uint32_t rates[RATES];
 
 	c->get_rates(c->ctx, rates);
 	control_format_rates(rates, out);
@@ -27,7 +27,7 @@ static void sample_show(const struct control *c, struct buf *out)
 
 static int sample_set(const struct control *c, const char *text, char *why, size_t size)
 {
-	uint32_t rates[EVENT_TYPES];
+	uint32_t rates[RATES];
 	int err = control_parse_rates(text, rates, why, size);
 
 	return err ? err : c->set_rates(c->ctx, rates);

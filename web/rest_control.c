@@ -12,7 +12,7 @@
 
 struct values {
 	const char *replay;
-	uint32_t rates[EVENT_TYPES];
+	uint32_t rates[RATES];
 	double max_overhead;
 	bool paused;
 	enum probe_level level;
@@ -155,7 +155,7 @@ int rest_control_get(const struct request *rq, struct response *rs)
 {
 	const struct control *c = sources_live(rq->web->sources)->view.control;
 	struct buf *out = &rs->body, text = BUF_INIT;
-	uint32_t rates[EVENT_TYPES];
+	uint32_t rates[RATES];
 
 	buf_addc(out, '{');
 	if (c->get_rates) {

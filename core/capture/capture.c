@@ -76,7 +76,7 @@ struct capture {
 	size_t n_shown;
 };
 
-static unsigned wanted(const uint32_t rates[EVENT_TYPES])
+static unsigned wanted(const uint32_t rates[RATES])
 {
 	unsigned bits = 0;
 
@@ -88,7 +88,7 @@ static unsigned wanted(const uint32_t rates[EVENT_TYPES])
 /* What the rates call for; nothing of theirs while paused. While allocations are looked at they are
  * sampled too: that sees what events do not (append, strings, closures), and costs next to nothing
  * beside them. */
-static unsigned wanted_of(const struct capture *c, const uint32_t rates[EVENT_TYPES])
+static unsigned wanted_of(const struct capture *c, const uint32_t rates[RATES])
 {
 	unsigned bits = c->paused ? 0 : wanted(rates);
 
@@ -98,16 +98,16 @@ static unsigned wanted_of(const struct capture *c, const uint32_t rates[EVENT_TY
 	return bits;
 }
 
-static int rates_check(const uint32_t rates[EVENT_TYPES])
+static int rates_check(const uint32_t rates[RATES])
 {
-	for (unsigned t = 0; t < EVENT_TYPES; t++)
+	for (unsigned t = 0; t < RATES; t++)
 		if (rates[t] > RATE_ONE)
 			return -EINVAL;
 	return 0;
 }
 
 /* Tells the BPF program. Where both could tell of a creation or an exit, casgstatus does. */
-static void rates_publish(struct capture *c, const uint32_t rates[EVENT_TYPES])
+static void rates_publish(struct capture *c, const uint32_t rates[RATES])
 {
 	volatile struct wire_control *control = c->program->control;
 	bool states = rates[EVENT_CASGSTATUS];
@@ -119,6 +119,7 @@ static void rates_publish(struct capture *c, const uint32_t rates[EVENT_TYPES])
 		!states && rates[EVENT_GOEXIT] && !target_exits_by_states(c->target);
 	for (unsigned t = 0; t < EVENT_TYPES; t++)
 		control->rates[t] = rates[t];
+	control->goroutines = rates[RATE_GOROUTINES];
 	pthread_mutex_unlock(&c->lock);
 }
 
@@ -310,11 +311,12 @@ void capture_free(struct capture *c)
 
 /* --- attaching ------------------------------------------------------------------------------- */
 
-static void current_rates(struct capture *c, uint32_t ret[EVENT_TYPES])
+static void current_rates(struct capture *c, uint32_t ret[RATES])
 {
 	pthread_mutex_lock(&c->lock);
 	for (unsigned t = 0; t < EVENT_TYPES; t++)
 		ret[t] = c->program->control->rates[t];
+	ret[RATE_GOROUTINES] = c->program->control->goroutines;
 	pthread_mutex_unlock(&c->lock);
 }
 
@@ -343,7 +345,7 @@ static struct probe_site *with_plugins(struct capture *c, struct probe_site *sit
 static void show_sites(struct capture *c)
 {
 	struct probe_site *sites = NULL, *old;
-	uint32_t rates[EVENT_TYPES];
+	uint32_t rates[RATES];
 	size_t n = 0;
 
 	current_rates(c, rates);
@@ -410,7 +412,7 @@ static bool file_is_ours(struct capture *c, const struct probe_site *sites, size
 
 /* Makes the attached probes those that `rates` need (none while paused, or while the file is not
  * ours), then publishes the rates. */
-static int apply_rates(struct capture *c, const uint32_t rates[EVENT_TYPES])
+static int apply_rates(struct capture *c, const uint32_t rates[RATES])
 {
 	cleanup_free_ struct probe_site *sites = NULL;
 	unsigned bits = wanted_of(c, rates);
@@ -441,7 +443,7 @@ static int apply_rates(struct capture *c, const uint32_t rates[EVENT_TYPES])
 	return err;
 }
 
-static int change_rates(struct capture *c, const uint32_t rates[EVENT_TYPES])
+static int change_rates(struct capture *c, const uint32_t rates[RATES])
 {
 	int err = apply_rates(c, rates);
 
@@ -514,7 +516,7 @@ static bool file_was_released(void *ctx)
 static void file_held(void *ctx)
 {
 	struct capture *c = ctx;
-	uint32_t rates[EVENT_TYPES];
+	uint32_t rates[RATES];
 
 	pthread_mutex_lock(&c->changing);
 	if (c->over || !c->pump) { /* nothing to attach any more, or capture_new() failed */
@@ -567,7 +569,7 @@ static int file_enter(void *ctx, pid_t pid)
 {
 	struct capture *c = ctx;
 	cleanup_free_ struct probe_site *sites = NULL;
-	uint32_t rates[EVENT_TYPES];
+	uint32_t rates[RATES];
 	size_t n = 0;
 	int err = 0;
 
@@ -606,7 +608,7 @@ static bool file_left(void *ctx, pid_t pid)
 
 static int attach_all(struct capture *c)
 {
-	uint32_t rates[EVENT_TYPES];
+	uint32_t rates[RATES];
 	int err;
 
 	pthread_mutex_lock(&c->changing);
@@ -652,7 +654,7 @@ int capture_attach(struct capture *c)
  * must be gone before there are others, or both would tell of a hit. */
 static int follow_exec(struct capture *c)
 {
-	uint32_t rates[EVENT_TYPES];
+	uint32_t rates[RATES];
 	int err = 0;
 
 	c->left = procs_left_behind(c->procs, c->pid) || c->left;
@@ -718,7 +720,7 @@ void capture_stop(struct capture *c)
 		pump_stop(c->pump);
 }
 
-int capture_set_rates(struct capture *c, const uint32_t rates[EVENT_TYPES])
+int capture_set_rates(struct capture *c, const uint32_t rates[RATES])
 {
 	int err = rates_check(rates);
 
@@ -730,7 +732,7 @@ int capture_set_rates(struct capture *c, const uint32_t rates[EVENT_TYPES])
 	return err;
 }
 
-void capture_get_rates(struct capture *c, uint32_t ret[EVENT_TYPES])
+void capture_get_rates(struct capture *c, uint32_t ret[RATES])
 {
 	current_rates(c, ret);
 }
@@ -744,7 +746,7 @@ static uint64_t attaching_cpu_ns(const struct capture *c)
 /* Puts in, or takes out, what is called for by now; `changing` is held. */
 static int switch_probes(struct capture *c)
 {
-	uint32_t rates[EVENT_TYPES];
+	uint32_t rates[RATES];
 	int err;
 
 	if (c->paused && !c->samples_alone) {
@@ -825,7 +827,7 @@ void capture_low_latency(struct capture *c, bool on)
 /* What is attached in the program now is to be so in its plugins. */
 static int apply_to_plugins(struct capture *c)
 {
-	uint32_t rates[EVENT_TYPES];
+	uint32_t rates[RATES];
 	bool on = c->attached && !c->paused && !c->over &&
 		  (c->file == CAPTURE_HELD || c->file == CAPTURE_FOLLOWED);
 
@@ -919,8 +921,10 @@ void capture_stats(struct capture *c, struct capture_stats *ret)
 	s.outside = counters.outside;
 	s.prog_ns_sum = counters.prog_ns_sum;
 	s.prog_ns_samples = counters.prog_ns_samples;
-	for (unsigned t = 0; t < EVENT_TYPES; t++)
+	for (unsigned t = 0; t < EVENT_TYPES; t++) {
 		s.lost[t] = counters.lost[t];
+		s.unchosen[t] = counters.unchosen[t];
+	}
 	pump_stats(c->pump, &s);
 	s.stepped = counters.stepped;
 	s.sample_hits = counters.sample_hits;
@@ -932,7 +936,7 @@ void capture_stats(struct capture *c, struct capture_stats *ret)
 void capture_sampling(struct capture *c, char *ret, size_t size)
 {
 	const char *is = "off: no event of an allocation is wanted";
-	uint32_t rates[EVENT_TYPES];
+	uint32_t rates[RATES];
 
 	current_rates(c, rates);
 	pthread_mutex_lock(&c->lock);

@@ -83,13 +83,13 @@ struct capture_price {
 };
 
 struct capture_config {
-	pid_t pid;         /* one process; 0 = every process of the binary */
-	unsigned readers;  /* -rw: rings, at most one a CPU */
-	size_t ring_bytes; /* each ring, 64 bytes a record; rounded up to a power of two. 0 =
-			      default */
-	uint32_t rates[EVENT_TYPES]; /* parts of RATE_ONE (core/model/control.h's 10000); 0 = no
+	pid_t pid;             /* one process; 0 = every process of the binary */
+	unsigned readers;      /* -rw: rings, at most one a CPU */
+	size_t ring_bytes;     /* each ring, 64 bytes a record; rounded up to a power of two. 0 =
+				  default */
+	uint32_t rates[RATES]; /* parts of RATE_ONE (core/model/control.h's 10000); 0 = no
 					probe */
-	struct capture_price price;  /* what capture_calibrate() said, for capture_stats() */
+	struct capture_price price; /* what capture_calibrate() said, for capture_stats() */
 	/* Only follows which processes there are, by pidfds and, once a second, what they execute:
 	 * no bpf(2), no tracefs, no capability of its own. It stays paused: -ENOTSUP. */
 	bool without_bpf;
@@ -131,8 +131,8 @@ void capture_stop(struct capture *c);
 
 /* Changes rates live: attaches what is newly needed, detaches what nobody needs. All or nothing,
  * but for -ETIMEDOUT and -EBUSY: the kernel has not let go yet of probes that nobody needs. */
-int capture_set_rates(struct capture *c, const uint32_t rates[EVENT_TYPES]);
-void capture_get_rates(struct capture *c, uint32_t ret[EVENT_TYPES]);
+int capture_set_rates(struct capture *c, const uint32_t rates[RATES]);
+void capture_get_rates(struct capture *c, uint32_t ret[RATES]);
 /* Detaches all probes, or attaches them again: some 30 to 100 ms on kernels with uprobe_multi links
  * (6.10 on), up to a second before. -ETIMEDOUT and -EBUSY as above. What is asked of capture
  * meanwhile, by the functions that get something, is answered at once. -ENOTSUP: without_bpf. */
@@ -145,13 +145,14 @@ bool capture_get_paused(struct capture *c);
 void capture_low_latency(struct capture *c, bool on);
 
 struct capture_stats {
-	uint64_t hits;              /* probe hits, counted events or not */
-	uint64_t read;              /* wire records read */
-	uint64_t delivered;         /* events given to the sink, hidden ones too */
-	uint64_t waiting;           /* read, not yet delivered */
-	uint64_t lost[EVENT_TYPES]; /* what refused and cancelled records would have told */
-	uint64_t refused;           /* records that found no room in the ring */
-	uint64_t cancelled;         /* records given up: the goroutine was not to be read */
+	uint64_t hits;                  /* probe hits, counted events or not */
+	uint64_t read;                  /* wire records read */
+	uint64_t delivered;             /* events given to the sink, hidden ones too */
+	uint64_t waiting;               /* read, not yet delivered */
+	uint64_t lost[EVENT_TYPES];     /* what refused and cancelled records would have told */
+	uint64_t unchosen[EVENT_TYPES]; /* events that -sample did not choose: exactly */
+	uint64_t refused;               /* records that found no room in the ring */
+	uint64_t cancelled;             /* records given up: the goroutine was not to be read */
 	uint64_t hidden;  /* of both: changes of state that -sample did not choose; in no lost[] */
 	uint64_t absent;  /* reads of the target's memory that failed: what they should have told is
 			     0 */

@@ -527,8 +527,10 @@ void program_counters(const struct program *p, struct program_counters *ret)
 		sum.lost_execs += c->lost_execs;
 		sum.prog_ns_sum += c->prog_ns_sum;
 		sum.prog_ns_samples += c->prog_ns_samples;
-		for (unsigned t = 0; t < WIRE_TYPES; t++)
+		for (unsigned t = 0; t < WIRE_TYPES; t++) {
 			sum.lost[t] += c->lost[t];
+			sum.unchosen[t] += c->unchosen[t];
+		}
 	}
 	for (unsigned i = 0; i < p->n_cpus; i++) {
 		const volatile struct wire_sampled *s = &p->skeleton->bss->sampled[i];

@@ -61,6 +61,7 @@ struct bpf_program *program_for(struct program *p, enum probe_kind kind);
 
 struct program_counters {
 	uint64_t hits, stepped, skipped, faulted, prog_ns_sum, prog_ns_samples, lost[WIRE_TYPES];
+	uint64_t unchosen[WIRE_TYPES]; /* events that -sample did not choose */
 	uint64_t refused, cancelled, hidden, absent, outside; /* as in struct wire_cpu */
 	uint64_t lost_execs; /* execs that found no room in the ring */
 	uint64_t sample_hits, samples_lost, samples_lost_weight; /* struct wire_sampled */

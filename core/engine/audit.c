@@ -217,13 +217,15 @@ static void unwatch(struct auditor *a, unsigned proc)
 static struct traced_now traced_now(struct auditor *a, unsigned proc)
 {
 	const struct source *s = a->source;
-	uint32_t rates[EVENT_TYPES];
+	uint32_t rates[RATES];
 	struct traced_now now = {0};
 
 	s->get_rates(s->ctx, rates);
-	now.states = rates[EVENT_CASGSTATUS] == RATE_ONE;
-	now.creations = now.states || rates[EVENT_NEWGOROUTINE] == RATE_ONE;
-	now.exits = now.states || rates[EVENT_GOEXIT] == RATE_ONE;
+	now.states = rates_tell_all_states(rates);
+	/* Those of goroutines that are not chosen come, too: hidden. */
+	now.creations =
+		rates[EVENT_CASGSTATUS] == RATE_ONE || rates[EVENT_NEWGOROUTINE] == RATE_ONE;
+	now.exits = rates[EVENT_CASGSTATUS] == RATE_ONE || rates[EVENT_GOEXIT] == RATE_ONE;
 	if (s->get_paused(s->ctx)) {
 		now.off = "no probe is attached (paused, or by -probes or -max-overhead): there "
 			  "are no "

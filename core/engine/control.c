@@ -53,6 +53,15 @@ static void live_losses(void *ctx, struct live_losses *ret)
 	};
 }
 
+static void live_unchosen(void *ctx, uint64_t ret[EVENT_TYPES])
+{
+	const struct source *s = ((struct engine *)ctx)->source;
+	struct capture_stats stats;
+
+	s->stats(s->ctx, &stats);
+	memcpy(ret, stats.unchosen, sizeof(stats.unchosen));
+}
+
 static void live_probes(void *ctx, unsigned proc, struct live_probes *ret)
 {
 	struct engine *e = ctx;
@@ -258,7 +267,7 @@ static void live_leaks_put(void *ctx, struct leak_report *r)
 /* --- changing --------------------------------------------------------------------------- */
 
 /* What is traced before and after cannot be held against the same memory. */
-static int change_rates(struct engine *e, const uint32_t rates[EVENT_TYPES])
+static int change_rates(struct engine *e, const uint32_t rates[RATES])
 {
 	int err;
 
@@ -268,7 +277,7 @@ static int change_rates(struct engine *e, const uint32_t rates[EVENT_TYPES])
 	return err;
 }
 
-static int set_rates(struct engine *e, const uint32_t rates[EVENT_TYPES])
+static int set_rates(struct engine *e, const uint32_t rates[RATES])
 {
 	int err;
 
@@ -282,14 +291,14 @@ static int set_rates(struct engine *e, const uint32_t rates[EVENT_TYPES])
 	return err;
 }
 
-static void get_rates(void *ctx, uint32_t ret[EVENT_TYPES])
+static void get_rates(void *ctx, uint32_t ret[RATES])
 {
 	const struct source *s = ((struct engine *)ctx)->source;
 
 	s->get_rates(s->ctx, ret);
 }
 
-static void get_wanted(void *ctx, uint32_t ret[EVENT_TYPES])
+static void get_wanted(void *ctx, uint32_t ret[RATES])
 {
 	struct engine *e = ctx;
 
@@ -381,7 +390,7 @@ static void low_latency(void *ctx, bool on)
 	s->low_latency(s->ctx, on);
 }
 
-static int live_set_rates(void *ctx, const uint32_t rates[EVENT_TYPES])
+static int live_set_rates(void *ctx, const uint32_t rates[RATES])
 {
 	struct errand_args args = {.what = ERRAND_RATES};
 
@@ -560,6 +569,7 @@ void engine_answers(struct engine *e, struct live *live, struct control *control
 		.look = live_look,
 		.audit = e->auditor ? live_audit : NULL,
 		.budget = live_budget,
+		.unchosen = live_unchosen,
 		.stack = live_stack,
 		.stacks = live_stacks,
 		.waits = e->source->waits ? live_waits : NULL,

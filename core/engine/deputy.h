@@ -30,7 +30,7 @@ struct errand_args {
 	enum errand what;
 	unsigned proc;
 	uint64_t goid;
-	uint32_t rates[EVENT_TYPES];
+	uint32_t rates[RATES];
 	bool on;
 	double percent;
 	int style; /* enum live_stacks */

@@ -128,16 +128,17 @@ int engine_look_for_leaks(struct engine *e, unsigned proc)
 /* State changes that are not all seen leave the model behind: its memory tells. */
 static void heal_when_needed(struct engine *e, const struct second *s)
 {
-	uint32_t rates[EVENT_TYPES];
+	uint32_t rates[RATES];
+	bool whole;
 
 	if (probe_switch_memory_tells(e->probes))
 		return; /* the healer does that */
 	e->source->get_rates(e->source->ctx, rates);
 	/* Where creations or exits are traced, the audit must see what memory alone tells of them
 	 * before the model does, and passes on the rest. */
-	healer_always(e->healer, rates[EVENT_CASGSTATUS] != RATE_ONE &&
-					 !(e->auditor && (rates[EVENT_NEWGOROUTINE] == RATE_ONE ||
-							  rates[EVENT_GOEXIT] == RATE_ONE)));
+	whole = rates[EVENT_CASGSTATUS] == RATE_ONE || rates[EVENT_NEWGOROUTINE] == RATE_ONE ||
+		rates[EVENT_GOEXIT] == RATE_ONE;
+	healer_always(e->healer, !rates_tell_all_states(rates) && !(e->auditor && whole));
 	if (s->lost)
 		healer_ask_all(e->healer);
 }

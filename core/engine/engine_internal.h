@@ -26,9 +26,9 @@ struct engine {
 	struct probe_switch *probes;
 	struct levels *levels;
 
-	pthread_mutex_t rates_lock;   /* control calls come from any thread; held while the kernel
-					 attaches and detaches */
-	uint32_t wanted[EVENT_TYPES]; /* protected by rates_lock */
+	pthread_mutex_t rates_lock; /* control calls come from any thread; held while the kernel
+				       attaches and detaches */
+	uint32_t wanted[RATES];     /* protected by rates_lock */
 	struct windows *windows;
 	_Atomic double max_overhead; /* their bound */
 

@@ -33,17 +33,17 @@ static void health(void *ctx, unsigned proc, struct health *ret)
 }
 
 /* Nothing is sampled, and nothing can be. */
-static int set_rates(void *ctx, const uint32_t rates[EVENT_TYPES])
+static int set_rates(void *ctx, const uint32_t rates[RATES])
 {
 	(void)ctx;
 	(void)rates;
 	return -ENOTSUP;
 }
 
-static void get_rates(void *ctx, uint32_t ret[EVENT_TYPES])
+static void get_rates(void *ctx, uint32_t ret[RATES])
 {
 	(void)ctx;
-	for (unsigned type = 0; type < EVENT_TYPES; type++)
+	for (unsigned type = 0; type < RATES; type++)
 		ret[type] = RATE_ONE;
 }
 

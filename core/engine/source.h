@@ -29,8 +29,8 @@ struct source {
 	uint64_t (*cpu_ns)(void *ctx, pid_t pid);
 
 	/* 0 or -errno; then nothing is changed, but for -ETIMEDOUT and -EBUSY (capture.h). */
-	int (*set_rates)(void *ctx, const uint32_t rates[EVENT_TYPES]);
-	void (*get_rates)(void *ctx, uint32_t ret[EVENT_TYPES]);
+	int (*set_rates)(void *ctx, const uint32_t rates[RATES]);
+	void (*get_rates)(void *ctx, uint32_t ret[RATES]);
 	int (*set_paused)(void *ctx, bool paused);
 	bool (*get_paused)(void *ctx);
 	void (*low_latency)(void *ctx, bool on); /* counted */

@@ -65,12 +65,11 @@ static void of_types(const struct tick *now, const struct tick *last, uint64_t p
 	double sum = 0;
 
 	for (unsigned type = 0; type < EVENT_TYPES; type++) {
-		double chosen = now->rates[type] ? (double)now->rates[type] / RATE_ONE : 1;
-		uint64_t n = sub_u64(now->events[type], last->events[type]);
+		uint64_t n = sub_u64(now->events[type], last->events[type]) +
+			     sub_u64(now->capture.unchosen[type], last->capture.unchosen[type]);
 
 		ret[type] = has_hits(now, type)
-				    ? (double)n / chosen *
-					      (double)(now->capture.hit_ns[type] + program_ns)
+				    ? (double)n * (double)(now->capture.hit_ns[type] + program_ns)
 				    : 0;
 		sum += ret[type];
 	}

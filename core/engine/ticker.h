@@ -19,8 +19,8 @@ struct tick {
 	uint64_t events[EVENT_TYPES]; /* in the model, of all processes */
 	bool captured, recorded;      /* otherwise what follows is nothing: */
 	struct capture_stats capture;
-	uint64_t cpu_ns;             /* of the program, since the first time; 0: not known */
-	uint32_t rates[EVENT_TYPES]; /* that hold now */
+	uint64_t cpu_ns;       /* of the program, since the first time; 0: not known */
+	uint32_t rates[RATES]; /* that hold now */
 	struct recorder_stats recorder;
 };
 

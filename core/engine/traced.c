@@ -144,7 +144,7 @@ void traced_add_stats(struct capture_stats *sum, const struct capture_stats *s)
 	sum->prog_ns_samples += s->prog_ns_samples;
 	sum->deliver_ns_sum += s->deliver_ns_sum;
 	for (unsigned type = 0; type < EVENT_TYPES; type++)
-		sum->lost[type] += s->lost[type];
+		sum->lost[type] += s->lost[type], sum->unchosen[type] += s->unchosen[type];
 }
 
 /* Holding the lock. */
@@ -361,7 +361,7 @@ static int unreachable(void *ctx, unsigned proc, pid_t pid, const struct wait_gr
 
 /* --- changing --------------------------------------------------------------------------- */
 
-static int set_rates(void *ctx, const uint32_t rates[EVENT_TYPES])
+static int set_rates(void *ctx, const uint32_t rates[RATES])
 {
 	struct traced *t = ctx;
 	int err = 0;
@@ -373,7 +373,7 @@ static int set_rates(void *ctx, const uint32_t rates[EVENT_TYPES])
 	return err;
 }
 
-static void get_rates(void *ctx, uint32_t ret[EVENT_TYPES])
+static void get_rates(void *ctx, uint32_t ret[RATES])
 {
 	struct traced *t = ctx;
 

@@ -126,7 +126,7 @@ static void sink_file(void *ctx)
 
 /* --- one image --------------------------------------------------------------------------- */
 
-int traced_image_new(struct traced *t, struct target *target, const uint32_t rates[EVENT_TYPES],
+int traced_image_new(struct traced *t, struct target *target, const uint32_t rates[RATES],
 		     struct traced_image **ret)
 {
 	const struct capture_sink sinks = {
@@ -236,7 +236,7 @@ void traced_images_end(struct traced *t, unsigned k)
 static void as_the_others(const struct traced *t, struct capture *c)
 {
 	struct capture *other = traced_now(t)->capture;
-	uint32_t rates[EVENT_TYPES];
+	uint32_t rates[RATES];
 
 	capture_get_rates(other, rates);
 	if (capture_set_rates(c, rates) || capture_set_paused(c, capture_get_paused(other)) ||
@@ -296,7 +296,7 @@ void traced_images_sweep(struct traced *t)
 
 int traced_adopt(struct traced *t, struct target *target)
 {
-	uint32_t rates[EVENT_TYPES];
+	uint32_t rates[RATES];
 	struct traced_image *i;
 	int err;
 

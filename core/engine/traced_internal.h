@@ -72,7 +72,7 @@ struct traced {
 
 /* An image that tells of its processes. `target` is taken over, but for errors. -errno, logged but
  * for -ESTALE. */
-int traced_image_new(struct traced *t, struct target *target, const uint32_t rates[EVENT_TYPES],
+int traced_image_new(struct traced *t, struct target *target, const uint32_t rates[RATES],
 		     struct traced_image **ret);
 void traced_image_free(struct traced_image *i); /* NULL and half-built are fine */
 /* The newest. */

@@ -76,6 +76,9 @@ static void count_more(struct shard *s, struct record *g, uint8_t event_type, ui
 void record_count_allocation(struct shard *s, struct record *g, uint8_t event_type,
 			     uint32_t type_id, uint64_t bytes)
 {
+	/* (a + b)² = a² + b (2 a + b) */
+	s->procs[g->proc]->alloc_squares +=
+		(double)bytes * (2 * (double)g->alloc_bytes + (double)bytes);
 	g->alloc_bytes = sum_u64(g->alloc_bytes, bytes);
 	for (unsigned i = 0; i < g->n_rows; i++) {
 		if (g->rows[i].type_id == type_id && g->rows[i].event_type == event_type) {

@@ -8,6 +8,8 @@
 
 #include "core/base/parse.h"
 
+#define GOROUTINES "goroutines" /* the rate that is no event's */
+
 static bool is_space(char c)
 {
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
@@ -53,8 +55,8 @@ static void copy_line(const char *text, size_t len, char *ret, size_t size)
 	}
 }
 
-static int parse_item(const char *item, size_t len, uint32_t rates[EVENT_TYPES],
-		      bool named[EVENT_TYPES], char *why, size_t size)
+static int parse_item(const char *item, size_t len, uint32_t rates[RATES], bool named[RATES],
+		      char *why, size_t size)
 {
 	const char *colon = memchr(item, ':', len), *wrong, *rate;
 	size_t name_len = colon ? (size_t)(colon - item) : len, rate_len;
@@ -64,11 +66,13 @@ static int parse_item(const char *item, size_t len, uint32_t rates[EVENT_TYPES],
 
 	trim(&name_text, &name_len);
 	copy_line(name_text, name_len, name, sizeof(name));
-	type = name_len < sizeof(name) ? event_type_parse(name) : -EINVAL;
+	type = name_len >= sizeof(name)   ? -EINVAL
+	       : strcmp(name, GOROUTINES) ? event_type_parse(name)
+					  : RATE_GOROUTINES;
 	if (type < 0) {
 		snprintf(why, size,
 			 "\"%s\" is not an event: use casgstatus, makeslice, makemap, newobject, "
-			 "newgoroutine, goexit",
+			 "newgoroutine, goexit, or " GOROUTINES,
 			 name);
 		return -EINVAL;
 	}
@@ -89,14 +93,18 @@ static int parse_item(const char *item, size_t len, uint32_t rates[EVENT_TYPES],
 		snprintf(why, size, "%s: rate \"%s\" %s", name, shown, wrong);
 		return -EINVAL;
 	}
+	if (type == RATE_GOROUTINES && !rates[type]) {
+		snprintf(why, size, GOROUTINES ": rate 0 chooses none, whose events then?");
+		return -EINVAL;
+	}
 	named[type] = true;
 	return 0;
 }
 
-int control_parse_rates(const char *text, uint32_t ret[EVENT_TYPES], char *why, size_t size)
+int control_parse_rates(const char *text, uint32_t ret[RATES], char *why, size_t size)
 {
-	uint32_t rates[EVENT_TYPES] = {0};
-	bool named[EVENT_TYPES] = {0};
+	uint32_t rates[RATES] = {[RATE_GOROUTINES] = RATE_ONE};
+	bool named[RATES] = {0}, any = false, wanted = false;
 	size_t len = strlen(text);
 
 	trim(&text, &len);
@@ -122,6 +130,15 @@ int control_parse_rates(const char *text, uint32_t ret[EVENT_TYPES], char *why, 
 		text += item_len + 1;
 		len -= item_len + 1;
 	}
+	for (unsigned type = 0; type < EVENT_TYPES; type++)
+		any = any || named[type];
+	for (unsigned type = 0; type < EVENT_TYPES; type++) {
+		if (!any)
+			rates[type] = RATE_ONE;
+		wanted = wanted || rates[type];
+	}
+	if (!wanted)
+		rates[RATE_GOROUTINES] = RATE_ONE;
 	memcpy(ret, rates, sizeof(rates));
 	return 0;
 }
@@ -156,6 +173,17 @@ int control_parse_max_overhead(const char *text, double *ret, char *why, size_t 
 	return 0;
 }
 
+bool rate_chooses(uint32_t rate, int pid, uint64_t goid)
+{
+	uint64_t x = goid + (uint64_t)(uint32_t)pid * 0x9e3779b97f4a7c15ull;
+
+	/* The finaliser of splitmix64. */
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ull;
+	x = (x ^ x >> 27) * 0x94d049bb133111ebull;
+	x ^= x >> 31;
+	return (x >> 32) * RATE_ONE >> 32 < rate;
+}
+
 void control_format_rate(uint32_t rate, struct buf *out)
 {
 	uint32_t part = rate % RATE_ONE;
@@ -172,7 +200,7 @@ void control_format_rate(uint32_t rate, struct buf *out)
 	buf_addu_pad(out, part, digits);
 }
 
-void control_format_rates(const uint32_t rates[EVENT_TYPES], struct buf *out)
+void control_format_rates(const uint32_t rates[RATES], struct buf *out)
 {
 	bool first = true;
 
@@ -185,5 +213,9 @@ void control_format_rates(const uint32_t rates[EVENT_TYPES], struct buf *out)
 		buf_adds(out, event_type_name(type));
 		buf_addc(out, ':');
 		control_format_rate(rates[type], out);
+	}
+	if (!first && rates[RATE_GOROUTINES] < RATE_ONE) {
+		buf_adds(out, "," GOROUTINES ":");
+		control_format_rate(rates[RATE_GOROUTINES], out);
 	}
 }

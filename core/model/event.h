@@ -40,6 +40,10 @@ enum gstate {
 	GSTATES = 12,
 };
 
+/* Rates (core/model/control.h): one an event type, and behind them that of goroutines. */
+#define RATE_GOROUTINES EVENT_TYPES
+#define RATES           (EVENT_TYPES + 1)
+
 /* event.proc when it is not known which process an event is of (lost only). */
 #define EVENT_PROC_NONE UINT16_MAX
 

@@ -127,6 +127,7 @@ static void add_shard_proc(struct model_totals *t, const struct shard_proc *sp)
 	t->goroutines_exited += sp->exited;
 	t->healed += sp->healed;
 	t->alloc_bytes = sum_u64(t->alloc_bytes, sp->alloc_bytes);
+	t->alloc_squares += sp->alloc_squares;
 	t->last_event_ns = MAX(t->last_event_ns, sp->last_event_ns);
 	t->runnable_sum_ns += sp->runnable_sum_ns;
 	t->runnable_max_ns = MAX(t->runnable_max_ns, sp->runnable_max_ns);

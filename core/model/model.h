@@ -337,6 +337,7 @@ struct model_totals {
 	bool in_doubt;              /* of a process that lives: model_in_doubt() */
 	uint64_t exited_dropped_ns; /* the latest end of one that was dropped; 0: none was */
 	uint64_t alloc_bytes;
+	double alloc_squares;   /* of the bytes of each goroutine, summed: how unlike they are */
 	uint64_t trimmed;       /* events no longer retained */
 	uint64_t healed;        /* states corrected by model_heal() */
 	uint64_t last_event_ns; /* 0 before the first */

@@ -122,6 +122,7 @@ struct shard_proc {
 	uint64_t created, created_by_threads, exited, healed;
 	uint64_t live[STATES_COUNTED];
 	uint64_t alloc_bytes;
+	double alloc_squares; /* of the bytes of each goroutine, summed */
 	uint64_t last_event_ns;
 	uint64_t runnable_latency[LATENCY_BUCKETS], runnable_sum_ns, runnable_max_ns;
 	struct type_chunk **types; /* by type_id / TYPES_A_CHUNK */

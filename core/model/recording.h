@@ -18,6 +18,8 @@ enum recording_state {
 	RECORDING_DONE,
 };
 
+#define RECORDING_SAMPLE_MAX 160
+
 struct recording {
 	enum recording_state state;
 	char id[40];             /* of the session */
@@ -28,6 +30,9 @@ struct recording {
 	int64_t stopped_ns;      /* CLOCK_REALTIME; 0 unless it stopped */
 	char why[160];           /* it stopped; "" */
 	struct audit_kept audit; /* of one that is looked at */
+	/* Of one that is looked at: the -sample list that held when it was written last; "": all.
+	 */
+	char sample[RECORDING_SAMPLE_MAX];
 };
 
 /* "none", "running", "stopped", "done". */

@@ -161,6 +161,7 @@ static const struct key keys[] = {
 	KEY("xgotopfs_version", KEY_TEXT, version, true, false),
 	KEY("continues", KEY_TEXT, continues, true, false),
 	KEY("probes", KEY_TEXT, probes, true, false),
+	KEY("sample", KEY_TEXT, sample, true, false),
 	KEY("probes_off_ns", KEY_UINT, probes_off_ns, true, false),
 	KEY("probes_switched", KEY_UINT, probes_switched, true, false),
 	KEY("audit", KEY_TEXT, audit, true, false),
@@ -325,6 +326,7 @@ void session_meta_recording(const struct session_meta *meta, struct recording *r
 	ret->audit.comparisons = meta->audit_comparisons;
 	memcpy(ret->audit.found, meta->audit_found, sizeof(ret->audit.found));
 	snprintf(ret->id, sizeof(ret->id), "%s", meta->id);
+	snprintf(ret->sample, sizeof(ret->sample), "%s", meta->sample);
 	snprintf(ret->why, sizeof(ret->why), "%s", meta->stopped);
 }
 

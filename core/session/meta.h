@@ -47,6 +47,7 @@ struct session_meta {
 	/* What was attached when it was written last ("" not recorded), and how long, all in all,
 	 * no probe was: of that time there is no event. */
 	char probes[16];
+	char sample[RECORDING_SAMPLE_MAX]; /* in the -sample form; "": all, or not recorded */
 	uint64_t probes_off_ns, probes_switched;
 	char audit[16]; /* audit_state_name(), "" not recorded … */
 	uint64_t audit_comparisons, audit_found[AUDIT_KINDS]; /* … and what it came to */

@@ -42,6 +42,15 @@ void view_emit_costs(struct emit *e, const struct meter_sample *s)
 	emit_string(e, "overhead_most_by", first < EVENT_TYPES ? event_type_name(first) : "none");
 }
 
+void view_dearest_word(const struct meter_sample *s, struct buf *out)
+{
+	unsigned first = dearest(s);
+
+	if (first < EVENT_TYPES)
+		buf_addf(out, " (most by %s, %.1f%%)", event_type_name(first),
+			 s->type_percent[first]);
+}
+
 static void emit_estimate(struct emit *e, const char *key, bool known, uint64_t value)
 {
 	if (known)

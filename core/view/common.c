@@ -113,12 +113,12 @@ void view_site_file(const struct names *names, uint32_t site_id, struct buf *out
 		buf_addf(out, " (%s:%u)", file, site->line);
 }
 
-bool view_rates(const struct view *v, uint32_t ret[EVENT_TYPES])
+bool view_rates(const struct view *v, uint32_t ret[RATES])
 {
 	if (!v->control->get_rates)
 		return false;
 	v->control->get_rates(v->control->ctx, ret);
-	for (unsigned type = 0; type < EVENT_TYPES; type++) {
+	for (unsigned type = 0; type < RATES; type++) {
 		if (ret[type] < RATE_ONE)
 			return true;
 	}
@@ -127,16 +127,17 @@ bool view_rates(const struct view *v, uint32_t ret[EVENT_TYPES])
 
 void view_emit_rates(struct emit *e, const struct view *v)
 {
-	uint32_t rates[EVENT_TYPES];
+	uint32_t rates[RATES];
 
 	if (!view_rates(v, rates))
 		return;
-	for (unsigned type = 0; type < EVENT_TYPES; type++) {
+	for (unsigned type = 0; type < RATES; type++) {
 		char key[32];
 
 		if (rates[type] >= RATE_ONE)
 			continue;
-		snprintf(key, sizeof(key), "sample_%s", event_type_name(type));
+		snprintf(key, sizeof(key), "sample_%s",
+			 type == RATE_GOROUTINES ? "goroutines" : event_type_name(type));
 		emit_double(e, key, (double)rates[type] / RATE_ONE, 4);
 	}
 }

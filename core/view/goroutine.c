@@ -143,6 +143,7 @@ static void emit_counts(struct emit *e, const struct goroutine *g, uint64_t now)
 /* What holds for all that was said of it. */
 static int emit_caveats(struct emit *e, const struct view *v, const struct goroutine *g)
 {
+	view_emit_chosen(e, v, g->proc, g->goid);
 	emit_yes(e, "uncertain", g->flags & GOROUTINE_UNCERTAIN);
 	view_emit_rates(e, v);
 	return emit_end(e);

@@ -20,7 +20,7 @@ struct facts {
 	bool have_health, sampled, paused;
 	bool have_probes;
 	struct live_probes probes;
-	uint32_t rates[EVENT_TYPES];
+	uint32_t rates[RATES];
 	uint64_t lost, events;
 	unsigned slow_probes;
 	struct recording recording;
@@ -196,10 +196,19 @@ static unsigned limits(struct emit *e, const struct facts *x)
 		warn(e, "paused: no probe is attached (write 0 to control/pause to go on)");
 		n++;
 	}
+	if (x->v->replay && x->recording.sample[0]) {
+		warn(e, "recorded with -sample %s: what was not chosen is not in it",
+		     x->recording.sample);
+		n++;
+	}
 	if (x->sampled) {
 		control_format_rates(x->rates, &rates);
-		warn(e, "sampled (%s): counts are samples, what is not named is not counted",
-		     rates.len ? rates.data : "nothing");
+		warn(e, "sampled (%s): counts are samples, what is not named is not counted%s",
+		     rates.len ? rates.data : "nothing",
+		     x->rates[RATE_GOROUTINES] < RATE_ONE
+			     ? "; goroutines that are not chosen have no events, memory tells "
+			       "their states, how many there are is exact (not_chosen_* in stats)"
+			     : "; not_chosen_* in stats says how many were not");
 		n++;
 	}
 	if (view_in_windows(x->v)) {

@@ -107,6 +107,8 @@ struct live {
 	 * ago, that is done, and waited for, so long at most. */
 	void (*look)(void *ctx, unsigned proc, uint64_t patience_ns);
 	void (*budget)(void *ctx, struct live_budget *ret); /* quick */
+	/* Events that -sample did not choose, of all processes; exact, and quick. */
+	void (*unchosen)(void *ctx, uint64_t ret[EVENT_TYPES]);
 	/* Go's debug=2 text of one goroutine. -ESRCH when it is gone. *ret_as_of_ns: of when it is
 	 * (CLOCK_MONOTONIC) where the target has ended since; left alone where it is of now. */
 	int (*stack)(void *ctx, unsigned proc, uint64_t goid, struct buf *out,

@@ -263,7 +263,7 @@ static void recording(struct exposition *x)
 static void sampling(struct exposition *x)
 {
 	const struct control *c = x->v->control;
-	uint32_t rates[EVENT_TYPES];
+	uint32_t rates[RATES];
 
 	if (!c->get_rates)
 		return;
@@ -275,6 +275,11 @@ static void sampling(struct exposition *x)
 		control_format_rate(rates[type], x->out);
 		buf_addc(x->out, '\n');
 	}
+	head(x, "sample_goroutines_ratio", "gauge",
+	     "Part of the goroutines whose events are counted.");
+	buf_adds(x->out, "xgotopfs_sample_goroutines_ratio ");
+	control_format_rate(rates[RATE_GOROUTINES], x->out);
+	buf_addc(x->out, '\n');
 }
 
 static void memory(struct exposition *x)

@@ -78,14 +78,16 @@ static int make_profile(const struct view *v, unsigned proc, const struct pprof_
 
 static void note_rates(const struct view *v, struct pprof *p)
 {
-	uint32_t rates[EVENT_TYPES];
+	uint32_t rates[RATES];
 
 	if (!view_rates(v, rates))
 		return;
-	for (unsigned type = 0; type < EVENT_TYPES; type++) {
+	for (unsigned type = 0; type < RATES; type++) {
 		if (rates[type] < RATE_ONE)
 			pprof_comment(p, "%s is sampled now, at %.4g; what was not is missing here",
-				      event_type_name(type), (double)rates[type] / RATE_ONE);
+				      type == RATE_GOROUTINES ? "goroutines"
+							      : event_type_name(type),
+				      (double)rates[type] / RATE_ONE);
 	}
 }
 

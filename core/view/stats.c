@@ -156,6 +156,7 @@ int view_stats(const struct view *v, struct view_query *q, struct buf *out)
 	emit_latency(&e, &t);
 	emit_meter(&e, v);
 	emit_control(&e, v, q->proc);
+	view_emit_choice(&e, v, &t);
 	view_emit_recording(&e, v);
 	/* Of all processes together: one log holds the events of all. */
 	emit_u64(&e, "retained_events", feed_head(feed) - feed_tail(feed));

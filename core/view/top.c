@@ -342,10 +342,10 @@ static void as_text(const struct look *l, const struct model_totals *t,
 
 static int measure(struct look *l, const struct proc_info *info)
 {
-	uint32_t rates[EVENT_TYPES];
+	uint32_t rates[RATES];
 	int err;
 
-	l->states = !view_rates(l->v, rates) || rates[EVENT_CASGSTATUS] == RATE_ONE;
+	l->states = !view_rates(l->v, rates) || rates_tell_all_states(rates);
 	l->to_ns = view_now(l->v, l->proc);
 	l->from_ns = MAX(l->to_ns - MIN(l->to_ns, NS_PER_SEC), MIN(info->attached_ns, l->to_ns));
 	find_first(l);

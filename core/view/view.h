@@ -50,6 +50,12 @@ void view_look(const struct view *v, unsigned proc, enum view_cost cost);
  * level, or of that it is off: " for 3m12s". */
 void view_probes_word(const struct view *v, bool with_age, struct buf *out);
 
+/* " (most by newobject, 2.1%)"; "" while nothing is hit. Also for that line. */
+void view_dearest_word(const struct meter_sample *s, struct buf *out);
+/* "goroutines:0.1"; "" where all are chosen. */
+void view_choice_word(const struct view *v, struct buf *out);
+/* What -sample chooses, in its form; "": all of it. */
+void view_sample(const struct view *v, char *ret, size_t size);
 /* "budget 3%: 2.9% spent, …", for the statistics line; "" without a bound. */
 void view_budget_word(const struct view *v, struct buf *out);
 /* Of all processes together: "agrees", "3 differences", "off", …: the worst that is to be said of

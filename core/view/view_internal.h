@@ -75,9 +75,13 @@ void view_emit_sampled(struct emit *e, const struct view *v, unsigned proc);
 bool view_is_runtime(const struct view *v, uint32_t site_id);
 
 /* False when everything is counted: nothing is sampled, or nobody can say. */
-bool view_rates(const struct view *v, uint32_t ret[EVENT_TYPES]);
+bool view_rates(const struct view *v, uint32_t ret[RATES]);
 /* sample_<event> for each type that is not counted in full: the counts are then samples. */
 void view_emit_rates(struct emit *e, const struct view *v);
+/* What -sample did not choose, and what all there was is estimated to be. */
+void view_emit_choice(struct emit *e, const struct view *v, const struct model_totals *t);
+/* Is this goroutine one of the chosen? Nothing where all are. */
+void view_emit_chosen(struct emit *e, const struct view *v, unsigned proc, uint64_t goid);
 /* What a hit costs; 0: not known. */
 void view_emit_price(struct emit *e, const char *key, uint64_t ns);
 

@@ -119,7 +119,7 @@ struct bench {
 	struct capture_sink sink;
 };
 
-static int start_capture(struct bench *b, const uint32_t rates[EVENT_TYPES], struct capture **ret)
+static int start_capture(struct bench *b, const uint32_t rates[RATES], struct capture **ret)
 {
 	struct capture_config config = {.pid = b->ops.pid, .readers = 3};
 	struct capture *c;
@@ -189,7 +189,7 @@ static int thread_cost(struct bench *b, const struct op *op)
 {
 	cleanup_free_ struct probe_site *sites = NULL;
 	double idle[ROUNDS], empty[ROUNDS], ours[ROUNDS], hits = 0;
-	uint32_t rates[EVENT_TYPES];
+	uint32_t rates[RATES];
 	unsigned wants = 0;
 	size_t n;
 	int err = control_parse_rates(op->rates, rates, NULL, 0);
@@ -231,7 +231,7 @@ static int thread_cost(struct bench *b, const struct op *op)
 static int flood(struct bench *b, const struct op *op, const char *name)
 {
 	struct capture_stats stats;
-	uint32_t rates[EVENT_TYPES];
+	uint32_t rates[RATES];
 	uint64_t lost = 0, start, took;
 	struct capture *c;
 	int err = control_parse_rates(op->rates, rates, NULL, 0);

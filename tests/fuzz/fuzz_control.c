@@ -11,14 +11,14 @@
 #include "tests/fuzz/fuzz.h"
 
 struct state {
-	uint32_t rates[EVENT_TYPES];
+	uint32_t rates[RATES];
 	bool paused;
 	double percent;
 	unsigned calls;
 	enum probe_level level;
 };
 
-static int set_rates(void *ctx, const uint32_t rates[EVENT_TYPES])
+static int set_rates(void *ctx, const uint32_t rates[RATES])
 {
 	struct state *s = ctx;
 
@@ -27,7 +27,7 @@ static int set_rates(void *ctx, const uint32_t rates[EVENT_TYPES])
 	return 0;
 }
 
-static void get_rates(void *ctx, uint32_t ret[EVENT_TYPES])
+static void get_rates(void *ctx, uint32_t ret[RATES])
 {
 	memcpy(ret, ((struct state *)ctx)->rates, sizeof(((struct state *)ctx)->rates));
 }

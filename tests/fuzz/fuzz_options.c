@@ -47,7 +47,7 @@ static void check(const struct config *c)
 	FUZZ_ASSERT(c->storage_max_age_ns <= INT64_MAX);
 	FUZZ_ASSERT(c->speed >= 0 && c->speed <= 1000000);
 	FUZZ_ASSERT(c->max_overhead >= 0 && c->max_overhead <= 100);
-	for (unsigned i = 0; i < EVENT_TYPES; i++)
+	for (unsigned i = 0; i < RATES; i++)
 		FUZZ_ASSERT(c->rates[i] <= RATE_ONE);
 	FUZZ_ASSERT(c->help || c->help_for || c->version || c->mode <= MODE_CONVERT);
 	FUZZ_ASSERT(!strcmp(c->storage_format, "protobuf") || !strcmp(c->storage_format, "jsonl"));

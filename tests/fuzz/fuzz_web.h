@@ -15,20 +15,20 @@
 
 /* What may be set through control: counted and kept. */
 struct fuzz_control {
-	uint32_t rates[EVENT_TYPES];
+	uint32_t rates[RATES];
 	bool paused;
 	double percent;
 };
 
 static struct fuzz_control fuzz_settings;
 
-static int fuzz_set_rates(void *ctx, const uint32_t rates[EVENT_TYPES])
+static int fuzz_set_rates(void *ctx, const uint32_t rates[RATES])
 {
 	memcpy(fuzz_settings.rates, rates, sizeof(fuzz_settings.rates));
 	return 0;
 }
 
-static void fuzz_get_rates(void *ctx, uint32_t ret[EVENT_TYPES])
+static void fuzz_get_rates(void *ctx, uint32_t ret[RATES])
 {
 	memcpy(ret, fuzz_settings.rates, sizeof(fuzz_settings.rates));
 }

@@ -40,26 +40,26 @@ struct demo {
 	uint64_t first_goid, next_goid;
 	atomic_bool quit;
 	/* What the control files change; any thread. */
-	_Atomic uint32_t rates[EVENT_TYPES];
+	_Atomic uint32_t rates[RATES];
 	atomic_bool paused;
 	_Atomic double max_overhead;
 	atomic_int low_latency;
 };
 
-static int set_rates(void *ctx, const uint32_t rates[EVENT_TYPES])
+static int set_rates(void *ctx, const uint32_t rates[RATES])
 {
 	struct demo *d = ctx;
 
-	for (unsigned i = 0; i < EVENT_TYPES; i++)
+	for (unsigned i = 0; i < RATES; i++)
 		atomic_store(&d->rates[i], rates[i]);
 	return 0;
 }
 
-static void get_rates(void *ctx, uint32_t ret[EVENT_TYPES])
+static void get_rates(void *ctx, uint32_t ret[RATES])
 {
 	struct demo *d = ctx;
 
-	for (unsigned i = 0; i < EVENT_TYPES; i++)
+	for (unsigned i = 0; i < RATES; i++)
 		ret[i] = atomic_load(&d->rates[i]);
 }
 

@@ -59,7 +59,7 @@ struct demo {
 	struct event batch[BATCH];
 	unsigned n_batch;
 	/* What was set. */
-	uint32_t rates[EVENT_TYPES];
+	uint32_t rates[RATES];
 	bool paused;
 	double max_overhead;
 	char command[64];
@@ -420,7 +420,7 @@ static int may_set(struct demo *d, const char *key, bool *ret_late)
 	return 0;
 }
 
-static int set_rates(void *ctx, const uint32_t rates[EVENT_TYPES])
+static int set_rates(void *ctx, const uint32_t rates[RATES])
 {
 	struct demo *d = ctx;
 	bool late;
@@ -431,7 +431,7 @@ static int set_rates(void *ctx, const uint32_t rates[EVENT_TYPES])
 	return late ? -ETIMEDOUT : err;
 }
 
-static void get_rates(void *ctx, uint32_t ret[EVENT_TYPES])
+static void get_rates(void *ctx, uint32_t ret[RATES])
 {
 	memcpy(ret, ((struct demo *)ctx)->rates, sizeof(((struct demo *)ctx)->rates));
 }

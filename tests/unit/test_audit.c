@@ -32,7 +32,7 @@ struct world {
 	struct auditor *auditor;
 
 	pthread_mutex_t lock; /* protects what follows: the audit has a thread of its own */
-	uint32_t rates[EVENT_TYPES];
+	uint32_t rates[RATES];
 	struct goroutine_seen seen[SEEN_MAX];
 	size_t n;
 	uint64_t numbers, of_threads;
@@ -59,7 +59,7 @@ static void w_health(void *ctx, unsigned proc, struct health *ret)
 	pthread_mutex_unlock(&w->lock);
 }
 
-static void w_get_rates(void *ctx, uint32_t ret[EVENT_TYPES])
+static void w_get_rates(void *ctx, uint32_t ret[RATES])
 {
 	struct world *w = ctx;
 
@@ -222,7 +222,7 @@ static void make(struct world *w)
 		.goids = w_goids,
 		.of_threads = w_of_threads,
 	};
-	for (unsigned i = 0; i < EVENT_TYPES; i++)
+	for (unsigned i = 0; i < RATES; i++)
 		w->rates[i] = RATE_ONE;
 	assert_int_equal(names_new(100, &w->names), 0);
 	mc.names = w->names;

@@ -63,7 +63,7 @@ static void defaults_are_the_originals(void **state)
 	assert_null(c.mount_point);
 	assert_true(config_prints_events(&c));
 	assert_false(config_writes_metrics(&c));
-	for (size_t i = 0; i < EVENT_TYPES; i++)
+	for (size_t i = 0; i < RATES; i++)
 		assert_int_equal(c.rates[i], RATE_ONE);
 	config_free(&c);
 }

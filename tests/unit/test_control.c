@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* -sample lists: every form that is right, every mistake with a line that names it. */
 #include <errno.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,10 +32,17 @@ static void test_right(void **state)
 		{" goexit : 0.5 , makemap:1 \n", "makemap:1,goexit:0.5"},
 		{"casgstatus:1,makeslice:1,makemap:1,newobject:1,newgoroutine:1,goexit:1",
 		 "casgstatus:1,makeslice:1,makemap:1,newobject:1,newgoroutine:1,goexit:1"},
+		/* Alone: all events of the chosen; beside events: those of the chosen. */
+		{"goroutines:0.1", "casgstatus:1,makeslice:1,makemap:1,newobject:1,newgoroutine:1,"
+				   "goexit:1,goroutines:0.1"},
+		{"goroutines:1", "casgstatus:1,makeslice:1,makemap:1,newobject:1,newgoroutine:1,"
+				 "goexit:1"},
+		{" goroutines:0.1 , newobject:0.5", "newobject:0.5,goroutines:0.1"},
+		{"goexit:0,goroutines:0.1", ""},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		uint32_t rates[EVENT_TYPES];
+		uint32_t rates[RATES];
 		char why[200] = "";
 		struct buf out = BUF_INIT;
 
@@ -86,10 +94,16 @@ static void test_wrong(void **state)
 		{"newobject:0.5 0.6", "not a decimal"},
 		{"newobject:0.5,newobject:0.5", "twice"},
 		{"newobject:0.5;goexit:1", "not a decimal"},
+		{"goroutines", "no rate"},
+		{"goroutines:0", "none"},
+		{"newobject:1,goroutines:0.0", "none"},
+		{"goroutines:1.1", "between 0 and 1"},
+		{"goroutines:.1,goroutines:.1", "twice"},
+		{"goroutine:0.1", "or goroutines"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		uint32_t rates[EVENT_TYPES] = {7, 7, 7, 7, 7, 7};
+		uint32_t rates[RATES] = {7, 7, 7, 7, 7, 7, 7};
 		char why[200] = "";
 		char small[8];
 
@@ -99,7 +113,7 @@ static void test_wrong(void **state)
 			fail_msg("\"%s\" gave \"%s\", not \"%s\"", rows[i].text, why, rows[i].why);
 		assert_null(strchr(why, '\n'));
 		/* Nothing was changed, and a short buffer is not overrun. */
-		for (unsigned type = 0; type < EVENT_TYPES; type++)
+		for (unsigned type = 0; type < RATES; type++)
 			assert_int_equal(rates[type], 7);
 		control_parse_rates(rows[i].text, rates, small, sizeof(small));
 		assert_true(strlen(small) < sizeof(small));
@@ -110,7 +124,7 @@ static void test_every_rate(void **state)
 {
 	for (uint32_t rate = 0; rate <= RATE_ONE; rate++) {
 		struct buf text = BUF_INIT;
-		uint32_t rates[EVENT_TYPES];
+		uint32_t rates[RATES];
 		char why[200];
 
 		buf_adds(&text, "makemap:");
@@ -161,12 +175,39 @@ static void test_max_overhead(void **state)
 	assert_false(control_max_overhead_ok(1e9));
 }
 
+/* The same ones each time, those of a lower rate among those of a higher one, as many as the rate
+ * says, and not the same in two processes. */
+static void test_choice(void **state)
+{
+	static const uint32_t at[] = {1, 100, 1000, 5000, 9999};
+	unsigned n[ARRAY_SIZE(at)] = {0}, both = 0;
+	const unsigned all = 200000;
+
+	for (uint64_t goid = 1; goid <= all; goid++) {
+		assert_true(rate_chooses(RATE_ONE, 7, goid));
+		for (size_t i = 0; i < ARRAY_SIZE(at); i++) {
+			bool is = rate_chooses(at[i], 7, goid);
+
+			n[i] += is;
+			if (is && i + 1 < ARRAY_SIZE(at))
+				assert_true(rate_chooses(at[i + 1], 7, goid));
+		}
+		both += rate_chooses(1000, 7, goid) && rate_chooses(1000, 8, goid);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(at); i++) {
+		double want = (double)all * at[i] / RATE_ONE;
+
+		assert_true(fabs(n[i] - want) < 5 * sqrt(want) + 1);
+	}
+	assert_true(both > all / 100 / 2 && both < all / 100 * 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_right),        cmocka_unit_test(test_wrong),
 		cmocka_unit_test(test_every_rate),   cmocka_unit_test(test_paused),
-		cmocka_unit_test(test_max_overhead),
+		cmocka_unit_test(test_max_overhead), cmocka_unit_test(test_choice),
 	};
 
 	return cmocka_run_group_tests_name("control", tests, NULL, NULL);

@@ -38,7 +38,7 @@ struct world {
 
 	pthread_mutex_t lock; /* protects what follows: the healer has a thread of its own */
 	struct capture_stats stats;
-	uint32_t rates[EVENT_TYPES];
+	uint32_t rates[RATES];
 	bool paused;
 	int latency; /* asked for so many times */
 	struct goroutine_seen seen[SEEN_MAX];
@@ -82,7 +82,7 @@ static void w_health(void *ctx, unsigned proc, struct health *ret)
 	strcpy(ret->go_version, "go1.99");
 }
 
-static int w_set_rates(void *ctx, const uint32_t rates[EVENT_TYPES])
+static int w_set_rates(void *ctx, const uint32_t rates[RATES])
 {
 	struct world *w = ctx;
 	int err;
@@ -96,7 +96,7 @@ static int w_set_rates(void *ctx, const uint32_t rates[EVENT_TYPES])
 	return err;
 }
 
-static void w_get_rates(void *ctx, uint32_t ret[EVENT_TYPES])
+static void w_get_rates(void *ctx, uint32_t ret[RATES])
 {
 	struct world *w = ctx;
 
@@ -257,7 +257,7 @@ static void make(struct world *w, double max_overhead)
 		.stack = w_stack,
 		.stacks = w_stacks,
 	};
-	for (unsigned i = 0; i < EVENT_TYPES; i++)
+	for (unsigned i = 0; i < RATES; i++)
 		w->rates[i] = ec.rates[i] = RATE_ONE;
 	assert_int_equal(names_new(100, &w->names), 0);
 	mc.names = w->names;
@@ -1071,8 +1071,8 @@ static void test_levels(void **state)
 
 static void test_rates(void **state)
 {
-	const uint32_t some[EVENT_TYPES] = {[EVENT_CASGSTATUS] = RATE_ONE, [EVENT_MAKEMAP] = 100};
-	uint32_t now[EVENT_TYPES];
+	const uint32_t some[RATES] = {[EVENT_CASGSTATUS] = RATE_ONE, [EVENT_MAKEMAP] = 100};
+	uint32_t now[RATES];
 	struct world w;
 
 	start(&w, 0);

@@ -14,8 +14,7 @@ struct fixture {
 	struct live live;
 	struct control control;
 	struct view v;
-	uint32_t
-		rates[EVENT_TYPES]; /* all of RATE_ONE; control does not tell them unless told to */
+	uint32_t rates[RATES]; /* all of RATE_ONE; control does not tell them unless told to */
 	struct buf out;
 	char why[160];
 	/* What only some tests have. */
@@ -39,7 +38,7 @@ static inline struct fixture *fixture_new(size_t retain, int64_t wall_offset_ns,
 	config.names = x->names;
 	assert_int_equal(model_new(&config, &x->m), 0);
 	assert_int_equal(model_proc_add(x->m, info), 0);
-	for (unsigned i = 0; i < EVENT_TYPES; i++)
+	for (unsigned i = 0; i < RATES; i++)
 		x->rates[i] = RATE_ONE;
 	x->live.ctx = x->control.ctx = x;
 	x->v = (struct view){.model = x->m, .live = &x->live, .control = &x->control};
@@ -64,7 +63,7 @@ static inline uint32_t intern(struct fixture *x, const char *text)
 }
 
 /* For control.get_rates. */
-static inline void get_rates(void *ctx, uint32_t ret[EVENT_TYPES])
+static inline void get_rates(void *ctx, uint32_t ret[RATES])
 {
 	memcpy(ret, ((struct fixture *)ctx)->rates, sizeof(((struct fixture *)ctx)->rates));
 }
