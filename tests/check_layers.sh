@@ -37,7 +37,7 @@ allowed core/pyramid 'core/pyramid/.*' "$B" "$M"
 allowed core/view "$V" "$B" "$M" 'core/memory/(wait_graph|leak_groups|leak_report|runtime_seen)\.h' 'core/pprof/pprof\.h' 'core/pyramid/(pyramid|tile)\.h' 'core/session/perfetto\.h'
 allowed fs 'fs/.*' "$B" "$V" 'core/model/(feed|event)\.h'
 allowed web 'web/.*' "$B" "$V" 'core/model/(feed|event)\.h' 'core/session/.*' 'core/pyramid/pyramid\.h'
-allowed bpf 'abi\.h' 'goabi\.bpf\.h' 'sample\.bpf\.h' 'bpf/.*'
+allowed bpf 'abi\.h' '[a-z]*\.bpf\.h' 'bpf/.*'
 allowed core/engine 'core/.*'
 allowed app 'app/.*' 'core/.*' 'fs/fs\.h' 'web/web\.h'
 
@@ -95,7 +95,8 @@ by_name+='|json_load_file|json_dump_file|ini_parse|gzopen'
 allowed_by_name='app/doctor.c access
 app/run_live.c realpath
 core/base/confine_files.c open
-core/capture/capture.c open
+core/capture/capture_file.c open
+core/capture/capture_make.c open
 core/capture/keeper.c chdir
 core/capture/keeper.c readlink
 core/capture/runners.c stat

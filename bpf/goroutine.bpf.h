@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What a record tells of a goroutine: who it is, why it waits, what it will run and who made it,
+ * read from the runtime's g. Part of xgotopfs.bpf.c, whose functions it uses.
+ */
+#ifndef XGOTOPFS_GOROUTINE_BPF_H
+#define XGOTOPFS_GOROUTINE_BPF_H
+
+/* By g.startpc: what such a wrapper will call. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1); /* set before loading */
+	__type(key, __u64);
+	__type(value, struct wire_held);
+} held SEC(".maps");
+
+/* How a record is to be written, in one word: a function's arguments are few. */
+#define HOW(flags, from, to, slot) ((flags) | (from) << 8 | (to) << 16 | (slot) << 24)
+#define HOW_FLAGS(how)             ((how)&0xff)
+#define HOW_FROM(how)              ((how) >> 8 & 0xff)
+#define HOW_TO(how)                ((how) >> 16 & 0xff)
+#define HOW_SLOT(how)              ((how) >> 24 & 0xff)
+
+/* What a creation tells of the goroutine: one read where the fields lie together, as they do in
+ * every known release. */
+struct birth {
+	__u64 start_pc, go_pc, parent;
+};
+
+static __always_inline struct birth read_birth(__u64 gp)
+{
+	__u64 fields[WIRE_BLOCK_BYTES / 8];
+
+	if (!layout.birth_together || read_user(fields, sizeof(fields), gp + layout.g_birth))
+		return (struct birth){
+			.start_pc = read_word(gp + layout.g_startpc),
+			.go_pc = read_word(gp + layout.g_gopc),
+			.parent = layout.has_parent ? read_word(gp + layout.g_parent_goid) : 0,
+		};
+#define FIELD(name) fields[(layout.name - layout.g_birth) / 8 % (WIRE_BLOCK_BYTES / 8)]
+	return (struct birth){
+		.start_pc = FIELD(g_startpc),
+		.go_pc = FIELD(g_gopc),
+		.parent = layout.has_parent ? FIELD(g_parent_goid) : 0,
+	};
+#undef FIELD
+}
+
+#define HELD_DEPTH 3 /* a closure that holds a closure */
+
+/* What a goroutine will run, by its start pc: past a wrapper, what the closure holds. */
+static __noinline __u64 will_call(__u64 gp, __u64 start_pc, __u64 bias)
+{
+	__u64 closure = 0, pc = start_pc;
+
+	if (!g_sched_ctxt)
+		return start_pc;
+	for (int i = 0; i < HELD_DEPTH; i++) {
+		struct wire_held *how = bpf_map_lookup_elem(&held, &pc);
+		__u64 holder, next;
+
+		if (!how)
+			break;
+		if (!i)
+			closure = read_word(gp + g_sched_ctxt);
+		holder = read_word(closure + how->at);
+		next = read_word(holder + how->method);
+		if (!next)
+			break;
+		pc = next - bias;
+		closure = how->method ? 0 : holder;
+	}
+	return pc;
+}
+
+/* Writes a creation. */
+static __noinline int emit_creation(go_regs *regs, __u64 gp, __u32 how)
+{
+	const volatile struct wire_site *site =
+		&control.sites[HOW_SLOT(how) & (WIRE_SITES_MAX - 1)];
+	struct wire_create *r = record_reserve(this_cpu(), WIRE_NEWGOROUTINE, HOW_FLAGS(how));
+	__u64 bias = REG_IP(regs) - site->addr;
+	__u32 to = HOW_TO(how);
+	struct birth birth;
+	__u64 goid;
+
+	if (!r)
+		return 0;
+	if (read_user(&goid, sizeof(goid), gp + layout.g_goid)) {
+		record_cancel(this_cpu(), &r->h);
+		return 0;
+	}
+	if (!to) /* from newproc1: the transition is over, or still to come (Go 1.24 on) */
+		to = layout.goid_stale ? read_byte(gp + layout.g_atomicstatus) : GO_RUNNABLE;
+	r->h.from = HOW_FROM(how);
+	r->h.to = to;
+	r->target = goid;
+	birth = read_birth(gp);
+	r->start_pc = will_call(gp, birth.start_pc - bias, bias);
+	r->go_pc = birth.go_pc - bias;
+	if (to == GO_SYSCALL) { /* a C thread came in: its own doing, and nobody's child */
+		r->h.goid = goid;
+		r->parent = 0;
+	} else if (layout.has_parent) { /* newproc: the caller's goid, which is the actor's */
+		r->parent = birth.parent;
+		r->h.goid = r->parent;
+	} else {
+		r->h.goid = actor_through_m(REG_G(regs), gp, goid);
+		r->parent = r->h.goid;
+	}
+	record_submit(r);
+	return 0;
+}
+
+/* A goroutine's id, and why it waits if it is about to: one read where both lie together, as they
+ * do in every known release. false: not to be read. */
+static __always_inline bool read_identity(__u64 gp, bool waits, __u64 *goid, __u32 *reason)
+{
+	__u64 fields[WIRE_BLOCK_BYTES / 8];
+
+	*reason = 0;
+	if (!waits || !layout.identity_together) {
+		if (read_user(goid, sizeof(*goid), gp + layout.g_goid))
+			return false;
+		if (waits)
+			*reason = read_byte(gp + layout.g_waitreason);
+		return true;
+	}
+	if (read_user(fields, sizeof(fields), gp + layout.g_goid))
+		return false;
+	*goid = fields[0];
+	*reason = ((__u8 *)fields)[(layout.g_waitreason - layout.g_goid) % WIRE_BLOCK_BYTES];
+	return true;
+}
+
+static __noinline int emit_state(go_regs *regs, __u64 gp, __u32 how)
+{
+	struct wire_state *r = record_reserve(
+		this_cpu(), HOW_FLAGS(how) & WIRE_STATE_SEEN ? WIRE_CASGSTATUS : WIRE_GOEXIT,
+		HOW_FLAGS(how));
+	__u64 goid;
+	__u32 reason;
+
+	if (!r)
+		return 0;
+	if (!read_identity(gp, HOW_TO(how) == GO_WAITING, &goid, &reason)) {
+		record_cancel(this_cpu(), &r->h);
+		return 0;
+	}
+	r->h.from = HOW_FROM(how);
+	r->h.to = HOW_TO(how);
+	r->target = goid;
+	r->reason = reason;
+	r->pad = 0;
+	/* Who runs, or is about to, does so on its own thread: m.curg is gp (execute, park_m,
+	 * goexit0, newstack). Else somebody else may act. */
+	if (HOW_FROM(how) == GO_RUNNING || HOW_TO(how) == GO_RUNNING)
+		r->h.goid = goid;
+	else
+		r->h.goid = actor_through_m(REG_G(regs), gp, goid);
+	record_submit(r);
+	return 0;
+}
+
+#endif
