@@ -17,7 +17,7 @@
 struct cell {
 	uint32_t index_low;
 	uint16_t index_high;
-	uint8_t states; /* dominant << 4 | state at the end */
+	uint8_t states; /* dominant << 4 | state at the end, as shown (row_shows) */
 	uint8_t flags;
 	uint8_t share[SHARES];
 	uint16_t transitions, allocs; /* saturating */
@@ -35,12 +35,41 @@ static inline void cell_set_index(struct cell *c, uint64_t index)
 	c->index_high = (uint16_t)(index >> 32);
 }
 
+/* --- what a row shows: a state, and of one that waits the kind of it ---------------------- */
+
+/* Kinds by reason, looked up once each; all zero at first. */
+struct kind_cache {
+	const struct names *names; /* NULL: no kind is known */
+	struct {
+		uint32_t reason_id;
+		uint8_t kind;
+	} v[32];
+};
+
+/* enum gstate, PYRAMID_UNKNOWN or PYRAMID_NONE of what is shown. */
+uint8_t shown_state(uint8_t shown);
+/* How a state is shown; reason_id is of one that waits. */
+uint8_t shown_as(struct kind_cache *kinds, unsigned state, uint32_t reason_id);
+/* What a row shows of its goroutine. */
+uint8_t row_shows(struct kind_cache *kinds, const struct life *l);
+
+/* Which kind of waiting most of the time was, when one was most of it (Boyer and Moore's vote). */
+struct wait_vote {
+	uint64_t weight;
+	uint8_t shown;
+};
+/* Ignored for what does not wait. */
+void wait_vote(struct wait_vote *v, uint8_t shown, uint64_t weight);
+/* `state`, or the kind that won where that is waiting. */
+uint8_t wait_voted(const struct wait_vote *v, uint8_t state);
+
 /* --- row.c: one goroutine's open buckets, one a level ------------------------------------- */
 
 struct open_bucket {
 	uint64_t index;
 	uint64_t ns[SHARES + 1]; /* the last: any other state */
 	uint32_t transitions, allocs, bytes;
+	struct wait_vote wait;
 	uint8_t flags, end, other; /* other: which other state */
 	bool open, changed;        /* changed: the state did, with an event or without */
 };
@@ -48,24 +77,22 @@ struct open_bucket {
 struct open_row {
 	unsigned base, levels; /* levels base, base + PYRAMID_STEP, … */
 	uint64_t time_ns;      /* up to here it is accounted for */
-	uint8_t state;         /* PYRAMID_NONE: not there */
+	uint8_t state;         /* as shown; PYRAMID_NONE: not there */
 	/* A bucket with activity is complete. */
 	void (*emit)(void *ctx, unsigned level_index, const struct cell *cell);
 	void *ctx;
 	struct open_bucket open[PYRAMID_LEVELS];
 };
 
-enum pyramid_share share_of(unsigned state);
+enum pyramid_share share_of(uint8_t shown);
 void row_begin(struct open_row *r, unsigned base, unsigned levels, uint64_t time_ns, uint8_t state);
 /* Stays in its state until time_ns (ignored when that is in the past). */
 void row_advance(struct open_row *r, uint64_t time_ns);
 /* Advance, then count. `state` is the new one, or the old one for none. */
 void row_event(struct open_row *r, uint64_t time_ns, uint8_t state, uint8_t flags, bool transition,
 	       bool alloc, uint64_t bytes);
-/* What a row shows of its goroutine: enum gstate, PYRAMID_UNKNOWN or PYRAMID_NONE. */
-uint8_t row_shows(const struct life *l);
-/* Its goroutine becomes what an event means, which `had` is before. */
-void row_follow(struct open_row *r, const struct life *had, const struct meaning *m,
+/* Its goroutine becomes what an event means, which `had` is before, and shows `is` then. */
+void row_follow(struct open_row *r, const struct life *had, const struct meaning *m, uint8_t is,
 		bool transition);
 /* Completes the open buckets of the first `levels` levels. */
 void row_finish(struct open_row *r, unsigned levels);
@@ -192,6 +219,7 @@ struct pyramid {
 	pthread_mutex_t lock; /* protects everything below */
 	struct level_store levels[PYRAMID_LEVELS];
 	struct rows rows;
+	struct kind_cache kinds;
 	struct series *series[MODEL_PROCS_MAX]; /* made when first needed */
 	/* Up to when a process's rows were brought in line with the model, and `missed` then. */
 	uint64_t synced_ns[MODEL_PROCS_MAX], synced_missed[MODEL_PROCS_MAX];

@@ -110,6 +110,8 @@ static struct row *new_row(struct pyramid *p, unsigned proc, uint64_t goid, uint
 /* How many of the process are in each state. */
 static void count(struct pyramid *p, struct row *r, uint8_t was, uint8_t is, uint64_t time_ns)
 {
+	was = shown_state(was);
+	is = shown_state(is);
 	if (was != PYRAMID_NONE)
 		series_state(p->series[r->proc], was, -1, time_ns);
 	if (is != PYRAMID_NONE)
@@ -122,13 +124,13 @@ static void follow(struct pyramid *p, struct row *r, const struct meaning *m, bo
 	struct emit_ctx e = {p, r};
 	uint64_t at = m->life.since_ns, unknown = meaning_unknown_from(&r->life, m);
 	/* A row that was just made shows what came before it appeared, and counts nowhere yet. */
-	uint8_t was = row_shows(&r->life), is = row_shows(&m->life);
+	uint8_t was = row_shows(&p->kinds, &r->life), is = row_shows(&p->kinds, &m->life);
 
 	if (!(m->means & (MEANS_APPEARED | MEANS_STATE | MEANS_EXITED)) ||
 	    (!r->open && open_row(p, r, at, PYRAMID_NONE)))
 		goto out;
 	r->open->ctx = &e;
-	row_follow(r->open, &r->life, m, transition);
+	row_follow(r->open, &r->life, m, is, transition);
 	if (unknown < at) {
 		count(p, r, was, PYRAMID_UNKNOWN, unknown);
 		was = PYRAMID_UNKNOWN;
@@ -145,13 +147,15 @@ out:
 }
 
 /* Before its first event it was in what that event says it was. */
-static uint8_t state_before(const struct event *ev, uint64_t goid, const struct meaning *m)
+static uint8_t state_before(struct kind_cache *kinds, const struct event *ev, uint64_t goid,
+			    const struct meaning *m)
 {
 	if (m->means & MEANS_CREATED)
 		return PYRAMID_NONE;
 	if (ev->type != EVENT_CASGSTATUS || ev->target != goid)
 		return PYRAMID_UNKNOWN;
-	return walk_is_live(ev->from) ? walk_fold(ev->from) : PYRAMID_NONE;
+	return walk_is_live(ev->from) ? shown_as(kinds, walk_fold(ev->from), ev->string_id)
+				      : PYRAMID_NONE;
 }
 
 /* An event's part for one goroutine; its row, NULL when there is none. */
@@ -169,7 +173,7 @@ static struct row *apply_to(struct pyramid *p, const struct event *ev, uint64_t 
 		/* Not for an end alone: it may be a second word of one that is forgotten. */
 		if (!(m.means & MEANS_APPEARED) || m.means & MEANS_EXITED)
 			return NULL;
-		r = new_row(p, ev->proc, goid, ev->time_ns, state_before(ev, goid, &m));
+		r = new_row(p, ev->proc, goid, ev->time_ns, state_before(&p->kinds, ev, goid, &m));
 		if (!r)
 			return NULL;
 	}
@@ -250,10 +254,18 @@ static inline void fetch_ahead(const struct rows *rs, const struct event *events
 	}
 }
 
+/* Ids are those of one table of names; of another all would mean something else. */
+static void know_names(struct pyramid *p, const struct names *names)
+{
+	if (names && p->kinds.names != names)
+		p->kinds = (struct kind_cache){.names = names};
+}
+
 void pyramid_apply(struct pyramid *p, const struct names *names, const struct event *events,
 		   size_t n)
 {
 	pthread_mutex_lock(&p->lock);
+	know_names(p, names);
 	for (size_t i = 0; i < n; i++) {
 		const struct event *ev = &events[i];
 
@@ -316,7 +328,7 @@ static void sync_one(struct pyramid *p, const struct goroutine *g, uint64_t befo
 	if (!r) {
 		if (!(m.means & MEANS_APPEARED) || gone)
 			return;
-		r = new_row(p, g->proc, g->goid, since, row_shows(&m.life));
+		r = new_row(p, g->proc, g->goid, since, row_shows(&p->kinds, &m.life));
 		if (!r)
 			return;
 	}
@@ -370,6 +382,7 @@ int pyramid_sync(struct pyramid *p, struct model *m, unsigned proc, uint64_t bef
 	err = model_pass_new(m, proc, &which, &pass);
 	while (!err && (n = model_pass_part(pass, &part)) > 0) {
 		pthread_mutex_lock(&p->lock);
+		know_names(p, model_names(m));
 		if (series_of(p, proc, before_ns)) {
 			for (size_t i = 0; i < n; i++)
 				sync_one(p, &part[i], before_ns);

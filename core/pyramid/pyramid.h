@@ -26,6 +26,7 @@
 #include "core/base/buf.h"
 #include "core/model/event.h"
 #include "core/model/model.h"
+#include "core/model/wait_kind.h"
 
 #define PYRAMID_BASE         14 /* finest stored level: 16.4 µs */
 #define PYRAMID_STEP         4
@@ -36,7 +37,13 @@
 #define PYRAMID_ROWS_MAX     1024 /* goroutines a tile request may name */
 #define PYRAMID_NONE         15   /* state: not there (before creation, after exit) */
 #define PYRAMID_UNKNOWN      12   /* state: there, but it is not known in which */
-#define PYRAMID_STATES       (GSTATES + 1)
+/* Waiting, by enum wait_kind: numbers that no goroutine's state has here. */
+#define PYRAMID_WAITS                                                                              \
+	{                                                                                          \
+		[WAIT_OTHER] = GSTATE_WAITING, [WAIT_SYNC] = 5, [WAIT_CHANNEL] = 6,                \
+		[WAIT_NETWORK] = 7, [WAIT_SLEEP] = 11, [WAIT_IDLE] = 13, [WAIT_GC] = 14,           \
+	}
+#define PYRAMID_STATES (GSTATES + 1)
 #define PYRAMID_TIME_END                                                                           \
 	(1ull << 62) /* ns, 146 years: what is later is missed. A cell's number has 48 bits */
 

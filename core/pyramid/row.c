@@ -8,9 +8,9 @@
 
 #include "core/pyramid/internal.h"
 
-enum pyramid_share share_of(unsigned state)
+enum pyramid_share share_of(uint8_t shown)
 {
-	switch (state) {
+	switch (shown_state(shown)) {
 	case GSTATE_RUNNING:
 		return SHARE_RUNNING;
 	case GSTATE_RUNNABLE:
@@ -61,6 +61,7 @@ static void add_time(struct open_bucket *b, uint8_t state, uint64_t ns)
 	if (state == PYRAMID_NONE)
 		return;
 	b->ns[share] += ns;
+	wait_vote(&b->wait, state, ns);
 	if (share == SHARES)
 		b->other = state;
 }
@@ -82,7 +83,7 @@ static void make_cell(const struct open_row *r, unsigned li, const struct open_b
 		if (b->ns[s] > b->ns[best])
 			best = s;
 	}
-	dominant = b->ns[best] ? share_state(best, b->other) : b->end;
+	dominant = b->ns[best] ? wait_voted(&b->wait, share_state(best, b->other)) : b->end;
 	ret->states = (uint8_t)(dominant << 4 | b->end);
 	ret->flags = b->flags;
 	ret->transitions = (uint16_t)MIN(b->transitions, UINT16_MAX);
@@ -118,6 +119,7 @@ static void close_bucket(struct open_row *r, unsigned li)
 		open_at(up, b->index >> PYRAMID_STEP);
 	for (unsigned s = 0; s <= SHARES; s++)
 		up->ns[s] += b->ns[s];
+	wait_vote(&up->wait, b->wait.shown, b->wait.weight);
 	if (b->other != PYRAMID_NONE)
 		up->other = b->other;
 	up->transitions = add_sat(up->transitions, b->transitions);
@@ -176,13 +178,6 @@ void row_event(struct open_row *r, uint64_t time_ns, uint8_t state, uint8_t flag
 	b->bytes = add_sat(b->bytes, bytes);
 }
 
-uint8_t row_shows(const struct life *l)
-{
-	if (!life_there(l))
-		return PYRAMID_NONE;
-	return l->flags & GOROUTINE_GAP ? PYRAMID_UNKNOWN : (uint8_t)life_state(l);
-}
-
 static uint8_t flags_of(const struct meaning *m)
 {
 	bool begins = m->means & MEANS_CREATED && m->means & (MEANS_APPEARED | MEANS_REVIVED);
@@ -191,14 +186,14 @@ static uint8_t flags_of(const struct meaning *m)
 			 (m->means & MEANS_EXITED ? CELL_EXITED : 0));
 }
 
-void row_follow(struct open_row *r, const struct life *had, const struct meaning *m,
+void row_follow(struct open_row *r, const struct life *had, const struct meaning *m, uint8_t is,
 		bool transition)
 {
 	uint64_t unknown = meaning_unknown_from(had, m);
 
 	if (unknown < m->life.since_ns)
 		row_event(r, unknown, PYRAMID_UNKNOWN, 0, false, false, 0);
-	row_event(r, m->life.since_ns, row_shows(&m->life), flags_of(m), transition, false, 0);
+	row_event(r, m->life.since_ns, is, flags_of(m), transition, false, 0);
 }
 
 void row_finish(struct open_row *r, unsigned levels)

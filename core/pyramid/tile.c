@@ -13,6 +13,7 @@
 /* Sums of one bucket of the answer while its parts are added. */
 struct merged {
 	uint32_t share[SHARES]; /* in 1/255 of a part */
+	struct wait_vote wait;
 	struct cell cell;
 	bool any;
 };
@@ -30,6 +31,7 @@ static void merge_idle(struct merged *m, uint8_t state, uint64_t parts)
 
 	if (s >= 0)
 		m->share[s] += (uint32_t)(255 * parts);
+	wait_vote(&m->wait, state, 255 * parts);
 }
 
 static void merge_close(struct merged *m, unsigned parts, uint8_t end, struct cells *out)
@@ -45,7 +47,7 @@ static void merge_close(struct merged *m, unsigned parts, uint8_t end, struct ce
 			dominant = states[s];
 		}
 	}
-	m->cell.states = (uint8_t)(dominant << 4 | end);
+	m->cell.states = (uint8_t)(wait_voted(&m->wait, dominant) << 4 | end);
 	cells_add(out, &m->cell);
 	memset(m, 0, sizeof(*m));
 }
@@ -84,6 +86,7 @@ static void merge_cells(const struct cell *v, size_t n, unsigned merge, uint8_t 
 		for (unsigned s = 0; s < SHARES; s++) {
 			m.share[s] += v[i].share[s];
 		}
+		wait_vote(&m.wait, v[i].states >> 4, v[i].share[SHARE_WAITING]);
 		add_counts(&m.cell, &v[i]);
 		done = (index & (parts - 1)) + 1;
 		state = v[i].states & 0x0f;
@@ -104,6 +107,7 @@ static bool read_events(struct model *model, unsigned proc, uint64_t goid, const
 	cleanup_free_ struct event *events = NULL;
 	cleanup_free_ uint64_t *seqs = NULL;
 	struct cells_of ctx = {out, 0};
+	struct kind_cache kinds = {.names = model ? model_names(model) : NULL};
 	struct life life = {0};
 	struct meaning m;
 	struct open_row row;
@@ -116,7 +120,7 @@ static bool read_events(struct model *model, unsigned proc, uint64_t goid, const
 	for (i = 0; i < n && events[i].time_ns < q->begin; i++) {
 		walk_event(&life, goid, &events[i], &m);
 		if (m.means & (MEANS_STATE | MEANS_EXITED))
-			before = row_shows(&m.life);
+			before = row_shows(&kinds, &m.life);
 		life = m.life;
 	}
 	row_begin(&row, q->level, 1, q->begin, before);
@@ -128,7 +132,7 @@ static bool read_events(struct model *model, unsigned proc, uint64_t goid, const
 
 		walk_event(&life, goid, ev, &m);
 		if (m.means & (MEANS_STATE | MEANS_EXITED))
-			row_follow(&row, &life, &m, its);
+			row_follow(&row, &life, &m, row_shows(&kinds, &m.life), its);
 		if (event_is_allocation(ev->type))
 			row_event(&row, ev->time_ns, row.state, pyramid_alloc_flag(ev->type), false,
 				  true, ev->type == EVENT_NEWOBJECT ? ev->size : 0);
@@ -270,6 +274,7 @@ struct group {
 	uint64_t transitions[PYRAMID_TILE_BUCKETS], allocs[PYRAMID_TILE_BUCKETS];
 	uint64_t bytes[PYRAMID_TILE_BUCKETS];
 	uint8_t flags[PYRAMID_TILE_BUCKETS];
+	struct wait_vote wait[PYRAMID_TILE_BUCKETS];
 };
 
 static void group_fill(struct group *g, unsigned from, unsigned to, uint8_t state)
@@ -280,6 +285,7 @@ static void group_fill(struct group *g, unsigned from, unsigned to, uint8_t stat
 		g->there[from]++;
 		if (s >= 0)
 			g->share[from][s] += 255;
+		wait_vote(&g->wait[from], state, 255);
 	}
 }
 
@@ -294,6 +300,7 @@ static void group_cell(struct group *g, const struct cell *c, unsigned b, unsign
 		g->there[b]++;
 		for (unsigned s = 0; s < SHARES; s++)
 			g->share[b][s] += c->share[s];
+		wait_vote(&g->wait[b], c->states >> 4, c->share[SHARE_WAITING]);
 	}
 }
 
@@ -343,7 +350,7 @@ static void group_cells(const struct group *g, const struct range *q, unsigned b
 				dominant = states[s];
 			}
 		}
-		c.states = (uint8_t)(dominant << 4 | PYRAMID_NONE);
+		c.states = (uint8_t)(wait_voted(&g->wait[b], dominant) << 4 | PYRAMID_NONE);
 		c.transitions = (uint16_t)MIN(g->transitions[b], UINT16_MAX);
 		c.allocs = (uint16_t)MIN(g->allocs[b], UINT16_MAX);
 		c.bytes = (uint32_t)MIN(g->bytes[b], UINT32_MAX);

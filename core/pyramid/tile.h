@@ -38,7 +38,7 @@ struct tile_row {
 
 struct tile_cell {
 	uint16_t bucket; /* of the cells' level, from the tile's begin */
-	uint8_t states;  /* dominant << 4 | state at the end */
+	uint8_t states;  /* dominant << 4 | state at the end; of one that waits: PYRAMID_WAITS */
 	uint8_t flags;   /* enum pyramid_flag */
 	uint8_t share[SHARES];
 	uint16_t transitions, allocs;

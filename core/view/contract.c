@@ -9,6 +9,7 @@
 
 #include "core/base/util.h"
 #include "core/model/model.h"
+#include "core/model/wait_kind.h"
 #include "core/pyramid/tile.h"
 #include "core/view/columns.h"
 #include "core/view/filter.h"
@@ -57,6 +58,25 @@ static void flags(void)
 	NUMBER("UNCERTAIN", GOROUTINE_UNCERTAIN);
 	NUMBER("AT_LEAST", GOROUTINE_AT_LEAST);
 	NUMBER("ABOUT", GOROUTINE_ABOUT);
+}
+
+/* Kinds of waiting: their words, their numbers in cells, and which reasons are of which. */
+static void wait_kinds(void)
+{
+	static const uint8_t waits[WAIT_KINDS] = PYRAMID_WAITS;
+
+	printf("\n// Kinds of waiting: core/model/wait_kind.c; WAIT_CELLS: the state that a cell "
+	       "has "
+	       "for each.\nexport const WAIT_KINDS = [");
+	for (unsigned kind = 0; kind < WAIT_KINDS; kind++)
+		printf("'%s', ", wait_kind_name(kind));
+	printf("] as const;\nexport const WAIT_CELLS = [");
+	for (unsigned kind = 0; kind < WAIT_KINDS; kind++)
+		printf("%u, ", waits[kind]);
+	printf("];\nexport const WAIT_PREFIXES: [string, number][] = [");
+	for (const struct wait_kind_prefix *p = wait_kind_prefixes; p->text; p++)
+		printf("['%s', %u], ", p->text, (unsigned)p->kind);
+	printf("];\n");
 }
 
 static void tiles(void)
@@ -193,6 +213,7 @@ int main(void)
 	printf("// Written by core/view/contract.c while this was built. Not to be changed "
 	       "here.\n");
 	states();
+	wait_kinds();
 	events();
 	flags();
 	tiles();

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/base/parse.h"
+#include "core/model/wait_kind.h"
 #include "core/view/view_internal.h"
 #include "core/view/words.h"
 
@@ -225,6 +226,12 @@ static bool match_state(const char *text, const struct goroutine *g)
 	       (state == GSTATE_DEAD && match_text(text, STATE_DEAD_ALIAS));
 }
 
+/* A reason by its own text, or by its kind. */
+static bool match_wait(const char *text, const char *reason)
+{
+	return match_text(text, reason) || match_text(text, wait_kind_name(wait_kind_of(reason)));
+}
+
 static uint64_t number_of(unsigned key, const struct goroutine *g, uint64_t now_ns)
 {
 	switch (key) {
@@ -287,7 +294,7 @@ static bool match_term(const struct filter_term *t, const struct names *names,
 		return match_state(t->text, g);
 	case KEY_WAIT:
 		return gstate_waits(view_state(g)) &&
-		       match_text(t->text, names_string(names, g->reason_id));
+		       match_wait(t->text, names_string(names, g->reason_id));
 	case KEY_FUNC:
 		return match_text(t->text, names_string(names, g->start_func_id));
 	case KEY_SITE:

@@ -25,7 +25,7 @@ const traced = async (page, ns) => {
 const picture = async (page, theme, width) => {
 	await page.emulateMedia({ colorScheme: theme });
 	await page.waitForFunction((t) => document.documentElement.dataset.theme === t, theme);
-	await until('states are painted', () => painted(page, '#ef4444'), (n) => n > 0.002);
+	await until('states are painted', () => painted(page, 'waiting'), (n) => n > 0.002);
 	await shot(page, `live-${width}-${theme}`);
 };
 
@@ -35,7 +35,7 @@ const wide = {
 		await page.waitForFunction(() => window.timeline?.entries.length > 6);
 		for (const name of ['main.(*server).worker', 'main.(*server).janitor', 'main.(*server).forgotten', 'runtime.main'])
 			await until(name, () => functions(page), (f) => f.includes(name));
-		await until('waiting is painted', () => painted(page, '#ef4444'), (n) => n > 0.002);
+		await until('waiting is painted', () => painted(page, 'waiting'), (n) => n > 0.002);
 		await page.locator('.light.connected').waitFor();
 		await until('what came and went has rows', () => functions(page), (f) => f.includes('main.fill'), 20);
 	},
@@ -64,7 +64,7 @@ const wide = {
 		await page.locator('canvas.rows').waitFor({ state: 'detached' });
 		await page.getByRole('tab', { name: 'Timeline' }).click();
 		await until('the minimap is painted', () => painted(page, null, 'canvas.minimap'), (n) => n > 0.002);
-		await until('the rows are painted', () => painted(page, '#ef4444'), (n) => n > 0.002);
+		await until('the rows are painted', () => painted(page, 'waiting'), (n) => n > 0.002);
 		assert((await view(page)).t1 === held.t1, 'it moved while it was away');
 		await resume.click();
 		await until('it goes on', () => view(page), (v) => v.t1 > held.t1 + 1e9);

@@ -12,7 +12,8 @@ export const view = (page) => page.evaluate(() => {
 });
 export const ready = (page) => page.waitForFunction(() => window.timeline?.entries.length > 10);
 export const shot = async (page, name) => { if (shots) await page.screenshot({ path: join(shots, `${name}.png`) }); };
-// How much of a canvas, the rows' unless told, has this colour, or null any that is no grey: 0 to 1.
+// How much of a canvas, the rows' unless told, has this colour (#rrggbb, or a state's as it is shown, waiting: of any kind), or null any
+// that is no grey: 0 to 1.
 export const painted = (page, color, which = 'canvas.rows') => page.evaluate(([c, which]) => {
 	const canvas = document.querySelector(which);
 	const copy = document.createElement('canvas');
@@ -21,8 +22,10 @@ export const painted = (page, color, which = 'canvas.rows') => page.evaluate(([c
 	const ctx = copy.getContext('2d', { willReadFrequently: true });
 	ctx.drawImage(canvas, 0, 0);
 	const d = ctx.getImageData(0, 0, copy.width, copy.height).data;
-	const [r, g, b] = c ? [1, 3, 5].map((i) => parseInt(c.slice(i, i + 2), 16)) : [];
-	const is = c ? (i) => Math.abs(d[i] - r) + Math.abs(d[i + 1] - g) + Math.abs(d[i + 2] - b) < 6 :
+	const states = ['idle', 'runnable', 'running', 'syscall', 'waiting'], shown = window.timeline?.colors;
+	const wanted = !c ? [] : c[0] === '#' ? [c] : c === 'waiting' ? [...shown.wait] : [shown.state[states.indexOf(c)]];
+	const colors = wanted.map((w) => [1, 3, 5].map((i) => parseInt(w.slice(i, i + 2), 16)));
+	const is = c ? (i) => colors.some(([r, g, b]) => Math.abs(d[i] - r) + Math.abs(d[i + 1] - g) + Math.abs(d[i + 2] - b) < 6) :
 		(i) => Math.max(d[i], d[i + 1], d[i + 2]) - Math.min(d[i], d[i + 1], d[i + 2]) > 50;
 	let n = 0;
 	for (let i = 0; i < d.length; i += 4) if (is(i)) n++;

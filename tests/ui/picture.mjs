@@ -31,6 +31,6 @@ await page.evaluate(({ from, to }) => {
 	window.timeline.redraw();
 }, moment);
 await until('it is there', () => page.evaluate(() => !window.timeline.view.target && window.timeline.edges.length), (n) => n > 0);
-await until('who waited for a CPU is painted', () => painted(page, '#3b82f6'), (n) => n > 0.005);
+await until('who waited for a CPU is painted', () => painted(page, 'runnable'), (n) => n > 0.005);
 await page.screenshot({ path: file });
 await close();

@@ -8,8 +8,10 @@ const [url] = process.argv.slice(2);
 const api = (page, rest) => page.evaluate(async (rest) => (await fetch(`/api/live/${rest}`)).json(), rest);
 const SHARED = [1, 2, 3, 4]; // states that a cell of several has a share of: runnable, running, syscall, waiting
 const ROWS = 16;
+// As core/model/wait_kind.c has them: other, sync, channel, network, sleep, idle, GC.
+const KIND = { 'sync.Mutex.Lock': 1, 'chan receive': 2, select: 2, 'IO wait': 3, sleep: 4, 'GC worker (idle)': 5 };
 
-let spans; // of the rows that are looked at: [goid, begin, end, state], relative
+let spans; // of the rows that are looked at: [goid, begin, end, state, reason], relative
 
 // The spans in sight that have no pixel of their colour where they are, and how many there are.
 const unseen = (page) => page.evaluate((all) => {
@@ -20,10 +22,11 @@ const unseen = (page) => page.evaluate((all) => {
 	ctx.drawImage(t.canvas, 0, 0);
 	const pixels = ctx.getImageData(0, 0, copy.width, copy.height).data;
 	const place = new Map(t.entries.map((e, i) => [e.row?.goid, i]));
-	const colors = t.colors.state.map((c) => [1, 3, 5].map((i) => parseInt(c.slice(i, i + 2), 16)));
+	const rgb = (c) => [1, 3, 5].map((i) => parseInt(c.slice(i, i + 2), 16));
+	const WAITS = [0, 1, 2, 3, 4, 5, 6].map((kind) => rgb(t.colors.wait[kind]));
 	const left = Math.round(t.labels * dpr), h = Math.round(t.rowHeight * dpr);
 	let looked = 0;
-	for (const [goid, begin, end, state] of all) {
+	for (const [goid, begin, end, state, kind] of all) {
 		const i = place.get(goid);
 		if (i === undefined || end <= v.t0 || begin >= v.t1) continue;
 		const y = Math.round(t.rowTop(i) * dpr);
@@ -33,14 +36,15 @@ const unseen = (page) => page.evaluate((all) => {
 		const from = Math.max(left, Math.floor(x(begin)) - 2), to = Math.min(copy.width - 1, Math.ceil(x(end)) + 2);
 		if (to - from < 5) continue; // at the edge
 		looked++;
-		const [r, g, b] = colors[state];
+		// Of one that waits its kind's; where it is merged with others into a few pixels it may be another's.
+		const colors = state !== 4 ? [rgb(t.colors.state[state])] : to - from > 12 ? [WAITS[kind]] : WAITS;
 		let seen = false;
 		for (let row = y; row < y + h && !seen; row++)
 			for (let column = from; column <= to && !seen; column++) {
 				const p = (row * copy.width + column) * 4;
-				seen = Math.abs(pixels[p] - r) + Math.abs(pixels[p + 1] - g) + Math.abs(pixels[p + 2] - b) < 6;
+				seen = colors.some(([r, g, b]) => Math.abs(pixels[p] - r) + Math.abs(pixels[p + 1] - g) + Math.abs(pixels[p + 2] - b) < 6);
 			}
-		if (!seen) missing.push([goid, begin, end, state]);
+		if (!seen) missing.push([goid, begin, end, state, kind]);
 	}
 	return { looked, missing: missing.length, first: missing[0] };
 }, spans);
@@ -54,10 +58,14 @@ const steps = {
 		spans = [];
 		for (let goid = 1; goid <= ROWS; goid++) {
 			const got = await api(page, `goroutines/${goid}/spans?from=0&to=${now}&limit=20000`);
-			for (const [begin, end, state] of got.spans)
-				if (SHARED.includes(state)) spans.push([goid, begin - first, (end || now) - first, state]);
+			for (const [begin, end, state, reason] of got.spans)
+				if (SHARED.includes(state)) spans.push([goid, begin - first, (end || now) - first, state, KIND[reason] ?? 0]);
 		}
 		assert(spans.length > 1000, `${spans.length} spans only`);
+		const kinds = new Set(spans.filter((s) => s[3] === 4).map((s) => s[4]));
+		assert([1, 2, 3, 4].every((kind) => kinds.has(kind)), `kinds of waiting: ${[...kinds]}`);
+		const colors = await page.evaluate(() => window.timeline.colors.wait);
+		assert(new Set(colors).size === 7, `two kinds have one colour: ${colors}`);
 	},
 };
 

@@ -9,8 +9,8 @@ const steps = {
 	async 'rows appear, in the colours of the settings'(page) {
 		await page.goto(url);
 		await ready(page);
-		await until('running is painted', () => painted(page, '#eab308'), (n) => n > 0.002);
-		await until('waiting is painted', () => painted(page, '#ef4444'), (n) => n > 0.002);
+		await until('running is painted', () => painted(page, 'running'), (n) => n > 0.002);
+		await until('waiting is painted', () => painted(page, 'waiting'), (n) => n > 0.002);
 		await page.locator('.light.connected').waitFor();
 	},
 	async 'it follows, until somebody moves'(page) {
@@ -70,6 +70,16 @@ const steps = {
 		await page.locator('.panel', { hasText: 'Time in each state' }).waitFor();
 		assert((await page.locator('.path code').first().textContent()).startsWith('cat /mnt/xgotop/goroutines/'), 'no path in the mount');
 		await shot(page, 'panel');
+	},
+	async 'a kind of waiting is chosen in the legend'(page) {
+		await page.keyboard.press('/');
+		await page.keyboard.press('Escape');
+		await page.locator('.kinds').getByRole('button', { name: 'sync' }).click();
+		const reasons = () => page.evaluate(() => window.timeline.entries.map((e) => e.row.reason));
+		await until('those only', reasons, (all) => all.length > 0 && all.every((r) => r.startsWith('sync.')));
+		assert(await page.getByLabel('Filter goroutines').inputValue() === 'wait:sync', 'it is not in the filter');
+		await page.locator('.kinds').getByRole('button', { name: 'sync' }).click();
+		await until('all again', () => view(page), (v) => v.entries > 40);
 	},
 	async 'a filter that makes no sense says so'(page) {
 		await page.keyboard.press('/');
@@ -166,9 +176,9 @@ const steps = {
 	async 'groups open and close'(page) {
 		await page.getByLabel('Group').selectOption('func');
 		const open = (await until('groups', () => view(page), (v) => v.entries > 40)).entries;
-		await page.mouse.click(60, 160);
+		await page.mouse.click(60, 180);
 		await until('the group is closed', () => view(page), (v) => v.entries < open);
-		await page.mouse.click(60, 160);
+		await page.mouse.click(60, 180);
 		await page.getByLabel('Group').selectOption('none');
 	},
 	async 'a range has statistics'(page) {
@@ -362,6 +372,8 @@ const steps = {
 			const get = async (rest) => (await fetch(`/api/${source ? `sessions/${source}` : 'live'}/${rest}`)).json();
 			const { first_ns: first, now_ns: now } = await get('status');
 			const time = Math.round(first + 0.2 * (now - first)), t = window.timeline, colors = t.colors.state, wrong = [];
+			const kinds = ['other', 'sync', 'channel', 'network', 'sleep', 'idle', 'gc'], kind = (reason) => (/^sync/.test(reason) ? 'sync' : /^(chan|select)/.test(reason) ? 'channel' :
+				/^IO/.test(reason) ? 'network' : reason === 'sleep' ? 'sleep' : /idle/.test(reason) ? 'idle' : /GC/.test(reason) ? 'gc' : 'other');
 			let right = 0;
 			const copy = document.createElement('canvas'), pixels = copy.getContext('2d', { willReadFrequently: true });
 			copy.width = 2;
@@ -373,8 +385,9 @@ const steps = {
 				const [r, g, b] = pixels.getImageData(1, y, 1, 1).data;
 				const is = `#${[r, g, b].map((v) => v.toString(16).padStart(2, '0')).join('')}`;
 				if (!spans[0]) continue; // it has exited, or nothing is known of it then
-				if (is === colors[spans[0][2]]) right++;
-				else wrong.push([t.entries[i].row.goid, is, colors[spans[0][2]]]);
+				const want = spans[0][2] === 4 ? t.colors.wait[kinds.indexOf(kind(spans[0][3]))] : colors[spans[0][2]];
+				if (is === want) right++;
+				else wrong.push([t.entries[i].row.goid, is, want, spans[0][3]]);
 			}
 			return { right, wrong };
 		});
@@ -398,14 +411,14 @@ const steps = {
 		await ready(page);
 		assert(await page.evaluate(() => document.documentElement.dataset.theme) === 'dark', 'the theme is gone');
 		assert(await page.evaluate(() => window.timeline.rowHeight) === 30, 'the row height is gone');
-		await until('states are painted', () => painted(page, '#ef4444'), (n) => n > 0.002);
+		await until('states are painted', () => painted(page, 'waiting'), (n) => n > 0.002);
 		await shot(page, 'dark');
 		await page.getByLabel('Settings').click();
 		await shot(page, 'dark-settings');
-		await page.getByRole('button', { name: 'Colour-blind safe' }).click();
-		await until('waiting in the other colour', () => painted(page, '#0072b2'), (n) => n > 0.002);
-		await page.getByRole('button', { name: 'As stored below' }).click();
-		await until('and back', () => painted(page, '#0072b2'), (n) => n < 0.002);
+		await page.getByRole('button', { name: /^xgotop's/ }).click();
+		await until("all waiting in the original's colour", () => painted(page, '#ef4444'), (n) => n > 0.002);
+		await page.getByRole('button', { name: 'Kinds of waiting' }).click();
+		await until('and back', () => painted(page, '#ef4444'), (n) => n < 0.002);
 		await page.getByRole('button', { name: 'System' }).click();
 		await page.getByRole('button', { name: 'Normal' }).click();
 		await kept((ui) => ui.theme === 'system' && ui.rowHeight === 20);

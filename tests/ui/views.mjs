@@ -21,7 +21,7 @@ async function chooseSecond(page) {
 	assert(options.length === 2 && options[0].includes('4242') && options[1].includes('4343'), `processes: ${options}`);
 	await page.getByLabel('Process', { exact: true }).selectOption('1');
 	await until('its goroutines only', () => rows(page), (n) => n === SECOND);
-	await until('its states are painted', () => painted(page, '#ef4444'), (n) => n > 0.0005);
+	await until('its states are painted', () => painted(page, 'waiting'), (n) => n > 0.0005);
 	await until('the address', () => hash(page), (h) => h.includes('proc=1'));
 }
 

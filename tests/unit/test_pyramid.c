@@ -564,6 +564,63 @@ static void test_refuses(void **state)
 	pyramid_free(NULL);
 }
 
+/* A goroutine that waits for one thing after the other, with a moment of running between. */
+static void test_wait_kinds(void **state)
+{
+	static const char *const reasons[] = {
+		"sync.Mutex.Lock",  "chan receive",   "IO wait",       "sleep",
+		"GC worker (idle)", "GC assist wait", "no such reason"};
+	static const enum wait_kind kinds[] = {WAIT_SYNC, WAIT_CHANNEL, WAIT_NETWORK, WAIT_SLEEP,
+					       WAIT_IDLE, WAIT_GC,      WAIT_OTHER};
+	static const uint8_t waits[WAIT_KINDS] = PYRAMID_WAITS;
+	const uint64_t width = 1ull << PYRAMID_BASE, begin = ORIGIN, goid = 1;
+	cleanup_buf_ struct buf out = BUF_INIT;
+	struct names *names;
+	struct pyramid *p;
+	const unsigned char *c;
+	uint64_t t = begin;
+
+	assert_int_equal(names_new(64, &names), 0);
+	assert_int_equal(pyramid_new(0, &p), 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(reasons); i++) {
+		struct change parked = {t, GSTATE_RUNNING, GSTATE_WAITING},
+			      runs = {t + 10 * width, GSTATE_WAITING, GSTATE_RUNNING};
+		struct event ev[2] = {state_event(goid, &parked), state_event(goid, &runs)};
+
+		ev[0].string_id = ev[1].string_id =
+			names_intern(names, reasons[i], strlen(reasons[i]));
+		pyramid_apply(p, names, ev, 2);
+		t += 11 * width;
+	}
+	/* Each in the cell in which it began to wait, and in one of a level that merges four. */
+	assert_int_equal(
+		pyramid_tile(p, NULL, 0, PYRAMID_BASE, begin >> (PYRAMID_BASE + 8), &goid, 1, &out),
+		0);
+	assert_int_equal(get16((const unsigned char *)out.data + 34), 2 * ARRAY_SIZE(reasons));
+	for (unsigned i = 0; i < ARRAY_SIZE(reasons); i++) {
+		c = (const unsigned char *)out.data + 36 + 2 * i * 16;
+		assert_int_equal(get16(c), 11 * i);
+		assert_int_equal(c[2], waits[kinds[i]] << 4 | waits[kinds[i]]);
+	}
+	buf_reset(&out);
+	assert_int_equal(pyramid_tile(p, NULL, 0, PYRAMID_BASE + 3, begin >> (PYRAMID_BASE + 11),
+				      &goid, 1, &out),
+			 0);
+	c = (const unsigned char *)out.data + 36;
+	assert_int_equal(c[2] >> 4, waits[WAIT_SYNC]);
+	/* As time in a state they are all the same. */
+	{
+		struct pyramid_bucket bucket;
+
+		assert_int_equal(
+			pyramid_series(p, 0, SERIES_BASE, begin >> SERIES_BASE, 1, &bucket), 0);
+		assert_true(bucket.state_ns[GSTATE_WAITING] > 50 * width);
+		assert_int_equal(bucket.state_ns[GSTATE_MORIBUND], 0);
+	}
+	pyramid_free(p);
+	names_free(names);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -572,7 +629,7 @@ int main(void)
 		cmocka_unit_test(test_late),          cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_frozen),        cmocka_unit_test(test_latencies),
 		cmocka_unit_test(test_group),         cmocka_unit_test(test_refuses),
-		cmocka_unit_test(test_end_of_time),
+		cmocka_unit_test(test_end_of_time),   cmocka_unit_test(test_wait_kinds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

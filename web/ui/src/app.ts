@@ -54,7 +54,7 @@ function sameContent(a: Status, b: Status): boolean {
 class App {
 	config = new Value<Config>({ nanoseconds_per_pixel: 1e6, state_colors: {}, type_colors: {}, ui: {} });
 	settings = new Value<UiSettings>(UI_DEFAULTS);
-	look = new Value<Look>(lookOf(this.config.get(), UI_DEFAULTS));
+	look = new Value<Look>(lookOf(this.config.get(), UI_DEFAULTS, false));
 	info = new Value<Info | null>(null);
 	view = new Value<ViewName>('timeline');
 	source = new Value('live');
@@ -428,7 +428,7 @@ class App {
 		const dark = theme === 'dark' || theme === 'system' &&
 			matchMedia('(prefers-color-scheme: dark)').matches;
 		document.documentElement.dataset.theme = dark ? 'dark' : 'light';
-		this.look.set(lookOf(this.config.get(), this.settings.get()));
+		this.look.set(lookOf(this.config.get(), this.settings.get(), dark));
 		this.theme.set(this.theme.get() + 1);
 	}
 

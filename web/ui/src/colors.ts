@@ -1,36 +1,54 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Colours: those of states and allocations are the server's settings or ours, the rest is the theme's.
-import { UNKNOWN } from 'contract';
+import { UNKNOWN, WAITING, WAIT_KINDS } from 'contract';
 import type { Config, UiSettings } from './types';
+import { kindShown, shownAs } from './waitkind';
 
-// What states and allocations look like, whoever chose it.
+// What states, kinds of waiting and allocations look like, whoever chose it.
 export interface Look {
 	state: string[]; // by state number
+	wait: string[]; // by number of WAIT_KINDS
 	type: Record<string, string>; // by event type
 }
 
-// Colours that stay apart for the colour-blind: Okabe and Ito, "Color Universal Design" (2008), and
-// two greys. Running, runnable, syscall and waiting also differ in lightness.
-const SAFE: Look = {
-	state: ['#999999', '#e69f00', '#009e73', '#56b4e9', '#0072b2', '#d55e00', '#666666', '#f0e442', '#cc79a7', '#f0e442', '#d55e00', '#666666', '#888888'],
-	type: { makeslice: '#0072b2', makemap: '#cc79a7', newobject: '#e69f00' },
+// Ours, one for each theme. Acting is strong, waiting is calm. Each colour has a contrast of 3:1 at
+// least on every ground it stands on, and those that stand for things of one kind stay apart for the
+// colour-blind, too: tests/ui/colors.mjs computes both.
+export const OURS: Record<'light' | 'dark', Look> = {
+	light: {
+		state: ['#676b73', '#c37400', '#129670', '#1c5fa5', '#807a61', '#676b73', '#676b73', '#676b73', '#129670', '#725200', '#a3123a', '#676b73', '#676b73'],
+		wait: ['#807a61', '#9758a7', '#647bd0', '#449183', '#585c6a', '#7b859e', '#8a4f2a'],
+		type: { makeslice: '#1c5fa5', makemap: '#9758a7', newobject: '#c37400' },
+	},
+	dark: {
+		state: ['#8d929b', '#f0a03c', '#3ed7a7', '#4f9df0', '#a6a07f', '#8d929b', '#8d929b', '#8d929b', '#3ed7a7', '#f5e08a', '#f0566f', '#8d929b', '#8d929b'],
+		wait: ['#a6a07f', '#ae70b5', '#879ddd', '#54aba4', '#b9c0cd', '#7c787e', '#b47a4a'],
+		type: { makeslice: '#4f9df0', makemap: '#ae70b5', newobject: '#f0a03c' },
+	},
 };
 
-export function lookOf(config: Config, settings: UiSettings): Look {
-	const safe = settings.palette === 'safe';
+export function lookOf(config: Config, settings: UiSettings, dark: boolean): Look {
+	const ours = settings.palette === 'server' ? null : OURS[dark ? 'dark' : 'light'];
+	const state = Array.from({ length: 16 }, (_, i) => (ours ? ours.state[i] : config.state_colors[i]) ?? '#94a3b8');
 	return {
-		state: Array.from({ length: 16 }, (_, i) => (safe ? SAFE.state[i] : config.state_colors[i]) ?? '#94a3b8'),
+		state,
+		wait: ours ? ours.wait : WAIT_KINDS.map(() => state[WAITING]), // the original's have one for all
 		type: { makeslice: '#3b82f6', makemap: '#8b5cf6', newobject: '#06b6d4', casgstatus: '#64748b', newgoroutine: '#16a34a', goexit: '#dc2626',
-			...(safe ? SAFE.type : config.type_colors) },
+			...(ours ? ours.type : config.type_colors) },
 	};
 }
 
+// The colour of what is shown so (waitkind.ts).
+export const colorOf = (look: Pick<Look, 'state' | 'wait'>, shown: number) => look.wait[kindShown(shown)] ?? look.state[shown];
+
 // A state beside its word, as CSS paints it: the one that is not known is striped, as on the timeline.
-export const swatch = ({ state }: { state: string[] }, which: number) =>
-	(which === UNKNOWN ? `repeating-linear-gradient(135deg, ${state[UNKNOWN]} 0 2px, transparent 2px 4px)` : state[which]);
+export const swatch = (look: Pick<Look, 'state' | 'wait'>, which: number, reason = '') =>
+	(which === UNKNOWN ? `repeating-linear-gradient(135deg, ${look.state[UNKNOWN]} 0 2px, transparent 2px 4px)` : colorOf(look, shownAs(which, reason)));
 
 export interface Palette {
 	state: string[]; // by state number
+	wait: string[]; // by kind of waiting
+	cell: string[]; // by what a cell has: states and kinds of waiting
 	slice: string;
 	map: string;
 	object: string;
@@ -49,6 +67,8 @@ export function palette(look: Look): Palette {
 	const v = (name: string) => css.getPropertyValue(name).trim();
 	return {
 		state: look.state,
+		wait: look.wait,
+		cell: Array.from({ length: 16 }, (_, shown) => colorOf(look, shown)),
 		slice: look.type.makeslice,
 		map: look.type.makemap,
 		object: look.type.newobject,
@@ -72,13 +92,20 @@ export function mix(over: string, under: string, share: number): string {
 	return `#${part(1)}${part(3)}${part(5)}`;
 }
 
-// Dark or light text, whichever reads better on a colour (WCAG relative luminance).
-export function textOn(color: string): string {
+// WCAG 2: relative luminance and contrast.
+export function luminance(color: string): number {
 	const c = [1, 3, 5].map((i) => parseInt(color.slice(i, i + 2), 16) / 255)
 		.map((x) => (x <= 0.03928 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4));
-	const luminance = 0.2126 * c[0] + 0.7152 * c[1] + 0.0722 * c[2];
-	return luminance > 0.18 ? '#111' : '#fff';
+	return 0.2126 * c[0] + 0.7152 * c[1] + 0.0722 * c[2];
 }
+
+export function contrast(a: string, b: string): number {
+	const [x, y] = [luminance(a), luminance(b)];
+	return (Math.max(x, y) + 0.05) / (Math.min(x, y) + 0.05);
+}
+
+// Black or white text, whichever reads better on a colour: 4.58:1 at least.
+export const textOn = (color: string) => (contrast(color, '#000000') >= contrast(color, '#ffffff') ? '#000000' : '#ffffff');
 
 let pixel: CanvasRenderingContext2D | null = null;
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The filter language, as core/view/filter.c reads it. tests/data/filter.json holds cases for both.
 import { DEAD, DEAD_ALIAS, EXITED, FOUND, LEAKED, FILTER_FLAGS, FILTER_FLAG_WORDS, FILTER_KEYS, FILTER_KEY_WORDS, FILTER_STATE_WORDS, FILTER_TERMS_MAX,
-	FILTER_TEXT_MAX, FILTER_UNITS, FILTER_UNIT_WORDS, RUNNABLE, STATES, WAITING, type FilterNumber, type FilterText } from 'contract';
+	FILTER_TEXT_MAX, FILTER_UNITS, FILTER_UNIT_WORDS, RUNNABLE, STATES, WAITING, WAIT_KINDS, type FilterNumber, type FilterText } from 'contract';
 import type { Row } from './types';
+import { kindOf } from './waitkind';
 
 type Test = (row: Row, now: number) => boolean;
 
@@ -121,7 +122,9 @@ function parseTerm(term: string): Test {
 	const textOf = TEXTS[key as keyof typeof TEXTS];
 	return (r) => {
 		const text = textOf(r);
-		return text !== null && res.some((re) => re.test(text));
+		if (text === null) return false;
+		// A reason also by its kind.
+		return res.some((re) => re.test(text) || (key === 'wait' && re.test(WAIT_KINDS[kindOf(text)])));
 	};
 }
 

@@ -10,6 +10,7 @@ import { usePolled } from './poll';
 import { useValue } from './store';
 import { stateNumber } from './types';
 import { textOn } from './colors';
+import { kindOf } from './waitkind';
 
 export interface FlameNode {
 	name: string;
@@ -138,10 +139,10 @@ function Explain({ by, answer, weight, live }: { by: FlameChoice['by']; answer: 
 }
 
 function colorOf(node: FlameNode, depth: number): string {
-	const colors = app.look.get().state;
+	const look = app.look.get();
 	if (node.kind === 'state') {
 		const i = stateNumber(node.name);
-		return colors[i >= 0 ? i : 4]; // what is no state is why it waits
+		return i >= 0 ? look.state[i] : look.wait[kindOf(node.name)]; // what is no state is why it waits
 	}
 	return `color-mix(in srgb, var(--text) ${depth === 0 ? 16 : 7 + (depth % 2) * 4}%, var(--bg))`;
 }

@@ -184,7 +184,7 @@ function Body({ data }: { data: Data }) {
 	return <>
 		<Part title="Status" file={`${folder}/status`}>
 			<dl>
-				<dt>State</dt><dd><i class="dot" style={{ background: swatch(app.look.get(), stateNumber(d.state)) }} />
+				<dt>State</dt><dd><i class="dot" style={{ background: swatch(app.look.get(), stateNumber(d.state), d.wait_reason ?? '') }} />
 					<b>{d.state}</b>{d.wait_reason ? `: ${d.wait_reason}` : ''}
 					{d.exited || d.state === 'unknown' ? '' : `, for ${bound(d.state_since_is)}${duration(d.state_since_ns)}`}</dd>
 				<dt>{d.exited ? 'Lived' : 'Age'}</dt><dd>{d.found ? 'at least ' : ''}{duration(end - d.created_ns)}
@@ -252,7 +252,7 @@ function Spans({ spans, now }: { spans: Span[]; now: number }) {
 	};
 	return <table class="spans"><tbody>{[...spans].reverse().map((s) => (
 		<tr onClick={() => show(s)} title="Show it on the timeline">
-			<td><i class="dot" style={{ background: swatch(app.look.get(), s[SPAN.state]) }} />{STATES[s[SPAN.state]]}{s[SPAN.reason] ? <span class="muted"> {s[SPAN.reason]}</span> : null}</td>
+			<td><i class="dot" style={{ background: swatch(app.look.get(), s[SPAN.state], s[SPAN.reason]) }} />{STATES[s[SPAN.state]]}{s[SPAN.reason] ? <span class="muted"> {s[SPAN.reason]}</span> : null}</td>
 			<td class="num">{duration((s[SPAN.end] || now) - s[SPAN.begin])}{s[SPAN.end] ? '' : ' …'}</td>
 			<td class="num muted">{s[SPAN.ended_by] ? <button class="link" title="Go to the goroutine that ended it" onClick={(e) => {
 				e.stopPropagation();

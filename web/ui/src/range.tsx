@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Statistics of the selected time range, over the goroutines in the list or the selected one.
-import { STAY, type Stay } from 'contract';
+import { STAY, WAITING, type Stay } from 'contract';
 import { swatch } from './colors';
 import { useEffect, useState } from 'preact/hooks';
 import { app, type Range } from './app';
@@ -138,7 +138,7 @@ function Stays({ which, of, bucket, choose }: { which: string; of: RangeStats['s
 			<tbody>{list?.stays.map((s) => [s[STAY.goid], s[STAY.begin], s[STAY.end], s[STAY.ns], s[STAY.reason], s[STAY.ended_by]] as const).map(([goid, begin, end, ns, reason, by]) => (
 				<tr onClick={() => show(goid, begin, end)} title={`Show it on the timeline\n${app.table?.rows.get(goid)?.func ?? ''}`}>
 					<td class="num"><button class="link">{goid}</button></td><td class="num">{duration(ns)}{end ? '' : ' …'}</td><td class="num muted">{moment(begin - app.origin)}</td>
-					<td>{reason}</td><td class="num">{by ? <button class="link" onClick={(e) => {
+					<td>{reason ? <i class="dot" style={{ background: swatch(app.look.get(), WAITING, reason) }} /> : null}{reason}</td><td class="num">{by ? <button class="link" onClick={(e) => {
 						e.stopPropagation();
 						goTo(by);
 					}}>{by}</button> : ''}</td></tr>))}

@@ -39,7 +39,7 @@ function Settings() {
 		<Dialog title="Settings">
 			<h3>Look</h3>
 			<div class="field"><span>Theme</span>{choose('theme', [['system', 'System'], ['light', 'Light'], ['dark', 'Dark']])}</div>
-			<div class="field"><span>Colours</span><div>{choose('palette', [['server', 'As stored below'], ['safe', 'Colour-blind safe']])}</div></div>
+			<div class="field"><span>Colours</span><div>{choose('palette', [['kinds', 'Kinds of waiting'], ['server', "xgotop's, as stored below"]])}</div></div>
 			<div class="field"><span>Rows</span>{choose('rowHeight', [[12, 'Compact'], [20, 'Normal'], [30, 'Tall']])}</div>
 			<div class="field"><span>Arrows</span>{choose('edges', [['none', 'None'], ['selected', 'Of the selected'], ['visible', 'All on screen']])}</div>
 			<div class="field"><span>Show</span><div class="stack-fields">
@@ -113,7 +113,7 @@ const KEYS: [string, string][] = [
 const TERMS: [string, string][] = [
 	['state:waiting,syscall', 'in one of these states'],
 	['func:main.* site:*Serve', 'start function, go statement; * and ? stand for anything'],
-	['wait:chan*', 'what it waits for'],
+	['wait:chan* wait:sync', 'what it waits for, or the kind: sync channel network sleep idle gc'],
 	['age>5m since>30s', 'how old; how long in its state'],
 	['waiting>1s runnable>10ms', 'time in all'],
 	['alloc>1MB events>1000 children>10', 'how much it did'],

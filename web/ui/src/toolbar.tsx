@@ -9,9 +9,10 @@ import { ProcessName } from './process';
 import { GROUPS, SORTS } from './rows';
 import { useValue } from './store';
 import { processOf, type Status } from './types';
-import { RUNNABLE, RUNNING, STATES, SYSCALL, WAITING } from 'contract';
+import { RUNNABLE, RUNNING, STATES, SYSCALL, WAITING, WAIT_KINDS } from 'contract';
 import { current } from './timeline/scene';
 import { stateHeight } from './timeline/strip';
+import { KIND_MEANS, KIND_WORDS } from './waitkind';
 
 export function Header() {
 	const status = useValue(app.status);
@@ -213,6 +214,8 @@ function FilterBox({ value }: { value: string }) {
 }
 
 const LEGEND: number[] = [RUNNING, SYSCALL, RUNNABLE, WAITING];
+const KINDS = WAIT_KINDS.map((_, k) => k).filter((k) => WAIT_KINDS[k] !== 'other');
+const KIND_SHORT: Record<number, string> = { [WAIT_KINDS.indexOf('channel')]: 'chan', [WAIT_KINDS.indexOf('network')]: 'net' };
 const RARE = STATES.map((_, s) => s).filter((s) => !LEGEND.includes(s)); // shown when there is one
 
 // The states with their marks, how many goroutines are in each, and a click to filter.
@@ -225,22 +228,25 @@ export function Legend() {
 	// The server's word: rows come later. Of a replay's position it has none.
 	const states = playhead === null ? status?.states : undefined;
 	const counts = states && STATES.map((name) => states[name] ?? 0);
-	const toggle = (name: string) => {
-		const term = `state:${name}`;
+	const toggle = (key: 'state' | 'wait', name: string) => {
+		const term = `${key}:${name}`;
 		const words = browse.filter.split(/\s+/).filter(Boolean);
 		app.browse.update({ filter: (words.includes(term) ? words.filter((w) => w !== term) :
-			[...words.filter((w) => !w.startsWith('state:')), term]).join(' ') });
+			[...words.filter((w) => !/^(state|wait):/.test(w)), term]).join(' ') });
 	};
 	const frozen = !!useValue(app.lostAt) || app.over;
 	const shown = [...LEGEND, ...RARE.filter((s) => counts?.[s])];
 	return (
 		<div class="legend" aria-label="States">
 			{shown.map((s) => (
-				<button class={`${frozen ? 'was ' : ''}${browse.filter.includes(`state:${STATES[s]}`) ? 'on' : ''}`} onClick={() => toggle(STATES[s])}
+				<button class={`${frozen ? 'was ' : ''}${browse.filter.includes(`state:${STATES[s]}`) ? 'on' : ''}`} onClick={() => toggle('state', STATES[s])}
 					title={`Only ${STATES[s]} goroutines${frozen ? '; how many there were then' : ''}`}>
 					<i class="mark"><i style={{ background: swatch(look, s),
 						height: `${Math.round(12 * stateHeight(s, settings.marks))}px` }} /></i>
 					{STATES[s]} <b>{counts ? count(counts[s]) : ''}</b></button>))}
+			{settings.palette === 'server' ? null : <div class="kinds" role="group" aria-label="Kinds of waiting">{KINDS.map((k) => (
+				<button class={browse.filter.split(/\s+/).includes(`wait:${WAIT_KINDS[k]}`) ? 'on' : ''} title={`Only those that wait ${KIND_MEANS[WAIT_KINDS[k]]}`} onClick={() => toggle('wait', WAIT_KINDS[k])}>
+					<i style={{ background: look.wait[k] }} />{KIND_SHORT[k] ?? KIND_WORDS[k]}</button>))}</div>}
 		</div>
 	);
 }

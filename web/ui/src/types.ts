@@ -144,7 +144,7 @@ export interface Config {
 
 export interface UiSettings {
 	theme: 'system' | 'light' | 'dark';
-	palette: 'server' | 'safe'; // the colours of /api/config, or ones that the colour-blind tell apart
+	palette: 'server' | 'kinds'; // the colours of /api/config, or ours, which tell kinds of waiting apart
 	rowHeight: number; // px
 	exited: 'screen' | 'all' | 'none'; // rows of exited goroutines: those that lived in the visible time
 	exitedKeep: number; // seconds an exited goroutine's row stays; 0 = as long as the server keeps it
@@ -156,7 +156,7 @@ export interface UiSettings {
 
 export const UI_DEFAULTS: UiSettings = {
 	theme: 'system',
-	palette: 'server',
+	palette: 'kinds',
 	rowHeight: 20,
 	exited: 'screen',
 	exitedKeep: 0,

@@ -17,6 +17,7 @@ import { RULER, type Box, type Hit, type Scene, type Shown } from './scene';
 import { stateHeight } from './strip';
 import { Textures } from './texture';
 import { Viewport } from './viewport';
+import { shownAs, stateOf } from '../waitkind';
 
 const FALLBACK_LEVELS = 14;
 const FIRST_SPAN = 10e9; // of what is live, unless the settings say otherwise
@@ -324,7 +325,7 @@ export class Timeline implements Scene, Shown {
 		ctx.restore();
 		// Labels over what sticks out to the left.
 		const shown = this.entries.slice(first, last);
-		this.beside.paint(ctx, this, shown, first, shown.map(({ row }) => (!row ? NONE : replayed === null ? row.state :
+		this.beside.paint(ctx, this, shown, first, shown.map(({ row }) => (!row ? NONE : replayed === null ? shownAs(row.state, row.reason) :
 			this.stateAt(row.goid, replayed))));
 		ctx.restore();
 		if (tiles) {
@@ -404,6 +405,12 @@ export class Timeline implements Scene, Shown {
 		return app.tiles ? this.bestTile(app.tiles, level, app.tiles.indexOf(level, time), goid)?.tile ?? null : null;
 	}
 
+	// What is as fine as is asked for is made from events, which are no longer kept of that time.
+	gone(goid: number, time: number): boolean {
+		const level = this.level();
+		return !!app.tiles?.get(level, app.tiles.indexOf(level, time), goid)?.gone;
+	}
+
 	// What a goroutine was in at a time, as far as the tiles at hand know.
 	private stateAt(goid: number, time: number): number {
 		const tile = this.tileAt(goid, time);
@@ -438,14 +445,14 @@ export class Timeline implements Scene, Shown {
 		if (known === FORGOTTEN) {
 			const since = row.exited ? end : Math.max(row.since, row.created);
 			this.paintForgotten(Math.max(row.created, 0), since, y);
-			if (!row.exited && since < this.view.t1) this.paintState(row.state, since, end, y);
+			if (!row.exited && since < this.view.t1) this.paintState(shownAs(row.state, row.reason), since, end, y);
 			return;
 		}
 		if (known === -Infinity && row.exited && row.exited <= now) this.paintForgotten(row.created, end, y); // until a tile has come
 		if (known >= end || (row.exited && row.exited <= now)) return;
 		this.ctx.globalAlpha = 0.4;
 		if (known > -Infinity && state !== NONE) this.paintState(state, known, end, y);
-		else if (known === -Infinity && row.since < this.view.t1) this.paintState(row.state, Math.max(row.since, row.created), end, y);
+		else if (known === -Infinity && row.since < this.view.t1) this.paintState(shownAs(row.state, row.reason), Math.max(row.since, row.created), end, y);
 		this.ctx.globalAlpha = 1;
 	}
 
@@ -470,8 +477,8 @@ export class Timeline implements Scene, Shown {
 		const h = Math.round(this.rowHeight * dpr), s = app.settings.get();
 		const strip = s.allocations && this.rowHeight >= 14 ? Math.round(3 * dpr) : 0;
 		const top = Math.round(2 * dpr), bottom = h - top - strip;
-		const full = Math.max(2, Math.round((bottom - top) * stateHeight(state, s.marks)));
-		ctx.fillStyle = this.colors.state[state];
+		const full = Math.max(2, Math.round((bottom - top) * stateHeight(stateOf(state), s.marks)));
+		ctx.fillStyle = this.colors.cell[state];
 		if (state !== UNKNOWN) return ctx.fillRect(x0, y + bottom - full, x1 - x0, full);
 		for (let x = x0; x < x1; x += 6) ctx.fillRect(x, y + bottom - full, Math.min(2, x1 - x), full);
 	}

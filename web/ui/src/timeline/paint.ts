@@ -52,7 +52,7 @@ function labelBackground(ctx: Ctx, t: Scene, top: number, color: string): void {
 	ctx.fillRect(t.labels - 1, top, 1, t.rowHeight);
 }
 
-// `state`: the one it is in now, or at a replay's position; NONE when that is not known.
+// `state`: how the one it is in now, or at a replay's position, is shown; NONE when that is not known.
 export function drawLabel(ctx: Ctx, t: Scene, row: Row, state: number, pinned: boolean, top: number): void {
 	scaled(ctx, t, () => {
 		const selected = row.goid === app.selected.get();
@@ -62,7 +62,7 @@ export function drawLabel(ctx: Ctx, t: Scene, row: Row, state: number, pinned: b
 		if (h < 10) return;
 		ctx.textBaseline = 'middle';
 		const y = top + h / 2 + 0.5;
-		ctx.fillStyle = exited || state === NONE ? t.colors.line : t.colors.state[state];
+		ctx.fillStyle = exited || state === NONE ? t.colors.line : t.colors.cell[state];
 		ctx.fillRect(0, top + 1, 3, h - 2);
 		ctx.font = MONO;
 		ctx.fillStyle = exited ? t.colors.muted : t.colors.text;

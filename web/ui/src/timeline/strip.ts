@@ -4,6 +4,7 @@
 import { rgba } from '../colors';
 import type { Palette } from '../colors';
 import { CELL_CREATED, CELL_EXITED, CELL_MAP, CELL_OBJECT, CELL_SLICE, NONE, RUNNABLE, RUNNING, SHARE_STATES, SYSCALL, TILE_BUCKETS, UNKNOWN, WAITING } from 'contract';
+import { stateOf } from '../waitkind';
 import { cellAllocs, cellDominant, cellEnd, cellFlags, cellOffset, cellShare, type RowTile } from '../tiles';
 
 // How high a state stands in its row: the same order without any colour.
@@ -30,7 +31,7 @@ export function stateHeight(state: number, marks: boolean): number {
 export class Strip {
 	readonly image: ImageData;
 	private pixels: Uint32Array;
-	private state: number[]; // colours as the pixels have them
+	private state: number[]; // colours as the pixels have them, by what a cell has
 	private heights: number[];
 	private muted: number;
 	private kinds: [number, number][]; // flag of a cell, colour
@@ -38,8 +39,8 @@ export class Strip {
 	constructor(private look: RowLook, palette: Palette) {
 		this.image = new ImageData(TILE_BUCKETS, Math.max(1, look.height));
 		this.pixels = new Uint32Array(this.image.data.buffer);
-		this.state = palette.state.map(rgba);
-		this.heights = palette.state.map((_, s) => Math.max(2, Math.round((look.bottom - look.top) * stateHeight(s, look.marks))));
+		this.state = palette.cell.map(rgba);
+		this.heights = palette.cell.map((_, s) => Math.max(2, Math.round((look.bottom - look.top) * stateHeight(stateOf(s), look.marks))));
 		this.muted = rgba(palette.muted);
 		this.kinds = [[CELL_SLICE, rgba(palette.slice)], [CELL_MAP, rgba(palette.map)], [CELL_OBJECT, rgba(palette.object)]];
 	}
@@ -84,6 +85,8 @@ export class Strip {
 	private cell(tile: RowTile, i: number, x: number, w: number): void {
 		const { top, bottom } = this.look;
 		const full = bottom - top, dominant = cellDominant(tile, i);
+		// Which kind of waiting its share is of, as far as a cell says it.
+		const waiting = [dominant, cellEnd(tile, i)].find((s) => stateOf(s) === WAITING) ?? WAITING;
 		// Shares are of the whole bucket: of one that is not over yet, what is known is all there is.
 		const begin = tile.first + cellOffset(tile, i) * 2 ** tile.level;
 		const part = Math.min(1, Math.max(1e-9, (tile.known - begin) / 2 ** tile.level));
@@ -94,27 +97,27 @@ export class Strip {
 			if (dominant === NONE) // it came and went too quickly for a share of the time
 				this.fill(x, w, Math.round(top + full / 2), Math.round(full / 2), this.muted);
 		} else if (n === 1 && shares[best] >= PURE) {
-			this.pure(x, w, SHARE_STATES[best]);
+			this.pure(x, w, best === WAITING_SHARE ? waiting : SHARE_STATES[best]);
 		} else {
 			if (cellFlags(tile, i) & (CELL_CREATED | CELL_EXITED)) { // a short life is seen, too
 				const h = Math.round(full * OTHER_HEIGHT);
-				this.fill(x, w, bottom - h, h, this.state[SHARE_STATES[best]]);
+				this.fill(x, w, bottom - h, h, this.state[best === WAITING_SHARE ? waiting : SHARE_STATES[best]]);
 			}
 			if (dominant === UNKNOWN) this.pure(x, w, UNKNOWN);
-			this.stack(shares, x, w);
+			this.stack(shares, waiting, x, w);
 		}
 		if (this.look.strip) this.allocations(tile, i, x, w);
 	}
 
 	// Each state that was there at all has its part, and a pixel at least: waiting the line at the
 	// bottom, as it has alone, the others as high as their share of what is above it.
-	private stack(shares: number[], x: number, w: number): void {
+	private stack(shares: number[], waiting: number, x: number, w: number): void {
 		const { top, bottom } = this.look;
 		const others = STACK_ORDER.filter((s) => shares[s] > 0);
 		let base = bottom;
 		if (shares[WAITING_SHARE] > 0) {
 			const h = others.length ? Math.min(LEAST, bottom - top) : this.heights[WAITING];
-			this.fill(x, w, base - h, h, this.state[WAITING]);
+			this.fill(x, w, base - h, h, this.state[waiting]);
 			base -= h;
 		}
 		others.forEach((s, k) => {

@@ -7,8 +7,9 @@ import { at as url, getJson, int } from '../api';
 import { swatch } from '../colors';
 import { bytes, duration, exact as exactly, moment } from '../format';
 import { cellAllocs, cellBytes, cellFlags, cellShare, cellTransitions, lookUp } from '../tiles';
-import { CELL_CREATED, CELL_EXITED, EXITED, NONE, SHARE_STATES, SPAN, STATES, type Span } from 'contract';
+import { CELL_CREATED, CELL_EXITED, EXITED, NONE, SHARE_STATES, SPAN, STATES, UNKNOWN, type Span } from 'contract';
 import type { Row } from '../types';
+import { KIND_WORDS, kindShown, stateOf } from '../waitkind';
 import type { Timeline } from './engine';
 
 interface Exact {
@@ -25,7 +26,7 @@ function lookAt(t: Timeline, row: Row, time: number) {
 	const tile = t.tileAt(row.goid, time);
 	if (!tile) return null;
 	const width = 2 ** tile.level, { cell, state } = lookUp(tile, time);
-	const { coarser } = tile;
+	const coarser = tile.coarser || t.gone(row.goid, time); // than what is asked for
 	if (cell < 0) return { coarser, mixed: false, width, state, spans: 1, transitions: 0, allocs: 0, bytes: 0, shares: [] };
 	// Its first change begins none where it came to be, and its last none where it ended.
 	const transitions = cellTransitions(tile, cell), flags = cellFlags(tile, cell);
@@ -75,12 +76,12 @@ export function Tooltip({ timeline: t }: { timeline: Timeline }) {
 			{hover.area === 'label' ? <div>{row.exited ? 'lived' : 'age'} {duration((row.exited || now) - row.created)}
 				{', '}{row.events} events, {bytes(row.bytes)} allocated</div> : null}
 			{hover.area === 'rows' && sure ? <>
-				<div><i class="dot" style={{ background: swatch(t.colors, exact.state) }} />
+				<div><i class="dot" style={{ background: swatch(t.colors, exact.state, exact.reason) }} />
 					{STATES[exact.state]}{exact.reason ? `: ${exact.reason}` : ''}{' '}
 					<b>{duration((exact.to || now) - exact.from)}</b>{exact.to ? '' : ' so far'}</div>
 				<div class="muted">from {moment(exact.from)}{exact.by ? `, ended by goroutine ${exact.by}` : ''}</div>
-			</> : seen && seen.state !== NONE ? <div><i class="dot" style={{ background: swatch(t.colors, seen.state) }} />
-				{STATES[seen.state]}</div> : null}
+			</> : seen && seen.state !== NONE ? <div><i class="dot" style={{ background: seen.state === UNKNOWN ? swatch(t.colors, UNKNOWN) : t.colors.cell[seen.state] }} />
+				{STATES[stateOf(seen.state)]}{kindShown(seen.state) > 0 ? `: ${KIND_WORDS[kindShown(seen.state)]}` : ''}</div> : null}
 			{seen?.mixed && (seen.spans > 1 || seen.allocs > 0) ? <div class="muted">
 				in {duration(seen.width)} here: <b>{exactly(seen.spans)} span{seen.spans === 1 ? '' : 's'}</b>
 				{seen.allocs ? `, ${seen.allocs} allocations (${bytes(seen.bytes)})` : ''}
