@@ -99,14 +99,17 @@ static bool is_bare(struct str s)
 	return s.len && text_plain(s.text, s.len, TEXT_LINE) == s.len;
 }
 
-static char *put_value(char *p, struct str s)
+static char *put_quoted(char *p, struct str s)
 {
-	if (is_bare(s))
-		return put(p, s.text, s.len);
 	*p++ = '"';
 	p = text_put(p, s.text, s.len, TEXT_QUOTED);
 	*p++ = '"';
 	return p;
+}
+
+static char *put_value(char *p, struct str s)
+{
+	return is_bare(s) ? put(p, s.text, s.len) : put_quoted(p, s);
 }
 
 /* A name, or "?" for one that is not known. */
@@ -340,8 +343,10 @@ static char *text_goroutine(char *p, const struct event *ev, const struct parts 
 		p = PUT(p, " to=");
 		p = put_text(p, state_text(ev->to));
 		if (parts->name.len) {
+			/* Words, of which most are several: quoted whichever it is, so that it
+			 * can be looked for without knowing which need it. */
 			p = PUT(p, " reason=");
-			p = put_value(p, parts->name);
+			p = put_quoted(p, parts->name);
 		}
 		break;
 	case EVENT_NEWGOROUTINE:

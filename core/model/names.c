@@ -437,3 +437,8 @@ uint64_t names_allocated(const struct names *n, const struct event *ev)
 		return 0;
 	return bytes <= MAX_ALLOC ? bytes : 0;
 }
+
+bool names_knows_bytes(uint32_t type_id, unsigned event_type)
+{
+	return event_type == EVENT_NEWOBJECT || (event_type == EVENT_MAKESLICE && type_id);
+}

@@ -11,6 +11,7 @@
 #define XGOTOPFS_MODEL_NAMES_H
 
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct event;
@@ -63,6 +64,9 @@ const struct site *names_site(const struct names *n, uint32_t id);
  * only.
  */
 uint64_t names_allocated(const struct names *n, const struct event *ev);
+/* Are the bytes that such an event stands for known? Not those of a map, nor of a slice whose type
+ * is not known. */
+bool names_knows_bytes(uint32_t type_id, unsigned event_type);
 
 uint64_t names_dropped(const struct names *n);
 size_t names_memory(const struct names *n); /* bytes, an estimate */

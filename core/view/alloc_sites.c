@@ -161,8 +161,9 @@ void view_emit_sampled(struct emit *e, const struct view *v, unsigned proc)
 	struct sample_totals totals;
 
 	samples_totals(model_samples(v->model), proc, SAMPLE_ALLOC, &totals);
-	emit_u64(e, "alloc_sampled_bytes", totals.sum.weight);
-	emit_u64(e, "alloc_sampled_error_bytes", sample_error(&totals.sum));
+	/* Of nothing there is no estimate: a recording has none, nor has who just began. */
+	view_emit_known(e, "alloc_sampled_bytes", totals.sum.hits, totals.sum.weight);
+	view_emit_known(e, "alloc_sampled_error_bytes", totals.sum.hits, sample_error(&totals.sum));
 	emit_u64(e, "alloc_samples", totals.sum.hits);
 	emit_u64(e, "alloc_samples_lost", totals.lost);
 	emit_u64(e, "alloc_samples_lost_bytes", totals.lost_weight);

@@ -142,12 +142,34 @@ void view_emit_rates(struct emit *e, const struct view *v)
 	}
 }
 
-void view_emit_price(struct emit *e, const char *key, uint64_t ns)
+void view_emit_known(struct emit *e, const char *key, bool known, uint64_t value)
 {
-	if (ns)
-		emit_u64(e, key, ns);
+	if (known)
+		emit_u64(e, key, value);
 	else
 		emit_unknown(e, key);
+}
+
+void view_emit_price(struct emit *e, const char *key, uint64_t ns)
+{
+	view_emit_known(e, key, ns, ns);
+}
+
+void view_emit_mean(struct emit *e, const char *key, uint64_t sum, uint64_t count)
+{
+	if (count)
+		emit_u64(e, key, sum / count);
+	else
+		emit_none(e, key);
+}
+
+void view_json_text(const char *key, const char *value, struct buf *out)
+{
+	json_key(out, key);
+	if (value && *value)
+		json_str(out, value);
+	else
+		buf_adds(out, "null");
 }
 
 void view_json_by_type(const char *key, const uint64_t counts[EVENT_TYPES], struct buf *out)

@@ -188,14 +188,15 @@ int view_type(const struct view *v, struct view_query *q, struct buf *out)
 	struct allocation rows[3];
 	size_t n = model_type_rows(v->model, q->proc, q->type, rows);
 	uint64_t count = 0, bytes = 0;
+	bool known = false;
 	struct emit e;
 
 	if (!n)
 		return -ENOENT;
 	emit_begin(&e, q->form, out);
 	emit_string(&e, "type", type->name);
-	emit_string(&e, "kind", go_kind_name(type->kind));
-	emit_u64(&e, "size_bytes", type->size);
+	emit_string(&e, "kind", *type->name ? go_kind_name(type->kind) : "");
+	view_emit_known(&e, "size_bytes", *type->name, type->size);
 	for (size_t i = 0; i < n; i++) {
 		cleanup_buf_ struct buf key = BUF_INIT;
 		size_t len;
@@ -209,12 +210,15 @@ int view_type(const struct view *v, struct view_query *q, struct buf *out)
 		buf_adds(&key, "_bytes");
 		if (buf_error(&key))
 			return -ENOMEM;
-		emit_u64(&e, key.data, rows[i].bytes);
+		known |= names_knows_bytes(q->type, rows[i].event_type);
+		view_emit_known(&e, key.data, names_knows_bytes(q->type, rows[i].event_type),
+				rows[i].bytes);
 		count += rows[i].count;
 		bytes += rows[i].bytes;
 	}
 	emit_u64(&e, "count", count);
-	emit_u64(&e, "bytes", bytes);
+	view_emit_known(&e, "bytes", known, bytes);
+	emit_string(&e, "not_counted", VIEW_NO_EVENTS);
 	return emit_end(&e);
 }
 

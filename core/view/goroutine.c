@@ -53,12 +53,27 @@ static void emit_created_at(struct emit *e, const struct view *v, const char *ke
 	emit_string(e, key, at.data ? at.data : "");
 }
 
-static void emit_goid(struct emit *e, const char *key, uint64_t goid)
+/* One that a go statement made has a parent, known or not; also one that was there before us, as
+ * recordings and old releases do not tell (g.parentGoid is of Go 1.21), but for main's and a C
+ * thread's. */
+static void emit_parent(struct emit *e, const char *key, const struct goroutine *g)
 {
-	if (goid)
-		emit_u64(e, key, goid);
-	else
+	bool has = g->created_site_id || g->flags & GOROUTINE_FOUND;
+
+	if (!g->parent && (g->goid == 1 || g->flags & GOROUTINE_CGO || !has))
 		emit_none(e, key);
+	else
+		view_emit_known(e, key, g->parent, g->parent);
+}
+
+/* "-": the runtime did (a timer, the network), or nobody had to. Of one that was never seen to wait
+ * for a processor nobody knows. */
+static void emit_woken_by(struct emit *e, const char *key, const struct goroutine *g)
+{
+	if (!g->woken_by && (!(g->flags & GOROUTINE_FOUND) || g->runnable_count))
+		emit_none(e, key);
+	else
+		view_emit_known(e, key, g->woken_by, g->woken_by);
 }
 
 /* Since its creation, when that was seen; until its end, when it has come. */
@@ -100,8 +115,8 @@ static void emit_status(struct emit *e, const struct view *v, const struct proc_
 	emit_string(e, "start_function", names_string(model_names(v->model), g->start_func_id));
 	emit_created_by(e, v, "created_by", g);
 	emit_created_at(e, v, "created_at", g);
-	emit_goid(e, "parent", g->parent);
-	emit_goid(e, "woken_by", g->woken_by);
+	emit_parent(e, "parent", g);
+	emit_woken_by(e, "woken_by", g);
 	emit_u64(e, "children", g->children);
 	emit_age(e, "age_ns", g, now);
 	if (g->flags & GOROUTINE_FOUND)
@@ -135,8 +150,7 @@ static void emit_counts(struct emit *e, const struct goroutine *g, uint64_t now)
 	}
 	emit_u64(e, "runnable_to_running_count", g->runnable_count);
 	emit_u64(e, "runnable_to_running_sum_ns", g->runnable_sum_ns);
-	emit_u64(e, "runnable_to_running_mean_ns",
-		 g->runnable_count ? g->runnable_sum_ns / g->runnable_count : 0);
+	view_emit_mean(e, "runnable_to_running_mean_ns", g->runnable_sum_ns, g->runnable_count);
 	emit_u64(e, "runnable_to_running_max_ns", g->runnable_max_ns);
 }
 
@@ -175,11 +189,13 @@ int view_status(const struct view *v, struct view_query *q, struct buf *out)
 /* Its share of the allocation samples, with one standard deviation. */
 static void emit_sampled(struct emit *e, const struct view *v, const struct goroutine *g)
 {
+	struct sample_totals all;
 	struct sample_sum sum;
 
+	samples_totals(model_samples(v->model), g->proc, SAMPLE_ALLOC, &all);
 	samples_of_goroutine(model_samples(v->model), g->proc, SAMPLE_ALLOC, g->goid, &sum);
-	emit_u64(e, "alloc_sampled_bytes", sum.weight);
-	emit_u64(e, "alloc_sampled_error_bytes", sample_error(&sum));
+	view_emit_known(e, "alloc_sampled_bytes", all.sum.hits, sum.weight);
+	view_emit_known(e, "alloc_sampled_error_bytes", all.sum.hits, sample_error(&sum));
 }
 
 int view_goroutine_stats(const struct view *v, struct view_query *q, struct buf *out)
@@ -224,7 +240,7 @@ static void render_child(const struct view *v, unsigned proc, uint64_t goid, str
 	buf_adds(out, buf_last(out) == '[' ? "{" : ",{");
 	json_ku(out, "goid", g.goid);
 	json_ks(out, "state", view_state_word(&g));
-	json_ks(out, "start_function", names_string(model_names(v->model), g.start_func_id));
+	view_json_text("start_function", names_string(model_names(v->model), g.start_func_id), out);
 	buf_addc(out, '}');
 }
 
@@ -293,14 +309,10 @@ int view_allocations(const struct view *v, struct view_query *q, struct buf *out
 		emit_string(&e, NULL, event_type_name(rows[i].event_type));
 		emit_string(&e, NULL, type->name);
 		emit_u64(&e, NULL, rows[i].count);
-		emit_u64(&e, NULL, rows[i].bytes);
-		if (*type->name) {
-			emit_string(&e, NULL, go_kind_name(type->kind));
-			emit_u64(&e, NULL, type->size);
-		} else {
-			emit_unknown(&e, NULL);
-			emit_unknown(&e, NULL);
-		}
+		view_emit_known(&e, NULL, names_knows_bytes(rows[i].type_id, rows[i].event_type),
+				rows[i].bytes);
+		emit_string(&e, NULL, *type->name ? go_kind_name(type->kind) : "");
+		view_emit_known(&e, NULL, *type->name, type->size);
 		emit_row_end(&e);
 	}
 	return emit_table_end(&e);
@@ -340,8 +352,8 @@ void view_emit_row(struct emit *e, const struct view *v, const struct goroutine 
 	emit_u64(e, NULL, view_since(now, goroutine_began(g)));
 	emit_string(e, NULL, names_string(model_names(v->model), g->start_func_id));
 	emit_created_by(e, v, NULL, g);
-	emit_goid(e, NULL, g->parent);
-	emit_goid(e, NULL, g->woken_by);
+	emit_parent(e, NULL, g);
+	emit_woken_by(e, NULL, g);
 	emit_u64(e, NULL, g->children);
 	emit_age(e, NULL, g, now);
 	emit_u64(e, NULL, view_events_of(g));

@@ -53,8 +53,8 @@ static double lost_percent(const struct facts *x)
 	return all ? 100.0 * (double)x->lost / (double)all : 0;
 }
 
-static void warn(struct emit *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
-static void warn(struct emit *e, const char *fmt, ...)
+static void tell(struct emit *e, const char *key, const char *fmt, ...) PRINTF_LIKE(3, 4);
+static void tell(struct emit *e, const char *key, const char *fmt, ...)
 {
 	char text[1300];
 	va_list ap;
@@ -62,8 +62,13 @@ static void warn(struct emit *e, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	emit_list_item(e, "warning", text);
+	emit_list_item(e, key, text);
 }
+
+/* It makes the figures wrong, or nobody knows whether they are right. */
+#define warn(e, ...) tell(e, "warning", __VA_ARGS__)
+/* The figures are right, and this is what they are of. */
+#define limit(e, ...) tell(e, "limit", __VA_ARGS__)
 
 #define LLU(n) ((unsigned long long)(n))
 
@@ -98,8 +103,8 @@ static unsigned loss_warnings(struct emit *e, const struct facts *x, enum loss_k
 
 		if (way->kind != kind || !count || way->said)
 			continue;
-		warn(e, "%llu %s %s%s%s", LLU(count), way->unit, way->what,
-		     way->knob[0] ? "; what helps: " : "", way->knob);
+		tell(e, kind == LOSS_DATA ? "warning" : "limit", "%llu %s %s%s%s", LLU(count),
+		     way->unit, way->what, way->knob[0] ? "; what helps: " : "", way->knob);
 		n++;
 	}
 	return n;
@@ -172,7 +177,8 @@ static bool from_memory(const struct facts *x)
 	return x->have_probes && x->probes.off && !x->paused && x->info.state == PROC_RUNNING;
 }
 
-/* What the reader should know; nothing is wrong. */
+/* What the reader should know; nothing is wrong. What this release of Go hides is no part of it: it
+ * is so of every program, and stands in not_covered. */
 static unsigned limits(struct emit *e, const struct facts *x)
 {
 	cleanup_buf_ struct buf rates = BUF_INIT, line = BUF_INIT;
@@ -180,60 +186,57 @@ static unsigned limits(struct emit *e, const struct facts *x)
 
 	if (x->info.state == PROC_EXITED) {
 		if (x->info.execed)
-			warn(e, "the process executed %s: everything stands as it was then",
-			     x->info.execed_path[0] ? x->info.execed_path : "another program");
+			limit(e, "the process executed %s: everything stands as it was then",
+			      x->info.execed_path[0] ? x->info.execed_path : "another program");
 		else
-			warn(e, "the target has ended: everything stands as it was then");
+			limit(e, "the target has ended: everything stands as it was then");
 		n++;
 	}
 	if (from_memory(x)) {
 		view_probes_line(x->v, &x->probes, &line);
-		warn(e, "goroutines are told by %s; events are neither seen nor counted",
-		     line.data ? line.data : "");
+		limit(e, "goroutines are told by %s; events are neither seen nor counted",
+		      line.data ? line.data : "");
 		n++;
 	}
 	if (x->paused) {
-		warn(e, "paused: no probe is attached (write 0 to control/pause to go on)");
+		limit(e, "paused: no probe is attached (write 0 to control/pause to go on)");
 		n++;
 	}
 	if (x->v->replay && x->recording.sample[0]) {
-		warn(e, "recorded with -sample %s: what was not chosen is not in it",
-		     x->recording.sample);
+		limit(e, "recorded with -sample %s: what was not chosen is not in it",
+		      x->recording.sample);
 		n++;
 	}
 	if (x->sampled) {
 		control_format_rates(x->rates, &rates);
-		warn(e, "sampled (%s): counts are samples, what is not named is not counted%s",
-		     rates.len ? rates.data : "nothing",
-		     x->rates[RATE_GOROUTINES] < RATE_ONE
-			     ? "; goroutines that are not chosen have no events, memory tells "
-			       "their states, how many there are is exact (not_chosen_* in stats)"
-			     : "; not_chosen_* in stats says how many were not");
+		limit(e, "sampled (%s): counts are samples, what is not named is not counted%s",
+		      rates.len ? rates.data : "nothing",
+		      x->rates[RATE_GOROUTINES] < RATE_ONE
+			      ? "; goroutines that are not chosen have no events, memory tells "
+				"their states, how many there are is exact (not_chosen_* in stats)"
+			      : "; not_chosen_* in stats says how many were not");
 		n++;
 	}
 	if (view_in_windows(x->v)) {
-		warn(e,
-		     "traced in windows (-max-overhead): counts are of those, what is between is "
-		     "estimated (estimated_unseen_* in stats), states there are from memory");
-		n++;
-	}
-	if (x->have_health && x->h.not_covered[0]) {
-		warn(e, "not covered: %s", x->h.not_covered);
+		limit(e,
+		      "traced in windows (-max-overhead): counts are of those, what is between is "
+		      "estimated (estimated_unseen_* in stats), states there are from memory");
 		n++;
 	}
 	if (x->have_health && x->h.file_limited) {
-		warn(e, "the start of a process is not traced: no lease keeps writers off the file "
-			"here");
+		limit(e,
+		      "the start of a process is not traced: no lease keeps writers off the file "
+		      "here");
 		n++;
 	}
 	n += loss_warnings(e, x, LOSS_READER);
 	if (x->audit.state == AUDIT_OFF || (x->v->live->audit && x->audit.state == AUDIT_NONE)) {
-		warn(e, "not audited: %s", x->audit.why);
+		limit(e, "not audited: %s", x->audit.why);
 		n++;
 	}
 	if (x->slow_probes) {
-		warn(e, "%u probes are stepped out of line: their hits cost about ten times more",
-		     x->slow_probes);
+		limit(e, "%u probes are stepped out of line: their hits cost about ten times more",
+		      x->slow_probes);
 		n++;
 	}
 	return n;
@@ -253,12 +256,14 @@ static void emit_verdict(struct emit *e, const struct facts *x)
 	emit_string(e, "verdict",
 		    wrong            ? "incomplete: see the warnings"
 		    : open           ? "not known yet: see the warnings"
-		    : from_memory(x) ? "from memory: good as of the last reading, see the warnings"
-		    : limited        ? "good, with limits: see the warnings"
+		    : from_memory(x) ? "from memory: good as of the last reading"
+		    : limited        ? "good: nothing lost, within the limits"
 				     : "good: complete, nothing lost");
 	emit_list_begin(e, "warning");
 	data_warnings(e, x);
 	unproven(e, x);
+	emit_list_end(e);
+	emit_list_begin(e, "limit");
 	limits(e, x);
 	emit_list_end(e);
 }
@@ -266,13 +271,15 @@ static void emit_verdict(struct emit *e, const struct facts *x)
 static void emit_target(struct emit *e, const struct facts *x, unsigned proc)
 {
 	cleanup_buf_ struct buf age = BUF_INIT;
+	uint64_t age_ns = view_since(view_now(x->v, proc), x->info.attached_ns);
 
 	emit_i64(e, "pid", x->info.pid);
 	emit_string(e, "binary", x->info.binary_path);
 	emit_string(e, "go_version", x->info.go_version);
 	emit_string(e, "state", x->info.state == PROC_RUNNING ? "running" : "exited");
 	emit_string(e, "source", x->v->replay ? "replay of a recorded session" : "live");
-	emit_duration(&age, view_since(view_now(x->v, proc), x->info.attached_ns));
+	emit_u64(e, "attached_for_ns", age_ns);
+	emit_duration(&age, age_ns); /* the same for people */
 	emit_string(e, "attached_for", age.data ? age.data : "");
 }
 

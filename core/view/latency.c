@@ -39,15 +39,25 @@ static uint64_t percentile(const struct latency *l, unsigned percent)
 	return l->max_ns;
 }
 
+/* "-" of none. */
+static void emit_percentile(struct emit *e, const char *key, const struct latency *l,
+			    unsigned percent)
+{
+	if (l->count)
+		emit_u64(e, key, percent < 100 ? percentile(l, percent) : l->max_ns);
+	else
+		emit_none(e, key);
+}
+
 static void figures(const struct latency *l, struct emit *e)
 {
 	emit_u64(e, "count", l->count);
 	emit_u64(e, "sum_ns", l->sum_ns);
-	emit_u64(e, "mean_ns", l->count ? l->sum_ns / l->count : 0);
-	emit_u64(e, "p50_ns", percentile(l, 50));
-	emit_u64(e, "p90_ns", percentile(l, 90));
-	emit_u64(e, "p99_ns", percentile(l, 99));
-	emit_u64(e, "max_ns", l->max_ns);
+	view_emit_mean(e, "mean_ns", l->sum_ns, l->count);
+	emit_percentile(e, "p50_ns", l, 50);
+	emit_percentile(e, "p90_ns", l, 90);
+	emit_percentile(e, "p99_ns", l, 99);
+	emit_percentile(e, "max_ns", l, 100);
 	emit_string(e, "percentiles_are", "estimates, within a factor of two");
 }
 

@@ -24,7 +24,8 @@ static const struct line of_process[] = {
 	{"events_pipe",
 	 "the same, but a read waits for the next event (lower delay); not listed, so\n"
 	 "                    that cp -a or tar, which read all they find, do not wait"},
-	{"by-state/ by-wait/ by-func/", "goroutines by state, wait reason, function"},
+	{"by-state/ by-wait/ by-func/",
+	 "live goroutines by state, wait reason, function (dead: ended)"},
 	{"by-label/KEY/VALUE/", "by profiler label (pprof.Do), read when somebody looks"},
 	{"by-object/", "by what they wait on: a folder an address (see waits)"},
 	{"wait/goroutines_gt_N",
@@ -93,9 +94,10 @@ static const char recipes[] =
 	"minutes\n"
 	"  for d in by-wait/*; do echo \"$(ls \"$d\" | wc -l) $d\"; done | sort -rn   how many "
 	"each\n"
-	"  awk -F'\\t' 'NR>1{n[$5]++} END{for(f in n)print n[f],f}' goroutines.tsv | sort -rn\n"
-	"                                                  goroutines by function: a leak is on "
-	"top\n"
+	"  awk -F'\\t' 'NR>1&&$2!=\"dead\"{n[$5]++} END{for(f in n)print n[f],f}' goroutines.tsv | "
+	"sort -rn\n"
+	"                                                  live goroutines by function: a leak is "
+	"on top\n"
 	"  sort -t\"$(printf '\\t')\" -k12,12rn goroutines.tsv | head   largest\n"
 	"  watch -n1 'grep -E \"^(goroutines|rps|lost)\" stats'\n"
 	"  awk '$3==\"makeslice\"' events | grep -o 'caller=[^ ]*' | sort | uniq -c | sort -rn\n"
@@ -131,7 +133,15 @@ static const char conventions[] =
 	"ran.\n"
 	"  sched/latency: `from_512_ns 7` counts waits: 7 took 512 ns or more, and less than "
 	"1024.\n"
-	"  goroutines.tsv has the retained exited ones, too, with state `dead`.\n"
+	"  goroutines.tsv, summary, goroutines/, by-state/dead, flame/origin and pprof/offcpu "
+	"have\n"
+	"  the retained exited ones, too, with state `dead`; all else counts live ones, but where "
+	"a\n"
+	"  name says created, exited or total.\n"
+	"  A key stands once, but for those that have a line a value: warning, limit, loss, "
+	"probe,\n"
+	"  difference, meaning. In `events` a reason is always in quotes; the name of a type or a\n"
+	"  function is when it has a space, a quote or `=` in it.\n"
 	"  What is written once stays: keys are never renamed.\n";
 
 int view_readme(const struct view *v, struct view_query *q, struct buf *out)

@@ -151,15 +151,15 @@ static void json_row(const struct sites *l, const struct site_row *row, const st
 
 	view_site_file(names, (uint32_t)(row->key >> 32), &site);
 	buf_addc(out, '{');
-	json_ks(out, "site", site.data ? site.data : "");
-	json_ks(out, "function", function_of(row, names));
+	view_json_text("site", site.data, out);
+	view_json_text("function", function_of(row, names), out);
 	json_ku(out, "live", row->live);
 	json_ku(out, "waiting", row->waiting);
 	json_ku(out, "exited_retained", row->exited);
 	json_ku(out, "created_last_minute", row->created_recently);
 	json_ku(out, "exited_last_minute", row->exited_recently);
 	json_ku(out, "oldest_age_ns", row->oldest_ns);
-	json_ks(out, "wait_reason", most->n ? names_string(names, most->id) : "");
+	view_json_text("wait_reason", most->n ? names_string(names, most->id) : NULL, out);
 	json_ku(out, "wait_reason_count", most->n);
 	json_ku(out, "alloc_bytes", row->alloc_bytes);
 	json_kb(out, "oldest_age_at_least", row->found);

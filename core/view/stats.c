@@ -64,7 +64,7 @@ static void emit_latency(struct emit *e, const struct model_totals *t)
 		count += t->runnable_latency[i];
 	emit_u64(e, "runnable_to_running_count", count);
 	emit_u64(e, "runnable_to_running_sum_ns", t->runnable_sum_ns);
-	emit_u64(e, "runnable_to_running_mean_ns", count ? t->runnable_sum_ns / count : 0);
+	view_emit_mean(e, "runnable_to_running_mean_ns", t->runnable_sum_ns, count);
 }
 
 /* The original's figures of itself, and ours. A recorded session that is looked at has none. */

@@ -95,7 +95,7 @@ static int as_json(const struct summary *s, const struct names *names, struct bu
 	buf_addc(out, '[');
 	for (size_t i = 0; i < s->functions.n; i++) {
 		buf_adds(out, i ? ",{" : "{");
-		json_ks(out, "function", names_string(names, (uint32_t)rows[i].func_id));
+		view_json_text("function", names_string(names, (uint32_t)rows[i].func_id), out);
 		json_row(&rows[i], out);
 		buf_addc(out, '}');
 	}

@@ -47,6 +47,8 @@ void view_ended_text(const struct view *v, const struct goroutine *g, struct buf
 /* "main.worker (/src/main.go:12)"; "" when unknown. */
 void view_site_file(const struct names *names, uint32_t site_id, struct buf *out);
 
+/* "key": "value", null for "" and NULL: not known, or there is none. */
+void view_json_text(const char *key, const char *value, struct buf *out);
 /* "key": {"casgstatus": …, …} */
 void view_json_by_type(const char *key, const uint64_t counts[EVENT_TYPES], struct buf *out);
 
@@ -82,7 +84,16 @@ void view_emit_rates(struct emit *e, const struct view *v);
 void view_emit_choice(struct emit *e, const struct view *v, const struct model_totals *t);
 /* Is this goroutine one of the chosen? Nothing where all are. */
 void view_emit_chosen(struct emit *e, const struct view *v, unsigned proc, uint64_t goid);
+/* "?" unless it is known. */
+void view_emit_known(struct emit *e, const char *key, bool known, uint64_t value);
 /* What a hit costs; 0: not known. */
 void view_emit_price(struct emit *e, const char *key, uint64_t ns);
+/* The mean of `count` values, "-" of none. */
+void view_emit_mean(struct emit *e, const char *key, uint64_t sum, uint64_t count);
+
+/* What allocates and is no event. */
+#define VIEW_NO_EVENTS                                                                             \
+	"what append, strings, conversions, closures of the runtime and growing maps allocate is " \
+	"no event: alloc_sites has all of it, sampled"
 
 #endif

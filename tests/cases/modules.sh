@@ -68,7 +68,7 @@ exec 8>&-
 # While nothing is probed: a breakpoint that a program copies is nobody's, and it dies of it.
 run "$moved" -wait
 trace -pid "$PID"
-wait_verdict "not moved yet" "good, with limits"
+wait_verdict "not moved yet" "good"
 echo 1 >"$MNT/control/pause"
 echo >&8
 wait_for 20 grep -q ready "$T/said" || fail "the code was not moved: $(cat "$T/err")"

@@ -31,7 +31,7 @@ for event in casgstatus newobject makeslice newgoroutine goexit; do
 	at_least "estimated_unseen_error_$event" 1 || fail "no error of $event: $(cat "$MNT/stats")"
 done
 ls "$MNT/goroutines" | grep -q . || fail "no goroutine is known between windows"
-grep -q '^warning traced in windows' "$MNT/health" || grep -q 'traced in windows' "$MNT/health" || fail "health says nothing: $(cat "$MNT/health")"
+grep -q '^limit traced in windows' "$MNT/health" || fail "health says nothing: $(cat "$MNT/health")"
 grep -q '^overhead_most_by ' "$MNT/health" || fail "health does not say which type costs most"
 # What a window spends too much is saved after it: a second later the mean is within, or falls.
 kept() { awk '/^budget_spent_percent/ { exit !($2 < 4.5) }' "$MNT/stats"; }

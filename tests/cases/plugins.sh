@@ -21,13 +21,13 @@ for cell in ${CELLS:-1.19:there 1.27:late}; do
 		grep -q "^ok    plugin         $plugin$" "$T/doctor" || fail "doctor does not know it: $(cat "$T/doctor")"
 		trace -pid "$PID"
 		grep -q "following the plugin $plugin" "$LOG" || fail "not said: $(cat "$LOG")"
-		wait_verdict "verdict" "good, with limits"
+		wait_verdict "verdict" "good"
 		exactly "$version, there before us"
 	else
 		# Loaded while we look, by a process that -b found.
 		run "$host" late "$plugin"
 		trace -b "$host"
-		wait_verdict "nothing is loaded" "good, with limits"
+		wait_verdict "nothing is loaded" "good"
 		echo >&8
 		wait_for 20 grep -q "following the plugin $plugin" "$LOG" || fail "not noticed: $(cat "$LOG")"
 		wait_for 20 grep -q ready "$T/said" || fail "the plugin does not start: $(cat "$T/err")"

@@ -44,7 +44,7 @@ curl -fs "$URL/job" >/dev/null
 grown() { [ "$(numbers)" -gt "$given" ]; }
 wait_for 10 grown || fail "goroutines came and went, and the numbers stay at $given"
 says_of verdict | grep -q '^from memory' || fail "verdict: $(says_of verdict)"
-says_of warning | grep -q 'nothing is known of the time between two readings' || fail "how fine: $(says_of warning)"
+says_of limit | grep -q 'nothing is known of the time between two readings' || fail "how fine: $(says_of warning)"
 
 # --- demand ---
 echo demand >"$MNT/control/probes" || fail "cannot set demand"

@@ -34,7 +34,7 @@ compared() { python3 "$ROOT/tests/pprof_compare.py" "$url/debug/pprof" "$MNT" >"
 wait_for 20 compared || fail "$(tail -n 60 "$T/compared")"
 grep -q ' 0 differ' "$T/compared" || fail "$(cat "$T/compared")"
 for what in 'newobject type=raftpb.' 'newgoroutine child=[0-9]* func=go.etcd.io/' \
-	'casgstatus .*to=waiting reason=select'; do
+	'casgstatus .*to=waiting reason="select"'; do
 	grep -q "$what" "$MNT/events" || fail "no '$what'"
 done
 expect "lost" "$(sed -n 's/^lost_total //p' "$MNT/stats")" 0

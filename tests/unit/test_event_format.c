@@ -94,6 +94,11 @@ static void test_text(void **state)
 	check_text(x, &ev,
 		   "1763900000.123456789 37 casgstatus target=41 from=waiting to=runnable "
 		   "reason=\"chan receive\"\n");
+	/* Quoted, whether it is one word or several. */
+	ev.string_id = intern(x, "sleep");
+	check_text(x, &ev,
+		   "1763900000.123456789 37 casgstatus target=41 from=waiting to=runnable "
+		   "reason=\"sleep\"\n");
 	ev.from = GSTATE_RUNNABLE;
 	ev.to = GSTATE_RUNNING;
 	check_text(x, &ev,

@@ -130,8 +130,10 @@ static void test_each_is_shown(void **state)
 			 "losses_total{way=\"%s\",unit=\"%s\",of=\"%s\"} %llu\n", way->name,
 			 way->unit, loss_kind_name(way->kind), n);
 		assert_non_null(strstr(render(x, view_metrics), wanted));
-		/* What makes figures wrong is in the verdict, and names what helps. */
-		snprintf(wanted, sizeof(wanted), "warning %llu %s %s", n, way->unit, way->what);
+		/* What makes figures wrong is in the verdict, and names what helps; what only a
+		 * reader missed is a limit. */
+		snprintf(wanted, sizeof(wanted), "\n%s %llu %s %s",
+			 way->kind == LOSS_DATA ? "warning" : "limit", n, way->unit, way->what);
 		assert_int_equal(!!strstr(render(x, view_health), wanted),
 				 way->kind != LOSS_BOUND && !way->said);
 	}

@@ -12,9 +12,9 @@ interface Counts { goroutines: number; live: number; alloc_bytes: number; events
 interface Summary extends Counts {
 	exited_dropped: number;
 	states: Record<string, number>;
-	functions: (Counts & { function: string })[];
+	functions: (Counts & { function: string | null })[];
 }
-interface TypeRow { kind: string; type: string | null; count: number; bytes: number }
+interface TypeRow { kind: string; type: string | null; count: number; bytes: number | null }
 
 interface Side {
 	status: Status;
@@ -40,7 +40,7 @@ const FUNCTION_METRICS: Record<string, { label: string; unit: Unit; value: (c: C
 	syscall: { label: 'Time in syscalls', unit: 'ns', value: (c) => c.state_ns.syscall ?? 0 },
 };
 const TYPE_METRICS: Record<string, { label: string; unit: Unit; value: (t: TypeRow) => number }> = {
-	bytes: { label: 'Bytes', unit: 'bytes', value: (t) => t.bytes },
+	bytes: { label: 'Bytes', unit: 'bytes', value: (t) => t.bytes ?? 0 },
 	count: { label: 'Count', unit: 'count', value: (t) => t.count },
 };
 

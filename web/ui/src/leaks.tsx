@@ -9,8 +9,8 @@ import { WaitGraph, type GraphMember } from './graph';
 import { usePolled } from './poll';
 
 interface SiteRow {
-	site: string;
-	function: string;
+	site: string | null;
+	function: string | null;
 	live: number;
 	waiting: number;
 	exited_retained: number;
@@ -19,7 +19,7 @@ interface SiteRow {
 	oldest_age_ns: number;
 	oldest_age_at_least: boolean; // one was there before tracing
 	last_minute_at_least: boolean; // some that ended are no longer kept
-	wait_reason: string;
+	wait_reason: string | null;
 	wait_reason_count: number;
 	alloc_bytes: number;
 	sample: number[];
@@ -105,15 +105,15 @@ function Proven() {
 }
 
 const COLUMNS: [string, string, (r: SiteRow) => number | string][] = [
-	['Start function', '', (r) => r.function],
+	['Start function', '', (r) => r.function ?? ''],
 	['Live', 'num', (r) => r.live],
 	['Growth/min', 'num', (r) => r.created_last_minute - r.exited_last_minute],
 	['Made/min', 'num', (r) => r.created_last_minute],
 	['Oldest', 'num', (r) => r.oldest_age_ns],
 	['Waiting', 'num', (r) => r.waiting],
-	['Mostly for', '', (r) => r.wait_reason],
+	['Mostly for', '', (r) => r.wait_reason ?? ''],
 	['Allocated', 'num', (r) => r.alloc_bytes],
-	['Made at', '', (r) => r.site],
+	['Made at', '', (r) => r.site ?? ''],
 	['Look at', '', (r) => r.sample[0] ?? 0],
 ];
 
@@ -140,7 +140,7 @@ export function Leaks() {
 				<tbody>{sorted.map((r) => (
 					<tr class={suspicious(r) ? 'suspicious' : ''}>
 						<td class="mono"><button class="link" title="Show them on the timeline" onClick={() => {
-							app.browse.update({ filter: `func:${r.function} flag:live`, group: 'none' });
+							app.browse.update({ filter: `func:${r.function ?? ''} flag:live`, group: 'none' });
 							app.view.set('timeline');
 						}}>{r.function || '(unknown)'}</button></td>
 						<td class="num"><b>{exact(r.live)}</b></td>

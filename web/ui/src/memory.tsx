@@ -60,20 +60,20 @@ function Tile({ r, share, part, color }: { r: Row; share: number; part: number; 
 	);
 }
 
-interface TypeRow { kind: string; type: string | null; go_kind: string | null; size: number | null; count: number; bytes: number }
+interface TypeRow { kind: string; type: string | null; go_kind: string | null; size: number | null; count: number; bytes: number | null }
 
 function Types() {
 	const { value: types, problem } = usePolled(() => getJson<TypeRow[]>(at(app.source.get(), 'types')), 2000, []);
 	if (!types) return <div class="empty">{problem || '…'}</div>;
-	const most = Math.max(1, ...types.map((t) => t.bytes));
+	const most = Math.max(1, ...types.map((t) => t.bytes ?? 0));
 	const color = (kind: string) => app.look.get().type[kind];
 	return (
 		<table class="wide"><thead><tr><th>Type</th><th>Made as</th><th>Go kind</th><th class="num">Size</th><th class="num">Count</th><th class="num">Bytes</th><th class="bars" /></tr></thead>
 			<tbody>{types.slice(0, 500).map((t) => (
 				<tr><td class="mono">{t.kind === 'makeslice' ? '[]' : ''}{t.type || '(unknown)'}</td><td><i class="dot" style={{ background: color(t.kind) }} />{t.kind}</td>
 					<td class="muted">{t.go_kind}</td><td class="num">{t.size ? bytes(t.size) : ''}</td><td class="num">{exact(t.count)}</td>
-					<td class="num">{t.kind === 'makemap' ? '–' : bytes(t.bytes)}</td>
-					<td class="bars"><i style={{ width: `${100 * t.bytes / most}%`, background: color(t.kind) }} /></td></tr>))}</tbody></table>
+					<td class="num">{t.bytes === null ? '–' : bytes(t.bytes)}</td>
+					<td class="bars"><i style={{ width: `${100 * (t.bytes ?? 0) / most}%`, background: color(t.kind) }} /></td></tr>))}</tbody></table>
 	);
 }
 

@@ -41,7 +41,7 @@ interface Detail {
 	preempted_ns: number;
 	leaked_ns: number;
 	runnable_to_running_count: number;
-	runnable_to_running_mean_ns: number;
+	runnable_to_running_mean_ns: number | null;
 	runnable_to_running_max_ns: number;
 	children: number;
 	now_ns: number;
@@ -51,7 +51,7 @@ interface Detail {
 
 const STATES_OF = ['running', 'runnable', 'waiting', 'syscall', 'preempted', 'leaked'] as const;
 
-interface Allocation { kind: string; type: string | null; count: number; bytes: number }
+interface Allocation { kind: string; type: string | null; count: number; bytes: number | null }
 interface EventJson { timestamp: number; event_type: number; goroutine: number; attributes: number[];
 	[key: string]: unknown }
 
@@ -204,7 +204,7 @@ function Body({ data }: { data: Data }) {
 				<thead><tr><th>Type</th><th>Kind</th><th class="num">Count</th><th class="num">Bytes</th></tr></thead>
 				<tbody>{data.allocations.slice(0, 12).map((a) => (
 					<tr><td class="mono clip" title={a.type ?? ''}>{a.kind === 'makeslice' ? '[]' : ''}{a.type || '(unknown)'}</td><td class="muted">{a.kind}</td>
-						<td class="num">{count(a.count)}</td><td class="num">{bytes(a.bytes)}</td></tr>))}</tbody>
+						<td class="num">{count(a.count)}</td><td class="num">{a.bytes === null ? '–' : bytes(a.bytes)}</td></tr>))}</tbody>
 			</table> : <p class="muted">None seen.</p>}
 			{data.allocations.length > 12 ? <p class="muted">and {data.allocations.length - 12} more types</p> : null}
 		</Part>
@@ -236,7 +236,7 @@ function States({ d, folder }: { d: Detail; folder: string }) {
 			<table><tbody>{entries.map(([name, ns]) => (
 				<tr><td><i class="dot" style={{ background: color(name) }} />{name}</td><td class="num">{duration(ns)}</td>
 					<td class="num muted">{(100 * ns / total).toFixed(1)}%</td></tr>))}
-				{d.runnable_to_running_count ? <tr><td>waited for a CPU</td><td class="num">{duration(d.runnable_to_running_mean_ns)} mean</td>
+				{d.runnable_to_running_count ? <tr><td>waited for a CPU</td><td class="num">{duration(d.runnable_to_running_mean_ns ?? 0)} mean</td>
 					<td class="num muted">{duration(d.runnable_to_running_max_ns)} most</td></tr> : null}</tbody></table>
 		</Part>
 	);
