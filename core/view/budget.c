@@ -29,17 +29,29 @@ static unsigned dearest(const struct meter_sample *s)
 	return best;
 }
 
+static void emit_percent(struct emit *e, const char *key, const double *value)
+{
+	if (value)
+		emit_double(e, key, *value, 3);
+	else
+		emit_none(e, key);
+}
+
 void view_emit_costs(struct emit *e, const struct meter_sample *s)
 {
-	unsigned first = dearest(s);
+	unsigned first = s ? dearest(s) : EVENT_TYPES;
 	char key[48];
 
-	emit_double(e, "overhead_of_target_percent", s->of_target_percent, 3);
+	emit_percent(e, "overhead_of_target_percent", s ? &s->of_target_percent : NULL);
 	for (unsigned type = 0; type < EVENT_TYPES; type++) {
 		snprintf(key, sizeof(key), "overhead_%s_percent", event_type_name(type));
-		emit_double(e, key, s->type_percent[type], 3);
+		emit_percent(e, key, s ? &s->type_percent[type] : NULL);
 	}
-	emit_string(e, "overhead_most_by", first < EVENT_TYPES ? event_type_name(first) : "none");
+	if (s)
+		emit_string(e, "overhead_most_by",
+			    first < EVENT_TYPES ? event_type_name(first) : "none");
+	else
+		emit_none(e, "overhead_most_by");
 }
 
 void view_dearest_word(const struct meter_sample *s, struct buf *out)

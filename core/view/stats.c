@@ -88,6 +88,7 @@ static void emit_meter(struct emit *e, const struct view *v)
 	if (!v->meter) {
 		for (unsigned i = 0; i < ARRAY_SIZE(keys); i++)
 			emit_none(e, keys[i]);
+		view_emit_costs(e, NULL);
 		return;
 	}
 	meter_last(v->meter, &s);
@@ -104,6 +105,7 @@ static void emit_meter(struct emit *e, const struct view *v)
 	view_emit_price(e, "trap_ns", s.trap_ns);
 	view_emit_price(e, "step_ns", s.step_ns);
 	emit_double(e, "overhead_estimate_percent", s.overhead_percent, 3);
+	view_emit_costs(e, &s);
 }
 
 static void emit_control(struct emit *e, const struct view *v, unsigned proc)

@@ -13,6 +13,7 @@
 #include "core/base/top.h"
 #include "core/model/walk.h"
 #include "core/view/groups.h"
+#include "core/view/hits.h"
 #include "core/view/query.h"
 #include "core/view/view_internal.h"
 
@@ -26,6 +27,7 @@ struct row {
 	struct life life;
 	uint64_t ns[GSTATES];
 	uint64_t events, allocations, alloc_bytes;
+	uint64_t hits; /* that its own thread took */
 };
 
 struct look {
@@ -34,7 +36,9 @@ struct look {
 	uint64_t from_ns, to_ns;
 	uint64_t first, end; /* of the events */
 	bool states;         /* every change of state is told of */
+	bool sampled;
 	struct groups rows;
+	struct hits hits;
 	struct row all;
 	struct event events[BATCH];
 };
@@ -127,6 +131,17 @@ static void count(struct look *l, const struct event *ev)
 	row->alloc_bytes = sum_u64(row->alloc_bytes, bytes);
 }
 
+/* Who acts pays for it, whomever it tells of. */
+static int count_hit(struct look *l, const struct event *ev)
+{
+	struct row *row = ev->goid ? groups_find(&l->rows, ev->goid) : NULL;
+
+	l->all.hits++;
+	if (row)
+		row->hits++;
+	return hits_add(&l->hits, ev);
+}
+
 static int add_event(struct look *l, const struct event *ev)
 {
 	uint64_t subject = event_subject(ev);
@@ -140,6 +155,8 @@ static int add_event(struct look *l, const struct event *ev)
 		err = follow(l, ev->goid, ev);
 	if (!err)
 		count(l, ev);
+	if (!err && hits_has(&l->hits, ev))
+		err = count_hit(l, ev);
 	return err;
 }
 
@@ -213,6 +230,11 @@ static int compare(const void *a, const void *b)
 	return 0;
 }
 
+static double seconds(const struct look *l)
+{
+	return (double)(l->to_ns - l->from_ns) / NS_PER_SEC;
+}
+
 static double per_second(const struct look *l, uint64_t n)
 {
 	uint64_t ns = l->to_ns - l->from_ns;
@@ -232,14 +254,16 @@ static void emit_rates(struct emit *e, const struct look *l, const struct row *r
 	emit_double(e, "events_per_second", per_second(l, row->events), 0);
 	emit_double(e, "allocations_per_second", per_second(l, row->allocations), 0);
 	emit_double(e, "alloc_bytes_per_second", per_second(l, row->alloc_bytes), 0);
+	emit_double(e, "hits_per_second", per_second(l, row->hits), 0);
 }
 
-static void as_json(const struct look *l, const struct model_totals *t, const struct top *top,
-		    struct buf *out)
+static int as_json(const struct look *l, const struct model_totals *t, const struct top *top,
+		   struct buf *out)
 {
 	const struct names *names = model_names(l->v->model);
 	const struct row *rows = top->v;
 	struct emit e;
+	int err;
 
 	emit_begin(&e, VIEW_JSON, out);
 	emit_u64(&e, "measured_ns", l->to_ns - l->from_ns);
@@ -272,7 +296,9 @@ static void as_json(const struct look *l, const struct model_totals *t, const st
 		buf_addc(out, '}');
 	}
 	buf_addc(out, ']');
-	emit_end(&e);
+	json_key(out, "hits");
+	err = hits_emit(&l->hits, l->v, seconds(l), VIEW_JSON, out);
+	return err ? err : emit_end(&e);
 }
 
 static void text_percent(const struct look *l, const struct row *row, unsigned state,
@@ -288,8 +314,9 @@ static void text_rates(const struct look *l, const struct row *row, struct buf *
 {
 	text_percent(l, row, GSTATE_RUNNING, out);
 	text_percent(l, row, GSTATE_RUNNABLE, out);
-	buf_addf(out, " %9.0f %9.0f %12.0f", per_second(l, row->events),
-		 per_second(l, row->allocations), per_second(l, row->alloc_bytes));
+	buf_addf(out, " %9.0f %9.0f %12.0f %9.0f", per_second(l, row->events),
+		 per_second(l, row->allocations), per_second(l, row->alloc_bytes),
+		 per_second(l, row->hits));
 }
 
 static void text_head(const struct look *l, const struct model_totals *t,
@@ -297,7 +324,7 @@ static void text_head(const struct look *l, const struct model_totals *t,
 {
 	buf_addf(out, "top - pid %d, ", (int)info->pid);
 	text_line(out, info->binary_path);
-	buf_addf(out, ", the last %.3f s%s\n", (double)(l->to_ns - l->from_ns) / NS_PER_SEC,
+	buf_addf(out, ", the last %.3f s%s\n", seconds(l),
 		 info->state == PROC_EXITED ? " before it ended" : "");
 	buf_addf(out, "Goroutines: %llu live", (unsigned long long)t->live_total);
 	for (unsigned i = 0; i < view_n_states; i++) {
@@ -312,15 +339,15 @@ static void text_head(const struct look *l, const struct model_totals *t,
 		buf_adds(out, "Changes of state are sampled: who ran how long is not known.\n");
 }
 
-static void as_text(const struct look *l, const struct model_totals *t,
-		    const struct proc_info *info, const struct top *top, struct buf *out)
+static int as_text(const struct look *l, const struct model_totals *t, const struct proc_info *info,
+		   const struct top *top, struct buf *out)
 {
 	const struct names *names = model_names(l->v->model);
 	const struct row *rows = top->v;
 
 	text_head(l, t, info, out);
 	buf_adds(out, "\n      GOID STATE        RUN%   RDY%  EVENTS/S  ALLOCS/S      BYTES/S "
-		      "FUNCTION\n");
+		      "   HITS/S FUNCTION\n");
 	buf_adds(out, "       all -        ");
 	text_rates(l, &l->all, out);
 	buf_adds(out, " -\n");
@@ -338,6 +365,11 @@ static void as_text(const struct look *l, const struct model_totals *t,
 	}
 	if (top->more)
 		buf_addf(out, "... cut: %zu more\n", l->rows.n - top->n);
+	buf_adds(out, "\nWhat the probes are hit by");
+	if (l->sampled)
+		buf_adds(out, ", as far as -sample chose it");
+	buf_adds(out, ":\n");
+	return hits_emit(&l->hits, l->v, seconds(l), VIEW_TEXT, out);
 }
 
 static int measure(struct look *l, const struct proc_info *info)
@@ -345,7 +377,8 @@ static int measure(struct look *l, const struct proc_info *info)
 	uint32_t rates[RATES];
 	int err;
 
-	l->states = !view_rates(l->v, rates) || rates_tell_all_states(rates);
+	l->sampled = view_rates(l->v, rates);
+	l->states = !l->sampled || rates_tell_all_states(rates);
 	l->to_ns = view_now(l->v, l->proc);
 	l->from_ns = MAX(l->to_ns - MIN(l->to_ns, NS_PER_SEC), MIN(info->attached_ns, l->to_ns));
 	find_first(l);
@@ -388,15 +421,17 @@ int view_top(const struct view *v, struct view_query *q, struct buf *out)
 	l->v = v;
 	l->proc = q->proc;
 	l->rows = (struct groups)GROUPS_INIT(struct row);
+	hits_init(&l->hits, v);
 	model_totals(v->model, (int)q->proc, &totals);
 	err = measure(l, &info);
 	if (!err)
 		err = choose(l, &top);
 	if (!err && q->form == VIEW_JSON)
-		as_json(l, &totals, &top, out);
+		err = as_json(l, &totals, &top, out);
 	else if (!err)
-		as_text(l, &totals, &info, &top, out);
+		err = as_text(l, &totals, &info, &top, out);
 	top_free(&top);
 	groups_free(&l->rows);
+	hits_free(&l->hits);
 	return err ? err : buf_error(out);
 }

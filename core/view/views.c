@@ -94,7 +94,7 @@ const struct view_row views[] = {
 	ROW("waits", PROCESS, BOTH, COSTLY, view_wait_graph, .here = has_waits, .moment = true,
 	    .help = "what goroutines wait on, one object a line, and who may hold it"),
 	ROW("top", PROCESS, BOTH, COSTLY, view_top, .takes = "limit",
-	    .help = "the busiest goroutines: what each did in the last second"),
+	    .help = "the busiest goroutines of the last second, and who hits the probes"),
 	ROW("summary", PROCESS, BOTH, HEAVY, view_summary, .moment = true,
 	    .help = "by start function: goroutines, events, bytes, time in each state"),
 	ROW("leaks", PROCESS, BOTH, COSTLY, view_leaks,

@@ -215,6 +215,31 @@ static void test_stays(void **state)
 	assert_non_null(strstr(text(x, view_range), "\nrunning\t50000000\t2\t"));
 }
 
+/* Each hit has one cause, the most first; who acts has it. */
+static void check_hits(json_t *v)
+{
+	double all = json_number_value(json_object_get(v, "hits_per_second")), sum = 0, last = 1e9;
+	json_t *list = json_object_get(v, "hits"), *row, *who = json_object_get(v, "goroutines");
+	double of_goroutines = 0;
+	size_t i;
+
+	assert_true(json_array_size(list) > 1);
+	json_array_foreach(list, i, row)
+	{
+		double n = json_number_value(json_object_get(row, "hits_per_second"));
+
+		assert_true(n <= last);
+		last = n;
+		sum += n;
+		assert_true(*json_string_value(json_object_get(row, "cause")));
+		assert_string_not_equal(json_string_value(json_object_get(row, "event")), "goexit");
+	}
+	assert_float_equal(sum, all, 0.01);
+	json_array_foreach(who, i, row) of_goroutines +=
+		json_number_value(json_object_get(row, "hits_per_second"));
+	assert_true(of_goroutines > 0 && of_goroutines <= all);
+}
+
 static void test_top(void **state)
 {
 	struct fixture *x = *state;
@@ -235,6 +260,7 @@ static void test_top(void **state)
 	assert_string_equal(json_string_value(json_object_get(json_array_get(list, 2), "state")),
 			    "unknown");
 	assert_float_equal(json_number_value(json_object_get(v, "running_percent")), 50, 0.01);
+	check_hits(v);
 	json_decref(v);
 	assert_non_null(strstr(text(x, view_top), "the last 0.100 s before it ended\n"));
 	assert_non_null(strstr(x->out.data, "\n         7 waiting     40.0   10.0 "));
