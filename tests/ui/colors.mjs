@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { load } from './module.mjs';
 
-const { OURS, contrast, mix, textOn, STATES, WAIT_KINDS, WAIT_CELLS, kindOf, shownAs, stateOf } = await load('./colors',
+const { OURS, swatch, contrast, mix, textOn, STATES, WAIT_KINDS, WAIT_CELLS, kindOf, shownAs, stateOf } = await load('./colors',
 	"export { STATES, WAIT_KINDS, WAIT_CELLS } from 'contract'; export { kindOf, shownAs, stateOf } from './waitkind';");
 const css = readFileSync(join(process.argv[2], 'src/style.css'), 'utf8');
 let failed = 0;
@@ -60,6 +60,7 @@ for (const [reason, kind] of [['sync.Mutex.Lock', 'sync'], ['semacquire', 'sync'
 	const shown = shownAs(STATES.indexOf('waiting'), reason);
 	check(shown === WAIT_CELLS[WAIT_KINDS.indexOf(kind)] && STATES[stateOf(shown)] === 'waiting', `${reason} in a cell: ${shown}`);
 }
+check(shownAs(STATES.indexOf('dead')) === 15 && swatch(OURS.light, STATES.indexOf('dead')) === OURS.light.state[6], 'one that has exited waits');
 check(shownAs(STATES.indexOf('running'), 'sleep') === STATES.indexOf('running'), 'one that runs waits for nothing');
 check(mix('#000000', '#ffffff', 0.5) === '#808080', 'half of both');
 process.exit(failed ? 1 : 0);

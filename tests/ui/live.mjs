@@ -6,7 +6,7 @@ import { painted, run, selected, shot, view } from './page.mjs';
 
 const [url, , mount] = process.argv.slice(2);
 const WORKERS = 4;
-const functions = (page) => page.evaluate(() => window.timeline.entries.map((e) => e.row?.func ?? ''));
+const functions = (page) => page.evaluate(() => window.timeline.entries.map((e) => e.row?.func ?? e.lane?.func ?? ''));
 const find = async (page, text) => {
 	await page.getByLabel('Filter goroutines').fill(text);
 	return until(`rows of ${text}`, () => functions(page), (all) => all.length && all.every((f) => f.includes(text)));
@@ -99,7 +99,7 @@ const wide = {
 			const { view, entries } = window.timeline;
 			// The rows are chosen anew at every eighth of the visible time.
 			const slack = (view.t1 - view.t0) / 4;
-			return entries.filter((e) => e.row?.exited && (e.row.exited < view.t0 - slack || e.row.created > view.t1 + slack)).length;
+			return entries.flatMap((e) => e.lane?.rows ?? e.row ?? []).filter((r) => r.exited && (r.exited < view.t0 - slack || r.created > view.t1 + slack)).length;
 		});
 		await until('rows in sight only', out, (n) => n === 0);
 		await page.getByLabel('Exited', { exact: true }).click();

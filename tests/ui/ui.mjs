@@ -75,7 +75,7 @@ const steps = {
 		await page.keyboard.press('/');
 		await page.keyboard.press('Escape');
 		await page.locator('.kinds').getByRole('button', { name: 'sync' }).click();
-		const reasons = () => page.evaluate(() => window.timeline.entries.map((e) => e.row.reason));
+		const reasons = () => page.evaluate(() => window.timeline.entries.flatMap((e) => (e.row && !e.row.exited ? [e.row.reason] : [])));
 		await until('those only', reasons, (all) => all.length > 0 && all.every((r) => r.startsWith('sync.')));
 		assert(await page.getByLabel('Filter goroutines').inputValue() === 'wait:sync', 'it is not in the filter');
 		await page.locator('.kinds').getByRole('button', { name: 'sync' }).click();
@@ -162,7 +162,7 @@ const steps = {
 	},
 	async 'rows are sorted'(page) {
 		// Those that have exited stand last.
-		const rows = (key) => page.evaluate((key) => window.timeline.entries.filter((e) => !e.row.exited).map((e) => e.row[key]), key);
+		const rows = (key) => page.evaluate((key) => window.timeline.entries.filter((e) => e.row && !e.row.exited).map((e) => e.row[key]), key);
 		const sorted = (list, sign) => list.every((v, i) => !i || sign * (list[i - 1] < v ? -1 : list[i - 1] > v ? 1 : 0) <= 0);
 		// What changes while it is looked at is compared at one time.
 		for (const [by, key, sign] of [['func', 'func', 1], ['events', 'events', -1], ['alloc', 'bytes', -1], ['last', 'last', -1], ['id', 'goid', 1]]) {
@@ -175,11 +175,95 @@ const steps = {
 	},
 	async 'groups open and close'(page) {
 		await page.getByLabel('Group').selectOption('func');
-		const open = (await until('groups', () => view(page), (v) => v.entries > 40)).entries;
+		const closed = (await until('groups', () => page.evaluate(() => window.timeline.entries), (list) => list.length && list.every((e) => e.group?.collapsed))).length;
+		await shot(page, 'groups');
 		await page.mouse.click(60, 180);
-		await until('the group is closed', () => view(page), (v) => v.entries < open);
+		await until('the group is open', () => view(page), (v) => v.entries > closed + 5);
 		await page.mouse.click(60, 180);
+		await until('and closed', () => view(page), (v) => v.entries === closed);
+		// Who is gone to has a row.
+		await page.keyboard.press('g');
+		await page.keyboard.type('11');
+		await page.keyboard.press('Enter');
+		await until('its group opens', () => page.evaluate(() => window.timeline.indexOf(11)), (i) => i > 0);
+		await page.locator('.panel-head').getByLabel('Close').click();
 		await page.getByLabel('Group').selectOption('none');
+	},
+	async 'short lives that have ended share rows, and none overlap'(page) {
+		const lanes = () => page.evaluate(() => window.timeline.entries.filter((e) => e.lane).map(({ lane }) => ({ func: lane.func,
+			lives: lane.rows.map((r) => [r.goid, r.created, r.exited, r.func]) })));
+		const list = await until('lanes', lanes, (all) => all.some((l) => l.lives.length > 5));
+		for (const { func, lives } of list)
+			lives.forEach(([goid, from, , name], i) => assert(name === func && (!i || from >= lives[i - 1][2]), `${goid} of ${name} overlaps in a row of ${func}`));
+		const gone = list.reduce((sum, l) => sum + l.lives.length, 0);
+		assert(list.length * 3 < gone, `${gone} lives in ${list.length} rows`);
+		// Nothing of those that live stands below one that has exited.
+		const order = await page.evaluate(() => window.timeline.entries.map((e) => !!e.lane || !!e.row?.exited));
+		assert(order.indexOf(true) >= order.lastIndexOf(false), 'exited ones are not the last');
+		// One of them is found where it is painted, chosen by a click, and has an outline.
+		const place = await view(page);
+		await page.getByRole('button', { name: 'Pause', exact: true }).click();
+		const life = await page.evaluate(() => {
+			const t = window.timeline;
+			t.view.scroll(1e9);
+			const i = t.entries.findIndex((e) => e.lane?.rows.length > 3), row = t.entries[i].lane.rows.find((r) => r.exited - r.created > 1e6) ?? t.entries[i].lane.rows[1];
+			t.reveal(row.goid);
+			t.view.goTo(row.created - 4 * (row.exited - row.created), row.exited + 4 * (row.exited - row.created));
+			t.redraw();
+			return row.goid;
+		});
+		const at = await until('it stands still', () => page.evaluate((goid) => {
+			const t = window.timeline, i = t.indexOf(goid), r = t.entries[i].lane?.rows.find((r) => r.goid === goid), box = t.canvas.getBoundingClientRect();
+			return t.view.target ? null : { x: box.x + t.labels + t.view.x((r.created + r.exited) / 2), y: box.y + t.rowTop(i) + 10 };
+		}, life), (p) => p);
+		await page.mouse.move(at.x, at.y);
+		await page.locator('.tooltip', { hasText: `Goroutine ${life} ` }).waitFor();
+		await page.mouse.click(at.x, at.y);
+		await until('it is chosen', () => selected(page), (t) => t === `Goroutine ${life}`);
+		await shot(page, 'lane');
+		await page.keyboard.press('Escape');
+		await page.getByRole('button', { name: 'Resume', exact: true }).click();
+		await page.evaluate((place) => {
+			Object.assign(window.timeline.view, { t0: place.t0, scale: place.scale, scrollY: 0 });
+			window.timeline.redraw();
+		}, place);
+	},
+	async "the runtime's own goroutines are shown on demand"(page) {
+		const system = () => page.evaluate(() => window.timeline.entries.filter((e) => e.row && e.row.flags & 2).length);
+		assert(await system() === 0, 'they are shown');
+		await page.getByLabel('Runtime', { exact: true }).click();
+		await until('they have rows', system, (n) => n > 0);
+		await page.getByLabel('Runtime', { exact: true }).click();
+		await until('and none', system, (n) => n === 0);
+	},
+	async 'what rows are sorted by stands in them, and the column can be made wider'(page) {
+		const edge = () => page.evaluate(() => window.timeline.canvas.getBoundingClientRect().x + window.timeline.labels);
+		const drawn = () => page.evaluate(() => new Promise((done) => {
+			const own = CanvasRenderingContext2D.prototype.fillText, said = [];
+			CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) { said.push(text); return own.call(this, text, ...rest); };
+			requestAnimationFrame(() => requestAnimationFrame(() => {
+				CanvasRenderingContext2D.prototype.fillText = own;
+				done(said);
+			}));
+			window.timeline.redraw();
+			window.timeline.beside.shown = '';
+		}));
+		await page.getByLabel('Sort', { exact: true }).selectOption('alloc');
+		const amounts = await until('bytes in the labels', drawn, (said) => said.filter((t) => /^[\d.]+ (B|kB|MB)$/.test(t)).length > 10);
+		assert(amounts.length, 'nothing');
+		await shot(page, 'sort-value');
+		await page.getByLabel('Sort', { exact: true }).selectOption('id');
+		await page.getByLabel('Sort direction').click();
+		await page.getByLabel('Sort direction').click();
+		const before = await edge();
+		await page.mouse.move(before, 400);
+		await page.mouse.down();
+		await page.mouse.move(before + 130, 400, { steps: 4 });
+		await page.mouse.up();
+		assert(Math.abs(await edge() - before - 130) <= 2, `from ${before} to ${await edge()}`);
+		const kept = () => page.evaluate(() => window.timeline.labels);
+		await page.mouse.dblclick(before + 130, 400);
+		await until('as it was', kept, (w) => w === 220);
 	},
 	async 'a range has statistics'(page) {
 		await page.keyboard.down('Shift');
@@ -331,9 +415,10 @@ const steps = {
 		await page.keyboard.press('Enter');
 		await until('both', () => page.locator('.panel h3', { hasText: 'Children' }).textContent(), (t) => t === 'Children 11 known, 0 of them seen being made');
 		assert(await page.locator('.children button').count() === 11, 'not all of them');
+		await page.locator('.panel-head').getByLabel('Close').click();
+		await until('the address', () => page.evaluate(() => location.hash), (h) => !h.includes('g='));
 		await page.reload();
 		await ready(page);
-		await page.locator('.panel-head').getByLabel('Close').click();
 	},
 	async 'memory, overview and leaks'(page) {
 		await page.getByRole('tab', { name: 'Memory' }).click();
@@ -380,6 +465,7 @@ const steps = {
 			copy.height = t.canvas.height;
 			pixels.drawImage(t.canvas, 0, 0);
 			for (let i = 0; i < Math.min(30, t.entries.length); i++) {
+				if (!t.entries[i].row) continue;
 				const { spans } = await get(`goroutines/${t.entries[i].row.goid}/spans?from=${time}&to=${time}&limit=1`);
 				const y = Math.round((t.rowTop(i) + t.rowHeight / 2) * t.dpr);
 				const [r, g, b] = pixels.getImageData(1, y, 1, 1).data;

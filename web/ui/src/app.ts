@@ -4,10 +4,10 @@
 import { ApiError, setProcess, getConfig, getInfo, getStatus, goidList, post } from './api';
 import { lookOf, type Look } from './colors';
 import { Pace } from './pace';
-import { buildList, RowTable, SORTS, type List } from './rows';
+import { buildList, GROUPS, RowTable, SORTS, type List } from './rows';
 import { Value } from './store';
 import { TileCache } from './tiles';
-import { processOf, UI_DEFAULTS, type Config, type Info, type Status, type Tick, type UiSettings } from './types';
+import { processOf, UI_DEFAULTS, type Config, type Info, type Row, type Status, type Tick, type UiSettings } from './types';
 
 export type ViewName = 'timeline' | 'memory' | 'overview' | 'flame' | 'leaks' | 'sessions' | 'compare';
 export const VIEWS: [ViewName, string][] = [['timeline', 'Timeline'], ['memory', 'Memory'],
@@ -20,7 +20,7 @@ export interface Browse {
 	group: string;
 	pins: ReadonlySet<number>;
 	hidden: ReadonlySet<number>;
-	collapsed: ReadonlySet<string>;
+	opened: ReadonlySet<string>; // groups
 }
 
 // What the flame graph shows: `path` is the names down to the node it is zoomed to.
@@ -44,7 +44,7 @@ const CHANGED_EVERY_MS = 2000; // looks whether a recorded session was written t
 const FIGURES_EVERY_MS = 480;
 const RECONNECT_MS = 5000; // at most from one try to the next
 
-const EMPTY_LIST: List = { entries: [], matched: [], total: 0, error: '' };
+const EMPTY_LIST: List = { entries: [], matched: [], total: 0, error: '', index: () => -1 };
 
 function sameContent(a: Status, b: Status): boolean {
 	const content = (s: Status) => JSON.stringify([s.state, s.last_event_ns, s.events, s.lost, s.losses, s.in_doubt, s.states, s.processes]);
@@ -66,7 +66,7 @@ class App {
 	lostAt = new Value(0); // since when there is no connection, ms as Date has them; 0: there is, or never was
 	refused = new Value(false); // the server answers, but not to us: another one, with another token
 	browse = new Value<Browse>({ filter: '', sort: 'id', descending: false, group: 'none',
-		pins: new Set(), hidden: new Set(), collapsed: new Set() });
+		pins: new Set(), hidden: new Set(), opened: new Set() });
 	list = new Value<List>(EMPTY_LIST);
 	selected = new Value<number | null>(null);
 	range = new Value<Range | null>(null);
@@ -357,7 +357,7 @@ class App {
 		this.builtVersion = table.version;
 		this.builtAt = performance.now();
 		this.listPace.run(() => this.list.set(buildList(table, { ...this.browse.get(), settings: this.settings.get(),
-			live: this.isLive, window: this.window() }, this.now())));
+			window: this.window() }, this.now())));
 		this.builtWindow = this.windowKey();
 	}
 
@@ -440,9 +440,15 @@ class App {
 
 	toggleGroup(key: string): void {
 		const name = `${this.browse.get().group}:${key}`;
-		const next = new Set(this.browse.get().collapsed);
+		const next = new Set(this.browse.get().opened);
 		if (!next.delete(name)) next.add(name);
-		this.browse.update({ collapsed: next });
+		this.browse.update({ opened: next });
+	}
+
+	// The group that a goroutine is in is opened, so that it has a row.
+	openGroupOf(row: Row): void {
+		const { group, opened } = this.browse.get(), name = `${group}:${GROUPS[group].key(row)}`;
+		if (group !== 'none' && !opened.has(name)) this.browse.update({ opened: new Set([...opened, name]) });
 	}
 }
 

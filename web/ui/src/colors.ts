@@ -2,7 +2,7 @@
 // Colours: those of states and allocations are the server's settings or ours, the rest is the theme's.
 import { UNKNOWN, WAITING, WAIT_KINDS } from 'contract';
 import type { Config, UiSettings } from './types';
-import { kindShown, shownAs } from './waitkind';
+import { kindOf, kindShown } from './waitkind';
 
 // What states, kinds of waiting and allocations look like, whoever chose it.
 export interface Look {
@@ -43,7 +43,7 @@ export const colorOf = (look: Pick<Look, 'state' | 'wait'>, shown: number) => lo
 
 // A state beside its word, as CSS paints it: the one that is not known is striped, as on the timeline.
 export const swatch = (look: Pick<Look, 'state' | 'wait'>, which: number, reason = '') =>
-	(which === UNKNOWN ? `repeating-linear-gradient(135deg, ${look.state[UNKNOWN]} 0 2px, transparent 2px 4px)` : colorOf(look, shownAs(which, reason)));
+	(which === UNKNOWN ? `repeating-linear-gradient(135deg, ${look.state[UNKNOWN]} 0 2px, transparent 2px 4px)` : which === WAITING ? look.wait[kindOf(reason)] : look.state[which]);
 
 export interface Palette {
 	state: string[]; // by state number

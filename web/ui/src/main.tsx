@@ -76,9 +76,10 @@ function Page() {
 		<Header />
 		<Banner />
 		{error ? <div class="error" role="alert">{error}<button class="icon" aria-label="Close" onClick={() => app.error.set('')}>✕</button></div> : null}
+		{view === 'timeline' ? <TimelineBar /> : null}
 		<main>
 			<div class="view">
-				{view === 'timeline' ? <><TimelineBar /><TimelineView key={proc} place={link.place} /></> : null}
+				{view === 'timeline' ? <TimelineView key={proc} place={link.place} /> : null}
 				{view === 'memory' ? <MemoryView /> : null}
 				{view === 'overview' ? <Overview /> : null}
 				{view === 'flame' ? <Flame /> : null}

@@ -7,10 +7,9 @@ import { at, getJson } from './api';
 import { bytes, count, exact, shortFunc } from './format';
 import { usePolled } from './poll';
 import { useValue } from './store';
-import { STATES } from 'contract';
+import { STATES, UNKNOWN } from 'contract';
 import type { Row } from './types';
-import { colorOf, mix, textOn } from './colors';
-import { shownAs } from './waitkind';
+import { mix, swatch, textOn } from './colors';
 
 type By = 'goroutine' | 'type' | 'function';
 const TILES_SHOWN = 300;
@@ -37,7 +36,7 @@ function Tiles() {
 	const total = rows.reduce((sum, r) => sum + r.bytes, 0) || 1;
 	const most = rows[0]?.bytes || 1;
 	return <>
-		<div class="tiles">{rows.slice(0, shown).map((r) => <Tile r={r} share={r.bytes / most} part={r.bytes / total} color={colorOf(look, shownAs(r.state, r.reason))} />)}</div>
+		<div class="tiles">{rows.slice(0, shown).map((r) => <Tile r={r} share={r.bytes / most} part={r.bytes / total} color={r.state === UNKNOWN ? look.state[UNKNOWN] : swatch(look, r.state, r.reason)} />)}</div>
 		{rows.length > shown ? <button onClick={() => setShown(shown + TILES_SHOWN)}>Show more of {rows.length}</button> : null}
 		{rows.length ? null : <div class="empty">No allocation seen yet.</div>}
 	</>;

@@ -2,7 +2,8 @@
 // The goroutines of the source: the table itself, and the list the views show of it.
 import { at, getJson } from './api';
 import { ageOf, parseFilter, stateTime, waits } from './filter';
-import { shortFunc } from './format';
+import { bytes, count, duration, shortFunc } from './format';
+import { Lanes, laneKey, lanesOf, NO_LANE, type Lane } from './lanes';
 import { ROW, RUNNABLE, RUNNING, STATES, SYSTEM, WAITING, type PackedRow, type SORT_KEYS } from 'contract';
 import type { Row, UiSettings } from './types';
 
@@ -24,6 +25,8 @@ export class RowTable {
 	private since = 0;
 	private fullAt = 0;
 	complete = false; // false: some goroutines have not come yet
+	private lanes = new Lanes();
+	private ended: Row[] = []; // those that need a lane
 
 	constructor(readonly source: string, readonly origin: number) {}
 
@@ -41,8 +44,14 @@ export class RowTable {
 			kept = got.kept;
 		}
 		this.since = now;
-		this.version++;
+		this.assign();
 		if (this.rows.size !== kept) await this.dropGone();
+	}
+
+	private assign(): void {
+		this.lanes.assign(this.ended);
+		this.ended = [];
+		this.version++;
 	}
 
 	private numbersAt = -Infinity;
@@ -72,7 +81,7 @@ export class RowTable {
 			since ||= got.now; // what changes after its part came is asked for again
 			after = got.rows[got.rows.length - 1]?.[ROW.goid] ?? 0;
 			if (more && !this.complete) {
-				this.version++;
+				this.assign();
 				some();
 			}
 		}
@@ -80,7 +89,7 @@ export class RowTable {
 		this.fullAt = performance.now();
 		this.since = since;
 		this.complete = true;
-		this.version++;
+		this.assign();
 	}
 
 	// The next time everything again.
@@ -96,14 +105,19 @@ export class RowTable {
 	private take(r: PackedRow, texts: string[]): void {
 		const o = this.origin;
 		const time = (t: number) => (t ? t - o : 0);
-		this.rows.set(r[ROW.goid], {
+		const before = this.rows.get(r[ROW.goid]);
+		const row: Row = {
 			goid: r[ROW.goid], parent: r[ROW.parent], state: r[ROW.state], flags: r[ROW.flags],
 			reason: texts[r[ROW.reason]], func: texts[r[ROW.func]], site: texts[r[ROW.site]],
 			since: time(r[ROW.since]), began: time(r[ROW.began]), created: time(r[ROW.created]), exited: time(r[ROW.exited]), last: time(r[ROW.last]),
 			wokenBy: r[ROW.woken_by], events: r[ROW.events], slices: r[ROW.slices], maps: r[ROW.maps], objects: r[ROW.objects], bytes: r[ROW.bytes],
 			running: r[ROW.running], runnable: r[ROW.runnable], syscall: r[ROW.syscall], waiting: r[ROW.waiting],
-			runnableMax: r[ROW.runnable_max], children: r[ROW.children],
-		});
+			runnableMax: r[ROW.runnable_max], children: r[ROW.children], lane: NO_LANE,
+		};
+		// A life that has a lane keeps it.
+		if (before && before.lane !== NO_LANE && before.created === row.created && before.func === row.func && row.exited) row.lane = before.lane;
+		else if (row.exited) this.ended.push(row);
+		this.rows.set(row.goid, row);
 	}
 }
 
@@ -118,22 +132,33 @@ export function dropOthers<T>(rows: Map<number, T>, list: string): void {
 	}
 }
 
-interface Sort { label: string; value: (r: Row, now: number) => number | string; desc: boolean }
+// `text`: the value as it stands in the row; none where the row says it anyway.
+interface Sort { label: string; value: (r: Row, now: number) => number | string; desc: boolean; text?: (v: number, now: number) => string }
+
+// Of what goes on all the time no more than changes twice a second.
+const long = (ns: number) => duration(ns < 1e9 ? ns : Math.floor(ns / 5e8) * 5e8);
 
 // What the server sorts by, and what only needs the rows.
 export const SORTS: Record<string, Sort> = {
 	id: { label: 'Number', value: (r) => r.goid, desc: false },
 	func: { label: 'Function', value: (r) => r.func, desc: false },
-	age: { label: 'Age', value: (r, now) => ageOf(r, now), desc: true },
-	since: { label: 'Time in state', value: (r, now) => now - r.began, desc: true },
-	waiting: { label: 'Time waiting', value: (r, now) => stateTime(r, WAITING, r.waiting, now), desc: true },
-	runnable: { label: 'Time runnable', value: (r, now) => stateTime(r, RUNNABLE, r.runnable, now), desc: true },
-	running: { label: 'Time running', value: (r, now) => stateTime(r, RUNNING, r.running, now), desc: true },
-	alloc: { label: 'Bytes allocated', value: (r) => r.bytes, desc: true },
-	events: { label: 'Events', value: (r) => r.events, desc: true },
-	last: { label: 'Last event', value: (r) => r.last, desc: true },
+	age: { label: 'Age', value: (r, now) => ageOf(r, now), desc: true, text: long },
+	since: { label: 'Time in state', value: (r, now) => (r.exited && r.exited <= now ? 0 : now - r.began), desc: true, text: long },
+	waiting: { label: 'Time waiting', value: (r, now) => stateTime(r, WAITING, r.waiting, now), desc: true, text: long },
+	runnable: { label: 'Time runnable', value: (r, now) => stateTime(r, RUNNABLE, r.runnable, now), desc: true, text: long },
+	running: { label: 'Time running', value: (r, now) => stateTime(r, RUNNING, r.running, now), desc: true, text: long },
+	alloc: { label: 'Bytes allocated', value: (r) => r.bytes, desc: true, text: bytes },
+	events: { label: 'Events', value: (r) => r.events, desc: true, text: count },
+	last: { label: 'Last event', value: (r) => r.last, desc: true, text: (v, now) => `${long(Math.max(0, now - v))} ago` },
 } satisfies Record<(typeof SORT_KEYS)[number] | 'func' | 'running', Sort>;
 
+// What a row is sorted by, as its label says it; '' for what the label has anyway.
+export function sortText(sort: string, row: Row, now: number): string {
+	const { value, text } = SORTS[sort] ?? SORTS.id;
+	return text ? text(value(row, now) as number, now) : '';
+}
+
+// Who is in which group; `${group}:${key}` names one.
 export const GROUPS: Record<string, { label: string; key: (r: Row) => string }> = {
 	none: { label: 'No groups', key: () => '' },
 	func: { label: 'By function', key: (r) => r.func || '(function unknown)' },
@@ -150,8 +175,9 @@ export interface Group {
 	collapsed: boolean;
 }
 
-// What the timeline shows from top to bottom: a group's head, or a goroutine.
-export type Entry = { group: Group; row?: undefined } | { row: Row; group?: undefined; pinned?: boolean };
+// What the timeline shows from top to bottom: a group's head, a goroutine, or several short lives.
+export type Entry = { group: Group; row?: undefined; lane?: undefined } | { row: Row; group?: undefined; lane?: undefined; pinned?: boolean } |
+	{ lane: Lane; row?: undefined; group?: undefined };
 
 export interface Query {
 	filter: string;
@@ -159,10 +185,9 @@ export interface Query {
 	descending: boolean;
 	group: string;
 	pins: ReadonlySet<number>;
-	collapsed: ReadonlySet<string>;
+	opened: ReadonlySet<string>;
 	hidden: ReadonlySet<number>;
 	settings: UiSettings;
-	live: boolean;
 	window: [number, number] | null; // the visible time
 }
 
@@ -171,16 +196,18 @@ export interface List {
 	matched: Row[];
 	total: number;
 	error: string;
+	index: (row: Row) => number; // of the entry that a goroutine is in; -1: none
 }
 
-// Where exited ones come and go with the visible time they stand last, so that the others stay put.
-function compare(sort: string, descending: boolean, now: number, exitedLast: boolean): (a: Row, b: Row) => number {
+// Exited ones stand last: they come and go with the visible time, and the others stay put.
+function compare(sort: string, descending: boolean, now: number): (a: Row, b: Row) => number {
 	const value = (SORTS[sort] ?? SORTS.id).value;
 	const sign = descending ? -1 : 1;
 	return (a, b) => {
-		if (exitedLast && !a.exited !== !b.exited) return a.exited ? 1 : -1;
+		const gone = (r: Row) => !!r.exited && r.exited <= now;
+		if (gone(a) !== gone(b)) return gone(a) ? 1 : -1;
 		// In the order in which they came: those that are about to leave the visible time stand last.
-		if (exitedLast && a.exited && sort === 'id') return sign * (b.goid - a.goid);
+		if (gone(a) && sort === 'id') return sign * (b.goid - a.goid);
 		const x = value(a, now), y = value(b, now);
 		return x < y ? -sign : x > y ? sign : a.goid - b.goid;
 	};
@@ -214,19 +241,32 @@ export function buildList(table: RowTable, query: Query, now: number): List {
 		}
 		if (test(row, now)) matched.push(row);
 	}
-	const order = compare(query.sort, query.descending, now, query.live && s.exited === 'screen');
+	const order = compare(query.sort, query.descending, now);
 	matched.sort(order);
 	pinned.sort(order);
 	const entries: Entry[] = pinned.map((row) => ({ row, pinned: true }));
+	const within = (GROUPS[query.group] ?? GROUPS.none).key;
+	// Rows as they are, then the lanes of those that share one.
+	const add = (rows: Row[]) => {
+		const shares = (r: Row) => s.lanes && r.lane !== NO_LANE && !!r.exited && r.exited <= now;
+		const short: Row[] = [];
+		for (const row of rows) if (shares(row)) short.push(row); else entries.push({ row });
+		for (const lane of lanesOf(short, short.length ? within(short[0]) : '')) entries.push({ lane });
+	};
 	if (query.group === 'none') {
-		for (const row of matched) entries.push({ row });
+		add(matched);
 	} else {
 		for (const group of groups(matched, query)) {
 			entries.push({ group });
-			if (!group.collapsed) for (const row of group.rows) entries.push({ row });
+			if (!group.collapsed) add(group.rows);
 		}
 	}
-	return { entries, matched: [...pinned, ...matched], total: table.rows.size, error };
+	let places: Map<number | string, number> | null = null; // made when first asked for
+	const index = (row: Row) => {
+		places ??= new Map(entries.map((e, i) => [e.row?.goid ?? e.lane?.key ?? '', i]));
+		return places.get(row.goid) ?? places.get(laneKey(row, within(row))) ?? -1;
+	};
+	return { entries, matched: [...pinned, ...matched], total: table.rows.size, error, index };
 }
 
 function groups(rows: Row[], query: Query): Group[] {
@@ -237,7 +277,7 @@ function groups(rows: Row[], query: Query): Group[] {
 		let group = byKey.get(key);
 		if (!group) {
 			group = { key, label: query.group === 'func' ? shortFunc(key) : key, rows: [],
-				collapsed: query.collapsed.has(`${query.group}:${key}`) };
+				collapsed: !query.opened.has(`${query.group}:${key}`) };
 			byKey.set(key, group);
 		}
 		group.rows.push(row);

@@ -45,7 +45,10 @@ function Settings() {
 			<div class="field"><span>Show</span><div class="stack-fields">
 				{check('allocations', 'allocations under each row')}
 				{check('marks', 'states by height as well as colour')}
-				{check('showSystem', "the runtime's own goroutines")}</div></div>
+				{check('showSystem', "the runtime's own goroutines")}
+				{check('lanes', 'short lives of one function that have ended in one row')}</div></div>
+			<div class="field"><span>Label column</span><div><input type="range" min={60} max={700} step={10} value={s.labels} aria-label="Width of the label column"
+				onInput={(e) => app.set({ labels: Number(e.currentTarget.value) })} /> {s.labels} px</div></div>
 			<div class="field"><span>Exited rows</span>{choose('exited', [['screen', 'Lived in the visible time'], ['all', 'All'], ['none', 'None']])}</div>
 			<div class="field"><span>Exited rows stay</span><div><input type="range" min={0} max={60} value={s.exitedKeep} aria-label="Seconds an exited goroutine's row stays"
 				onInput={(e) => app.set({ exitedKeep: Number(e.currentTarget.value) })} /> {s.exitedKeep ? `${s.exitedKeep} s` : 'as long as they are kept'}</div></div>

@@ -156,6 +156,8 @@ export function TimelineBar() {
 			<label class="check" title={settings.exited === 'all' ? 'Rows of all goroutines that have exited' :
 				'Rows of goroutines that have exited, too, when they lived in the visible time'}><input type="checkbox" checked={settings.exited !== 'none'}
 				onChange={(e) => app.set({ exited: e.currentTarget.checked ? 'screen' : 'none' })} />Exited</label>
+			<label class="check" title="The Go runtime's own goroutines, too"><input type="checkbox" checked={settings.showSystem}
+				onChange={(e) => app.set({ showSystem: e.currentTarget.checked })} />Runtime</label>
 			<span class="sep" />
 			<span class="together"><button class="icon" aria-label="Zoom out" title="Zoom out (S)" onClick={() => zoom(1.6)}>−</button>
 			<Scale />

@@ -32,6 +32,7 @@ export interface Row {
 	waiting: number;
 	runnableMax: number;
 	children: number;
+	lane: number; // which it shares with others of its function (lanes.ts), NO_LANE: none
 }
 
 export interface Process {
@@ -149,6 +150,8 @@ export interface UiSettings {
 	exited: 'screen' | 'all' | 'none'; // rows of exited goroutines: those that lived in the visible time
 	exitedKeep: number; // seconds an exited goroutine's row stays; 0 = as long as the server keeps it
 	showSystem: boolean;
+	lanes: boolean; // short lives share rows
+	labels: number; // width of the label column, px
 	allocations: boolean;
 	edges: 'selected' | 'visible' | 'none';
 	marks: boolean; // heights that tell states apart without colour
@@ -160,7 +163,9 @@ export const UI_DEFAULTS: UiSettings = {
 	rowHeight: 20,
 	exited: 'screen',
 	exitedKeep: 0,
-	showSystem: true,
+	showSystem: false,
+	lanes: true,
+	labels: 220,
 	allocations: true,
 	edges: 'selected',
 	marks: true,

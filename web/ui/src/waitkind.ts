@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // What kind of thing a goroutine waits for, by the runtime's reason; and the numbers that cells of
 // tiles have for it beside those of the states (docs/api.md).
-import { WAITING, WAIT_CELLS, WAIT_KINDS, WAIT_PREFIXES } from 'contract';
+import { DEAD, NONE, UNKNOWN, WAITING, WAIT_CELLS, WAIT_KINDS, WAIT_PREFIXES } from 'contract';
 
 const known = new Map<string, number>();
 
@@ -15,8 +15,8 @@ export function kindOf(reason: string): number {
 	return kind;
 }
 
-// How a state is shown, as a cell has it: of one that waits, by its reason.
-export const shownAs = (state: number, reason = '') => (state === WAITING ? WAIT_CELLS[kindOf(reason)] : state);
+// How a state is shown, as a cell has it: of one that waits, by its reason. One that has exited is in none.
+export const shownAs = (state: number, reason = '') => (state === WAITING ? WAIT_CELLS[kindOf(reason)] : state === DEAD ? NONE : WAIT_CELLS.includes(state) ? UNKNOWN : state);
 // The state that is shown so.
 export const stateOf = (shown: number) => (WAIT_CELLS.includes(shown) ? WAITING : shown);
 // Its kind, -1: it does not wait.

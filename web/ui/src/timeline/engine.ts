@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // One canvas: labels, ruler, rows. Draws a frame when something changed; asks for the tiles that a
 // frame missed. paint.ts has the drawing of single things, input.ts what the user does.
-import { FOUND, LEVEL_BASE, LEVEL_MAX, NONE, SERIES_LEVEL_MIN, TILE_BUCKETS, TILE_SHIFT, UNKNOWN, type Stay } from 'contract';
+import { FOUND, LEVEL_BASE, LEVEL_MAX, NONE, RUNNABLE, RUNNING, SERIES_LEVEL_MIN, SYSCALL, TILE_BUCKETS, TILE_SHIFT, UNKNOWN, WAITING, type Stay } from 'contract';
 import { app } from '../app';
 import { at as url, getEdges, getJson, getSeries, goidList, int } from '../api';
 import { palette, type Palette } from '../colors';
 import { Latest } from '../latest';
+import { firstAt, type Lane } from '../lanes';
 import { Pace } from '../pace';
 import type { Entry, Group } from '../rows';
 import { cellEnd, lookUp, TileCache, type RowTile, type Wanted } from '../tiles';
 import type { Edge, Row, Series } from '../types';
 import { Frames } from './frames';
 import { Labels } from './labels';
-import { drawEdges, drawGrid, drawLoss, drawRange, drawRuler, drawSpanTexts, drawTrimmed, SPAN_TEXT_PX } from './paint';
+import { drawChosen, drawEdges, drawGrid, drawLoss, drawRange, drawRuler, drawSpanTexts, drawTrimmed, SPAN_TEXT_PX } from './paint';
 import { RULER, type Box, type Hit, type Scene, type Shown } from './scene';
 import { stateHeight } from './strip';
 import { Textures } from './texture';
@@ -25,6 +26,8 @@ const UNASKED_MS = 95; // ten pictures a second of what moves by itself, as the 
 const UNASKED_SHARE = 1 / 24; // or fewer where this is not enough time for them
 const SLOWEST_MS = 1000;
 const WIDE_PX = 8;
+const LIFE_PX = 24; // of a lane: what is narrower is one block, and no tile is asked for
+const LABELS_MIN = 60, LABELS_NARROW = 112, LABELS_USUAL = 220;
 const STAYS_PAUSE_MS = 150, STAYS_EVERY_NS = 1e9, STAYS_MOST = 1000, STAYS_REST = 20;
 const FORGOTTEN = Infinity; // "known" of a row whose cells are no longer kept
 
@@ -48,6 +51,10 @@ function sourceName(): string {
 	const s = app.status.get();
 	return s && app.usable ? `${s.id}/${app.proc.get()}/${s.first_ns}` : '';
 }
+
+// Of the label column, on a canvas of `w` px: as it was dragged to, within reason.
+export const labelWidth = (w: number, wanted: number) =>
+	Math.round(Math.min(Math.max(LABELS_MIN, w < 600 && wanted === LABELS_USUAL ? LABELS_NARROW : wanted), w * 0.6));
 
 export class Timeline implements Scene, Shown {
 	readonly view: Viewport;
@@ -75,11 +82,12 @@ export class Timeline implements Scene, Shown {
 		this.placed = back?.name ?? '';
 		this.ctx = canvas.getContext('2d', { alpha: false })!;
 		const redraw = () => this.redraw();
-		for (const value of [app.selected, app.range, app.follow, app.paused, app.theme, app.settings,
+		for (const value of [app.selected, app.range, app.follow, app.paused, app.theme,
 			app.playhead, app.config])
 			this.unsubscribe.push((value as { subscribe(fn: () => void): () => void }).subscribe(redraw));
 		for (const value of [app.list, app.status])
 			this.unsubscribe.push((value as { subscribe(fn: () => void): () => void }).subscribe(() => this.redrawSoon()));
+		this.unsubscribe.push(app.settings.subscribe(() => this.resize()));
 		this.unsubscribe.push(app.tick.subscribe(() => this.loop.after(this.pixelMs())));
 		this.unsubscribe.push(app.theme.subscribe(() => this.recolor()));
 		this.observer = new ResizeObserver(() => this.resize());
@@ -121,14 +129,19 @@ export class Timeline implements Scene, Shown {
 
 	private resize(): void {
 		const { clientWidth: w, clientHeight: h } = this.canvas;
-		this.canvas.width = Math.max(1, Math.round(w * this.dpr));
-		this.canvas.height = Math.max(1, Math.round(h * this.dpr));
-		this.labels = w < 600 ? 112 : 220;
+		this.labels = labelWidth(w, app.settings.get().labels);
 		const t1 = this.view.t1;
 		this.view.width = Math.max(50, w - this.labels);
 		this.view.height = Math.max(50, h - RULER);
 		if (app.follow.get()) this.view.t0 = t1 - this.view.width * this.view.scale;
 		this.redraw();
+	}
+
+	// A canvas is empty, and black, from when its size is set until it is painted: that is one step.
+	private size(): void {
+		const { canvas, dpr } = this, w = Math.max(1, Math.round(canvas.clientWidth * dpr)), h = Math.max(1, Math.round(canvas.clientHeight * dpr));
+		if (canvas.width !== w) canvas.width = w;
+		if (canvas.height !== h) canvas.height = h;
 	}
 
 	// --- rows and places -----------------------------------------------------------------------
@@ -142,17 +155,35 @@ export class Timeline implements Scene, Shown {
 	}
 
 	indexOf(goid: number): number {
-		return this.entries.findIndex((e) => e.row?.goid === goid);
+		const row = app.table?.rows.get(goid);
+		return row ? app.list.get().index(row) : -1;
+	}
+
+	// Of the lives in a lane the one at a time, or beside it by no more than a finger's breadth.
+	private lifeAt(lane: Lane, time: number): Row | null {
+		const near = 2 * this.view.scale, row = lane.rows[firstAt(lane, time - near)];
+		return row && row.created <= time + near && row.created <= app.now() ? row : null;
+	}
+
+	// How many lives of a lane fall into the pixel of a time.
+	many(lane: Lane, time: number): number {
+		const half = this.view.scale / 2;
+		let n = 0;
+		for (let i = firstAt(lane, time - half); i < lane.rows.length && lane.rows[i].created <= time + half; i++) n++;
+		return n;
 	}
 
 	hit(x: number, y: number): Hit {
 		const i = Math.floor((y - RULER + this.view.scrollY) / this.rowHeight);
 		const area = y < RULER ? 'ruler' : x < this.labels ? 'label' : 'rows';
-		return { entry: area === 'ruler' ? null : this.entries[i] ?? null, x, y, area,
-			time: this.view.time(x - this.labels) };
+		const entry = area === 'ruler' ? null : this.entries[i] ?? null, time = this.view.time(x - this.labels);
+		const row = entry?.lane && area === 'rows' ? this.lifeAt(entry.lane, time) : null;
+		return { entry: row ? { row } : entry, lane: entry?.lane ?? null, x, y, area, time };
 	}
 
 	reveal(goid: number): void {
+		const row = app.table?.rows.get(goid);
+		if (row && this.indexOf(goid) < 0) app.openGroupOf(row);
 		const i = this.indexOf(goid);
 		if (i < 0) return;
 		const top = i * this.rowHeight, v = this.view;
@@ -251,6 +282,7 @@ export class Timeline implements Scene, Shown {
 
 	private paint(): void {
 		const { ctx, canvas, view } = this;
+		this.size();
 		this.place();
 		this.grow();
 		view.end = app.end();
@@ -275,6 +307,7 @@ export class Timeline implements Scene, Shown {
 		this.needStays(first, last);
 		this.said.length = 0;
 		drawSpanTexts(ctx, this, first, last);
+		drawChosen(ctx, this);
 		this.needEdges(first, last);
 		drawEdges(ctx, this, first, last);
 		drawRange(ctx, this);
@@ -319,6 +352,7 @@ export class Timeline implements Scene, Shown {
 			const entry = this.entries[i];
 			if (tiles && entry.row) this.paintRow(entry.row, tiles, level, top(i), wanted);
 			else if (tiles && entry.group) this.paintGroup(entry.group, tiles, level, top(i), wanted);
+			else if (tiles && entry.lane) this.paintLane(entry.lane, tiles, level, top(i), wanted);
 		}
 		if (!this.textures.flush(ctx)) this.redraw();
 		drawTrimmed(ctx, this, this.trimmed, h);
@@ -339,7 +373,7 @@ export class Timeline implements Scene, Shown {
 	private paintBackground(entry: Entry, i: number, y: number, h: number): void {
 		const { ctx, canvas } = this;
 		const selected = entry.row && entry.row.goid === app.selected.get();
-		const hovered = this.hover?.entry && (entry.row ? this.hover.entry.row === entry.row :
+		const hovered = this.hover?.entry && (entry.lane ? this.hover.lane === entry.lane : entry.row ? this.hover.entry.row === entry.row :
 			this.hover.entry.group === entry.group);
 		if (selected || hovered || entry.group || i % 2) {
 			ctx.fillStyle = selected ? this.colors.selection : this.colors.stripe;
@@ -456,6 +490,46 @@ export class Timeline implements Scene, Shown {
 		this.ctx.globalAlpha = 1;
 	}
 
+	// The lives in it that are in sight: what they did where they are wide enough for it, else one block;
+	// those that end within a pixel of each other are one.
+	private paintLane(lane: Lane, tiles: TileCache, level: number, y: number, wanted: Wishes): void {
+		const { view, dpr } = this, now = app.now();
+		for (let i = firstAt(lane, view.t0); i < lane.rows.length;) {
+			const row = lane.rows[i];
+			if (row.created > Math.min(view.t1, now)) break;
+			if ((row.exited - row.created) / view.scale >= LIFE_PX) this.paintRow(row, tiles, level, y, wanted);
+			else this.paintLife(row, y);
+			const end = Math.floor((this.labels + view.x(row.exited)) * dpr);
+			i = Math.max(i + 1, firstAt(lane, view.time((end + 1) / dpr - this.labels)));
+		}
+	}
+
+	// A whole life in a few pixels: its states by their share of it.
+	private paintLife(row: Row, y: number): void {
+		const { ctx, view, dpr } = this;
+		const x0 = Math.round((this.labels + view.x(row.created)) * dpr), x1 = Math.max(x0 + 1, Math.round((this.labels + view.x(row.exited)) * dpr));
+		const h = Math.round(this.rowHeight * dpr), strip = app.settings.get().allocations && this.rowHeight >= 14 ? Math.round(3 * dpr) : 0;
+		const bottom = h - Math.round(2 * dpr) - strip, full = bottom - Math.round(2 * dpr);
+		const parts = ([[RUNNING, row.running], [SYSCALL, row.syscall], [RUNNABLE, row.runnable], [WAITING, row.waiting]] as const).filter(([, ns]) => ns > 0);
+		const total = parts.reduce((sum, [, ns]) => sum + ns, 0);
+		if (!total) parts.push([RUNNING, 1]);
+		let base = y + bottom;
+		parts.forEach(([state, ns], k) => {
+			const room = base - (y + bottom - full) - (parts.length - 1 - k), part = Math.max(1, Math.min(room, Math.round(full * ns / (total || 1))));
+			ctx.fillStyle = total ? this.colors.cell[shownAs(state, row.reason)] : this.colors.muted;
+			ctx.fillRect(x0, base - part, x1 - x0, part);
+			base -= part;
+		});
+	}
+
+	// The lives of a lane that are in sight and at least so wide.
+	private livesIn(lane: Lane, px: number): Row[] {
+		const { view } = this, found: Row[] = [];
+		for (let i = firstAt(lane, view.t0); i < lane.rows.length && lane.rows[i].created < view.t1 && found.length < 100; i++)
+			if ((lane.rows[i].exited - lane.rows[i].created) / view.scale >= px) found.push(lane.rows[i]);
+		return found;
+	}
+
 	// It lived from then to then; what it did is no longer kept.
 	private paintForgotten(from: number, to: number, y: number): void {
 		const { ctx, view, dpr } = this;
@@ -516,7 +590,7 @@ export class Timeline implements Scene, Shown {
 
 	// The exact spans of which enough is in sight for a text: a tile knows none as a whole.
 	private needStays(first: number, last: number): void {
-		const goids = this.entries.slice(first, last).flatMap((e) => (e.row ? [e.row.goid] : []));
+		const goids = this.entries.slice(first, last).flatMap((e) => (e.row ? [e.row.goid] : e.lane ? this.livesIn(e.lane, SPAN_TEXT_PX).map((r) => r.goid) : []));
 		if (!goids.length || !app.usable || this.rowHeight < 15) return this.long.forget();
 		const { t0, t1, scale } = this.view, part = (t1 - t0) / 8, source = app.source.get(), { origin } = app;
 		const from = Math.max(0, Math.floor(t0 / part) * part), to = Math.ceil(t1 / part) * part;

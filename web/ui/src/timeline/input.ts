@@ -3,12 +3,14 @@
 import { SPAN, type Span } from 'contract';
 import { app } from '../app';
 import { at, getJson, int } from '../api';
+import { firstAt } from '../lanes';
+import { UI_DEFAULTS } from '../types';
 import type { Timeline } from './engine';
 
 const CLICK_PX = 4;
 
 interface Drag {
-	kind: 'pan' | 'range' | 'box';
+	kind: 'pan' | 'range' | 'box' | 'labels';
 	x: number;
 	y: number;
 	startX: number;
@@ -44,7 +46,8 @@ export function attachInput(t: Timeline, onHover: () => void): () => void {
 			return;
 		}
 		const hit = t.hit(p.x, p.y);
-		const kind = e.ctrlKey || e.metaKey ? 'box' : e.shiftKey || hit.area === 'ruler' ? 'range' : 'pan';
+		const near = Math.abs(p.x - t.labels) <= (e.pointerType === 'mouse' ? 3 : 8);
+		const kind = near ? 'labels' : e.ctrlKey || e.metaKey ? 'box' : e.shiftKey || hit.area === 'ruler' ? 'range' : 'pan';
 		drag = { kind, x: p.x, y: p.y, startX: p.x, startY: p.y, startTime: hit.time, moved: false };
 	};
 
@@ -64,7 +67,7 @@ export function attachInput(t: Timeline, onHover: () => void): () => void {
 		}
 		t.hover = e.pointerType === 'mouse' || drag ? t.hit(p.x, p.y) : null;
 		if (drag) dragTo(p);
-		el.style.cursor = drag?.kind === 'pan' && drag.moved ? 'grabbing' :
+		el.style.cursor = drag?.kind === 'labels' || (!drag && Math.abs(p.x - t.labels) <= 3) ? 'ew-resize' : drag?.kind === 'pan' && drag.moved ? 'grabbing' :
 			t.hover?.area === 'ruler' ? 'col-resize' : t.hover?.entry ? 'pointer' : 'default';
 		t.redraw();
 		onHover();
@@ -77,7 +80,9 @@ export function attachInput(t: Timeline, onHover: () => void): () => void {
 		const d = drag!;
 		if (!d.moved && Math.hypot(p.x - d.startX, p.y - d.startY) < CLICK_PX) return;
 		d.moved = true;
-		if (d.kind === 'pan') {
+		if (d.kind === 'labels') {
+			app.settings.update({ labels: Math.max(1, Math.round(p.x)) });
+		} else if (d.kind === 'pan') {
 			if (Math.abs(p.x - d.x) > 0.5) leave();
 			t.view.pan(d.x - p.x, d.y - p.y);
 		} else if (d.kind === 'range') {
@@ -95,7 +100,8 @@ export function attachInput(t: Timeline, onHover: () => void): () => void {
 		const d = drag;
 		drag = null;
 		if (!d) return;
-		if (!d.moved) click(t, d.startX, d.startY);
+		if (d.kind === 'labels') app.set({ labels: t.labels });
+		else if (!d.moved) click(t, d.startX, d.startY);
 		else if (d.kind === 'range' && t.rangeDraft) app.range.set(t.rangeDraft);
 		else if (d.kind === 'box' && t.zoomBox) {
 			leave();
@@ -140,8 +146,9 @@ export function attachInput(t: Timeline, onHover: () => void): () => void {
 		onHover();
 	};
 
-	const double = (e: MouseEvent) => {
+	const double = (e: MouseEvent): void => {
 		const hit = t.hit(local(e as PointerEvent).x, local(e as PointerEvent).y);
+		if (Math.abs(hit.x - t.labels) <= 3) return app.set({ labels: UI_DEFAULTS.labels });
 		if (hit.area === 'rows') {
 			leave();
 			const span = t.view.width * t.view.scale;
@@ -183,7 +190,8 @@ function selectNeighbour(t: Timeline, step: number): void {
 	const rows = t.entries;
 	let i = app.selected.get() === null ? (step > 0 ? -1 : rows.length) : t.indexOf(app.selected.get()!);
 	for (i += step; i >= 0 && i < rows.length; i += step) {
-		const row = rows[i].row;
+		// Of those that share a row the first in sight.
+		const { lane } = rows[i], row = rows[i].row ?? lane?.rows[Math.min(firstAt(lane, t.view.t0), lane.rows.length - 1)];
 		if (!row) continue;
 		app.selected.set(row.goid);
 		t.reveal(row.goid);

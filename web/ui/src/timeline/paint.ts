@@ -2,8 +2,9 @@
 // Single things on the timeline's canvas. Coordinates are CSS px; the context is scaled here.
 import { app } from '../app';
 import { textOn } from '../colors';
-import { duration, rulerStep, rulerTime, shortFunc } from '../format';
+import { count, duration, rulerStep, rulerTime, shortFunc } from '../format';
 import { waits } from '../filter';
+import type { Lane } from '../lanes';
 import type { Group } from '../rows';
 import { EXITED, NONE, STATES, STAY, SYSTEM, WAITING, type Stay } from 'contract';
 import type { Row } from '../types';
@@ -52,8 +53,9 @@ function labelBackground(ctx: Ctx, t: Scene, top: number, color: string): void {
 	ctx.fillRect(t.labels - 1, top, 1, t.rowHeight);
 }
 
+// `value`: what it is sorted by, '' when it says that anyway.
 // `state`: how the one it is in now, or at a replay's position, is shown; NONE when that is not known.
-export function drawLabel(ctx: Ctx, t: Scene, row: Row, state: number, pinned: boolean, top: number): void {
+export function drawLabel(ctx: Ctx, t: Scene, row: Row, state: number, pinned: boolean, value: string, top: number): void {
 	scaled(ctx, t, () => {
 		const selected = row.goid === app.selected.get();
 		const exited = !!(row.flags & EXITED) && row.exited <= app.now();
@@ -78,12 +80,13 @@ export function drawLabel(ctx: Ctx, t: Scene, row: Row, state: number, pinned: b
 			right -= 10;
 		}
 		ctx.font = h >= 16 ? SANS : SMALL;
-		if (exited && t.labels > 120) {
+		const beside = t.labels > 120 ? value || (exited ? 'exited' : '') : '';
+		if (beside) {
 			ctx.font = SMALL;
-			ctx.fillStyle = t.colors.muted;
+			ctx.fillStyle = value ? t.colors.text : t.colors.muted;
 			ctx.textAlign = 'right';
-			ctx.fillText('exited', right, y);
-			right -= 40;
+			ctx.fillText(beside, right, y);
+			right -= measure(ctx, beside) + 6;
 			ctx.textAlign = 'left';
 			ctx.font = h >= 16 ? SANS : SMALL;
 		}
@@ -91,6 +94,41 @@ export function drawLabel(ctx: Ctx, t: Scene, row: Row, state: number, pinned: b
 		let name = row.func ? shortFunc(row.func) : '(unknown)';
 		if (t.labels < 120) name = name.replace(/^.*\.(?=[^.]*[^.\d)])/, '');
 		ctx.fillText(fit(ctx, name, right - left), left, y);
+	});
+}
+
+// Several lives: how many, and of which function.
+export function drawLaneLabel(ctx: Ctx, t: Scene, lane: Lane, top: number): void {
+	scaled(ctx, t, () => {
+		labelBackground(ctx, t, top, t.colors.background);
+		if (t.rowHeight < 10) return;
+		const y = top + t.rowHeight / 2 + 0.5, narrow = t.labels < 120, goidWidth = narrow ? 38 : 56;
+		ctx.textBaseline = 'middle';
+		ctx.fillStyle = t.colors.muted;
+		ctx.font = MONO;
+		ctx.textAlign = 'right';
+		ctx.fillText(`×${count(lane.rows.length)}`, goidWidth, y);
+		ctx.textAlign = 'left';
+		ctx.font = t.rowHeight >= 16 ? SANS : SMALL;
+		let name = lane.func ? shortFunc(lane.func) : '(unknown)';
+		if (narrow) name = name.replace(/^.*\.(?=[^.]*[^.\d)])/, '');
+		ctx.fillText(fit(ctx, name, t.labels - goidWidth - (narrow ? 7 : 14)), goidWidth + (narrow ? 5 : 8), y);
+	});
+}
+
+// The chosen goroutine where it shares its row with others.
+export function drawChosen(ctx: Ctx, t: Scene): void {
+	const goid = app.selected.get(), i = goid === null ? -1 : t.indexOf(goid);
+	if (i < 0 || !t.entries[i].lane) return;
+	const row = app.table!.rows.get(goid!)!;
+	scaled(ctx, t, () => {
+		ctx.beginPath();
+		ctx.rect(t.labels, RULER, t.view.width, t.view.height);
+		ctx.clip();
+		const x0 = t.labels + t.view.x(row.created), x1 = t.labels + t.view.x(row.exited);
+		ctx.strokeStyle = t.colors.accent;
+		ctx.lineWidth = 2;
+		ctx.strokeRect(x0 - 2, t.rowTop(i) + 1, Math.max(4, x1 - x0 + 4), t.rowHeight - 2);
 	});
 }
 
@@ -281,11 +319,7 @@ export const SPAN_TEXT_PX = 56; // what is narrower says nothing
 
 export function drawSpanTexts(ctx: Ctx, t: Scene, first: number, last: number): void {
 	if (t.rowHeight < 15 || !t.stays.length) return;
-	const v = t.view, place = new Map<number, number>();
-	for (let i = first; i < last; i++) {
-		const { row } = t.entries[i];
-		if (row) place.set(row.goid, i);
-	}
+	const v = t.view;
 	scaled(ctx, t, () => {
 		ctx.beginPath();
 		ctx.rect(t.labels, RULER, v.width, v.height);
@@ -294,8 +328,8 @@ export function drawSpanTexts(ctx: Ctx, t: Scene, first: number, last: number): 
 		ctx.textBaseline = 'middle';
 		ctx.textAlign = 'left';
 		for (const stay of t.stays) {
-			const i = place.get(stay[STAY.goid]);
-			if (i !== undefined) drawSpanText(ctx, t, stay, t.rowTop(i));
+			const i = t.indexOf(stay[STAY.goid]);
+			if (i >= first && i < last) drawSpanText(ctx, t, stay, t.rowTop(i));
 		}
 	});
 }
@@ -328,8 +362,6 @@ function drawSpanText(ctx: Ctx, t: Scene, stay: Stay, top: number): void {
 
 export function drawEdges(ctx: Ctx, t: Scene, first: number, last: number): void {
 	if (!t.edges.length) return;
-	const place = new Map<number, number>();
-	t.entries.forEach((e, i) => { if (e.row) place.set(e.row.goid, i); });
 	scaled(ctx, t, () => {
 		ctx.beginPath();
 		ctx.rect(t.labels, RULER, t.view.width, t.view.height);
@@ -343,8 +375,8 @@ export function drawEdges(ctx: Ctx, t: Scene, first: number, last: number): void
 		for (const e of t.edges) {
 			const x = t.labels + t.view.x(e.time);
 			if (x < t.labels - 2 || x > t.labels + t.view.width || drawn > 1500) continue;
-			const a = place.get(e.from), b = place.get(e.to);
-			if (b === undefined || a === undefined) continue;
+			const a = t.indexOf(e.from), b = t.indexOf(e.to);
+			if (b < 0 || a < 0) continue;
 			if ((a < first && b < first) || (a >= last && b >= last)) continue;
 			if (heads && x - lastX < 5) continue;
 			lastX = x;

@@ -3,6 +3,7 @@
 // itself (engine.ts) knows them.
 import type { Stay } from 'contract';
 import type { Palette } from '../colors';
+import type { Lane } from '../lanes';
 import type { Entry } from '../rows';
 import type { Edge, Series } from '../types';
 import type { Viewport } from './viewport';
@@ -17,7 +18,8 @@ export interface Box {
 }
 
 export interface Hit {
-	entry: Entry | null;
+	entry: Entry | null; // in a lane, the life that is there
+	lane: Lane | null;
 	time: number;
 	x: number;
 	y: number;
@@ -40,6 +42,7 @@ export interface Scene {
 	readonly said: string[]; // the texts in spans, of this frame
 	readonly series: Series | null; // of the visible time, for loss
 	rowTop(i: number): number;
+	indexOf(goid: number): number; // of its entry; -1: none
 }
 
 // What the rest of the page may ask of the timeline that is on screen.

@@ -8,6 +8,7 @@ import { swatch } from '../colors';
 import { bytes, duration, exact as exactly, moment } from '../format';
 import { cellAllocs, cellBytes, cellFlags, cellShare, cellTransitions, lookUp } from '../tiles';
 import { CELL_CREATED, CELL_EXITED, EXITED, NONE, SHARE_STATES, SPAN, STATES, UNKNOWN, type Span } from 'contract';
+import type { Lane } from '../lanes';
 import type { Row } from '../types';
 import { KIND_WORDS, kindShown, stateOf } from '../waitkind';
 import type { Timeline } from './engine';
@@ -35,6 +36,13 @@ function lookAt(t: Timeline, row: Row, time: number) {
 		shares: SHARE_STATES.map((_, s) => cellShare(tile, cell, s) / 255) };
 }
 
+// What a row of several lives is.
+function Crowd({ t, lane }: { t: Timeline; lane: Lane }) {
+	const style = { left: `${t.hover!.x + 14}px`, top: `${Math.min(t.hover!.y + 18, t.canvas.clientHeight - 80)}px` };
+	return <div class="tooltip" style={style}><div><b>{exactly(lane.rows.length)} goroutines</b> that lived shortly and have exited</div>
+		<div class="mono">{lane.func || '(function unknown)'}</div><div class="muted">None of those in one row overlap.</div></div>;
+}
+
 export function Tooltip({ timeline: t }: { timeline: Timeline }) {
 	const [exact, setExact] = useState<Exact | null>(null);
 	const timer = useRef(0);
@@ -58,6 +66,8 @@ export function Tooltip({ timeline: t }: { timeline: Timeline }) {
 	}, [row?.goid, Math.round((hover?.x ?? 0) / 2)]);
 
 	useValue(app.list);
+	const lane = hover?.lane;
+	if (lane && hover.area === 'label') return <Crowd t={t} lane={lane} />;
 	if (!row || !hover || hover.area === 'ruler') return null;
 	// The rows may have moved under a pointer that did not.
 	if (t.hit(hover.x, hover.y).entry?.row?.goid !== row.goid) return null;
@@ -73,6 +83,7 @@ export function Tooltip({ timeline: t }: { timeline: Timeline }) {
 		<div class="tooltip" style={style}>
 			<div><b>Goroutine {row.goid}</b> {row.flags & EXITED ? <span class="muted">exited</span> : null}</div>
 			<div class="mono">{row.func || '(function unknown)'}</div>
+			{lane ? <div class="muted">lived {duration(row.exited - row.created)}{t.many(lane, time) > 1 ? <span>; <b>{exactly(t.many(lane, time))} goroutines</b> in this pixel</span> : null}</div> : null}
 			{hover.area === 'label' ? <div>{row.exited ? 'lived' : 'age'} {duration((row.exited || now) - row.created)}
 				{', '}{row.events} events, {bytes(row.bytes)} allocated</div> : null}
 			{hover.area === 'rows' && sure ? <>
