@@ -362,6 +362,7 @@ int engine_new_windows(struct engine *e)
 	struct windows_config config = {
 		.source = e->source,
 		.model = e->c.model,
+		.costs = e->costs,
 		.max_percent = e->c.max_overhead,
 		.ctx = e,
 		.set_off = set_off,

@@ -36,6 +36,8 @@ int engine_new(const struct engine_config *config, struct engine **ret)
 	if (e->source && !err)
 		err = leak_prover_new(e->source, config->model, &e->prover);
 	if (e->source && !err)
+		err = costs_new(e->source, config->model, &e->costs);
+	if (e->source && !err)
 		err = engine_new_windows(e);
 	if (err) {
 		engine_free(e);
@@ -65,7 +67,7 @@ void engine_free(struct engine *e)
 	healer_free(e->healer);
 	probe_switch_free(e->probes);
 	waits_cache_free(e->waits);
-	cpu_sum_end(&e->cpu);
+	costs_free(e->costs);
 	leak_prover_free(e->prover);
 	pthread_mutex_destroy(&e->rates_lock);
 	free(e);
@@ -176,9 +178,8 @@ static void count(struct engine *e, const struct recorder_stats *recorder, struc
 	memcpy(ret->events, totals.events, sizeof(ret->events));
 	ret->captured = e->source != NULL;
 	if (e->source) {
-		e->source->stats(e->source->ctx, &ret->capture);
+		costs_look(e->costs, &ret->costs);
 		e->source->get_rates(e->source->ctx, ret->rates);
-		ret->cpu_ns = cpu_sum_now(&e->cpu, e->source, e->c.model);
 	}
 	ret->recorded = recorder != NULL;
 	if (recorder)

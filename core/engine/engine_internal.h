@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 
 #include "core/engine/audit.h"
-#include "core/engine/cpu_sum.h"
+#include "core/engine/costs.h"
 #include "core/engine/deputy.h"
 #include "core/engine/engine.h"
 #include "core/engine/healer.h"
@@ -29,6 +29,7 @@ struct engine {
 	pthread_mutex_t rates_lock; /* control calls come from any thread; held while the kernel
 				       attaches and detaches */
 	uint32_t wanted[RATES];     /* protected by rates_lock */
+	struct costs *costs;        /* what both the ticker and the windows look at */
 	struct windows *windows;
 	_Atomic double max_overhead; /* their bound */
 
@@ -43,8 +44,7 @@ struct engine {
 	_Atomic uint64_t leaks_asked_ns; /* by who waits for one: the last time */
 	uint64_t leaks_due_ns;           /* main thread: the next look that nobody asked for */
 
-	struct ticker ticker; /* main thread, as the next two */
-	struct cpu_sum cpu;
+	struct ticker ticker; /* main thread, as the next one */
 	bool ticking;
 };
 

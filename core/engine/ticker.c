@@ -38,18 +38,6 @@ static uint64_t applied(const struct capture_stats *s)
 	return sub_u64(s->read, s->waiting);
 }
 
-double hits_price(const struct capture_stats *now, const struct capture_stats *before,
-		  uint64_t program_ns, uint64_t *ret_hits, uint64_t *ret_stepped)
-{
-	uint64_t hits = sub_u64(now->hits, before->hits);
-	uint64_t stepped = MIN(sub_u64(now->stepped, before->stepped), hits);
-
-	*ret_hits = hits;
-	*ret_stepped = stepped;
-	return (double)(hits - stepped) * (double)now->price.trap_ns +
-	       (double)stepped * (double)now->price.step_ns + (double)hits * (double)program_ns;
-}
-
 /* With changes of state captured, creations and exits are seen in them. */
 static bool has_hits(const struct tick *now, unsigned type)
 {
@@ -59,17 +47,18 @@ static bool has_hits(const struct tick *now, unsigned type)
 
 /* Shares what hits cost among the types, by their events and by what a hit of each costs: events
  * that were not chosen had hits, too. */
-static void of_types(const struct tick *now, const struct tick *last, uint64_t program_ns,
-		     double percent, double ret[EVENT_TYPES])
+static void of_types(const struct tick *now, const struct tick *last, double percent,
+		     double ret[EVENT_TYPES])
 {
+	const struct capture_stats *c = &now->costs.stats;
 	double sum = 0;
 
 	for (unsigned type = 0; type < EVENT_TYPES; type++) {
 		uint64_t n = sub_u64(now->events[type], last->events[type]) +
-			     sub_u64(now->capture.unchosen[type], last->capture.unchosen[type]);
+			     sub_u64(c->unchosen[type], last->costs.stats.unchosen[type]);
 
 		ret[type] = has_hits(now, type)
-				    ? (double)n * (double)(now->capture.hit_ns[type] + program_ns)
+				    ? (double)n * (double)(c->hit_ns[type] + now->costs.program_ns)
 				    : 0;
 		sum += ret[type];
 	}
@@ -77,23 +66,22 @@ static void of_types(const struct tick *now, const struct tick *last, uint64_t p
 		ret[type] = sum > 0 ? percent * ret[type] / sum : 0;
 }
 
-static void price(struct ticker *t, const struct tick *tick, uint64_t elapsed_ns,
+static void price(const struct ticker *t, const struct tick *tick, uint64_t elapsed_ns,
 		  struct meter_sample *s)
 {
-	const struct capture_stats *now = &tick->capture;
-	uint64_t cpu_ns = sub_u64(tick->cpu_ns, t->last.cpu_ns);
-	uint64_t hits, stepped;
-	double ns = hits_price(now, &t->last.capture, s->lat_ns, &hits, &stepped);
+	const struct costs_now *now = &tick->costs, *last = &t->last.costs;
+	double ns = (double)sub_u64(now->hits_ns, last->hits_ns);
+	uint64_t cpu_ns = sub_u64(now->cpu_ns, last->cpu_ns);
 
-	t->overhead_ns += ns;
-	s->trap_ns = now->price.trap_ns;
-	s->step_ns = now->price.step_ns;
-	s->stepped = per_second(stepped, elapsed_ns);
-	s->overhead_ns = (uint64_t)t->overhead_ns;
+	s->lat_ns = now->program_ns;
+	s->trap_ns = now->stats.price.trap_ns;
+	s->step_ns = now->stats.price.step_ns;
+	s->stepped = per_second(sub_u64(now->stats.stepped, last->stats.stepped), elapsed_ns);
+	s->overhead_ns = now->hits_ns;
 	s->overhead_percent = ns / (double)elapsed_ns * 100;
 	if (cpu_ns)
 		s->of_target_percent = MIN(ns / (double)cpu_ns, 1) * 100;
-	of_types(tick, &t->last, s->lat_ns, s->overhead_percent, s->type_percent);
+	of_types(tick, &t->last, s->overhead_percent, s->type_percent);
 }
 
 /* Records count for RPS and PPS alike: one record can be several events (a creation is a state
@@ -101,16 +89,14 @@ static void price(struct ticker *t, const struct tick *tick, uint64_t elapsed_ns
 static void of_capture(struct ticker *t, const struct tick *tick, uint64_t elapsed_ns,
 		       struct second *ret)
 {
-	const struct capture_stats *now = &tick->capture;
-	const struct capture_stats *last = &t->last.capture;
+	const struct capture_stats *now = &tick->costs.stats;
+	const struct capture_stats *last = &t->last.costs.stats;
 	struct meter_sample *s = &ret->sample;
 	uint64_t lost = sub_u64(event_counts_sum(now->lost), event_counts_sum(last->lost));
 
 	s->rps = per_second(sub_u64(now->read, last->read), elapsed_ns);
 	s->pps = per_second(sub_u64(applied(now), applied(last)), elapsed_ns);
 	s->ewp = now->waiting;
-	s->lat_ns = mean(sub_u64(now->prog_ns_sum, last->prog_ns_sum),
-			 sub_u64(now->prog_ns_samples, last->prog_ns_samples), &t->last_lat_ns);
 	s->prc_ns = mean(sub_u64(now->deliver_ns_sum, last->deliver_ns_sum),
 			 sub_u64(now->delivered, last->delivered), &t->last_prc_ns);
 	s->hits = per_second(sub_u64(now->hits, last->hits), elapsed_ns);

@@ -7,7 +7,7 @@
 #ifndef XGOTOPFS_ENGINE_TICKER_H
 #define XGOTOPFS_ENGINE_TICKER_H
 
-#include "core/capture/capture.h"
+#include "core/engine/costs.h"
 #include "core/model/meter.h"
 #include "core/session/recorder.h"
 
@@ -18,16 +18,14 @@ struct tick {
 	uint64_t unix_ns;             /* CLOCK_REALTIME */
 	uint64_t events[EVENT_TYPES]; /* in the model, of all processes */
 	bool captured, recorded;      /* otherwise what follows is nothing: */
-	struct capture_stats capture;
-	uint64_t cpu_ns;       /* of the program, since the first time; 0: not known */
+	struct costs_now costs;
 	uint32_t rates[RATES]; /* that hold now */
 	struct recorder_stats recorder;
 };
 
 struct ticker {
 	struct tick last;
-	uint64_t last_lat_ns, last_prc_ns; /* kept over seconds in which nothing happened */
-	double overhead_ns;                /* what all hits so far cost the traced threads */
+	uint64_t last_prc_ns; /* kept over seconds in which nothing happened */
 };
 
 struct second {
@@ -35,11 +33,6 @@ struct second {
 	uint64_t events[EVENT_TYPES]; /* a second */
 	bool lost;                    /* anything, since the last one */
 };
-
-/* What the hits between two counts cost the traced threads, ns, when the program of ours takes
- * `program_ns` at each: the one place where that is worked out. *ret_hits: so many. */
-double hits_price(const struct capture_stats *now, const struct capture_stats *before,
-		  uint64_t program_ns, uint64_t *ret_hits, uint64_t *ret_stepped);
 
 void ticker_start(struct ticker *t, const struct tick *now);
 /* The figures of the time since the last one, however long that was. false: it is too short to

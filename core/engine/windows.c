@@ -10,21 +10,17 @@
 #include "core/base/log.h"
 #include "core/base/thread.h"
 #include "core/base/util.h"
-#include "core/engine/cpu_sum.h"
+#include "core/engine/costs.h"
 #include "core/engine/estimate.h"
 #include "core/engine/governor.h"
-#include "core/engine/ticker.h"
 
 #define RETRY_NS     NS_PER_SEC        /* after an attempt to attach that failed */
 #define DELIVERED_NS (NS_PER_SEC / 50) /* so long the counts of a window are waited for */
 
 struct windows {
 	struct windows_config c;
-	struct cpu_sum cpu;         /* protected by switching, as the next four */
-	struct capture_stats stats; /* of the last look */
-	uint64_t program_ns;        /* of the last second that had any hit */
-	uint64_t hits_ns, retry_ns;
-	uint64_t cpu_ns; /* at the last look; protected by lock */
+	uint64_t retry_ns; /* protected by switching */
+	uint64_t cpu_ns;   /* at the last look; protected by lock */
 	bool said;
 
 	pthread_mutex_t switching; /* held while the kernel attaches and detaches */
@@ -59,26 +55,13 @@ int windows_new(const struct windows_config *config, struct windows **ret)
 
 /* --- looking ---------------------------------------------------------------------------- */
 
-static uint64_t cpu_now(struct windows *w)
-{
-	return cpu_sum_now(&w->cpu, w->c.source, w->c.model);
-}
-
 static void look(struct windows *w, struct governor_look *ret)
 {
-	struct capture_stats now;
-	uint64_t hits, stepped;
+	struct costs_now costs;
 
-	w->c.source->stats(w->c.source->ctx, &now);
-	if (now.prog_ns_samples > w->stats.prog_ns_samples + 32)
-		w->program_ns = sub_u64(now.prog_ns_sum, w->stats.prog_ns_sum) /
-				(now.prog_ns_samples - w->stats.prog_ns_samples);
-	else if (!w->program_ns && now.prog_ns_samples)
-		w->program_ns = now.prog_ns_sum / now.prog_ns_samples;
-	w->hits_ns += (uint64_t)hits_price(&now, &w->stats, w->program_ns, &hits, &stepped);
-	w->stats = now;
+	costs_look(w->c.costs, &costs);
 	*ret = (struct governor_look){
-		.now_ns = monotonic_ns(), .cpu_ns = cpu_now(w), .hits_ns = w->hits_ns};
+		.now_ns = monotonic_ns(), .cpu_ns = costs.cpu_ns, .hits_ns = costs.hits_ns};
 }
 
 /* What was told up to now. */
@@ -242,7 +225,6 @@ void windows_free(struct windows *w)
 	pthread_cond_destroy(&w->changed);
 	pthread_mutex_destroy(&w->lock);
 	pthread_mutex_destroy(&w->switching);
-	cpu_sum_end(&w->cpu);
 	free(w);
 }
 

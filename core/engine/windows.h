@@ -7,6 +7,7 @@
 #ifndef XGOTOPFS_ENGINE_WINDOWS_H
 #define XGOTOPFS_ENGINE_WINDOWS_H
 
+#include "core/engine/costs.h"
 #include "core/engine/source.h"
 #include "core/model/model.h"
 #include "core/view/live.h"
@@ -14,8 +15,9 @@
 struct windows;
 
 struct windows_config {
-	const struct source *source; /* both borrowed */
+	const struct source *source; /* all borrowed */
 	struct model *model;
+	struct costs *costs;
 	double max_percent; /* of the program's CPU time; 0: no bound */
 	void *ctx;
 	/* Takes the probes out, or puts them in unless there is another reason for them to be out.

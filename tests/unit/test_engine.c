@@ -54,6 +54,8 @@ struct world {
 	unsigned reads, readers, rate_changes, pauses;
 	double load; /* hits a second while probes are in, of a program that takes one CPU */
 	uint64_t load_ns;
+	unsigned looks; /* while it has load */
+	bool still;     /* no hits, for all that */
 };
 
 static void w_stats(void *ctx, struct capture_stats *ret)
@@ -64,8 +66,14 @@ static void w_stats(void *ctx, struct capture_stats *ret)
 	if (w->load > 0) {
 		uint64_t now_ns = monotonic_ns();
 
-		if (!w->paused && w->load_ns)
-			w->stats.hits += (uint64_t)(w->load * (double)(now_ns - w->load_ns) / 1e9);
+		if (!w->paused && !w->still && w->load_ns) {
+			uint64_t hits = (uint64_t)(w->load * (double)(now_ns - w->load_ns) / 1e9);
+
+			/* Now our program takes little, now much. */
+			w->stats.hits += hits;
+			w->stats.prog_ns_samples += hits / 64;
+			w->stats.prog_ns_sum += hits / 64 * (w->looks++ / 4 % 2 ? 50 : 350);
+		}
 		w->load_ns = now_ns;
 	}
 	*ret = w->stats;
@@ -795,6 +803,58 @@ static void test_the_bound_is_kept(void **state)
 	end(&w);
 }
 
+static void be_still(struct world *w, bool still)
+{
+	pthread_mutex_lock(&w->lock);
+	w->still = still;
+	pthread_mutex_unlock(&w->lock);
+}
+
+/* No more hits: waits until the bound has looked at all there were. Its sum, without switching. */
+static uint64_t spent_at_rest(struct world *w)
+{
+	struct live_budget before, b;
+	uint64_t until = monotonic_ns() + DEADLINE_S * NS_PER_SEC;
+
+	be_still(w, true);
+	w->live.budget(w->live.ctx, &before);
+	do {
+		usleep(1000);
+		w->live.budget(w->live.ctx, &b); /* its time goes on with each look */
+	} while (b.cpu_ns < before.cpu_ns + 5 * NS_PER_SEC / 50 && monotonic_ns() < until);
+	return b.spent_ns - b.switched_ns;
+}
+
+/* What the bound has counted as spent is what the figures of the seconds add up to, though each
+ * looks when it likes, and our program takes little now and much then. */
+static void test_costs_are_one_figure(void **state)
+{
+	struct meter_sample sample;
+	uint64_t hits_ns, spent_ns;
+	struct world w;
+
+	make(&w, 10);
+	w.load = 500000;
+	(void)tick(&w, 1, 0, NULL);
+	assert_int_equal(engine_start(w.engine, true), 0);
+	wait_pauses(&w, 1);
+	spent_ns = spent_at_rest(&w);
+	assert_true(tick(&w, 1, 0, &sample));
+	hits_ns = sample.overhead_ns;
+	be_still(&w, false);
+	for (unsigned i = 0; i < 20; i++) {
+		assert_true(tick(&w, 1, 0, &sample));
+		usleep(7000);
+	}
+	wait_pauses(&w, 3);
+	spent_ns = spent_at_rest(&w) - spent_ns;
+	assert_true(tick(&w, 1, 0, &sample));
+	hits_ns = sample.overhead_ns - hits_ns;
+	assert_true(hits_ns > NS_PER_SEC / 1000);
+	assert_in_range(spent_ns, hits_ns - 100, hits_ns + 100);
+	end(&w);
+}
+
 static void test_within_the_bound_all_stays(void **state)
 {
 	struct world w;
@@ -1170,6 +1230,7 @@ int main(void)
 		cmocka_unit_test(test_last_stacks),
 		cmocka_unit_test(test_memory_cannot_be_read),
 		cmocka_unit_test(test_the_bound_is_kept),
+		cmocka_unit_test(test_costs_are_one_figure),
 		cmocka_unit_test(test_within_the_bound_all_stays),
 		cmocka_unit_test(test_a_bound_ends_no_pause),
 		cmocka_unit_test(test_the_kernel_refuses),
