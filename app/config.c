@@ -118,6 +118,9 @@ static const struct option table[] = {
 	 .help = "what is attached: full, demand (as full while somebody reads events),\n"
 		 "none (nothing: goroutines are told by memory alone, without BPF) or\n"
 		 "light (sampled allocations)"},
+	{"raisable", OPTION_FLAG, "capture", NULL, NULL, FIELD(raisable),
+	 .help = "with -probes none: keep the rights and load the BPF program all the\n"
+		 "same, so that control/probes can attach later (any other level can)"},
 
 	{"leaks", OPTION_TEXT, "capture", "off|once|watch|DURATION", "off", FIELD(leaks),
 	 .check = check_leaks, .words = "off|once|watch",
@@ -272,6 +275,7 @@ static int check_mode(const struct reading *r)
 		{"ring-size", LIVE},
 		{"leaks", LIVE},
 		{"probes", LIVE},
+		{"raisable", LIVE},
 		{"record", LIVE},
 		{"mfp", LIVE},
 		{"mft", LIVE},
@@ -314,6 +318,7 @@ static int check_once(const struct reading *r)
 		"pw",
 		"max-overhead",
 		"probes",
+		"raisable",
 		"s",
 		"retain",
 		"retain-exited",
@@ -402,6 +407,11 @@ static int config_check(struct reading *r)
 	/* Both were checked when they were set. */
 	(void)probe_level_parse(c->probes, &c->level, why, sizeof(why));
 	return c->sample ? control_parse_rates(c->sample, c->rates, why, sizeof(why)) : 0;
+}
+
+bool config_without_bpf(const struct config *c)
+{
+	return probe_levels[c->level].without_bpf && !c->raisable;
 }
 
 int config_read(struct config *c, char **argv)

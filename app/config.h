@@ -43,6 +43,7 @@ struct config {
 	char *leaks; /* config_leaks_every_ns() */
 	double max_overhead;
 	char *probes;
+	bool raisable;
 	bool silent;
 	uint64_t retain, retain_exited;
 	char *fuse_options;
@@ -72,6 +73,9 @@ struct config {
  */
 int config_read(struct config *c, char **argv);
 void config_free(struct config *c);
+
+/* Nothing will ever be attached: no BPF program is loaded, and the rights for it are given up. */
+bool config_without_bpf(const struct config *c);
 
 void config_help(struct buf *out);
 int config_help_for(const char *form, struct buf *out); /* option_set_help_for() */

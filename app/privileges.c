@@ -85,7 +85,7 @@ static uint64_t still_needed(const struct run *r)
 	uint64_t caps = CAP_BIT(CAP_BPF) | CAP_BIT(CAP_PERFMON) | CAP_BIT(CAP_SYS_PTRACE) |
 			CAP_BIT(CAP_DAC_READ_SEARCH) | CAP_BIT(CAP_LEASE) | allow_priority();
 
-	if (probe_levels[r->config->level].without_bpf)
+	if (config_without_bpf(r->config))
 		caps &= ~(CAP_BIT(CAP_BPF) | CAP_BIT(CAP_PERFMON) | CAP_BIT(CAP_LEASE));
 	/* Uprobes by perf events, before Linux 6.10. */
 	if (traced_needs_admin(r->traced))

@@ -80,7 +80,7 @@ static int make_traced(struct run *r)
 		.readers = (unsigned)r->config->readers,
 		.ring_bytes = (size_t)r->config->ring_size,
 		.asked = loop_asked(r->loop),
-		.without_bpf = probe_levels[r->config->level].without_bpf,
+		.without_bpf = config_without_bpf(r->config),
 		.ctx = r,
 		.arrived = on_arrived,
 		.ended = on_ended,

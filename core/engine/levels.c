@@ -75,15 +75,21 @@ static bool wants_out(struct levels *l, enum probe_level level)
 	       monotonic_ns() - atomic_load(&l->left_ns) >= LINGER_NS;
 }
 
+/* Nothing was prepared for it at the start. */
+static int refuse(void)
+{
+	return log_error(
+		-ENOTSUP,
+		"nothing can be attached: with -probes none no BPF program was loaded, and "
+		"the rights for it were given up; start xgotopfs with -probes none "
+		"-raisable, or with another level");
+}
+
 /* Holding `changing`. Those two come when all is done, and only the kernel is not (capture.h). */
 static int switch_events(struct levels *l, bool out)
 {
 	int err = probe_switch_set(l->probes, OFF_LEVEL, out);
 
-	if (err == -ENOTSUP)
-		return log_error(err,
-				 "no BPF program was loaded (-probes none at the start): start "
-				 "xgotopfs anew with another level");
 	if (err && err != -ETIMEDOUT && err != -EBUSY)
 		return err;
 	if (err && !out)
@@ -155,6 +161,8 @@ int levels_set(struct levels *l, enum probe_level level)
 {
 	int err = 0;
 
+	if (l->source->without_bpf && !probe_levels[level].without_bpf)
+		return refuse();
 	pthread_mutex_lock(&l->changing);
 	if (level != levels_get(l, NULL)) {
 		err = enter(l, level);

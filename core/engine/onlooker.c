@@ -125,6 +125,7 @@ int onlooker_new(struct model *model, const struct target *target, pid_t pid, co
 		return -ENOMEM;
 	o->source = (struct source){
 		.ctx = o,
+		.without_bpf = true,
 		.stats = stats,
 		.health = health,
 		.set_rates = set_rates,

@@ -18,6 +18,7 @@ struct wait_graph;
 
 struct source {
 	void *ctx;
+	bool without_bpf; /* nothing was prepared to be attached, and never will be */
 
 	/* What was counted since the start; every figure is the difference of two. */
 	void (*stats)(void *ctx, struct capture_stats *ret);

@@ -451,6 +451,7 @@ int traced_new(const struct traced_config *config, struct target *target, struct
 	pthread_rwlock_init(&t->lock, NULL);
 	t->source = (struct source){
 		.ctx = t,
+		.without_bpf = config->without_bpf,
 		.stats = stats,
 		.health = health,
 		.cpu_ns = cpu_ns,

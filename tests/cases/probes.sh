@@ -80,6 +80,25 @@ expect "what events say of the probes" "$(cat "$T/switches")" "off on off on "
 stop_xgotopfs
 unharmed "$DEMO"
 
+# --- none, and more later: only where that was asked for ---
+mount_demo -probes none
+for level in full demand light; do
+	echo "$level" >"$MNT/control/probes" 2>"$T/refused" && fail "$level, with no BPF program loaded"
+	grep -q "Operation not supported" "$T/refused" || fail "$level: $(cat "$T/refused")"
+done
+expect "lines that say how to start it" "$(grep -c 'nothing can be attached: .*; start xgotopfs with -probes none -raisable' "$LOG")" 3
+expect "level" "$(cat "$MNT/control/probes")" none
+stop_xgotopfs
+mount_demo -probes none -raisable
+intact || fail "probes are in with none"
+echo full >"$MNT/control/probes" || fail "cannot be raised: $(tail -n 1 "$LOG")"
+wait_for 10 probed || fail "full, and no probe is in"
+echo none >"$MNT/control/probes" || fail "cannot set none"
+wait_for 10 out || fail "probes are left"
+echo light >"$MNT/control/probes" || fail "light after none: $(tail -n 1 "$LOG")"
+stop_xgotopfs
+unharmed "$DEMO"
+
 # --- none, by a user without any right, of a process of the same user ---
 public_folder
 cp "$XGOTOPFS" "$DEMO_BINARY" "$PUBLIC" && chmod 755 "$PUBLIC"/*
