@@ -18,9 +18,10 @@
 #define LEAKS_ASK_NS      (30 * NS_PER_SEC)
 #define WAITS_PATIENCE_NS (NS_PER_SEC / 4)
 
-#define KEEP_FIRST_NS (NS_PER_SEC / 2)
-#define KEEP_EVERY_NS (10 * NS_PER_SEC)
-#define KEEP_REST     200 /* times as long as the reading took */
+#define KEEP_FIRST_NS    (NS_PER_SEC / 2)
+#define KEEP_EVERY_NS    (10 * NS_PER_SEC)
+#define KEEP_REST        200 /* times as long as the reading took */
+#define RUNTIME_EVERY_NS NS_PER_SEC
 
 /* --- looking ---------------------------------------------------------------------------- */
 
@@ -240,6 +241,13 @@ static int live_runtime(void *ctx, unsigned proc, struct runtime_seen **ret)
 	else
 		*ret = (struct runtime_seen *)(void *)buf_take(&answer, &len);
 	return err;
+}
+
+static bool live_runtime_known(void *ctx, unsigned proc, struct live_runtime *ret)
+{
+	struct engine *e = ctx;
+
+	return e->runtimes && last_runtime_get(e->runtimes, proc, ret);
 }
 
 /* A look is asked for once, until there was one or it took long. */
@@ -482,12 +490,30 @@ static int run_runtime(struct engine *e, unsigned proc, void *reply)
 }
 
 /*
+ * Once a second: how many bytes are allocated a second, collections, threads. Some dozens of reads
+ * a process.
+ */
+static uint64_t keep_runtimes(struct engine *e)
+{
+	uint64_t began_ns = monotonic_ns(), now_ns;
+	unsigned n = model_procs(e->c.model);
+
+	for (unsigned proc = 0; proc < n && deputy_is_idle(e->looker); proc++) {
+		struct proc_info info;
+
+		if (!model_proc(e->c.model, proc, &info) && info.state == PROC_RUNNING)
+			(void)last_runtime_read(e->runtimes, e->source, e->c.model, proc, false);
+	}
+	now_ns = monotonic_ns();
+	return began_ns + MAX(RUNTIME_EVERY_NS, KEEP_REST * (now_ns - began_ns));
+}
+
+/*
  * Nobody asks, so there is time to read what will be missed when a process ends: one process after
  * the other, each time at most a second, and so seldom that it is a two-hundredth of a processor.
  */
-static uint64_t keep_stacks(void *ctx)
+static uint64_t keep_stacks(struct engine *e)
 {
-	struct engine *e = ctx;
 	unsigned n = model_procs(e->c.model);
 	uint64_t began_ns = monotonic_ns(), now_ns;
 
@@ -502,6 +528,17 @@ static uint64_t keep_stacks(void *ctx)
 	}
 	now_ns = monotonic_ns();
 	return now_ns + MAX(KEEP_EVERY_NS, KEEP_REST * (now_ns - began_ns));
+}
+
+static uint64_t keep(void *ctx)
+{
+	struct engine *e = ctx;
+
+	if (e->source->runtime && monotonic_ns() >= e->runtime_due_ns)
+		e->runtime_due_ns = keep_runtimes(e);
+	if (monotonic_ns() >= e->stacks_due_ns)
+		e->stacks_due_ns = keep_stacks(e);
+	return e->source->runtime ? MIN(e->runtime_due_ns, e->stacks_due_ns) : e->stacks_due_ns;
 }
 
 static int run_leaks(struct engine *e, unsigned proc)
@@ -552,9 +589,16 @@ int engine_start_deputies(struct engine *e)
 	int err = last_stacks_new(&e->last);
 
 	if (!err)
+		err = last_runtime_new(&e->runtimes);
+	/* What it allocated before is none of ours. */
+	for (unsigned proc = 0; !err && proc < model_procs(e->c.model); proc++)
+		(void)last_runtime_read(e->runtimes, e->source, e->c.model, proc, true);
+	e->runtime_due_ns = monotonic_ns() + KEEP_FIRST_NS;
+	e->stacks_due_ns = e->runtime_due_ns;
+	if (!err)
 		err = deputy_new("xgotop-look", run_errand, e, &e->looker);
 	if (!err)
-		deputy_when_idle(e->looker, keep_stacks, KEEP_FIRST_NS);
+		deputy_when_idle(e->looker, keep, KEEP_FIRST_NS);
 	if (!err)
 		err = deputy_new("xgotop-leaks", run_errand, e, &e->leaks);
 	return err ? err : deputy_new("xgotop-change", run_errand, e, &e->changer);
@@ -577,6 +621,7 @@ void engine_answers(struct engine *e, struct live *live, struct control *control
 		.waits_known = e->source->waits ? live_waits_known : NULL,
 		.waits_put = live_waits_put,
 		.runtime = e->source->runtime ? live_runtime : NULL,
+		.runtime_known = live_runtime_known,
 		.leaks = e->source->unreachable ? live_leaks : NULL,
 		.leaks_known = e->source->unreachable ? live_leaks_known : NULL,
 		.leaks_put = live_leaks_put,

@@ -62,6 +62,7 @@ void engine_free(struct engine *e)
 	deputy_free(e->changer);
 	windows_free(e->windows);
 	last_stacks_free(e->last);
+	last_runtime_free(e->runtimes);
 	levels_free(e->levels);
 	auditor_free(e->auditor);
 	healer_free(e->healer);

@@ -11,6 +11,7 @@
 #include "core/engine/deputy.h"
 #include "core/engine/engine.h"
 #include "core/engine/healer.h"
+#include "core/engine/last_runtime.h"
 #include "core/engine/last_stacks.h"
 #include "core/engine/leak_prover.h"
 #include "core/engine/levels.h"
@@ -36,7 +37,9 @@ struct engine {
 	struct deputy *looker;    /* reads the target for them */
 	struct last_stacks *last; /* of those */
 	unsigned next_proc;       /* whose stacks are read next; the looker's thread */
-	struct deputy *changer;   /* attaches and detaches for them */
+	uint64_t stacks_due_ns, runtime_due_ns; /* the same */
+	struct last_runtime *runtimes;
+	struct deputy *changer; /* attaches and detaches for them */
 
 	struct waits_cache *waits;
 	struct leak_prover *prover;

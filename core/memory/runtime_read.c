@@ -12,8 +12,10 @@
 #include "core/base/util.h"
 #include "core/memory/memory.h"
 
-#define STRUCT_MAX 16384 /* any of those that are read whole */
-#define SANE_BYTES (1ULL << 48)
+#define STRUCT_MAX      16384 /* any of those that are read whole */
+#define SANE_BYTES      (1ULL << 48)
+#define SANE_ALLOCATED  (1ULL << 60)
+#define RUNTIME_CLASSES 68
 
 struct reading {
 	pid_t pid;
@@ -47,31 +49,6 @@ static int64_t i32(const uint8_t *bytes, uint32_t at)
 
 /* --- the heap --------------------------------------------------------------------------------- */
 
-static const struct runtime_heap unknown_heap = {
-	.live = RUNTIME_UNKNOWN,
-	.marked = RUNTIME_UNKNOWN,
-	.goal = RUNTIME_UNKNOWN,
-	.gc_percent = RUNTIME_UNKNOWN,
-	.memory_limit = RUNTIME_UNKNOWN,
-	.cycles = RUNTIME_UNKNOWN,
-	.forced_cycles = RUNTIME_UNKNOWN,
-	.last_gc_unix_ns = RUNTIME_UNKNOWN,
-	.pause_total = RUNTIME_UNKNOWN,
-	.pause_last = RUNTIME_UNKNOWN,
-	.cpu_fraction = -1,
-	.in_use = RUNTIME_UNKNOWN,
-	.idle = RUNTIME_UNKNOWN,
-	.released = RUNTIME_UNKNOWN,
-	.sys = RUNTIME_UNKNOWN,
-	.stacks_in_use = RUNTIME_UNKNOWN,
-	.stacks_sys = RUNTIME_UNKNOWN,
-	.spans = RUNTIME_UNKNOWN,
-	.spans_bytes = RUNTIME_UNKNOWN,
-	.gc_sys = RUNTIME_UNKNOWN,
-	.other_sys = RUNTIME_UNKNOWN,
-	.all_sys = RUNTIME_UNKNOWN,
-};
-
 /* What is known of one of memstats' consistent statistics: the sum of three. A sum that was read
  * while it moves from one to the other may be off; below 0, or absurd, it is not told. */
 static uint64_t delta(const uint8_t *b, const struct runtime_layout *l, uint32_t field)
@@ -89,6 +66,40 @@ static uint64_t sum2(uint64_t a, uint64_t b)
 	return a == RUNTIME_UNKNOWN || b == RUNTIME_UNKNOWN ? RUNTIME_UNKNOWN : a + b;
 }
 
+/* Go runtime/sizeclasses.go, the same in all releases. */
+static const uint16_t class_bytes[RUNTIME_CLASSES] = {
+	0,     8,     16,    24,    32,    48,    64,    80,    96,    112,   128,   144,
+	160,   176,   192,   208,   224,   240,   256,   288,   320,   352,   384,   416,
+	448,   480,   512,   576,   640,   704,   768,   896,   1024,  1152,  1280,  1408,
+	1536,  1792,  2048,  2304,  2688,  3072,  3200,  3456,  4096,  4864,  5376,  6144,
+	6528,  6784,  6912,  8192,  9472,  9728,  10240, 10880, 12288, 13568, 14336, 16384,
+	18432, 19072, 20480, 21760, 24576, 27264, 28672, 32768};
+
+/* Up to 1.18 the pacer does not count it: largeAlloc, and from the second word behind it on how
+ * many of each class. */
+static uint64_t allocated_of(const uint8_t *b, const struct runtime_layout *l)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < 3; i++) {
+		uint32_t at = l->heap_stats + i * l->delta_size + l->delta_stacks + 32;
+
+		sum += u64(b, at);
+		for (uint32_t class = 0; class < RUNTIME_CLASSES; class ++)
+			sum += class_bytes[class] * u64(b, at + 16 + 8 * class);
+	}
+	return sum < SANE_ALLOCATED ? sum : RUNTIME_UNKNOWN;
+}
+
+static uint64_t longest_pause(const uint8_t *b, const struct runtime_layout *l)
+{
+	uint64_t longest = 0;
+
+	for (uint32_t i = 0; i < RUNTIME_PAUSES; i++)
+		longest = MAX(longest, u64(b, l->pause_total + 8 + 8 * i));
+	return longest;
+}
+
 static void take_memstats(const struct runtime_layout *l, const uint8_t *b, struct runtime_heap *h)
 {
 	uint64_t work = delta(b, l, 8), stacks = delta(b, l, 0);
@@ -100,6 +111,8 @@ static void take_memstats(const struct runtime_layout *l, const uint8_t *b, stru
 	if (h->cycles)
 		h->pause_last = u64(b, l->pause_total + 8 +
 					       8 * (uint32_t)((h->cycles - 1) % RUNTIME_PAUSES));
+	if (h->cycles)
+		h->pause_longest = longest_pause(b, l);
 	memcpy(&h->cpu_fraction, b + l->gc_cpu_fraction, sizeof(h->cpu_fraction));
 	if (!(h->cpu_fraction >= 0 && h->cpu_fraction <= 1))
 		h->cpu_fraction = -1;
@@ -115,6 +128,7 @@ static void take_memstats(const struct runtime_layout *l, const uint8_t *b, stru
 		h->in_use = u64(b, l->heap_inuse);
 		h->released = u64(b, l->heap_released);
 		h->idle = h->sys >= h->in_use ? h->sys - h->in_use : RUNTIME_UNKNOWN;
+		h->allocated = allocated_of(b, l);
 	}
 }
 
@@ -158,6 +172,9 @@ static void take_controller(const struct runtime_layout *l, const uint8_t *b,
 	h->gc_percent = u32(b, 0);
 	h->live = u64(b, l->heap_live);
 	h->marked = u64(b, l->heap_marked);
+	h->assist = u64(b, l->assist);
+	h->mark =
+		h->assist + u64(b, l->assist + 8) + u64(b, l->assist + 16) + u64(b, l->assist + 24);
 	if (!l->in_use) {
 		h->goal = u64(b, l->heap_goal);
 		return;
@@ -168,6 +185,7 @@ static void take_controller(const struct runtime_layout *l, const uint8_t *b,
 	h->released = u64(b, l->in_use + 8);
 	h->idle = u64(b, l->in_use + 16) + h->released;
 	h->sys = h->in_use + h->idle;
+	h->allocated = u64(b, l->in_use + 24);
 }
 
 /* The one way into `bytes`: offsets may come from the program's own DWARF. A runtime address. */
@@ -188,7 +206,7 @@ static int read_heap(struct reading *r, struct runtime_seen *s)
 	uint64_t spans[2]; /* size of one; bytes of those in use */
 	int err = 0;
 
-	s->heap = unknown_heap;
+	s->heap = runtime_heap_unknown();
 	if (r->at->memstats) {
 		err = read_at(r, r->at->memstats,
 			      MAX(l->memstats_size, l->heap_stats + 3 * l->delta_size));

@@ -24,11 +24,48 @@ struct runtime_heap {
 	uint64_t cycles, forced_cycles;
 	uint64_t last_gc_unix_ns; /* 0: never */
 	uint64_t pause_total, pause_last;
-	double cpu_fraction; /* of the program's time since its start; < 0: not known */
+	uint64_t pause_longest; /* of the last 256 cycles */
+	uint64_t allocated;     /* TotalAlloc, but for what threads have of spans not used up */
+	uint64_t assist, mark;  /* CPU time of the last cycle's marking, or of the one under way:
+				 * by goroutines that allocate, and all of it */
+	double cpu_fraction;    /* of the program's time since its start; < 0: not known */
 	uint64_t in_use, idle, released, sys; /* the heap's */
 	uint64_t stacks_in_use, stacks_sys, spans, spans_bytes;
 	uint64_t gc_sys, other_sys, all_sys; /* MemStats GCSys; OtherSys and the rest; Sys */
 };
+
+/* Nothing of it is known. */
+static inline struct runtime_heap runtime_heap_unknown(void)
+{
+	return (struct runtime_heap){
+		.live = RUNTIME_UNKNOWN,
+		.marked = RUNTIME_UNKNOWN,
+		.goal = RUNTIME_UNKNOWN,
+		.gc_percent = RUNTIME_UNKNOWN,
+		.memory_limit = RUNTIME_UNKNOWN,
+		.cycles = RUNTIME_UNKNOWN,
+		.forced_cycles = RUNTIME_UNKNOWN,
+		.last_gc_unix_ns = RUNTIME_UNKNOWN,
+		.pause_total = RUNTIME_UNKNOWN,
+		.pause_last = RUNTIME_UNKNOWN,
+		.pause_longest = RUNTIME_UNKNOWN,
+		.allocated = RUNTIME_UNKNOWN,
+		.assist = RUNTIME_UNKNOWN,
+		.mark = RUNTIME_UNKNOWN,
+		.cpu_fraction = -1,
+		.in_use = RUNTIME_UNKNOWN,
+		.idle = RUNTIME_UNKNOWN,
+		.released = RUNTIME_UNKNOWN,
+		.sys = RUNTIME_UNKNOWN,
+		.stacks_in_use = RUNTIME_UNKNOWN,
+		.stacks_sys = RUNTIME_UNKNOWN,
+		.spans = RUNTIME_UNKNOWN,
+		.spans_bytes = RUNTIME_UNKNOWN,
+		.gc_sys = RUNTIME_UNKNOWN,
+		.other_sys = RUNTIME_UNKNOWN,
+		.all_sys = RUNTIME_UNKNOWN,
+	};
+}
 
 enum runtime_p_status {
 	RUNTIME_P_IDLE,

@@ -32,7 +32,7 @@
 	.memstats_size = 7704
 #define CONTROLLER_1_21                                                                            \
 	.heap_live = 104, .heap_marked = 152, .percent_goal = 72, .memory_limit = 8,               \
-	.in_use = 272, .headroom_percent = true, .controller_size = 320
+	.in_use = 272, .headroom_percent = true, .assist = 192, .controller_size = 320
 #define SCHED_OLD .nmidle = 40, .nmfreed = 64, .npidle = 88, .runqsize = 112
 #define SCHED_1_20                                                                                 \
 	.nmidle = 40, .nmfreed = 64, .npidle = 88, .runqsize = 120, .gcwaiting = 232,              \
@@ -55,25 +55,26 @@ static const struct {
 } table[] = {
 	{17,
 	 17,
-	 {MEMSTATS_OLD, .heap_live = 48, .heap_marked = 64, .heap_goal = 32, .controller_size = 72,
-	  .spanalloc = 92232, SCHED_OLD, .gcwaiting = 256, .sysmonwait = 272, P_FIRST, .p_m = 56,
-	  .p_runqhead = 1520, .p_runnext = 3576, M_FLAGS, .m_lockedg = 360, .m_alllink = 344}},
+	 {MEMSTATS_OLD, .heap_live = 48, .heap_marked = 64, .heap_goal = 32, .assist = 88,
+	  .controller_size = 120, .spanalloc = 92232, SCHED_OLD, .gcwaiting = 256,
+	  .sysmonwait = 272, P_FIRST, .p_m = 56, .p_runqhead = 1520, .p_runnext = 3576, M_FLAGS,
+	  .m_lockedg = 360, .m_alllink = 344}},
 	{18,
 	 18,
-	 {MEMSTATS_OLD, .heap_live = 120, .heap_marked = 168, .heap_goal = 104,
-	  .controller_size = 176, .spanalloc = 92224, SCHED_OLD, .gcwaiting = 224,
+	 {MEMSTATS_OLD, .heap_live = 120, .heap_marked = 168, .heap_goal = 104, .assist = 208,
+	  .controller_size = 240, .spanalloc = 92224, SCHED_OLD, .gcwaiting = 224,
 	  .sysmonwait = 240, P_1_18, M_FLAGS, .m_lockedg = 352, .m_alllink = 336}},
 	{19,
 	 19,
 	 {MEMSTATS_1_19, .heap_live = 136, .heap_marked = 184, .percent_goal = 104,
-	  .memory_limit = 8, .in_use = 304, .controller_size = 352, .spanalloc = 92224, SCHED_OLD,
-	  .gcwaiting = 224, .sysmonwait = 240, P_1_18, M_FLAGS, .m_lockedg = 352,
-	  .m_alllink = 336}},
+	  .memory_limit = 8, .in_use = 304, .assist = 224, .controller_size = 352,
+	  .spanalloc = 92224, SCHED_OLD, .gcwaiting = 224, .sysmonwait = 240, P_1_18, M_FLAGS,
+	  .m_lockedg = 352, .m_alllink = 336}},
 	{20,
 	 20,
 	 {MEMSTATS_1_19, .heap_live = 80, .heap_marked = 128, .percent_goal = 48, .memory_limit = 8,
-	  .in_use = 248, .controller_size = 296, .spanalloc = 92184, SCHED_1_20, P_1_18, M_FLAGS,
-	  .m_lockedg = 352, .m_alllink = 336}},
+	  .in_use = 248, .assist = 168, .controller_size = 296, .spanalloc = 92184, SCHED_1_20,
+	  P_1_18, M_FLAGS, .m_lockedg = 352, .m_alllink = 336}},
 	{21,
 	 21,
 	 {MEMSTATS_1_19, CONTROLLER_1_21, .spanalloc = 92232, SCHED_1_20, P_1_18, M_FLAGS,

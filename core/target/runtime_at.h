@@ -18,7 +18,8 @@ struct runtime_layout {
 	uint32_t stacks_sys, mspan_sys, mcache_sys, buckhash_sys, misc_sys, other_sys;
 	uint32_t heap_sys, heap_inuse, heap_released; /* up to 1.18; then the controller's */
 	/* Three heapStatsDelta of delta_size bytes: their sum counts. In it inStacks and then
-	 * inWorkBufs come at delta_stacks, and (up to 1.24) inPtrScalarBits. */
+	 * inWorkBufs come at delta_stacks, and (up to 1.24) inPtrScalarBits; then
+	 * tinyAllocCount, largeAlloc, largeAllocCount and the 68 of smallAllocCount. */
 	uint32_t heap_stats, delta_size, delta_stacks;
 	bool delta_bits;
 	uint32_t memstats_size; /* all of the above lie below */
@@ -30,6 +31,8 @@ struct runtime_layout {
 	uint32_t memory_limit; /* 1.19 on */
 	uint32_t in_use;       /* heapInUse, heapReleased, heapFree, totalAlloc, totalFree,
 				  mappedReady */
+	/* assistTime, and behind it those of the three kinds of workers; ns of the last cycle. */
+	uint32_t assist;
 	bool headroom_percent; /* how memoryLimitHeapGoal() leaves room: 1.21 on */
 	uint32_t controller_size;
 

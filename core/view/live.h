@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "core/base/buf.h"
+#include "core/memory/runtime_seen.h"
 #include "core/model/audit.h"
 #include "core/model/event.h"
 #include "core/model/probe_level.h"
@@ -80,9 +81,20 @@ struct live_budget {
 	uint64_t missed[EVENT_TYPES], error[EVENT_TYPES];
 };
 
+/* The runtime's own figures as they were read last, once a second or so, and what they make. */
+struct live_runtime {
+	uint64_t read_ns; /* CLOCK_MONOTONIC */
+	struct runtime_heap heap;
+	uint64_t procs, threads;  /* GOMAXPROCS; RUNTIME_UNKNOWN, as all of these */
+	uint64_t cpu_ns;          /* of the process, since its start */
+	double alloc_per_second;  /* bytes; between the last two readings; < 0: not known */
+	double cpu_percent;       /* of one CPU; the same */
+	uint64_t allocated_since; /* bytes, since it was attached to, all allocations */
+	uint64_t event_bytes, sampled_bytes; /* what events and samples told of that until then */
+};
+
 struct wait_graph;
 struct leak_report;
-struct runtime_seen;
 
 /* Text as it comes; it is gone after the call. Anything but 0 ends it. */
 typedef int live_text_fn(void *arg, const char *text, size_t len);
@@ -130,6 +142,8 @@ struct live {
 	/* What its runtime says of heap and scheduler, read now (core/memory/runtime_seen.h); the
 	 * caller frees *ret. -ESRCH, -ENOSYS (not found in this program), -EPERM, -ENOMEM. */
 	int (*runtime)(void *ctx, unsigned proc, struct runtime_seen **ret);
+	/* As it was read last, also of one that has ended since. False: never. Quick. */
+	bool (*runtime_known)(void *ctx, unsigned proc, struct live_runtime *ret);
 	/*
 	 * Who is leaked (core/memory/leak_report.h): looks, which takes a second or two (longer for
 	 * a large heap), unless that was done a moment ago. leaks_put() it. *ret_late: the look was

@@ -38,15 +38,27 @@ static void emit_cycles(struct emit *e, const struct runtime_heap *h)
 	if (h->cycles == 0) {
 		emit_none(e, "gc_last_unix_ns");
 		emit_none(e, "gc_pause_last_ns");
+		emit_none(e, "gc_pause_longest_ns");
 	} else {
 		emit_known(e, "gc_last_unix_ns", h->last_gc_unix_ns);
 		emit_known(e, "gc_pause_last_ns", h->pause_last);
+		emit_known(e, "gc_pause_longest_ns", h->pause_longest);
 	}
 	emit_known(e, "gc_pause_total_ns", h->pause_total);
 	if (h->cpu_fraction < 0)
 		emit_unknown(e, "gc_cpu_percent");
 	else
 		emit_double(e, "gc_cpu_percent", 100 * h->cpu_fraction, 4);
+	if (h->mark == RUNTIME_UNKNOWN)
+		emit_unknown(e, "gc_assist_percent");
+	else if (!h->mark)
+		emit_none(e, "gc_assist_percent");
+	else
+		emit_double(e, "gc_assist_percent", 100 * (double)h->assist / (double)h->mark, 2);
+}
+
+static void emit_settings(struct emit *e, const struct runtime_heap *h)
+{
 	if (h->gc_percent != RUNTIME_UNKNOWN && h->gc_percent > INT32_MAX)
 		emit_as(e, "gogc", "off", "\"off\"");
 	else
@@ -55,6 +67,47 @@ static void emit_cycles(struct emit *e, const struct runtime_heap *h)
 		emit_none(e, "memory_limit_bytes");
 	else
 		emit_known(e, "memory_limit_bytes", h->memory_limit);
+}
+
+static void emit_goal(struct emit *e, const struct runtime_heap *h)
+{
+	if (h->goal != RUNTIME_UNKNOWN && h->goal > INT64_MAX)
+		emit_none(e, "heap_goal_bytes"); /* GOGC=off without a limit */
+	else
+		emit_known(e, "heap_goal_bytes", h->goal);
+}
+
+/* Below 0: not known. */
+static void emit_rate(struct emit *e, const char *key, double value, int digits)
+{
+	if (value < 0)
+		emit_unknown(e, key);
+	else
+		emit_double(e, key, value, digits);
+}
+
+void view_emit_runtime(struct emit *e, const struct view *v, unsigned proc)
+{
+	struct live_runtime r = {.heap = runtime_heap_unknown(),
+				 .procs = RUNTIME_UNKNOWN,
+				 .threads = RUNTIME_UNKNOWN,
+				 .cpu_ns = RUNTIME_UNKNOWN,
+				 .alloc_per_second = -1,
+				 .cpu_percent = -1};
+
+	if (v->live->runtime_known && v->live->runtime_known(v->live->ctx, proc, &r))
+		emit_u64(e, "runtime_as_of_unix_ns", view_unix(v, r.read_ns));
+	else
+		emit_none(e, "runtime_as_of_unix_ns");
+	emit_known(e, "cpu_ns", r.cpu_ns);
+	emit_rate(e, "cpu_percent", r.cpu_percent, 2);
+	emit_known(e, "gomaxprocs", r.procs);
+	emit_known(e, "threads", r.threads);
+	emit_known(e, "heap_live_bytes", r.heap.live);
+	emit_goal(e, &r.heap);
+	emit_known(e, "heap_allocated_total_bytes", r.heap.allocated);
+	emit_rate(e, "heap_allocated_bytes_per_second", r.alloc_per_second, 0);
+	emit_cycles(e, &r.heap);
 }
 
 int view_heap(const struct view *v, struct view_query *q, struct buf *out)
@@ -75,11 +128,10 @@ int view_heap(const struct view *v, struct view_query *q, struct buf *out)
 	emit_u64(&e, "read_unix_ns", view_unix(v, seen->read_ns));
 	emit_known(&e, "heap_live_bytes", h->live);
 	emit_known(&e, "heap_marked_bytes", h->marked);
-	if (h->goal != RUNTIME_UNKNOWN && h->goal > INT64_MAX)
-		emit_none(&e, "heap_goal_bytes"); /* GOGC=off without a limit */
-	else
-		emit_known(&e, "heap_goal_bytes", h->goal);
+	emit_goal(&e, h);
+	emit_known(&e, "heap_allocated_total_bytes", h->allocated);
 	emit_cycles(&e, h);
+	emit_settings(&e, h);
 	emit_known(&e, "heap_in_use_bytes", h->in_use);
 	emit_known(&e, "heap_idle_bytes", h->idle);
 	emit_known(&e, "heap_released_bytes", h->released);

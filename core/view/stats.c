@@ -155,6 +155,7 @@ int view_stats(const struct view *v, struct view_query *q, struct buf *out)
 	emit_goroutines(&e, &t);
 	emit_u64(&e, "alloc_bytes", t.alloc_bytes);
 	view_emit_sampled(&e, v, q->proc);
+	view_emit_runtime(&e, v, q->proc);
 	emit_latency(&e, &t);
 	emit_meter(&e, v);
 	emit_control(&e, v, q->proc);

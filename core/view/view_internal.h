@@ -71,6 +71,9 @@ void view_emit_recording(struct emit *e, const struct view *v);
  * when there are none. */
 void view_note_dropped(uint64_t dropped, const char *what, struct buf *out);
 
+/* What its own runtime counts, as of the last reading: cpu_ns, heap_live_bytes, … */
+void view_emit_runtime(struct emit *e, const struct view *v, unsigned proc);
+
 /* The allocation samples of a process: alloc_sampled_bytes, … */
 void view_emit_sampled(struct emit *e, const struct view *v, unsigned proc);
 /* Frames of the runtime's own, which allocate for whom called them. */

@@ -13,12 +13,14 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <unistd.h>
 
 #include "core/base/util.h"
 #include "core/engine/engine.h"
 #include "core/engine/healer.h"
+#include "core/engine/last_runtime.h"
 
 #define SEEN_MAX   8
 #define DEADLINE_S 20
@@ -731,6 +733,91 @@ static void test_last_stacks(void **state)
 	end(&w);
 }
 
+static struct runtime_seen said; /* by the runtime below; read_ns 0: it cannot be read */
+
+static int runtime(void *ctx, unsigned proc, pid_t pid, struct runtime_seen **ret)
+{
+	if (!said.read_ns)
+		return -EFAULT;
+	*ret = malloc(sizeof(said));
+	assert_non_null(*ret);
+	**ret = said;
+	return 0;
+}
+
+/* Half a processor, by the time that the last reading is of. */
+static uint64_t half_a_cpu(void *ctx, pid_t pid)
+{
+	return said.read_ns / 2;
+}
+
+static void runtime_says(uint64_t read_ns, uint64_t allocated)
+{
+	said = (struct runtime_seen){.read_ns = read_ns, .has_heap = true, .threads = 5};
+	said.heap = runtime_heap_unknown();
+	said.heap.allocated = allocated;
+}
+
+/* What two readings of the runtime's own counters make, and since when they count. */
+static void test_last_runtime(void **state)
+{
+	const struct source source = {.runtime = runtime, .cpu_ns = half_a_cpu};
+	const struct proc_info info = {.pid = INT_MAX};
+	struct live_runtime now;
+	struct last_runtime *l;
+	struct world w;
+
+	make(&w, 0);
+	assert_int_equal(last_runtime_new(&l), 0);
+	assert_false(last_runtime_get(l, 0, &now));
+	said.read_ns = 0;
+	assert_int_equal(last_runtime_read(l, &source, w.model, 0, true), -EFAULT);
+	assert_false(last_runtime_get(l, 0, &now));
+	/* It was there before us: what it has allocated until now is not ours. */
+	runtime_says(10 * NS_PER_SEC, 1000);
+	assert_int_equal(last_runtime_read(l, &source, w.model, 0, true), 0);
+	assert_true(last_runtime_get(l, 0, &now));
+	assert_true(now.alloc_per_second < 0);
+	assert_int_equal(now.allocated_since, 0);
+	assert_true(now.procs == RUNTIME_UNKNOWN && now.heap.live == RUNTIME_UNKNOWN);
+	runtime_says(12 * NS_PER_SEC, 5000);
+	assert_int_equal(last_runtime_read(l, &source, w.model, 0, false), 0);
+	assert_true(last_runtime_get(l, 0, &now));
+	assert_true(now.alloc_per_second == 2000);
+	assert_int_equal(now.allocated_since, 4000);
+	/* Too soon for another rate; the figure itself is new. */
+	runtime_says(12 * NS_PER_SEC + 1000, 6000);
+	assert_int_equal(last_runtime_read(l, &source, w.model, 0, false), 0);
+	assert_true(last_runtime_get(l, 0, &now));
+	assert_true(now.alloc_per_second == 2000);
+	assert_int_equal(now.heap.allocated, 6000);
+	runtime_says(13 * NS_PER_SEC, 6000);
+	assert_int_equal(last_runtime_read(l, &source, w.model, 0, false), 0);
+	assert_true(last_runtime_get(l, 0, &now));
+	assert_true(now.alloc_per_second == 1000);
+	/* One that fails changes nothing. */
+	said.read_ns = 0;
+	assert_int_equal(last_runtime_read(l, &source, w.model, 0, false), -EFAULT);
+	assert_true(last_runtime_get(l, 0, &now));
+	assert_int_equal(now.heap.allocated, 6000);
+	/* One that began under our eyes has allocated for us from its first byte on. */
+	assert_int_equal(model_proc_add(w.model, &info), 1);
+	runtime_says(20 * NS_PER_SEC, 700);
+	said.has_heap = false;
+	assert_int_equal(last_runtime_read(l, &source, w.model, 1, false), 0);
+	assert_true(last_runtime_get(l, 1, &now));
+	assert_true(now.allocated_since == RUNTIME_UNKNOWN);
+	runtime_says(21 * NS_PER_SEC, 900);
+	assert_int_equal(last_runtime_read(l, &source, w.model, 1, false), 0);
+	assert_true(last_runtime_get(l, 1, &now));
+	assert_int_equal(now.allocated_since, 900);
+	assert_true(now.alloc_per_second < 0);
+	assert_true(now.cpu_percent == 50);
+	assert_int_equal(now.cpu_ns, said.read_ns / 2);
+	last_runtime_free(l);
+	end(&w);
+}
+
 static void test_memory_cannot_be_read(void **state)
 {
 	struct health health;
@@ -1228,6 +1315,7 @@ int main(void)
 		cmocka_unit_test(test_it_ends_under_the_reader),
 		cmocka_unit_test(test_stacks),
 		cmocka_unit_test(test_last_stacks),
+		cmocka_unit_test(test_last_runtime),
 		cmocka_unit_test(test_memory_cannot_be_read),
 		cmocka_unit_test(test_the_bound_is_kept),
 		cmocka_unit_test(test_costs_are_one_figure),

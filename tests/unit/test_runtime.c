@@ -15,6 +15,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -39,7 +40,7 @@ static const char *const others[][2] = {
 struct child {
 	pid_t pid;
 	FILE *out;
-	int in;
+	int in, trace; /* trace: what gctrace says, a file */
 	struct target *target;
 	struct runtime_at at;
 	uint64_t bias;
@@ -71,7 +72,7 @@ static void child_start(struct child *c, const char *path)
 {
 	char *argv[] = {(char *)"setpriv", (char *)"--pdeathsig", (char *)"KILL", (char *)path,
 			NULL};
-	char *envp[] = {NULL};
+	char *envp[] = {(char *)"GODEBUG=gctrace=1", NULL};
 	posix_spawn_file_actions_t actions;
 	int out[2], in[2];
 
@@ -80,6 +81,9 @@ static void child_start(struct child *c, const char *path)
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_adddup2(&actions, out[1], 1);
 	posix_spawn_file_actions_adddup2(&actions, in[0], 0);
+	c->trace = memfd_create("gctrace", MFD_CLOEXEC);
+	assert_true(c->trace >= 0);
+	posix_spawn_file_actions_adddup2(&actions, c->trace, 2);
 	for (unsigned i = 0; i < 2; i++) {
 		posix_spawn_file_actions_addclose(&actions, out[i]);
 		posix_spawn_file_actions_addclose(&actions, in[i]);
@@ -102,6 +106,7 @@ static void child_stop(struct child *c)
 	waitpid(c->pid, NULL, 0);
 	fclose(c->out);
 	close(c->in);
+	close(c->trace);
 	target_free(c->target);
 }
 
@@ -153,6 +158,8 @@ static void check_heap(struct child *c)
 		{"last_gc", h->last_gc_unix_ns},
 		{"pause_total", h->pause_total},
 		{"pause_last", h->pause_last},
+		{"pause_longest", h->pause_longest},
+		{"allocated", h->allocated},
 		{"goal", h->goal},
 		{"in_use", h->in_use},
 		{"idle", h->idle},
@@ -176,6 +183,59 @@ static void check_heap(struct child *c)
 	assert_in_range(h->live, said(c, "alloc"), said(c, "in_use"));
 	assert_in_range(h->marked, 10000000, said(c, "in_use"));
 	assert_in_range(h->spans, 100, h->spans_bytes / 64);
+}
+
+/* gctrace's time in ms, of which it shows two or three digits. */
+static bool is_about(double ms, uint64_t ns)
+{
+	double ours = (double)ns / 1e6;
+
+	return ours >= ms - 0.02 - 0.1 * ms && ours <= ms + 0.02 + 0.1 * ms;
+}
+
+/* What gctrace said last, whole: "gc 7 @…: … ms clock, 0.1+2.5/4.0/0+0.2 ms cpu, …": what assists,
+ * workers and idle ones took of that cycle's marking. False: of another one than `cycle`. */
+static bool read_gctrace(struct child *c, uint64_t cycle, double *ret_assist, double *ret_mark)
+{
+	static char text[1 << 20];
+	ssize_t n = pread(c->trace, text, sizeof(text) - 1, 0);
+	double first, workers, idle;
+	char want[64], *last = NULL;
+
+	assert_in_range(n, 0, sizeof(text) - 2);
+	text[n] = '\0';
+	snprintf(want, sizeof(want), "gc %" PRIu64 " @", cycle);
+	last = strstr(text, want);
+	if (!last || !strchr(last, '\n'))
+		return false;
+	last = strstr(last, "ms clock, ");
+	assert_non_null(last);
+	assert_int_equal(
+		sscanf(last, "ms clock, %lf+%lf/%lf/%lf", &first, ret_assist, &workers, &idle), 4);
+	*ret_mark = *ret_assist + workers + idle;
+	return true;
+}
+
+/* Of a cycle that goroutines had to assist in, when the next one has not begun: then it is that
+ * one's. */
+static void check_assist(struct child *c)
+{
+	uint64_t until_ns = monotonic_ns() + 60 * NS_PER_SEC;
+	double assist = 0, mark = 0;
+
+	for (;;) {
+		cleanup_free_ struct runtime_seen *seen = NULL;
+
+		ask(c, "churn\n");
+		assert_int_equal(memory_runtime(c->target, &c->at, c->pid, c->bias, &seen), 0);
+		if (seen->heap.assist > 500000 && seen->heap.mark > seen->heap.assist &&
+		    read_gctrace(c, seen->heap.cycles, &assist, &mark) &&
+		    is_about(assist, seen->heap.assist) && is_about(mark, seen->heap.mark))
+			return;
+		if (monotonic_ns() > until_ns)
+			fail_msg("gctrace says %g of %g ms, memory %" PRIu64 " of %" PRIu64, assist,
+				 mark, seen->heap.assist, seen->heap.mark);
+	}
 }
 
 /* What is set is what is read. */
@@ -307,6 +367,8 @@ static void test_against_the_program(void **state)
 		ask(&child, "gc\n");
 		check_heap(&child);
 		check_sched(&child, first);
+		check_assist(&child);
+		check_heap(&child);
 		check_wild_offset(&child);
 		check_settings(&child);
 		child_stop(&child);

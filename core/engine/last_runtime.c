@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* One lock, held for copies only. See last_runtime.h. */
+#include "core/engine/last_runtime.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "core/model/samples.h"
+
+#define RATE_LEAST_NS (NS_PER_SEC / 4) /* between two readings that a rate is made of */
+
+struct kept {
+	unsigned proc;
+	uint64_t base;      /* allocated when it was attached to */
+	uint64_t before_ns; /* what the rates are made from: the reading before */
+	uint64_t before_cpu_ns, before_allocated;
+	struct live_runtime shown;
+};
+
+struct last_runtime {
+	pthread_mutex_t lock;
+	struct kept *kept[LAST_RUNTIME_MAX]; /* protected by lock; n of them */
+	size_t n;
+};
+
+int last_runtime_new(struct last_runtime **ret)
+{
+	struct last_runtime *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return -ENOMEM;
+	pthread_mutex_init(&l->lock, NULL);
+	*ret = l;
+	return 0;
+}
+
+void last_runtime_free(struct last_runtime *l)
+{
+	if (!l)
+		return;
+	for (size_t i = 0; i < l->n; i++)
+		free(l->kept[i]);
+	pthread_mutex_destroy(&l->lock);
+	free(l);
+}
+
+/* From here on under the lock. */
+static struct kept *find(struct last_runtime *l, unsigned proc)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		if (l->kept[i]->proc == proc)
+			return l->kept[i];
+	}
+	return NULL;
+}
+
+/* For a new one, which takes the place of who was not read for longest. NULL without memory. */
+static struct kept *make(struct last_runtime *l, unsigned proc)
+{
+	size_t at = l->n;
+	struct kept *k;
+
+	if (l->n < LAST_RUNTIME_MAX) {
+		k = malloc(sizeof(*k));
+		if (!k)
+			return NULL;
+		l->kept[l->n++] = k;
+	} else {
+		at = 0;
+		for (size_t i = 1; i < l->n; i++) {
+			if (l->kept[i]->shown.read_ns < l->kept[at]->shown.read_ns)
+				at = i;
+		}
+		k = l->kept[at];
+	}
+	*k = (struct kept){.proc = proc};
+	return k;
+}
+
+/* So much a second; below 0 where it is not known. */
+static double rate(uint64_t before, uint64_t now, uint64_t ns)
+{
+	if (before == RUNTIME_UNKNOWN || now == RUNTIME_UNKNOWN || now < before)
+		return -1;
+	return (double)(now - before) * (double)NS_PER_SEC / (double)ns;
+}
+
+static void take(struct kept *k, const struct live_runtime *now)
+{
+	const struct live_runtime *was = &k->shown;
+	double alloc = was->alloc_per_second, cpu = was->cpu_percent;
+
+	if (!was->read_ns) {
+		alloc = cpu = -1;
+		k->before_ns = now->read_ns;
+	} else if (now->read_ns - k->before_ns >= RATE_LEAST_NS) {
+		uint64_t ns = now->read_ns - k->before_ns;
+
+		alloc = rate(k->before_allocated, now->heap.allocated, ns);
+		cpu = rate(k->before_cpu_ns, now->cpu_ns, ns);
+		cpu = cpu < 0 ? -1 : 100 * cpu / (double)NS_PER_SEC;
+		k->before_ns = now->read_ns;
+	}
+	if (k->before_ns == now->read_ns) {
+		k->before_allocated = now->heap.allocated;
+		k->before_cpu_ns = now->cpu_ns;
+	}
+	k->shown = *now;
+	k->shown.alloc_per_second = alloc;
+	k->shown.cpu_percent = cpu;
+	if (now->heap.allocated != RUNTIME_UNKNOWN)
+		k->shown.allocated_since = sub_u64(now->heap.allocated, k->base);
+	else
+		k->shown.allocated_since = RUNTIME_UNKNOWN;
+}
+
+int last_runtime_read(struct last_runtime *l, const struct source *source, struct model *model,
+		      unsigned proc, bool was_there)
+{
+	cleanup_free_ struct runtime_seen *seen = NULL;
+	struct live_runtime now = {0};
+	struct sample_totals samples;
+	struct model_totals totals;
+	struct proc_info info;
+	struct kept *k;
+	int err = source->runtime ? model_proc(model, proc, &info) : -ENOSYS;
+
+	if (!err)
+		err = source->runtime(source->ctx, proc, info.pid, &seen);
+	if (err)
+		return err;
+	now.heap = seen->has_heap ? seen->heap : runtime_heap_unknown();
+	now.read_ns = seen->read_ns;
+	now.procs = seen->has_sched ? seen->n_ps : RUNTIME_UNKNOWN;
+	now.threads = seen->has_sched ? (uint64_t)MAX(seen->threads, 0) : RUNTIME_UNKNOWN;
+	now.cpu_ns = source->cpu_ns ? source->cpu_ns(source->ctx, info.pid) : 0;
+	if (!now.cpu_ns)
+		now.cpu_ns = RUNTIME_UNKNOWN;
+	/* As of the same moment, so that one can be held against the other. */
+	model_totals(model, (int)proc, &totals);
+	samples_totals(model_samples(model), proc, SAMPLE_ALLOC, &samples);
+	now.event_bytes = totals.alloc_bytes;
+	now.sampled_bytes = samples.sum.hits ? samples.sum.weight : RUNTIME_UNKNOWN;
+	pthread_mutex_lock(&l->lock);
+	k = find(l, proc);
+	if (!k) {
+		k = make(l, proc);
+		if (k && was_there && now.heap.allocated != RUNTIME_UNKNOWN)
+			k->base = now.heap.allocated;
+	}
+	if (k)
+		take(k, &now);
+	pthread_mutex_unlock(&l->lock);
+	return k ? 0 : -ENOMEM;
+}
+
+bool last_runtime_get(struct last_runtime *l, unsigned proc, struct live_runtime *ret)
+{
+	struct kept *k;
+
+	pthread_mutex_lock(&l->lock);
+	k = find(l, proc);
+	if (k)
+		*ret = k->shown;
+	pthread_mutex_unlock(&l->lock);
+	return k;
+}
