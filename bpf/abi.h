@@ -157,6 +157,9 @@ struct wire_layout {
 	__u8 pad[2];
 	/* What the allocation samples read: in mcache, in mspan. 0: there is none. */
 	__u32 mcache_alloc, span_elem_size, span_alloc_count, span_alloc_before;
+	__u32 g_sched_pc, g_sched_bp; /* 0: stacks of goroutines are not sampled */
+	__u32 stacks_budget;          /* of each kind, in a window of a CPU */
+	__u32 pad2;
 };
 
 struct wire_range {
@@ -221,6 +224,9 @@ struct wire_control {
 	__u8 several;
 	__u8 pad;
 	__u32 stepped_kinds; /* bits by enum wire_probe: some site is WIRE_SITE_STEPPED */
+	/* CLOCK_MONOTONIC: what goroutines did is seen from then on, without a gap; ~0: it is not.
+	 */
+	__u64 watched_ns;
 	struct wire_site sites[WIRE_SITES_MAX];
 };
 
@@ -284,8 +290,17 @@ struct wire_cpu {
 #define WIRE_RING_BYTES (1u << 20) /* of samples */
 
 enum wire_sample_kind {
-	WIRE_SAMPLE_ALLOC, /* weight: bytes; size: of one object */
+	WIRE_SAMPLE_ALLOC,   /* weight: bytes; size: of one object */
+	WIRE_SAMPLE_OFF_CPU, /* weight: ns; size: WIRE_WAS() */
+	WIRE_SAMPLE_CREATED, /* weight: goroutines; size: g.gopc, which is one of pcs */
+	WIRE_SAMPLE_KINDS,
 };
+
+/* The state that a goroutine leaves, why it waited, for how long it was in it. */
+#define WIRE_WAS(state, reason, ns) ((state) | (reason) << 8 | (ns) << 16)
+#define WIRE_WAS_STATE(was)         ((was)&0xff)
+#define WIRE_WAS_REASON(was)        ((was) >> 8 & 0xff)
+#define WIRE_WAS_NS(was)            ((was) >> 16)
 
 enum wire_sample_flag {
 	WIRE_SAMPLE_CUT = 1 << 0, /* the stack is deeper */
@@ -309,6 +324,53 @@ struct wire_sampled {
 	__u64 pad[4];
 };
 
+/* --- stacks of goroutines: where they were made, where they are off the CPU ----------------------
+ */
+
+/*
+ * When each goroutine changed its state last, as it is known at the next change: one word, by a
+ * hash of its number and process. Two that share a place push each other out, which is counted. In
+ * units, modulo 2^48 of them (208 days).
+ */
+#define WIRE_SINCE_SLOTS (1u << 17)
+#define WIRE_SINCE_SHIFT 6 /* ns in a unit: 1 << this */
+#define WIRE_SINCE_MASK  ((1ull << 48) - 1)
+
+/*
+ * A stay of 2^shift ns and more is a sample for itself; a shorter one with the chance of its
+ * length, and then stands for 2^shift ns. Who takes too many samples in a window makes shift
+ * greater, who takes few smaller: so their number is bounded whatever the program does, and as the
+ * chance is known before it is used, no estimate is off for it.
+ */
+#define WIRE_OFF_SHIFT_MIN 20 /* a millisecond */
+#define WIRE_OFF_SHIFT_MAX 44 /* five hours */
+#define WIRE_OFF_WINDOW_NS 100000000ull
+
+/* Go statements. Each one's first WIRE_MADE_FIRST goroutines are samples, then one in
+ * WIRE_MADE_EVERY, at random; no more in a window than the budget has. A sample stands for all
+ * since the last one of its statement. */
+#define WIRE_GO_SITES   4096 /* a power of two */
+#define WIRE_MADE_FIRST 8
+#define WIRE_MADE_EVERY 64 /* a power of two */
+#define WIRE_MADE_TRIES 4
+
+struct wire_go_site {
+	__u64 pc; /* 0: free */
+	__u32 made, told;
+};
+
+/* One a CPU. */
+struct wire_stacks {
+	__u64 window_ns;  /* the window's begin */
+	__u32 off, shift; /* samples off the CPU in it; shift as above, less WIRE_OFF_SHIFT_MIN */
+	__u32 made, pad;
+	__u64 unknown; /* stays whose begin had been pushed out */
+	__u64 lost[2],
+		lost_weight[2]; /* no room, or it changed under the reading: off the CPU, made */
+};
+
+_Static_assert(sizeof(struct wire_stacks) == 64, "wire_stacks: no false sharing");
+_Static_assert(sizeof(struct wire_go_site) == 16, "wire_go_site");
 _Static_assert(sizeof(struct wire_sample) == 40 + 8 * WIRE_STACK_MAX, "wire_sample");
 _Static_assert(sizeof(struct wire_sampled) == 64, "wire_sampled: no false sharing");
 _Static_assert(sizeof(struct wire_header) == 24, "wire_header");
@@ -317,7 +379,7 @@ _Static_assert(sizeof(struct wire_create) == 56, "wire_create");
 _Static_assert(sizeof(struct wire_alloc) == 56, "wire_alloc");
 _Static_assert(sizeof(struct wire_slot) == 64, "wire_slot: a cache line");
 _Static_assert(sizeof(struct wire_ring) == 128, "wire_ring: head and tail apart");
-_Static_assert(sizeof(struct wire_layout) == 64, "wire_layout");
+_Static_assert(sizeof(struct wire_layout) == 80, "wire_layout");
 _Static_assert(sizeof(struct wire_site) == 16, "wire_site");
 _Static_assert(sizeof(struct wire_cpu) == 320, "wire_cpu: no false sharing");
 

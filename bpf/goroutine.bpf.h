@@ -108,6 +108,8 @@ static __noinline int emit_creation(go_regs *regs, __u64 gp, __u32 how)
 		r->h.goid = actor_through_m(REG_G(regs), gp, goid);
 		r->parent = r->h.goid;
 	}
+	if (layout.g_sched_pc)
+		made(regs, r, bias);
 	record_submit(r);
 	return 0;
 }
@@ -141,8 +143,11 @@ static __noinline int emit_state(go_regs *regs, __u64 gp, __u32 how)
 	__u64 goid;
 	__u32 reason;
 
-	if (!r)
+	if (!r) {
+		if (layout.g_sched_pc)
+			since_forget(gp);
 		return 0;
+	}
 	if (!read_identity(gp, HOW_TO(how) == GO_WAITING, &goid, &reason)) {
 		record_cancel(this_cpu(), &r->h);
 		return 0;
@@ -158,6 +163,8 @@ static __noinline int emit_state(go_regs *regs, __u64 gp, __u32 how)
 		r->h.goid = goid;
 	else
 		r->h.goid = actor_through_m(REG_G(regs), gp, goid);
+	if (layout.g_sched_pc)
+		off_cpu(regs, gp, r);
 	record_submit(r);
 	return 0;
 }

@@ -1,45 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Samples: user stacks with a weight. Hit once a span rather than once an object, so that a walk of
- * the stack may cost a microsecond or two. Part of xgotopfs.bpf.c, whose functions it uses.
- *
- * Stacks are walked by frame pointers, which Go keeps in every function that has a frame
- * (src/cmd/internal/obj/{x86,arm64}/obj*.go): where one points are the caller's and, behind it, the
- * address it returns to. That leads from the stack of g0 to the goroutine's too, as systemstack()
- * leaves the register alone.
+ * the stack may cost a microsecond or two. Part of xgotopfs.bpf.c, whose functions it uses;
+ * stacks.bpf.h walks them.
  */
 #ifndef XGOTOPFS_SAMPLE_BPF_H
 #define XGOTOPFS_SAMPLE_BPF_H
 
 struct wire_sampled sampled[WIRE_CPUS_MAX];
 
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, WIRE_RING_BYTES);
-} samples SEC(".maps");
-
 static __always_inline struct wire_sampled *this_sampled(void)
 {
 	return &sampled[bpf_get_smp_processor_id() & (WIRE_CPUS_MAX - 1)];
-}
-
-/* Frames from `fp` on, behind the one that is there. */
-static __always_inline void walk_frames(struct wire_sample *s, __u64 fp)
-{
-	__u32 n = 1;
-
-	for (__u32 i = 1; i < WIRE_STACK_MAX; i++) {
-		__u64 frame[2]; /* the caller's frame pointer, the address it returns to */
-
-		if (!fp || fp & 7 || bpf_probe_read_user(frame, sizeof(frame), (void *)fp) ||
-		    !frame[1] || frame[0] == fp)
-			break;
-		s->pcs[i] = frame[1];
-		n = i + 1;
-		fp = frame[0];
-	}
-	s->n = n;
-	s->flags = n == WIRE_STACK_MAX ? WIRE_SAMPLE_CUT : 0;
 }
 
 /* At a site that lies before its function has a frame. */
@@ -69,9 +41,7 @@ static __noinline int take_sample(go_regs *regs, __s64 sp_delta, __u64 weight, _
 	if (fp + 8 == REG_SP(regs) + sp_delta) /* it has its frame already */
 		fp = read_word(fp);
 	walk_frames(s, fp);
-	bpf_ringbuf_submit(s, bpf_ringbuf_query(&samples, BPF_RB_AVAIL_DATA) > WIRE_RING_BYTES / 4
-				      ? BPF_RB_FORCE_WAKEUP
-				      : BPF_RB_NO_WAKEUP);
+	submit_sample(s);
 	return 0;
 }
 

@@ -310,6 +310,7 @@ static __always_inline bool is_dead(__u32 state)
 	return state == GO_DEAD || state == GO_DEADEXTRA;
 }
 
+#include "stacks.bpf.h"
 #include "goroutine.bpf.h"
 
 /* casgstatus(gp, oldval, newval): src/runtime/proc.go. One entry is one completed transition.

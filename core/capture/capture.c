@@ -65,6 +65,8 @@ void capture_publish_rates(struct capture *c, const uint32_t rates[RATES])
 	for (unsigned t = 0; t < EVENT_TYPES; t++)
 		control->rates[t] = rates[t];
 	control->goroutines = rates[RATE_GOROUTINES];
+	/* Of who misses some changes the length of no stay is known. */
+	control->watched_ns = rates[EVENT_CASGSTATUS] == RATE_ONE ? monotonic_ns() : UINT64_MAX;
 	pthread_mutex_unlock(&c->lock);
 }
 
@@ -81,9 +83,11 @@ void capture_get_rates(struct capture *c, uint32_t ret[RATES])
 
 int capture_drop_probes(struct capture *c)
 {
-	int err = probes_keep(c->probes, NULL, 0);
-	int more = c->plugins ? plugins_apply(c->plugins, 0) : 0;
+	int err, more;
 
+	c->program->control->watched_ns = UINT64_MAX;
+	err = probes_keep(c->probes, NULL, 0);
+	more = c->plugins ? plugins_apply(c->plugins, 0) : 0;
 	return err ? err : more;
 }
 

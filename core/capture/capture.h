@@ -53,7 +53,7 @@ struct capture_sink {
 	/* A sampled stack. Samples that never came: how many, and what they stood for. NULL: nobody
 	 * asks. */
 	void (*sample)(void *ctx, const struct stack_sample *sample);
-	void (*samples_lost)(void *ctx, uint64_t n, uint64_t weight);
+	void (*samples_lost)(void *ctx, enum sample_kind kind, uint64_t n, uint64_t weight);
 	/* capture_file() has changed. From a thread of its own, at any time. NULL: nobody asks. */
 	void (*file)(void *ctx);
 };

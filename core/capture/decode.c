@@ -410,20 +410,41 @@ static int64_t calls_miss(struct decode *d, uint64_t return_pc)
 	return (int64_t)at;
 }
 
-void decode_sample(struct decode *d, const struct decode_process *process,
+/* The first frame that is told: behind those of the runtime that made the goroutine. */
+static uint32_t first_frame(const struct wire_sample *sample, uint32_t n)
+{
+	uint32_t first = 0;
+
+	while (sample->kind == WIRE_SAMPLE_CREATED && first < n &&
+	       sample->pcs[first] != sample->size)
+		first++;
+	return first;
+}
+
+bool decode_sample(struct decode *d, const struct decode_process *process,
 		   const struct wire_sample *sample, struct stack_sample *ret)
 {
 	uint32_t n = MIN((uint32_t)sample->n, (uint32_t)WIRE_STACK_MAX), known;
+	uint32_t first = first_frame(sample, n);
 
+	if (sample->kind >= WIRE_SAMPLE_KINDS || (n && first == n))
+		return false;
 	follow_parts(d);
 	*ret = (struct stack_sample){.time_ns = sample->time_ns,
 				     .goid = sample->goid,
 				     .weight = sample->weight,
-				     .size = sample->size,
 				     .proc = process->proc,
-				     .kind = SAMPLE_ALLOC,
+				     .kind = sample->kind,
 				     .cut = sample->flags & WIRE_SAMPLE_CUT};
-	for (uint32_t i = 0; i < n; i++) {
+	if (sample->kind == WIRE_SAMPLE_ALLOC)
+		ret->size = sample->size;
+	if (sample->kind == WIRE_SAMPLE_OFF_CPU) {
+		ret->size = WIRE_WAS_NS(sample->size);
+		ret->state = WIRE_WAS_STATE(sample->size);
+		if (ret->state == GSTATE_WAITING)
+			ret->reason_id = d->reasons[WIRE_WAS_REASON(sample->size)];
+	}
+	for (uint32_t i = first; i < n; i++) {
 		uint64_t pc = settle(d, process, sample->pcs[i] - process->bias);
 		int64_t at = idmap_get(&d->stack_pcs, pc, 0, &known) ? (int64_t)known
 								     : calls_miss(d, pc);
@@ -436,6 +457,7 @@ void decode_sample(struct decode *d, const struct decode_process *process,
 		for (uint32_t k = 0; k < calls; k++)
 			ret->sites[ret->n++] = d->calls[at + 1 + k];
 	}
+	return true;
 }
 
 bool decode_was_inner(const struct decode *d)

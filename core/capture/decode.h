@@ -39,8 +39,9 @@ int decode_part(struct decode *d, pid_t pid, unsigned k, uint64_t part_bias);
 /* Was the last record, which gave no event, a call from within the runtime of a plugin, told at the
  * outer function? Those of the program itself make no record (target_exclude()). */
 bool decode_was_inner(const struct decode *d);
-/* Names a sampled stack. */
-void decode_sample(struct decode *d, const struct decode_process *process,
+/* Names a sampled stack. false: it makes no sense, or a creation's does not have the go statement.
+ */
+bool decode_sample(struct decode *d, const struct decode_process *process,
 		   const struct wire_sample *sample, struct stack_sample *ret);
 
 /*

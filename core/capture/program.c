@@ -137,6 +137,20 @@ static void span_ranges(struct wire_range *ranges, uint32_t n)
 	ranges[WIRE_RANGES_MAX] = n ? span : (struct wire_range){0};
 }
 
+/* Of each kind so many stacks a second and CPU at most, in windows of WIRE_OFF_WINDOW_NS; on large
+ * machines fewer a CPU, as one thread of ours names them all. */
+#define STACKS_A_WINDOW     16
+#define STACKS_A_WINDOW_ALL 256
+
+static void fill_stacks(struct wire_layout *ret, const struct go_layout *go, unsigned n_cpus)
+{
+	if (!go->g_sched_pc || !go->g_sched_bp)
+		return;
+	ret->g_sched_pc = go->g_sched_pc;
+	ret->g_sched_bp = go->g_sched_bp;
+	ret->stacks_budget = MAX(2u, MIN(STACKS_A_WINDOW, STACKS_A_WINDOW_ALL / MAX(n_cpus, 1u)));
+}
+
 static int fill_knobs(struct xgotopfs_bpf__rodata *knobs, const struct program_config *config,
 		      const struct target *target)
 {
@@ -354,6 +368,9 @@ static int load_once(struct program *p, const struct program_config *config,
 	*ret_logged = err != 0;
 	if (err)
 		return err;
+	if (samples)
+		fill_stacks(&p->skeleton->rodata->layout, target_layout(target), p->n_cpus);
+	p->stacks = p->skeleton->rodata->layout.g_sched_pc != 0;
 	err = size_rings(p, config);
 	if (!err)
 		err = find_held(p, target, &held);
@@ -508,6 +525,15 @@ struct bpf_program *program_for(struct program *p, enum probe_kind kind)
 	return NULL;
 }
 
+static void count_stacks(const volatile struct wire_stacks *s, struct program_counters *sum)
+{
+	sum->samples_lost[WIRE_SAMPLE_OFF_CPU] += s->lost[0];
+	sum->samples_lost_weight[WIRE_SAMPLE_OFF_CPU] += s->lost_weight[0];
+	sum->samples_lost[WIRE_SAMPLE_CREATED] += s->lost[1];
+	sum->samples_lost_weight[WIRE_SAMPLE_CREATED] += s->lost_weight[1];
+	sum->stays_unknown += s->unknown;
+}
+
 void program_counters(const struct program *p, struct program_counters *ret)
 {
 	struct program_counters sum = {0};
@@ -536,8 +562,9 @@ void program_counters(const struct program *p, struct program_counters *ret)
 		const volatile struct wire_sampled *s = &p->skeleton->bss->sampled[i];
 
 		sum.sample_hits += s->hits;
-		sum.samples_lost += s->lost;
-		sum.samples_lost_weight += s->lost_weight;
+		sum.samples_lost[WIRE_SAMPLE_ALLOC] += s->lost;
+		sum.samples_lost_weight[WIRE_SAMPLE_ALLOC] += s->lost_weight;
+		count_stacks(&p->skeleton->bss->stacks[i], &sum);
 	}
 	sum.hits += sum.sample_hits;
 	for (unsigned i = 0; i < p->n_rings; i++)

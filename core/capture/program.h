@@ -32,6 +32,7 @@ struct program {
 	bool slots_used[WIRE_SITES_MAX]; /* of control->sites, by any set of probes */
 	struct wire_control *own;        /* program_none(): what `control` is then */
 	bool samples;                    /* the kernel took the programs that sample */
+	bool stacks;                     /* stacks of goroutines are sampled: bpf/stacks.bpf.h */
 	bool multi;                      /* loaded for uprobe_multi links: one link a program */
 };
 
@@ -63,8 +64,10 @@ struct program_counters {
 	uint64_t hits, stepped, skipped, faulted, prog_ns_sum, prog_ns_samples, lost[WIRE_TYPES];
 	uint64_t unchosen[WIRE_TYPES]; /* events that -sample did not choose */
 	uint64_t refused, cancelled, hidden, absent, outside; /* as in struct wire_cpu */
-	uint64_t lost_execs; /* execs that found no room in the ring */
-	uint64_t sample_hits, samples_lost, samples_lost_weight; /* struct wire_sampled */
+	uint64_t lost_execs;  /* execs that found no room in the ring */
+	uint64_t sample_hits; /* struct wire_sampled */
+	uint64_t samples_lost[WIRE_SAMPLE_KINDS], samples_lost_weight[WIRE_SAMPLE_KINDS];
+	uint64_t stays_unknown; /* struct wire_stacks */
 };
 /* Sums the CPUs' counters. */
 void program_counters(const struct program *p, struct program_counters *ret);

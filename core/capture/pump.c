@@ -46,10 +46,11 @@ struct pump {
 	bool more;            /* records that could be delivered wait */
 	size_t n;             /* of batch */
 	struct event *batch;
-	struct capture_lost lost;                   /* told so far */
-	uint64_t lost_execs;                        /* seen to */
-	uint64_t execs_ns;                          /* looked for */
-	uint64_t samples_lost, samples_lost_weight; /* told so far */
+	struct capture_lost lost; /* told so far */
+	uint64_t lost_execs;      /* seen to */
+	uint64_t execs_ns;        /* looked for */
+	/* The same. */
+	uint64_t samples_lost[WIRE_SAMPLE_KINDS], samples_lost_weight[WIRE_SAMPLE_KINDS];
 	/* Samples that the watermark has not passed: their process may still have to be told of. */
 	struct wire_sample *held;
 	size_t n_held, held_cap;
@@ -161,8 +162,11 @@ static void deliver_sample(struct pump *p, const struct wire_sample *sample)
 	}
 	if (!process || !p->sink->sample)
 		return;
-	decode_sample(p->decode, process, sample, &named);
-	p->sink->sample(p->sink->ctx, &named);
+	if (decode_sample(p->decode, process, sample, &named))
+		p->sink->sample(p->sink->ctx, &named);
+	else if (p->sink->samples_lost)
+		p->sink->samples_lost(p->sink->ctx, (enum sample_kind)sample->kind, 1,
+				      sample->weight);
 }
 
 /* Those before that time, when all records before it were delivered. */
@@ -200,14 +204,15 @@ static int on_sample(void *ctx, void *data, size_t size)
 	struct pump *p = ctx;
 	const struct wire_sample *sample = data;
 
-	if (size < sizeof(*sample) || sample->kind != WIRE_SAMPLE_ALLOC)
+	if (size < sizeof(*sample) || sample->kind >= WIRE_SAMPLE_KINDS)
 		add_to(&p->senseless, 1);
 	else if (held_room(p))
 		p->held[p->n_held++] = *sample;
 	else if (procs_known(p->procs, (pid_t)sample->pid, sample->time_ns))
 		deliver_sample(p, sample);
 	else if (p->sink->samples_lost)
-		p->sink->samples_lost(p->sink->ctx, 1, sample->weight);
+		p->sink->samples_lost(p->sink->ctx, (enum sample_kind)sample->kind, 1,
+				      sample->weight);
 	return 0;
 }
 
@@ -239,6 +244,18 @@ static void deliver_record(struct pump *p, const union wire_record *record)
 	p->n += n;
 }
 
+static void deliver_lost_samples(struct pump *p, enum sample_kind kind,
+				 const struct program_counters *now)
+{
+	uint64_t n = now->samples_lost[kind] - p->samples_lost[kind];
+	uint64_t weight = now->samples_lost_weight[kind] - p->samples_lost_weight[kind];
+
+	p->samples_lost[kind] += n;
+	p->samples_lost_weight[kind] += weight;
+	if (n && p->sink->samples_lost)
+		p->sink->samples_lost(p->sink->ctx, kind, n, weight);
+}
+
 /* All that was counted before this moment: told before anything is said to be delivered until it.
  */
 static void deliver_lost(struct pump *p)
@@ -258,11 +275,8 @@ static void deliver_lost(struct pump *p)
 	}
 	if (any)
 		p->sink->lost(p->sink->ctx, &more, now_ns);
-	if (counters.samples_lost != p->samples_lost && p->sink->samples_lost)
-		p->sink->samples_lost(p->sink->ctx, counters.samples_lost - p->samples_lost,
-				      counters.samples_lost_weight - p->samples_lost_weight);
-	p->samples_lost = counters.samples_lost;
-	p->samples_lost_weight = counters.samples_lost_weight;
+	for (unsigned kind = 0; kind < SAMPLE_KINDS; kind++)
+		deliver_lost_samples(p, (enum sample_kind)kind, &counters);
 }
 
 /* Nobody tells of them. */

@@ -108,13 +108,23 @@ static void sink_lost(void *ctx, const struct capture_lost *lost, uint64_t time_
 
 static void sink_sample(void *ctx, const struct stack_sample *sample)
 {
-	samples_add(model_samples(((struct traced_image *)ctx)->owner->c.model), sample);
+	struct model *m = ((struct traced_image *)ctx)->owner->c.model;
+	struct stack_sample named;
+	struct goroutine g;
+
+	if (sample->kind != SAMPLE_OFF_CPU || model_goroutine(m, sample->proc, sample->goid, &g)) {
+		samples_add(model_samples(m), sample);
+		return;
+	}
+	named = *sample;
+	named.start_func_id = g.start_func_id;
+	named.system = g.flags & GOROUTINE_SYSTEM;
+	samples_add(model_samples(m), &named);
 }
 
-static void sink_samples_lost(void *ctx, uint64_t n, uint64_t weight)
+static void sink_samples_lost(void *ctx, enum sample_kind kind, uint64_t n, uint64_t weight)
 {
-	samples_lost(model_samples(((struct traced_image *)ctx)->owner->c.model), SAMPLE_ALLOC, n,
-		     weight);
+	samples_lost(model_samples(((struct traced_image *)ctx)->owner->c.model), kind, n, weight);
 }
 
 static void sink_file(void *ctx)

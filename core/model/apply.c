@@ -53,8 +53,11 @@ static void note_start(struct model *m, struct shard *s, struct record *g, const
 	if (!(means & MEANS_CREATED))
 		return;
 	record_note_creation(s->procs[g->proc], g, ev->time_ns);
-	if (ev->type == EVENT_NEWGOROUTINE)
+	if (ev->type == EVENT_NEWGOROUTINE) {
 		record_set_start(m, g, ev->string_id, ev->site_id);
+		if (!(ev->flags & EVENT_CGO_THREAD))
+			made_count(s, &s->procs[g->proc]->made, ev->site_id, ev->string_id);
+	}
 	/* newproc1 runs on behalf of the creator. A C thread's goroutine has no parent: nobody ran
 	 * `go`; and a change of state says it of one that was not known only. */
 	if (ev->goid && ev->goid != ev->target && !(ev->flags & EVENT_CGO_THREAD) &&

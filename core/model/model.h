@@ -301,6 +301,16 @@ int model_goids(struct model *m, unsigned proc, enum model_by by, uint64_t key, 
 		size_t *ret_n);
 int model_keys(struct model *m, unsigned proc, enum model_by by, uint32_t **ret, size_t *ret_n);
 
+/* Go statements, with the functions that they started: how many goroutines were made, of whom an
+ * event told. In no order; bounded: what is past MODEL_MADE_MAX of a process is one row of site 0
+ * and function 0. The caller frees *ret. 0, -ENOMEM or -ENOENT (no such process). */
+#define MODEL_MADE_MAX 65536
+struct made_at {
+	uint32_t site_id, start_func_id;
+	uint64_t n;
+};
+int model_made(struct model *m, unsigned proc, struct made_at **ret, size_t *ret_n);
+
 struct allocation {
 	uint8_t event_type; /* EVENT_MAKESLICE, EVENT_MAKEMAP or EVENT_NEWOBJECT */
 	uint32_t type_id;   /* 0: unknown, or the rest when a goroutine uses very many types */

@@ -116,6 +116,17 @@ struct type_chunk {
 	} kinds[TYPES_A_CHUNK][ALLOCATION_KINDS];
 };
 
+/* How many goroutines were made at a go statement with a start function: open addressing. */
+struct made_row {
+	uint32_t site_id, start_func_id;
+	uint64_t n; /* 0: free */
+};
+
+struct made_rows {
+	struct made_row *rows;
+	uint32_t n, cap; /* a power of two */
+};
+
 /* The share of a process's totals that this shard has seen. */
 struct shard_proc {
 	uint64_t events[EVENT_TYPES];
@@ -125,6 +136,7 @@ struct shard_proc {
 	double alloc_squares; /* of the bytes of each goroutine, summed */
 	uint64_t last_event_ns;
 	uint64_t runnable_latency[LATENCY_BUCKETS], runnable_sum_ns, runnable_max_ns;
+	struct made_rows made;
 	struct type_chunk **types; /* by type_id / TYPES_A_CHUNK */
 	uint32_t n_types;
 };
@@ -287,6 +299,9 @@ struct record *last_ended_put(struct model *m, struct record *g);
 void last_ended_remove(struct model *m, struct record *g);
 /* Of a process that goes, or begins anew. */
 void last_ended_free(struct model *m, struct last_ended *l);
+
+/* made.c: one more was made there. */
+void made_count(struct shard *s, struct made_rows *rows, uint32_t site_id, uint32_t start_func_id);
 
 /* record.c: what changes, in records. Callers hold lock for writing. */
 /* Of a goroutine that appeared; m->life is what is known of it. NULL without memory. */

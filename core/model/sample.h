@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * A stack with a weight, as capture tells of it: data alone. Allocations: taken where the runtime
- * hands out memory by the span, each stands for so many bytes of its kind there.
+ * hands out memory by the span, each stands for so many bytes of its kind there. Off the CPU: of
+ * one that was in a state other than running, taken when it left it; stands for so many ns.
+ * Creations: where a goroutine was made, from the go statement on; stands for so many made there.
  */
 #ifndef XGOTOPFS_MODEL_SAMPLE_H
 #define XGOTOPFS_MODEL_SAMPLE_H
@@ -11,7 +13,9 @@
 #include <stdint.h>
 
 enum sample_kind {
-	SAMPLE_ALLOC, /* weight: bytes */
+	SAMPLE_ALLOC,   /* weight: bytes */
+	SAMPLE_OFF_CPU, /* weight: ns in `state` */
+	SAMPLE_CREATED, /* weight: goroutines; goid: the one that was made */
 	SAMPLE_KINDS,
 };
 
@@ -19,10 +23,14 @@ enum sample_kind {
 
 struct stack_sample {
 	uint64_t time_ns, goid; /* goid 0: the runtime for itself */
-	uint64_t weight, size;  /* size: of one object in bytes, 0 not known */
+	uint64_t weight, size;  /* size: of one object in bytes, of one stay in ns; 0 not known */
 	uint32_t proc;
-	uint8_t kind; /* enum sample_kind */
-	bool cut;     /* the stack is deeper */
+	uint8_t kind;           /* enum sample_kind */
+	uint8_t state;          /* off the CPU: enum gstate */
+	bool cut;               /* the stack is deeper */
+	uint32_t reason_id;     /* the same: why it waited; names_string() */
+	uint32_t start_func_id; /* the same: of the goroutine, when the model knows it */
+	bool system;            /* the same: it is the runtime's */
 	uint32_t n;
 	uint32_t sites[SAMPLE_DEPTH_MAX]; /* names_site(), innermost first; 0: not Go code */
 };

@@ -26,6 +26,12 @@ struct goroutine_row {
 	struct sample_sum sum;
 };
 
+/* By a hash of the key: whoever comes later takes the place. */
+struct last_row {
+	uint64_t goid, time_ns;
+	uint32_t proc, row; /* row: number plus 1; 0 free */
+};
+
 struct samples {
 	pthread_mutex_t lock;
 	struct stack_row *stacks;
@@ -34,6 +40,7 @@ struct samples {
 	size_t n_slots;
 	struct goroutine_row *goroutines;
 	size_t n_goroutines, goroutines_cap; /* cap: a power of two, twice what may be in use */
+	struct last_row *last[SAMPLE_KINDS]; /* SAMPLES_LAST_MAX; NULL: none yet */
 	uint64_t count;
 	uint64_t from_ns[SAMPLE_KINDS];
 	uint64_t lost[SAMPLE_KINDS], lost_weight[SAMPLE_KINDS];
@@ -59,6 +66,8 @@ void samples_free(struct samples *s)
 	free(s->stacks);
 	free(s->slots);
 	free(s->goroutines);
+	for (unsigned kind = 0; kind < SAMPLE_KINDS; kind++)
+		free(s->last[kind]);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 }
@@ -113,6 +122,9 @@ static bool is_row(const struct stack_row *row, uint64_t hash, const struct stac
 {
 	return row->hash == hash && row->proc == sample->proc && row->kind == sample->kind &&
 	       row->row.n == sample->n && row->row.cut == sample->cut &&
+	       row->row.state == sample->state && row->row.reason_id == sample->reason_id &&
+	       row->row.start_func_id == sample->start_func_id &&
+	       row->row.system == sample->system &&
 	       !memcmp(row->row.sites ? row->row.sites : sample->sites, sample->sites,
 		       sample->n * sizeof(sample->sites[0]));
 }
@@ -143,7 +155,13 @@ static struct stack_row *add_row(struct samples *s, uint64_t hash,
 	*row = (struct stack_row){.hash = hash,
 				  .proc = sample->proc,
 				  .kind = sample->kind,
-				  .row = {.sites = sites, .n = sample->n, .cut = sample->cut}};
+				  .row = {.sites = sites,
+					  .n = sample->n,
+					  .cut = sample->cut,
+					  .state = sample->state,
+					  .reason_id = sample->reason_id,
+					  .start_func_id = sample->start_func_id,
+					  .system = sample->system}};
 	s->slots[at] = (uint32_t)s->n_stacks;
 	return row;
 }
@@ -155,6 +173,8 @@ static struct stack_row *stack_row(struct samples *s, const struct stack_sample 
 
 	if (2 * (s->n_stacks + 1) > s->n_slots && rehash(s))
 		return NULL;
+	hash = mix(hash, (uint64_t)sample->reason_id << 8 | sample->state);
+	hash = mix(hash, sample->start_func_id);
 	for (uint32_t i = 0; i < sample->n; i++)
 		hash = mix(hash, sample->sites[i]);
 	for (at = hash & (s->n_slots - 1); s->slots[at]; at = (at + 1) & (s->n_slots - 1)) {
@@ -240,6 +260,46 @@ void samples_of_goroutine(struct samples *s, unsigned proc, enum sample_kind kin
 	pthread_mutex_unlock(&s->lock);
 }
 
+/* --- the last of a goroutine ------------------------------------------------------------------ */
+
+static struct last_row *last_row(struct samples *s, unsigned proc, enum sample_kind kind,
+				 uint64_t goid)
+{
+	return &s->last[kind][mix(mix(0, goid), proc) & (SAMPLES_LAST_MAX - 1)];
+}
+
+static void note_last(struct samples *s, const struct stack_sample *sample,
+		      const struct stack_row *row)
+{
+	if (!s->last[sample->kind])
+		s->last[sample->kind] = calloc(SAMPLES_LAST_MAX, sizeof(*s->last[0]));
+	if (s->last[sample->kind])
+		*last_row(s, sample->proc, (enum sample_kind)sample->kind, sample->goid) =
+			(struct last_row){.goid = sample->goid,
+					  .time_ns = sample->time_ns,
+					  .proc = sample->proc,
+					  .row = (uint32_t)(row - s->stacks) + 1};
+}
+
+bool samples_last(struct samples *s, unsigned proc, enum sample_kind kind, uint64_t goid,
+		  struct sample_row *ret, uint64_t *ret_time_ns)
+{
+	const struct last_row *last;
+	bool found = false;
+
+	pthread_mutex_lock(&s->lock);
+	if (s->last[kind]) {
+		last = last_row(s, proc, kind, goid);
+		found = last->row && last->goid == goid && last->proc == proc;
+	}
+	if (found) {
+		*ret = s->stacks[last->row - 1].row;
+		*ret_time_ns = last->time_ns;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return found && ret->n;
+}
+
 /* --- both ------------------------------------------------------------------------------------ */
 
 void samples_add(struct samples *s, const struct stack_sample *sample)
@@ -256,7 +316,10 @@ void samples_add(struct samples *s, const struct stack_sample *sample)
 		row = stack_row(s, &others);
 	if (row) {
 		sum_add(&row->row.sum, sample);
-		add_to_goroutine(s, sample);
+		if (sample->kind == SAMPLE_ALLOC)
+			add_to_goroutine(s, sample);
+		else
+			note_last(s, sample, row);
 	} else {
 		s->lost[sample->kind]++;
 		s->lost_weight[sample->kind] += sample->weight;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Samples summed up: by stack, and by goroutine. Bounded: stacks past SAMPLES_STACKS_MAX are one
- * row without a stack, goroutines past SAMPLES_GOROUTINES_MAX are forgotten, those first that were
- * not seen for longest. Any thread.
+ * Samples summed up: by stack, and allocations by goroutine. Bounded: stacks past
+ * SAMPLES_STACKS_MAX are one row without a stack, goroutines past SAMPLES_GOROUTINES_MAX are
+ * forgotten, those first that were not seen for longest. Of the other kinds the last stack of a
+ * goroutine is known, of SAMPLES_LAST_MAX of them: one may push another out. Any thread.
  */
 #ifndef XGOTOPFS_MODEL_SAMPLES_H
 #define XGOTOPFS_MODEL_SAMPLES_H
@@ -11,6 +12,7 @@
 
 #define SAMPLES_STACKS_MAX     32768
 #define SAMPLES_GOROUTINES_MAX 65536
+#define SAMPLES_LAST_MAX       65536
 
 struct samples;
 
@@ -37,6 +39,10 @@ struct sample_row {
 	const uint32_t *sites; /* lives as long as `s`; innermost first; NULL: all other stacks */
 	uint32_t n;
 	bool cut;
+	/* As in struct stack_sample. */
+	uint8_t state;
+	bool system;
+	uint32_t reason_id, start_func_id;
 };
 struct sample_totals {
 	struct sample_sum sum;
@@ -51,5 +57,10 @@ void samples_totals(struct samples *s, unsigned proc, enum sample_kind kind,
 /* All zero: none, or forgotten. */
 void samples_of_goroutine(struct samples *s, unsigned proc, enum sample_kind kind, uint64_t goid,
 			  struct sample_sum *ret);
+
+/* The last of a goroutine's, but for allocations; its sum is the row's, which others share. false:
+ * there is none, or it is not known any more. */
+bool samples_last(struct samples *s, unsigned proc, enum sample_kind kind, uint64_t goid,
+		  struct sample_row *ret, uint64_t *ret_time_ns);
 
 #endif

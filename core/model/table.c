@@ -31,6 +31,7 @@ static void free_proc(struct shard_proc *sp)
 	for (uint32_t i = 0; i < sp->n_types; i++)
 		free(sp->types[i]);
 	free(sp->types);
+	free(sp->made.rows);
 	free(sp);
 }
 
@@ -71,6 +72,7 @@ void shard_drop_proc(struct shard *s, unsigned proc)
 	for (uint32_t i = 0; i < sp->n_types; i++)
 		s->memory -= sp->types[i] ? sizeof(*sp->types[i]) : 0;
 	s->memory -= sizeof(*sp) + sp->n_types * sizeof(*sp->types);
+	s->memory -= sp->made.cap * sizeof(*sp->made.rows);
 	free_proc(sp);
 	s->procs[proc] = NULL;
 }

@@ -7,6 +7,7 @@
 #include "core/base/json.h"
 #include "core/view/goroutine.h"
 #include "core/model/samples.h"
+#include "core/view/origins.h"
 #include "core/view/waits.h"
 
 #define CHILDREN_MAX 1000
@@ -183,6 +184,7 @@ int view_status(const struct view *v, struct view_query *q, struct buf *out)
 	emit_begin(&e, q->form, out);
 	emit_status(&e, v, &info, &g, view_now(v, q->proc));
 	view_emit_waits_on(&e, v, q->proc, &g);
+	origin_emit(&e, v, &g);
 	return emit_caveats(&e, v, &g);
 }
 
@@ -278,6 +280,7 @@ int view_goroutine(const struct view *v, struct view_query *q, struct buf *out)
 
 		out->len -= 2; /* "}\n": the object goes on */
 		view_emit_waits_on(&e, v, q->proc, &g);
+		origin_emit(&e, v, &g);
 		json_ku(out, "now_ns", now);
 		err = render_children(v, q->proc, &g, out);
 	}

@@ -14,14 +14,15 @@
 #include "core/pprof/pprof.h"
 #include "core/view/dump.h"
 #include "core/view/labels.h"
+#include "core/view/origins.h"
+#include "core/view/profile.h"
 #include "core/view/view_internal.h"
 #include "core/view/waits.h"
 
 #define READ_EVENTS 1024
-/* As Go's own profiles (runtime/mprof.go, goroutineProfileWithLabels), and as dumps of stacks. */
-#define NO_SYSTEM "the runtime's own goroutines are not in it"
+#define TAG_CALLS   8 /* of the stack at a go statement */
 
-static struct pprof_text text_of(const struct view *v, uint32_t string_id)
+struct pprof_text profile_text(const struct view *v, uint32_t string_id)
 {
 	struct pprof_text text;
 
@@ -29,31 +30,26 @@ static struct pprof_text text_of(const struct view *v, uint32_t string_id)
 	return text;
 }
 
-static struct pprof_frame frame_of_site(const struct view *v, uint32_t site_id)
+struct pprof_frame profile_frame(const struct view *v, uint32_t site_id)
 {
 	const struct site *site = names_site(model_names(v->model), site_id);
 
-	return (struct pprof_frame){.function = text_of(v, site->func_id),
-				    .file = text_of(v, site->file_id),
+	return (struct pprof_frame){.function = profile_text(v, site->func_id),
+				    .file = profile_text(v, site->file_id),
 				    .line = site->line};
 }
 
-/* Where a goroutine began and who began it, innermost first. Returns how many frames: 1 or 2. */
-static size_t origin_of(const struct view *v, const struct goroutine *g, struct pprof_frame ret[2])
+size_t profile_origin(const struct view *v, const struct goroutine *g, struct pprof_frame ret[2])
 {
-	ret[0] = (struct pprof_frame){.function = text_of(v, g->start_func_id)};
+	ret[0] = (struct pprof_frame){.function = profile_text(v, g->start_func_id)};
 	if (!ret[0].function.len)
 		ret[0].function = PPROF_TEXT("(function unknown)");
-	ret[1] = frame_of_site(v, g->created_site_id);
+	ret[1] = profile_frame(v, g->created_site_id);
 	return ret[1].function.len ? 2 : 1;
 }
 
-/* What is added to a profile; *from, which is `now`, is set back to when it begins. */
-typedef int (*fill_fn)(const struct view *v, unsigned proc, struct pprof *p, uint64_t now,
-		       uint64_t *from);
-
-static int make_profile(const struct view *v, unsigned proc, const struct pprof_type *types,
-			unsigned n, fill_fn fill, struct buf *out)
+int profile_make(const struct view *v, unsigned proc, const struct pprof_type *types, unsigned n,
+		 profile_fill_fn fill, struct buf *out)
 {
 	uint64_t now = view_now(v, proc), from = now;
 	struct pprof_about about;
@@ -76,7 +72,7 @@ static int make_profile(const struct view *v, unsigned proc, const struct pprof_
 	return err;
 }
 
-static void note_rates(const struct view *v, struct pprof *p)
+void profile_note_rates(const struct view *v, struct pprof *p)
 {
 	uint32_t rates[RATES];
 
@@ -95,6 +91,9 @@ static void note_rates(const struct view *v, struct pprof *p)
  */
 
 struct stacks {
+	const struct view *v;
+	unsigned proc;
+	struct origins *origins;
 	struct pprof *p;
 	struct pprof_frame frames[DUMP_DEPTH_MAX];
 	struct buf texts; /* of labels */
@@ -103,7 +102,7 @@ struct stacks {
 };
 
 /* "/src/main.go:12" */
-static void read_place(const struct dump_frame *f, struct pprof_frame *ret)
+void profile_read_place(const struct dump_frame *f, struct pprof_frame *ret)
 {
 	const char *colon = f->at_len ? memrchr(f->at, ':', f->at_len) : NULL;
 	const char *end = f->at + f->at_len, *at = colon ? colon + 1 : end;
@@ -125,7 +124,7 @@ static void add_labelled(struct stacks *s, const struct dump_stack *stack,
 		const struct dump_frame *f = &stack->frames[i];
 
 		s->frames[i] = (struct pprof_frame){.function = {f->name, f->name_len}};
-		read_place(f, &s->frames[i]);
+		profile_read_place(f, &s->frames[i]);
 	}
 	if (!stack->n) {
 		s->frames[0] = (struct pprof_frame){.function = PPROF_TEXT("(running: no stack)")};
@@ -140,9 +139,18 @@ static void add_labelled(struct stacks *s, const struct dump_stack *stack,
 
 static void add_stack(void *ctx, const struct dump_stack *stack)
 {
-	const struct pprof_label state = {PPROF_TEXT("state"), {stack->why, stack->why_len}};
+	cleanup_buf_ struct buf from = BUF_INIT;
+	struct pprof_label labels[2] = {{PPROF_TEXT("state"), {stack->why, stack->why_len}}};
+	struct stacks *s = ctx;
+	struct origin origin;
+	struct goroutine g;
 
-	add_labelled(ctx, stack, &state, 1);
+	if (s->origins && !model_goroutine(s->v->model, s->proc, stack->goid, &g) &&
+	    origin_of(s->origins, &g, &origin)) {
+		origin_text(s->v, &origin, TAG_CALLS, &from);
+		labels[1] = (struct pprof_label){PPROF_TEXT("created"), {from.data, from.len}};
+	}
+	add_labelled(s, stack, labels, 1 + !!from.len);
 }
 
 static int add_text(void *arg, const char *text, size_t len)
@@ -156,13 +164,19 @@ static int add_text(void *arg, const char *text, size_t len)
 static int add_by_stack(const struct view *v, unsigned proc, struct pprof *p, uint64_t *from)
 {
 	cleanup_buf_ struct buf as_of = BUF_INIT;
-	struct stacks s = {.p = p};
+	struct stacks s = {.v = v, .proc = proc, .p = p};
 	uint64_t as_of_ns;
-	int err = view_each_stack(v, proc, LIVE_STACKS_LABELLED, add_text, &s, &as_of_ns);
+	int err = origins_read(v, proc, &s.origins);
 
+	if (!err)
+		err = view_each_stack(v, proc, LIVE_STACKS_LABELLED, add_text, &s, &as_of_ns);
 	buf_free(&s.texts);
+	origins_free(s.origins);
 	if (err)
 		return err;
+	pprof_comment(p,
+		      "label created: the stack at the go statement, sampled: of this goroutine, "
+		      "or of others that the same statement made");
 	pprof_comment(p, "goroutines by stack; label state says why one does not run, the others "
 			 "are the program's (runtime/pprof.Do)");
 	if (as_of_ns) {
@@ -189,15 +203,15 @@ static int add_by_origin(const struct view *v, unsigned proc, struct pprof *p)
 
 		if (g->flags & GOROUTINE_SYSTEM)
 			continue;
-		sample.n = origin_of(v, g, frames);
+		sample.n = profile_origin(v, g, frames);
 		sample.labels[0] = (struct pprof_label){PPROF_TEXT("state"), PPROF_TEXT(state)};
 		if (gstate_waits(view_state(g)))
-			sample.labels[1] =
-				(struct pprof_label){PPROF_TEXT("wait"), text_of(v, g->reason_id)};
+			sample.labels[1] = (struct pprof_label){PPROF_TEXT("wait"),
+								profile_text(v, g->reason_id)};
 		err = pprof_add(p, &sample);
 	}
 	pprof_comment(p, "no stacks here: goroutines by start function and go statement");
-	pprof_comment(p, NO_SYSTEM);
+	pprof_comment(p, PROFILE_NO_SYSTEM);
 	return err;
 }
 
@@ -215,7 +229,7 @@ int view_pprof_goroutine(const struct view *v, struct view_query *q, struct buf 
 {
 	static const struct pprof_type type = {"goroutine", "count"};
 
-	return make_profile(v, q->proc, &type, 1, add_goroutines, out);
+	return profile_make(v, q->proc, &type, 1, add_goroutines, out);
 }
 
 /* --- who is leaked -----------------------------------------------------------------------------
@@ -324,15 +338,11 @@ int view_pprof_leaks(const struct view *v, struct view_query *q, struct buf *out
 {
 	static const struct pprof_type type = {"goroutineleak", "count"};
 
-	return make_profile(v, q->proc, &type, 1, fill_leaks, out);
+	return profile_make(v, q->proc, &type, 1, fill_leaks, out);
 }
 
 /* --- what they allocate ------------------------------------------------------------------------
  */
-
-#define LABELS_NOW                                                                                 \
-	"labels of the program (runtime/pprof.Do) are those that the goroutine has now; of one "   \
-	"that has ended they are not known"
 
 static int add_allocation(const struct view *v, struct pprof *p, const struct event *ev,
 			  const struct goroutine *by, struct labels *labels)
@@ -340,7 +350,7 @@ static int add_allocation(const struct view *v, struct pprof *p, const struct ev
 	struct names *names = model_names(v->model);
 	const char *type = names_type(names, ev->type_id)->name;
 	const char *kind = event_type_name(ev->type);
-	struct pprof_frame frames[3] = {frame_of_site(v, ev->site_id)};
+	struct pprof_frame frames[3] = {profile_frame(v, ev->site_id)};
 	struct pprof_sample sample = {.frames = frames, .n = 1};
 	uint32_t caller = names_site(names, ev->site_id)->func_id;
 
@@ -349,7 +359,7 @@ static int add_allocation(const struct view *v, struct pprof *p, const struct ev
 	if (!frames[0].function.len)
 		frames[0].function = PPROF_TEXT("(caller unknown)");
 	if (by)
-		sample.n += origin_of(v, by, &frames[1]);
+		sample.n += profile_origin(v, by, &frames[1]);
 	/* It is the start function itself that allocates: once is enough. */
 	if (by && caller && by->start_func_id == caller) {
 		frames[1] = frames[2];
@@ -404,7 +414,7 @@ static int add_sampled(const struct view *v, struct pprof *p, const struct sampl
 	if (first == row->n)
 		first = 0;
 	for (uint32_t i = first; i < row->n; i++) {
-		frames[sample.n] = frame_of_site(v, row->sites[i]);
+		frames[sample.n] = profile_frame(v, row->sites[i]);
 		if (!frames[sample.n].function.len)
 			frames[sample.n].function = PPROF_TEXT("(not Go)");
 		sample.n++;
@@ -488,8 +498,8 @@ static int add_allocs(const struct view *v, unsigned proc, struct pprof *p, uint
 	pprof_comment(p, "an event's stack is the caller, the start function and the go statement; "
 			 "calls in between are not known");
 	pprof_comment(p, "maps count, their memory is not known");
-	pprof_comment(p, LABELS_NOW);
-	note_rates(v, p);
+	pprof_comment(p, PROFILE_LABELS_NOW);
+	profile_note_rates(v, p);
 	return err;
 }
 
@@ -517,73 +527,6 @@ int view_pprof_allocs(const struct view *v, struct view_query *q, struct buf *ou
 
 	samples_totals(model_samples(v->model), q->proc, SAMPLE_ALLOC, &totals);
 	return totals.sum.hits
-		       ? make_profile(v, q->proc, both, ARRAY_SIZE(both), fill_both, out)
-		       : make_profile(v, q->proc, events, ARRAY_SIZE(events), fill_events, out);
-}
-
-/* --- where they wait ---------------------------------------------------------------------------
- */
-
-static int add_waits(const struct view *v, struct pprof *p, const struct goroutine *g, uint64_t now,
-		     struct labels *labels)
-{
-	static const uint8_t states[] = {GSTATE_WAITING, GSTATE_LEAKED, GSTATE_RUNNABLE,
-					 GSTATE_SYSCALL};
-	struct pprof_frame frames[2];
-	size_t n = origin_of(v, g, frames);
-	int err = 0;
-
-	for (unsigned i = 0; i < ARRAY_SIZE(states) && !err; i++) {
-		uint64_t ns = view_state_ns(g, states[i], now);
-		struct pprof_sample sample = {.frames = frames,
-					      .n = n,
-					      .values = {1, (int64_t)MIN(ns, (uint64_t)INT64_MAX)}};
-
-		if (!ns)
-			continue;
-		sample.labels[0].key = PPROF_TEXT("state");
-		sample.labels[0].value = PPROF_TEXT(gstate_name(states[i]));
-		if (!(g->flags & GOROUTINE_EXITED))
-			labels_add(labels, g->goid, &sample, 1);
-		err = pprof_add(p, &sample);
-	}
-	return err;
-}
-
-static int fill_offcpu(const struct view *v, unsigned proc, struct pprof *p, uint64_t now,
-		       uint64_t *from)
-{
-	struct model_pass *pass cleanup_pass_ = NULL;
-	const struct goroutine *g;
-	struct labels *labels = NULL;
-	struct model_totals t;
-	int err = model_pass_new(v->model, proc, &(struct model_which){.exited = true}, &pass);
-
-	if (!err)
-		err = labels_read(v, proc, &labels);
-	while (!err && (g = model_pass_next(pass))) {
-		if (g->flags & GOROUTINE_SYSTEM)
-			continue;
-		*from = MIN(*from, g->created_ns);
-		err = add_waits(v, p, g, now, labels);
-	}
-	labels_free(labels);
-	model_totals(v->model, (int)proc, &t);
-	pprof_comment(p,
-		      "time not running since tracing began, by start function and go statement");
-	pprof_comment(p, NO_SYSTEM);
-	pprof_comment(p, LABELS_NOW);
-	if (t.exited_dropped)
-		pprof_comment(p, "%llu goroutines that have exited are no longer kept: not in it",
-			      (unsigned long long)t.exited_dropped);
-	note_rates(v, p);
-	return err;
-}
-
-int view_pprof_offcpu(const struct view *v, struct view_query *q, struct buf *out)
-{
-	static const struct pprof_type types[] = {{"goroutines", "count"},
-						  {"delay", "nanoseconds"}};
-
-	return make_profile(v, q->proc, types, ARRAY_SIZE(types), fill_offcpu, out);
+		       ? profile_make(v, q->proc, both, ARRAY_SIZE(both), fill_both, out)
+		       : profile_make(v, q->proc, events, ARRAY_SIZE(events), fill_events, out);
 }

@@ -88,6 +88,9 @@ const struct view_row views[] = {
 	    .help = "who allocates how much, sampled: also append, strings, closures, fmt"),
 	ROW("pprof/offcpu", PROCESS, BINARY, COSTLY, view_pprof_offcpu, OCTETS,
 	    .download = "xgotop-offcpu.pb.gz", .help = "where they spend time not running"),
+	ROW("pprof/creations", PROCESS, BINARY, COSTLY, view_pprof_creations, OCTETS,
+	    .download = "xgotop-creations.pb.gz",
+	    .help = "where goroutines are made: counted by go statement, on which ways sampled"),
 	ROW("pprof/leaks", PROCESS, BINARY, COSTLY, view_pprof_leaks, OCTETS, .here = has_leaks,
 	    .download = "xgotop-leaks.pb.gz",
 	    .help = "where those are that nothing can wake any more: leaks, by stack"),
@@ -154,9 +157,9 @@ const struct view_row views[] = {
 	    .takes = "from to limit newest", .help = "its stays in a state, exact"),
 	ROW("allocations", GOROUTINE, BOTH, QUICK, view_allocations,
 	    .help = "what it allocated, by type"),
-	ROW("stack", GOROUTINE, TEXT, COSTLY, view_stack, .here = has_stack, .living = true,
-	    .help = "its stack, as Go prints it, while it lives; the last when the program has "
-		    "ended"),
+	ROW("stack", GOROUTINE, TEXT, COSTLY, view_stack, .here = has_stack,
+	    .help = "its stack, as Go prints it; of one that has ended when and how, and its last "
+		    "one"),
 
 	ROW("waits", GOROUTINE, BOTH, COSTLY, view_goroutine_waits, .here = has_waits,
 	    .living = true, .help = "what it waits on, who else does, and who may hold that"),

@@ -407,6 +407,44 @@ static void test_reflected_type_is_read_once_a_process(void **state)
 	assert_int_equal(lookups.types_in_memory, 3);
 }
 
+/* A creation's stack begins at the go statement, whatever of the runtime lies before it; one that
+ * does not have it is none. Off the CPU: state, reason and length of the stay come with it. */
+static void test_stacks(void **state)
+{
+	struct fixture *f = *state;
+	struct wire_sample wire = {.time_ns = 9, .goid = 5, .weight = 64, .pid = 77, .n = 4};
+	struct stack_sample named;
+
+	wire.kind = WIRE_SAMPLE_CREATED;
+	wire.size = 0x402000 + BIAS;
+	wire.pcs[0] = 0x111 + BIAS;
+	wire.pcs[1] = 0x222 + BIAS;
+	wire.pcs[2] = 0x402000 + BIAS;
+	wire.pcs[3] = 0x333 + BIAS;
+	assert_true(decode_sample(f->decode, &f->process, &wire, &named));
+	assert_int_equal(named.kind, SAMPLE_CREATED);
+	assert_int_equal(named.weight, 64);
+	assert_int_equal(named.n, 3); /* with the inlined call; the last is not Go */
+	assert_string_equal(names_string(f->names, names_site(f->names, named.sites[0])->func_id),
+			    "main.inner");
+	assert_int_equal(named.sites[2], 0);
+	wire.size = 0x444;
+	assert_false(decode_sample(f->decode, &f->process, &wire, &named));
+	wire.kind = WIRE_SAMPLE_OFF_CPU;
+	wire.size = WIRE_WAS((uint64_t)GSTATE_WAITING, 19ull, 5000000ull);
+	assert_true(decode_sample(f->decode, &f->process, &wire, &named));
+	assert_int_equal(named.state, GSTATE_WAITING);
+	assert_int_equal(named.size, 5000000);
+	assert_string_equal(names_string(f->names, named.reason_id), "chan receive");
+	assert_int_equal(named.n, 5);
+	/* A reason that was left behind by an earlier wait is not one of this state. */
+	wire.size = WIRE_WAS((uint64_t)GSTATE_SYSCALL, 19ull, 5000000ull);
+	assert_true(decode_sample(f->decode, &f->process, &wire, &named));
+	assert_int_equal(named.reason_id, 0);
+	wire.kind = WIRE_SAMPLE_KINDS;
+	assert_false(decode_sample(f->decode, &f->process, &wire, &named));
+}
+
 int main(void)
 {
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -423,6 +461,7 @@ int main(void)
 		CASE(test_slices_and_maps),
 		CASE(test_what_is_not_written_is_not_shown),
 		CASE(test_reflected_type_is_read_once_a_process),
+		CASE(test_stacks),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -63,6 +63,52 @@ static void test_sums(void **state)
 	samples_free(s);
 }
 
+/* Stacks of goroutines: a state, a reason, a start function is another row; the last one of each
+ * goroutine is known, by kind. */
+static void test_last(void **state)
+{
+	struct stack_sample off = of(0, 9, 300, 11), made = of(0, 9, 4, 12);
+	struct sample_totals totals;
+	struct sample_row *rows, last;
+	struct sample_sum sum;
+	struct samples *s;
+	uint64_t time_ns;
+	size_t n;
+
+	off.kind = SAMPLE_OFF_CPU;
+	made.kind = SAMPLE_CREATED;
+	assert_int_equal(samples_new(&s), 0);
+	assert_false(samples_last(s, 0, SAMPLE_OFF_CPU, 9, &last, &time_ns));
+	samples_add(s, &made);
+	samples_add(s, &off);
+	samples_add(s, &off);
+	off.state = 4;
+	samples_add(s, &off);
+	off.reason_id = 3;
+	samples_add(s, &off);
+	off.start_func_id = 2;
+	samples_add(s, &off);
+	off.system = true;
+	off.time_ns = 77;
+	samples_add(s, &off);
+	assert_int_equal(samples_copy(s, 0, SAMPLE_OFF_CPU, &rows, &n, &totals), 0);
+	assert_int_equal(n, 5);
+	assert_int_equal(rows[0].sum.weight, 600);
+	assert_int_equal(rows[3].reason_id, 3);
+	free(rows);
+	assert_true(samples_last(s, 0, SAMPLE_OFF_CPU, 9, &last, &time_ns));
+	assert_int_equal(time_ns, 77);
+	assert_true(last.system && last.state == 4 && last.sites[0] == 11);
+	assert_true(samples_last(s, 0, SAMPLE_CREATED, 9, &last, &time_ns));
+	assert_int_equal(last.sites[0], 12);
+	assert_false(samples_last(s, 1, SAMPLE_CREATED, 9, &last, &time_ns));
+	assert_false(samples_last(s, 0, SAMPLE_CREATED, 8, &last, &time_ns));
+	/* They are no allocations. */
+	samples_of_goroutine(s, 0, SAMPLE_OFF_CPU, 9, &sum);
+	assert_int_equal(sum.hits, 0);
+	samples_free(s);
+}
+
 /* What is past the bound is one row without a stack, and none of it is missing in the totals. */
 static void test_bounds(void **state)
 {
@@ -98,6 +144,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sums),
+		cmocka_unit_test(test_last),
 		cmocka_unit_test(test_bounds),
 	};
 

@@ -213,6 +213,9 @@ static void test_status(void **state)
 				  "system no\n"
 				  "cgo no\n"
 				  "found no\n"
+				  "creation_stack ?\n"
+				  "creation_stack_is ?\n"
+				  "creation_stack_share ?\n"
 				  "uncertain no\n");
 	text = render(x, view_status, 1, VIEW_TEXT);
 	has_line(text, "state unknown");

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Where goroutines came from: the stack at the `go` statement, sampled by statement (the first ones
+ * of each, then one in many). A goroutine whose creation was no sample has that of its statement
+ * which was seen most often. For this room.
+ */
+#ifndef XGOTOPFS_VIEW_ORIGINS_H
+#define XGOTOPFS_VIEW_ORIGINS_H
+
+#include "core/model/samples.h"
+#include "core/view/view_internal.h"
+
+/* The samples of a process, by statement, as they were when they were read. Not thread-safe. */
+struct origins;
+
+/* None in a recording, and where there are no probes. 0 or -ENOMEM. */
+int origins_read(const struct view *v, unsigned proc, struct origins **ret);
+void origins_free(struct origins *o); /* NULL is fine */
+
+struct origin {
+	struct sample_row
+		row;  /* the go statement first, which is the goroutine's created_site_id */
+	bool own;     /* it is this goroutine's; else of another of the same statement */
+	double share; /* of the statement's goroutines that came this way; an estimate */
+};
+
+/* false: there is no sample of its statement. */
+bool origin_of(const struct origins *o, const struct goroutine *g, struct origin *ret);
+/* "main.(*server).accept:31 < main.serve:12 < main.main:9", the go statement first, at most `most`
+ * calls. */
+void origin_text(const struct view *v, const struct origin *origin, unsigned most, struct buf *out);
+/* Of status: the keys creation_stack, creation_stack_is, creation_stack_share. */
+void origin_emit(struct emit *e, const struct view *v, const struct goroutine *g);
+
+#endif
