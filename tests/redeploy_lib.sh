@@ -73,7 +73,7 @@ traced_exactly() {
 }
 seen() {
 	echo "objects $(grep -c ' newobject type=main.Marker ' "$MNT/processes/$PID/events")," \
-		"goroutines $(grep -c 'func=main.work ' "$MNT/processes/$PID/events")"
+		"goroutines $(grep -c ' newgoroutine .* func=main.work ' "$MNT/processes/$PID/events")"
 }
 counted() { [ "$(seen)" = "objects $1, goroutines $1" ]; }
 

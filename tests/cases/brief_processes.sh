@@ -30,7 +30,7 @@ fds_before=$(fds) rss_before=$(rss)
 run $((N - half))
 wait_for 20 objects_are "$N" || fail "$(objects) objects of $N processes: $(tail -n 3 "$LOG")"
 expect "processes" "$(seen)" "$N"
-expect "goroutines of main.work" "$(grep -c ' func=main.work ' "$MNT/events")" "$N"
+expect "goroutines of main.work" "$(grep -c ' newgoroutine .* func=main.work ' "$MNT/events")" "$N"
 expect "main goroutines" "$(grep -c ' newgoroutine child=1 ' "$MNT/events")" "$N"
 # The pid stands in each line, whether its process is still kept or not.
 expect "lines without a pid" "$(grep -c ' newobject type=main.Marker ' "$MNT/events")" \

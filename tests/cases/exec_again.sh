@@ -34,10 +34,10 @@ marked() { [ "$(markers "$1")" = "$2" ]; }
 # counted N: N objects and goroutines more are exactly that.
 counted() {
 	local objects created
-	objects=$(markers "$PID") created=$(grep -c 'func=main.work ' "$MNT/processes/$PID/events")
+	objects=$(markers "$PID") created=$(grep -c ' newgoroutine .* func=main.work ' "$MNT/processes/$PID/events")
 	tell "work $1"
 	wait_for 10 marked "$PID" $((objects + $1)) || fail "$(markers "$PID") objects after $objects and $1"
-	expect "creations" "$(grep -c 'func=main.work ' "$MNT/processes/$PID/events")" $((created + $1))
+	expect "creations" "$(grep -c ' newgoroutine .* func=main.work ' "$MNT/processes/$PID/events")" $((created + $1))
 	expect "lost" "$(sed -n 's/^lost_total //p' "$MNT/processes/$PID/stats")" 0
 }
 
@@ -110,7 +110,7 @@ for how in "exec $ONE" "thread-exec $ONE"; do
 	n=$((n + 1))
 	followed $n
 	wait_for 10 marked "$PID" 30 || fail "-b, $how: $(markers "$PID") of 30 objects"
-	expect "creations" "$(grep -c 'func=main.work ' "$tree/events")" 30
+	expect "creations" "$(grep -c ' newgoroutine .* func=main.work ' "$tree/events")" 30
 	expect "main goroutines" "$(grep -c ' newgoroutine child=1 ' "$tree/events")" 1
 	as_the_runtime "-b, $how"
 done

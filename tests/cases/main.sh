@@ -32,7 +32,7 @@ done
 expect "requests counted" "$(sed -n 's/^count //p' "$MNT/types/main.Request" | head -n 1)" 800
 expect "lost" "$(sed -n 's/^lost_total //p' "$MNT/stats")" 0
 expect "a fill goroutine's parent" \
-	"$(grep -c 'func=main.fill' "$MNT/events")" 500
+	"$(grep -c ' newgoroutine .* func=main.fill' "$MNT/events")" 500
 grep -q '^verdict ' "$MNT/health" || fail "health has no verdict"
 
 # The stack of who has exited says so, and is read without an error.
