@@ -43,7 +43,7 @@ PATIENCE = 240  # on a busy machine
 AT_ONCE = 2
 
 
-def build(go, root, name, folder, release=""):
+def build(go, root, name, folder, release="", stay=STAY, more=()):
     """Builds a copy of the sources in which prof.WriteTo() to the output is stay()."""
     source = os.path.join(root, "src/runtime/testdata", name)
     copy = os.path.join(folder, "copy-" + os.path.basename(name) + release)
@@ -56,11 +56,29 @@ def build(go, root, name, folder, release=""):
             with open(os.path.join(copy, file_name), "w", encoding="utf-8") as file:
                 file.write(re.sub(r"\bprof\.WriteTo\(os\.Stdout, 2\)", "stay(prof, os.Stdout)", text))
     with open(os.path.join(copy, "stay.go"), "w", encoding="utf-8") as file:
-        file.write(STAY)
+        file.write(stay)
+    with open(os.path.join(copy, "stay.s"), "w", encoding="utf-8"):
+        pass  # a function may have no body then
     subprocess.run(
-        [go, "build", "-o", out, "."], cwd=copy, check=True,
-        env=dict(os.environ, GOTOOLCHAIN="local", GOFLAGS="", GO111MODULE="off", GOWORK="off"))
+        [go, "build", *more, "-o", out, "."], cwd=copy, check=True,
+        env=dict(os.environ, GOTOOLCHAIN="local", GOFLAGS="", GO111MODULE="off", GOWORK="off",
+                 GOMODCACHE=os.path.join(folder, "no-modules")))  # a toolchain that lies there could have no overlay
     return out
+
+
+def build_all(go, root, folder, stay=STAY, options=()):
+    """{program: the binary that it is in}"""
+    registered = {}
+    for more in ("", "/goker"):
+        name = "testgoroutineleakprofile" + more
+        binary = build(go, root, name, folder, stay=stay, more=options)
+        source = os.path.join(root, "src/runtime/testdata", name)
+        for file_name in os.listdir(source):
+            if file_name.endswith(".go"):
+                with open(os.path.join(source, file_name), encoding="utf-8") as file:
+                    for program in re.findall(r'^\s*register\("(\w+)"', file.read(), re.M):
+                        registered[program] = binary
+    return registered
 
 
 def tests_of(root):
@@ -103,7 +121,7 @@ def run(binary, name, simple, leaks_of):
     profile, _, everybody = text.partition("\nall\n")
     runtimes = {goid: what for goid, (what, leaked) in goroutines(profile).items() if leaked}
     stacks = {goid: what for goid, (what, _) in goroutines(everybody).items()}
-    ours = {int(line.split()[1]): line.split()[2] for line in looked.splitlines()}
+    ours = {int(line.split()[1]): line.split()[2] for line in looked.splitlines() if line.startswith("leaked ")}
     return runtimes, {goid: stacks.get(goid, first + " [gone]") for goid, first in ours.items()}
 
 
@@ -113,15 +131,7 @@ def main():
     older = [arg.removeprefix("older=") for arg in more_args if arg.startswith("older=")]
     root = subprocess.run([go, "env", "GOROOT"], check=True, text=True, stdout=subprocess.PIPE,
                           env=dict(os.environ, GOTOOLCHAIN="local")).stdout.strip()
-    binaries = [build(go, root, "testgoroutineleakprofile" + more, folder) for more in ("", "/goker")]
-    registered = {}
-    for binary, more in zip(binaries, ("", "/goker")):
-        source = os.path.join(root, "src/runtime/testdata/testgoroutineleakprofile" + more)
-        for name in os.listdir(source):
-            if name.endswith(".go"):
-                with open(os.path.join(source, name), encoding="utf-8") as file:
-                    for program in re.findall(r'^\s*register\("(\w+)"', file.read(), re.M):
-                        registered[program] = binary
+    registered = build_all(go, root, folder)
     jobs = [(name, simple, expected) for name, simple, expected in tests_of(root)
             if name in registered and (not only or name in only)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -207,4 +217,5 @@ def report(jobs, results):
     return wrong
 
 
-main()
+if __name__ == "__main__":
+    main()

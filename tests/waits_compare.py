@@ -138,6 +138,9 @@ class Compare:
     def check_row(self, row):
         """What holds for all, also for those goroutines that the program does not know."""
         for holder in row["likely_holders"]:
+            # All of them are parked, so their stack maps can be read; up to 1.17 those of deferred calls cannot.
+            if self.go >= 18 and holder["evidence"] != "pending_writer" and holder["word"] != "live":
+                self.differ(f"{row['object']}: the word may be dead: {holder}")
             weak = holder["evidence"] in ("pointer_in_frame", "pointer_into_object")
             if row["kind"] == "chan" and holder["waiter"] and weak:
                 self.differ(f"{row['object']}: who waits on a channel is said to hold it: {holder}")

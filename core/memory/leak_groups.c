@@ -40,15 +40,33 @@ static uint32_t only_object(const struct wait_graph *g, uint32_t i)
 	return w->why == WAIT_ON_OBJECTS && w->n_waits == 1 ? g->waits[w->waits].object : LEAK_NONE;
 }
 
-/* The better, the more: a deferred call of somebody who does not wait for it, of another who does,
- * of the waiter himself; then the only frame that has it. 0: says nothing. */
-static int weight(const struct wait_holder *h, uint64_t goid, const struct wait_object *o)
+/* The better, the more: that a writer pends, which is a fact; a deferred call of somebody who does
+ * not wait for it, of another who does, of the waiter himself; then the only one of whom a frame
+ * has it. 0: says nothing. */
+static int weight(const struct wait_holder *h, uint64_t goid, enum wait_how how, bool alone)
 {
+	if (h->evidence == WAIT_BY_PENDING_WRITER)
+		return how == WAIT_READ && h->goid != goid ? 5 : 0;
+	if (h->word != WAIT_WORD_MAPPED)
+		return 0;
+	if (h->evidence == WAIT_BY_DEFER && h->section == WAIT_SECTION_NO)
+		return 0;
 	if (h->evidence == WAIT_BY_DEFER)
 		return h->goid == goid ? 2 : h->waiter ? 3 : 4;
-	if (h->evidence == WAIT_BY_FRAME && o->n_holders == 1 && !h->waiter)
-		return 1;
-	return 0;
+	return (h->evidence == WAIT_BY_FRAME || h->section == WAIT_SECTION_YES) && alone &&
+			       !h->waiter
+		       ? 1
+		       : 0;
+}
+
+/* Is there one alone who may hold it? A pending writer does not. */
+static bool one_holder(const struct wait_graph *g, const struct wait_object *o)
+{
+	uint32_t n = 0;
+
+	for (uint32_t k = 0; k < o->n_holders; k++)
+		n += g->holders[o->holders + k].evidence != WAIT_BY_PENDING_WRITER;
+	return n == 1;
 }
 
 static void find_next(struct making *m, uint32_t i)
@@ -56,14 +74,18 @@ static void find_next(struct making *m, uint32_t i)
 	const struct wait_graph *g = m->graph;
 	struct node *node = &m->nodes[i];
 	uint32_t object = only_object(g, i);
+	enum wait_how how;
+	bool alone;
 	int best = 0;
 
 	node->next = node->holder = LEAK_NONE;
 	if (object == LEAK_NONE)
 		return;
+	how = g->waits[g->goroutines[i].waits].how;
+	alone = one_holder(g, &g->objects[object]);
 	for (uint32_t k = 0; k < g->objects[object].n_holders; k++) {
 		uint32_t at = g->objects[object].holders + k;
-		int w = weight(&g->holders[at], g->goroutines[i].goid, &g->objects[object]);
+		int w = weight(&g->holders[at], g->goroutines[i].goid, how, alone);
 		uint32_t next = index_of(g, g->holders[at].goid);
 
 		if (w <= best || next == LEAK_NONE)
@@ -74,7 +96,7 @@ static void find_next(struct making *m, uint32_t i)
 	}
 }
 
-/* Is each step of the cycle through `from` told by a deferred call? */
+/* Is each step of the cycle through `from` a fact, or told by a deferred call? */
 static bool cycle_is_strong(const struct making *m, uint32_t from)
 {
 	uint32_t at = from;
@@ -82,7 +104,7 @@ static bool cycle_is_strong(const struct making *m, uint32_t from)
 	do {
 		const struct wait_holder *h = &m->graph->holders[m->nodes[at].holder];
 
-		if (h->evidence != WAIT_BY_DEFER)
+		if (h->evidence != WAIT_BY_DEFER && h->evidence != WAIT_BY_PENDING_WRITER)
 			return false;
 		at = m->nodes[at].next;
 	} while (at != from);

@@ -29,11 +29,19 @@ struct map_entry {
 	uint64_t pc; /* 0: unused */
 	int err;
 	struct target_stack_map map;
+	struct target_open_defers open;
 };
 
 struct variable {
 	uint64_t lo, hi; /* addresses */
+	uint16_t frame;
 	bool live;
+};
+
+/* A live word that points into the stack. */
+struct inward {
+	uint64_t value;
+	uint8_t life; /* of that word */
 };
 
 struct stack_live {
@@ -46,14 +54,16 @@ struct stack_live {
 	struct map_entry *maps;
 	/* Of the stack at hand. */
 	uint64_t sp, hi;
-	uint8_t *copy, *live; /* of [sp, hi); a byte a word */
-	uint64_t *pointers;   /* into the stack, not looked at; a word gives one at most */
+	uint8_t *copy, *life;    /* of [sp, hi); a byte a word */
+	uint16_t *frame;         /* of each word that is not dead */
+	struct inward *pointers; /* not looked at; a word gives one at most */
 	size_t n_pointers;
 	struct variable *variables; /* by lo once all are there */
 	size_t n_variables;
 	uint64_t g[G_MAX / 8];
 	uint64_t others[2 * DEFERS_MAX]; /* values beside the stack */
-	size_t n_others;
+	struct stack_defer defers[DEFERS_MAX];
+	size_t n_others, n_defers;
 };
 
 int stack_live_new(const struct target *t, pid_t pid, uint64_t bias, struct stack_live **ret)
@@ -70,11 +80,12 @@ int stack_live_new(const struct target *t, pid_t pid, uint64_t bias, struct stac
 	s->trace = malloc(sizeof(*s->trace));
 	s->maps = calloc(MAPS, sizeof(*s->maps));
 	s->copy = malloc(STACK_MAX);
-	s->live = malloc(STACK_MAX / 8);
+	s->life = malloc(STACK_MAX / 8);
+	s->frame = calloc(STACK_MAX / 8, sizeof(*s->frame));
 	s->pointers = calloc(STACK_MAX / 8 + G_MAX / 8 + 2 * DEFERS_MAX, sizeof(*s->pointers));
 	s->variables = calloc(VARIABLES, sizeof(*s->variables));
-	if (!s->steps || !s->trace || !s->maps || !s->copy || !s->live || !s->pointers ||
-	    !s->variables) {
+	if (!s->steps || !s->trace || !s->maps || !s->copy || !s->life || !s->frame ||
+	    !s->pointers || !s->variables) {
 		stack_live_free(s);
 		return -ENOMEM;
 	}
@@ -90,7 +101,8 @@ void stack_live_free(struct stack_live *s)
 	free(s->trace);
 	free(s->maps);
 	free(s->copy);
-	free(s->live);
+	free(s->life);
+	free(s->frame);
 	free(s->pointers);
 	free(s->variables);
 	free(s);
@@ -106,42 +118,49 @@ static uint64_t word_at(const struct stack_live *s, uint64_t addr)
 	return value;
 }
 
-static void note_pointer(struct stack_live *s, uint64_t value)
+static void note_pointer(struct stack_live *s, uint64_t value, enum word_life life)
 {
 	if (value >= s->sp && value < s->hi)
-		s->pointers[s->n_pointers++] = value;
+		s->pointers[s->n_pointers++] = (struct inward){value, (uint8_t)life};
 }
 
-static void mark_word(struct stack_live *s, uint64_t addr)
+static void mark_word(struct stack_live *s, uint64_t addr, enum word_life as, size_t frame)
 {
-	uint8_t *live = &s->live[(addr - s->sp) / 8];
+	size_t i = (addr - s->sp) / 8;
+	bool known = s->life[i] != WORD_DEAD;
 
-	if (*live)
+	/* A map says more than a frame that has none. */
+	if (known && (as != WORD_LIVE || s->life[i] == WORD_LIVE))
 		return;
-	*live = 1;
-	note_pointer(s, word_at(s, addr));
+	s->life[i] = (uint8_t)as;
+	s->frame[i] = (uint16_t)frame;
+	if (!known)
+		note_pointer(s, word_at(s, addr), as);
 }
 
 /* As much of [lo, hi) as is in use. */
-static void mark_range(struct stack_live *s, uint64_t lo, uint64_t hi)
+static void mark_range(struct stack_live *s, uint64_t lo, uint64_t hi, enum word_life as,
+		       size_t frame)
 {
 	lo = MAX(lo, s->sp) & ~7ULL;
 	hi = MIN(hi, s->hi);
 	for (uint64_t at = lo; at < hi && hi - at >= 8; at += 8)
-		mark_word(s, at);
+		mark_word(s, at, as, frame);
 }
 
 /* --- frames ----------------------------------------------------------------------------------- */
 
-static const struct target_stack_map *map_at(struct stack_live *s, uint64_t pc)
+static const struct map_entry *map_at(struct stack_live *s, uint64_t pc)
 {
 	struct map_entry *e = &s->maps[(pc ^ pc >> 10) & (MAPS - 1)];
 
 	if (e->pc != pc || !pc) {
 		e->pc = pc;
 		e->err = target_stack_map(s->t, pc, &e->map);
+		if (target_open_defers(s->t, pc, &e->open))
+			e->open.n = 0;
 	}
-	return e->err ? NULL : &e->map;
+	return e->err ? NULL : e;
 }
 
 static bool bit(const uint8_t *bits, uint32_t i)
@@ -149,29 +168,51 @@ static bool bit(const uint8_t *bits, uint32_t i)
 	return bits[i / 8] >> (i % 8) & 1;
 }
 
-static int add_variables(struct stack_live *s, const struct target_stack_map *m, uint64_t sp,
+static int add_variables(struct stack_live *s, const struct target_stack_map *m, size_t frame,
 			 uint64_t varp, uint64_t argp)
 {
 	for (uint32_t i = 0; i < m->n_objects; i++) {
 		struct target_stack_object o = target_stack_object(m, i);
 		uint64_t at = (o.offset < 0 ? varp : argp) + (uint64_t)(int64_t)o.offset;
 
-		if (o.size <= 0 || at < sp) /* it has not come to be yet */
+		if (o.size <= 0 || at < s->trace->frames[frame].sp) /* it has not come to be yet */
 			continue;
 		if (at >= s->hi || s->n_variables == VARIABLES)
 			return -ENODATA;
-		s->variables[s->n_variables++] =
-			(struct variable){at, MIN(at + (uint32_t)o.size, s->hi), false};
+		s->variables[s->n_variables++] = (struct variable){
+			at, MIN(at + (uint32_t)o.size, s->hi), (uint16_t)frame, false};
 	}
 	return 0;
 }
 
+/* Those of one frame that are due; what does not make sense is left out. */
+static void add_open_defers(struct stack_live *s, const struct target_open_defers *open,
+			    const struct stack_frame *f, uint64_t varp)
+{
+	uint8_t due;
+
+	if (!open->n || !open->bits || open->bits > varp - f->sp)
+		return;
+	due = s->copy[varp - open->bits - s->sp];
+	for (uint32_t i = 0; i < open->n; i++) {
+		uint32_t below = open->closures[i];
+
+		if (!(due >> i & 1) || below < 8 || below > varp - f->sp || below % 8 ||
+		    s->n_defers == DEFERS_MAX)
+			continue;
+		s->defers[s->n_defers++] =
+			(struct stack_defer){word_at(s, varp - below), f->lookup};
+	}
+}
+
 /* One frame by its map, [sp, end); false: it does not fit to it. runtime/traceback.go
  * resolveInternal() says where things are. */
-static bool mark_mapped(struct stack_live *s, const struct target_stack_map *m, uint64_t sp,
-			uint64_t end, int *ret)
+static bool mark_mapped(struct stack_live *s, const struct map_entry *e, size_t frame, uint64_t end,
+			int *ret)
 {
-	uint64_t varp = end - (s->has_lr ? 0 : 8), argp = end + (s->has_lr ? 8 : 0);
+	const struct stack_frame *f = &s->trace->frames[frame];
+	uint64_t varp = end - (s->has_lr ? 0 : 8), argp = end + (s->has_lr ? 8 : 0), sp = f->sp;
+	const struct target_stack_map *m = e ? &e->map : NULL;
 
 	if (!m || end - sp < (s->has_lr ? 0 : 8))
 		return false;
@@ -184,11 +225,12 @@ static bool mark_mapped(struct stack_live *s, const struct target_stack_map *m, 
 		return false;
 	for (uint32_t i = 0; i < m->n_locals; i++)
 		if (bit(m->locals, i))
-			mark_word(s, varp - 8 * (uint64_t)(m->n_locals - i));
+			mark_word(s, varp - 8 * (uint64_t)(m->n_locals - i), WORD_LIVE, frame);
 	for (uint32_t i = 0; i < m->n_args; i++)
 		if (bit(m->args, i))
-			mark_word(s, argp + 8 * (uint64_t)i);
-	*ret = add_variables(s, m, sp, varp, argp);
+			mark_word(s, argp + 8 * (uint64_t)i, WORD_LIVE, frame);
+	add_open_defers(s, &e->open, f, varp);
+	*ret = add_variables(s, m, frame, varp, argp);
 	return true;
 }
 
@@ -210,10 +252,12 @@ static int mark_frames(struct stack_live *s)
 		if (f[i].sp < s->sp || end < f[i].sp || end > s->hi || f[i].sp % 8 || end % 8)
 			return -ENODATA;
 		if (i + 1 < n && !is_interrupted(s, i) && !is_interrupted(s, i + 1) &&
-		    mark_mapped(s, map_at(s, f[i].pc), f[i].sp, end, &err))
+		    mark_mapped(s, map_at(s, f[i].pc), i, end, &err))
 			continue;
 		/* Its arguments are in its caller's frame. */
-		mark_range(s, f[i].sp, i + 2 < n ? f[i + 2].sp : s->hi);
+		mark_range(s, f[i].sp, end, WORD_UNKNOWN, i);
+		mark_range(s, end, i + 2 < n ? f[i + 2].sp : s->hi, WORD_UNKNOWN,
+			   MIN(i + 1, n - 1));
 	}
 	return err;
 }
@@ -223,7 +267,20 @@ static int mark_frames(struct stack_live *s)
 static void add_other(struct stack_live *s, uint64_t value)
 {
 	s->others[s->n_others++] = value;
-	note_pointer(s, value);
+	note_pointer(s, value, WORD_LIVE);
+}
+
+/* Before its function a record has where in the code the call was deferred. */
+static void add_recorded(struct stack_live *s, const uint8_t *record, uint64_t fn)
+{
+	const struct go_layout *l = target_layout(s->t);
+	uint64_t pc = 0;
+
+	if (l->defer_fn >= 16)
+		memcpy(&pc, record + l->defer_fn - 8, sizeof(pc));
+	if (fn && s->n_defers < DEFERS_MAX)
+		s->defers[s->n_defers++] =
+			(struct stack_defer){fn, pc > s->bias + 1 ? pc - s->bias - 1 : 0};
 }
 
 /* Deferred calls lie in frames or in the heap, in any order. */
@@ -251,6 +308,7 @@ static int add_defers(struct stack_live *s, const struct memory_goroutine *g)
 			add_other(s, at);
 		memcpy(&fn, record + l->defer_fn, sizeof(fn));
 		add_other(s, fn);
+		add_recorded(s, record, fn);
 		memcpy(&at, record + l->defer_link, sizeof(at));
 	}
 	return 0;
@@ -284,12 +342,13 @@ static void mark_variables(struct stack_live *s)
 {
 	qsort(s->variables, s->n_variables, sizeof(*s->variables), by_lo);
 	while (s->n_pointers) {
-		struct variable *v = variable_at(s, s->pointers[--s->n_pointers]);
+		const struct inward *p = &s->pointers[--s->n_pointers];
+		struct variable *v = variable_at(s, p->value);
 
 		if (!v || v->live)
 			continue;
 		v->live = true;
-		mark_range(s, v->lo, v->hi);
+		mark_range(s, v->lo, v->hi, (enum word_life)p->life, v->frame);
 	}
 }
 
@@ -315,24 +374,11 @@ static int read_all(struct stack_live *s, const struct memory_goroutine *g)
 	if (!err && !(stack_is_unmoved(g, &now) && stack_live_can_tell(&now)))
 		err = -EAGAIN;
 	for (size_t i = 0; !err && i < g_size / 8; i++)
-		note_pointer(s, s->g[i]);
+		note_pointer(s, s->g[i], WORD_LIVE);
 	return err;
 }
 
-static void tell(struct stack_live *s, stack_live_fn *fn, void *ctx)
-{
-	uint64_t words = (s->hi - s->sp) / 8;
-
-	for (uint64_t i = 0; i < words; i++) {
-		if (s->live[i])
-			fn(ctx, word_at(s, s->sp + 8 * i));
-	}
-	for (size_t i = 0; i < s->n_others; i++)
-		fn(ctx, s->others[i]);
-}
-
-int stack_live_words(struct stack_live *s, const struct memory_goroutine *g, stack_live_fn *fn,
-		     void *ctx)
+int stack_live_read(struct stack_live *s, const struct memory_goroutine *g, struct stack_words *ret)
 {
 	const struct stack_bounds bounds = {STACK_INNER, monotonic_ns() + WALK_NS};
 	uint64_t used = stack_live_can_tell(g) ? stack_used(g, &s->sp) : 0;
@@ -343,8 +389,8 @@ int stack_live_words(struct stack_live *s, const struct memory_goroutine *g, sta
 	if (!used || used > STACK_MAX || used % 8 || s->has_lr)
 		return -ENODATA;
 	s->hi = s->sp + used;
-	s->n_pointers = s->n_variables = s->n_others = 0;
-	memset(s->live, 0, used / 8);
+	s->n_pointers = s->n_variables = s->n_others = s->n_defers = 0;
+	memset(s->life, 0, used / 8);
 	err = read_all(s, g);
 	if (err)
 		return err;
@@ -357,6 +403,32 @@ int stack_live_words(struct stack_live *s, const struct memory_goroutine *g, sta
 	if (err)
 		return err;
 	mark_variables(s);
-	tell(s, fn, ctx);
+	*ret = (struct stack_words){
+		.trace = s->trace,
+		.sp = s->sp,
+		.hi = s->hi,
+		.bytes = s->copy,
+		.life = s->life,
+		.frame = s->frame,
+		.defers = s->defers,
+		.n_defers = s->n_defers,
+		.others = s->others,
+		.n_others = s->n_others,
+	};
 	return 0;
+}
+
+int stack_live_words(struct stack_live *s, const struct memory_goroutine *g, stack_live_fn *fn,
+		     void *ctx)
+{
+	struct stack_words words;
+	int err = stack_live_read(s, g, &words);
+
+	for (uint64_t at = s->sp; !err && at < s->hi; at += 8) {
+		if (stack_word_life(&words, at))
+			fn(ctx, word_at(s, at));
+	}
+	for (size_t i = 0; !err && i < words.n_others; i++)
+		fn(ctx, words.others[i]);
+	return err;
 }

@@ -23,12 +23,50 @@ static inline bool stack_live_can_tell(const struct memory_goroutine *g)
 int stack_live_new(const struct target *t, pid_t pid, uint64_t bias, struct stack_live **ret);
 void stack_live_free(struct stack_live *s); /* NULL is fine */
 
+enum word_life {
+	WORD_DEAD,
+	WORD_LIVE,    /* by the frame's map, or in a variable that such a word points to */
+	WORD_UNKNOWN, /* no map tells */
+};
+
+/* A call that is due when its frame ends. */
+struct stack_defer {
+	uint64_t closure; /* address */
+	uint64_t lookup;  /* static address in the frame's code, as stack_frame.lookup; 0: not known
+			   */
+};
+
+/* A stack at one moment. Valid until the next call. */
+struct stack_words {
+	const struct stack_trace *trace; /* whole */
+	uint64_t sp, hi;                 /* addresses */
+	const uint8_t *bytes, *life;     /* of [sp, hi); an enum word_life each word */
+	/* Of each word that is not dead: which of the trace's frames has it. Arguments lie in the
+	 * caller's part of the stack. */
+	const uint16_t *frame;
+	const struct stack_defer *defers;
+	size_t n_defers;
+	/* Values of the deferred calls' records, where these are not on the stack. */
+	const uint64_t *others;
+	size_t n_others;
+};
+
+static inline enum word_life stack_word_life(const struct stack_words *w, uint64_t addr)
+{
+	return addr >= w->sp && addr < w->hi ? (enum word_life)w->life[(addr - w->sp) / 8]
+					     : WORD_DEAD;
+}
+
 /*
- * Calls `fn` with the value of each live word of the stack, and of the deferred calls that hang on
- * g; not with the words of g itself. -ENODATA: maps do not tell (a stack that is long, or that is
- * not walked to its end, or arm64's), -EAGAIN: it no longer waits as `g` says; nothing was called
- * then, and all words of the stack may be live. -ESRCH, -EPERM, -ENOMEM.
+ * -ENODATA: maps do not tell (a stack that is long, or that is not walked to its end, or arm64's),
+ * -EAGAIN: it no longer waits as `g` says; nothing is told then, and all words of the stack may be
+ * live. -ESRCH, -EPERM, -ENOMEM.
  */
+int stack_live_read(struct stack_live *s, const struct memory_goroutine *g,
+		    struct stack_words *ret);
+
+/* Calls `fn` with the value of each live word of the stack, and of the deferred calls that hang on
+ * g; not with the words of g itself. Errors as above: nothing was called then. */
 typedef void stack_live_fn(void *ctx, uint64_t value);
 int stack_live_words(struct stack_live *s, const struct memory_goroutine *g, stack_live_fn *fn,
 		     void *ctx);

@@ -118,27 +118,45 @@ struct wait_goroutine {
 enum wait_evidence {
 	/* A fact: an RWMutex's pending writer keeps new readers out. */
 	WAIT_BY_PENDING_WRITER,
-	/* A call that would end the wait (Unlock, RUnlock, Done, close, Broadcast …) is deferred in
-	 * a live frame of his. */
+	/* A call that would end the wait (Unlock, RUnlock, Done, close, Broadcast …) is due when a
+	 * live frame of his ends. */
 	WAIT_BY_DEFER,
-	/* A word in a live frame of his is the object's address. That word may be dead. */
+	/* A word in a live frame of his is the object's address. */
 	WAIT_BY_FRAME,
-	/* The same with an address within the heap's object that the lock is a part of: told when
-	 * there is nothing stronger. */
+	/* The same with an address within the heap's object that the lock is a part of. */
 	WAIT_BY_OBJECT,
+};
+
+/* What says that the word means something still. */
+enum wait_word {
+	WAIT_WORD_MAPPED,  /* his frame's stack map, or the record of the deferred call */
+	WAIT_WORD_UNKNOWN, /* nothing: no map can be read of that frame. It may be dead */
+	WAIT_WORD_RUNS,    /* nothing: he was on a processor, so that not even the frame is known */
+};
+
+/* What the frame's code says: has it taken a lock of that kind on the way to where it stands, and
+ * not given it up (core/target/lock_flow.h)? Not of deferred calls. */
+enum wait_section {
+	WAIT_SECTION_UNKNOWN,
+	WAIT_SECTION_NO,
+	WAIT_SECTION_MAYBE,
+	WAIT_SECTION_YES,
 };
 
 struct wait_holder {
 	uint64_t goid;
 	uint32_t object;
 	enum wait_evidence evidence;
-	bool waiter;          /* waits on the object himself */
-	wait_text call;       /* WAIT_BY_DEFER: what is deferred: "sync.(*Mutex).Unlock" */
+	enum wait_word word;
+	enum wait_section section; /* WAIT_BY_FRAME, WAIT_BY_OBJECT */
+	bool waiter;               /* waits on the object himself */
+	wait_text call;            /* WAIT_BY_DEFER: what ends the wait: "sync.(*Mutex).Unlock" */
+	wait_text deferred;   /* the function that is deferred and makes that call; "": itself */
 	wait_text func, file; /* the frame */
 	uint32_t line;        /* 0 not known */
 };
 
-#define WAIT_HOLDERS_MAX 32 /* of one object that are kept; strongest evidence first */
+#define WAIT_HOLDERS_MAX 32 /* of one object that are kept; likeliest first */
 
 struct wait_graph {
 	uint64_t begin_ns, end_ns;         /* CLOCK_MONOTONIC: when the reading was */
@@ -146,7 +164,7 @@ struct wait_graph {
 	struct wait_goroutine *goroutines; /* the parked ones, by goid */
 	struct wait_edge *waits;           /* by goroutine; the cases of a select in no order */
 	uint32_t *by_object;               /* indices into waits, by object, then goid */
-	struct wait_holder *holders;       /* by object, then evidence, then goid */
+	struct wait_holder *holders;       /* by object, likeliest first, then goid */
 	uint64_t *sudogs; /* addresses of all queue entries that were met, also of who moved */
 	size_t n_sudogs;
 	char *texts;

@@ -2,12 +2,18 @@
 /*
  * Who may end the waits on an object: all stacks are searched for its address. Go records no owner
  * of a lock, so what is found is evidence, and which one is said:
- * - A deferred call leaves a closure {entry of F.deferwrapN, &mu} in F's frame (cmd/compile wraps
- *   every deferred call with arguments or a receiver: walk/order.go wrapGoDefer()), or in the heap,
- *   at g._defer (panic.go deferproc()), when it is deferred in a loop.
- * - Any other word of a live frame; it may be dead by now.
- * - A word that points into the object that the lock is a part of, by the heap's map.
+ * - A deferred call that is due: a closure {entry of F.deferwrapN, &mu} (cmd/compile wraps every
+ *   deferred call with arguments or a receiver: walk/order.go wrapGoDefer()), or another function
+ *   that has captured it and makes that call. Due are those on g._defer (panic.go deferproc()), and
+ *   the open-coded ones whose bit is set in the frame.
+ * - Any other word that is live by its frame's stack map. The frame's code says whether it has
+ *   taken a lock before it came to where it stands.
+ * - The same with a word that points into the object that the lock is a part of, by the heap's map.
  * That a writer pends keeps an RWMutex's readers out: that is a fact.
+ *
+ * A stack is looked through word by word first, as most have none of these; where one does, or the
+ * goroutine has deferred calls, its maps are read. Where they cannot be, each word counts, and the
+ * evidence says so: of one that runs not even the frames are known, as its registers are not.
  *
  * Frames of the runtime and of sync are those of the wait itself and say nothing.
  */
@@ -16,25 +22,16 @@
 
 #include "core/memory/heap.h"
 #include "core/memory/memory.h"
+#include "core/memory/stack_live.h"
+#include "core/memory/wait_calls.h"
 #include "core/memory/wait_reading.h"
 
-#define INLINED_MAX 64 /* calls at one place */
-#define FRAMES_MAX  512
-#define DEFERS_MAX  64 /* of one goroutine */
-#define BUDGET_NS   (3 * NS_PER_SEC)
-#define FUNCS_SLOTS 4096 /* a power of two */
-
-/* What a code address is. */
-struct func_kind {
-	uint64_t pc; /* 0: unused */
-	bool skip;   /* runtime, sync */
-};
-
-/* A closure's function: what it calls, when it was made to defer that. */
-struct wrapper {
-	uint64_t entry;   /* 0: unused */
-	const char *call; /* NULL: nothing that ends a wait */
-};
+#define INLINED_MAX    64 /* calls at one place */
+#define FRAMES_MAX     512
+#define CAPTURED_MAX   5           /* words of a closure, its code included */
+#define RUNNING_BYTES  (64u << 10) /* of the stack of one that runs, its outer end */
+#define BUDGET_NS      (3 * NS_PER_SEC)
+#define FIRST_RECORDED 18 /* release whose due calls are known one by one (stack_live.h) */
 
 /* The heap's object that a lock is a part of. */
 struct part {
@@ -44,82 +41,32 @@ struct part {
 
 struct search {
 	struct wait_reading *r;
+	struct heap *heap;  /* NULL: not read, or it cannot be */
 	struct part *parts; /* by base; several may have the same */
 	size_t n_parts;
 	struct wait_graph *g;
-	struct address_map by_address; /* of the object, and of a Cond's notifyList */
+	struct address_map by_address; /* of the object */
 	struct wait_holder *found;
 	size_t n, cap;
 	uint64_t until_ns;
-	struct func_kind funcs[FUNCS_SLOTS];
-	struct wrapper wrappers[FUNCS_SLOTS];
+	struct wait_calls *calls;
+	struct stack_live *live;
+	uint64_t running[RUNNING_BYTES / 8];
 };
 
-static size_t slot_of(uint64_t pc)
-{
-	return (pc * 0x9e3779b97f4a7c15ull) >> 40 & (FUNCS_SLOTS - 1);
-}
-
-/* --- what code is ----------------------------------------------------------------------------- */
-
-static bool begins(const char *name, const char *with)
-{
-	return !strncmp(name, with, strlen(with));
-}
-
-/* Calls that end waits. */
-static bool ends_wait(const char *call)
-{
-	static const char *const calls[] = {
-		"sync.(*Mutex).Unlock",   "internal/sync.(*Mutex).Unlock",
-		"sync.(*RWMutex).Unlock", "sync.(*RWMutex).RUnlock",
-		"sync.(*WaitGroup).Done", "sync.(*WaitGroup).Add",
-		"sync.(*Cond).Broadcast", "sync.(*Cond).Signal",
-		"sync.(*rlocker).Unlock", "runtime.closechan",
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
-		if (!strcmp(call, calls[i]))
-			return true;
-	}
-	return false;
-}
-
-/* What the closure's function `pc` (runtime) defers; NULL: it is no wrapper, or of another call. */
-static const char *deferred_call(struct search *s, uint64_t pc)
-{
-	struct wrapper *w = &s->wrappers[slot_of(pc)];
-	struct go_func func;
-
-	if (w->entry == pc)
-		return w->call;
-	*w = (struct wrapper){.entry = pc};
-	if (!target_deferred_func(s->r->t, pc - s->r->bias, &func) && ends_wait(func.name))
-		w->call = strcmp(func.name, "runtime.closechan") ? func.name : "close";
-	return w->call;
-}
-
-static bool is_machinery(struct search *s, uint64_t pc)
-{
-	struct func_kind *f = &s->funcs[slot_of(pc)];
-	struct go_func func;
-
-	if (f->pc == pc)
-		return f->skip;
-	*f = (struct func_kind){.pc = pc};
-	if (!target_func_by_pc(s->r->t, pc, &func))
-		f->skip = begins(func.name, "runtime.") || begins(func.name, "sync.") ||
-			  begins(func.name, "internal/sync.") ||
-			  begins(func.name, "internal/poll.");
-	return f->skip;
-}
+/* What is known of the words at hand. */
+struct whose {
+	uint64_t goid;
+	uint64_t lookup; /* the frame's; 0: not known */
+	enum wait_word word;
+};
 
 /* --- what is found ---------------------------------------------------------------------------- */
 
 static int fill_frame(struct search *s, uint64_t lookup, struct wait_holder *h)
 {
 	struct target_frame frames[INLINED_MAX];
-	int n = target_frames_by_pc(s->r->t, lookup, frames, INLINED_MAX), err;
+	int n = lookup ? target_frames_by_pc(s->r->t, lookup, frames, INLINED_MAX) : 0, err;
 
 	if (n <= 0)
 		return 0;
@@ -140,21 +87,70 @@ static bool waits_on(const struct wait_graph *g, uint64_t goid, uint32_t object)
 	return false;
 }
 
+static bool is_weak(const struct wait_holder *h)
+{
+	return h->evidence == WAIT_BY_FRAME || h->evidence == WAIT_BY_OBJECT;
+}
+
+/* The less, the likelier. */
+enum rank {
+	RANK_FACT,
+	RANK_DUE,
+	RANK_SECTION, /* he stands between taking such a lock and giving it up, or seems to have
+			 deferred that */
+	RANK_MAY_GIVE,
+	RANK_POINTER,
+	RANK_UNMAPPED, /* a pointer, in a word that may be dead */
+	RANK_PART,
+	RANK_NOT, /* his code says that he does not have it */
+};
+
+static enum rank rank_of(const struct wait_holder *h)
+{
+	if (h->evidence == WAIT_BY_PENDING_WRITER)
+		return RANK_FACT;
+	/* It may have been unlocked, to be locked again: then he waits for it himself, mostly. */
+	if (h->evidence == WAIT_BY_DEFER && h->section == WAIT_SECTION_NO)
+		return RANK_MAY_GIVE;
+	if (h->evidence == WAIT_BY_DEFER)
+		return h->word == WAIT_WORD_MAPPED ? RANK_DUE : RANK_SECTION;
+	/* Whoever waits has it for that reason. */
+	if (h->section == WAIT_SECTION_NO || (h->waiter && h->section == WAIT_SECTION_UNKNOWN))
+		return RANK_NOT;
+	if (h->word != WAIT_WORD_MAPPED)
+		return h->evidence == WAIT_BY_FRAME ? RANK_UNMAPPED : RANK_PART;
+	if (h->section == WAIT_SECTION_YES)
+		return RANK_SECTION;
+	if (h->section == WAIT_SECTION_MAYBE)
+		return RANK_MAY_GIVE;
+	return h->evidence == WAIT_BY_FRAME ? RANK_POINTER : RANK_PART;
+}
+
+static int compare_likely(const struct wait_holder *a, const struct wait_holder *b)
+{
+	enum rank x = rank_of(a), y = rank_of(b);
+
+	if (x != y)
+		return x < y ? -1 : 1;
+	return (a->evidence > b->evidence) - (a->evidence < b->evidence);
+}
+
 /* One of a goroutine's for an object, unless it has a stronger one already: its own come together.
  */
-static int add(struct search *s, const struct wait_holder *h, uint64_t lookup)
+static int add(struct search *s, struct wait_holder *h, uint64_t lookup)
 {
-	int err;
+	size_t i = s->n;
 
-	for (size_t i = s->n; i > 0 && s->found[i - 1].goid == h->goid; i--) {
-		struct wait_holder *other = &s->found[i - 1];
-
-		if (other->object != h->object)
-			continue;
-		if (other->evidence <= h->evidence)
+	h->waiter = waits_on(s->g, h->goid, h->object);
+	if (lookup)
+		h->section = wait_calls_section(s->calls, lookup, s->g->objects[h->object].kind);
+	while (i > 0 && s->found[i - 1].goid == h->goid && s->found[i - 1].object != h->object)
+		i--;
+	if (i > 0 && s->found[i - 1].goid == h->goid) {
+		if (compare_likely(&s->found[i - 1], h) <= 0)
 			return 0;
-		*other = *h;
-		return fill_frame(s, lookup, other);
+		s->found[i - 1] = *h;
+		return fill_frame(s, lookup, &s->found[i - 1]);
 	}
 	if (s->n == s->cap) {
 		size_t cap = s->cap ? s->cap * 2 : 64;
@@ -165,116 +161,274 @@ static int add(struct search *s, const struct wait_holder *h, uint64_t lookup)
 		s->found = list;
 		s->cap = cap;
 	}
-	s->found[s->n] = *h;
-	s->found[s->n].waiter = waits_on(s->g, h->goid, h->object);
-	err = lookup ? fill_frame(s, lookup, &s->found[s->n]) : 0;
-	s->n++;
-	return err;
+	s->found[s->n++] = *h;
+	return fill_frame(s, lookup, &s->found[s->n - 1]);
 }
 
-/* --- closures --------------------------------------------------------------------------------- */
-
-/* A closure {function, captured}: is it one that defers the end of a wait? */
-static int look_at_closure(struct search *s, uint64_t goid, uint64_t pc, uint32_t object,
-			   uint64_t lookup, bool *ret)
-{
-	struct wait_holder h = {.goid = goid, .object = object, .evidence = WAIT_BY_DEFER};
-	const char *call = pc ? deferred_call(s, pc) : NULL;
-	int err;
-
-	*ret = call;
-	if (!call)
-		return 0;
-	err = reading_text(s->r, call, &h.call);
-	return err ? err : add(s, &h, lookup);
-}
-
-/* --- deferred calls in the heap --------------------------------------------------------------- */
-
-static int follow_defers(struct search *s, const struct memory_goroutine *g)
-{
-	const struct go_layout *l = s->r->l;
-	uint8_t bytes[GO_WAIT_SIZE_MAX];
-	uint64_t at = g->defer, fn, closure[2];
-	int err = 0;
-
-	for (int i = 0; i < DEFERS_MAX && at >= 4096 && at % 8 == 0 && !err; i++) {
-		uint32_t object;
-		bool deferred;
-
-		err = memory_read(s->r->pid, at, bytes, l->defer_size);
-		if (err)
-			break;
-		memcpy(&fn, bytes + l->defer_fn, sizeof(fn));
-		memcpy(&at, bytes + l->defer_link, sizeof(at));
-		if (fn < 4096 || fn % 8 || memory_read(s->r->pid, fn, closure, sizeof(closure)))
-			continue;
-		object = address_map_get(&s->by_address, closure[1]);
-		if (object != ADDRESS_NONE)
-			err = look_at_closure(s, g->goid, closure[0], object, 0, &deferred);
-	}
-	return err == -EFAULT ? 0 : err;
-}
-
-/* --- one stack ------------------------------------------------------------------------------- */
-
-/* Does the word point into an object that has locks in it? */
-static int look_into_objects(struct search *s, uint64_t goid, uint64_t word, uint64_t lookup)
+/* The first of the parts, by their order, that ends behind an address. */
+static size_t first_part(const struct search *s, uint64_t addr)
 {
 	size_t lo = 0, hi = s->n_parts;
-	int err = 0;
 
-	if (!hi || word < s->parts[0].base || word >= s->parts[hi - 1].end)
-		return 0;
-	/* The first of the last base that is not behind it. */
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 
-		if (s->parts[mid].end <= word)
+		if (s->parts[mid].end <= addr)
 			lo = mid + 1;
 		else
 			hi = mid;
 	}
-	for (; lo < s->n_parts && s->parts[lo].base <= word && !err; lo++) {
-		struct wait_holder h = {
-			.goid = goid, .object = s->parts[lo].object, .evidence = WAIT_BY_OBJECT};
+	return lo;
+}
 
-		err = add(s, &h, lookup);
+static bool points_into_part(const struct search *s, uint64_t word)
+{
+	size_t i;
+
+	if (!s->n_parts || word < s->parts[0].base || word >= s->parts[s->n_parts - 1].end)
+		return false;
+	i = first_part(s, word);
+	return i < s->n_parts && s->parts[i].base <= word;
+}
+
+static bool is_of_interest(const struct search *s, uint64_t word)
+{
+	return address_map_get(&s->by_address, word) != ADDRESS_NONE || points_into_part(s, word);
+}
+
+/* A word that is a pointer to an object, or into one that has locks in it. */
+static int look_at_word(struct search *s, const struct whose *w, uint64_t word)
+{
+	struct wait_holder h = {.goid = w->goid, .evidence = WAIT_BY_FRAME, .word = w->word};
+	int err = 0;
+
+	h.object = address_map_get(&s->by_address, word);
+	if (h.object != ADDRESS_NONE)
+		return add(s, &h, w->lookup);
+	if (!points_into_part(s, word))
+		return 0;
+	h.evidence = WAIT_BY_OBJECT;
+	for (size_t i = first_part(s, word); i < s->n_parts && s->parts[i].base <= word && !err;
+	     i++) {
+		h.object = s->parts[i].object;
+		err = add(s, &h, w->lookup);
 	}
 	return err;
 }
 
-static int look_at_frame(struct search *s, uint64_t goid, const struct stack_copy *copy,
-			 size_t frame)
+/* --- deferred calls --------------------------------------------------------------------------- */
+
+/* Does calling the closure with this code, which has captured an address, end waits on the object?
+ */
+static int look_at_deferred(struct search *s, const struct whose *w, uint64_t entry,
+			    uint32_t object)
 {
-	uint64_t lookup = copy->trace->frames[frame].lookup;
-	uint64_t end = stack_copy_end(copy, frame), before = 0;
+	struct wait_holder h = {
+		.goid = w->goid, .object = object, .evidence = WAIT_BY_DEFER, .word = w->word};
+	const char *call, *via;
+	int err;
+
+	wait_calls_deferred(s->calls, entry, s->g->objects[object].kind, &call, &via);
+	if (!call)
+		return 0;
+	err = reading_text(s->r, call, &h.call);
+	if (!err && via)
+		err = reading_text(s->r, via, &h.deferred);
+	return err ? err : add(s, &h, w->lookup);
+}
+
+static int look_at_captured(struct search *s, const struct whose *w, uint64_t entry, uint64_t word)
+{
+	uint32_t object = address_map_get(&s->by_address, word);
 	int err = 0;
 
-	for (uint64_t at = copy->trace->frames[frame].sp; at + 8 <= end && !err; at += 8) {
-		uint64_t word = stack_copy_word(copy, at);
-		uint32_t object = address_map_get(&s->by_address, word);
-		bool deferred = false;
+	if (object != ADDRESS_NONE)
+		return look_at_deferred(s, w, entry, object);
+	if (wait_calls_is_wrapper(s->calls, entry) || !points_into_part(s, word))
+		return 0;
+	for (size_t i = first_part(s, word); i < s->n_parts && s->parts[i].base <= word && !err;
+	     i++)
+		err = look_at_deferred(s, w, entry, s->parts[i].object);
+	return err;
+}
 
-		if (object == ADDRESS_NONE) {
-			err = look_into_objects(s, goid, word, lookup);
-		} else {
-			struct wait_holder h = {
-				.goid = goid, .object = object, .evidence = WAIT_BY_FRAME};
+/* `defer locker.Unlock()` of an interface: the closure has captured {itab, data}. */
+static int look_at_interface(struct search *s, const struct whose *w, const uint64_t *closure,
+			     size_t n)
+{
+	struct wait_holder h = {.goid = w->goid, .evidence = WAIT_BY_DEFER, .word = w->word};
+	struct target_start start;
+	uint64_t method;
+	size_t at;
+	const char *call;
+	int err;
 
-			err = look_at_closure(s, goid, before, object, lookup, &deferred);
-			if (!err && !deferred)
-				err = add(s, &h, lookup);
+	if (!wait_calls_interface(s->calls, closure[0] - s->r->bias, &start))
+		return 0;
+	at = start.at / 8;
+	if (at + 1 >= n)
+		return 0;
+	h.object = address_map_get(&s->by_address, closure[at + 1]);
+	if (h.object == ADDRESS_NONE ||
+	    memory_read(s->r->pid, closure[at] + start.method, &method, sizeof(method)))
+		return 0;
+	call = wait_calls_ends(s->calls, method - s->r->bias, s->g->objects[h.object].kind);
+	if (!call)
+		return 0;
+	err = reading_text(s->r, call, &h.call);
+	return err ? err : add(s, &h, w->lookup);
+}
+
+static uint64_t stack_word(const struct stack_words *words, uint64_t addr)
+{
+	uint64_t value;
+
+	memcpy(&value, words->bytes + (addr - words->sp), sizeof(value));
+	return value;
+}
+
+static bool is_on_stack(const struct stack_words *words, uint64_t addr)
+{
+	return addr >= words->sp && addr < words->hi && addr % 8 == 0;
+}
+
+/* Its code and what it has captured; returns how many words. */
+static size_t read_closure(const struct search *s, const struct stack_words *words, uint64_t at,
+			   uint64_t closure[CAPTURED_MAX])
+{
+	const struct heap_span *span = s->heap ? heap_span_at(s->heap, at) : NULL;
+	size_t n = 0;
+
+	if (is_on_stack(words, at)) {
+		for (; n < CAPTURED_MAX && stack_word_life(words, at + 8 * n); n++)
+			closure[n] = stack_word(words, at + 8 * n);
+		return n;
+	}
+	n = span ? MIN((size_t)CAPTURED_MAX, (size_t)(span->elem_size / 8)) : 2;
+	if (at < 4096 || at % 8 || memory_read(s->r->pid, at, closure, 8 * n))
+		return 0;
+	return n;
+}
+
+/* Who waits may have it himself, where his code has taken such a lock before: that he has its
+ * address is no question. */
+static int look_at_wait(struct search *s, uint64_t goid, const struct stack_trace *trace)
+{
+	const struct wait_goroutine *own = wait_graph_goroutine(s->g, goid);
+	struct wait_holder h = {.goid = goid, .evidence = WAIT_BY_FRAME};
+	size_t f = 0;
+
+	if (!own || own->n_waits != 1)
+		return 0;
+	h.object = s->g->waits[own->waits].object;
+	if (s->g->objects[h.object].kind != WAIT_MUTEX &&
+	    s->g->objects[h.object].kind != WAIT_RWMUTEX)
+		return 0;
+	while (f < trace->n && wait_calls_is_machinery(s->calls, trace->frames[f].lookup))
+		f++;
+	return f < trace->n ? add(s, &h, trace->frames[f].lookup) : 0;
+}
+
+static int follow_defers(struct search *s, uint64_t goid, const struct stack_words *words)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < words->n_defers && !err; i++) {
+		struct whose w = {goid, words->defers[i].lookup, WAIT_WORD_MAPPED};
+		uint64_t closure[CAPTURED_MAX];
+		size_t n = read_closure(s, words, words->defers[i].closure, closure);
+		uint64_t entry = n ? closure[0] - s->r->bias : 0;
+
+		if (n)
+			err = look_at_interface(s, &w, closure, n);
+		if (n > 1 && wait_calls_is_wrapper(s->calls, entry))
+			n = 2;
+		for (size_t k = 1; k < n && !err; k++) {
+			err = look_at_captured(s, &w, entry, closure[k]);
+			/* Captured by reference. */
+			if (!err && is_on_stack(words, closure[k]))
+				err = look_at_captured(s, &w, entry, stack_word(words, closure[k]));
 		}
-		before = word;
 	}
 	return err;
+}
+
+/* --- one stack -------------------------------------------------------------------------------- */
+
+/* One word, and the one before it. What a closure has captured that defers a call says something
+ * when that is due only: then it was met already, where it is known which ones are due. */
+static int look_at_pair(struct search *s, const struct whose *w, uint64_t before, uint64_t word,
+			bool due_known)
+{
+	if (before <= s->r->bias || !wait_calls_is_wrapper(s->calls, before - s->r->bias))
+		return look_at_word(s, w, word);
+	return due_known ? 0 : look_at_captured(s, w, before - s->r->bias, word);
+}
+
+static int look_at_words(struct search *s, const struct whose *w, const void *bytes, size_t n)
+{
+	uint64_t before = 0, word;
+	int err = 0;
+
+	for (size_t i = 0; i < n && !err; i++, before = word) {
+		memcpy(&word, (const uint8_t *)bytes + 8 * i, sizeof(word));
+		if (is_of_interest(s, word))
+			err = look_at_pair(s, w, before, word, false);
+	}
+	return err;
+}
+
+/* A stack whose maps could not be read. */
+static int look_at_copy(struct search *s, uint64_t goid, const struct stack_copy *copy)
+{
+	int err = 0;
+
+	for (size_t f = 0; f < copy->trace->n && !err; f++) {
+		struct whose w = {goid, copy->trace->frames[f].lookup, WAIT_WORD_UNKNOWN};
+		uint64_t lo = copy->trace->frames[f].sp, end = stack_copy_end(copy, f);
+
+		if (lo < copy->sp || lo >= end || wait_calls_is_machinery(s->calls, w.lookup))
+			continue;
+		err = look_at_words(s, &w, copy->bytes + (lo - copy->sp), (size_t)((end - lo) / 8));
+	}
+	return err;
+}
+
+static int look_at_live(struct search *s, uint64_t goid, const struct stack_words *words)
+{
+	const bool due_known = target_go_minor(s->r->t) >= FIRST_RECORDED;
+	uint64_t before = 0, word;
+	int err = 0;
+
+	for (uint64_t at = words->sp; at < words->hi && !err; at += 8, before = word) {
+		enum word_life life = stack_word_life(words, at);
+		struct whose w = {.goid = goid};
+
+		word = stack_word(words, at);
+		if (life == WORD_DEAD || !is_of_interest(s, word))
+			continue;
+		w.lookup = words->trace->frames[words->frame[(at - words->sp) / 8]].lookup;
+		w.word = life == WORD_LIVE ? WAIT_WORD_MAPPED : WAIT_WORD_UNKNOWN;
+		if (!wait_calls_is_machinery(s->calls, w.lookup))
+			err = look_at_pair(s, &w, before, word, due_known && life == WORD_LIVE);
+	}
+	return err;
+}
+
+static bool has_something(const struct search *s, const struct stack_copy *copy)
+{
+	for (uint64_t at = 0; at + 8 <= copy->size; at += 8) {
+		if (is_of_interest(s, stack_copy_word(copy, copy->sp + at)))
+			return true;
+	}
+	return false;
 }
 
 static int visit(void *ctx, uint32_t i, const struct stack_copy *copy)
 {
 	struct search *s = ctx;
-	uint64_t goid = s->r->gs[i].goid;
+	const struct memory_goroutine *g = &s->r->gs[i];
+	struct stack_words words;
 	int err;
 
 	if (!copy->whole || copy->trace->state == STACK_CUT)
@@ -283,12 +437,31 @@ static int visit(void *ctx, uint32_t i, const struct stack_copy *copy)
 		s->g->stacks_unread += copy->whole && copy->trace->state != STACK_CUT;
 		return 0;
 	}
-	err = s->r->l->defer_size ? follow_defers(s, &s->r->gs[i]) : 0;
-	for (size_t f = 0; f < copy->trace->n && !err; f++) {
-		if (!is_machinery(s, copy->trace->frames[f].lookup))
-			err = look_at_frame(s, goid, copy, f);
-	}
-	return err;
+	if (!g->defer && !has_something(s, copy))
+		return 0;
+	err = stack_live_read(s->live, g, &words);
+	if (err == -ENODATA || err == -EAGAIN)
+		return look_at_copy(s, g->goid, copy);
+	if (err)
+		return err == -ESRCH ? 0 : err;
+	err = follow_defers(s, g->goid, &words);
+	if (!err)
+		err = look_at_wait(s, g->goid, words.trace);
+	return err ? err : look_at_live(s, g->goid, &words);
+}
+
+/* The stack's outer end has what it uses. */
+static int visit_running(struct search *s, const struct memory_goroutine *g)
+{
+	struct whose w = {g->goid, 0, WAIT_WORD_RUNS};
+	uint64_t size = g->stack_hi - g->stack_lo;
+	int err;
+
+	if (g->stack_lo >= g->stack_hi || g->stack_hi % 8)
+		return -EFAULT;
+	size = MIN(size, (uint64_t)sizeof(s->running)) & ~7ULL;
+	err = memory_read(s->r->pid, g->stack_hi - size, s->running, size);
+	return err ? err : look_at_words(s, &w, s->running, (size_t)(size / 8));
 }
 
 /* --- facts ------------------------------------------------------------------------------------ */
@@ -316,14 +489,15 @@ static int add_pending_writers(struct search *s)
 static int by_object(const void *a, const void *b)
 {
 	const struct wait_holder *x = a, *y = b;
+	int likely;
 
 	if (x->object != y->object)
 		return x->object < y->object ? -1 : 1;
-	if (x->evidence != y->evidence)
-		return x->evidence < y->evidence ? -1 : 1;
-	if (x->waiter != y->waiter)
+	if (x->waiter != y->waiter && rank_of(x) != RANK_FACT && rank_of(y) != RANK_FACT &&
+	    is_weak(x) == is_weak(y))
 		return x->waiter ? 1 : -1;
-	return (x->goid > y->goid) - (x->goid < y->goid);
+	likely = compare_likely(x, y);
+	return likely ? likely : (x->goid > y->goid) - (x->goid < y->goid);
 }
 
 static bool is_among(const struct wait_holder *list, size_t n, uint64_t goid)
@@ -335,30 +509,54 @@ static bool is_among(const struct wait_holder *list, size_t n, uint64_t goid)
 	return false;
 }
 
-static bool is_weak(const struct wait_holder *h)
+/* Several may have it, or may have to come before a wait ends. */
+static bool is_shared(enum wait_kind kind)
 {
-	return h->evidence == WAIT_BY_FRAME || h->evidence == WAIT_BY_OBJECT;
+	return kind != WAIT_MUTEX;
 }
 
-/* Whoever waits himself has it in his frames for that reason: he is told only by what he deferred,
- * or, of a lock, when there is nobody else: a channel is nothing that he could hold. A pointer into
- * the object counts where there is nothing better. */
+/*
+ * Whoever waits himself has it in his frames for that reason: he is told only by what he deferred,
+ * or, of a lock, when there is nobody else: a channel is nothing that he could hold. Beside
+ * somebody who is likely those are not told who merely may be.
+ */
+static bool is_told(const struct wait_holder *h, enum wait_kind kind, bool others, enum rank best)
+{
+	enum rank rank = rank_of(h);
+
+	if (rank == RANK_FACT)
+		return true;
+	if (rank == RANK_NOT || (h->waiter && is_weak(h) && others))
+		return false;
+	if (best <= RANK_SECTION)
+		return is_shared(kind) ? rank <= RANK_SECTION : rank == best;
+	return rank == best || (best < RANK_PART && rank < RANK_PART && is_shared(kind)) ||
+	       (best < RANK_PART && rank == RANK_UNMAPPED);
+}
+
 static size_t keep_some(struct wait_holder *list, size_t n, enum wait_kind kind)
 {
+	bool others = kind == WAIT_CHAN, free_due = false;
+	enum rank best = RANK_NOT;
 	size_t kept = 0;
-	bool others = kind == WAIT_CHAN, better = false;
 
-	for (size_t i = 0; i < n; i++)
-		others |= !list[i].waiter || !is_weak(&list[i]);
-	for (size_t i = 0; i < n; i++)
-		better |= list[i].evidence < WAIT_BY_OBJECT &&
+	for (size_t i = 0; i < n; i++) {
+		others |= rank_of(&list[i]) != RANK_FACT && rank_of(&list[i]) != RANK_NOT &&
 			  (!list[i].waiter || !is_weak(&list[i]));
+		free_due |= rank_of(&list[i]) == RANK_DUE && !list[i].waiter;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (rank_of(&list[i]) != RANK_FACT &&
+		    (!others || !list[i].waiter || !is_weak(&list[i])))
+			best = MIN(best, rank_of(&list[i]));
+	}
 	for (size_t i = 0; i < n && kept < WAIT_HOLDERS_MAX; i++) {
-		if ((others && list[i].waiter && is_weak(&list[i])) ||
-		    (better && list[i].evidence == WAIT_BY_OBJECT))
+		if (!is_told(&list[i], kind, others, best) || is_among(list, kept, list[i].goid))
 			continue;
-		if (!is_among(list, kept, list[i].goid))
-			list[kept++] = list[i];
+		/* One alone has it: who will unlock it and does not wait for it. */
+		if (free_due && !is_shared(kind) && list[i].waiter)
+			continue;
+		list[kept++] = list[i];
 	}
 	return kept;
 }
@@ -411,7 +609,6 @@ static int by_base(const void *a, const void *b)
 /* Where the heap cannot be read, pointers to the lock itself are all there is. */
 static int index_parts(struct search *s)
 {
-	cleanup_heap_ struct heap *heap = NULL;
 	int err = 0;
 
 	for (size_t i = 0; i < s->g->n_objects && !err; i++) {
@@ -422,13 +619,13 @@ static int index_parts(struct search *s)
 		if (o->kind != WAIT_MUTEX && o->kind != WAIT_RWMUTEX && o->kind != WAIT_WAITGROUP &&
 		    o->kind != WAIT_COND)
 			continue;
-		if (!heap) {
-			err = heap_read(s->r->t, s->r->pid, s->r->bias, &heap);
+		if (!s->heap) {
+			err = heap_read(s->r->t, s->r->pid, s->r->bias, &s->heap);
 			s->parts = err ? NULL : calloc(s->g->n_objects, sizeof(*s->parts));
 			if (!err && !s->parts)
 				err = -ENOMEM;
 		}
-		span = err ? NULL : heap_span_at(heap, o->address);
+		span = err ? NULL : heap_span_at(s->heap, o->address);
 		if (!span)
 			continue;
 		base = span->base + heap_object_in_span(span, o->address) * span->elem_size;
@@ -439,38 +636,59 @@ static int index_parts(struct search *s)
 	return err == -ENOMEM || err == -ESRCH || err == -EPERM ? err : 0;
 }
 
+static int search_stacks(struct search *s)
+{
+	struct wait_reading *r = s->r;
+	cleanup_free_ uint32_t *which = malloc((r->n + 1) * sizeof(*which));
+	size_t n = 0;
+	int err = which ? 0 : -ENOMEM;
+
+	for (uint32_t i = 0; i < r->n && !err && s->by_address.n; i++) {
+		uint64_t sp;
+
+		if (stack_used(&r->gs[i], &sp)) {
+			which[n++] = i;
+		} else {
+			err = goroutine_is_running(&r->gs[i]) ? visit_running(s, &r->gs[i])
+							      : -EFAULT;
+			s->g->stacks_unread += err == -EFAULT;
+			err = err == -EFAULT ? 0 : err;
+		}
+	}
+	return err ? err
+		   : stack_copies(r->t, r->pid, r->bias, r->gs, which, n, STACK_COPY_MAX,
+				  FRAMES_MAX, visit, s);
+}
+
 int graph_find_holders(struct wait_reading *r, struct wait_graph *g)
 {
-	cleanup_free_ uint32_t *which = malloc((r->n + 1) * sizeof(*which));
 	struct search *s = calloc(1, sizeof(*s));
-	size_t n = 0;
-	int err = which && s ? 0 : -ENOMEM;
+	int err;
 
-	if (err)
-		goto out;
-	*s = (struct search){.r = r, .g = g, .until_ns = monotonic_ns() + BUDGET_NS};
-	err = index_objects(s);
+	if (!s)
+		return -ENOMEM;
+	s->r = r;
+	s->g = g;
+	s->until_ns = monotonic_ns() + BUDGET_NS;
+	err = wait_calls_new(r->t, &s->calls);
+	if (!err)
+		err = stack_live_new(r->t, r->pid, r->bias, &s->live);
+	if (!err)
+		err = index_objects(s);
 	if (!err)
 		err = index_parts(s);
 	if (!err)
 		err = add_pending_writers(s);
-	for (uint32_t i = 0; i < r->n && !err && s->by_address.n; i++) {
-		uint64_t sp;
-
-		if (stack_used(&r->gs[i], &sp))
-			which[n++] = i;
-		else
-			g->stacks_unread++;
-	}
 	if (!err)
-		err = stack_copies(r->t, r->pid, r->bias, r->gs, which, n, STACK_COPY_MAX,
-				   FRAMES_MAX, visit, s);
+		err = search_stacks(s);
 	if (!err)
 		hand_out(s);
+	wait_calls_free(s->calls);
+	stack_live_free(s->live);
+	heap_free(s->heap);
 	free(s->parts);
 	free(s->found);
 	address_map_free(&s->by_address);
-out:
 	free(s);
 	return err;
 }

@@ -173,3 +173,15 @@ int copies_each(const struct target *t, const char *const *functions, unsigned n
 	free(tree.origins);
 	return err;
 }
+
+int copies_in(const struct target *t, const struct go_func *func, const char *const *functions,
+	      unsigned n, copy_fn *fn, void *arg)
+{
+	struct tree tree = {
+		.t = t, .functions = functions, .n = MIN(n, (unsigned)COPIES_NAMES_MAX)};
+	int err = in_function(&tree, func, fn, arg);
+
+	free(tree.stretches);
+	free(tree.origins);
+	return err;
+}

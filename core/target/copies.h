@@ -20,7 +20,7 @@ struct copy {
 /* Anything but 0 ends it. */
 typedef int copy_fn(void *arg, const struct copy *copy);
 
-#define COPIES_NAMES_MAX 8
+#define COPIES_NAMES_MAX 12
 
 /*
  * Every stretch of the runtime's own functions that was copied from one of the n named ones, in
@@ -30,5 +30,8 @@ typedef int copy_fn(void *arg, const struct copy *copy);
  */
 int copies_each(const struct target *t, const char *const *functions, unsigned n, copy_fn *fn,
 		void *arg);
+/* Those in one function, of the program's as well. */
+int copies_in(const struct target *t, const struct go_func *func, const char *const *functions,
+	      unsigned n, copy_fn *fn, void *arg);
 
 #endif

@@ -12,6 +12,7 @@
 #define FUNCDATA_ARGS_MAPS   0
 #define FUNCDATA_LOCALS_MAPS 1
 #define FUNCDATA_OBJECTS     2
+#define FUNCDATA_OPEN_DEFERS 4
 #define PCDATA_MAP_INDEX     1
 
 #define OBJECT_BYTES 16 /* stackObjectRecord: off, size, ptrBytes, gcdataoff */
@@ -107,4 +108,49 @@ struct target_stack_object target_stack_object(const struct target_stack_map *m,
 	memcpy(&object.offset, m->objects + (size_t)i * OBJECT_BYTES, 4);
 	memcpy(&object.size, m->objects + (size_t)i * OBJECT_BYTES + 4, 4);
 	return object;
+}
+
+/* runtime/panic.go readvarintUnsafe(). */
+static bool varint(const struct target *t, uint64_t *at, uint32_t *ret)
+{
+	*ret = 0;
+	for (unsigned shift = 0; shift < 32; shift += 7) {
+		const uint8_t *byte = image_at(t->img, *at, 1);
+
+		if (!byte)
+			return false;
+		++*at;
+		*ret |= (uint32_t)(*byte & 0x7f) << shift;
+		if (!(*byte & 0x80))
+			return true;
+	}
+	return false;
+}
+
+int target_open_defers(const struct target *t, uint64_t pc, struct target_open_defers *ret)
+{
+	struct target_open_defers d = {.n = TARGET_OPEN_DEFERS_MAX};
+	struct pclntab_func f;
+	uint32_t number;
+	uint64_t at, base;
+
+	t = target_at(t, pc, &base);
+	if (t->build.minor < 18 || pclntab_index(&t->tab, pc - base, &number) ||
+	    pclntab_func(&t->tab, number, &f) ||
+	    pclntab_funcdata(&t->tab, &f, FUNCDATA_OPEN_DEFERS, &at) || !varint(t, &at, &d.bits))
+		return -ENOENT;
+	if (t->build.minor < 22) { /* each closure, the last one first */
+		if (!varint(t, &at, &d.n) || d.n > TARGET_OPEN_DEFERS_MAX)
+			return -ENOENT;
+		for (uint32_t i = d.n; i > 0; i--)
+			if (!varint(t, &at, &d.closures[i - 1]))
+				return -ENOENT;
+	} else { /* where the first one is; they lie in order */
+		if (!varint(t, &at, &d.closures[0]))
+			return -ENOENT;
+		for (uint32_t i = 1; i < d.n; i++)
+			d.closures[i] = d.closures[0] - 8 * i;
+	}
+	*ret = d;
+	return 0;
 }

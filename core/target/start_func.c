@@ -218,7 +218,7 @@ static bool is_defer_wrapper(const struct target *t, const struct go_func *f)
 	return strstr(f->name, ".func") && !(len > 3 && !strcmp(f->name + len - 3, "-fm"));
 }
 
-int target_deferred_func(const struct target *t, uint64_t pc, struct go_func *ret)
+int target_deferred(const struct target *t, uint64_t pc, struct target_start *ret)
 {
 	struct target_start start;
 	struct go_func func;
@@ -231,6 +231,20 @@ int target_deferred_func(const struct target *t, uint64_t pc, struct go_func *re
 	if (err)
 		return err;
 	/* Looked through, or the wrapper itself. */
-	*ret = start.func;
-	return strcmp(start.func.name, func.name) ? 0 : -ENOENT;
+	if (!start.held && !strcmp(start.func.name, func.name))
+		return -ENOENT;
+	*ret = start;
+	return 0;
+}
+
+int target_deferred_func(const struct target *t, uint64_t pc, struct go_func *ret)
+{
+	struct target_start start;
+	int err = target_deferred(t, pc, &start);
+
+	if (!err && start.held)
+		err = -ENOENT;
+	if (!err)
+		*ret = start.func;
+	return err;
 }

@@ -138,6 +138,8 @@ int target_start_func(const struct target *t, uint64_t start_pc, struct go_func 
 /* The same of the wrapper that a `defer` statement leaves in its frame ("….deferwrap1"): the one
  * call it makes. -ENOENT also when the function is no such wrapper. */
 int target_deferred_func(const struct target *t, uint64_t pc, struct go_func *ret);
+/* The same with calls through an interface or a function value: then `held` is true. */
+int target_deferred(const struct target *t, uint64_t pc, struct target_start *ret);
 /* File and line of a pc (for a return address pass pc - 1). *ret_file lives as long as t. */
 int target_line_by_pc(const struct target *t, uint64_t pc, const char **ret_file,
 		      uint32_t *ret_line);
@@ -216,6 +218,17 @@ struct target_stack_object {
 	int32_t offset, size;
 };
 struct target_stack_object target_stack_object(const struct target_stack_map *m, uint32_t i);
+/*
+ * Deferred calls that are open-coded have no record (runtime/panic.go initOpenCodedDefers()): a bit
+ * each in a byte of the frame says whether it is due, a word each points to its closure. Bytes
+ * below where the locals end. -ENOENT: the function has none of them, or the release is older
+ * than 1.18.
+ */
+#define TARGET_OPEN_DEFERS_MAX 8
+struct target_open_defers {
+	uint32_t bits, closures[TARGET_OPEN_DEFERS_MAX], n;
+};
+int target_open_defers(const struct target *t, uint64_t pc, struct target_open_defers *ret);
 
 /* For who walks stacks: how far a function's frame reaches (pclntab.h), and whether the machine
  * returns through a register (arm64). */

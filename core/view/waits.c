@@ -165,6 +165,11 @@ static const char *evidence_word(enum wait_evidence evidence)
 /* "defers sync.(*Mutex).Unlock in main.work (/src/main.go:12)". */
 void view_add_evidence(const struct wait_graph *graph, const struct wait_holder *h, struct buf *out)
 {
+	static const char *const doubts[] = {
+		[WAIT_WORD_MAPPED] = "",
+		[WAIT_WORD_UNKNOWN] = ", by a word that may be dead",
+		[WAIT_WORD_RUNS] = ", by a word of its stack that may be dead, as it runs",
+	};
 	const char *func = wait_graph_text(graph, h->func);
 
 	switch (h->evidence) {
@@ -172,7 +177,12 @@ void view_add_evidence(const struct wait_graph *graph, const struct wait_holder 
 		buf_adds(out, "is the pending writer");
 		return;
 	case WAIT_BY_DEFER:
-		buf_addf(out, "defers %s", wait_graph_text(graph, h->call));
+		if (h->deferred)
+			buf_addf(out, "defers %s, which calls ",
+				 wait_graph_text(graph, h->deferred));
+		else
+			buf_adds(out, "defers ");
+		buf_adds(out, wait_graph_text(graph, h->call));
 		break;
 	case WAIT_BY_FRAME:
 		buf_adds(out, "has a pointer to it");
@@ -185,17 +195,33 @@ void view_add_evidence(const struct wait_graph *graph, const struct wait_holder 
 		buf_addf(out, " in %s", func);
 	if (h->line)
 		buf_addf(out, " (%s:%u)", wait_graph_text(graph, h->file), h->line);
+	if (h->section == WAIT_SECTION_YES)
+		buf_adds(out, ", after it took such a lock");
+	buf_adds(out, doubts[h->word]);
 }
 
 static void add_holder_json(const struct wait_graph *graph, const struct wait_holder *h,
 			    struct buf *json)
 {
+	static const char *const words[] = {[WAIT_WORD_MAPPED] = "live",
+					    [WAIT_WORD_UNKNOWN] = "unknown",
+					    [WAIT_WORD_RUNS] = "unknown, it runs"};
+	static const char *const sections[] = {[WAIT_SECTION_NO] = "no",
+					       [WAIT_SECTION_MAYBE] = "maybe",
+					       [WAIT_SECTION_YES] = "yes"};
+
 	buf_adds(json, buf_last(json) == '[' ? "{" : ",{");
 	json_ku(json, "goid", h->goid);
 	json_ks(json, "evidence", evidence_word(h->evidence));
+	if (h->evidence != WAIT_BY_PENDING_WRITER)
+		json_ks(json, "word", words[h->word]);
+	if (h->section != WAIT_SECTION_UNKNOWN)
+		json_ks(json, "took_lock", sections[h->section]);
 	json_kb(json, "waiter", h->waiter);
 	if (h->call)
 		json_ks(json, "call", wait_graph_text(graph, h->call));
+	if (h->deferred)
+		json_ks(json, "deferred", wait_graph_text(graph, h->deferred));
 	if (h->func)
 		json_ks(json, "function", wait_graph_text(graph, h->func));
 	if (h->line) {

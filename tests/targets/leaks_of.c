@@ -2,10 +2,14 @@
 /*
  * leaks_of PROGRAM PID [SECONDS]: who is proven to be leaked, one "leaked GOID FUNCTION" a line, by
  * passes for so long, and after each of them (once, at the end, when no time is given), without a
- * probe in the process. For the tests; not installed.
+ * probe in the process. With "holders" in place of SECONDS, of each lock that is waited for: "lock
+ * ADDRESS KIND WAITERS", and "holder ADDRESS GOID EVIDENCE LINE WAITS_HIMSELF" for who is said to
+ * hold it, EVIDENCE being enum wait_evidence, after "goroutine GOID" for each that is parked. For
+ * the tests; not installed.
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "core/base/util.h"
@@ -49,6 +53,32 @@ static void say(const struct target *t, pid_t pid, uint64_t bias, const struct l
 	}
 }
 
+static int say_holders(const struct target *t, pid_t pid, uint64_t bias)
+{
+	struct wait_graph *graph;
+	int err = memory_waits(t, pid, bias, &graph);
+
+	for (size_t i = 0; !err && i < graph->n_goroutines; i++)
+		printf("goroutine %llu\n", (unsigned long long)graph->goroutines[i].goid);
+	for (size_t i = 0; !err && i < graph->n_objects; i++) {
+		const struct wait_object *o = &graph->objects[i];
+
+		if (o->kind != WAIT_MUTEX && o->kind != WAIT_RWMUTEX)
+			continue;
+		printf("lock %llx %s %u\n", (unsigned long long)o->address,
+		       o->kind == WAIT_MUTEX ? "Mutex" : "RWMutex", o->n_waits);
+		for (uint32_t k = 0; k < o->n_holders; k++) {
+			const struct wait_holder *h = &graph->holders[o->holders + k];
+
+			printf("holder %llx %llu %d %u %d\n", (unsigned long long)o->address,
+			       (unsigned long long)h->goid, (int)h->evidence, h->line, h->waiter);
+		}
+	}
+	if (!err)
+		wait_graph_put(graph);
+	return err;
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t until = monotonic_ns();
@@ -62,13 +92,17 @@ int main(int argc, char **argv)
 	if (argc < 3)
 		return 2;
 	pid = (pid_t)atoi(argv[2]);
-	if (argc > 3)
+	if (argc > 3 && strcmp(argv[3], "holders"))
 		until += (uint64_t)atoi(argv[3]) * NS_PER_SEC;
 	err = target_open(argv[1], &t);
 	if (!err)
 		err = target_load_bias(t, pid, &bias);
 	if (!err)
 		err = leak_proof_new(&proof);
+	if (!err && argc > 3 && !strcmp(argv[3], "holders")) {
+		err = say_holders(t, pid, bias);
+		goto out;
+	}
 	while (!err) {
 		err = one_pass(t, pid, bias, proof, argc > 3);
 		n++;
@@ -78,6 +112,7 @@ int main(int argc, char **argv)
 			break;
 		usleep(REST_US);
 	}
+out:
 	if (err)
 		fprintf(stderr, "leaks_of: %s: error %d\n", argv[1], err);
 	else if (argc < 4)

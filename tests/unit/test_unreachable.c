@@ -507,6 +507,60 @@ static void test_self(void **state)
 	leak_groups_done(&l);
 }
 
+/* 1 reads, 2 wants to write, 1 wants to read again, and 3 to read: a writer that pends keeps
+ * readers out, whoever they are, and is no holder that others are to be told from. */
+static void test_pending_writer(void **state)
+{
+	struct leak_groups l;
+	struct made m;
+
+	for (int by_frame = 0; by_frame < 2; by_frame++) {
+		make(&m, 3, 1);
+		waits(&m, 1, 0);
+		m.waits[0].how = WAIT_READ;
+		waits(&m, 2, 0);
+		m.waits[1].how = WAIT_DRAIN;
+		waits(&m, 3, 0);
+		m.waits[2].how = WAIT_READ;
+		holds(&m, 2, 0, WAIT_BY_PENDING_WRITER, true);
+		holds(&m, 1, 0, by_frame ? WAIT_BY_FRAME : WAIT_BY_DEFER, !by_frame);
+		done(&m);
+		assert_int_equal(leak_groups_make(&m.g, (uint64_t[]){1, 2, 3}, 3, &l), 0);
+		assert_int_equal(l.n, 1);
+		assert_int_equal(l.groups[0].kind, by_frame ? LEAK_ORPHAN : LEAK_CYCLE);
+		assert_int_equal(l.groups[0].n, 3);
+		if (!by_frame) {
+			assert_int_equal(l.groups[0].culprits, 2);
+			assert_int_equal(l.members[0].waits_for, 1);
+			assert_int_equal(l.members[1].waits_for, 0);
+			assert_int_equal(l.members[2].waits_for, 1);
+		}
+		leak_groups_done(&l);
+	}
+}
+
+/* What a word says that may be dead, or a deferred call of a frame that has unlocked meanwhile, is
+ * no edge. */
+static void test_doubtful(void **state)
+{
+	for (int which = 0; which < 2; which++) {
+		struct leak_groups l;
+		struct made m;
+
+		make(&m, 1, 1);
+		waits(&m, 1, 0);
+		holds(&m, 1, 0, WAIT_BY_DEFER, true);
+		if (which)
+			m.holders[0].word = WAIT_WORD_UNKNOWN;
+		else
+			m.holders[0].section = WAIT_SECTION_NO;
+		done(&m);
+		assert_int_equal(leak_groups_make(&m.g, (uint64_t[]){1}, 1, &l), 0);
+		assert_int_equal(l.groups[0].kind, LEAK_ORPHAN);
+		leak_groups_done(&l);
+	}
+}
+
 /* Largest first; on one object all together; nil channels each alone; who holds up others. */
 static void test_orphans(void **state)
 {
@@ -549,6 +603,7 @@ int main(void)
 		cmocka_unit_test(test_weak),           cmocka_unit_test(test_self),
 		cmocka_unit_test(test_orphans),        cmocka_unit_test(test_live),
 		cmocka_unit_test(test_held),           cmocka_unit_test(test_stack_maps),
+		cmocka_unit_test(test_pending_writer), cmocka_unit_test(test_doubtful),
 	};
 
 	return cmocka_run_group_tests_name("unreachable", tests, NULL, NULL);

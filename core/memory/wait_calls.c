@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "core/memory/wait_calls.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/util.h"
+#include "core/target/lock_flow.h"
+
+#define SLOTS    4096 /* a power of two */
+#define ENDS_MAX 8
+#define READ_MAX 512 /* functions whose code is read in one reading */
+
+/* What is known of a place in the code. */
+struct place_known {
+	uint64_t pc; /* 0: unused */
+	bool machinery;
+	uint8_t asked; /* a bit a kind: `section` is known */
+	uint8_t section[WAIT_KINDS];
+};
+
+/* Of a function that closures have. */
+struct closure_known {
+	uint64_t entry; /* 0: unused */
+	bool wrapper;
+	uint8_t asked;                /* a bit a kind: `call` is known */
+	const char *call[WAIT_KINDS]; /* NULL: nothing that ends a wait */
+	bool interface;
+	struct target_start start; /* when it is `interface` */
+	const char *via;           /* NULL: the wrapper's own call */
+};
+
+struct wait_calls {
+	const struct target *t;
+	unsigned read;
+	struct place_known places[SLOTS];
+	struct closure_known closures[SLOTS];
+};
+
+/* What ends a wait on each kind of object. */
+static const char *const ends[WAIT_KINDS][ENDS_MAX] = {
+	[WAIT_CHAN] = {"runtime.closechan"},
+	[WAIT_MUTEX] = {"sync.(*Mutex).Unlock", "internal/sync.(*Mutex).Unlock"},
+	[WAIT_RWMUTEX] = {"sync.(*RWMutex).Unlock", "sync.(*RWMutex).RUnlock",
+			  "sync.(*rlocker).Unlock"},
+	[WAIT_WAITGROUP] = {"sync.(*WaitGroup).Done", "sync.(*WaitGroup).Add"},
+	[WAIT_COND] = {"sync.(*Cond).Broadcast", "sync.(*Cond).Signal"},
+};
+
+static const struct lock_calls locks[WAIT_KINDS] = {
+	[WAIT_MUTEX] = {.takes = {"sync.(*Mutex).Lock"},
+			.tries = {"sync.(*Mutex).TryLock"},
+			.gives = {"sync.(*Mutex).Unlock"}},
+	[WAIT_RWMUTEX] = {.takes = {"sync.(*RWMutex).Lock", "sync.(*RWMutex).RLock",
+				    "sync.(*rlocker).Lock"},
+			  .tries = {"sync.(*RWMutex).TryLock", "sync.(*RWMutex).TryRLock"},
+			  .gives = {"sync.(*RWMutex).Unlock", "sync.(*RWMutex).RUnlock",
+				    "sync.(*rlocker).Unlock"}},
+	[WAIT_WAITGROUP] = {.gives = {"sync.(*WaitGroup).Done"}},
+	[WAIT_COND] = {.gives = {"sync.(*Cond).Broadcast", "sync.(*Cond).Signal"}},
+};
+
+int wait_calls_new(const struct target *t, struct wait_calls **ret)
+{
+	*ret = calloc(1, sizeof(**ret));
+	if (!*ret)
+		return -ENOMEM;
+	(*ret)->t = t;
+	return 0;
+}
+
+void wait_calls_free(struct wait_calls *c)
+{
+	free(c);
+}
+
+static size_t slot_of(uint64_t pc)
+{
+	return (pc * 0x9e3779b97f4a7c15ull) >> 40 & (SLOTS - 1);
+}
+
+static bool begins(const char *name, const char *with)
+{
+	return !strncmp(name, with, strlen(with));
+}
+
+static struct place_known *place_of(struct wait_calls *c, uint64_t pc)
+{
+	static const char *const rooms[] = {"runtime.", "sync.", "internal/sync.",
+					    "internal/poll."};
+	struct place_known *p = &c->places[slot_of(pc)];
+	struct go_func func;
+
+	if (p->pc == pc)
+		return p;
+	*p = (struct place_known){.pc = pc};
+	for (size_t i = 0; !target_func_by_pc(c->t, pc, &func) && i < ARRAY_SIZE(rooms); i++)
+		p->machinery |= begins(func.name, rooms[i]);
+	return p;
+}
+
+bool wait_calls_is_machinery(struct wait_calls *c, uint64_t lookup)
+{
+	return place_of(c, lookup)->machinery;
+}
+
+enum wait_section wait_calls_section(struct wait_calls *c, uint64_t lookup, enum wait_kind kind)
+{
+	static const enum wait_section sections[] = {
+		[LOCK_HELD_UNKNOWN] = WAIT_SECTION_UNKNOWN,
+		[LOCK_HELD_NO] = WAIT_SECTION_NO,
+		[LOCK_HELD_MAYBE] = WAIT_SECTION_MAYBE,
+		[LOCK_HELD_YES] = WAIT_SECTION_YES,
+	};
+	struct place_known *p = place_of(c, lookup);
+
+	if (!locks[kind].gives[0] || (!(p->asked >> kind & 1) && c->read >= READ_MAX))
+		return WAIT_SECTION_UNKNOWN;
+	if (!(p->asked >> kind & 1)) {
+		c->read++;
+		p->asked |= (uint8_t)(1u << kind);
+		p->section[kind] = (uint8_t)sections[lock_held_at(c->t, lookup, &locks[kind])];
+	}
+	return (enum wait_section)p->section[kind];
+}
+
+/* --- closures --------------------------------------------------------------------------------- */
+
+static const char *end_of(const char *name, enum wait_kind kind)
+{
+	for (size_t i = 0; i < ENDS_MAX && ends[kind][i]; i++)
+		if (!strcmp(name, ends[kind][i]))
+			return ends[kind][i];
+	return NULL;
+}
+
+static struct closure_known *closure_of(struct wait_calls *c, uint64_t entry)
+{
+	struct closure_known *k = &c->closures[slot_of(entry)];
+	struct go_func func;
+
+	if (k->entry == entry)
+		return k;
+	*k = (struct closure_known){.entry = entry};
+	if (target_deferred(c->t, entry, &k->start))
+		return k;
+	func = k->start.func;
+	if (k->start.held) {
+		k->interface = k->start.method != 0;
+		return k;
+	}
+	for (unsigned kind = 0; kind < WAIT_KINDS; kind++) {
+		k->call[kind] = end_of(func.name, (enum wait_kind)kind);
+		k->wrapper |= k->call[kind] != NULL;
+	}
+	/* What it calls may end waits, or else what that calls. */
+	if (!k->wrapper)
+		k->via = func.name;
+	return k;
+}
+
+bool wait_calls_is_wrapper(struct wait_calls *c, uint64_t entry)
+{
+	return closure_of(c, entry)->wrapper;
+}
+
+bool wait_calls_interface(struct wait_calls *c, uint64_t entry, struct target_start *ret)
+{
+	struct closure_known *k = closure_of(c, entry);
+
+	if (k->interface)
+		*ret = k->start;
+	return k->interface;
+}
+
+const char *wait_calls_ends(struct wait_calls *c, uint64_t entry, enum wait_kind kind)
+{
+	struct go_func func;
+
+	if (target_func_by_pc(c->t, entry, &func) || func.entry != entry)
+		return NULL;
+	return end_of(func.name, kind);
+}
+
+void wait_calls_deferred(struct wait_calls *c, uint64_t entry, enum wait_kind kind,
+			 const char **ret_call, const char **ret_via)
+{
+	struct closure_known *k = closure_of(c, entry);
+	struct go_func func;
+
+	if (!k->wrapper && !(k->asked >> kind & 1) && c->read < READ_MAX &&
+	    !target_func_by_pc(c->t, entry, &func) && func.entry == entry) {
+		c->read++;
+		k->asked |= (uint8_t)(1u << kind);
+		if (k->via)
+			func = k->start.func;
+		else
+			k->via = func.name;
+		k->call[kind] = lock_called(c->t, func.entry, ends[kind]);
+	}
+	*ret_call = k->call[kind] && !strcmp(k->call[kind], "runtime.closechan") ? "close"
+										 : k->call[kind];
+	*ret_via = k->wrapper ? NULL : k->via;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the program's code has to do with waits: what a deferred closure calls, and whether a
+ * function is between taking a lock and giving it up. Remembers what it has found out. For this
+ * room; one thread.
+ */
+#ifndef XGOTOPFS_MEMORY_WAIT_CALLS_H
+#define XGOTOPFS_MEMORY_WAIT_CALLS_H
+
+#include "core/memory/wait_graph.h"
+#include "core/target/target.h"
+
+struct wait_calls;
+
+int wait_calls_new(const struct target *t, struct wait_calls **ret); /* -ENOMEM */
+void wait_calls_free(struct wait_calls *c);                          /* NULL is fine */
+
+/*
+ * What a closure whose code begins at `entry` (static) does when it is called, of what ends waits
+ * on such an object. *ret_call NULL: nothing. *ret_via NULL: the closure was made to defer that one
+ * call, and the object's address is the first thing that it has captured; else the function that
+ * makes it, of whatever is captured.
+ */
+void wait_calls_deferred(struct wait_calls *c, uint64_t entry, enum wait_kind kind,
+			 const char **ret_call, const char **ret_via);
+/* Was it made to defer a method's call through an interface? `ret` says where in the closure that
+ * is. */
+bool wait_calls_interface(struct wait_calls *c, uint64_t entry, struct target_start *ret);
+/* The name of the function that begins there, when a call of it ends such a wait; NULL. */
+const char *wait_calls_ends(struct wait_calls *c, uint64_t entry, enum wait_kind kind);
+/* Was it made to defer one call that ends waits, on whatever? */
+bool wait_calls_is_wrapper(struct wait_calls *c, uint64_t entry);
+
+/* `lookup` as stack_frame.lookup. */
+enum wait_section wait_calls_section(struct wait_calls *c, uint64_t lookup, enum wait_kind kind);
+
+/* A function of the runtime, of sync, or of internal/poll: its frames are those of the wait. */
+bool wait_calls_is_machinery(struct wait_calls *c, uint64_t lookup);
+
+#endif

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * How many locks may be held in front of each instruction (0, 1, 2, or more), and by which call
+ * this came last: a set of such pairs. What leads to an instruction adds to its set, until no set
+ * grows.
+ *
+ * A call that was put into the function is made when a stretch of its code is left; in its slow
+ * path, which may lie elsewhere, it is still being made. The compiler mixes such code with what is
+ * around it, so there may be several stretches: one where nothing is decided (no branch, no call)
+ * does not count, and a call that came last is not made again by its next one.
+ */
+#include "core/target/lock_flow.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/target/copies.h"
+#include "core/target/place_code.h"
+#include "core/target/target_internal.h"
+
+#define NAMES        (3 * LOCK_CALLS_MAX)
+#define MOST         3u /* "3 or more" */
+#define CALLS_MAX    63 /* that are told apart; the pair's other number is a bit of a word */
+#define HELPERS_MAX  16 /* functions that one function calls, which are looked into */
+#define HELPER_BYTES 1024
+
+enum effect { NOTHING, TAKES, TRIES, GIVES };
+
+_Static_assert(NAMES <= COPIES_NAMES_MAX, "each name is looked for");
+
+struct place {
+	uint64_t held[MOST + 1]; /* by how many: a bit for each call by which this may be so */
+	uint8_t call;            /* which one it is, or is a part of, from 1 */
+	uint8_t effect;
+	bool part; /* of a call that was put in */
+	bool decides;
+	bool waits; /* to be looked at */
+};
+
+struct flow {
+	struct code code;
+	struct place *places; /* one an instruction */
+	uint32_t *waiting;
+	size_t n_waiting;
+	const char *names[NAMES];
+	uint8_t effects[NAMES];
+	unsigned n_names;
+	const char *found;         /* one of them that it calls */
+	bool takes, gives;         /* is there such a call? */
+	int32_t copied[CALLS_MAX]; /* of those that were put in: what struct copy calls them */
+	bool is_copied[CALLS_MAX];
+	unsigned n_calls;
+};
+
+static void add_names(struct flow *f, const char *const *names, enum effect effect)
+{
+	for (unsigned i = 0; i < LOCK_CALLS_MAX && names[i]; i++) {
+		f->effects[f->n_names] = (uint8_t)effect;
+		f->names[f->n_names++] = names[i];
+	}
+}
+
+/* A number for another call; those beyond the last one share it. */
+static uint8_t new_call(struct flow *f)
+{
+	if (f->n_calls < CALLS_MAX - 1)
+		f->n_calls++;
+	return (uint8_t)f->n_calls;
+}
+
+static uint8_t copied_call(struct flow *f, int32_t call)
+{
+	uint8_t number;
+
+	for (unsigned i = 1; i <= f->n_calls; i++)
+		if (f->is_copied[i] && f->copied[i] == call)
+			return (uint8_t)i;
+	number = new_call(f);
+	f->is_copied[number] = true;
+	f->copied[number] = call;
+	return number;
+}
+
+static void note(struct flow *f, struct place *place, unsigned which, uint8_t call, bool part)
+{
+	uint8_t effect = f->effects[which];
+
+	place->effect = effect;
+	place->call = call;
+	place->part = part;
+	place->decides = true;
+	f->found = f->names[which];
+	f->takes |= effect == TAKES || effect == TRIES;
+	f->gives |= effect == GIVES;
+}
+
+static int note_copy(void *arg, const struct copy *copy)
+{
+	struct flow *f = arg;
+	const struct insn *insns = f->code.insns, *end = insns + f->code.n;
+	const struct insn *first = code_at(&f->code, copy->lo);
+	uint8_t call = copied_call(f, copy->call);
+	bool decides = false;
+
+	for (const struct insn *i = first; i && i < end && i->addr < copy->hi; i++) {
+		decides |= i->class == INSN_JCC || i->class == INSN_CALL;
+		note(f, &f->places[i - insns], copy->which, call, true);
+	}
+	for (const struct insn *i = first; i && i < end && i->addr < copy->hi; i++)
+		f->places[i - insns].decides = decides;
+	return 0;
+}
+
+/* Calls of the functions themselves. */
+static void note_calls(const struct target *t, struct flow *f)
+{
+	for (size_t i = 0; i < f->code.n; i++) {
+		const struct insn *insn = &f->code.insns[i];
+		struct go_func callee;
+
+		if (f->places[i].effect || insn->class != INSN_CALL ||
+		    target_func_by_pc(t, insn->target, &callee))
+			continue;
+		for (unsigned k = 0; k < f->n_names; k++)
+			if (!strcmp(callee.name, f->names[k]))
+				note(f, &f->places[i], k, new_call(f), false);
+	}
+}
+
+/* The pairs after a call: of those that it came last by, nothing changes. */
+static void make_call(const struct place *p, uint64_t held[MOST + 1])
+{
+	const uint64_t own = 1ULL << p->call;
+
+	for (unsigned n = 0; n <= MOST; n++)
+		held[n] = p->held[n] & own;
+	for (unsigned n = 0; n <= MOST; n++) {
+		uint64_t others = p->held[n] & ~own;
+
+		if (!others)
+			continue;
+		if (p->effect == TRIES)
+			held[n] |= others;
+		if (p->effect == TAKES || p->effect == TRIES)
+			held[MIN(n + 1, MOST)] |= own;
+		if (p->effect == GIVES)
+			held[n ? n - 1 : 0] |= own;
+		if (p->effect == GIVES && n == MOST)
+			held[n] |= own;
+	}
+}
+
+static void lead_to(struct flow *f, size_t from, size_t to)
+{
+	const struct place *a = &f->places[from];
+	struct place *b = &f->places[to];
+	bool made = a->effect && a->decides && !(a->part && b->part && a->call == b->call);
+	uint64_t held[MOST + 1];
+	bool more = false;
+
+	if (made)
+		make_call(a, held);
+	else
+		memcpy(held, a->held, sizeof(held));
+	for (unsigned n = 0; n <= MOST; n++) {
+		more |= (held[n] & ~b->held[n]) != 0;
+		b->held[n] |= held[n];
+	}
+	if (!more)
+		return;
+	if (!b->waits)
+		f->waiting[f->n_waiting++] = (uint32_t)to;
+	b->waits = true;
+}
+
+/* The numbers that are possible where it is, as bits. In the middle of a call that call has not
+ * been made. */
+static unsigned numbers_at(const struct place *p)
+{
+	const uint64_t own = p->part ? 1ULL << p->call : 0;
+	unsigned numbers = 0;
+
+	for (unsigned n = 0; n <= MOST; n++) {
+		if (p->held[n] & ~own)
+			numbers |= 1u << n;
+		if (p->held[n] & own)
+			numbers |= 1u << (p->effect == TAKES && n ? n - 1 : n);
+	}
+	return numbers;
+}
+
+static void run(struct flow *f)
+{
+	const struct insn *insns = f->code.insns;
+
+	f->places[0].held[0] = 1;
+	f->places[0].waits = true;
+	f->waiting[f->n_waiting++] = 0;
+	while (f->n_waiting) {
+		size_t i = f->waiting[--f->n_waiting];
+		enum insn_class class = insns[i].class;
+
+		f->places[i].waits = false;
+		if (class == INSN_JCC || class == INSN_JMP) {
+			const struct insn *to = code_at(&f->code, insns[i].target);
+
+			if (to)
+				lead_to(f, i, (size_t)(to - insns));
+		}
+		if (i + 1 < f->code.n && class != INSN_JMP && class != INSN_RET &&
+		    class != INSN_TRAP && class != INSN_JMP_INDIRECT)
+			lead_to(f, i, i + 1);
+	}
+}
+
+/* What a call of `entry` comes to. */
+static enum effect effect_of(const struct target *t, const struct flow *caller, uint64_t entry);
+
+static void note_helpers(const struct target *t, struct flow *f)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < f->code.n && n < HELPERS_MAX; i++) {
+		const struct insn *insn = &f->code.insns[i];
+		enum effect effect;
+
+		if (insn->class != INSN_CALL || f->places[i].effect ||
+		    insn->target == f->code.func.entry)
+			continue;
+		n++;
+		effect = effect_of(t, f, insn->target);
+		for (unsigned k = 0; effect && k < f->n_names; k++) {
+			if (f->effects[k] != effect)
+				continue;
+			note(f, &f->places[i], k, new_call(f), false);
+			break;
+		}
+	}
+}
+
+static void flow_done(struct flow *f)
+{
+	code_free(&f->code);
+	free(f->places);
+	free(f->waiting);
+}
+#define cleanup_flow_ cleanup_(flow_done)
+
+static int read_flow(const struct target *t, const struct go_func *func, struct flow *f)
+{
+	int err = code_read(t, func, &f->code);
+
+	if (err || !f->code.n)
+		return err ? err : -ENOENT;
+	f->places = calloc(f->code.n, sizeof(*f->places));
+	f->waiting = calloc(f->code.n, sizeof(*f->waiting));
+	if (!f->places || !f->waiting)
+		return -ENOMEM;
+	err = copies_in(t, func, f->names, f->n_names, note_copy, f);
+	note_calls(t, f);
+	return err;
+}
+
+/* Whoever defers something gives up by that, mostly. */
+static bool defers(const struct target *t, const struct flow *f)
+{
+	struct go_func callee;
+
+	for (size_t i = 0; i < f->code.n; i++)
+		if (f->code.insns[i].class == INSN_CALL &&
+		    !target_func_by_pc(t, f->code.insns[i].target, &callee) &&
+		    !strcmp(callee.name, "runtime.deferreturn"))
+			return true;
+	return false;
+}
+
+/* Theirs are others: an RWMutex has a Mutex in it. */
+static bool is_machinery(const char *name)
+{
+	return !strncmp(name, "runtime.", 8) || !strncmp(name, "sync.", 5) ||
+	       !strncmp(name, "internal/sync.", 14);
+}
+
+static enum effect effect_of(const struct target *t, const struct flow *caller, uint64_t entry)
+{
+	struct flow f cleanup_flow_ = {.n_names = caller->n_names};
+	struct go_func func;
+	unsigned at_end = 0;
+
+	memcpy(f.names, caller->names, sizeof(f.names));
+	memcpy(f.effects, caller->effects, sizeof(f.effects));
+	if (target_func_by_pc(t, entry, &func) || func.entry != entry ||
+	    func.end - func.entry > HELPER_BYTES || is_machinery(func.name) ||
+	    read_flow(t, &func, &f) || f.code.has_jump_table || defers(t, &f))
+		return NOTHING;
+	if (!f.takes)
+		return f.gives ? GIVES : NOTHING;
+	run(&f);
+	for (size_t i = 0; i < f.code.n; i++)
+		at_end |= f.code.insns[i].class == INSN_RET ? numbers_at(&f.places[i]) : 0;
+	return at_end <= 1 ? NOTHING : at_end & 1 ? TRIES : TAKES;
+}
+
+/* The instruction that pc lies in. */
+static const struct place *place_at(const struct flow *f, uint64_t pc)
+{
+	for (size_t i = 0; i < f->code.n; i++) {
+		const struct insn *insn = &f->code.insns[i];
+
+		if (pc >= insn->addr && pc < insn->addr + insn->len)
+			return &f->places[i];
+	}
+	return NULL;
+}
+
+enum lock_held lock_held_at(const struct target *t, uint64_t pc, const struct lock_calls *calls)
+{
+	struct flow f cleanup_flow_ = {.n_names = 0};
+	const struct place *place;
+	struct go_func func;
+	unsigned numbers;
+	uint64_t base;
+
+	t = target_at(t, pc, &base);
+	add_names(&f, calls->takes, TAKES);
+	add_names(&f, calls->tries, TRIES);
+	add_names(&f, calls->gives, GIVES);
+	if (target_func_by_pc(t, pc - base, &func) || read_flow(t, &func, &f))
+		return LOCK_HELD_UNKNOWN;
+	note_helpers(t, &f);
+	if (!f.takes)
+		return f.gives ? LOCK_HELD_MAYBE : LOCK_HELD_UNKNOWN;
+	if (f.code.has_jump_table)
+		return LOCK_HELD_UNKNOWN;
+	run(&f);
+	place = place_at(&f, pc - base);
+	numbers = place ? numbers_at(place) : 0;
+	if (!numbers)
+		return LOCK_HELD_UNKNOWN;
+	if (!(numbers & 1))
+		return LOCK_HELD_YES;
+	return numbers == 1 ? LOCK_HELD_NO : LOCK_HELD_MAYBE;
+}
+
+const char *lock_called(const struct target *t, uint64_t entry, const char *const *names)
+{
+	struct flow f cleanup_flow_ = {.n_names = 0};
+	struct go_func func;
+	uint64_t base;
+
+	t = target_at(t, entry, &base);
+	while (f.n_names < NAMES && names[f.n_names]) {
+		f.effects[f.n_names] = GIVES;
+		f.names[f.n_names] = names[f.n_names];
+		f.n_names++;
+	}
+	if (target_func_by_pc(t, entry - base, &func) || func.entry != entry - base ||
+	    read_flow(t, &func, &f))
+		return NULL;
+	return f.found;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What a function's code says of locks: which calls it makes that take one or give it up, and
+ * whether, at a place, it has taken one and not given it up on every way that leads there. Calls
+ * that the compiler put into the function count as those that it makes. It is not told of which
+ * lock, so this supports other evidence and is none by itself. Stateless; any thread.
+ */
+#ifndef XGOTOPFS_TARGET_LOCK_FLOW_H
+#define XGOTOPFS_TARGET_LOCK_FLOW_H
+
+#include "core/target/target.h"
+
+#define LOCK_CALLS_MAX 4
+
+/* Names of functions, e.g. "sync.(*Mutex).Lock"; NULL: no more. */
+struct lock_calls {
+	const char *takes[LOCK_CALLS_MAX];
+	const char *tries[LOCK_CALLS_MAX]; /* may take it */
+	const char *gives[LOCK_CALLS_MAX];
+};
+
+/* A short function that it calls, and that returns with such a lock, or without one that it was
+ * called with, counts as these: s.lock(), s.unlock(). */
+enum lock_held {
+	LOCK_HELD_UNKNOWN, /* there are no such calls, or the code cannot be followed */
+	LOCK_HELD_NO,      /* on no way */
+	LOCK_HELD_MAYBE,   /* on some, or it gives up what others took */
+	LOCK_HELD_YES,     /* on all */
+};
+
+/* At a place in the code: for a return address pass pc - 1, so that a call that it is in the middle
+ * of has not been made yet. Deferred calls do not count. */
+enum lock_held lock_held_at(const struct target *t, uint64_t pc, const struct lock_calls *calls);
+
+/* The first of `names` (up to a NULL) that the function which begins at `entry` calls; NULL: none,
+ * or its code cannot be read. */
+const char *lock_called(const struct target *t, uint64_t entry, const char *const *names);
+
+#endif
