@@ -26,7 +26,7 @@ allowed() {
 B='core/base/.*' M='core/model/.*' T='core/target/.*' V='core/view/.*'
 allowed core/base 'core/base/.*'
 allowed core/target "$T" "$B"
-allowed core/memory 'core/memory/.*' "$B" 'core/target/(target|allgs|goids|parts|pclntab|process|runtime_at|types|variables)\.h'
+allowed core/memory 'core/memory/.*' "$B" 'core/target/(target|allgs|goids|lock_flow|parts|pclntab|process|runtime_at|types|variables)\.h'
 allowed core/model "$M" "$B"
 allowed core/capture 'core/capture/.*' "$B" "$T" 'bpf/abi\.h' 'core/model/event\.h' 'core/model/names\.h' \
 	'core/model/control\.h' 'core/model/sample\.h' '[a-z_]*\.skel\.h'
