@@ -39,4 +39,29 @@ check(burst(4) > 0.05 && burst(4) < 0.3 && burst(100000) === 1 && burst(0) === 0
 const even = heights([5, 5, 5, 6]);
 check(even(5) > 0.5 && even(6) === 1, `heights of the same: ${[5, 6].map(even)}`);
 check(heights([0, 0])(0) === 0, 'heights of nothing');
+
+// The time of day: round marks of the clock, and what a person types.
+const { dayOf, dayTime, dayWidth, readTime } = await load('./walltime');
+process.env.TZ = 'Asia/Kolkata'; // half an hour off, and no summer time
+const began = Date.UTC(2026, 10, 29, 6, 42, 54, 250); // 12:12:54.250 there
+for (const [clock, shows] of [['utc', '06:42:54.250'], ['local', '12:12:54.250']]) {
+	const day = dayOf(began, clock);
+	say(dayTime(0, 1e6, day), shows);
+	for (let scale = 1; scale < 1e10; scale *= 1.7) {
+		const step = rulerStep(scale, 0, dayWidth), first = Math.ceil(day.offset / step) * step - day.offset;
+		check(step / scale >= 90, `${step / scale} px`);
+		for (let at = first; at < first + 5 * step; at += step) {
+			const label = dayTime(Math.round(at), step, day), m = /^(\d\d):(\d\d):(\d\d(?:\.\d+)?)$/.exec(label);
+			if (!m) check(/^\d+ [A-Z][a-z][a-z]$/.test(label) && (step >= 86400e9 || (at + day.offset) % 86400e9 < 1), `${label} at ${at}`);
+			else check(Math.abs((m[1] * 3600 + m[2] * 60) * 1e9 + m[3] * 1e9 - (at + day.offset) % 86400e9) < Math.max(2, step / 1e3), `${label} at ${at}, step ${step}`);
+			check(label.length <= dayWidth(step), `${label} is wider than told`);
+		}
+	}
+}
+say(dayTime(86400e9, 1e9, dayOf(began, 'utc')), '06:42:54');
+say(dayTime(86400e9 - dayOf(began, 'utc').offset, 1e9, dayOf(began, 'utc')), '30 Nov');
+for (const [text, ns] of [['12.5s', 12.5e9], ['1m30s', 90e9], ['2h 3ms', 7200e9 + 3e6], ['06:43:00Z', 5.75e9], ['12:13', 5.75e9], ['12:12:54.75', 0.5e9],
+	['2026-11-29 12:13:00', 5.75e9], ['2026-11-30T06:42:54.25Z', 86400e9], ['abc', null], ['12', null], ['25:00', null], ['', null], ['12 parsecs', null]])
+	say(readTime(text, began, 3600e9), ns);
+say(readTime('00:00:00', began, 2 * 86400e9), 86400e9 - dayOf(began, 'local').offset); // the next midnight
 process.exit(failed ? 1 : 0);

@@ -346,6 +346,95 @@ const steps = {
 		await page.keyboard.press('Escape');
 		await page.keyboard.press('Escape');
 	},
+	async 'the ruler goes by the clock that is chosen'(page) {
+		const origin = await page.evaluate(async () => { const s = await (await fetch('/api/live/status')).json(); return (s.first_ns + s.wall_offset_ns) / 1e6; });
+		const ruler = () => page.evaluate(() => new Promise((done) => {
+			const own = CanvasRenderingContext2D.prototype.fillText, said = [];
+			CanvasRenderingContext2D.prototype.fillText = function (text, x, y) { if (y < 20) said.push([text, window.timeline.view.time(x - 4.5 - window.timeline.labels)]); return own.apply(this, arguments); };
+			requestAnimationFrame(() => requestAnimationFrame(() => {
+				CanvasRenderingContext2D.prototype.fillText = own;
+				done(said.filter(([text]) => /^\d\d:\d\d:\d\d/.test(text)));
+			}));
+			window.timeline.redraw();
+		}));
+		await page.getByLabel('Clock').selectOption('utc');
+		const marks = await until('times of day', ruler, (list) => list.length > 3), { scale } = await view(page);
+		for (const [text, t] of marks) {
+			const d = new Date(origin + t / 1e6), ms = ((d.getUTCHours() * 60 + d.getUTCMinutes()) * 60 + d.getUTCSeconds()) * 1e3 + d.getUTCMilliseconds();
+			const [h, m, sec] = text.split(':').map(Number);
+			assert(Math.abs(((h * 60 + m) * 60 + sec) * 1e3 - ms) <= Math.max(2, 1.5 * scale / 1e6), `${text} stands at ${d.toISOString()}`);
+		}
+		await shot(page, 'clock');
+		await page.locator('canvas.rows').focus();
+		await page.keyboard.press('t');
+		assert(await page.getByLabel('Clock').inputValue() === 'since', 'T does not choose the next one');
+	},
+	async 'going to a time'(page) {
+		const middle = async () => { const v = await view(page); return (v.t0 + v.t1) / 2; };
+		const to = async (text) => {
+			await page.keyboard.press('g');
+			await page.keyboard.type(text);
+			await page.keyboard.press('Enter');
+		};
+		await to('5.5s');
+		await until('5.5 s', middle, (t) => Math.abs(t - 5.5e9) < 1e7);
+		const origin = await page.evaluate(async () => { const s = await (await fetch('/api/live/status')).json(); return (s.first_ns + s.wall_offset_ns) / 1e6; });
+		await to(new Date(origin + 7250).toISOString());
+		await until('a time of day', middle, (t) => Math.abs(t - 7.25e9) < 2e7);
+		await page.keyboard.press('g');
+		await page.keyboard.type('noon');
+		await page.locator('dialog p', { hasText: 'neither a number nor a time' }).waitFor();
+		await page.keyboard.press('Escape');
+	},
+	async 'a mark has a note, and the link has it, the groups and the place'(page) {
+		const hash = () => page.evaluate(() => decodeURIComponent(location.hash.replace(/\+/g, ' ')));
+		await page.locator('canvas.rows').hover({ position: { x: 700, y: 300 } });
+		await page.keyboard.press('w');
+		await page.keyboard.press('w');
+		await page.keyboard.press('m');
+		await page.keyboard.type('deploy: 50 % & more');
+		await page.keyboard.press('Enter');
+		await until('the address', hash, (h) => h.includes('deploy: 50 % & more'));
+		await page.getByLabel('Group').selectOption('func');
+		await until('groups', () => page.evaluate(() => window.timeline.entries.some((e) => e.group)), (g) => g);
+		await page.mouse.click(60, 180);
+		await until('one is open', () => page.evaluate(() => window.timeline.entries.some((e) => e.row)), (r) => r);
+		await page.mouse.move(700, 500);
+		await page.mouse.wheel(0, 60);
+		await page.evaluate(() => { navigator.clipboard.writeText = async (t) => { window.copied = t; }; });
+		await page.getByRole('button', { name: 'Link', exact: true }).click();
+		await page.getByRole('button', { name: 'Copied', exact: true }).waitFor();
+		const link = await page.evaluate(() => window.copied), before = await view(page), text = await page.evaluate(() => window.timeline.entries.find((e) => e.group && !e.group.collapsed).group.key);
+		await page.goto('about:blank');
+		await page.goto(link);
+		await ready(page);
+		await until('the same group is open', () => page.evaluate(() => window.timeline.entries.filter((e) => e.group && !e.group.collapsed).map((e) => e.group.key).join()), (keys) => keys === text);
+		await until('the same place', () => view(page), (v) => Math.abs(v.t0 - before.t0) < 2 * v.scale && v.scrollY === before.scrollY);
+		assert((await hash()).includes('deploy: 50 % & more'), 'the mark is gone');
+		await shot(page, 'mark');
+		// A click on the flag is about it.
+		const flag = await page.evaluate(() => { const t = window.timeline, b = t.canvas.getBoundingClientRect(), m = /mark=(\d+)/.exec(location.hash)[1]; return [b.x + t.labels + t.view.x(Number(m)) + 3, b.y + 18]; });
+		await page.mouse.click(...flag);
+		await page.getByRole('button', { name: 'Remove', exact: true }).click();
+		await until('no mark', hash, (h) => !h.includes('mark='));
+		await page.getByLabel('Group').selectOption('none');
+	},
+	async 'what is selected in the overview the timeline shows'(page) {
+		await page.getByRole('tab', { name: 'Overview' }).click();
+		const plot = page.locator('.plot .u-over').first();
+		await plot.waitFor();
+		const box = await plot.boundingBox();
+		await page.mouse.move(box.x + 60, box.y + 50);
+		await page.mouse.down();
+		await page.mouse.move(box.x + 100, box.y + 50, { steps: 4 });
+		await page.mouse.up();
+		await page.locator('.range').waitFor();
+		const range = await page.evaluate(() => /range=(\d+)-(\d+)/.exec(location.hash)?.slice(1).map(Number)) ?? await until('the address', () => page.evaluate(() => /range=(\d+)-(\d+)/.exec(location.hash)?.slice(1).map(Number)), (r) => r);
+		await until('that time', () => view(page), (v) => v.t0 < range[0] && v.t1 > range[1] && v.t1 - v.t0 < 2 * (range[1] - range[0]));
+		await page.locator('.range', { hasText: 'local' }).waitFor();
+		await page.locator('.range').getByLabel('Close').click();
+		await page.getByRole('button', { name: 'Follow', exact: true }).click();
+	},
 	async 'a span says how long it is, not how much of it is seen'(page) {
 		await page.getByRole('button', { name: 'Pause', exact: true }).click();
 		// One that is over, and of which only the middle is looked at.
@@ -478,6 +567,12 @@ const steps = {
 			return { right, wrong };
 		});
 		await until('the states of that time', marks, (m) => m.right >= 3 && !m.wrong.length);
+		// Also from the address.
+		const at = await until('its place in the address', () => page.evaluate(() => new URLSearchParams(location.hash.slice(1)).get('head')), (h) => h);
+		await page.reload();
+		await ready(page);
+		await until('the same place', () => page.evaluate(() => new URLSearchParams(location.hash.slice(1)).get('head')), (h) => h === at);
+		await page.locator('.as-of').waitFor();
 		await page.getByLabel('Speed').selectOption('0.01');
 		await page.getByRole('button', { name: 'Replay' }).click();
 		await until('it plays', head, (t) => t !== sought);

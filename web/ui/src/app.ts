@@ -3,10 +3,12 @@
 // talks to the server on its own but tiles and panels.
 import { ApiError, setProcess, getConfig, getInfo, getStatus, goidList, post } from './api';
 import { lookOf, type Look } from './colors';
+import { rulerTime } from './format';
 import { Pace } from './pace';
 import { buildList, GROUPS, RowTable, SORTS, type List } from './rows';
 import { Value } from './store';
 import { TileCache } from './tiles';
+import { dayOf, dayTime, type Day } from './walltime';
 import { processOf, UI_DEFAULTS, type Config, type Info, type Row, type Status, type Tick, type UiSettings } from './types';
 
 export type ViewName = 'timeline' | 'memory' | 'overview' | 'flame' | 'leaks' | 'sessions' | 'compare';
@@ -31,6 +33,12 @@ export interface FlameChoice {
 	path: string[];
 }
 
+// A moment that somebody has a word on.
+export interface Mark {
+	t: number; // ns since the beginning
+	note: string;
+}
+
 export interface Range {
 	from: number;
 	to: number;
@@ -42,6 +50,7 @@ const ROWS_EVERY_MS = 500;
 const LIST_EVERY_MS = 250;
 const CHANGED_EVERY_MS = 2000; // looks whether a recorded session was written to
 const FIGURES_EVERY_MS = 480;
+export const NOTE_MAX = 120, MARKS_MAX = 50;
 const RECONNECT_MS = 5000; // at most from one try to the next
 
 const EMPTY_LIST: List = { entries: [], matched: [], total: 0, error: '', index: () => -1 };
@@ -70,10 +79,12 @@ class App {
 	list = new Value<List>(EMPTY_LIST);
 	selected = new Value<number | null>(null);
 	range = new Value<Range | null>(null);
+	marks = new Value<Mark[]>([]);
+	marked = new Value<Mark | null>(null); // the one that the dialog is about; its note '' is a new one
 	follow = new Value(true);
 	paused = new Value(false);
 	error = new Value('');
-	dialog = new Value<'' | 'settings' | 'help' | 'goto'>('');
+	dialog = new Value<'' | 'settings' | 'help' | 'goto' | 'mark'>('');
 	scale = new Value(8e6); // of the timeline as last drawn, ns a pixel
 	theme = new Value(0); // counts changes of what colours look like
 	flame = new Value<FlameChoice>({ by: 'stack', weight: 'goroutines', search: '', path: [] });
@@ -81,7 +92,8 @@ class App {
 	playhead = new Value<number | null>(null); // a recorded session's replay position
 	speed = new Value(0); // 0: not playing
 
-	link: { fixed: boolean; range: Range | null } | null = null; // from the address, for the first source
+	link: { fixed: boolean; range: Range | null; marks: Mark[]; head: number | null; scroll: number } | null = null; // from the address, for the first source
+	jump: Range | null = null; // where the timeline is to go when it is shown next
 	window: () => [number, number] | null = () => null; // the timeline's visible time
 	table: RowTable | null = null;
 	tiles: TileCache | null = null;
@@ -176,6 +188,29 @@ class App {
 		return s ? (t + s.first_ns + s.wall_offset_ns) / 1e6 : 0;
 	}
 
+	// Of a moment, by the clock of the settings; `step`: as exact as tells multiples of it apart.
+	timeText(t: number, step = 1e3): string {
+		const clock = this.settings.get().clock;
+		return clock === 'since' ? rulerTime(t, step) : dayTime(t, step, this.day());
+	}
+
+	day(clock = this.settings.get().clock): Day {
+		return dayOf(this.wallTime(0), clock);
+	}
+
+	// Selects time in another view: the timeline shows it.
+	showRange(range: Range): void {
+		this.range.set(range);
+		this.follow.set(false);
+		this.jump = range;
+		this.view.set('timeline');
+	}
+
+	setMark(mark: Mark, note: string): void {
+		const others = this.marks.get().filter((m) => m.t !== mark.t);
+		this.marks.set(note ? [...others, { t: mark.t, note: note.slice(0, NOTE_MAX) }].sort((a, b) => a.t - b.t).slice(0, MARKS_MAX) : others);
+	}
+
 	setPaused(paused: boolean): void {
 		if (paused) this.frozenNow = this.now();
 		this.paused.set(paused);
@@ -208,6 +243,7 @@ class App {
 		this.speed.set(0);
 		this.paused.set(false);
 		this.range.set(null);
+		this.marks.set([]);
 		for (;;) {
 			let status: Status;
 			try {
@@ -246,6 +282,8 @@ class App {
 		this.status.set(status);
 		this.follow.set(status.id === 'live' && !this.link?.fixed);
 		if (this.link?.range) this.range.set(this.link.range);
+		if (this.link?.marks) this.marks.set(this.link.marks);
+		if (this.link?.head && status.id !== 'live') this.playhead.set(this.link.head);
 		this.link = null;
 		void this.poll(true);
 	}

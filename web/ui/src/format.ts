@@ -51,9 +51,9 @@ const STEPS = [1, 2, 5, 10, 15, 30].map((s) => s * 1e9).concat([1, 2, 5, 10, 15,
 	[1, 2, 3, 6, 12, 24, 48, 120, 240].map((h) => h * 3600e9));
 const MARK_PX = 90, CHARACTER_PX = 6.7, BESIDE_PX = 12;
 
-// The least step whose labels, up to that of `furthest`, do not touch at so many ns a pixel.
-export function rulerStep(scale: number, furthest = 0): number {
-	const wide = (step: number) => step / scale >= Math.max(MARK_PX, rulerTime(furthest, step).length * CHARACTER_PX + BESIDE_PX);
+// The least step whose labels, up to that of `furthest` or as wide as told, do not touch at so many ns a pixel.
+export function rulerStep(scale: number, furthest = 0, characters = (step: number) => rulerTime(furthest, step).length): number {
+	const wide = (step: number) => step / scale >= Math.max(MARK_PX, characters(step) * CHARACTER_PX + BESIDE_PX);
 	for (let power = 1; power < 1e9; power *= 10) for (const m of [1, 2, 5]) if (wide(m * power)) return m * power;
 	for (const step of STEPS) if (wide(step)) return step;
 	let days = 480 * 3600e9;

@@ -104,8 +104,7 @@ function HeatMap(props: HeatProps) {
 	const up = () => {
 		if (drag && drag[0] !== drag[1]) {
 			const [a, b] = [Math.min(...drag), Math.max(...drag)];
-			app.range.set({ from: Math.max(0, timeOf(a)), to: timeOf(b + 1) });
-			app.view.set('timeline');
+			app.showRange({ from: Math.max(0, timeOf(a)), to: timeOf(b + 1) });
 		}
 		setDrag(null);
 	};

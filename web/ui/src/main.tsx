@@ -21,6 +21,7 @@ import { current } from './timeline/scene';
 import { TimelineView } from './timeline/timeline';
 import { focusFilter, Header, TimelineBar } from './toolbar';
 
+const CLOCK_ORDER = ['since', 'local', 'utc'] as const;
 const EDGES = ['none', 'selected', 'visible'] as const;
 
 function onKey(e: KeyboardEvent): void {
@@ -42,6 +43,7 @@ function onKey(e: KeyboardEvent): void {
 	else if (key === 'u' && goid !== null) goToWaker(goid);
 	else if (key === 'c') app.set({ rowHeight: app.settings.get().rowHeight === 12 ? 20 : 12 });
 	else if (key === 'e') app.set({ edges: EDGES[(EDGES.indexOf(app.settings.get().edges) + 1) % 3] });
+	else if (key === 't') app.set({ clock: CLOCK_ORDER[(CLOCK_ORDER.indexOf(app.settings.get().clock) + 1) % 3] });
 	else if (key === 'escape') escape();
 	else if (key >= '1' && key <= String(VIEWS.length)) app.view.set(VIEWS[Number(key) - 1][0]);
 	else return;

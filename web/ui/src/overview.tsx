@@ -146,8 +146,7 @@ function Plot({ title, unit, x, lines, format, stacked, log, wall }: PlotProps) 
 				if (u.select.width < 3) return;
 				const from = u.posToVal(u.select.left, 'x') * 1e9, to = u.posToVal(u.select.left + u.select.width, 'x') * 1e9;
 				u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-				app.range.set({ from, to });
-				app.view.set('timeline');
+				app.showRange({ from: Math.max(0, from), to });
 			}] },
 		};
 		plot.current = new uPlot(options, data, box.current!);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The address says what is on screen: source, view, time, filter, selection. Sent to somebody with
 // access to the same server (and, for live ones, soon enough), it shows the same.
-import { app, VIEWS, type ViewName } from './app';
+import { app, MARKS_MAX, NOTE_MAX, VIEWS, type Mark, type ViewName } from './app';
 import { GROUPS, SORTS } from './rows';
 import { current } from './timeline/scene';
 
 export interface Link {
-	place: { t0: number; t1: number; source: string } | null;
+	place: { t0: number; t1: number; source: string; scroll: number } | null;
 }
 
 const SOURCE = /^(live|[0-9a-f-]{36})$/;
@@ -32,6 +32,7 @@ export function readLink(): Link {
 		group: group in GROUPS ? group : 'none',
 		pins: ids('pins'),
 		hidden: ids('hidden'),
+		opened: new Set(q.getAll('open').filter((name) => name.split(':')[0] === group)),
 	});
 	const goid = Number(q.get('g'));
 	if (goid > 0) app.selected.set(goid);
@@ -40,11 +41,15 @@ export function readLink(): Link {
 		return to > from && from >= 0 ? { from, to } : null;
 	};
 	const range = times('range'), time = times('t');
-	app.link = { fixed: !!time, range };
-	return { place: time ? { t0: time.from, t1: time.to, source: app.source.get() } : null };
+	const number = (name: string) => Math.max(0, Number(q.get(name)) || 0);
+	const marks = q.getAll('mark').slice(0, MARKS_MAX).map((text): Mark => ({ t: Number(text.split(':')[0]), note: text.slice(text.indexOf(':') + 1).slice(0, NOTE_MAX) }))
+		.filter((m) => m.t >= 0 && m.note).sort((a, b) => a.t - b.t);
+	app.link = { fixed: !!time, range, marks, head: number('head') || null, scroll: number('y') };
+	return { place: time ? { t0: time.from, t1: time.to, source: app.source.get(), scroll: number('y') } : null };
 }
 
-export function linkText(): string {
+// `still`: of what is on screen now, though it follows the present.
+export function linkText(still = false): string {
 	const q = new URLSearchParams();
 	const b = app.browse.get(), v = current?.view, range = app.range.get();
 	if (app.source.get() !== 'live') q.set('source', app.source.get());
@@ -66,9 +71,18 @@ export function linkText(): string {
 	if (b.hidden.size) q.set('hidden', [...b.hidden].join());
 	if (app.selected.get() !== null) q.set('g', String(app.selected.get()));
 	if (range) q.set('range', `${Math.round(range.from)}-${Math.round(range.to)}`);
-	if (v && !app.follow.get() && v.t1 > 0) q.set('t', `${Math.max(0, Math.round(v.t0))}-${Math.round(v.t1)}`);
+	for (const name of b.opened) if (name.startsWith(`${b.group}:`)) q.append('open', name);
+	for (const mark of app.marks.get()) q.append('mark', `${mark.t}:${mark.note}`);
+	if (app.playhead.get() !== null) q.set('head', String(Math.round(app.playhead.get()!)));
+	if (v && (still || !app.follow.get()) && v.t1 > 0) {
+		q.set('t', `${Math.max(0, Math.round(v.t0))}-${Math.round(v.t1)}`);
+		if (v.scrollY) q.set('y', String(Math.round(v.scrollY)));
+	}
 	return q.toString();
 }
+
+// The address of what is on screen, for somebody else.
+export const linkNow = () => `${location.origin}${location.pathname}#${linkText(true)}`;
 
 export function keepLink(): void {
 	setInterval(() => {

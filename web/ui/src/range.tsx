@@ -9,6 +9,7 @@ import { copyText } from './clipboard';
 import { bytes, count, duration, exact, moment } from './format';
 import { goTo } from './panel';
 import { useValue } from './store';
+import { dayTime } from './walltime';
 import { current } from './timeline/scene';
 import { stateNumber } from './types';
 
@@ -45,6 +46,7 @@ export function RangeBar() {
 	const range = useValue(app.range);
 	const browse = useValue(app.browse);
 	const selected = useValue(app.selected);
+	const { clock } = useValue(app.settings);
 	const source = useValue(app.source);
 	const [only, setOnly] = useState(false);
 	const [stats, setStats] = useState<RangeStats | null>(null);
@@ -69,6 +71,8 @@ export function RangeBar() {
 	}, [which]);
 
 	if (!range) return null;
+	// By the clock of the ruler and by another one.
+	const step = Math.max(1, (range.to - range.from) / 1000), zone = clock === 'local' ? 'utc' : 'local';
 	const total = stats?.states.reduce((sum, s) => sum + s.total_ns, 0) || 1;
 	const copy = async () => {
 		await copyText(await getText(at(source, `range?${which}&format=csv`)));
@@ -79,6 +83,8 @@ export function RangeBar() {
 		<section class="bottom-bar range" aria-label="Selected time">
 			<div class="range-head">
 				<b>{duration(range.to - range.from)}</b>
+				<span class="mono small" title={[range.from, range.to].map((t) => new Date(app.wallTime(t)).toISOString()).join(' to ')}>{app.timeText(range.from, step)} – {app.timeText(range.to, step)}
+					<span class="muted"> · {dayTime(range.from, step, app.day(zone))} – {dayTime(range.to, step, app.day(zone))} {zone === 'utc' ? 'UTC' : 'local'}</span></span>
 				<span class="muted">{stats ? `${exact(stats.goroutines)} goroutines, ${stats.created} created, ${stats.exited} exited, ` +
 					`${count(Object.values(stats.events).reduce((a, b) => a + b, 0))} events, ${bytes(stats.alloc_bytes)} allocated` : '…'}
 					{stats && stats.since_ns > range.from ? <b class="warn"> · events before {moment(stats.since_ns - app.origin)} are no longer kept</b> : null}

@@ -2,12 +2,14 @@
 // The dialogs: settings, keys, and going to a goroutine.
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { ComponentChildren } from 'preact';
-import { app } from './app';
+import { app, NOTE_MAX } from './app';
 import { getJson, post } from './api';
+import { rulerTime } from './format';
 import { useValue } from './store';
 import { current } from './timeline/scene';
 import { STATES } from 'contract';
 import type { UiSettings } from './types';
+import { dayTime, readTime } from './walltime';
 
 function Dialog({ title, children }: { title: string; children: ComponentChildren }) {
 	const box = useRef<HTMLDialogElement>(null);
@@ -24,6 +26,7 @@ export function Dialogs() {
 	const which = useValue(app.dialog);
 	if (which === 'settings') return <Settings />;
 	if (which === 'help') return <Help />;
+	if (which === 'mark') return <MarkNote />;
 	return which === 'goto' ? <GoTo /> : null;
 }
 
@@ -103,7 +106,9 @@ const KEYS: [string, string][] = [
 	['L', 'follow the present'],
 	['Space', 'hold the picture, or play a recorded session'],
 	['/', 'filter and search'],
-	['G', 'go to a goroutine by number'],
+	['G', 'go to a goroutine by number, or to a time'],
+	['M', 'mark the time at the pointer with a note'],
+	['T', 'clock: since the start, local, UTC'],
 	['P H', 'pin and hide the selected row'],
 	['U', 'go to the goroutine that woke the selected one'],
 	['C', 'compact rows'],
@@ -135,12 +140,42 @@ function Help() {
 	);
 }
 
+function MarkNote() {
+	const mark = app.marked.get()!;
+	const [note, setNote] = useState(mark.note);
+	const input = useRef<HTMLInputElement>(null);
+	useLayoutEffect(() => input.current!.focus(), []);
+	const done = (text: string) => {
+		app.setMark(mark, text.trim());
+		app.dialog.set('');
+	};
+	return (
+		<Dialog title={`Mark at ${app.timeText(mark.t, 1e3)}`}>
+			<input ref={input} class="note-input" placeholder="note" maxLength={NOTE_MAX} value={note} onInput={(e) => setNote(e.currentTarget.value)} aria-label="Note"
+				onKeyDown={(e) => { e.stopPropagation(); if (e.key === 'Enter') done(note); if (e.key === 'Escape') app.dialog.set(''); }} />
+			<p><button onClick={() => done(note)} disabled={!note.trim()}>Keep</button> {mark.note ? <button onClick={() => done('')}>Remove</button> : null}
+				<span class="muted"> Marks are in the address, for whoever gets the link.</span></p>
+		</Dialog>
+	);
+}
+
 function GoTo() {
 	const [text, setText] = useState('');
 	const input = useRef<HTMLInputElement>(null);
 	useLayoutEffect(() => input.current!.focus(), []);
-	const row = app.table?.rows.get(Number(text));
+	const row = /^\s*\d+\s*$/.test(text) ? app.table?.rows.get(Number(text)) : undefined;
+	const time = row ? null : readTime(text, app.wallTime(0), app.end());
 	const go = () => {
+		if (time !== null) {
+			app.dialog.set('');
+			const v = current?.view, half = v ? (v.t1 - v.t0) / 2 : 5e9;
+			app.follow.set(false);
+			if (!v) app.jump = { from: time - half / 1.5, to: time + half / 1.5 };
+			app.view.set('timeline');
+			v?.goTo(time - half, time + half);
+			current?.redraw();
+			return;
+		}
 		if (!row) return;
 		app.view.set('timeline');
 		app.dialog.set('');
@@ -149,10 +184,11 @@ function GoTo() {
 		setTimeout(() => current?.reveal(row.goid), 50);
 	};
 	return (
-		<Dialog title="Go to goroutine">
-			<input ref={input} inputMode="numeric" placeholder="number" value={text} onInput={(e) => setText(e.currentTarget.value)} aria-label="Goroutine number"
+		<Dialog title="Go to goroutine or time">
+			<input ref={input} placeholder="number, or time: 12.5s  14:03:05  …Z" value={text} onInput={(e) => setText(e.currentTarget.value)} aria-label="Goroutine number or time"
 				onKeyDown={(e) => { e.stopPropagation(); if (e.key === 'Enter') go(); if (e.key === 'Escape') app.dialog.set(''); }} />
-			<p class="muted">{text ? (row ? `${row.func || '(function unknown)'}, ${STATES[row.state]}` : 'not known') : ''}</p>
+			<p class="muted">{text ? (row ? `${row.func || '(function unknown)'}, ${STATES[row.state]}` : time !== null ? `${rulerTime(time, 1e6)} after the beginning, ${dayTime(time, 1e6, app.day('local'))} local, ${dayTime(time, 1e6, app.day('utc'))} UTC` :
+				/^\s*\d+\s*$/.test(text) ? 'no such goroutine is known' : 'neither a number nor a time') : ''}</p>
 		</Dialog>
 	);
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The head of the page: what is looked at, how it is connected, its metrics; and the timeline's bar.
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { app, VIEWS } from './app';
 import { swatch } from './colors';
 import { Downloads } from './downloads';
 import { count, duration } from './format';
+import { copyText } from './clipboard';
+import { linkNow } from './permalink';
 import { ProcessName } from './process';
 import { GROUPS, SORTS } from './rows';
 import { useValue } from './store';
@@ -134,7 +136,7 @@ export function TimelineBar() {
 		current!.redraw();
 	};
 	return (
-		<div class="bar">
+		<div class="bar tools">
 			<FilterBox value={browse.filter} />
 			<select aria-label="Sort" value={browse.sort} title="Sort rows"
 				onChange={(e) => app.browse.update({ sort: e.currentTarget.value,
@@ -164,9 +166,18 @@ export function TimelineBar() {
 			<button class="icon" aria-label="Zoom in" title="Zoom in (W)" onClick={() => zoom(1 / 1.6)}>+</button>
 			<button onClick={() => current?.fit()} title="All, or what is selected (F)">Fit</button>
 			<button onClick={() => zoom(app.config.get().nanoseconds_per_pixel / app.scale.get())} title="The scale of the settings (0)">1×</button></span>
+			<CopyLink />
 			<Downloads source={source} label="Download" />
 		</div>
 	);
+}
+
+function CopyLink() {
+	const [copied, setCopied] = useState(false);
+	return <button title="Copy the address of what is on screen: time, rows, filter, groups, marks" onClick={() => void copyText(linkNow()).then(() => {
+		setCopied(true);
+		setTimeout(() => setCopied(false), 1500);
+	}).catch((e) => app.fail(e))}>{copied ? 'Copied' : 'Link'}</button>;
 }
 
 function Scale() {

@@ -3,6 +3,7 @@
 // up to 2^53, which is 104 days of uptime, and within 16 ns for years.
 
 import { STATES } from 'contract';
+import type { Clock } from './walltime';
 
 // -1: no state's name.
 export const stateNumber = (name: string) => (STATES as readonly string[]).indexOf(name);
@@ -152,6 +153,7 @@ export interface UiSettings {
 	showSystem: boolean;
 	lanes: boolean; // short lives share rows
 	labels: number; // width of the label column, px
+	clock: Clock; // what times are called
 	allocations: boolean;
 	edges: 'selected' | 'visible' | 'none';
 	marks: boolean; // heights that tell states apart without colour
@@ -166,6 +168,7 @@ export const UI_DEFAULTS: UiSettings = {
 	showSystem: false,
 	lanes: true,
 	labels: 220,
+	clock: 'since',
 	allocations: true,
 	edges: 'selected',
 	marks: true,

@@ -13,7 +13,7 @@ import { cellEnd, lookUp, TileCache, type RowTile, type Wanted } from '../tiles'
 import type { Edge, Row, Series } from '../types';
 import { Frames } from './frames';
 import { Labels } from './labels';
-import { drawChosen, drawEdges, drawGrid, drawLoss, drawRange, drawRuler, drawSpanTexts, drawTrimmed, SPAN_TEXT_PX } from './paint';
+import { drawChosen, drawEdges, drawGrid, drawLoss, drawMarks, drawRange, drawRuler, drawSpanTexts, drawTrimmed, SPAN_TEXT_PX } from './paint';
 import { RULER, type Box, type Hit, type Scene, type Shown } from './scene';
 import { stateHeight } from './strip';
 import { Textures } from './texture';
@@ -82,7 +82,7 @@ export class Timeline implements Scene, Shown {
 		this.placed = back?.name ?? '';
 		this.ctx = canvas.getContext('2d', { alpha: false })!;
 		const redraw = () => this.redraw();
-		for (const value of [app.selected, app.range, app.follow, app.paused, app.theme,
+		for (const value of [app.selected, app.range, app.marks, app.follow, app.paused, app.theme,
 			app.playhead, app.config])
 			this.unsubscribe.push((value as { subscribe(fn: () => void): () => void }).subscribe(redraw));
 		for (const value of [app.list, app.status])
@@ -96,6 +96,11 @@ export class Timeline implements Scene, Shown {
 		this.recolor();
 		this.resize();
 		this.place(); // before the first key moves it
+		if (app.jump) {
+			const pad = (app.jump.to - app.jump.from) / 4;
+			this.view.goTo(app.jump.from - pad, app.jump.to + pad);
+			app.jump = null;
+		}
 	}
 
 	destroy(): void {
@@ -205,6 +210,7 @@ export class Timeline implements Scene, Shown {
 	}
 
 	private fitted: Fitted | null;
+	private scrollTo = 0; // from an address, until there are rows enough
 
 	private fitWhole(): void {
 		const end = app.end();
@@ -227,10 +233,11 @@ export class Timeline implements Scene, Shown {
 		if (!name || name === this.placed) return;
 		const first = !this.placed;
 		this.placed = name;
-		const wanted = (this.canvas as unknown as { place?: { t0: number; t1: number } }).place;
+		const wanted = (this.canvas as unknown as { place?: { t0: number; t1: number; scroll?: number } }).place;
 		if (wanted && first) {
 			this.view.t0 = wanted.t0;
 			this.view.scale = (wanted.t1 - wanted.t0) / this.view.width;
+			this.scrollTo = wanted.scroll ?? 0;
 			return;
 		}
 		if (s!.id !== 'live' || app.over) {
@@ -287,7 +294,8 @@ export class Timeline implements Scene, Shown {
 		this.grow();
 		view.end = app.end();
 		view.contentHeight = this.entries.length * this.rowHeight + 40;
-		view.scroll(view.scrollY);
+		view.scroll(this.scrollTo || view.scrollY);
+		if (view.scrollY >= this.scrollTo || app.table?.complete) this.scrollTo = 0;
 		if (app.follow.get() && app.status.get()?.state === 'ready') {
 			if (!app.paused.get()) this.open();
 			this.followNow();
@@ -312,6 +320,7 @@ export class Timeline implements Scene, Shown {
 		drawEdges(ctx, this, first, last);
 		drawRange(ctx, this);
 		drawRuler(ctx, this, !!this.placed);
+		drawMarks(ctx, this);
 	}
 
 	// The finest level whose buckets are a device px wide or more: none is left out of the picture.
@@ -510,12 +519,13 @@ export class Timeline implements Scene, Shown {
 		const x0 = Math.round((this.labels + view.x(row.created)) * dpr), x1 = Math.max(x0 + 1, Math.round((this.labels + view.x(row.exited)) * dpr));
 		const h = Math.round(this.rowHeight * dpr), strip = app.settings.get().allocations && this.rowHeight >= 14 ? Math.round(3 * dpr) : 0;
 		const bottom = h - Math.round(2 * dpr) - strip, full = bottom - Math.round(2 * dpr);
-		const parts = ([[RUNNING, row.running], [SYSCALL, row.syscall], [RUNNABLE, row.runnable], [WAITING, row.waiting]] as const).filter(([, ns]) => ns > 0);
+		// Waiting is the line at the bottom, as in any row.
+		const parts = ([[WAITING, row.waiting], [RUNNING, row.running], [SYSCALL, row.syscall], [RUNNABLE, row.runnable]] as const).filter(([, ns]) => ns > 0);
 		const total = parts.reduce((sum, [, ns]) => sum + ns, 0);
 		if (!total) parts.push([RUNNING, 1]);
 		let base = y + bottom;
 		parts.forEach(([state, ns], k) => {
-			const room = base - (y + bottom - full) - (parts.length - 1 - k), part = Math.max(1, Math.min(room, Math.round(full * ns / (total || 1))));
+			const room = base - (y + bottom - full) - (parts.length - 1 - k), part = Math.max(1, Math.min(room, state === WAITING ? Math.round(2 * dpr) : Math.round(full * ns / (total || 1))));
 			ctx.fillStyle = total ? this.colors.cell[shownAs(state, row.reason)] : this.colors.muted;
 			ctx.fillRect(x0, base - part, x1 - x0, part);
 			base -= part;

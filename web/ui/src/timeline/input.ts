@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // What mouse, touch and keyboard do on the timeline.
 import { SPAN, type Span } from 'contract';
-import { app } from '../app';
+import { app, type Mark } from '../app';
 import { at, getJson, int } from '../api';
 import { firstAt } from '../lanes';
 import { UI_DEFAULTS } from '../types';
 import type { Timeline } from './engine';
+import { MARK_H } from './paint';
+import { RULER } from './scene';
 
 const CLICK_PX = 4;
 
@@ -178,10 +180,19 @@ export function attachInput(t: Timeline, onHover: () => void): () => void {
 
 function click(t: Timeline, x: number, y: number): void {
 	const hit = t.hit(x, y);
-	if (hit.entry?.group) app.toggleGroup(hit.entry.group.key);
+	const mark = hit.area === 'ruler' && markAt(t, x, y);
+	if (mark) {
+		app.marked.set(mark);
+		app.dialog.set('mark');
+	} else if (hit.entry?.group) app.toggleGroup(hit.entry.group.key);
 	else if (hit.entry?.row) app.selected.set(hit.entry.row.goid);
 	else if (hit.area === 'ruler') app.range.set(null);
 	else app.selected.set(null);
+}
+
+// Whose flag is there.
+function markAt(t: Timeline, x: number, y: number): Mark | undefined {
+	return y < RULER - MARK_H ? undefined : [...app.marks.get()].reverse().find((m) => x >= t.labels + t.view.x(m.t) - 2 && x < t.labels + t.view.x(m.t) + 60);
 }
 
 // --- keyboard -------------------------------------------------------------------------------------
@@ -257,6 +268,9 @@ function onKey(t: Timeline, e: KeyboardEvent): boolean {
 		v.scroll(key === 'Home' ? 0 : v.contentHeight);
 	} else if (key === '.' || key === ',') {
 		void stepSpan(t, key === '.' ? 1 : -1).catch((x) => app.fail(x));
+	} else if (key === 'm') {
+		app.marked.set({ t: Math.max(0, Math.round(t.hover && t.hover.area !== 'label' ? t.hover.time : (v.t0 + v.t1) / 2)), note: '' });
+		app.dialog.set('mark');
 	} else if (key === 'f') {
 		t.fit();
 	} else if (key === '0') {

@@ -2,8 +2,9 @@
 // Single things on the timeline's canvas. Coordinates are CSS px; the context is scaled here.
 import { app } from '../app';
 import { textOn } from '../colors';
-import { count, duration, rulerStep, rulerTime, shortFunc } from '../format';
+import { count, duration, rulerStep, shortFunc } from '../format';
 import { waits } from '../filter';
+import { dayWidth } from '../walltime';
 import type { Lane } from '../lanes';
 import type { Group } from '../rows';
 import { EXITED, NONE, STATES, STAY, SYSTEM, WAITING, type Stay } from 'contract';
@@ -159,11 +160,13 @@ export function drawGroupHead(ctx: Ctx, t: Scene, group: Group, top: number): vo
 
 // --- time -----------------------------------------------------------------------------------------
 
-const stepOf = (t: Scene) => rulerStep(t.view.scale, Math.max(Math.abs(t.view.t0), Math.abs(t.view.t1)));
+const ofDay = () => app.settings.get().clock !== 'since';
+const stepOf = (t: Scene) => rulerStep(t.view.scale, Math.max(Math.abs(t.view.t0), Math.abs(t.view.t1)), ofDay() ? dayWidth : undefined);
 
 function eachMark(t: Scene, draw: (at: number, x: number) => void): void {
-	const v = t.view, step = stepOf(t);
-	for (let at = Math.floor(v.t0 / step) * step; at < v.t1; at += step) draw(at, Math.round(t.labels + v.x(at)) + 0.5);
+	// At round times of the clock that they are labelled by.
+	const v = t.view, step = stepOf(t), off = ofDay() ? app.day().offset % step : 0;
+	for (let at = Math.floor((v.t0 + off) / step) * step - off; at < v.t1; at += step) draw(at, Math.round(t.labels + v.x(at)) + 0.5);
 }
 
 // Lines at the ruler's marks. Behind the spans: one may be no wider than they.
@@ -194,7 +197,7 @@ export function drawRuler(ctx: Ctx, t: Scene, times: boolean): void {
 			ctx.fillStyle = t.colors.line;
 			ctx.fillRect(x, RULER - 6, 1, 6);
 			ctx.fillStyle = t.colors.muted;
-			ctx.fillText(rulerTime(Math.round(at), step), x + 4, RULER / 2);
+			ctx.fillText(app.timeText(Math.round(at), step), x + 4, RULER / 2);
 		});
 		const now = app.now(), x = t.labels + v.x(now);
 		if (times && x > t.labels && x < width) {
@@ -208,7 +211,7 @@ export function drawRuler(ctx: Ctx, t: Scene, times: boolean): void {
 			ctx.globalAlpha = 0.5;
 			ctx.fillRect(hx, RULER, 1, height);
 			ctx.globalAlpha = 1;
-			const text = rulerTime(hover.time, step / 100);
+			const text = app.timeText(hover.time, step / 100);
 			const w = ctx.measureText(text).width + 8;
 			ctx.fillStyle = t.colors.text;
 			ctx.fillRect(Math.min(hx, width - w), 3, w, RULER - 8);
@@ -217,13 +220,42 @@ export function drawRuler(ctx: Ctx, t: Scene, times: boolean): void {
 		}
 		ctx.restore();
 		ctx.fillStyle = t.colors.muted;
-		ctx.fillText(t.labels > 120 ? `${app.list.get().matched.length} of ${app.list.get().total} goroutines` :
-			String(app.list.get().matched.length), 8, RULER / 2);
+		// As much as there is room for beside the choice of the clock.
+		const { matched, total } = app.list.get(), room = t.labels - 104;
+		const text = [`${matched.length} of ${total} goroutines`, `${matched.length} of ${total}`, `${matched.length}/${total}`].find((s) => measure(ctx, s) <= room) ?? '';
+		ctx.fillText(text, 8, RULER / 2);
 		ctx.fillStyle = t.colors.line;
 		ctx.fillRect(0, RULER - 1, width, 1);
 		ctx.fillRect(t.labels - 1, 0, 1, height);
 	});
 }
+
+// Where somebody has put a mark: a flag on the ruler, with its note beside it, and a line.
+export function drawMarks(ctx: Ctx, t: Scene): void {
+	const marks = app.marks.get();
+	if (!marks.length) return;
+	scaled(ctx, t, () => {
+		ctx.beginPath();
+		ctx.rect(t.labels, 0, t.view.width, t.view.height + RULER);
+		ctx.clip();
+		ctx.font = SMALL;
+		ctx.textAlign = 'left';
+		ctx.textBaseline = 'middle';
+		marks.forEach((mark, i) => {
+			const x = Math.round(t.labels + t.view.x(mark.t)), next = marks[i + 1] ? t.labels + t.view.x(marks[i + 1].t) : Infinity;
+			if (x < t.labels - 200 || x > t.labels + t.view.width) return;
+			ctx.fillStyle = t.colors.accent;
+			ctx.fillRect(x, RULER - MARK_H, 1, t.view.height + MARK_H);
+			const text = fit(ctx, mark.note, Math.min(180, next - x - 12));
+			const w = text ? measure(ctx, text) + 8 : 6;
+			ctx.fillRect(x, RULER - MARK_H, w, MARK_H - 1);
+			ctx.fillStyle = t.colors.background;
+			if (text) ctx.fillText(text, x + 4, RULER - MARK_H / 2);
+		});
+	});
+}
+
+export const MARK_H = 14; // of a flag, px
 
 const hatches = new Map<string, CanvasPattern>();
 

@@ -4,9 +4,11 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { app } from '../app';
 import { ReplayBar } from '../replay';
 import { RangeBar } from '../range';
+import type { Link } from '../permalink';
 import { useValue } from '../store';
 import { ABOUT, AT_LEAST, STATES } from 'contract';
 import { duration } from '../format';
+import { CLOCKS, type Clock } from '../walltime';
 import { Timeline } from './engine';
 import { attachInput } from './input';
 import { Minimap } from './minimap';
@@ -17,7 +19,7 @@ import { FollowButton, Legend } from '../toolbar';
 // An address is gone to once, when the page opens.
 let linkUsed = false;
 
-export function TimelineView({ place }: { place?: { t0: number; t1: number; source: string } | null }) {
+export function TimelineView({ place }: { place?: Link['place'] }) {
 	const canvas = useRef<HTMLCanvasElement>(null);
 	const map = useRef<HTMLCanvasElement>(null);
 	const [engine, setEngine] = useState<Timeline | null>(null);
@@ -48,6 +50,7 @@ export function TimelineView({ place }: { place?: { t0: number; t1: number; sour
 				<canvas class="rows" ref={canvas} tabIndex={0} role="application"
 					aria-label="Timeline of goroutines. Arrow up and down choose one, W A S D move and zoom, ? shows all keys." />
 				{engine && <Tooltip timeline={engine} />}
+				<ClockChoice />
 				<EmptyNote />
 				<FollowButton />
 			</div>
@@ -56,6 +59,13 @@ export function TimelineView({ place }: { place?: { t0: number; t1: number; sour
 			<ReplayBar />
 		</div>
 	);
+}
+
+// By which clock the ruler goes, in its corner.
+function ClockChoice() {
+	const { clock, labels } = useValue(app.settings);
+	return <select class="clock" aria-label="Clock" value={clock} title={CLOCKS[clock][1]} style={{ left: `${Math.max(58, labels - 92)}px` }}
+		onChange={(e) => app.set({ clock: e.currentTarget.value as Clock })}>{Object.entries(CLOCKS).map(([id, [name]]) => <option value={id}>{name}</option>)}</select>;
 }
 
 // For screen readers, which cannot see the canvas.

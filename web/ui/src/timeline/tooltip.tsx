@@ -5,11 +5,12 @@ import { app } from '../app';
 import { useValue } from '../store';
 import { at as url, getJson, int } from '../api';
 import { swatch } from '../colors';
-import { bytes, duration, exact as exactly, moment } from '../format';
+import { bytes, duration, exact as exactly } from '../format';
 import { cellAllocs, cellBytes, cellFlags, cellShare, cellTransitions, lookUp } from '../tiles';
 import { CELL_CREATED, CELL_EXITED, EXITED, NONE, SHARE_STATES, SPAN, STATES, UNKNOWN, type Span } from 'contract';
 import type { Lane } from '../lanes';
 import type { Row } from '../types';
+import { dayTime } from '../walltime';
 import { KIND_WORDS, kindShown, stateOf } from '../waitkind';
 import type { Timeline } from './engine';
 
@@ -90,7 +91,7 @@ export function Tooltip({ timeline: t }: { timeline: Timeline }) {
 				<div><i class="dot" style={{ background: swatch(t.colors, exact.state, exact.reason) }} />
 					{STATES[exact.state]}{exact.reason ? `: ${exact.reason}` : ''}{' '}
 					<b>{duration((exact.to || now) - exact.from)}</b>{exact.to ? '' : ' so far'}</div>
-				<div class="muted">from {moment(exact.from)}{exact.by ? `, ended by goroutine ${exact.by}` : ''}</div>
+				<div class="muted">from {app.timeText(exact.from)}{app.settings.get().clock === 'since' ? <span>, {dayTime(exact.from, 1e6, app.day('local'))}</span> : null}{exact.by ? `, ended by goroutine ${exact.by}` : ''}</div>
 			</> : seen && seen.state !== NONE ? <div><i class="dot" style={{ background: seen.state === UNKNOWN ? swatch(t.colors, UNKNOWN) : t.colors.cell[seen.state] }} />
 				{STATES[stateOf(seen.state)]}{kindShown(seen.state) > 0 ? `: ${KIND_WORDS[kindShown(seen.state)]}` : ''}</div> : null}
 			{seen?.mixed && (seen.spans > 1 || seen.allocs > 0) ? <div class="muted">
