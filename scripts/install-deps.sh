@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Installs from the distribution (Debian 12 or newer) what building needs, and what the demo
-# (`demo`), the Debian package (`package`) or the tests (`test`) need beyond that. Installs only what is
-# missing, says nothing when nothing is. Usage: scripts/install-deps.sh [build|demo|package|test]
+# (`demo`), the Debian package (`package`), the tests (`test`) or the benchmarks (`bench`) need beyond that. Installs only what is
+# missing, says nothing when nothing is. Usage: scripts/install-deps.sh [build|demo|package|test|bench]
 set -eu
 
 what=${1:-build}
@@ -14,14 +14,17 @@ build="ca-certificates gcc clang llvm bpftool meson ninja-build pkg-config libc6
 demo="procps"
 packaging="debhelper dpkg-dev"
 tests="libcmocka-dev libclang-rt-dev python3-venv protobuf-compiler rclone busybox less rsync curl jq tmux bash-completion zsh fish lintian debootstrap clang-format clang-tidy codespell chromium python3-websockets"
+# The server that is measured, and plots.
+bench="caddy python3-matplotlib python3-websockets"
 
 case $what in
 build) packages=$build ;;
 demo) packages="$build $demo" ;;
 package) packages="$build $packaging" ;;
 test) packages="$build $demo $packaging $tests" ;;
+bench) packages="$build $demo $bench" ;;
 *)
-	echo "usage: scripts/install-deps.sh [build|demo|package|test]" >&2
+	echo "usage: scripts/install-deps.sh [build|demo|package|test|bench]" >&2
 	exit 2
 	;;
 esac
@@ -30,7 +33,7 @@ esac
 command -v node >/dev/null 2>&1 || packages="$packages nodejs"
 command -v npm >/dev/null 2>&1 || packages="$packages npm"
 # Any Go from 1.17 on builds the demo and bootstraps the others (scripts/go.sh).
-if [ "$what" = demo ] || [ "$what" = test ] && ! command -v go >/dev/null 2>&1; then
+if [ "$what" != build ] && [ "$what" != package ] && ! command -v go >/dev/null 2>&1; then
 	packages="$packages golang-go"
 fi
 

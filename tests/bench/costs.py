@@ -1,138 +1,365 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""What each way of tracing costs the traced program, as a table.
+"""What each way of tracing costs the traced program: a table in Markdown, and plots.
 
-usage: costs.py XGOTOPFS LOADS [-rounds N] [-only MODE,…]
+usage: costs.py XGOTOPFS OTHER_PROBES LOADS [-rounds N] [-seconds S] [-work W,…] [-only WAY,…]
+                [-save FILE.json] [-from FILE.json] [-plot FOLDER]
 
-LOADS (tests/bench/loads) does the same work again and again: untraced, then in each way, in turns; what
-is shown are medians over the rounds of the CPU time an operation relative to the untraced run of the
-same round, of the operations a second likewise, of the tracer's CPU time for each operation, and the
-events lost. Machines that others use swing by 10 % and more between runs: CPU time says more than
-operations a second. Judges nothing.
+LOADS (tests/bench/loads) is a program that works in several ways, and a client of servers; caddy, where it is
+installed, is a server that nobody here wrote. In each round each way of tracing is tried once, in an order of that
+round's own: all work is done for so many seconds untraced, and then traced in that way. Shown are medians over the
+rounds of what a round's traced run is to the untraced one of the same minute: operations a second, CPU time an
+operation (of the program's threads, as the scheduler counts it), the median and the 99th percentile of an operation's
+time; the tracer's CPU time an operation; beside them all that was lost and the tracer's memory, and how near it is to programs that do nothing at the same sites (1: as near as can be). Machines that others
+use swing by 10 % and more between runs: CPU time says more than operations a second. Judges nothing.
+
+-save keeps the figures of each round, -from shows them again, or adds rounds to them (with -rounds). -plot writes one
+picture a workload (matplotlib).
 """
 import argparse
+import json
 import os
+import random
 import re
+import shutil
 import signal
+import socket
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 
-WORK = [("http", 6000), ("pingpong", 100000), ("alloc", 60000)]
-SAMPLED = "casgstatus:1,newgoroutine:1,goexit:1,newobject:{0},makeslice:{0},makemap:{0}"
-MODES = [
-    ("full", []),
-    ("full, -max-overhead 3", ["-max-overhead", "3"]),
-    ("light", ["-probes", "light"]),
-    ("demand, nobody reads", ["-probes", "demand"]),
-    ("demand, one reads", ["-probes", "demand"]),
-    ("none", ["-probes", "none"]),
-    ("allocations at 0.1", ["-sample", SAMPLED.format("0.1")]),
-    ("allocations at 0.01", ["-sample", SAMPLED.format("0.01")]),
-] + [(f"{e} alone", ["-sample", f"{e}:1"]) for e in
-     ("casgstatus", "newobject", "makeslice", "makemap", "newgoroutine", "goexit")] + [
-    ("full, recorded", ["-record"]),
+HERE = os.path.dirname(os.path.abspath(__file__))
+EVENTS = ["casgstatus", "makeslice", "makemap", "newobject", "newgoroutine", "goexit"]
+SAMPLED = "casgstatus:{0},newgoroutine:{0},goexit:{0},newobject:{0},makeslice:{0},makemap:{0}"
+# Name, options of xgotopfs, what else is there: other (probes that are not ours), tail (somebody reads), ui.
+WAYS = [
+    ("empty probes", "empty", "other"),
+    ("naive tool", "naive", "other"),
+    ("full", [], None),
+    ("full, -max-overhead 3", ["-max-overhead", "3"], None),
+    ("light", ["-probes", "light"], None),
+    ("demand, nobody reads", ["-probes", "demand"], None),
+    ("demand, one reads", ["-probes", "demand"], "tail"),
+    ("none", ["-probes", "none"], None),
+    ("all at 0.1", ["-sample", SAMPLED.format("0.1")], None),
+    ("all at 0.01", ["-sample", SAMPLED.format("0.01")], None),
+    ("goroutines at 0.1", ["-sample", "goroutines:0.1"], None),
+] + [(f"{e} alone", ["-sample", f"{e}:1"], None) for e in EVENTS] + [
+    ("full, recorded", ["-record"], None),
+    ("full, UI open", ["-web", "-web-port", "0"], "ui"),
 ]
+WORK = {
+    "http": "an HTTP server, connections kept",
+    "http-new": "the same, a connection a request",
+    "alloc": "a loop that allocates",
+    "pingpong": "two goroutines and two channels",
+    "spawn": "goroutines that are born and die",
+    "caddy": "caddy, which answers from a file",
+}
 
 
-class Loads:
-    def __init__(self, path):
-        self.process = subprocess.Popen([path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
-        assert self.process.stdout.readline() == "ready\n"
+def scheduled_ns(pid):
+    """CPU time of all threads that are there; Go ends none of its own."""
+    total = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        try:
+            with open(f"/proc/{pid}/task/{task}/schedstat") as f:
+                total += int(f.read().split()[0])
+        except OSError:
+            pass
+    return total
 
-    def run(self, name, count):
-        """CPU and wall time of an operation, in ns."""
-        start = time.monotonic_ns()
-        self.process.stdin.write(f"{name} {count}\n")
-        cpu = int(self.process.stdout.readline())
-        return cpu / count, (time.monotonic_ns() - start) / count
+
+class Talker:
+    """A program that answers lines with lines."""
+
+    def __init__(self, *args):
+        self.process = subprocess.Popen(args, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                        text=True, bufsize=1)
+        if self.process.stdout.readline() != "ready\n":
+            self.process.wait(10)
+            raise RuntimeError(self.process.stderr.read().strip() or f"{args[0]} is not ready")
+
+    def ask(self, line):
+        self.process.stdin.write(line + "\n")
+        answer = self.process.stdout.readline()
+        if not answer:
+            raise RuntimeError(self.process.stderr.read().strip()[-300:])
+        return answer.strip()
 
     def end(self):
         self.process.stdin.close()
-        self.process.wait(10)
+        rest = self.process.stdout.read()
+        self.process.wait(30)
+        return rest
+
+
+def caddy(folder):
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    with open(os.path.join(folder, "item"), "w") as f:
+        f.write("x" * 1000)
+    with open(os.path.join(folder, "Caddyfile"), "w") as f:
+        f.write(f"{{\n admin off\n auto_https off\n}}\nhttp://127.0.0.1:{port} {{\n root * {folder}\n file_server\n}}\n")
+    env = dict(os.environ, HOME=folder, XDG_DATA_HOME=folder, XDG_CONFIG_HOME=folder)
+    process = subprocess.Popen(["caddy", "run", "--config", os.path.join(folder, "Caddyfile")], env=env,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for _ in range(200):
+        with socket.socket() as s:
+            if s.connect_ex(("127.0.0.1", port)) == 0:
+                return process, f"http://127.0.0.1:{port}/item"
+        time.sleep(0.05)
+    raise RuntimeError("caddy does not serve")
+
+
+class Targets:
+    def __init__(self, loads, work, folder):
+        self.program, self.client = Talker(loads), Talker(loads)
+        self.url = self.program.ask("serve")
+        self.caddy = None
+        if "caddy" in work:
+            self.caddy, self.caddy_url = caddy(folder)
+
+    def pid(self, work):
+        return self.caddy.pid if work == "caddy" else self.program.process.pid
+
+    def run(self, work, seconds):
+        """CPU time of an operation, operations a second, median and 99th percentile of one, and how many."""
+        pid = self.pid(work)
+        before = scheduled_ns(pid)
+        if work in ("http", "http-new", "caddy"):
+            line = f"{'getnew' if work == 'http-new' else 'get'} {self.caddy_url if work == 'caddy' else self.url}"
+            said = self.client.ask(f"{line} {seconds}s")
+        else:
+            said = self.program.ask(f"{work} {seconds}s")
+        _, n, wall, p50, p99 = map(int, said.split())
+        return {"cpu": (scheduled_ns(pid) - before) / n, "speed": n * 1e9 / wall, "p50": p50, "p99": p99, "n": n}
+
+    def end(self):
+        self.program.end()
+        self.client.end()
+        if self.caddy:
+            self.caddy.terminate()
+            self.caddy.wait(30)
+
+
+class Other:
+    """Probes that are not ours."""
+
+    def __init__(self, program, which, pid):
+        self.talker = Talker(program, which, str(pid))
+        self.pids = [self.talker.process.pid]
+
+    def memory(self):
+        return 0
+
+    def end(self):
+        self.talker.end()
+        return 0
 
 
 class Tracer:
-    def __init__(self, xgotopfs, pid, args, folder, reads):
+    def __init__(self, xgotopfs, pid, args, folder, beside):
         self.mount = os.path.join(folder, "mnt")
         os.makedirs(self.mount, exist_ok=True)
         self.log = open(os.path.join(folder, "log"), "w+")
-        args = args + ["-storage-dir", os.path.join(folder, "sessions")] if "-record" in args else args
-        self.process = subprocess.Popen([xgotopfs, "-pid", str(pid), *args, self.mount],
-                                        stdout=self.log, stderr=self.log)
-        self.wait(lambda: os.path.exists(os.path.join(self.mount, "health")))
-        self.reader = None
-        if reads:
-            self.reader = subprocess.Popen(["tail", "-f", os.path.join(self.mount, "events")], stdout=subprocess.DEVNULL)
+        if "-record" in args or "-web" in args:
+            args = args + ["-storage-dir", os.path.join(folder, "sessions")]
+        self.process = subprocess.Popen([xgotopfs, "-pid", str(pid), "-s", *args, self.mount], stdout=self.log, stderr=self.log)
+        self.beside = None
+        try:
+            self.wait(lambda: os.path.exists(os.path.join(self.mount, "health")))
+            self.start_beside(beside)
+        except Exception:
+            self.process.kill()
+            self.process.wait()
+            subprocess.run(["fusermount3", "-u", "-z", self.mount], stderr=subprocess.DEVNULL)
+            raise
+        self.pids = [self.process.pid]
+
+    def start_beside(self, what):
+        if what == "tail":
+            self.beside = subprocess.Popen(["tail", "-f", os.path.join(self.mount, "events")], stdout=subprocess.DEVNULL)
             self.wait(lambda: "probes_in yes" in self.read("stats"))
+        elif what == "ui":
+            self.wait(lambda: "http://" in self.said())
+            url = re.search(r"http://[^ ?]*", self.said())[0]
+            self.beside = subprocess.Popen([sys.executable, os.path.join(HERE, "web_client.py"), url.rstrip("/")],
+                                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def said(self):
+        self.log.flush()
+        with open(self.log.name) as f:
+            return f.read()
 
     def wait(self, done):
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while not done():
             if time.monotonic() > end or self.process.poll() is not None:
-                self.log.seek(0)
-                raise RuntimeError(self.log.read().strip().splitlines()[-1])
+                raise RuntimeError((self.said().strip().splitlines() or ["it does not start"])[-1])
             time.sleep(0.02)
 
     def read(self, name):
         with open(os.path.join(self.mount, name)) as f:
             return f.read()
 
-    def cpu_ns(self):
-        with open(f"/proc/{self.process.pid}/stat") as f:
-            fields = f.read().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+    def memory(self):
+        with open(f"/proc/{self.process.pid}/status") as f:
+            return int(re.search(r"^VmRSS:\s+(\d+)", f.read(), re.M)[1]) * 1024
 
     def end(self):
         lost = int(re.search(r"^lost_total (\d+)$", self.read("stats"), re.M)[1])
-        if self.reader:
-            self.reader.kill()
-            self.reader.wait()
+        if self.beside:
+            self.beside.kill()
+            self.beside.wait()
         self.process.send_signal(signal.SIGINT)
         self.process.wait(60)
+        self.log.close()
         return lost
+
+
+def start(a, way, pid, folder):
+    _, args, beside = way
+    if beside == "other":
+        return Other(a.other_probes, args, pid)
+    return Tracer(a.xgotopfs, pid, args, folder, beside)
+
+
+def one(a, targets, way, work):
+    """A way on all the work that one process does; what cannot be had has an empty answer."""
+    bare = {w: targets.run(w, a.seconds) for w in work}
+    with tempfile.TemporaryDirectory() as folder:
+        tracer = start(a, way, targets.pid(work[0]), folder)
+        rows = {}
+        for w in work:
+            before = sum(map(scheduled_ns, tracer.pids))
+            run = targets.run(w, a.seconds)
+            spent = sum(map(scheduled_ns, tracer.pids)) - before
+            rows[w] = {k: run[k] / max(bare[w][k], 1e-9) for k in ("cpu", "speed", "p50", "p99")}
+            rows[w].update(bare=bare[w], tracer_ns=spent / run["n"], memory=tracer.memory())
+        lost = tracer.end()
+        for w in work:
+            rows[w]["lost"] = lost
+    return rows
+
+
+def measure(a, ways, work, figures):
+    refused = {}
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        targets = Targets(a.loads, work, folder)
+        groups = [g for g in ([w for w in work if w != "caddy"], [w for w in work if w == "caddy"]) if g]
+        for i in range(a.rounds):
+            for way in random.sample(ways, len(ways)):
+                for group in groups:
+                    if way[0] in refused:
+                        continue
+                    try:
+                        rows = one(a, targets, way, group)
+                    except RuntimeError as e:
+                        refused[way[0]] = str(e)
+                        continue
+                    for w, row in rows.items():
+                        figures.setdefault(w, {}).setdefault(way[0], []).append(row)
+                print(f"round {i + 1}: {way[0]}", file=sys.stderr)
+            if a.save:
+                with open(a.save, "w") as f:
+                    json.dump(figures, f)
+        targets.end()
+    for name, why in refused.items():
+        print(f"{name}: {why}", file=sys.stderr)
+
+
+def median(rows, key):
+    return statistics.median(r[key] for r in rows)
+
+
+def spread(rows, key):
+    """Half of what lies between the quartiles."""
+    values = [r[key] for r in rows]
+    if len(values) < 3:
+        return (max(values) - min(values)) / 2
+    q = statistics.quantiles(values, n=4)
+    return (q[2] - q[0]) / 2
+
+
+def table(work, ways):
+    bare = [row["bare"] for rows in ways.values() for row in rows]
+    print(f"\n### {work}: {WORK[work]}\n")
+    print(f"Untraced: {statistics.median(b['speed'] for b in bare):,.0f} operations a second, "
+          f"{statistics.median(b['cpu'] for b in bare) / 1000:.2f} µs of CPU time each, "
+          f"p50 {statistics.median(b['p50'] for b in bare) / 1000:.1f} µs, p99 {statistics.median(b['p99'] for b in bare) / 1000:.1f} µs.\n")
+    print("| way | operations/s | CPU an operation | ± | p50 | p99 | of the floor: operations/s, CPU | tracer, µs an operation | lost | memory, MiB |")
+    print("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
+    floor = {k: median(ways["empty probes"], k) for k in ("speed", "cpu")} if "empty probes" in ways else None
+    for name, *_ in WAYS:
+        if name not in ways:
+            continue
+        r = ways[name]
+        of_floor = f"{median(r, 'speed') / floor['speed']:.2f}, {floor['cpu'] / median(r, 'cpu'):.2f}" if floor else "-"
+        print(f"| {name} | {median(r, 'speed'):.3f} | {median(r, 'cpu'):.3f} | {spread(r, 'cpu'):.3f} | {median(r, 'p50'):.2f} | {median(r, 'p99'):.2f} "
+              f"| {of_floor} | {median(r, 'tracer_ns') / 1000:.2f} | {max(x['lost'] for x in r)} | {median(r, 'memory') / 2**20:.0f} |")
+
+
+def plot(folder, figures):
+    import matplotlib
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+    os.makedirs(folder, exist_ok=True)
+    for work, ways in figures.items():
+        names = [name for name, *_ in WAYS if name in ways][::-1]
+        figure, axes = pyplot.subplots(1, 2, figsize=(11, 0.32 * len(names) + 1.6), sharey=True, constrained_layout=True)
+        for ax, key, title, log in ((axes[0], "speed", "operations a second, untraced = 1", False),
+                                    (axes[1], "cpu", "CPU time an operation, untraced = 1", True)):
+            ax.barh(names, [median(ways[n], key) for n in names], xerr=[spread(ways[n], key) for n in names],
+                    color=["#9a9a9a" if n in ("empty probes", "naive tool") else "#3b6ea5" for n in names], error_kw={"lw": 1})
+            ax.axvline(1, color="black", lw=0.8)
+            ax.set_title(title, fontsize=10)
+            if log:
+                ax.set_xscale("log")
+            ax.grid(axis="x", alpha=0.3)
+        figure.suptitle(f"{work}: {WORK[work]}, medians of {min(map(len, ways.values()))} rounds", fontsize=11)
+        figure.savefig(os.path.join(folder, f"{work}.svg"))
+        pyplot.close(figure)
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("xgotopfs")
+    p.add_argument("other_probes")
     p.add_argument("loads")
-    p.add_argument("-rounds", type=int, default=5)
+    p.add_argument("-rounds", type=int)
+    p.add_argument("-seconds", type=float, default=1)
     p.add_argument("-only", type=lambda s: s.split(","))
+    p.add_argument("-work", type=lambda s: s.split(","), default=list(WORK))
+    p.add_argument("-save")
+    p.add_argument("-from", dest="old")
+    p.add_argument("-plot")
     a = p.parse_args()
-    modes = [m for m in MODES if not a.only or m[0] in a.only or m[0].split(",")[0] in a.only]
-    rows = {(m, w): [] for m, _ in modes for w, _ in WORK}
-    refused = {}
-    loads = Loads(a.loads)
-    for _ in range(a.rounds):
-        for name, args in modes:
-            if name in refused:
-                continue
-            bare = {w: loads.run(w, n) for w, n in WORK}
-            with tempfile.TemporaryDirectory() as folder:
-                try:
-                    tracer = Tracer(a.xgotopfs, loads.process.pid, args, folder, name == "demand, one reads")
-                except RuntimeError as e:
-                    refused[name] = e
-                    continue
-                for w, n in WORK:
-                    before = tracer.cpu_ns()
-                    cpu, wall = loads.run(w, n)
-                    rows[name, w].append((cpu / bare[w][0], bare[w][1] / wall, (tracer.cpu_ns() - before) / n))
-                lost = tracer.end()
-                rows[name, WORK[0][0]][-1] += (lost,)
-    loads.end()
-    print(f"{'way of tracing':24}" + "".join(f"{w + ': CPU':>15}{'ops/s':>7}{'tracer ns':>11}" for w, _ in WORK) + f"{'lost':>8}")
-    for name, _ in modes:
-        if name in refused:
-            print(f"{name:24} {refused[name]}")
-            continue
-        line = f"{name:24}"
-        for w, _ in WORK:
-            cpu, speed, tracer = (statistics.median(r[i] for r in rows[name, w]) for i in range(3))
-            line += f"{cpu:15.3f}{speed:7.2f}{tracer:11.0f}"
-        print(line + f"{max(r[3] for r in rows[name, WORK[0][0]]):8}")
+    unknown = [w for w in a.work if w not in WORK] + [
+        o for o in a.only or [] if not any(w[0] == o or w[0].split(",")[0] == o for w in WAYS)]
+    if unknown:
+        p.error(f"not known: {', '.join(unknown)}")
+    if "caddy" in a.work and not shutil.which("caddy"):
+        print("caddy is not installed: left out (scripts/install-deps.sh bench)", file=sys.stderr)
+        a.work.remove("caddy")
+    figures = {}
+    if a.old:
+        with open(a.old) as f:
+            figures = json.load(f)
+    if a.rounds is None:
+        a.rounds = 0 if a.old else 5
+    ways = [w for w in WAYS if not a.only or w[0] in a.only or w[0].split(",")[0] in a.only]
+    if a.rounds:
+        measure(a, ways, a.work, figures)
+    for work in WORK:
+        if work in figures:
+            table(work, figures[work])
+    if a.plot:
+        plot(a.plot, figures)
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ class Bench:
 
     def run(self, name, count):
         self.loads.stdin.write(f"{name} {count}\n")
-        return int(self.loads.stdout.readline())
+        return int(self.loads.stdout.readline().split()[0])
 
     def end(self):
         self.tracer.send_signal(signal.SIGINT)

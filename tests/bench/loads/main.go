@@ -1,5 +1,12 @@
-// Loads runs a workload many times and says how much CPU time all of it took. It reads "NAME COUNT" lines
-// from standard input and answers each with nanoseconds of CPU time of this process.
+// Loads runs workloads and says what they took. It reads lines from standard input and answers each with one:
+//
+//	NAME COUNT     runs COUNT operations, or for so long ("1.5s")
+//	get URL COUNT  the same with requests to a server elsewhere, by two clients at once, which keep their
+//	               connections; getnew: each request on one of its own
+//	serve          starts an HTTP server: its address
+//
+// The answer: nanoseconds of CPU time of this process, operations, nanoseconds they took, the median and the
+// 99th percentile of one in nanoseconds. Short operations are timed some at a time.
 package main
 
 import (
@@ -10,10 +17,13 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"sort"
+	"strconv"
+	"strings"
+	"sync"
 	"syscall"
+	"time"
 )
-
-var client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2}}
 
 type item struct {
 	name string
@@ -35,12 +45,12 @@ func serve() string {
 		}
 		fmt.Fprintf(w, "%d %d %s\n", len(seen), len(list), r.URL.Path)
 	}))
-	return "http://" + l.Addr().String()
+	return "http://" + l.Addr().String() + "/item"
 }
 
-func requests(url string, n int) {
+func get(client *http.Client, url string, n int) {
 	for i := 0; i < n; i++ {
-		answer, err := client.Get(url + "/item")
+		answer, err := client.Get(url)
 		if err != nil {
 			panic(err)
 		}
@@ -61,6 +71,18 @@ func pingpong(n int) {
 		<-back
 	}
 	close(there)
+}
+
+func spawn(n int) {
+	var wait sync.WaitGroup
+	for i := 0; i < n; i++ {
+		wait.Add(1)
+		go func(it *item) {
+			work(it)
+			wait.Done()
+		}(&item{name: "x"})
+	}
+	wait.Wait()
 }
 
 var kept *item
@@ -98,24 +120,110 @@ func cpu() int64 {
 	return syscall.TimevalToNsec(u.Utime) + syscall.TimevalToNsec(u.Stime)
 }
 
+// How much is to be done, and how long the parts of it took.
+type run struct {
+	count int           // 0: as long as
+	last  time.Duration // this
+	part  int           // operations timed at once
+	mutex sync.Mutex
+	done  int
+	took  []int64 // of one operation
+}
+
+func (r *run) do(f func(n int)) {
+	var took []int64
+	done, start := 0, time.Now()
+	for now := start; (r.count == 0 && now.Sub(start) < r.last) || done < r.count; {
+		n := r.part
+		if r.count > 0 && n > r.count-done {
+			n = r.count - done
+		}
+		f(n)
+		after := time.Now()
+		took = append(took, after.Sub(now).Nanoseconds()/int64(n))
+		done += n
+		now = after
+	}
+	r.mutex.Lock()
+	r.done += done
+	r.took = append(r.took, took...)
+	r.mutex.Unlock()
+}
+
+func (r *run) clients(n int, url string, keep bool) {
+	var wait sync.WaitGroup
+	for i := 0; i < n; i++ {
+		client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1, DisableKeepAlives: !keep}}
+		mine := &run{count: (r.count + n - 1) / n, last: r.last, part: 1}
+		wait.Add(1)
+		go func() {
+			defer wait.Done()
+			mine.do(func(n int) { get(client, url, n) })
+			client.CloseIdleConnections()
+			r.mutex.Lock()
+			r.done += mine.done
+			r.took = append(r.took, mine.took...)
+			r.mutex.Unlock()
+		}()
+	}
+	wait.Wait()
+}
+
+func (r *run) work(words []string, url string) bool {
+	switch words[0] {
+	case "http":
+		r.clients(1, url, true)
+	case "get":
+		r.clients(2, words[1], true)
+	case "getnew":
+		r.clients(2, words[1], false)
+	case "pingpong":
+		r.part = 200
+		r.do(pingpong)
+	case "spawn":
+		r.part = 50
+		r.do(spawn)
+	case "alloc":
+		r.part = 50
+		r.do(allocate)
+	default:
+		return false
+	}
+	return true
+}
+
+func percentile(took []int64, part int) int64 {
+	return took[(len(took)-1)*part/100]
+}
+
 func main() {
 	url := serve()
 	in := bufio.NewScanner(os.Stdin)
 	fmt.Println("ready")
 	for in.Scan() {
-		var name string
-		var n int
-		fmt.Sscan(in.Text(), &name, &n)
-		runtime.GC()
-		before := cpu()
-		switch name {
-		case "http":
-			requests(url, n)
-		case "pingpong":
-			pingpong(n)
-		case "alloc":
-			allocate(n)
+		words := strings.Fields(in.Text())
+		if len(words) == 1 && words[0] == "serve" {
+			fmt.Println(url)
+			continue
 		}
-		fmt.Println(cpu() - before)
+		r := &run{}
+		how := words[len(words)-1]
+		var err error
+		if strings.HasSuffix(how, "s") {
+			r.last, err = time.ParseDuration(how)
+		} else {
+			r.count, err = strconv.Atoi(how)
+		}
+		if err != nil {
+			panic(err)
+		}
+		runtime.GC()
+		before, start := cpu(), time.Now()
+		if !r.work(words, url) || r.done == 0 {
+			panic("no such work: " + in.Text())
+		}
+		spent, wall := cpu()-before, time.Since(start).Nanoseconds()
+		sort.Slice(r.took, func(i, j int) bool { return r.took[i] < r.took[j] })
+		fmt.Println(spent, r.done, wall, percentile(r.took, 50), percentile(r.took, 99))
 	}
 }
