@@ -122,6 +122,8 @@ static const struct option table[] = {
 	 .help = "with -probes none: keep the rights and load the BPF program all the\n"
 		 "same, so that control/probes can attach later (any other level can)"},
 
+	{"sample-cpu", OPTION_NUMBER, "capture", "HZ", "99", FIELD(cpu_hz), 0, 1000,
+	 .help = "look so many times a second at each CPU, for pprof/cpu; 0 = never"},
 	{"leaks", OPTION_TEXT, "capture", "off|once|watch|DURATION", "off", FIELD(leaks),
 	 .check = check_leaks, .words = "off|once|watch",
 	 .help = "look for leaked goroutines: when somebody reads leaks, every minute\n"
@@ -276,6 +278,7 @@ static int check_mode(const struct reading *r)
 		{"leaks", LIVE},
 		{"probes", LIVE},
 		{"raisable", LIVE},
+		{"sample-cpu", LIVE},
 		{"record", LIVE},
 		{"mfp", LIVE},
 		{"mft", LIVE},
@@ -319,6 +322,7 @@ static int check_once(const struct reading *r)
 		"max-overhead",
 		"probes",
 		"raisable",
+		"sample-cpu",
 		"s",
 		"retain",
 		"retain-exited",

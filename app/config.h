@@ -44,6 +44,7 @@ struct config {
 	double max_overhead;
 	char *probes;
 	bool raisable;
+	uint64_t cpu_hz;
 	bool silent;
 	uint64_t retain, retain_exited;
 	char *fuse_options;

@@ -79,6 +79,7 @@ static int make_traced(struct run *r)
 		.watch = r->config->mode == MODE_BINARY ? r->config->binary : NULL,
 		.readers = (unsigned)r->config->readers,
 		.ring_bytes = (size_t)r->config->ring_size,
+		.cpu_hz = (unsigned)r->config->cpu_hz,
 		.asked = loop_asked(r->loop),
 		.without_bpf = config_without_bpf(r->config),
 		.ctx = r,

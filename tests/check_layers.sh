@@ -28,7 +28,7 @@ allowed core/base 'core/base/.*'
 allowed core/target "$T" "$B"
 allowed core/memory 'core/memory/.*' "$B" 'core/target/(target|allgs|goids|lock_flow|parts|pclntab|process|runtime_at|types|variables)\.h'
 allowed core/model "$M" "$B"
-allowed core/capture 'core/capture/.*' "$B" "$T" 'bpf/abi\.h' 'core/model/event\.h' 'core/model/names\.h' \
+allowed core/capture 'core/capture/.*' "$B" "$T" 'bpf/abi\.h' 'bpf/cpu\.h' 'core/model/event\.h' 'core/model/names\.h' \
 	'core/model/control\.h' 'core/model/sample\.h' '[a-z_]*\.skel\.h'
 allowed core/pprof 'core/pprof/.*' "$B" 'core/model/names\.h' 'proto/.*'
 allowed core/session 'core/session/.*' "$B" "$M" 'proto/.*' '[a-z_]*\.pb-c\.h'
@@ -37,7 +37,7 @@ allowed core/pyramid 'core/pyramid/.*' "$B" "$M"
 allowed core/view "$V" "$B" "$M" 'core/memory/(wait_graph|leak_groups|leak_report|runtime_seen)\.h' 'core/pprof/pprof\.h' 'core/pyramid/(pyramid|tile)\.h' 'core/session/perfetto\.h'
 allowed fs 'fs/.*' "$B" "$V" 'core/model/(feed|event)\.h'
 allowed web 'web/.*' "$B" "$V" 'core/model/(feed|event)\.h' 'core/session/.*' 'core/pyramid/pyramid\.h'
-allowed bpf 'abi\.h' '[a-z]*\.bpf\.h' 'bpf/.*'
+allowed bpf 'abi\.h' 'cpu\.h' '[a-z]*\.bpf\.h' 'bpf/.*'
 allowed core/engine 'core/.*'
 allowed app 'app/.*' 'core/.*' 'fs/fs\.h' 'web/web\.h'
 
@@ -79,7 +79,7 @@ found=$(grep -rnE --include='*.c' 'pthread_create\(' app core fs web |
 [ -z "$found" ] || complain "threads are started by core/base/thread.h: $found"
 
 # A wire record is the business of two.
-found=$(grep -rlE --include='*.[ch]' '"bpf/abi\.h"' app core fs web xgotopfs.c | grep -v '^core/capture/')
+found=$(grep -rlE --include='*.[ch]' '"bpf/(abi|cpu)\.h"' app core fs web xgotopfs.c | grep -v '^core/capture/')
 [ -z "$found" ] || complain "bpf/abi.h is for core/capture: $found"
 
 # A name is opened, made, replaced and removed in core/base/safe_file.c only, where no planted link,

@@ -299,6 +299,8 @@ void capture_stop(struct capture *c)
 	pthread_mutex_lock(&c->changing);
 	over = c->over;
 	c->over = true;
+	if (c->cpu)
+		cpu_sampler_switch(c->cpu, false);
 	capture_detach(c);
 	pthread_mutex_unlock(&c->changing);
 	if (!over)
@@ -487,6 +489,7 @@ static void price_types(struct capture *c, struct capture_stats *s)
 void capture_stats(struct capture *c, struct capture_stats *ret)
 {
 	struct program_counters counters;
+	struct wire_cpu_counts cpu;
 	struct capture_stats s = {.readers = c->program->n_rings,
 				  .ring_bytes = c->program->ring_bytes};
 
@@ -508,9 +511,24 @@ void capture_stats(struct capture *c, struct capture_stats *ret)
 	pump_stats(c->pump, &s);
 	s.stepped = counters.stepped;
 	s.sample_hits = counters.sample_hits;
+	cpu_sampler_counts(c->cpu, &cpu);
+	s.cpu_samples = cpu.hits;
+	s.cpu_samples_ns = cpu.ns;
 	s.price = c->price;
 	price_types(c, &s);
 	*ret = s;
+}
+
+void capture_sample_cpu(struct capture *c, bool on)
+{
+	pthread_mutex_lock(&c->changing);
+	cpu_sampler_switch(c->cpu, on && !c->over);
+	pthread_mutex_unlock(&c->changing);
+}
+
+void capture_cpu_sampling(struct capture *c, char *ret, size_t size)
+{
+	cpu_sampler_is(c->cpu, ret, size);
 }
 
 void capture_sampling(struct capture *c, char *ret, size_t size)

@@ -90,6 +90,7 @@ struct capture_config {
 	uint32_t rates[RATES]; /* parts of RATE_ONE (core/model/control.h's 10000); 0 = no
 					probe */
 	struct capture_price price; /* what capture_calibrate() said, for capture_stats() */
+	unsigned cpu_hz;            /* samples a second of each CPU; 0: none */
 	/* Only follows which processes there are, by pidfds and, once a second, what they execute:
 	 * no bpf(2), no tracefs, no capability of its own. It stays paused: -ENOTSUP. */
 	bool without_bpf;
@@ -167,6 +168,8 @@ struct capture_stats {
 	unsigned readers;                      /* rings in use */
 	size_t ring_bytes;                     /* of all rings together, as they were rounded */
 	uint64_t sample_hits;                  /* of the hits, those of allocation samples */
+	/* CPU samples, and the time in the BPF program at those; in none of the above. */
+	uint64_t cpu_samples, cpu_samples_ns;
 	uint64_t switching_ns; /* CPU time of all capture_set_paused(), the kernel's in it */
 	/* Of the hits, those at sites that the kernel steps out of line rather than emulate. */
 	uint64_t stepped;
@@ -208,6 +211,12 @@ int capture_sample_allocations(struct capture *c, bool on);
 /* Allocations are sampled beside the events, while any event of an allocation is wanted. "on", or
  * why not. */
 void capture_sampling(struct capture *c, char *ret, size_t size);
+
+/* CPU samples are taken from now on, or no longer; whatever the probes do. Not at all where that
+ * cannot be: capture_cpu_sampling() says why. */
+void capture_sample_cpu(struct capture *c, bool on);
+/* "on", "incomplete: …" or "off: …". */
+void capture_cpu_sampling(struct capture *c, char *ret, size_t size);
 
 /* The sites in use, with whether each is attached now. */
 size_t capture_sites(struct capture *c, struct probe_site *ret, size_t max);

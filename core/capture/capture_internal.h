@@ -20,6 +20,8 @@ struct capture {
 	struct program *program;
 	struct decode *decode;
 	struct procs *procs;
+	struct cpu_sampler *cpu; /* changed by who holds `changing` */
+	struct cpu_names *cpu_names;
 	struct pump *pump;
 	struct capture_price price;
 	pthread_mutex_t changing; /* held as long as the kernel takes; before lock */

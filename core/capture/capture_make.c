@@ -72,6 +72,29 @@ static int load(struct capture *c, const struct capture_config *config)
 	return err;
 }
 
+static void cpu_came(void *ctx, pid_t pid, uint64_t bias)
+{
+	cpu_sampler_follow(((struct capture *)ctx)->cpu, pid, bias);
+}
+
+static void cpu_left(void *ctx, pid_t pid)
+{
+	cpu_sampler_leave(((struct capture *)ctx)->cpu, pid);
+}
+
+static int make_cpu(struct capture *c, const struct capture_config *config, struct names *names)
+{
+	const struct procs_watcher watcher = {.ctx = c, .came = cpu_came, .left = cpu_left};
+	int err = config->without_bpf ? cpu_sampler_none(&c->cpu)
+				      : cpu_sampler_new(c->target, config->cpu_hz, &c->cpu);
+
+	if (!err)
+		err = cpu_names_new(c->decode, c->target, names, &c->cpu_names);
+	if (!err)
+		procs_watch(c->procs, &watcher);
+	return err;
+}
+
 static int make(struct capture *c, const struct capture_config *config, struct names *names)
 {
 	int err = open_binary(c);
@@ -90,7 +113,10 @@ static int make(struct capture *c, const struct capture_config *config, struct n
 	if (!err)
 		err = procs_new(c->target, c->guard, c->pid != 0, &c->sink, &c->procs);
 	if (!err)
-		err = pump_new(c->program, c->decode, c->procs, &c->sink, &c->pump);
+		err = make_cpu(c, config, names);
+	if (!err)
+		err = pump_new(c->program, c->decode, c->procs, c->cpu, c->cpu_names, &c->sink,
+			       &c->pump);
 	return err;
 }
 
@@ -137,6 +163,8 @@ void capture_free(struct capture *c)
 	guard_free(c->guard);
 	runners_free(c->runners);
 	pump_free(c->pump);
+	cpu_names_free(c->cpu_names);
+	cpu_sampler_free(c->cpu);
 	gone = capture_let_go(c);
 	plugins_free(c->plugins);
 	probes_free(c->probes);

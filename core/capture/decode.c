@@ -410,6 +410,21 @@ static int64_t calls_miss(struct decode *d, uint64_t return_pc)
 	return (int64_t)at;
 }
 
+uint32_t decode_calls(struct decode *d, const struct decode_process *process, uint64_t return_pc,
+		      const uint32_t **ret_sites)
+{
+	uint64_t pc = settle(d, process, return_pc - process->bias);
+	uint32_t known;
+	int64_t at;
+
+	follow_parts(d);
+	at = idmap_get(&d->stack_pcs, pc, 0, &known) ? (int64_t)known : calls_miss(d, pc);
+	if (at < 0)
+		return 0;
+	*ret_sites = &d->calls[at + 1];
+	return d->calls[at];
+}
+
 /* The first frame that is told: behind those of the runtime that made the goroutine. */
 static uint32_t first_frame(const struct wire_sample *sample, uint32_t n)
 {
@@ -424,12 +439,11 @@ static uint32_t first_frame(const struct wire_sample *sample, uint32_t n)
 bool decode_sample(struct decode *d, const struct decode_process *process,
 		   const struct wire_sample *sample, struct stack_sample *ret)
 {
-	uint32_t n = MIN((uint32_t)sample->n, (uint32_t)WIRE_STACK_MAX), known;
+	uint32_t n = MIN((uint32_t)sample->n, (uint32_t)WIRE_STACK_MAX);
 	uint32_t first = first_frame(sample, n);
 
 	if (sample->kind >= WIRE_SAMPLE_KINDS || (n && first == n))
 		return false;
-	follow_parts(d);
 	*ret = (struct stack_sample){.time_ns = sample->time_ns,
 				     .goid = sample->goid,
 				     .weight = sample->weight,
@@ -444,20 +458,18 @@ bool decode_sample(struct decode *d, const struct decode_process *process,
 		if (ret->state == GSTATE_WAITING)
 			ret->reason_id = d->reasons[WIRE_WAS_REASON(sample->size)];
 	}
-	for (uint32_t i = first; i < n; i++) {
-		uint64_t pc = settle(d, process, sample->pcs[i] - process->bias);
-		int64_t at = idmap_get(&d->stack_pcs, pc, 0, &known) ? (int64_t)known
-								     : calls_miss(d, pc);
-		uint32_t calls = at < 0 ? 0 : d->calls[at];
+	for (uint32_t i = first; i < n && !ret->cut; i++) {
+		const uint32_t *sites = NULL;
+		uint32_t calls = decode_calls(d, process, sample->pcs[i], &sites);
 
-		if (ret->n + calls > SAMPLE_DEPTH_MAX) {
-			ret->cut = true;
-			break;
-		}
-		for (uint32_t k = 0; k < calls; k++)
-			ret->sites[ret->n++] = d->calls[at + 1 + k];
+		ret->cut = !stack_sample_add(ret, sites, calls);
 	}
 	return true;
+}
+
+uint64_t decode_static(struct decode *d, const struct decode_process *process, uint64_t addr)
+{
+	return settle(d, process, addr - process->bias);
 }
 
 bool decode_was_inner(const struct decode *d)

@@ -39,6 +39,12 @@ int decode_part(struct decode *d, pid_t pid, unsigned k, uint64_t part_bias);
 /* Was the last record, which gave no event, a call from within the runtime of a plugin, told at the
  * outer function? Those of the program itself make no record (target_exclude()). */
 bool decode_was_inner(const struct decode *d);
+/* The calls at a return address of the process, inlined ones too, innermost first: names_site(), or
+ * one 0: not Go code. 0: they cannot be kept. *ret_sites is good until the next call. */
+uint32_t decode_calls(struct decode *d, const struct decode_process *process, uint64_t return_pc,
+		      const uint32_t **ret_sites);
+/* An address of the process as the target knows it. */
+uint64_t decode_static(struct decode *d, const struct decode_process *process, uint64_t addr);
 /* Names a sampled stack. false: it makes no sense, or a creation's does not have the go statement.
  */
 bool decode_sample(struct decode *d, const struct decode_process *process,

@@ -38,6 +38,7 @@ struct procs {
 	bool one;
 	pid_t only; /* the one; 0: not told yet, or all */
 	const struct capture_sink *sink;
+	struct procs_watcher watcher;
 	int epoll_fd;
 	struct proc *last; /* found last: nearly always the next one too */
 	unsigned ending;   /* processes with exited_ns set */
@@ -70,6 +71,11 @@ int procs_new(const struct target *target, const struct guard *guard, bool one,
 	}
 	*ret = p;
 	return 0;
+}
+
+void procs_watch(struct procs *p, const struct procs_watcher *watcher)
+{
+	p->watcher = *watcher;
 }
 
 static void proc_free(struct proc *proc)
@@ -119,6 +125,8 @@ static void forget(struct procs *p, struct proc *proc)
 	*link = proc->next;
 	p->last = NULL;
 	p->ending -= proc->exited_ns != 0;
+	if (!proc->ignored && p->watcher.left)
+		p->watcher.left(p->watcher.ctx, proc->process.pid);
 	proc_free(proc);
 }
 
@@ -170,6 +178,8 @@ static int add(struct procs *p, pid_t pid, uint64_t time_ns, bool must_live, str
 	proc->ignored = index < 0 || index > UINT16_MAX;
 	if (!proc->ignored)
 		proc->process.proc = (uint16_t)index;
+	if (!proc->ignored && p->watcher.came)
+		p->watcher.came(p->watcher.ctx, pid, proc->process.bias);
 	if (err)
 		mark_exited(p, proc);
 	*ret = proc;

@@ -19,6 +19,14 @@ struct procs;
 int procs_new(const struct target *target, const struct guard *guard, bool one,
 	      const struct capture_sink *sink, struct procs **ret);
 void procs_free(struct procs *p);
+/* Who else hears of each that is followed, at its address minus its static address, and when it is
+ * no longer. Before any is known. */
+struct procs_watcher {
+	void *ctx;
+	void (*came)(void *ctx, pid_t pid, uint64_t bias);
+	void (*left)(void *ctx, pid_t pid);
+};
+void procs_watch(struct procs *p, const struct procs_watcher *watcher);
 
 /* Tells the sink of process `pid`. 0; -ESRCH when it is gone; what the sink answered when it does
  * not want it. Already known: 0. */

@@ -98,7 +98,7 @@ static struct wire_layout layout_knobs(const struct go_layout *go)
 }
 
 /* Inside a pid namespace of its own, the kernel's process ids are not the ones we know. */
-static int fill_namespace(struct xgotopfs_bpf__rodata *knobs)
+int program_namespace(uint64_t *ret_dev, uint64_t *ret_ino)
 {
 	struct stat st;
 	int err;
@@ -109,8 +109,8 @@ static int fill_namespace(struct xgotopfs_bpf__rodata *knobs)
 	}
 	if (st.st_ino == PROC_PID_INIT_INO)
 		return 0;
-	knobs->pidns_dev = (uint64_t)major(st.st_dev) << 20 | minor(st.st_dev);
-	knobs->pidns_ino = st.st_ino;
+	*ret_dev = (uint64_t)major(st.st_dev) << 20 | minor(st.st_dev);
+	*ret_ino = st.st_ino;
 	return 0;
 }
 
@@ -164,7 +164,7 @@ static int fill_knobs(struct xgotopfs_bpf__rodata *knobs, const struct program_c
 		fill_ranges(target, EXCLUDE_MAPS, knobs->exclude_malloc, knobs->n_exclude_malloc);
 	span_ranges(knobs->exclude_maps, knobs->n_exclude_maps);
 	span_ranges(knobs->exclude_malloc, knobs->n_exclude_malloc);
-	return fill_namespace(knobs);
+	return program_namespace((uint64_t *)&knobs->pidns_dev, (uint64_t *)&knobs->pidns_ino);
 }
 
 /* --- loading ------------------------------------------------------------------------------- */

@@ -72,6 +72,11 @@ struct program_counters {
 /* Sums the CPUs' counters. */
 void program_counters(const struct program *p, struct program_counters *ret);
 
+/* Our pid namespace, where it is not the initial one; else both are left alone. 0 or -errno,
+ * logged.
+ */
+int program_namespace(uint64_t *ret_dev, uint64_t *ret_ino);
+
 /* Routes libbpf's messages into the log, at debug level. Once a process. */
 void program_route_log(void);
 

@@ -14,6 +14,7 @@
 
 #include "core/base/log.h"
 #include "core/base/thread.h"
+#include "core/capture/cpu_names.h"
 #include "core/capture/merge.h"
 
 #define BATCH             512 /* events handed to the sink at once */
@@ -54,12 +55,19 @@ struct pump {
 	/* Samples that the watermark has not passed: their process may still have to be told of. */
 	struct wire_sample *held;
 	size_t n_held, held_cap;
+	/* The same of CPUs. */
+	struct cpu_sampler *cpu;
+	struct cpu_names *cpu_names;
+	struct wire_cpu_sample *cpu_held;
+	size_t n_cpu_held, cpu_held_cap;
+	uint64_t cpu_lost; /* told so far */
 	/* written by the pump, read by anybody (atomic) */
 	uint64_t read, delivered, waiting, undecodable, senseless, ignored, stranded,
 		deliver_ns_sum, delivered_until_ns;
 };
 
 static int on_sample(void *ctx, void *data, size_t size);
+static int on_cpu_sample(void *ctx, void *data, size_t size);
 
 static int epoll_add(int epoll_fd, int fd)
 {
@@ -88,7 +96,8 @@ static int open_fds(struct pump *p)
 }
 
 int pump_new(struct program *program, struct decode *decode, struct procs *procs,
-	     const struct capture_sink *sink, struct pump **ret)
+	     struct cpu_sampler *cpu, struct cpu_names *cpu_names, const struct capture_sink *sink,
+	     struct pump **ret)
 {
 	struct pump *p = calloc(1, sizeof(*p));
 	int err;
@@ -98,6 +107,8 @@ int pump_new(struct program *program, struct decode *decode, struct procs *procs
 	p->program = program;
 	p->decode = decode;
 	p->procs = procs;
+	p->cpu = cpu;
+	p->cpu_names = cpu_names;
 	p->sink = sink;
 	p->stop_fd = p->event_fd = p->sleep_fd = -1;
 	p->interval_ns = BUSY_INTERVAL_NS;
@@ -105,6 +116,8 @@ int pump_new(struct program *program, struct decode *decode, struct procs *procs
 	err = p->batch ? merge_new(program->rings, program->n_rings, &p->merge) : -ENOMEM;
 	if (!err && program->samples)
 		err = ring_buffer__add(program->wakeups, program_samples_fd(program), on_sample, p);
+	if (!err && cpu_sampler_fd(cpu) >= 0)
+		err = ring_buffer__add(program->wakeups, cpu_sampler_fd(cpu), on_cpu_sample, p);
 	if (!err)
 		err = open_fds(p);
 	if (err) {
@@ -129,6 +142,7 @@ void pump_free(struct pump *p)
 		close(p->sleep_fd);
 	merge_free(p->merge);
 	free(p->held);
+	free(p->cpu_held);
 	free(p->batch);
 	free(p);
 }
@@ -149,24 +163,43 @@ static void flush(struct pump *p)
 	p->n = 0;
 }
 
-/* A stack with its weight. Its process is known, or the sink hears of it first. */
-static void deliver_sample(struct pump *p, const struct wire_sample *sample)
+/* Of a sample: it is known, or the sink hears of it first. NULL: it is nobody's. */
+static const struct decode_process *sampled_process(struct pump *p, uint32_t pid, uint64_t time_ns)
 {
-	const struct decode_process *process =
-		procs_known(p->procs, (pid_t)sample->pid, sample->time_ns);
-	struct stack_sample named;
+	const struct decode_process *process = procs_known(p->procs, (pid_t)pid, time_ns);
 
 	if (!process) {
 		flush(p);
-		process = procs_find(p->procs, (pid_t)sample->pid, sample->time_ns);
+		process = procs_find(p->procs, (pid_t)pid, time_ns);
 	}
-	if (!process || !p->sink->sample)
+	return p->sink->sample ? process : NULL;
+}
+
+static void deliver_sample(struct pump *p, const struct wire_sample *sample)
+{
+	const struct decode_process *process = sampled_process(p, sample->pid, sample->time_ns);
+	struct stack_sample named;
+
+	if (!process)
 		return;
 	if (decode_sample(p->decode, process, sample, &named))
 		p->sink->sample(p->sink->ctx, &named);
 	else if (p->sink->samples_lost)
 		p->sink->samples_lost(p->sink->ctx, (enum sample_kind)sample->kind, 1,
 				      sample->weight);
+}
+
+/* Nobody is followed for such a sample: who is not any more has ended, or runs something else. */
+static void deliver_cpu_sample(struct pump *p, const struct wire_cpu_sample *sample)
+{
+	const struct decode_process *process =
+		procs_known(p->procs, (pid_t)sample->pid, sample->time_ns);
+	struct stack_sample named;
+
+	if (!process || !p->sink->sample)
+		return;
+	cpu_names_decode(p->cpu_names, process, sample, cpu_sampler_period_ns(p->cpu), &named);
+	p->sink->sample(p->sink->ctx, &named);
 }
 
 /* Those before that time, when all records before it were delivered. */
@@ -181,21 +214,30 @@ static void deliver_samples(struct pump *p, uint64_t until_ns)
 			p->held[kept - 1] = p->held[i];
 	}
 	p->n_held = kept;
+	kept = 0;
+	for (size_t i = 0; i < p->n_cpu_held; i++) {
+		if (p->cpu_held[i].time_ns < until_ns)
+			deliver_cpu_sample(p, &p->cpu_held[i]);
+		else if (kept++ != i)
+			p->cpu_held[kept - 1] = p->cpu_held[i];
+	}
+	p->n_cpu_held = kept;
 }
 
-static bool held_room(struct pump *p)
+/* A place behind the `n` samples that wait; NULL: there are too many. */
+static void *held_place(void **list, size_t *cap, size_t n, size_t size)
 {
-	size_t cap = p->held_cap ? p->held_cap * 2 : 64;
-	struct wire_sample *held;
+	size_t more = *cap ? *cap * 2 : 64;
+	void *grown;
 
-	if (p->n_held < p->held_cap)
-		return true;
-	held = cap <= HELD_MAX ? reallocarray(p->held, cap, sizeof(*held)) : NULL;
-	if (!held)
-		return false;
-	p->held = held;
-	p->held_cap = cap;
-	return true;
+	if (n == *cap) {
+		grown = more <= HELD_MAX ? reallocarray(*list, more, size) : NULL;
+		if (!grown)
+			return NULL;
+		*list = grown;
+		*cap = more;
+	}
+	return (char *)*list + n * size;
 }
 
 /* They come in a ring of their own: held until it is their turn. */
@@ -203,16 +245,38 @@ static int on_sample(void *ctx, void *data, size_t size)
 {
 	struct pump *p = ctx;
 	const struct wire_sample *sample = data;
+	struct wire_sample *place;
 
-	if (size < sizeof(*sample) || sample->kind >= WIRE_SAMPLE_KINDS)
+	if (size < sizeof(*sample) || sample->kind >= WIRE_SAMPLE_KINDS) {
 		add_to(&p->senseless, 1);
-	else if (held_room(p))
+		return 0;
+	}
+	place = held_place((void **)&p->held, &p->held_cap, p->n_held, sizeof(*place));
+	if (place)
 		p->held[p->n_held++] = *sample;
 	else if (procs_known(p->procs, (pid_t)sample->pid, sample->time_ns))
 		deliver_sample(p, sample);
 	else if (p->sink->samples_lost)
 		p->sink->samples_lost(p->sink->ctx, (enum sample_kind)sample->kind, 1,
 				      sample->weight);
+	return 0;
+}
+
+static int on_cpu_sample(void *ctx, void *data, size_t size)
+{
+	struct pump *p = ctx;
+	const struct wire_cpu_sample *sample = data;
+	struct wire_cpu_sample *place;
+
+	if (size < sizeof(*sample)) {
+		add_to(&p->senseless, 1);
+		return 0;
+	}
+	place = held_place((void **)&p->cpu_held, &p->cpu_held_cap, p->n_cpu_held, sizeof(*place));
+	if (place)
+		p->cpu_held[p->n_cpu_held++] = *sample;
+	else
+		deliver_cpu_sample(p, sample);
 	return 0;
 }
 
@@ -256,6 +320,19 @@ static void deliver_lost_samples(struct pump *p, enum sample_kind kind,
 		p->sink->samples_lost(p->sink->ctx, kind, n, weight);
 }
 
+static void deliver_cpu_lost(struct pump *p)
+{
+	struct wire_cpu_counts counts;
+	uint64_t lost;
+
+	cpu_sampler_counts(p->cpu, &counts);
+	lost = counts.lost - p->cpu_lost;
+	p->cpu_lost = counts.lost;
+	if (lost && p->sink->samples_lost)
+		p->sink->samples_lost(p->sink->ctx, SAMPLE_CPU, lost,
+				      lost * cpu_sampler_period_ns(p->cpu));
+}
+
 /* All that was counted before this moment: told before anything is said to be delivered until it.
  */
 static void deliver_lost(struct pump *p)
@@ -275,8 +352,9 @@ static void deliver_lost(struct pump *p)
 	}
 	if (any)
 		p->sink->lost(p->sink->ctx, &more, now_ns);
-	for (unsigned kind = 0; kind < SAMPLE_KINDS; kind++)
+	for (unsigned kind = 0; kind < WIRE_SAMPLE_KINDS; kind++)
 		deliver_lost_samples(p, (enum sample_kind)kind, &counters);
+	deliver_cpu_lost(p);
 }
 
 /* Nobody tells of them. */
@@ -321,7 +399,7 @@ static size_t pass(struct pump *p)
 	size_t room = PASS_RECORDS;
 
 	/* After that: all samples before the watermark are among them. */
-	if (p->program->samples)
+	if (p->program->samples || cpu_sampler_fd(p->cpu) >= 0)
 		(void)ring_buffer__consume(p->program->wakeups);
 	while (room && (record = merge_next(p->merge))) {
 		deliver_record(p, record);
@@ -424,7 +502,7 @@ static void *pump_main(void *arg)
 		(void)eventfd_read(p->stop_fd, &nudges);
 		/* Who nudged before the one above wants what the next pass finds. */
 		read = pass(p);
-		if (read || p->more || p->n_held || merge_waiting(p->merge) ||
+		if (read || p->more || p->n_held || p->n_cpu_held || merge_waiting(p->merge) ||
 		    merge_busy(p->merge)) {
 			int64_t interval = busy_interval(p, read);
 

@@ -8,6 +8,7 @@
 #define XGOTOPFS_CAPTURE_PUMP_H
 
 #include "core/capture/capture.h"
+#include "core/capture/cpu_names.h"
 #include "core/capture/decode.h"
 #include "core/capture/procs.h"
 #include "core/capture/program.h"
@@ -16,7 +17,8 @@ struct pump;
 
 /* All are borrowed. 0 or -errno. */
 int pump_new(struct program *program, struct decode *decode, struct procs *procs,
-	     const struct capture_sink *sink, struct pump **ret);
+	     struct cpu_sampler *cpu, struct cpu_names *cpu_names, const struct capture_sink *sink,
+	     struct pump **ret);
 /* Stops it when it runs. NULL is fine. */
 void pump_free(struct pump *p);
 

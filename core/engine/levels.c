@@ -109,6 +109,16 @@ static int sample(struct levels *l, bool on)
 	return log_error(-ENOTSUP, "-probes light: allocations cannot be sampled here");
 }
 
+/* Holding `changing`. Nothing of it is in the program, so that only who wants nothing at all has
+ * none. */
+static void sample_cpu(struct levels *l)
+{
+	bool on = !l->paused && !probe_levels[levels_get(l, NULL)].without_bpf;
+
+	if (l->source->sample_cpu)
+		l->source->sample_cpu(l->source->ctx, on);
+}
+
 /* Holding `changing`: from one level to another, all or nothing. */
 static int enter(struct levels *l, enum probe_level level)
 {
@@ -138,6 +148,8 @@ int levels_prepare(struct levels *l)
 		err = sample(l, true);
 	if (!err)
 		err = switch_events(l, wants_out(l, level));
+	if (!err)
+		sample_cpu(l);
 	pthread_mutex_unlock(&l->changing);
 	return err;
 }
@@ -152,6 +164,7 @@ int levels_pause(struct levels *l, bool paused)
 		l->paused = paused;
 		if (probe_levels[levels_get(l, NULL)].samples_allocations)
 			(void)sample(l, !paused);
+		sample_cpu(l);
 	}
 	pthread_mutex_unlock(&l->changing);
 	return err;
@@ -169,6 +182,7 @@ int levels_set(struct levels *l, enum probe_level level)
 		if (!err) {
 			atomic_store(&l->level, (int)level);
 			atomic_store(&l->since_ns, monotonic_ns());
+			sample_cpu(l);
 			log_info("probes: %s (%s)", probe_levels[level].name,
 				 probe_levels[level].is);
 		}

@@ -39,6 +39,9 @@ struct source {
 	 * nothing is changed. NULL: it cannot. */
 	int (*sample_allocations)(void *ctx, bool on);
 
+	/* CPU samples are taken from now on, or no longer, where that can be. NULL: it cannot. */
+	void (*sample_cpu)(void *ctx, bool on);
+
 	/* As capture_delivered() (core/capture/capture.h). */
 	uint64_t (*delivered)(void *ctx, uint64_t wanted_ns);
 

@@ -128,6 +128,8 @@ void traced_add_stats(struct capture_stats *sum, const struct capture_stats *s)
 	sum->undecodable += s->undecodable;
 	sum->stepped += s->stepped;
 	sum->sample_hits += s->sample_hits;
+	sum->cpu_samples += s->cpu_samples;
+	sum->cpu_samples_ns += s->cpu_samples_ns;
 	sum->skipped += s->skipped;
 	for (unsigned type = 0; type < EVENT_TYPES; type++)
 		sum->hit_ns[type] = MAX(sum->hit_ns[type], s->hit_ns[type]);
@@ -218,6 +220,7 @@ static void fill_unseen(struct traced *t, const struct target *target, unsigned 
 static void fill_sampling(const struct traced_image *i, struct health *ret)
 {
 	capture_sampling(i->capture, ret->sampling, sizeof(ret->sampling));
+	capture_cpu_sampling(i->capture, ret->cpu_sampling, sizeof(ret->cpu_sampling));
 	if (!strcmp(ret->sampling, "on") && i->unsampled[0])
 		snprintf(ret->sampling, sizeof(ret->sampling), "incomplete: %s", i->unsampled);
 }
@@ -239,6 +242,9 @@ static void health(void *ctx, unsigned proc, struct health *ret)
 	fill_sampling(traced_now(t), ret);
 	ret->hits = s.hits - s.sample_hits;
 	ret->sample_hits = s.sample_hits;
+	ret->cpu_samples = s.cpu_samples;
+	ret->cpu_samples_ns = s.cpu_samples_ns;
+	ret->cpu_hz = t->c.cpu_hz;
 	ret->skipped_by_filter = s.skipped;
 	ret->reads_faulted = s.faulted;
 	ret->ring_bytes = s.ring_bytes;
@@ -411,6 +417,17 @@ static int sample_allocations(void *ctx, bool on)
 	return err;
 }
 
+static void sample_cpu(void *ctx, bool on)
+{
+	struct traced *t = ctx;
+
+	pthread_rwlock_rdlock(&t->lock);
+	for (unsigned k = 0; k < t->n_images; k++)
+		capture_sample_cpu(t->images[k]->capture, on);
+	t->cpu_on = on;
+	pthread_rwlock_unlock(&t->lock);
+}
+
 static bool get_paused(void *ctx)
 {
 	struct traced *t = ctx;
@@ -459,6 +476,7 @@ int traced_new(const struct traced_config *config, struct target *target, struct
 		.get_rates = get_rates,
 		.set_paused = set_paused,
 		.sample_allocations = sample_allocations,
+		.sample_cpu = sample_cpu,
 		.get_paused = get_paused,
 		.low_latency = low_latency,
 		.delivered = delivered,

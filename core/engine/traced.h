@@ -23,6 +23,7 @@ struct traced_config {
 				not looked at any more */
 	unsigned readers;
 	size_t ring_bytes; /* of each, as capture_config's */
+	unsigned cpu_hz;   /* the same */
 	uint32_t rates[RATES];
 	bool without_bpf;         /* memory alone: as capture_config's */
 	const atomic_bool *asked; /* somebody wants an end: attaching is not to be waited for */

@@ -155,6 +155,7 @@ int traced_image_new(struct traced *t, struct target *target, const uint32_t rat
 		.readers = t->c.readers,
 		.ring_bytes = t->c.ring_bytes,
 		.price = t->price,
+		.cpu_hz = t->c.cpu_hz,
 		.made_type = memory_type,
 		.asked = t->c.asked,
 		.without_bpf = t->c.without_bpf,
@@ -252,6 +253,7 @@ static void as_the_others(const struct traced *t, struct capture *c)
 	if (capture_set_rates(c, rates) || capture_set_paused(c, capture_get_paused(other)) ||
 	    (t->samples_alone && capture_sample_allocations(c, true)))
 		log_warn("%s: its rates are not those of before", t->c.path);
+	capture_sample_cpu(c, t->cpu_on);
 	for (int n = 0; n < t->low_latency; n++)
 		capture_low_latency(c, true);
 }

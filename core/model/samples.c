@@ -13,14 +13,12 @@
 struct stack_row {
 	uint64_t hash;
 	uint32_t proc;
-	uint8_t kind;
 	struct sample_row row;
 };
 
 struct goroutine_row {
-	uint64_t goid; /* with proc and kind the key */
+	uint64_t goid; /* with proc the key */
 	uint32_t proc;
-	uint8_t kind;
 	bool used;
 	uint64_t seen; /* the sample's number */
 	struct sample_sum sum;
@@ -32,18 +30,31 @@ struct last_row {
 	uint32_t proc, row; /* row: number plus 1; 0 free */
 };
 
-struct samples {
-	pthread_mutex_t lock;
+struct recent_sample {
+	uint64_t time_ns, goid, weight;
+	uint32_t proc, stack; /* number of its row */
+};
+
+/* Of one kind. */
+struct table {
 	struct stack_row *stacks;
 	size_t n_stacks, stacks_cap;
 	uint32_t *slots; /* by hash: number of the row plus 1; 0 free */
 	size_t n_slots;
 	struct goroutine_row *goroutines;
 	size_t n_goroutines, goroutines_cap; /* cap: a power of two, twice what may be in use */
-	struct last_row *last[SAMPLE_KINDS]; /* SAMPLES_LAST_MAX; NULL: none yet */
-	uint64_t count;
-	uint64_t from_ns[SAMPLE_KINDS];
-	uint64_t lost[SAMPLE_KINDS], lost_weight[SAMPLE_KINDS];
+	struct last_row *last;               /* SAMPLES_LAST_MAX; NULL: none yet */
+	/* The newest, oldest first from `oldest` on: a ring. SAMPLE_CPU only. */
+	struct recent_sample *recent;
+	size_t n_recent, recent_cap, oldest;
+	bool forgotten; /* some of the last SAMPLES_RECENT_NS */
+	uint64_t count, from_ns, lost, lost_weight;
+	uint64_t marks[SAMPLE_MARKS];
+};
+
+struct samples {
+	pthread_mutex_t lock;
+	struct table tables[SAMPLE_KINDS];
 };
 
 int samples_new(struct samples **ret)
@@ -57,17 +68,23 @@ int samples_new(struct samples **ret)
 	return 0;
 }
 
-void samples_free(struct samples *s)
+static void table_free(struct table *s)
 {
-	if (!s)
-		return;
 	for (size_t i = 0; i < s->n_stacks; i++)
 		free((void *)(uintptr_t)s->stacks[i].row.sites);
 	free(s->stacks);
 	free(s->slots);
 	free(s->goroutines);
+	free(s->last);
+	free(s->recent);
+}
+
+void samples_free(struct samples *s)
+{
+	if (!s)
+		return;
 	for (unsigned kind = 0; kind < SAMPLE_KINDS; kind++)
-		free(s->last[kind]);
+		table_free(&s->tables[kind]);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 }
@@ -98,7 +115,7 @@ uint64_t sample_error(const struct sample_sum *sum)
 
 /* --- by stack -------------------------------------------------------------------------------- */
 
-static int rehash(struct samples *s)
+static int rehash(struct table *s)
 {
 	size_t n = s->n_slots ? 2 * s->n_slots : 512;
 	uint32_t *slots = calloc(n, sizeof(*slots));
@@ -120,9 +137,9 @@ static int rehash(struct samples *s)
 
 static bool is_row(const struct stack_row *row, uint64_t hash, const struct stack_sample *sample)
 {
-	return row->hash == hash && row->proc == sample->proc && row->kind == sample->kind &&
-	       row->row.n == sample->n && row->row.cut == sample->cut &&
-	       row->row.state == sample->state && row->row.reason_id == sample->reason_id &&
+	return row->hash == hash && row->proc == sample->proc && row->row.n == sample->n &&
+	       row->row.cut == sample->cut && row->row.state == sample->state &&
+	       row->row.reason_id == sample->reason_id &&
 	       row->row.start_func_id == sample->start_func_id &&
 	       row->row.system == sample->system &&
 	       !memcmp(row->row.sites ? row->row.sites : sample->sites, sample->sites,
@@ -130,8 +147,8 @@ static bool is_row(const struct stack_row *row, uint64_t hash, const struct stac
 }
 
 /* A new row; *at is its slot. NULL: no memory. */
-static struct stack_row *add_row(struct samples *s, uint64_t hash,
-				 const struct stack_sample *sample, size_t at)
+static struct stack_row *add_row(struct table *s, uint64_t hash, const struct stack_sample *sample,
+				 size_t at)
 {
 	uint32_t *sites = NULL;
 	struct stack_row *row;
@@ -154,7 +171,6 @@ static struct stack_row *add_row(struct samples *s, uint64_t hash,
 	row = &s->stacks[s->n_stacks++];
 	*row = (struct stack_row){.hash = hash,
 				  .proc = sample->proc,
-				  .kind = sample->kind,
 				  .row = {.sites = sites,
 					  .n = sample->n,
 					  .cut = sample->cut,
@@ -166,9 +182,9 @@ static struct stack_row *add_row(struct samples *s, uint64_t hash,
 	return row;
 }
 
-static struct stack_row *stack_row(struct samples *s, const struct stack_sample *sample)
+static struct stack_row *stack_row(struct table *s, const struct stack_sample *sample)
 {
-	uint64_t hash = mix(mix(sample->cut, sample->proc), sample->kind);
+	uint64_t hash = mix(sample->cut, sample->proc);
 	size_t at;
 
 	if (2 * (s->n_stacks + 1) > s->n_slots && rehash(s))
@@ -189,18 +205,17 @@ static struct stack_row *stack_row(struct samples *s, const struct stack_sample 
 /* --- by goroutine ---------------------------------------------------------------------------- */
 
 static struct goroutine_row *goroutine_slot(struct goroutine_row *rows, size_t cap, unsigned proc,
-					    uint8_t kind, uint64_t goid)
+					    uint64_t goid)
 {
-	size_t at = mix(mix(goid, proc), kind) & (cap - 1);
+	size_t at = mix(goid, proc) & (cap - 1);
 
-	while (rows[at].used &&
-	       (rows[at].goid != goid || rows[at].proc != proc || rows[at].kind != kind))
+	while (rows[at].used && (rows[at].goid != goid || rows[at].proc != proc))
 		at = (at + 1) & (cap - 1);
 	return &rows[at];
 }
 
 /* Room for one more: grows, or forgets those that were not seen in the last so many samples. */
-static int make_room(struct samples *s)
+static int make_room(struct table *s)
 {
 	bool full = s->n_goroutines >= SAMPLES_GOROUTINES_MAX;
 	size_t cap = full ? s->goroutines_cap : s->goroutines_cap ? 2 * s->goroutines_cap : 256;
@@ -214,7 +229,7 @@ static int make_room(struct samples *s)
 
 		if (!old->used || (full && s->count - old->seen > SAMPLES_GOROUTINES_MAX / 2))
 			continue;
-		*goroutine_slot(rows, cap, old->proc, old->kind, old->goid) = *old;
+		*goroutine_slot(rows, cap, old->proc, old->goid) = *old;
 		n++;
 	}
 	free(s->goroutines);
@@ -224,7 +239,7 @@ static int make_room(struct samples *s)
 	return 0;
 }
 
-static void add_to_goroutine(struct samples *s, const struct stack_sample *sample)
+static void add_to_goroutine(struct table *s, const struct stack_sample *sample)
 {
 	struct goroutine_row *row;
 
@@ -232,17 +247,26 @@ static void add_to_goroutine(struct samples *s, const struct stack_sample *sampl
 	     2 * (s->n_goroutines + 1) > s->goroutines_cap) &&
 	    make_room(s))
 		return;
-	row = goroutine_slot(s->goroutines, s->goroutines_cap, sample->proc, sample->kind,
-			     sample->goid);
+	row = goroutine_slot(s->goroutines, s->goroutines_cap, sample->proc, sample->goid);
 	if (!row->used) {
-		*row = (struct goroutine_row){.goid = sample->goid,
-					      .proc = sample->proc,
-					      .kind = sample->kind,
-					      .used = true};
+		*row = (struct goroutine_row){
+			.goid = sample->goid, .proc = sample->proc, .used = true};
 		s->n_goroutines++;
 	}
 	row->seen = s->count;
 	sum_add(&row->sum, sample);
+}
+
+/* NULL: there is none, or it is forgotten. */
+static const struct goroutine_row *goroutine_find(const struct table *s, unsigned proc,
+						  uint64_t goid)
+{
+	const struct goroutine_row *row;
+
+	if (!s->goroutines_cap)
+		return NULL;
+	row = goroutine_slot(s->goroutines, s->goroutines_cap, proc, goid);
+	return row->used ? row : NULL;
 }
 
 void samples_of_goroutine(struct samples *s, unsigned proc, enum sample_kind kind, uint64_t goid,
@@ -252,86 +276,196 @@ void samples_of_goroutine(struct samples *s, unsigned proc, enum sample_kind kin
 
 	*ret = (struct sample_sum){0};
 	pthread_mutex_lock(&s->lock);
-	if (s->goroutines_cap) {
-		row = goroutine_slot(s->goroutines, s->goroutines_cap, proc, (uint8_t)kind, goid);
-		if (row->used)
-			*ret = row->sum;
-	}
+	row = goroutine_find(&s->tables[kind], proc, goid);
+	if (row)
+		*ret = row->sum;
 	pthread_mutex_unlock(&s->lock);
 }
 
 /* --- the last of a goroutine ------------------------------------------------------------------ */
 
-static struct last_row *last_row(struct samples *s, unsigned proc, enum sample_kind kind,
-				 uint64_t goid)
+static struct last_row *last_row(struct table *t, unsigned proc, uint64_t goid)
 {
-	return &s->last[kind][mix(mix(0, goid), proc) & (SAMPLES_LAST_MAX - 1)];
+	return &t->last[mix(mix(0, goid), proc) & (SAMPLES_LAST_MAX - 1)];
 }
 
-static void note_last(struct samples *s, const struct stack_sample *sample,
-		      const struct stack_row *row)
+static void note_last(struct table *t, const struct stack_sample *sample, uint32_t stack)
 {
-	if (!s->last[sample->kind])
-		s->last[sample->kind] = calloc(SAMPLES_LAST_MAX, sizeof(*s->last[0]));
-	if (s->last[sample->kind])
-		*last_row(s, sample->proc, (enum sample_kind)sample->kind, sample->goid) =
+	if (!t->last)
+		t->last = calloc(SAMPLES_LAST_MAX, sizeof(*t->last));
+	if (t->last)
+		*last_row(t, sample->proc, sample->goid) =
 			(struct last_row){.goid = sample->goid,
 					  .time_ns = sample->time_ns,
 					  .proc = sample->proc,
-					  .row = (uint32_t)(row - s->stacks) + 1};
+					  .row = stack + 1};
 }
 
 bool samples_last(struct samples *s, unsigned proc, enum sample_kind kind, uint64_t goid,
 		  struct sample_row *ret, uint64_t *ret_time_ns)
 {
+	struct table *t = &s->tables[kind];
 	const struct last_row *last;
 	bool found = false;
 
 	pthread_mutex_lock(&s->lock);
-	if (s->last[kind]) {
-		last = last_row(s, proc, kind, goid);
+	if (t->last) {
+		last = last_row(t, proc, goid);
 		found = last->row && last->goid == goid && last->proc == proc;
 	}
 	if (found) {
-		*ret = s->stacks[last->row - 1].row;
+		*ret = t->stacks[last->row - 1].row;
 		*ret_time_ns = last->time_ns;
 	}
 	pthread_mutex_unlock(&s->lock);
 	return found && ret->n;
 }
 
-/* --- both ------------------------------------------------------------------------------------ */
+/* --- the newest ------------------------------------------------------------------------------ */
 
-void samples_add(struct samples *s, const struct stack_sample *sample)
+static bool make_recent_room(struct table *s)
+{
+	size_t cap = s->recent_cap ? 2 * s->recent_cap : 1024;
+	struct recent_sample *grown;
+
+	if (s->n_recent < s->recent_cap)
+		return true;
+	grown = cap <= SAMPLES_RECENT_MAX ? malloc(cap * sizeof(*grown)) : NULL;
+	if (!grown)
+		return false;
+	for (size_t i = 0; i < s->n_recent; i++)
+		grown[i] = s->recent[(s->oldest + i) % s->recent_cap];
+	free(s->recent);
+	s->recent = grown;
+	s->recent_cap = cap;
+	s->oldest = 0;
+	return true;
+}
+
+static void drop_oldest(struct table *s)
+{
+	s->oldest = (s->oldest + 1) % s->recent_cap;
+	s->n_recent--;
+}
+
+static void add_recent(struct table *s, const struct stack_sample *sample, uint32_t stack)
+{
+	while (s->n_recent && s->recent[s->oldest].time_ns + SAMPLES_RECENT_NS < sample->time_ns) {
+		drop_oldest(s);
+		s->forgotten = false;
+	}
+	if (!make_recent_room(s)) {
+		if (!s->n_recent)
+			return;
+		drop_oldest(s);
+		s->forgotten = true;
+	}
+	s->recent[(s->oldest + s->n_recent++) % s->recent_cap] =
+		(struct recent_sample){.time_ns = sample->time_ns,
+				       .goid = sample->goid,
+				       .weight = sample->weight,
+				       .proc = sample->proc,
+				       .stack = stack};
+}
+
+static int by_stack_and_goid(const void *a, const void *b)
+{
+	const struct sample_row *x = a, *y = b;
+
+	if (x->sites != y->sites)
+		return x->sites < y->sites ? -1 : 1;
+	return x->goid < y->goid ? -1 : x->goid > y->goid;
+}
+
+static size_t merge_rows(struct sample_row *rows, size_t n)
+{
+	size_t kept = 0;
+
+	qsort(rows, n, sizeof(*rows), by_stack_and_goid);
+	for (size_t i = 0; i < n; i++) {
+		if (kept && !by_stack_and_goid(&rows[kept - 1], &rows[i]))
+			sample_sum_up(&rows[i].sum, &rows[kept - 1].sum);
+		else
+			rows[kept++] = rows[i];
+	}
+	return kept;
+}
+
+int samples_recent(struct samples *s, unsigned proc, enum sample_kind kind, uint64_t since_ns,
+		   struct sample_row **ret, size_t *ret_n, uint64_t *ret_from_ns)
+{
+	struct table *t = &s->tables[kind];
+	struct sample_row *rows;
+	size_t n = 0;
+
+	*ret_from_ns = 0;
+	pthread_mutex_lock(&s->lock);
+	rows = malloc((t->n_recent + 1) * sizeof(*rows));
+	for (size_t i = 0; rows && i < t->n_recent; i++) {
+		const struct recent_sample *r = &t->recent[(t->oldest + i) % t->recent_cap];
+		double weight = (double)r->weight;
+
+		if (r->proc != proc || r->time_ns < since_ns)
+			continue;
+		if (!n || r->time_ns < *ret_from_ns)
+			*ret_from_ns = r->time_ns;
+		rows[n] = t->stacks[r->stack].row;
+		rows[n].goid = r->goid;
+		rows[n++].sum = (struct sample_sum){
+			.hits = 1, .weight = r->weight, .squares = weight * weight};
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (!rows)
+		return -ENOMEM;
+	*ret_n = merge_rows(rows, n);
+	*ret = rows;
+	return 0;
+}
+
+/* --- all of it ------------------------------------------------------------------------------- */
+
+static void count_marks(struct table *s, unsigned marks)
+{
+	for (unsigned bit = 0; bit < SAMPLE_MARKS; bit++)
+		s->marks[bit] += marks >> bit & 1;
+}
+
+void samples_add(struct samples *all, const struct stack_sample *sample)
 {
 	struct stack_sample others = {.proc = sample->proc, .kind = sample->kind};
+	struct table *s = &all->tables[sample->kind];
 	struct stack_row *row;
 
-	pthread_mutex_lock(&s->lock);
+	pthread_mutex_lock(&all->lock);
 	s->count++;
-	if (!s->from_ns[sample->kind])
-		s->from_ns[sample->kind] = sample->time_ns;
+	if (!s->from_ns)
+		s->from_ns = sample->time_ns;
 	row = stack_row(s, sample);
 	if (!row)
 		row = stack_row(s, &others);
 	if (row) {
+		uint32_t stack = (uint32_t)(row - s->stacks);
+
 		sum_add(&row->row.sum, sample);
-		if (sample->kind == SAMPLE_ALLOC)
+		count_marks(s, sample->marks);
+		if (sample->kind == SAMPLE_ALLOC || sample->kind == SAMPLE_CPU)
 			add_to_goroutine(s, sample);
-		else
-			note_last(s, sample, row);
+		if (sample->kind != SAMPLE_ALLOC)
+			note_last(s, sample, stack);
+		if (sample->kind == SAMPLE_CPU)
+			add_recent(s, sample, stack);
 	} else {
-		s->lost[sample->kind]++;
-		s->lost_weight[sample->kind] += sample->weight;
+		s->lost++;
+		s->lost_weight += sample->weight;
 	}
-	pthread_mutex_unlock(&s->lock);
+	pthread_mutex_unlock(&all->lock);
 }
 
 void samples_lost(struct samples *s, enum sample_kind kind, uint64_t n, uint64_t weight)
 {
 	pthread_mutex_lock(&s->lock);
-	s->lost[kind] += n;
-	s->lost_weight[kind] += weight;
+	s->tables[kind].lost += n;
+	s->tables[kind].lost_weight += weight;
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -344,16 +478,17 @@ void sample_sum_up(const struct sample_sum *from, struct sample_sum *to)
 }
 
 /* Holding the lock. `rows` may be NULL. */
-static size_t gather(struct samples *s, unsigned proc, enum sample_kind kind,
-		     struct sample_row *rows, struct sample_totals *ret)
+static size_t gather(const struct table *s, unsigned proc, struct sample_row *rows,
+		     struct sample_totals *ret)
 {
 	size_t n = 0;
 
-	*ret = (struct sample_totals){.lost = s->lost[kind],
-				      .lost_weight = s->lost_weight[kind],
-				      .from_ns = s->from_ns[kind]};
+	*ret = (struct sample_totals){
+		.lost = s->lost, .lost_weight = s->lost_weight, .from_ns = s->from_ns};
+	ret->recent_from_ns = s->forgotten ? s->recent[s->oldest].time_ns : s->from_ns;
+	memcpy(ret->marks, s->marks, sizeof(ret->marks));
 	for (size_t i = 0; i < s->n_stacks; i++) {
-		if (s->stacks[i].proc != proc || s->stacks[i].kind != kind)
+		if (s->stacks[i].proc != proc)
 			continue;
 		sample_sum_up(&s->stacks[i].row.sum, &ret->sum);
 		if (rows)
@@ -369,9 +504,9 @@ int samples_copy(struct samples *s, unsigned proc, enum sample_kind kind, struct
 	struct sample_row *rows;
 
 	pthread_mutex_lock(&s->lock);
-	rows = malloc((s->n_stacks + 1) * sizeof(*rows));
+	rows = malloc((s->tables[kind].n_stacks + 1) * sizeof(*rows));
 	if (rows) {
-		*ret_n = gather(s, proc, kind, rows, ret_totals);
+		*ret_n = gather(&s->tables[kind], proc, rows, ret_totals);
 		*ret = rows;
 	}
 	pthread_mutex_unlock(&s->lock);
@@ -382,6 +517,6 @@ void samples_totals(struct samples *s, unsigned proc, enum sample_kind kind,
 		    struct sample_totals *ret)
 {
 	pthread_mutex_lock(&s->lock);
-	(void)gather(s, proc, kind, NULL, ret);
+	(void)gather(&s->tables[kind], proc, NULL, ret);
 	pthread_mutex_unlock(&s->lock);
 }

@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Samples summed up: by stack, and allocations by goroutine. Bounded: stacks past
- * SAMPLES_STACKS_MAX are one row without a stack, goroutines past SAMPLES_GOROUTINES_MAX are
- * forgotten, those first that were not seen for longest. Of the other kinds the last stack of a
- * goroutine is known, of SAMPLES_LAST_MAX of them: one may push another out. Any thread.
+ * Samples summed up: by stack, and allocations and CPU time by goroutine; each kind for itself.
+ * Bounded: stacks past SAMPLES_STACKS_MAX are one row without a stack, goroutines past
+ * SAMPLES_GOROUTINES_MAX are forgotten, those first that were not seen for longest. But for
+ * allocations the last stack of a goroutine is known, of SAMPLES_LAST_MAX of them: one may push
+ * another out. Any thread.
  */
 #ifndef XGOTOPFS_MODEL_SAMPLES_H
 #define XGOTOPFS_MODEL_SAMPLES_H
 
+#include "core/base/util.h"
 #include "core/model/sample.h"
 
 #define SAMPLES_STACKS_MAX     32768
 #define SAMPLES_GOROUTINES_MAX 65536
 #define SAMPLES_LAST_MAX       65536
+/* Of SAMPLE_CPU the newest are known one by one: so long, and so many (20 MiB). */
+#define SAMPLES_RECENT_NS  (60 * NS_PER_SEC)
+#define SAMPLES_RECENT_MAX (1u << 19)
 
 struct samples;
 
@@ -43,24 +48,32 @@ struct sample_row {
 	uint8_t state;
 	bool system;
 	uint32_t reason_id, start_func_id;
+	uint64_t goid; /* of samples_recent() */
 };
 struct sample_totals {
 	struct sample_sum sum;
 	uint64_t lost, lost_weight;
-	uint64_t from_ns; /* CLOCK_MONOTONIC of the first; 0: there is none */
+	uint64_t from_ns;             /* CLOCK_MONOTONIC of the first; 0: there is none */
+	uint64_t recent_from_ns;      /* what samples_recent() knows begins here */
+	uint64_t marks[SAMPLE_MARKS]; /* samples with that bit of enum sample_mark; of all processes
+				       */
 };
 /* The rows of a process, in no order, and their totals. The caller frees *ret. 0 or -ENOMEM. */
 int samples_copy(struct samples *s, unsigned proc, enum sample_kind kind, struct sample_row **ret,
 		 size_t *ret_n, struct sample_totals *ret_totals);
 void samples_totals(struct samples *s, unsigned proc, enum sample_kind kind,
 		    struct sample_totals *ret);
-/* All zero: none, or forgotten. */
-void samples_of_goroutine(struct samples *s, unsigned proc, enum sample_kind kind, uint64_t goid,
-			  struct sample_sum *ret);
-
+/* The newest ones since then, by stack and goroutine, in no order: at most of the last
+ * SAMPLES_RECENT_NS, and SAMPLES_RECENT_MAX of all processes. *ret_from_ns: when the first of them
+ * was; 0: there is none. The caller frees *ret. 0 or -ENOMEM. */
+int samples_recent(struct samples *s, unsigned proc, enum sample_kind kind, uint64_t since_ns,
+		   struct sample_row **ret, size_t *ret_n, uint64_t *ret_from_ns);
 /* The last of a goroutine's, but for allocations; its sum is the row's, which others share. false:
  * there is none, or it is not known any more. */
 bool samples_last(struct samples *s, unsigned proc, enum sample_kind kind, uint64_t goid,
 		  struct sample_row *ret, uint64_t *ret_time_ns);
+/* All zero: none, or forgotten. */
+void samples_of_goroutine(struct samples *s, unsigned proc, enum sample_kind kind, uint64_t goid,
+			  struct sample_sum *ret);
 
 #endif

@@ -40,6 +40,7 @@ struct pprof {
 	size_t table_cap;
 	uint64_t others; /* samples past PPROF_SAMPLES_MAX */
 	int err;
+	uint64_t period;
 };
 
 int pprof_new(const struct pprof_type *types, unsigned n, struct pprof **ret)
@@ -74,6 +75,11 @@ void pprof_free(struct pprof *p)
 static uint32_t text_id(struct pprof *p, const char *text)
 {
 	return names_intern(p->names, text, strlen(text));
+}
+
+void pprof_period(struct pprof *p, uint64_t period)
+{
+	p->period = period;
 }
 
 void pprof_comment(struct pprof *p, const char *fmt, ...)
@@ -304,7 +310,7 @@ static void put_head(struct pprof *p, const struct pprof_about *about, struct bu
 	head.n_sample_type = p->n_types;
 	head.sample_type = list;
 	head.period_type = list[p->n_types - 1];
-	head.period = 1;
+	head.period = (int64_t)MAX(p->period, (uint64_t)1);
 	head.default_sample_type = types[p->n_types - 1].type;
 	map.id = MAPPING;
 	map.filename = text_id(p, about->binary);

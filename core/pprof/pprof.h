@@ -49,6 +49,8 @@ struct pprof_type {
 
 int pprof_new(const struct pprof_type *types, unsigned n, struct pprof **ret);
 void pprof_free(struct pprof *p);
+/* How much of the last type lies between two samples; else 1. */
+void pprof_period(struct pprof *p, uint64_t period);
 /* Copies what it needs. 0 or -ENOMEM, which sticks: pprof_finish() says so, too. */
 int pprof_add(struct pprof *p, const struct pprof_sample *sample);
 /* What a person should know of it: `go tool pprof -comments`. */

@@ -230,6 +230,22 @@ struct target_open_defers {
 };
 int target_open_defers(const struct target *t, uint64_t pc, struct target_open_defers *ret);
 
+/* How far the frame of the function at `pc` reaches there, in bytes: what it returns to is that
+ * much above the stack pointer (amd64). -1: not Go code, or not known. */
+int32_t target_frame_bytes(const struct target *t, uint64_t pc);
+
+/* Where a thread's g is beside the register that Go code has it in. */
+enum target_g_from {
+	TARGET_G_REGISTER, /* nowhere, or it was not found */
+	TARGET_G_OFFSET,   /* at thread pointer + at */
+	TARGET_G_POINTER,  /* at thread pointer + the word at static address `at` */
+};
+struct target_g_slot {
+	enum target_g_from from;
+	uint64_t at;
+};
+void target_g_slot(const struct target *t, struct target_g_slot *ret);
+
 /* For who walks stacks: how far a function's frame reaches (pclntab.h), and whether the machine
  * returns through a register (arm64). */
 const struct pclntab *target_pclntab(const struct target *t);

@@ -6,6 +6,7 @@
 
 #include "core/base/json.h"
 #include "core/view/goroutine.h"
+#include "core/view/cpu.h"
 #include "core/model/samples.h"
 #include "core/view/origins.h"
 #include "core/view/waits.h"
@@ -183,6 +184,7 @@ int view_status(const struct view *v, struct view_query *q, struct buf *out)
 		return err;
 	emit_begin(&e, q->form, out);
 	emit_status(&e, v, &info, &g, view_now(v, q->proc));
+	view_emit_cpu(&e, v, &g);
 	view_emit_waits_on(&e, v, q->proc, &g);
 	origin_emit(&e, v, &g);
 	return emit_caveats(&e, v, &g);
@@ -226,6 +228,7 @@ int view_emit_goroutine(const struct view *v, const struct proc_info *info,
 	emit_status(&e, v, info, g, now);
 	emit_counts(&e, g, now);
 	emit_sampled(&e, v, g);
+	view_emit_cpu(&e, v, g);
 	/* The same points in time as the API's other answers have them. */
 	emit_u64(&e, "created_ns", g->created_ns);
 	emit_u64(&e, "exited_ns", g->exited_ns);

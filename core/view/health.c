@@ -368,6 +368,9 @@ static void emit_coverage(struct emit *e, const struct facts *x)
 			"small objects are too few, the more so the more often it collects; and "
 			"sites that allocate in turn, in a fixed rhythm, can be counted one for "
 			"the other, which the errors do not cover");
+	emit_string(e, "cpu_sampling", h->cpu_sampling);
+	emit_u64(e, "cpu_sampling_hz", h->cpu_hz);
+	emit_u64(e, "cpu_sample_ns", h->cpu_samples ? h->cpu_samples_ns / h->cpu_samples : 0);
 	emit_string(e, "file", h->file);
 	emit_u64(e, "readers", h->readers);
 	emit_u64(e, "processors", h->processors);

@@ -30,8 +30,12 @@ struct health {
 	char unseen[1200];
 	char not_covered[512]; /* what this Go version hides from the probes in use; "" = nothing */
 	char sampling[512];    /* of allocations: "on", "incomplete: …", "off: …" */
-	char file[600];        /* the traced file: as it was read, watched over, … */
-	char path_why[512];    /* another file is where it was, and cannot be traced: why; "" */
+	char cpu_sampling[256]; /* of CPUs: the same */
+	unsigned cpu_hz;
+	/* Ticks that met a traced process, and what they took of it in our program. */
+	uint64_t cpu_samples, cpu_samples_ns;
+	char file[600];     /* the traced file: as it was read, watched over, … */
+	char path_why[512]; /* another file is where it was, and cannot be traced: why; "" */
 	bool file_trouble, file_limited; /* it is not traced just now; each process from late on */
 	uint64_t sample_hits;            /* of allocation samples; in none of the next */
 	uint64_t hits, skipped_by_filter, reads_faulted;

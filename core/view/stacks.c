@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <time.h>
 
+#include "core/view/cpu.h"
 #include "core/view/family.h"
 #include "core/view/view_internal.h"
 
@@ -168,6 +169,8 @@ int view_stack(const struct view *v, struct view_query *q, struct buf *out)
 		return err;
 	add_as_of(v, q->proc, as_of_ns, &head);
 	buf_add(&head, text.data, text.len);
+	if (view_state(&g) == GSTATE_RUNNING)
+		(void)view_add_last_sample(v, &g, &head);
 	if (buf_error(&head) || q->form == VIEW_JSON)
 		return buf_error(&head) ? -ENOMEM : wrap(q->form, &head, false, out);
 	buf_add(out, head.data, head.len);

@@ -2,6 +2,7 @@
 /* The statistics of a process: flat keyed. Any thread. */
 #include <stdio.h>
 
+#include "core/view/cpu.h"
 #include "core/view/losses.h"
 #include "core/view/view_internal.h"
 
@@ -156,6 +157,7 @@ int view_stats(const struct view *v, struct view_query *q, struct buf *out)
 	emit_u64(&e, "alloc_bytes", t.alloc_bytes);
 	view_emit_sampled(&e, v, q->proc);
 	view_emit_runtime(&e, v, q->proc);
+	view_emit_cpu_totals(&e, v, q->proc);
 	emit_latency(&e, &t);
 	emit_meter(&e, v);
 	emit_control(&e, v, q->proc);

@@ -189,6 +189,7 @@ view_fn view_wait_graph, view_goroutine_waits;
 view_fn view_heap, view_sched_procs;
 view_fn view_type;
 /* For `go tool pprof`: gzip of pprof's format (core/pprof). profile.c says what each counts. */
+view_fn view_pprof_cpu, view_pprof_cpu_since_start;
 view_fn view_pprof_goroutine, view_pprof_allocs, view_pprof_offcpu, view_pprof_leaks,
 	view_pprof_creations;
 

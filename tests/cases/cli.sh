@@ -43,6 +43,7 @@ web-listen 127.0.0.1
 retain 1000000
 retain-exited 10000
 max-overhead
+sample-cpu 99
 o
 daemon
 log-level

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What goroutines spend of CPU time, by samples: the profile as `go tool pprof` reads Go's own, a
+ * goroutine's share of it, and what a running one was last seen at. All are estimates, and say how
+ * far off they may be. Any thread.
+ */
+#include "core/view/cpu.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/model/samples.h"
+#include "core/view/labels.h"
+#include "core/view/profile.h"
+#include "core/view/view_internal.h"
+
+/* --- what the runtime does for itself -------------------------------------------------------- */
+
+static const char *function_of(const struct view *v, uint32_t site_id)
+{
+	const struct names *names = model_names(v->model);
+
+	return names_string(names, names_site(names, site_id)->func_id);
+}
+
+static bool begins_with(const char *s, const char *prefix)
+{
+	return !strncmp(s, prefix, strlen(prefix));
+}
+
+/* By any of its calls; the first that fits. */
+static const struct {
+	const char *function; /* what it begins with */
+	const char *work;
+} works[] = {
+	{"runtime.gcAssistAlloc", "gc assist"},
+	{"runtime.gcBgMarkWorker", "gc"},
+	{"runtime.bgsweep", "gc"},
+	{"runtime.bgscavenge", "gc"},
+	{"runtime.gcDrain", "gc"},
+	{"runtime.gcMarkDone", "gc"},
+	{"runtime.gcMarkTermination", "gc"},
+	{"runtime.gcStart", "gc"},
+	{"runtime.sysmon", "sysmon"},
+	{"runtime.newstack", "stack growth"},
+};
+
+/* "gc", "scheduler", …: what the runtime does there for itself; "": the program's own work. */
+static const char *work_of(const struct view *v, const struct sample_row *row)
+{
+	for (uint32_t i = 0; i < row->n; i++) {
+		const char *function = function_of(v, row->sites[i]);
+
+		for (size_t k = 0; k < ARRAY_SIZE(works); k++)
+			if (begins_with(function, works[k].function))
+				return works[k].work;
+		if (!strcmp(function, "runtime.schedule") ||
+		    !strcmp(function, "runtime.findRunnable") ||
+		    !strcmp(function, "runtime.findrunnable"))
+			return "scheduler";
+	}
+	return "";
+}
+
+/* Where its goroutine began, when the stack goes so far; "". */
+static const char *start_of(const struct view *v, const struct sample_row *row)
+{
+	const char *function;
+
+	if (!row->n || row->cut)
+		return "";
+	function = function_of(v, row->sites[row->n - 1]);
+	if (!strcmp(function, "runtime.mstart") || !strcmp(function, "runtime.mcall") ||
+	    !strcmp(function, "runtime.mstart1") || !strcmp(function, "runtime.mstart0") ||
+	    *function == '[')
+		return "";
+	return function;
+}
+
+/* --- the profile ----------------------------------------------------------------------------- */
+
+static int add_row(const struct view *v, struct pprof *p, const struct sample_row *row,
+		   struct labels *labels)
+{
+	struct pprof_frame frames[SAMPLE_DEPTH_MAX + 1];
+	struct pprof_sample sample = {.frames = frames};
+	char goid[24];
+
+	for (uint32_t i = 0; i < row->n; i++) {
+		frames[sample.n] = profile_frame(v, row->sites[i]);
+		if (!frames[sample.n].function.len)
+			frames[sample.n].function = PPROF_TEXT("(not known)");
+		sample.n++;
+	}
+	if (!row->n)
+		frames[sample.n++] = (struct pprof_frame){.function = PPROF_TEXT("(other stacks)")};
+	else if (row->cut)
+		frames[sample.n++] = (struct pprof_frame){.function = PPROF_TEXT("(more calls)")};
+	snprintf(goid, sizeof(goid), "%llu", (unsigned long long)row->goid);
+	sample.values[0] = (int64_t)MIN(row->sum.hits, (uint64_t)INT64_MAX);
+	sample.values[1] = (int64_t)MIN(row->sum.weight, (uint64_t)INT64_MAX);
+	sample.labels[0] =
+		(struct pprof_label){PPROF_TEXT("goid"), PPROF_TEXT(row->goid ? goid : "")};
+	sample.labels[1] = (struct pprof_label){PPROF_TEXT("start"), PPROF_TEXT(start_of(v, row))};
+	sample.labels[2] = (struct pprof_label){PPROF_TEXT("runtime"), PPROF_TEXT(work_of(v, row))};
+	if (row->goid)
+		labels_add(labels, row->goid, &sample, 3);
+	return pprof_add(p, &sample);
+}
+
+static int add_rows(const struct view *v, unsigned proc, struct pprof *p,
+		    const struct sample_row *rows, size_t n)
+{
+	struct labels *labels = NULL;
+	int err = labels_read(v, proc, &labels);
+
+	for (size_t i = 0; i < n && !err; i++)
+		err = add_row(v, p, &rows[i], labels);
+	labels_free(labels);
+	return err;
+}
+
+/* Why there is nothing, or not all; what marks mean. */
+static void note_sampling(const struct view *v, unsigned proc, struct pprof *p,
+			  const struct sample_totals *t)
+{
+	struct health *h = calloc(1, sizeof(*h));
+
+	if (!v->live->health)
+		pprof_comment(p, "a recorded session has no CPU samples");
+	else if (h && !v->live->health(v->live->ctx, proc, h) && strcmp(h->cpu_sampling, "on"))
+		pprof_comment(p, "CPU samples are %s", h->cpu_sampling);
+	free(h);
+	if (t->lost)
+		pprof_comment(p, "%llu samples were lost, of %llu ns, of all processes",
+			      (unsigned long long)t->lost, (unsigned long long)t->lost_weight);
+	pprof_comment(p,
+		      "of all samples since tracing began, of all processes: %llu in the kernel "
+		      "([kernel], below it the call that entered it); %llu in C code or the "
+		      "vdso ([C code], [vdso], without the calls in there); %llu without a "
+		      "goroutine; %llu without all of their outer calls ((more calls))",
+		      (unsigned long long)t->marks[0], (unsigned long long)t->marks[1],
+		      (unsigned long long)t->marks[2], (unsigned long long)t->marks[3]);
+	pprof_comment(p, "tag runtime: what the runtime does for itself: gc, gc assist (in the "
+			 "goroutine that has it as its tag goid), scheduler, sysmon, stack growth");
+}
+
+static void note_sum(struct pprof *p, const struct sample_row *rows, size_t n)
+{
+	struct sample_sum sum = {0};
+
+	for (size_t i = 0; i < n; i++)
+		sample_sum_up(&rows[i].sum, &sum);
+	if (sum.hits)
+		pprof_period(p, sum.weight / sum.hits);
+	pprof_comment(p,
+		      "an estimate: %llu ns in %llu samples by the CPUs' clocks; of what has k "
+		      "samples one standard deviation is at most the square root of k",
+		      (unsigned long long)sum.weight, (unsigned long long)sum.hits);
+}
+
+static int fill_recent(const struct view *v, unsigned proc, struct pprof *p, uint64_t now,
+		       uint64_t *from)
+{
+	uint64_t since = now > SAMPLES_RECENT_NS ? now - SAMPLES_RECENT_NS : 0, first;
+	struct sample_totals totals;
+	struct sample_row *rows;
+	size_t n;
+	int err =
+		samples_recent(model_samples(v->model), proc, SAMPLE_CPU, since, &rows, &n, &first);
+
+	if (err)
+		return err;
+	samples_totals(model_samples(v->model), proc, SAMPLE_CPU, &totals);
+	err = add_rows(v, proc, p, rows, n);
+	*from = MAX(since, MIN(totals.from_ns ? totals.from_ns : now, now));
+	if (totals.recent_from_ns > *from) {
+		*from = totals.recent_from_ns;
+		pprof_comment(p, "only the last %.1f s: more samples are not kept one by one",
+			      (double)(now - MIN(now, *from)) / NS_PER_SEC);
+	}
+	note_sum(p, rows, n);
+	note_sampling(v, proc, p, &totals);
+	pprof_comment(p, "labels of the program (runtime/pprof.Do) are those that the goroutine "
+			 "has now; of one that has ended they are not known");
+	free(rows);
+	return err;
+}
+
+static int fill_all(const struct view *v, unsigned proc, struct pprof *p, uint64_t now,
+		    uint64_t *from)
+{
+	struct sample_totals totals;
+	struct sample_row *rows;
+	size_t n;
+	int err = samples_copy(model_samples(v->model), proc, SAMPLE_CPU, &rows, &n, &totals);
+
+	if (err)
+		return err;
+	err = add_rows(v, proc, p, rows, n);
+	if (totals.from_ns)
+		*from = MIN(now, totals.from_ns);
+	note_sum(p, rows, n);
+	note_sampling(v, proc, p, &totals);
+	pprof_comment(p, "since tracing began samples are kept by stack alone: goroutines and "
+			 "their labels are in pprof/cpu");
+	free(rows);
+	return err;
+}
+
+/* As Go's own have it (runtime/pprof/proto.go). */
+static const struct pprof_type types[] = {{"samples", "count"}, {"cpu", "nanoseconds"}};
+
+int view_pprof_cpu(const struct view *v, struct view_query *q, struct buf *out)
+{
+	return profile_make(v, q->proc, types, ARRAY_SIZE(types), fill_recent, out);
+}
+
+int view_pprof_cpu_since_start(const struct view *v, struct view_query *q, struct buf *out)
+{
+	return profile_make(v, q->proc, types, ARRAY_SIZE(types), fill_all, out);
+}
+
+/* --- in other views -------------------------------------------------------------------------- */
+
+void view_emit_cpu(struct emit *e, const struct view *v, const struct goroutine *g)
+{
+	struct sample_sum sum;
+
+	samples_of_goroutine(model_samples(v->model), g->proc, SAMPLE_CPU, g->goid, &sum);
+	emit_u64(e, "cpu_ns", sum.weight);
+	emit_u64(e, "cpu_error_ns", sample_error(&sum));
+	emit_u64(e, "cpu_samples", sum.hits);
+}
+
+void view_emit_cpu_totals(struct emit *e, const struct view *v, unsigned proc)
+{
+	struct sample_totals t;
+
+	samples_totals(model_samples(v->model), proc, SAMPLE_CPU, &t);
+	emit_u64(e, "cpu_sampled_ns", t.sum.weight);
+	emit_u64(e, "cpu_sampled_error_ns", sample_error(&t.sum));
+	emit_u64(e, "cpu_samples", t.sum.hits);
+	emit_u64(e, "cpu_samples_lost", t.lost);
+	emit_u64(e, "cpu_samples_kernel", t.marks[0]);
+	emit_u64(e, "cpu_samples_c", t.marks[1]);
+	emit_u64(e, "cpu_samples_without_goroutine", t.marks[2]);
+	emit_u64(e, "cpu_samples_cut", t.marks[3]);
+}
+
+static void add_call(const struct view *v, uint32_t site_id, struct buf *out)
+{
+	const struct names *names = model_names(v->model);
+	const struct site *site = names_site(names, site_id);
+	const char *file = names_string(names, site->file_id);
+
+	buf_adds(out, names_string(names, site->func_id));
+	buf_adds(out, "(...)\n");
+	if (*file)
+		buf_addf(out, "\t%s:%u\n", file, site->line);
+}
+
+bool view_add_last_sample(const struct view *v, const struct goroutine *g, struct buf *out)
+{
+	struct sample_row row;
+	uint64_t at_ns;
+
+	if (!samples_last(model_samples(v->model), g->proc, SAMPLE_CPU, g->goid, &row, &at_ns))
+		return false;
+	buf_addf(out, "... where it was when a CPU's clock ticked last, %.3f s ago:\n",
+		 (double)view_since(view_now(v, g->proc), at_ns) / NS_PER_SEC);
+	for (uint32_t i = 0; i < row.n; i++)
+		add_call(v, row.sites[i], out);
+	if (row.cut)
+		buf_adds(out, "...more calls...\n");
+	return true;
+}

@@ -1,0 +1,3 @@
+module xgotopfs.test/hot
+
+go 1.17
