@@ -85,8 +85,6 @@ static void render(const struct follow_config *c, const struct event *ev, struct
 void follow_trimmed_line(const struct event_format *f, bool json, bool exact, uint64_t time_ns,
 			 uint64_t count, struct buf *out)
 {
-	uint64_t wall = time_ns + (uint64_t)f->wall_offset_ns;
-
 	if (json) {
 		buf_addf(out,
 			 "{\"timestamp\":%llu,\"event_type\":%d,\"goroutine\":0,"
@@ -96,9 +94,7 @@ void follow_trimmed_line(const struct event_format *f, bool json, bool exact, ui
 			 exact ? "trimmed" : "trimmed_of", (unsigned long long)count);
 		return;
 	}
-	buf_addu(out, wall / NS_PER_SEC);
-	buf_addc(out, '.');
-	buf_addu_pad(out, wall % NS_PER_SEC, 9);
+	event_format_time(f, time_ns, out);
 	buf_addf(out, " 0 trimmed %s=%llu\n", exact ? "count" : "of", (unsigned long long)count);
 }
 

@@ -53,6 +53,9 @@ static int init(struct fs *fs)
 	fs->format_root = fs->format_proc;
 	fs->format_root.pid_of = pid_of;
 	fs->format_root.ctx = fs;
+	fs->wall_root = fs->format_root;
+	fs->wall_proc = fs->format_proc;
+	fs->wall_root.rfc3339 = fs->wall_proc.rfc3339 = true;
 	err = nodes_new(views, n_views, &fs->nodes);
 	if (!err)
 		err = snaps_new(&fs->snaps);

@@ -36,6 +36,7 @@ struct fs {
 	gid_t gid;
 	uint64_t mount_time_ns; /* CLOCK_REALTIME */
 	struct event_format format_root, format_proc;
+	struct event_format wall_root, wall_proc; /* the same with dates */
 	struct snaps *snaps;
 	struct follow_cache *cache;
 	struct logs *logs;

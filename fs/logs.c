@@ -76,6 +76,13 @@ static void sweep_old(struct logs *logs, uint64_t now)
 	}
 }
 
+static const struct event_format *format_of(struct fs *fs, struct node_id id, bool every)
+{
+	if (fs_node(fs, id)->flags & NODE_WALL)
+		return every ? &fs->wall_root : &fs->wall_proc;
+	return every ? &fs->format_root : &fs->format_proc;
+}
+
 static int log_new(struct fs *fs, struct node_id id, struct log **ret)
 {
 	unsigned proc = fs_proc(fs, id.tree);
@@ -83,7 +90,7 @@ static int log_new(struct fs *fs, struct node_id id, struct log **ret)
 	bool every = !goroutine && !id.tree && fs->config.many;
 	struct follow_config config = {
 		.view = fs->view,
-		.format = every ? &fs->format_root : &fs->format_proc,
+		.format = format_of(fs, id, every),
 		/* Alone, the root's process needs no filter: every event is its own. */
 		.proc = goroutine || id.tree || fs->config.many ? (every ? -1 : (int)proc) : -1,
 		.goid = goroutine ? id.key : 0,

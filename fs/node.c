@@ -25,6 +25,7 @@ static const struct node fixed[ROWS_FIXED] = {
 	[ROW_ROOT] = NODE("", ROW_ROOT, NODE_DIR, 0),
 	[ROW_EVENTS] = NODE("events", ROW_ROOT, NODE_LOG, 0),
 	[ROW_EVENTS_JSONL] = NODE("events.jsonl", ROW_ROOT, NODE_LOG, J),
+	[ROW_EVENTS_WALL] = NODE("events_wall", ROW_ROOT, NODE_LOG, NODE_WALL),
 	[ROW_EVENTS_PIPE] = NODE("events_pipe", ROW_ROOT, NODE_PIPE, 0),
 	[ROW_GOROUTINES] = NODE("goroutines", ROW_ROOT, NODE_DIR, H, .family = &family_goroutines),
 	[ROW_BY_STATE] = NODE("by-state", ROW_ROOT, NODE_DIR, 0, .family = &family_states),
@@ -228,7 +229,7 @@ int node_static_child(const struct nodes *t, unsigned dir, const char *name)
 
 bool node_is_listed(const struct nodes *t, unsigned row)
 {
-	return t->rows[row].kind != NODE_PIPE;
+	return t->rows[row].kind != NODE_PIPE && !(t->rows[row].flags & NODE_WALL);
 }
 
 mode_t node_mode(const struct nodes *t, unsigned row)

@@ -36,6 +36,7 @@ enum node_flag {
 	NODE_ROOT_ONLY = 1 << 4,  /* not in processes/<pid> */
 	NODE_FIND_HEAVY = 1 << 5, /* of a folder: finding an entry may take milliseconds, too */
 	NODE_SLOW = 1 << 6,       /* of such a folder: it may take a reading of the target */
+	NODE_WALL = 1 << 7,       /* of a log: dates rather than UNIX seconds */
 };
 
 /* The rows that code speaks of: those of node.c, in their order. After them come the views. */
@@ -43,6 +44,7 @@ enum node_row {
 	ROW_ROOT,
 	ROW_EVENTS,
 	ROW_EVENTS_JSONL,
+	ROW_EVENTS_WALL,
 	ROW_EVENTS_PIPE,
 	ROW_GOROUTINES,
 	ROW_BY_STATE,
@@ -170,7 +172,8 @@ bool node_is_child(const struct nodes *t, unsigned dir, unsigned row);
  * Is it in its folder's listing? A file whose read waits for what comes is not: it is for whom asks
  * by name. To be told from a regular file it would have to be a FIFO or a device, which the kernel
  * would open itself and not ask us; as a regular file it makes cp -a, tar or find -exec cat wait
- * for ever, as tracefs' trace_pipe does.
+ * for ever, as tracefs' trace_pipe does. Nor is one that has the lines of another file once more:
+ * who copies the tree has them.
  */
 bool node_is_listed(const struct nodes *t, unsigned row);
 mode_t node_mode(const struct nodes *t, unsigned row); /* type and permissions */

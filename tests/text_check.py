@@ -13,6 +13,7 @@ usage: text_check.py MOUNT
 
 Prints what breaks a rule; the exit status is 1 when something does.
 """
+import datetime
 import json
 import math
 import os
@@ -47,7 +48,7 @@ WORDS = {"state", "writer", "overhead_most_by", "recording", "audit"}
 
 FLAT = {"stats", "health", "audit", "heap", "sched/latency", "control/replay"}
 TABLES = {"sites", "summary", "range", "stays", "waits"}
-OWN = {"README", "events", "events.jsonl", "stacks", "top", "leaks", "sched/procs", "metrics", "flame/stacks", "flame/origin"}
+OWN = {"README", "events", "events_wall", "events.jsonl", "stacks", "top", "leaks", "sched/procs", "metrics", "flame/stacks", "flame/origin"}
 # The same word for two things: whose state it is, and what a file is about.
 APART = {"state", "audit", "count", "replay", "type", "wait"}
 # A figure under another name.
@@ -201,6 +202,21 @@ def check_events(where, text):
             return
 
 
+def check_wall(mount, text):
+    """events_wall is events with other times."""
+    wall = read(os.path.join(mount, "events_wall")).splitlines()
+    lines = text.splitlines()
+    if len(wall) != len(lines):
+        bad("events_wall", f"{len(wall)} lines, events has {len(lines)}")
+    for n, (other, line) in enumerate(zip(wall, lines), 1):
+        at, _, rest = line.partition(" ")
+        date, _, same_rest = other.partition(" ")
+        seconds, ns = at.split(".")
+        if date != datetime.datetime.fromtimestamp(int(seconds), datetime.timezone.utc).strftime(f"%Y-%m-%dT%H:%M:%S.{ns}Z") or rest != same_rest:
+            bad(f"events_wall:{n}", f"{other!r}, and {line!r} in events")
+            return
+
+
 def twin_of(mount, name):
     path = os.path.join(mount, (name[:-4] if name.endswith(".tsv") else name) + ".json")
     return json.loads(read(path)) if os.path.exists(path) else None
@@ -249,7 +265,9 @@ def check_process(mount):
     note(figures, "top", {k: str(v) for k, v in top.items() if k.startswith("goroutines_")})
     metrics = check_metrics("metrics", read(os.path.join(mount, "metrics")))
     note(figures, "metrics", of_metrics(metrics))
-    check_events("events", read(os.path.join(mount, "events")))
+    events = read(os.path.join(mount, "events"))
+    check_events("events", events)
+    check_wall(mount, events)
     return figures, goroutines
 
 

@@ -142,7 +142,7 @@ def parse(form, name, data):
         return {"gzip": bool(gzip.decompress(data))} if data[:2] == b"\x1f\x8b" else {"bytes": bool(data)}
     text = data.decode()
     if name == "top":
-        return {"header": text.splitlines()[3]}
+        return {"header": next(line for line in text.splitlines() if line.startswith("      GOID"))}
     if name == "sched/procs":
         return {"lines": " ".join(re.findall(r"^SCHED|^  P\d+:|\w+(?==)", text.split("  M")[0], re.M)), "ms": "  M0: " in text}
     if name in ("stacks", "stack"):

@@ -7,6 +7,7 @@
 #include "core/model/event_format.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "core/base/text.h"
 
@@ -389,9 +390,54 @@ static char *text_goroutine(char *p, const struct event *ev, const struct parts 
 	return p;
 }
 
+static char *put_2(char *p, int value)
+{
+	return put(p, &two_digits[(value >= 0 && value < 100 ? value : 0) * 2], 2);
+}
+
+/* In UTC, always as long, so that lines sort by it: RFC 3339 as journalctl and kubectl take it. */
+static char *put_date(char *p, uint64_t seconds)
+{
+	time_t at = (time_t)seconds;
+	struct tm tm;
+
+	if (!gmtime_r(&at, &tm) || tm.tm_year < 0 || tm.tm_year + 1900 > 9999)
+		return put_u64(p, seconds);
+	p = put_2(p, (tm.tm_year + 1900) / 100);
+	p = put_2(p, (tm.tm_year + 1900) % 100);
+	*p++ = '-';
+	p = put_2(p, tm.tm_mon + 1);
+	*p++ = '-';
+	p = put_2(p, tm.tm_mday);
+	*p++ = 'T';
+	p = put_2(p, tm.tm_hour);
+	*p++ = ':';
+	p = put_2(p, tm.tm_min);
+	*p++ = ':';
+	return put_2(p, tm.tm_sec);
+}
+
+static char *put_time(char *p, const struct event_format *f, uint64_t time_ns)
+{
+	uint64_t wall = time_ns + (uint64_t)f->wall_offset_ns;
+
+	p = f->rfc3339 ? put_date(p, wall / NS_PER_SEC) : put_u64(p, wall / NS_PER_SEC);
+	*p++ = '.';
+	p = put_nanoseconds(p, (uint32_t)(wall % NS_PER_SEC));
+	if (f->rfc3339)
+		*p++ = 'Z';
+	return p;
+}
+
+void event_format_time(const struct event_format *f, uint64_t time_ns, struct buf *out)
+{
+	char text[64];
+
+	buf_add(out, text, (size_t)(put_time(text, f, time_ns) - text));
+}
+
 void event_format_text(const struct event_format *f, const struct event *ev, struct buf *out)
 {
-	uint64_t wall = ev->time_ns + (uint64_t)f->wall_offset_ns;
 	const char *name = event_switch(ev) ? "probes" : event_type_name(ev->type);
 	struct parts parts;
 	char *p;
@@ -400,9 +446,7 @@ void event_format_text(const struct event_format *f, const struct event *ev, str
 	p = reserve_line(&parts, out);
 	if (!p)
 		return;
-	p = put_u64(p, wall / NS_PER_SEC);
-	*p++ = '.';
-	p = put_nanoseconds(p, (uint32_t)(wall % NS_PER_SEC));
+	p = put_time(p, f, ev->time_ns);
 	*p++ = ' ';
 	p = put_u64(p, ev->goid);
 	*p++ = ' ';

@@ -14,6 +14,7 @@
 struct event_format {
 	const struct names *names;
 	int64_t wall_offset_ns;
+	bool rfc3339; /* times of text as "2025-11-23T12:13:20.123456789Z", not as UNIX seconds */
 	/* Process ids by index, to print pid=; NULL when one process is traced (text leaves it
 	 * out). */
 	int (*pid_of)(void *ctx, unsigned proc);
@@ -32,6 +33,8 @@ struct event_format {
  * merged=true, cgo=true, pid=. Lost events: "<time> 0 lost count=123 events=newobject,casgstatus".
  */
 void event_format_text(const struct event_format *f, const struct event *ev, struct buf *out);
+/* The time that such a line begins with, of CLOCK_MONOTONIC. */
+void event_format_time(const struct event_format *f, uint64_t time_ns, struct buf *out);
 
 /*
  * {"timestamp":…,"event_type":…,"goroutine":…,"parent_goroutine":…,"attributes":[…5…],…ours}\n

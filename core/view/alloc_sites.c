@@ -110,11 +110,52 @@ static void emit_site(struct emit *e, const struct view *v, uint32_t site_id)
 	emit_string(e, NULL, text.data ? text.data : "");
 }
 
+/* What was allocated and is in no sample, as a row of its own: its key, and no site. */
+#define UNSEEN UINT64_MAX
+
+static int add_unseen(const struct view *v, unsigned proc, struct groups *rows,
+		      struct sample_totals *totals)
+{
+	struct alloc_share share;
+	struct alloc_row *row;
+	uint64_t missing;
+
+	if (!view_alloc_share(v, proc, &share))
+		return 0;
+	missing = sub_u64(share.allocated, share.sampled);
+	if (missing <= 2 * sample_error(&totals->sum))
+		return 0;
+	row = groups_row(rows, UNSEEN);
+	if (!row)
+		return -ENOMEM;
+	row->sum.weight = missing;
+	totals->sum.weight = sum_u64(totals->sum.weight, missing);
+	return 0;
+}
+
+static void emit_unseen(struct emit *e, const struct alloc_row *row, double all)
+{
+	emit_row(e);
+	emit_u64(e, NULL, row->sum.weight);
+	emit_double(e, NULL, 100 * (double)row->sum.weight / all, 2);
+	emit_unknown(e, NULL);
+	emit_unknown(e, NULL);
+	emit_u64(e, NULL, 0);
+	emit_string(e, NULL, "(not sampled)");
+	emit_none(e, NULL);
+	emit_none(e, NULL);
+	emit_row_end(e);
+}
+
 static void emit_alloc_row(struct emit *e, const struct view *v, const struct alloc_row *row,
 			   const struct sample_totals *totals)
 {
 	double all = (double)totals->sum.weight;
 
+	if (row->key == UNSEEN) {
+		emit_unseen(e, row, all);
+		return;
+	}
 	emit_row(e);
 	emit_u64(e, NULL, row->sum.weight);
 	emit_double(e, NULL, all > 0 ? 100 * (double)row->sum.weight / all : 0, 2);
@@ -142,6 +183,8 @@ int view_alloc_sites(const struct view *v, struct view_query *q, struct buf *out
 	struct emit e;
 	int err = gather(v, q->proc, &rows, &totals);
 
+	if (!err)
+		err = add_unseen(v, q->proc, &rows, &totals);
 	if (!err) {
 		const struct alloc_row *sorted;
 

@@ -321,6 +321,11 @@ int view_allocations(const struct view *v, struct view_query *q, struct buf *out
 		view_emit_known(&e, NULL, *type->name, type->size);
 		emit_row_end(&e);
 	}
+	if (q->form == VIEW_TEXT) {
+		buf_adds(out, "... ");
+		view_note_events_only(v, q->goid ? VIEW_ALL_PROCS : q->proc, out);
+		buf_addc(out, '\n');
+	}
 	return emit_table_end(&e);
 }
 

@@ -21,6 +21,7 @@
 
 #define READ_EVENTS 1024
 #define TAG_CALLS   8 /* of the stack at a go statement */
+#define NOT_SAMPLED "(not sampled)"
 
 struct pprof_text profile_text(const struct view *v, uint32_t string_id)
 {
@@ -371,9 +372,13 @@ static int add_allocation(const struct view *v, struct pprof *p, const struct ev
 	return pprof_add(p, &sample);
 }
 
+struct retained {
+	uint64_t n, bytes;
+};
+
 /* The retained events: they alone know who called. */
 static int add_allocations(const struct view *v, unsigned proc, struct pprof *p,
-			   struct labels *labels, uint64_t *from, uint64_t *ret_count)
+			   struct labels *labels, uint64_t *from, struct retained *ret)
 {
 	cleanup_free_ struct event *events = malloc(READ_EVENTS * sizeof(*events));
 	struct feed *feed = model_feed(v->model);
@@ -393,7 +398,9 @@ static int add_allocations(const struct view *v, unsigned proc, struct pprof *p,
 			*from = MIN(*from, ev->time_ns);
 			if (ev->proc != proc || !event_is_allocation(ev->type))
 				continue;
-			++*ret_count;
+			ret->n++;
+			ret->bytes =
+				sum_u64(ret->bytes, names_allocated(model_names(v->model), ev));
 			known = !model_goroutine(v->model, proc, ev->goid, &by);
 			err = add_allocation(v, p, ev, known ? &by : NULL, labels);
 		}
@@ -444,55 +451,118 @@ static int add_samples(const struct view *v, unsigned proc, struct pprof *p, uin
 	return err;
 }
 
-/* How much of all bytes the events tell of. */
-static void note_share(struct pprof *p, const struct sample_totals *totals, uint64_t of_events)
+/* Bytes that are known to be missing, as a row, so that nothing is ranked as if it were all. */
+static int add_missing(struct pprof *p, unsigned value, const char *name, uint64_t bytes)
 {
-	uint64_t all = sum_u64(totals->sum.weight, totals->lost_weight);
+	struct pprof_frame frame = {.function = {name, strlen(name)}};
+	struct pprof_sample sample = {.frames = &frame, .n = 1};
 
-	if (!totals->sum.hits) {
-		pprof_comment(p,
-			      "only new, make and what makes maps are events: append, strings, "
-			      "conversions and others are not in it, and what share of all bytes "
-			      "this is, is not known (no samples: see alloc_sampling in health)");
-		return;
-	}
+	sample.values[value] = (int64_t)MIN(bytes, (uint64_t)INT64_MAX);
+	return bytes ? pprof_add(p, &sample) : 0;
+}
+
+static void note_samples(const struct view *v, unsigned proc, struct pprof *p,
+			 const struct sample_totals *totals)
+{
+	struct alloc_share share;
+
 	pprof_comment(p,
 		      "alloc_objects, alloc_space: sampled where the runtime hands out memory, "
 		      "whoever asks (append, strings, closures, fmt); an estimate: %llu bytes, one "
-		      "standard deviation is %llu; what garbage collections took back half used "
-		      "is not in it",
+		      "standard deviation is %llu",
 		      (unsigned long long)totals->sum.weight,
 		      (unsigned long long)sample_error(&totals->sum));
+	if (view_alloc_share(v, proc, &share))
+		pprof_comment(p,
+			      "alloc_space covers %.1f %% of the %llu bytes that the runtime "
+			      "allocated since tracing began; the rest is \"" NOT_SAMPLED
+			      "\": what "
+			      "garbage collections took back half used, or what alloc_sampling in "
+			      "health names",
+			      view_share_percent(share.sampled, &share),
+			      (unsigned long long)share.allocated);
+	else
+		pprof_comment(p, "what garbage collections took back half used is not in it");
 	if (totals->lost)
 		pprof_comment(p, "%llu samples were lost, of %llu bytes",
 			      (unsigned long long)totals->lost,
 			      (unsigned long long)totals->lost_weight);
-	pprof_comment(
-		p,
-		"event_objects, event_space: new, make and maps alone, each counted, by type; "
-		"since tracing began they told of some %.0f %% of the bytes that were sampled",
-		100 * MIN((double)of_events / (double)MAX(all, (uint64_t)1), 1.0));
+}
+
+/* How much of all bytes the events tell of. */
+static void note_events(const struct view *v, unsigned proc, struct pprof *p,
+			const struct sample_totals *totals, uint64_t of_events)
+{
+	uint64_t all = sum_u64(totals->sum.weight, totals->lost_weight);
+	struct alloc_share share;
+
+	if (view_alloc_share(v, proc, &share))
+		pprof_comment(p,
+			      "event_objects, event_space: new, make and maps alone, each counted, "
+			      "by type; since tracing began they told of some %.0f %% of the bytes "
+			      "that were allocated",
+			      view_share_percent(share.by_events, &share));
+	else if (totals->sum.hits)
+		pprof_comment(p,
+			      "event_objects, event_space: new, make and maps alone, each counted, "
+			      "by type; since tracing began they told of some %.0f %% of the bytes "
+			      "that were sampled",
+			      100 * MIN((double)of_events / (double)MAX(all, (uint64_t)1), 1.0));
+	else
+		pprof_comment(
+			p, "event_objects, event_space: new, make and maps alone; append, "
+			   "strings, conversions and others are not in it, and what share of all "
+			   "bytes this is, is not known (no samples: see alloc_sampling in "
+			   "health)");
+}
+
+/* What the samples, or where there are none the events, do not have. */
+static int add_unseen(const struct view *v, unsigned proc, struct pprof *p,
+		      const struct sample_totals *totals, const struct retained *retained,
+		      uint64_t of_events)
+{
+	struct alloc_share share;
+	int err;
+
+	if (!view_alloc_share(v, proc, &share))
+		return 0;
+	if (totals->sum.hits) {
+		uint64_t missing = sub_u64(share.allocated, share.sampled);
+
+		return missing > 2 * sample_error(&totals->sum)
+			       ? add_missing(p, 3, NOT_SAMPLED, missing)
+			       : 0;
+	}
+	err = add_missing(p, 1, "(events that are no longer retained)",
+			  sub_u64(of_events, retained->bytes));
+	return err ? err
+		   : add_missing(p, 1, "(no event: append, strings, conversions, closures, maps)",
+				 sub_u64(share.allocated, share.by_events));
 }
 
 static int add_allocs(const struct view *v, unsigned proc, struct pprof *p, uint64_t *from,
 		      bool sampled)
 {
+	struct retained retained = {0};
 	struct sample_totals totals = {0};
 	struct labels *labels = NULL;
 	struct model_totals t;
-	uint64_t count = 0;
 	int err = labels_read(v, proc, &labels);
 
 	if (!err)
-		err = add_allocations(v, proc, p, labels, from, &count);
+		err = add_allocations(v, proc, p, labels, from, &retained);
 	labels_free(labels);
 	if (!err && sampled)
 		err = add_samples(v, proc, p, from, &totals);
 
 	model_totals(v->model, (int)proc, &t);
-	note_share(p, &totals, t.alloc_bytes);
+	if (!err)
+		err = add_unseen(v, proc, p, &totals, &retained, t.alloc_bytes);
+	if (totals.sum.hits)
+		note_samples(v, proc, p, &totals);
+	note_events(v, proc, p, &totals, t.alloc_bytes);
 	pprof_comment(p, "allocations whose events are retained: %llu of %llu since tracing began",
-		      (unsigned long long)count,
+		      (unsigned long long)retained.n,
 		      (unsigned long long)(t.events[EVENT_MAKESLICE] + t.events[EVENT_MAKEMAP] +
 					   t.events[EVENT_NEWOBJECT]));
 	pprof_comment(p, "an event's stack is the caller, the start function and the go statement; "
@@ -517,8 +587,9 @@ static int fill_both(const struct view *v, unsigned proc, struct pprof *p, uint6
 
 int view_pprof_allocs(const struct view *v, struct view_query *q, struct buf *out)
 {
-	static const struct pprof_type events[] = {{"alloc_objects", "count"},
-						   {"alloc_space", "bytes"}};
+	/* By another name than what Go's own profile has all of. */
+	static const struct pprof_type events[] = {{"event_objects", "count"},
+						   {"event_space", "bytes"}};
 	static const struct pprof_type both[] = {{"event_objects", "count"},
 						 {"event_space", "bytes"},
 						 {"alloc_objects", "count"},

@@ -20,6 +20,7 @@ struct line {
 
 static const struct line of_process[] = {
 	{"events", "every event as a line; grows as they happen (tail -f)"},
+	{"events_wall", "the same with dates: 2025-11-23T12:13:20.123456789Z; not listed"},
 	{"events.jsonl", "the same as JSON lines"},
 	{"events_pipe",
 	 "the same, but a read waits for the next event (lower delay); not listed, so\n"

@@ -156,6 +156,7 @@ int view_stats(const struct view *v, struct view_query *q, struct buf *out)
 	emit_goroutines(&e, &t);
 	emit_u64(&e, "alloc_bytes", t.alloc_bytes);
 	view_emit_sampled(&e, v, q->proc);
+	view_emit_alloc_share(&e, v, q->proc);
 	view_emit_runtime(&e, v, q->proc);
 	view_emit_cpu_totals(&e, v, q->proc);
 	emit_latency(&e, &t);

@@ -277,6 +277,7 @@ static int as_json(const struct look *l, const struct model_totals *t, const str
 	}
 	emit_u64(&e, "goroutines_state_unknown", t->live_unknown);
 	emit_rates(&e, l, &l->all);
+	view_emit_alloc_share(&e, l->v, l->proc);
 	view_emit_rates(&e, l->v);
 	emit_u64(&e, "active", l->rows.n);
 	json_key(out, "goroutines");
@@ -335,6 +336,9 @@ static void text_head(const struct look *l, const struct model_totals *t,
 	if (t->live_unknown)
 		buf_addf(out, ", %llu unknown", (unsigned long long)t->live_unknown);
 	buf_addf(out, "; %zu ran, could run or did something\n", l->rows.n);
+	buf_adds(out, "Allocations: ");
+	view_note_events_only(l->v, l->proc, out);
+	buf_addc(out, '\n');
 	if (!l->states)
 		buf_adds(out, "Changes of state are sampled: who ran how long is not known.\n");
 }

@@ -94,9 +94,20 @@ void view_emit_price(struct emit *e, const char *key, uint64_t ns);
 /* The mean of `count` values, "-" of none. */
 void view_emit_mean(struct emit *e, const char *key, uint64_t sum, uint64_t count);
 
+/* Of the bytes that a process's runtime counts since it was attached to, as of the last reading. */
+struct alloc_share {
+	uint64_t allocated, by_events, sampled;
+};
+/* False: not known, as in a replay. */
+bool view_alloc_share(const struct view *v, unsigned proc, struct alloc_share *ret);
+double view_share_percent(uint64_t part, const struct alloc_share *share);
+/* alloc_events_percent, alloc_sampled_percent. */
+void view_emit_alloc_share(struct emit *e, const struct view *v, unsigned proc);
+/* What a table of a process's allocation events has, and what not: in words, without a line end;
+ * VIEW_ALL_PROCS: without their share. */
+void view_note_events_only(const struct view *v, unsigned proc, struct buf *out);
+
 /* What allocates and is no event. */
-#define VIEW_NO_EVENTS                                                                             \
-	"what append, strings, conversions, closures of the runtime and growing maps allocate is " \
-	"no event: alloc_sites has all of it, sampled"
+#define VIEW_NO_EVENTS "append, strings, conversions, maps: see alloc_sites"
 
 #endif

@@ -12,7 +12,7 @@ need go
 # truth, sampled: "bytes function" by the innermost function that is no runtime's, the most first.
 truth() { grep -vE 'main\.(profile|origin)' "$T/truth" | sort -rn | tr '\t' ' '; }
 sampled() {
-	awk -F'\t' 'NR > 1 && $7 !~ /main\.(profile|origin)/ { split($6, site, " "); sum[site[1]] += $1 }
+	awk -F'\t' 'NR > 1 && $6 != "(not sampled)" && $7 !~ /main\.(profile|origin)/ { split($6, site, " "); sum[site[1]] += $1 }
 		END { for (f in sum) printf "%d %s\n", sum[f], f }' "$MNT/alloc_sites.tsv" | sort -rn
 }
 shares() { awk '{ bytes[$2] = $1; all += $1 } END { for (f in bytes) printf "%s %.2f\n", f, 100 * bytes[f] / all }' | sort; }
@@ -57,5 +57,22 @@ try() { # RELEASE MODE [LEVEL]
 	end "$DEMO"
 }
 try 1.27 stripped
+
+# Nothing of it is seen: then neither file shows what little there is as if it were all.
+: >"$T/target.out"
+binary=$("$ROOT/tests/targets/build.sh" 1.27 stripped churn) || fail "it does not build"
+start_target "$binary" 20000
+start_xgotopfs -pid "$DEMO" -s "$MNT"
+wait_ready
+echo 1 >"$MNT/control/pause" || fail "no pause"
+echo >&8
+wait_for 60 grep -q done "$T/target.out" || fail "it does not come to an end"
+told() { awk -F'\t' '$6 == "(not sampled)" && $2 > 50 { found = $1 > 5000000 } END { exit !found }' "$MNT/alloc_sites.tsv"; }
+wait_for 20 told || fail "alloc_sites: $(cat "$MNT/alloc_sites.tsv")"
+go tool pprof -symbolize=none -top "$MNT/pprof/allocs" >"$T/top" 2>&1 || fail "pprof: $(cat "$T/top")"
+awk '/flat%/ { on = 1; next } on { exit !/\((no event: append|not sampled)/ }' "$T/top" || fail "pprof ranks it as if it were all: $(cat "$T/top")"
+stop_xgotopfs
+exec 8>&-
+end "$DEMO"
 # The level that has nothing else.
 try "${XGOTOPFS_ALLOC_RELEASE:-1.18}" stripped light

@@ -8,7 +8,7 @@ demo_start -g 20
 cd "$MNT" || fail "cannot enter the mount"
 on_exit "cd /"
 
-for f in README events events.jsonl events_pipe stats stats.json metrics health health.json stacks \
+for f in README events events.jsonl events_wall events_pipe stats stats.json metrics health health.json stacks \
 	goroutines.tsv goroutines.json goroutines/2/{status,stats,events,events.jsonl,allocations,stack} \
 	goroutines/2/{status,stats,allocations}.json pprof/{goroutine,allocs,offcpu} control/{sample,pause,max_overhead}; do
 	[ -f "$f" ] || fail "$f is missing"

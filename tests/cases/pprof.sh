@@ -79,6 +79,7 @@ expect "off-CPU time" "$(total 2 "$MNT/pprof/offcpu")" "$(states)"
 # Those that have exited and are kept have folders, too.
 expect "goroutines" "$(total 1 "$MNT/pprof/goroutine")" "$(users | sed 's,$,/status,' | xargs grep -L '^state dead' | wc -l)"
 pprof -comments "$MNT/pprof/goroutine" | grep -q 'no stacks here' || fail "it does not say that these are no stacks"
+pprof -top "$MNT/pprof/allocs" | grep -q '^Type: event_space' || fail "events go by the name of all allocations"
 curl -fs -o "$T/web" "${WEB}api/sessions/$(ls "$T/sessions")/pprof/allocs?partial=1" || wait_for 20 curl -fs -o "$T/web" "${WEB}api/sessions/$(ls "$T/sessions")/pprof/allocs" || fail "no profile of a session"
 expect "allocations of the session" "$(total 1 "$MNT/pprof/allocs")" $(($(stat_of events_makeslice) + $(stat_of events_makemap) + $(stat_of events_newobject)))
 stop_xgotopfs

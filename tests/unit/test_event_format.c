@@ -94,6 +94,12 @@ static void test_text(void **state)
 	check_text(x, &ev,
 		   "1763900000.123456789 37 casgstatus target=41 from=waiting to=runnable "
 		   "reason=\"chan receive\"\n");
+	/* The same with a date. */
+	x->format.rfc3339 = true;
+	check_text(x, &ev,
+		   "2025-11-23T12:13:20.123456789Z 37 casgstatus target=41 from=waiting "
+		   "to=runnable reason=\"chan receive\"\n");
+	x->format.rfc3339 = false;
 	/* Quoted, whether it is one word or several. */
 	ev.string_id = intern(x, "sleep");
 	check_text(x, &ev,

@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #include "core/base/util.h"
+#include "core/model/samples.h"
 #include "core/view/emit.h"
 #include "core/memory/leak_report.h"
 #include "core/view/view.h"
@@ -122,6 +123,11 @@ static const char *render(struct fixture *x, view_fn *fn, uint64_t goid, enum vi
 	buf_reset(&x->out);
 	assert_int_equal(ask(x, fn, 0, goid, form), 0);
 	return x->out.data;
+}
+
+static void starts_with(const char *text, const char *start)
+{
+	assert_int_equal(strncmp(text, start, strlen(start)), 0);
 }
 
 static void has_line(const char *text, const char *line)
@@ -289,9 +295,11 @@ static void test_tables(void **state)
 	const char *text = render(x, view_allocations, 7, VIEW_TEXT);
 	json_t *root;
 
-	assert_string_equal(text, "kind\ttype\tcount\tbytes\tgo_kind\tsize\n"
-				  "newobject\tmain.Request\t1\t96\tstruct\t96\n"
-				  "makemap\t?\t1\t?\t?\t?\n");
+	starts_with(text, "kind\ttype\tcount\tbytes\tgo_kind\tsize\n"
+			  "newobject\tmain.Request\t1\t96\tstruct\t96\n"
+			  "makemap\t?\t1\t?\t?\t?\n"
+			  "... events of new and make; not append, strings, conversions, maps: see "
+			  "alloc_sites\n");
 	root = parse(render(x, view_allocations, 7, VIEW_JSON));
 	assert_int_equal(json_array_size(root), 2);
 	assert_string_equal(json_string_value(json_object_get(json_array_get(root, 0), "type")),
@@ -301,7 +309,9 @@ static void test_tables(void **state)
 	/* Of the whole process. */
 	assert_non_null(strstr(render(x, view_allocations, 0, VIEW_TEXT), "main.Request\t1\t96"));
 	text = render(x, view_allocations, 1, VIEW_TEXT);
-	assert_string_equal(text, "kind\ttype\tcount\tbytes\tgo_kind\tsize\n");
+	assert_string_equal(text, "kind\ttype\tcount\tbytes\tgo_kind\tsize\n"
+				  "... events of new and make; not append, strings, conversions, "
+				  "maps: see alloc_sites\n");
 	root = parse(render(x, view_allocations, 1, VIEW_JSON));
 	assert_int_equal(json_array_size(root), 0);
 	json_decref(root);
@@ -353,11 +363,6 @@ static void test_stats(void **state)
 	has_line(text, "uptime_ns 50000000"); /* to the last event */
 }
 
-static void starts_with(const char *text, const char *start)
-{
-	assert_int_equal(strncmp(text, start, strlen(start)), 0);
-}
-
 static void test_health(void **state)
 {
 	struct fixture *x = *state;
@@ -391,6 +396,69 @@ static void test_health(void **state)
 	has_line(text, "probe runtime.casgstatus+0 casgstatus out-of-line \"push %rbp\"");
 	has_line(text, "paused yes");
 	same_keys(x, view_health, 0);
+}
+
+static struct live_runtime counted; /* by the runtime below */
+
+static bool runtime_known(void *ctx, unsigned proc, struct live_runtime *ret)
+{
+	*ret = counted;
+	return counted.read_ns;
+}
+
+/* What the runtime counts is shown as of its reading, and says what share events tell of. */
+static void test_runtime_known(void **state)
+{
+	struct fixture *x = *state;
+	const char *text = render(x, view_stats, 0, VIEW_TEXT);
+
+	has_line(text, "runtime_as_of_unix_ns -");
+	has_line(text, "heap_live_bytes ?");
+	has_line(text, "cpu_percent ?");
+	has_line(text, "alloc_events_percent ?");
+	counted = (struct live_runtime){.read_ns = T0,
+					.heap = runtime_heap_unknown(),
+					.procs = 4,
+					.threads = 9,
+					.cpu_ns = 77,
+					.alloc_per_second = 1234.4,
+					.cpu_percent = 12.5,
+					.allocated_since = 1000,
+					.event_bytes = 250,
+					.sampled_bytes = 900};
+	counted.heap.live = 4096;
+	counted.heap.cycles = 3;
+	counted.heap.pause_longest = 50;
+	counted.heap.assist = 1;
+	counted.heap.mark = 8;
+	x->live.runtime_known = runtime_known;
+	text = render(x, view_stats, 0, VIEW_TEXT);
+	has_line(text, "heap_live_bytes 4096");
+	has_line(text, "heap_goal_bytes ?");
+	has_line(text, "heap_allocated_bytes_per_second 1234");
+	has_line(text, "gc_cycles 3");
+	has_line(text, "gc_pause_longest_ns 50");
+	has_line(text, "gc_assist_percent 12.50");
+	has_line(text, "gomaxprocs 4");
+	has_line(text, "threads 9");
+	has_line(text, "cpu_percent 12.50");
+	has_line(text, "alloc_events_percent 25.00");
+	has_line(text, "alloc_sampled_percent 90.00");
+	same_keys(x, view_stats, 0);
+	assert_non_null(strstr(render(x, view_allocations, 0, VIEW_TEXT),
+			       "\n... events of new and make, 25.0 % of the bytes"));
+	assert_non_null(strstr(render(x, view_top, 0, VIEW_TEXT),
+			       "\nAllocations: events of new and make, 25.0 %"));
+	/* What is in no sample ranks among the sites. */
+	samples_add(model_samples(x->m),
+		    &(struct stack_sample){.kind = SAMPLE_ALLOC, .weight = 300, .size = 10});
+	counted.sampled_bytes = 300;
+	text = render(x, view_alloc_sites, 0, VIEW_TEXT);
+	has_line(text, "700\t70.00\t?\t?\t0\t(not sampled)\t-\t-");
+	has_line(text, "300\t30.00\t300\t30\t1\t?\t-\t?");
+	counted.allocated_since = RUNTIME_UNKNOWN;
+	has_line(render(x, view_alloc_sites, 0, VIEW_TEXT), "300\t100.00\t300\t30\t1\t?\t-\t?");
+	has_line(render(x, view_stats, 0, VIEW_TEXT), "alloc_sampled_percent ?");
 }
 
 static struct audit found; /* what the audit below says */
@@ -896,16 +964,13 @@ int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_status),          TEST(test_json_values),
-		TEST(test_goroutine_stats), TEST(test_sampled),
-		TEST(test_tables),          TEST(test_stats),
-		TEST(test_health),          TEST(test_audit),
-		TEST(test_recording),       TEST(test_metrics),
-		TEST(test_stack_of_ended),  TEST(test_stacks),
-		TEST(test_tables_cut),      TEST(test_not_there),
-		TEST(test_readme),          TEST(test_hostile_names),
-		TEST(test_waiting),         TEST(test_leaks_names),
-		TEST(test_leaks_growth),    TEST(test_edge_of_old_creation),
+		TEST(test_status),      TEST(test_json_values),   TEST(test_goroutine_stats),
+		TEST(test_sampled),     TEST(test_tables),        TEST(test_stats),
+		TEST(test_health),      TEST(test_runtime_known), TEST(test_audit),
+		TEST(test_recording),   TEST(test_metrics),       TEST(test_stack_of_ended),
+		TEST(test_stacks),      TEST(test_tables_cut),    TEST(test_not_there),
+		TEST(test_readme),      TEST(test_hostile_names), TEST(test_waiting),
+		TEST(test_leaks_names), TEST(test_leaks_growth),  TEST(test_edge_of_old_creation),
 	};
 
 	return cmocka_run_group_tests_name("view", tests, NULL, NULL);
