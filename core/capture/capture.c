@@ -474,6 +474,7 @@ static void price_types(struct capture *c, struct capture_stats *s)
 {
 	pthread_mutex_lock(&c->lock);
 	s->switching_ns = c->switching_ns;
+	s->price = c->price;
 	for (size_t i = 0; i < c->n_shown; i++) {
 		const struct probe_site *site = &c->shown[i];
 		uint64_t ns = site->emulated ? c->price.trap_ns : c->price.step_ns;
@@ -483,6 +484,13 @@ static void price_types(struct capture *c, struct capture_stats *s)
 				s->hit_ns[type] = MAX(s->hit_ns[type], ns);
 		}
 	}
+	pthread_mutex_unlock(&c->lock);
+}
+
+void capture_set_price(struct capture *c, const struct capture_price *price)
+{
+	pthread_mutex_lock(&c->lock);
+	c->price = *price;
 	pthread_mutex_unlock(&c->lock);
 }
 
@@ -514,7 +522,6 @@ void capture_stats(struct capture *c, struct capture_stats *ret)
 	cpu_sampler_counts(c->cpu, &cpu);
 	s.cpu_samples = cpu.hits;
 	s.cpu_samples_ns = cpu.ns;
-	s.price = c->price;
 	price_types(c, &s);
 	*ret = s;
 }

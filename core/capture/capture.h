@@ -192,6 +192,8 @@ uint64_t capture_delivered(struct capture *c, uint64_t wanted_ns);
 /* Measures what an empty probe costs on this machine, on functions of this process (some ms). 0 or
  * -errno. */
 int capture_calibrate(struct capture_price *ret);
+/* It costs this from now on, says who measured again. Any thread, at once. */
+void capture_set_price(struct capture *c, const struct capture_price *price);
 
 /*
  * Plugins (core/target/parts.h). Part k of the target was read from `fd`, both borrowed as long as

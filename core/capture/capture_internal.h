@@ -23,24 +23,24 @@ struct capture {
 	struct cpu_sampler *cpu; /* changed by who holds `changing` */
 	struct cpu_names *cpu_names;
 	struct pump *pump;
-	struct capture_price price;
 	pthread_mutex_t changing; /* held as long as the kernel takes; before lock */
 	struct probes *probes;    /* protected by changing */
 	struct plugins *plugins;  /* the same; NULL until there is one */
 	const atomic_bool *asked;
 	bool attached, over; /* the same */
 	struct guard *guard;
-	struct runners *runners;  /* CAPTURE_FOLLOWED only */
-	struct file_stamp stamp;  /* protected by changing: the file when it was compared last */
-	bool left;                /* the same: its links are those of a thread that is gone */
-	int enter_err;            /* the same: why the last process could not be followed */
-	pthread_mutex_t lock;     /* what is told of us; held for moments only */
-	bool paused;              /* protected by lock; changed by who holds both */
-	bool samples_alone;       /* the same: allocations are sampled, whatever the rates say */
-	enum capture_file file;   /* the same */
-	unsigned file_changes;    /* the same */
-	uint64_t switching_ns;    /* the same */
-	struct probe_site *shown; /* the same: the sites in use */
+	struct runners *runners;    /* CAPTURE_FOLLOWED only */
+	struct file_stamp stamp;    /* protected by changing: the file when it was compared last */
+	bool left;                  /* the same: its links are those of a thread that is gone */
+	int enter_err;              /* the same: why the last process could not be followed */
+	pthread_mutex_t lock;       /* what is told of us; held for moments only */
+	bool paused;                /* protected by lock; changed by who holds both */
+	bool samples_alone;         /* the same: allocations are sampled, whatever the rates say */
+	enum capture_file file;     /* the same */
+	unsigned file_changes;      /* the same */
+	uint64_t switching_ns;      /* the same */
+	struct capture_price price; /* the same */
+	struct probe_site *shown;   /* the same: the sites in use */
 	size_t n_shown;
 };
 

@@ -578,6 +578,8 @@ static int run_errand(void *ctx, const struct errand_args *args, void *reply)
 		return levels_apply(e->levels);
 	case ERRAND_MAX_OVERHEAD:
 		return set_max_overhead(e, args->percent);
+	case ERRAND_MEASURE:
+		return e->source->measure(e->source->ctx);
 	}
 	return -EINVAL;
 }

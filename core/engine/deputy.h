@@ -21,6 +21,7 @@ enum errand {
 	ERRAND_PROBES,       /* level */
 	ERRAND_READERS,      /* of events: they may have come, or gone */
 	ERRAND_MAX_OVERHEAD, /* percent */
+	ERRAND_MEASURE,      /* what a hit costs */
 	ERRAND_WAITS,        /* proc */
 	ERRAND_LEAKS,        /* proc */
 	ERRAND_RUNTIME,      /* proc; struct runtime_seen */

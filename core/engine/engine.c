@@ -10,6 +10,8 @@
 #include "core/base/util.h"
 #include "core/engine/engine_internal.h"
 
+#define MEASURE_NS (600 * NS_PER_SEC) /* so long what a hit costs is taken to be the same */
+
 int engine_new(const struct engine_config *config, struct engine **ret)
 {
 	struct engine *e = calloc(1, sizeof(*e));
@@ -171,6 +173,22 @@ static void see_to_readers(struct engine *e)
 		(void)levels_apply(e->levels);
 }
 
+/* What a hit costs is not the same for ever: the machine's clock, its other load, another machine
+ * below it. Measured where there are hits to be priced. */
+static void see_to_price(struct engine *e, uint64_t now_ns, uint64_t hits)
+{
+	const struct errand_args args = {.what = ERRAND_MEASURE};
+
+	if (!e->measure_due_ns)
+		e->measure_due_ns = now_ns + MEASURE_NS;
+	if (!e->source->measure || !e->changer || now_ns < e->measure_due_ns ||
+	    hits <= e->measured_hits)
+		return;
+	e->measure_due_ns = now_ns + MEASURE_NS;
+	e->measured_hits = hits;
+	(void)deputy_send(e->changer, &args); /* too many: another time */
+}
+
 static void count(struct engine *e, const struct recorder_stats *recorder, struct tick *ret)
 {
 	struct model_totals totals;
@@ -208,6 +226,7 @@ bool engine_tick(struct engine *e, uint64_t now_ns, const struct recorder_stats 
 		look_for_leaks(e, now_ns);
 		if (levels_are_due(e->levels))
 			see_to_readers(e);
+		see_to_price(e, now_ns, tick.costs.stats.hits);
 	}
 	return true;
 }

@@ -47,8 +47,10 @@ struct engine {
 	_Atomic uint64_t leaks_asked_ns; /* by who waits for one: the last time */
 	uint64_t leaks_due_ns;           /* main thread: the next look that nobody asked for */
 
-	struct ticker ticker; /* main thread, as the next one */
+	struct ticker ticker; /* main thread, as the next three */
 	bool ticking;
+	uint64_t measure_due_ns; /* what a hit costs, again */
+	uint64_t measured_hits;  /* there were then */
 };
 
 /* What keeps -max-overhead. 0 or -ENOMEM. */

@@ -26,6 +26,10 @@ struct source {
 	 * is. */
 	void (*health)(void *ctx, unsigned proc, struct health *ret);
 
+	/* Measures again what a hit costs on this machine, for stats(): some ms of CPU time, a
+	 * tenth of a second. 0 or -errno. One thread; it may attach. NULL: it cannot. */
+	int (*measure)(void *ctx);
+
 	/* CPU time of all threads of a process that runs, ns; 0: not known. Quick. */
 	uint64_t (*cpu_ns)(void *ctx, pid_t pid);
 

@@ -23,16 +23,43 @@ static int not_usage(int err)
 	return err == -EINVAL ? -EIO : err;
 }
 
+static uint64_t middle(uint64_t a, uint64_t b, uint64_t c)
+{
+	return MAX(MIN(a, b), MIN(MAX(a, b), c));
+}
+
+/* One measurement of three may be wrong: somebody had the CPU meanwhile. */
+static int measure(void *ctx)
+{
+	struct traced *t = ctx;
+	struct capture_price now, *m = t->measured;
+	int err = capture_calibrate(&now);
+
+	if (err) {
+		log_debug("the cost of a probe could not be measured: %s", strerror(-err));
+		return err;
+	}
+	m[2] = t->n_measured ? m[1] : now;
+	m[1] = t->n_measured++ ? m[0] : now;
+	m[0] = now;
+	pthread_rwlock_wrlock(&t->lock);
+	t->price =
+		(struct capture_price){.trap_ns = middle(m[0].trap_ns, m[1].trap_ns, m[2].trap_ns),
+				       .step_ns = middle(m[0].step_ns, m[1].step_ns, m[2].step_ns)};
+	for (unsigned k = 0; k < t->n_images; k++)
+		capture_set_price(t->images[k]->capture, &t->price);
+	pthread_rwlock_unlock(&t->lock);
+	return 0;
+}
+
 /* The file may be changed between the two looks at it, when it is decoded and before it is probed:
  * then it is decoded again. */
 static int make_first(struct traced *t, struct target *target)
 {
 	int err;
 
-	if (!t->c.without_bpf && capture_calibrate(&t->price)) {
-		log_debug("the cost of a probe could not be measured");
-		t->price = (struct capture_price){0};
-	}
+	if (!t->c.without_bpf)
+		(void)measure(t);
 	for (int i = 0; i < OPEN_TRIES; i++) {
 		char *path;
 
@@ -472,6 +499,7 @@ int traced_new(const struct traced_config *config, struct target *target, struct
 		.stats = stats,
 		.health = health,
 		.cpu_ns = cpu_ns,
+		.measure = config->without_bpf ? NULL : measure,
 		.set_rates = set_rates,
 		.get_rates = get_rates,
 		.set_paused = set_paused,

@@ -154,7 +154,6 @@ int traced_image_new(struct traced *t, struct target *target, const uint32_t rat
 		.pid = t->c.pid,
 		.readers = t->c.readers,
 		.ring_bytes = t->c.ring_bytes,
-		.price = t->price,
 		.cpu_hz = t->c.cpu_hz,
 		.made_type = memory_type,
 		.asked = t->c.asked,
@@ -168,6 +167,9 @@ int traced_image_new(struct traced *t, struct target *target, const uint32_t rat
 		return log_error(-ENOMEM, "out of memory");
 	i->owner = t;
 	memcpy(cc.rates, rates, sizeof(cc.rates));
+	pthread_rwlock_rdlock(&t->lock);
+	cc.price = t->price;
+	pthread_rwlock_unlock(&t->lock);
 	sink.ctx = i;
 	err = reader_new(target, model_names(t->c.model), &i->reader);
 	if (!err)

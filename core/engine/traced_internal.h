@@ -29,14 +29,16 @@ struct traced_image {
 struct traced {
 	struct traced_config c;
 	struct source source;
-	struct capture_price price;
+	struct capture_price measured[3]; /* what a hit costs: the newest first; who measures */
+	unsigned n_measured;
 	struct loaded *loaded;
 
 	/* The main thread changes what follows, and need not lock to look at it. */
 	pthread_rwlock_t lock;
-	struct traced_image *images[IMAGES_MAX]; /* protected by lock, as the next three; the newest
+	struct traced_image *images[IMAGES_MAX]; /* protected by lock, as the next four; the newest
 						    is the first */
 	unsigned n_images;
+	struct capture_price price;   /* the middle of what was measured */
 	struct capture_stats earlier; /* of the captures that are gone, summed */
 	char file_why[512];           /* why the file cannot be traced; "" */
 	_Atomic int low_latency;      /* asked for so many times */

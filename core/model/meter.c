@@ -17,6 +17,7 @@ struct meter {
 	size_t n, cap;
 	size_t oldest; /* once n == SAMPLES_MAX */
 	struct meter_sample last;
+	uint64_t start_trap_ns, start_step_ns;
 };
 
 int meter_new(struct meter **ret)
@@ -65,8 +66,16 @@ static bool make_room(struct meter *m)
 void meter_set_price(struct meter *m, uint64_t trap_ns, uint64_t step_ns)
 {
 	pthread_mutex_lock(&m->lock);
-	m->last.trap_ns = trap_ns;
-	m->last.step_ns = step_ns;
+	m->last.trap_ns = m->start_trap_ns = trap_ns;
+	m->last.step_ns = m->start_step_ns = step_ns;
+	pthread_mutex_unlock(&m->lock);
+}
+
+void meter_price_at_start(struct meter *m, uint64_t *ret_trap_ns, uint64_t *ret_step_ns)
+{
+	pthread_mutex_lock(&m->lock);
+	*ret_trap_ns = m->start_trap_ns;
+	*ret_step_ns = m->start_step_ns;
 	pthread_mutex_unlock(&m->lock);
 }
 

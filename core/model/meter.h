@@ -26,7 +26,7 @@ struct meter_sample {
 	uint64_t hits;    /* probe hits in the last second, counted or not */
 	uint64_t lost;    /* events lost in the last second */
 	uint64_t stepped; /* of the hits, those that are stepped out of line rather than emulated */
-	uint64_t trap_ns; /* what one emulated hit costs here, measured at the start; 0 unknown */
+	uint64_t trap_ns; /* what one emulated hit costs here, measured lately; 0 unknown */
 	uint64_t step_ns; /* and one that is stepped out of line */
 	double overhead_percent;  /* estimate of what the hits cost, of one CPU */
 	double of_target_percent; /* the same, of the CPU time that the program took; 0: not known
@@ -45,6 +45,8 @@ void meter_free(struct meter *m);
 void meter_set_price(struct meter *m, uint64_t trap_ns, uint64_t step_ns);
 /* Appends a sample. Keeps the last 86,400 (a day); older ones are dropped. */
 void meter_add(struct meter *m, const struct meter_sample *s);
+/* What meter_set_price() was told. */
+void meter_price_at_start(struct meter *m, uint64_t *ret_trap_ns, uint64_t *ret_step_ns);
 /* The newest sample; all zero but for trap_ns and step_ns before the first. */
 void meter_last(struct meter *m, struct meter_sample *ret);
 /* All kept samples, oldest first; caller frees. 0 or -ENOMEM. */

@@ -329,9 +329,12 @@ static void emit_flow(struct emit *e, const struct facts *x, unsigned proc)
 static void emit_cost(struct emit *e, const struct facts *x)
 {
 	bool trap_known = x->s.trap_ns != 0;
+	uint64_t start_trap_ns = 0, start_step_ns = 0;
 
 	if (x->v->replay)
 		return; /* nothing is traced */
+	if (x->v->meter)
+		meter_price_at_start(x->v->meter, &start_trap_ns, &start_step_ns);
 	emit_double(e, "overhead_estimate_percent", x->s.overhead_percent, 3);
 	view_emit_costs(e, &x->s);
 	emit_string(e, "overhead_is",
@@ -343,6 +346,9 @@ static void emit_cost(struct emit *e, const struct facts *x)
 	emit_u64(e, "hits_stepped_per_second", x->s.stepped);
 	view_emit_price(e, "trap_ns", x->s.trap_ns);
 	view_emit_price(e, "step_ns", x->s.step_ns);
+	/* They are measured again and again. */
+	view_emit_price(e, "trap_at_start_ns", start_trap_ns);
+	view_emit_price(e, "step_at_start_ns", start_step_ns);
 	emit_u64(e, "overhead_estimate_total_ns", x->s.overhead_ns);
 	emit_u64(e, "program_ns", x->s.lat_ns);
 	emit_u64(e, "apply_ns", x->s.prc_ns);

@@ -58,6 +58,7 @@ struct world {
 	uint64_t load_ns;
 	unsigned looks; /* while it has load */
 	bool still;     /* no hits, for all that */
+	unsigned measured;
 };
 
 static void w_stats(void *ctx, struct capture_stats *ret)
@@ -85,6 +86,17 @@ static void w_stats(void *ctx, struct capture_stats *ret)
 static uint64_t w_cpu_ns(void *ctx, pid_t pid)
 {
 	return ((struct world *)ctx)->load > 0 ? monotonic_ns() : 0;
+}
+
+static int w_measure(void *ctx)
+{
+	struct world *w = ctx;
+
+	pthread_mutex_lock(&w->lock);
+	w->stats.price.trap_ns = 1600;
+	w->measured++;
+	pthread_mutex_unlock(&w->lock);
+	return 0;
 }
 
 static void w_health(void *ctx, unsigned proc, struct health *ret)
@@ -257,6 +269,7 @@ static void make(struct world *w, double max_overhead)
 		.stats = w_stats,
 		.health = w_health,
 		.cpu_ns = w_cpu_ns,
+		.measure = w_measure,
 		.set_rates = w_set_rates,
 		.get_rates = w_get_rates,
 		.set_paused = w_set_paused,
@@ -942,6 +955,49 @@ static void test_costs_are_one_figure(void **state)
 	end(&w);
 }
 
+static unsigned measured(struct world *w)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&w->lock);
+	n = w->measured;
+	pthread_mutex_unlock(&w->lock);
+	return n;
+}
+
+/* What a hit costs is measured again while there are hits; what they have cost so far stays. */
+static void test_price_is_measured_again(void **state)
+{
+	uint64_t trap_ns, step_ns, before_ns;
+	struct meter_sample sample;
+	struct world w;
+
+	start(&w, 0);
+	for (unsigned i = 0; i < 500; i++)
+		(void)tick(&w, 1, 1000, &sample);
+	assert_int_equal(measured(&w), 0);
+	assert_int_equal(sample.overhead_ns, 500 * 800000);
+	for (unsigned i = 0; i < 102; i++)
+		(void)tick(&w, 1, 1000, &sample);
+	for (uint64_t until = monotonic_ns() + DEADLINE_S * NS_PER_SEC;
+	     !measured(&w) && monotonic_ns() < until;)
+		usleep(1000);
+	assert_int_equal(measured(&w), 1);
+	(void)tick(&w, 1, 0, &sample);
+	before_ns = sample.overhead_ns;
+	(void)tick(&w, 1, 1000, &sample);
+	assert_int_equal(sample.trap_ns, 1600);
+	assert_int_equal(sample.overhead_ns, before_ns + 1600000);
+	meter_price_at_start(w.meter, &trap_ns, &step_ns);
+	assert_int_equal(trap_ns, 800);
+	assert_int_equal(step_ns, 4000);
+	/* It is due, but there is nothing to be priced; then there is. */
+	for (unsigned i = 0; i < 700; i++)
+		(void)tick(&w, 1, 0, NULL);
+	assert_int_equal(measured(&w), 1);
+	end(&w);
+}
+
 static void test_within_the_bound_all_stays(void **state)
 {
 	struct world w;
@@ -1319,6 +1375,7 @@ int main(void)
 		cmocka_unit_test(test_memory_cannot_be_read),
 		cmocka_unit_test(test_the_bound_is_kept),
 		cmocka_unit_test(test_costs_are_one_figure),
+		cmocka_unit_test(test_price_is_measured_again),
 		cmocka_unit_test(test_within_the_bound_all_stays),
 		cmocka_unit_test(test_a_bound_ends_no_pause),
 		cmocka_unit_test(test_the_kernel_refuses),
