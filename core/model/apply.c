@@ -54,7 +54,7 @@ static void note_start(struct model *m, struct shard *s, struct record *g, const
 		return;
 	record_note_creation(s->procs[g->proc], g, ev->time_ns);
 	if (ev->type == EVENT_NEWGOROUTINE) {
-		record_set_start(m, g, ev->string_id, ev->site_id);
+		record_set_start(m, s, g, ev->string_id, ev->site_id);
 		if (!(ev->flags & EVENT_CGO_THREAD))
 			made_count(s, &s->procs[g->proc]->made, ev->site_id, ev->string_id);
 	}
@@ -300,6 +300,7 @@ static void apply_batch(struct model *m, struct event *events, size_t n)
 		apply_parts(&b, ALL_SHARDS);
 	feed_publish(m->feed, b.first_seq + visible);
 	model_settle_exits(m);
+	past_take(m, events[n - 1].time_ns);
 	pthread_rwlock_unlock(&m->lock);
 	feed_notify(m->feed);
 }

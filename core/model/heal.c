@@ -10,11 +10,12 @@
 #include "core/base/text.h"
 #include "core/model/model_internal.h"
 
-static void fill_in(struct model *m, struct record *g, const struct goroutine_seen *seen)
+static void fill_in(struct model *m, struct shard *s, struct record *g,
+		    const struct goroutine_seen *seen)
 {
 	if (g->parent == 0 && seen->parent != g->goid)
 		g->parent = seen->parent;
-	record_set_start(m, g, g->start_func_id ? 0 : seen->start_func_id,
+	record_set_start(m, s, g, g->start_func_id ? 0 : seen->start_func_id,
 			 g->created_site_id ? 0 : seen->created_site_id);
 	if (seen->system)
 		g->life.flags |= GOROUTINE_SYSTEM;
@@ -88,7 +89,7 @@ static bool heal_one(struct model *m, unsigned proc, const struct goroutine_seen
 		if (meaning.means & MEANS_STATE && !same)
 			note_began(g, seen, heard_ns);
 	}
-	fill_in(m, g, seen);
+	fill_in(m, s, g, seen);
 	return true;
 }
 
@@ -253,6 +254,7 @@ bool model_heal(struct model *m, unsigned proc, const struct goroutine_seen *see
 		see_missing(m, &m->shards[i], proc, time_ns, complete);
 		model_settle_exits(m);
 	}
+	past_take(m, time_ns);
 	/* What was lost since it was begun, it need not have seen. */
 	if (certain && m->procs[proc]->doubt_ns < time_ns)
 		m->procs[proc]->doubt_ns = 0;

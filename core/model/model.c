@@ -83,6 +83,7 @@ void model_free(struct model *m)
 	free(m->shards);
 	for (unsigned k = 0; k < m->n_kept; k++) {
 		last_ended_free(m, &m->procs[m->kept[k]]->last);
+		past_free(m->procs[m->kept[k]]->past);
 		free(m->procs[m->kept[k]]);
 	}
 	pthread_rwlock_destroy(&m->lock);

@@ -27,6 +27,7 @@
 #include "core/base/hash.h"
 #include "core/base/util.h"
 #include "core/model/feed_internal.h"
+#include "core/model/functions.h"
 #include "core/model/model.h"
 #include "core/model/pool.h"
 #include "core/model/walk.h"
@@ -127,6 +128,13 @@ struct made_rows {
 	uint32_t n, cap; /* a power of two */
 };
 
+/* Start functions of a process, found by their names' numbers. */
+struct functions {
+	struct model_function *rows;
+	uint16_t *slots; /* 2 * cap; number of the row plus 1; 0 free */
+	unsigned n, cap;
+};
+
 /* The share of a process's totals that this shard has seen. */
 struct shard_proc {
 	uint64_t events[EVENT_TYPES];
@@ -139,6 +147,7 @@ struct shard_proc {
 	struct made_rows made;
 	struct type_chunk **types; /* by type_id / TYPES_A_CHUNK */
 	uint32_t n_types;
+	struct functions functions;
 };
 
 /* A goroutine that ended or came back, at a position of the batch. */
@@ -177,6 +186,7 @@ struct proc {
 	uint64_t exited_retained, exited_dropped, exited_dropped_ns;
 	struct last_ended last;
 	bool dropping;
+	struct past *past; /* NULL: nothing was written down yet */
 };
 
 struct model {
@@ -202,6 +212,7 @@ struct model {
 	size_t n_exited;       /* in that list; those of last_ended.c may be beyond it */
 	uint32_t n_last_ended; /* of all processes */
 	bool keeps_exits; /* somebody brings it in line with a reading: none is dropped meanwhile */
+	uint64_t past_next_ns; /* the next moment is written down then; 0: nothing was applied */
 	uint64_t lost_unknown[EVENT_TYPES]; /* process not known */
 	uint64_t unknown_proc, malformed;
 	/* protected by apply_lock */
@@ -303,6 +314,21 @@ void last_ended_free(struct model *m, struct last_ended *l);
 /* made.c: one more was made there. */
 void made_count(struct shard *s, struct made_rows *rows, uint32_t site_id, uint32_t start_func_id);
 
+/* functions.c: by start function. Counts never fail: what there is no room for is in no row. */
+struct model_function *functions_row(struct functions *f, uint32_t func_id); /* NULL: no room */
+void functions_count(struct functions *f, uint32_t func_id, int live, int created, int exited);
+/* It starts at another one than was known. */
+void functions_move(struct functions *f, const struct record *g, uint32_t func_id);
+void functions_exited(struct functions *f, const struct record *g, uint64_t time_ns);
+/* It is about to be removed, as too many have exited. */
+void functions_dropped(struct functions *f, const struct record *g);
+void functions_free(struct functions *f);
+/* Writes a moment down when it is time; everything until time_ns was applied. The lock is held for
+ * writing. */
+void past_take(struct model *m, uint64_t time_ns);
+void past_begin(struct model *m, uint64_t time_ns); /* of a process that has come */
+void past_free(struct past *p);                     /* NULL is fine */
+
 /* record.c: what changes, in records. Callers hold lock for writing. */
 /* Of a goroutine that appeared; m->life is what is known of it. NULL without memory. */
 struct record *record_new(struct model *m, struct shard *s, unsigned proc, uint64_t goid,
@@ -314,7 +340,7 @@ void record_follow(struct shard *s, struct record *g, const struct meaning *mean
 void record_follow_on(struct shard *s, struct record *g, const struct meaning *meaning);
 /* An event told of its creation, at time_ns, and perhaps where it starts. */
 void record_note_creation(struct shard_proc *sp, struct record *g, uint64_t time_ns);
-void record_set_start(struct model *m, struct record *g, uint32_t start_func_id,
+void record_set_start(struct model *m, struct shard *s, struct record *g, uint32_t start_func_id,
 		      uint32_t created_site_id);
 /* It leaves the list of exited ones, if it is there: it is about to be removed. */
 void record_forget(struct model *m, struct record *g);

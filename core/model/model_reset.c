@@ -46,12 +46,15 @@ static void reset_proc(struct model *m, struct proc *p)
 	p->epoch = 0;
 	p->lost_ns = p->doubt_ns = 0;
 	p->exited_retained = p->exited_dropped = p->exited_dropped_ns = 0;
+	past_free(p->past);
+	p->past = NULL;
 }
 
 static void forget_procs(struct model *m)
 {
 	for (unsigned k = 0; k < m->n_kept; k++) {
 		last_ended_free(m, &m->procs[m->kept[k]]->last);
+		past_free(m->procs[m->kept[k]]->past);
 		free(m->procs[m->kept[k]]);
 		m->procs[m->kept[k]] = NULL;
 	}
@@ -83,6 +86,7 @@ int model_reset(struct model *m)
 	memset(&m->gone, 0, sizeof(m->gone));
 	m->oldest_exited = m->newest_exited = NULL;
 	m->n_exited = 0;
+	m->past_next_ns = 0;
 	memset(m->lost_unknown, 0, sizeof(m->lost_unknown));
 	m->unknown_proc = m->malformed = 0;
 	feed_restart(m->feed);

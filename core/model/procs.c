@@ -49,6 +49,7 @@ static void drop_counts(struct model *m, unsigned proc)
 	for (unsigned i = 0; i < m->n_shards; i++)
 		shard_drop_proc(&m->shards[i], proc);
 	last_ended_free(m, &m->procs[proc]->last);
+	past_free(m->procs[proc]->past);
 	free(m->procs[proc]);
 	m->procs[proc] = NULL;
 }
@@ -115,6 +116,7 @@ static int add_proc_locked(struct model *m, const struct proc_info *info)
 	atomic_store(&m->nths[proc], (uint16_t)(1 + nth_before(m, proc, info->pid)));
 	atomic_store(&m->pids[proc], info->pid);
 	m->n_procs++;
+	past_begin(m, info->attached_ns);
 	model_find_root(m);
 	model_settle_procs(m);
 	return (int)proc;

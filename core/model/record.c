@@ -19,13 +19,14 @@ static bool is_system_function(const char *name)
 	       strcmp(name, "runtime.corostart") != 0;
 }
 
-void record_set_start(struct model *m, struct record *g, uint32_t start_func_id,
+void record_set_start(struct model *m, struct shard *s, struct record *g, uint32_t start_func_id,
 		      uint32_t created_site_id)
 {
 	if (created_site_id)
 		g->created_site_id = created_site_id;
 	if (!start_func_id || start_func_id == g->start_func_id)
 		return;
+	functions_move(&s->procs[g->proc]->functions, g, start_func_id);
 	g->start_func_id = start_func_id;
 	if (is_system_function(names_string(m->config.names, start_func_id)))
 		g->life.flags |= GOROUTINE_SYSTEM;
@@ -38,8 +39,9 @@ static bool record_misses_some(const struct proc *p, const struct life *life)
 	return p->lost_ns && (life->flags & GOROUTINE_FOUND || life->since_ns <= p->lost_ns);
 }
 
-static void count_created(struct shard_proc *sp, unsigned flags)
+static void count_created(struct shard_proc *sp, const struct record *g, unsigned flags)
 {
+	functions_count(&sp->functions, g->start_func_id, 0, 1, 0);
 	sp->created++;
 	sp->created_by_threads += !!(flags & GOROUTINE_CGO);
 }
@@ -64,7 +66,8 @@ struct record *record_new(struct model *m, struct shard *s, unsigned proc, uint6
 	g->life = (struct life){.since_ns = life->since_ns,
 				.flags = LIFE_SEEN | GOROUTINE_STATE_UNKNOWN};
 	if (!(life->flags & GOROUTINE_FOUND))
-		count_created(sp, life->flags);
+		count_created(sp, g, life->flags);
+	functions_count(&sp->functions, 0, 1, 0, 0);
 	sp->live[GSTATES]++;
 	return g;
 }
@@ -111,7 +114,7 @@ void record_note_creation(struct shard_proc *sp, struct record *g, uint64_t time
 		return;
 	g->life.flags &= (uint16_t)~GOROUTINE_FOUND;
 	g->created_ns = time_ns;
-	count_created(sp, g->life.flags);
+	count_created(sp, g, g->life.flags);
 }
 
 static void note_change(struct shard *s, struct record *g, size_t position)
@@ -151,12 +154,16 @@ static void change_exited(struct shard *s, struct record *g, const struct meanin
 	if (m->means & MEANS_EXITED) {
 		sp->exited++;
 		g->exited_ns = m->life.since_ns;
+		functions_count(&sp->functions, g->start_func_id, -1, 0, 1);
+		functions_exited(&sp->functions, g, g->exited_ns);
 	} else {
 		/* An exit that did not happen was no end, and this is no beginning. */
 		if (g->life.flags & GOROUTINE_EXIT_READ)
 			sp->exited--;
 		else
-			count_created(sp, m->life.flags);
+			count_created(sp, g, m->life.flags);
+		functions_count(&sp->functions, g->start_func_id, 1, 0,
+				g->life.flags & GOROUTINE_EXIT_READ ? -1 : 0);
 		g->exited_ns = 0;
 	}
 	note_change(s, g, position);
@@ -242,10 +249,12 @@ static void exited_append(struct model *m, struct record *g)
 static void exited_drop(struct model *m, struct record *g)
 {
 	struct proc *p = m->procs[g->proc];
+	struct shard *s = &m->shards[shard_of(m, g->proc, g->goid)];
 
 	p->exited_dropped++;
 	p->exited_dropped_ns = MAX(p->exited_dropped_ns, g->exited_ns);
-	shard_remove(&m->shards[shard_of(m, g->proc, g->goid)], g);
+	functions_dropped(&s->procs[g->proc]->functions, g);
+	shard_remove(s, g);
 }
 
 /* It ended: the last of its start function, instead of the one that was. */

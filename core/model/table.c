@@ -32,6 +32,7 @@ static void free_proc(struct shard_proc *sp)
 		free(sp->types[i]);
 	free(sp->types);
 	free(sp->made.rows);
+	functions_free(&sp->functions);
 	free(sp);
 }
 
