@@ -9,6 +9,7 @@
 
 #include "core/model/samples.h"
 #include "core/view/groups.h"
+#include "core/view/own.h"
 #include "core/view/view_internal.h"
 
 struct alloc_row {
@@ -28,19 +29,12 @@ bool view_is_runtime(const struct view *v, uint32_t site_id)
 {
 	const char *name = function_of(v, site_id);
 
-	return !strncmp(name, "runtime.", 8) || !strncmp(name, "internal/runtime/", 17) ||
-	       !strncmp(name, "runtime/internal/", 17);
+	return own_is_runtime(name, strlen(name));
 }
 
-/* Not of the standard library, whose packages have no dot in the first element of their path
- * (cmd/go: that is what tells them from others), nor are they called main. */
 static bool is_own(const char *function)
 {
-	size_t element = strcspn(function, "/");
-
-	if (!strncmp(function, "main.", 5))
-		return true;
-	return function[element] && memchr(function, '.', element);
+	return own_function(function, strlen(function));
 }
 
 /* The innermost frame that is no runtime's, and the innermost of the program's own. */
@@ -100,6 +94,33 @@ static int compare(const void *a, const void *b)
 	if (x->sum.weight != y->sum.weight)
 		return x->sum.weight > y->sum.weight ? -1 : 1;
 	return x->key < y->key ? -1 : x->key > y->key;
+}
+
+int view_alloc_most(const struct view *v, unsigned proc, struct alloc_most *ret)
+{
+	struct groups rows = GROUPS_INIT(struct alloc_row), own = GROUPS_INIT(struct alloc_row);
+	struct sample_totals totals = {0};
+	int err = gather(v, proc, &rows, &totals);
+
+	*ret = (struct alloc_most){
+		.bytes = totals.sum.weight, .samples = totals.sum.hits, .from_ns = totals.from_ns};
+	for (size_t i = 0; i < rows.n && !err; i++) {
+		const struct alloc_row *row = (const struct alloc_row *)(void *)rows.rows + i;
+		struct alloc_row *to = groups_row(&own, (uint32_t)row->key);
+
+		if (!to) {
+			err = -ENOMEM;
+			break;
+		}
+		sample_sum_up(&row->sum, &to->sum);
+		if (to->key && to->sum.weight > ret->site_bytes) {
+			ret->site_id = (uint32_t)to->key;
+			ret->site_bytes = to->sum.weight;
+		}
+	}
+	groups_free(&rows);
+	groups_free(&own);
+	return err;
 }
 
 static void emit_site(struct emit *e, const struct view *v, uint32_t site_id)

@@ -23,20 +23,30 @@ static void gather(const struct view *v, unsigned proc, struct latency *ret)
 }
 
 /* Within its bucket as if they were spread evenly there: figures() says that it is an estimate. */
-static uint64_t percentile(const struct latency *l, unsigned percent)
+uint64_t view_latency_percentile(const uint64_t counts[LATENCY_BUCKETS], uint64_t max_ns,
+				 unsigned percent)
 {
-	uint64_t want = l->count / 100 * percent + l->count % 100 * percent / 100, below = 0;
+	uint64_t count = 0, want, below = 0;
+
+	for (unsigned i = 0; i < LATENCY_BUCKETS; i++)
+		count += counts[i];
+	want = count / 100 * percent + count % 100 * percent / 100;
 
 	for (unsigned i = 0; i < LATENCY_BUCKETS; i++) {
 		uint64_t low = i ? 1ull << i : 0, width = (2ull << i) - low;
 
-		if (below + l->counts[i] > want)
+		if (below + counts[i] > want)
 			return MIN(low + (uint64_t)((double)width * (double)(want - below) /
-						    (double)l->counts[i]),
-				   l->max_ns);
-		below += l->counts[i];
+						    (double)counts[i]),
+				   max_ns);
+		below += counts[i];
 	}
-	return l->max_ns;
+	return max_ns;
+}
+
+static uint64_t percentile(const struct latency *l, unsigned percent)
+{
+	return view_latency_percentile(l->counts, l->max_ns, percent);
 }
 
 /* "-" of none. */

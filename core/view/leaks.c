@@ -374,6 +374,47 @@ static int nothing(int why, enum view_form form, struct buf *out)
 	return emit_end(&e);
 }
 
+int view_leak_briefs(const struct view *v, unsigned proc, struct leak_brief *ret, size_t max,
+		     size_t *ret_n)
+{
+	struct leaks l = {.v = v, .proc = proc, .blocks = GROUPS_INIT(struct block)};
+	struct leak_report *report;
+	int err =
+		v->live->leaks_known ? v->live->leaks_known(v->live->ctx, proc, &report) : -ENOSYS;
+
+	*ret_n = 0;
+	if (err)
+		return err;
+	l.report = report;
+	l.now = view_now(v, proc);
+	err = gather(&l);
+	groups_sort(&l.blocks, by_weight);
+	for (size_t i = 0; i < l.blocks.n && *ret_n < max && !err; i++) {
+		const struct block *b = (const struct block *)(void *)l.blocks.rows + i;
+		const struct leak_group *group = &report->groups.groups[b->group];
+
+		if (!group->proven)
+			continue;
+		look_up(&l, members_of(&l, group));
+		ret[(*ret_n)++] = (struct leak_brief){
+			.goroutines = b->goroutines,
+			.joined = report->earlier.end_ns ? b->joined : 0,
+			.watched_ns = report->earlier.end_ns
+					      ? report->end_ns - report->earlier.end_ns
+					      : 0,
+			.oldest_ns = b->oldest_ns,
+			.goid = waiter(&l, members_of(&l, group))->goid,
+			.func_id = l.g.start_func_id,
+			.site_id = l.g.created_site_id,
+			.reason_id = l.g.reason_id,
+			.meaning = meanings[group->kind],
+		};
+	}
+	groups_free(&l.blocks);
+	v->live->leaks_put(v->live->ctx, report);
+	return err;
+}
+
 int view_leaks(const struct view *v, struct view_query *q, struct buf *out)
 {
 	struct leaks l = {.v = v, .proc = q->proc, .blocks = GROUPS_INIT(struct block)};

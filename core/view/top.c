@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "core/base/json.h"
 #include "core/base/text.h"
@@ -15,6 +16,7 @@
 #include "core/view/groups.h"
 #include "core/view/hits.h"
 #include "core/view/query.h"
+#include "core/view/second.h"
 #include "core/view/view_internal.h"
 
 #define BATCH      2048
@@ -26,8 +28,9 @@ struct row {
 	uint64_t goid;
 	struct life life;
 	uint64_t ns[GSTATES];
-	uint64_t events, allocations, alloc_bytes;
-	uint64_t hits; /* that its own thread took */
+	uint64_t events, allocations, alloc_bytes, wakes;
+	uint64_t hits;      /* that its own thread took */
+	uint32_t reason_id; /* of the last wait that ended */
 };
 
 struct look {
@@ -39,6 +42,8 @@ struct look {
 	bool sampled;
 	struct groups rows;
 	struct hits hits;
+	struct groups sites; /* struct second_site; only of who asks for them */
+	bool by_site;
 	struct row all;
 	struct event events[BATCH];
 };
@@ -113,6 +118,15 @@ static int follow(struct look *l, uint64_t goid, const struct event *ev)
 	return 0;
 }
 
+/* What there is no memory for is of no site. */
+static void count_site(struct look *l, uint32_t site_id, uint64_t bytes)
+{
+	struct second_site *site = groups_row(&l->sites, site_id);
+
+	if (site)
+		site->alloc_bytes = sum_u64(site->alloc_bytes, bytes);
+}
+
 /* As the model counts: a change of state is its subject's, all else is of who did it. */
 static void count(struct look *l, const struct event *ev)
 {
@@ -124,8 +138,14 @@ static void count(struct look *l, const struct event *ev)
 	l->all.events++;
 	l->all.allocations += allocation;
 	l->all.alloc_bytes = sum_u64(l->all.alloc_bytes, bytes);
+	if (allocation && l->by_site)
+		count_site(l, ev->site_id, bytes);
 	if (!row)
 		return;
+	if (ev->type == EVENT_CASGSTATUS && gstate_waits(ev->from) && ev->to == GSTATE_RUNNABLE) {
+		row->wakes++;
+		row->reason_id = ev->string_id;
+	}
 	row->events++;
 	row->allocations += allocation;
 	row->alloc_bytes = sum_u64(row->alloc_bytes, bytes);
@@ -438,4 +458,72 @@ int view_top(const struct view *v, struct view_query *q, struct buf *out)
 	groups_free(&l->rows);
 	hits_free(&l->hits);
 	return err ? err : buf_error(out);
+}
+
+/* --- for other views ---------------------------------------------------------------------------
+ */
+
+static bool sees_events(const struct view *v, unsigned proc)
+{
+	struct live_probes p;
+
+	return !view_probes(v, proc, &p) || !p.off;
+}
+
+static int copy_second(const struct look *l, struct second *ret)
+{
+	const struct row *rows = (const void *)l->rows.rows;
+	bool events = sees_events(l->v, l->proc);
+
+	*ret = (struct second){.ns = l->to_ns - l->from_ns,
+			       .events = events,
+			       .states = events && l->states,
+			       .rows = calloc(l->rows.n + 1, sizeof(*ret->rows)),
+			       .sites = (void *)l->sites.rows,
+			       .n_sites = l->sites.n};
+	if (!ret->rows)
+		return -ENOMEM;
+	for (size_t i = 0; i < l->rows.n; i++) {
+		struct second_row *to = &ret->rows[ret->n++];
+
+		*to = (struct second_row){.goid = rows[i].goid,
+					  .wakes = rows[i].wakes,
+					  .alloc_bytes = rows[i].alloc_bytes,
+					  .reason_id = rows[i].reason_id};
+		memcpy(to->state_ns, rows[i].ns, sizeof(to->state_ns));
+		ret->alloc_bytes = sum_u64(ret->alloc_bytes, to->alloc_bytes);
+	}
+	return 0;
+}
+
+int second_measure(const struct view *v, unsigned proc, struct second *ret)
+{
+	cleanup_free_ struct look *l = calloc(1, sizeof(*l));
+	struct proc_info info;
+	int err = l ? model_proc(v->model, proc, &info) : -ENOMEM;
+
+	*ret = (struct second){0};
+	if (err)
+		return err;
+	l->v = v;
+	l->proc = proc;
+	l->by_site = true;
+	l->rows = (struct groups)GROUPS_INIT(struct row);
+	l->sites = (struct groups)GROUPS_INIT(struct second_site);
+	hits_init(&l->hits, v);
+	err = measure(l, &info);
+	if (!err)
+		err = copy_second(l, ret);
+	free(l->sites.slots);
+	if (err)
+		free(l->sites.rows);
+	groups_free(&l->rows);
+	hits_free(&l->hits);
+	return err;
+}
+
+void second_free(struct second *s)
+{
+	free(s->rows);
+	free(s->sites);
 }

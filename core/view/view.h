@@ -185,6 +185,13 @@ view_fn view_allocations;
 view_fn view_alloc_sites;
 /* Objects that goroutines wait on, a row each, and who may hold them; of one goroutine. */
 view_fn view_wait_graph, view_goroutine_waits;
+/* Where goroutines wait, a stack a row; start functions, one a row. */
+view_fn view_wait_stacks, view_functions;
+/* What is wrong, worst first: problems.h. */
+view_fn view_problems;
+/* How many goroutines there are in each folder of a by-*, of one look. */
+view_fn view_count_states, view_count_waits, view_count_funcs, view_count_objects,
+	view_count_labels;
 /* The runtime's own figures, read from memory. */
 view_fn view_heap, view_sched_procs;
 view_fn view_type;

@@ -38,6 +38,10 @@ void view_audit_of(const struct view *v, unsigned proc, struct audit *ret);
 /* "agrees: events and memory tell the same", for health and the statistics line. */
 void view_audit_line(const struct audit *a, struct buf *out);
 
+/* An estimate, of counts in powers of two (model.h); of no count max_ns. */
+uint64_t view_latency_percentile(const uint64_t counts[LATENCY_BUCKETS], uint64_t max_ns,
+				 unsigned percent);
+
 /* "function:line" of a call site; "" when unknown. */
 void view_site(const struct view *v, uint32_t site_id, struct buf *out);
 /* "2026-11-29T06:42:54.123Z" */
@@ -74,8 +78,26 @@ void view_note_dropped(uint64_t dropped, const char *what, struct buf *out);
 /* What its own runtime counts, as of the last reading: cpu_ns, heap_live_bytes, … */
 void view_emit_runtime(struct emit *e, const struct view *v, unsigned proc);
 
+/* What is proven to be leaked, in short: groups that look alike together, the largest first. */
+struct leak_brief {
+	uint64_t goroutines, joined, watched_ns; /* joined: within watched_ns; 0 0 not known yet */
+	uint64_t oldest_ns, goid;                /* one of them */
+	uint32_t func_id, site_id, reason_id;
+	const char *meaning; /* static */
+};
+/* As of the last look, and asks for another one soon; -EAGAIN: there was none yet; -ENOSYS. */
+int view_leak_briefs(const struct view *v, unsigned proc, struct leak_brief *ret, size_t max,
+		     size_t *ret_n);
+
 /* The allocation samples of a process: alloc_sampled_bytes, … */
 void view_emit_sampled(struct emit *e, const struct view *v, unsigned proc);
+/* Who of the program's own asked for most of what was sampled. */
+struct alloc_most {
+	uint64_t bytes, samples, from_ns; /* all in all; from_ns: CLOCK_MONOTONIC of the first */
+	uint64_t site_bytes;
+	uint32_t site_id; /* names_site(); 0: none of the program's own */
+};
+int view_alloc_most(const struct view *v, unsigned proc, struct alloc_most *ret);
 /* Frames of the runtime's own, which allocate for whom called them. */
 bool view_is_runtime(const struct view *v, uint32_t site_id);
 

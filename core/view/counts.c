@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * How many goroutines each folder of by-state, by-wait, … has, of one look: who counts the folders
+ * one after the other counts some goroutines twice and others not at all. Any thread.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/memory/wait_graph.h"
+#include "core/model/functions.h"
+#include "core/view/family.h"
+#include "core/view/groups.h"
+#include "core/view/view_internal.h"
+
+struct count {
+	uint64_t key, n;
+};
+
+typedef void name_fn(const struct view *v, const struct count *c, struct buf *out);
+
+static int most_first(const void *a, const void *b)
+{
+	const struct count *x = a, *y = b;
+
+	if (x->n != y->n)
+		return x->n > y->n ? -1 : 1;
+	return x->key < y->key ? -1 : x->key > y->key;
+}
+
+/* The first row is all of them. */
+static int show(const struct view *v, const struct view_query *q, struct groups *counts,
+		const char *what, uint64_t all, name_fn *name, struct buf *out)
+{
+	const char *const columns[] = {what, "goroutines"};
+	cleanup_buf_ struct buf text = BUF_INIT;
+	const struct count *rows;
+	struct emit e;
+
+	groups_sort(counts, most_first);
+	rows = (const void *)counts->rows;
+	emit_table_begin(&e, q->form, columns, ARRAY_SIZE(columns), out);
+	emit_row(&e);
+	emit_string(&e, NULL, "(all)");
+	emit_u64(&e, NULL, all);
+	emit_row_end(&e);
+	for (size_t i = 0; i < counts->n && !emit_cut(&e, counts->n - i); i++) {
+		buf_reset(&text);
+		name(v, &rows[i], &text);
+		emit_row(&e);
+		emit_string(&e, NULL, text.len ? text.data : "");
+		emit_u64(&e, NULL, rows[i].n);
+		emit_row_end(&e);
+	}
+	groups_free(counts);
+	return emit_table_end(&e);
+}
+
+static int add(struct groups *counts, uint64_t key, uint64_t n)
+{
+	struct count *c = groups_row(counts, key);
+
+	if (!c)
+		return -ENOMEM;
+	c->n += n;
+	return 0;
+}
+
+/* --- what the model knows --------------------------------------------------------------------- */
+
+static void add_state_name(const struct view *v, const struct count *c, struct buf *out)
+{
+	buf_adds(out, view_state_name((unsigned)c->key));
+}
+
+static void add_name(const struct view *v, const struct count *c, struct buf *out)
+{
+	buf_adds(out, view_key_name(v, (uint32_t)c->key));
+}
+
+/* Each goroutine once, by what one copy of it says. */
+static int count_each(const struct view *v, const struct view_query *q, bool by_wait,
+		      struct groups *counts, uint64_t *ret_all)
+{
+	struct model_pass *pass cleanup_pass_ = NULL;
+	const struct goroutine *g;
+	int err =
+		model_pass_new(v->model, q->proc, &(struct model_which){.exited = !by_wait}, &pass);
+
+	*ret_all = 0;
+	while (!err && (g = model_pass_next(pass))) {
+		if (by_wait && !gstate_waits(view_state(g)))
+			continue;
+		++*ret_all;
+		err = add(counts, by_wait ? g->reason_id : view_state(g), 1);
+	}
+	if (err)
+		groups_free(counts);
+	return err;
+}
+
+int view_count_states(const struct view *v, struct view_query *q, struct buf *out)
+{
+	struct groups counts = GROUPS_INIT(struct count);
+	uint64_t all;
+	int err = count_each(v, q, false, &counts, &all);
+
+	return err ? err : show(v, q, &counts, "state", all, add_state_name, out);
+}
+
+int view_count_waits(const struct view *v, struct view_query *q, struct buf *out)
+{
+	struct groups counts = GROUPS_INIT(struct count);
+	uint64_t all;
+	int err = count_each(v, q, true, &counts, &all);
+
+	return err ? err : show(v, q, &counts, "wait_reason", all, add_name, out);
+}
+
+int view_count_funcs(const struct view *v, struct view_query *q, struct buf *out)
+{
+	struct groups counts = GROUPS_INIT(struct count);
+	cleanup_free_ struct model_function *list = NULL;
+	uint64_t all = 0;
+	size_t n = 0;
+	int err = model_functions(v->model, q->proc, &list, &n);
+
+	for (size_t i = 0; i < n && !err; i++) {
+		all += list[i].live;
+		/* One that all ended has a folder, too. */
+		if (list[i].live || list[i].exited)
+			err = add(&counts, list[i].func_id, list[i].live);
+	}
+	if (err) {
+		groups_free(&counts);
+		return err;
+	}
+	return show(v, q, &counts, "function", all, add_name, out);
+}
+
+/* --- what memory tells ------------------------------------------------------------------------ */
+
+static void add_address(const struct view *v, const struct count *c, struct buf *out)
+{
+	buf_addx(out, c->key);
+}
+
+/* One that waits on several is in several. */
+int view_count_objects(const struct view *v, struct view_query *q, struct buf *out)
+{
+	struct groups counts = GROUPS_INIT(struct count);
+	struct wait_graph *graph;
+	struct proc_info info;
+	uint64_t all = 0;
+	int err = model_proc(v->model, q->proc, &info);
+
+	if (!err)
+		err = v->live->waits ? v->live->waits(v->live->ctx, q->proc, 0, &graph) : -ENOSYS;
+	if (err)
+		return err;
+	for (size_t i = 0; i < graph->n_objects && !err; i++)
+		err = add(&counts, graph->objects[i].address, graph->objects[i].n_waits);
+	for (size_t i = 0; i < graph->n_goroutines; i++)
+		all += graph->goroutines[i].n_waits > 0;
+	v->live->waits_put(v->live->ctx, graph);
+	if (err) {
+		groups_free(&counts);
+		return err;
+	}
+	return show(v, q, &counts, "object", all, add_address, out);
+}
+
+/* By key and value, as the folders of by-label lie in each other. One with several labels is in
+ * several. */
+int view_count_labels(const struct view *v, struct view_query *q, struct buf *out)
+{
+	static const char *const columns[] = {"label", "value", "goroutines"};
+	struct view_labels labels;
+	struct proc_info info;
+	struct emit e;
+	int err = model_proc(v->model, q->proc, &info);
+
+	if (!err)
+		err = view_labels(v, q->proc, &labels);
+	if (err)
+		return err;
+	emit_table_begin(&e, q->form, columns, ARRAY_SIZE(columns), out);
+	for (size_t i = 0, next; i < labels.n && !emit_cut(&e, labels.n - i); i = next) {
+		const struct view_label *l = &labels.list[i];
+
+		for (next = i + 1; next < labels.n && !strcmp(labels.list[next].key, l->key) &&
+				   !strcmp(labels.list[next].value, l->value);)
+			next++;
+		emit_row(&e);
+		emit_string(&e, NULL, l->key);
+		emit_string(&e, NULL, l->value);
+		emit_u64(&e, NULL, next - i);
+		emit_row_end(&e);
+	}
+	view_labels_done(&labels);
+	return emit_table_end(&e);
+}

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Who runs too much, wakes too often, allocates; and what of all that is not told. See problems.h.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/view/losses.h"
+#include "core/view/own.h"
+#include "core/view/problems.h"
+
+/* Of one processor, in the last second. */
+static double percent(const struct scene *s, uint64_t ns)
+{
+	return s->starts.second.ns ? 100.0 * (double)ns / (double)s->starts.second.ns : 0;
+}
+
+static void name(struct problem *p, const char *function)
+{
+	snprintf(p->function, sizeof(p->function), "%s", function);
+}
+
+/* Where those of a start function are that could run, and were running a moment ago: what the
+ * scheduler took a processor away from. NULL: nowhere that is known. */
+static const struct wait_stack *interrupted(const struct scene *s, uint64_t func_id)
+{
+	for (size_t i = 0; i < s->stacks.rows.n; i++) {
+		const struct wait_stack *row = wait_stacks_row(&s->stacks, i);
+
+		if (row->func_id == func_id && row->own &&
+		    !strcmp(wait_stacks_text(&s->stacks, row->why), "runnable"))
+			return row;
+	}
+	return NULL;
+}
+
+static void add_interrupted(const struct scene *s, struct problem *p, uint64_t func_id)
+{
+	const struct wait_stack *row = interrupted(s, func_id);
+
+	if (!row)
+		return;
+	buf_adds(&p->text, ", in ");
+	problem_add_place(&p->text, &s->stacks, row);
+	name(p, wait_stacks_text(&s->stacks, row->own));
+}
+
+/* --- processors ------------------------------------------------------------------------------- */
+
+/* Who ran most, up to three. */
+static void add_runners(const struct scene *s, struct problem *p)
+{
+	const struct start_row *told[3] = {NULL};
+
+	for (unsigned k = 0; k < ARRAY_SIZE(told); k++) {
+		const struct start_row *most = NULL;
+
+		for (size_t i = 0; i < s->starts.rows.n; i++) {
+			const struct start_row *row = starts_row(&s->starts, i);
+
+			if (row != told[0] && row != told[1] &&
+			    (!most ||
+			     row->second_ns[GSTATE_RUNNING] > most->second_ns[GSTATE_RUNNING]))
+				most = row;
+		}
+		told[k] = most;
+		if (!most || percent(s, most->second_ns[GSTATE_RUNNING]) < 10)
+			break;
+		buf_addf(&p->text, "%s %s for %.0f %% of a processor",
+			 k ? "," : "; in the last second ran", problem_function(s, most->func_id),
+			 percent(s, most->second_ns[GSTATE_RUNNING]));
+		if (!k) {
+			name(p, problem_function(s, most->func_id));
+			problem_goids(p, &most->goid, 1);
+		}
+	}
+}
+
+void problems_of_latency(struct scene *s)
+{
+	const struct problem_rule *rule = &problem_rules[PROBLEM_LATENCY];
+	uint64_t counts[LATENCY_BUCKETS], n = 0, worst;
+	const struct past_moment *then;
+	struct problem *p;
+
+	if (rule->needs & ~s->has)
+		return;
+	then = &s->past->moments[past_before(s->past, s->now, 60 * NS_PER_SEC)];
+	for (unsigned i = 0; i < LATENCY_BUCKETS; i++) {
+		counts[i] = sub_u64(s->totals.runnable_latency[i], then->runnable_latency[i]);
+		n += counts[i];
+	}
+	worst = view_latency_percentile(counts, s->totals.runnable_max_ns,
+					100 - (unsigned)rule->percent);
+	if (n < rule->number || worst < rule->ns)
+		return;
+	p = problem_add(s, PROBLEM_LATENCY, PROBLEM_WARNING, n);
+	if (!p)
+		return;
+	buf_addf(&p->text, "%llu %% of %llu waits for a processor took some ",
+		 (unsigned long long)rule->percent, (unsigned long long)n);
+	emit_duration(&p->text, worst);
+	buf_adds(&p->text, " or longer in the last ");
+	emit_duration(&p->text, view_since(s->now, then->time_ns));
+	add_runners(s, p);
+	problem_see(p, "top");
+	problem_see(p, "sched/latency");
+	problem_see(p, "sched/procs");
+}
+
+void problems_of_cpu(struct scene *s)
+{
+	const struct problem_rule *rule = &problem_rules[PROBLEM_CPU];
+
+	for (size_t i = 0; i < s->starts.rows.n && s->has & NEEDS_EVENTS; i++) {
+		const struct start_row *row = starts_row(&s->starts, i);
+		uint64_t ns = row->second_ns[GSTATE_RUNNING];
+		struct problem *p;
+
+		if (row->system || percent(s, ns) < (double)rule->percent ||
+		    ns < rule->ns * row->second_wakes)
+			continue;
+		p = problem_add(s, PROBLEM_CPU, PROBLEM_WARNING, (uint64_t)percent(s, ns));
+		if (!p)
+			continue;
+		buf_addf(&p->text, "%s ran for %.0f %% of a processor in the last second",
+			 problem_function(s, row->func_id), percent(s, ns));
+		if (row->second_wakes) {
+			buf_adds(&p->text, ", ");
+			emit_duration(&p->text, ns / row->second_wakes);
+			buf_adds(&p->text, " between two waits");
+		}
+		name(p, problem_function(s, row->func_id));
+		add_interrupted(s, p, row->func_id);
+		problem_see(p, "top");
+		problem_see(p, "goroutines/%llu/stack", (unsigned long long)row->goid);
+		problem_goids(p, &row->goid, 1);
+	}
+}
+
+/* --- waking and starting ---------------------------------------------------------------------- */
+
+static double a_second(const struct scene *s, uint64_t n)
+{
+	return s->starts.second.ns ? (double)n * NS_PER_SEC / (double)s->starts.second.ns : 0;
+}
+
+static void tell_timers(struct scene *s, const struct start_row *row)
+{
+	struct problem *p = problem_add(s, PROBLEM_TIMERS, PROBLEM_WARNING, row->second_wakes);
+
+	if (!p)
+		return;
+	buf_addf(
+		&p->text,
+		"%s: %llu goroutines woke %.0f times in the last second from a sleep, and ran for ",
+		problem_function(s, row->func_id), (unsigned long long)row->f.live,
+		a_second(s, row->second_wakes));
+	emit_duration(&p->text, row->second_ns[GSTATE_RUNNING] / row->second_wakes);
+	buf_adds(&p->text, " each time");
+	name(p, problem_function(s, row->func_id));
+	problem_see(p, "goroutines/%llu/stack", (unsigned long long)row->goid);
+	problem_see(p, "top");
+	problem_goids(p, &row->goid, 1);
+}
+
+static void tell_starts(struct scene *s, const struct start_row *row, double rate)
+{
+	struct problem *p = problem_add(s, PROBLEM_STARTS, PROBLEM_WARNING, (uint64_t)rate);
+
+	if (!p)
+		return;
+	buf_addf(&p->text, "%.0f goroutines of %s started a second", rate,
+		 problem_function(s, row->func_id));
+	name(p, problem_function(s, row->func_id));
+	problem_see(p, "sites.tsv");
+	problem_see(p, "functions.tsv");
+}
+
+void problems_of_wakes(struct scene *s)
+{
+	const struct problem_rule *timers = &problem_rules[PROBLEM_TIMERS];
+	const struct names *names = model_names(s->v->model);
+	const struct past_moment *then =
+		s->has & NEEDS_PAST
+			? &s->past->moments[past_before(s->past, s->now, 2 * PAST_STEP_NS)]
+			: NULL;
+
+	for (size_t i = 0; i < s->starts.rows.n && s->has & NEEDS_EVENTS; i++) {
+		const struct start_row *row = starts_row(&s->starts, i);
+		const struct past_function *f =
+			then ? past_of(s->past, (uint32_t)row->func_id) : NULL;
+		double seconds = then ? (double)view_since(s->now, then->time_ns) / NS_PER_SEC : 0;
+
+		if (row->system)
+			continue;
+		if (a_second(s, row->second_wakes) >= (double)timers->number &&
+		    row->second_ns[GSTATE_RUNNING] / row->second_wakes < timers->ns &&
+		    !strcmp(names_string(names, row->second_reason_id), "sleep"))
+			tell_timers(s, row);
+		if (f && seconds > 0) {
+			double started = (double)sub_u64(row->f.created,
+							 f->created[then - s->past->moments]);
+
+			if (started / seconds >= (double)problem_rules[PROBLEM_STARTS].number)
+				tell_starts(s, row, started / seconds);
+		}
+	}
+}
+
+/* --- memory ----------------------------------------------------------------------------------- */
+
+struct allocated {
+	double rate; /* bytes a second */
+	uint32_t site_id;
+	double percent; /* of the site; 0: none is known */
+	bool sampled;
+};
+
+/* Samples know who asked; events only who was the last to, and not all that is allocated. */
+static bool measure_allocation(const struct scene *s, struct allocated *ret)
+{
+	const struct second *second = &s->starts.second;
+	struct alloc_most most;
+
+	*ret = (struct allocated){0};
+	if (!view_alloc_most(s->v, s->proc, &most) && most.samples >= 20 && s->now > most.from_ns) {
+		ret->rate = (double)most.bytes * NS_PER_SEC / (double)(s->now - most.from_ns);
+		ret->site_id = most.site_id;
+		ret->percent = 100.0 * (double)most.site_bytes / (double)most.bytes;
+		ret->sampled = true;
+		return true;
+	}
+	if (!second->events || !second->ns || !second->alloc_bytes)
+		return false;
+	ret->rate = a_second(s, second->alloc_bytes);
+	for (size_t i = 0; i < second->n_sites; i++) {
+		double part =
+			100.0 * (double)second->sites[i].alloc_bytes / (double)second->alloc_bytes;
+
+		if (second->sites[i].site_id && part > ret->percent) {
+			ret->site_id = (uint32_t)second->sites[i].site_id;
+			ret->percent = part;
+		}
+	}
+	return true;
+}
+
+void problems_of_allocation(struct scene *s)
+{
+	const struct problem_rule *rule = &problem_rules[PROBLEM_ALLOCATION];
+	const struct names *names = model_names(s->v->model);
+	struct allocated a;
+	struct problem *p;
+
+	if (!measure_allocation(s, &a) || a.rate < (double)rule->number)
+		return;
+	p = problem_add(s, PROBLEM_ALLOCATION, PROBLEM_WARNING, (uint64_t)(a.rate / (1 << 20)));
+	if (!p)
+		return;
+	buf_addf(&p->text, "%.0f MB allocated a second%s", a.rate / 1e6,
+		 a.sampled ? "" : ", as far as events tell (not append, strings, fmt)");
+	if (a.site_id && a.percent >= (double)rule->percent) {
+		buf_addf(&p->text, ", %.0f %% for ", a.percent);
+		view_site_file(names, a.site_id, &p->text);
+		name(p, names_string(names, names_site(names, a.site_id)->func_id));
+	}
+	problem_see(p, "alloc_sites.tsv");
+	problem_see(p, "pprof/allocs");
+	problem_see(p, "heap");
+}
+
+void problems_of_gc(struct scene *s)
+{
+	const struct problem_rule *rule = &problem_rules[PROBLEM_GC];
+	uint64_t gc = 0, all = 0;
+	struct problem *p;
+
+	for (size_t i = 0; i < s->starts.rows.n && s->has & NEEDS_EVENTS; i++) {
+		const struct start_row *row = starts_row(&s->starts, i);
+		const char *function = problem_function(s, row->func_id);
+
+		all += row->second_ns[GSTATE_RUNNING];
+		if (!strcmp(function, "runtime.gcBgMarkWorker") ||
+		    !strcmp(function, "runtime.bgsweep"))
+			gc += row->second_ns[GSTATE_RUNNING];
+	}
+	if (percent(s, gc) < (double)rule->percent || gc * 100 < all * rule->percent)
+		return;
+	p = problem_add(s, PROBLEM_GC, PROBLEM_WARNING, (uint64_t)percent(s, gc));
+	if (!p)
+		return;
+	buf_addf(&p->text,
+		 "garbage collection ran for %.0f %% of a processor in the last second, %.0f %% of "
+		 "all that ran",
+		 percent(s, gc), 100.0 * (double)gc / (double)all);
+	problem_see(p, "heap");
+	problem_see(p, "alloc_sites.tsv");
+	problem_see(p, "top");
+}
+
+/* --- what is not to be relied on -------------------------------------------------------------- */
+
+void problems_of_trust(struct scene *s)
+{
+	uint64_t lost = event_counts_sum(s->totals.lost), ways = 0;
+	struct losses losses;
+	struct audit audit;
+	struct problem *p;
+
+	losses_count(s->v, &losses);
+	for (unsigned i = 0; i < n_loss_ways; i++) {
+		if (loss_ways[i].kind == LOSS_DATA)
+			ways += losses_of(&losses, &loss_ways[i]);
+	}
+	if (MAX(lost, ways) >= problem_rules[PROBLEM_LOST].number) {
+		p = problem_add(s, PROBLEM_LOST, PROBLEM_NOTICE, MAX(lost, ways));
+		if (p) {
+			buf_addf(&p->text, "%llu lost on the way: figures here are too low by that",
+				 (unsigned long long)MAX(lost, ways));
+			problem_see(p, "losses.tsv");
+			problem_see(p, "health");
+		}
+	}
+	view_audit_of(s->v, s->proc, &audit);
+	if (audit_total(&audit) < problem_rules[PROBLEM_AUDIT].number)
+		return;
+	p = problem_add(s, PROBLEM_AUDIT, PROBLEM_NOTICE, audit_total(&audit));
+	if (!p)
+		return;
+	buf_adds(&p->text, "the audit ");
+	view_audit_line(&audit, &p->text);
+	problem_see(p, "audit");
+}

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Who waits too long, grows in number, or is gone. See problems.h. */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/view/own.h"
+#include "core/view/problems.h"
+#include "core/view/waits.h"
+
+/* --- waiting ---------------------------------------------------------------------------------- */
+
+static bool begins(const char *text, const char *with)
+{
+	return !strncmp(text, with, strlen(with));
+}
+
+static bool is_lock(const struct wait_object *o)
+{
+	return o && (o->kind == WAIT_MUTEX || o->kind == WAIT_RWMUTEX);
+}
+
+/* What a row is, or PROBLEM_KINDS: nothing that is worth telling. Idle workers wait, too, and in
+ * great numbers: for whoever comes next. */
+static enum problem_kind kind_of(const struct wait_stacks *w, const struct wait_stack *row)
+{
+	const char *why = wait_stacks_text(w, row->why), *start = wait_stacks_text(w, row->start);
+
+	if (!row->waits || row->system)
+		return PROBLEM_KINDS;
+	if (is_lock(wait_stack_object(w, row)))
+		return PROBLEM_CONVOY;
+	if (begins(why, "chan send"))
+		return PROBLEM_BLOCKED;
+	if (!row->own || row->own_is_start || begins(why, "sleep"))
+		return PROBLEM_KINDS;
+	if (row->roundtrip)
+		return PROBLEM_DOWNSTREAM;
+	return own_function(start, strlen(start)) || !strcmp(start, "runtime.main") ? PROBLEM_KINDS
+										    : PROBLEM_WORK;
+}
+
+/* Who may end it, and what he is at. */
+static void add_other_end(struct scene *s, struct problem *p, const struct wait_stack *row)
+{
+	const struct wait_stacks *w = &s->stacks;
+	const struct wait_object *o = wait_stack_object(w, row);
+	const struct wait_holder *h = o ? wait_holder_of(w->graph, o) : NULL;
+	const struct wait_stack *at = h ? wait_stacks_of(w, h->goid) : NULL;
+
+	if (!o)
+		return;
+	if (!h) {
+		buf_adds(&p->text, "; nobody is known who may end it");
+		return;
+	}
+	buf_addf(&p->text, "; likely %s G%llu, which ", is_lock(o) ? "holder" : "other end",
+		 (unsigned long long)h->goid);
+	view_add_evidence(w->graph, h, &p->text);
+	problem_see(p, "goroutines/%llu/stack", (unsigned long long)h->goid);
+	problem_goids(p, &h->goid, 1);
+	if (!at)
+		return;
+	buf_addf(&p->text, ", now %s in ", wait_stacks_text(w, at->why));
+	problem_add_place(&p->text, w, at);
+}
+
+static void tell_wait(struct scene *s, const struct wait_stack *row, enum problem_kind kind)
+{
+	const struct wait_stacks *w = &s->stacks;
+	const struct wait_object *o = wait_stack_object(w, row);
+	const char *why = wait_stacks_text(w, row->why);
+	uint64_t n = kind == PROBLEM_CONVOY ? row->n_on : row->n;
+	bool critical = kind == PROBLEM_BLOCKED || kind == PROBLEM_CONVOY || n >= 50;
+	struct problem *p = problem_add(s, kind, critical ? PROBLEM_CRITICAL : PROBLEM_WARNING, n);
+
+	if (!p)
+		return;
+	buf_addf(&p->text, "%llu ", (unsigned long long)n);
+	if (kind == PROBLEM_CONVOY)
+		buf_addf(&p->text, "wait for one %s at ", view_object_kind(o));
+	else if (kind == PROBLEM_DOWNSTREAM)
+		buf_addf(&p->text, "wait for the answer of another server at ");
+	else
+		buf_addf(&p->text, "%s at ", why);
+	problem_add_place(&p->text, w, row);
+	buf_adds(&p->text, kind == PROBLEM_CONVOY ? ", the longest for " : ", the oldest for ");
+	emit_duration(&p->text, row->oldest_ns);
+	snprintf(p->function, sizeof(p->function), "%s",
+		 wait_stacks_text(w, row->own ? row->own : row->frame));
+	problem_goids(p, row->sample, WAIT_SAMPLES);
+	if (kind == PROBLEM_BLOCKED || kind == PROBLEM_CONVOY)
+		add_other_end(s, p, row);
+	problem_see(p, "goroutines/%llu/stack", (unsigned long long)row->sample[0]);
+	problem_see(p, "waits.tsv");
+}
+
+/* One lock is told of once, though it is waited for in several places. */
+static bool told_before(const struct scene *s, size_t place, const struct wait_object *o)
+{
+	for (size_t i = 0; i < place; i++) {
+		const struct wait_stack *row = wait_stacks_row(&s->stacks, i);
+
+		if (row->waits && wait_stack_object(&s->stacks, row) == o)
+			return true;
+	}
+	return false;
+}
+
+void problems_of_waits(struct scene *s)
+{
+	const struct wait_stacks *w = &s->stacks;
+
+	for (size_t i = 0; w->stacks && i < w->rows.n; i++) {
+		const struct wait_stack *row = wait_stacks_row(w, i);
+		const struct wait_object *o = wait_stack_object(w, row);
+		enum problem_kind kind = kind_of(w, row);
+		const struct problem_rule *rule = &problem_rules[kind];
+
+		if (kind == PROBLEM_KINDS || row->oldest_ns < rule->ns)
+			continue;
+		if ((kind == PROBLEM_CONVOY ? row->n_on : row->n) < rule->number ||
+		    (kind == PROBLEM_CONVOY && told_before(s, i, o)))
+			continue;
+		tell_wait(s, row, kind);
+	}
+}
+
+/* --- growing ---------------------------------------------------------------------------------- */
+
+/* What net/http leaves behind, and why. */
+static const char *reason_of(const char *function)
+{
+	static const char *const known[][2] = {
+		{"net/http.(*persistConn).readLoop",
+		 "a connection each, whose answer is under way, or whose body was neither read to "
+		 "its end nor closed"},
+		{"net/http.(*conn).serve", "a connection each, from a client of this server"},
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(known); i++) {
+		if (!strcmp(known[i][0], function))
+			return known[i][1];
+	}
+	return "";
+}
+
+/* Up in more than one step, and never down much. */
+static bool grows(const struct model_past *past, const struct past_function *f, unsigned from,
+		  uint64_t now)
+{
+	const struct problem_rule *rule = &problem_rules[PROBLEM_GROWING];
+	uint64_t then = f ? f->live[from] : 0, most = then, step = 0;
+
+	if (now < then + rule->number || now * 100 < then * (100 + rule->percent))
+		return false;
+	for (unsigned i = from + 1; i <= past->n; i++) {
+		uint64_t live = i == past->n ? now
+				: f          ? f->live[i]
+					     : 0,
+			 before = f ? f->live[i - 1] : 0;
+
+		if (live * 10 < most * 9)
+			return false;
+		most = MAX(most, live);
+		step = MAX(step, sub_u64(live, before));
+	}
+	return step * 10 < (now - then) * 7;
+}
+
+static void tell_growth(struct scene *s, const struct start_row *row, uint64_t then, uint64_t ns)
+{
+	const char *function = problem_function(s, row->func_id);
+	uint64_t now = row->f.live;
+	bool critical = now >= 4 * then && now >= 200;
+	struct problem *p = problem_add(s, PROBLEM_GROWING,
+					critical ? PROBLEM_CRITICAL : PROBLEM_WARNING, now - then);
+
+	if (!p)
+		return;
+	buf_addf(&p->text, "%s %llu -> %llu in ", function, (unsigned long long)then,
+		 (unsigned long long)now);
+	emit_duration(&p->text, ns);
+	if (*reason_of(function))
+		buf_addf(&p->text, ": %s", reason_of(function));
+	snprintf(p->function, sizeof(p->function), "%s", function);
+	problem_see(p, "goroutines/%llu/stack", (unsigned long long)row->goid);
+	problem_see(p, "sites.tsv");
+	problem_see(p, "leaks");
+	problem_goids(p, &row->goid, 1);
+}
+
+void problems_of_growth(struct scene *s)
+{
+	const struct model_past *past = s->past;
+
+	if (!(s->has & NEEDS_PAST))
+		return;
+	for (size_t i = 0; i < s->starts.rows.n; i++) {
+		const struct start_row *row = starts_row(&s->starts, i);
+		const struct past_function *f = past_of(past, (uint32_t)row->func_id);
+		unsigned minute = past_before(past, s->now, problem_rules[PROBLEM_GROWING].ns);
+
+		if (row->system || !row->f.live)
+			continue;
+		for (unsigned from = minute + 1; from-- > 0;) {
+			if (!grows(past, f, from, row->f.live))
+				continue;
+			tell_growth(s, row, f ? f->live[from] : 0,
+				    view_since(s->now, past->moments[from].time_ns));
+			break;
+		}
+	}
+}
+
+#define ENDED_FOR_NS (3 * NS_PER_SEC) /* problem_rules says so */
+
+/* --- gone ------------------------------------------------------------------------------------- */
+
+static void tell_end(struct scene *s, const struct start_row *row, const struct goroutine *last)
+{
+	const char *function = problem_function(s, row->func_id);
+	struct problem *p = problem_add(s, PROBLEM_ENDED, PROBLEM_CRITICAL, 1);
+
+	if (!p)
+		return;
+	if (row->f.exited == 1)
+		buf_addf(&p->text, "%s, the only one, ended ", function);
+	else
+		buf_addf(&p->text, "%s, all %llu, ended, the last ", function,
+			 (unsigned long long)row->f.exited);
+	emit_duration(&p->text, view_since(s->now, row->f.last_exit_ns));
+	buf_adds(&p->text, " ago");
+	if (last) {
+		buf_addf(&p->text, ", after %s", last->flags & GOROUTINE_FOUND ? "at least " : "");
+		emit_duration(&p->text, view_age_ns(last, s->now));
+		if (*names_string(model_names(s->v->model), last->reason_id))
+			buf_addf(&p->text, "; it had waited for %s before",
+				 names_string(model_names(s->v->model), last->reason_id));
+		if (last->created_site_id) {
+			buf_adds(&p->text, "; made at ");
+			view_site_file(model_names(s->v->model), last->created_site_id, &p->text);
+		}
+		problem_see(p, "goroutines/%llu/status", (unsigned long long)last->goid);
+		problem_see(p, "goroutines/%llu/events", (unsigned long long)last->goid);
+	}
+	snprintf(p->function, sizeof(p->function), "%s", function);
+	problem_see(p, "functions.tsv");
+	problem_goids(p, &row->f.last_exit_goid, 1);
+}
+
+/* Who was made for a request, or a connection, comes and goes with it. */
+static bool is_made_on_demand(const struct scene *s, const struct goroutine *g)
+{
+	const char *function;
+	struct goroutine parent;
+
+	if (g->parent <= 1 || model_goroutine(s->v->model, s->proc, g->parent, &parent))
+		return false;
+	function = problem_function(s, parent.start_func_id);
+	return !own_function(function, strlen(function));
+}
+
+/* It has lasted so long that it was not meant to end. Without its record: it was there before us.
+ */
+static bool is_missed(const struct scene *s, const struct start_row *row,
+		      const struct goroutine *last)
+{
+	const struct problem_rule *rule = &problem_rules[PROBLEM_ENDED];
+
+	if (!last)
+		return row->f.created == 0;
+	if (last->flags & GOROUTINE_EXECED || is_made_on_demand(s, last))
+		return false;
+	return last->flags & GOROUTINE_FOUND || view_age_ns(last, s->now) >= rule->ns;
+}
+
+void problems_of_ends(struct scene *s)
+{
+	const struct problem_rule *rule = &problem_rules[PROBLEM_ENDED];
+
+	for (size_t i = 0; i < s->starts.rows.n && s->info.state == PROC_RUNNING; i++) {
+		const struct start_row *row = starts_row(&s->starts, i);
+		const char *function = problem_function(s, row->func_id);
+		struct goroutine last;
+		bool known;
+
+		if (row->f.live || !row->f.last_exit_goid || row->f.exited > rule->number ||
+		    view_since(s->now, row->f.last_exit_ns) < ENDED_FOR_NS ||
+		    !own_function(function, strlen(function)))
+			continue;
+		known = !model_goroutine(s->v->model, s->proc, row->f.last_exit_goid, &last) &&
+			last.flags & GOROUTINE_EXITED;
+		if (is_missed(s, row, known ? &last : NULL))
+			tell_end(s, row, known ? &last : NULL);
+	}
+}
+
+/* --- leaked ----------------------------------------------------------------------------------- */
+
+#define LEAKS_SHOWN 5
+
+void problems_of_leaks(struct scene *s)
+{
+	const struct names *names = model_names(s->v->model);
+	struct leak_brief briefs[LEAKS_SHOWN];
+	size_t n = 0;
+
+	if (!(s->has & NEEDS_LEAKS) || view_leak_briefs(s->v, s->proc, briefs, LEAKS_SHOWN, &n))
+		return;
+	for (size_t i = 0; i < n; i++) {
+		const struct leak_brief *b = &briefs[i];
+		struct problem *p = problem_add(s, PROBLEM_LEAK,
+						b->joined || b->goroutines >= 100 ? PROBLEM_CRITICAL
+										  : PROBLEM_WARNING,
+						b->goroutines);
+
+		if (!p)
+			continue;
+		buf_addf(&p->text, "%llu leaked: %s, %s", (unsigned long long)b->goroutines,
+			 problem_function(s, b->func_id), names_string(names, b->reason_id));
+		if (b->site_id) {
+			buf_adds(&p->text, ", made at ");
+			view_site_file(names, b->site_id, &p->text);
+		}
+		buf_addf(&p->text, "; %s; the oldest for ", b->meaning);
+		emit_duration(&p->text, b->oldest_ns);
+		if (b->joined) {
+			buf_addf(&p->text, "; %llu more in ", (unsigned long long)b->joined);
+			emit_duration(&p->text, b->watched_ns);
+		}
+		snprintf(p->function, sizeof(p->function), "%s", problem_function(s, b->func_id));
+		problem_see(p, "leaks");
+		problem_see(p, "goroutines/%llu/stack", (unsigned long long)b->goid);
+		problem_goids(p, &b->goid, 1);
+	}
+}

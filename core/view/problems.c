@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The table of what is looked for, and the list of what was found. Any thread. */
+#include "core/view/problems.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/json.h"
+#include "core/base/text.h"
+
+#define MS 1000000ull
+
+const struct problem_rule problem_rules[PROBLEM_KINDS] = {
+	[PROBLEM_TARGET] = {"target", NEEDS_NOTHING, 0, 0, 0, "the program has ended"},
+	[PROBLEM_BLOCKED] =
+		{"blocked", NEEDS_STACKS, 5, 5 * NS_PER_SEC, 0,
+		 "{n} or more in one place that send on a channel, the oldest for {t} or "
+		 "longer"},
+	[PROBLEM_CONVOY] = {"convoy", NEEDS_STACKS, 5, 50 * MS, 0,
+			    "{n} or more that wait for one lock, the longest for {t} or longer"},
+	[PROBLEM_DOWNSTREAM] =
+		{"downstream", NEEDS_STACKS, 10, NS_PER_SEC, 0,
+		 "{n} or more in one place that wait for the answer to an HTTP request "
+		 "of theirs, the oldest for {t} or longer"},
+	[PROBLEM_WORK] =
+		{"work", NEEDS_STACKS, 20, 2 * NS_PER_SEC, 0,
+		 "{n} or more that wait in one place of the program below a server's "
+		 "goroutine (they are in the middle of work), the oldest for {t} or longer"},
+	[PROBLEM_ENDED] =
+		{"ended", NEEDS_NOTHING, 4, 10 * NS_PER_SEC, 0,
+		 "all goroutines, at most {n}, that began at a function of the program's "
+		 "have ended, the last after {t} or more (or it was there before us), 3 s ago "
+		 "or longer; not those made for a request"},
+	[PROBLEM_LEAK] = {"leak", NEEDS_LEAKS, 1, 0, 0,
+			  "{n} or more of which memory proves that nothing can wake them"},
+	[PROBLEM_GROWING] = {"growing", NEEDS_PAST, 20, 60 * NS_PER_SEC, 50,
+			     "{n} and {p} % more goroutines of one start function than {t} ago (or "
+			     "since attached, or within a quarter of an hour), in more than one "
+			     "step, and never many fewer meanwhile"},
+	[PROBLEM_LATENCY] =
+		{"latency", NEEDS_PAST | NEEDS_EVENTS, 100, 20 * MS, 1,
+		 "{p} % of {n} or more waits for a processor in the last minute took {t} "
+		 "or longer"},
+	[PROBLEM_CPU] =
+		{"cpu", NEEDS_EVENTS, 0, 10 * MS, 60,
+		 "goroutines of one start function that ran for {p} % of a processor or more "
+		 "in the last second, for {t} or more between two waits"},
+	[PROBLEM_TIMERS] = {"timers", NEEDS_EVENTS, 2000, 200 * 1000, 0,
+			    "goroutines of one start function that woke {n} times or more in a "
+			    "second from a sleep, and ran for less than {t} then"},
+	[PROBLEM_STARTS] = {"starts", NEEDS_PAST | NEEDS_EVENTS, 5000, 0, 0,
+			    "{n} or more goroutines of one start function started a second"},
+	[PROBLEM_ALLOCATION] =
+		{"allocation", NEEDS_ALLOCS, 64 << 20, 0, 20,
+		 "{n} bytes or more allocated a second; who asked for {p} % or more"},
+	[PROBLEM_GC] = {"gc", NEEDS_EVENTS, 0, 0, 25,
+			"collecting garbage takes {p} % of a processor or more, and of the running "
+			"time"},
+	[PROBLEM_LOST] = {"lost", NEEDS_LIVE, 1, 0, 0, "{n} or more events or figures lost"},
+	[PROBLEM_AUDIT] = {"audit", NEEDS_LIVE, 1, 0, 0,
+			   "{n} or more differences between what events and memory tell"},
+};
+
+static const char *const severities[] = {"notice", "warning", "critical"};
+
+/* --- what is found ---------------------------------------------------------------------------- */
+
+static int worst_first(const void *a, const void *b)
+{
+	const struct problem *x = a, *y = b;
+
+	if (x->severity != y->severity)
+		return x->severity > y->severity ? -1 : 1;
+	if (x->weight != y->weight)
+		return x->weight > y->weight ? -1 : 1;
+	return x->n < y->n ? -1 : 1;
+}
+
+struct problem *problem_add(struct scene *s, enum problem_kind kind, enum problem_severity severity,
+			    uint64_t weight)
+{
+	struct problem *p, item = {.kind = kind, .severity = severity, .weight = weight};
+
+	item.n = s->found++;
+	if (s->n < PROBLEMS_MAX) {
+		p = &s->list[s->n++];
+	} else {
+		p = &s->list[0];
+		for (unsigned i = 1; i < s->n; i++) {
+			if (worst_first(&s->list[i], p) > 0)
+				p = &s->list[i];
+		}
+		if (worst_first(&item, p) > 0)
+			return NULL;
+		buf_free(&p->text);
+	}
+	*p = item;
+	return p;
+}
+
+void problem_see(struct problem *p, const char *fmt, ...)
+{
+	va_list ap;
+
+	for (unsigned i = 0; i < PROBLEM_SEES; i++) {
+		if (p->see[i][0])
+			continue;
+		va_start(ap, fmt);
+		vsnprintf(p->see[i], sizeof(p->see[i]), fmt, ap);
+		va_end(ap);
+		return;
+	}
+}
+
+void problem_goids(struct problem *p, const uint64_t *goids, uint64_t n)
+{
+	for (uint64_t i = 0; i < n && p->n_goids < PROBLEM_GOIDS; i++) {
+		if (goids[i])
+			p->goids[p->n_goids++] = goids[i];
+	}
+}
+
+void problem_add_frame(struct buf *out, const struct wait_stacks *w, size_t name, size_t at)
+{
+	const char *where = wait_stacks_text(w, at);
+
+	buf_adds(out, wait_stacks_text(w, name));
+	if (*where)
+		buf_addf(out, " (%s)", where);
+}
+
+void problem_add_place(struct buf *out, const struct wait_stacks *w, const struct wait_stack *row)
+{
+	if (row->own)
+		problem_add_frame(out, w, row->own, row->own_at);
+	else if (row->frame)
+		problem_add_frame(out, w, row->frame, row->frame_at);
+	else
+		buf_adds(out, wait_stacks_text(w, row->start));
+}
+
+const char *problem_function(const struct scene *s, uint64_t func_id)
+{
+	const char *name = names_string(model_names(s->v->model), (uint32_t)func_id);
+
+	return *name ? name : "?";
+}
+
+/* --- looking ---------------------------------------------------------------------------------- */
+
+static void say_ended(struct scene *s)
+{
+	struct problem *p;
+
+	if (s->info.state != PROC_EXITED)
+		return;
+	p = problem_add(s, PROBLEM_TARGET, PROBLEM_CRITICAL, UINT64_MAX);
+	if (!p)
+		return;
+	buf_adds(&p->text, s->info.execed ? "the process executed " : "the program has ended");
+	if (s->info.execed)
+		buf_adds(&p->text, *s->info.execed_path ? s->info.execed_path : "another program");
+	if (!s->v->replay && monotonic_ns() > s->info.exited_ns) {
+		buf_adds(&p->text, ", ");
+		emit_duration(&p->text, monotonic_ns() - s->info.exited_ns);
+		buf_adds(&p->text, " ago");
+	}
+	buf_adds(&p->text, ": all below is as it was then");
+	problem_see(p, "health");
+	problem_see(p, "stacks");
+}
+
+/* How long the past goes back that growth is seen in. */
+static uint64_t watched_ns(const struct scene *s)
+{
+	return s->past && s->past->n ? view_since(s->now, s->past->moments[0].time_ns) : 0;
+}
+
+static bool sees_samples(const struct scene *s)
+{
+	struct live_probes p;
+
+	return view_probes(s->v, s->proc, &p) && probe_levels[p.level].samples_allocations;
+}
+
+static void see_what_can_be_seen(struct scene *s)
+{
+	bool lives = s->info.state == PROC_RUNNING;
+
+	s->has = s->starts.second.states ? NEEDS_EVENTS : 0;
+	s->has |= s->stacks.stacks ? NEEDS_STACKS : 0;
+	s->has |= watched_ns(s) >= 2 * PAST_STEP_NS ? NEEDS_PAST : 0;
+	s->has |= s->v->live->leaks_known && lives ? NEEDS_LEAKS : 0;
+	s->has |= s->starts.second.events || sees_samples(s) ? NEEDS_ALLOCS : 0;
+	s->has |= s->v->live->audit ? NEEDS_LIVE : 0;
+}
+
+static int look(struct scene *s, const struct view *v, unsigned proc)
+{
+	static problem_fn *const all[] = {
+		say_ended,        problems_of_waits, problems_of_growth,
+		problems_of_ends, problems_of_leaks, problems_of_latency,
+		problems_of_cpu,  problems_of_wakes, problems_of_allocation,
+		problems_of_gc,   problems_of_trust,
+	};
+	int err = model_proc(v->model, proc, &s->info);
+
+	s->v = v;
+	s->proc = proc;
+	s->now = view_now(v, proc);
+	if (!err)
+		err = wait_stacks_read(v, proc, true, &s->stacks);
+	if (!err)
+		err = starts_read(v, proc, &s->starts);
+	if (!err)
+		err = model_past(v->model, proc, &s->past);
+	s->list = calloc(PROBLEMS_MAX, sizeof(*s->list));
+	if (!err && !s->list)
+		err = -ENOMEM;
+	if (err)
+		return err;
+	model_totals(v->model, (int)proc, &s->totals);
+	see_what_can_be_seen(s);
+	for (unsigned i = 0; i < ARRAY_SIZE(all); i++)
+		all[i](s);
+	qsort(s->list, s->n, sizeof(*s->list), worst_first);
+	for (unsigned i = 0; i < s->n && !err; i++)
+		err = buf_error(&s->list[i].text);
+	return err;
+}
+
+static void scene_free(struct scene *s)
+{
+	for (unsigned i = 0; s->list && i < s->n; i++)
+		buf_free(&s->list[i].text);
+	free(s->list);
+	free(s->past);
+	wait_stacks_done(&s->stacks);
+	starts_free(&s->starts);
+}
+
+/* --- showing ---------------------------------------------------------------------------------- */
+
+static void add_rule(const struct problem_rule *rule, struct buf *out)
+{
+	for (const char *c = rule->says; *c; c++) {
+		if (*c != '{') {
+			buf_addc(out, *c);
+			continue;
+		}
+		if (c[1] == 'n')
+			buf_addu(out, rule->number);
+		else if (c[1] == 'p')
+			buf_addu(out, rule->percent);
+		else
+			emit_duration(out, rule->ns);
+		c += 2;
+	}
+}
+
+/* What a kind is not looked for without; "": it is. */
+static const char *blind_to(const struct scene *s, const struct problem_rule *rule)
+{
+	unsigned lacks = rule->needs & ~s->has;
+
+	if (lacks & NEEDS_LIVE)
+		return "nobody audits a recording";
+	if (lacks & NEEDS_LEAKS)
+		return "the memory of a process that lives is needed";
+	if (lacks & NEEDS_STACKS)
+		return "there are no stacks to be had";
+	if (lacks & NEEDS_EVENTS)
+		return "no events are seen just now, or not all changes of state";
+	if (lacks & NEEDS_ALLOCS)
+		return "no allocations are seen just now";
+	if (lacks & NEEDS_PAST)
+		return "it has not been watched for long enough";
+	return "";
+}
+
+static void text_problem(const struct problem *p, struct buf *out)
+{
+	buf_addf(out, "%s %s: ", severities[p->severity], problem_rules[p->kind].name);
+	text_line(out, p->text.data ? p->text.data : "");
+	for (unsigned i = 0; i < PROBLEM_SEES && p->see[i][0]; i++) {
+		buf_adds(out, i ? " " : "; see ");
+		text_line(out, p->see[i]);
+	}
+	buf_addc(out, '\n');
+}
+
+static int as_text(const struct scene *s, struct buf *out)
+{
+	buf_addf(out, "problems %u, watched for ", s->n);
+	emit_duration(out, view_since(s->now, s->info.attached_ns));
+	buf_adds(out, ", goroutines by ");
+	buf_adds(out, s->starts.second.events ? "events" : "memory alone");
+	buf_adds(out, s->v->replay ? ", of a recording\n" : "\n");
+	for (unsigned i = 0; i < s->n; i++)
+		text_problem(&s->list[i], out);
+	if (!s->n)
+		buf_adds(out, "nothing found\n");
+	buf_adds(out, "\nlooked for:\n");
+	for (unsigned i = 0; i < PROBLEM_KINDS; i++) {
+		if (*blind_to(s, &problem_rules[i]))
+			continue;
+		buf_addf(out, "  %s: ", problem_rules[i].name);
+		add_rule(&problem_rules[i], out);
+		buf_addc(out, '\n');
+	}
+	for (unsigned i = 0; i < PROBLEM_KINDS; i++) {
+		if (*blind_to(s, &problem_rules[i]))
+			buf_addf(out, "  not looked for: %s: %s\n", problem_rules[i].name,
+				 blind_to(s, &problem_rules[i]));
+	}
+	return buf_error(out);
+}
+
+static void json_problem(const struct problem *p, struct buf *out)
+{
+	buf_addc(out, '{');
+	json_ks(out, "kind", problem_rules[p->kind].name);
+	json_ks(out, "severity", severities[p->severity]);
+	json_ks(out, "text", p->text.data ? p->text.data : "");
+	json_ks(out, "function", p->function);
+	json_key(out, "see");
+	buf_addc(out, '[');
+	for (unsigned i = 0; i < PROBLEM_SEES && p->see[i][0]; i++) {
+		if (i)
+			buf_addc(out, ',');
+		json_str(out, p->see[i]);
+	}
+	buf_addc(out, ']');
+	json_key(out, "goids");
+	buf_addc(out, '[');
+	for (unsigned i = 0; i < p->n_goids; i++)
+		buf_addf(out, "%s%llu", i ? "," : "", (unsigned long long)p->goids[i]);
+	buf_adds(out, "]}");
+}
+
+static int as_json(const struct scene *s, struct buf *out)
+{
+	cleanup_buf_ struct buf rule = BUF_INIT;
+
+	buf_addc(out, '{');
+	json_ku(out, "as_of_unix_ns", view_unix(s->v, s->now));
+	json_ku(out, "watched_ns", view_since(s->now, s->info.attached_ns));
+	json_ks(out, "goroutines_by", s->starts.second.events ? "events" : "memory");
+	json_key(out, "problems");
+	buf_addc(out, '[');
+	for (unsigned i = 0; i < s->n; i++) {
+		if (i)
+			buf_addc(out, ',');
+		json_problem(&s->list[i], out);
+	}
+	buf_addc(out, ']');
+	json_key(out, "looked_for");
+	buf_addc(out, '[');
+	for (unsigned i = 0; i < PROBLEM_KINDS; i++) {
+		const char *blind = blind_to(s, &problem_rules[i]);
+
+		buf_reset(&rule);
+		add_rule(&problem_rules[i], &rule);
+		buf_adds(out, i ? ",{" : "{");
+		json_ks(out, "kind", problem_rules[i].name);
+		json_ks(out, "threshold", rule.data ? rule.data : "");
+		json_kb(out, "seen", !*blind);
+		json_ks(out, "why_not", blind);
+		buf_addc(out, '}');
+	}
+	buf_adds(out, "]}\n");
+	return buf_error(out);
+}
+
+int view_problems(const struct view *v, struct view_query *q, struct buf *out)
+{
+	struct scene s = {.n = 0};
+	int err = look(&s, v, q->proc);
+
+	if (!err)
+		err = q->form == VIEW_JSON ? as_json(&s, out) : as_text(&s, out);
+	scene_free(&s);
+	return err;
+}

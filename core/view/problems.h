@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What is wrong with a process, worst first: each row of the view `problems`, which the UI shows,
+ * too. problems.c has the table of kinds, with every threshold, and shows; problem_waits.c and
+ * problem_runs.c look. A figure comes from where other views have it. For this room; one thread at
+ * a time.
+ */
+#ifndef XGOTOPFS_VIEW_PROBLEMS_H
+#define XGOTOPFS_VIEW_PROBLEMS_H
+
+#include "core/view/starts.h"
+#include "core/view/wait_stacks.h"
+
+enum problem_kind {
+	PROBLEM_TARGET,
+	PROBLEM_BLOCKED,
+	PROBLEM_CONVOY,
+	PROBLEM_DOWNSTREAM,
+	PROBLEM_WORK,
+	PROBLEM_ENDED,
+	PROBLEM_LEAK,
+	PROBLEM_GROWING,
+	PROBLEM_LATENCY,
+	PROBLEM_CPU,
+	PROBLEM_TIMERS,
+	PROBLEM_STARTS,
+	PROBLEM_ALLOCATION,
+	PROBLEM_GC,
+	PROBLEM_LOST,
+	PROBLEM_AUDIT,
+	PROBLEM_KINDS,
+};
+
+enum problem_severity { PROBLEM_NOTICE, PROBLEM_WARNING, PROBLEM_CRITICAL };
+
+/* What a kind cannot be seen without. */
+enum problem_needs {
+	NEEDS_NOTHING = 0,
+	NEEDS_EVENTS = 1 << 0, /* every change of state is told by an event, just now */
+	NEEDS_STACKS = 1 << 1, /* memory of a process that lives, or its last stacks */
+	NEEDS_PAST = 1 << 2,   /* it has been watched for some seconds */
+	NEEDS_LEAKS = 1 << 3,
+	NEEDS_ALLOCS = 1 << 4, /* allocations are seen, by events or sampled */
+	NEEDS_LIVE = 1 << 5,   /* somebody counts losses and audits */
+};
+
+struct problem_rule {
+	const char *name;
+	unsigned needs;
+	uint64_t number, ns, percent; /* thresholds */
+	const char *says;             /* with {n}, {t} and {p} for those */
+};
+
+extern const struct problem_rule problem_rules[PROBLEM_KINDS];
+
+#define PROBLEM_SEES  3
+#define PROBLEM_GOIDS 8
+#define PROBLEMS_MAX  64 /* of which the worst are kept */
+
+struct problem {
+	enum problem_kind kind;
+	enum problem_severity severity;
+	uint64_t weight; /* among those of one severity: goroutines that it concerns, mostly */
+	unsigned n;      /* the how manieth that was found */
+	struct buf text;
+	char function[256];         /* whom it is about; "" */
+	char see[PROBLEM_SEES][96]; /* paths in the mount; "" past the last */
+	uint64_t goids[PROBLEM_GOIDS];
+	unsigned n_goids;
+};
+
+/* What is looked at, gathered once. */
+struct scene {
+	const struct view *v;
+	unsigned proc;
+	uint64_t now;
+	struct proc_info info;
+	struct model_totals totals;
+	struct starts starts;
+	struct wait_stacks stacks;
+	struct model_past *past;
+	unsigned has; /* enum problem_needs */
+	struct problem *list;
+	unsigned n, found;
+	int err;
+};
+
+/* One more; `text` is to be added to. NULL: there is no room, or no memory. */
+struct problem *problem_add(struct scene *s, enum problem_kind kind, enum problem_severity severity,
+			    uint64_t weight);
+void problem_see(struct problem *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void problem_goids(struct problem *p, const uint64_t *goids, uint64_t n);
+/* "main.signup (/src/main.go:37)" */
+void problem_add_frame(struct buf *out, const struct wait_stacks *w, size_t name, size_t at);
+/* What is the program's own in a row; where nothing is, what is innermost. */
+void problem_add_place(struct buf *out, const struct wait_stacks *w, const struct wait_stack *row);
+const char *problem_function(const struct scene *s, uint64_t func_id); /* "?" when not known */
+
+/* They add what they find. */
+typedef void problem_fn(struct scene *s);
+problem_fn problems_of_waits, problems_of_growth, problems_of_ends, problems_of_leaks;
+problem_fn problems_of_latency, problems_of_cpu, problems_of_wakes, problems_of_allocation,
+	problems_of_gc, problems_of_trust;
+
+#endif
