@@ -338,35 +338,38 @@ struct wire_sampled {
 
 /*
  * A stay of 2^shift ns and more is a sample for itself; a shorter one with the chance of its
- * length, and then stands for 2^shift ns. Who takes too many samples in a window makes shift
- * greater, who takes few smaller: so their number is bounded whatever the program does, and as the
- * chance is known before it is used, no estimate is off for it.
+ * length, and then stands for 2^shift ns. A goroutine that is made is one with the chance of 1 in
+ * 2^shift, but for the first WIRE_MADE_FIRST of each go statement. Who takes too many samples in a
+ * window makes shift greater, who takes few smaller: so their number is bounded whatever the
+ * program does, and as the chance is known before it is used, no estimate is off for it.
  */
-#define WIRE_OFF_SHIFT_MIN 20 /* a millisecond */
-#define WIRE_OFF_SHIFT_MAX 44 /* five hours */
-#define WIRE_OFF_WINDOW_NS 100000000ull
+#define WIRE_OFF_SHIFT_MIN    20 /* a millisecond */
+#define WIRE_OFF_SHIFT_MAX    44 /* five hours */
+#define WIRE_MADE_SHIFT_MIN   6
+#define WIRE_MADE_SHIFT_MAX   24
+#define WIRE_STACKS_WINDOW_NS 100000000ull
 
-/* Go statements. Each one's first WIRE_MADE_FIRST goroutines are samples, then one in
- * WIRE_MADE_EVERY, at random; no more in a window than the budget has. A sample stands for all
- * since the last one of its statement. */
-#define WIRE_GO_SITES   4096 /* a power of two */
+#define WIRE_GO_SITES   4096 /* a power of two; go statements beyond have no first ones */
 #define WIRE_MADE_FIRST 8
-#define WIRE_MADE_EVERY 64 /* a power of two */
 #define WIRE_MADE_TRIES 4
 
 struct wire_go_site {
 	__u64 pc; /* 0: free */
-	__u32 made, told;
+	__u32 first, pad;
+};
+
+/* Of one kind: samples in this window, and by how much shift is above its minimum. */
+struct wire_chance {
+	__u32 taken, above;
 };
 
 /* One a CPU. */
 struct wire_stacks {
-	__u64 window_ns;  /* the window's begin */
-	__u32 off, shift; /* samples off the CPU in it; shift as above, less WIRE_OFF_SHIFT_MIN */
-	__u32 made, pad;
-	__u64 unknown; /* stays whose begin had been pushed out */
+	__u64 window_ns; /* the window's begin */
+	struct wire_chance off, made;
 	__u64 lost[2],
 		lost_weight[2]; /* no room, or it changed under the reading: off the CPU, made */
+	__u64 pad;
 };
 
 _Static_assert(sizeof(struct wire_stacks) == 64, "wire_stacks: no false sharing");

@@ -124,15 +124,30 @@ static __noinline int off_sample(go_regs *regs, __u64 gp, struct wire_state *r, 
 	return 0;
 }
 
-/* A window has passed; few samples in it, or so many already. */
-static __noinline int off_window(struct wire_stacks *st, __u64 now)
+/* Few samples in a window that has passed: more of them. */
+static __always_inline void chance_ease(struct wire_chance *c)
+{
+	if (c->taken <= layout.stacks_budget / 4 && c->above)
+		c->above--;
+	c->taken = 0;
+}
+
+/* One more; too many in this window: fewer of them. */
+static __always_inline void chance_taken(struct wire_chance *c, __u32 most)
+{
+	if (++c->taken < layout.stacks_budget)
+		return;
+	c->taken = 0;
+	if (c->above < most)
+		c->above++;
+}
+
+static __noinline int stacks_window(struct wire_stacks *st, __u64 now)
 {
 	if (!st)
 		return 0;
-	if (st->off <= layout.stacks_budget / 4 && st->shift)
-		st->shift--;
-	st->off = 0;
-	st->made = 0;
+	chance_ease(&st->off);
+	chance_ease(&st->made);
 	st->window_ns = now;
 	return 0;
 }
@@ -144,9 +159,9 @@ static __always_inline void off_stay(go_regs *regs, __u64 gp, struct wire_state 
 	__u64 weight = ns;
 	__u32 shift;
 
-	if (r->h.time_ns - st->window_ns >= WIRE_OFF_WINDOW_NS)
-		off_window(st, r->h.time_ns);
-	shift = (st->shift + WIRE_OFF_SHIFT_MIN) & 63;
+	if (r->h.time_ns - st->window_ns >= WIRE_STACKS_WINDOW_NS)
+		stacks_window(st, r->h.time_ns);
+	shift = (st->off.above + WIRE_OFF_SHIFT_MIN) & 63;
 	if (ns < 1ull << shift) {
 		__u64 at = bpf_get_prandom_u32();
 
@@ -156,39 +171,37 @@ static __always_inline void off_stay(go_regs *regs, __u64 gp, struct wire_state 
 			return;
 		weight = 1ull << shift;
 	}
-	if (++st->off >= layout.stacks_budget) {
-		st->off = 0;
-		if (st->shift < WIRE_OFF_SHIFT_MAX - WIRE_OFF_SHIFT_MIN)
-			st->shift++;
-	}
+	chance_taken(&st->off, WIRE_OFF_SHIFT_MAX - WIRE_OFF_SHIFT_MIN);
 	off_sample(regs, gp, r, ns, weight);
 }
 
 /* Its record is written but for the last word. */
-static __always_inline void off_cpu(go_regs *regs, __u64 gp, struct wire_state *r)
+static __noinline int off_cpu(go_regs *regs, __u64 gp, struct wire_state *r)
 {
-	__u64 hash, word, units, now = r->h.time_ns;
-	__u32 from = r->h.from;
+	__u64 hash, word, units, now;
+	__u32 from;
 	__u64 *slot;
 
+	if (!r)
+		return 0;
+	now = r->h.time_ns;
+	from = r->h.from;
 	if (now < control.watched_ns)
-		return;
+		return 0;
 	hash = SINCE_HASH(r->target, r->h.pid);
 	slot = &since[hash & (WIRE_SINCE_SLOTS - 1)];
 	word = *slot;
 	*slot = now >> WIRE_SINCE_SHIFT << 16 | SINCE_TAG(hash);
 	if (from != GO_WAITING && from != GO_RUNNABLE && from != GO_SYSCALL)
-		return;
-	if ((word & 0xffff) != SINCE_TAG(hash)) {
-		if (word)
-			count(&this_stacks()->unknown);
-		return;
-	}
+		return 0;
+	if ((word & 0xffff) != SINCE_TAG(hash)) /* pushed out, or the first that is seen of it */
+		return 0;
 	units = ((now >> WIRE_SINCE_SHIFT) - (word >> 16)) & WIRE_SINCE_MASK;
 	/* It began before anybody looked. */
 	if (units > (now - control.watched_ns) >> WIRE_SINCE_SHIFT)
-		return;
+		return 0;
 	off_stay(regs, gp, r, units << WIRE_SINCE_SHIFT);
+	return 0;
 }
 
 /* --- made ------------------------------------------------------------------------------------- */
@@ -231,12 +244,30 @@ static __noinline int made_sample(go_regs *regs, struct wire_create *r, __u64 bi
 	return 0;
 }
 
-/* Its record is complete. Once counted: a process of the same file counts to the same statement. */
+/* For how many this one stands; 0: it is no sample. */
+static __always_inline __u32 made_weight(struct wire_stacks *st, __u64 go_pc, __u64 now)
+{
+	struct wire_go_site *site = go_site(go_pc);
+	__u32 shift;
+
+	/* Only read once there were so many: the line may be in all CPUs' caches. */
+	if (site && site->first < WIRE_MADE_FIRST) {
+		site->first++;
+		return 1;
+	}
+	if (now - st->window_ns >= WIRE_STACKS_WINDOW_NS)
+		stacks_window(st, now);
+	shift = (st->made.above + WIRE_MADE_SHIFT_MIN) & 31;
+	if (bpf_get_prandom_u32() & ((1u << shift) - 1))
+		return 0;
+	chance_taken(&st->made, WIRE_MADE_SHIFT_MAX - WIRE_MADE_SHIFT_MIN);
+	return 1u << shift;
+}
+
+/* Its record is complete. Processes of the same file have their go statements in common. */
 static __noinline int made(go_regs *regs, struct wire_create *r, __u64 bias)
 {
-	struct wire_stacks *st = this_stacks();
-	struct wire_go_site *site;
-	__u32 n, weight;
+	__u32 weight;
 	__u64 hash;
 
 	if (!r)
@@ -247,20 +278,9 @@ static __noinline int made(go_regs *regs, struct wire_create *r, __u64 bias)
 			r->h.time_ns >> WIRE_SINCE_SHIFT << 16 | SINCE_TAG(hash);
 	if (r->h.to == GO_SYSCALL) /* a C thread came in */
 		return 0;
-	site = go_site(r->go_pc);
-	if (!site)
-		return 0;
-	n = ++site->made;
-	if (n > WIRE_MADE_FIRST && bpf_get_prandom_u32() & (WIRE_MADE_EVERY - 1))
-		return 0;
-	if (r->h.time_ns - st->window_ns >= WIRE_OFF_WINDOW_NS)
-		off_window(st, r->h.time_ns);
-	if (st->made >= layout.stacks_budget)
-		return 0;
-	st->made++;
-	weight = n - site->told;
-	site->told = n;
-	made_sample(regs, r, bias, weight);
+	weight = made_weight(this_stacks(), r->go_pc, r->h.time_ns);
+	if (weight)
+		made_sample(regs, r, bias, weight);
 	return 0;
 }
 

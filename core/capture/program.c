@@ -137,8 +137,8 @@ static void span_ranges(struct wire_range *ranges, uint32_t n)
 	ranges[WIRE_RANGES_MAX] = n ? span : (struct wire_range){0};
 }
 
-/* Of each kind so many stacks a second and CPU at most, in windows of WIRE_OFF_WINDOW_NS; on large
- * machines fewer a CPU, as one thread of ours names them all. */
+/* Of each kind so many stacks a second and CPU at most, in windows of WIRE_STACKS_WINDOW_NS; on
+ * large machines fewer a CPU, as one thread of ours names them all. */
 #define STACKS_A_WINDOW     16
 #define STACKS_A_WINDOW_ALL 256
 
@@ -531,7 +531,6 @@ static void count_stacks(const volatile struct wire_stacks *s, struct program_co
 	sum->samples_lost_weight[WIRE_SAMPLE_OFF_CPU] += s->lost_weight[0];
 	sum->samples_lost[WIRE_SAMPLE_CREATED] += s->lost[1];
 	sum->samples_lost_weight[WIRE_SAMPLE_CREATED] += s->lost_weight[1];
-	sum->stays_unknown += s->unknown;
 }
 
 void program_counters(const struct program *p, struct program_counters *ret)

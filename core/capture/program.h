@@ -67,7 +67,6 @@ struct program_counters {
 	uint64_t lost_execs;  /* execs that found no room in the ring */
 	uint64_t sample_hits; /* struct wire_sampled */
 	uint64_t samples_lost[WIRE_SAMPLE_KINDS], samples_lost_weight[WIRE_SAMPLE_KINDS];
-	uint64_t stays_unknown; /* struct wire_stacks */
 };
 /* Sums the CPUs' counters. */
 void program_counters(const struct program *p, struct program_counters *ret);

@@ -2,7 +2,8 @@
 
 // Goroutines that one go statement makes on two ways, and that wait on three: it says itself which
 // stacks led there, how many went which way and how long each wait was. A line on its standard input
-// is answered with the truth up to then; it ends with the last one.
+// is answered with the truth up to then; it ends with the last one. make: so many go both ways; keep:
+// one that stays; end: those that stay, too, come to an end.
 package main
 
 import (
@@ -61,6 +62,12 @@ func between() { beta() }
 func beta() { spawn(1) }
 
 //go:noinline
+func hold(stop chan bool) { <-stop }
+
+//go:noinline
+func keep(stop chan bool) { go hold(stop) }
+
+//go:noinline
 func child(way int) { done.Done() }
 
 func timed(way int, wait func()) {
@@ -115,6 +122,9 @@ func main() {
 	fmt.Println("ready")
 	input := bufio.NewScanner(os.Stdin)
 	for input.Scan() {
+		if input.Text() == "keep" {
+			keep(stop)
+		}
 		if input.Text() == "make" {
 			for i := 0; i < 3000; i++ {
 				alpha()
