@@ -99,7 +99,7 @@ static __noinline int off_sample(go_regs *regs, __u64 gp, struct wire_state *r, 
 		return 0;
 	}
 	if (REG_G(regs) == gp && !(r->h.flags & WIRE_SYSCALL_SITE)) {
-		pc = REG_IP(regs);
+		pc = REG_IP(regs) + 1; /* may be where a function begins */
 		fp = REG_FP(regs);
 	} else {
 		pc = read_word(gp + layout.g_sched_pc);

@@ -231,4 +231,10 @@ void view_emit_sampled(struct emit *e, const struct view *v, unsigned proc)
 	emit_u64(e, "alloc_samples", totals.sum.hits);
 	emit_u64(e, "alloc_samples_lost", totals.lost);
 	emit_u64(e, "alloc_samples_lost_bytes", totals.lost_weight);
+	samples_totals(model_samples(v->model), proc, SAMPLE_OFF_CPU, &totals);
+	emit_u64(e, "offcpu_samples", totals.sum.hits);
+	emit_u64(e, "offcpu_samples_lost", totals.lost);
+	samples_totals(model_samples(v->model), proc, SAMPLE_CREATED, &totals);
+	emit_u64(e, "creation_samples", totals.sum.hits);
+	emit_u64(e, "creation_samples_lost", totals.lost);
 }

@@ -121,7 +121,10 @@ static uint32_t first_shown(const struct off *o, const struct sample_row *row)
 
 	while (first < row->n && view_is_runtime(o->v, row->sites[first]))
 		first++;
-	return first == row->n ? 0 : first ? first - 1 : 0;
+	if (first == row->n)
+		return 0;
+	/* A system call is one by its name. */
+	return first && row->state != GSTATE_SYSCALL ? first - 1 : first;
 }
 
 /* `ns` of stays that are over. `goid`: with its labels; 0: without. */

@@ -36,12 +36,12 @@ try() { # RELEASE MODE
 	wait_ready
 	ask keep
 	for i in 1 2 3; do before[i]=$(field waited $i); done
-	for i in 1 2 3 4 5; do ask make; done
+	for i in 1 2 3 4 5 6 7 8; do ask make; done # samples are few a moment
 	made() { [ "$(cp "$MNT/pprof/creations" "$T/creations" && cum "$T/creations" main.child)" = "$(($(field made 1) + $(field made 2)))" ]; }
 	wait_for 20 made || fail "$what: made $(cum "$T/creations" main.child), the truth is $(grep made "$T/truth")"
 	alpha=$(cum "$T/creations" main.alpha) beta=$(cum "$T/creations" main.beta)
 	[ "$(cum "$T/creations" main.between)" = "$beta" ] || fail "$what: the inlined call is missing"
-	near "by alpha" "$(share "$alpha" $((alpha + beta)))" 75 10
+	near "by alpha" "$(share "$alpha" $((alpha + beta)))" 75 15
 	pprof -comments "$T/creations" | grep -q "with stacks made 100 %" || fail "$what: $(pprof -comments "$T/creations")"
 
 	# The last one of them: on one of the two ways, from the go statement on.
@@ -65,7 +65,7 @@ try() { # RELEASE MODE
 	# Who ends once is there after thousands of others, and says how it ended.
 	ask end
 	ask make
-	gone() { grep -qs '^exited yes' "$(only_link main.mailer)/status" && [ "$(stat_of goroutines_exited)" -gt 24000 ]; }
+	gone() { grep -qs '^exited yes' "$(only_link main.mailer)/status" && [ "$(stat_of goroutines_exited)" -gt 36000 ]; }
 	wait_for 20 gone || fail "$what: by-func/main.mailer: $(ls "$MNT/by-func/main.mailer")"
 	grep -q '^goroutine [0-9]* \[exited\]:' "$(only_link main.mailer)/stack" || fail "$what: $(cat "$(only_link main.mailer)/stack")"
 	grep -q 'its last wait was for chan receive' "$(only_link main.mailer)/stack" || fail "$what: $(cat "$(only_link main.mailer)/stack")"

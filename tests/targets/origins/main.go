@@ -131,6 +131,9 @@ func main() {
 				if i%3 == 0 {
 					between()
 				}
+				if i%20 == 0 {
+					time.Sleep(time.Millisecond)
+				}
 			}
 			done.Wait()
 		}
