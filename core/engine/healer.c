@@ -169,8 +169,14 @@ static int read_now(struct healer *h, unsigned proc, bool heal)
 
 void healer_now_all(struct healer *h)
 {
-	for (unsigned proc = 0; proc < model_procs(h->model); proc++)
-		(void)read_now(h, proc, true);
+	for (unsigned proc = 0; proc < model_procs(h->model); proc++) {
+		/* Who asked before it begins has what he asked for. */
+		pthread_mutex_lock(&h->lock);
+		h->asked[proc] = 0;
+		pthread_mutex_unlock(&h->lock);
+		if (read_now(h, proc, true) == -EAGAIN || model_in_doubt(h->model, proc))
+			healer_ask(h, proc);
+	}
 }
 
 static bool has_exited(struct healer *h, unsigned proc, uint64_t goid)

@@ -7,6 +7,7 @@
  *changes of state, 32 allocations (a dozen common types, a tail of 400), 4 creations, 4 ends.
  *
  *	model_apply [EVENTS]		default 5,000,000; each figure is the best of three runs
+ *	model_apply scale [GOROUTINES]	only how it hangs on their number, and memory
  */
 #include <errno.h>
 #include <pthread.h>
@@ -40,8 +41,10 @@ struct mix {
 	struct event *events;
 	size_t n, cap;
 	uint64_t seed, now, next_goid;
-	uint64_t live[LIVE];
-	uint8_t states[LIVE];
+	unsigned n_live;
+	size_t begun; /* events until all are there */
+	uint64_t *live;
+	uint8_t *states;
 	uint32_t reason, func, site;
 };
 
@@ -85,7 +88,7 @@ static void replace(struct mix *x, unsigned i, uint64_t actor)
 static void turn(struct mix *x)
 {
 	uint64_t r = next_random(&x->seed);
-	unsigned i = (unsigned)(r % LIVE), waker = (unsigned)(r >> 20) % LIVE;
+	unsigned i = (unsigned)(r % x->n_live), waker = (unsigned)((r >> 20) % x->n_live);
 	uint64_t self = x->live[i];
 
 	move(x, x->live[waker], i, GSTATE_RUNNABLE);
@@ -106,10 +109,20 @@ static void turn(struct mix *x)
 	move(x, x->live[i], i, GSTATE_WAITING);
 }
 
-static int make_mix(struct mix *x, struct names *names, size_t n)
+static void free_mix(struct mix *x)
 {
+	free(x->events);
+	free(x->live);
+	free(x->states);
+}
+
+static int make_mix(struct mix *x, struct names *names, unsigned n_live, size_t n)
+{
+	x->n_live = n_live;
 	x->events = calloc(n, sizeof(*x->events));
-	if (!x->events)
+	x->live = calloc(n_live, sizeof(*x->live));
+	x->states = calloc(n_live, sizeof(*x->states));
+	if (!x->events || !x->live || !x->states)
 		return -ENOMEM;
 	x->cap = n;
 	x->seed = 88172645463325252ull;
@@ -124,11 +137,12 @@ static int make_mix(struct mix *x, struct names *names, size_t n)
 		snprintf(name, sizeof(name), "main.Type%u", i);
 		names_add_type(names, &t);
 	}
-	for (unsigned i = 0; i < LIVE; i++) {
+	for (unsigned i = 0; i < n_live; i++) {
 		replace(x, i, 0);
 		move(x, x->live[i], i, GSTATE_RUNNING);
 		move(x, x->live[i], i, GSTATE_WAITING);
 	}
+	x->begun = x->n;
 	while (x->n < x->cap)
 		turn(x);
 	return 0;
@@ -241,6 +255,63 @@ static int run(struct names *names, const struct mix *x, unsigned workers, size_
 	return 0;
 }
 
+/* How much it hangs on how many there are, each as likely as any other, which is the worst; and
+ * memory. */
+static int run_scale(struct names *names, unsigned n_live, size_t turns)
+{
+	struct mix x = {0};
+	struct event *copy = malloc(BATCH * sizeof(*copy));
+	uint64_t cpu = 0, measured = 0, before = 0;
+	struct model_totals t = {0};
+	struct model *m = NULL;
+	int err = copy ? make_mix(&x, names, n_live, 4 * (size_t)n_live + turns) : -ENOMEM;
+
+	if (!err)
+		err = new_model(names, 1, &m);
+	for (size_t at = 0; at < x.n && !err;) {
+		size_t n = MIN((size_t)BATCH, (at < x.begun ? x.begun : x.n) - at);
+		uint64_t c;
+
+		memcpy(copy, x.events + at, n * sizeof(*copy));
+		if (!at) {
+			model_totals(m, -1, &t);
+			before = t.memory_bytes - feed_memory(model_feed(m));
+		}
+		c = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+		model_apply(m, copy, n);
+		c = clock_ns(CLOCK_THREAD_CPUTIME_ID) - c;
+		cpu += at < x.begun ? 0 : c;
+		measured += at < x.begun ? 0 : n;
+		at += n;
+		if (at == x.begun) {
+			model_totals(m, -1, &t);
+			printf("scale  goroutines=%-8u %5.0f bytes a goroutine", n_live,
+			       (double)(t.memory_bytes - feed_memory(model_feed(m)) - before) /
+				       n_live);
+		}
+	}
+	if (!err)
+		printf("  %4.1f bytes a retained event  cpu %6.1f ns/event\n",
+		       (double)feed_memory(model_feed(m)) /
+			       (double)(feed_head(model_feed(m)) - feed_tail(model_feed(m))),
+		       (double)cpu / (double)measured);
+	model_free(m);
+	free_mix(&x);
+	free(copy);
+	return err;
+}
+
+static int run_scales(struct names *names, uint64_t only)
+{
+	static const unsigned live[] = {10, 100, 1000, 10000, 100000, 1000000};
+	int err = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(live) && !err; i++)
+		if (!only || live[i] == only)
+			err = run_scale(names, live[i], 3000000);
+	return err;
+}
+
 static void run_format(struct names *names, const struct mix *x)
 {
 	struct event_format f = {.names = names, .wall_offset_ns = 1763900000000000000ll};
@@ -297,13 +368,19 @@ static int run_queries(struct names *names, const struct mix *x)
 
 int main(int argc, char **argv)
 {
-	size_t n = argc > 1 ? strtoull(argv[1], NULL, 10) : 5000000;
+	bool scale = argc > 1 && !strcmp(argv[1], "scale");
+	size_t n = argc > 1 && !scale ? strtoull(argv[1], NULL, 10) : 5000000;
 	struct mix x = {0};
 	struct names *names;
 	int err = names_new(100000, &names);
 
+	if (!err && scale) {
+		err = run_scales(names, argc > 2 ? strtoull(argv[2], NULL, 10) : 0);
+		names_free(names);
+		return err ? 1 : 0;
+	}
 	if (!err)
-		err = make_mix(&x, names, MAX(n, (size_t)100000));
+		err = make_mix(&x, names, LIVE, MAX(n, (size_t)100000));
 	if (!err)
 		err = run(names, &x, 1, BATCH, 0);
 	if (!err)
@@ -319,10 +396,12 @@ int main(int argc, char **argv)
 	if (!err)
 		err = run_queries(names, &x);
 	if (!err)
+		err = run_scales(names, 0);
+	if (!err)
 		run_format(names, &x);
 	if (err)
 		fprintf(stderr, "model_apply: %s\n", strerror(-err));
-	free(x.events);
+	free_mix(&x);
 	names_free(names);
 	return err ? 1 : 0;
 }

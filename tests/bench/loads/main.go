@@ -4,6 +4,7 @@
 //	get URL COUNT  the same with requests to a server elsewhere, by two clients at once, which keep their
 //	               connections; getnew: each request on one of its own
 //	serve          starts an HTTP server: its address
+//	park COUNT     starts so many goroutines, which wait: "parked"
 //
 // The answer: nanoseconds of CPU time of this process, operations, nanoseconds they took, the median and the
 // 99th percentile of one in nanoseconds. Short operations are timed some at a time.
@@ -84,6 +85,12 @@ func spawn(n int) {
 	}
 	wait.Wait()
 }
+
+// Waits in some calls of its own, as goroutines do.
+func park(never chan int) { wait(never) }
+
+//go:noinline
+func wait(never chan int) int { return <-never + 1 }
 
 var kept *item
 var table map[int]*item
@@ -204,6 +211,14 @@ func main() {
 		words := strings.Fields(in.Text())
 		if len(words) == 1 && words[0] == "serve" {
 			fmt.Println(url)
+			continue
+		}
+		if len(words) == 2 && words[0] == "park" {
+			n, _ := strconv.Atoi(words[1])
+			for never := make(chan int); n > 0; n-- {
+				go park(never)
+			}
+			fmt.Println("parked")
 			continue
 		}
 		r := &run{}
