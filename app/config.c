@@ -88,7 +88,8 @@ static const struct option table[] = {
 	 .help = "attach to every process that runs this binary, now or later"},
 	{"replay", OPTION_TEXT, "target", "SESSION", NULL, FIELD(replay), .command_line_only = true,
 	 .completes = COMPLETES_SESSION,
-	 .help = "show a recorded session: its id in -storage-dir, or its folder"},
+	 .help = "show a recorded session: its id in -storage-dir, or its folder\n(or one file: "
+		 "what the web UI exported)"},
 	{"speed", OPTION_REAL, "target", "X", "1", FIELD(speed), 0, 1000000,
 	 .command_line_only = true,
 	 .help = "replay X times as fast as it happened; 0 = all at once"},

@@ -233,6 +233,7 @@ struct sinks *outputs_sinks(const struct outputs *o)
 void outputs_announce(const struct outputs *o, const char *subject)
 {
 	cleanup_buf_ struct buf url = BUF_INIT;
+	const char *look = o->c.look ? o->c.look : "";
 	char id[SESSION_ID_LEN + 1];
 
 	if (o->fs)
@@ -243,7 +244,7 @@ void outputs_announce(const struct outputs *o, const char *subject)
 	if (o->web) {
 		web_url(o->web, &url);
 		if (!buf_error(&url))
-			log_info("web UI: %s", url.data);
+			log_info("web UI: %s%s%s", url.data, look[0] ? "#" : "", look);
 	}
 }
 

@@ -20,7 +20,9 @@ struct outputs_config {
 	const struct view *view;
 	struct loop *loop;       /* gets LOOP_UNMOUNTED and LOOP_STDOUT */
 	struct confine *confine; /* what the threads that serve enter */
-	bool many;               /* several processes may come: lines carry pid= */
+	const char *
+		look; /* what of it the UI is to show: behind the # of its address; NULL: nothing */
+	bool many;    /* several processes may come: lines carry pid= */
 	bool record;
 	pid_t pid;               /* 0: a binary is watched */
 	const char *binary_path; /* for the recording */

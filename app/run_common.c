@@ -79,6 +79,7 @@ int run_open_outputs(struct run *r, bool many)
 		.view = &r->view,
 		.loop = r->loop,
 		.many = many,
+		.look = r->replay ? replay_meta(r->replay)->view : NULL,
 		.confine = r->confine,
 		.record = r->config->records,
 		.pid = r->pid,

@@ -46,6 +46,8 @@ int rest_control_set(const struct request *rq, struct response *rs);
 /* rest_perfetto.c */
 int rest_live_perfetto(const struct request *rq, struct response *rs);
 int rest_recorded_perfetto(const struct request *rq, struct response *rs);
+/* rest_export.c */
+int rest_export(const struct request *rq, struct response *rs);
 /* assets.c */
 int rest_asset(const struct request *rq, struct response *rs);
 

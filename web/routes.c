@@ -54,6 +54,7 @@ static const struct {
 
 static const struct route of_source[] = {
 	{HTTP_GET, "status", rest_status, ""},
+	{HTTP_GET, "export", rest_export, "from to view"},
 };
 
 /* Views, in the folder of their scope below a source's. */

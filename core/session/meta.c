@@ -7,9 +7,11 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/random.h>
 
 #include "core/base/safe_file.h"
+#include "core/session/archive.h"
 
 #include "core/base/parse.h"
 #include "core/base/text.h"
@@ -160,6 +162,7 @@ static const struct key keys[] = {
 	KEY("machine", KEY_TEXT, machine, true, false),
 	KEY("xgotopfs_version", KEY_TEXT, version, true, false),
 	KEY("continues", KEY_TEXT, continues, true, false),
+	KEY("view", KEY_TEXT, view, true, false),
 	KEY("probes", KEY_TEXT, probes, true, false),
 	KEY("sample", KEY_TEXT, sample, true, false),
 	KEY("probes_off_ns", KEY_UINT, probes_off_ns, true, false),
@@ -242,6 +245,8 @@ static int parse(const char *text, size_t len, struct session_meta *ret, char *w
 	ret->ours = is_ours(root);
 	ret->has_wall_offset = json_is_integer(v);
 	ret->wall_offset_ns = json_integer_value(v);
+	if (!session_view_valid(ret->view))
+		ret->view[0] = '\0';
 	ret->many = json_is_true(json_object_get(root, "many_processes"));
 	v = json_object_get(root, "event_counts");
 	for (unsigned t = 0; t < EVENT_TYPES; t++) {
@@ -253,10 +258,33 @@ static int parse(const char *text, size_t len, struct session_meta *ret, char *w
 	return 0;
 }
 
+bool session_view_valid(const char *view)
+{
+	static const char may[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				  "0123456789-._~%!$&'()*+,;=:@/?";
+	size_t len = strlen(view);
+
+	return len < sizeof(((struct session_meta *)0)->view) && strspn(view, may) == len;
+}
+
+/* In the folder, or in the archive that it is. */
+static int open_meta(int dir_fd)
+{
+	struct archive archive;
+	char why[80];
+	struct stat st;
+	int err;
+
+	if (fstat(dir_fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return file_open_at(dir_fd, META_FILE);
+	err = archive_check(dir_fd, &archive, why, sizeof(why));
+	return err ? err : archive_extract(dir_fd, archive.meta_at, archive.meta_size);
+}
+
 int session_meta_load(int dir_fd, struct session_meta *ret, char *why, size_t size)
 {
 	cleanup_buf_ struct buf text = BUF_INIT;
-	cleanup_close_ int fd = file_open_at(dir_fd, META_FILE);
+	cleanup_close_ int fd = open_meta(dir_fd);
 	int err = MIN(fd, 0);
 
 	if (!err)
@@ -286,7 +314,7 @@ static void put_key(const struct key *k, const struct session_meta *meta, struct
 	}
 }
 
-static void session_meta_render(const struct session_meta *meta, struct buf *out)
+void session_meta_render(const struct session_meta *meta, struct buf *out)
 {
 	struct buf text = BUF_INIT;
 

@@ -48,6 +48,7 @@ struct session_meta {
 	 * no probe was: of that time there is no event. */
 	char probes[16];
 	char sample[RECORDING_SAMPLE_MAX]; /* in the -sample form; "": all, or not recorded */
+	char view[2048]; /* what of it is to be looked at: session_view_valid(), or "" */
 	uint64_t probes_off_ns, probes_switched;
 	char audit[16]; /* audit_state_name(), "" not recorded … */
 	uint64_t audit_comparisons, audit_found[AUDIT_KINDS]; /* … and what it came to */
@@ -70,6 +71,10 @@ int session_id_new(char ret[SESSION_ID_LEN + 1]);
 int session_meta_load(int dir_fd, struct session_meta *ret, char *why, size_t size);
 /* Writes it there (0600), whole or not at all. `sync`: to the disk before it returns. */
 int session_meta_save(int dir_fd, const struct session_meta *meta, bool sync);
+/* The text of metadata.json. */
+void session_meta_render(const struct session_meta *meta, struct buf *out);
+/* What may stand behind the # of an address (RFC 3986, fragment), and is short enough. */
+bool session_view_valid(const char *view);
 /* For views of a session that is looked at: how it stopped, or that nothing is recorded. */
 void session_meta_recording(const struct session_meta *meta, struct recording *ret);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Opening, the window over the file, and where a session ends; see reader.h. */
+#include "core/session/archive.h"
 #include "core/session/reader.h"
 
 #include <errno.h>
@@ -179,6 +180,20 @@ out:
 	return err;
 }
 
+/* The events of a session in one file; -ENOTDIR: it is a folder. */
+static int open_archive(int fd)
+{
+	struct archive archive;
+	char why[80];
+	struct stat st;
+	int err;
+
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return -ENOTDIR;
+	err = archive_check(fd, &archive, why, sizeof(why));
+	return err ? err : archive_extract(fd, archive.events_at, archive.events_size);
+}
+
 int session_reader_open(int dir_fd, struct names *names, struct session_meta *ret_meta,
 			struct session_reader **ret)
 {
@@ -192,7 +207,9 @@ int session_reader_open(int dir_fd, struct names *names, struct session_meta *re
 	/* What is missing or damaged can be done without, not what this machine failed to read. */
 	if (is_shortage(err))
 		return err;
-	fd = file_open_at(dir_fd, session_format_file(format));
+	fd = open_archive(dir_fd);
+	if (fd == -ENOTDIR)
+		fd = file_open_at(dir_fd, session_format_file(format));
 	if (fd == -ENOENT) {
 		format = SESSION_JSONL;
 		fd = file_open_at(dir_fd, session_format_file(format));

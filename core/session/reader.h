@@ -49,10 +49,10 @@ struct session_chunk {
 };
 
 /*
- * Opens the session in the folder `dir_fd` (not kept). names is borrowed. *ret_meta (may be NULL)
- * is its metadata; a missing or malformed metadata.json is a warning text in
- * session_reader_end().warning and zeros, not an error, as the events may be fine. -ENOENT when
- * there is no events file, or as file_open_at().
+ * Opens the session in the folder `dir_fd`, or the archive that it is (not kept). names is
+ * borrowed. *ret_meta (may be NULL) is its metadata; a missing or malformed metadata.json is a
+ * warning text in session_reader_end().warning and zeros, not an error, as the events may be fine.
+ * -ENOENT when there is no events file, or as file_open_at().
  */
 int session_reader_open(int dir_fd, struct names *names, struct session_meta *ret_meta,
 			struct session_reader **ret);

@@ -11,6 +11,7 @@
 #include "core/base/log.h"
 #include "core/base/safe_file.h"
 #include "core/base/text.h"
+#include "core/session/archive.h"
 
 /* A session of the original has no lock: with no end, and changed this recently, it may run. */
 #define FRESH_NS (60 * (int64_t)NS_PER_SEC)
@@ -456,6 +457,18 @@ int store_table(struct store *s, struct buf *out)
 	return buf_error(out);
 }
 
+static int resolve_archive(const char *path)
+{
+	cleanup_close_ int fd = file_open(path);
+	struct archive archive;
+	char why[80] = "";
+	int err = fd < 0 ? fd : archive_check(fd, &archive, why, sizeof(why));
+
+	return err ? log_error(err, "%s: no archive of a session: %s", path,
+			       why[0] ? why : file_strerror(err))
+		   : move_fd(&fd);
+}
+
 int session_resolve(const char *storage_dir, const char *id_or_folder)
 {
 	cleanup_close_ int top = -1;
@@ -470,6 +483,8 @@ int session_resolve(const char *storage_dir, const char *id_or_folder)
 	}
 	if (fd < 0)
 		fd = folder_open(id_or_folder);
+	if (fd == -ENOTDIR)
+		return resolve_archive(id_or_folder);
 	if (fd < 0)
 		log_error(fd, "%s: no such session in %s, and no folder: %s", id_or_folder,
 			  storage_dir, file_strerror(fd));

@@ -83,7 +83,8 @@ int store_rotate(struct store *s, uint64_t max_size, uint64_t max_age_ns);
 int store_table(struct store *s, struct buf *out);
 
 /* Opens what -replay and -convert name: an id in the storage folder, or a session's folder
- * anywhere. Returns a folder descriptor or -errno (-ENOENT: neither; one line was logged). */
+ * or archive anywhere. Returns the descriptor of that or -errno (-ENOENT: none of these; one line
+ * was logged). */
 int session_resolve(const char *storage_dir, const char *id_or_folder);
 
 #endif

@@ -15,6 +15,21 @@ start_web -sessions "$T/sessions" -settings "$T/ui.json" -loss
 [ -z "${SHOTS:-}" ] || mkdir -p "$SHOTS"
 (cd "$T/ui" && node ui.mjs "$URL/" ${SHOTS:+"$SHOTS"}) || fail "the UI does not do as it should"
 web_alive
+# What it exports of a range is a session in one file.
+FIRST=$(curl -fs "$URL/api/live/status" | "$PYTHON" -c 'import json, sys; print(json.load(sys.stdin)["first_ns"])')
+curl -fs -o "$T/range.tar" "$URL/api/live/export?from=$((FIRST + 1000000000))&to=$((FIRST + 3000000000))&view=t%3D1-2" || fail "no export"
+expect "files in it" "$(tar -tf "$T/range.tar" | tr '\n' ' ')" "metadata.json events.pb "
+"$XGOTOPFS" -convert "$T/range.tar" -to jsonl >"$T/range.jsonl" || fail "the export is not read"
+"$PYTHON" - "$T/range.jsonl" "$FIRST" <<'EOF' || fail "the export has other events than those of the range"
+import json, sys
+times = [json.loads(line)["timestamp"] - int(sys.argv[2]) for line in open(sys.argv[1])]
+assert len(times) > 1000 and min(times) >= 1e9 and max(times) < 3e9, (len(times), min(times), max(times))
+EOF
+fresh "$T/log" && "$XGOTOPFS" -replay "$T/range.tar" -speed 0 -web -web-port 0 -storage-dir "$T/none" >"$T/replay.out" 2>"$T/log" &
+REPLAY=$!
+on_exit "end $REPLAY"
+wait_for 20 grep -q "web UI: .*#t=1-2" "$T/log" || fail "the replay does not say what is to be seen: $(cat "$T/log")"
+kill -TERM "$REPLAY"
 (cd "$T/ui" && node gone.mjs "$WEB_DEMO" ${SHOTS:+"$SHOTS"}) || fail "the UI does not say that the server is gone"
 # The first server ends as the next one starts.
 start_web -frozen -goroutines 30 -rate 300 -history 10 -settings "$T/ui.json"

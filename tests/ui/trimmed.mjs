@@ -18,10 +18,12 @@ const stripes = (page) => page.evaluate(() => {
 	const copy = document.createElement('canvas'), ctx = copy.getContext('2d', { willReadFrequently: true });
 	[copy.width, copy.height] = [t.canvas.width, t.canvas.height];
 	ctx.drawImage(t.canvas, 0, 0);
-	const h = Math.round(12 * t.rowHeight * dpr), d = ctx.getImageData(left, y, copy.width - left, h).data;
+	const h = Math.round(12 * t.rowHeight * dpr), boxes = t.trimmed.length ? t.trimmed : [{ x: left, y, width: copy.width - left, height: h }];
+	// Rows that did nothing all the time are whole: there the past is as it was.
+	const parts = boxes.filter((b) => b.x >= left && b.width > 0 && b.y > y - 1).map((b) => ctx.getImageData(b.x, b.y, b.width, b.height ?? Math.round(t.rowHeight * dpr)).data);
 	const states = t.colors.state.concat(Object.values(t.colors.wait ?? {})).map((c) => [1, 3, 5].map((i) => parseInt(c.slice(i, i + 2), 16)));
 	let pure = 0, colored = 0;
-	for (let i = 0; i < d.length; i += 4) {
+	for (const d of parts) for (let i = 0; i < d.length; i += 4) {
 		if (Math.max(d[i], d[i + 1], d[i + 2]) - Math.min(d[i], d[i + 1], d[i + 2]) < 25) continue;
 		colored++;
 		if (states.some((c) => Math.abs(c[0] - d[i]) + Math.abs(c[1] - d[i + 1]) + Math.abs(c[2] - d[i + 2]) < 6)) pure++;

@@ -275,6 +275,8 @@ const steps = {
 		await page.locator('.range td', { hasText: 'waiting' }).waitFor();
 		await page.getByRole('button', { name: 'Copy CSV' }).click();
 		await page.getByRole('button', { name: 'Copied' }).waitFor();
+		const [href, magic] = await page.getByRole('link', { name: /Export/ }).evaluate(async (a) => [a.getAttribute('href'), new TextDecoder().decode((await (await fetch(a.href)).arrayBuffer()).slice(257, 262))]);
+		assert(magic === 'ustar' && /view=t%3D\d+-\d+/.test(href), `${href}: ${magic}`);
 		await shot(page, 'range');
 	},
 	async 'how long its stays were, and which'(page) {

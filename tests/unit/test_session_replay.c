@@ -4,6 +4,7 @@
 #include "tests/unit/session_fixture.h"
 
 #include "core/session/convert.h"
+#include "core/session/export.h"
 #include "core/session/replay.h"
 #include "tests/all_goroutines.h"
 
@@ -400,13 +401,107 @@ static void test_missing(void **state)
 	fixture_close(&f);
 }
 
+/* --- a range as one file ---------------------------------------------------------------------- */
+
+static void write_text(const char *path, const char *data, size_t len)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	assert_int_equal(fwrite(data, 1, len, f), len);
+	fclose(f);
+}
+
+/* What was exported replays to the same goroutines, as of its end, and has the range's events. */
+static void test_export(void **state)
+{
+	struct export_range range = {.view = "t=0-100&filter=state%3Awaiting"};
+	struct buf out = BUF_INIT;
+	struct model_totals all, part;
+	struct goroutine *x, *y;
+	struct fixture f;
+	struct player p;
+	char path[512];
+	size_t n, m, at = 0;
+
+	fixture_open(&f, 100000);
+	fixture_record(&f, SESSION_PROTOBUF, 1000, 30000);
+	model_totals(f.model, -1, &all);
+	snprintf(path, sizeof(path), "%s/range.tar", f.dir);
+
+	/* The second half. */
+	range.to_ns = all.last_event_ns + 1;
+	range.from_ns = all.last_event_ns - 1000000;
+	assert_int_equal(session_export(f.model, &range, &out), 0);
+	write_text(path, out.data, out.len);
+	player_open(&p, f.dir, path, 0);
+	assert_string_equal(replay_meta(p.replay)->view, range.view);
+	assert_true(replay_wait(p.replay, DEADLINE));
+	model_totals(p.model, -1, &part);
+	assert_int_equal(part.last_event_ns, all.last_event_ns);
+	assert_true(part.events[EVENT_CASGSTATUS] > 0);
+	assert_true(part.events[EVENT_CASGSTATUS] < all.events[EVENT_CASGSTATUS]);
+	assert_int_equal(replay_meta(p.replay)->event_count,
+			 part.events[0] + part.events[1] + part.events[2] + part.events[3] +
+				 part.events[4] + part.events[5]);
+	assert_int_equal(all_goroutines(f.model, 0, false, &x, &n), 0);
+	assert_int_equal(all_goroutines(p.model, 0, false, &y, &m), 0);
+	assert_int_equal(n, m);
+	for (size_t i = 0; i < n; i++) {
+		assert_int_equal(x[i].goid, y[i].goid);
+		assert_int_equal(x[i].state, y[i].state);
+		assert_string_equal(names_string(model_names(f.model), x[i].start_func_id),
+				    names_string(model_names(p.model), y[i].start_func_id));
+	}
+	free(x);
+	free(y);
+	player_close(&p);
+
+	/* tar(1) makes a session's folder of it. */
+	assert_memory_equal(out.data + 257, "ustar", 5);
+	assert_string_equal(out.data, "metadata.json");
+
+	/* Hostile ones are refused: each byte of the headers changed, cut short, something else in
+	 * it. */
+	for (at = 0; at < 512; at += 3) {
+		struct replay_config config = {
+			.storage_dir = f.dir, .session = path, .names = p.names};
+		struct replay *r = NULL;
+		char was = out.data[at];
+
+		out.data[at] ^= 0x15;
+		write_text(path, out.data, out.len);
+		out.data[at] = was;
+		assert_int_equal(replay_open(&config, &r), -EBADMSG);
+		assert_null(r);
+	}
+	write_text(path, out.data, out.len / 2);
+	assert_int_equal(replay_open(&(struct replay_config){.storage_dir = f.dir, .session = path},
+				     &p.replay),
+			 -EBADMSG);
+	write_text(path, "no archive", 10);
+	assert_int_equal(replay_open(&(struct replay_config){.storage_dir = f.dir, .session = path},
+				     &p.replay),
+			 -EBADMSG);
+
+	range.from_ns = range.to_ns;
+	assert_int_equal(session_export(f.model, &range, &out), -EINVAL);
+	assert_true(session_view_valid("t=1-2&mark=5%3Ax"));
+	assert_false(session_view_valid("t=1 2"));
+	assert_false(session_view_valid("\x1b[2J"));
+	assert_false(session_view_valid("<script>"));
+	buf_free(&out);
+	unlink(path);
+	fixture_close(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_same_model), cmocka_unit_test(test_goroutines_from_before),
 		cmocka_unit_test(test_commands),   cmocka_unit_test(test_pace),
 		cmocka_unit_test(test_original),   cmocka_unit_test(test_convert_ours),
-		cmocka_unit_test(test_missing),
+		cmocka_unit_test(test_missing),    cmocka_unit_test(test_export),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

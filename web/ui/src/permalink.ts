@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The address says what is on screen: source, view, time, filter, selection. Sent to somebody with
 // access to the same server (and, for live ones, soon enough), it shows the same.
-import { app, MARKS_MAX, NOTE_MAX, VIEWS, type Mark, type ViewName } from './app';
+import { app, MARKS_MAX, NOTE_MAX, VIEWS, type Mark, type Range, type ViewName } from './app';
 import { GROUPS, SORTS } from './rows';
 import { current } from './timeline/scene';
 
@@ -78,6 +78,17 @@ export function linkText(still = false): string {
 		q.set('t', `${Math.max(0, Math.round(v.t0))}-${Math.round(v.t1)}`);
 		if (v.scrollY) q.set('y', String(Math.round(v.scrollY)));
 	}
+	return q.toString();
+}
+
+// The same for a session that begins with the range and has nothing else.
+export function viewOf(range: Range): string {
+	const q = new URLSearchParams(linkText(true)), length = range.to - range.from;
+	const pair = (name: string) => (q.get(name) ?? '').split('-').map((t) => Math.round(Math.min(Math.max(0, Number(t) - range.from), length)));
+	const [a, b] = pair('t'), marks = q.getAll('mark').map((text) => [Number(text.split(':')[0]) - range.from, text.slice(text.indexOf(':'))] as const).filter(([t]) => t >= 0 && t <= length);
+	for (const name of ['source', 'head', 'range', 'mark']) q.delete(name);
+	q.set('t', b > a ? `${a}-${b}` : `0-${Math.round(length)}`);
+	for (const [t, rest] of marks) q.append('mark', `${Math.round(t)}${rest}`);
 	return q.toString();
 }
 

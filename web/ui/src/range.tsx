@@ -8,6 +8,7 @@ import { at, getJson, getText, int } from './api';
 import { copyText } from './clipboard';
 import { bytes, count, duration, exact, moment } from './format';
 import { goTo } from './panel';
+import { viewOf } from './permalink';
 import { useValue } from './store';
 import { dayTime } from './walltime';
 import { current } from './timeline/scene';
@@ -93,6 +94,8 @@ export function RangeBar() {
 					onChange={(e) => setOnly(e.currentTarget.checked)} />only goroutine {selected}</label> : null}
 				<span class="grow" />
 				<button onClick={() => void copy().catch((e) => app.fail(e))}>{copied ? 'Copied' : 'Copy CSV'}</button>
+				<a class="icon-link" href={at(source, `export?from=${int(range.from + app.origin)}&to=${int(range.to + app.origin)}&view=${encodeURIComponent(viewOf(range))}`)}
+					download="xgotopfs-range.tar" title="This time as a session in one file, with what is on screen: xgotopfs -replay FILE opens it">Export ↓</a>
 				<button class="icon" aria-label="Close" onClick={() => app.range.set(null)}>✕</button>
 			</div>
 			{stats ? <div class="range-body"><table>
