@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Holds what xgotopfs says of waits against a program's own account (tests/targets/waits).
 
-Usage: waits_compare.py ACCOUNT MOUNT --go MINOR
+Usage: waits_compare.py ACCOUNT MOUNT --go MINOR [--descriptors FILE]
 
+FILE: what the process's descriptors are, "FD LINK" a line, where it is not of this machine.
 Prints each difference; nothing, and 0, when everything is exact."""
 import argparse
 import json
@@ -37,7 +38,8 @@ def words_of(state):
 
 
 class Compare:
-    def __init__(self, account, mount, go):
+    def __init__(self, account, mount, go, descriptors=None):
+        self.descriptors = descriptors and dict(line.rstrip("\n").split(" ", 1) for line in open(descriptors, encoding="utf-8"))
         self.objects, self.waits, self.holders = parse_account(account)
         self.mount, self.go = mount, go
         self.bad = 0
@@ -107,13 +109,16 @@ class Compare:
             self.differ(f"goroutine {goid}: {rows}, waits for {waits}")
         elif what == "fd":
             words = words_of(rows[0]["state"])
-            link = f"/proc/{self.pid()}/fd/{words.get('fd')}"
+            link = self.descriptor(words.get("fd"))
             if rows[0]["kind"] != "descriptor" or rows[0]["wait"] != how:
                 self.differ(f"goroutine {goid}: {rows[0]}, waits for {what} {how}")
-            elif os.readlink(link) not in rows[0]["state"]:
-                self.differ(f"goroutine {goid}: {rows[0]['state']}, is {os.readlink(link)}")
+            elif link not in rows[0]["state"]:
+                self.differ(f"goroutine {goid}: {rows[0]['state']}, is {link}")
         elif rows[0]["kind"] != {"nil": "nil channel", "cases": "no cases"}[what]:
             self.differ(f"goroutine {goid}: {rows[0]}, waits for {waits}")
+
+    def descriptor(self, fd):
+        return self.descriptors[fd] if self.descriptors else os.readlink(f"/proc/{self.pid()}/fd/{fd}")
 
     def pid(self):
         with open(os.path.join(self.mount, "stats"), encoding="utf-8") as f:
@@ -174,8 +179,9 @@ def main():
     parser.add_argument("account")
     parser.add_argument("mount")
     parser.add_argument("--go", type=int, required=True)
+    parser.add_argument("--descriptors")
     args = parser.parse_args()
-    return Compare(args.account, args.mount, args.go).run()
+    return Compare(args.account, args.mount, args.go, args.descriptors).run()
 
 
 if __name__ == "__main__":

@@ -17,8 +17,12 @@ struct node {
 	uint32_t parent; /* union-find: the group's root */
 	uint32_t order;  /* place in its cycle, from 1; 0: in none */
 	bool proven, included, on_cycle, leads_to_cycle;
+	uint8_t leads;  /* enum leads */
 	uint8_t colour; /* of the walk: 0 not met, 1 on the way, 2 done */
 };
+
+/* By edges that are sure, to one that is proven? */
+enum leads { NOT_ASKED, ON_THE_WAY, LEADS, LEADS_NOT };
 
 struct making {
 	const struct wait_graph *graph;
@@ -42,7 +46,7 @@ static uint32_t only_object(const struct wait_graph *g, uint32_t i)
 
 /* The better, the more: that a writer pends, which is a fact; a deferred call of somebody who does
  * not wait for it, of another who does, of the waiter himself; then the only one of whom a frame
- * has it. 0: says nothing. */
+ * has it, the waiter himself only after his code took such a lock. 0: says nothing. */
 static int weight(const struct wait_holder *h, uint64_t goid, enum wait_how how, bool alone)
 {
 	if (h->evidence == WAIT_BY_PENDING_WRITER)
@@ -53,10 +57,11 @@ static int weight(const struct wait_holder *h, uint64_t goid, enum wait_how how,
 		return 0;
 	if (h->evidence == WAIT_BY_DEFER)
 		return h->goid == goid ? 2 : h->waiter ? 3 : 4;
-	return (h->evidence == WAIT_BY_FRAME || h->section == WAIT_SECTION_YES) && alone &&
-			       !h->waiter
-		       ? 1
-		       : 0;
+	if (!alone || h->by_code)
+		return 0;
+	if (h->waiter)
+		return h->goid == goid && h->section == WAIT_SECTION_YES;
+	return h->evidence == WAIT_BY_FRAME || h->section == WAIT_SECTION_YES;
 }
 
 /* Is there one alone who may hold it? A pending writer does not. */
@@ -96,15 +101,27 @@ static void find_next(struct making *m, uint32_t i)
 	}
 }
 
-/* Is each step of the cycle through `from` a fact, or told by a deferred call? */
+static bool is_strong(const struct wait_holder *h)
+{
+	return h->evidence == WAIT_BY_DEFER || h->evidence == WAIT_BY_PENDING_WRITER;
+}
+
+static bool is_sure(const struct making *m, uint32_t i)
+{
+	const struct wait_holder *h = &m->graph->holders[m->nodes[i].holder];
+
+	return is_strong(h) || h->section == WAIT_SECTION_YES;
+}
+
+/* Is each step of the cycle through `from` a fact, or told by a deferred call? Where all of it is
+ * out of reach, a pointer in a frame whose code has taken a lock will do. */
 static bool cycle_is_strong(const struct making *m, uint32_t from)
 {
 	uint32_t at = from;
 
 	do {
-		const struct wait_holder *h = &m->graph->holders[m->nodes[at].holder];
-
-		if (h->evidence != WAIT_BY_DEFER && h->evidence != WAIT_BY_PENDING_WRITER)
+		if (!is_strong(&m->graph->holders[m->nodes[at].holder]) &&
+		    !(is_sure(m, at) && m->nodes[at].proven))
 			return false;
 		at = m->nodes[at].next;
 	} while (at != from);
@@ -140,6 +157,23 @@ static void find_cycles(struct making *m)
 			m->nodes[at].leads_to_cycle |= leads;
 		}
 	}
+}
+
+/* Who waits for what a leaked one holds waits for ever, though what he waits on be in reach. */
+static bool leads_to_proven(struct making *m, uint32_t from)
+{
+	uint32_t at = from;
+	bool leads;
+
+	while (at != LEAK_NONE && !m->nodes[at].proven && m->nodes[at].leads == NOT_ASKED) {
+		m->nodes[at].leads = ON_THE_WAY;
+		at = m->nodes[at].next != LEAK_NONE && is_sure(m, at) ? m->nodes[at].next
+								      : LEAK_NONE;
+	}
+	leads = at != LEAK_NONE && (m->nodes[at].proven || m->nodes[at].leads == LEADS);
+	for (at = from; at != LEAK_NONE && m->nodes[at].leads == ON_THE_WAY; at = m->nodes[at].next)
+		m->nodes[at].leads = leads ? LEADS : LEADS_NOT;
+	return m->nodes[from].leads == LEADS;
 }
 
 static uint32_t root(struct making *m, uint32_t i)
@@ -223,30 +257,50 @@ static enum leak_kind kind_of(const struct making *m, uint32_t culprit)
 	return m->nodes[culprit].next == culprit ? LEAK_SELF : LEAK_CYCLE;
 }
 
+/* The only one who may hold what somebody waits on, in the group or not. */
+static uint32_t only_holder(const struct making *m, uint32_t i)
+{
+	uint32_t object = only_object(m->graph, i);
+	const struct wait_object *o = object == LEAK_NONE ? NULL : &m->graph->objects[object];
+
+	for (uint32_t k = 0; o && one_holder(m->graph, o) && k < o->n_holders; k++)
+		if (m->graph->holders[o->holders + k].evidence != WAIT_BY_PENDING_WRITER)
+			return o->holders + k;
+	return LEAK_NONE;
+}
+
+static bool is_culprit(const struct making *m, uint32_t i, bool cycle)
+{
+	return cycle ? m->nodes[i].on_cycle : !waits_in_group(m, i);
+}
+
 /* The members of one group, `n` of them at `list`: culprits first. */
 static void add_group(struct making *m, const uint32_t *list, uint32_t n, struct leak_groups *ret)
 {
 	struct leak_group *group = &ret->groups[ret->n++];
-	bool cycle = m->nodes[list[0]].on_cycle;
+	bool cycle = m->nodes[list[0]].on_cycle, any = false;
 
+	for (uint32_t k = 0; k < n; k++)
+		any |= is_culprit(m, list[k], cycle);
 	*group = (struct leak_group){.first = (uint32_t)ret->n_members, .n = n, .proven = true};
 	for (int victims = 0; victims < 2; victims++) {
 		for (uint32_t k = 0; k < n; k++) {
 			uint32_t i = list[k];
 			const struct node *node = &m->nodes[i];
-			bool culprit = cycle ? node->on_cycle : !waits_in_group(m, i);
+			/* A cycle of guesses has none who stands out. */
+			bool culprit = !any || is_culprit(m, i, cycle);
 
 			if (culprit == !!victims)
 				continue;
 			group->culprits += culprit;
-			group->proven &= node->proven;
+			group->proven &= node->proven || !culprit;
 			ret->members[ret->n_members++] = (struct leak_member){
 				.goroutine = i,
 				.culprit = culprit,
 				.proven = node->proven,
 				.object = only_object(m->graph, i),
 				.waits_for = waits_in_group(m, i) ? node->next : LEAK_NONE,
-				.holder = waits_in_group(m, i) ? node->holder : LEAK_NONE,
+				.holder = waits_in_group(m, i) ? node->holder : only_holder(m, i),
 			};
 		}
 	}
@@ -306,7 +360,8 @@ int leak_groups_make(const struct wait_graph *graph, const uint64_t *proven, siz
 	}
 	find_cycles(&m);
 	for (uint32_t i = 0; i < m.n; i++)
-		m.nodes[i].included = m.nodes[i].proven || m.nodes[i].leads_to_cycle;
+		m.nodes[i].included =
+			m.nodes[i].proven || m.nodes[i].leads_to_cycle || leads_to_proven(&m, i);
 	unite_all(&m);
 	err = collect(&m, ret);
 	free(m.nodes);

@@ -38,15 +38,16 @@ static inline const char *leak_kind_name(enum leak_kind kind)
 struct leak_member {
 	uint32_t goroutine; /* index into graph->goroutines */
 	bool culprit;       /* in the cycle, or waits for nobody in the group */
-	bool proven;        /* out of reach; else it waits for one of the cycle */
-	uint32_t object;    /* index: what it waits on; LEAK_NONE: nothing, or several */
+	bool proven;     /* out of reach; else it waits for one of the cycle, or for a proven one */
+	uint32_t object; /* index: what it waits on; LEAK_NONE: nothing, or several */
 	uint32_t waits_for; /* index into graph->goroutines of who likely holds that; LEAK_NONE */
-	uint32_t holder;    /* index into graph->holders, which has the evidence; LEAK_NONE */
+	uint32_t holder;    /* index into graph->holders: the evidence for that, or for the only one
+			       who may    hold it and is not in the group; LEAK_NONE */
 };
 
 struct leak_group {
 	enum leak_kind kind;
-	bool proven;       /* all are out of reach; else suspect: a cycle over locks in reach */
+	bool proven;       /* all culprits are; else suspect: a cycle over locks in reach */
 	uint32_t first, n; /* members[first …] */
 	uint32_t culprits; /* of these the first so many */
 };

@@ -384,9 +384,7 @@ int stack_live_read(struct stack_live *s, const struct memory_goroutine *g, stru
 	uint64_t used = stack_live_can_tell(g) ? stack_used(g, &s->sp) : 0;
 	int err;
 
-	/* Where arm64 keeps arguments and locals is told by Go's sources only; no such machine has
-	 * shown it to be so, and a word that is wrongly dead would accuse somebody. */
-	if (!used || used > STACK_MAX || used % 8 || s->has_lr)
+	if (!used || used > STACK_MAX || used % 8)
 		return -ENODATA;
 	s->hi = s->sp + used;
 	s->n_pointers = s->n_variables = s->n_others = s->n_defers = 0;

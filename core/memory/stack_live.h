@@ -58,7 +58,7 @@ static inline enum word_life stack_word_life(const struct stack_words *w, uint64
 }
 
 /*
- * -ENODATA: maps do not tell (a stack that is long, or that is not walked to its end, or arm64's),
+ * -ENODATA: maps do not tell (a stack that is long, or that is not walked to its end),
  * -EAGAIN: it no longer waits as `g` says; nothing is told then, and all words of the stack may be
  * live. -ESRCH, -EPERM, -ENOMEM.
  */

@@ -150,7 +150,9 @@ struct wait_holder {
 	enum wait_word word;
 	enum wait_section section; /* WAIT_BY_FRAME, WAIT_BY_OBJECT */
 	bool waiter;               /* waits on the object himself */
-	wait_text call;            /* WAIT_BY_DEFER: what ends the wait: "sync.(*Mutex).Unlock" */
+	bool by_code;   /* WAIT_BY_FRAME: he waits for it and has taken such a lock; no word of his
+			   has its address */
+	wait_text call; /* WAIT_BY_DEFER: what ends the wait: "sync.(*Mutex).Unlock" */
 	wait_text deferred;   /* the function that is deferred and makes that call; "": itself */
 	wait_text func, file; /* the frame */
 	uint32_t line;        /* 0 not known */

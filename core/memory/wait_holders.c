@@ -28,9 +28,9 @@
 
 #define INLINED_MAX    64 /* calls at one place */
 #define FRAMES_MAX     512
-#define CAPTURED_MAX   5           /* words of a closure, its code included */
-#define RUNNING_BYTES  (64u << 10) /* of the stack of one that runs, its outer end */
-#define BUDGET_NS      (3 * NS_PER_SEC)
+#define CAPTURED_MAX   5                /* words of a closure, its code included */
+#define RUNNING_BYTES  (64u << 10)      /* of the stack of one that runs, its outer end */
+#define BUDGET_NS      (3 * NS_PER_SEC) /* of a processor: others may have them all */
 #define FIRST_RECORDED 18 /* release whose due calls are known one by one (stack_live.h) */
 
 /* The heap's object that a lock is a part of. */
@@ -132,6 +132,8 @@ static int compare_likely(const struct wait_holder *a, const struct wait_holder 
 
 	if (x != y)
 		return x < y ? -1 : 1;
+	if (a->by_code != b->by_code)
+		return a->by_code ? 1 : -1;
 	return (a->evidence > b->evidence) - (a->evidence < b->evidence);
 }
 
@@ -315,7 +317,7 @@ static size_t read_closure(const struct search *s, const struct stack_words *wor
 static int look_at_wait(struct search *s, uint64_t goid, const struct stack_trace *trace)
 {
 	const struct wait_goroutine *own = wait_graph_goroutine(s->g, goid);
-	struct wait_holder h = {.goid = goid, .evidence = WAIT_BY_FRAME};
+	struct wait_holder h = {.goid = goid, .evidence = WAIT_BY_FRAME, .by_code = true};
 	size_t f = 0;
 
 	if (!own || own->n_waits != 1)
@@ -433,7 +435,7 @@ static int visit(void *ctx, uint32_t i, const struct stack_copy *copy)
 
 	if (!copy->whole || copy->trace->state == STACK_CUT)
 		s->g->stacks_unread++;
-	if (monotonic_ns() > s->until_ns) {
+	if (clock_ns(CLOCK_THREAD_CPUTIME_ID) > s->until_ns) {
 		s->g->stacks_unread += copy->whole && copy->trace->state != STACK_CUT;
 		return 0;
 	}
@@ -669,7 +671,7 @@ int graph_find_holders(struct wait_reading *r, struct wait_graph *g)
 		return -ENOMEM;
 	s->r = r;
 	s->g = g;
-	s->until_ns = monotonic_ns() + BUDGET_NS;
+	s->until_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) + BUDGET_NS;
 	err = wait_calls_new(r->t, &s->calls);
 	if (!err)
 		err = stack_live_new(r->t, r->pid, r->bias, &s->live);

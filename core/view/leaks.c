@@ -117,7 +117,15 @@ static int by_weight(const void *a, const void *b)
 
 static uint64_t suspects(const struct leak_report *r)
 {
-	return r->groups.n_members - leak_report_leaked(r);
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < r->groups.n; i++) {
+		const struct leak_group *group = &r->groups.groups[i];
+
+		for (uint32_t k = 0; k < group->n && !group->proven; k++)
+			n += !r->groups.members[group->first + k].proven;
+	}
+	return n;
 }
 
 /* --- text ------------------------------------------------------------------------------------- */
@@ -230,8 +238,9 @@ static void add_head(const struct leaks *l, bool late, struct buf *out)
 		 (unsigned long long)r->spans_skipped);
 	buf_addf(out, "stacks_by_words %llu\nrestless_goroutines %zu\n",
 		 (unsigned long long)r->stacks_by_words, r->restless);
-	buf_addf(out, "moved_goroutines %llu\nunreadable_goroutines %llu\n",
-		 (unsigned long long)r->graph->moved, (unsigned long long)r->graph->unreadable);
+	buf_addf(out, "moved_goroutines %llu\nunreadable_goroutines %llu\nunsearched_stacks %llu\n",
+		 (unsigned long long)r->graph->moved, (unsigned long long)r->graph->unreadable,
+		 (unsigned long long)r->graph->stacks_unread);
 	buf_addf(out, "under_way %s\n", late ? "yes" : "no");
 }
 
@@ -339,6 +348,7 @@ static int as_json(struct leaks *l, bool late, struct buf *out)
 	json_ku(out, "restless_goroutines", r->restless);
 	json_ku(out, "moved_goroutines", r->graph->moved);
 	json_ku(out, "unreadable_goroutines", r->graph->unreadable);
+	json_ku(out, "unsearched_stacks", r->graph->stacks_unread);
 	json_kb(out, "under_way", late);
 	json_key(out, "groups");
 	buf_addc(out, '[');

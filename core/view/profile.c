@@ -272,7 +272,9 @@ static void add_leak(void *ctx, const struct dump_stack *stack)
 		object = "several";
 	const struct pprof_label labels[] = {
 		{PPROF_TEXT("kind"), PPROF_TEXT(leak_kind_name(found->group->kind))},
-		{PPROF_TEXT("level"), PPROF_TEXT(found->group->proven ? "leaked" : "suspect")},
+		{PPROF_TEXT("level"), PPROF_TEXT(found->member->proven  ? "leaked"
+						 : found->group->proven ? "kept waiting"
+									: "suspect")},
 		{PPROF_TEXT("object"), PPROF_TEXT(object)},
 	};
 	l->met++;
@@ -325,7 +327,8 @@ static int fill_leaks(const struct view *v, unsigned proc, struct pprof *p, uint
 	if (!err && l.n)
 		err = view_each_stack(v, proc, LIVE_STACKS_LABELLED, add_leak_text, &l, &as_of_ns);
 	pprof_comment(p, "goroutines that nothing can wake any more, by stack; label level: leaked "
-			 "is proven, suspect is not; kind: cycle, self, orphan or never; object: "
+			 "is proven, kept waiting is by such a one, suspect is neither; kind: "
+			 "cycle, self, orphan or never; object: "
 			 "what they wait on; the others are the program's");
 	if (!err && l.met < l.n)
 		pprof_comment(p, "%zu more have no stack here", l.n - l.met);

@@ -185,7 +185,7 @@ void view_add_evidence(const struct wait_graph *graph, const struct wait_holder 
 		buf_adds(out, wait_graph_text(graph, h->call));
 		break;
 	case WAIT_BY_FRAME:
-		buf_adds(out, "has a pointer to it");
+		buf_adds(out, h->by_code ? "waits for it" : "has a pointer to it");
 		break;
 	case WAIT_BY_OBJECT:
 		buf_adds(out, "has a pointer into its object");
@@ -212,8 +212,8 @@ static void add_holder_json(const struct wait_graph *graph, const struct wait_ho
 
 	buf_adds(json, buf_last(json) == '[' ? "{" : ",{");
 	json_ku(json, "goid", h->goid);
-	json_ks(json, "evidence", evidence_word(h->evidence));
-	if (h->evidence != WAIT_BY_PENDING_WRITER)
+	json_ks(json, "evidence", h->by_code ? "code" : evidence_word(h->evidence));
+	if (h->evidence != WAIT_BY_PENDING_WRITER && !h->by_code)
 		json_ks(json, "word", words[h->word]);
 	if (h->section != WAIT_SECTION_UNKNOWN)
 		json_ks(json, "took_lock", sections[h->section]);

@@ -2,14 +2,17 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The arm64 build, tried on arm64: cross-builds xgotopfs, boots a stock Debian arm64 kernel under
 # qemu-system-aarch64 with it and the workload of several Go releases, and holds the traces against
-# what the programs say they did. No network in the guest. Everything fetched is kept under
+# what the programs say they did; what their goroutines wait on against their own account, and who is
+# leaked against their names (of the last release, or of many when none is given); PARTS: only these of tests/vm/init. No network in the guest. Everything fetched is kept under
 # tests/.cache/arm64. Usage: tests/arm64/run.sh [GO-VERSION...]      exit 77: cannot run here
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 cache=$root/tests/.cache/arm64
-[ $# -gt 0 ] || set -- 1.17 1.20 1.23 1.27
+parts=${PARTS:-doctor first mount waits leaks}
+newest=${*: -1}
+[ $# -gt 0 ] || { set -- 1.17 1.20 1.23 1.27; newest="1.18 1.21 1.24 $*"; }
 
 say() { echo "arm64: $*"; }
 
@@ -53,7 +56,8 @@ ninja -C "$build" xgotopfs >"$cache/ninja.log" 2>&1 || { tail -n 40 "$cache/ninj
 
 say "the machine's files"
 image=$tmp/image
-vm_image "$image" doctor first mount
+# shellcheck disable=SC2086
+vm_image "$image" $parts
 cp "$sysroot/bin/busybox" "$image/bin/"
 cp "$sysroot/bin/fusermount3" "$image/usr/bin/" 2>/dev/null || cp "$sysroot/usr/bin/fusermount3" "$image/usr/bin/"
 aarch64-linux-gnu-strip -o "$image/usr/bin/xgotopfs" "$build/xgotopfs"
@@ -61,6 +65,11 @@ vm_modules "$image" "$cache/kernel/lib/modules" virtio_mmio virtio_blk fuse
 for version in "$@"; do
 	program=$("$root/tests/targets/build.sh" "$version" arm64-stripped workload)
 	cp "$program" "$image/programs/go$version"
+done
+for version in $newest; do
+	for program in waits leaked; do
+		cp "$("$root/tests/targets/build.sh" "$version" arm64-stripped $program)" "$image/programs/$program-$version"
+	done
 done
 # The libraries that the programs need, and those that these need.
 wanted=$(aarch64-linux-gnu-readelf -d "$image/usr/bin/xgotopfs" "$image/usr/bin/fusermount3" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p')
@@ -80,7 +89,7 @@ vm_pack "$image" "$tmp/initrd.gz"
 
 say "booting"
 started=$SECONDS
-vm_boot 240 "$tmp/log" "$tmp/disk" qemu-system-aarch64 -M virt -cpu cortex-a72 -smp 2 -m 2G \
+vm_boot $((240 + 40 * $(echo $newest | wc -w))) "$tmp/log" "$tmp/disk" qemu-system-aarch64 -M virt -cpu cortex-a72 -smp 2 -m 2G \
 	-kernel "$(echo "$cache"/kernel/boot/vmlinuz-*)" -initrd "$tmp/initrd.gz" \
 	-drive file="$tmp/disk",format=raw,if=none,id=out -device virtio-blk-device,drive=out \
 	-append 'console=ttyAMA0 rdinit=/init panic=-1 quiet'
@@ -95,6 +104,16 @@ for version in "$@"; do
 		say "go$version exact"
 	else
 		say "go$version NOT exact"
+		failed=1
+	fi
+done
+for version in $newest; do
+	[[ " $parts " == *" waits "* ]] || break
+	out=$tmp/out/waits-$version
+	if python3 "$root/tests/waits_compare.py" "$out/account" "$out/mnt" --go "${version#1.}" --descriptors "$out/descriptors"; then
+		say "go$version waits exact"
+	else
+		say "go$version waits NOT exact"
 		failed=1
 	fi
 done
