@@ -132,6 +132,9 @@ class Compare:
         for goid, evidence in want:
             # What the compiler keeps over a call, the lock's address or its object's, is its business.
             weak = ("pointer_in_frame", "pointer_into_object")
+            # 1.17 on arm64 has no closures for deferred calls.
+            if self.go == 17 and self.descriptors and evidence == "deferred":
+                evidence = "object"
             expect = weak if evidence == "object" else ("pointer_in_frame",) if evidence == "frame" else (evidence,)
             if got.get(goid) not in expect:
                 self.differ(f"{address} is held by {goid} ({evidence}); likely holders: {got}")

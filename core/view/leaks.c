@@ -128,9 +128,53 @@ static uint64_t suspects(const struct leak_report *r)
 	return n;
 }
 
+/* --- where they are ------------------------------------------------------------------------- */
+
+/* Of a dump's line "\t/src/main.go:12 +0x1d" the place. */
+static void add_place(const char *line, struct buf *out)
+{
+	size_t len;
+
+	line += strspn(line, "\t ");
+	len = strcspn(line, "\n");
+	for (size_t i = 0; i < len; i++) {
+		if (!strncmp(line + i, " +0x", 4))
+			len = i;
+	}
+	buf_add(out, line, len);
+}
+
+/* Where in the program's own code it waits: the first frame that is none of the wait's. */
+static void add_where(const struct leaks *l, const struct leak_member *m, struct buf *out)
+{
+	static const char *const rooms[] = {"runtime.", "sync.", "internal/", "created by "};
+	cleanup_buf_ struct buf stack = BUF_INIT;
+	const char *line, *next;
+	uint64_t as_of_ns = 0;
+
+	if (!l->v->live->stack ||
+	    l->v->live->stack(l->v->live->ctx, l->proc, waiter(l, m)->goid, &stack, &as_of_ns) ||
+	    !stack.data)
+		return;
+	for (line = strchr(stack.data, '\n'); line && line[1]; line = strchr(next + 1, '\n')) {
+		bool skip = false;
+
+		next = strchr(++line, '\n');
+		if (!next)
+			return;
+		for (size_t i = 0; i < ARRAY_SIZE(rooms); i++)
+			skip |= !strncmp(line, rooms[i], strlen(rooms[i]));
+		if (skip)
+			continue;
+		add_place(next + 1, out);
+		return;
+	}
+}
+
 /* --- text ------------------------------------------------------------------------------------- */
 
-static void add_goroutine(struct leaks *l, const struct leak_member *m, struct buf *out)
+static void add_goroutine(struct leaks *l, const struct leak_member *m, bool with_stack,
+			  struct buf *out)
 {
 	const struct wait_graph *graph = l->report->graph;
 	const struct names *names = model_names(l->v->model);
@@ -143,6 +187,11 @@ static void add_goroutine(struct leaks *l, const struct leak_member *m, struct b
 	func = l->g.goid ? names_string(names, l->g.start_func_id) : "";
 	buf_addf(out, "  %s goroutine %llu %s", m->culprit ? "*" : " ", (unsigned long long)goid,
 		 *func ? func : "?");
+	if (with_stack)
+		add_where(l, m, &text);
+	if (text.len)
+		buf_addf(out, " at %s", text.data);
+	buf_reset(&text);
 	if (m->object != LEAK_NONE) {
 		buf_adds(out, ", waits on ");
 		view_add_object(graph, &graph->objects[m->object], &text);
@@ -152,6 +201,11 @@ static void add_goroutine(struct leaks *l, const struct leak_member *m, struct b
 	} else if (l->g.goid) {
 		buf_addf(out, ", %s", names_string(names, l->g.reason_id));
 	}
+	buf_reset(&text);
+	if (l->g.goid)
+		view_site_file(names, l->g.created_site_id, &text);
+	if (text.len)
+		buf_addf(out, ", created in %s", text.data);
 	buf_addc(out, '\n');
 	if (m->holder == LEAK_NONE)
 		return;
@@ -215,7 +269,7 @@ static void add_block(struct leaks *l, const struct block *b, bool with_stack, s
 			 (unsigned long long)b->joined, watched_s(l));
 	buf_addf(out, "\n  %s\n", meanings[group->kind]);
 	for (uint32_t i = 0; i < group->n && i < MEMBERS_SHOWN; i++)
-		add_goroutine(l, &members_of(l, group)[i], out);
+		add_goroutine(l, &members_of(l, group)[i], with_stack, out);
 	if (group->n > MEMBERS_SHOWN)
 		buf_addf(out, "    ... and %u more\n", group->n - MEMBERS_SHOWN);
 	if (with_stack)
@@ -258,7 +312,8 @@ static int as_text(struct leaks *l, bool late, struct buf *out)
 
 /* --- JSON ------------------------------------------------------------------------------------- */
 
-static void json_member(struct leaks *l, const struct leak_member *m, struct buf *out)
+static void json_member(struct leaks *l, const struct leak_member *m, bool with_stack,
+			struct buf *out)
 {
 	const struct wait_graph *graph = l->report->graph;
 	const struct names *names = model_names(l->v->model);
@@ -270,6 +325,10 @@ static void json_member(struct leaks *l, const struct leak_member *m, struct buf
 	json_kb(out, "culprit", m->culprit);
 	json_kb(out, "proven", m->proven);
 	json_ks(out, "function", l->g.goid ? names_string(names, l->g.start_func_id) : "");
+	if (with_stack)
+		add_where(l, m, &text);
+	json_ks(out, "at", text.data ? text.data : "");
+	buf_reset(&text);
 	if (l->g.goid)
 		view_site_file(names, l->g.created_site_id, &text);
 	json_ks(out, "created_at", text.data ? text.data : "");
@@ -317,7 +376,7 @@ static void json_block(struct leaks *l, const struct block *b, bool with_stack, 
 	for (uint32_t i = 0; i < group->n && i < MEMBERS_SHOWN; i++) {
 		if (i)
 			buf_addc(out, ',');
-		json_member(l, &members_of(l, group)[i], out);
+		json_member(l, &members_of(l, group)[i], with_stack, out);
 	}
 	buf_addc(out, ']');
 	json_ku(out, "more_members", group->n > MEMBERS_SHOWN ? group->n - MEMBERS_SHOWN : 0);

@@ -539,6 +539,72 @@ static void test_pending_writer(void **state)
 	}
 }
 
+/* 1 is lost, and holds what 2 and 3 wait for; 2 has taken what 4 waits for: they wait for ever,
+ * too, though what they wait on is in reach. */
+static void test_kept_waiting(void **state)
+{
+	struct leak_groups l;
+	struct made m;
+
+	make(&m, 5, 4);
+	waits(&m, 1, 0);
+	waits(&m, 2, 1);
+	waits(&m, 3, 1);
+	waits(&m, 4, 2);
+	waits(&m, 5, 3);
+	holds(&m, 1, 1, WAIT_BY_DEFER, false);
+	holds(&m, 2, 2, WAIT_BY_OBJECT, false);
+	m.holders[1].section = WAIT_SECTION_YES;
+	holds(&m, 1, 3, WAIT_BY_FRAME, false); /* merely a pointer */
+	done(&m);
+	assert_int_equal(leak_groups_make(&m.g, (uint64_t[]){1}, 1, &l), 0);
+	assert_int_equal(l.n, 1);
+	assert_true(l.groups[0].proven);
+	assert_int_equal(l.groups[0].kind, LEAK_ORPHAN);
+	assert_int_equal(l.groups[0].n, 4);
+	assert_int_equal(l.groups[0].culprits, 1);
+	assert_int_equal(goid_of(&l, &l.groups[0], 0), 1);
+	for (uint32_t i = 1; i < 4; i++)
+		assert_false(l.members[i].proven || l.members[i].culprit);
+	leak_groups_done(&l);
+}
+
+/* Nothing is deferred: where all are lost, a live pointer in a frame whose code has taken a lock
+ * tells of a cycle, or of one that waits for himself; else nobody is accused by it. */
+static void test_taken(void **state)
+{
+	struct leak_groups l;
+	struct made m;
+
+	make(&m, 2, 2);
+	waits(&m, 1, 1);
+	waits(&m, 2, 0);
+	holds(&m, 1, 0, WAIT_BY_FRAME, false);
+	holds(&m, 2, 1, WAIT_BY_OBJECT, false);
+	m.holders[0].section = m.holders[1].section = WAIT_SECTION_YES;
+	done(&m);
+	assert_int_equal(leak_groups_make(&m.g, NULL, 0, &l), 0);
+	assert_int_equal(l.n, 0);
+	leak_groups_done(&l);
+	assert_int_equal(leak_groups_make(&m.g, (uint64_t[]){1, 2}, 2, &l), 0);
+	assert_int_equal(l.groups[0].kind, LEAK_CYCLE);
+	assert_int_equal(l.groups[0].culprits, 2);
+	leak_groups_done(&l);
+
+	for (int by_code = 0; by_code < 2; by_code++) {
+		make(&m, 1, 1);
+		waits(&m, 1, 0);
+		holds(&m, 1, 0, WAIT_BY_FRAME, true);
+		m.holders[0].section = WAIT_SECTION_YES;
+		m.holders[0].by_code = by_code;
+		done(&m);
+		assert_int_equal(leak_groups_make(&m.g, (uint64_t[]){1}, 1, &l), 0);
+		assert_int_equal(l.groups[0].kind, by_code ? LEAK_ORPHAN : LEAK_SELF);
+		assert_int_equal(l.members[0].holder, 0); /* told all the same */
+		leak_groups_done(&l);
+	}
+}
+
 /* What a word says that may be dead, or a deferred call of a frame that has unlocked meanwhile, is
  * no edge. */
 static void test_doubtful(void **state)
@@ -604,6 +670,7 @@ int main(void)
 		cmocka_unit_test(test_orphans),        cmocka_unit_test(test_live),
 		cmocka_unit_test(test_held),           cmocka_unit_test(test_stack_maps),
 		cmocka_unit_test(test_pending_writer), cmocka_unit_test(test_doubtful),
+		cmocka_unit_test(test_kept_waiting),   cmocka_unit_test(test_taken),
 	};
 
 	return cmocka_run_group_tests_name("unreachable", tests, NULL, NULL);
