@@ -19,6 +19,7 @@ import math
 import os
 import re
 import sys
+import time
 
 LISTS = {"warning", "limit", "loss", "probe", "difference", "meaning"}
 # For people, beside the same with a unit in its key.
@@ -27,7 +28,7 @@ HUMAN = {"attached_for": "attached_for_ns"}
 TEXT = {"audit", "verdict", "goroutines_as", "overhead_is", "sampling", "recording_session", "executed",
         "gogc", "binary", "type", "function", "site", "sample", "go_version", "object", "wait_reason"} | LISTS
 # What a number is of: the unit, or things that are counted.
-UNITS = ("_ns", "_bytes", "_percent", "_per_second")
+UNITS = ("_ns", "_bytes", "_percent", "_per_second", "_hz", "_share")  # _share: a part of one
 INTEGER = ("_ns", "_bytes")
 COUNTED = re.compile(
     r"^(pid|goid|parent|woken_by|children|cap|len|n_waiters|live|waiting|goroutines|created|exited|count|size|samples|objects"
@@ -37,7 +38,7 @@ COUNTED = re.compile(
     r"|(events|lost|loss|goroutines|creations|sample|samples|differences|estimated|trimmed|retained|malformed|recorded|missed"
     r"|hits|numbers|budget|unknown|not_recorded|recording_missed|goids_given|runnable|running|syscall|preempted|waiting|leaked"
     r"|created|exited|wait_reason|makeslice|makemap|newobject|from|alloc_samples)_\w+"
-    r"|\w+_(count|total|events|retained|in_memory|by_events)"
+    r"|\w+_(count|total|events|retained|in_memory|by_events)|\w*samples(_\w+)?"
     # The original's figures of itself, as it names them; and those of a table whose header has no room.
     r"|rps|pps|ewp|bps|percent|speed)$")
 NUMBER = re.compile(r"^-?\d+(\.\d+)?$")
@@ -48,9 +49,9 @@ WORDS = {"state", "writer", "overhead_most_by", "recording", "audit"}
 
 FLAT = {"stats", "health", "audit", "heap", "sched/latency", "control/replay"}
 TABLES = {"sites", "summary", "range", "stays", "waits"}
-OWN = {"README", "events", "events_wall", "events.jsonl", "stacks", "top", "leaks", "sched/procs", "metrics", "flame/stacks", "flame/origin"}
+OWN = {"README", "events", "events_wall", "events.jsonl", "stacks", "top", "problems", "leaks", "sched/procs", "metrics", "flame/stacks", "flame/origin"}
 # The same word for two things: whose state it is, and what a file is about.
-APART = {"state", "audit", "count", "replay", "type", "wait"}
+APART = {"probes_off_ns", "state", "audit", "count", "replay", "type", "wait"}
 # A figure under another name.
 ALIAS = {"sched/latency": {"count": "runnable_to_running_count", "sum_ns": "runnable_to_running_sum_ns",
                            "mean_ns": "runnable_to_running_mean_ns"},
@@ -69,8 +70,10 @@ def read(path):
         return f.read()
 
 
-def check_number(where, key, value):
-    if key != "ns" and not any(key.endswith(u) for u in UNITS) and not COUNTED.match(key):
+def check_number(where, key, value, table):
+    # In a table a whole number without a unit is a count.
+    known = any(key.endswith(u) for u in UNITS) or COUNTED.match(key) or key == "ns" or table and "." not in value
+    if not known:
         bad(where, f"{key} {value}: no unit in the key")
     if any(key.endswith(u) for u in INTEGER) and "." in value:
         bad(where, f"{key} {value}: not a whole number")
@@ -78,7 +81,7 @@ def check_number(where, key, value):
         bad(where, f"{key} {value}: not finite")
 
 
-def check_value(where, key, value):
+def check_value(where, key, value, table=False):
     if value in ("?", "-"):
         return
     if value.lower() in NOTHING and key not in WORDS:
@@ -86,7 +89,7 @@ def check_value(where, key, value):
     elif key in TEXT:
         return
     elif NUMBER.match(value):
-        check_number(where, key, value)
+        check_number(where, key, value, table)
     elif WITH_UNIT.match(value) and key not in HUMAN:
         bad(where, f"{key} {value}: the unit belongs into the key")
     elif any(key.endswith(u) for u in UNITS):
@@ -152,7 +155,7 @@ def check_table(where, text, twin):
             continue
         rows.append(dict(zip(columns, cells)))
         for column, cell in rows[-1].items():
-            check_value(f"{where}:{n}", column, cell)
+            check_value(f"{where}:{n}", column, cell, True)
     if not isinstance(twin, list):
         return rows
     twin = [t for t in twin if "cut" not in t]
@@ -218,8 +221,11 @@ def check_wall(mount, text):
 
 
 def twin_of(mount, name):
-    path = os.path.join(mount, (name[:-4] if name.endswith(".tsv") else name) + ".json")
-    return json.loads(read(path)) if os.path.exists(path) else None
+    for twin in (name, name.removesuffix(".tsv")):
+        path = os.path.join(mount, twin + ".json")
+        if os.path.exists(path):
+            return json.loads(read(path))
+    return None
 
 
 def compare(figures):
@@ -240,7 +246,7 @@ def check_process(mount):
     """The files of a process. Returns (figures by file, rows of goroutines.tsv)."""
     figures, goroutines = {}, []
     names = [n for n in os.listdir(mount) if os.path.isfile(os.path.join(mount, n))]
-    names += ["sched/latency", "sched/procs", "control/replay"]
+    names += ["sched/latency", "sched/procs", "control/replay", "by-state/COUNTS", "by-wait/COUNTS", "by-func/COUNTS"]
     for name in sorted(names):
         path = os.path.join(mount, name)
         if not os.path.isfile(path) or name.endswith((".json", ".jsonl")) or name in OWN:
@@ -253,7 +259,7 @@ def check_process(mount):
             continue
         if name in FLAT:
             note(figures, name, check_flat(name, text, twin))
-        elif name in TABLES or name.endswith(".tsv"):
+        elif name in TABLES or name.endswith((".tsv", "/COUNTS")):
             rows = check_table(name, text, twin)
             if name == "goroutines.tsv":
                 goroutines = rows
@@ -319,6 +325,11 @@ def check_sums(figures, rows):
         bad("goroutines.tsv", f"{len(rows) - len(live)} dead, goroutines_exited_retained {said['goroutines_exited_retained']}")
 
 
+def standing(mount):
+    """What should stand still; how long no probe has been in goes on."""
+    return re.sub(r"^probes_off_ns .*$", "", read(f"{mount}/stats") + read(f"{mount}/health"), flags=re.M)
+
+
 def check_types(mount):
     for name in sorted(os.listdir(os.path.join(mount, "types"))):
         if name.endswith(".json"):
@@ -331,14 +342,16 @@ def check_types(mount):
 
 def main():
     mount = sys.argv[1]
-    for _ in range(100):  # the tracer's own figures come to rest
-        before = read(f"{mount}/stats"), read(f"{mount}/health")
+    end = time.monotonic() + 30  # until then the tracer's own figures have come to rest
+    while True:
+        before = standing(mount)
         problems.clear()
         figures, rows = check_process(mount)
-        if (read(f"{mount}/stats"), read(f"{mount}/health")) == before:
+        if standing(mount) == before:
             break
-    else:
-        bad(mount, "moves all the time")
+        if time.monotonic() > end:
+            bad(mount, "moves all the time")
+            break
     compare(figures)
     check_goroutines(mount, rows)
     check_sums(figures, rows)

@@ -300,15 +300,24 @@ static void emit_losses(struct emit *e, const struct facts *x)
 	emit_list_end(e);
 }
 
+/* A recorded session that is looked at has none, as in stats. */
+static void emit_metered(struct emit *e, const struct facts *x, const char *key, uint64_t value)
+{
+	if (x->v->meter)
+		emit_u64(e, key, value);
+	else
+		emit_none(e, key);
+}
+
 static void emit_flow(struct emit *e, const struct facts *x, unsigned proc)
 {
 	cleanup_buf_ struct buf rates = BUF_INIT, audit = BUF_INIT;
 
 	emit_u64(e, "events_total", x->events);
-	emit_u64(e, "events_per_second", x->s.pps);
-	emit_u64(e, "events_waiting", x->s.ewp);
+	emit_metered(e, x, "events_per_second", x->s.pps);
+	emit_metered(e, x, "events_waiting", x->s.ewp);
 	emit_u64(e, "lost_total", x->lost);
-	emit_u64(e, "lost_per_second", x->s.lost);
+	emit_metered(e, x, "lost_per_second", x->s.lost);
 	emit_double(e, "lost_percent", lost_percent(x), 4);
 	emit_losses(e, x);
 	if (x->v->control->get_rates)

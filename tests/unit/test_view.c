@@ -359,6 +359,10 @@ static void test_stats(void **state)
 	x->v.replay = true;
 	text = render(x, view_stats, 0, VIEW_TEXT);
 	has_line(text, "rps -");
+	has_line(text, "lost_per_second -");
+	has_line(render(x, view_health, 0, VIEW_TEXT), "lost_per_second -");
+	has_line(x->out.data, "events_waiting -");
+	text = render(x, view_stats, 0, VIEW_TEXT);
 	has_line(text, "replay yes");
 	has_line(text, "uptime_ns 50000000"); /* to the last event */
 }
