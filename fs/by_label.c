@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/base/parse.h"
+#include "fs/label_numbers.h"
 
 #define KEEP_NS (250 * 1000000ull) /* how long one reading serves */
 
@@ -20,6 +21,7 @@ struct by_labels {
 	unsigned tree;
 	uint64_t made_ns; /* 0: none */
 	struct view_labels labels;
+	struct label_numbers *numbers; /* of each label */
 };
 
 int by_labels_new(struct by_labels **ret)
@@ -38,6 +40,7 @@ void by_labels_free(struct by_labels *b)
 	if (!b)
 		return;
 	view_labels_done(&b->labels);
+	free(b->numbers);
 	pthread_mutex_destroy(&b->lock);
 	free(b);
 }
@@ -46,6 +49,7 @@ void by_labels_free(struct by_labels *b)
 static int refresh(struct fs *fs, unsigned tree)
 {
 	struct by_labels *b = fs->by_labels;
+	struct label_numbers *numbers;
 	struct view_labels labels;
 	int err;
 
@@ -54,36 +58,46 @@ static int refresh(struct fs *fs, unsigned tree)
 	err = view_labels(fs->view, fs_proc(fs, tree), &labels);
 	if (err)
 		return err;
+	err = label_numbers(labels.list, labels.n, label_hash, &numbers);
+	if (err) {
+		view_labels_done(&labels);
+		return err;
+	}
 	view_labels_done(&b->labels);
+	free(b->numbers);
 	b->labels = labels;
+	b->numbers = numbers;
 	b->tree = tree;
 	b->made_ns = monotonic_ns();
 	return 0;
 }
 
-/* What stands for a text: FNV-1a, as many bits as a key has. Two that share them would be one
- * folder; with a thousand different ones that is one chance in two million. */
-static uint64_t hash(uint64_t seed, const char *text)
+/* The text of label i if it names a folder in `dir`, and the number of that; NULL: it does not. */
+static const char *entry_of(const struct by_labels *b, struct node_id dir, size_t i,
+			    uint64_t *ret_number)
 {
-	uint64_t h = seed ^ 0xcbf29ce484222325ull;
-
-	for (; *text; text++)
-		h = (h ^ (uint8_t)*text) * 0x100000001b3ull;
-	return (h ^ h >> NODE_KEY_BITS) & NODE_KEY_MAX;
+	if (dir.row == ROW_BY_LABEL) {
+		*ret_number = b->numbers[i].key;
+		return b->labels.list[i].key;
+	}
+	*ret_number = b->numbers[i].value;
+	return b->numbers[i].key == dir.key ? b->labels.list[i].value : NULL;
 }
 
-/* The text of a label that names a folder in `dir`, and the key of that folder; NULL: it is not
- * of this folder. */
-static const char *entry_of(struct node_id dir, const struct view_label *l, uint64_t *ret_key)
-{
-	uint64_t key = hash(0, l->key);
+/* A label may be empty, which a name cannot; '%' is never followed by this in another one. */
+#define EMPTY_NAME "%empty"
 
-	if (dir.row == ROW_BY_LABEL) {
-		*ret_key = key;
-		return l->key;
-	}
-	*ret_key = hash(key + 1, l->value);
-	return key == dir.key ? l->value : NULL;
+static void name_of(const char *text, uint64_t number, char ret[ESCAPE_MAX + 1])
+{
+	if (*text)
+		escape_name(text, number, ret);
+	else
+		strcpy(ret, EMPTY_NAME);
+}
+
+static bool is_named(const char *text, uint64_t number, const char *name)
+{
+	return *text ? escape_is(text, number, name) : !strcmp(name, EMPTY_NAME);
 }
 
 static int find_folder(struct fs *fs, struct node_id dir, const char *name, struct node_id *ret)
@@ -96,12 +110,12 @@ static int find_folder(struct fs *fs, struct node_id dir, const char *name, stru
 	pthread_mutex_lock(&b->lock);
 	err = refresh(fs, dir.tree);
 	for (size_t i = 0; !err && !found && i < b->labels.n; i++) {
-		uint64_t key;
-		const char *text = entry_of(dir, &b->labels.list[i], &key);
+		uint64_t number;
+		const char *text = entry_of(b, dir, i, &number);
 
-		if (!text || !escape_is(text, (uint32_t)key, name))
+		if (!text || !is_named(text, number, name))
 			continue;
-		*ret = (struct node_id){row, dir.tree, key};
+		*ret = (struct node_id){row, dir.tree, number};
 		found = true;
 	}
 	pthread_mutex_unlock(&b->lock);
@@ -120,22 +134,17 @@ static int list_folders(struct fs *fs, struct node_id dir, struct dirlist *list)
 	err = refresh(fs, dir.tree);
 	for (size_t i = 0; !err && i < b->labels.n; i++) {
 		char name[ESCAPE_MAX + 1];
-		uint64_t key;
-		const char *text = entry_of(dir, &b->labels.list[i], &key);
+		uint64_t number;
+		const char *text = entry_of(b, dir, i, &number);
 
 		if (!text || (last && !strcmp(last, text)))
 			continue;
 		last = text;
-		escape_name(text, (uint32_t)key, name);
-		dirlist_add(list, i, (struct node_id){row, dir.tree, key}, name);
+		name_of(text, number, name);
+		dirlist_add(list, i, (struct node_id){row, dir.tree, number}, name);
 	}
 	pthread_mutex_unlock(&b->lock);
 	return err;
-}
-
-static bool has_value(const struct view_label *l, struct node_id dir)
-{
-	return hash(hash(0, l->key) + 1, l->value) == dir.key;
 }
 
 static int find_member(struct fs *fs, struct node_id dir, const char *name, struct node_id *ret)
@@ -150,7 +159,7 @@ static int find_member(struct fs *fs, struct node_id dir, const char *name, stru
 	pthread_mutex_lock(&b->lock);
 	err = refresh(fs, dir.tree);
 	for (size_t i = 0; !err && !found && i < b->labels.n; i++)
-		found = b->labels.list[i].goid == goid && has_value(&b->labels.list[i], dir);
+		found = b->labels.list[i].goid == goid && b->numbers[i].value == dir.key;
 	pthread_mutex_unlock(&b->lock);
 	*ret = (struct node_id){ROW_LABEL_LINK, dir.tree, goid};
 	return err ? err : found ? 0 : -ENOENT;
@@ -166,7 +175,7 @@ static int list_members(struct fs *fs, struct node_id dir, struct dirlist *list)
 	for (size_t i = 0; !err && i < b->labels.n; i++) {
 		const struct view_label *l = &b->labels.list[i];
 
-		if (has_value(l, dir) && l->goid <= NODE_KEY_MAX)
+		if (b->numbers[i].value == dir.key && l->goid <= NODE_KEY_MAX)
 			dirlist_add(list, l->goid,
 				    (struct node_id){ROW_LABEL_LINK, dir.tree, l->goid}, NULL);
 	}

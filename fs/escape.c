@@ -18,10 +18,10 @@ static size_t next_char(const char *text, bool first, bool *ret_escaped)
 	return MAX(n, 1u);
 }
 
-void escape_name(const char *text, uint32_t id, char ret[ESCAPE_MAX + 1])
+void escape_name(const char *text, uint64_t id, char ret[ESCAPE_MAX + 1])
 {
 	static const char hex[] = "0123456789ABCDEF";
-	const size_t cut = ESCAPE_MAX - 12; /* room for "%~" and eight hex digits */
+	const size_t cut = ESCAPE_MAX - 18; /* room for "%~" and sixteen hex digits */
 	const char *whole = text;
 	size_t len = 0, keep = 0;
 
@@ -34,8 +34,8 @@ void escape_name(const char *text, uint32_t id, char ret[ESCAPE_MAX + 1])
 		if (len <= cut)
 			keep = len;
 		if (len + (escaped ? 3 * n : n) > ESCAPE_MAX) {
-			len = keep +
-			      (size_t)snprintf(ret + keep, ESCAPE_MAX + 1 - keep, "%%~%x", id);
+			len = keep + (size_t)snprintf(ret + keep, ESCAPE_MAX + 1 - keep, "%%~%llx",
+						      (unsigned long long)id);
 			break;
 		}
 		for (; n; n--, text++) {
@@ -51,7 +51,7 @@ void escape_name(const char *text, uint32_t id, char ret[ESCAPE_MAX + 1])
 	ret[len] = '\0';
 }
 
-bool escape_is(const char *text, uint32_t id, const char *name)
+bool escape_is(const char *text, uint64_t id, const char *name)
 {
 	char escaped[ESCAPE_MAX + 1];
 	size_t i = 0;

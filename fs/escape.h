@@ -14,9 +14,9 @@
 
 #define ESCAPE_MAX 255 /* bytes of a file name, NAME_MAX */
 
-void escape_name(const char *text, uint32_t id, char ret[ESCAPE_MAX + 1]);
+void escape_name(const char *text, uint64_t id, char ret[ESCAPE_MAX + 1]);
 
 /* Is `name` what escape_name() makes of this text? Quick when it is not. */
-bool escape_is(const char *text, uint32_t id, const char *name);
+bool escape_is(const char *text, uint64_t id, const char *name);
 
 #endif

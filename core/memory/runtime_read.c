@@ -281,25 +281,30 @@ static int64_t id_of_m(const struct reading *r, uint64_t m)
 	return m && pointed(r, m, target_layout(r->target)->m_id, &id) ? (int64_t)id : -1;
 }
 
+#define P_READINGS 4 /* of a P whose queue moved meanwhile */
+
 static int read_p(struct reading *r, uint64_t addr, struct runtime_p *p)
 {
 	const struct runtime_layout *l = &r->l;
 	const uint8_t *b = r->bytes;
-	int err = read_whole(r, addr, l->p_size);
+	uint32_t runq = RUNTIME_RUNQ_MAX + 1;
 
-	if (err)
-		return err;
+	/* Head and tail may be of slightly different moments. */
+	for (unsigned i = 0; i < P_READINGS && runq > RUNTIME_RUNQ_MAX; i++) {
+		int err = read_whole(r, addr, l->p_size);
+
+		if (err)
+			return err;
+		runq = runtime_runq(u32(b, l->p_runqhead), u32(b, l->p_runqhead + 4));
+	}
 	*p = (struct runtime_p){
 		.id = (int32_t)u32(b, 0),
 		.status = u32(b, l->p_status),
 		.schedtick = u32(b, l->p_schedtick),
 		.syscalltick = u32(b, l->p_syscalltick),
-		.runq = u32(b, l->p_runqhead + 4) - u32(b, l->p_runqhead),
+		.runq = runq,
 		.next = u64(b, l->p_runnext) != 0,
 	};
-	/* Head and tail are of slightly different moments. */
-	if (p->runq > 256)
-		p->runq = 0;
 	p->m = id_of_m(r, u64(b, l->p_m));
 	return 0;
 }

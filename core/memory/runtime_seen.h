@@ -76,14 +76,25 @@ enum runtime_p_status {
 	RUNTIME_P_STATUSES
 };
 
+#define RUNTIME_RUNQ_MAX 256 /* len(p.runq) in every release */
+
 struct runtime_p {
 	int32_t id;
 	uint32_t status; /* enum runtime_p_status */
 	uint32_t schedtick, syscalltick;
-	uint32_t runq; /* of its run queue, without the one that is next */
+	uint32_t runq; /* of its run queue, without the one that is next; RUNTIME_RUNQ_MAX + 1:
+			  head and tail were of different moments each time */
 	bool next;     /* a goroutine is next */
 	int64_t m;     /* id of its m; -1 none */
 };
+
+/* By its head and tail, which are not read at the same moment. */
+static inline uint32_t runtime_runq(uint32_t head, uint32_t tail)
+{
+	uint32_t n = tail - head;
+
+	return n <= RUNTIME_RUNQ_MAX ? n : RUNTIME_RUNQ_MAX + 1;
+}
 
 struct runtime_m {
 	int64_t id;

@@ -183,12 +183,20 @@ static void add_number(struct line *l, const char *name, int64_t value)
 		buf_adds(l->out, l->json ? "null" : "nil");
 }
 
-static void add_goid(struct line *l, const char *name, uint64_t goid)
+static void add_unknown(struct line *l, const char *name)
 {
 	key(l, name);
-	if (goid == RUNTIME_UNKNOWN)
-		buf_adds(l->out, l->json ? "null" : "?");
-	else if (goid)
+	buf_adds(l->out, l->json ? "null" : "?");
+}
+
+static void add_goid(struct line *l, const char *name, uint64_t goid)
+{
+	if (goid == RUNTIME_UNKNOWN) {
+		add_unknown(l, name);
+		return;
+	}
+	key(l, name);
+	if (goid)
 		buf_addu(l->out, goid);
 	else
 		buf_adds(l->out, l->json ? "null" : "nil");
@@ -233,7 +241,10 @@ static void add_p(struct line *l, const struct runtime_p *p)
 	add_number(l, "schedtick", p->schedtick);
 	add_number(l, "syscalltick", p->syscalltick);
 	add_number(l, "m", p->m);
-	add_number(l, "runqsize", p->runq);
+	if (p->runq <= RUNTIME_RUNQ_MAX)
+		add_number(l, "runqsize", p->runq);
+	else
+		add_unknown(l, "runqsize");
 	add_yes(l, "runnext", p->next);
 }
 

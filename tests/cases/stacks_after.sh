@@ -42,6 +42,7 @@ for release in 1.18 1.27; do
 	# The same as folders; nothing that nobody carries.
 	expect "Go $release: by-label" "$(ls "$MNT/by-label" | tr '\n' ' ')" "a b c d e f g h i j k l request user "
 	expect "Go $release: who has it" "$(ls "$MNT/by-label/request/%2Fjob%2F7" | wc -l)" 2
+	expect "Go $release: an empty value" "$(ls "$MNT/by-label/k"; ls "$MNT/by-label/k/%empty" | wc -l)" "$(printf '%%empty\n2')"
 	for link in "$MNT"/by-label/request/%2Fjob%2F7/*; do
 		[ "$(stat -L -c %i "$link")" = "$(stat -c %i "$MNT/goroutines/${link##*/}")" ] || fail "Go $release: $link leads to $(readlink "$link")"
 	done
@@ -63,7 +64,7 @@ assert all(before[name]["frames"] == after[name]["frames"] for name in before), 
 PY
 	grep -q "^goroutine 1 \[" "$MNT/goroutines/1/stack" || fail "Go $release: goroutines/1/stack: $(cat "$MNT/goroutines/1/stack" 2>&1)"
 	head -n 1 "$MNT/goroutines/1/stack" | grep -q "as of" || fail "Go $release: of when is goroutines/1/stack?"
-	labels goroutine | cmp - "$T/labels" || fail "Go $release: the profile after its end"
+	labels goroutine >"$T/labels_after"; diff "$T/labels" "$T/labels_after" >&2 || fail "Go $release: the profile after its end"
 	"$GO" tool pprof -comments "$MNT/pprof/goroutine" 2>/dev/null | grep -q "as of 20" || fail "of when is the profile?"
 	stop_xgotopfs
 done

@@ -12,6 +12,8 @@
 #include "core/base/parse.h"
 #include "fs/dirlist.h"
 #include "fs/escape.h"
+#include "fs/label_numbers.h"
+#include "fs/node.h"
 #include "fs/table.h"
 
 static void check_name(const char *text, const char *want)
@@ -63,6 +65,49 @@ static void test_escape(void **state)
 	memset(long_text, 'y', 255);
 	long_text[255] = '\0';
 	check_name(long_text, long_text);
+}
+
+static uint64_t no_hash(uint64_t in, const char *text)
+{
+	return 41 - (in > 40);
+}
+
+static uint64_t last_hash(uint64_t in, const char *text)
+{
+	return NODE_KEY_MAX;
+}
+
+/* Folders of labels are apart whatever the hash says, and the same when one looks again. */
+static void test_label_folders(void **state)
+{
+	static const struct view_label labels[] = {
+		{.key = "a", .value = "", .goid = 1},   {.key = "a", .value = "x", .goid = 1},
+		{.key = "a", .value = "x", .goid = 2},  {.key = "b", .value = "x", .goid = 3},
+		{.key = "b", .value = "y", .goid = 3},  {.key = "cc", .value = "", .goid = 3},
+		{.key = "cc", .value = "z", .goid = 4},
+	};
+	label_hash_fn *const hashes[] = {label_hash, no_hash, last_hash};
+	const size_t n = ARRAY_SIZE(labels);
+
+	for (unsigned h = 0; h < ARRAY_SIZE(hashes); h++) {
+		struct label_numbers *of, *again;
+
+		assert_int_equal(label_numbers(labels, n, hashes[h], &of), 0);
+		assert_int_equal(label_numbers(labels, n, hashes[h], &again), 0);
+		assert_memory_equal(of, again, n * sizeof(*of));
+		for (size_t i = 0; i < n; i++) {
+			assert_true(of[i].key <= NODE_KEY_MAX && of[i].value <= NODE_KEY_MAX);
+			for (size_t k = 0; k < i; k++) {
+				bool same = !strcmp(labels[i].key, labels[k].key);
+
+				assert_int_equal(of[i].key == of[k].key, same);
+				same = same && !strcmp(labels[i].value, labels[k].value);
+				assert_int_equal(of[i].value == of[k].value, same);
+			}
+		}
+		free(of);
+		free(again);
+	}
 }
 
 static void test_numbers(void **state)
@@ -130,9 +175,8 @@ static void test_listing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_escape),
-		cmocka_unit_test(test_numbers),
-		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_escape),  cmocka_unit_test(test_label_folders),
+		cmocka_unit_test(test_numbers), cmocka_unit_test(test_table),
 		cmocka_unit_test(test_listing),
 	};
 

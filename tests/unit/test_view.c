@@ -465,6 +465,40 @@ static void test_runtime_known(void **state)
 	has_line(render(x, view_stats, 0, VIEW_TEXT), "alloc_sampled_percent ?");
 }
 
+static int three_ps(void *ctx, unsigned proc, struct runtime_seen **ret)
+{
+	struct runtime_seen *s = calloc(1, sizeof(*s) + 3 * sizeof(s->ps[0]));
+
+	assert_non_null(s);
+	s->has_sched = true;
+	s->n_ps = 3;
+	s->ms_at = sizeof(*s) + 3 * sizeof(s->ps[0]);
+	s->ps[0].runq = runtime_runq(UINT32_MAX - 1, 3);
+	s->ps[1].id = 1;
+	s->ps[1].runq = runtime_runq(1000, 1000 + RUNTIME_RUNQ_MAX);
+	s->ps[2].id = 2;
+	s->ps[2].runq = runtime_runq(1000, 999);
+	*ret = s;
+	return 0;
+}
+
+/* A queue whose head and tail are of different moments is not an empty one. */
+static void test_torn_run_queue(void **state)
+{
+	struct fixture *x = *state;
+	const char *text;
+
+	x->live.runtime = three_ps;
+	text = render(x, view_sched_procs, 0, VIEW_TEXT);
+	assert_non_null(strstr(text, "P0: status=idle schedtick=0 syscalltick=0 m=0 runqsize=5 "));
+	assert_non_null(
+		strstr(text, "P1: status=idle schedtick=0 syscalltick=0 m=0 runqsize=256 "));
+	assert_non_null(strstr(text, "P2: status=idle schedtick=0 syscalltick=0 m=0 runqsize=? "));
+	text = render(x, view_sched_procs, 0, VIEW_JSON);
+	assert_non_null(strstr(text, "\"runqsize\":256,"));
+	assert_non_null(strstr(text, "\"runqsize\":null,"));
+}
+
 static struct audit found; /* what the audit below says */
 
 static void audit(void *ctx, unsigned proc, struct audit *ret)
@@ -968,13 +1002,17 @@ int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_status),      TEST(test_json_values),   TEST(test_goroutine_stats),
-		TEST(test_sampled),     TEST(test_tables),        TEST(test_stats),
-		TEST(test_health),      TEST(test_runtime_known), TEST(test_audit),
-		TEST(test_recording),   TEST(test_metrics),       TEST(test_stack_of_ended),
-		TEST(test_stacks),      TEST(test_tables_cut),    TEST(test_not_there),
-		TEST(test_readme),      TEST(test_hostile_names), TEST(test_waiting),
-		TEST(test_leaks_names), TEST(test_leaks_growth),  TEST(test_edge_of_old_creation),
+		TEST(test_status),          TEST(test_json_values),
+		TEST(test_goroutine_stats), TEST(test_sampled),
+		TEST(test_tables),          TEST(test_stats),
+		TEST(test_health),          TEST(test_runtime_known),
+		TEST(test_torn_run_queue),  TEST(test_audit),
+		TEST(test_recording),       TEST(test_metrics),
+		TEST(test_stack_of_ended),  TEST(test_stacks),
+		TEST(test_tables_cut),      TEST(test_not_there),
+		TEST(test_readme),          TEST(test_hostile_names),
+		TEST(test_waiting),         TEST(test_leaks_names),
+		TEST(test_leaks_growth),    TEST(test_edge_of_old_creation),
 	};
 
 	return cmocka_run_group_tests_name("view", tests, NULL, NULL);
