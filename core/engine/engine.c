@@ -184,9 +184,10 @@ static void see_to_price(struct engine *e, uint64_t now_ns, uint64_t hits)
 	if (!e->source->measure || !e->changer || now_ns < e->measure_due_ns ||
 	    hits <= e->measured_hits)
 		return;
+	if (deputy_send(e->changer, &args))
+		return; /* too many: the next second */
 	e->measure_due_ns = now_ns + MEASURE_NS;
 	e->measured_hits = hits;
-	(void)deputy_send(e->changer, &args); /* too many: another time */
 }
 
 static void count(struct engine *e, const struct recorder_stats *recorder, struct tick *ret)
