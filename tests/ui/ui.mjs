@@ -1,9 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The UI as a person uses it, on the made-up server: node ui.mjs URL [FOLDER for screenshots]
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { assert, until } from './browser.mjs';
 import { painted, ready, run, selected, shot, view } from './page.mjs';
 
 const [url] = process.argv.slice(2);
+// The middle of a row on the page.
+const rowY = (page, i) => page.evaluate((i) => window.timeline.canvas.getBoundingClientRect().y + window.timeline.rowTop(i) + 10, i);
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+// What axe finds that is serious, on what is shown now.
+const serious = (page) => page.evaluate(async (code) => {
+	if (!window.axe) (0, eval)(code);
+	const { violations } = await window.axe.run(document, { resultTypes: ['violations'] });
+	return violations.filter((v) => ['serious', 'critical'].includes(v.impact)).map((v) => `${v.id}: ${v.nodes.slice(0, 3).map((n) => n.target.join(' ')).join(', ')}`);
+}, axe);
 
 const steps = {
 	async 'rows appear, in the colours of the settings'(page) {
@@ -177,9 +188,9 @@ const steps = {
 		await page.getByLabel('Group').selectOption('func');
 		const closed = (await until('groups', () => page.evaluate(() => window.timeline.entries), (list) => list.length && list.every((e) => e.group?.collapsed))).length;
 		await shot(page, 'groups');
-		await page.mouse.click(60, 180);
+		await page.mouse.click(60, await rowY(page, 0));
 		await until('the group is open', () => view(page), (v) => v.entries > closed + 5);
-		await page.mouse.click(60, 180);
+		await page.mouse.click(60, await rowY(page, 0));
 		await until('and closed', () => view(page), (v) => v.entries === closed);
 		// Who is gone to has a row.
 		await page.keyboard.press('g');
@@ -399,7 +410,7 @@ const steps = {
 		await until('the address', hash, (h) => h.includes('deploy: 50 % & more'));
 		await page.getByLabel('Group').selectOption('func');
 		await until('groups', () => page.evaluate(() => window.timeline.entries.some((e) => e.group)), (g) => g);
-		await page.mouse.click(60, 180);
+		await page.mouse.click(60, await rowY(page, 0));
 		await until('one is open', () => page.evaluate(() => window.timeline.entries.some((e) => e.row)), (r) => r);
 		await page.mouse.move(700, 500);
 		await page.mouse.wheel(0, 60);
@@ -559,6 +570,7 @@ const steps = {
 				if (!t.entries[i].row) continue;
 				const { spans } = await get(`goroutines/${t.entries[i].row.goid}/spans?from=${time}&to=${time}&limit=1`);
 				const y = Math.round((t.rowTop(i) + t.rowHeight / 2) * t.dpr);
+				if (y >= copy.height) break; // out of sight
 				const [r, g, b] = pixels.getImageData(1, y, 1, 1).data;
 				const is = `#${[r, g, b].map((v) => v.toString(16).padStart(2, '0')).join('')}`;
 				if (!spans[0]) continue; // it has exited, or nothing is known of it then
@@ -584,8 +596,104 @@ const steps = {
 		await page.getByRole('button', { name: /Recorded/ }).click();
 		await page.getByRole('button', { name: 'Pause', exact: true }).waitFor();
 	},
+	async 'opening the panel moves nothing, and no toolbar wraps'(page) {
+		await page.getByRole('button', { name: 'Follow', exact: true }).click();
+		const size = page.viewportSize();
+		for (const width of [1280, 1440]) {
+			await page.setViewportSize({ width, height: 800 });
+			const where = () => page.evaluate(() => [document.querySelector('.tools').getBoundingClientRect().height, window.timeline.canvas.getBoundingClientRect().y, window.timeline.rowTop(0)]);
+			const closed = await where();
+			assert(closed[0] < 48, `${width}: the toolbar is ${closed[0]} px high`);
+			await page.keyboard.press('g');
+			await page.keyboard.type('9');
+			await page.keyboard.press('Enter');
+			await page.locator('.panel .stack').waitFor();
+			assert(String(await where()) === String(closed), `${width}: ${closed} became ${await where()}`);
+			await page.locator('.panel-head').getByLabel('Close').click();
+		}
+		await page.setViewportSize(size);
+	},
+	async 'at every width the menu is on the screen and all tools are reached'(page) {
+		const size = page.viewportSize();
+		for (const width of [390, 640, 900, 1280]) { // 640: 1280 at 200 %
+			await page.setViewportSize({ width, height: 800 });
+			await page.locator('.bar .menu summary').click();
+			const box = await page.locator('.menu-items').boundingBox();
+			assert(box.x >= 0 && box.y >= 0 && box.x + box.width <= width && box.y + box.height <= 800, `${width}: ${JSON.stringify(box)}`);
+			await page.keyboard.press('Escape');
+			for (const name of ['Follow', 'Fit', 'Link']) await page.getByRole('button', { name, exact: true }).click({ trial: true });
+			assert(await page.evaluate((w) => document.documentElement.scrollWidth <= w, width), `${width}: wider than the screen`);
+		}
+		await page.setViewportSize(size);
+	},
+	async 'each key says what it did'(page) {
+		const said = page.locator('.said');
+		await page.locator('canvas.rows').focus();
+		for (const [key, text] of [['p', 'No goroutine is chosen'], ['.', 'No goroutine is chosen'], ['c', 'Rows: compact'], ['c', 'Rows: normal'], ['e', /^Arrows: all/], ['e', 'Arrows: none'], ['e', /^Arrows: of/], ['t', 'Clock: local'],
+			['t', 'Clock: UTC'], ['t', 'Clock: since start'], [' ', 'Held'], [' ', 'Goes on'], ['Control+Shift+Z', 'There is nothing to go forth to']]) {
+			await page.keyboard.press(key);
+			await said.filter({ hasText: text }).waitFor();
+		}
+	},
+	async 'a filter is completed'(page) {
+		const offered = () => page.locator('#filter-words option').evaluateAll((list) => list.map((o) => o.value));
+		const box = page.getByLabel('Filter goroutines');
+		for (const [text, wanted] of [['st', 'state:'], ['-wait:sy', '-wait:sync'], ['age>1s state:running,wai', 'age>1s state:running,waiting'], ['func:leaky', 'func:main.leakySubscriber'], ['flag:li', 'flag:live'], ['ag', 'age>']]) {
+			await box.fill(text);
+			await until(text, offered, (list) => list.includes(wanted));
+		}
+		await box.fill('func:main.* stat:waiting');
+		await page.locator('.filter-error', { hasText: '"stat:waiting"' }).waitFor();
+		await box.fill('');
+		await until('the address', () => page.evaluate(() => location.hash), (h) => !h.includes('filter='));
+	},
+	async 'what is wrong stands in a line, and a click goes there'(page) {
+		const answer = { watched_ns: 6e10, problems: [{ kind: 'convoy', severity: 'critical', text: '50 waited 2 s for one mutex, likely holder 11', function: 'main.worker', see: ['waits'], goids: [11, 12] },
+			{ kind: 'lost', severity: 'notice', text: '471 events were lost', function: '', see: ['losses'], goids: [] }], looked_for: [{ kind: 'convoy', threshold: '8 that wait', seen: true, why_not: '' }, { kind: 'audit', threshold: '', seen: false, why_not: 'nobody audits' }] };
+		const goids = await page.evaluate(() => window.timeline.entries.filter((e) => e.row?.func === 'main.worker').map((e) => e.row.goid).slice(0, 2));
+		answer.problems[0].goids = goids;
+		await page.route('**/problems?*', (route) => route.fulfill({ json: answer }));
+		await page.reload();
+		await ready(page);
+		const line = page.locator('.insights-line');
+		await until('the worst', () => line.textContent(), (t) => /2 problems.*convoy: 50 waited 2 s/.test(t));
+		const y = await page.evaluate(() => window.timeline.canvas.getBoundingClientRect().y);
+		await line.click();
+		await page.locator('.insights-list li button').nth(1).waitFor();
+		assert(await page.evaluate(() => window.timeline.canvas.getBoundingClientRect().y) === y, 'the list moves the rows');
+		await shot(page, 'insights');
+		await page.locator('.insights-list li button').first().click();
+		await until('the goroutine', () => selected(page), (t) => t === `Goroutine ${goids[0]}`);
+		assert(await page.getByLabel('Filter goroutines').inputValue() === 'func:main.worker', 'not those alone');
+		await line.click();
+		await page.locator('.insights-list li button').nth(1).click();
+		await page.locator('.overview').waitFor();
+		await page.getByRole('tab', { name: 'Timeline' }).click();
+		await page.unrouteAll({ behavior: 'ignoreErrors' });
+		await page.getByLabel('Filter goroutines').fill('');
+		await page.locator('.panel-head').getByLabel('Close').click();
+	},
+	async 'axe finds nothing serious, in both themes'(page) {
+		for (const theme of ['light', 'dark']) {
+			await page.emulateMedia({ colorScheme: theme });
+			await page.waitForFunction((t) => document.documentElement.dataset.theme === t, theme);
+			for (const [tab, what] of [['Timeline', 'canvas.rows'], ['Memory', '.tile'], ['Overview', '.plot canvas'], ['Flame', '.flame-box'], ['Leaks', '.leaks td'], ['Sessions', '.sessions td'], ['Compare', '.compare td']]) {
+				await page.getByRole('tab', { name: tab, exact: true }).click();
+				await page.locator(what).first().waitFor();
+				const found = await serious(page);
+				assert(!found.length, `${theme} ${tab}: ${found.join('; ')}`);
+			}
+		}
+		await page.emulateMedia({ colorScheme: 'light' });
+		await page.getByRole('tab', { name: 'Timeline', exact: true }).click();
+		await page.getByLabel('Settings').click();
+		const found = await serious(page);
+		assert(!found.length, `settings: ${found.join('; ')}`);
+		await page.keyboard.press('Escape');
+	},
 	async 'settings stay'(page) {
-		const kept = (test) => until('the server keeps them', () => page.evaluate(() => fetch('/api/config').then((r) => r.json())), (c) => test(c.ui));
+		// Each person's own: the server does not learn of them.
+		const kept = (test) => until('the browser keeps them', () => page.evaluate(() => JSON.parse(localStorage.getItem('xgotopfs.look') ?? '{}')), test);
 		await page.getByLabel('Settings').click();
 		await page.getByRole('button', { name: 'Dark' }).click();
 		await page.getByRole('button', { name: 'Tall' }).click();

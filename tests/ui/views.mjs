@@ -122,6 +122,16 @@ const flame = {
 		await page.keyboard.press('Escape');
 		await until('nothing is searched', () => page.locator('.flame-box.miss').count(), (n) => n === 0);
 	},
+	async 'a search finds what the zoom leaves out'(page) {
+		await page.getByRole('treeitem', { name: /^main\.worker,/ }).click();
+		await until('only that', () => boxes(page), (all) => !all.includes('main.leakySubscriber'));
+		await page.getByLabel('Search the graph').fill('leakySubscriber');
+		await page.locator('.found', { hasText: 'outside of what is shown' }).waitFor();
+		await page.getByLabel('Search the graph').press('Enter');
+		await until('it is shown', () => boxes(page), (all) => all.includes('main.leakySubscriber'));
+		await page.getByLabel('Search the graph').fill('');
+		await page.getByRole('button', { name: 'All', exact: true }).click();
+	},
 	async 'by origin, and by time'(page) {
 		await page.getByRole('button', { name: 'Origins' }).click();
 		await page.locator('.flame .note', { hasText: 'by start function, go statement and state' }).waitFor();

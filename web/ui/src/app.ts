@@ -60,6 +60,26 @@ function sameContent(a: Status, b: Status): boolean {
 	return content(a) === content(b);
 }
 
+// How things look is each person's own: the browser keeps it. Where it may not, it holds until the page closes.
+const LOOK = 'xgotopfs.look';
+
+function ownLook(): Partial<UiSettings> {
+	try {
+		const kept = JSON.parse(localStorage.getItem(LOOK) ?? '{}') as Partial<UiSettings>;
+		return Object.fromEntries(Object.entries(kept).filter(([key, value]) => typeof value === typeof UI_DEFAULTS[key as keyof UiSettings]));
+	} catch {
+		return {};
+	}
+}
+
+function keepLook(look: UiSettings): void {
+	try {
+		localStorage.setItem(LOOK, JSON.stringify(look));
+	} catch { /* not allowed to */ }
+}
+
+const SAID_MS = 1800;
+
 class App {
 	config = new Value<Config>({ nanoseconds_per_pixel: 1e6, state_colors: {}, type_colors: {}, ui: {} });
 	settings = new Value<UiSettings>(UI_DEFAULTS);
@@ -99,6 +119,8 @@ class App {
 	tiles: TileCache | null = null;
 	private tickAt = 0;
 	private figuresAt = -Infinity;
+	said = new Value(''); // what a key did, for a moment
+	private saidTimer = 0;
 	private frozenNow = 0;
 	private attempts = 0;
 	private timers: number[] = [];
@@ -108,7 +130,7 @@ class App {
 		try {
 			const config = await getConfig();
 			this.config.set(config);
-			this.settings.set({ ...UI_DEFAULTS, ...config.ui });
+			this.settings.set({ ...UI_DEFAULTS, ...config.ui, ...ownLook() }); // the server's where the browser has none
 			this.info.set(await getInfo());
 		} catch (e) {
 			this.fail(e);
@@ -122,6 +144,12 @@ class App {
 		await this.open(this.source.get(), this.proc.get());
 		this.timers.push(setInterval(() => void this.poll(), ROWS_EVERY_MS));
 		this.timers.push(setInterval(() => this.rebuildIfChanged(), LIST_EVERY_MS));
+	}
+
+	say(text: string): void {
+		this.said.set(text);
+		clearTimeout(this.saidTimer);
+		this.saidTimer = setTimeout(() => this.said.set(''), SAID_MS) as unknown as number;
 	}
 
 	fail(e: unknown): void {
@@ -431,16 +459,10 @@ class App {
 
 	// --- settings ----------------------------------------------------------------------------------
 
-	private saveTimer = 0;
-
 	set(change: Partial<UiSettings>): void {
 		this.settings.update(change);
 		if ('theme' in change || 'palette' in change) this.applyTheme();
-		clearTimeout(this.saveTimer);
-		this.saveTimer = setTimeout(() => {
-			post<Config>('/api/config', { ui: this.settings.get() }).then((c) => this.tellNotKept(c))
-				.catch((e) => this.fail(e));
-		}, 400) as unknown as number;
+		keepLook(this.settings.get());
 	}
 
 	async setConfig(change: Partial<Config>): Promise<void> {

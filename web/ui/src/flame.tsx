@@ -83,6 +83,12 @@ function matching(node: FlameNode, test: (n: FlameNode) => boolean, weight: Flam
 	return (node.children ?? []).reduce((sum, c) => sum + matching(c, test, weight), 0);
 }
 
+// The ways to all that match, but those below one that does.
+function matchPaths(node: FlameNode, test: (n: FlameNode) => boolean, path: string[] = []): string[][] {
+	if (path.length && test(node)) return [path];
+	return (node.children ?? []).flatMap((c) => matchPaths(c, test, [...path, c.name]));
+}
+
 export function Flame() {
 	const choice = useValue(app.flame);
 	const status = useValue(app.status);
@@ -98,6 +104,14 @@ export function Flame() {
 	const root = answer?.root;
 	const total = root ? weigh(root, choice.weight) : 0;
 	const hit = root && needle ? matching(root, test, choice.weight) : 0;
+	// What it is zoomed to may have none of them.
+	const zoomed = root && choice.path.length ? find(root, choice.path) : null, inside = zoomed && needle ? matching(zoomed[zoomed.length - 1], test, choice.weight) : hit;
+	const next = () => {
+		const all = root && needle ? matchPaths(root, test) : [];
+		if (!all.length) return;
+		const at = all.findIndex((p) => same(p, choice.path));
+		app.flame.update({ path: all[(at + 1) % all.length] });
+	};
 	const link = at(app.source.get(), `flame?by=${by}&format=folded&weight=${choice.weight}&filter=${encodeURIComponent(filter)}`);
 	const segments = <K extends 'by' | 'weight'>(key: K, label: string, options: [FlameChoice[K], string, string][]) => (
 		<div class="segments" role="group" aria-label={label}>{options.map(([value, text, title]) => (
@@ -111,8 +125,9 @@ export function Flame() {
 					['ns', 'Time', by === 'stack' ? 'How long they have been in their present state' : 'Their time in each state']])}
 				<div class="filter"><input type="search" placeholder="Search the graph" aria-label="Search the graph" title="Search (/)" value={choice.search} spellcheck={false}
 					onInput={(e) => app.flame.update({ search: e.currentTarget.value })}
-					onKeyDown={(e) => { if (e.key === 'Escape') { app.flame.update({ search: '' }); e.currentTarget.blur(); e.stopPropagation(); } }} /></div>
-				{needle && root ? <span class="found"><b>{say(hit, choice.weight)}</b> <span class="muted">of {say(total, choice.weight)} match{total ? `, ${(100 * hit / total).toFixed(1)}%` : ''}</span></span> : null}
+					onKeyDown={(e) => { if (e.key === 'Enter') next(); if (e.key === 'Escape') { app.flame.update({ search: '' }); e.currentTarget.blur(); e.stopPropagation(); } }} /></div>
+				{needle && root ? <span class="found"><b>{say(hit, choice.weight)}</b> <span class="muted">of {say(total, choice.weight)} match{total ? `, ${(100 * hit / total).toFixed(1)}%` : ''}</span>{hit > inside ? <> <b class="warn">{say(hit - inside, choice.weight)} outside of what is shown</b></> : null}
+					{hit ? <> <button onClick={next} title="Zoom to the next match (Enter)">Next</button></> : null}</span> : null}
 				<button disabled={!choice.path.length} onClick={() => app.flame.update({ path: [] })}>All</button>
 				{app.isLive ? <button onClick={refresh}>Refresh</button> : null}
 				<a class="icon-link" href={link} download="flame.txt" title="One line a stack, for flamegraph.pl and speedscope">Folded ↓</a>

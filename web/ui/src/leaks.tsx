@@ -127,11 +127,13 @@ export function Leaks() {
 		const x = value(a), y = value(b);
 		return (x < y ? -1 : x > y ? 1 : 0) * (sort.descending ? -1 : 1);
 	});
-	const suspicious = (r: SiteRow) => r.live >= 5 && r.exited_retained === 0 && r.created_last_minute > 0 && r.waiting === r.live;
+	// Also where some calls succeed: more are made than end, and nearly all that are there wait.
+	const growing = (r: SiteRow) => r.created_last_minute - r.exited_last_minute >= Math.max(3, r.live / 20) && r.waiting >= 0.9 * r.live && r.oldest_age_ns > 20e9;
+	const suspicious = (r: SiteRow) => r.live >= 5 && ((r.exited_retained === 0 && r.created_last_minute > 0 && r.waiting === r.live) || growing(r));
 	return (
 		<div class="page leaks">
 			{app.source.get() === 'live' ? <Proven /> : null}
-			<div class="bar"><span class="muted">Goroutines grouped by start function and go statement. Marked: still being made, none has ended, and all wait.</span></div>
+			<div class="bar"><span class="muted">Goroutines grouped by start function and go statement. Marked: still being made, more than end, and all or nearly all wait.</span></div>
 			<table class="wide">
 				<thead><tr>{COLUMNS.map(([label, cls], i) => (
 					<th class={cls} aria-sort={sort.column === i ? (sort.descending ? 'descending' : 'ascending') : 'none'}>

@@ -8,6 +8,7 @@ import { app, VIEWS } from './app';
 import { Banner } from './banner';
 import { Compare } from './compare';
 import { Flame } from './flame';
+import { Insights } from './insights';
 import { Leaks } from './leaks';
 import { MemoryView } from './memory';
 import { Overview } from './overview';
@@ -17,6 +18,7 @@ import { togglePlay } from './replay';
 import { Sessions } from './sessions';
 import { Dialogs } from './settings';
 import { useValue } from './store';
+import { CLOCKS } from './walltime';
 import { current } from './timeline/scene';
 import { TimelineView } from './timeline/timeline';
 import { focusFilter, Header, TimelineBar } from './toolbar';
@@ -36,24 +38,45 @@ function onKey(e: KeyboardEvent): void {
 	if (key === '/') focusFilter();
 	else if (key === '?') app.dialog.set('help');
 	else if (key === 'g') app.dialog.set('goto');
-	else if (key === 'l') app.follow.set(!app.follow.get());
-	else if (key === ' ') togglePlay();
-	else if (key === 'p' && goid !== null) app.toggle('pins', goid);
-	else if (key === 'h' && goid !== null) app.toggle('hidden', goid);
-	else if (key === 'u' && goid !== null) goToWaker(goid);
-	else if (key === 'c') app.set({ rowHeight: app.settings.get().rowHeight === 12 ? 20 : 12 });
-	else if (key === 'e') app.set({ edges: EDGES[(EDGES.indexOf(app.settings.get().edges) + 1) % 3] });
-	else if (key === 't') app.set({ clock: CLOCK_ORDER[(CLOCK_ORDER.indexOf(app.settings.get().clock) + 1) % 3] });
+	else if (key === 'l') say(app.canFollow ? `Follow: ${toggle(!app.follow.get(), (on) => app.follow.set(on))}` : 'There is no present to follow');
+	else if (key === ' ') {
+		togglePlay();
+		say(app.source.get() === 'live' ? (app.paused.get() ? 'Held' : 'Goes on') : app.speed.get() ? 'Plays' : 'Held');
+	} else if ('phu'.includes(key) && goid === null) say('No goroutine is chosen');
+	else if (key === 'p') {
+		app.toggle('pins', goid!);
+		say(`Goroutine ${goid} is ${app.browse.get().pins.has(goid!) ? '' : 'no longer '}pinned`);
+	} else if (key === 'h') {
+		app.toggle('hidden', goid!);
+		say(`Goroutine ${goid} is ${app.browse.get().hidden.has(goid!) ? 'hidden' : 'shown'}`);
+	} else if (key === 'u') goToWaker(goid!);
+	else if (key === 'c') {
+		app.set({ rowHeight: app.settings.get().rowHeight === 12 ? 20 : 12 });
+		say(`Rows: ${app.settings.get().rowHeight === 12 ? 'compact' : 'normal'}`);
+	} else if (key === 'e') {
+		app.set({ edges: EDGES[(EDGES.indexOf(app.settings.get().edges) + 1) % 3] });
+		say(`Arrows: ${{ none: 'none', selected: 'of the chosen goroutine', visible: 'all on screen' }[app.settings.get().edges]}`);
+	} else if (key === 't') {
+		app.set({ clock: CLOCK_ORDER[(CLOCK_ORDER.indexOf(app.settings.get().clock) + 1) % 3] });
+		say(`Clock: ${CLOCKS[app.settings.get().clock][0]}`);
+	}
 	else if (key === 'escape') escape();
 	else if (key >= '1' && key <= String(VIEWS.length)) app.view.set(VIEWS[Number(key) - 1][0]);
 	else return;
 	e.preventDefault();
 }
 
+const say = (text: string) => app.say(text);
+const toggle = (on: boolean, set: (on: boolean) => void) => {
+	set(on);
+	return on ? 'on' : 'off';
+};
+
 // Who made it runnable last.
 function goToWaker(goid: number): void {
 	const by = app.table?.rows.get(goid)?.wokenBy;
-	if (by) goTo(by);
+	if (by && app.table?.rows.has(by)) goTo(by);
+	else say('Who woke it is not known');
 }
 
 function escape(): void {
@@ -64,6 +87,10 @@ function escape(): void {
 }
 
 const link = readLink();
+
+function Said() {
+	return <div class="said" role="status">{useValue(app.said)}</div>;
+}
 
 function Page() {
 	const view = useValue(app.view);
@@ -78,7 +105,7 @@ function Page() {
 		<Header />
 		<Banner />
 		{error ? <div class="error" role="alert">{error}<button class="icon" aria-label="Close" onClick={() => app.error.set('')}>✕</button></div> : null}
-		{view === 'timeline' ? <TimelineBar /> : null}
+		{view === 'timeline' ? <><TimelineBar /><Insights /></> : null}
 		<main>
 			<div class="view">
 				{view === 'timeline' ? <TimelineView key={proc} place={link.place} /> : null}
@@ -91,6 +118,7 @@ function Page() {
 			</div>
 			<Panel />
 		</main>
+		<Said />
 		<Dialogs />
 	</>;
 }

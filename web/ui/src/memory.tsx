@@ -11,7 +11,7 @@ import { STATES, UNKNOWN } from 'contract';
 import type { Row } from './types';
 import { mix, swatch, textOn } from './colors';
 
-type By = 'goroutine' | 'type' | 'function';
+type By = 'goroutine' | 'type' | 'function' | 'call site';
 const TILES_SHOWN = 300;
 
 export function MemoryView() {
@@ -19,11 +19,11 @@ export function MemoryView() {
 	return (
 		<div class="page memory">
 			<div class="bar">
-				<div class="segments" role="tablist" aria-label="By">{(['goroutine', 'type', 'function'] as By[]).map((b) => (
+				<div class="segments" role="tablist" aria-label="By">{(['goroutine', 'type', 'function', ...(app.source.get() === 'live' ? ['call site'] : [])] as By[]).map((b) => (
 					<button role="tab" aria-selected={by === b} class={by === b ? 'on' : ''} onClick={() => setBy(b)}>By {b}</button>))}</div>
 				<span class="muted">Bytes asked for since tracing began: objects and slices with their element sizes. Maps count, their memory is not known.</span>
 			</div>
-			{by === 'goroutine' ? <Tiles /> : by === 'type' ? <Types /> : <Functions />}
+			{by === 'goroutine' ? <Tiles /> : by === 'type' ? <Types /> : by === 'call site' ? <Sites /> : <Functions />}
 		</div>
 	);
 }
@@ -76,6 +76,28 @@ function Types() {
 	);
 }
 
+interface SiteRow { site: string | null; own_site: string | null; through: string; bytes: number; percent: number; error_bytes: number; objects: number; samples: number }
+
+// Who allocates, sampled by the runtime itself: also what no event tells of.
+function Sites() {
+	const { value, problem } = usePolled(() => getJson<SiteRow[] | { sites: SiteRow[] }>(at(app.source.get(), 'alloc_sites')), 3000, []);
+	const [open, setOpen] = useState('');
+	if (!value) return <div class="empty">{problem || '…'}</div>;
+	const rows = Array.isArray(value) ? value : value.sites ?? [];
+	if (!rows.length) return <div class="empty">No allocation has been sampled: the probes are off, or nothing was allocated.</div>;
+	return (
+		<table class="wide"><thead><tr><th>Call site</th><th>The program's own</th><th class="num">Bytes</th><th class="num">±</th><th class="num">Objects</th><th class="bars" /></tr></thead>
+			<tbody>{rows.slice(0, 500).map((r) => <>
+				<tr class={`clickable ${open === r.site ? 'on' : ''}`} onClick={() => setOpen(open === r.site ? '' : r.site ?? '')}>
+					<td class="mono"><button class="link" aria-expanded={open === r.site}>{r.site ?? '(unknown)'}</button></td><td class="mono small">{r.own_site && r.own_site !== r.site ? r.own_site : ''}</td>
+					<td class="num">{bytes(r.bytes)}</td><td class="num muted">{bytes(r.error_bytes)}</td><td class="num">{exact(r.objects)}</td>
+					<td class="bars"><i style={{ width: `${Math.min(100, r.percent)}%` }} /></td></tr>
+				{open === r.site ? <tr><td colSpan={6} class="muted">{r.percent.toFixed(1)} % of all that was sampled, through {r.through}, in {exact(r.samples)} samples.{' '}
+					<button class="link" onClick={() => { app.browse.update({ filter: `site:${(r.own_site ?? r.site ?? '').replace(/ \(.*$/, '').replace(/ /g, '_')}` }); app.view.set('timeline'); }}>Goroutines made there</button></td></tr> : null}
+			</>)}</tbody></table>
+	);
+}
+
 interface FuncRow { func: string; n: number; live: number; bytes: number; slices: number; maps: number; objects: number }
 
 function Functions() {
@@ -98,7 +120,7 @@ function Functions() {
 			<th class="num">Bytes</th><th class="bars" /></tr></thead>
 			<tbody>{rows.map((f) => (
 				<tr class="clickable" onClick={() => { app.browse.update({ filter: `func:${f.func}` }); app.view.set('timeline'); }} title="Show them on the timeline">
-					<td class="mono">{f.func || '(unknown)'}</td><td class="num">{exact(f.n)}</td><td class="num">{exact(f.live)}</td><td class="num">{exact(f.slices)}</td>
+					<td class="mono"><button class="link">{f.func || '(unknown)'}</button></td><td class="num">{exact(f.n)}</td><td class="num">{exact(f.live)}</td><td class="num">{exact(f.slices)}</td>
 					<td class="num">{exact(f.maps)}</td><td class="num">{exact(f.objects)}</td><td class="num">{bytes(f.bytes)}</td>
 					<td class="bars"><i style={{ width: `${100 * f.bytes / most}%` }} /></td></tr>))}</tbody></table>
 	);

@@ -130,7 +130,7 @@ export function Panel() {
 				<button onClick={() => current?.fit()} title="Show its whole life (F)">Fit</button>
 				<button class="icon" aria-label="Close" onClick={() => app.selected.set(null)}>✕</button>
 			</div>
-			<div class="panel-body">
+			<div class="panel-body" tabIndex={0}>
 				<div class="mono func">{row?.func || data?.detail.start_function || ''}</div>
 				{data && paused && data.detail.now_ns - app.origin > app.now() + 1e8 ? <p class="warn">This is how it was at {clock(app.wallTime(data.detail.now_ns - app.origin))}, {duration(data.detail.now_ns - app.origin - app.now())} after the picture was held.</p> : null}
 				{data ? <Body data={data} /> : <p class="muted">{missing || '…'}</p>}
@@ -208,10 +208,10 @@ function Body({ data }: { data: Data }) {
 			</table> : <p class="muted">None seen.</p>}
 			{data.allocations.length > 12 ? <p class="muted">and {data.allocations.length - 12} more types</p> : null}
 		</Part>
-		<Part title="Stack" file={`${folder}/stack`}><pre class="stack">{data.stack.trim()}</pre></Part>
+		<Part title="Stack" file={`${folder}/stack`}><pre class="stack" tabIndex={0} aria-label="Stack">{data.stack.trim()}</pre></Part>
 		<Part title="Stays" note={`the last ${data.spans.length}`}><Spans spans={data.spans} now={d.now_ns} /></Part>
 		<Part title="Events" note={`the last ${data.events.length} of ${exact(data.eventTotal)} kept`} file={`${folder}/events`}>
-			<ol class="events">{[...data.events].reverse().map((e) => <EventLine e={e} self={d.goid} />)}</ol>
+			<ol class="events" tabIndex={0} aria-label="Events">{[...data.events].reverse().map((e) => <EventLine e={e} self={d.goid} />)}</ol>
 		</Part>
 		<Part title="Children" note={childrenOf(d)} file={undefined}>
 			{d.children_known.length ? <div class="children">{d.children_known.slice(-60).reverse().map((c) => (

@@ -40,7 +40,7 @@ function Settings() {
 		<label class="check"><input type="checkbox" checked={!!s[key]} onChange={(e) => app.set({ [key]: e.currentTarget.checked } as Partial<UiSettings>)} />{label}</label>);
 	return (
 		<Dialog title="Settings">
-			<h3>Look</h3>
+			<h3>Look <span class="muted">yours, kept in this browser</span></h3>
 			<div class="field"><span>Theme</span>{choose('theme', [['system', 'System'], ['light', 'Light'], ['dark', 'Dark']])}</div>
 			<div class="field"><span>Colours</span><div>{choose('palette', [['kinds', 'Kinds of waiting'], ['server', "xgotop's, as stored below"]])}</div></div>
 			<div class="field"><span>Rows</span>{choose('rowHeight', [[12, 'Compact'], [20, 'Normal'], [30, 'Tall']])}</div>
@@ -55,7 +55,7 @@ function Settings() {
 			<div class="field"><span>Exited rows</span>{choose('exited', [['screen', 'Lived in the visible time'], ['all', 'All'], ['none', 'None']])}</div>
 			<div class="field"><span>Exited rows stay</span><div><input type="range" min={0} max={60} value={s.exitedKeep} aria-label="Seconds an exited goroutine's row stays"
 				onInput={(e) => app.set({ exitedKeep: Number(e.currentTarget.value) })} /> {s.exitedKeep ? `${s.exitedKeep} s` : 'as long as they are kept'}</div></div>
-			<h3>Stored on the server, for every reader</h3>
+			<h3>Shared <span class="muted">kept on the server, for everybody who looks</span></h3>
 			<div class="field"><span>Scale of 1×</span><div><input type="number" min={1} max={1e12} value={config.nanoseconds_per_pixel} aria-label="Nanoseconds per pixel"
 				onChange={(e) => void app.setConfig({ nanoseconds_per_pixel: Number(e.currentTarget.value) })} /> ns a pixel</div></div>
 			<div class="field"><span>States</span><div class="colors">{STATES.map((name, i) => config.state_colors[i] ? (
@@ -74,6 +74,7 @@ function Control() {
 	const [state, setState] = useState<ControlState>({});
 	const [sample, setSample] = useState('');
 	const [note, setNote] = useState('');
+	const [asking, setAsking] = useState(false);
 	useEffect(() => {
 		getJson<ControlState>('/api/control').then((c) => { setState(c); setSample(c.sample ?? ''); }).catch(() => {});
 	}, []);
@@ -81,12 +82,13 @@ function Control() {
 	const send = (change: ControlState) => post<ControlState>('/api/control', change).then((c) => { setState(c); setNote(''); })
 		.catch((e) => setNote((e as Error).message));
 	return <>
-		<h3>Tracing</h3>
+		<h3>Tracing <span class="muted">shared: changes hold for everybody, and reach the program</span></h3>
 		{state.sample !== undefined ? <div class="field"><span>Sampling</span><div><input class="mono" size={38} value={sample} aria-label="Sampling rates"
 			onInput={(e) => setSample(e.currentTarget.value)} onKeyDown={(e) => { if (e.key === 'Enter') void send({ sample }); }} />
 			<button onClick={() => void send({ sample })}>Set</button></div></div> : null}
-		{state.paused !== undefined ? <div class="field"><span>Probes</span><button onClick={() => void send({ paused: !state.paused })}>
-			{state.paused ? 'Attach again' : 'Detach'}</button></div> : null}
+		{state.paused !== undefined ? <div class="field"><span>Probes</span><div>{state.paused || !asking ?
+			<button onClick={() => { if (state.paused) void send({ paused: false }); else setAsking(true); }}>{state.paused ? 'Attach again' : 'Detach…'}</button> :
+			<span role="alertdialog" aria-label="Detach?">Nothing is traced until they are attached again, for nobody. <button onClick={() => { setAsking(false); void send({ paused: true }); }}>Detach</button> <button onClick={() => setAsking(false)}>Keep</button></span>}</div></div> : null}
 		{state.probes !== undefined ? <div class="field"><span>Level</span><select aria-label="Level of the probes" value={state.probes}
 			onChange={(e) => void send({ probes: e.currentTarget.value })}>
 			{['full', 'light', 'demand', 'none'].map((level) => <option value={level}>{level}</option>)}</select></div> : null}

@@ -7,6 +7,7 @@ import { Downloads } from './downloads';
 import { count, duration } from './format';
 import { copyText } from './clipboard';
 import { linkNow } from './permalink';
+import { completions } from './filter';
 import { ProcessName } from './process';
 import { GROUPS, SORTS } from './rows';
 import { useValue } from './store';
@@ -186,6 +187,13 @@ function Scale() {
 	return <span class="zoom" title={`${duration(scale)} a pixel; 1× is ${duration(config.nanoseconds_per_pixel)}`}>{duration(scale)}/px</span>;
 }
 
+// Of the rows that are known, the most frequent first.
+function functionNames(): string[] {
+	const count = new Map<string, number>();
+	for (const r of app.table?.rows.values() ?? []) if (r.func) count.set(r.func, (count.get(r.func) ?? 0) + 1);
+	return [...count].sort((a, b) => b[1] - a[1]).slice(0, 200).map(([name]) => name);
+}
+
 let filterInput: HTMLInputElement | null = null;
 
 export function focusFilter(): void {
@@ -204,7 +212,7 @@ function FilterBox({ value }: { value: string }) {
 	}, []);
 	return (
 		<div class={`filter ${error ? 'bad' : ''}`}>
-			<input ref={input} type="search" placeholder="Filter or search:  state:waiting  func:main.*  age>5m" value={value}
+			<input ref={input} type="search" list="filter-words" placeholder="Filter or search:  state:waiting  func:main.*  age>5m" value={value}
 				spellcheck={false} autocomplete="off" aria-label="Filter goroutines" aria-invalid={!!error} title={error || 'Filter (/)'}
 				onInput={(e) => app.browse.update({ filter: e.currentTarget.value })}
 				onKeyDown={(e) => {
@@ -221,6 +229,7 @@ function FilterBox({ value }: { value: string }) {
 					}
 					e.stopPropagation();
 				}} />
+			<datalist id="filter-words">{completions(value, functionNames()).map((text) => <option value={text} />)}</datalist>
 			{error ? <div class="filter-error">{error}</div> : null}
 		</div>
 	);

@@ -213,7 +213,7 @@ function selectNeighbour(t: Timeline, step: number): void {
 // Centres the next or previous change of the selected goroutine's state.
 async function stepSpan(t: Timeline, step: number): Promise<void> {
 	const goid = app.selected.get();
-	if (goid === null) return;
+	if (goid === null) return app.say('No goroutine is chosen');
 	const o = app.origin, middle = (t.view.t0 + t.view.t1) / 2;
 	const span = t.view.t1 - t.view.t0;
 	const from = step > 0 ? middle : 0, to = step > 0 ? app.end() : middle;
@@ -223,7 +223,7 @@ async function stepSpan(t: Timeline, step: number): Promise<void> {
 	const eps = Math.max(1, t.view.scale);
 	const next = step > 0 ? times.find((x) => x > middle + eps) :
 		times.filter((x) => x < middle - eps).pop();
-	if (next === undefined) return;
+	if (next === undefined) return app.say(step > 0 ? 'No later change is kept' : 'No earlier change is kept');
 	app.follow.set(false);
 	t.view.goTo(next - span / 2, next + span / 2);
 	t.redraw();
@@ -238,14 +238,16 @@ function onKey(t: Timeline, e: KeyboardEvent): boolean {
 			t.hover && t.hover.area !== 'label' ? t.hover.x - t.labels : v.width / 2;
 		v.zoom(factor, anchor);
 	};
+	const again = (forth: boolean) => {
+		if (!(forth ? v.forward() : v.back())) app.say(forth ? 'There is nothing to go forth to' : 'There is nothing to go back to');
+	};
 	const key = e.key.length === 1 ? e.key.toLowerCase() : e.key;
 	if ((e.ctrlKey || e.metaKey) && key === 'z') {
 		leave();
-		if (e.shiftKey) v.forward();
-		else v.back();
+		again(e.shiftKey);
 	} else if ((e.ctrlKey || e.metaKey) && key === 'y') {
 		leave();
-		v.forward();
+		again(true);
 	} else if (e.ctrlKey || e.metaKey || e.altKey) {
 		return false;
 	} else if (key === 'a' || key === 'ArrowLeft') {

@@ -122,20 +122,22 @@ export class Viewport {
 		this.settleTimer = setTimeout(() => { this.moving = false; }, SETTLED_MS) as unknown as number;
 	}
 
-	back(): void {
-		this.swap(this.history, this.future);
+	// False: there is nowhere to go.
+	back(): boolean {
+		return this.swap(this.history, this.future);
 	}
 
-	forward(): void {
-		this.swap(this.future, this.history);
+	forward(): boolean {
+		return this.swap(this.future, this.history);
 	}
 
-	private swap(from: Place[], to: Place[]): void {
+	private swap(from: Place[], to: Place[]): boolean {
 		const place = from.pop();
-		if (!place) return;
+		if (!place) return false;
 		const { t0, scale } = this.target ?? this;
 		to.push({ t0, scale });
 		this.moving = false;
 		this.glide(place);
+		return true;
 	}
 }

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// What is wrong now, by the server's view `problems`: the worst in one line that is always there, all of
+// them on demand, each with a click to what it is about. It lies over the rows and moves none.
+import { useState } from 'preact/hooks';
+import { app } from './app';
+import { at, getJson } from './api';
+import { goTo } from './panel';
+import { usePolled } from './poll';
+import { useValue } from './store';
+
+interface Problem { kind: string; severity: 'notice' | 'warning' | 'critical'; text: string; function: string; see: string[]; goids: number[] }
+interface Answer { watched_ns: number; problems: Problem[]; looked_for: { kind: string; threshold: string; seen: boolean; why_not: string }[] }
+
+const EVERY_MS = 10000; // the server reads stacks for it
+// Where it can be looked at when it is about no goroutine.
+const VIEW_OF: Record<string, 'overview' | 'memory' | 'leaks' | 'timeline'> = { latency: 'overview', cpu: 'overview', lost: 'overview', audit: 'overview', gc: 'overview',
+	allocation: 'memory', leak: 'leaks', growing: 'leaks', starts: 'leaks' };
+
+function show(p: Problem): void {
+	if (!p.goids.length && VIEW_OF[p.kind]) return app.view.set(VIEW_OF[p.kind]);
+	app.view.set('timeline');
+	if (p.goids.length > 1 && p.function && p.function !== '?') app.browse.update({ filter: `func:${p.function.replace(/ /g, '_')}` });
+	if (p.goids.length) setTimeout(() => goTo(p.goids[0]), 50); // once there are rows
+}
+
+export function Insights() {
+	const source = useValue(app.source);
+	useValue(app.proc);
+	const ready = !!useValue(app.status) && app.usable;
+	const [open, setOpen] = useState(false);
+	const { value } = usePolled(async () => (ready ? getJson<Answer>(at(source, 'problems')) : null), EVERY_MS, [ready]);
+	const list = value?.problems ?? [], worst = list[0];
+	return (
+		<section class="insights" aria-label="Problems">
+			<button class="insights-line" aria-expanded={open} disabled={!value} onClick={() => setOpen(!open)}
+				title={value ? 'All of them, and what was looked for' : ''}>
+				{!value ? <span class="muted">…</span> : worst ? <><i class={`sev ${worst.severity}`} />
+					<b>{list.length} problem{list.length === 1 ? '' : 's'}</b> <span class="insight-text">{worst.kind}: {worst.text}</span></> :
+					<><i class="sev" />No problem found <span class="muted">of {value.looked_for.filter((l) => l.seen).length} kinds that were looked for</span></>}
+				<span class="muted"> {open ? '▴' : '▾'}</span></button>
+			{open && value ? <div class="insights-list">
+				<ul>{list.map((p) => <li key={`${p.kind}/${p.text}`}><button onClick={() => { setOpen(false); show(p); }}>
+					<i class={`sev ${p.severity}`} /><span><b>{p.severity} {p.kind}</b>: {p.text}</span></button></li>)}</ul>
+				<details><summary>What was looked for</summary><ul class="looked">{value.looked_for.map((l) => <li class={l.seen ? '' : 'muted'}>{l.kind}: {l.seen ? l.threshold : `not looked for: ${l.why_not}`}</li>)}</ul></details>
+			</div> : null}
+		</section>
+	);
+}
