@@ -45,8 +45,9 @@ const steps = {
 		await page.locator('.banner', { hasText: 'The program has ended' }).waitFor();
 		await page.locator('.light.ended').waitFor();
 		const hover = async () => {
-			await page.mouse.move(100, 300);
-			await page.mouse.move(100, 194);
+			const y = await page.evaluate(() => window.timeline.canvas.getBoundingClientRect().y + window.timeline.rowTop(0) + 10);
+			await page.mouse.move(100, y + 100);
+			await page.mouse.move(100, y);
 			return page.locator('.tooltip', { hasText: 'age ' }).textContent();
 		};
 		const end = await now(pids[1]), age = await hover(), before = await now(pids[0]), { t1 } = await view(page);
