@@ -169,6 +169,16 @@ static bool check_memory(struct report *r)
 	return false;
 }
 
+/* An extra: what cannot have them traces without. */
+static void check_cpu(struct report *r)
+{
+	char why[300];
+	int err = capture_check_cpu(why, sizeof(why));
+
+	say(r, err ? "note" : "ok", "CPU samples",
+	    err ? why : "the CPUs' clocks can be had (pprof/cpu)");
+}
+
 static void check_fuse(struct report *r)
 {
 	char why[512];
@@ -386,6 +396,7 @@ int doctor(const struct config *config)
 	allowed = check_capabilities(&r);
 	if (check_memory(&r))
 		check_without_bpf(&r, kernel_can && allowed);
+	check_cpu(&r);
 	check_fuse(&r);
 	check_confinement(&r);
 	if (kernel_can)

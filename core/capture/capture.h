@@ -220,6 +220,9 @@ void capture_sample_cpu(struct capture *c, bool on);
 /* "on", "incomplete: …" or "off: …". */
 void capture_cpu_sampling(struct capture *c, char *ret, size_t size);
 
+/* Can CPU samples be taken here? 0; or -EPERM, -ENOTSUP, and why, in a line. */
+int capture_check_cpu(char *why, size_t size);
+
 /* The sites in use, with whether each is attached now. */
 size_t capture_sites(struct capture *c, struct probe_site *ret, size_t max);
 

@@ -16,10 +16,18 @@
 
 #include "core/base/log.h"
 #include "core/base/util.h"
+#include "core/capture/capture.h"
 #include "core/capture/program.h"
 #include "cpu.skel.h"
 
 #define CPUS_MAX 4096
+
+#define NO_BTF                                                                                     \
+	"this kernel was built without BTF (CONFIG_DEBUG_INFO_BTF), by which a thread's pointer "  \
+	"to its own storage is found"
+#define NOT_ALLOWED                                                                                \
+	"the kernel does not let us have perf events of CPUs: that takes CAP_PERFMON (see "        \
+	"/proc/sys/kernel/perf_event_paranoid)"
 
 _Static_assert((int)TARGET_G_REGISTER == (int)WIRE_G_REGISTER &&
 		       (int)TARGET_G_OFFSET == (int)WIRE_G_OFFSET &&
@@ -86,11 +94,15 @@ static int load(struct cpu_sampler *s, const struct target *target)
 	return err;
 }
 
+static bool has_btf(void)
+{
+	return access("/sys/kernel/btf/vmlinux", F_OK) == 0;
+}
+
 static void say_not_loaded(struct cpu_sampler *s, int err)
 {
-	if (access("/sys/kernel/btf/vmlinux", F_OK))
-		say_why(s, "this kernel was built without BTF (CONFIG_DEBUG_INFO_BTF), by which "
-			   "a thread's pointer to its own storage is found");
+	if (!has_btf())
+		say_why(s, NO_BTF);
 	else if (err == -EPERM)
 		say_why(s, "not allowed to load BPF programs: that takes CAP_BPF and CAP_PERFMON");
 	else
@@ -194,20 +206,27 @@ void cpu_sampler_leave(struct cpu_sampler *s, pid_t pid)
 /* --- on and off ------------------------------------------------------------------------------ */
 
 /* Ticks of a CPU's own clock, which go on for whoever runs there. -ENODEV: it is not online. */
-static int open_event(struct cpu_sampler *s, int cpu)
+static int open_clock(int cpu, uint64_t period_ns)
 {
 	struct perf_event_attr attr = {
 		.type = PERF_TYPE_SOFTWARE,
 		.size = sizeof(attr),
 		.config = PERF_COUNT_SW_CPU_CLOCK,
-		.sample_period = cpu_sampler_period_ns(s),
+		.sample_period = period_ns,
+		.disabled = 1,
 		.exclude_idle = 1,
 	};
 	int fd = (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
-	int err = 0;
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int open_event(struct cpu_sampler *s, int cpu)
+{
+	int fd = open_clock(cpu, cpu_sampler_period_ns(s)), err = 0;
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	if (ioctl(fd, PERF_EVENT_IOC_SET_BPF, bpf_program__fd(s->skeleton->progs.on_cpu_clock)) <
 		    0 ||
 	    ioctl(fd, PERF_EVENT_IOC_ENABLE, 0) < 0)
@@ -223,8 +242,7 @@ static int open_event(struct cpu_sampler *s, int cpu)
 static void say_not_opened(struct cpu_sampler *s, int err)
 {
 	if (err == -EPERM || err == -EACCES)
-		say_why(s, "the kernel does not let us have perf events of CPUs: that takes "
-			   "CAP_PERFMON (see /proc/sys/kernel/perf_event_paranoid)");
+		say_why(s, NOT_ALLOWED);
 	else if (err)
 		say_why(s, "perf events: %s", strerror(-err));
 }
@@ -258,8 +276,10 @@ void cpu_sampler_switch(struct cpu_sampler *s, bool on)
 		open_events(s);
 		return;
 	}
-	for (unsigned cpu = 0; cpu < s->n_cpus; cpu++)
+	for (unsigned cpu = 0; cpu < s->n_cpus; cpu++) {
 		close_fd(&s->events[cpu]);
+		s->events[cpu] = -1;
+	}
 	say_why(s, "no probes now");
 	pthread_mutex_lock(&s->lock);
 	s->n_open = 0;
@@ -292,4 +312,28 @@ void cpu_sampler_counts(const struct cpu_sampler *s, struct wire_cpu_counts *ret
 		sum.others += c->others;
 	}
 	*ret = sum;
+}
+
+int capture_check_cpu(char *why, size_t size)
+{
+	int fd, err = 0;
+
+	if (!has_btf()) {
+		snprintf(why, size, "%s", NO_BTF);
+		return -ENOTSUP;
+	}
+	for (int cpu = 0; cpu < CPUS_MAX; cpu++) { /* the first one that is online */
+		fd = open_clock(cpu, NS_PER_SEC);
+		if (fd == -ENODEV)
+			continue;
+		err = MIN(fd, 0);
+		close_fd(&fd);
+		break;
+	}
+	if (err == -EPERM || err == -EACCES) {
+		snprintf(why, size, "%s", NOT_ALLOWED);
+		return -EPERM;
+	}
+	snprintf(why, size, "perf events: %s", strerror(-err));
+	return err ? -ENOTSUP : 0;
 }

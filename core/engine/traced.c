@@ -12,6 +12,7 @@
 #include "core/base/cpu_time.h"
 #include "core/base/log.h"
 #include "core/engine/traced_internal.h"
+#include "core/model/samples.h"
 
 #define OPEN_TRIES 5
 
@@ -447,11 +448,15 @@ static int sample_allocations(void *ctx, bool on)
 static void sample_cpu(void *ctx, bool on)
 {
 	struct traced *t = ctx;
+	char is[256];
 
 	pthread_rwlock_rdlock(&t->lock);
 	for (unsigned k = 0; k < t->n_images; k++)
 		capture_sample_cpu(t->images[k]->capture, on);
 	t->cpu_on = on;
+	capture_cpu_sampling(traced_now(t)->capture, is, sizeof(is));
+	if (strncmp(is, "off", 3))
+		samples_begin(model_samples(t->c.model), SAMPLE_CPU, monotonic_ns());
 	pthread_rwlock_unlock(&t->lock);
 }
 

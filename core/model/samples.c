@@ -430,6 +430,24 @@ static void count_marks(struct table *s, unsigned marks)
 		s->marks[bit] += marks >> bit & 1;
 }
 
+void samples_begin(struct samples *s, enum sample_kind kind, uint64_t time_ns)
+{
+	pthread_mutex_lock(&s->lock);
+	if (!s->tables[kind].from_ns)
+		s->tables[kind].from_ns = time_ns;
+	pthread_mutex_unlock(&s->lock);
+}
+
+bool samples_begun(struct samples *s, enum sample_kind kind)
+{
+	bool begun;
+
+	pthread_mutex_lock(&s->lock);
+	begun = s->tables[kind].from_ns != 0;
+	pthread_mutex_unlock(&s->lock);
+	return begun;
+}
+
 void samples_add(struct samples *all, const struct stack_sample *sample)
 {
 	struct stack_sample others = {.proc = sample->proc, .kind = sample->kind};

@@ -24,6 +24,10 @@ struct samples;
 int samples_new(struct samples **ret);
 void samples_free(struct samples *s); /* NULL is fine */
 
+/* They are taken from that time on, though there may be none for long. */
+void samples_begin(struct samples *s, enum sample_kind kind, uint64_t time_ns);
+/* Have any ever been taken? Else nothing follows from there being none. */
+bool samples_begun(struct samples *s, enum sample_kind kind);
 /* What cannot be kept for want of memory counts as lost. */
 void samples_add(struct samples *s, const struct stack_sample *sample);
 /* Samples that never came, and what they stood for; of all processes. */
@@ -53,7 +57,7 @@ struct sample_row {
 struct sample_totals {
 	struct sample_sum sum;
 	uint64_t lost, lost_weight;
-	uint64_t from_ns;             /* CLOCK_MONOTONIC of the first; 0: there is none */
+	uint64_t from_ns;             /* CLOCK_MONOTONIC: since they were taken; 0: never */
 	uint64_t recent_from_ns;      /* what samples_recent() knows begins here */
 	uint64_t marks[SAMPLE_MARKS]; /* samples with that bit of enum sample_mark; of all processes
 				       */

@@ -7,7 +7,6 @@
 #include "core/view/cpu.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -230,6 +229,12 @@ void view_emit_cpu(struct emit *e, const struct view *v, const struct goroutine 
 {
 	struct sample_sum sum;
 
+	if (!samples_begun(model_samples(v->model), SAMPLE_CPU)) {
+		emit_unknown(e, "cpu_ns");
+		emit_unknown(e, "cpu_error_ns");
+		emit_unknown(e, "cpu_samples");
+		return;
+	}
 	samples_of_goroutine(model_samples(v->model), g->proc, SAMPLE_CPU, g->goid, &sum);
 	emit_u64(e, "cpu_ns", sum.weight);
 	emit_u64(e, "cpu_error_ns", sample_error(&sum));
@@ -238,17 +243,23 @@ void view_emit_cpu(struct emit *e, const struct view *v, const struct goroutine 
 
 void view_emit_cpu_totals(struct emit *e, const struct view *v, unsigned proc)
 {
+	static const char *const marks[SAMPLE_MARKS] = {"cpu_samples_kernel", "cpu_samples_c",
+							"cpu_samples_without_goroutine",
+							"cpu_samples_cut"};
 	struct sample_totals t;
 
 	samples_totals(model_samples(v->model), proc, SAMPLE_CPU, &t);
-	emit_u64(e, "cpu_sampled_ns", t.sum.weight);
-	emit_u64(e, "cpu_sampled_error_ns", sample_error(&t.sum));
+	if (t.from_ns) {
+		emit_u64(e, "cpu_sampled_ns", t.sum.weight);
+		emit_u64(e, "cpu_sampled_error_ns", sample_error(&t.sum));
+	} else {
+		emit_unknown(e, "cpu_sampled_ns");
+		emit_unknown(e, "cpu_sampled_error_ns");
+	}
 	emit_u64(e, "cpu_samples", t.sum.hits);
 	emit_u64(e, "cpu_samples_lost", t.lost);
-	emit_u64(e, "cpu_samples_kernel", t.marks[0]);
-	emit_u64(e, "cpu_samples_c", t.marks[1]);
-	emit_u64(e, "cpu_samples_without_goroutine", t.marks[2]);
-	emit_u64(e, "cpu_samples_cut", t.marks[3]);
+	for (unsigned i = 0; i < SAMPLE_MARKS; i++)
+		emit_u64(e, marks[i], t.marks[i]);
 }
 
 static void add_call(const struct view *v, uint32_t site_id, struct buf *out)

@@ -12,6 +12,7 @@
 #include "core/base/json.h"
 #include "core/base/text.h"
 #include "core/base/top.h"
+#include "core/model/samples.h"
 #include "core/model/walk.h"
 #include "core/view/groups.h"
 #include "core/view/hits.h"
@@ -28,6 +29,7 @@ struct row {
 	uint64_t goid;
 	struct life life;
 	uint64_t ns[GSTATES];
+	uint64_t cpu_ns; /* by samples */
 	uint64_t events, allocations, alloc_bytes, wakes;
 	uint64_t hits;      /* that its own thread took */
 	uint32_t reason_id; /* of the last wait that ended */
@@ -40,6 +42,7 @@ struct look {
 	uint64_t first, end; /* of the events */
 	bool states;         /* every change of state is told of */
 	bool sampled;
+	bool cpu; /* CPU samples are taken */
 	struct groups rows;
 	struct hits hits;
 	struct groups sites; /* struct second_site; only of who asks for them */
@@ -238,7 +241,8 @@ static void end_stays(struct look *l)
 static int compare(const void *a, const void *b)
 {
 	const struct row *x = a, *y = b;
-	const uint64_t keys[][2] = {{x->ns[GSTATE_RUNNING], y->ns[GSTATE_RUNNING]},
+	const uint64_t keys[][2] = {{x->cpu_ns, y->cpu_ns},
+				    {x->ns[GSTATE_RUNNING], y->ns[GSTATE_RUNNING]},
 				    {x->ns[GSTATE_RUNNABLE], y->ns[GSTATE_RUNNABLE]},
 				    {x->events, y->events},
 				    {y->goid, x->goid}};
@@ -267,10 +271,16 @@ static double percent(const struct look *l, const struct row *row, unsigned stat
 	return l->states ? per_second(l, row->ns[state]) * 100 / NS_PER_SEC : NAN;
 }
 
+static double cpu_percent(const struct look *l, const struct row *row)
+{
+	return l->cpu ? per_second(l, row->cpu_ns) * 100 / NS_PER_SEC : NAN;
+}
+
 static void emit_rates(struct emit *e, const struct look *l, const struct row *row)
 {
 	emit_double(e, "running_percent", percent(l, row, GSTATE_RUNNING), 1);
 	emit_double(e, "runnable_percent", percent(l, row, GSTATE_RUNNABLE), 1);
+	emit_double(e, "cpu_percent", cpu_percent(l, row), 1);
 	emit_double(e, "events_per_second", per_second(l, row->events), 0);
 	emit_double(e, "allocations_per_second", per_second(l, row->allocations), 0);
 	emit_double(e, "alloc_bytes_per_second", per_second(l, row->alloc_bytes), 0);
@@ -335,6 +345,10 @@ static void text_rates(const struct look *l, const struct row *row, struct buf *
 {
 	text_percent(l, row, GSTATE_RUNNING, out);
 	text_percent(l, row, GSTATE_RUNNABLE, out);
+	if (l->cpu)
+		buf_addf(out, " %6.1f", cpu_percent(l, row));
+	else
+		buf_adds(out, "      ?");
 	buf_addf(out, " %9.0f %9.0f %12.0f %9.0f", per_second(l, row->events),
 		 per_second(l, row->allocations), per_second(l, row->alloc_bytes),
 		 per_second(l, row->hits));
@@ -370,8 +384,9 @@ static int as_text(const struct look *l, const struct model_totals *t, const str
 	const struct row *rows = top->v;
 
 	text_head(l, t, info, out);
-	buf_adds(out, "\n      GOID STATE        RUN%   RDY%  EVENTS/S  ALLOCS/S      BYTES/S "
-		      "   HITS/S FUNCTION\n");
+	buf_adds(out,
+		 "\n      GOID STATE        RUN%   RDY%   CPU%  EVENTS/S  ALLOCS/S      BYTES/S "
+		 "   HITS/S FUNCTION\n");
 	buf_adds(out, "       all -        ");
 	text_rates(l, &l->all, out);
 	buf_adds(out, " -\n");
@@ -396,6 +411,31 @@ static int as_text(const struct look *l, const struct model_totals *t, const str
 	return hits_emit(&l->hits, l->v, seconds(l), VIEW_TEXT, out);
 }
 
+/* Who was met on a CPU. */
+static int add_cpu(struct look *l)
+{
+	struct samples *samples = model_samples(l->v->model);
+	cleanup_free_ struct sample_row *stacks = NULL;
+	uint64_t first_ns;
+	size_t n;
+	int err;
+
+	l->cpu = samples_begun(samples, SAMPLE_CPU);
+	err = samples_recent(samples, l->proc, SAMPLE_CPU, l->from_ns, &stacks, &n, &first_ns);
+	for (size_t i = 0; !err && i < n; i++) {
+		struct row *row;
+
+		l->all.cpu_ns += stacks[i].sum.weight;
+		if (!stacks[i].goid)
+			continue;
+		row = groups_row(&l->rows, stacks[i].goid);
+		if (!row)
+			return -ENOMEM;
+		row->cpu_ns += stacks[i].sum.weight;
+	}
+	return err;
+}
+
 static int measure(struct look *l, const struct proc_info *info)
 {
 	uint32_t rates[RATES];
@@ -411,6 +451,8 @@ static int measure(struct look *l, const struct proc_info *info)
 		err = add_silent(l, GSTATE_RUNNING);
 	if (!err)
 		err = add_silent(l, GSTATE_RUNNABLE);
+	if (!err)
+		err = add_cpu(l);
 	if (!err)
 		end_stays(l);
 	return err;

@@ -140,12 +140,104 @@ static void test_bounds(void **state)
 	samples_free(s);
 }
 
+/* CPU time: the newest of the last minute one by one, the last of each goroutine, marks; and what
+ * fills one kind's tables leaves the others alone. */
+static void test_recent(void **state)
+{
+	struct stack_sample cpu = of(0, 9, 1000, 11);
+	struct sample_totals totals;
+	struct sample_row *rows, last;
+	struct sample_sum sum;
+	struct samples *s;
+	uint64_t from_ns;
+	size_t n;
+
+	cpu.kind = SAMPLE_CPU;
+	cpu.size = 0;
+	assert_int_equal(samples_new(&s), 0);
+	assert_false(samples_begun(s, SAMPLE_CPU));
+	samples_begin(s, SAMPLE_CPU, 3);
+	assert_true(samples_begun(s, SAMPLE_CPU));
+	for (unsigned i = 0; i < 100; i++) {
+		cpu.time_ns = 1000 + i * NS_PER_SEC;
+		cpu.goid = i % 2 ? 9 : 8;
+		cpu.marks = i % 4 ? 0 : SAMPLE_IN_KERNEL;
+		samples_add(s, &cpu);
+	}
+	assert_int_equal(samples_recent(s, 0, SAMPLE_CPU, 0, &rows, &n, &from_ns), 0);
+	assert_int_equal(n, 2);
+	assert_int_equal(from_ns, 1000 + 39 * NS_PER_SEC);
+	assert_int_equal(rows[0].goid, 8);
+	assert_int_equal(rows[0].sum.hits, 30);
+	assert_int_equal(rows[1].sum.hits, 31);
+	assert_int_equal(rows[1].sum.weight, 31000);
+	free(rows);
+	assert_int_equal(samples_recent(s, 0, SAMPLE_CPU, 90 * NS_PER_SEC, &rows, &n, &from_ns), 0);
+	assert_int_equal(rows[0].sum.hits + rows[1].sum.hits, 10);
+	free(rows);
+	assert_int_equal(samples_recent(s, 1, SAMPLE_CPU, 0, &rows, &n, &from_ns), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(from_ns, 0);
+	free(rows);
+	samples_totals(s, 0, SAMPLE_CPU, &totals);
+	assert_int_equal(totals.sum.hits, 100);
+	assert_int_equal(totals.from_ns, 3);
+	assert_int_equal(totals.marks[0], 25);
+	assert_int_equal(totals.recent_from_ns, 3); /* nothing was forgotten too early */
+	assert_true(samples_last(s, 0, SAMPLE_CPU, 8, &last, &from_ns));
+	assert_int_equal(from_ns, 1000 + 98 * NS_PER_SEC);
+	assert_int_equal(last.sites[0], 11);
+	samples_of_goroutine(s, 0, SAMPLE_CPU, 9, &sum);
+	assert_int_equal(sum.weight, 50000);
+	assert_int_equal(sample_error(&sum), 7071);
+	samples_of_goroutine(s, 0, SAMPLE_ALLOC, 9, &sum);
+	assert_int_equal(sum.weight, 0);
+	samples_free(s);
+}
+
+/* More in a minute than are kept: said, and no more memory. */
+static void test_recent_bound(void **state)
+{
+	struct stack_sample cpu = of(0, 9, 1000, 11);
+	struct sample_totals totals;
+	struct sample_row *rows;
+	struct samples *s;
+	uint64_t from_ns;
+	size_t n;
+
+	cpu.kind = SAMPLE_CPU;
+	assert_int_equal(samples_new(&s), 0);
+	for (uint32_t i = 0; i < SAMPLES_RECENT_MAX + 1000; i++) {
+		cpu.time_ns = 1000 + i;
+		samples_add(s, &cpu);
+	}
+	assert_int_equal(samples_recent(s, 0, SAMPLE_CPU, 0, &rows, &n, &from_ns), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(rows[0].sum.hits, SAMPLES_RECENT_MAX);
+	assert_int_equal(from_ns, 2000);
+	free(rows);
+	samples_totals(s, 0, SAMPLE_CPU, &totals);
+	assert_int_equal(totals.recent_from_ns, 2000);
+	assert_int_equal(totals.sum.hits, SAMPLES_RECENT_MAX + 1000);
+	/* Stacks of the other kinds have room of their own. */
+	for (uint32_t i = 0; i < SAMPLES_STACKS_MAX + 10; i++) {
+		cpu.sites[0] = i;
+		samples_add(s, &cpu);
+	}
+	add(s, 0, 1, 300, 11);
+	assert_int_equal(samples_copy(s, 0, SAMPLE_ALLOC, &rows, &n, &totals), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(rows[0].n, 2);
+	free(rows);
+	samples_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sums),
-		cmocka_unit_test(test_last),
-		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_sums),         cmocka_unit_test(test_last),
+		cmocka_unit_test(test_bounds),       cmocka_unit_test(test_recent),
+		cmocka_unit_test(test_recent_bound),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Spends CPU time in known functions, and profiles itself meanwhile (runtime/pprof) into the file that
-// HOT_PROFILE names. Argument: how long, in milliseconds. It begins when a byte comes on stdin, then prints
-// its CPU time in ns and waits for its stdin to end.
+// HOT_PROFILE names. Argument: how much, in milliseconds of CPU time. It prints
+// "ready", begins when a byte comes on stdin, then prints what each goroutine took of it in ns, by the clock of its thread ("first 123"), and of all ("all 456"), and
+// waits for its stdin to end.
 package main
 
 import (
@@ -12,9 +13,7 @@ import (
 	"runtime/pprof"
 	"sort"
 	"strconv"
-	"sync"
 	"syscall"
-	"time"
 )
 
 var sink int
@@ -72,17 +71,19 @@ func sorted(a []int) int {
 	return b[0]
 }
 
-func work(until time.Time, a []int, what func()) {
-	for time.Now().Before(until) {
+func work(limit int64, what func()) {
+	for cpuTime(syscall.RUSAGE_SELF) < limit {
 		for i := 0; i < 20; i++ {
 			what()
 		}
 	}
 }
 
-func cpuTime() int64 {
+const thread = 1 // RUSAGE_THREAD
+
+func cpuTime(who int) int64 {
 	var u syscall.Rusage
-	syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	syscall.Getrusage(who, &u)
 	return u.Utime.Nano() + u.Stime.Nano()
 }
 
@@ -93,6 +94,7 @@ func main() {
 	}
 	runtime.GOMAXPROCS(2)
 	var one [1]byte
+	fmt.Println("ready")
 	os.Stdin.Read(one[:])
 	if path := os.Getenv("HOT_PROFILE"); path != "" {
 		f, err := os.Create(path)
@@ -103,39 +105,53 @@ func main() {
 			panic(err)
 		}
 	}
-	before := cpuTime()
-	until := time.Now().Add(time.Duration(ms) * time.Millisecond)
+	before := cpuTime(syscall.RUSAGE_SELF)
+	limit := before + int64(ms)*1e6
 	a := make([]int, 3000)
 	for i := range a {
 		a[i] = i
 	}
-	var wg sync.WaitGroup
-	start := func(f func()) {
-		wg.Add(1)
-		go func() { defer wg.Done(); f() }()
+	took := make(chan string)
+	n := 0
+	start := func(name string, f func()) {
+		n++
+		go func() {
+			runtime.LockOSThread()
+			was := cpuTime(thread)
+			f()
+			took <- fmt.Sprint(name, " ", cpuTime(thread)-was)
+			select {} // its status stays
+		}()
 	}
-	start(func() { first(until, a) })
-	start(func() { second(until, a) })
-	labelled := func() {
-		pprof.Do(context.Background(), pprof.Labels("part", "third"), func(context.Context) { third(until, a) })
+	start("first", func() { first(limit, a) })
+	start("second", func() { second(limit, a) })
+	start("third", func() {
+		pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels("part", "third")))
+		third(limit, a)
+	})
+	if hasC {
+		start("inC", func() { inC(limit) })
 	}
-	start(labelled)
-	start(func() { inC(until) })
-	wg.Wait()
-	used := cpuTime() - before
+	for ; n > 0; n-- {
+		fmt.Println(<-took)
+	}
+	used := cpuTime(syscall.RUSAGE_SELF) - before
 	pprof.StopCPUProfile()
-	fmt.Println("done", used)
+	fmt.Println("all", used)
 	os.Stdin.Read(one[:])
 }
 
-func first(until time.Time, a []int) {
-	work(until, a, func() { sink += loop(20000) + outer(a) })
+//go:noinline
+func first(limit int64, a []int) {
+	work(limit, func() { sink += loop(20000) + outer(a) })
 }
 
-func second(until time.Time, a []int) {
-	work(until, a, func() { sink += holder(a) })
+//go:noinline
+func second(limit int64, a []int) {
+	work(limit, func() { sink += holder(a) })
 }
 
-func third(until time.Time, a []int) {
-	work(until, a, func() { sink += sorted(a) })
+//go:noinline
+func third(limit int64, a []int) {
+	work(limit, func() { sink += sorted(a) })
 }

@@ -6,6 +6,7 @@ import { at, base } from './api';
 const FILES: [string, string, string, string][] = [ // what is asked for, the file's end, what it is, what reads it
 	['perfetto', 'pftrace', 'Perfetto trace', 'ui.perfetto.dev'],
 	['pprof/goroutine', 'goroutine.pb.gz', 'Goroutine profile', 'go tool pprof'],
+	['pprof/cpu', 'cpu.pb.gz', 'CPU profile', 'go tool pprof'],
 	['pprof/allocs', 'allocs.pb.gz', 'Allocation profile', 'go tool pprof'],
 	['pprof/offcpu', 'offcpu.pb.gz', 'Off-CPU profile', 'go tool pprof'],
 	['events?format=jsonl', 'jsonl', 'Events', 'a JSON object a line'],
