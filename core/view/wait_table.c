@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Who waits where, a stack a row, and who may end that. Any thread. */
+#include "core/view/origins.h"
 #include "core/view/wait_stacks.h"
 #include "core/view/waits.h"
 
+#define CREATION_CALLS 8
+
 static const char *const columns[] = {
-	"count",          "reason", "oldest_ns", "own_frame",     "own_at",   "frame",
-	"start_function", "object", "on_object", "likely_holder", "evidence", "sample",
+	"count",    "reason",         "oldest_ns",      "own_frame", "own_at",
+	"frame",    "start_function", "object",         "on_object", "likely_holder",
+	"evidence", "sample",         "creation_stack",
 };
 
 static void emit_text(struct emit *e, const struct wait_stacks *w, size_t text)
@@ -63,8 +67,23 @@ static void emit_sample(struct emit *e, const struct wait_stack *row)
 		emit_as(e, NULL, text.data, json.data);
 }
 
+/* Of the oldest: on which way one comes to the go statement that made it, sampled. */
+static void emit_origin(struct emit *e, const struct wait_stacks *w, const struct origins *origins,
+			const struct wait_stack *row, unsigned proc)
+{
+	cleanup_buf_ struct buf text = BUF_INIT;
+	struct origin origin;
+	struct goroutine g;
+
+	if (row->n && !model_goroutine(w->v->model, proc, row->sample[0], &g) &&
+	    origin_of(origins, &g, &origin))
+		origin_text(w->v, &origin, CREATION_CALLS, &text);
+	emit_string(e, NULL, text.data ? text.data : ""); /* "": not known */
+}
+
 static void emit_stack_row(struct emit *e, const struct wait_stacks *w,
-			   const struct wait_stack *row)
+			   const struct origins *origins, const struct wait_stack *row,
+			   unsigned proc)
 {
 	emit_row(e);
 	emit_u64(e, NULL, row->n);
@@ -76,14 +95,19 @@ static void emit_stack_row(struct emit *e, const struct wait_stacks *w,
 	emit_string(e, NULL, wait_stacks_text(w, row->start));
 	emit_object(e, w, row);
 	emit_sample(e, row);
+	emit_origin(e, w, origins, row, proc);
 	emit_row_end(e);
 }
 
 int view_wait_stacks(const struct view *v, struct view_query *q, struct buf *out)
 {
+	struct origins *origins = NULL;
 	struct wait_stacks w;
 	struct emit e;
 	int err = wait_stacks_read(v, q->proc, true, &w);
+
+	if (!err)
+		err = origins_read(v, q->proc, &origins);
 
 	if (!err) {
 		emit_table_begin(&e, q->form, columns, ARRAY_SIZE(columns), out);
@@ -91,10 +115,11 @@ int view_wait_stacks(const struct view *v, struct view_query *q, struct buf *out
 			const struct wait_stack *row = wait_stacks_row(&w, i);
 
 			if (row->waits && !row->system)
-				emit_stack_row(&e, &w, row);
+				emit_stack_row(&e, &w, origins, row, q->proc);
 		}
 		err = emit_table_end(&e);
 	}
+	origins_free(origins);
 	wait_stacks_done(&w);
 	return err;
 }

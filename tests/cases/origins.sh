@@ -50,6 +50,7 @@ try() { # RELEASE MODE
 	grep -qxF "way $way" "$T/truth" || fail "$what: made by '$way', the truth is $(grep way "$T/truth")"
 	grep -qE "^creation_stack_is .*(its own|another)" "$(only_link main.child)/status" || fail "$what: whose creation it is"
 	pprof -tags "$MNT/pprof/goroutine" | grep -q 'main\.keep:[0-9]* < main\.main' || fail "$what: no tag: $(pprof -tags "$MNT/pprof/goroutine")"
+	awk -F'\t' '$NF ~ /^main\.keep:[0-9]+ < main\.main:/ && $4 == "main.hold" { n = $1 } END { exit n != 1 }' "$MNT/waits.tsv" || fail "$what: $(cut -f 1,4,13 "$MNT/waits.tsv")"
 
 	ask more
 	cp "$MNT/pprof/offcpu" "$T/offcpu"
