@@ -14,6 +14,7 @@
 #include "core/view/groups.h"
 #include "core/view/labels.h"
 #include "core/view/profile.h"
+#include "core/view/query.h"
 
 #define LABELLED_ROWS 16 /* the stacks that time of one with labels of its own is spread over */
 
@@ -41,6 +42,7 @@ struct open {
 struct off {
 	const struct view *v;
 	unsigned proc;
+	bool system; /* the runtime's own, too */
 	struct pprof *p;
 	struct labels *labels;
 	struct groups kinds, open;
@@ -99,7 +101,7 @@ static int read_samples(struct off *o)
 		const struct sample_row *row = &o->rows[i];
 		struct kind *k;
 
-		if (row->system || !row->start_func_id)
+		if ((row->system && !o->system) || !row->start_func_id)
 			continue;
 		k = groups_row(&o->kinds, kind_key(row->start_func_id, row->state));
 		if (!k)
@@ -250,7 +252,7 @@ static int each_goroutine(struct off *o, uint64_t now, uint64_t *from)
 		model_pass_new(o->v->model, o->proc, &(struct model_which){.exited = true}, &pass);
 
 	while (!err && (g = model_pass_next(pass))) {
-		if (g->flags & GOROUTINE_SYSTEM)
+		if (g->flags & GOROUTINE_SYSTEM && !o->system)
 			continue;
 		*from = MIN(*from, g->created_ns);
 		err = add_goroutine(o, g, now);
@@ -346,7 +348,8 @@ static void note(const struct off *o)
 	else
 		pprof_comment(o->p, "no stacks were sampled: stays that are over have start "
 				    "function and go statement");
-	pprof_comment(o->p, PROFILE_NO_SYSTEM);
+	pprof_comment(o->p,
+		      o->system ? "the runtime's own goroutines are in it" : PROFILE_NO_SYSTEM);
 	pprof_comment(o->p, PROFILE_LABELS_NOW);
 	if (o->totals.lost)
 		pprof_comment(o->p, "%llu samples were lost, of %.3f s",
@@ -359,7 +362,8 @@ static void note(const struct off *o)
 	profile_note_rates(o->v, o->p);
 }
 
-static int fill(const struct view *v, unsigned proc, struct pprof *p, uint64_t now, uint64_t *from)
+static int fill(const struct view *v, unsigned proc, struct pprof *p, uint64_t now, uint64_t *from,
+		bool system)
 {
 	struct off *o = calloc(1, sizeof(*o));
 	int err;
@@ -368,6 +372,7 @@ static int fill(const struct view *v, unsigned proc, struct pprof *p, uint64_t n
 		return -ENOMEM;
 	o->v = v;
 	o->proc = proc;
+	o->system = system;
 	o->p = p;
 	o->kinds = (struct groups)GROUPS_INIT(struct kind);
 	o->open = (struct groups)GROUPS_INIT(struct open);
@@ -391,9 +396,22 @@ static int fill(const struct view *v, unsigned proc, struct pprof *p, uint64_t n
 	return err;
 }
 
+static int fill_own(const struct view *v, unsigned proc, struct pprof *p, uint64_t now,
+		    uint64_t *from)
+{
+	return fill(v, proc, p, now, from, false);
+}
+
+static int fill_all(const struct view *v, unsigned proc, struct pprof *p, uint64_t now,
+		    uint64_t *from)
+{
+	return fill(v, proc, p, now, from, true);
+}
+
 int view_pprof_offcpu(const struct view *v, struct view_query *q, struct buf *out)
 {
 	static const struct pprof_type types[] = {{"waits", "count"}, {"delay", "nanoseconds"}};
 
-	return profile_make(v, q->proc, types, ARRAY_SIZE(types), fill, out);
+	return profile_make(v, q->proc, types, ARRAY_SIZE(types),
+			    view_arg_yes(q, "system") ? fill_all : fill_own, out);
 }

@@ -22,10 +22,18 @@
 
 typedef Perftools__Profiles__Profile Profile;
 
+/* ?system=1 */
+static const char *system_too(void *ctx, const char *name)
+{
+	return *(bool *)ctx && !strcmp(name, "system") ? "1" : NULL;
+}
+
+static bool asks_for_system;
+
 static Profile *profile(struct fixture *x, view_fn *fn)
 {
 	static uint8_t plain[1 << 20];
-	struct view_query q = {.form = VIEW_BINARY};
+	struct view_query q = {.form = VIEW_BINARY, .arg = system_too, .arg_ctx = &asks_for_system};
 	z_stream z = {.next_out = plain, .avail_out = sizeof(plain)};
 	Profile *p;
 
@@ -224,6 +232,30 @@ static void test_offcpu(void **state)
 	perftools__profiles__profile__free_unpacked(p, NULL);
 }
 
+/* The runtime's own wait for most of their lives: they are left out, but for who asks. */
+static void test_system(void **state)
+{
+	struct fixture *x = *state;
+	struct event ev = {.type = EVENT_NEWGOROUTINE, .goid = 1, .target = 2, .time_ns = T0};
+	Profile *p;
+
+	ev.string_id = intern(x, "runtime.bgsweep");
+	model_apply(x->m, &ev, 1);
+	ev = (struct event){.type = EVENT_CASGSTATUS, .goid = 2, .target = 2, .from = 2, .to = 4};
+	ev.time_ns = T0;
+	model_apply(x->m, &ev, 1);
+	model_proc_exited(x->m, 0, T0 + 1000 * MS);
+	p = profile(x, view_pprof_offcpu);
+	assert_int_equal(with(p, 1, "runtime.bgsweep"), 0);
+	perftools__profiles__profile__free_unpacked(p, NULL);
+	asks_for_system = true;
+	p = profile(x, view_pprof_offcpu);
+	asks_for_system = false;
+	assert_int_equal(with(p, 1, "runtime.bgsweep"), 1000 * MS);
+	assert_true(says(p, "own goroutines are in it"));
+	perftools__profiles__profile__free_unpacked(p, NULL);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -231,6 +263,7 @@ int main(void)
 		TEST(test_creations),
 		TEST(test_origin),
 		TEST(test_offcpu),
+		TEST(test_system),
 	};
 
 	return cmocka_run_group_tests_name("origins", tests, NULL, NULL);
