@@ -13,6 +13,7 @@
 
 struct facts {
 	const struct view *v;
+	unsigned proc;
 	struct proc_info info;
 	struct model_totals t;
 	struct meter_sample s;
@@ -30,6 +31,7 @@ struct facts {
 
 static void gather(struct facts *x, const struct view *v, unsigned proc)
 {
+	x->proc = proc;
 	model_totals(v->model, (int)proc, &x->t);
 	if (v->meter)
 		meter_last(v->meter, &x->s);
@@ -193,7 +195,7 @@ static unsigned limits(struct emit *e, const struct facts *x)
 		n++;
 	}
 	if (from_memory(x)) {
-		view_probes_line(x->v, &x->probes, &line);
+		view_probes_line(x->v, x->proc, &x->probes, &line);
 		limit(e, "goroutines are told by %s; events are neither seen nor counted",
 		      line.data ? line.data : "");
 		n++;

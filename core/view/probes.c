@@ -39,9 +39,11 @@ void view_probes_word(const struct view *v, bool with_age, struct buf *out)
 }
 
 /* As health and the mount's README say it. */
-void view_probes_line(const struct view *v, const struct live_probes *p, struct buf *out)
+void view_probes_line(const struct view *v, unsigned proc, const struct live_probes *p,
+		      struct buf *out)
 {
-	uint64_t now = monotonic_ns();
+	struct proc_info info;
+	uint64_t now = view_now(v, proc); /* of one that has ended: its end */
 
 	if (!p->off) {
 		buf_adds(out, "events, exact in time");
@@ -54,7 +56,10 @@ void view_probes_line(const struct view *v, const struct live_probes *p, struct 
 	}
 	buf_adds(out, "as of ");
 	emit_duration(out, view_since(now, p->as_of_ns));
-	buf_adds(out, " ago, nothing is known of the time between two readings");
+	buf_adds(out, !model_proc(v->model, proc, &info) && info.state == PROC_EXITED
+			      ? " before it ended"
+			      : " ago");
+	buf_adds(out, ", nothing is known of the time between two readings");
 }
 
 void view_emit_probes(struct emit *e, const struct view *v, unsigned proc)
@@ -64,7 +69,7 @@ void view_emit_probes(struct emit *e, const struct view *v, unsigned proc)
 
 	if (!view_probes(v, proc, &p))
 		return;
-	view_probes_line(v, &p, &line);
+	view_probes_line(v, proc, &p, &line);
 	emit_string(e, "probes_level", probe_levels[p.level].name);
 	emit_u64(e, "probes_level_since_unix_ns", view_unix(v, p.level_since_ns));
 	emit_yes(e, "probes_in", !p.off);

@@ -59,7 +59,8 @@ void view_json_by_type(const char *key, const uint64_t counts[EVENT_TYPES], stru
 /* What is attached; false: nobody can say (a recording). As a line: how fine what is told of
  * goroutines is. And its keys. */
 bool view_probes(const struct view *v, unsigned proc, struct live_probes *ret);
-void view_probes_line(const struct view *v, const struct live_probes *p, struct buf *out);
+void view_probes_line(const struct view *v, unsigned proc, const struct live_probes *p,
+		      struct buf *out);
 void view_emit_probes(struct emit *e, const struct view *v, unsigned proc);
 
 /* What the hits cost by event type; what -max-overhead does, where there is such a bound. */
