@@ -22,7 +22,8 @@
 #define NAMES        (3 * LOCK_CALLS_MAX)
 #define MOST         3u /* "3 or more" */
 #define CALLS_MAX    63 /* that are told apart; the pair's other number is a bit of a word */
-#define HELPERS_MAX  16 /* functions that one function calls, which are looked into */
+#define STEPS_MAX    (1u << 18) /* along the code of one function, which may be made to be slow */
+#define HELPERS_MAX  16         /* functions that one function calls, which are looked into */
 #define HELPER_BYTES 1024
 
 enum effect { NOTHING, TAKES, TRIES, GIVES };
@@ -190,14 +191,15 @@ static unsigned numbers_at(const struct place *p)
 	return numbers;
 }
 
-static void run(struct flow *f)
+/* false: it takes too long. */
+static bool run(struct flow *f)
 {
 	const struct insn *insns = f->code.insns;
 
 	f->places[0].held[0] = 1;
 	f->places[0].waits = true;
 	f->waiting[f->n_waiting++] = 0;
-	while (f->n_waiting) {
+	for (unsigned step = 0; f->n_waiting && step < STEPS_MAX; step++) {
 		size_t i = f->waiting[--f->n_waiting];
 		enum insn_class class = insns[i].class;
 
@@ -212,6 +214,7 @@ static void run(struct flow *f)
 		    class != INSN_TRAP && class != INSN_JMP_INDIRECT)
 			lead_to(f, i, i + 1);
 	}
+	return !f->n_waiting;
 }
 
 /* What a call of `entry` comes to. */
@@ -296,7 +299,8 @@ static enum effect effect_of(const struct target *t, const struct flow *caller, 
 		return NOTHING;
 	if (!f.takes)
 		return f.gives ? GIVES : NOTHING;
-	run(&f);
+	if (!run(&f))
+		return NOTHING;
 	for (size_t i = 0; i < f.code.n; i++)
 		at_end |= f.code.insns[i].class == INSN_RET ? numbers_at(&f.places[i]) : 0;
 	return at_end <= 1 ? NOTHING : at_end & 1 ? TRIES : TAKES;
@@ -333,7 +337,8 @@ enum lock_held lock_held_at(const struct target *t, uint64_t pc, const struct lo
 		return f.gives ? LOCK_HELD_MAYBE : LOCK_HELD_UNKNOWN;
 	if (f.code.has_jump_table)
 		return LOCK_HELD_UNKNOWN;
-	run(&f);
+	if (!run(&f))
+		return LOCK_HELD_UNKNOWN;
 	place = place_at(&f, pc - base);
 	numbers = place ? numbers_at(place) : 0;
 	if (!numbers)

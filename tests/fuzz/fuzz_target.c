@@ -13,6 +13,7 @@
 #include "core/memory/goroutines_read.h"
 #include "core/memory/stack_print.h"
 #include "core/memory/stack_walk.h"
+#include "core/target/lock_flow.h"
 #include "core/target/target_internal.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -25,6 +26,23 @@
 static void check_text(const char *text, size_t size)
 {
 	FUZZ_ASSERT(memchr(text, '\0', size));
+}
+
+/* What holders of locks are told by. */
+static void check_code(const struct target *t, uint64_t pc)
+{
+	static const struct lock_calls calls = {.takes = {"runtime.lock2"},
+						.tries = {"runtime.lock"},
+						.gives = {"runtime.unlock2"}};
+	struct target_open_defers defers;
+	struct target_stack_map map;
+
+	FUZZ_ASSERT(lock_held_at(t, pc, &calls) <= LOCK_HELD_YES);
+	(void)lock_called(t, pc, calls.gives);
+	if (!target_open_defers(t, pc, &defers))
+		FUZZ_ASSERT(defers.n <= TARGET_OPEN_DEFERS_MAX);
+	for (uint32_t i = 0; !target_stack_map(t, pc, &map) && i < MIN(map.n_objects, 8u); i++)
+		(void)target_stack_object(&map, i);
 }
 
 static void check_pc(const struct target *t, uint64_t pc)
@@ -52,6 +70,7 @@ static void check_pc(const struct target *t, uint64_t pc)
 	if (!target_start_func(t, pc, &found))
 		FUZZ_ASSERT(found.name && found.entry < found.end);
 	(void)target_is_system_goroutine(t, pc);
+	check_code(t, pc);
 }
 
 static void check_functions(const struct target *t)
