@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "core/base/util.h"
+
 void dirlist_add(struct dirlist *d, uint64_t key, struct node_id id, const char *name)
 {
 	struct dirent_row *rows;
@@ -33,17 +35,7 @@ void dirlist_add(struct dirlist *d, uint64_t key, struct node_id id, const char 
 
 size_t dirlist_seek(const struct dirlist *d, uint64_t key)
 {
-	size_t lo = 0, hi = d->n;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (d->rows[mid].key < key)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
+	return FIRST_NOT_BELOW(d->rows, d->n, key, key);
 }
 
 const char *dirlist_name(const struct dirlist *d, size_t i, char space[24])

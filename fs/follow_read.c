@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/base/util.h"
+
 #define CACHE_SLOTS 256
 #define NEAR        (1 << 20) /* bytes a reader may go back without meaning another place */
 #define MARKER_MAX  256       /* bytes; no line for trimmed events is longer */
@@ -168,17 +170,10 @@ void follow_cache_forget(struct follow_cache *c, const struct follow *l)
 /* The block that holds byte `off`, which is in [start, size). */
 static const struct block *block_at(const struct follow *l, uint64_t off)
 {
-	size_t lo = l->first, hi = l->n - 1;
+	const struct block *first = l->blocks + l->first;
+	size_t i = FIRST_ABOVE(first, l->n - l->first, off, off);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo + 1) / 2;
-
-		if (l->blocks[mid].off <= off)
-			lo = mid;
-		else
-			hi = mid - 1;
-	}
-	return &l->blocks[lo];
+	return i ? first + i - 1 : first;
 }
 
 static uint64_t count_lines(const char *text, size_t len)

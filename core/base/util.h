@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -88,6 +89,37 @@ static inline int compare_u64(const void *a, const void *b)
 
 	return (x > y) - (x < y);
 }
+
+/*
+ * Of n elements `stride` bytes apart, ascending by the uint64_t at byte `at` of each: the index of
+ * the first that is not below `key`, or, with `above`, that is above it; n when there is none.
+ */
+static inline size_t sorted_find(const void *list, size_t n, size_t stride, size_t at, uint64_t key,
+				 bool above)
+{
+	size_t lo = 0, hi = n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		uint64_t value;
+
+		memcpy(&value, (const char *)list + mid * stride + at, sizeof(value));
+		if (value < key || (above && value == key))
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+/* The same of an array of structs and a member of them. */
+#define SORTED_FIND(list, n, member, key, above)                                                   \
+	sorted_find(list, n, sizeof(*(list)),                                                      \
+		    offsetof(__typeof__(*(list)), member) +                                        \
+			    0 * sizeof(char[sizeof((list)->member) == 8 ? 1 : -1]),                \
+		    key, above)
+#define FIRST_NOT_BELOW(list, n, member, key) SORTED_FIND(list, n, member, key, false)
+#define FIRST_ABOVE(list, n, member, key)     SORTED_FIND(list, n, member, key, true)
 
 static inline uint64_t clock_ns(clockid_t id)
 {

@@ -116,17 +116,9 @@ static void differ(struct comparison *c, struct difference d)
 
 static const struct goroutine_seen *find_seen(const struct comparison *c, uint64_t goid)
 {
-	size_t low = 0, high = c->r->n;
+	size_t i = FIRST_NOT_BELOW(c->r->seen, c->r->n, goid, goid);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (c->r->seen[middle].goid < goid)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < c->r->n && c->r->seen[low].goid == goid ? &c->r->seen[low] : NULL;
+	return i < c->r->n && c->r->seen[i].goid == goid ? &c->r->seen[i] : NULL;
 }
 
 static bool runs(const struct comparison *c, uint64_t goid)

@@ -6,6 +6,7 @@
 #ifndef XGOTOPFS_MEMORY_LEAK_REPORT_H
 #define XGOTOPFS_MEMORY_LEAK_REPORT_H
 
+#include "core/base/util.h"
 #include "core/memory/leak_groups.h"
 
 /* Who was proven to be leaked by a moment. */
@@ -42,17 +43,9 @@ void leak_baseline_done(struct leak_baseline *b);
 /* Was this one not among them? */
 static inline bool leak_baseline_lacks(const struct leak_baseline *b, uint64_t goid)
 {
-	size_t lo = 0, hi = b->n;
+	size_t i = sorted_find(b->goids, b->n, sizeof(*b->goids), 0, goid, false);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (b->goids[mid] < goid)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo == b->n || b->goids[lo] != goid;
+	return i == b->n || b->goids[i] != goid;
 }
 
 /* How many goroutines are proven to be leaked. */

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/util.h"
 #include "core/memory/memory.h"
 #include "core/memory/stack_walk.h"
 
@@ -325,17 +326,9 @@ static int by_lo(const void *a, const void *b)
 
 static struct variable *variable_at(const struct stack_live *s, uint64_t addr)
 {
-	size_t lo = 0, hi = s->n_variables;
+	size_t i = FIRST_ABOVE(s->variables, s->n_variables, lo, addr);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (s->variables[mid].lo <= addr)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo && addr < s->variables[lo - 1].hi ? &s->variables[lo - 1] : NULL;
+	return i && addr < s->variables[i - 1].hi ? &s->variables[i - 1] : NULL;
 }
 
 static void mark_variables(struct stack_live *s)

@@ -96,17 +96,9 @@ static int list_candidates(struct pass *p)
 
 static struct candidate *find(const struct pass *p, uint64_t goid)
 {
-	size_t lo = 0, hi = p->n;
+	size_t i = FIRST_NOT_BELOW(p->list, p->n, park.goid, goid);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (p->list[mid].park.goid < goid)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < p->n && p->list[lo].park.goid == goid ? &p->list[lo] : NULL;
+	return i < p->n && p->list[i].park.goid == goid ? &p->list[i] : NULL;
 }
 
 static bool is_same_park(const struct candidate *c, const struct memory_goroutine *g)

@@ -16,6 +16,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "core/base/util.h"
+
 /* What a goroutine is parked on. */
 enum wait_kind {
 	WAIT_CHAN,      /* runtime.hchan */
@@ -187,33 +189,17 @@ static inline const char *wait_graph_text(const struct wait_graph *g, wait_text 
 static inline const struct wait_goroutine *wait_graph_goroutine(const struct wait_graph *g,
 								uint64_t goid)
 {
-	size_t lo = 0, hi = g->n_goroutines;
+	size_t i = FIRST_NOT_BELOW(g->goroutines, g->n_goroutines, goid, goid);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (g->goroutines[mid].goid < goid)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < g->n_goroutines && g->goroutines[lo].goid == goid ? &g->goroutines[lo] : NULL;
+	return i < g->n_goroutines && g->goroutines[i].goid == goid ? &g->goroutines[i] : NULL;
 }
 
 /* The first object at an address; n_objects when there is none. */
 static inline size_t wait_graph_object(const struct wait_graph *g, uint64_t address)
 {
-	size_t lo = 0, hi = g->n_objects;
+	size_t i = FIRST_NOT_BELOW(g->objects, g->n_objects, address, address);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (g->objects[mid].address < address)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < g->n_objects && g->objects[lo].address == address ? lo : g->n_objects;
+	return i < g->n_objects && g->objects[i].address == address ? i : g->n_objects;
 }
 
 static inline const struct wait_edge *wait_graph_waiter(const struct wait_graph *g,

@@ -170,17 +170,7 @@ static int add(struct search *s, struct wait_holder *h, uint64_t lookup)
 /* The first of the parts, by their order, that ends behind an address. */
 static size_t first_part(const struct search *s, uint64_t addr)
 {
-	size_t lo = 0, hi = s->n_parts;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (s->parts[mid].end <= addr)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
+	return FIRST_ABOVE(s->parts, s->n_parts, end, addr);
 }
 
 static bool points_into_part(const struct search *s, uint64_t word)

@@ -13,6 +13,7 @@
 
 #include "core/base/safe_file.h"
 #include "core/base/text.h"
+#include "core/base/util.h"
 #include "core/session/reader.h"
 
 #define CHECKPOINT (1u << 20)
@@ -182,18 +183,10 @@ static int next_piece(struct handle *h)
 static int go_back(struct handle *h, uint64_t offset)
 {
 	struct checkpoint to = {0, 0};
-	size_t low = 0, high = h->n_checkpoints;
+	size_t i = FIRST_ABOVE(h->checkpoints, h->n_checkpoints, text, offset);
 
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (h->checkpoints[middle].text <= offset) {
-			to = h->checkpoints[middle];
-			low = middle + 1;
-		} else {
-			high = middle;
-		}
-	}
+	if (i)
+		to = h->checkpoints[i - 1];
 	buf_reset(&h->piece);
 	h->piece_at = to.text;
 	h->in_record = false;

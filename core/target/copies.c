@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/base/util.h"
 #include "core/target/target_internal.h"
 
 #define ENTRIES_MAX (1ull << 16) /* of one function's tree */
@@ -74,17 +75,9 @@ static int forget_origins(struct tree *tree)
 
 static int32_t entry_at(const struct tree *tree, uint64_t pc)
 {
-	size_t lo = 0, hi = tree->n_stretches;
+	size_t i = FIRST_ABOVE(tree->stretches, tree->n_stretches, hi, pc);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (tree->stretches[mid].hi <= pc)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < tree->n_stretches ? tree->stretches[lo].entry : -1;
+	return i < tree->n_stretches ? tree->stretches[i].entry : -1;
 }
 
 /* The functions that the code at this entry came from: its own and those it was copied through. Of

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/base/util.h"
 #include "core/target/target_internal.h"
 
 #define FUNC_BYTES_MAX 65536
@@ -35,17 +36,9 @@ static bool is_morestack_call(const struct target *t, const struct insn *insn)
 
 const struct insn *code_at(const struct code *code, uint64_t addr)
 {
-	size_t lo = 0, hi = code->n;
+	size_t i = FIRST_NOT_BELOW(code->insns, code->n, addr, addr);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (code->insns[mid].addr < addr)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < code->n && code->insns[lo].addr == addr ? &code->insns[lo] : NULL;
+	return i < code->n && code->insns[i].addr == addr ? &code->insns[i] : NULL;
 }
 
 bool code_is_jump_target(const struct code *code, uint64_t addr)
