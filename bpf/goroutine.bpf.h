@@ -21,29 +21,27 @@ struct {
 #define HOW_TO(how)                ((how) >> 16 & 0xff)
 #define HOW_SLOT(how)              ((how) >> 24 & 0xff)
 
-/* What a creation tells of the goroutine: one read where the fields lie together, as they do in
- * every known release. */
-struct birth {
-	__u64 start_pc, go_pc, parent;
-};
-
-static __always_inline struct birth read_birth(__u64 gp)
+/* What a creation tells of the goroutine, as it is in its memory: one read where the fields lie
+ * together, as they do in every known release. Out of line for the block it reads into: see the
+ * note on the stack. */
+static __noinline int read_birth(struct wire_create *r, __u64 gp)
 {
 	__u64 fields[WIRE_BLOCK_BYTES / 8];
 
-	if (!layout.birth_together || read_user(fields, sizeof(fields), gp + layout.g_birth))
-		return (struct birth){
-			.start_pc = read_word(gp + layout.g_startpc),
-			.go_pc = read_word(gp + layout.g_gopc),
-			.parent = layout.has_parent ? read_word(gp + layout.g_parent_goid) : 0,
-		};
+	if (!r)
+		return 0;
+	if (!layout.birth_together || read_user(fields, sizeof(fields), gp + layout.g_birth)) {
+		r->start_pc = read_word(gp + layout.g_startpc);
+		r->go_pc = read_word(gp + layout.g_gopc);
+		r->parent = layout.has_parent ? read_word(gp + layout.g_parent_goid) : 0;
+		return 0;
+	}
 #define FIELD(name) fields[(layout.name - layout.g_birth) / 8 % (WIRE_BLOCK_BYTES / 8)]
-	return (struct birth){
-		.start_pc = FIELD(g_startpc),
-		.go_pc = FIELD(g_gopc),
-		.parent = layout.has_parent ? FIELD(g_parent_goid) : 0,
-	};
+	r->start_pc = FIELD(g_startpc);
+	r->go_pc = FIELD(g_gopc);
+	r->parent = layout.has_parent ? FIELD(g_parent_goid) : 0;
 #undef FIELD
+	return 0;
 }
 
 #define HELD_DEPTH 3 /* a closure that holds a closure */
@@ -81,7 +79,6 @@ static __noinline int emit_creation(go_regs *regs, __u64 gp, __u32 how)
 	struct wire_create *r = record_reserve(this_cpu(), WIRE_NEWGOROUTINE, HOW_FLAGS(how));
 	__u64 bias = REG_IP(regs) - site->addr;
 	__u32 to = HOW_TO(how);
-	struct birth birth;
 	__u64 goid;
 
 	if (!r)
@@ -95,14 +92,13 @@ static __noinline int emit_creation(go_regs *regs, __u64 gp, __u32 how)
 	r->h.from = HOW_FROM(how);
 	r->h.to = to;
 	r->target = goid;
-	birth = read_birth(gp);
-	r->start_pc = will_call(gp, birth.start_pc - bias, bias);
-	r->go_pc = birth.go_pc - bias;
+	read_birth(r, gp);
+	r->start_pc = will_call(gp, r->start_pc - bias, bias);
+	r->go_pc -= bias;
 	if (to == GO_SYSCALL) { /* a C thread came in: its own doing, and nobody's child */
 		r->h.goid = goid;
 		r->parent = 0;
 	} else if (layout.has_parent) { /* newproc: the caller's goid, which is the actor's */
-		r->parent = birth.parent;
 		r->h.goid = r->parent;
 	} else {
 		r->h.goid = actor_through_m(REG_G(regs), gp, goid);
@@ -114,25 +110,37 @@ static __noinline int emit_creation(go_regs *regs, __u64 gp, __u32 how)
 	return 0;
 }
 
-/* A goroutine's id, and why it waits if it is about to: one read where both lie together, as they
- * do in every known release. false: not to be read. */
-static __always_inline bool read_identity(__u64 gp, bool waits, __u64 *goid, __u32 *reason)
+#define IDENTITY_NONE       (~0ull) /* not to be read */
+#define IDENTITY_GOID(id)   ((id)&0xffffffffffffffull)
+#define IDENTITY_REASON(id) ((id) >> 56)
+
+/* The id of a goroutine that is about to wait, and why: one read where both lie together, as they
+ * do in every known release. Out of line, as above. */
+static __noinline __u64 read_waiting(__u64 gp)
 {
 	__u64 fields[WIRE_BLOCK_BYTES / 8];
+	__u64 reason;
 
-	*reason = 0;
-	if (!waits || !layout.identity_together) {
-		if (read_user(goid, sizeof(*goid), gp + layout.g_goid))
-			return false;
-		if (waits)
-			*reason = read_byte(gp + layout.g_waitreason);
-		return true;
+	if (!layout.identity_together) {
+		if (read_user(fields, sizeof(fields[0]), gp + layout.g_goid))
+			return IDENTITY_NONE;
+		reason = read_byte(gp + layout.g_waitreason);
+	} else {
+		if (read_user(fields, sizeof(fields), gp + layout.g_goid))
+			return IDENTITY_NONE;
+		reason = ((__u8 *)fields)[(layout.g_waitreason - layout.g_goid) % WIRE_BLOCK_BYTES];
 	}
-	if (read_user(fields, sizeof(fields), gp + layout.g_goid))
-		return false;
-	*goid = fields[0];
-	*reason = ((__u8 *)fields)[(layout.g_waitreason - layout.g_goid) % WIRE_BLOCK_BYTES];
-	return true;
+	return IDENTITY_GOID(fields[0]) | reason << 56;
+}
+
+static __always_inline __u64 read_identity(__u64 gp, bool waits)
+{
+	__u64 goid;
+
+	if (waits)
+		return read_waiting(gp);
+	return read_user(&goid, sizeof(goid), gp + layout.g_goid) ? IDENTITY_NONE
+								  : IDENTITY_GOID(goid);
 }
 
 static __noinline int emit_state(go_regs *regs, __u64 gp, __u32 how)
@@ -140,29 +148,29 @@ static __noinline int emit_state(go_regs *regs, __u64 gp, __u32 how)
 	struct wire_state *r = record_reserve(
 		this_cpu(), HOW_FLAGS(how) & WIRE_STATE_SEEN ? WIRE_CASGSTATUS : WIRE_GOEXIT,
 		HOW_FLAGS(how));
-	__u64 goid;
-	__u32 reason;
+	__u64 id;
 
 	if (!r) {
 		if (layout.g_sched_pc)
 			since_forget(gp);
 		return 0;
 	}
-	if (!read_identity(gp, HOW_TO(how) == GO_WAITING, &goid, &reason)) {
+	id = read_identity(gp, HOW_TO(how) == GO_WAITING);
+	if (id == IDENTITY_NONE) {
 		record_cancel(this_cpu(), &r->h);
 		return 0;
 	}
 	r->h.from = HOW_FROM(how);
 	r->h.to = HOW_TO(how);
-	r->target = goid;
-	r->reason = reason;
+	r->target = IDENTITY_GOID(id);
+	r->reason = IDENTITY_REASON(id);
 	r->pad = 0;
 	/* Who runs, or is about to, does so on its own thread: m.curg is gp (execute, park_m,
 	 * goexit0, newstack). Else somebody else may act. */
 	if (HOW_FROM(how) == GO_RUNNING || HOW_TO(how) == GO_RUNNING)
-		r->h.goid = goid;
+		r->h.goid = r->target;
 	else
-		r->h.goid = actor_through_m(REG_G(regs), gp, goid);
+		r->h.goid = actor_through_m(REG_G(regs), gp, r->target);
 	if (layout.g_sched_pc)
 		off_cpu(regs, gp, r);
 	record_submit(r);
