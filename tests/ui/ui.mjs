@@ -316,7 +316,7 @@ const steps = {
 		await page.locator('.bar .menu summary').click();
 		await shot(page, 'downloads');
 		const links = await page.locator('.menu-items a').evaluateAll((list) => list.map((a) => [a.getAttribute('href'), a.download]));
-		assert(links.length === 5, `${links.length} links`);
+		assert(links.length === 6, `${links.length} links`);
 		for (const [href, name] of links) {
 			const first = await page.evaluate(async (href) => {
 				const r = await fetch(href);
