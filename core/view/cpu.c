@@ -12,7 +12,9 @@
 #include <string.h>
 
 #include "core/model/samples.h"
+#include "core/view/groups.h"
 #include "core/view/labels.h"
+#include "core/view/own.h"
 #include "core/view/profile.h"
 #include "core/view/view_internal.h"
 
@@ -221,6 +223,63 @@ int view_pprof_cpu(const struct view *v, struct view_query *q, struct buf *out)
 int view_pprof_cpu_since_start(const struct view *v, struct view_query *q, struct buf *out)
 {
 	return profile_make(v, q->proc, types, ARRAY_SIZE(types), fill_all, out);
+}
+
+/* --- lately ---------------------------------------------------------------------------------- */
+
+struct own_sum {
+	uint64_t func_id, ns;
+};
+
+/* The innermost call of the program's own; 0: there is none. */
+static uint32_t own_site_of(const struct view *v, const struct sample_row *row)
+{
+	for (uint32_t i = 0; i < row->n; i++) {
+		const char *function = function_of(v, row->sites[i]);
+
+		if (own_function(function, strlen(function)))
+			return row->sites[i];
+	}
+	return 0;
+}
+
+static int add_recent(const struct view *v, const struct sample_row *row, struct groups *sums,
+		      struct cpu_recent *ret)
+{
+	uint32_t site = own_site_of(v, row);
+	struct own_sum *sum;
+
+	ret->all_ns += row->sum.weight;
+	if (begins_with(work_of(v, row), "gc"))
+		ret->gc_ns += row->sum.weight;
+	else if (site) {
+		sum = groups_row(sums, names_site(model_names(v->model), site)->func_id);
+		if (!sum)
+			return -ENOMEM;
+		sum->ns += row->sum.weight;
+		if (sum->ns > ret->own_ns) {
+			ret->own_ns = sum->ns;
+			ret->own_site = site;
+			ret->goid = row->goid;
+		}
+	}
+	return 0;
+}
+
+int view_cpu_recent(const struct view *v, unsigned proc, uint64_t ns, struct cpu_recent *ret)
+{
+	struct groups sums = GROUPS_INIT(struct own_sum);
+	cleanup_free_ struct sample_row *rows = NULL;
+	uint64_t now = view_now(v, proc), from_ns = 0;
+	size_t n = 0;
+	int err = samples_recent(model_samples(v->model), proc, SAMPLE_CPU, now - MIN(now, ns),
+				 &rows, &n, &from_ns);
+
+	*ret = (struct cpu_recent){.ns = !err && from_ns ? view_since(now, from_ns) : 0};
+	for (size_t i = 0; i < n && !err; i++)
+		err = add_recent(v, &rows[i], &sums, ret);
+	groups_free(&sums);
+	return err;
 }
 
 /* --- in other views -------------------------------------------------------------------------- */

@@ -10,6 +10,17 @@
 void view_emit_cpu(struct emit *e, const struct view *v, const struct goroutine *g);
 /* A process's: cpu_sampled_ns, … */
 void view_emit_cpu_totals(struct emit *e, const struct view *v, unsigned proc);
+/* What took the processors' time lately, by samples. */
+struct cpu_recent {
+	uint64_t ns; /* of the time looked at; 0: there is no sample */
+	uint64_t all_ns,
+		gc_ns; /* of CPU time; gc_ns: collecting garbage, goroutines' help included */
+	/* The function of the program's own (own.h) that most of it was spent in, or below. */
+	uint64_t own_ns, goid;
+	uint32_t own_site; /* names_site(): one of its places; 0: there is none */
+};
+/* Of the last `ns`. 0 or -ENOMEM. */
+int view_cpu_recent(const struct view *v, unsigned proc, uint64_t ns, struct cpu_recent *ret);
 /* The calls of its last sample, with how long ago that was, as Go prints a stack. false: it has
  * none. */
 bool view_add_last_sample(const struct view *v, const struct goroutine *g, struct buf *out);

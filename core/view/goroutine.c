@@ -9,6 +9,7 @@
 #include "core/view/cpu.h"
 #include "core/model/samples.h"
 #include "core/view/origins.h"
+#include "core/view/wait_stacks.h"
 #include "core/view/waits.h"
 
 #define CHILDREN_MAX 1000
@@ -351,10 +352,47 @@ const char *const view_goroutine_columns[] = {
 	"runnable_to_running_max_ns",
 	"last_event_unix_ns",
 	"state_since_is",
+	"cpu_ns",
+	"own_frame",
+	"own_at",
 };
 const unsigned view_n_goroutine_columns = ARRAY_SIZE(view_goroutine_columns);
 
-void view_emit_row(struct emit *e, const struct view *v, const struct goroutine *g, uint64_t now)
+/* The innermost call of the program's own, of one that does not run. */
+static void emit_own_frame(struct emit *e, const struct goroutine *g,
+			   const struct wait_stacks *stacks)
+{
+	const struct wait_stack *row = NULL;
+
+	if (stacks && stacks->stacks && !(g->flags & GOROUTINE_EXITED))
+		row = wait_stacks_of(stacks, g->goid);
+	if (!row) {
+		emit_unknown(e, NULL);
+		emit_unknown(e, NULL);
+	} else if (!row->own) {
+		emit_none(e, NULL);
+		emit_none(e, NULL);
+	} else {
+		emit_string(e, NULL, wait_stacks_text(stacks, row->own));
+		emit_string(e, NULL, wait_stacks_text(stacks, row->own_at));
+	}
+}
+
+static void emit_cpu_time(struct emit *e, const struct view *v, const struct goroutine *g)
+{
+	struct sample_totals totals;
+	struct sample_sum sum;
+
+	samples_totals(model_samples(v->model), g->proc, SAMPLE_CPU, &totals);
+	samples_of_goroutine(model_samples(v->model), g->proc, SAMPLE_CPU, g->goid, &sum);
+	if (totals.from_ns)
+		emit_u64(e, NULL, sum.weight);
+	else
+		emit_unknown(e, NULL);
+}
+
+void view_emit_row(struct emit *e, const struct view *v, const struct goroutine *g, uint64_t now,
+		   const struct wait_stacks *stacks)
 {
 	emit_row(e);
 	emit_u64(e, NULL, g->goid);
@@ -378,5 +416,7 @@ void view_emit_row(struct emit *e, const struct view *v, const struct goroutine 
 	emit_u64(e, NULL, g->runnable_max_ns);
 	emit_time(e, v, NULL, g->last_event_ns);
 	emit_since_is(e, NULL, g);
+	emit_cpu_time(e, v, g);
+	emit_own_frame(e, g, stacks);
 	emit_row_end(e);
 }

@@ -8,7 +8,9 @@
 /* A row of the table of goroutines: after emit_table_begin() with these columns. */
 extern const char *const view_goroutine_columns[];
 extern const unsigned view_n_goroutine_columns;
-void view_emit_row(struct emit *e, const struct view *v, const struct goroutine *g, uint64_t now);
+struct wait_stacks; /* wait_stacks.h: where they are; NULL: not known */
+void view_emit_row(struct emit *e, const struct view *v, const struct goroutine *g, uint64_t now,
+		   const struct wait_stacks *stacks);
 
 /* All there is of one that takes no search, as a JSON object and a line end. 0 or -ENOMEM. */
 int view_emit_goroutine(const struct view *v, const struct proc_info *info,

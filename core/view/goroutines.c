@@ -10,8 +10,10 @@
 #include "core/view/columns.h"
 #include "core/view/goroutine.h"
 #include "core/view/query.h"
+#include "core/view/wait_stacks.h"
 
 #define LIMIT_MAX     10000 /* in one answer in JSON */
+#define STACKS_READ   2000  /* goroutines; of more the own frames are not shown */
 #define LIMIT_USUALLY 1000
 #define ROWS_MAX      200000 /* compact rows of one answer; `more` tells of the others */
 
@@ -71,6 +73,7 @@ struct listing {
 	bool descending;
 	struct proc_info info; /* `full` */
 	bool full;
+	const struct wait_stacks *stacks; /* NULL: too many to read */
 	struct emit e;
 	struct top top; /* struct sorted; empty when they are emitted as they come */
 };
@@ -133,7 +136,7 @@ static void emit_one(struct listing *l, const struct goroutine *g)
 		view_emit_goroutine(l->v, &l->info, g, l->now, out);
 		out->len -= !buf_error(out); /* its line end */
 	} else {
-		view_emit_row(&l->e, l->v, g, l->now);
+		view_emit_row(&l->e, l->v, g, l->now, l->stacks);
 	}
 }
 
@@ -213,9 +216,19 @@ static int list_some(struct listing *l, struct view_query *q, struct buf *out)
 	return err ? err : buf_error(out);
 }
 
+/* Stacks of more would take longer than a table may. */
+static bool has_few(const struct view *v, unsigned proc)
+{
+	struct model_totals totals;
+
+	model_totals(v->model, (int)proc, &totals);
+	return totals.live_total <= STACKS_READ;
+}
+
 int view_goroutines(const struct view *v, struct view_query *q, struct buf *out)
 {
 	struct listing l = {.v = v, .now = view_now(v, q->proc)};
+	struct wait_stacks stacks = {.graph = NULL};
 	size_t was = out->len;
 	int err = read_listing(q, &l);
 
@@ -223,12 +236,15 @@ int view_goroutines(const struct view *v, struct view_query *q, struct buf *out)
 		err = model_proc(v->model, q->proc, &l.info);
 	if (err)
 		return err;
+	if (!l.full && has_few(v, q->proc) && !wait_stacks_read(v, q->proc, false, &stacks))
+		l.stacks = &stacks;
 	if (l.sort == by_id && !l.descending && l.limit == UINT64_MAX)
 		err = list_all(&l, q, out);
 	else
 		err = list_some(&l, q, out);
 	if (err && !out->err)
 		out->len = was; /* nothing half-written */
+	wait_stacks_done(&stacks);
 	return err;
 }
 

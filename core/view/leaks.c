@@ -450,8 +450,11 @@ int view_leak_briefs(const struct view *v, unsigned proc, struct leak_brief *ret
 	struct leak_report *report;
 	int err =
 		v->live->leaks_known ? v->live->leaks_known(v->live->ctx, proc, &report) : -ENOSYS;
+	bool late;
 
 	*ret_n = 0;
+	if (err == -EAGAIN && v->live->leaks)
+		err = v->live->leaks(v->live->ctx, proc, &report, &late);
 	if (err)
 		return err;
 	l.report = report;

@@ -19,11 +19,16 @@ static const char *const standard[] = {
 
 bool own_function(const char *name, size_t len)
 {
-	size_t n = 0, lo = 0, hi = ARRAY_SIZE(standard);
+	/* Type arguments have paths of their own: slices.Sort[github.com/x/y.T]. */
+	const char *end = memchr(name, '[', len), *slash;
+	size_t path = end ? (size_t)(end - name) : len, n = 0, lo = 0, hi = ARRAY_SIZE(standard);
 
-	while (n < len && name[n] != '/' && name[n] != '.' && name[n] != ':')
+	slash = memchr(name, '/', path);
+	if (slash)
+		n = (size_t)(slash - name);
+	while (!slash && n < path && name[n] != '.' && name[n] != ':')
 		n++;
-	if (n == len) /* no Go function: C, assembly */
+	if (n == path) /* no Go function: C, assembly */
 		return false;
 	while (lo < hi) {
 		size_t mid = (lo + hi) / 2;

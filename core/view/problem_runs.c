@@ -107,10 +107,46 @@ void problems_of_latency(struct scene *s)
 	problem_see(p, "sched/procs");
 }
 
+static double percent_of(uint64_t part, uint64_t all)
+{
+	return all ? 100.0 * (double)part / (double)all : 0;
+}
+
+/* Samples name the function itself. */
+static void tell_sampled(struct scene *s)
+{
+	const struct names *names = model_names(s->v->model);
+	const struct cpu_recent *cpu = &s->cpu;
+	double share = percent_of(cpu->own_ns, cpu->ns);
+	struct problem *p;
+
+	if (!cpu->own_site || share < (double)problem_rules[PROBLEM_CPU].percent)
+		return;
+	p = problem_add(s, PROBLEM_CPU, PROBLEM_WARNING, (uint64_t)share);
+	if (!p)
+		return;
+	view_site_file(names, cpu->own_site, &p->text);
+	buf_addf(&p->text,
+		 " took %.0f %% of a processor in the last %.0f s, %.0f %% of all that "
+		 "the program took",
+		 share, (double)cpu->ns / NS_PER_SEC, percent_of(cpu->own_ns, cpu->all_ns));
+	name(p, names_string(names, names_site(names, cpu->own_site)->func_id));
+	problem_see(p, "pprof/cpu");
+	problem_see(p, "top");
+	if (cpu->goid) {
+		problem_see(p, "goroutines/%llu/stack", (unsigned long long)cpu->goid);
+		problem_goids(p, &cpu->goid, 1);
+	}
+}
+
 void problems_of_cpu(struct scene *s)
 {
 	const struct problem_rule *rule = &problem_rules[PROBLEM_CPU];
 
+	if (s->cpu.ns >= NS_PER_SEC) {
+		tell_sampled(s);
+		return;
+	}
 	for (size_t i = 0; i < s->starts.rows.n && s->has & NEEDS_EVENTS; i++) {
 		const struct start_row *row = starts_row(&s->starts, i);
 		uint64_t ns = row->second_ns[GSTATE_RUNNING];
@@ -269,12 +305,34 @@ void problems_of_allocation(struct scene *s)
 	problem_see(p, "heap");
 }
 
-void problems_of_gc(struct scene *s)
+static void tell_gc(struct scene *s, double of_one, double of_all, const char *when)
 {
-	const struct problem_rule *rule = &problem_rules[PROBLEM_GC];
-	uint64_t gc = 0, all = 0;
+	double least = (double)problem_rules[PROBLEM_GC].percent;
 	struct problem *p;
 
+	if (of_one < least || of_all < least)
+		return;
+	p = problem_add(s, PROBLEM_GC, PROBLEM_WARNING, (uint64_t)of_one);
+	if (!p)
+		return;
+	buf_addf(&p->text,
+		 "garbage collection took %.0f %% of a processor in the last %s, %.0f %% of all "
+		 "that the program took",
+		 of_one, when, of_all);
+	problem_see(p, "heap");
+	problem_see(p, "alloc_sites.tsv");
+	problem_see(p, "top");
+}
+
+void problems_of_gc(struct scene *s)
+{
+	uint64_t gc = 0, all = 0;
+
+	if (s->cpu.ns >= NS_PER_SEC) {
+		tell_gc(s, percent_of(s->cpu.gc_ns, s->cpu.ns),
+			percent_of(s->cpu.gc_ns, s->cpu.all_ns), "seconds");
+		return;
+	}
 	for (size_t i = 0; i < s->starts.rows.n && s->has & NEEDS_EVENTS; i++) {
 		const struct start_row *row = starts_row(&s->starts, i);
 		const char *function = problem_function(s, row->func_id);
@@ -284,18 +342,7 @@ void problems_of_gc(struct scene *s)
 		    !strcmp(function, "runtime.bgsweep"))
 			gc += row->second_ns[GSTATE_RUNNING];
 	}
-	if (percent(s, gc) < (double)rule->percent || gc * 100 < all * rule->percent)
-		return;
-	p = problem_add(s, PROBLEM_GC, PROBLEM_WARNING, (uint64_t)percent(s, gc));
-	if (!p)
-		return;
-	buf_addf(&p->text,
-		 "garbage collection ran for %.0f %% of a processor in the last second, %.0f %% of "
-		 "all that ran",
-		 percent(s, gc), 100.0 * (double)gc / (double)all);
-	problem_see(p, "heap");
-	problem_see(p, "alloc_sites.tsv");
-	problem_see(p, "top");
+	tell_gc(s, percent(s, gc), percent_of(gc, all), "second");
 }
 
 /* --- what is not to be relied on -------------------------------------------------------------- */

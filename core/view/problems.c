@@ -10,7 +10,8 @@
 #include "core/base/json.h"
 #include "core/base/text.h"
 
-#define MS 1000000ull
+#define MS     1000000ull
+#define CPU_NS (10 * NS_PER_SEC) /* problem_rules says so */
 
 const struct problem_rule problem_rules[PROBLEM_KINDS] = {
 	[PROBLEM_TARGET] = {"target", NEEDS_NOTHING, 0, 0, 0, "the program has ended"},
@@ -44,9 +45,11 @@ const struct problem_rule problem_rules[PROBLEM_KINDS] = {
 		 "{p} % of {n} or more waits for a processor in the last minute took {t} "
 		 "or longer"},
 	[PROBLEM_CPU] =
-		{"cpu", NEEDS_EVENTS, 0, 10 * MS, 60,
-		 "goroutines of one start function that ran for {p} % of a processor or more "
-		 "in the last second, for {t} or more between two waits"},
+		{"cpu", NEEDS_CPU, 0, 20 * MS, 75,
+		 "{p} % of a processor or more spent in one function of the program's, or "
+		 "below it, in the last 10 s, by samples; without them by goroutines of one "
+		 "start function in the last second, which run for {t} or more between two "
+		 "waits"},
 	[PROBLEM_TIMERS] = {"timers", NEEDS_EVENTS, 2000, 200 * 1000, 0,
 			    "goroutines of one start function that woke {n} times or more in a "
 			    "second from a sleep, and ran for less than {t} then"},
@@ -55,9 +58,10 @@ const struct problem_rule problem_rules[PROBLEM_KINDS] = {
 	[PROBLEM_ALLOCATION] =
 		{"allocation", NEEDS_ALLOCS, 64 << 20, 0, 20,
 		 "{n} bytes or more allocated a second; who asked for {p} % or more"},
-	[PROBLEM_GC] = {"gc", NEEDS_EVENTS, 0, 0, 25,
-			"collecting garbage takes {p} % of a processor or more, and of the running "
-			"time"},
+	[PROBLEM_GC] =
+		{"gc", NEEDS_CPU, 0, 0, 25,
+		 "collecting garbage, and helping with it, takes {p} % of a processor or more, "
+		 "and of the program's time"},
 	[PROBLEM_LOST] = {"lost", NEEDS_LIVE, 1, 0, 0, "{n} or more events or figures lost"},
 	[PROBLEM_AUDIT] = {"audit", NEEDS_LIVE, 1, 0, 0,
 			   "{n} or more differences between what events and memory tell"},
@@ -195,6 +199,7 @@ static void see_what_can_be_seen(struct scene *s)
 	s->has |= s->v->live->leaks_known && lives ? NEEDS_LEAKS : 0;
 	s->has |= s->starts.second.events || sees_samples(s) ? NEEDS_ALLOCS : 0;
 	s->has |= s->v->live->audit ? NEEDS_LIVE : 0;
+	s->has |= s->cpu.ns >= NS_PER_SEC || s->has & NEEDS_EVENTS ? NEEDS_CPU : 0;
 }
 
 static int look(struct scene *s, const struct view *v, unsigned proc)
@@ -216,6 +221,8 @@ static int look(struct scene *s, const struct view *v, unsigned proc)
 		err = starts_read(v, proc, &s->starts);
 	if (!err)
 		err = model_past(v->model, proc, &s->past);
+	if (!err)
+		err = view_cpu_recent(v, proc, CPU_NS, &s->cpu);
 	s->list = calloc(PROBLEMS_MAX, sizeof(*s->list));
 	if (!err && !s->list)
 		err = -ENOMEM;
@@ -273,6 +280,8 @@ static const char *blind_to(const struct scene *s, const struct problem_rule *ru
 		return "there are no stacks to be had";
 	if (lacks & NEEDS_EVENTS)
 		return "no events are seen just now, or not all changes of state";
+	if (lacks & NEEDS_CPU)
+		return "processors are not sampled, and no events are seen just now";
 	if (lacks & NEEDS_ALLOCS)
 		return "no allocations are seen just now";
 	if (lacks & NEEDS_PAST)

@@ -8,6 +8,7 @@
 #ifndef XGOTOPFS_VIEW_PROBLEMS_H
 #define XGOTOPFS_VIEW_PROBLEMS_H
 
+#include "core/view/cpu.h"
 #include "core/view/starts.h"
 #include "core/view/wait_stacks.h"
 
@@ -41,6 +42,7 @@ enum problem_needs {
 	NEEDS_PAST = 1 << 2,   /* it has been watched for some seconds */
 	NEEDS_LEAKS = 1 << 3,
 	NEEDS_ALLOCS = 1 << 4, /* allocations are seen, by events or sampled */
+	NEEDS_CPU = 1 << 6,    /* processors are sampled, or every change of state is told */
 	NEEDS_LIVE = 1 << 5,   /* somebody counts losses and audits */
 };
 
@@ -79,6 +81,7 @@ struct scene {
 	struct starts starts;
 	struct wait_stacks stacks;
 	struct model_past *past;
+	struct cpu_recent cpu;
 	unsigned has; /* enum problem_needs */
 	struct problem *list;
 	unsigned n, found;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/model/samples.h"
 #include "core/view/view_internal.h"
 
 static void add_goroutine(struct start_row *row, const struct goroutine *g, uint64_t now)
@@ -91,6 +92,27 @@ static void add_second(struct starts *s, const struct view *v, unsigned proc)
 	}
 }
 
+static int add_cpu(struct starts *s, const struct view *v, unsigned proc)
+{
+	const struct names *names = model_names(v->model);
+	cleanup_free_ struct sample_row *list = NULL;
+	struct sample_totals totals;
+	size_t n = 0;
+	int err = samples_copy(model_samples(v->model), proc, SAMPLE_CPU, &list, &n, &totals);
+
+	s->cpu = !err && totals.from_ns;
+	for (size_t i = 0; i < n && !err; i++) {
+		struct start_row *row = NULL;
+
+		if (list[i].n && !list[i].cut)
+			row = groups_find(&s->rows,
+					  names_site(names, list[i].sites[list[i].n - 1])->func_id);
+		if (row)
+			row->cpu_ns = sum_u64(row->cpu_ns, list[i].sum.weight);
+	}
+	return err;
+}
+
 int starts_read(const struct view *v, unsigned proc, struct starts *s)
 {
 	int err;
@@ -99,6 +121,8 @@ int starts_read(const struct view *v, unsigned proc, struct starts *s)
 	err = add_goroutines(s, v, proc);
 	if (!err)
 		err = add_functions(s, v, proc);
+	if (!err)
+		err = add_cpu(s, v, proc);
 	if (!err)
 		err = second_measure(v, proc, &s->second);
 	if (!err)
@@ -156,7 +180,10 @@ static void emit_start(struct emit *e, const struct view *v, const struct starts
 	emit_last_exit(e, s, row);
 	emit_u64(e, NULL, row->state_ns[GSTATE_RUNNING]);
 	emit_u64(e, NULL, row->state_ns[GSTATE_RUNNABLE]);
-	emit_unknown(e, NULL); /* until processors are sampled */
+	if (s->cpu)
+		emit_u64(e, NULL, row->cpu_ns);
+	else
+		emit_unknown(e, NULL);
 	if (s->second.events && s->second.ns)
 		emit_u64(e, NULL,
 			 (uint64_t)((double)row->second_alloc_bytes * NS_PER_SEC /

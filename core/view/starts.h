@@ -20,6 +20,7 @@ struct start_row {
 	uint64_t goid;            /* of the live ones the one with the longest time running */
 	uint64_t goid_running_ns;
 	bool system;
+	uint64_t cpu_ns; /* sampled, of stacks that go back to it */
 	/* In the last second. */
 	uint64_t second_ns[GSTATES], second_alloc_bytes, second_wakes;
 	uint32_t second_reason_id; /* what those who woke most had waited for */
@@ -30,6 +31,7 @@ struct starts {
 	uint64_t now;
 	struct groups rows; /* struct start_row */
 	struct second second;
+	bool cpu; /* processors are, or were, sampled */
 };
 
 /* 0, -ENOENT or -ENOMEM; starts_free() in any case. */

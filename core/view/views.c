@@ -106,8 +106,7 @@ const struct view_row views[] = {
 	ROW("waits", PROCESS, BOTH, COSTLY, view_wait_graph, .here = has_waits, .moment = true,
 	    .help = "what goroutines wait on, one object a line, and who may hold it"),
 	ROW("waits.tsv", PROCESS, BOTH, COSTLY, view_wait_stacks, .moment = true,
-	    .help = "where goroutines wait, a stack a row: own frame, object, likely holder"
-		    "other end"),
+	    .help = "where goroutines wait, a stack a row: own frame, object, likely holder"),
 	ROW("functions", PROCESS, BOTH, HEAVY, view_functions, .suffix = ".tsv", .moment = true,
 	    .help = "by start function: states, started, ended, time, bytes; most live first"),
 	ROW("by-state/COUNTS", PROCESS, BOTH, HEAVY, view_count_states, .moment = true,

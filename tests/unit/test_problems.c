@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What is wrong, worst first: of a made-up program, at its thresholds and below them; and the
+ * counts by start function that it rests on. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "core/base/util.h"
+#include "core/model/functions.h"
+#include "core/view/own.h"
+#include "core/view/view.h"
+#include "tests/unit/view_fixture.h"
+
+#define S  NS_PER_SEC
+#define T0 (1000 * S)
+
+static struct buf stacks;
+
+static int give_stacks(void *ctx, unsigned proc, enum live_stacks what, live_text_fn *fn, void *arg,
+		       uint64_t *ret_as_of_ns)
+{
+	return fn(arg, stacks.data ? stacks.data : "", stacks.len);
+}
+
+static int setup(void **state)
+{
+	struct proc_info info = {.pid = 4711, .attached_ns = T0, .binary_path = "/srv/shop"};
+	struct fixture *x = fixture_new(100000, 0, &info);
+
+	x->v.replay = true; /* its present is the last event */
+	x->live.stacks = give_stacks;
+	buf_reset(&stacks);
+	*state = x;
+	return 0;
+}
+
+static void create(struct fixture *x, uint64_t goid, const char *function, uint64_t at)
+{
+	struct event events[] = {
+		{.type = EVENT_CASGSTATUS, .goid = 1, .target = goid, .from = 6, .to = 1},
+		{.type = EVENT_NEWGOROUTINE, .goid = 1, .target = goid},
+		{.type = EVENT_CASGSTATUS, .goid = goid, .target = goid, .from = 1, .to = 2},
+	};
+
+	events[1].string_id = intern(x, function);
+	for (size_t i = 0; i < ARRAY_SIZE(events); i++)
+		events[i].time_ns = at + i;
+	model_apply(x->m, events, ARRAY_SIZE(events));
+}
+
+static void change(struct fixture *x, uint64_t goid, uint8_t to, const char *reason, uint64_t at)
+{
+	struct event ev = {.time_ns = at,
+			   .type = EVENT_CASGSTATUS,
+			   .goid = goid,
+			   .target = goid,
+			   .from = GSTATE_RUNNING,
+			   .to = to,
+			   .string_id = intern(x, reason)};
+
+	model_apply(x->m, &ev, 1);
+}
+
+/* It waits since then, with that stack: innermost first. */
+static void park(struct fixture *x, uint64_t goid, const char *reason, const char *calls,
+		 uint64_t at)
+{
+	change(x, goid, GSTATE_WAITING, reason, at);
+	buf_addf(&stacks, "goroutine %llu [%s]:\n%s\n", (unsigned long long)goid, reason, calls);
+}
+
+static const char *problems(struct fixture *x)
+{
+	struct view_query q = {.form = VIEW_TEXT};
+
+	buf_reset(&x->out);
+	assert_int_equal(view_problems(&x->v, &q, &x->out), 0);
+	return x->out.data;
+}
+
+/* The line with that number, from 1 on; the first says how many there are. */
+static const char *line(const char *text, unsigned n)
+{
+	static char ret[600];
+
+	while (n-- > 0)
+		text += strcspn(text, "\n") + 1;
+	snprintf(ret, sizeof(ret), "%.*s", (int)strcspn(text, "\n"), text);
+	return ret;
+}
+
+#define SENDS                                                                                      \
+	"main.signup(...)\n\t/src/main.go:37\nnet/http.(*conn).serve(...)\n\t/go/server.go:9\n"
+#define IDLES "main.worker(...)\n\t/src/main.go:60\n"
+
+/* The present is moved on. */
+static void now(struct fixture *x, uint64_t at)
+{
+	create(x, at, "net/http.(*conn).serve", at);
+	change(x, at, GSTATE_DEAD, "", at + 10);
+}
+
+static void test_quiet(void **state)
+{
+	struct fixture *x = *state;
+	const char *text;
+
+	/* Idle workers, however many and for however long; and who has only just begun to send. */
+	for (uint64_t i = 0; i < 100; i++) {
+		create(x, 100 + i, "main.worker", T0 + i);
+		park(x, 100 + i, "chan receive", IDLES, T0 + S);
+	}
+	for (uint64_t i = 0; i < 50; i++) {
+		create(x, 300 + i, "net/http.(*conn).serve", T0 + i);
+		park(x, 300 + i, "chan send", SENDS, T0 + 100 * S);
+	}
+	now(x, T0 + 104 * S);
+	text = problems(x);
+	assert_string_equal(line(text, 1), "nothing found");
+	assert_non_null(strstr(text, "\n  blocked: 5 or more in one place that send on a channel, "
+				     "the oldest for 5.0s or longer\n"));
+	assert_non_null(strstr(text, "not looked for: leak: "));
+}
+
+static void test_worst_first(void **state)
+{
+	struct fixture *x = *state;
+	struct view_query q = {.form = VIEW_JSON};
+	json_t *root, *first;
+	const char *text;
+
+	create(x, 7, "main.mailer", T0);
+	change(x, 7, GSTATE_DEAD, "", T0 + 20 * S);
+	for (uint64_t i = 0; i < 60; i++) {
+		create(x, 300 + i, "net/http.(*conn).serve", T0 + i);
+		park(x, 300 + i, "chan send", SENDS, T0 + 21 * S);
+	}
+	now(x, T0 + 31 * S);
+	text = problems(x);
+	assert_string_equal(line(text, 1),
+			    "critical blocked: 60 chan send at main.signup (/src/main.go:37), the "
+			    "oldest for 10.0s; see goroutines/300/stack waits.tsv");
+	assert_non_null(strstr(line(text, 2),
+			       "critical ended: main.mailer, the only one, ended 11.0s ago"));
+	assert_string_equal(line(text, 3), "");
+	buf_reset(&x->out);
+	assert_int_equal(view_problems(&x->v, &q, &x->out), 0);
+	root = json_loadb(x->out.data, x->out.len, 0, NULL);
+	assert_non_null(root);
+	first = json_array_get(json_object_get(root, "problems"), 0);
+	assert_string_equal(json_string_value(json_object_get(first, "kind")), "blocked");
+	assert_string_equal(json_string_value(json_object_get(first, "function")), "main.signup");
+	assert_int_equal(json_integer_value(json_array_get(json_object_get(first, "goids"), 0)),
+			 300);
+	json_decref(root);
+}
+
+/* One too few of each. */
+static void test_below_thresholds(void **state)
+{
+	struct fixture *x = *state;
+
+	create(x, 7, "main.mailer", T0);
+	change(x, 7, GSTATE_DEAD, "", T0 + 9 * S); /* it did not last */
+	create(x, 8, "net/http.(*Server).Serve", T0);
+	change(x, 8, GSTATE_DEAD, "", T0 + 20 * S); /* not the program's own */
+	for (uint64_t i = 0; i < 4; i++) {
+		create(x, 300 + i, "net/http.(*conn).serve", T0 + i);
+		park(x, 300 + i, "chan send", SENDS, T0 + 21 * S);
+	}
+	now(x, T0 + 31 * S);
+	assert_string_equal(line(problems(x), 1), "nothing found");
+}
+
+static void test_growing(void **state)
+{
+	struct fixture *x = *state;
+	uint64_t goid = 1000;
+
+	for (uint64_t s = 0; s <= 60; s++) {
+		for (uint64_t i = 0; i < 2; i++, goid++) {
+			create(x, goid, "main.leaky", T0 + s * S + i);
+			change(x, goid, GSTATE_WAITING, "select", T0 + s * S + 100);
+		}
+		/* As many, in one step: who has just started, or got a load. */
+		for (uint64_t i = 0; s == 30 && i < 120; i++) {
+			create(x, 5000 + i, "main.burst", T0 + s * S + 200 + 10 * i);
+			change(x, 5000 + i, GSTATE_WAITING, "select", T0 + s * S + 205 + 10 * i);
+		}
+	}
+	assert_non_null(strstr(problems(x), "growing: main.leaky "));
+	assert_null(strstr(problems(x), "main.burst"));
+}
+
+/* The counts are those of the goroutines, however few of them are kept. */
+static void test_functions(void **state)
+{
+	struct fixture *x = *state;
+	cleanup_free_ struct model_function *list = NULL;
+	bool seen = false;
+	size_t n = 0;
+
+	for (uint64_t i = 0; i < 500; i++) {
+		create(x, 100 + i, "main.handle", T0 + i * 1000);
+		change(x, 100 + i, GSTATE_DEAD, "", T0 + i * 1000 + 50);
+	}
+	create(x, 7, "main.handle", T0 + S);
+	assert_int_equal(model_functions(x->m, 0, &list, &n), 0);
+	for (size_t i = 0; i < n; i++) {
+		if (list[i].func_id != intern(x, "main.handle"))
+			continue;
+		seen = true;
+		assert_int_equal(list[i].live, 1);
+		assert_int_equal(list[i].created, 501);
+		assert_int_equal(list[i].exited, 500);
+		assert_int_equal(list[i].last_exit_goid, 599);
+		assert_int_equal(list[i].last_exit_ns, T0 + 499 * 1000 + 50);
+		assert_true(list[i].dropped.goroutines >= 399); /* of retain_exited 100 */
+	}
+	assert_true(seen);
+	assert_int_equal(model_reset(x->m), 0);
+	free(list);
+	list = NULL;
+	assert_int_equal(model_functions(x->m, 0, &list, &n), 0);
+	assert_int_equal(n, 0);
+}
+
+static void test_own(void **state)
+{
+	static const char *const own[] = {"main.main",           "github.com/x/y.F",
+					  "shop/cart.(*T).Add",  "main.main.func1",
+					  "go.uber.org/zap.New", "main.F[net/http.T]"},
+				 *const others[] = {"net/http.Get",
+						    "runtime.gopark",
+						    "os.Open",
+						    "internal/poll.runtime_pollWait",
+						    "type:.eq.T",
+						    "vendor/golang.org/x/net/http2.F",
+						    "memcpy",
+						    "go.uber",
+						    "sync.(*Mutex).Lock"};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(own); i++)
+		assert_true(own_function(own[i], strlen(own[i])));
+	for (unsigned i = 0; i < ARRAY_SIZE(others); i++)
+		assert_false(own_function(others[i], strlen(others[i])));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_quiet),   TEST(test_worst_first), TEST(test_below_thresholds),
+		TEST(test_growing), TEST(test_functions),   TEST(test_own),
+	};
+	int failed = cmocka_run_group_tests_name("problems", tests, NULL, NULL);
+
+	buf_free(&stacks);
+	return failed;
+}
