@@ -112,24 +112,28 @@ static double percent_of(uint64_t part, uint64_t all)
 	return all ? 100.0 * (double)part / (double)all : 0;
 }
 
-/* Samples name the function itself. */
-static void tell_sampled(struct scene *s)
+/* Samples name the function itself. A machine that is short of processors gives none of them much
+ * time: so it counts what part of the program's it is. */
+static bool tell_sampled(struct scene *s)
 {
+	const struct problem_rule *rule = &problem_rules[PROBLEM_CPU];
 	const struct names *names = model_names(s->v->model);
 	const struct cpu_recent *cpu = &s->cpu;
-	double share = percent_of(cpu->own_ns, cpu->ns);
+	double share = percent_of(cpu->own_ns, cpu->ns),
+	       part = percent_of(cpu->own_ns, cpu->all_ns);
 	struct problem *p;
 
-	if (!cpu->own_site || share < (double)problem_rules[PROBLEM_CPU].percent)
-		return;
+	if (cpu->ns < NS_PER_SEC || !cpu->own_site || share < (double)rule->number ||
+	    part < (double)rule->percent)
+		return false;
 	p = problem_add(s, PROBLEM_CPU, PROBLEM_WARNING, (uint64_t)share);
 	if (!p)
-		return;
+		return true;
 	view_site_file(names, cpu->own_site, &p->text);
 	buf_addf(&p->text,
-		 " took %.0f %% of a processor in the last %.0f s, %.0f %% of all that "
-		 "the program took",
-		 share, (double)cpu->ns / NS_PER_SEC, percent_of(cpu->own_ns, cpu->all_ns));
+		 " took %.0f %% of the program's CPU time in the last %.0f s, %.0f %% of a "
+		 "processor",
+		 part, (double)cpu->ns / NS_PER_SEC, share);
 	name(p, names_string(names, names_site(names, cpu->own_site)->func_id));
 	problem_see(p, "pprof/cpu");
 	problem_see(p, "top");
@@ -137,39 +141,43 @@ static void tell_sampled(struct scene *s)
 		problem_see(p, "goroutines/%llu/stack", (unsigned long long)cpu->goid);
 		problem_goids(p, &cpu->goid, 1);
 	}
+	return true;
+}
+
+static void tell_runs(struct scene *s, const struct start_row *row)
+{
+	uint64_t ns = row->second_ns[GSTATE_RUNNING];
+	struct problem *p = problem_add(s, PROBLEM_CPU, PROBLEM_WARNING, (uint64_t)percent(s, ns));
+
+	if (!p)
+		return;
+	buf_addf(&p->text, "%s ran for %.0f %% of a processor in the last second",
+		 problem_function(s, row->func_id), percent(s, ns));
+	if (row->second_wakes) {
+		buf_adds(&p->text, ", ");
+		emit_duration(&p->text, ns / row->second_wakes);
+		buf_adds(&p->text, " between two waits");
+	}
+	name(p, problem_function(s, row->func_id));
+	add_interrupted(s, p, row->func_id);
+	problem_see(p, "top");
+	problem_see(p, "goroutines/%llu/stack", (unsigned long long)row->goid);
+	problem_goids(p, &row->goid, 1);
 }
 
 void problems_of_cpu(struct scene *s)
 {
 	const struct problem_rule *rule = &problem_rules[PROBLEM_CPU];
 
-	if (s->cpu.ns >= NS_PER_SEC) {
-		tell_sampled(s);
+	if (tell_sampled(s))
 		return;
-	}
 	for (size_t i = 0; i < s->starts.rows.n && s->has & NEEDS_EVENTS; i++) {
 		const struct start_row *row = starts_row(&s->starts, i);
 		uint64_t ns = row->second_ns[GSTATE_RUNNING];
-		struct problem *p;
 
-		if (row->system || percent(s, ns) < (double)rule->percent ||
-		    ns < rule->ns * row->second_wakes)
-			continue;
-		p = problem_add(s, PROBLEM_CPU, PROBLEM_WARNING, (uint64_t)percent(s, ns));
-		if (!p)
-			continue;
-		buf_addf(&p->text, "%s ran for %.0f %% of a processor in the last second",
-			 problem_function(s, row->func_id), percent(s, ns));
-		if (row->second_wakes) {
-			buf_adds(&p->text, ", ");
-			emit_duration(&p->text, ns / row->second_wakes);
-			buf_adds(&p->text, " between two waits");
-		}
-		name(p, problem_function(s, row->func_id));
-		add_interrupted(s, p, row->func_id);
-		problem_see(p, "top");
-		problem_see(p, "goroutines/%llu/stack", (unsigned long long)row->goid);
-		problem_goids(p, &row->goid, 1);
+		if (!row->system && percent(s, ns) >= (double)rule->percent &&
+		    ns >= rule->ns * row->second_wakes)
+			tell_runs(s, row);
 	}
 }
 

@@ -45,11 +45,11 @@ const struct problem_rule problem_rules[PROBLEM_KINDS] = {
 		 "{p} % of {n} or more waits for a processor in the last minute took {t} "
 		 "or longer"},
 	[PROBLEM_CPU] =
-		{"cpu", NEEDS_CPU, 0, 20 * MS, 75,
-		 "{p} % of a processor or more spent in one function of the program's, or "
-		 "below it, in the last 10 s, by samples; without them by goroutines of one "
-		 "start function in the last second, which run for {t} or more between two "
-		 "waits"},
+		{"cpu", NEEDS_CPU, 25, 20 * MS, 60,
+		 "{p} % of the program's CPU time, and {n} % of a processor, or more, spent in "
+		 "one function of its own, or below it, in the last 10 s, by samples; or "
+		 "goroutines of one start function that ran for {p} % of a processor or more "
+		 "in the last second, for {t} or more between two waits, by events"},
 	[PROBLEM_TIMERS] = {"timers", NEEDS_EVENTS, 2000, 200 * 1000, 0,
 			    "goroutines of one start function that woke {n} times or more in a "
 			    "second from a sleep, and ran for less than {t} then"},
