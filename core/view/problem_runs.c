@@ -114,7 +114,7 @@ static double percent_of(uint64_t part, uint64_t all)
 
 /* Samples name the function itself. A machine that is short of processors gives none of them much
  * time: so it counts what part of the program's it is. */
-static bool tell_sampled(struct scene *s)
+static void tell_sampled(struct scene *s)
 {
 	const struct problem_rule *rule = &problem_rules[PROBLEM_CPU];
 	const struct names *names = model_names(s->v->model);
@@ -123,12 +123,11 @@ static bool tell_sampled(struct scene *s)
 	       part = percent_of(cpu->own_ns, cpu->all_ns);
 	struct problem *p;
 
-	if (cpu->ns < NS_PER_SEC || !cpu->own_site || share < (double)rule->number ||
-	    part < (double)rule->percent)
-		return false;
+	if (!cpu->own_site || share < (double)rule->number || part < (double)rule->percent)
+		return;
 	p = problem_add(s, PROBLEM_CPU, PROBLEM_WARNING, (uint64_t)share);
 	if (!p)
-		return true;
+		return;
 	view_site_file(names, cpu->own_site, &p->text);
 	buf_addf(&p->text,
 		 " took %.0f %% of the program's CPU time in the last %.0f s, %.0f %% of a "
@@ -141,7 +140,6 @@ static bool tell_sampled(struct scene *s)
 		problem_see(p, "goroutines/%llu/stack", (unsigned long long)cpu->goid);
 		problem_goids(p, &cpu->goid, 1);
 	}
-	return true;
 }
 
 static void tell_runs(struct scene *s, const struct start_row *row)
@@ -169,8 +167,11 @@ void problems_of_cpu(struct scene *s)
 {
 	const struct problem_rule *rule = &problem_rules[PROBLEM_CPU];
 
-	if (tell_sampled(s))
+	/* By events a goroutine runs, too, while the machine runs somebody else in its place. */
+	if (s->cpu.ns >= NS_PER_SEC) {
+		tell_sampled(s);
 		return;
+	}
 	for (size_t i = 0; i < s->starts.rows.n && s->has & NEEDS_EVENTS; i++) {
 		const struct start_row *row = starts_row(&s->starts, i);
 		uint64_t ns = row->second_ns[GSTATE_RUNNING];

@@ -41,15 +41,15 @@ const struct problem_rule problem_rules[PROBLEM_KINDS] = {
 			     "since attached, or within a quarter of an hour), in more than one "
 			     "step, and never many fewer meanwhile"},
 	[PROBLEM_LATENCY] =
-		{"latency", NEEDS_PAST | NEEDS_EVENTS, 100, 20 * MS, 1,
+		{"latency", NEEDS_PAST | NEEDS_EVENTS, 100, 40 * MS, 1,
 		 "{p} % of {n} or more waits for a processor in the last minute took {t} "
 		 "or longer"},
 	[PROBLEM_CPU] =
 		{"cpu", NEEDS_CPU, 25, 20 * MS, 60,
 		 "{p} % of the program's CPU time, and {n} % of a processor, or more, spent in "
-		 "one function of its own, or below it, in the last 10 s, by samples; or "
+		 "one function of its own, or below it, in the last 10 s, by samples; without them "
 		 "goroutines of one start function that ran for {p} % of a processor or more "
-		 "in the last second, for {t} or more between two waits, by events"},
+		 "in the last second, for {t} or more between two waits"},
 	[PROBLEM_TIMERS] = {"timers", NEEDS_EVENTS, 2000, 200 * 1000, 0,
 			    "goroutines of one start function that woke {n} times or more in a "
 			    "second from a sleep, and ran for less than {t} then"},
