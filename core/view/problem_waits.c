@@ -85,6 +85,9 @@ static void tell_wait(struct scene *s, const struct wait_stack *row, enum proble
 	problem_add_place(&p->text, w, row);
 	buf_adds(&p->text, kind == PROBLEM_CONVOY ? ", the longest for " : ", the oldest for ");
 	emit_duration(&p->text, row->oldest_ns);
+	/* What it was at between two of them nobody knows. */
+	if (!s->starts.second.events)
+		buf_adds(&p->text, " at each reading of memory");
 	snprintf(p->function, sizeof(p->function), "%s",
 		 wait_stacks_text(w, row->own ? row->own : row->frame));
 	problem_goids(p, row->sample, WAIT_SAMPLES);
