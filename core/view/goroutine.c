@@ -380,15 +380,10 @@ static void emit_own_frame(struct emit *e, const struct goroutine *g,
 
 static void emit_cpu_time(struct emit *e, const struct view *v, const struct goroutine *g)
 {
-	struct sample_totals totals;
 	struct sample_sum sum;
 
-	samples_totals(model_samples(v->model), g->proc, SAMPLE_CPU, &totals);
 	samples_of_goroutine(model_samples(v->model), g->proc, SAMPLE_CPU, g->goid, &sum);
-	if (totals.from_ns)
-		emit_u64(e, NULL, sum.weight);
-	else
-		emit_unknown(e, NULL);
+	emit_u64(e, NULL, sum.weight);
 }
 
 void view_emit_row(struct emit *e, const struct view *v, const struct goroutine *g, uint64_t now,

@@ -241,7 +241,7 @@ static void test_one(void **state)
 	/* In the table, where it has the same key; and in full. */
 	list = get(x, view_goroutines, 0, ARGS("goids=120"));
 	part = json_array_get(json_object_get(list, "goroutines"), 0);
-	assert_int_equal(json_object_size(part), 21);
+	assert_int_equal(json_object_size(part), 24);
 	json_object_foreach(part, key, value)
 	{
 		if (json_object_get(one, key) && !json_equal(json_object_get(one, key), value))
