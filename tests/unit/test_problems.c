@@ -87,10 +87,13 @@ static const char *problems(struct fixture *x)
 static const char *line(const char *text, unsigned n)
 {
 	static char ret[600];
+	size_t len;
 
 	while (n-- > 0)
 		text += strcspn(text, "\n") + 1;
-	snprintf(ret, sizeof(ret), "%.*s", (int)strcspn(text, "\n"), text);
+	len = MIN(strcspn(text, "\n"), sizeof(ret) - 1);
+	memcpy(ret, text, len);
+	ret[len] = '\0';
 	return ret;
 }
 
