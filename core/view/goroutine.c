@@ -382,6 +382,10 @@ static void emit_cpu_time(struct emit *e, const struct view *v, const struct gor
 {
 	struct sample_sum sum;
 
+	if (!samples_begun(model_samples(v->model), SAMPLE_CPU)) {
+		emit_unknown(e, NULL);
+		return;
+	}
 	samples_of_goroutine(model_samples(v->model), g->proc, SAMPLE_CPU, g->goid, &sum);
 	emit_u64(e, NULL, sum.weight);
 }

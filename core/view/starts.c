@@ -100,7 +100,7 @@ static int add_cpu(struct starts *s, const struct view *v, unsigned proc)
 	size_t n = 0;
 	int err = samples_copy(model_samples(v->model), proc, SAMPLE_CPU, &list, &n, &totals);
 
-	s->cpu = !err && totals.from_ns;
+	s->cpu = samples_begun(model_samples(v->model), SAMPLE_CPU);
 	for (size_t i = 0; i < n && !err; i++) {
 		struct start_row *row = NULL;
 

@@ -318,7 +318,7 @@ static void test_tables(void **state)
 	text = render(x, view_goroutines, 0, VIEW_TEXT);
 	has_line(text, "7\twaiting\tchan receive\t50000000\tmain.worker\tmain.main:12\t1\t-\t0\t"
 		       "100000000\t5\t96\tno\tno\t30000000\t20000000\t0\t50000000\t20000000\t"
-		       "1000050000005\texact\t0\t?\t?");
+		       "1000050000005\texact\t?\t?\t?");
 	root = parse(render(x, view_goroutines, 0, VIEW_JSON));
 	assert_int_equal(json_array_size(root), 2);
 	assert_int_equal(json_object_size(json_array_get(root, 0)), 24);
