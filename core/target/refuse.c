@@ -47,7 +47,9 @@ static bool is_upx(const struct image *img)
 static bool is_gccgo(const struct image *img)
 {
 	return has_section_like(img, ".go_export") || image_needs(img, "libgo.so.") ||
-	       section_contains(img, "str", "__gccgo_personality_v0");
+	       section_contains(img, ".strtab", "__gccgo_personality_v0") ||
+	       section_contains(img, ".dynstr", "__gccgo_personality_v0") ||
+	       section_contains(img, ".debug_str", "__gccgo_personality_v0");
 }
 
 /* Runtime functions by name, or the producer in its DWARF. */
