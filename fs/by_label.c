@@ -84,22 +84,6 @@ static const char *entry_of(const struct by_labels *b, struct node_id dir, size_
 	return b->numbers[i].key == dir.key ? b->labels.list[i].value : NULL;
 }
 
-/* A label may be empty, which a name cannot; '%' is never followed by this in another one. */
-#define EMPTY_NAME "%empty"
-
-static void name_of(const char *text, uint64_t number, char ret[ESCAPE_MAX + 1])
-{
-	if (*text)
-		escape_name(text, number, ret);
-	else
-		strcpy(ret, EMPTY_NAME);
-}
-
-static bool is_named(const char *text, uint64_t number, const char *name)
-{
-	return *text ? escape_is(text, number, name) : !strcmp(name, EMPTY_NAME);
-}
-
 static int find_folder(struct fs *fs, struct node_id dir, const char *name, struct node_id *ret)
 {
 	struct by_labels *b = fs->by_labels;
@@ -113,7 +97,7 @@ static int find_folder(struct fs *fs, struct node_id dir, const char *name, stru
 		uint64_t number;
 		const char *text = entry_of(b, dir, i, &number);
 
-		if (!text || !is_named(text, number, name))
+		if (!text || !label_is(fs->nodes, dir.row, text, number, name))
 			continue;
 		*ret = (struct node_id){row, dir.tree, number};
 		found = true;
@@ -140,7 +124,7 @@ static int list_folders(struct fs *fs, struct node_id dir, struct dirlist *list)
 		if (!text || (last && !strcmp(last, text)))
 			continue;
 		last = text;
-		name_of(text, number, name);
+		label_name(fs->nodes, dir.row, text, number, name);
 		dirlist_add(list, i, (struct node_id){row, dir.tree, number}, name);
 	}
 	pthread_mutex_unlock(&b->lock);

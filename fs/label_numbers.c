@@ -3,11 +3,11 @@
 #include "fs/label_numbers.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/util.h"
-#include "fs/node.h"
 
 /* FNV-1a, as many bits as a number has. */
 uint64_t label_hash(uint64_t in, const char *text)
@@ -103,4 +103,37 @@ int label_numbers(const struct view_label *labels, size_t n, label_hash_fn *hash
 			numbers[k].value = folders[i].number;
 	*ret = numbers;
 	return 0;
+}
+
+static bool is_file(const struct nodes *nodes, unsigned dir, const char *text)
+{
+	for (unsigned i = 0; i < nodes->n; i++) {
+		const struct node *node = &nodes->rows[i];
+
+		if (node->name && node->parent == dir && !strcmp(node->name, text))
+			return true;
+	}
+	return false;
+}
+
+void label_name(const struct nodes *nodes, unsigned dir, const char *text, uint64_t number,
+		char ret[ESCAPE_MAX + 1])
+{
+	if (!*text)
+		strcpy(ret, "%empty");
+	else if (is_file(nodes, dir, text)) /* such names are short */
+		snprintf(ret, ESCAPE_MAX + 1, "%%%02X%s", (unsigned)(unsigned char)*text, text + 1);
+	else
+		escape_name(text, number, ret);
+}
+
+bool label_is(const struct nodes *nodes, unsigned dir, const char *text, uint64_t number,
+	      const char *name)
+{
+	char want[ESCAPE_MAX + 1];
+
+	if (*text && *name != '%')
+		return !is_file(nodes, dir, text) && escape_is(text, number, name);
+	label_name(nodes, dir, text, number, want);
+	return !strcmp(want, name);
 }

@@ -40,7 +40,7 @@ for release in 1.18 1.27; do
 	grep -q 'request:\[/job/7\].*user:\[one "two"' "$T/labels" || fail "Go $release: no labels: $(cat "$T/labels" "$T/pprof.err")"
 	expect "Go $release: many labels" "$(grep -c ' a:\[1\] .* i:\[9\] .* l:\[' "$T/labels")" 2
 	# The same as folders; nothing that nobody carries.
-	expect "Go $release: by-label" "$(ls "$MNT/by-label" | tr '\n' ' ')" "a b c d e f g h i j k l request user "
+	expect "Go $release: by-label" "$(ls -I 'COUNTS*' "$MNT/by-label" | tr '\n' ' ')" "a b c d e f g h i j k l request user "
 	expect "Go $release: who has it" "$(ls "$MNT/by-label/request/%2Fjob%2F7" | wc -l)" 2
 	expect "Go $release: an empty value" "$(ls "$MNT/by-label/k"; ls "$MNT/by-label/k/%empty" | wc -l)" "$(printf '%%empty\n2')"
 	for link in "$MNT"/by-label/request/%2Fjob%2F7/*; do

@@ -110,6 +110,33 @@ static void test_label_folders(void **state)
 	}
 }
 
+static void check_label(const struct nodes *nodes, const char *text, const char *want)
+{
+	char name[ESCAPE_MAX + 1];
+
+	label_name(nodes, ROW_BY_LABEL, text, 7, name);
+	assert_string_equal(name, want);
+	assert_true(label_is(nodes, ROW_BY_LABEL, text, 7, want));
+	assert_false(label_is(nodes, ROW_BY_LABEL, text, 7, "something else"));
+	assert_false(label_is(nodes, ROW_BY_LABEL, text, 7, "COUNTS"));
+}
+
+/* No two labels have the same name, nor has one that of a file. */
+static void test_label_names(void **state)
+{
+	struct nodes *nodes;
+
+	assert_int_equal(nodes_new(views, n_views, &nodes), 0);
+	check_label(nodes, "", "%empty");
+	check_label(nodes, "unknown", "unknown");
+	check_label(nodes, "%empty", "%25empty");
+	check_label(nodes, "COUNTS", "%43OUNTS");
+	check_label(nodes, "COUNTS.json", "%43OUNTS.json");
+	check_label(nodes, "COUNTS2", "COUNTS2");
+	check_label(nodes, "/job/7", "%2Fjob%2F7");
+	free(nodes);
+}
+
 static void test_numbers(void **state)
 {
 	uint64_t value = 5;
@@ -175,9 +202,9 @@ static void test_listing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_escape),  cmocka_unit_test(test_label_folders),
-		cmocka_unit_test(test_numbers), cmocka_unit_test(test_table),
-		cmocka_unit_test(test_listing),
+		cmocka_unit_test(test_escape),      cmocka_unit_test(test_label_folders),
+		cmocka_unit_test(test_label_names), cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_table),       cmocka_unit_test(test_listing),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
