@@ -104,7 +104,7 @@ ARGUMENTS = {
     "event_type": ["0"], "filter": ["state:waiting"], "format": ["json", "csv", "jsonl", "folded"], "from": ["0"],
     "full": ["1"], "goids": ["1,5,9-12"], "goroutine": ["1"], "key": ["main.main"], "limit": ["10"], "max": ["5"],
     "min": ["0"], "n": ["4"], "newest": ["1"], "numbers": ["1"], "offset": ["0"], "partial": ["1"], "proc": ["0"], "since": ["0"],
-    "sort": ["id"], "start_time": ["0"], "state": ["waiting"], "to": ["18446744073709551615"], "view": ["t=1-2"], "weight": ["ns"],
+    "sort": ["id"], "start_time": ["0"], "state": ["waiting"], "system": ["1"], "to": ["18446744073709551615"], "view": ["t=1-2"], "weight": ["ns"],
 }
 NUMBERS = {"after", "end_time", "event_type", "from", "goroutine", "limit", "max", "min", "n", "offset", "proc", "since",
            "start_time", "to"}
