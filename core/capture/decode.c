@@ -458,11 +458,14 @@ bool decode_sample(struct decode *d, const struct decode_process *process,
 		if (ret->state == GSTATE_WAITING)
 			ret->reason_id = d->reasons[WIRE_WAS_REASON(sample->size)];
 	}
-	for (uint32_t i = first; i < n && !ret->cut; i++) {
+	for (uint32_t i = first; i < n; i++) {
 		const uint32_t *sites = NULL;
 		uint32_t calls = decode_calls(d, process, sample->pcs[i], &sites);
 
-		ret->cut = !stack_sample_add(ret, sites, calls);
+		if (!stack_sample_add(ret, sites, calls)) {
+			ret->cut = true;
+			break;
+		}
 	}
 	return true;
 }

@@ -445,6 +445,42 @@ static void test_stacks(void **state)
 	assert_false(decode_sample(f->decode, &f->process, &wire, &named));
 }
 
+/* A stack deeper than what was walked keeps its innermost calls, of each kind of sample. */
+static void test_deep_stacks(void **state)
+{
+	struct fixture *f = *state;
+	struct wire_sample wire = {.time_ns = 9, .goid = 5, .weight = 64, .pid = 77};
+	struct stack_sample named;
+
+	wire.n = WIRE_STACK_MAX;
+	wire.flags = WIRE_SAMPLE_CUT;
+	for (uint32_t i = 0; i < WIRE_STACK_MAX; i++)
+		wire.pcs[i] = 0x333 + BIAS;
+	wire.pcs[2] = 0x402000 + BIAS;
+	for (unsigned kind = 0; kind < WIRE_SAMPLE_KINDS; kind++) {
+		wire.kind = kind;
+		wire.size = kind == WIRE_SAMPLE_CREATED ? 0x402000 + BIAS : 0;
+		assert_true(decode_sample(f->decode, &f->process, &wire, &named));
+		assert_true(named.cut);
+		assert_int_equal(named.n, kind == WIRE_SAMPLE_CREATED ? WIRE_STACK_MAX - 1
+								      : WIRE_STACK_MAX + 1);
+		assert_string_equal(
+			names_string(f->names,
+				     names_site(f->names,
+						named.sites[kind == WIRE_SAMPLE_CREATED ? 0 : 2])
+					     ->func_id),
+			"main.inner");
+	}
+	/* More calls than are kept, by those that were inlined. */
+	wire.kind = WIRE_SAMPLE_OFF_CPU;
+	wire.flags = 0;
+	for (uint32_t i = 0; i < WIRE_STACK_MAX; i++)
+		wire.pcs[i] = 0x402000 + BIAS;
+	assert_true(decode_sample(f->decode, &f->process, &wire, &named));
+	assert_int_equal(named.n, SAMPLE_DEPTH_MAX);
+	assert_false(named.cut);
+}
+
 int main(void)
 {
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -462,6 +498,7 @@ int main(void)
 		CASE(test_what_is_not_written_is_not_shown),
 		CASE(test_reflected_type_is_read_once_a_process),
 		CASE(test_stacks),
+		CASE(test_deep_stacks),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
