@@ -8,6 +8,10 @@
 #include "core/view/own.h"
 #include "core/view/problems.h"
 
+/* What state running is by events: a goroutine stays in it while the machine runs another program
+ * in its place. */
+#define RUNNING "running or waiting for a CPU of the machine"
+
 /* Of one processor, in the last second. */
 static double percent(const struct scene *s, uint64_t ns)
 {
@@ -66,7 +70,8 @@ static void add_runners(const struct scene *s, struct problem *p)
 		if (!most || percent(s, most->second_ns[GSTATE_RUNNING]) < 10)
 			break;
 		buf_addf(&p->text, "%s %s for %.0f %% of a processor",
-			 k ? "," : "; in the last second ran", problem_function(s, most->func_id),
+			 k ? "," : "; " RUNNING " in the last second:",
+			 problem_function(s, most->func_id),
 			 percent(s, most->second_ns[GSTATE_RUNNING]));
 		if (!k) {
 			name(p, problem_function(s, most->func_id));
@@ -137,7 +142,7 @@ static void tell_sampled(struct scene *s)
 	problem_see(p, "pprof/cpu");
 	problem_see(p, "top");
 	if (cpu->goid) {
-		problem_see(p, "goroutines/%llu/stack", (unsigned long long)cpu->goid);
+		problem_see_goroutine(p, cpu->goid, "stack");
 		problem_goids(p, &cpu->goid, 1);
 	}
 }
@@ -149,7 +154,7 @@ static void tell_runs(struct scene *s, const struct start_row *row)
 
 	if (!p)
 		return;
-	buf_addf(&p->text, "%s ran for %.0f %% of a processor in the last second",
+	buf_addf(&p->text, "%s was " RUNNING " for %.0f %% of a processor in the last second",
 		 problem_function(s, row->func_id), percent(s, ns));
 	if (row->second_wakes) {
 		buf_adds(&p->text, ", ");
@@ -159,7 +164,7 @@ static void tell_runs(struct scene *s, const struct start_row *row)
 	name(p, problem_function(s, row->func_id));
 	add_interrupted(s, p, row->func_id);
 	problem_see(p, "top");
-	problem_see(p, "goroutines/%llu/stack", (unsigned long long)row->goid);
+	problem_see_goroutine(p, row->goid, "stack");
 	problem_goids(p, &row->goid, 1);
 }
 
@@ -167,9 +172,9 @@ void problems_of_cpu(struct scene *s)
 {
 	const struct problem_rule *rule = &problem_rules[PROBLEM_CPU];
 
-	/* By events a goroutine runs, too, while the machine runs somebody else in its place. */
-	if (s->cpu.ns >= NS_PER_SEC) {
-		tell_sampled(s);
+	if (s->cpu_sampled) {
+		if (s->cpu.ns >= NS_PER_SEC)
+			tell_sampled(s);
 		return;
 	}
 	for (size_t i = 0; i < s->starts.rows.n && s->has & NEEDS_EVENTS; i++) {
@@ -203,7 +208,7 @@ static void tell_timers(struct scene *s, const struct start_row *row)
 	emit_duration(&p->text, row->second_ns[GSTATE_RUNNING] / row->second_wakes);
 	buf_adds(&p->text, " each time");
 	name(p, problem_function(s, row->func_id));
-	problem_see(p, "goroutines/%llu/stack", (unsigned long long)row->goid);
+	problem_see_goroutine(p, row->goid, "stack");
 	problem_see(p, "top");
 	problem_goids(p, &row->goid, 1);
 }
@@ -314,7 +319,8 @@ void problems_of_allocation(struct scene *s)
 	problem_see(p, "heap");
 }
 
-static void tell_gc(struct scene *s, double of_one, double of_all, const char *when)
+static void tell_gc(struct scene *s, double of_one, double of_all, const char *took,
+		    const char *when)
 {
 	double least = (double)problem_rules[PROBLEM_GC].percent;
 	struct problem *p;
@@ -325,9 +331,9 @@ static void tell_gc(struct scene *s, double of_one, double of_all, const char *w
 	if (!p)
 		return;
 	buf_addf(&p->text,
-		 "garbage collection took %.0f %% of a processor in the last %s, %.0f %% of all "
-		 "that the program took",
-		 of_one, when, of_all);
+		 "garbage collection %s %.0f %% of a processor in the last %s, %.0f %% of all "
+		 "that the program did",
+		 took, of_one, when, of_all);
 	problem_see(p, "heap");
 	problem_see(p, "alloc_sites.tsv");
 	problem_see(p, "top");
@@ -337,9 +343,10 @@ void problems_of_gc(struct scene *s)
 {
 	uint64_t gc = 0, all = 0;
 
-	if (s->cpu.ns >= NS_PER_SEC) {
-		tell_gc(s, percent_of(s->cpu.gc_ns, s->cpu.ns),
-			percent_of(s->cpu.gc_ns, s->cpu.all_ns), "seconds");
+	if (s->cpu_sampled) {
+		if (s->cpu.ns >= NS_PER_SEC)
+			tell_gc(s, percent_of(s->cpu.gc_ns, s->cpu.ns),
+				percent_of(s->cpu.gc_ns, s->cpu.all_ns), "took", "seconds");
 		return;
 	}
 	for (size_t i = 0; i < s->starts.rows.n && s->has & NEEDS_EVENTS; i++) {
@@ -351,7 +358,7 @@ void problems_of_gc(struct scene *s)
 		    !strcmp(function, "runtime.bgsweep"))
 			gc += row->second_ns[GSTATE_RUNNING];
 	}
-	tell_gc(s, percent(s, gc), percent_of(gc, all), "second");
+	tell_gc(s, percent(s, gc), percent_of(gc, all), "was " RUNNING " for", "second");
 }
 
 /* --- what is not to be relied on -------------------------------------------------------------- */

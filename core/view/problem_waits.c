@@ -56,7 +56,7 @@ static void add_other_end(struct scene *s, struct problem *p, const struct wait_
 	buf_addf(&p->text, "; likely %s G%llu, which ", is_lock(o) ? "holder" : "other end",
 		 (unsigned long long)h->goid);
 	view_add_evidence(w->graph, h, &p->text);
-	problem_see(p, "goroutines/%llu/stack", (unsigned long long)h->goid);
+	problem_see_goroutine(p, h->goid, "stack");
 	problem_goids(p, &h->goid, 1);
 	if (!at)
 		return;
@@ -73,6 +73,7 @@ static void tell_wait(struct scene *s, const struct wait_stack *row, enum proble
 	bool critical = kind == PROBLEM_BLOCKED || kind == PROBLEM_CONVOY || n >= 50;
 	struct problem *p = problem_add(s, kind, critical ? PROBLEM_CRITICAL : PROBLEM_WARNING, n);
 
+	s->senders_wait |= kind == PROBLEM_BLOCKED;
 	if (!p)
 		return;
 	buf_addf(&p->text, "%llu ", (unsigned long long)n);
@@ -93,7 +94,7 @@ static void tell_wait(struct scene *s, const struct wait_stack *row, enum proble
 	problem_goids(p, row->sample, WAIT_SAMPLES);
 	if (kind == PROBLEM_BLOCKED || kind == PROBLEM_CONVOY)
 		add_other_end(s, p, row);
-	problem_see(p, "goroutines/%llu/stack", (unsigned long long)row->sample[0]);
+	problem_see_goroutine(p, row->sample[0], "stack");
 	problem_see(p, "waits.tsv");
 }
 
@@ -186,7 +187,7 @@ static void tell_growth(struct scene *s, const struct start_row *row, uint64_t t
 	if (*reason_of(function))
 		buf_addf(&p->text, ": %s", reason_of(function));
 	snprintf(p->function, sizeof(p->function), "%s", function);
-	problem_see(p, "goroutines/%llu/stack", (unsigned long long)row->goid);
+	problem_see_goroutine(p, row->goid, "stack");
 	problem_see(p, "sites.tsv");
 	problem_see(p, "leaks");
 	problem_goids(p, &row->goid, 1);
@@ -215,14 +216,17 @@ void problems_of_growth(struct scene *s)
 	}
 }
 
-#define ENDED_FOR_NS (3 * NS_PER_SEC) /* problem_rules says so */
+/* problem_rules says so */
+#define ENDED_FOR_NS   (3 * NS_PER_SEC)
+#define ENDED_SHOWN_NS (300 * NS_PER_SEC)
 
 /* --- gone ------------------------------------------------------------------------------------- */
 
 static void tell_end(struct scene *s, const struct start_row *row, const struct goroutine *last)
 {
 	const char *function = problem_function(s, row->func_id);
-	struct problem *p = problem_add(s, PROBLEM_ENDED, PROBLEM_CRITICAL, 1);
+	struct problem *p = problem_add(s, PROBLEM_ENDED,
+					s->senders_wait ? PROBLEM_CRITICAL : PROBLEM_NOTICE, 1);
 
 	if (!p)
 		return;
@@ -243,8 +247,8 @@ static void tell_end(struct scene *s, const struct start_row *row, const struct 
 			buf_adds(&p->text, "; made at ");
 			view_site_file(model_names(s->v->model), last->created_site_id, &p->text);
 		}
-		problem_see(p, "goroutines/%llu/status", (unsigned long long)last->goid);
-		problem_see(p, "goroutines/%llu/events", (unsigned long long)last->goid);
+		problem_see_goroutine(p, last->goid, "status");
+		problem_see_goroutine(p, last->goid, "events");
 	}
 	snprintf(p->function, sizeof(p->function), "%s", function);
 	problem_see(p, "functions.tsv");
@@ -279,16 +283,19 @@ static bool is_missed(const struct scene *s, const struct start_row *row,
 
 void problems_of_ends(struct scene *s)
 {
+	/* Who was done ended, too: only that somebody waits tells them apart. */
+	uint64_t shown_ns = s->senders_wait ? UINT64_MAX : ENDED_SHOWN_NS;
 	const struct problem_rule *rule = &problem_rules[PROBLEM_ENDED];
 
-	for (size_t i = 0; i < s->starts.rows.n && s->info.state == PROC_RUNNING; i++) {
+	for (size_t i = 0; i < s->starts.rows.n && s->has & NEEDS_RUNNING; i++) {
 		const struct start_row *row = starts_row(&s->starts, i);
 		const char *function = problem_function(s, row->func_id);
+		uint64_t ago = view_since(s->now, row->f.last_exit_ns);
 		struct goroutine last;
 		bool known;
 
 		if (row->f.live || !row->f.last_exit_goid || row->f.exited > rule->number ||
-		    view_since(s->now, row->f.last_exit_ns) < ENDED_FOR_NS ||
+		    ago < ENDED_FOR_NS || ago > shown_ns ||
 		    !own_function(function, strlen(function)))
 			continue;
 		known = !model_goroutine(s->v->model, s->proc, row->f.last_exit_goid, &last) &&
@@ -333,7 +340,7 @@ void problems_of_leaks(struct scene *s)
 		}
 		snprintf(p->function, sizeof(p->function), "%s", problem_function(s, b->func_id));
 		problem_see(p, "leaks");
-		problem_see(p, "goroutines/%llu/stack", (unsigned long long)b->goid);
+		problem_see_goroutine(p, b->goid, "stack");
 		problem_goids(p, &b->goid, 1);
 	}
 }

@@ -19,7 +19,7 @@ const struct problem_rule problem_rules[PROBLEM_KINDS] = {
 		{"blocked", NEEDS_STACKS, 5, 5 * NS_PER_SEC, 0,
 		 "{n} or more in one place that send on a channel, the oldest for {t} or "
 		 "longer"},
-	[PROBLEM_CONVOY] = {"convoy", NEEDS_STACKS, 5, 50 * MS, 0,
+	[PROBLEM_CONVOY] = {"convoy", NEEDS_STACKS | NEEDS_OBJECTS, 5, 50 * MS, 0,
 			    "{n} or more that wait for one lock, the longest for {t} or longer"},
 	[PROBLEM_DOWNSTREAM] =
 		{"downstream", NEEDS_STACKS, 10, NS_PER_SEC, 0,
@@ -30,10 +30,11 @@ const struct problem_rule problem_rules[PROBLEM_KINDS] = {
 		 "{n} or more that wait in one place of the program below a server's "
 		 "goroutine (they are in the middle of work), the oldest for {t} or longer"},
 	[PROBLEM_ENDED] =
-		{"ended", NEEDS_NOTHING, 4, 10 * NS_PER_SEC, 0,
+		{"ended", NEEDS_RUNNING, 4, 10 * NS_PER_SEC, 0,
 		 "all goroutines, at most {n}, that began at a function of the program's "
 		 "have ended, the last after {t} or more (or it was there before us), 3 s ago "
-		 "or longer; not those made for a request"},
+		 "or longer; not those made for a request; critical while senders are blocked (see "
+		 "blocked), else a notice, for 5 minutes: they may have been done"},
 	[PROBLEM_LEAK] = {"leak", NEEDS_LEAKS, 1, 0, 0,
 			  "{n} or more of which memory proves that nothing can wake them"},
 	[PROBLEM_GROWING] = {"growing", NEEDS_PAST, 20, 60 * NS_PER_SEC, 50,
@@ -48,8 +49,9 @@ const struct problem_rule problem_rules[PROBLEM_KINDS] = {
 		{"cpu", NEEDS_CPU, 25, 20 * MS, 60,
 		 "{p} % of the program's CPU time, and {n} % of a processor, or more, spent in "
 		 "one function of its own, or below it, in the last 10 s, by samples; without them "
-		 "goroutines of one start function that ran for {p} % of a processor or more "
-		 "in the last second, for {t} or more between two waits"},
+		 "goroutines of one start function that were running or waiting for a CPU of the "
+		 "machine for {p} % of a processor or more in the last second, for {t} or more "
+		 "between two waits"},
 	[PROBLEM_TIMERS] = {"timers", NEEDS_EVENTS, 2000, 200 * 1000, 0,
 			    "goroutines of one start function that woke {n} times or more in a "
 			    "second from a sleep, and ran for less than {t} then"},
@@ -118,6 +120,12 @@ void problem_see(struct problem *p, const char *fmt, ...)
 	}
 }
 
+void problem_see_goroutine(struct problem *p, uint64_t goid, const char *file)
+{
+	if (goid)
+		problem_see(p, "goroutines/%llu/%s", (unsigned long long)goid, file);
+}
+
 void problem_goids(struct problem *p, const uint64_t *goids, uint64_t n)
 {
 	for (uint64_t i = 0; i < n && p->n_goids < PROBLEM_GOIDS; i++) {
@@ -171,7 +179,7 @@ static void say_ended(struct scene *s)
 		emit_duration(&p->text, monotonic_ns() - s->info.exited_ns);
 		buf_adds(&p->text, " ago");
 	}
-	buf_adds(&p->text, ": all below is as it was then");
+	buf_adds(&p->text, ": what is told of it is as it was then");
 	problem_see(p, "health");
 	problem_see(p, "stacks");
 }
@@ -189,6 +197,18 @@ static bool sees_samples(const struct scene *s)
 	return view_probes(s->v, s->proc, &p) && probe_levels[p.level].samples_allocations;
 }
 
+/* They are just now; of one that has ended, they were. */
+static bool is_cpu_sampled(const struct scene *s)
+{
+	cleanup_free_ struct health *h = NULL;
+
+	if (!s->starts.cpu || !s->v->live->health || s->info.state != PROC_RUNNING)
+		return s->starts.cpu;
+	h = calloc(1, sizeof(*h));
+	return !h || s->v->live->health(s->v->live->ctx, s->proc, h) ||
+	       !strcmp(h->cpu_sampling, "on");
+}
+
 static void see_what_can_be_seen(struct scene *s)
 {
 	bool lives = s->info.state == PROC_RUNNING;
@@ -199,7 +219,10 @@ static void see_what_can_be_seen(struct scene *s)
 	s->has |= s->v->live->leaks_known && lives ? NEEDS_LEAKS : 0;
 	s->has |= s->starts.second.events || sees_samples(s) ? NEEDS_ALLOCS : 0;
 	s->has |= s->v->live->audit ? NEEDS_LIVE : 0;
-	s->has |= s->cpu.ns >= NS_PER_SEC || s->has & NEEDS_EVENTS ? NEEDS_CPU : 0;
+	s->has |= s->stacks.graph ? NEEDS_OBJECTS : 0;
+	s->has |= lives ? NEEDS_RUNNING : 0;
+	s->cpu_sampled = is_cpu_sampled(s);
+	s->has |= s->cpu_sampled || s->has & NEEDS_EVENTS ? NEEDS_CPU : 0;
 }
 
 static int look(struct scene *s, const struct view *v, unsigned proc)
@@ -278,6 +301,12 @@ static const char *blind_to(const struct scene *s, const struct problem_rule *ru
 		return "the memory of a process that lives is needed";
 	if (lacks & NEEDS_STACKS)
 		return "there are no stacks to be had";
+	if (lacks & NEEDS_OBJECTS)
+		return s->has & NEEDS_RUNNING ? "memory does not tell what they wait on"
+					      : "what they wait on is read from the memory of a "
+						"process that lives";
+	if (lacks & NEEDS_RUNNING)
+		return "the program has ended, and all of its goroutines with it";
 	if (lacks & NEEDS_EVENTS)
 		return "no events are seen just now, or not all changes of state";
 	if (lacks & NEEDS_CPU)

@@ -41,9 +41,11 @@ enum problem_needs {
 	NEEDS_STACKS = 1 << 1, /* memory of a process that lives, or its last stacks */
 	NEEDS_PAST = 1 << 2,   /* it has been watched for some seconds */
 	NEEDS_LEAKS = 1 << 3,
-	NEEDS_ALLOCS = 1 << 4, /* allocations are seen, by events or sampled */
-	NEEDS_CPU = 1 << 6,    /* processors are sampled, or every change of state is told */
-	NEEDS_LIVE = 1 << 5,   /* somebody counts losses and audits */
+	NEEDS_ALLOCS = 1 << 4,  /* allocations are seen, by events or sampled */
+	NEEDS_CPU = 1 << 6,     /* processors are sampled, or every change of state is told */
+	NEEDS_LIVE = 1 << 5,    /* somebody counts losses and audits */
+	NEEDS_OBJECTS = 1 << 7, /* memory tells what somebody waits on */
+	NEEDS_RUNNING = 1 << 8, /* the program has not ended */
 };
 
 struct problem_rule {
@@ -82,7 +84,9 @@ struct scene {
 	struct wait_stacks stacks;
 	struct model_past *past;
 	struct cpu_recent cpu;
-	unsigned has; /* enum problem_needs */
+	bool cpu_sampled;  /* processors are: `cpu` alone says who takes them */
+	bool senders_wait; /* PROBLEM_BLOCKED was found */
+	unsigned has;      /* enum problem_needs */
 	struct problem *list;
 	unsigned n, found;
 	int err;
@@ -92,6 +96,8 @@ struct scene {
 struct problem *problem_add(struct scene *s, enum problem_kind kind, enum problem_severity severity,
 			    uint64_t weight);
 void problem_see(struct problem *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* A goroutine's file; goid 0: there is none, and nothing to see. */
+void problem_see_goroutine(struct problem *p, uint64_t goid, const char *file);
 void problem_goids(struct problem *p, const uint64_t *goids, uint64_t n);
 /* "main.signup (/src/main.go:37)" */
 void problem_add_frame(struct buf *out, const struct wait_stacks *w, size_t name, size_t at);

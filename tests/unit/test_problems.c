@@ -12,6 +12,7 @@
 
 #include "core/base/util.h"
 #include "core/model/functions.h"
+#include "core/model/samples.h"
 #include "core/view/own.h"
 #include "core/view/view.h"
 #include "tests/unit/view_fixture.h"
@@ -163,6 +164,146 @@ static void test_worst_first(void **state)
 	json_decref(root);
 }
 
+/* Of a table: the row that begins so, in the column of that name. */
+static const char *field(const char *table, const char *row, const char *column)
+{
+	static char ret[100];
+	const char *header = table, *at;
+	size_t n = 0, len;
+
+	for (; strncmp(header, column, strlen(column)) != 0; n++)
+		header += strcspn(header, "\t\n") + 1;
+	at = strstr(table, row);
+	assert_non_null(at);
+	while (n-- > 0)
+		at += strcspn(at, "\t\n") + 1;
+	len = MIN(strcspn(at, "\t\n"), sizeof(ret) - 1);
+	memcpy(ret, at, len);
+	ret[len] = '\0';
+	return ret;
+}
+
+/* A job that is done ended, too: it is no more than a notice, and for 5 minutes; unless somebody
+ * waits, and nobody takes. */
+static void test_done(void **state)
+{
+	struct fixture *x = *state;
+	const char *text;
+
+	create(x, 7, "main.warm", T0);
+	change(x, 7, GSTATE_DEAD, "", T0 + 15 * S);
+	now(x, T0 + 25 * S);
+	text = problems(x);
+	assert_non_null(
+		strstr(line(text, 1), "notice ended: main.warm, the only one, ended 10.0s"));
+	assert_non_null(strstr(text, "else a notice, for 5 minutes"));
+	now(x, T0 + 314 * S);
+	assert_non_null(strstr(problems(x), "notice ended: main.warm"));
+	now(x, T0 + 316 * S);
+	assert_string_equal(line(problems(x), 1), "nothing found");
+	for (uint64_t i = 0; i < 5; i++) {
+		create(x, 300 + i, "net/http.(*conn).serve", T0 + 317 * S + i);
+		park(x, 300 + i, "chan send", SENDS, T0 + 318 * S);
+	}
+	now(x, T0 + 324 * S);
+	assert_non_null(strstr(problems(x), "critical ended: main.warm, the only one"));
+}
+
+static void sample(struct fixture *x, const char *function, uint64_t weight, uint64_t at)
+{
+	const struct site site = {.func_id = intern(x, function), .line = 7};
+	const struct stack_sample s = {.time_ns = at,
+				       .weight = weight,
+				       .kind = SAMPLE_CPU,
+				       .n = 1,
+				       .sites = {names_add_site(x->names, site)}};
+
+	samples_add(model_samples(x->m), &s);
+}
+
+/* By events a goroutine runs while the machine runs another program in its place: samples alone
+ * say what it took; without them the line says what is counted. */
+static void test_running(void **state)
+{
+	struct fixture *x = *state;
+	const char *text;
+
+	create(x, 8, "main.hog", T0);
+	now(x, T0 + 20 * S);
+	text = problems(x);
+	assert_non_null(strstr(text, "warning cpu: main.hog was running or waiting for a CPU of "
+				     "the machine for 100 % of a processor in the last second"));
+	assert_non_null(strstr(text, "goroutines/8/stack"));
+	samples_begin(model_samples(x->m), SAMPLE_CPU, T0);
+	text = problems(x);
+	assert_string_equal(line(text, 1), "nothing found");
+	assert_null(strstr(text, "not looked for: cpu"));
+	sample(x, "main.hog", S / 5, T0 + 19 * S + S / 2);
+	assert_string_equal(line(problems(x), 1), "nothing found"); /* of half a second */
+	sample(x, "main.hog", S / 5, T0 + 15 * S);
+	assert_string_equal(line(problems(x), 1), "nothing found"); /* 8 % */
+	sample(x, "main.hog", 3 * S, T0 + 16 * S);
+	assert_non_null(strstr(problems(x), "took 100 % of the program's CPU time in the last 5 s, "
+					    "68 % of a processor"));
+}
+
+/* Who ran, and is no more, has no file. */
+static void test_ran(void **state)
+{
+	struct fixture *x = *state;
+	const char *text;
+
+	create(x, 8, "main.hog", T0);
+	change(x, 8, GSTATE_DEAD, "", T0 + 20 * S - S / 10);
+	now(x, T0 + 20 * S);
+	text = problems(x);
+	assert_non_null(strstr(text, "warning cpu: main.hog was running"));
+	assert_null(strstr(text, "goroutines/0"));
+}
+
+/* What is read from the memory of a process that lives is not looked for in one that has ended. */
+static void test_target_gone(void **state)
+{
+	struct fixture *x = *state;
+	const char *text;
+
+	create(x, 7, "main.mailer", T0);
+	change(x, 7, GSTATE_DEAD, "", T0 + 20 * S);
+	for (uint64_t i = 0; i < 60; i++) {
+		create(x, 300 + i, "net/http.(*conn).serve", T0 + i);
+		park(x, 300 + i, "chan send", SENDS, T0 + 21 * S);
+	}
+	now(x, T0 + 31 * S);
+	model_proc_exited(x->m, 0, T0 + 31 * S + S / 2);
+	text = problems(x);
+	assert_non_null(strstr(text, "critical target: the program has ended: "));
+	assert_non_null(strstr(text, "critical blocked: 60 chan send"));
+	assert_non_null(strstr(text, "not looked for: convoy: what they wait on is read from the "
+				     "memory of a process that lives\n"));
+	assert_non_null(strstr(text, "not looked for: ended: "));
+	assert_null(strstr(text, "\n  convoy:"));
+}
+
+/* A start function's CPU time is that of the stacks that go back to it. */
+static void test_functions_cpu(void **state)
+{
+	struct fixture *x = *state;
+	struct view_query q = {.form = VIEW_TEXT};
+
+	create(x, 8, "main.hog", T0);
+	now(x, T0 + S);
+	buf_reset(&x->out);
+	assert_int_equal(view_functions(&x->v, &q, &x->out), 0);
+	assert_string_equal(field(x->out.data, "main.hog", "cpu_ns"), "?");
+	samples_begin(model_samples(x->m), SAMPLE_CPU, T0);
+	sample(x, "main.hog", 3000, T0 + 1);
+	sample(x, "main.hog", 4000, T0 + 2);
+	sample(x, "main.other", 5000, T0 + 3);
+	buf_reset(&x->out);
+	assert_int_equal(view_functions(&x->v, &q, &x->out), 0);
+	assert_string_equal(field(x->out.data, "main.hog", "cpu_ns"), "7000");
+}
+
 /* One too few of each. */
 static void test_below_thresholds(void **state)
 {
@@ -259,8 +400,10 @@ static void test_own(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_quiet),   TEST(test_worst_first), TEST(test_below_thresholds),
-		TEST(test_growing), TEST(test_functions),   TEST(test_own),
+		TEST(test_quiet),       TEST(test_worst_first),   TEST(test_below_thresholds),
+		TEST(test_growing),     TEST(test_functions),     TEST(test_own),
+		TEST(test_done),        TEST(test_running),       TEST(test_ran),
+		TEST(test_target_gone), TEST(test_functions_cpu),
 	};
 	int failed = cmocka_run_group_tests_name("problems", tests, NULL, NULL);
 
