@@ -49,6 +49,8 @@ struct off {
 	struct sample_row *rows; /* by kind, the heaviest first */
 	size_t n_rows;
 	struct sample_totals totals;
+	struct sample_sum
+		sum; /* of those in kinds: without the runtime's own, when not asked for */
 	uint64_t over_ns, spread_ns, open_ns;
 	struct pprof_frame frames[DUMP_DEPTH_MAX];
 	struct buf texts;
@@ -109,6 +111,7 @@ static int read_samples(struct off *o)
 		if (!k->n)
 			k->first = i;
 		k->n = i + 1 - k->first;
+		sample_sum_up(&row->sum, &o->sum);
 		k->weight = sum_u64(k->weight, row->sum.weight);
 		k->objects += row->sum.objects;
 	}
@@ -335,15 +338,14 @@ static void note(const struct off *o)
 		      "function and state; %.3f s of stays that are over, %.3f s of such that go "
 		      "on, which have the stacks of now",
 		      (double)o->over_ns / NS_PER_SEC, (double)o->open_ns / NS_PER_SEC);
-	if (o->totals.sum.hits)
+	if (o->sum.hits)
 		pprof_comment(o->p,
 			      "stays that are over are spread over %llu stacks that were sampled, "
 			      "which stand for %.3f s, one standard deviation is %.3f s; %.4g %% "
 			      "of their time has such stacks, the rest start function and go "
 			      "statement; `waits` is an estimate for them",
-			      (unsigned long long)o->totals.sum.hits,
-			      (double)o->totals.sum.weight / NS_PER_SEC,
-			      (double)sample_error(&o->totals.sum) / NS_PER_SEC,
+			      (unsigned long long)o->sum.hits, (double)o->sum.weight / NS_PER_SEC,
+			      (double)sample_error(&o->sum) / NS_PER_SEC,
 			      o->over_ns ? 100 * (double)o->spread_ns / (double)o->over_ns : 0.0);
 	else
 		pprof_comment(o->p, "no stacks were sampled: stays that are over have start "

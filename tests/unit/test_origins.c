@@ -237,6 +237,7 @@ static void test_system(void **state)
 {
 	struct fixture *x = *state;
 	struct event ev = {.type = EVENT_NEWGOROUTINE, .goid = 1, .target = 2, .time_ns = T0};
+	struct stack_sample own;
 	Profile *p;
 
 	ev.string_id = intern(x, "runtime.bgsweep");
@@ -245,14 +246,24 @@ static void test_system(void **state)
 	ev.time_ns = T0;
 	model_apply(x->m, &ev, 1);
 	model_proc_exited(x->m, 0, T0 + 1000 * MS);
+	own = (struct stack_sample){.time_ns = T0,
+				    .goid = 2,
+				    .weight = 15 * NS_PER_SEC,
+				    .kind = SAMPLE_OFF_CPU,
+				    .state = GSTATE_WAITING,
+				    .system = true,
+				    .start_func_id = intern(x, "runtime.bgsweep")};
+	samples_add(model_samples(x->m), &own);
 	p = profile(x, view_pprof_offcpu);
 	assert_int_equal(with(p, 1, "runtime.bgsweep"), 0);
+	/* Their samples stand for nothing that is in it. */
+	assert_true(says(p, "no stacks were sampled") && !says(p, "15.000 s"));
 	perftools__profiles__profile__free_unpacked(p, NULL);
 	asks_for_system = true;
 	p = profile(x, view_pprof_offcpu);
 	asks_for_system = false;
 	assert_int_equal(with(p, 1, "runtime.bgsweep"), 1000 * MS);
-	assert_true(says(p, "own goroutines are in it"));
+	assert_true(says(p, "own goroutines are in it") && says(p, "15.000 s"));
 	perftools__profiles__profile__free_unpacked(p, NULL);
 }
 
