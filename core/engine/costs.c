@@ -9,6 +9,13 @@
 
 #include "core/base/util.h"
 
+/* CPU time of several processes, which goes on where one ends. */
+struct cpu_sum {
+	uint64_t *last; /* by process */
+	size_t n;
+	uint64_t total_ns;
+};
+
 struct costs {
 	const struct source *source;
 	struct model *model;
@@ -44,7 +51,9 @@ void hit_sum_add(struct hit_sum *h, const struct capture_stats *now)
 	h->last = *now;
 }
 
-int cpu_sum_add(struct cpu_sum *sum, unsigned proc, uint64_t ns)
+/* Process number `proc` has taken so much; 0: not known. What it took before it was told for the
+ * first time is not in the sum. 0 or -ENOMEM: then nothing is changed. */
+static int cpu_sum_add(struct cpu_sum *sum, unsigned proc, uint64_t ns)
 {
 	uint64_t *last;
 
@@ -62,12 +71,6 @@ int cpu_sum_add(struct cpu_sum *sum, unsigned proc, uint64_t ns)
 	if (ns)
 		*last = ns;
 	return 0;
-}
-
-void cpu_sum_end(struct cpu_sum *sum)
-{
-	free(sum->last);
-	*sum = (struct cpu_sum){0};
 }
 
 /* --- the whole --------------------------------------------------------------------------- */
@@ -89,7 +92,7 @@ void costs_free(struct costs *c)
 {
 	if (!c)
 		return;
-	cpu_sum_end(&c->cpu);
+	free(c->cpu.last);
 	pthread_mutex_destroy(&c->lock);
 	free(c);
 }

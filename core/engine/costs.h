@@ -15,7 +15,7 @@ struct costs;
 
 struct costs_now {
 	struct capture_stats stats; /* the counts that this is of */
-	uint64_t cpu_ns;            /* of all traced processes there were, see cpu_sum_add() */
+	uint64_t cpu_ns;            /* of all traced processes there were, from when each was first seen */
 	uint64_t hits_ns;           /* of that, what hits cost, as they are priced */
 	uint64_t program_ns;        /* our program at a hit, lately; 0: not known yet */
 };
@@ -40,17 +40,5 @@ struct hit_sum {
 
 /* Counts that go back, as of a capture that was replaced, say nothing for that time. */
 void hit_sum_add(struct hit_sum *h, const struct capture_stats *now);
-
-/* CPU time of several processes, which goes on where one ends. */
-struct cpu_sum {
-	uint64_t *last; /* by process */
-	size_t n;
-	uint64_t total_ns;
-};
-
-/* Process number `proc` has taken so much; 0: not known. What it took before it was told for the
- * first time is not in the sum. 0 or -ENOMEM: then nothing is changed. */
-int cpu_sum_add(struct cpu_sum *sum, unsigned proc, uint64_t ns);
-void cpu_sum_end(struct cpu_sum *sum);
 
 #endif

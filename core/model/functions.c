@@ -44,7 +44,8 @@ static bool grow(struct functions *f)
 	return true;
 }
 
-struct model_function *functions_row(struct functions *f, uint32_t func_id)
+/* NULL: no room. */
+static struct model_function *functions_row(struct functions *f, uint32_t func_id)
 {
 	unsigned slot;
 

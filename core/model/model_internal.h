@@ -315,7 +315,6 @@ void last_ended_free(struct model *m, struct last_ended *l);
 void made_count(struct shard *s, struct made_rows *rows, uint32_t site_id, uint32_t start_func_id);
 
 /* functions.c: by start function. Counts never fail: what there is no room for is in no row. */
-struct model_function *functions_row(struct functions *f, uint32_t func_id); /* NULL: no room */
 void functions_count(struct functions *f, uint32_t func_id, int live, int created, int exited);
 /* It starts at another one than was known. */
 void functions_move(struct functions *f, const struct record *g, uint32_t func_id);

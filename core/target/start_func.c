@@ -236,15 +236,3 @@ int target_deferred(const struct target *t, uint64_t pc, struct target_start *re
 	*ret = start;
 	return 0;
 }
-
-int target_deferred_func(const struct target *t, uint64_t pc, struct go_func *ret)
-{
-	struct target_start start;
-	int err = target_deferred(t, pc, &start);
-
-	if (!err && start.held)
-		err = -ENOENT;
-	if (!err)
-		*ret = start.func;
-	return err;
-}

@@ -136,9 +136,8 @@ int target_each_held(const struct target *t,
 /* Its function alone. */
 int target_start_func(const struct target *t, uint64_t start_pc, struct go_func *ret);
 /* The same of the wrapper that a `defer` statement leaves in its frame ("….deferwrap1"): the one
- * call it makes. -ENOENT also when the function is no such wrapper. */
-int target_deferred_func(const struct target *t, uint64_t pc, struct go_func *ret);
-/* The same with calls through an interface or a function value: then `held` is true. */
+ * call it makes; when that is one through an interface or a function value `held` is true. -ENOENT
+ * also when the function is no such wrapper. */
 int target_deferred(const struct target *t, uint64_t pc, struct target_start *ret);
 /* File and line of a pc (for a return address pass pc - 1). *ret_file lives as long as t. */
 int target_line_by_pc(const struct target *t, uint64_t pc, const char **ret_file,

@@ -134,7 +134,8 @@ void problem_goids(struct problem *p, const uint64_t *goids, uint64_t n)
 	}
 }
 
-void problem_add_frame(struct buf *out, const struct wait_stacks *w, size_t name, size_t at)
+/* "main.signup (/src/main.go:37)" */
+static void problem_add_frame(struct buf *out, const struct wait_stacks *w, size_t name, size_t at)
 {
 	const char *where = wait_stacks_text(w, at);
 

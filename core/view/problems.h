@@ -99,8 +99,6 @@ void problem_see(struct problem *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* A goroutine's file; goid 0: there is none, and nothing to see. */
 void problem_see_goroutine(struct problem *p, uint64_t goid, const char *file);
 void problem_goids(struct problem *p, const uint64_t *goids, uint64_t n);
-/* "main.signup (/src/main.go:37)" */
-void problem_add_frame(struct buf *out, const struct wait_stacks *w, size_t name, size_t at);
 /* What is the program's own in a row; where nothing is, what is innermost. */
 void problem_add_place(struct buf *out, const struct wait_stacks *w, const struct wait_stack *row);
 const char *problem_function(const struct scene *s, uint64_t func_id); /* "?" when not known */

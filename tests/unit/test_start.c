@@ -64,6 +64,7 @@ static void test_starts(void **state)
 		struct found found = {0};
 		struct target *t;
 		struct go_func f;
+		struct target_start start;
 
 		if (!sample_build(builds[b][0], builds[b][1], "starts", path))
 			continue;
@@ -79,7 +80,7 @@ static void test_starts(void **state)
 		same(t, "main.gowrap1.gowrap1", "main.gowrap1.gowrap1");
 		same(t, "main.gowrap1.deferwrap1", "main.gowrap1.deferwrap1");
 		assert_int_equal(target_func_by_name(t, "main.gowrap1.deferwrap1", &f), 0);
-		assert_int_equal(target_deferred_func(t, f.entry, &f), -ENOENT);
+		assert_int_equal(target_deferred(t, f.entry, &start), -ENOENT);
 		/* A promoted method. */
 		same(t, "main.(*outer).run", "main.(*inner).run");
 		target_free(t);
