@@ -232,6 +232,7 @@ static unsigned limits(struct emit *e, const struct facts *x)
 		n++;
 	}
 	n += loss_warnings(e, x, LOSS_READER);
+	(void)loss_warnings(e, x, LOSS_SAMPLE); /* the verdict has them by number */
 	if (x->audit.state == AUDIT_OFF || (x->v->live->audit && x->audit.state == AUDIT_NONE)) {
 		limit(e, "not audited: %s", x->audit.why);
 		n++;
@@ -244,9 +245,21 @@ static unsigned limits(struct emit *e, const struct facts *x)
 	return n;
 }
 
+/* Whatever is said of the figures, samples are estimates: that some are lost makes those coarser.
+ */
+static void add_good(struct buf *out, bool limited, uint64_t lost_samples)
+{
+	buf_addf(out, "good: %s%s lost", limited ? "" : "complete, ",
+		 lost_samples ? "no event" : "nothing");
+	if (lost_samples)
+		buf_addf(out, ", %llu samples lost", LLU(lost_samples));
+	if (limited)
+		buf_adds(out, ", within the limits");
+}
+
 static void emit_verdict(struct emit *e, const struct facts *x)
 {
-	cleanup_buf_ struct buf text = BUF_INIT;
+	cleanup_buf_ struct buf text = BUF_INIT, good = BUF_INIT;
 	struct emit scratch;
 	unsigned wrong, open, limited;
 
@@ -255,12 +268,13 @@ static void emit_verdict(struct emit *e, const struct facts *x)
 	wrong = data_warnings(&scratch, x);
 	open = unproven(&scratch, x);
 	limited = limits(&scratch, x);
+	add_good(&good, limited, losses_sum(&x->losses, LOSS_SAMPLE));
 	emit_string(e, "verdict",
 		    wrong            ? "incomplete: see the warnings"
 		    : open           ? "not known yet: see the warnings"
 		    : from_memory(x) ? "from memory: good as of the last reading"
-		    : limited        ? "good: nothing lost, within the limits"
-				     : "good: complete, nothing lost");
+		    : good.data      ? good.data
+				     : "good");
 	emit_list_begin(e, "warning");
 	data_warnings(e, x);
 	unproven(e, x);

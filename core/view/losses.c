@@ -2,6 +2,7 @@
 /* The table of losses, and the view of it: losses.h. */
 #include "core/view/losses.h"
 
+#include "core/model/samples.h"
 #include "core/pyramid/pyramid.h"
 #include "core/view/view_internal.h"
 
@@ -32,6 +33,14 @@ const struct loss_way loss_ways[] = {
 	WAY(untracked_allocations, "allocations", DATA, "in no row of `types`: short of memory",
 	    "more memory, or -sample without allocations"),
 	WAY(nameless, "names", DATA, "not kept: the table of names is full", "a new start"),
+	WAY(alloc_samples, "samples", SAMPLE,
+	    "of allocations lost: sampled bytes and sites are too low by them", ""),
+	WAY(cpu_samples, "samples", SAMPLE,
+	    "of CPU time lost: cpu_ns and pprof/cpu are too low by them", ""),
+	WAY(offcpu_samples, "samples", SAMPLE,
+	    "of time not running lost: pprof/offcpu is too low by them", ""),
+	WAY(creation_samples, "samples", SAMPLE,
+	    "of ways to a go statement lost: how many are made there is counted all the same", ""),
 	WAY(outside_namespace, "hits", READER,
 	    "of processes that have no number in this pid namespace",
 	    "run it in the pid namespace of the host"),
@@ -64,7 +73,12 @@ const unsigned n_loss_ways = ARRAY_SIZE(loss_ways);
 
 const char *loss_kind_name(enum loss_kind kind)
 {
-	return kind == LOSS_DATA ? "data" : kind == LOSS_READER ? "reader" : "bound";
+	static const char *const names[] = {[LOSS_DATA] = "data",
+					    [LOSS_SAMPLE] = "sample",
+					    [LOSS_READER] = "reader",
+					    [LOSS_BOUND] = "bound"};
+
+	return names[kind];
 }
 
 uint64_t losses_of(const struct losses *losses, const struct loss_way *way)
@@ -110,6 +124,25 @@ static void count_readers(const struct view *v, struct losses *ret)
 	ret->timeline_forgotten = timeline.forgotten;
 }
 
+static uint64_t lost_samples(const struct view *v, enum sample_kind kind)
+{
+	struct sample_totals t;
+
+	samples_totals(model_samples(v->model), model_proc_root(v->model), kind, &t);
+	return t.lost; /* of all processes */
+}
+
+uint64_t losses_sum(const struct losses *losses, enum loss_kind kind)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < n_loss_ways; i++) {
+		if (loss_ways[i].kind == kind)
+			sum = sum_u64(sum, losses_of(losses, &loss_ways[i]));
+	}
+	return sum;
+}
+
 void losses_count(const struct view *v, struct losses *ret)
 {
 	struct model_totals t;
@@ -117,6 +150,10 @@ void losses_count(const struct view *v, struct losses *ret)
 	*ret = (struct losses){0};
 	count_live(v, ret);
 	count_readers(v, ret);
+	ret->alloc_samples = lost_samples(v, SAMPLE_ALLOC);
+	ret->cpu_samples = lost_samples(v, SAMPLE_CPU);
+	ret->offcpu_samples = lost_samples(v, SAMPLE_OFF_CPU);
+	ret->creation_samples = lost_samples(v, SAMPLE_CREATED);
 	model_totals(v->model, -1, &t);
 	ret->malformed = t.malformed;
 	ret->unknown_process = t.unknown_process;

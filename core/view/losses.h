@@ -12,6 +12,7 @@
 
 enum loss_kind {
 	LOSS_DATA,   /* figures are too low, or something is wrong */
+	LOSS_SAMPLE, /* estimates are of fewer samples, and so too low */
 	LOSS_READER, /* the figures are right; somebody who reads has not had all of it */
 	LOSS_BOUND,  /* no longer kept, as a bound says: what is shown of the past is shorter */
 };
@@ -31,9 +32,10 @@ struct loss_way {
 struct losses {
 	uint64_t ring_full, unreadable, absent_fields, outside_namespace, unfollowed, undecodable,
 		left_in_rings, malformed, unknown_process, untracked_goroutines,
-		untracked_allocations, nameless, recording_missed, not_recorded, recording_nameless,
-		stdout_missed, stream_missed, mount_missed, download_missed, timeline_missed,
-		events_forgotten, goroutines_forgotten, timeline_forgotten;
+		untracked_allocations, nameless, alloc_samples, cpu_samples, offcpu_samples,
+		creation_samples, recording_missed, not_recorded, recording_nameless, stdout_missed,
+		stream_missed, mount_missed, download_missed, timeline_missed, events_forgotten,
+		goroutines_forgotten, timeline_forgotten;
 };
 
 extern const struct loss_way loss_ways[];
@@ -41,7 +43,9 @@ extern const unsigned n_loss_ways;
 
 void losses_count(const struct view *v, struct losses *ret);
 uint64_t losses_of(const struct losses *losses, const struct loss_way *way);
-/* "data", "reader", "bound" */
+/* Of all ways of a kind, whatever their units. */
+uint64_t losses_sum(const struct losses *losses, enum loss_kind kind);
+/* "data", "sample", "reader", "bound" */
 const char *loss_kind_name(enum loss_kind kind);
 
 #endif

@@ -222,7 +222,8 @@ static void tell_starts(struct scene *s, const struct start_row *row, double rat
 	buf_addf(&p->text, "%.0f goroutines of %s started a second", rate,
 		 problem_function(s, row->func_id));
 	name(p, problem_function(s, row->func_id));
-	problem_see(p, "sites.tsv");
+	problem_see(p, "sites");
+	problem_see_creations(s, p);
 	problem_see(p, "functions.tsv");
 }
 

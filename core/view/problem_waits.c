@@ -188,7 +188,8 @@ static void tell_growth(struct scene *s, const struct start_row *row, uint64_t t
 		buf_addf(&p->text, ": %s", reason_of(function));
 	snprintf(p->function, sizeof(p->function), "%s", function);
 	problem_see_goroutine(p, row->goid, "stack");
-	problem_see(p, "sites.tsv");
+	problem_see(p, "sites");
+	problem_see_creations(s, p);
 	problem_see(p, "leaks");
 	problem_goids(p, &row->goid, 1);
 }

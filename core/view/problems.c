@@ -9,6 +9,7 @@
 
 #include "core/base/json.h"
 #include "core/base/text.h"
+#include "core/model/samples.h"
 
 #define MS     1000000ull
 #define CPU_NS (10 * NS_PER_SEC) /* problem_rules says so */
@@ -124,6 +125,12 @@ void problem_see_goroutine(struct problem *p, uint64_t goid, const char *file)
 {
 	if (goid)
 		problem_see(p, "goroutines/%llu/%s", (unsigned long long)goid, file);
+}
+
+void problem_see_creations(const struct scene *s, struct problem *p)
+{
+	if (s->v->replay || samples_begun(model_samples(s->v->model), SAMPLE_CREATED))
+		problem_see(p, "pprof/creations");
 }
 
 void problem_goids(struct problem *p, const uint64_t *goids, uint64_t n)

@@ -57,7 +57,7 @@ struct problem_rule {
 
 extern const struct problem_rule problem_rules[PROBLEM_KINDS];
 
-#define PROBLEM_SEES  3
+#define PROBLEM_SEES  4
 #define PROBLEM_GOIDS 8
 #define PROBLEMS_MAX  64 /* of which the worst are kept */
 
@@ -98,6 +98,8 @@ struct problem *problem_add(struct scene *s, enum problem_kind kind, enum proble
 void problem_see(struct problem *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* A goroutine's file; goid 0: there is none, and nothing to see. */
 void problem_see_goroutine(struct problem *p, uint64_t goid, const char *file);
+/* Who made them: where that is counted, or a session has it. */
+void problem_see_creations(const struct scene *s, struct problem *p);
 void problem_goids(struct problem *p, const uint64_t *goids, uint64_t n);
 /* What is the program's own in a row; where nothing is, what is innermost. */
 void problem_add_place(struct buf *out, const struct wait_stacks *w, const struct wait_stack *row);

@@ -40,6 +40,7 @@ struct look {
 	unsigned proc;
 	uint64_t from_ns, to_ns;
 	uint64_t first, end; /* of the events */
+	bool seen;           /* events are, just now */
 	bool states;         /* every change of state is told of */
 	bool sampled;
 	bool cpu; /* CPU samples are taken */
@@ -374,7 +375,8 @@ static void text_head(const struct look *l, const struct model_totals *t,
 	view_note_events_only(l->v, l->proc, out);
 	buf_addc(out, '\n');
 	if (!l->states)
-		buf_adds(out, "Changes of state are sampled: who ran how long is not known.\n");
+		buf_addf(out, "Changes of state are %s: who ran how long is not known.\n",
+			 l->seen ? "sampled" : "not seen just now");
 }
 
 static int as_text(const struct look *l, const struct model_totals *t, const struct proc_info *info,
@@ -436,13 +438,21 @@ static int add_cpu(struct look *l)
 	return err;
 }
 
+static bool sees_events(const struct view *v, unsigned proc)
+{
+	struct live_probes p;
+
+	return !view_probes(v, proc, &p) || !p.off;
+}
+
 static int measure(struct look *l, const struct proc_info *info)
 {
 	uint32_t rates[RATES];
 	int err;
 
 	l->sampled = view_rates(l->v, rates);
-	l->states = !l->sampled || rates_tell_all_states(rates);
+	l->seen = sees_events(l->v, l->proc);
+	l->states = l->seen && (!l->sampled || rates_tell_all_states(rates));
 	l->to_ns = view_now(l->v, l->proc);
 	l->from_ns = MAX(l->to_ns - MIN(l->to_ns, NS_PER_SEC), MIN(info->attached_ns, l->to_ns));
 	find_first(l);
@@ -505,21 +515,12 @@ int view_top(const struct view *v, struct view_query *q, struct buf *out)
 /* --- for other views ---------------------------------------------------------------------------
  */
 
-static bool sees_events(const struct view *v, unsigned proc)
-{
-	struct live_probes p;
-
-	return !view_probes(v, proc, &p) || !p.off;
-}
-
 static int copy_second(const struct look *l, struct second *ret)
 {
 	const struct row *rows = (const void *)l->rows.rows;
-	bool events = sees_events(l->v, l->proc);
-
 	*ret = (struct second){.ns = l->to_ns - l->from_ns,
-			       .events = events,
-			       .states = events && l->states,
+			       .events = l->seen,
+			       .states = l->states,
 			       .rows = calloc(l->rows.n + 1, sizeof(*ret->rows)),
 			       .sites = (void *)l->sites.rows,
 			       .n_sites = l->sites.n};

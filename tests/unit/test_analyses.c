@@ -240,6 +240,11 @@ static void check_hits(json_t *v)
 	assert_true(of_goroutines > 0 && of_goroutines <= all);
 }
 
+static void no_probes(void *ctx, unsigned proc, struct live_probes *ret)
+{
+	*ret = (struct live_probes){.level = PROBES_LIGHT, .off = 1, .why = "-probes light"};
+}
+
 static void test_top(void **state)
 {
 	struct fixture *x = *state;
@@ -269,6 +274,16 @@ static void test_top(void **state)
 	v = json(x, view_top);
 	assert_true(json_is_null(json_object_get(v, "running_percent")));
 	json_decref(v);
+	/* No event is seen, memory tells who runs: nobody knows for how long. */
+	x->rates[EVENT_CASGSTATUS] = RATE_ONE;
+	x->live.probes = no_probes;
+	v = json(x, view_top);
+	assert_true(json_is_null(json_object_get(v, "running_percent")));
+	assert_true(json_is_null(json_object_get(v, "runnable_percent")));
+	json_decref(v);
+	assert_non_null(strstr(text(x, view_top), "\n         7 waiting        ?      ? "));
+	assert_non_null(strstr(x->out.data, "Changes of state are not seen just now"));
+	x->live.probes = NULL;
 }
 
 static void test_flame(void **state)

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "core/model/samples.h"
 #include "core/view/losses.h"
 #include "core/view/overview.h"
 #include "core/pyramid/pyramid.h"
@@ -100,6 +101,12 @@ static void test_each_is_shown(void **state)
 		.state = RECORDING_RUNNING, .missed = 21, .not_recorded = 22, .nameless = 23};
 	for (unsigned who = 0; who < FEED_READERS; who++)
 		feed_count_missed(feed, who, 31 + who);
+	for (unsigned kind = 0; kind < SAMPLE_KINDS; kind++)
+		samples_lost(model_samples(x->m), (enum sample_kind)kind, 41 + kind, 1);
+	assert_int_equal(counted(x, "alloc_samples"), 41 + SAMPLE_ALLOC);
+	assert_int_equal(counted(x, "cpu_samples"), 41 + SAMPLE_CPU);
+	assert_int_equal(counted(x, "offcpu_samples"), 41 + SAMPLE_OFF_CPU);
+	assert_int_equal(counted(x, "creation_samples"), 41 + SAMPLE_CREATED);
 	/* The model's own. */
 	apply(x, (struct event){.type = EVENT_NEWOBJECT, .proc = 7, .goid = 1, .time_ns = T0});
 	apply(x, (struct event){.type = EVENT_CASGSTATUS, .from = 99, .goid = 1, .time_ns = T0});
@@ -139,6 +146,20 @@ static void test_each_is_shown(void **state)
 	}
 	assert_non_null(strstr(render(x, view_health), "verdict incomplete"));
 	assert_non_null(strstr(render(x, view_health), "-ring-size"));
+}
+
+/* Samples are estimates: that some are lost is no warning, but is not hidden either. */
+static void test_samples_in_verdict(void **state)
+{
+	struct fixture *x = *state;
+
+	assert_non_null(strstr(render(x, view_health), "verdict good: complete, nothing lost\n"));
+	samples_lost(model_samples(x->m), SAMPLE_ALLOC, 16280, 1);
+	samples_lost(model_samples(x->m), SAMPLE_OFF_CPU, 67, 1);
+	assert_non_null(strstr(render(x, view_health),
+			       "verdict good: complete, no event lost, 16347 samples lost\n"));
+	assert_non_null(strstr(x->out.data, "\nlimit 16280 samples of allocations lost: "));
+	assert_null(strstr(x->out.data, "\nwarning "));
 }
 
 /* The model: too many goroutines, names, rows. */
@@ -213,6 +234,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_table),
 		cmocka_unit_test_setup_teardown(test_each_is_shown, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_samples_in_verdict, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full_tables, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_doubt, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_timeline, setup, teardown),

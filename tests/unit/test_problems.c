@@ -338,6 +338,7 @@ static void test_growing(void **state)
 		}
 	}
 	assert_non_null(strstr(problems(x), "growing: main.leaky "));
+	assert_non_null(strstr(x->out.data, " sites pprof/creations leaks\n"));
 	assert_null(strstr(problems(x), "main.burst"));
 }
 
@@ -395,6 +396,74 @@ static void test_own(void **state)
 		assert_false(own_function(others[i], strlen(others[i])));
 }
 
+/* Is there such a file, as the table of views has it? */
+static bool is_file(const char *path)
+{
+	static const char of_goroutine[] = "goroutines/%llu/";
+	bool inner = !strncmp(path, of_goroutine, strlen(of_goroutine));
+	char name[96];
+
+	if (inner)
+		path += strlen(of_goroutine);
+	/* Those the mount has without a view. */
+	if (!strcmp(path, inner ? "events" : "control/probes"))
+		return true;
+	for (unsigned i = 0; i < n_views; i++) {
+		const struct view_row *row = &views[i];
+
+		snprintf(name, sizeof(name), "%s%s", row->name, row->suffix ? row->suffix : "");
+		if (row->scope == (inner ? VIEW_GOROUTINE : VIEW_PROCESS) && !row->no_file &&
+		    !strcmp(name, path))
+			return true;
+	}
+	return false;
+}
+
+/* The literal behind the last comma of a call, or "". */
+static void path_of(const char *line, char *ret, size_t size)
+{
+	static const char see[] = "problem_see(p, \"", of[] = "problem_see_goroutine(p, ";
+	const char *at = strstr(line, see), *goroutine = strstr(line, of);
+
+	*ret = '\0';
+	if (goroutine)
+		at = strchr(goroutine, '"');
+	else if (at)
+		at += strlen(see) - 1;
+	if (at)
+		snprintf(ret, size, "%s%.*s", goroutine ? "goroutines/%llu/" : "",
+			 (int)strcspn(at + 1, "\""), at + 1);
+}
+
+/* Whoever is pointed to a file finds it: each call in the source. */
+static void test_see_is_there(void **state)
+{
+	static const char *const files[] = {"problems.c", "problem_waits.c", "problem_runs.c"};
+	char text[400], path[96];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(files); i++) {
+		FILE *f;
+
+		snprintf(text, sizeof(text), SOURCE_ROOT "/core/view/%s", files[i]);
+		f = fopen(text, "r");
+		assert_non_null(f);
+		while (fgets(text, sizeof(text), f)) {
+			path_of(text, path, sizeof(path));
+			/* Where problem_see_goroutine() does it for all. */
+			if (!*path || !strcmp(path, "goroutines/%llu/%s"))
+				continue;
+			if (!is_file(path))
+				fail_msg("%s: problems points to %s, and there is no such file",
+					 files[i], path);
+			n++;
+		}
+		fclose(f);
+	}
+	assert_true(n > 20);
+	assert_false(is_file("sites.tsv"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -403,7 +472,7 @@ int main(void)
 		TEST(test_quiet),       TEST(test_worst_first),   TEST(test_below_thresholds),
 		TEST(test_growing),     TEST(test_functions),     TEST(test_own),
 		TEST(test_done),        TEST(test_running),       TEST(test_ran),
-		TEST(test_target_gone), TEST(test_functions_cpu),
+		TEST(test_target_gone), TEST(test_functions_cpu), TEST(test_see_is_there),
 	};
 	int failed = cmocka_run_group_tests_name("problems", tests, NULL, NULL);
 

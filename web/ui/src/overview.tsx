@@ -109,7 +109,7 @@ function Losses() {
 	if (!s || !app.usable || !(s.losses?.length || s.in_doubt)) return null;
 	return <ul class="losses" aria-label="Losses">
 		{s.in_doubt ? <li class="bad">State changes were lost: which goroutines there are, and in which state, is in doubt until memory is read</li> : null}
-		{(s.losses ?? []).map((l) => <li class={l.of === 'bound' ? 'small' : 'bad'} data-way={l.way} title={l.helps ? `What helps: ${l.helps}` : undefined}>
+		{(s.losses ?? []).map((l) => <li class={l.of === 'bound' || l.of === 'sample' ? 'small' : 'bad'} data-way={l.way} title={l.helps ? `What helps: ${l.helps}` : undefined}>
 			{exact(l.count)} {l.unit} {l.what}{l.helps && l.of !== 'bound' ? <span class="small"> · {l.helps}</span> : null}</li>)}
 	</ul>;
 }

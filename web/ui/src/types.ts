@@ -53,7 +53,7 @@ export interface Loss {
 	way: string;
 	count: number;
 	unit: string;
-	of: 'data' | 'reader' | 'bound';
+	of: 'data' | 'sample' | 'reader' | 'bound';
 	what: string;
 	helps: string;
 }
