@@ -257,14 +257,21 @@ static void exited_drop(struct model *m, struct record *g)
 	shard_remove(s, g);
 }
 
-/* It ended: the last of its start function, instead of the one that was. */
+/* It ended: the last of its start function, instead of the one that was. That one is dropped with
+ * the oldest, once all changes are settled: it may have one itself, and even live again. */
 static void note_last(struct model *m, struct record *g)
 {
 	struct record *old = last_ended_put(m, g);
 
 	if (old && !old->in_exited) {
-		m->procs[old->proc]->exited_retained--;
-		exited_drop(m, old);
+		old->newer = m->oldest_exited;
+		if (old->newer)
+			old->newer->older = old;
+		else
+			m->newest_exited = old;
+		m->oldest_exited = old;
+		old->in_exited = true;
+		m->n_exited++; /* its process has counted it all the time */
 	}
 }
 
