@@ -37,10 +37,14 @@ static void note_began(struct record *g, const struct goroutine_seen *seen, uint
 
 /* `same`: it is in the state it was in. What was different, because nobody watched, was not wrong.
  */
-static void follow_reading(struct shard *s, struct record *g, const struct meaning *m, bool same)
+static void follow_reading(struct shard *s, struct record *g, const struct meaning *m, bool same,
+			   bool stayed)
 {
 	if (same && m->means) {
-		record_follow_on(s, g, m);
+		if (stayed)
+			record_follow_on(s, g, m);
+		else
+			record_follow(s, g, m, 0);
 		return;
 	}
 	if (!(g->life.flags & GOROUTINE_GAP))
@@ -55,6 +59,32 @@ static bool is_blind(const struct model *m, uint64_t time_ns)
 	return m->off_ns || time_ns < m->on_ns;
 }
 
+/* The same state twice, and nobody watched: one stay only where the runtime says so. It sets
+ * g.waitsince once, when a collection meets who waits or is in a system call, and takes it back
+ * when that is over. */
+static bool has_stayed(const struct record *g, const struct goroutine_seen *seen)
+{
+	return seen->began_ns && seen->began_ns <= g->life.since_ns;
+}
+
+/* It is read in the state it was in. */
+static void see_again(struct record *g, bool blind, bool stayed, uint64_t began_ns,
+		      uint64_t time_ns, struct meaning *ret)
+{
+	struct life read = ret->life;
+
+	if (!(g->life.flags & GOROUTINE_GAP)) {
+		*ret = (struct meaning){.life = g->life}; /* events would have told */
+		return;
+	}
+	if (stayed)
+		record_note_lasts(g, began_ns);
+	if (!blind)
+		walk_watched(&read, time_ns, ret);
+	else if (!stayed)
+		walk_seen_again(&read, time_ns, ret);
+}
+
 /* false: whether it is still there is not known. */
 static bool heal_one(struct model *m, unsigned proc, const struct goroutine_seen *seen,
 		     uint64_t time_ns)
@@ -63,14 +93,15 @@ static bool heal_one(struct model *m, unsigned proc, const struct goroutine_seen
 	struct shard *s = &m->shards[shard_of(m, proc, seen->goid)];
 	struct record *g = shard_find(s, proc, seen->goid);
 	uint64_t heard_ns = heard_of(g);
-	bool blind = is_blind(m, time_ns), same;
+	bool blind = is_blind(m, time_ns), same, stayed;
 	struct meaning meaning;
 
 	walk_read(g ? &g->life : &nothing, seen, time_ns, &meaning);
-	same = g && !blind && !meaning.means && walk_is_live(seen->state) &&
+	same = g && !meaning.means && walk_is_live(seen->state) &&
 	       life_state(&g->life) == walk_fold(seen->state);
+	stayed = same && has_stayed(g, seen);
 	if (same)
-		walk_watched(&g->life, time_ns, &meaning);
+		see_again(g, blind, stayed, seen->began_ns, time_ns, &meaning);
 	else if (blind && meaning.means)
 		meaning.life.flags |= GOROUTINE_GAP;
 	if (!g && meaning.means & MEANS_APPEARED) {
@@ -85,8 +116,8 @@ static bool heal_one(struct model *m, unsigned proc, const struct goroutine_seen
 	/* What it did since says that it ran then, not in which state it is. */
 	if (!(g->life.flags & GOROUTINE_STATE_UNKNOWN) || g->last_event_ns <= time_ns ||
 	    walk_runs_still(&g->life, walk_fold(seen->state), time_ns)) {
-		follow_reading(s, g, &meaning, same);
-		if (meaning.means & MEANS_STATE && !same)
+		follow_reading(s, g, &meaning, same, stayed);
+		if (meaning.means & MEANS_STATE && !stayed)
 			note_began(g, seen, heard_ns);
 	}
 	fill_in(m, s, g, seen);

@@ -274,6 +274,9 @@ static inline bool record_changed_since(const struct record *g, uint64_t since_n
 uint64_t record_began(const struct record *g, uint16_t *ret_flags);
 /* The runtime says so of the state that was read. */
 void record_note_began(struct record *g, uint64_t began_ns);
+/* The runtime says that the stay it is in goes on since about then; what is known of a time before
+ * may be of another one. */
+void record_note_lasts(struct record *g, uint64_t began_ns);
 
 /* model.c: adds a process's counts. The lock is held. */
 void proc_totals(const struct model *m, struct model_totals *t, unsigned proc);

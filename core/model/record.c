@@ -105,6 +105,15 @@ void record_note_began(struct record *g, uint64_t began_ns)
 		set_began(g, began_ns, GOROUTINE_ABOUT);
 }
 
+void record_note_lasts(struct record *g, uint64_t began_ns)
+{
+	uint16_t flags;
+	uint64_t known_ns = record_began(g, &flags);
+
+	if (life_known(&g->life) && known_ns < g->life.since_ns)
+		set_began(g, MAX(began_ns, known_ns), GOROUTINE_ABOUT);
+}
+
 void record_note_creation(struct shard_proc *sp, struct record *g, uint64_t time_ns)
 {
 	/* One that memory had may have been made while that was read, after it was begun. But a C

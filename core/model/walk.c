@@ -357,6 +357,16 @@ void walk_watched(const struct life *have, uint64_t time_ns, struct meaning *ret
 	ret->life.flags &= (uint16_t)~GOROUTINE_GAP;
 }
 
+void walk_seen_again(const struct life *have, uint64_t time_ns, struct meaning *ret)
+{
+	*ret = (struct meaning){.life = *have};
+	if (!life_there(have) || !life_known(have) || !(have->flags & GOROUTINE_GAP) ||
+	    MAX(have->since_ns, have->ran_ns) >= time_ns)
+		return;
+	enter(ret, have->state, time_ns);
+	ret->life.flags |= GOROUTINE_STATE_READ | GOROUTINE_GAP;
+}
+
 void walk_lost(const struct life *have, uint64_t time_ns, struct meaning *ret)
 {
 	*ret = (struct meaning){.life = *have};

@@ -83,6 +83,9 @@ void walk_unwatched(const struct life *have, uint64_t time_ns, struct meaning *r
 /* They are back, and a reading that was begun at time_ns has it in the state it had when they went
  * (walk_read() changed nothing). */
 void walk_watched(const struct life *have, uint64_t time_ns, struct meaning *ret);
+/* They are still out, and a reading has it in the state it had, which need not be the same stay: it
+ * is in it from here on. */
+void walk_seen_again(const struct life *have, uint64_t time_ns, struct meaning *ret);
 /* Its process executed another program. */
 void walk_execed(const struct life *have, uint64_t time_ns, struct meaning *ret);
 

@@ -164,6 +164,54 @@ static void test_leaked(void **state)
 	expect_began(x, 7, 700, GOROUTINE_ABOUT);
 }
 
+/* Without probes: that it is in the same state at two readings is no proof that it was in it all
+ * the while, but where the runtime says so. */
+static void test_two_readings(void **state)
+{
+	struct fixture *x = *state;
+
+	change(x, 500, 5, 5, GSTATE_RUNNING, GSTATE_WAITING, 0);
+	change(x, 500, 6, 6, GSTATE_RUNNING, GSTATE_WAITING, 0);
+	model_unwatch(x->m, 1000, true);
+	/* It may have slept ten times since. */
+	read_one(x, 1100, 5, GSTATE_WAITING, 0);
+	expect_began(x, 5, 1100, GOROUTINE_AT_LEAST);
+	assert_int_equal(get(x, 5).state_since_ns, 1100);
+	read_one(x, 1200, 5, GSTATE_WAITING, 0);
+	expect_began(x, 5, 1200, GOROUTINE_AT_LEAST);
+	assert_int_equal(get(x, 5).state_ns[GSTATE_WAITING], 500);
+	/* An older reading says nothing. */
+	read_one(x, 1150, 5, GSTATE_WAITING, 0);
+	expect_began(x, 5, 1200, GOROUTINE_AT_LEAST);
+	/* A collection has met it: from then on it is the same wait. */
+	read_one(x, 1300, 5, GSTATE_WAITING, 1250);
+	expect_began(x, 5, 1250, GOROUTINE_ABOUT);
+	read_one(x, 1400, 5, GSTATE_WAITING, 1250);
+	read_one(x, 1500, 5, GSTATE_WAITING, 1250);
+	expect_began(x, 5, 1250, GOROUTINE_ABOUT);
+	/* And another one, that the next collection met. */
+	read_one(x, 1600, 5, GSTATE_WAITING, 1550);
+	expect_began(x, 5, 1550, GOROUTINE_ABOUT);
+	/* What was known of the one before is nothing of this one. */
+	read_one(x, 1700, 5, GSTATE_WAITING, 0);
+	expect_began(x, 5, 1700, GOROUTINE_AT_LEAST);
+	/* The wait that an event told of, from where the runtime says it goes on. */
+	read_one(x, 1700, 6, GSTATE_WAITING, 600);
+	expect_began(x, 6, 600, GOROUTINE_ABOUT);
+	/* What runs, too. */
+	read_one(x, 1100, 7, GSTATE_RUNNING, 0);
+	read_one(x, 1700, 7, GSTATE_RUNNING, 0);
+	expect_began(x, 7, 1700, GOROUTINE_AT_LEAST);
+	/* Probes are back: the first reading is as one without; after it events tell. */
+	model_watch(x->m, 2000, true);
+	read_one(x, 2100, 5, GSTATE_WAITING, 0);
+	expect_began(x, 5, 2100, GOROUTINE_AT_LEAST);
+	read_one(x, 2100, 6, GSTATE_WAITING, 600);
+	expect_began(x, 6, 600, GOROUTINE_ABOUT);
+	read_one(x, 2200, 5, GSTATE_WAITING, 0);
+	expect_began(x, 5, 2100, GOROUTINE_AT_LEAST);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -171,6 +219,7 @@ int main(void)
 		TEST(test_before),
 		TEST(test_not_before_events),
 		TEST(test_leaked),
+		TEST(test_two_readings),
 	};
 
 	return cmocka_run_group_tests_name("stuck", tests, NULL, NULL);
