@@ -53,7 +53,8 @@ static int weight(const struct wait_holder *h, uint64_t goid, enum wait_how how,
 		return how == WAIT_READ && h->goid != goid ? 5 : 0;
 	if (h->word != WAIT_WORD_MAPPED)
 		return 0;
-	if (h->evidence == WAIT_BY_DEFER && h->section == WAIT_SECTION_NO)
+	if (h->evidence == WAIT_BY_DEFER &&
+	    (h->section == WAIT_SECTION_NO || (h->section == WAIT_SECTION_MAYBE && !alone)))
 		return 0;
 	if (h->evidence == WAIT_BY_DEFER)
 		return h->goid == goid ? 2 : h->waiter ? 3 : 4;
@@ -128,6 +129,18 @@ static bool cycle_is_strong(const struct making *m, uint32_t from)
 	return true;
 }
 
+/* One alone has a mutex, and he is not another of those who wait for it. */
+static bool waits_for_one_mutex(const struct making *m, uint32_t from)
+{
+	uint32_t object = only_object(m->graph, from), at = m->nodes[from].next;
+
+	if (at == from || m->graph->objects[object].kind != WAIT_MUTEX)
+		return false;
+	while (at != from && only_object(m->graph, at) == object)
+		at = m->nodes[at].next;
+	return at == from;
+}
+
 static void mark_cycle(struct making *m, uint32_t from)
 {
 	uint32_t order = 1, at = from;
@@ -149,7 +162,8 @@ static void find_cycles(struct making *m)
 			m->nodes[at].colour = 1;
 			at = m->nodes[at].next;
 		}
-		if (at != LEAK_NONE && m->nodes[at].colour == 1 && cycle_is_strong(m, at))
+		if (at != LEAK_NONE && m->nodes[at].colour == 1 && cycle_is_strong(m, at) &&
+		    !waits_for_one_mutex(m, at))
 			mark_cycle(m, at);
 		leads = at != LEAK_NONE && m->nodes[at].leads_to_cycle;
 		for (at = i; at != LEAK_NONE && m->nodes[at].colour == 1; at = m->nodes[at].next) {

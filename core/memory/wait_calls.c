@@ -15,9 +15,11 @@
 /* What is known of a place in the code. */
 struct place_known {
 	uint64_t pc; /* 0: unused */
-	bool machinery;
+	bool machinery, cond_wait;
 	uint8_t asked; /* a bit a kind: `section` is known */
 	uint8_t section[WAIT_KINDS];
+	uint8_t asked_kept, taking; /* the same of `kept` */
+	uint8_t kept[WAIT_KINDS];
 };
 
 /* Of a function that closures have. */
@@ -95,8 +97,11 @@ static struct place_known *place_of(struct wait_calls *c, uint64_t pc)
 	if (p->pc == pc)
 		return p;
 	*p = (struct place_known){.pc = pc};
-	for (size_t i = 0; !target_func_by_pc(c->t, pc, &func) && i < ARRAY_SIZE(rooms); i++)
+	if (target_func_by_pc(c->t, pc, &func))
+		return p;
+	for (size_t i = 0; i < ARRAY_SIZE(rooms); i++)
 		p->machinery |= begins(func.name, rooms[i]);
+	p->cond_wait = !strcmp(func.name, "sync.(*Cond).Wait");
 	return p;
 }
 
@@ -105,14 +110,20 @@ bool wait_calls_is_machinery(struct wait_calls *c, uint64_t lookup)
 	return place_of(c, lookup)->machinery;
 }
 
+bool wait_calls_is_cond_wait(struct wait_calls *c, uint64_t lookup)
+{
+	return place_of(c, lookup)->cond_wait;
+}
+
+static const enum wait_section sections[] = {
+	[LOCK_HELD_UNKNOWN] = WAIT_SECTION_UNKNOWN,
+	[LOCK_HELD_NO] = WAIT_SECTION_NO,
+	[LOCK_HELD_MAYBE] = WAIT_SECTION_MAYBE,
+	[LOCK_HELD_YES] = WAIT_SECTION_YES,
+};
+
 enum wait_section wait_calls_section(struct wait_calls *c, uint64_t lookup, enum wait_kind kind)
 {
-	static const enum wait_section sections[] = {
-		[LOCK_HELD_UNKNOWN] = WAIT_SECTION_UNKNOWN,
-		[LOCK_HELD_NO] = WAIT_SECTION_NO,
-		[LOCK_HELD_MAYBE] = WAIT_SECTION_MAYBE,
-		[LOCK_HELD_YES] = WAIT_SECTION_YES,
-	};
 	struct place_known *p = place_of(c, lookup);
 
 	if (!locks[kind].gives[0] || (!(p->asked >> kind & 1) && c->read >= READ_MAX))
@@ -123,6 +134,27 @@ enum wait_section wait_calls_section(struct wait_calls *c, uint64_t lookup, enum
 		p->section[kind] = (uint8_t)sections[lock_held_at(c->t, lookup, &locks[kind])];
 	}
 	return (enum wait_section)p->section[kind];
+}
+
+enum wait_section wait_calls_kept(struct wait_calls *c, uint64_t lookup, enum wait_kind kind,
+				  bool *ret_taking)
+{
+	const uint8_t bit = (uint8_t)(1u << kind);
+	struct place_known *p = place_of(c, lookup);
+	bool taking;
+
+	*ret_taking = p->taking & bit;
+	if (!locks[kind].gives[0] || (!(p->asked_kept & bit) && c->read >= READ_MAX))
+		return WAIT_SECTION_UNKNOWN;
+	if (!(p->asked_kept & bit)) {
+		c->read++;
+		p->asked_kept |= bit;
+		p->kept[kind] =
+			(uint8_t)sections[lock_kept_at(c->t, lookup, &locks[kind], &taking)];
+		p->taking |= taking ? bit : 0;
+		*ret_taking = taking;
+	}
+	return (enum wait_section)p->kept[kind];
 }
 
 /* --- closures --------------------------------------------------------------------------------- */

@@ -33,7 +33,12 @@ bool wait_calls_is_wrapper(struct wait_calls *c, uint64_t entry);
 
 /* `lookup` as stack_frame.lookup. */
 enum wait_section wait_calls_section(struct wait_calls *c, uint64_t lookup, enum wait_kind kind);
+/* Has a caller's lock been given up on the way there? *ret_taking: it is a call that takes one. */
+enum wait_section wait_calls_kept(struct wait_calls *c, uint64_t lookup, enum wait_kind kind,
+				  bool *ret_taking);
 
+/* sync.(*Cond).Wait: it gives up the Cond's lock while it waits. */
+bool wait_calls_is_cond_wait(struct wait_calls *c, uint64_t lookup);
 /* A function of the runtime, of sync, or of internal/poll: its frames are those of the wait. */
 bool wait_calls_is_machinery(struct wait_calls *c, uint64_t lookup);
 

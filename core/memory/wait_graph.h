@@ -154,6 +154,7 @@ struct wait_holder {
 	bool waiter;               /* waits on the object himself */
 	bool by_code;   /* WAIT_BY_FRAME: he waits for it and has taken such a lock; no word of his
 			   has its address */
+	bool gave_up;   /* a callee of the frame has, or may have: such a one is not told */
 	wait_text call; /* WAIT_BY_DEFER: what ends the wait: "sync.(*Mutex).Unlock" */
 	wait_text deferred;   /* the function that is deferred and makes that call; "": itself */
 	wait_text func, file; /* the frame */

@@ -51,6 +51,7 @@ struct search {
 	uint64_t until_ns;
 	struct wait_calls *calls;
 	struct stack_live *live;
+	const struct stack_trace *trace; /* at hand; NULL: of one that runs */
 	uint64_t running[RUNNING_BYTES / 8];
 };
 
@@ -96,8 +97,9 @@ static bool is_weak(const struct wait_holder *h)
 enum rank {
 	RANK_FACT,
 	RANK_DUE,
-	RANK_SECTION, /* he stands between taking such a lock and giving it up, or seems to have
-			 deferred that */
+	RANK_SECTION,   /* he stands between taking such a lock and giving it up, or seems to have
+			   deferred that */
+	RANK_MAYBE_DUE, /* a deferred call is due, of a lock that he has on some ways only */
 	RANK_MAY_GIVE,
 	RANK_POINTER,
 	RANK_UNMAPPED, /* a pointer, in a word that may be dead */
@@ -109,9 +111,13 @@ static enum rank rank_of(const struct wait_holder *h)
 {
 	if (h->evidence == WAIT_BY_PENDING_WRITER)
 		return RANK_FACT;
+	if (h->gave_up)
+		return RANK_NOT;
 	/* It may have been unlocked, to be locked again: then he waits for it himself, mostly. */
 	if (h->evidence == WAIT_BY_DEFER && h->section == WAIT_SECTION_NO)
 		return RANK_MAY_GIVE;
+	if (h->evidence == WAIT_BY_DEFER && h->section == WAIT_SECTION_MAYBE)
+		return RANK_MAYBE_DUE;
 	if (h->evidence == WAIT_BY_DEFER)
 		return h->word == WAIT_WORD_MAPPED ? RANK_DUE : RANK_SECTION;
 	/* Whoever waits has it for that reason. */
@@ -137,6 +143,89 @@ static int compare_likely(const struct wait_holder *a, const struct wait_holder 
 	return (a->evidence > b->evidence) - (a->evidence < b->evidence);
 }
 
+/* What the frames have done that a frame has called. */
+struct callees {
+	bool known;     /* the frame is among those of the stack */
+	bool kept;      /* all of them have left a caller's lock alone, or taken it again */
+	bool gave;      /* one has given up such a lock, maybe another one */
+	bool cond;      /* sync.(*Cond).Wait is among them */
+	bool waits_for; /* the innermost one of the program, or the frame, is in a call of Lock() */
+};
+
+static struct callees callees_of(struct search *s, uint64_t lookup, enum wait_kind kind)
+{
+	struct callees c = {.kept = true};
+	bool innermost = true, taking;
+
+	for (size_t f = 0; s->trace && f < s->trace->n && !c.known; f++) {
+		uint64_t at = s->trace->frames[f].lookup;
+		enum wait_section kept;
+
+		c.cond |= wait_calls_is_cond_wait(s->calls, at);
+		if (wait_calls_is_machinery(s->calls, at))
+			continue;
+		kept = wait_calls_kept(s->calls, at, kind, &taking);
+		if (innermost)
+			c.waits_for = taking;
+		innermost = false;
+		c.known = at == lookup;
+		if (c.known)
+			break;
+		c.kept &= kept == WAIT_SECTION_YES;
+		c.gave |= kept == WAIT_SECTION_NO;
+	}
+	return c;
+}
+
+/* The lock of the Cond that he waits on: its address, or that of a struct with it in it. 0: not
+ * known. */
+static uint64_t lock_of_cond(const struct search *s, uint64_t goid)
+{
+	const struct wait_goroutine *w = wait_graph_goroutine(s->g, goid);
+	const struct wait_object *cond;
+	uint64_t locker[2]; /* sync/cond.go: Cond.L is its first field that has a size */
+
+	if (!w || w->n_waits != 1)
+		return 0;
+	cond = &s->g->objects[s->g->waits[w->waits].object];
+	return cond->kind != WAIT_COND ||
+			       memory_read(s->r->pid, cond->address, locker, sizeof(locker))
+		       ? 0
+		       : locker[1];
+}
+
+/*
+ * That a frame has taken a lock, or will unlock it in the end, says little once what it has called
+ * may have given it up: Cond.Wait(), or a function that unlocks for a while. Who waits for a lock
+ * has it only where all of that is excluded: by the code from the frame to the call of Lock().
+ */
+static void weigh_callees(struct search *s, struct wait_holder *h, uint64_t lookup)
+{
+	enum wait_kind kind = s->g->objects[h->object].kind;
+	struct callees c;
+
+	if ((kind != WAIT_MUTEX && kind != WAIT_RWMUTEX) ||
+	    (h->evidence != WAIT_BY_DEFER && !(is_weak(h) && h->section == WAIT_SECTION_YES)))
+		return;
+	c = callees_of(s, lookup, kind);
+	if (h->waiter) {
+		h->gave_up = c.cond || c.gave ||
+			     (h->evidence == WAIT_BY_DEFER && !(c.known && c.kept && c.waits_for &&
+								h->section == WAIT_SECTION_YES));
+		return;
+	}
+	if (!c.known)
+		return;
+	if (c.cond) {
+		uint64_t lock = lock_of_cond(s, h->goid);
+
+		h->gave_up = lock == s->g->objects[h->object].address;
+		c.gave |= address_map_get(&s->by_address, lock) == ADDRESS_NONE;
+	}
+	if (c.gave)
+		h->section = is_weak(h) ? WAIT_SECTION_MAYBE : WAIT_SECTION_NO;
+}
+
 /* One of a goroutine's for an object, unless it has a stronger one already: its own come together.
  */
 static int add(struct search *s, struct wait_holder *h, uint64_t lookup)
@@ -146,6 +235,7 @@ static int add(struct search *s, struct wait_holder *h, uint64_t lookup)
 	h->waiter = waits_on(s->g, h->goid, h->object);
 	if (lookup)
 		h->section = wait_calls_section(s->calls, lookup, s->g->objects[h->object].kind);
+	weigh_callees(s, h, lookup);
 	while (i > 0 && s->found[i - 1].goid == h->goid && s->found[i - 1].object != h->object)
 		i--;
 	if (i > 0 && s->found[i - 1].goid == h->goid) {
@@ -375,6 +465,7 @@ static int look_at_copy(struct search *s, uint64_t goid, const struct stack_copy
 {
 	int err = 0;
 
+	s->trace = copy->trace;
 	for (size_t f = 0; f < copy->trace->n && !err; f++) {
 		struct whose w = {goid, copy->trace->frames[f].lookup, WAIT_WORD_UNKNOWN};
 		uint64_t lo = copy->trace->frames[f].sp, end = stack_copy_end(copy, f);
@@ -436,6 +527,7 @@ static int visit(void *ctx, uint32_t i, const struct stack_copy *copy)
 		return look_at_copy(s, g->goid, copy);
 	if (err)
 		return err == -ESRCH ? 0 : err;
+	s->trace = words.trace;
 	err = follow_defers(s, g->goid, &words);
 	if (!err)
 		err = look_at_wait(s, g->goid, words.trace);
@@ -451,6 +543,7 @@ static int visit_running(struct search *s, const struct memory_goroutine *g)
 
 	if (g->stack_lo >= g->stack_hi || g->stack_hi % 8)
 		return -EFAULT;
+	s->trace = NULL;
 	size = MIN(size, (uint64_t)sizeof(s->running)) & ~7ULL;
 	err = memory_read(s->r->pid, g->stack_hi - size, s->running, size);
 	return err ? err : look_at_words(s, &w, s->running, (size_t)(size / 8));
@@ -520,8 +613,10 @@ static bool is_told(const struct wait_holder *h, enum wait_kind kind, bool other
 		return true;
 	if (rank == RANK_NOT || (h->waiter && is_weak(h) && others))
 		return false;
-	if (best <= RANK_SECTION)
-		return is_shared(kind) ? rank <= RANK_SECTION : rank == best;
+	if (best == RANK_SECTION && rank == RANK_MAYBE_DUE)
+		return true;
+	if (best <= RANK_MAYBE_DUE)
+		return is_shared(kind) ? rank <= RANK_MAYBE_DUE : rank == best;
 	return rank == best || (best < RANK_PART && rank < RANK_PART && is_shared(kind)) ||
 	       (best < RANK_PART && rank == RANK_UNMAPPED);
 }

@@ -191,12 +191,12 @@ static unsigned numbers_at(const struct place *p)
 	return numbers;
 }
 
-/* false: it takes too long. */
-static bool run(struct flow *f)
+/* `before`: how many it is called with. false: it takes too long. */
+static bool run(struct flow *f, unsigned before)
 {
 	const struct insn *insns = f->code.insns;
 
-	f->places[0].held[0] = 1;
+	f->places[0].held[before] = 1;
 	f->places[0].waits = true;
 	f->waiting[f->n_waiting++] = 0;
 	for (unsigned step = 0; f->n_waiting && step < STEPS_MAX; step++) {
@@ -299,7 +299,7 @@ static enum effect effect_of(const struct target *t, const struct flow *caller, 
 		return NOTHING;
 	if (!f.takes)
 		return f.gives ? GIVES : NOTHING;
-	if (!run(&f))
+	if (!run(&f, 0))
 		return NOTHING;
 	for (size_t i = 0; i < f.code.n; i++)
 		at_end |= f.code.insns[i].class == INSN_RET ? numbers_at(&f.places[i]) : 0;
@@ -318,7 +318,8 @@ static const struct place *place_at(const struct flow *f, uint64_t pc)
 	return NULL;
 }
 
-enum lock_held lock_held_at(const struct target *t, uint64_t pc, const struct lock_calls *calls)
+static enum lock_held held_at(const struct target *t, uint64_t pc, const struct lock_calls *calls,
+			      unsigned before, bool *ret_taking)
 {
 	struct flow f cleanup_flow_ = {.n_names = 0};
 	const struct place *place;
@@ -333,19 +334,34 @@ enum lock_held lock_held_at(const struct target *t, uint64_t pc, const struct lo
 	if (target_func_by_pc(t, pc - base, &func) || read_flow(t, &func, &f))
 		return LOCK_HELD_UNKNOWN;
 	note_helpers(t, &f);
-	if (!f.takes)
-		return f.gives ? LOCK_HELD_MAYBE : LOCK_HELD_UNKNOWN;
-	if (f.code.has_jump_table)
-		return LOCK_HELD_UNKNOWN;
-	if (!run(&f))
-		return LOCK_HELD_UNKNOWN;
 	place = place_at(&f, pc - base);
+	*ret_taking = place && place->effect == TAKES;
+	if (!f.takes && !f.gives)
+		return before ? LOCK_HELD_YES : LOCK_HELD_UNKNOWN;
+	if (!f.takes && !before)
+		return LOCK_HELD_MAYBE;
+	if (f.code.has_jump_table || !run(&f, before))
+		return LOCK_HELD_UNKNOWN;
 	numbers = place ? numbers_at(place) : 0;
 	if (!numbers)
 		return LOCK_HELD_UNKNOWN;
 	if (!(numbers & 1))
 		return LOCK_HELD_YES;
 	return numbers == 1 ? LOCK_HELD_NO : LOCK_HELD_MAYBE;
+}
+
+enum lock_held lock_held_at(const struct target *t, uint64_t pc, const struct lock_calls *calls)
+{
+	bool taking;
+
+	return held_at(t, pc, calls, 0, &taking);
+}
+
+enum lock_held lock_kept_at(const struct target *t, uint64_t pc, const struct lock_calls *calls,
+			    bool *ret_taking)
+{
+	*ret_taking = false;
+	return held_at(t, pc, calls, 1, ret_taking);
 }
 
 const char *lock_called(const struct target *t, uint64_t entry, const char *const *names)

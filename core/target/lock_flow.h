@@ -31,6 +31,10 @@ enum lock_held {
 /* At a place in the code: for a return address pass pc - 1, so that a call that it is in the middle
  * of has not been made yet. Deferred calls do not count. */
 enum lock_held lock_held_at(const struct target *t, uint64_t pc, const struct lock_calls *calls);
+/* The same of a lock that the function was called with: does its caller still have that one?
+ * *ret_taking: the place is a call that takes a lock. */
+enum lock_held lock_kept_at(const struct target *t, uint64_t pc, const struct lock_calls *calls,
+			    bool *ret_taking);
 
 /* The first of `names` (up to a NULL) that the function which begins at `entry` calls; NULL: none,
  * or its code cannot be read. */

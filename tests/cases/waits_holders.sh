@@ -21,14 +21,20 @@ convoy() {
 	wait_for 30 grep -qs '^ready' "$T/out" || fail "convoy $2 does not start"
 	holder=$(sed -n 's/^holder //p' "$T/out")
 	# One that runs may be met as it is being moved about.
-	is_it() { [ "$(named "$@")" = "$holder " ]; }
+	# Beside one who has deferred it and has it maybe he is the likeliest.
+	is_it() {
+		case $2 in
+		flag) [[ "$(named "$@")" == "$holder "* ]] ;;
+		*) [ "$(named "$@")" = "$holder " ] ;;
+		esac
+	}
 	wait_for 5 is_it "$@" || fail "$1 $2: goroutine $holder holds it; named: $(named "$@")"
 	kill -KILL "$PID"
 	wait "$PID" 2>/dev/null
 }
 for build in 1.18/stripped 1.22/plain 1.27/stripped; do
 	binary=$("$ROOT/tests/targets/build.sh" "${build%/*}" "${build#*/}" convoy) || fail "no target for Go $build"
-	for how in deferred plain pointer early closure interface helper relocked busy hot read; do
+	for how in deferred plain pointer early closure interface helper relocked busy hot read flag callee cond; do
 		convoy "$binary" "$how"
 	done
 	echo "Go $build: each of them"

@@ -507,6 +507,58 @@ static void test_self(void **state)
 	leak_groups_done(&l);
 }
 
+/* Of three who wait for a mutex none has it, whatever they defer; two locks taken in two orders are
+ * a cycle. */
+static void test_one_mutex(void **state)
+{
+	struct leak_groups l;
+	struct made m;
+
+	make(&m, 3, 1);
+	m.objects[0].kind = WAIT_MUTEX;
+	for (uint64_t goid = 1; goid <= 3; goid++)
+		waits(&m, goid, 0);
+	for (uint64_t goid = 1; goid <= 3; goid++)
+		holds(&m, goid, 0, WAIT_BY_DEFER, true);
+	for (unsigned i = 0; i < 3; i++)
+		m.holders[i].section = WAIT_SECTION_YES;
+	m.holders[0].word = WAIT_WORD_UNKNOWN;
+	done(&m);
+	/* 1 waits for 2, 2 for 3, 3 for 2. */
+	m.holders[1].goid = 3;
+	m.holders[2].goid = 2;
+	assert_int_equal(leak_groups_make(&m.g, NULL, 0, &l), 0);
+	for (size_t i = 0; i < l.n; i++)
+		assert_int_not_equal(l.groups[i].kind, LEAK_CYCLE);
+	leak_groups_done(&l);
+}
+
+/* Somebody has deferred it and has taken it maybe, another has a pointer and has taken it: neither
+ * is waited for for certain. */
+static void test_maybe_beside(void **state)
+{
+	struct leak_groups l;
+	struct made m;
+
+	for (int both = 0; both < 2; both++) {
+		make(&m, 3, 2);
+		waits(&m, 1, 1);
+		waits(&m, 2, 0);
+		m.objects[0].kind = m.objects[1].kind = WAIT_MUTEX;
+		holds(&m, 1, 0, WAIT_BY_DEFER, false);
+		m.holders[0].section = WAIT_SECTION_MAYBE;
+		if (both) {
+			holds(&m, 3, 0, WAIT_BY_FRAME, false);
+			m.holders[1].section = WAIT_SECTION_YES;
+		}
+		holds(&m, 2, 1, WAIT_BY_DEFER, false);
+		done(&m);
+		assert_int_equal(leak_groups_make(&m.g, NULL, 0, &l), 0);
+		assert_int_equal(l.n, !both);
+		leak_groups_done(&l);
+	}
+}
+
 /* 1 reads, 2 wants to write, 1 wants to read again, and 3 to read: a writer that pends keeps
  * readers out, whoever they are, and is no holder that others are to be told from. */
 static void test_pending_writer(void **state)
@@ -671,6 +723,7 @@ int main(void)
 		cmocka_unit_test(test_held),           cmocka_unit_test(test_stack_maps),
 		cmocka_unit_test(test_pending_writer), cmocka_unit_test(test_doubtful),
 		cmocka_unit_test(test_kept_waiting),   cmocka_unit_test(test_taken),
+		cmocka_unit_test(test_one_mutex),      cmocka_unit_test(test_maybe_beside),
 	};
 
 	return cmocka_run_group_tests_name("unreachable", tests, NULL, NULL);

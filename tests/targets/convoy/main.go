@@ -17,6 +17,7 @@ type server struct {
 	name string
 	mu   sync.Mutex
 	rw   sync.RWMutex
+	cond *sync.Cond
 	n    int
 }
 
@@ -31,6 +32,9 @@ var holds = map[string]func(s *server, say func()){
 	"busy":      (*server).busy,
 	"hot":       (*server).hot,
 	"read":      (*server).read,
+	"flag":      (*server).flag,
+	"callee":    (*server).plain,
+	"cond":      (*server).plain,
 	"pointer":   func(s *server, say func()) { pointer(&s.mu, say) },
 }
 
@@ -121,6 +125,83 @@ func (s *server) relocked(say func()) {
 	s.mu.Unlock()
 }
 
+// Beside one who has unlocked already what he defers to unlock (see had).
+//go:noinline
+func (s *server) flag(say func()) {
+	s.mu.Lock()
+	say()
+	long()
+	s.mu.Unlock()
+}
+
+//go:noinline
+func (s *server) had(given chan bool) {
+	s.mu.Lock()
+	locked := true
+	defer func() {
+		if locked {
+			s.mu.Unlock()
+		}
+	}()
+	if s.n >= 0 {
+		s.mu.Unlock()
+		locked = false
+	}
+	given <- true
+	long()
+}
+
+// Who keeps it by a deferred call, and whose callee gives it up for a while.
+//go:noinline
+func (s *server) put(given, held chan bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.evictLocked(given, held)
+	s.n++
+}
+
+//go:noinline
+func (s *server) evictLocked(given, held chan bool) {
+	s.mu.Unlock()
+	given <- true
+	<-held
+	s.mu.Lock()
+}
+
+// As sync.Cond's documentation has it.
+//go:noinline
+func (s *server) get(given chan bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.n == 0 {
+		given <- true
+		s.cond.Wait()
+	}
+}
+
+// Before the holder takes it.
+func (s *server) before(how string, held chan bool) {
+	given := make(chan bool)
+	for i := 0; i < 6; i++ {
+		switch how {
+		case "flag":
+			go s.had(given)
+		case "callee":
+			go s.put(given, held)
+		case "cond":
+			go s.get(given)
+		default:
+			return
+		}
+		<-given
+	}
+	if how == "cond" {
+		time.Sleep(50 * time.Millisecond)
+		s.mu.Lock()
+		s.mu.Unlock()
+	}
+}
+
 // It never waits.
 //go:noinline
 func (s *server) busy(say func()) {
@@ -173,12 +254,17 @@ func goid() string {
 
 func main() {
 	s, held := &server{name: "s"}, make(chan bool)
+	s.cond = sync.NewCond(&s.mu)
+	s.before(os.Args[1], held)
 	want := s.work
 	if os.Args[1] == "read" {
 		want = s.write
 	}
 	go holds[os.Args[1]](s, func() {
 		fmt.Println("holder", goid())
+		for i := 0; i < 3; i++ {
+			s.cond.Signal()
+		}
 		close(held)
 	})
 	<-held
