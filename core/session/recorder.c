@@ -23,7 +23,7 @@
 #define GAPS_A_BATCH  1024       /* the reader takes four times as many */
 #define TICK_NS       NS_PER_SEC /* processes, rotation */
 #define META_NS       (2 * NS_PER_SEC)
-#define BEGINS_NS     (5 * NS_PER_SEC)
+#define BEGINS_NS     (5 * NS_PER_SEC) /* of a session, and of each process */
 #define SNAPSHOT_NS   (10 * NS_PER_SEC)
 #define SEGMENT_BYTES (64u << 10) /* a running session is not cut into smaller pieces */
 #define SEGMENT_NS    NS_PER_SEC
@@ -48,9 +48,13 @@ struct recorder {
 	uint64_t cursor;
 	uint64_t due_ns; /* of the open batch; 0: it is empty */
 	uint64_t segment_start_ns, tick_ns, meta_ns, snapshot_ns, rotate_ns;
-	uint64_t before_ns; /* time of the newest event that an earlier segment has */
-	uint64_t found;     /* goroutines the model came to know other than by creation, when last
-			       looked */
+	uint64_t begun_ns;   /* the session, or the newest process in it */
+	unsigned begun_from; /* processes from this one on have */
+	uint64_t took_ns;    /* the last snapshot */
+	uint64_t before_ns;  /* time of the newest event that an earlier segment has */
+	uint64_t found;      /* goroutines the model came to know other than by creation, when last
+				looked */
+	uint64_t all_found, all_ns; /* the same: when all processes were */
 	uint64_t lost[EVENT_TYPES]; /* written as gaps so far */
 	unsigned n_procs;           /* written so far */
 	bool proc_exited[MODEL_PROCS_MAX];
@@ -125,8 +129,9 @@ static int begin_session(struct recorder *r, const char *continues)
 		close(r->dir);
 	r->dir = dir;
 	r->n_procs = 0;
-	r->found = 0;
-	r->segment_start_ns = r->meta_ns = monotonic_ns();
+	r->found = r->all_found = 0;
+	r->segment_start_ns = r->meta_ns = r->begun_ns = monotonic_ns();
+	r->begun_from = 0;
 	r->snapshot_ns = 0;
 	memset(r->proc_exited, 0, sizeof(r->proc_exited));
 	pthread_mutex_lock(&r->lock);
@@ -215,6 +220,19 @@ static uint64_t not_recorded(const struct recorder *r)
 
 /* --- batches ---------------------------------------------------------------------------------- */
 
+/* `n` processes are known, some of them new. Those that came shortly before begin with them. */
+static void note_begun(struct recorder *r, unsigned n)
+{
+	uint64_t now = monotonic_ns();
+
+	if (n <= r->n_procs)
+		return;
+	if (r->n_procs && now - r->begun_ns >= BEGINS_NS)
+		r->begun_from = r->n_procs;
+	r->begun_ns = now;
+	r->tick_ns = now;
+}
+
 /* Processes that are new or have ended go into the next batch. */
 static int write_procs(struct recorder *r, bool look_for_ends)
 {
@@ -232,6 +250,7 @@ static int write_procs(struct recorder *r, bool look_for_ends)
 		r->proc_exited[i] = info.state == PROC_EXITED;
 		err = encoder_process(encoder, i, &info);
 	}
+	note_begun(r, n);
 	r->n_procs = n;
 	return err;
 }
@@ -385,35 +404,54 @@ static int write_snapshot_of(struct recorder *r, unsigned proc, bool all, struct
 	return err;
 }
 
-static int write_snapshot(struct recorder *r, bool all)
+static int write_snapshot(struct recorder *r, unsigned from, bool all)
 {
 	cleanup_free_ struct goroutine *list = malloc(ENCODER_SNAPSHOT_MAX * sizeof(*list));
 	unsigned procs = model_procs(r->config.model);
 	int err = list ? 0 : -ENOMEM;
 
-	for (unsigned p = 0; p < procs && !err; p++)
+	for (unsigned p = from; p < procs && !err; p++)
 		err = write_snapshot_of(r, p, all, list);
 	if (err && !r->stats.error)
 		log_warn("session %s: no list of goroutines: %s", r->meta.id, strerror(-err));
 	return r->stats.error;
 }
 
+/* What is there when a process begins is not known at once: its memory has to be read. So there may
+ * be more to tell soon, and less soon the longer ago that is; in a twentieth of the time. */
+static bool may_tell_more(const struct recorder *r, uint64_t now)
+{
+	uint64_t passed_ns = now - r->snapshot_ns;
+
+	return passed_ns >= 20 * r->took_ns &&
+	       (r->snapshot_ns <= r->begun_ns || passed_ns >= r->snapshot_ns - r->begun_ns);
+}
+
 static int snapshot_when_due(struct recorder *r, uint64_t now, bool at_end)
 {
+	bool first = r->snapshot_ns == 0;
+	bool all = first || at_end || now - r->all_ns >= SNAPSHOT_NS;
 	struct model_totals totals;
 	uint64_t found;
-	bool first = r->snapshot_ns == 0;
+	int err;
 
-	if (!writer_encoder(r->writer) || (!first && !at_end && now - r->snapshot_ns < SNAPSHOT_NS))
+	if (!writer_encoder(r->writer) || (!all && !may_tell_more(r, now)))
 		return 0;
 	model_totals(r->config.model, -1, &totals);
 	found = totals.live_total + totals.goroutines_exited - totals.goroutines_created +
 		totals.healed;
-	if (found == r->found)
+	if (found == (all ? r->all_found : r->found))
 		return 0;
+	all |= r->begun_from == 0;
 	r->found = found;
 	r->snapshot_ns = now;
-	return write_snapshot(r, first);
+	if (all) {
+		r->all_found = found;
+		r->all_ns = now;
+	}
+	err = write_snapshot(r, all ? 0 : r->begun_from, first);
+	r->took_ns = monotonic_ns() - now;
+	return err;
 }
 
 static bool size_is_full(const struct recorder *r)
@@ -465,12 +503,12 @@ static int rotate(struct recorder *r, uint64_t now)
 
 static int tick(struct recorder *r, uint64_t now)
 {
-	/* At first often: who was there before us should be in the recording from its beginning. */
-	bool begins = writer_encoder(r->writer) && !r->snapshot_ns &&
-		      now - r->segment_start_ns < BEGINS_NS;
 	int err = write_procs(r, true);
 
-	r->tick_ns = now + (begins ? TICK_NS / 50 : TICK_NS);
+	/* At first often: who was there before us should be in the recording from its beginning. */
+	r->tick_ns =
+		now + (writer_encoder(r->writer) && now < r->begun_ns + BEGINS_NS ? TICK_NS / 50
+										  : TICK_NS);
 	if (!err)
 		err = snapshot_when_due(r, now, false);
 	if (!err && now - r->meta_ns >= META_NS) {

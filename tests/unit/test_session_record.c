@@ -412,6 +412,49 @@ static void test_switches(void **state)
 	}
 }
 
+/* Memory says that n goroutines are there; what of that is new is in the recording sooner than what
+ * is told at intervals of ten seconds. */
+static void find_goroutines(struct fixture *f, struct recorder *recorder, unsigned proc, size_t n)
+{
+	uint64_t deadline = monotonic_ns() + 8 * NS_PER_SEC, before;
+	struct goroutine_seen seen[100];
+	struct recorder_stats stats;
+
+	assert_true(n <= ARRAY_SIZE(seen));
+	for (size_t i = 0; i < n; i++)
+		seen[i] = (struct goroutine_seen){.goid = i + 1, .state = GSTATE_WAITING};
+	recorder_stats(recorder, &stats);
+	before = stats.batches;
+	(void)model_heal(f->model, proc, seen, n, monotonic_ns(), true);
+	do {
+		usleep(5000);
+		recorder_stats(recorder, &stats);
+	} while (stats.batches == before && monotonic_ns() < deadline);
+	assert_true(stats.batches > before);
+}
+
+/* Who was there before us is told as soon as memory says so: not only who was known when the
+ * recording, or another process in it (one that executed itself again), began. */
+static void test_found_at_once(void **state)
+{
+	struct proc_info again = {.pid = 4242, .binary_path = "/srv/demo"};
+	struct fixture f;
+	struct recorder_config config;
+	struct recorder *recorder;
+
+	fixture_open(&f, 1000);
+	config = fixture_config(&f, SESSION_PROTOBUF, 100);
+	assert_int_equal(recorder_new(&config, &recorder), 0);
+	find_goroutines(&f, recorder, 0, 1);
+	find_goroutines(&f, recorder, 0, 100);
+	assert_int_equal(model_proc_add(f.model, &again), 1);
+	find_goroutines(&f, recorder, 1, 3);
+	find_goroutines(&f, recorder, 1, 50);
+	recorder_stop(recorder);
+	recorder_free(recorder);
+	fixture_close(&f);
+}
+
 /* The file may not grow past a limit: the recording ends, says so, and stays readable. */
 static void test_full_disk(void **state)
 {
@@ -681,6 +724,7 @@ int main(void)
 		cmocka_unit_test(test_full_disk),       cmocka_unit_test(test_rotation),
 		cmocka_unit_test(test_stopped_at_once), cmocka_unit_test(test_deleting),
 		cmocka_unit_test(test_files),           cmocka_unit_test(test_switches),
+		cmocka_unit_test(test_found_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
