@@ -100,10 +100,14 @@ int view_alloc_most(const struct view *v, unsigned proc, struct alloc_most *ret)
 {
 	struct groups rows = GROUPS_INIT(struct alloc_row), own = GROUPS_INIT(struct alloc_row);
 	struct sample_totals totals = {0};
+	struct proc_info info = {0};
 	int err = gather(v, proc, &rows, &totals);
 
-	*ret = (struct alloc_most){
-		.bytes = totals.sum.weight, .samples = totals.sum.hits, .from_ns = totals.from_ns};
+	if (!err)
+		err = model_proc(v->model, proc, &info);
+	*ret = (struct alloc_most){.bytes = totals.sum.weight,
+				   .samples = totals.sum.hits,
+				   .from_ns = MAX(totals.from_ns, info.attached_ns)};
 	for (size_t i = 0; i < rows.n && !err; i++) {
 		const struct alloc_row *row = (const struct alloc_row *)(void *)rows.rows + i;
 		struct alloc_row *to = groups_row(&own, (uint32_t)row->key);

@@ -64,6 +64,8 @@ int profile_make(const struct view *v, unsigned proc, const struct pprof_type *t
 		return err;
 	err = fill(v, proc, p, now, &from);
 	if (!err) {
+		/* What is sampled may be so since before this process, or image, began. */
+		from = MIN(MAX(from, info.attached_ns), now);
 		about = (struct pprof_about){.binary = info.binary_path,
 					     .time_ns = view_unix(v, from),
 					     .duration_ns = now - from};

@@ -90,6 +90,7 @@ static void add_member(struct wait_stacks *w, struct wait_stack *row, uint64_t g
 	} else if (row->n <= WAIT_SAMPLES) {
 		row->sample[row->n - 1] = goid;
 	}
+	row->aged |= known != NULL;
 	row->system |= known && known->flags & GOROUTINE_SYSTEM;
 }
 

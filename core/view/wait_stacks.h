@@ -24,6 +24,7 @@ struct wait_stack {
 	size_t frame, frame_at;        /* the innermost that is not the runtime's */
 	size_t start;
 	uint32_t func_id;  /* its number, as the model has it; 0 not known */
+	bool aged;         /* oldest_ns is known */
 	bool waits;        /* else it could run, or is in a system call */
 	bool system;       /* of the runtime's own */
 	bool own_is_start; /* where it starts is where it is: a loop at rest */

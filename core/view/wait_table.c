@@ -88,7 +88,7 @@ static void emit_stack_row(struct emit *e, const struct wait_stacks *w,
 	emit_row(e);
 	emit_u64(e, NULL, row->n);
 	emit_string(e, NULL, wait_stacks_text(w, row->why));
-	emit_u64(e, NULL, row->oldest_ns);
+	view_emit_known(e, NULL, row->aged, row->oldest_ns);
 	emit_text(e, w, row->own);
 	emit_text(e, w, row->own_at);
 	emit_text(e, w, row->frame);

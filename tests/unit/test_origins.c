@@ -30,10 +30,11 @@ static const char *system_too(void *ctx, const char *name)
 
 static bool asks_for_system;
 
-static Profile *profile(struct fixture *x, view_fn *fn)
+static Profile *profile_of(struct fixture *x, view_fn *fn, unsigned proc)
 {
 	static uint8_t plain[1 << 20];
-	struct view_query q = {.form = VIEW_BINARY, .arg = system_too, .arg_ctx = &asks_for_system};
+	struct view_query q = {
+		.form = VIEW_BINARY, .proc = proc, .arg = system_too, .arg_ctx = &asks_for_system};
 	z_stream z = {.next_out = plain, .avail_out = sizeof(plain)};
 	Profile *p;
 
@@ -47,6 +48,11 @@ static Profile *profile(struct fixture *x, view_fn *fn)
 	p = perftools__profiles__profile__unpack(NULL, z.total_out, plain);
 	assert_non_null(p);
 	return p;
+}
+
+static Profile *profile(struct fixture *x, view_fn *fn)
+{
+	return profile_of(x, fn, 0);
 }
 
 static const char *function_at(const Profile *p, uint64_t location)
@@ -267,14 +273,33 @@ static void test_system(void **state)
 	perftools__profiles__profile__free_unpacked(p, NULL);
 }
 
+/* One that executed itself: what began then has not been sampled since the first image began. */
+static void test_image_begins(void **state)
+{
+	static view_fn *const all[] = {view_pprof_cpu_since_start, view_pprof_creations,
+				       view_pprof_allocs, view_pprof_offcpu};
+	struct fixture *x = *state;
+	struct proc_info info = {.pid = 4711, .attached_ns = T0 + 30 * NS_PER_SEC};
+
+	for (enum sample_kind kind = 0; kind < SAMPLE_KINDS; kind++)
+		sampled(x, kind, 2, 1, site(x, "main.spawn", 3), site(x, "main.main", 1));
+	model_proc_execed(x->m, 0, "/srv/demo", info.attached_ns);
+	assert_int_equal(model_proc_add(x->m, &info), 1);
+	model_proc_exited(x->m, 1, info.attached_ns + 7 * NS_PER_SEC);
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		Profile *p = profile_of(x, all[i], 1);
+
+		assert_true(p->duration_nanos <= 7ll * (int64_t)NS_PER_SEC);
+		perftools__profiles__profile__free_unpacked(p, NULL);
+	}
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_creations),
-		TEST(test_origin),
-		TEST(test_offcpu),
-		TEST(test_system),
+		TEST(test_creations),    TEST(test_origin), TEST(test_offcpu),
+		TEST(test_image_begins), TEST(test_system),
 	};
 
 	return cmocka_run_group_tests_name("origins", tests, NULL, NULL);

@@ -261,6 +261,28 @@ static void test_ran(void **state)
 	assert_null(strstr(text, "goroutines/0"));
 }
 
+static const char *waits(struct fixture *x)
+{
+	struct view_query q = {.form = VIEW_TEXT};
+
+	buf_reset(&x->out);
+	assert_int_equal(view_wait_stacks(&x->v, &q, &x->out), 0);
+	return line(x->out.data, 1);
+}
+
+/* Since when they had waited as the process executed another program is not known any more. */
+static void test_execed(void **state)
+{
+	struct fixture *x = *state;
+
+	create(x, 7, "main.worker", T0);
+	park(x, 7, "chan receive", IDLES, T0 + S);
+	now(x, T0 + 5 * S);
+	assert_ptr_equal(strstr(waits(x), "1\tchan receive\t4000000010\t"), waits(x));
+	model_proc_execed(x->m, 0, "/srv/shop", T0 + 9 * S);
+	assert_ptr_equal(strstr(waits(x), "1\tchan receive\t?\t"), waits(x));
+}
+
 /* What is read from the memory of a process that lives is not looked for in one that has ended. */
 static void test_target_gone(void **state)
 {
@@ -473,6 +495,7 @@ int main(void)
 		TEST(test_growing),     TEST(test_functions),     TEST(test_own),
 		TEST(test_done),        TEST(test_running),       TEST(test_ran),
 		TEST(test_target_gone), TEST(test_functions_cpu), TEST(test_see_is_there),
+		TEST(test_execed),
 	};
 	int failed = cmocka_run_group_tests_name("problems", tests, NULL, NULL);
 
