@@ -32,8 +32,9 @@ struct auditor {
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed, looked; /* looked: a round is over */
-	bool stopping, arrived;         /* protected by lock, as the next two */
+	bool stopping, arrived;         /* protected by lock, as the next three */
 	uint64_t rounds;
+	uint64_t begun_ns[MODEL_PROCS_MAX]; /* what followed an execve(2) arrived last; 0: none */
 	struct watched *watched[MODEL_PROCS_MAX]; /* made by the thread, and its but for `shown` */
 	_Atomic unsigned epoch;
 
@@ -61,11 +62,13 @@ int auditor_new(const struct source *source, struct model *model, struct auditor
 	return 0;
 }
 
-void auditor_arrived(struct auditor *a)
+void auditor_arrived(struct auditor *a, unsigned proc)
 {
-	if (!a)
+	if (!a || proc >= MODEL_PROCS_MAX)
 		return;
 	pthread_mutex_lock(&a->lock);
+	/* The probes of what is executed may come in later than it begins. */
+	a->begun_ns[proc] = model_nth_of(a->model, proc) > 1 ? monotonic_ns() : 0;
 	a->arrived = true;
 	pthread_cond_signal(&a->changed);
 	pthread_mutex_unlock(&a->lock);
@@ -247,6 +250,22 @@ static bool is_same(const struct traced_now *a, const struct traced_now *b)
 	       a->off == b->off;
 }
 
+/* What was begun with before all its probes were in does not hold. */
+static void begin_anew(struct auditor *a, unsigned proc, struct watched *w)
+{
+	uint64_t begun_ns;
+
+	pthread_mutex_lock(&a->lock);
+	begun_ns = a->begun_ns[proc];
+	pthread_mutex_unlock(&a->lock);
+	if (begun_ns == w->begun_ns)
+		return;
+	w->begun_ns = begun_ns;
+	w->settled = w->base.taken = false;
+	w->open.n = 0;
+	w->quiet_ns = MAX(w->quiet_ns, begun_ns + QUIET * a->interval_ns);
+}
+
 /* false: nothing can be compared just now, which is shown. */
 static bool may_compare(struct auditor *a, unsigned proc, struct watched *w,
 			const struct traced_now *now, unsigned epoch)
@@ -261,6 +280,7 @@ static bool may_compare(struct auditor *a, unsigned proc, struct watched *w,
 		w->base.taken = false;
 		w->open.n = 0;
 	}
+	begin_anew(a, proc, w);
 	if (now->off) {
 		w->reached_ns = monotonic_ns();
 		suspend(a, w, AUDIT_OFF, now->off);

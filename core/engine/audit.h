@@ -34,8 +34,9 @@ int auditor_start(struct auditor *a);
 void auditor_stop(struct auditor *a);
 void auditor_free(struct auditor *a); /* ends the thread first; NULL is fine */
 
-/* There is a new process. Any thread; never blocks for long. NULL is fine. */
-void auditor_arrived(struct auditor *a);
+/* There is a new process, or one's probes are in only now: what was missed is being read. Any
+ * thread; never blocks for long. NULL is fine. */
+void auditor_arrived(struct auditor *a, unsigned proc);
 /* What is traced changes: before it does, and when it has. NULL is fine. */
 void auditor_reset(struct auditor *a);
 /* Of one process; AUDIT_WAITING when nothing was found out yet. */

@@ -45,6 +45,7 @@ struct watched {
 	pid_t pid;
 	uint64_t attached_ns; /* with pid: whose this is, as indexes may be used again */
 	unsigned epoch;       /* auditor_reset() */
+	uint64_t begun_ns;    /* auditor_arrived(): after an execve(2); 0: after none */
 	bool settled;         /* the model was brought in line since */
 	struct traced_now now;
 	uint64_t lost, quiet_ns; /* events lost so far; until then what differs may be theirs */

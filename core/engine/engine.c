@@ -89,7 +89,7 @@ int engine_probes_set(struct engine *e, bool on)
 void engine_arrived(struct engine *e, unsigned proc)
 {
 	healer_ask(e->healer, proc);
-	auditor_arrived(e->auditor);
+	auditor_arrived(e->auditor, proc);
 }
 
 void engine_lost(struct engine *e)
