@@ -123,24 +123,9 @@ static void stdout_ended(void *ctx)
 }
 
 /* On the recorder's thread; takes no lock that is held for long. */
-static void probes(void *ctx, struct session_meta *ret)
+static void noted(void *ctx, struct recording_noted *ret)
 {
-	const struct view *v = ctx;
-	struct live_probes now;
-
-	if (!v->live->probes)
-		return;
-	v->live->probes(v->live->ctx, 0, &now);
-	snprintf(ret->probes, sizeof(ret->probes), "%s", probe_levels[now.level].name);
-	ret->probes_off_ns = now.off_ns;
-	ret->probes_switched = now.switched;
-	view_sample(v, ret->sample, sizeof(ret->sample));
-}
-
-/* On the recorder's thread. */
-static void audit(void *ctx, struct audit_kept *ret)
-{
-	view_audit_kept(ctx, ret);
+	view_noted(ctx, ret);
 }
 
 static int open_sinks(struct outputs *o)
@@ -157,9 +142,8 @@ static int open_sinks(struct outputs *o)
 			     .version = XGOTOPFS_VERSION,
 			     .pid = o->c.pid,
 			     .binary_path = o->c.binary_path,
-			     .probes = probes,
-			     .audit = audit,
-			     .audit_ctx = (void *)o->c.view},
+			     .noted = noted,
+			     .noted_ctx = (void *)o->c.view},
 		.stdout_log = {.model = config_prints_events(config) ? model : NULL,
 			       .many = o->c.many,
 			       .asked = loop_asked(o->c.loop),

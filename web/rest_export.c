@@ -10,9 +10,12 @@
 
 static int export_range(struct source *s, struct view_query *q, struct response *rs)
 {
-	struct export_range range = {.view = view_arg_text(q, "view")};
-	int err = view_arg_u64(q, "from", 0, UINT64_MAX, 0, &range.from_ns);
+	struct recording_noted noted;
+	struct export_range range = {.view = view_arg_text(q, "view"), .noted = &noted};
+	int err = view_arg_proc(&s->view, q, true);
 
+	if (!err)
+		err = view_arg_u64(q, "from", 0, UINT64_MAX, 0, &range.from_ns);
 	if (!err)
 		err = view_arg_u64(q, "to", 0, UINT64_MAX, UINT64_MAX, &range.to_ns);
 	if (err)
@@ -20,12 +23,17 @@ static int export_range(struct source *s, struct view_query *q, struct response 
 	if (range.view && !session_view_valid(range.view))
 		return view_refuse(q, -EINVAL,
 				   "view: not what may stand behind the # of an address");
+	/* What is recorded ends with its last event. */
+	if (!s->view.replay)
+		range.now_ns = view_now(&s->view, VIEW_ALL_PROCS) + 1;
+	view_noted(&s->view, &noted);
 	err = session_export(s->view.model, &range, &rs->body);
-	if (err == -EINVAL)
-		return view_refuse(q, err, "to: not after from");
-	if (err == -EFBIG)
-		return view_refuse(q, -EINVAL, "more than 64 MiB: choose a shorter range");
-	return err;
+	return err && range.why[0] ? view_refuse(q, err, "%s", range.why) : err;
+}
+
+static int status_of(int err)
+{
+	return err == -ENODATA ? 409 : err == -EFBIG ? 400 : http_status(err);
 }
 
 int rest_export(const struct request *rq, struct response *rs)
@@ -40,7 +48,7 @@ int rest_export(const struct request *rq, struct response *rs)
 	rest_done(rq, s);
 	if (err) {
 		buf_reset(&rs->body);
-		return http_error(rs, http_status(err), "%s", q.why[0] ? q.why : "cannot be made");
+		return http_error(rs, status_of(err), "%s", q.why[0] ? q.why : "cannot be made");
 	}
 	rs->content_type = "application/x-tar";
 	snprintf(rs->filename, sizeof(rs->filename), "xgotopfs-range.tar");

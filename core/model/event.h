@@ -118,6 +118,14 @@ static inline bool gstate_waits(unsigned state)
  * in again: EVENT_SWITCH_ON. */
 enum event_switch { EVENT_SWITCH_NONE, EVENT_SWITCH_OFF, EVENT_SWITCH_ON };
 #define EVENT_ALL_TYPES ((1ull << EVENT_TYPES) - 1)
+/* With a count of 0: nothing was lost either, what was exported ends here (core/session/export.h).
+ */
+#define EVENT_END_TYPES 1ull
+
+static inline bool event_is_end(const struct event *ev)
+{
+	return ev->type == EVENT_LOST && !ev->count && ev->lost_by_type == EVENT_END_TYPES;
+}
 
 static inline enum event_switch event_switch(const struct event *ev)
 {

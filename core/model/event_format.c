@@ -380,6 +380,8 @@ static char *text_goroutine(char *p, const struct event *ev, const struct parts 
 			return PUT(p, " state=off");
 		if (event_switch(ev) == EVENT_SWITCH_ON)
 			return PUT(p, " state=on");
+		if (event_is_end(ev))
+			return p;
 		p = PUT(p, " count=");
 		p = put_u64(p, ev->count);
 		p = PUT(p, " events=");
@@ -438,7 +440,9 @@ void event_format_time(const struct event_format *f, uint64_t time_ns, struct bu
 
 void event_format_text(const struct event_format *f, const struct event *ev, struct buf *out)
 {
-	const char *name = event_switch(ev) ? "probes" : event_type_name(ev->type);
+	const char *name = event_switch(ev)   ? "probes"
+			   : event_is_end(ev) ? "end"
+					      : event_type_name(ev->type);
 	struct parts parts;
 	char *p;
 
@@ -554,6 +558,8 @@ static char *json_ours(char *p, const struct event *ev, const struct parts *part
 			p = PUT(p, ",\"probes\":\"off\"");
 		else if (event_switch(ev) == EVENT_SWITCH_ON)
 			p = PUT(p, ",\"probes\":\"on\"");
+		else if (event_is_end(ev))
+			p = PUT(p, ",\"end\":true");
 	}
 	return p;
 }

@@ -110,6 +110,12 @@ static bool heal_one(struct model *m, unsigned proc, const struct goroutine_seen
 			return false;
 		g = record_new(m, s, proc, seen->goid, &meaning);
 	}
+	if (g && seen->state == GSTATES) {
+		g->heal_round = m->heal_round;
+		if (meaning.means)
+			record_follow(s, g, &meaning, 0);
+		fill_in(m, s, g, seen);
+	}
 	if (!g || !walk_is_live(seen->state))
 		return true;
 	g->heal_round = m->heal_round;

@@ -110,8 +110,8 @@ struct goroutine_seen {
 	uint64_t goid, parent;
 	uint32_t start_func_id, reason_id, created_site_id;
 	uint64_t began_ns; /* it has waited since about then (g.waitsince); 0 not known */
-	uint8_t state;
-	bool system; /* runtime/traceback.go isSystemGoroutine */
+	uint8_t state;     /* enum gstate; GSTATES: it is there, in which is not known */
+	bool system;       /* runtime/traceback.go isSystemGoroutine */
 };
 
 /*

@@ -20,6 +20,14 @@ enum recording_state {
 
 #define RECORDING_SAMPLE_MAX 160
 
+/* What a recording, or what is exported, keeps of its source beside events. */
+struct recording_noted {
+	char probes[16];                   /* the level; "": not known */
+	uint64_t off_ns, switched;         /* how long no probe was in, how often that changed */
+	char sample[RECORDING_SAMPLE_MAX]; /* in the -sample form; "": all */
+	struct audit_kept audit;
+};
+
 struct recording {
 	enum recording_state state;
 	char id[40];             /* of the session */
@@ -33,6 +41,7 @@ struct recording {
 	/* Of one that is looked at: the -sample list that held when it was written last; "": all.
 	 */
 	char sample[RECORDING_SAMPLE_MAX];
+	uint64_t probes_off_ns; /* of one that is looked at: how long no probe was in */
 };
 
 /* "none", "running", "stopped", "done". */

@@ -295,6 +295,8 @@ void walk_read(const struct life *have, const struct goroutine_seen *seen, uint6
 	struct life *l = &ret->life;
 
 	*ret = (struct meaning){.life = *have};
+	if (state == GSTATES && !(have->flags & LIFE_SEEN))
+		appear(ret, time_ns, false); /* it is there: no more is known */
 	if (!walk_is_live(state))
 		return; /* a dead g keeps the goid it had: as good as not seen */
 	if (!(have->flags & LIFE_SEEN))

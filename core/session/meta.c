@@ -341,6 +341,19 @@ void session_meta_render(const struct session_meta *meta, struct buf *out)
 	buf_free(&text);
 }
 
+void session_meta_note(struct session_meta *meta, const struct recording_noted *noted)
+{
+	snprintf(meta->probes, sizeof(meta->probes), "%s", noted->probes);
+	snprintf(meta->sample, sizeof(meta->sample), "%s", noted->sample);
+	meta->probes_off_ns = noted->off_ns;
+	meta->probes_switched = noted->switched;
+	if (noted->audit.state == AUDIT_NONE)
+		return;
+	snprintf(meta->audit, sizeof(meta->audit), "%s", audit_state_name(noted->audit.state));
+	meta->audit_comparisons = noted->audit.comparisons;
+	memcpy(meta->audit_found, noted->audit.found, sizeof(meta->audit_found));
+}
+
 void session_meta_recording(const struct session_meta *meta, struct recording *ret)
 {
 	*ret = (struct recording){
@@ -355,6 +368,7 @@ void session_meta_recording(const struct session_meta *meta, struct recording *r
 	memcpy(ret->audit.found, meta->audit_found, sizeof(ret->audit.found));
 	snprintf(ret->id, sizeof(ret->id), "%s", meta->id);
 	snprintf(ret->sample, sizeof(ret->sample), "%s", meta->sample);
+	ret->probes_off_ns = meta->probes_off_ns;
 	snprintf(ret->why, sizeof(ret->why), "%s", meta->stopped);
 }
 

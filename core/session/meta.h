@@ -75,6 +75,8 @@ int session_meta_save(int dir_fd, const struct session_meta *meta, bool sync);
 void session_meta_render(const struct session_meta *meta, struct buf *out);
 /* What may stand behind the # of an address (RFC 3986, fragment), and is short enough. */
 bool session_view_valid(const char *view);
+/* Puts in what is known of the source. */
+void session_meta_note(struct session_meta *meta, const struct recording_noted *noted);
 /* For views of a session that is looked at: how it stopped, or that nothing is recorded. */
 void session_meta_recording(const struct session_meta *meta, struct recording *ret);
 

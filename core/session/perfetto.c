@@ -306,6 +306,8 @@ static void put_one(struct perfetto *p, const struct event *ev, bool twin, struc
 		}
 		break;
 	case EVENT_LOST:
+		if (event_is_end(ev))
+			break;
 		note(&a, list, &n, NOTE_COUNT, ev->count);
 		instant(p, ev, trace_name(p, NAME_EVENT, EVENT_LOST, 0, out), CATEGORY_LOST, 0,
 			list, n, out);

@@ -121,7 +121,7 @@ static int read_snapshot(struct session_reader *r, const struct wire_field *f)
 	for (size_t i = 0; i < m->n_goroutines && r->n_seen < SEEN_MAX; i++) {
 		const Pb__Goroutine *g = m->goroutines[i];
 
-		if (g->state >= GSTATES || g->process >= PROCS_MAX)
+		if (g->state > GSTATES || g->process >= PROCS_MAX)
 			continue;
 		r->seen[r->n_seen] = (struct goroutine_seen){
 			.goid = g->goid,

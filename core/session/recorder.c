@@ -140,23 +140,15 @@ static int begin_session(struct recorder *r, const char *continues)
 	return 0;
 }
 
-static void note_audit(struct recorder *r)
+static void note_source(struct recorder *r)
 {
-	struct audit_kept kept = {.state = AUDIT_NONE};
+	struct recording_noted noted = {.audit.state = AUDIT_NONE};
 
-	if (r->config.probes) {
-		pthread_mutex_lock(&r->lock);
-		r->config.probes(r->config.audit_ctx, &r->meta);
-		pthread_mutex_unlock(&r->lock);
-	}
-	if (r->config.audit)
-		r->config.audit(r->config.audit_ctx, &kept);
-	if (kept.state == AUDIT_NONE)
+	if (!r->config.noted)
 		return;
+	r->config.noted(r->config.noted_ctx, &noted);
 	pthread_mutex_lock(&r->lock);
-	snprintf(r->meta.audit, sizeof(r->meta.audit), "%s", audit_state_name(kept.state));
-	r->meta.audit_comparisons = kept.comparisons;
-	memcpy(r->meta.audit_found, kept.found, sizeof(r->meta.audit_found));
+	session_meta_note(&r->meta, &noted);
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -165,7 +157,7 @@ static int save_meta(struct recorder *r, bool sync)
 	struct session_meta meta;
 	int err;
 
-	note_audit(r);
+	note_source(r);
 	pthread_mutex_lock(&r->lock);
 	if (!r->meta.go_version[0])
 		describe_target(r, &r->meta);

@@ -38,12 +38,9 @@ struct recorder_config {
 	/* What is known before the first process is in the model; pid 0: a binary is watched. */
 	pid_t pid;
 	const char *binary_path; /* may be NULL */
-	/* What metadata.json keeps of the probes: the level, and the time without; with audit_ctx.
-	 * Any thread. NULL: nothing. */
-	void (*probes)(void *ctx, struct session_meta *ret);
-	/* What metadata.json keeps of the audit; any thread. NULL: there is none. */
-	void (*audit)(void *ctx, struct audit_kept *ret);
-	void *audit_ctx;
+	/* What metadata.json keeps of the source; any thread. NULL: nothing. */
+	void (*noted)(void *ctx, struct recording_noted *ret);
+	void *noted_ctx;
 };
 
 /*

@@ -183,7 +183,7 @@ static bool from_memory(const struct facts *x)
  * is so of every program, and stands in not_covered. */
 static unsigned limits(struct emit *e, const struct facts *x)
 {
-	cleanup_buf_ struct buf rates = BUF_INIT, line = BUF_INIT;
+	cleanup_buf_ struct buf rates = BUF_INIT, line = BUF_INIT, off = BUF_INIT;
 	unsigned n = 0;
 
 	if (x->info.state == PROC_EXITED) {
@@ -207,6 +207,12 @@ static unsigned limits(struct emit *e, const struct facts *x)
 	if (x->v->replay && x->recording.sample[0]) {
 		limit(e, "recorded with -sample %s: what was not chosen is not in it",
 		      x->recording.sample);
+		n++;
+	}
+	if (x->v->replay && x->recording.probes_off_ns) {
+		emit_duration(&off, x->recording.probes_off_ns);
+		limit(e, "no probe was attached for %s of it: of that time there are no events",
+		      off.data ? off.data : "a part");
 		n++;
 	}
 	if (x->sampled) {
@@ -338,7 +344,11 @@ static void emit_flow(struct emit *e, const struct facts *x, unsigned proc)
 	emit_losses(e, x);
 	if (x->v->control->get_rates)
 		control_format_rates(x->rates, &rates);
-	emit_string(e, "sampling", !x->sampled ? "everything" : rates.len ? rates.data : "nothing");
+	emit_string(e, "sampling",
+		    x->v->replay && x->recording.sample[0] ? x->recording.sample
+		    : !x->sampled                          ? "everything"
+		    : rates.len                            ? rates.data
+							   : "nothing");
 	emit_yes(e, "paused", x->paused);
 	view_emit_probes(e, x->v, proc);
 	emit_u64(e, "goroutines_live", x->t.live_total);

@@ -90,3 +90,24 @@ void view_emit_probes(struct emit *e, const struct view *v, unsigned proc)
 	else
 		emit_none(e, "memory_as_of_unix_ns");
 }
+
+void view_noted(const struct view *v, struct recording_noted *ret)
+{
+	struct live_probes now;
+	struct recording rec;
+
+	*ret = (struct recording_noted){.audit.state = AUDIT_NONE};
+	if (v->live->probes) {
+		v->live->probes(v->live->ctx, 0, &now);
+		snprintf(ret->probes, sizeof(ret->probes), "%s", probe_levels[now.level].name);
+		ret->off_ns = now.off_ns;
+		ret->switched = now.switched;
+		view_sample(v, ret->sample, sizeof(ret->sample));
+	}
+	view_audit_kept(v, &ret->audit);
+	if (!v->replay)
+		return;
+	view_recording(v, &rec);
+	snprintf(ret->sample, sizeof(ret->sample), "%s", rec.sample);
+	ret->audit = rec.audit;
+}

@@ -54,6 +54,8 @@ void view_probes_word(const struct view *v, bool with_age, struct buf *out);
 void view_dearest_word(const struct meter_sample *s, struct buf *out);
 /* "goroutines:0.1"; "" where all are chosen. */
 void view_choice_word(const struct view *v, struct buf *out);
+/* What a recording, or what is exported, keeps of the source. */
+void view_noted(const struct view *v, struct recording_noted *ret);
 /* What -sample chooses, in its form; "": all of it. */
 void view_sample(const struct view *v, char *ret, size_t size);
 /* "budget 3%: 2.9% spent, …", for the statistics line; "" without a bound. */
