@@ -28,7 +28,8 @@
 struct entry {
 	bool used;
 	unsigned proc, passes;
-	struct leak_proof *proof; /* these three: the prover's thread only */
+	struct leak_proof *proof; /* these four: the prover's thread only */
+	struct leak_suspects suspects;
 	struct leak_baseline earlier;
 	struct leak_news news;
 	struct leak_report *report; /* protected by lock, as the rest */
@@ -62,6 +63,7 @@ int leak_prover_new(const struct source *source, struct model *model, struct lea
 static void entry_done(struct entry *e)
 {
 	leak_proof_free(e->proof);
+	leak_suspects_done(&e->suspects);
 	leak_report_put(e->report);
 	leak_baseline_done(&e->earlier);
 	*e = (struct entry){.used = false};
@@ -151,7 +153,7 @@ static int make_report(struct leak_prover *p, struct entry *e, struct wait_graph
 	int err;
 
 	proven = leak_proof_goids(e->proof, &n);
-	err = leak_report_new(wait_graph_get(graph), proven, n, &report);
+	err = leak_report_new(wait_graph_get(graph), proven, n, &e->suspects, &report);
 	if (err)
 		return err;
 	err = e->earlier.end_ns ? leak_baseline_copy(&e->earlier, &report->earlier) : 0;
@@ -214,7 +216,7 @@ static int passes(struct leak_prover *p, struct entry *e, pid_t pid)
 			err = rest(p, REST_NS);
 		if (!err)
 			err = one_pass(p, e, pid);
-		if (!err && !leak_proof_open(e->proof))
+		if (!err && !leak_proof_open(e->proof) && !e->suspects.open)
 			break;
 	}
 	return err;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/base/util.h"
+#include "core/memory/leak_proof.h"
 
 struct node {
 	uint32_t next;   /* whom it waits for; LEAK_NONE */
@@ -28,6 +29,8 @@ struct making {
 	const struct wait_graph *graph;
 	struct node *nodes; /* one a goroutine */
 	size_t n;
+	const struct leak_suspects *before; /* NULL: suspects are told at once */
+	struct leak_suspects now;           /* room for n */
 };
 
 static uint32_t index_of(const struct wait_graph *g, uint64_t goid)
@@ -141,6 +144,55 @@ static bool waits_for_one_mutex(const struct making *m, uint32_t from)
 	return at == from;
 }
 
+static struct leak_suspect suspect_of(const struct making *m, uint32_t i)
+{
+	const struct wait_graph *g = m->graph;
+	const struct wait_goroutine *w = &g->goroutines[i];
+	struct leak_suspect s = {
+		.goid = w->goid,
+		.sched_pc = w->sched_pc,
+		.sched_sp = w->sched_sp,
+		.object = g->objects[only_object(g, i)].address,
+		.behind = g->goroutines[m->nodes[i].next].goid,
+		.since_ns = g->begin_ns,
+	};
+
+	for (size_t k = 0; k < m->before->n; k++) {
+		const struct leak_suspect *b = &m->before->list[k];
+
+		if (b->goid == s.goid && b->sched_pc == s.sched_pc && b->sched_sp == s.sched_sp &&
+		    b->object == s.object && b->behind == s.behind) {
+			s.since_ns = b->since_ns;
+			s.passes = b->passes;
+		}
+	}
+	s.passes++;
+	return s;
+}
+
+/* Where all are out of reach that was proven by as many passes. */
+static bool has_lasted(struct making *m, uint32_t from)
+{
+	uint32_t at = from;
+	bool proven = true, lasted = true;
+
+	do {
+		proven &= m->nodes[at].proven;
+		at = m->nodes[at].next;
+	} while (at != from);
+	if (proven || !m->before)
+		return true;
+	do {
+		struct leak_suspect s = suspect_of(m, at);
+
+		lasted &= s.passes >= LEAK_PASSES && m->graph->end_ns - s.since_ns >= LEAK_SPAN_NS;
+		m->now.list[m->now.n++] = s;
+		at = m->nodes[at].next;
+	} while (at != from);
+	m->now.open |= !lasted;
+	return lasted;
+}
+
 static void mark_cycle(struct making *m, uint32_t from)
 {
 	uint32_t order = 1, at = from;
@@ -163,7 +215,7 @@ static void find_cycles(struct making *m)
 			at = m->nodes[at].next;
 		}
 		if (at != LEAK_NONE && m->nodes[at].colour == 1 && cycle_is_strong(m, at) &&
-		    !waits_for_one_mutex(m, at))
+		    !waits_for_one_mutex(m, at) && has_lasted(m, at))
 			mark_cycle(m, at);
 		leads = at != LEAK_NONE && m->nodes[at].leads_to_cycle;
 		for (at = i; at != LEAK_NONE && m->nodes[at].colour == 1; at = m->nodes[at].next) {
@@ -353,15 +405,19 @@ static int collect(struct making *m, struct leak_groups *ret)
 }
 
 int leak_groups_make(const struct wait_graph *graph, const uint64_t *proven, size_t n,
-		     struct leak_groups *ret)
+		     struct leak_suspects *before, struct leak_groups *ret)
 {
-	struct making m = {.graph = graph, .n = graph->n_goroutines};
+	struct making m = {.graph = graph, .n = graph->n_goroutines, .before = before};
 	int err;
 
 	*ret = (struct leak_groups){0};
 	m.nodes = calloc(m.n + 1, sizeof(*m.nodes));
-	if (!m.nodes)
+	m.now.list = calloc(m.n + 1, sizeof(*m.now.list));
+	if (!m.nodes || !m.now.list) {
+		free(m.nodes);
+		free(m.now.list);
 		return -ENOMEM;
+	}
 	for (size_t i = 0; i < n; i++) {
 		uint32_t at = index_of(graph, proven[i]);
 
@@ -379,7 +435,19 @@ int leak_groups_make(const struct wait_graph *graph, const uint64_t *proven, siz
 	unite_all(&m);
 	err = collect(&m, ret);
 	free(m.nodes);
+	if (before) {
+		leak_suspects_done(before);
+		*before = m.now;
+	} else {
+		leak_suspects_done(&m.now);
+	}
 	return err;
+}
+
+void leak_suspects_done(struct leak_suspects *s)
+{
+	free(s->list);
+	*s = (struct leak_suspects){0};
 }
 
 void leak_groups_done(struct leak_groups *g)

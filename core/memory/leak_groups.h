@@ -58,9 +58,27 @@ struct leak_groups {
 	size_t n, n_members;
 };
 
-/* `proven`: goids, ascending. 0 or -ENOMEM; leak_groups_done(ret) afterwards in any case. */
+/*
+ * Cycles over locks in reach, as passes one after the other have met them: who is on one, in the
+ * same park (as in leak_proof.h), on the same object and behind the same one. Zeroed at first.
+ */
+struct leak_suspect {
+	uint64_t goid, sched_pc, sched_sp, object, behind; /* address; goid */
+	uint64_t since_ns;                                 /* begin of the first of these passes */
+	unsigned passes;
+};
+struct leak_suspects {
+	struct leak_suspect *list; /* in no order */
+	size_t n;
+	bool open; /* some are not told yet: another pass would tell */
+};
+void leak_suspects_done(struct leak_suspects *s);
+
+/* Another pass is done. `proven`: goids, ascending. A suspect cycle is told once it was met in
+ * LEAK_PASSES passes, over LEAK_SPAN_NS; `before` NULL: at once. 0 or -ENOMEM;
+ * leak_groups_done(ret) afterwards in any case. */
 int leak_groups_make(const struct wait_graph *graph, const uint64_t *proven, size_t n,
-		     struct leak_groups *ret);
+		     struct leak_suspects *before, struct leak_groups *ret);
 void leak_groups_done(struct leak_groups *g);
 
 #endif

@@ -9,7 +9,7 @@
 #include "core/memory/waits.h"
 
 int leak_report_new(struct wait_graph *graph, const uint64_t *proven, size_t n,
-		    struct leak_report **ret)
+		    struct leak_suspects *before, struct leak_report **ret)
 {
 	struct leak_report *r = calloc(1, sizeof(*r));
 	int err;
@@ -20,7 +20,7 @@ int leak_report_new(struct wait_graph *graph, const uint64_t *proven, size_t n,
 	}
 	r->refs = 1;
 	r->graph = graph;
-	err = leak_groups_make(graph, proven, n, &r->groups);
+	err = leak_groups_make(graph, proven, n, before, &r->groups);
 	if (err) {
 		leak_report_put(r);
 		return err;

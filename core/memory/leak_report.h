@@ -30,9 +30,10 @@ struct leak_report {
 	unsigned refs;                /* leak_report_get(), leak_report_put() */
 };
 
-/* Takes over `graph`, also when it fails. `proven`: goids, ascending. -ENOMEM. */
+/* Takes over `graph`, also when it fails. `proven`: goids, ascending; `before` as of
+ * leak_groups_make(). -ENOMEM. */
 int leak_report_new(struct wait_graph *graph, const uint64_t *proven, size_t n,
-		    struct leak_report **ret);
+		    struct leak_suspects *before, struct leak_report **ret);
 struct leak_report *leak_report_get(struct leak_report *r);
 void leak_report_put(struct leak_report *r); /* NULL is fine */
 

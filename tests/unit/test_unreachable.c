@@ -439,7 +439,7 @@ static void test_cycle(void **state)
 	holds(&m, 2, 1, WAIT_BY_DEFER, false);
 	done(&m);
 	/* Nobody is out of reach: suspect all the same. */
-	assert_int_equal(leak_groups_make(&m.g, NULL, 0, &l), 0);
+	assert_int_equal(leak_groups_make(&m.g, NULL, 0, NULL, &l), 0);
 	assert_int_equal(l.n, 1);
 	assert_int_equal(l.groups[0].kind, LEAK_CYCLE);
 	assert_false(l.groups[0].proven);
@@ -450,7 +450,7 @@ static void test_cycle(void **state)
 	assert_int_equal(l.members[2].waits_for, 0);
 	assert_false(l.members[2].culprit);
 	leak_groups_done(&l);
-	assert_int_equal(leak_groups_make(&m.g, (uint64_t[]){1, 2, 3, 4}, 4, &l), 0);
+	assert_int_equal(leak_groups_make(&m.g, (uint64_t[]){1, 2, 3, 4}, 4, NULL, &l), 0);
 	assert_int_equal(l.n, 1);
 	assert_true(l.groups[0].proven);
 	leak_groups_done(&l);
@@ -469,10 +469,10 @@ static void test_weak(void **state)
 	holds(&m, 1, 0, WAIT_BY_FRAME, false);
 	holds(&m, 2, 1, WAIT_BY_FRAME, false);
 	done(&m);
-	assert_int_equal(leak_groups_make(&m.g, NULL, 0, &l), 0);
+	assert_int_equal(leak_groups_make(&m.g, NULL, 0, NULL, &l), 0);
 	assert_int_equal(l.n, 0);
 	leak_groups_done(&l);
-	assert_int_equal(leak_groups_make(&m.g, (uint64_t[]){1, 2, 3}, 3, &l), 0);
+	assert_int_equal(leak_groups_make(&m.g, (uint64_t[]){1, 2, 3}, 3, NULL, &l), 0);
 	assert_int_equal(l.n, 1);
 	assert_int_equal(l.groups[0].n, 3);
 	leak_groups_done(&l);
@@ -489,7 +489,7 @@ static void test_self(void **state)
 	waits(&m, 2, 0);
 	holds(&m, 1, 0, WAIT_BY_DEFER, true);
 	done(&m);
-	assert_int_equal(leak_groups_make(&m.g, NULL, 0, &l), 0);
+	assert_int_equal(leak_groups_make(&m.g, NULL, 0, NULL, &l), 0);
 	assert_int_equal(l.n, 1);
 	assert_int_equal(l.groups[0].kind, LEAK_SELF);
 	assert_int_equal(l.groups[0].n, 2);
@@ -502,9 +502,50 @@ static void test_self(void **state)
 	holds(&m, 1, 0, WAIT_BY_DEFER, true);
 	holds(&m, 2, 0, WAIT_BY_DEFER, false);
 	done(&m);
-	assert_int_equal(leak_groups_make(&m.g, NULL, 0, &l), 0);
+	assert_int_equal(leak_groups_make(&m.g, NULL, 0, NULL, &l), 0);
 	assert_int_equal(l.n, 0);
 	leak_groups_done(&l);
+}
+
+/* A cycle over locks in reach is told once it has lasted; who has moved meanwhile begins anew. */
+static void test_suspects_last(void **state)
+{
+	struct leak_suspects before = {0};
+	struct leak_groups l;
+	struct made m;
+
+	make(&m, 2, 2);
+	waits(&m, 1, 1);
+	waits(&m, 2, 0);
+	m.objects[1].address = 8;
+	holds(&m, 1, 0, WAIT_BY_DEFER, false);
+	holds(&m, 2, 1, WAIT_BY_DEFER, false);
+	done(&m);
+	for (unsigned pass = 1; pass <= 2 * LEAK_PASSES + 4; pass++) {
+		m.g.begin_ns = pass * LEAK_SPAN_NS;
+		m.g.end_ns = m.g.begin_ns + 1;
+		m.goroutines[0].sched_sp = pass > LEAK_PASSES + 2;
+		assert_int_equal(leak_groups_make(&m.g, NULL, 0, &before, &l), 0);
+		assert_int_equal(l.n, pass % (LEAK_PASSES + 2) >= LEAK_PASSES ||
+					      pass % (LEAK_PASSES + 2) == 0);
+		assert_int_equal(before.open, !l.n);
+		leak_groups_done(&l);
+	}
+	/* All within a moment. */
+	leak_suspects_done(&before);
+	for (unsigned pass = 1; pass <= LEAK_PASSES + 2; pass++) {
+		m.g.begin_ns = LEAK_SPAN_NS + pass;
+		m.g.end_ns = m.g.begin_ns + 1;
+		assert_int_equal(leak_groups_make(&m.g, NULL, 0, &before, &l), 0);
+		assert_int_equal(l.n, 0);
+		leak_groups_done(&l);
+	}
+	/* Proven ones need no more. */
+	leak_suspects_done(&before);
+	assert_int_equal(leak_groups_make(&m.g, (uint64_t[]){1, 2}, 2, &before, &l), 0);
+	assert_int_equal(l.groups[0].kind, LEAK_CYCLE);
+	leak_groups_done(&l);
+	leak_suspects_done(&before);
 }
 
 /* Of three who wait for a mutex none has it, whatever they defer; two locks taken in two orders are
@@ -527,7 +568,7 @@ static void test_one_mutex(void **state)
 	/* 1 waits for 2, 2 for 3, 3 for 2. */
 	m.holders[1].goid = 3;
 	m.holders[2].goid = 2;
-	assert_int_equal(leak_groups_make(&m.g, NULL, 0, &l), 0);
+	assert_int_equal(leak_groups_make(&m.g, NULL, 0, NULL, &l), 0);
 	for (size_t i = 0; i < l.n; i++)
 		assert_int_not_equal(l.groups[i].kind, LEAK_CYCLE);
 	leak_groups_done(&l);
@@ -553,7 +594,7 @@ static void test_maybe_beside(void **state)
 		}
 		holds(&m, 2, 1, WAIT_BY_DEFER, false);
 		done(&m);
-		assert_int_equal(leak_groups_make(&m.g, NULL, 0, &l), 0);
+		assert_int_equal(leak_groups_make(&m.g, NULL, 0, NULL, &l), 0);
 		assert_int_equal(l.n, !both);
 		leak_groups_done(&l);
 	}
@@ -577,7 +618,7 @@ static void test_pending_writer(void **state)
 		holds(&m, 2, 0, WAIT_BY_PENDING_WRITER, true);
 		holds(&m, 1, 0, by_frame ? WAIT_BY_FRAME : WAIT_BY_DEFER, !by_frame);
 		done(&m);
-		assert_int_equal(leak_groups_make(&m.g, (uint64_t[]){1, 2, 3}, 3, &l), 0);
+		assert_int_equal(leak_groups_make(&m.g, (uint64_t[]){1, 2, 3}, 3, NULL, &l), 0);
 		assert_int_equal(l.n, 1);
 		assert_int_equal(l.groups[0].kind, by_frame ? LEAK_ORPHAN : LEAK_CYCLE);
 		assert_int_equal(l.groups[0].n, 3);
@@ -609,7 +650,7 @@ static void test_kept_waiting(void **state)
 	m.holders[1].section = WAIT_SECTION_YES;
 	holds(&m, 1, 3, WAIT_BY_FRAME, false); /* merely a pointer */
 	done(&m);
-	assert_int_equal(leak_groups_make(&m.g, (uint64_t[]){1}, 1, &l), 0);
+	assert_int_equal(leak_groups_make(&m.g, (uint64_t[]){1}, 1, NULL, &l), 0);
 	assert_int_equal(l.n, 1);
 	assert_true(l.groups[0].proven);
 	assert_int_equal(l.groups[0].kind, LEAK_ORPHAN);
@@ -635,10 +676,10 @@ static void test_taken(void **state)
 	holds(&m, 2, 1, WAIT_BY_OBJECT, false);
 	m.holders[0].section = m.holders[1].section = WAIT_SECTION_YES;
 	done(&m);
-	assert_int_equal(leak_groups_make(&m.g, NULL, 0, &l), 0);
+	assert_int_equal(leak_groups_make(&m.g, NULL, 0, NULL, &l), 0);
 	assert_int_equal(l.n, 0);
 	leak_groups_done(&l);
-	assert_int_equal(leak_groups_make(&m.g, (uint64_t[]){1, 2}, 2, &l), 0);
+	assert_int_equal(leak_groups_make(&m.g, (uint64_t[]){1, 2}, 2, NULL, &l), 0);
 	assert_int_equal(l.groups[0].kind, LEAK_CYCLE);
 	assert_int_equal(l.groups[0].culprits, 2);
 	leak_groups_done(&l);
@@ -650,7 +691,7 @@ static void test_taken(void **state)
 		m.holders[0].section = WAIT_SECTION_YES;
 		m.holders[0].by_code = by_code;
 		done(&m);
-		assert_int_equal(leak_groups_make(&m.g, (uint64_t[]){1}, 1, &l), 0);
+		assert_int_equal(leak_groups_make(&m.g, (uint64_t[]){1}, 1, NULL, &l), 0);
 		assert_int_equal(l.groups[0].kind, by_code ? LEAK_ORPHAN : LEAK_SELF);
 		assert_int_equal(l.members[0].holder, 0); /* told all the same */
 		leak_groups_done(&l);
@@ -673,7 +714,7 @@ static void test_doubtful(void **state)
 		else
 			m.holders[0].section = WAIT_SECTION_NO;
 		done(&m);
-		assert_int_equal(leak_groups_make(&m.g, (uint64_t[]){1}, 1, &l), 0);
+		assert_int_equal(leak_groups_make(&m.g, (uint64_t[]){1}, 1, NULL, &l), 0);
 		assert_int_equal(l.groups[0].kind, LEAK_ORPHAN);
 		leak_groups_done(&l);
 	}
@@ -695,7 +736,8 @@ static void test_orphans(void **state)
 	waits(&m, 7, 2);
 	holds(&m, 5, 2, WAIT_BY_DEFER, false);
 	done(&m);
-	assert_int_equal(leak_groups_make(&m.g, (uint64_t[]){1, 2, 3, 4, 5, 6, 7, 99}, 8, &l), 0);
+	assert_int_equal(leak_groups_make(&m.g, (uint64_t[]){1, 2, 3, 4, 5, 6, 7, 99}, 8, NULL, &l),
+			 0);
 	assert_int_equal(l.n, 3);
 	assert_int_equal(l.n_members, 7);
 	assert_int_equal(l.groups[0].n, 3);
@@ -708,7 +750,7 @@ static void test_orphans(void **state)
 	assert_int_equal(goid_of(&l, &l.groups[1], 0), 5);
 	assert_int_equal(l.groups[2].kind, LEAK_NEVER);
 	leak_groups_done(&l);
-	assert_int_equal(leak_groups_make(&m.g, NULL, 0, &l), 0);
+	assert_int_equal(leak_groups_make(&m.g, NULL, 0, NULL, &l), 0);
 	assert_int_equal(l.n, 0);
 	leak_groups_done(&l);
 }
@@ -724,6 +766,7 @@ int main(void)
 		cmocka_unit_test(test_pending_writer), cmocka_unit_test(test_doubtful),
 		cmocka_unit_test(test_kept_waiting),   cmocka_unit_test(test_taken),
 		cmocka_unit_test(test_one_mutex),      cmocka_unit_test(test_maybe_beside),
+		cmocka_unit_test(test_suspects_last),
 	};
 
 	return cmocka_run_group_tests_name("unreachable", tests, NULL, NULL);
