@@ -124,6 +124,22 @@ static int add_rows(const struct view *v, unsigned proc, struct pprof *p,
 	return err;
 }
 
+/* A probe's trap is taken in the program's time, and a clock that ticks meanwhile finds the kernel
+ * below the function that has the probe. */
+static void note_ourselves(const struct view *v, struct pprof *p)
+{
+	struct meter_sample now;
+
+	if (!v->meter)
+		return;
+	meter_last(v->meter, &now);
+	pprof_comment(p,
+		      "what our probes cost is in it: [kernel] below a function that has a probe "
+		      "(runtime.casgstatus, runtime.mallocgc, ...) is mostly that; now "
+		      "overhead_of_target_percent is %.1f (health, stats), by estimate",
+		      now.of_target_percent);
+}
+
 /* Why there is nothing, or not all; what marks mean. */
 static void note_sampling(const struct view *v, unsigned proc, struct pprof *p,
 			  const struct sample_totals *t)
@@ -185,6 +201,7 @@ static int fill_recent(const struct view *v, unsigned proc, struct pprof *p, uin
 	}
 	note_sum(p, rows, n);
 	note_sampling(v, proc, p, &totals);
+	note_ourselves(v, p);
 	pprof_comment(p, "labels of the program (runtime/pprof.Do) are those that the goroutine "
 			 "has now; of one that has ended they are not known");
 	free(rows);
@@ -206,6 +223,7 @@ static int fill_all(const struct view *v, unsigned proc, struct pprof *p, uint64
 		*from = MIN(now, totals.from_ns);
 	note_sum(p, rows, n);
 	note_sampling(v, proc, p, &totals);
+	note_ourselves(v, p);
 	pprof_comment(p, "since tracing began samples are kept by stack alone: goroutines and "
 			 "their labels are in pprof/cpu");
 	free(rows);

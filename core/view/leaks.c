@@ -5,12 +5,16 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/base/json.h"
 #include "core/base/text.h"
 #include "core/memory/leak_report.h"
 #include "core/view/groups.h"
 #include "core/view/view_internal.h"
+
+#define BRIEFS_WAIT_NS (2 * NS_PER_SEC)
+#define BRIEFS_NAP_NS  20000000
 #include "core/view/waits.h"
 
 #define BLOCKS_SHOWN  100
@@ -443,18 +447,28 @@ static int nothing(int why, enum view_form form, struct buf *out)
 	return emit_end(&e);
 }
 
+/* Who looks works at the lowest priority, so that beside a load it may take long: a view of
+ * something else does not wait for that. leaks_known() has the look begun. */
+static int await_report(const struct view *v, unsigned proc, struct leak_report **ret)
+{
+	uint64_t until_ns = monotonic_ns() + BRIEFS_WAIT_NS;
+	const struct timespec nap = {.tv_nsec = BRIEFS_NAP_NS};
+	int err;
+
+	while ((err = v->live->leaks_known(v->live->ctx, proc, ret)) == -EAGAIN &&
+	       monotonic_ns() < until_ns)
+		nanosleep(&nap, NULL);
+	return err;
+}
+
 int view_leak_briefs(const struct view *v, unsigned proc, struct leak_brief *ret, size_t max,
 		     size_t *ret_n)
 {
 	struct leaks l = {.v = v, .proc = proc, .blocks = GROUPS_INIT(struct block)};
 	struct leak_report *report;
-	int err =
-		v->live->leaks_known ? v->live->leaks_known(v->live->ctx, proc, &report) : -ENOSYS;
-	bool late;
+	int err = v->live->leaks_known ? await_report(v, proc, &report) : -ENOSYS;
 
 	*ret_n = 0;
-	if (err == -EAGAIN && v->live->leaks)
-		err = v->live->leaks(v->live->ctx, proc, &report, &late);
 	if (err)
 		return err;
 	l.report = report;

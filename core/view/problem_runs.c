@@ -18,6 +18,11 @@ static double percent(const struct scene *s, uint64_t ns)
 	return s->starts.second.ns ? 100.0 * (double)ns / (double)s->starts.second.ns : 0;
 }
 
+static double percent_of(uint64_t part, uint64_t all)
+{
+	return all ? 100.0 * (double)part / (double)all : 0;
+}
+
 static void name(struct problem *p, const char *function)
 {
 	snprintf(p->function, sizeof(p->function), "%s", function);
@@ -49,6 +54,23 @@ static void add_interrupted(const struct scene *s, struct problem *p, uint64_t f
 }
 
 /* --- processors ------------------------------------------------------------------------------- */
+
+/* Where most CPU time went, by samples: by states a goroutine runs, too, while the machine has its
+ * processor run others, and such numbers add up to more than the machine has. */
+static void add_sampled(const struct scene *s, struct problem *p)
+{
+	const struct names *names = model_names(s->v->model);
+	const struct cpu_recent *cpu = &s->cpu;
+
+	if (!cpu->own_site || percent_of(cpu->own_ns, cpu->ns) < 10)
+		return;
+	buf_adds(&p->text, "; ");
+	view_site_file(names, cpu->own_site, &p->text);
+	buf_addf(&p->text, " took %.0f %% of a processor in the last %.0f s, by samples",
+		 percent_of(cpu->own_ns, cpu->ns), (double)cpu->ns / NS_PER_SEC);
+	name(p, names_string(names, names_site(names, cpu->own_site)->func_id));
+	problem_goids(p, &cpu->goid, 1);
+}
 
 /* Who ran most, up to three. */
 static void add_runners(const struct scene *s, struct problem *p)
@@ -106,15 +128,13 @@ void problems_of_latency(struct scene *s)
 	emit_duration(&p->text, worst);
 	buf_adds(&p->text, " or longer in the last ");
 	emit_duration(&p->text, view_since(s->now, then->time_ns));
-	add_runners(s, p);
+	if (!s->cpu_sampled)
+		add_runners(s, p);
+	else if (s->cpu.ns >= NS_PER_SEC)
+		add_sampled(s, p);
 	problem_see(p, "top");
 	problem_see(p, "sched/latency");
 	problem_see(p, "sched/procs");
-}
-
-static double percent_of(uint64_t part, uint64_t all)
-{
-	return all ? 100.0 * (double)part / (double)all : 0;
 }
 
 /* Samples name the function itself. A machine that is short of processors gives none of them much
@@ -360,6 +380,36 @@ void problems_of_gc(struct scene *s)
 			gc += row->second_ns[GSTATE_RUNNING];
 	}
 	tell_gc(s, percent(s, gc), percent_of(gc, all), "was " RUNNING " for", "second");
+}
+
+/* --- ourselves --------------------------------------------------------------------------------
+ */
+
+void problems_of_cost(struct scene *s)
+{
+	const struct problem_rule *rule = &problem_rules[PROBLEM_COST];
+	struct meter_sample now;
+	struct problem *p;
+
+	if (!(s->has & NEEDS_METER))
+		return;
+	meter_last(s->v->meter, &now);
+	/* Of a program that does nothing, nearly all may be ours. */
+	if (now.of_target_percent < (double)rule->percent ||
+	    now.overhead_percent / 100 * NS_PER_SEC < (double)rule->ns)
+		return;
+	p = problem_add(s, PROBLEM_COST,
+			now.of_target_percent >= (double)rule->number ? PROBLEM_WARNING
+								      : PROBLEM_NOTICE,
+			(uint64_t)now.of_target_percent);
+	if (!p)
+		return;
+	buf_addf(&p->text,
+		 "our probes took about %.0f %% of the program's CPU time in the last second; that "
+		 "is in what is said of it here",
+		 now.of_target_percent);
+	problem_see(p, "health");
+	problem_see(p, "control/probes");
 }
 
 /* --- what is not to be relied on -------------------------------------------------------------- */

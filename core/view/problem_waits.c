@@ -316,8 +316,10 @@ void problems_of_leaks(struct scene *s)
 	struct leak_brief briefs[LEAKS_SHOWN];
 	size_t n = 0;
 
-	if (!(s->has & NEEDS_LEAKS) || view_leak_briefs(s->v, s->proc, briefs, LEAKS_SHOWN, &n))
+	if (!(s->has & NEEDS_LEAKS))
 		return;
+	if (view_leak_briefs(s->v, s->proc, briefs, LEAKS_SHOWN, &n) == -EAGAIN)
+		s->has &= ~(unsigned)NEEDS_LEAKS; /* not yet: blind_to() says so */
 	for (size_t i = 0; i < n; i++) {
 		const struct leak_brief *b = &briefs[i];
 		struct problem *p = problem_add(s, PROBLEM_LEAK,

@@ -65,6 +65,10 @@ const struct problem_rule problem_rules[PROBLEM_KINDS] = {
 		{"gc", NEEDS_CPU, 0, 0, 25,
 		 "collecting garbage, and helping with it, takes {p} % of a processor or more, "
 		 "and of the program's time"},
+	[PROBLEM_COST] =
+		{"cost", NEEDS_METER | NEEDS_RUNNING, 50, 20 * MS, 10,
+		 "our probes take {p} % of the program's CPU time or more, by estimate, and "
+		 "{t} or more a second; a warning from {n} % on"},
 	[PROBLEM_LOST] = {"lost", NEEDS_LIVE, 1, 0, 0, "{n} or more events or figures lost"},
 	[PROBLEM_AUDIT] = {"audit", NEEDS_LIVE, 1, 0, 0,
 			   "{n} or more differences between what events and memory tell"},
@@ -229,6 +233,7 @@ static void see_what_can_be_seen(struct scene *s)
 	s->has |= s->v->live->audit ? NEEDS_LIVE : 0;
 	s->has |= s->stacks.graph ? NEEDS_OBJECTS : 0;
 	s->has |= lives ? NEEDS_RUNNING : 0;
+	s->has |= s->v->meter ? NEEDS_METER : 0;
 	s->cpu_sampled = is_cpu_sampled(s);
 	s->has |= s->cpu_sampled || s->has & NEEDS_EVENTS ? NEEDS_CPU : 0;
 }
@@ -239,7 +244,7 @@ static int look(struct scene *s, const struct view *v, unsigned proc)
 		say_ended,        problems_of_waits, problems_of_growth,
 		problems_of_ends, problems_of_leaks, problems_of_latency,
 		problems_of_cpu,  problems_of_wakes, problems_of_allocation,
-		problems_of_gc,   problems_of_trust,
+		problems_of_gc,   problems_of_cost,  problems_of_trust,
 	};
 	int err = model_proc(v->model, proc, &s->info);
 
@@ -306,7 +311,9 @@ static const char *blind_to(const struct scene *s, const struct problem_rule *ru
 	if (lacks & NEEDS_LIVE)
 		return "nobody audits a recording";
 	if (lacks & NEEDS_LEAKS)
-		return "the memory of a process that lives is needed";
+		return s->v->live->leaks_known && s->has & NEEDS_RUNNING
+			       ? "memory was not looked through yet: ask again soon"
+			       : "the memory of a process that lives is needed";
 	if (lacks & NEEDS_STACKS)
 		return "there are no stacks to be had";
 	if (lacks & NEEDS_OBJECTS)
@@ -315,6 +322,8 @@ static const char *blind_to(const struct scene *s, const struct problem_rule *ru
 						"process that lives";
 	if (lacks & NEEDS_RUNNING)
 		return "the program has ended, and all of its goroutines with it";
+	if (lacks & NEEDS_METER)
+		return "nobody measures what a recording cost";
 	if (lacks & NEEDS_EVENTS)
 		return "no events are seen just now, or not all changes of state";
 	if (lacks & NEEDS_CPU)

@@ -27,6 +27,7 @@ enum problem_kind {
 	PROBLEM_STARTS,
 	PROBLEM_ALLOCATION,
 	PROBLEM_GC,
+	PROBLEM_COST,
 	PROBLEM_LOST,
 	PROBLEM_AUDIT,
 	PROBLEM_KINDS,
@@ -45,6 +46,7 @@ enum problem_needs {
 	NEEDS_CPU = 1 << 6,     /* processors are sampled, or every change of state is told */
 	NEEDS_LIVE = 1 << 5,    /* somebody counts losses and audits */
 	NEEDS_OBJECTS = 1 << 7, /* memory tells what somebody waits on */
+	NEEDS_METER = 1 << 9,   /* somebody measures what our probes cost */
 	NEEDS_RUNNING = 1 << 8, /* the program has not ended */
 };
 
@@ -109,6 +111,6 @@ const char *problem_function(const struct scene *s, uint64_t func_id); /* "?" wh
 typedef void problem_fn(struct scene *s);
 problem_fn problems_of_waits, problems_of_growth, problems_of_ends, problems_of_leaks;
 problem_fn problems_of_latency, problems_of_cpu, problems_of_wakes, problems_of_allocation,
-	problems_of_gc, problems_of_trust;
+	problems_of_gc, problems_of_cost, problems_of_trust;
 
 #endif

@@ -86,8 +86,8 @@ struct leak_brief {
 	uint32_t func_id, site_id, reason_id;
 	const char *meaning; /* static */
 };
-/* As of the last look, and asks for another one soon; the first is waited for, as view_leaks()
- * does. -EAGAIN: there was none yet; -ENOSYS. */
+/* As of the last look, and asks for another one soon; the first is waited for, two seconds at most.
+ * -EAGAIN: there was none yet; -ENOSYS. */
 int view_leak_briefs(const struct view *v, unsigned proc, struct leak_brief *ret, size_t max,
 		     size_t *ret_n);
 

@@ -67,6 +67,7 @@ try() { # RELEASE MODE [OPTION...]
 	grep -h '^cpu_ns ' "$MNT"/goroutines/*/status | awk '{ print $2 }' | sort -rn | head -n "$(wc -l <"$T/truth")" | sort -n >"$T/by_goid"
 	sed -n 's/^\(first\|second\|third\|inC\) //p' "$T/target.out" | sort -n | paste - "$T/by_goid" |
 		awk '{ s = 4 * sqrt($1 * 1001001); d = $1 - $2; if (d < -s - 0.05 * $1 || d > s + 0.05 * $1) exit 1 }' || fail "$what: cpu_ns of goroutines: $(tr '\n' ' ' <"$T/by_goid")"
+	tool -comments "$T/cpu" | grep -q 'what our probes cost is in it: .*overhead_of_target_percent is [0-9]' || fail "$what: no word of our own cost"
 	tool -tags "$T/cpu" >"$T/tags"
 	grep -q 'goid: Total' "$T/tags" || fail "$what: no goroutines: $(cat "$T/tags")"
 	grep -q ': third$' "$T/tags" || fail "$what: no label part=third: $(cat "$T/tags")"

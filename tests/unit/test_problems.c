@@ -418,6 +418,88 @@ static void test_own(void **state)
 		assert_false(own_function(others[i], strlen(others[i])));
 }
 
+static int no_report_yet(void *ctx, unsigned proc, struct leak_report **ret)
+{
+	return -EAGAIN;
+}
+
+static int look_through(void *ctx, unsigned proc, struct leak_report **ret, bool *ret_late)
+{
+	fail_msg("problems waits for a look through the whole heap");
+	return -EAGAIN;
+}
+
+/* Who looks for leaks takes as long as the machine's load lets him. */
+static void test_leaks_late(void **state)
+{
+	struct fixture *x = *state;
+
+	x->live.leaks_known = no_report_yet;
+	x->live.leaks = look_through;
+	now(x, T0 + S);
+	assert_non_null(strstr(problems(x), "\n  not looked for: leak: memory was not looked "
+					    "through yet: ask again soon\n"));
+}
+
+static void run_late(struct fixture *x, uint64_t goid, uint64_t at)
+{
+	struct event ev = {.time_ns = at + S / 20,
+			   .type = EVENT_CASGSTATUS,
+			   .goid = goid,
+			   .target = goid,
+			   .from = GSTATE_RUNNABLE,
+			   .to = GSTATE_RUNNING};
+
+	change(x, goid, GSTATE_RUNNABLE, "", at);
+	model_apply(x->m, &ev, 1);
+}
+
+/* Running by events is no CPU time; samples are. */
+static void test_latency(void **state)
+{
+	struct fixture *x = *state;
+	const char *text;
+
+	create(x, 8, "main.compact", T0);
+	for (uint64_t i = 0; i < 150; i++)
+		run_late(x, 8, T0 + S + i * S / 10);
+	text = strstr(problems(x), "warning latency: 1 % of ");
+	assert_non_null(text);
+	assert_non_null(strstr(text, "; running or waiting for a CPU of the machine in the last "
+				     "second: main.compact for "));
+	samples_begin(model_samples(x->m), SAMPLE_CPU, T0);
+	sample(x, "main.compact", S, T0 + 11 * S);
+	text = strstr(problems(x), "warning latency: 1 % of ");
+	assert_non_null(text);
+	assert_null(strstr(line(text, 0), "running or"));
+	assert_non_null(strstr(line(text, 0), "main.compact"));
+	assert_non_null(strstr(line(text, 0), " of a processor in the last 5 s, by samples; see "));
+}
+
+static void test_cost(void **state)
+{
+	struct fixture *x = *state;
+	struct meter_sample s = {.of_target_percent = 9.9, .overhead_percent = 3};
+
+	now(x, T0 + S);
+	assert_non_null(strstr(problems(x), "\n  not looked for: cost: "));
+	assert_int_equal(meter_new(&x->meter), 0);
+	x->v.meter = x->meter;
+	meter_add(x->meter, &s);
+	assert_null(strstr(problems(x), " cost: our probes took"));
+	s = (struct meter_sample){.of_target_percent = 94, .overhead_percent = 1.9};
+	meter_add(x->meter, &s); /* it does next to nothing */
+	assert_null(strstr(problems(x), " cost: our probes took"));
+	s = (struct meter_sample){.of_target_percent = 12, .overhead_percent = 3};
+	meter_add(x->meter, &s);
+	assert_non_null(strstr(problems(x), "notice cost: our probes took about 12 % of the "
+					    "program's CPU time"));
+	s.of_target_percent = 94;
+	meter_add(x->meter, &s);
+	assert_non_null(strstr(problems(x), "warning cost: our probes took about 94 %"));
+	assert_non_null(strstr(x->out.data, "; see health control/probes\n"));
+}
+
 /* Is there such a file, as the table of views has it? */
 static bool is_file(const char *path)
 {
@@ -495,7 +577,8 @@ int main(void)
 		TEST(test_growing),     TEST(test_functions),     TEST(test_own),
 		TEST(test_done),        TEST(test_running),       TEST(test_ran),
 		TEST(test_target_gone), TEST(test_functions_cpu), TEST(test_see_is_there),
-		TEST(test_execed),
+		TEST(test_execed),      TEST(test_leaks_late),    TEST(test_latency),
+		TEST(test_cost),
 	};
 	int failed = cmocka_run_group_tests_name("problems", tests, NULL, NULL);
 
