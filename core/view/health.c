@@ -240,7 +240,7 @@ static unsigned limits(struct emit *e, const struct facts *x)
 	n += loss_warnings(e, x, LOSS_READER);
 	(void)loss_warnings(e, x, LOSS_SAMPLE); /* the verdict has them by number */
 	if (x->audit.state == AUDIT_OFF || (x->v->live->audit && x->audit.state == AUDIT_NONE)) {
-		limit(e, "not audited: %s", x->audit.why);
+		limit(e, "not audited%s%s", x->audit.why[0] ? ": " : "", x->audit.why);
 		n++;
 	}
 	if (x->slow_probes) {
