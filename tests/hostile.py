@@ -153,8 +153,8 @@ def rest(url, routes, session):
             one = path.replace("{}", first, 1).replace("{}", "0")
             for query in ("", "?limit=100", "?by=origin", "?format=folded", "?format=jsonl"):
                 status, data, headers = ask(url.rstrip("/") + one + query)
-                kind = "content-type: application/octet-stream" in headers.lower()
-                (check_binary if kind else check_text)(one + query, data)
+                binary = re.search(r"(?i)^content-type: application/(octet-stream|x-tar)$", headers, re.M)
+                (check_binary if binary else check_text)(one + query, data)
                 check_text(one + " headers", headers.encode())
                 answered += status == 200
     if answered < 60:

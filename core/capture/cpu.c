@@ -138,9 +138,9 @@ int cpu_sampler_new(const struct target *target, unsigned hz, struct cpu_sampler
 	if (err)
 		return err;
 	s->hz = hz;
-	*ret = s;
 	if (!hz) {
 		say_why(s, "-sample-cpu 0");
+		*ret = s;
 		return 0;
 	}
 	s->n_cpus = (unsigned)MAX(1, MIN(cpus, CPUS_MAX));
@@ -155,6 +155,7 @@ int cpu_sampler_new(const struct target *target, unsigned hz, struct cpu_sampler
 	err = load(s, target);
 	if (err)
 		say_not_loaded(s, err);
+	*ret = s;
 	return 0;
 }
 
