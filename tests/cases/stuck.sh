@@ -29,7 +29,7 @@ as_dumped() {
 		n=$((n + 1))
 		expect "minutes of goroutine $goid" "$(($(status_of "$goid" state_since_ns) / 60000000000))" "$minutes"
 		expect "how sure that is" "$(status_of "$goid" state_since_is)" about
-		expect "the same in the table" "$(awk -F'\t' -v id="$goid" '$1 == id { print int($4 / 60e9), $NF }' "$MNT/goroutines.tsv")" "$minutes about"
+		expect "the same in the table" "$(awk -F'\t' -v id="$goid" 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i } $1 == id { print int($at["state_since_ns"] / 60e9), $at["state_since_is"] }' "$MNT/goroutines.tsv")" "$minutes about"
 		older=$(find "$MNT/goroutines" -maxdepth 1 -name "$goid" -mmin "+$((minutes - 1))")
 		[ -n "$older" ] || fail "find -mmin does not see that goroutine $goid waits for $minutes minutes"
 	done < <(sed -n 's/^goroutine \([0-9]*\) \[.*, \([0-9]*\) minutes.*/\1 \2/p' "$T/target.out")
