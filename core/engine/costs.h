@@ -15,9 +15,9 @@ struct costs;
 
 struct costs_now {
 	struct capture_stats stats; /* the counts that this is of */
-	uint64_t cpu_ns;            /* of all traced processes there were, from when each was first seen */
-	uint64_t hits_ns;           /* of that, what hits cost, as they are priced */
-	uint64_t program_ns;        /* our program at a hit, lately; 0: not known yet */
+	uint64_t cpu_ns;     /* of all traced processes there were, from when each was first seen */
+	uint64_t hits_ns;    /* of that, what hits cost, as they are priced */
+	uint64_t program_ns; /* our program at a hit, lately; 0: not known yet */
 };
 
 /* Both borrowed. 0 or -ENOMEM. */
