@@ -130,6 +130,17 @@ static bool heal_one(struct model *m, unsigned proc, const struct goroutine_seen
 	return true;
 }
 
+/* It is gone: when it was there for the last time, by a reading or by what it did. */
+static void note_seen(const struct model *m, struct record *g)
+{
+	const struct proc *p = m->procs[g->proc];
+	uint64_t last_ns = MAX(MAX(g->life.since_ns, g->life.ran_ns), g->last_event_ns);
+
+	g->began_ns =
+		p->read_ns && g->heal_round == p->read_round ? MAX(last_ns, p->read_ns) : last_ns;
+	g->began_of_ns = 0;
+}
+
 /* Those of the process that a reading does not have: `complete` ends them, else their states are
  * not known. */
 static void see_missing(struct model *m, struct shard *s, unsigned proc, uint64_t time_ns,
@@ -148,6 +159,8 @@ static void see_missing(struct model *m, struct shard *s, unsigned proc, uint64_
 			walk_lost(&g->life, time_ns, &meaning);
 		s->procs[proc]->healed +=
 			meaning.means & MEANS_EXITED && !(g->life.flags & GOROUTINE_GAP);
+		if (meaning.means & MEANS_EXITED)
+			note_seen(m, g);
 		record_follow(s, g, &meaning, 0);
 		/* The list of changes is sized for a batch. */
 		if (s->n_changes == BATCH_SMALL)
@@ -291,6 +304,8 @@ bool model_heal(struct model *m, unsigned proc, const struct goroutine_seen *see
 		see_missing(m, &m->shards[i], proc, time_ns, complete);
 		model_settle_exits(m);
 	}
+	m->procs[proc]->read_ns = time_ns;
+	m->procs[proc]->read_round = m->heal_round;
 	past_take(m, time_ns);
 	/* What was lost since it was begun, it need not have seen. */
 	if (certain && m->procs[proc]->doubt_ns < time_ns)
@@ -353,6 +368,8 @@ void model_heal_missing(struct model *m, unsigned proc, const uint64_t *goids, s
 			continue;
 		walk_missing(&g->life, time_ns, &meaning);
 		s->procs[proc]->healed += !!(meaning.means & MEANS_EXITED);
+		if (meaning.means & MEANS_EXITED)
+			note_seen(m, g);
 		record_follow(s, g, &meaning, 0);
 		if (s->n_changes == BATCH_SMALL)
 			model_settle_exits(m);

@@ -47,6 +47,11 @@ struct record *last_ended_put(struct model *m, struct record *g)
 		return NULL;
 	at = slot_of(l, func_id);
 	old = l->slots[at];
+	/* At the same time, as by one reading: whichever has the higher number, however many shards
+	 * there are. */
+	if (old && (old->exited_ns > g->exited_ns ||
+		    (old->exited_ns == g->exited_ns && old->goid > g->goid)))
+		return NULL;
 	if (!old) {
 		if (m->n_last_ended == LAST_ENDED_MAX)
 			return NULL;

@@ -204,6 +204,8 @@ struct goroutine {
 	uint64_t began_ns;        /* goroutine_began() */
 	uint64_t created_ns;      /* first seen when GOROUTINE_FOUND */
 	uint64_t exited_ns;       /* 0 while it lives */
+	uint64_t seen_ns; /* GOROUTINE_EXIT_READ: there for the last time; it ended between then
+			     and exited_ns; else 0 */
 	uint64_t last_event_ns;
 	uint64_t woken_by;            /* goid that made it runnable last; 0 none or the runtime */
 	uint64_t counts[EVENT_TYPES]; /* events by it; casgstatus: of it */

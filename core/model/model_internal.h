@@ -84,8 +84,8 @@ struct record {
 	uint64_t created_ns, exited_ns;
 	/* The stay that began at began_of_ns, if it is in that one, goes on a wait since began_ns.
 	 */
-	uint64_t began_ns, began_of_ns;
-	uint16_t began_flags; /* GOROUTINE_AT_LEAST, GOROUTINE_ABOUT */
+	uint64_t began_ns, began_of_ns; /* GOROUTINE_EXIT_READ: began_ns is goroutine.seen_ns */
+	uint16_t began_flags;           /* GOROUTINE_AT_LEAST, GOROUTINE_ABOUT */
 	uint32_t start_func_id, created_site_id, heal_round;
 	uint32_t last_of; /* the start function of which it is the last that ended; 0: of none */
 	struct record *older, *newer; /* exited list; `older` also chains free records */
@@ -184,6 +184,8 @@ struct proc {
 	uint64_t lost_ns;  /* until then events were lost; 0: none was */
 	uint64_t doubt_ns; /* until then changes of state were, and were not healed yet; 0: none */
 	uint64_t exited_retained, exited_dropped, exited_dropped_ns;
+	uint64_t read_ns; /* the newest reading, and its heal_round; 0: none was */
+	uint32_t read_round;
 	struct last_ended last;
 	bool dropping;
 	struct past *past; /* NULL: nothing was written down yet */

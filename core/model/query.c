@@ -31,6 +31,7 @@ void record_copy(const struct model *m, const struct record *g, struct goroutine
 		.began_ns = began,
 		.created_ns = g->created_ns,
 		.exited_ns = g->exited_ns,
+		.seen_ns = g->life.flags & GOROUTINE_EXIT_READ ? g->began_ns : 0,
 		.last_event_ns = g->last_event_ns,
 		.woken_by = g->woken_by,
 		.alloc_bytes = g->alloc_bytes,

@@ -95,9 +95,9 @@ static void emit_since_is(struct emit *e, const char *key, const struct goroutin
 		emit_unknown(e, key);
 	else
 		emit_string(e, key,
-			    g->flags & GOROUTINE_AT_LEAST ? "at_least"
-			    : g->flags & GOROUTINE_ABOUT  ? "about"
-							  : "exact");
+			    g->flags & (GOROUTINE_AT_LEAST | GOROUTINE_EXIT_READ) ? "at_least"
+			    : g->flags & GOROUTINE_ABOUT                          ? "about"
+										  : "exact");
 }
 
 /* Who it is and how it is: the keys of `status`. */
@@ -110,7 +110,9 @@ static void emit_status(struct emit *e, const struct view *v, const struct proc_
 	if (view_state(g) == GSTATES)
 		emit_unknown(e, "state_from");
 	else
-		emit_string(e, "state_from", g->flags & GOROUTINE_STATE_READ ? "memory" : "event");
+		emit_string(e, "state_from",
+			    g->flags & (GOROUTINE_STATE_READ | GOROUTINE_EXIT_READ) ? "memory"
+										    : "event");
 	emit_reason(e, v, "wait_reason", g);
 	emit_u64(e, "state_since_ns", view_since(now, goroutine_began(g)));
 	emit_time(e, v, "state_since_unix_ns", goroutine_began(g));

@@ -23,6 +23,13 @@ bool view_probes(const struct view *v, unsigned proc, struct live_probes *ret)
 	return true;
 }
 
+bool view_probes_always(const struct view *v, unsigned proc)
+{
+	struct live_probes p;
+
+	return !view_probes(v, proc, &p) || (!p.off && !p.off_ns);
+}
+
 void view_probes_word(const struct view *v, bool with_age, struct buf *out)
 {
 	struct live_probes p;

@@ -117,7 +117,9 @@ int starts_read(const struct view *v, unsigned proc, struct starts *s)
 {
 	int err;
 
-	*s = (struct starts){.now = view_now(v, proc), .rows = GROUPS_INIT(struct start_row)};
+	*s = (struct starts){.now = view_now(v, proc),
+			     .rows = GROUPS_INIT(struct start_row),
+			     .counted = view_probes_always(v, proc)};
 	err = add_goroutines(s, v, proc);
 	if (!err)
 		err = add_functions(s, v, proc);
@@ -175,8 +177,8 @@ static void emit_start(struct emit *e, const struct view *v, const struct starts
 	emit_u64(e, NULL, row->in[GSTATE_WAITING] + row->in[GSTATE_LEAKED]);
 	emit_u64(e, NULL, row->in[GSTATE_SYSCALL]);
 	emit_u64(e, NULL, row->in[GSTATES]);
-	emit_u64(e, NULL, row->f.created);
-	emit_u64(e, NULL, row->f.exited);
+	view_emit_known(e, NULL, row->f.created, s->counted);
+	view_emit_known(e, NULL, row->f.exited, s->counted);
 	emit_last_exit(e, s, row);
 	emit_u64(e, NULL, row->state_ns[GSTATE_RUNNING]);
 	emit_u64(e, NULL, row->state_ns[GSTATE_RUNNABLE]);

@@ -31,7 +31,8 @@ struct starts {
 	uint64_t now;
 	struct groups rows; /* struct start_row */
 	struct second second;
-	bool cpu; /* processors are, or were, sampled */
+	bool cpu;     /* processors are, or were, sampled */
+	bool counted; /* every start and end was told of; else some are only known by memory */
 };
 
 /* 0, -ENOENT or -ENOMEM; starts_free() in any case. */

@@ -56,6 +56,9 @@ void view_json_text(const char *key, const char *value, struct buf *out);
 /* "key": {"casgstatus": …, …} */
 void view_json_by_type(const char *key, const uint64_t counts[EVENT_TYPES], struct buf *out);
 
+/* Have the probes of the events been in all the while, so that what is counted of goroutines is all
+ * there was? Of a recording: yes. */
+bool view_probes_always(const struct view *v, unsigned proc);
 /* What is attached; false: nobody can say (a recording). As a line: how fine what is told of
  * goroutines is. And its keys. */
 bool view_probes(const struct view *v, unsigned proc, struct live_probes *ret);
