@@ -223,24 +223,40 @@ void problems_of_growth(struct scene *s)
 
 /* --- gone ------------------------------------------------------------------------------------- */
 
+static void tell_life(const struct scene *s, const struct goroutine *g, struct buf *out)
+{
+	if (g->flags & GOROUTINE_EXIT_READ) {
+		buf_adds(out, ", seen from ");
+		emit_duration(out, view_since(s->now, g->created_ns));
+		buf_adds(out, " to ");
+		emit_duration(out, view_since(s->now, g->seen_ns));
+		buf_adds(out, " ago");
+		return;
+	}
+	buf_addf(out, ", after %s", g->flags & GOROUTINE_FOUND ? "at least " : "");
+	emit_duration(out, view_since(g->exited_ns, g->created_ns));
+}
+
 static void tell_end(struct scene *s, const struct start_row *row, const struct goroutine *last)
 {
 	const char *function = problem_function(s, row->func_id);
+	const char *of_seen = s->starts.counted ? "" : " that memory showed";
 	struct problem *p = problem_add(s, PROBLEM_ENDED,
 					s->senders_wait ? PROBLEM_CRITICAL : PROBLEM_NOTICE, 1);
 
 	if (!p)
 		return;
 	if (row->f.exited == 1)
-		buf_addf(&p->text, "%s, the only one, ended ", function);
+		buf_addf(&p->text, "%s, the only one%s, ended ", function, of_seen);
 	else
-		buf_addf(&p->text, "%s, all %llu, ended, the last ", function,
-			 (unsigned long long)row->f.exited);
+		buf_addf(&p->text, "%s, all %llu%s, ended, the last ", function,
+			 (unsigned long long)row->f.exited, of_seen);
+	if (last && last->flags & GOROUTINE_EXIT_READ)
+		buf_adds(&p->text, "at least ");
 	emit_duration(&p->text, view_since(s->now, row->f.last_exit_ns));
 	buf_adds(&p->text, " ago");
 	if (last) {
-		buf_addf(&p->text, ", after %s", last->flags & GOROUTINE_FOUND ? "at least " : "");
-		emit_duration(&p->text, view_age_ns(last, s->now));
+		tell_life(s, last, &p->text);
 		if (*names_string(model_names(s->v->model), last->reason_id))
 			buf_addf(&p->text, "; it had waited for %s before",
 				 names_string(model_names(s->v->model), last->reason_id));
@@ -276,10 +292,14 @@ static bool is_missed(const struct scene *s, const struct start_row *row,
 	const struct problem_rule *rule = &problem_rules[PROBLEM_ENDED];
 
 	if (!last)
-		return row->f.created == 0;
+		return row->f.created == 0 && s->starts.counted;
 	if (last->flags & GOROUTINE_EXECED || is_made_on_demand(s, last))
 		return false;
-	return last->flags & GOROUTINE_FOUND || view_age_ns(last, s->now) >= rule->ns;
+	/* Who comes and goes is met by a reading now and then, and others like it are not. */
+	if (last->flags & GOROUTINE_EXIT_READ)
+		return view_since(last->seen_ns, last->created_ns) >= rule->ns;
+	return (last->flags & GOROUTINE_FOUND && s->starts.counted) ||
+	       view_since(last->exited_ns, last->created_ns) >= rule->ns;
 }
 
 void problems_of_ends(struct scene *s)

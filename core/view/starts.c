@@ -177,8 +177,8 @@ static void emit_start(struct emit *e, const struct view *v, const struct starts
 	emit_u64(e, NULL, row->in[GSTATE_WAITING] + row->in[GSTATE_LEAKED]);
 	emit_u64(e, NULL, row->in[GSTATE_SYSCALL]);
 	emit_u64(e, NULL, row->in[GSTATES]);
-	view_emit_known(e, NULL, row->f.created, s->counted);
-	view_emit_known(e, NULL, row->f.exited, s->counted);
+	view_emit_known(e, NULL, s->counted, row->f.created);
+	view_emit_known(e, NULL, s->counted, row->f.exited);
 	emit_last_exit(e, s, row);
 	emit_u64(e, NULL, row->state_ns[GSTATE_RUNNING]);
 	emit_u64(e, NULL, row->state_ns[GSTATE_RUNNABLE]);

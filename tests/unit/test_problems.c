@@ -326,6 +326,62 @@ static void test_functions_cpu(void **state)
 	assert_string_equal(field(x->out.data, "main.hog", "cpu_ns"), "7000");
 }
 
+static bool probes_off;
+
+static void tell_probes(void *ctx, unsigned proc, struct live_probes *ret)
+{
+	*ret = (struct live_probes){.level = PROBES_NONE, .off = probes_off, .why = ""};
+}
+
+/* A reading of memory has them, and no event tells of any. */
+static void read_all(struct fixture *x, const uint64_t *goids, size_t n, uint64_t at)
+{
+	struct goroutine_seen seen[4] = {{0}};
+
+	for (size_t i = 0; i < n; i++)
+		seen[i] = (struct goroutine_seen){
+			.goid = goids[i],
+			.state = GSTATE_WAITING,
+			.start_func_id =
+				intern(x, goids[i] == 7 ? "main.mailer" : "main.walk.func2")};
+	assert_true(model_heal(x->m, 0, seen, n, at, true));
+}
+
+/* Memory alone tells: who was met by one reading need not have been the only one, nor have lasted.
+ */
+static void test_ends_by_memory(void **state)
+{
+	struct fixture *x = *state;
+	struct view_query q = {.form = VIEW_TEXT};
+	const char *text;
+
+	x->live.probes = tell_probes;
+	probes_off = true;
+	model_unwatch(x->m, T0, true);
+	read_all(x, (const uint64_t[]){7, 8}, 2, T0 + S);
+	read_all(x, (const uint64_t[]){7}, 1, T0 + 20 * S);
+	read_all(x, (const uint64_t[]){7}, 1, T0 + 21 * S);
+	read_all(x, NULL, 0, T0 + 22 * S);
+	now(x, T0 + 31 * S);
+	text = problems(x);
+	assert_null(strstr(text, "walk"));
+	text = strstr(text, "ended: main.mailer, the only one that memory showed, ended at least "
+			    "9.0s ago, seen from 30.0s to 10.0s ago");
+	assert_non_null(text);
+	buf_reset(&x->out);
+	assert_int_equal(view_functions(&x->v, &q, &x->out), 0);
+	text = strstr(x->out.data, "main.mailer\t");
+	assert_non_null(text);
+	assert_non_null(strstr(text, "main.mailer\t0\t0\t0\t0\t0\t0\t?\t?\t"));
+	/* What ends then, and how long that is ago. */
+	q.goid = 7;
+	buf_reset(&x->out);
+	assert_int_equal(view_status(&x->v, &q, &x->out), 0);
+	assert_non_null(strstr(x->out.data, "state_from memory\n"));
+	assert_non_null(strstr(x->out.data, "state_since_is at_least\n"));
+	probes_off = false;
+}
+
 /* One too few of each. */
 static void test_below_thresholds(void **state)
 {
@@ -573,12 +629,12 @@ static void test_see_is_there(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_quiet),       TEST(test_worst_first),   TEST(test_below_thresholds),
-		TEST(test_growing),     TEST(test_functions),     TEST(test_own),
-		TEST(test_done),        TEST(test_running),       TEST(test_ran),
-		TEST(test_target_gone), TEST(test_functions_cpu), TEST(test_see_is_there),
-		TEST(test_execed),      TEST(test_leaks_late),    TEST(test_latency),
-		TEST(test_cost),
+		TEST(test_quiet),       TEST(test_worst_first),    TEST(test_below_thresholds),
+		TEST(test_growing),     TEST(test_functions),      TEST(test_own),
+		TEST(test_done),        TEST(test_running),        TEST(test_ran),
+		TEST(test_target_gone), TEST(test_functions_cpu),  TEST(test_see_is_there),
+		TEST(test_execed),      TEST(test_leaks_late),     TEST(test_latency),
+		TEST(test_cost),        TEST(test_ends_by_memory),
 	};
 	int failed = cmocka_run_group_tests_name("problems", tests, NULL, NULL);
 
