@@ -33,7 +33,8 @@ const struct problem_rule problem_rules[PROBLEM_KINDS] = {
 	[PROBLEM_ENDED] =
 		{"ended", NEEDS_RUNNING, 4, 10 * NS_PER_SEC, 0,
 		 "all goroutines, at most {n}, that began at a function of the program's "
-		 "have ended, the last after {t} or more (or it was there before us), 3 s ago "
+		 "have ended, the last after {t} or more (with probes, or it was there before us), "
+		 "3 s ago "
 		 "or longer; not those made for a request; critical while senders are blocked (see "
 		 "blocked), else a notice, for 5 minutes: they may have been done"},
 	[PROBLEM_LEAK] = {"leak", NEEDS_LEAKS, 1, 0, 0,
