@@ -130,8 +130,8 @@ static void note_ourselves(const struct view *v, struct pprof *p)
 {
 	struct meter_sample now;
 
-	if (!v->meter)
-		return;
+	if (!v->meter || !v->live->health)
+		return; /* nobody traces */
 	meter_last(v->meter, &now);
 	pprof_comment(p,
 		      "what our probes cost is in it: [kernel] below a function that has a probe "

@@ -234,7 +234,7 @@ static void see_what_can_be_seen(struct scene *s)
 	s->has |= s->v->live->audit ? NEEDS_LIVE : 0;
 	s->has |= s->stacks.graph ? NEEDS_OBJECTS : 0;
 	s->has |= lives ? NEEDS_RUNNING : 0;
-	s->has |= s->v->meter ? NEEDS_METER : 0;
+	s->has |= s->v->meter && s->v->live->health ? NEEDS_METER : 0;
 	s->cpu_sampled = is_cpu_sampled(s);
 	s->has |= s->cpu_sampled || s->has & NEEDS_EVENTS ? NEEDS_CPU : 0;
 }

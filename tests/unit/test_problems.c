@@ -532,6 +532,12 @@ static void test_latency(void **state)
 	assert_non_null(strstr(line(text, 0), " of a processor in the last 5 s, by samples; see "));
 }
 
+static int is_traced(void *ctx, unsigned proc, struct health *ret)
+{
+	*ret = (struct health){0};
+	return 0;
+}
+
 static void test_cost(void **state)
 {
 	struct fixture *x = *state;
@@ -542,6 +548,9 @@ static void test_cost(void **state)
 	assert_int_equal(meter_new(&x->meter), 0);
 	x->v.meter = x->meter;
 	meter_add(x->meter, &s);
+	/* A replay has a meter, too, and nobody traces. */
+	assert_non_null(strstr(problems(x), "\n  not looked for: cost: "));
+	x->live.health = is_traced;
 	assert_null(strstr(problems(x), " cost: our probes took"));
 	s = (struct meter_sample){.of_target_percent = 94, .overhead_percent = 1.9};
 	meter_add(x->meter, &s); /* it does next to nothing */
