@@ -104,7 +104,7 @@ static __always_inline __u64 read_word(__u64 addr)
 
 /* --- who ------------------------------------------------------------------------------------- */
 
-static __always_inline bool who(__u32 *pid, __u32 *tid)
+static __always_inline bool who(__u32 *pid)
 {
 	struct bpf_pidns_info info = {0};
 	__u64 both = bpf_get_current_pid_tgid();
@@ -112,13 +112,11 @@ static __always_inline bool who(__u32 *pid, __u32 *tid)
 	if (!both) /* the CPU is idle */
 		return false;
 	*pid = both >> 32;
-	*tid = both;
 	if (!pidns_ino)
 		return true;
 	if (bpf_get_ns_current_pid_tgid(pidns_dev, pidns_ino, &info, sizeof(info)))
 		return false;
 	*pid = info.tgid;
-	*tid = info.pid;
 	return true;
 }
 
@@ -224,8 +222,6 @@ static __always_inline void fill(struct wire_cpu_sample *s, const struct wire_cp
 	if (find_running(&r, t, task, REG_G(regs))) {
 		if (r.curg)
 			s->goid = read_word(r.curg + layout.g_goid);
-		if (r.g != r.curg)
-			s->flags |= WIRE_CPU_G0;
 		if (r.g != r.curg && r.curg) { /* stack.lo and stack.hi are a g's first words */
 			lo = read_word(r.curg);
 			hi = read_word(r.curg + 8);
@@ -249,13 +245,11 @@ int on_cpu_clock(struct bpf_perf_event_data *ctx)
 	struct task_struct *task;
 	user_regs regs;
 	__u64 started_ns;
-	__u32 pid, tid;
+	__u32 pid;
 
-	t = who(&pid, &tid) ? bpf_map_lookup_elem(&targets, &pid) : NULL;
-	if (!t) {
-		c->others++;
+	t = who(&pid) ? bpf_map_lookup_elem(&targets, &pid) : NULL;
+	if (!t)
 		return 0;
-	}
 	started_ns = bpf_ktime_get_ns();
 	c->hits++;
 	s = bpf_ringbuf_reserve(&ring, sizeof(*s), 0);
@@ -266,7 +260,6 @@ int on_cpu_clock(struct bpf_perf_event_data *ctx)
 	task = (struct task_struct *)bpf_get_current_task_btf();
 	s->time_ns = started_ns;
 	s->pid = pid;
-	s->tid = tid;
 	s->flags = IN_KERNEL(&ctx->regs) ? WIRE_CPU_KERNEL : 0;
 	if (bpf_probe_read_kernel(&regs, sizeof(regs), (void *)bpf_task_pt_regs(task))) {
 		c->lost++;

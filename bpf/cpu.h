@@ -27,7 +27,7 @@ struct wire_cpu_target {
 	__u32 pad;
 };
 
-/* Of g and m, bytes. 0: this release has none, but for m_g0. */
+/* Of g and m, bytes. */
 struct wire_cpu_layout {
 	__u32 g_m, g_goid, g_sched_bp, g_syscallsp, g_syscallpc, m_g0, m_curg;
 	__u32 arm64; /* the g's register is to be believed before thread-local storage */
@@ -36,14 +36,13 @@ struct wire_cpu_layout {
 enum wire_cpu_flag {
 	WIRE_CPU_CUT = 1 << 0,    /* the stack is deeper */
 	WIRE_CPU_KERNEL = 1 << 1, /* in the kernel, which was entered at ip */
-	WIRE_CPU_G0 = 1 << 2,     /* on a stack of the system's: the scheduler, C */
-	WIRE_CPU_NO_G = 1 << 3,   /* no thread of Go's, or its g was not to be read */
+	WIRE_CPU_NO_G = 1 << 2,   /* no thread of Go's, or its g was not to be read */
 };
 
 struct wire_cpu_sample {
 	__u64 time_ns;
 	__u64 goid; /* m.curg's; 0: none */
-	__u32 pid, tid;
+	__u32 pid, pad;
 	__u32 flags;             /* enum wire_cpu_flag */
 	__u16 n;                 /* of pcs */
 	__u16 n_own;             /* of own */
@@ -57,11 +56,10 @@ struct wire_cpu_sample {
 
 /* Counters, one a CPU. */
 struct wire_cpu_counts {
-	__u64 hits;   /* ticks that met a process that is sampled */
-	__u64 lost;   /* of those, what found no room */
-	__u64 ns;     /* time in the program at those */
-	__u64 others; /* ticks that met somebody else, or nobody */
-	__u64 pad[4];
+	__u64 hits; /* ticks that met a process that is sampled */
+	__u64 lost; /* of those, what found no room */
+	__u64 ns;   /* time in the program at those */
+	__u64 pad[5];
 };
 
 _Static_assert(sizeof(struct wire_cpu_counts) == 64, "wire_cpu_counts: no false sharing");

@@ -171,7 +171,8 @@ static __noinline int emit_state(go_regs *regs, __u64 gp, __u32 how)
 		r->h.goid = r->target;
 	else
 		r->h.goid = actor_through_m(REG_G(regs), gp, r->target);
-	if (layout.g_sched_pc)
+	if (layout.g_sched_pc &&
+	    HOW_FLAGS(how) & WIRE_EMIT_STATE) /* else of its states none is told */
 		off_cpu(regs, gp, r);
 	record_submit(r);
 	return 0;

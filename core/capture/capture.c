@@ -300,7 +300,7 @@ void capture_stop(struct capture *c)
 	over = c->over;
 	c->over = true;
 	if (c->cpu)
-		cpu_sampler_switch(c->cpu, false);
+		(void)cpu_sampler_switch(c->cpu, false);
 	capture_detach(c);
 	pthread_mutex_unlock(&c->changing);
 	if (!over)
@@ -526,11 +526,12 @@ void capture_stats(struct capture *c, struct capture_stats *ret)
 	*ret = s;
 }
 
-void capture_sample_cpu(struct capture *c, bool on)
+bool capture_sample_cpu(struct capture *c, bool on)
 {
 	pthread_mutex_lock(&c->changing);
-	cpu_sampler_switch(c->cpu, on && !c->over);
+	on = cpu_sampler_switch(c->cpu, on && !c->over);
 	pthread_mutex_unlock(&c->changing);
+	return on;
 }
 
 void capture_cpu_sampling(struct capture *c, char *ret, size_t size)

@@ -215,8 +215,8 @@ int capture_sample_allocations(struct capture *c, bool on);
 void capture_sampling(struct capture *c, char *ret, size_t size);
 
 /* CPU samples are taken from now on, or no longer; whatever the probes do. Not at all where that
- * cannot be: capture_cpu_sampling() says why. */
-void capture_sample_cpu(struct capture *c, bool on);
+ * cannot be: capture_cpu_sampling() says why. Are they taken now? */
+bool capture_sample_cpu(struct capture *c, bool on);
 /* "on", "incomplete: …" or "off: …". */
 void capture_cpu_sampling(struct capture *c, char *ret, size_t size);
 

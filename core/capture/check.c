@@ -126,13 +126,6 @@ static void between_hits(const struct between *b)
 	(void)n; /* what came of it is of no interest */
 }
 
-static int ascending(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 /* ns of a call, the middle of several: what the machine does besides is not the probe's cost. */
 static uint64_t time_calls(calibrate_fn *function, const struct between *b)
 {
@@ -146,7 +139,7 @@ static uint64_t time_calls(calibrate_fn *function, const struct between *b)
 		function();
 		calls[i] = monotonic_ns() - start;
 	}
-	qsort(calls, CALIBRATE_CALLS, sizeof(calls[0]), ascending);
+	qsort(calls, CALIBRATE_CALLS, sizeof(calls[0]), compare_u64);
 	return calls[CALIBRATE_CALLS / 2];
 }
 

@@ -164,7 +164,7 @@ void cpu_sampler_free(struct cpu_sampler *s)
 	if (!s)
 		return;
 	if (s->skeleton)
-		cpu_sampler_switch(s, false);
+		(void)cpu_sampler_switch(s, false);
 	cpu_bpf__destroy(s->skeleton);
 	free(s->events);
 	pthread_mutex_destroy(&s->lock);
@@ -248,7 +248,7 @@ static void say_not_opened(struct cpu_sampler *s, int err)
 		say_why(s, "perf events: %s", strerror(-err));
 }
 
-static void open_events(struct cpu_sampler *s)
+static bool open_events(struct cpu_sampler *s)
 {
 	unsigned n_open = 0, n_online = 0;
 	int err = 0;
@@ -267,16 +267,15 @@ static void open_events(struct cpu_sampler *s)
 	if (!err)
 		s->why[0] = '\0';
 	pthread_mutex_unlock(&s->lock);
+	return n_open;
 }
 
-void cpu_sampler_switch(struct cpu_sampler *s, bool on)
+bool cpu_sampler_switch(struct cpu_sampler *s, bool on)
 {
 	if (!s->skeleton)
-		return;
-	if (on) {
-		open_events(s);
-		return;
-	}
+		return false;
+	if (on)
+		return open_events(s);
 	for (unsigned cpu = 0; cpu < s->n_cpus; cpu++) {
 		close_fd(&s->events[cpu]);
 		s->events[cpu] = -1;
@@ -285,6 +284,7 @@ void cpu_sampler_switch(struct cpu_sampler *s, bool on)
 	pthread_mutex_lock(&s->lock);
 	s->n_open = 0;
 	pthread_mutex_unlock(&s->lock);
+	return false;
 }
 
 void cpu_sampler_is(struct cpu_sampler *s, char *ret, size_t size)
@@ -310,7 +310,6 @@ void cpu_sampler_counts(const struct cpu_sampler *s, struct wire_cpu_counts *ret
 		sum.hits += c->hits;
 		sum.lost += c->lost;
 		sum.ns += c->ns;
-		sum.others += c->others;
 	}
 	*ret = sum;
 }

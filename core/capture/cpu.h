@@ -37,9 +37,9 @@ void cpu_sampler_follow(struct cpu_sampler *s, pid_t pid, uint64_t bias);
 void cpu_sampler_leave(struct cpu_sampler *s, pid_t pid);
 
 /* Opens or closes the perf events; on, also those of CPUs that have come since. One thread at a
- * time. Which of them cannot be had cpu_sampler_is() says. */
-void cpu_sampler_switch(struct cpu_sampler *s, bool on);
-/* "on, 99 Hz on each of 8 CPUs", or "off: …", why. Any thread. */
+ * time. Is any of them open now? Which cannot be had cpu_sampler_is() says. */
+bool cpu_sampler_switch(struct cpu_sampler *s, bool on);
+/* "on", "incomplete: …" or "off: …", why. Any thread. */
 void cpu_sampler_is(struct cpu_sampler *s, char *ret, size_t size);
 
 /* Any thread. */

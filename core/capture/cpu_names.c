@@ -8,10 +8,11 @@
 
 #include "core/target/mappings.h"
 
-#define PIDS_MAX 64 /* whose vdso is remembered */
+#define VDSOS_MAX 64 /* of so many processes it is remembered */
 
 struct vdso {
-	pid_t pid;
+	bool used;
+	unsigned proc; /* which execve(2) makes another one, with a vdso elsewhere */
 	uint64_t lo, hi;
 };
 
@@ -20,7 +21,7 @@ struct cpu_names {
 	const struct target *target;
 	bool link_register;
 	uint32_t kernel, c_code, vdso; /* sites */
-	struct vdso vdsos[PIDS_MAX];
+	struct vdso vdsos[VDSOS_MAX];
 	unsigned next;
 };
 
@@ -65,25 +66,26 @@ static int find_vdso(void *ctx, const struct mapping *m)
 	return 1;
 }
 
-static bool in_vdso(struct cpu_names *n, pid_t pid, uint64_t pc)
+static bool in_vdso(struct cpu_names *n, const struct decode_process *process, uint64_t pc)
 {
 	struct vdso *v = NULL;
 
-	for (unsigned i = 0; i < PIDS_MAX; i++)
-		if (n->vdsos[i].pid == pid)
+	for (unsigned i = 0; i < VDSOS_MAX; i++)
+		if (n->vdsos[i].used && n->vdsos[i].proc == process->proc)
 			v = &n->vdsos[i];
 	if (!v) {
-		v = &n->vdsos[n->next++ % PIDS_MAX];
-		*v = (struct vdso){.pid = pid};
-		(void)mappings_each(pid, find_vdso, v);
+		v = &n->vdsos[n->next++ % VDSOS_MAX];
+		*v = (struct vdso){.used = true, .proc = process->proc};
+		(void)mappings_each(process->pid, find_vdso, v);
 	}
 	return pc >= v->lo && pc < v->hi;
 }
 
 /* Consecutive ones are one. */
-static void add_foreign(struct cpu_names *n, pid_t pid, uint64_t pc, struct stack_sample *ret)
+static void add_foreign(struct cpu_names *n, const struct decode_process *process, uint64_t pc,
+			struct stack_sample *ret)
 {
-	uint32_t site = in_vdso(n, pid, pc) ? n->vdso : n->c_code;
+	uint32_t site = in_vdso(n, process, pc) ? n->vdso : n->c_code;
 
 	if (!ret->n || ret->sites[ret->n - 1] != site)
 		(void)stack_sample_add(ret, &site, 1);
@@ -99,7 +101,7 @@ static bool add_calls(struct cpu_names *n, const struct decode_process *process,
 	uint32_t calls = decode_calls(n->decode, process, return_pc, &sites);
 
 	if (calls == 1 && !sites[0]) {
-		add_foreign(n, process->pid, return_pc, ret);
+		add_foreign(n, process, return_pc, ret);
 		return false;
 	}
 	if (!stack_sample_add(ret, sites, calls))
@@ -108,12 +110,10 @@ static bool add_calls(struct cpu_names *n, const struct decode_process *process,
 }
 
 /* What the innermost function returns to, when the first frame of the chain is not its own. 0: it
- * is, or nobody knows. */
-static uint64_t hidden_caller(struct cpu_names *n, const struct decode_process *process,
-			      const struct wire_cpu_sample *s)
+ * is, or nobody knows. `bytes`: of its frame; negative: it is not Go's. */
+static uint64_t hidden_caller(const struct cpu_names *n, const struct wire_cpu_sample *s,
+			      int32_t bytes)
 {
-	int32_t bytes = target_frame_bytes(n->target, decode_static(n->decode, process, s->ip));
-
 	if (bytes < 0)
 		return 0;
 	if (n->link_register) {
@@ -190,6 +190,7 @@ void cpu_names_decode(struct cpu_names *n, const struct decode_process *process,
 	uint32_t depth = MIN((uint32_t)s->n, (uint32_t)WIRE_CPU_DEPTH);
 	uint32_t own = MIN((uint32_t)s->n_own, (uint32_t)WIRE_CPU_OWN_DEPTH);
 	bool too_deep = s->flags & WIRE_CPU_CUT;
+	int32_t bytes = target_frame_bytes(n->target, decode_static(n->decode, process, s->ip));
 	uint64_t caller;
 	enum end end;
 
@@ -203,9 +204,9 @@ void cpu_names_decode(struct cpu_names *n, const struct decode_process *process,
 		(void)stack_sample_add(ret, &n->kernel, 1);
 	}
 	end = follow(n, process, s->ip + 1, ret);
-	if (target_frame_bytes(n->target, decode_static(n->decode, process, s->ip)) < 0)
+	if (bytes < 0)
 		ret->marks |= SAMPLE_IN_C;
-	caller = hidden_caller(n, process, s);
+	caller = hidden_caller(n, s, bytes);
 	if (caller && end != ENDS && is_go(n, process, caller))
 		end = follow(n, process, caller, ret);
 	end = follow_all(n, process, s->pcs, depth, end, ret);

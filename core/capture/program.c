@@ -370,7 +370,6 @@ static int load_once(struct program *p, const struct program_config *config,
 		return err;
 	if (samples)
 		fill_stacks(&p->skeleton->rodata->layout, target_layout(target), p->n_cpus);
-	p->stacks = p->skeleton->rodata->layout.g_sched_pc != 0;
 	err = size_rings(p, config);
 	if (!err)
 		err = find_held(p, target, &held);

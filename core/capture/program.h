@@ -32,7 +32,6 @@ struct program {
 	bool slots_used[WIRE_SITES_MAX]; /* of control->sites, by any set of probes */
 	struct wire_control *own;        /* program_none(): what `control` is then */
 	bool samples;                    /* the kernel took the programs that sample */
-	bool stacks;                     /* stacks of goroutines are sampled: bpf/stacks.bpf.h */
 	bool multi;                      /* loaded for uprobe_multi links: one link a program */
 };
 

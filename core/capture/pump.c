@@ -275,8 +275,10 @@ static int on_cpu_sample(void *ctx, void *data, size_t size)
 	place = held_place((void **)&p->cpu_held, &p->cpu_held_cap, p->n_cpu_held, sizeof(*place));
 	if (place)
 		p->cpu_held[p->n_cpu_held++] = *sample;
-	else
+	else if (procs_known(p->procs, (pid_t)sample->pid, sample->time_ns))
 		deliver_cpu_sample(p, sample);
+	else if (p->sink->samples_lost)
+		p->sink->samples_lost(p->sink->ctx, SAMPLE_CPU, 1, cpu_sampler_period_ns(p->cpu));
 	return 0;
 }
 

@@ -256,14 +256,15 @@ static int live_leaks_known(void *ctx, unsigned proc, struct leak_report **ret)
 	struct errand_args args = {.what = ERRAND_LEAKS, .proc = proc};
 	struct engine *e = ctx;
 	uint64_t now_ns = monotonic_ns(), asked_ns = atomic_load(&e->leaks_asked_ns), took_ns;
-	int why;
+	int why, err;
 
 	if (!leaks_are_fresh(e, proc) && !leak_prover_has_ended(e->prover, proc) &&
 	    (leak_prover_looked_ns(e->prover, proc, &took_ns) > asked_ns ||
 	     now_ns - asked_ns > LEAKS_ASK_NS) &&
 	    atomic_compare_exchange_strong(&e->leaks_asked_ns, &asked_ns, now_ns))
 		(void)deputy_send(e->leaks, &args); /* too many: later */
-	return leak_prover_report(e->prover, proc, ret, &why);
+	err = leak_prover_report(e->prover, proc, ret, &why);
+	return err && why ? why : err;
 }
 
 static void live_leaks_put(void *ctx, struct leak_report *r)

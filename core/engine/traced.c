@@ -448,14 +448,13 @@ static int sample_allocations(void *ctx, bool on)
 static void sample_cpu(void *ctx, bool on)
 {
 	struct traced *t = ctx;
-	char is[256];
+	bool any = false;
 
 	pthread_rwlock_rdlock(&t->lock);
 	for (unsigned k = 0; k < t->n_images; k++)
-		capture_sample_cpu(t->images[k]->capture, on);
+		any |= capture_sample_cpu(t->images[k]->capture, on);
 	t->cpu_on = on;
-	capture_cpu_sampling(traced_now(t)->capture, is, sizeof(is));
-	if (strncmp(is, "off", 3))
+	if (any)
 		samples_begin(model_samples(t->c.model), SAMPLE_CPU, monotonic_ns());
 	pthread_rwlock_unlock(&t->lock);
 }

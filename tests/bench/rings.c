@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Where user space stops scaling with CPUs: rings as the BPF program of so many CPUs fills them, in
- *plain memory, each with its share of changes of state; CPU time a record of the one thread that
- *empties them, with merging alone and with the model. What a million of those a second would take
- *of a core is beside it.
+ * plain memory, each with its share of changes of state; CPU time a record of the one thread that
+ * empties them, with merging alone and with the model. What a million of those a second would take
+ * of a core is beside it.
  *
  *	rings [RECORDS]		default 4,000,000; each figure is the best of three
  */

@@ -203,7 +203,6 @@ static void test_not_go(void **state)
 	assert_int_equal(got.marks, SAMPLE_IN_C);
 	/* C, whose frame pointers lead nowhere: the goroutine that waits for it is behind. */
 	s = (struct wire_cpu_sample){.goid = 5,
-				     .flags = WIRE_CPU_G0,
 				     .ip = 0x50000,
 				     .n = 2,
 				     .pcs = {0x50100, 0x50200},
