@@ -23,7 +23,7 @@
 #define MOST         3u /* "3 or more" */
 #define CALLS_MAX    63 /* that are told apart; the pair's other number is a bit of a word */
 #define STEPS_MAX    (1u << 18) /* along the code of one function, which may be made to be slow */
-#define HELPERS_MAX  16         /* functions that one function calls, which are looked into */
+#define HELPERS_MAX  16         /* functions that one function calls and that are looked into */
 #define HELPER_BYTES 1024
 
 enum effect { NOTHING, TAKES, TRIES, GIVES };
@@ -217,29 +217,55 @@ static bool run(struct flow *f, unsigned before)
 	return !f->n_waiting;
 }
 
-/* What a call of `entry` comes to. */
-static enum effect effect_of(const struct target *t, const struct flow *caller, uint64_t entry);
-
-static void note_helpers(const struct target *t, struct flow *f)
+/* Theirs are other locks: an RWMutex has a Mutex in it. */
+static bool is_machinery(const char *name)
 {
-	unsigned n = 0;
+	return !strncmp(name, "runtime.", 8) || !strncmp(name, "sync.", 5) ||
+	       !strncmp(name, "internal/sync.", 14);
+}
 
-	for (size_t i = 0; i < f->code.n && n < HELPERS_MAX; i++) {
-		const struct insn *insn = &f->code.insns[i];
+static bool may_help(const struct target *t, uint64_t entry, struct go_func *ret)
+{
+	return !target_func_by_pc(t, entry, ret) && ret->entry == entry &&
+	       ret->end - ret->entry <= HELPER_BYTES && !is_machinery(ret->name);
+}
+
+/* What a call of the function comes to. */
+static enum effect effect_of(const struct target *t, const struct flow *caller,
+			     const struct go_func *func);
+
+/* false: there are more of them than are looked into, so that what the code does is not known. */
+static bool note_helpers(const struct target *t, struct flow *f)
+{
+	struct {
+		uint64_t entry;
 		enum effect effect;
+	} seen[HELPERS_MAX];
+	unsigned n = 0, at;
+
+	for (size_t i = 0; i < f->code.n; i++) {
+		const struct insn *insn = &f->code.insns[i];
+		struct go_func func;
 
 		if (insn->class != INSN_CALL || f->places[i].effect ||
-		    insn->target == f->code.func.entry)
+		    insn->target == f->code.func.entry || !may_help(t, insn->target, &func))
 			continue;
-		n++;
-		effect = effect_of(t, f, insn->target);
-		for (unsigned k = 0; effect && k < f->n_names; k++) {
-			if (f->effects[k] != effect)
+		for (at = 0; at < n && seen[at].entry != func.entry;)
+			at++;
+		if (at == HELPERS_MAX)
+			return false;
+		if (at == n) {
+			seen[n].entry = func.entry;
+			seen[n++].effect = effect_of(t, f, &func);
+		}
+		for (unsigned k = 0; seen[at].effect && k < f->n_names; k++) {
+			if (f->effects[k] != seen[at].effect)
 				continue;
 			note(f, &f->places[i], k, new_call(f), false);
 			break;
 		}
 	}
+	return true;
 }
 
 static void flow_done(struct flow *f)
@@ -278,24 +304,15 @@ static bool defers(const struct target *t, const struct flow *f)
 	return false;
 }
 
-/* Theirs are others: an RWMutex has a Mutex in it. */
-static bool is_machinery(const char *name)
-{
-	return !strncmp(name, "runtime.", 8) || !strncmp(name, "sync.", 5) ||
-	       !strncmp(name, "internal/sync.", 14);
-}
-
-static enum effect effect_of(const struct target *t, const struct flow *caller, uint64_t entry)
+static enum effect effect_of(const struct target *t, const struct flow *caller,
+			     const struct go_func *func)
 {
 	struct flow f cleanup_flow_ = {.n_names = caller->n_names};
-	struct go_func func;
 	unsigned at_end = 0;
 
 	memcpy(f.names, caller->names, sizeof(f.names));
 	memcpy(f.effects, caller->effects, sizeof(f.effects));
-	if (target_func_by_pc(t, entry, &func) || func.entry != entry ||
-	    func.end - func.entry > HELPER_BYTES || is_machinery(func.name) ||
-	    read_flow(t, &func, &f) || f.code.has_jump_table || defers(t, &f))
+	if (read_flow(t, func, &f) || f.code.has_jump_table || defers(t, &f))
 		return NOTHING;
 	if (!f.takes)
 		return f.gives ? GIVES : NOTHING;
@@ -326,6 +343,7 @@ static enum lock_held held_at(const struct target *t, uint64_t pc, const struct 
 	struct go_func func;
 	unsigned numbers;
 	uint64_t base;
+	bool all;
 
 	t = target_at(t, pc, &base);
 	add_names(&f, calls->takes, TAKES);
@@ -333,9 +351,11 @@ static enum lock_held held_at(const struct target *t, uint64_t pc, const struct 
 	add_names(&f, calls->gives, GIVES);
 	if (target_func_by_pc(t, pc - base, &func) || read_flow(t, &func, &f))
 		return LOCK_HELD_UNKNOWN;
-	note_helpers(t, &f);
+	all = note_helpers(t, &f);
 	place = place_at(&f, pc - base);
 	*ret_taking = place && place->effect == TAKES;
+	if (!all)
+		return LOCK_HELD_UNKNOWN;
 	if (!f.takes && !f.gives)
 		return before ? LOCK_HELD_YES : LOCK_HELD_UNKNOWN;
 	if (!f.takes && !before)

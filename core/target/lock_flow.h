@@ -36,7 +36,7 @@ enum lock_held lock_held_at(const struct target *t, uint64_t pc, const struct lo
 enum lock_held lock_kept_at(const struct target *t, uint64_t pc, const struct lock_calls *calls,
 			    bool *ret_taking);
 
-/* The first of `names` (up to a NULL) that the function which begins at `entry` calls; NULL: none,
+/* One of `names` (up to a NULL) that the function which begins at `entry` calls; NULL: none,
  * or its code cannot be read. */
 const char *lock_called(const struct target *t, uint64_t entry, const char *const *names);
 

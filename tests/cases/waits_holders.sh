@@ -17,7 +17,6 @@ convoy() {
 	rm -f "$T/out"
 	"$1" "$2" >"$T/out" &
 	PID=$!
-	on_exit "end -KILL $PID"
 	wait_for 30 grep -qs '^ready' "$T/out" || fail "convoy $2 does not start"
 	holder=$(sed -n 's/^holder //p' "$T/out")
 	# One that runs may be met as it is being moved about.
@@ -28,13 +27,17 @@ convoy() {
 		*) [ "$(named "$@")" = "$holder " ] ;;
 		esac
 	}
-	wait_for 5 is_it "$@" || fail "$1 $2: goroutine $holder holds it; named: $(named "$@")"
+	wait_for 30 is_it "$@" || fail "$1 $2: goroutine $holder holds it; named: $(named "$@")"
 	kill -KILL "$PID"
 	wait "$PID" 2>/dev/null
+	PID=
 }
+PID=
+end_convoy() { [ -z "$PID" ] || end -KILL "$PID"; }
+on_exit end_convoy
 for build in 1.18/stripped 1.22/plain 1.27/stripped; do
 	binary=$("$ROOT/tests/targets/build.sh" "${build%/*}" "${build#*/}" convoy) || fail "no target for Go $build"
-	for how in deferred plain pointer early closure interface helper relocked busy hot read flag callee cond; do
+	for how in deferred plain pointer early closure interface helper relocked busy hot read flag callee cond steps; do
 		convoy "$binary" "$how"
 	done
 	echo "Go $build: each of them"

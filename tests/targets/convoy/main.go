@@ -35,6 +35,7 @@ var holds = map[string]func(s *server, say func()){
 	"flag":      (*server).flag,
 	"callee":    (*server).plain,
 	"cond":      (*server).plain,
+	"steps":     (*server).plain,
 	"pointer":   func(s *server, say func()) { pointer(&s.mu, say) },
 }
 
@@ -179,6 +180,39 @@ func (s *server) get(given chan bool) {
 	}
 }
 
+//go:noinline
+func step() { steps++ }
+
+var steps int
+
+// Gave it up by a helper that comes after many other calls.
+//go:noinline
+func (s *server) stepped(given chan bool) {
+	s.lock()
+	step()
+	step()
+	step()
+	step()
+	step()
+	step()
+	step()
+	step()
+	step()
+	step()
+	step()
+	step()
+	step()
+	step()
+	step()
+	step()
+	step()
+	step()
+	s.unlock()
+	given <- true
+	long()
+	s.n++
+}
+
 // Before the holder takes it.
 func (s *server) before(how string, held chan bool) {
 	given := make(chan bool)
@@ -186,6 +220,8 @@ func (s *server) before(how string, held chan bool) {
 		switch how {
 		case "flag":
 			go s.had(given)
+		case "steps":
+			go s.stepped(given)
 		case "callee":
 			go s.put(given, held)
 		case "cond":
