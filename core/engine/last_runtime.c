@@ -12,7 +12,7 @@
 
 struct kept {
 	unsigned proc;
-	uint64_t base;      /* allocated when it was attached to */
+	uint64_t base;      /* allocated when it was attached to; RUNTIME_UNKNOWN */
 	uint64_t before_ns; /* what the rates are made from: the reading before */
 	uint64_t before_cpu_ns, before_allocated;
 	struct live_runtime shown;
@@ -109,60 +109,73 @@ static void take(struct kept *k, const struct live_runtime *now)
 	k->shown = *now;
 	k->shown.alloc_per_second = alloc;
 	k->shown.cpu_percent = cpu;
-	if (now->heap.allocated != RUNTIME_UNKNOWN)
+	if (now->heap.allocated != RUNTIME_UNKNOWN && k->base != RUNTIME_UNKNOWN)
 		k->shown.allocated_since = sub_u64(now->heap.allocated, k->base);
 	else
 		k->shown.allocated_since = RUNTIME_UNKNOWN;
 }
 
-int last_runtime_read(struct last_runtime *l, const struct source *source, struct model *model,
-		      unsigned proc, bool was_there)
+static int read_now(const struct source *source, struct model *model, unsigned proc,
+		    struct live_runtime *ret)
 {
 	cleanup_free_ struct runtime_seen *seen = NULL;
-	struct live_runtime now = {0};
 	struct sample_totals samples;
 	struct model_totals totals;
 	struct proc_info info;
-	struct kept *k;
 	int err = source->runtime ? model_proc(model, proc, &info) : -ENOSYS;
 
 	if (!err)
 		err = source->runtime(source->ctx, proc, info.pid, &seen);
 	if (err)
 		return err;
-	now.heap = seen->has_heap ? seen->heap : runtime_heap_unknown();
-	now.read_ns = seen->read_ns;
-	now.procs = seen->has_sched ? seen->n_ps : RUNTIME_UNKNOWN;
-	now.threads = seen->has_sched ? (uint64_t)MAX(seen->threads, 0) : RUNTIME_UNKNOWN;
-	now.cpu_ns = source->cpu_ns ? source->cpu_ns(source->ctx, info.pid) : 0;
-	if (!now.cpu_ns)
-		now.cpu_ns = RUNTIME_UNKNOWN;
+	ret->heap = seen->has_heap ? seen->heap : runtime_heap_unknown();
+	ret->read_ns = seen->read_ns;
+	ret->procs = seen->has_sched ? seen->n_ps : RUNTIME_UNKNOWN;
+	ret->threads = seen->has_sched ? (uint64_t)MAX(seen->threads, 0) : RUNTIME_UNKNOWN;
+	ret->cpu_ns = source->cpu_ns ? source->cpu_ns(source->ctx, info.pid) : 0;
+	if (!ret->cpu_ns)
+		ret->cpu_ns = RUNTIME_UNKNOWN;
 	/* As of the same moment, so that one can be held against the other. */
 	model_totals(model, (int)proc, &totals);
 	samples_totals(model_samples(model), proc, SAMPLE_ALLOC, &samples);
-	now.event_bytes = totals.alloc_bytes;
-	now.sampled_bytes = samples.sum.hits ? samples.sum.weight : RUNTIME_UNKNOWN;
+	ret->event_bytes = totals.alloc_bytes;
+	ret->sampled_bytes = samples.sum.hits ? samples.sum.weight : RUNTIME_UNKNOWN;
+	return 0;
+}
+
+int last_runtime_read(struct last_runtime *l, const struct source *source, struct model *model,
+		      unsigned proc, bool was_there)
+{
+	struct live_runtime now = {0};
+	int err = read_now(source, model, proc, &now);
+	struct kept *k;
+
+	/* One that was there has a place in any case: what it had allocated by then stays unknown.
+	 */
+	if (err && !was_there)
+		return err;
 	pthread_mutex_lock(&l->lock);
 	k = find(l, proc);
-	if (!k) {
+	if (!k)
 		k = make(l, proc);
-		if (k && was_there && now.heap.allocated != RUNTIME_UNKNOWN)
-			k->base = now.heap.allocated;
-	}
-	if (k)
+	if (k && was_there && !k->shown.read_ns)
+		k->base = err ? RUNTIME_UNKNOWN : now.heap.allocated;
+	if (k && !err)
 		take(k, &now);
 	pthread_mutex_unlock(&l->lock);
-	return k ? 0 : -ENOMEM;
+	return k ? err : -ENOMEM;
 }
 
 bool last_runtime_get(struct last_runtime *l, unsigned proc, struct live_runtime *ret)
 {
 	struct kept *k;
+	bool known;
 
 	pthread_mutex_lock(&l->lock);
 	k = find(l, proc);
-	if (k)
+	known = k && k->shown.read_ns;
+	if (known)
 		*ret = k->shown;
 	pthread_mutex_unlock(&l->lock);
-	return k;
+	return known;
 }

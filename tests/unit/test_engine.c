@@ -827,6 +827,16 @@ static void test_last_runtime(void **state)
 	assert_true(now.alloc_per_second < 0);
 	assert_true(now.cpu_percent == 50);
 	assert_int_equal(now.cpu_ns, said.read_ns / 2);
+	/* What one that was there had allocated by then could not be read: nobody knows it later.
+	 */
+	assert_int_equal(model_proc_add(w.model, &info), 2);
+	said.read_ns = 0;
+	assert_int_equal(last_runtime_read(l, &source, w.model, 2, true), -EFAULT);
+	assert_false(last_runtime_get(l, 2, &now));
+	runtime_says(22 * NS_PER_SEC, 5000);
+	assert_int_equal(last_runtime_read(l, &source, w.model, 2, false), 0);
+	assert_true(last_runtime_get(l, 2, &now));
+	assert_true(now.allocated_since == RUNTIME_UNKNOWN);
 	last_runtime_free(l);
 	end(&w);
 }
