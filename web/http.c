@@ -37,6 +37,8 @@ static const struct error {
 	{-ERANGE, 400, "not valid"},
 	{-ENOSYS, 501, "not available here (a replay, or not supported)"},
 	{-EOPNOTSUPP, 501, "not available here (a replay, or not supported)"},
+	{-ENODATA, 409, "there is nothing of that"},
+	{-EFBIG, 400, "that is too much"},
 	{-ESRCH, 410, "the target has exited"},
 	{-EPERM, 403, "permission denied"},
 	{-EACCES, 403, "permission denied"},

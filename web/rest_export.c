@@ -21,19 +21,15 @@ static int export_range(struct source *s, struct view_query *q, struct response 
 	if (err)
 		return err;
 	if (range.view && !session_view_valid(range.view))
-		return view_refuse(q, -EINVAL,
-				   "view: not what may stand behind the # of an address");
+		return view_refuse(
+			q, -EINVAL,
+			"view: too long, or not what may stand behind the # of an address");
 	/* What is recorded ends with its last event. */
 	if (!s->view.replay)
 		range.now_ns = view_now(&s->view, VIEW_ALL_PROCS) + 1;
 	view_noted(&s->view, &noted);
 	err = session_export(s->view.model, &range, &rs->body);
 	return err && range.why[0] ? view_refuse(q, err, "%s", range.why) : err;
-}
-
-static int status_of(int err)
-{
-	return err == -ENODATA ? 409 : err == -EFBIG ? 400 : http_status(err);
 }
 
 int rest_export(const struct request *rq, struct response *rs)
@@ -48,7 +44,7 @@ int rest_export(const struct request *rq, struct response *rs)
 	rest_done(rq, s);
 	if (err) {
 		buf_reset(&rs->body);
-		return http_error(rs, status_of(err), "%s", q.why[0] ? q.why : "cannot be made");
+		return http_error(rs, http_status(err), "%s", q.why[0] ? q.why : "cannot be made");
 	}
 	rs->content_type = "application/x-tar";
 	snprintf(rs->filename, sizeof(rs->filename), "xgotopfs-range.tar");

@@ -115,6 +115,8 @@ static int check_member(const struct header *h, uint64_t at, uint64_t bytes, str
 		return bad(why, size, "it has a file twice");
 	if (!read_octal(h->size, sizeof(h->size), ret_size) || *ret_size > bytes - at - BLOCK)
 		return bad(why, size, "a file in it is longer than the archive");
+	if (meta && *ret_size > SESSION_META_MAX)
+		return bad(why, size, META " is larger than 1 MiB");
 	if (meta) {
 		ret->meta_at = at + BLOCK;
 		ret->meta_size = *ret_size;
@@ -156,7 +158,7 @@ int archive_check(int fd, struct archive *ret, char *why, size_t size)
 		       : bad(why, size, "it has not both " META " and " EVENTS);
 }
 
-int archive_extract(int fd, uint64_t at, uint64_t size)
+static int extract(int fd, uint64_t at, uint64_t size)
 {
 	cleanup_close_ int to = memfd_create("session", MFD_CLOEXEC);
 	char piece[65536];
@@ -173,4 +175,20 @@ int archive_extract(int fd, uint64_t at, uint64_t size)
 		size -= (uint64_t)n;
 	}
 	return lseek(to, 0, SEEK_SET) < 0 ? -errno : move_fd(&to);
+}
+
+int archive_open(int fd, bool events)
+{
+	struct archive a;
+	char why[80];
+	struct stat st;
+	int err;
+
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return -ENOTDIR;
+	err = archive_check(fd, &a, why, sizeof(why));
+	if (err)
+		return err;
+	return events ? extract(fd, a.events_at, a.events_size)
+		      : extract(fd, a.meta_at, a.meta_size);
 }

@@ -21,7 +21,8 @@ struct archive {
 
 /* Is it one? -EBADMSG with one line of reason in `why`, -EFBIG, or -errno of reading. */
 int archive_check(int fd, struct archive *ret, char *why, size_t size);
-/* A member as a file of its own, in memory; the caller closes it. */
-int archive_extract(int fd, uint64_t at, uint64_t size);
+/* Its metadata.json, or its events, as a file of its own in memory, which the caller closes. The
+ * same errors, and -ENOTDIR when `fd` is no regular file. */
+int archive_open(int fd, bool events);
 
 #endif

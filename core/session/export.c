@@ -421,8 +421,7 @@ static uint64_t kept_since(struct export_job *x)
 	struct event first = {0};
 	struct proc_info info;
 
-	if (!feed_read(feed, &cursor, &first, 1, NULL))
-		first.time_ns = 0;
+	(void)feed_read(feed, &cursor, &first, 1, NULL);
 	if (x->cursor && first.time_ns)
 		return first.time_ns; /* there were others before it */
 	for (unsigned proc = 0; proc < model_procs(x->model); proc++) {

@@ -7,17 +7,14 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/random.h>
 
+#include "core/base/parse.h"
 #include "core/base/safe_file.h"
+#include "core/base/text.h"
 #include "core/session/archive.h"
 
-#include "core/base/parse.h"
-#include "core/base/text.h"
-
 #define META_FILE "metadata.json"
-#define META_MAX  (1u << 20)
 
 #define TIME_MAX_SEC 7289654400 /* 2201-01-01: well within 64 bits of nanoseconds */
 
@@ -270,15 +267,9 @@ bool session_view_valid(const char *view)
 /* In the folder, or in the archive that it is. */
 static int open_meta(int dir_fd)
 {
-	struct archive archive;
-	char why[80];
-	struct stat st;
-	int err;
+	int fd = archive_open(dir_fd, false);
 
-	if (fstat(dir_fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return file_open_at(dir_fd, META_FILE);
-	err = archive_check(dir_fd, &archive, why, sizeof(why));
-	return err ? err : archive_extract(dir_fd, archive.meta_at, archive.meta_size);
+	return fd == -ENOTDIR ? file_open_at(dir_fd, META_FILE) : fd;
 }
 
 int session_meta_load(int dir_fd, struct session_meta *ret, char *why, size_t size)
@@ -288,7 +279,7 @@ int session_meta_load(int dir_fd, struct session_meta *ret, char *why, size_t si
 	int err = MIN(fd, 0);
 
 	if (!err)
-		err = file_load(fd, META_MAX, &text);
+		err = file_load(fd, SESSION_META_MAX, &text);
 	if (err && why)
 		snprintf(why, size, META_FILE ": %s",
 			 err == -EFBIG ? "larger than 1 MiB" : file_strerror(err));

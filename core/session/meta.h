@@ -54,6 +54,8 @@ struct session_meta {
 	uint64_t audit_comparisons, audit_found[AUDIT_KINDS]; /* … and what it came to */
 };
 
+#define SESSION_META_MAX (1u << 20) /* bytes of metadata.json */
+
 /* "protobuf" or "jsonl"; the events file's name. */
 const char *session_format_name(enum session_format format);
 const char *session_format_file(enum session_format format);

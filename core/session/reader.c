@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Opening, the window over the file, and where a session ends; see reader.h. */
-#include "core/session/archive.h"
 #include "core/session/reader.h"
 
 #include <errno.h>
@@ -10,6 +9,7 @@
 
 #include "core/base/safe_file.h"
 #include "core/model/event_format.h"
+#include "core/session/archive.h"
 #include "core/session/reader_internal.h"
 
 #define WINDOW (256u << 10)
@@ -180,20 +180,6 @@ out:
 	return err;
 }
 
-/* The events of a session in one file; -ENOTDIR: it is a folder. */
-static int open_archive(int fd)
-{
-	struct archive archive;
-	char why[80];
-	struct stat st;
-	int err;
-
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return -ENOTDIR;
-	err = archive_check(fd, &archive, why, sizeof(why));
-	return err ? err : archive_extract(fd, archive.events_at, archive.events_size);
-}
-
 int session_reader_open(int dir_fd, struct names *names, struct session_meta *ret_meta,
 			struct session_reader **ret)
 {
@@ -207,7 +193,7 @@ int session_reader_open(int dir_fd, struct names *names, struct session_meta *re
 	/* What is missing or damaged can be done without, not what this machine failed to read. */
 	if (is_shortage(err))
 		return err;
-	fd = open_archive(dir_fd);
+	fd = archive_open(dir_fd, true);
 	if (fd == -ENOTDIR)
 		fd = file_open_at(dir_fd, session_format_file(format));
 	if (fd == -ENOENT) {
