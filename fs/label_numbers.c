@@ -105,23 +105,12 @@ int label_numbers(const struct view_label *labels, size_t n, label_hash_fn *hash
 	return 0;
 }
 
-static bool is_file(const struct nodes *nodes, unsigned dir, const char *text)
-{
-	for (unsigned i = 0; i < nodes->n; i++) {
-		const struct node *node = &nodes->rows[i];
-
-		if (node->name && node->parent == dir && !strcmp(node->name, text))
-			return true;
-	}
-	return false;
-}
-
 void label_name(const struct nodes *nodes, unsigned dir, const char *text, uint64_t number,
 		char ret[ESCAPE_MAX + 1])
 {
 	if (!*text)
 		strcpy(ret, "%empty");
-	else if (is_file(nodes, dir, text)) /* such names are short */
+	else if (node_static_child(nodes, dir, text) >= 0) /* such names are short */
 		snprintf(ret, ESCAPE_MAX + 1, "%%%02X%s", (unsigned)(unsigned char)*text, text + 1);
 	else
 		escape_name(text, number, ret);
@@ -133,7 +122,7 @@ bool label_is(const struct nodes *nodes, unsigned dir, const char *text, uint64_
 	char want[ESCAPE_MAX + 1];
 
 	if (*text && *name != '%')
-		return !is_file(nodes, dir, text) && escape_is(text, number, name);
+		return escape_is(text, number, name) && node_static_child(nodes, dir, text) < 0;
 	label_name(nodes, dir, text, number, want);
 	return !strcmp(want, name);
 }

@@ -42,7 +42,7 @@ struct leak_member {
 	uint32_t object; /* index: what it waits on; LEAK_NONE: nothing, or several */
 	uint32_t waits_for; /* index into graph->goroutines of who likely holds that; LEAK_NONE */
 	uint32_t holder;    /* index into graph->holders: the evidence for that, or for the only one
-			       who may    hold it and is not in the group; LEAK_NONE */
+			       who may hold it and is not in the group; LEAK_NONE */
 };
 
 struct leak_group {

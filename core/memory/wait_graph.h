@@ -137,7 +137,7 @@ enum wait_word {
 };
 
 /* What the frame's code says: has it taken a lock of that kind on the way to where it stands, and
- * not given it up (core/target/lock_flow.h)? Not of deferred calls. */
+ * not given it up (core/target/lock_flow.h)? */
 enum wait_section {
 	WAIT_SECTION_UNKNOWN,
 	WAIT_SECTION_NO,
@@ -150,7 +150,7 @@ struct wait_holder {
 	uint32_t object;
 	enum wait_evidence evidence;
 	enum wait_word word;
-	enum wait_section section; /* WAIT_BY_FRAME, WAIT_BY_OBJECT */
+	enum wait_section section; /* not of WAIT_BY_PENDING_WRITER */
 	bool waiter;               /* waits on the object himself */
 	bool by_code;   /* WAIT_BY_FRAME: he waits for it and has taken such a lock; no word of his
 			   has its address */

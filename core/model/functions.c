@@ -270,10 +270,10 @@ void past_take(struct model *m, uint64_t time_ns)
 		return;
 	/* From the first event on, but not before what was there has been read. */
 	if (!m->past_next_ns) {
-		m->past_next_ns = time_ns + FIRST_NS;
+		m->past_next_ns = sum_u64(time_ns, FIRST_NS);
 		return;
 	}
-	m->past_next_ns = time_ns + PAST_STEP_NS;
+	m->past_next_ns = sum_u64(time_ns, PAST_STEP_NS);
 	for (unsigned k = 0; k < m->n_kept; k++) {
 		if (m->procs[m->kept[k]]->info.state == PROC_RUNNING)
 			take_of(m, m->kept[k], time_ns);
@@ -283,7 +283,7 @@ void past_take(struct model *m, uint64_t time_ns)
 void past_begin(struct model *m, uint64_t time_ns)
 {
 	if (m->past_next_ns)
-		m->past_next_ns = MIN(m->past_next_ns, time_ns + FIRST_NS);
+		m->past_next_ns = MIN(m->past_next_ns, sum_u64(time_ns, FIRST_NS));
 }
 
 void past_free(struct past *p)

@@ -7,6 +7,7 @@
 #ifndef XGOTOPFS_MODEL_FUNCTIONS_H
 #define XGOTOPFS_MODEL_FUNCTIONS_H
 
+#include "core/base/util.h"
 #include "core/model/model.h"
 
 #define MODEL_FUNCTIONS_MAX 4096 /* of a process; what starts elsewhere is in no row */
@@ -59,7 +60,7 @@ static inline unsigned past_before(const struct model_past *p, uint64_t now_ns, 
 {
 	unsigned at = 0;
 
-	while (at + 1 < p->n && p->moments[at + 1].time_ns + ns <= now_ns)
+	while (at + 1 < p->n && sum_u64(p->moments[at + 1].time_ns, ns) <= now_ns)
 		at++;
 	return at;
 }

@@ -97,13 +97,6 @@ static int add_goid(void *arg, const struct record *found, uint64_t key)
 	return 0;
 }
 
-static int ascending(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 static size_t sort_unique(uint64_t *v, size_t n)
 {
 	size_t kept = 0;
@@ -112,7 +105,7 @@ static size_t sort_unique(uint64_t *v, size_t n)
 	for (size_t i = 1; i < n && sorted; i++)
 		sorted = v[i - 1] <= v[i];
 	if (!sorted)
-		qsort(v, n, sizeof(*v), ascending);
+		qsort(v, n, sizeof(*v), compare_u64);
 	/* One whose record was given up and used again between two parts comes twice. */
 	for (size_t i = 0; i < n; i++)
 		if (!kept || v[kept - 1] != v[i])

@@ -63,13 +63,6 @@ int model_goroutine(struct model *m, unsigned proc, uint64_t goid, struct gorout
 	return g ? 0 : -ENOENT;
 }
 
-static int ascending(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 /* Numbers of the goroutines that are asked for, from records [*at, *at + COPY_AT_ONCE) of a shard.
  */
 static int choose_part(const struct shard *s, unsigned proc, const struct model_some *q,
@@ -137,7 +130,7 @@ static size_t copy_chosen(struct model *m, unsigned proc, const struct top *goid
 int model_goroutines_some(struct model *m, unsigned proc, const struct model_some *q,
 			  struct goroutine **ret, size_t *ret_n, bool *ret_more)
 {
-	struct top goids = TOP_INIT(uint64_t, q->limit, ascending);
+	struct top goids = TOP_INIT(uint64_t, q->limit, compare_u64);
 	struct goroutine *copies = NULL;
 	int err = choose(m, proc, q, &goids);
 

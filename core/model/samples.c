@@ -531,6 +531,16 @@ int samples_copy(struct samples *s, unsigned proc, enum sample_kind kind, struct
 	return rows ? 0 : -ENOMEM;
 }
 
+uint64_t samples_lost_all(struct samples *s, enum sample_kind kind)
+{
+	uint64_t lost;
+
+	pthread_mutex_lock(&s->lock);
+	lost = s->tables[kind].lost;
+	pthread_mutex_unlock(&s->lock);
+	return lost;
+}
+
 void samples_totals(struct samples *s, unsigned proc, enum sample_kind kind,
 		    struct sample_totals *ret)
 {

@@ -67,6 +67,8 @@ int samples_copy(struct samples *s, unsigned proc, enum sample_kind kind, struct
 		 size_t *ret_n, struct sample_totals *ret_totals);
 void samples_totals(struct samples *s, unsigned proc, enum sample_kind kind,
 		    struct sample_totals *ret);
+/* sample_totals' `lost`, at once. */
+uint64_t samples_lost_all(struct samples *s, enum sample_kind kind);
 /* The newest ones since then, by stack and goroutine, in no order: at most of the last
  * SAMPLES_RECENT_NS, and SAMPLES_RECENT_MAX of all processes. *ret_from_ns: when the first of them
  * was; 0: there is none. The caller frees *ret. 0 or -ENOMEM. */

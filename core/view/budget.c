@@ -63,14 +63,6 @@ void view_dearest_word(const struct meter_sample *s, struct buf *out)
 			 s->type_percent[first]);
 }
 
-static void emit_estimate(struct emit *e, const char *key, bool known, uint64_t value)
-{
-	if (known)
-		emit_u64(e, key, value);
-	else
-		emit_unknown(e, key);
-}
-
 void view_emit_budget(struct emit *e, const struct view *v)
 {
 	struct live_budget b;
@@ -89,9 +81,9 @@ void view_emit_budget(struct emit *e, const struct view *v)
 	emit_u64(e, "budget_detach_cpu_ns", b.detach_ns);
 	for (unsigned type = 0; type < EVENT_TYPES; type++) {
 		snprintf(key, sizeof(key), "estimated_unseen_%s", event_type_name(type));
-		emit_estimate(e, key, b.estimated, b.missed[type]);
+		view_emit_known(e, key, b.estimated, b.missed[type]);
 		snprintf(key, sizeof(key), "estimated_unseen_error_%s", event_type_name(type));
-		emit_estimate(e, key, b.estimated, b.error[type]);
+		view_emit_known(e, key, b.estimated, b.error[type]);
 	}
 }
 

@@ -43,13 +43,6 @@ int view_arg_goids(struct view_query *q, uint64_t ret[VIEW_GOIDS_MAX], size_t *r
 			   VIEW_GOIDS_MAX);
 }
 
-static int compare_goids(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 int view_pass_new(const struct view *v, struct view_query *q, bool by_goid, struct view_pass **ret)
 {
 	struct model_which all = {.exited = true, .by_goid = by_goid};
@@ -70,7 +63,7 @@ int view_pass_new(const struct view *v, struct view_query *q, bool by_goid, stru
 		view_pass_free(p);
 		return err;
 	}
-	qsort(p->goids, p->n, sizeof(*p->goids), compare_goids);
+	qsort(p->goids, p->n, sizeof(*p->goids), compare_u64);
 	*ret = p;
 	return 0;
 }

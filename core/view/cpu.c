@@ -202,8 +202,7 @@ static int fill_recent(const struct view *v, unsigned proc, struct pprof *p, uin
 	note_sum(p, rows, n);
 	note_sampling(v, proc, p, &totals);
 	note_ourselves(v, p);
-	pprof_comment(p, "labels of the program (runtime/pprof.Do) are those that the goroutine "
-			 "has now; of one that has ended they are not known");
+	pprof_comment(p, PROFILE_LABELS_NOW);
 	free(rows);
 	return err;
 }

@@ -123,17 +123,29 @@ static unsigned audit_warnings(struct emit *e, const struct facts *x)
 	return 1;
 }
 
+/* No event is seen, and memory is read. */
+static bool from_memory(const struct facts *x)
+{
+	return x->have_probes && x->probes.off && !x->paused && x->info.state == PROC_RUNNING;
+}
+
 /* Nothing speaks against the figures, and nothing proves them. */
 static unsigned unproven(struct emit *e, const struct facts *x)
 {
 	cleanup_buf_ struct buf line = BUF_INIT;
+	unsigned n = 0;
 
-	if (!x->v->live->audit ||
-	    (x->audit.state != AUDIT_WAITING && x->audit.state != AUDIT_BEHIND))
-		return 0;
-	view_audit_line(&x->audit, &line);
-	warn(e, "the audit: %s", line.data ? line.data : "");
-	return 1;
+	if (from_memory(x) && !x->probes.as_of_ns) {
+		warn(e, "memory was not read yet: nothing is known of goroutines");
+		n++;
+	}
+	if (x->v->live->audit &&
+	    (x->audit.state == AUDIT_WAITING || x->audit.state == AUDIT_BEHIND)) {
+		view_audit_line(&x->audit, &line);
+		warn(e, "the audit: %s", line.data ? line.data : "");
+		n++;
+	}
+	return n;
 }
 
 /* What went wrong: it makes the figures wrong. */
@@ -171,12 +183,6 @@ static unsigned data_warnings(struct emit *e, const struct facts *x)
 	}
 	n += audit_warnings(e, x);
 	return n + recording_warnings(e, x);
-}
-
-/* No event is seen, and memory is read. */
-static bool from_memory(const struct facts *x)
-{
-	return x->have_probes && x->probes.off && !x->paused && x->info.state == PROC_RUNNING;
 }
 
 /* What the reader should know; nothing is wrong. What this release of Go hides is no part of it: it

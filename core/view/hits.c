@@ -41,8 +41,7 @@ int hits_add(struct hits *h, const struct event *ev)
 {
 	bool state = ev->type == EVENT_CASGSTATUS;
 	uint32_t what = state ? (uint32_t)ev->from << 8 | ev->to : ev->site_id;
-	/* Never 0, which is no key. */
-	struct hit_row *row = groups_row(&h->rows, (uint64_t)(ev->type + 1u) << 32 | what);
+	struct hit_row *row = groups_row(&h->rows, (uint64_t)ev->type << 32 | what);
 
 	if (!row)
 		return -ENOMEM;

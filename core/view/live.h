@@ -156,7 +156,7 @@ struct live {
 	 */
 	int (*leaks)(void *ctx, unsigned proc, struct leak_report **ret, bool *ret_late);
 	/* The last report, at once, and asks for a look soon where that is long ago; -EAGAIN: there
-	 * is none yet. */
+	 * is none yet; else what leaks() says. */
 	int (*leaks_known)(void *ctx, unsigned proc, struct leak_report **ret);
 	void (*leaks_put)(void *ctx, struct leak_report *r);
 };

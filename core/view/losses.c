@@ -124,14 +124,6 @@ static void count_readers(const struct view *v, struct losses *ret)
 	ret->timeline_forgotten = timeline.forgotten;
 }
 
-static uint64_t lost_samples(const struct view *v, enum sample_kind kind)
-{
-	struct sample_totals t;
-
-	samples_totals(model_samples(v->model), model_proc_root(v->model), kind, &t);
-	return t.lost; /* of all processes */
-}
-
 uint64_t losses_sum(const struct losses *losses, enum loss_kind kind)
 {
 	uint64_t sum = 0;
@@ -145,15 +137,16 @@ uint64_t losses_sum(const struct losses *losses, enum loss_kind kind)
 
 void losses_count(const struct view *v, struct losses *ret)
 {
+	struct samples *samples = model_samples(v->model);
 	struct model_totals t;
 
 	*ret = (struct losses){0};
 	count_live(v, ret);
 	count_readers(v, ret);
-	ret->alloc_samples = lost_samples(v, SAMPLE_ALLOC);
-	ret->cpu_samples = lost_samples(v, SAMPLE_CPU);
-	ret->offcpu_samples = lost_samples(v, SAMPLE_OFF_CPU);
-	ret->creation_samples = lost_samples(v, SAMPLE_CREATED);
+	ret->alloc_samples = samples_lost_all(samples, SAMPLE_ALLOC);
+	ret->cpu_samples = samples_lost_all(samples, SAMPLE_CPU);
+	ret->offcpu_samples = samples_lost_all(samples, SAMPLE_OFF_CPU);
+	ret->creation_samples = samples_lost_all(samples, SAMPLE_CREATED);
 	model_totals(v->model, -1, &t);
 	ret->malformed = t.malformed;
 	ret->unknown_process = t.unknown_process;

@@ -22,11 +22,8 @@ static const uint8_t states[] = {GSTATE_WAITING, GSTATE_LEAKED, GSTATE_RUNNABLE,
 
 /* Of one start function, in one state: stays that are over. */
 struct kind {
-	uint64_t key; /* start_func_id << 8 | state */
-	uint64_t ns;  /* of goroutines without labels of their own */
-	uint64_t given;
-	uint64_t weight, left; /* of its samples */
-	double objects;
+	uint64_t key;    /* start_func_id << 8 | state */
+	uint64_t ns;     /* of goroutines without labels of their own */
 	size_t first, n; /* its samples in rows */
 };
 
@@ -112,8 +109,6 @@ static int read_samples(struct off *o)
 			k->first = i;
 		k->n = i + 1 - k->first;
 		sample_sum_up(&row->sum, &o->sum);
-		k->weight = sum_u64(k->weight, row->sum.weight);
-		k->objects += row->sum.objects;
 	}
 	return 0;
 }

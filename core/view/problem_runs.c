@@ -329,7 +329,8 @@ void problems_of_allocation(struct scene *s)
 	if (!p)
 		return;
 	buf_addf(&p->text, "%.0f MB allocated a second%s", a.rate / 1e6,
-		 a.sampled ? "" : ", as far as events tell (not append, strings, fmt)");
+		 a.sampled ? ", on average since it is sampled"
+			   : ", as far as events tell (not append, strings, fmt)");
 	if (a.site_id && a.percent >= (double)rule->percent) {
 		buf_addf(&p->text, ", %.0f %% for ", a.percent);
 		view_site_file(names, a.site_id, &p->text);
@@ -416,21 +417,18 @@ void problems_of_cost(struct scene *s)
 
 void problems_of_trust(struct scene *s)
 {
-	uint64_t lost = event_counts_sum(s->totals.lost), ways = 0;
 	struct losses losses;
 	struct audit audit;
 	struct problem *p;
+	uint64_t lost;
 
 	losses_count(s->v, &losses);
-	for (unsigned i = 0; i < n_loss_ways; i++) {
-		if (loss_ways[i].kind == LOSS_DATA)
-			ways += losses_of(&losses, &loss_ways[i]);
-	}
-	if (MAX(lost, ways) >= problem_rules[PROBLEM_LOST].number) {
-		p = problem_add(s, PROBLEM_LOST, PROBLEM_NOTICE, MAX(lost, ways));
+	lost = MAX(event_counts_sum(s->totals.lost), losses_sum(&losses, LOSS_DATA));
+	if (lost >= problem_rules[PROBLEM_LOST].number) {
+		p = problem_add(s, PROBLEM_LOST, PROBLEM_NOTICE, lost);
 		if (p) {
 			buf_addf(&p->text, "%llu lost on the way: figures here are too low by that",
-				 (unsigned long long)MAX(lost, ways));
+				 (unsigned long long)lost);
 			problem_see(p, "losses.tsv");
 			problem_see(p, "health");
 		}

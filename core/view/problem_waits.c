@@ -98,13 +98,28 @@ static void tell_wait(struct scene *s, const struct wait_stack *row, enum proble
 	problem_see(p, "waits.tsv");
 }
 
+/* PROBLEM_KINDS: it is none. */
+static enum problem_kind problem_of(const struct wait_stacks *w, const struct wait_stack *row)
+{
+	enum problem_kind kind = kind_of(w, row);
+	const struct problem_rule *rule;
+
+	if (kind == PROBLEM_KINDS)
+		return kind;
+	rule = &problem_rules[kind];
+	return row->oldest_ns >= rule->ns &&
+			       (kind == PROBLEM_CONVOY ? row->n_on : row->n) >= rule->number
+		       ? kind
+		       : PROBLEM_KINDS;
+}
+
 /* One lock is told of once, though it is waited for in several places. */
-static bool told_before(const struct scene *s, size_t place, const struct wait_object *o)
+static bool told_before(const struct wait_stacks *w, size_t place, const struct wait_object *o)
 {
 	for (size_t i = 0; i < place; i++) {
-		const struct wait_stack *row = wait_stacks_row(&s->stacks, i);
+		const struct wait_stack *row = wait_stacks_row(w, i);
 
-		if (row->waits && wait_stack_object(&s->stacks, row) == o)
+		if (wait_stack_object(w, row) == o && problem_of(w, row) == PROBLEM_CONVOY)
 			return true;
 	}
 	return false;
@@ -116,14 +131,10 @@ void problems_of_waits(struct scene *s)
 
 	for (size_t i = 0; w->stacks && i < w->rows.n; i++) {
 		const struct wait_stack *row = wait_stacks_row(w, i);
-		const struct wait_object *o = wait_stack_object(w, row);
-		enum problem_kind kind = kind_of(w, row);
-		const struct problem_rule *rule = &problem_rules[kind];
+		enum problem_kind kind = problem_of(w, row);
 
-		if (kind == PROBLEM_KINDS || row->oldest_ns < rule->ns)
-			continue;
-		if ((kind == PROBLEM_CONVOY ? row->n_on : row->n) < rule->number ||
-		    (kind == PROBLEM_CONVOY && told_before(s, i, o)))
+		if (kind == PROBLEM_KINDS ||
+		    (kind == PROBLEM_CONVOY && told_before(w, i, wait_stack_object(w, row))))
 			continue;
 		tell_wait(s, row, kind);
 	}
@@ -338,8 +349,9 @@ void problems_of_leaks(struct scene *s)
 
 	if (!(s->has & NEEDS_LEAKS))
 		return;
-	if (view_leak_briefs(s->v, s->proc, briefs, LEAKS_SHOWN, &n) == -EAGAIN)
-		s->has &= ~(unsigned)NEEDS_LEAKS; /* not yet: blind_to() says so */
+	s->err = view_leak_briefs(s->v, s->proc, briefs, LEAKS_SHOWN, &n);
+	if (s->err)
+		s->has &= ~(unsigned)NEEDS_LEAKS; /* blind_to() says so */
 	for (size_t i = 0; i < n; i++) {
 		const struct leak_brief *b = &briefs[i];
 		struct problem *p = problem_add(s, PROBLEM_LEAK,

@@ -312,9 +312,10 @@ static const char *blind_to(const struct scene *s, const struct problem_rule *ru
 	if (lacks & NEEDS_LIVE)
 		return "nobody audits a recording";
 	if (lacks & NEEDS_LEAKS)
-		return s->v->live->leaks_known && s->has & NEEDS_RUNNING
-			       ? "memory was not looked through yet: ask again soon"
-			       : "the memory of a process that lives is needed";
+		return !s->v->live->leaks_known || !(s->has & NEEDS_RUNNING)
+			       ? "the memory of a process that lives is needed"
+		       : s->err == -EAGAIN ? "memory was not looked through yet: ask again soon"
+					   : "memory could not be looked through";
 	if (lacks & NEEDS_STACKS)
 		return "there are no stacks to be had";
 	if (lacks & NEEDS_OBJECTS)

@@ -91,7 +91,7 @@ struct scene {
 	unsigned has;      /* enum problem_needs */
 	struct problem *list;
 	unsigned n, found;
-	int err;
+	int err; /* of looking for leaks */
 };
 
 /* One more; `text` is to be added to. NULL: there is no room, or no memory. */

@@ -251,13 +251,6 @@ struct leak_stacks {
 	size_t n, met;
 };
 
-static int by_leaked_goid(const void *a, const void *b)
-{
-	const struct leaked *x = a, *y = b;
-
-	return x->goid < y->goid ? -1 : x->goid > y->goid;
-}
-
 static void add_leak(void *ctx, const struct dump_stack *stack)
 {
 	struct leak_stacks *l = ctx;
@@ -265,7 +258,7 @@ static void add_leak(void *ctx, const struct dump_stack *stack)
 	const struct wait_graph *graph = l->report->graph;
 	const char *object = "none";
 
-	found = l->n ? bsearch(&key, l->list, l->n, sizeof(key), by_leaked_goid) : NULL;
+	found = l->n ? bsearch(&key, l->list, l->n, sizeof(key), compare_u64) : NULL;
 	if (!found || l->s.err)
 		return;
 	if (found->member->object != LEAK_NONE)
@@ -308,7 +301,7 @@ static int list_leaked(struct leak_stacks *l)
 				l->report->graph->goroutines[m->goroutine].goid, group, m};
 		}
 	}
-	qsort(l->list, l->n, sizeof(*l->list), by_leaked_goid);
+	qsort(l->list, l->n, sizeof(*l->list), compare_u64);
 	return 0;
 }
 

@@ -515,17 +515,20 @@ int view_top(const struct view *v, struct view_query *q, struct buf *out)
 /* --- for other views ---------------------------------------------------------------------------
  */
 
-static int copy_second(const struct look *l, struct second *ret)
+/* The rows by site are taken over. */
+static int copy_second(struct look *l, struct second *ret)
 {
 	const struct row *rows = (const void *)l->rows.rows;
+
 	*ret = (struct second){.ns = l->to_ns - l->from_ns,
 			       .events = l->seen,
 			       .states = l->states,
-			       .rows = calloc(l->rows.n + 1, sizeof(*ret->rows)),
-			       .sites = (void *)l->sites.rows,
-			       .n_sites = l->sites.n};
+			       .rows = calloc(l->rows.n + 1, sizeof(*ret->rows))};
 	if (!ret->rows)
 		return -ENOMEM;
+	ret->n_sites = l->sites.n;
+	ret->sites = (void *)l->sites.rows;
+	l->sites.rows = NULL;
 	for (size_t i = 0; i < l->rows.n; i++) {
 		struct second_row *to = &ret->rows[ret->n++];
 
@@ -557,9 +560,7 @@ int second_measure(const struct view *v, unsigned proc, struct second *ret)
 	err = measure(l, &info);
 	if (!err)
 		err = copy_second(l, ret);
-	free(l->sites.slots);
-	if (err)
-		free(l->sites.rows);
+	groups_free(&l->sites);
 	groups_free(&l->rows);
 	hits_free(&l->hits);
 	return err;

@@ -22,13 +22,6 @@ struct wait_of {
 	uint32_t row;
 };
 
-static int by_goid(const void *a, const void *b)
-{
-	const uint64_t *x = a, *y = b; /* both begin with it */
-
-	return *x < *y ? -1 : *x > *y;
-}
-
 static int read_known(struct wait_stacks *w, unsigned proc)
 {
 	struct model_pass *pass cleanup_pass_ = NULL;
@@ -163,12 +156,10 @@ static void take_stack(void *ctx, const struct dump_stack *s)
 
 	if (w->err)
 		return;
-	if (!s->n) {
-		w->without_stack++;
+	if (!s->n)
 		return;
-	}
 	if (w->n_known)
-		known = bsearch(&key, w->known, w->n_known, sizeof(key), by_goid);
+		known = bsearch(&key, w->known, w->n_known, sizeof(key), compare_u64);
 	hash = hash_bytes(s->why, s->why_len, known && known->flags & GOROUTINE_SYSTEM);
 	for (size_t i = 0; i < s->n; i++) {
 		const struct dump_frame *f = &s->frames[i];
@@ -304,7 +295,7 @@ static int set_order(struct wait_stacks *w)
 		w->order[i] = i;
 	qsort_r(w->order, w->rows.n, sizeof(*w->order), by_count, w);
 	if (w->n)
-		qsort(w->of, w->n, sizeof(*w->of), by_goid);
+		qsort(w->of, w->n, sizeof(*w->of), compare_u64);
 	return 0;
 }
 
@@ -349,7 +340,8 @@ const struct wait_stack *wait_stacks_row(const struct wait_stacks *w, size_t pla
 const struct wait_stack *wait_stacks_of(const struct wait_stacks *w, uint64_t goid)
 {
 	const struct wait_of key = {.goid = goid},
-			     *of = w->n ? bsearch(&key, w->of, w->n, sizeof(key), by_goid) : NULL;
+			     *of = w->n ? bsearch(&key, w->of, w->n, sizeof(key), compare_u64)
+					: NULL;
 
 	return of ? row_at(w, of->row) : NULL;
 }

@@ -41,7 +41,7 @@ struct wait_stacks {
 	uint32_t *order;        /* rows by number, most goroutines first */
 	struct wait_of *of;     /* by goid */
 	size_t n, cap;
-	uint64_t without_stack, left_out;
+	uint64_t left_out; /* goroutines */
 	struct buf texts;
 	struct wait_graph *graph; /* NULL: it could not be read */
 	const struct view *v;

@@ -117,6 +117,13 @@ int view_wait_stacks(const struct view *v, struct view_query *q, struct buf *out
 			if (row->waits && !row->system)
 				emit_stack_row(&e, &w, origins, row, q->proc);
 		}
+		if (w.left_out) {
+			emit_row_separator(&e);
+			buf_addf(out,
+				 q->form == VIEW_JSON ? "{\"cut_goroutines\":%llu}"
+						      : "... cut: %llu goroutines in more stacks\n",
+				 (unsigned long long)w.left_out);
+		}
 		err = emit_table_end(&e);
 	}
 	origins_free(origins);
