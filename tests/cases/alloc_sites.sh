@@ -59,7 +59,6 @@ try() { # RELEASE MODE [LEVEL]
 try 1.27 stripped
 
 # Nothing of it is seen: then neither file shows what little there is as if it were all.
-: >"$T/target.out"
 binary=$("$ROOT/tests/targets/build.sh" 1.27 stripped churn) || fail "it does not build"
 start_target "$binary" 20000
 start_xgotopfs -pid "$DEMO" -s "$MNT"

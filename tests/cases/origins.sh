@@ -66,8 +66,8 @@ try() { # RELEASE MODE
 	# Who ends once is there after thousands of others, and says how it ended.
 	ask end
 	ask make
-	gone() { grep -qs '^exited yes' "$(only_link main.mailer)/status" && [ "$(stat_of goroutines_exited)" -gt 36000 ]; }
-	wait_for 20 gone || fail "$what: by-func/main.mailer: $(ls "$MNT/by-func/main.mailer")"
+	mailer_ended() { grep -qs '^exited yes' "$(only_link main.mailer)/status" && [ "$(stat_of goroutines_exited)" -gt 36000 ]; }
+	wait_for 20 mailer_ended || fail "$what: by-func/main.mailer: $(ls "$MNT/by-func/main.mailer")"
 	grep -q '^goroutine [0-9]* \[exited\]:' "$(only_link main.mailer)/stack" || fail "$what: $(cat "$(only_link main.mailer)/stack")"
 	grep -q 'its last wait was for chan receive' "$(only_link main.mailer)/stack" || fail "$what: $(cat "$(only_link main.mailer)/stack")"
 	grep -q ' goexit func=main.mailer$' "$MNT/events" || fail "$what: $(grep -m 3 goexit "$MNT/events")"

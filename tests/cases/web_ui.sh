@@ -25,11 +25,13 @@ import json, sys
 times = [json.loads(line)["timestamp"] - int(sys.argv[2]) for line in open(sys.argv[1])]
 assert len(times) > 1000 and min(times) >= 1e9 and max(times) < 3e9, (len(times), min(times), max(times))
 EOF
-fresh "$T/log" && "$XGOTOPFS" -replay "$T/range.tar" -speed 0 -web -web-port 0 -storage-dir "$T/none" >"$T/replay.out" 2>"$T/log" &
+fresh "$T/log" "$T/replay.out"
+"$XGOTOPFS" -replay "$T/range.tar" -speed 0 -web -web-port 0 -storage-dir "$T/none" >"$T/replay.out" 2>"$T/log" &
 REPLAY=$!
 on_exit "end $REPLAY"
 wait_for 20 grep -q "web UI: .*#t=1-2" "$T/log" || fail "the replay does not say what is to be seen: $(cat "$T/log")"
 kill -TERM "$REPLAY"
+wait "$REPLAY"
 (cd "$T/ui" && node gone.mjs "$WEB_DEMO" ${SHOTS:+"$SHOTS"}) || fail "the UI does not say that the server is gone"
 # The first server ends as the next one starts.
 start_web -frozen -goroutines 30 -rate 300 -history 10 -settings "$T/ui.json"

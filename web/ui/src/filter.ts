@@ -147,14 +147,17 @@ export function parseFilter(text: string): Test {
 
 // What the word that is being typed may become, as the whole text: keys, and the values of those that have
 // names; of `func:` the names of functions that begin so or have it.
-export function completions(text: string, functions: string[]): string[] {
-	const at = Math.max(text.lastIndexOf(' '), text.lastIndexOf('\t')) + 1, minus = text[at] === '-' && text.length > at + 1 ? '-' : '', word = text.slice(at + minus.length);
-	const m = /^([a-z]+):(.*)$/i.exec(word), lower = (m ? m[2] : word).toLowerCase(), comma = lower.lastIndexOf(',') + 1, last = lower.slice(comma);
-	const before = text.slice(0, at) + minus + (m ? word.slice(0, word.length - lower.length + comma) : '');
-	if (!word) return [];
+// A name as one word of a filter.
+export const word = (name: string) => name.replace(/ /g, '_');
+
+export function completions(text: string, functions: () => string[]): string[] {
+	const at = Math.max(text.lastIndexOf(' '), text.lastIndexOf('\t')) + 1, minus = text[at] === '-' && text.length > at + 1 ? '-' : '', last = text.slice(at + minus.length);
+	const m = /^([a-z]+):(.*)$/i.exec(last), lower = (m ? m[2] : last).toLowerCase(), comma = lower.lastIndexOf(',') + 1, begun = lower.slice(comma);
+	const before = text.slice(0, at) + minus + (m ? last.slice(0, last.length - lower.length + comma) : '');
+	if (!last) return [];
 	if (!m) return FILTER_KEY_WORDS.split(' ').filter((key) => key.startsWith(lower)).map((key) => before + key + (key in NUMBERS ? '>' : ':'));
 	const key = look(FILTER_KEYS, m[1].toLowerCase());
 	const values = key === 'state' ? FILTER_STATE_WORDS.split(' ') : key === 'flag' ? FILTER_FLAG_WORDS.split(' ') : key === 'wait' ? [...WAIT_KINDS] :
-		key === 'func' ? functions.filter((name) => name.toLowerCase().includes(last)).map((name) => name.replace(/ /g, '_')) : [];
-	return values.filter((v) => (key === 'func' || v.startsWith(last)) && v !== last).slice(0, 12).map((v) => before + v);
+		key === 'func' ? functions().filter((name) => name.toLowerCase().includes(begun)).map(word) : [];
+	return values.filter((v) => (key === 'func' || v.startsWith(begun)) && v !== begun).slice(0, 12).map((v) => before + v);
 }

@@ -4,6 +4,7 @@
 import { useState } from 'preact/hooks';
 import { app } from './app';
 import { at, getJson } from './api';
+import { word } from './filter';
 import { goTo } from './panel';
 import { usePolled } from './poll';
 import { useValue } from './store';
@@ -19,7 +20,7 @@ const VIEW_OF: Record<string, 'overview' | 'memory' | 'leaks' | 'timeline'> = { 
 function show(p: Problem): void {
 	if (!p.goids.length && VIEW_OF[p.kind]) return app.view.set(VIEW_OF[p.kind]);
 	app.view.set('timeline');
-	if (p.goids.length > 1 && p.function && p.function !== '?') app.browse.update({ filter: `func:${p.function.replace(/ /g, '_')}` });
+	if (p.goids.length > 1 && p.function && p.function !== '?') app.browse.update({ filter: `func:${word(p.function)}` });
 	if (p.goids.length) setTimeout(() => goTo(p.goids[0]), 50); // once there are rows
 }
 

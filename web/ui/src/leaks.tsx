@@ -4,6 +4,7 @@
 import { useState } from 'preact/hooks';
 import { app } from './app';
 import { at, getJson } from './api';
+import { word } from './filter';
 import { bytes, duration, exact } from './format';
 import { WaitGraph, type GraphMember } from './graph';
 import { usePolled } from './poll';
@@ -142,7 +143,7 @@ export function Leaks() {
 				<tbody>{sorted.map((r) => (
 					<tr class={suspicious(r) ? 'suspicious' : ''}>
 						<td class="mono"><button class="link" title="Show them on the timeline" onClick={() => {
-							app.browse.update({ filter: `func:${r.function ?? ''} flag:live`, group: 'none' });
+							app.browse.update({ filter: `${r.function ? `func:${word(r.function)} ` : ''}flag:live`, group: 'none' });
 							app.view.set('timeline');
 						}}>{r.function || '(unknown)'}</button></td>
 						<td class="num"><b>{exact(r.live)}</b></td>

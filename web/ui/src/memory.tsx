@@ -4,6 +4,7 @@
 import { useState } from 'preact/hooks';
 import { app } from './app';
 import { at, getJson } from './api';
+import { word } from './filter';
 import { bytes, count, exact, shortFunc } from './format';
 import { usePolled } from './poll';
 import { useValue } from './store';
@@ -93,7 +94,7 @@ function Sites() {
 					<td class="num">{bytes(r.bytes)}</td><td class="num muted">{bytes(r.error_bytes)}</td><td class="num">{exact(r.objects)}</td>
 					<td class="bars"><i style={{ width: `${Math.min(100, r.percent)}%` }} /></td></tr>
 				{open === r.site ? <tr><td colSpan={6} class="muted">{r.percent.toFixed(1)} % of all that was sampled, through {r.through}, in {exact(r.samples)} samples.{' '}
-					<button class="link" onClick={() => { app.browse.update({ filter: `site:${(r.own_site ?? r.site ?? '').replace(/ \(.*$/, '').replace(/ /g, '_')}` }); app.view.set('timeline'); }}>Goroutines made there</button></td></tr> : null}
+					<button class="link" onClick={() => { app.browse.update({ filter: `site:${word((r.own_site ?? r.site ?? '').replace(/ \(.*$/, ''))}` }); app.view.set('timeline'); }}>Goroutines made there</button></td></tr> : null}
 			</>)}</tbody></table>
 	);
 }
@@ -119,7 +120,7 @@ function Functions() {
 		<table class="wide"><thead><tr><th>Start function</th><th class="num">Goroutines</th><th class="num">Live</th><th class="num">Slices</th><th class="num">Maps</th><th class="num">Objects</th>
 			<th class="num">Bytes</th><th class="bars" /></tr></thead>
 			<tbody>{rows.map((f) => (
-				<tr class="clickable" onClick={() => { app.browse.update({ filter: `func:${f.func}` }); app.view.set('timeline'); }} title="Show them on the timeline">
+				<tr class="clickable" onClick={() => { app.browse.update({ filter: f.func ? `func:${word(f.func)}` : '' }); app.view.set('timeline'); }} title="Show them on the timeline">
 					<td class="mono"><button class="link">{f.func || '(unknown)'}</button></td><td class="num">{exact(f.n)}</td><td class="num">{exact(f.live)}</td><td class="num">{exact(f.slices)}</td>
 					<td class="num">{exact(f.maps)}</td><td class="num">{exact(f.objects)}</td><td class="num">{bytes(f.bytes)}</td>
 					<td class="bars"><i style={{ width: `${100 * f.bytes / most}%` }} /></td></tr>))}</tbody></table>

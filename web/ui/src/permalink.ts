@@ -24,7 +24,7 @@ export function readLink(): Link {
 	const pair = (q.get('compare') ?? '').split(',');
 	if (pair.length === 2 && pair.every((id) => SOURCE.test(id.split(':')[0]) && /^[^:]*(:\d{1,4})?$/.test(id))) app.compare.set([pair[0], pair[1]]);
 	const sort = q.get('sort') ?? 'id', group = q.get('group') ?? 'none';
-	const ids = (name: string) => new Set((q.get(name) ?? '').split(',').map(Number).filter((n) => n > 0));
+	const ids = (name: string) => new Set((q.get(name) ?? '').split(',').map(Number).filter((n) => Number.isFinite(n) && n > 0));
 	app.browse.update({
 		filter: q.get('filter') ?? '',
 		sort: sort in SORTS ? sort : 'id',
@@ -35,15 +35,15 @@ export function readLink(): Link {
 		opened: new Set(q.getAll('open').filter((name) => name.split(':')[0] === group)),
 	});
 	const goid = Number(q.get('g'));
-	if (goid > 0) app.selected.set(goid);
+	if (Number.isFinite(goid) && goid > 0) app.selected.set(goid);
 	const times = (name: string) => {
 		const [from, to] = (q.get(name) ?? '').split('-').map(Number);
-		return to > from && from >= 0 ? { from, to } : null;
+		return Number.isFinite(to) && to > from && from >= 0 ? { from, to } : null;
 	};
 	const range = times('range'), time = times('t');
-	const number = (name: string) => Math.max(0, Number(q.get(name)) || 0);
+	const number = (name: string) => { const n = Number(q.get(name)); return Number.isFinite(n) ? Math.max(0, n) : 0; };
 	const marks = q.getAll('mark').slice(0, MARKS_MAX).map((text): Mark => ({ t: Number(text.split(':')[0]), note: text.slice(text.indexOf(':') + 1).slice(0, NOTE_MAX) }))
-		.filter((m) => m.t >= 0 && m.note).sort((a, b) => a.t - b.t);
+		.filter((m) => Number.isFinite(m.t) && m.t >= 0 && m.note).sort((a, b) => a.t - b.t);
 	app.link = { fixed: !!time, range, marks, head: number('head') || null, scroll: number('y') };
 	return { place: time ? { t0: time.from, t1: time.to, source: app.source.get(), scroll: number('y') } : null };
 }
@@ -81,6 +81,8 @@ export function linkText(still = false): string {
 	return q.toString();
 }
 
+const VIEW_MAX = 2047; // core/session/meta.h: view
+
 // The same for a session that begins with the range and has nothing else.
 export function viewOf(range: Range): string {
 	const q = new URLSearchParams(linkText(true)), length = range.to - range.from;
@@ -89,6 +91,8 @@ export function viewOf(range: Range): string {
 	for (const name of ['source', 'head', 'range', 'mark']) q.delete(name);
 	q.set('t', b > a ? `${a}-${b}` : `0-${Math.round(length)}`);
 	for (const [t, rest] of marks) q.append('mark', `${Math.round(t)}${rest}`);
+	// What has no room in a session's metadata, the longest kinds first.
+	for (const name of ['mark', 'open', 'hidden', 'pins', 'filter', 'at', 'find']) if (q.toString().length > VIEW_MAX) q.delete(name);
 	return q.toString();
 }
 

@@ -79,6 +79,9 @@ export function RangeBar() {
 		await copyText(await getText(at(source, `range?${which}&format=csv`)));
 		setCopied(true);
 	};
+	const exported = () => at(source, `export?from=${int(range.from + app.origin)}&to=${int(range.to + app.origin)}&view=${encodeURIComponent(viewOf(range))}`);
+	// What is on screen may have moved since this was drawn.
+	const asItIsNow = (e: { currentTarget: HTMLAnchorElement }) => { e.currentTarget.href = exported(); };
 	const chosen = stats?.states.find((s) => s.state === bar?.state);
 	return (
 		<section class="bottom-bar range" aria-label="Selected time">
@@ -94,7 +97,7 @@ export function RangeBar() {
 					onChange={(e) => setOnly(e.currentTarget.checked)} />only goroutine {selected}</label> : null}
 				<span class="grow" />
 				<button onClick={() => void copy().catch((e) => app.fail(e))}>{copied ? 'Copied' : 'Copy CSV'}</button>
-				<a class="icon-link" href={at(source, `export?from=${int(range.from + app.origin)}&to=${int(range.to + app.origin)}&view=${encodeURIComponent(viewOf(range))}`)}
+				<a class="icon-link" href={exported()} onPointerDown={asItIsNow} onFocus={asItIsNow}
 					download="xgotopfs-range.tar" title="This time as a session in one file, with what is on screen: xgotopfs -replay FILE opens it">Export ↓</a>
 				<button class="icon" aria-label="Close" onClick={() => app.range.set(null)}>✕</button>
 			</div>

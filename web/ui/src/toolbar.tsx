@@ -229,7 +229,7 @@ function FilterBox({ value }: { value: string }) {
 					}
 					e.stopPropagation();
 				}} />
-			<datalist id="filter-words">{completions(value, functionNames()).map((text) => <option value={text} />)}</datalist>
+			<datalist id="filter-words">{completions(value, functionNames).map((text) => <option value={text} />)}</datalist>
 			{error ? <div class="filter-error">{error}</div> : null}
 		</div>
 	);
