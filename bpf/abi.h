@@ -42,11 +42,28 @@ struct wire_header {
 	__u8 type;
 	__u8 flags;
 	__u8 from, to; /* casgstatus, newgoroutine, goexit: state without the scan bit */
-	__u32 pid;     /* thread group id, in the namespace xgotopfs sees */
+	__u32 pid_cpu; /* wire_pid(), wire_cpu_number() */
 	__u64 time_ns; /* bpf_ktime_get_ns(), read after the slot was taken: see the ordering note
 			  in core/capture/merge.h */
 	__u64 goid;    /* actor: m.curg's goid, 0 when there is none */
 };
+
+/* The kernel gives no pid of 2^22 and more (PID_MAX_LIMIT), and there are WIRE_CPUS_MAX CPUs. */
+#define WIRE_PID_BITS 22
+#define WIRE_PID_MASK ((1u << WIRE_PID_BITS) - 1)
+
+/* Thread group id, in the namespace xgotopfs sees. */
+static inline __u32 wire_pid(const struct wire_header *h)
+{
+	return h->pid_cpu & WIRE_PID_MASK;
+}
+
+/* The CPU that the thread was on; where there are more than WIRE_CPUS_MAX, one of those that share
+ * a number. */
+static inline __u32 wire_cpu_number(const struct wire_header *h)
+{
+	return h->pid_cpu >> WIRE_PID_BITS;
+}
 
 /* casgstatus; also goexit from a probe of its own (PROBE_GDESTROY). */
 struct wire_state {
@@ -274,8 +291,8 @@ struct wire_cpu {
 	__u64 execs, lost_execs;    /* in the ring, and without room there */
 	__u64 stepped;              /* hits at sites that are stepped out of line */
 	__u64 unchosen[WIRE_TYPES]; /* events that -sample did not choose, hidden ones too */
-	__u32 ring; /* which ring this CPU writes to: set before anything is attached */
-	__u32 pad;
+	__u32 ring;   /* which ring this CPU writes to: set before anything is attached */
+	__u32 number; /* its own, << WIRE_PID_BITS; the same */
 	__u64 pad2[2];
 };
 
@@ -377,6 +394,7 @@ _Static_assert(sizeof(struct wire_go_site) == 16, "wire_go_site");
 _Static_assert(sizeof(struct wire_sample) == 40 + 8 * WIRE_STACK_MAX, "wire_sample");
 _Static_assert(sizeof(struct wire_sampled) == 64, "wire_sampled: no false sharing");
 _Static_assert(sizeof(struct wire_header) == 24, "wire_header");
+_Static_assert(WIRE_CPUS_MAX == 1u << (32 - WIRE_PID_BITS), "wire_header: every CPU has a number");
 _Static_assert(sizeof(struct wire_state) == 40, "wire_state");
 _Static_assert(sizeof(struct wire_create) == 56, "wire_create");
 _Static_assert(sizeof(struct wire_alloc) == 56, "wire_alloc");

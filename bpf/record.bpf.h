@@ -68,7 +68,7 @@ static __always_inline void *record_take(struct wire_cpu *cpu, __u32 type, __u32
 	r->flags = flags;
 	r->from = 0;
 	r->to = 0;
-	r->pid = target_tgid ? target_tgid : process_id();
+	r->pid_cpu = (target_tgid ? target_tgid : process_id()) | cpu->number;
 	return r;
 }
 

@@ -110,7 +110,7 @@ static __noinline int off_sample(go_regs *regs, __u64 gp, struct wire_state *r, 
 	s->goid = r->target;
 	s->weight = weight;
 	s->size = WIRE_WAS((__u64)r->h.from, (__u64)read_byte(gp + layout.g_waitreason), ns);
-	s->pid = r->h.pid;
+	s->pid = wire_pid(&r->h);
 	s->kind = WIRE_SAMPLE_OFF_CPU;
 	s->pcs[0] = pc;
 	walk_frames(s, fp);
@@ -188,7 +188,7 @@ static __noinline int off_cpu(go_regs *regs, __u64 gp, struct wire_state *r)
 	from = r->h.from;
 	if (now < control.watched_ns)
 		return 0;
-	hash = SINCE_HASH(r->target, r->h.pid);
+	hash = SINCE_HASH(r->target, wire_pid(&r->h));
 	slot = &since[hash & (WIRE_SINCE_SLOTS - 1)];
 	word = *slot;
 	*slot = now >> WIRE_SINCE_SHIFT << 16 | SINCE_TAG(hash);
@@ -236,7 +236,7 @@ static __noinline int made_sample(go_regs *regs, struct wire_create *r, __u64 bi
 	s->goid = r->target;
 	s->weight = weight;
 	s->size = r->go_pc + bias;
-	s->pid = r->h.pid;
+	s->pid = wire_pid(&r->h);
 	s->kind = WIRE_SAMPLE_CREATED;
 	s->pcs[0] = REG_IP(regs);
 	walk_frames(s, REG_FP(regs));
@@ -272,7 +272,7 @@ static __noinline int made(go_regs *regs, struct wire_create *r, __u64 bias)
 
 	if (!r)
 		return 0;
-	hash = SINCE_HASH(r->target, r->h.pid);
+	hash = SINCE_HASH(r->target, wire_pid(&r->h));
 	if (r->h.time_ns >= control.watched_ns)
 		since[hash & (WIRE_SINCE_SLOTS - 1)] =
 			r->h.time_ns >> WIRE_SINCE_SHIFT << 16 | SINCE_TAG(hash);

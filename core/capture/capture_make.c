@@ -110,6 +110,8 @@ static int make(struct capture *c, const struct capture_config *config, struct n
 		err = probes_guard(c->probes, c->binary_fd);
 	if (!err)
 		err = decode_new(c->target, names, config->made_type, &c->decode);
+	if (!err && !c->program->tells_cpus)
+		decode_without_cpus(c->decode);
 	if (!err)
 		err = procs_new(c->target, c->guard, c->pid != 0, &c->sink, &c->procs);
 	if (!err)

@@ -21,6 +21,7 @@ struct home {
 
 struct decode {
 	const struct target *target;
+	bool without_cpus;
 	struct names *names;
 	capture_type_fn *made;
 	struct idmap types; /* static address, salt 0, or runtime address, salt proc + 1 */
@@ -70,6 +71,11 @@ static void forget(struct decode *d)
 	free(d->calls);
 	d->calls = NULL;
 	d->n_calls = d->calls_cap = 0;
+}
+
+void decode_without_cpus(struct decode *d)
+{
+	d->without_cpus = true;
 }
 
 void decode_free(struct decode *d)
@@ -344,11 +350,9 @@ static unsigned decode_alloc(struct decode *d, const struct decode_process *p,
 	return 1;
 }
 
-unsigned decode_record(struct decode *d, const struct decode_process *process,
-		       const union wire_record *record, struct event out[DECODE_EVENTS_MAX])
+static unsigned decode_kind(struct decode *d, const struct decode_process *process,
+			    const union wire_record *record, struct event out[DECODE_EVENTS_MAX])
 {
-	d->inner = false;
-	follow_parts(d);
 	switch (record->h.type) {
 	case WIRE_CASGSTATUS:
 		return decode_state(d, process, &record->state, out);
@@ -364,6 +368,19 @@ unsigned decode_record(struct decode *d, const struct decode_process *process,
 	default:
 		return 0;
 	}
+}
+
+unsigned decode_record(struct decode *d, const struct decode_process *process,
+		       const union wire_record *record, struct event out[DECODE_EVENTS_MAX])
+{
+	unsigned n;
+
+	d->inner = false;
+	follow_parts(d);
+	n = decode_kind(d, process, record, out);
+	for (unsigned i = 0; i < n && !d->without_cpus; i++)
+		out[i].cpu = (uint16_t)(wire_cpu_number(&record->h) + 1);
+	return n;
 }
 
 /* --- stacks ----------------------------------------------------------------------------------- */

@@ -27,6 +27,9 @@ int decode_new(const struct target *target, struct names *names, capture_type_fn
 	       struct decode **ret);
 void decode_free(struct decode *d);
 
+/* Records do not tell which CPU they were made on: there are more than they have numbers for. */
+void decode_without_cpus(struct decode *d);
+
 /* What the events of one process share. */
 struct decode_process {
 	pid_t pid;

@@ -308,8 +308,10 @@ static int open_rings(struct program *p)
 					    .slots = (const struct wire_slot *)p->slots +
 						     (size_t)i * (WIRE_NEAR + n_slots),
 					    .n_slots = n_slots};
-	for (unsigned cpu = 0; cpu < WIRE_CPUS_MAX; cpu++)
+	for (unsigned cpu = 0; cpu < WIRE_CPUS_MAX; cpu++) {
 		p->skeleton->bss->cpus[cpu].ring = cpu % p->n_rings;
+		p->skeleton->bss->cpus[cpu].number = cpu << WIRE_PID_BITS;
+	}
 	p->wakeups =
 		ring_buffer__new(bpf_map__fd(p->skeleton->maps.wakeups), on_wakeup, NULL, NULL);
 	return p->wakeups ? 0 : load_error(-errno);
@@ -413,6 +415,7 @@ int program_load(const struct program_config *config, const struct target *targe
 		goto fail;
 	}
 	p->n_cpus = MIN((unsigned)cpus, WIRE_CPUS_MAX);
+	p->tells_cpus = cpus <= WIRE_CPUS_MAX;
 	err = load_program(p, config, target, &logged);
 	if (err) {
 		if (!logged && (err != -ENOMEM || !config->quiet))

@@ -23,6 +23,7 @@ struct program {
 	volatile struct wire_control *control;
 	const volatile struct wire_cpu *cpus;
 	unsigned n_cpus; /* entries of cpus[] in use */
+	bool tells_cpus; /* no two CPUs share one */
 	struct ring *rings;
 	unsigned n_rings;
 	size_t ring_bytes;               /* of all */

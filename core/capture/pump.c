@@ -284,7 +284,7 @@ static int on_cpu_sample(void *ctx, void *data, size_t size)
 
 static void deliver_record(struct pump *p, const union wire_record *record)
 {
-	pid_t pid = (pid_t)record->h.pid;
+	pid_t pid = (pid_t)wire_pid(&record->h);
 	const struct decode_process *process = procs_known(p->procs, pid, record->h.time_ns);
 	unsigned n;
 

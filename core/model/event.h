@@ -44,6 +44,8 @@ enum gstate {
 #define RATE_GOROUTINES EVENT_TYPES
 #define RATES           (EVENT_TYPES + 1)
 
+#define EVENT_CPUS_MAX 1024
+
 /* event.proc when it is not known which process an event is of (lost only). */
 #define EVENT_PROC_NONE UINT16_MAX
 
@@ -87,7 +89,9 @@ struct event {
 	uint8_t type;     /* enum event_type */
 	uint8_t flags;    /* enum event_flag */
 	uint8_t from, to; /* casgstatus: enum gstate, scan bit removed */
-	uint8_t reserved[6];
+	uint16_t cpu;     /* where it was made, + 1, at most EVENT_CPUS_MAX: the actor's thread was
+			     there then; 0 not known */
+	uint8_t reserved[4];
 };
 
 _Static_assert(sizeof(struct event) == 64, "one event, one cache line");

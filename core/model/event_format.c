@@ -531,6 +531,10 @@ static char *json_ours(char *p, const struct event *ev, const struct parts *part
 		p = PUT(p, ",\"nth\":");
 		p = put_i64(p, parts->nth);
 	}
+	if (ev->cpu) {
+		p = PUT(p, ",\"cpu\":");
+		p = put_u64(p, ev->cpu - 1u);
+	}
 	p = JSON_STRING(p, "type", parts->type);
 	p = JSON_STRING(p, "key", parts->key);
 	p = JSON_STRING(p, "elem", parts->elem);

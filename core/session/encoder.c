@@ -45,7 +45,8 @@ struct encoder {
 	Pb__RuntimeEvent *pointers[CHUNK];
 	uint64_t attributes[CHUNK][5];
 	uint32_t *column; /* contexts of the batch */
-	size_t column_cap;
+	uint32_t *cpus;   /* its pairs: events, CPU + 1 */
+	size_t column_cap, n_cpus;
 };
 
 int encoder_new(const struct names *names, struct encoder **ret)
@@ -79,6 +80,7 @@ void encoder_free(struct encoder *e)
 	free(e->sites.ids);
 	free(e->slots);
 	free(e->column);
+	free(e->cpus);
 	buf_free(&e->defs);
 	free(e);
 }
@@ -380,7 +382,30 @@ static void pack_chunk(struct encoder *e, size_t n, struct buf *out)
 	pack(&piece, n * EVENT_BYTES_MAX, out);
 }
 
-/* The context column, the definitions, the check. */
+static void add_cpu(struct encoder *e, uint32_t cpu)
+{
+	if (e->n_cpus && e->cpus[e->n_cpus - 1] == cpu) {
+		e->cpus[e->n_cpus - 2]++;
+	} else {
+		e->cpus[e->n_cpus++] = 1;
+		e->cpus[e->n_cpus++] = cpu;
+	}
+}
+
+static void pack_cpus(struct encoder *e, struct buf *out)
+{
+	Pb__RuntimeEventBatch piece = PB__RUNTIME_EVENT_BATCH__INIT;
+
+	if (e->n_cpus && !e->cpus[e->n_cpus - 1])
+		e->n_cpus -= 2;
+	if (!e->n_cpus)
+		return;
+	piece.n_cpus = e->n_cpus;
+	piece.cpus = e->cpus;
+	pack(&piece, e->n_cpus * 5 + 16, out);
+}
+
+/* The context column, the CPUs, the definitions, the check. */
 static int finish(struct encoder *e, size_t n_column, size_t start, struct buf *out)
 {
 	Pb__RuntimeEventBatch piece = PB__RUNTIME_EVENT_BATCH__INIT;
@@ -393,6 +418,7 @@ static int finish(struct encoder *e, size_t n_column, size_t start, struct buf *
 		piece.contexts = e->column;
 		pack(&piece, n_column * 5 + 16, out);
 	}
+	pack_cpus(e, out);
 	if (buf_error(&e->defs) && !out->err)
 		out->err = -ENOMEM;
 	buf_add(out, e->defs.data, e->defs.len);
@@ -410,14 +436,18 @@ static int finish(struct encoder *e, size_t n_column, size_t start, struct buf *
 
 static int column_reserve(struct encoder *e, size_t n)
 {
-	uint32_t *column;
+	uint32_t *column, *cpus;
 
 	if (n <= e->column_cap)
 		return 0;
 	column = realloc(e->column, n * sizeof(*column));
-	if (!column)
+	if (column)
+		e->column = column;
+	cpus = realloc(e->cpus, 2 * n * sizeof(*cpus));
+	if (cpus)
+		e->cpus = cpus;
+	if (!column || !cpus)
 		return -ENOMEM;
-	e->column = column;
 	e->column_cap = n;
 	return 0;
 }
@@ -430,6 +460,7 @@ int encoder_batch(struct encoder *e, const struct event *events, size_t n,
 
 	if (err)
 		return err;
+	e->n_cpus = 0;
 	for (size_t i = 0; i < n; i++) {
 		const struct event *ev = &events[i];
 		Pb__RuntimeEvent *m = &e->messages[in_chunk];
@@ -445,6 +476,7 @@ int encoder_batch(struct encoder *e, const struct event *events, size_t n,
 		m->n_attributes = attributes_of_type[ev->type];
 		event_attributes(ev, e->names, m->attributes);
 		e->column[done++] = context_of(e, ev);
+		add_cpu(e, ev->cpu);
 		if (++in_chunk == CHUNK) {
 			pack_chunk(e, in_chunk, out);
 			in_chunk = 0;

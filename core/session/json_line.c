@@ -287,6 +287,7 @@ static const struct key {
 	{"cgo", KIND_BOOL, true, offsetof(struct json_line, cgo)},
 	{"merged", KIND_BOOL, true, offsetof(struct json_line, merged)},
 	{"lost", KIND_NUMBER, true, offsetof(struct json_line, lost)},
+	{"cpu", KIND_NUMBER, true, offsetof(struct json_line, cpu)},
 };
 
 static const struct key *find_key(const struct json_text *name)
@@ -326,6 +327,7 @@ int json_line_parse(char *text, size_t len, struct json_line *ret)
 
 	memset(ret, 0, sizeof(*ret));
 	ret->raw.original = true;
+	ret->cpu = UINT64_MAX;
 	if (!take(&s, '{'))
 		return -EBADMSG;
 	if (take(&s, '}'))

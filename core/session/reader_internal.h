@@ -27,6 +27,9 @@ struct window {
 struct open_batch {
 	const uint8_t *at, *end; /* NULL: none open */
 	const uint8_t *column, *column_end;
+	const uint8_t *cpus, *cpus_end;
+	uint64_t cpu_events; /* so many more are made on `cpu` */
+	uint64_t cpu;
 	struct event gap_events[GAPS_MAX];
 	uint32_t gap_before[GAPS_MAX];
 	struct session_gap gaps[GAPS_MAX];

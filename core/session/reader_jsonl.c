@@ -137,6 +137,7 @@ static void give(struct session_reader *r, const struct json_line *line,
 				   (line->merged ? EVENT_MERGED : 0)),
 		.string_id = intern(r, line->func.len ? &line->func : &line->reason),
 		.proc = process(r, line, chunk),
+		.cpu = (uint16_t)(line->cpu < EVENT_CPUS_MAX ? line->cpu + 1 : 0),
 	};
 	tables_attributes(&line->raw, ev);
 	ev->type_id = type_id(r, line);

@@ -141,7 +141,7 @@ static int read_snapshot(struct session_reader *r, const struct wire_field *f)
 static int read_extra(struct session_reader *r, const struct wire_field *f,
 		      struct session_chunk *chunk)
 {
-	if (f->number < 16 || f->number > 23)
+	if (f->number < 16 || f->number > 24)
 		return 0; /* of a later version */
 	if (f->type != WIRE_BYTES)
 		return -EBADMSG;
@@ -156,6 +156,10 @@ static int read_extra(struct session_reader *r, const struct wire_field *f,
 		return read_gap(r, f);
 	case 23:
 		return read_snapshot(r, f);
+	case 24:
+		r->batch.cpus = f->data;
+		r->batch.cpus_end = f->data + f->len;
+		return 0;
 	}
 	return tables_define(r->tables, f);
 }
@@ -206,7 +210,8 @@ static const char *open_batch(struct session_reader *r, const uint8_t *p, const 
 	struct wire_field f;
 	const char *why;
 
-	b->at = b->column = b->column_end = NULL;
+	b->at = b->column = b->column_end = b->cpus = b->cpus_end = NULL;
+	b->cpu_events = b->cpu = 0;
 	b->n_gaps = b->gap = 0;
 	b->given = 0;
 	b->original = true;
@@ -249,13 +254,32 @@ static void give_gap(struct session_reader *r, struct session_chunk *chunk, size
 	r->events[chunk->n++] = b->gap_events[b->gap++];
 }
 
+/* What the columns say of the next event. 0 or -EBADMSG. */
+static int read_columns(struct open_batch *b, struct raw_event *raw)
+{
+	uint64_t context = 0;
+
+	if (b->column < b->column_end && wire_varint(&b->column, b->column_end, &context))
+		return -EBADMSG;
+	while (!b->cpu_events && b->cpus < b->cpus_end) {
+		if (wire_varint(&b->cpus, b->cpus_end, &b->cpu_events) ||
+		    wire_varint(&b->cpus, b->cpus_end, &b->cpu))
+			return -EBADMSG;
+	}
+	raw->context = (uint32_t)context;
+	raw->cpu = b->cpu_events && b->cpu <= EVENT_CPUS_MAX ? (uint32_t)b->cpu : 0;
+	if (b->cpu_events)
+		b->cpu_events--;
+	raw->original = b->original;
+	return 0;
+}
+
 /* The next events of the open batch. NULL, or why not. */
 static const char *batch_events(struct session_reader *r, struct session_chunk *chunk)
 {
 	struct open_batch *b = &r->batch;
 	struct wire_field f;
 	size_t n_gaps = 0;
-	uint64_t context;
 
 	while (chunk->n < SESSION_CHUNK && b->at) {
 		if (b->gap < b->n_gaps && b->gap_before[b->gap] <= b->given) {
@@ -277,12 +301,9 @@ static const char *batch_events(struct session_reader *r, struct session_chunk *
 		}
 		if (f.number != 1)
 			continue;
-		context = 0;
 		if (wire_event(f.data, f.data + f.len, &r->raw[chunk->n]) ||
-		    (b->column < b->column_end && wire_varint(&b->column, b->column_end, &context)))
+		    read_columns(b, &r->raw[chunk->n]))
 			return "a malformed event";
-		r->raw[chunk->n].context = (uint32_t)context;
-		r->raw[chunk->n].original = b->original;
 		b->given++;
 		give(r, chunk);
 	}
@@ -296,7 +317,7 @@ static int single_event(struct session_reader *r, uint32_t len, struct session_c
 
 	if (wire_event(p, p + len, raw))
 		return -EBADMSG;
-	raw->context = 0;
+	raw->context = raw->cpu = 0;
 	raw->original = true;
 	give(r, chunk);
 	window_take(r, 4 + len);

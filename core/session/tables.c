@@ -282,6 +282,7 @@ bool tables_event(struct tables *t, const struct raw_event *raw, struct event *r
 		.goid = raw->goroutine,
 		.parent = raw->parent,
 		.type = (uint8_t)raw->type,
+		.cpu = (uint16_t)raw->cpu,
 	};
 	if (raw->context && raw->context <= t->contexts.n) {
 		c = &((const struct context *)t->contexts.data)[raw->context];

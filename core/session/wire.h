@@ -18,6 +18,7 @@ struct raw_event {
 	uint64_t timestamp, type, goroutine, parent;
 	uint64_t attributes[5]; /* those that were not recorded are 0 */
 	uint32_t context;       /* from the batch's column, 0 none */
+	uint32_t cpu;           /* the same; + 1, 0 not known */
 	bool original;          /* from a record without our fields */
 };
 
@@ -56,8 +57,8 @@ static inline int wire_varint(const uint8_t **p, const uint8_t *end, uint64_t *r
 /* The next field of a message. 1, 0 at its end, -EBADMSG (also for groups, which nobody writes). */
 int wire_next(const uint8_t **p, const uint8_t *end, struct wire_field *ret);
 
-/* Reads a whole RuntimeEvent; `context` and `original` are left alone. Attributes past the fifth
- * are ignored. 0 or -EBADMSG. */
+/* Reads a whole RuntimeEvent; `context`, `cpu` and `original` are left alone. Attributes past the
+ * fifth are ignored. 0 or -EBADMSG. */
 int wire_event(const uint8_t *p, const uint8_t *end, struct raw_event *ret);
 
 #endif

@@ -63,7 +63,7 @@ static void write_one(struct bench *b)
 						       .flags = WIRE_EMIT_STATE,
 						       .from = b->states[goid],
 						       .to = after[b->states[goid]],
-						       .pid = 1,
+						       .pid_cpu = 1,
 						       .time_ns = b->now += 300,
 						       .goid = goid},
 						 .target = goid};

@@ -24,6 +24,7 @@
 struct mix {
 	uint64_t random, time_ns, next_goid;
 	unsigned births; /* goroutines that end, for another one to begin, in 1000 events */
+	unsigned made;   /* events */
 	unsigned born;   /* 1 + the slot whose goroutine is created next; 0 none */
 	uint32_t types[MIX_TYPES], maps[MIX_TYPES / 4], sites[MIX_SITES], reasons[MIX_REASONS];
 	uint32_t funcs[4], sizes[MIX_TYPES];
@@ -172,6 +173,8 @@ static inline void mix_next(struct mix *m, struct event *ev)
 	ev->time_ns = m->time_ns;
 	ev->goid = m->live[who].goid;
 	ev->parent = m->live[who].parent;
+	/* Of four CPUs: some events in a row, as one handles a request. */
+	ev->cpu = (uint16_t)(1 + ((m->made++ / 8 * 2654435761u) >> 30));
 	if (m->born) {
 		mix_create(m, ev, m->born - 1);
 		return;

@@ -141,7 +141,7 @@ static union wire_record state_record(uint8_t type, uint8_t flags, uint8_t from,
 						   .flags = flags,
 						   .from = from,
 						   .to = to,
-						   .pid = 77,
+						   .pid_cpu = 77 | 5u << WIRE_PID_BITS,
 						   .time_ns = 1234,
 						   .goid = 5},
 					     .target = 6}};
@@ -164,6 +164,7 @@ static void test_waiting_has_its_reason(void **state)
 	assert_int_equal(f->ev[0].target, 6);
 	assert_int_equal(f->ev[0].proc, 3);
 	assert_int_equal(f->ev[0].time_ns, 1234);
+	assert_int_equal(f->ev[0].cpu, 5 + 1);
 	assert_string_equal(names_string(f->names, f->ev[0].string_id), "chan receive");
 	r.state.reason = 200;
 	assert_int_equal(decode(f, &r), 1);
@@ -183,6 +184,7 @@ static void test_exit_is_two_events(void **state)
 	assert_int_equal(f->ev[1].flags, 0);
 	assert_int_equal(f->ev[1].target, 6);
 	assert_int_equal(f->ev[1].exit_time, 1234);
+	assert_int_equal(f->ev[1].cpu, 5 + 1);
 	r.h.flags = WIRE_STATE_SEEN | WIRE_EMIT_STATE;
 	r.h.from = GSTATE_SYSCALL;
 	r.h.to = GSTATE_DEADEXTRA;

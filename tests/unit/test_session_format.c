@@ -455,6 +455,7 @@ static void test_json_line_round_trip(void **state)
 		assert_int_equal(back.target, ev.target);
 		assert_int_equal(back.from, ev.from);
 		assert_int_equal(back.to, ev.to);
+		assert_int_equal(line.cpu, ev.cpu - 1);
 	}
 	buf_free(&out);
 	names_free(names);
