@@ -15,6 +15,14 @@ struct batch {
 	struct event *events;
 	size_t n;
 	uint64_t first_seq; /* of the first event that goes to the feed */
+	/* By several threads only: the events' links, and where each thread's share of the feed
+	 * begins, which is with a block. */
+	struct feed_link *links;
+	struct share {
+		size_t at;
+		uint64_t seq;
+	} shares[SHARDS_MAX];
+	unsigned n_shares;
 };
 
 static bool is_valid(const struct event *ev)
@@ -126,30 +134,12 @@ static void set_parent(struct record *g, struct event *ev)
 	ev->parent = g->parent;
 }
 
-/*
- * The actor's slot in the feed. The subject's part may be writing the string_id of the same event
- * just now (apply_subject()), and it copies that one itself.
- */
-static void write_slot(struct model *m, const struct event *ev, uint64_t seq, uint32_t link,
-		       bool own_subject)
-{
-	struct event *slot = feed_slot(m->feed, seq);
-
-	if (own_subject) {
-		*slot = *ev;
-	} else {
-		memcpy(slot, ev, offsetof(struct event, string_id));
-		memcpy(&slot->site_id, &ev->site_id, sizeof(*ev) - offsetof(struct event, site_id));
-	}
-	feed_link_slot(m->feed, seq)->actor = link;
-}
-
-static void apply_actor(struct model *m, struct shard *s, struct event *ev, uint64_t seq,
-			size_t position, bool other_subject)
+/* Returns the actor's link; the subject's, where that is another one, is apply_other()'s. */
+static uint32_t apply_actor(struct model *m, struct shard *s, struct event *ev, uint64_t seq,
+			    size_t position, bool other_subject)
 {
 	bool visible = !(ev->flags & EVENT_HIDDEN);
 	struct record *g = NULL;
-	uint32_t link = 0;
 
 	if (proc_known(m, ev->proc)) {
 		struct shard_proc *sp = s->procs[ev->proc];
@@ -168,27 +158,20 @@ static void apply_actor(struct model *m, struct shard *s, struct event *ev, uint
 				    ? apply_act(m, s, ev, position)
 				    : apply_subject(m, s, ev, position);
 	}
-	if (g) {
-		set_parent(g, ev);
-		if (visible)
-			link = link_back(g, seq);
-	}
-	if (visible)
-		write_slot(m, ev, seq, link, !other_subject);
+	if (!g)
+		return 0;
+	set_parent(g, ev);
+	return visible ? link_back(g, seq) : 0;
 }
 
-static void apply_other(struct model *m, struct shard *s, struct event *ev, uint64_t seq,
-			size_t position)
+static uint32_t apply_other(struct model *m, struct shard *s, struct event *ev, uint64_t seq,
+			    size_t position)
 {
-	bool visible = !(ev->flags & EVENT_HIDDEN);
 	struct record *g = NULL;
 
 	if (proc_known(m, ev->proc) && ev->target)
 		g = apply_subject(m, s, ev, position);
-	if (visible) {
-		feed_slot(m->feed, seq)->string_id = ev->string_id;
-		feed_link_slot(m->feed, seq)->subject = g ? link_back(g, seq) : 0;
-	}
+	return g && !(ev->flags & EVENT_HIDDEN) ? link_back(g, seq) : 0;
 }
 
 static inline void prefetch_slot(const struct model *m, unsigned proc, uint64_t goid, uint32_t only)
@@ -245,6 +228,7 @@ static void apply_parts(const struct batch *b, uint32_t only)
 {
 	struct model *m = b->m;
 	uint64_t seq = b->first_seq;
+	struct feed_link local, *link = &local;
 
 	for (size_t i = 0; i < b->n; i++) {
 		struct event *ev = &b->events[i];
@@ -255,18 +239,55 @@ static void apply_parts(const struct batch *b, uint32_t only)
 		if (!is_valid(ev))
 			continue;
 		prefetch(b, i, only);
+		if (b->links)
+			link = &b->links[i];
 		if (only == ALL_SHARDS || only == actor)
-			apply_actor(m, &m->shards[actor], ev, seq, i, target != ev->goid);
-		if (target != ev->goid && (only == ALL_SHARDS || only == subject))
-			apply_other(m, &m->shards[subject], ev, seq, i);
-		if (in_feed(ev))
-			seq++;
+			link->actor =
+				apply_actor(m, &m->shards[actor], ev, seq, i, target != ev->goid);
+		if (only == ALL_SHARDS || only == subject)
+			link->subject = target == ev->goid
+						? 0
+						: apply_other(m, &m->shards[subject], ev, seq, i);
+		if (!in_feed(ev))
+			continue;
+		if (!b->links)
+			feed_put(m->feed, seq, ev, *link);
+		seq++;
 	}
 }
 
 static void apply_task(void *ctx, unsigned shard)
 {
 	apply_parts(ctx, shard);
+}
+
+/* Both parts of all events are applied: one thread's share of them is put into the feed. */
+static void put_task(void *ctx, unsigned i)
+{
+	const struct batch *b = ctx;
+	uint64_t seq = b->shares[i].seq;
+	size_t end = i + 1 < b->n_shares ? b->shares[i + 1].at : b->n;
+
+	for (size_t at = b->shares[i].at; at < end; at++) {
+		if (in_feed(&b->events[at]))
+			feed_put(b->m->feed, seq++, &b->events[at], b->links[at]);
+	}
+}
+
+static void apply_together(struct batch *b)
+{
+	struct model *m = b->m;
+	uint64_t seq = b->first_seq;
+
+	b->links = m->links;
+	for (size_t i = 0; i < b->n; i++) {
+		if (i == 0 || (b->n_shares < m->n_shards && seq % FEED_BLOCK == 0 &&
+			       i >= b->n / m->n_shards * b->n_shares && in_feed(&b->events[i])))
+			b->shares[b->n_shares++] = (struct share){.at = i, .seq = seq};
+		seq += in_feed(&b->events[i]);
+	}
+	pool_run(m->pool, m->n_shards, apply_task, b);
+	pool_run(m->pool, b->n_shares, put_task, b);
 }
 
 /* How many events go to the feed; counts those that make no sense. */
@@ -295,7 +316,7 @@ static void apply_batch(struct model *m, struct event *events, size_t n)
 	for (unsigned i = 0; i < m->n_shards; i++)
 		m->shards[i].last[0] = m->shards[i].last[1] = NULL;
 	if (m->pool && n > BATCH_SMALL)
-		pool_run(m->pool, m->n_shards, apply_task, &b);
+		apply_together(&b);
 	else
 		apply_parts(&b, ALL_SHARDS);
 	feed_publish(m->feed, b.first_seq + visible);
@@ -343,8 +364,7 @@ void model_append(struct model *m, const struct event *ev)
 {
 	uint64_t seq = feed_reserve(m->feed, 1);
 
-	*feed_slot(m->feed, seq) = *ev;
-	*feed_link_slot(m->feed, seq) = (struct feed_link){0};
+	feed_put(m->feed, seq, ev, (struct feed_link){0});
 	feed_publish(m->feed, seq + 1);
 }
 

@@ -7,12 +7,15 @@
 #include "core/model/feed_internal.h"
 
 #include <errno.h>
-#include <string.h>
 #include <sys/mman.h>
 
 #include "core/base/util.h"
 
 #define COPY_MAX 1024 /* events a reader copies before it lets the writer in */
+
+_Static_assert(FEED_EVENT_BYTES *FEED_BLOCK >=
+		       sizeof(struct packed_event) * FEED_BLOCK + sizeof(uint64_t) + sizeof(bool),
+	       "an event's share of its block");
 
 int feed_rwlock_init(pthread_rwlock_t *lock)
 {
@@ -40,37 +43,50 @@ static int init_waiting(struct feed *f)
 	return err;
 }
 
-/* Pages of the ring become real when first written, so a feed that never fills costs little. */
-static void *map_pages(size_t size)
+/* Pages become real when first written, so a feed that never fills costs little. */
+static void *map_pages(size_t n, size_t size, int advice)
 {
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	void *p = mmap(NULL, n * size, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (p == MAP_FAILED)
 		return NULL;
-	/* Written from one end to the other, so large pages are filled soon; a hint only. */
-	(void)madvise(p, size, MADV_HUGEPAGE);
+	(void)madvise(p, n * size, advice);
 	return p;
+}
+
+static int map_events(struct feed *f)
+{
+	size_t blocks = f->slots / FEED_BLOCK;
+
+	/* Written from one end to the other, so large pages are filled soon; a hint only. Few are
+	 * wide, if any. */
+	f->events = map_pages(f->slots, sizeof(*f->events), MADV_HUGEPAGE);
+	f->wide = map_pages(f->slots, sizeof(*f->wide), MADV_NOHUGEPAGE);
+	f->bases = map_pages(blocks, sizeof(*f->bases), MADV_NORMAL);
+	f->widened = map_pages(blocks, sizeof(*f->widened), MADV_NORMAL);
+	return f->events && f->wide && f->bases && f->widened ? 0 : -ENOMEM;
+}
+
+static void unmap_pages(void *p, size_t n, size_t size)
+{
+	if (p)
+		munmap(p, n * size);
 }
 
 int feed_new(size_t capacity, struct feed **ret)
 {
 	struct feed *f;
-	size_t slots = 64, bytes;
 	int err;
 
-	if (capacity == 0)
-		return -EINVAL;
-	while (slots < capacity && slots <= SIZE_MAX / 2)
-		slots *= 2;
 	/* Distances between events are kept in 32 bits. */
-	if (slots > UINT32_MAX || __builtin_mul_overflow(slots, sizeof(struct event), &bytes))
+	if (capacity == 0 || capacity > UINT32_MAX - 2 * FEED_BLOCK)
 		return -EINVAL;
 	f = calloc(1, sizeof(*f));
 	if (!f)
 		return -ENOMEM;
 	f->capacity = capacity;
-	f->mask = slots - 1;
+	f->slots = ((capacity + FEED_BLOCK - 1) / FEED_BLOCK + 1) * FEED_BLOCK;
 	err = feed_rwlock_init(&f->lock);
 	if (err)
 		goto free_feed;
@@ -83,11 +99,10 @@ int feed_new(size_t capacity, struct feed **ret)
 	err = init_waiting(f);
 	if (err)
 		goto free_listen_lock;
-	f->events = map_pages(bytes);
-	f->links = map_pages(slots * sizeof(*f->links));
-	if (!f->events || !f->links) {
+	err = map_events(f);
+	if (err) {
 		feed_free(f);
-		return -ENOMEM;
+		return err;
 	}
 	*ret = f;
 	return 0;
@@ -107,10 +122,10 @@ void feed_free(struct feed *f)
 {
 	if (!f)
 		return;
-	if (f->events)
-		munmap(f->events, (f->mask + 1) * sizeof(*f->events));
-	if (f->links)
-		munmap(f->links, (f->mask + 1) * sizeof(*f->links));
+	unmap_pages(f->events, f->slots, sizeof(*f->events));
+	unmap_pages(f->wide, f->slots, sizeof(*f->wide));
+	unmap_pages(f->bases, f->slots / FEED_BLOCK, sizeof(*f->bases));
+	unmap_pages((void *)f->widened, f->slots / FEED_BLOCK, sizeof(*f->widened));
 	pthread_cond_destroy(&f->appended);
 	pthread_mutex_destroy(&f->listen_lock);
 	pthread_mutex_destroy(&f->wait_lock);
@@ -138,8 +153,11 @@ size_t feed_memory(const struct feed *f)
 	struct feed *mutable = (struct feed *)f;
 	uint64_t used = atomic_load(&mutable->head);
 
-	used = MIN(used, (uint64_t)f->mask + 1);
-	return sizeof(*f) + used * (sizeof(*f->events) + sizeof(*f->links));
+	used = MIN(used, (uint64_t)f->slots);
+	return sizeof(*f) + used * sizeof(*f->events) +
+	       (used + FEED_BLOCK - 1) / FEED_BLOCK * (sizeof(*f->bases) + sizeof(*f->widened)) +
+	       atomic_load_explicit(&mutable->n_widened, memory_order_relaxed) * FEED_BLOCK *
+		       sizeof(*f->wide);
 }
 
 uint64_t feed_reserve(struct feed *f, size_t n)
@@ -153,7 +171,52 @@ uint64_t feed_reserve(struct feed *f, size_t n)
 		atomic_store_explicit(&f->tail, head + n - f->capacity, memory_order_release);
 		pthread_rwlock_unlock(&f->lock);
 	}
+	if (head - f->lap >= f->slots)
+		f->lap += f->slots;
 	return head;
+}
+
+/* The block is begun anew: no event of the time before is retained in it. */
+static void begin_block(struct feed *f, size_t slot, uint64_t base_ns)
+{
+	size_t block = slot / FEED_BLOCK;
+
+	f->bases[block] = base_ns;
+	if (!atomic_load_explicit(&f->widened[block], memory_order_relaxed))
+		return;
+	/* Where pages are larger than a block this does nothing, and they stay. */
+	(void)madvise(&f->wide[slot], FEED_BLOCK * sizeof(*f->wide), MADV_DONTNEED);
+	atomic_store_explicit(&f->widened[block], false, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&f->n_widened, 1, memory_order_relaxed);
+}
+
+static void put_wide(struct feed *f, size_t slot, const struct event *ev)
+{
+	if (!atomic_exchange_explicit(&f->widened[slot / FEED_BLOCK], true, memory_order_relaxed))
+		atomic_fetch_add_explicit(&f->n_widened, 1, memory_order_relaxed);
+	f->wide[slot] = *ev;
+}
+
+void feed_put(struct feed *f, uint64_t seq, const struct event *ev, struct feed_link link)
+{
+	size_t slot = (size_t)(seq - f->lap);
+
+	if (slot >= f->slots)
+		slot -= f->slots;
+	if (slot % FEED_BLOCK == 0)
+		begin_block(f, slot, ev->time_ns);
+	if (!event_pack(ev, f->bases[slot / FEED_BLOCK], link, &f->events[slot]))
+		put_wide(f, slot, ev);
+}
+
+static inline void get(const struct feed *f, size_t slot, struct event *ret)
+{
+	const struct packed_event *p = &f->events[slot];
+
+	if (packed_is_wide(p))
+		*ret = f->wide[slot];
+	else
+		event_unpack(p, f->bases[slot / FEED_BLOCK], ret);
 }
 
 void feed_restart(struct feed *f)
@@ -190,7 +253,7 @@ static size_t read_some(struct feed *f, uint64_t *cursor, struct event *out, siz
 			uint64_t *missed)
 {
 	uint64_t head, tail, seq = *cursor;
-	size_t n, first;
+	size_t n, slot;
 
 	pthread_rwlock_rdlock(&f->lock);
 	head = atomic_load_explicit(&f->head, memory_order_acquire);
@@ -200,11 +263,12 @@ static size_t read_some(struct feed *f, uint64_t *cursor, struct event *out, siz
 		seq = tail;
 	}
 	n = seq < head ? (size_t)MIN(head - seq, (uint64_t)max) : 0;
-	first = MIN(n, f->mask + 1 - (size_t)(seq & f->mask));
-	if (first)
-		memcpy(out, feed_slot(f, seq), first * sizeof(*out));
-	if (n > first)
-		memcpy(out + first, f->events, (n - first) * sizeof(*out));
+	slot = (size_t)(seq % f->slots);
+	for (size_t i = 0; i < n; i++) {
+		get(f, slot, &out[i]);
+		if (++slot == f->slots)
+			slot = 0;
+	}
 	pthread_rwlock_unlock(&f->lock);
 	*cursor = seq + n;
 	return n;
@@ -246,16 +310,18 @@ size_t feed_read_chain(struct feed *f, uint64_t goid, uint64_t *seq_plus1, struc
 	tail = atomic_load_explicit(&f->tail, memory_order_relaxed);
 	while (next && n < max) {
 		uint64_t seq = next - 1;
+		size_t slot = (size_t)(seq % f->slots);
+		struct feed_link link;
 		uint32_t back;
 
 		if (seq < tail) {
 			next = 0;
 			break;
 		}
-		out[n] = *feed_slot(f, seq);
+		get(f, slot, &out[n]);
 		out_seqs[n] = seq;
-		back = out[n].goid == goid ? feed_link_slot(f, seq)->actor
-					   : feed_link_slot(f, seq)->subject;
+		link = packed_link(&f->events[slot]);
+		back = out[n].goid == goid ? link.actor : link.subject;
 		n++;
 		next = back && back <= seq ? next - back : 0;
 	}

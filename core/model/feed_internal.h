@@ -11,21 +11,22 @@
 #include <stdatomic.h>
 
 #include "core/model/feed.h"
+#include "core/model/packed.h"
 
 #define FEED_LISTENERS 16
-
-/*
- * How far back the previous event is that concerns the same goroutine: the actor's, and the
- * subject's where it is another one. 0 = none that is retained.
- */
-struct feed_link {
-	uint32_t actor, subject;
-};
+#define FEED_BLOCK     64 /* events with one base of their times; what is wide among them is a page */
 
 struct feed {
-	struct event *events; /* mask + 1 slots; number s lives in slot s & mask */
-	struct feed_link *links;
-	size_t mask, capacity;
+	/* Number s lives in slot s % slots. There is one block more than the capacity needs, so
+	 * that no slot of a block that is written into is retained from the time before. */
+	struct packed_event *events;
+	struct event *wide;    /* as many; one that does not fit is whole in here: packed.h */
+	uint64_t *bases;       /* of each block: the time of its first event */
+	_Atomic bool *widened; /* of each block: there is something in `wide` */
+	_Atomic size_t n_widened;
+	size_t slots, capacity;
+	uint64_t lap; /* the writer's: a number that lives in slot 0, at most `slots` behind the
+			 head */
 	_Atomic uint64_t head;
 	_Atomic uint64_t tail; /* moves under lock (write) only */
 	_Atomic bool closed;
@@ -61,15 +62,11 @@ void feed_restart(struct feed *f);
 void feed_notify(struct feed *f);
 size_t feed_memory(const struct feed *f);
 
-static inline struct event *feed_slot(struct feed *f, uint64_t seq)
-{
-	return &f->events[seq & f->mask];
-}
-
-static inline struct feed_link *feed_link_slot(struct feed *f, uint64_t seq)
-{
-	return &f->links[seq & f->mask];
-}
+/*
+ * Writes number `seq`, which feed_reserve() gave. The first one of a block (seq % FEED_BLOCK == 0)
+ * comes before the others of it; those may be written by several threads.
+ */
+void feed_put(struct feed *f, uint64_t seq, const struct event *ev, struct feed_link link);
 
 /*
  * Walks one goroutine's events backwards: copies up to `max` of them, newest first, starting at

@@ -44,8 +44,10 @@ int model_new_sharded(const struct model_config *config, unsigned shards, unsign
 		err = feed_new(config->retain, &m->feed);
 	if (!err)
 		err = samples_new(&m->samples);
-	if (!err && threads > 1)
-		err = pool_new(threads - 1, &m->pool);
+	if (!err && threads > 1) {
+		m->links = malloc(BATCH_LARGE * sizeof(*m->links));
+		err = m->links ? pool_new(threads - 1, &m->pool) : -ENOMEM;
+	}
 	if (err) {
 		model_free(m);
 		return err;
@@ -76,6 +78,7 @@ void model_free(struct model *m)
 	if (!m)
 		return;
 	pool_free(m->pool);
+	free(m->links);
 	feed_free(m->feed);
 	samples_free(m->samples);
 	for (unsigned i = 0; i < m->n_shards; i++)

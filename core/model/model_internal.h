@@ -15,8 +15,9 @@
  * shards by a hash of (process, goid). A shard is changed by one thread at a time, the one that
  * applies the parts of events that are the shard's, in the order of the batch: so the order within
  * a goroutine is kept however many threads share a batch. A part writes only its own fields of the
- * event and of its slot in the feed. A large batch is applied by as many threads as there are
- * shards, a small one by the caller alone; the result is the same.
+ * event. A large batch is applied by as many threads as there are shards, which then, when all
+ * parts are done, share the writing of the feed; a small one by the caller alone; the result is the
+ * same.
  *
  * Locks, in this order: apply_lock (who changes the model: apply, heal, lost, processes), lock
  * (write: changing, read: copying out), and the feed's own.
@@ -195,7 +196,8 @@ struct model {
 	struct model_config config;
 	struct feed *feed;
 	struct samples *samples;
-	struct pool *pool; /* NULL: the caller applies alone */
+	struct pool *pool;       /* NULL: the caller applies alone */
+	struct feed_link *links; /* with a pool: of the events of a batch, BATCH_LARGE */
 	unsigned n_shards;
 
 	pthread_mutex_t apply_lock;

@@ -330,8 +330,8 @@ void view_space(const struct view *v, struct view_space *ret)
 
 	model_totals(v->model, -1, &t);
 	*ret = (struct view_space){
-		.bytes = feed_capacity(feed) * sizeof(struct event),
-		.used_bytes = (feed_head(feed) - feed_tail(feed)) * sizeof(struct event),
+		.bytes = feed_capacity(feed) * FEED_EVENT_BYTES,
+		.used_bytes = (feed_head(feed) - feed_tail(feed)) * FEED_EVENT_BYTES,
 		.goroutines = t.live_total + t.exited_retained,
 	};
 }

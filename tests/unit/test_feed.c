@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The feed: numbers, trimming, cursors, waiting, listeners, and readers beside the writer. */
+/* The feed: numbers, trimming, cursors, waiting, listeners, and readers beside the writer. What is
+ * read is what was put in, for every type and any field. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,17 +12,102 @@
 #include "core/base/util.h"
 #include "core/model/feed_internal.h"
 
-/* Event number s says so in its time. */
-static void append(struct feed *f, size_t n)
+#define BITS_40 ((1ull << 40) - 1)
+
+static uint64_t mixed(uint64_t x)
+{
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ull;
+	x = (x ^ x >> 27) * 0x94d049bb133111ebull;
+	return x ^ x >> 31;
+}
+
+/* A number as programs have them, at a bound, or any. */
+static uint64_t number(uint64_t r, bool foreign)
+{
+	static const uint64_t bounds[] = {0, 1, UINT32_MAX, 1ull << 32, BITS_40 - 1, BITS_40};
+
+	if (r & 3)
+		return r >> (34 + r % 20);
+	if (!foreign || r & 4)
+		return bounds[(r >> 8) % ARRAY_SIZE(bounds)];
+	return r & 8 ? BITS_40 + 1 : r & 16 ? UINT64_MAX : r;
+}
+
+/* What is in event number `seq` of a feed: all types, all fields that a type has; `foreign` ones
+ * have numbers that no program has, fields that their type has no use for, times in no order. */
+static struct event event_of(uint64_t seq, bool foreign)
+{
+	uint64_t r = mixed(seq), any = mixed(r);
+	struct event ev = {
+		.time_ns = 5000000000000ull + seq * 300 + r % 1000,
+		.goid = number(mixed(r + 1), foreign),
+		.parent = number(mixed(r + 2), foreign),
+		.target = number(mixed(r + 3), foreign),
+		.type = (uint8_t)(r % (EVENT_LOST + 1)),
+		.flags = r >> 8 & 15,
+		.proc = (uint16_t)(r >> 16),
+	};
+
+	if (event_has_subject(ev.type))
+		ev.string_id = (uint32_t)any;
+	else
+		ev.type_id = (uint32_t)any;
+	if (ev.type == EVENT_CASGSTATUS) {
+		ev.from = any % GSTATES;
+		ev.to = (any >> 8) % GSTATES;
+	}
+	if (ev.type != EVENT_CASGSTATUS && ev.type != EVENT_GOEXIT)
+		ev.site_id = (uint32_t)(any >> 32);
+	if (ev.type == EVENT_GOEXIT)
+		ev.exit_time = any & 1 ? ev.time_ns : 0;
+	else if (ev.type == EVENT_MAKESLICE || ev.type == EVENT_LOST)
+		ev.cap = number(mixed(r + 4), foreign);
+	if (!foreign || (any & 7) > 1)
+		return ev;
+	if (any & 8)
+		ev.time_ns = number(any, true);
+	if (any & 16)
+		ev.cap = number(mixed(any), true);
+	if (any & 32)
+		ev.flags = 0xff & ~EVENT_HIDDEN;
+	ev.type_id ^= any & 64;
+	ev.string_id ^= any & 128;
+	ev.site_id ^= any & 256;
+	ev.from ^= any >> 8 & 3;
+	return ev;
+}
+
+static struct feed_link link_of(uint64_t seq)
+{
+	uint64_t r = mixed(seq + 77);
+
+	return (struct feed_link){(uint32_t)(r & 1 ? r >> 32 : r % 900),
+				  (uint32_t)(r >> 40 & 1023)};
+}
+
+static void append_as(struct feed *f, size_t n, bool foreign)
 {
 	uint64_t seq = feed_reserve(f, n);
 
 	for (size_t i = 0; i < n; i++) {
-		*feed_slot(f, seq + i) = (struct event){.time_ns = seq + i, .goid = ~(seq + i)};
-		*feed_link_slot(f, seq + i) = (struct feed_link){0};
+		struct event ev = event_of(seq + i, foreign);
+
+		feed_put(f, seq + i, &ev, link_of(seq + i));
 	}
 	feed_publish(f, seq + n);
 	feed_notify(f);
+}
+
+static void append(struct feed *f, size_t n)
+{
+	append_as(f, n, true);
+}
+
+static bool is_number(const struct event *ev, uint64_t seq, bool foreign)
+{
+	struct event want = event_of(seq, foreign);
+
+	return memcmp(ev, &want, sizeof(want)) == 0;
 }
 
 static void check_read(struct feed *f, uint64_t *cursor, size_t max, size_t want, uint64_t first,
@@ -33,8 +119,7 @@ static void check_read(struct feed *f, uint64_t *cursor, size_t max, size_t want
 	assert_int_equal(feed_read(f, cursor, events, max, &missed), want);
 	assert_int_equal(missed, want_missed);
 	for (size_t i = 0; i < want; i++) {
-		assert_int_equal(events[i].time_ns, first + i);
-		assert_int_equal(events[i].goid, ~(first + i));
+		assert_true(is_number(&events[i], first + i, true));
 	}
 	assert_int_equal(*cursor, first + want);
 }
@@ -198,8 +283,7 @@ static void *read_flood(void *arg)
 		if (cursor != before + missed + n)
 			r->wrong++;
 		for (size_t i = 0; i < n; i++) {
-			if (events[i].time_ns != cursor - n + i ||
-			    events[i].goid != ~events[i].time_ns)
+			if (!is_number(&events[i], cursor - n + i, true))
 				r->wrong++;
 		}
 		if (n == 0)
@@ -231,13 +315,73 @@ static void test_flood(void **state)
 	feed_free(f);
 }
 
+/* What programs do takes no more than was promised; and foreign events take no more memory the
+ * longer they come. */
+static void test_memory(void **state)
+{
+	struct feed *f;
+	struct event ev;
+	uint64_t cursor = 0;
+
+	assert_int_equal(feed_new(100000, &f), 0);
+	append_as(f, 100000, false);
+	append_as(f, 100000, false);
+	append_as(f, 50000, false);
+	assert_true(feed_memory(f) < 100000ull * 41 + 8192);
+	for (uint64_t seq = 150000; seq < 250000; seq++) {
+		if (feed_read(f, &cursor, &ev, 1, NULL) != 1 || !is_number(&ev, seq, false))
+			fail_msg("event %lu", (unsigned long)seq);
+	}
+	append(f, 100000);
+	assert_true(feed_memory(f) > 100000ull * 41);
+	append(f, 100000);
+	assert_true(feed_memory(f) < 100000ull * (41 + sizeof(ev)) + 2 * 8192);
+	append_as(f, 100000, false);
+	append_as(f, 5000, false);
+	assert_true(feed_memory(f) < 100000ull * 41 + 8192);
+	feed_free(f);
+}
+
+/* Both links of each event are kept, whatever it is. */
+static void test_links(void **state)
+{
+	struct feed *f;
+
+	assert_int_equal(feed_new(1000, &f), 0);
+	append(f, 900);
+	append(f, 900);
+	for (uint64_t seq = feed_tail(f); seq < feed_head(f); seq++) {
+		struct event want = event_of(seq, true), got;
+		uint32_t back[2] = {link_of(seq).actor, link_of(seq).subject};
+
+		if (!event_has_subject(want.type))
+			back[1] = 0;
+		for (int other = 0; other < 2; other++) {
+			uint64_t next = seq + 1, number;
+
+			if (other && !event_has_subject(want.type))
+				continue;
+			assert_int_equal(feed_read_chain(f, other ? ~want.goid : want.goid, &next,
+							 &got, &number, 1),
+					 1);
+			assert_int_equal(number, seq);
+			assert_memory_equal(&got, &want, sizeof(got));
+			assert_int_equal(next, back[other] && back[other] <= seq
+						       ? seq + 1 - back[other]
+						       : 0);
+		}
+	}
+	feed_free(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_numbers),     cmocka_unit_test(test_capacities),
 		cmocka_unit_test(test_long_reads),  cmocka_unit_test(test_wait),
 		cmocka_unit_test(test_close_wakes), cmocka_unit_test(test_listeners),
-		cmocka_unit_test(test_flood),
+		cmocka_unit_test(test_flood),       cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_links),
 	};
 
 	return cmocka_run_group_tests_name("feed", tests, NULL, NULL);

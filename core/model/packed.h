@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * An event as the feed keeps it: 40 bytes, with its links to the goroutines' events before it. What
+ * every real event has fits; one that does not (a number of 2^40 and more, a time nine minutes from
+ * its neighbours', a field that its type has no use for: a foreign session may say anything) is
+ * kept whole beside it, so that each event is read as it was put in.
+ */
+#ifndef XGOTOPFS_MODEL_PACKED_H
+#define XGOTOPFS_MODEL_PACKED_H
+
+#include "core/model/event.h"
+
+/* How far back the previous event is that concerns the same goroutine: the actor's, and the
+ * subject's where it is another one. 0 = none that is retained. */
+struct feed_link {
+	uint32_t actor, subject;
+};
+
+#define PACKED_FLAGS_BITS 4
+#define PACKED_WIDE       0x80 /* in kind: the event is kept whole elsewhere, here are its links */
+
+struct packed_event {
+	uint32_t goid, target, parent, time; /* the lower 32 bits of 40 */
+	uint8_t goid_high, target_high, parent_high, time_high;
+	uint32_t link; /* feed_link.actor */
+	uint32_t site_id;
+	union {
+		struct {
+			uint32_t subject_link, string_id;
+		} goroutine; /* casgstatus, newgoroutine, goexit; and what is wide */
+		struct {
+			uint32_t type_id, cap;
+		} allocation; /* the three, and lost */
+	};
+	uint16_t proc;
+	uint8_t kind;  /* enum event_type | enum event_flag << 3, or PACKED_WIDE */
+	uint8_t extra; /* casgstatus: from << 4 | to; goexit: 1: exit_time is time_ns, else it is 0;
+			  allocation: the upper bits of cap */
+};
+
+_Static_assert(sizeof(struct packed_event) == 40, "what -retain costs an event");
+
+/* `base_ns`: a time near the event's, the same when it is unpacked. false: it is wide, and only its
+ * links are in *ret. */
+bool event_pack(const struct event *ev, uint64_t base_ns, struct feed_link link,
+		struct packed_event *ret);
+/* Of one that is not wide. */
+void event_unpack(const struct packed_event *p, uint64_t base_ns, struct event *ret);
+
+static inline bool packed_is_wide(const struct packed_event *p)
+{
+	return p->kind & PACKED_WIDE;
+}
+
+/* Allocations and losses tell of no other goroutine. */
+static inline bool event_has_subject(uint8_t type)
+{
+	return type == EVENT_CASGSTATUS || type == EVENT_NEWGOROUTINE || type == EVENT_GOEXIT;
+}
+
+static inline struct feed_link packed_link(const struct packed_event *p)
+{
+	bool both = packed_is_wide(p) || event_has_subject(p->kind & 7);
+
+	return (struct feed_link){p->link, both ? p->goroutine.subject_link : 0};
+}
+
+#endif
