@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """What each way of tracing costs the traced program: a table in Markdown, and plots.
 
-usage: costs.py XGOTOPFS OTHER_PROBES LOADS [-rounds N] [-seconds S] [-work W,…] [-only WAY,…]
+usage: costs.py XGOTOPFS OTHER_PROBES LOADS [-rounds N] [-seconds S] [-minutes M] [-work W,…] [-only WAY,…]
                 [-save FILE.json] [-from FILE.json] [-plot FOLDER]
 
 LOADS (tests/bench/loads) is a program that works in several ways, and a client of servers; caddy, where it is
@@ -13,6 +13,7 @@ operation (of the program's threads, as the scheduler counts it), the median and
 time; the tracer's CPU time an operation; beside them all that was lost and the tracer's memory, and how near it is to programs that do nothing at the same sites (1: as near as can be). Machines that others
 use swing by 10 % and more between runs: CPU time says more than operations a second. Judges nothing.
 
+After -minutes (15) it begins nothing more, and shows what there is; so it does when it is interrupted (Ctrl-C, SIGTERM).
 -save keeps the figures of each round, -from shows them again, or adds rounds to them (with -rounds). -plot writes one
 picture a workload (matplotlib).
 """
@@ -90,10 +91,11 @@ class Talker:
         return answer.strip()
 
     def end(self):
-        self.process.stdin.close()
-        rest = self.process.stdout.read()
-        self.process.wait(30)
-        return rest
+        try:
+            self.process.communicate(timeout=30)  # no more lines; the last one may be under way
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
 
 def caddy(folder):
@@ -160,6 +162,9 @@ class Other:
         self.talker.end()
         return 0
 
+    def give_up(self):
+        self.talker.end()
+
 
 class Tracer:
     def __init__(self, xgotopfs, pid, args, folder, beside):
@@ -173,10 +178,8 @@ class Tracer:
         try:
             self.wait(lambda: os.path.exists(os.path.join(self.mount, "health")))
             self.start_beside(beside)
-        except Exception:
-            self.process.kill()
-            self.process.wait()
-            subprocess.run(["fusermount3", "-u", "-z", self.mount], stderr=subprocess.DEVNULL)
+        except BaseException:
+            self.give_up()
             raise
         self.pids = [self.process.pid]
 
@@ -210,6 +213,20 @@ class Tracer:
         with open(f"/proc/{self.process.pid}/status") as f:
             return int(re.search(r"^VmRSS:\s+(\d+)", f.read(), re.M)[1]) * 1024
 
+    def give_up(self):
+        """It is told to end, so that it takes its probes out; and killed when it does not."""
+        if self.beside:
+            self.beside.kill()
+            self.beside.wait()
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            subprocess.run(["fusermount3", "-u", "-z", self.mount], stderr=subprocess.DEVNULL)
+        self.log.close()
+
     def end(self):
         lost = int(re.search(r"^lost_total (\d+)$", self.read("stats"), re.M)[1])
         if self.beside:
@@ -234,16 +251,57 @@ def one(a, targets, way, work):
     with tempfile.TemporaryDirectory() as folder:
         tracer = start(a, way, targets.pid(work[0]), folder)
         rows = {}
-        for w in work:
-            before = sum(map(scheduled_ns, tracer.pids))
-            run = targets.run(w, a.seconds)
-            spent = sum(map(scheduled_ns, tracer.pids)) - before
-            rows[w] = {k: run[k] / max(bare[w][k], 1e-9) for k in ("cpu", "speed", "p50", "p99")}
-            rows[w].update(bare=bare[w], tracer_ns=spent / run["n"], memory=tracer.memory())
+        try:
+            for w in work:
+                before = sum(map(scheduled_ns, tracer.pids))
+                run = targets.run(w, a.seconds)
+                spent = sum(map(scheduled_ns, tracer.pids)) - before
+                rows[w] = {k: run[k] / max(bare[w][k], 1e-9) for k in ("cpu", "speed", "p50", "p99")}
+                rows[w].update(bare=bare[w], tracer_ns=spent / run["n"], memory=tracer.memory())
+        except BaseException:
+            tracer.give_up()
+            raise
         lost = tracer.end()
         for w in work:
             rows[w]["lost"] = lost
     return rows
+
+
+class Enough(Exception):
+    """Interrupted, or the time is over: what there is, is shown."""
+
+
+def rounds(a, ways, groups, targets, figures, refused):
+    until = time.monotonic() + a.minutes * 60
+    for i in range(a.rounds):
+        order = random.sample(ways, len(ways))
+        if i == 0:
+            order.sort(key=lambda way: way[0] != "empty probes")  # what others are held against
+        for way in order:
+            for group in groups:
+                if way[0] in refused:
+                    continue
+                if time.monotonic() > until:
+                    raise Enough(f"{a.minutes:g} minutes are over")
+                try:
+                    rows = one(a, targets, way, group)
+                except RuntimeError as e:
+                    refused[way[0]] = str(e)
+                    continue
+                for w, row in rows.items():
+                    figures.setdefault(w, {}).setdefault(way[0], []).append(row)
+                if a.save:
+                    with open(a.save + ".new", "w") as f:
+                        json.dump(figures, f)
+                    os.rename(a.save + ".new", a.save)
+            print(f"round {i + 1}: {way[0]}", file=sys.stderr)
+
+
+def interrupted(signum, _):
+    # Once: what was begun is ended in peace.
+    for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(s, signal.SIG_IGN)
+    raise Enough("interrupted")
 
 
 def measure(a, ways, work, figures):
@@ -252,22 +310,12 @@ def measure(a, ways, work, figures):
         os.chmod(folder, 0o755)
         targets = Targets(a.loads, work, folder)
         groups = [g for g in ([w for w in work if w != "caddy"], [w for w in work if w == "caddy"]) if g]
-        for i in range(a.rounds):
-            for way in random.sample(ways, len(ways)):
-                for group in groups:
-                    if way[0] in refused:
-                        continue
-                    try:
-                        rows = one(a, targets, way, group)
-                    except RuntimeError as e:
-                        refused[way[0]] = str(e)
-                        continue
-                    for w, row in rows.items():
-                        figures.setdefault(w, {}).setdefault(way[0], []).append(row)
-                print(f"round {i + 1}: {way[0]}", file=sys.stderr)
-            if a.save:
-                with open(a.save, "w") as f:
-                    json.dump(figures, f)
+        try:
+            for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(s, interrupted)
+            rounds(a, ways, groups, targets, figures, refused)
+        except Enough as why:
+            print(f"costs: {why}: these are the rounds that were done", file=sys.stderr)
         targets.end()
     for name, why in refused.items():
         print(f"{name}: {why}", file=sys.stderr)
@@ -292,6 +340,8 @@ def table(work, ways):
     print(f"Untraced: {statistics.median(b['speed'] for b in bare):,.0f} operations a second, "
           f"{statistics.median(b['cpu'] for b in bare) / 1000:.2f} µs of CPU time each, "
           f"p50 {statistics.median(b['p50'] for b in bare) / 1000:.1f} µs, p99 {statistics.median(b['p99'] for b in bare) / 1000:.1f} µs.\n")
+    done = [len(rows) for rows in ways.values()]
+    print(f"Medians of {min(done)}{f' to {max(done)}' if max(done) > min(done) else ''} rounds.\n")
     print("| way | operations/s | CPU an operation | ± | p50 | p99 | of the floor: operations/s, CPU | tracer, µs an operation | lost | memory, MiB |")
     print("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
     floor = {k: median(ways["empty probes"], k) for k in ("speed", "cpu")} if "empty probes" in ways else None
@@ -332,7 +382,8 @@ def main():
     p.add_argument("other_probes")
     p.add_argument("loads")
     p.add_argument("-rounds", type=int)
-    p.add_argument("-seconds", type=float, default=1)
+    p.add_argument("-seconds", type=float, default=0.8)
+    p.add_argument("-minutes", type=float, default=15)
     p.add_argument("-only", type=lambda s: s.split(","))
     p.add_argument("-work", type=lambda s: s.split(","), default=list(WORK))
     p.add_argument("-save")
@@ -351,7 +402,7 @@ def main():
         with open(a.old) as f:
             figures = json.load(f)
     if a.rounds is None:
-        a.rounds = 0 if a.old else 5
+        a.rounds = 0 if a.old else 3
     ways = [w for w in WAYS if not a.only or w[0] in a.only or w[0].split(",")[0] in a.only]
     if a.rounds:
         measure(a, ways, a.work, figures)
