@@ -150,6 +150,21 @@ static uint64_t wait_began(const struct memory_goroutine *g, int64_t clock_ahead
 	return at > 0 && (uint64_t)at < now_ns ? (uint64_t)at : 0;
 }
 
+/*
+ * casgstatus() counts in g.trackingSeq, a byte, each time that a goroutine stops running. Where it
+ * stopped goes with it, for who stops so often that the byte comes round between two readings.
+ */
+static uint16_t turn_of(const struct memory_goroutine *g)
+{
+	uint64_t at = g->sched_sp ^ g->sched_pc ^ g->waiting;
+	uint16_t turn;
+
+	if (!g->counts_turns || !gstate_waits(g->status))
+		return 0;
+	turn = (uint16_t)((hash_bytes(&at, sizeof(at), 0) & 0xff) << 8 | g->turns);
+	return turn ? turn : 0x100;
+}
+
 static void translate(struct reader *r, const struct memory_goroutine *from,
 		      struct goroutine_seen *to)
 {
@@ -158,6 +173,7 @@ static void translate(struct reader *r, const struct memory_goroutine *from,
 	*to = (struct goroutine_seen){
 		.goid = from->goid,
 		.parent = from->parent,
+		.turn = turn_of(from),
 		.state = from->status < GSTATES ? (uint8_t)from->status : GSTATE_RUNNING,
 	};
 	if (from->start_pc) {

@@ -53,6 +53,7 @@ static uint32_t bytes_of(const struct go_layout *l)
 		l->g_labels,
 		l->g_bubble,
 		l->g_running_cleanups,
+		l->g_tracking_seq,
 		l->g_waiting,
 		l->g_defer,
 	};
@@ -97,6 +98,8 @@ static void extract(const struct go_layout *l, const uint8_t *g, uint64_t addres
 		.running_cleanups = l->g_running_cleanups && g[l->g_running_cleanups],
 		.labels = maybe(g, l->g_labels),
 		.bubble = maybe(g, l->g_bubble),
+		.counts_turns = l->g_tracking_seq != 0,
+		.turns = l->g_tracking_seq ? g[l->g_tracking_seq] : 0,
 		.locked_to_thread = maybe(g, l->g_lockedm) != 0,
 		.start_pc = static_address(word(g, l->g_startpc), bias),
 		.go_pc = static_address(word(g, l->g_gopc), bias),

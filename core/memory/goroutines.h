@@ -28,6 +28,8 @@ struct memory_goroutine {
 	uint64_t stack_lo, stack_hi;
 	uint64_t waiting; /* address of its first runtime.sudog; 0 none */
 	uint64_t defer;   /* of its innermost runtime._defer; 0 none */
+	bool counts_turns;
+	uint8_t turns; /* g.trackingSeq: one more each time it stopped running */
 };
 
 /* Does it wait, so that somebody else has to wake it? runtime2.go _Gwaiting, _Gleaked. */

@@ -61,10 +61,14 @@ static bool is_blind(const struct model *m, uint64_t time_ns)
 
 /* The same state twice, and nobody watched: one stay only where the runtime says so. It sets
  * g.waitsince once, when a collection meets who waits or is in a system call, and takes it back
- * when that is over. */
+ * when that is over; and who waits another time is at another turn. A state that was read had its
+ * turn read with it. */
 static bool has_stayed(const struct record *g, const struct goroutine_seen *seen)
 {
-	return seen->began_ns && seen->began_ns <= g->life.since_ns;
+	if (seen->began_ns && seen->began_ns <= g->life.since_ns)
+		return true;
+	return seen->turn && seen->turn == g->turn && gstate_waits(seen->state) &&
+	       g->life.flags & GOROUTINE_STATE_READ;
 }
 
 /* It is read in the state it was in. */
@@ -77,7 +81,7 @@ static void see_again(struct record *g, bool blind, bool stayed, uint64_t began_
 		*ret = (struct meaning){.life = g->life}; /* events would have told */
 		return;
 	}
-	if (stayed)
+	if (stayed && began_ns)
 		record_note_lasts(g, began_ns);
 	if (!blind)
 		walk_watched(&read, time_ns, ret);
@@ -126,6 +130,7 @@ static bool heal_one(struct model *m, unsigned proc, const struct goroutine_seen
 		if (meaning.means & MEANS_STATE && !stayed)
 			note_began(g, seen, heard_ns);
 	}
+	g->turn = seen->turn;
 	fill_in(m, s, g, seen);
 	return true;
 }
@@ -177,6 +182,7 @@ static void leave_unwatched(struct model *m, struct shard *s, uint64_t off_ns)
 
 		if (!g || m->procs[g->proc]->info.state == PROC_EXITED)
 			continue;
+		g->turn = 0; /* events came since */
 		walk_unwatched(&g->life, off_ns, &meaning);
 		record_follow_on(s, g, &meaning);
 	}

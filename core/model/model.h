@@ -110,6 +110,7 @@ struct goroutine_seen {
 	uint64_t goid, parent;
 	uint32_t start_func_id, reason_id, created_site_id;
 	uint64_t began_ns; /* it has waited since about then (g.waitsince); 0 not known */
+	uint16_t turn;     /* another one for each wait of its, nearly always; 0 not known */
 	uint8_t state;     /* enum gstate; GSTATES: it is there, in which is not known */
 	bool system;       /* runtime/traceback.go isSystemGoroutine */
 };

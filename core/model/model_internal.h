@@ -87,6 +87,7 @@ struct record {
 	 */
 	uint64_t began_ns, began_of_ns; /* GOROUTINE_EXIT_READ: began_ns is goroutine.seen_ns */
 	uint16_t began_flags;           /* GOROUTINE_AT_LEAST, GOROUTINE_ABOUT */
+	uint16_t turn;                  /* goroutine_seen's, of the last reading */
 	uint32_t start_func_id, created_site_id, heal_round;
 	uint32_t last_of; /* the start function of which it is the last that ended; 0: of none */
 	struct record *older, *newer; /* exited list; `older` also chains free records */

@@ -80,6 +80,7 @@ static const struct {
 	[DWARF_G_LABELS] = {STRUCT_G, "labels", true},
 	[DWARF_G_BUBBLE] = {STRUCT_G, "bubble", true},
 	[DWARF_G_CLEANUPS] = {STRUCT_G, "runningCleanups", true},
+	[DWARF_G_TRACKING_SEQ] = {STRUCT_G, "trackingSeq", true},
 	[DWARF_GOBUF_SP] = {STRUCT_GOBUF, "sp", true},
 	[DWARF_GOBUF_PC] = {STRUCT_GOBUF, "pc", true},
 	[DWARF_GOBUF_LR] = {STRUCT_GOBUF, "lr", true},

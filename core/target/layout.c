@@ -21,9 +21,11 @@
 #define G_SCHED_1_25                                                                               \
 	.g_sched_lr = 88, .g_sched_bp = 96, .g_syscallsp = 104, .g_syscallpc = 112,                \
 	.g_syscallbp = 120
-#define G_OLD  G_COMMON, G_STATUS_144, G_SCHED_OLD
-#define G_1_23 G_COMMON, G_STATUS_152, G_SCHED_OLD, .g_syscallbp = 128, .g_lockedm = 216
-#define G_1_25 G_COMMON, G_STATUS_144, G_SCHED_1_25, .g_lockedm = 208
+#define G_OLD G_COMMON, G_STATUS_144, G_SCHED_OLD
+#define G_1_23                                                                                     \
+	G_COMMON, G_STATUS_152, G_SCHED_OLD, .g_syscallbp = 128, .g_lockedm = 216,                 \
+					     .g_tracking_seq = 199
+#define G_1_25 G_COMMON, G_STATUS_144, G_SCHED_1_25, .g_lockedm = 208, .g_tracking_seq = 191
 #define M_OLD  .m_g0 = 0, .m_procid = 72, .m_curg = 192, .m_p = 208, .m_id = 232
 #define M_1_25 .m_g0 = 0, .m_procid = 64, .m_curg = 184, .m_p = 200, .m_id = 224
 #define M_1_26 .m_g0 = 0, .m_procid = 64, .m_curg = 184, .m_p = 208, .m_id = 232
@@ -65,16 +67,18 @@ static const struct {
 } table[] = {
 	{17,
 	 20,
-	 {G_OLD, M_OLD, .g_lockedm = 232, .g_gopc = 296, .g_startpc = 312, .g_labels = 360,
-	  .g_size = 392, WAITS_OLD, POLL_OLD, DEFER_OLD, .g_waiting = 328}},
+	 {G_OLD, M_OLD, .g_lockedm = 232, .g_tracking_seq = 189, .g_gopc = 296, .g_startpc = 312,
+	  .g_labels = 360, .g_size = 392, WAITS_OLD, POLL_OLD, DEFER_OLD, .g_waiting = 328}},
 	{21,
 	 21,
 	 {G_OLD, M_OLD, .g_lockedm = 208, .g_parent_goid = 272, .g_gopc = 280, .g_startpc = 296,
-	  .g_labels = 344, .g_size = 408, WAITS_OLD, POLL_1_21, DEFER_OLD, .g_waiting = 312}},
+	  .g_labels = 344, .g_tracking_seq = 188, .g_size = 408, WAITS_OLD, POLL_1_21, DEFER_OLD,
+	  .g_waiting = 312}},
 	{22,
 	 22,
 	 {G_OLD, M_OLD, .g_lockedm = 208, .g_parent_goid = 272, .g_gopc = 280, .g_startpc = 296,
-	  .g_labels = 344, .g_size = 424, WAITS_OLD, POLL_1_21, DEFER_1_22, .g_waiting = 312}},
+	  .g_labels = 344, .g_tracking_seq = 191, .g_size = 424, WAITS_OLD, POLL_1_21, DEFER_1_22,
+	  .g_waiting = 312}},
 	{23,
 	 23,
 	 {G_1_23, M_OLD, .g_parent_goid = 280, .g_gopc = 288, .g_startpc = 304, .g_labels = 352,
@@ -265,6 +269,7 @@ unsigned layout_apply_dwarf(struct go_layout *layout, const struct dwarf_facts *
 		{&layout->g_lockedm, DWARF_G_LOCKEDM},
 		{&layout->g_labels, DWARF_G_LABELS},
 		{&layout->g_running_cleanups, DWARF_G_CLEANUPS},
+		{&layout->g_tracking_seq, DWARF_G_TRACKING_SEQ},
 		{&layout->m_g0, DWARF_M_G0},
 		{&layout->m_procid, DWARF_M_PROCID},
 		{&layout->m_curg, DWARF_M_CURG},
@@ -345,7 +350,7 @@ bool layout_is_plausible(const struct go_layout *l)
 		l->g_startpc,   l->g_sched_sp,   l->g_sched_pc,     l->g_sched_lr,
 		l->g_sched_bp,  l->g_syscallsp,  l->g_syscallpc,    l->g_syscallbp,
 		l->g_lockedm,   l->g_labels,     l->g_bubble,       l->g_running_cleanups,
-		l->g_waiting,   l->g_defer,
+		l->g_waiting,   l->g_defer,      l->g_tracking_seq,
 	};
 	const uint32_t in_m[] = {l->m_g0, l->m_procid,      l->m_curg,    l->m_p,
 				 l->m_id, l->heap.p_timers, l->heap.p_id, l->p_goidcache};

@@ -78,6 +78,8 @@ struct go_layout {
 	/* Pointers, and one byte: 1.25 on. What g.bubble points at has its number at bubble_id, or
 	 * (1.24, g.syncGroup) the g that the others print at bubble_root. */
 	uint32_t g_labels, g_bubble, g_running_cleanups, bubble_id, bubble_root;
+	/* A byte that counts how often it left running and system calls together. */
+	uint32_t g_tracking_seq;
 	uint32_t m_g0, m_procid, m_curg, m_p, m_id;
 	uint32_t p_goidcache; /* and p.goidcacheend behind it */
 	/* What goroutines wait on (core/memory/wait_graph.h); 0 as above, but for first fields. */

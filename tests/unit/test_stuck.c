@@ -45,6 +45,16 @@ static void read_one(struct fixture *x, uint64_t at, uint64_t goid, uint8_t stat
 	model_heal(x->m, 0, &seen, 1, at, false);
 }
 
+static void read_turn(struct fixture *x, uint64_t at, uint64_t goid, uint16_t turn)
+{
+	struct goroutine_seen seen = {.goid = goid,
+				      .state = GSTATE_WAITING,
+				      .turn = turn,
+				      .reason_id = intern(x, "chan send")};
+
+	model_heal(x->m, 0, &seen, 1, at, false);
+}
+
 static struct goroutine get(struct fixture *x, uint64_t goid)
 {
 	struct goroutine g;
@@ -103,6 +113,37 @@ static void test_before(void **state)
 	expect_began(x, 6, 1000, GOROUTINE_AT_LEAST);
 	read_one(x, 1000, 7, GSTATE_RUNNING, 0);
 	expect_began(x, 7, 1000, GOROUTINE_AT_LEAST);
+}
+
+/* No probe, and no collection: who is at the same turn has not run since; at another one, or at one
+ * that is not known, nobody knows. */
+static void test_turns(void **state)
+{
+	struct fixture *x = *state;
+
+	model_unwatch(x->m, 500, true);
+	read_turn(x, 1000, 5, 0x107);
+	read_turn(x, 2000, 5, 0x107);
+	read_turn(x, 3000, 5, 0x107);
+	expect_began(x, 5, 1000, GOROUTINE_AT_LEAST);
+	assert_int_equal(get(x, 5).state_since_ns, 1000);
+	read_turn(x, 4000, 5, 0x108);
+	expect_began(x, 5, 4000, GOROUTINE_AT_LEAST);
+	read_turn(x, 5000, 5, 0);
+	expect_began(x, 5, 5000, GOROUTINE_AT_LEAST);
+	read_turn(x, 6000, 5, 0);
+	expect_began(x, 5, 6000, GOROUTINE_AT_LEAST);
+	/* A turn from before an event says nothing of what came after it. */
+	read_turn(x, 7000, 5, 0x109);
+	model_watch(x->m, 7100, false);
+	change(x, 7200, 0, 5, GSTATE_WAITING, GSTATE_RUNNABLE, 0);
+	change(x, 7300, 5, 5, GSTATE_RUNNABLE, GSTATE_RUNNING, 0);
+	change(x, 7400, 5, 5, GSTATE_RUNNING, GSTATE_WAITING, 0);
+	model_unwatch(x->m, 7500, true);
+	read_turn(x, 8000, 5, 0x109);
+	expect_began(x, 5, 8000, GOROUTINE_AT_LEAST);
+	read_turn(x, 9000, 5, 0x109);
+	expect_began(x, 5, 8000, GOROUTINE_AT_LEAST);
 }
 
 /* Never older than a change or an act that events tell. */
@@ -216,10 +257,8 @@ int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_before),
-		TEST(test_not_before_events),
-		TEST(test_leaked),
-		TEST(test_two_readings),
+		TEST(test_before), TEST(test_turns),        TEST(test_not_before_events),
+		TEST(test_leaked), TEST(test_two_readings),
 	};
 
 	return cmocka_run_group_tests_name("stuck", tests, NULL, NULL);
