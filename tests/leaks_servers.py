@@ -118,7 +118,7 @@ def find(programs, name):
 class Run:
     """One server, its tracer and its clients."""
 
-    def __init__(self, xgotopfs, program, server, folder, every):
+    def __init__(self, xgotopfs, program, server, folder, options):
         self.name, arguments, self.port, self.client = server
         self.requests, self.failed = 0, None
         self.mount = os.path.join(folder, self.name + ".mnt")
@@ -128,7 +128,7 @@ class Run:
         self.seen = {}
         with open(self.log, "wb") as log:
             self.tracer = subprocess.Popen(  # pylint: disable=consider-using-with
-                [xgotopfs, "-probes", "none", "-s", "-leaks", f"{every}s", self.mount, "--", program, *arguments],
+                [xgotopfs, "-s", *options, self.mount, "--", program, *arguments],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=folder,
                 env=dict(os.environ, HOME=folder, XDG_DATA_HOME=folder, XDG_CONFIG_HOME=folder, STNOUPGRADE="1",
                          STMONITORED="yes"))
@@ -178,8 +178,8 @@ class Run:
         except (OSError, ValueError):
             pass
 
-    def stop(self):
-        """Asks the server to end, as a service manager does."""
+    def ask_to_end(self):
+        """As a service manager does."""
         self.end.set()
         try:
             with open(os.path.join(self.mount, "stats"), encoding="utf-8") as file:
@@ -190,6 +190,10 @@ class Run:
                 time.sleep(0.2)
         except (OSError, TypeError):
             pass
+
+    def stop(self):
+        if not self.end.is_set():
+            self.ask_to_end()
         self.look()
         self.tracer.terminate()
         try:
@@ -209,7 +213,7 @@ def main():
     for server in servers(folder):
         program = find(programs, server[0])
         if program:
-            runs.append(Run(xgotopfs, program, server, folder, every))
+            runs.append(Run(xgotopfs, program, server, folder, ["-probes", "none", "-leaks", f"{every}s"]))
     for run in list(runs):
         if not run.works():
             print(f"{run.name} does not serve: see {run.log}", file=sys.stderr)
@@ -241,4 +245,5 @@ def main():
     sys.exit(1 if wrong else 0)
 
 
-main()
+if __name__ == "__main__":
+    main()

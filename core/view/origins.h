@@ -32,4 +32,15 @@ void origin_text(const struct view *v, const struct origin *origin, unsigned mos
 /* Of status: the keys creation_stack, creation_stack_is, creation_stack_share. */
 void origin_emit(struct emit *e, const struct view *v, const struct goroutine *g);
 
+/* The function of the program's own (own.h) that goroutines of a start function were made for: the
+ * innermost such call at their go statements; where they are made by goroutines in which there is
+ * none (net/http dials in one), the same of those. */
+struct culprit {
+	uint32_t site_id; /* names_site(): that call */
+	double share;     /* of the stacks at the last go statements, by estimate */
+};
+/* false: none is known. */
+bool origins_culprit(const struct origins *o, const struct view *v, uint32_t start_func_id,
+		     struct culprit *ret);
+
 #endif

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/view/origins.h"
 #include "core/view/own.h"
 #include "core/view/problems.h"
 #include "core/view/waits.h"
@@ -182,6 +183,21 @@ static bool grows(const struct model_past *past, const struct past_function *f, 
 	return step * 10 < (now - then) * 7;
 }
 
+/* What of the program's own they were made for. */
+static void add_culprit(struct scene *s, struct problem *p, uint32_t func_id)
+{
+	struct origins *origins = NULL;
+	struct culprit c;
+
+	if (!origins_read(s->v, s->proc, &origins) && origins_culprit(origins, s->v, func_id, &c)) {
+		buf_adds(&p->text, "; made for ");
+		view_site_file(model_names(s->v->model), c.site_id, &p->text);
+		if (c.share < 0.995)
+			buf_addf(&p->text, " (%.0f %% of the stacks)", 100 * c.share);
+	}
+	origins_free(origins);
+}
+
 static void tell_growth(struct scene *s, const struct start_row *row, uint64_t then, uint64_t ns)
 {
 	const char *function = problem_function(s, row->func_id);
@@ -197,6 +213,7 @@ static void tell_growth(struct scene *s, const struct start_row *row, uint64_t t
 	emit_duration(&p->text, ns);
 	if (*reason_of(function))
 		buf_addf(&p->text, ": %s", reason_of(function));
+	add_culprit(s, p, (uint32_t)row->func_id);
 	snprintf(p->function, sizeof(p->function), "%s", function);
 	problem_see_goroutine(p, row->goid, "stack");
 	problem_see(p, "sites");
