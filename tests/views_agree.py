@@ -34,7 +34,7 @@ COUNTERS = re.compile(r"(events|lost)_(total|casgstatus|makeslice|makemap|newobj
 SINCE = re.compile(r"state_since_ns$")
 AGES = re.compile(r"oldest_age_ns$|^root .* > ns$")
 BELOW = " > "  # in the key of what is in a list or an object
-KEYS = ("goid", "begin_ns", "kind", "type", "function", "site", "name")
+KEYS = ("goid", "begin_ns", "kind", "type", "function", "site", "name", "key")
 UNITS = {"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9, "m": 60e9, "h": 3600e9, "d": 86400e9}
 wrong = []
 

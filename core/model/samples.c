@@ -47,7 +47,7 @@ struct table {
 	/* The newest, oldest first from `oldest` on: a ring. SAMPLE_CPU only. */
 	struct recent_sample *recent;
 	size_t n_recent, recent_cap, oldest;
-	bool forgotten; /* some of the last SAMPLES_RECENT_NS */
+	uint64_t forgotten_ns; /* up to here some are gone; 0: none is */
 	uint64_t count, from_ns, lost, lost_weight;
 	uint64_t marks[SAMPLE_MARKS];
 };
@@ -344,21 +344,19 @@ static bool make_recent_room(struct table *s)
 
 static void drop_oldest(struct table *s)
 {
+	s->forgotten_ns = MAX(s->forgotten_ns, s->recent[s->oldest].time_ns + 1);
 	s->oldest = (s->oldest + 1) % s->recent_cap;
 	s->n_recent--;
 }
 
 static void add_recent(struct table *s, const struct stack_sample *sample, uint32_t stack)
 {
-	while (s->n_recent && s->recent[s->oldest].time_ns + SAMPLES_RECENT_NS < sample->time_ns) {
+	while (s->n_recent && s->recent[s->oldest].time_ns + SAMPLES_KEPT_NS < sample->time_ns)
 		drop_oldest(s);
-		s->forgotten = false;
-	}
 	if (!make_recent_room(s)) {
 		if (!s->n_recent)
 			return;
 		drop_oldest(s);
-		s->forgotten = true;
 	}
 	s->recent[(s->oldest + s->n_recent++) % s->recent_cap] =
 		(struct recent_sample){.time_ns = sample->time_ns,
@@ -391,21 +389,35 @@ static size_t merge_rows(struct sample_row *rows, size_t n)
 	return kept;
 }
 
+/* They come as the CPUs' buffers are emptied: not quite in the order of time. */
+#define LATE_NS (5 * NS_PER_SEC)
+
+/* The first that may be of since_ns or later, by what is before it. */
+static size_t first_recent(const struct table *t, uint64_t since_ns)
+{
+	size_t i = t->n_recent;
+
+	while (i && t->recent[(t->oldest + i - 1) % t->recent_cap].time_ns + LATE_NS >= since_ns)
+		i--;
+	return i;
+}
+
 int samples_recent(struct samples *s, unsigned proc, enum sample_kind kind, uint64_t since_ns,
-		   struct sample_row **ret, size_t *ret_n, uint64_t *ret_from_ns)
+		   uint64_t until_ns, struct sample_row **ret, size_t *ret_n, uint64_t *ret_from_ns)
 {
 	struct table *t = &s->tables[kind];
 	struct sample_row *rows;
-	size_t n = 0;
+	size_t n = 0, first;
 
 	*ret_from_ns = 0;
 	pthread_mutex_lock(&s->lock);
-	rows = malloc((t->n_recent + 1) * sizeof(*rows));
-	for (size_t i = 0; rows && i < t->n_recent; i++) {
+	first = first_recent(t, since_ns);
+	rows = malloc((t->n_recent - first + 1) * sizeof(*rows));
+	for (size_t i = first; rows && i < t->n_recent; i++) {
 		const struct recent_sample *r = &t->recent[(t->oldest + i) % t->recent_cap];
 		double weight = (double)r->weight;
 
-		if (r->proc != proc || r->time_ns < since_ns)
+		if (r->proc != proc || r->time_ns < since_ns || r->time_ns >= until_ns)
 			continue;
 		if (!n || r->time_ns < *ret_from_ns)
 			*ret_from_ns = r->time_ns;
@@ -503,7 +515,7 @@ static size_t gather(const struct table *s, unsigned proc, struct sample_row *ro
 
 	*ret = (struct sample_totals){
 		.lost = s->lost, .lost_weight = s->lost_weight, .from_ns = s->from_ns};
-	ret->recent_from_ns = s->forgotten ? s->recent[s->oldest].time_ns : s->from_ns;
+	ret->recent_from_ns = MAX(s->forgotten_ns, s->from_ns);
 	memcpy(ret->marks, s->marks, sizeof(ret->marks));
 	for (size_t i = 0; i < s->n_stacks; i++) {
 		if (s->stacks[i].proc != proc)

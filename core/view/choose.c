@@ -7,6 +7,7 @@
 #include "core/base/parse.h"
 #include "core/view/filter.h"
 #include "core/view/query.h"
+#include "core/view/stays.h"
 #include "core/view/view_internal.h"
 
 struct view_pass {
@@ -18,6 +19,11 @@ struct view_pass {
 	uint64_t goids[VIEW_GOIDS_MAX]; /* ascending */
 	size_t n, at;
 	struct goroutine one;
+	/* For `was:` in the filter. */
+	const struct window *window; /* NULL: it has none */
+	struct filter_stay *stays;   /* of the goroutine under way */
+	size_t n_stays, stays_cap;
+	int err; /* sticks */
 };
 
 static bool is_given(const struct view_query *q, const char *name)
@@ -45,6 +51,25 @@ int view_arg_goids(struct view_query *q, uint64_t ret[VIEW_GOIDS_MAX], size_t *r
 
 int view_pass_new(const struct view *v, struct view_query *q, bool by_goid, struct view_pass **ret)
 {
+	return view_pass_new_in(v, q, by_goid, NULL, ret);
+}
+
+static int read_filter(struct view_pass *p, struct view_query *q, const struct window *w)
+{
+	int err = filter_parse(view_arg_text(q, "filter"), &p->filter, q->why, sizeof(q->why));
+
+	if (err || !filter_asks_was(&p->filter))
+		return err;
+	p->window = w;
+	return w ? 0
+		 : view_refuse(q, -EINVAL,
+			       "filter: \"was:\" goes only where a time is asked about: range, "
+			       "range_by, stays, flame by=cpu and by=alloc");
+}
+
+int view_pass_new_in(const struct view *v, struct view_query *q, bool by_goid,
+		     const struct window *w, struct view_pass **ret)
+{
 	struct model_which all = {.exited = true, .by_goid = by_goid};
 	struct view_pass *p = calloc(1, sizeof(*p));
 	int err;
@@ -54,7 +79,7 @@ int view_pass_new(const struct view *v, struct view_query *q, bool by_goid, stru
 	p->v = v;
 	p->proc = q->proc;
 	p->now = view_now(v, q->proc);
-	err = filter_parse(view_arg_text(q, "filter"), &p->filter, q->why, sizeof(q->why));
+	err = read_filter(p, q, w);
 	if (!err)
 		err = view_arg_goids(q, p->goids, &p->n);
 	if (!err && !p->n)
@@ -80,14 +105,62 @@ static const struct goroutine *next_named(struct view_pass *p)
 	return NULL;
 }
 
+static void note_stay(void *ctx, const struct stay *stay)
+{
+	struct view_pass *p = ctx;
+	struct filter_stay is = {stay->reason_id, stay->state};
+
+	if (!window_inside(p->window, stay))
+		return;
+	for (size_t i = 0; i < p->n_stays; i++) {
+		if (p->stays[i].state == is.state && p->stays[i].reason_id == is.reason_id)
+			return;
+	}
+	if (p->n_stays == p->stays_cap) {
+		size_t cap = p->stays_cap ? 2 * p->stays_cap : 16;
+		struct filter_stay *grown = reallocarray(p->stays, cap, sizeof(*grown));
+
+		if (!grown) {
+			p->err = -ENOMEM;
+			return;
+		}
+		p->stays = grown;
+		p->stays_cap = cap;
+	}
+	p->stays[p->n_stays++] = is;
+}
+
+static bool is_chosen(struct view_pass *p, const struct goroutine *g)
+{
+	const struct names *names = model_names(p->v->model);
+	struct filter_was was;
+	int err;
+
+	/* What is cheap first. */
+	if (!filter_match(&p->filter, names, g, p->now, NULL))
+		return false;
+	if (!p->window)
+		return true;
+	p->n_stays = 0;
+	err = window_stays(p->window, p->v, g, note_stay, p);
+	p->err = p->err ? p->err : err;
+	was = (struct filter_was){p->stays, p->n_stays};
+	return !p->err && filter_match(&p->filter, names, g, p->now, &was);
+}
+
 const struct goroutine *view_pass_next(struct view_pass *p)
 {
 	const struct goroutine *g;
 
 	do {
 		g = p->all ? model_pass_next(p->all) : next_named(p);
-	} while (g && !filter_match(&p->filter, model_names(p->v->model), g, p->now));
-	return g;
+	} while (g && !p->err && !is_chosen(p, g));
+	return p->err ? NULL : g;
+}
+
+int view_pass_error(const struct view_pass *p)
+{
+	return p->err;
 }
 
 void view_pass_free(struct view_pass *p)
@@ -95,6 +168,7 @@ void view_pass_free(struct view_pass *p)
 	if (!p)
 		return;
 	model_pass_free(p->all);
+	free(p->stays);
 	free(p);
 }
 

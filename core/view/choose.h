@@ -15,10 +15,17 @@
  * such process).
  */
 struct view_pass;
+struct window;
 
 int view_pass_new(const struct view *v, struct view_query *q, bool by_goid, struct view_pass **ret);
+/* The same where a time is asked about (stays.h; placed, and outlives the pass): `was:` in a filter
+ * is of that time. Without one it is refused. */
+int view_pass_new_in(const struct view *v, struct view_query *q, bool by_goid,
+		     const struct window *w, struct view_pass **ret);
 /* The next, until the next call; NULL at the end. */
 const struct goroutine *view_pass_next(struct view_pass *p);
+/* After the end, of one with a time: 0, or -ENOMEM: it was none. */
+int view_pass_error(const struct view_pass *p);
 void view_pass_free(struct view_pass *p); /* NULL is fine */
 
 static inline void view_pass_freep(struct view_pass **p)

@@ -140,17 +140,26 @@ static void note_ourselves(const struct view *v, struct pprof *p)
 		      now.of_target_percent);
 }
 
-/* Why there is nothing, or not all; what marks mean. */
-static void note_sampling(const struct view *v, unsigned proc, struct pprof *p,
-			  const struct sample_totals *t)
+void cpu_sampling_why(const struct view *v, unsigned proc, struct buf *out)
 {
 	struct health *h = calloc(1, sizeof(*h));
 
 	if (!v->live->health)
-		pprof_comment(p, "a recorded session has no CPU samples");
+		buf_adds(out, "a recorded session has no CPU samples");
 	else if (h && !v->live->health(v->live->ctx, proc, h) && strcmp(h->cpu_sampling, "on"))
-		pprof_comment(p, "CPU samples are %s", h->cpu_sampling);
+		buf_addf(out, "CPU samples are %s", h->cpu_sampling);
 	free(h);
+}
+
+/* Why there is nothing, or not all; what marks mean. */
+static void note_sampling(const struct view *v, unsigned proc, struct pprof *p,
+			  const struct sample_totals *t)
+{
+	cleanup_buf_ struct buf why = BUF_INIT;
+
+	cpu_sampling_why(v, proc, &why);
+	if (why.len && !buf_error(&why))
+		pprof_comment(p, "%.*s", (int)why.len, why.data);
 	if (t->lost)
 		pprof_comment(p, "%llu samples were lost, of %llu ns, of all processes",
 			      (unsigned long long)t->lost, (unsigned long long)t->lost_weight);
@@ -179,31 +188,22 @@ static void note_sum(struct pprof *p, const struct sample_row *rows, size_t n)
 		      (unsigned long long)sum.weight, (unsigned long long)sum.hits);
 }
 
-static int fill_recent(const struct view *v, unsigned proc, struct pprof *p, uint64_t now,
-		       uint64_t *from)
+static int fill_chosen(const struct view *v, unsigned proc, struct pprof *p,
+		       const struct cpu_chosen *c)
 {
-	uint64_t since = now > SAMPLES_RECENT_NS ? now - SAMPLES_RECENT_NS : 0, first;
-	struct sample_totals totals;
-	struct sample_row *rows;
-	size_t n;
-	int err =
-		samples_recent(model_samples(v->model), proc, SAMPLE_CPU, since, &rows, &n, &first);
+	int err = add_rows(v, proc, p, c->rows, c->n);
 
-	if (err)
-		return err;
-	samples_totals(model_samples(v->model), proc, SAMPLE_CPU, &totals);
-	err = add_rows(v, proc, p, rows, n);
-	*from = MAX(since, MIN(totals.from_ns ? totals.from_ns : now, now));
-	if (totals.recent_from_ns > *from) {
-		*from = totals.recent_from_ns;
-		pprof_comment(p, "only the last %.1f s: more samples are not kept one by one",
-			      (double)(now - MIN(now, *from)) / NS_PER_SEC);
-	}
-	note_sum(p, rows, n);
-	note_sampling(v, proc, p, &totals);
+	if (c->covered_ns > c->window.from)
+		pprof_comment(
+			p, "of the last %.1f s of it only: older samples are not kept one by one",
+			(double)view_since(c->to_ns, c->covered_ns) / NS_PER_SEC);
+	if (!c->all)
+		pprof_comment(p, "of the goroutines that were asked for: what the runtime does for "
+				 "itself is not in it");
+	note_sum(p, c->rows, c->n);
+	note_sampling(v, proc, p, &c->totals);
 	note_ourselves(v, p);
 	pprof_comment(p, PROFILE_LABELS_NOW);
-	free(rows);
 	return err;
 }
 
@@ -234,7 +234,23 @@ static const struct pprof_type types[] = {{"samples", "count"}, {"cpu", "nanosec
 
 int view_pprof_cpu(const struct view *v, struct view_query *q, struct buf *out)
 {
-	return profile_make(v, q->proc, types, ARRAY_SIZE(types), fill_recent, out);
+	struct cpu_chosen c;
+	struct proc_info info;
+	struct pprof *p = NULL;
+	int err = model_proc(v->model, q->proc, &info);
+
+	if (!err)
+		err = cpu_choose(v, q, SAMPLES_RECENT_NS, false, &c);
+	if (err)
+		return err;
+	err = pprof_new(types, ARRAY_SIZE(types), &p);
+	if (!err)
+		err = fill_chosen(v, q->proc, p, &c);
+	if (!err)
+		err = profile_finish(v, q->proc, p, MAX(c.window.from, c.covered_ns), c.to_ns, out);
+	pprof_free(p);
+	cpu_chosen_free(&c);
+	return err;
 }
 
 int view_pprof_cpu_since_start(const struct view *v, struct view_query *q, struct buf *out)
@@ -290,7 +306,7 @@ int view_cpu_recent(const struct view *v, unsigned proc, uint64_t ns, struct cpu
 	uint64_t now = view_now(v, proc), from_ns = 0;
 	size_t n = 0;
 	int err = samples_recent(model_samples(v->model), proc, SAMPLE_CPU, now - MIN(now, ns),
-				 &rows, &n, &from_ns);
+				 UINT64_MAX, &rows, &n, &from_ns);
 
 	*ret = (struct cpu_recent){.ns = !err && from_ns ? view_since(now, from_ns) : 0};
 	for (size_t i = 0; i < n && !err; i++)

@@ -3,8 +3,32 @@
 #ifndef XGOTOPFS_VIEW_CPU_H
 #define XGOTOPFS_VIEW_CPU_H
 
+#include "core/model/samples.h"
 #include "core/view/emit.h"
+#include "core/view/stays.h"
 #include "core/view/view.h"
+
+/* Samples of a time (from, to) and of some goroutines (filter, goids), as a query asks for them. */
+struct cpu_chosen {
+	struct sample_row *rows; /* by stack and goroutine, in no order */
+	size_t n;
+	struct sample_totals totals; /* since tracing began, of the process */
+	struct window window;
+	uint64_t to_ns;      /* its end, or now */
+	uint64_t covered_ns; /* from here on samples are known one by one; UINT64_MAX: never */
+	bool all;            /* no goroutine was named: with what the runtime does for itself */
+	/* What events tell of the same goroutines in that time; known: all changes are events. */
+	uint64_t running_ns, unknown_ns;
+	bool running_known;
+};
+
+/* `lately` ns before now unless `from` is given. `running`: running_ns and so on, which takes a
+ * walk through events. 0, -EINVAL, -ENOMEM or -ENOENT. */
+int cpu_choose(const struct view *v, struct view_query *q, uint64_t lately, bool running,
+	       struct cpu_chosen *ret);
+void cpu_chosen_free(struct cpu_chosen *c);
+/* Why there are no samples, or not all: "CPU samples are off: …"; nothing where all is well. */
+void cpu_sampling_why(const struct view *v, unsigned proc, struct buf *out);
 
 /* A goroutine's: cpu_ns, an estimate, with one standard deviation and the samples that it is of. */
 void view_emit_cpu(struct emit *e, const struct view *v, const struct goroutine *g);

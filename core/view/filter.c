@@ -284,8 +284,21 @@ static bool match_number(const struct filter_term *t, uint64_t v)
 	}
 }
 
+static bool match_was(const char *text, const struct names *names, const struct filter_was *was)
+{
+	for (size_t i = 0; i < was->n; i++) {
+		const struct filter_stay *stay = &was->v[i];
+
+		if (match_text(text, view_state_name(stay->state)) ||
+		    (gstate_waits(stay->state) &&
+		     match_wait(text, names_string(names, stay->reason_id))))
+			return true;
+	}
+	return false;
+}
+
 static bool match_term(const struct filter_term *t, const struct names *names,
-		       const struct goroutine *g, uint64_t now_ns)
+		       const struct goroutine *g, uint64_t now_ns, const struct filter_was *was)
 {
 	switch (t->key) {
 	case KEY_ANY:
@@ -295,6 +308,8 @@ static bool match_term(const struct filter_term *t, const struct names *names,
 	case KEY_WAIT:
 		return gstate_waits(view_state(g)) &&
 		       match_wait(t->text, names_string(names, g->reason_id));
+	case KEY_WAS:
+		return match_was(t->text, names, was);
 	case KEY_FUNC:
 		return match_text(t->text, names_string(names, g->start_func_id));
 	case KEY_SITE:
@@ -308,11 +323,22 @@ static bool match_term(const struct filter_term *t, const struct names *names,
 	}
 }
 
-bool filter_match(const struct filter *f, const struct names *names, const struct goroutine *g,
-		  uint64_t now_ns)
+bool filter_asks_was(const struct filter *f)
 {
 	for (unsigned i = 0; i < f->n; i++) {
-		if (match_term(&f->terms[i], names, g, now_ns) == f->terms[i].negated)
+		if (f->terms[i].key == KEY_WAS)
+			return true;
+	}
+	return false;
+}
+
+bool filter_match(const struct filter *f, const struct names *names, const struct goroutine *g,
+		  uint64_t now_ns, const struct filter_was *was)
+{
+	for (unsigned i = 0; i < f->n; i++) {
+		if (!was && f->terms[i].key == KEY_WAS)
+			continue;
+		if (match_term(&f->terms[i], names, g, now_ns, was) == f->terms[i].negated)
 			return false;
 	}
 	return true;

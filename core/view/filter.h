@@ -7,11 +7,11 @@
  *                           what stands for no state is an error
  *   func:main.* wait:chan*  also: site (the go statement)
  *   flag:system             also: live, exited, cgo, found, uncertain; others are an error
- *   age>5m alloc>=1MB       also: id, parent, events, children, since (time in its state),
- *                           waiting, runnable (totals); units ns us ms s m h, B KB MB GB
- *                           age:>5m is the same
- *   -flag:system            not
- *   handler 4711            anywhere in function, wait reason or site, or a goroutine's number
+ *   was:sync,runnable       within a time that is asked about: it was in this state, or waited for
+ * this reason or kind, at some moment of it (choose.h) age>5m alloc>=1MB       also: id, parent,
+ * events, children, since (time in its state), waiting, runnable (totals); units ns us ms s m h, B
+ * KB MB GB age:>5m is the same -flag:system            not handler 4711            anywhere in
+ * function, wait reason or site, or a goroutine's number
  *
  * tests/data/filter.json holds cases that this and the UI's own reading of it (ui/src/filter.ts)
  * are both tested with.
@@ -41,7 +41,19 @@ struct filter {
 
 /* NULL or "" matches everything. -EINVAL with one line of reason in why. */
 int filter_parse(const char *text, struct filter *ret, char *why, size_t size);
+/* What one was in, within a time: each at least once. */
+struct filter_stay {
+	uint32_t reason_id; /* why it waited; names_string() */
+	uint8_t state;      /* enum gstate, GSTATES: not known */
+};
+struct filter_was {
+	const struct filter_stay *v;
+	size_t n;
+};
+
+/* Has it a term `was:`? Such a one holds, negated or not, where `was` is NULL. */
+bool filter_asks_was(const struct filter *f);
 bool filter_match(const struct filter *f, const struct names *names, const struct goroutine *g,
-		  uint64_t now_ns);
+		  uint64_t now_ns, const struct filter_was *was);
 
 #endif

@@ -11,7 +11,7 @@
 #include "core/base/util.h"
 #include "core/view/dump.h"
 
-static const char *const kind_names[] = {"function", "site", "state"};
+static const char *const kind_names[] = {"function", "site", "state", "type"};
 
 void flame_free(struct flame *f)
 {
@@ -183,6 +183,13 @@ static void add_text(const struct flame *f, size_t at, size_t len, const char *k
 	json_ks(out, key, buf_error(&text) ? "" : text.data);
 }
 
+static const char *key_name(const struct flame *f, unsigned i)
+{
+	static const char *const usual[] = {"goroutines", "ns"};
+
+	return f->keys[i] ? f->keys[i] : usual[i];
+}
+
 static void render_node(const struct flame *f, uint32_t i, struct buf *out)
 {
 	const struct flame_node *node = &f->v[i];
@@ -192,8 +199,8 @@ static void render_node(const struct flame *f, uint32_t i, struct buf *out)
 	json_ks(out, "kind", kind_names[node->kind]);
 	if (node->at_len)
 		add_text(f, node->at, node->at_len, "at", out);
-	json_ku(out, "goroutines", node->goroutines);
-	json_ku(out, "ns", node->ns);
+	json_ku(out, key_name(f, 0), node->goroutines);
+	json_ku(out, key_name(f, 1), node->ns);
 	json_ku(out, "sample", node->sample);
 	if (node->child) {
 		json_key(out, "children");
@@ -213,7 +220,8 @@ void flame_render(const struct flame *f, struct buf *out)
 	if (f->n)
 		render_node(f, 0, out);
 	else
-		buf_adds(out, "{\"name\":\"all\",\"kind\":\"function\",\"goroutines\":0,\"ns\":0}");
+		buf_addf(out, "{\"name\":\"all\",\"kind\":\"function\",\"%s\":0,\"%s\":0}",
+			 key_name(f, 0), key_name(f, 1));
 }
 
 static void fold(const struct flame *f, uint32_t i, bool ns, struct buf *path, struct buf *out)

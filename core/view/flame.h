@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * A flame graph's tree: what many goroutines have in common, merged from the outside in. Each node
- * counts the goroutines under it and the time they have been there. Not thread-safe.
+ * counts the goroutines under it and the time they have been there, or two other figures
+ * (flame.keys). Not thread-safe.
  */
 #ifndef XGOTOPFS_VIEW_FLAME_H
 #define XGOTOPFS_VIEW_FLAME_H
@@ -14,7 +15,7 @@
 
 #define FLAME_NODES_MAX 50000
 
-enum flame_kind { FLAME_FUNCTION, FLAME_SITE, FLAME_STATE };
+enum flame_kind { FLAME_FUNCTION, FLAME_SITE, FLAME_STATE, FLAME_TYPE };
 
 struct flame_node {
 	uint64_t goroutines, ns;
@@ -30,6 +31,7 @@ struct flame {
 	size_t n, cap;
 	uint32_t *slots; /* finds a node by parent and step: 2 * cap, 0 is empty */
 	struct buf names;
+	const char *keys[2]; /* what the two figures are called in JSON; NULL: goroutines, ns */
 	bool truncated; /* FLAME_NODES_MAX: what came later stands in the deepest node it had */
 	int err;        /* sticks */
 };
@@ -52,7 +54,7 @@ void flame_add(struct flame *f, const struct flame_step *path, size_t n, uint64_
 typedef void flame_stack_fn(void *ctx, uint64_t goid, const struct flame_step *path, size_t n);
 void flame_parse(const char *text, size_t len, flame_stack_fn *fn, void *ctx);
 
-/* {"name", "kind", "at"?, "goroutines", "ns", "sample", "children"?} */
+/* {"name", "kind", "at"?, "goroutines", "ns", "sample", "children"?}; the figures by their keys */
 void flame_render(const struct flame *f, struct buf *out);
 /* "main.main;main.serve 12" a line: what flamegraph.pl and speedscope read. */
 void flame_render_folded(const struct flame *f, bool ns, struct buf *out);

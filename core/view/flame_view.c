@@ -199,9 +199,11 @@ int view_flame_origin(const struct view *v, struct view_query *q, struct buf *ou
 
 int view_flame(const struct view *v, struct view_query *q, struct buf *out)
 {
-	static const char *const bys[] = {"stack", "origin", NULL};
+	static const char *const bys[] = {"stack", "origin", "cpu", "alloc", NULL};
+	static view_fn *const fns[] = {view_flame_stacks, view_flame_origin, view_flame_cpu,
+				       view_flame_alloc};
 	unsigned by = BY_STACK;
 	int err = view_arg_word(q, "by", bys, &by);
 
-	return err ? err : show(v, q, by, out);
+	return err ? err : fns[by](v, q, out);
 }

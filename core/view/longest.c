@@ -151,16 +151,18 @@ int view_stays(const struct view *v, struct view_query *q, struct buf *out)
 	int err = read_query(q, &query);
 
 	if (!err)
-		err = view_pass_new(v, q, true, &pass);
+		window_place(&query.window, v, q->proc);
+	if (!err)
+		err = view_pass_new_in(v, q, true, &query.window, &pass);
 	if (err)
 		return err;
-	window_place(&query.window, v, q->proc);
 	while (!err && (g = view_pass_next(pass))) {
 		query.goid = g->goid;
 		query.goroutines++;
 		err = window_stays(&query.window, v, g, add_stay, &query);
 		err = err ? err : query.err;
 	}
+	err = err ? err : view_pass_error(pass);
 	if (!err)
 		err = window_missing(&query.window, v, q, query.goroutines, &query.missing);
 	if (!err) {

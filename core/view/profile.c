@@ -53,7 +53,6 @@ int profile_make(const struct view *v, unsigned proc, const struct pprof_type *t
 		 profile_fill_fn fill, struct buf *out)
 {
 	uint64_t now = view_now(v, proc), from = now;
-	struct pprof_about about;
 	struct proc_info info;
 	struct pprof *p;
 	int err = model_proc(v->model, proc, &info);
@@ -63,16 +62,27 @@ int profile_make(const struct view *v, unsigned proc, const struct pprof_type *t
 	if (err)
 		return err;
 	err = fill(v, proc, p, now, &from);
-	if (!err) {
-		/* What is sampled may be so since before this process, or image, began. */
-		from = MIN(MAX(from, info.attached_ns), now);
-		about = (struct pprof_about){.binary = info.binary_path,
-					     .time_ns = view_unix(v, from),
-					     .duration_ns = now - from};
-		err = pprof_finish(p, &about, out);
-	}
+	if (!err)
+		err = profile_finish(v, proc, p, from, now, out);
 	pprof_free(p);
 	return err;
+}
+
+int profile_finish(const struct view *v, unsigned proc, struct pprof *p, uint64_t from, uint64_t to,
+		   struct buf *out)
+{
+	struct pprof_about about;
+	struct proc_info info;
+	int err = model_proc(v->model, proc, &info);
+
+	if (err)
+		return err;
+	/* What is sampled may be so since before this process, or image, began. */
+	from = MIN(MAX(from, info.attached_ns), to);
+	about = (struct pprof_about){.binary = info.binary_path,
+				     .time_ns = view_unix(v, from),
+				     .duration_ns = to - from};
+	return pprof_finish(p, &about, out);
 }
 
 void profile_note_rates(const struct view *v, struct pprof *p)

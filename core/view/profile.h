@@ -24,6 +24,9 @@ typedef int (*profile_fill_fn)(const struct view *v, unsigned proc, struct pprof
 /* 0, -ENOMEM, -ENOENT, or what `fill` answers. */
 int profile_make(const struct view *v, unsigned proc, const struct pprof_type *types, unsigned n,
 		 profile_fill_fn fill, struct buf *out);
+/* Its end: it is of [from, to), but for what was before the process. 0 or -ENOMEM, -ENOENT. */
+int profile_finish(const struct view *v, unsigned proc, struct pprof *p, uint64_t from, uint64_t to,
+		   struct buf *out);
 /* A comment for each type of event that is sampled. */
 void profile_note_rates(const struct view *v, struct pprof *p);
 /* "/src/main.go:12" of a dump's frame. */

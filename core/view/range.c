@@ -247,12 +247,14 @@ int view_range(const struct view *v, struct view_query *q, struct buf *out)
 	if (!err)
 		err = window_read(q, &r->window);
 	if (!err)
-		err = view_pass_new(v, q, true, &pass);
+		window_place(&r->window, v, q->proc);
+	if (!err)
+		err = view_pass_new_in(v, q, true, &r->window, &pass);
 	if (err)
 		return err;
-	window_place(&r->window, v, q->proc);
 	for (; !err && (g = view_pass_next(pass)); r->chosen++)
 		err = add_goroutine(v, g, r);
+	err = err ? err : view_pass_error(pass);
 	if (!err)
 		err = window_missing(&r->window, v, q, r->chosen, &r->missing);
 	return err ? err : render(r, q, out);

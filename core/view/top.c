@@ -423,7 +423,8 @@ static int add_cpu(struct look *l)
 	int err;
 
 	l->cpu = samples_begun(samples, SAMPLE_CPU);
-	err = samples_recent(samples, l->proc, SAMPLE_CPU, l->from_ns, &stacks, &n, &first_ns);
+	err = samples_recent(samples, l->proc, SAMPLE_CPU, l->from_ns, UINT64_MAX, &stacks, &n,
+			     &first_ns);
 	for (size_t i = 0; !err && i < n; i++) {
 		struct row *row;
 

@@ -203,8 +203,9 @@ view_fn view_pprof_goroutine, view_pprof_allocs, view_pprof_offcpu, view_pprof_l
 	view_pprof_creations;
 
 /* The analyses: each says its arguments in views.c and its shape in docs/api.md. */
-view_fn view_summary, view_leaks, view_sites, view_range, view_stays, view_flame, view_flame_stacks,
-	view_flame_origin, view_edges, view_top;
+view_fn view_summary, view_leaks, view_sites, view_range, view_range_by, view_stays, view_flame,
+	view_flame_stacks, view_flame_origin, view_flame_cpu, view_flame_alloc, view_edges,
+	view_top;
 /* Runnable to running: figures and histogram; the histogram alone; over time. */
 view_fn view_sched_latency, view_latency, view_heat;
 /* The pyramid's. */

@@ -6,15 +6,25 @@
 #include "core/model/model.h"
 
 const struct filter_word filter_keys[] = {
-	{"state", KEY_STATE},       {"wait", KEY_WAIT},
-	{"reason", KEY_WAIT},       {"func", KEY_FUNC},
-	{"site", KEY_SITE},         {"by", KEY_SITE},
-	{"flag", KEY_FLAG},         {"id", KEY_ID},
-	{"goid", KEY_ID},           {"parent", KEY_PARENT},
-	{"age", KEY_AGE},           {"since", KEY_SINCE},
-	{"waiting", KEY_WAITING},   {"runnable", KEY_RUNNABLE},
-	{"alloc", KEY_ALLOC},       {"events", KEY_EVENTS},
-	{"children", KEY_CHILDREN}, {0},
+	{"state", KEY_STATE},
+	{"wait", KEY_WAIT},
+	{"reason", KEY_WAIT},
+	{"was", KEY_WAS},
+	{"func", KEY_FUNC},
+	{"site", KEY_SITE},
+	{"by", KEY_SITE},
+	{"flag", KEY_FLAG},
+	{"id", KEY_ID},
+	{"goid", KEY_ID},
+	{"parent", KEY_PARENT},
+	{"age", KEY_AGE},
+	{"since", KEY_SINCE},
+	{"waiting", KEY_WAITING},
+	{"runnable", KEY_RUNNABLE},
+	{"alloc", KEY_ALLOC},
+	{"events", KEY_EVENTS},
+	{"children", KEY_CHILDREN},
+	{0},
 };
 
 const struct filter_word filter_units[] = {

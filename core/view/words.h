@@ -15,6 +15,7 @@ enum filter_key {
 	KEY_FUNC,
 	KEY_SITE,
 	KEY_FLAG,
+	KEY_WAS,
 	KEY_NUMBERS, /* from here on */
 	KEY_ID = KEY_NUMBERS,
 	KEY_PARENT,
@@ -43,7 +44,7 @@ extern const struct filter_word
 #define FILTER_STATE_WORDS "running runnable waiting syscall preempted leaked dead unknown"
 #define FILTER_FLAG_WORDS  "live exited system cgo found uncertain"
 #define FILTER_KEY_WORDS                                                                           \
-	"state wait func site flag id parent age since waiting runnable alloc events children"
+	"state wait was func site flag id parent age since waiting runnable alloc events children"
 #define FILTER_UNIT_WORDS "ns us ms s m h, B kB MB GB"
 
 #define STATE_DEAD_ALIAS "exited" /* a filter's other word for GSTATE_DEAD */

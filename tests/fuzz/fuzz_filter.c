@@ -40,6 +40,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz_input in = fuzz_input(data, size);
 	char *text = fuzz_text(&in), why[200] = "";
+	const struct filter_stay stays[] = {{0, GSTATE_RUNNING}, {3, GSTATE_WAITING}, {0, GSTATES}};
+	const struct filter_was was = {stays, size % 4};
 	struct filter filter;
 
 	if (!names)
@@ -55,13 +57,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		for (unsigned i = 0; i < filter.n; i++) {
 			struct filter one = {.n = 1, .terms = {filter.terms[i]}};
-			bool is = filter_match(&one, names, &some[g], 30000000000u);
+			bool is = filter_match(&one, names, &some[g], 30000000000u, &was);
 
 			all = all && is;
 			one.terms[0].negated = !one.terms[0].negated;
-			FUZZ_ASSERT(filter_match(&one, names, &some[g], 30000000000u) != is);
+			FUZZ_ASSERT(filter_match(&one, names, &some[g], 30000000000u, &was) != is);
 		}
-		FUZZ_ASSERT(filter_match(&filter, names, &some[g], 30000000000u) == all);
+		FUZZ_ASSERT(filter_match(&filter, names, &some[g], 30000000000u, &was) == all);
 	}
 	free(text);
 	return 0;

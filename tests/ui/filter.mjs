@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { load } from './module.mjs';
 
-const { parseFilter, FILTER_FLAGS, STATES } = await load('./filter', "export { FILTER_FLAGS, STATES } from 'contract';");
+const { completions, parseFilter, FILTER_FLAGS, STATES } = await load('./filter', "export { FILTER_FLAGS, STATES } from 'contract';");
 const data = JSON.parse(readFileSync(new URL('../data/filter.json', import.meta.url)));
 const rows = data.rows.map((r) => ({
 	...r, state: STATES.indexOf(r.state), created: r.created_s * 1e9, since: r.since_s * 1e9, began: (r.began_s ?? r.since_s) * 1e9,
@@ -31,5 +31,23 @@ for (const { filter, why } of data.bad) {
 		failed++;
 		console.log(`"${filter}": said ${said}, wanted ${why}`);
 	}
+}
+// Where no time is asked about, was: is refused; where one is, what else is in the filter holds.
+for (const { filter, match } of data.was_cases) {
+	const got = rows.filter(parseFilter(filter, true)).map((r) => r.goid);
+	let said = '';
+	try {
+		parseFilter(filter);
+	} catch (e) {
+		said = e.message;
+	}
+	if (match.some((goid) => !got.includes(goid)) || !said.startsWith('was: is of a selected time')) {
+		failed++;
+		console.log(`"${filter}": got ${got}, wanted ${match} among them; said "${said}"`);
+	}
+}
+if (String(completions('was:s', () => [], true)) !== 'was:sync,was:sleep,was:syscall' || completions('was:s', () => []).length || completions('wa', () => []).includes('was:')) {
+	failed++;
+	console.log(`completions: ${completions('was:s', () => [], true)}`);
 }
 process.exit(failed ? 1 : 0);

@@ -73,6 +73,61 @@ static bool listed(const json_t *list, uint64_t goid)
 	return false;
 }
 
+static struct filter_was read_was(const json_t *data, struct names *names, uint64_t goid,
+				  struct filter_stay ret[8])
+{
+	struct filter_was was = {ret, 0};
+	size_t i, k;
+	json_t *v, *in;
+
+	json_array_foreach(json_object_get(data, "was"), i, v)
+	{
+		if ((uint64_t)json_integer_value(json_object_get(v, "goid")) != goid)
+			continue;
+		json_array_foreach(json_object_get(v, "in"), k, in)
+		{
+			const char *reason = json_string_value(json_array_get(in, 1));
+
+			ret[was.n++] =
+				(struct filter_stay){names_intern(names, reason, strlen(reason)),
+						     (uint8_t)view_state_parse(json_string_value(
+							     json_array_get(in, 0)))};
+		}
+	}
+	return was;
+}
+
+static void check_was(const json_t *data, struct names *names)
+{
+	struct filter_stay stays[8];
+	struct filter f;
+	char why[160];
+	json_t *c, *row;
+	size_t i, k;
+
+	json_array_foreach(json_object_get(data, "was_cases"), i, c)
+	{
+		const char *text = json_string_value(json_object_get(c, "filter"));
+
+		assert_int_equal(filter_parse(text, &f, why, sizeof(why)), 0);
+		assert_true(filter_asks_was(&f));
+		json_array_foreach(json_object_get(data, "rows"), k, row)
+		{
+			struct filter_was was;
+			struct goroutine g;
+			bool want, got;
+
+			read_row(row, names, &g);
+			was = read_was(data, names, g.goid, stays);
+			want = listed(json_object_get(c, "match"), g.goid);
+			got = filter_match(&f, names, &g, 100 * NS_PER_SEC, &was);
+			if (want != got)
+				print_error("\"%s\" on %d\n", text, (int)g.goid);
+			assert_int_equal(got, want);
+		}
+	}
+}
+
 static void test_filter(void **state)
 {
 	json_t *data = json_load_file(SOURCE_ROOT "/tests/data/filter.json", 0, NULL), *c, *row;
@@ -95,12 +150,13 @@ static void test_filter(void **state)
 
 			read_row(row, names, &g);
 			want = listed(json_object_get(c, "match"), g.goid);
-			got = filter_match(&f, names, &g, 100 * NS_PER_SEC);
+			got = filter_match(&f, names, &g, 100 * NS_PER_SEC, NULL);
 			if (want != got)
 				print_error("\"%s\" on %d\n", text, (int)g.goid);
 			assert_int_equal(got, want);
 		}
 	}
+	check_was(data, names);
 	json_array_foreach(json_object_get(data, "bad"), i, c)
 	{
 		const char *text = json_string_value(json_object_get(c, "filter"));

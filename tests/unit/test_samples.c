@@ -140,8 +140,8 @@ static void test_bounds(void **state)
 	samples_free(s);
 }
 
-/* CPU time: the newest of the last minute one by one, the last of each goroutine, marks; and what
- * fills one kind's tables leaves the others alone. */
+/* CPU time: the newest of the last ten minutes one by one, the last of each goroutine, marks; and
+ * what fills one kind's tables leaves the others alone. */
 static void test_recent(void **state)
 {
 	struct stack_sample cpu = of(0, 9, 1000, 11);
@@ -158,44 +158,54 @@ static void test_recent(void **state)
 	assert_false(samples_begun(s, SAMPLE_CPU));
 	samples_begin(s, SAMPLE_CPU, 3);
 	assert_true(samples_begun(s, SAMPLE_CPU));
-	for (unsigned i = 0; i < 100; i++) {
+	for (unsigned i = 0; i < 700; i++) {
 		cpu.time_ns = 1000 + i * NS_PER_SEC;
 		cpu.goid = i % 2 ? 9 : 8;
 		cpu.marks = i % 4 ? 0 : SAMPLE_IN_KERNEL;
 		samples_add(s, &cpu);
 	}
-	assert_int_equal(samples_recent(s, 0, SAMPLE_CPU, 0, &rows, &n, &from_ns), 0);
+	assert_int_equal(samples_recent(s, 0, SAMPLE_CPU, 0, UINT64_MAX, &rows, &n, &from_ns), 0);
 	assert_int_equal(n, 2);
-	assert_int_equal(from_ns, 1000 + 39 * NS_PER_SEC);
+	assert_int_equal(from_ns, 1000 + 99 * NS_PER_SEC);
 	assert_int_equal(rows[0].goid, 8);
-	assert_int_equal(rows[0].sum.hits, 30);
-	assert_int_equal(rows[1].sum.hits, 31);
-	assert_int_equal(rows[1].sum.weight, 31000);
+	assert_int_equal(rows[0].sum.hits, 300);
+	assert_int_equal(rows[1].sum.hits, 301);
+	assert_int_equal(rows[1].sum.weight, 301000);
 	free(rows);
-	assert_int_equal(samples_recent(s, 0, SAMPLE_CPU, 90 * NS_PER_SEC, &rows, &n, &from_ns), 0);
+	assert_int_equal(
+		samples_recent(s, 0, SAMPLE_CPU, 690 * NS_PER_SEC, UINT64_MAX, &rows, &n, &from_ns),
+		0);
 	assert_int_equal(rows[0].sum.hits + rows[1].sum.hits, 10);
 	free(rows);
-	assert_int_equal(samples_recent(s, 1, SAMPLE_CPU, 0, &rows, &n, &from_ns), 0);
+	/* Of a time: its begin is in it, its end is not. */
+	assert_int_equal(samples_recent(s, 0, SAMPLE_CPU, 1000 + 200 * NS_PER_SEC,
+					1000 + 300 * NS_PER_SEC, &rows, &n, &from_ns),
+			 0);
+	assert_int_equal(rows[0].sum.hits + rows[1].sum.hits, 100);
+	assert_int_equal(from_ns, 1000 + 200 * NS_PER_SEC);
+	free(rows);
+	assert_int_equal(samples_recent(s, 1, SAMPLE_CPU, 0, UINT64_MAX, &rows, &n, &from_ns), 0);
 	assert_int_equal(n, 0);
 	assert_int_equal(from_ns, 0);
 	free(rows);
 	samples_totals(s, 0, SAMPLE_CPU, &totals);
-	assert_int_equal(totals.sum.hits, 100);
+	assert_int_equal(totals.sum.hits, 700);
 	assert_int_equal(totals.from_ns, 3);
-	assert_int_equal(totals.marks[0], 25);
-	assert_int_equal(totals.recent_from_ns, 3); /* nothing was forgotten too early */
+	assert_int_equal(totals.marks[0], 175);
+	/* Up to the last that was given up. */
+	assert_int_equal(totals.recent_from_ns, 1001 + 98 * NS_PER_SEC);
 	assert_true(samples_last(s, 0, SAMPLE_CPU, 8, &last, &from_ns));
-	assert_int_equal(from_ns, 1000 + 98 * NS_PER_SEC);
+	assert_int_equal(from_ns, 1000 + 698 * NS_PER_SEC);
 	assert_int_equal(last.sites[0], 11);
 	samples_of_goroutine(s, 0, SAMPLE_CPU, 9, &sum);
-	assert_int_equal(sum.weight, 50000);
-	assert_int_equal(sample_error(&sum), 7071);
+	assert_int_equal(sum.weight, 350000);
+	assert_int_equal(sample_error(&sum), 18708);
 	samples_of_goroutine(s, 0, SAMPLE_ALLOC, 9, &sum);
 	assert_int_equal(sum.weight, 0);
 	samples_free(s);
 }
 
-/* More in a minute than are kept: said, and no more memory. */
+/* More in ten minutes than are kept: said, and no more memory. */
 static void test_recent_bound(void **state)
 {
 	struct stack_sample cpu = of(0, 9, 1000, 11);
@@ -211,7 +221,7 @@ static void test_recent_bound(void **state)
 		cpu.time_ns = 1000 + i;
 		samples_add(s, &cpu);
 	}
-	assert_int_equal(samples_recent(s, 0, SAMPLE_CPU, 0, &rows, &n, &from_ns), 0);
+	assert_int_equal(samples_recent(s, 0, SAMPLE_CPU, 0, UINT64_MAX, &rows, &n, &from_ns), 0);
 	assert_int_equal(n, 1);
 	assert_int_equal(rows[0].sum.hits, SAMPLES_RECENT_MAX);
 	assert_int_equal(from_ns, 2000);

@@ -166,7 +166,7 @@ def own(node, key):
     children = node.get("children", [])
     inside = sum(c[key] for c in children)
     assert node[key] >= inside, node["name"]
-    assert node["kind"] in ("function", "site", "state") and isinstance(node["name"], str)
+    assert node["kind"] in ("function", "site", "state", "type") and isinstance(node["name"], str)
     return node[key] - inside + sum(own(c, key) for c in children)
 
 
@@ -305,10 +305,56 @@ assert everyone["exited"] == get(f"/api/sessions/{session}/range")["exited"] < e
 for arguments in ("from=5&to=5", "from=x", "format=x"):
     is_error(get(f"/api/live/range?{arguments}", 400))
 
-# Its single stays: all of them are the range's numbers, and each is one of its goroutine's
-STATES = ("idle", "runnable", "running", "syscall", "waiting", "moribund", "dead", "enqueue", "copystack", "preempted", "leaked", "deadextra", "unknown")
 status = get(f"/api/sessions/{session}/status")
 middle = (status["first_ns"] + status["now_ns"]) // 2
+
+# By one key: whichever it is, all its pages together are the range, in a session as live
+for source in ("live?proc=0", f"sessions/{session}?"):
+    source, _, proc = source.partition("?")
+    window = f"{proc}&from={middle - 10 ** 6}&to={middle + 10 ** 6}" if source != "live" else proc
+    states = get(f"/api/{source}/range?{window}")["states"]
+    whole = sum(s["stays"] for s in states), sum(s["total_ns"] for s in states)
+    for by in ("reason", "function", "waker", "waker_function", "site", "caller"):
+        pages, total = [], 1
+        while len(pages) < total:
+            page = get(f"/api/{source}/range_by?{window}&by={by}&sort=key&offset={len(pages)}&limit=6")
+            assert page["by"] == by and len(page["rows"]) == min(6, page["total"] - len(pages)), page
+            pages += page["rows"]
+            total = page["total"] if source != "live" else min(page["total"], 6)
+        if source == "live":
+            continue  # it goes on meanwhile
+        assert len({row["key"] for row in pages}) == total
+        for key, of in (("stays", "stays"), ("total_ns", "total_ns"), ("alloc_bytes", "alloc_bytes")):
+            assert sum(row[key] or 0 for row in pages) == page["sum"][of], (by, key)
+        if by in ("reason", "function", "site"):
+            assert (page["sum"]["stays"], page["sum"]["total_ns"]) == whole, by
+        if by in ("function", "site", "caller"):
+            assert page["sum"]["alloc_bytes"] == get(f"/api/{source}/range?{window}")["alloc_bytes"]
+    # Who waited for a channel in it, and who did not, are all of them.
+    parts = [get(f"/api/{source}/range_by?{window}&by=reason&filter={part}")["sum"]["goroutines"] for part in ("was:channel", "-was:channel", "")]
+    assert source == "live" or parts[0] + parts[1] == parts[2] > parts[0] > 0, parts
+    for arguments in ("by=colour", "sort=colour", "limit=0", "limit=5001", "offset=-1", "from=x", "from=5&to=5", "filter=was:", "filter=colour:red"):
+        said = get(f"/api/{source}/range_by?{arguments}", 400)["error"]
+        assert "colour" in said or "colour" not in arguments, said
+assert "goes only where a time is asked about" in get("/api/live/goroutines?filter=was:sync", 400)["error"]
+
+# Flame graphs of a range: of allocations, which says what it does not see, and of CPU time, which says why there is none
+of_range = get(f"/api/sessions/{session}/range?from={middle}&to={middle + 10 ** 6}")
+answer = get(f"/api/sessions/{session}/flame?by=alloc&from={middle}&to={middle + 10 ** 6}")
+assert answer["bytes"] == of_range["alloc_bytes"] == answer["root"]["bytes"] > 0
+assert answer["allocations"] == sum(of_range["events"][e] for e in ("makeslice", "makemap", "newobject"))
+assert all(own(answer["root"], key) == answer["root"][key] for key in ("allocations", "bytes"))
+assert "not append, strings, conversions" in answer["seen"]
+folded = get(f"/api/sessions/{session}/flame?by=alloc&from={middle}&to={middle + 10 ** 6}&format=folded", kind="text/plain")
+assert sum(int(line.rsplit(" ", 1)[1]) for line in folded.splitlines()) == answer["bytes"]
+answer = get(f"/api/sessions/{session}/flame?by=cpu&from={middle}")
+assert answer["samples"] == 0 and answer["why"] == "a recorded session has no CPU samples"
+for path in ("flame?by=cpu&weight=bytes", "flame?by=alloc&weight=ns", "flame?by=cpu&goids=x", "flame?by=alloc&from=5&to=5", "pprof/cpu?from=x", "pprof/cpu?goids=x",
+             "pprof/cpu?filter=colour:red"):
+    is_error(get(f"/api/live/{path}", 400))
+
+# Its single stays: all of them are the range's numbers, and each is one of its goroutine's
+STATES = ("idle", "runnable", "running", "syscall", "waiting", "moribund", "dead", "enqueue", "copystack", "preempted", "leaked", "deadextra", "unknown")
 for window in ("goids=36-60", f"goids=36-60&from={middle}&to={middle + 600000}"):
     states = {s["state"]: s for s in get(f"/api/sessions/{session}/range?{window}")["states"]}
     answer = get(f"/api/sessions/{session}/stays?{window}&limit=2000")

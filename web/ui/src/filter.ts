@@ -38,7 +38,7 @@ const siteFunc = (r: Row) => r.site.replace(/ \(.*:\d+\)$/, '');
 
 const stateWords = (state: number) => (state === DEAD ? [STATES[DEAD], DEAD_ALIAS] : [STATES[state] ?? '']);
 
-const TEXTS: Record<Exclude<FilterText, 'state' | 'flag'>, (row: Row) => string | null> = {
+const TEXTS: Record<Exclude<FilterText, 'state' | 'flag' | 'was'>, (row: Row) => string | null> = {
 	wait: (r) => (waits(r.state) ? r.reason : null),
 	func: (r) => r.func,
 	site: siteFunc,
@@ -77,7 +77,8 @@ function anywhere(text: string): Test {
 		(waits(r.state) && r.reason.toLowerCase().includes(t)) || siteFunc(r).toLowerCase().includes(t);
 }
 
-function parseTerm(term: string): Test {
+// `ranged`: a time is asked about, so that was: may be; who was in what then, the server knows: it holds here.
+function parseTerm(term: string, ranged: boolean): Test {
 	const m = /^([^:<>=]*)([:<>=])(.*)$/s.exec(term);
 	const key = look(FILTER_KEYS, m?.[1].toLowerCase() ?? '');
 	if (!m || !key) {
@@ -118,6 +119,10 @@ function parseTerm(term: string): Test {
 		const states = STATES.map((_, i) => stateWords(i).some((word) => res.some((re) => re.test(word))));
 		return (r) => states[r.state];
 	}
+	if (key === 'was') {
+		if (!ranged) throw fault('was: is of a selected time: drag over the ruler, then filter what is selected', term);
+		return () => true;
+	}
 	const res = alternatives(value, key, [], '');
 	const textOf = TEXTS[key as keyof typeof TEXTS];
 	return (r) => {
@@ -129,17 +134,17 @@ function parseTerm(term: string): Test {
 }
 
 // Throws with one line of reason.
-export function parseFilter(text: string): Test {
+export function parseFilter(text: string, ranged = false): Test {
 	const tests: Test[] = [];
 	if (new TextEncoder().encode(text).length >= FILTER_TEXT_MAX) throw fault('too long', text);
 	for (const word of text.split(/[ \t]+/)) {
 		if (!word) continue;
 		if (tests.length === FILTER_TERMS_MAX) throw fault('too many terms', word);
 		if (word.startsWith('-') && word.length > 1) {
-			const inner = parseTerm(word.slice(1));
-			tests.push((r, now) => !inner(r, now));
+			const inner = parseTerm(word.slice(1), ranged), was = /^was[:=]/i.test(word.slice(1));
+			tests.push((r, now) => was || !inner(r, now));
 		} else {
-			tests.push(parseTerm(word));
+			tests.push(parseTerm(word, ranged));
 		}
 	}
 	return (r, now) => tests.every((test) => test(r, now));
@@ -150,14 +155,14 @@ export function parseFilter(text: string): Test {
 // A name as one word of a filter.
 export const word = (name: string) => name.replace(/ /g, '_');
 
-export function completions(text: string, functions: () => string[]): string[] {
+export function completions(text: string, functions: () => string[], ranged = false): string[] {
 	const at = Math.max(text.lastIndexOf(' '), text.lastIndexOf('\t')) + 1, minus = text[at] === '-' && text.length > at + 1 ? '-' : '', last = text.slice(at + minus.length);
 	const m = /^([a-z]+):(.*)$/i.exec(last), lower = (m ? m[2] : last).toLowerCase(), comma = lower.lastIndexOf(',') + 1, begun = lower.slice(comma);
 	const before = text.slice(0, at) + minus + (m ? last.slice(0, last.length - lower.length + comma) : '');
 	if (!last) return [];
-	if (!m) return FILTER_KEY_WORDS.split(' ').filter((key) => key.startsWith(lower)).map((key) => before + key + (key in NUMBERS ? '>' : ':'));
+	if (!m) return FILTER_KEY_WORDS.split(' ').filter((key) => key.startsWith(lower) && (ranged || key !== 'was')).map((key) => before + key + (key in NUMBERS ? '>' : ':'));
 	const key = look(FILTER_KEYS, m[1].toLowerCase());
-	const values = key === 'state' ? FILTER_STATE_WORDS.split(' ') : key === 'flag' ? FILTER_FLAG_WORDS.split(' ') : key === 'wait' ? [...WAIT_KINDS] :
+	const values = key === 'state' ? FILTER_STATE_WORDS.split(' ') : key === 'flag' ? FILTER_FLAG_WORDS.split(' ') : key === 'wait' ? [...WAIT_KINDS] : key === 'was' && ranged ? [...WAIT_KINDS, ...FILTER_STATE_WORDS.split(' ')] :
 		key === 'func' ? functions().filter((name) => name.toLowerCase().includes(begun)).map(word) : [];
 	return values.filter((v) => (key === 'func' || v.startsWith(begun)) && v !== begun).slice(0, 12).map((v) => before + v);
 }
