@@ -2,7 +2,7 @@
 // What the tests of the UI look at in its page, and how they go through their steps.
 // process.argv[3], when there is one, is the folder for screenshots.
 import { join } from 'node:path';
-import { assert, open } from './browser.mjs';
+import { assert, open, until } from './browser.mjs';
 
 const shots = process.argv[3];
 export const view = (page) => page.evaluate(() => {
@@ -33,11 +33,39 @@ export const painted = (page, color, which = 'canvas.rows') => page.evaluate(([c
 }, [color, which]);
 export const selected = (page) => page.locator('.panel h2').textContent().catch(() => '');
 
+// Moves the pointer to the place that `place` finds (none: not yet), and again, until `shown` is there: rows
+// and tiles come when they come, and what stood at a place may have moved on meanwhile.
+export async function pointAt(page, what, place, shown) {
+	let at = null;
+	await until(what, async () => {
+		at = await place() ?? at;
+		if (!at) return false;
+		await page.mouse.move(at.x, at.y);
+		return shown.first().waitFor({ timeout: 500 }).then(() => true, () => false);
+	}, (is) => is);
+	return at;
+}
+
+// As a page is that was opened just now, whatever a step that failed left behind: held keys, answers made
+// up, what was chosen, paused or set.
+async function putBack(page, { width = 1280, height = 800, theme = 'light' }, home) {
+	await page.unrouteAll({ behavior: 'ignoreErrors' });
+	await page.mouse.up();
+	for (const key of ['Shift', 'Control']) await page.keyboard.up(key);
+	await page.setViewportSize({ width, height });
+	await page.emulateMedia({ colorScheme: theme });
+	await page.evaluate(() => localStorage.clear());
+	await page.goto('about:blank');
+	await page.goto(home);
+	await ready(page);
+}
+
 let failed = 0;
 // Each step in turn on one page; answers how many did not do.
 export async function run(options, list) {
 	const before = failed;
 	const { page, problems, close } = await open(options);
+	let home = '';
 	for (const [name, step] of Object.entries(list)) {
 		try {
 			await step(page, problems);
@@ -47,8 +75,11 @@ export async function run(options, list) {
 			failed++;
 			console.log(`FAILED: ${name}: ${e.message.split('\n')[0]}`);
 			await shot(page, `failed-${failed}`);
+			// One failure stays one.
+			if (home) await putBack(page, options, home).catch((x) => console.log(`the page cannot be put back: ${x.message.split('\n')[0]}`));
 			problems.length = 0;
 		}
+		if (!home && page.url().startsWith('http')) home = page.url().split('#')[0];
 	}
 	await close();
 	return failed - before;

@@ -3,11 +3,17 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { assert, until } from './browser.mjs';
-import { painted, ready, run, selected, shot, view } from './page.mjs';
+import { painted, pointAt, ready, run, selected, shot, view } from './page.mjs';
 
 const [url] = process.argv.slice(2);
 // The middle of a row on the page.
 const rowY = (page, i) => page.evaluate((i) => window.timeline.canvas.getBoundingClientRect().y + window.timeline.rowTop(i) + 10, i);
+// Ends following, as who moves the view does; answers where it is then.
+const leave = async (page) => {
+	await page.locator('canvas.rows').focus();
+	await page.keyboard.press('a');
+	return view(page);
+};
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 // What axe finds that is serious, on what is shown now.
 const serious = (page) => page.evaluate(async (code) => {
@@ -212,27 +218,72 @@ const steps = {
 		const order = await page.evaluate(() => window.timeline.entries.map((e) => !!e.lane || !!e.row?.exited));
 		assert(order.indexOf(true) >= order.lastIndexOf(false), 'exited ones are not the last');
 		// One of them is found where it is painted, chosen by a click, and has an outline.
-		const place = await view(page);
+		const place = await leave(page);
 		await page.getByRole('button', { name: 'Pause', exact: true }).click();
 		const life = await page.evaluate(() => {
 			const t = window.timeline;
-			t.view.scroll(1e9);
+			t.view.scroll(0);
 			const i = t.entries.findIndex((e) => e.lane?.rows.length > 3), row = t.entries[i].lane.rows.find((r) => r.exited - r.created > 1e6) ?? t.entries[i].lane.rows[1];
 			t.reveal(row.goid);
 			t.view.goTo(row.created - 4 * (row.exited - row.created), row.exited + 4 * (row.exited - row.created));
 			t.redraw();
 			return row.goid;
 		});
-		const at = await until('it stands still', () => page.evaluate((goid) => {
-			const t = window.timeline, i = t.indexOf(goid), r = t.entries[i].lane?.rows.find((r) => r.goid === goid), box = t.canvas.getBoundingClientRect();
-			return t.view.target ? null : { x: box.x + t.labels + t.view.x((r.created + r.exited) / 2), y: box.y + t.rowTop(i) + 10 };
-		}, life), (p) => p);
-		await page.mouse.move(at.x, at.y);
-		await page.locator('.tooltip', { hasText: `Goroutine ${life} ` }).waitFor();
+		// The rows are those of the time that is looked at: others, a moment after the view has moved there.
+		const at = await pointAt(page, 'it is told of', () => page.evaluate((goid) => {
+			const t = window.timeline, i = t.indexOf(goid), r = t.entries[i]?.lane?.rows.find((r) => r.goid === goid), box = t.canvas.getBoundingClientRect(), y = t.rowTop(i) + 10;
+			return t.view.travels || !r || y < 26 || y > box.height ? null : { x: box.x + t.labels + t.view.x((r.created + r.exited) / 2), y: box.y + y };
+		}, life), page.locator('.tooltip', { hasText: `Goroutine ${life} ` }));
 		await page.mouse.click(at.x, at.y);
 		await until('it is chosen', () => selected(page), (t) => t === `Goroutine ${life}`);
 		await shot(page, 'lane');
 		await page.keyboard.press('Escape');
+		await page.getByRole('button', { name: 'Resume', exact: true }).click();
+		await page.evaluate((place) => {
+			Object.assign(window.timeline.view, { t0: place.t0, scale: place.scale, scrollY: 0 });
+			window.timeline.redraw();
+		}, place);
+	},
+	async 'a pointer that rests is told what comes under it'(page) {
+		await page.getByRole('button', { name: 'Pause', exact: true }).click();
+		const told = () => page.locator('.tooltip b').first().textContent({ timeout: 300 }).catch(() => '');
+		const under = () => page.evaluate(() => { const { row, lane } = window.timeline.hit(60, 226).entry; return row ? `Goroutine ${row.goid}` : `${lane.rows.length} goroutines`; });
+		await page.evaluate(() => { window.timeline.view.scroll(0); window.timeline.redraw(); });
+		const canvas = await page.locator('canvas.rows').boundingBox(), before = await under();
+		await page.mouse.move(canvas.x + 60, canvas.y + 226);
+		await until('the row', told, (t) => t === before);
+		await page.evaluate(() => { window.timeline.view.scroll(60); window.timeline.redraw(); });
+		const after = await under();
+		assert(after !== before, `${after} is where ${before} was`);
+		await until('another row', told, (t) => t === after);
+		await page.evaluate(() => { window.timeline.view.scroll(0); window.timeline.redraw(); });
+		await until('the first one', told, (t) => t === before);
+		await page.getByRole('button', { name: 'Resume', exact: true }).click();
+	},
+	async 'a life that is not looked at yet comes into sight'(page) {
+		// As a stay does that is chosen in a list: its lane has no row until the rows are those of its time.
+		const place = await leave(page);
+		await page.getByRole('button', { name: 'Pause', exact: true }).click();
+		const life = await until('a life out of sight', () => page.evaluate(() => {
+			const t = window.timeline, last = t.entries.flatMap((e) => e.lane?.rows ?? []).sort((a, b) => b.created - a.created)[0];
+			if (!last) return null;
+			t.view.scroll(0);
+			// Before there was anything, where the view rests until the rows are those of then.
+			t.view.t0 = -2 * t.view.width * t.view.scale;
+			t.redraw();
+			return { goid: last.goid, from: last.created, to: last.exited };
+		}), (l) => l);
+		await until('it has no row', () => page.evaluate((goid) => window.timeline.indexOf(goid), life.goid), (i) => i < 0);
+		await page.evaluate(({ goid, from, to }) => {
+			const t = window.timeline;
+			t.reveal(goid);
+			t.view.goTo(from - 5e9, to + 5e9);
+			t.redraw();
+		}, life);
+		await until('its row is in sight', () => page.evaluate((goid) => {
+			const t = window.timeline, i = t.indexOf(goid), y = t.rowTop(i);
+			return { i, y, height: t.canvas.clientHeight };
+		}, life.goid), ({ i, y, height }) => i >= 0 && y >= 20 && y < height);
 		await page.getByRole('button', { name: 'Resume', exact: true }).click();
 		await page.evaluate((place) => {
 			Object.assign(window.timeline.view, { t0: place.t0, scale: place.scale, scrollY: 0 });
@@ -729,8 +780,12 @@ const narrow = {
 		}
 		await page.getByRole('tab', { name: 'Timeline' }).click();
 		await ready(page);
-		await page.touchscreen.tap(250, 400);
-		await page.locator('.panel .stack').waitFor();
+		// One that lives has a row of its own, all along it; which rows there are may change until the finger is there.
+		await until('the panel', async () => {
+			const y = await page.evaluate(() => { const t = window.timeline; return t.canvas.getBoundingClientRect().y + t.rowTop(t.entries.findIndex((e) => e.row && !e.row.exited)) + 10; });
+			await page.touchscreen.tap(250, y);
+			return page.locator('.panel .stack').waitFor({ timeout: 2000 }).then(() => true, () => false);
+		}, (shown) => shown);
 		const box = await page.locator('.panel').boundingBox();
 		assert(box.x === 0 && box.width === 390, 'the panel is not a sheet');
 		await shot(page, 'narrow-panel');

@@ -409,12 +409,17 @@ class App {
 		return w ? `${step}/${Math.round(w[0] / step)}` : '';
 	}
 
+	// The list has the rows of the time that is looked at now.
+	get listIsOfWindow(): boolean {
+		return this.windowKey() === this.builtWindow;
+	}
+
 	private rebuildIfChanged(): void {
 		if (!this.table || document.hidden || !this.listPace.due) return;
 		const playing = this.playhead.get() !== null;
 		const moves = SORTS[this.browse.get().sort]?.desc && this.isLive && performance.now() - this.builtAt > 1000;
 		if (this.table.version !== this.builtVersion || playing || moves ||
-			this.windowKey() !== this.builtWindow) this.rebuild();
+			!this.listIsOfWindow) this.rebuild();
 	}
 
 	rebuild(): void {

@@ -56,7 +56,7 @@ interface HeatProps {
 	whole?: boolean; // all rows, not only those that anything falls into
 }
 
-interface Hover { column: number; row: number; x: number; y: number }
+interface Pointer { x: number; y: number }
 
 // The rows that anything falls into, with one around them for the eye.
 function rowsOf(heat: Heat): [number, number] {
@@ -77,7 +77,7 @@ function HeatMap(props: HeatProps) {
 	const { heat, color, whole } = props;
 	const canvas = useRef<HTMLCanvasElement>(null);
 	const [width, setWidth] = useState(460);
-	const [hover, setHover] = useState<Hover | null>(null);
+	const [pointer, setPointer] = useState<Pointer | null>(null);
 	const [drag, setDrag] = useState<[number, number] | null>(null); // columns
 	const theme = useValue(app.theme);
 	const [low, high] = whole ? [0, heat.rows - 1] : rowsOf(heat);
@@ -96,11 +96,11 @@ function HeatMap(props: HeatProps) {
 		paint(canvas.current!, heat, { width, height, low, high, most, cell, drag, color, mark: props.mark });
 	}, [heat, width, height, theme, drag]);
 
-	const local = (e: PointerEvent): Hover => {
+	const local = (e: PointerEvent): Pointer => {
 		const r = canvas.current!.getBoundingClientRect();
-		const x = e.clientX - r.left, y = e.clientY - r.top;
-		return { x, y, column: Math.max(0, Math.min(heat.counts.length - 1, Math.floor((x - LEFT) / cell))), row: high - Math.floor(y / ROW) };
+		return { x: e.clientX - r.left, y: e.clientY - r.top };
 	};
+	const columnAt = (x: number) => Math.max(0, Math.min(heat.counts.length - 1, Math.floor((x - LEFT) / cell)));
 	const up = () => {
 		if (drag && drag[0] !== drag[1]) {
 			const [a, b] = [Math.min(...drag), Math.max(...drag)];
@@ -108,16 +108,17 @@ function HeatMap(props: HeatProps) {
 		}
 		setDrag(null);
 	};
-	const n = hover ? heat.counts[hover.column]?.[hover.row] ?? 0 : 0;
+	// What is under the pointer now: one that rests is told what comes there.
+	const row = pointer && pointer.x >= LEFT ? high - Math.floor(pointer.y / ROW) : -1, column = columnAt(pointer?.x ?? 0);
 	return (
 		<figure class={`plot heat ${props.kind}`}><figcaption>{props.title} <span class="muted">{props.note(total)}; a cell is {duration(heat.width_ns)} wide</span></figcaption>
 			<div class="heat-box">
 				<canvas ref={canvas} style={{ width: `${width}px`, height: `${height}px` }} role="img" aria-label={`${props.title}: ${props.note(total)}`}
-					onPointerDown={(e) => { e.currentTarget.setPointerCapture(e.pointerId); const h = local(e); setDrag([h.column, h.column]); }}
-					onPointerMove={(e) => { const h = local(e); setHover(h.x >= LEFT && h.row >= low && h.row <= high ? h : null); if (drag) setDrag([drag[0], h.column]); }}
-					onPointerUp={up} onPointerLeave={() => setHover(null)} onPointerCancel={() => setDrag(null)} />
-				{hover ? <div class="tooltip" style={{ left: `${Math.max(0, Math.min(hover.x + 12, width - 190))}px`, top: `${hover.y + 14}px` }}>
-					{props.say(n, hover.row)}<div class="muted">at {duration(timeOf(hover.column))}</div></div> : null}
+					onPointerDown={(e) => { e.currentTarget.setPointerCapture(e.pointerId); const at = columnAt(local(e).x); setDrag([at, at]); }}
+					onPointerMove={(e) => { const at = local(e); setPointer(at); if (drag) setDrag([drag[0], columnAt(at.x)]); }}
+					onPointerUp={up} onPointerLeave={() => setPointer(null)} onPointerCancel={() => setDrag(null)} />
+				{pointer && row >= low && row <= high ? <div class="tooltip" style={{ left: `${Math.max(0, Math.min(pointer.x + 12, width - 190))}px`, top: `${pointer.y + 14}px` }}>
+					{props.say(heat.counts[column]?.[row] ?? 0, row)}<div class="muted">at {duration(timeOf(column))}</div></div> : null}
 			</div>
 			<div class="heat-key muted">{total ? <>1 <i style={{ '--hot': color }} /> {exact(most)} {props.unit}{(heat.since_ns ?? 0) > heat.start_ns ? `; pale: not of all goroutines, before ${duration(heat.since_ns! - app.origin)}` : ''}</> : props.none}</div>
 		</figure>

@@ -66,6 +66,7 @@ export class Timeline implements Scene, Shown {
 	rangeDraft: { from: number; to: number } | null = null;
 	zoomBox: { x0: number; x1: number } | null = null;
 	onPaint: () => void = () => {};
+	onHover: () => void = () => {}; // what is under the pointer may be another thing now
 	onKey: (e: KeyboardEvent) => boolean = () => false;
 	private ctx: CanvasRenderingContext2D;
 	private loop = new Frames(() => this.frame());
@@ -189,12 +190,20 @@ export class Timeline implements Scene, Shown {
 	reveal(goid: number): void {
 		const row = app.table?.rows.get(goid);
 		if (row && this.indexOf(goid) < 0) app.openGroupOf(row);
-		const i = this.indexOf(goid);
-		if (i < 0) return;
-		const top = i * this.rowHeight, v = this.view;
-		if (top < v.scrollY || top + this.rowHeight > v.scrollY + v.height)
-			v.scroll(top - v.height / 2);
+		this.wished = { goid, scrollY: this.view.scrollY };
+		this.bringIntoSight();
 		this.redraw();
+	}
+
+	// Who is to be in sight. Which rows there are goes by the time that is looked at: a list of that
+	// time comes a moment after the view has moved, so the wish holds until then, or until somebody scrolls.
+	private wished: { goid: number; scrollY: number } | null = null;
+
+	private bringIntoSight(): void {
+		const { wished, view } = this, i = wished ? this.indexOf(wished.goid) : -1, top = i * this.rowHeight;
+		if (!wished || wished.scrollY !== view.scrollY) return void (this.wished = null);
+		if (i >= 0 && (top < view.scrollY || top + this.rowHeight > view.scrollY + view.height)) view.scroll(top - view.height / 2);
+		wished.scrollY = view.scrollY;
 	}
 
 	fit(): void {
@@ -277,6 +286,7 @@ export class Timeline implements Scene, Shown {
 		this.pace.run(() => this.paint());
 		app.scale.set(this.view.scale);
 		this.onPaint();
+		if (this.hover) this.onHover();
 		if (moving) this.loop.soon();
 		else if (app.follow.get() && !app.paused.get() && (app.isLive || app.speed.get() > 0))
 			this.loop.after(this.pixelMs());
@@ -294,13 +304,15 @@ export class Timeline implements Scene, Shown {
 		this.grow();
 		view.end = app.end();
 		view.contentHeight = this.entries.length * this.rowHeight + 40;
+		this.bringIntoSight();
+		if (!view.travels && app.listIsOfWindow) this.wished = null;
 		view.scroll(this.scrollTo || view.scrollY);
 		if (view.scrollY >= this.scrollTo || app.table?.complete) this.scrollTo = 0;
 		if (app.follow.get() && app.status.get()?.state === 'ready') {
 			if (!app.paused.get()) this.open();
 			this.followNow();
 		}
-		// The time under a pointer that rests changes with the view.
+		// What is under a pointer that rests changes with the view and the rows.
 		if (this.hover) this.hover = this.hit(this.hover.x, this.hover.y);
 		ctx.setTransform(1, 0, 0, 1, 0, 0);
 		ctx.imageSmoothingEnabled = false;

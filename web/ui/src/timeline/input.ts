@@ -21,7 +21,7 @@ interface Drag {
 	moved: boolean;
 }
 
-export function attachInput(t: Timeline, onHover: () => void): () => void {
+export function attachInput(t: Timeline): () => void {
 	const el = t.canvas;
 	const pointers = new Map<number, { x: number; y: number }>();
 	let drag: Drag | null = null;
@@ -72,7 +72,7 @@ export function attachInput(t: Timeline, onHover: () => void): () => void {
 		el.style.cursor = drag?.kind === 'labels' || (!drag && Math.abs(p.x - t.labels) <= 3) ? 'ew-resize' : drag?.kind === 'pan' && drag.moved ? 'grabbing' :
 			t.hover?.area === 'ruler' ? 'col-resize' : t.hover?.entry ? 'pointer' : 'default';
 		t.redraw();
-		onHover();
+		t.onHover();
 	};
 
 	// A wish to look elsewhere ends following.
@@ -121,7 +121,7 @@ export function attachInput(t: Timeline, onHover: () => void): () => void {
 	const out = () => {
 		t.hover = null;
 		t.redraw();
-		onHover();
+		t.onHover();
 	};
 
 	const wheel = (e: WheelEvent) => {
@@ -145,7 +145,7 @@ export function attachInput(t: Timeline, onHover: () => void): () => void {
 		}
 		t.hover = t.hit(p.x, p.y);
 		t.redraw();
-		onHover();
+		t.onHover();
 	};
 
 	const double = (e: MouseEvent): void => {

@@ -23,13 +23,12 @@ export function TimelineView({ place }: { place?: Link['place'] }) {
 	const canvas = useRef<HTMLCanvasElement>(null);
 	const map = useRef<HTMLCanvasElement>(null);
 	const [engine, setEngine] = useState<Timeline | null>(null);
-	const [, hover] = useState(0);
 
 	useEffect(() => {
 		if (place && !linkUsed && place.source === app.source.get()) Object.assign(canvas.current!, { place });
 		linkUsed = true;
 		const timeline = new Timeline(canvas.current!);
-		const detach = attachInput(timeline, () => hover((n) => n + 1));
+		const detach = attachInput(timeline);
 		const minimap = new Minimap(map.current!, timeline);
 		setCurrent(timeline);
 		(window as unknown as { timeline: Timeline }).timeline = timeline;

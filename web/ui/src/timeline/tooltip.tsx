@@ -47,6 +47,11 @@ function Crowd({ t, lane }: { t: Timeline; lane: Lane }) {
 export function Tooltip({ timeline: t }: { timeline: Timeline }) {
 	const [exact, setExact] = useState<Exact | null>(null);
 	const timer = useRef(0);
+	const [, again] = useState(0);
+	useEffect(() => {
+		t.onHover = () => again((n) => n + 1);
+		return () => { t.onHover = () => {}; };
+	}, [t]);
 	const hover = t.hover;
 	const row = hover?.entry?.row;
 	const time = hover?.time ?? 0;

@@ -28,6 +28,11 @@ export class Viewport {
 		return this.t0 + this.width * this.scale;
 	}
 
+	// On its way to where goTo() sent it.
+	get travels(): boolean {
+		return !!this.target;
+	}
+
 	x(t: number): number {
 		return (t - this.t0) / this.scale;
 	}
