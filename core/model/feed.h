@@ -22,7 +22,7 @@ uint64_t feed_tail(struct feed *f); /* the oldest retained */
 size_t feed_capacity(const struct feed *f);
 /* What a retained event takes; a page more for each 64 with one among them that no real
  * program makes (packed.h). */
-#define FEED_EVENT_BYTES 41
+#define FEED_EVENT_BYTES 45
 
 /*
  * Copies up to `max` events from *cursor on into `out` and moves the cursor past them. When some

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Events in 40 bytes: packed.h. */
+/* Events in 44 bytes: packed.h. */
 #include "core/model/packed.h"
 
-#define TIME_MIDDLE (1ull << 39) /* a time is kept as its distance from the base plus this */
+#define TIME_MIDDLE (1ull << 47) /* a time is kept as its distance from the base plus this */
 #define TYPE_MASK   7u
 #define EXIT_TIMED  1u
 
@@ -13,7 +13,7 @@ static inline bool above_40(uint64_t v)
 	return v >> 40;
 }
 
-static inline uint64_t join(uint32_t low, uint8_t high)
+static inline uint64_t join(uint32_t low, uint16_t high)
 {
 	return (uint64_t)high << 32 | low;
 }
@@ -21,8 +21,8 @@ static inline uint64_t join(uint32_t low, uint8_t high)
 /* What is in no field of the packed form, by its type. */
 static inline bool fits(const struct event *ev, uint64_t time)
 {
-	if (above_40(ev->goid | ev->target | ev->parent | time) || ev->flags >> PACKED_FLAGS_BITS ||
-	    ev->type > EVENT_LOST)
+	if (above_40(ev->goid | ev->target | ev->parent) || time >> 48 ||
+	    ev->flags >> PACKED_FLAGS_BITS || ev->type > EVENT_LOST)
 		return false;
 	if (!event_has_subject(ev->type))
 		return !above_40(ev->cap) && !ev->string_id && !ev->from && !ev->to;
@@ -52,7 +52,8 @@ bool event_pack(const struct event *ev, uint64_t base_ns, struct feed_link link,
 	ret->goid_high = (uint8_t)(ev->goid >> 32);
 	ret->target_high = (uint8_t)(ev->target >> 32);
 	ret->parent_high = (uint8_t)(ev->parent >> 32);
-	ret->time_high = (uint8_t)(time >> 32);
+	ret->time_high = (uint16_t)(time >> 32);
+	ret->cpu = ev->cpu;
 	ret->site_id = ev->site_id;
 	ret->kind = (uint8_t)(ev->type | (unsigned)ev->flags << 3);
 	if (!event_has_subject(ev->type)) {
@@ -79,6 +80,7 @@ void event_unpack(const struct packed_event *p, uint64_t base_ns, struct event *
 		.target = join(p->target, p->target_high),
 		.site_id = p->site_id,
 		.proc = p->proc,
+		.cpu = p->cpu,
 		.type = type,
 		.flags = p->kind >> 3 & ((1u << PACKED_FLAGS_BITS) - 1),
 	};

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * An event as the feed keeps it: 40 bytes, with its links to the goroutines' events before it. What
- * every real event has fits; one that does not (a number of 2^40 and more, a time nine minutes from
- * its neighbours', a field that its type has no use for: a foreign session may say anything) is
- * kept whole beside it, so that each event is read as it was put in.
+ * An event as the feed keeps it: 44 bytes, with its links to the goroutines' events before it. What
+ * every real event has fits; one that does not (a number of 2^40 and more, a time a day and a half
+ * from its neighbours', a field that its type has no use for: a foreign session may say anything)
+ * is kept whole beside it, so that each event is read as it was put in.
  */
 #ifndef XGOTOPFS_MODEL_PACKED_H
 #define XGOTOPFS_MODEL_PACKED_H
+
+#include <stddef.h>
 
 #include "core/model/event.h"
 
@@ -20,8 +22,11 @@ struct feed_link {
 #define PACKED_WIDE       0x80 /* in kind: the event is kept whole elsewhere, here are its links */
 
 struct packed_event {
-	uint32_t goid, target, parent, time; /* the lower 32 bits of 40 */
-	uint8_t goid_high, target_high, parent_high, time_high;
+	uint32_t goid, target, parent, time; /* the lower 32 bits */
+	uint16_t time_high;                  /* 48 bits */
+	uint16_t cpu;
+	uint8_t goid_high, target_high, parent_high; /* 40 bits */
+	uint8_t kind;  /* enum event_type | enum event_flag << 3, or PACKED_WIDE */
 	uint32_t link; /* feed_link.actor */
 	uint32_t site_id;
 	union {
@@ -33,12 +38,13 @@ struct packed_event {
 		} allocation; /* the three, and lost */
 	};
 	uint16_t proc;
-	uint8_t kind;  /* enum event_type | enum event_flag << 3, or PACKED_WIDE */
 	uint8_t extra; /* casgstatus: from << 4 | to; goexit: 1: exit_time is time_ns, else it is 0;
 			  allocation: the upper bits of cap */
+	uint8_t reserved;
 };
 
-_Static_assert(sizeof(struct packed_event) == 40, "what -retain costs an event");
+_Static_assert(sizeof(struct packed_event) == 44, "what -retain costs an event");
+_Static_assert(offsetof(struct event, reserved) == 60, "a new field needs its place in here");
 
 /* `base_ns`: a time near the event's, the same when it is unpacked. false: it is wide, and only its
  * links are in *ret. */
