@@ -63,6 +63,26 @@
 	COLUMN(to, u64, goid)                                                                      \
 	COLUMN(kind, text, word)
 
+/* sched/cpus: a span of a CPU, of one run or of several that are too short to be told apart; kinds:
+ * bits 1 << enum run_kind; busy: ns in it that are not unknown; ended, cpu_end: of one alone. */
+#define LANE_COLUMNS(COLUMN)                                                                       \
+	COLUMN(begin, u64, s->begin)                                                               \
+	COLUMN(end, u64, s->end)                                                                   \
+	COLUMN(goid, u64, s->goid)                                                                 \
+	COLUMN(runs, u64, s->runs)                                                                 \
+	COLUMN(busy, u64, s->busy)                                                                 \
+	COLUMN(kinds, u64, s->kinds)                                                               \
+	COLUMN(ended, u64, s->ended)                                                               \
+	COLUMN(cpu_end, u64, s->cpu_end)                                                           \
+	COLUMN(sure, u64, s->sure)
+
+/* sched/cpus: the collector at work. */
+#define MARK_COLUMNS(COLUMN)                                                                       \
+	COLUMN(begin, u64, m->begin)                                                               \
+	COLUMN(end, u64, m->end)                                                                   \
+	COLUMN(goid, u64, m->goid)                                                                 \
+	COLUMN(what, text, m->what)
+
 /* What goroutines are sorted by: KEY(name, function). */
 #define SORT_KEYS(KEY)                                                                             \
 	KEY(id, by_id)                                                                             \

@@ -156,6 +156,8 @@ static void columns(void)
 	COLUMNS("SPAN", "Span", SPAN_COLUMNS);
 	COLUMNS("STAY", "Stay", STAY_COLUMNS);
 	COLUMNS("EDGE", "PackedEdge", EDGE_COLUMNS);
+	COLUMNS("LANE", "LaneSpan", LANE_COLUMNS);
+	COLUMNS("MARK", "LaneMark", MARK_COLUMNS);
 	printf("export const SORT_KEYS = [");
 	SORT_KEYS(NAME);
 	printf(" ] as const;\n");

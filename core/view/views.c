@@ -133,6 +133,8 @@ const struct view_row views[] = {
 	ROW("sched/procs", PROCESS, BOTH, COSTLY, view_sched_procs, .here = has_runtime,
 	    .moment = true,
 	    .help = "processors, threads, run queues, as GODEBUG=schedtrace prints them"),
+	ROW("sched/cpus", PROCESS, BOTH, COSTLY, view_lanes, .takes = "from to n", .moment = true,
+	    .help = "who ran on which CPU, of the last second, and what is not known of it"),
 	ROW("heap", PROCESS, BOTH, COSTLY, view_heap, .here = has_runtime, .moment = true,
 	    .help = "the heap, its goal and collections, as the runtime counts them"),
 	ROW("latency", PROCESS, JSON, QUICK, view_latency, .all_procs = true, .no_file = true,
@@ -194,6 +196,8 @@ const struct view_row views[] = {
 	    .help = "its stack, as Go prints it; of one that has ended when and how, and its last "
 		    "one"),
 
+	ROW("ran_instead", GOROUTINE, BOTH, COSTLY, view_ran_instead, .takes = "at",
+	    .help = "who ran while it could run and did not, now or the longest time"),
 	ROW("waits", GOROUTINE, BOTH, COSTLY, view_goroutine_waits, .here = has_waits,
 	    .living = true, .help = "what it waits on, who else does, and who may hold that"),
 
