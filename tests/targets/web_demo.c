@@ -27,7 +27,7 @@
 #include "web/web.h"
 
 #define BATCH     512
-#define LIVE_MAX  20000
+#define LIVE_MAX  1000000
 #define TYPES     8
 #define FUNCTIONS 10
 
@@ -51,8 +51,8 @@ struct demo {
 	struct model *model;
 	struct names *names;
 	struct meter *meter;
-	struct worker v[LIVE_MAX];
-	unsigned n;
+	struct worker *v; /* `max` of them, `n` in use, `n_dead` of these to be used again */
+	unsigned n, max, n_dead;
 	uint64_t next_goid, random, now, events;
 	uint32_t functions[FUNCTIONS], sites[FUNCTIONS], types[TYPES];
 	uint32_t reasons[6];
@@ -134,11 +134,13 @@ static void create(struct demo *d, uint64_t by, uint8_t kind)
 {
 	struct worker *w = NULL;
 
-	for (unsigned i = 0; i < d->n && !w; i++) {
+	for (unsigned i = 0; d->n_dead && i < d->n && !w; i++) {
 		if (!d->v[i].live)
 			w = &d->v[i];
 	}
-	if (!w && d->n < LIVE_MAX)
+	if (w)
+		d->n_dead--;
+	else if (d->n < d->max)
 		w = &d->v[d->n++];
 	if (!w)
 		return;
@@ -195,6 +197,7 @@ static void step_one(struct demo *d, struct worker *w)
 					       .target = w->goid,
 					       .exit_time = d->now});
 			w->live = false;
+			d->n_dead++;
 		} else {
 			set_state(d, w, GSTATE_WAITING, w->goid);
 		}
@@ -557,7 +560,7 @@ static int parse(struct options *o, char **argv)
 		if (!strcmp(*a, "-port"))
 			o->port = (unsigned)atoi(v);
 		else if (!strcmp(*a, "-goroutines"))
-			o->goroutines = MIN((unsigned)atoi(v), LIVE_MAX - 100u);
+			o->goroutines = MIN((unsigned)atoi(v), LIVE_MAX);
 		else if (!strcmp(*a, "-rate"))
 			o->rate = (unsigned)atoi(v);
 		else if (!strcmp(*a, "-history"))
@@ -638,6 +641,10 @@ int main(int argc, char **argv)
 		fprintf(stderr, "web_demo: see the top of tests/targets/web_demo.c\n");
 		return 2;
 	}
+	d->max = d->o.goroutines + 100;
+	d->v = calloc(d->max, sizeof(*d->v));
+	if (!d->v)
+		return 1;
 	signal(SIGINT, on_signal);
 	signal(SIGTERM, on_signal);
 	signal(SIGPIPE, SIG_IGN);
@@ -658,6 +665,7 @@ int main(int argc, char **argv)
 	model_free(d->model);
 	meter_free(d->meter);
 	names_free(d->names);
+	free(d->v);
 	free(d);
 	return err ? 1 : 0;
 }

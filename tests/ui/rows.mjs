@@ -3,7 +3,7 @@
 import { strict as assert } from 'node:assert';
 import { load } from './module.mjs';
 
-const { RowTable, dropOthers, ROW } = await load('./rows', "export { ROW } from 'contract';");
+const { RowTable, buildList, dropOthers, ROW, UI_DEFAULTS } = await load('./rows', "export { ROW } from 'contract'; export { UI_DEFAULTS } from './types';");
 const row = (goid, state = 1) => {
 	const r = Object.keys(ROW).map(() => 0);
 	r[ROW.goid] = goid;
@@ -50,3 +50,52 @@ dropOthers(rows, '1-2,6-20');
 assert.deepEqual([...rows.keys()], [6, 7, 20]);
 dropOthers(rows, '');
 assert.equal(rows.size, 0);
+
+// What an answer says of a goroutine is what its row says.
+const columns = { goid: 2 ** 53 - 1, parent: 7, state: 12, flags: 1023, reason: 1, func: 2, site: 0, since: 5e17 + 64, created: 4e17, exited: 0, last: 6e17, woken_by: 2 ** 40, events: 2 ** 33, slices: 1, maps: 2, objects: 2 ** 34,
+	bytes: 2 ** 50, running: 10.5, runnable: 11, syscall: 12, waiting: 13, runnable_max: 14, children: 2 ** 31, began: 3e17 };
+const names = { woken_by: 'wokenBy', runnable_max: 'runnableMax' }, times = ['since', 'created', 'last', 'began'], texts = ['', 'sleep', 'main.f'];
+const origin = 2e17, told = new RowTable('live', origin);
+globalThis.fetch = async () => Response.json({ now: 1, kept: 1, all: true, rows: [Object.keys(ROW).map((key) => columns[key])], texts });
+await told.refresh();
+const one = told.rows.get(columns.goid);
+for (const [key, value] of Object.entries(columns))
+	assert.equal(one[names[key] ?? key], times.includes(key) ? value - origin : ['reason', 'func', 'site'].includes(key) ? texts[value] : value, key);
+assert.deepEqual(JSON.parse(JSON.stringify(one)), {}, 'what a test or a debugger asks for is not all of the table');
+
+// Many come and go: what is dropped keeps what it had, and the others move together and stay who they are.
+const many = new RowTable('live', 0);
+let there = [];
+globalThis.fetch = async (path) => {
+	const after = Number(new URLSearchParams(path.split('?')[1]).get('after')), list = there.filter((g) => g > after).slice(0, 20000);
+	return Response.json({ now: 1e9, kept: there.length, all: true, more: !!list.length && list[list.length - 1] !== there[there.length - 1], rows: list.map((g) => row(g)), texts: [''] });
+};
+const upTo = (from, to) => Array.from({ length: to - from }, (_, i) => from + i);
+there = upTo(1, 30001);
+await many.refresh();
+const gone = many.rows.get(5), stays = many.rows.get(29000), second = many.rows.get(29999);
+there = [29000, 29999];
+many.forget();
+await many.refresh();
+assert.equal(many.rows.size, 2);
+there = [...there, ...upTo(40000, 60000)];
+many.forget();
+await many.refresh();
+assert.deepEqual([gone.goid, stays.goid, second.goid, many.rows.get(29000) === stays, many.rows.size], [5, 29000, 29999, true, 20002]);
+for (const [goid, r] of many.rows) assert.equal(r.goid, goid);
+
+// Whose entry is where in the list, also of those that share a row; who left it has none.
+// Six short lives that have ended: 3, 4 and 5, 6 and 7, 8.
+there = [1, 2, 3, 4, 5, 6, 7, 8];
+const life = (g) => (g > 2 ? { [ROW.created]: 1e9 * (g >> 1), [ROW.exited]: 1e9 * (g >> 1) + 9e8, [ROW.state]: 6, [ROW.flags]: 1 } : { [ROW.created]: 1e9 });
+globalThis.fetch = async () => Response.json({ now: 1e10, kept: there.length, all: true, rows: there.map((g) => Object.assign(row(g), life(g))), texts: [''] });
+const lanes = new RowTable('live', 0);
+await lanes.refresh();
+const query = { filter: '', sort: 'id', descending: false, group: 'none', pins: new Set([2]), opened: new Set(), hidden: new Set(), settings: { ...UI_DEFAULTS, exited: 'all' }, window: null };
+const list = buildList(lanes, query, 1e11);
+assert.deepEqual(list.entries.map((e) => e.lane?.rows.length ?? e.row.goid), [2, 1, 4, 2]);
+assert.equal(list.matched.length, 8);
+for (const [i, e] of list.entries.entries()) for (const r of e.lane?.rows ?? [e.row]) assert.equal(list.index(r), i, `goroutine ${r.goid}`);
+const living = buildList(lanes, { ...query, settings: { ...UI_DEFAULTS, exited: 'none' }, pins: new Set() }, 1e11);
+assert.deepEqual(living.entries.map((e) => e.row.goid), [1, 2]);
+assert.equal(living.index(lanes.rows.get(3)), -1);

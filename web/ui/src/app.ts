@@ -33,6 +33,8 @@ export interface FlameChoice {
 	path: string[];
 }
 
+export type MemoryBy = 'goroutine' | 'type' | 'function' | 'call site';
+
 // A moment that somebody has a word on.
 export interface Mark {
 	t: number; // ns since the beginning
@@ -104,9 +106,10 @@ class App {
 	follow = new Value(true);
 	paused = new Value(false);
 	error = new Value('');
-	dialog = new Value<'' | 'settings' | 'help' | 'goto' | 'mark'>('');
+	dialog = new Value<'' | 'settings' | 'help' | 'goto' | 'mark' | 'whole'>('');
 	scale = new Value(8e6); // of the timeline as last drawn, ns a pixel
 	theme = new Value(0); // counts changes of what colours look like
+	memoryBy = new Value<MemoryBy>('goroutine');
 	flame = new Value<FlameChoice>({ by: 'stack', weight: 'goroutines', search: '', path: [] });
 	compare = new Value<[string, string]>(['', '']); // two of 'live' and sessions; ":2" behind: the third process
 	playhead = new Value<number | null>(null); // a recorded session's replay position
@@ -236,7 +239,8 @@ class App {
 
 	setMark(mark: Mark, note: string): void {
 		const others = this.marks.get().filter((m) => m.t !== mark.t);
-		this.marks.set(note ? [...others, { t: mark.t, note: note.slice(0, NOTE_MAX) }].sort((a, b) => a.t - b.t).slice(0, MARKS_MAX) : others);
+		if (note && others.length >= MARKS_MAX) return this.say(`A link keeps ${MARKS_MAX} marks: remove one first`);
+		this.marks.set(note ? [...others, { t: mark.t, note: note.slice(0, NOTE_MAX) }].sort((a, b) => a.t - b.t) : others);
 	}
 
 	setPaused(paused: boolean): void {

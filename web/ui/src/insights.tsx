@@ -13,23 +13,27 @@ interface Problem { kind: string; severity: 'notice' | 'warning' | 'critical'; t
 interface Answer { watched_ns: number; problems: Problem[]; looked_for: { kind: string; threshold: string; seen: boolean; why_not: string }[] }
 
 const EVERY_MS = 10000; // the server reads stacks for it
-// Where it can be looked at when it is about no goroutine.
-const VIEW_OF: Record<string, 'overview' | 'memory' | 'leaks' | 'timeline'> = { latency: 'overview', cpu: 'overview', lost: 'overview', audit: 'overview', gc: 'overview',
-	allocation: 'memory', leak: 'leaks', growing: 'leaks', starts: 'leaks' };
+// Where it can be looked at: what the server says to look at first, or by its kind when it is about no goroutine.
+type Place = 'overview' | 'memory' | 'leaks' | 'timeline';
+const VIEW_OF: Record<string, Place> = { latency: 'overview', cpu: 'overview', lost: 'overview', audit: 'overview', cost: 'overview', gc: 'overview', allocation: 'memory', leak: 'leaks', growing: 'leaks', starts: 'leaks' };
+const PLACES: [RegExp, Place][] = [[/^(leaks|sites)\b/, 'leaks'], [/^alloc_sites\b/, 'memory']];
 
 function show(p: Problem): void {
-	if (!p.goids.length && VIEW_OF[p.kind]) return app.view.set(VIEW_OF[p.kind]);
-	app.view.set('timeline');
-	if (p.goids.length > 1 && p.function && p.function !== '?') app.browse.update({ filter: `func:${word(p.function)}` });
-	if (p.goids.length) setTimeout(() => goTo(p.goids[0]), 50); // once there are rows
+	const first = p.see[0] ?? '', named = Number(/^goroutines\/(\d+)\//.exec(first)?.[1] ?? 0), goid = named || p.goids[0];
+	const place = PLACES.find(([is]) => is.test(first))?.[1] ?? (goid ? 'timeline' : VIEW_OF[p.kind]) ?? 'timeline';
+	if (place === 'memory' && app.source.get() === 'live') app.memoryBy.set('call site');
+	app.view.set(place);
+	if (place !== 'timeline' || !goid) return;
+	// Those that began there, where there are more; a function in which they wait is none of a row's.
+	const rows = p.goids.map((g) => app.table?.rows.get(g));
+	if (rows.length > 1 && rows.every((r) => r?.func === p.function)) app.browse.update({ filter: `func:${word(p.function)}` });
+	setTimeout(() => goTo(goid), 50); // once there are rows
 }
 
 export function Insights() {
 	const source = useValue(app.source);
-	useValue(app.proc);
-	const ready = !!useValue(app.status) && app.usable;
 	const [open, setOpen] = useState(false);
-	const { value } = usePolled(async () => (ready ? getJson<Answer>(at(source, 'problems')) : null), EVERY_MS, [ready]);
+	const { value } = usePolled(() => getJson<Answer>(at(source, 'problems')), EVERY_MS, []);
 	const list = value?.problems ?? [], worst = list[0];
 	return (
 		<section class="insights" aria-label="Problems">

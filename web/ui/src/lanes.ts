@@ -64,19 +64,34 @@ export function firstAt(lane: Lane, time: number): number {
 	return low;
 }
 
-// Lanes of these, which all have one; those of the function of which there are most come first.
-export function lanesOf(rows: Row[], within: string): Lane[] {
-	const lanes = new Map<string, Lane>(), count = new Map<string, number>();
-	for (const row of rows) {
-		const key = laneKey(row, within);
-		const lane = lanes.get(key);
-		if (lane) lane.rows.push(row);
-		else lanes.set(key, { key, func: row.func, rows: [row] });
-		count.set(row.func, (count.get(row.func) ?? 0) + 1);
-	}
-	for (const lane of lanes.values()) lane.rows.sort((a, b) => a.created - b.created);
-	return [...lanes.values()].sort((a, b) => count.get(b.func)! - count.get(a.func)! || (a.func < b.func ? -1 : a.func > b.func ? 1 : 0) ||
-		a.rows[0].lane - b.rows[0].lane);
+// Is a life among those of a lane?
+export function inLane(lane: Lane, row: Row): boolean {
+	for (let i = firstAt(lane, row.exited); lane.rows[i]?.exited === row.exited; i++) if (lane.rows[i].goid === row.goid) return true;
+	return false;
 }
 
-export const laneKey = (row: Row, within: string) => `${row.lane}/${within}/${row.func}`;
+// Lanes of these, which all have one; those of the function of which there are most come first.
+export function lanesOf(rows: Row[], within: string): Lane[] {
+	const byFunc = new Map<string, { count: number; lanes: Lane[] }>(); // a function's lanes by their number
+	let last = '', of: { count: number; lanes: Lane[] } | undefined;
+	for (const row of rows) {
+		const { func } = row;
+		if (func !== last || !of) {
+			of = byFunc.get((last = func));
+			if (!of) byFunc.set(func, of = { count: 0, lanes: [] });
+		}
+		of.count++;
+		const lane = of.lanes[row.lane] ??= { key: `${row.lane}/${within}/${func}`, func, rows: [] };
+		lane.rows.push(row);
+	}
+	const all = [...byFunc].sort(([f, a], [g, b]) => b.count - a.count || (f < g ? -1 : f > g ? 1 : 0));
+	// Holes are lanes of which nobody is here.
+	const lanes = all.flatMap(([, { lanes }]) => lanes.filter(Boolean));
+	for (const lane of lanes) byBegin(lane.rows);
+	return lanes;
+}
+
+// Most come in their order.
+function byBegin(rows: Row[]): void {
+	for (let i = 1; i < rows.length; i++) if (rows[i].created < rows[i - 1].created) return void rows.sort((a, b) => a.created - b.created);
+}

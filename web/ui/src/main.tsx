@@ -22,6 +22,7 @@ import { CLOCKS } from './walltime';
 import { current } from './timeline/scene';
 import { TimelineView } from './timeline/timeline';
 import { focusFilter, Header, TimelineBar } from './toolbar';
+import { Whole } from './whole';
 
 const CLOCK_ORDER = ['since', 'local', 'utc'] as const;
 const EDGES = ['none', 'selected', 'visible'] as const;
@@ -38,6 +39,7 @@ function onKey(e: KeyboardEvent): void {
 	if (key === '/') focusFilter();
 	else if (key === '?') app.dialog.set('help');
 	else if (key === 'g') app.dialog.set('goto');
+	else if (key === 'i') app.dialog.set('whole');
 	else if (key === 'l') say(app.canFollow ? `Follow: ${toggle(!app.follow.get(), (on) => app.follow.set(on))}` : 'There is no present to follow');
 	else if (key === ' ') {
 		togglePlay();
@@ -96,6 +98,7 @@ function Page() {
 	const view = useValue(app.view);
 	const error = useValue(app.error);
 	const proc = useValue(app.proc);
+	const dialog = useValue(app.dialog);
 	useValue(app.look); // colours are everywhere
 	useEffect(() => {
 		document.addEventListener('keydown', onKey);
@@ -120,6 +123,7 @@ function Page() {
 		</main>
 		<Said />
 		<Dialogs />
+		{dialog === 'whole' ? <Whole /> : null}
 	</>;
 }
 

@@ -2,26 +2,26 @@
 // Who allocates: goroutines as tiles by bytes, coloured by state, as the original has them; and the
 // same by type and by function.
 import { useState } from 'preact/hooks';
-import { app } from './app';
+import { app, type MemoryBy as By } from './app';
 import { at, getJson } from './api';
 import { word } from './filter';
 import { bytes, count, exact, shortFunc } from './format';
+import { inOrder } from './order';
 import { usePolled } from './poll';
 import { useValue } from './store';
 import { STATES, UNKNOWN } from 'contract';
 import type { Row } from './types';
 import { mix, swatch, textOn } from './colors';
 
-type By = 'goroutine' | 'type' | 'function' | 'call site';
 const TILES_SHOWN = 300;
 
 export function MemoryView() {
-	const [by, setBy] = useState<By>('goroutine');
+	const wanted = useValue(app.memoryBy), source = useValue(app.source), by = wanted === 'call site' && source !== 'live' ? 'goroutine' : wanted; // a recorded session has no call sites
 	return (
 		<div class="page memory">
 			<div class="bar">
-				<div class="segments" role="tablist" aria-label="By">{(['goroutine', 'type', 'function', ...(app.source.get() === 'live' ? ['call site'] : [])] as By[]).map((b) => (
-					<button role="tab" aria-selected={by === b} class={by === b ? 'on' : ''} onClick={() => setBy(b)}>By {b}</button>))}</div>
+				<div class="segments" role="tablist" aria-label="By">{(['goroutine', 'type', 'function', ...(source === 'live' ? ['call site'] : [])] as By[]).map((b) => (
+					<button role="tab" aria-selected={by === b} class={by === b ? 'on' : ''} onClick={() => app.memoryBy.set(b)}>By {b}</button>))}</div>
 				<span class="muted">Bytes asked for since tracing began: objects and slices with their element sizes. Maps count, their memory is not known.</span>
 			</div>
 			{by === 'goroutine' ? <Tiles /> : by === 'type' ? <Types /> : by === 'call site' ? <Sites /> : <Functions />}
@@ -33,7 +33,7 @@ function Tiles() {
 	useValue(app.list);
 	const look = useValue(app.look);
 	const [shown, setShown] = useState(TILES_SHOWN);
-	const rows = app.list.get().matched.filter((r) => r.bytes + r.maps > 0).sort((a, b) => b.bytes - a.bytes || b.maps - a.maps);
+	const rows = inOrder(app.list.get().matched.filter((r) => r.bytes + r.maps > 0), (r) => r.bytes, true);
 	const total = rows.reduce((sum, r) => sum + r.bytes, 0) || 1;
 	const most = rows[0]?.bytes || 1;
 	return <>
@@ -77,25 +77,27 @@ function Types() {
 	);
 }
 
-interface SiteRow { site: string | null; own_site: string | null; through: string; bytes: number; percent: number; error_bytes: number; objects: number; samples: number }
+interface SiteRow { site: string | null; own_site: string | null; through: string | null; bytes: number; percent: number; error_bytes: number | null; objects: number | null; samples: number }
 
 // Who allocates, sampled by the runtime itself: also what no event tells of.
 function Sites() {
-	const { value, problem } = usePolled(() => getJson<SiteRow[] | { sites: SiteRow[] }>(at(app.source.get(), 'alloc_sites')), 3000, []);
+	const { value: rows, problem } = usePolled(() => getJson<SiteRow[]>(at(app.source.get(), 'alloc_sites')), 3000, []);
 	const [open, setOpen] = useState('');
-	if (!value) return <div class="empty">{problem || '…'}</div>;
-	const rows = Array.isArray(value) ? value : value.sites ?? [];
+	if (!rows) return <div class="empty">{problem || '…'}</div>;
 	if (!rows.length) return <div class="empty">No allocation has been sampled: the probes are off, or nothing was allocated.</div>;
 	return (
-		<table class="wide"><thead><tr><th>Call site</th><th>The program's own</th><th class="num">Bytes</th><th class="num">±</th><th class="num">Objects</th><th class="bars" /></tr></thead>
-			<tbody>{rows.slice(0, 500).map((r) => <>
-				<tr class={`clickable ${open === r.site ? 'on' : ''}`} onClick={() => setOpen(open === r.site ? '' : r.site ?? '')}>
-					<td class="mono"><button class="link" aria-expanded={open === r.site}>{r.site ?? '(unknown)'}</button></td><td class="mono small">{r.own_site && r.own_site !== r.site ? r.own_site : ''}</td>
-					<td class="num">{bytes(r.bytes)}</td><td class="num muted">{bytes(r.error_bytes)}</td><td class="num">{exact(r.objects)}</td>
-					<td class="bars"><i style={{ width: `${Math.min(100, r.percent)}%` }} /></td></tr>
-				{open === r.site ? <tr><td colSpan={6} class="muted">{r.percent.toFixed(1)} % of all that was sampled, through {r.through}, in {exact(r.samples)} samples.{' '}
-					<button class="link" onClick={() => { app.browse.update({ filter: `site:${word((r.own_site ?? r.site ?? '').replace(/ \(.*$/, ''))}` }); app.view.set('timeline'); }}>Goroutines made there</button></td></tr> : null}
-			</>)}</tbody></table>
+		<table class="wide call-sites"><thead><tr><th>Call site</th><th>The program's own</th><th class="num">Bytes</th><th class="num">Share</th><th class="num">±</th><th class="num">Objects</th><th class="bars" /></tr></thead>
+			<tbody>{rows.slice(0, 500).map((r) => {
+				const key = `${r.site}/${r.own_site}`, is = open === key;
+				return <>
+					<tr class={`clickable ${is ? 'on' : ''}`} onClick={() => setOpen(is ? '' : key)}>
+						<td class="mono"><button class="link" aria-expanded={is}>{r.site ?? '(unknown)'}</button></td><td class="mono small">{r.own_site && r.own_site !== r.site ? r.own_site : ''}</td>
+						<td class="num">{bytes(r.bytes)}</td><td class="num">{r.percent.toFixed(1)}%</td><td class="num muted">{r.error_bytes === null ? '' : bytes(r.error_bytes)}</td><td class="num">{r.objects ? exact(r.objects) : ''}</td>
+						<td class="bars"><i style={{ width: `${Math.min(100, r.percent)}%` }} /></td></tr>
+					{is ? <tr><td colSpan={7} class="muted">{r.samples ? `${exact(r.samples)} samples${r.through ? `, through ${r.through}` : ''}. ` : 'What the runtime counts beyond the samples. '}
+						<button class="link" onClick={() => { app.browse.update({ sort: 'alloc', descending: true, filter: '' }); app.view.set('timeline'); }}>Which goroutines allocate most</button></td></tr> : null}
+				</>;
+			})}</tbody></table>
 	);
 }
 

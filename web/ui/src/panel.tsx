@@ -7,9 +7,10 @@ import { at, getJson, getText, int } from './api';
 import { swatch } from './colors';
 import { bytes, clock, count, duration, exact, moment } from './format';
 import { copyText } from './clipboard';
+import { OF_LATE_NS, Slow, STAYS_SHOWN } from './slow';
 import { useValue } from './store';
 import { current } from './timeline/scene';
-import { CASGSTATUS, EVENT_TYPES, MAKEMAP, MAKESLICE, NEWGOROUTINE, NEWOBJECT, SPAN, STATES, type Span } from 'contract';
+import { CASGSTATUS, EVENT_TYPES, MAKEMAP, MAKESLICE, NEWGOROUTINE, NEWOBJECT, SPAN, STATES, type Span, type Stay } from 'contract';
 import { processOf, stateNumber } from './types';
 import { Waits, type WaitRow } from './waits';
 
@@ -61,24 +62,27 @@ interface Data {
 	events: EventJson[];
 	eventTotal: number;
 	spans: Span[];
+	longest: Stay[]; // of late
 	stack: string;
 	waits: WaitRow[] | null; // null: it does not wait, or nobody can say on what
 }
 
 async function load(goid: number): Promise<Data> {
 	const path = (rest = '') => at(app.source.get(), `goroutines/${goid}${rest}`);
-	const [detail, allocations, events, spans, stack] = await Promise.all([
+	const late = int(app.origin + app.now() - OF_LATE_NS);
+	const [detail, allocations, events, spans, longest, stack] = await Promise.all([
 		getJson<Detail>(path()),
 		getJson<Allocation[]>(path('/allocations')),
 		getJson<{ total: number; events: EventJson[] }>(path('/events?limit=60')),
-		getJson<{ spans: Span[] }>(path(`/spans?from=${int(app.origin + app.now() - 60e9)}&limit=40&newest=1`)),
+		getJson<{ spans: Span[] }>(path(`/spans?from=${late}&limit=40&newest=1`)),
+		getJson<{ stays: Stay[] }>(at(app.source.get(), `stays?goids=${goid}&from=${late}&limit=${STAYS_SHOWN}`)),
 		app.over ? '(the program has ended)' : getText(path('/stack')).catch((e) => `(${(e as Error).message})`),
 	]);
 	// What a session or a program that has ended has not, is not asked for.
 	const waits = detail.waits_on === undefined || !detail.wait_reason || detail.exited || app.over ? null :
 		await getJson<WaitRow[]>(path('/waits')).catch(() => null);
 	return { detail, allocations, events: events.events, eventTotal: events.total,
-		spans: spans.spans, stack, waits };
+		spans: spans.spans, longest: longest.stays, stack, waits };
 }
 
 export function Panel() {
@@ -197,6 +201,7 @@ function Body({ data }: { data: Data }) {
 		</Part>
 		{data.waits?.length ? <Part title="Waits on" file={`${folder}/waits`}>
 			<Waits rows={data.waits} goid={d.goid} name={d.start_function ?? ''} goTo={goTo} /></Part> : null}
+		<Part title="Longest stays" note="of the last minute"><Slow stays={data.longest} goTo={goTo} /></Part>
 		<States d={d} folder={folder} />
 		<Part title="Allocations" note={`${bytes(d.alloc_bytes)} in ${exact(d.events_makeslice + d.events_makemap + d.events_newobject)}`}
 			file={`${folder}/allocations`}>

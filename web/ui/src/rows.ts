@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The goroutines of the source: the table itself, and the list the views show of it.
 import { at, getJson } from './api';
+import { Columns, type StoredRow } from './columns';
 import { ageOf, parseFilter, stateTime, waits } from './filter';
 import { bytes, count, duration, shortFunc } from './format';
-import { Lanes, laneKey, lanesOf, NO_LANE, type Lane } from './lanes';
+import { inLane, Lanes, lanesOf, NO_LANE, type Lane } from './lanes';
+import { inOrder } from './order';
 import { ROW, RUNNABLE, RUNNING, STATES, SYSTEM, WAITING, type PackedRow, type SORT_KEYS } from 'contract';
 import type { Row, UiSettings } from './types';
 
@@ -20,7 +22,9 @@ interface RowsAnswer {
 }
 
 export class RowTable {
-	readonly rows = new Map<number, Row>();
+	readonly rows = new Map<number, StoredRow>();
+	private columns = new Columns();
+	private answers = 0; // those that had all rows, counted
 	version = 0;
 	private since = 0;
 	private fullAt = 0;
@@ -37,7 +41,7 @@ export class RowTable {
 		let after = 0, now = 0, kept = 0;
 		for (let more = true; more;) {
 			const got = await this.ask(this.since - 300e6, after, MORE_ROWS);
-			for (const packed of got.rows) this.take(packed, got.texts);
+			this.take(got);
 			after = got.rows[got.rows.length - 1]?.[ROW.goid] ?? 0;
 			now ||= got.now; // what changes after its part came is asked for again
 			more = !!got.more;
@@ -69,14 +73,11 @@ export class RowTable {
 	// In parts: the first is small, so that something is seen at once, and none keeps the page from
 	// drawing for long. `some` is told when a part of what was never seen has come.
 	private async refreshAll(some: () => void): Promise<void> {
-		const present = new Set<number>();
 		let after = 0, since = 0, more = true;
+		this.answers++;
 		for (let limit = FIRST_ROWS; more; limit = MORE_ROWS) {
 			const got = await this.ask(0, after, limit);
-			for (const packed of got.rows) {
-				present.add(packed[ROW.goid]);
-				this.take(packed, got.texts);
-			}
+			this.take(got);
 			more = !!got.more;
 			since ||= got.now; // what changes after its part came is asked for again
 			after = got.rows[got.rows.length - 1]?.[ROW.goid] ?? 0;
@@ -85,7 +86,8 @@ export class RowTable {
 				some();
 			}
 		}
-		for (const goid of this.rows.keys()) if (!present.has(goid)) this.rows.delete(goid);
+		for (const row of this.rows.values()) if (row.seen !== this.answers) this.rows.delete(row.goid);
+		this.columns.compact(this.rows);
 		this.fullAt = performance.now();
 		this.since = since;
 		this.complete = true;
@@ -102,22 +104,16 @@ export class RowTable {
 			(limit ? `&after=${after}&limit=${limit}` : '')));
 	}
 
-	private take(r: PackedRow, texts: string[]): void {
-		const o = this.origin;
-		const time = (t: number) => (t ? t - o : 0);
-		const before = this.rows.get(r[ROW.goid]);
-		const row: Row = {
-			goid: r[ROW.goid], parent: r[ROW.parent], state: r[ROW.state], flags: r[ROW.flags],
-			reason: texts[r[ROW.reason]], func: texts[r[ROW.func]], site: texts[r[ROW.site]],
-			since: time(r[ROW.since]), began: time(r[ROW.began]), created: time(r[ROW.created]), exited: time(r[ROW.exited]), last: time(r[ROW.last]),
-			wokenBy: r[ROW.woken_by], events: r[ROW.events], slices: r[ROW.slices], maps: r[ROW.maps], objects: r[ROW.objects], bytes: r[ROW.bytes],
-			running: r[ROW.running], runnable: r[ROW.runnable], syscall: r[ROW.syscall], waiting: r[ROW.waiting],
-			runnableMax: r[ROW.runnable_max], children: r[ROW.children], lane: NO_LANE,
-		};
-		// A life that has a lane keeps it.
-		if (before && before.lane !== NO_LANE && before.created === row.created && before.func === row.func && row.exited) row.lane = before.lane;
-		else if (row.exited) this.ended.push(row);
-		this.rows.set(row.goid, row);
+	private take({ rows, texts }: RowsAnswer): void {
+		const ours = this.columns.intern(texts);
+		for (const packed of rows) {
+			let row = this.rows.get(packed[ROW.goid]);
+			if (!row) this.rows.set(packed[ROW.goid], row = this.columns.add());
+			// A life that has a lane keeps it.
+			if (row.take(packed, this.origin, ours) || !row.exited) row.lane = NO_LANE;
+			if (row.exited && row.lane === NO_LANE) this.ended.push(row);
+			row.seen = this.answers;
+		}
 	}
 }
 
@@ -200,17 +196,14 @@ export interface List {
 }
 
 // Exited ones stand last: they come and go with the visible time, and the others stay put.
-function compare(sort: string, descending: boolean, now: number): (a: Row, b: Row) => number {
-	const value = (SORTS[sort] ?? SORTS.id).value;
-	const sign = descending ? -1 : 1;
-	return (a, b) => {
-		const gone = (r: Row) => !!r.exited && r.exited <= now;
-		if (gone(a) !== gone(b)) return gone(a) ? 1 : -1;
-		// In the order in which they came: those that are about to leave the visible time stand last.
-		if (gone(a) && sort === 'id') return sign * (b.goid - a.goid);
-		const x = value(a, now), y = value(b, now);
-		return x < y ? -sign : x > y ? sign : a.goid - b.goid;
-	};
+function sorted(rows: Row[], sort: string, descending: boolean, now: number): Row[] {
+	const { value } = SORTS[sort] ?? SORTS.id, living: Row[] = [], gone: Row[] = [];
+	for (const r of rows) (r.exited && r.exited <= now ? gone : living).push(r);
+	const list = inOrder(living, (r) => value(r, now), descending);
+	// In the order in which they came: those that are about to leave the visible time stand last.
+	const rest = sort === 'id' ? inOrder(gone, (r) => r.goid, !descending) : inOrder(gone, (r) => value(r, now), descending);
+	for (const r of rest) list.push(r);
+	return list;
 }
 
 // `now`: what is later does not exist yet (a replay's position).
@@ -224,7 +217,8 @@ export function buildList(table: RowTable, query: Query, now: number): List {
 	}
 	const s = query.settings;
 	const pinned: Row[] = [];
-	const matched: Row[] = [];
+	const own: Row[] = [], short: Row[] = []; // those that share a row with others are told by it
+	const shares = (r: Row) => s.lanes && r.lane !== NO_LANE && !!r.exited && r.exited <= now;
 	for (const row of table.rows.values()) {
 		if (row.created > now) continue;
 		if (query.pins.has(row.goid)) {
@@ -239,20 +233,28 @@ export function buildList(table: RowTable, query: Query, now: number): List {
 				(row.exited < query.window[0] || row.created > query.window[1])) continue;
 			if (s.exitedKeep && now - row.exited > s.exitedKeep * 1e9) continue;
 		}
-		if (test(row, now)) matched.push(row);
+		if (test(row, now)) (shares(row) ? short : own).push(row);
 	}
-	const order = compare(query.sort, query.descending, now);
-	matched.sort(order);
-	pinned.sort(order);
-	const entries: Entry[] = pinned.map((row) => ({ row, pinned: true }));
+	const entries: Entry[] = sorted(pinned, query.sort, query.descending, now).map((row) => ({ row, pinned: true }));
+	const matched = sorted(own, query.sort, query.descending, now);
+	for (const row of short) matched.push(row);
 	const within = (GROUPS[query.group] ?? GROUPS.none).key;
+	const place = (row: Row) => { row.place = entries.length; };
 	// Rows as they are, then the lanes of those that share one.
 	const add = (rows: Row[]) => {
-		const shares = (r: Row) => s.lanes && r.lane !== NO_LANE && !!r.exited && r.exited <= now;
-		const short: Row[] = [];
-		for (const row of rows) if (shares(row)) short.push(row); else entries.push({ row });
-		for (const lane of lanesOf(short, short.length ? within(short[0]) : '')) entries.push({ lane });
+		const together: Row[] = [];
+		for (const row of rows)
+			if (shares(row)) together.push(row);
+			else {
+				place(row);
+				entries.push({ row });
+			}
+		for (const lane of lanesOf(together, together.length ? within(together[0]) : '')) {
+			lane.rows.forEach(place);
+			entries.push({ lane });
+		}
 	};
+	entries.forEach((e, i) => { e.row!.place = i; });
 	if (query.group === 'none') {
 		add(matched);
 	} else {
@@ -261,10 +263,10 @@ export function buildList(table: RowTable, query: Query, now: number): List {
 			if (!group.collapsed) add(group.rows);
 		}
 	}
-	let places: Map<number | string, number> | null = null; // made when first asked for
+	// A row that has none has the place of an earlier list.
 	const index = (row: Row) => {
-		places ??= new Map(entries.map((e, i) => [e.row?.goid ?? e.lane?.key ?? '', i]));
-		return places.get(row.goid) ?? places.get(laneKey(row, within(row))) ?? -1;
+		const e = entries[row.place];
+		return e && (e.row ? e.row.goid === row.goid : e.lane && inLane(e.lane, row)) ? row.place : -1;
 	};
 	return { entries, matched: [...pinned, ...matched], total: table.rows.size, error, index };
 }

@@ -1,26 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The dialogs: settings, keys, and going to a goroutine.
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
-import type { ComponentChildren } from 'preact';
 import { app, NOTE_MAX } from './app';
 import { getJson, post } from './api';
+import { Dialog } from './dialog';
 import { rulerTime } from './format';
 import { useValue } from './store';
 import { current } from './timeline/scene';
 import { STATES } from 'contract';
 import type { UiSettings } from './types';
 import { dayTime, readTime } from './walltime';
-
-function Dialog({ title, children }: { title: string; children: ComponentChildren }) {
-	const box = useRef<HTMLDialogElement>(null);
-	useLayoutEffect(() => box.current!.showModal(), []); // at once, as it closes: the next key is for it
-	return (
-		<dialog ref={box} onClose={() => app.dialog.set('')} onCancel={() => app.dialog.set('')} onClick={(e) => { if (e.target === box.current) app.dialog.set(''); }} aria-label={title}>
-			<div class="dialog-head"><h2>{title}</h2><button class="icon" aria-label="Close" onClick={() => app.dialog.set('')}>✕</button></div>
-			<div class="dialog-body">{children}</div>
-		</dialog>
-	);
-}
 
 export function Dialogs() {
 	const which = useValue(app.dialog);
@@ -115,6 +104,7 @@ const KEYS: [string, string][] = [
 	['U', 'go to the goroutine that woke the selected one'],
 	['C', 'compact rows'],
 	['E', 'arrows: who woke and created whom'],
+	['I', 'is the picture whole: loss, audit, coverage'],
 	['1 … 7', 'views'],
 	['Ctrl+Z, Ctrl+Shift+Z', 'back to where you looked before, and forth again'],
 	['Esc', 'close, clear'],

@@ -5,7 +5,8 @@ import { TILE_CELL, TILE_COARSER, TILE_GONE, TILE_HEADER, TILE_KNOWN, TILE_MAGIC
 import { at, getBinary, goidList, int } from './api';
 
 const CELL_BYTES = TILE_CELL.size;
-const CACHE_BYTES = 96e6;
+const CACHE_BYTES = 48e6;
+const TILE_BYTES = 500; // of a tile itself, about
 const IN_FLIGHT = 4;
 const STALE_MS = 150;
 
@@ -24,6 +25,13 @@ export interface RowTile {
 	view: DataView;
 	fetched: number; // when it was asked for, performance.now()
 	version: number;
+	from: Answer;
+}
+
+// The tiles of one answer share its memory: it is free when the last of them goes.
+interface Answer {
+	bytes: number;
+	tiles: number; // that are kept
 }
 
 const cellAt = (i: number, field: keyof typeof TILE_CELL) => i * CELL_BYTES + TILE_CELL[field];
@@ -141,6 +149,7 @@ export class TileCache {
 		const begin = Number(view.getBigUint64(H.begin_ns, true));
 		const start = begin - this.origin;
 		const known = Number(view.getBigUint64(H.known_ns, true)) - this.origin;
+		const from: Answer = { bytes: buffer.byteLength, tiles: 0 };
 		let at: number = H.size;
 		for (let i = 0; i < rows; i++) {
 			const goid = Number(view.getBigUint64(at + R.goid, true));
@@ -155,7 +164,7 @@ export class TileCache {
 				exists: !!(flags & TILE_KNOWN), gone: !!(flags & TILE_GONE), coarser: coarser > 0, n,
 				cells: new Uint8Array(buffer, at, n * CELL_BYTES),
 				view: new DataView(buffer, at, n * CELL_BYTES),
-				fetched, version: ++this.version,
+				fetched, version: ++this.version, from,
 			});
 			at += n * CELL_BYTES;
 		}
@@ -163,16 +172,19 @@ export class TileCache {
 
 	private put(key: string, tile: RowTile): void {
 		const old = this.tiles.get(key);
-		if (old) {
-			this.tiles.delete(key);
-			this.bytes -= 200 + old.n * CELL_BYTES;
-		}
+		if (old) this.drop(key, old);
+		if (!tile.from.tiles++) this.bytes += tile.from.bytes;
 		this.tiles.set(key, tile);
-		this.bytes += 200 + tile.n * CELL_BYTES;
+		this.bytes += TILE_BYTES;
 		for (const [k, t] of this.tiles) {
 			if (this.bytes <= CACHE_BYTES) break;
-			this.tiles.delete(k);
-			this.bytes -= 200 + t.n * CELL_BYTES;
+			this.drop(k, t);
 		}
+	}
+
+	private drop(key: string, tile: RowTile): void {
+		this.tiles.delete(key);
+		this.bytes -= TILE_BYTES;
+		if (!--tile.from.tiles) this.bytes -= tile.from.bytes;
 	}
 }

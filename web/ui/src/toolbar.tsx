@@ -67,16 +67,18 @@ function Metrics() {
 					{key === 'rps' || key === 'pps' ? '/s' : ''}</span>))}
 			<span title="Estimate of what the tracing costs the target, trap included, in percent of one CPU">
 				<i>COST</i> {tick.overhead.toFixed(tick.overhead < 10 ? 1 : 0)}%</span>
-			<span class={tick.lost ? 'bad' : ''} title="Events lost since the start">
-				<i>LOST</i> {count(tick.lost)}</span>
-			<span class={/difference|blind|behind/.test(tick.audit) ? 'bad' : ''}
-				title="What events told, held each second against the program's memory: `audit` says more">
-				<i>AUDIT</i> {tick.audit}</span>
-			{tick.probes ? <span class={/off/.test(tick.probes) ? 'warn' : ''}
-				title={`What is attached (-probes), since ${new Date((tick.probes_since_ns ?? 0) / 1e6).toLocaleTimeString()}: while probes are off, goroutines are told by memory and nothing is known of the time between two readings`}>
-				<i>PROBES</i> {tick.probes}</span> : null}
+			<Wholeness sign={tick.lost ? 'bad' : ''} title="Events lost since the start" label="LOST" text={count(tick.lost)} />
+			<Wholeness sign={/difference|blind|behind/.test(tick.audit) ? 'bad' : ''}
+				title="What events told, held each second against the program's memory" label="AUDIT" text={tick.audit} />
+			{tick.probes ? <Wholeness sign={/off/.test(tick.probes) ? 'warn' : ''} label="PROBES" text={tick.probes}
+				title={`What is attached (-probes), since ${new Date((tick.probes_since_ns ?? 0) / 1e6).toLocaleTimeString()}: while probes are off, goroutines are told by memory and nothing is known of the time between two readings`} /> : null}
 		</div>
 	);
+}
+
+// A figure that says how whole the picture is; a click says all of it.
+function Wholeness({ sign, title, label, text }: { sign: string; title: string; label: string; text: string }) {
+	return <button class={`metric ${sign}`} title={`${title}. Click, or I: is the picture whole?`} onClick={() => app.dialog.set('whole')}><i>{label}</i> {text}</button>;
 }
 
 const sum = (counts: Record<string, number>) => Object.values(counts).reduce((a, b) => a + b, 0);
@@ -90,7 +92,7 @@ function SessionMetrics({ status }: { status: Status | null }) {
 			<span title="Events of the session"><i>EVENTS</i> {count(events)}</span>
 			<span title="Events a second, on average"><i>RATE</i> {s > 0 ? count(events / s) : 0}/s</span>
 			<span title="From its first to its last moment"><i>LENGTH</i> {duration(app.end())}</span>
-			<span class={lost ? 'bad' : ''} title="Events lost while it was recorded"><i>LOST</i> {count(lost)}</span>
+			<Wholeness sign={lost ? 'bad' : ''} title="Events lost while it was recorded" label="LOST" text={count(lost)} />
 		</div>
 	);
 }

@@ -9,31 +9,32 @@ import type { Clock } from './walltime';
 export const stateNumber = (name: string) => (STATES as readonly string[]).indexOf(name);
 
 export interface Row {
-	goid: number;
-	parent: number;
-	state: number;
-	flags: number;
-	reason: string;
-	func: string;
-	site: string;
-	since: number; // of the stay it is in, as it was seen
-	began: number; // since when it has been so: before it was seen, or before it was marked as leaked
-	created: number;
-	exited: number;
-	last: number;
-	wokenBy: number;
-	events: number;
-	slices: number;
-	maps: number;
-	objects: number;
-	bytes: number;
-	running: number;
-	runnable: number;
-	syscall: number;
-	waiting: number;
-	runnableMax: number;
-	children: number;
+	readonly goid: number;
+	readonly parent: number;
+	readonly state: number;
+	readonly flags: number;
+	readonly reason: string;
+	readonly func: string;
+	readonly site: string;
+	readonly since: number; // of the stay it is in, as it was seen
+	readonly began: number; // since when it has been so: before it was seen, or before it was marked as leaked
+	readonly created: number;
+	readonly exited: number;
+	readonly last: number;
+	readonly wokenBy: number;
+	readonly events: number;
+	readonly slices: number;
+	readonly maps: number;
+	readonly objects: number;
+	readonly bytes: number;
+	readonly running: number;
+	readonly runnable: number;
+	readonly syscall: number;
+	readonly waiting: number;
+	readonly runnableMax: number;
+	readonly children: number;
 	lane: number; // which it shares with others of its function (lanes.ts), NO_LANE: none
+	place: number; // in the list that was made last (rows.ts), if it is in it
 }
 
 export interface Process {

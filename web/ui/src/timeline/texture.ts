@@ -7,7 +7,7 @@ import type { RowTile } from '../tiles';
 import { Strip, type RowLook } from './strip';
 
 const SLOTS = 32;
-const PAGES_MAX = 192;
+const PAGES_MAX = 64; // 42 MB on a screen of one device px a px
 const RENDER_MS = 5; // of a frame
 
 interface Slot {

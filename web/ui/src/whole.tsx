@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// Is the picture whole: what was lost, whether events and memory agree, what is attached, what is no
+// longer kept, and what no event ever tells. One place for what else stands in several views.
+import type { ComponentChildren } from 'preact';
+import { app } from './app';
+import { at, getJson } from './api';
+import { Dialog } from './dialog';
+import { duration, exact } from './format';
+import { usePolled } from './poll';
+import { useValue } from './store';
+
+interface Health { probes?: string; probes_off_ns?: number; not_covered?: string }
+interface Audit { audit: string; state: string; meaning: string[]; difference: string[] }
+
+const EVERY_MS = 2000;
+type Sign = 'good' | 'so' | 'bad';
+const SIGNS: Record<Sign, string> = { good: '✓', so: '–', bad: '!' };
+
+function Line({ sign, what, children }: { sign: Sign; what: string; children: ComponentChildren }) {
+	return <tr class={sign}><td aria-hidden="true">{SIGNS[sign]}</td><th scope="row">{what}</th><td>{children}</td></tr>;
+}
+
+export function Whole() {
+	const source = useValue(app.source);
+	const status = useValue(app.status);
+	const { value } = usePolled(async () => {
+		const [health, audit] = await Promise.all(['health', 'audit'].map((view) => getJson(at(source, view)).catch(() => null)));
+		return { health: health as Health | null, audit: audit as Audit | null };
+	}, EVERY_MS, []);
+	if (!status?.events || !app.usable) return <Dialog title="Is the picture whole?"><p class="muted">Nothing is known yet.</p></Dialog>;
+	const sum = (counts: Record<string, number>) => Object.values(counts).reduce((a, b) => a + b, 0);
+	const events = sum(status.events), lost = sum(status.lost), losses = status.losses ?? [], { health, audit } = value ?? { health: null, audit: null };
+	const off = /off|none/.test(health?.probes ?? ''), missing = losses.filter((l) => l.of === 'data' || l.of === 'sample');
+	const faults = [lost ? `${exact(lost)} events were lost` : '', status.in_doubt ? 'states are in doubt' : '', audit && /differs|blind|behind/.test(audit.state) ? `the audit says: ${audit.audit}` : '',
+		off ? 'probes are off' : '', missing.length && !lost ? 'something was lost or left out' : ''].filter(Boolean);
+	return (
+		<Dialog title="Is the picture whole?">
+			<p class={faults.length ? 'bad' : ''}><b>{faults.length ? `Not whole: ${faults.join('; ')}.` : audit?.state === 'agrees' ? 'Yes: nothing was lost, and events and memory agree.' : 'Nothing was lost.'}</b></p>
+			<table class="whole"><tbody>
+				<Line sign={lost ? 'bad' : 'good'} what="Events">{lost ? `${exact(lost)} lost, beside ${exact(events)} that were told` : `${exact(events)} told, none lost`}
+					{missing.length ? <ul>{missing.map((l) => <li>{exact(l.count)} {l.unit} {l.what}{l.helps ? <span class="muted"> · {l.helps}</span> : null}</li>)}</ul> : null}</Line>
+				{status.in_doubt ? <Line sign="bad" what="States">in doubt until memory is read: state changes were lost</Line> : null}
+				<Line sign={!audit ? 'so' : audit.state === 'agrees' || audit.state === 'finished' ? 'good' : /differs|blind|behind/.test(audit.state) ? 'bad' : 'so'} what="Events against memory">
+					{audit ? audit.audit : value ? 'cannot be told' : '…'}
+					{audit?.difference?.length ? <ul>{audit.difference.map((d) => <li class="mono">{d}</li>)}</ul> : null}
+					{audit?.state === 'differs' ? <ul>{audit.meaning?.map((m) => <li class="muted">{m}</li>)}</ul> : null}</Line>
+				{health?.probes ? <Line sign={off ? 'bad' : health.probes_off_ns ? 'so' : 'good'} what="Probes">{health.probes}{health.probes_off_ns ? `, off for ${duration(health.probes_off_ns)} in all` : ''}</Line> : null}
+				<Line sign={status.trimmed || status.exited_dropped ? 'so' : 'good'} what="Kept">{status.trimmed ? `all but the oldest ${exact(status.trimmed)} events, of which states remain, not as fine` : 'every event'}
+					{status.exited_dropped ? `; ${exact(status.exited_dropped)} goroutines that exited are no longer told` : ''}</Line>
+				{health?.not_covered && health.not_covered !== 'nothing' ? <Line sign="so" what="Told by no event"><ul>{health.not_covered.split('; ').map((text) => <li>{text}</li>)}</ul></Line> : null}
+			</tbody></table>
+		</Dialog>
+	);
+}
