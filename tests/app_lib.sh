@@ -40,6 +40,22 @@ incidents() {
 	echo "$out"
 }
 
+# start_three_bugs: examples/three-bugs and its load, until the case ends; sets DEMO (pid) and URL.
+start_three_bugs() {
+	local binary=$ROOT/tests/.cache/three-bugs
+	mkdir -p "${binary%/*}"
+	(
+		flock 9
+		if [ ! -f "$binary" ] || [ -n "$(find "$ROOT/examples/three-bugs" "$ROOT/scripts/build-go.sh" -newer "$binary")" ]; then
+			GO_BUILD_FLAGS=-trimpath "$ROOT/scripts/build-go.sh" "$ROOT/examples/three-bugs" "$binary" >&2
+		fi
+	) 9>"$binary.lock" || fail "examples/three-bugs does not build"
+	start_demo "$binary"
+	"$binary" -load "$URL" >"$T/load.out" 2>&1 &
+	LOAD=$!
+	on_exit "end $LOAD"
+}
+
 # start_demo BINARY: serves until the case ends; sets DEMO (pid) and URL.
 start_demo() {
 	fresh "$T/demo.out" "$T/demo.err"

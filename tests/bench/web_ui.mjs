@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // How the UI does with a big source, in headless Chromium: first paint, frames while it is panned and
-// zoomed against frames of an empty canvas on the same machine, memory of the tab.
+// zoomed against frames of an empty canvas on the same machine, memory of the tab. Memory is that of a browser
+// to which nobody is attached: the driver makes a page keep what it was answered, up to 200 MB.
 // Usage: node web_ui.mjs NAME URL...     prints one line a figure
-import { readFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { chromium } from 'playwright-core';
 import { open } from './browser.mjs';
 
 const quantile = (sorted, q) => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? NaN;
@@ -66,24 +71,64 @@ async function empty() {
 	await close();
 }
 
-// Of the renderer that holds the page: its own memory, from /proc.
-async function tabMemory(page) {
-	const browser = await page.context().browser()?.newBrowserCDPSession() ?? null;
-	const session = browser ?? await page.context().newCDPSession(page);
-	const metrics = await page.context().newCDPSession(page).then(async (s) => {
-		await s.send('Performance.enable');
-		return (await s.send('Performance.getMetrics')).metrics;
-	});
-	const heap = metrics.find((m) => m.name === 'JSHeapUsedSize').value;
-	let anonymous = 0;
-	try {
-		const { processInfo } = await session.send('SystemInfo.getProcessInfo');
-		for (const p of processInfo.filter((i) => i.type === 'renderer')) {
-			const status = readFileSync(`/proc/${p.id}/status`, 'utf8');
-			anonymous = Math.max(anonymous, Number(/RssAnon:\s+(\d+)/.exec(status)?.[1] ?? 0) * 1024);
+// Of the renderer that holds the page, of those below a process: its own memory, in MiB.
+function rendererMemory(root) {
+	const processes = readdirSync('/proc').filter((d) => /^\d+$/.test(d)).flatMap((pid) => {
+		try {
+			const status = readFileSync(`/proc/${pid}/status`, 'utf8'), field = (key) => Number(new RegExp(`^${key}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? 0);
+			return [{ pid: Number(pid), parent: field('PPid'), anonymous: field('RssAnon'), renderer: readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('--type=renderer') }];
+		} catch { // it has ended
+			return [];
 		}
-	} catch { /* a Chromium that does not say */ }
-	return `heap ${(heap / 2 ** 20).toFixed(0)} MiB, process ${anonymous ? (anonymous / 2 ** 20).toFixed(0) : '?'} MiB`;
+	});
+	const below = new Set([root]);
+	for (let before = 0; before !== below.size;) {
+		before = below.size;
+		for (const p of processes) if (below.has(p.parent)) below.add(p.pid);
+	}
+	return Math.max(...processes.filter((p) => p.renderer && below.has(p.pid)).map((p) => p.anonymous)) / 1024;
+}
+
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+// A browser of its own, attached to for moments only.
+async function alone(name, url) {
+	const profile = mkdtempSync(join(tmpdir(), 'xgotopfs-chromium-'));
+	const browser = spawn(process.env.CHROMIUM ?? '/usr/bin/chromium', ['--headless=new', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+		'--disable-component-update', '--disable-sync', `--user-data-dir=${profile}`, '--remote-debugging-port=0', '--window-size=1280,800', url], { stdio: 'ignore' });
+	const attached = async (doing) => {
+		const b = await chromium.connectOverCDP(`http://127.0.0.1:${readFileSync(join(profile, 'DevToolsActivePort'), 'utf8').split('\n')[0]}`);
+		try {
+			return await doing(b.contexts()[0].pages()[0]);
+		} finally {
+			await b.close();
+		}
+	};
+	const heap = () => attached((page) => page.evaluate(() => performance.memory.usedJSHeapSize / 2 ** 20));
+	try {
+		for (let i = 0; ; i++) {
+			await sleep(3000);
+			if (await attached((page) => page.evaluate(() => !!window.timeline?.entries.length && !document.querySelector('.growing'))).catch(() => false)) break;
+			if (i > 100) throw new Error('it does not get done');
+		}
+		const most = [];
+		const take = async (what) => {
+			await sleep(3000);
+			most.push(rendererMemory(browser.pid));
+			console.log(`${name}: ${what}: the tab's process ${most[most.length - 1].toFixed(0)} MiB, its heap ${(await heap()).toFixed(0)} MiB`);
+		};
+		await take('all read');
+		await attached(async (page) => {
+			const box = await page.locator('canvas.rows').boundingBox();
+			await page.mouse.move(box.x + box.width * 0.6, box.y + box.height / 2);
+			await wheel(page, 6, (i) => page.mouse.wheel(0, Math.floor(i / 150) % 2 ? -900 : 900));
+		});
+		await take('scrolled');
+	} finally {
+		browser.kill();
+		await new Promise((resolve) => browser.on('exit', resolve));
+		rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+	}
 }
 
 // Wheel events as a hand makes them, some 60 a second, for `seconds`.
@@ -91,7 +136,7 @@ async function wheel(page, seconds, step) {
 	const until = Date.now() + seconds * 1000;
 	for (let i = 0; Date.now() < until; i++) {
 		await step(i);
-		await new Promise((resolve) => setTimeout(resolve, 12));
+		await sleep(12);
 	}
 }
 
@@ -117,9 +162,11 @@ async function look(name, url) {
 		page.mouse.wheel(Math.floor(i / 100) % 2 ? -80 : 80, 0))))}`);
 	console.log(`${name}: scrolling ${frameLine(await frames(page, () => wheel(page, 4, (i) =>
 		page.mouse.wheel(0, Math.floor(i / 150) % 2 ? -90 : 90))))}`);
-	console.log(`${name}: the tab ${await tabMemory(page)}`);
 	await close();
 }
 
 await empty();
-for (let i = 2; i + 1 < process.argv.length; i += 2) await look(process.argv[i], process.argv[i + 1]);
+for (let i = 2; i + 1 < process.argv.length; i += 2) {
+	await look(process.argv[i], process.argv[i + 1]);
+	await alone(process.argv[i], process.argv[i + 1]);
+}

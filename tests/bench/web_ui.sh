@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The UI and big sources: see web_ui.mjs. A session of 10 million events and 10,000 goroutines, one of as many
-# events and 500,000 goroutines, and 10,000 live ones. Needs Chromium and a build with the UI.
+# events and 500,000 goroutines, 10,000 live ones, and 500,000 live ones with 10 million events. Needs Chromium and a build with the UI.
 # Usage: web_ui.sh BUILD-FOLDER        (meson test --benchmark web_ui passes it)
 export XGOTOPFS_BUILD=$1
 . "$(dirname "$0")/../lib.sh"
@@ -18,4 +18,8 @@ memory
 node web_ui.mjs "10,000 goroutines, 10 M events" "$URL/#source=$long" || fail "Chromium"
 memory
 node web_ui.mjs "500,000 goroutines, 10 M events" "$URL/#source=$many" "10,000 live goroutines" "$URL/" || fail "Chromium"
+memory
+start_web -goroutines 500000 -rate 100000 -history 100
+memory
+node web_ui.mjs "500,000 live goroutines" "$URL/" || fail "Chromium"
 memory

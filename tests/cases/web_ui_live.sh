@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The web UI in Chromium on the demo server under load, traced and mounted: rows with its names,
 # following, pausing, search, the panel with its stack and its path in the mount; and nothing in the
-# console. Screenshots of both themes and widths go to $SHOTS.
-# timeout: 240
+# console; then the six questions of docs/ui.md on examples/three-bugs. Screenshots of both themes and widths go to $SHOTS.
+# timeout: 400
 # sanitized: no
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../app_lib.sh"
@@ -28,5 +28,16 @@ for picture in 1280-light 1280-dark 390-light 390-dark; do
 	[ -s "$SHOTS/live-$picture.png" ] || fail "no picture $picture"
 done
 kill -0 "$LOAD" 2>/dev/null || fail "the client gave up: $(cat "$T/load.out")"
+stop_xgotopfs
+unharmed "$DEMO"
+end "$LOAD"
+end "$DEMO"
+
+# Three planted bugs: each of the six questions is answered in three steps at most.
+start_three_bugs
+mount_demo -web -web-port 0 -storage-dir "$T/sessions"
+wait_web
+(cd "$T/ui" && timeout 150 node walk.mjs "$WEB" "$SHOTS") || fail "a question has no answer in three steps"
+kill -0 "$LOAD" 2>/dev/null || fail "the load gave up: $(cat "$T/load.out")"
 stop_xgotopfs
 unharmed "$DEMO"

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The UI as a person uses it, on the made-up server: node ui.mjs URL [FOLDER for screenshots]
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { serious } from './axe.mjs';
 import { assert, until } from './browser.mjs';
 import { painted, pointAt, ready, run, selected, shot, view } from './page.mjs';
 
@@ -14,14 +13,6 @@ const leave = async (page) => {
 	await page.keyboard.press('a');
 	return view(page);
 };
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-// What axe finds that is serious, on what is shown now.
-const serious = (page) => page.evaluate(async (code) => {
-	if (!window.axe) (0, eval)(code);
-	const { violations } = await window.axe.run(document, { resultTypes: ['violations'] });
-	return violations.filter((v) => ['serious', 'critical'].includes(v.impact)).map((v) => `${v.id}: ${v.nodes.slice(0, 3).map((n) => n.target.join(' ')).join(', ')}`);
-}, axe);
-
 const steps = {
 	async 'rows appear, in the colours of the settings'(page) {
 		await page.goto(url);
@@ -389,6 +380,7 @@ const steps = {
 			await new Promise((resolve) => setTimeout(resolve, 700));
 			await route.continue().catch(() => {});
 		});
+		await until('the address follows', () => page.evaluate(() => location.hash), (h) => !/\bt=/.test(h));
 		await page.reload();
 		await ready(page);
 		assert(await page.evaluate(() => document.querySelector('.bar [title^="Follow"]').ariaPressed) === 'true', 'it does not follow');
@@ -724,6 +716,52 @@ const steps = {
 		await page.getByLabel('Filter goroutines').fill('');
 		await page.locator('.panel-head').getByLabel('Close').click();
 	},
+	async 'whether the picture is whole stands in one place'(page) {
+		for (const open of [() => page.keyboard.press('i'), () => page.locator('.metric', { hasText: 'LOST' }).click()]) {
+			await open();
+			const box = page.getByRole('dialog', { name: 'Is the picture whole?' });
+			const lost = await page.evaluate(async () => Object.values((await (await fetch('/api/live/status')).json()).lost).reduce((a, b) => a + b, 0));
+			const said = await until('what was lost', () => box.innerText(), (t) => /([\d,]+) lost, beside/.test(t) && /Events against memory/.test(t));
+			const told = Number(/([\d,]+) lost, beside/.exec(said)[1].replace(/,/g, ''));
+			assert(told >= lost && /Not whole: .*events were lost/.test(said), `${lost} lost, it says: ${said}`);
+			const found = await serious(page);
+			assert(!found.length, `axe: ${found.join('; ')}`);
+			await shot(page, 'whole');
+			await page.keyboard.press('Escape');
+			await box.waitFor({ state: 'detached' });
+		}
+	},
+	async "a goroutine's longest stays are in its panel, as the server has them"(page) {
+		await page.keyboard.press('g');
+		await page.keyboard.type('7');
+		await page.keyboard.press('Enter');
+		await page.locator('.slow tr').nth(3).waitFor();
+		const unit = { m: 60e9, s: 1e9, ms: 1e6, 'µs': 1e3, ns: 1 };
+		const lengths = (await page.locator('.slow td.num').allTextContents()).map((t) => [...t.matchAll(/([\d.]+) ?(ms|µs|ns|m|s)/g)].reduce((sum, [, n, u]) => sum + n * unit[u], 0));
+		assert(lengths.every((v, i) => v > 0 && (!i || v <= lengths[i - 1])), `not the longest first: ${lengths}`);
+		const place = await view(page);
+		await page.locator('.slow tr').first().click();
+		await until('it is shown', () => view(page), (v) => v.scale !== place.scale && Math.abs((v.t1 - v.t0) / lengths[0] - 5 / 3) < 0.1);
+		await page.locator('.panel-head').getByLabel('Close').click();
+		await page.getByRole('button', { name: 'Follow', exact: true }).click();
+	},
+	async 'more marks than a link keeps are refused, and it is said'(page) {
+		const marks = (n) => Array.from({ length: n }, (_, i) => `mark=${(i + 1) * 1e6}:m${i}`).join('&');
+		await page.goto('about:blank');
+		await page.goto(`${url}#${marks(50)}`);
+		await ready(page);
+		const kept = () => page.evaluate(() => (location.hash.match(/mark=/g) ?? []).length);
+		await until('50 marks', kept, (n) => n === 50);
+		await page.locator('canvas.rows').focus();
+		await page.keyboard.press('m');
+		await page.keyboard.type('one more');
+		await page.keyboard.press('Enter');
+		await page.locator('.said', { hasText: '50 marks' }).waitFor();
+		assert(await kept() === 50, 'one was dropped for it');
+		await page.goto('about:blank');
+		await page.goto(url);
+		await ready(page);
+	},
 	async 'axe finds nothing serious, in both themes'(page) {
 		for (const theme of ['light', 'dark']) {
 			await page.emulateMedia({ colorScheme: theme });
@@ -733,6 +771,24 @@ const steps = {
 				await page.locator(what).first().waitFor();
 				const found = await serious(page);
 				assert(!found.length, `${theme} ${tab}: ${found.join('; ')}`);
+			}
+			for (const by of ['type', 'function', 'call site']) {
+				await page.getByRole('tab', { name: 'Memory', exact: true }).click();
+				await page.getByRole('tab', { name: `By ${by}` }).click();
+				await page.locator('.memory table, .memory .empty').first().waitFor();
+				const found = await serious(page);
+				assert(!found.length, `${theme} memory by ${by}: ${found.join('; ')}`);
+			}
+			await page.getByRole('tab', { name: 'By goroutine' }).click();
+			await page.getByRole('tab', { name: 'Timeline', exact: true }).click();
+			for (const [what, there] of [['g', 'dialog'], ['?', 'dialog'], ['ArrowDown', '.panel .stack']]) {
+				await page.locator('canvas.rows').focus();
+				await page.keyboard.press(what);
+				await page.locator(there).first().waitFor();
+				const found = await serious(page);
+				assert(!found.length, `${theme} ${what}: ${found.join('; ')}`);
+				await page.keyboard.press('Escape');
+				await page.locator(there).first().waitFor({ state: 'detached' });
 			}
 		}
 		await page.emulateMedia({ colorScheme: 'light' });

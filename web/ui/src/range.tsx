@@ -91,7 +91,7 @@ export function RangeBar() {
 					<span class="muted"> · {dayTime(range.from, step, app.day(zone))} – {dayTime(range.to, step, app.day(zone))} {zone === 'utc' ? 'UTC' : 'local'}</span></span>
 				<span class="muted">{stats ? `${exact(stats.goroutines)} goroutines, ${stats.created} created, ${stats.exited} exited, ` +
 					`${count(Object.values(stats.events).reduce((a, b) => a + b, 0))} events, ${bytes(stats.alloc_bytes)} allocated` : '…'}
-					{stats && stats.since_ns > range.from ? <b class="warn"> · events before {moment(stats.since_ns - app.origin)} are no longer kept</b> : null}
+					{stats && stats.since_ns - app.origin > range.from ? <b class="warn"> · events before {moment(stats.since_ns - app.origin)} are no longer kept</b> : null}
 					{stats?.exited_missing ? <b class="warn"> · {exact(stats.exited_dropped)} exited goroutines are no longer kept, and not in it</b> : null}</span>
 				{selected !== null ? <label class="check"><input type="checkbox" checked={only}
 					onChange={(e) => setOnly(e.currentTarget.checked)} />only goroutine {selected}</label> : null}

@@ -9,7 +9,7 @@ import { duration, exact } from './format';
 import { usePolled } from './poll';
 import { useValue } from './store';
 
-interface Health { probes?: string; probes_off_ns?: number; not_covered?: string }
+interface Health { probes_level?: string; probes_in?: boolean; probes_off_ns?: number; probes_attached?: number; warning?: string[]; limit?: string[]; not_covered?: string }
 interface Audit { audit: string; state: string; meaning: string[]; difference: string[] }
 
 const EVERY_MS = 2000;
@@ -30,7 +30,7 @@ export function Whole() {
 	if (!status?.events || !app.usable) return <Dialog title="Is the picture whole?"><p class="muted">Nothing is known yet.</p></Dialog>;
 	const sum = (counts: Record<string, number>) => Object.values(counts).reduce((a, b) => a + b, 0);
 	const events = sum(status.events), lost = sum(status.lost), losses = status.losses ?? [], { health, audit } = value ?? { health: null, audit: null };
-	const off = /off|none/.test(health?.probes ?? ''), missing = losses.filter((l) => l.of === 'data' || l.of === 'sample');
+	const off = health?.probes_in === false, missing = losses.filter((l) => l.of === 'data' || l.of === 'sample');
 	const faults = [lost ? `${exact(lost)} events were lost` : '', status.in_doubt ? 'states are in doubt' : '', audit && /differs|blind|behind/.test(audit.state) ? `the audit says: ${audit.audit}` : '',
 		off ? 'probes are off' : '', missing.length && !lost ? 'something was lost or left out' : ''].filter(Boolean);
 	return (
@@ -44,7 +44,9 @@ export function Whole() {
 					{audit ? audit.audit : value ? 'cannot be told' : '…'}
 					{audit?.difference?.length ? <ul>{audit.difference.map((d) => <li class="mono">{d}</li>)}</ul> : null}
 					{audit?.state === 'differs' ? <ul>{audit.meaning?.map((m) => <li class="muted">{m}</li>)}</ul> : null}</Line>
-				{health?.probes ? <Line sign={off ? 'bad' : health.probes_off_ns ? 'so' : 'good'} what="Probes">{health.probes}{health.probes_off_ns ? `, off for ${duration(health.probes_off_ns)} in all` : ''}</Line> : null}
+				{health?.probes_level ? <Line sign={off ? 'bad' : health.probes_off_ns ? 'so' : 'good'} what="Probes">{health.probes_level}, {off ? 'off now' : `${exact(health.probes_attached ?? 0)} attached`}{health.probes_off_ns ? `, off for ${duration(health.probes_off_ns)} in all` : ''}</Line> : null}
+				{health?.warning?.length ? <Line sign="bad" what="In doubt"><ul>{health.warning.map((text) => <li>{text}</li>)}</ul></Line> : null}
+				{health?.limit?.length ? <Line sign="so" what="Limits"><ul>{health.limit.map((text) => <li>{text}</li>)}</ul></Line> : null}
 				<Line sign={status.trimmed || status.exited_dropped ? 'so' : 'good'} what="Kept">{status.trimmed ? `all but the oldest ${exact(status.trimmed)} events, of which states remain, not as fine` : 'every event'}
 					{status.exited_dropped ? `; ${exact(status.exited_dropped)} goroutines that exited are no longer told` : ''}</Line>
 				{health?.not_covered && health.not_covered !== 'nothing' ? <Line sign="so" what="Told by no event"><ul>{health.not_covered.split('; ').map((text) => <li>{text}</li>)}</ul></Line> : null}

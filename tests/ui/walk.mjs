@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// The six questions, asked of the UI while it shows examples/three-bugs under load: each answered in at
+// most three steps from the first screen. A step is a click, a key or a drag; the script
+// counts them. node walk.mjs URL [FOLDER for pictures [all]]: with "all", every question in both
+// themes at 390, 1280 and 1440 px; else light at 1280, and two dark at 390.
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { assert, open, until } from './browser.mjs';
+import { serious } from './axe.mjs';
+
+const [url, folder, which] = process.argv.slice(2);
+const STEPS_MOST = 3;
+if (folder) mkdirSync(folder, { recursive: true });
+
+// What a person does, counted.
+class Hand {
+	steps = 0;
+	constructor(page, picture) {
+		this.page = page;
+		this.picture = picture; // of what is on the way
+	}
+	async click(locator) {
+		this.steps++;
+		await locator.click();
+	}
+	async at(x, y) {
+		this.steps++;
+		await this.page.mouse.click(x, y);
+	}
+	async key(key) {
+		this.steps++;
+		await this.page.keyboard.press(key);
+	}
+	async drag(from, to) {
+		this.steps++;
+		await this.page.mouse.move(...from);
+		await this.page.mouse.down();
+		await this.page.mouse.move(...to, { steps: 4 });
+		await this.page.mouse.up();
+	}
+}
+
+const tab = (page, name) => page.getByRole('tab', { name, exact: true });
+const text = (page, what) => page.locator(what).first().innerText();
+const has = (...parts) => (said) => parts.every((p) => (p instanceof RegExp ? p.test(said) : said.includes(p)));
+
+// The answer is on the screen, not below its edge.
+async function seen(page, locator) {
+	await locator.waitFor();
+	const { y, height } = await locator.boundingBox(), { height: most } = page.viewportSize();
+	assert(y >= 0 && y + Math.min(height, 20) <= most, `the answer is out of sight: at ${y} of ${most}`);
+}
+
+// Each comes to its answer and says what it is.
+const QUESTIONS = {
+	async 'what leaks, and where it was created'(page, hand) {
+		await hand.click(tab(page, 'Leaks'));
+		const row = page.locator('.leaks tr.suspicious', { hasText: 'main.askIndex' });
+		await seen(page, row);
+		return until('the leak', () => row.innerText(), has('main.askIndex', 'main.search', 'main.go:56', /chan send/), 60);
+	},
+	async 'who holds the lock that others wait for'(page, hand) {
+		await hand.click(page.locator('.insights-line'));
+		const line = page.locator('.insights-list li button', { hasText: 'critical convoy' });
+		await until('the convoy', () => line.count(), (n) => n > 0, 60);
+		const said = await line.innerText(), goid = /likely holder G(\d+)/.exec(said)?.[1];
+		assert(has('wait for one Mutex', 'main.(*prices).reload', 'main.go:36')(said) && goid, said);
+		await hand.picture('problems');
+		await hand.click(line);
+		await until('the holder', () => text(page, '.panel h2'), (t) => t === `Goroutine ${goid}`);
+		await until('where it is', () => page.locator('.panel .stack').innerText(), has('main.(*prices).reload'), 60);
+		return said;
+	},
+	async 'who allocates most, and from where'(page, hand) {
+		await hand.click(tab(page, 'Memory'));
+		await hand.click(page.getByRole('tab', { name: 'By call site' }));
+		const first = page.locator('.call-sites tbody tr').first();
+		const said = await until('the hog', () => first.innerText(), has('main.withLine', 'main.go:84'), 60);
+		await seen(page, first);
+		return said;
+	},
+	async 'what is slow in this goroutine: why it waited, and who woke it'(page, hand) {
+		const [x, y] = await page.evaluate(() => {
+			const t = window.timeline, box = t.canvas.getBoundingClientRect(), i = t.entries.findIndex((e) => e.row?.func === 'net/http.(*conn).serve' && e.row.waiting > 1e9);
+			return [box.x + t.labels + 60, box.y + t.rowTop(i) + 10];
+		});
+		await hand.at(x, y);
+		const first = page.locator('.slow tr').first();
+		await first.waitFor();
+		const said = await until('its longest stay', () => page.locator('.slow').innerText(), has('sync.Mutex.Lock', /ended by \d+/, / s\b/), 60);
+		if (page.viewportSize().width > 700) await seen(page, first);
+		return said.split('\n').slice(0, 4).join(' ');
+	},
+	async 'what happened in that time'(page, hand) {
+		const { x, y, width } = await page.locator('canvas.rows').boundingBox();
+		const labels = await page.evaluate(() => window.timeline.labels);
+		await hand.drag([x + labels + (width - labels) * 0.35, y + 12], [x + labels + (width - labels) * 0.75, y + 12]);
+		const bar = page.locator('.range');
+		const said = await until('its figures', () => bar.innerText(), has(/[\d,]+ goroutines/, /[\d.]+k? events/, 'waiting', 'running'), 60);
+		await seen(page, bar.locator('.range-head'));
+		return said.split('\n').slice(0, 4).join(' ');
+	},
+	async 'is the picture whole: loss, audit, coverage'(page, hand) {
+		await hand.key('i');
+		const box = page.locator('.whole');
+		const said = await until('loss, audit and coverage', () => box.innerText(), has(/told, none lost|lost, beside/, 'Events against memory', /agrees|waiting|differs/, 'Told by no event'), 60);
+		await seen(page, box);
+		return said.split('\n').slice(0, 3).join(' ');
+	},
+};
+
+const SHORT = ['leak', 'lock', 'hog', 'slow', 'range', 'whole'];
+
+// From the first screen, as it is for who has just opened it.
+async function ask(page, question, k, look, problems) {
+	await page.goto('about:blank');
+	await page.goto(url);
+	await page.evaluate(() => localStorage.clear());
+	await page.waitForFunction(() => window.timeline?.entries.length > 20 && window.timeline.view.t1 > 11e9, null, { timeout: 60000 });
+	const picture = async (name) => { if (folder) await page.screenshot({ path: join(folder, `${name}-${look.width}-${look.theme}.png`) }); };
+	const hand = new Hand(page, picture);
+	const said = await QUESTIONS[question](page, hand);
+	assert(hand.steps <= STEPS_MOST, `${hand.steps} steps`);
+	assert(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'the page is wider than the screen');
+	const found = await serious(page);
+	assert(!found.length, `axe: ${found.join('; ')}`);
+	assert(!problems.length, problems.splice(0).join('; '));
+	await page.mouse.move(4, 4); // no tooltip over it
+	await page.locator('.tooltip').waitFor({ state: 'hidden' });
+	await picture(SHORT[k]);
+	console.log(`ok: ${look.width} ${look.theme}: ${question}: ${hand.steps} step${hand.steps === 1 ? '' : 's'}: ${said.replace(/\s+/g, ' ').slice(0, 160)}`);
+}
+
+const looks = which === 'all' ? [390, 1280, 1440].flatMap((width) => ['light', 'dark'].map((theme) => ({ width, theme }))) :
+	[{ width: 1280, theme: 'light' }, { width: 390, theme: 'dark', only: ['leak', 'lock'] }];
+let failed = 0;
+for (const look of looks) {
+	const { page, problems, close } = await open({ ...look, height: look.width < 700 ? 844 : 800 });
+	for (const [k, question] of Object.keys(QUESTIONS).entries())
+		if (look.only?.includes(SHORT[k]) ?? true) try {
+			await ask(page, question, k, look, problems);
+		} catch (e) {
+			failed++;
+			problems.length = 0;
+			console.log(`FAILED: ${look.width} ${look.theme}: ${question}: ${e.message.split('\n')[0]}`);
+			if (folder) await page.screenshot({ path: join(folder, `failed-${SHORT[k]}-${look.width}-${look.theme}.png`) });
+		}
+	await close();
+}
+process.exit(failed ? 1 : 0);

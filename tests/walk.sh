@@ -1,0 +1,32 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# Walks through the web UI on examples/three-bugs under load (tests/ui/walk.mjs) and takes the pictures of docs/ui.md.
+# Needs root, Go, Chromium, python3-pil.
+# Usage: [XGOTOPFS_BUILD=build] tests/walk.sh [FOLDER]      FOLDER: all pictures of both themes at 390, 1280 and 1440 px; unless given, those of docs
+ALL=${1:+$(realpath -m "$1")}
+cd "$(dirname "$0")/.." || exit
+. tests/lib.sh
+. tests/app_lib.sh
+. tests/web_lib.sh
+need_tracing
+need_browser
+"$PYTHON" -c 'import PIL' 2>/dev/null || skip "python3-pil is not installed"
+FOLDER=${ALL:-$T/shots}
+start_three_bugs
+mount_demo -web -web-port 0 -storage-dir "$T/sessions"
+wait_web
+(cd "$T/ui" && timeout 600 node walk.mjs "$WEB" "$FOLDER" all) || fail "a question has no answer in three steps"
+stop_xgotopfs
+unharmed "$DEMO"
+[ -z "$ALL" ] || exit 0
+for picture in problems-1280-light leak-1280-light lock-1280-light hog-1280-light slow-1280-light range-1280-light whole-1280-light slow-1280-dark leak-390-dark lock-390-dark hog-390-dark; do
+	# 256 colours are enough for a page of text and flat colours, and a third of the size.
+	"$PYTHON" - "$FOLDER/$picture.png" "docs/ui-$picture.png" <<'EOF' || fail "no $picture"
+import sys
+from PIL import Image
+Image.open(sys.argv[1]).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(sys.argv[2], optimize=True)
+EOF
+done
+sum=$(stat -c %s docs/ui-*.png | paste -sd+ | bc)
+[ "$sum" -le 1500000 ] || fail "the pictures have $sum bytes together"
+echo "$sum bytes in docs/ui-*.png"
