@@ -17,6 +17,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 STAY = """package main
@@ -40,6 +41,8 @@ func stay(profile *pprof.Profile, out io.Writer) {
 }
 """
 PATIENCE = 240  # on a busy machine
+REST_S = 0.4  # who has done nothing for so long is stuck
+REST_MAX_S = 20  # some never rest
 AT_ONCE = 2
 
 
@@ -104,6 +107,34 @@ def goroutines(text):
     return found
 
 
+def activity(pid):
+    """What changes whenever one of its threads runs; None while one wants to."""
+    seen = []
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        try:
+            with open(f"/proc/{pid}/task/{thread}/status", encoding="utf-8") as file:
+                text = file.read()
+        except OSError:
+            return None
+        if re.search(r"^State:\s*R", text, re.M):
+            return None
+        seen.append((thread, re.findall(r"ctxt_switches:\s*(\d+)", text)))
+    return sorted(seen)
+
+
+def wait_for_rest(pid):
+    """Whoever looks while the program is still about to get stuck sees less than who looks later."""
+    until = time.monotonic() + REST_MAX_S
+    before, since = None, time.monotonic()
+    while time.monotonic() < until:
+        now = activity(pid)
+        if now is None or now != before:
+            before, since = now, time.monotonic()
+        elif time.monotonic() - since >= REST_S:
+            return
+        time.sleep(0.05)
+
+
 def run(binary, name, simple, leaks_of):
     env = dict(os.environ, GODEBUG="asyncpreemptoff=1")
     if simple:
@@ -113,6 +144,7 @@ def run(binary, name, simple, leaks_of):
         try:
             if program.stdout.readline().strip() != "ready":
                 return None
+            wait_for_rest(program.pid)
             looked = subprocess.run([leaks_of, binary, str(program.pid)], check=True, text=True,
                                     stdout=subprocess.PIPE, timeout=PATIENCE).stdout
             text, _ = program.communicate("\n", timeout=PATIENCE)

@@ -476,6 +476,25 @@ int memory_goroutines(const struct target *t, pid_t pid, uint64_t bias,
 	return err;
 }
 
+int memory_goroutine_records(const struct target *t, pid_t pid, uint64_t bias, uint64_t **ret,
+			     size_t *ret_n)
+{
+	struct list list = {0};
+	uint64_t *addresses = NULL;
+	int err = read_list(t, pid, bias, &list);
+
+	if (!err) {
+		addresses = malloc((list.n + 1) * sizeof(*addresses));
+		err = addresses ? 0 : -ENOMEM;
+	}
+	for (size_t i = 0; !err && i < list.n; i++)
+		addresses[i] = list.slots[i].address;
+	*ret_n = err ? 0 : list.n;
+	*ret = addresses;
+	free(list.slots);
+	return err;
+}
+
 int memory_goroutine_again(const struct target *t, pid_t pid, uint64_t bias,
 			   const struct memory_goroutine *before, struct memory_goroutine *ret)
 {

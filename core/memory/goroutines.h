@@ -65,6 +65,10 @@ int memory_goroutines_about(const struct target *t, pid_t pid, uint64_t bias,
 			    struct memory_goroutine **ret, size_t *ret_n,
 			    struct memory_about *ret_about);
 
+/* Addresses of all gs, dead ones too; the caller frees *ret. Errors as above. */
+int memory_goroutine_records(const struct target *t, pid_t pid, uint64_t bias, uint64_t **ret,
+			     size_t *ret_n);
+
 /* The one with this goid: reads them all. -ESRCH when there is none. */
 int memory_goroutine_by_id(const struct target *t, pid_t pid, uint64_t bias, uint64_t goid,
 			   struct memory_goroutine *ret);

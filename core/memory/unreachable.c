@@ -68,7 +68,8 @@ static bool is_candidate(const struct pass *p, const struct wait_goroutine *w)
 		const struct wait_object *o = &g->objects[g->waits[w->waits + i].object];
 
 		/* What is not in the heap is a variable, which anybody may use. */
-		if (o->kind == WAIT_POLL || (o->kind == WAIT_CHAN && o->chan.timer) ||
+		if (o->kind == WAIT_POLL ||
+		    (o->kind == WAIT_CHAN && o->chan.timer && !o->chan.stopped) ||
 		    !heap_span_at(p->heap, o->address))
 			return false;
 	}
@@ -173,6 +174,19 @@ static int note_running(struct ids *ids, uint64_t goid)
 	return 0;
 }
 
+/* The records of all goroutines: also those of dead ones, which lead to each other, and whose
+ * stacks end where an object may begin. */
+static int hide_records(struct pass *p)
+{
+	cleanup_free_ uint64_t *records = NULL;
+	size_t n;
+	int err = memory_goroutine_records(p->t, p->pid, p->bias, &records, &n);
+
+	for (size_t i = 0; !err && i < n; i++)
+		reach_opaque(p->reach, records[i]);
+	return err;
+}
+
 /* The goroutines as they are now. At first who is parked as the graph says is a candidate; later
  * who is no longer is none. */
 static int add_goroutines(struct pass *p, bool first)
@@ -186,8 +200,8 @@ static int add_goroutines(struct pass *p, bool first)
 		return err;
 	if (cut) /* there are roots that we do not see */
 		return -E2BIG;
-	for (size_t i = 0; first && i < n; i++)
-		reach_opaque(p->reach, gs[i].address);
+	if (first)
+		err = hide_records(p);
 	for (size_t i = 0; i < n && !err; i++) {
 		struct candidate *c = find(p, gs[i].goid);
 

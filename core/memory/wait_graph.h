@@ -70,7 +70,9 @@ struct wait_object {
 			uint64_t len, cap;
 			uint16_t elem_bytes;
 			bool closed;
-			bool timer; /* a timer sends on it */
+			bool timer;   /* a timer sends on it */
+			bool stopped; /* which has fired or was stopped: only Reset() makes it
+				       * send again, so whoever waits needs somebody who has it */
 		} chan;
 		/* sync/mutex.go: mutexLocked, mutexWoken, mutexStarving. Of an RWMutex: its w,
 		 * which writers hold. `waiters` is the lock's own count. */

@@ -72,6 +72,8 @@ int reading_edge(struct wait_reading *r, uint32_t g, uint64_t address, enum wait
 /* wait_timers.c: which channels a timer sends on, where the channel itself does not say: up
  * to 1.22, and with asynctimerchan=1. */
 int reading_timers(struct wait_reading *r);
+/* Is that runtime.timer a channel's, and not to fire? From 1.23 on. */
+bool timer_is_stopped(const struct wait_reading *r, uint64_t timer);
 /* wait_locks.c: what those wait on that sleep on a semaphore, in Cond.Wait, or for a descriptor:
  * adds their edges. */
 int reading_locks(struct wait_reading *r);

@@ -322,7 +322,8 @@ static void parse_channel(const struct go_layout *l, const uint8_t *bytes, struc
 	c->recvq = word(bytes, l->hchan_recvq);
 	c->sendq = word(bytes, l->hchan_sendq);
 	c->closed = closed == 1;
-	c->timer = l->hchan_timer && word(bytes, l->hchan_timer);
+	c->timer_at = l->hchan_timer ? word(bytes, l->hchan_timer) : 0;
+	c->timer = c->timer_at != 0;
 	/* makechan(): an element is smaller than 64 KiB. */
 	c->ok = closed <= 1 && c->len <= c->cap && c->cap < 1ull << 48 &&
 		(!c->recvq || can_be_pointer(c->recvq)) && (!c->sendq || can_be_pointer(c->sendq));

@@ -56,6 +56,7 @@ struct channel {
 	uint64_t len, cap, elem_type, recvq, sendq;
 	uint16_t elem_bytes;
 	bool closed, timer;
+	uint64_t timer_at; /* of its runtime.timer, when it is told; 0 */
 };
 
 /* Fills those whose address is given. 0, -ESRCH, -EPERM, -ENOMEM. */

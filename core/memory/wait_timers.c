@@ -15,6 +15,22 @@
 
 #define TIMERS_MAX (1u << 20) /* of one P */
 #define BATCH      512
+#define IS_CHAN    10 /* timer.isChan */
+#define TIMER_WHEN 24 /* timer.when is so far before timer.arg: period and f are between */
+
+/* time.go timer, from 1.23 on: isChan, and when it fires: 0, never. */
+bool timer_is_stopped(const struct wait_reading *r, uint64_t timer)
+{
+	uint8_t bytes[GO_WAIT_SIZE_MAX];
+	const uint32_t arg = r->l->timer_arg;
+	uint64_t when;
+
+	if (!r->l->timers_in_struct || arg < TIMER_WHEN + IS_CHAN || arg > sizeof(bytes) ||
+	    timer % 8 || memory_read(r->pid, timer, bytes, arg))
+		return false;
+	memcpy(&when, bytes + arg - TIMER_WHEN, sizeof(when));
+	return bytes[IS_CHAN] == 1 && !when;
+}
 
 /* A timer's channel has room for one time.Time. */
 static bool may_be_timers(const struct wait_reading *r, const struct wait_object *o)

@@ -274,6 +274,7 @@ static int fill_channels(struct wait_reading *r, const struct channel *list, siz
 		o->chan.elem_bytes = list[i].elem_bytes;
 		o->chan.closed = list[i].closed;
 		o->chan.timer = list[i].timer;
+		o->chan.stopped = list[i].timer_at && timer_is_stopped(r, list[i].timer_at);
 		err = name_type(r, &types, list[i].elem_type, &o->chan.elem);
 	}
 	address_map_free(&types);

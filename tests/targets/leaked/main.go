@@ -2,7 +2,8 @@
 // Leaked leaves goroutines behind, and has others that wait but can be woken. Whether a goroutine is
 // lost stands in the name of its first function: main.lost… or main.fine…. It prints "ready N", N
 // being how many are lost, and then moves on: with "busy" as its argument it makes and drops
-// goroutines, channels and locks all the while.
+// goroutines, channels and locks all the while; with "dead" it has lost thousands more, among goroutines
+// that have ended or sleep.
 package main
 
 import (
@@ -19,6 +20,7 @@ var (
 	globalMu sync.Mutex
 	holder   struct{ inner struct{ ch chan int } }
 	table    = map[string]chan int{}
+	stopped  *time.Timer
 )
 
 // --- lost: nobody can reach what they wait on
@@ -44,6 +46,11 @@ func lostCond(c *sync.Cond)           { c.L.Lock(); c.Wait() }
 func lostNil()                        { var ch chan int; <-ch }
 func lostNilSend()                    { var ch chan int; ch <- 1 }
 func lostNoCases()                    { select {} }
+
+// Nobody can set them anew.
+func lostStopped() { t := time.NewTimer(time.Hour); t.Stop(); <-t.C }
+func lostFired()   { t := time.NewTimer(1); <-t.C; <-t.C }
+func lostTicker()  { t := time.NewTicker(1); <-t.C; t.Stop(); <-t.C; <-t.C }
 func lostCycle(a, b *sync.Mutex, wg *sync.WaitGroup) {
 	a.Lock()
 	defer a.Unlock()
@@ -67,6 +74,7 @@ func fineMain(ch chan int)            { <-ch }
 func fineAfter()                      { <-time.After(time.Hour) }
 func fineTicker()                     { t := time.NewTicker(time.Hour); <-t.C; t.Stop() }
 func fineContext(ctx context.Context) { <-ctx.Done() }
+func fineReset(t *time.Timer)         { <-t.C }
 func fineTimeout() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 	defer cancel()
@@ -109,6 +117,9 @@ func start() int {
 	do(func() { go lostNil() })
 	do(func() { go lostNilSend() })
 	do(func() { go lostNoCases() })
+	do(func() { go lostStopped() })
+	do(func() { go lostFired() })
+	do(func() { go lostTicker() })
 	do(func() {
 		a, b, wg := new(sync.Mutex), new(sync.Mutex), new(sync.WaitGroup)
 		wg.Add(2)
@@ -133,6 +144,9 @@ func start() int {
 	go fineAfter()
 	go fineTicker()
 	go fineTimeout()
+	stopped = time.NewTimer(time.Hour)
+	stopped.Stop()
+	go fineReset(stopped)
 	after := make(chan int)
 	time.AfterFunc(time.Hour, func() { close(after) })
 	go fineAfterFunc(after)
@@ -148,6 +162,26 @@ func start() int {
 	go fineSyscall(pipe)
 	go fineTable(pipe)
 	return lost
+}
+
+func long() { time.Sleep(time.Hour) }
+
+// Many wait for channels that lie between the stacks of those that have ended or sleep.
+//
+//go:noinline
+func many() int {
+	const batch, batches = 100, 30
+	for i := 0; i < batches; i++ {
+		end := make(chan int)
+		for j := 0; j < batch; j++ {
+			go lostReceive(make(chan int))
+			go func() { <-end }()
+			go long()
+		}
+		time.Sleep(time.Millisecond)
+		close(end)
+	}
+	return batch * batches
 }
 
 var global2 *owner
@@ -194,6 +228,10 @@ func main() {
 	wipe(20)
 	time.Sleep(300 * time.Millisecond)
 	runtime.GC()
+	if len(os.Args) > 1 && os.Args[1] == "dead" {
+		lost += many()
+		wipe(20)
+	}
 	fmt.Println("ready", lost)
 	if len(os.Args) > 1 && os.Args[1] == "busy" {
 		for i := 0; i < 4; i++ {
