@@ -400,6 +400,8 @@ int runs_walk(const struct view *v, unsigned proc, struct runs *r)
 
 	if (!l)
 		return -ENOMEM;
+	if (proc >= model_procs(v->model))
+		return -ENOENT;
 	l->v = v;
 	l->proc = proc;
 	l->r = r;
