@@ -31,6 +31,7 @@
 #include "core/model/functions.h"
 #include "core/model/model.h"
 #include "core/model/pool.h"
+#include "core/model/slab.h"
 #include "core/model/walk.h"
 
 #define ROWS_INLINE      5  /* allocation rows inside the record */
@@ -162,6 +163,7 @@ struct shard {
 	struct slot *slots;
 	uint32_t mask, used;
 	struct chunk **chunks; /* NULL where one was given back */
+	struct slabs slabs;    /* where the later ones are */
 	uint32_t n_chunks, n_missing, n_empty;
 	struct chunk *room;     /* chunks with room, the one to use next first */
 	struct record *last[2]; /* looked up last: actor, subject */

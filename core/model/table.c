@@ -9,12 +9,52 @@
 
 #include "core/model/model_internal.h"
 
-#define SLOTS_MIN 1023u
+#define SLOTS_MIN    1023u
+#define CHUNKS_SMALL 8 /* those behind are in large pages, which a small program need not have */
+
+/* In large pages once they fill some. */
+static struct slot *slots_new(uint32_t mask)
+{
+	size_t size = ((size_t)mask + 1) * sizeof(struct slot);
+
+	return size < SLAB_SIZE ? calloc(1, size) : pages_new(size);
+}
+
+static void slots_free(struct slot *slots, uint32_t mask)
+{
+	size_t size = ((size_t)mask + 1) * sizeof(struct slot);
+
+	if (size < SLAB_SIZE)
+		free(slots);
+	else
+		pages_free(slots, size);
+}
+
+static struct chunk *chunk_new(struct shard *s, uint32_t index)
+{
+	struct chunk *chunk;
+
+	if (index >= CHUNKS_SMALL)
+		return slabs_get(&s->slabs);
+	chunk = aligned_alloc(64, sizeof(*chunk));
+	if (chunk)
+		memset(chunk, 0, sizeof(*chunk));
+	return chunk;
+}
+
+static void chunk_free(struct shard *s, struct chunk *chunk)
+{
+	if (chunk && chunk->index >= CHUNKS_SMALL)
+		slabs_put(&s->slabs, chunk);
+	else
+		free(chunk);
+}
 
 int shard_init(struct shard *s)
 {
 	s->mask = SLOTS_MIN;
-	s->slots = calloc(s->mask + 1, sizeof(*s->slots));
+	s->slabs.piece = sizeof(struct chunk);
+	s->slots = slots_new(s->mask);
 	/* An event ends or revives at most its actor and its subject. */
 	s->changes = calloc(2 * BATCH_LARGE, sizeof(*s->changes));
 	s->procs = calloc(MODEL_PROCS_MAX, sizeof(*s->procs));
@@ -45,12 +85,12 @@ void shard_free(struct shard *s)
 			free(g->more);
 	}
 	for (uint32_t i = 0; i < s->n_chunks; i++)
-		free(s->chunks[i]);
+		chunk_free(s, s->chunks[i]);
 	for (unsigned i = 0; s->procs && i < s->n_procs; i++)
 		free_proc(s->procs[i]);
 	free(s->procs);
 	free(s->chunks);
-	free(s->slots);
+	slots_free(s->slots, s->mask);
 	free(s->changes);
 }
 
@@ -101,7 +141,7 @@ static void insert(struct slot *slots, uint32_t mask, const struct slot *entry)
 
 static int resize(struct shard *s, uint32_t mask)
 {
-	struct slot *slots = calloc((size_t)mask + 1, sizeof(*slots));
+	struct slot *slots = slots_new(mask);
 
 	if (!slots)
 		return -ENOMEM;
@@ -111,7 +151,7 @@ static int resize(struct shard *s, uint32_t mask)
 	}
 	s->memory += ((size_t)mask + 1) * sizeof(*slots);
 	s->memory -= ((size_t)s->mask + 1) * sizeof(*slots);
-	free(s->slots);
+	slots_free(s->slots, s->mask);
 	s->slots = slots;
 	s->mask = mask;
 	return 0;
@@ -169,14 +209,16 @@ static int chunk_index(struct shard *s, uint32_t *ret)
 
 static struct chunk *new_chunk(struct shard *s)
 {
-	struct chunk *chunk = aligned_alloc(64, sizeof(*chunk));
+	struct chunk *chunk;
 	uint32_t index;
 
-	if (!chunk || chunk_index(s, &index)) {
-		free(chunk);
+	if (chunk_index(s, &index))
+		return NULL;
+	chunk = chunk_new(s, index);
+	if (!chunk) {
+		s->n_missing++; /* the index is free again */
 		return NULL;
 	}
-	memset(chunk, 0, sizeof(*chunk));
 	chunk->index = index;
 	s->chunks[index] = chunk;
 	s->memory += sizeof(*chunk);
@@ -231,7 +273,7 @@ static void release(struct shard *s, struct chunk *chunk, struct record *g)
 	s->chunks[chunk->index] = NULL;
 	s->n_missing++;
 	s->memory -= sizeof(*chunk);
-	free(chunk);
+	chunk_free(s, chunk);
 }
 
 void shard_remove(struct shard *s, struct record *g)
