@@ -276,6 +276,15 @@ static uint32_t own_site_of(const struct view *v, const struct sample_row *row)
 	return 0;
 }
 
+static bool allocates(const struct view *v, const struct sample_row *row)
+{
+	for (uint32_t i = 0; i < row->n; i++) {
+		if (begins_with(function_of(v, row->sites[i]), "runtime.mallocgc"))
+			return true;
+	}
+	return false;
+}
+
 static int add_recent(const struct view *v, const struct sample_row *row, struct groups *sums,
 		      struct cpu_recent *ret)
 {
@@ -283,6 +292,11 @@ static int add_recent(const struct view *v, const struct sample_row *row, struct
 	struct own_sum *sum;
 
 	ret->all_ns += row->sum.weight;
+	if (row->n && strcmp(function_of(v, row->sites[0]), "[kernel]") != 0) {
+		ret->user_ns += row->sum.weight;
+		if (begins_with(work_of(v, row), "gc") || allocates(v, row))
+			ret->memory_ns += row->sum.weight;
+	}
 	if (begins_with(work_of(v, row), "gc"))
 		ret->gc_ns += row->sum.weight;
 	else if (site) {

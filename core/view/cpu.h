@@ -39,6 +39,9 @@ struct cpu_recent {
 	uint64_t ns; /* of the time looked at; 0: there is no sample */
 	uint64_t all_ns,
 		gc_ns; /* of CPU time; gc_ns: collecting garbage, goroutines' help included */
+	/* Of what was not spent in the kernel (where our probes are, too): with memory handed out
+	 * and taken back; and all. */
+	uint64_t memory_ns, user_ns;
 	/* The function of the program's own (own.h) that most of it was spent in, or below. */
 	uint64_t own_ns, goid;
 	uint32_t own_site; /* names_site(): one of its places; 0: there is none */

@@ -234,3 +234,46 @@ bool origins_culprit(const struct origins *o, const struct view *v, uint32_t sta
 	}
 	return found;
 }
+
+/* The first of the program's own above such a call. */
+static void look_above(struct search *s, const struct sample_row *row, const char *callee)
+{
+	bool above = false;
+
+	for (uint32_t i = 0; i < row->n; i++) {
+		const char *name = names_string(s->names, func_of(s, row->sites[i]));
+
+		above |= !strncmp(name, callee, strlen(callee));
+		if (above && row->sites[i] && is_own(s, row->sites[i])) {
+			blame(&s->own, s, row->sites[i], row->sum.hits);
+			s->weight = sum_u64(s->weight, row->sum.hits);
+			return;
+		}
+	}
+}
+
+bool origins_caller(const struct view *v, unsigned proc, const char *callee, struct culprit *ret)
+{
+	static const enum sample_kind kinds[] = {SAMPLE_CPU, SAMPLE_ALLOC};
+	struct search s = {.names = model_names(v->model), .own = GROUPS_INIT(struct blame)};
+	const struct blame *own;
+	bool found;
+
+	for (unsigned k = 0; k < ARRAY_SIZE(kinds); k++) {
+		cleanup_free_ struct sample_row *rows = NULL;
+		struct sample_totals totals;
+		size_t n = 0;
+
+		if (samples_copy(model_samples(v->model), proc, kinds[k], &rows, &n, &totals))
+			continue;
+		for (size_t i = 0; i < n; i++)
+			look_above(&s, &rows[i], callee);
+	}
+	own = most(&s.own);
+	found = own != NULL;
+	if (found)
+		*ret = (struct culprit){own->site_id,
+					(double)own->weight / (double)MAX(s.weight, 1)};
+	groups_free(&s.own);
+	return found;
+}

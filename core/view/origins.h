@@ -42,5 +42,8 @@ struct culprit {
 /* false: none is known. */
 bool origins_culprit(const struct origins *o, const struct view *v, uint32_t start_func_id,
 		     struct culprit *ret);
+/* The same of a call, by samples of CPU time and of allocations: the first of the program's own
+ * above one whose name begins so. */
+bool origins_caller(const struct view *v, unsigned proc, const char *callee, struct culprit *ret);
 
 #endif

@@ -12,6 +12,10 @@
  * in its place. */
 #define RUNNING "running or waiting for a CPU of the machine"
 
+/* problem_rules says so. */
+#define CALM_PERCENT  50
+#define NAMED_PERCENT 10
+
 /* Of one processor, in the last second. */
 static double percent(const struct scene *s, uint64_t ns)
 {
@@ -62,7 +66,7 @@ static void add_sampled(const struct scene *s, struct problem *p)
 	const struct names *names = model_names(s->v->model);
 	const struct cpu_recent *cpu = &s->cpu;
 
-	if (!cpu->own_site || percent_of(cpu->own_ns, cpu->ns) < 10)
+	if (!cpu->own_site || percent_of(cpu->own_ns, cpu->ns) < NAMED_PERCENT)
 		return;
 	buf_adds(&p->text, "; ");
 	view_site_file(names, cpu->own_site, &p->text);
@@ -102,12 +106,24 @@ static void add_runners(const struct scene *s, struct problem *p)
 	}
 }
 
+/* Is it not the program that takes the processors? Nothing of its own stands out, and all of it is
+ * less than half of one. */
+static bool machine_is_short(const struct scene *s)
+{
+	const struct cpu_recent *cpu = &s->cpu;
+
+	return percent_of(cpu->all_ns, cpu->ns) < CALM_PERCENT &&
+	       (percent_of(cpu->own_ns, cpu->ns) < NAMED_PERCENT ||
+		percent_of(cpu->own_ns, cpu->all_ns) < CALM_PERCENT);
+}
+
 void problems_of_latency(struct scene *s)
 {
 	const struct problem_rule *rule = &problem_rules[PROBLEM_LATENCY];
 	uint64_t counts[LATENCY_BUCKETS], n = 0, worst;
 	const struct past_moment *then;
 	struct problem *p;
+	bool others;
 
 	if (rule->needs & ~s->has)
 		return;
@@ -120,7 +136,8 @@ void problems_of_latency(struct scene *s)
 					100 - (unsigned)rule->percent);
 	if (n < rule->number || worst < rule->ns)
 		return;
-	p = problem_add(s, PROBLEM_LATENCY, PROBLEM_WARNING, n);
+	others = s->cpu_sampled && s->cpu.ns >= NS_PER_SEC && machine_is_short(s);
+	p = problem_add(s, PROBLEM_LATENCY, others ? PROBLEM_NOTICE : PROBLEM_WARNING, n);
 	if (!p)
 		return;
 	buf_addf(&p->text, "%llu %% of %llu waits for a processor took some ",
@@ -128,7 +145,13 @@ void problems_of_latency(struct scene *s)
 	emit_duration(&p->text, worst);
 	buf_adds(&p->text, " or longer in the last ");
 	emit_duration(&p->text, view_since(s->now, then->time_ns));
-	if (!s->cpu_sampled)
+	if (others)
+		buf_addf(&p->text,
+			 "; the program itself took %.0f %% of a processor in the last %.0f s, by "
+			 "samples: the machine's were busy with others, or its container has no "
+			 "more",
+			 percent_of(s->cpu.all_ns, s->cpu.ns), (double)s->cpu.ns / NS_PER_SEC);
+	else if (!s->cpu_sampled)
 		add_runners(s, p);
 	else if (s->cpu.ns >= NS_PER_SEC)
 		add_sampled(s, p);
@@ -316,6 +339,16 @@ static bool measure_allocation(const struct scene *s, struct allocated *ret)
 	return true;
 }
 
+/* A machine that is short of processors keeps the rate down, but not the share. */
+static bool is_busy_with_memory(const struct scene *s)
+{
+	const struct cpu_recent *cpu = &s->cpu;
+
+	return s->cpu_sampled && cpu->ns >= NS_PER_SEC &&
+	       percent_of(cpu->memory_ns, cpu->ns) >= NAMED_PERCENT &&
+	       percent_of(cpu->memory_ns, cpu->user_ns) >= CALM_PERCENT;
+}
+
 void problems_of_allocation(struct scene *s)
 {
 	const struct problem_rule *rule = &problem_rules[PROBLEM_ALLOCATION];
@@ -323,7 +356,8 @@ void problems_of_allocation(struct scene *s)
 	struct allocated a;
 	struct problem *p;
 
-	if (!measure_allocation(s, &a) || a.rate < (double)rule->number)
+	if (!measure_allocation(s, &a) ||
+	    (a.rate < (double)rule->number && !is_busy_with_memory(s)))
 		return;
 	p = problem_add(s, PROBLEM_ALLOCATION, PROBLEM_WARNING, (uint64_t)(a.rate / (1 << 20)));
 	if (!p)

@@ -143,21 +143,26 @@ void problems_of_waits(struct scene *s)
 
 /* --- growing ---------------------------------------------------------------------------------- */
 
-/* What net/http leaves behind, and why. */
-static const char *reason_of(const char *function)
-{
-	static const char *const known[][2] = {
-		{"net/http.(*persistConn).readLoop",
-		 "a connection each, whose answer is under way, or whose body was neither read to "
-		 "its end nor closed"},
-		{"net/http.(*conn).serve", "a connection each, from a client of this server"},
-	};
+/* What net/http leaves behind, and why; what begins so is called when one is made. */
+static const struct known_start {
+	const char *function, *reason, *callee;
+	bool twin; /* of the one before */
+} known_starts[] = {
+	{"net/http.(*persistConn).readLoop",
+	 "a connection each, whose answer is under way, or whose body was neither read to its end "
+	 "nor closed",
+	 "net/http.(*Transport).", false},
+	{"net/http.(*persistConn).writeLoop", "", NULL, true},
+	{"net/http.(*conn).serve", "a connection each, from a client of this server", NULL, false},
+};
 
-	for (unsigned i = 0; i < ARRAY_SIZE(known); i++) {
-		if (!strcmp(known[i][0], function))
-			return known[i][1];
+static const struct known_start *known_start(const char *function)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(known_starts); i++) {
+		if (!strcmp(known_starts[i].function, function))
+			return &known_starts[i];
 	}
-	return "";
+	return NULL;
 }
 
 /* Up in more than one step, and never down much. */
@@ -183,24 +188,32 @@ static bool grows(const struct model_past *past, const struct past_function *f, 
 	return step * 10 < (now - then) * 7;
 }
 
-/* What of the program's own they were made for. */
+/* What of the program's own they were made for; where nobody sees them made, who is seen to call
+ * what makes them. */
 static void add_culprit(struct scene *s, struct problem *p, uint32_t func_id)
 {
+	const struct known_start *known = known_start(problem_function(s, func_id));
 	struct origins *origins = NULL;
+	const char *how = NULL;
 	struct culprit c;
 
-	if (!origins_read(s->v, s->proc, &origins) && origins_culprit(origins, s->v, func_id, &c)) {
-		buf_adds(&p->text, "; made for ");
-		view_site_file(model_names(s->v->model), c.site_id, &p->text);
-		if (c.share < 0.995)
-			buf_addf(&p->text, " (%.0f %% of the stacks)", 100 * c.share);
-	}
+	if (!origins_read(s->v, s->proc, &origins) && origins_culprit(origins, s->v, func_id, &c))
+		how = "; made for ";
+	else if (known && known->callee && origins_caller(s->v, s->proc, known->callee, &c))
+		how = "; by samples of who needs such, likely made for ";
 	origins_free(origins);
+	if (!how)
+		return;
+	buf_adds(&p->text, how);
+	view_site_file(model_names(s->v->model), c.site_id, &p->text);
+	if (c.share < 0.995)
+		buf_addf(&p->text, " (%.0f %% of the stacks)", 100 * c.share);
 }
 
 static void tell_growth(struct scene *s, const struct start_row *row, uint64_t then, uint64_t ns)
 {
 	const char *function = problem_function(s, row->func_id);
+	const struct known_start *known = known_start(function);
 	uint64_t now = row->f.live;
 	bool critical = now >= 4 * then && now >= 200;
 	struct problem *p = problem_add(s, PROBLEM_GROWING,
@@ -211,8 +224,8 @@ static void tell_growth(struct scene *s, const struct start_row *row, uint64_t t
 	buf_addf(&p->text, "%s %llu -> %llu in ", function, (unsigned long long)then,
 		 (unsigned long long)now);
 	emit_duration(&p->text, ns);
-	if (*reason_of(function))
-		buf_addf(&p->text, ": %s", reason_of(function));
+	if (known && *known->reason)
+		buf_addf(&p->text, ": %s", known->reason);
 	add_culprit(s, p, (uint32_t)row->func_id);
 	snprintf(p->function, sizeof(p->function), "%s", function);
 	problem_see_goroutine(p, row->goid, "stack");
@@ -233,7 +246,9 @@ void problems_of_growth(struct scene *s)
 		const struct past_function *f = past_of(past, (uint32_t)row->func_id);
 		unsigned minute = past_before(past, s->now, problem_rules[PROBLEM_GROWING].ns);
 
-		if (row->system || !row->f.live)
+		const struct known_start *known = known_start(problem_function(s, row->func_id));
+
+		if (row->system || !row->f.live || (known && known->twin))
 			continue;
 		for (unsigned from = minute + 1; from-- > 0;) {
 			if (!grows(past, f, from, row->f.live))
@@ -300,14 +315,17 @@ static void tell_end(struct scene *s, const struct start_row *row, const struct 
 	problem_goids(p, &row->f.last_exit_goid, 1);
 }
 
-/* Who was made for a request, or a connection, comes and goes with it. */
+/* Who was made for a request, or a connection, comes and goes with it. Whose maker is gone and
+ * forgotten may be such a one: that is only told while somebody waits. */
 static bool is_made_on_demand(const struct scene *s, const struct goroutine *g)
 {
 	const char *function;
 	struct goroutine parent;
 
-	if (g->parent <= 1 || model_goroutine(s->v->model, s->proc, g->parent, &parent))
+	if (g->parent <= 1)
 		return false;
+	if (model_goroutine(s->v->model, s->proc, g->parent, &parent) || !parent.start_func_id)
+		return !s->senders_wait;
 	function = problem_function(s, parent.start_func_id);
 	return !own_function(function, strlen(function));
 }

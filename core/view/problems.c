@@ -35,7 +35,8 @@ const struct problem_rule problem_rules[PROBLEM_KINDS] = {
 		 "all goroutines, at most {n}, that began at a function of the program's "
 		 "have ended, the last after {t} or more (with probes, or it was there before us), "
 		 "3 s ago "
-		 "or longer; not those made for a request; critical while senders are blocked (see "
+		 "or longer; not those made for a request, or by who is not known any more while "
+		 "no senders are blocked; critical while senders are blocked (see "
 		 "blocked), else a notice, for 5 minutes: they may have been done"},
 	[PROBLEM_LEAK] = {"leak", NEEDS_LEAKS, 1, 0, 0,
 			  "{n} or more of which memory proves that nothing can wake them"},
@@ -46,7 +47,9 @@ const struct problem_rule problem_rules[PROBLEM_KINDS] = {
 	[PROBLEM_LATENCY] =
 		{"latency", NEEDS_PAST | NEEDS_EVENTS, 100, 40 * MS, 1,
 		 "{p} % of {n} or more waits for a processor in the last minute took {t} "
-		 "or longer"},
+		 "or longer; a notice where samples say that the program took less than 50 % of "
+		 "one, and no function of its own 10 % and half of that: the machine is busy "
+		 "with others"},
 	[PROBLEM_CPU] =
 		{"cpu", NEEDS_CPU, 25, 20 * MS, 60,
 		 "{p} % of the program's CPU time, and {n} % of a processor, or more, spent in "
@@ -61,7 +64,9 @@ const struct problem_rule problem_rules[PROBLEM_KINDS] = {
 			    "{n} or more goroutines of one start function started a second"},
 	[PROBLEM_ALLOCATION] =
 		{"allocation", NEEDS_ALLOCS, 64 << 20, 0, 20,
-		 "{n} bytes or more allocated a second; who asked for {p} % or more"},
+		 "{n} bytes or more allocated a second; or, by samples, 50 % of the program's "
+		 "CPU time outside the kernel, and 10 % of a processor, for that and for "
+		 "collecting; who asked for {p} % or more"},
 	[PROBLEM_GC] =
 		{"gc", NEEDS_CPU, 0, 0, 25,
 		 "collecting garbage, and helping with it, takes {p} % of a processor or more, "
