@@ -24,7 +24,7 @@ for picture in problems-1280-light leak-1280-light lock-1280-light hog-1280-ligh
 	"$PYTHON" - "$FOLDER/$picture.png" "docs/ui-$picture.png" <<'EOF' || fail "no $picture"
 import sys
 from PIL import Image
-Image.open(sys.argv[1]).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(sys.argv[2], optimize=True)
+Image.open(sys.argv[1]).convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(sys.argv[2], optimize=True)
 EOF
 done
 sum=$(stat -c %s docs/ui-*.png | paste -sd+ | bc)

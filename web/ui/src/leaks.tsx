@@ -145,7 +145,8 @@ export function Leaks() {
 						<td class="mono"><button class="link" title="Show them on the timeline" onClick={() => {
 							app.browse.update({ filter: `${r.function ? `func:${word(r.function)} ` : ''}flag:live`, group: 'none' });
 							app.view.set('timeline');
-						}}>{r.function || '(unknown)'}</button></td>
+						}}>{r.function || '(unknown)'}</button>
+							{r.site ? <div class="small made-at">made at {r.site}</div> : null}</td>
 						<td class="num"><b>{exact(r.live)}</b></td>
 						<td class="num">{r.last_minute_at_least ? '≤ ' : ''}{signed(r.created_last_minute - r.exited_last_minute)}</td>
 						<td class="num">{r.last_minute_at_least ? '≥ ' : ''}{exact(r.created_last_minute)}</td>
