@@ -51,7 +51,8 @@ start_three_bugs() {
 		fi
 	) 9>"$binary.lock" || fail "examples/three-bugs does not build"
 	start_demo "$binary"
-	"$binary" -load "$URL" >"$T/load.out" 2>&1 &
+	fresh "$T/three-bugs.out"
+	"$binary" -load "$URL" >"$T/three-bugs.out" 2>&1 &
 	LOAD=$!
 	on_exit "end $LOAD"
 }

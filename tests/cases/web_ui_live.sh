@@ -38,6 +38,6 @@ start_three_bugs
 mount_demo -web -web-port 0 -storage-dir "$T/sessions"
 wait_web
 (cd "$T/ui" && timeout 150 node walk.mjs "$WEB" "$SHOTS") || fail "a question has no answer in three steps"
-kill -0 "$LOAD" 2>/dev/null || fail "the load gave up: $(cat "$T/load.out")"
+kill -0 "$LOAD" 2>/dev/null || fail "the load gave up: $(cat "$T/three-bugs.out")"
 stop_xgotopfs
 unharmed "$DEMO"

@@ -11,7 +11,7 @@ need_browser
 TOOL=$XGOTOPFS_BUILD/tests/bench/session_tool
 "$TOOL" record "$T/sessions" protobuf 20000 700 >/dev/null || fail "no recording"
 "$TOOL" record "$T/sessions" jsonl 5000 200 >/dev/null || fail "no recording"
-start_web -second -sessions "$T/sessions" -settings "$T/ui.json"
+start_web -second -control -sessions "$T/sessions" -settings "$T/ui.json"
 [ -z "${SHOTS:-}" ] || mkdir -p "$SHOTS"
 (cd "$T/ui" && node leaks.mjs "$URL/" ${SHOTS:+"$SHOTS"}) || fail "the graph of leaks does not do as it should"
 (cd "$T/ui" && node views.mjs "$URL/" ${SHOTS:+"$SHOTS"}) || fail "the UI does not do as it should"

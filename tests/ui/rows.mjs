@@ -70,15 +70,15 @@ globalThis.fetch = async (path) => {
 	const after = Number(new URLSearchParams(path.split('?')[1]).get('after')), list = there.filter((g) => g > after).slice(0, 20000);
 	return Response.json({ now: 1e9, kept: there.length, all: true, more: !!list.length && list[list.length - 1] !== there[there.length - 1], rows: list.map((g) => row(g)), texts: [''] });
 };
-const upTo = (from, to) => Array.from({ length: to - from }, (_, i) => from + i);
-there = upTo(1, 30001);
+const numbers = (from, to) => Array.from({ length: to - from }, (_, i) => from + i);
+there = numbers(1, 30001);
 await many.refresh();
 const gone = many.rows.get(5), stays = many.rows.get(29000), second = many.rows.get(29999);
 there = [29000, 29999];
 many.forget();
 await many.refresh();
 assert.equal(many.rows.size, 2);
-there = [...there, ...upTo(40000, 60000)];
+there = [...there, ...numbers(40000, 60000)];
 many.forget();
 await many.refresh();
 assert.deepEqual([gone.goid, stays.goid, second.goid, many.rows.get(29000) === stays, many.rows.size], [5, 29000, 29999, true, 20002]);

@@ -569,9 +569,19 @@ const steps = {
 		await page.getByRole('tab', { name: 'Memory' }).click();
 		await until('tiles', () => page.locator('.tile').count(), (n) => n > 20);
 		await page.getByRole('tab', { name: 'By type' }).click();
-		await page.locator('td', { hasText: 'main.Request' }).waitFor();
+		// Each row leads on: a type to who made it, a function to its goroutines.
+		await page.locator('tr', { hasText: 'main.Request' }).first().click();
+		const maker = page.locator('.made-by button').first();
+		await maker.waitFor();
+		const goid = await maker.textContent();
+		await maker.click();
+		await until('who made them', () => selected(page), (t) => t === `Goroutine ${goid}`);
+		await page.locator('.panel-head').getByLabel('Close').click();
 		await page.getByRole('tab', { name: 'By function' }).click();
-		await page.locator('td', { hasText: 'main.worker' }).waitFor();
+		await page.locator('tr', { hasText: 'main.worker' }).click();
+		await ready(page);
+		assert(await page.getByLabel('Filter goroutines').inputValue() === 'func:main.worker', 'not those of the function');
+		await page.getByLabel('Filter goroutines').fill('');
 		await page.getByRole('tab', { name: 'Overview' }).click();
 		await until('plots', () => page.locator('.plot canvas').count(), (n) => n >= 6);
 		await page.locator('.heat', { hasText: 'Utilisation' }).waitFor();

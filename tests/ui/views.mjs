@@ -327,6 +327,25 @@ const keys = {
 	},
 };
 
+const control = {
+	async 'detaching the probes asks first'(page) {
+		const paused = () => page.evaluate(async () => (await (await fetch('/api/control')).json()).paused);
+		await page.getByLabel('Settings').click();
+		await page.getByRole('button', { name: 'Detach…' }).click();
+		const asks = page.getByRole('alertdialog', { name: 'Detach?' });
+		await asks.getByRole('button', { name: 'Keep' }).click();
+		await asks.waitFor({ state: 'detached' });
+		assert(await paused() === false, 'they are detached without a word');
+		await page.getByRole('button', { name: 'Detach…' }).click();
+		await asks.getByRole('button', { name: 'Detach', exact: true }).click();
+		await until('they are detached', paused, (is) => is);
+		await page.getByRole('button', { name: 'Attach again' }).click();
+		await until('and attached', paused, (is) => !is);
+		await page.keyboard.press('Escape');
+		await page.locator('dialog').waitFor({ state: 'detached' });
+	},
+};
+
 const narrow = {
 	'the process in 390 pixels': chooseSecond,
 	async 'the new views in 390 pixels'(page) {
@@ -342,5 +361,5 @@ const narrow = {
 	},
 };
 
-const failed = await run({}, { ...processes, ...flame, ...compare, ...keys }) + await run({ width: 390, height: 844, theme: 'dark', touch: true }, narrow);
+const failed = await run({}, { ...processes, ...flame, ...compare, ...keys, ...control }) + await run({ width: 390, height: 844, theme: 'dark', touch: true }, narrow);
 process.exit(failed ? 1 : 0);

@@ -12,6 +12,7 @@ import { useValue } from './store';
 import { STATES, UNKNOWN } from 'contract';
 import type { Row } from './types';
 import { mix, swatch, textOn } from './colors';
+import { WhoAllocates } from './whoallocates';
 
 const TILES_SHOWN = 300;
 
@@ -64,16 +65,23 @@ interface TypeRow { kind: string; type: string | null; go_kind: string | null; s
 
 function Types() {
 	const { value: types, problem } = usePolled(() => getJson<TypeRow[]>(at(app.source.get(), 'types')), 2000, []);
+	const [open, setOpen] = useState('');
 	if (!types) return <div class="empty">{problem || '…'}</div>;
 	const most = Math.max(1, ...types.map((t) => t.bytes ?? 0));
 	const color = (kind: string) => app.look.get().type[kind];
 	return (
 		<table class="wide"><thead><tr><th>Type</th><th>Made as</th><th>Go kind</th><th class="num">Size</th><th class="num">Count</th><th class="num">Bytes</th><th class="bars" /></tr></thead>
-			<tbody>{types.slice(0, 500).map((t) => (
-				<tr><td class="mono">{t.kind === 'makeslice' ? '[]' : ''}{t.type || '(unknown)'}</td><td><i class="dot" style={{ background: color(t.kind) }} />{t.kind}</td>
-					<td class="muted">{t.go_kind}</td><td class="num">{t.size ? bytes(t.size) : ''}</td><td class="num">{exact(t.count)}</td>
-					<td class="num">{t.bytes === null ? '–' : bytes(t.bytes)}</td>
-					<td class="bars"><i style={{ width: `${100 * (t.bytes ?? 0) / most}%`, background: color(t.kind) }} /></td></tr>))}</tbody></table>
+			<tbody>{types.slice(0, 500).map((t) => {
+				const key = `${t.kind}/${t.type}`, is = open === key;
+				return <>
+					<tr class={`clickable ${is ? 'on' : ''}`} onClick={() => setOpen(is ? '' : key)} title="Which goroutines made them"><td class="mono"><button class="link" aria-expanded={is}>{t.kind === 'makeslice' ? '[]' : ''}{t.type || '(unknown)'}</button></td>
+						<td><i class="dot" style={{ background: color(t.kind) }} />{t.kind}</td>
+						<td class="muted">{t.go_kind}</td><td class="num">{t.size ? bytes(t.size) : ''}</td><td class="num">{exact(t.count)}</td>
+						<td class="num">{t.bytes === null ? '–' : bytes(t.bytes)}</td>
+						<td class="bars"><i style={{ width: `${100 * (t.bytes ?? 0) / most}%`, background: color(t.kind) }} /></td></tr>
+					{is ? <tr><td colSpan={7}><WhoAllocates kind={t.kind} type={t.type} all={t.count} /></td></tr> : null}
+				</>;
+			})}</tbody></table>
 	);
 }
 
