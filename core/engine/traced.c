@@ -456,6 +456,8 @@ static void sample_cpu(void *ctx, bool on)
 	t->cpu_on = on;
 	if (any)
 		samples_begin(model_samples(t->c.model), SAMPLE_CPU, monotonic_ns());
+	else
+		samples_end(model_samples(t->c.model), SAMPLE_CPU, monotonic_ns());
 	pthread_rwlock_unlock(&t->lock);
 }
 

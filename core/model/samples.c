@@ -48,7 +48,11 @@ struct table {
 	struct recent_sample *recent;
 	size_t n_recent, recent_cap, oldest;
 	uint64_t forgotten_ns; /* up to here some are gone; 0: none is */
+	/* Of each process, by its number: so that none has to walk the rows. */
+	struct sample_sum *sums;
+	uint32_t n_sums;
 	uint64_t count, from_ns, lost, lost_weight;
+	uint64_t ended_ns; /* when taking them was switched off; 0: it is on, or never was */
 	uint64_t marks[SAMPLE_MARKS];
 };
 
@@ -77,6 +81,7 @@ static void table_free(struct table *s)
 	free(s->goroutines);
 	free(s->last);
 	free(s->recent);
+	free(s->sums);
 }
 
 void samples_free(struct samples *s)
@@ -200,6 +205,23 @@ static struct stack_row *stack_row(struct table *s, const struct stack_sample *s
 			return row;
 	}
 	return s->n_stacks < SAMPLES_STACKS_MAX || !sample->n ? add_row(s, hash, sample, at) : NULL;
+}
+
+/* Room for the sum of a process. */
+static int make_sum(struct table *s, uint32_t proc)
+{
+	uint32_t n = MAX(proc + 1, 2 * s->n_sums);
+	struct sample_sum *grown;
+
+	if (proc < s->n_sums)
+		return 0;
+	grown = reallocarray(s->sums, n, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	memset(grown + s->n_sums, 0, (n - s->n_sums) * sizeof(*grown));
+	s->sums = grown;
+	s->n_sums = n;
+	return 0;
 }
 
 /* --- by goroutine ---------------------------------------------------------------------------- */
@@ -447,7 +469,27 @@ void samples_begin(struct samples *s, enum sample_kind kind, uint64_t time_ns)
 	pthread_mutex_lock(&s->lock);
 	if (!s->tables[kind].from_ns)
 		s->tables[kind].from_ns = time_ns;
+	s->tables[kind].ended_ns = 0;
 	pthread_mutex_unlock(&s->lock);
+}
+
+void samples_end(struct samples *s, enum sample_kind kind, uint64_t time_ns)
+{
+	pthread_mutex_lock(&s->lock);
+	if (s->tables[kind].from_ns && !s->tables[kind].ended_ns)
+		s->tables[kind].ended_ns = time_ns;
+	pthread_mutex_unlock(&s->lock);
+}
+
+bool samples_on(struct samples *s, enum sample_kind kind, uint64_t time_ns)
+{
+	const struct table *t = &s->tables[kind];
+	bool on;
+
+	pthread_mutex_lock(&s->lock);
+	on = t->from_ns && (!t->ended_ns || t->ended_ns >= time_ns);
+	pthread_mutex_unlock(&s->lock);
+	return on;
 }
 
 bool samples_begun(struct samples *s, enum sample_kind kind)
@@ -470,13 +512,14 @@ void samples_add(struct samples *all, const struct stack_sample *sample)
 	s->count++;
 	if (!s->from_ns)
 		s->from_ns = sample->time_ns;
-	row = stack_row(s, sample);
-	if (!row)
+	row = make_sum(s, sample->proc) ? NULL : stack_row(s, sample);
+	if (!row && sample->proc < s->n_sums)
 		row = stack_row(s, &others);
 	if (row) {
 		uint32_t stack = (uint32_t)(row - s->stacks);
 
 		sum_add(&row->row.sum, sample);
+		sum_add(&s->sums[sample->proc], sample);
 		count_marks(s, sample->marks);
 		if (sample->kind == SAMPLE_ALLOC || sample->kind == SAMPLE_CPU)
 			add_to_goroutine(s, sample);
@@ -507,40 +550,60 @@ void sample_sum_up(const struct sample_sum *from, struct sample_sum *to)
 	to->objects += from->objects;
 }
 
-/* Holding the lock. `rows` may be NULL. */
-static size_t gather(const struct table *s, unsigned proc, struct sample_row *rows,
-		     struct sample_totals *ret)
+/* Holding the lock. */
+static void total_up(const struct table *s, unsigned proc, struct sample_totals *ret)
 {
-	size_t n = 0;
-
 	*ret = (struct sample_totals){
 		.lost = s->lost, .lost_weight = s->lost_weight, .from_ns = s->from_ns};
 	ret->recent_from_ns = MAX(s->forgotten_ns, s->from_ns);
 	memcpy(ret->marks, s->marks, sizeof(ret->marks));
-	for (size_t i = 0; i < s->n_stacks; i++) {
-		if (s->stacks[i].proc != proc)
-			continue;
-		sample_sum_up(&s->stacks[i].row.sum, &ret->sum);
-		if (rows)
-			rows[n] = s->stacks[i].row;
-		n++;
-	}
-	return n;
+	if (proc < s->n_sums)
+		ret->sum = s->sums[proc];
 }
 
 int samples_copy(struct samples *s, unsigned proc, enum sample_kind kind, struct sample_row **ret,
 		 size_t *ret_n, struct sample_totals *ret_totals)
 {
+	const struct table *t = &s->tables[kind];
 	struct sample_row *rows;
+	size_t n = 0;
 
 	pthread_mutex_lock(&s->lock);
-	rows = malloc((s->tables[kind].n_stacks + 1) * sizeof(*rows));
-	if (rows) {
-		*ret_n = gather(&s->tables[kind], proc, rows, ret_totals);
-		*ret = rows;
+	rows = malloc((t->n_stacks + 1) * sizeof(*rows));
+	for (size_t i = 0; rows && i < t->n_stacks; i++) {
+		if (t->stacks[i].proc == proc)
+			rows[n++] = t->stacks[i].row;
 	}
+	total_up(t, proc, ret_totals);
 	pthread_mutex_unlock(&s->lock);
-	return rows ? 0 : -ENOMEM;
+	if (!rows)
+		return -ENOMEM;
+	*ret = rows;
+	*ret_n = n;
+	return 0;
+}
+
+bool samples_best_at(struct samples *s, unsigned proc, enum sample_kind kind, uint32_t site,
+		     struct sample_row *ret, uint64_t *ret_weight)
+{
+	const struct table *t = &s->tables[kind];
+	const struct sample_row *best = NULL;
+
+	*ret_weight = 0;
+	pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < t->n_stacks; i++) {
+		const struct sample_row *row = &t->stacks[i].row;
+
+		if (t->stacks[i].proc != proc || !row->n || row->sites[0] != site)
+			continue;
+		*ret_weight = sum_u64(*ret_weight, row->sum.weight);
+		if (!best || row->sum.weight > best->sum.weight)
+			best = row;
+	}
+	if (best)
+		*ret = *best;
+	pthread_mutex_unlock(&s->lock);
+	return best;
 }
 
 uint64_t samples_lost_all(struct samples *s, enum sample_kind kind)
@@ -557,6 +620,6 @@ void samples_totals(struct samples *s, unsigned proc, enum sample_kind kind,
 		    struct sample_totals *ret)
 {
 	pthread_mutex_lock(&s->lock);
-	(void)gather(&s->tables[kind], proc, NULL, ret);
+	total_up(&s->tables[kind], proc, ret);
 	pthread_mutex_unlock(&s->lock);
 }

@@ -28,8 +28,12 @@ void samples_free(struct samples *s); /* NULL is fine */
 
 /* They are taken from that time on, though there may be none for long. */
 void samples_begin(struct samples *s, enum sample_kind kind, uint64_t time_ns);
+/* And no longer, until they begin again. */
+void samples_end(struct samples *s, enum sample_kind kind, uint64_t time_ns);
 /* Have any ever been taken? Else nothing follows from there being none. */
 bool samples_begun(struct samples *s, enum sample_kind kind);
+/* Were they taken up to that time? Else nothing follows from there being none of then. */
+bool samples_on(struct samples *s, enum sample_kind kind, uint64_t time_ns);
 /* What cannot be kept for want of memory counts as lost. */
 void samples_add(struct samples *s, const struct stack_sample *sample);
 /* Samples that never came, and what they stood for; of all processes. */
@@ -67,6 +71,11 @@ struct sample_totals {
 /* The rows of a process, in no order, and their totals. The caller frees *ret. 0 or -ENOMEM. */
 int samples_copy(struct samples *s, unsigned proc, enum sample_kind kind, struct sample_row **ret,
 		 size_t *ret_n, struct sample_totals *ret_totals);
+/* Of those whose innermost call is at that place the one of the greatest weight, and the weight of
+ * all of them. false: there is none. */
+bool samples_best_at(struct samples *s, unsigned proc, enum sample_kind kind, uint32_t site,
+		     struct sample_row *ret, uint64_t *ret_weight);
+/* Of the process, at once: nothing is walked through. */
 void samples_totals(struct samples *s, unsigned proc, enum sample_kind kind,
 		    struct sample_totals *ret);
 /* sample_totals' `lost`, at once. */

@@ -71,17 +71,39 @@ void origins_free(struct origins *o)
 	free(o);
 }
 
+/* Its own, where that was sampled, else the best of its go statement. */
+static struct origin own_or(struct samples *s, const struct goroutine *g,
+			    const struct sample_row *best, uint64_t weight)
+{
+	struct origin origin = {.row = *best};
+	uint64_t time_ns;
+
+	origin.own = samples_last(s, g->proc, SAMPLE_CREATED, g->goid, &origin.row, &time_ns);
+	if (weight)
+		origin.share = MIN((double)origin.row.sum.weight / (double)weight, 1.0);
+	return origin;
+}
+
 bool origin_of(const struct origins *o, const struct goroutine *g, struct origin *ret)
 {
 	const struct at_site *site = groups_find(&o->sites, g->created_site_id);
-	uint64_t time_ns;
 
 	if (!g->created_site_id || !site)
 		return false;
-	*ret = (struct origin){.row = o->rows[site->best - 1]};
-	ret->own = samples_last(o->samples, o->proc, SAMPLE_CREATED, g->goid, &ret->row, &time_ns);
-	if (site->weight)
-		ret->share = MIN((double)ret->row.sum.weight / (double)site->weight, 1.0);
+	*ret = own_or(o->samples, g, &o->rows[site->best - 1], site->weight);
+	return true;
+}
+
+/* Of one alone. */
+static bool find_origin(struct samples *s, const struct goroutine *g, struct origin *ret)
+{
+	struct sample_row best;
+	uint64_t weight;
+
+	if (!g->created_site_id ||
+	    !samples_best_at(s, g->proc, SAMPLE_CREATED, g->created_site_id, &best, &weight))
+		return false;
+	*ret = own_or(s, g, &best, weight);
 	return true;
 }
 
@@ -104,10 +126,9 @@ void origin_text(const struct view *v, const struct origin *origin, unsigned mos
 void origin_emit(struct emit *e, const struct view *v, const struct goroutine *g)
 {
 	cleanup_buf_ struct buf text = BUF_INIT;
-	struct origins *o = NULL;
 	struct origin origin;
 
-	if (origins_read(v, g->proc, &o) || !origin_of(o, g, &origin)) {
+	if (!find_origin(model_samples(v->model), g, &origin)) {
 		emit_unknown(e, "creation_stack");
 		emit_unknown(e, "creation_stack_is");
 		emit_unknown(e, "creation_stack_share");
@@ -119,7 +140,6 @@ void origin_emit(struct emit *e, const struct view *v, const struct goroutine *g
 				       : "of another made by the same go statement, sampled");
 		emit_double(e, "creation_stack_share", origin.share, 2);
 	}
-	origins_free(o);
 }
 
 /* --- whom they were made for ------------------------------------------------------------------ */

@@ -215,18 +215,6 @@ static bool sees_samples(const struct scene *s)
 	return view_probes(s->v, s->proc, &p) && probe_levels[p.level].samples_allocations;
 }
 
-/* They are just now; of one that has ended, they were. */
-static bool is_cpu_sampled(const struct scene *s)
-{
-	cleanup_free_ struct health *h = NULL;
-
-	if (!s->starts.cpu || !s->v->live->health || s->info.state != PROC_RUNNING)
-		return s->starts.cpu;
-	h = calloc(1, sizeof(*h));
-	return !h || s->v->live->health(s->v->live->ctx, s->proc, h) ||
-	       !strcmp(h->cpu_sampling, "on");
-}
-
 static void see_what_can_be_seen(struct scene *s)
 {
 	bool lives = s->info.state == PROC_RUNNING;
@@ -240,7 +228,9 @@ static void see_what_can_be_seen(struct scene *s)
 	s->has |= s->stacks.graph ? NEEDS_OBJECTS : 0;
 	s->has |= lives ? NEEDS_RUNNING : 0;
 	s->has |= s->v->meter && s->v->live->health ? NEEDS_METER : 0;
-	s->cpu_sampled = is_cpu_sampled(s);
+	/* Just now; of one that has ended, then. */
+	s->cpu_sampled =
+		samples_on(model_samples(s->v->model), SAMPLE_CPU, view_now(s->v, s->proc));
 	s->has |= s->cpu_sampled || s->has & NEEDS_EVENTS ? NEEDS_CPU : 0;
 }
 

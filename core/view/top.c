@@ -43,7 +43,7 @@ struct look {
 	bool seen;           /* events are, just now */
 	bool states;         /* every change of state is told of */
 	bool sampled;
-	bool cpu; /* CPU samples are taken */
+	bool cpu; /* CPU samples were taken, to the end of it */
 	struct groups rows;
 	struct hits hits;
 	struct groups sites; /* struct second_site; only of who asks for them */
@@ -422,7 +422,7 @@ static int add_cpu(struct look *l)
 	size_t n;
 	int err;
 
-	l->cpu = samples_begun(samples, SAMPLE_CPU);
+	l->cpu = samples_on(samples, SAMPLE_CPU, l->to_ns);
 	err = samples_recent(samples, l->proc, SAMPLE_CPU, l->from_ns, UINT64_MAX, &stacks, &n,
 			     &first_ns);
 	for (size_t i = 0; !err && i < n; i++) {

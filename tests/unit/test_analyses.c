@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #include "core/base/util.h"
+#include "core/model/samples.h"
 #include "core/view/view.h"
 #include "tests/unit/view_fixture.h"
 
@@ -266,6 +267,18 @@ static void test_top(void **state)
 			    "unknown");
 	assert_float_equal(json_number_value(json_object_get(v, "running_percent")), 50, 0.01);
 	check_hits(v);
+	/* Nobody samples CPUs; then somebody does and met nobody; then it is off again: 0 is a
+	 * figure of the second alone. */
+	assert_true(json_is_null(json_object_get(v, "cpu_percent")));
+	json_decref(v);
+	samples_begin(model_samples(x->m), SAMPLE_CPU, T0);
+	v = json(x, view_top);
+	assert_float_equal(json_number_value(json_object_get(v, "cpu_percent")), 0, 0.01);
+	assert_true(json_is_real(json_object_get(v, "cpu_percent")));
+	json_decref(v);
+	samples_end(model_samples(x->m), SAMPLE_CPU, T0 + 60 * MS);
+	v = json(x, view_top);
+	assert_true(json_is_null(json_object_get(v, "cpu_percent")));
 	json_decref(v);
 	assert_non_null(strstr(text(x, view_top), "the last 0.100 s before it ended\n"));
 	assert_non_null(strstr(x->out.data, "\n         7 waiting     40.0   10.0 "));

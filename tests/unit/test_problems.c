@@ -530,6 +530,11 @@ static void test_latency(void **state)
 	assert_null(strstr(line(text, 0), "running or"));
 	assert_non_null(strstr(line(text, 0), "main.compact"));
 	assert_non_null(strstr(line(text, 0), " of a processor in the last 5 s, by samples; see "));
+	/* Switched off, they say nothing of now. */
+	samples_end(model_samples(x->m), SAMPLE_CPU, T0 + 10 * S);
+	text = strstr(problems(x), "warning latency: 1 % of ");
+	assert_non_null(text);
+	assert_non_null(strstr(line(text, 0), "in the last second: main.compact for "));
 }
 
 static int is_traced(void *ctx, unsigned proc, struct health *ret)

@@ -109,6 +109,82 @@ static void test_last(void **state)
 	samples_free(s);
 }
 
+/* Were they taken at a time: from the first beginning on, but for what was switched off. */
+static void test_on(void **state)
+{
+	struct samples *s;
+
+	assert_int_equal(samples_new(&s), 0);
+	assert_false(samples_on(s, SAMPLE_CPU, 1));
+	samples_end(s, SAMPLE_CPU, 2); /* was never on */
+	samples_begin(s, SAMPLE_CPU, 3);
+	assert_true(samples_on(s, SAMPLE_CPU, 1000));
+	samples_end(s, SAMPLE_CPU, 50);
+	samples_end(s, SAMPLE_CPU, 90); /* is off already */
+	assert_true(samples_begun(s, SAMPLE_CPU));
+	assert_true(samples_on(s, SAMPLE_CPU, 50));
+	assert_false(samples_on(s, SAMPLE_CPU, 51));
+	samples_begin(s, SAMPLE_CPU, 100);
+	assert_true(samples_on(s, SAMPLE_CPU, 101));
+	assert_false(samples_on(s, SAMPLE_ALLOC, 101));
+	samples_free(s);
+}
+
+/* Of one place: the best row and the weight of all, as a copy of all rows has it. */
+static void test_best_at(void **state)
+{
+	struct stack_sample other = of(0, 3, 250, 11);
+	struct sample_row best;
+	struct samples *s;
+	uint64_t weight;
+
+	other.sites[1] = 8;
+	assert_int_equal(samples_new(&s), 0);
+	assert_false(samples_best_at(s, 0, SAMPLE_ALLOC, 11, &best, &weight));
+	add(s, 0, 1, 100, 11);
+	add(s, 0, 2, 100, 11);
+	samples_add(s, &other);
+	add(s, 0, 2, 5000, 7); /* is called there, and is at another place */
+	add(s, 1, 2, 9000, 11);
+	assert_true(samples_best_at(s, 0, SAMPLE_ALLOC, 11, &best, &weight));
+	assert_int_equal(weight, 450);
+	assert_int_equal(best.sum.weight, 250);
+	assert_int_equal(best.sites[1], 8);
+	assert_false(samples_best_at(s, 0, SAMPLE_CREATED, 11, &best, &weight));
+	samples_free(s);
+}
+
+/* A process's totals are the sum of its rows, whichever number it has. */
+static void test_totals(void **state)
+{
+	static const uint32_t procs[] = {0, 1, 2, 700};
+	struct sample_totals totals, copied;
+	struct sample_row *rows;
+	struct samples *s;
+	size_t n;
+
+	assert_int_equal(samples_new(&s), 0);
+	samples_totals(s, 9, SAMPLE_ALLOC, &totals);
+	assert_int_equal(totals.sum.hits, 0);
+	for (uint32_t i = 0; i < 1000; i++)
+		add(s, procs[i % 4], i, i, i % 37);
+	for (unsigned k = 0; k < ARRAY_SIZE(procs); k++) {
+		struct sample_sum sum = {0};
+
+		samples_totals(s, procs[k], SAMPLE_ALLOC, &totals);
+		assert_int_equal(samples_copy(s, procs[k], SAMPLE_ALLOC, &rows, &n, &copied), 0);
+		for (size_t i = 0; i < n; i++)
+			sample_sum_up(&rows[i].sum, &sum);
+		assert_int_equal(totals.sum.hits, 250);
+		assert_int_equal(totals.sum.hits, sum.hits);
+		assert_int_equal(totals.sum.weight, sum.weight);
+		assert_int_equal(copied.sum.weight, sum.weight);
+		assert_int_equal(sample_error(&totals.sum), sample_error(&sum));
+		free(rows);
+	}
+	samples_free(s);
+}
+
 /* What is past the bound is one row without a stack, and none of it is missing in the totals. */
 static void test_bounds(void **state)
 {
@@ -247,7 +323,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sums),         cmocka_unit_test(test_last),
 		cmocka_unit_test(test_bounds),       cmocka_unit_test(test_recent),
-		cmocka_unit_test(test_recent_bound),
+		cmocka_unit_test(test_recent_bound), cmocka_unit_test(test_on),
+		cmocka_unit_test(test_best_at),      cmocka_unit_test(test_totals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
