@@ -90,16 +90,9 @@ static int add_row(const struct view *v, struct pprof *p, const struct sample_ro
 	struct pprof_sample sample = {.frames = frames};
 	char goid[24];
 
-	for (uint32_t i = 0; i < row->n; i++) {
-		frames[sample.n] = profile_frame(v, row->sites[i]);
-		if (!frames[sample.n].function.len)
-			frames[sample.n].function = PPROF_TEXT("(not known)");
-		sample.n++;
-	}
+	profile_calls(v, row, 0, PPROF_TEXT("(not known)"), frames, &sample.n);
 	if (!row->n)
 		frames[sample.n++] = (struct pprof_frame){.function = PPROF_TEXT("(other stacks)")};
-	else if (row->cut)
-		frames[sample.n++] = (struct pprof_frame){.function = PPROF_TEXT("(more calls)")};
 	snprintf(goid, sizeof(goid), "%llu", (unsigned long long)row->goid);
 	sample.values[0] = (int64_t)MIN(row->sum.hits, (uint64_t)INT64_MAX);
 	sample.values[1] = (int64_t)MIN(row->sum.weight, (uint64_t)INT64_MAX);

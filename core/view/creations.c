@@ -98,14 +98,7 @@ static int add_row(const struct view *v, struct pprof *p, struct statement *s,
 	n = MIN(n, s->n - s->given);
 	s->given += n;
 	s->left -= MIN(row->sum.weight, s->left);
-	for (uint32_t i = 0; i < row->n; i++) {
-		frames[sample.n] = profile_frame(v, row->sites[i]);
-		if (!frames[sample.n].function.len)
-			frames[sample.n].function = PPROF_TEXT("(not Go)");
-		sample.n++;
-	}
-	if (row->cut)
-		frames[sample.n++] = (struct pprof_frame){.function = PPROF_TEXT("(more calls)")};
+	profile_calls(v, row, 0, PPROF_TEXT("(not Go)"), frames, &sample.n);
 	sample.values[0] = (int64_t)MIN(n, (uint64_t)INT64_MAX);
 	return n ? pprof_add(p, &sample) : 0;
 }

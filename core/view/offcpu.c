@@ -134,16 +134,9 @@ static int add_row(struct off *o, const struct sample_row *row, uint64_t ns, dou
 	struct pprof_frame frames[SAMPLE_DEPTH_MAX + 2] = {0};
 	struct pprof_sample sample = {.frames = frames};
 
-	for (uint32_t i = first_shown(o, row); i < row->n; i++) {
-		frames[sample.n] = profile_frame(o->v, row->sites[i]);
-		if (!frames[sample.n].function.len)
-			frames[sample.n].function = PPROF_TEXT("(not Go)");
-		sample.n++;
-	}
 	if (!row->n) /* it did not run yet, and what it begins with is a wrapper */
 		frames[sample.n++].function = profile_text(o->v, row->start_func_id);
-	if (row->cut)
-		frames[sample.n++] = (struct pprof_frame){.function = PPROF_TEXT("(more calls)")};
+	profile_calls(o->v, row, first_shown(o, row), PPROF_TEXT("(not Go)"), frames, &sample.n);
 	add_state_labels(o, &sample, row->state, row->reason_id);
 	if (goid)
 		labels_add(o->labels, goid, &sample, 2);

@@ -40,6 +40,20 @@ struct pprof_frame profile_frame(const struct view *v, uint32_t site_id)
 				    .line = site->line};
 }
 
+void profile_calls(const struct view *v, const struct sample_row *row, uint32_t first,
+		   struct pprof_text unnamed, struct pprof_frame *frames, size_t *n)
+{
+	for (uint32_t i = first; i < row->n; i++) {
+		struct pprof_frame *frame = &frames[(*n)++];
+
+		*frame = profile_frame(v, row->sites[i]);
+		if (!frame->function.len)
+			frame->function = unnamed;
+	}
+	if (row->cut)
+		frames[(*n)++] = (struct pprof_frame){.function = PPROF_TEXT("(more calls)")};
+}
+
 size_t profile_origin(const struct view *v, const struct goroutine *g, struct pprof_frame ret[2])
 {
 	ret[0] = (struct pprof_frame){.function = profile_text(v, g->start_func_id)};
@@ -428,13 +442,8 @@ static int add_sampled(const struct view *v, struct pprof *p, const struct sampl
 		first++;
 	if (first == row->n)
 		first = 0;
-	for (uint32_t i = first; i < row->n; i++) {
-		frames[sample.n] = profile_frame(v, row->sites[i]);
-		if (!frames[sample.n].function.len)
-			frames[sample.n].function = PPROF_TEXT("(not Go)");
-		sample.n++;
-	}
-	if (row->cut || !row->n)
+	profile_calls(v, row, first, PPROF_TEXT("(not Go)"), frames, &sample.n);
+	if (!row->n)
 		frames[sample.n++] = (struct pprof_frame){.function = PPROF_TEXT("(more calls)")};
 	sample.values[2] = (int64_t)MIN(row->sum.objects, (double)INT64_MAX / 2);
 	sample.values[3] = (int64_t)MIN(row->sum.weight, (uint64_t)INT64_MAX);
