@@ -181,7 +181,7 @@ def read_owners(program):
 
 
 def run(binary, name, simple, leaks_of):
-    """{lock: (kind, waiters, {goid that holds it}, [(goid, evidence, does he wait for it)])}, of those
+    """{lock: (kind, waiters, {goid that holds it}, [(goid, evidence, does he wait for it, is it more than that he may)])}, of those
     that had the same holders before and afterwards."""
     env = dict(os.environ, GODEBUG="asyncpreemptoff=1")
     if simple:
@@ -212,26 +212,28 @@ def run(binary, name, simple, leaks_of):
             same = held and held == afterwards.get((lock, words[2]), set())
             locks[lock] = (words[2], int(words[3]), held & parked if same else None, [])
         else:
-            locks[lock][3].append((int(words[2]), int(words[3]), bool(int(words[5]))))
+            locks[lock][3].append((int(words[2]), int(words[3]), bool(int(words[5])), bool(int(words[6]))))
     return {lock: what for lock, what in locks.items() if what[2] is not None}
 
 
-VERDICTS = ("right, alone", "right, all", "right, first", "right, among others", "wrong", "nobody", "gone")
+VERDICTS = ("right, alone", "right, all", "right, first", "right, among others", "wrong", "maybe another", "nobody", "gone")
 PENDING_WRITER = 0
 
 
 def verdict(owners, said):
     """Without owners the one that has locked it is gone: there is nobody who could be named."""
-    said = [goid for goid, evidence, _ in said if evidence != PENDING_WRITER]
+    said = [(goid, likely) for goid, evidence, _, likely in said if evidence != PENDING_WRITER]
+    likely = any(sure for _, sure in said)
+    said = [goid for goid, _ in said]
     if not owners:
-        return "gone" if not said else "wrong"
+        return "gone" if not said else "wrong" if likely else "maybe another"
     if not said:
         return "nobody"
     if set(said) <= owners:
         return "right, alone" if len(said) == 1 else "right, all"
     if said[0] in owners:
         return "right, first"
-    return "right, among others" if owners & set(said) else "wrong"
+    return "right, among others" if owners & set(said) else "wrong" if likely else "maybe another"
 
 
 def main():

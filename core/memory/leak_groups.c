@@ -47,6 +47,12 @@ static uint32_t only_object(const struct wait_graph *g, uint32_t i)
 	return w->why == WAIT_ON_OBJECTS && w->n_waits == 1 ? g->waits[w->waits].object : LEAK_NONE;
 }
 
+/* His code has taken this very lock, and nothing that it calls may have given it up. */
+static bool took_variable(const struct wait_holder *h)
+{
+	return h->by_code && h->by_variable && h->section == WAIT_SECTION_YES;
+}
+
 /* The better, the more: that a writer pends, which is a fact; a deferred call of somebody who does
  * not wait for it, of another who does, of the waiter himself; then the only one of whom a frame
  * has it, the waiter himself only after his code took such a lock. 0: says nothing. */
@@ -60,6 +66,8 @@ static int weight(const struct wait_holder *h, uint64_t goid, enum wait_how how,
 	    (h->section == WAIT_SECTION_NO || (h->section == WAIT_SECTION_MAYBE && !alone)))
 		return 0;
 	if (h->evidence == WAIT_BY_DEFER)
+		return h->goid == goid ? 2 : h->waiter ? 3 : 4;
+	if (alone && took_variable(h))
 		return h->goid == goid ? 2 : h->waiter ? 3 : 4;
 	if (!alone || h->by_code)
 		return 0;
@@ -107,7 +115,8 @@ static void find_next(struct making *m, uint32_t i)
 
 static bool is_strong(const struct wait_holder *h)
 {
-	return h->evidence == WAIT_BY_DEFER || h->evidence == WAIT_BY_PENDING_WRITER;
+	return h->evidence == WAIT_BY_DEFER || h->evidence == WAIT_BY_PENDING_WRITER ||
+	       took_variable(h);
 }
 
 static bool is_sure(const struct making *m, uint32_t i)

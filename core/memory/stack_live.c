@@ -17,14 +17,15 @@
 #include "core/memory/memory.h"
 #include "core/memory/stack_walk.h"
 
-#define STACK_MAX    (1u << 20) /* bytes of one that is read */
-#define G_MAX        GO_G_SIZE_MAX
-#define WALK_NS      NS_PER_SEC
-#define MAPS         1024 /* a power of two */
-#define VARIABLES    8192 /* of one stack */
-#define DEFERS_MAX   4096
-#define RECORD_MAX   256
-#define FIRST_CALLED 18 /* before 1.18 a deferred call's arguments may lie behind its record */
+#define STACK_MAX     (1u << 20) /* bytes of one that is read */
+#define G_MAX         GO_G_SIZE_MAX
+#define WALK_NS       NS_PER_SEC
+#define MAPS          1024 /* a power of two */
+#define VARIABLES     8192 /* of one stack */
+#define DEFERS_MAX    4096
+#define RECORD_MAX    256
+#define CLOSURE_BYTES 40 /* its code, and what it has captured, as far as is looked at */
+#define FIRST_CALLED  18 /* before 1.18 a deferred call's arguments may lie behind its record */
 
 struct map_entry {
 	uint64_t pc; /* 0: unused */
@@ -64,6 +65,8 @@ struct stack_live {
 	uint64_t g[G_MAX / 8];
 	uint64_t others[2 * DEFERS_MAX]; /* values beside the stack */
 	struct stack_defer defers[DEFERS_MAX];
+	uint64_t
+		slots[DEFERS_MAX]; /* of the frame, where the closure's address is; 0: a record's */
 	size_t n_others, n_defers;
 };
 
@@ -201,6 +204,7 @@ static void add_open_defers(struct stack_live *s, const struct target_open_defer
 		if (!(due >> i & 1) || below < 8 || below > varp - f->sp || below % 8 ||
 		    s->n_defers == DEFERS_MAX)
 			continue;
+		s->slots[s->n_defers] = varp - below;
 		s->defers[s->n_defers++] =
 			(struct stack_defer){word_at(s, varp - below), f->lookup};
 	}
@@ -279,9 +283,11 @@ static void add_recorded(struct stack_live *s, const uint8_t *record, uint64_t f
 
 	if (l->defer_fn >= 16)
 		memcpy(&pc, record + l->defer_fn - 8, sizeof(pc));
-	if (fn && s->n_defers < DEFERS_MAX)
+	if (fn && s->n_defers < DEFERS_MAX) {
+		s->slots[s->n_defers] = 0;
 		s->defers[s->n_defers++] =
 			(struct stack_defer){fn, pc > s->bias + 1 ? pc - s->bias - 1 : 0};
+	}
 }
 
 /* Deferred calls lie in frames or in the heap, in any order. */
@@ -345,6 +351,38 @@ static void mark_variables(struct stack_live *s)
 	}
 }
 
+/* Where a closure at `at` ends at the latest: before another one, or where one's address is kept.
+ */
+static uint64_t closure_end(const struct stack_live *s, uint64_t at)
+{
+	uint64_t end = at + CLOSURE_BYTES;
+
+	for (size_t i = 0; i < s->n_defers; i++) {
+		if (s->defers[i].closure > at)
+			end = MIN(end, s->defers[i].closure);
+		if (s->slots[i] > at)
+			end = MIN(end, s->slots[i]);
+	}
+	return end;
+}
+
+/* What a deferred closure in a frame has captured is used when it is called. Up to 1.17 no map
+ * names it. */
+static void mark_closures(struct stack_live *s)
+{
+	for (size_t i = 0; i < s->n_defers; i++) {
+		const uint64_t at = s->defers[i].closure;
+		size_t frame = 0;
+
+		if (at < s->sp || at >= s->hi || at % 8 || s->life[(at - s->sp) / 8] != WORD_DEAD)
+			continue;
+		while (frame + 1 < s->trace->n && s->trace->frames[frame + 1].sp <= at)
+			frame++;
+		mark_range(s, at, closure_end(s, at), WORD_UNKNOWN, frame);
+	}
+	mark_variables(s);
+}
+
 /* --- all of it -------------------------------------------------------------------------------- */
 
 static int read_all(struct stack_live *s, const struct memory_goroutine *g)
@@ -394,6 +432,7 @@ int stack_live_read(struct stack_live *s, const struct memory_goroutine *g, stru
 	if (err)
 		return err;
 	mark_variables(s);
+	mark_closures(s);
 	*ret = (struct stack_words){
 		.trace = s->trace,
 		.sp = s->sp,

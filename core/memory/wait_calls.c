@@ -6,11 +6,13 @@
 #include <string.h>
 
 #include "core/base/util.h"
-#include "core/target/lock_flow.h"
 
 #define SLOTS    4096 /* a power of two */
 #define ENDS_MAX 8
 #define READ_MAX 512 /* functions whose code is read in one reading */
+#define READ_VARIABLES_MAX                                                                         \
+	4096 /* the same for locks that are variables, once for each of these                      \
+	      */
 
 /* What is known of a place in the code. */
 struct place_known {
@@ -33,9 +35,15 @@ struct closure_known {
 	const char *via;           /* NULL: the wrapper's own call */
 };
 
+struct variable_known {
+	uint64_t pc, lock; /* 0: unused */
+	uint8_t section;
+};
+
 struct wait_calls {
 	const struct target *t;
-	unsigned read;
+	unsigned read, read_variables;
+	struct variable_known variables[SLOTS];
 	struct place_known places[SLOTS];
 	struct closure_known closures[SLOTS];
 };
@@ -157,6 +165,25 @@ enum wait_section wait_calls_kept(struct wait_calls *c, uint64_t lookup, enum wa
 	return (enum wait_section)p->kept[kind];
 }
 
+/* A place's answer for each variable that is waited for: hashed by both. */
+enum wait_section wait_calls_section_of(struct wait_calls *c, uint64_t lookup, enum wait_kind kind,
+					struct lock_variable which)
+{
+	struct variable_known *k = &c->variables[slot_of(lookup ^ which.lo << 20)];
+
+	if (!locks[kind].takes[0])
+		return WAIT_SECTION_UNKNOWN;
+	if (k->pc == lookup && k->lock == which.lo)
+		return (enum wait_section)k->section;
+	if (c->read_variables >= READ_VARIABLES_MAX)
+		return WAIT_SECTION_UNKNOWN;
+	c->read_variables++;
+	*k = (struct variable_known){
+		lookup, which.lo,
+		(uint8_t)sections[lock_variable_held_at(c->t, lookup, &locks[kind], which)]};
+	return (enum wait_section)k->section;
+}
+
 /* --- closures --------------------------------------------------------------------------------- */
 
 static const char *end_of(const char *name, enum wait_kind kind)
@@ -213,6 +240,22 @@ const char *wait_calls_ends(struct wait_calls *c, uint64_t entry, enum wait_kind
 	if (target_func_by_pc(c->t, entry, &func) || func.entry != entry)
 		return NULL;
 	return end_of(func.name, kind);
+}
+
+void wait_calls_deferred_variable(struct wait_calls *c, uint64_t entry, enum wait_kind kind,
+				  struct lock_variable which, const char **ret_call,
+				  const char **ret_via)
+{
+	struct go_func func;
+
+	*ret_call = *ret_via = NULL;
+	if (c->read_variables >= READ_VARIABLES_MAX || target_func_by_pc(c->t, entry, &func) ||
+	    func.entry != entry)
+		return;
+	c->read_variables++;
+	*ret_call = lock_variable_called(c->t, entry, ends[kind], which);
+	/* F.deferwrapN was made by the compiler for that one call. */
+	*ret_via = strstr(func.name, ".deferwrap") ? NULL : func.name;
 }
 
 void wait_calls_deferred(struct wait_calls *c, uint64_t entry, enum wait_kind kind,

@@ -8,7 +8,7 @@
 #define XGOTOPFS_MEMORY_WAIT_CALLS_H
 
 #include "core/memory/wait_graph.h"
-#include "core/target/target.h"
+#include "core/target/lock_flow.h"
 
 struct wait_calls;
 
@@ -23,6 +23,10 @@ void wait_calls_free(struct wait_calls *c);                          /* NULL is 
  */
 void wait_calls_deferred(struct wait_calls *c, uint64_t entry, enum wait_kind kind,
 			 const char **ret_call, const char **ret_via);
+/* Which lock, where it is a variable: addresses, static. */
+void wait_calls_deferred_variable(struct wait_calls *c, uint64_t entry, enum wait_kind kind,
+				  struct lock_variable which, const char **ret_call,
+				  const char **ret_via);
 /* Was it made to defer a method's call through an interface? `ret` says where in the closure that
  * is. */
 bool wait_calls_interface(struct wait_calls *c, uint64_t entry, struct target_start *ret);
@@ -36,6 +40,10 @@ enum wait_section wait_calls_section(struct wait_calls *c, uint64_t lookup, enum
 /* Has a caller's lock been given up on the way there? *ret_taking: it is a call that takes one. */
 enum wait_section wait_calls_kept(struct wait_calls *c, uint64_t lookup, enum wait_kind kind,
 				  bool *ret_taking);
+
+/* Has the frame's code taken this very lock (core/target/lock_flow.h)? */
+enum wait_section wait_calls_section_of(struct wait_calls *c, uint64_t lookup, enum wait_kind kind,
+					struct lock_variable which);
 
 /* sync.(*Cond).Wait: it gives up the Cond's lock while it waits. */
 bool wait_calls_is_cond_wait(struct wait_calls *c, uint64_t lookup);

@@ -154,14 +154,26 @@ struct wait_holder {
 	enum wait_word word;
 	enum wait_section section; /* not of WAIT_BY_PENDING_WRITER */
 	bool waiter;               /* waits on the object himself */
-	bool by_code;   /* WAIT_BY_FRAME: he waits for it and has taken such a lock; no word of his
-			   has its address */
-	bool gave_up;   /* a callee of the frame has, or may have: such a one is not told */
-	wait_text call; /* WAIT_BY_DEFER: what ends the wait: "sync.(*Mutex).Unlock" */
+	bool by_code;     /* WAIT_BY_FRAME: no word of his has its address. He waits for it and has
+			     taken such a lock, or else: */
+	bool by_variable; /* the lock is a variable, and `section` is of that very lock */
+	bool gave_up;     /* a callee of the frame has, or may have: such a one is not told */
+	wait_text call;   /* WAIT_BY_DEFER: what ends the wait: "sync.(*Mutex).Unlock" */
 	wait_text deferred;   /* the function that is deferred and makes that call; "": itself */
 	wait_text func, file; /* the frame */
 	uint32_t line;        /* 0 not known */
 };
+
+/* Is there more to it than that he may be the one: a fact, a deferred call, or code that has taken
+ * such a lock on every way to where he stands? */
+static inline bool wait_holder_is_likely(const struct wait_holder *h)
+{
+	if (h->evidence == WAIT_BY_PENDING_WRITER)
+		return true;
+	return h->word == WAIT_WORD_MAPPED &&
+	       (h->section == WAIT_SECTION_YES ||
+		(h->evidence == WAIT_BY_DEFER && h->section != WAIT_SECTION_NO));
+}
 
 #define WAIT_HOLDERS_MAX 32 /* of one object that are kept; likeliest first */
 

@@ -20,47 +20,14 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/memory/heap.h"
 #include "core/memory/memory.h"
-#include "core/memory/stack_live.h"
-#include "core/memory/wait_calls.h"
-#include "core/memory/wait_reading.h"
+#include "core/memory/wait_search.h"
 
 #define INLINED_MAX    64 /* calls at one place */
 #define FRAMES_MAX     512
 #define CAPTURED_MAX   5                /* words of a closure, its code included */
-#define RUNNING_BYTES  (64u << 10)      /* of the stack of one that runs, its outer end */
 #define BUDGET_NS      (3 * NS_PER_SEC) /* of a processor: others may have them all */
 #define FIRST_RECORDED 18 /* release whose due calls are known one by one (stack_live.h) */
-
-/* The heap's object that a lock is a part of. */
-struct part {
-	uint64_t base, end;
-	uint32_t object;
-};
-
-struct search {
-	struct wait_reading *r;
-	struct heap *heap;  /* NULL: not read, or it cannot be */
-	struct part *parts; /* by base; several may have the same */
-	size_t n_parts;
-	struct wait_graph *g;
-	struct address_map by_address; /* of the object */
-	struct wait_holder *found;
-	size_t n, cap;
-	uint64_t until_ns;
-	struct wait_calls *calls;
-	struct stack_live *live;
-	const struct stack_trace *trace; /* at hand; NULL: of one that runs */
-	uint64_t running[RUNNING_BYTES / 8];
-};
-
-/* What is known of the words at hand. */
-struct whose {
-	uint64_t goid;
-	uint64_t lookup; /* the frame's; 0: not known */
-	enum wait_word word;
-};
 
 /* --- what is found ---------------------------------------------------------------------------- */
 
@@ -228,12 +195,12 @@ static void weigh_callees(struct search *s, struct wait_holder *h, uint64_t look
 
 /* One of a goroutine's for an object, unless it has a stronger one already: its own come together.
  */
-static int add(struct search *s, struct wait_holder *h, uint64_t lookup)
+int search_add(struct search *s, struct wait_holder *h, uint64_t lookup)
 {
 	size_t i = s->n;
 
 	h->waiter = waits_on(s->g, h->goid, h->object);
-	if (lookup)
+	if (lookup && !h->by_variable)
 		h->section = wait_calls_section(s->calls, lookup, s->g->objects[h->object].kind);
 	weigh_callees(s, h, lookup);
 	while (i > 0 && s->found[i - 1].goid == h->goid && s->found[i - 1].object != h->object)
@@ -286,14 +253,14 @@ static int look_at_word(struct search *s, const struct whose *w, uint64_t word)
 
 	h.object = address_map_get(&s->by_address, word);
 	if (h.object != ADDRESS_NONE)
-		return add(s, &h, w->lookup);
+		return search_add(s, &h, w->lookup);
 	if (!points_into_part(s, word))
 		return 0;
 	h.evidence = WAIT_BY_OBJECT;
 	for (size_t i = first_part(s, word); i < s->n_parts && s->parts[i].base <= word && !err;
 	     i++) {
 		h.object = s->parts[i].object;
-		err = add(s, &h, w->lookup);
+		err = search_add(s, &h, w->lookup);
 	}
 	return err;
 }
@@ -316,7 +283,7 @@ static int look_at_deferred(struct search *s, const struct whose *w, uint64_t en
 	err = reading_text(s->r, call, &h.call);
 	if (!err && via)
 		err = reading_text(s->r, via, &h.deferred);
-	return err ? err : add(s, &h, w->lookup);
+	return err ? err : search_add(s, &h, w->lookup);
 }
 
 static int look_at_captured(struct search *s, const struct whose *w, uint64_t entry, uint64_t word)
@@ -358,7 +325,7 @@ static int look_at_interface(struct search *s, const struct whose *w, const uint
 	if (!call)
 		return 0;
 	err = reading_text(s->r, call, &h.call);
-	return err ? err : add(s, &h, w->lookup);
+	return err ? err : search_add(s, &h, w->lookup);
 }
 
 static uint64_t stack_word(const struct stack_words *words, uint64_t addr)
@@ -408,7 +375,7 @@ static int look_at_wait(struct search *s, uint64_t goid, const struct stack_trac
 		return 0;
 	while (f < trace->n && wait_calls_is_machinery(s->calls, trace->frames[f].lookup))
 		f++;
-	return f < trace->n ? add(s, &h, trace->frames[f].lookup) : 0;
+	return f < trace->n ? search_add(s, &h, trace->frames[f].lookup) : 0;
 }
 
 static int follow_defers(struct search *s, uint64_t goid, const struct stack_words *words)
@@ -421,7 +388,9 @@ static int follow_defers(struct search *s, uint64_t goid, const struct stack_wor
 		size_t n = read_closure(s, words, words->defers[i].closure, closure);
 		uint64_t entry = n ? closure[0] - s->r->bias : 0;
 
-		if (n)
+		if (n && s->n_variables)
+			err = search_deferred_variables(s, &w, entry);
+		if (n && !err)
 			err = look_at_interface(s, &w, closure, n);
 		if (n > 1 && wait_calls_is_wrapper(s->calls, entry))
 			n = 2;
@@ -520,7 +489,12 @@ static int visit(void *ctx, uint32_t i, const struct stack_copy *copy)
 		s->g->stacks_unread += copy->whole && copy->trace->state != STACK_CUT;
 		return 0;
 	}
-	if (!g->defer && !has_something(s, copy))
+	if (s->n_variables) {
+		err = search_code(s, g->goid, copy->trace);
+		if (err)
+			return err;
+	}
+	if (!g->defer && !s->n_variables && !has_something(s, copy))
 		return 0;
 	err = stack_live_read(s->live, g, &words);
 	if (err == -ENODATA || err == -EAGAIN)
@@ -564,7 +538,7 @@ static int add_pending_writers(struct search *s)
 		};
 
 		if (g->waits[i].how == WAIT_DRAIN && g->objects[h.object].n_waits > 1)
-			err = add(s, &h, 0);
+			err = search_add(s, &h, 0);
 	}
 	return err;
 }
@@ -763,6 +737,8 @@ int graph_find_holders(struct wait_reading *r, struct wait_graph *g)
 	if (!err)
 		err = index_objects(s);
 	if (!err)
+		err = search_index_variables(s);
+	if (!err)
 		err = index_parts(s);
 	if (!err)
 		err = add_pending_writers(s);
@@ -774,6 +750,7 @@ int graph_find_holders(struct wait_reading *r, struct wait_graph *g)
 	stack_live_free(s->live);
 	heap_free(s->heap);
 	free(s->parts);
+	free(s->variables);
 	free(s->found);
 	address_map_free(&s->by_address);
 	free(s);

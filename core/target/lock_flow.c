@@ -25,8 +25,10 @@
 #define STEPS_MAX    (1u << 18) /* along the code of one function, which may be made to be slow */
 #define HELPERS_MAX  16         /* functions that one function calls and that are looked into */
 #define HELPER_BYTES 1024
+#define RECEIVER     0  /* register of a method's first argument: rax, x0 */
+#define BEFORE_MAX   48 /* instructions in front of a call, in which its argument is looked for */
 
-enum effect { NOTHING, TAKES, TRIES, GIVES };
+enum effect { NOTHING, TAKES, TRIES, GIVES, MAY_GIVE };
 
 _Static_assert(NAMES <= COPIES_NAMES_MAX, "each name is looked for");
 
@@ -49,9 +51,11 @@ struct flow {
 	unsigned n_names;
 	const char *found;         /* one of them that it calls */
 	bool takes, gives;         /* is there such a call? */
+	bool may_give;             /* one that gives up a lock that is not known */
 	int32_t copied[CALLS_MAX]; /* of those that were put in: what struct copy calls them */
 	bool is_copied[CALLS_MAX];
 	unsigned n_calls;
+	struct lock_variable which; /* hi 0: any lock */
 };
 
 static void add_names(struct flow *f, const char *const *names, enum effect effect)
@@ -141,11 +145,11 @@ static void make_call(const struct place *p, uint64_t held[MOST + 1])
 
 		if (!others)
 			continue;
-		if (p->effect == TRIES)
+		if (p->effect == TRIES || p->effect == MAY_GIVE)
 			held[n] |= others;
 		if (p->effect == TAKES || p->effect == TRIES)
 			held[MIN(n + 1, MOST)] |= own;
-		if (p->effect == GIVES)
+		if (p->effect == GIVES || p->effect == MAY_GIVE)
 			held[n ? n - 1 : 0] |= own;
 		if (p->effect == GIVES && n == MOST)
 			held[n] |= own;
@@ -259,13 +263,91 @@ static bool note_helpers(const struct target *t, struct flow *f)
 			seen[n++].effect = effect_of(t, f, &func);
 		}
 		for (unsigned k = 0; seen[at].effect && k < f->n_names; k++) {
-			if (f->effects[k] != seen[at].effect)
+			const bool may = seen[at].effect == MAY_GIVE;
+
+			if (f->effects[k] != (may ? GIVES : seen[at].effect))
 				continue;
 			note(f, &f->places[i], k, new_call(f), false);
+			f->places[i].effect = (uint8_t)seen[at].effect;
 			break;
 		}
 	}
 	return true;
+}
+
+/* --- one lock --------------------------------------------------------------------------------- */
+
+/* The static address that a register has in front of instruction `i`, by what comes before it in a
+ * straight line; 0: not known. */
+static uint64_t static_in(const struct flow *f, size_t i, uint8_t reg)
+{
+	uint64_t added = 0;
+
+	for (unsigned n = 0; n < BEFORE_MAX && i > 0; n++) {
+		const struct insn *insn = &f->code.insns[i], *before = insn - 1;
+
+		if (code_is_jump_target(&f->code, insn->addr) || before->class == INSN_JMP ||
+		    before->class == INSN_RET || before->class == INSN_CALL ||
+		    before->class == INSN_CALL_INDIRECT || before->class == INSN_JMP_INDIRECT)
+			return 0;
+		i--;
+		if (reg > 31 || !(before->written >> reg & 1))
+			continue;
+		if (before->op == INSN_OP_ADDRESS && before->dst == reg)
+			return (uint64_t)before->imm + added;
+		if ((before->op != INSN_OP_ADD && before->op != INSN_OP_MOVE) || before->dst != reg)
+			return 0;
+		added += before->op == INSN_OP_ADD ? (uint64_t)before->imm : 0;
+		reg = before->src;
+	}
+	return 0;
+}
+
+/* What instruction `i` says of which lock it is about, being one of a call, or that call. */
+static uint64_t names_lock(const struct flow *f, size_t i)
+{
+	const struct insn *insn = &f->code.insns[i];
+	uint64_t base;
+
+	if (insn->class == INSN_CALL)
+		return static_in(f, i, RECEIVER);
+	if (insn->op != INSN_OP_CMPXCHG || !insn->has_mem || insn->mem.indexed)
+		return 0;
+	if (insn->mem.absolute)
+		return (uint64_t)insn->mem.disp;
+	base = static_in(f, i, insn->mem.base);
+	return base ? base + (uint64_t)insn->mem.disp : 0;
+}
+
+/* Leaves the effects on that lock: another's are none, one that is not known may give it up. */
+static void keep_one_lock(struct flow *f)
+{
+	uint64_t named[CALLS_MAX + 1] = {0};
+
+	for (size_t i = 0; i < f->code.n; i++) {
+		const struct place *p = &f->places[i];
+
+		if (p->effect && !named[p->call])
+			named[p->call] = names_lock(f, i);
+	}
+	f->takes = f->gives = false;
+	for (size_t i = 0; i < f->code.n; i++) {
+		struct place *p = &f->places[i];
+		const uint64_t lock = p->effect ? named[p->call] : 0;
+
+		if (f->code.insns[i].class == INSN_CALL_INDIRECT && !p->effect) {
+			p->effect = MAY_GIVE;
+			p->call = new_call(f);
+			p->decides = true;
+		} else if (p->effect && !lock) {
+			f->may_give |= p->effect == GIVES;
+			p->effect = p->effect == GIVES ? MAY_GIVE : NOTHING;
+		} else if (p->effect && (lock < f->which.lo || lock >= f->which.hi)) {
+			p->effect = NOTHING;
+		}
+		f->takes |= p->effect == TAKES || p->effect == TRIES;
+		f->gives |= p->effect == GIVES;
+	}
 }
 
 static void flow_done(struct flow *f)
@@ -288,6 +370,8 @@ static int read_flow(const struct target *t, const struct go_func *func, struct 
 		return -ENOMEM;
 	err = copies_in(t, func, f->names, f->n_names, note_copy, f);
 	note_calls(t, f);
+	if (!err && f->which.hi)
+		keep_one_lock(f);
 	return err;
 }
 
@@ -307,7 +391,7 @@ static bool defers(const struct target *t, const struct flow *f)
 static enum effect effect_of(const struct target *t, const struct flow *caller,
 			     const struct go_func *func)
 {
-	struct flow f cleanup_flow_ = {.n_names = caller->n_names};
+	struct flow f cleanup_flow_ = {.n_names = caller->n_names, .which = caller->which};
 	unsigned at_end = 0;
 
 	memcpy(f.names, caller->names, sizeof(f.names));
@@ -315,7 +399,7 @@ static enum effect effect_of(const struct target *t, const struct flow *caller,
 	if (read_flow(t, func, &f) || f.code.has_jump_table || defers(t, &f))
 		return NOTHING;
 	if (!f.takes)
-		return f.gives ? GIVES : NOTHING;
+		return f.gives ? GIVES : f.may_give ? MAY_GIVE : NOTHING;
 	if (!run(&f, 0))
 		return NOTHING;
 	for (size_t i = 0; i < f.code.n; i++)
@@ -336,9 +420,9 @@ static const struct place *place_at(const struct flow *f, uint64_t pc)
 }
 
 static enum lock_held held_at(const struct target *t, uint64_t pc, const struct lock_calls *calls,
-			      unsigned before, bool *ret_taking)
+			      struct lock_variable which, unsigned before, bool *ret_taking)
 {
-	struct flow f cleanup_flow_ = {.n_names = 0};
+	struct flow f cleanup_flow_ = {.which = which};
 	const struct place *place;
 	struct go_func func;
 	unsigned numbers;
@@ -355,6 +439,8 @@ static enum lock_held held_at(const struct target *t, uint64_t pc, const struct 
 	place = place_at(&f, pc - base);
 	*ret_taking = place && place->effect == TAKES;
 	if (!all)
+		return LOCK_HELD_UNKNOWN;
+	if (!f.takes && which.hi)
 		return LOCK_HELD_UNKNOWN;
 	if (!f.takes && !f.gives)
 		return before ? LOCK_HELD_YES : LOCK_HELD_UNKNOWN;
@@ -374,19 +460,31 @@ enum lock_held lock_held_at(const struct target *t, uint64_t pc, const struct lo
 {
 	bool taking;
 
-	return held_at(t, pc, calls, 0, &taking);
+	return held_at(t, pc, calls, (struct lock_variable){0}, 0, &taking);
 }
 
 enum lock_held lock_kept_at(const struct target *t, uint64_t pc, const struct lock_calls *calls,
 			    bool *ret_taking)
 {
 	*ret_taking = false;
-	return held_at(t, pc, calls, 1, ret_taking);
+	return held_at(t, pc, calls, (struct lock_variable){0}, 1, ret_taking);
 }
 
-const char *lock_called(const struct target *t, uint64_t entry, const char *const *names)
+enum lock_held lock_variable_held_at(const struct target *t, uint64_t pc,
+				     const struct lock_calls *calls, struct lock_variable which)
 {
-	struct flow f cleanup_flow_ = {.n_names = 0};
+	bool taking;
+
+	/* Up to 1.17 arguments are on the stack there. */
+	if (!strcmp(target_arch(t), "arm64") && target_go_minor(t) < 18)
+		return LOCK_HELD_UNKNOWN;
+	return held_at(t, pc, calls, which, 0, &taking);
+}
+
+static const char *called(const struct target *t, uint64_t entry, const char *const *names,
+			  struct lock_variable which)
+{
+	struct flow f cleanup_flow_ = {.which = which};
 	struct go_func func;
 	uint64_t base;
 
@@ -399,5 +497,16 @@ const char *lock_called(const struct target *t, uint64_t entry, const char *cons
 	if (target_func_by_pc(t, entry - base, &func) || func.entry != entry - base ||
 	    read_flow(t, &func, &f))
 		return NULL;
-	return f.found;
+	return which.hi && !f.gives ? NULL : f.found;
+}
+
+const char *lock_called(const struct target *t, uint64_t entry, const char *const *names)
+{
+	return called(t, entry, names, (struct lock_variable){0});
+}
+
+const char *lock_variable_called(const struct target *t, uint64_t entry, const char *const *names,
+				 struct lock_variable which)
+{
+	return called(t, entry, names, which);
 }

@@ -36,6 +36,22 @@ enum lock_held lock_held_at(const struct target *t, uint64_t pc, const struct lo
 enum lock_held lock_kept_at(const struct target *t, uint64_t pc, const struct lock_calls *calls,
 			    bool *ret_taking);
 
+/* A lock that is a variable: code names it by its address. [lo, hi), static. */
+struct lock_variable {
+	uint64_t lo, hi;
+};
+
+/*
+ * The same of that lock alone. LOCK_HELD_YES: on every way there the function has taken this very
+ * lock, and nothing on the way may have given it up: neither a call whose lock is not known, nor
+ * one through a pointer. LOCK_HELD_UNKNOWN also when the code does not name it.
+ */
+enum lock_held lock_variable_held_at(const struct target *t, uint64_t pc,
+				     const struct lock_calls *calls, struct lock_variable which);
+/* One of `names` that the function which begins at `entry` calls for that lock; NULL: none. */
+const char *lock_variable_called(const struct target *t, uint64_t entry, const char *const *names,
+				 struct lock_variable which);
+
 /* One of `names` (up to a NULL) that the function which begins at `entry` calls; NULL: none,
  * or its code cannot be read. */
 const char *lock_called(const struct target *t, uint64_t entry, const char *const *names);

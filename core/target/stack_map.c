@@ -127,23 +127,38 @@ static bool varint(const struct target *t, uint64_t *at, uint32_t *ret)
 	return false;
 }
 
+/* Up to 1.17 a deferred call may have arguments in the frame: {width, closure, how many of them},
+ * then three numbers each. */
+static bool defer_with_arguments(const struct target *t, uint64_t *at, uint32_t *ret)
+{
+	uint32_t width, n, skipped;
+
+	if (!varint(t, at, &width) || !varint(t, at, ret) || !varint(t, at, &n))
+		return false;
+	for (uint32_t i = 0; i < 3 * (uint64_t)n; i++)
+		if (!varint(t, at, &skipped))
+			return false;
+	return true;
+}
+
 int target_open_defers(const struct target *t, uint64_t pc, struct target_open_defers *ret)
 {
 	struct target_open_defers d = {.n = TARGET_OPEN_DEFERS_MAX};
 	struct pclntab_func f;
-	uint32_t number;
+	uint32_t number, most;
 	uint64_t at, base;
 
 	t = target_at(t, pc, &base);
-	if (t->build.minor < 18 || pclntab_index(&t->tab, pc - base, &number) ||
-	    pclntab_func(&t->tab, number, &f) ||
-	    pclntab_funcdata(&t->tab, &f, FUNCDATA_OPEN_DEFERS, &at) || !varint(t, &at, &d.bits))
+	if (pclntab_index(&t->tab, pc - base, &number) || pclntab_func(&t->tab, number, &f) ||
+	    pclntab_funcdata(&t->tab, &f, FUNCDATA_OPEN_DEFERS, &at) ||
+	    (t->build.minor < 18 && !varint(t, &at, &most)) || !varint(t, &at, &d.bits))
 		return -ENOENT;
 	if (t->build.minor < 22) { /* each closure, the last one first */
 		if (!varint(t, &at, &d.n) || d.n > TARGET_OPEN_DEFERS_MAX)
 			return -ENOENT;
 		for (uint32_t i = d.n; i > 0; i--)
-			if (!varint(t, &at, &d.closures[i - 1]))
+			if (!(t->build.minor < 18 ? defer_with_arguments
+						  : varint)(t, &at, &d.closures[i - 1]))
 				return -ENOENT;
 	} else { /* where the first one is; they lie in order */
 		if (!varint(t, &at, &d.closures[0]))

@@ -213,8 +213,9 @@ static void add_goroutine(struct leaks *l, const struct leak_member *m, bool wit
 	buf_addc(out, '\n');
 	if (m->holder == LEAK_NONE)
 		return;
-	buf_addf(out,
-		 "      likely holder %llu: ", (unsigned long long)graph->holders[m->holder].goid);
+	buf_addf(out, "      %s holder %llu: ",
+		 wait_holder_is_likely(&graph->holders[m->holder]) ? "likely" : "possible",
+		 (unsigned long long)graph->holders[m->holder].goid);
 	buf_reset(&text);
 	view_add_evidence(graph, &graph->holders[m->holder], &text);
 	text_line(out, text.data ? text.data : "");

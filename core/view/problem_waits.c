@@ -54,8 +54,9 @@ static void add_other_end(struct scene *s, struct problem *p, const struct wait_
 		buf_adds(&p->text, "; nobody is known who may end it");
 		return;
 	}
-	buf_addf(&p->text, "; likely %s G%llu, which ", is_lock(o) ? "holder" : "other end",
-		 (unsigned long long)h->goid);
+	buf_addf(&p->text, "; %s %s G%llu, which ",
+		 wait_holder_is_likely(h) ? "likely" : "possible",
+		 is_lock(o) ? "holder" : "other end", (unsigned long long)h->goid);
 	view_add_evidence(w->graph, h, &p->text);
 	problem_see_goroutine(p, h->goid, "stack");
 	problem_goids(p, &h->goid, 1);

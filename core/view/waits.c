@@ -162,7 +162,8 @@ static const char *evidence_word(enum wait_evidence evidence)
 	return words[evidence];
 }
 
-/* "defers sync.(*Mutex).Unlock in main.work (/src/main.go:12)". */
+/* "defers sync.(*Mutex).Unlock in main.work (/src/main.go:12)"; of who merely may be the one it
+ * says that. */
 void view_add_evidence(const struct wait_graph *graph, const struct wait_holder *h, struct buf *out)
 {
 	static const char *const doubts[] = {
@@ -185,7 +186,11 @@ void view_add_evidence(const struct wait_graph *graph, const struct wait_holder 
 		buf_adds(out, wait_graph_text(graph, h->call));
 		break;
 	case WAIT_BY_FRAME:
-		buf_adds(out, h->by_code ? "waits for it" : "has a pointer to it");
+		buf_adds(out, h->by_variable ? h->section == WAIT_SECTION_YES
+						       ? "took it"
+						       : "took it or gave it up"
+			      : h->by_code   ? "waits for it"
+					     : "has a pointer to it");
 		break;
 	case WAIT_BY_OBJECT:
 		buf_adds(out, "has a pointer into its object");
@@ -195,9 +200,11 @@ void view_add_evidence(const struct wait_graph *graph, const struct wait_holder 
 		buf_addf(out, " in %s", func);
 	if (h->line)
 		buf_addf(out, " (%s:%u)", wait_graph_text(graph, h->file), h->line);
-	if (h->section == WAIT_SECTION_YES)
+	if (h->section == WAIT_SECTION_YES && !(h->by_code && h->by_variable))
 		buf_adds(out, ", after it took such a lock");
 	buf_adds(out, doubts[h->word]);
+	if (!wait_holder_is_likely(h))
+		buf_adds(out, ": it may be the one");
 }
 
 static void add_holder_json(const struct wait_graph *graph, const struct wait_holder *h,
@@ -218,6 +225,7 @@ static void add_holder_json(const struct wait_graph *graph, const struct wait_ho
 	if (h->section != WAIT_SECTION_UNKNOWN)
 		json_ks(json, "took_lock", sections[h->section]);
 	json_kb(json, "waiter", h->waiter);
+	json_kb(json, "likely", wait_holder_is_likely(h));
 	if (h->call)
 		json_ks(json, "call", wait_graph_text(graph, h->call));
 	if (h->deferred)

@@ -3,9 +3,9 @@
  * leaks_of PROGRAM PID [SECONDS]: who is proven to be leaked, one "leaked GOID FUNCTION" a line, by
  * passes for so long, and after each of them (once, at the end, when no time is given), without a
  * probe in the process. With "holders" in place of SECONDS, of each lock that is waited for: "lock
- * ADDRESS KIND WAITERS", and "holder ADDRESS GOID EVIDENCE LINE WAITS_HIMSELF" for who is said to
- * hold it, EVIDENCE being enum wait_evidence, after "goroutine GOID" for each that is parked. For
- * the tests; not installed.
+ * ADDRESS KIND WAITERS", and "holder ADDRESS GOID EVIDENCE LINE WAITS_HIMSELF LIKELY" for who is
+ * said to hold it, EVIDENCE being enum wait_evidence, after "goroutine GOID" for each that is
+ * parked. For the tests; not installed.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,8 +70,9 @@ static int say_holders(const struct target *t, pid_t pid, uint64_t bias)
 		for (uint32_t k = 0; k < o->n_holders; k++) {
 			const struct wait_holder *h = &graph->holders[o->holders + k];
 
-			printf("holder %llx %llu %d %u %d\n", (unsigned long long)o->address,
-			       (unsigned long long)h->goid, (int)h->evidence, h->line, h->waiter);
+			printf("holder %llx %llu %d %u %d %d\n", (unsigned long long)o->address,
+			       (unsigned long long)h->goid, (int)h->evidence, h->line, h->waiter,
+			       wait_holder_is_likely(h));
 		}
 	}
 	if (!err)

@@ -14,11 +14,12 @@ import (
 )
 
 type server struct {
-	name string
-	mu   sync.Mutex
-	rw   sync.RWMutex
-	cond *sync.Cond
-	n    int
+	name  string
+	mu    sync.Mutex
+	rw    sync.RWMutex
+	cond  *sync.Cond
+	n     int
+	inner inner
 }
 
 var holds = map[string]func(s *server, say func()){
@@ -38,6 +39,8 @@ var holds = map[string]func(s *server, say func()){
 	"steps":     (*server).plain,
 	"pointer":   func(s *server, say func()) { pointer(&s.mu, say) },
 }
+
+var wants = map[string]func(s *server){}
 
 func long() { time.Sleep(time.Hour) }
 
@@ -66,6 +69,7 @@ func pointer(mu *sync.Mutex, say func()) {
 }
 
 // Not on every way to the end.
+//
 //go:noinline
 func (s *server) early(say func()) {
 	s.mu.Lock()
@@ -127,6 +131,7 @@ func (s *server) relocked(say func()) {
 }
 
 // Beside one who has unlocked already what he defers to unlock (see had).
+//
 //go:noinline
 func (s *server) flag(say func()) {
 	s.mu.Lock()
@@ -153,6 +158,7 @@ func (s *server) had(given chan bool) {
 }
 
 // Who keeps it by a deferred call, and whose callee gives it up for a while.
+//
 //go:noinline
 func (s *server) put(given, held chan bool) {
 	s.mu.Lock()
@@ -170,6 +176,7 @@ func (s *server) evictLocked(given, held chan bool) {
 }
 
 // As sync.Cond's documentation has it.
+//
 //go:noinline
 func (s *server) get(given chan bool) {
 	s.mu.Lock()
@@ -186,6 +193,7 @@ func step() { steps++ }
 var steps int
 
 // Gave it up by a helper that comes after many other calls.
+//
 //go:noinline
 func (s *server) stepped(given chan bool) {
 	s.lock()
@@ -220,6 +228,18 @@ func (s *server) before(how string, held chan bool) {
 		switch how {
 		case "flag":
 			go s.had(given)
+		case "flush":
+			go s.flushParked(given)
+		case "guarded":
+			if i == 0 {
+				go other(given)
+			} else {
+				go was(given)
+			}
+		case "gclosure":
+			go gave(given, globalMu.Unlock)
+		case "ghelper":
+			go was(given)
 		case "steps":
 			go s.stepped(given)
 		case "callee":
@@ -239,6 +259,7 @@ func (s *server) before(how string, held chan bool) {
 }
 
 // It never waits.
+//
 //go:noinline
 func (s *server) busy(say func()) {
 	s.mu.Lock()
@@ -295,6 +316,9 @@ func main() {
 	want := s.work
 	if os.Args[1] == "read" {
 		want = s.write
+	}
+	if other := wants[os.Args[1]]; other != nil {
+		want = func() { other(s) }
 	}
 	go holds[os.Args[1]](s, func() {
 		fmt.Println("holder", goid())

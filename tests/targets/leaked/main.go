@@ -60,6 +60,26 @@ func lostCycle(a, b *sync.Mutex, wg *sync.WaitGroup) {
 	defer b.Unlock()
 }
 
+// A cycle over variables, which are in reach; whom Go's profile does not name.
+var globalA, globalB sync.Mutex
+
+func lostAB(wg *sync.WaitGroup) {
+	globalA.Lock()
+	wg.Done()
+	wg.Wait()
+	globalB.Lock()
+	globalB.Unlock()
+	globalA.Unlock()
+}
+func lostBA(wg *sync.WaitGroup) {
+	globalB.Lock()
+	wg.Done()
+	wg.Wait()
+	globalA.Lock()
+	globalA.Unlock()
+	globalB.Unlock()
+}
+
 // What it waits on only another lost one knows.
 func lostFirst(first, second chan int) { <-first; second <- 1 }
 func lostSecond(second chan int)       { <-second }
@@ -86,7 +106,12 @@ func fineSleeperKnows(ch chan int) { <-ch }
 func fineSleeper(ch chan int)      { time.Sleep(time.Hour); ch <- 1 }
 
 // A chain: the sleeper can wake one, who wakes the next.
-func fineChain(in, out chan int) { <-in; out <- 1 }
+func fineChain(in, out chan int)  { <-in; out <- 1 }
+func fineDeferred(mu *sync.Mutex) { mu.Lock() }
+
+// Only its deferred call has the lock.
+func fineDefers(locks chan *sync.Mutex) { mu := <-locks; defer mu.Unlock(); time.Sleep(time.Hour) }
+
 func fineSyscall(ch chan int) {
 	r, _, _ := os.Pipe()
 	var b [1]byte
@@ -158,9 +183,23 @@ func start() int {
 	go fineSleeper(a)
 	go fineChain(a, b)
 	go fineSleeperKnows(b)
+	// With a pointer in it, or it would share its object with other small ones.
+	locks, own := make(chan *sync.Mutex), new(struct {
+		mu sync.Mutex
+		to *int
+	})
+	mu := &own.mu
+	mu.Lock()
+	go fineDefers(locks)
+	go fineDeferred(mu)
+	locks <- mu
 	pipe := make(chan int)
 	go fineSyscall(pipe)
 	go fineTable(pipe)
+	both := new(sync.WaitGroup)
+	both.Add(2)
+	go lostAB(both)
+	go lostBA(both)
 	return lost
 }
 

@@ -76,7 +76,7 @@ function GroupRow({ group }: { group: Group }) {
 					<td><button class="link" onClick={() => app.selected.set(m.goid)}>{m.goid}</button></td>
 					<td class="mono">{m.function}</td>
 					<td class="mono small">{m.waits_on ?? m.wait_reason}</td>
-					<td class="small">{m.likely_holder === undefined ? '' : <>likely holder <button class="link"
+					<td class="small">{m.likely_holder === undefined ? '' : <>{m.evidence?.endsWith('it may be the one') ? 'possible' : 'likely'} holder <button class="link"
 						onClick={() => app.selected.set(m.likely_holder!)}>{m.likely_holder}</button>: {m.evidence}</>}</td>
 					<td class="mono small">{m.created_at}</td></tr>))}
 			</tbody></table>

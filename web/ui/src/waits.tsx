@@ -3,7 +3,7 @@
 import { exact } from './format';
 import { WaitGraph, type GraphMember } from './graph';
 
-interface Holder { goid: number; evidence: string; waiter: boolean; call?: string; function?: string; file?: string; line?: number }
+interface Holder { goid: number; evidence: string; waiter: boolean; likely?: boolean; call?: string; function?: string; file?: string; line?: number }
 
 export interface WaitRow {
 	object: string | null;
@@ -41,7 +41,7 @@ export function Waits({ rows, goid, name, goTo }: { rows: WaitRow[]; goid: numbe
 		return <div class="waits-on" key={`${row.object}/${row.wait}`}>
 			<div><b>{row.kind}</b>{row.wait ? ` ${row.wait}` : ''} <span class="mono small">{[row.object, row.type && `of ${row.type}`,
 				row.cap === null ? null : `len ${row.len} cap ${row.cap}`, row.state].filter(Boolean).join(' ')}</span></div>
-			{row.likely_holders?.length ? <ul class="plain">{row.likely_holders.slice(0, 5).map((h) => <li key={h.goid}>likely held by{' '}
+			{row.likely_holders?.length ? <ul class="plain">{row.likely_holders.slice(0, 5).map((h) => <li key={h.goid}>{h.likely === false ? 'maybe' : 'likely'} held by{' '}
 				<button class="link" onClick={() => goTo(h.goid)}>goroutine {h.goid}</button>: <span class="small">{evidenceOf(row, h.goid)}</span></li>)}</ul> :
 				<p class="muted">Nobody is known to hold it.</p>}
 			<div>{others.length ? <>Also waiting: {others.slice(0, 20).map((w) => <button class="link" title={w.wait} onClick={() => goTo(w.goid)}>{w.goid}</button>)}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The search for holders (wait_holders.c), of which locks that are variables are a part
+ * (wait_variables.c). For this room; one thread.
+ */
+#ifndef XGOTOPFS_MEMORY_WAIT_SEARCH_H
+#define XGOTOPFS_MEMORY_WAIT_SEARCH_H
+
+#include "core/memory/heap.h"
+#include "core/memory/stack_live.h"
+#include "core/memory/wait_calls.h"
+#include "core/memory/wait_reading.h"
+
+#define RUNNING_BYTES (64u << 10) /* of the stack of one that runs, its outer end */
+
+/* The heap's object that a lock is a part of. */
+struct part {
+	uint64_t base, end;
+	uint32_t object;
+};
+
+struct search {
+	struct wait_reading *r;
+	struct heap *heap;  /* NULL: not read, or it cannot be */
+	struct part *parts; /* by base; several may have the same */
+	size_t n_parts;
+	struct wait_graph *g;
+	struct address_map by_address; /* of the object */
+	uint32_t *variables;           /* locks that are, n_variables objects */
+	size_t n_variables;
+	struct wait_holder *found;
+	size_t n, cap;
+	uint64_t until_ns;
+	struct wait_calls *calls;
+	struct stack_live *live;
+	const struct stack_trace *trace; /* at hand; NULL: of one that runs */
+	uint64_t running[RUNNING_BYTES / 8];
+};
+
+/* What is known of the words at hand. */
+struct whose {
+	uint64_t goid;
+	uint64_t lookup; /* the frame's; 0: not known */
+	enum wait_word word;
+};
+
+/* One of a goroutine's for an object, unless it has a stronger one already: its own come together.
+ * `lookup` of the frame that says so; 0: not known. 0, -ENOMEM. */
+int search_add(struct search *s, struct wait_holder *h, uint64_t lookup);
+
+/* Which of the objects are locks that lie in the program's own variables. 0, -ENOMEM. */
+int search_index_variables(struct search *s);
+/* Has one of these frames taken such a lock? Code names a variable by its address, and no word of a
+ * frame has it. 0, -ENOMEM. */
+int search_code(struct search *s, uint64_t goid, const struct stack_trace *trace);
+/* A due deferred call whose code begins at `entry` (static): does it unlock one? It has captured
+ * nothing. 0, -ENOMEM. */
+int search_deferred_variables(struct search *s, const struct whose *w, uint64_t entry);
+
+#endif
