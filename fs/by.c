@@ -109,7 +109,10 @@ static int list_names(struct fs *fs, struct node_id dir, struct dirlist *list)
 	uint32_t *ids cleanup_free_ = NULL;
 	char name[ESCAPE_MAX + 1];
 	size_t n;
-	int err = view_keys(fs->view, fs_proc(fs, dir.tree), by_of(row), &ids, &n);
+	int err;
+
+	view_await(fs->view, fs_proc(fs, dir.tree));
+	err = view_keys(fs->view, fs_proc(fs, dir.tree), by_of(row), &ids, &n);
 
 	if (err)
 		return err;

@@ -132,7 +132,10 @@ int fs_list_goids(struct fs *fs, struct node_id dir, enum view_by by, uint64_t k
 {
 	uint64_t *goids cleanup_free_ = NULL;
 	size_t n;
-	int err = view_members(fs->view, fs_proc(fs, dir.tree), by, key, &goids, &n);
+	int err;
+
+	view_await(fs->view, fs_proc(fs, dir.tree));
+	err = view_members(fs->view, fs_proc(fs, dir.tree), by, key, &goids, &n);
 
 	if (err)
 		return err;

@@ -105,6 +105,11 @@ static void live_look(void *ctx, unsigned proc, uint64_t patience_ns)
 			healer_look(e->healer, proc, 0);
 }
 
+static void live_await(void *ctx, unsigned proc, uint64_t patience_ns)
+{
+	healer_await(((struct engine *)ctx)->healer, proc, patience_ns);
+}
+
 static void live_audit(void *ctx, unsigned proc, struct audit *ret)
 {
 	auditor_get(((struct engine *)ctx)->auditor, proc, ret);
@@ -521,7 +526,7 @@ static uint64_t keep_stacks(struct engine *e)
 	for (unsigned i = 0; i < n; i++) {
 		unsigned proc = e->next_proc++ % n;
 
-		if (has_ended(e, proc))
+		if (has_ended(e, proc) || model_awaits(e->c.model, proc))
 			continue;
 		if (!run_stacks(e, proc, LIVE_STACKS_AS_GO, NULL))
 			(void)run_stacks(e, proc, LIVE_STACKS_LABELLED, NULL);
@@ -615,6 +620,7 @@ void engine_answers(struct engine *e, struct live *live, struct control *control
 		.losses = live_losses,
 		.probes = live_probes,
 		.look = live_look,
+		.await = live_await,
 		.audit = e->auditor ? live_audit : NULL,
 		.budget = live_budget,
 		.unchosen = live_unchosen,

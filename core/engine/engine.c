@@ -114,7 +114,6 @@ int engine_start(struct engine *e, bool serves)
 {
 	int err;
 
-	engine_read_all(e);
 	err = healer_start(e->healer);
 	if (!err && e->auditor)
 		err = auditor_start(e->auditor);

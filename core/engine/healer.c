@@ -159,6 +159,8 @@ static int read_now(struct healer *h, unsigned proc, bool heal)
 	pthread_mutex_unlock(&h->reading);
 	if (err == -EAGAIN)
 		return err;
+	if (err)
+		model_await(h->model, proc, false);
 	atomic_store(&h->last_err, err);
 	if (!err)
 		atomic_store(&h->ever, true);
@@ -167,16 +169,35 @@ static int read_now(struct healer *h, unsigned proc, bool heal)
 	return err;
 }
 
+static void read_first(struct healer *h, unsigned proc)
+{
+	/* Who asked before it begins has what he asked for. */
+	pthread_mutex_lock(&h->lock);
+	h->asked[proc] = 0;
+	pthread_mutex_unlock(&h->lock);
+	if (read_now(h, proc, true) == -EAGAIN || model_in_doubt(h->model, proc))
+		healer_ask(h, proc);
+}
+
 void healer_now_all(struct healer *h)
 {
-	for (unsigned proc = 0; proc < model_procs(h->model); proc++) {
-		/* Who asked before it begins has what he asked for. */
-		pthread_mutex_lock(&h->lock);
-		h->asked[proc] = 0;
-		pthread_mutex_unlock(&h->lock);
-		if (read_now(h, proc, true) == -EAGAIN || model_in_doubt(h->model, proc))
-			healer_ask(h, proc);
-	}
+	for (unsigned proc = 0; proc < model_procs(h->model); proc++)
+		read_first(h, proc);
+}
+
+void healer_await(struct healer *h, unsigned proc, uint64_t patience_ns)
+{
+	uint64_t until_ns = monotonic_ns() + patience_ns;
+	struct timespec until = {.tv_sec = (time_t)(until_ns / NS_PER_SEC),
+				 .tv_nsec = (long)(until_ns % NS_PER_SEC)};
+
+	if (!model_awaits(h->model, proc))
+		return;
+	pthread_mutex_lock(&h->lock);
+	while (!h->stopping && model_awaits(h->model, proc) &&
+	       !pthread_cond_timedwait(&h->used, &h->lock, &until))
+		;
+	pthread_mutex_unlock(&h->lock);
 }
 
 static bool has_exited(struct healer *h, unsigned proc, uint64_t goid)
@@ -334,11 +355,39 @@ static void *healer_main(void *arg)
 	return NULL;
 }
 
+/* Reading very many takes seconds, in which who mounts need not wait. */
+static bool may_have_many(struct healer *h, unsigned proc)
+{
+	const struct source *s = h->source;
+	uint64_t least, most;
+	pid_t pid;
+
+	return s->goids && !running(h, proc, &pid) && !s->goids(s->ctx, proc, pid, &least, &most) &&
+	       most >= HEALER_MANY;
+}
+
 int healer_start(struct healer *h)
 {
-	int err = thread_start(&h->thread, healer_main, h);
+	uint64_t until_ns;
+	unsigned n = model_procs(h->model);
+	int err;
 
+	for (unsigned proc = 0; proc < n; proc++) {
+		if (!may_have_many(h, proc)) {
+			read_first(h, proc);
+			continue;
+		}
+		model_await(h->model, proc, true);
+		healer_ask(h, proc);
+	}
+	err = thread_start(&h->thread, healer_main, h);
 	h->started = !err;
+	until_ns = monotonic_ns() + HEALER_FIRST_NS;
+	for (unsigned proc = 0; proc < n && !err; proc++) {
+		uint64_t now_ns = monotonic_ns();
+
+		healer_await(h, proc, until_ns - MIN(now_ns, until_ns));
+	}
 	return err;
 }
 
@@ -350,6 +399,7 @@ void healer_free(struct healer *h)
 		pthread_mutex_lock(&h->lock);
 		h->stopping = true;
 		pthread_cond_signal(&h->changed);
+		pthread_cond_broadcast(&h->used);
 		pthread_mutex_unlock(&h->lock);
 		pthread_join(h->thread,
 			     NULL); /* a reading of the target: loop_ending() bounds it */

@@ -20,8 +20,16 @@ struct healer;
 
 /* Both are borrowed. 0 or -errno. */
 int healer_new(const struct source *source, struct model *model, struct healer **ret);
-/* Starts the thread. 0 or -errno. */
+/*
+ * Reads those that are there now, and starts the thread. Of a process that has made HEALER_MANY
+ * goroutines and more, the thread does that, and after HEALER_FIRST_NS it is waited for no longer:
+ * model_awaits() until it is done. 0 or -errno.
+ */
+#define HEALER_MANY     200000
+#define HEALER_FIRST_NS (NS_PER_SEC / 2)
 int healer_start(struct healer *h);
+/* Waits for the first reading of the process, so long at most; at once when it was done. */
+void healer_await(struct healer *h, unsigned proc, uint64_t patience_ns);
 void healer_free(struct healer *h); /* ends the thread first; NULL is fine */
 
 /* Process `proc` should be read soon. Never blocks. */

@@ -310,6 +310,7 @@ bool model_heal(struct model *m, unsigned proc, const struct goroutine_seen *see
 		see_missing(m, &m->shards[i], proc, time_ns, complete);
 		model_settle_exits(m);
 	}
+	m->procs[proc]->awaits = false;
 	m->procs[proc]->read_ns = time_ns;
 	m->procs[proc]->read_round = m->heal_round;
 	past_take(m, time_ns);
@@ -328,9 +329,27 @@ bool model_in_doubt(struct model *m, unsigned proc)
 	bool doubt;
 
 	pthread_rwlock_rdlock(&m->lock);
-	doubt = proc_known(m, proc) && m->procs[proc]->doubt_ns;
+	doubt = proc_known(m, proc) && (m->procs[proc]->doubt_ns || m->procs[proc]->awaits);
 	pthread_rwlock_unlock(&m->lock);
 	return doubt;
+}
+
+void model_await(struct model *m, unsigned proc, bool on)
+{
+	pthread_rwlock_wrlock(&m->lock);
+	if (proc_known(m, proc))
+		m->procs[proc]->awaits = on && m->procs[proc]->info.state == PROC_RUNNING;
+	pthread_rwlock_unlock(&m->lock);
+}
+
+bool model_awaits(struct model *m, unsigned proc)
+{
+	bool awaits;
+
+	pthread_rwlock_rdlock(&m->lock);
+	awaits = proc_known(m, proc) && m->procs[proc]->awaits;
+	pthread_rwlock_unlock(&m->lock);
+	return awaits;
 }
 
 void model_keep_exits(struct model *m, bool on)
@@ -355,6 +374,7 @@ void model_forget(struct model *m, unsigned proc, uint64_t until_ns)
 			see_missing(m, &m->shards[i], proc, until_ns ? until_ns : p->doubt_ns,
 				    false);
 		p->doubt_ns = 0;
+		p->awaits = false;
 	}
 	pthread_rwlock_unlock(&m->lock);
 	pthread_mutex_unlock(&m->apply_lock);

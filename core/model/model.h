@@ -141,6 +141,10 @@ void model_heal_missing(struct model *m, unsigned proc, const uint64_t *goids, s
  * known any more, and nothing is in doubt.
  */
 bool model_in_doubt(struct model *m, unsigned proc);
+/* Which goroutines there are is in doubt, too, while the first reading of very many is awaited:
+ * until model_heal(), model_forget(), or with `on` false. */
+void model_await(struct model *m, unsigned proc, bool on);
+bool model_awaits(struct model *m, unsigned proc);
 /*
  * No probe is in from `off_ns` on (CLOCK_MONOTONIC, before the first was taken out), of any
  * process: what each goroutine was doing counts until then, and readings tell the states from now

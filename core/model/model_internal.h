@@ -191,8 +191,8 @@ struct proc {
 	uint64_t read_ns; /* the newest reading, and its heal_round; 0: none was */
 	uint32_t read_round;
 	struct last_ended last;
-	bool dropping;
-	struct past *past; /* NULL: nothing was written down yet */
+	bool dropping, awaits; /* model_await() */
+	struct past *past;     /* NULL: nothing was written down yet */
 };
 
 struct model {

@@ -45,6 +45,7 @@ static void reset_proc(struct model *m, struct proc *p)
 	memset(p->lost, 0, sizeof(p->lost));
 	p->epoch = 0;
 	p->lost_ns = p->doubt_ns = 0;
+	p->awaits = false;
 	p->exited_retained = p->exited_dropped = p->exited_dropped_ns = 0;
 	past_free(p->past);
 	p->past = NULL;

@@ -160,7 +160,8 @@ static unsigned data_warnings(struct emit *e, const struct facts *x)
 		n++;
 	}
 	if (x->t.in_doubt) {
-		warn(e, "state changes were lost or not watched, memory was not read since: the "
+		warn(e, "state changes were lost or not watched, or very many goroutines are met "
+			"for the first time; memory was not read since: the "
 			"states of "
 			"goroutines, and which there are, are in doubt");
 		n++;

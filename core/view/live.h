@@ -122,6 +122,9 @@ struct live {
 	/* Somebody looks at a process: where memory alone tells of it and was not read a moment
 	 * ago, that is done, and waited for, so long at most. */
 	void (*look)(void *ctx, unsigned proc, uint64_t patience_ns);
+	/* Waits until the goroutines that were there before us are known, so long at most; at once
+	 * when they are, or proc is none. */
+	void (*await)(void *ctx, unsigned proc, uint64_t patience_ns);
 	void (*budget)(void *ctx, struct live_budget *ret); /* quick */
 	/* Events that -sample did not choose, of all processes; exact, and quick. */
 	void (*unchosen)(void *ctx, uint64_t ret[EVENT_TYPES]);

@@ -7,12 +7,21 @@
 /* Who must be quick has what was read a moment ago the next time. */
 #define PATIENCE_QUICK_NS 10000000ull
 #define PATIENCE_NS       (NS_PER_SEC / 4)
+/* A million goroutines are met in less; after it, what is known is shown, and that it is in doubt.
+ */
+#define PATIENCE_FIRST_NS (10 * NS_PER_SEC)
 
 void view_look(const struct view *v, unsigned proc, enum view_cost cost)
 {
 	if (v->live->look)
 		v->live->look(v->live->ctx, proc,
 			      cost == VIEW_QUICK ? PATIENCE_QUICK_NS : PATIENCE_NS);
+}
+
+void view_await(const struct view *v, unsigned proc)
+{
+	if (v->live->await)
+		v->live->await(v->live->ctx, proc, PATIENCE_FIRST_NS);
 }
 
 bool view_probes(const struct view *v, unsigned proc, struct live_probes *ret)

@@ -60,6 +60,8 @@ int view_render(const struct view_row *row, const struct view *v, struct view_qu
 	int err;
 
 	view_look(v, q->proc, row->cost);
+	if (row->cost != VIEW_QUICK)
+		view_await(v, q->proc);
 	err = render(row, v, q, out);
 	return view_waits(v, row, err) ? say_waiting(row, q->form, out) : err;
 }

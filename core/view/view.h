@@ -46,6 +46,8 @@ enum view_cost {
 /* Somebody looks at a process, or at all (live.h): where memory alone tells of goroutines it is
  * read, which who can wait (a view that is HEAVY) waits for. */
 void view_look(const struct view *v, unsigned proc, enum view_cost cost);
+/* Somebody lists goroutines, and can wait: the first reading of very many is waited for. */
+void view_await(const struct view *v, unsigned proc);
 /* What is attached, for a line: "full", "demand, off"; "" of a recording. Its age is that of the
  * level, or of that it is off: " for 3m12s". */
 void view_probes_word(const struct view *v, bool with_age, struct buf *out);

@@ -339,6 +339,11 @@ static void wait_reads(struct world *w, unsigned before)
 	assert_true(reads(w) > before);
 }
 
+static bool in_doubt(struct world *w)
+{
+	return model_in_doubt(w->model, 0);
+}
+
 static void wait_gone(struct world *w, uint64_t goid)
 {
 	uint64_t until = monotonic_ns() + DEADLINE_S * NS_PER_SEC;
@@ -359,6 +364,73 @@ static void test_who_is_there_already(void **state)
 	assert_true(lives(&w, 1));
 	assert_true(lives(&w, 7));
 	assert_int_equal(reads(&w), 1);
+	end(&w);
+}
+
+static int w_many_goids(void *ctx, unsigned proc, pid_t pid, uint64_t *ret_least,
+			uint64_t *ret_most)
+{
+	*ret_least = *ret_most = HEALER_MANY;
+	return 0;
+}
+
+static void stick(struct world *w, bool on)
+{
+	pthread_mutex_lock(&w->lock);
+	w->stuck = on;
+	pthread_mutex_unlock(&w->lock);
+}
+
+/* Reading very many takes long: it goes on without who starts, and what it is not through with is
+ * in doubt. */
+static void test_very_many_are_there_already(void **state)
+{
+	struct world w;
+
+	make(&w, 0);
+	w.source.goids = w_many_goids;
+	see(&w, 2, (const uint64_t[]){1, 7});
+	stick(&w, true);
+	assert_int_equal(engine_start(w.engine, true), 0);
+	assert_false(lives(&w, 7));
+	assert_true(in_doubt(&w));
+	w.live.await(w.live.ctx, 0, 1000000); /* in vain */
+	assert_false(lives(&w, 7));
+	w.live.await(w.live.ctx, 5, NS_PER_SEC); /* who is not there is not waited for */
+	stick(&w, false);
+	w.live.await(w.live.ctx, 0, 30 * NS_PER_SEC);
+	assert_true(lives(&w, 7));
+	assert_false(in_doubt(&w));
+	end(&w);
+}
+
+/* It cannot be read: nobody waits for it, and nothing is in doubt for ever. */
+static void test_very_many_cannot_be_read(void **state)
+{
+	struct world w;
+
+	make(&w, 0);
+	w.source.goids = w_many_goids;
+	w.read_err = -EFAULT;
+	assert_int_equal(engine_start(w.engine, true), 0);
+	w.live.await(w.live.ctx, 0, 30 * NS_PER_SEC);
+	assert_false(in_doubt(&w));
+	end(&w);
+}
+
+/* It ends while it is read. */
+static void test_very_many_and_an_end(void **state)
+{
+	struct world w;
+
+	make(&w, 0);
+	w.source.goids = w_many_goids;
+	stick(&w, true);
+	assert_int_equal(engine_start(w.engine, true), 0);
+	model_proc_exited(w.model, 0, monotonic_ns());
+	w.live.await(w.live.ctx, 0, 30 * NS_PER_SEC);
+	assert_false(in_doubt(&w));
+	stick(&w, false);
 	end(&w);
 }
 
@@ -404,11 +476,6 @@ static bool waits(struct world *w, unsigned more)
 	enough = w->waits >= more;
 	pthread_mutex_unlock(&w->lock);
 	return enough;
-}
-
-static bool in_doubt(struct world *w)
-{
-	return model_in_doubt(w->model, 0);
 }
 
 static bool certain(struct world *w, unsigned unused)
@@ -1382,6 +1449,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_who_is_there_already),
+		cmocka_unit_test(test_very_many_are_there_already),
+		cmocka_unit_test(test_very_many_cannot_be_read),
+		cmocka_unit_test(test_very_many_and_an_end),
 		cmocka_unit_test(test_a_loss_is_healed),
 		cmocka_unit_test(test_the_backlog_comes_first),
 		cmocka_unit_test(test_lost_allocations_leave_states),
