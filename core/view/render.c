@@ -60,7 +60,7 @@ int view_render(const struct view_row *row, const struct view *v, struct view_qu
 	int err;
 
 	view_look(v, q->proc, row->cost);
-	if (row->cost != VIEW_QUICK)
+	if (row->cost != VIEW_QUICK && !row->soon)
 		view_await(v, q->proc);
 	err = render(row, v, q, out);
 	return view_waits(v, row, err) ? say_waiting(row, q->form, out) : err;

@@ -148,12 +148,13 @@ struct view_row {
 		       */
 	const char *takes;                  /* its arguments, between spaces; NULL: none */
 	bool (*here)(const struct view *v); /* NULL: always */
-	bool moment;                        /* it tells of now, so snapshots/ keeps its text */
-	bool living;                        /* of a goroutine: a file only while that lives */
-	const char *suffix;                 /* of the text's file; NULL: none */
-	const char *content_type;           /* of text and binary; NULL: text/plain */
-	const char *download;               /* the file it is saved as; NULL: it is shown */
-	bool own_format; /* `format` is an argument that the function reads itself */
+	bool soon;   /* of what is known, though goroutines are still being read (view_await()) */
+	bool moment; /* it tells of now, so snapshots/ keeps its text */
+	bool living; /* of a goroutine: a file only while that lives */
+	const char *suffix;       /* of the text's file; NULL: none */
+	const char *content_type; /* of text and binary; NULL: text/plain */
+	const char *download;     /* the file it is saved as; NULL: it is shown */
+	bool own_format;          /* `format` is an argument that the function reads itself */
 	/* What {} in the name stand for, as arguments. */
 	const char *in_path[2];
 };

@@ -52,7 +52,7 @@ static bool has_meter(const struct view *v)
 
 const struct view_row views[] = {
 	ROW("README", PROCESS, TEXT, QUICK, view_readme, .help = "what is here"),
-	ROW("health", PROCESS, BOTH, HEAVY, view_health, .moment = true,
+	ROW("health", PROCESS, BOTH, HEAVY, view_health, .soon = true, .moment = true,
 	    .help = "read this first: what is lost, what is not covered, what tracing costs"),
 	ROW("problems", PROCESS, BOTH, COSTLY, view_problems, .moment = true,
 	    .help = "what is wrong with the program, worst first, and what to look at next"),
@@ -72,11 +72,11 @@ const struct view_row views[] = {
 	ROW("goroutines", PROCESS, BOTH, HEAVY, view_goroutines, .suffix = ".tsv",
 	    .takes = "filter goids sort desc limit offset full", .moment = true,
 	    .help = "all goroutines as one table with a header line"),
-	ROW("rows", PROCESS, JSON, HEAVY, view_rows, .no_file = true,
+	ROW("rows", PROCESS, JSON, HEAVY, view_rows, .no_file = true, .soon = true,
 	    .takes = "since after limit filter goids numbers",
 	    .help = "goroutines that changed, compact, for the UI; columns below"),
-	ROW("types", PROCESS, BOTH, HEAVY, view_allocations, .suffix = ".tsv", .moment = true,
-	    .help = "what was allocated, by type"),
+	ROW("types", PROCESS, BOTH, HEAVY, view_allocations, .soon = true, .suffix = ".tsv",
+	    .moment = true, .help = "what was allocated, by type"),
 	ROW("stacks", PROCESS, TEXT, COSTLY, view_stacks, .here = has_stacks, .moment = true,
 	    .help = "every goroutine's stack, as Go prints it (debug=2); the last ones when it has "
 		    "ended"),
