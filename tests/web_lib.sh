@@ -8,7 +8,7 @@ PYTHON=/usr/bin/python3
 
 need_websockets() { "$PYTHON" -c 'import websockets' 2>/dev/null || skip "python3-websockets is not installed"; }
 
-# start_web ARG...: sets URL (without the slash at its end), PORT, WEB_TOKEN and WEB_PID.
+# start_web ARG...: sets URL (without the slash at its end), PORT, WEB_TOKEN and WEB_PID. It has WEB_PATIENCE seconds (60) to start.
 start_web() {
 	[ -x "$WEB_DEMO" ] || fail "$WEB_DEMO is not built"
 	# It ends when its input does: nothing stays behind, whatever ends this case.
@@ -21,7 +21,7 @@ start_web() {
 	exec 9>"$fifo"
 	rm -f "$fifo"
 	on_exit "end $WEB_PID"
-	wait_for 60 test -s "$T/url" || { cat "$T/web.log" >&2; fail "the server does not start"; }
+	wait_for "${WEB_PATIENCE:-60}" test -s "$T/url" || { cat "$T/web.log" >&2; fail "the server does not start"; }
 	URL=$(sed -n '1s,/\(?.*\)\?$,,p' "$T/url")
 	PORT=${URL##*:}
 	WEB_TOKEN=$(sed -n '1s,.*?token=,,p' "$T/url")

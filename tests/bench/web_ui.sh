@@ -19,6 +19,7 @@ node web_ui.mjs "10,000 goroutines, 10 M events" "$URL/#source=$long" || fail "C
 memory
 node web_ui.mjs "500,000 goroutines, 10 M events" "$URL/#source=$many" "10,000 live goroutines" "$URL/" || fail "Chromium"
 memory
+WEB_PATIENCE=300
 start_web -goroutines 500000 -rate 100000 -history 100
 memory
 node web_ui.mjs "500,000 live goroutines" "$URL/" || fail "Chromium"
