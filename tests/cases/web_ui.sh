@@ -14,6 +14,7 @@ TOOL=$XGOTOPFS_BUILD/tests/bench/session_tool
 start_web -sessions "$T/sessions" -settings "$T/ui.json" -loss
 [ -z "${SHOTS:-}" ] || mkdir -p "$SHOTS"
 (cd "$T/ui" && node ui.mjs "$URL/" ${SHOTS:+"$SHOTS"}) || fail "the UI does not do as it should"
+(cd "$T/ui" && node answers.mjs "$URL/" ${SHOTS:+"$SHOTS"}) || fail "the UI does not answer as it should"
 web_alive
 # What it exports of a range is a session in one file.
 FIRST=$(curl -fs "$URL/api/live/status" | "$PYTHON" -c 'import json, sys; print(json.load(sys.stdin)["first_ns"])')
