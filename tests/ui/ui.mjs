@@ -681,53 +681,6 @@ const steps = {
 		}
 		await page.setViewportSize(size);
 	},
-	async 'each key says what it did'(page) {
-		const said = page.locator('.said');
-		await page.locator('canvas.rows').focus();
-		for (const [key, text] of [['p', 'No goroutine is chosen'], ['.', 'No goroutine is chosen'], ['c', 'Rows: compact'], ['c', 'Rows: normal'], ['e', /^Arrows: all/], ['e', 'Arrows: none'], ['e', /^Arrows: of/], ['t', 'Clock: local'],
-			['t', 'Clock: UTC'], ['t', 'Clock: since start'], [' ', 'Held'], [' ', 'Goes on'], ['Control+Shift+Z', 'There is nothing to go forth to']]) {
-			await page.keyboard.press(key);
-			await said.filter({ hasText: text }).waitFor();
-		}
-	},
-	async 'a filter is completed'(page) {
-		const offered = () => page.locator('#filter-words option').evaluateAll((list) => list.map((o) => o.value));
-		const box = page.getByLabel('Filter goroutines');
-		for (const [text, wanted] of [['st', 'state:'], ['-wait:sy', '-wait:sync'], ['age>1s state:running,wai', 'age>1s state:running,waiting'], ['func:leaky', 'func:main.leakySubscriber'], ['flag:li', 'flag:live'], ['ag', 'age>']]) {
-			await box.fill(text);
-			await until(text, offered, (list) => list.includes(wanted));
-		}
-		await box.fill('func:main.* stat:waiting');
-		await page.locator('.filter-error', { hasText: '"stat:waiting"' }).waitFor();
-		await box.fill('');
-		await until('the address', () => page.evaluate(() => location.hash), (h) => !h.includes('filter='));
-	},
-	async 'what is wrong stands in a line, and a click goes there'(page) {
-		const answer = { watched_ns: 6e10, problems: [{ kind: 'convoy', severity: 'critical', text: '50 waited 2 s for one mutex, likely holder 11', function: 'main.worker', see: ['waits'], goids: [11, 12] },
-			{ kind: 'lost', severity: 'notice', text: '471 events were lost', function: '', see: ['losses'], goids: [] }], looked_for: [{ kind: 'convoy', threshold: '8 that wait', seen: true, why_not: '' }, { kind: 'audit', threshold: '', seen: false, why_not: 'nobody audits' }] };
-		const goids = await page.evaluate(() => window.timeline.entries.filter((e) => e.row?.func === 'main.worker').map((e) => e.row.goid).slice(0, 2));
-		answer.problems[0].goids = goids;
-		await page.route('**/problems?*', (route) => route.fulfill({ json: answer }));
-		await page.reload();
-		await ready(page);
-		const line = page.locator('.insights-line');
-		await until('the worst', () => line.textContent(), (t) => /2 problems.*convoy: 50 waited 2 s/.test(t));
-		const y = await page.evaluate(() => window.timeline.canvas.getBoundingClientRect().y);
-		await line.click();
-		await page.locator('.insights-list li button').nth(1).waitFor();
-		assert(await page.evaluate(() => window.timeline.canvas.getBoundingClientRect().y) === y, 'the list moves the rows');
-		await shot(page, 'insights');
-		await page.locator('.insights-list li button').first().click();
-		await until('the goroutine', () => selected(page), (t) => t === `Goroutine ${goids[0]}`);
-		assert(await page.getByLabel('Filter goroutines').inputValue() === 'func:main.worker', 'not those alone');
-		await line.click();
-		await page.locator('.insights-list li button').nth(1).click();
-		await page.locator('.overview').waitFor();
-		await page.getByRole('tab', { name: 'Timeline' }).click();
-		await page.unrouteAll({ behavior: 'ignoreErrors' });
-		await page.getByLabel('Filter goroutines').fill('');
-		await page.locator('.panel-head').getByLabel('Close').click();
-	},
 	async 'axe finds nothing serious, in both themes'(page) {
 		for (const theme of ['light', 'dark']) {
 			await page.emulateMedia({ colorScheme: theme });
