@@ -18,4 +18,8 @@ static inline uint64_t process_cpu_ns(pid_t pid)
 	return (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
 }
 
+/* For how long all of its threads that live could run and had no CPU of the machine, in ns;
+ * UINT64_MAX: not known (a kernel without it, very many threads). */
+uint64_t process_cpu_wait_ns(pid_t pid);
+
 #endif

@@ -14,7 +14,8 @@ struct kept {
 	unsigned proc;
 	uint64_t base;      /* allocated when it was attached to; RUNTIME_UNKNOWN */
 	uint64_t before_ns; /* what the rates are made from: the reading before */
-	uint64_t before_cpu_ns, before_allocated;
+	uint64_t before_cpu_ns, before_wait_ns, before_allocated;
+	double ran, waited; /* ns, of late more than of long ago */
 	struct live_runtime shown;
 };
 
@@ -86,6 +87,20 @@ static double rate(uint64_t before, uint64_t now, uint64_t ns)
 	return (double)(now - before) * (double)NS_PER_SEC / (double)ns;
 }
 
+#define WAIT_KEEPS 0.8 /* of what was, at each reading: some five of them, of two seconds */
+
+/* Threads that have ended are in the sum no more. */
+static void take_wait(struct kept *k, const struct live_runtime *now, uint64_t before_cpu_ns,
+		      uint64_t before_wait_ns)
+{
+	if (now->cpu_ns == RUNTIME_UNKNOWN || now->cpu_wait_ns == RUNTIME_UNKNOWN ||
+	    before_cpu_ns == RUNTIME_UNKNOWN || before_wait_ns == RUNTIME_UNKNOWN ||
+	    now->cpu_ns < before_cpu_ns || now->cpu_wait_ns < before_wait_ns)
+		return;
+	k->ran = WAIT_KEEPS * k->ran + (double)(now->cpu_ns - before_cpu_ns);
+	k->waited = WAIT_KEEPS * k->waited + (double)(now->cpu_wait_ns - before_wait_ns);
+}
+
 static void take(struct kept *k, const struct live_runtime *now)
 {
 	const struct live_runtime *was = &k->shown;
@@ -100,15 +115,18 @@ static void take(struct kept *k, const struct live_runtime *now)
 		alloc = rate(k->before_allocated, now->heap.allocated, ns);
 		cpu = rate(k->before_cpu_ns, now->cpu_ns, ns);
 		cpu = cpu < 0 ? -1 : 100 * cpu / (double)NS_PER_SEC;
+		take_wait(k, now, k->before_cpu_ns, k->before_wait_ns);
 		k->before_ns = now->read_ns;
 	}
 	if (k->before_ns == now->read_ns) {
 		k->before_allocated = now->heap.allocated;
 		k->before_cpu_ns = now->cpu_ns;
+		k->before_wait_ns = now->cpu_wait_ns;
 	}
 	k->shown = *now;
 	k->shown.alloc_per_second = alloc;
 	k->shown.cpu_percent = cpu;
+	k->shown.cpu_wait_ratio = k->ran > 0 ? k->waited / k->ran : -1;
 	if (now->heap.allocated != RUNTIME_UNKNOWN && k->base != RUNTIME_UNKNOWN)
 		k->shown.allocated_since = sub_u64(now->heap.allocated, k->base);
 	else
@@ -135,6 +153,8 @@ static int read_now(const struct source *source, struct model *model, unsigned p
 	ret->cpu_ns = source->cpu_ns ? source->cpu_ns(source->ctx, info.pid) : 0;
 	if (!ret->cpu_ns)
 		ret->cpu_ns = RUNTIME_UNKNOWN;
+	ret->cpu_wait_ns =
+		source->cpu_wait_ns ? source->cpu_wait_ns(source->ctx, info.pid) : RUNTIME_UNKNOWN;
 	/* As of the same moment, so that one can be held against the other. */
 	model_totals(model, (int)proc, &totals);
 	samples_totals(model_samples(model), proc, SAMPLE_ALLOC, &samples);

@@ -32,6 +32,8 @@ struct source {
 
 	/* CPU time of all threads of a process that runs, ns; 0: not known. Quick. */
 	uint64_t (*cpu_ns)(void *ctx, pid_t pid);
+	/* For how long its threads waited for a CPU; UINT64_MAX not known. May be NULL. */
+	uint64_t (*cpu_wait_ns)(void *ctx, pid_t pid);
 
 	/* 0 or -errno; then nothing is changed, but for -ETIMEDOUT and -EBUSY (capture.h). */
 	int (*set_rates)(void *ctx, const uint32_t rates[RATES]);

@@ -287,6 +287,11 @@ static uint64_t cpu_ns(void *ctx, pid_t pid)
 	return process_cpu_ns(pid);
 }
 
+static uint64_t cpu_wait_ns(void *ctx, pid_t pid)
+{
+	return process_cpu_wait_ns(pid);
+}
+
 static uint64_t delivered(void *ctx, uint64_t wanted_ns)
 {
 	struct traced *t = ctx;
@@ -505,6 +510,7 @@ int traced_new(const struct traced_config *config, struct target *target, struct
 		.stats = stats,
 		.health = health,
 		.cpu_ns = cpu_ns,
+		.cpu_wait_ns = cpu_wait_ns,
 		.measure = config->without_bpf ? NULL : measure,
 		.set_rates = set_rates,
 		.get_rates = get_rates,

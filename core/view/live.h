@@ -89,11 +89,15 @@ struct live_budget {
 struct live_runtime {
 	uint64_t read_ns; /* CLOCK_MONOTONIC */
 	struct runtime_heap heap;
-	uint64_t procs, threads;  /* GOMAXPROCS; RUNTIME_UNKNOWN, as all of these */
-	uint64_t cpu_ns;          /* of the process, since its start */
-	double alloc_per_second;  /* bytes; between the last two readings; < 0: not known */
-	double cpu_percent;       /* of one CPU; the same */
-	uint64_t allocated_since; /* bytes, since it was attached to, all allocations */
+	uint64_t procs, threads; /* GOMAXPROCS; RUNTIME_UNKNOWN, as all of these */
+	uint64_t cpu_ns;         /* of the process, since its start */
+	double alloc_per_second; /* bytes; between the last two readings; < 0: not known */
+	double cpu_percent;      /* of one CPU; the same */
+	uint64_t cpu_wait_ns;    /* its threads waited for a CPU of the machine, since its start */
+	/* Of the last ten seconds or so: so much of a second waited for each that was taken; < 0:
+	 * not known. */
+	double cpu_wait_ratio;
+	uint64_t allocated_since;            /* bytes, since it was attached to, all allocations */
 	uint64_t event_bytes, sampled_bytes; /* what events and samples told of that until then */
 };
 

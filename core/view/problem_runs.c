@@ -13,8 +13,9 @@
 #define RUNNING "running or waiting for a CPU of the machine"
 
 /* problem_rules says so. */
-#define CALM_PERCENT  50
-#define NAMED_PERCENT 10
+#define CALM_PERCENT    50
+#define NAMED_PERCENT   10
+#define STARVED_PERCENT 5
 
 /* Of one processor, in the last second. */
 static double percent(const struct scene *s, uint64_t ns)
@@ -106,6 +107,16 @@ static void add_runners(const struct scene *s, struct problem *p)
 	}
 }
 
+/* What the machine did not give. */
+static void add_wait(const struct scene *s, struct problem *p)
+{
+	if (s->cpu_wait > 0)
+		buf_addf(&p->text,
+			 "; for each second that its threads had a processor they waited %.1f s "
+			 "for one of the machine's",
+			 s->cpu_wait);
+}
+
 /* Is it not the program that takes the processors? Nothing of its own stands out, and all of it is
  * less than half of one. */
 static bool machine_is_short(const struct scene *s)
@@ -145,13 +156,14 @@ void problems_of_latency(struct scene *s)
 	emit_duration(&p->text, worst);
 	buf_adds(&p->text, " or longer in the last ");
 	emit_duration(&p->text, view_since(s->now, then->time_ns));
-	if (others)
+	if (others) {
 		buf_addf(&p->text,
 			 "; the program itself took %.0f %% of a processor in the last %.0f s, by "
 			 "samples: the machine's were busy with others, or its container has no "
 			 "more",
 			 percent_of(s->cpu.all_ns, s->cpu.ns), (double)s->cpu.ns / NS_PER_SEC);
-	else if (!s->cpu_sampled)
+		add_wait(s, p);
+	} else if (!s->cpu_sampled)
 		add_runners(s, p);
 	else if (s->cpu.ns >= NS_PER_SEC)
 		add_sampled(s, p);
@@ -171,7 +183,8 @@ static void tell_sampled(struct scene *s)
 	       part = percent_of(cpu->own_ns, cpu->all_ns);
 	struct problem *p;
 
-	if (!cpu->own_site || share < (double)rule->number || part < (double)rule->percent)
+	if (!cpu->own_site || share < STARVED_PERCENT || part < (double)rule->percent ||
+	    share * (1 + s->cpu_wait) < (double)rule->number)
 		return;
 	p = problem_add(s, PROBLEM_CPU, PROBLEM_WARNING, (uint64_t)share);
 	if (!p)
@@ -181,6 +194,8 @@ static void tell_sampled(struct scene *s)
 		 " took %.0f %% of the program's CPU time in the last %.0f s, %.0f %% of a "
 		 "processor",
 		 part, (double)cpu->ns / NS_PER_SEC, share);
+	if (share < (double)rule->number)
+		add_wait(s, p);
 	name(p, names_string(names, names_site(names, cpu->own_site)->func_id));
 	problem_see(p, "pprof/cpu");
 	problem_see(p, "top");

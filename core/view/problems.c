@@ -53,7 +53,9 @@ const struct problem_rule problem_rules[PROBLEM_KINDS] = {
 	[PROBLEM_CPU] =
 		{"cpu", NEEDS_CPU, 25, 20 * MS, 60,
 		 "{p} % of the program's CPU time, and {n} % of a processor, or more, spent in "
-		 "one function of its own, or below it, in the last 10 s, by samples; without them "
+		 "one function of its own, or below it, in the last 10 s, by samples (on a machine "
+		 "that is short of processors 5 %, and {n} with what its threads waited for one); "
+		 "without them "
 		 "goroutines of one start function that were running or waiting for a CPU of the "
 		 "machine for {p} % of a processor or more in the last second, for {t} or more "
 		 "between two waits"},
@@ -215,6 +217,17 @@ static bool sees_samples(const struct scene *s)
 	return view_probes(s->v, s->proc, &p) && probe_levels[p.level].samples_allocations;
 }
 
+static double cpu_wait(const struct scene *s)
+{
+	const struct live *live = s->v->live;
+	struct live_runtime r;
+
+	if (!live->runtime_known || !live->runtime_known(live->ctx, s->proc, &r) ||
+	    r.cpu_wait_ratio < 0)
+		return 0;
+	return r.cpu_wait_ratio;
+}
+
 static void see_what_can_be_seen(struct scene *s)
 {
 	bool lives = s->info.state == PROC_RUNNING;
@@ -231,6 +244,7 @@ static void see_what_can_be_seen(struct scene *s)
 	/* Just now; of one that has ended, then. */
 	s->cpu_sampled =
 		samples_on(model_samples(s->v->model), SAMPLE_CPU, view_now(s->v, s->proc));
+	s->cpu_wait = cpu_wait(s);
 	s->has |= s->cpu_sampled || s->has & NEEDS_EVENTS ? NEEDS_CPU : 0;
 }
 

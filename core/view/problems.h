@@ -87,6 +87,7 @@ struct scene {
 	struct model_past *past;
 	struct cpu_recent cpu;
 	bool cpu_sampled;  /* processors are: `cpu` alone says who takes them */
+	double cpu_wait;   /* live_runtime's cpu_wait_ratio; 0 where it is not known */
 	bool senders_wait; /* PROBLEM_BLOCKED was found */
 	unsigned has;      /* enum problem_needs */
 	struct problem *list;

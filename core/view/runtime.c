@@ -93,7 +93,9 @@ void view_emit_runtime(struct emit *e, const struct view *v, unsigned proc)
 				 .threads = RUNTIME_UNKNOWN,
 				 .cpu_ns = RUNTIME_UNKNOWN,
 				 .alloc_per_second = -1,
-				 .cpu_percent = -1};
+				 .cpu_percent = -1,
+				 .cpu_wait_ns = RUNTIME_UNKNOWN,
+				 .cpu_wait_ratio = -1};
 
 	if (v->live->runtime_known && v->live->runtime_known(v->live->ctx, proc, &r))
 		emit_u64(e, "runtime_as_of_unix_ns", view_unix(v, r.read_ns));
@@ -101,6 +103,8 @@ void view_emit_runtime(struct emit *e, const struct view *v, unsigned proc)
 		emit_none(e, "runtime_as_of_unix_ns");
 	emit_known(e, "cpu_ns", r.cpu_ns);
 	emit_rate(e, "cpu_percent", r.cpu_percent, 2);
+	emit_known(e, "cpu_wait_ns", r.cpu_wait_ns);
+	emit_rate(e, "cpu_wait_ratio", r.cpu_wait_ratio, 2);
 	emit_known(e, "gomaxprocs", r.procs);
 	emit_known(e, "threads", r.threads);
 	emit_known(e, "heap_live_bytes", r.heap.live);
