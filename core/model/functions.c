@@ -178,10 +178,12 @@ int model_functions(struct model *m, unsigned proc, struct model_function **ret,
 /* --- the past --------------------------------------------------------------------------------- */
 
 /* A process's: the first PAST_FINE places are a ring of moments some seconds apart, those behind it
- * one of moments a minute apart. */
+ * one of moments a minute apart, and then as many as there are of all the time. */
 struct past {
 	unsigned fine, coarse; /* taken so far */
-	uint64_t coarse_ns;    /* the last of those */
+	unsigned n_long;
+	uint64_t coarse_ns;        /* the last of those */
+	uint64_t long_ns, step_ns; /* the same, and how far apart they are */
 	struct past_moment moments[PAST_MOMENTS];
 	struct past_function *functions; /* by func_id */
 	size_t n, cap;
@@ -244,6 +246,41 @@ static void write_down(struct past *p, unsigned at, const struct functions *all,
 	}
 }
 
+/* Every other one goes: the rest is twice as far apart. */
+static void thin_out(struct past *p)
+{
+	const unsigned first = PAST_FINE + PAST_COARSE;
+
+	p->n_long = (p->n_long + 1) / 2;
+	for (unsigned i = 1; i < p->n_long; i++) {
+		p->moments[first + i] = p->moments[first + 2 * i];
+		for (size_t k = 0; k < p->n; k++) {
+			struct past_function *f = &p->functions[k];
+
+			f->live[first + i] = f->live[first + 2 * i];
+			f->created[first + i] = f->created[first + 2 * i];
+		}
+	}
+	p->long_ns = p->moments[first + p->n_long - 1].time_ns;
+	p->step_ns *= 2;
+}
+
+static void write_down_long(struct past *p, const struct functions *all,
+			    const struct model_totals *t, uint64_t time_ns)
+{
+	if (!p->step_ns)
+		p->step_ns = PAST_LONG_NS;
+	if (p->n_long && time_ns - p->long_ns < p->step_ns)
+		return;
+	if (p->n_long == PAST_LONG) {
+		thin_out(p);
+		if (time_ns - p->long_ns < p->step_ns)
+			return;
+	}
+	write_down(p, PAST_FINE + PAST_COARSE + p->n_long++, all, t, time_ns);
+	p->long_ns = time_ns;
+}
+
 static void take_of(struct model *m, unsigned proc, uint64_t time_ns)
 {
 	struct past *p = m->procs[proc]->past;
@@ -260,6 +297,7 @@ static void take_of(struct model *m, unsigned proc, uint64_t time_ns)
 			write_down(p, PAST_FINE + p->coarse++ % PAST_COARSE, &all, &t, time_ns);
 			p->coarse_ns = time_ns;
 		}
+		write_down_long(p, &all, &t, time_ns);
 	}
 	functions_free(&all);
 }
@@ -293,13 +331,22 @@ void past_free(struct past *p)
 	free(p);
 }
 
-/* Places of moments, oldest first: first those a minute apart that are older than the others. */
+/* Places of moments, oldest first: those that are further apart where they are older than the
+ * others. */
 static unsigned in_order(const struct past *p, unsigned ret[PAST_MOMENTS])
 {
 	unsigned n = 0, fine = MIN(p->fine, (unsigned)PAST_FINE),
 		 coarse = MIN(p->coarse, (unsigned)PAST_COARSE);
-	uint64_t oldest = p->moments[(p->fine - fine) % PAST_FINE].time_ns;
+	uint64_t oldest = p->moments[(p->fine - fine) % PAST_FINE].time_ns, minutes = oldest;
 
+	if (coarse)
+		minutes = p->moments[PAST_FINE + (p->coarse - coarse) % PAST_COARSE].time_ns;
+	for (unsigned i = 0; i < p->n_long; i++) {
+		unsigned at = PAST_FINE + PAST_COARSE + i;
+
+		if (p->moments[at].time_ns < MIN(oldest, minutes))
+			ret[n++] = at;
+	}
 	for (unsigned i = 0; i < coarse; i++) {
 		unsigned at = PAST_FINE + (p->coarse - coarse + i) % PAST_COARSE;
 

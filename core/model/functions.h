@@ -31,7 +31,9 @@ int model_functions(struct model *m, unsigned proc, struct model_function **ret,
 #define PAST_STEP_NS   (5 * 1000000000ull) /* between moments, at least */
 #define PAST_FINE      13                  /* moments that far apart: a minute */
 #define PAST_COARSE    15                  /* and a minute apart: a quarter of an hour */
-#define PAST_MOMENTS   (PAST_FINE + PAST_COARSE)
+#define PAST_LONG      24 /* and PAST_LONG_NS apart, twice that, … since the first: half stay */
+#define PAST_LONG_NS   (15 * 60 * 1000000000ull)
+#define PAST_MOMENTS   (PAST_FINE + PAST_COARSE + PAST_LONG)
 #define PAST_FUNCTIONS 1024 /* of a process; others have no past */
 
 /* A process at a moment, all since the start. */

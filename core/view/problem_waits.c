@@ -211,6 +211,18 @@ static void add_culprit(struct scene *s, struct problem *p, uint32_t func_id)
 		buf_addf(&p->text, " (%.0f %% of the stacks)", 100 * c.share);
 }
 
+/* As problem_rules says: what is made as the day begins is there, and stays; a leak goes on. */
+static bool goes_on(const struct model_past *past, const struct past_function *f, unsigned from,
+		    uint64_t now, uint64_t now_ns)
+{
+	uint64_t ns = view_since(now_ns, past->moments[from].time_ns);
+	unsigned quarter = past_before(past, now_ns, ns / 4);
+	uint64_t then = f ? f->live[from] : 0, lately = f ? f->live[quarter] : 0;
+
+	return ns < PAST_LONG_NS + PAST_LONG_NS / 3 ||
+	       8 * sub_u64(now, lately) >= sub_u64(now, then);
+}
+
 static void tell_growth(struct scene *s, const struct start_row *row, uint64_t then, uint64_t ns)
 {
 	const char *function = problem_function(s, row->func_id);
@@ -252,7 +264,8 @@ void problems_of_growth(struct scene *s)
 		if (row->system || !row->f.live || (known && known->twin))
 			continue;
 		for (unsigned from = minute + 1; from-- > 0;) {
-			if (!grows(past, f, from, row->f.live))
+			if (!grows(past, f, from, row->f.live) ||
+			    !goes_on(past, f, from, row->f.live, s->now))
 				continue;
 			tell_growth(s, row, f ? f->live[from] : 0,
 				    view_since(s->now, past->moments[from].time_ns));

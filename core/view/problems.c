@@ -42,8 +42,10 @@ const struct problem_rule problem_rules[PROBLEM_KINDS] = {
 			  "{n} or more of which memory proves that nothing can wake them"},
 	[PROBLEM_GROWING] = {"growing", NEEDS_PAST, 20, 60 * NS_PER_SEC, 50,
 			     "{n} and {p} % more goroutines of one start function than {t} ago (or "
-			     "since attached, or within a quarter of an hour), in more than one "
-			     "step, and never many fewer meanwhile"},
+			     "since attached, or within a quarter of an hour, or as far back as it "
+			     "has been watched), in more than one step, and never many fewer "
+			     "meanwhile; over more than 20 minutes when the last quarter of that "
+			     "time had half of its pace or more"},
 	[PROBLEM_LATENCY] =
 		{"latency", NEEDS_PAST | NEEDS_EVENTS, 100, 40 * MS, 1,
 		 "{p} % of {n} or more waits for a processor in the last minute took {t} "

@@ -326,6 +326,38 @@ static void test_functions_cpu(void **state)
 	assert_string_equal(field(x->out.data, "main.hog", "cpu_ns"), "7000");
 }
 
+/* One more a minute is less than a quarter of an hour shows: it is seen in the hours. What came in
+ * the first of them and stays is none. */
+static void test_slow_growth(void **state)
+{
+	struct fixture *x = *state;
+	unsigned minutes = 0;
+	const char *text;
+
+	for (uint64_t i = 0; i < 40; i++)
+		create(x, 900000 + i, "main.early", T0 + i * 60 * S);
+	for (; minutes < 120; minutes++) {
+		create(x, 100 + minutes, "main.forgotten", T0 + (3000 + 60 * minutes) * S);
+		for (unsigned k = 1; k < 12; k++)
+			now(x, T0 + (3000 + 60 * minutes + 5 * k) * S);
+	}
+	text = problems(x);
+	assert_non_null(strstr(text, "growing: main.forgotten "));
+	assert_null(strstr(text, "growing: main.early"));
+	assert_non_null(strstr(text, "as far back as it has been watched"));
+	/* Four days more, and what is known of them is no larger. */
+	for (; minutes < 4 * 24 * 60; minutes++) {
+		create(x, 100 + minutes, "main.forgotten", T0 + (3000 + 60 * minutes) * S);
+		now(x, T0 + (3000 + 60 * minutes + 30) * S);
+	}
+	text = problems(x);
+	assert_non_null(strstr(text, "growing: main.forgotten "));
+	/* It has ended: others are made in its place no more. */
+	for (unsigned k = 0; k < 2 * 24 * 60; k++)
+		now(x, T0 + (3000 + 60 * (minutes + k)) * S);
+	assert_null(strstr(problems(x), "growing: main."));
+}
+
 static bool probes_off;
 
 static void tell_probes(void *ctx, unsigned proc, struct live_probes *ret)
@@ -648,7 +680,7 @@ int main(void)
 		TEST(test_done),        TEST(test_running),        TEST(test_ran),
 		TEST(test_target_gone), TEST(test_functions_cpu),  TEST(test_see_is_there),
 		TEST(test_execed),      TEST(test_leaks_late),     TEST(test_latency),
-		TEST(test_cost),        TEST(test_ends_by_memory),
+		TEST(test_cost),        TEST(test_ends_by_memory), TEST(test_slow_growth),
 	};
 	int failed = cmocka_run_group_tests_name("problems", tests, NULL, NULL);
 
