@@ -336,9 +336,10 @@ static bool is_made_on_demand(const struct scene *s, const struct goroutine *g)
 	const char *function;
 	struct goroutine parent;
 
-	if (g->parent <= 1)
+	if (g->parent == 1)
 		return false;
-	if (model_goroutine(s->v->model, s->proc, g->parent, &parent) || !parent.start_func_id)
+	if (!g->parent || model_goroutine(s->v->model, s->proc, g->parent, &parent) ||
+	    !parent.start_func_id)
 		return !s->senders_wait;
 	function = problem_function(s, parent.start_func_id);
 	return !own_function(function, strlen(function));

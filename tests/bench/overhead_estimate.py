@@ -27,15 +27,15 @@ EVENTS = ["casgstatus", "makeslice", "makemap", "newobject", "newgoroutine", "go
 
 
 class Bench:
-    def __init__(self, xgotopfs, loads, folder):
+    def __init__(self, xgotopfs, loads, folder, options=(), there="control/sample"):
         self.xgotopfs = xgotopfs
         self.mount = os.path.join(folder, "mnt")
         os.mkdir(self.mount)
         self.loads = subprocess.Popen([loads], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
         assert self.loads.stdout.readline() == "ready\n"
         self.log = open(os.path.join(folder, "log"), "w+")
-        self.tracer = subprocess.Popen([xgotopfs, "-pid", str(self.loads.pid), self.mount], stderr=self.log, stdout=self.log)
-        self.wait(lambda: os.path.exists(self.path("control/sample")), "it does not mount")
+        self.tracer = subprocess.Popen([xgotopfs, "-pid", str(self.loads.pid), *options, self.mount], stderr=self.log, stdout=self.log)
+        self.wait(lambda: os.path.exists(self.path(there)), "it does not mount")
 
     def path(self, name):
         return os.path.join(self.mount, name)

@@ -147,6 +147,58 @@ static void sampled(struct fixture *x, enum sample_kind kind, uint64_t goid, uin
 	samples_add(model_samples(x->m), &s);
 }
 
+static void make(struct fixture *x, uint64_t goid, const char *start, uint32_t statement)
+{
+	struct event events[] = {
+		{.type = EVENT_CASGSTATUS, .goid = 1, .target = goid, .from = 6, .to = 1},
+		{.type = EVENT_NEWGOROUTINE, .goid = 1, .target = goid},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(events); i++)
+		events[i].time_ns = T0;
+	events[1].string_id = intern(x, start);
+	events[1].site_id = statement;
+	model_apply(x->m, events, ARRAY_SIZE(events));
+}
+
+static const char *culprit(struct fixture *x, const char *start)
+{
+	struct origins *o = NULL;
+	struct culprit c = {0};
+	bool found;
+
+	assert_int_equal(origins_read(&x->v, 0, &o), 0);
+	found = origins_culprit(o, &x->v, intern(x, start), &c);
+	origins_free(o);
+	return found ? names_string(x->names, names_site(x->names, c.site_id)->func_id) : "";
+}
+
+/* net/http makes a connection's goroutine in another one, which it made for a request. */
+static void test_culprit(void **state)
+{
+	struct fixture *x = *state;
+	uint32_t dial = site(x, "net/http.(*Transport).dialConn", 3);
+	uint32_t queue = site(x, "net/http.(*Transport).queueForDial", 9);
+	uint32_t from = site(x, "net/http.(*Transport).dialConnFor", 5);
+	struct culprit c;
+
+	make(x, 5, "net/http.(*persistConn).readLoop", dial);
+	make(x, 6, "net/http.(*Transport).dialConnFor", queue);
+	assert_string_equal(culprit(x, "net/http.(*persistConn).readLoop"), "");
+	sampled(x, SAMPLE_CREATED, 5, 10, dial, from);
+	assert_string_equal(culprit(x, "net/http.(*persistConn).readLoop"), "");
+	sampled(x, SAMPLE_CREATED, 6, 3, queue, site(x, "main.refresh", 20));
+	sampled(x, SAMPLE_CREATED, 6, 9, queue, site(x, "main.inStock", 15));
+	assert_string_equal(culprit(x, "net/http.(*persistConn).readLoop"), "main.inStock");
+	assert_string_equal(culprit(x, "main.worker"), "");
+	/* Who calls it, by any samples. */
+	assert_false(origins_caller(&x->v, 0, "net/http.(*Transport).", &c));
+	sampled(x, SAMPLE_CPU, 6, 9, queue, site(x, "main.inStock", 15));
+	assert_true(origins_caller(&x->v, 0, "net/http.(*Transport).", &c));
+	assert_int_equal(c.site_id, site(x, "main.inStock", 15));
+	assert_false(origins_caller(&x->v, 0, "net/http.(*Server).", &c));
+}
+
 static void test_creations(void **state)
 {
 	struct fixture *x = *state;
@@ -298,8 +350,8 @@ int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_creations),    TEST(test_origin), TEST(test_offcpu),
-		TEST(test_image_begins), TEST(test_system),
+		TEST(test_creations), TEST(test_culprit),      TEST(test_origin),
+		TEST(test_offcpu),    TEST(test_image_begins), TEST(test_system),
 	};
 
 	return cmocka_run_group_tests_name("origins", tests, NULL, NULL);

@@ -373,9 +373,11 @@ static void read_all(struct fixture *x, const uint64_t *goids, size_t n, uint64_
 	for (size_t i = 0; i < n; i++)
 		seen[i] = (struct goroutine_seen){
 			.goid = goids[i],
+			.parent = goids[i] == 9 ? 0 : 1, /* 9: a release that does not tell */
 			.state = GSTATE_WAITING,
-			.start_func_id =
-				intern(x, goids[i] == 7 ? "main.mailer" : "main.walk.func2")};
+			.start_func_id = intern(x, goids[i] == 7   ? "main.mailer"
+						   : goids[i] == 9 ? "main.average"
+								   : "main.walk.func2")};
 	assert_true(model_heal(x->m, 0, seen, n, at, true));
 }
 
@@ -390,13 +392,14 @@ static void test_ends_by_memory(void **state)
 	x->live.probes = tell_probes;
 	probes_off = true;
 	model_unwatch(x->m, T0, true);
-	read_all(x, (const uint64_t[]){7, 8}, 2, T0 + S);
-	read_all(x, (const uint64_t[]){7}, 1, T0 + 20 * S);
-	read_all(x, (const uint64_t[]){7}, 1, T0 + 21 * S);
+	read_all(x, (const uint64_t[]){7, 8, 9}, 3, T0 + S);
+	read_all(x, (const uint64_t[]){7, 9}, 2, T0 + 20 * S);
+	read_all(x, (const uint64_t[]){7, 9}, 2, T0 + 21 * S);
 	read_all(x, NULL, 0, T0 + 22 * S);
 	now(x, T0 + 31 * S);
 	text = problems(x);
 	assert_null(strstr(text, "walk"));
+	assert_null(strstr(text, "average")); /* for whom nobody knows, and nobody waits */
 	text = strstr(text, "ended: main.mailer, the only one that memory showed, ended at least "
 			    "9.0s ago, seen from 30.0s to 10.0s ago");
 	assert_non_null(text);
@@ -569,6 +572,36 @@ static void test_latency(void **state)
 	assert_non_null(strstr(line(text, 0), "in the last second: main.compact for "));
 }
 
+static bool starved(void *ctx, unsigned proc, struct live_runtime *ret)
+{
+	*ret = (struct live_runtime){.cpu_wait_ratio = 9};
+	return true;
+}
+
+/* The machine gives it next to nothing: whom it would take most for is named all the same, and that
+ * requests wait is the machine's doing where nobody is. */
+static void test_starved(void **state)
+{
+	struct fixture *x = *state;
+	const char *text;
+
+	create(x, 8, "main.compact", T0);
+	for (uint64_t i = 0; i < 150; i++)
+		run_late(x, 8, T0 + S + i * S / 10);
+	samples_begin(model_samples(x->m), SAMPLE_CPU, T0);
+	sample(x, "main.rank", S / 3, T0 + 11 * S);
+	sample(x, "main.other", S / 20, T0 + 12 * S);
+	text = problems(x);
+	assert_null(strstr(text, "warning"));
+	assert_non_null(strstr(text, "notice latency: 1 % of "));
+	assert_non_null(strstr(text, "the program itself took 8 % of a processor"));
+	x->live.runtime_known = starved;
+	text = problems(x);
+	assert_non_null(strstr(text, "warning cpu: main.rank"));
+	assert_non_null(strstr(text, "7 % of a processor; for each second that its threads had a "
+				     "processor they waited 9.0 s for one of the machine's"));
+}
+
 static int is_traced(void *ctx, unsigned proc, struct health *ret)
 {
 	*ret = (struct health){0};
@@ -681,6 +714,7 @@ int main(void)
 		TEST(test_target_gone), TEST(test_functions_cpu),  TEST(test_see_is_there),
 		TEST(test_execed),      TEST(test_leaks_late),     TEST(test_latency),
 		TEST(test_cost),        TEST(test_ends_by_memory), TEST(test_slow_growth),
+		TEST(test_starved),
 	};
 	int failed = cmocka_run_group_tests_name("problems", tests, NULL, NULL);
 
