@@ -265,8 +265,11 @@ static int as_text(struct lanes *l, const struct runs *r, struct buf *out)
 static int read_query(const struct view *v, struct view_query *q, struct lanes *l)
 {
 	uint64_t now = view_now(v, q->proc), parts;
-	int err = view_arg_u64(q, "to", 0, UINT64_MAX, now, &l->to);
+	struct proc_info info;
+	int err = model_proc(v->model, q->proc, &info);
 
+	if (!err)
+		err = view_arg_u64(q, "to", 0, UINT64_MAX, now, &l->to);
 	if (!err)
 		err = view_arg_u64(q, "from", 0, UINT64_MAX, sub_u64(l->to, NS_PER_SEC), &l->from);
 	if (!err)

@@ -7,6 +7,7 @@
 
 #include "core/model/walk.h"
 #include "core/view/groups.h"
+#include "core/view/stays.h"
 #include "core/view/view_internal.h"
 
 #define BATCH 2048
@@ -322,36 +323,14 @@ static int add_event(struct look *l, const struct event *ev)
 /* --- which events ------------------------------------------------------------------------------
  */
 
-/* The first retained event that is not before a time; the head when there is none. They are in the
- * order of time but for some microseconds. */
-static uint64_t find_time(struct look *l, uint64_t time_ns)
-{
-	struct feed *feed = model_feed(l->v->model);
-	uint64_t low = feed_tail(feed), high = feed_head(feed);
-
-	while (low < high) {
-		uint64_t middle = low + (high - low) / 2, at = middle;
-
-		if (!feed_read(feed, &at, l->events, 1, NULL))
-			break;
-		if (at - 1 > middle) /* it was trimmed meanwhile */
-			low = at - 1;
-		else if (l->events[0].time_ns < time_ns)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
 static int add_events(struct look *l)
 {
 	struct feed *feed = model_feed(l->v->model);
-	uint64_t tail = feed_tail(feed), at = find_time(l, l->r->from), end;
+	uint64_t tail = feed_tail(feed), at = view_feed_at(l->v, l->r->from), end;
 	bool first = true;
 	int err = 0;
 
-	end = find_time(l, l->r->to);
+	end = view_feed_at(l->v, l->r->to);
 	end = MIN(end + MARGIN, feed_head(feed));
 	at = at - MIN(at - MIN(tail, at), MARGIN);
 	while (at < end && !err) {

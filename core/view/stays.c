@@ -116,6 +116,27 @@ static uint64_t retained_since(struct model *m)
 	return ev.time_ns;
 }
 
+uint64_t view_feed_at(const struct view *v, uint64_t time_ns)
+{
+	struct feed *feed = model_feed(v->model);
+	uint64_t low = feed_tail(feed), high = feed_head(feed);
+	struct event ev;
+
+	while (low < high) {
+		uint64_t middle = low + (high - low) / 2, at = middle;
+
+		if (!feed_read(feed, &at, &ev, 1, NULL))
+			break;
+		if (at - 1 > middle) /* it was trimmed meanwhile */
+			low = at - 1;
+		else if (ev.time_ns < time_ns)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 int window_read(struct view_query *q, struct window *ret)
 {
 	int err = view_arg_u64(q, "from", 0, UINT64_MAX, 0, &ret->from);

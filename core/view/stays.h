@@ -23,6 +23,10 @@ struct stay {
 void stays_walk(const struct goroutine *g, const struct event *events, size_t n, uint64_t since_ns,
 		void (*fn)(void *ctx, const struct stay *stay), void *ctx);
 
+/* The number of the first retained event that is not before a time; the head when there is none.
+ * They are in the order of time but for some microseconds. */
+uint64_t view_feed_at(const struct view *v, uint64_t time_ns);
+
 /* What is asked about: [from, to). Events are kept from since_ns on. */
 struct window {
 	uint64_t from, to, since_ns, now;

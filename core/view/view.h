@@ -211,8 +211,8 @@ view_fn view_summary, view_leaks, view_sites, view_range, view_range_by, view_st
 	view_top;
 /* Runnable to running: figures and histogram; the histogram alone; over time. */
 view_fn view_sched_latency, view_latency, view_heat;
-/* Who ran on which CPU; who ran while a goroutine could have. */
-view_fn view_lanes, view_ran_instead;
+/* Who ran on which CPU; who ran while a goroutine could have; why it waited. */
+view_fn view_lanes, view_ran_instead, view_blame;
 /* The pyramid's. */
 view_fn view_series, view_utilisation, view_tile, view_group_tile;
 

@@ -196,6 +196,8 @@ const struct view_row views[] = {
 	    .help = "its stack, as Go prints it; of one that has ended when and how, and its last "
 		    "one"),
 
+	ROW("blame", GOROUTINE, BOTH, COSTLY, view_blame, .takes = "at",
+	    .help = "why it waits, or waited longest: who ended or holds it, to the root"),
 	ROW("ran_instead", GOROUTINE, BOTH, COSTLY, view_ran_instead, .takes = "at",
 	    .help = "who ran while it could run and did not, now or the longest time"),
 	ROW("waits", GOROUTINE, BOTH, COSTLY, view_goroutine_waits, .here = has_waits,
