@@ -89,8 +89,14 @@ static int place(const struct view *v, struct view_query *q, uint64_t lately, st
 		return err;
 	window_place(&c->window, v, q->proc);
 	c->to_ns = MIN(c->window.to, c->window.now);
-	if (!from || !*from)
-		c->window.from = sub_u64(c->to_ns, lately);
+	samples_totals(model_samples(v->model), q->proc, SAMPLE_CPU, &c->totals);
+	c->covered_ns = c->totals.from_ns ? c->totals.recent_from_ns : UINT64_MAX;
+	if (from && *from)
+		return 0;
+	/* Nothing is missing of a time before there were samples that nobody asks about. */
+	c->window.from = sub_u64(c->to_ns, lately);
+	if (c->covered_ns < c->to_ns)
+		c->window.from = MAX(c->window.from, c->covered_ns);
 	return 0;
 }
 
@@ -123,8 +129,6 @@ int cpu_choose(const struct view *v, struct view_query *q, uint64_t lately, bool
 		err = samples_recent(samples, q->proc, SAMPLE_CPU, ret->window.from, ret->window.to,
 				     &ret->rows, &ret->n, &first);
 	if (!err) {
-		samples_totals(samples, q->proc, SAMPLE_CPU, &ret->totals);
-		ret->covered_ns = ret->totals.from_ns ? ret->totals.recent_from_ns : UINT64_MAX;
 		ret->running_known = running && tells_states(v);
 		if (!ret->all)
 			keep(ret, &ids);

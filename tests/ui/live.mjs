@@ -136,6 +136,35 @@ const wide = {
 		await page.getByRole('tab', { name: 'Timeline' }).click();
 		await page.waitForFunction(() => window.timeline?.entries.length > 6);
 	},
+	async 'CPU time by samples, of all, of one goroutine, of a selected time'(page) {
+		const on = JSON.parse(readFileSync(`${mount}/health.json`, 'utf8')).cpu_sampling === 'on';
+		const note = page.locator('.flame .note');
+		await page.getByRole('tab', { name: 'Flame' }).click();
+		await page.getByRole('group', { name: 'What' }).getByRole('button', { name: 'CPU' }).click();
+		if (!on) return await note.filter({ hasText: 'No samples: CPU samples are off' }).waitFor();
+		await note.filter({ hasText: /\d samples?, .* of CPU time ± .*99 a second on each CPU/ }).waitFor();
+		await until('functions', () => page.locator('.flame-box').count(), (n) => n > 3);
+		await shot(page, 'live-cpu');
+		// One that was sampled, by the server's own word.
+		const goid = await until('a goroutine', () => page.evaluate(async () => {
+			const one = (node) => node.sample || (node.children ?? []).map(one).find(Boolean);
+			return one((await (await fetch('/api/live/flame?by=cpu&filter=func:main.*')).json()).root);
+		}), (id) => id);
+		await page.goto('about:blank');
+		await page.goto(`${url}#view=flame&by=cpu&of=${goid}&g=${goid}`);
+		await page.locator('.chip', { hasText: `goroutine ${goid}` }).waitFor();
+		await note.filter({ hasText: /of 1 goroutine, .* By events they ran .*: (the samples stand for \d+ % of that|too few samples to be held against that)/ }).waitFor();
+		const part = page.locator('.panel section', { hasText: 'by samples' });
+		await part.filter({ hasText: /\d samples?, .* of CPU time ±/ }).waitFor();
+		await until('its functions', () => part.locator('.flame-box').count(), (n) => n > 1);
+		await part.scrollIntoViewIfNeeded();
+		await shot(page, 'live-cpu-goroutine');
+		await page.locator('.chip', { hasText: `goroutine ${goid}` }).click();
+		await note.filter({ hasText: /of [\d,]+ goroutines/ }).waitFor();
+		await page.getByRole('tab', { name: 'Timeline' }).click();
+		await page.waitForFunction(() => window.timeline?.entries.length > 6);
+		await page.keyboard.press('Escape');
+	},
 	async 'both themes'(page) {
 		for (const theme of ['light', 'dark']) await picture(page, theme, 1280);
 	},

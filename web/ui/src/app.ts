@@ -26,11 +26,30 @@ export interface Browse {
 }
 
 // What the flame graph shows: `path` is the names down to the node it is zoomed to.
+export const FLAME_BYS = ['stack', 'origin', 'cpu', 'alloc'] as const;
 export interface FlameChoice {
-	by: 'stack' | 'origin';
-	weight: 'goroutines' | 'ns';
+	by: (typeof FLAME_BYS)[number];
+	weight: 'goroutines' | 'ns'; // how many, or how much: of what the graph is
 	search: string;
 	path: string[];
+	goid: number | null; // cpu and alloc: of this one alone
+}
+
+// How the selected time is looked at: by what, with a filter of its own (was: is of it), and a time of this or
+// another source that is kept to compare with.
+export const RANGE_BYS = ['state', 'reason', 'function', 'waker', 'site', 'caller'] as const;
+export type RangeBy = (typeof RANGE_BYS)[number];
+export interface Kept {
+	source: string;
+	proc: number;
+	from: number; // ns on the source's own clock, as the server has it
+	to: number;
+}
+export interface RangeChoice {
+	by: RangeBy;
+	filter: string;
+	kept: Kept | null;
+	comparing: boolean;
 }
 
 export type MemoryBy = 'goroutine' | 'type' | 'function' | 'call site';
@@ -110,7 +129,8 @@ class App {
 	scale = new Value(8e6); // of the timeline as last drawn, ns a pixel
 	theme = new Value(0); // counts changes of what colours look like
 	memoryBy = new Value<MemoryBy>('goroutine');
-	flame = new Value<FlameChoice>({ by: 'stack', weight: 'goroutines', search: '', path: [] });
+	flame = new Value<FlameChoice>({ by: 'stack', weight: 'goroutines', search: '', path: [], goid: null });
+	ranged = new Value<RangeChoice>({ by: 'state', filter: '', kept: null, comparing: false });
 	compare = new Value<[string, string]>(['', '']); // two of 'live' and sessions; ":2" behind: the third process
 	playhead = new Value<number | null>(null); // a recorded session's replay position
 	speed = new Value(0); // 0: not playing

@@ -2,9 +2,10 @@
 // Two recordings side by side, or one and what is live: what differs, by state, function and type.
 import { useEffect, useState } from 'preact/hooks';
 import { app } from './app';
-import { ApiError, at, getJson, getSessions } from './api';
+import { at, getJson, getSessions } from './api';
 import { bytes, clock, duration, exact } from './format';
 import { copyText } from './clipboard';
+import { untilReady } from './rangetable';
 import { useValue } from './store';
 import type { Session, Status } from './types';
 
@@ -49,17 +50,10 @@ const split = (name: string): [string, number] => [name.split(':')[0], Number(na
 
 async function loadSide(name: string, stopped: () => boolean): Promise<Side | null> {
 	const [source, proc] = split(name);
-	for (;;) { // a session is read when it is first asked for
-		const status = await getJson<Status>(at(source, 'status', proc));
-		if (stopped()) return null;
-		if (status.state === 'failed') throw new ApiError(500, `session ${source}: ${status.error}`);
-		if (status.state === 'ready') {
-			const [summary, types] = await Promise.all([getJson<Summary>(at(source, 'summary', proc)), getJson<TypeRow[]>(at(source, 'types', proc))]);
-			return { status, summary, types, seconds: Math.max(1e-9, (status.now_ns - status.first_ns) / 1e9) };
-		}
-		await new Promise((resolve) => setTimeout(resolve, 200));
-		if (stopped()) return null;
-	}
+	const status = await untilReady(source, proc, stopped);
+	if (!status) return null;
+	const [summary, types] = await Promise.all([getJson<Summary>(at(source, 'summary', proc)), getJson<TypeRow[]>(at(source, 'types', proc))]);
+	return { status, summary, types, seconds: Math.max(1e-9, (status.now_ns - status.first_ns) / 1e9) };
 }
 
 function useSide(name: string): { side: Side | null; problem: string } {

@@ -12,7 +12,11 @@ import { useValue } from './store';
 import { current } from './timeline/scene';
 import { CASGSTATUS, EVENT_TYPES, MAKEMAP, MAKESLICE, NEWGOROUTINE, NEWOBJECT, SPAN, STATES, type Span, type Stay } from 'contract';
 import { processOf, stateNumber } from './types';
+import { CpuOf } from './flame';
+import { goTo } from './goto';
 import { Waits, type WaitRow } from './waits';
+
+export { goTo };
 
 interface Detail {
 	goid: number;
@@ -143,17 +147,6 @@ export function Panel() {
 	);
 }
 
-// Chooses a goroutine and brings its row into sight, whatever the filter leaves out.
-export function goTo(goid: number): void {
-	const row = app.table?.rows.get(goid);
-	app.selected.set(goid);
-	if (row && !app.list.get().matched.includes(row)) {
-		if (app.browse.get().hidden.has(goid)) app.toggle('hidden', goid);
-		if (!app.list.get().matched.includes(row)) app.browse.update({ filter: '' });
-	}
-	current?.reveal(goid);
-}
-
 function Goid({ id }: { id: number | null }) {
 	if (!id) return <span class="muted">none known</span>;
 	return <button class="link" onClick={() => goTo(id)}>goroutine {id}</button>;
@@ -214,6 +207,7 @@ function Body({ data }: { data: Data }) {
 			{data.allocations.length > 12 ? <p class="muted">and {data.allocations.length - 12} more types</p> : null}
 		</Part>
 		<Part title="Stack" file={`${folder}/stack`}><pre class="stack" tabIndex={0} aria-label="Stack">{data.stack.trim()}</pre></Part>
+		<Part title="CPU" note="by samples"><CpuOf goid={d.goid} /></Part>
 		<Part title="Stays" note={`the last ${data.spans.length}`}><Spans spans={data.spans} now={d.now_ns} /></Part>
 		<Part title="Events" note={`the last ${data.events.length} of ${exact(data.eventTotal)} kept`} file={`${folder}/events`}>
 			<ol class="events" tabIndex={0} aria-label="Events">{[...data.events].reverse().map((e) => <EventLine e={e} self={d.goid} />)}</ol>

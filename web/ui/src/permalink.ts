@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The address says what is on screen: source, view, time, filter, selection. Sent to somebody with
 // access to the same server (and, for live ones, soon enough), it shows the same.
-import { app, MARKS_MAX, NOTE_MAX, VIEWS, type Mark, type Range, type ViewName } from './app';
+import { app, FLAME_BYS, MARKS_MAX, NOTE_MAX, RANGE_BYS, VIEWS, type FlameChoice, type Kept, type Mark, type Range, type ViewName } from './app';
 import { GROUPS, SORTS } from './rows';
 import { current } from './timeline/scene';
 
@@ -19,8 +19,10 @@ export function readLink(): Link {
 	if (source !== 'live' && SOURCE.test(source)) app.source.set(source);
 	const proc = Number(q.get('proc'));
 	if (Number.isInteger(proc) && proc > 0 && proc < 1024) app.proc.set(proc);
-	app.flame.update({ by: q.get('by') === 'origin' ? 'origin' : 'stack', weight: q.get('weight') === 'ns' ? 'ns' : 'goroutines',
+	const of = Number(q.get('of')), by = FLAME_BYS.find((b) => b === q.get('by')) ?? 'stack';
+	app.flame.update({ by, weight: (q.get('weight') ?? usualWeight(by)) === 'ns' ? 'ns' : 'goroutines', goid: Number.isInteger(of) && of > 0 ? of : null,
 		search: q.get('find') ?? '', path: (q.get('at') ?? '').split(';').filter(Boolean) });
+	app.ranged.update({ by: RANGE_BYS.find((b) => b === q.get('rby')) ?? 'state', filter: q.get('rfilter') ?? '', ...keptOf(q.get('b') ?? '') });
 	const pair = (q.get('compare') ?? '').split(',');
 	if (pair.length === 2 && pair.every((id) => SOURCE.test(id.split(':')[0]) && /^[^:]*(:\d{1,4})?$/.test(id))) app.compare.set([pair[0], pair[1]]);
 	const sort = q.get('sort') ?? 'id', group = q.get('group') ?? 'none';
@@ -48,6 +50,14 @@ export function readLink(): Link {
 	return { place: time ? { t0: time.from, t1: time.to, source: app.source.get(), scroll: number('y') } : null };
 }
 
+// CPU time and bytes are looked at by how much, goroutines by how many.
+export const usualWeight = (by: FlameChoice['by']): FlameChoice['weight'] => (by === 'cpu' || by === 'alloc' ? 'ns' : 'goroutines');
+
+function keptOf(text: string): { kept: Kept; comparing: true } | null {
+	const [, source, proc, from, to] = /^([^:]*):(\d{1,4}):(\d{1,19})-(\d{1,19})$/.exec(text) ?? [];
+	return source && SOURCE.test(source) && Number(to) > Number(from) ? { kept: { source, proc: Number(proc), from: Number(from), to: Number(to) }, comparing: true } : null;
+}
+
 // `still`: of what is on screen now, though it follows the present.
 export function linkText(still = false): string {
 	const q = new URLSearchParams();
@@ -58,7 +68,8 @@ export function linkText(still = false): string {
 	if (app.view.get() === 'flame') {
 		const f = app.flame.get();
 		if (f.by !== 'stack') q.set('by', f.by);
-		if (f.weight !== 'goroutines') q.set('weight', f.weight);
+		if (f.weight !== usualWeight(f.by)) q.set('weight', f.weight);
+		if (f.goid) q.set('of', String(f.goid));
 		if (f.search) q.set('find', f.search);
 		if (f.path.length) q.set('at', f.path.join(';'));
 	}
@@ -71,6 +82,10 @@ export function linkText(still = false): string {
 	if (b.hidden.size) q.set('hidden', [...b.hidden].join());
 	if (app.selected.get() !== null) q.set('g', String(app.selected.get()));
 	if (range) q.set('range', `${Math.round(range.from)}-${Math.round(range.to)}`);
+	const r = app.ranged.get();
+	if (range && r.by !== 'state') q.set('rby', r.by);
+	if (range && r.filter) q.set('rfilter', r.filter);
+	if (range && r.kept && r.comparing) q.set('b', `${r.kept.source}:${r.kept.proc}:${Math.round(r.kept.from)}-${Math.round(r.kept.to)}`);
 	for (const name of b.opened) if (name.startsWith(`${b.group}:`)) q.append('open', name);
 	for (const mark of app.marks.get()) q.append('mark', `${mark.t}:${mark.note}`);
 	if (app.playhead.get() !== null) q.set('head', String(Math.round(app.playhead.get()!)));
@@ -88,7 +103,7 @@ export function viewOf(range: Range): string {
 	const q = new URLSearchParams(linkText(true)), length = range.to - range.from;
 	const pair = (name: string) => (q.get(name) ?? '').split('-').map((t) => Math.round(Math.min(Math.max(0, Number(t) - range.from), length)));
 	const [a, b] = pair('t'), marks = q.getAll('mark').map((text) => [Number(text.split(':')[0]) - range.from, text.slice(text.indexOf(':'))] as const).filter(([t]) => t >= 0 && t <= length);
-	for (const name of ['source', 'head', 'range', 'mark']) q.delete(name);
+	for (const name of ['source', 'head', 'range', 'mark', 'rby', 'rfilter', 'b']) q.delete(name);
 	q.set('t', b > a ? `${a}-${b}` : `0-${Math.round(length)}`);
 	for (const [t, rest] of marks) q.append('mark', `${Math.round(t)}${rest}`);
 	// What has no room in a session's metadata, the longest kinds first.

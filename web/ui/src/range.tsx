@@ -3,13 +3,16 @@
 import { STAY, WAITING, type Stay } from 'contract';
 import { swatch } from './colors';
 import { useEffect, useState } from 'preact/hooks';
-import { app, type Range } from './app';
+import { app, RANGE_BYS, type Range } from './app';
 import { at, getJson, getText, int } from './api';
 import { copyText } from './clipboard';
+import { completions, parseFilter } from './filter';
 import { bytes, count, duration, exact, moment } from './format';
-import { goTo } from './panel';
+import { goTo } from './goto';
 import { viewOf } from './permalink';
+import { BY_WORDS, RangeCompare, RangeTable } from './rangetable';
 import { useValue } from './store';
+import { functionNames } from './toolbar';
 import { dayTime } from './walltime';
 import { current } from './timeline/scene';
 import { stateNumber } from './types';
@@ -54,7 +57,15 @@ export function RangeBar() {
 	const [bar, setBar] = useState<Bar | null>(null);
 	const [copied, setCopied] = useState(false);
 	const goid = only && selected !== null ? selected : null;
-	const which = range ? question(range, goid, browse.filter) : '';
+	const ranged = useValue(app.ranged);
+	let bad = '';
+	try {
+		parseFilter(ranged.filter, true);
+	} catch (e) {
+		bad = (e as Error).message;
+	}
+	const filter = [browse.filter, bad ? '' : ranged.filter].filter(Boolean).join(' ');
+	const which = range ? question(range, goid, filter) : '';
 
 	useEffect(() => {
 		setStats(null);
@@ -82,6 +93,13 @@ export function RangeBar() {
 	const exported = () => at(source, `export?from=${int(range.from + app.origin)}&to=${int(range.to + app.origin)}&view=${encodeURIComponent(viewOf(range))}`);
 	// What is on screen may have moved since this was drawn.
 	const asItIsNow = (e: { currentTarget: HTMLAnchorElement }) => { e.currentTarget.href = exported(); };
+	const here = { source, proc: app.proc.get(), from: range.from + app.origin, to: range.to + app.origin };
+	const same = ranged.kept && JSON.stringify(ranged.kept) === JSON.stringify(here);
+	const comparing = ranged.comparing && !!ranged.kept;
+	const flame = (by: 'cpu' | 'alloc') => {
+		app.flame.update({ by, weight: 'ns', path: [], goid });
+		app.view.set('flame');
+	};
 	const chosen = stats?.states.find((s) => s.state === bar?.state);
 	return (
 		<section class="bottom-bar range" aria-label="Selected time">
@@ -101,7 +119,22 @@ export function RangeBar() {
 					download="xgotopfs-range.tar" title="This time as a session in one file, with what is on screen: xgotopfs -replay FILE opens it">Export ↓</a>
 				<button class="icon" aria-label="Close" onClick={() => app.range.set(null)}>✕</button>
 			</div>
-			{stats ? <div class="range-body"><table>
+			<div class="range-head">
+				<div class="segments" role="group" aria-label="Selected time by">{RANGE_BYS.map((b) => (
+					<button title={BY_WORDS[b][1]} aria-pressed={ranged.by === b} onClick={() => app.ranged.update({ by: b })}>{BY_WORDS[b][0]}</button>))}</div>
+				<div class="filter"><input type="search" list="range-filter-words" placeholder="Filter: was:sync* func:main.*" aria-label="Filter the selected time" aria-invalid={!!bad} spellcheck={false} value={ranged.filter}
+					title="Beside the timeline's filter; was:sync* is who was in that at some moment of this time" onInput={(e) => app.ranged.update({ filter: e.currentTarget.value })}
+					onKeyDown={(e) => { if (e.key === 'Escape') app.ranged.update({ filter: '' }); e.stopPropagation(); }} />
+					<datalist id="range-filter-words">{completions(ranged.filter, functionNames, true).map((text) => <option value={text} />)}</datalist>
+					{bad ? <div class="filter-error">{bad}</div> : null}</div>
+				<button title="Remembers this time, to compare another one with: of this source, or of a session" disabled={!!same} onClick={() => app.ranged.update({ kept: here, comparing: false })}>{same ? 'Kept as B' : 'Keep as B'}</button>
+				{ranged.kept ? <><button aria-pressed={comparing} disabled={!!same && !comparing} title="What differs most first" onClick={() => app.ranged.update({ comparing: !comparing })}>Compare with B</button>
+					<button class="icon" aria-label="Forget B" title="Forget B" onClick={() => app.ranged.update({ kept: null, comparing: false })}>✕</button></> : null}
+				<button title="Where CPU time was spent in it, by samples" onClick={() => flame('cpu')}>CPU flame</button>
+				<button title="Who allocated in it, by events" onClick={() => flame('alloc')}>Allocation flame</button>
+			</div>
+			{comparing ? <RangeCompare which={which} seconds={(range.to - range.from) / 1e9} by={ranged.by} kept={ranged.kept!} filter={filter} /> :
+				ranged.by !== 'state' ? <RangeTable which={which} by={ranged.by} /> : stats ? <div class="range-body"><table>
 				<thead><tr><th>State</th><th>Time</th><th>Share</th><th>Stays</th><th title={`within ${stats.percentile_error_percent} %`}>p50</th>
 					<th title={`within ${stats.percentile_error_percent} %`}>p99</th><th>Longest</th></tr></thead>
 				<tbody>{stats.states.map((s) => (

@@ -190,7 +190,7 @@ function Scale() {
 }
 
 // Of the rows that are known, the most frequent first.
-function functionNames(): string[] {
+export function functionNames(): string[] {
 	const count = new Map<string, number>();
 	for (const r of app.table?.rows.values() ?? []) if (r.func) count.set(r.func, (count.get(r.func) ?? 0) + 1);
 	return [...count].sort((a, b) => b[1] - a[1]).slice(0, 200).map(([name]) => name);

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// The selected time, on the made-up server and a recorded session: by reason, function, waker, go statement and
+// caller, in pages, filtered; beside a time that was kept, also of a session; its flame graphs.
+import { assert, until } from './browser.mjs';
+import { ready, run, shot } from './page.mjs';
+
+const url = process.argv[2];
+const range = (page) => page.locator('.range');
+const rows = (page) => page.locator('.range-scroll tbody tr');
+const by = (page, name) => range(page).getByRole('group', { name: 'Selected time by' }).getByRole('button', { name, exact: true }).click();
+// Of the server, for the time that is selected.
+const asked = (page, what) => page.evaluate(async (what) => {
+	const q = new URLSearchParams(location.hash.slice(1)), [from, to] = q.get('range').split('-').map(Number);
+	const base = q.get('source') ? `/api/sessions/${q.get('source')}` : '/api/live';
+	const { first_ns } = await (await fetch(`${base}/status?proc=0`)).json();
+	return (await fetch(`${base}/${what.replace('?', `?proc=0&from=${BigInt(from) + BigInt(first_ns)}&to=${BigInt(to) + BigInt(first_ns)}&`)}`)).json();
+}, what);
+const inAddress = (page, what) => until('the address', () => page.evaluate(() => location.hash), (hash) => what.test(hash));
+
+async function drag(page, from, to) {
+	await page.keyboard.down('Shift');
+	await page.mouse.move(from, 300);
+	await page.mouse.down();
+	await page.mouse.move(to, 320, { steps: 4 });
+	await page.mouse.up();
+	await page.keyboard.up('Shift');
+	await range(page).waitFor();
+}
+
+// Names of rows as they stand, without what is beside them.
+const keys = (page) => rows(page).locator('td.name').evaluateAll((cells) => cells.map((c) => c.title));
+
+async function opened(page) {
+	await page.goto(url);
+	await ready(page);
+	await page.keyboard.press('Space'); // what is followed moves under the mouse
+}
+
+const grouped = {
+	async 'a time by each key is what the server has, in its order'(page) {
+		await opened(page);
+		await drag(page, 500, 900);
+		await inAddress(page, /range=/);
+		for (const [name, key] of [['Reason', 'reason'], ['Function', 'function'], ['Go statement', 'site'], ['Waker', 'waker'], ['Allocation', 'caller']]) {
+			await by(page, name);
+			const of = await asked(page, `range_by?by=${key}&limit=50`);
+			assert(of.total > 0, `nothing by ${key}`);
+			await until(name, () => keys(page), (list) => String(list) === String(of.rows.map((r) => r.key)));
+			await shot(page, `range-${key}`);
+		}
+		await inAddress(page, /rby=caller/);
+		await by(page, 'Reason');
+	},
+	async 'sorted by another column'(page) {
+		await by(page, 'Waker');
+		await range(page).locator('th button', { hasText: 'Stays' }).click();
+		const of = await asked(page, 'range_by?by=waker&sort=stays&limit=50');
+		await until('by stays', () => keys(page), (list) => String(list) === String(of.rows.map((r) => r.key)));
+	},
+	async 'who was in something then'(page) {
+		const filter = page.getByLabel('Filter the selected time');
+		await by(page, 'Function');
+		const all = await asked(page, 'range_by?by=function'), some = await asked(page, 'range_by?by=function&filter=was:channel');
+		assert(some.sum.goroutines > 0 && some.sum.goroutines < all.sum.goroutines, 'all or none waited for a channel');
+		await filter.fill('was:chan');
+		const offered = await page.locator('#range-filter-words option').evaluateAll((list) => list.map((o) => o.value));
+		assert(offered.includes('was:channel'), `offered: ${offered}`);
+		await filter.fill('was:channel');
+		await range(page).getByText(`all: ${some.sum.goroutines.toLocaleString('en')} goroutines`).waitFor();
+		await inAddress(page, /rfilter=was/);
+		await filter.fill('was:channel colour:red');
+		await range(page).getByText('no such key: "colour:red"').waitFor();
+		await filter.fill('');
+		// A reason leads to who was in it.
+		await by(page, 'Reason');
+		await rows(page).first().getByRole('button').click();
+		await until('the filter', () => filter.inputValue(), (v) => v.startsWith('was:'));
+		await filter.fill('');
+		// The other filter is of no time.
+		await page.getByLabel('Filter goroutines').fill('was:sync');
+		await page.getByText('was: is of a selected time').waitFor();
+		await page.getByLabel('Filter goroutines').fill('');
+	},
+	async 'beside another time, what differs most first'(page) {
+		await range(page).getByRole('button', { name: 'Keep as B' }).click();
+		await range(page).getByRole('button', { name: 'Kept as B' }).waitFor();
+		await by(page, 'Function');
+		const b = await asked(page, 'range_by?by=function&limit=5000');
+		await drag(page, 620, 700);
+		await until('another time', () => page.evaluate(() => location.hash), (hash) => /range=/.test(hash));
+		await range(page).getByRole('button', { name: 'Compare with B' }).click();
+		await range(page).getByLabel('What is compared').selectOption('stays');
+		const rate = range(page).getByLabel('a second');
+		assert(await rate.isChecked(), 'times of different lengths are not compared by the second');
+		await rate.uncheck();
+		await inAddress(page, /b=live/);
+		const a = await asked(page, 'range_by?by=function&limit=5000');
+		const of = (side, key) => side.rows.find((r) => r.key === key)?.stays ?? 0;
+		const want = [...new Set([...a.rows, ...b.rows].map((r) => r.key))].map((key) => [key, of(a, key), of(b, key)])
+			.sort((x, y) => Math.abs(y[1] - y[2]) - Math.abs(x[1] - x[2]) || (x[0] < y[0] ? -1 : 1));
+		const got = () => rows(page).evaluateAll((list) => list.map((r) => [r.cells[0].title, ...[1, 2].map((i) => Number(r.cells[i].textContent.replace(/,/g, '')))]));
+		await until('both values', got, (list) => String(list) === String(want.slice(0, 50)));
+		await shot(page, 'range-compare');
+	},
+	async 'a session beside it'(page) {
+		await page.getByRole('tab', { name: 'Sessions' }).click();
+		await page.getByRole('button', { name: 'Open', exact: true }).first().click();
+		await ready(page);
+		await drag(page, 500, 800);
+		await by(page, 'Reason');
+		await range(page).getByRole('button', { name: 'Compare with B' }).waitFor();
+		if (await range(page).getByRole('button', { name: 'Compare with B' }).getAttribute('aria-pressed') !== 'true')
+			await range(page).getByRole('button', { name: 'Compare with B' }).click();
+		await range(page).getByText('of what is live').waitFor();
+		await until('rows', () => rows(page).count(), (n) => n > 1);
+		// Numbers of goroutines are of one run.
+		await by(page, 'Waker');
+		await range(page).getByText('wakers by their function').waitFor();
+		await shot(page, 'range-compare-session');
+		await range(page).getByLabel('Forget B').click();
+		await range(page).getByText('‹ Page').or(range(page).getByText('; all: ')).first().waitFor();
+	},
+	async 'pages'(page) {
+		await by(page, 'Allocation');
+		const of = await asked(page, 'range_by?by=caller&limit=5000');
+		assert(of.total > 50, `only ${of.total} rows: no second page`);
+		await range(page).getByRole('button', { name: 'Page ›' }).click();
+		await until('the second page', () => keys(page), (list) => String(list) === String(of.rows.slice(50, 100).map((r) => r.key)));
+		await range(page).getByText(`51–${Math.min(100, of.total)} of ${of.total.toLocaleString('en')}`).waitFor();
+		await range(page).getByRole('button', { name: '‹ Page' }).click();
+		await until('the first page', () => keys(page), (list) => String(list) === String(of.rows.slice(0, 50).map((r) => r.key)));
+	},
+	async 'allocations of it as a flame graph, which says what it does not see'(page) {
+		const answer = await asked(page, 'flame?by=alloc');
+		await range(page).getByRole('button', { name: 'Allocation flame' }).click();
+		await page.locator('.flame .note', { hasText: 'What this sees: events of new and make' }).waitFor();
+		await page.locator('.flame .note', { hasText: `${answer.allocations.toLocaleString('en')} allocations` }).waitFor();
+		await until('boxes', () => page.locator('.flame-box').count(), (n) => n > 3);
+		await shot(page, 'flame-alloc');
+		// A search finds what is outside of what it is zoomed to.
+		const leaf = answer.root.children.flatMap((c) => c.children).find((c) => c.name !== answer.root.children[0].children[0].name);
+		await page.locator('.flame-box').nth(1).click();
+		await page.getByLabel('Search the graph').fill(leaf.name);
+		await page.locator('.flame .found').waitFor();
+		await page.getByLabel('Search the graph').press('Enter');
+		await until('a match', () => page.locator('.flame-box.hit').count(), (n) => n > 0);
+		await page.getByLabel('Search the graph').fill('');
+		await page.getByRole('button', { name: 'All', exact: true }).click();
+	},
+	async 'no CPU samples, and why'(page) {
+		await page.getByRole('group', { name: 'What' }).getByRole('button', { name: 'CPU' }).click();
+		await page.locator('.flame .note', { hasText: 'No samples: a recorded session has no CPU samples' }).waitFor();
+		await inAddress(page, /by=cpu/);
+		await shot(page, 'flame-cpu-none');
+	},
+	async 'a link to all of it'(page) {
+		await page.getByRole('tab', { name: 'Timeline' }).click();
+		await by(page, 'Go statement');
+		await inAddress(page, /rby=site/);
+		const list = (await asked(page, 'range_by?by=site&limit=50')).rows.map((r) => r.key), address = await page.evaluate(() => location.href);
+		await page.goto('about:blank');
+		await page.goto(address);
+		await until('the same', () => keys(page), (l) => String(l) === String(list));
+	},
+};
+
+// It fits, and all of it can be reached.
+const fits = (width, height, theme) => ({
+	async [`it fits: ${width}, ${theme}`](page) {
+		await page.setViewportSize({ width, height });
+		await page.emulateMedia({ colorScheme: theme });
+		await page.goto('about:blank');
+		await opened(page);
+		const beyond = () => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+		await drag(page, width * 0.65, width * 0.9);
+		for (const [button, key] of [['Function', 'function'], ['Reason', 'reason']]) {
+			await by(page, button);
+			await until('rows', () => rows(page).count(), (n) => n > 0);
+			assert(await beyond() <= 0, `the page is ${await beyond()} px too wide`);
+			await shot(page, `range-${key}-${width}-${theme}`);
+		}
+		await range(page).getByRole('button', { name: 'Allocation flame' }).click();
+		await until('boxes', () => page.locator('.flame-box').count(), (n) => n > 1);
+		assert(await beyond() <= 0, 'the flame graph is too wide');
+		await shot(page, `flame-alloc-${width}-${theme}`);
+	},
+});
+
+process.exit(await run({ height: 900 }, { ...grouped, ...fits(390, 844, 'dark'), ...fits(1440, 900, 'dark'), ...fits(1280, 800, 'light') }) ? 1 : 0);
