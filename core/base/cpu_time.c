@@ -3,9 +3,10 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>
+
+#include "core/base/parse.h"
 
 #define THREADS_MAX 1024
 
@@ -15,6 +16,7 @@ static bool add_thread(int dir, const char *thread, uint64_t *sum)
 {
 	cleanup_close_ int fd = -1;
 	char path[64], text[128];
+	const char *at = text;
 	uint64_t ran, waited;
 	ssize_t n;
 
@@ -23,11 +25,11 @@ static bool add_thread(int dir, const char *thread, uint64_t *sum)
 	fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return true; /* it has ended */
-	n = read(fd, text, sizeof(text) - 1);
+	n = read(fd, text, sizeof(text));
 	if (n <= 0)
 		return true;
-	text[n] = '\0';
-	if (sscanf(text, "%" SCNu64 " %" SCNu64, &ran, &waited) != 2)
+	if (scan_u64(&at, text + n, &ran) || at == text + n || *at++ != ' ' ||
+	    scan_u64(&at, text + n, &waited))
 		return false;
 	*sum = sum_u64(*sum, waited);
 	return true;
