@@ -30,6 +30,14 @@
 #define FINISH_TRIES          200  /* of 1 ms: for a program that was preempted while it wrote */
 #define FINISH_NS             (5 * NS_PER_SEC) /* a probe that could not be taken out goes on writing */
 
+/* Samples that the watermark has not passed: their process may still have to be told of. */
+struct held {
+	char *list;
+	size_t n, cap;
+	size_t size, time_at; /* of one, and where in it its time is */
+	void (*deliver)(struct pump *p, const void *sample);
+};
+
 struct pump {
 	struct program *program;
 	struct decode *decode;
@@ -52,14 +60,9 @@ struct pump {
 	uint64_t execs_ns;        /* looked for */
 	/* The same. */
 	uint64_t samples_lost[WIRE_SAMPLE_KINDS], samples_lost_weight[WIRE_SAMPLE_KINDS];
-	/* Samples that the watermark has not passed: their process may still have to be told of. */
-	struct wire_sample *held;
-	size_t n_held, held_cap;
-	/* The same of CPUs. */
+	struct held held, cpu_held; /* struct wire_sample, struct wire_cpu_sample */
 	struct cpu_sampler *cpu;
 	struct cpu_names *cpu_names;
-	struct wire_cpu_sample *cpu_held;
-	size_t n_cpu_held, cpu_held_cap;
 	uint64_t cpu_lost; /* told so far */
 	/* written by the pump, read by anybody (atomic) */
 	uint64_t read, delivered, waiting, undecodable, senseless, ignored, stranded,
@@ -68,6 +71,8 @@ struct pump {
 
 static int on_sample(void *ctx, void *data, size_t size);
 static int on_cpu_sample(void *ctx, void *data, size_t size);
+static void deliver_sample(struct pump *p, const void *sample);
+static void deliver_cpu_sample(struct pump *p, const void *sample);
 
 static int epoll_add(int epoll_fd, int fd)
 {
@@ -112,6 +117,12 @@ int pump_new(struct program *program, struct decode *decode, struct procs *procs
 	p->sink = sink;
 	p->stop_fd = p->event_fd = p->sleep_fd = -1;
 	p->interval_ns = BUSY_INTERVAL_NS;
+	p->held = (struct held){.size = sizeof(struct wire_sample),
+				.time_at = offsetof(struct wire_sample, time_ns),
+				.deliver = deliver_sample};
+	p->cpu_held = (struct held){.size = sizeof(struct wire_cpu_sample),
+				    .time_at = offsetof(struct wire_cpu_sample, time_ns),
+				    .deliver = deliver_cpu_sample};
 	p->batch = malloc(BATCH * sizeof(*p->batch));
 	err = p->batch ? merge_new(program->rings, program->n_rings, &p->merge) : -ENOMEM;
 	if (!err && program->samples)
@@ -141,8 +152,8 @@ void pump_free(struct pump *p)
 	if (p->sleep_fd >= 0)
 		close(p->sleep_fd);
 	merge_free(p->merge);
-	free(p->held);
-	free(p->cpu_held);
+	free(p->held.list);
+	free(p->cpu_held.list);
 	free(p->batch);
 	free(p);
 }
@@ -175,8 +186,9 @@ static const struct decode_process *sampled_process(struct pump *p, uint32_t pid
 	return p->sink->sample ? process : NULL;
 }
 
-static void deliver_sample(struct pump *p, const struct wire_sample *sample)
+static void deliver_sample(struct pump *p, const void *one)
 {
+	const struct wire_sample *sample = one;
 	const struct decode_process *process = sampled_process(p, sample->pid, sample->time_ns);
 	struct stack_sample named;
 
@@ -190,8 +202,9 @@ static void deliver_sample(struct pump *p, const struct wire_sample *sample)
 }
 
 /* Nobody is followed for such a sample: who is not any more has ended, or runs something else. */
-static void deliver_cpu_sample(struct pump *p, const struct wire_cpu_sample *sample)
+static void deliver_cpu_sample(struct pump *p, const void *one)
 {
+	const struct wire_cpu_sample *sample = one;
 	const struct decode_process *process =
 		procs_known(p->procs, (pid_t)sample->pid, sample->time_ns);
 	struct stack_sample named;
@@ -202,42 +215,45 @@ static void deliver_cpu_sample(struct pump *p, const struct wire_cpu_sample *sam
 	p->sink->sample(p->sink->ctx, &named);
 }
 
-/* Those before that time, when all records before it were delivered. */
-static void deliver_samples(struct pump *p, uint64_t until_ns)
+static void deliver_held(struct pump *p, struct held *h, uint64_t until_ns)
 {
 	size_t kept = 0;
 
-	for (size_t i = 0; i < p->n_held; i++) {
-		if (p->held[i].time_ns < until_ns)
-			deliver_sample(p, &p->held[i]);
+	for (size_t i = 0; i < h->n; i++) {
+		const char *sample = h->list + i * h->size;
+		uint64_t time_ns;
+
+		memcpy(&time_ns, sample + h->time_at, sizeof(time_ns));
+		if (time_ns < until_ns)
+			h->deliver(p, sample);
 		else if (kept++ != i)
-			p->held[kept - 1] = p->held[i];
+			memcpy(h->list + (kept - 1) * h->size, sample, h->size);
 	}
-	p->n_held = kept;
-	kept = 0;
-	for (size_t i = 0; i < p->n_cpu_held; i++) {
-		if (p->cpu_held[i].time_ns < until_ns)
-			deliver_cpu_sample(p, &p->cpu_held[i]);
-		else if (kept++ != i)
-			p->cpu_held[kept - 1] = p->cpu_held[i];
-	}
-	p->n_cpu_held = kept;
+	h->n = kept;
 }
 
-/* A place behind the `n` samples that wait; NULL: there are too many. */
-static void *held_place(void **list, size_t *cap, size_t n, size_t size)
+/* Those before that time, when all records before it were delivered. */
+static void deliver_samples(struct pump *p, uint64_t until_ns)
 {
-	size_t more = *cap ? *cap * 2 : 64;
-	void *grown;
+	deliver_held(p, &p->held, until_ns);
+	deliver_held(p, &p->cpu_held, until_ns);
+}
 
-	if (n == *cap) {
-		grown = more <= HELD_MAX ? reallocarray(*list, more, size) : NULL;
+/* false: there are too many. */
+static bool hold(struct held *h, const void *sample)
+{
+	size_t more = h->cap ? h->cap * 2 : 64;
+	char *grown;
+
+	if (h->n == h->cap) {
+		grown = more <= HELD_MAX ? reallocarray(h->list, more, h->size) : NULL;
 		if (!grown)
-			return NULL;
-		*list = grown;
-		*cap = more;
+			return false;
+		h->list = grown;
+		h->cap = more;
 	}
-	return (char *)*list + n * size;
+	memcpy(h->list + h->n++ * h->size, sample, h->size);
+	return true;
 }
 
 /* They come in a ring of their own: held until it is their turn. */
@@ -245,16 +261,14 @@ static int on_sample(void *ctx, void *data, size_t size)
 {
 	struct pump *p = ctx;
 	const struct wire_sample *sample = data;
-	struct wire_sample *place;
 
 	if (size < sizeof(*sample) || sample->kind >= WIRE_SAMPLE_KINDS) {
 		add_to(&p->senseless, 1);
 		return 0;
 	}
-	place = held_place((void **)&p->held, &p->held_cap, p->n_held, sizeof(*place));
-	if (place)
-		p->held[p->n_held++] = *sample;
-	else if (procs_known(p->procs, (pid_t)sample->pid, sample->time_ns))
+	if (hold(&p->held, sample))
+		return 0;
+	if (procs_known(p->procs, (pid_t)sample->pid, sample->time_ns))
 		deliver_sample(p, sample);
 	else if (p->sink->samples_lost)
 		p->sink->samples_lost(p->sink->ctx, (enum sample_kind)sample->kind, 1,
@@ -266,16 +280,14 @@ static int on_cpu_sample(void *ctx, void *data, size_t size)
 {
 	struct pump *p = ctx;
 	const struct wire_cpu_sample *sample = data;
-	struct wire_cpu_sample *place;
 
 	if (size < sizeof(*sample)) {
 		add_to(&p->senseless, 1);
 		return 0;
 	}
-	place = held_place((void **)&p->cpu_held, &p->cpu_held_cap, p->n_cpu_held, sizeof(*place));
-	if (place)
-		p->cpu_held[p->n_cpu_held++] = *sample;
-	else if (procs_known(p->procs, (pid_t)sample->pid, sample->time_ns))
+	if (hold(&p->cpu_held, sample))
+		return 0;
+	if (procs_known(p->procs, (pid_t)sample->pid, sample->time_ns))
 		deliver_cpu_sample(p, sample);
 	else if (p->sink->samples_lost)
 		p->sink->samples_lost(p->sink->ctx, SAMPLE_CPU, 1, cpu_sampler_period_ns(p->cpu));
@@ -337,25 +349,22 @@ static void deliver_cpu_lost(struct pump *p)
 
 /* All that was counted before this moment: told before anything is said to be delivered until it.
  */
-static void deliver_lost(struct pump *p)
+static void deliver_lost(struct pump *p, const struct program_counters *counters)
 {
 	struct capture_lost more = {0};
-	struct program_counters counters;
-	uint64_t any, now_ns;
+	uint64_t any, now_ns = monotonic_ns();
 
-	program_counters(p->program, &counters);
-	now_ns = monotonic_ns();
-	any = more.hidden = counters.hidden - p->lost.hidden;
-	p->lost.hidden = counters.hidden;
+	any = more.hidden = counters->hidden - p->lost.hidden;
+	p->lost.hidden = counters->hidden;
 	for (unsigned t = 0; t < EVENT_TYPES; t++) {
-		more.events[t] = counters.lost[t] - p->lost.events[t];
-		p->lost.events[t] = counters.lost[t];
+		more.events[t] = counters->lost[t] - p->lost.events[t];
+		p->lost.events[t] = counters->lost[t];
 		any |= more.events[t];
 	}
 	if (any)
 		p->sink->lost(p->sink->ctx, &more, now_ns);
 	for (unsigned kind = 0; kind < WIRE_SAMPLE_KINDS; kind++)
-		deliver_lost_samples(p, (enum sample_kind)kind, &counters);
+		deliver_lost_samples(p, (enum sample_kind)kind, counters);
 	deliver_cpu_lost(p);
 }
 
@@ -371,14 +380,11 @@ static bool looks_for_execs(struct pump *p)
 }
 
 /* Who runs what by now, and who has ended, once all that is older was delivered. */
-static void settle_procs(struct pump *p)
+static void settle_procs(struct pump *p, const struct program_counters *counters)
 {
-	struct program_counters counters;
-
-	program_counters(p->program, &counters);
-	if (counters.lost_execs != p->lost_execs || looks_for_execs(p))
+	if (counters->lost_execs != p->lost_execs || looks_for_execs(p))
 		procs_doubt(p->procs);
-	p->lost_execs = counters.lost_execs;
+	p->lost_execs = counters->lost_execs;
 	procs_settle(p->procs);
 	procs_deliver_exits(p->procs, merge_watermark(p->merge));
 }
@@ -397,6 +403,7 @@ static size_t pass(struct pump *p)
 {
 	uint64_t started_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	const union wire_record *record = NULL;
+	struct program_counters counters;
 	size_t read = merge_drain(p->merge, monotonic_ns());
 	size_t room = PASS_RECORDS;
 
@@ -409,10 +416,12 @@ static size_t pass(struct pump *p)
 	}
 	flush(p);
 	p->more = record != NULL;
-	deliver_lost(p);
+	/* After the rings: what was lost before the watermark is in it. */
+	program_counters(p->program, &counters);
+	deliver_lost(p, &counters);
 	if (!p->more) {
 		deliver_samples(p, merge_watermark(p->merge));
-		settle_procs(p);
+		settle_procs(p, &counters);
 		__atomic_store_n(&p->delivered_until_ns, merge_watermark(p->merge),
 				 __ATOMIC_RELEASE);
 	}
@@ -504,7 +513,7 @@ static void *pump_main(void *arg)
 		(void)eventfd_read(p->stop_fd, &nudges);
 		/* Who nudged before the one above wants what the next pass finds. */
 		read = pass(p);
-		if (read || p->more || p->n_held || p->n_cpu_held || merge_waiting(p->merge) ||
+		if (read || p->more || p->held.n || p->cpu_held.n || merge_waiting(p->merge) ||
 		    merge_busy(p->merge)) {
 			int64_t interval = busy_interval(p, read);
 
