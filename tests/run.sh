@@ -10,14 +10,16 @@
 # In a case's first lines:  # timeout: SECONDS   (default 120)
 #                           # sanitized: no      (not run against the sanitized build)
 #                           # tsan: yes          (run with ThreadSanitizer, too)
-#                           # beside: yes        (it takes long, and what it runs no other case follows
-#                                                with -b: one after the other, beside all others)
+#                           # beside: yes        (it takes long, or a whole processor: one of these at
+#                                                a time, beside all others)
 #                           # alone: yes         (it measures: with nothing beside it, at the end)
+#
+# Most cases wait for most of their time: three lanes run them beside each other, and the builds and checks
+# that no case needs, with them. Never two of one case (what it runs it may follow with -b).
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
 FUZZ_SECONDS=4 # each target
-passed=0 failed=0 skipped=0 failures=()
 patterns=("$@")
 TMP=$(mktemp -d "${TMPDIR:-/tmp}/xgotopfs-tests.XXXXXX") || exit 1
 chmod 755 "$TMP" # some cases look from another account
@@ -27,9 +29,9 @@ for old in "${TMPDIR:-/tmp}"/xgotopfs-tests.*/; do
 	[ -s "$old/pid" ] && ! kill -0 "$(cat "$old/pid")" 2>/dev/null && rm -rf --one-file-system "$old"
 done
 current= # the process group of what runs
-lane=    # the process that runs what goes beside
-BESIDE=$TMP/beside
-mkdir "$BESIDE"
+lanes=() # the processes that run what goes beside each other
+RESULTS=$TMP/results # a line each: status, name
+: >"$RESULTS"
 
 # The running case is ended, whose own trap cleans up after it.
 end_current() {
@@ -42,9 +44,9 @@ end_current() {
 
 # Whatever ends this script ends that.
 cleanup() {
-	[ -z "$lane" ] || kill -TERM "$lane" 2>/dev/null
+	[ ${#lanes[@]} -eq 0 ] || kill -TERM "${lanes[@]}" 2>/dev/null
 	end_current
-	[ -z "$lane" ] || wait "$lane"
+	[ ${#lanes[@]} -eq 0 ] || wait "${lanes[@]}"
 	awk -v tmp="$TMP/" 'index($2, tmp) == 1 { print $2 }' /proc/mounts | sort -r | while read -r mnt; do
 		fusermount3 -u -z "$mnt" 2>/dev/null || umount -l "$mnt"
 	done
@@ -62,28 +64,24 @@ wanted() {
 	return 1
 }
 
-# report NAME STATUS SECONDS LOG
+# report NAME STATUS SECONDS LOG: by whichever lane, one at a time.
 report() {
-	case $2 in
-	0)
-		passed=$((passed + 1))
-		echo "PASS $1 ($3 s)"
-		;;
-	77)
-		skipped=$((skipped + 1))
-		echo "SKIP $1: $(grep -h '^SKIP' "$4" | tail -n 1 | sed 's/^SKIP:* *//')"
-		;;
-	*)
-		failed=$((failed + 1))
-		failures+=("$1")
-		echo "FAIL $1 (status $2, $3 s)"
-		if [ "$(wc -l <"$4")" -gt 80 ]; then
-			{ head -n 30 "$4"; echo "[...]"; tail -n 50 "$4"; } | sed 's/^/    /'
-		else
-			sed 's/^/    /' "$4"
-		fi
-		;;
-	esac
+	(
+		flock 9
+		printf '%s\t%s\n' "$2" "$1" >>"$RESULTS"
+		case $2 in
+		0) echo "PASS $1 ($3 s)" ;;
+		77) echo "SKIP $1: $(grep -h '^SKIP' "$4" | tail -n 1 | sed 's/^SKIP:* *//')" ;;
+		*)
+			echo "FAIL $1 (status $2, $3 s)"
+			if [ "$(wc -l <"$4")" -gt 80 ]; then
+				{ head -n 30 "$4"; echo "[...]"; tail -n 50 "$4"; } | sed 's/^/    /'
+			else
+				sed 's/^/    /' "$4"
+			fi
+			;;
+		esac
+	) 9>"$TMP/report.lock"
 }
 
 # limited SECONDS LOG COMMAND...: in a session of its own, so that nothing of it can stay behind;
@@ -103,25 +101,13 @@ limited() {
 }
 
 run_test() {
-	local name=$1 limit=$2 start=$SECONDS status
+	local name=$1 limit=$2 start=$SECONDS log=$TMP/log.$BASHPID status
 	shift 2
 	wanted "$name" || return 0
-	limited "$limit" "$TMP/log" "$@"
+	limited "$limit" "$log" "$@"
 	status=$?
-	report "$name" "$status" $((SECONDS - start)) "$TMP/log"
-	report_beside
+	report "$name" "$status" $((SECONDS - start)) "$log"
 	return "$status"
-}
-
-# What went on beside, and has ended since the last time.
-report_beside() {
-	local done name status seconds
-	for done in "$BESIDE"/*.done; do
-		[ -f "$done" ] || continue
-		IFS=$'\t' read -r name status seconds <"$done"
-		report "$name" "$status" "$seconds" "${done%.done}.log"
-		rm -f "$done" "${done%.done}.log"
-	done
 }
 
 # --- builds -------------------------------------------------------------------------------------
@@ -144,28 +130,27 @@ export -f configure_and_build
 build() {
 	local name=$1
 	shift
-	build_failed=
-	local start=$SECONDS status
-	CC=${COMPILER:-gcc} limited 900 "$TMP/log" bash -c 'configure_and_build "$@"' - "build-$name" "$@"
+	local start=$SECONDS log=$TMP/log.$BASHPID status
+	CC=${COMPILER:-gcc} limited 900 "$log" bash -c 'configure_and_build "$@"' - "build-$name" "$@"
 	status=$?
-	report "build $name" "$status" $((SECONDS - start)) "$TMP/log"
+	report "build $name" "$status" $((SECONDS - start)) "$log"
 	[ "$status" -eq 0 ]
 }
 
 # unit_tests BUILD [MESON-ARGUMENT]... (WRAPPER: a command to run them with)
 unit_tests() {
-	local name=$1 test result
+	local name=$1 log=$TMP/log.$BASHPID test result seconds
 	shift
 	wanted "unit*" || [ ${#patterns[@]} -eq 0 ] || return 0
-	limited 900 "$TMP/log" ${WRAPPER:-} meson test -C "build-$name" --no-rebuild --print-errorlogs \
-		--logbase xgotopfs-unit "$@"
+	limited 900 "$log" ${WRAPPER:-} meson test -C "build-$name" --no-rebuild --print-errorlogs \
+		--timeout-multiplier 3 --logbase xgotopfs-unit "$@"
 	# One line a test: name, result, seconds.
 	while IFS=$'\t' read -r test result seconds; do
 		case $result in
 		OK | EXPECTEDFAIL) report "unit $test ($name)" 0 "$seconds" /dev/null ;;
 		SKIP)
-			echo "SKIP: says so" >"$TMP/skip"
-			report "unit $test ($name)" 77 "$seconds" "$TMP/skip"
+			echo "SKIP: says so" >"$log"
+			report "unit $test ($name)" 77 "$seconds" "$log"
 			;;
 		*) report "unit $test ($name)" "$result" "$seconds" "build-$name/meson-logs/xgotopfs-unit.txt" ;;
 		esac
@@ -196,58 +181,83 @@ when_of() {
 	fi
 }
 
-# each_case BUILD WHEN COMMAND...: COMMAND NAME SECONDS bash CASE, in the environment of the build.
-each_case() {
-	local name=$1 when=$2 case limit
-	shift 2
+# cases BUILD WHEN: a line each, what runs it.
+cases() {
+	local build=$1 when=$2 case limit name
 	for case in tests/cases/*.sh; do
-		[ "$name" = tsan ] || [ "$(when_of "$case")" = "$when" ] || continue # there, all in turn
-		[ "$name" != asan ] || [ "$(header "$case" sanitized)" != no ] || continue
-		[ "$name" != tsan ] || [ "$(header "$case" tsan)" = yes ] || continue
+		name=$(basename "$case" .sh)
+		wanted "$name ($build)" || continue
+		[ "$build" = tsan ] || [ "$(when_of "$case")" = "$when" ] || continue # there, all in turn
+		[ "$build" != asan ] || [ "$(header "$case" sanitized)" != no ] || continue
+		[ "$build" != tsan ] || [ "$(header "$case" tsan)" = yes ] || continue
 		limit=$(header "$case" timeout)
 		limit=${limit:-120}
-		[ "$name" = gcc ] || limit=$((limit * 3))
-		TMPDIR=$TMP XGOTOPFS_BUILD=$PWD/build-$name XGOTOPFS_SANITIZED=$([ "$name" = gcc ] || echo 1) \
-			"$@" "$(basename "$case" .sh) ($name)" "$limit" ${WRAPPER:-} bash "$case"
+		# With others beside it.
+		[ "$build" = gcc ] && limit=$((limit * 2)) || limit=$((limit * 4))
+		echo "run_case $build $name $limit"
 	done
 }
-cases() { each_case "$1" turn run_test; }
 
-# The same in a process of its own; who reports it is report_beside().
-run_beside() {
-	local name=$1 limit=$2 start=$SECONDS file=$BESIDE/${1// /_} status
-	shift 2
-	wanted "$name" || return 0
-	limited "$limit" "$file.log" nice -n 5 "$@"
-	status=$?
-	printf '%s\t%s\t%s\n' "$name" "$status" $((SECONDS - start)) >"$file.new"
-	mv "$file.new" "$file.done"
-}
-
-start_beside() {
-	(
-		trap - EXIT
-		trap 'end_current; exit 1' INT TERM HUP
-		[ -z "${have_gcc:-}" ] || each_case gcc beside run_beside
-		[ -z "${have_asan:-}" ] || each_case asan beside run_beside
-	) &
-	lane=$!
-}
-
-end_beside() {
-	wait "$lane"
-	lane=
-	report_beside
+# run_case BUILD NAME SECONDS
+run_case() {
+	local build=$1 name=$2 limit=$3 wrapper=()
+	[ "$build" != tsan ] || wrapper=(tests/tsan.sh)
+	exec 8>"$TMP/case.$name"
+	flock 8
+	run_test "$name ($build)" "$limit" env TMPDIR="$TMP" XGOTOPFS_BUILD="$PWD/build-$build" \
+		XGOTOPFS_SANITIZED="$([ "$build" = gcc ] || echo 1)" "${wrapper[@]}" bash "tests/cases/$name.sh" 8>&-
+	exec 8>&-
 }
 
 # Always the same random numbers: the test command finds what was broken, tests/fuzz.sh what is new.
-fuzz() {
+run_fuzz() {
+	XGOTOPFS_BUILD=build-fuzz XGOTOPFS_FUZZ_CACHE=$TMP/fuzz XGOTOPFS_FUZZ_ARGS=-seed=1 \
+		run_test "fuzz_$1 (libFuzzer)" 90 tests/fuzz.sh "$FUZZ_SECONDS" "$1"
+}
+
+fuzzers() {
 	local target name
 	for target in tests/fuzz/fuzz_*.c; do
 		name=$(basename "$target" .c)
-		[ "$name" != fuzz_main ] || continue
-		XGOTOPFS_BUILD=build-fuzz XGOTOPFS_FUZZ_CACHE=$TMP/fuzz XGOTOPFS_FUZZ_ARGS=-seed=1 \
-			run_test "$name (libFuzzer)" 90 tests/fuzz.sh "$FUZZ_SECONDS" "${name#fuzz_}"
+		[ "$name" = fuzz_main ] || echo "run_fuzz ${name#fuzz_}"
+	done
+}
+
+# What a build is for is queued once it has succeeded.
+build_clang() { COMPILER=clang build clang -Dbuildtype=debugoptimized -Dwerror=true -Dui=disabled; }
+build_tsan() {
+	TARGETS="xgotopfs web/web_demo tests/targets/fs_demo tests/bench/session_tool threads" \
+		build tsan -Dbuildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false -Dui=disabled || return
+	WRAPPER="tests/tsan.sh -" unit_tests tsan --suite threads
+	cases tsan turn | queue turn
+}
+build_fuzz() {
+	COMPILER=clang TARGETS=fuzz build fuzz -Dfuzzing=true -Db_sanitize=address,undefined -Db_lundef=false \
+		-Dui=disabled -Dwerror=true && fuzzers | queue turn
+}
+
+# --- lanes -----------------------------------------------------------------------------------------
+
+# queue NAME: adds the lines of stdin.
+queue() { (flock 9; cat >>"$TMP/queue.$1") 9>"$TMP/queue.lock"; }
+
+# take NAME: prints the first line, and removes it.
+take() {
+	(
+		flock 9
+		head -n 1 "$TMP/queue.$1"
+		sed -i 1d "$TMP/queue.$1"
+	) 9>"$TMP/queue.lock"
+}
+
+# lane NAME: all of that queue, and then of the other one.
+lane() {
+	trap - EXIT
+	trap 'end_current; exit 1' INT TERM HUP
+	local other=turn job
+	[ "$1" != turn ] && renice -n 5 -p $BASHPID >/dev/null || other=beside
+	while job=$(take "$1") && [ -n "$job" ] || { job=$(take $other) && [ -n "$job" ]; }; do
+		$job
 	done
 }
 
@@ -260,30 +270,36 @@ export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1:exitcode=99
 run_test "include rules" 60 tests/check_layers.sh
 for part in format spelling licence background; do run_test "style: $part" 60 tests/style.sh "$part"; done
 build gcc -Dbuildtype=debugoptimized -Dwerror=true -Dui=enabled && have_gcc=1
-COMPILER=clang build clang -Dbuildtype=debugoptimized -Dwerror=true -Dui=disabled
 build asan -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false -Dui=disabled &&
 	have_asan=1
-TARGETS="xgotopfs web/web_demo tests/targets/fs_demo tests/bench/session_tool threads" build tsan -Dbuildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false -Dui=disabled && have_tsan=1
-COMPILER=clang TARGETS=fuzz build fuzz -Dfuzzing=true -Db_sanitize=address,undefined -Db_lundef=false \
-	-Dui=disabled -Dwerror=true && have_fuzz=1
-[ -z "${have_gcc:-}" ] || run_test "dead code" 60 tests/dead_code.sh build-gcc
-[ -z "${have_gcc:-}" ] || run_test "clang-tidy" 300 tests/tidy.sh -p build-gcc
-[ -z "${have_gcc:-}" ] || unit_tests gcc
-[ -z "${have_asan:-}" ] || unit_tests asan
-start_beside
-[ -z "${have_gcc:-}" ] || cases gcc
-[ -z "${have_asan:-}" ] || cases asan
-[ -z "${have_tsan:-}" ] || {
-	WRAPPER="tests/tsan.sh -" unit_tests tsan --suite threads
-	WRAPPER=tests/tsan.sh cases tsan
-}
-[ -z "${have_fuzz:-}" ] || fuzz
-end_beside
-[ -z "${have_gcc:-}" ] || each_case gcc alone run_test
-[ -z "${have_asan:-}" ] || each_case asan alone run_test
+[ -z "${have_asan:-}" ] || echo unit_tests asan | queue beside
+printf '%s\n' build_tsan build_fuzz build_clang | queue beside
+if [ -n "${have_gcc:-}" ]; then
+	printf '%s\n' 'run_test clang-tidy 300 tests/tidy.sh -p build-gcc' | queue beside
+	run_test "dead code" 60 tests/dead_code.sh build-gcc
+	unit_tests gcc
+	cases gcc turn | queue turn
+	cases gcc beside | queue beside
+fi
+if [ -n "${have_asan:-}" ]; then
+	cases asan turn | queue turn
+	cases asan beside | queue beside
+fi
+touch "$TMP/queue.turn"
+lane turn & lanes+=($!)
+lane turn & lanes+=($!)
+lane beside & lanes+=($!)
+wait "${lanes[@]}"
+lanes=()
+[ ! -s "$TMP/queue.turn" ] && [ ! -s "$TMP/queue.beside" ] || report lanes 1 0 "$TMP/queue.turn"
+for build in ${have_gcc:+gcc} ${have_asan:+asan}; do
+	while read -r job; do $job; done < <(cases "$build" alone)
+done
 
 # Once more, at the end: who reads only the tail of a long log knows which.
-[ "$failed" -eq 0 ] || printf 'failed: %s\n' "${failures[@]}"
+passed=$(grep -c '^0	' "$RESULTS") skipped=$(grep -c '^77	' "$RESULTS")
+failed=$(grep -cv -e '^0	' -e '^77	' "$RESULTS")
+[ "$failed" -eq 0 ] || grep -v -e '^0	' -e '^77	' "$RESULTS" | sed 's/^[^	]*	/failed: /'
 summary="$passed passed, $failed failed"
 [ "$skipped" -eq 0 ] || summary="$summary, $skipped skipped"
 echo "$summary"
