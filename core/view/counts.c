@@ -170,6 +170,26 @@ int view_count_objects(const struct view *v, struct view_query *q, struct buf *o
 	return show(v, q, &counts, "object", all, add_address, out);
 }
 
+/* Behind the entries that have the label of number i. */
+static size_t next_label(const struct view_labels *labels, size_t i)
+{
+	const struct view_label *l = &labels->list[i++];
+
+	while (i < labels->n && !strcmp(labels->list[i].key, l->key) &&
+	       !strcmp(labels->list[i].value, l->value))
+		i++;
+	return i;
+}
+
+static size_t n_labels(const struct view_labels *labels, size_t from)
+{
+	size_t n = 0;
+
+	for (size_t i = from; i < labels->n; i = next_label(labels, i))
+		n++;
+	return n;
+}
+
 /* By key and value, as the folders of by-label lie in each other. One with several labels is in
  * several. */
 int view_count_labels(const struct view *v, struct view_query *q, struct buf *out)
@@ -185,12 +205,14 @@ int view_count_labels(const struct view *v, struct view_query *q, struct buf *ou
 	if (err)
 		return err;
 	emit_table_begin(&e, q->form, columns, ARRAY_SIZE(columns), out);
-	for (size_t i = 0, next; i < labels.n && !emit_cut(&e, labels.n - i); i = next) {
+	for (size_t i = 0, next; i < labels.n; i = next) {
 		const struct view_label *l = &labels.list[i];
 
-		for (next = i + 1; next < labels.n && !strcmp(labels.list[next].key, l->key) &&
-				   !strcmp(labels.list[next].value, l->value);)
-			next++;
+		if (emit_full(&e)) {
+			emit_cut(&e, n_labels(&labels, i));
+			break;
+		}
+		next = next_label(&labels, i);
 		emit_row(&e);
 		emit_string(&e, NULL, l->key);
 		emit_string(&e, NULL, l->value);

@@ -12,6 +12,8 @@
  * in its place. */
 #define RUNNING "running or waiting for a CPU of the machine"
 
+/* What the runtime said so long ago is no rate of now. */
+#define COUNTED_NS (10 * NS_PER_SEC)
 /* problem_rules says so. */
 #define CALM_PERCENT    50
 #define NAMED_PERCENT   10
@@ -319,29 +321,45 @@ void problems_of_wakes(struct scene *s)
 /* --- memory ----------------------------------------------------------------------------------- */
 
 struct allocated {
-	double rate; /* bytes a second */
+	double rate;  /* bytes a second, now */
+	double least; /* of what is known of it: now, and on average where it is sampled */
 	uint32_t site_id;
 	double percent; /* of the site; 0: none is known */
-	bool sampled;
+	const char *is; /* the rate, by whom */
 };
 
+/* As stats has it (heap_allocated_bytes_per_second): all that was allocated in the last second or
+ * so.
+ */
+static bool counts_allocation(const struct scene *s, double *rate)
+{
+	const struct live *live = s->v->live;
+	struct live_runtime r = {.alloc_per_second = -1};
+
+	if (!live->runtime_known || !live->runtime_known(live->ctx, s->proc, &r) ||
+	    r.alloc_per_second < 0 || view_since(s->now, r.read_ns) > COUNTED_NS)
+		return false;
+	*rate = r.alloc_per_second;
+	return true;
+}
+
 /* Samples know who asked; events only who was the last to, and not all that is allocated. */
-static bool measure_allocation(const struct scene *s, struct allocated *ret)
+static bool measure_asked(const struct scene *s, struct allocated *ret)
 {
 	const struct second *second = &s->starts.second;
 	struct alloc_most most;
 
-	*ret = (struct allocated){0};
 	if (!view_alloc_most(s->v, s->proc, &most) && most.samples >= 20 && s->now > most.from_ns) {
 		ret->rate = (double)most.bytes * NS_PER_SEC / (double)(s->now - most.from_ns);
 		ret->site_id = most.site_id;
 		ret->percent = 100.0 * (double)most.site_bytes / (double)most.bytes;
-		ret->sampled = true;
+		ret->is = ", on average since it is sampled";
 		return true;
 	}
 	if (!second->events || !second->ns || !second->alloc_bytes)
 		return false;
 	ret->rate = a_second(s, second->alloc_bytes);
+	ret->is = ", as far as events tell (not append, strings, fmt)";
 	for (size_t i = 0; i < second->n_sites; i++) {
 		double part =
 			100.0 * (double)second->sites[i].alloc_bytes / (double)second->alloc_bytes;
@@ -364,6 +382,22 @@ static bool is_busy_with_memory(const struct scene *s)
 	       percent_of(cpu->memory_ns, cpu->user_ns) >= CALM_PERCENT;
 }
 
+/* How much is the runtime's own figure where it is known, the one that stats has. */
+static bool measure_allocation(const struct scene *s, struct allocated *ret)
+{
+	bool asked, counted;
+
+	*ret = (struct allocated){.is = ""};
+	asked = measure_asked(s, ret);
+	ret->least = ret->rate;
+	counted = counts_allocation(s, &ret->rate);
+	if (counted) {
+		ret->is = ", as the runtime counts it";
+		ret->least = asked ? MIN(ret->least, ret->rate) : ret->rate;
+	}
+	return asked || counted;
+}
+
 void problems_of_allocation(struct scene *s)
 {
 	const struct problem_rule *rule = &problem_rules[PROBLEM_ALLOCATION];
@@ -372,14 +406,12 @@ void problems_of_allocation(struct scene *s)
 	struct problem *p;
 
 	if (!measure_allocation(s, &a) ||
-	    (a.rate < (double)rule->number && !is_busy_with_memory(s)))
+	    (a.least < (double)rule->number && !is_busy_with_memory(s)))
 		return;
 	p = problem_add(s, PROBLEM_ALLOCATION, PROBLEM_WARNING, (uint64_t)(a.rate / (1 << 20)));
 	if (!p)
 		return;
-	buf_addf(&p->text, "%.0f MB allocated a second%s", a.rate / 1e6,
-		 a.sampled ? ", on average since it is sampled"
-			   : ", as far as events tell (not append, strings, fmt)");
+	buf_addf(&p->text, "%.0f MB allocated a second%s", a.rate / 1e6, a.is);
 	if (a.site_id && a.percent >= (double)rule->percent) {
 		buf_addf(&p->text, ", %.0f %% for ", a.percent);
 		view_site_file(names, a.site_id, &p->text);

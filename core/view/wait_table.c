@@ -99,6 +99,20 @@ static void emit_stack_row(struct emit *e, const struct wait_stacks *w,
 	emit_row_end(e);
 }
 
+static bool is_shown(const struct wait_stack *row)
+{
+	return row->waits && !row->system;
+}
+
+static size_t n_shown(const struct wait_stacks *w, size_t from)
+{
+	size_t n = 0;
+
+	for (size_t i = from; i < w->rows.n; i++)
+		n += is_shown(wait_stacks_row(w, i));
+	return n;
+}
+
 int view_wait_stacks(const struct view *v, struct view_query *q, struct buf *out)
 {
 	struct origins *origins = NULL;
@@ -111,11 +125,16 @@ int view_wait_stacks(const struct view *v, struct view_query *q, struct buf *out
 
 	if (!err) {
 		emit_table_begin(&e, q->form, columns, ARRAY_SIZE(columns), out);
-		for (size_t i = 0; i < w.rows.n && !emit_cut(&e, w.rows.n - i); i++) {
+		for (size_t i = 0; i < w.rows.n; i++) {
 			const struct wait_stack *row = wait_stacks_row(&w, i);
 
-			if (row->waits && !row->system)
-				emit_stack_row(&e, &w, origins, row, q->proc);
+			if (!is_shown(row))
+				continue;
+			if (emit_full(&e)) {
+				emit_cut(&e, n_shown(&w, i));
+				break;
+			}
+			emit_stack_row(&e, &w, origins, row, q->proc);
 		}
 		if (w.left_out) {
 			emit_row_separator(&e);

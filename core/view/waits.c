@@ -377,6 +377,36 @@ static bool shown_without_object(const struct wait_goroutine *g)
 	return nothing_word(g->why) || g->why == WAIT_UNREADABLE;
 }
 
+static size_t n_without_object(const struct wait_graph *graph, size_t from)
+{
+	size_t n = 0;
+
+	for (size_t i = from; i < graph->n_goroutines; i++)
+		n += shown_without_object(&graph->goroutines[i]);
+	return n;
+}
+
+/* Objects, then who waits on none; or how many rows of both are left. */
+static void emit_rows(struct emit *e, const struct wait_graph *graph)
+{
+	for (size_t i = 0; i < graph->n_objects; i++) {
+		if (emit_full(e)) {
+			emit_cut(e, graph->n_objects - i + n_without_object(graph, 0));
+			return;
+		}
+		emit_object(e, graph, &graph->objects[i], common_wait(graph, &graph->objects[i]));
+	}
+	for (size_t i = 0; i < graph->n_goroutines; i++) {
+		if (!shown_without_object(&graph->goroutines[i]))
+			continue;
+		if (emit_full(e)) {
+			emit_cut(e, n_without_object(graph, i));
+			return;
+		}
+		emit_no_object(e, &graph->goroutines[i]);
+	}
+}
+
 int view_wait_graph(const struct view *v, struct view_query *q, struct buf *out)
 {
 	struct wait_graph *graph;
@@ -386,12 +416,7 @@ int view_wait_graph(const struct view *v, struct view_query *q, struct buf *out)
 	if (err)
 		return err;
 	emit_table_begin(&e, q->form, columns, ARRAY_SIZE(columns), out);
-	for (size_t i = 0; i < graph->n_objects && !emit_cut(&e, graph->n_objects - i); i++)
-		emit_object(&e, graph, &graph->objects[i], common_wait(graph, &graph->objects[i]));
-	for (size_t i = 0; i < graph->n_goroutines && !emit_full(&e); i++) {
-		if (shown_without_object(&graph->goroutines[i]))
-			emit_no_object(&e, &graph->goroutines[i]);
-	}
+	emit_rows(&e, graph);
 	v->live->waits_put(v->live->ctx, graph);
 	return emit_table_end(&e);
 }

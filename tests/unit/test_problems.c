@@ -602,6 +602,48 @@ static void test_starved(void **state)
 				     "processor they waited 9.0 s for one of the machine's"));
 }
 
+/* What is cut counts the rows that would be there, not those that no table shows. */
+static void test_waits_cut(void **state)
+{
+	struct fixture *x = *state;
+	struct view_query q = {.form = VIEW_TEXT};
+	const char *end = "... cut: 1 rows more\n";
+	const size_t full = 256 << 20;
+
+	create(x, 7, "main.worker", T0);
+	park(x, 7, "chan receive", IDLES, T0 + S);
+	create(x, 8, "runtime.bgsweep", T0);
+	park(x, 8, "GC sweep wait", "runtime.bgsweep(...)\n\t/go/mgcsweep.go:9\n", T0 + S);
+	buf_reset(&x->out);
+	assert_int_equal(buf_reserve(&x->out, full + 4096), 0);
+	memset(x->out.data, ' ', full);
+	x->out.len = full;
+	assert_int_equal(view_wait_stacks(&x->v, &q, &x->out), 0);
+	assert_string_equal(x->out.data + x->out.len - strlen(end), end);
+	buf_free(&x->out);
+}
+
+static bool allocates(void *ctx, unsigned proc, struct live_runtime *ret)
+{
+	*ret = (struct live_runtime){.read_ns = T0 + 20 * S, .alloc_per_second = 100e6};
+	return true;
+}
+
+/* One figure: what stats says of the rate, as long as it is of now. */
+static void test_allocation(void **state)
+{
+	struct fixture *x = *state;
+
+	create(x, 8, "main.worker", T0);
+	now(x, T0 + 21 * S);
+	assert_null(strstr(problems(x), "MB allocated"));
+	x->live.runtime_known = allocates;
+	assert_non_null(strstr(problems(x), "warning allocation: 100 MB allocated a second, as the "
+					    "runtime counts it"));
+	now(x, T0 + 31 * S);
+	assert_null(strstr(problems(x), "MB allocated"));
+}
+
 static int is_traced(void *ctx, unsigned proc, struct health *ret)
 {
 	*ret = (struct health){0};
@@ -714,7 +756,7 @@ int main(void)
 		TEST(test_target_gone), TEST(test_functions_cpu),  TEST(test_see_is_there),
 		TEST(test_execed),      TEST(test_leaks_late),     TEST(test_latency),
 		TEST(test_cost),        TEST(test_ends_by_memory), TEST(test_slow_growth),
-		TEST(test_starved),
+		TEST(test_starved),     TEST(test_waits_cut),      TEST(test_allocation),
 	};
 	int failed = cmocka_run_group_tests_name("problems", tests, NULL, NULL);
 
