@@ -4,6 +4,8 @@
 # exact and nothing is lost, for the oldest and newest Go and those where the runtime changed.
 # timeout: 420
 # beside: yes
+# sanitized: no
+# (the oldest and the newest slice of the matrix trace from the first instruction, too, with the sanitized build.)
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../app_lib.sh"
 need_tracing

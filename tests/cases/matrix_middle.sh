@@ -4,6 +4,8 @@
 # symbols, and with C threads under the race detector.
 # timeout: 400
 # beside: yes
+# sanitized: no
+# (the oldest and the newest slice run all of our code that this one does.)
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../app_lib.sh"
 . "$(dirname "$0")/../matrix_lib.sh"

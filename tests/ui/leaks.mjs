@@ -53,13 +53,20 @@ async function layout(page, where) {
 	assert(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'the page is wider than the screen');
 }
 
+// The group's graph, unless it is there.
+async function openGraph(page) {
+	if (await page.locator('.leak-group .wait-graph').count()) return;
+	await answers(page);
+	await page.goto(url);
+	await ready(page);
+	await tab(page, 'Leaks');
+	await page.locator('.leak-group summary').click();
+	await page.locator('.leak-group .wait-graph').first().waitFor();
+}
+
 const graph = {
 	async 'a group is a graph'(page) {
-		await answers(page);
-		await page.goto(url);
-		await ready(page);
-		await tab(page, 'Leaks');
-		await page.locator('.leak-group summary').click();
+		await openGraph(page);
 		const nodes = await until('its nodes', () => page.locator('.leak-group .wait-graph .node').allTextContents(), (all) => all.length === 5);
 		// Two in the cycle, two who wait alike as one, two locks.
 		assert(nodes.filter((n) => n.includes('main.worker')).length === 3 && nodes.some((n) => n.startsWith('3 and 1 alike')), nodes.join('; '));
@@ -71,6 +78,7 @@ const graph = {
 		await shot(page, `leak-graph-${shotName.end}`);
 	},
 	async 'a line has its evidence'(page) {
+		await openGraph(page);
 		const held = page.locator('.leak-group .wait-graph .holds').first();
 		assert((await held.locator('title').textContent()).includes('goroutine 2 likely holds Mutex 0xc000012341'), 'its title');
 		const { x, y } = await held.locator('.hit').evaluate((p) => {
@@ -83,6 +91,7 @@ const graph = {
 		await shot(page, `leak-evidence-${shotName.end}`);
 	},
 	async 'a click leads to the goroutine, which says what it waits on'(page) {
+		await openGraph(page);
 		await page.locator('.leak-group .node', { hasText: /^1/ }).first().click();
 		await until('the panel', () => page.locator('.panel h2').textContent(), (t) => t === 'Goroutine 1');
 		const part = page.locator('.panel .waits-on');

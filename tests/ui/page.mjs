@@ -57,7 +57,7 @@ async function putBack(page, { width = 1280, height = 800, theme = 'light' }, ho
 	await page.evaluate(() => localStorage.clear());
 	await page.goto('about:blank');
 	await page.goto(home);
-	await ready(page);
+	await page.waitForFunction(() => window.timeline?.entries.length > 0);
 }
 
 let failed = 0;

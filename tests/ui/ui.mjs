@@ -13,6 +13,16 @@ const leave = async (page) => {
 	await page.keyboard.press('a');
 	return view(page);
 };
+const chooseRange = async (page) => {
+	await page.keyboard.down('Shift');
+	await page.mouse.move(400, 300);
+	await page.mouse.down();
+	await page.mouse.move(600, 320, { steps: 4 });
+	await page.mouse.up();
+	await page.keyboard.up('Shift');
+	await page.locator('.range td', { hasText: 'waiting' }).waitFor();
+};
+
 const steps = {
 	async 'rows appear, in the colours of the settings'(page) {
 		await page.goto(url);
@@ -319,13 +329,7 @@ const steps = {
 		await until('as it was', kept, (w) => w === 220);
 	},
 	async 'a range has statistics'(page) {
-		await page.keyboard.down('Shift');
-		await page.mouse.move(400, 300);
-		await page.mouse.down();
-		await page.mouse.move(600, 320, { steps: 4 });
-		await page.mouse.up();
-		await page.keyboard.up('Shift');
-		await page.locator('.range td', { hasText: 'waiting' }).waitFor();
+		await chooseRange(page);
 		await page.getByRole('button', { name: 'Copy CSV' }).click();
 		await page.getByRole('button', { name: 'Copied' }).waitFor();
 		const [href, magic] = await page.getByRole('link', { name: /Export/ }).evaluate(async (a) => [a.getAttribute('href'), new TextDecoder().decode((await (await fetch(a.href)).arrayBuffer()).slice(257, 262))]);
@@ -333,6 +337,7 @@ const steps = {
 		await shot(page, 'range');
 	},
 	async 'how long its stays were, and which'(page) {
+		if (!await page.locator('.range').count()) await chooseRange(page);
 		await page.locator('.range').getByRole('button', { name: 'waiting' }).click();
 		const bars = page.locator('.bars-table tbody tr');
 		const number = (text) => Number(text.replace(/,/g, ''));

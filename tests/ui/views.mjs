@@ -7,6 +7,11 @@ import { painted, ready, run, shot } from './page.mjs';
 const [url] = process.argv.slice(2);
 const SECOND = 12; // goroutines of the second process
 const tab = (page, name) => page.getByRole('tab', { name, exact: true }).click();
+// Each step begins on that tab, whatever the one before it left behind.
+const on = (name, steps) => Object.fromEntries(Object.entries(steps).map(([title, step]) => [title, async (page, problems) => {
+	if (await page.getByRole('tab', { name, exact: true }).getAttribute('aria-selected') !== 'true') await tab(page, name);
+	await step(page, problems);
+}]));
 const rows = (page) => page.evaluate(() => window.timeline?.entries.filter((e) => e.row && !e.row.exited).length ?? 0);
 const boxes = (page) => page.locator('.flame-box').allTextContents();
 const hash = (page) => page.evaluate(() => location.hash);
@@ -361,5 +366,5 @@ const narrow = {
 	},
 };
 
-const failed = await run({}, { ...processes, ...flame, ...compare, ...keys, ...control }) + await run({ width: 390, height: 844, theme: 'dark', touch: true }, narrow);
+const failed = await run({}, { ...processes, ...on('Flame', flame), ...on('Compare', compare), ...on('Timeline', keys), ...control }) + await run({ width: 390, height: 844, theme: 'dark', touch: true }, narrow);
 process.exit(failed ? 1 : 0);
