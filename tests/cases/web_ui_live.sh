@@ -3,7 +3,7 @@
 # The web UI in Chromium on the demo server under load, traced and mounted: rows with its names,
 # following, pausing, search, the panel with its stack and its path in the mount; and nothing in the
 # console; then the six questions of docs/ui.md on examples/three-bugs. Screenshots of both themes and widths go to $SHOTS.
-# timeout: 400
+# timeout: 460
 # sanitized: no
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../app_lib.sh"
@@ -37,7 +37,7 @@ end "$DEMO"
 start_three_bugs
 mount_demo -web -web-port 0 -storage-dir "$T/sessions"
 wait_web
-(cd "$T/ui" && timeout 150 node walk.mjs "$WEB" "$SHOTS") || fail "a question has no answer in three steps"
+(cd "$T/ui" && timeout 220 node walk.mjs "$WEB" "$SHOTS") || fail "a question has no answer in three steps"
 kill -0 "$LOAD" 2>/dev/null || fail "the load gave up: $(cat "$T/three-bugs.out")"
 stop_xgotopfs
 unharmed "$DEMO"
