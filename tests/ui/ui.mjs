@@ -230,10 +230,10 @@ const steps = {
 			t.redraw();
 			return row.goid;
 		});
-		// The rows are those of the time that is looked at: others, a moment after the view has moved there.
+		// The rows are those of the time that is looked at: others, a moment after the view has moved there; then nobody is wished into sight.
 		const at = await pointAt(page, 'it is told of', () => page.evaluate((goid) => {
 			const t = window.timeline, i = t.indexOf(goid), r = t.entries[i]?.lane?.rows.find((r) => r.goid === goid), box = t.canvas.getBoundingClientRect(), y = t.rowTop(i) + 10;
-			return t.view.travels || !r || y < 26 || y > box.height ? null : { x: box.x + t.labels + t.view.x((r.created + r.exited) / 2), y: box.y + y };
+			return t.view.travels || t.wished || !r || y < 26 || y > box.height ? null : { x: box.x + t.labels + t.view.x((r.created + r.exited) / 2), y: box.y + y };
 		}, life), page.locator('.tooltip', { hasText: `Goroutine ${life} ` }));
 		await page.mouse.click(at.x, at.y);
 		await until('it is chosen', () => selected(page), (t) => t === `Goroutine ${life}`);
