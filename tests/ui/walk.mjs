@@ -91,7 +91,7 @@ const QUESTIONS = {
 		await hand.drag([x + labels + (width - labels) * 0.35, y + 12], [x + labels + (width - labels) * 0.75, y + 12]);
 		const bar = page.locator('.range');
 		const said = await until('its figures', () => bar.innerText(), has(/[\d,]+ goroutines/, /[\d.]+k? events/, 'waiting', 'running'), 60);
-		await seen(page, bar.locator('.range-head'));
+		await seen(page, bar.locator('.range-head').first());
 		return said.split('\n').slice(0, 4).join(' ');
 	},
 	async 'is the picture whole: loss, audit, coverage'(page, hand) {
