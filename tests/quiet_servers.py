@@ -6,8 +6,8 @@ Usage: quiet_servers.py XGOTOPFS PROGRAMS FOLDER SECONDS EVERY LEVEL...
 
 Starts each server of leaks_servers.py under xgotopfs, once at each level, keeps clients at it, reads
 `problems` every so many seconds from the first one to after its end, and prints each new kind of line. What
-xgotopfs says of itself (cost, lost) is counted apart. Fails when anything else was said, but that a
-server which was asked to end has ended."""
+xgotopfs says of itself (cost, lost), and of a machine that is short of processors (a notice of latency), is
+counted apart. Fails when anything else was said, but that a server which was asked to end has ended."""
 import collections
 import os
 import re
@@ -18,6 +18,7 @@ import time
 from leaks_servers import Run, find, servers
 
 OURS = ("cost", "lost")
+MACHINE = ("notice", "latency")
 
 
 class Quiet(Run):
@@ -25,7 +26,7 @@ class Quiet(Run):
         super().__init__(xgotopfs, program, server, folder, ["-probes", level])
         self.level, self.begun = level, time.monotonic()
         self.looks, self.said, self.ours, self.asked = 0, collections.Counter(), collections.Counter(), False
-        self.slowest = 0
+        self.slowest, self.machine = 0, collections.Counter()
 
     def problems(self):
         began = time.monotonic()
@@ -41,7 +42,7 @@ class Quiet(Run):
         for severity, kind, what in re.findall(r"^(notice|warning|critical) (\w+): (.*)$", text, re.M):
             if kind == "target" and self.asked:
                 continue
-            to = self.ours if kind in OURS else self.said
+            to = self.ours if kind in OURS else self.machine if (severity, kind) == MACHINE else self.said
             # Once for each thing that is told of, whatever the figures are.
             key = severity, kind, re.sub(r"\d+", "#", what).split(";")[0]
             to[key] += 1
@@ -83,13 +84,13 @@ def main():
     watch(runs, 3 * float(every), float(every))
     for thread in threads:
         thread.join()
-    print("| level | server | requests | looks | slowest look | lines | of ourselves |\n|---|---|---|---|---|---|---|")
+    print("| level | server | requests | looks | slowest look | false | of the machine | of ourselves |\n|---|---|---|---|---|---|---|---|")
     for run in runs:
         run.stop()
         ours = ", ".join(f"{kind} {n}" for kind, n in collections.Counter(
             {kind: sum(n for (_, k, _), n in run.ours.items() if k == kind) for kind in OURS}).items() if n) or "0"
         print(f"| {run.level} | {run.name} | {run.requests} | {run.looks} | {run.slowest:.1f} s | "
-              f"{sum(run.said.values())} | {ours} |")
+              f"{sum(run.said.values())} | {sum(run.machine.values())} | {ours} |")
         if not run.requests or not run.looks:
             print(f"{run.level} {run.name}: not tried: {run.failed}, {run.looks} looks", file=sys.stderr)
             wrong = True

@@ -2,6 +2,7 @@
 /* /proc/PID looked at before a target is opened. See process.h. */
 #include "core/target/process.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/base/log.h"
+#include "core/base/text.h"
 #include "core/base/util.h"
 
 #define KERNEL_THREAD_FLAG 0x00200000u
@@ -57,14 +59,58 @@ static bool is_kernel_thread(pid_t pid)
 	       flags & KERNEL_THREAD_FLAG;
 }
 
+/* NSpid: its numbers, from our pid namespace to its own (proc_pid_status(5)). */
+static bool is_namesake(pid_t candidate, pid_t pid, char *ret_name, size_t size)
+{
+	char path[64], line[256], name[64] = "";
+	bool found = false;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", candidate);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	while (fgets(line, sizeof(line), f)) {
+		const char *last = strrchr(line, '\t');
+
+		sscanf(line, "Name: %63[^\n]", name);
+		if (!strncmp(line, "NSpid:", 6) && last && last != strchr(line, '\t'))
+			found = strtol(last, NULL, 10) == pid;
+	}
+	fclose(f);
+	text_name(ret_name, size, name, strlen(name));
+	return found;
+}
+
+/* Who has the number in a container may be meant: "; in a container 7 is process 4711 (server)". */
+static void add_namesake(pid_t pid, char *ret, size_t size)
+{
+	DIR *dir = opendir("/proc");
+	struct dirent *d;
+	char name[128];
+
+	*ret = '\0';
+	while (dir && !*ret && (d = readdir(dir))) {
+		pid_t candidate = (pid_t)strtol(d->d_name, NULL, 10);
+
+		if (candidate > 0 && is_namesake(candidate, pid, name, sizeof(name)))
+			snprintf(ret, size, "; the one that is %d in a container is %d here: %s",
+				 pid, candidate, name);
+	}
+	if (dir)
+		closedir(dir);
+}
+
 int process_check(pid_t pid)
 {
-	char path[64], target[64];
+	char path[64], target[64], hint[256];
 	struct status s;
 	int err = status_read(pid, &s);
 
-	if (err == -ESRCH)
-		return log_error(err, "no process %d", pid);
+	if (err == -ESRCH) {
+		add_namesake(pid, hint, sizeof(hint));
+		return log_error(err, "no process %d%s", pid, hint);
+	}
 	if (err)
 		return log_error(err, "process %d: %s", pid, strerror(-err));
 	if (s.tgid != pid)
@@ -85,7 +131,8 @@ int process_check(pid_t pid)
 					     "namespace that is not below ours");
 	if (!is_kernel_thread(pid))
 		return log_error(-ESRCH, "process %d is gone", pid);
-	return log_error(-ENOEXEC, "process %d is a kernel thread, not a Go program", pid);
+	add_namesake(pid, hint, sizeof(hint));
+	return log_error(-ENOEXEC, "process %d is a kernel thread, not a Go program%s", pid, hint);
 }
 
 /*

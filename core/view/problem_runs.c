@@ -17,7 +17,7 @@
 /* problem_rules says so. */
 #define CALM_PERCENT    50
 #define NAMED_PERCENT   10
-#define STARVED_PERCENT 5
+#define STARVED_PERCENT 12
 
 /* Of one processor, in the last second. */
 static double percent(const struct scene *s, uint64_t ns)
@@ -109,6 +109,19 @@ static void add_runners(const struct scene *s, struct problem *p)
 	}
 }
 
+/* Who would take them. */
+static void add_own_share(const struct scene *s, struct problem *p)
+{
+	const struct cpu_recent *cpu = &s->cpu;
+	const struct names *names = model_names(s->v->model);
+
+	if (!cpu->own_site || percent_of(cpu->own_ns, cpu->all_ns) < CALM_PERCENT)
+		return;
+	buf_addf(&p->text, "; %.0f %% of that in ", percent_of(cpu->own_ns, cpu->all_ns));
+	view_site_file(names, cpu->own_site, &p->text);
+	name(p, names_string(names, names_site(names, cpu->own_site)->func_id));
+}
+
 /* What the machine did not give. */
 static void add_wait(const struct scene *s, struct problem *p)
 {
@@ -164,6 +177,7 @@ void problems_of_latency(struct scene *s)
 			 "samples: the machine's were busy with others, or its container has no "
 			 "more",
 			 percent_of(s->cpu.all_ns, s->cpu.ns), (double)s->cpu.ns / NS_PER_SEC);
+		add_own_share(s, p);
 		add_wait(s, p);
 	} else if (!s->cpu_sampled)
 		add_runners(s, p);

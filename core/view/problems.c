@@ -11,8 +11,9 @@
 #include "core/base/text.h"
 #include "core/model/samples.h"
 
-#define MS     1000000ull
-#define CPU_NS (10 * NS_PER_SEC) /* problem_rules says so */
+#define MS       1000000ull
+#define CPU_NS   (10 * NS_PER_SEC) /* problem_rules says so */
+#define EARLY_NS (12 * NS_PER_SEC)
 
 const struct problem_rule problem_rules[PROBLEM_KINDS] = {
 	[PROBLEM_TARGET] = {"target", NEEDS_NOTHING, 0, 0, 0, "the program has ended"},
@@ -56,7 +57,7 @@ const struct problem_rule problem_rules[PROBLEM_KINDS] = {
 		{"cpu", NEEDS_CPU, 25, 20 * MS, 60,
 		 "{p} % of the program's CPU time, and {n} % of a processor, or more, spent in "
 		 "one function of its own, or below it, in the last 10 s, by samples (on a machine "
-		 "that is short of processors 5 %, and {n} with what its threads waited for one); "
+		 "that is short of processors 12 %, and {n} with what its threads waited for one); "
 		 "without them "
 		 "goroutines of one start function that were running or waiting for a CPU of the "
 		 "machine for {p} % of a processor or more in the last second, for {t} or more "
@@ -359,6 +360,19 @@ static void text_problem(const struct problem *p, struct buf *out)
 	buf_addc(out, '\n');
 }
 
+/* What takes its time to be seen, and has not had it. */
+static void add_too_early(const struct scene *s, struct buf *out)
+{
+	uint64_t ns = view_since(s->now, s->info.attached_ns);
+
+	if (s->v->replay || s->info.state != PROC_RUNNING || ns >= EARLY_NS)
+		return;
+	buf_adds(out, "too early to tell: what grows, ended, waits for long or for a processor is "
+		      "seen after 5 to 10 s; look again in ");
+	emit_duration(out, (EARLY_NS - ns + NS_PER_SEC - 1) / NS_PER_SEC * NS_PER_SEC);
+	buf_addc(out, '\n');
+}
+
 static int as_text(const struct scene *s, struct buf *out)
 {
 	buf_addf(out, "problems %u, watched for ", s->n);
@@ -370,6 +384,7 @@ static int as_text(const struct scene *s, struct buf *out)
 		text_problem(&s->list[i], out);
 	if (!s->n)
 		buf_adds(out, "nothing found\n");
+	add_too_early(s, out);
 	buf_adds(out, "\nlooked for:\n");
 	for (unsigned i = 0; i < PROBLEM_KINDS; i++) {
 		if (*blind_to(s, &problem_rules[i]))

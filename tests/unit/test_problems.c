@@ -595,10 +595,14 @@ static void test_starved(void **state)
 	assert_null(strstr(text, "warning"));
 	assert_non_null(strstr(text, "notice latency: 1 % of "));
 	assert_non_null(strstr(text, "the program itself took 8 % of a processor"));
+	assert_non_null(strstr(text, "by samples: the machine's were busy with others, or its "
+				     "container has no more; 87 % of that in main.rank"));
 	x->live.runtime_known = starved;
+	assert_null(strstr(problems(x), "warning"));
+	sample(x, "main.rank", S / 3, T0 + 11 * S);
 	text = problems(x);
 	assert_non_null(strstr(text, "warning cpu: main.rank"));
-	assert_non_null(strstr(text, "7 % of a processor; for each second that its threads had a "
+	assert_non_null(strstr(text, "13 % of a processor; for each second that its threads had a "
 				     "processor they waited 9.0 s for one of the machine's"));
 }
 
