@@ -7,8 +7,8 @@ Usage: hunts.py XGOTOPFS SERVERS PAGE FOLDER RUN...
 A RUN is SERVER:LEVEL:WHEN: one of examples/incidents, built in the folder SERVERS; a level of -probes;
 `before` (attached before the fault begins) or `after`. The page has the commands, of each server in a
 block of shell below a line `<!-- hunt: SERVER -->`: `COMMAND  # TEXT` means that the first screen (here
-40 lines, of `problems` five and the headline) of what the command says has that text, `# TEXT (not LEVEL)`
-that it has not at that level. `goroutines/N` in a command is the first such folder that is named in the
+40 lines, of `problems` five and the headline) of what the command says has that text, `# TEXT (not LEVEL)` or
+`(not WHEN)` that this is not tried there. `goroutines/N` in a command is the first such folder that is named in the
 line of `problems` which had the text. All of it within PATIENCE seconds from when the fault is there and
 somebody is attached. Runs are done side by side, as many as XGOTOPFS_HUNTS_JOBS says (3)."""
 import concurrent.futures
@@ -45,7 +45,7 @@ class Failed(Exception):
 
 
 def blocks(page):
-    """server: [(command, text, levels that it is not for)]"""
+    """server: [(command, text, levels and times that it is not for)]"""
     found = {}
     with open(page, encoding="utf-8") as file:
         text = file.read()
@@ -126,7 +126,7 @@ class Hunt:
         goroutine, took = None, time.monotonic()
         deadline = took + PATIENCE
         for command, text, without in commands:
-            if self.level in without:
+            if self.level in without or self.when in without:
                 continue
             while True:
                 if "goroutines/N/" in command and goroutine is None:

@@ -357,6 +357,8 @@ static bool is_missed(const struct scene *s, const struct start_row *row,
 	if (last->flags & GOROUTINE_EXECED || is_made_on_demand(s, last))
 		return false;
 	/* Who comes and goes is met by a reading now and then, and others like it are not. */
+	if (last->flags & GOROUTINE_EXIT_READ && s->senders_wait)
+		return last->parent == 1 || last->seen_ns > last->created_ns;
 	if (last->flags & GOROUTINE_EXIT_READ)
 		return view_since(last->seen_ns, last->created_ns) >= rule->ns;
 	return (last->flags & GOROUTINE_FOUND && s->starts.counted) ||

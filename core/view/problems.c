@@ -33,12 +33,12 @@ const struct problem_rule problem_rules[PROBLEM_KINDS] = {
 		 "goroutine (they are in the middle of work), the oldest for {t} or longer"},
 	[PROBLEM_ENDED] =
 		{"ended", NEEDS_RUNNING, 4, 10 * NS_PER_SEC, 0,
-		 "all goroutines, at most {n}, that began at a function of the program's "
-		 "have ended, the last after {t} or more (with probes, or it was there before us), "
-		 "3 s ago "
-		 "or longer; not those made for a request, or by who is not known any more while "
-		 "no senders are blocked; critical while senders are blocked (see "
-		 "blocked), else a notice, for 5 minutes: they may have been done"},
+		 "all goroutines, at most {n}, that began at a function of the program's have "
+		 "ended, 3 s ago or longer, the last after {t} or more (with probes, or it was "
+		 "there before us; by memory alone also after less while senders are blocked), "
+		 "and were not made for a request; critical while senders are blocked (see "
+		 "blocked), else a notice, for 5 minutes, where it is known who made it: they "
+		 "may have been done"},
 	[PROBLEM_LEAK] = {"leak", NEEDS_LEAKS, 1, 0, 0,
 			  "{n} or more of which memory proves that nothing can wake them"},
 	[PROBLEM_GROWING] = {"growing", NEEDS_PAST, 20, 60 * NS_PER_SEC, 50,
