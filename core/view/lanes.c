@@ -253,7 +253,8 @@ static int as_text(struct lanes *l, const struct runs *r, struct buf *out)
 	cleanup_buf_ struct buf why = BUF_INIT;
 
 	add_why(l, r, &why);
-	buf_adds(out, "cpu\tbegin_ns\tend_ns\tns\tgoid\truns\tbusy_ns\twhat\tended\n");
+	buf_adds(out, "cpu\tbegin_ns\tend_ns\tns\tgoid\t"
+		      "runs\tbusy_ns\twhat\tended\n");
 	for (unsigned cpu = 0; cpu < EVENT_CPUS_MAX; cpu++)
 		buf_add(out, l->lanes[cpu].rows.data, l->lanes[cpu].rows.len);
 	if (why.len)

@@ -189,7 +189,8 @@ static int as_text(const struct view *v, const struct ran *r, const struct runs 
 	buf_addf(out, "goroutines %zu\n", r->rows.n);
 	if (runs->lost || runs->since_ns > runs->from)
 		buf_adds(out, "partly_unknown yes\n");
-	buf_adds(out, "\ngoid\tran_ns\tpercent\truns\tcpus\tgc\tfunction\n");
+	buf_adds(out, "\ngoid\tran_ns\tpercent\t"
+		      "runs\tcpus\tgc\tfunction\n");
 	for (size_t i = 0; i < MIN(r->rows.n, (size_t)SHOWN); i++) {
 		const struct row *row = &rows[i];
 

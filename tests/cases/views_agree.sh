@@ -43,7 +43,8 @@ agree "$MNT" "$WEB" "api/sessions/$session"
 # What a file has no arguments for: what is replayed and what is read say the same, some rows of some pages.
 for query in range_by?by={reason,function,waker,waker_function,site,caller} "range_by?by=waker&offset=3&limit=5" "range_by?filter=was:network,chan*" \
 	"flame?by=alloc&format=folded&weight=bytes" flame?by=cpu; do
-	curl -fs "$WEB/api/live/$query&proc=0" >"$T/replayed" || fail "$query of what is replayed: $(curl -s "$WEB/api/live/$query&proc=0")"
+	url="$WEB/api/live/$query&proc=0"
+	curl -fs "$url" >"$T/replayed" || fail "$query of what is replayed: $(curl -s "$url")"
 	curl -fs "$WEB/api/sessions/$session/$query" >"$T/read" || fail "$query of what is read: $(curl -s "$WEB/api/sessions/$session/$query")"
 	cmp "$T/replayed" "$T/read" || fail "$query: what is replayed and what is read differ"
 done
