@@ -64,15 +64,18 @@ static void look(struct windows *w, struct governor_look *ret)
 		.now_ns = monotonic_ns(), .cpu_ns = costs.cpu_ns, .hits_ns = costs.hits_ns};
 }
 
-/* What was told up to now. */
+/* What happened up to now, whether -sample chose it and there was room for it, or not. */
 static void count(struct windows *w, struct estimate_counts *ret)
 {
 	struct governor_look at;
 	struct model_totals totals;
+	struct capture_stats stats;
 
 	(void)source_wait_delivered(w->c.source, monotonic_ns(), DELIVERED_NS, NULL, NULL);
 	model_totals(w->c.model, -1, &totals);
-	memcpy(ret->events, totals.events, sizeof(ret->events));
+	w->c.source->stats(w->c.source->ctx, &stats);
+	for (unsigned type = 0; type < EVENT_TYPES; type++)
+		ret->events[type] = totals.events[type] + totals.lost[type] + stats.unchosen[type];
 	look(w, &at);
 	ret->cpu_ns = at.cpu_ns;
 	ret->hits_ns = at.hits_ns;

@@ -5,8 +5,9 @@
 
 #include "core/view/view_internal.h"
 
-static bool budget_of(const struct view *v, struct live_budget *ret)
+bool view_budget(const struct view *v, struct live_budget *ret)
 {
+	*ret = (struct live_budget){0};
 	if (!v->live->budget)
 		return false;
 	v->live->budget(v->live->ctx, ret);
@@ -68,7 +69,7 @@ void view_emit_budget(struct emit *e, const struct view *v)
 	struct live_budget b;
 	char key[64];
 
-	if (!budget_of(v, &b) || (b.max_percent <= 0 && !b.windows))
+	if (!view_budget(v, &b) || (b.max_percent <= 0 && !b.windows))
 		return;
 	emit_string(e, "budget_window", b.on ? "open" : "closed");
 	emit_u64(e, "budget_windows", b.windows);
@@ -91,14 +92,14 @@ bool view_in_windows(const struct view *v)
 {
 	struct live_budget b;
 
-	return budget_of(v, &b) && b.windows;
+	return view_budget(v, &b) && b.windows;
 }
 
 void view_budget_word(const struct view *v, struct buf *out)
 {
 	struct live_budget b;
 
-	if (!budget_of(v, &b) || b.max_percent <= 0)
+	if (!view_budget(v, &b) || b.max_percent <= 0)
 		return;
 	buf_addf(out, "budget %g%%: ", b.max_percent);
 	if (!b.windows)

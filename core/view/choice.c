@@ -18,20 +18,27 @@ static bool unchosen(const struct view *v, uint64_t ret[EVENT_TYPES])
 /*
  * Bytes by how many allocations they are of, of all that there were, and two standard errors: who
  * is chosen is chosen with the rate's chance, with all its bytes (Horvitz and Thompson's
- * estimator), so the squares of what each goroutine allocated say how much it depends on whom.
+ * estimator), so the squares of what each goroutine allocated say how much it depends on whom. How
+ * many there were between windows of -max-overhead is an estimate itself, with an error of its own.
  */
-static void emit_bytes(struct emit *e, const struct model_totals *t,
+static void emit_bytes(struct emit *e, const struct view *v, const struct model_totals *t,
 		       const uint64_t left[EVENT_TYPES], double rate)
 {
-	double seen = 0, all = 0;
+	double seen = 0, all = 0, unsure = 0;
+	struct live_budget b;
+	bool known = !view_budget(v, &b) || !b.windows || b.estimated;
 
 	for (unsigned type = 0; type < EVENT_TYPES; type++) {
 		if (!event_is_allocation((uint8_t)type))
 			continue;
 		seen += (double)t->events[type];
 		all += (double)(t->events[type] + t->lost[type] + left[type]);
+		if (!b.windows)
+			continue;
+		all += (double)b.missed[type];
+		unsure += (double)b.error[type];
 	}
-	if (seen <= 0 && all > 0) {
+	if (!known || (seen <= 0 && all > 0)) {
 		emit_unknown(e, "estimated_alloc_bytes");
 		emit_unknown(e, "estimated_alloc_bytes_error");
 		return;
@@ -39,7 +46,8 @@ static void emit_bytes(struct emit *e, const struct model_totals *t,
 	emit_u64(e, "estimated_alloc_bytes",
 		 seen > 0 ? (uint64_t)((double)t->alloc_bytes * all / seen + 0.5) : 0);
 	emit_u64(e, "estimated_alloc_bytes_error",
-		 (uint64_t)ceil(2 * sqrt((1 - rate) * t->alloc_squares) / rate));
+		 (uint64_t)ceil(2 * sqrt((1 - rate) * t->alloc_squares) / rate +
+				(seen > 0 ? (double)t->alloc_bytes / seen * unsure : 0)));
 }
 
 void view_emit_choice(struct emit *e, const struct view *v, const struct model_totals *t)
@@ -56,7 +64,7 @@ void view_emit_choice(struct emit *e, const struct view *v, const struct model_t
 		emit_u64(e, key, left[type]);
 	}
 	if (model_procs(v->model) == 1 && rates[RATE_GOROUTINES] < RATE_ONE)
-		emit_bytes(e, t, left, (double)rates[RATE_GOROUTINES] / RATE_ONE);
+		emit_bytes(e, v, t, left, (double)rates[RATE_GOROUTINES] / RATE_ONE);
 }
 
 void view_emit_chosen(struct emit *e, const struct view *v, unsigned proc, uint64_t goid)

@@ -69,6 +69,8 @@ void view_emit_probes(struct emit *e, const struct view *v, unsigned proc);
 /* What the hits cost by event type; what -max-overhead does, where there is such a bound. */
 void view_emit_costs(struct emit *e, const struct meter_sample *s);
 void view_emit_budget(struct emit *e, const struct view *v);
+/* false: there can be none, and *ret is all zero. */
+bool view_budget(const struct view *v, struct live_budget *ret);
 /* Counts are those of windows. */
 bool view_in_windows(const struct view *v);
 

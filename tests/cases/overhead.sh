@@ -40,6 +40,16 @@ wait_for 30 kept || fail "above the bound: $(grep '^budget' "$MNT/stats")"
 grep -q ' probes state=off' "$MNT/events" || fail "no end of a window in events"
 grep -q ' probes state=on' "$MNT/events" || fail "no begin of a window in events"
 
+# With a part of the goroutines chosen the bound holds as well, and what was not chosen is counted: in windows exactly,
+# between them estimated.
+echo goroutines:0.1 >"$MNT/control/sample" || fail "goroutines cannot be sampled under a bound"
+windows=$(key budget_windows) between=$(key estimated_unseen_newobject)
+wait_for 40 at_least budget_windows $((windows + 3)) || fail "no windows with a sample: $(grep ^budget "$MNT/stats")"
+at_least not_chosen_newobject 100 || fail "what was not chosen is not counted: $(cat "$MNT/stats")"
+at_least estimated_unseen_newobject $((between + 1)) || fail "no estimate with a sample: $(cat "$MNT/stats")"
+at_least estimated_alloc_bytes_error 1 || fail "no error of bytes: $(cat "$MNT/stats")"
+wait_for 30 kept || fail "above the bound with a sample: $(grep '^budget' "$MNT/stats")"
+
 # Without a bound everything is there again at once, for good.
 echo 0 >"$MNT/control/max_overhead" || fail "the bound cannot be lifted"
 before=$(key events_newobject)

@@ -58,6 +58,7 @@ struct world {
 	uint64_t load_ns;
 	unsigned looks; /* while it has load */
 	bool still;     /* no hits, for all that */
+	bool unchosen;  /* -sample leaves all of it out */
 	unsigned measured;
 };
 
@@ -74,6 +75,7 @@ static void w_stats(void *ctx, struct capture_stats *ret)
 
 			/* Now our program takes little, now much. */
 			w->stats.hits += hits;
+			w->stats.unchosen[EVENT_NEWOBJECT] += w->unchosen ? hits : 0;
 			w->stats.prog_ns_samples += hits / 64;
 			w->stats.prog_ns_sum += hits / 64 * (w->looks++ / 4 % 2 ? 50 : 350);
 		}
@@ -1075,6 +1077,26 @@ static void test_price_is_measured_again(void **state)
 	end(&w);
 }
 
+/* What -sample does not choose happened, and costs: the bound is kept, and between two windows it
+ * is estimated as well. */
+static void test_a_bound_with_a_sample(void **state)
+{
+	struct live_budget b;
+	struct world w;
+
+	make(&w, 10);
+	w.load = 500000;
+	w.unchosen = true;
+	assert_int_equal(engine_start(w.engine, true), 0);
+	wait_pauses(&w, 2);
+	w.live.budget(w.live.ctx, &b);
+	assert_true(b.windows >= 1);
+	assert_true(b.estimated);
+	assert_true(b.missed[EVENT_NEWOBJECT] > 0);
+	assert_int_equal(b.missed[EVENT_MAKEMAP], 0);
+	end(&w);
+}
+
 static void test_within_the_bound_all_stays(void **state)
 {
 	struct world w;
@@ -1468,6 +1490,7 @@ int main(void)
 		cmocka_unit_test(test_the_bound_is_kept),
 		cmocka_unit_test(test_costs_are_one_figure),
 		cmocka_unit_test(test_price_is_measured_again),
+		cmocka_unit_test(test_a_bound_with_a_sample),
 		cmocka_unit_test(test_within_the_bound_all_stays),
 		cmocka_unit_test(test_a_bound_ends_no_pause),
 		cmocka_unit_test(test_the_kernel_refuses),
