@@ -11,7 +11,7 @@ need curl
 TIMES=$((100 * ${XGOTOPFS_SURVIVE:-1}))
 RATES=(casgstatus:1 newobject:1,makeslice:1 newgoroutine:1,goexit:1 newobject:0.01,makemap:1
 	casgstatus:0.5,newgoroutine:1,goexit:1,newobject:1,makeslice:1,makemap:1)
-LEVELS=(full demand none full)
+LEVELS=(full demand light none full)
 
 toggle() {
 	local i
@@ -34,6 +34,13 @@ toggle() {
 	before=$(sed -n 's/^events_total //p' "$MNT/stats")
 	more() { [ "$(sed -n 's/^events_total //p' "$MNT/stats")" -gt "$((before + 1000))" ]; }
 	wait_for 20 more || fail "no events after $TIMES changes"
+	# Levels begin and end the sampling of CPU time, too, which goes on.
+	local sampled
+	sampled=$(sed -n 's/^cpu_samples //p' "$MNT/stats")
+	samples() { [ "$(sed -n 's/^cpu_samples //p' "$MNT/stats")" -gt "$sampled" ]; }
+	if grep -q '^cpu_sampling on' "$MNT/health"; then
+		wait_for 20 samples || fail "no CPU samples after $TIMES changes: $(grep ^cpu_ "$MNT/health" "$MNT/stats")"
+	fi
 	# Nothing is lost that was not counted: what events tell is what memory has.
 	echo casgstatus:1,newgoroutine:1,goexit:1 >"$MNT/control/sample"
 	wait_for 30 grep -q '^audit agrees' "$MNT/health" || fail "after $TIMES changes: $(grep -E '^(audit|warning)' "$MNT/health")"
