@@ -21,6 +21,12 @@
 #define THIN_AT_A_TIME  8
 #define FULL_PART       4 /* a span goes first when one in so many of its objects waits */
 
+/* runtime/stack.go: of stacks of threads and goroutines, and of their guards. */
+#define STACK_MIN (1u << 11)
+#define STACK_MAX (1u << 30)
+#define GUARD_MAX (1u << 14)
+#define G_MIN     256 /* bytes of a runtime.g at least */
+
 enum { THIN, FULL, STACKS };
 
 struct stack {
@@ -225,6 +231,26 @@ static uint64_t next_pending(const struct reach *r, uint64_t i, uint64_t end)
 	return end;
 }
 
+bool reach_begins_with_stack(const struct heap *h, const uint64_t words[REACH_G_WORDS])
+{
+	const uint64_t size = words[1] - words[0], guard = words[2] - words[0];
+
+	return size >= STACK_MIN && size <= STACK_MAX && !(size & (size - 1)) && guard &&
+	       guard <= GUARD_MAX && !heap_span_at(h, words[0]);
+}
+
+/* Of threads' own stacks (m.g0, m.gsignal) the records are no goroutines', and are not known. */
+static void look_into_one(struct reach *r, const uint8_t *bytes, uint64_t size)
+{
+	uint64_t words[REACH_G_WORDS] = {0}, skipped = 0;
+
+	if (size > G_MIN) {
+		memcpy(words, bytes, sizeof(words));
+		skipped = reach_begins_with_stack(r->heap, words) ? 16 : 0;
+	}
+	reach_words(r, bytes + skipped, size - skipped);
+}
+
 /* All of a span's objects that wait; `bytes` NULL: they cannot be read. */
 static void look_into(struct reach *r, const struct heap_span *s, const uint8_t *bytes)
 {
@@ -235,7 +261,7 @@ static void look_into(struct reach *r, const struct heap_span *s, const uint8_t 
 		set_bit(r->seen, i);
 		--*pending;
 		if (bytes)
-			reach_words(r, bytes + (i - s->first) * s->elem_size, s->elem_size);
+			look_into_one(r, bytes + (i - s->first) * s->elem_size, s->elem_size);
 	}
 }
 

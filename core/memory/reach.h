@@ -13,6 +13,8 @@
 
 #include "core/memory/heap.h"
 
+#define REACH_G_WORDS 3 /* stack.lo, stack.hi, stackguard0 */
+
 struct reach;
 
 /* The heap must outlive it. -ENOMEM. Takes a quarter of a byte for each place of an object. */
@@ -39,6 +41,10 @@ int reach_run(struct reach *r, uint64_t bytes);
 bool reach_is_reached(const struct reach *r, uint64_t addr);
 
 const struct heap *reach_heap(const struct reach *r);
+
+/* Do these words, an object's first ones, begin a runtime.g: a stack, and a place near its lower
+ * end? Behind a stack, where its bound points, another object may begin: that is no pointer. */
+bool reach_begins_with_stack(const struct heap *h, const uint64_t words[REACH_G_WORDS]);
 
 struct reach_stats {
 	uint64_t objects; /* reached */

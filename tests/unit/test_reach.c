@@ -19,7 +19,8 @@
 #define PAGES 256
 #define LARGE (1u << 20)
 
-/* Pages 0: objects of 64 bytes; 2: of 48, without pointers; 3: of 24; 128 on: one large object. */
+/* Pages 0: objects of 64 bytes; 2: of 48, without pointers; 3: of 24; 5: of 512; 128 on: one large
+ * object. */
 struct fixture {
 	uint8_t *mem;
 	struct heap *heap;
@@ -52,6 +53,7 @@ static int setup(void **state)
 		 .noscan = true},
 		{.base = addr_of(x, 0, 0), .limit = addr_of(x, 1, 0), .elem_size = 64},
 		{.base = addr_of(x, 3, 0), .limit = addr_of(x, 3, PAGE / 24 * 24), .elem_size = 24},
+		{.base = addr_of(x, 5, 0), .limit = addr_of(x, 6, 0), .elem_size = 512},
 	};
 
 	assert_int_equal(heap_from_spans(spans, ARRAY_SIZE(spans), &x->heap), 0);
@@ -83,8 +85,8 @@ static void test_map(void **state)
 {
 	struct fixture *x = *state;
 
-	assert_int_equal(x->heap->n, 4);
-	assert_int_equal(x->heap->objects, 128 + 170 + 341 + 1);
+	assert_int_equal(x->heap->n, 5);
+	assert_int_equal(x->heap->objects, 128 + 170 + 341 + 16 + 1);
 	assert_ptr_equal(heap_span_at(x->heap, addr_of(x, 0, 65)), &x->heap->spans[0]);
 	assert_int_equal(heap_object_in_span(&x->heap->spans[0], addr_of(x, 0, 65)), 1);
 	assert_null(heap_span_at(x->heap, addr_of(x, 1, 0)));
@@ -218,6 +220,26 @@ static void test_spans(void **state)
 	heap_free(h);
 }
 
+/* What lies behind a stack is not reached by the stack's bounds, wherever such a record is. */
+static void test_stack_bounds(void **state)
+{
+	struct fixture *x = *state;
+	const uint64_t behind = addr_of(x, 5, 0), stack = behind - 2048;
+
+	for (unsigned i = 0; i < 2; i++) { /* the second has no guard: no record of a stack */
+		const uint64_t g = addr_of(x, 5, 512 * (i + 2));
+
+		put(x, g, stack);
+		put(x, g + 8, behind);
+		put(x, g + 16, i ? 0 : stack + 928);
+		put(x, g + 24, addr_of(x, 0, 64));
+		reach_value(x->r, g);
+		run(x);
+		assert_true(reach_is_reached(x->r, addr_of(x, 0, 64)));
+		assert_int_equal(reach_is_reached(x->r, behind), i);
+	}
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -229,6 +251,7 @@ int main(void)
 		TEST(test_roots),
 		TEST(test_hole),
 		cmocka_unit_test(test_spans),
+		TEST(test_stack_bounds),
 	};
 
 	return cmocka_run_group_tests_name("reach", tests, NULL, NULL);

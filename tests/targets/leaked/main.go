@@ -245,11 +245,13 @@ func churn() {
 		mu.Lock()
 		go func() { mu.Lock(); ch <- make([]byte, 1000+i%5000); mu.Unlock() }()
 		go func() {
+			t := time.NewTimer(time.Hour) // on a busy machine a second is short, and the sender is lost
 			select {
 			case b := <-ch:
 				table2.Store(i%1000, b)
-			case <-time.After(time.Second):
+			case <-t.C:
 			}
+			t.Stop()
 		}()
 		runtime.Gosched()
 		mu.Unlock()
