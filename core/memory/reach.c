@@ -251,17 +251,25 @@ static void look_into_one(struct reach *r, const uint8_t *bytes, uint64_t size)
 	reach_words(r, bytes + skipped, size - skipped);
 }
 
-/* All of a span's objects that wait; `bytes` NULL: they cannot be read. */
+/* All of a span's objects that wait, also those that it finds in it: of a list that was built from
+ * its end each leads to the one below, and the span is not read for each anew. `bytes` NULL: they
+ * cannot be read. */
 static void look_into(struct reach *r, const struct heap_span *s, const uint8_t *bytes)
 {
 	uint64_t end = s->first + s->objects;
 	uint32_t *pending = &r->pending[s - r->heap->spans];
 
-	for (uint64_t i = next_pending(r, s->first, end); i < end; i = next_pending(r, i, end)) {
-		set_bit(r->seen, i);
-		--*pending;
-		if (bytes)
-			look_into_one(r, bytes + (i - s->first) * s->elem_size, s->elem_size);
+	for (bool found = true; found && *pending;) {
+		found = false;
+		for (uint64_t i = next_pending(r, s->first, end); i < end;
+		     i = next_pending(r, i, end)) {
+			set_bit(r->seen, i);
+			--*pending;
+			found = true;
+			if (bytes)
+				look_into_one(r, bytes + (i - s->first) * s->elem_size,
+					      s->elem_size);
+		}
 	}
 }
 

@@ -240,6 +240,21 @@ static void test_stack_bounds(void **state)
 	}
 }
 
+/* A list that was built from its end, each object leading to the one below: its span is read once.
+ */
+static void test_backward(void **state)
+{
+	struct fixture *x = *state;
+	const size_t n = PAGE / 64;
+
+	for (size_t i = 1; i < n; i++)
+		put(x, addr_of(x, 0, 64 * i), addr_of(x, 0, 64 * (i - 1)));
+	reach_value(x->r, addr_of(x, 0, 64 * (n - 1)));
+	run(x);
+	assert_int_equal(reach_stats(x->r).objects, n);
+	assert_int_equal(reach_stats(x->r).bytes, PAGE);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -252,6 +267,7 @@ int main(void)
 		TEST(test_hole),
 		cmocka_unit_test(test_spans),
 		TEST(test_stack_bounds),
+		TEST(test_backward),
 	};
 
 	return cmocka_run_group_tests_name("reach", tests, NULL, NULL);
