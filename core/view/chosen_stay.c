@@ -10,6 +10,7 @@
 struct search {
 	struct chosen_stay *ret;
 	uint64_t at, longest;
+	bool over; /* a recording, or what has ended: it is in none any more */
 };
 
 static bool fits(enum choose_stay what, unsigned state)
@@ -27,7 +28,7 @@ static void look_at(void *ctx, const struct stay *stay)
 		return;
 	/* At the end of one its next begins. */
 	if (ret->asked ? s->at < stay->begin || s->at >= MAX(end, stay->begin + 1)
-		       : stay->end && end - stay->begin < s->longest)
+		       : (stay->end || s->over) && end - stay->begin < s->longest)
 		return;
 	ret->found = true;
 	ret->stay = *stay;
@@ -48,6 +49,7 @@ int chosen_stay_read(const struct view *v, struct view_query *q, enum choose_sta
 		return err;
 	window_place(&w, v, q->proc);
 	ret->now = w.now;
+	s.over = v->replay || w.end_ns;
 	return window_stays(&w, v, &ret->g, look_at, &s);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Which of a goroutine's stays a question is about: the one at the time `at`, or the one it is in,
- * or else the longest that is retained. For this room only.
+ * Which of a goroutine's stays a question is about: the one at the time `at`, or the one it is in
+ * (not of a recording or what has ended), or else the longest that is retained. For this room only.
  */
 #ifndef XGOTOPFS_VIEW_CHOSEN_STAY_H
 #define XGOTOPFS_VIEW_CHOSEN_STAY_H

@@ -30,9 +30,10 @@ struct span {
 
 struct lane {
 	bool here, pending;
+	struct span first; /* what is not known before all of them; kinds 0: there is nothing */
 	struct span last;
 	struct buf rows;
-	uint64_t busy, runs, spans;
+	uint64_t begin, busy, runs;
 };
 
 struct mark {
@@ -73,23 +74,35 @@ static void span_text(unsigned cpu, const struct span *s, struct buf *out)
 		buf_addf(out, "%s\n", run_end_word(s->ended));
 }
 
+static void put_span(const struct lanes *l, unsigned cpu, const struct span *s, struct buf *out)
+{
+	if (l->form != VIEW_JSON) {
+		span_text(cpu, s, out);
+		return;
+	}
+	if (buf_last(out) == ']')
+		buf_addc(out, ',');
+	PACK(LANE_COLUMNS);
+}
+
 static void flush(struct lanes *l, unsigned cpu)
 {
 	struct lane *lane = &l->lanes[cpu];
-	const struct span *s = &lane->last;
-	struct buf *out = &lane->rows;
 
-	if (!lane->pending)
-		return;
+	if (lane->pending)
+		put_span(l, cpu, &lane->last, &lane->rows);
 	lane->pending = false;
-	if (l->form == VIEW_JSON) {
-		if (lane->spans)
-			buf_addc(out, ',');
-		PACK(LANE_COLUMNS);
-	} else {
-		span_text(cpu, s, out);
-	}
-	lane->spans++;
+}
+
+static void put_lane(const struct lanes *l, unsigned cpu, struct buf *out)
+{
+	const struct lane *lane = &l->lanes[cpu];
+
+	if (lane->first.kinds)
+		put_span(l, cpu, &lane->first, out);
+	if (lane->rows.len && buf_last(out) == ']')
+		buf_addc(out, ',');
+	buf_add(out, lane->rows.data, lane->rows.len);
 }
 
 static struct span span_of(const struct lanes *l, const struct run *run)
@@ -117,6 +130,12 @@ static void add_span(struct lanes *l, unsigned cpu, const struct run *run)
 
 	if (s.end <= s.begin)
 		return;
+	if (run->kind == RUN_UNKNOWN && lane->here && s.begin < lane->begin) {
+		lane->first = s;
+		return;
+	}
+	if (!lane->here)
+		lane->begin = s.begin;
 	lane->here = true;
 	lane->busy += s.busy;
 	lane->runs += s.runs;
@@ -234,7 +253,7 @@ static int as_json(struct lanes *l, const struct runs *r, unsigned proc, struct 
 		json_ku(out, "runs", lane->runs);
 		json_key(out, "spans");
 		buf_addc(out, '[');
-		buf_add(out, lane->rows.data, lane->rows.len);
+		put_lane(l, cpu, out);
 		buf_adds(out, "]}");
 	}
 	buf_addc(out, ']');
@@ -256,7 +275,7 @@ static int as_text(struct lanes *l, const struct runs *r, struct buf *out)
 	buf_adds(out, "cpu\tbegin_ns\tend_ns\tns\tgoid\t"
 		      "runs\tbusy_ns\twhat\tended\n");
 	for (unsigned cpu = 0; cpu < EVENT_CPUS_MAX; cpu++)
-		buf_add(out, l->lanes[cpu].rows.data, l->lanes[cpu].rows.len);
+		put_lane(l, cpu, out);
 	if (why.len)
 		buf_addf(out, "... %s\n", why.data);
 	return buf_error(out);

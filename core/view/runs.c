@@ -24,6 +24,7 @@ struct who {
 struct cpu {
 	uint64_t goid;       /* who is there; 0: nobody that is known */
 	uint64_t unknown_ns; /* from then on it is not known who */
+	uint64_t first_ns;   /* its first event */
 	bool known, met;     /* since the last loss; ever */
 };
 
@@ -31,8 +32,9 @@ struct look {
 	const struct view *v;
 	unsigned proc;
 	struct runs *r;
-	uint64_t floor_ns;  /* nothing is known from before */
-	uint64_t before_ns; /* of the last event before the one that is looked at */
+	uint64_t floor_ns, floor_first; /* nothing is known from before; of those the first */
+	uint64_t unplaced_ns; /* until then somebody may run since before it, nobody knows where */
+	uint64_t before_ns;   /* of the last event before the one that is looked at */
 	struct groups who;
 	struct cpu cpus[EVENT_CPUS_MAX + 1];
 	struct event events[BATCH];
@@ -70,9 +72,9 @@ static void tell(struct look *l, const struct run *run)
 		l->r->fn(l->r->ctx, run);
 }
 
-static void tell_unknown(struct look *l, unsigned cpu, uint64_t until)
+static void tell_unknown(struct look *l, unsigned cpu, uint64_t since, uint64_t until)
 {
-	struct run run = {.begin = l->cpus[cpu].unknown_ns,
+	struct run run = {.begin = since,
 			  .end = until,
 			  .sure_ns = until,
 			  .cpu = (uint16_t)cpu,
@@ -81,6 +83,19 @@ static void tell_unknown(struct look *l, unsigned cpu, uint64_t until)
 			  .seen = true};
 
 	tell(l, &run);
+}
+
+/* Before its first event there may have been whoever ran since before the floor, as long as it is
+ * not known where that was; before the floor anybody. */
+static void tell_first(struct look *l)
+{
+	uint64_t since = MIN(l->floor_first, l->r->from),
+		 until = MAX(l->unplaced_ns, l->floor_first);
+
+	for (unsigned cpu = 1; cpu <= EVENT_CPUS_MAX; cpu++) {
+		if (l->cpus[cpu].met)
+			tell_unknown(l, cpu, since, MIN(l->cpus[cpu].first_ns, until));
+	}
 }
 
 /* --- beginning and ending ----------------------------------------------------------------------
@@ -98,6 +113,8 @@ static void end_run(struct look *l, struct who *w, uint64_t at, enum run_end how
 	run->ended = (uint8_t)how;
 	run->to_cpu = to_cpu;
 	tell(l, run);
+	if (!run->seen)
+		l->unplaced_ns = MAX(l->unplaced_ns, run->end ? run->end : UINT64_MAX);
 	run->kind = RUN_UNKNOWN;
 }
 
@@ -136,9 +153,9 @@ static void meet_cpu(struct look *l, const struct event *ev)
 
 	l->r->has_cpus = true;
 	if (!c->met)
-		c->unknown_ns = MIN(l->floor_ns, l->r->from);
-	if (!c->known)
-		tell_unknown(l, ev->cpu, ev->time_ns);
+		c->first_ns = ev->time_ns;
+	else if (!c->known)
+		tell_unknown(l, ev->cpu, c->unknown_ns, ev->time_ns);
 	c->met = c->known = true;
 	c->unknown_ns = ev->time_ns;
 }
@@ -339,7 +356,7 @@ static int add_events(struct look *l)
 		if (!n)
 			break;
 		if (first)
-			l->floor_ns = l->r->since_ns = l->events[0].time_ns;
+			l->floor_ns = l->floor_first = l->r->since_ns = l->events[0].time_ns;
 		first = false;
 		for (size_t i = 0; i < n && !err; i++)
 			err = add_event(l, &l->events[i]);
@@ -361,6 +378,7 @@ static int add_silent(struct look *l)
 		    model_goroutine(l->v->model, l->proc, goids[i], &g) ||
 		    view_state(&g) != GSTATE_RUNNING)
 			continue;
+		l->unplaced_ns = UINT64_MAX;
 		tell(l, &(struct run){.goid = goids[i],
 				      .begin = g.state_since_ns,
 				      .sure_ns = g.state_since_ns,
@@ -393,10 +411,12 @@ int runs_walk(const struct view *v, unsigned proc, struct runs *r)
 		end_run(l, &rows[i], 0, RUN_OPEN, 0);
 	for (unsigned cpu = 1; cpu <= EVENT_CPUS_MAX && !err; cpu++) {
 		if (l->cpus[cpu].met && !l->cpus[cpu].known)
-			tell_unknown(l, cpu, r->to);
+			tell_unknown(l, cpu, l->cpus[cpu].unknown_ns, r->to);
 	}
 	if (!err)
 		err = add_silent(l);
+	if (!err)
+		tell_first(l);
 	groups_free(&l->who);
 	return err;
 }

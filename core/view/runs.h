@@ -62,10 +62,11 @@ struct runs {
 };
 
 /*
- * Calls fn for each run that touches the range, when it ends: those of a CPU in the order of time.
- * Events somewhat before and after the range are looked at, too, to know who runs at its edges; who
- * has none there is in it only while he still runs now. A RUN_UNKNOWN is of a CPU, and has no goid.
- * 0, -ENOENT (no such process) or -ENOMEM.
+ * Calls fn for each run that touches the range, when it ends: those of a CPU in the order of time,
+ * but for what is not known before its first event, which comes last. Events somewhat before and
+ * after the range are looked at, too, to know who runs at its edges; who has none there is in it
+ * only while he still runs now. A RUN_UNKNOWN is of a CPU, and has no goid. 0, -ENOENT (no such
+ * process) or -ENOMEM.
  */
 int runs_walk(const struct view *v, unsigned proc, struct runs *r);
 

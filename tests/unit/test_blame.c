@@ -175,6 +175,21 @@ static void test_at(void **state)
 	hop(t, 0, 13, BLAME_START, 40, 106);
 }
 
+/* Without a time the wait it is in; of a recording, where it is in none any more, the longest. */
+static void test_which(void **state)
+{
+	struct test *t = *state;
+
+	convoy(t);
+	waits(t, 110, 13, "chan receive");
+	blame(t, 13, NULL);
+	assert_int_equal(t->stay.stay.begin, T0 + 110 * MS);
+	at(t, 120, 0, 1, GSTATE_RUNNABLE, GSTATE_RUNNING, NULL);
+	t->x->v.replay = true;
+	blame(t, 13, NULL);
+	hop(t, 0, 13, BLAME_START, 40, 106);
+}
+
 /* Who woke it ran all the while; or could, and did not; or was in a system call. */
 static void test_roots(void **state)
 {
@@ -368,9 +383,9 @@ static void test_nobody(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_convoy), TEST(test_at),          TEST(test_roots),
-		TEST(test_made),   TEST(test_ping_pong),   TEST(test_unknown),
-		TEST(test_circle), TEST(test_holder_runs), TEST(test_nobody),
+		TEST(test_convoy),      TEST(test_at),        TEST(test_which),   TEST(test_roots),
+		TEST(test_made),        TEST(test_ping_pong), TEST(test_unknown), TEST(test_circle),
+		TEST(test_holder_runs), TEST(test_nobody),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -133,12 +133,12 @@ static void test_turns(void **state)
 	waits(x, 50, 0, 9, "sleep");
 	runs_at(x, 51, 0, 7);
 	check(x, 0, 60,
-	      "0@0 0-10 unknown stopped\n"
-	      "0@1 0-12 unknown stopped\n"
 	      "7@0 10-30 go stopped\n"
 	      "8@1 12-40 go stopped\n"
 	      "9@0 31-50 go stopped\n"
-	      "7@0 51-0 go runs\n");
+	      "7@0 51-0 go runs\n"
+	      "0@0 0-10 unknown stopped\n"
+	      "0@1 0-10 unknown stopped\n");
 	/* Only what touches the range; what began before it has its own begin. */
 	check(x, 35, 36, "8@1 12-40 go stopped\n9@0 31-50 go stopped\n");
 }
@@ -153,7 +153,6 @@ static void test_moves(void **state)
 	allocates(x, 25, 1, 7);
 	waits(x, 30, 1, 7, "sleep");
 	check(x, 11, 40,
-	      "0@1 10-25 unknown stopped\n"
 	      "7@0 10-25 go moved 1 since 15\n"
 	      "7@1 25-30 go stopped\n");
 }
@@ -184,11 +183,11 @@ static void test_before(void **state)
 	yields(x, 20, 1, 7);
 	allocates(x, 30, 1, 8);
 	check(x, 10, 40,
-	      "0@1 5-20 unknown stopped\n"
 	      "7@? 5-20 go stopped before\n"
 	      "8@? 5-30 go moved before 1 since 5\n"
 	      "6@0 5-0 go runs\n"
-	      "8@1 30-0 go runs\n");
+	      "8@1 30-0 go runs\n"
+	      "0@1 5-20 unknown stopped\n");
 }
 
 /* What is lost is not known: neither who ran nor who was on a CPU. */

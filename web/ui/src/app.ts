@@ -60,6 +60,23 @@ export interface Mark {
 	note: string;
 }
 
+// A question about a goroutine that its panel answers: why it waited, or who ran while it could have.
+export interface Why {
+	goid: number;
+	what: 'blame' | 'ran';
+	at: number | null; // at which time, as the server has it; null: now, or the longest
+}
+
+// All who waited for one thing: a row of its own above the others. Times as the server has them.
+export interface Crowd {
+	goid: number; // who was asked about, and his wait
+	begin: number;
+	end: number;
+	now: number; // who waits still, does until then
+	waiters: { goid: number; begin: number; end: number }[];
+	kind: number; // of waiting
+}
+
 export interface Range {
 	from: number;
 	to: number;
@@ -120,6 +137,8 @@ class App {
 	list = new Value<List>(EMPTY_LIST);
 	selected = new Value<number | null>(null);
 	range = new Value<Range | null>(null);
+	why = new Value<Why | null>(null);
+	crowd = new Value<Crowd | null>(null);
 	marks = new Value<Mark[]>([]);
 	marked = new Value<Mark | null>(null); // the one that the dialog is about; its note '' is a new one
 	follow = new Value(true);
@@ -295,6 +314,8 @@ class App {
 		this.speed.set(0);
 		this.paused.set(false);
 		this.range.set(null);
+		this.why.set(null);
+		this.crowd.set(null);
 		this.marks.set([]);
 		for (;;) {
 			let status: Status;

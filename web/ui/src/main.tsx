@@ -4,7 +4,7 @@ import { render } from 'preact';
 import { useEffect } from 'preact/hooks';
 import 'uplot/dist/uPlot.min.css';
 import './style.css';
-import { app, VIEWS } from './app';
+import { app, VIEWS, type Why } from './app';
 import { Banner } from './banner';
 import { Compare } from './compare';
 import { Flame } from './flame';
@@ -30,8 +30,8 @@ const EDGES = ['none', 'selected', 'visible'] as const;
 function onKey(e: KeyboardEvent): void {
 	const target = e.target as HTMLElement;
 	if (app.dialog.get()) return;
-	if (target.closest('input, select, textarea, dialog') && e.key !== 'Escape') return;
-	if (e.key === ' ' && target.closest('button')) return;
+	if (target.closest('input:not([type=checkbox]), select, textarea, dialog') && e.key !== 'Escape') return;
+	if (e.key === ' ' && target.closest('button, input')) return;
 	if (app.view.get() === 'timeline' && current?.onKey(e)) return void e.preventDefault();
 	if (e.ctrlKey || e.metaKey || e.altKey) return;
 	const goid = app.selected.get();
@@ -51,7 +51,8 @@ function onKey(e: KeyboardEvent): void {
 	} else if (key === 'h') {
 		app.toggle('hidden', goid!);
 		say(`Goroutine ${goid} is ${app.browse.get().hidden.has(goid!) ? 'hidden' : 'shown'}`);
-	} else if (key === 'u') goToWaker(goid!);
+	} else if (key === 'r' || key === 'b') askWhy(key === 'r' ? 'ran' : 'blame', goid);
+	else if (key === 'u') goToWaker(goid!);
 	else if (key === 'c') {
 		app.set({ rowHeight: app.settings.get().rowHeight === 12 ? 20 : 12 });
 		say(`Rows: ${app.settings.get().rowHeight === 12 ? 'compact' : 'normal'}`);
@@ -73,6 +74,14 @@ const toggle = (on: boolean, set: (on: boolean) => void) => {
 	set(on);
 	return on ? 'on' : 'off';
 };
+
+// Of the goroutine and the time at the pointer, else of the chosen one.
+function askWhy(what: Why['what'], chosen: number | null): void {
+	const pointed = app.view.get() === 'timeline' ? current?.pointed() : null, goid = pointed?.goid ?? chosen;
+	if (goid === null || goid === undefined) return say('No goroutine is chosen, and none is at the pointer');
+	app.selected.set(goid);
+	app.why.set({ goid, what, at: pointed ? pointed.time + app.origin : null });
+}
 
 // Who made it runnable last.
 function goToWaker(goid: number): void {

@@ -10,11 +10,12 @@ import { copyText } from './clipboard';
 import { OF_LATE_NS, Slow, STAYS_SHOWN } from './slow';
 import { useValue } from './store';
 import { current } from './timeline/scene';
-import { CASGSTATUS, EVENT_TYPES, MAKEMAP, MAKESLICE, NEWGOROUTINE, NEWOBJECT, SPAN, STATES, type Span, type Stay } from 'contract';
+import { CASGSTATUS, EVENT_TYPES, MAKEMAP, MAKESLICE, NEWGOROUTINE, NEWOBJECT, RUNNABLE, SPAN, STATES, WAITING, type Span, type Stay } from 'contract';
 import { processOf, stateNumber } from './types';
 import { CpuOf } from './flame';
 import { goTo } from './goto';
 import { Waits, type WaitRow } from './waits';
+import { WhyPart } from './why';
 
 export { goTo };
 
@@ -192,6 +193,7 @@ function Body({ data }: { data: Data }) {
 				{d.uncertain ? <><dt>Note</dt><dd class="warn">times and counts may miss events that were lost, not sampled, or from before tracing</dd></> : null}
 			</dl>
 		</Part>
+		<WhyPart goid={d.goid} goTo={goTo} />
 		{data.waits?.length ? <Part title="Waits on" file={`${folder}/waits`}>
 			<Waits rows={data.waits} goid={d.goid} name={d.start_function ?? ''} goTo={goTo} /></Part> : null}
 		<Part title="Longest stays" note="of the last minute"><Slow stays={data.longest} goTo={goTo} /></Part>
@@ -208,7 +210,7 @@ function Body({ data }: { data: Data }) {
 		</Part>
 		<Part title="Stack" file={`${folder}/stack`}><pre class="stack" tabIndex={0} aria-label="Stack">{data.stack.trim()}</pre></Part>
 		<Part title="CPU" note="by samples"><CpuOf goid={d.goid} /></Part>
-		<Part title="Stays" note={`the last ${data.spans.length}`}><Spans spans={data.spans} now={d.now_ns} /></Part>
+		<Part title="Stays" note={`the last ${data.spans.length}`}><Spans spans={data.spans} now={d.now_ns} goid={d.goid} /></Part>
 		<Part title="Events" note={`the last ${data.events.length} of ${exact(data.eventTotal)} kept`} file={`${folder}/events`}>
 			<ol class="events" tabIndex={0} aria-label="Events">{[...data.events].reverse().map((e) => <EventLine e={e} self={d.goid} />)}</ol>
 		</Part>
@@ -241,7 +243,17 @@ function States({ d, folder }: { d: Detail; folder: string }) {
 	);
 }
 
-function Spans({ spans, now }: { spans: Span[]; now: number }) {
+// What is to be asked of a stay.
+function Ask({ s, goid }: { s: Span; goid: number }) {
+	const what = s[SPAN.state] === RUNNABLE ? 'ran' : s[SPAN.state] === WAITING ? 'blame' : null;
+	return what && <button class="link ask" onClick={(e) => {
+		e.stopPropagation();
+		app.why.set({ goid, what, at: s[SPAN.begin] });
+		document.querySelector('.panel .why')?.scrollIntoView({ block: 'nearest' });
+	}}>{what === 'ran' ? 'who ran' : 'why'}</button>;
+}
+
+function Spans({ spans, now, goid }: { spans: Span[]; now: number; goid: number }) {
 	if (!spans.length) return <p class="muted">None kept.</p>;
 	const show = (s: Span) => {
 		const from = s[SPAN.begin] - app.origin, to = (s[SPAN.end] || now) - app.origin, pad = Math.max((to - from) * 2, 1000);
@@ -251,7 +263,7 @@ function Spans({ spans, now }: { spans: Span[]; now: number }) {
 	};
 	return <table class="spans"><tbody>{[...spans].reverse().map((s) => (
 		<tr onClick={() => show(s)} title="Show it on the timeline">
-			<td><i class="dot" style={{ background: swatch(app.look.get(), s[SPAN.state], s[SPAN.reason]) }} />{STATES[s[SPAN.state]]}{s[SPAN.reason] ? <span class="muted"> {s[SPAN.reason]}</span> : null}</td>
+			<td><i class="dot" style={{ background: swatch(app.look.get(), s[SPAN.state], s[SPAN.reason]) }} />{STATES[s[SPAN.state]]}{s[SPAN.reason] ? <span class="muted"> {s[SPAN.reason]}</span> : null}<Ask s={s} goid={goid} /></td>
 			<td class="num">{duration((s[SPAN.end] || now) - s[SPAN.begin])}{s[SPAN.end] ? '' : ' …'}</td>
 			<td class="num muted">{s[SPAN.ended_by] ? <button class="link" title="Go to the goroutine that ended it" onClick={(e) => {
 				e.stopPropagation();

@@ -102,6 +102,8 @@ const KEYS: [string, string][] = [
 	['T', 'clock: since the start, local, UTC'],
 	['P H', 'pin and hide the selected row'],
 	['U', 'go to the goroutine that woke the selected one'],
+	['R', 'who ran instead, while it could run: at the pointer, or the longest of the selected one'],
+	['B', 'why it waited, from the wait to the root: at the pointer, or of the selected one'],
 	['C', 'compact rows'],
 	['E', 'arrows: who woke and created whom'],
 	['I', 'is the picture whole: loss, audit, coverage'],

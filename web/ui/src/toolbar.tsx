@@ -163,6 +163,8 @@ export function TimelineBar() {
 				onChange={(e) => app.set({ exited: e.currentTarget.checked ? 'screen' : 'none' })} />Exited</label>
 			<label class="check" title="The Go runtime's own goroutines, too"><input type="checkbox" checked={settings.showSystem}
 				onChange={(e) => app.set({ showSystem: e.currentTarget.checked })} />Runtime</label>
+			<label class="check" title="Who ran on which CPU, above the rows"><input type="checkbox" checked={settings.cpus}
+				onChange={(e) => app.set({ cpus: e.currentTarget.checked })} />CPUs</label>
 			<span class="sep" />
 			<span class="together"><button class="icon" aria-label="Zoom out" title="Zoom out (S)" onClick={() => zoom(1.6)}>−</button>
 			<Scale />

@@ -153,6 +153,7 @@ export interface UiSettings {
 	exitedKeep: number; // seconds an exited goroutine's row stays; 0 = as long as the server keeps it
 	showSystem: boolean;
 	lanes: boolean; // short lives share rows
+	cpus: boolean; // who ran on which CPU, above the rows
 	labels: number; // width of the label column, px
 	clock: Clock; // what times are called
 	allocations: boolean;
@@ -168,6 +169,7 @@ export const UI_DEFAULTS: UiSettings = {
 	exitedKeep: 0,
 	showSystem: false,
 	lanes: true,
+	cpus: false,
 	labels: 220,
 	clock: 'since',
 	allocations: true,

@@ -187,6 +187,11 @@ export class Timeline implements Scene, Shown {
 		return { entry: row ? { row } : entry, lane: entry?.lane ?? null, x, y, area, time };
 	}
 
+	pointed(): { goid: number; time: number } | null {
+		const row = this.hover?.area === 'rows' ? this.hover.entry?.row : null;
+		return row ? { goid: row.goid, time: this.hover!.time } : null;
+	}
+
 	reveal(goid: number): void {
 		const row = app.table?.rows.get(goid);
 		if (row && this.indexOf(goid) < 0) app.openGroupOf(row);

@@ -259,7 +259,7 @@ export const MARK_H = 14; // of a flag, px
 
 const hatches = new Map<string, CanvasPattern>();
 
-function hatching(ctx: Ctx, color: string): CanvasPattern {
+export function hatching(ctx: Ctx, color: string): CanvasPattern {
 	const known = hatches.get(color);
 	if (known) return known;
 	const c = document.createElement('canvas');

@@ -53,6 +53,7 @@ export interface Shown {
 	reveal(goid: number): void;
 	fit(): void;
 	onKey(e: KeyboardEvent): boolean; // true: it meant something here
+	pointed(): { goid: number; time: number } | null; // whose row the pointer is on, and when
 }
 
 export let current: Shown | null = null;

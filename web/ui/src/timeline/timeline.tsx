@@ -9,6 +9,7 @@ import { useValue } from '../store';
 import { ABOUT, AT_LEAST, STATES } from 'contract';
 import { duration } from '../format';
 import { CLOCKS, type Clock } from '../walltime';
+import { CpuLanes } from './cpus';
 import { Timeline } from './engine';
 import { attachInput } from './input';
 import { Minimap } from './minimap';
@@ -45,6 +46,7 @@ export function TimelineView({ place }: { place?: Link['place'] }) {
 		<div class="timeline">
 			<div class="map-row"><Legend />
 				<canvas class="minimap" ref={map} aria-label="Overview of the whole time; drag the window" role="img" /></div>
+			{engine && <CpuLanes timeline={engine} />}
 			<div class="canvas-box">
 				<canvas class="rows" ref={canvas} tabIndex={0} role="application"
 					aria-label="Timeline of goroutines. Arrow up and down choose one, W A S D move and zoom, ? shows all keys." />
