@@ -92,6 +92,12 @@ const QUESTIONS = {
 		const bar = page.locator('.range');
 		const said = await until('its figures', () => bar.innerText(), has(/[\d,]+ goroutines/, /[\d.]+k? events/, 'waiting', 'running'), 60);
 		await seen(page, bar.locator('.range-head').first());
+		// And what for they waited, the longest in all first.
+		await hand.click(bar.getByRole('group', { name: 'Selected time by' }).getByRole('button', { name: 'Reason' }));
+		const reason = bar.locator('tbody tr', { hasText: 'sync.Mutex.Lock' }).first();
+		await reason.waitFor();
+		await reason.scrollIntoViewIfNeeded();
+		await seen(page, reason);
 		return said.split('\n').slice(0, 4).join(' ');
 	},
 	async 'is the picture whole: loss, audit, coverage'(page, hand) {
