@@ -10,6 +10,7 @@ import type { Group } from '../rows';
 import { EXITED, NONE, STATES, STAY, SYSTEM, WAITING, type Stay } from 'contract';
 import type { Row } from '../types';
 import { RULER, type Box, type Scene } from './scene';
+import { endOf } from './stays';
 import { stateHeight } from './strip';
 
 type Ctx = CanvasRenderingContext2D;
@@ -370,13 +371,13 @@ function drawSpanText(ctx: Ctx, t: Scene, stay: Stay, top: number): void {
 	// Of what is not known to have begun then, as long as it was looked at.
 	const known = !!stay[STAY.begin_known], begin = known ? stay[STAY.begin] - app.origin : Math.max(0, stay[STAY.begin] - app.origin);
 	const state = stay[STAY.state], now = app.now();
-	const open = !stay[STAY.end] || stay[STAY.end] - app.origin > now, end = open ? now : stay[STAY.end] - app.origin;
+	const { end, open, sure } = endOf(stay, app.table?.rows.get(stay[STAY.goid]), app.origin, now);
 	const x0 = Math.max(t.labels, t.labels + t.view.x(Math.max(0, begin)));
 	const x1 = Math.min(t.labels + t.view.width, t.labels + t.view.x(end));
 	if (x1 - x0 < SPAN_TEXT_PX || (state === WAITING && !stay[STAY.reason])) return; // the line says it
 	const tall = stateHeight(state, app.settings.get().marks) > 0.7;
 	const [name, length] = spanText(state, stay[STAY.reason], end - begin, known, open);
-	const text = [`${name} ${length}`, name].find((s) => measure(ctx, s) <= x1 - x0 - 8);
+	const text = (sure ? [`${name} ${length}`, name] : [name]).find((s) => measure(ctx, s) <= x1 - x0 - 8);
 	if (!text) return;
 	t.said.push(text);
 	const strip = app.settings.get().allocations ? 3 : 0;
