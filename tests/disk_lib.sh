@@ -20,7 +20,7 @@ end_disk() {
 
 hang_disk() {
 	kill -STOP "$THROUGH"
-	wait_for 5 grep -q '^State:.T' "/proc/$THROUGH/status" || fail "the disk does not hang"
+	wait_for 20 grep -q '^State:.T' "/proc/$THROUGH/status" || fail "the disk does not hang"
 }
 
 mend_disk() { kill -CONT "$THROUGH"; }

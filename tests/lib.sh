@@ -96,6 +96,10 @@ wait_for() {
 	done
 }
 
+# slowed SECONDS: what is promised for a machine that has processors to spare, on this one: as many times as
+# long as there are more who want one than there are.
+slowed() { awk -v s="$1" -v n="$(nproc)" '{ print int(s * ($1 > n ? $1 / n : 1) + 0.99) }' /proc/loadavg; }
+
 # python_with PACKAGE==VERSION...: prints the path of a Python that has them, in a virtual environment
 # below tests/.cache that is made once.
 python_with() {

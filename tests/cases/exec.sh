@@ -68,7 +68,7 @@ wait_for "$PATIENCE" listening || fail "the server does not start: $(cat "$LOG")
 command=$(sed -n 's/.* pid //p' "$T/out")
 kill -TERM "$XPID"
 ended 0
-wait_for 5 gone "$command" || fail "the command was not ended"
+wait_for 20 gone "$command" || fail "the command was not ended"
 start_xgotopfs -s -- "$DEMO_BINARY" -listen 127.0.0.1:0
 wait_for "$PATIENCE" listening || fail "the server does not start: $(cat "$LOG")"
 kill -KILL "$(sed -n 's/.* pid //p' "$T/out")"

@@ -14,17 +14,17 @@ on_exit stop_tmux
 screen() { t capture-pane -p -t s:"$1"; }
 shows() { screen "$1" | grep -q "$2"; }
 t -f /dev/null new-session -d -s s -n less -x 150 -y 30 "LESS= less '$MNT/events'" || skip "tmux does not start"
-wait_for 5 shows less "size=0 " || fail "less shows nothing"
+wait_for 20 shows less "size=0 " || fail "less shows nothing"
 t send-keys -t s:less G
-wait_for 5 shows less "size=299 " || fail "less G"
+wait_for 20 shows less "size=299 " || fail "less G"
 t send-keys -t s:less g
-wait_for 5 shows less "size=0 " || fail "less g"
+wait_for 20 shows less "size=0 " || fail "less g"
 t send-keys -t s:less F
-wait_for 5 shows less "size=299 " || fail "less F"
+wait_for 20 shows less "size=299 " || fail "less F"
 demo events 5
-wait_for 5 shows less "size=304 " || fail "less F does not follow"
+wait_for 20 shows less "size=304 " || fail "less F does not follow"
 t new-window -d -t s -n watch "watch -n 0.2 cat '$MNT/stats'"
-wait_for 5 shows watch "Every 0.2" || fail "watch"
+wait_for 20 shows watch "Every 0.2" || fail "watch"
 
 # The same when most of the file is no longer retained, and more comes and goes meanwhile.
 demo_stop
@@ -33,9 +33,9 @@ demo events 100
 [ "$(wc -l <"$MNT/events")" = 100 ] || fail "a hundred events"
 demo events 3000
 t new-window -d -t s -n trimmed "LESS= less '$MNT/events'"
-wait_for 5 shows trimmed "newobject" || fail "less on a trimmed file shows nothing"
+wait_for 20 shows trimmed "newobject" || fail "less on a trimmed file shows nothing"
 t send-keys -t s:trimmed G
-wait_for 5 shows trimmed "size=3099 " || fail "less G on a trimmed file"
+wait_for 20 shows trimmed "size=3099 " || fail "less G on a trimmed file"
 demo events 2000
 t send-keys -t s:trimmed F
-wait_for 5 shows trimmed "size=5099 " || fail "less F on a trimmed file"
+wait_for 20 shows trimmed "size=5099 " || fail "less F on a trimmed file"

@@ -43,7 +43,7 @@ exec 4<"$MNT/goroutines/$LAST/status" 5<"$MNT/goroutines/$LAST/events"
 demo end "$LAST"
 demo churn 2000
 is_gone() { [ ! -e "$MNT/goroutines/$LAST" ]; }
-wait_for 5 is_gone || fail "$LAST is still retained" # the kernel remembers a name for a second
+wait_for 20 is_gone || fail "$LAST is still retained" # the kernel remembers a name for a second
 [ -n "$(cat <&4)" ] || fail "the open status is empty"
 cat <&5 >/dev/null || fail "the open events cannot be read"
 stat -L /proc/self/fd/4 >/dev/null || fail "fstat of an open file"

@@ -34,11 +34,11 @@ case $out in *"Permission denied"*) ;; *) fail "another user: $out" ;; esac
 cat "$MNT/events_pipe" >"$T/pipe" 2>"$T/pipe.err" &
 CAT=$!
 opened() { ls -l /proc/$CAT/fd 2>/dev/null | grep -q events_pipe; }
-wait_for 5 opened || fail "not opened"
+wait_for 20 opened || fail "not opened"
 fusermount3 -u "$MNT" 2>/dev/null && fail "unmounted although in use"
 demo_stop
 mountpoint -q "$MNT" && fail "still mounted after SIGTERM"
-wait_for 5 gone $CAT || fail "the reader waits on"
+wait_for 20 gone $CAT || fail "the reader waits on"
 wait $CAT || fail "the reader failed: $(cat "$T/pipe.err")"
 
 # Unmounted from outside: it ends, with success.
@@ -47,18 +47,18 @@ exec 4<"$MNT/README"
 fusermount3 -u -z "$MNT" || fail "lazy unmount"
 read -r _ <&4 || fail "an open file of a lazily unmounted mount"
 exec 4<&-
-wait_for 5 gone "$DEMO" || fail "it does not end when unmounted"
+wait_for 20 gone "$DEMO" || fail "it does not end when unmounted"
 wait "$DEMO" || fail "an unmount from outside is not an error: $(cat "$T/log")"
 
 # A crash without auto_unmount leaves a dead mount; the next run removes it.
 demo_start -g 2 -o noauto_unmount
 kill -9 "$DEMO"
-wait_for 5 gone "$DEMO"
+wait_for 20 gone "$DEMO"
 wait "$DEMO" 2>/dev/null
 out=$(ls "$MNT" 2>&1) && fail "not dead"
 case $out in *"not connected"*) ;; *) fail "dead: $out" ;; esac
 demo_start -g 2
-wait_for 5 grep -q "removed the mount" "$T/log" || fail "it does not say so: $(cat "$T/log")"
+wait_for 20 grep -q "removed the mount" "$T/log" || fail "it does not say so: $(cat "$T/log")"
 : >"$T/log"
 [ -e "$MNT/goroutines/2" ] || fail "not mounted again"
 
@@ -66,7 +66,7 @@ wait_for 5 grep -q "removed the mount" "$T/log" || fail "it does not say so: $(c
 kill -9 "$DEMO"
 # Not by looking into it: one who looks keeps it busy, and fusermount3 tries once.
 unmounted() { ! grep -q " $MNT fuse" /proc/mounts; }
-wait_for 5 unmounted || fail "auto_unmount"
+wait_for 20 unmounted || fail "auto_unmount"
 ls "$MNT" >/dev/null || fail "the folder is not itself again"
 wait "$DEMO" 2>/dev/null
 DEMO=

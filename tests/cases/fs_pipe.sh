@@ -18,7 +18,7 @@ for i in 1 2 3; do
 done
 on_exit "end $CAT1 $CAT2 $CAT3"
 opened() { [ "$(ls -l /proc/"$CAT1"/fd /proc/"$CAT2"/fd /proc/"$CAT3"/fd 2>/dev/null | grep -c events_pipe)" = 3 ]; }
-wait_for 5 opened || fail "not opened"
+wait_for 20 opened || fail "not opened"
 demo rate 5000
 sleep 1
 demo rate 0
@@ -27,13 +27,13 @@ demo events 1
 LAST=$(tail -n 1 "$MNT/events" | numbers)
 has_last() { tail -n 1 "$T/cat$1" | grep -q " size=$LAST "; }
 for i in 1 2 3; do
-	wait_for 5 has_last $i || fail "cat$i does not reach $LAST"
+	wait_for 20 has_last $i || fail "cat$i does not reach $LAST"
 	numbers "$T/cat$i" | is_sequence 100 "$LAST" || fail "cat$i"
 done
 
 # A signal ends a waiting reader at once.
 kill $CAT1
-wait_for 2 gone $CAT1 || fail "cat does not end on a signal"
+wait_for 10 gone $CAT1 || fail "cat does not end on a signal"
 
 cat >"$T/client.py" <<'PY'
 import errno, os, select, signal, subprocess, sys, time
@@ -104,8 +104,8 @@ cat "$T/client.err" >&2
 # The process ends: all that came is delivered, then the end of the file.
 demo events 10
 demo exit
-wait_for 5 said end || fail "no end of file"
-wait_for 5 gone $CAT2 || fail "cat does not end with the process"
+wait_for 20 said end || fail "no end of file"
+wait_for 20 gone $CAT2 || fail "cat does not end with the process"
 expect "reading after the end" "$(timeout 5 cat "$P" | wc -c)" 0
 [ "$(wc -l <"$MNT/events")" -gt 100 ] || fail "the tree is gone"
 timeout 5 tail -n 1 "$MNT/events" >/dev/null || fail "tail after the end"

@@ -23,10 +23,10 @@ cat "$MNT/processes/4002/events_pipe" >"$T/pipe" &
 CAT=$!
 on_exit "end $CAT"
 opened() { ls -l /proc/$CAT/fd 2>/dev/null | grep -q events_pipe; }
-wait_for 5 opened || fail "not opened"
+wait_for 20 opened || fail "not opened"
 demo events 30
 has() { [ "$(wc -l <"$T/pipe")" = 10 ]; }
-wait_for 5 has || fail "events_pipe of one process: $(wc -l <"$T/pipe")"
+wait_for 20 has || fail "events_pipe of one process: $(wc -l <"$T/pipe")"
 
 S=$MNT/sessions/11111111-2222-3333-4444-555555555555
 expect "sessions" "$(ls "$MNT/sessions")" "${S##*/}"

@@ -95,16 +95,16 @@ try:
 except OSError: pass' "$MNT/goroutines/1/status" &
 	on_exit "end $!"
 done
-wait_for 5 pgrep -f "$MNT/goroutines/1/status" >/dev/null
+wait_for 20 pgrep -f "$MNT/goroutines/1/status" >/dev/null
 sleep 0.5
 cat "$MNT/events_pipe" >/dev/null 2>&1 & PIPE=$!
 python3 -c 'import sys, time
 file = open(sys.argv[1]); print("open", flush=True); time.sleep(100)' "$MNT/events_pipe" >"$T/idle" &
 on_exit "end -KILL $PIPE $!"
-wait_for 5 grep -q open "$T/idle"
+wait_for 20 grep -q open "$T/idle"
 kill -STOP "$PIPE"
 kill -INT "$DEMO"
-wait_for 5 gone "$DEMO" || fail "readers in a loop keep it from ending"
+wait_for 20 gone "$DEMO" || fail "readers in a loop keep it from ending"
 wait "$DEMO" || fail "status $?: $(cat "$T/log")"
 demo_stop
 
@@ -115,5 +115,5 @@ cat "$MNT/stacks" >/dev/null 2>&1 &
 sleep 0.5
 kill -INT "$DEMO"
 wait_for 10 gone "$DEMO" || fail "a helper that is stuck keeps it from ending"
-wait_for 5 gone "$CAT" || fail "its reader waits on"
+wait_for 20 gone "$CAT" || fail "its reader waits on"
 grep -q "left behind" "$T/log" || fail "nothing is said: $(cat "$T/log")"

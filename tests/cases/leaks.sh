@@ -64,7 +64,7 @@ run() {
 # Without a mount, too, and each once.
 logged() {
 	start_xgotopfs -pid "$DEMO" -s -leaks 1s
-	wait_for 60 says "process $DEMO: leaked: goroutine [0-9]* main.lostCycle.* can never go on (cycle, 2 goroutines)" ||
+	wait_for 150 says "process $DEMO: leaked: goroutine [0-9]* main.lostCycle.* can never go on (cycle, 2 goroutines)" ||
 		fail "the log does not tell: $(cat "$LOG")"
 	expect "lines about one leak" "$(grep -c 'main.lostCycle' "$LOG")" 1
 	stop_xgotopfs

@@ -57,7 +57,7 @@ healed() {
 		<(grep -E '^goroutines_(live|runnable|running|syscall|waiting|state_unknown) ' "$REF/stats") &&
 		grep -q '^states_in_doubt no' "$MNT/stats"
 }
-wait_for 2 healed >"$T/diff" || fail "not healed in two seconds: $(tail -n 20 "$T/diff")"
+wait_for "$(slowed 2)" healed >"$T/diff" || fail "not healed in two seconds: $(tail -n 20 "$T/diff")"
 echo "healed $((($(date +%s%N) - back) / 1000000)) ms after the flood"
 [ "$(living "$REF" | wc -l)" -ge 4 ] || fail "few live: $(living "$REF")"
 expect "who lives" "$(living "$MNT")" "$(living "$REF")"
@@ -127,7 +127,7 @@ flood 3 2 slow
 shows() { [ "$(stat "$MNT" "loss_$1")" -gt 0 ]; }
 for way in events_forgotten goroutines_forgotten mount_missed download_missed stream_missed timeline_missed \
 	recording_missed; do
-	wait_for 5 shows "$way" || fail "nothing was lost that way: $way: $(grep loss_ "$MNT/stats")"
+	wait_for 20 shows "$way" || fail "nothing was lost that way: $way: $(grep loss_ "$MNT/stats")"
 	for shown in "$(grep "^$way	" "$MNT/losses.tsv" | cut -f2)" \
 		"$(sed -n "s/^loss $way \([0-9]*\) .*/\1/p" "$MNT/health")" \
 		"$(sed -n "s/^xgotopfs_losses_total{way=\"$way\",.*} //p" "$MNT/metrics")" \

@@ -49,7 +49,7 @@ deploy "$V2"
 retraced
 runs 1
 # truncate opens without waiting (O_NONBLOCK): it is told to come again, and can soon.
-wait_for 5 truncate -s 300000 "$APP" 2>/dev/null || fail "truncate never succeeds"
+wait_for 20 truncate -s 300000 "$APP" 2>/dev/null || fail "truncate never succeeds"
 broken "a truncated file"
 printf '#!/bin/sh\necho a script\n' >"$APP"
 broken "a script"
@@ -66,7 +66,7 @@ wait_for 10 healthy || fail "health after all that: $(health)"
 
 # The tools that write in place.
 dd if="$V2" of="$APP" conv=notrunc status=none || fail "dd"
-wait_for 5 truncate -s "$(stat -c %s "$V2")" "$APP" 2>/dev/null || fail "truncate never succeeds"
+wait_for 20 truncate -s "$(stat -c %s "$V2")" "$APP" 2>/dev/null || fail "truncate never succeeds"
 runs 1
 retraced
 traced_exactly

@@ -15,15 +15,15 @@ cp "$V1" "$APP"
 exec 8<>"$APP"
 watch_app
 being_written() { health | grep -q "^warning nothing is traced: the file is open for writing"; }
-wait_for 5 says "is open for writing: it is not traced until that is over" || fail "not a word: $(cat "$LOG")"
+wait_for 20 says "is open for writing: it is not traced until that is over" || fail "not a word: $(cat "$LOG")"
 exec 8>&-
-wait_for 5 says "is not open for writing any more, and as it was" || fail "not noticed: $(cat "$LOG")"
+wait_for 20 says "is not open for writing any more, and as it was" || fail "not noticed: $(cat "$LOG")"
 traced_exactly
 wait_for 10 healthy || fail "$(health)"
 
 # A writer who takes his time: who looks is told, and nothing is traced of what he leaves behind half done.
 exec 8<>"$APP"
-wait_for 5 being_written || fail "$(health)"
+wait_for 20 being_written || fail "$(health)"
 expect "probes while it is written" "$(health | sed -n 's/^probes_attached //p')" 0
 head -c 100000 "$V2" >&8
 exec 8>&-

@@ -30,7 +30,7 @@ health | grep -q "^verdict good: " || fail "$(health | head -n 1)"
 health | grep -q "^limit the start of a process is not traced: no lease" || fail "$(health | head -n 4)"
 stop_app
 gone_quiet() { [ "$(health | sed -n 's/^probes_attached //p')" = 0 ]; }
-wait_for 5 gone_quiet || fail "probes outlive the last process: $(health)"
+wait_for 20 gone_quiet || fail "probes outlive the last process: $(health)"
 traced_exactly
 
 # A writer is not held up at all; the first write makes a copy in the upper layer, the others are in place.

@@ -22,7 +22,7 @@ wait_done() { wait_for 60 replay_is state done || fail "no end: $(cat "$MNT/cont
 counts_are() {
 	local type=0 name
 	total_is() { [ "$(stats_key events_total)" = "$1" ]; } # a text may be a moment old
-	wait_for 5 total_is "$(wc -l <"$1")" || fail "$(stats_key events_total) events, wanted those of $1"
+	wait_for 20 total_is "$(wc -l <"$1")" || fail "$(stats_key events_total) events, wanted those of $1"
 	for name in $TYPES; do
 		expect "$name of $1" "$(stats_key "events_$name")" "$(grep -c "\"event_type\":$type," "$1")"
 		type=$((type + 1))
@@ -158,7 +158,7 @@ kill -0 $TAIL || fail "tail has ended"
 control pause
 control seek 0
 wait_for 10 replay_is events 0 || fail "not at the start: $(cat "$MNT/control/replay")"
-wait_for 5 total_is 0 || fail "events at the start: $(stats_key events_total)"
+wait_for 20 total_is 0 || fail "events at the start: $(stats_key events_total)"
 control resume
 wait_done
 expect "events" "$(replay_key events)" 300000

@@ -86,7 +86,7 @@ mount_demo -s -record -storage-dir "$T/s"
 [ -s "$MNT/sessions/$other/metadata.json" ] || fail "no metadata"
 rm -r "$T/s/$other"
 is_gone() { [ ! -e "$MNT/sessions/$1" ] && ! ls "$MNT/sessions" | grep -q "$1"; }
-wait_for 5 is_gone "$other" || fail "deleted, and still in the tree"
+wait_for 20 is_gone "$other" || fail "deleted, and still in the tree"
 stop_xgotopfs
 rm -rf "$T/s" "$T/sessions"
 

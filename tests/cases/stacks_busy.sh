@@ -51,7 +51,7 @@ done
 (for _ in $(seq 200); do cat "$MNT/stacks" >/dev/null 2>&1; done) &
 reader=$!
 on_exit "end $reader"
-wait_for 5 kill -0 "$reader"
+wait_for 20 kill -0 "$reader"
 kill -KILL "$DEMO"
 wait "$DEMO" 2>/dev/null
 wait_for 60 gone_or_zombie "$reader" || fail "a read hangs after the target's end"

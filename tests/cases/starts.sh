@@ -54,7 +54,7 @@ run() {
 	wait_for 30 again || fail "it does not start more"
 	sed '1,/^ready/d' "$T/target.out" >"$T/dump"
 	all_there() { compare "$T/dump" "$MNT/goroutines.tsv" >"$T/found"; }
-	wait_for 5 all_there || fail "Go $1 $2, those made since: $(cat "$T/found")"
+	wait_for 20 all_there || fail "Go $1 $2, those made since: $(cat "$T/found")"
 	# Each is below its function, and none below another.
 	ls "$MNT/by-func" >"$T/funcs"
 	! grep -E 'gowrap[0-9]|dwrap·|retpoline' "$T/funcs" | grep -vE 'main\.gowrap1\.(gowrap1|deferwrap1)' || fail "Go $1 $2: a wrapper in by-func: $(cat "$T/funcs")"

@@ -34,7 +34,7 @@ out.register(os.open(sys.argv[1], os.O_WRONLY | os.O_NONBLOCK), select.POLLOUT)
 sys.exit(bool(out.poll(0)))' "$T/$1"; }
 wait_for 20 full out.pipe || fail "the pipe does not fill"
 kill -INT "$XPID"
-ended 0 $((8 + SLOW))
+ended 0 "$(slowed $((8 + SLOW)))"
 grep -q "events were not printed" "$LOG" || fail "nothing is said of what was not printed: $(cat "$LOG")"
 unharmed "$DEMO"
 
@@ -46,7 +46,7 @@ except BlockingIOError: pass' "$T/err.pipe"
 XPID=$!
 wait_for "$PATIENCE" test -e "$MNT/stats" || fail "not mounted"
 kill -INT "$XPID"
-ended 0 $((8 + SLOW))
+ended 0 "$(slowed $((8 + SLOW)))"
 unharmed "$DEMO"
 
 # Two signals at once, as timeout(1) sends them, mean one.
@@ -74,7 +74,7 @@ timeout 5 cat "$MNT/stats" >/dev/null || fail "who wants the disk for nothing wa
 timeout -s INT 1 ls "$MNT/sessions" >/dev/null 2>&1
 [ $? != 0 ] || fail "the disk answers"
 kill -INT "$XPID"
-ended 1 $((25 + SLOW))
+ended 1 "$(slowed $((25 + SLOW)))"
 grep -q "the disk does not answer" "$LOG" || fail "nothing is said of the disk: $(cat "$LOG")"
 ! is_mounted || fail "still mounted"
 unharmed "$DEMO"
@@ -88,7 +88,7 @@ hang_disk
 kill -INT "$XPID"
 wait_for "$PATIENCE" says "waiting for the disk" || fail "it does not say what it waits for"
 kill -INT "$XPID"
-ended 130 3
+ended 130 "$(slowed 3)"
 soon_unharmed "$DEMO"
 not_mounted() { ! is_mounted; }
 wait_for 10 not_mounted || fail "still mounted"
@@ -104,7 +104,7 @@ wait_for "$PATIENCE" stuck || fail "it does not wait for the disk: $(cat "$LOG")
 kill -INT "$XPID"
 sleep 0.5 # a second one is one that comes later
 kill -INT "$XPID"
-ended 130 3
-wait_for 5 gone "$CHILD" || fail "the daemon lives on"
+ended 130 "$(slowed 3)"
+wait_for 20 gone "$CHILD" || fail "the daemon lives on"
 soon_unharmed "$DEMO"
 wait_for 10 not_mounted || fail "still mounted"

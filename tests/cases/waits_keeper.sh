@@ -14,7 +14,7 @@ stop_keeper() {
 	KEEPER=$(pgrep -P "$XPID" -x xgotop-keeper) || skip "no keeper on this kernel"
 	on_exit "end -CONT $KEEPER"
 	kill -STOP "$KEEPER"
-	wait_for 5 is_stopped "$KEEPER" || fail "the keeper does not stop"
+	wait_for 20 is_stopped "$KEEPER" || fail "the keeper does not stop"
 }
 
 mount_demo

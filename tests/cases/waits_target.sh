@@ -28,7 +28,7 @@ state_is() { grep -q "^State:.[$1]" "/proc/$DEMO/status"; }
 private_demo
 look running
 kill -STOP "$DEMO"
-wait_for 5 state_is T || fail "it does not stop"
+wait_for 20 state_is T || fail "it does not stop"
 look stopped
 kill -CONT "$DEMO"
 answers || fail "the server does not answer after a stop"
@@ -61,7 +61,7 @@ DEBUGGER=$!
 exec 8>"$T/let_go"
 on_exit "end $DEBUGGER"
 if wait_for 10 grep -q holds "$T/debugger"; then
-	wait_for 5 state_is t || fail "the debugger does not stop it"
+	wait_for 20 state_is t || fail "the debugger does not stop it"
 	look "held by a debugger"
 else
 	echo "no debugger here: $(cat "$T/debugger")" >&2
@@ -88,11 +88,11 @@ is_frozen() { grep -qs FROZEN "$GROUP/freezer.state" || grep -qs 'frozen 1' "$GR
 leave_group() {
 	freeze 0
 	kill -KILL "$DEMO" 2>/dev/null
-	wait_for 5 rmdir "$GROUP" 2>/dev/null
+	wait_for 20 rmdir "$GROUP" 2>/dev/null
 }
 if [ -n "$GROUP" ] && { [ -e "$GROUP/freezer.state" ] || [ -e "$GROUP/cgroup.freeze" ]; }; then
 	on_exit leave_group
-	echo "$DEMO" >"$GROUP/cgroup.procs" && freeze 1 && wait_for 5 is_frozen || fail "it does not freeze"
+	echo "$DEMO" >"$GROUP/cgroup.procs" && freeze 1 && wait_for 20 is_frozen || fail "it does not freeze"
 	look frozen
 	freeze 0
 	answers || fail "the server does not answer after it was frozen"
