@@ -5,8 +5,12 @@ import { assert, until } from './browser.mjs';
 import { painted, pointAt, ready, run, selected, shot, view } from './page.mjs';
 
 const [url] = process.argv.slice(2);
-// The middle of a row on the page.
-const rowY = (page, i) => page.evaluate((i) => window.timeline.canvas.getBoundingClientRect().y + window.timeline.rowTop(i) + 10, i);
+// The middle of the first row on the page, which is in sight then.
+const topRowY = (page) => page.evaluate(() => {
+	window.timeline.view.scroll(0);
+	window.timeline.redraw();
+	return window.timeline.canvas.getBoundingClientRect().y + window.timeline.rowTop(0) + 10;
+});
 // Ends following, as who moves the view does; answers where it is then.
 const leave = async (page) => {
 	await page.locator('canvas.rows').focus();
@@ -195,9 +199,9 @@ const steps = {
 		await page.getByLabel('Group').selectOption('func');
 		const closed = (await until('groups', () => page.evaluate(() => window.timeline.entries), (list) => list.length && list.every((e) => e.group?.collapsed))).length;
 		await shot(page, 'groups');
-		await page.mouse.click(60, await rowY(page, 0));
+		await page.mouse.click(60, await topRowY(page));
 		await until('the group is open', () => view(page), (v) => v.entries > closed + 5);
-		await page.mouse.click(60, await rowY(page, 0));
+		await page.mouse.click(60, await topRowY(page));
 		// How many there are goes by the time that is seen.
 		await until('and closed', () => page.evaluate(() => window.timeline.entries), (list) => list.length && list.every((e) => e.group?.collapsed));
 		// Who is gone to has a row.
@@ -462,8 +466,10 @@ const steps = {
 		await until('the address', hash, (h) => h.includes('deploy: 50 % & more'));
 		await page.getByLabel('Group').selectOption('func');
 		await until('groups', () => page.evaluate(() => window.timeline.entries.some((e) => e.group)), (g) => g);
-		await page.mouse.click(60, await rowY(page, 0));
-		await until('one is open', () => page.evaluate(() => window.timeline.entries.some((e) => e.row)), (r) => r);
+		// One may be open still, from a step before.
+		const open = () => page.evaluate(() => window.timeline.entries.some((e) => e.row));
+		if (!await open()) await page.mouse.click(60, await topRowY(page));
+		await until('one is open', open, (r) => r);
 		await page.mouse.move(700, 500);
 		await page.mouse.wheel(0, 60);
 		await page.evaluate(() => { navigator.clipboard.writeText = async (t) => { window.copied = t; }; });
