@@ -20,6 +20,7 @@ type server struct {
 	cond  *sync.Cond
 	n     int
 	inner inner
+	once  sync.Once
 }
 
 var holds = map[string]func(s *server, say func()){

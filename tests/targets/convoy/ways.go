@@ -3,6 +3,7 @@ package main
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -26,12 +27,27 @@ func init() {
 		"ghelper":  globalHelper,
 		"gread":    globalRead,
 		"gclosure": global,
+		"once":     func(s *server, say func()) { globalOnce.Do(func() { say(); long() }) },
+		"onefield": func(s *server, say func()) { s.once.Do(func() { say(); long() }) },
+		"pooled":   pooled,
+		"writer":   (*server).read,
 	} {
 		holds[how] = hold
 	}
 	wants["global"] = func(*server) { globalMu.Lock(); n++; globalMu.Unlock() }
 	wants["gdefer"], wants["ghelper"], wants["gclosure"] = wants["global"], wants["global"], wants["global"]
 	wants["gread"] = func(*server) { globalRW.Lock(); n++; globalRW.Unlock() }
+	wants["once"] = func(*server) { globalOnce.Do(func() {}) }
+	wants["onefield"] = func(s *server) { s.once.Do(func() {}) }
+	wants["pooled"] = func(*server) { o := pool.Load().(*inner); o.Lock(); o.n++; o.Unlock() }
+	wants["writer"] = func(s *server) {
+		s.rw.Lock()
+		n++
+		s.rw.Unlock()
+		s.rw.RLock()
+		n++
+		s.rw.RUnlock()
+	}
 	wants["field"] = func(*server) { state.mu.Lock(); n++; state.mu.Unlock() }
 	wants["guarded"] = func(*server) { globalMu.Lock(); n++; globalMu.Unlock() }
 	wants["embedded"] = func(s *server) { s.inner.Lock(); n++; s.inner.Unlock() }
@@ -40,12 +56,28 @@ func init() {
 var (
 	globalMu, otherMu sync.Mutex
 	globalRW          sync.RWMutex
+	globalOnce        sync.Once
+	locks             = sync.Pool{New: func() interface{} { return new(inner) }}
+	pool              atomic.Value // of *inner, from locks
 	n                 int
 	state             struct {
 		name string
 		mu   sync.Mutex
 	}
 )
+
+// A lock of what came from a sync.Pool.
+//
+//go:noinline
+func pooled(s *server, say func()) {
+	o := locks.Get().(*inner)
+	pool.Store(o)
+	o.Lock()
+	say()
+	long()
+	o.Unlock()
+	locks.Put(o)
+}
 
 type wrapped struct{ mu *sync.Mutex }
 

@@ -20,6 +20,16 @@ func inC(ch chan int) {
 	close(ch)
 }
 
+func fineUnderC(o *pooled) { o.mu.Lock() }
+
+// C runs under a lock.
+func underC(o *pooled, started chan bool) {
+	o.mu.Lock()
+	started <- true
+	C.rest()
+	o.mu.Unlock()
+}
+
 func init() {
 	stillInC = func() {
 		ch := made()
@@ -28,5 +38,9 @@ func init() {
 		ch = made()
 		go inC(ch)
 		go fineInC(ch)
+		o, started := new(pooled), make(chan bool)
+		go underC(o, started)
+		<-started
+		go fineUnderC(o)
 	}
 }

@@ -174,6 +174,94 @@ func still() {
 		[]testing.InternalTest{{Name: "Bubble", F: bubble}}, nil, nil)
 }
 
+// --- by what the standard library makes of channels and locks
+
+func fineOnce(o *sync.Once)              { o.Do(func() {}) }
+func fineInPool(o *pooled)               { o.mu.Lock() }
+func fineChild(ctx context.Context)      { <-ctx.Done() }
+func finePolled(ch chan int)             { <-ch }
+func fineReader(rw *sync.RWMutex)        { rw.RLock() }
+func fineWriter(rw *sync.RWMutex)        { rw.Lock() }
+func fineFlight(c *call)                 { c.wg.Wait() }
+func fineErrGroup(g *errGroup, done any) { g.sem <- struct{}{}; runtime.KeepAlive(done) }
+
+type pooled struct {
+	mu sync.Mutex
+	to *pooled
+}
+
+// As x/sync/singleflight and x/sync/errgroup have them.
+type call struct {
+	wg  sync.WaitGroup
+	val any
+}
+type errGroup struct{ sem chan struct{} }
+
+//go:noinline
+func library() {
+	once := &struct {
+		once sync.Once
+		to   *object
+	}{}
+	started := make(chan bool)
+	go once.once.Do(func() { started <- true; time.Sleep(time.Hour) })
+	<-started
+	go fineOnce(&once.once)
+
+	locks := sync.Pool{New: func() any { return new(pooled) }}
+	go func() {
+		o := locks.Get().(*pooled)
+		o.mu.Lock()
+		go fineInPool(o)
+		time.Sleep(time.Hour)
+		o.mu.Unlock()
+		locks.Put(o)
+	}()
+
+	parent, cancel := context.WithCancel(context.Background())
+	child, _ := context.WithCancel(context.WithValue(parent, "a", 1))
+	go fineChild(child)
+	time.AfterFunc(time.Hour, cancel)
+
+	polled, never := made(), made()
+	go finePolled(polled)
+	go func() {
+		for {
+			select {
+			case <-never:
+				close(polled)
+			default:
+				time.Sleep(time.Millisecond)
+			}
+		}
+	}()
+
+	rw := &struct {
+		rw sync.RWMutex
+		to *object
+	}{}
+	go func() {
+		rw.rw.RLock()
+		started <- true
+		time.Sleep(time.Hour)
+		rw.rw.RUnlock()
+	}()
+	<-started
+	go fineWriter(&rw.rw)
+	time.Sleep(10 * time.Millisecond)
+	go fineReader(&rw.rw)
+
+	flight := new(call)
+	flight.wg.Add(1)
+	go func() { time.Sleep(time.Hour); flight.wg.Done() }()
+	go fineFlight(flight)
+
+	group := &errGroup{make(chan struct{}, 1)}
+	group.sem <- struct{}{}
+	go func() { time.Sleep(time.Hour); <-group.sem }()
+	go fineErrGroup(group, nil)
+}
+
 // Finalizers and cleanups that are due, behind one that takes its time.
 //
 //go:noinline
@@ -476,6 +564,7 @@ func wipe(n int) int {
 
 func main() {
 	still()
+	library()
 	stillInC()
 	due(false)
 	collect()
