@@ -4,7 +4,7 @@
 # recorded session, settings, both widths; and nothing in the console; then
 # a server that goes and comes back, every span of one that holds still, by its pixels, and a past that
 # was trimmed. Screenshots go to $SHOTS.
-# timeout: 300
+# timeout: 600
 # sanitized: no
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../web_lib.sh"
@@ -13,10 +13,7 @@ TOOL=$XGOTOPFS_BUILD/tests/bench/session_tool
 "$TOOL" record "$T/sessions" protobuf 20000 700 >/dev/null || fail "no recording"
 start_web -sessions "$T/sessions" -settings "$T/ui.json" -loss
 [ -z "${SHOTS:-}" ] || mkdir -p "$SHOTS"
-(cd "$T/ui" && node ui.mjs "$URL/" ${SHOTS:+"$SHOTS"}) || fail "the UI does not do as it should"
-(cd "$T/ui" && node answers.mjs "$URL/" ${SHOTS:+"$SHOTS"}) || fail "the UI does not answer as it should"
-web_alive
-# What it exports of a range is a session in one file.
+# What it exports of a range is a session in one file. First of all: later the beginning is no longer kept.
 FIRST=$(curl -fs "$URL/api/live/status" | "$PYTHON" -c 'import json, sys; print(json.load(sys.stdin)["first_ns"])')
 curl -fs -o "$T/range.tar" "$URL/api/live/export?from=$((FIRST + 1000000000))&to=$((FIRST + 3000000000))&view=t%3D1-2" || fail "no export"
 expect "files in it" "$(tar -tf "$T/range.tar" | tr '\n' ' ')" "metadata.json events.pb "
@@ -33,6 +30,9 @@ on_exit "end $REPLAY"
 wait_for 20 grep -q "web UI: .*#t=1-2" "$T/log" || fail "the replay does not say what is to be seen: $(cat "$T/log")"
 kill -TERM "$REPLAY"
 wait "$REPLAY"
+(cd "$T/ui" && node ui.mjs "$URL/" ${SHOTS:+"$SHOTS"}) || fail "the UI does not do as it should"
+(cd "$T/ui" && node answers.mjs "$URL/" ${SHOTS:+"$SHOTS"}) || fail "the UI does not answer as it should"
+web_alive
 (cd "$T/ui" && node gone.mjs "$WEB_DEMO" ${SHOTS:+"$SHOTS"}) || fail "the UI does not say that the server is gone"
 # The first server ends as the next one starts.
 start_web -frozen -goroutines 30 -rate 300 -history 10 -settings "$T/ui.json"
