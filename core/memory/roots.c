@@ -359,9 +359,10 @@ int roots_goroutine(struct reach *r, const struct target *t, const struct memory
 		told = stack_live_words(live, g, add_live, r);
 	if (err || !told)
 		return err;
-	if (told == -EAGAIN || told == -ESRCH) /* it has run since */
+	if (told == -EAGAIN) /* it has run since */
 		lo = g->stack_lo;
-	else if (told != -ENODATA)
+	/* Of one that has ended since, what it had: below that its stack is anybody's by now. */
+	else if (told != -ENODATA && told != -ESRCH)
 		return told;
 	*by_words += stack_live_can_tell(g);
 	if (lo < g->stack_hi && g->stack_hi - lo <= STACK_ROOT_MAX)

@@ -263,6 +263,7 @@ var table2 sync.Map
 func main() {
 	inMain := make(chan int)
 	ctx, cancel := context.WithCancel(context.Background())
+	wipe(20) // the stack grows now: one that is given back would keep what start() leaves in it
 	lost := start()
 	go fineMain(inMain)
 	go fineContext(ctx)
