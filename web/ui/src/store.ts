@@ -28,6 +28,12 @@ export class Value<T> {
 
 export function useValue<T>(value: Value<T>): T {
 	const [, redraw] = useState(0);
-	useEffect(() => value.subscribe(() => redraw((n) => n + 1)), [value]);
-	return value.get();
+	const drawn = value.get();
+	useEffect(() => {
+		const again = () => redraw((n) => n + 1);
+		// It may have changed between the drawing and now, when nobody listened yet.
+		if (!Object.is(value.get(), drawn)) again();
+		return value.subscribe(again);
+	}, [value]);
+	return drawn;
 }

@@ -65,10 +65,12 @@ function ask(why: Why): Promise<Ran | Blame> {
 function useAnswer(why: Why | null): { answer: Ran | Blame | null; problem: string } {
 	const [got, setGot] = useState<{ of: Why | null; answer: Ran | Blame | null; problem: string }>({ of: null, answer: null, problem: '' });
 	useEffect(() => {
-		let timer = 0, stopped = false;
+		let timer = 0, stopped = false, asked = false;
 		if (!why) return;
 		const again = async () => {
-			if (!document.hidden && !app.paused.get()) {
+			// Whoever asks is answered; only what is asked again waits while nobody looks.
+			if (!asked || (!document.hidden && !app.paused.get())) {
+				asked = true;
 				try {
 					const answer = await ask(why);
 					if (stopped) return;
