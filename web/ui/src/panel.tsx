@@ -193,10 +193,10 @@ function Body({ data }: { data: Data }) {
 				{d.uncertain ? <><dt>Note</dt><dd class="warn">times and counts may miss events that were lost, not sampled, or from before tracing</dd></> : null}
 			</dl>
 		</Part>
+		<Part title="Longest stays" note="of the last minute"><Slow stays={data.longest} goTo={goTo} /></Part>
 		<WhyPart goid={d.goid} goTo={goTo} />
 		{data.waits?.length ? <Part title="Waits on" file={`${folder}/waits`}>
 			<Waits rows={data.waits} goid={d.goid} name={d.start_function ?? ''} goTo={goTo} /></Part> : null}
-		<Part title="Longest stays" note="of the last minute"><Slow stays={data.longest} goTo={goTo} /></Part>
 		<States d={d} folder={folder} />
 		<Part title="Allocations" note={`${bytes(d.alloc_bytes)} in ${exact(d.events_makeslice + d.events_makemap + d.events_newobject)}`}
 			file={`${folder}/allocations`}>

@@ -6,7 +6,7 @@ import { swatch } from './colors';
 import { duration, shortFunc } from './format';
 import { current } from './timeline/scene';
 
-export const OF_LATE_NS = 60e9, STAYS_SHOWN = 6;
+export const OF_LATE_NS = 60e9, STAYS_SHOWN = 4;
 
 export function Slow({ stays, goTo }: { stays: Stay[]; goTo: (goid: number) => void }) {
 	if (!stays.length) return <p class="muted">None kept.</p>;
