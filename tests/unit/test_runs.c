@@ -374,6 +374,52 @@ static void test_no_cpus(void **state)
 	assert_non_null(strstr(text(x, view_lanes, 0), "... the events of that time do not say"));
 }
 
+static bool runtime_known(void *ctx, unsigned proc, struct live_runtime *ret)
+{
+	*ret = (struct live_runtime){.read_ns = T0 + 70 * US, .heap = runtime_heap_unknown()};
+	ret->heap.last_gc_unix_ns = T0 + 45 * US;
+	ret->heap.pause_last = 5 * US;
+	return true;
+}
+
+/* Stopping the world and ending a cycle are marks, as events tell; the end of the last cycle is
+ * memory's. */
+static void test_marks(void **state)
+{
+	static const char *const args[] = {"from", "1000000000000", "to", "1000000060000", NULL};
+	struct fixture *x = *state;
+	json_t *v, *marks, *gc;
+
+	runs_at(x, 10, 0, 7);
+	at(x, 20, 0, 7, 7, GSTATE_RUNNING, GSTATE_WAITING, "stopping the world");
+	at(x, 25, 0, 7, 7, GSTATE_WAITING, GSTATE_RUNNING, NULL);
+	at(x, 30, 0, 7, 7, GSTATE_RUNNING, GSTATE_WAITING, "GC worker (active)");
+	at(x, 40, 0, 7, 7, GSTATE_WAITING, GSTATE_RUNNING, NULL);
+	at(x, 41, 0, 7, 7, GSTATE_RUNNING, GSTATE_WAITING, "garbage collection");
+	at(x, 44, 0, 7, 7, GSTATE_WAITING, GSTATE_RUNNING, NULL);
+	x->args = args;
+	v = ask(x, view_lanes, 0);
+	assert_null(json_object_get(v, "last_gc"));
+	marks = json_object_get(v, "marks");
+	assert_int_equal(json_array_size(marks), 2);
+	for (size_t i = 0; i < 2; i++) {
+		json_t *m = json_array_get(marks, i);
+
+		assert_int_equal(json_integer_value(json_array_get(m, 0)), T0 + (i ? 41 : 20) * US);
+		assert_int_equal(json_integer_value(json_array_get(m, 1)), T0 + (i ? 44 : 25) * US);
+		assert_int_equal(json_integer_value(json_array_get(m, 2)), 7);
+		assert_string_equal(json_string_value(json_array_get(m, 3)),
+				    i ? "garbage collection" : "stopping the world");
+	}
+	json_decref(v);
+	x->live.runtime_known = runtime_known;
+	v = ask(x, view_lanes, 0);
+	gc = json_object_get(v, "last_gc");
+	assert_int_equal(number(gc, "ended"), T0 + 45 * US);
+	assert_int_equal(number(gc, "pauses_ns"), 5 * US);
+	json_decref(v);
+}
+
 static void test_lane_arguments(void **state)
 {
 	static const char *const bad[][7] = {
@@ -464,11 +510,11 @@ static void test_ran_instead_at(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_turns),          TEST(test_moves),          TEST(test_displaced),
-		TEST(test_before),         TEST(test_lost),           TEST(test_lost_of_others),
-		TEST(test_collector),      TEST(test_silent),         TEST(test_merged),
-		TEST(test_no_cpus),        TEST(test_lane_arguments), TEST(test_ran_instead),
-		TEST(test_ran_instead_at),
+		TEST(test_turns),       TEST(test_moves),          TEST(test_displaced),
+		TEST(test_before),      TEST(test_lost),           TEST(test_lost_of_others),
+		TEST(test_collector),   TEST(test_silent),         TEST(test_merged),
+		TEST(test_no_cpus),     TEST(test_marks),          TEST(test_lane_arguments),
+		TEST(test_ran_instead), TEST(test_ran_instead_at),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
