@@ -145,6 +145,8 @@ def parse(form, name, data):
         return {"header": next(line for line in text.splitlines() if line.startswith("      GOID"))}
     if name == "sched/procs":
         return {"lines": " ".join(re.findall(r"^SCHED|^  P\d+:|\w+(?==)", text.split("  M")[0], re.M)), "ms": "  M0: " in text}
+    if name == "blame":  # sentences, of another wait each time
+        text = text.partition("\n\n")[0]
     if name in ("stacks", "stack"):
         return {f"goroutine{BELOW}{goid}": True for goid in re.findall(r"^goroutine (\d+) \[", text, re.M)}
     return {"text": text} if name == "README" else parse_text(name, text)
