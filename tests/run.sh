@@ -131,7 +131,7 @@ build() {
 	local name=$1
 	shift
 	local start=$SECONDS log=$TMP/log.$BASHPID status
-	CC=${COMPILER:-gcc} limited 900 "$log" bash -c 'configure_and_build "$@"' - "build-$name" "$@"
+	CC=${COMPILER:-gcc} limited 1800 "$log" bash -c 'configure_and_build "$@"' - "build-$name" "$@"
 	status=$?
 	report "build $name" "$status" $((SECONDS - start)) "$log"
 	[ "$status" -eq 0 ]
@@ -142,7 +142,7 @@ unit_tests() {
 	local name=$1 log=$TMP/log.$BASHPID test result seconds
 	shift
 	wanted "unit*" || [ ${#patterns[@]} -eq 0 ] || return 0
-	limited 900 "$log" ${WRAPPER:-} meson test -C "build-$name" --no-rebuild --print-errorlogs \
+	limited 1800 "$log" ${WRAPPER:-} meson test -C "build-$name" --no-rebuild --print-errorlogs \
 		--timeout-multiplier 3 --logbase xgotopfs-unit "$@"
 	# One line a test: name, result, seconds.
 	while IFS=$'\t' read -r test result seconds; do
