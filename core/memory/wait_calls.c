@@ -124,9 +124,8 @@ bool wait_calls_is_cond_wait(struct wait_calls *c, uint64_t lookup)
 }
 
 static const enum wait_section sections[] = {
-	[LOCK_HELD_UNKNOWN] = WAIT_SECTION_UNKNOWN,
-	[LOCK_HELD_NO] = WAIT_SECTION_NO,
-	[LOCK_HELD_MAYBE] = WAIT_SECTION_MAYBE,
+	[LOCK_HELD_UNKNOWN] = WAIT_SECTION_UNKNOWN, [LOCK_HELD_NO] = WAIT_SECTION_NO,
+	[LOCK_HELD_MAYBE] = WAIT_SECTION_MAYBE,     [LOCK_HELD_HIDDEN] = WAIT_SECTION_HIDDEN,
 	[LOCK_HELD_YES] = WAIT_SECTION_YES,
 };
 

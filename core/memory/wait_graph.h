@@ -144,6 +144,8 @@ enum wait_section {
 	WAIT_SECTION_UNKNOWN,
 	WAIT_SECTION_NO,
 	WAIT_SECTION_MAYBE,
+	WAIT_SECTION_HIDDEN, /* as YES, but a function value may have given it up, or it may be
+				another lock of that kind that it took */
 	WAIT_SECTION_YES,
 };
 
@@ -162,6 +164,8 @@ struct wait_holder {
 	wait_text deferred;   /* the function that is deferred and makes that call; "": itself */
 	wait_text func, file; /* the frame */
 	uint32_t line;        /* 0 not known */
+	uint64_t lookup;      /* the frame's place in the code; 0 not known */
+	bool doubted;         /* the lock that its code took may be another one */
 };
 
 /* Is there more to it than that he may be the one: a fact, a deferred call, or code that has taken

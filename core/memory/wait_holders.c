@@ -55,17 +55,13 @@ static bool waits_on(const struct wait_graph *g, uint64_t goid, uint32_t object)
 	return false;
 }
 
-static bool is_weak(const struct wait_holder *h)
-{
-	return h->evidence == WAIT_BY_FRAME || h->evidence == WAIT_BY_OBJECT;
-}
-
 /* The less, the likelier. */
 enum rank {
 	RANK_FACT,
 	RANK_DUE,
 	RANK_SECTION,   /* he stands between taking such a lock and giving it up, or seems to have
 			   deferred that */
+	RANK_HIDDEN,    /* the same, but a function value may have given it up */
 	RANK_MAYBE_DUE, /* a deferred call is due, of a lock that he has on some ways only */
 	RANK_MAY_GIVE,
 	RANK_POINTER,
@@ -94,6 +90,8 @@ static enum rank rank_of(const struct wait_holder *h)
 		return h->evidence == WAIT_BY_FRAME ? RANK_UNMAPPED : RANK_PART;
 	if (h->section == WAIT_SECTION_YES)
 		return RANK_SECTION;
+	if (h->section == WAIT_SECTION_HIDDEN)
+		return RANK_HIDDEN;
 	if (h->section == WAIT_SECTION_MAYBE)
 		return RANK_MAY_GIVE;
 	return h->evidence == WAIT_BY_FRAME ? RANK_POINTER : RANK_PART;
@@ -172,13 +170,14 @@ static void weigh_callees(struct search *s, struct wait_holder *h, uint64_t look
 	struct callees c;
 
 	if ((kind != WAIT_MUTEX && kind != WAIT_RWMUTEX) ||
-	    (h->evidence != WAIT_BY_DEFER && !(is_weak(h) && h->section == WAIT_SECTION_YES)))
+	    (h->evidence != WAIT_BY_DEFER &&
+	     !(search_is_weak(h) && h->section >= WAIT_SECTION_HIDDEN)))
 		return;
 	c = callees_of(s, lookup, kind);
 	if (h->waiter) {
 		h->gave_up = c.cond || c.gave ||
 			     (h->evidence == WAIT_BY_DEFER && !(c.known && c.kept && c.waits_for &&
-								h->section == WAIT_SECTION_YES));
+								h->section >= WAIT_SECTION_HIDDEN));
 		return;
 	}
 	if (!c.known)
@@ -190,7 +189,7 @@ static void weigh_callees(struct search *s, struct wait_holder *h, uint64_t look
 		c.gave |= address_map_get(&s->by_address, lock) == ADDRESS_NONE;
 	}
 	if (c.gave)
-		h->section = is_weak(h) ? WAIT_SECTION_MAYBE : WAIT_SECTION_NO;
+		h->section = search_is_weak(h) ? WAIT_SECTION_MAYBE : WAIT_SECTION_NO;
 }
 
 /* One of a goroutine's for an object, unless it has a stronger one already: its own come together.
@@ -199,6 +198,7 @@ int search_add(struct search *s, struct wait_holder *h, uint64_t lookup)
 {
 	size_t i = s->n;
 
+	h->lookup = lookup;
 	h->waiter = waits_on(s->g, h->goid, h->object);
 	if (lookup && !h->by_variable)
 		h->section = wait_calls_section(s->calls, lookup, s->g->objects[h->object].kind);
@@ -382,6 +382,7 @@ static int follow_defers(struct search *s, uint64_t goid, const struct stack_wor
 {
 	int err = 0;
 
+	s->n_given = 0;
 	for (size_t i = 0; i < words->n_defers && !err; i++) {
 		struct whose w = {goid, words->defers[i].lookup, WAIT_WORD_MAPPED};
 		uint64_t closure[CAPTURED_MAX];
@@ -392,8 +393,10 @@ static int follow_defers(struct search *s, uint64_t goid, const struct stack_wor
 			err = search_deferred_variables(s, &w, entry);
 		if (n && !err)
 			err = look_at_interface(s, &w, closure, n);
-		if (n > 1 && wait_calls_is_wrapper(s->calls, entry))
+		if (n > 1 && wait_calls_is_wrapper(s->calls, entry)) {
+			search_note_given(s, w.lookup, entry, closure[1]);
 			n = 2;
+		}
 		for (size_t k = 1; k < n && !err; k++) {
 			err = look_at_captured(s, &w, entry, closure[k]);
 			/* Captured by reference. */
@@ -505,7 +508,11 @@ static int visit(void *ctx, uint32_t i, const struct stack_copy *copy)
 	err = follow_defers(s, g->goid, &words);
 	if (!err)
 		err = look_at_wait(s, g->goid, words.trace);
-	return err ? err : look_at_live(s, g->goid, &words);
+	if (!err)
+		err = look_at_live(s, g->goid, &words);
+	if (!err)
+		search_doubt(s, g->goid);
+	return err;
 }
 
 /* The stack's outer end has what it uses. */
@@ -553,7 +560,7 @@ static int by_object(const void *a, const void *b)
 	if (x->object != y->object)
 		return x->object < y->object ? -1 : 1;
 	if (x->waiter != y->waiter && rank_of(x) != RANK_FACT && rank_of(y) != RANK_FACT &&
-	    is_weak(x) == is_weak(y))
+	    search_is_weak(x) == search_is_weak(y))
 		return x->waiter ? 1 : -1;
 	likely = compare_likely(x, y);
 	return likely ? likely : (x->goid > y->goid) - (x->goid < y->goid);
@@ -585,9 +592,9 @@ static bool is_told(const struct wait_holder *h, enum wait_kind kind, bool other
 
 	if (rank == RANK_FACT)
 		return true;
-	if (rank == RANK_NOT || (h->waiter && is_weak(h) && others))
+	if (rank == RANK_NOT || (h->waiter && search_is_weak(h) && others))
 		return false;
-	if (best == RANK_SECTION && rank == RANK_MAYBE_DUE)
+	if ((best == RANK_SECTION || best == RANK_HIDDEN) && rank == RANK_MAYBE_DUE)
 		return true;
 	if (best <= RANK_MAYBE_DUE)
 		return is_shared(kind) ? rank <= RANK_MAYBE_DUE : rank == best;
@@ -603,12 +610,12 @@ static size_t keep_some(struct wait_holder *list, size_t n, enum wait_kind kind)
 
 	for (size_t i = 0; i < n; i++) {
 		others |= rank_of(&list[i]) != RANK_FACT && rank_of(&list[i]) != RANK_NOT &&
-			  (!list[i].waiter || !is_weak(&list[i]));
+			  (!list[i].waiter || !search_is_weak(&list[i]));
 		free_due |= rank_of(&list[i]) == RANK_DUE && !list[i].waiter;
 	}
 	for (size_t i = 0; i < n; i++) {
 		if (rank_of(&list[i]) != RANK_FACT &&
-		    (!others || !list[i].waiter || !is_weak(&list[i])))
+		    (!others || !list[i].waiter || !search_is_weak(&list[i])))
 			best = MIN(best, rank_of(&list[i]));
 	}
 	for (size_t i = 0; i < n && kept < WAIT_HOLDERS_MAX; i++) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The search for holders (wait_holders.c), of which locks that are variables are a part
- * (wait_variables.c). For this room; one thread.
+ * (wait_variables.c), and which of several a frame has taken (wait_doubts.c). For this room; one
+ * thread.
  */
 #ifndef XGOTOPFS_MEMORY_WAIT_SEARCH_H
 #define XGOTOPFS_MEMORY_WAIT_SEARCH_H
@@ -13,10 +14,18 @@
 
 #define RUNNING_BYTES (64u << 10) /* of the stack of one that runs, its outer end */
 
+#define GIVEN_MAX 32
+
 /* The heap's object that a lock is a part of. */
 struct part {
 	uint64_t base, end;
 	uint32_t object;
+};
+
+/* A lock that a frame has deferred to give up. */
+struct given {
+	uint64_t lookup, address;
+	enum wait_kind kind;
 };
 
 struct search {
@@ -30,6 +39,8 @@ struct search {
 	size_t n_variables;
 	struct wait_holder *found;
 	size_t n, cap;
+	struct given given[GIVEN_MAX]; /* of the stack at hand */
+	size_t n_given;
 	uint64_t until_ns;
 	struct wait_calls *calls;
 	struct stack_live *live;
@@ -56,5 +67,17 @@ int search_code(struct search *s, uint64_t goid, const struct stack_trace *trace
 /* A due deferred call whose code begins at `entry` (static): does it unlock one? It has captured
  * nothing. 0, -ENOMEM. */
 int search_deferred_variables(struct search *s, const struct whose *w, uint64_t entry);
+
+/* No more than that he has its address, or code that has taken such a lock. */
+static inline bool search_is_weak(const struct wait_holder *h)
+{
+	return h->evidence == WAIT_BY_FRAME || h->evidence == WAIT_BY_OBJECT;
+}
+
+/* The frame whose place is `lookup` defers a closure with this code (static), made for one call on
+ * that address. */
+void search_note_given(struct search *s, uint64_t lookup, uint64_t entry, uint64_t address);
+/* Once all of a goroutine's frames were searched: those whose lock may be another one. */
+void search_doubt(struct search *s, uint64_t goid);
 
 #endif

@@ -65,7 +65,7 @@ int search_code(struct search *s, uint64_t goid, const struct stack_trace *trace
 			if (wait_calls_is_machinery(s->calls, at))
 				continue;
 			h.section = wait_calls_section_of(s->calls, at, kind, which);
-			if (h.section == WAIT_SECTION_YES || h.section == WAIT_SECTION_MAYBE)
+			if (h.section >= WAIT_SECTION_MAYBE)
 				err = search_add(s, &h, at);
 		}
 	}

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/target/closure_call.h"
 #include "core/target/copies.h"
 #include "core/target/place_code.h"
 #include "core/target/target_internal.h"
@@ -25,6 +26,8 @@
 #define STEPS_MAX    (1u << 18) /* along the code of one function, which may be made to be slow */
 #define HELPERS_MAX  16         /* functions that one function calls and that are looked into */
 #define HELPER_BYTES 1024
+#define LOOKS_MAX    128 /* functions that are looked into for one question */
+#define DEPTH_MAX    3
 #define RECEIVER     0  /* register of a method's first argument: rax, x0 */
 #define BEFORE_MAX   48 /* instructions in front of a call, in which its argument is looked for */
 
@@ -49,9 +52,11 @@ struct flow {
 	const char *names[NAMES];
 	uint8_t effects[NAMES];
 	unsigned n_names;
-	const char *found;         /* one of them that it calls */
-	bool takes, gives;         /* is there such a call? */
-	bool may_give;             /* one that gives up a lock that is not known */
+	const char *found;     /* one of them that it calls */
+	bool takes, gives;     /* is there such a call? */
+	bool may_give;         /* one that gives up a lock that is not known */
+	unsigned depth, *left; /* of a function that another one calls; how many are looked into */
+	uint8_t hidden;        /* the number of all calls of code that is not known; 0: none */
 	int32_t copied[CALLS_MAX]; /* of those that were put in: what struct copy calls them */
 	bool is_copied[CALLS_MAX];
 	unsigned n_calls;
@@ -234,9 +239,9 @@ static bool may_help(const struct target *t, uint64_t entry, struct go_func *ret
 	       ret->end - ret->entry <= HELPER_BYTES && !is_machinery(ret->name);
 }
 
-/* What a call of the function comes to. */
+/* What a call of the function comes to. `deep`: by what it calls, too. */
 static enum effect effect_of(const struct target *t, const struct flow *caller,
-			     const struct go_func *func);
+			     const struct go_func *func, bool deep);
 
 /* false: there are more of them than are looked into, so that what the code does is not known. */
 static bool note_helpers(const struct target *t, struct flow *f)
@@ -260,7 +265,7 @@ static bool note_helpers(const struct target *t, struct flow *f)
 			return false;
 		if (at == n) {
 			seen[n].entry = func.entry;
-			seen[n++].effect = effect_of(t, f, &func);
+			seen[n++].effect = effect_of(t, f, &func, false);
 		}
 		for (unsigned k = 0; seen[at].effect && k < f->n_names; k++) {
 			const bool may = seen[at].effect == MAY_GIVE;
@@ -273,6 +278,112 @@ static bool note_helpers(const struct target *t, struct flow *f)
 		}
 	}
 	return true;
+}
+
+/* --- function values -------------------------------------------------------------------------- */
+
+/* The address that instruction `i` makes; 0: none. */
+static uint64_t address_made(const struct flow *f, size_t i)
+{
+	const struct insn *insn = &f->code.insns[i];
+
+	if (insn->op == INSN_OP_ADDRESS)
+		return (uint64_t)insn->imm;
+	/* arm64: adrp, add */
+	if (i > 0 && insn->op == INSN_OP_ADD && insn[-1].op == INSN_OP_ADDRESS &&
+	    insn[-1].dst == insn->src)
+		return (uint64_t)(insn[-1].imm + insn->imm);
+	return 0;
+}
+
+/* The function whose value an address makes: its code goes into a closure; of one that captures
+ * nothing there is one closure, a constant. */
+static bool is_func_value(const struct target *t, uint64_t addr, struct go_func *ret)
+{
+	uint64_t entry;
+
+	if (!addr)
+		return false;
+	if (!target_func_by_pc(t, addr, ret))
+		return ret->entry == addr;
+	return addr % 8 == 0 && !image_word(t->img, addr, &entry) && entry &&
+	       !target_func_by_pc(t, entry, ret) && ret->entry == entry;
+}
+
+/* sync.(*Mutex).Unlock-fm: the method's value. */
+static bool is_value_of_given(const struct flow *f, const char *name)
+{
+	for (unsigned k = 0; k < f->n_names; k++) {
+		const size_t len = strlen(f->names[k]);
+
+		if (f->effects[k] == GIVES && !strncmp(name, f->names[k], len) &&
+		    (!name[len] || !strcmp(name + len, "-fm")))
+			return true;
+	}
+	return false;
+}
+
+/* Does it make a function value that gives up such a lock? Then who calls that, and when, is not in
+ * its code. More of them than are looked into may have one among them. */
+static bool makes_giver(const struct target *t, const struct flow *f)
+{
+	struct go_func func;
+	unsigned n = 0;
+
+	for (size_t i = 0; i < f->code.n && f->depth < DEPTH_MAX; i++) {
+		enum effect effect;
+
+		if (!is_func_value(t, address_made(f, i), &func))
+			continue;
+		if (is_value_of_given(f, func.name))
+			return true;
+		if (is_machinery(func.name) || func.entry == f->code.func.entry)
+			continue;
+		if (n++ == HELPERS_MAX)
+			return true;
+		effect = effect_of(t, f, &func, true);
+		if (effect == GIVES || effect == MAY_GIVE)
+			return true;
+	}
+	return false;
+}
+
+static bool calls_by_pointer(const struct target *t, const struct insn *insn)
+{
+	struct go_func callee;
+
+	return insn->class == INSN_CALL_INDIRECT ||
+	       (insn->class == INSN_CALL && !target_func_by_pc(t, insn->target, &callee) &&
+		!strncmp(callee.name, CLOSURE_CALL_RETPOLINE, strlen(CLOSURE_CALL_RETPOLINE)));
+}
+
+/* All of these count as one call, that may give it up. */
+static void note_hidden(const struct target *t, struct flow *f)
+{
+	for (size_t i = 0; i < f->code.n; i++) {
+		struct place *p = &f->places[i];
+
+		if (p->effect || !calls_by_pointer(t, &f->code.insns[i]))
+			continue;
+		if (!f->hidden)
+			f->hidden = new_call(f);
+		p->effect = MAY_GIVE;
+		p->call = f->hidden;
+		p->decides = true;
+	}
+}
+
+static void forget_hidden(struct flow *f)
+{
+	for (size_t i = 0; i < f->code.n; i++) {
+		struct place *p = &f->places[i];
+
+		if (p->effect == MAY_GIVE && p->call == f->hidden && !p->part)
+			p->effect = NOTHING;
+		memset(p->held, 0, sizeof(p->held));
+		p->waits = false;
+	}
+	f->n_waiting = 0;
 }
 
 /* --- one lock --------------------------------------------------------------------------------- */
@@ -388,16 +499,34 @@ static bool defers(const struct target *t, const struct flow *f)
 	return false;
 }
 
-static enum effect effect_of(const struct target *t, const struct flow *caller,
-			     const struct go_func *func)
+/* Of one that defers: what it defers to give up it has not taken itself. */
+static bool may_give_by_defer(const struct target *t, struct flow *f)
 {
-	struct flow f cleanup_flow_ = {.n_names = caller->n_names, .which = caller->which};
+	if (f->takes || !(f->gives || f->may_give || makes_giver(t, f)))
+		return false;
+	return !note_helpers(t, f) || !f->takes;
+}
+
+static enum effect effect_of(const struct target *t, const struct flow *caller,
+			     const struct go_func *func, bool deep)
+{
+	struct flow f cleanup_flow_ = {.n_names = caller->n_names,
+				       .which = caller->which,
+				       .depth = caller->depth + 1,
+				       .left = caller->left};
 	unsigned at_end = 0;
 
 	memcpy(f.names, caller->names, sizeof(f.names));
 	memcpy(f.effects, caller->effects, sizeof(f.effects));
-	if (read_flow(t, func, &f) || f.code.has_jump_table || defers(t, &f))
+	if (!*f.left)
+		return MAY_GIVE;
+	--*f.left;
+	if (read_flow(t, func, &f) || f.code.has_jump_table)
 		return NOTHING;
+	if (deep && !note_helpers(t, &f))
+		return MAY_GIVE;
+	if (defers(t, &f))
+		return may_give_by_defer(t, &f) ? MAY_GIVE : NOTHING;
 	if (!f.takes)
 		return f.gives ? GIVES : f.may_give ? MAY_GIVE : NOTHING;
 	if (!run(&f, 0))
@@ -419,13 +548,28 @@ static const struct place *place_at(const struct flow *f, uint64_t pc)
 	return NULL;
 }
 
+static enum lock_held held_by_flow(struct flow *f, const struct place *place, unsigned before)
+{
+	unsigned numbers;
+
+	if (f->code.has_jump_table || !run(f, before))
+		return LOCK_HELD_UNKNOWN;
+	numbers = place ? numbers_at(place) : 0;
+	if (!numbers)
+		return LOCK_HELD_UNKNOWN;
+	if (!(numbers & 1))
+		return LOCK_HELD_YES;
+	return numbers == 1 ? LOCK_HELD_NO : LOCK_HELD_MAYBE;
+}
+
 static enum lock_held held_at(const struct target *t, uint64_t pc, const struct lock_calls *calls,
 			      struct lock_variable which, unsigned before, bool *ret_taking)
 {
-	struct flow f cleanup_flow_ = {.which = which};
+	unsigned left = LOOKS_MAX;
+	struct flow f cleanup_flow_ = {.which = which, .left = &left};
 	const struct place *place;
+	enum lock_held held;
 	struct go_func func;
-	unsigned numbers;
 	uint64_t base;
 	bool all;
 
@@ -446,14 +590,15 @@ static enum lock_held held_at(const struct target *t, uint64_t pc, const struct 
 		return before ? LOCK_HELD_YES : LOCK_HELD_UNKNOWN;
 	if (!f.takes && !before)
 		return LOCK_HELD_MAYBE;
-	if (f.code.has_jump_table || !run(&f, before))
-		return LOCK_HELD_UNKNOWN;
-	numbers = place ? numbers_at(place) : 0;
-	if (!numbers)
-		return LOCK_HELD_UNKNOWN;
-	if (!(numbers & 1))
-		return LOCK_HELD_YES;
-	return numbers == 1 ? LOCK_HELD_NO : LOCK_HELD_MAYBE;
+	if (!before)
+		note_hidden(t, &f);
+	held = held_by_flow(&f, place, before);
+	if (f.hidden && held != LOCK_HELD_YES) {
+		forget_hidden(&f);
+		held = held_by_flow(&f, place, before);
+		return held == LOCK_HELD_YES ? LOCK_HELD_HIDDEN : held;
+	}
+	return held == LOCK_HELD_YES && !before && makes_giver(t, &f) ? LOCK_HELD_HIDDEN : held;
 }
 
 enum lock_held lock_held_at(const struct target *t, uint64_t pc, const struct lock_calls *calls)

@@ -25,6 +25,8 @@ enum lock_held {
 	LOCK_HELD_UNKNOWN, /* there are no such calls, or the code cannot be followed */
 	LOCK_HELD_NO,      /* on no way */
 	LOCK_HELD_MAYBE,   /* on some, or it gives up what others took */
+	LOCK_HELD_HIDDEN,  /* on all by the calls that are seen; but it makes a function value whose
+			      code gives such a lock up, or has called one whose code is not known */
 	LOCK_HELD_YES,     /* on all */
 };
 

@@ -13,9 +13,9 @@ LEAKS_OF=$XGOTOPFS_BUILD/tests/targets/leaks_of
 # Who is named, but for a writer that pends (evidence 0).
 named() { "$LEAKS_OF" "$binary" "${pids[$1]}" holders | awk '$1 == "holder" && $4 != 0 { print $3 }' | tr '\n' ' '; }
 # Nobody is said to have it more than maybe, but for the one that has.
-may_be() {
-	"$LEAKS_OF" "$binary" "${pids[$1]}" holders >"$T/said"
-	grep -q '^holder' "$T/said" &&
+may_be() { no_other "$1" && grep -q '^holder' "$T/said"; }
+no_other() {
+	"$LEAKS_OF" "$binary" "${pids[$1]}" holders >"$T/said" && grep -q '^lock' "$T/said" &&
 		! awk -v holder="$holder" '$1 == "holder" && $4 != 0 && $3 != holder && $7' "$T/said" | grep -q .
 }
 # One that runs may be met as it is being moved about.
@@ -23,6 +23,8 @@ is_it() {
 	case $1 in
 	# Beside one who has deferred it and has it maybe he is the likeliest.
 	flag) [[ "$(named "$1")" == "$holder "* ]] ;;
+	dcalled) may_be "$1" && [[ "$(named "$1")" = "$holder " ]] ;;
+	d[!e]*) no_other "$1" ;;
 	returned | gclosure) may_be "$1" ;; # the function does not show what a closure does that it calls
 	*) [ "$(named "$1")" = "$holder " ] ;;
 	esac
@@ -57,6 +59,7 @@ for build in 1.17/stripped 1.22/plain 1.27/stripped; do
 	convoys deferred plain pointer early closure interface helper relocked read flag callee cond steps
 	convoys wrapper returned value with scoped flush sent global field guarded embedded gdefer ghelper gread gclosure \
 		once onefield pooled writer
+	convoys dvalue dgo dpassed dcalled dafter dother dplain
 	convoys busy hot
 	echo "Go $build: each of them"
 done

@@ -226,6 +226,11 @@ func (s *server) stepped(given chan bool) {
 func (s *server) before(how string, held chan bool) {
 	given := make(chan bool)
 	for i := 0; i < 6; i++ {
+		if decoy := decoys[how]; decoy != nil {
+			go decoy(s, given)
+			<-given
+			continue
+		}
 		switch how {
 		case "flag":
 			go s.had(given)

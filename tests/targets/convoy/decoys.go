@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+package main
+
+import (
+	"runtime"
+	"sync"
+)
+
+// Beside the holder there are those who took the lock as plainly, and gave it up by a function value or a closure, or
+// took another one of the same kind: nobody may say that they are likely to have it.
+
+var decoys = map[string]func(s *server, given chan bool){
+	"dvalue":  valueGave,
+	"dgo":     goGave,
+	"dpassed": passedGave,
+	"dcalled": calledGave,
+	"dafter":  madeBefore,
+	"dother":  hasOther,
+	"dplain":  hasOtherPlainly,
+}
+
+func init() {
+	for how := range decoys {
+		holds[how] = lent
+	}
+	holds["dcalled"] = (*server).read
+	wants["dcalled"] = (*server).write
+	for _, how := range []string{"dvalue", "dgo", "dpassed"} {
+		wants[how] = func(*server) { globalMu.Lock(); n++; globalMu.Unlock() }
+		holds[how] = lentGlobal
+	}
+}
+
+//go:noinline
+func take(l sync.Locker) func() { l.Lock(); return l.Unlock }
+
+// The function that has it names no lock.
+//
+//go:noinline
+func lent(s *server, say func()) {
+	release := take(&s.mu)
+	say()
+	long()
+	release()
+}
+
+//go:noinline
+func lentGlobal(s *server, say func()) {
+	release := take(&globalMu)
+	say()
+	long()
+	release()
+}
+
+//go:noinline
+func call(f func()) { f() }
+
+//go:noinline
+func valueGave(s *server, given chan bool) {
+	globalMu.Lock()
+	u := globalMu.Unlock
+	u()
+	given <- true
+	long()
+	runtime.KeepAlive(u)
+}
+
+//go:noinline
+func goGave(s *server, given chan bool) {
+	globalMu.Lock()
+	done := make(chan bool)
+	go func() { globalMu.Unlock(); close(done) }()
+	<-done
+	given <- true
+	long()
+	n++
+}
+
+//go:noinline
+func passedGave(s *server, given chan bool) {
+	globalMu.Lock()
+	f := func() { globalMu.Unlock() }
+	call(f)
+	given <- true
+	long()
+	n++
+}
+
+//go:noinline
+func calledGave(s *server, given chan bool) {
+	s.rw.RLock()
+	func() { defer s.rw.RUnlock() }()
+	given <- true
+	long()
+	s.n++
+}
+
+//go:noinline
+func madeBefore(s *server, given chan bool) {
+	f := func() { s.mu.Unlock(); given <- true }
+	s.mu.Lock()
+	go f()
+	long()
+	s.n++
+}
+
+//go:noinline
+func hasOther(s *server, given chan bool) { twoOfThem(&server{}, s, given) }
+
+//go:noinline
+func twoOfThem(a, b *server, given chan bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	given <- true
+	long()
+	b.n++
+}
+
+// Both are waited for.
+//
+//go:noinline
+func hasOtherPlainly(s *server, given chan bool) {
+	a := &server{}
+	go func() {
+		for {
+			runtime.Gosched()
+			a.work()
+		}
+	}()
+	plainly(a, s, given)
+}
+
+//go:noinline
+func plainly(a, b *server, given chan bool) {
+	a.mu.Lock()
+	given <- true
+	long()
+	b.n++
+	a.mu.Unlock()
+}
