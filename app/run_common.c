@@ -17,7 +17,7 @@ static void recording(void *ctx, struct recording *ret)
 	struct run *r = ctx;
 
 	if (r->replay)
-		session_meta_recording(replay_meta(r->replay), ret);
+		replay_recording(r->replay, ret);
 	else if (r->outputs)
 		sinks_recording(outputs_sinks(r->outputs), ret);
 }

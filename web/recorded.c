@@ -54,6 +54,7 @@ static void recording(void *ctx, struct recording *ret)
 
 	pthread_mutex_lock(&r->lock);
 	session_meta_recording(&r->meta, ret);
+	session_end_recording(&r->end, ret);
 	pthread_mutex_unlock(&r->lock);
 }
 

@@ -26,7 +26,7 @@ static int export_range(struct source *s, struct view_query *q, struct response 
 			"view: too long, or not what may stand behind the # of an address");
 	/* What is recorded ends with its last event. */
 	if (!s->view.replay)
-		range.now_ns = view_now(&s->view, VIEW_ALL_PROCS) + 1;
+		range.now_ns = sum_u64(view_now(&s->view, VIEW_ALL_PROCS), 1);
 	view_noted(&s->view, &noted);
 	err = session_export(s->view.model, &range, &rs->body);
 	return err && range.why[0] ? view_refuse(q, err, "%s", range.why) : err;

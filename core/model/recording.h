@@ -42,6 +42,10 @@ struct recording {
 	 */
 	char sample[RECORDING_SAMPLE_MAX];
 	uint64_t probes_off_ns; /* of one that is looked at: how long no probe was in */
+	/* Of one that is looked at, once it was read to its end: */
+	uint64_t torn_bytes;    /* after the last whole record, that could not be read … */
+	char torn_why[128];     /* … because; "" */
+	uint64_t unread_events; /* that it says it has, beyond those that were read */
 };
 
 /* "none", "running", "stopped", "done". */

@@ -440,7 +440,7 @@ static int find_range(struct export_job *x, struct export_range *range)
 
 	model_totals(x->model, -1, &totals);
 	if (!now)
-		now = totals.last_event_ns + 1;
+		now = sum_u64(totals.last_event_ns, 1);
 	if (range->to_ns <= range->from_ns)
 		return refuse(range, -EINVAL, "to: not after from");
 	if (range->from_ns >= now)

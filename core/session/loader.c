@@ -23,6 +23,8 @@ struct loader {
 	} * ended;
 	unsigned n_ended, ended_cap;
 	uint64_t first_ns, position_ns, passed, missed;
+	uint64_t events; /* of what was passed: no gaps */
+	bool at_end;
 };
 
 /* --- opening ---------------------------------------------------------------------------------- */
@@ -198,6 +200,7 @@ int loader_next(struct loader *l)
 	if (l->at < l->chunk.n)
 		return 1;
 	more = session_reader_next(l->reader, &l->chunk);
+	l->at_end = !more;
 	l->at = l->gap = 0;
 	if (more <= 0)
 		l->chunk.n = 0;
@@ -250,6 +253,7 @@ void loader_apply(struct loader *l, size_t n)
 			i++;
 		if (i > from)
 			model_apply(l->model, events + from, i - from);
+		l->events += i - from;
 		if (i < n)
 			apply_gap(l, &events[i++]);
 	}
@@ -271,7 +275,8 @@ int loader_rewind(struct loader *l)
 	if (err)
 		return err;
 	l->chunk.n = l->at = l->gap = l->n_ended = 0;
-	l->passed = l->missed = 0;
+	l->passed = l->missed = l->events = 0;
+	l->at_end = false;
 	l->position_ns = l->first_ns;
 	return 0;
 }
@@ -283,4 +288,8 @@ void loader_state(const struct loader *l, struct loader_state *ret)
 				     .passed = l->passed,
 				     .missed = l->missed};
 	session_reader_end(l->reader, &ret->end);
+	/* While it is recorded its metadata may be ahead of what is written. */
+	if (l->at_end && (l->meta.end_time_ns || ret->end.missing_bytes))
+		ret->end.unread_events =
+			sub_u64(l->meta.event_count, sum_u64(l->events, ret->end.skipped));
 }

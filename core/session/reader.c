@@ -276,6 +276,8 @@ int session_reader_seek(struct session_reader *r, uint64_t offset)
 	r->batch.at = NULL;
 	r->stopped = false;
 	r->end.reason[0] = '\0';
+	if (!offset)
+		r->end.skipped = 0;
 	/* Lines tell of a process by its pid alone; the first that does is to be new again. */
 	if (offset == 0 && r->format == SESSION_JSONL) {
 		r->n_procs = r->last_proc = 0;
@@ -335,4 +337,12 @@ void session_reader_json(struct session_reader *r, const struct session_chunk *c
 		buf_addu(out, raw->attributes[a]);
 	}
 	buf_adds(out, "]}\n");
+}
+
+void session_end_recording(const struct session_end *end, struct recording *ret)
+{
+	ret->torn_bytes = end->missing_bytes;
+	ret->unread_events = end->unread_events;
+	if (end->missing_bytes)
+		snprintf(ret->torn_why, sizeof(ret->torn_why), "%s", end->reason);
 }

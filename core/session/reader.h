@@ -78,7 +78,11 @@ struct session_end {
 	char warning[200];      /* about metadata.json, or "" */
 	uint64_t skipped;       /* events of a type that does not exist */
 	bool malformed; /* what follows is no record: nothing more is read, if it grows, too */
+	uint64_t unread_events; /* that metadata.json counts and are not there; the loader's */
 };
+
+/* What is missing, for views of a session that is looked at. */
+void session_end_recording(const struct session_end *end, struct recording *ret);
 
 void session_reader_end(const struct session_reader *r, struct session_end *ret);
 uint64_t session_reader_size(const struct session_reader *r); /* of the events file, bytes */

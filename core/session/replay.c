@@ -428,6 +428,14 @@ void replay_get(void *ctx, struct buf *out)
 	pthread_mutex_unlock(&r->lock);
 }
 
+void replay_recording(struct replay *r, struct recording *ret)
+{
+	session_meta_recording(&r->meta, ret);
+	pthread_mutex_lock(&r->lock);
+	session_end_recording(&r->at.end, ret);
+	pthread_mutex_unlock(&r->lock);
+}
+
 void replay_stats(struct replay *r, struct replay_stats *ret)
 {
 	pthread_mutex_lock(&r->lock);

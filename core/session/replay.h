@@ -60,6 +60,8 @@ struct replay_stats {
 	struct session_end end;
 };
 
+/* For views: what metadata tells of the recording, and what of it could not be read. */
+void replay_recording(struct replay *r, struct recording *ret);
 void replay_stats(struct replay *r, struct replay_stats *ret);
 /* Waits until the end is reached (true) or timeout_ns is over. */
 bool replay_wait(struct replay *r, uint64_t timeout_ns);

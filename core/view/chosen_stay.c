@@ -39,16 +39,20 @@ int chosen_stay_read(const struct view *v, struct view_query *q, enum choose_sta
 		     struct chosen_stay *ret)
 {
 	struct search s = {.ret = ret};
-	struct window w = {.to = UINT64_MAX};
-	int err = view_arg_u64(q, "at", 0, UINT64_MAX, UINT64_MAX, &s.at);
+	struct window w;
+	const char *at = view_arg_text(q, "at");
+	int err = view_arg_u64(q, "at", 0, UINT64_MAX, 0, &s.at);
 
-	*ret = (struct chosen_stay){.what = what, .asked = s.at != UINT64_MAX};
+	*ret = (struct chosen_stay){.what = what, .asked = at && *at};
 	if (!err)
 		err = model_goroutine(v->model, q->proc, q->goid, &ret->g);
 	if (err)
 		return err;
-	window_place(&w, v, q->proc);
+	window_all(v, q->proc, &w);
 	ret->now = w.now;
+	err = view_not_to_come(q, "at", s.at, w.now);
+	if (err)
+		return err;
 	s.over = v->replay || w.end_ns;
 	return window_stays(&w, v, &ret->g, look_at, &s);
 }

@@ -83,12 +83,11 @@ static bool tells_states(const struct view *v)
 static int place(const struct view *v, struct view_query *q, uint64_t lately, struct cpu_chosen *c)
 {
 	const char *from = view_arg_text(q, "from");
-	int err = window_read(q, &c->window);
+	int err = window_read(v, q, &c->window);
 
 	if (err)
 		return err;
-	window_place(&c->window, v, q->proc);
-	c->to_ns = MIN(c->window.to, c->window.now);
+	c->to_ns = window_to(&c->window);
 	samples_totals(model_samples(v->model), q->proc, SAMPLE_CPU, &c->totals);
 	c->covered_ns = c->totals.from_ns ? c->totals.recent_from_ns : UINT64_MAX;
 	if (from && *from)

@@ -136,7 +136,7 @@ static int cpu_json(const struct view *v, unsigned proc, const struct cpu_chosen
 	if (c->running_known) {
 		json_ku(out, "running_ns", c->running_ns);
 		json_ku(out, "unknown_ns", c->unknown_ns);
-		json_kb(out, "running_exact", c->window.since_ns <= c->window.from);
+		json_kb(out, "running_exact", window_exact(&c->window));
 	}
 	json_ku(out, "lost_since_start", c->totals.lost);
 	view_json_text("why", buf_error(&why) ? "" : why.data, out);
@@ -242,9 +242,9 @@ static int allocs_json(const struct allocs *a, unsigned proc, struct buf *out)
 	json_ks(out, "by", "alloc");
 	json_ku(out, "now_ns", a->window.now);
 	json_ku(out, "from", a->window.from);
-	json_ku(out, "to", MIN(a->window.to, a->window.now));
+	json_ku(out, "to", window_to(&a->window));
 	json_ku(out, "since_ns", a->window.since_ns);
-	json_kb(out, "exact", !a->missing.here && a->window.since_ns <= a->window.from);
+	json_kb(out, "exact", !a->missing.here && window_exact(&a->window));
 	json_ku(out, "exited_dropped", a->missing.dropped);
 	json_kb(out, "exited_missing", a->missing.here);
 	json_ku(out, "allocations", f->n ? f->v[0].goroutines : 0);
@@ -272,10 +272,9 @@ int view_flame_alloc(const struct view *v, struct view_query *q, struct buf *out
 	int err = read_form(q, weights, &weight);
 
 	if (!err)
-		err = window_read(q, &a.window);
+		err = window_read(v, q, &a.window);
 	if (err)
 		return err;
-	window_place(&a.window, v, q->proc);
 	err = view_pass_new_in(v, q, true, &a.window, &pass);
 	while (!err && (g = view_pass_next(pass)))
 		err = add_goroutine(&a, g);

@@ -87,6 +87,13 @@ static unsigned recording_warnings(struct emit *e, const struct facts *x)
 		     LLU(rec->not_recorded));
 		n++;
 	}
+	if (rec->torn_bytes) {
+		warn(e,
+		     "the recorded session is torn: %llu bytes after the last whole record could "
+		     "not be read: %s",
+		     LLU(rec->torn_bytes), rec->torn_why);
+		n++;
+	}
 	if (rec->missed) {
 		warn(e, "the recording could not keep up: %llu events are not in it",
 		     LLU(rec->missed));

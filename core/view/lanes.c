@@ -296,6 +296,9 @@ static int read_query(const struct view *v, struct view_query *q, struct lanes *
 		err = view_arg_u64(q, "n", 1, PARTS_MAX, PARTS_FILE, &parts);
 	if (err)
 		return err;
+	err = view_not_to_come(q, "from", l->from, now);
+	if (err)
+		return err;
 	if (l->to <= l->from)
 		return view_refuse(q, -EINVAL, "to must be after from");
 	/* An open end is now. */

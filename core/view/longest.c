@@ -125,9 +125,9 @@ static int read_state(struct view_query *q, int *ret)
 	return view_refuse(q, -EINVAL, "state: no goroutine state is named \"%.40s\"", name);
 }
 
-static int read_query(struct view_query *q, struct query *ret)
+static int read_query(const struct view *v, struct view_query *q, struct query *ret)
 {
-	int err = window_read(q, &ret->window);
+	int err = window_read(v, q, &ret->window);
 
 	if (!err)
 		err = read_state(q, &ret->state);
@@ -148,10 +148,8 @@ int view_stays(const struct view *v, struct view_query *q, struct buf *out)
 	struct view_pass *pass cleanup_view_pass_ = NULL;
 	const struct goroutine *g;
 	struct query query = {0};
-	int err = read_query(q, &query);
+	int err = read_query(v, q, &query);
 
-	if (!err)
-		window_place(&query.window, v, q->proc);
 	if (!err)
 		err = view_pass_new_in(v, q, true, &query.window, &pass);
 	if (err)

@@ -32,6 +32,9 @@ const struct loss_way loss_ways[] = {
 	    "-sample without casgstatus, newgoroutine and goexit"),
 	WAY(untracked_allocations, "allocations", DATA, "in no row of `types`: short of memory",
 	    "more memory, or -sample without allocations"),
+	WAY(torn, "bytes", DATA, "of the recorded session could not be read", "", .said = true),
+	WAY(unread, "events", DATA, "that the recorded session counts are not in what was read",
+	    ""),
 	WAY(nameless, "names", DATA, "not kept: the table of names is full", "a new start"),
 	WAY(alloc_samples, "samples", SAMPLE,
 	    "of allocations lost: sampled bytes and sites are too low by them", ""),
@@ -111,6 +114,8 @@ static void count_readers(const struct view *v, struct losses *ret)
 	ret->recording_missed = rec.missed;
 	ret->not_recorded = rec.not_recorded;
 	ret->recording_nameless = rec.nameless;
+	ret->torn = rec.torn_bytes;
+	ret->unread = rec.unread_events;
 	ret->stdout_missed = feed_missed(feed, FEED_STDOUT);
 	ret->stream_missed = feed_missed(feed, FEED_STREAM);
 	ret->mount_missed = feed_missed(feed, FEED_MOUNT);

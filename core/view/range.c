@@ -146,18 +146,13 @@ static void render_histogram(const struct state_stats *st, struct buf *out)
 	buf_addc(out, ']');
 }
 
-static bool is_trimmed(const struct range_stats *r)
-{
-	return r->window.since_ns > r->window.from;
-}
-
 static void render_json(const struct range_stats *r, struct buf *out)
 {
 	buf_addc(out, '{');
 	json_ku(out, "from", r->window.from);
-	json_ku(out, "to", r->window.to);
+	json_ku(out, "to", window_to(&r->window));
 	json_ku(out, "since_ns", r->window.since_ns);
-	json_kb(out, "exact", !r->missing.here && !is_trimmed(r));
+	json_kb(out, "exact", !r->missing.here && window_exact(&r->window));
 	json_ku(out, "exited_dropped", r->missing.dropped);
 	json_kb(out, "exited_missing", r->missing.here);
 	json_kd(out, "percentile_error_percent", PERCENTILE_ERROR);
@@ -213,9 +208,7 @@ static void render_table(const struct range_stats *r, char between, struct buf *
 /* Why a table is not exact; CSV has no place for it. */
 static void render_notes(const struct range_stats *r, struct buf *out)
 {
-	if (is_trimmed(r))
-		buf_addf(out, "... not exact: events are kept from %llu on only\n",
-			 (unsigned long long)r->window.since_ns);
+	window_note(&r->window, out);
 	if (r->missing.here)
 		view_note_dropped(r->missing.dropped, "not exact, what they did is not in it", out);
 }
@@ -245,9 +238,7 @@ int view_range(const struct view *v, struct view_query *q, struct buf *out)
 	if (!err && format == 1)
 		q->content_type = "text/csv; charset=utf-8";
 	if (!err)
-		err = window_read(q, &r->window);
-	if (!err)
-		window_place(&r->window, v, q->proc);
+		err = window_read(v, q, &r->window);
 	if (!err)
 		err = view_pass_new_in(v, q, true, &r->window, &pass);
 	if (err)

@@ -374,20 +374,15 @@ static int emit_rows(const struct table *t, enum view_form form, struct buf *out
 	return emit_table_end(&e);
 }
 
-static bool is_trimmed(const struct table *t)
-{
-	return t->window.since_ns > t->window.from;
-}
-
 static int as_json(const struct table *t, struct buf *out)
 {
 	buf_addc(out, '{');
 	json_ks(out, "by", by_names[t->by]);
 	json_ks(out, "sort", sort_names[t->sort]);
 	json_ku(out, "from", t->window.from);
-	json_ku(out, "to", MIN(t->window.to, t->window.now));
+	json_ku(out, "to", window_to(&t->window));
 	json_ku(out, "since_ns", t->window.since_ns);
-	json_kb(out, "exact", !t->missing.here && !is_trimmed(t));
+	json_kb(out, "exact", !t->missing.here && window_exact(&t->window));
 	json_ku(out, "exited_dropped", t->missing.dropped);
 	json_kb(out, "exited_missing", t->missing.here);
 	json_ku(out, "offset", t->offset);
@@ -414,15 +409,13 @@ static int as_text(const struct table *t, struct buf *out)
 	if (shown < t->rows.n)
 		buf_addf(out, "... cut: %llu rows more (offset, limit)\n",
 			 (unsigned long long)(t->rows.n - shown));
-	if (is_trimmed(t))
-		buf_addf(out, "... not exact: events are kept from %llu on only\n",
-			 (unsigned long long)t->window.since_ns);
+	window_note(&t->window, out);
 	if (t->missing.here)
 		view_note_dropped(t->missing.dropped, "not exact, what they did is not in it", out);
 	return buf_error(out);
 }
 
-static int read_query(struct table *t, struct view_query *q)
+static int read_query(const struct view *v, struct table *t, struct view_query *q)
 {
 	int err = view_arg_word(q, "by", by_names, &t->by);
 
@@ -430,7 +423,7 @@ static int read_query(struct table *t, struct view_query *q)
 	if (!err)
 		err = view_arg_word(q, "sort", sort_names, &t->sort);
 	if (!err)
-		err = window_read(q, &t->window);
+		err = window_read(v, q, &t->window);
 	if (!err)
 		err = view_arg_u64(q, "offset", 0, UINT32_MAX, 0, &t->offset);
 	if (!err)
@@ -446,10 +439,8 @@ int view_range_by(const struct view *v, struct view_query *q, struct buf *out)
 			  .wakers = GROUPS_INIT(struct waker),
 			  .proc = q->proc};
 	const struct goroutine *g;
-	int err = read_query(&t, q);
+	int err = read_query(v, &t, q);
 
-	if (!err)
-		window_place(&t.window, v, q->proc);
 	if (!err)
 		err = view_pass_new_in(v, q, true, &t.window, &pass);
 	while (!err && (g = view_pass_next(pass)))

@@ -137,25 +137,67 @@ uint64_t view_feed_at(const struct view *v, uint64_t time_ns)
 	return low;
 }
 
-int window_read(struct view_query *q, struct window *ret)
+int view_not_to_come(struct view_query *q, const char *name, uint64_t at_ns, uint64_t now_ns)
 {
-	int err = view_arg_u64(q, "from", 0, UINT64_MAX, 0, &ret->from);
-
-	if (!err)
-		err = view_arg_u64(q, "to", 0, UINT64_MAX, UINT64_MAX, &ret->to);
-	if (!err && ret->to <= ret->from)
-		err = view_refuse(q, -EINVAL, "to must be after from");
-	return err;
+	if (at_ns <= now_ns)
+		return 0;
+	return view_refuse(q, -EINVAL, "%s: not before now (%llu)", name,
+			   (unsigned long long)now_ns);
 }
 
 void window_place(struct window *w, const struct view *v, unsigned proc)
 {
+	struct recording rec;
 	struct proc_info info;
 	bool ended = !model_proc(v->model, proc, &info) && info.state == PROC_EXITED;
 
+	view_recording(v, &rec);
 	w->now = view_now(v, proc);
 	w->since_ns = retained_since(v->model);
 	w->end_ns = ended ? w->now : 0;
+	w->torn = w->to >= w->now && (rec.torn_bytes || rec.unread_events);
+}
+
+void window_all(const struct view *v, unsigned proc, struct window *ret)
+{
+	*ret = (struct window){.to = UINT64_MAX};
+	window_place(ret, v, proc);
+}
+
+int window_read(const struct view *v, struct view_query *q, struct window *ret)
+{
+	int err;
+
+	*ret = (struct window){0};
+	err = view_arg_u64(q, "from", 0, UINT64_MAX, 0, &ret->from);
+	if (!err)
+		err = view_arg_u64(q, "to", 0, UINT64_MAX, UINT64_MAX, &ret->to);
+	if (!err && ret->to <= ret->from)
+		err = view_refuse(q, -EINVAL, "to must be after from");
+	if (err)
+		return err;
+	window_place(ret, v, q->proc);
+	ret->to = MIN(ret->to, sum_u64(ret->now, 1));
+	return view_not_to_come(q, "from", ret->from, ret->now);
+}
+
+uint64_t window_to(const struct window *w)
+{
+	return MIN(w->to, w->now);
+}
+
+bool window_exact(const struct window *w)
+{
+	return w->since_ns <= w->from && !w->torn;
+}
+
+void window_note(const struct window *w, struct buf *out)
+{
+	if (w->since_ns > w->from)
+		buf_addf(out, "... not exact: events are kept from %llu on only\n",
+			 (unsigned long long)w->since_ns);
+	if (w->torn)
+		buf_adds(out, "... not exact: the recorded session could not be read to its end\n");
 }
 
 struct ending {

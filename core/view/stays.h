@@ -31,12 +31,27 @@ uint64_t view_feed_at(const struct view *v, uint64_t time_ns);
 struct window {
 	uint64_t from, to, since_ns, now;
 	uint64_t end_ns; /* of the process; 0: it runs */
+	bool torn;       /* it reaches into what could not be read of a session */
 };
 
-/* The arguments from and to. 0 or -EINVAL. */
-int window_read(struct view_query *q, struct window *ret);
-/* The rest of it, of a process. */
+/*
+ * What is asked about: the arguments from and to, of q's process. Nothing is told of what is to
+ * come: a `to` after now is cut to it (past now by one, so that the last event is in it), a `from`
+ * after now is refused. 0 or -EINVAL.
+ */
+int window_read(const struct view *v, struct view_query *q, struct window *ret);
+/* What is left of a window whose from and to are set. */
 void window_place(struct window *w, const struct view *v, unsigned proc);
+/* All of the time of a process that is known. */
+void window_all(const struct view *v, unsigned proc, struct window *ret);
+/* For who reads such arguments on its own: a time after now is refused. 0 or -EINVAL. */
+int view_not_to_come(struct view_query *q, const char *name, uint64_t at_ns, uint64_t now_ns);
+/* Its end, for who reads it: now at most. */
+uint64_t window_to(const struct window *w);
+/* All events of it are kept, and were read. */
+bool window_exact(const struct window *w);
+/* Why not, a line; nothing where it is. */
+void window_note(const struct window *w, struct buf *out);
 /* stays_walk(), where what is open in a process that has ended ends with it. */
 void window_walk(const struct window *w, const struct goroutine *g, const struct event *events,
 		 size_t n, void (*fn)(void *ctx, const struct stay *stay), void *ctx);

@@ -97,8 +97,13 @@ static void test_each_is_shown(void **state)
 	x->live.losses = live_losses;
 	x->v.recording = recording;
 	x->v.recording_ctx = x;
-	x->recording = (struct recording){
-		.state = RECORDING_RUNNING, .missed = 21, .not_recorded = 22, .nameless = 23};
+	x->recording = (struct recording){.state = RECORDING_RUNNING,
+					  .missed = 21,
+					  .not_recorded = 22,
+					  .nameless = 23,
+					  .torn_bytes = 24,
+					  .torn_why = "the last record is cut",
+					  .unread_events = 25};
 	for (unsigned who = 0; who < FEED_READERS; who++)
 		feed_count_missed(feed, who, 31 + who);
 	for (unsigned kind = 0; kind < SAMPLE_KINDS; kind++)
@@ -146,6 +151,26 @@ static void test_each_is_shown(void **state)
 	}
 	assert_non_null(strstr(render(x, view_health), "verdict incomplete"));
 	assert_non_null(strstr(render(x, view_health), "-ring-size"));
+}
+
+/* What could not be read of a session that is looked at makes its figures wrong, and why is said.
+ */
+static void test_torn_session(void **state)
+{
+	struct fixture *x = *state;
+
+	x->v.recording = recording;
+	x->v.recording_ctx = x;
+	x->recording = (struct recording){.torn_bytes = 12540, .torn_why = "no event"};
+	assert_non_null(strstr(render(x, view_health), "verdict incomplete: see the warnings\n"));
+	assert_non_null(strstr(x->out.data, "\nwarning the recorded session is torn: 12540 bytes "
+					    "after the last whole record could not be read: no "
+					    "event\n"));
+	assert_non_null(strstr(render(x, view_losses), "\ntorn\t12540\tbytes\tdata\t"));
+	/* Cut where a record ends. */
+	x->recording = (struct recording){.unread_events = 7};
+	assert_non_null(strstr(render(x, view_health), "verdict incomplete: see the warnings\n"));
+	assert_non_null(strstr(render(x, view_losses), "\nunread\t7\tevents\tdata\t"));
 }
 
 /* Samples are estimates: that some are lost is no warning, but is not hidden either. */
@@ -234,6 +259,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_table),
 		cmocka_unit_test_setup_teardown(test_each_is_shown, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_torn_session, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_samples_in_verdict, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full_tables, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_doubt, setup, teardown),

@@ -724,6 +724,61 @@ static void test_cpu(void **state)
 	assert_true(x->out.len > 50);
 }
 
+/* Nothing is told of what is to come, and no figure is exact of what could not be read. */
+static bool is_torn;
+
+static void torn_recording(void *ctx, struct recording *ret)
+{
+	*ret = (struct recording){.torn_bytes = is_torn ? 12 : 0};
+}
+
+static bool is_exact(struct fixture *x, view_fn *fn)
+{
+	json_t *v = json(x, fn);
+	bool yes = json_is_true(json_object_get(v, "exact"));
+
+	json_decref(v);
+	return yes;
+}
+
+static void test_time_to_come(void **state)
+{
+	static view_fn *const ranged[] = {view_range,    view_range_by,  view_stays,
+					  view_lanes,    view_flame_cpu, view_flame_alloc,
+					  view_pprof_cpu};
+	const char *args[] = {"to", "18446744073709551615", "from", "0", NULL};
+	struct fixture *x = *state;
+	char after[32], before[32];
+	uint64_t last;
+	json_t *v;
+
+	x->v.replay = true;
+	x->v.recording = torn_recording;
+	is_torn = false;
+	last = view_now(&x->v, 0);
+	snprintf(after, sizeof(after), "%llu", (unsigned long long)last + 1);
+	snprintf(before, sizeof(before), "%llu", (unsigned long long)last - 1);
+	x->args = args;
+	v = json(x, view_range);
+	assert_int_equal(number(v, "to"), last);
+	json_decref(v);
+	assert_true(is_exact(x, view_range) && is_exact(x, view_range_by));
+	args[3] = after;
+	for (unsigned i = 0; i < ARRAY_SIZE(ranged); i++) {
+		assert_int_equal(ask(x, ranged[i], VIEW_JSON), -EINVAL);
+		assert_non_null(strstr(x->why, "from: not before now ("));
+	}
+	args[3] = "0";
+
+	is_torn = true;
+	assert_false(is_exact(x, view_range) || is_exact(x, view_range_by) ||
+		     is_exact(x, view_flame_alloc));
+	/* What was read of it is. */
+	args[1] = before;
+	assert_true(is_exact(x, view_range) && is_exact(x, view_range_by));
+	x->v.recording = NULL;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -732,6 +787,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_pages, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_was, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_time_to_come, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_allocations, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cpu, setup, teardown),
 	};

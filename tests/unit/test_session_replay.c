@@ -401,6 +401,59 @@ static void test_missing(void **state)
 	fixture_close(&f);
 }
 
+static void recording_after(struct fixture *f, struct recording *ret)
+{
+	struct player p;
+
+	player_open(&p, f->dir, f->id, 0);
+	assert_true(replay_wait(p.replay, DEADLINE));
+	replay_recording(p.replay, ret);
+	player_close(&p);
+}
+
+/* What of a session cannot be read is told to views, wherever it is cut: in a record, or between
+ * two; of a whole one there is nothing to tell. */
+static void test_torn(void **state)
+{
+	struct recording rec;
+	struct fixture f;
+	size_t len;
+	uint64_t whole;
+	char *data;
+	int dir, fd;
+
+	fixture_open(&f, 100000);
+	fixture_record(&f, SESSION_PROTOBUF, 100, 3000);
+	recording_after(&f, &rec);
+	assert_int_equal(rec.torn_bytes, 0);
+	assert_int_equal(rec.unread_events, 0);
+	whole = rec.events;
+
+	dir = fixture_folder(&f);
+	data = read_whole(dir, "events.pb", &len);
+	fd = openat(dir, "events.pb", O_RDWR);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, (off_t)len - 10), 0);
+	recording_after(&f, &rec);
+	assert_true(rec.torn_bytes > 0);
+	assert_true(rec.torn_why[0]);
+	assert_int_equal(ftruncate(fd, (off_t)(len - 10 - rec.torn_bytes)), 0);
+	recording_after(&f, &rec);
+	assert_int_equal(rec.torn_bytes, 0);
+	assert_int_equal(ftruncate(fd, 0), 0);
+	recording_after(&f, &rec);
+	assert_int_equal(rec.unread_events, whole);
+
+	assert_int_equal(pwrite(fd, "nonsense, no record", 19, 0), 19);
+	recording_after(&f, &rec);
+	assert_int_equal(rec.torn_bytes, 19);
+	assert_int_equal(rec.unread_events, whole);
+	close(fd);
+	close(dir);
+	free(data);
+	fixture_close(&f);
+}
+
 /* --- a range as one file ---------------------------------------------------------------------- */
 
 static void write_text(const char *path, const char *data, size_t len)
@@ -668,11 +721,17 @@ static void test_export_without_probes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_same_model),    cmocka_unit_test(test_goroutines_from_before),
-		cmocka_unit_test(test_commands),      cmocka_unit_test(test_pace),
-		cmocka_unit_test(test_original),      cmocka_unit_test(test_convert_ours),
-		cmocka_unit_test(test_missing),       cmocka_unit_test(test_export),
-		cmocka_unit_test(test_export_bounds), cmocka_unit_test(test_export_without_probes),
+		cmocka_unit_test(test_same_model),
+		cmocka_unit_test(test_goroutines_from_before),
+		cmocka_unit_test(test_commands),
+		cmocka_unit_test(test_pace),
+		cmocka_unit_test(test_original),
+		cmocka_unit_test(test_convert_ours),
+		cmocka_unit_test(test_missing),
+		cmocka_unit_test(test_torn),
+		cmocka_unit_test(test_export),
+		cmocka_unit_test(test_export_bounds),
+		cmocka_unit_test(test_export_without_probes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,17 +27,19 @@ export function Whole() {
 		const [health, audit] = await Promise.all(['health', 'audit'].map((view) => getJson(at(source, view)).catch(() => null)));
 		return { health: health as Health | null, audit: audit as Audit | null };
 	}, EVERY_MS, []);
-	if (!status?.events || !app.usable) return <Dialog title="Is the picture whole?"><p class="muted">Nothing is known yet.</p></Dialog>;
+	const warnings = value?.health?.warning ?? [];
+	if (!status?.events || !app.usable) return <Dialog title="Is the picture whole?">{warnings.length ? <ul class="bad">{warnings.map((text) => <li>{text}</li>)}</ul> : <p class="muted">Nothing is known yet.</p>}</Dialog>;
 	const sum = (counts: Record<string, number>) => Object.values(counts).reduce((a, b) => a + b, 0);
 	const events = sum(status.events), lost = sum(status.lost), losses = status.losses ?? [], { health, audit } = value ?? { health: null, audit: null };
 	const off = health?.probes_in === false, missing = losses.filter((l) => l.of === 'data' || l.of === 'sample');
-	const faults = [lost ? `${exact(lost)} events were lost` : '', status.in_doubt ? 'states are in doubt' : '', audit && /differs|blind|behind/.test(audit.state) ? `the audit says: ${audit.audit}` : '',
-		off ? 'probes are off' : '', missing.length && !lost ? 'something was lost or left out' : ''].filter(Boolean);
+	const cut = losses.some((l) => l.way === 'torn' || l.way === 'unread');
+	const faults = [cut ? 'the recorded session could not be read to its end' : '', lost ? `${exact(lost)} events were lost` : '', status.in_doubt ? 'states are in doubt' : '', audit && /differs|blind|behind/.test(audit.state) ? `the audit says: ${audit.audit}` : '',
+		off ? 'probes are off' : '', missing.length && !lost && !cut ? 'something was lost or left out' : ''].filter(Boolean);
 	return (
 		<Dialog title="Is the picture whole?">
-			<p class={faults.length ? 'bad' : ''}><b>{faults.length ? `Not whole: ${faults.join('; ')}.` : audit?.state === 'agrees' ? 'Yes: nothing was lost, and events and memory agree.' : 'Nothing was lost.'}</b></p>
+			<p class={faults.length || warnings.length ? 'bad' : ''}><b>{faults.length ? `Not whole: ${faults.join('; ')}.` : warnings.length ? 'Not whole, or not known to be: see what is in doubt.' : audit?.state === 'agrees' ? 'Yes: nothing was lost, and events and memory agree.' : 'Nothing was lost.'}</b></p>
 			<table class="whole"><tbody>
-				<Line sign={lost ? 'bad' : 'good'} what="Events">{lost ? `${exact(lost)} lost, beside ${exact(events)} that were told` : `${exact(events)} told, none lost`}
+				<Line sign={lost || cut ? 'bad' : 'good'} what="Events">{lost ? `${exact(lost)} lost, beside ${exact(events)} that were told` : cut ? `${exact(events)} could be read` : `${exact(events)} told, none lost`}
 					{missing.length ? <ul>{missing.map((l) => <li>{exact(l.count)} {l.unit} {l.what}{l.helps ? <span class="muted"> · {l.helps}</span> : null}</li>)}</ul> : null}</Line>
 				{status.in_doubt ? <Line sign="bad" what="States">in doubt until memory is read: state changes were lost</Line> : null}
 				<Line sign={!audit ? 'so' : audit.state === 'agrees' || audit.state === 'finished' ? 'good' : /differs|blind|behind/.test(audit.state) ? 'bad' : 'so'} what="Events against memory">
