@@ -169,20 +169,24 @@ static int read_now(struct healer *h, unsigned proc, bool heal)
 	return err;
 }
 
-static void read_first(struct healer *h, unsigned proc)
+static int read_first(struct healer *h, unsigned proc)
 {
+	int err;
+
 	/* Who asked before it begins has what he asked for. */
 	pthread_mutex_lock(&h->lock);
 	h->asked[proc] = 0;
 	pthread_mutex_unlock(&h->lock);
-	if (read_now(h, proc, true) == -EAGAIN || model_in_doubt(h->model, proc))
+	err = read_now(h, proc, true);
+	if (err == -EAGAIN || model_in_doubt(h->model, proc))
 		healer_ask(h, proc);
+	return err;
 }
 
 void healer_now_all(struct healer *h)
 {
 	for (unsigned proc = 0; proc < model_procs(h->model); proc++)
-		read_first(h, proc);
+		(void)read_first(h, proc);
 }
 
 void healer_await(struct healer *h, unsigned proc, uint64_t patience_ns)
@@ -373,10 +377,11 @@ int healer_start(struct healer *h)
 	int err;
 
 	for (unsigned proc = 0; proc < n; proc++) {
-		if (!may_have_many(h, proc)) {
-			read_first(h, proc);
+		bool many = may_have_many(h, proc);
+
+		/* Events that are not applied yet keep a reading from being used. */
+		if (!many && read_first(h, proc) != -EAGAIN)
 			continue;
-		}
 		model_await(h->model, proc, true);
 		healer_ask(h, proc);
 	}

@@ -312,6 +312,8 @@ bool model_heal(struct model *m, unsigned proc, const struct goroutine_seen *see
 	}
 	m->procs[proc]->awaits = false;
 	m->procs[proc]->read_ns = time_ns;
+	if (!m->procs[proc]->first_read_ns)
+		m->procs[proc]->first_read_ns = time_ns;
 	m->procs[proc]->read_round = m->heal_round;
 	past_take(m, time_ns);
 	/* What was lost since it was begun, it need not have seen. */

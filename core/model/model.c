@@ -148,6 +148,8 @@ void proc_totals(const struct model *m, struct model_totals *t, unsigned proc)
 	for (unsigned i = 0; i < EVENT_TYPES; i++)
 		t->lost[i] += p->lost[i];
 	t->in_doubt |= p->doubt_ns != 0 || p->awaits;
+	t->awaits |= p->awaits;
+	t->first_read_ns = p->first_read_ns;
 	t->exited_retained += p->exited_retained;
 	t->exited_dropped += p->exited_dropped;
 	t->exited_dropped_ns = MAX(t->exited_dropped_ns, p->exited_dropped_ns);

@@ -352,6 +352,8 @@ struct model_totals {
 	uint64_t live_unknown;       /* those with GOROUTINE_STATE_UNKNOWN: in no live[] */
 	uint64_t live_total, exited_retained, exited_dropped;
 	bool in_doubt;              /* of a process that lives: model_in_doubt() */
+	bool awaits;                /* the same: model_awaits() */
+	uint64_t first_read_ns;     /* of one process: memory was read first then; 0: never */
 	uint64_t exited_dropped_ns; /* the latest end of one that was dropped; 0: none was */
 	uint64_t alloc_bytes;
 	double alloc_squares;   /* of the bytes of each goroutine, summed: how unlike they are */

@@ -188,6 +188,7 @@ struct proc {
 	uint64_t lost_ns;  /* until then events were lost; 0: none was */
 	uint64_t doubt_ns; /* until then changes of state were, and were not healed yet; 0: none */
 	uint64_t exited_retained, exited_dropped, exited_dropped_ns;
+	uint64_t first_read_ns;
 	uint64_t read_ns; /* the newest reading, and its heal_round; 0: none was */
 	uint32_t read_round;
 	struct last_ended last;

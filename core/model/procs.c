@@ -45,7 +45,7 @@ static void drop_counts(struct model *m, unsigned proc)
 	proc_totals(m, t, proc);
 	memset(t->live, 0, sizeof(t->live));
 	t->live_unknown = t->live_total = 0;
-	t->in_doubt = false;
+	t->in_doubt = t->awaits = false;
 	for (unsigned i = 0; i < m->n_shards; i++)
 		shard_drop_proc(&m->shards[i], proc);
 	last_ended_free(m, &m->procs[proc]->last);

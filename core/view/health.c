@@ -365,8 +365,7 @@ static void emit_flow(struct emit *e, const struct facts *x, unsigned proc)
 							   : "nothing");
 	emit_yes(e, "paused", x->paused);
 	view_emit_probes(e, x->v, proc);
-	emit_u64(e, "goroutines_live", x->t.live_total);
-	emit_u64(e, "goroutines_state_unknown", x->t.live_unknown);
+	view_emit_live(e, x->v, proc, &x->t);
 	emit_u64(e, "goroutines_healed", x->t.healed);
 	emit_yes(e, "states_in_doubt", x->t.in_doubt);
 	view_audit_line(&x->audit, &audit);

@@ -127,6 +127,8 @@ static void goroutines(struct exposition *x)
 	for (size_t i = 0; i < x->n; i++) {
 		const struct model_totals *t = &x->all[i].totals;
 
+		if (view_unread(x->v, x->all[i].proc))
+			continue; /* a scrape that lacks them is no drop to one */
 		for (unsigned s = 0; s < view_n_states; s++) {
 			series(x, "goroutines", &x->all[i], "state", gstate_name(view_states[s]));
 			end_u64(x, t->live[view_states[s]]);

@@ -54,6 +54,31 @@ void view_probes_word(const struct view *v, bool with_age, struct buf *out)
 	emit_duration(out, view_since(monotonic_ns(), p.off ? p.since_ns : p.level_since_ns));
 }
 
+bool view_unread(const struct view *v, unsigned proc)
+{
+	struct live_probes p;
+	struct proc_info info;
+
+	if (model_awaits(v->model, proc))
+		return true;
+	return view_probes(v, proc, &p) && p.off && !p.as_of_ns &&
+	       !model_proc(v->model, proc, &info) && info.state == PROC_RUNNING;
+}
+
+void view_emit_live(struct emit *e, const struct view *v, unsigned proc,
+		    const struct model_totals *t)
+{
+	bool known = !view_unread(v, proc);
+	char key[40];
+
+	view_emit_known(e, "goroutines_live", known, t->live_total);
+	for (unsigned i = 0; i < view_n_states; i++) {
+		snprintf(key, sizeof(key), "goroutines_%s", gstate_name(view_states[i]));
+		view_emit_known(e, key, known, t->live[view_states[i]]);
+	}
+	view_emit_known(e, "goroutines_state_unknown", known, t->live_unknown);
+}
+
 /* As health and the mount's README say it. */
 void view_probes_line(const struct view *v, unsigned proc, const struct live_probes *p,
 		      struct buf *out)
@@ -63,6 +88,8 @@ void view_probes_line(const struct view *v, unsigned proc, const struct live_pro
 
 	if (!p->off) {
 		buf_adds(out, "events, exact in time");
+		if (view_unread(v, proc))
+			buf_adds(out, " of those that are known: " VIEW_UNREAD);
 		return;
 	}
 	buf_addf(out, "memory: no probe is attached, %s; ", p->why);

@@ -18,21 +18,21 @@
 const struct problem_rule problem_rules[PROBLEM_KINDS] = {
 	[PROBLEM_TARGET] = {"target", NEEDS_NOTHING, 0, 0, 0, "the program has ended"},
 	[PROBLEM_BLOCKED] =
-		{"blocked", NEEDS_STACKS, 5, 5 * NS_PER_SEC, 0,
+		{"blocked", NEEDS_STACKS | NEEDS_ALL, 5, 5 * NS_PER_SEC, 0,
 		 "{n} or more in one place that send on a channel, the oldest for {t} or "
 		 "longer"},
-	[PROBLEM_CONVOY] = {"convoy", NEEDS_STACKS | NEEDS_OBJECTS, 5, 50 * MS, 0,
+	[PROBLEM_CONVOY] = {"convoy", NEEDS_STACKS | NEEDS_OBJECTS | NEEDS_ALL, 5, 50 * MS, 0,
 			    "{n} or more that wait for one lock, the longest for {t} or longer"},
 	[PROBLEM_DOWNSTREAM] =
-		{"downstream", NEEDS_STACKS, 10, NS_PER_SEC, 0,
+		{"downstream", NEEDS_STACKS | NEEDS_ALL, 10, NS_PER_SEC, 0,
 		 "{n} or more in one place that wait for the answer to an HTTP request "
 		 "of theirs, the oldest for {t} or longer"},
 	[PROBLEM_WORK] =
-		{"work", NEEDS_STACKS, 20, 2 * NS_PER_SEC, 0,
+		{"work", NEEDS_STACKS | NEEDS_ALL, 20, 2 * NS_PER_SEC, 0,
 		 "{n} or more that wait in one place of the program below a server's "
 		 "goroutine (they are in the middle of work), the oldest for {t} or longer"},
 	[PROBLEM_ENDED] =
-		{"ended", NEEDS_RUNNING, 4, 10 * NS_PER_SEC, 0,
+		{"ended", NEEDS_RUNNING | NEEDS_ALL, 4, 10 * NS_PER_SEC, 0,
 		 "all goroutines, at most {n}, that began at a function of the program's have "
 		 "ended, 3 s ago or longer, the last after {t} or more (with probes, or it was "
 		 "there before us; by memory alone also after less while senders are blocked), "
@@ -41,7 +41,7 @@ const struct problem_rule problem_rules[PROBLEM_KINDS] = {
 		 "may have been done"},
 	[PROBLEM_LEAK] = {"leak", NEEDS_LEAKS, 1, 0, 0,
 			  "{n} or more of which memory proves that nothing can wake them"},
-	[PROBLEM_GROWING] = {"growing", NEEDS_PAST, 20, 60 * NS_PER_SEC, 50,
+	[PROBLEM_GROWING] = {"growing", NEEDS_PAST | NEEDS_ALL, 20, 60 * NS_PER_SEC, 50,
 			     "{n} and {p} % more goroutines of one start function than {t} ago (or "
 			     "since attached, or within a quarter of an hour, or as far back as it "
 			     "has been watched), in more than one step, and never many fewer "
@@ -243,6 +243,7 @@ static void see_what_can_be_seen(struct scene *s)
 	s->has |= s->v->live->audit ? NEEDS_LIVE : 0;
 	s->has |= s->stacks.graph ? NEEDS_OBJECTS : 0;
 	s->has |= lives ? NEEDS_RUNNING : 0;
+	s->has |= s->unread ? 0 : NEEDS_ALL;
 	s->has |= s->v->meter && s->v->live->health ? NEEDS_METER : 0;
 	/* Just now; of one that has ended, then. */
 	s->cpu_sampled =
@@ -264,6 +265,8 @@ static int look(struct scene *s, const struct view *v, unsigned proc)
 	s->v = v;
 	s->proc = proc;
 	s->now = view_now(v, proc);
+	/* Before and after: what was read in between may be of less than all. */
+	s->unread = view_unread(v, proc);
 	if (!err)
 		err = wait_stacks_read(v, proc, true, &s->stacks);
 	if (!err)
@@ -278,6 +281,7 @@ static int look(struct scene *s, const struct view *v, unsigned proc)
 	if (err)
 		return err;
 	model_totals(v->model, (int)proc, &s->totals);
+	s->unread |= view_unread(v, proc);
 	see_what_can_be_seen(s);
 	for (unsigned i = 0; i < ARRAY_SIZE(all); i++)
 		all[i](s);
@@ -334,6 +338,8 @@ static const char *blind_to(const struct scene *s, const struct problem_rule *ru
 		return s->has & NEEDS_RUNNING ? "memory does not tell what they wait on"
 					      : "what they wait on is read from the memory of a "
 						"process that lives";
+	if (lacks & NEEDS_ALL)
+		return VIEW_UNREAD;
 	if (lacks & NEEDS_RUNNING)
 		return "the program has ended, and all of its goroutines with it";
 	if (lacks & NEEDS_METER)
@@ -363,9 +369,11 @@ static void text_problem(const struct problem *p, struct buf *out)
 /* What takes its time to be seen, and has not had it. */
 static void add_too_early(const struct scene *s, struct buf *out)
 {
-	uint64_t ns = view_since(s->now, s->info.attached_ns);
+	/* How long those that were there before us have waited may be known from the first reading
+	 * on only. */
+	uint64_t ns = view_since(s->now, MAX(s->info.attached_ns, s->totals.first_read_ns));
 
-	if (s->v->replay || s->info.state != PROC_RUNNING || ns >= EARLY_NS)
+	if (s->v->replay || s->info.state != PROC_RUNNING || s->unread || ns >= EARLY_NS)
 		return;
 	buf_adds(out, "too early to tell: what grows, ended, waits for long or for a processor is "
 		      "seen after 5 to 10 s; look again in ");
@@ -379,11 +387,13 @@ static int as_text(const struct scene *s, struct buf *out)
 	emit_duration(out, view_since(s->now, s->info.attached_ns));
 	buf_adds(out, ", goroutines by ");
 	buf_adds(out, s->starts.second.events ? "events" : "memory alone");
+	if (s->unread)
+		buf_adds(out, "; " VIEW_UNREAD);
 	buf_adds(out, s->v->replay ? ", of a recording\n" : "\n");
 	for (unsigned i = 0; i < s->n; i++)
 		text_problem(&s->list[i], out);
 	if (!s->n)
-		buf_adds(out, "nothing found\n");
+		buf_adds(out, s->unread ? "nothing found so far\n" : "nothing found\n");
 	add_too_early(s, out);
 	buf_adds(out, "\nlooked for:\n");
 	for (unsigned i = 0; i < PROBLEM_KINDS; i++) {
@@ -431,6 +441,7 @@ static int as_json(const struct scene *s, struct buf *out)
 	json_ku(out, "as_of_unix_ns", view_unix(s->v, s->now));
 	json_ku(out, "watched_ns", view_since(s->now, s->info.attached_ns));
 	json_ks(out, "goroutines_by", s->starts.second.events ? "events" : "memory");
+	json_kb(out, "unread", s->unread);
 	json_key(out, "problems");
 	buf_addc(out, '[');
 	for (unsigned i = 0; i < s->n; i++) {

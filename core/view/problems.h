@@ -47,6 +47,7 @@ enum problem_needs {
 	NEEDS_LIVE = 1 << 5,    /* somebody counts losses and audits */
 	NEEDS_OBJECTS = 1 << 7, /* memory tells what somebody waits on */
 	NEEDS_METER = 1 << 9,   /* somebody measures what our probes cost */
+	NEEDS_ALL = 1 << 10,    /* all goroutines that were there before us are known */
 	NEEDS_RUNNING = 1 << 8, /* the program has not ended */
 };
 
@@ -89,6 +90,7 @@ struct scene {
 	bool cpu_sampled;  /* processors are: `cpu` alone says who takes them */
 	double cpu_wait;   /* live_runtime's cpu_wait_ratio; 0 where it is not known */
 	bool senders_wait; /* PROBLEM_BLOCKED was found */
+	bool unread;       /* view_unread(): when it was begun, or is */
 	unsigned has;      /* enum problem_needs */
 	struct problem *list;
 	unsigned n, found;

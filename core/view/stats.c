@@ -38,16 +38,10 @@ static void emit_process(struct emit *e, const struct view *v, unsigned proc,
 		emit_none(e, "executed");
 }
 
-static void emit_goroutines(struct emit *e, const struct model_totals *t)
+static void emit_goroutines(struct emit *e, const struct view *v, unsigned proc,
+			    const struct model_totals *t)
 {
-	char key[40];
-
-	emit_u64(e, "goroutines_live", t->live_total);
-	for (unsigned i = 0; i < view_n_states; i++) {
-		snprintf(key, sizeof(key), "goroutines_%s", gstate_name(view_states[i]));
-		emit_u64(e, key, t->live[view_states[i]]);
-	}
-	emit_u64(e, "goroutines_state_unknown", t->live_unknown);
+	view_emit_live(e, v, proc, t);
 	emit_yes(e, "states_in_doubt", t->in_doubt);
 	emit_u64(e, "goroutines_created", t->goroutines_created);
 	emit_u64(e, "goroutines_exited", t->goroutines_exited);
@@ -153,7 +147,7 @@ int view_stats(const struct view *v, struct view_query *q, struct buf *out)
 		emit_u64(&e, "last_event_unix_ns", view_unix(v, t.last_event_ns));
 	else
 		emit_none(&e, "last_event_unix_ns");
-	emit_goroutines(&e, &t);
+	emit_goroutines(&e, v, q->proc, &t);
 	emit_u64(&e, "alloc_bytes", t.alloc_bytes);
 	view_emit_sampled(&e, v, q->proc);
 	view_emit_alloc_share(&e, v, q->proc);

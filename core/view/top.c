@@ -299,14 +299,7 @@ static int as_json(const struct look *l, const struct model_totals *t, const str
 	emit_begin(&e, VIEW_JSON, out);
 	emit_u64(&e, "measured_ns", l->to_ns - l->from_ns);
 	emit_u64(&e, "until_unix_ns", view_unix(l->v, l->to_ns));
-	emit_u64(&e, "goroutines_live", t->live_total);
-	for (unsigned i = 0; i < view_n_states; i++) {
-		char key[40];
-
-		snprintf(key, sizeof(key), "goroutines_%s", gstate_name(view_states[i]));
-		emit_u64(&e, key, t->live[view_states[i]]);
-	}
-	emit_u64(&e, "goroutines_state_unknown", t->live_unknown);
+	view_emit_live(&e, l->v, l->proc, t);
 	emit_rates(&e, l, &l->all);
 	view_emit_alloc_share(&e, l->v, l->proc);
 	view_emit_rates(&e, l->v);
@@ -370,6 +363,8 @@ static void text_head(const struct look *l, const struct model_totals *t,
 	}
 	if (t->live_unknown)
 		buf_addf(out, ", %llu unknown", (unsigned long long)t->live_unknown);
+	if (view_unread(l->v, l->proc))
+		buf_adds(out, " (" VIEW_UNREAD ")");
 	buf_addf(out, "; %zu ran, could run or did something\n", l->rows.n);
 	buf_adds(out, "Allocations: ");
 	view_note_events_only(l->v, l->proc, out);

@@ -62,6 +62,13 @@ bool view_probes_always(const struct view *v, unsigned proc);
 /* What is attached; false: nobody can say (a recording). As a line: how fine what is told of
  * goroutines is. And its keys. */
 bool view_probes(const struct view *v, unsigned proc, struct live_probes *ret);
+/* Of those that were there before us not all are known: who counts or looks through goroutines has
+ * not seen all. One that lives. */
+#define VIEW_UNREAD "not all goroutines have been read yet"
+bool view_unread(const struct view *v, unsigned proc);
+/* How many live, by state: keys; "?" while some are unread. */
+void view_emit_live(struct emit *e, const struct view *v, unsigned proc,
+		    const struct model_totals *t);
 void view_probes_line(const struct view *v, unsigned proc, const struct live_probes *p,
 		      struct buf *out);
 void view_emit_probes(struct emit *e, const struct view *v, unsigned proc);

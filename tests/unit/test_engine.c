@@ -506,6 +506,23 @@ static void change(struct world *w, uint64_t goid, uint8_t from, uint8_t to, uin
 	model_apply(w->model, &ev, 1);
 }
 
+/* Few are there, but events of before are not applied yet: not all are known, and it is said. */
+static void test_a_backlog_at_the_start(void **state)
+{
+	struct world w;
+
+	make(&w, 0);
+	see(&w, 2, (const uint64_t[]){1, 7});
+	set_backlog(&w, true);
+	assert_int_equal(engine_start(w.engine, true), 0);
+	assert_true(model_awaits(w.model, 0));
+	set_backlog(&w, false);
+	w.live.await(w.live.ctx, 0, 30 * NS_PER_SEC);
+	assert_false(model_awaits(w.model, 0));
+	assert_true(lives(&w, 7));
+	end(&w);
+}
+
 /* What memory says is ahead of events that are still on their way: those first, then it. */
 static void test_the_backlog_comes_first(void **state)
 {
@@ -1473,6 +1490,7 @@ int main(void)
 		cmocka_unit_test(test_who_is_there_already),
 		cmocka_unit_test(test_very_many_are_there_already),
 		cmocka_unit_test(test_very_many_cannot_be_read),
+		cmocka_unit_test(test_a_backlog_at_the_start),
 		cmocka_unit_test(test_very_many_and_an_end),
 		cmocka_unit_test(test_a_loss_is_healed),
 		cmocka_unit_test(test_the_backlog_comes_first),

@@ -229,6 +229,45 @@ static void test_doubt(void **state)
 	assert_non_null(strstr(render(x, view_stats), "\nstates_in_doubt no\n"));
 }
 
+static void live_probes(void *ctx, unsigned proc, struct live_probes *ret)
+{
+	*ret = ((struct fixture *)ctx)->probes;
+}
+
+/* Those that were there before us are read still: how many live is not known, nowhere. */
+static void test_unread(void **state)
+{
+	static view_fn *const fns[] = {view_stats, view_health};
+	struct fixture *x = *state;
+
+	x->live.probes = live_probes;
+	apply(x, (struct event){.type = EVENT_NEWOBJECT, .goid = 1, .time_ns = T0});
+	model_await(x->m, 0, true);
+	for (unsigned i = 0; i < 2; i++) {
+		const char *text = render(x, fns[i]);
+
+		assert_non_null(strstr(text, "\ngoroutines_live ?\n"));
+		assert_non_null(strstr(text, "\ngoroutines_waiting ?\n"));
+		assert_non_null(strstr(text, "\ngoroutines_state_unknown ?\n"));
+		assert_non_null(strstr(text, "\ngoroutines_as events, exact in time of those that "
+					     "are known: not all goroutines have been read yet\n"));
+	}
+	assert_null(strstr(render(x, view_metrics), "xgotopfs_goroutines{"));
+	assert_non_null(strstr(x->out.data, "states_in_doubt{pid=\"4711\"} 1\n"));
+	/* By memory alone, and it was never read. */
+	model_await(x->m, 0, false);
+	x->probes.off = 1;
+	x->probes.why = "-probes none";
+	assert_non_null(strstr(render(x, view_stats), "\ngoroutines_live ?\n"));
+	assert_null(strstr(render(x, view_metrics), "xgotopfs_goroutines{"));
+	x->probes.as_of_ns = T0;
+	assert_non_null(strstr(render(x, view_stats), "\ngoroutines_live 1\n"));
+	assert_non_null(strstr(render(x, view_metrics), "xgotopfs_goroutines{"));
+	x->probes.off = 0;
+	assert_non_null(strstr(render(x, view_health), "\ngoroutines_live 1\n"));
+	assert_non_null(strstr(x->out.data, "\ngoroutines_as events, exact in time\n"));
+}
+
 /* The timeline: cells that are given up. */
 static void test_timeline(void **state)
 {
@@ -263,6 +302,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_samples_in_verdict, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full_tables, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_doubt, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_unread, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_timeline, setup, teardown),
 	};
 

@@ -75,13 +75,18 @@ static void park(struct fixture *x, uint64_t goid, const char *reason, const cha
 	buf_addf(&stacks, "goroutine %llu [%s]:\n%s\n", (unsigned long long)goid, reason, calls);
 }
 
-static const char *problems(struct fixture *x)
+static const char *problems_of(struct fixture *x, unsigned proc)
 {
-	struct view_query q = {.form = VIEW_TEXT};
+	struct view_query q = {.form = VIEW_TEXT, .proc = proc};
 
 	buf_reset(&x->out);
 	assert_int_equal(view_problems(&x->v, &q, &x->out), 0);
 	return x->out.data;
+}
+
+static const char *problems(struct fixture *x)
+{
+	return problems_of(x, 0);
 }
 
 /* The line with that number, from 1 on; the first says how many there are. */
@@ -129,6 +134,41 @@ static void test_quiet(void **state)
 	assert_non_null(strstr(text, "\n  blocked: 5 or more in one place that send on a channel, "
 				     "the oldest for 5.0s or longer\n"));
 	assert_non_null(strstr(text, "not looked for: leak: "));
+}
+
+/* Those that were there before us are read still: that nothing was found says nothing. */
+static void test_unread(void **state)
+{
+	static const char *const kinds[] = {"blocked", "convoy", "downstream",
+					    "work",    "ended",  "growing"};
+	const struct proc_info info = {.pid = 4712, .attached_ns = 1};
+	struct fixture *x = *state;
+	struct view_query q = {.form = VIEW_JSON};
+	char wanted[120];
+
+	assert_int_equal(model_proc_add(x->m, &info), 1);
+	x->v.replay = false;
+	assert_null(strstr(problems_of(x, 1), "not all goroutines"));
+	assert_string_equal(line(x->out.data, 1), "nothing found");
+	model_await(x->m, 1, true);
+	assert_non_null(strstr(line(problems_of(x, 1), 0), "; not all goroutines have been read"));
+	assert_string_equal(line(x->out.data, 1), "nothing found so far");
+	for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++) {
+		snprintf(wanted, sizeof(wanted), "\n  %s: ", kinds[i]);
+		assert_null(strstr(x->out.data, wanted));
+		snprintf(wanted, sizeof(wanted), "\n  not looked for: %s: ", kinds[i]);
+		assert_non_null(strstr(x->out.data, wanted));
+	}
+	assert_non_null(strstr(x->out.data, "not looked for: blocked: not all goroutines have "
+					    "been read yet\n"));
+	buf_reset(&x->out);
+	q.proc = 1;
+	assert_int_equal(view_problems(&x->v, &q, &x->out), 0);
+	assert_non_null(strstr(x->out.data, "\"unread\":true"));
+	/* Read just now, and attached to long ago: since when they wait is not known yet. */
+	assert_true(model_heal(x->m, 1, NULL, 0, monotonic_ns(), true));
+	assert_null(strstr(problems_of(x, 1), "not all goroutines"));
+	assert_non_null(strstr(x->out.data, "\nnothing found\ntoo early to tell: "));
 }
 
 static void test_worst_first(void **state)
@@ -761,6 +801,7 @@ int main(void)
 		TEST(test_execed),      TEST(test_leaks_late),     TEST(test_latency),
 		TEST(test_cost),        TEST(test_ends_by_memory), TEST(test_slow_growth),
 		TEST(test_starved),     TEST(test_waits_cut),      TEST(test_allocation),
+		TEST(test_unread),
 	};
 	int failed = cmocka_run_group_tests_name("problems", tests, NULL, NULL);
 

@@ -20,6 +20,7 @@ struct fixture {
 	/* What only some tests have. */
 	struct meter *meter;
 	struct health health;
+	struct live_probes probes;
 	struct recording recording;
 	const char *const *args; /* name, value, …, NULL */
 };
