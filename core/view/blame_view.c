@@ -193,7 +193,7 @@ int view_blame(const struct view *v, struct view_query *q, struct buf *out)
 	if (err)
 		return err;
 	if (!stay.found)
-		return chosen_stay_none(q, &stay, out);
+		return chosen_stay_none(v, q, &stay, out);
 	err = blame_walk(v, q->proc, &stay, b);
 	if (!err)
 		err = q->form == VIEW_JSON ? as_json(v, &stay, b, out) : as_text(v, &stay, b, out);

@@ -53,6 +53,7 @@ int chosen_stay_read(const struct view *v, struct view_query *q, enum choose_sta
 	err = view_not_to_come(q, "at", s.at, w.now);
 	if (err)
 		return err;
+	ret->at = s.at;
 	s.over = v->replay || w.end_ns;
 	return window_stays(&w, v, &ret->g, look_at, &s);
 }
@@ -93,18 +94,23 @@ void chosen_stay_text(const struct view *v, const struct chosen_stay *s, struct 
 		buf_adds(out, "begin_known no\n");
 }
 
-int chosen_stay_none(const struct view_query *q, const struct chosen_stay *s, struct buf *out)
+int chosen_stay_none(const struct view *v, const struct view_query *q, const struct chosen_stay *s,
+		     struct buf *out)
 {
+	cleanup_buf_ struct buf why = BUF_INIT;
 	const char *what = s->what == CHOOSE_RUNNABLE ? "time as runnable" : "wait";
 
+	view_no_probe(v, q->proc, s->at, &why);
 	if (q->form == VIEW_JSON) {
 		buf_addc(out, '{');
 		json_ku(out, "goid", q->goid);
+		json_ks(out, "why", why.len ? why.data : "");
 		buf_adds(out, ",\"stay\":null}\n");
-	} else if (s->asked) {
-		buf_addf(out, "no %s of it is retained at that time\n", what);
-	} else {
-		buf_addf(out, "no %s of it is retained\n", what);
+		return buf_error(out);
 	}
+	buf_addf(out, "no %s of it is retained%s", what, s->asked ? " at that time" : "");
+	if (why.len)
+		buf_addf(out, ": %s", why.data);
+	buf_addc(out, '\n');
 	return buf_error(out);
 }

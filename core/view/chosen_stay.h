@@ -18,6 +18,7 @@ struct chosen_stay {
 	enum choose_stay what;
 	bool found, asked; /* asked: `at` was given */
 	struct stay stay;
+	uint64_t at;  /* what was asked for; else UINT64_MAX */
 	uint64_t now; /* of its process */
 };
 
@@ -27,7 +28,8 @@ int chosen_stay_read(const struct view *v, struct view_query *q, enum choose_sta
 /* Of any goroutine: its stays of that time, longest or not, told one by one. */
 void chosen_stay_json(const struct view *v, const struct chosen_stay *s, struct buf *out);
 void chosen_stay_text(const struct view *v, const struct chosen_stay *s, struct buf *out);
-/* There is none: says so, and 0. */
-int chosen_stay_none(const struct view_query *q, const struct chosen_stay *s, struct buf *out);
+/* There is none: says so and, where no probe is in, that; 0. */
+int chosen_stay_none(const struct view *v, const struct view_query *q, const struct chosen_stay *s,
+		     struct buf *out);
 
 #endif

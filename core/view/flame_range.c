@@ -26,9 +26,16 @@ static int read_form(struct view_query *q, const char *const weights[], unsigned
 	return err ? err : view_arg_word(q, "weight", weights, ret);
 }
 
-static int folded(const struct flame *f, bool weight, struct buf *out)
+/* Where there is nothing, why: tools that draw these lines pass over one that does not end in a
+ * number, as that one never does. */
+static int folded(const struct flame *f, bool weight, const char *what, const struct buf *why,
+		  struct buf *out)
 {
+	size_t len = out->len;
+
 	flame_render_folded(f, weight, out);
+	if (out->len == len)
+		buf_addf(out, "... no %s (%s)\n", what, why->len ? why->data : "not known why");
 	return buf_error(out);
 }
 
@@ -110,16 +117,13 @@ static void explain(const struct view *v, unsigned proc, const struct cpu_chosen
 }
 
 static int cpu_json(const struct view *v, unsigned proc, const struct cpu_chosen *c,
-		    const struct flame *f, struct buf *out)
+		    const struct flame *f, const struct buf *why, struct buf *out)
 {
-	cleanup_buf_ struct buf why = BUF_INIT;
 	struct sample_sum sum = {0};
 	struct health *h = calloc(1, sizeof(*h));
 
 	for (size_t i = 0; i < c->n; i++)
 		sample_sum_up(&c->rows[i].sum, &sum);
-	explain(v, proc, c, &why);
-	buf_addc(&why, '\0');
 	buf_addc(out, '{');
 	json_ks(out, "by", "cpu");
 	json_ku(out, "now_ns", c->window.now);
@@ -139,7 +143,7 @@ static int cpu_json(const struct view *v, unsigned proc, const struct cpu_chosen
 		json_kb(out, "running_exact", window_exact(&c->window));
 	}
 	json_ku(out, "lost_since_start", c->totals.lost);
-	view_json_text("why", buf_error(&why) ? "" : why.data, out);
+	json_ks(out, "why", why->len ? why->data : "");
 	json_kb(out, "truncated", f->truncated);
 	json_key(out, "root");
 	flame_render(f, out);
@@ -152,6 +156,7 @@ int view_flame_cpu(const struct view *v, struct view_query *q, struct buf *out)
 {
 	static const char *const weights[] = {"samples", "ns", NULL};
 	struct flame f = {.keys = {"samples", "ns"}};
+	cleanup_buf_ struct buf why = BUF_INIT;
 	struct cpu_chosen c;
 	unsigned weight = 0;
 	bool timed = view_arg_text(q, "from") || view_arg_text(q, "goids");
@@ -161,11 +166,13 @@ int view_flame_cpu(const struct view *v, struct view_query *q, struct buf *out)
 		return err;
 	/* The walk through events is for who asks about a time or some goroutines. */
 	err = cpu_choose(v, q, SAMPLES_KEPT_NS, timed && q->form == VIEW_JSON, &c);
+	if (!err)
+		explain(v, q->proc, &c, &why);
 	for (size_t i = 0; i < c.n && !err; i++)
 		err = add_sample(v, &c.rows[i], &f);
 	if (!err)
-		err = q->form == VIEW_JSON ? cpu_json(v, q->proc, &c, &f, out)
-					   : folded(&f, weight, out);
+		err = q->form == VIEW_JSON ? cpu_json(v, q->proc, &c, &f, &why, out)
+					   : folded(&f, weight, "samples", &why, out);
 	cpu_chosen_free(&c);
 	flame_free(&f);
 	return err;
@@ -267,6 +274,7 @@ int view_flame_alloc(const struct view *v, struct view_query *q, struct buf *out
 	static const char *const weights[] = {"allocations", "bytes", NULL};
 	struct view_pass *pass cleanup_view_pass_ = NULL;
 	struct allocs a = {.v = v, .flame = {.keys = {"allocations", "bytes"}}};
+	cleanup_buf_ struct buf why = BUF_INIT;
 	const struct goroutine *g;
 	unsigned weight = 1;
 	int err = read_form(q, weights, &weight);
@@ -282,9 +290,10 @@ int view_flame_alloc(const struct view *v, struct view_query *q, struct buf *out
 		err = view_pass_error(pass);
 	if (!err)
 		err = window_missing(&a.window, v, q, a.goroutines, &a.missing);
+	view_note_events_only(v, q->proc, &why);
 	if (!err)
 		err = q->form == VIEW_JSON ? allocs_json(&a, q->proc, out)
-					   : folded(&a.flame, weight, out);
+					   : folded(&a.flame, weight, "allocations", &why, out);
 	flame_free(&a.flame);
 	return err;
 }

@@ -18,6 +18,10 @@
 #define PARTS_FILE 100
 #define MARKS_MAX  1000
 
+/* Go's state: the kernel takes the CPU away without an event of ours. */
+#define BUSY_IS                                                                                    \
+	"in state running, also while the kernel ran another program there: not CPU time (cpu_ns)"
+
 /* One run, or several of which one begins within a part of the range after the first's begin. */
 struct span {
 	uint64_t begin, end;
@@ -194,10 +198,14 @@ static void add_run(void *ctx, const struct run *run)
  */
 
 /* Why there are no lanes, or less than all; "": there are. */
-static void add_why(const struct lanes *l, const struct runs *r, struct buf *out)
+static void add_why(const struct lanes *l, const struct runs *r, unsigned proc, struct buf *out)
 {
 	uint32_t rates[RATES];
 
+	if (!r->has_cpus)
+		view_no_probe(l->v, proc, l->to, out);
+	if (out->len)
+		return;
 	if (view_rates(l->v, rates) && !rates_tell_all_states(rates))
 		buf_adds(out, "changes of state are sampled: who ran is known in part");
 	else if (r->since_ns >= l->to)
@@ -231,13 +239,14 @@ static int as_json(struct lanes *l, const struct runs *r, unsigned proc, struct 
 	cleanup_buf_ struct buf why = BUF_INIT;
 	bool first = true;
 
-	add_why(l, r, &why);
+	add_why(l, r, proc, &why);
 	buf_addc(out, '{');
 	json_ku(out, "from", l->from);
 	json_ku(out, "to", l->to);
 	json_ku(out, "since_ns", r->since_ns);
 	json_ku(out, "part_ns", l->part_ns);
 	json_ks(out, "why", why.data ? why.data : "");
+	json_ks(out, "busy_is", BUSY_IS);
 	json_ku(out, "elsewhere_ns", l->elsewhere);
 	json_key(out, "cpus");
 	buf_addc(out, '[');
@@ -267,15 +276,17 @@ static int as_json(struct lanes *l, const struct runs *r, unsigned proc, struct 
 	return buf_error(out);
 }
 
-static int as_text(struct lanes *l, const struct runs *r, struct buf *out)
+static int as_text(struct lanes *l, const struct runs *r, unsigned proc, struct buf *out)
 {
 	cleanup_buf_ struct buf why = BUF_INIT;
 
-	add_why(l, r, &why);
+	add_why(l, r, proc, &why);
 	buf_adds(out, "cpu\tbegin_ns\tend_ns\tns\tgoid\t"
 		      "runs\tbusy_ns\twhat\tended\n");
 	for (unsigned cpu = 0; cpu < EVENT_CPUS_MAX; cpu++)
 		put_lane(l, cpu, out);
+	if (r->has_cpus)
+		buf_adds(out, "... busy_ns: " BUSY_IS "\n");
 	if (why.len)
 		buf_addf(out, "... %s\n", why.data);
 	return buf_error(out);
@@ -325,7 +336,8 @@ int view_lanes(const struct view *v, struct view_query *q, struct buf *out)
 		err = buf_error(&l->lanes[cpu].rows);
 	}
 	if (!err)
-		err = q->form == VIEW_JSON ? as_json(l, &r, q->proc, out) : as_text(l, &r, out);
+		err = q->form == VIEW_JSON ? as_json(l, &r, q->proc, out)
+					   : as_text(l, &r, q->proc, out);
 done:
 	for (unsigned cpu = 0; l && cpu < EVENT_CPUS_MAX; cpu++)
 		buf_free(&l->lanes[cpu].rows);

@@ -54,6 +54,24 @@ void view_probes_word(const struct view *v, bool with_age, struct buf *out)
 	emit_duration(out, view_since(monotonic_ns(), p.off ? p.since_ns : p.level_since_ns));
 }
 
+void view_no_probe(const struct view *v, unsigned proc, uint64_t at, struct buf *out)
+{
+	struct recording rec;
+	struct live_probes p;
+
+	if (view_probes(v, proc, &p)) {
+		if (p.off && p.since_ns <= at)
+			buf_addf(out, "no probe is attached, %s: there are no events", p.why);
+		return;
+	}
+	view_recording(v, &rec);
+	if (!v->replay || !rec.probes_off_ns)
+		return;
+	buf_adds(out, "no probe was attached for ");
+	emit_duration(out, rec.probes_off_ns);
+	buf_adds(out, " of the recording: of that time there are no events");
+}
+
 bool view_unread(const struct view *v, unsigned proc)
 {
 	struct live_probes p;

@@ -221,7 +221,7 @@ int view_ran_instead(const struct view *v, struct view_query *q, struct buf *out
 		return err;
 	r.stay = &stay;
 	if (!stay.found)
-		return chosen_stay_none(q, &stay, out);
+		return chosen_stay_none(v, q, &stay, out);
 	r.to = stay.stay.end ? stay.stay.end : MAX(stay.now, stay.stay.begin);
 	runs.from = stay.stay.begin;
 	/* With its own run that ends it. */

@@ -62,6 +62,8 @@ bool view_probes_always(const struct view *v, unsigned proc);
 /* What is attached; false: nobody can say (a recording). As a line: how fine what is told of
  * goroutines is. And its keys. */
 bool view_probes(const struct view *v, unsigned proc, struct live_probes *ret);
+/* Why there may be no events of that time: no probe was in; nothing where they were. */
+void view_no_probe(const struct view *v, unsigned proc, uint64_t at, struct buf *out);
 /* Of those that were there before us not all are known: who counts or looks through goroutines has
  * not seen all. One that lives. */
 #define VIEW_UNREAD "not all goroutines have been read yet"

@@ -680,6 +680,10 @@ static void test_cpu(void **state)
 	v = json(x, view_flame_cpu);
 	assert_non_null(strstr(json_string_value(json_object_get(v, "why")), "no CPU samples"));
 	json_decref(v);
+	/* In lines, too, and in none that could be taken for a stack and its number. */
+	assert_int_equal(ask(x, view_flame_cpu, VIEW_TEXT), 0);
+	assert_string_equal(x->out.data,
+			    "... no samples (a recorded session has no CPU samples)\n");
 	add_samples(x);
 	v = json(x, view_flame_cpu);
 	root = json_object_get(v, "root");

@@ -349,6 +349,8 @@ static void test_merged(void **state)
 	assert_int_equal(cell(lane, n - 1, END), T0 + 190 * US);
 	assert_int_equal(cell(lane, n - 1, RUNS), 1);
 	json_decref(v);
+	assert_non_null(strstr(text(x, view_lanes, 0),
+			       "\n... busy_ns: in state running, also while the kernel ran "));
 }
 
 /* A session of before does not say on which CPU: that, and no empty lanes. */
@@ -369,9 +371,42 @@ static void test_no_cpus(void **state)
 	assert_int_equal(json_array_size(json_object_get(v, "cpus")), 0);
 	assert_string_equal(json_string_value(json_object_get(v, "why")),
 			    "the events of that time do not say on which CPU they were made");
+	assert_non_null(strstr(json_string_value(json_object_get(v, "busy_is")),
+			       "also while the kernel ran another program"));
 	assert_int_equal(number(v, "elsewhere_ns"), 5 * US);
 	json_decref(v);
 	assert_non_null(strstr(text(x, view_lanes, 0), "... the events of that time do not say"));
+}
+
+static void live_probes(void *ctx, unsigned proc, struct live_probes *ret)
+{
+	*ret = ((struct fixture *)ctx)->probes;
+}
+
+/* No probe is in: there are no events that could say on which CPU, or anything. */
+static void test_no_probe(void **state)
+{
+	static const char why[] = "no probe is attached, -probes none: there are no events";
+	struct fixture *x = *state;
+	json_t *v;
+
+	x->live.probes = live_probes;
+	x->probes = (struct live_probes){.off = 1, .why = "-probes none", .since_ns = 1};
+	v = ask(x, view_lanes, 0);
+	assert_string_equal(json_string_value(json_object_get(v, "why")), why);
+	json_decref(v);
+	assert_non_null(strstr(text(x, view_lanes, 0), "... no probe is attached, -probes none: "));
+	apply(x, (struct event){.time_ns = T0 + 1, .type = EVENT_NEWOBJECT, .goid = 7});
+	v = ask(x, view_ran_instead, 7);
+	assert_string_equal(json_string_value(json_object_get(v, "why")), why);
+	json_decref(v);
+	assert_string_equal(text(x, view_ran_instead, 7),
+			    "no time as runnable of it is retained: no probe is attached, "
+			    "-probes none: there are no events\n");
+	assert_non_null(strstr(text(x, view_blame, 7), "no wait of it is retained: no probe is"));
+	x->probes.off = 0;
+	assert_string_equal(text(x, view_ran_instead, 7),
+			    "no time as runnable of it is retained\n");
 }
 
 static bool runtime_known(void *ctx, unsigned proc, struct live_runtime *ret)
@@ -510,11 +545,11 @@ static void test_ran_instead_at(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_turns),       TEST(test_moves),          TEST(test_displaced),
-		TEST(test_before),      TEST(test_lost),           TEST(test_lost_of_others),
-		TEST(test_collector),   TEST(test_silent),         TEST(test_merged),
-		TEST(test_no_cpus),     TEST(test_marks),          TEST(test_lane_arguments),
-		TEST(test_ran_instead), TEST(test_ran_instead_at),
+		TEST(test_turns),          TEST(test_moves),       TEST(test_displaced),
+		TEST(test_before),         TEST(test_lost),        TEST(test_lost_of_others),
+		TEST(test_collector),      TEST(test_silent),      TEST(test_merged),
+		TEST(test_no_cpus),        TEST(test_no_probe),    TEST(test_marks),
+		TEST(test_lane_arguments), TEST(test_ran_instead), TEST(test_ran_instead_at),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
