@@ -13,15 +13,73 @@
 #define PRICE_UNSURE 0.25
 #define HITS_MOST    0.95
 
+/* What the runtime's numbers say of the time between two counts; most < 0: nothing. */
+struct given {
+	double least, most;
+};
+
+static const struct given nothing = {0, -1};
+
+static struct given given_between(const struct estimate_counts *from,
+				  const struct estimate_counts *to)
+{
+	uint64_t seen;
+
+	if (!from->goids_most || !to->goids_most || from->procs_seen != to->procs_seen ||
+	    from->procs_run != to->procs_run)
+		return nothing;
+	/* While probes go in and out some are seen all the same. */
+	seen = sub_u64(to->events[EVENT_NEWGOROUTINE], from->events[EVENT_NEWGOROUTINE]);
+	return (struct given){
+		.least = (double)sub_u64(to->goids_least, from->goids_most + seen),
+		.most = (double)sub_u64(to->goids_most, from->goids_least + seen),
+	};
+}
+
+static struct given given_add(struct given a, struct given b)
+{
+	return a.most < 0 || b.most < 0 ? nothing
+					: (struct given){a.least + b.least, a.most + b.most};
+}
+
+/* The estimate as the runtime's numbers allow it; it is wrong by no more than they leave open. (The
+ * few goids of C threads are given without an event: oneNewExtraM.) */
+static double hold(struct given g, double missed, double *ret_error_most)
+{
+	double held = fmin(fmax(missed, g.least), g.most);
+
+	*ret_error_most = fmax(held - g.least, g.most - held);
+	return held;
+}
+
+/* So many can have ended unseen since they were first counted, but for those that began unseen. */
+static uint64_t may_have_ended(const struct estimate *e)
+{
+	const struct estimate_counts *from = &e->first, *to = &e->closed;
+
+	return sub_u64(from->live + sub_u64(to->events[EVENT_NEWGOROUTINE],
+					    from->events[EVENT_NEWGOROUTINE]),
+		       sub_u64(to->events[EVENT_GOEXIT], from->events[EVENT_GOEXIT]));
+}
+
 void estimate_restart(struct estimate *e)
 {
+	if (e->first.live_known)
+		e->could_end += may_have_ended(e);
+	e->first.live_known = false;
 	e->open = e->had = false;
 	e->whole = 0;
-	e->before_cpu_ns = 0;
+	e->before_cpu_ns = e->before_least = e->before_most = 0;
 }
 
 void estimate_opened(struct estimate *e, const struct estimate_counts *now)
 {
+	struct given g = {e->before_least, e->before_most};
+
+	if (e->had)
+		g = given_add(g, given_between(&e->closed, now));
+	e->before_least = g.least;
+	e->before_most = g.most;
 	e->before_cpu_ns += e->had ? (double)sub_u64(now->cpu_ns, e->closed.cpu_ns) : 0;
 	e->opened = *now;
 	e->open = true;
@@ -50,8 +108,14 @@ static void add_gap(struct estimate *e, unsigned type, double n, double cpu_ns, 
 	double rate = n / cpu_ns, apart = rate - e->rate[type], gap_ns = e->before_cpu_ns;
 	double both_ns = cpu_ns + e->rate_cpu_ns;
 	double both = few(n + e->rate[type] * e->rate_cpu_ns, both_ns);
-	double missed = gap_ns * (rate + e->rate[type]) / 2;
+	double missed = gap_ns * (rate + e->rate[type]) / 2, wrong;
+	struct given g = {e->before_least, e->before_most};
 
+	if (type == EVENT_NEWGOROUTINE && g.most >= 0) {
+		e->missed[type] += hold(g, missed, &wrong);
+		e->unsure[type] += wrong;
+		return;
+	}
 	e->missed[type] += missed;
 	e->square[type] += gap_ns * gap_ns * fmax(apart * apart / 2, both);
 	e->unsure[type] += missed * fmax(unsure, e->rate_unsure);
@@ -65,6 +129,8 @@ void estimate_closed(struct estimate *e, const struct estimate_counts *now)
 		return;
 	e->open = false;
 	e->closed = *now;
+	if (!e->first.live_known && now->live_known)
+		e->first = *now;
 	if (cpu_ns < CPU_LEAST_NS) {
 		/* What was before it goes to the next one. */
 		e->had = true;
@@ -82,31 +148,53 @@ void estimate_closed(struct estimate *e, const struct estimate_counts *now)
 	e->whole++;
 	e->rate_cpu_ns = cpu_ns;
 	e->rate_unsure = unsure;
-	e->before_cpu_ns = 0;
+	e->before_cpu_ns = e->before_least = e->before_most = 0;
 }
 
-bool estimate_get(const struct estimate *e, uint64_t cpu_ns, uint64_t ret_missed[EVENT_TYPES],
-		  uint64_t ret_error[EVENT_TYPES])
+/* No more have ended than were there and began. */
+static void hold_ends(const struct estimate *e, uint64_t missed[EVENT_TYPES],
+		      uint64_t error[EVENT_TYPES])
 {
+	uint64_t most = e->could_end + missed[EVENT_NEWGOROUTINE] + error[EVENT_NEWGOROUTINE];
+
+	if (!e->first.live_known)
+		return;
+	most += may_have_ended(e);
+	missed[EVENT_GOEXIT] = MIN(missed[EVENT_GOEXIT], most);
+	error[EVENT_GOEXIT] = MIN(error[EVENT_GOEXIT], most);
+}
+
+bool estimate_get(const struct estimate *e, const struct estimate_counts *now,
+		  uint64_t ret_missed[EVENT_TYPES], uint64_t ret_error[EVENT_TYPES])
+{
+	struct given g = {e->before_least, e->before_most};
 	double gap_ns = e->before_cpu_ns;
 
-	if (e->had && !e->open)
-		gap_ns += (double)sub_u64(cpu_ns, e->closed.cpu_ns);
+	if (e->had && !e->open) {
+		gap_ns += (double)sub_u64(now->cpu_ns, e->closed.cpu_ns);
+		g = given_add(g, given_between(&e->closed, now));
+	}
 	if (gap_ns > 0 && !e->whole)
 		return false;
 	for (unsigned type = 0; type < EVENT_TYPES; type++) {
 		double missed = gap_ns * e->rate[type], square = e->square[type];
-		double unsure = e->unsure[type] + missed * e->rate_unsure;
+		double unsure = e->unsure[type], wrong;
 
-		/* As in the last window; of one alone it is not known how much they differ. */
-		if (gap_ns > 0)
-			square += gap_ns * gap_ns *
-				  fmax(e->apart[type] * e->apart[type] / 2,
-				       few(e->rate[type] * e->rate_cpu_ns, e->rate_cpu_ns));
-		if (e->whole == 1)
-			unsure += missed;
+		if (type == EVENT_NEWGOROUTINE && g.most >= 0) {
+			missed = hold(g, missed, &wrong);
+			unsure += wrong;
+		} else {
+			unsure += missed * e->rate_unsure + (e->whole == 1 ? missed : 0);
+			/* As in the last window; of one alone it is not known how much they
+			 * differ. */
+			if (gap_ns > 0)
+				square += gap_ns * gap_ns *
+					  fmax(e->apart[type] * e->apart[type] / 2,
+					       few(e->rate[type] * e->rate_cpu_ns, e->rate_cpu_ns));
+		}
 		ret_missed[type] = (uint64_t)(e->missed[type] + missed + 0.5);
 		ret_error[type] = (uint64_t)ceil(2 * sqrt(square) + unsure);
 	}
+	hold_ends(e, ret_missed, ret_error);
 	return true;
 }

@@ -19,8 +19,8 @@
 
 struct windows {
 	struct windows_config c;
-	uint64_t retry_ns; /* protected by switching */
-	uint64_t cpu_ns;   /* at the last look; protected by lock */
+	uint64_t retry_ns;           /* protected by switching */
+	struct estimate_counts seen; /* at the last look, but for events; protected by lock */
 	bool said;
 
 	pthread_mutex_t switching; /* held while the kernel attaches and detaches */
@@ -64,6 +64,30 @@ static void look(struct windows *w, struct governor_look *ret)
 		.now_ns = monotonic_ns(), .cpu_ns = costs.cpu_ns, .hits_ns = costs.hits_ns};
 }
 
+/* Of all processes that run; not known when it is not of one of them. */
+static void count_goids(struct windows *w, struct estimate_counts *ret)
+{
+	const struct source *s = w->c.source;
+	unsigned n = model_procs(w->c.model);
+	bool known = s->goids != NULL;
+
+	ret->goids_least = ret->goids_most = ret->procs_run = 0;
+	ret->procs_seen = n;
+	for (unsigned proc = 0; proc < n; proc++) {
+		uint64_t least = 0, most = 0;
+		struct proc_info info;
+
+		if (model_proc(w->c.model, proc, &info) || info.state == PROC_EXITED)
+			continue;
+		known = known && !s->goids(s->ctx, proc, info.pid, &least, &most);
+		ret->goids_least += least;
+		ret->goids_most += most;
+		ret->procs_run++;
+	}
+	if (!known)
+		ret->goids_least = ret->goids_most = 0;
+}
+
 /* What happened up to now, whether -sample chose it and there was room for it, or not. */
 static void count(struct windows *w, struct estimate_counts *ret)
 {
@@ -79,6 +103,9 @@ static void count(struct windows *w, struct estimate_counts *ret)
 	look(w, &at);
 	ret->cpu_ns = at.cpu_ns;
 	ret->hits_ns = at.hits_ns;
+	ret->live = totals.live_total;
+	ret->live_known = totals.live_total && !totals.in_doubt;
+	count_goids(w, ret);
 }
 
 /* --- switching -------------------------------------------------------------------------- */
@@ -129,6 +156,7 @@ static void say(struct windows *w)
 /* Holding `switching`. */
 static void step(struct windows *w)
 {
+	struct estimate_counts seen = {0};
 	struct governor_look now;
 	int err = 0;
 	bool on;
@@ -142,8 +170,11 @@ static void step(struct windows *w)
 		return;
 	}
 	look(w, &now);
+	if (!w->governor.on)
+		count_goids(w, &seen);
+	seen.cpu_ns = now.cpu_ns;
 	pthread_mutex_lock(&w->lock);
-	w->cpu_ns = now.cpu_ns;
+	w->seen = seen;
 	on = governor_step(&w->governor, &now);
 	pthread_mutex_unlock(&w->lock);
 	if (on && w->governor.on && !w->estimate.open) {
@@ -267,6 +298,6 @@ void windows_get(struct windows *w, struct live_budget *ret)
 		.detach_ns = (uint64_t)g->switch_ns[0],
 		.full_percent = g->hit_part * 100,
 	};
-	ret->estimated = estimate_get(&w->estimate, w->cpu_ns, ret->missed, ret->error);
+	ret->estimated = estimate_get(&w->estimate, &w->seen, ret->missed, ret->error);
 	pthread_mutex_unlock(&w->lock);
 }

@@ -235,14 +235,19 @@ static unsigned limits(struct emit *e, const struct facts *x)
 		      rates.len ? rates.data : "nothing",
 		      x->rates[RATE_GOROUTINES] < RATE_ONE
 			      ? "; goroutines that are not chosen have no events, memory tells "
-				"their states, how many there are is exact (not_chosen_* in stats)"
+				"their states and ends; how many began and ended is exact while "
+				"probes are in (events_* and not_chosen_* in stats together), "
+				"goroutines_created counts the chosen, goroutines_exited also who "
+				"memory no longer has"
 			      : "; not_chosen_* in stats says how many were not");
 		n++;
 	}
 	if (view_in_windows(x->v)) {
 		limit(e,
 		      "traced in windows (-max-overhead): counts are of those, what is between is "
-		      "estimated (estimated_unseen_* in stats), states there are from memory");
+		      "estimated (estimated_unseen_* in stats), states there are from memory; "
+		      "goroutines_created is of windows alone, goroutines_exited also who memory "
+		      "no longer has");
 		n++;
 	}
 	if (x->have_health && x->h.file_limited) {

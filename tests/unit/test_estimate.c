@@ -63,7 +63,7 @@ static void within_its_error(void **state)
 			window(&w, 400, 50, rate * (1 + 0.5 * sin(i / 5.0 + seed)));
 		}
 		estimate_closed(&w.e, &w.now);
-		(void)estimate_get(&w.e, w.now.cpu_ns, missed, error);
+		(void)estimate_get(&w.e, &w.now, missed, error);
 		good += fabs((double)missed[EVENT_NEWOBJECT] - w.unseen) <=
 			(double)error[EVENT_NEWOBJECT];
 		/* And says something. */
@@ -82,7 +82,7 @@ static void what_was_never_seen_may_have_been(void **state)
 	for (int i = 0; i < 10; i++)
 		window(&w, 500, 50, 0);
 	estimate_closed(&w.e, &w.now);
-	(void)estimate_get(&w.e, w.now.cpu_ns, missed, error);
+	(void)estimate_get(&w.e, &w.now, missed, error);
 	assert_int_equal(missed[EVENT_NEWOBJECT], 0);
 	assert_true(error[EVENT_NEWOBJECT] > 10);
 }
@@ -94,7 +94,7 @@ static void without_gaps_nothing_is_unseen(void **state)
 
 	estimate_opened(&w.e, &w.now);
 	pass(&w, 5000, 3, true);
-	(void)estimate_get(&w.e, w.now.cpu_ns, missed, error);
+	(void)estimate_get(&w.e, &w.now, missed, error);
 	assert_int_equal(missed[EVENT_NEWOBJECT], 0);
 	assert_int_equal(error[EVENT_NEWOBJECT], 0);
 }
@@ -113,7 +113,7 @@ static void what_tracing_costs_is_not_the_programs(void **state)
 		estimate_closed(&w.e, &w.now);
 		pass(&w, 1000, 10, false);
 	}
-	assert_true(estimate_get(&w.e, w.now.cpu_ns, missed, error));
+	assert_true(estimate_get(&w.e, &w.now, missed, error));
 	assert_true(fabs((double)missed[EVENT_NEWOBJECT] - w.unseen) < 0.1 * w.unseen);
 	assert_true(error[EVENT_NEWOBJECT] > 0.25 * w.unseen); /* the price may be wrong */
 }
@@ -125,15 +125,15 @@ static void what_nothing_tells_of_is_unknown(void **state)
 	struct world w = {.seed = 5};
 
 	estimate_opened(&w.e, &w.now);
-	assert_true(estimate_get(&w.e, w.now.cpu_ns, missed, error));
+	assert_true(estimate_get(&w.e, &w.now, missed, error));
 	estimate_closed(&w.e, &w.now);
 	pass(&w, 1000, 10, false);
-	assert_false(estimate_get(&w.e, w.now.cpu_ns, missed, error));
+	assert_false(estimate_get(&w.e, &w.now, missed, error));
 	estimate_opened(&w.e, &w.now);
 	pass(&w, 50, 10, true);
 	estimate_closed(&w.e, &w.now);
 	pass(&w, 1000, 10, false);
-	assert_true(estimate_get(&w.e, w.now.cpu_ns, missed, error));
+	assert_true(estimate_get(&w.e, &w.now, missed, error));
 	assert_true(missed[EVENT_NEWOBJECT] > 0.5 * w.unseen);
 	assert_true(fabs((double)missed[EVENT_NEWOBJECT] - w.unseen) <= error[EVENT_NEWOBJECT]);
 }
@@ -155,8 +155,45 @@ static void odd_counts_are_borne(void **state)
 	window(&w, 100, 50, 2);
 	window(&w, 100, 50, 2);
 	estimate_closed(&w.e, &w.now);
-	(void)estimate_get(&w.e, w.now.cpu_ns, missed, error);
+	(void)estimate_get(&w.e, &w.now, missed, error);
 	assert_true(missed[EVENT_NEWOBJECT] < 2000 && error[EVENT_NEWOBJECT] < 2000);
+}
+
+/* Goroutines come in bursts that each window meets: the rate says ten times as many as there were.
+ */
+static void goids_bound_what_began_and_ended(void **state)
+{
+	uint64_t missed[EVENT_TYPES], error[EVENT_TYPES], began = 0;
+	struct estimate_counts now = {.live_known = true, .live = 7, .procs_run = 1};
+	struct estimate e = {0};
+
+	now.goids_least = now.goids_most = 1000;
+	now.procs_seen = 1;
+	for (int i = 0; i < 20; i++) {
+		estimate_opened(&e, &now);
+		now.events[EVENT_NEWGOROUTINE] += 100;
+		now.events[EVENT_GOEXIT] += 105;
+		now.goids_least = now.goids_most += 100;
+		now.cpu_ns += 10000000;
+		estimate_closed(&e, &now);
+		now.cpu_ns += 100000000;
+		now.goids_least = now.goids_most += 100;
+		began += 100;
+		assert_true(estimate_get(&e, &now, missed, error));
+		assert_int_equal(missed[EVENT_NEWGOROUTINE], began);
+		assert_int_equal(error[EVENT_NEWGOROUTINE], 0);
+		assert_true(missed[EVENT_GOEXIT] <= began + 7);
+		assert_true(error[EVENT_GOEXIT] <= began + 7);
+	}
+	/* Read while it changed: between the two bounds. */
+	now.goids_most += 30;
+	assert_true(estimate_get(&e, &now, missed, error));
+	assert_int_equal(missed[EVENT_NEWGOROUTINE], began + 30);
+	assert_int_equal(error[EVENT_NEWGOROUTINE], 30);
+	/* Another process came: its numbers do not compare. */
+	now.procs_seen = 2;
+	assert_true(estimate_get(&e, &now, missed, error));
+	assert_true(missed[EVENT_NEWGOROUTINE] > began + 500);
 }
 
 int main(void)
@@ -168,6 +205,7 @@ int main(void)
 		cmocka_unit_test(what_tracing_costs_is_not_the_programs),
 		cmocka_unit_test(what_nothing_tells_of_is_unknown),
 		cmocka_unit_test(odd_counts_are_borne),
+		cmocka_unit_test(goids_bound_what_began_and_ended),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
