@@ -118,7 +118,9 @@ static void watch_end(struct loop *l)
 		return;
 	if (monotonic_ns() < since_ns + atomic_load(&l->patience_ns))
 		return;
-	(void)log_error(-ETIMEDOUT, "ended without: %s, which does not come to an end",
+	(void)log_error(-ETIMEDOUT,
+			"ended without: %s, which does not come to an end; what was attached is "
+			"taken out with this process",
 			step ? step : "what was begun");
 	_exit(EXIT_ERROR);
 }

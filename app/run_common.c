@@ -207,6 +207,7 @@ int run_finish(struct run *r)
 	metrics_err = write_metrics(r);
 	/* After a start that failed: what was captured up to now still goes to the model and the
 	 * healer. */
+	traced_end_reading(r->traced);
 	loop_ending(r->loop, "taking the probes out");
 	engine_tracing_ends(r->engine);
 	traced_stop(r->traced);
@@ -215,10 +216,11 @@ int run_finish(struct run *r)
 		launch_abort(&r->launch);
 		return err ? err : metrics_err;
 	}
-	loop_ending(r->loop, "ending what reads and attaches");
+	loop_ending(r->loop, "ending what reads the program's memory (its probes are out)");
 	replay_free(r->replay);
 	confine_free(r->confine); /* the threads that serve have ended */
 	engine_free(r->engine);
+	loop_ending(r->loop, "giving back what attached the probes, which are out");
 	traced_free(r->traced);
 	launch_abort(&r->launch);
 	model_free(r->model);

@@ -107,6 +107,12 @@ int traced_start(struct traced *t)
 	return err;
 }
 
+void traced_end_reading(struct traced *t)
+{
+	for (unsigned k = 0; t && k < t->n_images; k++)
+		target_end_reading(t->images[k]->target);
+}
+
 void traced_stop(struct traced *t)
 {
 	if (!t)

@@ -45,6 +45,8 @@ const struct source *traced_source(const struct traced *t);
 /* 0 or -errno, as capture_attach() and capture_start(). */
 int traced_attach(struct traced *t);
 int traced_start(struct traced *t);
+/* What reads memory of the traced processes ends soon, with -ECANCELED. NULL is fine. */
+void traced_end_reading(struct traced *t);
 /* Detaches and delivers what was captured; nothing is told any more. NULL is fine. */
 void traced_stop(struct traced *t);
 void traced_free(struct traced *t); /* NULL is fine */

@@ -138,6 +138,7 @@ struct slot {
 };
 
 struct sweep {
+	const struct target *t;
 	const struct go_layout *layout;
 	pid_t pid;
 	uint64_t bias;
@@ -151,7 +152,8 @@ static struct sweep begin(const struct target *t, pid_t pid, uint64_t bias)
 {
 	const struct go_layout *layout = target_layout(t);
 
-	return (struct sweep){.layout = layout, .pid = pid, .bias = bias, .size = bytes_of(layout)};
+	return (struct sweep){
+		.t = t, .layout = layout, .pid = pid, .bias = bias, .size = bytes_of(layout)};
 }
 
 static int by_address(const void *a, const void *b)
@@ -242,7 +244,8 @@ static int sweep(const struct sweep *s, bool second, struct memory_goroutine *ou
 		size_t n, end = plan(s, first, pieces, &n), piece = 0;
 		int err;
 
-		err = memory_read_pieces(s->pid, pieces, n);
+		err = target_reading_ends(s->t) ? -ECANCELED
+						: memory_read_pieces(s->pid, pieces, n);
 		if (err < 0)
 			return err;
 		for (; first < end; first++) {

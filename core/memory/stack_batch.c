@@ -139,7 +139,8 @@ int stack_traces(const struct target *t, pid_t pid, uint64_t bias,
 	while (n > 0 && !err) {
 		size_t group = plan(batch, list, n);
 
-		err = visit_group(batch, list, group, bounds, visit, data);
+		err = target_reading_ends(t) ? -ECANCELED
+					     : visit_group(batch, list, group, bounds, visit, data);
 		list += group;
 		n -= group;
 	}

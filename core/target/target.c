@@ -291,6 +291,16 @@ struct target *target_share(const struct target *t)
 	return shared;
 }
 
+void target_end_reading(struct target *t)
+{
+	atomic_store(&t->reading_ends, true);
+}
+
+bool target_reading_ends(const struct target *t)
+{
+	return atomic_load_explicit(&t->reading_ends, memory_order_relaxed);
+}
+
 void target_free(struct target *t)
 {
 	if (!t || atomic_fetch_sub(&t->others, 1))

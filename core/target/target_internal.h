@@ -68,6 +68,7 @@ struct target {
 
 	struct parts parts;
 
+	atomic_bool reading_ends;
 	_Atomic unsigned others; /* who share it beside its owner */
 	pthread_mutex_t lock;
 	bool reasons_ready;           /* protected by lock */

@@ -150,6 +150,7 @@ static void test_step(void **state)
 	int status;
 
 	hear(&c, "feeding the cat", said);
+	assert_non_null(strstr(said, "what was attached is taken out with this process"));
 	assert_null(strstr(said, "a quick one"));
 	assert_null(strstr(said, "one of its own"));
 	status = end_of(&c);

@@ -181,8 +181,14 @@ static void check_list(const struct target *t, const struct child *child, uint64
 {
 	struct memory_goroutine *list, g;
 	bool main_found = false;
+	struct target *other;
 	size_t n;
 
+	/* Nothing is read any more once that is to end, by whom it is to. */
+	assert_int_equal(target_open(target_path(t), &other), 0);
+	target_end_reading(other);
+	assert_int_equal(memory_goroutines(other, child->pid, bias, &list, &n, NULL), -ECANCELED);
+	target_free(other);
 	assert_int_equal(memory_goroutines(t, child->pid, bias, &list, &n, NULL), 0);
 	for (size_t i = 0; i < n; i++) {
 		struct go_func func;
