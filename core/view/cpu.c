@@ -156,13 +156,17 @@ static void note_sampling(const struct view *v, unsigned proc, struct pprof *p,
 	if (t->lost)
 		pprof_comment(p, "%llu samples were lost, of %llu ns, of all processes",
 			      (unsigned long long)t->lost, (unsigned long long)t->lost_weight);
-	pprof_comment(p,
-		      "of all samples since tracing began, of all processes: %llu in the kernel "
-		      "([kernel], below it the call that entered it); %llu in C code or the "
-		      "vdso ([C code], [vdso], without the calls in there); %llu without a "
-		      "goroutine; %llu without all of their outer calls ((more calls))",
-		      (unsigned long long)t->marks[0], (unsigned long long)t->marks[1],
-		      (unsigned long long)t->marks[2], (unsigned long long)t->marks[3]);
+	pprof_comment(
+		p,
+		"of all samples since tracing began, of all processes: %llu in the kernel "
+		"([kernel], below it the call that entered it); %llu in C code or the "
+		"vdso ([C code], [vdso], without the calls in there); %llu without a "
+		"goroutine; %llu known to be without all of their outer calls ((more calls)); in "
+		"some "
+		"percent, taken in a function's first or last instructions or in one without a "
+		"frame, one caller can lack or be there twice (frame pointers)",
+		(unsigned long long)t->marks[0], (unsigned long long)t->marks[1],
+		(unsigned long long)t->marks[2], (unsigned long long)t->marks[3]);
 	pprof_comment(p, "tag runtime: what the runtime does for itself: gc, gc assist (in the "
 			 "goroutine that has it as its tag goid), scheduler, sysmon, stack growth");
 }
