@@ -26,6 +26,7 @@ struct convert {
 	struct perfetto *perfetto;
 	struct buf out;
 	uint64_t events, begun_ns, shown_ns;
+	bool seen_left; /* snapshots, which JSONL has no place for */
 };
 
 static const char *const targets[] = {"jsonl", "protobuf", "perfetto"};
@@ -188,6 +189,8 @@ static int to_protobuf(struct convert *c, const struct session_chunk *chunk)
 
 static int to_jsonl(struct convert *c, const struct session_chunk *chunk)
 {
+	/* A line of another type would be an event to the original. */
+	c->seen_left |= chunk->n_seen > 0;
 	for (size_t i = 0; i < chunk->n; i++)
 		session_reader_json(c->reader, chunk, i, &c->out);
 	return 0;
@@ -269,6 +272,16 @@ static int convert_all(struct convert *c)
 			 (unsigned long long)end.good_bytes);
 	if (end.warning[0])
 		log_warn("session %s: %s", c->config->session, end.warning);
+	if (end.out_of_range)
+		log_warn("session %s: %llu numbers of optional keys (cpu, line, pid, nth) are out "
+			 "of "
+			 "range: taken as not there",
+			 c->config->session, (unsigned long long)end.out_of_range);
+	if (c->seen_left)
+		log_warn("session %s: jsonl is events alone: what the session tells of goroutines "
+			 "that "
+			 "were there before (start functions, states) is not kept",
+			 c->config->session);
 	if (names_dropped(c->names))
 		log_warn(
 			"session %s: %llu names or types are missing: they did not fit into memory",

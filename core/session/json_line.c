@@ -306,6 +306,7 @@ static int value(struct scan *s, const struct key *key, struct json_line *ret)
 
 	if (key->ours)
 		ret->raw.original = false;
+	ret->has_cpu |= key->offset == offsetof(struct json_line, cpu);
 	switch (key->kind) {
 	case KIND_NUMBER:
 		return number(s, field);

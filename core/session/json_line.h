@@ -20,8 +20,8 @@ struct json_line {
 	struct raw_event raw; /* original: no key of ours was there */
 	struct json_text type, func, reason, caller, file;
 	uint64_t line, pid, nth, lost;
-	uint64_t cpu; /* UINT64_MAX: not there */
-	bool cgo, merged;
+	uint64_t cpu;
+	bool has_cpu, cgo, merged;
 };
 
 /*

@@ -76,6 +76,7 @@ struct session_end {
 	uint64_t missing_bytes; /* after it; 0: whole */
 	char reason[128];       /* "" when whole */
 	char warning[200];      /* about metadata.json, or "" */
+	uint64_t out_of_range;  /* optional numbers of JSONL that cannot be: taken as not there */
 	uint64_t skipped;       /* events of a type that does not exist */
 	bool malformed; /* what follows is no record: nothing more is read, if it grows, too */
 	uint64_t unread_events; /* that metadata.json counts and are not there; the loader's */

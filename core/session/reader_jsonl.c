@@ -36,6 +36,15 @@ static uint32_t type_id(struct session_reader *r, const struct json_line *line)
 	return names_add_type(r->names, &type);
 }
 
+/* Ours are optional: one that cannot be is as if it were not there, and counted. */
+static uint64_t in_range(struct session_reader *r, uint64_t value, uint64_t most, uint64_t none)
+{
+	if (value <= most || value == none)
+		return value;
+	r->end.out_of_range++;
+	return none;
+}
+
 static uint16_t known(struct session_reader *r, unsigned i)
 {
 	r->n_procs = MAX(r->n_procs, 1u);
@@ -67,7 +76,7 @@ static uint16_t process(struct session_reader *r, const struct json_line *line,
 	uint64_t pid = line->pid, nth = MAX(line->nth, 1u);
 	const struct known_proc *last = &r->procs[r->last_proc];
 
-	if (!pid || pid > INT32_MAX || nth > UINT16_MAX)
+	if (!pid)
 		return known(r, 0);
 	r->procs[0].nth = 1;
 	/* The one before mostly, else one of the newest. */
@@ -113,12 +122,24 @@ static void give_lost(struct session_reader *r, const struct json_line *line,
 	chunk->n++;
 }
 
-static void give(struct session_reader *r, const struct json_line *line,
-		 struct session_chunk *chunk, size_t *n_gaps)
+static void check_ranges(struct session_reader *r, struct json_line *line)
+{
+	line->pid = in_range(r, line->pid, INT32_MAX, 0);
+	line->nth = in_range(r, line->nth, UINT16_MAX, 0);
+	line->line = in_range(r, line->line, UINT32_MAX, 0);
+	if (line->has_cpu && line->cpu >= EVENT_CPUS_MAX) {
+		line->has_cpu = false;
+		r->end.out_of_range++;
+	}
+}
+
+static void give(struct session_reader *r, struct json_line *line, struct session_chunk *chunk,
+		 size_t *n_gaps)
 {
 	struct event *ev = &r->events[chunk->n];
 	struct site site;
 
+	check_ranges(r, line);
 	r->raw[chunk->n] = line->raw;
 	if (line->raw.type == EVENT_LOST && !line->raw.original) {
 		give_lost(r, line, chunk, n_gaps);
@@ -137,7 +158,7 @@ static void give(struct session_reader *r, const struct json_line *line,
 				   (line->merged ? EVENT_MERGED : 0)),
 		.string_id = intern(r, line->func.len ? &line->func : &line->reason),
 		.proc = process(r, line, chunk),
-		.cpu = (uint16_t)(line->cpu < EVENT_CPUS_MAX ? line->cpu + 1 : 0),
+		.cpu = (uint16_t)(line->has_cpu ? line->cpu + 1 : 0),
 	};
 	tables_attributes(&line->raw, ev);
 	ev->type_id = type_id(r, line);

@@ -31,7 +31,8 @@ int target_open_why(const char *path, struct target **ret, char *why, size_t why
 void target_free(struct target *t);
 /* One more who has it: each calls target_free(), and the last one frees it. Any thread. */
 struct target *target_share(const struct target *t);
-/* From now on what reads much of a process's memory by it ends soon, with -ECANCELED. Any thread. */
+/* From now on what reads much of a process's memory by it ends soon, with -ECANCELED. Any thread.
+ */
 void target_end_reading(struct target *t);
 bool target_reading_ends(const struct target *t);
 /* Can a process of it run, and be probed, on this machine? 0, or -ENOEXEC (logged) for a program of

@@ -90,8 +90,11 @@ static void test_same_model(void **state)
 }
 
 /* What was there before the recording began is there in the replay. */
+static void convert_saying(struct fixture *f, const char *session, char said[2048]);
+
 static void test_goroutines_from_before(void **state)
 {
+	char said[2048];
 	struct goroutine_seen seen[5000] = {0};
 	struct fixture f;
 	struct player p;
@@ -132,6 +135,9 @@ static void test_goroutines_from_before(void **state)
 		assert_int_equal(names_site(p.names, g.created_site_id)->line, 13);
 	}
 	player_close(&p);
+	/* JSONL has no place for them. */
+	convert_saying(&f, f.id, said);
+	assert_non_null(strstr(said, "goroutines that were there before"));
 	fixture_close(&f);
 }
 
@@ -317,6 +323,55 @@ static char *convert(struct fixture *f, const char *session, enum convert_to to,
 	data[*ret_len] = '\0';
 	fclose(file);
 	return data;
+}
+
+/* What -convert says on stderr. */
+static void convert_saying(struct fixture *f, const char *session, char said[2048])
+{
+	int saved = dup(STDERR_FILENO);
+	FILE *file = tmpfile();
+	size_t len;
+	ssize_t n;
+
+	assert_non_null(file);
+	assert_int_equal(dup2(fileno(file), STDERR_FILENO), STDERR_FILENO);
+	free(convert(f, session, CONVERT_JSONL, &len));
+	assert_int_equal(dup2(saved, STDERR_FILENO), STDERR_FILENO);
+	close(saved);
+	n = pread(fileno(file), said, 2047, 0);
+	assert_true(n >= 0);
+	said[n] = '\0';
+	fclose(file);
+}
+
+/* An optional number that cannot be is not there, and that is said, whichever it is. */
+static void test_out_of_range(void **state)
+{
+	static const char *const bad[] = {"\"cpu\":65536",      "\"cpu\":-1",
+					  "\"cpu\":1024",       "\"cpu\":18446744073709551615",
+					  "\"pid\":4294967296", "\"nth\":65536",
+					  "\"line\":4294967296"};
+	char lines[4096] = "", said[2048];
+	struct fixture f;
+	struct player p;
+	struct model_totals totals;
+
+	fixture_open(&f, 1000);
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++)
+		snprintf(lines + strlen(lines), sizeof(lines) - strlen(lines),
+			 "{\"timestamp\":%u,\"event_type\":3,\"goroutine\":1,"
+			 "\"parent_goroutine\":0,\"attributes\":[8,2,0,0,0],%s}\n",
+			 1000 + i, bad[i]);
+	make_original(&f, "events.jsonl", lines, strlen(lines));
+	convert_saying(&f, f.id, said);
+	assert_non_null(strstr(said, ": 7 numbers of optional keys"));
+	assert_null(strstr(said, "is not kept"));
+	player_open(&p, f.dir, f.id, 0);
+	assert_true(replay_wait(p.replay, DEADLINE));
+	model_totals(p.model, -1, &totals);
+	assert_int_equal(totals.events[EVENT_NEWOBJECT], 7);
+	player_close(&p);
+	fixture_close(&f);
 }
 
 /* The original's garbage hurts nobody, and no bit of it changes on the way through both formats. */
@@ -727,6 +782,7 @@ int main(void)
 		cmocka_unit_test(test_pace),
 		cmocka_unit_test(test_original),
 		cmocka_unit_test(test_convert_ours),
+		cmocka_unit_test(test_out_of_range),
 		cmocka_unit_test(test_missing),
 		cmocka_unit_test(test_torn),
 		cmocka_unit_test(test_export),
