@@ -110,10 +110,12 @@ ls "$mount_point" "$mount_point/by-func"
 echo
 say "look around in $mount_point from another terminal, for instance:"
 cat <<EOT
+      cat $mount_point/problems
       tail -f $mount_point/events
       cat $mount_point/health
       watch -n 1 ls -l $mount_point/by-state/waiting
-      curl $url/leak; find $mount_point/goroutines -maxdepth 1 -mmin +1
+      curl $url/leak; sleep 2; cat $mount_point/leaks
+      find $mount_point/by-state/waiting -mindepth 1 -mmin +1
 EOT
 say "Ctrl-C ends"
 if [ -n "$seconds" ]; then

@@ -94,7 +94,7 @@ static const char recipes[] =
 	"  cat goroutines/41/events                        what goroutine 41 did\n"
 	"  cat by-wait/COUNTS                              what goroutines wait for, how many "
 	"each\n"
-	"  find goroutines -maxdepth 1 -mmin +5            in one state for more than five "
+	"  find by-state/waiting -mindepth 1 -mmin +5      in one wait for more than five "
 	"minutes\n"
 	"  head waits.tsv functions.tsv                    where they wait; where they began\n"
 	"  sort -t\"$(printf '\\t')\" -k12,12rn goroutines.tsv | head   largest\n"

@@ -65,9 +65,12 @@ mount_demo
 fusermount3 -u "$MNT" || fail "cannot unmount"
 ended 0
 unharmed "$DEMO"
-"$XGOTOPFS" -pid "$DEMO" -daemon "$MNT" 2>"$LOG" || fail "-daemon: $(cat "$LOG")"
-[ -s "$MNT/README" ] || fail "-daemon came back before it was mounted"
-fusermount3 -u "$MNT"
+# The first block of docs/oncall.md, as it is pasted, where there is no folder yet.
+pasted=$(sed -n '/^    mkdir/,/^$/p' "$ROOT/docs/oncall.md" | sed "s,/mnt/x,$T/x,g; s,\$(pidof server),$DEMO,; s,xgotopfs,$XGOTOPFS,")
+(cd "$T" && bash -c "$pasted" >"$T/said" 2>"$LOG") || fail "-daemon: $(cat "$LOG") of $pasted"
+[ -s "$T/x/README" ] || fail "-daemon came back before it was mounted"
+grep -q '^problems [0-9]*, watched for' "$T/said" || fail "no problems of $pasted: $(cat "$T/said")"
+fusermount3 -u "$T/x"
 soon_unharmed "$DEMO"
 
 # Killed outright: the kernel takes the probes, the target goes on, the next start works.

@@ -24,7 +24,7 @@ status_of() { sed -n "s/^$2 //p" "$MNT/goroutines/$1/status"; }
 
 # as_dumped: each goroutine that the dump has waiting for minutes, is here with the same.
 as_dumped() {
-	local goid minutes n=0 older
+	local goid minutes n=0 older recipe
 	while read -r goid minutes; do
 		n=$((n + 1))
 		expect "minutes of goroutine $goid" "$(($(status_of "$goid" state_since_ns) / 60000000000))" "$minutes"
@@ -33,6 +33,10 @@ as_dumped() {
 		older=$(find "$MNT/goroutines" -maxdepth 1 -name "$goid" -mmin "+$((minutes - 1))")
 		[ -n "$older" ] || fail "find -mmin does not see that goroutine $goid waits for $minutes minutes"
 	done < <(sed -n 's/^goroutine \([0-9]*\) \[.*, \([0-9]*\) minutes.*/\1 \2/p' "$T/target.out")
+	# What the mount's README says finds them, and nothing but those that live.
+	recipe=$(sed -n 's/^  \(find .*-mmin +5\) .*/\1/p' "$MNT/README")
+	(cd "$MNT" && eval "${recipe/+5/+1}") >"$T/stuck" || fail "the recipe: $recipe"
+	[ -s "$T/stuck" ] && ! grep -qvE '^by-state/waiting/[0-9]+$' "$T/stuck" || fail "$recipe: $(cat "$T/stuck")"
 	[ "$n" -ge 5 ] || fail "only $n goroutines of the dump wait for minutes: $(cat "$T/target.out")"
 }
 
