@@ -290,8 +290,10 @@ static void memory(struct exposition *x)
 	struct model_totals t;
 
 	model_totals(x->v->model, -1, &t);
-	gauge(x, "retained_events", "Events held in memory.", feed_head(feed) - feed_tail(feed));
-	counter(x, "trimmed_events_total", "Events no longer held in memory.", t.trimmed);
+	gauge(x, "retained_events", "Events held in memory, of all processes.",
+	      feed_head(feed) - feed_tail(feed));
+	counter(x, "trimmed_events_total", "Events no longer held in memory, of all processes.",
+		t.trimmed);
 	gauge(x, "memory_bytes", "Memory of events, goroutines and names, an estimate.",
 	      t.memory_bytes);
 }

@@ -40,7 +40,7 @@ static void add_processes(const struct view *v, struct buf *out)
 	buf_addc(out, ']');
 }
 
-static void add_totals(const struct model_totals *t, struct buf *out)
+static void add_totals(const struct model_totals *t, uint64_t logged, struct buf *out)
 {
 	view_json_by_type("events", t->events, out);
 	view_json_by_type("lost", t->lost, out);
@@ -56,7 +56,9 @@ static void add_totals(const struct model_totals *t, struct buf *out)
 	json_ku(out, "exited_retained", t->exited_retained);
 	json_ku(out, "exited_dropped", t->exited_dropped);
 	json_ku(out, "alloc_bytes", t->alloc_bytes);
+	/* Both of all processes: one log holds the events of all. */
 	json_ku(out, "trimmed", t->trimmed);
+	json_ku(out, "trimmed_of", MAX(logged, t->trimmed));
 	json_ku(out, "healed", t->healed);
 	json_kb(out, "in_doubt", t->in_doubt);
 	json_ku(out, "memory_bytes", t->memory_bytes);
@@ -132,7 +134,7 @@ void view_overview(const struct view *v, unsigned proc, struct buf *out)
 	json_key(out, "wall_offset_ns");
 	buf_addi(out, model_wall_offset(v->model));
 	add_processes(v, out);
-	add_totals(&t, out);
+	add_totals(&t, feed_head(model_feed(v->model)), out);
 	add_losses(v, out);
 	add_pyramid(&info, out);
 }

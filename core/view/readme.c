@@ -131,6 +131,8 @@ static const char conventions[] =
 	"  could run but had no processor; `all` is their sum, 250 as much as 2.5 that always "
 	"ran.\n"
 	"  HITS/S is what a goroutine's own thread pays for, whomever the events tell of.\n"
+	"  stats: retained_events and trimmed_events count one log of all processes; their sum is\n"
+	"  logged_events_of_all_processes, while events_total is of this process.\n"
 	"  sched/latency: `from_512_ns 7` counts waits: 7 took 512 ns or more, and less than "
 	"1024.\n"
 	"  goroutines.tsv, summary, goroutines/, by-state/dead, flame/origin and pprof/offcpu "

@@ -134,11 +134,13 @@ int view_stats(const struct view *v, struct view_query *q, struct buf *out)
 	struct model_totals t;
 	struct proc_info info;
 	struct emit e;
+	uint64_t retained;
 	int err = model_proc(v->model, q->proc, &info);
 
 	if (err)
 		return err;
 	model_totals(v->model, (int)q->proc, &t);
+	retained = sub_u64(feed_head(feed), t.trimmed);
 	emit_begin(&e, q->form, out);
 	emit_process(&e, v, q->proc, &info);
 	emit_by_type(&e, "events", t.events);
@@ -159,7 +161,8 @@ int view_stats(const struct view *v, struct view_query *q, struct buf *out)
 	view_emit_choice(&e, v, &t);
 	view_emit_recording(&e, v);
 	/* Of all processes together: one log holds the events of all. */
-	emit_u64(&e, "retained_events", feed_head(feed) - feed_tail(feed));
+	emit_u64(&e, "logged_events_of_all_processes", retained + t.trimmed);
+	emit_u64(&e, "retained_events", retained);
 	emit_u64(&e, "retained_events_max", feed_capacity(feed));
 	emit_u64(&e, "trimmed_events", t.trimmed);
 	emit_u64(&e, "malformed_events", t.malformed);

@@ -66,7 +66,7 @@ fusermount3 -u "$MNT" || fail "cannot unmount"
 ended 0
 unharmed "$DEMO"
 # The first block of docs/oncall.md, as it is pasted, where there is no folder yet.
-pasted=$(sed -n '/^    mkdir/,/^$/p' "$ROOT/docs/oncall.md" | sed "s,/mnt/x,$T/x,g; s,\$(pidof server),$DEMO,; s,xgotopfs,$XGOTOPFS,")
+pasted=$(sed -n '/^    mkdir/,/^$/p' "$ROOT/docs/oncall.md" | sed "s,xgotopfs -,$XGOTOPFS -,; s,/mnt/x,$T/x,g; s,\$(pidof server),$DEMO,")
 (cd "$T" && bash -c "$pasted" >"$T/said" 2>"$LOG") || fail "-daemon: $(cat "$LOG") of $pasted"
 [ -s "$T/x/README" ] || fail "-daemon came back before it was mounted"
 grep -q '^problems [0-9]*, watched for' "$T/said" || fail "no problems of $pasted: $(cat "$T/said")"

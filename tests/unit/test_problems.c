@@ -131,6 +131,10 @@ static void test_quiet(void **state)
 	now(x, T0 + 104 * S);
 	text = problems(x);
 	assert_string_equal(line(text, 1), "nothing found");
+	/* The first screen of what is quiet does not read as if something were found. */
+	assert_string_equal(line(text, 3), "looked for, and not found unless above:");
+	assert_null(strstr(line(text, 4), "has ended"));
+	assert_non_null(strstr(text, "\n  target: the program has ended\n"));
 	assert_non_null(strstr(text, "\n  blocked: 5 or more in one place that send on a channel, "
 				     "the oldest for 5.0s or longer\n"));
 	assert_non_null(strstr(text, "not looked for: leak: "));

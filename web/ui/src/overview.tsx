@@ -100,7 +100,7 @@ function Totals() {
 	const events = Object.values(s.events).reduce((a, b) => a + b, 0);
 	const lost = Object.values(s.lost).reduce((a, b) => a + b, 0);
 	return <span class="totals">{exact(events)} events · <b class={lost ? 'bad' : ''}>{exact(lost)} lost</b> · {exact(s.live_total)} live · {exact(s.created)} created · {exact(s.exited)} exited
-		· {bytes(s.memory_bytes)} kept here{s.trimmed ? ` · ${exact(s.trimmed)} events trimmed` : ''}</span>;
+		· {bytes(s.memory_bytes)} kept here{s.trimmed ? ` · ${exact(s.trimmed)} of ${exact(s.trimmed_of)} events trimmed${s.processes.length > 1 ? ', of all processes' : ''}` : ''}</span>;
 }
 
 // Each way in which something was lost, and what helps; what a bound lets go is no alarm.

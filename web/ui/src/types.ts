@@ -82,7 +82,8 @@ export interface Status {
 	created: number;
 	exited: number;
 	exited_dropped: number;
-	trimmed: number;
+	trimmed: number; // of trimmed_of events: both of all processes
+	trimmed_of: number;
 	memory_bytes: number;
 	in_doubt: boolean;
 	losses: Loss[];

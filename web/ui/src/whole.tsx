@@ -49,7 +49,7 @@ export function Whole() {
 				{health?.probes_level ? <Line sign={off ? 'bad' : health.probes_off_ns ? 'so' : 'good'} what="Probes">{health.probes_level}, {off ? 'off now' : `${exact(health.probes_attached ?? 0)} attached`}{health.probes_off_ns ? `, off for ${duration(health.probes_off_ns)} in all` : ''}</Line> : null}
 				{health?.warning?.length ? <Line sign="bad" what="In doubt"><ul>{health.warning.map((text) => <li>{text}</li>)}</ul></Line> : null}
 				{health?.limit?.length ? <Line sign="so" what="Limits"><ul>{health.limit.map((text) => <li>{text}</li>)}</ul></Line> : null}
-				<Line sign={status.trimmed || status.exited_dropped ? 'so' : 'good'} what="Kept">{status.trimmed ? `all but the oldest ${exact(status.trimmed)} events, of which states remain, not as fine` : 'every event'}
+				<Line sign={status.trimmed || status.exited_dropped ? 'so' : 'good'} what="Kept">{status.trimmed ? `all but the oldest ${exact(status.trimmed)} of ${exact(status.trimmed_of)} events${status.processes.length > 1 ? ' of all processes' : ''}, of which states remain, not as fine` : 'every event'}
 					{status.exited_dropped ? `; ${exact(status.exited_dropped)} goroutines that exited are no longer told` : ''}</Line>
 				{health?.not_covered && health.not_covered !== 'nothing' ? <Line sign="so" what="Told by no event"><ul>{health.not_covered.split('; ').map((text) => <li>{text}</li>)}</ul></Line> : null}
 			</tbody></table>
