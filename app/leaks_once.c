@@ -9,6 +9,7 @@
 #include "app/exit_status.h"
 #include "app/print.h"
 #include "app/run.h"
+#include "core/view/problem_memory.h"
 #include "core/base/privilege.h"
 #include "core/engine/onlooker.h"
 #include "core/memory/leak_report.h"
@@ -109,6 +110,7 @@ static void done(struct once *o)
 	onlooker_free(o->onlooker);
 	model_free(r->model);
 	meter_free(r->meter);
+	problem_memory_free(r->problems);
 	names_free(r->names);
 	target_free(r->target);
 	go_program_close(&r->program);

@@ -49,6 +49,7 @@ struct run {
 	struct confine *confine; /* what threads that serve enter; NULL: none serve */
 	struct live live;
 	struct control control;
+	struct problem_memory *problems;
 	struct view view;
 	struct outputs *outputs;
 

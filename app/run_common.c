@@ -10,6 +10,7 @@
 #include "core/base/confine.h"
 #include "core/base/log.h"
 #include "core/view/losses.h"
+#include "core/view/problem_memory.h"
 
 /* Any thread that serves: they start after the recording and end before it is freed. */
 static void recording(void *ctx, struct recording *ret)
@@ -40,6 +41,8 @@ int run_make_model(struct run *r, int64_t wall_offset_ns)
 		err = model_new(&mc, &r->model);
 	if (!err)
 		err = meter_new(&r->meter);
+	if (!err)
+		err = problem_memory_new(&r->problems);
 	if (err)
 		return log_error(err, "no memory for %zu events (-retain): %s", mc.retain,
 				 strerror(-err));
@@ -48,6 +51,7 @@ int run_make_model(struct run *r, int64_t wall_offset_ns)
 		.meter = r->meter,
 		.live = &r->live,
 		.control = &r->control,
+		.problems = r->problems,
 		.replay = r->config->mode == MODE_REPLAY,
 		.recording = recording,
 		.recording_ctx = r,
@@ -225,6 +229,7 @@ int run_finish(struct run *r)
 	launch_abort(&r->launch);
 	model_free(r->model);
 	meter_free(r->meter);
+	problem_memory_free(r->problems);
 	names_free(r->names);
 	target_free(r->target);
 	go_program_close(&r->program);

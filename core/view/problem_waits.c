@@ -71,22 +71,24 @@ static void tell_wait(struct scene *s, const struct wait_stack *row, enum proble
 	const struct wait_stacks *w = &s->stacks;
 	const struct wait_object *o = wait_stack_object(w, row);
 	const char *why = wait_stacks_text(w, row->why);
-	uint64_t n = kind == PROBLEM_CONVOY ? row->n_on : row->n;
-	bool critical = kind == PROBLEM_BLOCKED || kind == PROBLEM_CONVOY || n >= 50;
+	bool convoy = kind == PROBLEM_CONVOY;
+	uint64_t n = convoy ? row->n_on : row->n;
+	bool critical = kind == PROBLEM_BLOCKED || convoy || n >= 50;
 	struct problem *p = problem_add(s, kind, critical ? PROBLEM_CRITICAL : PROBLEM_WARNING, n);
 
 	s->senders_wait |= kind == PROBLEM_BLOCKED;
 	if (!p)
 		return;
+	p->object = convoy ? o->address : 0;
 	buf_addf(&p->text, "%llu ", (unsigned long long)n);
-	if (kind == PROBLEM_CONVOY)
+	if (convoy)
 		buf_addf(&p->text, "wait for one %s at ", view_object_kind(o));
 	else if (kind == PROBLEM_DOWNSTREAM)
 		buf_addf(&p->text, "wait for the answer of another server at ");
 	else
 		buf_addf(&p->text, "%s at ", why);
 	problem_add_place(&p->text, w, row);
-	buf_adds(&p->text, kind == PROBLEM_CONVOY ? ", the longest for " : ", the oldest for ");
+	buf_adds(&p->text, convoy ? ", the longest for " : ", the oldest for ");
 	emit_duration(&p->text, row->oldest_ns);
 	/* What it was at between two of them nobody knows. */
 	if (!s->starts.second.events)
@@ -94,7 +96,7 @@ static void tell_wait(struct scene *s, const struct wait_stack *row, enum proble
 	snprintf(p->function, sizeof(p->function), "%s",
 		 wait_stacks_text(w, row->own ? row->own : row->frame));
 	problem_goids(p, row->sample, WAIT_SAMPLES);
-	if (kind == PROBLEM_BLOCKED || kind == PROBLEM_CONVOY)
+	if (kind == PROBLEM_BLOCKED || convoy)
 		add_other_end(s, p, row);
 	problem_see_goroutine(p, row->sample[0], "stack");
 	problem_see(p, "waits.tsv");

@@ -10,6 +10,7 @@
 #include "core/base/json.h"
 #include "core/base/text.h"
 #include "core/model/samples.h"
+#include "core/view/problem_memory.h"
 
 #define MS       1000000ull
 #define CPU_NS   (10 * NS_PER_SEC) /* problem_rules says so */
@@ -285,6 +286,7 @@ static int look(struct scene *s, const struct view *v, unsigned proc)
 	see_what_can_be_seen(s);
 	for (unsigned i = 0; i < ARRAY_SIZE(all); i++)
 		all[i](s);
+	problem_memory_merge(v->problems, s);
 	qsort(s->list, s->n, sizeof(*s->list), worst_first);
 	for (unsigned i = 0; i < s->n && !err; i++)
 		err = buf_error(&s->list[i].text);

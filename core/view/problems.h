@@ -71,6 +71,7 @@ struct problem {
 	unsigned n;      /* the how manieth that was found */
 	struct buf text;
 	char function[256];         /* whom it is about; "" */
+	uint64_t object;            /* the address of the lock; 0: it is about none */
 	char see[PROBLEM_SEES][96]; /* paths in the mount; "" past the last */
 	uint64_t goids[PROBLEM_GOIDS];
 	unsigned n_goids;

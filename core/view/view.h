@@ -17,14 +17,16 @@
 #include "core/model/recording.h"
 #include "core/view/live.h"
 
+struct problem_memory;
 struct pyramid;
 
 struct view {
 	struct model *model;
 	struct meter *meter;     /* NULL: nobody is tracing, as in a session that is looked at */
 	const struct live *live; /* never NULL; its functions may be */
-	const struct control *control; /* never NULL; its functions may be */
-	struct pyramid *pyramid;       /* NULL: none is kept, what needs one gives -ENOSYS */
+	const struct control *control;   /* never NULL; its functions may be */
+	struct pyramid *pyramid;         /* NULL: none is kept, what needs one gives -ENOSYS */
+	struct problem_memory *problems; /* NULL: what is wrong is told while it is so */
 	bool replay;
 	/* The recording of what is seen: under way, or looked at. NULL: there is none. Any thread.
 	 */

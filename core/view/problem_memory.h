@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What was wrong a moment ago. A lock that is taken every three seconds makes a convoy that is
+ * there in two of three looks: what was seen within 10 s is told on, with its age, and how severe
+ * it was stays for 30 s. One store of all who look (files, API, UI), of at most 64 problems. Any
+ * thread.
+ */
+#ifndef XGOTOPFS_VIEW_PROBLEM_MEMORY_H
+#define XGOTOPFS_VIEW_PROBLEM_MEMORY_H
+
+struct problem_memory;
+struct scene;
+
+/* 0 or -ENOMEM. */
+int problem_memory_new(struct problem_memory **ret);
+void problem_memory_free(struct problem_memory *m); /* NULL is fine */
+
+/* Keeps what was found, and adds what no longer is; of a process that has ended, neither. For
+ * problems.c, before the list is put in order. m NULL: nothing is kept. */
+void problem_memory_merge(struct problem_memory *m, struct scene *s);
+
+#endif

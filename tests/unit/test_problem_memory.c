@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What was wrong a moment ago is told with its age, for ten seconds, and severity does not flap. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/base/util.h"
+#include "core/view/problem_memory.h"
+#include "core/view/problems.h"
+#include "core/view/view.h"
+#include "tests/unit/view_fixture.h"
+
+#define S  NS_PER_SEC
+#define T0 (1000 * S)
+
+static struct buf stacks;
+
+static int give_stacks(void *ctx, unsigned proc, enum live_stacks what, live_text_fn *fn, void *arg,
+		       uint64_t *ret_as_of_ns)
+{
+	return fn(arg, stacks.data ? stacks.data : "", stacks.len);
+}
+
+static int setup(void **state)
+{
+	struct proc_info info = {.pid = 4711, .attached_ns = T0, .binary_path = "/srv/shop"};
+	struct fixture *x = fixture_new(100000, 0, &info);
+
+	x->v.replay = true; /* its present is the last event */
+	x->live.stacks = give_stacks;
+	assert_int_equal(problem_memory_new(&x->v.problems), 0);
+	*state = x;
+	return 0;
+}
+
+static int end(void **state)
+{
+	struct fixture *x = *state;
+
+	buf_free(&stacks);
+	problem_memory_free(x->v.problems);
+	return teardown(state);
+}
+
+static void change(struct fixture *x, uint64_t goid, uint8_t to, const char *reason, uint64_t at)
+{
+	struct event ev = {.time_ns = at,
+			   .type = EVENT_CASGSTATUS,
+			   .goid = goid,
+			   .target = goid,
+			   .from = GSTATE_RUNNING,
+			   .to = to,
+			   .string_id = intern(x, reason)};
+
+	model_apply(x->m, &ev, 1);
+}
+
+static const char *problems(struct fixture *x)
+{
+	struct view_query q = {.form = VIEW_TEXT};
+
+	buf_reset(&x->out);
+	assert_int_equal(view_problems(&x->v, &q, &x->out), 0);
+	return x->out.data;
+}
+
+static void test_stays_for_a_while(void **state)
+{
+	struct fixture *x = *state;
+
+	for (uint64_t goid = 10; goid < 40; goid++) {
+		change(x, goid, GSTATE_WAITING, "chan send", T0 + S);
+		buf_addf(&stacks,
+			 "goroutine %llu [chan send]:\nmain.signup(...)\n\t/src/main.go:37\n\n",
+			 (unsigned long long)goid);
+	}
+	change(x, 5, GSTATE_SYSCALL, "", T0 + 11 * S);
+	assert_non_null(strstr(problems(x), "critical blocked: 30 chan send at main.signup"));
+	assert_null(strstr(problems(x), "seen last"));
+	/* The lock is free for a moment. */
+	buf_reset(&stacks);
+	for (uint64_t goid = 10; goid < 40; goid++)
+		change(x, goid, GSTATE_RUNNABLE, "", T0 + 11 * S + 1);
+	change(x, 5, GSTATE_SYSCALL, "", T0 + 13 * S);
+	assert_non_null(strstr(problems(x), "critical blocked: seen last 2.0s ago: 30 chan send at "
+					    "main.signup (/src/main.go:37), the oldest for 10.0s; "
+					    "see goroutines/10/stack waits.tsv\n"));
+	assert_non_null(strstr(problems(x), "problems 1, "));
+	change(x, 5, GSTATE_SYSCALL, "", T0 + 22 * S);
+	assert_null(strstr(problems(x), "seen last"));
+	assert_non_null(strstr(problems(x), "nothing found\n"));
+}
+
+/* One look at that many problems, each about a function of its own. */
+static struct scene look(struct problem_memory *m, uint64_t at, enum problem_kind kind,
+			 enum problem_severity severity, unsigned n)
+{
+	struct scene s = {.now = at};
+
+	s.info.state = PROC_RUNNING;
+	s.list = calloc(PROBLEMS_MAX, sizeof(*s.list));
+	assert_non_null(s.list);
+	for (unsigned i = 0; i < n; i++) {
+		struct problem *p = problem_add(&s, kind, severity, 1);
+
+		assert_non_null(p);
+		snprintf(p->function, sizeof(p->function), "main.f%u", i);
+		buf_adds(&p->text, "text");
+	}
+	problem_memory_merge(m, &s);
+	return s;
+}
+
+static void drop(struct scene *s)
+{
+	for (unsigned i = 0; i < s->n; i++)
+		buf_free(&s->list[i].text);
+	free(s->list);
+}
+
+static enum problem_severity severity_at(struct problem_memory *m, uint64_t at,
+					 enum problem_severity measured)
+{
+	struct scene s = look(m, at, PROBLEM_GROWING, measured, 1);
+	enum problem_severity ret = s.list[0].severity;
+
+	assert_int_equal(s.n, 1);
+	drop(&s);
+	return ret;
+}
+
+static void test_severity_stays(void **state)
+{
+	struct fixture *x = *state;
+	struct problem_memory *m = x->v.problems;
+	struct scene s;
+
+	assert_int_equal(severity_at(m, T0, PROBLEM_WARNING), PROBLEM_WARNING);
+	assert_int_equal(severity_at(m, T0 + S, PROBLEM_CRITICAL), PROBLEM_CRITICAL);
+	assert_int_equal(severity_at(m, T0 + 16 * S, PROBLEM_WARNING), PROBLEM_CRITICAL);
+	assert_int_equal(severity_at(m, T0 + 31 * S, PROBLEM_WARNING), PROBLEM_CRITICAL);
+	assert_int_equal(severity_at(m, T0 + 32 * S, PROBLEM_WARNING), PROBLEM_WARNING);
+	/* Growth itself is not told of once it is none. */
+	s = look(m, T0 + 33 * S, PROBLEM_GROWING, PROBLEM_WARNING, 0);
+	assert_int_equal(s.n, 0);
+	drop(&s);
+}
+
+static void test_bounded(void **state)
+{
+	struct fixture *x = *state;
+	struct problem_memory *m = x->v.problems;
+	struct scene s = look(m, T0, PROBLEM_WORK, PROBLEM_WARNING, PROBLEMS_MAX);
+
+	drop(&s);
+	s = look(m, T0 + S, PROBLEM_BLOCKED, PROBLEM_CRITICAL, 3);
+	/* Three of the oldest made room. */
+	assert_int_equal(s.n, PROBLEMS_MAX);
+	drop(&s);
+	/* A recording was gone back in: what is yet to come is not told. */
+	s = look(m, T0 - S, PROBLEM_WORK, PROBLEM_WARNING, 0);
+	assert_int_equal(s.n, 0);
+	drop(&s);
+	/* Nobody waits in what has ended. */
+	s = look(m, T0 + 2 * S, PROBLEM_WORK, PROBLEM_WARNING, 1);
+	drop(&s);
+	s = (struct scene){.now = T0 + 3 * S};
+	s.info.state = PROC_EXITED;
+	problem_memory_merge(m, &s);
+	assert_int_equal(s.n, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_stays_for_a_while, setup, end),
+		cmocka_unit_test_setup_teardown(test_severity_stays, setup, end),
+		cmocka_unit_test_setup_teardown(test_bounded, setup, end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
