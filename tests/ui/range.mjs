@@ -164,6 +164,39 @@ const grouped = {
 	},
 };
 
+// What an address names and is not here is said in its place: no figures of anything else.
+const GONE = '#source=11111111-1111-4111-8111-111111111177&t=500000000-4500000000&range=1000000000-4000000000&rby=function&g=7&pins=7&mark=2000000000:here';
+const absent = (page) => page.locator('.absent');
+const without = {
+	async 'a link to a session that is gone shows nothing of another'(page, problems) {
+		for (const [hash, text] of [[GONE, /Not here: session 11111111-1111-4111-8111-111111111177/], [GONE.replace(/source=[^&]*/, 'source=nosuch'), /Not here: session nosuch/],
+			[GONE.replace(/source=[^&]*/, 'proc=7'), /Not here: process 7 of what is live/]]) {
+			await page.goto('about:blank');
+			const asked = [];
+			const note = (r) => { if (/\/range|\/goroutines|\/tile/.test(r.url())) asked.push(r.url()); };
+			page.on('request', note);
+			await page.goto(`${url}${hash}`);
+			await absent(page).filter({ hasText: text }).waitFor();
+			assert(!await range(page).count() && !await page.locator('.panel').count(), 'its range or goroutine is shown of something else');
+			await page.getByRole('tab', { name: 'Memory' }).click();
+			await absent(page).filter({ hasText: text }).waitFor();
+			page.off('request', note);
+			assert(!asked.length, `asked: ${asked}`);
+			assert((await page.evaluate(() => location.hash)).includes('range='), 'the address is no longer what was asked for');
+		}
+		await shot(page, 'absent');
+		await page.goto('about:blank');
+		await page.goto(`${url}${GONE}`);
+		await absent(page).getByRole('button', { name: 'What is live' }).click();
+		await ready(page);
+		assert(!await absent(page).count() && !await range(page).count() && !await page.locator('.panel').count(), 'of the address something is left');
+		await until('nothing of it in the address', () => page.evaluate(() => location.hash), (hash) => !/range=|mark=|[#&]g=|pins=|source=/.test(hash));
+		const none = problems.filter((p) => /40[04]/.test(p));
+		problems.splice(0, problems.length, ...problems.filter((p) => !none.includes(p)));
+		assert(none.length, 'nobody asked for the session');
+	},
+};
+
 // It fits, and all of it can be reached.
 const fits = (width, height) => ({
 	async [`it fits: ${width}, both themes`](page) {
@@ -191,4 +224,4 @@ const fits = (width, height) => ({
 	},
 });
 
-process.exit(await run({ height: 900 }, { ...grouped, ...fits(390, 844), ...fits(1440, 900), ...fits(1280, 800) }) ? 1 : 0);
+process.exit(await run({ height: 900 }, { ...grouped, ...without, ...fits(390, 844), ...fits(1440, 900), ...fits(1280, 800) }) ? 1 : 0);

@@ -11,6 +11,9 @@ import { TileCache } from './tiles';
 import { dayOf, dayTime, type Day } from './walltime';
 import { processOf, UI_DEFAULTS, type Config, type Info, type Row, type Status, type Tick, type UiSettings } from './types';
 
+// What a source is called: a session by its id.
+export const SOURCE = /^(live|[0-9a-f-]{36})$/;
+
 export type ViewName = 'timeline' | 'memory' | 'overview' | 'flame' | 'leaks' | 'sessions' | 'compare';
 export const VIEWS: [ViewName, string][] = [['timeline', 'Timeline'], ['memory', 'Memory'],
 	['overview', 'Overview'], ['flame', 'Flame'], ['leaks', 'Leaks'], ['sessions', 'Sessions'], ['compare', 'Compare']];
@@ -82,6 +85,13 @@ export interface Range {
 	to: number;
 }
 
+// What an address named that is not here, and why it is not.
+export interface Absent {
+	source: string;
+	proc: number | null; // one of its processes; null: all of it
+	why: string;
+}
+
 export type Connection = 'connecting' | 'connected' | 'lost';
 
 const ROWS_EVERY_MS = 500;
@@ -126,6 +136,7 @@ class App {
 	view = new Value<ViewName>('timeline');
 	source = new Value('live');
 	proc = new Value(0); // which of its processes
+	absent = new Value<Absent | null>(null); // told in the place of the views: nothing else is shown instead
 	status = new Value<Status | null>(null);
 	tick = new Value<Tick | null>(null); // ten a second
 	figures = new Value<Tick | null>(null); // the same for a person to read: two a second
@@ -307,6 +318,7 @@ class App {
 		setProcess(proc);
 		this.proc.set(proc);
 		this.source.set(source);
+		this.absent.set(null);
 		this.status.set(null);
 		this.table = this.tiles = null;
 		this.list.set(EMPTY_LIST);
@@ -317,26 +329,30 @@ class App {
 		this.why.set(null);
 		this.crowd.set(null);
 		this.marks.set([]);
+		if (!SOURCE.test(source)) return this.lacks({ source, proc: null, why: 'that is the name of no session' });
 		for (;;) {
 			let status: Status;
 			try {
 				status = await getStatus(source, 0);
 				// A link may name one that is not there.
 				if (named === undefined && status.root) setProcess((proc = status.root)), this.proc.set(proc);
-				if (status.state === 'ready' && proc && !processOf(status, proc)) return void this.open(source);
+				if (number !== this.loadNumber) return;
+				if (status.state === 'ready' && proc && !processOf(status, proc)) {
+					// Of an address it is said; else it is a new target, or a replay went back.
+					return this.link ? this.lacks({ source, proc, why: 'there is none of that number' }) : void this.open(source);
+				}
 				// While a session is read, its later processes come later.
 				if (proc && status.processes) status = processOf(status, proc) ? await getStatus(source, proc) : { ...status, processes: undefined! };
 			} catch (e) {
 				if (number !== this.loadNumber) return;
+				if (source !== 'live' && e instanceof ApiError && e.status) return this.lacks({ source, proc: null, why: e.message });
 				this.fail(e);
-				if (source !== 'live' && e instanceof ApiError && e.status) return void this.open('live');
 				await new Promise((resolve) => setTimeout(resolve, 2000));
 				continue;
 			}
 			if (number !== this.loadNumber) return;
 			if (status.state === 'failed') {
-				this.fail(new Error(`session ${source}: ${status.error}`));
-				return void this.open('live');
+				return this.lacks({ source, proc: null, why: status.error ?? 'it cannot be read' });
 			}
 			// Nothing has happened yet, or it is being read.
 			if (status.processes && (status.first_ns || (status.state === 'ready' && source !== 'live'))) {
@@ -347,6 +363,15 @@ class App {
 			await new Promise((resolve) => setTimeout(resolve, source === 'live' ? 200 : 50));
 			if (number !== this.loadNumber) return;
 		}
+	}
+
+	// What was chosen and selected there means nothing anywhere else.
+	private lacks(absent: Absent): void {
+		this.link = null;
+		this.selected.set(null);
+		this.browse.update({ pins: new Set(), hidden: new Set(), opened: new Set() });
+		this.status.set(null);
+		this.absent.set(absent);
 	}
 
 	private begin(status: Status): void {

@@ -5,6 +5,7 @@ import { useEffect } from 'preact/hooks';
 import 'uplot/dist/uPlot.min.css';
 import './style.css';
 import { app, VIEWS, type Why } from './app';
+import { Absent } from './absent';
 import { Banner } from './banner';
 import { Compare } from './compare';
 import { Flame } from './flame';
@@ -108,6 +109,7 @@ function Page() {
 	const error = useValue(app.error);
 	const proc = useValue(app.proc);
 	const dialog = useValue(app.dialog);
+	const absent = useValue(app.absent), elsewhere = view === 'sessions' || view === 'compare'; // need no source
 	useValue(app.look); // colours are everywhere
 	useEffect(() => {
 		document.addEventListener('keydown', onKey);
@@ -117,9 +119,9 @@ function Page() {
 		<Header />
 		<Banner />
 		{error ? <div class="error" role="alert">{error}<button class="icon" aria-label="Close" onClick={() => app.error.set('')}>✕</button></div> : null}
-		{view === 'timeline' ? <><TimelineBar /><Insights /></> : null}
+		{view === 'timeline' && !absent ? <><TimelineBar /><Insights /></> : null}
 		<main>
-			<div class="view">
+			<div class="view">{absent && !elsewhere ? <Absent of={absent} /> : <>
 				{view === 'timeline' ? <TimelineView key={proc} place={link.place} /> : null}
 				{view === 'memory' ? <MemoryView /> : null}
 				{view === 'overview' ? <Overview /> : null}
@@ -127,7 +129,7 @@ function Page() {
 				{view === 'leaks' ? <Leaks /> : null}
 				{view === 'sessions' ? <Sessions /> : null}
 				{view === 'compare' ? <Compare /> : null}
-			</div>
+			</>}</div>
 			<Panel />
 		</main>
 		<Said />

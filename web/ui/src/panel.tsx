@@ -126,7 +126,7 @@ export function Panel() {
 		};
 	}, [goid, source, proc, known, app.over]);
 
-	if (goid === null) return null;
+	if (goid === null || app.absent.get()) return null;
 	const paused = app.paused.get();
 	const row = app.table?.rows.get(goid);
 	return (

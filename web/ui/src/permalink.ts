@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The address says what is on screen: source, view, time, filter, selection. Sent to somebody with
 // access to the same server (and, for live ones, soon enough), it shows the same.
-import { app, FLAME_BYS, MARKS_MAX, NOTE_MAX, RANGE_BYS, VIEWS, type FlameChoice, type Kept, type Mark, type Range, type ViewName } from './app';
+import { app, FLAME_BYS, MARKS_MAX, NOTE_MAX, RANGE_BYS, SOURCE, VIEWS, type FlameChoice, type Kept, type Mark, type Range, type ViewName } from './app';
 import { GROUPS, SORTS } from './rows';
 import { current } from './timeline/scene';
 
@@ -9,14 +9,12 @@ export interface Link {
 	place: { t0: number; t1: number; source: string; scroll: number } | null;
 }
 
-const SOURCE = /^(live|[0-9a-f-]{36})$/;
-
 export function readLink(): Link {
 	const q = new URLSearchParams(location.hash.slice(1));
 	const view = q.get('view');
 	if (VIEWS.some(([id]) => id === view)) app.view.set(view as ViewName);
 	const source = q.get('source') ?? '';
-	if (source !== 'live' && SOURCE.test(source)) app.source.set(source);
+	if (source) app.source.set(source);
 	const proc = Number(q.get('proc'));
 	if (Number.isInteger(proc) && proc > 0 && proc < 1024) app.proc.set(proc);
 	const of = Number(q.get('of')), by = FLAME_BYS.find((b) => b === q.get('by')) ?? 'stack';
