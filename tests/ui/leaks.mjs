@@ -105,6 +105,50 @@ const graph = {
 		await part.getByRole('button', { name: 'goroutine 2' }).first().click();
 		await until('who holds it', () => page.locator('.panel h2').textContent(), (t) => t === 'Goroutine 2');
 	},
+	async 'what it waited on stands, with its age, while it moves under the look'(page) {
+		let moved = false, looks = 0;
+		await page.route(/\/api\/live\/goroutines\/1\/waits/, (route) => {
+			looks += moved ? 1 : 0;
+			return route.fulfill({ json: moved ? WAITS.map((row) => ({ ...row, object: null, kind: null, likely_holders: null, evidence: null })) : WAITS });
+		});
+		await page.locator('.leak-group .node', { hasText: /^1/ }).first().click();
+		const part = page.locator('.panel section', { hasText: 'Waits on' });
+		await part.getByText('0xc000012341').first().waitFor();
+		await part.getByText('as of now').waitFor();
+		moved = true;
+		await until('looks', () => looks, (n) => n > 2);
+		await part.getByText(/as of .*s ago/).waitFor();
+		assert((await part.textContent()).includes('0xc000012341') && !(await part.textContent()).includes('It moved'), await part.textContent());
+		moved = false;
+		await part.getByText('as of now').waitFor();
+	},
+	async 'a panel stays with the timeline, and leaves the tables their room'(page) {
+		await tab(page, 'Timeline');
+		await ready(page);
+		await page.keyboard.press('ArrowDown');
+		const title = await until('a panel', () => page.locator('.panel h2').textContent().catch(() => ''), (t) => t);
+		for (const view of ['Leaks', 'Memory']) {
+			await tab(page, view);
+			await page.locator('.panel').waitFor({ state: 'detached' });
+			await shot(page, `no-panel-${view}-${shotName.end}`);
+		}
+		await page.locator('.tile').first().click();
+		await page.locator('.panel').waitFor();
+		await page.locator('.panel-head').getByLabel('Close').click();
+		await tab(page, 'Timeline');
+		await until('the panel is there again', () => page.locator('.panel h2').textContent().catch(() => ''), (t) => t === title);
+		await page.locator('.panel-head').getByLabel('Close').click();
+	},
+	async 'whether the picture is whole is in sight'(page) {
+		const whole = page.locator('.metrics .metric');
+		await until('its figures', () => whole.count(), (n) => n >= 2);
+		for (const box of await whole.evaluateAll((all) => all.map((m) => m.getBoundingClientRect()).map((r) => [r.left, r.right])))
+			assert(box[0] >= 0 && box[1] <= page.viewportSize().width, `beyond the edge: ${box}`);
+		await whole.first().click();
+		await page.locator('dialog', { hasText: 'Is the picture whole?' }).waitFor();
+		await page.keyboard.press('Escape');
+		await page.locator('dialog').waitFor({ state: 'detached' });
+	},
 };
 
 let failed = 0;

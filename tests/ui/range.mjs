@@ -195,6 +195,32 @@ const without = {
 		problems.splice(0, problems.length, ...problems.filter((p) => !none.includes(p)));
 		assert(none.length, 'nobody asked for the session');
 	},
+	async 'a number that is too large for the page is left out, and it is said'(page, problems) {
+		const asked = [], note = (r) => asked.push(r.url());
+		page.on('request', note);
+		for (const part of ['g=1e23', 'g=9007199254740993', 'range=1000-1e30', 'pins=1e23', 'mark=1e22:x']) {
+			await page.goto('about:blank');
+			await page.goto(`${url}#${part}`);
+			await page.locator('.error', { hasText: `${part.split('=')[0]} of the address is left out: the number is above 2^53` }).waitFor();
+			await ready(page);
+			assert(!await page.locator('.panel').count() && !await range(page).count(), `${part} is shown`);
+		}
+		page.off('request', note);
+		assert(!asked.some((u) => /e\+|900719925474099/.test(u)), `asked: ${asked.filter((u) => /e\+|9007199/.test(u))}`);
+		assert(!problems.length, problems.join());
+	},
+	async 'why the selected time is not told is said'(page, problems) {
+		await opened(page);
+		await page.route(/\/api\/live\/range/, (route) => route.fulfill({ status: 400, json: { error: 'it is refused here' } }));
+		await drag(page, 500, 900);
+		await range(page).locator('.range-head', { hasText: 'it is refused here' }).waitFor();
+		await by(page, 'Function');
+		await range(page).locator('.note', { hasText: 'it is refused here' }).waitFor();
+		await page.unrouteAll({ behavior: 'ignoreErrors' });
+		await by(page, 'Reason');
+		await until('rows', () => rows(page).count(), (n) => n > 0);
+		problems.splice(0, problems.length, ...problems.filter((p) => !/400/.test(p)));
+	},
 };
 
 // It fits, and all of it can be reached.

@@ -4,7 +4,7 @@ import { strict as assert } from 'node:assert';
 import { load } from './module.mjs';
 
 globalThis.matchMedia = () => ({ matches: true }); // no movement: at once
-const { Viewport } = await load('./timeline/viewport');
+const { Viewport, badgeMiddle } = await load('./timeline/viewport');
 const v = new Viewport();
 const place = () => [v.t0, v.scale];
 Object.assign(v, { width: 1000, scale: 1e6, t0: 0, end: 1e9 });
@@ -39,3 +39,10 @@ for (const dx of [-1e9, 1e9]) {
 	assert.ok(v.t1 > 0 && v.t0 < v.end, `${v.t0} to ${v.t1}`);
 }
 process.exit(0); // not when the last movement has settled
+
+// How long the selected time is, is never cut by an edge.
+assert.equal(badgeMiddle(300, 500, 60, 220, 1280), 400);
+assert.equal(badgeMiddle(-800, 240, 60, 220, 1280), 250, 'its middle is beyond the left edge');
+assert.equal(badgeMiddle(1270, 2000, 60, 220, 1280), 1250, 'and beyond the right one');
+assert.equal(badgeMiddle(100, 210, 60, 220, 1280), null, 'nothing of it is in sight');
+assert.equal(badgeMiddle(300, 500, 60, 220, 260), null, 'no room at all');

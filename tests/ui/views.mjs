@@ -41,6 +41,8 @@ const processes = {
 		await shot(page, 'process');
 	},
 	async 'the address keeps it'(page) {
+		const readable = await page.getByLabel('Process', { exact: true }).evaluate((s) => ({ text: s.selectedOptions[0].textContent, title: s.title, width: s.clientWidth }));
+		assert(/^4343 · /.test(readable.text) && readable.title.includes('pid 4343') && readable.width > 70, `the pid is not readable: ${JSON.stringify(readable)}`);
 		await until('the address', () => hash(page), (h) => h.includes('g=3'));
 		await page.reload();
 		await until('its goroutines again', () => rows(page), (n) => n === SECOND);

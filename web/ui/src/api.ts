@@ -61,6 +61,9 @@ export function at(source: string, rest: string, proc = chosen): string {
 	return `${base(source)}/${rest}${rest.includes('?') ? '&' : '?'}proc=${proc}`;
 }
 
+// JavaScript's numbers tell integers up to 2^53 apart: of a larger one another goroutine would be asked for.
+export const TOO_LARGE = 'the number is above 2^53, larger than this page can tell apart';
+
 export const int = (n: number) => BigInt(Math.max(0, Math.round(n))).toString();
 
 export const getInfo = () => getJson<Info>('/api/info');

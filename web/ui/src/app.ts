@@ -180,6 +180,8 @@ class App {
 	private loadNumber = 0;
 
 	async start(): Promise<void> {
+		this.viewBefore = this.view.get();
+		this.view.subscribe(() => this.viewChanged());
 		try {
 			const config = await getConfig();
 			this.config.set(config);
@@ -298,6 +300,19 @@ class App {
 		this.paused.set(paused);
 	}
 
+	// A goroutine's panel takes room that only the timeline has made for it: elsewhere a click on one opens it
+	// again, and so does coming back.
+	private leftOpen: number | null = null;
+	private viewBefore: ViewName = 'timeline';
+
+	private viewChanged(): void {
+		const view = this.view.get(), goid = this.selected.get();
+		if (this.viewBefore === 'timeline') this.leftOpen = goid;
+		this.viewBefore = view;
+		if (view !== 'timeline') this.selected.set(null);
+		else if (goid === null) this.selected.set(this.leftOpen);
+	}
+
 	// --- source ----------------------------------------------------------------------------------
 
 	// Another process of the same source: other goroutines, the same time.
@@ -318,6 +333,7 @@ class App {
 		setProcess(proc);
 		this.proc.set(proc);
 		this.source.set(source);
+		this.leftOpen = null;
 		this.absent.set(null);
 		this.status.set(null);
 		this.table = this.tiles = null;

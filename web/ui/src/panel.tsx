@@ -3,7 +3,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { ComponentChildren } from 'preact';
 import { app } from './app';
-import { at, getJson, getText, int } from './api';
+import { at, getJson, getText, int, TOO_LARGE } from './api';
 import { swatch } from './colors';
 import { bytes, clock, count, duration, exact, moment } from './format';
 import { copyText } from './clipboard';
@@ -70,7 +70,10 @@ interface Data {
 	longest: Stay[]; // of late
 	stack: string;
 	waits: WaitRow[] | null; // null: it does not wait, or nobody can say on what
+	waitsAt: number; // when that was so, as performance.now() has it
 }
+
+const KEPT_MS = 10e3; // of one that waits no more
 
 async function load(goid: number): Promise<Data> {
 	const path = (rest = '') => at(app.source.get(), `goroutines/${goid}${rest}`);
@@ -87,7 +90,15 @@ async function load(goid: number): Promise<Data> {
 	const waits = detail.waits_on === undefined || !detail.wait_reason || detail.exited || app.over ? null :
 		await getJson<WaitRow[]>(path('/waits')).catch(() => null);
 	return { detail, allocations, events: events.events, eventTotal: events.total,
-		spans: spans.spans, longest: longest.stays, stack, waits };
+		spans: spans.spans, longest: longest.stays, stack, waits, waitsAt: performance.now() };
+}
+
+const told = (data: Data | null) => !!data?.waits?.some((row) => row.kind);
+
+// A look that met it on the move tells less than the one before, which stands, with its age.
+function withLastWaits(got: Data, before: Data | null): Data {
+	const waits = got.detail.wait_reason && got.detail.waits_on !== undefined && !got.detail.exited && !app.over;
+	return !told(got) && told(before) && (waits || got.waits || performance.now() - before!.waitsAt < KEPT_MS) ? { ...got, waits: before!.waits, waitsAt: before!.waitsAt } : got;
 }
 
 export function Panel() {
@@ -95,19 +106,20 @@ export function Panel() {
 	const source = useValue(app.source);
 	const proc = useValue(app.proc);
 	// From an address it is chosen before it is known what time means.
-	const known = useValue(app.status) && app.usable ? app.origin : 0;
+	const known = useValue(app.status) && app.usable ? app.origin : -1;
 	const [data, setData] = useState<Data | null>(null);
 	const [missing, setMissing] = useState('');
 
 	useEffect(() => {
 		setData(null);
 		setMissing('');
-		if (goid === null || !known) return;
+		if (goid === null || known < 0) return;
+		if (!Number.isSafeInteger(goid)) return setMissing(TOO_LARGE);
 		let stopped = false, timer = 0;
 		const again = async () => {
 			try {
 				const got = await load(goid);
-				if (!stopped) setData(got);
+				if (!stopped) setData((before) => withLastWaits(got, before));
 				if (!stopped) setMissing('');
 				if (got.detail.exited) return;
 			} catch (e) {
@@ -168,6 +180,12 @@ function FilePath({ file }: { file: string }) {
 	})}><code>{command}</code><span>{copied ? 'copied' : 'copy'}</span></button>;
 }
 
+// Of when it is said: looks may fail for a while.
+function asOf(data: Data): string {
+	const age = performance.now() - data.waitsAt;
+	return !told(data) ? '' : age < 100 ? 'as of now' : `as of ${duration(age * 1e6)} ago${data.detail.wait_reason ? '' : ': it waits no more'}`;
+}
+
 const bound = (is: Detail['state_since_is']) => (is === 'at_least' ? '≥ ' : is === 'about' ? '≈ ' : '');
 
 function Part({ title, file, children, note }: { title: string; file?: string; note?: string; children: ComponentChildren }) {
@@ -195,7 +213,7 @@ function Body({ data }: { data: Data }) {
 		</Part>
 		<Part title="Longest stays" note="of the last minute"><Slow stays={data.longest} goTo={goTo} /></Part>
 		<WhyPart goid={d.goid} goTo={goTo} />
-		{data.waits?.length ? <Part title="Waits on" file={`${folder}/waits`}>
+		{data.waits?.length ? <Part title="Waits on" note={asOf(data)} file={`${folder}/waits`}>
 			<Waits rows={data.waits} goid={d.goid} name={d.start_function ?? ''} goTo={goTo} /></Part> : null}
 		<States d={d} folder={folder} />
 		<Part title="Allocations" note={`${bytes(d.alloc_bytes)} in ${exact(d.events_makeslice + d.events_makemap + d.events_newobject)}`}

@@ -2,11 +2,19 @@
 // The address says what is on screen: source, view, time, filter, selection. Sent to somebody with
 // access to the same server (and, for live ones, soon enough), it shows the same.
 import { app, FLAME_BYS, MARKS_MAX, NOTE_MAX, RANGE_BYS, SOURCE, VIEWS, type FlameChoice, type Kept, type Mark, type Range, type ViewName } from './app';
+import { TOO_LARGE } from './api';
 import { GROUPS, SORTS } from './rows';
 import { current } from './timeline/scene';
 
 export interface Link {
 	place: { t0: number; t1: number; source: string; scroll: number } | null;
+}
+
+// A number of an address. One that is too large to be told from its neighbours is left out, and it is said.
+function exactly(name: string, text: string | null): number {
+	const n = Math.round(Number(text ?? NaN));
+	if (Math.abs(n) > Number.MAX_SAFE_INTEGER) app.fail(new Error(`${name} of the address is left out: ${TOO_LARGE}`));
+	return Number.isSafeInteger(n) ? n : NaN;
 }
 
 export function readLink(): Link {
@@ -17,14 +25,14 @@ export function readLink(): Link {
 	if (source) app.source.set(source);
 	const proc = Number(q.get('proc'));
 	if (Number.isInteger(proc) && proc > 0 && proc < 1024) app.proc.set(proc);
-	const of = Number(q.get('of')), by = FLAME_BYS.find((b) => b === q.get('by')) ?? 'stack';
-	app.flame.update({ by, weight: (q.get('weight') ?? usualWeight(by)) === 'ns' ? 'ns' : 'goroutines', goid: Number.isInteger(of) && of > 0 ? of : null,
+	const of = exactly('of', q.get('of')), by = FLAME_BYS.find((b) => b === q.get('by')) ?? 'stack';
+	app.flame.update({ by, weight: (q.get('weight') ?? usualWeight(by)) === 'ns' ? 'ns' : 'goroutines', goid: of > 0 ? of : null,
 		search: q.get('find') ?? '', path: (q.get('at') ?? '').split(';').filter(Boolean) });
 	app.ranged.update({ by: RANGE_BYS.find((b) => b === q.get('rby')) ?? 'state', filter: q.get('rfilter') ?? '', ...keptOf(q.get('b') ?? '') });
 	const pair = (q.get('compare') ?? '').split(',');
 	if (pair.length === 2 && pair.every((id) => SOURCE.test(id.split(':')[0]) && /^[^:]*(:\d{1,4})?$/.test(id))) app.compare.set([pair[0], pair[1]]);
 	const sort = q.get('sort') ?? 'id', group = q.get('group') ?? 'none';
-	const ids = (name: string) => new Set((q.get(name) ?? '').split(',').map(Number).filter((n) => Number.isFinite(n) && n > 0));
+	const ids = (name: string) => new Set((q.get(name) ?? '').split(',').map((text) => exactly(name, text)).filter((n) => n > 0));
 	app.browse.update({
 		filter: q.get('filter') ?? '',
 		sort: sort in SORTS ? sort : 'id',
@@ -34,15 +42,15 @@ export function readLink(): Link {
 		hidden: ids('hidden'),
 		opened: new Set(q.getAll('open').filter((name) => name.split(':')[0] === group)),
 	});
-	const goid = Number(q.get('g'));
-	if (Number.isFinite(goid) && goid > 0) app.selected.set(goid);
+	const goid = exactly('g', q.get('g'));
+	if (goid > 0) app.selected.set(goid);
 	const times = (name: string) => {
-		const [from, to] = (q.get(name) ?? '').split('-').map(Number);
-		return Number.isFinite(to) && to > from && from >= 0 ? { from, to } : null;
+		const [from, to] = (q.get(name) ?? '').split('-').map((text) => exactly(name, text));
+		return to > from && from >= 0 ? { from, to } : null;
 	};
 	const range = times('range'), time = times('t');
-	const number = (name: string) => { const n = Number(q.get(name)); return Number.isFinite(n) ? Math.max(0, n) : 0; };
-	const marks = q.getAll('mark').slice(0, MARKS_MAX).map((text): Mark => ({ t: Number(text.split(':')[0]), note: text.slice(text.indexOf(':') + 1).slice(0, NOTE_MAX) }))
+	const number = (name: string) => Math.max(0, exactly(name, q.get(name)) || 0);
+	const marks = q.getAll('mark').slice(0, MARKS_MAX).map((text): Mark => ({ t: exactly('mark', text.split(':')[0]), note: text.slice(text.indexOf(':') + 1).slice(0, NOTE_MAX) }))
 		.filter((m) => Number.isFinite(m.t) && m.t >= 0 && m.note).sort((a, b) => a.t - b.t);
 	app.link = { fixed: !!time, range, marks, head: number('head') || null, scroll: number('y') };
 	return { place: time ? { t0: time.from, t1: time.to, source: app.source.get(), scroll: number('y') } : null };

@@ -15,12 +15,11 @@ export function ProcessName() {
 	const proc = processOf(status, index);
 	if (!proc) return null;
 	if (list.length < 2)
-		return <span><b>{nameOf(proc)}</b> <span class="muted">pid {proc.pid} {proc.go_version}
-			{ended(proc, source)}</span></span>;
+		return <span class="one"><b>{nameOf(proc)}</b> <span class="muted">pid {proc.pid}{ended(proc, source)}<span class="version"> {proc.go_version}</span></span></span>;
 	return <>
-		<select class="process" aria-label="Process" value={String(index)} title={`${list.length} processes are traced; this one is shown`}
+		<select class="process" aria-label="Process" value={String(index)} title={`${nameOf(proc)}, pid ${proc.pid}: this one of ${list.length} processes that are traced is shown`}
 			onChange={(e) => app.choose(Number(e.currentTarget.value))}>
-			{list.map((p) => <option value={String(p.index)}>{nameOf(p)} · {p.pid}{ended(p, source)}</option>)}
+			{list.map((p) => <option value={String(p.index)}>{p.pid} · {nameOf(p)}{ended(p, source)}</option>)}
 		</select>
 		<span class="muted version"> {proc.go_version}</span>
 	</>;

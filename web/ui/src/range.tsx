@@ -56,6 +56,7 @@ export function RangeBar() {
 	const [stats, setStats] = useState<RangeStats | null>(null);
 	const [bar, setBar] = useState<Bar | null>(null);
 	const [copied, setCopied] = useState(false);
+	const [problem, setProblem] = useState('');
 	const goid = only && selected !== null ? selected : null;
 	const ranged = useValue(app.ranged);
 	let bad = '';
@@ -69,12 +70,13 @@ export function RangeBar() {
 
 	useEffect(() => {
 		setStats(null);
+		setProblem('');
 		setCopied(false);
 		if (!which) return;
 		let stale = false;
 		const timer = setTimeout(() => {
 			getJson<RangeStats>(at(source, `range?${which}`))
-				.then((s) => { if (!stale) setStats(s); }).catch((e) => app.fail(e));
+				.then((s) => { if (!stale) setStats(s); }).catch((e) => { if (!stale) setProblem((e as Error).message); });
 		}, 100);
 		return () => {
 			stale = true;
@@ -108,7 +110,7 @@ export function RangeBar() {
 				<span class="mono small" title={[range.from, range.to].map((t) => new Date(app.wallTime(t)).toISOString()).join(' to ')}>{app.timeText(range.from, step)} – {app.timeText(range.to, step)}
 					<span class="muted"> · {dayTime(range.from, step, app.day(zone))} – {dayTime(range.to, step, app.day(zone))} {zone === 'utc' ? 'UTC' : 'local'}</span></span>
 				<span class="muted">{stats ? `${exact(stats.goroutines)} goroutines, ${stats.created} created, ${stats.exited} exited, ` +
-					`${count(Object.values(stats.events).reduce((a, b) => a + b, 0))} events, ${bytes(stats.alloc_bytes)} allocated` : '…'}
+					`${count(Object.values(stats.events).reduce((a, b) => a + b, 0))} events, ${bytes(stats.alloc_bytes)} allocated` : problem ? <b class="bad" role="alert">{problem}</b> : '…'}
 					{stats && stats.since_ns - app.origin > range.from ? <b class="warn"> · events before {moment(stats.since_ns - app.origin)} are no longer kept</b> : null}
 					{stats?.exited_missing ? <b class="warn"> · {exact(stats.exited_dropped)} exited goroutines are no longer kept, and not in it</b> : null}</span>
 				{selected !== null ? <label class="check"><input type="checkbox" checked={only}

@@ -87,20 +87,21 @@ export function RangeTable({ which, by }: { which: string; by: RangeBy }) {
 	const [sort, setSort] = useState(usual);
 	const [page, setPage] = useState(0);
 	const [got, setGot] = useState<{ of: string; table: Table } | null>(null);
+	const [problem, setProblem] = useState('');
 	const shown = columnsOf(by), order = sort === 'key' || shown.some((c) => c.sort === sort) ? sort : usual;
 	const asked = `range_by?${which}&by=${by}&sort=${order}&offset=${page * PAGE}&limit=${PAGE}`;
 	useEffect(() => setPage(0), [which, by, order]);
 	useEffect(() => {
 		let stale = false;
 		const timer = setTimeout(() => {
-			getJson<Table>(at(app.source.get(), asked)).then((table) => { if (!stale) setGot({ of: `${which} ${by}`, table }); }).catch((e) => { if (!stale) app.fail(e); });
+			getJson<Table>(at(app.source.get(), asked)).then((table) => { if (!stale) setGot({ of: `${which} ${by}`, table }), setProblem(''); }).catch((e) => { if (!stale) setGot(null), setProblem((e as Error).message); });
 		}, 100);
 		return () => {
 			stale = true;
 			clearTimeout(timer);
 		};
 	}, [asked]);
-	if (got?.of !== `${which} ${by}`) return <div class="empty">…</div>;
+	if (got?.of !== `${which} ${by}`) return problem ? <div class="note bad" role="alert">{problem}</div> : <div class="empty">…</div>;
 	const { total, sum, rows } = got.table, first = page * PAGE;
 	const main = COLUMNS[usual], all = (by === 'caller' ? sum.alloc_bytes : sum.total_ns) || 1;
 	const head = (id: string, label: string, cls: string) => (

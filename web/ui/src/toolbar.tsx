@@ -217,8 +217,8 @@ function FilterBox({ value }: { value: string }) {
 	}, []);
 	return (
 		<div class={`filter ${error ? 'bad' : ''}`}>
-			<input ref={input} type="search" list="filter-words" placeholder="Filter or search:  state:waiting  func:main.*  age>5m" value={value}
-				spellcheck={false} autocomplete="off" aria-label="Filter goroutines" aria-invalid={!!error} title={error || 'Filter (/)'}
+			<input ref={input} type="search" list="filter-words" placeholder="Filter or search" value={value}
+				spellcheck={false} autocomplete="off" aria-label="Filter goroutines" aria-invalid={!!error} title={error || 'Filter (/), such as state:waiting func:main.* age>5m'}
 				onInput={(e) => app.browse.update({ filter: e.currentTarget.value })}
 				onKeyDown={(e) => {
 					if (e.key === 'Enter') {

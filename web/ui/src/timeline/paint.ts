@@ -12,6 +12,7 @@ import type { Row } from '../types';
 import { RULER, type Box, type Scene } from './scene';
 import { endOf } from './stays';
 import { stateHeight } from './strip';
+import { badgeMiddle } from './viewport';
 
 type Ctx = CanvasRenderingContext2D;
 
@@ -328,9 +329,12 @@ export function drawRange(ctx: Ctx, t: Scene): void {
 			ctx.textAlign = 'center';
 			ctx.textBaseline = 'top';
 			const text = duration(range.to - range.from), w = ctx.measureText(text).width + 10;
-			ctx.fillRect((x0 + x1 - w) / 2, RULER + 4, w, 17);
-			ctx.fillStyle = t.colors.background;
-			ctx.fillText(text, (x0 + x1) / 2, RULER + 7);
+			const middle = badgeMiddle(x0, x1, w, t.labels, t.labels + t.view.width);
+			if (middle !== null) {
+				ctx.fillRect(middle - w / 2, RULER + 4, w, 17);
+				ctx.fillStyle = t.colors.background;
+				ctx.fillText(text, middle, RULER + 7);
+			}
 		}
 		if (t.zoomBox) {
 			ctx.strokeStyle = t.colors.text;

@@ -146,3 +146,11 @@ export class Viewport {
 		return true;
 	}
 }
+
+// Where a badge of `w` px stands that belongs to [x0, x1): in the middle of what is in sight of it, all of it
+// between `left` and `right`; null: nothing of it is in sight, or there is no room.
+export function badgeMiddle(x0: number, x1: number, w: number, left: number, right: number): number | null {
+	if (x1 <= left || x0 >= right || right - left < w) return null;
+	const middle = (Math.max(x0, left) + Math.min(x1, right)) / 2;
+	return Math.min(Math.max(middle, left + w / 2), right - w / 2);
+}
