@@ -122,6 +122,18 @@ const graph = {
 		moved = false;
 		await part.getByText('as of now').waitFor();
 	},
+	async 'the holder that a problem leads to says why it is thought to be one'(page) {
+		const text = '50 sync.Mutex.Lock on Mutex 0xc000012341; 2 likely holds it: it defers sync.(*Mutex).Unlock in main.b (/src/main.go:30)';
+		await page.route(/\/api\/live\/problems/, (route) => route.fulfill({ json: { as_of_unix_ns: 0, watched_ns: 1e9, looked_for: [],
+			problems: [{ kind: 'convoy', severity: 'critical', text, function: 'main.worker', see: ['goroutines/2/stack'], goids: [1, 3, 4] }] } }));
+		await tab(page, 'Timeline');
+		await page.locator('.insights-line').filter({ hasText: 'convoy' }).click();
+		await page.locator('.insights-list li button').first().click();
+		await until('its panel', () => page.locator('.panel h2').textContent().catch(() => ''), (t) => t === 'Goroutine 2');
+		await page.locator('.panel section', { hasText: 'Problems it is in' }).filter({ hasText: text }).waitFor();
+		await shot(page, `holder-${shotName.end}`);
+		await page.locator('.panel-head').getByLabel('Close').click();
+	},
 	async 'a panel stays with the timeline, and leaves the tables their room'(page) {
 		await tab(page, 'Timeline');
 		await ready(page);

@@ -153,8 +153,17 @@ const grouped = {
 		await inAddress(page, /by=cpu/);
 		await shot(page, 'flame-cpu-none');
 	},
-	async 'a link to all of it'(page) {
+	async 'a row of a go statement says what its filter takes in'(page) {
 		await page.getByRole('tab', { name: 'Timeline' }).click();
+		await by(page, 'Go statement');
+		const link = rows(page).getByRole('button').first(), made = (await link.textContent()).replace(/ \(.*$/, '');
+		assert(/at any of its lines/.test(await link.getAttribute('title')), 'it promises one line');
+		await link.click();
+		await page.locator('.said', { hasText: `Made in ${made}, at any of its lines` }).waitFor();
+		await until('the filter', () => page.getByLabel('Filter the selected time').inputValue(), (v) => v === `site:${made.replace(/ /g, '_')}`);
+		await page.getByLabel('Filter the selected time').fill('');
+	},
+	async 'a link to all of it'(page) {
 		await by(page, 'Go statement');
 		await inAddress(page, /rby=site/);
 		const list = (await asked(page, 'range_by?by=site&limit=50')).rows.map((r) => r.key), address = await page.evaluate(() => location.href);

@@ -7,7 +7,7 @@ export function Absent({ of }: { of: Of }) {
 	const leave = (source: string) => void app.open(source);
 	return <div class="absent" role="alert">
 		<h2>{of.proc === null ? `Not here: ${session}` : `Not here: process ${of.proc} of ${session}`}</h2>
-		<p>The server says: {of.why}. What the address tells of it (time, selection, goroutine, marks) is shown for nothing else.</p>
+		<p>Why: {of.why}. What the address selects (time, goroutine, marks) is not applied to anything else.</p>
 		<p><button onClick={() => location.reload()}>Ask again</button>
 			{of.proc !== null ? <button onClick={() => leave(of.source)}>Another process of it</button> : null}
 			{app.info.get()?.sessions ? <button onClick={() => app.view.set('sessions')}>Sessions that are here</button> : null}

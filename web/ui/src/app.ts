@@ -354,8 +354,8 @@ class App {
 				if (named === undefined && status.root) setProcess((proc = status.root)), this.proc.set(proc);
 				if (number !== this.loadNumber) return;
 				if (status.state === 'ready' && proc && !processOf(status, proc)) {
-					// Of an address it is said; else it is a new target, or a replay went back.
-					return this.link ? this.lacks({ source, proc, why: 'there is none of that number' }) : void this.open(source);
+					// Of an address that tells of it this is said; else there is another one to look at: a new target, or a replay went back.
+					return this.link && this.tells(this.link) ? this.lacks({ source, proc, why: 'there is none of that number' }) : void this.open(source);
 				}
 				// While a session is read, its later processes come later.
 				if (proc && status.processes) status = processOf(status, proc) ? await getStatus(source, proc) : { ...status, processes: undefined! };
@@ -379,6 +379,10 @@ class App {
 			await new Promise((resolve) => setTimeout(resolve, source === 'live' ? 200 : 50));
 			if (number !== this.loadNumber) return;
 		}
+	}
+
+	private tells(link: NonNullable<App['link']>): boolean {
+		return this.selected.get() !== null || !!link.range || link.fixed || link.marks.length > 0 || this.browse.get().pins.size > 0;
 	}
 
 	// What was chosen and selected there means nothing anywhere else.

@@ -5,11 +5,11 @@ import { useState } from 'preact/hooks';
 import { app } from './app';
 import { at, getJson } from './api';
 import { word } from './filter';
-import { goTo } from './panel';
+import { goTo } from './goto';
 import { usePolled } from './poll';
+import { firstOf, lastProblems, type Problem } from './problems';
 import { useValue } from './store';
 
-interface Problem { kind: string; severity: 'notice' | 'warning' | 'critical'; text: string; function: string; see: string[]; goids: number[] }
 interface Answer { watched_ns: number; problems: Problem[]; looked_for: { kind: string; threshold: string; seen: boolean; why_not: string }[] }
 
 const EVERY_MS = 10000; // the server reads stacks for it
@@ -19,7 +19,7 @@ const VIEW_OF: Record<string, Place> = { latency: 'overview', cpu: 'overview', l
 const PLACES: [RegExp, Place][] = [[/^(leaks|sites)\b/, 'leaks'], [/^alloc_sites\b/, 'memory']];
 
 function show(p: Problem): void {
-	const first = p.see[0] ?? '', named = Number(/^goroutines\/(\d+)\//.exec(first)?.[1] ?? 0), goid = named || p.goids[0];
+	const first = p.see[0] ?? '', goid = firstOf(p) || p.goids[0];
 	const place = PLACES.find(([is]) => is.test(first))?.[1] ?? (goid ? 'timeline' : VIEW_OF[p.kind]) ?? 'timeline';
 	if (place === 'memory' && app.source.get() === 'live') app.memoryBy.set('call site');
 	app.view.set(place);
@@ -33,7 +33,11 @@ function show(p: Problem): void {
 export function Insights() {
 	const source = useValue(app.source);
 	const [open, setOpen] = useState(false);
-	const { value } = usePolled(() => getJson<Answer>(at(source, 'problems')), EVERY_MS, []);
+	const { value } = usePolled(async () => {
+		const proc = app.proc.get(), got = await getJson<Answer>(at(source, 'problems'));
+		lastProblems.set({ source, proc, at: performance.now(), list: got.problems });
+		return got;
+	}, EVERY_MS, []);
 	const list = value?.problems ?? [], worst = list[0];
 	return (
 		<section class="insights" aria-label="Problems">

@@ -14,6 +14,7 @@ import { CASGSTATUS, EVENT_TYPES, MAKEMAP, MAKESLICE, NEWGOROUTINE, NEWOBJECT, R
 import { processOf, stateNumber } from './types';
 import { CpuOf } from './flame';
 import { goTo } from './goto';
+import { useNamedIn } from './problems';
 import { Waits, type WaitRow } from './waits';
 import { WhyPart } from './why';
 
@@ -193,6 +194,12 @@ function Part({ title, file, children, note }: { title: string; file?: string; n
 		{file ? <FilePath file={file} /> : null}</section>;
 }
 
+function NamedIn({ goid }: { goid: number }) {
+	const { problems, note } = useNamedIn(goid);
+	return problems.length ? <Part title="Problems it is in" note={note} file="problems">
+		<ul class="named-in">{problems.map((p) => <li key={`${p.kind}/${p.text}`}><i class={`sev ${p.severity}`} /><span><b>{p.kind}</b>: {p.text}</span></li>)}</ul></Part> : null;
+}
+
 function Body({ data }: { data: Data }) {
 	const d = data.detail;
 	const folder = `goroutines/${d.goid}`;
@@ -211,6 +218,7 @@ function Body({ data }: { data: Data }) {
 				{d.uncertain ? <><dt>Note</dt><dd class="warn">times and counts may miss events that were lost, not sampled, or from before tracing</dd></> : null}
 			</dl>
 		</Part>
+		<NamedIn goid={d.goid} />
 		<Part title="Longest stays" note="of the last minute"><Slow stays={data.longest} goTo={goTo} /></Part>
 		<WhyPart goid={d.goid} goTo={goTo} />
 		{data.waits?.length ? <Part title="Waits on" note={asOf(data)} file={`${folder}/waits`}>

@@ -64,6 +64,8 @@ const dot = (by: RangeBy, key: string) => {
 	return <i class="dot" style={{ background: state >= 0 ? swatch(look, state) : swatch(look, WAITING, key) }} />;
 };
 
+const siteOf = (key: string) => key.replace(/ \(.*$/, '');
+
 // A row leads on: to who woke, or to who was in it.
 function follow(by: RangeBy, key: string): (() => void) | null {
 	const ranged = (term: string) => () => app.ranged.update({ filter: term });
@@ -71,10 +73,14 @@ function follow(by: RangeBy, key: string): (() => void) | null {
 	if (by === 'reason') return key === '(reason unknown)' ? null : ranged(`was:${word(key.replace(/^\(|\)$/g, ''))}`);
 	if (key.startsWith('(')) return null;
 	if (by === 'function') return ranged(`func:${word(key)}`);
-	if (by === 'site') return ranged(`site:${word(key.replace(/ \(.*$/, ''))}`);
+	// A filter tells no lines of a function apart: what it takes in is said.
+	if (by === 'site') return () => {
+		app.say(`Made in ${siteOf(key)}, at any of its lines`);
+		app.ranged.update({ filter: `site:${word(siteOf(key))}` });
+	};
 	return null;
 }
-const FOLLOWS: Partial<Record<RangeBy, string>> = { waker: 'Go to it', reason: 'Only who was in it', function: 'Only these', site: 'Only these' };
+const FOLLOWS: Partial<Record<RangeBy, string>> = { waker: 'Go to it', reason: 'Only who was in it', function: 'Only these', site: 'Only those made in this function, at any of its lines' };
 
 function Name({ by, row }: { by: RangeBy; row: { key: string; function?: string | null } }) {
 	const on = follow(by, row.key);
