@@ -288,6 +288,11 @@ const char *names_string_len(const struct names *n, uint32_t id, size_t *ret_len
 	return entry ? entry->text : "";
 }
 
+uint32_t names_strings(const struct names *n)
+{
+	return atomic_load_explicit(&((struct names *)n)->strings.count, memory_order_acquire);
+}
+
 const char *names_string(const struct names *n, uint32_t id)
 {
 	size_t len;

@@ -58,13 +58,16 @@ static int read_filter(struct view_pass *p, struct view_query *q, const struct w
 {
 	int err = filter_parse(view_arg_text(q, "filter"), &p->filter, q->why, sizeof(q->why));
 
+	if (!err)
+		err = filter_check_waits(&p->filter, model_names(p->v->model), q->why,
+					 sizeof(q->why));
 	if (err || !filter_asks_was(&p->filter))
 		return err;
 	p->window = w;
 	return w ? 0
 		 : view_refuse(q, -EINVAL,
 			       "filter: \"was:\" goes only where a time is asked about: range, "
-			       "range_by, stays, flame by=cpu and by=alloc");
+			       "range_by, stays, pprof/cpu, flame by=cpu and by=alloc");
 }
 
 int view_pass_new_in(const struct view *v, struct view_query *q, bool by_goid,
@@ -144,7 +147,9 @@ static bool is_chosen(struct view_pass *p, const struct goroutine *g)
 	p->n_stays = 0;
 	err = window_stays(p->window, p->v, g, note_stay, p);
 	p->err = p->err ? p->err : err;
-	was = (struct filter_was){p->stays, p->n_stays};
+	was = (struct filter_was){p->stays, p->n_stays,
+				  g->flags & GOROUTINE_EXITED && g->exited_ns >= p->window->from &&
+					  g->exited_ns < p->window->to};
 	return !p->err && filter_match(&p->filter, names, g, p->now, &was);
 }
 

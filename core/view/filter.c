@@ -284,8 +284,73 @@ static bool match_number(const struct filter_term *t, uint64_t v)
 	}
 }
 
+/* A reason that Go has, by its whole text or with * and ?, or by how those of its sort begin. */
+static bool is_known_reason(const char *word)
+{
+	char spaced[FILTER_TEXT_MAX];
+
+	snprintf(spaced, sizeof(spaced), "%s", word);
+	for (char *c = spaced; *c; c++)
+		*c = *c == '_' ? ' ' : *c;
+	for (const struct wait_kind_prefix *p = wait_kind_prefixes; p->text; p++) {
+		if (match_text(word, p->text) || !strncasecmp(spaced, p->text, strlen(p->text)))
+			return true;
+	}
+	for (unsigned kind = 0; kind < WAIT_KINDS; kind++) {
+		if (match_text(word, wait_kind_name(kind)))
+			return true;
+	}
+	return false;
+}
+
+static bool is_told(const char *word, const struct names *names)
+{
+	for (uint32_t id = 0; id <= names_strings(names); id++) {
+		const char *text = names_string(names, id);
+
+		if (*text && match_text(word, text))
+			return true;
+	}
+	return false;
+}
+
+static int check_waits(const struct filter_term *t, const struct names *names, char *why,
+		       size_t size)
+{
+	bool was = t->key == KEY_WAS;
+	char copy[sizeof(t->text)], *rest = copy, *word;
+
+	strcpy(copy, t->text);
+	while ((word = strsep(&rest, ","))) {
+		if (!*word || (was && is_word(KEY_STATE, word)) || is_known_reason(word) ||
+		    is_told(word, names))
+			continue;
+		snprintf(why, size, "filter: no such %s: \"%.30s\"; there are %s%s",
+			 was ? "state, wait reason or kind" : "wait reason or kind", word,
+			 was ? "other sync channel network sleep idle gc and "
+			     : "other sync channel network sleep idle gc, and Go's reasons",
+			 was ? FILTER_STATE_WORDS : "");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int filter_check_waits(const struct filter *f, const struct names *names, char *why, size_t size)
+{
+	int err = 0;
+
+	for (unsigned i = 0; i < f->n && !err; i++) {
+		if (f->terms[i].key == KEY_WAS || f->terms[i].key == KEY_WAIT)
+			err = check_waits(&f->terms[i], names, why, size);
+	}
+	return err;
+}
+
 static bool match_was(const char *text, const struct names *names, const struct filter_was *was)
 {
+	if (was->ended &&
+	    (match_text(text, view_state_name(GSTATE_DEAD)) || match_text(text, STATE_DEAD_ALIAS)))
+		return true;
 	for (size_t i = 0; i < was->n; i++) {
 		const struct filter_stay *stay = &was->v[i];
 

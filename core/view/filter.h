@@ -49,7 +49,15 @@ struct filter_stay {
 struct filter_was {
 	const struct filter_stay *v;
 	size_t n;
+	bool ended; /* within that time */
 };
+
+/*
+ * Each word of wait: and was: stands for a reason that the table of wait_kind.h or the program
+ * knows, a kind, or (was:) a state: else it is a slip, and would match nothing for ever. -EINVAL
+ * with one line of reason in why.
+ */
+int filter_check_waits(const struct filter *f, const struct names *names, char *why, size_t size);
 
 /* Has it a term `was:`? Such a one holds, negated or not, where `was` is NULL. */
 bool filter_asks_was(const struct filter *f);

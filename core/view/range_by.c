@@ -323,13 +323,19 @@ static int compare(const void *a, const void *b, void *ctx)
 	return order ? order : (x->key > y->key) - (x->key < y->key);
 }
 
+/* Has a table by this key allocations? */
+static bool counts_allocations(const struct table *t)
+{
+	return t->by == BY_FUNCTION || t->by == BY_SITE || t->by == BY_CALLER;
+}
+
 /* --- as text ---------------------------------------------------------------------------------- */
 
 static void emit_row_of(struct emit *e, const struct table *t, const struct row *row)
 {
 	cleanup_buf_ struct buf key = BUF_INIT;
 	bool is_waker = t->by == BY_WAKER && row->key && row->key != KEY_GOES_ON;
-	bool allocates = t->by == BY_FUNCTION || t->by == BY_SITE || t->by == BY_CALLER;
+	bool allocates = counts_allocations(t);
 	struct goroutine waker;
 
 	add_key(t, row->key, &key);
@@ -374,6 +380,15 @@ static int emit_rows(const struct table *t, enum view_form form, struct buf *out
 	return emit_table_end(&e);
 }
 
+/* Nothing, as in the rows, where the key has none. */
+static void json_sum(const char *key, bool has, uint64_t value, struct buf *out)
+{
+	if (has)
+		json_ku(out, key, value);
+	else
+		view_json_text(key, NULL, out);
+}
+
 static int as_json(const struct table *t, struct buf *out)
 {
 	buf_addc(out, '{');
@@ -390,10 +405,10 @@ static int as_json(const struct table *t, struct buf *out)
 	json_key(out, "sum");
 	buf_addc(out, '{');
 	json_ku(out, "goroutines", t->total.goroutines);
-	json_ku(out, "stays", t->total.stays);
-	json_ku(out, "total_ns", t->total.ns);
-	json_ku(out, "allocations", t->total.allocations);
-	json_ku(out, "alloc_bytes", t->total.bytes);
+	json_sum("stays", t->by != BY_CALLER, t->total.stays, out);
+	json_sum("total_ns", t->by != BY_CALLER, t->total.ns, out);
+	json_sum("allocations", counts_allocations(t), t->total.allocations, out);
+	json_sum("alloc_bytes", counts_allocations(t), t->total.bytes, out);
 	buf_addc(out, '}');
 	json_key(out, "rows");
 	emit_rows(t, VIEW_JSON, out);

@@ -192,9 +192,22 @@ static unsigned kind_of(const struct look *l, const struct life *life)
 		       : RUN_UNKNOWN;
 }
 
+/* Changes are events, and yet nobody's state is known: they tell of no goroutine (the original's
+ * recordings). That one acts then says that it ran, not since when and until when. */
+static bool never_told(struct look *l)
+{
+	struct model_totals t;
+
+	model_totals(l->v->model, (int)l->proc, &t);
+	if (t.live_unknown < t.live_total)
+		return false;
+	l->r->lost = true;
+	return true;
+}
+
 /* Before its first event it was, since the floor, in what that event says: the state it leaves, or
  * running, as it acts. All changes are events, so there was none. */
-static void seed(const struct look *l, struct who *w, const struct event *ev)
+static void seed(struct look *l, struct who *w, const struct event *ev)
 {
 	bool subject = ev->type == EVENT_CASGSTATUS && ev->target == w->goid;
 
@@ -202,6 +215,8 @@ static void seed(const struct look *l, struct who *w, const struct event *ev)
 		return;
 	w->run.kind = RUN_UNKNOWN;
 	if (subject ? !walk_is_live(ev->from) : !event_is_act(ev) || w->goid != ev->goid)
+		return;
+	if (!subject && never_told(l))
 		return;
 	w->life =
 		(struct life){.since_ns = l->floor_ns, .state = GSTATE_RUNNING, .flags = LIFE_SEEN};

@@ -58,7 +58,8 @@ struct runs {
 	/* Told. */
 	uint64_t since_ns; /* before that nothing is known */
 	bool has_cpus;     /* an event told its CPU */
-	bool lost;         /* events were, in the range or around it */
+	bool lost; /* events were, in the range or around it, or nothing ever told a state of who
+		      acted */
 };
 
 /*

@@ -41,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct fuzz_input in = fuzz_input(data, size);
 	char *text = fuzz_text(&in), why[200] = "";
 	const struct filter_stay stays[] = {{0, GSTATE_RUNNING}, {3, GSTATE_WAITING}, {0, GSTATES}};
-	const struct filter_was was = {stays, size % 4};
+	const struct filter_was was = {.v = stays, .n = size % 4};
 	struct filter filter;
 
 	if (!names)

@@ -76,7 +76,7 @@ static bool listed(const json_t *list, uint64_t goid)
 static struct filter_was read_was(const json_t *data, struct names *names, uint64_t goid,
 				  struct filter_stay ret[8])
 {
-	struct filter_was was = {ret, 0};
+	struct filter_was was = {.v = ret};
 	size_t i, k;
 	json_t *v, *in;
 

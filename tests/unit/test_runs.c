@@ -540,16 +540,32 @@ static void test_ran_instead_at(void **state)
 	json_decref(v);
 }
 
+/* No change of it was ever told: that it made one says that it ran then, not until the end. */
+static void test_never_told(void **state)
+{
+	struct fixture *x = *state;
+	struct told t = {.text = BUF_INIT};
+
+	apply(x,
+	      (struct event){
+		      .time_ns = T0 + 10 * US, .type = EVENT_NEWGOROUTINE, .goid = 1, .target = 9});
+	allocates(x, 20, 0, 7);
+	assert_null(strstr(told(x, &t, 0, 60), "go runs"));
+	assert_true(t.r.lost);
+	buf_free(&t.text);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_turns),          TEST(test_moves),       TEST(test_displaced),
-		TEST(test_before),         TEST(test_lost),        TEST(test_lost_of_others),
-		TEST(test_collector),      TEST(test_silent),      TEST(test_merged),
-		TEST(test_no_cpus),        TEST(test_no_probe),    TEST(test_marks),
-		TEST(test_lane_arguments), TEST(test_ran_instead), TEST(test_ran_instead_at),
+		TEST(test_turns),          TEST(test_moves),          TEST(test_displaced),
+		TEST(test_before),         TEST(test_lost),           TEST(test_lost_of_others),
+		TEST(test_collector),      TEST(test_silent),         TEST(test_merged),
+		TEST(test_no_cpus),        TEST(test_no_probe),       TEST(test_marks),
+		TEST(test_never_told),     TEST(test_lane_arguments), TEST(test_ran_instead),
+		TEST(test_ran_instead_at),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -776,18 +776,12 @@ static void test_export_without_probes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_same_model),
-		cmocka_unit_test(test_goroutines_from_before),
-		cmocka_unit_test(test_commands),
-		cmocka_unit_test(test_pace),
-		cmocka_unit_test(test_original),
-		cmocka_unit_test(test_convert_ours),
-		cmocka_unit_test(test_out_of_range),
-		cmocka_unit_test(test_missing),
-		cmocka_unit_test(test_torn),
-		cmocka_unit_test(test_export),
-		cmocka_unit_test(test_export_bounds),
-		cmocka_unit_test(test_export_without_probes),
+		cmocka_unit_test(test_same_model),    cmocka_unit_test(test_goroutines_from_before),
+		cmocka_unit_test(test_commands),      cmocka_unit_test(test_pace),
+		cmocka_unit_test(test_original),      cmocka_unit_test(test_convert_ours),
+		cmocka_unit_test(test_out_of_range),  cmocka_unit_test(test_missing),
+		cmocka_unit_test(test_torn),          cmocka_unit_test(test_export),
+		cmocka_unit_test(test_export_bounds), cmocka_unit_test(test_export_without_probes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
