@@ -53,7 +53,7 @@ int chosen_stay_read(const struct view *v, struct view_query *q, enum choose_sta
 	err = view_not_to_come(q, "at", s.at, w.now);
 	if (err)
 		return err;
-	ret->at = s.at;
+	ret->at = ret->asked ? s.at : w.now;
 	s.over = v->replay || w.end_ns;
 	return window_stays(&w, v, &ret->g, look_at, &s);
 }
