@@ -18,7 +18,7 @@ struct chosen_stay {
 	enum choose_stay what;
 	bool found, asked; /* asked: `at` was given */
 	struct stay stay;
-	uint64_t at;  /* what was asked for; else UINT64_MAX */
+	uint64_t at;  /* what was asked for; else now */
 	uint64_t now; /* of its process */
 };
 

@@ -550,7 +550,7 @@ static bool ended_then(uint64_t goid)
 /* What stands for no state, reason or kind is a slip, unless the program has told it. */
 static void test_no_such_wait(void **state)
 {
-	static const char *const bad[] = {"was:wating", "was:sync,nope", "wait:snyc",
+	static const char *const bad[] = {"was:wating", "was:sync,nope", "wait:syncx",
 					  "-was:wating"};
 	static const char *const good[] = {"wait:sync",
 					   "wait:chan*",
