@@ -143,7 +143,7 @@ static int cpu_json(const struct view *v, unsigned proc, const struct cpu_chosen
 		json_kb(out, "running_exact", window_exact(&c->window));
 	}
 	json_ku(out, "lost_since_start", c->totals.lost);
-	json_ks(out, "why", why->len ? why->data : "");
+	view_json_text("why", why->len ? why->data : "", out);
 	json_kb(out, "truncated", f->truncated);
 	json_key(out, "root");
 	flame_render(f, out);
