@@ -157,6 +157,22 @@ static bool add_files(int dir, struct session_info *ret)
 	return any;
 }
 
+/* Are there no events where metadata counts some? A look at the first byte: of lines it is a {. */
+static bool is_unreadable(int dir, const struct session_info *info)
+{
+	cleanup_close_ int fd = -1;
+	char first;
+
+	if (!info->has_events || !info->meta.event_count)
+		return false;
+	if (!info->events_bytes)
+		return true;
+	if (info->format != SESSION_JSONL)
+		return false;
+	fd = file_open_at(dir, session_format_file(SESSION_JSONL));
+	return fd >= 0 && read(fd, &first, 1) == 1 && first != '{';
+}
+
 static int get_info(int dir, const char *id, struct session_info *ret)
 {
 	cleanup_close_ int lock = -1;
@@ -181,6 +197,8 @@ static int get_info(int dir, const char *id, struct session_info *ret)
 		     : ret->meta.stopped[0]  ? SESSION_STOPPED
 		     : ret->meta.end_time_ns ? SESSION_DONE
 					     : SESSION_CUT_OFF;
+	if (ret->state == SESSION_DONE && is_unreadable(dir, ret))
+		ret->state = SESSION_CUT_OFF;
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include "core/session/convert.h"
 #include "core/session/export.h"
 #include "core/session/replay.h"
+#include "core/session/store.h"
 #include "tests/all_goroutines.h"
 
 #define DEADLINE (60 * NS_PER_SEC)
@@ -509,6 +510,33 @@ static void test_torn(void **state)
 	fixture_close(&f);
 }
 
+/* Nor is one done of whose events there is none. */
+static void test_torn_state(void **state)
+{
+	struct session_info info;
+	struct store *store;
+	struct fixture f;
+	int dir, fd;
+
+	fixture_open(&f, 100000);
+	fixture_record(&f, SESSION_JSONL, 20, 300);
+	assert_int_equal(store_new(f.dir, &store), 0);
+	assert_int_equal(store_get(store, f.id, &info), 0);
+	assert_int_equal(info.state, SESSION_DONE);
+	dir = fixture_folder(&f);
+	fd = openat(dir, "events.jsonl", O_RDWR);
+	assert_int_equal(pwrite(fd, "nonsense", 8, 0), 8);
+	assert_int_equal(store_get(store, f.id, &info), 0);
+	assert_int_equal(info.state, SESSION_CUT_OFF);
+	assert_int_equal(ftruncate(fd, 0), 0);
+	assert_int_equal(store_get(store, f.id, &info), 0);
+	assert_int_equal(info.state, SESSION_CUT_OFF);
+	close(fd);
+	close(dir);
+	store_free(store);
+	fixture_close(&f);
+}
+
 /* --- a range as one file ---------------------------------------------------------------------- */
 
 static void write_text(const char *path, const char *data, size_t len)
@@ -776,12 +804,19 @@ static void test_export_without_probes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_same_model),    cmocka_unit_test(test_goroutines_from_before),
-		cmocka_unit_test(test_commands),      cmocka_unit_test(test_pace),
-		cmocka_unit_test(test_original),      cmocka_unit_test(test_convert_ours),
-		cmocka_unit_test(test_out_of_range),  cmocka_unit_test(test_missing),
-		cmocka_unit_test(test_torn),          cmocka_unit_test(test_export),
-		cmocka_unit_test(test_export_bounds), cmocka_unit_test(test_export_without_probes),
+		cmocka_unit_test(test_same_model),
+		cmocka_unit_test(test_goroutines_from_before),
+		cmocka_unit_test(test_commands),
+		cmocka_unit_test(test_pace),
+		cmocka_unit_test(test_original),
+		cmocka_unit_test(test_convert_ours),
+		cmocka_unit_test(test_out_of_range),
+		cmocka_unit_test(test_missing),
+		cmocka_unit_test(test_torn),
+		cmocka_unit_test(test_torn_state),
+		cmocka_unit_test(test_export),
+		cmocka_unit_test(test_export_bounds),
+		cmocka_unit_test(test_export_without_probes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
