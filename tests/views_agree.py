@@ -25,7 +25,7 @@ SETTLED = 5.0  # rates of the last second are 0 by then
 FRESH = 0.11  # a file shows what it showed up to 0.1 s ago
 # Of the web server's own source of a session, or of the process that serves it, and not of what was recorded.
 OURS = re.compile(r"(rps|pps|ewp|lat_ns|prc_ns|bps|bfl_ns|qwl_ns|hits_per_second|lost_per_second|(trap|step)(_at_start)?_ns|overhead_\w+"
-                  r"|program_ns|apply_ns|events_per_second|events_waiting|memory_bytes|retained_events(_max)?|trimmed_events|logged_events_of_all_processes|paused"
+                  r"|program_ns|apply_ns|events_per_second|events_waiting|memory_bytes|retained_events(_max)?|trimmed_events|all_processes_logged_events|paused"
                   r"|xgotopfs_(read|processed)_events_per_second|xgotopfs_(waiting_events|memory_bytes|retained_events|trimmed_events_total)"
                   r"|xgotopfs_(program|process|batch_flush|batch_wait)_seconds)")
 COUNTED = ("stats", "metrics", "health", "types", "allocations", "sched/latency")

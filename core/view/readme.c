@@ -132,7 +132,7 @@ static const char conventions[] =
 	"ran.\n"
 	"  HITS/S is what a goroutine's own thread pays for, whomever the events tell of.\n"
 	"  stats: retained_events and trimmed_events count one log of all processes; their sum is\n"
-	"  logged_events_of_all_processes, while events_total is of this process.\n"
+	"  all_processes_logged_events, while events_total is of this process.\n"
 	"  sched/latency: `from_512_ns 7` counts waits: 7 took 512 ns or more, and less than "
 	"1024.\n"
 	"  goroutines.tsv, summary, goroutines/, by-state/dead, flame/origin and pprof/offcpu "

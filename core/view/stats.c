@@ -161,7 +161,7 @@ int view_stats(const struct view *v, struct view_query *q, struct buf *out)
 	view_emit_choice(&e, v, &t);
 	view_emit_recording(&e, v);
 	/* Of all processes together: one log holds the events of all. */
-	emit_u64(&e, "logged_events_of_all_processes", retained + t.trimmed);
+	emit_u64(&e, "all_processes_logged_events", retained + t.trimmed);
 	emit_u64(&e, "retained_events", retained);
 	emit_u64(&e, "retained_events_max", feed_capacity(feed));
 	emit_u64(&e, "trimmed_events", t.trimmed);

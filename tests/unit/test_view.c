@@ -352,7 +352,7 @@ static void test_stats(void **state)
 	has_line(text, "bps 81.924");
 	has_line(text, "trap_ns ?");
 	/* The one log of all processes, with the notice of what was lost. */
-	has_line(text, "logged_events_of_all_processes 7");
+	has_line(text, "all_processes_logged_events 7");
 	has_line(text, "retained_events 7");
 	has_line(text, "retained_events_max 1000");
 	same_keys(x, view_stats, 0);

@@ -100,13 +100,13 @@ def read_routes(path):
 
 # An argument's name, and values that are good.
 ARGUMENTS = {
-    "after": ["0"], "by": ["func", "origin", "site"], "desc": ["1"], "end_time": ["18446744073709551615"],
+    "after": ["0"], "at": ["1"], "by": ["func", "origin", "site"], "desc": ["1"], "end_time": ["18446744073709551615"],
     "event_type": ["0"], "filter": ["state:waiting"], "format": ["json", "csv", "jsonl", "folded"], "from": ["0"],
     "full": ["1"], "goids": ["1,5,9-12"], "goroutine": ["1"], "key": ["main.main"], "limit": ["10"], "max": ["5"],
     "min": ["0"], "n": ["4"], "newest": ["1"], "numbers": ["1"], "offset": ["0"], "partial": ["1"], "proc": ["0"], "since": ["0"],
     "sort": ["id"], "start_time": ["0"], "state": ["waiting"], "system": ["1"], "to": ["18446744073709551615"], "view": ["t=1-2"], "weight": ["ns"],
 }
-NUMBERS = {"after", "end_time", "event_type", "from", "goroutine", "limit", "max", "min", "n", "offset", "proc", "since",
+NUMBERS = {"after", "at", "end_time", "event_type", "from", "goroutine", "limit", "max", "min", "n", "offset", "proc", "since",
            "start_time", "to"}
 # What a {} stands for, by the path before it.
 PLACES = {"sessions": ["SESSION"], "goroutines": ["1"], "latency": ["20", "0"], "tiles": ["20", "0"],
