@@ -242,6 +242,19 @@ def exactly(views, folder, url, base, recorded):
 
 # --- between ------------------------------------------------------------------------------------------
 
+NUMBER = re.compile(r"\d+(?:\.\d+)?")
+
+
+def text_inside(low, value, high):
+    """A sentence that is one of the two, or is the same but for numbers that lie between theirs."""
+    if value in (low, high):
+        return True
+    if not all(isinstance(x, str) for x in (low, value, high)) or len({NUMBER.sub("#", x) for x in (low, value, high)}) > 1:
+        return False
+    numbers = zip(*(map(float, NUMBER.findall(x)) for x in (low, value, high)))
+    return all(min(a, b) <= n <= max(a, b) for a, n, b in numbers)
+
+
 class Seen:
     """What of one view, in one form, was seen to agree."""
 
@@ -262,7 +275,7 @@ class Seen:
             self.last[key] = (low, value, high)
             counts = all(isinstance(x, (int, float)) and not isinstance(x, bool) for x in (low, value, high))
             if not counts:
-                inside = value in (low, high)
+                inside = text_inside(low, value, high)
             elif SINCE.search(key):  # it went on, or began anew since then
                 inside = low <= value <= low + took_ns or value <= took_ns
             elif AGES.search(key):  # the sum or the greatest of such

@@ -26,7 +26,7 @@ LATE=$(of main.late) SPIN=$(of main.spin) HOLD=$(of main.hold)
 # main.late could run as long as main.spin did, on the one processor there is: nobody else had it for
 # longer. A machine that is busy makes that longer, not other.
 instead() {
-	jq -e --argjson spin "$SPIN" '.stay and .stay.end > 0 and .stay.ns > 5e6 and (.ran[0].goid == $spin) and (.ran[0].ns > 5e6) and
+	jq -e --argjson spin "$SPIN" --argjson over "${1:-true}" '.stay and (.stay.end > 0 or ($over | not)) and .stay.ns > 5e6 and (.ran[0].goid == $spin) and (.ran[0].ns > 5e6) and
 		(([.ran[].ns] | add) <= .stay.ns) and (.ran_ns + .nobody_ran_ns == .stay.ns) and (.partly_unknown | not)' \
 		"$MNT/goroutines/$LATE/ran_instead.json" >/dev/null
 }
@@ -59,7 +59,8 @@ id=$(ls "$T/sessions")
 start_xgotopfs -replay "$T/sessions/$id" -speed 0 -web -web-port 0 -s "$MNT"
 wait_ready
 wait_web
-instead || fail "the recording says otherwise: $(cat "$MNT/goroutines/$LATE/ran_instead")"
+# There a wait that its end cut off may be the longest.
+instead false || fail "the recording says otherwise: $(cat "$MNT/goroutines/$LATE/ran_instead")"
 blame() { curl -fsg "${WEB%%\?*}/api/live/goroutines/$WANT/blame?at=$AT"; }
 blame >"$T/blame" || fail "no answer"
 jq -e --argjson hold "$HOLD" '.root == "timer" and .chain[-1].goid == $hold and .chain[-1].wait.reason == "sleep" and (.estimate | not) and
