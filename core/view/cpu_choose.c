@@ -103,10 +103,13 @@ static void keep(struct cpu_chosen *c, struct goids *ids)
 {
 	size_t kept = 0;
 
+	if (!ids->n) {
+		c->n = 0;
+		return;
+	}
 	qsort(ids->v, ids->n, sizeof(*ids->v), compare_u64);
 	for (size_t i = 0; i < c->n; i++) {
-		if (ids->n &&
-		    bsearch(&c->rows[i].goid, ids->v, ids->n, sizeof(*ids->v), compare_u64))
+		if (bsearch(&c->rows[i].goid, ids->v, ids->n, sizeof(*ids->v), compare_u64))
 			c->rows[kept++] = c->rows[i];
 	}
 	c->n = kept;
