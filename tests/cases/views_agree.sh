@@ -4,7 +4,7 @@
 # load, what REST says is bounded by what the mount says before and after; of a replay that has come to its
 # end they are the same byte for byte; of a recorded session that the web server reads for itself, too, but for
 # what they say of themselves.
-# timeout: 180
+# timeout: 600
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../app_lib.sh"
 need_tracing
