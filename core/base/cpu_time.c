@@ -2,6 +2,7 @@
 #include "core/base/cpu_time.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -24,10 +25,10 @@ static bool add_thread(int dir, const char *thread, uint64_t *sum)
 		return false;
 	fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return true; /* it has ended */
+		return errno == ENOENT; /* it has ended */
 	n = read(fd, text, sizeof(text));
 	if (n <= 0)
-		return true;
+		return n < 0 && errno == ESRCH;
 	if (scan_u64(&at, text + n, &ran) || at == text + n || *at++ != ' ' ||
 	    scan_u64(&at, text + n, &waited))
 		return false;
