@@ -23,6 +23,7 @@ struct last_runtime {
 	pthread_mutex_t lock;
 	struct kept *kept[LAST_RUNTIME_MAX]; /* protected by lock; n of them */
 	size_t n;
+	unsigned there; /* processes below were attached to while they ran */
 };
 
 int last_runtime_new(struct last_runtime **ret)
@@ -170,32 +171,31 @@ int last_runtime_read(struct last_runtime *l, const struct source *source, struc
 	int err = read_now(source, model, proc, &now);
 	struct kept *k;
 
-	/* One that was there has a place in any case: what it had allocated by then stays unknown.
-	 */
-	if (err && !was_there)
-		return err;
 	pthread_mutex_lock(&l->lock);
-	k = find(l, proc);
-	if (!k)
+	if (was_there)
+		l->there = MAX(l->there, proc + 1);
+	k = err ? NULL : find(l, proc);
+	if (!err && !k) {
 		k = make(l, proc);
-	if (k && was_there && !k->shown.read_ns)
-		k->base = err ? RUNTIME_UNKNOWN : now.heap.allocated;
-	if (k && !err)
+		err = k ? 0 : -ENOMEM;
+		/* Later than then, or again after its place was another's: not known any more. */
+		if (k && proc < l->there)
+			k->base = was_there ? now.heap.allocated : RUNTIME_UNKNOWN;
+	}
+	if (k)
 		take(k, &now);
 	pthread_mutex_unlock(&l->lock);
-	return k ? err : -ENOMEM;
+	return err;
 }
 
 bool last_runtime_get(struct last_runtime *l, unsigned proc, struct live_runtime *ret)
 {
 	struct kept *k;
-	bool known;
 
 	pthread_mutex_lock(&l->lock);
 	k = find(l, proc);
-	known = k && k->shown.read_ns;
-	if (known)
+	if (k)
 		*ret = k->shown;
 	pthread_mutex_unlock(&l->lock);
-	return known;
+	return k;
 }

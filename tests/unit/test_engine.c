@@ -927,6 +927,39 @@ static void test_last_runtime(void **state)
 	end(&w);
 }
 
+/* One of very many loses its place: when it has one again, nobody knows any more what it had
+ * allocated before it was attached to. */
+static void test_last_runtime_of_many(void **state)
+{
+	const struct source source = {.runtime = runtime, .cpu_ns = half_a_cpu};
+	const struct proc_info info = {.pid = INT_MAX};
+	struct live_runtime now;
+	struct last_runtime *l;
+	struct world w;
+
+	make(&w, 0);
+	assert_int_equal(last_runtime_new(&l), 0);
+	runtime_says(10 * NS_PER_SEC, 1000);
+	assert_int_equal(last_runtime_read(l, &source, w.model, 0, true), 0);
+	for (unsigned proc = 1; proc <= LAST_RUNTIME_MAX; proc++) {
+		assert_int_equal(model_proc_add(w.model, &info), proc);
+		runtime_says(11 * NS_PER_SEC + proc, 2000);
+		assert_int_equal(last_runtime_read(l, &source, w.model, proc, false), 0);
+	}
+	assert_false(last_runtime_get(l, 0, &now));
+	runtime_says(12 * NS_PER_SEC, 3000);
+	assert_int_equal(last_runtime_read(l, &source, w.model, 0, false), 0);
+	assert_true(last_runtime_get(l, 0, &now));
+	assert_true(now.allocated_since == RUNTIME_UNKNOWN);
+	assert_false(last_runtime_get(l, 1, &now));
+	runtime_says(13 * NS_PER_SEC, 4000);
+	assert_int_equal(last_runtime_read(l, &source, w.model, 1, false), 0);
+	assert_true(last_runtime_get(l, 1, &now));
+	assert_int_equal(now.allocated_since, 4000);
+	last_runtime_free(l);
+	end(&w);
+}
+
 static void test_memory_cannot_be_read(void **state)
 {
 	struct health health;
@@ -1504,6 +1537,7 @@ int main(void)
 		cmocka_unit_test(test_stacks),
 		cmocka_unit_test(test_last_stacks),
 		cmocka_unit_test(test_last_runtime),
+		cmocka_unit_test(test_last_runtime_of_many),
 		cmocka_unit_test(test_memory_cannot_be_read),
 		cmocka_unit_test(test_the_bound_is_kept),
 		cmocka_unit_test(test_costs_are_one_figure),
