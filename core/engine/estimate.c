@@ -31,8 +31,8 @@ static struct given given_between(const struct estimate_counts *from,
 	/* While probes go in and out some are seen all the same. */
 	seen = sub_u64(to->events[EVENT_NEWGOROUTINE], from->events[EVENT_NEWGOROUTINE]);
 	return (struct given){
-		.least = (double)sub_u64(to->goids_least, from->goids_most + seen),
-		.most = (double)sub_u64(to->goids_most, from->goids_least + seen),
+		.least = (double)sub_u64(to->goids_least, sum_u64(from->goids_most, seen)),
+		.most = (double)sub_u64(to->goids_most, sum_u64(from->goids_least, seen)),
 	};
 }
 
@@ -50,6 +50,12 @@ static double hold(struct given g, double missed, double *ret_error_most)
 
 	*ret_error_most = fmax(held - g.least, g.most - held);
 	return held;
+}
+
+/* The numbers are out of the program's memory, and they add up. */
+static uint64_t bounded(double n)
+{
+	return n < 0x1p64 ? (uint64_t)n : UINT64_MAX;
 }
 
 /* So many can have ended unseen since they were first counted, but for those that began unseen. */
@@ -155,11 +161,11 @@ void estimate_closed(struct estimate *e, const struct estimate_counts *now)
 static void hold_ends(const struct estimate *e, uint64_t missed[EVENT_TYPES],
 		      uint64_t error[EVENT_TYPES])
 {
-	uint64_t most = e->could_end + missed[EVENT_NEWGOROUTINE] + error[EVENT_NEWGOROUTINE];
+	uint64_t most = sum_u64(missed[EVENT_NEWGOROUTINE], error[EVENT_NEWGOROUTINE]);
 
 	if (!e->first.live_known)
 		return;
-	most += may_have_ended(e);
+	most = sum_u64(most, e->could_end + may_have_ended(e));
 	missed[EVENT_GOEXIT] = MIN(missed[EVENT_GOEXIT], most);
 	error[EVENT_GOEXIT] = MIN(error[EVENT_GOEXIT], most);
 }
@@ -192,8 +198,8 @@ bool estimate_get(const struct estimate *e, const struct estimate_counts *now,
 					  fmax(e->apart[type] * e->apart[type] / 2,
 					       few(e->rate[type] * e->rate_cpu_ns, e->rate_cpu_ns));
 		}
-		ret_missed[type] = (uint64_t)(e->missed[type] + missed + 0.5);
-		ret_error[type] = (uint64_t)ceil(2 * sqrt(square) + unsure);
+		ret_missed[type] = bounded(e->missed[type] + missed + 0.5);
+		ret_error[type] = bounded(ceil(2 * sqrt(square) + unsure));
 	}
 	hold_ends(e, ret_missed, ret_error);
 	return true;

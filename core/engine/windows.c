@@ -80,8 +80,8 @@ static void count_goids(struct windows *w, struct estimate_counts *ret)
 		if (model_proc(w->c.model, proc, &info) || info.state == PROC_EXITED)
 			continue;
 		known = known && !s->goids(s->ctx, proc, info.pid, &least, &most);
-		ret->goids_least += least;
-		ret->goids_most += most;
+		ret->goids_least = sum_u64(ret->goids_least, least);
+		ret->goids_most = sum_u64(ret->goids_most, most);
 		ret->procs_run++;
 	}
 	if (!known)

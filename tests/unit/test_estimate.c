@@ -196,6 +196,40 @@ static void goids_bound_what_began_and_ended(void **state)
 	assert_true(missed[EVENT_NEWGOROUTINE] > began + 500);
 }
 
+/* They are read out of a program's memory, which may hold anything. */
+static void goids_of_any_size_are_borne(void **state)
+{
+	uint64_t missed[EVENT_TYPES], error[EVENT_TYPES];
+	struct estimate_counts now = {.live_known = true, .live = 7, .procs_run = 1};
+	struct estimate e = {0};
+
+	now.procs_seen = 1;
+	for (int i = 0; i < 3; i++) {
+		now.goids_least = now.goids_most = UINT64_MAX;
+		estimate_opened(&e, &now);
+		now.events[EVENT_NEWGOROUTINE] += 100;
+		now.cpu_ns += 10000000;
+		estimate_closed(&e, &now);
+		now.events[EVENT_NEWGOROUTINE] += 1;
+		now.cpu_ns += 10000000;
+		assert_true(estimate_get(&e, &now, missed, error));
+		assert_int_equal(missed[EVENT_NEWGOROUTINE], 0);
+	}
+	for (int i = 0; i < 3; i++) {
+		now.goids_least = now.goids_most = 1;
+		estimate_opened(&e, &now);
+		now.cpu_ns += 10000000;
+		estimate_closed(&e, &now);
+		now.cpu_ns += 10000000;
+		now.goids_least = now.goids_most = UINT64_MAX;
+		estimate_opened(&e, &now);
+		now.cpu_ns += 10000000;
+		estimate_closed(&e, &now);
+	}
+	assert_true(estimate_get(&e, &now, missed, error));
+	assert_int_equal(missed[EVENT_NEWGOROUTINE], UINT64_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -206,6 +240,7 @@ int main(void)
 		cmocka_unit_test(what_nothing_tells_of_is_unknown),
 		cmocka_unit_test(odd_counts_are_borne),
 		cmocka_unit_test(goids_bound_what_began_and_ended),
+		cmocka_unit_test(goids_of_any_size_are_borne),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
