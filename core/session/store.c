@@ -157,7 +157,8 @@ static bool add_files(int dir, struct session_info *ret)
 	return any;
 }
 
-/* Are there no events where metadata counts some? A look at the first byte: of lines it is a {. */
+/* Are there no events where metadata counts some? A look at the first byte: a line
+ * begins with a {, behind space at most. */
 static bool is_unreadable(int dir, const struct session_info *info)
 {
 	cleanup_close_ int fd = -1;
@@ -170,7 +171,7 @@ static bool is_unreadable(int dir, const struct session_info *info)
 	if (info->format != SESSION_JSONL)
 		return false;
 	fd = file_open_at(dir, session_format_file(SESSION_JSONL));
-	return fd >= 0 && read(fd, &first, 1) == 1 && first != '{';
+	return fd >= 0 && read(fd, &first, 1) == 1 && !memchr("{ \t\r\n", first, 5);
 }
 
 static int get_info(int dir, const char *id, struct session_info *ret)

@@ -528,6 +528,13 @@ static void test_torn_state(void **state)
 	assert_int_equal(pwrite(fd, "nonsense", 8, 0), 8);
 	assert_int_equal(store_get(store, f.id, &info), 0);
 	assert_int_equal(info.state, SESSION_CUT_OFF);
+	/* Before a line there may be space. */
+	assert_int_equal(pwrite(fd, "\n\r\t      ", 8, 0), 8);
+	assert_int_equal(store_get(store, f.id, &info), 0);
+	assert_int_equal(info.state, SESSION_DONE);
+	assert_int_equal(pwrite(fd, "", 1, 0), 1);
+	assert_int_equal(store_get(store, f.id, &info), 0);
+	assert_int_equal(info.state, SESSION_CUT_OFF);
 	assert_int_equal(ftruncate(fd, 0), 0);
 	assert_int_equal(store_get(store, f.id, &info), 0);
 	assert_int_equal(info.state, SESSION_CUT_OFF);
