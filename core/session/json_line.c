@@ -328,7 +328,6 @@ int json_line_parse(char *text, size_t len, struct json_line *ret)
 
 	memset(ret, 0, sizeof(*ret));
 	ret->raw.original = true;
-	ret->cpu = UINT64_MAX;
 	if (!take(&s, '{'))
 		return -EBADMSG;
 	if (take(&s, '}'))

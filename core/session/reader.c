@@ -277,7 +277,7 @@ int session_reader_seek(struct session_reader *r, uint64_t offset)
 	r->stopped = false;
 	r->end.reason[0] = '\0';
 	if (!offset)
-		r->end.skipped = 0;
+		r->end.skipped = r->end.out_of_range = 0;
 	/* Lines tell of a process by its pid alone; the first that does is to be new again. */
 	if (offset == 0 && r->format == SESSION_JSONL) {
 		r->n_procs = r->last_proc = 0;

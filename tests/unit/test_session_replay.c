@@ -356,6 +356,7 @@ static void test_out_of_range(void **state)
 	struct fixture f;
 	struct player p;
 	struct model_totals totals;
+	struct replay_stats stats;
 
 	fixture_open(&f, 1000);
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++)
@@ -371,6 +372,8 @@ static void test_out_of_range(void **state)
 	assert_true(replay_wait(p.replay, DEADLINE));
 	model_totals(p.model, -1, &totals);
 	assert_int_equal(totals.events[EVENT_NEWOBJECT], 7);
+	replay_stats(p.replay, &stats);
+	assert_int_equal(stats.end.out_of_range, 7); /* however often they were read */
 	player_close(&p);
 	fixture_close(&f);
 }
