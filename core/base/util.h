@@ -90,6 +90,30 @@ static inline int compare_u64(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* Ascending; of none the list may be NULL, which qsort(3) must not be told. */
+static inline void sort_u64(uint64_t *v, size_t n)
+{
+	for (size_t i = 1; i < n; i++) {
+		if (v[i - 1] > v[i]) {
+			qsort(v, n, sizeof(*v), compare_u64);
+			return;
+		}
+	}
+}
+
+/* The same, and each once. Returns how many are left. */
+static inline size_t sort_unique_u64(uint64_t *v, size_t n)
+{
+	size_t kept = 0;
+
+	sort_u64(v, n);
+	for (size_t i = 0; i < n; i++) {
+		if (!kept || v[kept - 1] != v[i])
+			v[kept++] = v[i];
+	}
+	return kept;
+}
+
 /*
  * Of n elements `stride` bytes apart, ascending by the uint64_t at byte `at` of each: the index of
  * the first that is not below `key`, or, with `above`, that is above it; n when there is none.

@@ -97,22 +97,6 @@ static int add_goid(void *arg, const struct record *found, uint64_t key)
 	return 0;
 }
 
-static size_t sort_unique(uint64_t *v, size_t n)
-{
-	size_t kept = 0;
-	bool sorted = true;
-
-	for (size_t i = 1; i < n && sorted; i++)
-		sorted = v[i - 1] <= v[i];
-	if (!sorted)
-		qsort(v, n, sizeof(*v), compare_u64);
-	/* One whose record was given up and used again between two parts comes twice. */
-	for (size_t i = 0; i < n; i++)
-		if (!kept || v[kept - 1] != v[i])
-			v[kept++] = v[i];
-	return kept;
-}
-
 int model_goids(struct model *m, unsigned proc, enum model_by by, uint64_t key, uint64_t **ret,
 		size_t *ret_n)
 {
@@ -129,7 +113,8 @@ int model_goids(struct model *m, unsigned proc, enum model_by by, uint64_t key, 
 		free(goids.v);
 		return err;
 	}
-	*ret_n = goids.n ? sort_unique(goids.v, goids.n) : 0;
+	/* One whose record was given up and used again between two parts comes twice. */
+	*ret_n = sort_unique_u64(goids.v, goids.n);
 	*ret = goids.v;
 	return 0;
 }

@@ -16,7 +16,7 @@ struct view_pass {
 	uint64_t now;
 	struct filter filter;
 	struct model_pass *all;         /* NULL: those with these numbers */
-	uint64_t goids[VIEW_GOIDS_MAX]; /* ascending */
+	uint64_t goids[VIEW_GOIDS_MAX]; /* ascending, each once */
 	size_t n, at;
 	struct goroutine one;
 	/* For `was:` in the filter. */
@@ -91,7 +91,7 @@ int view_pass_new_in(const struct view *v, struct view_query *q, bool by_goid,
 		view_pass_free(p);
 		return err;
 	}
-	qsort(p->goids, p->n, sizeof(*p->goids), compare_u64);
+	p->n = sort_unique_u64(p->goids, p->n);
 	*ret = p;
 	return 0;
 }
@@ -99,10 +99,7 @@ int view_pass_new_in(const struct view *v, struct view_query *q, bool by_goid,
 static const struct goroutine *next_named(struct view_pass *p)
 {
 	while (p->at < p->n) {
-		uint64_t goid = p->goids[p->at++];
-
-		if ((p->at < 2 || goid != p->goids[p->at - 2]) &&
-		    !model_goroutine(p->v->model, p->proc, goid, &p->one))
+		if (!model_goroutine(p->v->model, p->proc, p->goids[p->at++], &p->one))
 			return &p->one;
 	}
 	return NULL;

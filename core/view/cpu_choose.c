@@ -107,7 +107,7 @@ static void keep(struct cpu_chosen *c, struct goids *ids)
 		c->n = 0;
 		return;
 	}
-	qsort(ids->v, ids->n, sizeof(*ids->v), compare_u64);
+	sort_u64(ids->v, ids->n);
 	for (size_t i = 0; i < c->n; i++) {
 		if (bsearch(&c->rows[i].goid, ids->v, ids->n, sizeof(*ids->v), compare_u64))
 			c->rows[kept++] = c->rows[i];

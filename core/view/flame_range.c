@@ -87,18 +87,13 @@ static int add_sample(const struct view *v, const struct sample_row *row, struct
 static uint64_t goroutines_of(const struct cpu_chosen *c)
 {
 	cleanup_free_ uint64_t *goids = calloc(c->n + 1, sizeof(*goids));
-	uint64_t n = 0;
-	size_t k = 0;
+	size_t n = 0;
 
 	for (size_t i = 0; goids && i < c->n; i++) {
 		if (c->rows[i].goid)
-			goids[k++] = c->rows[i].goid;
+			goids[n++] = c->rows[i].goid;
 	}
-	if (goids)
-		qsort(goids, k, sizeof(*goids), compare_u64);
-	for (size_t i = 0; i < k; i++)
-		n += !i || goids[i] != goids[i - 1];
-	return n;
+	return sort_unique_u64(goids, n);
 }
 
 /* Why there is none. */

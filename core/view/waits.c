@@ -586,13 +586,7 @@ int view_object_waiters(const struct view *v, unsigned proc, uint64_t address, u
 	v->live->waits_put(v->live->ctx, graph);
 	if (err)
 		return err;
-	qsort(*ret, *ret_n, sizeof(**ret), compare_u64);
 	/* Two cases of a select may have the same channel. */
-	n = 0;
-	for (size_t i = 0; i < *ret_n; i++) {
-		if (!n || (*ret)[n - 1] != (*ret)[i])
-			(*ret)[n++] = (*ret)[i];
-	}
-	*ret_n = n;
+	*ret_n = sort_unique_u64(*ret, *ret_n);
 	return 0;
 }
