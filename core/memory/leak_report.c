@@ -60,7 +60,7 @@ int leak_baseline_take(const struct leak_report *r, struct leak_baseline *ret)
 		if (m->proven)
 			b.goids[b.n++] = r->graph->goroutines[m->goroutine].goid;
 	}
-	qsort(b.goids, b.n, sizeof(*b.goids), compare_u64);
+	sort_u64(b.goids, b.n);
 	leak_baseline_done(ret);
 	*ret = b;
 	return 0;

@@ -265,16 +265,8 @@ static bool is_meant(const struct candidate *c)
 
 static void take_running(struct pass *p, struct unreachable *ret)
 {
-	uint64_t *list = p->running.list;
-	size_t n = 0;
-
-	if (p->running.n)
-		qsort(list, p->running.n, sizeof(*list), compare_u64);
-	for (size_t i = 0; i < p->running.n; i++)
-		if (!n || list[n - 1] != list[i])
-			list[n++] = list[i];
-	ret->running = list;
-	ret->n_running = n;
+	ret->running = p->running.list;
+	ret->n_running = sort_unique_u64(p->running.list, p->running.n);
 	p->running = (struct ids){0};
 }
 
