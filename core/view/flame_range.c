@@ -179,7 +179,7 @@ struct allocs {
 	const struct view *v;
 	struct window window;
 	struct missing missing;
-	uint64_t goroutines, maps; /* maps: whose bytes are not known */
+	uint64_t maps; /* whose bytes are not known */
 	struct flame flame;
 };
 
@@ -210,18 +210,11 @@ static void add_event(struct allocs *a, const struct goroutine *g, const struct 
 	flame_add(&a->flame, path, ARRAY_SIZE(path), g->goid, 1, names_allocated(names, ev));
 }
 
-static int add_goroutine(struct allocs *a, const struct goroutine *g)
+static int add_goroutine(void *ctx, const struct goroutine *g, const struct event *events, size_t n)
 {
-	cleanup_free_ struct event *events = NULL;
-	cleanup_free_ uint64_t *seqs = NULL;
+	struct allocs *a = ctx;
 	const struct window *w = &a->window;
-	size_t n = 0;
-	int err = model_goroutine_events(a->v->model, g->proc, g->goid, 0, UINT64_MAX, &events,
-					 &seqs, &n);
 
-	a->goroutines++;
-	if (err)
-		return err == -ENOENT ? 0 : err;
 	for (size_t i = 0; i < n && !a->flame.err; i++) {
 		const struct event *ev = &events[i];
 
@@ -267,10 +260,8 @@ static int allocs_json(const struct allocs *a, unsigned proc, struct buf *out)
 int view_flame_alloc(const struct view *v, struct view_query *q, struct buf *out)
 {
 	static const char *const weights[] = {"allocations", "bytes", NULL};
-	struct view_pass *pass cleanup_view_pass_ = NULL;
 	struct allocs a = {.v = v, .flame = {.keys = {"allocations", "bytes"}}};
 	cleanup_buf_ struct buf why = BUF_INIT;
-	const struct goroutine *g;
 	unsigned weight = 1;
 	int err = read_form(q, weights, &weight);
 
@@ -278,13 +269,7 @@ int view_flame_alloc(const struct view *v, struct view_query *q, struct buf *out
 		err = window_read(v, q, &a.window);
 	if (err)
 		return err;
-	err = view_pass_new_in(v, q, true, &a.window, &pass);
-	while (!err && (g = view_pass_next(pass)))
-		err = add_goroutine(&a, g);
-	if (!err)
-		err = view_pass_error(pass);
-	if (!err)
-		err = window_missing(&a.window, v, q, a.goroutines, &a.missing);
+	err = window_pass(&a.window, v, q, add_goroutine, &a, &a.missing);
 	view_note_events_only(v, q->proc, &why);
 	if (!err)
 		err = q->form == VIEW_JSON ? allocs_json(&a, q->proc, out)

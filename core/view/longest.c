@@ -22,7 +22,7 @@ struct query {
 	struct missing missing;
 	uint64_t min, max, limit; /* min <= ns < max */
 	int state;                /* enum gstate, GSTATES: not known; -1: any */
-	uint64_t goid, total, goroutines;
+	uint64_t goid, total;
 	struct top top;
 	int err;
 };
@@ -143,26 +143,23 @@ static int read_query(const struct view *v, struct view_query *q, struct query *
 	return err;
 }
 
+static int add_goroutine(void *ctx, const struct goroutine *g, const struct event *events, size_t n)
+{
+	struct query *q = ctx;
+
+	q->goid = g->goid;
+	window_walk(&q->window, g, events, n, add_stay, q);
+	return q->err;
+}
+
 int view_stays(const struct view *v, struct view_query *q, struct buf *out)
 {
-	struct view_pass *pass cleanup_view_pass_ = NULL;
-	const struct goroutine *g;
 	struct query query = {0};
 	int err = read_query(v, q, &query);
 
-	if (!err)
-		err = view_pass_new_in(v, q, true, &query.window, &pass);
 	if (err)
 		return err;
-	while (!err && (g = view_pass_next(pass))) {
-		query.goid = g->goid;
-		query.goroutines++;
-		err = window_stays(&query.window, v, g, add_stay, &query);
-		err = err ? err : query.err;
-	}
-	err = err ? err : view_pass_error(pass);
-	if (!err)
-		err = window_missing(&query.window, v, q, query.goroutines, &query.missing);
+	err = window_pass(&query.window, v, q, add_goroutine, &query, &query.missing);
 	if (!err) {
 		top_sort(&query.top);
 		err = q->form == VIEW_JSON ? as_json(&query, model_names(v->model), out)

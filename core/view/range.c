@@ -24,8 +24,9 @@ struct state_stats {
 };
 
 struct range_stats {
+	const struct names *names;
 	struct window window;
-	uint64_t chosen, goroutines, created, exited, counts[EVENT_TYPES], alloc_bytes;
+	uint64_t goroutines, created, exited, counts[EVENT_TYPES], alloc_bytes;
 	struct missing missing;
 	struct state_stats states[GSTATES + 1]; /* the last: not known */
 };
@@ -87,8 +88,7 @@ static void add_stay(void *ctx, const struct stay *stay)
 	st->histogram[bucket_of(ns)]++;
 }
 
-static void count_event(struct range_stats *r, const struct event *ev, const struct goroutine *g,
-			const struct names *names)
+static void count_event(struct range_stats *r, const struct event *ev, const struct goroutine *g)
 {
 	/* A creation is in the child's events and the creator's: it counts as the creator's, as
 	 * a state change counts as its subject's. The runtime's own (0) is nobody else's. */
@@ -98,25 +98,19 @@ static void count_event(struct range_stats *r, const struct event *ev, const str
 	if ((of_target ? ev->target : ev->goid) != g->goid)
 		return;
 	r->counts[ev->type]++;
-	r->alloc_bytes = sum_u64(r->alloc_bytes, names_allocated(names, ev));
+	r->alloc_bytes = sum_u64(r->alloc_bytes, names_allocated(r->names, ev));
 }
 
-static int add_goroutine(const struct view *v, const struct goroutine *g, struct range_stats *r)
+static int add_goroutine(void *ctx, const struct goroutine *g, const struct event *events, size_t n)
 {
-	cleanup_free_ struct event *events = NULL;
-	cleanup_free_ uint64_t *seqs = NULL;
+	struct range_stats *r = ctx;
 	const struct window *w = &r->window;
-	size_t n = 0;
-	int err = model_goroutine_events(v->model, g->proc, g->goid, 0, UINT64_MAX, &events, &seqs,
-					 &n);
 
-	if (err)
-		return err == -ENOENT ? 0 : err;
 	for (size_t i = 0; i < n; i++) {
 		const struct event *ev = &events[i];
 
 		if (ev->type < EVENT_TYPES && ev->time_ns >= w->from && ev->time_ns < w->to)
-			count_event(r, ev, g, model_names(v->model));
+			count_event(r, ev, g);
 	}
 	window_walk(w, g, events, n, add_stay, r);
 	r->goroutines += g->created_ns < w->to &&
@@ -227,9 +221,7 @@ static int render(const struct range_stats *r, const struct view_query *q, struc
 int view_range(const struct view *v, struct view_query *q, struct buf *out)
 {
 	static const char *const formats[] = {"json", "csv", "text", NULL};
-	struct view_pass *pass cleanup_view_pass_ = NULL;
 	cleanup_free_ struct range_stats *r = calloc(1, sizeof(*r));
-	const struct goroutine *g;
 	unsigned format = 0;
 	int err = r ? view_arg_word(q, "format", formats, &format) : -ENOMEM;
 
@@ -239,14 +231,9 @@ int view_range(const struct view *v, struct view_query *q, struct buf *out)
 		q->content_type = "text/csv; charset=utf-8";
 	if (!err)
 		err = window_read(v, q, &r->window);
-	if (!err)
-		err = view_pass_new_in(v, q, true, &r->window, &pass);
 	if (err)
 		return err;
-	for (; !err && (g = view_pass_next(pass)); r->chosen++)
-		err = add_goroutine(v, g, r);
-	err = err ? err : view_pass_error(pass);
-	if (!err)
-		err = window_missing(&r->window, v, q, r->chosen, &r->missing);
+	r->names = model_names(v->model);
+	err = window_pass(&r->window, v, q, add_goroutine, r, &r->missing);
 	return err ? err : render(r, q, out);
 }

@@ -188,19 +188,11 @@ static void add_allocation(struct table *t, const struct event *ev)
 	count_allocation(&t->total, bytes);
 }
 
-static int add_goroutine(struct table *t, const struct goroutine *g)
+static int add_goroutine(void *ctx, const struct goroutine *g, const struct event *events, size_t n)
 {
-	cleanup_free_ struct event *events = NULL;
-	cleanup_free_ uint64_t *seqs = NULL;
-	size_t n = 0;
-	int err;
+	struct table *t = ctx;
 
 	t->turn++;
-	err = model_goroutine_events(t->v->model, g->proc, g->goid, 0, UINT64_MAX, &events, &seqs,
-				     &n);
-
-	if (err)
-		return err == -ENOENT ? 0 : err;
 	t->g = g;
 	for (size_t i = 0; i < n && !t->err; i++)
 		add_allocation(t, &events[i]);
@@ -448,22 +440,14 @@ static int read_query(const struct view *v, struct table *t, struct view_query *
 
 int view_range_by(const struct view *v, struct view_query *q, struct buf *out)
 {
-	struct view_pass *pass cleanup_view_pass_ = NULL;
 	struct table t = {.v = v,
 			  .rows = GROUPS_INIT(struct row),
 			  .wakers = GROUPS_INIT(struct waker),
 			  .proc = q->proc};
-	const struct goroutine *g;
 	int err = read_query(v, &t, q);
 
 	if (!err)
-		err = view_pass_new_in(v, q, true, &t.window, &pass);
-	while (!err && (g = view_pass_next(pass)))
-		err = add_goroutine(&t, g);
-	if (!err)
-		err = view_pass_error(pass);
-	if (!err)
-		err = window_missing(&t.window, v, q, t.turn, &t.missing);
+		err = window_pass(&t.window, v, q, add_goroutine, &t, &t.missing);
 	if (!err && t.rows.n)
 		qsort_r(t.rows.rows, t.rows.n, sizeof(struct row), compare, &t);
 	if (!err)

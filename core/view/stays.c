@@ -227,8 +227,9 @@ void window_walk(const struct window *w, const struct goroutine *g, const struct
 		stays_walk(g, events, n, w->since_ns, fn, ctx);
 }
 
-int window_stays(const struct window *w, const struct view *v, const struct goroutine *g,
-		 void (*fn)(void *ctx, const struct stay *stay), void *ctx)
+/* One that is dropped meanwhile is none. */
+static int with_events(const struct view *v, const struct goroutine *g, window_goroutine_fn *fn,
+		       void *ctx)
 {
 	cleanup_free_ struct event *events = NULL;
 	cleanup_free_ uint64_t *seqs = NULL;
@@ -236,13 +237,35 @@ int window_stays(const struct window *w, const struct view *v, const struct goro
 	int err = model_goroutine_events(v->model, g->proc, g->goid, 0, UINT64_MAX, &events, &seqs,
 					 &n);
 
-	if (!err)
-		window_walk(w, g, events, n, fn, ctx);
-	return err == -ENOENT ? 0 : err;
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	return fn(ctx, g, events, n);
 }
 
-int window_missing(const struct window *w, const struct view *v, struct view_query *q,
-		   uint64_t found, struct missing *ret)
+struct stays_of {
+	const struct window *w;
+	void (*fn)(void *ctx, const struct stay *stay);
+	void *ctx;
+};
+
+static int walk_stays(void *ctx, const struct goroutine *g, const struct event *events, size_t n)
+{
+	const struct stays_of *of = ctx;
+
+	window_walk(of->w, g, events, n, of->fn, of->ctx);
+	return 0;
+}
+
+int window_stays(const struct window *w, const struct view *v, const struct goroutine *g,
+		 void (*fn)(void *ctx, const struct stay *stay), void *ctx)
+{
+	struct stays_of of = {w, fn, ctx};
+
+	return with_events(v, g, walk_stays, &of);
+}
+
+static int see_missing(const struct window *w, const struct view *v, struct view_query *q,
+		       uint64_t found, struct missing *ret)
 {
 	uint64_t goids[VIEW_GOIDS_MAX];
 	struct model_totals t;
@@ -254,6 +277,21 @@ int window_missing(const struct window *w, const struct view *v, struct view_que
 	/* Nobody is missing where all that are asked for by number are there. */
 	ret->here = t.exited_dropped && t.exited_dropped_ns >= w->from && (!n || found < n);
 	return err;
+}
+
+int window_pass(const struct window *w, const struct view *v, struct view_query *q,
+		window_goroutine_fn *fn, void *ctx, struct missing *ret)
+{
+	struct view_pass *pass cleanup_view_pass_ = NULL;
+	const struct goroutine *g;
+	uint64_t found = 0;
+	int err = view_pass_new_in(v, q, true, w, &pass);
+
+	for (; !err && (g = view_pass_next(pass)); found++)
+		err = with_events(v, g, fn, ctx);
+	if (!err)
+		err = view_pass_error(pass);
+	return err ? err : see_missing(w, v, q, found, ret);
 }
 
 uint64_t window_inside(const struct window *w, const struct stay *stay)

@@ -64,9 +64,16 @@ struct missing {
 	bool here;        /* some were there in the window, and may have been asked for */
 };
 
-/* After a pass that found so many. 0 or -EINVAL. */
-int window_missing(const struct window *w, const struct view *v, struct view_query *q,
-		   uint64_t found, struct missing *ret);
+/* One whose retained events those are, oldest first, n of them. 0, or an error, which ends it. */
+typedef int window_goroutine_fn(void *ctx, const struct goroutine *g, const struct event *events,
+				size_t n);
+/*
+ * Calls fn for each goroutine that q chooses (choose.h), by goid, and tells what is missing. What
+ * counts, lists or draws what goroutines did in a window goes through here, so that all of it is of
+ * the same ones. 0, fn's, or what view_pass_new_in() says.
+ */
+int window_pass(const struct window *w, const struct view *v, struct view_query *q,
+		window_goroutine_fn *fn, void *ctx, struct missing *ret);
 /* ns of a stay that are in the window. */
 uint64_t window_inside(const struct window *w, const struct stay *stay);
 
