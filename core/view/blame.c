@@ -99,7 +99,7 @@ static unsigned most_of(const struct blame_hop *hop)
 static void look_at(struct walk *w, struct blame_hop *hop, struct goroutine *g)
 {
 	struct sum sum = {.hop = hop, .now = w->now};
-	struct window window = {.from = hop->from, .to = hop->to};
+	struct window window;
 	uint64_t told = 0, all = view_since(hop->to, hop->from);
 
 	if (model_goroutine(w->v->model, w->proc, hop->goid, g)) {
@@ -108,7 +108,7 @@ static void look_at(struct walk *w, struct blame_hop *hop, struct goroutine *g)
 		return;
 	}
 	hop->func_id = g->start_func_id;
-	window_place(&window, w->v, w->proc);
+	window_all(w->v, w->proc, &window);
 	w->err = window_stays(&window, w->v, g, add_stay, &sum);
 	if (!(g->flags & GOROUTINE_FOUND) && g->created_ns > hop->from)
 		hop->absent_ns = MIN(g->created_ns, hop->to) - hop->from;
@@ -325,13 +325,13 @@ static void find_end(void *ctx, const struct stay *stay)
 /* The wait of a goroutine that ended then. False: it is not kept. */
 static bool wait_ended(struct walk *w, uint64_t goid, uint64_t end, struct stay *ret)
 {
-	struct window window = {.to = UINT64_MAX};
 	struct find find = {.end = end};
+	struct window window;
 	struct goroutine g;
 
 	if (model_goroutine(w->v->model, w->proc, goid, &g))
 		return false;
-	window_place(&window, w->v, w->proc);
+	window_all(w->v, w->proc, &window);
 	w->err = window_stays(&window, w->v, &g, find_end, &find);
 	*ret = find.found;
 	return ret->end != 0;
@@ -367,7 +367,7 @@ static int add_released(struct walk *w)
 	const struct blame_hop *by = releaser(w->b);
 	cleanup_free_ struct event *events = calloc(BATCH, sizeof(*events));
 	struct feed *feed = model_feed(w->v->model);
-	uint64_t at, end;
+	uint64_t at, end, head;
 	int err = 0;
 
 	if (!by)
@@ -375,8 +375,11 @@ static int add_released(struct walk *w)
 	if (!events)
 		return -ENOMEM;
 	at = view_feed_at(w->v, w->b->hops[0].from);
-	end = MIN(at + EVENTS_MAX, feed_head(feed));
-	while (at < end && !err) {
+	/* What comes while this looks is of later. */
+	head = feed_head(feed);
+	end = MIN(at + EVENTS_MAX, head);
+	/* Once there is no room nobody is added any more. */
+	while (at < end && !err && !w->b->waiters_cut) {
 		size_t n = feed_read(feed, &at, events, MIN(end - at, BATCH), NULL);
 
 		if (!n)
@@ -384,8 +387,7 @@ static int add_released(struct walk *w)
 		for (size_t i = 0; i < n && !err; i++)
 			err = add_woken(w, by->goid, &events[i]);
 	}
-	if (at < feed_head(feed) && end - at == 0)
-		w->b->waiters_cut |= end != feed_head(feed);
+	w->b->waiters_cut |= end < head;
 	return err;
 }
 
@@ -399,7 +401,8 @@ int blame_walk(const struct view *v, unsigned proc, const struct chosen_stay *st
 	ret->hops[0] = (struct blame_hop){
 		.goid = stay->g.goid,
 		.from = stay->stay.begin,
-		.to = stay->stay.end ? stay->stay.end : MAX(stay->now, stay->stay.begin + 1)};
+		.to = stay->stay.end ? stay->stay.end
+				     : MAX(stay->now, sum_u64(stay->stay.begin, 1))};
 	/* What cannot be read is not known: the chain says so. */
 	if (!stay->stay.end && live->waits &&
 	    live->waits(live->ctx, proc, stay->g.state_since_ns, &w.graph))

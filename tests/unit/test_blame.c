@@ -164,6 +164,46 @@ static void test_convoy(void **state)
 	assert_int_equal(b->waiters[0].end, T0 + 102 * MS);
 }
 
+static void goes_on(void *ctx, struct recording *ret)
+{
+	(void)ret;
+	runs(ctx, 200, 20);
+}
+
+/* The program makes events while this looks at the log: none of them is of that time. */
+static void test_goes_on(void **state)
+{
+	struct test *t = *state;
+
+	convoy(t);
+	t->x->v.recording = goes_on;
+	t->x->v.recording_ctx = t;
+	blame(t, 13, NULL);
+	assert_int_equal(t->b.n_waiters, 3);
+	assert_false(t->b.waiters_cut);
+}
+
+/* More waited than are listed. */
+static void test_many(void **state)
+{
+	struct test *t = *state;
+
+	for (uint64_t g = 10; g < 1012; g++)
+		begins(t, 0, 1, g);
+	waits(t, 10, 10, "sleep");
+	for (uint64_t g = 11; g < 1012; g++)
+		waits(t, 20, g, "sync.Mutex.Lock");
+	wakes(t, 100, 0, 10);
+	runs(t, 101, 10);
+	for (uint64_t g = 11; g < 1012; g++)
+		wakes(t, 102, 10, g);
+	blame(t, 11, NULL);
+	assert_int_equal(t->b.n_waiters, 1000);
+	assert_true(t->b.waiters_cut);
+	assert_int_equal(t->b.waiters[0].goid, 11);
+	assert_int_equal(t->b.waiters[999].goid, 1010);
+}
+
 /* `at` asks about another of its waits. */
 static void test_at(void **state)
 {
@@ -385,7 +425,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_convoy),      TEST(test_at),        TEST(test_which),   TEST(test_roots),
 		TEST(test_made),        TEST(test_ping_pong), TEST(test_unknown), TEST(test_circle),
-		TEST(test_holder_runs), TEST(test_nobody),
+		TEST(test_holder_runs), TEST(test_nobody),    TEST(test_goes_on), TEST(test_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
