@@ -42,7 +42,7 @@ void names_free(struct names *n);
 uint32_t names_intern(struct names *n, const char *text, size_t len);
 /* "" for id 0 or one that does not exist; never NULL. */
 const char *names_string(const struct names *n, uint32_t id);
-/* ids are below it */
+/* ids run from 1 to it */
 uint32_t names_strings(const struct names *n);
 
 /* The same with its length in bytes. */

@@ -12,6 +12,9 @@
 #define SLOTS_MIN    1023u
 #define CHUNKS_SMALL 8 /* those behind are in large pages, which a small program need not have */
 
+_Static_assert(sizeof(struct chunk) <= SLAB_SIZE / 8 && sizeof(struct chunk) % 64 == 0,
+	       "a piece of a slab");
+
 /* In large pages once they fill some. */
 static struct slot *slots_new(uint32_t mask)
 {

@@ -225,7 +225,7 @@ int view_ran_instead(const struct view *v, struct view_query *q, struct buf *out
 	r.to = stay.stay.end ? stay.stay.end : MAX(stay.now, stay.stay.begin);
 	runs.from = stay.stay.begin;
 	/* With its own run that ends it. */
-	runs.to = r.to + 1;
+	runs.to = sum_u64(r.to, 1);
 	err = runs_walk(v, q->proc, &runs);
 	if (!err)
 		err = r.err;

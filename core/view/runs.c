@@ -304,7 +304,6 @@ static void forget(struct look *l, const struct event *ev)
 
 		end_run(l, w, off ? ev->time_ns : MAX(w->run.sure_ns, w->life.ran_ns), RUN_LOST, 0);
 		w->life = (struct life){0};
-		w->run.kind = RUN_UNKNOWN;
 	}
 	for (unsigned cpu = 1; cpu <= EVENT_CPUS_MAX; cpu++) {
 		struct cpu *c = &l->cpus[cpu];
