@@ -7,11 +7,13 @@
  *                           what stands for no state is an error
  *   func:main.* wait:chan*  also: site (the go statement)
  *   flag:system             also: live, exited, cgo, found, uncertain; others are an error
- *   was:sync,runnable       within a time that is asked about: it was in this state, or waited for
- * this reason or kind, at some moment of it (choose.h) age>5m alloc>=1MB       also: id, parent,
- * events, children, since (time in its state), waiting, runnable (totals); units ns us ms s m h, B
- * KB MB GB age:>5m is the same -flag:system            not handler 4711            anywhere in
- * function, wait reason or site, or a goroutine's number
+ *   was:sync,runnable       within a time that is asked about (choose.h): it was in this state, or
+ *                           waited for this reason or kind, at some moment of it
+ *   age>5m alloc>=1MB       also: id, parent, events, children, since (time in its state),
+ *                           waiting, runnable (totals); units ns us ms s m h, B KB MB GB
+ *                           age:>5m is the same
+ *   -flag:system            not
+ *   handler 4711            anywhere in function, wait reason or site, or a goroutine's number
  *
  * tests/data/filter.json holds cases that this and the UI's own reading of it (ui/src/filter.ts)
  * are both tested with.
