@@ -245,7 +245,7 @@ static int as_json(struct lanes *l, const struct runs *r, unsigned proc, struct 
 	json_ku(out, "to", l->to);
 	json_ku(out, "since_ns", r->since_ns);
 	json_ku(out, "part_ns", l->part_ns);
-	json_kb(out, "partly_unknown", r->lost || r->since_ns > l->from);
+	json_kb(out, "partly_unknown", runs_partly_unknown(r));
 	json_ks(out, "why", why.data ? why.data : "");
 	json_ks(out, "busy_is", BUSY_IS);
 	json_ku(out, "elsewhere_ns", l->elsewhere);

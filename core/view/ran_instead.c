@@ -146,7 +146,7 @@ static int as_json(const struct view *v, const struct ran *r, const struct runs 
 	json_ku(out, "goid", r->goid);
 	chosen_stay_json(v, r->stay, out);
 	json_ku(out, "since_ns", runs->since_ns);
-	json_kb(out, "partly_unknown", runs->lost || runs->since_ns > runs->from);
+	json_kb(out, "partly_unknown", runs_partly_unknown(runs));
 	if (r->got_cpu)
 		json_ku(out, "got_cpu", r->got_cpu - 1u);
 	json_ku(out, "ran_ns", r->ns);
@@ -187,7 +187,7 @@ static int as_text(const struct view *v, const struct ran *r, const struct runs 
 	buf_addf(out, "ran_ns %llu\n", (unsigned long long)r->ns);
 	buf_addf(out, "nobody_ran_ns %llu\n", (unsigned long long)r->nobody_ns);
 	buf_addf(out, "goroutines %zu\n", r->rows.n);
-	if (runs->lost || runs->since_ns > runs->from)
+	if (runs_partly_unknown(runs))
 		buf_adds(out, "partly_unknown yes\n");
 	buf_adds(out, "\ngoid\tran_ns\tpercent\t"
 		      "runs\tcpus\tgc\tfunction\n");

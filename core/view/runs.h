@@ -71,6 +71,12 @@ struct runs {
  */
 int runs_walk(const struct view *v, unsigned proc, struct runs *r);
 
+/* After it: is there time asked for of which not all runs are known? */
+static inline bool runs_partly_unknown(const struct runs *r)
+{
+	return r->lost || r->since_ns > r->from;
+}
+
 /* "go", "gc", "stopping the world", "unknown"; "stopped", "moved", … */
 const char *run_kind_word(unsigned kind);
 const char *run_end_word(unsigned end);
