@@ -165,8 +165,9 @@ static struct leak_suspect suspect_of(const struct making *m, uint32_t i)
 		.behind = g->goroutines[m->nodes[i].next].goid,
 		.since_ns = g->begin_ns,
 	};
+	size_t k = FIRST_NOT_BELOW(m->before->list, m->before->n, goid, s.goid);
 
-	for (size_t k = 0; k < m->before->n; k++) {
+	if (k < m->before->n) {
 		const struct leak_suspect *b = &m->before->list[k];
 
 		if (b->goid == s.goid && b->sched_pc == s.sched_pc && b->sched_sp == s.sched_sp &&
@@ -382,6 +383,13 @@ static void add_group(struct making *m, const uint32_t *list, uint32_t n, struct
 	group->kind = kind_of(m, ret->members[group->first].goroutine);
 }
 
+static int by_goid(const void *a, const void *b)
+{
+	const struct leak_suspect *x = a, *y = b;
+
+	return (x->goid > y->goid) - (x->goid < y->goid);
+}
+
 static int by_size(const void *a, const void *b)
 {
 	const struct leak_group *x = a, *y = b;
@@ -445,6 +453,7 @@ int leak_groups_make(const struct wait_graph *graph, const uint64_t *proven, siz
 	err = collect(&m, ret);
 	free(m.nodes);
 	if (before) {
+		qsort(m.now.list, m.now.n, sizeof(*m.now.list), by_goid);
 		leak_suspects_done(before);
 		*before = m.now;
 	} else {

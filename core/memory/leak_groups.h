@@ -68,7 +68,7 @@ struct leak_suspect {
 	unsigned passes;
 };
 struct leak_suspects {
-	struct leak_suspect *list; /* in no order */
+	struct leak_suspect *list; /* by goid */
 	size_t n;
 	bool open; /* some are not told yet: another pass would tell */
 };
