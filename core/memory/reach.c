@@ -246,7 +246,7 @@ static void look_into_one(struct reach *r, const uint8_t *bytes, uint64_t size)
 
 	if (size > G_MIN) {
 		memcpy(words, bytes, sizeof(words));
-		skipped = reach_begins_with_stack(r->heap, words) ? 16 : 0;
+		skipped = reach_begins_with_stack(r->heap, words) ? REACH_G_STACK : 0;
 	}
 	reach_words(r, bytes + skipped, size - skipped);
 }

@@ -13,7 +13,8 @@
 
 #include "core/memory/heap.h"
 
-#define REACH_G_WORDS 3 /* stack.lo, stack.hi, stackguard0 */
+#define REACH_G_WORDS 3  /* stack.lo, stack.hi, stackguard0 */
+#define REACH_G_STACK 16 /* bytes of the first field, the stack's bounds */
 
 struct reach;
 

@@ -16,7 +16,6 @@
 #define SPECIAL_BYTES    64         /* of the largest: specialfinalizer has 56 */
 #define QUEUE_BLOCKS_MAX (1u << 16)
 #define STACK_ROOT_MAX   (1ULL << 30) /* runtime/proc.go maxstacksize */
-#define STACK_BOUNDS     16           /* bytes of g.stack */
 #define TIMERS_BYTES     64           /* of p.timers; the slice is among the first fields */
 
 /* --- variables ------------------------------------------------------------------------------ */
@@ -351,7 +350,7 @@ int roots_goroutine(struct reach *r, const struct target *t, const struct memory
 	uint64_t sp = 0, used = stack_used(g, &sp);
 	uint64_t lo = used ? sp : g->stack_lo;
 	/* Not its first field, the stack's bounds: behind a stack an object may begin. */
-	int err = reach_range(r, g->address + STACK_BOUNDS, g->address + target_layout(t)->g_size,
+	int err = reach_range(r, g->address + REACH_G_STACK, g->address + target_layout(t)->g_size,
 			      NULL);
 	int told = -ENODATA;
 

@@ -77,7 +77,7 @@ static uint64_t begin(const struct heap *h, const struct heap_span *s, uint64_t 
 	if (s->elem_size <= 256)
 		return 0;
 	memcpy(words, (void *)(uintptr_t)at, sizeof(words));
-	return reach_begins_with_stack(h, words) ? 16 : 0;
+	return reach_begins_with_stack(h, words) ? REACH_G_STACK : 0;
 }
 
 /* Object by object, until nothing changes. */
