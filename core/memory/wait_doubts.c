@@ -43,10 +43,9 @@ void search_doubt(struct search *s, uint64_t goid)
 			other = s->given[k].lookup == h->lookup &&
 				s->given[k].kind == s->g->objects[h->object].kind &&
 				s->given[k].address != s->g->objects[h->object].address;
-		if (other)
-			s->found[i].doubted = true;
+		if (!other)
+			continue;
+		h->doubted = true;
+		h->section = WAIT_SECTION_HIDDEN;
 	}
-	for (size_t i = from; i < s->n; i++)
-		if (s->found[i].doubted)
-			s->found[i].section = WAIT_SECTION_HIDDEN;
 }
