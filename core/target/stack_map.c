@@ -15,9 +15,10 @@
 #define FUNCDATA_OPEN_DEFERS 4
 #define PCDATA_MAP_INDEX     1
 
-#define OBJECT_BYTES 16 /* stackObjectRecord: off, size, ptrBytes, gcdataoff */
-#define OBJECTS_MAX  (1u << 16)
-#define BITS_MAX     (1 << 24)
+#define OBJECT_BYTES        16 /* stackObjectRecord: off, size, ptrBytes, gcdataoff */
+#define OBJECTS_MAX         (1u << 16)
+#define BITS_MAX            (1 << 24)
+#define DEFER_ARGUMENTS_MAX 1024 /* of one call */
 
 /* runtime.stackmap: int32 n, int32 nbit, then n bitmaps, each of whole bytes. */
 static int bitmap_at(const struct target *t, uint64_t at, int32_t index, const uint8_t **ret,
@@ -133,9 +134,10 @@ static bool defer_with_arguments(const struct target *t, uint64_t *at, uint32_t 
 {
 	uint32_t width, n, skipped;
 
-	if (!varint(t, at, &width) || !varint(t, at, ret) || !varint(t, at, &n))
+	if (!varint(t, at, &width) || !varint(t, at, ret) || !varint(t, at, &n) ||
+	    n > DEFER_ARGUMENTS_MAX)
 		return false;
-	for (uint32_t i = 0; i < 3 * (uint64_t)n; i++)
+	for (uint32_t i = 0; i < 3 * n; i++)
 		if (!varint(t, at, &skipped))
 			return false;
 	return true;
