@@ -40,10 +40,17 @@ struct variable_known {
 	uint8_t section;
 };
 
+/* The same of a deferred function. */
+struct deferred_known {
+	uint64_t entry, lock; /* 0: unused */
+	const char *call, *via;
+};
+
 struct wait_calls {
 	const struct target *t;
 	unsigned read, read_variables;
 	struct variable_known variables[SLOTS];
+	struct deferred_known deferred[SLOTS];
 	struct place_known places[SLOTS];
 	struct closure_known closures[SLOTS];
 };
@@ -164,11 +171,16 @@ enum wait_section wait_calls_kept(struct wait_calls *c, uint64_t lookup, enum wa
 	return (enum wait_section)p->kept[kind];
 }
 
+static size_t slot_of_both(uint64_t pc, struct lock_variable which)
+{
+	return slot_of(pc ^ which.lo << 20);
+}
+
 /* A place's answer for each variable that is waited for: hashed by both. */
 enum wait_section wait_calls_section_of(struct wait_calls *c, uint64_t lookup, enum wait_kind kind,
 					struct lock_variable which)
 {
-	struct variable_known *k = &c->variables[slot_of(lookup ^ which.lo << 20)];
+	struct variable_known *k = &c->variables[slot_of_both(lookup, which)];
 
 	if (!locks[kind].takes[0])
 		return WAIT_SECTION_UNKNOWN;
@@ -245,16 +257,25 @@ void wait_calls_deferred_variable(struct wait_calls *c, uint64_t entry, enum wai
 				  struct lock_variable which, const char **ret_call,
 				  const char **ret_via)
 {
+	struct deferred_known *k = &c->deferred[slot_of_both(entry, which)];
 	struct go_func func;
 
 	*ret_call = *ret_via = NULL;
-	if (c->read_variables >= READ_VARIABLES_MAX || target_func_by_pc(c->t, entry, &func) ||
-	    func.entry != entry)
-		return;
-	c->read_variables++;
-	*ret_call = lock_variable_called(c->t, entry, ends[kind], which);
-	/* F.deferwrapN was made by the compiler for that one call. */
-	*ret_via = strstr(func.name, ".deferwrap") ? NULL : func.name;
+	if (k->entry != entry || k->lock != which.lo) {
+		if (c->read_variables >= READ_VARIABLES_MAX ||
+		    target_func_by_pc(c->t, entry, &func) || func.entry != entry)
+			return;
+		c->read_variables++;
+		*k = (struct deferred_known){
+			.entry = entry,
+			.lock = which.lo,
+			.call = lock_variable_called(c->t, entry, ends[kind], which),
+			/* F.deferwrapN was made by the compiler for that one call. */
+			.via = strstr(func.name, ".deferwrap") ? NULL : func.name,
+		};
+	}
+	*ret_call = k->call;
+	*ret_via = k->via;
 }
 
 void wait_calls_deferred(struct wait_calls *c, uint64_t entry, enum wait_kind kind,

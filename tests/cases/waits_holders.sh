@@ -57,7 +57,7 @@ on_exit end_convoys
 for build in 1.17/stripped 1.22/plain 1.27/stripped; do
 	binary=$("$ROOT/tests/targets/build.sh" "${build%/*}" "${build#*/}" convoy) || fail "no target for Go $build"
 	convoys deferred plain pointer early closure interface helper relocked read flag callee cond steps
-	convoys wrapper returned value with scoped flush sent global field guarded embedded gdefer ghelper gread gclosure \
+	convoys wrapper returned value with scoped flush sent global field guarded embedded gdefer ghelper gread gclosure gdefers \
 		once onefield pooled writer
 	convoys dvalue dgo dpassed dcalled dafter dother dplain
 	convoys busy hot

@@ -244,6 +244,8 @@ func (s *server) before(how string, held chan bool) {
 			}
 		case "gclosure":
 			go gave(given, globalMu.Unlock)
+		case "gdefers":
+			go defers(given)
 		case "ghelper":
 			go was(given)
 		case "steps":

@@ -27,6 +27,7 @@ func init() {
 		"ghelper":  globalHelper,
 		"gread":    globalRead,
 		"gclosure": global,
+		"gdefers":  global,
 		"once":     func(s *server, say func()) { globalOnce.Do(func() { say(); long() }) },
 		"onefield": func(s *server, say func()) { s.once.Do(func() { say(); long() }) },
 		"pooled":   pooled,
@@ -36,6 +37,7 @@ func init() {
 	}
 	wants["global"] = func(*server) { globalMu.Lock(); n++; globalMu.Unlock() }
 	wants["gdefer"], wants["ghelper"], wants["gclosure"] = wants["global"], wants["global"], wants["global"]
+	wants["gdefers"] = wants["global"]
 	wants["gread"] = func(*server) { globalRW.Lock(); n++; globalRW.Unlock() }
 	wants["once"] = func(*server) { globalOnce.Do(func() {}) }
 	wants["onefield"] = func(s *server) { s.once.Do(func() {}) }
@@ -276,4 +278,15 @@ func gave(given chan bool, release func()) {
 	given <- true
 	long()
 	n++
+}
+
+// Each of its deferred calls may be the one that gives a lock up.
+//
+//go:noinline
+func defers(given chan bool) {
+	for i := 0; i < 2000; i++ {
+		defer func() { n++ }()
+	}
+	given <- true
+	long()
 }
