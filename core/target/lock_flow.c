@@ -41,7 +41,8 @@ struct place {
 	uint8_t effect;
 	bool part; /* of a call that was put in */
 	bool decides;
-	bool waits; /* to be looked at */
+	bool waits;     /* to be looked at */
+	bool jumped_to; /* where one lock is asked for */
 };
 
 struct flow {
@@ -60,6 +61,7 @@ struct flow {
 	int32_t copied[CALLS_MAX]; /* of those that were put in: what struct copy calls them */
 	bool is_copied[CALLS_MAX];
 	unsigned n_calls;
+	bool too_many;              /* calls: what the code does is not known */
 	struct lock_variable which; /* hi 0: any lock */
 };
 
@@ -71,11 +73,13 @@ static void add_names(struct flow *f, const char *const *names, enum effect effe
 	}
 }
 
-/* A number for another call; those beyond the last one share it. */
+/* A number for another call. */
 static uint8_t new_call(struct flow *f)
 {
 	if (f->n_calls < CALLS_MAX - 1)
 		f->n_calls++;
+	else
+		f->too_many = true;
 	return (uint8_t)f->n_calls;
 }
 
@@ -395,9 +399,9 @@ static uint64_t static_in(const struct flow *f, size_t i, uint8_t reg)
 	uint64_t added = 0;
 
 	for (unsigned n = 0; n < BEFORE_MAX && i > 0; n++) {
-		const struct insn *insn = &f->code.insns[i], *before = insn - 1;
+		const struct insn *before = &f->code.insns[i - 1];
 
-		if (code_is_jump_target(&f->code, insn->addr) || before->class == INSN_JMP ||
+		if (f->places[i].jumped_to || before->class == INSN_JMP ||
 		    before->class == INSN_RET || before->class == INSN_CALL ||
 		    before->class == INSN_CALL_INDIRECT || before->class == INSN_JMP_INDIRECT)
 			return 0;
@@ -435,6 +439,15 @@ static void keep_one_lock(struct flow *f)
 {
 	uint64_t named[CALLS_MAX + 1] = {0};
 
+	for (size_t i = 0; i < f->code.n; i++) {
+		const struct insn *insn = &f->code.insns[i];
+		const struct insn *to = insn->class == INSN_JCC || insn->class == INSN_JMP
+						? code_at(&f->code, insn->target)
+						: NULL;
+
+		if (to)
+			f->places[to - f->code.insns].jumped_to = true;
+	}
 	for (size_t i = 0; i < f->code.n; i++) {
 		const struct place *p = &f->places[i];
 
@@ -523,7 +536,7 @@ static enum effect effect_of(const struct target *t, const struct flow *caller,
 	--*f.left;
 	if (read_flow(t, func, &f) || f.code.has_jump_table)
 		return NOTHING;
-	if (deep && !note_helpers(t, &f))
+	if ((deep && !note_helpers(t, &f)) || f.too_many)
 		return MAY_GIVE;
 	if (defers(t, &f))
 		return may_give_by_defer(t, &f) ? MAY_GIVE : NOTHING;
@@ -552,7 +565,7 @@ static enum lock_held held_by_flow(struct flow *f, const struct place *place, un
 {
 	unsigned numbers;
 
-	if (f->code.has_jump_table || !run(f, before))
+	if (f->too_many || f->code.has_jump_table || !run(f, before))
 		return LOCK_HELD_UNKNOWN;
 	numbers = place ? numbers_at(place) : 0;
 	if (!numbers)
@@ -574,6 +587,8 @@ static enum lock_held held_at(const struct target *t, uint64_t pc, const struct 
 	bool all;
 
 	t = target_at(t, pc, &base);
+	if (base && which.hi) /* another file's code, whose addresses are its own */
+		return LOCK_HELD_UNKNOWN;
 	add_names(&f, calls->takes, TAKES);
 	add_names(&f, calls->tries, TRIES);
 	add_names(&f, calls->gives, GIVES);
@@ -634,6 +649,8 @@ static const char *called(const struct target *t, uint64_t entry, const char *co
 	uint64_t base;
 
 	t = target_at(t, entry, &base);
+	if (base && which.hi)
+		return NULL;
 	while (f.n_names < NAMES && names[f.n_names]) {
 		f.effects[f.n_names] = GIVES;
 		f.names[f.n_names] = names[f.n_names];
@@ -642,7 +659,7 @@ static const char *called(const struct target *t, uint64_t entry, const char *co
 	if (target_func_by_pc(t, entry - base, &func) || func.entry != entry - base ||
 	    read_flow(t, &func, &f))
 		return NULL;
-	return which.hi && !f.gives ? NULL : f.found;
+	return which.hi && (f.too_many || !f.gives) ? NULL : f.found;
 }
 
 const char *lock_called(const struct target *t, uint64_t entry, const char *const *names)

@@ -59,7 +59,7 @@ for build in 1.17/stripped 1.22/plain 1.27/stripped; do
 	convoys deferred plain pointer early closure interface helper relocked read flag callee cond steps
 	convoys wrapper returned value with scoped flush sent global field guarded embedded gdefer ghelper gread gclosure gdefers \
 		once onefield pooled writer
-	convoys dvalue dgo dpassed dcalled dafter dother dplain
+	convoys dvalue dgo dpassed dcalled dafter dother dplain dturns
 	convoys busy hot
 	echo "Go $build: each of them"
 done

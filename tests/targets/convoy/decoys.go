@@ -17,6 +17,7 @@ var decoys = map[string]func(s *server, given chan bool){
 	"dafter":  madeBefore,
 	"dother":  hasOther,
 	"dplain":  hasOtherPlainly,
+	"dturns":  turnsGave,
 }
 
 func init() {
@@ -137,4 +138,29 @@ func plainly(a, b *server, given chan bool) {
 	long()
 	b.n++
 	a.mu.Unlock()
+}
+
+//go:noinline
+func (s *server) have() *server { s.mu.Lock(); return s }
+
+//go:noinline
+func (s *server) give() *server { s.mu.Unlock(); return s }
+
+// More calls than are told apart.
+//
+//go:noinline
+func turns(s *server, given chan bool) {
+	s.give().have().give().have().give().have().give().have().give().have().give().have().give().have().give().have()
+	s.give().have().give().have().give().have().give().have().give().have().give().have().give().have().give().have()
+	s.give().have().give().have().give().have().give().have().give().have().give().have().give().have().give().have()
+	s.give().have().give().have().give().have().give().have().give().have().give().have().give().have().give()
+	given <- true
+	long()
+	s.n++
+}
+
+//go:noinline
+func turnsGave(s *server, given chan bool) {
+	s.have()
+	turns(s, given)
 }
