@@ -97,15 +97,8 @@ static size_t slot_of(uint64_t pc)
 	return (pc * 0x9e3779b97f4a7c15ull) >> 40 & (SLOTS - 1);
 }
 
-static bool begins(const char *name, const char *with)
-{
-	return !strncmp(name, with, strlen(with));
-}
-
 static struct place_known *place_of(struct wait_calls *c, uint64_t pc)
 {
-	static const char *const rooms[] = {"runtime.", "sync.", "internal/sync.",
-					    "internal/poll."};
 	struct place_known *p = &c->places[slot_of(pc)];
 	struct go_func func;
 
@@ -114,8 +107,7 @@ static struct place_known *place_of(struct wait_calls *c, uint64_t pc)
 	*p = (struct place_known){.pc = pc};
 	if (target_func_by_pc(c->t, pc, &func))
 		return p;
-	for (size_t i = 0; i < ARRAY_SIZE(rooms); i++)
-		p->machinery |= begins(func.name, rooms[i]);
+	p->machinery = lock_is_machinery(func.name) || !strncmp(func.name, "internal/poll.", 14);
 	p->cond_wait = !strcmp(func.name, "sync.(*Cond).Wait");
 	return p;
 }

@@ -230,17 +230,16 @@ static bool run(struct flow *f, unsigned before)
 	return !f->n_waiting;
 }
 
-/* Theirs are other locks: an RWMutex has a Mutex in it. */
-static bool is_machinery(const char *name)
+bool lock_is_machinery(const char *function)
 {
-	return !strncmp(name, "runtime.", 8) || !strncmp(name, "sync.", 5) ||
-	       !strncmp(name, "internal/sync.", 14);
+	return !strncmp(function, "runtime.", 8) || !strncmp(function, "sync.", 5) ||
+	       !strncmp(function, "internal/sync.", 14);
 }
 
 static bool may_help(const struct target *t, uint64_t entry, struct go_func *ret)
 {
 	return !target_func_by_pc(t, entry, ret) && ret->entry == entry &&
-	       ret->end - ret->entry <= HELPER_BYTES && !is_machinery(ret->name);
+	       ret->end - ret->entry <= HELPER_BYTES && !lock_is_machinery(ret->name);
 }
 
 /* What a call of the function comes to. `deep`: by what it calls, too. */
@@ -341,7 +340,7 @@ static bool makes_giver(const struct target *t, const struct flow *f)
 			continue;
 		if (is_value_of_given(f, func.name))
 			return true;
-		if (is_machinery(func.name) || func.entry == f->code.func.entry)
+		if (lock_is_machinery(func.name) || func.entry == f->code.func.entry)
 			continue;
 		if (n++ == HELPERS_MAX)
 			return true;

@@ -12,6 +12,10 @@
 
 #define LOCK_CALLS_MAX 4
 
+/* Is it a function of the runtime or of sync? Their locks are other ones: an RWMutex has a Mutex in
+ * it. */
+bool lock_is_machinery(const char *function);
+
 /* Names of functions, e.g. "sync.(*Mutex).Lock"; NULL: no more. */
 struct lock_calls {
 	const char *takes[LOCK_CALLS_MAX];
