@@ -336,7 +336,8 @@ static bool waits_are_plausible(const struct go_layout *l)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(in); i++) {
-		if (in[i].size > GO_WAIT_SIZE_MAX || (in[i].size && in[i].offset > in[i].size - 4))
+		if (in[i].size > GO_WAIT_SIZE_MAX ||
+		    (in[i].size && (uint64_t)in[i].offset + 8 > in[i].size))
 			return false;
 	}
 	return true;

@@ -745,6 +745,16 @@ static void test_dwarf_facts(void **state)
 	layout = table;
 	layout_apply_dwarf(&layout, &facts);
 	assert_false(layout_is_plausible(&layout));
+	facts.hchan_size = 1000;
+	facts.defer_size = 3; /* less than any field has */
+	layout = table;
+	layout_apply_dwarf(&layout, &facts);
+	assert_false(layout_is_plausible(&layout));
+	facts.defer_size = 8 * DWARF_DEFER_LINK + 4; /* half of its last field */
+	layout = table;
+	layout_apply_dwarf(&layout, &facts);
+	assert_false(layout_is_plausible(&layout));
+	facts.defer_size = 1000;
 	facts.hchan_size = 0; /* not in the program: as the table has it */
 	for (unsigned i = DWARF_HCHAN_QCOUNT; i <= DWARF_HCHAN_TIMER; i++)
 		facts.offset[i] = -1;
