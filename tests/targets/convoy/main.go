@@ -189,7 +189,7 @@ func (s *server) get(given chan bool) {
 }
 
 //go:noinline
-func step() { steps++ }
+func (s *server) step() *server { steps++; return s }
 
 var steps int
 
@@ -198,24 +198,8 @@ var steps int
 //go:noinline
 func (s *server) stepped(given chan bool) {
 	s.lock()
-	step()
-	step()
-	step()
-	step()
-	step()
-	step()
-	step()
-	step()
-	step()
-	step()
-	step()
-	step()
-	step()
-	step()
-	step()
-	step()
-	step()
-	step()
+	s.step().step().step().step().step().step().step().step().step().step()
+	s.step().step().step().step().step().step().step().step()
 	s.unlock()
 	given <- true
 	long()
