@@ -13,7 +13,7 @@
 #include "core/base/util.h"
 #include "core/model/samples.h"
 #include "core/view/view.h"
-#include "tests/unit/view_fixture.h"
+#include "tests/unit/view_ask.h"
 
 #define MS 1000000ull
 #define T0 (1000 * NS_PER_SEC)
@@ -57,46 +57,6 @@ static int setup(void **state)
 	fill(x);
 	*state = x;
 	return 0;
-}
-
-static const char *argument(void *ctx, const char *name)
-{
-	const struct fixture *x = ctx;
-
-	for (size_t i = 0; x->args && x->args[i]; i += 2) {
-		if (!strcmp(x->args[i], name))
-			return x->args[i + 1];
-	}
-	return NULL;
-}
-
-static int ask(struct fixture *x, view_fn *fn, enum view_form form)
-{
-	struct view_query q = {.form = form, .arg = argument, .arg_ctx = x};
-	int err;
-
-	buf_reset(&x->out);
-	err = fn(&x->v, &q, &x->out);
-	memcpy(x->why, q.why, sizeof(x->why));
-	return err;
-}
-
-static const char *text(struct fixture *x, view_fn *fn)
-{
-	assert_int_equal(ask(x, fn, VIEW_TEXT), 0);
-	return x->out.data;
-}
-
-static json_t *json(struct fixture *x, view_fn *fn)
-{
-	json_error_t error;
-	json_t *v;
-
-	assert_int_equal(ask(x, fn, VIEW_JSON), 0);
-	v = json_loadb(x->out.data, x->out.len, 0, &error);
-	if (!v)
-		fail_msg("%s: %s", error.text, x->out.data);
-	return v;
 }
 
 static json_int_t number(json_t *of, const char *key)
@@ -145,7 +105,7 @@ static void test_leaks(void **state)
 	assert_int_equal(number(row, "oldest_age_ns"), 100 * MS);
 	assert_int_equal(json_integer_value(json_array_get(json_object_get(row, "sample"), 0)), 7);
 	json_decref(all);
-	assert_non_null(strstr(text(x, view_sites),
+	assert_non_null(strstr(text_of(x, view_sites, 0),
 			       "\n2\t2\t1\t0\t0\t100000000\tchan receive\t2\t96\tmain.worker\t"
 			       "main.main (/src/main.go:12)\t7,9\t"
 			       "yes\tno\n"));
@@ -163,7 +123,7 @@ static void test_summary(void **state)
 	assert_int_equal(number(json_object_get(all, "state_ns"), "waiting"), (50 + 20) * MS);
 	assert_null(json_object_get(states, "running"));
 	json_decref(all);
-	assert_non_null(strstr(text(x, view_summary), "\nmain.worker\t2\t2\t96\t"));
+	assert_non_null(strstr(text_of(x, view_summary, 0), "\nmain.worker\t2\t2\t96\t"));
 }
 
 static void test_latency(void **state)
@@ -184,9 +144,9 @@ static void test_latency(void **state)
 	assert_string_equal(json_string_value(json_object_get(v, "percentiles_are")),
 			    "estimates, within a factor of two");
 	json_decref(v);
-	assert_non_null(strstr(text(x, view_sched_latency),
+	assert_non_null(strstr(text_of(x, view_sched_latency, 0),
 			       "\npercentiles_are estimates, within a factor of two\n"));
-	assert_non_null(strstr(text(x, view_sched_latency), "\nmax_ns 30000000\n"));
+	assert_non_null(strstr(text_of(x, view_sched_latency, 0), "\nmax_ns 30000000\n"));
 }
 
 static void test_stays(void **state)
@@ -213,7 +173,7 @@ static void test_stays(void **state)
 	assert_int_equal(ask(x, view_range, VIEW_JSON), -EINVAL);
 	assert_non_null(strstr(x->why, "to must be after from"));
 	x->args = NULL;
-	assert_non_null(strstr(text(x, view_range), "\nrunning\t50000000\t2\t"));
+	assert_non_null(strstr(text_of(x, view_range, 0), "\nrunning\t50000000\t2\t"));
 }
 
 /* Each hit has one cause, the most first; who acts has it. */
@@ -280,7 +240,7 @@ static void test_top(void **state)
 	v = json(x, view_top);
 	assert_true(json_is_null(json_object_get(v, "cpu_percent")));
 	json_decref(v);
-	assert_non_null(strstr(text(x, view_top), "the last 0.100 s before it ended\n"));
+	assert_non_null(strstr(text_of(x, view_top, 0), "the last 0.100 s before it ended\n"));
 	assert_non_null(strstr(x->out.data, "\n         7 waiting     40.0   10.0 "));
 	/* Sampled: not known. */
 	x->rates[EVENT_CASGSTATUS] = RATE_ONE / 2;
@@ -294,7 +254,7 @@ static void test_top(void **state)
 	assert_true(json_is_null(json_object_get(v, "running_percent")));
 	assert_true(json_is_null(json_object_get(v, "runnable_percent")));
 	json_decref(v);
-	assert_non_null(strstr(text(x, view_top), "\n         7 waiting        ?      ? "));
+	assert_non_null(strstr(text_of(x, view_top, 0), "\n         7 waiting        ?      ? "));
 	assert_non_null(strstr(x->out.data, "Changes of state are not seen just now"));
 	x->live.probes = NULL;
 }
@@ -305,7 +265,7 @@ static void test_flame(void **state)
 
 	/* No stacks here, which only one of them needs. */
 	assert_int_equal(ask(x, view_flame_stacks, VIEW_TEXT), -ENOSYS);
-	assert_non_null(strstr(text(x, view_flame_origin),
+	assert_non_null(strstr(text_of(x, view_flame_origin, 0),
 			       "main.worker;main.main (/src/main.go:12);waiting 2\n"));
 	assert_non_null(strstr(x->out.data, ";unknown 1\n"));
 }
@@ -371,14 +331,14 @@ static void test_range_dropped(void **state)
 				 asked[i].exact);
 		assert_int_equal(number(v, "exited_dropped"), 50);
 		json_decref(v);
-		assert_int_equal(!strstr(text(x, view_range), MISSING), asked[i].exact);
+		assert_int_equal(!strstr(text_of(x, view_range, 0), MISSING), asked[i].exact);
 		v = json(x, view_stays);
 		assert_int_equal(!json_object_get(v, "exited_missing"), asked[i].exact);
 		json_decref(v);
-		assert_int_equal(!strstr(text(x, view_stays), MISSING), asked[i].exact);
+		assert_int_equal(!strstr(text_of(x, view_stays, 0), MISSING), asked[i].exact);
 	}
 	x->args = csv;
-	assert_null(strstr(text(x, view_range), "..."));
+	assert_null(strstr(text_of(x, view_range, 0), "..."));
 	/* How many were there then: one ended as it began, ten came to be in it. */
 	x->args = (const char *const[]){"from", "1000100000000", "to", "1000110000000", NULL};
 	v = json(x, view_range);
@@ -402,13 +362,13 @@ static void test_dropped(void **state)
 	assert_true(json_is_true(json_object_get(row, "last_minute_at_least")));
 	assert_true(json_is_false(json_object_get(row, "oldest_age_at_least")));
 	json_decref(v);
-	assert_non_null(strstr(text(x, view_sites), MISSING));
-	assert_non_null(strstr(text(x, view_summary), MISSING "in no row, nor in (all)\n"));
+	assert_non_null(strstr(text_of(x, view_sites, 0), MISSING));
+	assert_non_null(strstr(text_of(x, view_summary, 0), MISSING "in no row, nor in (all)\n"));
 	v = json(x, view_flame_origin);
 	assert_int_equal(number(v, "exited_dropped"), 50);
 	json_decref(v);
 	/* Folded lines have no place for it. */
-	assert_null(strstr(text(x, view_flame_origin), "..."));
+	assert_null(strstr(text_of(x, view_flame_origin, 0), "..."));
 }
 
 static void test_range_trimmed(void **state)
@@ -423,7 +383,7 @@ static void test_range_trimmed(void **state)
 
 		model_apply(x->m, &ev, 1);
 	}
-	assert_non_null(strstr(text(x, view_range),
+	assert_non_null(strstr(text_of(x, view_range, 0),
 			       "\n... not exact: events are kept from 1000090000000 on only\n"));
 	teardown((void **)&x);
 }

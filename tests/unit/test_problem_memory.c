@@ -11,28 +11,15 @@
 #include "core/view/problem_memory.h"
 #include "core/view/problems.h"
 #include "core/view/view.h"
-#include "tests/unit/view_fixture.h"
-
-#define S  NS_PER_SEC
-#define T0 (1000 * S)
-
-static struct buf stacks;
-
-static int give_stacks(void *ctx, unsigned proc, enum live_stacks what, live_text_fn *fn, void *arg,
-		       uint64_t *ret_as_of_ns)
-{
-	return fn(arg, stacks.data ? stacks.data : "", stacks.len);
-}
+#include "tests/unit/problem_fixture.h"
 
 static int setup(void **state)
 {
-	struct proc_info info = {.pid = 4711, .attached_ns = T0, .binary_path = "/srv/shop"};
-	struct fixture *x = fixture_new(100000, 0, &info);
+	struct fixture *x;
 
-	x->v.replay = true; /* its present is the last event */
-	x->live.stacks = give_stacks;
+	assert_int_equal(problem_setup(state), 0);
+	x = *state;
 	assert_int_equal(problem_memory_new(&x->v.problems), 0);
-	*state = x;
 	return 0;
 }
 
@@ -43,28 +30,6 @@ static int end(void **state)
 	buf_free(&stacks);
 	problem_memory_free(x->v.problems);
 	return teardown(state);
-}
-
-static void change(struct fixture *x, uint64_t goid, uint8_t to, const char *reason, uint64_t at)
-{
-	struct event ev = {.time_ns = at,
-			   .type = EVENT_CASGSTATUS,
-			   .goid = goid,
-			   .target = goid,
-			   .from = GSTATE_RUNNING,
-			   .to = to,
-			   .string_id = intern(x, reason)};
-
-	model_apply(x->m, &ev, 1);
-}
-
-static const char *problems(struct fixture *x)
-{
-	struct view_query q = {.form = VIEW_TEXT};
-
-	buf_reset(&x->out);
-	assert_int_equal(view_problems(&x->v, &q, &x->out), 0);
-	return x->out.data;
 }
 
 static void test_stays_for_a_while(void **state)

@@ -15,30 +15,7 @@
 #include "core/model/samples.h"
 #include "core/view/own.h"
 #include "core/view/view.h"
-#include "tests/unit/view_fixture.h"
-
-#define S  NS_PER_SEC
-#define T0 (1000 * S)
-
-static struct buf stacks;
-
-static int give_stacks(void *ctx, unsigned proc, enum live_stacks what, live_text_fn *fn, void *arg,
-		       uint64_t *ret_as_of_ns)
-{
-	return fn(arg, stacks.data ? stacks.data : "", stacks.len);
-}
-
-static int setup(void **state)
-{
-	struct proc_info info = {.pid = 4711, .attached_ns = T0, .binary_path = "/srv/shop"};
-	struct fixture *x = fixture_new(100000, 0, &info);
-
-	x->v.replay = true; /* its present is the last event */
-	x->live.stacks = give_stacks;
-	buf_reset(&stacks);
-	*state = x;
-	return 0;
-}
+#include "tests/unit/problem_fixture.h"
 
 static void create(struct fixture *x, uint64_t goid, const char *function, uint64_t at)
 {
@@ -54,39 +31,12 @@ static void create(struct fixture *x, uint64_t goid, const char *function, uint6
 	model_apply(x->m, events, ARRAY_SIZE(events));
 }
 
-static void change(struct fixture *x, uint64_t goid, uint8_t to, const char *reason, uint64_t at)
-{
-	struct event ev = {.time_ns = at,
-			   .type = EVENT_CASGSTATUS,
-			   .goid = goid,
-			   .target = goid,
-			   .from = GSTATE_RUNNING,
-			   .to = to,
-			   .string_id = intern(x, reason)};
-
-	model_apply(x->m, &ev, 1);
-}
-
 /* It waits since then, with that stack: innermost first. */
 static void park(struct fixture *x, uint64_t goid, const char *reason, const char *calls,
 		 uint64_t at)
 {
 	change(x, goid, GSTATE_WAITING, reason, at);
 	buf_addf(&stacks, "goroutine %llu [%s]:\n%s\n", (unsigned long long)goid, reason, calls);
-}
-
-static const char *problems_of(struct fixture *x, unsigned proc)
-{
-	struct view_query q = {.form = VIEW_TEXT, .proc = proc};
-
-	buf_reset(&x->out);
-	assert_int_equal(view_problems(&x->v, &q, &x->out), 0);
-	return x->out.data;
-}
-
-static const char *problems(struct fixture *x)
-{
-	return problems_of(x, 0);
 }
 
 /* The line with that number, from 1 on; the first says how many there are. */
@@ -793,7 +743,7 @@ static void test_see_is_there(void **state)
 	assert_false(is_file("sites.tsv"));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, problem_setup, teardown)
 
 int main(void)
 {

@@ -16,7 +16,7 @@
 #include "core/base/util.h"
 #include "core/model/samples.h"
 #include "core/view/view.h"
-#include "tests/unit/view_fixture.h"
+#include "tests/unit/view_ask.h"
 
 #define MS         1000000ull
 #define T0         (1000 * NS_PER_SEC)
@@ -154,42 +154,6 @@ static int setup(void **state)
 	model_proc_exited(x->m, 0, END);
 	*state = x;
 	return 0;
-}
-
-static const char *argument(void *ctx, const char *name)
-{
-	const struct fixture *x = ctx;
-
-	for (size_t i = 0; x->args && x->args[i]; i += 2) {
-		if (!strcmp(x->args[i], name))
-			return x->args[i + 1];
-	}
-	return NULL;
-}
-
-static int ask(struct fixture *x, view_fn *fn, enum view_form form)
-{
-	struct view_query q = {.form = form, .arg = argument, .arg_ctx = x};
-	int err;
-
-	buf_reset(&x->out);
-	err = fn(&x->v, &q, &x->out);
-	memcpy(x->why, q.why, sizeof(x->why));
-	return err;
-}
-
-static json_t *json(struct fixture *x, view_fn *fn)
-{
-	json_error_t error;
-	json_t *v;
-	int err = ask(x, fn, VIEW_JSON);
-
-	if (err)
-		fail_msg("%d: %s", err, x->why);
-	v = json_loadb(x->out.data, x->out.len, 0, &error);
-	if (!v)
-		fail_msg("%s: %s", error.text, x->out.data);
-	return v;
 }
 
 static uint64_t number(json_t *of, const char *key)

@@ -12,7 +12,7 @@
 
 #include "core/base/util.h"
 #include "core/view/runs.h"
-#include "tests/unit/view_fixture.h"
+#include "tests/unit/view_ask.h"
 
 #define US 1000ull
 #define T0 (1000 * NS_PER_SEC)
@@ -260,40 +260,6 @@ static void test_silent(void **state)
 /* --- the views ---------------------------------------------------------------------------------
  */
 
-static const char *argument(void *ctx, const char *name)
-{
-	const struct fixture *x = ctx;
-
-	for (size_t i = 0; x->args && x->args[i]; i += 2) {
-		if (!strcmp(x->args[i], name))
-			return x->args[i + 1];
-	}
-	return NULL;
-}
-
-static json_t *ask(struct fixture *x, view_fn *fn, uint64_t goid)
-{
-	struct view_query q = {.form = VIEW_JSON, .goid = goid, .arg = argument, .arg_ctx = x};
-	json_error_t error;
-	json_t *v;
-
-	buf_reset(&x->out);
-	assert_int_equal(fn(&x->v, &q, &x->out), 0);
-	v = json_loadb(x->out.data, x->out.len, 0, &error);
-	if (!v)
-		fail_msg("%s: %s", error.text, x->out.data);
-	return v;
-}
-
-static const char *text(struct fixture *x, view_fn *fn, uint64_t goid)
-{
-	struct view_query q = {.form = VIEW_TEXT, .goid = goid, .arg = argument, .arg_ctx = x};
-
-	buf_reset(&x->out);
-	assert_int_equal(fn(&x->v, &q, &x->out), 0);
-	return x->out.data;
-}
-
 static json_int_t number(json_t *of, const char *key)
 {
 	json_t *v = json_object_get(of, key);
@@ -329,7 +295,7 @@ static void test_merged(void **state)
 	runs_at(x, 90, 3, 99);
 	waits(x, 190, 3, 99, "sleep");
 	x->args = args;
-	v = ask(x, view_lanes, 0);
+	v = json_of(x, view_lanes, 0);
 	assert_string_equal(json_string_value(json_object_get(v, "why")), "");
 	assert_int_equal(json_array_size(json_object_get(v, "cpus")), 1);
 	lane = json_array_get(json_object_get(v, "cpus"), 0);
@@ -349,7 +315,7 @@ static void test_merged(void **state)
 	assert_int_equal(cell(lane, n - 1, END), T0 + 190 * US);
 	assert_int_equal(cell(lane, n - 1, RUNS), 1);
 	json_decref(v);
-	assert_non_null(strstr(text(x, view_lanes, 0),
+	assert_non_null(strstr(text_of(x, view_lanes, 0),
 			       "\n... busy_ns: in state running, also while the kernel ran "));
 }
 
@@ -367,7 +333,7 @@ static void test_no_cpus(void **state)
 	events[1].time_ns = T0 + 5 * US;
 	model_apply(x->m, events, 2);
 	model_proc_exited(x->m, 0, T0 + 10 * US);
-	v = ask(x, view_lanes, 0);
+	v = json_of(x, view_lanes, 0);
 	assert_int_equal(json_array_size(json_object_get(v, "cpus")), 0);
 	assert_string_equal(json_string_value(json_object_get(v, "why")),
 			    "the events of that time do not say on which CPU they were made");
@@ -375,7 +341,8 @@ static void test_no_cpus(void **state)
 			       "also while the kernel ran another program"));
 	assert_int_equal(number(v, "elsewhere_ns"), 5 * US);
 	json_decref(v);
-	assert_non_null(strstr(text(x, view_lanes, 0), "... the events of that time do not say"));
+	assert_non_null(
+		strstr(text_of(x, view_lanes, 0), "... the events of that time do not say"));
 }
 
 static void live_probes(void *ctx, unsigned proc, struct live_probes *ret)
@@ -392,20 +359,22 @@ static void test_no_probe(void **state)
 
 	x->live.probes = live_probes;
 	x->probes = (struct live_probes){.off = 1, .why = "-probes none", .since_ns = 1};
-	v = ask(x, view_lanes, 0);
+	v = json_of(x, view_lanes, 0);
 	assert_string_equal(json_string_value(json_object_get(v, "why")), why);
 	json_decref(v);
-	assert_non_null(strstr(text(x, view_lanes, 0), "... no probe is attached, -probes none: "));
+	assert_non_null(
+		strstr(text_of(x, view_lanes, 0), "... no probe is attached, -probes none: "));
 	apply(x, (struct event){.time_ns = T0 + 1, .type = EVENT_NEWOBJECT, .goid = 7});
-	v = ask(x, view_ran_instead, 7);
+	v = json_of(x, view_ran_instead, 7);
 	assert_string_equal(json_string_value(json_object_get(v, "why")), why);
 	json_decref(v);
-	assert_string_equal(text(x, view_ran_instead, 7),
+	assert_string_equal(text_of(x, view_ran_instead, 7),
 			    "no time as runnable of it is retained: no probe is attached, "
 			    "-probes none: there are no events\n");
-	assert_non_null(strstr(text(x, view_blame, 7), "no wait of it is retained: no probe is"));
+	assert_non_null(
+		strstr(text_of(x, view_blame, 7), "no wait of it is retained: no probe is"));
 	x->probes.off = 0;
-	assert_string_equal(text(x, view_ran_instead, 7),
+	assert_string_equal(text_of(x, view_ran_instead, 7),
 			    "no time as runnable of it is retained\n");
 }
 
@@ -433,7 +402,7 @@ static void test_marks(void **state)
 	at(x, 41, 0, 7, 7, GSTATE_RUNNING, GSTATE_WAITING, "garbage collection");
 	at(x, 44, 0, 7, 7, GSTATE_WAITING, GSTATE_RUNNING, NULL);
 	x->args = args;
-	v = ask(x, view_lanes, 0);
+	v = json_of(x, view_lanes, 0);
 	assert_null(json_object_get(v, "last_gc"));
 	marks = json_object_get(v, "marks");
 	assert_int_equal(json_array_size(marks), 2);
@@ -448,7 +417,7 @@ static void test_marks(void **state)
 	}
 	json_decref(v);
 	x->live.runtime_known = runtime_known;
-	v = ask(x, view_lanes, 0);
+	v = json_of(x, view_lanes, 0);
 	gc = json_object_get(v, "last_gc");
 	assert_int_equal(number(gc, "ended"), T0 + 45 * US);
 	assert_int_equal(number(gc, "pauses_ns"), 5 * US);
@@ -492,7 +461,7 @@ static void test_ran_instead(void **state)
 	json_t *v, *stay, *row;
 
 	ran_instead(x);
-	v = ask(x, view_ran_instead, 7);
+	v = json_of(x, view_ran_instead, 7);
 	stay = json_object_get(v, "stay");
 	assert_int_equal(number(stay, "begin"), T0 + 100 * US);
 	assert_int_equal(number(stay, "end"), T0 + 200 * US);
@@ -513,7 +482,7 @@ static void test_ran_instead(void **state)
 	assert_int_equal(number(row, "goid"), 9);
 	assert_int_equal(number(row, "ns"), 30 * US);
 	json_decref(v);
-	text(x, view_ran_instead, 7);
+	text_of(x, view_ran_instead, 7);
 	assert_non_null(strstr(x->out.data, "waited_ns 100000\n"));
 	assert_non_null(strstr(x->out.data, "\n8\t60000\t60.0\t2\t0\tno\t"));
 }
@@ -530,12 +499,12 @@ static void test_ran_instead_at(void **state)
 
 	ran_instead(x);
 	x->args = then;
-	v = ask(x, view_ran_instead, 8);
+	v = json_of(x, view_ran_instead, 8);
 	assert_int_equal(number(json_object_get(v, "stay"), "ns"), 5 * US);
 	assert_int_equal(number(v, "ran_ns"), 5 * US);
 	json_decref(v);
 	x->args = never;
-	v = ask(x, view_ran_instead, 7);
+	v = json_of(x, view_ran_instead, 7);
 	assert_true(json_is_null(json_object_get(v, "stay")));
 	json_decref(v);
 }
