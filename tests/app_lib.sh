@@ -146,12 +146,15 @@ check_log() {
 
 # The traced process has its code back as it was, and lives. A tracer that a case beside this one runs
 # (-b, or a program that it starts) may have breakpoints in all processes of the same file: as long as
-# there is one, and this process has some, it is looked again.
+# there is one, or was one just before, and this process has some, it is looked again.
 unharmed() {
-	local tries=300
+	local tries=300 before
 	kill -0 "$1" || fail "process $1 is gone"
-	until python3 "$ROOT/tests/code_intact.py" "$1" >"$T/code_intact"; do
-		[ $((tries--)) -gt 0 ] && pgrep -x xgotopfs >/dev/null || fail "process $1 has breakpoints left: $(cat "$T/code_intact")"
+	while
+		before=$(pgrep -x xgotopfs)
+		! python3 "$ROOT/tests/code_intact.py" "$1" >"$T/code_intact"
+	do
+		[ $((tries--)) -gt 0 ] && [ -n "$before$(pgrep -x xgotopfs)" ] || fail "process $1 has breakpoints left: $(cat "$T/code_intact")"
 		sleep 0.1
 	done
 }
