@@ -20,7 +20,7 @@ other=$(realpath "$2")
 shift 2
 dir=$(mktemp -d)
 child=
-# costs.py ends what it began and shows its tables. The second signal ends at once.
+# costs.py ends what it began and shows its tables, once, however many signals come.
 stop() {
 	[ -z "$child" ] || kill -TERM "$child" 2>/dev/null || true
 }

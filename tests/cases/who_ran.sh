@@ -9,7 +9,6 @@
 . "$(dirname "$0")/../web_lib.sh"
 need_tracing
 need jq
-ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 TURNS=$("$ROOT/tests/targets/build.sh" local plain turns) || fail "no target"
 mkfifo "$T/stdin"
 exec 8<>"$T/stdin"
@@ -61,7 +60,7 @@ wait_ready
 wait_web
 # There a wait that its end cut off may be the longest.
 instead false || fail "the recording says otherwise: $(cat "$MNT/goroutines/$LATE/ran_instead")"
-blame() { curl -fsg "${WEB%%\?*}/api/live/goroutines/$WANT/blame?at=$AT"; }
+blame() { curl -fsg "${WEB}api/live/goroutines/$WANT/blame?at=$AT"; }
 blame >"$T/blame" || fail "no answer"
 jq -e --argjson hold "$HOLD" '.root == "timer" and .chain[-1].goid == $hold and .chain[-1].wait.reason == "sleep" and (.estimate | not) and
 	all(.chain[1:][]; .by == "woke" and .fact) and all(.chain[1:-1][]; .function == "main.want") and (.waiters | length >= 2) and
