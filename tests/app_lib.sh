@@ -13,43 +13,38 @@ need_tracing() {
 	"$XGOTOPFS" -doctor >"$T/doctor" 2>&1 || skip "this machine cannot trace: $(grep FAIL "$T/doctor")"
 }
 
-# demo_binary [VERSION] [stripped]: prints the path of the built demo server.
-demo_binary() {
-	local name=demo-${1:-installed}${2:+-$2} out
-	out=$ROOT/tests/.cache/$name
-	mkdir -p "${out%/*}"
+# built FILE FOLDER OUTPUT [VERSION [PACKAGES]]: what scripts/build-go.sh makes of FOLDER, once: again when there is no FILE,
+# or something is newer.
+built() {
+	local file=$1 source=$2
+	shift
+	mkdir -p "${file%/*}"
 	(
 		flock 9
-		if [ ! -f "$out" ] || [ -n "$(find "$ROOT/examples/demo" "$ROOT/scripts/build-go.sh" -newer "$out")" ]; then
-			GO_BUILD_FLAGS=${2:+-ldflags=-s} "$ROOT/scripts/build-go.sh" "$ROOT/examples/demo" "$out" ${1:-} >&2
+		if [ ! -f "$file" ] || [ -n "$(find "$source" "$ROOT/scripts/build-go.sh" -newer "$file")" ]; then
+			"$ROOT/scripts/build-go.sh" "$@" >&2 && touch "$file"
 		fi
-	) 9>"$out.lock" || return
+	) 9>"$file.lock"
+}
+
+# demo_binary [VERSION] [stripped]: prints the path of the built demo server.
+demo_binary() {
+	local out=$ROOT/tests/.cache/demo-${1:-installed}${2:+-$2}
+	GO_BUILD_FLAGS=${2:+-ldflags=-s} built "$out" "$ROOT/examples/demo" "$out" ${1:-} || return
 	echo "$out"
 }
 
 # incidents: prints the folder with the built servers of examples/incidents, and their load.
 incidents() {
 	local out=$ROOT/tests/.cache/incidents
-	mkdir -p "$out"
-	(
-		flock 9
-		if [ ! -f "$out/built" ] || [ -n "$(find "$ROOT/examples/incidents" -newer "$out/built")" ]; then
-			"$ROOT/scripts/build-go.sh" "$ROOT/examples/incidents" "$out/" "" ./... >&2 && touch "$out/built"
-		fi
-	) 9>"$out.lock" || return
+	built "$out/built" "$ROOT/examples/incidents" "$out/" "" ./... || return
 	echo "$out"
 }
 
 # start_three_bugs: examples/three-bugs and its load, until the case ends; sets DEMO (pid) and URL.
 start_three_bugs() {
 	local binary=$ROOT/tests/.cache/three-bugs
-	mkdir -p "${binary%/*}"
-	(
-		flock 9
-		if [ ! -f "$binary" ] || [ -n "$(find "$ROOT/examples/three-bugs" "$ROOT/scripts/build-go.sh" -newer "$binary")" ]; then
-			GO_BUILD_FLAGS=-trimpath "$ROOT/scripts/build-go.sh" "$ROOT/examples/three-bugs" "$binary" >&2
-		fi
-	) 9>"$binary.lock" || fail "examples/three-bugs does not build"
+	GO_BUILD_FLAGS=-trimpath built "$binary" "$ROOT/examples/three-bugs" "$binary" || fail "examples/three-bugs does not build"
 	start_demo "$binary"
 	fresh "$T/three-bugs.out"
 	"$binary" -load "$URL" >"$T/three-bugs.out" 2>&1 &

@@ -5,14 +5,8 @@
 
 # version N [GO]: prints the path of that version, stripped of nothing.
 version() {
-	local out=$ROOT/tests/.cache/redeploy-$1${2:+-$2} source=$ROOT/tests/targets/redeploy
-	mkdir -p "${out%/*}"
-	(
-		flock 9
-		if [ ! -f "$out" ] || [ -n "$(find "$source" -newer "$out")" ]; then
-			GO_BUILD_FLAGS=$([ "$1" = 1 ] || echo -tags=two) "$ROOT/scripts/build-go.sh" "$source" "$out" ${2:-} >&2
-		fi
-	) 9>"$out.lock" || return
+	local out=$ROOT/tests/.cache/redeploy-$1${2:+-$2}
+	GO_BUILD_FLAGS=$([ "$1" = 1 ] || echo -tags=two) built "$out" "$ROOT/tests/targets/redeploy" "$out" ${2:-} || return
 	echo "$out"
 }
 

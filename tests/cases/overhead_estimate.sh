@@ -11,13 +11,7 @@
 need_tracing
 need python3
 loads=$ROOT/tests/.cache/loads
-mkdir -p "${loads%/*}"
-(
-	flock 9
-	if [ ! -f "$loads" ] || [ -n "$(find "$ROOT/tests/bench/loads" -newer "$loads")" ]; then
-		"$ROOT/scripts/build-go.sh" "$ROOT/tests/bench/loads" "$loads" >&2
-	fi
-) 9>"$loads.lock" || fail "the workload does not build"
+built "$loads" "$ROOT/tests/bench/loads" "$loads" || fail "the workload does not build"
 python3 "$ROOT/tests/bench/overhead_estimate.py" "$XGOTOPFS" "$loads" 7 2 || fail "the estimate is not what it costs"
 "$XGOTOPFS" -doctor >"$T/doctor" 2>&1
 grep -q 'ns where it steps it out of line' "$T/doctor" || fail "no price of stepping: $(cat "$T/doctor")"
