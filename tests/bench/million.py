@@ -4,7 +4,7 @@
 in it, of a listing, of all stacks and of the table; CPU time of xgotopfs beside each, which is what counts on a
 machine that does other things.
 
-usage: million.py XGOTOPFS LOADS [GOROUTINES]        (million.sh builds LOADS)
+usage: million.py XGOTOPFS LOADS [GOROUTINES]        (loads.sh builds LOADS)
 """
 import os
 import signal

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# A slice of tests/bench/overhead_estimate.sh: what tracing is said to cost is about what it costs. On a
+# A slice of tests/bench/overhead_estimate.py: what tracing is said to cost is about what it costs. On a
 # busy machine the truth is not to be had to a quarter; an estimate that is blind, or tenfold off, is seen in
 # any case.
 # timeout: 120
