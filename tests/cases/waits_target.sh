@@ -103,7 +103,7 @@ unharmed "$DEMO"
 
 # In a system call that no signal ends: it has started a program that lies on a disk that hangs.
 make_disk
-cp "$DEMO_BINARY" "$T/behind/program"
+cp "$(type -P true)" "$T/behind/program" # it runs once the disk answers, and ends
 end_demo() {
 	kill -KILL "$DEMO"
 	wait "$DEMO" 2>/dev/null
