@@ -218,6 +218,12 @@ const without = {
 		assert(!asked.some((u) => /e\+|900719925474099/.test(u)), `asked: ${asked.filter((u) => /e\+|9007199/.test(u))}`);
 		assert(!problems.length, problems.join());
 	},
+	async 'a name that every object has is no order, and no group'(page) {
+		await page.goto('about:blank');
+		await page.goto(`${url}#sort=constructor&group=toString&desc=1`);
+		await ready(page);
+		await until('the order and the groups that there are', () => page.evaluate(() => location.hash), (hash) => !/sort=|group=/.test(hash));
+	},
 	async 'why the selected time is not told is said'(page, problems) {
 		await opened(page);
 		await page.route(/\/api\/live\/range/, (route) => route.fulfill({ status: 400, json: { error: 'it is refused here' } }));

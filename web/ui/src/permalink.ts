@@ -35,9 +35,9 @@ export function readLink(): Link {
 	const ids = (name: string) => new Set((q.get(name) ?? '').split(',').map((text) => exactly(name, text)).filter((n) => n > 0));
 	app.browse.update({
 		filter: q.get('filter') ?? '',
-		sort: sort in SORTS ? sort : 'id',
+		sort: Object.keys(SORTS).includes(sort) ? sort : 'id',
 		descending: q.get('desc') === '1',
-		group: group in GROUPS ? group : 'none',
+		group: Object.keys(GROUPS).includes(group) ? group : 'none',
 		pins: ids('pins'),
 		hidden: ids('hidden'),
 		opened: new Set(q.getAll('open').filter((name) => name.split(':')[0] === group)),
