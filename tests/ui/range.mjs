@@ -224,6 +224,19 @@ const without = {
 		await ready(page);
 		await until('the order and the groups that there are', () => page.evaluate(() => location.hash), (hash) => !/sort=|group=/.test(hash));
 	},
+	async 'settings that the page does not have do not keep it from being shown'(page) {
+		const config = await page.evaluate(async () => (await fetch('/api/config')).json());
+		await page.route('**/api/config', (route) => route.fulfill({ json: { ...config, ui: { clock: 'constructor', edges: 'all', theme: 7, marks: false } } }));
+		await page.evaluate(() => localStorage.setItem('xgotopfs.look', JSON.stringify({ clock: 'noon', rowHeight: 0, toString: 'x', labels: 180 })));
+		await page.goto('about:blank');
+		await page.goto(url);
+		await ready(page);
+		assert(await page.evaluate(() => window.timeline.rowHeight) === 20, 'a height that no row can have');
+		assert(await page.getByLabel('Clock').inputValue() === 'since', 'a clock that there is not');
+		assert(await page.evaluate(() => window.timeline.labels) === 180, 'what is a setting is not kept');
+		await page.unrouteAll({ behavior: 'ignoreErrors' });
+		await page.evaluate(() => localStorage.clear());
+	},
 	async 'why the selected time is not told is said'(page, problems) {
 		await opened(page);
 		await page.route(/\/api\/live\/range/, (route) => route.fulfill({ status: 400, json: { error: 'it is refused here' } }));

@@ -9,7 +9,7 @@ import { buildList, GROUPS, RowTable, SORTS, type List } from './rows';
 import { Value } from './store';
 import { TileCache } from './tiles';
 import { dayOf, dayTime, type Day } from './walltime';
-import { processOf, UI_DEFAULTS, type Config, type Info, type Row, type Status, type Tick, type UiSettings } from './types';
+import { processOf, settingsOf, UI_DEFAULTS, type Config, type Info, type Row, type Status, type Tick, type UiSettings } from './types';
 
 // What a source is called: a session by its id.
 export const SOURCE = /^(live|[0-9a-f-]{36})$/;
@@ -113,8 +113,7 @@ const LOOK = 'xgotopfs.look';
 
 function ownLook(): Partial<UiSettings> {
 	try {
-		const kept = JSON.parse(localStorage.getItem(LOOK) ?? '{}') as Partial<UiSettings>;
-		return Object.fromEntries(Object.entries(kept).filter(([key, value]) => typeof value === typeof UI_DEFAULTS[key as keyof UiSettings]));
+		return settingsOf(JSON.parse(localStorage.getItem(LOOK) ?? '{}') as object);
 	} catch {
 		return {};
 	}
@@ -185,7 +184,7 @@ class App {
 		try {
 			const config = await getConfig();
 			this.config.set(config);
-			this.settings.set({ ...UI_DEFAULTS, ...config.ui, ...ownLook() }); // the server's where the browser has none
+			this.settings.set({ ...UI_DEFAULTS, ...settingsOf(config.ui), ...ownLook() }); // the server's where the browser has none
 			this.info.set(await getInfo());
 		} catch (e) {
 			this.fail(e);

@@ -178,6 +178,23 @@ export const UI_DEFAULTS: UiSettings = {
 	marks: true,
 };
 
+const UI_CHOICES: { [K in keyof UiSettings]?: readonly UiSettings[K][] } = {
+	theme: ['system', 'light', 'dark'],
+	palette: ['server', 'kinds'],
+	rowHeight: [12, 20, 30],
+	exited: ['screen', 'all', 'none'],
+	clock: ['since', 'local', 'utc'],
+	edges: ['selected', 'visible', 'none'],
+};
+
+// Of what somebody kept, a browser or a server, that which is a setting and a value it can have.
+export function settingsOf(kept: object | undefined): Partial<UiSettings> {
+	return Object.fromEntries(Object.entries(kept ?? {}).filter(([key, value]) => {
+		const choices = UI_CHOICES[key as keyof UiSettings] as readonly unknown[] | undefined;
+		return typeof value === typeof UI_DEFAULTS[key as keyof UiSettings] && (choices?.includes(value) ?? true);
+	}));
+}
+
 export interface Series {
 	level: number;
 	width_ns: number;
