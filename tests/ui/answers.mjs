@@ -3,7 +3,7 @@
 // its picture is whole, what took a goroutine's time: node answers.mjs URL [FOLDER for screenshots]
 import { serious } from './axe.mjs';
 import { assert, until } from './browser.mjs';
-import { ready, run, selected, shot, view } from './page.mjs';
+import { nanoseconds, ready, run, selected, shot, view } from './page.mjs';
 
 const [url] = process.argv.slice(2);
 
@@ -80,12 +80,23 @@ const steps = {
 		await page.keyboard.type('7');
 		await page.keyboard.press('Enter');
 		await page.locator('.slow tr').nth(3).waitFor();
-		const unit = { m: 60e9, s: 1e9, ms: 1e6, 'µs': 1e3, ns: 1 };
-		const lengths = (await page.locator('.slow td.num').allTextContents()).map((t) => [...t.matchAll(/([\d.]+) ?(ms|µs|ns|m|s)/g)].reduce((sum, [, n, u]) => sum + n * unit[u], 0));
+		const lengths = (await page.locator('.slow td.num').allTextContents()).map(nanoseconds);
 		assert(lengths.every((v, i) => v > 0 && (!i || v <= lengths[i - 1])), `not the longest first: ${lengths}`);
 		const place = await view(page);
 		await page.locator('.slow tr').first().click();
 		await until('it is shown', () => view(page), (v) => v.scale !== place.scale && Math.abs((v.t1 - v.t0) / lengths[0] - 5 / 3) < 0.1);
+		await page.locator('.panel-head').getByLabel('Close').click();
+		await page.getByRole('button', { name: 'Follow', exact: true }).click();
+	},
+	async 'a stay is shown on the timeline from another view, too'(page) {
+		await page.getByRole('tab', { name: 'Memory' }).click();
+		await page.locator('.tile').first().click();
+		await page.locator('.slow tr').first().waitFor();
+		// What it goes on with gets longer: read as it is clicked.
+		const [length, goid] = await page.locator('.slow tr').first().evaluate((tr) => { tr.click(); return [tr.querySelector('td.num').textContent, document.querySelector('.panel h2').textContent]; });
+		await ready(page);
+		await until('its time', () => view(page), (v) => Math.abs((v.t1 - v.t0) / nanoseconds(length) - 5 / 3) < 0.1);
+		assert(await selected(page) === goid, 'its panel is gone');
 		await page.locator('.panel-head').getByLabel('Close').click();
 		await page.getByRole('button', { name: 'Follow', exact: true }).click();
 	},

@@ -31,6 +31,11 @@ export const painted = (page, color, which = 'canvas.rows') => page.evaluate(([c
 	for (let i = 0; i < d.length; i += 4) if (is(i)) n++;
 	return n / (d.length / 4);
 }, [color, which]);
+// Of a text that says how long something was: "2m 05.1s", "≥ 3.2 ms …".
+export const nanoseconds = (text) => {
+	const unit = { h: 3600e9, m: 60e9, s: 1e9, ms: 1e6, 'µs': 1e3, ns: 1 };
+	return [...text.matchAll(/([\d.]+) ?(ms|µs|ns|h|m|s)/g)].reduce((sum, [, n, u]) => sum + n * unit[u], 0);
+};
 export const selected = (page) => page.locator('.panel h2').textContent().catch(() => '');
 
 // Moves the pointer to the place that `place` finds (none: not yet), and again, until `shown` is there: rows

@@ -12,3 +12,20 @@ export function goTo(goid: number): void {
 	}
 	current?.reveal(goid);
 }
+
+// The same on the timeline, which may have to be drawn first.
+export function goToRow(goid: number): void {
+	app.view.set('timeline');
+	goTo(goid);
+	setTimeout(() => current?.reveal(goid), 50);
+}
+
+// The timeline has this time from edge to edge, at once or when it is drawn.
+export function showTime(from: number, to: number): void {
+	const part = (to - from) / 6; // a jump shows a quarter more on each side
+	app.follow.set(false);
+	if (!current) app.jump = { from: from + part, to: to - part };
+	app.view.set('timeline');
+	current?.view.goTo(from, to);
+	current?.redraw();
+}

@@ -5,7 +5,7 @@ import { useState } from 'preact/hooks';
 import { app } from './app';
 import { at, getJson } from './api';
 import { word } from './filter';
-import { goTo } from './goto';
+import { goToRow } from './goto';
 import { usePolled } from './poll';
 import { firstOf, lastProblems, type Problem } from './problems';
 import { useValue } from './store';
@@ -27,7 +27,7 @@ function show(p: Problem): void {
 	// Those that began there, where there are more; a function in which they wait is none of a row's.
 	const rows = p.goids.map((g) => app.table?.rows.get(g));
 	if (rows.length > 1 && rows.every((r) => r?.func === p.function)) app.browse.update({ filter: `func:${word(p.function)}` });
-	setTimeout(() => goTo(goid), 50); // once there are rows
+	goToRow(goid);
 }
 
 export function Insights() {

@@ -13,12 +13,10 @@ import { current } from './timeline/scene';
 import { CASGSTATUS, EVENT_TYPES, MAKEMAP, MAKESLICE, NEWGOROUTINE, NEWOBJECT, RUNNABLE, SPAN, STATES, WAITING, type Span, type Stay } from 'contract';
 import { processOf, stateNumber } from './types';
 import { CpuOf } from './flame';
-import { goTo } from './goto';
+import { goTo, showTime } from './goto';
 import { useNamedIn } from './problems';
 import { Waits, type WaitRow } from './waits';
 import { WhyPart } from './why';
-
-export { goTo };
 
 interface Detail {
 	goid: number;
@@ -283,9 +281,7 @@ function Spans({ spans, now, goid }: { spans: Span[]; now: number; goid: number 
 	if (!spans.length) return <p class="muted">None kept.</p>;
 	const show = (s: Span) => {
 		const from = s[SPAN.begin] - app.origin, to = (s[SPAN.end] || now) - app.origin, pad = Math.max((to - from) * 2, 1000);
-		app.follow.set(false);
-		current?.view.goTo(from - pad, to + pad);
-		current?.redraw();
+		showTime(from - pad, to + pad);
 	};
 	return <table class="spans"><tbody>{[...spans].reverse().map((s) => (
 		<tr onClick={() => show(s)} title="Show it on the timeline">

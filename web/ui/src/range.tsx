@@ -8,7 +8,7 @@ import { at, getJson, getText, int } from './api';
 import { copyText } from './clipboard';
 import { completions, parseFilter } from './filter';
 import { bytes, count, duration, exact, moment } from './format';
-import { goTo } from './goto';
+import { goTo, showTime } from './goto';
 import { viewOf } from './permalink';
 import { BY_WORDS, RangeCompare, RangeTable } from './rangetable';
 import { useValue } from './store';
@@ -170,10 +170,8 @@ function Stays({ which, of, bucket, choose }: { which: string; of: RangeStats['s
 	const show = (goid: number, begin: number, end: number) => {
 		app.selected.set(goid);
 		current?.reveal(goid);
-		app.follow.set(false);
 		const from = begin - app.origin, to = (end || app.origin + app.now()) - app.origin, pad = Math.max((to - from) / 2, 1000);
-		current?.view.goTo(from - pad, to + pad);
-		current?.redraw();
+		showTime(from - pad, to + pad);
 	};
 	return <>
 		<table class="bars-table" aria-label={`Lengths of stays ${of.state}`}><thead><tr><th>{of.state} for</th><th class="num">Stays</th><th /></tr></thead>

@@ -5,6 +5,7 @@ import { app, NOTE_MAX } from './app';
 import { getJson, post } from './api';
 import { Dialog } from './dialog';
 import { rulerTime } from './format';
+import { goToRow, showTime } from './goto';
 import { useValue } from './store';
 import { current } from './timeline/scene';
 import { STATES } from 'contract';
@@ -163,19 +164,11 @@ function GoTo() {
 		if (time !== null) {
 			app.dialog.set('');
 			const v = current?.view, half = v ? (v.t1 - v.t0) / 2 : 5e9;
-			app.follow.set(false);
-			if (!v) app.jump = { from: time - half / 1.5, to: time + half / 1.5 };
-			app.view.set('timeline');
-			v?.goTo(time - half, time + half);
-			current?.redraw();
-			return;
+			return showTime(time - half, time + half);
 		}
 		if (!row) return;
-		app.view.set('timeline');
 		app.dialog.set('');
-		app.selected.set(row.goid);
-		if (!app.list.get().matched.includes(row)) app.browse.update({ filter: '' });
-		setTimeout(() => current?.reveal(row.goid), 50);
+		goToRow(row.goid);
 	};
 	return (
 		<Dialog title="Go to goroutine or time">

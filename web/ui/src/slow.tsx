@@ -4,7 +4,7 @@ import { STATES, STAY, type Stay } from 'contract';
 import { app } from './app';
 import { swatch } from './colors';
 import { duration, shortFunc } from './format';
-import { current } from './timeline/scene';
+import { showTime } from './goto';
 
 export const OF_LATE_NS = 60e9, STAYS_SHOWN = 4;
 
@@ -12,9 +12,7 @@ export function Slow({ stays, goTo }: { stays: Stay[]; goTo: (goid: number) => v
 	if (!stays.length) return <p class="muted">None kept.</p>;
 	const show = (s: Stay) => {
 		const from = s[STAY.begin] - app.origin, to = from + s[STAY.ns], pad = Math.max((to - from) / 3, 1000);
-		app.follow.set(false);
-		current?.view.goTo(from - pad, to + pad);
-		current?.redraw();
+		showTime(from - pad, to + pad);
 	};
 	return <table class="spans slow"><tbody>{stays.map((s) => {
 		const by = s[STAY.ended_by], who = by ? app.table?.rows.get(by)?.func : '';

@@ -5,8 +5,8 @@ import { app, type Why } from './app';
 import { at as url, getJson, int } from './api';
 import { swatch } from './colors';
 import { duration, exact } from './format';
+import { showTime } from './goto';
 import { useValue } from './store';
-import { current } from './timeline/scene';
 import { RUNNABLE, RUNNING, SYSCALL, UNKNOWN, WAITING } from 'contract';
 import { kindOf } from './waitkind';
 
@@ -114,10 +114,8 @@ function StayLine({ stay, asked }: { stay: Stay; asked: boolean }) {
 	return <p><i class="dot" style={{ background: swatch(app.look.get(), stay.state === 'runnable' ? RUNNABLE : WAITING, stay.reason) }} /><b>{stay.begin_known ? '' : '≥ '}{duration(stay.ns)}</b> {stay.state}{stay.reason ? `: ${stay.reason}` : ''}
 		{stay.end ? `, from ${app.timeText(from)}` : ', and goes on'}{!asked && stay.end ? <span class="muted"> (the longest kept)</span> : null}{' '}
 		<button class="link" onClick={() => {
-			app.follow.set(false);
 			if (stay.state === 'runnable') app.set({ cpus: true });
-			current?.view.goTo(from - pad, to + pad);
-			current?.redraw();
+			showTime(from - pad, to + pad);
 		}}>{stay.state === 'runnable' ? 'show it with the CPUs' : 'show it'}</button></p>;
 }
 
