@@ -32,7 +32,7 @@ interface Answer {
 interface Pointed { x: number; y: number; time: number; cpu: Cpu | null; span: LaneSpan | null; waiting: number | null }
 
 // How many wait at each time: [time, how many from there on].
-export function steps(waiters: Crowd['waiters'], now: number): [number, number][] {
+function steps(waiters: Crowd['waiters'], now: number): [number, number][] {
 	const changes = waiters.flatMap(({ begin, end }): [number, number][] => [[begin, 1], [end || now, -1]]).sort((a, b) => a[0] - b[0] || a[1] - b[1]);
 	let n = 0;
 	return changes.map(([time, by]) => [time, n += by]);
@@ -173,10 +173,20 @@ class Drawer {
 		for (let y = 0; y < height; y += 5) ctx.fillRect(x, y, 1, 3);
 	}
 
+	private counted: { of: Crowd; list: [number, number][]; most: number } | null = null;
+
+	// Counted once, not for each picture and each move of the pointer.
+	private countsOf(crowd: Crowd): { list: [number, number][]; most: number } {
+		if (this.counted?.of === crowd) return this.counted;
+		const list = steps(crowd.waiters, crowd.now), counted = { of: crowd, list, most: list.reduce((most, [, n]) => Math.max(most, n), 1) };
+		this.counted = counted;
+		return counted;
+	}
+
 	private drawCrowd(width: number): void {
 		const crowd = app.crowd.get(), { ctx, t } = this;
 		if (!crowd) return;
-		const y = this.lanes.length * LANE_H, list = steps(crowd.waiters, crowd.now), most = Math.max(1, ...list.map(([, n]) => n));
+		const y = this.lanes.length * LANE_H, { list, most } = this.countsOf(crowd);
 		ctx.fillStyle = t.colors.wait[crowd.kind] ?? t.colors.muted;
 		list.forEach(([time, n], i) => {
 			const x0 = this.x(time), x1 = i + 1 < list.length ? this.x(list[i + 1][0]) : x0;
@@ -224,7 +234,7 @@ class Drawer {
 		let waiting: number | null = null;
 		if (!cpu && crowd) {
 			waiting = 0;
-			for (const [when, n] of steps(crowd.waiters, crowd.now)) if (when <= time) waiting = n;
+			for (const [when, n] of this.countsOf(crowd).list) if (when <= time) waiting = n;
 		}
 		return { x, y, time, cpu, span, waiting };
 	}
