@@ -71,6 +71,18 @@ export const getConfig = () => getJson<Config>('/api/config');
 export const getSessions = () => getJson<Session[]>('/api/sessions');
 export const getStatus = (source: string, proc = chosen) => getJson<Status>(at(source, 'status', proc));
 
+// A session is read when it is first asked for.
+export async function untilReady(source: string, proc: number, stopped: () => boolean): Promise<Status | null> {
+	for (;;) {
+		const status = await getStatus(source, proc);
+		if (stopped()) return null;
+		if (status.state === 'failed') throw new ApiError(500, `session ${source}: ${status.error}`);
+		if (status.state === 'ready') return status;
+		await new Promise((resolve) => setTimeout(resolve, 200));
+		if (stopped()) return null;
+	}
+}
+
 export function getSeries(source: string, level: number, from: number, n: number): Promise<Series> {
 	return getJson(at(source, `series/${level}/${int(from)}?n=${n}`));
 }

@@ -2,10 +2,10 @@
 // Two recordings side by side, or one and what is live: what differs, by state, function and type.
 import { useEffect, useState } from 'preact/hooks';
 import { app } from './app';
-import { at, getJson, getSessions } from './api';
-import { bytes, clock, duration, exact } from './format';
+import { at, getJson, getSessions, untilReady } from './api';
+import { csvOf, difference, figure, ratio, type Unit } from './figures';
+import { clock, exact } from './format';
 import { copyText } from './clipboard';
-import { untilReady } from './rangetable';
 import { useValue } from './store';
 import type { Session, Status } from './types';
 
@@ -24,7 +24,6 @@ interface Side {
 	seconds: number;
 }
 
-type Unit = 'count' | 'bytes' | 'ns';
 interface Line { name: string; a: number; b: number; unit: Unit; fixed?: boolean }
 
 const SECTIONS: [Section, string][] = [['totals', 'Totals'], ['states', 'States'], ['functions', 'Functions'], ['types', 'Types']];
@@ -114,29 +113,15 @@ function lines(section: Section, metric: string, a: Side, b: Side): Line[] {
 	return join(of(a), of(b), m.unit);
 }
 
-function show(v: number, unit: Unit): string {
-	if (unit === 'bytes') return v < 0 ? `-${bytes(-v)}` : bytes(v);
-	if (unit === 'ns') return v ? duration(v) : '0';
-	return Number.isInteger(v) ? exact(v) : v.toFixed(Math.abs(v) < 10 ? 2 : 1);
-}
-
-const signed = (v: number, unit: Unit) => (v > 0 ? `+${show(v, unit)}` : show(v, unit));
-const ratio = (l: Line) => (!l.a && !l.b ? 1 : l.a ? l.b / l.a : Infinity);
-const sayRatio = (l: Line) => (!l.a && !l.b ? '' : !l.a ? 'only B' : !l.b ? 'only A' : `× ${(l.b / l.a).toFixed(l.b / l.a < 10 ? 2 : 0)}`);
+const grown = (l: Line) => (!l.a && !l.b ? 1 : l.a ? l.b / l.a : Infinity);
 
 const COLUMNS: [string, string, (l: Line) => number | string][] = [
 	['Name', '', (l) => l.name],
 	['A', 'num', (l) => l.a],
 	['B', 'num', (l) => l.b],
 	['B − A', 'num', (l) => Math.abs(l.b - l.a)],
-	['B : A', 'num', (l) => ratio(l)],
+	['B : A', 'num', grown],
 ];
-
-function csvOf(sorted: Line[], a: string, b: string): string {
-	const quote = (s: string) => `"${s.trim().replace(/"/g, '""')}"`;
-	return [`name,unit,${quote(`A ${a}`)},${quote(`B ${b}`)},difference`,
-		...sorted.map((l) => [quote(l.name), l.unit, l.a, l.b, l.b - l.a].join())].join('\n') + '\n';
-}
 
 export function Compare() {
 	const [a, b] = useValue(app.compare);
@@ -182,7 +167,7 @@ export function Compare() {
 				{metrics ? <select aria-label="What is compared" value={metric || Object.keys(metrics)[0]} onChange={(e) => setMetric(e.currentTarget.value)}>
 					{Object.entries(metrics).map(([id, m]) => <option value={id}>{m.label}</option>)}</select> : null}
 				<label class="check" title="Divided by the length of each: for recordings of different lengths"><input type="checkbox" checked={rate} onChange={(e) => setRate(e.currentTarget.checked)} />a second</label>
-				<button disabled={!both} onClick={() => void copyText(csvOf(sorted, a, b)).then(() => setCopied(true)).catch((e) => app.fail(e))}>{copied ? 'Copied' : 'Copy CSV'}</button>
+				<button disabled={!both} onClick={() => void copyText(csvOf(`A ${a}`, `B ${b}`, sorted.map((l) => ({ ...l, difference: l.b - l.a })))).then(() => setCopied(true)).catch((e) => app.fail(e))}>{copied ? 'Copied' : 'Copy CSV'}</button>
 				{both && (both.a.summary.exited_dropped || both.b.summary.exited_dropped) && section !== 'totals' && section !== 'types' ?
 					<span class="warn">goroutines that exited long ago are not kept and not counted here: A {exact(both.a.summary.exited_dropped)}, B {exact(both.b.summary.exited_dropped)}</span> : null}
 			</div>
@@ -193,8 +178,8 @@ export function Compare() {
 						<button class="link" onClick={() => setSort({ column: i, descending: sort?.column === i ? !sort.descending : cls === 'num' })}>
 							{label}{sort?.column === i ? (sort.descending ? ' ↓' : ' ↑') : ''}</button></th>))}</tr></thead>
 					<tbody>{sorted.slice(0, 2000).map((l) => (
-						<tr><td class="mono name">{l.name.startsWith('  ') ? <span class="indent" /> : null}{l.name}</td><td class="num">{show(l.a, l.unit)}</td><td class="num">{show(l.b, l.unit)}</td>
-							<td class="num"><b class={l.a === l.b ? 'muted' : ''}>{l.a === l.b ? '=' : signed(l.b - l.a, l.unit)}</b></td><td class="num muted">{sayRatio(l)}</td></tr>))}</tbody></table>}
+						<tr><td class="mono name">{l.name.startsWith('  ') ? <span class="indent" /> : null}{l.name}</td><td class="num">{figure(l.a, l.unit)}</td><td class="num">{figure(l.b, l.unit)}</td>
+							<td class="num"><b class={l.a === l.b ? 'muted' : ''}>{difference(l.b - l.a, l.unit)}</b></td><td class="num muted">{ratio(l.a, l.b, l.b / l.a)}</td></tr>))}</tbody></table>}
 		</div>
 	);
 }

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The selected time by one key, in pages; and the same beside a time that was kept, what differs most first.
 import { useEffect, useState } from 'preact/hooks';
+import type { ComponentChildren } from 'preact';
 import { app, type Kept, type RangeBy } from './app';
-import { at, ApiError, getJson, int } from './api';
+import { at, getJson, int, untilReady } from './api';
 import { copyText } from './clipboard';
 import { swatch } from './colors';
 import { word } from './filter';
+import { csvOf, difference, figure, ratio, type Unit } from './figures';
 import { bytes, duration, exact } from './format';
 import { goTo } from './goto';
-import { stateNumber, type Status } from './types';
+import { stateNumber } from './types';
 import { WAITING } from 'contract';
 
 interface Row {
@@ -37,7 +39,6 @@ export const BY_WORDS: Record<RangeBy, [string, string]> = {
 };
 const PAGE = 50, COMPARED_MAX = 5000;
 
-type Unit = 'count' | 'ns' | 'bytes';
 interface Column { id: string; label: string; unit: Unit; sort?: string; value: (r: Row) => number | null; fixed?: boolean }
 const COLUMNS: Record<string, Column> = {
 	goroutines: { id: 'goroutines', label: 'Goroutines', unit: 'count', sort: 'goroutines', value: (r) => r.goroutines, fixed: true },
@@ -56,8 +57,6 @@ const LIVES = [...WAITS, 'running', 'runnable', 'waiting', 'syscall', 'allocatio
 const SHOWN: Record<RangeBy, string[]> = { state: ['stays', 'time', 'longest'], reason: WAITS, waker: WAITS, function: LIVES, site: LIVES, caller: ['goroutines', 'allocations', 'bytes'] };
 const columnsOf = (by: RangeBy) => SHOWN[by].map((id) => COLUMNS[id]);
 
-const show = (v: number | null, unit: Unit) => (v === null ? '–' : unit === 'ns' ? (v ? duration(v) : '0') : unit === 'bytes' ? bytes(v) : exact(Math.round(v)));
-const signed = (v: number, unit: Unit) => (v < 0 ? '−' : '+') + show(Math.abs(v), unit);
 const dot = (by: RangeBy, key: string) => {
 	const look = app.look.get(), state = stateNumber(key.replace(/^\(|\)$/g, ''));
 	if (by !== 'reason' && by !== 'state') return null;
@@ -88,6 +87,13 @@ function Name({ by, row }: { by: RangeBy; row: { key: string; function?: string 
 		{row.function ? <span class="muted small"> {row.function}</span> : null}</td>;
 }
 
+// Which rows of how many these are, and the way to the others.
+function Pager({ page, total, none, go, children }: { page: number; total: number; none: string; go: (page: number) => void; children?: ComponentChildren }) {
+	const first = page * PAGE, end = Math.min(first + PAGE, total);
+	return <div class="pager"><span class="muted">{total ? `${exact(first + 1)}–${exact(end)} of ${exact(total)}` : none}{children}</span>
+		{total > PAGE ? <><button disabled={!page} onClick={() => go(page - 1)}>‹ Page</button><button disabled={end >= total} onClick={() => go(page + 1)}>Page ›</button></> : null}</div>;
+}
+
 export function RangeTable({ which, by }: { which: string; by: RangeBy }) {
 	const usual = by === 'caller' ? 'bytes' : 'time';
 	const [sort, setSort] = useState(usual);
@@ -108,7 +114,7 @@ export function RangeTable({ which, by }: { which: string; by: RangeBy }) {
 		};
 	}, [asked]);
 	if (got?.of !== `${which} ${by}`) return problem ? <div class="note bad" role="alert">{problem}</div> : <div class="empty">…</div>;
-	const { total, sum, rows } = got.table, first = page * PAGE;
+	const { total, sum, rows } = got.table;
 	const main = COLUMNS[usual], all = (by === 'caller' ? sum.alloc_bytes : sum.total_ns) || 1;
 	const head = (id: string, label: string, cls: string) => (
 		<th class={cls} aria-sort={order === id ? (id === 'key' ? 'ascending' : 'descending') : 'none'}><button class="link" onClick={() => setSort(id)}>{label}{order === id ? id === 'key' ? ' ↑' : ' ↓' : ''}</button></th>);
@@ -117,12 +123,11 @@ export function RangeTable({ which, by }: { which: string; by: RangeBy }) {
 			<thead><tr>{head('key', BY_WORDS[by][0], '')}{shown.map((c) => (c.sort ? head(c.sort, c.label, 'num') : <th class="num">{c.label}</th>))}<th>Share</th></tr></thead>
 			<tbody>{rows.map((r) => {
 				const share = 100 * (main.value(r) ?? 0) / all;
-				return <tr><Name by={by} row={r} />{shown.map((c) => <td class="num">{show(c.value(r), c.unit)}</td>)}
+				return <tr><Name by={by} row={r} />{shown.map((c) => <td class="num">{figure(c.value(r), c.unit)}</td>)}
 					<td><div class="share"><i style={{ width: `${share}%` }} />{share.toFixed(1)}%</div></td></tr>;
 			})}</tbody></table></div>
-		<div class="pager"><span class="muted">{total ? `${exact(first + 1)}–${exact(Math.min(first + PAGE, total))} of ${exact(total)}` : 'Nothing in it'}
-			{total ? `; all: ${exact(sum.goroutines)} goroutines, ${by === 'caller' ? `${exact(sum.allocations)} allocations, ${bytes(sum.alloc_bytes)}` : `${exact(sum.stays)} stays, ${duration(sum.total_ns)}`}` : ''}</span>
-			{total > PAGE ? <><button disabled={!page} onClick={() => setPage(page - 1)}>‹ Page</button><button disabled={first + PAGE >= total} onClick={() => setPage(page + 1)}>Page ›</button></> : null}</div>
+		<Pager page={page} total={total} none="Nothing in it" go={setPage}>
+			{total ? `; all: ${exact(sum.goroutines)} goroutines, ${by === 'caller' ? `${exact(sum.allocations)} allocations, ${bytes(sum.alloc_bytes)}` : `${exact(sum.stays)} stays, ${duration(sum.total_ns)}`}` : ''}</Pager>
 	</div>;
 }
 
@@ -130,18 +135,6 @@ export function RangeTable({ which, by }: { which: string; by: RangeBy }) {
 
 interface Side { rows: Map<string, Row>; total: number; seconds: number }
 interface RangeStats { states: { state: string; total_ns: number; stays: number; max_ns: number }[] }
-
-// A session is read when it is first asked for.
-export async function untilReady(source: string, proc: number, stopped: () => boolean): Promise<Status | null> {
-	for (;;) {
-		const status = await getJson<Status>(at(source, 'status', proc));
-		if (stopped()) return null;
-		if (status.state === 'failed') throw new ApiError(500, `session ${source}: ${status.error}`);
-		if (status.state === 'ready') return status;
-		await new Promise((resolve) => setTimeout(resolve, 200));
-		if (stopped()) return null;
-	}
-}
 
 // Numbers of goroutines mean nothing in another run: wakers are held against each other by function then.
 const keyFor = (by: RangeBy, other: boolean) => (by === 'waker' && other ? 'waker_function' : by);
@@ -156,10 +149,6 @@ async function load(source: string, proc: number, query: string, by: string, sor
 }
 
 interface Line { key: string; a: number; b: number }
-
-function csvOf(lines: Line[], column: Column): string {
-	return [`name,unit,A,B,difference`, ...lines.map((l) => `"${l.key.replace(/"/g, '""')}",${column.unit},${l.a},${l.b},${l.a - l.b}`)].join('\n') + '\n';
-}
 
 interface Pair { a: Side; b: Side }
 
@@ -207,18 +196,17 @@ export function RangeCompare({ which, seconds, by, kept, filter }: CompareProps)
 		<div class="pager">
 			<select aria-label="What is compared" value={column.id} onChange={(e) => setMetric(e.currentTarget.value)}>{columns.map((c) => <option value={c.id}>{c.label}</option>)}</select>
 			<label class="check" title="Divided by the length of each time"><input type="checkbox" checked={rate} onChange={(e) => setRate(e.currentTarget.checked)} />a second</label>
-			<button onClick={() => void copyText(csvOf(lines, column)).then(() => setCopied(true)).catch((e) => app.fail(e))}>{copied ? 'Copied' : 'Copy CSV'}</button>
+			<button onClick={() => void copyText(csvOf('A', 'B', lines.map((l) => ({ ...l, name: l.key, unit: column.unit, difference: l.a - l.b })))).then(() => setCopied(true)).catch((e) => app.fail(e))}>{copied ? 'Copied' : 'Copy CSV'}</button>
 			<span class="muted">A: {duration(pair.a.seconds * 1e9)} selected; B: {duration(pair.b.seconds * 1e9)} of {kept.source === 'live' ? 'what is live' : `session ${kept.source.slice(0, 8)}`}
 				{by === 'waker' && other ? '; wakers by their function, as numbers differ from run to run' : ''}</span>
 			{cut ? <b class="warn">More than {exact(COMPARED_MAX)} rows: only those among the first {exact(COMPARED_MAX)} of both are compared</b> : null}</div>
 		<div class="range-scroll" tabIndex={0} role="region" aria-label="A and B, what differs most first"><table>
 			<thead><tr><th>{BY_WORDS[by][0]}</th><th class="num">A{rate && !column.fixed ? ' a second' : ''}</th><th class="num">B{rate && !column.fixed ? ' a second' : ''}</th><th class="num" aria-sort="descending">A − B ↓</th><th class="num">A : B</th><th class="bars" /></tr></thead>
 			<tbody>{lines.slice(first, first + PAGE).map((l) => (
-				<tr><Name by={by === 'waker' && other ? 'caller' : by} row={l} /><td class="num">{show(l.a, column.unit)}</td><td class="num">{show(l.b, column.unit)}</td>
-					<td class="num"><b class={l.a === l.b ? 'muted' : ''}>{l.a === l.b ? '=' : signed(l.a - l.b, column.unit)}</b></td>
-					<td class="num muted">{!l.b ? 'only A' : !l.a ? 'only B' : `× ${(l.a / l.b).toFixed(l.a / l.b < 10 ? 2 : 0)}`}</td>
+				<tr><Name by={by === 'waker' && other ? 'caller' : by} row={l} /><td class="num">{figure(l.a, column.unit)}</td><td class="num">{figure(l.b, column.unit)}</td>
+					<td class="num"><b class={l.a === l.b ? 'muted' : ''}>{difference(l.a - l.b, column.unit)}</b></td>
+					<td class="num muted">{ratio(l.a, l.b, l.a / l.b)}</td>
 					<td class="bars"><i style={{ width: `${100 * Math.abs(l.a - l.b) / most}%` }} /></td></tr>))}</tbody></table></div>
-		<div class="pager"><span class="muted">{lines.length ? `${exact(first + 1)}–${exact(Math.min(first + PAGE, lines.length))} of ${exact(lines.length)}` : 'Nothing in either'}</span>
-			{lines.length > PAGE ? <><button disabled={!page} onClick={() => setPage(page - 1)}>‹ Page</button><button disabled={first + PAGE >= lines.length} onClick={() => setPage(page + 1)}>Page ›</button></> : null}</div>
+		<Pager page={page} total={lines.length} none="Nothing in either" go={setPage} />
 	</div>;
 }
