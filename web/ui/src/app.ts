@@ -18,7 +18,7 @@ export type ViewName = 'timeline' | 'memory' | 'overview' | 'flame' | 'leaks' | 
 export const VIEWS: [ViewName, string][] = [['timeline', 'Timeline'], ['memory', 'Memory'],
 	['overview', 'Overview'], ['flame', 'Flame'], ['leaks', 'Leaks'], ['sessions', 'Sessions'], ['compare', 'Compare']];
 
-export interface Browse {
+interface Browse {
 	filter: string;
 	sort: string;
 	descending: boolean;
@@ -48,7 +48,7 @@ export interface Kept {
 	from: number; // ns on the source's own clock, as the server has it
 	to: number;
 }
-export interface RangeChoice {
+interface RangeChoice {
 	by: RangeBy;
 	filter: string;
 	kept: Kept | null;
@@ -92,7 +92,7 @@ export interface Absent {
 	why: string;
 }
 
-export type Connection = 'connecting' | 'connected' | 'lost';
+type Connection = 'connecting' | 'connected' | 'lost';
 
 const ROWS_EVERY_MS = 500;
 const LIST_EVERY_MS = 250;

@@ -39,7 +39,7 @@ export function lookOf(config: Config, settings: UiSettings, dark: boolean): Loo
 }
 
 // The colour of what is shown so (waitkind.ts).
-export const colorOf = (look: Pick<Look, 'state' | 'wait'>, shown: number) => look.wait[kindShown(shown)] ?? look.state[shown];
+const colorOf = (look: Pick<Look, 'state' | 'wait'>, shown: number) => look.wait[kindShown(shown)] ?? look.state[shown];
 
 // A state beside its word, as CSS paints it: the one that is not known is striped, as on the timeline.
 export const swatch = (look: Pick<Look, 'state' | 'wait'>, which: number, reason = '') =>
@@ -93,7 +93,7 @@ export function mix(over: string, under: string, share: number): string {
 }
 
 // WCAG 2: relative luminance and contrast.
-export function luminance(color: string): number {
+function luminance(color: string): number {
 	const c = [1, 3, 5].map((i) => parseInt(color.slice(i, i + 2), 16) / 255)
 		.map((x) => (x <= 0.03928 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4));
 	return 0.2126 * c[0] + 0.7152 * c[1] + 0.0722 * c[2];

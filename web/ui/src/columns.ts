@@ -9,7 +9,7 @@ import type { Row } from './types';
 
 const BLOCK = Symbol('block'), AT = Symbol('at'); // no one's to print
 
-export const BLOCK_ROWS = 2048;
+const BLOCK_ROWS = 2048;
 const DOUBLES = 18, STRIDE = 22; // of 64 bits; the last four are halves in pairs
 
 interface Block {

@@ -7,7 +7,7 @@ import { csvOf, difference, figure, ratio, type Unit } from './figures';
 import { clock, exact } from './format';
 import { copyText } from './clipboard';
 import { useValue } from './store';
-import type { Session, Status } from './types';
+import { sum, type Session, type Status } from './types';
 
 interface Counts { goroutines: number; live: number; alloc_bytes: number; events: number; state_ns: Record<string, number> }
 interface Summary extends Counts {
@@ -66,8 +66,6 @@ function useSide(name: string): { side: Side | null; problem: string } {
 	}, [name]);
 	return got.name === name ? got : { side: null, problem: '' };
 }
-
-const sum = (o: Record<string, number>) => Object.values(o).reduce((x, y) => x + y, 0);
 
 // The same keys of both, in one line each.
 function join(a: Map<string, number>, b: Map<string, number>, unit: Unit): Line[] {

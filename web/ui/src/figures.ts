@@ -22,7 +22,7 @@ export function ratio(a: number, b: number, of: number): string {
 
 const quote = (s: string) => `"${s.trim().replace(/"/g, '""')}"`;
 
-export interface Compared { name: string; unit: Unit; a: number; b: number; difference: number }
+interface Compared { name: string; unit: Unit; a: number; b: number; difference: number }
 
 // `a`, `b`: what the columns are called.
 export function csvOf(a: string, b: string, lines: Compared[]): string {

@@ -13,7 +13,7 @@ import { stateNumber } from './types';
 import { textOn } from './colors';
 import { kindOf } from './waitkind';
 
-export interface FlameNode {
+interface FlameNode {
 	name: string;
 	kind: 'function' | 'site' | 'state' | 'type';
 	at?: string;
@@ -61,14 +61,14 @@ function normal(node: FlameNode, [many, much]: [string, string]): FlameNode {
 }
 
 // What is asked about: CPU and allocations are of the selected time, where there is one.
-export function question(by: FlameChoice['by'], goid: number | null): string {
+function question(by: FlameChoice['by'], goid: number | null): string {
 	const timed = by === 'cpu' || by === 'alloc', range = timed ? app.range.get() : null;
 	const filter = [app.browse.get().filter, range ? app.ranged.get().filter : ''].filter(Boolean).join(' ');
 	return `by=${by}${range ? `&from=${int(range.from + app.origin)}&to=${int(range.to + app.origin)}` : ''}` +
 		(timed && goid !== null ? `&goids=${goid}` : filter ? `&filter=${encodeURIComponent(filter)}` : '');
 }
 
-export async function getFlame(by: FlameChoice['by'], goid: number | null): Promise<Answer> {
+async function getFlame(by: FlameChoice['by'], goid: number | null): Promise<Answer> {
 	const got = await getJson<Answer>(at(app.source.get(), `flame?${question(by, goid)}`));
 	return { ...got, root: normal(got.root, FIGURES[by]) };
 }
@@ -87,7 +87,7 @@ const BOXES_MAX = 3000;
 const weigh = (n: FlameNode, by: FlameChoice['weight']) => (by === 'ns' ? n.ns : n.goroutines);
 const say = (v: number, weight: FlameChoice['weight'], by: FlameChoice['by']) => (weight !== 'ns' ? exact(v) : by === 'alloc' ? bytes(v) : duration(v));
 
-export function find(root: FlameNode, path: string[]): FlameNode[] {
+function find(root: FlameNode, path: string[]): FlameNode[] {
 	const chain = [root];
 	for (const name of path) {
 		const next = chain[chain.length - 1].children?.find((c) => c.name === name);
@@ -210,7 +210,7 @@ const COMPARABLE = 25; // samples: then one standard deviation is a fifth
 const timeOf = (ns: number) => app.timeText(ns - app.origin, 1e9);
 
 // What the samples are: how many, how fine, what of the time they stand for, and why there are none.
-export function CpuNote({ answer: a, brief }: { answer: Answer; brief?: boolean }) {
+function CpuNote({ answer: a, brief }: { answer: Answer; brief?: boolean }) {
 	const late = a.covered_from_ns !== undefined && a.covered_from_ns > (a.from ?? 0) + 1e6 && a.samples;
 	const gone = a.covered_from_ns !== undefined && a.to !== undefined && a.covered_from_ns >= a.to;
 	return <>

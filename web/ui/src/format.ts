@@ -7,7 +7,7 @@ const two = (n: number) => String(n).padStart(2, '0');
 // Of a minute, with two digits before the point.
 const seconds = (s: number, decimals: number) => s.toFixed(decimals).padStart(decimals ? decimals + 3 : 2, '0');
 
-export function digits(v: number): string {
+function digits(v: number): string {
 	const a = Math.abs(v);
 	if (a === 0) return '0';
 	if (a >= 100) return v.toFixed(0);

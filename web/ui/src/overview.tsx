@@ -4,13 +4,13 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
 import { app } from './app';
-import { at, getJson, getSeries, getText } from './api';
+import { at, getJson, getSeries } from './api';
 import { bytes, count, duration, exact } from './format';
 import { BusyHeat, getHeat, LatencyHeat, type Heat } from './heatmap';
 import { usePolled } from './poll';
 import { useValue } from './store';
 import { EVENT_TYPES, LEVEL_MAX, RUNNABLE, SERIES_LEVEL_MIN, SYSCALL } from 'contract';
-import { stateNumber, type Series } from './types';
+import { stateNumber, sum, type Series } from './types';
 
 interface Meter {
 	time_ms: number[];
@@ -97,8 +97,7 @@ const times = (s: Series) => s.lost.map((_, i) => (s.start_ns + i * s.width_ns -
 function Totals() {
 	const s = useValue(app.status);
 	if (!s || !app.usable) return null;
-	const events = Object.values(s.events).reduce((a, b) => a + b, 0);
-	const lost = Object.values(s.lost).reduce((a, b) => a + b, 0);
+	const events = sum(s.events), lost = sum(s.lost);
 	return <span class="totals">{exact(events)} events · <b class={lost ? 'bad' : ''}>{exact(lost)} lost</b> · {exact(s.live_total)} live · {exact(s.created)} created · {exact(s.exited)} exited
 		· {bytes(s.memory_bytes)} kept here{s.trimmed ? ` · ${exact(s.trimmed)} of ${exact(s.trimmed_of)} events trimmed${s.processes.length > 1 ? ', of all processes' : ''}` : ''}</span>;
 }
@@ -188,7 +187,7 @@ function Histogram({ buckets, color }: { buckets: number[]; color: string }) {
 function Health() {
 	const [text, setText] = useState<[string, unknown][]>([]);
 	useEffect(() => {
-		getText(at('live', 'health')).then((t) => setText(Object.entries(JSON.parse(t)).filter(([, v]) => typeof v !== 'object'))).catch(() => setText([]));
+		getJson<Record<string, unknown>>(at('live', 'health')).then((got) => setText(Object.entries(got).filter(([, v]) => typeof v !== 'object'))).catch(() => setText([]));
 	}, []);
 	if (!text.length) return null;
 	return <figure class="plot"><figcaption>Health</figcaption><dl class="health">{text.map(([k, v]) => <><dt>{k}</dt><dd>{String(v)}</dd></>)}</dl></figure>;

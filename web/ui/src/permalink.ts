@@ -65,7 +65,7 @@ function keptOf(text: string): { kept: Kept; comparing: true } | null {
 }
 
 // `still`: of what is on screen now, though it follows the present.
-export function linkText(still = false): string {
+function linkText(still = false): string {
 	const q = new URLSearchParams();
 	const b = app.browse.get(), v = current?.view, range = app.range.get();
 	if (app.source.get() !== 'live') q.set('source', app.source.get());

@@ -5,7 +5,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { app } from './app';
 import { useValue } from './store';
 
-export interface Polled<T> {
+interface Polled<T> {
 	value: T | null; // the last answer; null until there is one of this source
 	problem: string; // why the last question had none
 	refresh: () => void;

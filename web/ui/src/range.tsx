@@ -15,7 +15,7 @@ import { useValue } from './store';
 import { functionNames } from './toolbar';
 import { dayTime } from './walltime';
 import { current } from './timeline/scene';
-import { stateNumber } from './types';
+import { stateNumber, sum } from './types';
 
 interface RangeStats {
 	since_ns: number;
@@ -110,7 +110,7 @@ export function RangeBar() {
 				<span class="mono small" title={[range.from, range.to].map((t) => new Date(app.wallTime(t)).toISOString()).join(' to ')}>{app.timeText(range.from, step)} – {app.timeText(range.to, step)}
 					<span class="muted"> · {dayTime(range.from, step, app.day(zone))} – {dayTime(range.to, step, app.day(zone))} {zone === 'utc' ? 'UTC' : 'local'}</span></span>
 				<span class="muted">{stats ? `${exact(stats.goroutines)} goroutines, ${stats.created} created, ${stats.exited} exited, ` +
-					`${count(Object.values(stats.events).reduce((a, b) => a + b, 0))} events, ${bytes(stats.alloc_bytes)} allocated` : problem ? <b class="bad" role="alert">{problem}</b> : '…'}
+					`${count(sum(stats.events))} events, ${bytes(stats.alloc_bytes)} allocated` : problem ? <b class="bad" role="alert">{problem}</b> : '…'}
 					{stats && stats.since_ns - app.origin > range.from ? <b class="warn"> · events before {moment(stats.since_ns - app.origin)} are no longer kept</b> : null}
 					{stats?.exited_missing ? <b class="warn"> · {exact(stats.exited_dropped)} exited goroutines are no longer kept, and not in it</b> : null}</span>
 				{selected !== null ? <label class="check"><input type="checkbox" checked={only}

@@ -175,7 +175,7 @@ export interface Group {
 export type Entry = { group: Group; row?: undefined; lane?: undefined } | { row: Row; group?: undefined; lane?: undefined; pinned?: boolean } |
 	{ lane: Lane; row?: undefined; group?: undefined };
 
-export interface Query {
+interface Query {
 	filter: string;
 	sort: string;
 	descending: boolean;

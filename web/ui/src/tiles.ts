@@ -62,7 +62,7 @@ export interface Wanted {
 }
 
 // A group's tile is kept under its name; this says who is in it, as arguments for the server.
-export type GroupQuery = (name: string) => string;
+type GroupQuery = (name: string) => string;
 
 export class TileCache {
 	private tiles = new Map<string, RowTile>();

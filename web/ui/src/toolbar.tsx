@@ -11,7 +11,7 @@ import { completions } from './filter';
 import { ProcessName } from './process';
 import { GROUPS, SORTS } from './rows';
 import { useValue } from './store';
-import { processOf, type Status } from './types';
+import { processOf, sum, type Status } from './types';
 import { RUNNABLE, RUNNING, STATES, SYSCALL, WAITING, WAIT_KINDS } from 'contract';
 import { current } from './timeline/scene';
 import { stateHeight } from './timeline/strip';
@@ -80,8 +80,6 @@ function Metrics() {
 function Wholeness({ sign, title, label, text }: { sign: string; title: string; label: string; text: string }) {
 	return <button class={`metric ${sign}`} title={`${title}. Click, or I: is the picture whole?`} onClick={() => app.dialog.set('whole')}><i>{label}</i> {text}</button>;
 }
-
-const sum = (counts: Record<string, number>) => Object.values(counts).reduce((a, b) => a + b, 0);
 
 // What the session says of itself; what the tracer does now is of something else.
 function SessionMetrics({ status }: { status: Status | null }) {

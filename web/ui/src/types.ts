@@ -46,11 +46,14 @@ export interface Process {
 	executed?: string; // it ended by executing this
 }
 
+// Of all kinds of events.
+export const sum = (counts: Record<string, number>) => Object.values(counts).reduce((a, b) => a + b, 0);
+
 // By its number: those of before may not be kept any more.
 export const processOf = (status: Status | null | undefined, index: number) => status?.processes?.find((p) => p.index === index);
 
 // What was lost: a row of core/view/losses.c, where anything was.
-export interface Loss {
+interface Loss {
 	way: string;
 	count: number;
 	unit: string;

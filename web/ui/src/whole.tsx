@@ -8,6 +8,7 @@ import { Dialog } from './dialog';
 import { duration, exact } from './format';
 import { usePolled } from './poll';
 import { useValue } from './store';
+import { sum } from './types';
 
 interface Health { probes_level?: string; probes_in?: boolean; probes_off_ns?: number; probes_attached?: number; warning?: string[]; limit?: string[]; not_covered?: string }
 interface Audit { audit: string; state: string; meaning: string[]; difference: string[] }
@@ -29,7 +30,6 @@ export function Whole() {
 	}, EVERY_MS, []);
 	const warnings = value?.health?.warning ?? [];
 	if (!status?.events || !app.usable) return <Dialog title="Is the picture whole?">{warnings.length ? <ul class="bad">{warnings.map((text) => <li>{text}</li>)}</ul> : <p class="muted">Nothing is known yet.</p>}</Dialog>;
-	const sum = (counts: Record<string, number>) => Object.values(counts).reduce((a, b) => a + b, 0);
 	const events = sum(status.events), lost = sum(status.lost), losses = status.losses ?? [], { health, audit } = value ?? { health: null, audit: null };
 	const off = health?.probes_in === false, missing = losses.filter((l) => l.of === 'data' || l.of === 'sample');
 	const cut = losses.some((l) => l.way === 'torn' || l.way === 'unread');

@@ -10,7 +10,7 @@ import { firstAt, type Lane } from '../lanes';
 import { Pace } from '../pace';
 import type { Entry, Group } from '../rows';
 import { cellEnd, lookUp, TileCache, type RowTile, type Wanted } from '../tiles';
-import type { Edge, Row, Series } from '../types';
+import { sum, type Edge, type Row, type Series } from '../types';
 import { Frames } from './frames';
 import { Labels } from './labels';
 import { drawChosen, drawEdges, drawGrid, drawLoss, drawMarks, drawRange, drawRuler, drawSpanTexts, drawTrimmed, SPAN_TEXT_PX } from './paint';
@@ -53,7 +53,7 @@ function sourceName(): string {
 }
 
 // Of the label column, on a canvas of `w` px: as it was dragged to, within reason.
-export const labelWidth = (w: number, wanted: number) =>
+const labelWidth = (w: number, wanted: number) =>
 	Math.round(Math.min(Math.max(LABELS_MIN, w < 600 && wanted === LABELS_USUAL ? LABELS_NARROW : wanted), w * 0.6));
 
 export class Timeline implements Scene, Shown {
@@ -600,7 +600,7 @@ export class Timeline implements Scene, Shown {
 	private needSeries(): void {
 		const s = app.status.get();
 		if (!s || !app.usable) return;
-		const lost = Object.values(s.lost).reduce((a, b) => a + b, 0) + s.pyramid.missed;
+		const lost = sum(s.lost) + s.pyramid.missed;
 		if (!lost) return this.loss.forget();
 		const level = Math.max(SERIES_LEVEL_MIN, Math.min(LEVEL_MAX, Math.ceil(Math.log2(this.view.scale * 4))));
 		const from = Math.floor((this.view.t0 + app.origin) / 2 ** level);

@@ -347,7 +347,7 @@ export function drawRange(ctx: Ctx, t: Scene): void {
 // --- texts in wide spans ----------------------------------------------------------------------------
 
 // `ns`: of all of the span, whatever is in sight. `known`: its begin is; else it is at least so long.
-export function spanText(state: number, reason: string, ns: number, known: boolean, open: boolean): [name: string, length: string] {
+function spanText(state: number, reason: string, ns: number, known: boolean, open: boolean): [name: string, length: string] {
 	const why = waits(state) && reason ? reason : '';
 	return [why ? `${STATES[state]}: ${why}` : STATES[state], `${known ? '' : '≥ '}${duration(ns)}${open ? ' …' : ''}`];
 }

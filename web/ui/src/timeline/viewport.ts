@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // What part of time and of the rows is on screen, how it moves, and where it was before.
-export interface Place {
+interface Place {
 	t0: number; // ns at the left edge
 	scale: number; // ns per CSS pixel
 }
