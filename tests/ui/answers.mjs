@@ -3,7 +3,7 @@
 // its picture is whole, what took a goroutine's time: node answers.mjs URL [FOLDER for screenshots]
 import { serious } from './axe.mjs';
 import { assert, until } from './browser.mjs';
-import { nanoseconds, ready, run, selected, shot, view } from './page.mjs';
+import { ask, nanoseconds, ready, run, selected, shot, view } from './page.mjs';
 
 const [url] = process.argv.slice(2);
 
@@ -76,9 +76,7 @@ const steps = {
 		}
 	},
 	async "a goroutine's longest stays are in its panel, as the server has them"(page) {
-		await page.keyboard.press('g');
-		await page.keyboard.type('7');
-		await page.keyboard.press('Enter');
+		await ask(page, '7');
 		await page.locator('.slow tr').nth(3).waitFor();
 		const lengths = (await page.locator('.slow td.num').allTextContents()).map(nanoseconds);
 		assert(lengths.every((v, i) => v > 0 && (!i || v <= lengths[i - 1])), `not the longest first: ${lengths}`);

@@ -38,6 +38,13 @@ export const nanoseconds = (text) => {
 };
 export const selected = (page) => page.locator('.panel h2').textContent().catch(() => '');
 
+// Goes to a goroutine or a time by the dialog.
+export async function ask(page, text) {
+	await page.keyboard.press('g');
+	await page.keyboard.type(String(text));
+	await page.keyboard.press('Enter');
+}
+
 // Moves the pointer to the place that `place` finds (none: not yet), and again, until `shown` is there: rows
 // and tiles come when they come, and what stood at a place may have moved on meanwhile.
 export async function pointAt(page, what, place, shown) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The README's picture: node picture.mjs URL FILE
 import { open, until } from './browser.mjs';
-import { painted } from './page.mjs';
+import { ask, painted } from './page.mjs';
 
 const [url, file] = process.argv.slice(2);
 const { page, close } = await open({ width: 1280, height: 600 });
@@ -22,9 +22,7 @@ const moment = await until('a request with children', () => page.evaluate(() => 
 	}
 	return best;
 }), (m) => m);
-await page.keyboard.press('g');
-await page.keyboard.type(String(moment.goid));
-await page.keyboard.press('Enter');
+await ask(page, moment.goid);
 await page.locator('.panel .stack', { hasText: /goroutine \d+ \[/ }).waitFor();
 await page.evaluate(({ from, to }) => {
 	const pad = (to - from) * 0.7;

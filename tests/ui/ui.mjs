@@ -2,7 +2,7 @@
 // The UI as a person uses it, on the made-up server: node ui.mjs URL [FOLDER for screenshots]
 import { serious } from './axe.mjs';
 import { assert, until } from './browser.mjs';
-import { painted, pointAt, ready, run, selected, shot, view } from './page.mjs';
+import { ask, nanoseconds, painted, pointAt, ready, run, selected, shot, view } from './page.mjs';
 
 const [url] = process.argv.slice(2);
 // The middle of the first row on the page, which is in sight then.
@@ -118,9 +118,7 @@ const steps = {
 		await page.keyboard.press('p');
 		await until('its row is pinned', () => view(page), (v) => v.pinned);
 		await page.keyboard.press('p');
-		await page.keyboard.press('g');
-		await page.keyboard.type('7');
-		await page.keyboard.press('Enter');
+		await ask(page, '7');
 		await until('goroutine 7', () => selected(page), (t) => t === 'Goroutine 7');
 		await until('arrows of who woke it', () => view(page), (v) => v.edges > 0);
 		await page.keyboard.press('?');
@@ -142,9 +140,7 @@ const steps = {
 		const moved = await view(page);
 		await page.keyboard.press('w');
 		assert((await view(page)).scale < moved.scale, 'W does not zoom in');
-		await page.keyboard.press('g');
-		await page.keyboard.type('7');
-		await page.keyboard.press('Enter');
+		await ask(page, '7');
 		const middle = async () => { const v = await view(page); return (v.t0 + v.t1) / 2; };
 		const rests = () => page.waitForFunction(() => !window.timeline.view.target);
 		await until('7 is chosen', () => selected(page), (t) => t === 'Goroutine 7');
@@ -173,9 +169,7 @@ const steps = {
 			return rows.length ? { goid: rows[0].goid, parent: rows[0].parent, created: rows[0].created } : null;
 		});
 		assert(child, 'nobody made anybody');
-		await page.keyboard.press('g');
-		await page.keyboard.type(String(child.goid));
-		await page.keyboard.press('Enter');
+		await ask(page, child.goid);
 		await until('it is chosen', () => selected(page), (t) => t === `Goroutine ${child.goid}`);
 		await page.keyboard.press('f');
 		const made = await until('the arrow', () => page.evaluate(() => window.timeline.edges.find((e) => e.kind === 'create')), (e) => e);
@@ -205,9 +199,7 @@ const steps = {
 		// How many there are goes by the time that is seen.
 		await until('and closed', () => page.evaluate(() => window.timeline.entries), (list) => list.length && list.every((e) => e.group?.collapsed));
 		// Who is gone to has a row.
-		await page.keyboard.press('g');
-		await page.keyboard.type('11');
-		await page.keyboard.press('Enter');
+		await ask(page, '11');
 		await until('its group opens', () => page.evaluate(() => window.timeline.indexOf(11)), (i) => i > 0);
 		await page.locator('.panel-head').getByLabel('Close').click();
 		await page.getByLabel('Group').selectOption('none');
@@ -440,9 +432,7 @@ const steps = {
 	async 'going to a time'(page) {
 		const middle = async () => { const v = await view(page); return (v.t0 + v.t1) / 2; };
 		const to = async (text) => {
-			await page.keyboard.press('g');
-			await page.keyboard.type(text);
-			await page.keyboard.press('Enter');
+			await ask(page, text);
 		};
 		await to('5.5s');
 		await until('5.5 s', middle, (t) => Math.abs(t - 5.5e9) < 1e7);
@@ -522,8 +512,7 @@ const steps = {
 			window.timeline.reveal(goid);
 			return { ns, reason };
 		});
-		const unit = { s: 1e9, ms: 1e6, 'µs': 1e3 };
-		const lengths = (texts) => texts.map((t) => /(?:(\d+)m )?([\d.]+) ?(s|ms|µs)(?: …)?$/.exec(t)).filter(Boolean).map(([, m, n, u]) => (m ?? 0) * 60e9 + n * unit[u]);
+		const lengths = (texts) => texts.map((t) => /(?:\d+m )?[\d.]+ ?(?:s|ms|µs)(?: …)?$/.exec(t)).filter(Boolean).map(([text]) => nanoseconds(text));
 		await until(`waiting: ${stay.reason}, ${stay.ns} ns`, () => page.evaluate(() => window.timeline.said), (all) =>
 			lengths(all.filter((t) => t.includes(`waiting: ${stay.reason} `))).some((ns) => Math.abs(ns / stay.ns - 1) < 0.006));
 		await shot(page, 'span-text');
@@ -552,9 +541,7 @@ const steps = {
 		await until('time goes on', now, (t) => t > at + 3e9);
 		assert(await panel() === held, `${held} became ${await panel()}`);
 		assert(!await page.locator('.panel .warn', { hasText: 'after the picture was held' }).count(), 'it is of then');
-		await page.keyboard.press('g');
-		await page.keyboard.type('7');
-		await page.keyboard.press('Enter');
+		await ask(page, '7');
 		await page.locator('.panel .warn', { hasText: 'after the picture was held' }).waitFor();
 		await page.getByRole('button', { name: 'Resume', exact: true }).click();
 		await page.locator('.panel .warn', { hasText: 'after the picture was held' }).waitFor({ state: 'detached' });
@@ -570,9 +557,7 @@ const steps = {
 				return Response.json({ ...await response.json(), children: 0, children_known: Array.from({ length: 11 }, (_, i) => child(20 + i)) });
 			};
 		});
-		await page.keyboard.press('g');
-		await page.keyboard.type('6');
-		await page.keyboard.press('Enter');
+		await ask(page, '6');
 		await until('both', () => page.locator('.panel h3', { hasText: 'Children' }).textContent(), (t) => t === 'Children 11 known, 0 of them seen being made');
 		assert(await page.locator('.children button').count() === 11, 'not all of them');
 		await page.locator('.panel-head').getByLabel('Close').click();
@@ -672,9 +657,7 @@ const steps = {
 			const where = () => page.evaluate(() => [document.querySelector('.tools').getBoundingClientRect().height, window.timeline.canvas.getBoundingClientRect().y, window.timeline.rowTop(0)]);
 			const closed = await where();
 			assert(closed[0] < 48, `${width}: the toolbar is ${closed[0]} px high`);
-			await page.keyboard.press('g');
-			await page.keyboard.type('9');
-			await page.keyboard.press('Enter');
+			await ask(page, '9');
 			await page.locator('.panel .stack').waitFor();
 			assert(String(await where()) === String(closed), `${width}: ${closed} became ${await where()}`);
 			await page.locator('.panel-head').getByLabel('Close').click();

@@ -2,7 +2,7 @@
 // Processes, the flame graph, latency over time and comparing, on the made-up server with a second
 // process: node views.mjs URL [FOLDER for screenshots]
 import { assert, until } from './browser.mjs';
-import { painted, ready, run, shot } from './page.mjs';
+import { ask, painted, ready, run, shot } from './page.mjs';
 
 const [url] = process.argv.slice(2);
 const SECOND = 12; // goroutines of the second process
@@ -33,9 +33,7 @@ async function chooseSecond(page) {
 const processes = {
 	async 'another process can be chosen'(page) {
 		await chooseSecond(page);
-		await page.keyboard.press('g');
-		await page.keyboard.type('3');
-		await page.keyboard.press('Enter');
+		await ask(page, '3');
 		await until('its path', () => page.locator('.path code').first().textContent(), (t) => t === 'cat /mnt/xgotop/processes/4343/goroutines/3/status');
 		await page.locator('.panel .stack', { hasText: 'main.(*Ingest).consume' }).waitFor();
 		await shot(page, 'process');
@@ -299,9 +297,7 @@ const keys = {
 	async 'to who woke it'(page) {
 		const woken = await until('one that was woken', () => page.evaluate(() => window.timeline.entries.find((e) => e.row?.wokenBy && e.row.wokenBy !== e.row.goid &&
 			window.timeline.indexOf(e.row.wokenBy) >= 0)?.row.goid ?? 0), (goid) => goid > 0);
-		await page.keyboard.press('g');
-		await page.keyboard.type(String(woken));
-		await page.keyboard.press('Enter');
+		await ask(page, woken);
 		await until('it', () => chosen(page), (goid) => goid === woken);
 		// A timer may have woken it in the meantime; then the key has nowhere to go to.
 		await until('another one', async () => {
@@ -311,9 +307,7 @@ const keys = {
 	},
 	async 'hidden rows come back, compact rows are low'(page) {
 		// One that lives: the row of one that has exited may be out of the visible time.
-		await page.keyboard.press('g');
-		await page.keyboard.type('5');
-		await page.keyboard.press('Enter');
+		await ask(page, '5');
 		await until('it', () => chosen(page), (n) => n === 5);
 		// How many have exited in the visible time changes with it; how many live does not, much.
 		const goid = await chosen(page), living = await rows(page);

@@ -2,14 +2,12 @@
 // Lanes of CPUs, who ran instead and why one waited, on a recording of tests/targets/turns:
 // node why.mjs URL FOLDER LATE SPIN WANT HOLD AT
 import { assert, until } from './browser.mjs';
-import { run, shot } from './page.mjs';
+import { ask, run, shot } from './page.mjs';
 
 const [url, , late, spin, want, hold, at] = process.argv.slice(2);
 const go = async (page, goid) => {
 	await page.evaluate(() => window.timeline.canvas.focus());
-	await page.keyboard.press('g');
-	await page.keyboard.type(goid);
-	await page.keyboard.press('Enter');
+	await ask(page, goid);
 	await until('its panel', () => page.locator('.panel h2').textContent(), (t) => t === `Goroutine ${goid}`);
 };
 const cpus = (page) => page.getByLabel('CPUs', { exact: true }).and(page.locator('input'));
