@@ -24,8 +24,12 @@ run_cleanup() {
 trap run_cleanup EXIT
 trap 'exit 130' INT TERM
 
+# The last line says where: for who sees no more than the end of a log.
 fail() {
+	local i where=
 	echo "FAIL: $*" >&2
+	for i in $(seq 0 $((${#BASH_LINENO[@]} - 2))); do where+=" ${BASH_SOURCE[i + 1]##*/}:${BASH_LINENO[i]}"; done
+	echo "at$where, after $SECONDS s, load $(cut -d' ' -f1-3 /proc/loadavg)" >&2
 	exit 1
 }
 

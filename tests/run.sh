@@ -32,6 +32,7 @@ current= # the process group of what runs
 lanes=() # the processes that run what goes beside each other
 RESULTS=$TMP/results # a line each: status, name
 : >"$RESULTS"
+: >"$TMP/failures" # a line each; the log of the Nth is failed.N
 
 # The running case is ended, whose own trap cleans up after it.
 end_current() {
@@ -74,6 +75,8 @@ report() {
 		77) echo "SKIP $1: $(grep -h '^SKIP' "$4" | tail -n 1 | sed 's/^SKIP:* *//')" ;;
 		*)
 			echo "FAIL $1 (status $2, $3 s)"
+			echo "$1 (status $2, $3 s)" >>"$TMP/failures"
+			cp "$4" "$TMP/failed.$(wc -l <"$TMP/failures")"
 			if [ "$(wc -l <"$4")" -gt 80 ]; then
 				{ head -n 30 "$4"; echo "[...]"; tail -n 50 "$4"; } | sed 's/^/    /'
 			else
@@ -82,6 +85,21 @@ report() {
 			;;
 		esac
 	) 9>"$TMP/report.lock"
+}
+
+# reasons: of each failure what it says failed, and how its log ends; some 60 lines in all.
+reasons() {
+	local number=0 name each
+	each=$((60 / ($(wc -l <"$TMP/failures") + 1)))
+	each=$((each > 6 ? 6 : each < 2 ? 2 : each))
+	while read -r name; do
+		number=$((number + 1))
+		echo "why $name:"
+		{
+			grep -n -m 1 '^FAIL' "$TMP/failed.$number"
+			grep -n '[^ ]' "$TMP/failed.$number" | tail -n "$each"
+		} | sort -n -u -t: -k1,1 | cut -d: -f2- | cut -c 1-400 | sed 's/^/    /'
+	done <"$TMP/failures"
 }
 
 # limited SECONDS LOG COMMAND...: in a session of its own, so that nothing of it can stay behind;
@@ -152,18 +170,19 @@ unit_tests() {
 			echo "SKIP: says so" >"$log"
 			report "unit $test ($name)" 77 "$seconds" "$log"
 			;;
-		*) report "unit $test ($name)" "$result" "$seconds" "build-$name/meson-logs/xgotopfs-unit.txt" ;;
+		*) report "unit $test ($name)" "$result" "$seconds" "$log.$test" ;;
 		esac
-	done < <(python3 - "build-$name/meson-logs/xgotopfs-unit.json" <<'PY'
-import json, sys
+	done < <(python3 - "build-$name/meson-logs/xgotopfs-unit.json" "$log" <<'PY'
+import json, pathlib, sys
 try:
     lines = open(sys.argv[1], encoding="utf-8").read().splitlines()
 except OSError:
-    print("none could be run\tERROR\t0")
-    sys.exit()
+    lines = ['{"name": "none could be run", "result": "ERROR", "duration": 0}']
 for line in lines:
     test = json.loads(line)
-    print(test["name"].split(" / ")[-1], test["result"], round(test["duration"]), sep="\t")
+    name = test["name"].split(" / ")[-1]
+    pathlib.Path(f"{sys.argv[2]}.{name}").write_text(test.get("stdout", "") + test.get("stderr", ""), errors="replace")
+    print(name, test["result"], round(test["duration"]), sep="\t")
 PY
 	)
 }
@@ -296,9 +315,10 @@ for build in ${have_gcc:+gcc} ${have_asan:+asan}; do
 	while read -r job; do $job; done < <(cases "$build" alone)
 done
 
-# Once more, at the end: who reads only the tail of a long log knows which.
 passed=$(grep -c '^0	' "$RESULTS") skipped=$(grep -c '^77	' "$RESULTS")
 failed=$(grep -cv -e '^0	' -e '^77	' "$RESULTS")
+# Once more, at the end: who reads only the tail of a long log knows which, and why.
+reasons
 [ "$failed" -eq 0 ] || grep -v -e '^0	' -e '^77	' "$RESULTS" | sed 's/^[^	]*	/failed: /'
 summary="$passed passed, $failed failed"
 [ "$skipped" -eq 0 ] || summary="$summary, $skipped skipped"
