@@ -159,7 +159,7 @@ static const struct option table[] = {
 		 "may be given several times"},
 
 	{"record", OPTION_FLAG, "storage", NULL, NULL, FIELD(record),
-	 .help = "record a session without the web UI"},
+	 .help = "record a session without the web UI; -record=false: none with it"},
 	{"storage-format", OPTION_TEXT, "storage", "FORMAT", "protobuf", FIELD(storage_format),
 	 .choices = "protobuf|jsonl", .help = "format of a recorded session: protobuf or jsonl"},
 	{"storage-dir", OPTION_TEXT, "storage", "PATH", "./sessions", FIELD(storage_dir),
@@ -381,12 +381,23 @@ static int check_output(struct reading *r)
 				  "what a background process prints");
 }
 
-/* As the original: the web UI lives from a recording, and whoever says how to store wants it. */
+/* As the original: with the web UI it is recorded, and whoever says how to store wants it. But who
+ * says no is heard: on the command line whatever else is there, in the file where the command line
+ * does not say how to store. */
 static bool asks_for_recording(const struct reading *r)
 {
-	return r->c->web || r->c->record || on_command_line(r, "storage-format") ||
-	       on_command_line(r, "storage-dir") || on_command_line(r, "storage-max-size") ||
-	       on_command_line(r, "storage-max-age");
+	bool stores = on_command_line(r, "storage-format") || on_command_line(r, "storage-dir") ||
+		      on_command_line(r, "storage-max-size") ||
+		      on_command_line(r, "storage-max-age");
+
+	switch (option_set_source(&r->set, "record")) {
+	case OPTION_COMMAND_LINE:
+		return r->c->record;
+	case OPTION_FILE:
+		return r->c->record || stores;
+	default:
+		return r->c->web || stores;
+	}
 }
 
 static int config_check(struct reading *r)

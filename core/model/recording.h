@@ -46,6 +46,8 @@ struct recording {
 	uint64_t torn_bytes;    /* after the last whole record, that could not be read … */
 	char torn_why[128];     /* … because; "" */
 	uint64_t unread_events; /* that it says it has, beyond those that were read */
+	uint64_t skipped;       /* events of a type that does not exist */
+	uint64_t out_of_range;  /* fields (cpu, line, pid, nth) that cannot be, taken as absent */
 };
 
 /* "none", "running", "stopped", "done". */

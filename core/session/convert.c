@@ -272,6 +272,9 @@ static int convert_all(struct convert *c)
 			 (unsigned long long)end.good_bytes);
 	if (end.warning[0])
 		log_warn("session %s: %s", c->config->session, end.warning);
+	if (end.skipped)
+		log_warn("session %s: %llu events are of no type that exists: left out",
+			 c->config->session, (unsigned long long)end.skipped);
 	if (end.out_of_range)
 		log_warn("session %s: %llu numbers of optional keys (cpu, line, pid, nth) are out "
 			 "of "

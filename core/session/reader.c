@@ -267,6 +267,12 @@ int session_reader_next(struct session_reader *r, struct session_chunk *ret)
 	return more;
 }
 
+bool session_reader_begins(int fd, enum session_format format, uint64_t bytes)
+{
+	return format == SESSION_JSONL ? reader_jsonl_begins(fd, bytes)
+				       : reader_pb_begins(fd, bytes);
+}
+
 int session_reader_seek(struct session_reader *r, uint64_t offset)
 {
 	if (offset > reader_file_size(r))
@@ -343,6 +349,8 @@ void session_end_recording(const struct session_end *end, struct recording *ret)
 {
 	ret->torn_bytes = end->missing_bytes;
 	ret->unread_events = end->unread_events;
+	ret->skipped = end->skipped;
+	ret->out_of_range = end->out_of_range;
 	if (end->missing_bytes)
 		snprintf(ret->torn_why, sizeof(ret->torn_why), "%s", end->reason);
 }

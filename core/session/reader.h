@@ -61,6 +61,9 @@ int session_reader_open_fd(int fd, enum session_format format, struct names *nam
 			   struct session_reader **ret);
 /* Why a session could not be opened, in words. */
 void session_open_error(int err, char *why, size_t size);
+/* Is the first record of an events file of `bytes` bytes whole? A look at its head alone; also true
+ * when that cannot be read. fd stays where it is. */
+bool session_reader_begins(int fd, enum session_format format, uint64_t bytes);
 void session_reader_close(struct session_reader *r);
 
 /* 1: *ret is the next chunk; 0: the end (ask session_reader_end() which); -errno: cannot read.

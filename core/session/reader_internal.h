@@ -83,5 +83,8 @@ int reader_stop(struct session_reader *r, const char *fmt, ...) PRINTF_LIKE(2, 3
 /* session_reader_next() of a format. */
 int reader_pb_next(struct session_reader *r, struct session_chunk *ret);
 int reader_jsonl_next(struct session_reader *r, struct session_chunk *ret);
+/* session_reader_begins() of a format. */
+bool reader_pb_begins(int fd, uint64_t bytes);
+bool reader_jsonl_begins(int fd, uint64_t bytes);
 
 #endif

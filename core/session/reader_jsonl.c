@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* events.jsonl: one event a line. See json_line.h for a line, reader.h for where a session ends. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/session/json_line.h"
 #include "core/session/reader_internal.h"
 
-#define KINDS 27 /* reflect.Kind: as in tables.c */
+#define KINDS       27             /* reflect.Kind: as in tables.c */
+#define FIRST_BYTES ((size_t)4096) /* longer than nearly all lines */
 
 static uint32_t intern(struct session_reader *r, const struct json_text *text)
 {
@@ -169,6 +172,24 @@ static void give(struct session_reader *r, struct json_line *line, struct sessio
 		ev->site_id = names_add_site(r->names, site);
 	}
 	chunk->n++;
+}
+
+/* A line begins with a {, behind space at most; the last one may have no end, but is whole then. */
+bool reader_jsonl_begins(int fd, uint64_t bytes)
+{
+	size_t size = (size_t)MIN(bytes, SESSION_LINE_MAX + 1);
+	cleanup_free_ char *text = malloc(size);
+	struct json_line line;
+	ssize_t n = text ? pread(fd, text, MIN(size, FIRST_BYTES), 0) : -1;
+
+	if (n <= 0)
+		return true; /* nobody knows */
+	if (!memchr("{ \t\r\n", *text, 5))
+		return false;
+	if (!memchr(text, '\n', (size_t)n) && (size_t)n < size)
+		n = pread(fd, text, size, 0);
+	return n <= 0 || memchr(text, '\n', (size_t)n) ||
+	       ((size_t)n == bytes && !json_line_parse(text, (size_t)n, &line));
 }
 
 /*

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include "core/base/text.h"
@@ -322,6 +323,16 @@ static int single_event(struct session_reader *r, uint32_t len, struct session_c
 	give(r, chunk);
 	window_take(r, 4 + len);
 	return 0;
+}
+
+bool reader_pb_begins(int fd, uint64_t bytes)
+{
+	uint8_t head[8] = {0};
+	ssize_t n = pread(fd, head, sizeof(head), 0);
+	unsigned header = le32(head) == BATCH_MARKER ? 8 : 4;
+
+	return n < 0 || (n >= (ssize_t)header && le32(head + header - 4) <= bytes - header &&
+			 le32(head + header - 4) <= SESSION_RECORD_MAX);
 }
 
 /*

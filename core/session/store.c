@@ -12,6 +12,7 @@
 #include "core/base/safe_file.h"
 #include "core/base/text.h"
 #include "core/session/archive.h"
+#include "core/session/reader.h"
 
 /* A session of the original has no lock: with no end, and changed this recently, it may run. */
 #define FRESH_NS (60 * (int64_t)NS_PER_SEC)
@@ -157,21 +158,17 @@ static bool add_files(int dir, struct session_info *ret)
 	return any;
 }
 
-/* Are there no events where metadata counts some? A look at the first byte: a line
- * begins with a {, behind space at most. */
+/* Are there no events where metadata counts some? A look at the first record: is it whole? */
 static bool is_unreadable(int dir, const struct session_info *info)
 {
 	cleanup_close_ int fd = -1;
-	char first;
 
 	if (!info->has_events || !info->meta.event_count)
 		return false;
 	if (!info->events_bytes)
 		return true;
-	if (info->format != SESSION_JSONL)
-		return false;
-	fd = file_open_at(dir, session_format_file(SESSION_JSONL));
-	return fd >= 0 && read(fd, &first, 1) == 1 && !memchr("{ \t\r\n", first, 5);
+	fd = file_open_at(dir, session_format_file(info->format));
+	return fd >= 0 && !session_reader_begins(fd, info->format, info->events_bytes);
 }
 
 static int get_info(int dir, const char *id, struct session_info *ret)

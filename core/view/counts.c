@@ -28,9 +28,20 @@ static int most_first(const void *a, const void *b)
 	return x->key < y->key ? -1 : x->key > y->key;
 }
 
-/* The first row is all of them. */
+static void emit_all(struct emit *e, const char *name, bool known, uint64_t n)
+{
+	emit_row(e);
+	emit_string(e, NULL, name);
+	if (known)
+		emit_u64(e, NULL, n);
+	else
+		emit_unknown(e, NULL);
+	emit_row_end(e);
+}
+
+/* The first row is all of them; while there are more that nobody has read yet, a row says so. */
 static int show(const struct view *v, const struct view_query *q, struct groups *counts,
-		const char *what, uint64_t all, name_fn *name, struct buf *out)
+		const char *what, bool unread, uint64_t all, name_fn *name, struct buf *out)
 {
 	const char *const columns[] = {what, "goroutines"};
 	cleanup_buf_ struct buf text = BUF_INIT;
@@ -40,10 +51,9 @@ static int show(const struct view *v, const struct view_query *q, struct groups 
 	groups_sort(counts, most_first);
 	rows = (const void *)counts->rows;
 	emit_table_begin(&e, q->form, columns, ARRAY_SIZE(columns), out);
-	emit_row(&e);
-	emit_string(&e, NULL, "(all)");
-	emit_u64(&e, NULL, all);
-	emit_row_end(&e);
+	emit_all(&e, "(all)", !unread, all);
+	if (unread)
+		emit_all(&e, "(" VIEW_UNREAD ")", false, 0);
 	for (size_t i = 0; i < counts->n && !emit_cut(&e, counts->n - i); i++) {
 		buf_reset(&text);
 		name(v, &rows[i], &text);
@@ -102,25 +112,30 @@ static int count_each(const struct view *v, const struct view_query *q, bool by_
 int view_count_states(const struct view *v, struct view_query *q, struct buf *out)
 {
 	struct groups counts = GROUPS_INIT(struct count);
+	bool unread = view_unread(v, q->proc);
 	uint64_t all;
 	int err = count_each(v, q, false, &counts, &all);
 
-	return err ? err : show(v, q, &counts, "state", all, add_state_name, out);
+	unread |= view_unread(v, q->proc);
+	return err ? err : show(v, q, &counts, "state", unread, all, add_state_name, out);
 }
 
 int view_count_waits(const struct view *v, struct view_query *q, struct buf *out)
 {
 	struct groups counts = GROUPS_INIT(struct count);
+	bool unread = view_unread(v, q->proc);
 	uint64_t all;
 	int err = count_each(v, q, true, &counts, &all);
 
-	return err ? err : show(v, q, &counts, "wait_reason", all, add_name, out);
+	unread |= view_unread(v, q->proc);
+	return err ? err : show(v, q, &counts, "wait_reason", unread, all, add_name, out);
 }
 
 int view_count_funcs(const struct view *v, struct view_query *q, struct buf *out)
 {
 	struct groups counts = GROUPS_INIT(struct count);
 	cleanup_free_ struct model_function *list = NULL;
+	bool unread = view_unread(v, q->proc);
 	uint64_t all = 0;
 	size_t n = 0;
 	int err = model_functions(v->model, q->proc, &list, &n);
@@ -135,7 +150,8 @@ int view_count_funcs(const struct view *v, struct view_query *q, struct buf *out
 		groups_free(&counts);
 		return err;
 	}
-	return show(v, q, &counts, "function", all, add_name, out);
+	unread |= view_unread(v, q->proc);
+	return show(v, q, &counts, "function", unread, all, add_name, out);
 }
 
 /* --- what memory tells ------------------------------------------------------------------------ */
@@ -167,7 +183,7 @@ int view_count_objects(const struct view *v, struct view_query *q, struct buf *o
 		groups_free(&counts);
 		return err;
 	}
-	return show(v, q, &counts, "object", all, add_address, out);
+	return show(v, q, &counts, "object", false, all, add_address, out);
 }
 
 /* Behind the entries that have the label of number i. */

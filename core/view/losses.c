@@ -35,6 +35,9 @@ const struct loss_way loss_ways[] = {
 	WAY(torn, "bytes", DATA, "of the recorded session could not be read", "", .said = true),
 	WAY(unread, "events", DATA, "that the recorded session counts are not in what was read",
 	    ""),
+	WAY(skipped, "events", DATA, "of the recorded session are of no type that exists", ""),
+	WAY(out_of_range, "fields", DATA,
+	    "of the recorded session (cpu, line, pid, nth) cannot be: taken as absent", ""),
 	WAY(nameless, "names", DATA, "not kept: the table of names is full", "a new start"),
 	WAY(alloc_samples, "samples", SAMPLE,
 	    "of allocations lost: sampled bytes and sites are too low by them", ""),
@@ -116,6 +119,8 @@ static void count_readers(const struct view *v, struct losses *ret)
 	ret->recording_nameless = rec.nameless;
 	ret->torn = rec.torn_bytes;
 	ret->unread = rec.unread_events;
+	ret->skipped = rec.skipped;
+	ret->out_of_range = rec.out_of_range;
 	ret->stdout_missed = feed_missed(feed, FEED_STDOUT);
 	ret->stream_missed = feed_missed(feed, FEED_STREAM);
 	ret->mount_missed = feed_missed(feed, FEED_MOUNT);

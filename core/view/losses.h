@@ -32,8 +32,8 @@ struct loss_way {
 struct losses {
 	uint64_t ring_full, unreadable, absent_fields, outside_namespace, unfollowed, undecodable,
 		left_in_rings, malformed, unknown_process, untracked_goroutines,
-		untracked_allocations, torn, unread, nameless, alloc_samples, cpu_samples,
-		offcpu_samples, creation_samples, recording_missed, not_recorded,
+		untracked_allocations, torn, unread, skipped, out_of_range, nameless, alloc_samples,
+		cpu_samples, offcpu_samples, creation_samples, recording_missed, not_recorded,
 		recording_nameless, stdout_missed, stream_missed, mount_missed, download_missed,
 		timeline_missed, events_forgotten, goroutines_forgotten, timeline_forgotten;
 };

@@ -315,19 +315,38 @@ static int compare(const void *a, const void *b, void *ctx)
 	return order ? order : (x->key > y->key) - (x->key < y->key);
 }
 
-/* Has a table by this key allocations? */
+/* What a table by this key has; the rest is none in its rows and in their sum, and not 0. */
 static bool counts_allocations(const struct table *t)
 {
 	return t->by == BY_FUNCTION || t->by == BY_SITE || t->by == BY_CALLER;
 }
 
+static bool counts_stays(const struct table *t)
+{
+	return t->by != BY_CALLER;
+}
+
+/* Wakers end waits alone. */
+static bool counts_column(const struct table *t, unsigned column)
+{
+	return counts_stays(t) &&
+	       (column == WAITING || (t->by != BY_WAKER && t->by != BY_WAKER_FUNCTION));
+}
+
 /* --- as text ---------------------------------------------------------------------------------- */
+
+static void emit_sum(struct emit *e, bool has, uint64_t value)
+{
+	if (has)
+		emit_u64(e, NULL, value);
+	else
+		emit_none(e, NULL);
+}
 
 static void emit_row_of(struct emit *e, const struct table *t, const struct row *row)
 {
 	cleanup_buf_ struct buf key = BUF_INIT;
 	bool is_waker = t->by == BY_WAKER && row->key && row->key != KEY_GOES_ON;
-	bool allocates = counts_allocations(t);
 	struct goroutine waker;
 
 	add_key(t, row->key, &key);
@@ -341,18 +360,13 @@ static void emit_row_of(struct emit *e, const struct table *t, const struct row 
 	else
 		emit_string(e, NULL, names_string(model_names(t->v->model), waker.start_func_id));
 	emit_u64(e, NULL, row->goroutines);
-	emit_u64(e, NULL, row->stays);
-	emit_u64(e, NULL, row->ns);
-	emit_u64(e, NULL, row->max_ns);
+	emit_sum(e, counts_stays(t), row->stays);
+	emit_sum(e, counts_stays(t), row->ns);
+	emit_sum(e, counts_stays(t), row->max_ns);
 	for (unsigned i = 0; i < COLUMNS; i++)
-		emit_u64(e, NULL, row->state_ns[i]);
-	if (allocates) {
-		emit_u64(e, NULL, row->allocations);
-		emit_u64(e, NULL, row->bytes);
-	} else {
-		emit_none(e, NULL);
-		emit_none(e, NULL);
-	}
+		emit_sum(e, counts_column(t, i), row->state_ns[i]);
+	emit_sum(e, counts_allocations(t), row->allocations);
+	emit_sum(e, counts_allocations(t), row->bytes);
 	emit_row_end(e);
 }
 
@@ -372,7 +386,6 @@ static int emit_rows(const struct table *t, enum view_form form, struct buf *out
 	return emit_table_end(&e);
 }
 
-/* Nothing, as in the rows, where the key has none. */
 static void json_sum(const char *key, bool has, uint64_t value, struct buf *out)
 {
 	if (has)
@@ -397,8 +410,8 @@ static int as_json(const struct table *t, struct buf *out)
 	json_key(out, "sum");
 	buf_addc(out, '{');
 	json_ku(out, "goroutines", t->total.goroutines);
-	json_sum("stays", t->by != BY_CALLER, t->total.stays, out);
-	json_sum("total_ns", t->by != BY_CALLER, t->total.ns, out);
+	json_sum("stays", counts_stays(t), t->total.stays, out);
+	json_sum("total_ns", counts_stays(t), t->total.ns, out);
 	json_sum("allocations", counts_allocations(t), t->total.allocations, out);
 	json_sum("alloc_bytes", counts_allocations(t), t->total.bytes, out);
 	buf_addc(out, '}');

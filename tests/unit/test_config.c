@@ -94,6 +94,15 @@ static void dashes_values_and_words_mix(void **state)
 	assert_true(c.records);
 	config_free(&c);
 
+	expect_ok(&c, storage, sizeof(storage), "-pid 1 -web");
+	assert_true(c.records);
+	config_free(&c);
+
+	expect_ok(&c, storage, sizeof(storage),
+		  "-pid 1 -web -record=false -storage-dir /x -storage-format jsonl");
+	assert_false(c.records);
+	config_free(&c);
+
 	expect_ok(&c, storage, sizeof(storage), "-pid 1 -batch-size 1048576 -s");
 	assert_int_equal(c.batch_size, 1 << 20);
 	assert_false(c.records);

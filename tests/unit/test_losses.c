@@ -171,6 +171,16 @@ static void test_torn_session(void **state)
 	x->recording = (struct recording){.unread_events = 7};
 	assert_non_null(strstr(render(x, view_health), "verdict incomplete: see the warnings\n"));
 	assert_non_null(strstr(render(x, view_losses), "\nunread\t7\tevents\tdata\t"));
+	/* Read, and of no use. */
+	x->recording = (struct recording){.skipped = 2, .out_of_range = 9};
+	assert_non_null(strstr(render(x, view_health), "verdict incomplete: see the warnings\n"));
+	assert_non_null(strstr(x->out.data, "\nwarning 2 events of the recorded session are of no "
+					    "type that exists\n"));
+	assert_non_null(strstr(x->out.data, "\nwarning 9 fields of the recorded session (cpu, "
+					    "line, pid, nth) cannot be: taken as absent\n"));
+	assert_non_null(strstr(render(x, view_stats), "\nloss_skipped 2\n"));
+	assert_non_null(strstr(x->out.data, "\nloss_out_of_range 9\n"));
+	assert_non_null(strstr(render(x, view_losses), "\nout_of_range\t9\tfields\tdata\t"));
 }
 
 /* Samples are estimates: that some are lost is no warning, but is not hidden either. */
@@ -238,6 +248,7 @@ static void live_probes(void *ctx, unsigned proc, struct live_probes *ret)
 static void test_unread(void **state)
 {
 	static view_fn *const fns[] = {view_stats, view_health};
+	static view_fn *const counts[] = {view_count_states, view_count_waits, view_count_funcs};
 	struct fixture *x = *state;
 
 	x->live.probes = live_probes;
@@ -252,6 +263,12 @@ static void test_unread(void **state)
 		assert_non_null(strstr(text, "\ngoroutines_as events, exact in time of those that "
 					     "are known: not all goroutines have been read yet\n"));
 	}
+	for (unsigned i = 0; i < ARRAY_SIZE(counts); i++) {
+		const char *text = render(x, counts[i]);
+
+		assert_non_null(strstr(text, "\n(all)\t?\n(not all goroutines have been read "
+					     "yet)\t?\n"));
+	}
 	assert_null(strstr(render(x, view_metrics), "xgotopfs_goroutines{"));
 	assert_non_null(strstr(x->out.data, "states_in_doubt{pid=\"4711\"} 1\n"));
 	/* By memory alone, and it was never read. */
@@ -263,6 +280,8 @@ static void test_unread(void **state)
 	x->probes.as_of_ns = T0;
 	assert_non_null(strstr(render(x, view_stats), "\ngoroutines_live 1\n"));
 	assert_non_null(strstr(render(x, view_metrics), "xgotopfs_goroutines{"));
+	assert_non_null(strstr(render(x, view_count_states), "\n(all)\t1\n"));
+	assert_null(strstr(x->out.data, "(not all"));
 	x->probes.off = 0;
 	assert_non_null(strstr(render(x, view_health), "\ngoroutines_live 1\n"));
 	assert_non_null(strstr(x->out.data, "\ngoroutines_as events, exact in time\n"));

@@ -357,6 +357,7 @@ static void test_out_of_range(void **state)
 	struct player p;
 	struct model_totals totals;
 	struct replay_stats stats;
+	struct recording told;
 
 	fixture_open(&f, 1000);
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++)
@@ -364,9 +365,12 @@ static void test_out_of_range(void **state)
 			 "{\"timestamp\":%u,\"event_type\":3,\"goroutine\":1,"
 			 "\"parent_goroutine\":0,\"attributes\":[8,2,0,0,0],%s}\n",
 			 1000 + i, bad[i]);
+	strcat(lines, "{\"timestamp\":2000,\"event_type\":99,\"goroutine\":1,"
+		      "\"parent_goroutine\":0,\"attributes\":[0,0,0,0,0]}\n");
 	make_original(&f, "events.jsonl", lines, strlen(lines));
 	convert_saying(&f, f.id, said);
 	assert_non_null(strstr(said, ": 7 numbers of optional keys"));
+	assert_non_null(strstr(said, ": 1 events are of no type that exists"));
 	assert_null(strstr(said, "is not kept"));
 	player_open(&p, f.dir, f.id, 0);
 	assert_true(replay_wait(p.replay, DEADLINE));
@@ -374,6 +378,9 @@ static void test_out_of_range(void **state)
 	assert_int_equal(totals.events[EVENT_NEWOBJECT], 7);
 	replay_stats(p.replay, &stats);
 	assert_int_equal(stats.end.out_of_range, 7); /* however often they were read */
+	replay_recording(p.replay, &told);           /* stats, health and REST have it from there */
+	assert_int_equal(told.out_of_range, 7);
+	assert_int_equal(told.skipped, 1);
 	player_close(&p);
 	fixture_close(&f);
 }
@@ -543,6 +550,80 @@ static void test_torn_state(void **state)
 	assert_int_equal(info.state, SESSION_CUT_OFF);
 	close(fd);
 	close(dir);
+	store_free(store);
+	fixture_close(&f);
+}
+
+/* Nor is one whose first record is torn, wherever that is. A line is whole without its end. */
+static void test_torn_first(void **state)
+{
+	for (enum session_format format = SESSION_PROTOBUF; format <= SESSION_JSONL; format++) {
+		struct session_info info;
+		struct store *store;
+		struct fixture f;
+		size_t len, first;
+		char *data;
+		int dir, fd;
+
+		fixture_open(&f, 100000);
+		fixture_record(&f, format, 20, 30);
+		assert_int_equal(store_new(f.dir, &store), 0);
+		dir = fixture_folder(&f);
+		data = read_whole(dir, session_format_file(format), &len);
+		first = format == SESSION_JSONL ? strcspn(data, "\n")
+						: 8u + (uint8_t)data[4] + 256u * (uint8_t)data[5];
+		assert_true(first > 20 && first < len);
+		fd = openat(dir, session_format_file(format), O_RDWR);
+		for (size_t n = first + 1; n-- > 0;) {
+			assert_int_equal(ftruncate(fd, (off_t)n), 0);
+			assert_int_equal(store_get(store, f.id, &info), 0);
+			assert_int_equal(info.state, n < first ? SESSION_CUT_OFF : SESSION_DONE);
+		}
+		free(data);
+		close(fd);
+		close(dir);
+		store_free(store);
+		fixture_close(&f);
+	}
+}
+
+/* Numbers of goroutines that JavaScript's numbers would round are read, shown and written as they
+ * are. */
+static void test_large_goids(void **state)
+{
+	static const uint64_t goids[] = {(1ull << 53) + 1, (1ull << 53) + 2, (1ull << 63) + 3,
+					 UINT64_MAX - 1};
+	struct fixture f;
+	struct player p;
+	struct goroutine g;
+	struct store *store;
+	size_t pb_len, len;
+	char *pb, *back, lines[2048] = "";
+
+	fixture_open(&f, 1000);
+	for (unsigned i = 0; i < ARRAY_SIZE(goids); i++)
+		snprintf(lines + strlen(lines), sizeof(lines) - strlen(lines),
+			 "{\"timestamp\":%u,\"event_type\":4,\"goroutine\":9007199254740995,"
+			 "\"parent_goroutine\":0,\"attributes\":[9007199254740995,%llu,0,0,0],"
+			 "\"func\":\"main.work\"}\n",
+			 1000 + i, (unsigned long long)goids[i]);
+	make_original(&f, "events.jsonl", lines, strlen(lines));
+	player_open(&p, f.dir, f.id, 0);
+	assert_true(replay_wait(p.replay, DEADLINE));
+	for (unsigned i = 0; i < ARRAY_SIZE(goids); i++) {
+		assert_int_equal(model_goroutine(p.model, 0, goids[i], &g), 0);
+		assert_int_equal(g.parent, (1ull << 53) + 3);
+	}
+	assert_int_equal(model_goroutine(p.model, 0, 1ull << 53, &g), -ENOENT);
+	player_close(&p);
+	pb = convert(&f, f.id, CONVERT_PROTOBUF, &pb_len);
+	assert_int_equal(store_new(f.dir, &store), 0);
+	assert_int_equal(store_delete(store, f.id), 0);
+	make_original(&f, "events.pb", pb, pb_len);
+	back = convert(&f, f.id, CONVERT_JSONL, &len);
+	assert_string_equal(back, lines);
+	free(pb);
+	free(back);
 	store_free(store);
 	fixture_close(&f);
 }
@@ -824,6 +905,8 @@ int main(void)
 		cmocka_unit_test(test_missing),
 		cmocka_unit_test(test_torn),
 		cmocka_unit_test(test_torn_state),
+		cmocka_unit_test(test_torn_first),
+		cmocka_unit_test(test_large_goids),
 		cmocka_unit_test(test_export),
 		cmocka_unit_test(test_export_bounds),
 		cmocka_unit_test(test_export_without_probes),

@@ -326,7 +326,7 @@ for source in ("live?proc=0", f"sessions/{session}?"):
         assert len({row["key"] for row in pages}) == total
         for key, of in (("stays", "stays"), ("total_ns", "total_ns"), ("alloc_bytes", "alloc_bytes")):
             # What a key does not have is null in its rows and in their sum.
-            assert (page["sum"][of] is None) <= all(not row[key] for row in pages), (by, key)
+            assert {row[key] is None for row in pages} == {page["sum"][of] is None}, (by, key)
             assert sum(row[key] or 0 for row in pages) == (page["sum"][of] or 0), (by, key)
         if by in ("reason", "function", "site"):
             assert (page["sum"]["stays"], page["sum"]["total_ns"]) == whole, by
