@@ -13,14 +13,18 @@
 #include "core/view/runs.h"
 #include "core/view/view_internal.h"
 
-#define SHOWN     100
-#define CPUS_WORD 64 /* CPUs below it are told by number, of who ran */
+#define SHOWN 100
 
 struct row {
 	uint64_t goid;
 	uint64_t ns, runs, first, last; /* of it in that time; last: its last end */
-	uint64_t cpus;                  /* bits: it began to run there */
-	bool more_cpus, gc;
+	size_t nth;                     /* of those met, from 1; 0: not counted yet */
+	bool gc;
+};
+
+/* A goroutine was on a CPU; few are on many. */
+struct place {
+	uint64_t key;
 };
 
 struct between {
@@ -31,7 +35,7 @@ struct ran {
 	uint64_t goid;
 	const struct chosen_stay *stay;
 	uint64_t to;
-	struct groups rows;
+	struct groups rows, places;
 	uint64_t ns, nobody_ns;
 	struct between *times; /* of all runs, in no order */
 	size_t n_times, cap_times;
@@ -76,6 +80,11 @@ static uint64_t nobody_ran(struct ran *r)
 	return ns + view_since(r->to, at);
 }
 
+static uint64_t place_of(const struct row *row, unsigned cpu)
+{
+	return row->nth * EVENT_CPUS_MAX + cpu;
+}
+
 static void add_run(void *ctx, const struct run *run)
 {
 	struct ran *r = ctx;
@@ -91,6 +100,8 @@ static void add_run(void *ctx, const struct run *run)
 		r->err = -ENOMEM;
 		return;
 	}
+	if (!row->nth)
+		row->nth = r->rows.n;
 	if (!row->runs || run->begin < row->first)
 		row->first = MAX(run->begin, from);
 	row->last = MAX(row->last, MIN(run->end ? run->end : r->to, r->to));
@@ -98,12 +109,12 @@ static void add_run(void *ctx, const struct run *run)
 	row->runs += !row->runs || !run->goes_on;
 	row->ns += ns;
 	row->gc |= run->kind != RUN_GO;
-	if (run->cpu > CPUS_WORD)
-		row->more_cpus = true;
-	else if (run->cpu)
-		row->cpus |= 1ull << (run->cpu - 1);
 	r->ns += ns;
-	r->err = add_time(r, MAX(run->begin, from), MIN(run->end ? run->end : r->to, r->to));
+	if (run->cpu && !groups_row(&r->places, place_of(row, run->cpu - 1u)))
+		r->err = -ENOMEM;
+	else
+		r->err =
+			add_time(r, MAX(run->begin, from), MIN(run->end ? run->end : r->to, r->to));
 }
 
 /* Most time first. */
@@ -125,16 +136,43 @@ static const char *function_of(const struct view *v, unsigned proc, uint64_t goi
 	return names_string(model_names(v->model), g.start_func_id);
 }
 
-static void add_cpus(const struct row *row, const char *separator, struct buf *out)
+static bool was_on(const struct ran *r, const struct row *row, unsigned cpu)
+{
+	return cpu < EVENT_CPUS_MAX && groups_find(&r->places, place_of(row, cpu));
+}
+
+static void json_cpus(const struct ran *r, const struct row *row, struct buf *out)
 {
 	const char *before = "";
 
-	for (unsigned cpu = 0; cpu < CPUS_WORD; cpu++) {
-		if (!(row->cpus >> cpu & 1))
+	json_key(out, "cpus");
+	buf_addc(out, '[');
+	for (unsigned cpu = 0; cpu < EVENT_CPUS_MAX; cpu++) {
+		if (!was_on(r, row, cpu))
 			continue;
 		buf_addf(out, "%s%u", before, cpu);
-		before = separator;
+		before = ",";
 	}
+	buf_addc(out, ']');
+}
+
+/* As the kernel writes a list of CPUs: 0-3,8. */
+static void text_cpus(const struct ran *r, const struct row *row, struct buf *out)
+{
+	const char *before = "";
+
+	for (unsigned first = 0, cpu; first < EVENT_CPUS_MAX; first = cpu + 1) {
+		for (cpu = first; was_on(r, row, cpu); cpu++)
+			;
+		if (cpu == first)
+			continue;
+		buf_addf(out, "%s%u", before, first);
+		if (cpu - first > 1)
+			buf_addf(out, "-%u", cpu - 1);
+		before = ",";
+	}
+	if (!*before)
+		buf_addc(out, '?');
 }
 
 static int as_json(const struct view *v, const struct ran *r, const struct runs *runs,
@@ -165,10 +203,7 @@ static int as_json(const struct view *v, const struct ran *r, const struct runs 
 		json_ku(out, "first", row->first);
 		json_ku(out, "last", row->last);
 		json_kb(out, "gc", row->gc);
-		json_key(out, "cpus");
-		buf_addc(out, '[');
-		add_cpus(row, ",", out);
-		buf_addc(out, ']');
+		json_cpus(r, row, out);
 		buf_addc(out, '}');
 	}
 	buf_adds(out, "]}\n");
@@ -198,10 +233,7 @@ static int as_text(const struct view *v, const struct ran *r, const struct runs 
 			 (unsigned long long)row->ns,
 			 waited ? 100.0 * (double)row->ns / (double)waited : 0,
 			 (unsigned long long)row->runs);
-		if (row->cpus)
-			add_cpus(row, ",", out);
-		if (row->more_cpus || !row->cpus)
-			buf_adds(out, row->cpus ? ",..." : "?");
+		text_cpus(r, row, out);
 		buf_addf(out, "\t%s\t%s\n", row->gc ? "yes" : "no",
 			 function_of(v, proc, row->goid));
 	}
@@ -212,7 +244,9 @@ static int as_text(const struct view *v, const struct ran *r, const struct runs 
 
 int view_ran_instead(const struct view *v, struct view_query *q, struct buf *out)
 {
-	struct ran r = {.goid = q->goid, .rows = GROUPS_INIT(struct row)};
+	struct ran r = {.goid = q->goid,
+			.rows = GROUPS_INIT(struct row),
+			.places = GROUPS_INIT(struct place)};
 	struct runs runs = {.fn = add_run, .ctx = &r};
 	struct chosen_stay stay;
 	int err = chosen_stay_read(v, q, CHOOSE_RUNNABLE, &stay);
@@ -236,6 +270,7 @@ int view_ran_instead(const struct view *v, struct view_query *q, struct buf *out
 					   : as_text(v, &r, &runs, q->proc, out);
 	}
 	groups_free(&r.rows);
+	groups_free(&r.places);
 	free(r.times);
 	return err;
 }

@@ -86,6 +86,18 @@ const steps = {
 		await page.locator('.panel-head').getByLabel('Close').click();
 		await page.getByRole('button', { name: 'Follow', exact: true }).click();
 	},
+	async 'why there is no answer to who ran instead, or why it waited, stands there'(page) {
+		const why = 'no probe is attached, -probes none: there are no events';
+		await page.route(/\/goroutines\/7\/(ran_instead|blame)/, (route) => route.fulfill({ json: { goid: 7, why, stay: null } }));
+		await ask(page, '7');
+		for (const [key, none] of [['r', 'wait for a CPU'], ['b', 'wait']]) {
+			await until('7 is chosen', () => selected(page), (t) => t === 'Goroutine 7');
+			await page.keyboard.press(key);
+			await until(key, () => page.locator('.why p').first().textContent().catch(() => ''), (t) => t.startsWith(`No ${none} `) && t.includes(` is kept: ${why}.`));
+		}
+		await page.unrouteAll({ behavior: 'ignoreErrors' });
+		await page.locator('.panel-head').getByLabel('Close').click();
+	},
 	async 'a stay is shown on the timeline from another view, too'(page) {
 		await page.getByRole('tab', { name: 'Memory' }).click();
 		await page.locator('.tile').first().click();

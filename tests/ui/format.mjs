@@ -3,7 +3,7 @@
 import { load } from './module.mjs';
 
 const { heights } = await load('./timeline/heights');
-const { duration, moment, rulerStep, rulerTime } = await load('./format');
+const { cpuList, duration, moment, rulerStep, rulerTime } = await load('./format');
 let failed = 0;
 const check = (ok, text) => { if (!ok && ++failed < 20) console.log(text); };
 const say = (got, wanted) => check(got === wanted, `got ${got}, wanted ${wanted}`);
@@ -33,6 +33,8 @@ say(duration(119.9999e9), '2m 00s');
 say(duration(3723.5e9), '1h 02m 03.5s');
 say(duration(90e9), '1m 30s');
 say(duration(59.94e9), '59.9 s');
+say(cpuList([2, 63, 64, 65, 1023]), '2,63-65,1023');
+say(cpuList([7]) + cpuList([]), '7');
 // The minimap: one burst leaves what is usual in sight, and nothing is at the bottom.
 const burst = heights([0, 3, 4, 5, 4, 100000, 4]);
 check(burst(4) > 0.05 && burst(4) < 0.3 && burst(100000) === 1 && burst(0) === 0, `heights beside a burst: ${[0, 4, 100000].map(burst)}`);

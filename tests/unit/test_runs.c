@@ -487,6 +487,44 @@ static void test_ran_instead(void **state)
 	assert_non_null(strstr(x->out.data, "\n8\t60000\t60.0\t2\t0\tno\t"));
 }
 
+/* Each CPU is told by its number, in JSON as in text, however many there are; a run on none that is
+ * known adds none. */
+static void test_ran_on_many_cpus(void **state)
+{
+	static const unsigned cpus[] = {1023, 63, 64, 2};
+	struct fixture *x = *state;
+	char *ran;
+	json_t *v;
+
+	runs_at(x, 90, 5, 9);
+	wakes(x, 100, 5, 9, 7);
+	for (unsigned i = 0; i < ARRAY_SIZE(cpus); i++) {
+		runs_at(x, 110 + 20 * i, cpus[i], 8);
+		waits(x, 120 + 20 * i, cpus[i], 8, "sleep");
+		wakes(x, 125 + 20 * i, 5, 9, 8);
+	}
+	apply(x, (struct event){.time_ns = T0 + 195 * US,
+				.type = EVENT_CASGSTATUS,
+				.target = 10,
+				.from = GSTATE_RUNNABLE,
+				.to = GSTATE_RUNNING});
+	runs_at(x, 200, 0, 7);
+	v = json_of(x, view_ran_instead, 7);
+	for (size_t i = 0; i < 3; i++) {
+		static const char *const want[] = {"[5]", "[2,63,64,1023]", "[]"};
+
+		ran = json_dumps(
+			json_object_get(json_array_get(json_object_get(v, "ran"), i), "cpus"),
+			JSON_COMPACT);
+		assert_string_equal(ran, want[i]);
+		free(ran);
+	}
+	json_decref(v);
+	text_of(x, view_ran_instead, 7);
+	assert_non_null(strstr(x->out.data, "\n8\t40000\t40.0\t4\t2,63-64,1023\tno\t"));
+	assert_non_null(strstr(x->out.data, "\n10\t5000\t5.0\t1\t?\tno\t"));
+}
+
 /* `at` names another stay; at a time when it did not wait for a CPU there is none. */
 static void test_ran_instead_at(void **state)
 {
@@ -529,12 +567,23 @@ static void test_never_told(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_turns),          TEST(test_moves),          TEST(test_displaced),
-		TEST(test_before),         TEST(test_lost),           TEST(test_lost_of_others),
-		TEST(test_collector),      TEST(test_silent),         TEST(test_merged),
-		TEST(test_no_cpus),        TEST(test_no_probe),       TEST(test_marks),
-		TEST(test_never_told),     TEST(test_lane_arguments), TEST(test_ran_instead),
+		TEST(test_turns),
+		TEST(test_moves),
+		TEST(test_displaced),
+		TEST(test_before),
+		TEST(test_lost),
+		TEST(test_lost_of_others),
+		TEST(test_collector),
+		TEST(test_silent),
+		TEST(test_merged),
+		TEST(test_no_cpus),
+		TEST(test_no_probe),
+		TEST(test_marks),
+		TEST(test_never_told),
+		TEST(test_lane_arguments),
+		TEST(test_ran_instead),
 		TEST(test_ran_instead_at),
+		TEST(test_ran_on_many_cpus),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,6 +46,16 @@ export function exact(n: number): string {
 	return Math.round(n).toLocaleString('en-US');
 }
 
+// CPUs in order, as the kernel writes a list of them: 0-3,8.
+export function cpuList(cpus: number[]): string {
+	const parts: string[] = [];
+	for (let i = 0, j; i < cpus.length; i = j) {
+		for (j = i + 1; cpus[j] === cpus[j - 1] + 1;) j++;
+		parts.push(j - i > 1 ? `${cpus[i]}-${cpus[j - 1]}` : String(cpus[i]));
+	}
+	return parts.join(',');
+}
+
 // What the ruler's marks are apart, in ns: a step a person counts in. Decimal below a second.
 const STEPS = [1, 2, 5, 10, 15, 30].map((s) => s * 1e9).concat([1, 2, 5, 10, 15, 30].map((m) => m * 60e9),
 	[1, 2, 3, 6, 12, 24, 48, 120, 240].map((h) => h * 3600e9));

@@ -4,7 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { app, type Why } from './app';
 import { at as url, getJson, int } from './api';
 import { swatch } from './colors';
-import { duration, exact } from './format';
+import { cpuList, duration, exact } from './format';
 import { showTime } from './goto';
 import { useValue } from './store';
 import { RUNNABLE, RUNNING, SYSCALL, UNKNOWN, WAITING } from 'contract';
@@ -15,6 +15,7 @@ interface Stay { begin: number; end: number; ns: number; begin_known: boolean; s
 interface Ran {
 	goid: number;
 	stay: Stay | null;
+	why?: string;
 	partly_unknown: boolean;
 	got_cpu?: number;
 	ran_ns: number;
@@ -44,6 +45,7 @@ interface Hop {
 interface Blame {
 	goid: number;
 	stay: Stay | null;
+	why?: string;
 	chain: Hop[];
 	root: string;
 	root_text: string;
@@ -102,7 +104,7 @@ export function WhyPart({ goid, goTo }: { goid: number; goTo: (goid: number) => 
 			<button aria-pressed={why?.what === 'ran'} class={why?.what === 'ran' ? 'on' : ''} title="Who ran while it could have (R)" onClick={() => choose('ran')}>Who ran instead</button>
 		</div>
 		{problem ? <p class="bad">{problem}</p> : why && !answer ? <p class="muted">…</p> : null}
-		{answer && why && !answer.stay ? <p class="muted">{why.at !== null ? <>It did not {NONE[why.what]} at that time. <button class="link" onClick={() => app.why.set({ ...why, at: null })}>The longest time</button></> : `No time in which it did ${NONE[why.what]} is kept.`}</p> : null}
+		{answer && why && !answer.stay ? <p class="muted">{`No ${NONE[why.what]} ${why.at === null ? 'of it' : 'at that time'} is kept${answer.why ? `: ${answer.why}` : ''}.`}{why.at === null ? null : <> <button class="link" onClick={() => app.why.set({ ...why, at: null })}>The longest time</button></>}</p> : null}
 		{answer?.stay ? <>
 			<StayLine stay={answer.stay} asked={why!.at !== null} />
 			{'chain' in answer ? <Chain b={answer} goTo={goTo} /> : <WhoRan r={answer} goTo={goTo} />}</> : null}
@@ -127,7 +129,7 @@ function WhoRan({ r, goTo }: { r: Ran; goTo: (goid: number) => void }) {
 				<tr><td class="clip" title={row.function}><button class="link" onClick={() => goTo(row.goid)}>{row.goid}</button> <span class="mono small">{row.function || '(unknown)'}</span>{row.gc ? <span class="muted"> GC</span> : null}</td>
 					<td class="num">{duration(row.ns)}{row.runs > 1 ? <span class="muted"> ×{exact(row.runs)}</span> : null}</td>
 					<td class="num muted">{(100 * row.ns / total).toFixed(1)} %</td>
-					<td class="num muted">{row.cpus.join(' ') || '?'}</td></tr>))}
+					<td class="num muted">{cpuList(row.cpus) || '?'}</td></tr>))}
 				{r.nobody_ran_ns ? <tr><td class="muted" title="What had a processor of Go's waited for a CPU of the kernel's, or was about to run">no goroutine of the program</td><td class="num">{duration(r.nobody_ran_ns)}</td>
 					<td class="num muted">{(100 * r.nobody_ran_ns / total).toFixed(1)} %</td><td /></tr> : null}</tbody></table>
 		{r.goroutines > 30 ? <p class="muted">and {exact(r.goroutines - 30)} more</p> : null}
