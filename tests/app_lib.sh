@@ -108,7 +108,7 @@ wait_ready() { wait_for "$PATIENCE" says "Ctrl-C ends" || fail "not ready: $(cat
 # wait_web: until it serves; sets WEB to the address, which root and who started it may use, and WEB_LINK to
 # what is printed: the same with the token.
 wait_web() {
-	wait_for 10 says "web UI: http" || fail "no web UI: $(cat "$LOG")"
+	wait_for "$PATIENCE" says "web UI: http" || fail "no web UI: $(cat "$LOG")"
 	WEB_LINK=$(sed -n 's/.*web UI: //p' "$LOG")
 	WEB=${WEB_LINK%%\?*}
 }

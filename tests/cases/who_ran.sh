@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Who ran instead, and why one waited, of a program on one processor whose truth is known: live, and the
 # same of the recording. With a browser: the lanes, who ran and the chain drawn, in both themes at three
-# widths. Screenshots go to $SHOTS.
-# timeout: 150
+# widths. Screenshots go to $SHOTS. Then all of its waits, and who ran meanwhile, held against the execution
+# trace that the program wrote of itself at the same time.
+# timeout: 360
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../app_lib.sh"
 . "$(dirname "$0")/../web_lib.sh"
@@ -72,3 +73,16 @@ if [ -x "${CHROMIUM:-/usr/bin/chromium}" ] && [ -d "$XGOTOPFS_BUILD/web/ui/node_
 	(cd "$T/ui" && node why.mjs "$WEB" "${SHOTS:-}" "$LATE" "$SPIN" "$WANT" "$HOLD" "$AT") || fail "the UI does not do as it should"
 fi
 stop_xgotopfs
+
+MOVES=$("$ROOT/tests/targets/build.sh" local plain tracecount) || fail "no reader of Go's traces"
+for procs in 1 2; do
+	timeout 60 "$XGOTOPFS" -s -record -storage-dir "$T/traced-$procs" -- "$TURNS" -trace "$T/gotrace" -rounds 20 -procs "$procs" \
+		>"$T/log" 2>&1 || fail "status $?: $(cat "$T/log")"
+	"$MOVES" -moves "$T/gotrace" >"$T/moves" || fail "Go's trace cannot be read"
+	start_xgotopfs -replay "$T/traced-$procs/$(ls "$T/traced-$procs")" -speed 0 -web -web-port 0 -s
+	wait_web
+	wait_for "$PATIENCE" says "replayed [0-9]* events" || fail "it does not end: $(cat "$LOG")"
+	python3 "$ROOT/tests/wait_witness.py" "$T/moves" "$WEB" --procs "$procs" ||
+		fail "on $procs of Go's processors its own trace says otherwise"
+	stop_xgotopfs
+done

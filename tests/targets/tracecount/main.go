@@ -1,12 +1,13 @@
 // Tracecount reads a Go execution trace and prints, as JSON, what each goroutine in it did: where it was
 // created and by whom, whether it ended, and how often it went from one state to another. Ground truth
-// for a tracer's own counts.
+// for a tracer's own counts. With -moves it prints each change of state, a line each, in the order of time.
 package main
 
 import (
 	"bufio"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -83,7 +84,28 @@ func (r *report) add(ev trace.Event) {
 	}
 }
 
-func run(path string) error {
+// move is a change of state: of whom, at whose hands (-1: nobody's), on which P (-1: on none).
+type move struct {
+	Time   int64  `json:"time"` // ns, of the trace's clock
+	Goid   int64  `json:"goid"`
+	From   string `json:"from"`
+	To     string `json:"to"`
+	By     int64  `json:"by"`
+	Proc   int64  `json:"proc"`
+	Reason string `json:"reason"`
+}
+
+func printMove(out *json.Encoder, ev trace.Event) error {
+	if ev.Kind() != trace.EventStateTransition || ev.StateTransition().Resource.Kind != trace.ResourceGoroutine {
+		return nil
+	}
+	tr := ev.StateTransition()
+	from, to := tr.Goroutine()
+	return out.Encode(move{int64(ev.Time()), int64(tr.Resource.Goroutine()), names[from], names[to],
+		int64(ev.Goroutine()), int64(ev.Proc()), tr.Reason})
+}
+
+func run(path string, moves bool) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return err
@@ -93,6 +115,8 @@ func run(path string) error {
 	if err != nil {
 		return err
 	}
+	out := bufio.NewWriter(os.Stdout)
+	lines := json.NewEncoder(out)
 	r := report{Goroutines: map[string]*goroutine{}}
 	for {
 		ev, err := reader.ReadEvent()
@@ -102,17 +126,28 @@ func run(path string) error {
 		if err != nil {
 			return err
 		}
-		r.add(ev)
+		if !moves {
+			r.add(ev)
+		} else if err := printMove(lines, ev); err != nil {
+			return err
+		}
 	}
-	return json.NewEncoder(os.Stdout).Encode(r)
+	if !moves {
+		if err := lines.Encode(r); err != nil {
+			return err
+		}
+	}
+	return out.Flush()
 }
 
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: tracecount TRACE")
+	moves := flag.Bool("moves", false, "print each change of state")
+	flag.Parse()
+	if flag.NArg() != 1 {
+		fmt.Fprintln(os.Stderr, "usage: tracecount [-moves] TRACE")
 		os.Exit(2)
 	}
-	if err := run(os.Args[1]); err != nil {
+	if err := run(flag.Arg(0), *moves); err != nil {
 		fmt.Fprintln(os.Stderr, "tracecount:", err)
 		os.Exit(1)
 	}
