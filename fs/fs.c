@@ -287,6 +287,8 @@ int fs_mount(struct fs *fs)
 	if (err)
 		return err;
 	fs->mounted = true;
+	if (auto_unmount && fs->unmounter)
+		unmounter_watch(fs->unmounter);
 	err = device_take(fs);
 	if (err)
 		return err;

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/base/privilege.h"
@@ -22,6 +23,11 @@
 #include "core/base/wait.h"
 
 #define PATIENCE_MS 10000
+#define FIRST_NS    (NS_PER_SEC / 2) /* fusermount3 has its try before */
+#define LOOK_NS     (NS_PER_SEC / 20)
+#define LOOKS       1200
+#define UNMOUNT     'u'
+#define WATCH       'w'
 
 struct unmounter {
 	pid_t pid;
@@ -61,6 +67,32 @@ static int run_helper(const struct orders *o)
 	return status ? -EPERM : 0;
 }
 
+static int unmount(const struct orders *o)
+{
+	if (!o->itself)
+		return run_helper(o);
+	return umount2(o->name, MNT_DETACH | UMOUNT_NOFOLLOW) ? -errno : 0;
+}
+
+/* Whose server has ended is not connected; whoever asks while it ends is told that it was aborted.
+ * What answers is another mount by now, or the folder itself. */
+static void unmount_once_dead(const struct orders *o)
+{
+	struct timespec pause = {.tv_nsec = FIRST_NS};
+
+	for (unsigned i = 0; i < LOOKS; i++) {
+		nanosleep(&pause, NULL);
+		if (open(o->itself ? o->name : o->path,
+			 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) >= 0)
+			return;
+		if (errno == ENOTCONN)
+			(void)unmount(o);
+		if (errno != ECONNABORTED && errno != EINTR)
+			return;
+		pause.tv_nsec = LOOK_NS;
+	}
+}
+
 static void let_go_of_all(int keep)
 {
 	int null = open("/dev/null", O_RDWR);
@@ -73,6 +105,7 @@ static void let_go_of_all(int keep)
 
 static _Noreturn void wait_for_word(const struct orders *o)
 {
+	bool watches = false;
 	char word;
 	int answer;
 
@@ -83,12 +116,14 @@ static _Noreturn void wait_for_word(const struct orders *o)
 		_exit(1);
 	/* The end of the file: our maker has ended, however that came about. */
 	while (read(o->fd, &word, 1) == 1) {
-		if (!o->itself)
-			answer = run_helper(o);
-		else
-			answer = umount2(o->name, MNT_DETACH | UMOUNT_NOFOLLOW) ? -errno : 0;
+		watches = word == WATCH;
+		if (watches)
+			continue;
+		answer = unmount(o);
 		(void)!write(o->fd, &answer, sizeof(answer));
 	}
+	if (watches)
+		unmount_once_dead(o);
 	_exit(0);
 }
 
@@ -152,12 +187,22 @@ int unmounter_new(const char *path, struct unmounter **ret)
 	return 0;
 }
 
+static bool say(const struct unmounter *u, char word)
+{
+	return send(u->fd, &word, 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1;
+}
+
+void unmounter_watch(struct unmounter *u)
+{
+	(void)say(u, WATCH);
+}
+
 int unmounter_ask(struct unmounter *u)
 {
 	struct pollfd answer_fd = {.fd = u->fd, .events = POLLIN};
 	int answer = 0;
 
-	if (send(u->fd, "u", 1, MSG_NOSIGNAL | MSG_DONTWAIT) != 1)
+	if (!say(u, UNMOUNT))
 		return -ECHILD;
 	if (poll(&answer_fd, 1, PATIENCE_MS) <= 0)
 		return -ETIMEDOUT;

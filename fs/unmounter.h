@@ -2,7 +2,8 @@
 /*
  * A process that keeps the right to unmount, so that the one that serves can give it up: with
  * CAP_SYS_ADMIN and nothing else, or, for a user without it, able to run fusermount3. It holds no
- * descriptor of ours, ends when we do, and unmounts one place, once. Not thread-safe.
+ * descriptor of ours, ends when we do (soon after, when we were killed and it is to clear up), and
+ * unmounts one place, once. Not thread-safe.
  */
 #ifndef XGOTOPFS_FS_UNMOUNTER_H
 #define XGOTOPFS_FS_UNMOUNTER_H
@@ -13,6 +14,9 @@ struct unmounter;
 int unmounter_new(const char *path, struct unmounter **ret);
 /* Unmounts lazily. 0, -ECHILD (it is gone), -ETIMEDOUT, or what unmounting gave. */
 int unmounter_ask(struct unmounter *u);
+/* From now on: where we end without having asked, it removes the dead mount that we leave.
+ * fusermount3 (auto_unmount) looks once, and not rarely before the kernel has closed the device. */
+void unmounter_watch(struct unmounter *u);
 void unmounter_free(struct unmounter *u); /* ends it; NULL is fine */
 
 #endif
