@@ -165,6 +165,7 @@ static int make_report(struct leak_prover *p, struct entry *e, struct wait_graph
 	report->end_ns = u->end_ns;
 	report->candidates = u->candidates;
 	report->open = leak_proof_open(e->proof);
+	report->steady = leak_proof_steady(e->proof);
 	report->restless = leak_proof_restless(e->proof);
 	report->heap_bytes = u->heap_bytes;
 	report->objects = u->reach.objects;

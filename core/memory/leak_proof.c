@@ -10,9 +10,12 @@ struct named {
 	unsigned passes;   /* in a row up to now; 0: the last one did not name it */
 	unsigned needed;   /* LEAK_PASSES or more */
 	unsigned unnamed;  /* passes since it was named */
+	unsigned often;    /* passes that named it so, in all */
 };
 
 #define REMEMBERED 1000 /* passes */
+#define STEADY     (LEAK_PASSES / 2)
+#define ABSENT     3 /* passes that did not name it: it went on, or is in reach after all */
 
 struct busy {
 	uint64_t goid;
@@ -85,9 +88,13 @@ static struct named name_again(const struct named *before, const struct parked_g
 			       uint64_t now_ns)
 {
 	if (!before || !is_same(&before->park, park))
-		return (struct named){*park, now_ns, 1, LEAK_PASSES, 0};
-	return (struct named){*park, before->passes ? before->first_ns : now_ns, before->passes + 1,
-			      before->needed, 0};
+		return (struct named){*park, now_ns, 1, LEAK_PASSES, 0, 1};
+	return (struct named){*park,
+			      before->passes ? before->first_ns : now_ns,
+			      before->passes + 1,
+			      before->needed,
+			      0,
+			      before->often + 1};
 }
 
 int leak_proof_add(struct leak_proof *p, const struct unreachable *pass)
@@ -130,6 +137,15 @@ int leak_proof_add(struct leak_proof *p, const struct unreachable *pass)
 size_t leak_proof_open(const struct leak_proof *p)
 {
 	return p->n_named - p->n_proven;
+}
+
+size_t leak_proof_steady(const struct leak_proof *p)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n; i++)
+		n += p->list[i].often >= STEADY && p->list[i].unnamed < ABSENT;
+	return n - p->n_proven; /* each of them is */
 }
 
 size_t leak_proof_restless(const struct leak_proof *p)

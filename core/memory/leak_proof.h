@@ -32,6 +32,10 @@ void leak_proof_free(struct leak_proof *p);  /* NULL is fine */
 int leak_proof_add(struct leak_proof *p, const struct unreachable *pass);
 /* Named, and not proven yet: another pass would tell. */
 size_t leak_proof_open(const struct leak_proof *p);
+/* Of those that are not proven, also of those that the last passes did not name, the ones that were
+ * named time and again: a disturbed pass lies between, and more of them would tell. Unlike who is
+ * on its way, of whom a busy program always has some. */
+size_t leak_proof_steady(const struct leak_proof *p);
 /* Goroutines because of which nobody is proven: they ran in each of the last LEAK_PASSES. */
 size_t leak_proof_restless(const struct leak_proof *p);
 /* The proven ones, ascending; constant until the next leak_proof_add(). */

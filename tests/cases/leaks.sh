@@ -25,38 +25,54 @@ once() {
 	expect "status of -leaks once: $(cat "$T/once.err")" "$status" "$2"
 }
 
+# complete LOST: another look, and all that it is to tell; a pass that was disturbed has it take some more. WHY not.
+complete() {
+	look
+	WHY="$(key leaked) of $1"
+	# A dead word on a stack may hide one, or two.
+	[ "$(key leaked)" -ge $(($1 - 3)) ] && [ "$(key passes)" -ge 3 ] && [ "$(key under_way)" = no ] || return
+	WHY="the cycle is not told"
+	grep -q '^group leaked cycle: 2 goroutines' "$T/leaks" || return
+	WHY="the cycle's evidence is not told"
+	grep -q 'likely holder .*: defers sync.(\*Mutex).Unlock in main.lostCycle (.*/leaked/main.go:' "$T/leaks" || return
+	WHY="the chain is not told"
+	grep -q '^group leaked orphan: 2 goroutines, keeps 1 waiting' "$T/leaks" || return
+	WHY="the nil channel is not told"
+	grep -q '^group leaked never:' "$T/leaks" || return
+	# Locks that are variables are in reach: no proof, but who took them is in the code.
+	WHY="nobody took the variables"
+	grep -q 'likely holder .*: took it in main.lost\(AB\|BA\) (.*/leaked/main.go:' "$T/leaks"
+}
+
+# The same in JSON, and in the profile: reports of one moment, if no look came between.
+agree() {
+	complete "$1" || return
+	WHY="in JSON: $(json "d['leaked'], [(g['kind'], g['level'], g['goroutines']) for g in d['groups']]")"
+	[ "$(json "d['leaked']")" = "$(key leaked)" ] || return
+	[ "$(json "sum(g['goroutines'] for g in d['groups'] if g['level'] == 'leaked')")" = "$(key leaked)" ] || return
+	[ "$(json "[(g['kind'], g['goroutines']) for g in d['groups'] if g['level'] == 'suspect']")" = "[('cycle', 2)]" ] || return
+	cp "$MNT/pprof/leaks" "$T/profile" || fail "pprof/leaks cannot be read"
+	(cd "$T" && "$GO" tool pprof -top profile 2>"$T/pprof.err") >"$T/top" || fail "pprof: $(cat "$T/pprof.err")"
+	WHY="pprof/leaks: $(head -n 5 "$T/top")"
+	[ "$(sed -n 's/.*of \([0-9]*\) total.*/\1/p' "$T/top" | head -n 1)" = "$(($(key leaked) + $(key suspect)))" ]
+}
+
 run() {
 	local binary lost
 	binary=$("$ROOT/tests/targets/build.sh" "$1" "$2" leaked) || fail "no target for Go $1 $2"
 	start_target "$binary" ${3:-}
 	lost=$(sed -n 's/^ready //p' "$T/target.out")
 	mount_demo
-	timeout 60 cat "$MNT/wait/leaked" >"$T/waited" || fail "wait/leaked does not end"
+	timeout $((60 * SLACK)) cat "$MNT/wait/leaked" >"$T/waited" || fail "wait/leaked does not end"
 	grep -qE '^leaked=[0-9]+ goid=[0-9]+ kind=(cycle|self|orphan|never) function="main\.lost.*"$' "$T/waited" || fail "wait/leaked: $(cat "$T/waited")"
-	look
-	# A dead word on a stack may hide one, or two.
-	[ "$(key leaked)" -ge $((lost - 3)) ] && [ "$(key leaked)" -le "$lost" ] || fail "$(key leaked) of $lost: $(cat "$T/leaks")"
-	expect "passes" "$(($(key passes) >= 3))" 1
-	expect "under way" "$(key under_way)" no
-	grep -q '^group leaked cycle: 2 goroutines' "$T/leaks" || fail "the cycle is not told: $(cat "$T/leaks")"
-	grep -q 'likely holder .*: defers sync.(\*Mutex).Unlock in main.lostCycle (.*/leaked/main.go:' "$T/leaks" ||
-		fail "the cycle's evidence is not told: $(cat "$T/leaks")"
-	grep -q '^group leaked orphan: 2 goroutines, keeps 1 waiting' "$T/leaks" || fail "the chain is not told: $(cat "$T/leaks")"
-	grep -q '^group leaked never:' "$T/leaks" || fail "the nil channel is not told: $(cat "$T/leaks")"
-	expect "the same in JSON" "$(json "d['leaked']")" "$(key leaked)"
-	expect "goroutines of the groups" "$(json "sum(g['goroutines'] for g in d['groups'] if g['level'] == 'leaked')")" "$(key leaked)"
-	# Locks that are variables are in reach: no proof, but who took them is in the code.
-	expect "suspects" "$(json "[(g['kind'], g['goroutines']) for g in d['groups'] if g['level'] == 'suspect']")" "[('cycle', 2)]"
-	grep -q 'likely holder .*: took it in main.lost\(AB\|BA\) (.*/leaked/main.go:' "$T/leaks" || fail "nobody took the variables: $(cat "$T/leaks")"
-	cp "$MNT/pprof/leaks" "$T/profile" || fail "pprof/leaks cannot be read"
-	(cd "$T" && "$GO" tool pprof -top profile 2>"$T/pprof.err") >"$T/top" || fail "pprof: $(cat "$T/pprof.err")"
-	expect "goroutines of pprof/leaks" "$(sed -n 's/.*of \([0-9]*\) total.*/\1/p' "$T/top" | head -n 1)" "$(($(key leaked) + $(key suspect)))"
+	wait_for 15 agree "$lost" || fail "$WHY: $(cat "$T/leaks")"
+	[ "$(key leaked)" -le "$lost" ] || fail "$(key leaked) of $lost: $(cat "$T/leaks")"
 	grep -q 'main\.lostCycle' "$T/top" || fail "no culprit in pprof/leaks: $(cat "$T/top")"
 	"$GO" tool pprof -tags "$T/profile" 2>/dev/null | tr -d '\n' | grep -q 'kind:.*cycle.*level:.*leaked.*object:.*Mutex' ||
 		fail "labels of pprof/leaks: $("$GO" tool pprof -tags "$T/profile")"
 	stop_xgotopfs
 	once "$DEMO" 1
-	[ "$(key leaked)" -ge $((lost - 3)) ] && [ -z "$(accused)" ] || fail "-leaks once: $(cat "$T/leaks")"
+	[ "$(key leaked)" -ge $((lost - 3)) ] && [ "$(key leaked)" -le "$lost" ] && [ -z "$(accused)" ] || fail "-leaks once: $(cat "$T/leaks")"
 	[ ! -s "$T/once.err" ] || fail "-leaks once is not silent: $(cat "$T/once.err")"
 	[ -z "${3:-}" ] || logged
 	kill "$DEMO"

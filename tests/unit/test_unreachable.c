@@ -324,6 +324,32 @@ static void test_proof_met(void **state)
 	leak_proof_free(p);
 }
 
+/* A pass that was disturbed is worth some more; who is on its way is not. */
+static void test_proof_steady(void **state)
+{
+	const struct parked_goroutine both[] = {{7, 100, 200}, {9, 100, 300}};
+	struct leak_proof *p;
+	uint64_t at = 0;
+
+	assert_int_equal(leak_proof_new(&p), 0);
+	assert_int_equal(pass_often(p, LEAK_PASSES - 1, &at, both, 1), 0);
+	assert_int_equal(leak_proof_steady(p), 1);
+	/* Neither who was named now for the first time; nor is he forgotten who is not named this
+	 * once. */
+	assert_int_equal(pass_often(p, 1, &at, &both[1], 1), 0);
+	assert_int_equal(leak_proof_steady(p), 1);
+	assert_int_equal(pass_often(p, 2 * LEAK_PASSES - 1, &at, both, 1), 0);
+	assert_int_equal(leak_proof_steady(p), 1);
+	assert_int_equal(pass_often(p, 1, &at, both, 1), 1);
+	assert_int_equal(leak_proof_steady(p), 0);
+	/* Gone for good. */
+	assert_int_equal(pass_often(p, 1, &at, NULL, 0), 0);
+	assert_int_equal(leak_proof_steady(p), 1);
+	assert_int_equal(pass_often(p, 3, &at, NULL, 0), 0);
+	assert_int_equal(leak_proof_steady(p), 0);
+	leak_proof_free(p);
+}
+
 /* Who is on a processor all the while may hold the only pointer in a register. */
 static void test_proof_restless(void **state)
 {
@@ -760,15 +786,15 @@ static void test_orphans(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_proof),          cmocka_unit_test(test_proof_met),
-		cmocka_unit_test(test_proof_restless), cmocka_unit_test(test_cycle),
-		cmocka_unit_test(test_weak),           cmocka_unit_test(test_self),
-		cmocka_unit_test(test_orphans),        cmocka_unit_test(test_live),
-		cmocka_unit_test(test_held),           cmocka_unit_test(test_stack_maps),
-		cmocka_unit_test(test_pending_writer), cmocka_unit_test(test_doubtful),
-		cmocka_unit_test(test_kept_waiting),   cmocka_unit_test(test_taken),
-		cmocka_unit_test(test_one_mutex),      cmocka_unit_test(test_maybe_beside),
-		cmocka_unit_test(test_suspects_last),
+		cmocka_unit_test(test_proof),        cmocka_unit_test(test_proof_met),
+		cmocka_unit_test(test_proof_steady), cmocka_unit_test(test_proof_restless),
+		cmocka_unit_test(test_cycle),        cmocka_unit_test(test_weak),
+		cmocka_unit_test(test_self),         cmocka_unit_test(test_orphans),
+		cmocka_unit_test(test_live),         cmocka_unit_test(test_held),
+		cmocka_unit_test(test_stack_maps),   cmocka_unit_test(test_pending_writer),
+		cmocka_unit_test(test_doubtful),     cmocka_unit_test(test_kept_waiting),
+		cmocka_unit_test(test_taken),        cmocka_unit_test(test_one_mutex),
+		cmocka_unit_test(test_maybe_beside), cmocka_unit_test(test_suspects_last),
 	};
 
 	return cmocka_run_group_tests_name("unreachable", tests, NULL, NULL);
