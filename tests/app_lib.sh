@@ -4,8 +4,6 @@
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 MNT=$T/mnt
 LOG=$T/xgotopfs.log
-# A sanitized build is slow to start and to end.
-PATIENCE=$([ -n "${XGOTOPFS_SANITIZED:-}" ] && echo 60 || echo 20)
 
 need_tracing() {
 	need_root
@@ -82,7 +80,7 @@ private_demo() {
 }
 
 # load ARG...: the demo as a client of $URL.
-load() { timeout 110 "$DEMO_BINARY" -load "$URL" "$@" || fail "the load on $URL failed"; }
+load() { timeout $((110 * SLACK)) "$DEMO_BINARY" -load "$URL" "$@" || fail "the load on $URL failed"; }
 
 # start_xgotopfs ARG...: in the background; sets XPID. Its stdout is $T/out, its stderr $LOG.
 start_xgotopfs() {
@@ -114,10 +112,10 @@ wait_web() {
 }
 mount_demo() { start_xgotopfs -pid "$DEMO" "$@" "$MNT"; wait_ready; }
 
-# ended [STATUS [SECONDS]]: waits until xgotopfs has ended, with that status (0), within that time.
+# ended [STATUS [SECONDS]]: waits until xgotopfs has ended, with that status (0), within that time (as wait_at_most).
 ended() {
 	local status
-	wait_for "${2:-$PATIENCE}" gone_or_zombie "$XPID" || fail "it does not end: $(cat "$LOG")"
+	wait_at_most "${2:-$((PATIENCE * SLACK))}" gone_or_zombie "$XPID" || fail "it does not end: $(cat "$LOG")"
 	wait "$XPID"
 	status=$?
 	XPID=
@@ -164,7 +162,7 @@ soon_unharmed() {
 refuses() {
 	local want=$1 text=$2 status
 	shift 2
-	timeout 60 "$XGOTOPFS" "$@" >"$T/out" 2>"$LOG" </dev/null
+	timeout $((60 * SLACK)) "$XGOTOPFS" "$@" >"$T/out" 2>"$LOG" </dev/null
 	status=$?
 	expect "status of: $* ($(cat "$LOG"))" "$status" "$want"
 	[ ! -s "$T/out" ] || fail "$*: printed on stdout: $(head -n 3 "$T/out")"

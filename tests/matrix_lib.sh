@@ -65,7 +65,7 @@ check_first() {
 	local version=$1 mode=$2 dir=$3 binary minor counts=() tool
 	binary=$(target "$version" "$mode" workload) || return
 	minor=$(minor_of "$version" "$binary")
-	timeout -k 5 120 "$XGOTOPFS" -s -record -storage-format jsonl -storage-dir "$dir" -- \
+	timeout -k 5 $((120 * SLACK)) "$XGOTOPFS" -s -record -storage-format jsonl -storage-dir "$dir" -- \
 		"$binary" -wait=false -scale "$SCALE" -heap -trace "$dir/gotrace" \
 		>"$dir/truth.json" 2>"$dir/log" || { echo "status $?: $(tail -n 3 "$dir/log")"; return 1; }
 	# The format before 1.22 cannot tell the order of what C threads do.
@@ -85,7 +85,7 @@ check_sampled() {
 	local rates=$1 only=$2 version=$3 mode=$4 dir=$5 binary
 	shift 5
 	binary=$(target "$version" "$mode" workload) || return
-	timeout -k 5 120 "$XGOTOPFS" -s -record -storage-format jsonl -storage-dir "$dir" -sample "$rates" "$@" -- \
+	timeout -k 5 $((120 * SLACK)) "$XGOTOPFS" -s -record -storage-format jsonl -storage-dir "$dir" -sample "$rates" "$@" -- \
 		"$binary" -wait=false -scale "$SCALE" >"$dir/truth.json" 2>"$dir/log" ||
 		{ echo "status $?: $(tail -n 3 "$dir/log")"; return 1; }
 	audit_of "$dir" || return
@@ -106,7 +106,7 @@ check_attach() {
 	wait_for 20 grep -q ready "$dir/out" || { echo "does not start"; status=1; }
 	if [ "$status" = 0 ]; then
 		fresh "$dir/xout" "$dir/log"
-		timeout -k 5 120 "$XGOTOPFS" -s -record -storage-format jsonl -storage-dir "$dir/s" -pid "$pid" "$dir/mnt" \
+		timeout -k 5 $((120 * SLACK)) "$XGOTOPFS" -s -record -storage-format jsonl -storage-dir "$dir/s" -pid "$pid" "$dir/mnt" \
 			>"$dir/xout" 2>"$dir/log" &
 		tracer=$!
 		wait_for "$PATIENCE" grep -q "Ctrl-C ends" "$dir/log" || { echo "not ready: $(cat "$dir/log")"; status=1; }
@@ -140,7 +140,7 @@ at_rest() {
 		return 1
 	fi
 	fresh "$dir/xout" "$dir/log"
-	timeout -k 5 120 "$XGOTOPFS" -pid "$pid" "$dir/mnt" >"$dir/xout" 2>"$dir/log" &
+	timeout -k 5 $((120 * SLACK)) "$XGOTOPFS" -pid "$pid" "$dir/mnt" >"$dir/xout" 2>"$dir/log" &
 	tracer=$!
 	if wait_for "$PATIENCE" grep -q "Ctrl-C ends" "$dir/log"; then
 		"$compare" "$dir" "$(minor_of "$version" "$binary")"

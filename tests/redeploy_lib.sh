@@ -19,16 +19,16 @@ build_versions() {
 deploy() {
 	local start
 	start=$(date +%s%N)
-	timeout 30 cp "$1" "$APP" || fail "cp: status $?"
+	timeout $((30 * SLACK)) cp "$1" "$APP" || fail "cp: status $?"
 	DELAY_MS=$((($(date +%s%N) - start) / 1000000))
-	[ "$DELAY_MS" -lt "${DELAY_MAX_MS:-5000}" ] || fail "cp took $DELAY_MS ms"
+	[ "$DELAY_MS" -lt $((1000 * $(slowed "${DELAY_MAX:-5}"))) ] || fail "cp took $DELAY_MS ms"
 }
 
 # runs [N]: the program as it is now works, N times (3).
 runs() {
 	local i status
 	for i in $(seq "${1:-3}"); do
-		echo 20 | timeout 20 "$APP" >"$T/runs.out" 2>"$T/runs.err"
+		echo 20 | timeout $((20 * SLACK)) "$APP" >"$T/runs.out" 2>"$T/runs.err"
 		status=$?
 		expect "status of the program, run $i ($(head -c 300 "$T/runs.err"))" "$status" 0
 		grep -q "^done 20$" "$T/runs.out" || fail "run $i: $(cat "$T/runs.out")"

@@ -212,7 +212,7 @@ cases() {
 		limit=$(header "$case" timeout)
 		limit=${limit:-120}
 		# With others beside it.
-		[ "$build" = gcc ] && limit=$((limit * 2)) || limit=$((limit * 4))
+		[ "$build" = gcc ] && limit=$((limit * 3)) || limit=$((limit * 6))
 		echo "run_case $build $name $limit"
 	done
 }

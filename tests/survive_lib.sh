@@ -25,7 +25,7 @@ at_rest() {
 	alive
 	kill -TERM "$LOAD"
 	wait "$LOAD" || fail "the client: status $?: $(cat "$T/load.out")"
-	curl -fs --max-time 20 "$URL/job" >/dev/null || fail "the server does not answer any more"
+	curl -fs --max-time $((20 * SLACK)) "$URL/job" >/dev/null || fail "the server does not answer any more"
 	unharmed "$DEMO"
 	python3 "$ROOT/tests/leftovers.py" >"$T/left"
 	case $? in

@@ -52,7 +52,7 @@ done
 refuses_nobody() {
 	local want=$1 text=$2 status
 	shift 2
-	as_nobody timeout 60 "$PUBLIC/xgotopfs" "$@" >"$T/out" 2>"$LOG" </dev/null
+	as_nobody timeout $((60 * SLACK)) "$PUBLIC/xgotopfs" "$@" >"$T/out" 2>"$LOG" </dev/null
 	status=$?
 	expect "status of: $* ($(cat "$LOG"))" "$status" "$want"
 	expect "lines of: $* ($(cat "$LOG"))" "$(wc -l <"$LOG")" 1

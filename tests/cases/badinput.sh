@@ -36,9 +36,9 @@ for delay in 0 0.005 0.02 0.05 0.1; do
 	fresh "$T/victim"
 	"$DEMO_BINARY" -listen 127.0.0.1:0 >"$T/victim" 2>/dev/null &
 	victim=$!
-	wait_for 10 grep -q listening "$T/victim"
+	wait_for 10 grep -q listening "$T/victim" || fail "it did not come to that"
 	fresh "$T/out" "$LOG"
-	timeout 60 "$XGOTOPFS" -s -pid "$victim" >"$T/out" 2>"$LOG" &
+	timeout $((60 * SLACK)) "$XGOTOPFS" -s -pid "$victim" >"$T/out" 2>"$LOG" &
 	tracer=$!
 	sleep "$delay"
 	kill -KILL "$victim"
@@ -58,12 +58,12 @@ refuses 3 "not an ELF" -b /etc/passwd
 refuses 3 "directory" -b /tmp
 refuses 3 "not a Go program" -b /bin/true
 head -c 3000 "$DEMO_BINARY" >"$T/cut" && chmod +x "$T/cut"
-timeout 60 "$XGOTOPFS" -b "$T/cut" >"$T/out" 2>"$LOG"
+timeout $((60 * SLACK)) "$XGOTOPFS" -b "$T/cut" >"$T/out" 2>"$LOG"
 status=$?
 expect "status of a cut-off binary" "$status" 3
 check_log
 : >"$T/empty"
-timeout 60 "$XGOTOPFS" -b "$T/empty" >"$T/out" 2>"$LOG"
+timeout $((60 * SLACK)) "$XGOTOPFS" -b "$T/empty" >"$T/out" 2>"$LOG"
 status=$?
 expect "status of an empty binary" "$status" 3
 printf 'int main(void) { return 0; }\n' >"$T/c.c"
@@ -83,7 +83,7 @@ expect "status of a second mount ($(cat "$T/second"))" "$status" 1
 grep -q "$MNT" "$T/second" || fail "the busy mount point is not named: $(cat "$T/second")"
 [ -s "$MNT/README" ] || fail "the second mount disturbed the first"
 stop_xgotopfs
-timeout 60 "$XGOTOPFS" -pid "$DEMO" -o nosuchoption "$MNT" >"$T/out" 2>"$LOG"
+timeout $((60 * SLACK)) "$XGOTOPFS" -pid "$DEMO" -o nosuchoption "$MNT" >"$T/out" 2>"$LOG"
 status=$?
 expect "status with a bad mount option ($(cat "$LOG"))" "$status" 2
 ! is_mounted || fail "mounted with a bad option"

@@ -8,7 +8,7 @@
 need_tracing
 cd /
 export XGOTOPFS_BUILD
-TMPDIR=$T timeout 100 "$ROOT/scripts/demo.sh" -t 1 "$T/mnt" >"$T/out" 2>&1 || fail "the demo fails: $(cat "$T/out")"
+TMPDIR=$T timeout $((100 * SLACK)) "$ROOT/scripts/demo.sh" -t 1 "$T/mnt" >"$T/out" 2>&1 || fail "the demo fails: $(cat "$T/out")"
 shown() { sed -n "/^demo: $1 /,/^$/p" "$T/out" | sed '1d;$d'; }
 shown "grep -m 3 type=main" | grep -q '^[0-9.]* [0-9]* newobject type=main' || fail "no type: $(cat "$T/out")"
 expect "last events shown" "$(shown "tail -n 8" | grep -c '^[0-9.]* [0-9]* ')" 8

@@ -50,9 +50,9 @@ commander() {
 		echo 1 >"$MNT/control/pause" || trouble "no pause"
 		echo 0 >"$MNT/control/pause" || trouble "no end of the pause"
 		echo 50 >"$MNT/control/max_overhead" 2>/dev/null
-		curl -s -m 20 -o /dev/null -d '{"sample":"casgstatus:1,newobject:0.5","max_overhead":0}' "$WEB/api/control" ||
+		curl -s -m $((20 * SLACK)) -o /dev/null -d '{"sample":"casgstatus:1,newobject:0.5","max_overhead":0}' "$WEB/api/control" ||
 			trouble "no answer from /api/control"
-		curl -s -m 20 -o /dev/null -d '{"nanoseconds_per_pixel":1000}' "$WEB/api/config" || trouble "no answer from /api/config"
+		curl -s -m $((20 * SLACK)) -o /dev/null -d '{"nanoseconds_per_pixel":1000}' "$WEB/api/config" || trouble "no answer from /api/config"
 	done
 }
 asker() {
@@ -62,7 +62,7 @@ asker() {
 		for path in info sessions metrics control live/status live/rows live/goroutines live/stats live/stacks \
 			live/summary live/flame live/types live/sites 'live/tiles/20/0?goids=1,5-9' live/edges \
 			"sessions/$session/events?limit=10" "sessions/$session/goroutines"; do
-			curl -s -m 20 -o /dev/null "$WEB/api/$path" || trouble "no answer from /api/$path"
+			curl -s -m $((20 * SLACK)) -o /dev/null "$WEB/api/$path" || trouble "no answer from /api/$path"
 		done
 	done
 }
@@ -73,7 +73,7 @@ for worker in reader one_by_one commander asker; do
 done
 timeout $((SECONDS_LONG + 2)) tail -s 0.1 -f "$MNT/events" >"$T/followed" 2>/dev/null &
 workers+=($!)
-timeout 50 "$PYTHON" "$(dirname "$0")/../web/push.py" "$WEB" "$SECONDS_LONG" >"$T/push.out" 2>&1 || trouble "push: $(tail -n 3 "$T/push.out")"
+timeout $((50 * SLACK)) "$PYTHON" "$(dirname "$0")/../web/push.py" "$WEB" "$SECONDS_LONG" >"$T/push.out" 2>&1 || trouble "push: $(tail -n 3 "$T/push.out")"
 wait "${workers[@]}"
 [ ! -e "$T/trouble" ] || fail "$(sort "$T/trouble" | uniq -c)"
 [ -s "$T/followed" ] || fail "nothing was followed"

@@ -47,7 +47,7 @@ GO
 "$ROOT/scripts/build-go.sh" "$T/short" "$T/prog" || fail "the test program does not build"
 
 for want in 0 1 7 42 143 137; do
-	echo hello | timeout 60 "$XGOTOPFS" -log-level warn -- "$T/prog" $want >"$T/out" 2>"$LOG"
+	echo hello | timeout $((60 * SLACK)) "$XGOTOPFS" -log-level warn -- "$T/prog" $want >"$T/out" 2>"$LOG"
 	expect "status passed on" $? $want
 	grep -q '^echo hello$' "$T/out" || fail "stdin or stdout did not reach the command"
 	# It was there before main.init: nothing of the program ran untraced.
@@ -55,10 +55,10 @@ for want in 0 1 7 42 143 137; do
 	expect "creation of the main goroutine" "$(grep -c ' newgoroutine child=1 ' "$T/out")" 1
 	check_log
 done
-grep -q "Killed\|to stderr" "$LOG" || timeout 60 "$XGOTOPFS" -s -log-level warn -- "$T/prog" 0 2>&1 </dev/null |
+grep -q "Killed\|to stderr" "$LOG" || timeout $((60 * SLACK)) "$XGOTOPFS" -s -log-level warn -- "$T/prog" 0 2>&1 </dev/null |
 	grep -q "to stderr" || fail "stderr did not reach the terminal"
 # From PATH, with options of its own that are not ours.
-PATH=$T:$PATH timeout 60 "$XGOTOPFS" -s -log-level warn -- prog 3 -pid -sample </dev/null >"$T/out" 2>"$LOG"
+PATH=$T:$PATH timeout $((60 * SLACK)) "$XGOTOPFS" -s -log-level warn -- prog 3 -pid -sample </dev/null >"$T/out" 2>"$LOG"
 expect "status of a command found in PATH" $? 3
 
 # A signal a process sends us reaches the command; its end is ours.

@@ -14,7 +14,7 @@ for version in 1.17 1.21 1.23 1.24 1.26 1.27; do
 		program=$("$ROOT/tests/targets/build.sh" $version $mode workload) || fail "no workload for Go $version"
 		rm -rf "$T/sessions"
 		# It waits for a line before it starts and for one before it ends.
-		printf '\n\n' | timeout 100 "$XGOTOPFS" -s -storage-format jsonl -storage-dir "$T/sessions" -- "$program" \
+		printf '\n\n' | timeout $((100 * SLACK)) "$XGOTOPFS" -s -storage-format jsonl -storage-dir "$T/sessions" -- "$program" \
 			>"$T/out" 2>"$LOG"
 		status=$?
 		expect "status of the workload, Go $version $mode ($(cat "$LOG"))" "$status" 0

@@ -40,11 +40,11 @@ for command in "-help" "-version" "-doctor" "-sessions -storage-dir $T"; do
 	expect "status of $command on a full device" $? 1
 	grep -q "stdout: No space left" "$LOG" || fail "$command on a full device: $(cat "$LOG")"
 done
-(cd "$T" && exec timeout 60 "$XGOTOPFS" -s -mft -- "$DEMO_BINARY" -h) >&- 2>"$LOG"
+(cd "$T" && exec timeout $((60 * SLACK)) "$XGOTOPFS" -s -mft -- "$DEMO_BINARY" -h) >&- 2>"$LOG"
 grep -q "stdout" "$LOG" && fail "-s prints nothing: $(cat "$LOG")"
 "$DEMO_BINARY" -rate 20 -load "$URL" >/dev/null 2>&1 &
 on_exit "end $!"
-timeout 60 "$XGOTOPFS" -pid "$DEMO" >&- 2>"$LOG"
+timeout $((60 * SLACK)) "$XGOTOPFS" -pid "$DEMO" >&- 2>"$LOG"
 status=$?
 expect "status of events without stdout ($(cat "$LOG"))" "$status" 1
 

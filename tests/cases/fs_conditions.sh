@@ -24,17 +24,17 @@ expect "ls wait" "$(ls "$W")" ""
 (echo x >"$W/goroutines_gt_5") 2>/dev/null && fail "it can be written to"
 
 # What holds already is told at once, also to many at a time and in small pieces; the same in processes/PID.
-expect "what holds" "$(timeout 10 cat "$W/goroutines_gt_4")" "goroutines=5"
-expect "of one process" "$(timeout 10 cat "$MNT/processes/4000/wait/goroutines_gt_4")" "goroutines=5"
-expect "piece by piece" "$(timeout 10 dd if="$W/goroutines_gt_4" bs=3 status=none)" "goroutines=5"
-timeout 10 cat "$W/blocked_gt_1ms" >"$T/blocked" || fail "nobody is blocked"
+expect "what holds" "$(timeout $((10 * SLACK)) cat "$W/goroutines_gt_4")" "goroutines=5"
+expect "of one process" "$(timeout $((10 * SLACK)) cat "$MNT/processes/4000/wait/goroutines_gt_4")" "goroutines=5"
+expect "piece by piece" "$(timeout $((10 * SLACK)) dd if="$W/goroutines_gt_4" bs=3 status=none)" "goroutines=5"
+timeout $((10 * SLACK)) cat "$W/blocked_gt_1ms" >"$T/blocked" || fail "nobody is blocked"
 grep -qE '^blocked_ns=[0-9]+ goid=[0-9]+ function=".+" reason="(chan receive|select)"$' "$T/blocked" || fail "$(cat "$T/blocked")"
 expect "lines" "$(wc -l <"$T/blocked")" 1
 
 # What does not hold is waited for.
-timeout 30 cat "$W/goroutines_gt_7" >"$T/seven" &
+timeout $((30 * SLACK)) cat "$W/goroutines_gt_7" >"$T/seven" &
 SEVEN=$!
-timeout 30 cat "$W/goroutines_gt_9" >"$T/nine" &
+timeout $((30 * SLACK)) cat "$W/goroutines_gt_9" >"$T/nine" &
 NINE=$!
 on_exit "end $SEVEN $NINE"
 opened() { [ "$(ls -l /proc/[0-9]*/fd 2>/dev/null | grep -c "$W/goroutines_gt_$1")" -ge 1 ]; }
@@ -77,4 +77,4 @@ wait "$POLL" || fail "poll: $(cat "$T/polls")"
 demo exit
 wait "$NINE" || fail "9 does not end: $?"
 expect "nothing is told" "$(cat "$T/nine")" ""
-expect "what holds still does" "$(timeout 10 cat "$W/goroutines_gt_8")" "goroutines=9"
+expect "what holds still does" "$(timeout $((10 * SLACK)) cat "$W/goroutines_gt_8")" "goroutines=9"

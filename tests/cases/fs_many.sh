@@ -6,9 +6,9 @@
 need_root
 need python3
 demo_start -g 10000
-expect "ls | wc -l" "$(timeout 10 ls "$MNT/goroutines" | wc -l)" 10000
-expect "find" "$(timeout 30 find "$MNT/goroutines" -mindepth 1 -maxdepth 1 -mmin -5 | wc -l)" 10000
-expect "by-state" "$(timeout 10 ls "$MNT/by-state/waiting" | wc -l)" 10000
+expect "ls | wc -l" "$(timeout $((10 * SLACK)) ls "$MNT/goroutines" | wc -l)" 10000
+expect "find" "$(timeout $((30 * SLACK)) find "$MNT/goroutines" -mindepth 1 -maxdepth 1 -mmin -5 | wc -l)" 10000
+expect "by-state" "$(timeout $((10 * SLACK)) ls "$MNT/by-state/waiting" | wc -l)" 10000
 seconds() { python3 -c 'import os, sys, time
 t = time.monotonic(); n = len(os.listdir(sys.argv[1])); print("%.3f" % (time.monotonic() - t))' "$1"; }
 echo "10,000 goroutines listed in $(seconds "$MNT/goroutines") s" >&2

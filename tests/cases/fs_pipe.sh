@@ -93,11 +93,11 @@ CLIENT=$!
 on_exit "end $CLIENT"
 touch "$T/client"
 said() { grep -q "^$1" "$T/client" || { gone $CLIENT && fail "client: $(cat "$T/client.err")"; }; }
-wait_for 10 said ready
+wait_for 10 said ready || fail "it did not come to that"
 demo events 1
-wait_for 10 said interrupted
+wait_for 10 said interrupted || fail "it did not come to that"
 demo rate 200
-wait_for 20 said measured
+wait_for 20 said measured || fail "it did not come to that"
 demo rate 0
 cat "$T/client.err" >&2
 
@@ -106,7 +106,7 @@ demo events 10
 demo exit
 wait_for 20 said end || fail "no end of file"
 wait_for 20 gone $CAT2 || fail "cat does not end with the process"
-expect "reading after the end" "$(timeout 5 cat "$P" | wc -c)" 0
+expect "reading after the end" "$(timeout $((5 * SLACK)) cat "$P" | wc -c)" 0
 [ "$(wc -l <"$MNT/events")" -gt 100 ] || fail "the tree is gone"
-timeout 5 tail -n 1 "$MNT/events" >/dev/null || fail "tail after the end"
+timeout $((5 * SLACK)) tail -n 1 "$MNT/events" >/dev/null || fail "tail after the end"
 grep -q exited "$MNT/stats" || fail "stats do not say that it exited"

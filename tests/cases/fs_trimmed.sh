@@ -70,7 +70,7 @@ exec 6<>"$T/go"
 python3 "$T/pipe.py" "$MNT/events_pipe" "$T/pipe" <&6 >"$T/pipe.out" &
 PY=$!
 on_exit "end $PY"
-wait_for 10 test -s "$T/pipe.out"
+wait_for 10 test -s "$T/pipe.out" || fail "it did not come to that"
 demo events 10
 demo events 5000
 echo >&6
@@ -83,7 +83,7 @@ grep -q "told of [1-9]" "$T/told" || fail "nobody told the pipe's reader"
 tail -s 0.3 -n +1 -f "$E" >"$T/tail" 2>"$T/tail.err" &
 TAIL=$!
 on_exit "end $TAIL"
-wait_for 10 test -s "$T/tail"
+wait_for 10 test -s "$T/tail" || fail "it did not come to that"
 demo rate 20000
 sleep 2
 demo rate 0

@@ -7,12 +7,13 @@
 . "$(dirname "$0")/../fs_lib.sh"
 need_root
 need python3 pgrep
-demo_start -g 100 -slow-pause 4000 -slow-stacks 4000
+SLOW_MS=$((1500 * SLACK)) # of what others must not wait for
+demo_start -g 100 -slow-pause "$SLOW_MS" -slow-stacks "$SLOW_MS"
 demo events 10
 
 cat >"$T/waits.py" <<'PY'
 import os, signal, subprocess, sys, time
-mnt = sys.argv[1]
+mnt, slow = sys.argv[1], int(sys.argv[2]) / 1000
 
 def timed(fn):
     start = time.monotonic()
@@ -26,34 +27,34 @@ def look():
     os.listdir(mnt + "/by-wait/select")
     os.stat(mnt + "/by-func/main.main.func1/3")
 
-# Two commands that take 4 s each, one of them waiting for the other: everybody else is served.
+# Two slow commands, one of them waiting for the other: everybody else is served.
 writers = []
 for _ in range(2):
     writers.append(subprocess.Popen(["sh", "-c", f"echo 1 >{mnt}/control/pause"]))
     time.sleep(0.4) # the first one is in
-took = max(timed(look) for _ in range(5))
-assert took < 1, f"others waited {took:.1f} s for a command"
+took = max(timed(look) for _ in range(3))
+assert took < slow / 4, f"others waited {took:.1f} s for a command"
 
 # A signal ends the wait for a command that has been begun, and then for one that has not. (The kernel
 # itself lets one writer at a time to a file.)
 for writer in writers:
     assert writer.poll() is None
-    took = timed(lambda: (writer.send_signal(signal.SIGINT), writer.wait(20)))
-    assert took < 2, f"a signal ended a writer after {took:.1f} s"
+    took = timed(lambda: (writer.send_signal(signal.SIGINT), writer.wait(slow)))
+    assert took < slow / 3, f"a signal ended a writer after {took:.1f} s"
 
 # The same for a rendering.
 reader = subprocess.Popen(["cat", mnt + "/stacks"], stdout=subprocess.DEVNULL)
 time.sleep(0.5)
-took = timed(lambda: (reader.send_signal(signal.SIGINT), reader.wait(20)))
-assert took < 2, f"a signal ended a reader after {took:.1f} s"
+took = timed(lambda: (reader.send_signal(signal.SIGINT), reader.wait(slow)))
+assert took < slow / 3, f"a signal ended a reader after {took:.1f} s"
 
 # What was begun takes effect; what was only asked for, and not waited for, does not.
-deadline = time.monotonic() + 10
+deadline = time.monotonic() + 4 * slow
 while open(mnt + "/control/pause").read() != "1\n":
     assert time.monotonic() < deadline
     time.sleep(0.05)
 PY
-timeout 60 python3 "$T/waits.py" "$MNT" || fail "waits"
+timeout $((60 * SLACK)) python3 "$T/waits.py" "$MNT" "$SLOW_MS" || fail "waits"
 
 # A signal that ends nothing does not break a read: the answer comes within a moment.
 demo_stop
@@ -101,7 +102,7 @@ cat "$MNT/events_pipe" >/dev/null 2>&1 & PIPE=$!
 python3 -c 'import sys, time
 file = open(sys.argv[1]); print("open", flush=True); time.sleep(100)' "$MNT/events_pipe" >"$T/idle" &
 on_exit "end -KILL $PIPE $!"
-wait_for 20 grep -q open "$T/idle"
+wait_for 20 grep -q open "$T/idle" || fail "it did not come to that"
 kill -STOP "$PIPE"
 kill -INT "$DEMO"
 wait_for 20 gone "$DEMO" || fail "readers in a loop keep it from ending"
@@ -112,7 +113,7 @@ demo_stop
 demo_start -g 100 -slow-stacks 600000
 cat "$MNT/stacks" >/dev/null 2>&1 & CAT=$!
 cat "$MNT/stacks" >/dev/null 2>&1 &
-sleep 0.5
+wait_for 10 answered rendering || fail "nobody renders"
 kill -INT "$DEMO"
 wait_for 10 gone "$DEMO" || fail "a helper that is stuck keeps it from ending"
 wait_for 20 gone "$CAT" || fail "its reader waits on"

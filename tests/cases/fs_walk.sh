@@ -18,7 +18,7 @@ WALKS=("grep -r -c newobject $MNT" "cp -a $MNT $T/walked" "tar -cf $T/walked $MN
 walk() {
 	rm -rf --one-file-system "$T/walked"
 	# shellcheck disable=SC2086
-	timeout -k 1 30 $1 >"$T/printed" 2>"$T/said"
+	timeout -k 1 $((30 * SLACK)) $1 >"$T/printed" 2>"$T/said"
 	STATUS=$?
 	[ "$STATUS" != 124 ] && [ "$STATUS" != 137 ] || fail "$1 does not end"
 }
@@ -37,7 +37,7 @@ done
 # The pipe is there for whom asks by name, and is what it was.
 [ -f "$MNT/events_pipe" ] && [ -f "$MNT/processes/4000/events_pipe" ] || fail "no events_pipe"
 demo rate 500
-timeout 10 grep -q -m 1 newobject "$MNT/events_pipe" || fail "events_pipe does not give an event"
+timeout $((10 * SLACK)) grep -q -m 1 newobject "$MNT/events_pipe" || fail "events_pipe does not give an event"
 grep -q events_pipe "$MNT/README" || fail "README does not tell of events_pipe"
 for folder in "$MNT" "$MNT/processes/4000"; do
 	! find "$folder" -maxdepth 1 | grep pipe || fail "listed: a tool that walks $folder waits for ever"

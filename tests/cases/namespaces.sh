@@ -82,11 +82,11 @@ alien=$!
 on_exit "end $alien"
 exec 9>"$T/in9"
 wait_for 20 grep -q ready "$T/said9" || fail "the other process does not start"
-timeout 100 unshare -m -p -f --mount-proc bash "$T/inside.sh" >"$T/inside.log" 2>&1 &
+timeout $((100 * SLACK)) unshare -m -p -f --mount-proc bash "$T/inside.sh" >"$T/inside.log" 2>&1 &
 inside=$!
 on_exit "end $inside"
 attached() { grep -q "Ctrl-C ends" "$T/log3" 2>/dev/null || gone "$inside"; }
-wait_for 60 attached
+wait_for 60 attached || fail "it did not come to that"
 echo >&9
 wait "$inside" || fail "inside: status $?: $(cat "$T/inside.log" "$T"/log[123])"
 echo >&9

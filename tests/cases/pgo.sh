@@ -26,7 +26,7 @@ awk 'BEGIN {
 			i, i, (i + 1) % 300
 }' >"$T/big.go"
 mkdir "$T/sessions"
-timeout 120 "$XGOTOPFS" -s -record -storage-format jsonl -storage-dir "$T/sessions" -- "$compile" -p p -c 4 \
+timeout $((120 * SLACK)) "$XGOTOPFS" -s -record -storage-format jsonl -storage-dir "$T/sessions" -- "$compile" -p p -c 4 \
 	-traceprofile "$T/gotrace" -o "$T/big.o" "$T/big.go" >"$T/out" 2>"$T/log" ||
 	fail "status $?: $(cat "$T/log" "$T/out")"
 "$(target "$TRACED_GO" plain tracecount)" "$T/gotrace" >"$T/counts.json" || fail "Go's trace cannot be read"
@@ -38,5 +38,5 @@ expect "goroutines of the compiler that Go's trace saw end" \
 # A file may say of its copies what it wants: it takes no longer than its code is long.
 python3 "$ROOT/tests/inline_table.py" "$compile" "$T/nonsense" || fail "no nonsense can be made"
 chmod +x "$T/nonsense"
-timeout 30 "$XGOTOPFS" -doctor -b "$T/nonsense" >"$T/doctor" 2>&1
+timeout $((30 * SLACK)) "$XGOTOPFS" -doctor -b "$T/nonsense" >"$T/doctor" 2>&1
 [ $? -ne 124 ] || fail "a made-up table of inlined calls holds it up"

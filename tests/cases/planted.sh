@@ -39,7 +39,7 @@ words() {
 run() {
 	local want=$1 status
 	shift
-	timeout -k 2 30 "$XGOTOPFS" "$@" >"$T/out" 2>"$LOG" </dev/null
+	timeout -k 2 $((30 * SLACK)) "$XGOTOPFS" "$@" >"$T/out" 2>"$LOG" </dev/null
 	status=$?
 	expect "status of: $* ($(cat "$LOG"))" "$status" "$want"
 	check_log
@@ -89,13 +89,13 @@ start_xgotopfs -replay "$other" -speed 0 -s -web -web-port 0 -storage-dir "$T/s"
 wait_ready
 wait_web
 one_line "settings.json: not valid settings, the defaults are used: not a regular file"
-expect "sessions" "$(timeout 20 ls "$MNT/sessions" | sort)" "$(printf '%s\n' "$id" "$other" | sort)"
-expect "files that are none" "$(timeout 20 ls "$MNT/sessions/$id")" ""
-expect "/api/sessions" "$(curl -m 20 -s "${WEB}api/sessions" | jq length)" 2
-expect "problem" "$(curl -m 20 -s "${WEB}api/sessions/$id" | jq -r .problem)" "metadata.json: not a regular file"
+expect "sessions" "$(timeout $((20 * SLACK)) ls "$MNT/sessions" | sort)" "$(printf '%s\n' "$id" "$other" | sort)"
+expect "files that are none" "$(timeout $((20 * SLACK)) ls "$MNT/sessions/$id")" ""
+expect "/api/sessions" "$(curl -m $((20 * SLACK)) -s "${WEB}api/sessions" | jq length)" 2
+expect "problem" "$(curl -m $((20 * SLACK)) -s "${WEB}api/sessions/$id" | jq -r .problem)" "metadata.json: not a regular file"
 for kind in link fifo socket device folder; do
 	plant $kind "$T/s/settings.json"
-	curl -m 20 -sf -d '{"nanoseconds_per_pixel":5}' "${WEB}api/config" >/dev/null || fail "no POST"
+	curl -m $((20 * SLACK)) -sf -d '{"nanoseconds_per_pixel":5}' "${WEB}api/config" >/dev/null || fail "no POST"
 	intact "settings.json: $kind"
 	if [ $kind = folder ]; then
 		one_line "settings are not kept"
@@ -103,7 +103,7 @@ for kind in link fifo socket device folder; do
 		[ -f "$T/s/settings.json" ] && [ ! -L "$T/s/settings.json" ] || fail "settings.json is a $kind still"
 	fi
 done
-timeout 20 rm -r "$MNT/sessions/$id" || fail "rm -r through the mount"
+timeout $((20 * SLACK)) rm -r "$MNT/sessions/$id" || fail "rm -r through the mount"
 [ ! -e "$T/s/$id" ] || fail "the folder is still there"
 stop_xgotopfs
 

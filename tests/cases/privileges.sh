@@ -179,7 +179,7 @@ with_caps ,+bpf,+perfmon
 own=$!
 on_exit "end $own"
 wait_for 20 grep -q listening "$T/own.out" || fail "the demo of nobody's does not start"
-timeout 110 "$DEMO_BINARY" -load "$(cut -d' ' -f2 "$T/own.out")" -c 1 >/dev/null 2>&1 &
+timeout $((110 * SLACK)) "$DEMO_BINARY" -load "$(cut -d' ' -f2 "$T/own.out")" -c 1 >/dev/null 2>&1 &
 on_exit "end $!"
 fresh "$LOG"
 "${AS[@]}" "$PUBLIC/xgotopfs" -pid "$own" >"$T/own.events" 2>"$LOG" &
@@ -196,7 +196,7 @@ missing() { # CAPS-LEFT TEXT
 	with_caps "$1"
 	"${AS[@]}" "$PUBLIC/xgotopfs" -doctor >"$T/out" 2>&1
 	grep -q -- "$2 is missing" "$T/out" || fail "-doctor without $2: $(cat "$T/out")"
-	"${AS[@]}" timeout 60 "$PUBLIC/xgotopfs" -s -pid "$DEMO" >"$T/out" 2>"$LOG"
+	"${AS[@]}" timeout $((60 * SLACK)) "$PUBLIC/xgotopfs" -s -pid "$DEMO" >"$T/out" 2>"$LOG"
 	status=$?
 	expect "status without $2: $(cat "$LOG")" "$status" 4
 	grep -q "$2" "$LOG" || fail "without $2: $(cat "$LOG")"

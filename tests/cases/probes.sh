@@ -52,7 +52,7 @@ load -c 1 -n 1000000 2>/dev/null & # something to see
 LOAD=$!
 on_exit "end $LOAD"
 wait_for 10 out || fail "probes without a reader"
-timeout 60 tail -n 0 -s 0.02 -f "$MNT/events" >"$T/tail.out" 2>/dev/null &
+timeout $((60 * SLACK)) tail -n 0 -s 0.02 -f "$MNT/events" >"$T/tail.out" 2>/dev/null &
 TAIL=$!
 on_exit "end $TAIL"
 wait_for 10 [ -s "$T/tail.out" ] || fail "tail -f shows nothing"

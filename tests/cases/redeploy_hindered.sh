@@ -80,7 +80,7 @@ grep -q "Text file busy" "$T/busy" || fail "$(cat "$T/busy")"
 probed || fail "not probed: $(cat "$LOG")"
 stop_app
 wait_for "$PATIENCE" says "has exited; everything stays" || fail "$(cat "$LOG")"
-DELAY_MAX_MS=2000 deploy "$V1"
+DELAY_MAX=2 deploy "$V1"
 runs 3
 stop_xgotopfs
 

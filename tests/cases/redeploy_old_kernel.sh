@@ -14,7 +14,7 @@ cc -shared -fPIC -D_GNU_SOURCE -o "$T/no_multi.so" "$ROOT/tests/targets/no_multi
 printf '#!/bin/sh\nLD_PRELOAD=%s exec %s "$@"\n' "$T/no_multi.so" "$XGOTOPFS" >"$T/xgotopfs"
 chmod +x "$T/xgotopfs"
 XGOTOPFS=$T/xgotopfs
-DELAY_MAX_MS=10000
+DELAY_MAX=10
 APP=$T/app
 cp "$V1" "$APP"
 watch_app

@@ -76,5 +76,5 @@ wait_for 10 objects || fail "$(grep -c Marker "$MNT/events") objects"
 stop_xgotopfs
 unharmed "$PID"
 stop_app
-echo 20 | timeout 60 "$XGOTOPFS" -log-level warn -- "$APP" >"$T/out" 2>"$LOG" || fail "-- COMMAND: $(cat "$LOG")"
+echo 20 | timeout $((60 * SLACK)) "$XGOTOPFS" -log-level warn -- "$APP" >"$T/out" 2>"$LOG" || fail "-- COMMAND: $(cat "$LOG")"
 expect "objects of the command" "$(grep -c ' newobject type=main.Marker ' "$T/out")" 20

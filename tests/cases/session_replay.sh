@@ -91,12 +91,12 @@ before $third >"$T/third"
 before $half >"$T/half"
 
 # Printed as fast as it goes, with little memory: every event, in order; then it ends by itself.
-timeout 60 "$XGOTOPFS" -replay "$id" -storage-dir "$T/s" -speed 0 -retain 1000 2>"$LOG" >"$T/printed" || fail "$(cat "$LOG")"
+timeout $((60 * SLACK)) "$XGOTOPFS" -replay "$id" -storage-dir "$T/s" -speed 0 -retain 1000 2>"$LOG" >"$T/printed" || fail "$(cat "$LOG")"
 grep -q "replayed 300000 events" "$LOG" || fail "it does not say how many: $(cat "$LOG")"
 expect "what it printed" \
 	"$(sed 's/^[^ ]* \([0-9]*\) \([a-z]*\).*/\1 \2/' "$T/printed" | md5sum)" \
 	"$(jq -r --arg types "$TYPES" '"\(.goroutine) \(($types / " ")[.event_type])"' "$T/lines" | md5sum)"
-timeout 60 "$XGOTOPFS" -replay "$id" -storage-dir "$T/s" -speed 0 -retain 1000 2>"$LOG" | head -n 10 >/dev/null
+timeout $((60 * SLACK)) "$XGOTOPFS" -replay "$id" -storage-dir "$T/s" -speed 0 -retain 1000 2>"$LOG" | head -n 10 >/dev/null
 expect "status of | head" "${PIPESTATUS[0]}" 0
 
 start_replay "$id" -storage-dir "$T/s" -speed 0.000001

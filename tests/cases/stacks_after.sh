@@ -26,7 +26,7 @@ has_kept() { grep -q "^goroutine 1 \[" "$MNT/stacks" 2>/dev/null; }
 die() {
 	kill -KILL "$DEMO"
 	wait "$DEMO" 2>/dev/null
-	wait_for 10 says "has exited" || fail "its end was not noticed"
+	wait_for 10 says "has exited" || fail "its end was not noticed: $(tail -n 3 "$LOG")"
 }
 
 # labels PROFILE: one line for the labels of each stack in it.
@@ -70,10 +70,16 @@ PY
 done
 
 # Nobody had asked: they were read by themselves, soon after the start.
-start_parked 1.27 stripped
-mount_demo
-sleep_until=$((SECONDS + 3))
-wait_for 10 test "$SECONDS" -ge "$sleep_until"
-die
-has_kept || fail "nothing was kept: $(cat "$MNT/stacks" 2>&1)"
+for soon in 3 10 30; do # the first but on a busy machine
+	start_parked 1.27 stripped
+	mount_demo
+	began=$SECONDS
+	rested() { [ "$SECONDS" -gt $((began + soon)) ]; }
+	wait_for "$soon" rested
+	die
+	has_kept && break
+	echo "nothing was kept after $soon s: $(cat "$MNT/stacks" 2>&1)" >&2
+	stop_xgotopfs
+done
+[ -n "$XPID" ] || fail "nothing was kept"
 stop_xgotopfs

@@ -59,10 +59,10 @@ expect "other events" "$(grep -cv ' newgoroutine ' "$T/out")" 0
 "$DEMO_BINARY" -load "$URL" -rate 100 2>/dev/null &
 loader=$!
 on_exit "end $loader"
-timeout 60 "$XGOTOPFS" -pid "$DEMO" 2>"$LOG" | head -n 5 >"$T/head"
+timeout $((60 * SLACK)) "$XGOTOPFS" -pid "$DEMO" 2>"$LOG" | head -n 5 >"$T/head"
 expect "status under head" "${PIPESTATUS[0]}" 0
 expect "lines" "$(wc -l <"$T/head")" 5
-timeout 60 "$XGOTOPFS" -pid "$DEMO" 2>"$LOG" >/dev/full
+timeout $((60 * SLACK)) "$XGOTOPFS" -pid "$DEMO" 2>"$LOG" >/dev/full
 status=$?
 expect "status with a full disk ($(cat "$LOG"))" "$status" 1
 grep -q "No space left" "$LOG" || fail "no word of the full disk: $(cat "$LOG")"

@@ -19,11 +19,11 @@ stop_keeper() {
 
 mount_demo
 stop_keeper
-timeout 10 sh -c "echo 1 >'$MNT/control/pause'" || fail "cannot pause"
+timeout $((10 * SLACK)) sh -c "echo 1 >'$MNT/control/pause'" || fail "cannot pause"
 unharmed "$DEMO"
 stop_keeper
-timeout 10 sh -c "echo 0 >'$MNT/control/pause'" || fail "cannot go on"
-timeout 5 ls "$MNT" >/dev/null || fail "ls"
+timeout $((10 * SLACK)) sh -c "echo 0 >'$MNT/control/pause'" || fail "cannot go on"
+timeout $((5 * SLACK)) ls "$MNT" >/dev/null || fail "ls"
 stop_keeper
 stop_xgotopfs
 unharmed "$DEMO"

@@ -12,17 +12,17 @@ need python3 curl
 # look WHAT: everything a user does with a target, each within seconds.
 look() {
 	mount_demo
-	timeout 10 cat "$MNT/stacks" >"$T/stacks" || fail "$1: stacks"
+	timeout $((10 * SLACK)) cat "$MNT/stacks" >"$T/stacks" || fail "$1: stacks"
 	grep -q '^goroutine 1 \[' "$T/stacks" || fail "$1: no stack of the main goroutine: $(head -n 3 "$T/stacks")"
-	timeout 10 ls "$MNT/goroutines" >/dev/null || fail "$1: ls"
-	timeout 10 cat "$MNT/goroutines/1/stack" "$MNT/health" >/dev/null || fail "$1: stack, health"
-	timeout 10 sh -c "echo 1 >'$MNT/control/pause'" || fail "$1: cannot pause"
-	timeout 10 sh -c "echo 0 >'$MNT/control/pause'" || fail "$1: cannot go on"
+	timeout $((10 * SLACK)) ls "$MNT/goroutines" >/dev/null || fail "$1: ls"
+	timeout $((10 * SLACK)) cat "$MNT/goroutines/1/stack" "$MNT/health" >/dev/null || fail "$1: stack, health"
+	timeout $((10 * SLACK)) sh -c "echo 1 >'$MNT/control/pause'" || fail "$1: cannot pause"
+	timeout $((10 * SLACK)) sh -c "echo 0 >'$MNT/control/pause'" || fail "$1: cannot go on"
 	stop_xgotopfs
 	unharmed "$DEMO"
 	echo "$1: fine" >&2
 }
-answers() { curl -fs --max-time 20 "$URL/job" >/dev/null; }
+answers() { curl -fs --max-time $((20 * SLACK)) "$URL/job" >/dev/null; }
 state_is() { grep -q "^State:.[$1]" "/proc/$DEMO/status"; }
 
 private_demo
@@ -60,7 +60,9 @@ python3 "$T/debugger.py" "$DEMO" <"$T/let_go" >"$T/debugger" 2>&1 &
 DEBUGGER=$!
 exec 8>"$T/let_go"
 on_exit "end $DEBUGGER"
-if wait_for 10 grep -q holds "$T/debugger"; then
+debugger_said() { [ -s "$T/debugger" ] || gone_or_zombie "$DEBUGGER"; }
+wait_for 10 debugger_said || fail "the debugger says nothing"
+if grep -q holds "$T/debugger"; then
 	wait_for 20 state_is t || fail "the debugger does not stop it"
 	look "held by a debugger"
 else
@@ -136,10 +138,10 @@ else
 	kill -QUIT "$DEMO"
 	dumping() { grep -q '^CoreDumping:.1' "/proc/$DEMO/status"; }
 	wait_for 20 dumping || fail "it is not being dumped"
-	timeout 10 ls "$MNT/goroutines" >/dev/null || fail "being dumped: ls"
-	timeout 20 cat "$MNT/stacks" >/dev/null 2>&1
+	timeout $((10 * SLACK)) ls "$MNT/goroutines" >/dev/null || fail "being dumped: ls"
+	timeout $((20 * SLACK)) cat "$MNT/stacks" >/dev/null 2>&1
 	[ $? != 124 ] || fail "being dumped: stacks"
-	timeout 20 sh -c "echo 1 >'$MNT/control/pause'" 2>/dev/null
+	timeout $((20 * SLACK)) sh -c "echo 1 >'$MNT/control/pause'" 2>/dev/null
 	[ $? != 124 ] || fail "being dumped: pause"
 	stop_xgotopfs
 	start_xgotopfs -pid "$DEMO" "$MNT"

@@ -22,7 +22,7 @@ for address in 127.0.0.1 127.0.0.2 ::1; do
 	fi
 	start_web -listen "$address" -history 1
 	expect "length of the token" "${#WEB_TOKEN}" 32
-	timeout 60 "$PYTHON" "$WEB_TESTS/access.py" "$URL/?token=$WEB_TOKEN" "$WEB_PID" || fail "access.py on $address"
+	timeout $((60 * SLACK)) "$PYTHON" "$WEB_TESTS/access.py" "$URL/?token=$WEB_TOKEN" "$WEB_PID" || fail "access.py on $address"
 	web_alive
 	end "$WEB_PID"
 done
@@ -34,7 +34,7 @@ first=$WEB_TOKEN
 end "$WEB_PID"
 start_web -history 20 -rate 20000 -patience 2
 [ "$WEB_TOKEN" != "$first" ] || fail "the token is always the same"
-timeout 90 "$PYTHON" "$WEB_TESTS/slow.py" "$URL/?token=$WEB_TOKEN" "$WEB_PID" 2 || fail "slow.py"
+timeout $((90 * SLACK)) "$PYTHON" "$WEB_TESTS/slow.py" "$URL/?token=$WEB_TOKEN" "$WEB_PID" 2 || fail "slow.py"
 web_alive
 
 # --- two of them on one host: a browser that logs in to one stays logged in to the other

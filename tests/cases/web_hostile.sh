@@ -16,7 +16,7 @@ ID=$(ls "$T/sessions")
 # What ended the process.
 start_web -frozen -second -control -history 2 -sessions "$T/sessions" -settings "$T/ui.json"
 for goids in 18446744073709551615 0-18446744073709551615 18446744073709551614-18446744073709551615; do
-	curl -s -m 10 -o /dev/null "$URL/api/live/tiles/20/0?goids=$goids"
+	curl -s -m $((10 * SLACK)) -o /dev/null "$URL/api/live/tiles/20/0?goids=$goids"
 	web_alive
 done
 "$PYTHON" "$HOSTILE" "$URL" "$T/routes" "$ROOT/docs/api.md" "$ID" || { web_alive; cat "$T/web.log"; fail "a request did harm"; }
@@ -35,20 +35,20 @@ for time in 9223372036854775808 1 4611686018427387903 4611686018427387904 184467
 	echo '{"timestamp":'$time',"event_type":4,"goroutine":1,"parent_goroutine":0,"attributes":[1,18446744073709551615,0,0,0]}'
 done >"$T/odd/$odd/events.jsonl"
 start_web -frozen -history 1 -sessions "$T/odd"
-odd_ready() { curl -s -m 10 "$URL/api/sessions/$odd/status" | grep -q '"state":"ready"'; }
+odd_ready() { curl -s -m $((10 * SLACK)) "$URL/api/sessions/$odd/status" | grep -q '"state":"ready"'; }
 wait_for 30 odd_ready || { web_alive; fail "the session of odd times is not ready"; }
 for path in events rows goroutines?full=1 goroutines/1 goroutines/1/spans goroutines/18446744073709551615/events sites summary range \
 	stays edges types latency flame?by=origin perfetto pprof/offcpu pprof/goroutine pprof/allocs series/44/0?n=4096 latency/20/0 \
 	utilisation/44/262143 tiles/14/0?goids=1,18446744073709551615 tiles/13/0?goids=1 tiles/42/16382?goids=1 groups/44/0 \
 	"goroutines?full=1&filter=age>1s" health stats; do
-	code=$(curl -s -m 20 -o "$T/answer" -w '%{http_code}' "$URL/api/sessions/$odd/$path")
+	code=$(curl -s -m $((20 * SLACK)) -o "$T/answer" -w '%{http_code}' "$URL/api/sessions/$odd/$path")
 	case $code in 200 | 404 | 501) ;; *) web_alive; fail "odd times: $path: $code $(head -c 200 "$T/answer")" ;; esac
 done
 web_alive
 end "$WEB_PID"
-timeout 30 "$XGOTOPFS" -replay "$T/odd/$odd" -speed 0 >"$T/answer" 2>"$T/log" || fail "replaying odd times: $(cat "$T/log")"
+timeout $((30 * SLACK)) "$XGOTOPFS" -replay "$T/odd/$odd" -speed 0 >"$T/answer" 2>"$T/log" || fail "replaying odd times: $(cat "$T/log")"
 for form in jsonl protobuf perfetto; do
-	timeout 30 "$XGOTOPFS" -convert "$T/odd/$odd" -to $form -out "$T/$form.out" 2>"$T/log" || fail "converting odd times to $form: $(cat "$T/log")"
+	timeout $((30 * SLACK)) "$XGOTOPFS" -convert "$T/odd/$odd" -to $form -out "$T/$form.out" 2>"$T/log" || fail "converting odd times to $form: $(cat "$T/log")"
 done
 
 # One of several that cannot be set after all.

@@ -13,7 +13,7 @@ ORIGIN=http://localhost:$GOOD
 start_web -history 2 -allow-origin "$ORIGIN" -allow-origin https://dash.example
 
 # headers ARG...: of an answer, in lower case.
-headers() { curl -s -m 10 -o /dev/null -D - "$@" | tr -d '\r' | tr 'A-Z' 'a-z'; }
+headers() { curl -s -m $((10 * SLACK)) -o /dev/null -D - "$@" | tr -d '\r' | tr 'A-Z' 'a-z'; }
 has() { grep -qxF -- "$1" "$T/headers" || fail "no '$1' in: $(cat "$T/headers")"; }
 lacks() { ! grep -q -- "$1" "$T/headers" || fail "'$1' in: $(cat "$T/headers")"; }
 
@@ -59,5 +59,5 @@ if [ "$(id -u)" = 0 ] && as_nobody true 2>/dev/null; then
 	expect "nobody's with the token" "$(as_nobody curl -s -o /dev/null -w '%{http_code}' -H "Origin: $ORIGIN" -H "Authorization: Bearer $WEB_TOKEN" "$URL/api/info")" 200
 fi
 
-(cd "$T/ui" && timeout 90 node origin.mjs "$URL" "$GOOD") || fail "a page in Chromium"
+(cd "$T/ui" && timeout $((90 * SLACK)) node origin.mjs "$URL" "$GOOD") || fail "a page in Chromium"
 web_alive

@@ -11,7 +11,7 @@ echo secret >"$T/secret"
 start_web -sessions "$T/sessions" -history 2
 
 # status ARG...: what curl gets; the answer is in $T/answer
-status() { curl -s -m 10 -o "$T/answer" -w '%{http_code}' --path-as-is "$@"; }
+status() { curl -s -m $((10 * SLACK)) -o "$T/answer" -w '%{http_code}' --path-as-is "$@"; }
 want() {
 	local code=$1
 	shift
@@ -89,7 +89,7 @@ exec 5<>"/dev/tcp/127.0.0.1/$PORT" || fail "no connection"
 printf 'POST /api/control HTTP/1.1\r\nHost: 127.0.0.1:%s\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n{}GET /api/info HTTP/1.1\r\nHost: 127.0.0.1:%s\r\n\r\n' "$PORT" "$PORT" >"$T/two_requests"
 # At once: the shell itself writes line by line, and is killed when the server has closed meanwhile.
 cat "$T/two_requests" >&5
-timeout 20 cat <&5 >"$T/answers"
+timeout $((20 * SLACK)) cat <&5 >"$T/answers"
 exec 5<&- 5>&-
 expect "answers to a body of two lengths" "$(grep -ac '^HTTP/1.1' "$T/answers")" 1
 grep -q '^HTTP/1.1 411' "$T/answers" || fail "two lengths: $(head -n 1 "$T/answers")"

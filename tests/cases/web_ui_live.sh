@@ -23,7 +23,7 @@ mount_demo -web -web-port 0 -storage-dir "$T/sessions" # where its settings are,
 wait_web
 SHOTS=${SHOTS:-$T/shots}
 mkdir -p "$SHOTS"
-(cd "$T/ui" && timeout 200 node live.mjs "$WEB" "$SHOTS" "$MNT") || fail "the UI does not do as it should"
+(cd "$T/ui" && timeout $((200 * SLACK)) node live.mjs "$WEB" "$SHOTS" "$MNT") || fail "the UI does not do as it should"
 for picture in 1280-light 1280-dark 390-light 390-dark; do
 	[ -s "$SHOTS/live-$picture.png" ] || fail "no picture $picture"
 done
@@ -37,7 +37,7 @@ end "$DEMO"
 start_three_bugs
 mount_demo -web -web-port 0 -storage-dir "$T/sessions"
 wait_web
-(cd "$T/ui" && timeout 220 node walk.mjs "$WEB" "$SHOTS") || fail "a question has no answer in three steps"
+(cd "$T/ui" && timeout $((220 * SLACK)) node walk.mjs "$WEB" "$SHOTS") || fail "a question has no answer in three steps"
 kill -0 "$LOAD" 2>/dev/null || fail "the load gave up: $(cat "$T/three-bugs.out")"
 stop_xgotopfs
 unharmed "$DEMO"

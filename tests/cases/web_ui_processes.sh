@@ -22,6 +22,6 @@ wait_ready
 wait_web
 SHOTS=${SHOTS:-$T/shots}
 mkdir -p "$SHOTS"
-(cd "$T/ui" && timeout 120 node processes.mjs "$WEB" "$SHOTS" "$MNT" "$FIRST" "$DEMO") || fail "the UI does not do as it should"
+(cd "$T/ui" && timeout $((120 * SLACK)) node processes.mjs "$WEB" "$SHOTS" "$MNT" "$FIRST" "$DEMO") || fail "the UI does not do as it should"
 stop_xgotopfs
 unharmed "$FIRST"

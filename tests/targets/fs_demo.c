@@ -122,6 +122,10 @@ static int stacks(void *ctx, unsigned proc, enum live_stacks what, live_text_fn 
 
 	if (err)
 		return err;
+	if (d->slow_stacks_ms) {
+		printf("rendering\n");
+		fflush(stdout);
+	}
 	poll(NULL, 0, (int)d->slow_stacks_ms);
 	for (size_t i = 0; i < n && !err; i++) {
 		buf_reset(&out);
