@@ -120,6 +120,7 @@ fs/mount.c opendir
 fs/mount.c realpath
 fs/mount.c stat
 fs/unmounter.c chdir
+fs/unmounter.c open
 fs/unmounter.c realpath'
 while IFS=: read -r file line text; do
 	call=$(sed -E "s/.*(^|[^A-Za-z0-9_>.])($by_name)\\(.*/\\2/" <<<"$text")
