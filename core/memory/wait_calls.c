@@ -49,6 +49,7 @@ struct deferred_known {
 struct wait_calls {
 	const struct target *t;
 	unsigned read, read_variables;
+	struct lock_time time;
 	struct variable_known variables[SLOTS];
 	struct deferred_known deferred[SLOTS];
 	struct place_known places[SLOTS];
@@ -78,13 +79,21 @@ static const struct lock_calls locks[WAIT_KINDS] = {
 	[WAIT_COND] = {.gives = {"sync.(*Cond).Broadcast", "sync.(*Cond).Signal"}},
 };
 
-int wait_calls_new(const struct target *t, struct wait_calls **ret)
+int wait_calls_new(const struct target *t, uint64_t until_ns, struct wait_calls **ret)
 {
 	*ret = calloc(1, sizeof(**ret));
 	if (!*ret)
 		return -ENOMEM;
 	(*ret)->t = t;
+	(*ret)->time.until_ns = until_ns;
 	return 0;
+}
+
+bool wait_calls_is_late(struct wait_calls *c)
+{
+	if (!c->time.late)
+		c->time.late = clock_ns(CLOCK_THREAD_CPUTIME_ID) > c->time.until_ns;
+	return c->time.late;
 }
 
 void wait_calls_free(struct wait_calls *c)
@@ -137,7 +146,8 @@ enum wait_section wait_calls_section(struct wait_calls *c, uint64_t lookup, enum
 	if (!(p->asked >> kind & 1)) {
 		c->read++;
 		p->asked |= (uint8_t)(1u << kind);
-		p->section[kind] = (uint8_t)sections[lock_held_at(c->t, lookup, &locks[kind])];
+		p->section[kind] =
+			(uint8_t)sections[lock_held_at(c->t, lookup, &locks[kind], &c->time)];
 	}
 	return (enum wait_section)p->section[kind];
 }
@@ -155,8 +165,8 @@ enum wait_section wait_calls_kept(struct wait_calls *c, uint64_t lookup, enum wa
 	if (!(p->asked_kept & bit)) {
 		c->read++;
 		p->asked_kept |= bit;
-		p->kept[kind] =
-			(uint8_t)sections[lock_kept_at(c->t, lookup, &locks[kind], &taking)];
+		p->kept[kind] = (uint8_t)
+			sections[lock_kept_at(c->t, lookup, &locks[kind], &c->time, &taking)];
 		p->taking |= taking ? bit : 0;
 		*ret_taking = taking;
 	}
@@ -181,9 +191,9 @@ enum wait_section wait_calls_section_of(struct wait_calls *c, uint64_t lookup, e
 	if (c->read_variables >= READ_VARIABLES_MAX)
 		return WAIT_SECTION_UNKNOWN;
 	c->read_variables++;
-	*k = (struct variable_known){
-		lookup, which.lo,
-		(uint8_t)sections[lock_variable_held_at(c->t, lookup, &locks[kind], which)]};
+	*k = (struct variable_known){lookup, which.lo,
+				     (uint8_t)sections[lock_variable_held_at(
+					     c->t, lookup, &locks[kind], which, &c->time)]};
 	return (enum wait_section)k->section;
 }
 
@@ -261,7 +271,7 @@ void wait_calls_deferred_variable(struct wait_calls *c, uint64_t entry, enum wai
 		*k = (struct deferred_known){
 			.entry = entry,
 			.lock = which.lo,
-			.call = lock_variable_called(c->t, entry, ends[kind], which),
+			.call = lock_variable_called(c->t, entry, ends[kind], which, &c->time),
 			/* F.deferwrapN was made by the compiler for that one call. */
 			.via = strstr(func.name, ".deferwrap") ? NULL : func.name,
 		};
@@ -284,7 +294,7 @@ void wait_calls_deferred(struct wait_calls *c, uint64_t entry, enum wait_kind ki
 			func = k->start.func;
 		else
 			k->via = func.name;
-		k->call[kind] = lock_called(c->t, func.entry, ends[kind]);
+		k->call[kind] = lock_called(c->t, func.entry, ends[kind], &c->time);
 	}
 	*ret_call = k->call[kind] && !strcmp(k->call[kind], "runtime.closechan") ? "close"
 										 : k->call[kind];

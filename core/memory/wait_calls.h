@@ -12,8 +12,11 @@
 
 struct wait_calls;
 
-int wait_calls_new(const struct target *t, struct wait_calls **ret); /* -ENOMEM */
-void wait_calls_free(struct wait_calls *c);                          /* NULL is fine */
+/* Reads code until `until_ns` (CLOCK_THREAD_CPUTIME_ID). -ENOMEM. */
+int wait_calls_new(const struct target *t, uint64_t until_ns, struct wait_calls **ret);
+void wait_calls_free(struct wait_calls *c); /* NULL is fine */
+/* Has that passed? Answers since then say nothing. */
+bool wait_calls_is_late(struct wait_calls *c);
 
 /*
  * What a closure whose code begins at `entry` (static) does when it is called, of what ends waits

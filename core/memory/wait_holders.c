@@ -192,9 +192,7 @@ static void weigh_callees(struct search *s, struct wait_holder *h, uint64_t look
 		h->section = search_is_weak(h) ? WAIT_SECTION_MAYBE : WAIT_SECTION_NO;
 }
 
-/* One of a goroutine's for an object, unless it has a stronger one already: its own come together.
- */
-int search_add(struct search *s, struct wait_holder *h, uint64_t lookup)
+static int add_found(struct search *s, struct wait_holder *h, uint64_t lookup)
 {
 	size_t i = s->n;
 
@@ -222,6 +220,14 @@ int search_add(struct search *s, struct wait_holder *h, uint64_t lookup)
 	}
 	s->found[s->n++] = *h;
 	return fill_frame(s, lookup, &s->found[s->n - 1]);
+}
+
+/* A goroutine's own come together. */
+int search_add(struct search *s, struct wait_holder *h, uint64_t lookup)
+{
+	int err = add_found(s, h, lookup);
+
+	return err ? err : wait_calls_is_late(s->calls) ? -ETIMEDOUT : 0;
 }
 
 /* The first of the parts, by their order, that ends behind an address. */
@@ -389,6 +395,8 @@ static int follow_defers(struct search *s, uint64_t goid, const struct stack_wor
 		size_t n = read_closure(s, words, words->defers[i].closure, closure);
 		uint64_t entry = n ? closure[0] - s->r->bias : 0;
 
+		if (wait_calls_is_late(s->calls))
+			return -ETIMEDOUT;
 		if (n && s->n_variables)
 			err = search_deferred_variables(s, &w, entry);
 		if (n && !err)
@@ -479,26 +487,14 @@ static bool has_something(const struct search *s, const struct stack_copy *copy)
 	return false;
 }
 
-static int visit(void *ctx, uint32_t i, const struct stack_copy *copy)
+static int look_at_stack(struct search *s, const struct memory_goroutine *g,
+			 const struct stack_copy *copy)
 {
-	struct search *s = ctx;
-	const struct memory_goroutine *g = &s->r->gs[i];
 	struct stack_words words;
-	int err;
+	int err = s->n_variables ? search_code(s, g->goid, copy->trace) : 0;
 
-	if (!copy->whole || copy->trace->state == STACK_CUT)
-		s->g->stacks_unread++;
-	if (clock_ns(CLOCK_THREAD_CPUTIME_ID) > s->until_ns) {
-		s->g->stacks_unread += copy->whole && copy->trace->state != STACK_CUT;
-		return 0;
-	}
-	if (s->n_variables) {
-		err = search_code(s, g->goid, copy->trace);
-		if (err)
-			return err;
-	}
-	if (!g->defer && !s->n_variables && !has_something(s, copy))
-		return 0;
+	if (err || (!g->defer && !s->n_variables && !has_something(s, copy)))
+		return err;
 	err = stack_live_read(s->live, g, &words);
 	if (err == -ENODATA || err == -EAGAIN)
 		return look_at_copy(s, g->goid, copy);
@@ -513,6 +509,26 @@ static int visit(void *ctx, uint32_t i, const struct stack_copy *copy)
 	if (!err)
 		search_doubt(s, g->goid);
 	return err;
+}
+
+/* What is known of a part of a goroutine's frames may be wrong. */
+static int forget_late(struct search *s, size_t n_before, int err)
+{
+	if (err != -ETIMEDOUT)
+		return err;
+	s->n = n_before;
+	return 0;
+}
+
+static int visit(void *ctx, uint32_t i, const struct stack_copy *copy)
+{
+	const size_t n_before = ((struct search *)ctx)->n;
+	struct search *s = ctx;
+	bool whole = copy->whole && copy->trace->state != STACK_CUT;
+	int err = wait_calls_is_late(s->calls) ? -ETIMEDOUT : look_at_stack(s, &s->r->gs[i], copy);
+
+	s->g->stacks_unread += !whole || err == -ETIMEDOUT;
+	return forget_late(s, n_before, err);
 }
 
 /* The stack's outer end has what it uses. */
@@ -545,7 +561,7 @@ static int add_pending_writers(struct search *s)
 		};
 
 		if (g->waits[i].how == WAIT_DRAIN && g->objects[h.object].n_waits > 1)
-			err = search_add(s, &h, 0);
+			err = add_found(s, &h, 0);
 	}
 	return err;
 }
@@ -717,10 +733,12 @@ static int search_stacks(struct search *s)
 		if (stack_used(&r->gs[i], &sp)) {
 			which[n++] = i;
 		} else {
+			const size_t n_before = s->n;
+
 			err = goroutine_is_running(&r->gs[i]) ? visit_running(s, &r->gs[i])
 							      : -EFAULT;
-			s->g->stacks_unread += err == -EFAULT;
-			err = err == -EFAULT ? 0 : err;
+			s->g->stacks_unread += err == -EFAULT || err == -ETIMEDOUT;
+			err = forget_late(s, n_before, err == -EFAULT ? 0 : err);
 		}
 	}
 	return err ? err
@@ -737,8 +755,7 @@ int graph_find_holders(struct wait_reading *r, struct wait_graph *g)
 		return -ENOMEM;
 	s->r = r;
 	s->g = g;
-	s->until_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) + BUDGET_NS;
-	err = wait_calls_new(r->t, &s->calls);
+	err = wait_calls_new(r->t, clock_ns(CLOCK_THREAD_CPUTIME_ID) + BUDGET_NS, &s->calls);
 	if (!err)
 		err = stack_live_new(r->t, r->pid, r->bias, &s->live);
 	if (!err)

@@ -41,7 +41,6 @@ struct search {
 	size_t n, cap;
 	struct given given[GIVEN_MAX]; /* of the stack at hand */
 	size_t n_given;
-	uint64_t until_ns;
 	struct wait_calls *calls;
 	struct stack_live *live;
 	const struct stack_trace *trace; /* at hand; NULL: of one that runs */
@@ -56,16 +55,17 @@ struct whose {
 };
 
 /* One of a goroutine's for an object, unless it has a stronger one already: its own come together.
- * `lookup` of the frame that says so; 0: not known. 0, -ENOMEM. */
+ * `lookup` of the frame that says so; 0: not known. 0, -ENOMEM, -ETIMEDOUT (the time for the search
+ * is over: nothing is told of that goroutine). */
 int search_add(struct search *s, struct wait_holder *h, uint64_t lookup);
 
 /* Which of the objects are locks that lie in the program's own variables. 0, -ENOMEM. */
 int search_index_variables(struct search *s);
 /* Has one of these frames taken such a lock? Code names a variable by its address, and no word of a
- * frame has it. 0, -ENOMEM. */
+ * frame has it. Errors as above. */
 int search_code(struct search *s, uint64_t goid, const struct stack_trace *trace);
 /* A due deferred call whose code begins at `entry` (static): does it unlock one? It has captured
- * nothing. 0, -ENOMEM. */
+ * nothing. Errors as above. */
 int search_deferred_variables(struct search *s, const struct whose *w, uint64_t entry);
 
 /* No more than that he has its address, or code that has taken such a lock. */

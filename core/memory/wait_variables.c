@@ -62,6 +62,8 @@ int search_code(struct search *s, uint64_t goid, const struct stack_trace *trace
 						.by_code = true,
 						.by_variable = true};
 
+			if (wait_calls_is_late(s->calls))
+				return -ETIMEDOUT;
 			if (wait_calls_is_machinery(s->calls, at))
 				continue;
 			h.section = wait_calls_section_of(s->calls, at, kind, which);
@@ -86,6 +88,8 @@ int search_deferred_variables(struct search *s, const struct whose *w, uint64_t 
 		const struct lock_variable which = variable_of(s, h.object);
 		const char *call, *via;
 
+		if (wait_calls_is_late(s->calls))
+			return -ETIMEDOUT;
 		wait_calls_deferred_variable(s->calls, entry, kind, which, &call, &via);
 		if (!call)
 			continue;

@@ -20,16 +20,17 @@
 #include "core/target/place_code.h"
 #include "core/target/target_internal.h"
 
-#define NAMES        (3 * LOCK_CALLS_MAX)
-#define MOST         3u /* "3 or more" */
-#define CALLS_MAX    63 /* that are told apart; the pair's other number is a bit of a word */
-#define STEPS_MAX    (1u << 18) /* along the code of one function, which may be made to be slow */
-#define HELPERS_MAX  16         /* functions that one function calls and that are looked into */
-#define HELPER_BYTES 1024
-#define LOOKS_MAX    128 /* functions that are looked into for one question */
-#define DEPTH_MAX    3
-#define RECEIVER     0  /* register of a method's first argument: rax, x0 */
-#define BEFORE_MAX   48 /* instructions in front of a call, in which its argument is looked for */
+#define NAMES         (3 * LOCK_CALLS_MAX)
+#define MOST          3u /* "3 or more" */
+#define CALLS_MAX     63 /* that are told apart; the pair's other number is a bit of a word */
+#define STEPS_MAX     (1u << 18) /* along the code of one function, which may be made to be slow */
+#define HELPERS_MAX   16         /* functions that one function calls and that are looked into */
+#define HELPER_BYTES  1024
+#define LOOKS_MAX     128 /* functions that are looked into for one question */
+#define DEPTH_MAX     3
+#define STEPS_UNASKED 1024 /* steps without a look at the clock */
+#define RECEIVER      0    /* register of a method's first argument: rax, x0 */
+#define BEFORE_MAX    48 /* instructions in front of a call, in which its argument is looked for */
 
 enum effect { NOTHING, TAKES, TRIES, GIVES, MAY_GIVE };
 
@@ -63,7 +64,15 @@ struct flow {
 	unsigned n_calls;
 	bool too_many;              /* calls: what the code does is not known */
 	struct lock_variable which; /* hi 0: any lock */
+	struct lock_time *time;
 };
+
+static bool is_late(const struct flow *f)
+{
+	if (f->time && !f->time->late)
+		f->time->late = clock_ns(CLOCK_THREAD_CPUTIME_ID) > f->time->until_ns;
+	return f->time && f->time->late;
+}
 
 static void add_names(struct flow *f, const char *const *names, enum effect effect)
 {
@@ -216,6 +225,8 @@ static bool run(struct flow *f, unsigned before)
 		size_t i = f->waiting[--f->n_waiting];
 		enum insn_class class = insns[i].class;
 
+		if (step % STEPS_UNASKED == STEPS_UNASKED - 1 && is_late(f))
+			return false;
 		f->places[i].waits = false;
 		if (class == INSN_JCC || class == INSN_JMP) {
 			const struct insn *to = code_at(&f->code, insns[i].target);
@@ -525,12 +536,13 @@ static enum effect effect_of(const struct target *t, const struct flow *caller,
 	struct flow f cleanup_flow_ = {.n_names = caller->n_names,
 				       .which = caller->which,
 				       .depth = caller->depth + 1,
-				       .left = caller->left};
+				       .left = caller->left,
+				       .time = caller->time};
 	unsigned at_end = 0;
 
 	memcpy(f.names, caller->names, sizeof(f.names));
 	memcpy(f.effects, caller->effects, sizeof(f.effects));
-	if (!*f.left)
+	if (!*f.left || is_late(&f))
 		return MAY_GIVE;
 	--*f.left;
 	if (read_flow(t, func, &f) || f.code.has_jump_table)
@@ -574,11 +586,12 @@ static enum lock_held held_by_flow(struct flow *f, const struct place *place, un
 	return numbers == 1 ? LOCK_HELD_NO : LOCK_HELD_MAYBE;
 }
 
-static enum lock_held held_at(const struct target *t, uint64_t pc, const struct lock_calls *calls,
-			      struct lock_variable which, unsigned before, bool *ret_taking)
+static enum lock_held held_in_time(const struct target *t, uint64_t pc,
+				   const struct lock_calls *calls, struct lock_variable which,
+				   struct lock_time *time, unsigned before, bool *ret_taking)
 {
 	unsigned left = LOOKS_MAX;
-	struct flow f cleanup_flow_ = {.which = which, .left = &left};
+	struct flow f cleanup_flow_ = {.which = which, .left = &left, .time = time};
 	const struct place *place;
 	enum lock_held held;
 	struct go_func func;
@@ -586,7 +599,8 @@ static enum lock_held held_at(const struct target *t, uint64_t pc, const struct 
 	bool all;
 
 	t = target_at(t, pc, &base);
-	if (base && which.hi) /* another file's code, whose addresses are its own */
+	if ((base && which.hi) ||
+	    is_late(&f)) /* another file's code, whose addresses are its own */
 		return LOCK_HELD_UNKNOWN;
 	add_names(&f, calls->takes, TAKES);
 	add_names(&f, calls->tries, TRIES);
@@ -615,40 +629,51 @@ static enum lock_held held_at(const struct target *t, uint64_t pc, const struct 
 	return held == LOCK_HELD_YES && !before && makes_giver(t, &f) ? LOCK_HELD_HIDDEN : held;
 }
 
-enum lock_held lock_held_at(const struct target *t, uint64_t pc, const struct lock_calls *calls)
+static enum lock_held held_at(const struct target *t, uint64_t pc, const struct lock_calls *calls,
+			      struct lock_variable which, struct lock_time *time, unsigned before,
+			      bool *ret_taking)
+{
+	enum lock_held held = held_in_time(t, pc, calls, which, time, before, ret_taking);
+
+	return time && time->late ? LOCK_HELD_UNKNOWN : held;
+}
+
+enum lock_held lock_held_at(const struct target *t, uint64_t pc, const struct lock_calls *calls,
+			    struct lock_time *time)
 {
 	bool taking;
 
-	return held_at(t, pc, calls, (struct lock_variable){0}, 0, &taking);
+	return held_at(t, pc, calls, (struct lock_variable){0}, time, 0, &taking);
 }
 
 enum lock_held lock_kept_at(const struct target *t, uint64_t pc, const struct lock_calls *calls,
-			    bool *ret_taking)
+			    struct lock_time *time, bool *ret_taking)
 {
 	*ret_taking = false;
-	return held_at(t, pc, calls, (struct lock_variable){0}, 1, ret_taking);
+	return held_at(t, pc, calls, (struct lock_variable){0}, time, 1, ret_taking);
 }
 
 enum lock_held lock_variable_held_at(const struct target *t, uint64_t pc,
-				     const struct lock_calls *calls, struct lock_variable which)
+				     const struct lock_calls *calls, struct lock_variable which,
+				     struct lock_time *time)
 {
 	bool taking;
 
 	/* Up to 1.17 arguments are on the stack there. */
 	if (!strcmp(target_arch(t), "arm64") && target_go_minor(t) < 18)
 		return LOCK_HELD_UNKNOWN;
-	return held_at(t, pc, calls, which, 0, &taking);
+	return held_at(t, pc, calls, which, time, 0, &taking);
 }
 
 static const char *called(const struct target *t, uint64_t entry, const char *const *names,
-			  struct lock_variable which)
+			  struct lock_variable which, struct lock_time *time)
 {
-	struct flow f cleanup_flow_ = {.which = which};
+	struct flow f cleanup_flow_ = {.which = which, .time = time};
 	struct go_func func;
 	uint64_t base;
 
 	t = target_at(t, entry, &base);
-	if (base && which.hi)
+	if ((base && which.hi) || is_late(&f))
 		return NULL;
 	while (f.n_names < NAMES && names[f.n_names]) {
 		f.effects[f.n_names] = GIVES;
@@ -661,13 +686,14 @@ static const char *called(const struct target *t, uint64_t entry, const char *co
 	return which.hi && (f.too_many || !f.gives) ? NULL : f.found;
 }
 
-const char *lock_called(const struct target *t, uint64_t entry, const char *const *names)
+const char *lock_called(const struct target *t, uint64_t entry, const char *const *names,
+			struct lock_time *time)
 {
-	return called(t, entry, names, (struct lock_variable){0});
+	return called(t, entry, names, (struct lock_variable){0}, time);
 }
 
 const char *lock_variable_called(const struct target *t, uint64_t entry, const char *const *names,
-				 struct lock_variable which)
+				 struct lock_variable which, struct lock_time *time)
 {
-	return called(t, entry, names, which);
+	return called(t, entry, names, which, time);
 }

@@ -34,13 +34,21 @@ enum lock_held {
 	LOCK_HELD_YES,     /* on all */
 };
 
+/* How long questions may take together. Once that has passed nothing is told: LOCK_HELD_UNKNOWN,
+ * NULL. Each takes such a pointer; NULL: as long as they need. */
+struct lock_time {
+	uint64_t until_ns; /* CLOCK_THREAD_CPUTIME_ID */
+	bool late;         /* it has: an answer since then says nothing */
+};
+
 /* At a place in the code: for a return address pass pc - 1, so that a call that it is in the middle
  * of has not been made yet. Deferred calls do not count. */
-enum lock_held lock_held_at(const struct target *t, uint64_t pc, const struct lock_calls *calls);
+enum lock_held lock_held_at(const struct target *t, uint64_t pc, const struct lock_calls *calls,
+			    struct lock_time *time);
 /* The same of a lock that the function was called with: does its caller still have that one?
  * *ret_taking: the place is a call that takes a lock. */
 enum lock_held lock_kept_at(const struct target *t, uint64_t pc, const struct lock_calls *calls,
-			    bool *ret_taking);
+			    struct lock_time *time, bool *ret_taking);
 
 /* A lock that is a variable: code names it by its address. [lo, hi), static. */
 struct lock_variable {
@@ -53,13 +61,15 @@ struct lock_variable {
  * one through a pointer. LOCK_HELD_UNKNOWN also when the code does not name it.
  */
 enum lock_held lock_variable_held_at(const struct target *t, uint64_t pc,
-				     const struct lock_calls *calls, struct lock_variable which);
+				     const struct lock_calls *calls, struct lock_variable which,
+				     struct lock_time *time);
 /* One of `names` that the function which begins at `entry` calls for that lock; NULL: none. */
 const char *lock_variable_called(const struct target *t, uint64_t entry, const char *const *names,
-				 struct lock_variable which);
+				 struct lock_variable which, struct lock_time *time);
 
 /* One of `names` (up to a NULL) that the function which begins at `entry` calls; NULL: none,
  * or its code cannot be read. */
-const char *lock_called(const struct target *t, uint64_t entry, const char *const *names);
+const char *lock_called(const struct target *t, uint64_t entry, const char *const *names,
+			struct lock_time *time);
 
 #endif

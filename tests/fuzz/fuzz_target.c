@@ -37,8 +37,8 @@ static void check_code(const struct target *t, uint64_t pc)
 	struct target_open_defers defers;
 	struct target_stack_map map;
 
-	FUZZ_ASSERT(lock_held_at(t, pc, &calls) <= LOCK_HELD_YES);
-	(void)lock_called(t, pc, calls.gives);
+	FUZZ_ASSERT(lock_held_at(t, pc, &calls, NULL) <= LOCK_HELD_YES);
+	(void)lock_called(t, pc, calls.gives, NULL);
 	if (!target_open_defers(t, pc, &defers))
 		FUZZ_ASSERT(defers.n <= TARGET_OPEN_DEFERS_MAX);
 	for (uint32_t i = 0; !target_stack_map(t, pc, &map) && i < MIN(map.n_objects, 8u); i++)
