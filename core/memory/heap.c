@@ -21,6 +21,7 @@
 #define ARENA_PAGES   (1u << (ARENA_SHIFT - HEAP_PAGE_SHIFT))
 #define SPANS_AT_ONCE 4096
 #define ELEM_SIZE_MIN 8
+#define TRIES         8
 
 struct arena {
 	uint64_t number; /* address >> ARENA_SHIFT; pages == NULL: a free slot */
@@ -246,26 +247,30 @@ static int read_some(struct span_reader *r, uint64_t addr, size_t n, struct heap
 	return err;
 }
 
-static int read_spans(const struct target *t, pid_t pid, uint64_t mheap, struct heap *h)
+static int read_slice(const struct target *t, pid_t pid, uint64_t mheap, uint64_t slice[3])
 {
 	const struct go_heap_layout *l = &target_layout(t)->heap;
-	struct span_reader r;
-	uint64_t slice[3]; /* array, length, capacity */
-	int err;
+	int err = l->allspans ? memory_read(pid, mheap + l->allspans, slice, 3 * sizeof(*slice))
+			      : -ENOSYS;
 
-	if (!l->allspans)
-		return -ENOSYS;
-	err = memory_read(pid, mheap + l->allspans, slice, sizeof(slice));
 	if (err)
 		return err;
 	/* Is it the slice? A heap has some spans, all in reach. */
-	if (!slice[0] || slice[0] % 8 || !slice[1] || slice[1] > slice[2] ||
-	    slice[1] > HEAP_SPANS_MAX)
-		return -ENOSYS;
+	return !slice[0] || slice[0] % 8 || !slice[1] || slice[1] > slice[2] ||
+			       slice[1] > HEAP_SPANS_MAX
+		       ? -ENOSYS
+		       : 0;
+}
+
+static int read_spans(const struct target *t, pid_t pid, const uint64_t slice[3], struct heap *h)
+{
+	struct span_reader r;
+	int err;
+
 	h->spans = calloc(slice[1], sizeof(*h->spans));
 	if (!h->spans)
 		return -ENOMEM;
-	err = reader_init(&r, pid, l);
+	err = reader_init(&r, pid, &target_layout(t)->heap);
 	for (uint64_t i = 0; !err && i < slice[1]; i += SPANS_AT_ONCE)
 		err = read_some(&r, slice[0] + 8 * i, MIN(slice[1] - i, (uint64_t)SPANS_AT_ONCE),
 				h);
@@ -273,19 +278,41 @@ static int read_spans(const struct target *t, pid_t pid, uint64_t mheap, struct 
 	return err ? err : h->n ? 0 : -ENOSYS;
 }
 
+/* All spans, unless their list was replaced meanwhile, which unmaps the old one (runtime/mheap.go
+ * recordspan()): -EAGAIN. */
+static int try_to_read(const struct target *t, pid_t pid, uint64_t mheap, struct heap *h)
+{
+	uint64_t slice[3], now[3]; /* array, length, capacity */
+	int err = read_slice(t, pid, mheap, slice), again;
+
+	if (err)
+		return err;
+	err = read_spans(t, pid, slice, h);
+	if (err && err != -EFAULT)
+		return err;
+	again = read_slice(t, pid, mheap, now);
+	return again ? again : now[0] != slice[0] ? -EAGAIN : err;
+}
+
 int heap_read(const struct target *t, pid_t pid, uint64_t bias, struct heap **ret)
 {
-	struct heap *h = calloc(1, sizeof(*h));
+	struct heap *h = NULL;
 	uint64_t mheap;
-	int err = h ? variable_mheap(t, &mheap) : -ENOMEM;
+	int err = variable_mheap(t, &mheap);
 
-	if (!err)
-		err = read_spans(t, pid, mheap + bias, h);
+	if (err)
+		return err;
+	err = -EAGAIN;
+	for (int i = 0; i < TRIES && err == -EAGAIN; i++) {
+		heap_free(h);
+		h = calloc(1, sizeof(*h));
+		err = h ? try_to_read(t, pid, mheap + bias, h) : -ENOMEM;
+	}
 	if (!err)
 		err = make_index(h);
 	if (err) {
 		heap_free(h);
-		return err;
+		return err == -EAGAIN ? -EFAULT : err;
 	}
 	*ret = h;
 	return 0;

@@ -16,16 +16,20 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/base/text.h"
 #include "core/target/allgs.h"
 #include "core/memory/goroutines_read.h"
+#include "core/memory/heap.h"
 #include "core/memory/stack_print.h"
 #include "core/memory/stack_walk.h"
 #include "core/target/target_internal.h"
+#include "core/target/variables.h"
 #include "tests/unit/dump_grammar.h"
 #include "tests/unit/sample.h"
 
@@ -593,13 +597,87 @@ static void test_names(void **state)
 	assert_null(pclntab_name(&tab, f.name_off));
 }
 
+#define SPANS_LISTED 20000
+#define REPLACED     3 /* times a reading; each may fail one try */
+
+struct spans {
+	uint64_t *slice; /* array, length, capacity */
+	atomic_int left;
+	atomic_bool end;
+};
+
+static uint64_t *list_of(const void *span)
+{
+	uint64_t *list = map(SPANS_LISTED * sizeof(*list));
+
+	for (size_t i = 0; i < SPANS_LISTED; i++)
+		list[i] = (uint64_t)(uintptr_t)span;
+	return list;
+}
+
+/* As the runtime does it when the list has no room left (mheap.go recordspan()). */
+static void *replace_lists(void *arg)
+{
+	struct spans *s = arg;
+
+	while (!atomic_load(&s->end)) {
+		uint64_t *old = (uint64_t *)(uintptr_t)s->slice[0];
+
+		if (atomic_load(&s->left) <= 0) {
+			sched_yield();
+			continue;
+		}
+		__atomic_store_n(&s->slice[0],
+				 (uint64_t)(uintptr_t)list_of((void *)(uintptr_t)old[0]),
+				 __ATOMIC_SEQ_CST);
+		munmap(old, SPANS_LISTED * sizeof(*old));
+		atomic_fetch_sub(&s->left, 1);
+	}
+	return NULL;
+}
+
+/* A list of spans that is replaced while it is read. */
+static void test_spans(void **state)
+{
+	struct world *w = world_of(state);
+	const struct go_heap_layout *l = &target_layout(w->t)->heap;
+	uint8_t *span = map(4096);
+	uint64_t mheap, slice[3] = {0, SPANS_LISTED, SPANS_LISTED};
+	struct spans s = {.slice = slice};
+	pthread_t thread;
+
+	assert_int_equal(variable_mheap(w->t, &mheap), 0);
+	*(uint64_t *)(span + l->span_base) = 0xc000000000;
+	*(uint64_t *)(span + l->span_limit) = 0xc000002000;
+	*(uint64_t *)(span + l->span_pages) = 1;
+	*(uint64_t *)(span + l->span_elem_size) = 64;
+	span[l->span_state] = 1;
+	slice[0] = (uint64_t)(uintptr_t)list_of(span);
+	assert_int_equal(pthread_create(&thread, NULL, replace_lists, &s), 0);
+	for (int i = 0; i < 100; i++) {
+		struct heap *h = NULL;
+
+		atomic_store(&s.left, REPLACED);
+		assert_int_equal(heap_read(w->t, getpid(),
+					   (uint64_t)(uintptr_t)slice - mheap - l->allspans, &h),
+				 0);
+		assert_int_equal(h->n, 1);
+		assert_int_equal(h->skipped, SPANS_LISTED - 1);
+		heap_free(h);
+	}
+	atomic_store(&s.end, true);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	munmap((void *)(uintptr_t)slice[0], SPANS_LISTED * sizeof(uint64_t));
+	munmap(span, 4096);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lists), cmocka_unit_test(test_copies_of_one),
 		cmocka_unit_test(test_deep),  cmocka_unit_test(test_absurd),
 		cmocka_unit_test(test_time),  cmocka_unit_test(test_moving),
-		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_names), cmocka_unit_test(test_spans),
 	};
 
 	return cmocka_run_group_tests_name("hostile", tests, set_up, tear_down);
