@@ -5,6 +5,8 @@
 //	               connections; getnew: each request on one of its own
 //	serve          starts an HTTP server: its address
 //	park COUNT     starts so many goroutines, which wait: "parked"
+//	heap MIB       makes a heap of so many MiB, of trees whose nodes have 48 bytes, and a goroutine that
+//	               waits for what is in reach, so that who looks for leaks has to go through it: "made"
 //
 // The answer: nanoseconds of CPU time of this process, operations, nanoseconds they took, the median and the
 // 99th percentile of one in nanoseconds. Short operations are timed some at a time.
@@ -18,6 +20,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"sort"
 	"strconv"
 	"strings"
@@ -121,6 +124,33 @@ func work(it *item) {
 	}
 }
 
+type node struct {
+	left, right *node
+	data        [4]int
+}
+
+const treeBytes = 48 * (1<<16 - 1)
+
+func tree(depth int) *node {
+	if depth == 0 {
+		return nil
+	}
+	return &node{left: tree(depth - 1), right: tree(depth - 1)}
+}
+
+var forest []*node
+var reachable = make(chan int)
+
+func plant(mib int) {
+	before := debug.SetGCPercent(-1) // nothing of it is garbage
+	for n := mib << 20 / treeBytes; n >= 0; n-- {
+		forest = append(forest, tree(16))
+	}
+	debug.SetGCPercent(before)
+	runtime.GC()
+	go park(reachable)
+}
+
 func cpu() int64 {
 	var u syscall.Rusage
 	syscall.Getrusage(syscall.RUSAGE_SELF, &u)
@@ -219,6 +249,12 @@ func main() {
 				go park(never)
 			}
 			fmt.Println("parked")
+			continue
+		}
+		if len(words) == 2 && words[0] == "heap" {
+			mib, _ := strconv.Atoi(words[1])
+			plant(mib)
+			fmt.Println("made")
 			continue
 		}
 		r := &run{}
