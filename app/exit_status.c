@@ -7,6 +7,11 @@
 
 #include "core/base/log.h"
 
+enum exit_status exit_status_of_start(int err, bool asked)
+{
+	return asked && (err == -EINTR || err == -ECANCELED) ? EXIT_FINE : exit_status(err);
+}
+
 enum exit_status exit_status(int err)
 {
 	if (err && !log_error_said())

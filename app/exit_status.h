@@ -3,6 +3,8 @@
 #ifndef XGOTOPFS_APP_EXIT_STATUS_H
 #define XGOTOPFS_APP_EXIT_STATUS_H
 
+#include <stdbool.h>
+
 enum exit_status {
 	EXIT_FINE = 0,
 	EXIT_ERROR = 1,
@@ -17,5 +19,8 @@ enum exit_status {
  * without a word: one that nobody has explained is said here.
  */
 enum exit_status exit_status(int err);
+/* The same of a start that failed; `asked`: a signal had come by then. What was given up because of
+ * that is an end as any that is asked for. */
+enum exit_status exit_status_of_start(int err, bool asked);
 
 #endif

@@ -293,7 +293,8 @@ int run_live(struct run *r)
 	}
 	end_err = run_finish(r);
 	if (err)
-		return exit_status(err);
+		return exit_status_of_start(err, r->config->mode != MODE_COMMAND &&
+							 atomic_load(loop_asked(r->loop)));
 	if (r->launch.over)
 		return launch_exit_code(&r->launch);
 	return exit_status(end_err);

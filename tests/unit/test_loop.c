@@ -17,6 +17,7 @@
 
 #include "app/exit_status.h"
 #include "app/loop.h"
+#include "core/base/log.h"
 #include "core/base/util.h"
 #include "core/base/wait.h"
 
@@ -176,6 +177,18 @@ static void test_asked(void **state)
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_ERROR);
 }
 
+/* A signal while it attaches: an end that was asked for, and no error. Whatever else fails is one.
+ */
+static void test_asked_while_it_starts(void **state)
+{
+	(void)log_error(-EINTR, "interrupted");
+	assert_int_equal(exit_status_of_start(-EINTR, true), EXIT_FINE);
+	assert_int_equal(exit_status_of_start(-ECANCELED, true), EXIT_FINE);
+	assert_int_equal(exit_status_of_start(-EINTR, false), EXIT_ERROR);
+	assert_int_equal(exit_status_of_start(-ESRCH, true), EXIT_GONE);
+	assert_int_equal(exit_status_of_start(-EIO, true), EXIT_ERROR);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -183,6 +196,7 @@ int main(void)
 		cmocka_unit_test(test_passed_on),
 		cmocka_unit_test(test_step),
 		cmocka_unit_test(test_asked),
+		cmocka_unit_test(test_asked_while_it_starts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
