@@ -9,7 +9,7 @@ A RUN is SERVER:LEVEL:WHEN: one of examples/incidents, built in the folder SERVE
 block of shell below a line `<!-- hunt: SERVER -->`: `COMMAND  # TEXT` means that the first screen (here
 40 lines, of `problems` five and the headline) of what the command says has that text, `# TEXT (not LEVEL)` or
 `(not WHEN)` that this is not tried there. `goroutines/N` in a command is the first such folder that is named in the
-line of `problems` which had the text. All of it within PATIENCE seconds from when the fault is there and
+line of `problems` which had the text. All of it within PATIENCE seconds (SLOW times that for some) from when the fault is there and
 somebody is attached. Runs are done side by side, as many as XGOTOPFS_HUNTS_JOBS says (3)."""
 import concurrent.futures
 import os
@@ -35,7 +35,10 @@ SERVERS = {
     "churn": (None, ["-c", "8", "-rate", "100", "URL"]),
     "worker": (None, ["-c", "40", "-rate", "100", "URLsignup?a@b"]),
     "latency": (None, ["-c", "8", "-rate", "100", "URL"]),
+    "hoard": (None, ["-c", "8", "-rate", "200", "URL"]),
 }
+# What has to be watched for longer.
+SLOW = {"hoard": 4}
 # What breaks the worker.
 TRIGGER = {"worker": "signup?nobody"}
 
@@ -124,7 +127,7 @@ class Hunt:
 
     def follow(self, commands):
         goroutine, took = None, time.monotonic()
-        deadline = took + PATIENCE
+        deadline = took + PATIENCE * SLOW.get(self.server, 1)
         for command, text, without in commands:
             if self.level in without or self.when in without:
                 continue

@@ -11,7 +11,7 @@ need python3 fusermount3
 HUNTS=("$@")
 if [ $# = 0 ] || [ "$*" = -all ]; then
 	HUNTS=()
-	for server in convoy bodies downstream timers hog churn worker latency; do
+	for server in convoy bodies downstream timers hog churn worker latency hoard; do
 		for level in full light; do HUNTS+=("$server:$level:before" "$server:$level:after"); done
 	done
 fi

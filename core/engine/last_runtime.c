@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "core/engine/heap_past.h"
 #include "core/model/samples.h"
 
 #define RATE_LEAST_NS (NS_PER_SEC / 4) /* between two readings that a rate is made of */
@@ -16,6 +17,7 @@ struct kept {
 	uint64_t before_ns; /* what the rates are made from: the reading before */
 	uint64_t before_cpu_ns, before_wait_ns, before_allocated;
 	double ran, waited; /* ns, of late more than of long ago */
+	struct heap_past heap;
 	struct live_runtime shown;
 };
 
@@ -127,6 +129,8 @@ static void take(struct kept *k, const struct live_runtime *now)
 	k->shown = *now;
 	k->shown.alloc_per_second = alloc;
 	k->shown.cpu_percent = cpu;
+	heap_past_take(&k->heap, now->read_ns, now->heap.marked, now->heap.cycles);
+	heap_past_growth(&k->heap, &k->shown.growth);
 	k->shown.cpu_wait_ratio = k->ran > 0 ? k->waited / k->ran : -1;
 	if (now->heap.allocated != RUNTIME_UNKNOWN && k->base != RUNTIME_UNKNOWN)
 		k->shown.allocated_since = sub_u64(now->heap.allocated, k->base);

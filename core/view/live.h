@@ -85,6 +85,18 @@ struct live_budget {
 	uint64_t missed[EVENT_TYPES], error[EVENT_TYPES];
 };
 
+/* What core/engine/heap_past.h calls growth of the heap. */
+#define HEAP_GROWS_BYTES   (64ull << 20)
+#define HEAP_GROWS_PERCENT 50
+#define HEAP_GROWS_NS      (60 * NS_PER_SEC)
+#define HEAP_GROWS_CYCLES  4
+
+struct heap_growth {
+	uint64_t from_bytes, to_bytes; /* live after a collection; to_bytes 0: it does not grow */
+	uint64_t ns, cycles;           /* in which it grew */
+	uint64_t watched_ns;           /* between the first reading and the last */
+};
+
 /* The runtime's own figures as they were read last, once a second or so, and what they make. */
 struct live_runtime {
 	uint64_t read_ns; /* CLOCK_MONOTONIC */
@@ -99,6 +111,7 @@ struct live_runtime {
 	double cpu_wait_ratio;
 	uint64_t allocated_since;            /* bytes, since it was attached to, all allocations */
 	uint64_t event_bytes, sampled_bytes; /* what events and samples told of that until then */
+	struct heap_growth growth;
 };
 
 struct wait_graph;

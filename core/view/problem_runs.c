@@ -436,6 +436,59 @@ void problems_of_allocation(struct scene *s)
 	problem_see(p, "heap");
 }
 
+static void add_bytes(struct buf *out, uint64_t bytes)
+{
+	bool large = bytes >= 10ull << 30;
+
+	buf_addf(out, "%llu %s", (unsigned long long)(bytes >> (large ? 30 : 20)),
+		 large ? "GiB" : "MiB");
+}
+
+/* Who keeps it is not known: who asks for most of all is the first to look at. */
+static void add_asked_most(const struct scene *s, struct problem *p)
+{
+	const struct problem_rule *rule = &problem_rules[PROBLEM_ALLOCATION];
+	const struct names *names = model_names(s->v->model);
+	struct allocated a = {.is = ""};
+
+	if (!measure_asked(s, &a) || !a.site_id || a.percent < (double)rule->percent)
+		return;
+	buf_addf(&p->text, "; %.0f %% of all that is allocated, which need not be what stays, for ",
+		 a.percent);
+	view_site_file(names, a.site_id, &p->text);
+	name(p, names_string(names, names_site(names, a.site_id)->func_id));
+}
+
+void problems_of_heap(struct scene *s)
+{
+	const struct live *live = s->v->live;
+	struct live_runtime r;
+	const struct heap_growth *g = &r.growth;
+	struct problem *p;
+
+	if (problem_rules[PROBLEM_HEAP].needs & ~s->has ||
+	    !live->runtime_known(live->ctx, s->proc, &r) || !g->to_bytes)
+		return;
+	p = problem_add(s, PROBLEM_HEAP,
+			g->to_bytes >= 2 * g->from_bytes ? PROBLEM_WARNING : PROBLEM_NOTICE,
+			(g->to_bytes - g->from_bytes) >> 20);
+	if (!p)
+		return;
+	buf_adds(&p->text, "heap live ");
+	add_bytes(&p->text, g->from_bytes);
+	buf_adds(&p->text, " -> ");
+	add_bytes(&p->text, g->to_bytes);
+	buf_adds(&p->text, " in ");
+	emit_duration(&p->text, g->ns);
+	buf_addf(&p->text, " (%llu GC cycles), after each collection",
+		 (unsigned long long)g->cycles);
+	add_asked_most(s, p);
+	problem_see(p, "heap");
+	problem_see(p, "alloc_sites.tsv");
+	problem_see(p, "pprof/allocs");
+	problem_see(p, "leaks");
+}
+
 static void tell_gc(struct scene *s, double of_one, double of_all, const char *took,
 		    const char *when)
 {

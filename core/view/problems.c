@@ -73,6 +73,15 @@ const struct problem_rule problem_rules[PROBLEM_KINDS] = {
 		 "{n} bytes or more allocated a second; or, by samples, 50 % of the program's "
 		 "CPU time outside the kernel, and 10 % of a processor, for that and for "
 		 "collecting; who asked for {p} % or more"},
+	[PROBLEM_HEAP] =
+		{"heap", NEEDS_HEAP | NEEDS_RUNNING, HEAP_GROWS_BYTES, HEAP_GROWS_NS,
+		 HEAP_GROWS_PERCENT,
+		 "{n} bytes and {p} % more are live after a collection than {t} or longer ago, "
+		 "four "
+		 "or more collections ago, in more than one step, never down by a tenth, and in "
+		 "the "
+		 "last quarter of that time at half of its pace or more; a warning when twice as "
+		 "much"},
 	[PROBLEM_GC] =
 		{"gc", NEEDS_CPU, 0, 0, 25,
 		 "collecting garbage, and helping with it, takes {p} % of a processor or more, "
@@ -232,6 +241,15 @@ static double cpu_wait(const struct scene *s)
 	return r.cpu_wait_ratio;
 }
 
+static bool watches_heap(const struct scene *s)
+{
+	const struct live *live = s->v->live;
+	struct live_runtime r;
+
+	return live->runtime_known && live->runtime_known(live->ctx, s->proc, &r) &&
+	       r.growth.watched_ns >= HEAP_GROWS_NS;
+}
+
 static void see_what_can_be_seen(struct scene *s)
 {
 	bool lives = s->info.state == PROC_RUNNING;
@@ -243,6 +261,7 @@ static void see_what_can_be_seen(struct scene *s)
 	s->has |= s->starts.second.events || sees_samples(s) ? NEEDS_ALLOCS : 0;
 	s->has |= s->v->live->audit ? NEEDS_LIVE : 0;
 	s->has |= s->stacks.graph ? NEEDS_OBJECTS : 0;
+	s->has |= watches_heap(s) ? NEEDS_HEAP : 0;
 	s->has |= lives ? NEEDS_RUNNING : 0;
 	s->has |= s->unread ? 0 : NEEDS_ALL;
 	s->has |= s->v->meter && s->v->live->health ? NEEDS_METER : 0;
@@ -256,10 +275,11 @@ static void see_what_can_be_seen(struct scene *s)
 static int look(struct scene *s, const struct view *v, unsigned proc)
 {
 	static problem_fn *const all[] = {
-		say_ended,        problems_of_waits, problems_of_growth,
-		problems_of_ends, problems_of_leaks, problems_of_latency,
-		problems_of_cpu,  problems_of_wakes, problems_of_allocation,
-		problems_of_gc,   problems_of_cost,  problems_of_trust,
+		say_ended,         problems_of_waits, problems_of_growth,
+		problems_of_ends,  problems_of_leaks, problems_of_latency,
+		problems_of_cpu,   problems_of_wakes, problems_of_allocation,
+		problems_of_heap,  problems_of_gc,    problems_of_cost,
+		problems_of_trust,
 	};
 	int err = model_proc(v->model, proc, &s->info);
 
@@ -352,6 +372,9 @@ static const char *blind_to(const struct scene *s, const struct problem_rule *ru
 		return "processors are not sampled, and no events are seen just now";
 	if (lacks & NEEDS_ALLOCS)
 		return "no allocations are seen just now";
+	if (lacks & NEEDS_HEAP)
+		return "what is live in the heap after a collection has not been watched for as "
+		       "long, or is not known";
 	if (lacks & NEEDS_PAST)
 		return "it has not been watched for long enough";
 	return "";

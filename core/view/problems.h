@@ -26,6 +26,7 @@ enum problem_kind {
 	PROBLEM_TIMERS,
 	PROBLEM_STARTS,
 	PROBLEM_ALLOCATION,
+	PROBLEM_HEAP,
 	PROBLEM_GC,
 	PROBLEM_COST,
 	PROBLEM_LOST,
@@ -48,6 +49,7 @@ enum problem_needs {
 	NEEDS_OBJECTS = 1 << 7, /* memory tells what somebody waits on */
 	NEEDS_METER = 1 << 9,   /* somebody measures what our probes cost */
 	NEEDS_ALL = 1 << 10,    /* all goroutines that were there before us are known */
+	NEEDS_HEAP = 1 << 11,   /* the runtime's figures of its heap are read */
 	NEEDS_RUNNING = 1 << 8, /* the program has not ended */
 };
 
@@ -115,6 +117,6 @@ const char *problem_function(const struct scene *s, uint64_t func_id); /* "?" wh
 typedef void problem_fn(struct scene *s);
 problem_fn problems_of_waits, problems_of_growth, problems_of_ends, problems_of_leaks;
 problem_fn problems_of_latency, problems_of_cpu, problems_of_wakes, problems_of_allocation,
-	problems_of_gc, problems_of_cost, problems_of_trust;
+	problems_of_heap, problems_of_gc, problems_of_cost, problems_of_trust;
 
 #endif

@@ -20,6 +20,7 @@
 #include "core/base/util.h"
 #include "core/engine/engine.h"
 #include "core/engine/healer.h"
+#include "core/engine/heap_past.h"
 #include "core/engine/last_runtime.h"
 
 #define SEEN_MAX   8
@@ -857,6 +858,69 @@ static void runtime_says(uint64_t read_ns, uint64_t allocated)
 	said.heap.allocated = allocated;
 }
 
+/* MiB live after a collection, at each step of the time; -1 is what none is known of. */
+static bool heap_grows(const int *mib, unsigned n, uint64_t step_ns, unsigned cycles,
+		       struct heap_growth *ret)
+{
+	struct heap_past past = {.whole.n = 0};
+
+	for (unsigned i = 0; i < n; i++)
+		heap_past_take(&past, (1000 + i) * step_ns,
+			       mib[i] < 0 ? RUNTIME_UNKNOWN : (uint64_t)mib[i] << 20,
+			       10 + (uint64_t)i * cycles);
+	heap_past_growth(&past, ret);
+	return ret->to_bytes != 0;
+}
+
+/* Growth of the heap is what goes on over many collections: not a cache that fills, not a load that
+ * comes, not one large thing, not what comes and goes. */
+static void test_heap_growth(void **state)
+{
+	const uint64_t step = 10 * NS_PER_SEC;
+	struct heap_growth g;
+	int mib[400];
+	unsigned n = ARRAY_SIZE(mib);
+
+	for (unsigned i = 0; i < n; i++)
+		mib[i] = 120 + 6 * (int)i;
+	assert_true(heap_grows(mib, 61, step, 3, &g));
+	assert_int_equal(g.from_bytes >> 20, 120);
+	assert_int_equal(g.to_bytes >> 20, 480);
+	assert_int_equal(g.ns, 600 * NS_PER_SEC);
+	assert_int_equal(g.cycles, 180);
+	/* However long it goes on. */
+	assert_true(heap_grows(mib, n, step, 3, &g));
+	assert_int_equal(g.from_bytes >> 20, 120);
+	/* Too little, too short, too few cycles. */
+	assert_false(heap_grows(mib, 11, step, 3, &g));
+	assert_false(heap_grows(mib, 61, step / 12, 3, &g));
+	assert_false(heap_grows(mib, 61, step, 0, &g));
+	/* It is filled. */
+	for (unsigned i = 0; i < n; i++)
+		mib[i] = i < 60 ? 10 + 5 * (int)i : 310;
+	for (unsigned i = 80; i <= n; i++)
+		assert_false(heap_grows(mib, i, step, 1, &g));
+	/* After an hour that was calm. */
+	for (unsigned i = 0; i < n; i++)
+		mib[i] = i < 340 ? 300 : 300 + 4 * ((int)i - 340);
+	assert_true(heap_grows(mib, n, step, 1, &g));
+	assert_true(g.from_bytes >> 20 < 310 && g.to_bytes >> 20 == 536 &&
+		    g.ns <= 1000 * NS_PER_SEC);
+	/* One step; a saw; what is not known. */
+	for (unsigned i = 0; i < n; i++)
+		mib[i] = i < 100 ? 50 : 500;
+	for (unsigned i = 1; i <= n; i++)
+		assert_false(heap_grows(mib, i, step, 1, &g));
+	for (unsigned i = 0; i < n; i++)
+		mib[i] = 50 + 80 * (int)(i % 5);
+	for (unsigned i = 1; i <= n; i++)
+		assert_false(heap_grows(mib, i, step, 1, &g));
+	for (unsigned i = 0; i < n; i++)
+		mib[i] = -1;
+	assert_false(heap_grows(mib, n, step, 1, &g));
+	assert_int_equal(g.watched_ns, 0);
+}
+
 /* What two readings of the runtime's own counters make, and since when they count. */
 static void test_last_runtime(void **state)
 {
@@ -1537,6 +1601,7 @@ int main(void)
 		cmocka_unit_test(test_stacks),
 		cmocka_unit_test(test_last_stacks),
 		cmocka_unit_test(test_last_runtime),
+		cmocka_unit_test(test_heap_growth),
 		cmocka_unit_test(test_last_runtime_of_many),
 		cmocka_unit_test(test_memory_cannot_be_read),
 		cmocka_unit_test(test_the_bound_is_kept),

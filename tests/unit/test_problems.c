@@ -642,6 +642,41 @@ static void test_allocation(void **state)
 	assert_null(strstr(problems(x), "MB allocated"));
 }
 
+static struct heap_growth growth;
+
+static bool collects(void *ctx, unsigned proc, struct live_runtime *ret)
+{
+	*ret = (struct live_runtime){
+		.read_ns = T0 + 20 * S, .alloc_per_second = 1e6, .growth = growth};
+	return true;
+}
+
+/* The heap that grows, by the runtime's own figures alone; whose doing it is where that is known.
+ */
+static void test_heap(void **state)
+{
+	struct fixture *x = *state;
+
+	create(x, 8, "main.worker", T0);
+	now(x, T0 + 21 * S);
+	assert_non_null(strstr(problems(x), "\n  not looked for: heap: what is live"));
+	x->live.runtime_known = collects;
+	growth = (struct heap_growth){.watched_ns = 59 * S};
+	assert_non_null(strstr(problems(x), "\n  not looked for: heap: what is live"));
+	growth.watched_ns = 700 * S;
+	assert_non_null(strstr(problems(x), "\n  heap: 67108864 bytes and 50 % more are live"));
+	assert_null(strstr(x->out.data, " heap: heap live"));
+	growth.from_bytes = 120ull << 20;
+	growth.to_bytes = 480ull << 20;
+	growth.ns = 600 * S;
+	growth.cycles = 37;
+	assert_non_null(strstr(problems(x), "warning heap: heap live 120 MiB -> 480 MiB in 10m "
+					    "(37 GC cycles), after each collection; see heap "
+					    "alloc_sites.tsv pprof/allocs leaks\n"));
+	growth.to_bytes = 200ull << 20;
+	assert_non_null(strstr(problems(x), "notice heap: heap live 120 MiB -> 200 MiB"));
+}
+
 static int is_traced(void *ctx, unsigned proc, struct health *ret)
 {
 	*ret = (struct health){0};
@@ -748,14 +783,14 @@ static void test_see_is_there(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_quiet),       TEST(test_worst_first),    TEST(test_below_thresholds),
-		TEST(test_growing),     TEST(test_functions),      TEST(test_own),
-		TEST(test_done),        TEST(test_running),        TEST(test_ran),
-		TEST(test_target_gone), TEST(test_functions_cpu),  TEST(test_see_is_there),
-		TEST(test_execed),      TEST(test_leaks_late),     TEST(test_latency),
-		TEST(test_cost),        TEST(test_ends_by_memory), TEST(test_slow_growth),
-		TEST(test_starved),     TEST(test_waits_cut),      TEST(test_allocation),
-		TEST(test_unread),
+		TEST(test_quiet),       TEST(test_worst_first),   TEST(test_below_thresholds),
+		TEST(test_growing),     TEST(test_functions),     TEST(test_own),
+		TEST(test_done),        TEST(test_running),       TEST(test_ran),
+		TEST(test_target_gone), TEST(test_functions_cpu), TEST(test_see_is_there),
+		TEST(test_execed),      TEST(test_leaks_late),    TEST(test_latency),
+		TEST(test_cost),        TEST(test_heap),          TEST(test_ends_by_memory),
+		TEST(test_slow_growth), TEST(test_starved),       TEST(test_waits_cut),
+		TEST(test_allocation),  TEST(test_unread),
 	};
 	int failed = cmocka_run_group_tests_name("problems", tests, NULL, NULL);
 
