@@ -11,6 +11,8 @@ import subprocess
 import sys
 import time
 
+SLACK = float(os.environ.get("SLACK", "4"))  # of tests/lib.sh: the factor of all deadlines
+
 
 def listed(kind):
     out = subprocess.run(["bpftool", kind, "show", "-j"], capture_output=True, check=True, text=True)
@@ -47,7 +49,7 @@ def leftovers():
 
 
 def main():
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 10 * SLACK
     try:
         while (found := leftovers()) and time.monotonic() < deadline:
             time.sleep(0.2)  # what was just closed goes after a grace period

@@ -93,6 +93,7 @@ fuse_for_all() {
 # What a healthy program takes on a machine with nothing else to do may take so many times as long on one that has
 # eight things to do at a time, and in a sanitized build: the factor of all deadlines. What goes well costs nothing more.
 SLACK=$([ -n "${XGOTOPFS_SANITIZED:-}" ] && echo 8 || echo 4)
+export SLACK
 PATIENCE=20 # to start, or to end
 
 # wait_for SECONDS COMMAND ARG...: until the command succeeds; fails after SECONDS * SLACK seconds.

@@ -9,11 +9,14 @@ in its dump before and after the mount was read, parked at the same place both t
 state, its functions and lines, its creator. Prints what differs, then how many were the same; the exit
 status is 1 when one differs or fewer than half could be compared.
 """
+import os
 import re
 import sys
 import urllib.request
 
 from stacks import read_dump
+
+SLACK = float(os.environ.get("SLACK", "4"))  # of tests/lib.sh: the factor of all deadlines
 
 
 def parse(text):
@@ -24,7 +27,7 @@ def parse(text):
 
 
 def own_dump(url):
-    with urllib.request.urlopen(url + "/goroutine?debug=2", timeout=20) as answer:
+    with urllib.request.urlopen(url + "/goroutine?debug=2", timeout=20 * SLACK) as answer:
         return parse(answer.read().decode())
 
 

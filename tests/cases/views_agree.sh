@@ -18,7 +18,7 @@ mkdir "$T/sessions"
 start_xgotopfs -pid "$DEMO" -s -retain-exited 100 -web -web-port 0 -storage-dir "$T/sessions" "$MNT"
 wait_ready
 wait_web
-"$DEMO_BINARY" -load "$URL" -rate 300 -c 4 >"$T/load" 2>&1 &
+"$DEMO_BINARY" -load "$URL" -rate $((SLACK > 4 ? 60 : 300)) -c 4 >"$T/load" 2>&1 &
 LOAD=$!
 on_exit "end $LOAD"
 busy() { [ "$(sed -n 's/^events_total //p' "$MNT/stats")" -gt 1000 ]; }

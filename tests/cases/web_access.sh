@@ -32,9 +32,9 @@ expect "root, off loopback" "$(code curl "http://127.0.0.1:$PORT/api/info")" 401
 expect "root, off loopback, with the token" "$(code curl -H "Authorization: Bearer $WEB_TOKEN" "http://127.0.0.1:$PORT/api/info")" 200
 first=$WEB_TOKEN
 end "$WEB_PID"
-start_web -history 20 -rate 20000 -patience 2
+start_web -history 20 -rate 20000 -patience $((SLACK / 2))
 [ "$WEB_TOKEN" != "$first" ] || fail "the token is always the same"
-timeout $((90 * SLACK)) "$PYTHON" "$WEB_TESTS/slow.py" "$URL/?token=$WEB_TOKEN" "$WEB_PID" 2 || fail "slow.py"
+timeout $((90 * SLACK)) "$PYTHON" "$WEB_TESTS/slow.py" "$URL/?token=$WEB_TOKEN" "$WEB_PID" $((SLACK / 2)) || fail "slow.py"
 web_alive
 
 # --- two of them on one host: a browser that logs in to one stays logged in to the other

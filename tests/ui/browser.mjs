@@ -5,6 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 
+// SLACK is of tests/lib.sh: the factor of all deadlines.
+const patience = 15 * Number(process.env.SLACK ?? 4);
+
 export async function open({ width = 1280, height = 800, theme = 'light', touch = false } = {}) {
 	const profile = mkdtempSync(join(tmpdir(), 'xgotopfs-chromium-'));
 	const context = await chromium.launchPersistentContext(profile, {
@@ -16,7 +19,7 @@ export async function open({ width = 1280, height = 800, theme = 'light', touch 
 	});
 	const page = context.pages()[0] ?? await context.newPage();
 	const problems = [];
-	page.setDefaultTimeout(30000);
+	page.setDefaultTimeout(1000 * patience);
 	page.on('console', (m) => { if (['error', 'warning'].includes(m.type())) problems.push(`console: ${m.text()}`); });
 	page.on('pageerror', (e) => problems.push(`exception: ${e.message}`));
 	page.on('response', (r) => { if (r.status() >= 400) problems.push(`${r.status()} ${r.url()}`); });
@@ -32,8 +35,8 @@ export function assert(ok, text) {
 
 // Waits for what `get` answers to satisfy `test`.
 // `seconds` is when to give up: only who fails waits so long, and a busy machine must not fail.
-export async function until(what, get, test, seconds = 30) {
-	const deadline = Date.now() + seconds * 1000;
+export async function until(what, get, test, seconds = patience) {
+	const deadline = Date.now() + 1000 * Math.max(seconds, patience);
 	for (;;) {
 		const value = await get();
 		if (test(value)) return value;

@@ -2,12 +2,15 @@
 """/ws with a standard client: ws.py URL. The original's frames, ours, and clients that do not read."""
 import asyncio
 import json
+import os
 import socket
 import struct
 import sys
 import urllib.request
 
 import websockets
+
+SLACK = float(os.environ.get("SLACK", "4"))  # of tests/lib.sh: the factor of all deadlines
 
 url = sys.argv[1]
 ws_url = url.replace("http", "ws", 1) + "/ws"
@@ -25,7 +28,7 @@ async def original():
     seen, last = 0, {}
     async with connect() as ws:
         while seen < 2000:
-            frame = await asyncio.wait_for(ws.recv(), 20)
+            frame = await asyncio.wait_for(ws.recv(), 20 * SLACK)
             assert isinstance(frame, str)
             for line in frame.splitlines():
                 message = json.loads(line)
@@ -71,7 +74,7 @@ async def protobuf():
     async with connect(subprotocols=["xgotop.pb"]) as ws:
         assert ws.subprotocol == "xgotop.pb"
         while seen < 500:
-            frame = await asyncio.wait_for(ws.recv(), 20)
+            frame = await asyncio.wait_for(ws.recv(), 20 * SLACK)
             assert isinstance(frame, bytes)
             for number, value in fields(frame):
                 if number == 1:
@@ -84,7 +87,7 @@ async def ticks():
     async with connect(subprotocols=["xgotop.ticks"]) as ws:
         now = 0
         for _ in range(5):
-            tick = json.loads(await asyncio.wait_for(ws.recv(), 20))
+            tick = json.loads(await asyncio.wait_for(ws.recv(), 20 * SLACK))
             assert tick["type"] == "tick" and tick["now"] > now and tick["events"] > 0
             now = tick["now"]
 
@@ -109,7 +112,7 @@ def dead_client():
 
 
 def info():
-    return json.load(urllib.request.urlopen(url + "/api/info", timeout=10))
+    return json.load(urllib.request.urlopen(url + "/api/info", timeout=10 * SLACK))
 
 
 async def slow():
@@ -145,7 +148,7 @@ async def main():
     await refused(403, origin="http://evil.example")
     await refused(403, origin="null")
     async with connect(origin=url) as ws:
-        await asyncio.wait_for(ws.recv(), 20)
+        await asyncio.wait_for(ws.recv(), 20 * SLACK)
     await full()
     await original()
     if "slow" in sys.argv:
