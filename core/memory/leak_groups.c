@@ -60,7 +60,7 @@ static int weight(const struct wait_holder *h, uint64_t goid, enum wait_how how,
 {
 	if (h->evidence == WAIT_BY_PENDING_WRITER)
 		return how == WAIT_READ && h->goid != goid ? 5 : 0;
-	if (h->word != WAIT_WORD_MAPPED)
+	if (h->word != WAIT_WORD_MAPPED || h->unproven)
 		return 0;
 	if (h->evidence == WAIT_BY_DEFER &&
 	    (h->section == WAIT_SECTION_NO || (h->section == WAIT_SECTION_MAYBE && !alone)))

@@ -160,6 +160,8 @@ struct wait_holder {
 			     taken such a lock, or else: */
 	bool by_variable; /* the lock is a variable, and `section` is of that very lock */
 	bool gave_up;     /* a callee of the frame has, or may have: such a one is not told */
+	bool unproven;    /* WAIT_BY_DEFER of one who waits himself, and whose code does not say
+			     whether he has taken it: told when there is nobody else */
 	wait_text call;   /* WAIT_BY_DEFER: what ends the wait: "sync.(*Mutex).Unlock" */
 	wait_text deferred;   /* the function that is deferred and makes that call; "": itself */
 	wait_text func, file; /* the frame */
@@ -174,7 +176,7 @@ static inline bool wait_holder_is_likely(const struct wait_holder *h)
 {
 	if (h->evidence == WAIT_BY_PENDING_WRITER)
 		return true;
-	return h->word == WAIT_WORD_MAPPED &&
+	return h->word == WAIT_WORD_MAPPED && !h->unproven &&
 	       (h->section == WAIT_SECTION_YES ||
 		(h->evidence == WAIT_BY_DEFER && h->section != WAIT_SECTION_NO));
 }

@@ -55,59 +55,6 @@ static bool waits_on(const struct wait_graph *g, uint64_t goid, uint32_t object)
 	return false;
 }
 
-/* The less, the likelier. */
-enum rank {
-	RANK_FACT,
-	RANK_DUE,
-	RANK_SECTION,   /* he stands between taking such a lock and giving it up, or seems to have
-			   deferred that */
-	RANK_HIDDEN,    /* the same, but a function value may have given it up */
-	RANK_MAYBE_DUE, /* a deferred call is due, of a lock that he has on some ways only */
-	RANK_MAY_GIVE,
-	RANK_POINTER,
-	RANK_UNMAPPED, /* a pointer, in a word that may be dead */
-	RANK_PART,
-	RANK_NOT, /* his code says that he does not have it */
-};
-
-static enum rank rank_of(const struct wait_holder *h)
-{
-	if (h->evidence == WAIT_BY_PENDING_WRITER)
-		return RANK_FACT;
-	if (h->gave_up)
-		return RANK_NOT;
-	/* It may have been unlocked, to be locked again: then he waits for it himself, mostly. */
-	if (h->evidence == WAIT_BY_DEFER && h->section == WAIT_SECTION_NO)
-		return RANK_MAY_GIVE;
-	if (h->evidence == WAIT_BY_DEFER && h->section == WAIT_SECTION_MAYBE)
-		return RANK_MAYBE_DUE;
-	if (h->evidence == WAIT_BY_DEFER)
-		return h->word == WAIT_WORD_MAPPED ? RANK_DUE : RANK_SECTION;
-	/* Whoever waits has it for that reason. */
-	if (h->section == WAIT_SECTION_NO || (h->waiter && h->section == WAIT_SECTION_UNKNOWN))
-		return RANK_NOT;
-	if (h->word != WAIT_WORD_MAPPED)
-		return h->evidence == WAIT_BY_FRAME ? RANK_UNMAPPED : RANK_PART;
-	if (h->section == WAIT_SECTION_YES)
-		return RANK_SECTION;
-	if (h->section == WAIT_SECTION_HIDDEN)
-		return RANK_HIDDEN;
-	if (h->section == WAIT_SECTION_MAYBE)
-		return RANK_MAY_GIVE;
-	return h->evidence == WAIT_BY_FRAME ? RANK_POINTER : RANK_PART;
-}
-
-static int compare_likely(const struct wait_holder *a, const struct wait_holder *b)
-{
-	enum rank x = rank_of(a), y = rank_of(b);
-
-	if (x != y)
-		return x < y ? -1 : 1;
-	if (a->by_code != b->by_code)
-		return a->by_code ? 1 : -1;
-	return (a->evidence > b->evidence) - (a->evidence < b->evidence);
-}
-
 /* What the frames have done that a frame has called. */
 struct callees {
 	bool known;     /* the frame is among those of the stack */
@@ -163,6 +110,8 @@ static uint64_t lock_of_cond(const struct search *s, uint64_t goid)
  * That a frame has taken a lock, or will unlock it in the end, says little once what it has called
  * may have given it up: Cond.Wait(), or a function that unlocks for a while. Who waits for a lock
  * has it only where all of that is excluded: by the code from the frame to the call of Lock().
+ * Where only the frame itself does not say it, having taken it through an interface, he may be the
+ * one.
  */
 static void weigh_callees(struct search *s, struct wait_holder *h, uint64_t lookup)
 {
@@ -175,9 +124,12 @@ static void weigh_callees(struct search *s, struct wait_holder *h, uint64_t look
 		return;
 	c = callees_of(s, lookup, kind);
 	if (h->waiter) {
+		const bool kept = c.known && c.kept && c.waits_for;
+
+		h->unproven = h->evidence == WAIT_BY_DEFER && h->section == WAIT_SECTION_UNKNOWN;
 		h->gave_up = c.cond || c.gave ||
-			     (h->evidence == WAIT_BY_DEFER && !(c.known && c.kept && c.waits_for &&
-								h->section >= WAIT_SECTION_HIDDEN));
+			     (h->evidence == WAIT_BY_DEFER &&
+			      !(kept && (h->unproven || h->section >= WAIT_SECTION_HIDDEN)));
 		return;
 	}
 	if (!c.known)
@@ -204,7 +156,7 @@ static int add_found(struct search *s, struct wait_holder *h, uint64_t lookup)
 	while (i > 0 && s->found[i - 1].goid == h->goid && s->found[i - 1].object != h->object)
 		i--;
 	if (i > 0 && s->found[i - 1].goid == h->goid) {
-		if (compare_likely(&s->found[i - 1], h) <= 0)
+		if (search_compare_likely(&s->found[i - 1], h) <= 0)
 			return 0;
 		s->found[i - 1] = *h;
 		return fill_frame(s, lookup, &s->found[i - 1]);
@@ -566,107 +518,6 @@ static int add_pending_writers(struct search *s)
 	return err;
 }
 
-/* --- which of them are told ------------------------------------------------------------------- */
-
-static int by_object(const void *a, const void *b)
-{
-	const struct wait_holder *x = a, *y = b;
-	int likely;
-
-	if (x->object != y->object)
-		return x->object < y->object ? -1 : 1;
-	if (x->waiter != y->waiter && rank_of(x) != RANK_FACT && rank_of(y) != RANK_FACT &&
-	    search_is_weak(x) == search_is_weak(y))
-		return x->waiter ? 1 : -1;
-	likely = compare_likely(x, y);
-	return likely ? likely : (x->goid > y->goid) - (x->goid < y->goid);
-}
-
-static bool is_among(const struct wait_holder *list, size_t n, uint64_t goid)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (list[i].goid == goid)
-			return true;
-	}
-	return false;
-}
-
-/* Several may have it, or may have to come before a wait ends. */
-static bool is_shared(enum wait_kind kind)
-{
-	return kind != WAIT_MUTEX;
-}
-
-/*
- * Whoever waits himself has it in his frames for that reason: he is told only by what he deferred,
- * or, of a lock, when there is nobody else: a channel is nothing that he could hold. Beside
- * somebody who is likely those are not told who merely may be.
- */
-static bool is_told(const struct wait_holder *h, enum wait_kind kind, bool others, enum rank best)
-{
-	enum rank rank = rank_of(h);
-
-	if (rank == RANK_FACT)
-		return true;
-	if (rank == RANK_NOT || (h->waiter && search_is_weak(h) && others))
-		return false;
-	if ((best == RANK_SECTION || best == RANK_HIDDEN) && rank == RANK_MAYBE_DUE)
-		return true;
-	if (best <= RANK_MAYBE_DUE)
-		return is_shared(kind) ? rank <= RANK_MAYBE_DUE : rank == best;
-	return rank == best || (best < RANK_PART && rank < RANK_PART && is_shared(kind)) ||
-	       (best < RANK_PART && rank == RANK_UNMAPPED);
-}
-
-static size_t keep_some(struct wait_holder *list, size_t n, enum wait_kind kind)
-{
-	bool others = kind == WAIT_CHAN, free_due = false;
-	enum rank best = RANK_NOT;
-	size_t kept = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		others |= rank_of(&list[i]) != RANK_FACT && rank_of(&list[i]) != RANK_NOT &&
-			  (!list[i].waiter || !search_is_weak(&list[i]));
-		free_due |= rank_of(&list[i]) == RANK_DUE && !list[i].waiter;
-	}
-	for (size_t i = 0; i < n; i++) {
-		if (rank_of(&list[i]) != RANK_FACT &&
-		    (!others || !list[i].waiter || !search_is_weak(&list[i])))
-			best = MIN(best, rank_of(&list[i]));
-	}
-	for (size_t i = 0; i < n && kept < WAIT_HOLDERS_MAX; i++) {
-		if (!is_told(&list[i], kind, others, best) || is_among(list, kept, list[i].goid))
-			continue;
-		/* One alone has it: who will unlock it and does not wait for it. */
-		if (free_due && !is_shared(kind) && list[i].waiter)
-			continue;
-		list[kept++] = list[i];
-	}
-	return kept;
-}
-
-static void hand_out(struct search *s)
-{
-	struct wait_graph *g = s->g;
-	size_t kept = 0;
-
-	if (s->n)
-		qsort(s->found, s->n, sizeof(*s->found), by_object);
-	for (size_t i = 0, end; i < s->n; i = end) {
-		struct wait_object *o = &g->objects[s->found[i].object];
-
-		for (end = i; end < s->n && s->found[end].object == s->found[i].object; end++)
-			;
-		o->holders = (uint32_t)kept;
-		o->n_holders = (uint32_t)keep_some(&s->found[i], end - i, o->kind);
-		memmove(&s->found[kept], &s->found[i], o->n_holders * sizeof(*s->found));
-		kept += o->n_holders;
-	}
-	g->holders = s->found;
-	g->n_holders = kept;
-	s->found = NULL;
-}
-
 static int index_objects(struct search *s)
 {
 	int err = 0;
@@ -769,7 +620,7 @@ int graph_find_holders(struct wait_reading *r, struct wait_graph *g)
 	if (!err)
 		err = search_stacks(s);
 	if (!err)
-		hand_out(s);
+		search_hand_out(s);
 	wait_calls_free(s->calls);
 	stack_live_free(s->live);
 	heap_free(s->heap);

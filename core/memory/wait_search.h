@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The search for holders (wait_holders.c), of which locks that are variables are a part
- * (wait_variables.c), and which of several a frame has taken (wait_doubts.c). For this room; one
- * thread.
+ * (wait_variables.c), which of several a frame has taken (wait_doubts.c), and which of those that
+ * were found are told (wait_ranks.c). For this room; one thread.
  */
 #ifndef XGOTOPFS_MEMORY_WAIT_SEARCH_H
 #define XGOTOPFS_MEMORY_WAIT_SEARCH_H
@@ -58,6 +58,11 @@ struct whose {
  * `lookup` of the frame that says so; 0: not known. 0, -ENOMEM, -ETIMEDOUT (the time for the search
  * is over: nothing is told of that goroutine). */
 int search_add(struct search *s, struct wait_holder *h, uint64_t lookup);
+
+/* Less than 0: `a` is the likelier one of a goroutine's, or of an object's. */
+int search_compare_likely(const struct wait_holder *a, const struct wait_holder *b);
+/* Those of what was found that are told, to the graph. */
+void search_hand_out(struct search *s);
 
 /* Which of the objects are locks that lie in the program's own variables. 0, -ENOMEM. */
 int search_index_variables(struct search *s);

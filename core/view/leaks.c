@@ -10,16 +10,17 @@
 #include "core/base/json.h"
 #include "core/base/text.h"
 #include "core/memory/leak_report.h"
+#include "core/view/dump.h"
 #include "core/view/groups.h"
+#include "core/view/own.h"
 #include "core/view/view_internal.h"
+#include "core/view/waits.h"
 
 #define BRIEFS_WAIT_NS (2 * NS_PER_SEC)
 #define BRIEFS_NAP_NS  20000000
-#include "core/view/waits.h"
-
-#define BLOCKS_SHOWN  100
-#define MEMBERS_SHOWN 20 /* of a block */
-#define STACKS_SHOWN  20 /* each costs a reading */
+#define BLOCKS_SHOWN   100
+#define MEMBERS_SHOWN  20 /* of a block */
+#define STACKS_SHOWN   20 /* each costs a reading */
 
 struct block {
 	uint64_t key;   /* what groups that look alike have in common */
@@ -134,45 +135,35 @@ static uint64_t suspects(const struct leak_report *r)
 
 /* --- where they are ------------------------------------------------------------------------- */
 
-/* Of a dump's line "\t/src/main.go:12 +0x1d" the place. */
-static void add_place(const char *line, struct buf *out)
+/* The innermost frame that is the program's own, or else that is not the runtime's. */
+static void take_place(void *ctx, const struct dump_stack *stack)
 {
-	size_t len;
+	const struct dump_frame *place = NULL;
+	struct buf *out = ctx;
 
-	line += strspn(line, "\t ");
-	len = strcspn(line, "\n");
-	for (size_t i = 0; i < len; i++) {
-		if (!strncmp(line + i, " +0x", 4))
-			len = i;
+	for (size_t i = 0; i < stack->n; i++) {
+		const struct dump_frame *f = &stack->frames[i];
+
+		if (!place && !own_is_runtime(f->name, f->name_len))
+			place = f;
+		if (own_function(f->name, f->name_len)) {
+			place = f;
+			break;
+		}
 	}
-	buf_add(out, line, len);
+	if (place && place->at)
+		buf_add(out, place->at, place->at_len);
 }
 
-/* Where in the program's own code it waits: the first frame that is none of the wait's. */
 static void add_where(const struct leaks *l, const struct leak_member *m, struct buf *out)
 {
-	static const char *const rooms[] = {"runtime.", "sync.", "internal/", "created by "};
 	cleanup_buf_ struct buf stack = BUF_INIT;
-	const char *line, *next;
 	uint64_t as_of_ns = 0;
 
-	if (!l->v->live->stack ||
-	    l->v->live->stack(l->v->live->ctx, l->proc, waiter(l, m)->goid, &stack, &as_of_ns) ||
-	    !stack.data)
-		return;
-	for (line = strchr(stack.data, '\n'); line && line[1]; line = strchr(next + 1, '\n')) {
-		bool skip = false;
-
-		next = strchr(++line, '\n');
-		if (!next)
-			return;
-		for (size_t i = 0; i < ARRAY_SIZE(rooms); i++)
-			skip |= !strncmp(line, rooms[i], strlen(rooms[i]));
-		if (skip)
-			continue;
-		add_place(next + 1, out);
-		return;
-	}
+	if (l->v->live->stack &&
+	    !l->v->live->stack(l->v->live->ctx, l->proc, waiter(l, m)->goid, &stack, &as_of_ns) &&
+	    stack.data)
+		dump_parse(stack.data, stack.len, take_place, out);
 }
 
 /* --- text ------------------------------------------------------------------------------------- */
