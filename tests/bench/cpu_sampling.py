@@ -1,61 +1,154 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""What sampling the CPUs costs the traced program: CPU time of the same work with and without.
+"""What sampling the CPUs costs the traced program, beside the goal: its CPU time a request.
 
-usage: cpu_sampling.py XGOTOPFS LOADS [PAIRS [HZ]]
+usage: cpu_sampling.py XGOTOPFS LOADS [-seconds N] [-window S] [-hz HZ] [-work http,alloc] [-goal PERCENT]
 
-LOADS (tests/bench/loads) does the same work again and again, in pairs of short rounds in turning order: with
-the samples (99 a second and CPU unless HZ says otherwise), and with them off (control/pause); no probe is in.
-Prints the median of the pairs' ratios with its 95 % confidence interval (by order: no assumption on how a busy
-machine's times are spread)."""
+LOADS (tests/bench/loads) works without a pause, in windows of S seconds (1) that turn: without samples, with, without,
+with, … (control/pause; no probe is in at any time). Each window with samples is held against the mean of the two
+beside it, and, as a control, every second window without against the mean of the two without that are next to it:
+what the machine does by itself. CPU time is that of the program's threads, as the scheduler counts it (schedstat), by
+operations done; beside it the 99th percentile of an operation's time.
+
+Printed are the Hodges-Lehmann estimate of the ratio and its 95 % interval by signed ranks, the median and its interval
+by bootstrap, whether the goal (0.5 % at most) is met, missed, or cannot be told from so few, and what the program of
+ours in a sample took. All together takes N seconds (300). An idle machine tells more in less time; the control says
+how idle it was."""
+import argparse
 import math
+import os
+import random
+import re
 import statistics
 import sys
 import tempfile
+import time
 
+from costs import Talker, scheduled_ns
 from overhead_estimate import Bench
 
-WORK = [("http", 400), ("alloc", 8000)]
+SETTLES = 0.1  # after a switch
 
 
-def interval(values):
-    """The ordered values between which the median lies with 95 %."""
-    values = sorted(values)
-    n = len(values)
-    k = max(0, math.floor(n / 2 - 0.98 * math.sqrt(n)))
-    return values[k], values[n - 1 - k]
+def walsh(values):
+    """The means of all pairs, each with itself, too, in order."""
+    return sorted((a + b) / 2 for i, a in enumerate(values) for b in values[i:])
 
 
-def switch(bench, on):
-    with open(bench.path("control/pause"), "w") as f:
-        f.write(f"{int(not on)}\n")
+def signed_ranks(values):
+    """Estimate, and the interval in which it lies with 95 %."""
+    means, n = walsh(values), len(values)
+    expected, deviation = n * (n + 1) / 4, math.sqrt(n * (n + 1) * (2 * n + 1) / 24)
+    k = max(0, math.floor(expected - 1.96 * deviation))
+    return statistics.median(means), means[k], means[len(means) - 1 - k]
 
 
-def measure(bench, name, count, pairs):
-    bench.run(name, count)
-    ratios = []
-    for i in range(pairs):
-        took = {}
-        for on in ((True, False), (False, True))[i % 2]:
-            switch(bench, on)
-            took[on] = bench.run(name, count)
-        ratios.append(took[True] / took[False])
-    switch(bench, True)
-    return ratios
+def bootstrap(values, times=2000):
+    chance = random.Random(1)
+    medians = sorted(statistics.median(chance.choices(values, k=len(values))) for _ in range(times))
+    return statistics.median(values), medians[int(times * 0.025)], medians[int(times * 0.975)]
+
+
+class Work:
+    """The target, traced, and who keeps it busy."""
+
+    def __init__(self, args, name, folder):
+        options = ["-probes", "demand", "-sample-cpu", str(args.hz)]
+        self.name, self.window = name, args.window
+        self.bench = Bench(args.xgotopfs, args.loads, folder, options, "control/pause")
+        self.client = None
+        if name == "http":
+            self.client = Talker(args.loads)
+            self.url = self.ask("serve")
+        self.look(True)  # what is slow the first time
+
+    def ask(self, line):
+        self.bench.loads.stdin.write(line + "\n")
+        return self.bench.loads.stdout.readline().strip()
+
+    def look(self, on):
+        """CPU time of an operation, and the 99th percentile of its time, in one window."""
+        with open(self.bench.path("control/pause"), "w", encoding="ascii") as f:
+            f.write(f"{int(not on)}\n")
+        time.sleep(SETTLES)
+        pid = self.bench.loads.pid
+        before = scheduled_ns(pid)
+        said = self.client.ask(f"get {self.url} {self.window}s") if self.client else self.ask(f"{self.name} {self.window}s")
+        spent = scheduled_ns(pid) - before
+        _, n, _, _, p99 = map(int, said.split())
+        return spent / n, p99
+
+    def health(self, key):
+        with open(self.bench.path("health"), encoding="utf-8") as f:
+            found = re.search(rf"^{key} (.*)$", f.read(), re.M)
+        return found[1] if found else "?"
+
+    def end(self):
+        if self.client:
+            self.client.end()
+        self.bench.end()
+
+
+def ratios(windows, which):
+    """Of each window to the mean of those beside it. `windows` begin and end without samples, and turn."""
+    cpu, p99 = [], []
+    chosen = windows if which == "samples" else windows[::2]
+    for i in range(1, len(chosen) - 1, 2):
+        for to, at in ((cpu, 0), (p99, 1)):
+            to.append(2 * chosen[i][at] / (chosen[i - 1][at] + chosen[i + 1][at]))
+    return cpu, p99
+
+
+def verdict(low, high, goal):
+    most = 1 + goal / 100
+    if high - low > 4 * goal / 100 or low <= most < high:
+        return "cannot be told: more windows, or a calmer machine"
+    return "met" if high <= most else "missed"
+
+
+def tell(name, cpu, p99, goal=None):
+    estimate, low, high = signed_ranks(cpu)
+    median, at_least, at_most = bootstrap(cpu)
+    slow, slow_low, slow_high = signed_ranks(p99)
+    print(f"  {name:8} {len(cpu):3} windows: CPU a request x {estimate:.4f} (95 % {low:.4f} to {high:.4f}); median "
+          f"{median:.4f} ({at_least:.4f} to {at_most:.4f}); p99 x {slow:.3f} ({slow_low:.3f} to {slow_high:.3f})", flush=True)
+    if goal is not None:
+        print(f"  goal: at least {100 - goal:g} % of what there is without, x {1 + goal / 100:.4f} at most: "
+              f"{verdict(low, high, goal)}", flush=True)
+
+
+def measure(args, name, seconds):
+    with tempfile.TemporaryDirectory() as folder:
+        work = Work(args, name, folder)
+        try:
+            end, windows = time.monotonic() + seconds, [work.look(False)]
+            while time.monotonic() < end or len(windows) < 7:
+                windows.append(work.look(True))
+                windows.append(work.look(False))
+            work.look(True)
+            print(f"{name}, {args.hz} a second and CPU: {work.health('cpu_sample_ns')} ns of ours a sample, sampling "
+                  f"{work.health('cpu_sampling')}; {statistics.median(w[0] for w in windows[::2]) / 1000:.1f} us of CPU time a request")
+            tell("samples", *ratios(windows, "samples"), args.goal)
+            tell("control", *ratios(windows, "control"))
+        finally:
+            work.end()
 
 
 def main():
-    xgotopfs, loads = sys.argv[1:3]
-    pairs = int(sys.argv[3]) if len(sys.argv) > 3 else 150
-    options = ["-probes", "demand"] + (["-sample-cpu", sys.argv[4]] if len(sys.argv) > 4 else [])
-    for name, count in WORK:
-        with tempfile.TemporaryDirectory() as folder:
-            bench = Bench(xgotopfs, loads, folder, options, "control/pause")
-            ratios = measure(bench, name, count, pairs)
-            low, high = interval(ratios)
-            print(f"{name:6} {pairs} pairs: with samples {statistics.median(ratios):.4f} of the CPU time without, "
-                  f"95 % between {low:.4f} and {high:.4f}", flush=True)
-            bench.end()
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("xgotopfs")
+    parser.add_argument("loads")
+    parser.add_argument("-seconds", type=float, default=300)
+    parser.add_argument("-window", type=float, default=1)
+    parser.add_argument("-hz", type=int, default=99)
+    parser.add_argument("-work", default="http,alloc")
+    parser.add_argument("-goal", type=float, default=0.5)
+    args = parser.parse_args()
+    names = args.work.split(",")
+    load = os.getloadavg()
+    print(f"{os.cpu_count()} CPUs, load {load[0]:.1f} before it began", flush=True)
+    for name in names:
+        measure(args, name, args.seconds / len(names))
 
 
-main()
+sys.exit(main())
