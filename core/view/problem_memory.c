@@ -20,9 +20,15 @@ struct kept {
 	uint64_t severe_ns;
 };
 
+struct last_look {
+	unsigned proc;
+	uint64_t ns; /* 0: the place is free */
+};
+
 struct problem_memory {
 	pthread_mutex_t lock;
-	struct kept list[KEPT]; /* protected by lock */
+	struct kept list[KEPT]; /* protected by lock, as the next */
+	struct last_look looks[KEPT];
 };
 
 int problem_memory_new(struct problem_memory **ret)
@@ -150,6 +156,27 @@ static void forget_old(struct problem_memory *m, const struct scene *s)
 	}
 }
 
+/* Was there none in the time for which what was seen is told on? */
+static bool looks_alone(struct problem_memory *m, const struct scene *s)
+{
+	struct last_look *at = &m->looks[0];
+	bool alone;
+
+	for (unsigned i = 0; i < KEPT; i++) {
+		struct last_look *l = &m->looks[i];
+
+		if (l->ns && l->proc == s->proc) {
+			at = l;
+			break;
+		}
+		if (l->ns < at->ns)
+			at = l;
+	}
+	alone = !at->ns || at->proc != s->proc || view_since(s->now, at->ns) > SHOWN_NS;
+	*at = (struct last_look){s->proc, s->now};
+	return alone;
+}
+
 void problem_memory_merge(struct problem_memory *m, struct scene *s)
 {
 	unsigned n = s->n;
@@ -157,6 +184,7 @@ void problem_memory_merge(struct problem_memory *m, struct scene *s)
 	if (!m || s->info.state != PROC_RUNNING)
 		return;
 	pthread_mutex_lock(&m->lock);
+	s->alone = looks_alone(m, s);
 	forget_old(m, s);
 	for (unsigned i = 0; i < n; i++) {
 		if (is_kept(s->list[i].kind))

@@ -15,8 +15,9 @@ struct scene;
 int problem_memory_new(struct problem_memory **ret);
 void problem_memory_free(struct problem_memory *m); /* NULL is fine */
 
-/* Keeps what was found, and adds what no longer is; of a process that has ended, neither. For
- * problems.c, before the list is put in order. m NULL: nothing is kept. */
+/* Keeps what was found, adds what no longer is, and says whether it is the only look; of a process
+ * that has ended, neither. For problems.c, before the list is put in order. m NULL: nothing is
+ * kept. */
 void problem_memory_merge(struct problem_memory *m, struct scene *s);
 
 #endif

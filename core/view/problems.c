@@ -406,6 +406,15 @@ static void add_too_early(const struct scene *s, struct buf *out)
 	buf_addc(out, '\n');
 }
 
+/* What comes and goes is told on for a while once it was seen: of one look that is nothing. */
+static void add_alone(const struct scene *s, struct buf *out)
+{
+	if (s->alone && !s->v->replay)
+		buf_adds(out,
+			 "one look: blocked, convoy, downstream and work are of this moment, and "
+			 "may come and go; look again in 1 to 10 s\n");
+}
+
 static int as_text(const struct scene *s, struct buf *out)
 {
 	buf_addf(out, "problems %u, watched for ", s->n);
@@ -420,6 +429,7 @@ static int as_text(const struct scene *s, struct buf *out)
 	if (!s->n)
 		buf_adds(out, s->unread ? "nothing found so far\n" : "nothing found\n");
 	add_too_early(s, out);
+	add_alone(s, out);
 	/* Who reads only the first lines must not take what is looked for as found; least of all
 	 * that the program has ended, the first of the kinds. */
 	buf_adds(out, "\nlooked for, and not found unless above:\n");
@@ -471,6 +481,7 @@ static int as_json(const struct scene *s, struct buf *out)
 	json_ku(out, "watched_ns", view_since(s->now, s->info.attached_ns));
 	json_ks(out, "goroutines_by", s->starts.second.events ? "events" : "memory");
 	json_kb(out, "unread", s->unread);
+	json_kb(out, "one_look", s->alone && !s->v->replay);
 	json_key(out, "problems");
 	buf_addc(out, '[');
 	for (unsigned i = 0; i < s->n; i++) {

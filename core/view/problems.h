@@ -93,6 +93,7 @@ struct scene {
 	bool cpu_sampled;  /* processors are: `cpu` alone says who takes them */
 	double cpu_wait;   /* live_runtime's cpu_wait_ratio; 0 where it is not known */
 	bool senders_wait; /* PROBLEM_BLOCKED was found */
+	bool alone;        /* no other look was in the last seconds (problem_memory.h) */
 	bool unread;       /* view_unread(): when it was begun, or is */
 	unsigned has;      /* enum problem_needs */
 	struct problem *list;

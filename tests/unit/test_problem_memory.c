@@ -138,12 +138,38 @@ static void test_bounded(void **state)
 	assert_int_equal(s.n, 0);
 }
 
+/* What comes and goes may not be there at the only look. */
+static void test_one_look(void **state)
+{
+	static const uint64_t at[] = {T0, T0 + 5 * S, T0 + 15 * S, T0 + 26 * S};
+	static const bool alone[] = {true, false, false, true};
+	struct fixture *x = *state;
+	struct problem_memory *m;
+
+	assert_int_equal(problem_memory_new(&m), 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(at); i++) {
+		struct scene s = look(m, at[i], PROBLEM_BLOCKED, PROBLEM_WARNING, 0);
+
+		assert_int_equal(s.alone, alone[i]);
+		drop(&s);
+	}
+	problem_memory_free(m);
+	assert_null(strstr(problems(x), "one look")); /* a recording stands still */
+	problem_memory_free(x->v.problems);
+	assert_int_equal(problem_memory_new(&x->v.problems), 0);
+	x->v.replay = false;
+	assert_non_null(strstr(problems(x), "\none look: blocked, convoy, downstream and work "));
+	assert_null(strstr(problems(x), "one look"));
+	x->v.replay = true;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_stays_for_a_while, setup, end),
 		cmocka_unit_test_setup_teardown(test_severity_stays, setup, end),
 		cmocka_unit_test_setup_teardown(test_bounded, setup, end),
+		cmocka_unit_test_setup_teardown(test_one_look, setup, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
