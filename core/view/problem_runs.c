@@ -18,6 +18,7 @@
 #define CALM_PERCENT    50
 #define NAMED_PERCENT   10
 #define STARVED_PERCENT 12
+#define STARVED_NS      (NS_PER_SEC / 10)
 
 /* Of one processor, in the last second. */
 static double percent(const struct scene *s, uint64_t ns)
@@ -386,14 +387,19 @@ static bool measure_asked(const struct scene *s, struct allocated *ret)
 	return true;
 }
 
-/* A machine that is short of processors keeps the rate down, but not the share. */
-static bool is_busy_with_memory(const struct scene *s)
+/* A machine that is short of processors keeps the rate down, but not the share. Of a program that
+ * got next to none of their time there are few samples: then one place has to ask for most, too. */
+static bool is_busy_with_memory(const struct scene *s, const struct allocated *a)
 {
 	const struct cpu_recent *cpu = &s->cpu;
+	double took = percent_of(cpu->memory_ns, cpu->ns);
 
-	return s->cpu_sampled && cpu->ns >= NS_PER_SEC &&
-	       percent_of(cpu->memory_ns, cpu->ns) >= NAMED_PERCENT &&
-	       percent_of(cpu->memory_ns, cpu->user_ns) >= CALM_PERCENT;
+	if (!s->cpu_sampled || cpu->ns < NS_PER_SEC ||
+	    percent_of(cpu->memory_ns, cpu->user_ns) < CALM_PERCENT)
+		return false;
+	return took >= NAMED_PERCENT ||
+	       (cpu->memory_ns >= STARVED_NS && a->site_id && a->percent >= CALM_PERCENT &&
+		took * (1 + s->cpu_wait) >= NAMED_PERCENT);
 }
 
 /* How much is the runtime's own figure where it is known, the one that stats has. */
@@ -418,9 +424,9 @@ void problems_of_allocation(struct scene *s)
 	const struct names *names = model_names(s->v->model);
 	struct allocated a;
 	struct problem *p;
+	bool known = measure_allocation(s, &a), much = a.least >= (double)rule->number;
 
-	if (!measure_allocation(s, &a) ||
-	    (a.least < (double)rule->number && !is_busy_with_memory(s)))
+	if (!known || (!much && !is_busy_with_memory(s, &a)))
 		return;
 	p = problem_add(s, PROBLEM_ALLOCATION, PROBLEM_WARNING, (uint64_t)(a.rate / (1 << 20)));
 	if (!p)
@@ -430,6 +436,15 @@ void problems_of_allocation(struct scene *s)
 		buf_addf(&p->text, ", %.0f %% for ", a.percent);
 		view_site_file(names, a.site_id, &p->text);
 		name(p, names_string(names, names_site(names, a.site_id)->func_id));
+	}
+	if (!much) {
+		buf_addf(&p->text,
+			 "; that and collecting took %.0f %% of its CPU time outside the kernel in "
+			 "the "
+			 "last %.0f s",
+			 percent_of(s->cpu.memory_ns, s->cpu.user_ns),
+			 (double)s->cpu.ns / NS_PER_SEC);
+		add_wait(s, p);
 	}
 	problem_see(p, "alloc_sites.tsv");
 	problem_see(p, "pprof/allocs");

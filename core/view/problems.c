@@ -72,7 +72,8 @@ const struct problem_rule problem_rules[PROBLEM_KINDS] = {
 		{"allocation", NEEDS_ALLOCS, 64 << 20, 0, 20,
 		 "{n} bytes or more allocated a second; or, by samples, 50 % of the program's "
 		 "CPU time outside the kernel, and 10 % of a processor, for that and for "
-		 "collecting; who asked for {p} % or more"},
+		 "collecting (on a machine that is short of processors with what its threads "
+		 "waited for one, where one place asks for 50 %); who asked for {p} % or more"},
 	[PROBLEM_HEAP] =
 		{"heap", NEEDS_HEAP | NEEDS_RUNNING, HEAP_GROWS_BYTES, HEAP_GROWS_NS,
 		 HEAP_GROWS_PERCENT,

@@ -642,6 +642,52 @@ static void test_allocation(void **state)
 	assert_null(strstr(problems(x), "MB allocated"));
 }
 
+static void allocate(struct fixture *x, const char *function, uint64_t at)
+{
+	const struct site site = {.func_id = intern(x, function), .line = 7};
+	const struct stack_sample s = {.time_ns = at,
+				       .weight = 512 << 10,
+				       .kind = SAMPLE_ALLOC,
+				       .n = 1,
+				       .sites = {names_add_site(x->names, site)}};
+
+	samples_add(model_samples(x->m), &s);
+}
+
+/* It lives on garbage, and got a fiftieth of a processor: what part of that goes into it, and that
+ * one place asks for most, says so all the same. */
+static void test_starved_allocation(void **state)
+{
+	struct fixture *x = *state;
+
+	create(x, 8, "main.worker", T0);
+	now(x, T0 + 20 * S);
+	samples_begin(model_samples(x->m), SAMPLE_CPU, T0);
+	samples_begin(model_samples(x->m), SAMPLE_ALLOC, T0);
+	sample(x, "runtime.mallocgc", S * 15 / 100, T0 + 15 * S);
+	sample(x, "main.other", S * 5 / 100, T0 + 16 * S);
+	for (uint64_t i = 0; i < 30; i++)
+		allocate(x, i % 3 ? "main.buildKey" : "main.other", T0 + 11 * S + i);
+	assert_null(strstr(problems(x), " allocation: 0"));
+	x->live.runtime_known = starved;
+	assert_non_null(strstr(problems(x),
+			       "warning allocation: 1 MB allocated a second, on average "
+			       "since it is sampled, 67 % for main.buildKey"));
+	assert_non_null(strstr(x->out.data,
+			       "; that and collecting took 75 % of its CPU time outside "
+			       "the kernel in the last 5 s; for each second that its "
+			       "threads had a processor they waited 9.0 s"));
+	/* Nobody in particular, or less than half of the time. */
+	for (uint64_t i = 0; i < 30; i++)
+		allocate(x, i % 2 ? "main.third" : "main.fourth", T0 + 12 * S + i);
+	assert_null(strstr(problems(x), "warning allocation"));
+	for (uint64_t i = 0; i < 90; i++)
+		allocate(x, "main.buildKey", T0 + 13 * S + i);
+	assert_non_null(strstr(problems(x), "warning allocation"));
+	sample(x, "main.other", S * 15 / 100, T0 + 16 * S);
+	assert_null(strstr(problems(x), "warning allocation"));
+}
+
 static struct heap_growth growth;
 
 static bool collects(void *ctx, unsigned proc, struct live_runtime *ret)
@@ -783,14 +829,14 @@ static void test_see_is_there(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_quiet),       TEST(test_worst_first),   TEST(test_below_thresholds),
-		TEST(test_growing),     TEST(test_functions),     TEST(test_own),
-		TEST(test_done),        TEST(test_running),       TEST(test_ran),
-		TEST(test_target_gone), TEST(test_functions_cpu), TEST(test_see_is_there),
-		TEST(test_execed),      TEST(test_leaks_late),    TEST(test_latency),
-		TEST(test_cost),        TEST(test_heap),          TEST(test_ends_by_memory),
-		TEST(test_slow_growth), TEST(test_starved),       TEST(test_waits_cut),
-		TEST(test_allocation),  TEST(test_unread),
+		TEST(test_quiet),          TEST(test_worst_first),   TEST(test_below_thresholds),
+		TEST(test_growing),        TEST(test_functions),     TEST(test_own),
+		TEST(test_done),           TEST(test_running),       TEST(test_ran),
+		TEST(test_target_gone),    TEST(test_functions_cpu), TEST(test_see_is_there),
+		TEST(test_execed),         TEST(test_leaks_late),    TEST(test_latency),
+		TEST(test_cost),           TEST(test_heap),          TEST(test_starved_allocation),
+		TEST(test_ends_by_memory), TEST(test_slow_growth),   TEST(test_starved),
+		TEST(test_waits_cut),      TEST(test_allocation),    TEST(test_unread),
 	};
 	int failed = cmocka_run_group_tests_name("problems", tests, NULL, NULL);
 
