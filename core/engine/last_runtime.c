@@ -15,7 +15,8 @@ struct kept {
 	unsigned proc;
 	uint64_t base;      /* allocated when it was attached to; RUNTIME_UNKNOWN */
 	uint64_t before_ns; /* what the rates are made from: the reading before */
-	uint64_t before_cpu_ns, before_wait_ns, before_allocated;
+	uint64_t before_cpu_ns, before_wait_ns, before_allocated, before_ticks;
+	uint64_t ticks;     /* of what `shown` is from; RUNTIME_UNKNOWN */
 	double ran, waited; /* ns, of late more than of long ago */
 	struct heap_past heap;
 	struct live_runtime shown;
@@ -108,9 +109,10 @@ static void take(struct kept *k, const struct live_runtime *now)
 {
 	const struct live_runtime *was = &k->shown;
 	double alloc = was->alloc_per_second, cpu = was->cpu_percent;
+	double switches = was->switches_per_second;
 
 	if (!was->read_ns) {
-		alloc = cpu = -1;
+		alloc = cpu = switches = -1;
 		k->before_ns = now->read_ns;
 	} else if (now->read_ns - k->before_ns >= RATE_LEAST_NS) {
 		uint64_t ns = now->read_ns - k->before_ns;
@@ -118,17 +120,21 @@ static void take(struct kept *k, const struct live_runtime *now)
 		alloc = rate(k->before_allocated, now->heap.allocated, ns);
 		cpu = rate(k->before_cpu_ns, now->cpu_ns, ns);
 		cpu = cpu < 0 ? -1 : 100 * cpu / (double)NS_PER_SEC;
+		/* Processors come with counters of their own. */
+		switches = was->procs == now->procs ? rate(k->before_ticks, k->ticks, ns) : -1;
 		take_wait(k, now, k->before_cpu_ns, k->before_wait_ns);
 		k->before_ns = now->read_ns;
 	}
 	if (k->before_ns == now->read_ns) {
 		k->before_allocated = now->heap.allocated;
 		k->before_cpu_ns = now->cpu_ns;
+		k->before_ticks = k->ticks;
 		k->before_wait_ns = now->cpu_wait_ns;
 	}
 	k->shown = *now;
 	k->shown.alloc_per_second = alloc;
 	k->shown.cpu_percent = cpu;
+	k->shown.switches_per_second = switches;
 	heap_past_take(&k->heap, now->read_ns, now->heap.marked, now->heap.cycles);
 	heap_past_growth(&k->heap, &k->shown.growth);
 	k->shown.cpu_wait_ratio = k->ran > 0 ? k->waited / k->ran : -1;
@@ -138,8 +144,17 @@ static void take(struct kept *k, const struct live_runtime *now)
 		k->shown.allocated_since = RUNTIME_UNKNOWN;
 }
 
+static uint64_t ticks_of(const struct runtime_seen *seen)
+{
+	uint64_t ticks = 0;
+
+	for (uint32_t i = 0; i < seen->n_ps; i++)
+		ticks += seen->ps[i].schedtick;
+	return seen->has_sched ? ticks : RUNTIME_UNKNOWN;
+}
+
 static int read_now(const struct source *source, struct model *model, unsigned proc,
-		    struct live_runtime *ret)
+		    struct live_runtime *ret, uint64_t *ret_ticks)
 {
 	cleanup_free_ struct runtime_seen *seen = NULL;
 	struct sample_totals samples;
@@ -153,6 +168,7 @@ static int read_now(const struct source *source, struct model *model, unsigned p
 		return err;
 	ret->heap = seen->has_heap ? seen->heap : runtime_heap_unknown();
 	ret->read_ns = seen->read_ns;
+	*ret_ticks = ticks_of(seen);
 	ret->procs = seen->has_sched ? seen->n_ps : RUNTIME_UNKNOWN;
 	ret->threads = seen->has_sched ? (uint64_t)MAX(seen->threads, 0) : RUNTIME_UNKNOWN;
 	ret->cpu_ns = source->cpu_ns ? source->cpu_ns(source->ctx, info.pid) : 0;
@@ -172,7 +188,8 @@ int last_runtime_read(struct last_runtime *l, const struct source *source, struc
 		      unsigned proc, bool was_there)
 {
 	struct live_runtime now = {0};
-	int err = read_now(source, model, proc, &now);
+	uint64_t ticks = RUNTIME_UNKNOWN;
+	int err = read_now(source, model, proc, &now, &ticks);
 	struct kept *k;
 
 	pthread_mutex_lock(&l->lock);
@@ -186,8 +203,10 @@ int last_runtime_read(struct last_runtime *l, const struct source *source, struc
 		if (k && proc < l->there)
 			k->base = was_there ? now.heap.allocated : RUNTIME_UNKNOWN;
 	}
-	if (k)
+	if (k) {
+		k->ticks = ticks;
 		take(k, &now);
+	}
 	pthread_mutex_unlock(&l->lock);
 	return err;
 }

@@ -282,7 +282,48 @@ static bool allocates(const struct view *v, const struct sample_row *row)
 	return false;
 }
 
-static int add_recent(const struct view *v, const struct sample_row *row, struct groups *sums,
+/* Go time/sleep.go, runtime/time.go timeSleep(): goroutineReady is called for nobody else. */
+static bool sleeps(const struct view *v, const struct sample_row *row)
+{
+	for (uint32_t i = 0; i < row->n; i++) {
+		const char *function = function_of(v, row->sites[i]);
+
+		if (!strcmp(function, "time.Sleep") || !strcmp(function, "runtime.timeSleep") ||
+		    !strcmp(function, "runtime.resetForSleep") ||
+		    !strcmp(function, "runtime.goroutineReady"))
+			return true;
+	}
+	return false;
+}
+
+struct recent_sums {
+	struct groups own, sleepers; /* struct own_sum */
+};
+
+static int add_sleep(const struct view *v, const struct sample_row *row, uint32_t site,
+		     struct recent_sums *sums, struct cpu_recent *ret)
+{
+	struct own_sum *sum;
+
+	if (!sleeps(v, row))
+		return 0;
+	ret->sleep_ns += row->sum.weight;
+	ret->sleep_hits += row->sum.hits;
+	if (!site)
+		return 0;
+	sum = groups_row(&sums->sleepers, names_site(model_names(v->model), site)->func_id);
+	if (!sum)
+		return -ENOMEM;
+	sum->ns += row->sum.weight;
+	if (sum->ns > ret->sleeper_ns) {
+		ret->sleeper_ns = sum->ns;
+		ret->sleeper_site = site;
+		ret->sleeper_goid = row->goid;
+	}
+	return 0;
+}
+
+static int add_recent(const struct view *v, const struct sample_row *row, struct recent_sums *sums,
 		      struct cpu_recent *ret)
 {
 	uint32_t site = own_site_of(v, row);
@@ -297,7 +338,7 @@ static int add_recent(const struct view *v, const struct sample_row *row, struct
 	if (begins_with(work_of(v, row), "gc"))
 		ret->gc_ns += row->sum.weight;
 	else if (site) {
-		sum = groups_row(sums, names_site(model_names(v->model), site)->func_id);
+		sum = groups_row(&sums->own, names_site(model_names(v->model), site)->func_id);
 		if (!sum)
 			return -ENOMEM;
 		sum->ns += row->sum.weight;
@@ -307,12 +348,12 @@ static int add_recent(const struct view *v, const struct sample_row *row, struct
 			ret->goid = row->goid;
 		}
 	}
-	return 0;
+	return add_sleep(v, row, site, sums, ret);
 }
 
 int view_cpu_recent(const struct view *v, unsigned proc, uint64_t ns, struct cpu_recent *ret)
 {
-	struct groups sums = GROUPS_INIT(struct own_sum);
+	struct recent_sums sums = {GROUPS_INIT(struct own_sum), GROUPS_INIT(struct own_sum)};
 	cleanup_free_ struct sample_row *rows = NULL;
 	uint64_t now = view_now(v, proc), from_ns = 0;
 	size_t n = 0;
@@ -322,7 +363,8 @@ int view_cpu_recent(const struct view *v, unsigned proc, uint64_t ns, struct cpu
 	*ret = (struct cpu_recent){.ns = !err && from_ns ? view_since(now, from_ns) : 0};
 	for (size_t i = 0; i < n && !err; i++)
 		err = add_recent(v, &rows[i], &sums, ret);
-	groups_free(&sums);
+	groups_free(&sums.own);
+	groups_free(&sums.sleepers);
 	return err;
 }
 

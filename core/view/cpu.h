@@ -45,6 +45,10 @@ struct cpu_recent {
 	/* The function of the program's own (own.h) that most of it was spent in, or below. */
 	uint64_t own_ns, goid;
 	uint32_t own_site; /* names_site(): one of its places; 0: there is none */
+	/* Going to sleep (time.Sleep) and being woken from it, and the function of the program's
+	 * own that most of that was below. */
+	uint64_t sleep_ns, sleep_hits, sleeper_ns, sleeper_goid;
+	uint32_t sleeper_site;
 };
 /* Of the last `ns`. 0 or -ENOMEM. */
 int view_cpu_recent(const struct view *v, unsigned proc, uint64_t ns, struct cpu_recent *ret);

@@ -105,7 +105,10 @@ struct live_runtime {
 	uint64_t cpu_ns;         /* of the process, since its start */
 	double alloc_per_second; /* bytes; between the last two readings; < 0: not known */
 	double cpu_percent;      /* of one CPU; the same */
-	uint64_t cpu_wait_ns;    /* its threads waited for a CPU of the machine, since its start */
+	/* Goroutines that were given a processor a second, but for who is handed the rest of
+	 * another's turn: at least so many; < 0: not known. */
+	double switches_per_second;
+	uint64_t cpu_wait_ns; /* its threads waited for a CPU of the machine, since its start */
 	/* Of the last ten seconds or so: so much of a second waited for each that was taken; < 0:
 	 * not known. */
 	double cpu_wait_ratio;

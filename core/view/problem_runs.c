@@ -18,7 +18,7 @@
 #define CALM_PERCENT    50
 #define NAMED_PERCENT   10
 #define STARVED_PERCENT 12
-#define STARVED_NS      (NS_PER_SEC / 10)
+#define SLEEP_SAMPLES   5
 
 /* Of one processor, in the last second. */
 static double percent(const struct scene *s, uint64_t ns)
@@ -144,6 +144,12 @@ static bool machine_is_short(const struct scene *s)
 		percent_of(cpu->own_ns, cpu->all_ns) < CALM_PERCENT);
 }
 
+/* Not one sample, though it has been watched for as long as they are of. */
+static bool ran_nothing(const struct scene *s)
+{
+	return !s->cpu.ns && view_since(s->now, s->info.attached_ns) >= 2 * COUNTED_NS;
+}
+
 void problems_of_latency(struct scene *s)
 {
 	const struct problem_rule *rule = &problem_rules[PROBLEM_LATENCY];
@@ -163,7 +169,7 @@ void problems_of_latency(struct scene *s)
 					100 - (unsigned)rule->percent);
 	if (n < rule->number || worst < rule->ns)
 		return;
-	others = s->cpu_sampled && s->cpu.ns >= NS_PER_SEC && machine_is_short(s);
+	others = s->cpu_sampled && (s->cpu.ns >= NS_PER_SEC ? machine_is_short(s) : ran_nothing(s));
 	p = problem_add(s, PROBLEM_LATENCY, others ? PROBLEM_NOTICE : PROBLEM_WARNING, n);
 	if (!p)
 		return;
@@ -172,7 +178,12 @@ void problems_of_latency(struct scene *s)
 	emit_duration(&p->text, worst);
 	buf_adds(&p->text, " or longer in the last ");
 	emit_duration(&p->text, view_since(s->now, then->time_ns));
-	if (others) {
+	if (others && !s->cpu.ns) {
+		buf_adds(&p->text,
+			 "; no sample met the program on a processor: the machine's were busy "
+			 "with others, or its container has no more");
+		add_wait(s, p);
+	} else if (others) {
 		buf_addf(&p->text,
 			 "; the program itself took %.0f %% of a processor in the last %.0f s, by "
 			 "samples: the machine's were busy with others, or its container has no "
@@ -288,6 +299,64 @@ static void tell_timers(struct scene *s, const struct start_row *row)
 	problem_goids(p, &row->goid, 1);
 }
 
+/* How many of a row's kind sleep at a place. */
+static const struct wait_stack *sleepers_at(const struct scene *s, const char *function)
+{
+	for (size_t i = 0; s->stacks.stacks && i < s->stacks.rows.n; i++) {
+		const struct wait_stack *row = wait_stacks_row(&s->stacks, i);
+
+		if (!strcmp(wait_stacks_text(&s->stacks, row->why), "sleep") &&
+		    !strcmp(wait_stacks_text(&s->stacks, row->own), function))
+			return row;
+	}
+	return NULL;
+}
+
+/* Without events nobody counts who wakes: but what that takes is in samples, and how often
+ * goroutines are given a processor the runtime counts itself. */
+static void tell_sampled_timers(struct scene *s)
+{
+	const struct problem_rule *rule = &problem_rules[PROBLEM_TIMERS];
+	const struct names *names = model_names(s->v->model);
+	const struct live *live = s->v->live;
+	const struct cpu_recent *cpu = &s->cpu;
+	const struct wait_stack *row;
+	struct live_runtime r;
+	struct problem *p;
+	const char *function;
+
+	if (!s->cpu_sampled || cpu->ns < NS_PER_SEC || !cpu->sleeper_site ||
+	    cpu->sleep_hits < SLEEP_SAMPLES || !live->runtime_known ||
+	    !live->runtime_known(live->ctx, s->proc, &r) ||
+	    percent_of(cpu->sleep_ns, cpu->all_ns) < (double)rule->percent ||
+	    r.switches_per_second < (double)rule->number ||
+	    percent_of(cpu->all_ns, cpu->ns) / 100 * NS_PER_SEC >=
+		    (double)rule->ns * r.switches_per_second)
+		return;
+	p = problem_add(s, PROBLEM_TIMERS, PROBLEM_WARNING, (uint64_t)r.switches_per_second);
+	if (!p)
+		return;
+	function = names_string(names, names_site(names, cpu->sleeper_site)->func_id);
+	row = sleepers_at(s, function);
+	view_site_file(names, cpu->sleeper_site, &p->text);
+	buf_adds(&p->text, ": ");
+	if (row)
+		buf_addf(&p->text, "%llu goroutines sleep in it, ", (unsigned long long)row->n);
+	buf_addf(
+		&p->text,
+		"going to sleep and waking took %.0f %% of the program's CPU time in the last %.0f "
+		"s, by samples, and goroutines were given a processor %.0f times in the last "
+		"second",
+		percent_of(cpu->sleep_ns, cpu->all_ns), (double)cpu->ns / NS_PER_SEC,
+		r.switches_per_second);
+	name(p, function);
+	problem_see_goroutine(p, row ? row->sample[0] : cpu->sleeper_goid, "stack");
+	problem_see(p, "waits.tsv");
+	problem_see(p, "pprof/cpu");
+	if (row)
+		problem_goids(p, row->sample, WAIT_SAMPLES);
+}
+
 static void tell_starts(struct scene *s, const struct start_row *row, double rate)
 {
 	struct problem *p = problem_add(s, PROBLEM_STARTS, PROBLEM_WARNING, (uint64_t)rate);
@@ -311,6 +380,8 @@ void problems_of_wakes(struct scene *s)
 			? &s->past->moments[past_before(s->past, s->now, 2 * PAST_STEP_NS)]
 			: NULL;
 
+	if (!(s->has & NEEDS_EVENTS))
+		tell_sampled_timers(s);
 	for (size_t i = 0; i < s->starts.rows.n && s->has & NEEDS_EVENTS; i++) {
 		const struct start_row *row = starts_row(&s->starts, i);
 		const struct past_function *f =
@@ -388,7 +459,8 @@ static bool measure_asked(const struct scene *s, struct allocated *ret)
 }
 
 /* A machine that is short of processors keeps the rate down, but not the share. Of a program that
- * got next to none of their time there are few samples: then one place has to ask for most, too. */
+ * got little of their time there are few samples: then one place has to ask for most, too. (What it
+ * waited is no measure by itself: a server that wants little waits as long for it.) */
 static bool is_busy_with_memory(const struct scene *s, const struct allocated *a)
 {
 	const struct cpu_recent *cpu = &s->cpu;
@@ -398,7 +470,7 @@ static bool is_busy_with_memory(const struct scene *s, const struct allocated *a
 	    percent_of(cpu->memory_ns, cpu->user_ns) < CALM_PERCENT)
 		return false;
 	return took >= NAMED_PERCENT ||
-	       (cpu->memory_ns >= STARVED_NS && a->site_id && a->percent >= CALM_PERCENT &&
+	       (2 * took >= NAMED_PERCENT && a->site_id && a->percent >= CALM_PERCENT &&
 		took * (1 + s->cpu_wait) >= NAMED_PERCENT);
 }
 

@@ -63,17 +63,22 @@ const struct problem_rule problem_rules[PROBLEM_KINDS] = {
 		 "goroutines of one start function that were running or waiting for a CPU of the "
 		 "machine for {p} % of a processor or more in the last second, for {t} or more "
 		 "between two waits"},
-	[PROBLEM_TIMERS] = {"timers", NEEDS_EVENTS, 2000, 200 * 1000, 0,
-			    "goroutines of one start function that woke {n} times or more in a "
-			    "second from a sleep, and ran for less than {t} then"},
+	[PROBLEM_TIMERS] =
+		{"timers", NEEDS_CPU, 2000, 200 * 1000, 10,
+		 "goroutines of one start function that woke {n} times or more in a second from a "
+		 "sleep, and ran for less than {t} then; without events {p} % of the program's CPU "
+		 "time in the last 10 s, by samples, for going to sleep and waking, where "
+		 "goroutines "
+		 "are given a processor {n} times or more in a second for less than {t}"},
 	[PROBLEM_STARTS] = {"starts", NEEDS_PAST | NEEDS_EVENTS, 5000, 0, 0,
 			    "{n} or more goroutines of one start function started a second"},
 	[PROBLEM_ALLOCATION] =
 		{"allocation", NEEDS_ALLOCS, 64 << 20, 0, 20,
 		 "{n} bytes or more allocated a second; or, by samples, 50 % of the program's "
 		 "CPU time outside the kernel, and 10 % of a processor, for that and for "
-		 "collecting (on a machine that is short of processors with what its threads "
-		 "waited for one, where one place asks for 50 %); who asked for {p} % or more"},
+		 "collecting (on a machine that is short of processors 5 %, and 10 with what its "
+		 "threads waited for one, where one place asks for 50 %); who asked for {p} % or "
+		 "more"},
 	[PROBLEM_HEAP] =
 		{"heap", NEEDS_HEAP | NEEDS_RUNNING, HEAP_GROWS_BYTES, HEAP_GROWS_NS,
 		 HEAP_GROWS_PERCENT,

@@ -94,6 +94,7 @@ void view_emit_runtime(struct emit *e, const struct view *v, unsigned proc)
 				 .cpu_ns = RUNTIME_UNKNOWN,
 				 .alloc_per_second = -1,
 				 .cpu_percent = -1,
+				 .switches_per_second = -1,
 				 .cpu_wait_ns = RUNTIME_UNKNOWN,
 				 .cpu_wait_ratio = -1};
 
@@ -105,6 +106,7 @@ void view_emit_runtime(struct emit *e, const struct view *v, unsigned proc)
 	emit_rate(e, "cpu_percent", r.cpu_percent, 2);
 	emit_known(e, "cpu_wait_ns", r.cpu_wait_ns);
 	emit_rate(e, "cpu_wait_ratio", r.cpu_wait_ratio, 2);
+	emit_rate(e, "goroutine_switches_per_second_least", r.switches_per_second, 0);
 	emit_known(e, "gomaxprocs", r.procs);
 	emit_known(e, "threads", r.threads);
 	emit_known(e, "heap_live_bytes", r.heap.live);

@@ -56,6 +56,6 @@ stop_xgotopfs
 start_xgotopfs -pid "$DEMO" -probes none "$MNT"
 wait_ready
 wait_for 40 first '^critical blocked: [0-9]+ chan send at main\.signup ' || fail "later: $(cat "$MNT/problems")"
-grep -q 'not looked for: timers: no events are seen' "$MNT/problems" || fail "what is not seen: $(cat "$MNT/problems")"
+grep -q 'not looked for: starts: no events are seen' "$MNT/problems" || fail "what is not seen: $(cat "$MNT/problems")"
 stop_xgotopfs
 unharmed "$DEMO"

@@ -833,15 +833,17 @@ static void test_last_stacks(void **state)
 	end(&w);
 }
 
+static struct runtime_p said_ps[2];
 static struct runtime_seen said; /* by the runtime below; read_ns 0: it cannot be read */
 
 static int runtime(void *ctx, unsigned proc, pid_t pid, struct runtime_seen **ret)
 {
 	if (!said.read_ns)
 		return -EFAULT;
-	*ret = malloc(sizeof(said));
+	*ret = calloc(1, sizeof(said) + sizeof(said_ps));
 	assert_non_null(*ret);
 	**ret = said;
+	memcpy((*ret)->ps, said_ps, sizeof(said_ps));
 	return 0;
 }
 
@@ -856,6 +858,39 @@ static void runtime_says(uint64_t read_ns, uint64_t allocated)
 	said = (struct runtime_seen){.read_ns = read_ns, .has_heap = true, .threads = 5};
 	said.heap = runtime_heap_unknown();
 	said.heap.allocated = allocated;
+}
+
+/* Goroutines that were given a processor, by the processors' own counters. */
+static void test_switches(void **state)
+{
+	const struct source source = {.runtime = runtime};
+	static const struct {
+		uint32_t ps, ticks[2];
+		double wanted;
+	} steps[] = {{2, {100, 200}, -1},
+		     {2, {2100, 1200}, 3000},
+		     {1, {2200, 0}, -1},
+		     {1, {2700, 0}, 500},
+		     {1, {3, 0}, -1}}; /* it went round */
+	struct live_runtime now;
+	struct last_runtime *l;
+	struct world w;
+
+	make(&w, 0);
+	assert_int_equal(last_runtime_new(&l), 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(steps); i++) {
+		runtime_says((10 + i) * NS_PER_SEC, 0);
+		said.has_sched = true;
+		said.n_ps = steps[i].ps;
+		for (unsigned k = 0; k < steps[i].ps; k++)
+			said_ps[k].schedtick = steps[i].ticks[k];
+		assert_int_equal(last_runtime_read(l, &source, w.model, 0, true), 0);
+		assert_true(last_runtime_get(l, 0, &now));
+		assert_true(now.switches_per_second == steps[i].wanted);
+	}
+	said.n_ps = 0;
+	last_runtime_free(l);
+	end(&w);
 }
 
 /* MiB live after a collection, at each step of the time; -1 is what none is known of. */
@@ -1602,6 +1637,7 @@ int main(void)
 		cmocka_unit_test(test_last_stacks),
 		cmocka_unit_test(test_last_runtime),
 		cmocka_unit_test(test_heap_growth),
+		cmocka_unit_test(test_switches),
 		cmocka_unit_test(test_last_runtime_of_many),
 		cmocka_unit_test(test_memory_cannot_be_read),
 		cmocka_unit_test(test_the_bound_is_kept),

@@ -664,8 +664,8 @@ static void test_starved_allocation(void **state)
 	now(x, T0 + 20 * S);
 	samples_begin(model_samples(x->m), SAMPLE_CPU, T0);
 	samples_begin(model_samples(x->m), SAMPLE_ALLOC, T0);
-	sample(x, "runtime.mallocgc", S * 15 / 100, T0 + 15 * S);
-	sample(x, "main.other", S * 5 / 100, T0 + 16 * S);
+	sample(x, "runtime.mallocgc", S * 30 / 100, T0 + 15 * S);
+	sample(x, "main.other", S * 10 / 100, T0 + 16 * S);
 	for (uint64_t i = 0; i < 30; i++)
 		allocate(x, i % 3 ? "main.buildKey" : "main.other", T0 + 11 * S + i);
 	assert_null(strstr(problems(x), " allocation: 0"));
@@ -684,8 +684,100 @@ static void test_starved_allocation(void **state)
 	for (uint64_t i = 0; i < 90; i++)
 		allocate(x, "main.buildKey", T0 + 13 * S + i);
 	assert_non_null(strstr(problems(x), "warning allocation"));
-	sample(x, "main.other", S * 15 / 100, T0 + 16 * S);
+	sample(x, "main.other", S * 30 / 100, T0 + 16 * S);
 	assert_null(strstr(problems(x), "warning allocation"));
+}
+
+/* A server that wants little waits as long for it. */
+static void test_starved_little(void **state)
+{
+	struct fixture *x = *state;
+
+	create(x, 8, "main.worker", T0);
+	now(x, T0 + 20 * S);
+	samples_begin(model_samples(x->m), SAMPLE_CPU, T0);
+	samples_begin(model_samples(x->m), SAMPLE_ALLOC, T0);
+	sample(x, "runtime.mallocgc", S * 15 / 100, T0 + 15 * S);
+	for (uint64_t i = 0; i < 30; i++)
+		allocate(x, "main.buildKey", T0 + 11 * S + i);
+	x->live.runtime_known = starved;
+	assert_null(strstr(problems(x), "warning"));
+}
+
+/* Not one sample met it: who makes its goroutines wait is not the program. */
+static void test_starved_of_all(void **state)
+{
+	struct fixture *x = *state;
+
+	create(x, 8, "main.compact", T0);
+	for (uint64_t i = 0; i < 150; i++)
+		run_late(x, 8, T0 + S + i * S / 10);
+	samples_begin(model_samples(x->m), SAMPLE_CPU, T0);
+	assert_non_null(strstr(problems(x), "warning latency: 1 % of "));
+	now(x, T0 + 21 * S);
+	x->live.runtime_known = starved;
+	assert_non_null(strstr(problems(x), "notice latency: 1 % of "));
+	assert_non_null(strstr(x->out.data,
+			       "; no sample met the program on a processor: the machine's "
+			       "were busy with others, or its container has no more; for "
+			       "each second that its threads had a processor they waited"));
+	assert_null(strstr(x->out.data, "warning"));
+}
+
+/* Without events: who sleeps and wakes all the time, by what that takes, and by the runtime's own
+ * count. */
+static double switches;
+
+static bool switches_of(void *ctx, unsigned proc, struct live_runtime *ret)
+{
+	*ret = (struct live_runtime){.alloc_per_second = -1, .switches_per_second = switches};
+	return true;
+}
+
+static void sample_sleep(struct fixture *x, const char *function, unsigned n)
+{
+	const struct site own = {.func_id = intern(x, function), .line = 7},
+			  sleep = {.func_id = intern(x, "time.Sleep")};
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct stack_sample s = {
+			.time_ns = T0 + 15 * S + i,
+			.weight = S / 99,
+			.kind = SAMPLE_CPU,
+			.goid = 20 + i,
+			.n = 2,
+			.sites = {names_add_site(x->names, sleep), names_add_site(x->names, own)}};
+
+		samples_add(model_samples(x->m), &s);
+	}
+}
+
+static void test_timers_by_samples(void **state)
+{
+	struct fixture *x = *state;
+
+	create(x, 8, "main.(*session).poll", T0);
+	now(x, T0 + 20 * S);
+	x->live.probes = tell_probes;
+	probes_off = true;
+	x->live.runtime_known = switches_of;
+	samples_begin(model_samples(x->m), SAMPLE_CPU, T0);
+	switches = 18204;
+	sample(x, "runtime.schedule", S / 5, T0 + 16 * S);
+	sample_sleep(x, "main.(*session).poll", 8);
+	assert_non_null(strstr(problems(x), "warning timers: main.(*session).poll"));
+	assert_non_null(strstr(x->out.data,
+			       "going to sleep and waking took 29 % of the program's CPU time in "
+			       "the last 5 s, by samples, and goroutines were given a processor "
+			       "18204 times in the last second; see goroutines/27/stack waits.tsv "
+			       "pprof/cpu\n"));
+	switches = 1999;
+	assert_null(strstr(problems(x), "timers: main"));
+	switches = -1;
+	assert_null(strstr(problems(x), "timers: main"));
+	switches = 18204;
+	sample(x, "main.other", S, T0 + 16 * S); /* not a tenth of it */
+	assert_null(strstr(problems(x), "timers: main"));
 }
 
 static struct heap_growth growth;
@@ -829,14 +921,15 @@ static void test_see_is_there(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_quiet),          TEST(test_worst_first),   TEST(test_below_thresholds),
-		TEST(test_growing),        TEST(test_functions),     TEST(test_own),
-		TEST(test_done),           TEST(test_running),       TEST(test_ran),
-		TEST(test_target_gone),    TEST(test_functions_cpu), TEST(test_see_is_there),
-		TEST(test_execed),         TEST(test_leaks_late),    TEST(test_latency),
-		TEST(test_cost),           TEST(test_heap),          TEST(test_starved_allocation),
-		TEST(test_ends_by_memory), TEST(test_slow_growth),   TEST(test_starved),
-		TEST(test_waits_cut),      TEST(test_allocation),    TEST(test_unread),
+		TEST(test_quiet),          TEST(test_worst_first),    TEST(test_below_thresholds),
+		TEST(test_growing),        TEST(test_functions),      TEST(test_own),
+		TEST(test_done),           TEST(test_running),        TEST(test_ran),
+		TEST(test_target_gone),    TEST(test_functions_cpu),  TEST(test_see_is_there),
+		TEST(test_execed),         TEST(test_leaks_late),     TEST(test_latency),
+		TEST(test_cost),           TEST(test_heap),           TEST(test_starved_allocation),
+		TEST(test_starved_little), TEST(test_starved_of_all), TEST(test_timers_by_samples),
+		TEST(test_ends_by_memory), TEST(test_slow_growth),    TEST(test_starved),
+		TEST(test_waits_cut),      TEST(test_allocation),     TEST(test_unread),
 	};
 	int failed = cmocka_run_group_tests_name("problems", tests, NULL, NULL);
 
