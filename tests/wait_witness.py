@@ -15,6 +15,7 @@ import bisect
 import collections
 import json
 import sys
+import urllib.error
 import urllib.request
 
 RUNNABLE, RUNNING, WAITING = 1, 2, 4
@@ -115,7 +116,11 @@ class Compare:
         for goid, theirs in sorted(self.trace.waits.items()):
             if not theirs:
                 continue
-            mine = self.ours.waits(goid)
+            try:
+                mine = self.ours.waits(goid)
+            except urllib.error.HTTPError as error:
+                self.differ(f"goroutine {goid}: {error}")
+                continue
             if goid not in self.trace.created:
                 mine = mine[bisect.bisect([w.begin for w in mine], self.trace.begin):]
             ended = [w for w in theirs if w.ended]

@@ -110,7 +110,9 @@ END {
 			v[k] = median(a, round); q[k] = median(b, round)
 		}
 		printf "| %s | %.0f | %.3f | %.1f | %.3f | %.1f | %.1f |\n", m, v[2], q[2], v[3], q[3], v[4], v[5]
+		if (m == "ui") ui = q[2]
 	}
+	if (ui) printf "\nrequests/s with the UI open, to closed: %.3f [goal: 0.95 and more%s]\n", ui, ui < 0.95 ? "; MISSED" : ""
 }' "$T/figures"
 cp "$T/figures" "${FIGURES:-/dev/null}" # of each round
 stop_xgotopfs

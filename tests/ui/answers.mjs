@@ -23,6 +23,35 @@ const steps = {
 			await until(`"${key}" says`, () => page.evaluate(() => window.said ?? ''), (t) => (typeof text === 'string' ? t.includes(text) : text.test(t)));
 		}
 	},
+	async 'a key that has nowhere to go says so'(page) {
+		// As it is at an edge; frames of what follows do not move it meanwhile.
+		const at = (place) => page.evaluate((place) => {
+			document.querySelector('[title="Follow the present (L)"][aria-pressed=true]')?.click();
+			Object.assign(window.timeline.view, place);
+			window.said = '';
+		}, place);
+		const end = await page.evaluate(() => window.timeline.view.end);
+		for (const [key, text, place] of [['Home', 'The first rows', { scrollY: 0 }], ['PageUp', 'The first rows', { scrollY: 0 }], ['End', 'The last rows', { scrollY: 1e9 }], ['PageDown', 'The last rows', { scrollY: 1e9 }],
+			['w', 'no closer', { scale: 1, t0: 1e9 }], ['s', 'no wider', { scale: 1e13 / await page.evaluate(() => window.timeline.view.width), t0: 0 }], ['a', 'nothing earlier', { scale: 1e6, t0: -1e15 }], ['d', 'nothing later', { scale: 1e6, t0: end + 1e15 }]]) {
+			await until(`"${key}" says`, async () => {
+				await at(place);
+				// The first one may come to the edge.
+				for (let i = 0; i < 2; i++) await page.keyboard.press(key);
+				return page.evaluate(() => window.said ?? '');
+			}, (t) => t.includes(text));
+		}
+		await at({ scale: 8e6, t0: 0, scrollY: 0 });
+		const first = await page.evaluate(() => window.timeline.entries[0].row?.goid ?? 0);
+		if (first) {
+			await ask(page, first);
+			await until('it is chosen', () => selected(page), (t) => t === `Goroutine ${first}`);
+			await page.keyboard.press('ArrowUp');
+			await until('"ArrowUp" says', () => page.evaluate(() => window.said), (t) => t === 'No row is above');
+			await page.locator('.panel-head').getByLabel('Close').click();
+		}
+		await page.locator('canvas.rows').focus();
+		await page.keyboard.press('l');
+	},
 	async 'a filter is completed'(page) {
 		const offered = () => page.locator('#filter-words option').evaluateAll((list) => list.map((o) => o.value));
 		const box = page.getByLabel('Filter goroutines');

@@ -92,6 +92,55 @@ for (const width of [390, 1280, 1440])
 		}
 	};
 
+// Where several are one mark, it says how many.
+steps['merged spans say how many they are'] = async (page) => {
+	await page.setViewportSize({ width: 1280, height: 900 });
+	const { first_ns: first, now_ns: now } = await api(page, 'status'), all = new Map();
+	const end = Math.max(...spans.map((s) => s[2])), middle = spans.map((s) => s[1]).sort((a, b) => a - b)[spans.length >> 1];
+	await page.evaluate((end) => {
+		const t = window.timeline;
+		t.view.scale = 2 * end / t.view.width;
+		t.view.t0 = 0;
+		t.view.scrollY = 0;
+		t.redraw();
+	}, end);
+	// Any row and time of which that is said; read with what it is said of.
+	const told = () => page.evaluate(() => {
+		const t = window.timeline, text = document.querySelector('.tooltip')?.textContent ?? '', said = /in ([\d.]+) ?(\S+) here: (\d+) spans/.exec(text), goid = /^Goroutine (\d+)/.exec(text);
+		return said && goid ? { goid: Number(goid[1]), n: Number(said[3]), width: Number(said[1]) * { ns: 1, 'µs': 1e3, ms: 1e6, s: 1e9 }[said[2]], time: t.hover.time } : null;
+	});
+	let compared = 0;
+	for (let goid = 1; goid <= ROWS && compared < 3; goid++) {
+		const box = await page.evaluate(([goid, at]) => {
+			const t = window.timeline, i = t.indexOf(goid), r = t.canvas.getBoundingClientRect();
+			return t.entries[i]?.row ? [r.left + t.labels + t.view.x(at), r.top + t.rowTop(i) + t.rowHeight / 2] : null;
+		}, [goid, middle]);
+		if (!box) continue;
+		await page.mouse.move(...box);
+		await page.locator('.tooltip', { hasText: `Goroutine ${goid}` }).waitFor();
+		const said = await told();
+		if (!said || said.goid !== goid || said.n < 3) continue;
+		if (!all.has(goid)) all.set(goid, (await api(page, `goroutines/${goid}/spans?from=0&to=${now}&limit=20000`)).spans);
+		// Its cell: of a power of two, which the text rounds.
+		const width = 2 ** Math.round(Math.log2(said.width)), from = Math.floor((said.time + first) / width) * width;
+		const n = all.get(goid).filter(([b, e]) => b < from + width && (e || now) > from).length;
+		assert(n === said.n, `${said.n} spans of ${goid} in ${said.width} ns at ${said.time}; there are ${n}`);
+		compared++;
+	}
+	assert(compared, 'nothing is merged');
+};
+
+// The legend's figures are the server's, also where it is narrow.
+for (const width of [390, 1280, 1440])
+	steps[`how many are in each state is what the server says, ${width} pixels wide`] = async (page) => {
+		await page.setViewportSize({ width, height: 900 });
+		const { states } = await api(page, 'status');
+		await until('the legend', () => page.locator('.legend > button').allTextContents(), (list) => list.length >= 4 && list.every((text) => {
+			const [, state, n] = /^(\w+) (\d+)$/.exec(text) ?? [];
+			return states[state] === Number(n);
+		}));
+	};
+
 // Nobody was in any state before the beginning; a bucket that begins before it keeps a pixel.
 steps['no state stands before 0 s'] = async (page) => {
 	const before = () => page.evaluate(() => {

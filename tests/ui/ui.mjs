@@ -35,6 +35,25 @@ const steps = {
 		await until('waiting is painted', () => painted(page, 'waiting'), (n) => n > 0.002);
 		await page.locator('.light.connected').waitFor();
 	},
+	async 'the strip of the whole time is not one colour, nor one height'(page) {
+		// How much of it the colour takes that there is most of, and how high what is on it stands from column to column.
+		await until('the strip', () => page.evaluate(() => {
+			const canvas = document.querySelector('canvas.minimap'), { width, height } = canvas, copy = document.createElement('canvas'), ctx = copy.getContext('2d', { willReadFrequently: true });
+			[copy.width, copy.height] = [width, height];
+			ctx.drawImage(canvas, 0, 0);
+			const d = ctx.getImageData(0, 0, width, height).data, colors = new Map(), tops = new Set(), at = (x, y) => { const i = 4 * (y * width + x); return (d[i] << 16) + (d[i + 1] << 8) + d[i + 2]; };
+			for (let x = 0; x < width; x++) {
+				let top = height;
+				for (let y = 0; y < height; y++) {
+					const c = at(x, y);
+					colors.set(c, (colors.get(c) ?? 0) + 1);
+					if (c !== at(x, 3) && top === height) top = y;
+				}
+				tops.add(top);
+			}
+			return { most: Math.max(...colors.values()) / (width * height), colors: colors.size, tops: tops.size };
+		}), (s) => s.most < 0.9 && s.colors > 3 && s.tops > 2);
+	},
 	async 'it follows, until somebody moves'(page) {
 		const before = await view(page);
 		await until('the view moves on', () => view(page), (v) => v.t1 > before.t1 + 3e8);

@@ -38,7 +38,6 @@ for (const dx of [-1e9, 1e9]) {
 	v.pan(dx, 0);
 	assert.ok(v.t1 > 0 && v.t0 < v.end, `${v.t0} to ${v.t1}`);
 }
-process.exit(0); // not when the last movement has settled
 
 // How long the selected time is, is never cut by an edge.
 assert.equal(badgeMiddle(300, 500, 60, 220, 1280), 400);
@@ -46,3 +45,4 @@ assert.equal(badgeMiddle(-800, 240, 60, 220, 1280), 250, 'its middle is beyond t
 assert.equal(badgeMiddle(1270, 2000, 60, 220, 1280), 1250, 'and beyond the right one');
 assert.equal(badgeMiddle(100, 210, 60, 220, 1280), null, 'nothing of it is in sight');
 assert.equal(badgeMiddle(300, 500, 60, 220, 260), null, 'no room at all');
+process.exit(0); // not when the last movement has settled

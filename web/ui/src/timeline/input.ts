@@ -229,7 +229,22 @@ async function stepSpan(t: Timeline, step: number): Promise<void> {
 	t.redraw();
 }
 
+// What is said when a key has nowhere to go.
+const STAYS: Record<string, string> = {
+	a: 'There is nothing earlier', ArrowLeft: 'There is nothing earlier', d: 'There is nothing later', ArrowRight: 'There is nothing later',
+	w: 'It goes no closer', '+': 'It goes no closer', '=': 'It goes no closer', s: 'It goes no wider', '-': 'It goes no wider',
+	ArrowUp: 'No row is above', ArrowDown: 'No row is below', PageUp: 'The first rows are in sight', Home: 'The first rows are in sight',
+	PageDown: 'The last rows are in sight', End: 'The last rows are in sight', f: 'It is in sight already', 0: 'It is as it is configured already',
+};
+
 function onKey(t: Timeline, e: KeyboardEvent): boolean {
+	const v = t.view, place = () => [Math.round(v.t0 / v.scale * 10), v.scale, v.scrollY, v.travels, app.selected.get()].join();
+	const before = place(), taken = moveBy(t, e), key = e.key.length === 1 ? e.key.toLowerCase() : e.key;
+	if (taken && STAYS[key] && !e.ctrlKey && !e.metaKey && place() === before) app.say(STAYS[key]);
+	return taken;
+}
+
+function moveBy(t: Timeline, e: KeyboardEvent): boolean {
 	const v = t.view;
 	const step = v.width * (e.shiftKey ? 0.5 : 0.12);
 	const leave = () => app.follow.set(false);
@@ -239,14 +254,13 @@ function onKey(t: Timeline, e: KeyboardEvent): boolean {
 		v.zoom(factor, anchor);
 	};
 	const again = (forth: boolean) => {
-		if (!(forth ? v.forward() : v.back())) app.say(forth ? 'There is nothing to go forth to' : 'There is nothing to go back to');
+		if (forth ? v.forward() : v.back()) leave();
+		else app.say(forth ? 'There is nothing to go forth to' : 'There is nothing to go back to');
 	};
 	const key = e.key.length === 1 ? e.key.toLowerCase() : e.key;
 	if ((e.ctrlKey || e.metaKey) && key === 'z') {
-		leave();
 		again(e.shiftKey);
 	} else if ((e.ctrlKey || e.metaKey) && key === 'y') {
-		leave();
 		again(true);
 	} else if (e.ctrlKey || e.metaKey || e.altKey) {
 		return false;
