@@ -4,7 +4,7 @@
 # recorded session, settings, both widths; and nothing in the console; then
 # a server that goes and comes back, every span of one that holds still, by its pixels, and a past that
 # was trimmed. Screenshots go to $SHOTS.
-# timeout: 600
+# timeout: 900
 # sanitized: no
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../web_lib.sh"

@@ -3,7 +3,7 @@
 # The web UI in Chromium on a made-up server with two processes and two sessions: choosing a process,
 # the flame graph, latency over time, comparing, who waits for whom, the selected time by several keys; both widths; and nothing in the console. Screenshots
 # go to $SHOTS.
-# timeout: 300
+# timeout: 600
 # sanitized: no
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../web_lib.sh"

@@ -735,10 +735,14 @@ const steps = {
 	async 'settings stay'(page) {
 		// Each person's own: the server does not learn of them.
 		const kept = (test) => until('the browser keeps them', () => page.evaluate(() => JSON.parse(localStorage.getItem('xgotopfs.look') ?? '{}')), test);
+		const shared = () => page.evaluate(async () => JSON.stringify((await (await fetch('/api/config')).json()).ui));
+		const before = await shared();
 		await page.getByLabel('Settings').click();
+		for (const [what, whose] of [['Look', 'yours, kept in this browser'], ['Shared', 'kept on the server, for everybody']]) await page.locator('dialog h3', { hasText: what }).filter({ hasText: whose }).waitFor();
 		await page.getByRole('button', { name: 'Dark' }).click();
 		await page.getByRole('button', { name: 'Tall' }).click();
 		await kept((ui) => ui.theme === 'dark' && ui.rowHeight === 30);
+		assert(await shared() === before, `the server has learnt of it: ${before} became ${await shared()}`);
 		await page.reload();
 		await ready(page);
 		assert(await page.evaluate(() => document.documentElement.dataset.theme) === 'dark', 'the theme is gone');

@@ -332,6 +332,7 @@ const control = {
 	async 'detaching the probes asks first'(page) {
 		const paused = () => page.evaluate(async () => (await (await fetch('/api/control')).json()).paused);
 		await page.getByLabel('Settings').click();
+		await page.locator('dialog h3', { hasText: 'Tracing' }).filter({ hasText: 'shared' }).waitFor();
 		await page.getByRole('button', { name: 'Detach…' }).click();
 		const asks = page.getByRole('alertdialog', { name: 'Detach?' });
 		await asks.getByRole('button', { name: 'Keep' }).click();
