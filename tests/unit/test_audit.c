@@ -23,7 +23,7 @@
 #define SEEN_MAX   64
 #define QUICK_NS   (NS_PER_SEC / 40)
 #define TOLD_NS    (3 * NS_PER_SEC)
-#define DEADLINE_S 20
+#define DEADLINE_S 120
 
 struct world {
 	struct names *names;

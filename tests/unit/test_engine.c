@@ -24,7 +24,7 @@
 #include "core/engine/last_runtime.h"
 
 #define SEEN_MAX   8
-#define DEADLINE_S 20
+#define DEADLINE_S 120
 
 /* --- the source --------------------------------------------------------------------------------
  */
@@ -547,7 +547,7 @@ static void test_the_backlog_comes_first(void **state)
 	set_backlog(&w, false);
 	read_ns = monotonic_ns();
 	until(&w, certain, 0);
-	assert_true(monotonic_ns() - read_ns < 2 * NS_PER_SEC);
+	assert_true(monotonic_ns() - read_ns < 10 * NS_PER_SEC);
 	assert_false(lives(&w, 12));
 	assert_false(lives(&w, 7));
 	assert_true(lives(&w, 1));

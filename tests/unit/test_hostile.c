@@ -349,7 +349,7 @@ static void test_copies_of_one(void **state)
 {
 	enum { BYTES = 2 << 20, TIMES = 64 };
 	struct world *w = world_of(state);
-	uint64_t *page = map(BYTES), *list, before, begun = monotonic_ns();
+	uint64_t *page = map(BYTES), *list, before, begun = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 	struct dump d;
 
 	make_g(w, 0, 1, make_stack(w, 3));
@@ -363,10 +363,10 @@ static void test_copies_of_one(void **state)
 	read_dump(w, NULL, &d);
 	print_message("# 2^24 copies of one g: %llu KiB more, %llu ms\n",
 		      (unsigned long long)(peak_kib() - before),
-		      (unsigned long long)((monotonic_ns() - begun) / 1000000));
+		      (unsigned long long)((clock_ns(CLOCK_PROCESS_CPUTIME_ID) - begun) / 1000000));
 	assert_int_equal(d.goroutines, 1);
 	assert_true(peak_kib() - before < 200 << 10);
-	assert_true(monotonic_ns() - begun < 20 * NS_PER_SEC);
+	assert_true(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - begun < 20 * NS_PER_SEC);
 	buf_free(&d.text);
 	munmap(list, (size_t)BYTES * TIMES);
 }
@@ -466,14 +466,14 @@ static void test_time(void **state)
 {
 	const struct stack_times little = {20 * 1000000, 200 * 1000000};
 	struct world *w = world_of(state);
-	uint64_t sp = make_stack(w, 60000), begun = monotonic_ns(), ns;
+	uint64_t sp = make_stack(w, 60000), begun = clock_ns(CLOCK_PROCESS_CPUTIME_ID), ns;
 	struct dump d;
 
 	for (size_t i = 0; i < GS; i++)
 		make_g(w, i, i + 1000, sp);
 	set_list(w, (uint64_t)(uintptr_t)w->list, GS);
 	read_dump(w, &little, &d);
-	ns = monotonic_ns() - begun;
+	ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - begun;
 	print_message("# %zu of %d goroutines with 60000 frames each in %llu ms\n", d.goroutines,
 		      GS, (unsigned long long)(ns / 1000000));
 	assert_true(ns < 5 * NS_PER_SEC);
@@ -519,7 +519,8 @@ static void test_moving(void **state)
 		make_g(w, i, i + 1000, sp);
 	set_list(w, (uint64_t)(uintptr_t)w->list, 2);
 	assert_int_equal(pthread_create(&thread, NULL, change, &c), 0);
-	for (until = monotonic_ns() + 30 * NS_PER_SEC; unavailable < 3 && monotonic_ns() < until;) {
+	for (until = monotonic_ns() + 120 * NS_PER_SEC;
+	     unavailable < 3 && monotonic_ns() < until;) {
 		read_dump(w, NULL, &d);
 		unavailable +=
 			d.goroutines == 2 && strstr(d.text.data, "stack unavailable\ncreated");

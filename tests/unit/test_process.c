@@ -80,7 +80,7 @@ static void start(struct fixture *x, const char *name)
 		_exit(1);
 	}
 	snprintf(exe, sizeof(exe), "/proc/%d/exe", x->pid);
-	for (int i = 0; i < 1000; i++) {
+	for (int i = 0; i < 6000; i++) {
 		ssize_t n = readlink(exe, path, sizeof(path) - 1);
 
 		path[MAX(n, 0)] = '\0';

@@ -223,7 +223,7 @@ static bool read_gctrace(struct child *c, uint64_t cycle, double *ret_assist, do
  * one's. */
 static void check_assist(struct child *c)
 {
-	uint64_t until_ns = monotonic_ns() + 60 * NS_PER_SEC;
+	uint64_t until_ns = monotonic_ns() + 120 * NS_PER_SEC;
 	double assist = 0, mark = 0;
 
 	for (;;) {
@@ -303,7 +303,7 @@ static void check_wild_offset(struct child *c)
 /* Until all Ps but one, which may still be lent to the read of our answer, are idle. */
 static struct runtime_seen *read_idle(struct child *c)
 {
-	uint64_t until_ns = monotonic_ns() + 20 * NS_PER_SEC;
+	uint64_t until_ns = monotonic_ns() + 120 * NS_PER_SEC;
 	struct runtime_seen *seen;
 
 	for (;;) {

@@ -9,7 +9,7 @@
 #include "core/session/store.h"
 #include "tests/all_goroutines.h"
 
-#define DEADLINE (60 * NS_PER_SEC)
+#define DEADLINE (120 * NS_PER_SEC)
 
 struct player {
 	struct names *names;

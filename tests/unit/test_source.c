@@ -7,7 +7,7 @@
 #include "tests/all_goroutines.h"
 #include "web/recorded.h"
 
-#define DEADLINE      (60 * NS_PER_SEC)
+#define DEADLINE      (120 * NS_PER_SEC)
 #define RETAIN        65536 /* as the server has it for a small session … */
 #define RETAIN_EXITED 200000
 #define PYRAMID_BYTES (8u << 20)
