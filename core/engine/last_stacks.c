@@ -13,6 +13,7 @@
 struct text {
 	unsigned refs; /* protected by the lock */
 	uint64_t as_of_ns;
+	bool whole;
 	struct buf bytes;
 };
 
@@ -113,15 +114,22 @@ static void make_room(struct last_stacks *l)
 	}
 }
 
-void last_stacks_end(struct last_taking *t, bool ok)
+static bool counts(const struct text *now, const struct text *before)
+{
+	return now->whole || !before || !before->whole ||
+	       now->as_of_ns - before->as_of_ns >= LAST_STACKS_WHOLE_NS;
+}
+
+void last_stacks_end(struct last_taking *t, bool ok, bool whole)
 {
 	struct last_stacks *l;
 
 	if (!t)
 		return;
 	l = t->to;
+	t->text->whole = whole;
 	pthread_mutex_lock(&l->lock);
-	if (ok && !buf_error(&t->text->bytes)) {
+	if (ok && !buf_error(&t->text->bytes) && counts(t->text, l->texts[t->proc][t->what])) {
 		struct text **at = &l->texts[t->proc][t->what];
 
 		unref(*at);

@@ -119,6 +119,6 @@ refuses 1 "No such file" -- /nonexistent
 refuses 4 "Permission denied" -- /etc/passwd
 refuses 3 "not a Go program" -- /bin/true
 
-unharmed "$DEMO"
+soon_unharmed "$DEMO"
 expect "sessions left by what failed" "$(ls "$T/s" 2>/dev/null)" ""
 expect "mounts left" "$(grep -c " $T/" /proc/mounts)" 0

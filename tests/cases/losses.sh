@@ -57,7 +57,7 @@ healed() {
 		<(grep -E '^goroutines_(live|runnable|running|syscall|waiting|state_unknown) ' "$REF/stats") &&
 		grep -q '^states_in_doubt no' "$MNT/stats"
 }
-wait_for "$(slowed 2)" healed >"$T/diff" || fail "not healed in two seconds: $(tail -n 20 "$T/diff")"
+wait_at_most "$(slowed $((SLACK / 2)))" healed >"$T/diff" || fail "not healed in two seconds: $(tail -n 20 "$T/diff")"
 echo "healed $((($(date +%s%N) - back) / 1000000)) ms after the flood"
 [ "$(living "$REF" | wc -l)" -ge 4 ] || fail "few live: $(living "$REF")"
 expect "who lives" "$(living "$MNT")" "$(living "$REF")"

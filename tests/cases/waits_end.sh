@@ -102,9 +102,9 @@ on_exit "end -KILL $CHILD"
 stuck() { grep -q "fuse\|request_wait" "/proc/$CHILD/wchan" "/proc/$CHILD/stack" 2>/dev/null; }
 wait_for "$PATIENCE" stuck || fail "it does not wait for the disk: $(cat "$LOG")"
 kill -INT "$XPID"
-sleep 0.5 # a second one is one that comes later
-kill -INT "$XPID"
-ended 130 "$(slowed 3)"
+once_more() { sleep 0.5; kill -INT "$XPID" 2>/dev/null; gone_or_zombie "$XPID"; } # a second one is one that comes later
+wait_for 3 once_more || fail "a second signal does not end it: $(cat "$LOG")"
+ended 130
 wait_for 20 gone "$CHILD" || fail "the daemon lives on"
 soon_unharmed "$DEMO"
 wait_for 10 not_mounted || fail "still mounted"

@@ -22,6 +22,7 @@
 #include "core/engine/healer.h"
 #include "core/engine/heap_past.h"
 #include "core/engine/last_runtime.h"
+#include "core/engine/last_stacks.h"
 
 #define SEEN_MAX   8
 #define DEADLINE_S 120
@@ -222,12 +223,15 @@ static int w_stack(void *ctx, unsigned proc, pid_t pid, uint64_t goid, struct bu
 	return 0;
 }
 
+static unsigned stacks_wait_ms; /* for a processor */
+
 static int w_stacks(void *ctx, pid_t pid, enum live_stacks what, live_text_fn *fn, void *arg)
 {
 	static const char text[] = "goroutine 7 [all]:\n";
 	struct world *w = ctx;
 	int err = w->stack_err;
 
+	usleep(1000 * stacks_wait_ms);
 	if (!err)
 		err = fn(arg, text, strlen(text));
 	pthread_mutex_lock(&w->lock);
@@ -815,6 +819,8 @@ static void test_last_stacks(void **state)
 	assert_int_equal(w.live.stack(w.live.ctx, 0, 70, &out, &as_of), -ESRCH);
 	end(&w);
 
+	/* Nobody is in doubt about what a processor had no time for. */
+	stacks_wait_ms = 1200;
 	start(&w, 0);
 	for (int i = 0; i < DEADLINE_S * 1000 && err; i++) {
 		pthread_mutex_lock(&w.lock);
@@ -831,6 +837,43 @@ static void test_last_stacks(void **state)
 	}
 	assert_string_equal(out.data, "goroutine 7 [all]:\n");
 	end(&w);
+	stacks_wait_ms = 0;
+}
+
+static void keep_stacks(struct last_stacks *l, uint64_t now_ns, const char *text, bool whole)
+{
+	struct last_taking *t = last_stacks_begin(l, 0, LIVE_STACKS_AS_GO, now_ns);
+
+	assert_non_null(t);
+	last_stacks_add(t, text, strlen(text));
+	last_stacks_end(t, true, whole);
+}
+
+static void kept_is(struct last_stacks *l, const char *text)
+{
+	cleanup_buf_ struct buf out = BUF_INIT;
+	uint64_t as_of;
+
+	assert_int_equal(last_stacks_give(l, 0, LIVE_STACKS_AS_GO, 0, append, &out, &as_of), 0);
+	assert_string_equal(out.data, text);
+}
+
+/* A part of what was read by itself is no better than all of it from a moment before. */
+static void test_last_stacks_cut(void **state)
+{
+	struct last_stacks *l;
+
+	assert_int_equal(last_stacks_new(&l), 0);
+	keep_stacks(l, 1, "a part", false);
+	kept_is(l, "a part");
+	keep_stacks(l, 2, "all", true);
+	keep_stacks(l, 3, "a part", false);
+	kept_is(l, "all");
+	keep_stacks(l, 2 + LAST_STACKS_WHOLE_NS, "a later part", false);
+	kept_is(l, "a later part");
+	keep_stacks(l, 3 + LAST_STACKS_WHOLE_NS, "another part", false);
+	kept_is(l, "another part");
+	last_stacks_free(l);
 }
 
 static struct runtime_p said_ps[2];
@@ -1635,6 +1678,7 @@ int main(void)
 		cmocka_unit_test(test_it_ends_under_the_reader),
 		cmocka_unit_test(test_stacks),
 		cmocka_unit_test(test_last_stacks),
+		cmocka_unit_test(test_last_stacks_cut),
 		cmocka_unit_test(test_last_runtime),
 		cmocka_unit_test(test_heap_growth),
 		cmocka_unit_test(test_switches),
