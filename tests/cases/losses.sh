@@ -86,8 +86,7 @@ start_xgotopfs -pid "$DEMO" -retain 2000 -retain-exited 5 -web -web-port 0 -stor
 wait_ready
 wait_web
 # A reader of events_pipe, one of /ws and a download that stop after their beginning.
-slow() {
-	python3 - "$MNT/events_pipe" "$WEB" <<'PY' &
+cat >"$T/slow.py" <<'PY'
 import os, re, socket, sys, time
 pipe, url = sys.argv[1:]
 host, port = re.match(r"http://([^:/]+):(\d+)", url).groups()
@@ -101,7 +100,8 @@ def ask(request):
 ws = ask("GET /ws HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
          "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n")
 ws.recv(20)
-got = os.read(pipe, 100)
+print("ready", flush=True)
+os.read(pipe, 100)
 downloads = []
 for _ in range(8):  # what the kernel takes at once of a short one is not slow
     downloads.append(ask("GET /api/live/events?format=jsonl&limit=100000 HTTP/1.1\r\n"))
@@ -120,10 +120,13 @@ for _ in range(100):
     for download in downloads:
         read(download.recv)
 PY
-	slow_pid=$!
-	wait "$slow_pid" || fail "the slow readers"
-}
-flood 3 2 slow
+fresh "$T/slow"
+python3 "$T/slow.py" "$MNT/events_pipe" "$WEB" >"$T/slow" 8>&- &
+slow_pid=$!
+on_exit "end $slow_pid"
+wait_for 20 grep -q ready "$T/slow" || fail "the slow readers do not begin" # or it would be over before
+slow() { wait "$slow_pid" || fail "the slow readers"; }
+flood 4 2 slow
 shows() { [ "$(stat "$MNT" "loss_$1")" -gt 0 ]; }
 for way in events_forgotten goroutines_forgotten mount_missed download_missed stream_missed timeline_missed \
 	recording_missed; do
