@@ -11,9 +11,14 @@ round's own: all work is done for so many seconds untraced, and then traced in t
 rounds of what a round's traced run is to the untraced one of the same minute: operations a second, CPU time an
 operation (of the program's threads, as the scheduler counts it), the median and the 99th percentile of an operation's
 time; the tracer's CPU time an operation; beside them all that was lost and the tracer's memory, and how near it is to programs that do nothing at the same sites (1: as near as can be). Machines that others
-use swing by 10 % and more between runs: CPU time says more than operations a second. Judges nothing.
+use swing by 10 % and more between runs: CPU time says more than operations a second, and "untraced again" says how far
+two runs differ of which neither is traced. The bound of -max-overhead is one of the mean, in windows some seconds
+apart: there a second of the work comes before what is measured, that is four times as long, and means are shown.
 
-After -minutes (15) it begins nothing more, and shows what there is; so it does when it is interrupted (Ctrl-C, SIGTERM).
+Last come the goals, each as met or not met, by operations a second and by CPU time; "?" where the rounds' spread is
+wider than the distance from the goal.
+
+After -minutes (14) it begins nothing more, and shows what there is; so it does when it is interrupted (Ctrl-C, SIGTERM).
 -save keeps the figures of each round, -from shows them again, or adds rounds to them (with -rounds). -plot writes one
 picture a workload (matplotlib).
 """
@@ -36,6 +41,7 @@ EVENTS = ["casgstatus", "makeslice", "makemap", "newobject", "newgoroutine", "go
 SAMPLED = "casgstatus:{0},newgoroutine:{0},goexit:{0},newobject:{0},makeslice:{0},makemap:{0}"
 # Name, options of xgotopfs, what else is there: other (probes that are not ours), tail (somebody reads), ui.
 WAYS = [
+    ("untraced again", [], "nothing"),
     ("empty probes", "empty", "other"),
     ("naive tool", "naive", "other"),
     ("full", [], None),
@@ -50,6 +56,15 @@ WAYS = [
 ] + [(f"{e} alone", ["-sample", f"{e}:1"], None) for e in EVENTS] + [
     ("full, recorded", ["-record"], None),
     ("full, UI open", ["-web", "-web-port", "0"], "ui"),
+]
+BOUNDED = "full, -max-overhead 3"
+# A way, what it is held against (the floor: empty probes), at least so much of its operations a second, and its p99 too?
+GOALS = [
+    ("full", "empty probes", 0.95, False),
+    (BOUNDED, "untraced", 0.96, False),
+    ("light", "untraced", 0.98, False),
+    ("demand, nobody reads", "untraced", 0.995, True),
+    ("none", "untraced", 0.995, True),
 ]
 WORK = {
     "http": "an HTTP server, connections kept",
@@ -73,6 +88,10 @@ def scheduled_ns(pid):
     return total
 
 
+class Enough(Exception):
+    """Interrupted, or the time is over: what there is, is shown."""
+
+
 class Talker:
     """A program that answers lines with lines."""
 
@@ -93,7 +112,7 @@ class Talker:
     def end(self):
         try:
             self.process.communicate(timeout=30)  # no more lines; the last one may be under way
-        except subprocess.TimeoutExpired:
+        except (OSError, subprocess.TimeoutExpired):
             self.process.kill()
             self.process.wait()
 
@@ -140,12 +159,31 @@ class Targets:
         _, n, wall, p50, p99 = map(int, said.split())
         return {"cpu": (scheduled_ns(pid) - before) / n, "speed": n * 1e9 / wall, "p50": p50, "p99": p99, "n": n}
 
+    def check(self):
+        """Without them nothing goes on."""
+        ended = [p.args[0] for p in (self.program.process, self.client.process, self.caddy) if p and p.poll() is not None]
+        if ended:
+            raise Enough(f"{ended[0]} has ended")
+
     def end(self):
         self.program.end()
         self.client.end()
         if self.caddy:
             self.caddy.terminate()
             self.caddy.wait(30)
+
+
+class Nobody:
+    pids = []
+
+    def memory(self):
+        return 0
+
+    def end(self):
+        return 0
+
+    def give_up(self):
+        pass
 
 
 class Other:
@@ -240,6 +278,8 @@ class Tracer:
 
 def start(a, way, pid, folder):
     _, args, beside = way
+    if beside == "nothing":
+        return Nobody()
     if beside == "other":
         return Other(a.other_probes, args, pid)
     return Tracer(a.xgotopfs, pid, args, folder, beside)
@@ -253,22 +293,24 @@ def one(a, targets, way, work):
         rows = {}
         try:
             for w in work:
+                bounded = way[0] == BOUNDED
+                if bounded:
+                    targets.run(w, 1)
                 before = sum(map(scheduled_ns, tracer.pids))
-                run = targets.run(w, a.seconds)
+                run = targets.run(w, 4 * a.seconds if bounded else a.seconds)
                 spent = sum(map(scheduled_ns, tracer.pids)) - before
                 rows[w] = {k: run[k] / max(bare[w][k], 1e-9) for k in ("cpu", "speed", "p50", "p99")}
                 rows[w].update(bare=bare[w], tracer_ns=spent / run["n"], memory=tracer.memory())
+            lost = tracer.end()
         except BaseException:
             tracer.give_up()
             raise
-        lost = tracer.end()
         for w in work:
             rows[w]["lost"] = lost
     return rows
 
 
-class Enough(Exception):
-    """Interrupted, or the time is over: what there is, is shown."""
+FAULTS = (RuntimeError, OSError, ValueError, TypeError, subprocess.SubprocessError)
 
 
 def rounds(a, ways, groups, targets, figures, refused):
@@ -279,14 +321,15 @@ def rounds(a, ways, groups, targets, figures, refused):
             order.sort(key=lambda way: way[0] != "empty probes")  # what others are held against
         for way in order:
             for group in groups:
-                if way[0] in refused:
+                if len(refused.get(way[0], [])) > 1:
                     continue
                 if time.monotonic() > until:
                     raise Enough(f"{a.minutes:g} minutes are over")
                 try:
                     rows = one(a, targets, way, group)
-                except RuntimeError as e:
-                    refused[way[0]] = str(e)
+                except FAULTS as e:
+                    refused.setdefault(way[0], []).append(f"{type(e).__name__}: {e}")
+                    targets.check()
                     continue
                 for w, row in rows.items():
                     figures.setdefault(w, {}).setdefault(way[0], []).append(row)
@@ -317,17 +360,22 @@ def measure(a, ways, work, figures):
         except Enough as why:
             print(f"costs: {why}: these are the rounds that were done", file=sys.stderr)
         targets.end()
-    for name, why in refused.items():
-        print(f"{name}: {why}", file=sys.stderr)
+    for name, faults in refused.items():
+        for why in faults:
+            print(f"{name}: {why}", file=sys.stderr)
 
 
-def median(rows, key):
-    return statistics.median(r[key] for r in rows)
+def middle(name, rows, key):
+    values = [r[key] for r in rows]
+    return statistics.mean(values) if name == BOUNDED else statistics.median(values)
 
 
 def spread(rows, key):
+    return spread_of([r[key] for r in rows])
+
+
+def spread_of(values):
     """Half of what lies between the quartiles."""
-    values = [r[key] for r in rows]
     if len(values) < 3:
         return (max(values) - min(values)) / 2
     q = statistics.quantiles(values, n=4)
@@ -341,17 +389,46 @@ def table(work, ways):
           f"{statistics.median(b['cpu'] for b in bare) / 1000:.2f} µs of CPU time each, "
           f"p50 {statistics.median(b['p50'] for b in bare) / 1000:.1f} µs, p99 {statistics.median(b['p99'] for b in bare) / 1000:.1f} µs.\n")
     done = [len(rows) for rows in ways.values()]
-    print(f"Medians of {min(done)}{f' to {max(done)}' if max(done) > min(done) else ''} rounds.\n")
+    print(f"Medians of {min(done)}{f' to {max(done)}' if max(done) > min(done) else ''} round{'s' if max(done) > 1 else ''}.\n")
     print("| way | operations/s | CPU an operation | ± | p50 | p99 | of the floor: operations/s, CPU | tracer, µs an operation | lost | memory, MiB |")
     print("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
-    floor = {k: median(ways["empty probes"], k) for k in ("speed", "cpu")} if "empty probes" in ways else None
+    floor = {k: middle("", ways["empty probes"], k) for k in ("speed", "cpu")} if "empty probes" in ways else None
     for name, *_ in WAYS:
         if name not in ways:
             continue
         r = ways[name]
-        of_floor = f"{median(r, 'speed') / floor['speed']:.2f}, {floor['cpu'] / median(r, 'cpu'):.2f}" if floor else "-"
-        print(f"| {name} | {median(r, 'speed'):.3f} | {median(r, 'cpu'):.3f} | {spread(r, 'cpu'):.3f} | {median(r, 'p50'):.2f} | {median(r, 'p99'):.2f} "
-              f"| {of_floor} | {median(r, 'tracer_ns') / 1000:.2f} | {max(x['lost'] for x in r)} | {median(r, 'memory') / 2**20:.0f} |")
+        m = {key: middle(name, r, key) for key in ("speed", "cpu", "p50", "p99", "tracer_ns", "memory")}
+        of_floor = f"{m['speed'] / floor['speed']:.2f}, {floor['cpu'] / m['cpu']:.2f}" if floor else "-"
+        print(f"| {name} | {m['speed']:.3f} | {m['cpu']:.3f} | {spread(r, 'cpu'):.3f} | {m['p50']:.2f} | {m['p99']:.2f} "
+              f"| {of_floor} | {m['tracer_ns'] / 1000:.2f} | {max(x['lost'] for x in r)} | {m['memory'] / 2**20:.0f} |")
+
+
+def verdict(name, values, least):
+    """Of what should be so much at least, in each round."""
+    value = statistics.mean(values) if name == BOUNDED else statistics.median(values)
+    sure = len(values) > 2 and abs(value - least) > spread_of(values)
+    return f"{value:.3f} {'met' if value >= least else '**not met**'}{'' if sure else ' ?'}"
+
+
+def goals(figures):
+    print("\n### Goals\n")
+    print("Shares of what is beside them, by operations a second, by CPU time an operation and, where it is a goal, by the 99th percentile. "
+          "\"?\": the rounds differ by more than it is from the goal, or there are fewer than three.\n")
+    print("| way | of | at least | work | operations/s | CPU time | p99 |")
+    print("|---|---|--:|---|---|---|---|")
+    for name, of, least, tail in GOALS:
+        for work in WORK:
+            ways = figures.get(work, {})
+            if name not in ways or of not in ("untraced", *ways):
+                continue
+            # Each row is to the untraced run beside it already.
+            beside = ways[of] if of in ways else [{"speed": 1, "cpu": 1, "p99": 1}] * len(ways[name])
+            pairs = list(zip(ways[name], beside))
+            cells = [[r["speed"] / b["speed"] for r, b in pairs], [b["cpu"] / r["cpu"] for r, b in pairs]]
+            if tail:
+                cells.append([b["p99"] / r["p99"] for r, b in pairs])
+            said = [verdict(name, values, least) for values in cells] + ["-"]
+            print(f"| {name} | {of} | {least} | {work} | {' | '.join(said[:3])} |")
 
 
 def plot(folder, figures):
@@ -364,8 +441,8 @@ def plot(folder, figures):
         figure, axes = pyplot.subplots(1, 2, figsize=(11, 0.32 * len(names) + 1.6), sharey=True, constrained_layout=True)
         for ax, key, title, log in ((axes[0], "speed", "operations a second, untraced = 1", False),
                                     (axes[1], "cpu", "CPU time an operation, untraced = 1", True)):
-            ax.barh(names, [median(ways[n], key) for n in names], xerr=[spread(ways[n], key) for n in names],
-                    color=["#9a9a9a" if n in ("empty probes", "naive tool") else "#3b6ea5" for n in names], error_kw={"lw": 1})
+            ax.barh(names, [middle(n, ways[n], key) for n in names], xerr=[spread(ways[n], key) for n in names],
+                    color=["#9a9a9a" if n in ("untraced again", "empty probes", "naive tool") else "#3b6ea5" for n in names], error_kw={"lw": 1})
             ax.axvline(1, color="black", lw=0.8)
             ax.set_title(title, fontsize=10)
             if log:
@@ -383,7 +460,7 @@ def main():
     p.add_argument("loads")
     p.add_argument("-rounds", type=int)
     p.add_argument("-seconds", type=float, default=0.8)
-    p.add_argument("-minutes", type=float, default=15)
+    p.add_argument("-minutes", type=float, default=14)
     p.add_argument("-only", type=lambda s: s.split(","))
     p.add_argument("-work", type=lambda s: s.split(","), default=list(WORK))
     p.add_argument("-save")
@@ -409,6 +486,7 @@ def main():
     for work in WORK:
         if work in figures:
             table(work, figures[work])
+    goals(figures)
     if a.plot:
         plot(a.plot, figures)
 
