@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -24,6 +25,7 @@
 #include "core/base/privilege.h"
 #include "core/base/util.h"
 #include "core/base/wait.h"
+#include "core/capture/capture.h"
 #include "core/capture/uprobe_multi.h"
 #include "core/capture/uprobe_perf.h"
 
@@ -289,6 +291,9 @@ static _Noreturn void keep(const struct keeper *k)
 	struct request request;
 
 	(void)prctl(PR_SET_NAME, "xgotop-keeper");
+	/* On a machine that has much to do, taking probes out takes seconds else, and they are hit
+	 * as long. */
+	(void)setpriority(PRIO_PROCESS, 0, CAPTURE_NICE);
 	(void)privilege_drop(); /* its memory is hidden: a fork has that from its parent */
 	/* Whoever stopped it: it has work to do once we are dead. */
 	(void)prctl(PR_SET_PDEATHSIG, SIGCONT);

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "core/base/log.h"
 #include "core/base/thread.h"
@@ -221,6 +222,8 @@ static void *windows_main(void *arg)
 	struct windows *w = arg;
 
 	pthread_setname_np(pthread_self(), "xgotop-budget");
+	/* A window that it ends too late is dear. Only this thread (Linux). */
+	(void)setpriority(PRIO_PROCESS, 0, CAPTURE_NICE);
 	while (wait_for_look(w, monotonic_ns() + GOVERNOR_LOOK_NS)) {
 		pthread_mutex_lock(&w->switching);
 		step(w);

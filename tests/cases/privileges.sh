@@ -66,8 +66,11 @@ for thread in /proc/"$XPID"/task/*; do
 	esac
 done
 expect "threads of the engine" "$engine" 9
-# What empties the rings goes before a busy target, though CAP_SYS_NICE is gone.
-expect "nice value of the pump" "$(ps -L -o comm=,ni= -p "$XPID" | awk '$1 == "xgotop-pump" { print $2 }')" -10
+# What empties the rings and who takes probes out go before a busy target, though CAP_SYS_NICE is gone.
+for thread in xgotop-pump xgotop-budget; do
+	expect "nice value of $thread" "$(ps -L -o comm=,ni= -p "$XPID" | awk -v name=$thread '$1 == name { print $2 }')" -10
+done
+expect "nice value of the keeper" "$(ps -o comm=,ni= --ppid "$XPID" | awk '$1 == "xgotop-keeper" { print $2 }')" -10
 [ "$serving" -ge 8 ] || fail "only $serving threads that serve"
 for process in $(ps -e -o pid= -o pgid= -o comm= | awk '$3 ~ /^xgotop-(keeper|umount)$/ { print $1 ":" $3 }'); do
 	pid=${process%%:*}
