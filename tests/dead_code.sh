@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # No public function without a caller outside its file, by the symbols of the objects; what is there for
-# the tests alone is named here.
+# the tests alone is named here. And what fetches ahead does: gcc leaves calls out that do nothing else.
 # Usage: tests/dead_code.sh [BUILD]
 set -eu
 export LC_ALL=C
@@ -31,5 +31,11 @@ tr -s '[:space:]' '\n' <<<"$for_tests" | sort -u | sed '/^$/d' >"$tmp/known"
 join -v 1 "$tmp/defined" "$tmp/used" >"$tmp/unused"
 join "$tmp/unused" "$tmp/tested" | join -v 1 - "$tmp/known" | sed 's/\(.*\) \(.*\)/\1 (\2): only the tests call it/' >"$tmp/bad"
 join -v 1 "$tmp/unused" "$tmp/tested" | sed 's/\(.*\) \(.*\)/\1 (\2): no other file calls it: static, or dead/' >>"$tmp/bad"
+grep -rlF '__builtin_prefetch(' --include=*.c core fs web app | while read -r file; do
+	object=$(grep -m 1 "/$(basename "$file").o$" "$tmp/program") || continue
+	here=$(grep -cF '__builtin_prefetch(' "$file")
+	there=$(objdump -d --no-show-raw-insn "$object" | grep -cE '[[:space:]](prefetch|prfm)') || true
+	[ "$there" -ge "$here" ] || echo "$file: $here times it fetches ahead, $there times the compiler has it so"
+done >>"$tmp/bad"
 cat "$tmp/bad"
 [ ! -s "$tmp/bad" ]
