@@ -44,6 +44,7 @@ const steps = {
 		await until('it has ended', () => chooser(page).locator('option').allTextContents(), (o) => o.some((t) => t.includes(pids[1]) && t.includes('exited')));
 		await page.locator('.banner', { hasText: 'The program has ended' }).waitFor();
 		await page.locator('.light.ended').waitFor();
+		assert(await page.locator('.legend > button.was').count() >= 4, 'the legend counts as if it lived');
 		const hover = async () => {
 			const y = await page.evaluate(() => window.timeline.canvas.getBoundingClientRect().y + window.timeline.rowTop(0) + 10);
 			await page.mouse.move(100, y + 100);

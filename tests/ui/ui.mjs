@@ -609,6 +609,19 @@ const steps = {
 		await page.locator('td', { hasText: 'main.leakySubscriber' }).waitFor();
 		await shot(page, 'leaks');
 	},
+	async 'a row of a call site says how it is known, and leads on'(page) {
+		await page.route('**/alloc_sites?*', (route) => route.fulfill({ json: [{ site: 'main.fill (/src/main.go:7)', own_site: null, through: 'runtime.makeslice', bytes: 4096, percent: 80, error_bytes: 100, objects: 4, samples: 3 },
+			{ site: null, own_site: null, through: null, bytes: 1024, percent: 20, error_bytes: null, objects: null, samples: 0 }] }));
+		await page.getByRole('tab', { name: 'Memory' }).click();
+		await page.getByRole('tab', { name: 'By call site' }).click();
+		await page.locator('.call-sites tr', { hasText: 'main.fill' }).click();
+		await page.locator('.call-sites td', { hasText: '3 samples, through runtime.makeslice' }).getByRole('button', { name: 'Which goroutines' }).click();
+		await ready(page);
+		const order = () => page.evaluate(() => window.timeline.entries.flatMap((e) => (e.row && !e.row.exited ? [e.row.bytes] : [])));
+		await until('who allocates most first', order, (list) => list.length > 10 && list.every((b, i) => !i || b <= list[i - 1]));
+		await page.unrouteAll({ behavior: 'ignoreErrors' });
+		await page.getByLabel('Sort', { exact: true }).selectOption('id');
+	},
 	async 'a recorded session opens, plays and seeks'(page) {
 		await page.getByRole('tab', { name: 'Sessions' }).click();
 		await page.getByRole('button', { name: 'Open' }).first().click();

@@ -7,6 +7,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { assert, open, until } from './browser.mjs';
 import { serious } from './axe.mjs';
+import { painted } from './page.mjs';
 
 const [url, folder, which] = process.argv.slice(2);
 const STEPS_MOST = 3;
@@ -125,7 +126,12 @@ async function ask(page, question, k, look, problems) {
 	await page.goto(url);
 	await page.evaluate(() => localStorage.clear());
 	await page.waitForFunction(() => window.timeline?.entries.length > 20 && window.timeline.view.t1 > 8e9, null, { timeout: 60000 });
-	const picture = async (name) => { if (folder) await page.screenshot({ path: join(folder, `${name}-${look.width}-${look.theme}.png`) }); };
+	const picture = async (name) => {
+		// Pictures that somebody looks at have what is drawn once it is there, and why a holder is one.
+		if (which === 'all' && await page.locator('canvas.rows').count()) await until('rows', () => painted(page, 'waiting'), (n) => n > 0.01).catch(() => {});
+		if (which === 'all' && name === 'lock') await page.locator('.named-in li').first().waitFor().catch(() => {});
+		if (folder) await page.screenshot({ path: join(folder, `${name}-${look.width}-${look.theme}.png`) });
+	};
 	const hand = new Hand(page, picture);
 	const said = await QUESTIONS[question](page, hand);
 	assert(hand.steps <= STEPS_MOST, `${hand.steps} steps`);

@@ -77,14 +77,15 @@ const KEPT_MS = 10e3; // of one that waits no more
 async function load(goid: number): Promise<Data> {
 	const path = (rest = '') => at(app.source.get(), `goroutines/${goid}${rest}`);
 	const late = int(app.origin + app.now() - OF_LATE_NS);
-	const [detail, allocations, events, spans, longest, stack] = await Promise.all([
-		getJson<Detail>(path()),
+	const [allocations, events, spans, longest, stack] = await Promise.all([
 		getJson<Allocation[]>(path('/allocations')),
 		getJson<{ total: number; events: EventJson[] }>(path('/events?limit=60')),
 		getJson<{ spans: Span[] }>(path(`/spans?from=${late}&limit=40&newest=1`)),
 		getJson<{ stays: Stay[] }>(at(app.source.get(), `stays?goids=${goid}&from=${late}&limit=${STAYS_SHOWN}`)),
 		app.over ? '(the program has ended)' : getText(path('/stack')).catch((e) => `(${(e as Error).message})`),
 	]);
+	// Last, so that what it waits on is of the same moment as its state, however long its stack took.
+	const detail = await getJson<Detail>(path());
 	// What a session or a program that has ended has not, is not asked for.
 	const waits = detail.waits_on === undefined || !detail.wait_reason || detail.exited || app.over ? null :
 		await getJson<WaitRow[]>(path('/waits')).catch(() => null);
