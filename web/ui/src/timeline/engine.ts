@@ -608,11 +608,15 @@ export class Timeline implements Scene, Shown {
 		if (from >= 0) this.loss.want(this.placed, `${level}/${from}/${n}/${lost}`, () => getSeries(s.id, level, from, n));
 	}
 
-	private long = new Latest<Stay[]>(() => this.redraw(), STAYS_PAUSE_MS);
+	private long = new Latest<{ stays: Stay[]; at: number }>(() => this.redraw(), STAYS_PAUSE_MS);
 	readonly said: string[] = [];
 
 	get stays(): Stay[] {
-		return this.long.value ?? [];
+		return this.long.value?.stays ?? [];
+	}
+
+	get staysAt(): number {
+		return this.long.value?.at ?? 0;
 	}
 
 	// The exact spans of which enough is in sight for a text: a tile knows none as a whole.
@@ -625,13 +629,13 @@ export class Timeline implements Scene, Shown {
 		const min = Math.round(scale * SPAN_TEXT_PX), moves = app.moves && t1 > app.now();
 		if (performance.now() < this.stayed.at + this.stayed.ms * (moves ? STAYS_REST : 1)) return;
 		this.long.want(this.placed, `${goids.join()}/${from}/${to}/${moves ? Math.floor(app.now() / STAYS_EVERY_NS) : ''}`, async () => {
-			const asked = performance.now();
+			const asked = performance.now(), then = app.now();
 			const { stays } = await getJson<{ stays: Stay[] }>(url(source,
 				`stays?goids=${goidList(goids)}&from=${int(from + origin)}&to=${int(to + origin)}&min=${min}&limit=${STAYS_MOST}`));
 			const at = performance.now(), ms = at - asked;
 			this.stayed = { at, ms };
 			setTimeout(() => this.redraw(), ms + 1); // what was not asked meanwhile
-			return stays;
+			return { stays, at: then };
 		});
 	}
 

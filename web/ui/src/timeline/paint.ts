@@ -375,7 +375,7 @@ function drawSpanText(ctx: Ctx, t: Scene, stay: Stay, top: number): void {
 	// Of what is not known to have begun then, as long as it was looked at.
 	const known = !!stay[STAY.begin_known], begin = known ? stay[STAY.begin] - app.origin : Math.max(0, stay[STAY.begin] - app.origin);
 	const state = stay[STAY.state], now = app.now();
-	const { end, open, sure } = endOf(stay, app.table?.rows.get(stay[STAY.goid]), app.origin, now);
+	const { end, open, sure } = endOf(stay, app.table?.rows.get(stay[STAY.goid]), app.origin, now, t.staysAt);
 	const x0 = Math.max(t.labels, t.labels + t.view.x(Math.max(0, begin)));
 	const x1 = Math.min(t.labels + t.view.width, t.labels + t.view.x(end));
 	if (x1 - x0 < SPAN_TEXT_PX || (state === WAITING && !stay[STAY.reason])) return; // the line says it

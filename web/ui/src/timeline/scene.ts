@@ -39,6 +39,7 @@ export interface Scene {
 	readonly zoomBox: { x0: number; x1: number } | null;
 	readonly edges: Edge[];
 	readonly stays: Stay[]; // those that are wide enough for a text
+	readonly staysAt: number; // when they were asked for
 	readonly said: string[]; // the texts in spans, of this frame
 	readonly series: Series | null; // of the visible time, for loss
 	rowTop(i: number): number;
