@@ -184,7 +184,7 @@ bool reader_jsonl_begins(int fd, uint64_t bytes)
 
 	if (n <= 0)
 		return true; /* nobody knows */
-	if (!memchr("{ \t\r\n", *text, 5))
+	if (!*text || !strchr("{ \t\r\n", *text))
 		return false;
 	if (!memchr(text, '\n', (size_t)n) && (size_t)n < size)
 		n = pread(fd, text, size, 0);
