@@ -2,6 +2,7 @@
 # Sourced after lib.sh by the cases that run xgotopfs on real Go programs.
 # shellcheck shell=bash
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+. "$ROOT/tests/go_lib.sh"
 MNT=$T/mnt
 LOG=$T/xgotopfs.log
 
@@ -9,20 +10,6 @@ need_tracing() {
 	need_root
 	[ -x "$XGOTOPFS" ] || fail "$XGOTOPFS is not built"
 	"$XGOTOPFS" -doctor >"$T/doctor" 2>&1 || skip "this machine cannot trace: $(grep FAIL "$T/doctor")"
-}
-
-# built FILE FOLDER OUTPUT [VERSION [PACKAGES]]: what scripts/build-go.sh makes of FOLDER, once: again when there is no FILE,
-# or something is newer.
-built() {
-	local file=$1 source=$2
-	shift
-	mkdir -p "${file%/*}"
-	(
-		flock 9
-		if [ ! -f "$file" ] || [ -n "$(find "$source" "$ROOT/scripts/build-go.sh" -newer "$file")" ]; then
-			"$ROOT/scripts/build-go.sh" "$@" >&2 && touch "$file"
-		fi
-	) 9>"$file.lock"
 }
 
 # demo_binary [VERSION] [stripped]: prints the path of the built demo server.

@@ -2,6 +2,7 @@
 # Sourced by the cases in which the traced file changes: versions of a program, and what must be true
 # of each when it is deployed under a tracer that watches the file.
 # shellcheck shell=bash
+. "$ROOT/tests/go_lib.sh"
 
 # version N [GO]: prints the path of that version, stripped of nothing.
 version() {
