@@ -8,13 +8,15 @@
 #include "core/model/model_internal.h"
 
 #define ALL_SHARDS UINT32_MAX
-#define PREFETCH   8 /* events ahead whose table entry is fetched; half as far, their record */
+#define PREFETCH   8    /* events ahead whose table entry is fetched; half as far, their record */
+#define NEAR_LIVE  2000 /* with fewer goroutines that costs more than it saves */
 
 struct batch {
 	struct model *m;
 	struct event *events;
 	size_t n;
 	uint64_t first_seq; /* of the first event that goes to the feed */
+	bool fetches;
 	/* By several threads only: the events' links, and where each thread's share of the feed
 	 * begins, which is with a block. */
 	struct feed_link *links;
@@ -242,7 +244,8 @@ static void apply_parts(const struct batch *b, uint32_t only)
 
 		if (!is_valid(ev))
 			continue;
-		prefetch(b, i, only);
+		if (b->fetches)
+			prefetch(b, i, only);
 		if (b->links)
 			link = &b->links[i];
 		if (only == ALL_SHARDS || only == actor)
@@ -309,12 +312,22 @@ static size_t count_visible(struct model *m, const struct event *events, size_t 
 	return visible;
 }
 
+static bool has_many(const struct model *m)
+{
+	size_t records = 0;
+
+	for (unsigned i = 0; i < m->n_shards; i++)
+		records += m->shards[i].used;
+	return records > m->n_exited + NEAR_LIVE;
+}
+
 static void apply_batch(struct model *m, struct event *events, size_t n)
 {
 	struct batch b = {.m = m, .events = events, .n = n};
 	size_t visible;
 
 	pthread_rwlock_wrlock(&m->lock);
+	b.fetches = has_many(m);
 	visible = count_visible(m, events, n);
 	b.first_seq = feed_reserve(m->feed, visible);
 	for (unsigned i = 0; i < m->n_shards; i++)
