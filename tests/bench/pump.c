@@ -10,7 +10,7 @@
  * a reader of every event takes who builds the pyramid of the web UI by them, on a thread of its
  * own. Everything must have arrived.
  *
- *	pump [EVENTS]		default 5,000,000; each figure is the best of three
+ *	pump [EVENTS]		default 2,000,000; each figure is the best of three
  */
 #include <errno.h>
 #include <pthread.h>
@@ -550,7 +550,7 @@ int main(int argc, char **argv)
 		{1, 100, false},  {2, 100, false},   {2, 100, true},     {2, 10000, false},
 		{8, 1000, false}, {8, 10000, false}, {64, 10000, false},
 	};
-	size_t events = argc > 1 ? strtoull(argv[1], NULL, 10) : 5000000;
+	size_t events = argc > 1 ? strtoull(argv[1], NULL, 10) : 2000000;
 	int err = 0;
 
 	printf("rings  connections  pump, ns an event  million a second of CPU  of 5 million  a "
