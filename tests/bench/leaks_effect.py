@@ -12,6 +12,7 @@ usage: leaks_effect.py XGOTOPFS LOADS [GIB [ROUNDS [SECONDS]]]        (loads.sh 
 """
 import glob
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -46,25 +47,30 @@ class Loads:
 
 
 class Looks:
-    """Of xgotopfs, one after the other."""
+    """Of xgotopfs, one after the other, as long as the turn lasts."""
 
     def __init__(self, xgotopfs, pid, folder):
         self.command = [xgotopfs, "-leaks", "once", "-pid", str(pid)]
         self.log = os.path.join(folder, "log")
-        self.took, self.cpu, self.stop, self.thread = [], [], False, None
+        self.whole, self.cpu, self.wall = [], 0.0, 0.0
+        self.stop, self.thread, self.look, self.failed = False, None, None, None
 
     def run(self):
         while not self.stop:
             begun = time.monotonic()
-            with open(self.log, "w", encoding="utf-8") as log, subprocess.Popen(self.command, stdout=log, stderr=log) as look:
-                _, status, usage = os.wait4(look.pid, 0)
-                look.returncode = os.waitstatus_to_exitcode(status)
-            if look.returncode:
-                with open(self.log, encoding="utf-8") as log:
-                    self.took = f"{self.command}: status {look.returncode}: {log.read()}"
+            with open(self.log, "w", encoding="utf-8") as log:
+                self.look = subprocess.Popen(self.command, stdout=log, stderr=log)
+                _, status, usage = os.wait4(self.look.pid, 0)
+            self.look.returncode = os.waitstatus_to_exitcode(status)
+            self.cpu += usage.ru_utime + usage.ru_stime
+            self.wall += time.monotonic() - begun
+            if self.stop:
                 return
-            self.took.append(time.monotonic() - begun)
-            self.cpu.append(usage.ru_utime + usage.ru_stime)
+            if self.look.returncode:
+                with open(self.log, encoding="utf-8") as log:
+                    self.failed = f"{self.command}: status {self.look.returncode}: {log.read()}"
+                return
+            self.whole.append(usage.ru_utime + usage.ru_stime)
 
     def __enter__(self):
         self.stop = False
@@ -73,9 +79,13 @@ class Looks:
 
     def __exit__(self, *_):
         self.stop = True
-        self.thread.join()
-        if isinstance(self.took, str):
-            sys.exit(self.took)
+        while self.thread.is_alive():  # one may just begin
+            if self.look and self.look.returncode is None:
+                try:
+                    os.kill(self.look.pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            self.thread.join(0.01)
 
 
 class Idle:
@@ -117,16 +127,18 @@ def main():
         for _ in range(int(rounds)):
             for how in HOWS:
                 said[how].append(turn(server, client, url, seconds, beside[how]))
-    print(f"{gib:g} GiB, {len(looks.took)} looks of {statistics.median(looks.took):.1f} s, {statistics.median(looks.cpu):.1f} s of CPU each; "
-          f"{int(rounds)} turns of {seconds:g} s of each kind")
+    client.end()
+    server.end()
+    if looks.failed:
+        sys.exit(looks.failed)
+    print(f"{gib:g} GiB, {int(rounds)} turns of {seconds:g} s of each kind; looks had {looks.cpu / looks.wall * 100:.0f} % of a CPU, "
+          f"{len(looks.whole)} came to their end" + (f", each with {statistics.median(looks.whole):.1f} s of CPU" if looks.whole else ""))
     print(f"{'':18}" + "".join(f"{how:>14}" for how in HOWS) + "   looks - nobody, in pairs   looks - idle   without: lowest, highest")
     for i, figure in enumerate(FIGURES):
         of = {how: [row[i] for row in said[how]] for how in HOWS}
         more = {how: statistics.median((a - b) / b * 100 for a, b in zip(of["looks"], of[how])) for how in ("nobody looks", "idle")}
         print(f"{figure:18}" + "".join(f"{statistics.median(of[how]):14.1f}" for how in HOWS) +
               f"{more['nobody looks']:+24.1f} %{more['idle']:+13.1f} %{min(of['nobody looks']):16.1f}{max(of['nobody looks']):9.1f}")
-    client.end()
-    server.end()
 
 
 if __name__ == "__main__":
