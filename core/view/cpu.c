@@ -300,34 +300,46 @@ struct recent_sums {
 	struct groups own, sleepers; /* struct own_sum */
 };
 
+/* Of the functions of the program's own, the one with most. */
+struct own_most {
+	uint64_t *ns, *goid;
+	uint32_t *site;
+};
+
+static int add_own(const struct view *v, struct groups *sums, uint32_t site,
+		   const struct sample_row *row, struct own_most most)
+{
+	struct own_sum *sum = groups_row(sums, names_site(model_names(v->model), site)->func_id);
+
+	if (!sum)
+		return -ENOMEM;
+	sum->ns += row->sum.weight;
+	if (sum->ns > *most.ns) {
+		*most.ns = sum->ns;
+		*most.site = site;
+		*most.goid = row->goid;
+	}
+	return 0;
+}
+
 static int add_sleep(const struct view *v, const struct sample_row *row, uint32_t site,
 		     struct recent_sums *sums, struct cpu_recent *ret)
 {
-	struct own_sum *sum;
+	const struct own_most most = {&ret->sleeper_ns, &ret->sleeper_goid, &ret->sleeper_site};
 
 	if (!sleeps(v, row))
 		return 0;
 	ret->sleep_ns += row->sum.weight;
 	ret->sleep_hits += row->sum.hits;
-	if (!site)
-		return 0;
-	sum = groups_row(&sums->sleepers, names_site(model_names(v->model), site)->func_id);
-	if (!sum)
-		return -ENOMEM;
-	sum->ns += row->sum.weight;
-	if (sum->ns > ret->sleeper_ns) {
-		ret->sleeper_ns = sum->ns;
-		ret->sleeper_site = site;
-		ret->sleeper_goid = row->goid;
-	}
-	return 0;
+	return site ? add_own(v, &sums->sleepers, site, row, most) : 0;
 }
 
 static int add_recent(const struct view *v, const struct sample_row *row, struct recent_sums *sums,
 		      struct cpu_recent *ret)
 {
+	const struct own_most most = {&ret->own_ns, &ret->goid, &ret->own_site};
 	uint32_t site = own_site_of(v, row);
-	struct own_sum *sum;
+	int err = 0;
 
 	ret->all_ns += row->sum.weight;
 	if (row->n && strcmp(function_of(v, row->sites[0]), "[kernel]") != 0) {
@@ -337,18 +349,9 @@ static int add_recent(const struct view *v, const struct sample_row *row, struct
 	}
 	if (begins_with(work_of(v, row), "gc"))
 		ret->gc_ns += row->sum.weight;
-	else if (site) {
-		sum = groups_row(&sums->own, names_site(model_names(v->model), site)->func_id);
-		if (!sum)
-			return -ENOMEM;
-		sum->ns += row->sum.weight;
-		if (sum->ns > ret->own_ns) {
-			ret->own_ns = sum->ns;
-			ret->own_site = site;
-			ret->goid = row->goid;
-		}
-	}
-	return add_sleep(v, row, site, sums, ret);
+	else if (site)
+		err = add_own(v, &sums->own, site, row, most);
+	return err ? err : add_sleep(v, row, site, sums, ret);
 }
 
 int view_cpu_recent(const struct view *v, unsigned proc, uint64_t ns, struct cpu_recent *ret)
