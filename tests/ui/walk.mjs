@@ -62,7 +62,7 @@ const QUESTIONS = {
 		const said = await until('the convoy, and who likely holds the lock', async () => (await line.count() ? await line.first().innerText({ timeout: 1000 }).catch(() => '') : ''), holds, 60);
 		const goid = /likely holder G(\d+)/.exec(said)[1];
 		await hand.picture('problems');
-		await hand.click(line);
+		await hand.click(line.filter({ hasText: `likely holder G${goid}` }));
 		await until('the holder', () => text(page, '.panel h2'), (t) => t === `Goroutine ${goid}`);
 		await until('where it is', () => page.locator('.panel .stack').innerText(), has('main.(*prices).reload'), 60);
 		return said;
