@@ -128,9 +128,10 @@ async function ask(page, question, k, look, problems) {
 	await page.evaluate(() => localStorage.clear());
 	await page.waitForFunction(() => window.timeline?.entries.length > 20 && window.timeline.view.t1 > 8e9, null, { timeout: 60000 });
 	const picture = async (name) => {
-		// Pictures that somebody looks at have what is drawn once it is there, and why a holder is one.
+		// Pictures that somebody looks at have what is drawn once it is there, and what the page says of them.
 		if (which === 'all' && await page.locator('canvas.rows').count()) await until('rows', () => painted(page, 'waiting'), (n) => n > 0.01).catch(() => {});
 		if (which === 'all' && name === 'lock') await page.locator('.named-in li').first().waitFor().catch(() => {});
+		if (which === 'all' && name === 'slow') await page.locator('.waits-on', { hasText: 'likely held by' }).first().waitFor().catch(() => {});
 		if (folder) await page.screenshot({ path: join(folder, `${name}-${look.width}-${look.theme}.png`) });
 	};
 	const hand = new Hand(page, picture);
