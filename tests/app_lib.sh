@@ -59,10 +59,15 @@ start_target() {
 	wait_for 30 grep -q ready "$T/target.out" || fail "it does not start: $(head -c 500 "$T/target.out")"
 }
 
-# private_demo: the same with a copy of its own, which no other test probes.
-private_demo() {
+# own_demo [VERSION] [stripped]: sets DEMO_BINARY to a copy of its own, which no other test probes.
+own_demo() {
 	DEMO_BINARY=$T/demo
-	cp "$(demo_binary "" stripped)" "$DEMO_BINARY" || fail "the demo does not build"
+	cp "$(demo_binary "$@")" "$DEMO_BINARY" || fail "the demo does not build"
+}
+
+# private_demo: starts such a one.
+private_demo() {
+	own_demo "" stripped
 	start_demo "$DEMO_BINARY"
 }
 
@@ -126,15 +131,16 @@ check_log() {
 
 # The traced process has its code back as it was, and lives. A tracer that a case beside this one runs
 # (-b, or a program that it starts) may have breakpoints in all processes of the same file: as long as
-# there is one, or was one just before, and this process has some, it is looked again.
+# there is one, or the keeper of one that was killed, or was one just before, and this process has some, it
+# is looked again.
 unharmed() {
-	local tries=300 before
+	local tries=300 before tracers='xgotop.*'
 	kill -0 "$1" || fail "process $1 is gone"
 	while
-		before=$(pgrep -x xgotopfs)
+		before=$(pgrep -x "$tracers")
 		! python3 "$ROOT/tests/code_intact.py" "$1" >"$T/code_intact"
 	do
-		[ $((tries--)) -gt 0 ] && [ -n "$before$(pgrep -x xgotopfs)" ] || fail "process $1 has breakpoints left: $(cat "$T/code_intact")"
+		[ $((tries--)) -gt 0 ] && [ -n "$before$(pgrep -x "$tracers")" ] || fail "process $1 has breakpoints left: $(cat "$T/code_intact")"
 		sleep 0.1
 	done
 }

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../app_lib.sh"
 need_tracing
-DEMO_BINARY=$(demo_binary "" stripped) || fail "the demo does not build"
+own_demo "" stripped
 
 "$XGOTOPFS" -doctor -b "$DEMO_BINARY" >"$T/out" 2>"$LOG" || fail "-b: $(cat "$T/out" "$LOG")"
 for part in kernel capabilities memory fuse 'probe cost' target Go symbols offsets 'probe .*runtime.casgstatus+'; do

@@ -12,7 +12,7 @@
 need_tracing
 need curl
 need_websockets
-DEMO_BINARY=$(demo_binary "" stripped) || fail "the demo does not build"
+own_demo "" stripped
 SECONDS_LONG=6
 start_demo "$DEMO_BINARY"
 start_xgotopfs -pid "$DEMO" -web -web-port 0 -storage-dir "$T/sessions" -retain 20000 "$MNT"

@@ -7,7 +7,7 @@
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../app_lib.sh"
 need_tracing
-DEMO_BINARY=$(demo_binary "") || fail "the demo does not build"
+own_demo ""
 start_demo "$DEMO_BINARY"
 mkdir -p "$MNT"
 

@@ -14,7 +14,7 @@ for bad in goroutines:0 goroutines goroutines:2 goroutines:0.5,goroutines:0.5 go
 	expect "lines of -sample $bad ($(cat "$T/bad"))" "$(wc -l <"$T/bad")" 1
 done
 
-DEMO_BINARY=$(demo_binary) || fail "the demo does not build"
+own_demo
 start_demo "$DEMO_BINARY"
 WITNESS=
 kill_witness() {

@@ -7,7 +7,7 @@
 . "$(dirname "$0")/../app_lib.sh"
 need_tracing
 need curl
-DEMO_BINARY=$(demo_binary "" stripped) || fail "the demo does not build"
+own_demo "" stripped
 start_demo "$DEMO_BINARY"
 curl -fs "$URL/leak" >/dev/null || fail "the demo does not answer"
 

@@ -7,7 +7,7 @@
 . "$(dirname "$0")/../app_lib.sh"
 need_tracing
 need jq
-DEMO_BINARY=$(demo_binary "" stripped) || fail "the demo does not build"
+own_demo "" stripped
 start_demo "$DEMO_BINARY"
 cd "$T" || exit 1
 

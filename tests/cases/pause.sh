@@ -6,7 +6,7 @@
 . "$(dirname "$0")/../app_lib.sh"
 need_tracing
 need curl
-DEMO_BINARY=$(demo_binary) || fail "the demo does not build"
+own_demo
 start_demo "$DEMO_BINARY"
 mount_demo
 curl -fs "$URL/job" >/dev/null

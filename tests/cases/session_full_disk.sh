@@ -26,7 +26,7 @@ done
 "$XGOTOPFS" -doctor >"$T/doctor" 2>&1 || exit 0 # this machine cannot trace
 . "$(dirname "$0")/../app_lib.sh"
 need curl jq
-DEMO_BINARY=$(demo_binary "" stripped) || fail "the demo does not build"
+own_demo "" stripped
 start_demo "$DEMO_BINARY"
 REASON="No space left on device"
 head -c 200k /dev/zero >"$T/small/filler"

@@ -8,7 +8,7 @@
 . "$(dirname "$0")/../web_lib.sh"
 need_tracing
 need curl
-DEMO_BINARY=$(demo_binary "" stripped) || fail "the demo does not build"
+own_demo "" stripped
 start_demo "$DEMO_BINARY"
 "$DEMO_BINARY" -load "$URL" -rate 40 -c 2 >"$T/load.out" 2>&1 &
 LOAD=$!

@@ -6,7 +6,7 @@
 . "$(dirname "$0")/../app_lib.sh"
 need_tracing
 need jq
-DEMO_BINARY=$(demo_binary) || fail "the demo does not build"
+own_demo
 start_demo "$DEMO_BINARY"
 cd "$T" || exit 1
 
