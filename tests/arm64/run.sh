@@ -89,7 +89,7 @@ vm_pack "$image" "$tmp/initrd.gz"
 
 say "booting"
 started=$SECONDS
-vm_boot $((240 + 40 * $(echo $newest | wc -w))) "$tmp/log" "$tmp/disk" qemu-system-aarch64 -M virt -cpu cortex-a72 -smp 2 -m 2G \
+vm_boot $((1000 + 100 * $(echo $newest | wc -w))) "$tmp/log" "$tmp/disk" qemu-system-aarch64 -M virt -cpu cortex-a72 -smp 2 -m 2G \
 	-kernel "$(echo "$cache"/kernel/boot/vmlinuz-*)" -initrd "$tmp/initrd.gz" \
 	-drive file="$tmp/disk",format=raw,if=none,id=out -device virtio-blk-device,drive=out \
 	-append 'console=ttyAMA0 rdinit=/init panic=-1 quiet'
