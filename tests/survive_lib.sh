@@ -3,13 +3,14 @@
 # answer every request right all the while, and afterwards have its code as it was.
 # shellcheck shell=bash
 
-# under_load VERSION: a private copy of the demo (no other test probes it), a client that never rests.
+# under_load VERSION [ARG...]: a private copy of the demo (no other test probes it), a client that never rests (or does as
+# the arguments say).
 under_load() {
 	DEMO_BINARY=$T/demo-$1
 	cp "$(demo_binary "${1#installed}" stripped)" "$DEMO_BINARY" || fail "the demo does not build"
 	start_demo "$DEMO_BINARY"
 	fresh "$T/load.out"
-	"$DEMO_BINARY" -load "$URL" -c 4 >"$T/load.out" 2>&1 &
+	"$DEMO_BINARY" -load "$URL" -c 4 "${@:2}" >"$T/load.out" 2>&1 &
 	LOAD=$!
 	on_exit "end $LOAD"
 }
