@@ -177,8 +177,8 @@ kernel_of() { find "$1" -name 'vmlinuz*' -type f | head -n 1; }
 # --- the machine --------------------------------------------------------------------------------
 
 redeployed() {
-	# shellcheck source=tests/redeploy_lib.sh source=tests/app_lib.sh
-	(ROOT=$root T=$tmp && . "$root/tests/app_lib.sh" && . "$root/tests/redeploy_lib.sh" && version "$1")
+	# shellcheck source=tests/redeploy_lib.sh
+	(ROOT=$root && . "$root/tests/redeploy_lib.sh" && version "$1")
 }
 
 # copy_program PATH FOLDER: a program of this machine, with the libraries that it needs.
