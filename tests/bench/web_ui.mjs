@@ -4,11 +4,11 @@
 // to which nobody is attached: the driver makes a page keep what it was answered, up to 200 MB.
 // Usage: node web_ui.mjs NAME URL...     prints one line a figure, with the goal where there is one
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
-import { open } from './browser.mjs';
+import { forget, open } from './browser.mjs';
 
 const quantile = (sorted, q) => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? NaN;
 const ms = (x) => x.toFixed(1);
@@ -130,7 +130,7 @@ async function alone(name, url) {
 	} finally {
 		browser.kill();
 		await new Promise((resolve) => browser.on('exit', resolve));
-		rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+		forget(profile);
 	}
 }
 

@@ -8,6 +8,15 @@ import { chromium } from 'playwright-core';
 // SLACK is of tests/lib.sh: the factor of all deadlines.
 const patience = 15 * Number(process.env.SLACK ?? 4);
 
+// A browser's processes write to its profile for a moment after it has ended. What is left of it is nobody's failure.
+export function forget(profile) {
+	try {
+		rmSync(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+	} catch (e) {
+		console.log(`${profile} is left: ${e.message}`);
+	}
+}
+
 export async function open({ width = 1280, height = 800, theme = 'light', touch = false } = {}) {
 	const profile = mkdtempSync(join(tmpdir(), 'xgotopfs-chromium-'));
 	const context = await chromium.launchPersistentContext(profile, {
@@ -25,7 +34,7 @@ export async function open({ width = 1280, height = 800, theme = 'light', touch 
 	page.on('response', (r) => { if (r.status() >= 400) problems.push(`${r.status()} ${r.url()}`); });
 	return { page, problems, close: async () => {
 		await context.close();
-		rmSync(profile, { recursive: true, force: true });
+		forget(profile);
 	} };
 }
 
