@@ -117,7 +117,7 @@ wait_at_most() {
 # long as there are more who want one than there are, by the last minute and by this moment.
 slowed() {
 	awk -v s="$1" -v n="$(nproc)" '{ split($4, now, "/"); want = $1 > now[1] ? $1 : now[1]
-		print int(s * (want > 2 * n ? want / n : 2) + 0.99) }' /proc/loadavg
+		print int(s * (want > n ? want / n : 1) + 0.99) }' /proc/loadavg
 }
 
 # python_with PACKAGE==VERSION...: prints the path of a Python that has them, in a virtual environment
