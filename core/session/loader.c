@@ -288,8 +288,6 @@ void loader_state(const struct loader *l, struct loader_state *ret)
 				     .passed = l->passed,
 				     .missed = l->missed};
 	session_reader_end(l->reader, &ret->end);
-	/* While it is recorded its metadata may be ahead of what is written. */
-	if (l->at_end && (l->meta.end_time_ns || ret->end.missing_bytes))
-		ret->end.unread_events =
-			sub_u64(l->meta.event_count, sum_u64(l->events, ret->end.skipped));
+	if (l->at_end)
+		ret->end.unread_events = session_end_unread(&ret->end, &l->meta, l->events);
 }

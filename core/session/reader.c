@@ -345,9 +345,18 @@ void session_reader_json(struct session_reader *r, const struct session_chunk *c
 	buf_adds(out, "]}\n");
 }
 
+uint64_t session_end_unread(const struct session_end *end, const struct session_meta *meta,
+			    uint64_t events)
+{
+	if (!meta->end_time_ns && !end->missing_bytes)
+		return 0;
+	return sub_u64(meta->event_count, sum_u64(events, end->skipped));
+}
+
 void session_end_recording(const struct session_end *end, struct recording *ret)
 {
 	ret->torn_bytes = end->missing_bytes;
+	ret->read_bytes = end->good_bytes;
 	ret->unread_events = end->unread_events;
 	ret->skipped = end->skipped;
 	ret->out_of_range = end->out_of_range;

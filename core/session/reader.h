@@ -85,6 +85,10 @@ struct session_end {
 	uint64_t unread_events; /* that metadata.json counts and are not there; the loader's */
 };
 
+/* Of the events that metadata.json counts those that are not there, once all was read: `events` of
+ * it could be. While it is recorded its metadata may be ahead of what is written: none. */
+uint64_t session_end_unread(const struct session_end *end, const struct session_meta *meta,
+			    uint64_t events);
 /* What is missing, for views of a session that is looked at. */
 void session_end_recording(const struct session_end *end, struct recording *ret);
 

@@ -293,7 +293,7 @@ static void emit_verdict(struct emit *e, const struct facts *x)
 	wrong = data_warnings(&scratch, x);
 	open = unproven(&scratch, x);
 	limited = limits(&scratch, x);
-	add_good(&good, limited, losses_sum(&x->losses, LOSS_SAMPLE));
+	add_good(&good, limited, losses_samples(&x->losses));
 	emit_string(e, "verdict",
 		    wrong            ? "incomplete: see the warnings"
 		    : open           ? "not known yet: see the warnings"

@@ -464,7 +464,7 @@ int view_leak_briefs(const struct view *v, unsigned proc, struct leak_brief *ret
 	if (err)
 		return err;
 	l.report = report;
-	l.now = view_now(v, proc);
+	l.now = report->end_ns; /* who was seen then may be gone since */
 	err = gather(&l);
 	groups_sort(&l.blocks, by_weight);
 	for (size_t i = 0; i < l.blocks.n && *ret_n < max && !err; i++) {
@@ -481,6 +481,7 @@ int view_leak_briefs(const struct view *v, unsigned proc, struct leak_brief *ret
 					      ? report->end_ns - report->earlier.end_ns
 					      : 0,
 			.oldest_ns = b->oldest_ns,
+			.as_of_ns = report->end_ns,
 			.goid = waiter(&l, members_of(&l, group))->goid,
 			.func_id = l.g.start_func_id,
 			.site_id = l.g.created_site_id,

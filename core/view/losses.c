@@ -2,6 +2,8 @@
 /* The table of losses, and the view of it: losses.h. */
 #include "core/view/losses.h"
 
+#include <string.h>
+
 #include "core/model/samples.h"
 #include "core/pyramid/pyramid.h"
 #include "core/view/view_internal.h"
@@ -17,8 +19,9 @@
 
 const struct loss_way loss_ways[] = {
 	WAY(ring_full, "hits", DATA, "found no room in a ring: more came than was read",
-	    "a larger -ring-size; fewer events with -sample or -max-overhead"),
-	WAY(unreadable, "hits", DATA, "of a goroutine whose memory was not to be read", A_BUG),
+	    "a larger -ring-size; fewer events with -sample or -max-overhead", .told = true),
+	WAY(unreadable, "hits", DATA, "of a goroutine whose memory was not to be read", A_BUG,
+	    .told = true),
 	WAY(absent_fields, "fields", DATA,
 	    "are absent: the program's memory was not there when they were read",
 	    "Linux 6.0 or newer, which waits for it"),
@@ -134,12 +137,35 @@ static void count_readers(const struct view *v, struct losses *ret)
 	ret->timeline_forgotten = timeline.forgotten;
 }
 
-uint64_t losses_sum(const struct losses *losses, enum loss_kind kind)
+bool loss_is_of_events(const struct loss_way *way)
+{
+	return way->kind == LOSS_DATA &&
+	       (!strcmp(way->unit, "events") || !strcmp(way->unit, "hits"));
+}
+
+uint64_t losses_events(const struct view *v, const struct losses *losses)
+{
+	struct model_totals all;
+	uint64_t told = 0, others = 0;
+
+	model_totals(v->model, -1, &all);
+	for (unsigned i = 0; i < n_loss_ways; i++) {
+		const struct loss_way *way = &loss_ways[i];
+		uint64_t *sum = way->told ? &told : &others;
+
+		if (loss_is_of_events(way))
+			*sum = sum_u64(*sum, losses_of(losses, way));
+	}
+	/* A hit may have told of several events; and what was counted just now is told of soon. */
+	return sum_u64(MAX(event_counts_sum(all.lost), told), others);
+}
+
+uint64_t losses_samples(const struct losses *losses)
 {
 	uint64_t sum = 0;
 
 	for (unsigned i = 0; i < n_loss_ways; i++) {
-		if (loss_ways[i].kind == kind)
+		if (loss_ways[i].kind == LOSS_SAMPLE)
 			sum = sum_u64(sum, losses_of(losses, &loss_ways[i]));
 	}
 	return sum;

@@ -26,6 +26,7 @@ struct loss_way {
 	size_t offset;    /* of its count in struct losses */
 	bool recording;   /* of a recording: nothing where there is none */
 	bool said;        /* health says it with what became of the recording */
+	bool told;        /* its events are among those that model_lost() was told of */
 };
 
 /* Counts since the start, of all processes. */
@@ -43,8 +44,14 @@ extern const unsigned n_loss_ways;
 
 void losses_count(const struct view *v, struct losses *ret);
 uint64_t losses_of(const struct losses *losses, const struct loss_way *way);
-/* Of all ways of a kind, whatever their units. */
-uint64_t losses_sum(const struct losses *losses, enum loss_kind kind);
+/* How many events figures are too low by, of all processes: what model_lost() was told of, or is
+ * the session's, and each other way of LOSS_DATA that counts events or hits. Bytes, fields, names,
+ * … are in no sum: they go by their own unit. */
+uint64_t losses_events(const struct view *v, const struct losses *losses);
+/* Does that sum have it? */
+bool loss_is_of_events(const struct loss_way *way);
+/* Of all ways of LOSS_SAMPLE, which all count samples. */
+uint64_t losses_samples(const struct losses *losses);
 /* "data", "sample", "reader", "bound" */
 const char *loss_kind_name(enum loss_kind kind);
 

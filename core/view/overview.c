@@ -71,6 +71,7 @@ static void add_losses(const struct view *v, struct buf *out)
 	bool first = true;
 
 	losses_count(v, &losses);
+	json_ku(out, "lost_events", losses_events(v, &losses));
 	json_key(out, "losses");
 	buf_addc(out, '[');
 	for (unsigned i = 0; i < n_loss_ways; i++) {
@@ -153,16 +154,18 @@ static void add_rates(const struct meter_sample *s, struct buf *out)
 void view_tick(const struct view *v, struct buf *out)
 {
 	cleanup_buf_ struct buf audit = BUF_INIT, probes = BUF_INIT;
+	struct losses losses;
 	struct live_probes p;
 	struct model_totals t;
 	struct meter_sample s;
 
+	losses_count(v, &losses);
 	model_totals(v->model, -1, &t);
 	meter_last(v->meter, &s);
 	json_ku(out, "now", view_now(v, VIEW_ALL_PROCS));
 	json_ku(out, "last_event_ns", t.last_event_ns);
 	json_ku(out, "events", event_counts_sum(t.events));
-	json_ku(out, "lost", event_counts_sum(t.lost));
+	json_ku(out, "lost", losses_events(v, &losses));
 	json_ku(out, "live", t.live_total);
 	json_ku(out, "created", t.goroutines_created);
 	json_ku(out, "exited", t.goroutines_exited);

@@ -131,9 +131,8 @@ static void tell_again(struct scene *s, const struct kept *k)
 
 	if (!p)
 		return;
-	buf_adds(&p->text, "seen last ");
-	emit_duration(&p->text, s->now - k->seen_ns);
-	buf_addf(&p->text, " ago: %s", k->p.text.data ? k->p.text.data : "");
+	problem_as_of(s, p, "seen last", k->seen_ns);
+	buf_adds(&p->text, k->p.text.data ? k->p.text.data : "");
 	memcpy(p->function, k->p.function, sizeof(p->function));
 	memcpy(p->see, k->p.see, sizeof(p->see));
 	memcpy(p->goids, k->p.goids, sizeof(p->goids));

@@ -650,24 +650,61 @@ void problems_of_cost(struct scene *s)
 
 /* --- what is not to be relied on -------------------------------------------------------------- */
 
-void problems_of_trust(struct scene *s)
+/* How much of all there was is lost? All of it only a session can say: it ends. */
+static enum problem_severity severity_of_loss(const struct scene *s, const struct losses *losses,
+					      uint64_t lost)
+{
+	struct model_totals all;
+	struct recording rec;
+	uint64_t told;
+
+	model_totals(s->v->model, -1, &all);
+	view_recording(s->v, &rec);
+	told = event_counts_sum(all.events);
+	if (!told && (losses->unread || losses->skipped || (losses->torn && !rec.read_bytes)))
+		return PROBLEM_CRITICAL;
+	return lost > told || losses->torn > rec.read_bytes ? PROBLEM_WARNING : PROBLEM_NOTICE;
+}
+
+/* Events in one sum; what else is lost each in its own unit. */
+static void tell_losses(struct scene *s)
 {
 	struct losses losses;
-	struct audit audit;
 	struct problem *p;
-	uint64_t lost;
+	uint64_t lost, most;
 
 	losses_count(s->v, &losses);
-	lost = MAX(event_counts_sum(s->totals.lost), losses_sum(&losses, LOSS_DATA));
-	if (lost >= problem_rules[PROBLEM_LOST].number) {
-		p = problem_add(s, PROBLEM_LOST, PROBLEM_NOTICE, lost);
-		if (p) {
-			buf_addf(&p->text, "%llu lost on the way: figures here are too low by that",
-				 (unsigned long long)lost);
-			problem_see(p, "losses.tsv");
-			problem_see(p, "health");
-		}
+	lost = most = losses_events(s->v, &losses);
+	for (unsigned i = 0; i < n_loss_ways; i++) {
+		if (loss_ways[i].kind == LOSS_DATA)
+			most = MAX(most, losses_of(&losses, &loss_ways[i]));
 	}
+	if (most < problem_rules[PROBLEM_LOST].number)
+		return;
+	p = problem_add(s, PROBLEM_LOST, severity_of_loss(s, &losses, lost), lost);
+	if (!p)
+		return;
+	if (lost)
+		buf_addf(&p->text, "%llu events lost on the way: counts are too low by that",
+			 (unsigned long long)lost);
+	for (unsigned i = 0; i < n_loss_ways; i++) {
+		const struct loss_way *way = &loss_ways[i];
+		uint64_t n = losses_of(&losses, way);
+
+		if (n && way->kind == LOSS_DATA && !loss_is_of_events(way))
+			buf_addf(&p->text, "%s%llu %s %s", p->text.len ? "; " : "",
+				 (unsigned long long)n, way->unit, way->what);
+	}
+	problem_see(p, "losses.tsv");
+	problem_see(p, "health");
+}
+
+void problems_of_trust(struct scene *s)
+{
+	struct audit audit;
+	struct problem *p;
+
+	tell_losses(s);
 	view_audit_of(s->v, s->proc, &audit);
 	if (audit_total(&audit) < problem_rules[PROBLEM_AUDIT].number)
 		return;

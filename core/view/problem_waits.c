@@ -415,6 +415,7 @@ void problems_of_leaks(struct scene *s)
 
 		if (!p)
 			continue;
+		problem_as_of(s, p, "as of", b->as_of_ns);
 		buf_addf(&p->text, "%llu leaked: %s, %s", (unsigned long long)b->goroutines,
 			 problem_function(s, b->func_id), names_string(names, b->reason_id));
 		if (b->site_id) {
@@ -424,8 +425,9 @@ void problems_of_leaks(struct scene *s)
 		buf_addf(&p->text, "; %s; the oldest for ", b->meaning);
 		emit_duration(&p->text, b->oldest_ns);
 		if (b->joined) {
-			buf_addf(&p->text, "; %llu more in ", (unsigned long long)b->joined);
+			buf_addf(&p->text, "; %llu more in the ", (unsigned long long)b->joined);
 			emit_duration(&p->text, b->watched_ns);
+			buf_adds(&p->text, " before");
 		}
 		snprintf(p->function, sizeof(p->function), "%s", problem_function(s, b->func_id));
 		problem_see(p, "leaks");

@@ -96,7 +96,10 @@ const struct problem_rule problem_rules[PROBLEM_KINDS] = {
 		{"cost", NEEDS_METER | NEEDS_RUNNING, 50, 20 * MS, 10,
 		 "our probes take {p} % of the program's CPU time or more, by estimate, and "
 		 "{t} or more a second; a warning from {n} % on"},
-	[PROBLEM_LOST] = {"lost", NEEDS_LIVE, 1, 0, 0, "{n} or more events or figures lost"},
+	[PROBLEM_LOST] =
+		{"lost", NEEDS_NOTHING, 1, 0, 50,
+		 "{n} or more events or figures lost; no mere notice where that is more than "
+		 "{p} % of the events, or of a session"},
 	[PROBLEM_AUDIT] = {"audit", NEEDS_LIVE, 1, 0, 0,
 			   "{n} or more differences between what events and memory tell"},
 };
@@ -150,6 +153,14 @@ void problem_see(struct problem *p, const char *fmt, ...)
 		va_end(ap);
 		return;
 	}
+}
+
+void problem_as_of(const struct scene *s, struct problem *p, const char *how, uint64_t then_ns)
+{
+	p->as_of_ns = then_ns;
+	buf_addf(&p->text, "%s ", how);
+	emit_duration(&p->text, view_since(s->now, then_ns));
+	buf_adds(&p->text, " ago: ");
 }
 
 void problem_see_goroutine(struct problem *p, uint64_t goid, const char *file)
@@ -456,13 +467,14 @@ static int as_text(const struct scene *s, struct buf *out)
 	return buf_error(out);
 }
 
-static void json_problem(const struct problem *p, struct buf *out)
+static void json_problem(const struct scene *s, const struct problem *p, struct buf *out)
 {
 	buf_addc(out, '{');
 	json_ks(out, "kind", problem_rules[p->kind].name);
 	json_ks(out, "severity", severities[p->severity]);
 	json_ks(out, "text", p->text.data ? p->text.data : "");
 	json_ks(out, "function", p->function);
+	json_ku(out, "as_of_unix_ns", view_unix(s->v, p->as_of_ns ? p->as_of_ns : s->now));
 	json_key(out, "see");
 	buf_addc(out, '[');
 	for (unsigned i = 0; i < PROBLEM_SEES && p->see[i][0]; i++) {
@@ -493,7 +505,7 @@ static int as_json(const struct scene *s, struct buf *out)
 	for (unsigned i = 0; i < s->n; i++) {
 		if (i)
 			buf_addc(out, ',');
-		json_problem(&s->list[i], out);
+		json_problem(s, &s->list[i], out);
 	}
 	buf_addc(out, ']');
 	json_key(out, "looked_for");

@@ -72,6 +72,7 @@ struct problem {
 	uint64_t weight; /* among those of one severity: goroutines that it concerns, mostly */
 	unsigned n;      /* the how manieth that was found */
 	struct buf text;
+	uint64_t as_of_ns;          /* it was seen then; 0: now */
 	char function[256];         /* whom it is about; "" */
 	uint64_t object;            /* the address of the lock; 0: it is about none */
 	char see[PROBLEM_SEES][96]; /* paths in the mount; "" past the last */
@@ -104,6 +105,8 @@ struct scene {
 /* One more; `text` is to be added to. NULL: there is no room, or no memory. */
 struct problem *problem_add(struct scene *s, enum problem_kind kind, enum problem_severity severity,
 			    uint64_t weight);
+/* "as of 7m ago: ", before the rest of its text: it is of an earlier look. */
+void problem_as_of(const struct scene *s, struct problem *p, const char *how, uint64_t then_ns);
 void problem_see(struct problem *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* A goroutine's file; goid 0: there is none, and nothing to see. */
 void problem_see_goroutine(struct problem *p, uint64_t goid, const char *file);

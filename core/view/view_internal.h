@@ -96,7 +96,8 @@ void view_emit_runtime(struct emit *e, const struct view *v, unsigned proc);
 /* What is proven to be leaked, in short: groups that look alike together, the largest first. */
 struct leak_brief {
 	uint64_t goroutines, joined, watched_ns; /* joined: within watched_ns; 0 0 not known yet */
-	uint64_t oldest_ns, goid;                /* one of them */
+	uint64_t oldest_ns, goid;                /* one of them; its age as of then */
+	uint64_t as_of_ns;                       /* the look: CLOCK_MONOTONIC */
 	uint32_t func_id, site_id, reason_id;
 	const char *meaning; /* static */
 };

@@ -8,10 +8,14 @@
 #include <cmocka.h>
 
 #include "core/base/util.h"
+#include "core/memory/leak_report.h"
 #include "core/view/problem_memory.h"
 #include "core/view/problems.h"
 #include "core/view/view.h"
 #include "tests/unit/problem_fixture.h"
+
+#define BEGAN (T0 + S)
+#define LOOK  (T0 + 541 * S)
 
 static int setup(void **state)
 {
@@ -57,6 +61,61 @@ static void test_stays_for_a_while(void **state)
 	change(x, 5, GSTATE_SYSCALL, "", T0 + 22 * S);
 	assert_null(strstr(problems(x), "seen last"));
 	assert_non_null(strstr(problems(x), "nothing found\n"));
+}
+
+static int leaks_known(void *ctx, unsigned proc, struct leak_report **ret)
+{
+	static uint64_t earlier[] = {3};
+	static struct wait_goroutine goroutine = {.goid = 8, .why = WAIT_ON_OBJECTS};
+	static struct wait_graph graph = {.goroutines = &goroutine, .n_goroutines = 1};
+	static struct leak_member member = {.culprit = true,
+					    .proven = true,
+					    .object = LEAK_NONE,
+					    .waits_for = LEAK_NONE,
+					    .holder = LEAK_NONE};
+	static struct leak_group group = {
+		.kind = LEAK_ORPHAN, .proven = true, .n = 1, .culprits = 1};
+	static struct leak_report report = {.graph = &graph,
+					    .groups = {&group, &member, 1, 1},
+					    .end_ns = LOOK,
+					    .earlier = {LOOK - 36 * S, earlier, 1}};
+
+	*ret = &report;
+	return 0;
+}
+
+static void leaks_put(void *ctx, struct leak_report *r)
+{
+}
+
+static const char *as_json(struct fixture *x)
+{
+	struct view_query q = {.form = VIEW_JSON};
+
+	buf_reset(&x->out);
+	assert_int_equal(view_problems(&x->v, &q, &x->out), 0);
+	return x->out.data;
+}
+
+/* All of the row is as of the look: it does not grow older with who asks. */
+static void test_leaks_of_a_look(void **state)
+{
+	struct event go = {.type = EVENT_NEWGOROUTINE, .goid = 1, .target = 8, .time_ns = BEGAN};
+	struct fixture *x = *state;
+
+	go.string_id = intern(x, "main.lost");
+	model_apply(x->m, &go, 1);
+	change(x, 8, GSTATE_WAITING, "chan receive", BEGAN + 1);
+	x->live.leaks_known = leaks_known;
+	x->live.leaks_put = leaks_put;
+	change(x, 5, GSTATE_SYSCALL, "", LOOK + 420 * S);
+	assert_non_null(strstr(
+		problems(x), "\ncritical leak: as of 7m ago: 1 leaked: main.lost, chan receive; "
+			     "nobody who can still run refers to what it waits on; the oldest for "
+			     "9m; 1 more in the 36.0s before; see leaks "));
+	assert_non_null(strstr(as_json(x), "\"function\":\"main.lost\",\"as_of_unix_ns\":"
+					   "1541000000000,"));
+	assert_non_null(strstr(x->out.data, "{\"as_of_unix_ns\":1961000000000,"));
 }
 
 /* One look at that many problems, each about a function of its own. */
@@ -167,6 +226,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_stays_for_a_while, setup, end),
+		cmocka_unit_test_setup_teardown(test_leaks_of_a_look, setup, end),
 		cmocka_unit_test_setup_teardown(test_severity_stays, setup, end),
 		cmocka_unit_test_setup_teardown(test_bounded, setup, end),
 		cmocka_unit_test_setup_teardown(test_one_look, setup, end),

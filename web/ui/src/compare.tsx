@@ -78,7 +78,7 @@ function totals(a: Side, b: Side): Line[] {
 		line('length', 'ns', (s) => s.seconds * 1e9, true),
 		line('events', 'count', (s) => sum(s.status.events)),
 		...Object.keys(a.status.events).map((e) => line(`  ${e}`, 'count', (s) => s.status.events[e] ?? 0)),
-		line('events lost', 'count', (s) => sum(s.status.lost)),
+		line('events lost', 'count', (s) => s.status.lost_events),
 		line('goroutines created', 'count', (s) => s.status.created),
 		line('goroutines exited', 'count', (s) => s.status.exited),
 		line('goroutines live at the end', 'count', (s) => s.status.live_total, true),

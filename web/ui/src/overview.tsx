@@ -97,7 +97,7 @@ const times = (s: Series) => s.lost.map((_, i) => (s.start_ns + i * s.width_ns -
 function Totals() {
 	const s = useValue(app.status);
 	if (!s || !app.usable) return null;
-	const events = sum(s.events), lost = sum(s.lost);
+	const events = sum(s.events), lost = s.lost_events;
 	return <span class="totals">{exact(events)} events · <b class={lost ? 'bad' : ''}>{exact(lost)} lost</b> · {exact(s.live_total)} live · {exact(s.created)} created · {exact(s.exited)} exited
 		· {bytes(s.memory_bytes)} kept here{s.trimmed ? ` · ${exact(s.trimmed)} of ${exact(s.trimmed_of)} events trimmed${s.processes.length > 1 ? ', of all processes' : ''}` : ''}</span>;
 }

@@ -84,14 +84,14 @@ function Wholeness({ sign, title, label, text }: { sign: string; title: string; 
 // What the session says of itself; what the tracer does now is of something else.
 function SessionMetrics({ status }: { status: Status | null }) {
 	if (!status?.events || !status.first_ns) return <div class="metrics" />;
-	const events = sum(status.events), lost = sum(status.lost), s = app.end() / 1e9;
-	const of = (way: string) => status.losses?.find((l) => l.way === way)?.count ?? 0, unread = of('unread'), torn = !!(unread || of('torn'));
+	const events = sum(status.events), lost = status.lost_events, s = app.end() / 1e9;
+	const torn = !!status.losses?.some((l) => l.way === 'unread' || l.way === 'torn');
 	return (
 		<div class="metrics">
 			<span title="Events of the session"><i>EVENTS</i> {count(events)}</span>
 			<span title="Events a second, on average"><i>RATE</i> {s > 0 ? count(events / s) : 0}/s</span>
 			<span title="From its first to its last moment"><i>LENGTH</i> {duration(app.end())}</span>
-			<Wholeness sign={lost || torn ? 'bad' : ''} title={torn ? 'The session could not be read to its end' : 'Events lost while it was recorded'} label="LOST" text={torn ? `${count(lost + unread)}, torn` : count(lost)} />
+			<Wholeness sign={lost || torn ? 'bad' : ''} title={torn ? 'The session could not be read to its end' : 'Events lost while it was recorded'} label="LOST" text={torn ? `${count(lost)}, torn` : count(lost)} />
 		</div>
 	);
 }

@@ -89,6 +89,7 @@ export interface Status {
 	trimmed_of: number;
 	memory_bytes: number;
 	in_doubt: boolean;
+	lost_events: number; // of all processes and ways
 	losses: Loss[];
 	pyramid: { base: number; since_ns: number[]; bytes: number; cells: number; missed: number };
 }

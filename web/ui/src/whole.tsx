@@ -30,7 +30,7 @@ export function Whole() {
 	}, EVERY_MS, []);
 	const warnings = value?.health?.warning ?? [];
 	if (!status?.events || !app.usable) return <Dialog title="Is the picture whole?">{warnings.length ? <ul class="bad">{warnings.map((text) => <li>{text}</li>)}</ul> : <p class="muted">Nothing is known yet.</p>}</Dialog>;
-	const events = sum(status.events), lost = sum(status.lost), losses = status.losses ?? [], { health, audit } = value ?? { health: null, audit: null };
+	const events = sum(status.events), lost = status.lost_events, losses = status.losses ?? [], { health, audit } = value ?? { health: null, audit: null };
 	const off = health?.probes_in === false, missing = losses.filter((l) => l.of === 'data' || l.of === 'sample');
 	const cut = losses.some((l) => l.way === 'torn' || l.way === 'unread');
 	const faults = [cut ? 'the recorded session could not be read to its end' : '', lost ? `${exact(lost)} events were lost` : '', status.in_doubt ? 'states are in doubt' : '', audit && /differs|blind|behind/.test(audit.state) ? `the audit says: ${audit.audit}` : '',
