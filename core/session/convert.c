@@ -25,8 +25,8 @@ struct convert {
 	bool has_first_proc; /* of the encoder */
 	struct perfetto *perfetto;
 	struct buf out;
-	uint64_t events, begun_ns, shown_ns;
-	bool seen_left; /* snapshots, which JSONL has no place for */
+	uint64_t events, begun_ns, shown_ns; /* events: without what says that some are lost */
+	bool seen_left;                      /* snapshots, which JSONL has no place for */
 };
 
 static const char *const targets[] = {"jsonl", "protobuf", "perfetto"};
@@ -244,32 +244,30 @@ static int convert_chunk(struct convert *c, const struct session_chunk *chunk)
 	return -EINVAL;
 }
 
-static int convert_all(struct convert *c)
+static void count_events(struct convert *c, const struct session_chunk *chunk)
 {
-	struct session_chunk chunk;
-	struct session_end end;
-	int err = 0, more;
+	for (size_t i = 0; i < chunk->n; i++)
+		c->events += chunk->events[i].type < EVENT_TYPES;
+}
 
-	c->begun_ns = monotonic_ns();
-	while (!err && (more = session_reader_next(c->reader, &chunk)) > 0) {
-		err = convert_chunk(c, &chunk);
-		c->events += chunk.n;
-		if (!err)
-			err = drain(c, OUT_BYTES);
-		show_progress(c, &chunk, false);
-	}
-	if (!err)
-		err = MIN(more, 0);
-	if (!err && c->perfetto)
-		err = perfetto_finish(c->perfetto, &c->out);
-	if (!err)
-		err = drain(c, 0);
-	show_progress(c, &chunk, true);
+/* What of it is not in what was written, and why. `whole`: it was gone through to its end. */
+static void say_missing(const struct convert *c, bool whole)
+{
+	struct session_end end;
+	uint64_t unread = 0;
+
 	session_reader_end(c->reader, &end);
 	if (end.reason[0])
 		log_warn("session %s: %s; %llu bytes after byte %llu are missing",
 			 c->config->session, end.reason, (unsigned long long)end.missing_bytes,
 			 (unsigned long long)end.good_bytes);
+	if (whole)
+		unread = session_end_unread(&end, &c->meta, c->events);
+	if (unread)
+		log_warn("session %s: %llu of the %llu events that it counts are not in what was "
+			 "read",
+			 c->config->session, (unsigned long long)unread,
+			 (unsigned long long)c->meta.event_count);
 	if (end.warning[0])
 		log_warn("session %s: %s", c->config->session, end.warning);
 	if (end.skipped)
@@ -289,6 +287,32 @@ static int convert_all(struct convert *c)
 		log_warn(
 			"session %s: %llu names or types are missing: they did not fit into memory",
 			c->config->session, (unsigned long long)names_dropped(c->names));
+}
+
+static int convert_all(struct convert *c)
+{
+	struct session_chunk chunk = {0};
+	int err = 0, more;
+
+	c->begun_ns = monotonic_ns();
+	while (!err && (more = session_reader_next(c->reader, &chunk)) > 0) {
+		err = convert_chunk(c, &chunk);
+		count_events(c, &chunk);
+		if (!err)
+			err = drain(c, OUT_BYTES);
+		show_progress(c, &chunk, false);
+	}
+	if (!err)
+		err = MIN(more, 0);
+	/* A trace without an event can be loaded, an empty file cannot. */
+	if (!err && c->config->to == CONVERT_PERFETTO && !c->perfetto)
+		err = begin_perfetto(c, &(struct session_chunk){0});
+	if (!err && c->perfetto)
+		err = perfetto_finish(c->perfetto, &c->out);
+	if (!err)
+		err = drain(c, 0);
+	show_progress(c, &chunk, true);
+	say_missing(c, !err);
 	return err;
 }
 

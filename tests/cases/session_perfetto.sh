@@ -11,7 +11,13 @@ PYTHON=$(python_with perfetto==0.59.1 protobuf==7.36.2) || fail "Perfetto's mess
 id=$("$TOOL" record "$T/s" protobuf 20000 1000) || fail "no recording"
 "$TOOL" convert "$T/s" "$id" perfetto >"$T/trace" || fail "no conversion"
 "$TOOL" convert "$T/s" "$id" jsonl >"$T/lines" || fail "no conversion"
-"$PYTHON" - "$T/trace" "$T/lines" <<'P' || fail "not a good trace"
+# Of a session of which nothing can be read: how much that is is said, and the trace can be loaded.
+empty=00000000-0000-4000-8000-000000000001
+mkdir "$T/s/$empty"
+cp "$T/s/$id/metadata.json" "$T/s/$empty" && : >"$T/s/$empty/events.pb"
+"$TOOL" convert "$T/s" $empty perfetto >"$T/nothing" 2>"$T/said" || fail "no conversion of nothing"
+grep -qE ': ([1-9][0-9]*) of the \1 events that it counts are not in what was read' "$T/said" || fail "what is unread: $(cat "$T/said")"
+"$PYTHON" - "$T/trace" "$T/lines" "$T/nothing" <<'P' || fail "not a good trace"
 import json, sys
 from collections import Counter
 from perfetto.protos.perfetto.trace import perfetto_trace_pb2 as p
@@ -65,5 +71,8 @@ for k in sorted(events, key=lambda k: k.timestamp):
 assert not any(open_slices.values())
 want = Counter(json.loads(l)["event_type"] for l in open(sys.argv[2]))
 assert seen["newobject"] == want[3] and seen["makeslice"] == want[1] and seen["makemap"] == want[2], (seen, want)
+nothing = p.Trace()
+nothing.ParseFromString(open(sys.argv[3], "rb").read())
+assert any(k.HasField("track_descriptor") for k in nothing.packet) and not any(k.HasField("track_event") for k in nothing.packet)
 assert seen["go"] == want[4] and seen["goexit"] == want[5], (seen, want)
 P
