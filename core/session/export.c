@@ -439,8 +439,8 @@ static int find_range(struct export_job *x, struct export_range *range)
 	uint64_t since = kept_since(x), now = range->now_ns;
 
 	model_totals(x->model, -1, &totals);
-	if (!now)
-		now = sum_u64(totals.last_event_ns, 1);
+	if (!now) /* where there is no event, the end is where it begins */
+		now = sum_u64(MAX(totals.last_event_ns, since), 1);
 	if (range->to_ns <= range->from_ns)
 		return refuse(range, -EINVAL, "to: not after from");
 	if (range->from_ns >= now)

@@ -13,15 +13,29 @@ const uint8_t view_states[] = {GSTATE_RUNNING, GSTATE_RUNNABLE,  GSTATE_WAITING,
 			       GSTATE_SYSCALL, GSTATE_PREEMPTED, GSTATE_LEAKED};
 const unsigned view_n_states = ARRAY_SIZE(view_states);
 
-uint64_t view_now(const struct view *v, unsigned proc)
+/* Where there is none, as in an empty or torn session, the present is where what is known begins:
+ * it must not be before that. */
+static uint64_t last_event(const struct view *v)
 {
 	struct model_totals totals;
+	struct proc_info info;
+	uint64_t begun = 0;
+
+	model_totals(v->model, -1, &totals);
+	if (totals.last_event_ns || !v->replay)
+		return totals.last_event_ns;
+	for (unsigned proc = 0; !model_proc(v->model, proc, &info); proc++)
+		begun = MAX(begun, info.attached_ns);
+	return begun;
+}
+
+uint64_t view_now(const struct view *v, unsigned proc)
+{
 	struct proc_info info;
 	uint64_t now;
 
 	if (v->replay || (proc == VIEW_ALL_PROCS && feed_closed(model_feed(v->model)))) {
-		model_totals(v->model, -1, &totals);
-		now = totals.last_event_ns;
+		now = last_event(v);
 	} else {
 		now = monotonic_ns();
 	}

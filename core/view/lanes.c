@@ -296,14 +296,15 @@ static int as_text(struct lanes *l, const struct runs *r, unsigned proc, struct 
 /* Without from and to the last second. */
 static int read_query(const struct view *v, struct view_query *q, struct lanes *l)
 {
-	uint64_t now = view_now(v, q->proc), parts;
+	uint64_t now = view_now(v, q->proc), to, parts;
 	struct proc_info info;
 	int err = model_proc(v->model, q->proc, &info);
 
 	if (!err)
-		err = view_arg_u64(q, "to", 0, UINT64_MAX, now, &l->to);
+		err = view_arg_u64(q, "to", 0, UINT64_MAX, UINT64_MAX, &to);
 	if (!err)
-		err = view_arg_u64(q, "from", 0, UINT64_MAX, sub_u64(l->to, NS_PER_SEC), &l->from);
+		err = view_arg_u64(q, "from", 0, UINT64_MAX, sub_u64(MIN(to, now), NS_PER_SEC),
+				   &l->from);
 	if (!err)
 		err = view_arg_u64(q, "n", 1, PARTS_MAX, PARTS_FILE, &parts);
 	if (err)
@@ -311,10 +312,10 @@ static int read_query(const struct view *v, struct view_query *q, struct lanes *
 	err = view_not_to_come(q, "from", l->from, now);
 	if (err)
 		return err;
-	if (l->to <= l->from)
+	if (to <= l->from)
 		return view_refuse(q, -EINVAL, "to must be after from");
-	/* An open end is now. */
-	l->to = MAX(MIN(l->to, now), l->from + 1);
+	/* An open end is now, which may be where it begins. */
+	l->to = MAX(MIN(to, now), l->from + 1);
 	l->part_ns = (l->to - l->from) / parts;
 	return 0;
 }
