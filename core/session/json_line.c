@@ -153,18 +153,23 @@ static bool is_digit(const struct scan *s)
 	return s->at < s->end && *s->at >= '0' && *s->at <= '9';
 }
 
+/* -ERANGE, behind it: an integer of more than 64 bits; -EBADMSG: no integer. */
 static int number(struct scan *s, uint64_t *ret)
 {
 	bool negative = take_word(s, "-");
 	const char *begin = s->at, *at = begin;
-	uint64_t value;
+	uint64_t value = 0;
+	int err = scan_u64(&at, s->end, &value);
 
-	if (scan_u64(&at, s->end, &value) || (*begin == '0' && at - begin > 1) ||
-	    (negative && value > 1ull << 63))
+	if (err == -EINVAL)
 		return -EBADMSG;
-	s->at += at - begin;
-	if (s->at < s->end && (*s->at == '.' || (*s->at | 32) == 'e'))
+	while (is_digit(s))
+		s->at++;
+	if ((*begin == '0' && s->at - begin > 1) ||
+	    (s->at < s->end && (*s->at == '.' || (*s->at | 32) == 'e')))
 		return -EBADMSG;
+	if (err || (negative && value > 1ull << 63))
+		return -ERANGE;
 	*ret = negative ? 0 - value : value;
 	return 0;
 }
@@ -300,6 +305,20 @@ static const struct key *find_key(const struct json_text *name)
 	return NULL;
 }
 
+/* Ours are optional: one that no field holds is as if it were not there. */
+static int our_number(struct scan *s, uint64_t *field, struct json_line *ret)
+{
+	int err = number(s, field);
+
+	if (err == -ERANGE) {
+		*field = 0;
+		ret->has_cpu &= field != &ret->cpu;
+		ret->too_large++;
+		err = 0;
+	}
+	return err;
+}
+
 static int value(struct scan *s, const struct key *key, struct json_line *ret)
 {
 	void *field = (char *)ret + key->offset;
@@ -309,7 +328,7 @@ static int value(struct scan *s, const struct key *key, struct json_line *ret)
 	ret->has_cpu |= key->offset == offsetof(struct json_line, cpu);
 	switch (key->kind) {
 	case KIND_NUMBER:
-		return number(s, field);
+		return key->ours ? our_number(s, field, ret) : number(s, field);
 	case KIND_TEXT:
 		return string(s, field);
 	case KIND_BOOL:

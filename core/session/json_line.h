@@ -22,12 +22,13 @@ struct json_line {
 	uint64_t line, pid, nth, lost;
 	uint64_t cpu;
 	bool has_cpu, cgo, merged;
+	unsigned too_large; /* numbers of ours of more than 64 bits: as if they were not there */
 };
 
 /*
  * `text` (len bytes, without the newline) is changed: strings are unescaped in place, and what the
  * result points to lives in it. 0; or -EBADMSG: not a JSON object, or a known key has a value of
- * another kind (numbers: 0 … 2^64 - 1; -1 … -2^63 as their two's complement).
+ * another kind (numbers: 0 … 2^64 - 1; -1 … -2^63 as their two's complement; of ours any integer).
  */
 int json_line_parse(char *text, size_t len, struct json_line *ret);
 

@@ -127,6 +127,7 @@ static void give_lost(struct session_reader *r, const struct json_line *line,
 
 static void check_ranges(struct session_reader *r, struct json_line *line)
 {
+	r->end.out_of_range += line->too_large;
 	line->pid = in_range(r, line->pid, INT32_MAX, 0);
 	line->nth = in_range(r, line->nth, UINT16_MAX, 0);
 	line->line = in_range(r, line->line, UINT32_MAX, 0);

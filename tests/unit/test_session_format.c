@@ -417,11 +417,46 @@ static void test_json_line_bad(void **state)
 		"{\"x\":-}",
 		"{\"x\":1.}",
 		"{\"cgo\":1}",
+		"{\"goroutine\":18446744073709551616}",
+		"{\"attributes\":[18446744073709551616]}",
+		"{\"cpu\":18446744073709551616.0}",
+		"{\"cpu\":18446744073709551616e1}",
+		"{\"cpu\":018446744073709551616}",
+		"{\"cpu\":-}",
 	};
 	struct json_line line;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++)
 		assert_int_equal(parse_line(bad[i], &line), -EBADMSG);
+}
+
+/* What is optional and an integer of any length is as if it were not there. */
+static void test_json_line_too_large(void **state)
+{
+	static const char *const numbers[] = {
+		"18446744073709551616",
+		"-9223372036854775809",
+		"1000000000000000000000000000000000000000000000000000000000000000",
+	};
+	char text[256];
+	struct json_line line;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(numbers); i++) {
+		snprintf(text, sizeof(text), "{\"cpu\":%s,\"pid\":7,\"line\":%s,\"nth\":2}",
+			 numbers[i], numbers[i]);
+		assert_int_equal(parse_line(text, &line), 0);
+		assert_int_equal(line.too_large, 2);
+		assert_false(line.has_cpu);
+		assert_int_equal(line.cpu, 0);
+		assert_int_equal(line.line, 0);
+		assert_int_equal(line.pid, 7);
+		assert_int_equal(line.nth, 2);
+	}
+	/* The last of one key counts. */
+	assert_int_equal(parse_line("{\"cpu\":1,\"cpu\":99999999999999999999}", &line), 0);
+	assert_false(line.has_cpu);
+	assert_int_equal(parse_line("{\"cpu\":99999999999999999999,\"cpu\":1}", &line), 0);
+	assert_true(line.has_cpu && line.cpu == 1);
 }
 
 /* What event_format_json() writes is JSON to jansson, too, and comes back as the same event. */
@@ -476,6 +511,7 @@ int main(void)
 		cmocka_unit_test(test_encoder_size),
 		cmocka_unit_test(test_json_line),
 		cmocka_unit_test(test_json_line_bad),
+		cmocka_unit_test(test_json_line_too_large),
 		cmocka_unit_test(test_json_line_round_trip),
 	};
 

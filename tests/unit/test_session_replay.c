@@ -348,10 +348,16 @@ static void convert_saying(struct fixture *f, const char *session, char said[204
 /* An optional number that cannot be is not there, and that is said, whichever it is. */
 static void test_out_of_range(void **state)
 {
-	static const char *const bad[] = {"\"cpu\":65536",      "\"cpu\":-1",
-					  "\"cpu\":1024",       "\"cpu\":18446744073709551615",
-					  "\"pid\":4294967296", "\"nth\":65536",
-					  "\"line\":4294967296"};
+	static const char *const bad[] = {"\"cpu\":65536",
+					  "\"cpu\":-1",
+					  "\"cpu\":1024",
+					  "\"cpu\":18446744073709551615",
+					  "\"pid\":4294967296",
+					  "\"nth\":65536",
+					  "\"line\":4294967296",
+					  "\"cpu\":18446744073709551616",
+					  "\"line\":-9223372036854775809",
+					  "\"pid\":1000000000000000000000000000000"};
 	char lines[4096] = "", said[2048];
 	struct fixture f;
 	struct player p;
@@ -369,17 +375,17 @@ static void test_out_of_range(void **state)
 		      "\"parent_goroutine\":0,\"attributes\":[0,0,0,0,0]}\n");
 	make_original(&f, "events.jsonl", lines, strlen(lines));
 	convert_saying(&f, f.id, said);
-	assert_non_null(strstr(said, ": 7 numbers of optional keys"));
+	assert_non_null(strstr(said, ": 10 numbers of optional keys"));
 	assert_non_null(strstr(said, ": 1 events are of no type that exists"));
 	assert_null(strstr(said, "is not kept"));
 	player_open(&p, f.dir, f.id, 0);
 	assert_true(replay_wait(p.replay, DEADLINE));
 	model_totals(p.model, -1, &totals);
-	assert_int_equal(totals.events[EVENT_NEWOBJECT], 7);
+	assert_int_equal(totals.events[EVENT_NEWOBJECT], 10);
 	replay_stats(p.replay, &stats);
-	assert_int_equal(stats.end.out_of_range, 7); /* however often they were read */
-	replay_recording(p.replay, &told);           /* stats, health and REST have it from there */
-	assert_int_equal(told.out_of_range, 7);
+	assert_int_equal(stats.end.out_of_range, 10); /* however often they were read */
+	replay_recording(p.replay, &told); /* stats, health and REST have it from there */
+	assert_int_equal(told.out_of_range, 10);
 	assert_int_equal(told.skipped, 1);
 	player_close(&p);
 	fixture_close(&f);
