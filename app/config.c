@@ -216,6 +216,19 @@ static bool on_command_line(const struct reading *r, const char *name)
 	return option_set_source(&r->set, name) == OPTION_COMMAND_LINE;
 }
 
+/* Who says no to a switch asks for nothing: that makes sense wherever it stands. */
+static bool asked_for(const struct reading *r, const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		const void *field = (const char *)r->c + table[i].offset;
+
+		if (!strcmp(table[i].name, name) && table[i].kind == OPTION_FLAG &&
+		    !*(const bool *)field)
+			return false;
+	}
+	return on_command_line(r, name);
+}
+
 static int choose_mode(struct reading *r)
 {
 	struct config *c = r->c;
@@ -300,7 +313,7 @@ static int check_mode(const struct reading *r)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(only); i++) {
-		if (!on_command_line(r, only[i].option) || only[i].modes & 1u << r->c->mode)
+		if (!asked_for(r, only[i].option) || only[i].modes & 1u << r->c->mode)
 			continue;
 		if (strcmp(only[i].option, "speed") == 0)
 			return log_error(-EINVAL, "-speed needs -replay");
@@ -350,7 +363,7 @@ static int check_once(const struct reading *r)
 		return log_error(-EINVAL, "-leaks once mounts nothing: '%s' is too much",
 				 r->rest.words[0]);
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
-		if (on_command_line(r, others[i]))
+		if (asked_for(r, others[i]))
 			return log_error(-EINVAL, "-%s makes no sense with -leaks once", others[i]);
 	return 0;
 }

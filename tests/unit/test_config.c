@@ -103,6 +103,16 @@ static void dashes_values_and_words_mix(void **state)
 	assert_false(c.records);
 	config_free(&c);
 
+	/* Who says no asks for nothing. */
+	expect_ok(&c, storage, sizeof(storage), "-replay x -record=false -mft=false");
+	assert_int_equal(c.mode, MODE_REPLAY);
+	assert_false(c.records);
+	config_free(&c);
+	expect_ok(&c, storage, sizeof(storage), "-sessions -web=false -daemon=false");
+	config_free(&c);
+	expect_ok(&c, storage, sizeof(storage), "-pid 1 -leaks once -record=false");
+	config_free(&c);
+
 	expect_ok(&c, storage, sizeof(storage), "-pid 1 -batch-size 1048576 -s");
 	assert_int_equal(c.batch_size, 1 << 20);
 	assert_false(c.records);
