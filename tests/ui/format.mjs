@@ -3,7 +3,8 @@
 import { load } from './module.mjs';
 
 const { heights } = await load('./timeline/heights');
-const { cpuList, duration, moment, rulerStep, rulerTime } = await load('./format');
+const { cpuList, duration, goidText, length, moment, rulerStep, rulerTime } = await load('./format');
+const { lengthOf } = await load('./types');
 let failed = 0;
 const check = (ok, text) => { if (!ok && ++failed < 20) console.log(text); };
 const say = (got, wanted) => check(got === wanted, `got ${got}, wanted ${wanted}`);
@@ -24,6 +25,11 @@ for (let scale = 1; scale < 2e11; scale *= 1.37) // ns a pixel
 			seen.add(label);
 		}
 	}
+// A recording of which nothing could be read is not shorter than nothing; numbers that are not told apart are no other's.
+say(lengthOf({ first_ns: 85039725e6, now_ns: 0 }), 0);
+say(lengthOf({ first_ns: 2e9, now_ns: 3e9 }), 1e9);
+say([length(0), length(-85039725e6), length(1.5e9)].join(), 'nothing,nothing,1.5 s');
+say([7, 2 ** 53 - 1, 2 ** 53, 2 ** 63].map(goidText).join(), '7,9007199254740991,≥2^53,≥2^53');
 say(rulerTime(200e9, 20e9), '3m20s');
 say(rulerTime(119.9999999e9, 1e9), '2m00s');
 say(rulerTime(-1.5e9, 1e8), '-1.5s');

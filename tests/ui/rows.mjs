@@ -99,3 +99,15 @@ for (const [i, e] of list.entries.entries()) for (const r of e.lane?.rows ?? [e.
 const living = buildList(lanes, { ...query, settings: { ...UI_DEFAULTS, exited: 'none' }, pins: new Set() }, 1e11);
 assert.deepEqual(living.entries.map((e) => e.row.goid), [1, 2]);
 assert.equal(living.index(lanes.rows.get(3)), -1);
+
+// Goroutines whose numbers JavaScript cannot tell apart are asked for with nobody's number; the others in sight are.
+{
+	const { goidList } = await load('./api'), { TileCache } = await load('./tiles');
+	assert.equal(goidList([3, 2 ** 53, 1, 2, 2 ** 63, 2 ** 64, 2 ** 53 - 1]), '1-3,9007199254740991');
+	const paths = [], before = globalThis.fetch;
+	globalThis.fetch = async (path) => { paths.push(path); return new Response(new ArrayBuffer(0)); };
+	const cache = new TileCache('live', 0, () => '');
+	cache.request([{ level: 5, index: 1, ids: [7, 2 ** 53, 9, 2 ** 64] }, { level: 5, index: 2, ids: [2 ** 63] }]);
+	globalThis.fetch = before;
+	assert.deepEqual(paths.map((p) => /tiles\/5\/(\d+)\?goids=([\d,-]+)/.exec(p)?.slice(1).join()), ['1,7,9']);
+}

@@ -64,6 +64,8 @@ export function at(source: string, rest: string, proc = chosen): string {
 // JavaScript's numbers tell integers up to 2^53 apart: of a larger one another goroutine would be asked for.
 export const TOO_LARGE = 'the number is above 2^53, larger than this page can tell apart';
 
+export const tellable = (goid: number) => Number.isSafeInteger(goid);
+
 export const int = (n: number) => BigInt(Math.max(0, Math.round(n))).toString();
 
 export const getInfo = () => getJson<Info>('/api/info');
@@ -94,9 +96,9 @@ export async function getEdges(source: string, goids: number[], from: number,
 	return got.edges.map((e) => ({ time: e[EDGE.time], from: e[EDGE.from], to: e[EDGE.to], kind: e[EDGE.kind] as Edge['kind'] }));
 }
 
-// 1,2,3,7 -> "1-3,7": short enough for an address.
+// 1,2,3,7 -> "1-3,7": short enough for an address. Those that cannot be told apart are not in it.
 export function goidList(goids: number[]): string {
-	const sorted = [...goids].sort((a, b) => a - b);
+	const sorted = goids.filter(tellable).sort((a, b) => a - b);
 	const parts: string[] = [];
 	for (let i = 0; i < sorted.length;) {
 		let k = i;

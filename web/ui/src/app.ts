@@ -9,7 +9,7 @@ import { buildList, GROUPS, RowTable, SORTS, type List } from './rows';
 import { Value } from './store';
 import { TileCache } from './tiles';
 import { dayOf, dayTime, type Day } from './walltime';
-import { processOf, settingsOf, UI_DEFAULTS, type Config, type Info, type Row, type Status, type Tick, type UiSettings } from './types';
+import { lengthOf, processOf, settingsOf, UI_DEFAULTS, type Config, type Info, type Row, type Status, type Tick, type UiSettings } from './types';
 
 // What a source is called: a session by its id.
 export const SOURCE = /^(live|[0-9a-f-]{36})$/;
@@ -146,6 +146,7 @@ class App {
 		pins: new Set(), hidden: new Set(), opened: new Set() });
 	list = new Value<List>(EMPTY_LIST);
 	selected = new Value<number | null>(null);
+	opener: HTMLElement | null = null; // whose key opened the panel that is to have the focus, and gives it back
 	range = new Value<Range | null>(null);
 	why = new Value<Why | null>(null);
 	crowd = new Value<Crowd | null>(null);
@@ -156,6 +157,7 @@ class App {
 	error = new Value('');
 	dialog = new Value<'' | 'settings' | 'help' | 'goto' | 'mark' | 'whole'>('');
 	scale = new Value(8e6); // of the timeline as last drawn, ns a pixel
+	labels = new Value(UI_DEFAULTS.labels); // width of its label column as last drawn, px
 	theme = new Value(0); // counts changes of what colours look like
 	memoryBy = new Value<MemoryBy>('goroutine');
 	flame = new Value<FlameChoice>({ by: 'stack', weight: 'goroutines', search: '', path: [], goid: null });
@@ -253,16 +255,16 @@ class App {
 		if (this.paused.get()) return this.frozenNow;
 		if (this.playhead.get() !== null) return this.playhead.get()!;
 		const tick = this.tick.get();
-		if (s.id !== 'live' || this.over || !tick) return s.now_ns - s.first_ns;
+		if (s.id !== 'live' || this.over || !tick) return lengthOf(s);
 		// A replay is where its last event is.
 		const moving = s.live && !tick.ended && this.connection.get() === 'connected';
-		return tick.now - s.first_ns + (moving ? (performance.now() - this.tickAt) * 1e6 : 0);
+		return lengthOf({ first_ns: s.first_ns, now_ns: tick.now }) + (moving ? (performance.now() - this.tickAt) * 1e6 : 0);
 	}
 
 	// The end of what there is, whatever the replay's position.
 	end(): number {
 		const s = this.status.get();
-		return s && s.id !== 'live' ? s.now_ns - s.first_ns : this.now();
+		return s && s.id !== 'live' ? lengthOf(s) : this.now();
 	}
 
 	wallTime(t: number): number {
@@ -412,7 +414,7 @@ class App {
 			return `by=${group}&key=${encodeURIComponent(name.startsWith('(') && name.endsWith(' unknown)') ? '' : name)}` +
 				`&filter=${encodeURIComponent(filter)}`;
 		for (const e of this.list.get().entries)
-			if (e.group?.key === name) return `goids=${goidList(e.group.rows.slice(0, 1000).map((r) => r.goid))}`;
+			if (e.group?.key === name) return `goids=${goidList(e.group.rows.slice(0, 1000).map((r) => r.goid)) || '0'}`;
 		return 'goids=0';
 	}
 

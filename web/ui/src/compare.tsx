@@ -7,7 +7,7 @@ import { csvOf, difference, figure, ratio, type Unit } from './figures';
 import { clock, exact } from './format';
 import { copyText } from './clipboard';
 import { useValue } from './store';
-import { sum, type Session, type Status } from './types';
+import { lengthOf, sum, type Session, type Status } from './types';
 
 interface Counts { goroutines: number; live: number; alloc_bytes: number; events: number; state_ns: Record<string, number> }
 interface Summary extends Counts {
@@ -52,7 +52,7 @@ async function loadSide(name: string, stopped: () => boolean): Promise<Side | nu
 	const status = await untilReady(source, proc, stopped);
 	if (!status) return null;
 	const [summary, types] = await Promise.all([getJson<Summary>(at(source, 'summary', proc)), getJson<TypeRow[]>(at(source, 'types', proc))]);
-	return { status, summary, types, seconds: Math.max(1e-9, (status.now_ns - status.first_ns) / 1e9) };
+	return { status, summary, types, seconds: Math.max(1e-9, lengthOf(status) / 1e9) };
 }
 
 function useSide(name: string): { side: Side | null; problem: string } {

@@ -28,6 +28,12 @@ export function duration(ns: number): string {
 	return `${digits(ns)} ns`;
 }
 
+// Of a source: none is less than nothing.
+export const length = (ns: number) => (ns > 0 ? duration(ns) : 'nothing');
+
+// A goroutine's number. What JavaScript's numbers cannot tell from its neighbours (2^53 and above) is named as no other one.
+export const goidText = (goid: number) => (Number.isSafeInteger(goid) ? String(goid) : '≥2^53');
+
 export function bytes(n: number): string {
 	if (n < 1000) return `${Math.round(n)} B`;
 	for (const [size, unit] of [[1e12, 'TB'], [1e9, 'GB'], [1e6, 'MB'], [1e3, 'kB']] as const)

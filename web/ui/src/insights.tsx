@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // What is wrong now, by the server's view `problems`: the worst in one line that is always there, all of
 // them on demand, each with a click to what it is about. It lies over the rows and moves none.
-import { useState } from 'preact/hooks';
+import { useEffect } from 'preact/hooks';
 import { app } from './app';
 import { at, getJson } from './api';
 import { word } from './filter';
 import { goToRow } from './goto';
 import { usePolled } from './poll';
-import { firstOf, lastProblems, type Problem } from './problems';
+import { firstOf, lastProblems, listOpen, type Problem } from './problems';
 import { useValue } from './store';
 
 interface Answer { watched_ns: number; problems: Problem[]; looked_for: { kind: string; threshold: string; seen: boolean; why_not: string }[] }
@@ -22,7 +22,12 @@ function show(p: Problem): void {
 	const first = p.see[0] ?? '', goid = firstOf(p) || p.goids[0];
 	const place = PLACES.find(([is]) => is.test(first))?.[1] ?? (goid ? 'timeline' : VIEW_OF[p.kind]) ?? 'timeline';
 	if (place === 'memory' && app.source.get() === 'live') app.memoryBy.set('call site');
+	const line = document.querySelector<HTMLElement>('.insights-line');
 	app.view.set(place);
+	// The button that was pressed goes with its list: whoever goes by keys goes on where it led to.
+	if (place !== 'timeline') document.querySelector<HTMLElement>(`[role=tab][data-view=${place}]`)?.focus();
+	else if (goid && app.selected.get() !== goid) app.opener = line;
+	else (goid ? document.querySelector<HTMLElement>('.panel h2') : line)?.focus();
 	if (place !== 'timeline' || !goid) return;
 	// Those that began there, where there are more; a function in which they wait is none of a row's.
 	const rows = p.goids.map((g) => app.table?.rows.get(g));
@@ -32,7 +37,8 @@ function show(p: Problem): void {
 
 export function Insights() {
 	const source = useValue(app.source);
-	const [open, setOpen] = useState(false);
+	const open = useValue(listOpen), setOpen = (is: boolean) => listOpen.set(is);
+	useEffect(() => () => listOpen.set(false), []); // another view has none
 	const { value } = usePolled(async () => {
 		const proc = app.proc.get(), got = await getJson<Answer>(at(source, 'problems'));
 		lastProblems.set({ source, proc, at: performance.now(), list: got.problems });
@@ -48,7 +54,7 @@ export function Insights() {
 					<><i class="sev" />No problem found <span class="muted">of {value.looked_for.filter((l) => l.seen).length} kinds that were looked for</span></>}
 				<span class="muted"> {open ? '▴' : '▾'}</span></button>
 			{open && value ? <div class="insights-list">
-				<ul>{list.map((p) => <li key={`${p.kind}/${p.text}`}><button onClick={() => { setOpen(false); show(p); }}>
+				<ul>{list.map((p) => <li key={`${p.kind}/${p.text}`}><button onClick={() => { show(p); setOpen(false); }}>
 					<i class={`sev ${p.severity}`} /><span><b>{p.severity} {p.kind}</b>: {p.text}</span></button></li>)}</ul>
 				<details><summary>What was looked for</summary><ul class="looked">{value.looked_for.map((l) => <li class={l.seen ? '' : 'muted'}>{l.kind}: {l.seen ? l.threshold : `not looked for: ${l.why_not}`}</li>)}</ul></details>
 			</div> : null}

@@ -13,8 +13,10 @@ import { Insights } from './insights';
 import { Leaks } from './leaks';
 import { MemoryView } from './memory';
 import { Overview } from './overview';
+import { goidText } from './format';
 import { goTo } from './goto';
 import { Panel } from './panel';
+import { closeList, listOpen } from './problems';
 import { keepLink, readLink } from './permalink';
 import { togglePlay } from './replay';
 import { Sessions } from './sessions';
@@ -49,10 +51,10 @@ function onKey(e: KeyboardEvent): void {
 	} else if ('phu'.includes(key) && goid === null) say('No goroutine is chosen');
 	else if (key === 'p') {
 		app.toggle('pins', goid!);
-		say(`Goroutine ${goid} is ${app.browse.get().pins.has(goid!) ? '' : 'no longer '}pinned`);
+		say(`Goroutine ${goidText(goid!)} is ${app.browse.get().pins.has(goid!) ? '' : 'no longer '}pinned`);
 	} else if (key === 'h') {
 		app.toggle('hidden', goid!);
-		say(`Goroutine ${goid} is ${app.browse.get().hidden.has(goid!) ? 'hidden' : 'shown'}`);
+		say(`Goroutine ${goidText(goid!)} is ${app.browse.get().hidden.has(goid!) ? 'hidden' : 'shown'}`);
 	} else if (key === 'r' || key === 'b') askWhy(key === 'r' ? 'ran' : 'blame', goid);
 	else if (key === 'u') goToWaker(goid!);
 	else if (key === 'c') {
@@ -94,6 +96,7 @@ function goToWaker(goid: number): void {
 
 function escape(): void {
 	if (app.error.get()) app.error.set('');
+	else if (listOpen.get()) closeList();
 	else if (app.range.get()) app.range.set(null);
 	else if (app.selected.get() !== null) app.selected.set(null);
 	else if (app.browse.get().filter) app.browse.update({ filter: '' });

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Everything about one goroutine, beside the timeline. Each part names its file in the mount.
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { ComponentChildren } from 'preact';
 import { app } from './app';
-import { at, getJson, getText, int, TOO_LARGE } from './api';
+import { at, getJson, getText, int, tellable, TOO_LARGE } from './api';
 import { swatch } from './colors';
-import { bytes, clock, count, duration, exact, moment } from './format';
+import { bytes, clock, count, duration, exact, goidText, moment } from './format';
 import { copyText } from './clipboard';
 import { OF_LATE_NS, Slow, STAYS_SHOWN } from './slow';
 import { useValue } from './store';
@@ -101,8 +101,26 @@ function withLastWaits(got: Data, before: Data | null): Data {
 	return !told(got) && told(before) && (waits || got.waits || performance.now() - before!.waitsAt < KEPT_MS) ? { ...got, waits: before!.waits, waitsAt: before!.waitsAt } : got;
 }
 
+// Who was led here by keys from what is gone stands at the heading; who leaves from within goes back to where that was, or to the rows.
+function useFocus(goid: number | null) {
+	const head = useRef<HTMLHeadingElement>(null), left = useRef(false), led = useRef<HTMLElement | null>(null);
+	if (goid === null && head.current?.closest('.panel')?.contains(document.activeElement)) left.current = true; // before it goes
+	useLayoutEffect(() => {
+		if (goid !== null && app.opener) {
+			led.current = app.opener;
+			app.opener = null;
+			head.current?.focus();
+		}
+		if (goid !== null || !left.current) return;
+		left.current = false;
+		(led.current?.isConnected ? led.current : current?.canvas ?? document.querySelector<HTMLElement>('[role=tab][aria-selected=true]'))?.focus();
+		led.current = null;
+	});
+	return head;
+}
+
 export function Panel() {
-	const goid = useValue(app.selected);
+	const goid = useValue(app.selected), head = useFocus(goid);
 	const source = useValue(app.source);
 	const proc = useValue(app.proc);
 	// From an address it is chosen before it is known what time means.
@@ -114,7 +132,7 @@ export function Panel() {
 		setData(null);
 		setMissing('');
 		if (goid === null || known < 0) return;
-		if (!Number.isSafeInteger(goid)) return setMissing(TOO_LARGE);
+		if (!tellable(goid)) return setMissing(TOO_LARGE);
 		let stopped = false, timer = 0;
 		const again = async () => {
 			try {
@@ -142,9 +160,9 @@ export function Panel() {
 	const paused = app.paused.get();
 	const row = app.table?.rows.get(goid);
 	return (
-		<aside class="panel" aria-label={`Goroutine ${goid}`}>
+		<aside class="panel" aria-label={`Goroutine ${goidText(goid)}`}>
 			<div class="panel-head">
-				<h2>Goroutine {goid}</h2>
+				<h2 ref={head} tabIndex={-1}>Goroutine {goidText(goid)}</h2>
 				<span class="grow" />
 				<button aria-pressed={app.browse.get().pins.has(goid)} onClick={() => app.toggle('pins', goid)} title="Keep its row at the top (P)">Pin</button>
 				<button onClick={() => { app.toggle('hidden', goid); app.selected.set(null); }} title="Leave its row out (H)">Hide</button>

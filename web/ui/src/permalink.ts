@@ -2,7 +2,7 @@
 // The address says what is on screen: source, view, time, filter, selection. Sent to somebody with
 // access to the same server (and, for live ones, soon enough), it shows the same.
 import { app, FLAME_BYS, MARKS_MAX, NOTE_MAX, RANGE_BYS, SOURCE, VIEWS, type FlameChoice, type Kept, type Mark, type Range, type ViewName } from './app';
-import { TOO_LARGE } from './api';
+import { tellable, TOO_LARGE } from './api';
 import { GROUPS, SORTS } from './rows';
 import { current } from './timeline/scene';
 
@@ -84,9 +84,8 @@ function linkText(still = false): string {
 	if (b.sort !== 'id') q.set('sort', b.sort);
 	if (b.descending) q.set('desc', '1');
 	if (b.group !== 'none') q.set('group', b.group);
-	if (b.pins.size) q.set('pins', [...b.pins].join());
-	if (b.hidden.size) q.set('hidden', [...b.hidden].join());
-	if (app.selected.get() !== null) q.set('g', String(app.selected.get()));
+	for (const name of ['pins', 'hidden'] as const) if ([...b[name]].some(tellable)) q.set(name, [...b[name]].filter(tellable).join());
+	if (app.selected.get() !== null && tellable(app.selected.get()!)) q.set('g', String(app.selected.get()));
 	if (range) q.set('range', `${Math.round(range.from)}-${Math.round(range.to)}`);
 	const r = app.ranged.get();
 	if (range && r.by !== 'state') q.set('rby', r.by);
@@ -120,9 +119,17 @@ export function viewOf(range: Range): string {
 // The address of what is on screen, for somebody else.
 export const linkNow = () => `${location.origin}${location.pathname}#${linkText(true)}`;
 
+// An address that is put into the page's own tab is followed as one that a new tab opens: from the beginning. What is written here
+// is no such change: replaceState tells nobody.
 export function keepLink(): void {
+	let leaving = false;
+	addEventListener('hashchange', (e) => {
+		leaving = true;
+		history.replaceState(null, '', e.newURL); // ours may have been written over it meanwhile
+		location.reload();
+	});
 	setInterval(() => {
-		if (!app.usable) return;
+		if (!app.usable || leaving) return;
 		const text = linkText();
 		if (text !== location.hash.slice(1)) history.replaceState(null, '', text ? `#${text}` : location.pathname);
 	}, 500);

@@ -10,6 +10,15 @@ export interface Problem { kind: string; severity: 'notice' | 'warning' | 'criti
 
 export const lastProblems = new Value<{ source: string; proc: number; at: number; list: Problem[] } | null>(null); // at: as performance.now() has it
 
+export const listOpen = new Value(false);
+
+// The key that closes it leaves who was in it at its line.
+export function closeList(): void {
+	const inside = document.activeElement?.closest('.insights');
+	listOpen.set(false);
+	if (inside) inside.querySelector<HTMLElement>('.insights-line')?.focus();
+}
+
 // The goroutine that is to be looked at first.
 export const firstOf = (p: Problem) => Number(/^goroutines\/(\d+)\//.exec(p.see[0] ?? '')?.[1] ?? 0);
 

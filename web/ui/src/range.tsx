@@ -4,7 +4,7 @@ import { STAY, WAITING, type Stay } from 'contract';
 import { swatch } from './colors';
 import { useEffect, useState } from 'preact/hooks';
 import { app, RANGE_BYS, type Range } from './app';
-import { at, getJson, getText, int } from './api';
+import { at, getJson, getText, int, tellable } from './api';
 import { copyText } from './clipboard';
 import { completions, parseFilter } from './filter';
 import { bytes, count, duration, exact, moment } from './format';
@@ -57,7 +57,7 @@ export function RangeBar() {
 	const [bar, setBar] = useState<Bar | null>(null);
 	const [copied, setCopied] = useState(false);
 	const [problem, setProblem] = useState('');
-	const goid = only && selected !== null ? selected : null;
+	const goid = only && selected !== null && tellable(selected) ? selected : null;
 	const ranged = useValue(app.ranged);
 	let bad = '';
 	try {
@@ -113,7 +113,7 @@ export function RangeBar() {
 					`${count(sum(stats.events))} events, ${bytes(stats.alloc_bytes)} allocated` : problem ? <b class="bad" role="alert">{problem}</b> : '…'}
 					{stats && stats.since_ns - app.origin > range.from ? <b class="warn"> · events before {moment(stats.since_ns - app.origin)} are no longer kept</b> : null}
 					{stats?.exited_missing ? <b class="warn"> · {exact(stats.exited_dropped)} exited goroutines are no longer kept, and not in it</b> : null}</span>
-				{selected !== null ? <label class="check"><input type="checkbox" checked={only}
+				{selected !== null && tellable(selected) ? <label class="check"><input type="checkbox" checked={only}
 					onChange={(e) => setOnly(e.currentTarget.checked)} />only goroutine {selected}</label> : null}
 				<span class="grow" />
 				<button onClick={() => void copy().catch((e) => app.fail(e))}>{copied ? 'Copied' : 'Copy CSV'}</button>

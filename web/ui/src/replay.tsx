@@ -35,7 +35,7 @@ export function ReplayBar() {
 	if (!status || status.state !== 'ready' || status.id === 'live') return null;
 	return (
 		<div class="bottom-bar replay">
-			<button onClick={() => {
+			<button disabled={!end} onClick={() => {
 				if (playing) return app.speed.set(0);
 				if (playhead === null) app.playhead.set(0);
 				app.follow.set(true);
@@ -48,7 +48,7 @@ export function ReplayBar() {
 					app.playhead.set(t >= end * 0.9999 ? null : t);
 					app.rebuild();
 				}} />
-			<span class="mono">{rulerTime(playhead ?? end, 1e6)} of {rulerTime(end, 1e6)}</span>
+			<span class="mono">{end ? `${rulerTime(playhead ?? end, 1e6)} of ${rulerTime(end, 1e6)}` : 'nothing'}</span>
 			{playhead === null ? null : <span class="muted as-of" title="The rows are as they were at this time. Filters, sorting, the goroutine's panel and the other views are of the whole session.">other views: whole session</span>}
 			<select aria-label="Speed" value={String(playing ? speed : lastSpeed)} onChange={(e) => {
 				lastSpeed = Number(e.currentTarget.value);
@@ -63,6 +63,7 @@ let lastSpeed = 1;
 export function togglePlay(): void {
 	if (app.source.get() === 'live') return app.setPaused(!app.paused.get());
 	if (app.speed.get()) return app.speed.set(0);
+	if (!app.end()) return;
 	if (app.playhead.get() === null) app.playhead.set(0);
 	app.follow.set(true);
 	app.speed.set(lastSpeed);

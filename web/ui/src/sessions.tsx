@@ -4,7 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { app } from './app';
 import { getSessions } from './api';
 import { Downloads } from './downloads';
-import { bytes, clock, duration, exact } from './format';
+import { bytes, clock, exact, length } from './format';
 import { useValue } from './store';
 import type { Session } from './types';
 
@@ -36,7 +36,7 @@ export function Sessions() {
 						const start = Date.parse(s.start_time), end = s.end_time ? Date.parse(s.end_time) : 0;
 						return <tr class={source === s.id ? 'on' : ''}>
 							<td><button onClick={() => open(s.id)}>{source === s.id ? 'Opened' : 'Open'}</button></td>
-							<td>{clock(start)}</td><td class="num">{end ? duration((end - start) * 1e6) : ''}</td>
+							<td>{clock(start)}</td><td class="num">{end ? length((end - start) * 1e6) : ''}</td>
 							<td class="mono clip" title={s.binary_path}>{s.binary_path.split('/').pop()}</td><td class="num">{s.pid}</td>
 							<td class="num">{s.event_count ? exact(s.event_count) : ''}</td><td class="num">{s.lost ? exact(s.lost) : ''}</td><td class="num">{bytes(s.bytes)}</td>
 							<td title={s.stopped}>{s.recording ? 'recording' : s.state}</td><td class="mono small">{s.id.slice(0, 8)}</td>

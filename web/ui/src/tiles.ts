@@ -2,7 +2,7 @@
 // Tiles of the server's time pyramid (docs/api.md), kept as typed arrays, least recently used first
 // out. A tile that was still growing when it came is fetched again while it is looked at.
 import { TILE_CELL, TILE_COARSER, TILE_GONE, TILE_HEADER, TILE_KNOWN, TILE_MAGIC, TILE_ROW, TILE_SHIFT } from 'contract';
-import { at, getBinary, goidList, int } from './api';
+import { at, getBinary, goidList, int, tellable } from './api';
 
 const CELL_BYTES = TILE_CELL.size;
 const CACHE_BYTES = 48e6;
@@ -116,7 +116,7 @@ export class TileCache {
 	// Asks for what is wanted, in that order, as far as requests may be under way.
 	request(wanted: Wanted[]): void {
 		for (const w of wanted) {
-			const goids = w.ids.filter((id) => typeof id === 'number') as number[];
+			const goids = w.ids.filter((id) => typeof id === 'number' && tellable(id)) as number[];
 			if (goids.length) this.start(`${w.level}/${w.index}`, w, goids);
 			for (const id of w.ids) if (typeof id === 'string') this.start(TileCache.key(w.level, w.index, id), w, [id]);
 		}

@@ -4,14 +4,14 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { app, VIEWS } from './app';
 import { swatch } from './colors';
 import { Downloads } from './downloads';
-import { count, duration } from './format';
+import { count, duration, length } from './format';
 import { copyText } from './clipboard';
 import { linkNow } from './permalink';
 import { completions } from './filter';
 import { ProcessName } from './process';
 import { GROUPS, SORTS } from './rows';
 import { useValue } from './store';
-import { processOf, sum, type Status } from './types';
+import { cutOff, processOf, sum, type Status } from './types';
 import { RUNNABLE, RUNNING, STATES, SYSCALL, WAITING, WAIT_KINDS } from 'contract';
 import { current } from './timeline/scene';
 import { stateHeight } from './timeline/strip';
@@ -28,7 +28,7 @@ export function Header() {
 			<div class="brand" title="xgotopfs">xgotop<span>fs</span></div>
 			<nav role="tablist" aria-label="Views">
 				{VIEWS.map(([id, label]) => ((id !== 'sessions' && id !== 'compare') || app.info.get()?.sessions) && (
-					<button role="tab" aria-selected={view === id} class={view === id ? 'on' : ''}
+					<button role="tab" data-view={id} aria-selected={view === id} class={view === id ? 'on' : ''}
 						onClick={() => app.view.set(id)}>{label}</button>))}
 			</nav>
 			<div class="target" title={proc ? `${proc.binary_path}\npid ${proc.pid}, ${proc.go_version}` : ''}>
@@ -85,12 +85,12 @@ function Wholeness({ sign, title, label, text }: { sign: string; title: string; 
 function SessionMetrics({ status }: { status: Status | null }) {
 	if (!status?.events || !status.first_ns) return <div class="metrics" />;
 	const events = sum(status.events), lost = status.lost_events, s = app.end() / 1e9;
-	const torn = !!status.losses?.some((l) => l.way === 'unread' || l.way === 'torn');
+	const torn = cutOff(status).length > 0;
 	return (
 		<div class="metrics">
 			<span title="Events of the session"><i>EVENTS</i> {count(events)}</span>
 			<span title="Events a second, on average"><i>RATE</i> {s > 0 ? count(events / s) : 0}/s</span>
-			<span title="From its first to its last moment"><i>LENGTH</i> {duration(app.end())}</span>
+			<span title="From its first to its last moment"><i>LENGTH</i> {length(app.end())}</span>
 			<Wholeness sign={lost || torn ? 'bad' : ''} title={torn ? 'The session could not be read to its end' : 'Events lost while it was recorded'} label="LOST" text={torn ? `${count(lost)}, torn` : count(lost)} />
 		</div>
 	);

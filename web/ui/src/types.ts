@@ -94,6 +94,12 @@ export interface Status {
 	pyramid: { base: number; since_ns: number[]; bytes: number; cells: number; missed: number };
 }
 
+// From its first moment to its last, ns. Of a recording of which no event could be read there is no last one.
+export const lengthOf = (s: { first_ns: number; now_ns: number }) => Math.max(0, s.now_ns - s.first_ns);
+
+// What a recorded session does not have, because it could not be read to its end.
+export const cutOff = (s: Status | null | undefined) => (s?.losses ?? []).filter((l) => l.way === 'torn' || l.way === 'unread');
+
 export interface Info {
 	mount_point: string;
 	sessions: boolean;

@@ -8,7 +8,7 @@ import { Dialog } from './dialog';
 import { duration, exact } from './format';
 import { usePolled } from './poll';
 import { useValue } from './store';
-import { sum } from './types';
+import { cutOff, sum } from './types';
 
 interface Health { probes_level?: string; probes_in?: boolean; probes_off_ns?: number; probes_attached?: number; warning?: string[]; limit?: string[]; not_covered?: string }
 interface Audit { audit: string; state: string; meaning: string[]; difference: string[] }
@@ -32,7 +32,7 @@ export function Whole() {
 	if (!status?.events || !app.usable) return <Dialog title="Is the picture whole?">{warnings.length ? <ul class="bad">{warnings.map((text) => <li>{text}</li>)}</ul> : <p class="muted">Nothing is known yet.</p>}</Dialog>;
 	const events = sum(status.events), lost = status.lost_events, losses = status.losses ?? [], { health, audit } = value ?? { health: null, audit: null };
 	const off = health?.probes_in === false, missing = losses.filter((l) => l.of === 'data' || l.of === 'sample');
-	const cut = losses.some((l) => l.way === 'torn' || l.way === 'unread');
+	const cut = cutOff(status).length > 0, good = cut ? 'so' : 'good'; // of what was not read nothing is known to be well
 	const faults = [cut ? 'the recorded session could not be read to its end' : '', lost ? `${exact(lost)} events were lost` : '', status.in_doubt ? 'states are in doubt' : '', audit && /differs|blind|behind/.test(audit.state) ? `the audit says: ${audit.audit}` : '',
 		off ? 'probes are off' : '', missing.length && !lost && !cut ? 'something was lost or left out' : ''].filter(Boolean);
 	return (
@@ -42,14 +42,14 @@ export function Whole() {
 				<Line sign={lost || cut ? 'bad' : 'good'} what="Events">{lost ? `${exact(lost)} lost, beside ${exact(events)} that were told` : cut ? `${exact(events)} could be read` : `${exact(events)} told, none lost`}
 					{missing.length ? <ul>{missing.map((l) => <li>{exact(l.count)} {l.unit} {l.what}{l.helps ? <span class="muted"> · {l.helps}</span> : null}</li>)}</ul> : null}</Line>
 				{status.in_doubt ? <Line sign="bad" what="States">in doubt until memory is read: state changes were lost</Line> : null}
-				<Line sign={!audit ? 'so' : audit.state === 'agrees' || audit.state === 'finished' ? 'good' : /differs|blind|behind/.test(audit.state) ? 'bad' : 'so'} what="Events against memory">
-					{audit ? audit.audit : value ? 'cannot be told' : '…'}
+				<Line sign={!audit ? 'so' : audit.state === 'agrees' || audit.state === 'finished' ? good : /differs|blind|behind/.test(audit.state) ? 'bad' : 'so'} what="Events against memory">
+					{audit ? `${cut ? 'while it was recorded: ' : ''}${audit.audit}` : value ? 'cannot be told' : '…'}
 					{audit?.difference?.length ? <ul>{audit.difference.map((d) => <li class="mono">{d}</li>)}</ul> : null}
 					{audit?.state === 'differs' ? <ul>{audit.meaning?.map((m) => <li class="muted">{m}</li>)}</ul> : null}</Line>
-				{health?.probes_level ? <Line sign={off ? 'bad' : health.probes_off_ns ? 'so' : 'good'} what="Probes">{health.probes_level}, {off ? 'off now' : `${exact(health.probes_attached ?? 0)} attached`}{health.probes_off_ns ? `, off for ${duration(health.probes_off_ns)} in all` : ''}</Line> : null}
+				{health?.probes_level ? <Line sign={off ? 'bad' : health.probes_off_ns ? 'so' : good} what="Probes">{health.probes_level}, {off ? 'off now' : `${exact(health.probes_attached ?? 0)} attached`}{health.probes_off_ns ? `, off for ${duration(health.probes_off_ns)} in all` : ''}</Line> : null}
 				{health?.warning?.length ? <Line sign="bad" what="In doubt"><ul>{health.warning.map((text) => <li>{text}</li>)}</ul></Line> : null}
 				{health?.limit?.length ? <Line sign="so" what="Limits"><ul>{health.limit.map((text) => <li>{text}</li>)}</ul></Line> : null}
-				<Line sign={status.trimmed || status.exited_dropped ? 'so' : 'good'} what="Kept">{status.trimmed ? `all but the oldest ${exact(status.trimmed)} of ${exact(status.trimmed_of)} events${status.processes.length > 1 ? ' of all processes' : ''}, of which states remain, not as fine` : 'every event'}
+				<Line sign={status.trimmed || status.exited_dropped ? 'so' : good} what="Kept">{status.trimmed ? `all but the oldest ${exact(status.trimmed)} of ${exact(status.trimmed_of)} events${status.processes.length > 1 ? ' of all processes' : ''}, of which states remain, not as fine` : !cut ? 'every event' : events ? 'every event that could be read' : 'nothing'}
 					{status.exited_dropped ? `; ${exact(status.exited_dropped)} goroutines that exited are no longer told` : ''}</Line>
 				{health?.not_covered && health.not_covered !== 'nothing' ? <Line sign="so" what="Told by no event"><ul>{health.not_covered.split('; ').map((text) => <li>{text}</li>)}</ul></Line> : null}
 			</tbody></table>

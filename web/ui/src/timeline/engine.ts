@@ -3,7 +3,7 @@
 // frame missed. paint.ts has the drawing of single things, input.ts what the user does.
 import { FOUND, LEVEL_BASE, LEVEL_MAX, NONE, RUNNABLE, RUNNING, SERIES_LEVEL_MIN, SYSCALL, TILE_BUCKETS, TILE_SHIFT, UNKNOWN, WAITING, type Stay } from 'contract';
 import { app } from '../app';
-import { at as url, getEdges, getJson, getSeries, goidList, int } from '../api';
+import { at as url, getEdges, getJson, getSeries, goidList, int, tellable } from '../api';
 import { palette, type Palette } from '../colors';
 import { Latest } from '../latest';
 import { firstAt, type Lane } from '../lanes';
@@ -13,7 +13,7 @@ import { cellEnd, lookUp, TileCache, type RowTile, type Wanted } from '../tiles'
 import { sum, type Edge, type Row, type Series } from '../types';
 import { Frames } from './frames';
 import { Labels } from './labels';
-import { drawChosen, drawEdges, drawGrid, drawLoss, drawMarks, drawRange, drawRuler, drawSpanTexts, drawTrimmed, SPAN_TEXT_PX } from './paint';
+import { drawChosen, drawEdges, drawGrid, drawLoss, drawMarks, drawRange, drawRuler, drawSpanTexts, drawTrimmed, drawUntold, SPAN_TEXT_PX } from './paint';
 import { RULER, type Box, type Hit, type Scene, type Shown } from './scene';
 import { stateHeight } from './strip';
 import { Textures } from './texture';
@@ -290,6 +290,7 @@ export class Timeline implements Scene, Shown {
 		const moving = this.view.animate();
 		this.pace.run(() => this.paint());
 		app.scale.set(this.view.scale);
+		app.labels.set(this.labels);
 		this.onPaint();
 		if (this.hover) this.onHover();
 		if (moving) this.loop.soon();
@@ -332,6 +333,7 @@ export class Timeline implements Scene, Shown {
 		this.needStays(first, last);
 		this.said.length = 0;
 		drawSpanTexts(ctx, this, first, last);
+		drawUntold(ctx, this, first, last);
 		drawChosen(ctx, this);
 		this.needEdges(first, last);
 		drawEdges(ctx, this, first, last);
@@ -498,6 +500,7 @@ export class Timeline implements Scene, Shown {
 		wanted: Wishes): void {
 		const now = app.now();
 		const end = row.exited && row.exited <= now ? row.exited : now;
+		if (!tellable(row.goid)) return this.paintForgotten(Math.max(row.created, 0), end, y); // drawUntold says why
 		// What was found had a state before; what was created had none, and its first bucket whole.
 		const from = row.flags & FOUND ? row.created : row.created - 2 ** (level + 2);
 		const { known, state } = this.paintTiles(row.goid, from, end + 2 ** (level + 1), tiles, level, y, wanted);
@@ -621,7 +624,7 @@ export class Timeline implements Scene, Shown {
 
 	// The exact spans of which enough is in sight for a text: a tile knows none as a whole.
 	private needStays(first: number, last: number): void {
-		const goids = this.entries.slice(first, last).flatMap((e) => (e.row ? [e.row.goid] : e.lane ? this.livesIn(e.lane, SPAN_TEXT_PX).map((r) => r.goid) : []));
+		const goids = this.entries.slice(first, last).flatMap((e) => (e.row ? [e.row.goid] : e.lane ? this.livesIn(e.lane, SPAN_TEXT_PX).map((r) => r.goid) : [])).filter(tellable);
 		if (!goids.length || !app.usable || this.rowHeight < 15) return this.long.forget();
 		const { t0, t1, scale } = this.view, part = (t1 - t0) / 8, source = app.source.get(), { origin } = app;
 		const from = Math.max(0, Math.floor(t0 / part) * part), to = Math.ceil(t1 / part) * part;
@@ -656,9 +659,9 @@ export class Timeline implements Scene, Shown {
 		if (mode === 'visible')
 			for (let i = first; i < last; i++) {
 				const row = this.entries[i].row;
-				if (row) goids.push(row.goid);
+				if (row && tellable(row.goid)) goids.push(row.goid);
 			}
-		else if (mode === 'selected' && selected !== null) goids = [selected];
+		else if (mode === 'selected' && selected !== null && tellable(selected)) goids = [selected];
 		const t0 = this.view.t0, t1 = this.view.t1;
 		const coarse = (t1 - t0) / 8;
 		if (!goids.length) return this.near.forget();

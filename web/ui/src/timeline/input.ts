@@ -2,7 +2,7 @@
 // What mouse, touch and keyboard do on the timeline.
 import { SPAN, type Span } from 'contract';
 import { app, type Mark } from '../app';
-import { at, getJson, int } from '../api';
+import { at, getJson, int, tellable, TOO_LARGE } from '../api';
 import { firstAt } from '../lanes';
 import { UI_DEFAULTS } from '../types';
 import type { Timeline } from './engine';
@@ -214,6 +214,7 @@ function selectNeighbour(t: Timeline, step: number): void {
 async function stepSpan(t: Timeline, step: number): Promise<void> {
 	const goid = app.selected.get();
 	if (goid === null) return app.say('No goroutine is chosen');
+	if (!tellable(goid)) return app.say(TOO_LARGE);
 	const o = app.origin, middle = (t.view.t0 + t.view.t1) / 2;
 	const span = t.view.t1 - t.view.t0;
 	const from = step > 0 ? middle : 0, to = step > 0 ? app.end() : middle;

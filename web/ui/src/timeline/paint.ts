@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Single things on the timeline's canvas. Coordinates are CSS px; the context is scaled here.
 import { app } from '../app';
+import { tellable, TOO_LARGE } from '../api';
 import { textOn } from '../colors';
-import { count, duration, rulerStep, shortFunc } from '../format';
+import { count, duration, goidText, rulerStep, shortFunc } from '../format';
 import { waits } from '../filter';
 import { dayWidth } from '../walltime';
 import type { Lane } from '../lanes';
 import type { Group } from '../rows';
 import { EXITED, NONE, STATES, STAY, SYSTEM, WAITING, type Stay } from 'contract';
 import type { Row } from '../types';
-import { RULER, type Box, type Scene } from './scene';
+import { clockLeft, RULER, type Box, type Scene } from './scene';
 import { endOf } from './stays';
 import { stateHeight } from './strip';
 import { badgeMiddle } from './viewport';
@@ -72,9 +73,9 @@ export function drawLabel(ctx: Ctx, t: Scene, row: Row, state: number, pinned: b
 		ctx.font = MONO;
 		ctx.fillStyle = exited ? t.colors.muted : t.colors.text;
 		ctx.textAlign = 'right';
-		const goid = String(row.goid);
-		const goidWidth = t.labels < 120 ? 38 : 56;
-		ctx.fillText(goid, goidWidth, y);
+		// A number that is longer than usual takes of the name's room; half a number would be another one.
+		const goidWidth = Math.round(Math.min(Math.max(t.labels < 120 ? 38 : 56, measure(ctx, goidText(row.goid)) + 5), t.labels * 0.55));
+		ctx.fillText(fit(ctx, goidText(row.goid), goidWidth - 4), goidWidth, y);
 		let left = goidWidth + (t.labels < 120 ? 5 : 8), right = t.labels - (t.labels < 120 ? 2 : 6);
 		ctx.textAlign = 'left';
 		if (pinned) {
@@ -223,7 +224,7 @@ export function drawRuler(ctx: Ctx, t: Scene, times: boolean): void {
 		ctx.restore();
 		ctx.fillStyle = t.colors.muted;
 		// As much as there is room for beside the choice of the clock.
-		const { matched, total } = app.list.get(), room = t.labels - 104;
+		const { matched, total } = app.list.get(), room = clockLeft(t.labels) - 12;
 		const text = [`${matched.length} of ${total} goroutines`, `${matched.length} of ${total}`, `${matched.length}/${total}`].find((s) => measure(ctx, s) <= room) ?? '';
 		ctx.fillText(text, 8, RULER / 2);
 		ctx.fillStyle = t.colors.line;
@@ -368,6 +369,27 @@ export function drawSpanTexts(ctx: Ctx, t: Scene, first: number, last: number): 
 			const i = t.indexOf(stay[STAY.goid]);
 			if (i >= first && i < last) drawSpanText(ctx, t, stay, t.rowTop(i));
 		}
+	});
+}
+
+// Why a row has no states.
+export function drawUntold(ctx: Ctx, t: Scene, first: number, last: number): void {
+	const rows = t.entries.slice(first, last);
+	if (t.rowHeight < 15 || rows.every((e) => !e.row || tellable(e.row.goid))) return;
+	scaled(ctx, t, () => {
+		ctx.font = '10.5px system-ui, sans-serif';
+		ctx.textBaseline = 'middle';
+		ctx.textAlign = 'left';
+		rows.forEach((e, i) => {
+			if (!e.row || tellable(e.row.goid)) return;
+			const text = fit(ctx, `not drawn: ${TOO_LARGE}`, t.view.width - 8), y = t.rowTop(first + i) + t.rowHeight / 2 + 0.5;
+			t.said.push(text);
+			ctx.strokeStyle = t.colors.background;
+			ctx.lineWidth = 3;
+			ctx.strokeText(text, t.labels + 4, y);
+			ctx.fillStyle = t.colors.muted;
+			ctx.fillText(text, t.labels + 4, y);
+		});
 	});
 }
 

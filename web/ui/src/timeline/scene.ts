@@ -10,6 +10,10 @@ import type { Viewport } from './viewport';
 
 export const RULER = 26; // height, CSS px
 
+// Where the choice of the clock stands in the column of labels: beside the count of rows, in its place where both have no room.
+const CLOCK_PX = 92;
+export const clockLeft = (labels: number) => (labels < 150 ? 12 : Math.max(58, labels - CLOCK_PX));
+
 // Device px, a row high.
 export interface Box {
 	x: number;

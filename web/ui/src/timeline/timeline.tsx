@@ -7,13 +7,14 @@ import { RangeBar } from '../range';
 import type { Link } from '../permalink';
 import { useValue } from '../store';
 import { ABOUT, AT_LEAST, STATES } from 'contract';
-import { duration } from '../format';
+import { duration, exact, goidText } from '../format';
+import { cutOff } from '../types';
 import { CLOCKS, type Clock } from '../walltime';
 import { CpuLanes } from './cpus';
 import { Timeline } from './engine';
 import { attachInput } from './input';
 import { Minimap } from './minimap';
-import { setCurrent } from './scene';
+import { clockLeft, setCurrent } from './scene';
 import { Tooltip } from './tooltip';
 import { FollowButton, Legend } from '../toolbar';
 
@@ -64,8 +65,8 @@ export function TimelineView({ place }: { place?: Link['place'] }) {
 
 // By which clock the ruler goes, in its corner.
 function ClockChoice() {
-	const { clock, labels } = useValue(app.settings);
-	return <select class="clock" aria-label="Clock" value={clock} title={CLOCKS[clock][1]} style={{ left: `${Math.max(58, labels - 92)}px` }}
+	const { clock } = useValue(app.settings), labels = useValue(app.labels), left = clockLeft(labels);
+	return <select class="clock" aria-label="Clock" value={clock} title={CLOCKS[clock][1]} style={{ left: `${left}px`, width: `${Math.min(98, labels - left - 4)}px` }}
 		onChange={(e) => app.set({ clock: e.currentTarget.value as Clock })}>{Object.entries(CLOCKS).map(([id, [name]]) => <option value={id}>{name}</option>)}</select>;
 }
 
@@ -74,7 +75,7 @@ function Announce() {
 	const goid = useValue(app.selected);
 	useValue(app.list);
 	const row = goid === null ? undefined : app.table?.rows.get(goid);
-	const text = row ? `goroutine ${row.goid}, ${row.func}, ${row.exited ? STATES[row.state] :
+	const text = row ? `goroutine ${goidText(row.goid)}, ${row.func}, ${row.exited ? STATES[row.state] :
 		`${STATES[row.state]} ${row.reason} for ${row.flags & AT_LEAST ? '≥ ' : row.flags & ABOUT ? '≈ ' : ''}${duration(app.now() - row.began)}`}` : '';
 	return <div class="sr-only" aria-live="polite">{text}</div>;
 }
@@ -93,6 +94,7 @@ function EmptyNote() {
 	else if (!status) text = 'Asking the server…';
 	else if (!status.processes?.length) text = 'Waiting for a process that runs the program…';
 	else if (!app.usable || !app.table) text = 'Waiting for the first event…';
+	else if (cutOff(status).length) text = `Nothing of the recording could be read: ${cutOff(status).map((l) => `${exact(l.count)} ${l.unit} ${l.what}`).join('; ')}.`;
 	else if (app.table.complete) text = 'No goroutine has been seen yet: the program has done nothing since tracing began.';
 	return <div class="empty">{text}</div>;
 }

@@ -3,9 +3,9 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { app } from '../app';
 import { useValue } from '../store';
-import { at as url, getJson, int } from '../api';
+import { at as url, getJson, int, tellable, TOO_LARGE } from '../api';
 import { swatch } from '../colors';
-import { bytes, duration, exact as exactly } from '../format';
+import { bytes, duration, exact as exactly, goidText } from '../format';
 import { cellAllocs, cellBytes, cellFlags, cellShare, cellTransitions, lookUp } from '../tiles';
 import { CELL_CREATED, CELL_EXITED, EXITED, NONE, SHARE_STATES, SPAN, STATES, UNKNOWN, type Span } from 'contract';
 import type { Lane } from '../lanes';
@@ -58,7 +58,7 @@ export function Tooltip({ timeline: t }: { timeline: Timeline }) {
 
 	useEffect(() => {
 		clearTimeout(timer.current);
-		if (!row || hover!.area !== 'rows') return;
+		if (!row || hover!.area !== 'rows' || !tellable(row.goid)) return;
 		timer.current = setTimeout(() => {
 			const at = int(time + app.origin);
 			getJson<{ spans: Span[] }>(
@@ -87,9 +87,10 @@ export function Tooltip({ timeline: t }: { timeline: Timeline }) {
 		lookAt(t, row, time) : null;
 	return (
 		<div class="tooltip" style={style}>
-			<div><b>Goroutine {row.goid}</b> {row.flags & EXITED ? <span class="muted">exited</span> : null}</div>
+			<div><b>Goroutine {goidText(row.goid)}</b> {row.flags & EXITED ? <span class="muted">exited</span> : null}</div>
 			<div class="mono">{row.func || '(function unknown)'}</div>
 			{lane ? <div class="muted">lived {duration(row.exited - row.created)}{t.many(lane, time) > 1 ? <span>; <b>{exactly(t.many(lane, time))} goroutines</b> in this pixel</span> : null}</div> : null}
+			{tellable(row.goid) ? null : <div class="warn">{TOO_LARGE}: what it did is not drawn</div>}
 			{hover.area === 'label' ? <div>{row.exited ? 'lived' : 'age'} {duration((row.exited || now) - row.created)}
 				{', '}{row.events} events, {bytes(row.bytes)} allocated</div> : null}
 			{hover.area === 'rows' && sure ? <>
