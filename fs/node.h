@@ -156,7 +156,7 @@ extern const struct node_family family_funcs, family_func, family_types, family_
 extern const struct node_control control_sample, control_pause, control_max_overhead;
 extern const struct node_control control_probes, control_replay;
 
-/* Bits of an inode number; a goroutine above NODE_KEY_MAX has no file. */
+/* Bits of an inode number; a goroutine above NODE_KEY_MAX (VIEW_FOLDER_GOID_MAX) has no file. */
 #define NODE_KEY_BITS  40
 #define NODE_TREE_BITS 16
 #define NODE_KEY_MAX   ((1ull << NODE_KEY_BITS) - 1)

@@ -109,6 +109,8 @@ int fs_list(struct fs *fs, struct node_id dir, struct dirlist *list)
 
 /* --- goroutines/ and children/ ----------------------------------------------------------- */
 
+_Static_assert(NODE_KEY_MAX == VIEW_FOLDER_GOID_MAX, "the views count those without a folder");
+
 static int find_goroutine(struct fs *fs, struct node_id dir, const char *name, struct node_id *ret)
 {
 	struct view_about g;

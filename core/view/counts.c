@@ -13,8 +13,18 @@
 #include "core/view/groups.h"
 #include "core/view/view_internal.h"
 
+#define WITHOUT_FOLDER "(of these without a folder: goroutines from 2^40 on)"
+#define LARGE_MAX      4096 /* so many of by-func are looked at one by one */
+
 struct count {
 	uint64_t key, n;
+};
+
+/* In the first rows: all that is counted, and of those the ones without a folder. */
+struct sums {
+	uint64_t all, without;
+	bool unread; /* there are more, which nobody has read yet */
+	bool many;   /* without: nobody knows how many */
 };
 
 typedef void name_fn(const struct view *v, const struct count *c, struct buf *out);
@@ -39,9 +49,10 @@ static void emit_all(struct emit *e, const char *name, bool known, uint64_t n)
 	emit_row_end(e);
 }
 
-/* The first row is all of them; while there are more that nobody has read yet, a row says so. */
+/* The first row is all of them; while there are more that nobody has read yet, a row says so; and
+ * one says how many of them the folders miss. */
 static int show(const struct view *v, const struct view_query *q, struct groups *counts,
-		const char *what, bool unread, uint64_t all, name_fn *name, struct buf *out)
+		const char *what, const struct sums *sums, name_fn *name, struct buf *out)
 {
 	const char *const columns[] = {what, "goroutines"};
 	cleanup_buf_ struct buf text = BUF_INIT;
@@ -51,9 +62,11 @@ static int show(const struct view *v, const struct view_query *q, struct groups 
 	groups_sort(counts, most_first);
 	rows = (const void *)counts->rows;
 	emit_table_begin(&e, q->form, columns, ARRAY_SIZE(columns), out);
-	emit_all(&e, "(all)", !unread, all);
-	if (unread)
+	emit_all(&e, "(all)", !sums->unread, sums->all);
+	if (sums->unread)
 		emit_all(&e, "(" VIEW_UNREAD ")", false, 0);
+	if (sums->without || sums->many)
+		emit_all(&e, WITHOUT_FOLDER, !sums->many, sums->without);
 	for (size_t i = 0; i < counts->n && !emit_cut(&e, counts->n - i); i++) {
 		buf_reset(&text);
 		name(v, &rows[i], &text);
@@ -90,18 +103,18 @@ static void add_name(const struct view *v, const struct count *c, struct buf *ou
 
 /* Each goroutine once, by what one copy of it says. */
 static int count_each(const struct view *v, const struct view_query *q, bool by_wait,
-		      struct groups *counts, uint64_t *ret_all)
+		      struct groups *counts, struct sums *sums)
 {
 	struct model_pass *pass cleanup_pass_ = NULL;
 	const struct goroutine *g;
 	int err =
 		model_pass_new(v->model, q->proc, &(struct model_which){.exited = !by_wait}, &pass);
 
-	*ret_all = 0;
 	while (!err && (g = model_pass_next(pass))) {
 		if (by_wait && !gstate_waits(view_state(g)))
 			continue;
-		++*ret_all;
+		sums->all++;
+		sums->without += g->goid > VIEW_FOLDER_GOID_MAX;
 		err = add(counts, by_wait ? g->reason_id : view_state(g), 1);
 	}
 	if (err)
@@ -112,36 +125,48 @@ static int count_each(const struct view *v, const struct view_query *q, bool by_
 int view_count_states(const struct view *v, struct view_query *q, struct buf *out)
 {
 	struct groups counts = GROUPS_INIT(struct count);
-	bool unread = view_unread(v, q->proc);
-	uint64_t all;
-	int err = count_each(v, q, false, &counts, &all);
+	struct sums sums = {.unread = view_unread(v, q->proc)};
+	int err = count_each(v, q, false, &counts, &sums);
 
-	unread |= view_unread(v, q->proc);
-	return err ? err : show(v, q, &counts, "state", unread, all, add_state_name, out);
+	sums.unread |= view_unread(v, q->proc);
+	return err ? err : show(v, q, &counts, "state", &sums, add_state_name, out);
 }
 
 int view_count_waits(const struct view *v, struct view_query *q, struct buf *out)
 {
 	struct groups counts = GROUPS_INIT(struct count);
-	bool unread = view_unread(v, q->proc);
-	uint64_t all;
-	int err = count_each(v, q, true, &counts, &all);
+	struct sums sums = {.unread = view_unread(v, q->proc)};
+	int err = count_each(v, q, true, &counts, &sums);
 
-	unread |= view_unread(v, q->proc);
-	return err ? err : show(v, q, &counts, "wait_reason", unread, all, add_name, out);
+	sums.unread |= view_unread(v, q->proc);
+	return err ? err : show(v, q, &counts, "wait_reason", &sums, add_name, out);
+}
+
+/* Of those that live; looks at every goroutine, but copies only them. */
+static int count_large(const struct view *v, unsigned proc, struct sums *sums)
+{
+	struct model_some large = {.after = VIEW_FOLDER_GOID_MAX, .limit = LARGE_MAX};
+	cleanup_free_ struct goroutine *list = NULL;
+	size_t n = 0;
+	int err = model_goroutines_some(v->model, proc, &large, &list, &n, &sums->many);
+
+	for (size_t i = 0; i < n && !err; i++)
+		sums->without += !(list[i].flags & GOROUTINE_EXITED);
+	return err;
 }
 
 int view_count_funcs(const struct view *v, struct view_query *q, struct buf *out)
 {
 	struct groups counts = GROUPS_INIT(struct count);
 	cleanup_free_ struct model_function *list = NULL;
-	bool unread = view_unread(v, q->proc);
-	uint64_t all = 0;
+	struct sums sums = {.unread = view_unread(v, q->proc)};
 	size_t n = 0;
 	int err = model_functions(v->model, q->proc, &list, &n);
 
+	if (!err)
+		err = count_large(v, q->proc, &sums);
 	for (size_t i = 0; i < n && !err; i++) {
-		all += list[i].live;
+		sums.all += list[i].live;
 		/* One that all ended has a folder, too. */
 		if (list[i].live || list[i].exited)
 			err = add(&counts, list[i].func_id, list[i].live);
@@ -150,8 +175,8 @@ int view_count_funcs(const struct view *v, struct view_query *q, struct buf *out
 		groups_free(&counts);
 		return err;
 	}
-	unread |= view_unread(v, q->proc);
-	return show(v, q, &counts, "function", unread, all, add_name, out);
+	sums.unread |= view_unread(v, q->proc);
+	return show(v, q, &counts, "function", &sums, add_name, out);
 }
 
 /* --- what memory tells ------------------------------------------------------------------------ */
@@ -167,7 +192,7 @@ int view_count_objects(const struct view *v, struct view_query *q, struct buf *o
 	struct groups counts = GROUPS_INIT(struct count);
 	struct wait_graph *graph;
 	struct proc_info info;
-	uint64_t all = 0;
+	struct sums sums = {0};
 	int err = model_proc(v->model, q->proc, &info);
 
 	if (!err)
@@ -176,14 +201,18 @@ int view_count_objects(const struct view *v, struct view_query *q, struct buf *o
 		return err;
 	for (size_t i = 0; i < graph->n_objects && !err; i++)
 		err = add(&counts, graph->objects[i].address, graph->objects[i].n_waits);
-	for (size_t i = 0; i < graph->n_goroutines; i++)
-		all += graph->goroutines[i].n_waits > 0;
+	for (size_t i = 0; i < graph->n_goroutines; i++) {
+		const struct wait_goroutine *g = &graph->goroutines[i];
+
+		sums.all += g->n_waits > 0;
+		sums.without += g->n_waits > 0 && g->goid > VIEW_FOLDER_GOID_MAX;
+	}
 	v->live->waits_put(v->live->ctx, graph);
 	if (err) {
 		groups_free(&counts);
 		return err;
 	}
-	return show(v, q, &counts, "object", false, all, add_address, out);
+	return show(v, q, &counts, "object", &sums, add_address, out);
 }
 
 /* Behind the entries that have the label of number i. */

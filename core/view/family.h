@@ -11,6 +11,11 @@
 
 /* --- goroutines --------------------------------------------------------------------------- */
 
+/* The largest number of one that has a folder, and a link in those of by-*: an inode holds no more
+ * bits. No Go program comes near: a P takes its numbers 16 at a time, from 1 on. A session from
+ * elsewhere may have any; the tables have those, and the COUNTS say how many there are. */
+#define VIEW_FOLDER_GOID_MAX ((1ull << 40) - 1)
+
 /* What a folder of one says. Times: UNIX time in ns, 0 when not known. */
 struct view_about {
 	uint64_t parent; /* 0: none, or not known */

@@ -113,7 +113,7 @@ const struct view_row views[] = {
 	    .help = "how many are in each state, of one look"),
 	ROW("by-wait/COUNTS", PROCESS, BOTH, HEAVY, view_count_waits, .moment = true,
 	    .help = "how many wait for each reason, of one look"),
-	ROW("by-func/COUNTS", PROCESS, BOTH, QUICK, view_count_funcs, .moment = true,
+	ROW("by-func/COUNTS", PROCESS, BOTH, HEAVY, view_count_funcs, .moment = true,
 	    .help = "how many live of each start function, at one moment"),
 	ROW("by-object/COUNTS", PROCESS, BOTH, COSTLY, view_count_objects, .here = has_waits,
 	    .moment = true, .help = "how many wait on each object, of one reading"),

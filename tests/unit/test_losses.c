@@ -287,6 +287,41 @@ static void test_unread(void **state)
 	assert_non_null(strstr(x->out.data, "\ngoroutines_as events, exact in time\n"));
 }
 
+/* The mount has no folder for numbers from 2^40 on: each COUNTS says how many it has of them. */
+static void test_without_folder(void **state)
+{
+	static view_fn *const counts[] = {view_count_states, view_count_waits, view_count_funcs};
+	static const char row[] = "\n(of these without a folder: goroutines from 2^40 on)\t2\n";
+	static const uint64_t goids[] = {7, (1ull << 40) - 1, 1ull << 40, INT64_MAX};
+	struct fixture *x = *state;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(goids); i++) {
+		if (i == 2) /* none of them yet */
+			for (unsigned k = 0; k < ARRAY_SIZE(counts); k++)
+				assert_null(strstr(render(x, counts[k]), "without a folder"));
+		apply(x, (struct event){.type = EVENT_NEWGOROUTINE,
+					.goid = 1,
+					.target = goids[i],
+					.time_ns = T0 + 2 * i});
+		apply(x, (struct event){.type = EVENT_CASGSTATUS,
+					.goid = goids[i],
+					.target = goids[i],
+					.from = GSTATE_RUNNING,
+					.to = GSTATE_WAITING,
+					.time_ns = T0 + 2 * i + 1});
+	}
+	for (unsigned k = 0; k < ARRAY_SIZE(counts); k++)
+		assert_non_null(strstr(render(x, counts[k]), row));
+	/* What has ended lives in none. */
+	apply(x, (struct event){.type = EVENT_GOEXIT,
+				.goid = INT64_MAX,
+				.target = INT64_MAX,
+				.time_ns = T0 + 100});
+	assert_non_null(strstr(render(x, view_count_states), row));
+	assert_non_null(strstr(render(x, view_count_waits), "2^40 on)\t1\n"));
+	assert_non_null(strstr(render(x, view_count_funcs), "2^40 on)\t1\n"));
+}
+
 /* The timeline: cells that are given up. */
 static void test_timeline(void **state)
 {
@@ -322,6 +357,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_full_tables, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_doubt, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unread, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_without_folder, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_timeline, setup, teardown),
 	};
 
