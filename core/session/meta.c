@@ -215,6 +215,52 @@ static void get_key(const json_t *root, const struct key *k, struct session_meta
 	}
 }
 
+static bool in_number(char c)
+{
+	return isdigit((unsigned char)c) || (c && strchr("+-.eE", c));
+}
+
+/* Is it an integer, and one that jansson's do not hold? */
+static bool too_large(const char *at, const char *end)
+{
+	bool negative = *at == '-';
+	uint64_t value;
+
+	at += negative;
+	if (at == end || *at == '0')
+		return false;
+	for (const char *p = at; p < end; p++) {
+		if (!isdigit((unsigned char)*p))
+			return false;
+	}
+	return scan_u64(&at, end, &value) || value > (uint64_t)INT64_MAX + negative;
+}
+
+/* jansson refuses the whole text for such a number: it is as if it were not there. */
+static void drop_too_large(char *text, size_t len)
+{
+	static const char null[] = {'n', 'u', 'l', 'l'};
+	char *end = text + len, *number;
+	bool in_string = false;
+
+	for (char *at = text; at < end; at++) {
+		if (in_string && *at == '\\' && at + 1 < end) {
+			at++;
+			continue;
+		}
+		if (*at == '"')
+			in_string = !in_string;
+		if (in_string || (*at != '-' && !isdigit((unsigned char)*at)))
+			continue;
+		for (number = at; at + 1 < end && in_number(at[1]); at++)
+			;
+		if (too_large(number, at + 1)) {
+			memset(number, ' ', (size_t)(at + 1 - number));
+			memcpy(number, null, sizeof(null));
+		}
+	}
+}
+
 static int parse(const char *text, size_t len, struct session_meta *ret, char *why, size_t size)
 {
 	json_error_t error;
@@ -280,6 +326,8 @@ int session_meta_load(int dir_fd, struct session_meta *ret, char *why, size_t si
 
 	if (!err)
 		err = file_load(fd, SESSION_META_MAX, &text);
+	if (!err && text.data)
+		drop_too_large(text.data, text.len);
 	if (err && why)
 		snprintf(why, size, META_FILE ": %s",
 			 err == -EFBIG ? "larger than 1 MiB" : file_strerror(err));

@@ -138,9 +138,19 @@ static void test_meta_bad(void **state)
 					  "{\"id\": }",
 					  "\xff\xfe",
 					  "{\"id\":\"\xff\"}",
-					  "{\"id\": 1} trailing"};
+					  "{\"id\": 1} trailing",
+					  "{\"pid\":018446744073709551616}",
+					  "{\"pid\":--18446744073709551616}",
+					  "{\"pid\":x18446744073709551616}"};
 	static const char odd[] = "{\"id\":[1],\"pid\":\"x\",\"event_count\":-3,\"start_time\":9,"
 				  "\"binary_path\":{},\"end_time\":\"yesterday\"}";
+	/* Integers of more than 64 bits are not there; in a text they are text. */
+	static const char large[] = "{\"pid\":-9223372036854775809,\"event_count\":7,"
+				    "\"lost_events\":18446744073709551616,\"first_event_ns\":"
+				    "9223372036854775807,\"last_event_ns\":9223372036854775808 ,"
+				    "\"x\":[-1000000000000000000000000000000],"
+				    "\"host\":\"\\\\\\\"18446744073709551616\","
+				    "\"wall_offset_ns\":-9223372036854775808}";
 	struct session_meta meta;
 	char path[64], why[100];
 	int dir = make_folder(path);
@@ -157,6 +167,15 @@ static void test_meta_bad(void **state)
 	assert_int_equal(meta.pid, 0);
 	assert_int_equal(meta.event_count, 0);
 	assert_int_equal(meta.end_time_ns, 0);
+	write_file(dir, "metadata.json", large, strlen(large));
+	assert_int_equal(session_meta_load(dir, &meta, why, sizeof(why)), 0);
+	assert_int_equal(meta.pid, 0);
+	assert_int_equal(meta.lost, 0);
+	assert_int_equal(meta.last_event_ns, 0);
+	assert_int_equal(meta.event_count, 7);
+	assert_true(meta.first_event_ns == INT64_MAX);
+	assert_true(meta.has_wall_offset && meta.wall_offset_ns == INT64_MIN);
+	assert_string_equal(meta.host, "\\\"18446744073709551616");
 	unlinkat(dir, "metadata.json", 0);
 	assert_int_equal(mkdirat(dir, "metadata.json", 0700), 0);
 	assert_int_equal(session_meta_load(dir, &meta, why, sizeof(why)), -EISDIR);
