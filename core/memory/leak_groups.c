@@ -115,8 +115,8 @@ static void find_next(struct making *m, uint32_t i)
 
 static bool is_strong(const struct wait_holder *h)
 {
-	return h->evidence == WAIT_BY_DEFER || h->evidence == WAIT_BY_PENDING_WRITER ||
-	       took_variable(h);
+	return (h->evidence == WAIT_BY_DEFER && wait_holder_is_likely(h)) ||
+	       h->evidence == WAIT_BY_PENDING_WRITER || took_variable(h);
 }
 
 static bool is_sure(const struct making *m, uint32_t i)

@@ -36,6 +36,12 @@ struct closure_known {
 	const char *via;           /* NULL: the wrapper's own call */
 };
 
+struct word_known {
+	uint64_t pc; /* 0: unused */
+	struct lock_word word;
+	uint8_t section;
+};
+
 struct variable_known {
 	uint64_t pc, lock; /* 0: unused */
 	uint8_t section;
@@ -52,6 +58,7 @@ struct wait_calls {
 	unsigned read, read_variables;
 	struct lock_time time;
 	unsigned asked_time; /* since the clock was looked at */
+	struct word_known words[SLOTS];
 	struct variable_known variables[SLOTS];
 	struct deferred_known deferred[SLOTS];
 	struct place_known places[SLOTS];
@@ -137,7 +144,7 @@ bool wait_calls_is_cond_wait(struct wait_calls *c, uint64_t lookup)
 static const enum wait_section sections[] = {
 	[LOCK_HELD_UNKNOWN] = WAIT_SECTION_UNKNOWN, [LOCK_HELD_NO] = WAIT_SECTION_NO,
 	[LOCK_HELD_MAYBE] = WAIT_SECTION_MAYBE,     [LOCK_HELD_HIDDEN] = WAIT_SECTION_HIDDEN,
-	[LOCK_HELD_YES] = WAIT_SECTION_YES,
+	[LOCK_HELD_LENT] = WAIT_SECTION_LENT,       [LOCK_HELD_YES] = WAIT_SECTION_YES,
 };
 
 enum wait_section wait_calls_section(struct wait_calls *c, uint64_t lookup, enum wait_kind kind)
@@ -174,6 +181,24 @@ enum wait_section wait_calls_kept(struct wait_calls *c, uint64_t lookup, enum wa
 		*ret_taking = taking;
 	}
 	return (enum wait_section)p->kept[kind];
+}
+
+enum wait_section wait_calls_section_by_word(struct wait_calls *c, uint64_t lookup,
+					     enum wait_kind kind, const struct lock_word *word)
+{
+	const uint64_t both = lookup ^ (uint64_t)word->disp << 20 ^ (uint64_t)word->off << 36;
+	struct word_known *k = &c->words[slot_of(both)];
+
+	if (k->pc == lookup && k->word.own == word->own && k->word.disp == word->disp &&
+	    k->word.off == word->off && k->word.size == word->size)
+		return (enum wait_section)k->section;
+	if (c->read >= READ_MAX)
+		return WAIT_SECTION_UNKNOWN;
+	c->read++;
+	*k = (struct word_known){
+		lookup, *word,
+		(uint8_t)sections[lock_word_held_at(c->t, lookup, &locks[kind], word, &c->time)]};
+	return (enum wait_section)k->section;
 }
 
 static size_t slot_of_both(uint64_t pc, struct lock_variable which)

@@ -40,10 +40,14 @@ bool wait_calls_is_wrapper(struct wait_calls *c, uint64_t entry);
 
 /* `lookup` as stack_frame.lookup. */
 enum wait_section wait_calls_section(struct wait_calls *c, uint64_t lookup, enum wait_kind kind);
-/* Has a caller's lock been given up on the way there? *ret_taking: it is a call that takes one. */
+/* Has a caller's lock been given up on the way there? WAIT_SECTION_HIDDEN: maybe by a function
+ * value that it has called. *ret_taking: it is a call that takes one. */
 enum wait_section wait_calls_kept(struct wait_calls *c, uint64_t lookup, enum wait_kind kind,
 				  bool *ret_taking);
 
+/* Has it taken the lock that a word of the frame tells (core/target/lock_flow.h)? */
+enum wait_section wait_calls_section_by_word(struct wait_calls *c, uint64_t lookup,
+					     enum wait_kind kind, const struct lock_word *word);
 /* Has the frame's code taken this very lock (core/target/lock_flow.h)? */
 enum wait_section wait_calls_section_of(struct wait_calls *c, uint64_t lookup, enum wait_kind kind,
 					struct lock_variable which);

@@ -144,6 +144,7 @@ enum wait_section {
 	WAIT_SECTION_UNKNOWN,
 	WAIT_SECTION_NO,
 	WAIT_SECTION_MAYBE,
+	WAIT_SECTION_LENT,   /* as HIDDEN, and it makes function values that give up such locks */
 	WAIT_SECTION_HIDDEN, /* as YES, but a function value may have given it up, or it may be
 				another lock of that kind that it took */
 	WAIT_SECTION_YES,
@@ -170,15 +171,22 @@ struct wait_holder {
 	bool doubted;         /* the lock that its code took may be another one */
 };
 
-/* Is there more to it than that he may be the one: a fact, a deferred call, or code that has taken
- * such a lock on every way to where he stands? */
+/*
+ * Is there more to it than that he may be the one? A fact; code that has taken this very lock on
+ * every way to where he stands (of those who have no more than a pointer that of others is
+ * WAIT_SECTION_HIDDEN); or a deferred call of it that gives up this very lock, by whoever has taken
+ * such a lock before: one function value that was called since then may have given it up for a
+ * while, but not if that is to be unlocked in the end.
+ */
 static inline bool wait_holder_is_likely(const struct wait_holder *h)
 {
 	if (h->evidence == WAIT_BY_PENDING_WRITER)
 		return true;
-	return h->word == WAIT_WORD_MAPPED && !h->unproven &&
-	       (h->section == WAIT_SECTION_YES ||
-		(h->evidence == WAIT_BY_DEFER && h->section != WAIT_SECTION_NO));
+	if (h->word != WAIT_WORD_MAPPED || h->unproven)
+		return false;
+	if (h->evidence == WAIT_BY_DEFER && !h->by_variable)
+		return !h->deferred && !h->doubted && h->section >= WAIT_SECTION_HIDDEN;
+	return h->section == WAIT_SECTION_YES;
 }
 
 #define WAIT_HOLDERS_MAX 32 /* of one object that are kept; likeliest first */

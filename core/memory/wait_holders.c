@@ -59,13 +59,30 @@ static bool waits_on(const struct wait_graph *g, uint64_t goid, uint32_t object)
 struct callees {
 	bool known;     /* the frame is among those of the stack */
 	bool kept;      /* all of them have left a caller's lock alone, or taken it again */
+	bool lent;      /* one has its address, and called a function value that may give it up */
 	bool gave;      /* one has given up such a lock, maybe another one */
 	bool cond;      /* sync.(*Cond).Wait is among them */
 	bool waits_for; /* the innermost one of the program, or the frame, is in a call of Lock() */
 };
 
-static struct callees callees_of(struct search *s, uint64_t lookup, enum wait_kind kind)
+/* Has a frame a live pointer to it? */
+static bool frame_has(const struct search *s, size_t frame, uint64_t address)
 {
+	const struct stack_words *w = s->words;
+	uint64_t word;
+
+	for (uint64_t at = w ? w->sp : 0; w && at < w->hi; at += 8) {
+		memcpy(&word, w->bytes + (at - w->sp), sizeof(word));
+		if (word == address && stack_word_life(w, at) != WORD_DEAD &&
+		    w->frame[(at - w->sp) / 8] == frame)
+			return true;
+	}
+	return false;
+}
+
+static struct callees callees_of(struct search *s, uint64_t lookup, uint32_t object)
+{
+	const enum wait_kind kind = s->g->objects[object].kind;
 	struct callees c = {.kept = true};
 	bool innermost = true, taking;
 
@@ -83,7 +100,9 @@ static struct callees callees_of(struct search *s, uint64_t lookup, enum wait_ki
 		c.known = at == lookup;
 		if (c.known)
 			break;
-		c.kept &= kept == WAIT_SECTION_YES;
+		c.kept &= kept >= WAIT_SECTION_HIDDEN;
+		c.lent |= kept == WAIT_SECTION_HIDDEN &&
+			  frame_has(s, f, s->g->objects[object].address);
 		c.gave |= kept == WAIT_SECTION_NO;
 	}
 	return c;
@@ -120,16 +139,16 @@ static void weigh_callees(struct search *s, struct wait_holder *h, uint64_t look
 
 	if ((kind != WAIT_MUTEX && kind != WAIT_RWMUTEX) ||
 	    (h->evidence != WAIT_BY_DEFER &&
-	     !(search_is_weak(h) && h->section >= WAIT_SECTION_HIDDEN)))
+	     !(search_is_weak(h) && h->section >= WAIT_SECTION_LENT)))
 		return;
-	c = callees_of(s, lookup, kind);
+	c = callees_of(s, lookup, h->object);
 	if (h->waiter) {
-		const bool kept = c.known && c.kept && c.waits_for;
+		const bool kept = c.known && c.kept && !c.lent && c.waits_for;
 
 		h->unproven = h->evidence == WAIT_BY_DEFER && h->section == WAIT_SECTION_UNKNOWN;
 		h->gave_up = c.cond || c.gave ||
 			     (h->evidence == WAIT_BY_DEFER &&
-			      !(kept && (h->unproven || h->section >= WAIT_SECTION_HIDDEN)));
+			      !(kept && (h->unproven || h->section >= WAIT_SECTION_LENT)));
 		return;
 	}
 	if (!c.known)
@@ -142,6 +161,31 @@ static void weigh_callees(struct search *s, struct wait_holder *h, uint64_t look
 	}
 	if (c.gave)
 		h->section = search_is_weak(h) ? WAIT_SECTION_MAYBE : WAIT_SECTION_NO;
+	else if (c.lent && h->section == WAIT_SECTION_YES && search_is_weak(h))
+		h->section = WAIT_SECTION_HIDDEN;
+	else if (c.lent)
+		h->doubted = true;
+}
+
+/* That the frame's code took a lock of that kind says something of this one when the word that has
+ * its address, or the call that he waits in, shows that it is the same. */
+static void weigh_word(struct search *s, struct wait_holder *h, uint64_t lookup)
+{
+	const struct wait_object *o = &s->g->objects[h->object];
+	struct lock_word word = {.own = h->by_code,
+				 .size = o->kind == WAIT_MUTEX ? MUTEX_BYTES : RWMUTEX_BYTES};
+
+	if (!search_is_weak(h) || h->by_variable || h->section != WAIT_SECTION_YES)
+		return;
+	if (!h->by_code) {
+		word.disp = (int64_t)s->word_disp;
+		word.off = (int64_t)(o->address - s->word_value);
+	}
+	if ((h->by_code || s->has_word) &&
+	    wait_calls_section_by_word(s->calls, lookup, o->kind, &word) == WAIT_SECTION_YES)
+		return;
+	h->section = WAIT_SECTION_HIDDEN;
+	h->doubted = true;
 }
 
 static int add_found(struct search *s, struct wait_holder *h, uint64_t lookup)
@@ -152,6 +196,7 @@ static int add_found(struct search *s, struct wait_holder *h, uint64_t lookup)
 	h->waiter = waits_on(s->g, h->goid, h->object);
 	if (lookup && !h->by_variable)
 		h->section = wait_calls_section(s->calls, lookup, s->g->objects[h->object].kind);
+	weigh_word(s, h, lookup);
 	weigh_callees(s, h, lookup);
 	while (i > 0 && s->found[i - 1].goid == h->goid && s->found[i - 1].object != h->object)
 		i--;
@@ -340,7 +385,6 @@ static int follow_defers(struct search *s, uint64_t goid, const struct stack_wor
 {
 	int err = 0;
 
-	s->n_given = 0;
 	for (size_t i = 0; i < words->n_defers && !err; i++) {
 		struct whose w = {goid, words->defers[i].lookup, WAIT_WORD_MAPPED};
 		uint64_t closure[CAPTURED_MAX];
@@ -353,10 +397,8 @@ static int follow_defers(struct search *s, uint64_t goid, const struct stack_wor
 			err = search_deferred_variables(s, &w, entry);
 		if (n && !err)
 			err = look_at_interface(s, &w, closure, n);
-		if (n > 1 && wait_calls_is_wrapper(s->calls, entry)) {
-			search_note_given(s, w.lookup, entry, closure[1]);
+		if (n > 1 && wait_calls_is_wrapper(s->calls, entry))
 			n = 2;
-		}
 		for (size_t k = 1; k < n && !err; k++) {
 			err = look_at_captured(s, &w, entry, closure[k]);
 			/* Captured by reference. */
@@ -424,9 +466,13 @@ static int look_at_live(struct search *s, uint64_t goid, const struct stack_word
 			continue;
 		w.lookup = words->trace->frames[words->frame[(at - words->sp) / 8]].lookup;
 		w.word = life == WORD_LIVE ? WAIT_WORD_MAPPED : WAIT_WORD_UNKNOWN;
+		s->has_word = life == WORD_LIVE;
+		s->word_value = word;
+		s->word_disp = at - words->trace->frames[words->frame[(at - words->sp) / 8]].sp;
 		if (!wait_calls_is_machinery(s->calls, w.lookup))
 			err = look_at_pair(s, &w, before, word, due_known && life == WORD_LIVE);
 	}
+	s->has_word = false;
 	return err;
 }
 
@@ -453,13 +499,13 @@ static int look_at_stack(struct search *s, const struct memory_goroutine *g,
 	if (err)
 		return err == -ESRCH ? 0 : err;
 	s->trace = words.trace;
+	s->words = &words;
 	err = follow_defers(s, g->goid, &words);
 	if (!err)
 		err = look_at_wait(s, g->goid, words.trace);
 	if (!err)
 		err = look_at_live(s, g->goid, &words);
-	if (!err)
-		search_doubt(s, g->goid);
+	s->words = NULL;
 	return err;
 }
 

@@ -12,8 +12,8 @@
 enum rank {
 	RANK_FACT,
 	RANK_DUE,
-	RANK_SECTION,   /* he stands between taking such a lock and giving it up, or seems to have
-			   deferred that */
+	RANK_SECTION,   /* he stands between taking this lock and giving it up */
+	RANK_SEEMS_DUE, /* a deferred call is due, of this lock or of another one */
 	RANK_HIDDEN,    /* the same, but a function value may have given it up */
 	RANK_MAYBE_DUE, /* a deferred call is due, of a lock that he has on some ways only */
 	RANK_MAY_GIVE,
@@ -36,7 +36,7 @@ static enum rank rank_of(const struct wait_holder *h)
 	if (h->evidence == WAIT_BY_DEFER && h->section == WAIT_SECTION_MAYBE)
 		return RANK_MAYBE_DUE;
 	if (h->evidence == WAIT_BY_DEFER)
-		return h->word == WAIT_WORD_MAPPED ? RANK_DUE : RANK_SECTION;
+		return wait_holder_is_likely(h) ? RANK_DUE : RANK_SEEMS_DUE;
 	/* Whoever waits has it for that reason. */
 	if (h->section == WAIT_SECTION_NO || (h->waiter && h->section == WAIT_SECTION_UNKNOWN))
 		return RANK_NOT;
@@ -44,7 +44,7 @@ static enum rank rank_of(const struct wait_holder *h)
 		return h->evidence == WAIT_BY_FRAME ? RANK_UNMAPPED : RANK_PART;
 	if (h->section == WAIT_SECTION_YES)
 		return RANK_SECTION;
-	if (h->section == WAIT_SECTION_HIDDEN)
+	if (h->section == WAIT_SECTION_HIDDEN || h->section == WAIT_SECTION_LENT)
 		return RANK_HIDDEN;
 	if (h->section == WAIT_SECTION_MAYBE)
 		return RANK_MAY_GIVE;

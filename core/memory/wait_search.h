@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The search for holders (wait_holders.c), of which locks that are variables are a part
- * (wait_variables.c), which of several a frame has taken (wait_doubts.c), and which of those that
- * were found are told (wait_ranks.c). For this room; one thread.
+ * (wait_variables.c), and which of those that were found are told (wait_ranks.c). For this room;
+ * one thread.
  */
 #ifndef XGOTOPFS_MEMORY_WAIT_SEARCH_H
 #define XGOTOPFS_MEMORY_WAIT_SEARCH_H
@@ -14,18 +14,13 @@
 
 #define RUNNING_BYTES (64u << 10) /* of the stack of one that runs, its outer end */
 
-#define GIVEN_MAX 32
+#define MUTEX_BYTES   8  /* sync/mutex.go */
+#define RWMUTEX_BYTES 24 /* sync/rwmutex.go */
 
 /* The heap's object that a lock is a part of. */
 struct part {
 	uint64_t base, end;
 	uint32_t object;
-};
-
-/* A lock that a frame has deferred to give up. */
-struct given {
-	uint64_t lookup, address;
-	enum wait_kind kind;
 };
 
 struct search {
@@ -39,11 +34,13 @@ struct search {
 	size_t n_variables;
 	struct wait_holder *found;
 	size_t n, cap;
-	struct given given[GIVEN_MAX]; /* of the stack at hand */
-	size_t n_given;
 	struct wait_calls *calls;
 	struct stack_live *live;
 	const struct stack_trace *trace; /* at hand; NULL: of one that runs */
+	const struct stack_words *words; /* the same; NULL: its maps are not known */
+	/* The word at hand: how far above the frame's sp it is, and what it is. */
+	bool has_word;
+	uint64_t word_disp, word_value;
 	uint64_t running[RUNNING_BYTES / 8];
 };
 
@@ -78,11 +75,5 @@ static inline bool search_is_weak(const struct wait_holder *h)
 {
 	return h->evidence == WAIT_BY_FRAME || h->evidence == WAIT_BY_OBJECT;
 }
-
-/* The frame whose place is `lookup` defers a closure with this code (static), made for one call on
- * that address. */
-void search_note_given(struct search *s, uint64_t lookup, uint64_t entry, uint64_t address);
-/* Once all of a goroutine's frames were searched: those whose lock may be another one. */
-void search_doubt(struct search *s, uint64_t goid);
 
 #endif

@@ -11,8 +11,6 @@
 #include "core/memory/wait_search.h"
 
 #define VARIABLES_MAX 16 /* each is looked for in the code of all frames */
-#define MUTEX_BYTES   8  /* sync/mutex.go */
-#define RWMUTEX_BYTES 24 /* sync/rwmutex.go */
 
 int search_index_variables(struct search *s)
 {

@@ -17,6 +17,7 @@
 
 #include "core/target/closure_call.h"
 #include "core/target/copies.h"
+#include "core/target/lock_operands.h"
 #include "core/target/place_code.h"
 #include "core/target/target_internal.h"
 
@@ -40,7 +41,8 @@ struct place {
 	uint64_t held[MOST + 1]; /* by how many: a bit for each call by which this may be so */
 	uint8_t call;            /* which one it is, or is a part of, from 1 */
 	uint8_t effect;
-	bool part; /* of a call that was put in */
+	bool part;   /* of a call that was put in */
+	bool helper; /* a call of a function that takes it, or gives it up */
 	bool decides;
 	bool waits;     /* to be looked at */
 	bool jumped_to; /* where one lock is asked for */
@@ -288,6 +290,7 @@ static bool note_helpers(const struct target *t, struct flow *f)
 				continue;
 			note(f, &f->places[i], k, new_call(f), false);
 			f->places[i].effect = (uint8_t)seen[at].effect;
+			f->places[i].helper = true;
 			break;
 		}
 	}
@@ -337,10 +340,12 @@ static bool is_value_of_given(const struct flow *f, const char *name)
 	return false;
 }
 
-/* Does it make a function value that gives up such a lock? Then who calls that, and when, is not in
- * its code. More of them than are looked into may have one among them. */
-static bool makes_giver(const struct target *t, const struct flow *f)
+/* Does it make a function value that gives up such a lock, `deferred` or not (that one call, by the
+ * compiler's wrapper)? Then who calls that, and when, is not in its code. More of them than are
+ * looked into may have one among them. */
+static bool makes_giver(const struct target *t, const struct flow *f, bool deferred)
 {
+	struct target_start start;
 	struct go_func func;
 	unsigned n = 0;
 
@@ -351,7 +356,8 @@ static bool makes_giver(const struct target *t, const struct flow *f)
 			continue;
 		if (is_value_of_given(f, func.name))
 			return true;
-		if (lock_is_machinery(func.name) || func.entry == f->code.func.entry)
+		if (lock_is_machinery(func.name) || func.entry == f->code.func.entry ||
+		    (!deferred && !target_deferred(t, func.entry, &start)))
 			continue;
 		if (n++ == HELPERS_MAX)
 			return true;
@@ -484,6 +490,75 @@ static void keep_one_lock(struct flow *f)
 	}
 }
 
+static struct operand lock_of_place(const struct flow *f, const struct operands *o, size_t i)
+{
+	return f->places[i].helper ? (struct operand){0} : operands_lock(o, i);
+}
+
+/* What each call is about: a value and a constant. */
+static void name_operands(const struct flow *f, const struct operands *o, struct operand *named)
+{
+	for (size_t i = 0; i < f->code.n; i++) {
+		const struct place *p = &f->places[i];
+
+		if (p->effect && !named[p->call].value)
+			named[p->call] = lock_of_place(f, o, i);
+	}
+}
+
+/* What one lock's calls do to it; once the value that tells it is another one, it is not known. */
+static bool keep_operand(struct flow *f, const struct operand *named, struct operand lock,
+			 uint32_t size, size_t made)
+{
+	f->takes = f->gives = false;
+	for (size_t i = 0; i < f->code.n; i++) {
+		struct place *p = &f->places[i];
+		const struct operand op = p->effect ? named[p->call] : (struct operand){0};
+
+		if (!p->effect)
+			continue;
+		if (op.value != lock.value)
+			p->effect =
+				p->effect == GIVES || p->effect == MAY_GIVE ? MAY_GIVE : NOTHING;
+		else if (op.off < lock.off || op.off - lock.off >= (int32_t)size)
+			p->effect = NOTHING;
+		f->takes |= p->effect == TAKES || p->effect == TRIES;
+		f->gives |= p->effect == GIVES;
+	}
+	if (made == f->code.n)
+		return true;
+	if (f->places[made].effect)
+		return false;
+	f->places[made].effect = MAY_GIVE;
+	f->places[made].part = false;
+	f->places[made].call = new_call(f);
+	f->places[made].decides = true;
+	return true;
+}
+
+/* Leaves the effects on the lock that a word tells at the place. false: it cannot be told. */
+static bool keep_word(struct flow *f, const struct place *place, const struct lock_word *word)
+{
+	struct operand named[CALLS_MAX + 1] = {0}, lock = {0};
+	struct operands *o;
+	bool ok = !f->too_many && place && operands_read(&f->code, &o);
+
+	if (f->too_many || !place)
+		return false;
+	if (ok) {
+		name_operands(f, o, named);
+		if (!word->own)
+			lock = operands_slot(o, (size_t)(place - f->places), word->disp);
+		else if (place->effect == TAKES)
+			lock = named[place->call];
+		lock.off += (int32_t)word->off;
+		ok = lock.value &&
+		     keep_operand(f, named, lock, word->size, operands_made_by(o, lock.value));
+	}
+	operands_free(o);
+	return ok;
+}
+
 static void flow_done(struct flow *f)
 {
 	code_free(&f->code);
@@ -525,7 +600,7 @@ static bool defers(const struct target *t, const struct flow *f)
 /* Of one that defers: what it defers to give up it has not taken itself. */
 static bool may_give_by_defer(const struct target *t, struct flow *f)
 {
-	if (f->takes || !(f->gives || f->may_give || makes_giver(t, f)))
+	if (f->takes || !(f->gives || f->may_give || makes_giver(t, f, true)))
 		return false;
 	return !note_helpers(t, f) || !f->takes;
 }
@@ -588,7 +663,8 @@ static enum lock_held held_by_flow(struct flow *f, const struct place *place, un
 
 static enum lock_held held_in_time(const struct target *t, uint64_t pc,
 				   const struct lock_calls *calls, struct lock_variable which,
-				   struct lock_time *time, unsigned before, bool *ret_taking)
+				   const struct lock_word *word, struct lock_time *time,
+				   unsigned before, bool *ret_taking)
 {
 	unsigned left = LOOKS_MAX;
 	struct flow f cleanup_flow_ = {.which = which, .left = &left, .time = time};
@@ -612,28 +688,33 @@ static enum lock_held held_in_time(const struct target *t, uint64_t pc,
 	*ret_taking = place && place->effect == TAKES;
 	if (!all)
 		return LOCK_HELD_UNKNOWN;
-	if (!f.takes && which.hi)
+	if (word && !keep_word(&f, place, word))
 		return LOCK_HELD_UNKNOWN;
-	if (!f.takes && !f.gives)
-		return before ? LOCK_HELD_YES : LOCK_HELD_UNKNOWN;
+	if (!f.takes && (which.hi || word))
+		return LOCK_HELD_UNKNOWN;
+	if (!f.takes && !f.gives && !before)
+		return LOCK_HELD_UNKNOWN;
 	if (!f.takes && !before)
 		return LOCK_HELD_MAYBE;
-	if (!before)
-		note_hidden(t, &f);
+	note_hidden(t, &f);
 	held = held_by_flow(&f, place, before);
+	if (!f.takes && !f.gives)
+		return held == LOCK_HELD_YES || !f.hidden ? LOCK_HELD_YES : LOCK_HELD_HIDDEN;
 	if (f.hidden && held != LOCK_HELD_YES) {
 		forget_hidden(&f);
 		held = held_by_flow(&f, place, before);
-		return held == LOCK_HELD_YES ? LOCK_HELD_HIDDEN : held;
+		if (held == LOCK_HELD_YES)
+			held = LOCK_HELD_HIDDEN;
 	}
-	return held == LOCK_HELD_YES && !before && makes_giver(t, &f) ? LOCK_HELD_HIDDEN : held;
+	return held >= LOCK_HELD_HIDDEN && !before && makes_giver(t, &f, false) ? LOCK_HELD_LENT
+										: held;
 }
 
 static enum lock_held held_at(const struct target *t, uint64_t pc, const struct lock_calls *calls,
-			      struct lock_variable which, struct lock_time *time, unsigned before,
-			      bool *ret_taking)
+			      struct lock_variable which, const struct lock_word *word,
+			      struct lock_time *time, unsigned before, bool *ret_taking)
 {
-	enum lock_held held = held_in_time(t, pc, calls, which, time, before, ret_taking);
+	enum lock_held held = held_in_time(t, pc, calls, which, word, time, before, ret_taking);
 
 	return time && time->late ? LOCK_HELD_UNKNOWN : held;
 }
@@ -643,14 +724,14 @@ enum lock_held lock_held_at(const struct target *t, uint64_t pc, const struct lo
 {
 	bool taking;
 
-	return held_at(t, pc, calls, (struct lock_variable){0}, time, 0, &taking);
+	return held_at(t, pc, calls, (struct lock_variable){0}, NULL, time, 0, &taking);
 }
 
 enum lock_held lock_kept_at(const struct target *t, uint64_t pc, const struct lock_calls *calls,
 			    struct lock_time *time, bool *ret_taking)
 {
 	*ret_taking = false;
-	return held_at(t, pc, calls, (struct lock_variable){0}, time, 1, ret_taking);
+	return held_at(t, pc, calls, (struct lock_variable){0}, NULL, time, 1, ret_taking);
 }
 
 enum lock_held lock_variable_held_at(const struct target *t, uint64_t pc,
@@ -662,7 +743,16 @@ enum lock_held lock_variable_held_at(const struct target *t, uint64_t pc,
 	/* Up to 1.17 arguments are on the stack there. */
 	if (!strcmp(target_arch(t), "arm64") && target_go_minor(t) < 18)
 		return LOCK_HELD_UNKNOWN;
-	return held_at(t, pc, calls, which, time, 0, &taking);
+	return held_at(t, pc, calls, which, NULL, time, 0, &taking);
+}
+
+enum lock_held lock_word_held_at(const struct target *t, uint64_t pc,
+				 const struct lock_calls *calls, const struct lock_word *word,
+				 struct lock_time *time)
+{
+	bool taking;
+
+	return held_at(t, pc, calls, (struct lock_variable){0}, word, time, 0, &taking);
 }
 
 static const char *called(const struct target *t, uint64_t entry, const char *const *names,

@@ -29,9 +29,10 @@ enum lock_held {
 	LOCK_HELD_UNKNOWN, /* there are no such calls, or the code cannot be followed */
 	LOCK_HELD_NO,      /* on no way */
 	LOCK_HELD_MAYBE,   /* on some, or it gives up what others took */
-	LOCK_HELD_HIDDEN,  /* on all by the calls that are seen; but it makes a function value whose
-			      code gives such a lock up, or has called one whose code is not known */
-	LOCK_HELD_YES,     /* on all */
+	LOCK_HELD_LENT,    /* on all by the calls that are seen; but it makes a function value whose
+			      code gives such a lock up */
+	LOCK_HELD_HIDDEN, /* the same, but it has called a function value whose code is not known */
+	LOCK_HELD_YES,    /* on all */
 };
 
 /* How long questions may take together. Once that has passed nothing is told: LOCK_HELD_UNKNOWN,
@@ -46,6 +47,7 @@ struct lock_time {
 enum lock_held lock_held_at(const struct target *t, uint64_t pc, const struct lock_calls *calls,
 			    struct lock_time *time);
 /* The same of a lock that the function was called with: does its caller still have that one?
+ * LOCK_HELD_HIDDEN: unless a function value that it has called gave it up.
  * *ret_taking: the place is a call that takes a lock. */
 enum lock_held lock_kept_at(const struct target *t, uint64_t pc, const struct lock_calls *calls,
 			    struct lock_time *time, bool *ret_taking);
@@ -63,6 +65,23 @@ struct lock_variable {
 enum lock_held lock_variable_held_at(const struct target *t, uint64_t pc,
 				     const struct lock_calls *calls, struct lock_variable which,
 				     struct lock_time *time);
+/*
+ * A lock that is told by a word of the frame: so many bytes from where that points to. Or by `own`:
+ * the one that the place is about to take.
+ */
+struct lock_word {
+	bool own;
+	int64_t disp; /* of the word, above sp */
+	int64_t off;
+	uint32_t size; /* the lock's */
+};
+
+/* LOCK_HELD_YES: on every way there the function has taken the lock that this word, which has not
+ * been changed since, tells; and nothing on the way may have given it up. */
+enum lock_held lock_word_held_at(const struct target *t, uint64_t pc,
+				 const struct lock_calls *calls, const struct lock_word *word,
+				 struct lock_time *time);
+
 /* One of `names` that the function which begins at `entry` calls for that lock; NULL: none. */
 const char *lock_variable_called(const struct target *t, uint64_t entry, const char *const *names,
 				 struct lock_variable which, struct lock_time *time);

@@ -142,6 +142,7 @@ static bool find_holder(struct walk *w, const struct blame_hop *hop, struct blam
 		view_add_evidence(w->graph, h, &why);
 		next->goid = h->goid;
 		next->by = BLAME_HOLDS;
+		next->likely = wait_holder_is_likely(h);
 		snprintf(next->evidence, sizeof(next->evidence), "%s", why.data ? why.data : "");
 		return true;
 	}

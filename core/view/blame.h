@@ -48,6 +48,7 @@ struct blame_hop {
 	uint32_t func_id, reason_id;
 	bool waited;        /* most of it: the chain goes on with `wait` */
 	struct stay wait;   /* the longest of its waits there */
+	bool likely;        /* BLAME_HOLDS: there is more to it than that it may be the one */
 	char evidence[240]; /* BLAME_HOLDS */
 };
 

@@ -140,7 +140,7 @@ static void text_hop(const struct view *v, const struct blame_hop *hop, struct b
 	if (hop->by == BLAME_WOKE || hop->by == BLAME_MADE) {
 		buf_addf(out, "%s by ", hop->by == BLAME_WOKE ? "woken" : "made");
 	} else if (hop->by == BLAME_HOLDS) {
-		buf_adds(out, "likely held by ");
+		buf_adds(out, hop->likely ? "likely held by " : "possibly held by ");
 	}
 	buf_addf(out, "%llu", (unsigned long long)hop->goid);
 	if (*function)

@@ -203,7 +203,8 @@ void view_add_evidence(const struct wait_graph *graph, const struct wait_holder 
 	if (h->section == WAIT_SECTION_YES && !(h->by_code && h->by_variable))
 		buf_adds(out, ", after it took such a lock");
 	buf_adds(out, doubts[h->word]);
-	if (h->section == WAIT_SECTION_HIDDEN && h->evidence != WAIT_BY_DEFER && !h->by_variable)
+	if ((h->section == WAIT_SECTION_HIDDEN || h->section == WAIT_SECTION_LENT) &&
+	    h->evidence != WAIT_BY_DEFER && !h->by_variable)
 		buf_adds(out, h->doubted ? ", after it took such a lock, maybe another one"
 					 : ", after it took such a lock, which a function value "
 					   "may have given up");
@@ -219,6 +220,7 @@ static void add_holder_json(const struct wait_graph *graph, const struct wait_ho
 					    [WAIT_WORD_RUNS] = "unknown, it runs"};
 	static const char *const sections[] = {[WAIT_SECTION_NO] = "no",
 					       [WAIT_SECTION_MAYBE] = "maybe",
+					       [WAIT_SECTION_LENT] = "maybe",
 					       [WAIT_SECTION_HIDDEN] = "maybe",
 					       [WAIT_SECTION_YES] = "yes"};
 

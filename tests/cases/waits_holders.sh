@@ -16,7 +16,13 @@ named() { "$LEAKS_OF" "$binary" "${pids[$1]}" holders | awk '$1 == "holder" && $
 may_be() { no_other "$1" && grep -q '^holder' "$T/said"; }
 no_other() {
 	"$LEAKS_OF" "$binary" "${pids[$1]}" holders >"$T/said" && grep -q '^lock' "$T/said" &&
-		! awk -v holder="$holder" '$1 == "holder" && $4 != 0 && $3 != holder && $7' "$T/said" | grep -q .
+		! awk -v holder="$holder" '$1 == "lock" && $4 >= 10 { is[$2] = 1 }
+			is[$2] && $1 == "holder" && $4 != 0 && $3 != holder && $7' "$T/said" | grep -q .
+}
+# He alone, and it is plain that he took this very one.
+surely() {
+	[ "$(named "$1")" = "$holder " ] &&
+		awk -v holder="$holder" '$1 == "holder" && $3 == holder && $7' "$T/said" | grep -q .
 }
 # One that runs may be met as it is being moved about.
 is_it() {
@@ -24,7 +30,9 @@ is_it() {
 	# Beside one who has deferred it and has it maybe he is the likeliest.
 	flag) [[ "$(named "$1")" == "$holder "* ]] ;;
 	dcalled) may_be "$1" && [[ "$(named "$1")" = "$holder " ]] ;;
-	d[!e]*) no_other "$1" ;;
+	# Who has plainly taken this very lock is likely to have it, beside who took another one.
+	olog | otransfer | oinner) no_other "$1" && surely "$1" ;;
+	olocker | onext | oshard | owithout | ovalue | oclosure | ochanged | d[!e]*) no_other "$1" ;;
 	returned | gclosure) may_be "$1" ;; # the function does not show what a closure does that it calls
 	*) [ "$(named "$1")" = "$holder " ] ;;
 	esac
@@ -60,6 +68,7 @@ for build in 1.17/stripped 1.22/plain 1.27/stripped; do
 	convoys wrapper returned value with scoped flush sent global field guarded embedded gdefer ghelper gread gclosure gdefers \
 		once onefield pooled writer
 	convoys dvalue dgo dpassed dcalled dafter dother dplain dturns
+	convoys olog otransfer oinner onext oshard olocker owithout ovalue oclosure ochanged
 	convoys busy hot
 	echo "Go $build: each of them"
 done

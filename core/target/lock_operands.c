@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The code is gone through in order until nothing changes: where ways meet with different values,
+ * what a register or a word has there is a value of its own. Words of the frame count where the
+ * code stores and loads them by sp alone: one whose address is taken may be changed by others.
+ */
+#include "core/target/lock_operands.h"
+
+#include <elf.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/util.h"
+
+#define REGISTERS   32
+#define SLOTS       64
+#define LOCATIONS   (REGISTERS + SLOTS)
+#define LEADERS_MAX 4096
+#define PASSES_MAX  32
+#define NEAR        32 /* bytes: a word may be a part of a variable whose address is taken */
+#define UNREACHED   UINT32_MAX
+/* Numbers: of instruction i: i + 1; of what a register has at the start; of what a location has
+ * where ways meet. */
+#define AT_START 0x40000000u
+#define MET      0x80000000u
+
+struct state {
+	struct operand in[LOCATIONS];
+};
+
+struct operands {
+	const struct code *code;
+	uint8_t sp;
+	int64_t slots[SLOTS];
+	bool taken[SLOTS]; /* its address is */
+	unsigned n_slots;
+	uint32_t *leaders; /* of each instruction: which one it is, from 1; 0: none */
+	uint32_t *at;      /* their instructions */
+	uint32_t n_leaders;
+	struct state *states;
+	struct state *met; /* of the last leader in front of what is asked for: scratch */
+	bool changed;
+};
+
+void operands_free(struct operands *o)
+{
+	if (!o)
+		return;
+	free(o->leaders);
+	free(o->at);
+	free(o->states);
+	free(o->met);
+	free(o);
+}
+
+/* By sp alone. */
+static bool is_of_frame(const struct operands *o, const struct insn *insn)
+{
+	return insn->has_mem && !insn->mem.indexed && !insn->mem.absolute &&
+	       insn->mem.base == o->sp;
+}
+
+static bool is_word(const struct insn *insn)
+{
+	return insn->mem.size == 8 && insn->mem.value < REGISTERS;
+}
+
+static int slot_of(const struct operands *o, int64_t disp)
+{
+	for (unsigned i = 0; i < o->n_slots; i++)
+		if (o->slots[i] == disp)
+			return (int)i;
+	return -1;
+}
+
+static void find_slots(struct operands *o)
+{
+	for (size_t i = 0; i < o->code->n; i++) {
+		const struct insn *insn = &o->code->insns[i];
+
+		if (is_of_frame(o, insn) && is_word(insn) && o->n_slots < SLOTS &&
+		    slot_of(o, insn->mem.disp) < 0)
+			o->slots[o->n_slots++] = insn->mem.disp;
+	}
+	for (size_t i = 0; i < o->code->n; i++) {
+		const struct insn *insn = &o->code->insns[i];
+
+		/* The frame pointer, by which the code reads nothing. */
+		if (insn->op != INSN_OP_ADD || insn->src != o->sp || insn->dst == o->sp ||
+		    insn->dst == (o->sp == ARM64_SP ? 29 : AMD64_RBP))
+			continue;
+		for (unsigned s = 0; s < o->n_slots; s++)
+			o->taken[s] |= o->slots[s] >= insn->imm && o->slots[s] < insn->imm + NEAR;
+	}
+}
+
+static void add_leader(struct operands *o, size_t i)
+{
+	if (!o->leaders[i] && o->n_leaders < LEADERS_MAX)
+		o->leaders[i] = ++o->n_leaders;
+}
+
+static const struct insn *jumps_to(const struct code *code, size_t i)
+{
+	const struct insn *insn = &code->insns[i];
+
+	return insn->class == INSN_JCC || insn->class == INSN_JMP ? code_at(code, insn->target)
+								  : NULL;
+}
+
+static bool goes_on(const struct insn *insn)
+{
+	return insn->class != INSN_JMP && insn->class != INSN_RET && insn->class != INSN_TRAP &&
+	       insn->class != INSN_JMP_INDIRECT;
+}
+
+static bool find_leaders(struct operands *o)
+{
+	const struct code *code = o->code;
+
+	o->leaders = calloc(code->n, sizeof(*o->leaders));
+	if (!o->leaders)
+		return false;
+	add_leader(o, 0);
+	for (size_t i = 0; i < code->n; i++) {
+		const struct insn *to = jumps_to(code, i);
+
+		if (to)
+			add_leader(o, (size_t)(to - code->insns));
+	}
+	if (o->n_leaders == LEADERS_MAX)
+		return false;
+	o->at = calloc(o->n_leaders, sizeof(*o->at));
+	o->states = calloc(o->n_leaders, sizeof(*o->states));
+	o->met = calloc(1, sizeof(*o->met));
+	if (!o->at || !o->states || !o->met)
+		return false;
+	for (size_t i = 0; i < code->n; i++)
+		if (o->leaders[i])
+			o->at[o->leaders[i] - 1] = (uint32_t)i;
+	for (uint32_t l = 0; l < o->n_leaders; l++)
+		for (unsigned k = 0; k < LOCATIONS; k++)
+			o->states[l].in[k].value = UNREACHED;
+	return true;
+}
+
+static bool is_same(struct operand a, struct operand b)
+{
+	return a.value == b.value && a.off == b.off;
+}
+
+static void meet(struct operands *o, uint32_t leader, const struct state *s)
+{
+	struct state *at = &o->states[leader - 1];
+
+	for (unsigned k = 0; k < LOCATIONS; k++) {
+		const uint32_t own = MET | ((leader - 1) * LOCATIONS + k);
+
+		if (s->in[k].value == UNREACHED || at->in[k].value == own ||
+		    is_same(at->in[k], s->in[k]))
+			continue;
+		at->in[k] = at->in[k].value == UNREACHED ? s->in[k] : (struct operand){own, 0};
+		o->changed = true;
+	}
+}
+
+/* What is stored there is no longer what was. */
+static void store(const struct operands *o, struct state *s, const struct insn *insn)
+{
+	const int64_t lo = insn->mem.disp, hi = lo + MAX(insn->mem.size, (uint8_t)1);
+	const struct operand value =
+		is_word(insn) && !insn->mem.load ? s->in[insn->mem.value] : (struct operand){0};
+
+	/* A pair, or one of a size that is not told. */
+	for (unsigned i = 0; i < o->n_slots; i++)
+		if (o->slots[i] < hi + (insn->mem.size > 8 || !insn->mem.size ? 64 : 0) &&
+		    o->slots[i] + 8 > lo)
+			s->in[REGISTERS + i] =
+				o->slots[i] == lo && !o->taken[i] ? value : (struct operand){0};
+}
+
+static struct operand result_of(const struct operands *o, const struct state *s, size_t i,
+				unsigned reg)
+{
+	const struct insn *insn = &o->code->insns[i];
+	const struct operand made = {(uint32_t)i + 1, 0};
+	int slot;
+
+	if ((insn->op == INSN_OP_ADD || insn->op == INSN_OP_MOVE) && insn->dst == reg &&
+	    insn->src < REGISTERS) {
+		struct operand from = s->in[insn->src];
+
+		if (insn->op == INSN_OP_ADD)
+			from.off += (int32_t)insn->imm;
+		return from.value ? from : made;
+	}
+	if (!insn->has_mem || !insn->mem.load || insn->mem.value != reg || insn->mem.size != 8)
+		return (struct operand){0};
+	slot = is_of_frame(o, insn) && !insn->mem.store ? slot_of(o, insn->mem.disp) : -1;
+	if (slot >= 0 && !o->taken[slot] && s->in[REGISTERS + slot].value)
+		return s->in[REGISTERS + slot];
+	return made;
+}
+
+static void step(const struct operands *o, struct state *s, size_t i)
+{
+	const struct insn *insn = &o->code->insns[i];
+	const bool calls = insn->class == INSN_CALL || insn->class == INSN_CALL_INDIRECT;
+	struct operand results[REGISTERS];
+
+	for (unsigned r = 0; r < REGISTERS; r++)
+		if (insn->written >> r & 1)
+			results[r] = calls ? (struct operand){0} : result_of(o, s, i, r);
+	if (is_of_frame(o, insn) && insn->mem.store)
+		store(o, s, insn);
+	if (!calls && (insn->sp_change || !insn->sp_known))
+		memset(&s->in[REGISTERS], 0, SLOTS * sizeof(s->in[0]));
+	for (unsigned r = 0; r < REGISTERS; r++)
+		if (insn->written >> r & 1)
+			s->in[r] = results[r];
+	s->in[o->sp] = (struct operand){0};
+}
+
+static void forget(struct state *s)
+{
+	for (unsigned k = 0; k < LOCATIONS; k++)
+		s->in[k] = (struct operand){UNREACHED, 0};
+}
+
+static void pass(struct operands *o)
+{
+	struct state s;
+
+	forget(&s);
+	o->changed = false;
+	for (size_t i = 0; i < o->code->n; i++) {
+		const struct insn *to = jumps_to(o->code, i);
+
+		if (o->leaders[i]) {
+			meet(o, o->leaders[i], &s);
+			s = o->states[o->leaders[i] - 1];
+		}
+		step(o, &s, i);
+		if (to)
+			meet(o, o->leaders[to - o->code->insns], &s);
+		if (!goes_on(&o->code->insns[i]))
+			forget(&s);
+	}
+}
+
+bool operands_read(const struct code *code, struct operands **ret)
+{
+	struct operands *o = *ret = calloc(1, sizeof(*o));
+	struct state *start;
+
+	if (!o)
+		return false;
+	o->code = code;
+	o->sp = code->machine == EM_X86_64 ? AMD64_RSP : ARM64_SP;
+	find_slots(o);
+	if (code->n >= AT_START || !find_leaders(o))
+		return false;
+	start = &o->states[0];
+	memset(start, 0, sizeof(*start));
+	for (unsigned r = 0; r < REGISTERS; r++)
+		start->in[r].value = AT_START | r;
+	o->changed = true;
+	for (unsigned n = 0; n < PASSES_MAX && o->changed; n++)
+		pass(o);
+	return !o->changed;
+}
+
+/* In front of instruction `i`. */
+static void state_at(const struct operands *o, size_t i)
+{
+	size_t from = i;
+
+	while (!o->leaders[from] && from > 0 && goes_on(&o->code->insns[from - 1]))
+		from--;
+	if (!o->leaders[from]) {
+		forget(o->met);
+		return;
+	}
+	*o->met = o->states[o->leaders[from] - 1];
+	for (; from < i; from++)
+		step(o, o->met, from);
+}
+
+static struct operand known(struct operand op)
+{
+	return op.value == UNREACHED ? (struct operand){0} : op;
+}
+
+struct operand operands_lock(const struct operands *o, size_t i)
+{
+	const struct insn *insn = &o->code->insns[i];
+	const struct insn_mem *mem = &insn->mem;
+	struct operand op;
+
+	if (insn->class == INSN_CALL) {
+		state_at(o, i);
+		return known(o->met->in[0]); /* a method's first argument: rax, x0 */
+	}
+	if (!insn->has_mem || !mem->store || mem->indexed || mem->absolute ||
+	    mem->base >= REGISTERS || mem->base == o->sp ||
+	    (o->code->machine == EM_X86_64 && insn->op != INSN_OP_CMPXCHG && !mem->load))
+		return (struct operand){0};
+	state_at(o, i);
+	op = known(o->met->in[mem->base]);
+	op.off += (int32_t)mem->disp;
+	return op;
+}
+
+struct operand operands_slot(const struct operands *o, size_t i, int64_t disp)
+{
+	int slot = slot_of(o, disp);
+
+	if (slot < 0 || o->taken[slot])
+		return (struct operand){0};
+	state_at(o, i);
+	return known(o->met->in[REGISTERS + slot]);
+}
+
+size_t operands_made_by(const struct operands *o, uint32_t value)
+{
+	if (value & MET)
+		return o->at[(value & ~MET) / LOCATIONS];
+	return value & AT_START ? o->code->n : value - 1;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Which values a function's registers and the words of its frame have, as far as its code shows
+ * that two are the same one: numbers of values, and constants that were added. So the lock of a
+ * call can be compared with what a word of the frame says. For lock_flow.c; any thread.
+ */
+#ifndef XGOTOPFS_TARGET_LOCK_OPERANDS_H
+#define XGOTOPFS_TARGET_LOCK_OPERANDS_H
+
+#include "core/target/place_code.h"
+
+/* A value, plus so many bytes. */
+struct operand {
+	uint32_t value; /* 0: not known */
+	int32_t off;
+};
+
+struct operands;
+
+/* false: it takes too long, or there is no memory. *ret is to be freed all the same. */
+bool operands_read(const struct code *code, struct operands **ret);
+void operands_free(struct operands *o); /* NULL is fine */
+
+/* The lock that instruction `i` is about, being a call of a method, or a part of one that was put
+ * in: an atomic change of memory. */
+struct operand operands_lock(const struct operands *o, size_t i);
+/* The word of the frame so many bytes above sp, in front of that instruction. */
+struct operand operands_slot(const struct operands *o, size_t i, int64_t disp);
+/* The instruction that gives a value its number, each time that it is run; code->n: it has it from
+ * the start. */
+size_t operands_made_by(const struct operands *o, uint32_t value);
+
+#endif
