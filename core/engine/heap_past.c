@@ -8,6 +8,8 @@
 
 #define LATELY_NS (15 * NS_PER_SEC) /* between two of the last quarter of an hour */
 #define FIRST_NS  (5 * NS_PER_SEC)  /* between two of all, which doubles */
+/* A fall tells of growth that begins so long after it, or as long as that takes. */
+#define FALL_NS (15 * 60 * NS_PER_SEC)
 
 /* --- writing down ----------------------------------------------------------------------------- */
 
@@ -38,6 +40,20 @@ static void add(struct heap_series *s, const struct heap_point *p,
 	s->points[s->n++] = *p;
 }
 
+/* At every collection: points are too far apart to have the heights. */
+static void note_fall(struct heap_past *p, const struct heap_point *now)
+{
+	if (now->marked >= p->top) {
+		p->top = now->marked;
+	} else if (now->marked < p->top - p->top / 10) {
+		if (p->top >= p->fell_from - p->fell_from / 10) {
+			p->fell_from = MAX(p->top, p->fell_from);
+			p->fell_ns = now->time_ns;
+		}
+		p->top = now->marked;
+	}
+}
+
 void heap_past_take(struct heap_past *p, uint64_t time_ns, uint64_t marked, uint64_t cycles)
 {
 	const struct heap_point point = {time_ns, marked, cycles};
@@ -53,6 +69,7 @@ void heap_past_take(struct heap_past *p, uint64_t time_ns, uint64_t marked, uint
 	/* It stays what it is until the next collection; before the first one it is nothing. */
 	if (!cycles || (p->whole.n && p->whole.points[p->whole.n].cycles == cycles))
 		return;
+	note_fall(p, &point);
 	add(&p->lately, &point, forget_first);
 	add(&p->whole, &point, forget_half);
 	p->lately.points[p->lately.n] = p->whole.points[p->whole.n] = point;
@@ -130,11 +147,22 @@ static bool find(const struct heap_series *s, struct heap_growth *ret)
 	return false;
 }
 
+/* It was as high before, and came down. */
+static bool fell_before(const struct heap_past *p, const struct heap_growth *g)
+{
+	uint64_t begin_ns = p->last_ns - g->ns;
+
+	return p->fell_ns && g->to_bytes <= p->fell_from + p->fell_from / 10 &&
+	       begin_ns <= p->fell_ns + MAX(FALL_NS, g->ns);
+}
+
 void heap_past_growth(const struct heap_past *p, struct heap_growth *ret)
 {
 	*ret = (struct heap_growth){.to_bytes = 0};
 	/* All of it says more, where that goes on. */
 	if (!find(&p->whole, ret))
 		(void)find(&p->lately, ret);
+	if (fell_before(p, ret))
+		*ret = (struct heap_growth){.to_bytes = 0};
 	ret->watched_ns = p->last_ns - p->first_ns;
 }

@@ -26,6 +26,9 @@ struct heap_series {
 struct heap_past {
 	uint64_t first_ns, last_ns; /* when it was read; 0: never */
 	struct heap_series lately, whole;
+	uint64_t top;     /* the most since it fell by a tenth */
+	uint64_t fell_ns; /* when it fell last from where it is highest, or nearly; 0: never */
+	uint64_t fell_from;
 };
 
 /* What was read. Nothing is taken where marked or cycles are RUNTIME_UNKNOWN. */
@@ -34,8 +37,8 @@ void heap_past_take(struct heap_past *p, uint64_t time_ns, uint64_t marked, uint
  * From the point on that is longest ago and from which it grew, lately or at all: by
  * HEAP_GROWS_BYTES and HEAP_GROWS_PERCENT or more, over HEAP_GROWS_NS and HEAP_GROWS_CYCLES or
  * more, in more than one step, never down by a tenth meanwhile, and in the last quarter of that
- * time at half of its pace or more: what fills a cache comes to an end. to_bytes 0: it does not
- * grow.
+ * time at half of its pace or more: what fills a cache comes to an end. Nor where it was as high
+ * before and fell: what is filled and dropped again and again. to_bytes 0: it does not grow.
  */
 void heap_past_growth(const struct heap_past *p, struct heap_growth *ret);
 

@@ -993,6 +993,19 @@ static void test_heap_growth(void **state)
 		mib[i] = 50 + 80 * (int)(i % 5);
 	for (unsigned i = 1; i <= n; i++)
 		assert_false(heap_grows(mib, i, step, 1, &g));
+	/* A cache that is filled and dropped, again and again; then it is not dropped any more. */
+	for (unsigned i = 0; i < n; i++)
+		mib[i] = 50 + 5 * (int)(i % 76);
+	for (unsigned i = 77; i <= 380; i++)
+		assert_false(heap_grows(mib, i, NS_PER_SEC, 1, &g));
+	for (unsigned i = 76; i < n; i++)
+		mib[i] = 50 + 5 * ((int)i - 76);
+	assert_false(heap_grows(mib, 76 + 80, NS_PER_SEC, 1, &g));
+	assert_true(heap_grows(mib, 76 + 100, NS_PER_SEC, 1, &g));
+	/* It was high once, long ago. */
+	for (unsigned i = 0; i < n; i++)
+		mib[i] = i < 10 ? 2000 : i < 300 ? 100 : 100 + 4 * ((int)i - 300);
+	assert_true(heap_grows(mib, n, step, 1, &g));
 	for (unsigned i = 0; i < n; i++)
 		mib[i] = -1;
 	assert_false(heap_grows(mib, n, step, 1, &g));
