@@ -10,12 +10,16 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/vfs.h>
+#include <time.h>
 
 #include "core/base/log.h"
 #include "core/base/wait.h"
 
 #define OUR_TYPE  "fuse.xgotopfs"
 #define HELPER_NS (10 * NS_PER_SEC) /* for fusermount3 */
+#define ENDING_NS (2 * NS_PER_SEC)  /* what ends gets so long for it */
+#define AGAIN_NS  (NS_PER_SEC / 50)
 
 /* /proc/self/mountinfo writes a space in a path as \040, and so on. */
 static void unescape(char *text)
@@ -108,7 +112,54 @@ static int resolve_parent(const char *path, char ret[PATH_MAX])
 	return 0;
 }
 
-/* Something dead is mounted there. Only what is ours is removed. */
+static bool is_ours(const char *where)
+{
+	char type[64];
+
+	return mounted_type(where, type, sizeof(type)) && !strcmp(type, OUR_TYPE);
+}
+
+static bool is_dead(int err)
+{
+	return err == -ENOTCONN || err == -ECONNABORTED;
+}
+
+/*
+ * 0, or -errno of what is dead. Attributes that the kernel keeps outlive their server; statfs is
+ * always the server's to answer. One that was killed a moment ago never does, and whoever is
+ * stopped may not: hence not in this process.
+ */
+static int ask_server(const char *where)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid < 0)
+		return 0;
+	if (!pid) {
+		struct statfs st;
+
+		_exit(statfs(where, &st) < 0 && is_dead(-errno));
+	}
+	if (child_wait(pid, ENDING_NS, &status))
+		return 0;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 1 ? -ENOTCONN : 0;
+}
+
+/* 0: a folder, or what is mounted there lives. */
+static int look(const char *path, struct stat *st)
+{
+	char where[PATH_MAX];
+
+	if (stat(path, st) < 0)
+		return -errno;
+	if (!realpath(path, where))
+		return is_dead(-errno) ? -errno : 0;
+	return is_ours(where) ? ask_server(where) : 0;
+}
+
+/* Something dead is mounted there. Only what is ours is removed; whoever else removes it (the
+ * process that unmounts for who was killed, fusermount3) may be quicker: -EAGAIN. */
 static int remove_stale(const char *path)
 {
 	char where[PATH_MAX], type[64];
@@ -117,16 +168,43 @@ static int remove_stale(const char *path)
 	if (err)
 		return log_error(err, "%s: %s", path, strerror(-err));
 	if (!mounted_type(where, type, sizeof(type)))
-		return log_error(-EBUSY, "%s: not reachable (%s)", path, strerror(ENOTCONN));
+		return -EAGAIN;
 	if (strcmp(type, OUR_TYPE))
 		return log_error(-EBUSY, "%s: a dead %s is mounted there; fusermount3 -u %s", path,
 				 type, path);
 	err = unmount_lazily(where);
+	if (err && !is_ours(where))
+		return -EAGAIN;
 	if (err)
 		return log_error(err, "%s: cannot remove the mount a crash left: %s", path,
 				 strerror(-err));
 	log_warn("%s: removed the mount that an earlier run left when it crashed", path);
 	return 0;
+}
+
+/* Mounts may have been left one on the other. 0: what is there now lives. */
+static int remove_all_stale(const char *path, struct stat *st)
+{
+	const struct timespec pause = {.tv_nsec = AGAIN_NS};
+	uint64_t until_ns = monotonic_ns() + ENDING_NS;
+	int err;
+
+	for (int removed = 0; is_dead(err = look(path, st)) && removed < 8;) {
+		int failed = remove_stale(path);
+
+		if (failed && failed != -EAGAIN)
+			return failed;
+		removed += !failed;
+		if (failed && monotonic_ns() >= until_ns)
+			break;
+		if (failed)
+			nanosleep(&pause, NULL);
+	}
+	if (is_dead(err))
+		return log_error(-EBUSY, "%s: not reachable (%s)", path, strerror(-err));
+	if (err == -ENOENT)
+		return log_error(err, "%s: no such folder; make it first (mkdir)", path);
+	return err ? log_error(err, "%s: %s", path, strerror(-err)) : 0;
 }
 
 static bool is_empty(const char *path)
@@ -145,31 +223,19 @@ static bool is_empty(const char *path)
 
 int mount_check(const char *path, bool nonempty)
 {
-	char where[PATH_MAX], type[64], why[512];
+	char where[PATH_MAX], why[512];
 	struct stat st;
 	int err;
 
 	err = fs_may_mount(why, sizeof(why));
 	if (err)
 		return log_error(err, "%s", why);
-	/* Mounts may have been left one on the other. */
-	for (int turn = 0; turn < 8 && stat(path, &st) < 0; turn++) {
-		err = -errno;
-		if (err == -ENOTCONN || err == -ECONNABORTED)
-			err = remove_stale(path);
-		else if (err == -ENOENT)
-			log_error(err, "%s: no such folder; make it first (mkdir)", path);
-		else
-			log_error(err, "%s: %s", path, strerror(-err));
-		if (err)
-			return err;
-	}
-	if (stat(path, &st) < 0)
-		return log_error(-EBUSY, "%s: %s", path, strerror(errno));
+	err = remove_all_stale(path, &st);
+	if (err)
+		return err;
 	if (!S_ISDIR(st.st_mode))
 		return log_error(-ENOTDIR, "%s: not a folder", path);
-	if (realpath(path, where) && mounted_type(where, type, sizeof(type)) &&
-	    !strcmp(type, OUR_TYPE))
+	if (realpath(path, where) && is_ours(where))
 		return log_error(-EBUSY, "%s: another xgotopfs is mounted there", path);
 	if (!nonempty && !is_empty(path))
 		return log_error(-ENOTEMPTY,

@@ -119,6 +119,7 @@ fs/may_mount.c stat
 fs/mount.c opendir
 fs/mount.c realpath
 fs/mount.c stat
+fs/mount.c statfs
 fs/unmounter.c chdir
 fs/unmounter.c open
 fs/unmounter.c realpath'

@@ -62,6 +62,17 @@ wait_for 20 grep -q "removed the mount" "$T/log" || fail "it does not say so: $(
 : >"$T/log"
 [ -e "$MNT/goroutines/2" ] || fail "not mounted again"
 
+# Whoever starts it again does not wait for that: as soon as it is killed, and once it was waited for.
+for option in noauto_unmount auto_unmount; do
+	for turn in 1 2 3 4 5; do
+		ls "$MNT" >/dev/null || fail "not mounted, turn $turn"
+		kill -9 "$DEMO"
+		[ $((turn % 2)) = 0 ] || wait "$DEMO" 2>/dev/null
+		demo_start -g 2 -o "$option"
+		[ -e "$MNT/goroutines/2" ] || fail "not mounted at once after a crash: $option, turn $turn"
+	done
+done
+
 # With auto_unmount (the default) a crash leaves nothing; nor where fusermount3 misses it, which tries once.
 unmounted() { ! grep -q " $MNT fuse" /proc/mounts; } # not by looking into it: that keeps it busy
 for helper in there gone; do
