@@ -5,11 +5,19 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/engine/heap_past.h"
 #include "core/model/samples.h"
 
 #define RATE_LEAST_NS (NS_PER_SEC / 4) /* between two readings that a rate is made of */
+
+#define SPAN_STEP_NS (NS_PER_SEC * 3 / 4) /* between two points of what is judged, at least */
+#define SPAN_POINTS  8                    /* more than LIVE_JUDGED_NS of them */
+
+struct span_point {
+	uint64_t ns, allocated;
+};
 
 struct kept {
 	unsigned proc;
@@ -19,6 +27,8 @@ struct kept {
 	uint64_t ticks;     /* of what `shown` is from; RUNTIME_UNKNOWN */
 	double ran, waited; /* ns, of late more than of long ago */
 	struct heap_past heap;
+	struct span_point span[SPAN_POINTS]; /* oldest first */
+	unsigned n_span;
 	struct live_runtime shown;
 };
 
@@ -105,6 +115,31 @@ static void take_wait(struct kept *k, const struct live_runtime *now, uint64_t b
 	k->waited = WAIT_KEEPS * k->waited + (double)(now->cpu_wait_ns - before_wait_ns);
 }
 
+/* Since the last point that is so long ago as it takes. */
+static void take_span(struct kept *k, struct live_runtime *shown)
+{
+	const struct span_point now = {shown->read_ns, shown->heap.allocated};
+
+	shown->judged_ns = 0;
+	shown->alloc_judged = -1;
+	for (unsigned i = k->n_span; i-- > 0;) {
+		uint64_t ns = sub_u64(now.ns, k->span[i].ns);
+
+		if (ns < LIVE_JUDGED_NS)
+			continue;
+		shown->alloc_judged = rate(k->span[i].allocated, now.allocated, ns);
+		shown->judged_ns = shown->alloc_judged < 0 ? 0 : ns;
+		break;
+	}
+	if (k->n_span && sub_u64(now.ns, k->span[k->n_span - 1].ns) < SPAN_STEP_NS)
+		return;
+	if (k->n_span == SPAN_POINTS) {
+		memmove(k->span, k->span + 1, (SPAN_POINTS - 1) * sizeof(k->span[0]));
+		k->n_span--;
+	}
+	k->span[k->n_span++] = now;
+}
+
 static void take(struct kept *k, const struct live_runtime *now)
 {
 	const struct live_runtime *was = &k->shown;
@@ -135,6 +170,7 @@ static void take(struct kept *k, const struct live_runtime *now)
 	k->shown.alloc_per_second = alloc;
 	k->shown.cpu_percent = cpu;
 	k->shown.switches_per_second = switches;
+	take_span(k, &k->shown);
 	heap_past_take(&k->heap, now->read_ns, now->heap.marked, now->heap.cycles);
 	heap_past_growth(&k->heap, &k->shown.growth);
 	k->shown.cpu_wait_ratio = k->ran > 0 ? k->waited / k->ran : -1;

@@ -97,6 +97,8 @@ struct heap_growth {
 	uint64_t watched_ns;           /* between the first reading and the last */
 };
 
+#define LIVE_JUDGED_NS (5 * NS_PER_SEC)
+
 /* The runtime's own figures as they were read last, once a second or so, and what they make. */
 struct live_runtime {
 	uint64_t read_ns; /* CLOCK_MONOTONIC */
@@ -105,6 +107,10 @@ struct live_runtime {
 	uint64_t cpu_ns;         /* of the process, since its start */
 	double alloc_per_second; /* bytes; between the last two readings; < 0: not known */
 	double cpu_percent;      /* of one CPU; the same */
+	/* The same bytes over LIVE_JUDGED_NS or somewhat more, for who judges them: a rate of two
+	 * moments tells of one burst. 0: not watched for so long, or not known. */
+	uint64_t judged_ns;
+	double alloc_judged;
 	/* Goroutines that were given a processor a second, but for who is handed the rest of
 	 * another's turn: at least so many; < 0: not known. */
 	double switches_per_second;

@@ -410,22 +410,23 @@ struct allocated {
 	double rate;  /* bytes a second, now */
 	double least; /* of what is known of it: now, and on average where it is sampled */
 	uint32_t site_id;
-	double percent; /* of the site; 0: none is known */
-	const char *is; /* the rate, by whom */
+	double percent;      /* of the site; 0: none is known */
+	const char *is;      /* the rate, by whom, where that is not the runtime */
+	uint64_t counted_ns; /* of the runtime's count; 0: it is not that */
 };
 
-/* As stats has it (heap_allocated_bytes_per_second): all that was allocated in the last second or
- * so.
- */
-static bool counts_allocation(const struct scene *s, double *rate)
+/* By the runtime's own count, of which a rate of two readings tells of one burst. False: it is not
+ * known; *rate < 0: not for long enough yet. */
+static bool counts_allocation(const struct scene *s, double *rate, uint64_t *ret_ns)
 {
 	const struct live *live = s->v->live;
-	struct live_runtime r = {.alloc_per_second = -1};
+	struct live_runtime r;
 
 	if (!live->runtime_known || !live->runtime_known(live->ctx, s->proc, &r) ||
-	    r.alloc_per_second < 0 || view_since(s->now, r.read_ns) > COUNTED_NS)
+	    r.heap.allocated == RUNTIME_UNKNOWN || view_since(s->now, r.read_ns) > COUNTED_NS)
 		return false;
-	*rate = r.alloc_per_second;
+	*rate = r.judged_ns ? r.alloc_judged : -1;
+	*ret_ns = r.judged_ns;
 	return true;
 }
 
@@ -474,17 +475,21 @@ static bool is_busy_with_memory(const struct scene *s, const struct allocated *a
 		took * (1 + s->cpu_wait) >= NAMED_PERCENT);
 }
 
-/* How much is the runtime's own figure where it is known, the one that stats has. */
+/* How much is the runtime's own figure where it is known; before that is, nothing is much. */
 static bool measure_allocation(const struct scene *s, struct allocated *ret)
 {
 	bool asked, counted;
+	double rate = -1;
 
 	*ret = (struct allocated){.is = ""};
 	asked = measure_asked(s, ret);
 	ret->least = ret->rate;
-	counted = counts_allocation(s, &ret->rate);
-	if (counted) {
-		ret->is = ", as the runtime counts it";
+	counted = counts_allocation(s, &rate, &ret->counted_ns);
+	if (counted && rate < 0) {
+		ret->least = 0;
+		counted = false;
+	} else if (counted) {
+		ret->rate = rate;
 		ret->least = asked ? MIN(ret->least, ret->rate) : ret->rate;
 	}
 	return asked || counted;
@@ -503,7 +508,12 @@ void problems_of_allocation(struct scene *s)
 	p = problem_add(s, PROBLEM_ALLOCATION, PROBLEM_WARNING, (uint64_t)(a.rate / (1 << 20)));
 	if (!p)
 		return;
-	buf_addf(&p->text, "%.0f MB allocated a second%s", a.rate / 1e6, a.is);
+	buf_addf(&p->text, "%.0f MB allocated a second", a.rate / 1e6);
+	if (a.counted_ns)
+		buf_addf(&p->text, " in the last %.0f s, as the runtime counts it",
+			 (double)a.counted_ns / NS_PER_SEC);
+	else
+		buf_adds(&p->text, a.is);
 	if (a.site_id && a.percent >= (double)rule->percent) {
 		buf_addf(&p->text, ", %.0f %% for ", a.percent);
 		view_site_file(names, a.site_id, &p->text);

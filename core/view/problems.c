@@ -74,7 +74,8 @@ const struct problem_rule problem_rules[PROBLEM_KINDS] = {
 			    "{n} or more goroutines of one start function started a second"},
 	[PROBLEM_ALLOCATION] =
 		{"allocation", NEEDS_ALLOCS, 64 << 20, 0, 20,
-		 "{n} bytes or more allocated a second; or, by samples, 50 % of the program's "
+		 "{n} bytes or more allocated a second, by the runtime's count over 5 s; or, by "
+		 "samples, 50 % of the program's "
 		 "CPU time outside the kernel, and 10 % of a processor, for that and for "
 		 "collecting (on a machine that is short of processors 5 %, and 10 with what its "
 		 "threads waited for one, where one place asks for 50 %); who asked for {p} % or "
@@ -417,7 +418,8 @@ static void add_too_early(const struct scene *s, struct buf *out)
 
 	if (s->v->replay || s->info.state != PROC_RUNNING || s->unread || ns >= EARLY_NS)
 		return;
-	buf_adds(out, "too early to tell: what grows, ended, waits for long or for a processor is "
+	buf_adds(out, "too early to tell: what grows, ended, allocates much, waits for long or for "
+		      "a processor is "
 		      "seen after 5 to 10 s; look again in ");
 	emit_duration(out, (EARLY_NS - ns + NS_PER_SEC - 1) / NS_PER_SEC * NS_PER_SEC);
 	buf_addc(out, '\n');

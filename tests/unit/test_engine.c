@@ -936,6 +936,38 @@ static void test_switches(void **state)
 	end(&w);
 }
 
+/* What is judged is no rate of two moments: 40 and 20 MiB in turn every two seconds are 15 a
+ * second.
+ */
+static void test_judged_rate(void **state)
+{
+	const struct source source = {.runtime = runtime};
+	struct live_runtime now;
+	struct last_runtime *l;
+	uint64_t mib = 0;
+	struct world w;
+
+	make(&w, 0);
+	assert_int_equal(last_runtime_new(&l), 0);
+	for (unsigned i = 0; i < 120; i++) { /* every half a second */
+		mib += i % 8 == 1 ? 40 : i % 8 == 5 ? 20 : 0;
+		runtime_says(10 * NS_PER_SEC + i * NS_PER_SEC / 2, mib << 20);
+		assert_int_equal(last_runtime_read(l, &source, w.model, 0, true), 0);
+		assert_true(last_runtime_get(l, 0, &now));
+		assert_true(i != 1 || now.alloc_per_second == (80 << 20));
+		assert_true(i < 10 ? !now.judged_ns : now.judged_ns >= LIVE_JUDGED_NS);
+		assert_true(now.judged_ns < 2 * LIVE_JUDGED_NS);
+		assert_true(!now.judged_ns || now.alloc_judged < (25 << 20));
+	}
+	/* After a gap, of all of it. */
+	runtime_says(100 * NS_PER_SEC, mib << 20);
+	assert_int_equal(last_runtime_read(l, &source, w.model, 0, true), 0);
+	assert_true(last_runtime_get(l, 0, &now));
+	assert_true(now.judged_ns > 30 * NS_PER_SEC && now.alloc_judged >= 0);
+	last_runtime_free(l);
+	end(&w);
+}
+
 /* MiB live after a collection, at each step of the time; -1 is what none is known of. */
 static bool heap_grows(const int *mib, unsigned n, uint64_t step_ns, unsigned cycles,
 		       struct heap_growth *ret)
@@ -1695,6 +1727,7 @@ int main(void)
 		cmocka_unit_test(test_last_runtime),
 		cmocka_unit_test(test_heap_growth),
 		cmocka_unit_test(test_switches),
+		cmocka_unit_test(test_judged_rate),
 		cmocka_unit_test(test_last_runtime_of_many),
 		cmocka_unit_test(test_memory_cannot_be_read),
 		cmocka_unit_test(test_the_bound_is_kept),
