@@ -22,6 +22,7 @@ RUNNABLE, RUNNING, WAITING = 1, 2, 4
 ASKED = 60       # waits of each kind that the server is asked about one by one
 NOTABLE = 0.05   # of a wait: who ran for so much of it is in both
 BESIDE = 0.25    # of the waits, at most, when there is more than one processor: below
+ALONE = 0.05     # on one
 LONG_NS = 200e3  # shorter waits for a processor are as long as what it takes to note them
 
 
@@ -178,9 +179,9 @@ class Compare:
         median = off[len(off) // 2] if off else 0
         if median > NOTABLE:
             self.differ(f"in half of the waits for a processor who ran for how long differs by {median:.2f} of the wait and more")
-        # On one processor all that runs is in one order, and both have it. On more, a thread that the kernel stops
-        # between the two notes of it is a while where one of them has it and the other has not: for all who wait then.
-        if len(other) > (BESIDE * len(off) if self.procs > 1 else 0):
+        # A thread that the kernel stops between the two notes of it is a while where one of them has it and the other has
+        # not: on one processor, where all that runs is in one order, for one who waits; on more for all who wait then.
+        if len(other) > (BESIDE if self.procs > 1 else ALONE) * len(off):
             for text in other:
                 self.differ(text)
         return len(off), median
