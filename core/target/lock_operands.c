@@ -53,6 +53,12 @@ void operands_free(struct operands *o)
 	free(o);
 }
 
+/* Code may be anything: offsets go round. */
+static struct operand plus(struct operand op, int64_t bytes)
+{
+	return (struct operand){op.value, (int32_t)((uint32_t)op.off + (uint32_t)bytes)};
+}
+
 /* By sp alone. */
 static bool is_of_frame(const struct operands *o, const struct insn *insn)
 {
@@ -188,11 +194,9 @@ static struct operand result_of(const struct operands *o, const struct state *s,
 
 	if ((insn->op == INSN_OP_ADD || insn->op == INSN_OP_MOVE) && insn->dst == reg &&
 	    insn->src < REGISTERS) {
-		struct operand from = s->in[insn->src];
+		const struct operand from = s->in[insn->src];
 
-		if (insn->op == INSN_OP_ADD)
-			from.off += (int32_t)insn->imm;
-		return from.value ? from : made;
+		return from.value ? plus(from, insn->op == INSN_OP_ADD ? insn->imm : 0) : made;
 	}
 	if (!insn->has_mem || !insn->mem.load || insn->mem.value != reg || insn->mem.size != 8)
 		return (struct operand){0};
@@ -295,7 +299,6 @@ struct operand operands_lock(const struct operands *o, size_t i)
 {
 	const struct insn *insn = &o->code->insns[i];
 	const struct insn_mem *mem = &insn->mem;
-	struct operand op;
 
 	if (insn->class == INSN_CALL) {
 		state_at(o, i);
@@ -306,9 +309,7 @@ struct operand operands_lock(const struct operands *o, size_t i)
 	    (o->code->machine == EM_X86_64 && insn->op != INSN_OP_CMPXCHG && !mem->load))
 		return (struct operand){0};
 	state_at(o, i);
-	op = known(o->met->in[mem->base]);
-	op.off += (int32_t)mem->disp;
-	return op;
+	return plus(known(o->met->in[mem->base]), mem->disp);
 }
 
 struct operand operands_slot(const struct operands *o, size_t i, int64_t disp)
