@@ -520,7 +520,7 @@ static bool keep_operand(struct flow *f, const struct operand *named, struct ope
 		if (op.value != lock.value)
 			p->effect =
 				p->effect == GIVES || p->effect == MAY_GIVE ? MAY_GIVE : NOTHING;
-		else if (op.off < lock.off || op.off - lock.off >= (int32_t)size)
+		else if (op.off < lock.off || (int64_t)op.off - lock.off >= size)
 			p->effect = NOTHING;
 		f->takes |= p->effect == TAKES || p->effect == TRIES;
 		f->gives |= p->effect == GIVES;
@@ -752,6 +752,9 @@ enum lock_held lock_word_held_at(const struct target *t, uint64_t pc,
 {
 	bool taking;
 
+	/* Which lock a call is about is looked for in a register. */
+	if (!target_layout(t)->register_abi)
+		return LOCK_HELD_UNKNOWN;
 	return held_at(t, pc, calls, (struct lock_variable){0}, word, time, 0, &taking);
 }
 
