@@ -25,7 +25,7 @@
 #include "core/capture/pump.h"
 #include "core/model/model.h"
 #include "core/pyramid/pyramid.h"
-#include "core/target/parts.h"
+#include "tests/no_parts.h"
 
 #define SLOTS    (1u << 14) /* far ones, a megabyte: as many as by default */
 #define CPUS_MAX 64
@@ -38,26 +38,6 @@
 
 /* --- stand-ins for core/target: every address is known -------------------------------------------
  */
-
-unsigned target_parts_generation(const struct target *t)
-{
-	(void)t;
-	return 0;
-}
-
-bool target_part_has(const struct target *t, uint64_t addr)
-{
-	(void)t;
-	(void)addr;
-	return false;
-}
-
-bool target_excludes(const struct target *t, uint64_t return_pc)
-{
-	(void)t;
-	(void)return_pc;
-	return false;
-}
 
 int target_type(const struct target *t, uint64_t addr, struct target_type *ret)
 {

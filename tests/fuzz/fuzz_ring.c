@@ -8,11 +8,11 @@
 #include <errno.h>
 
 #include "core/capture/decode.h"
-#include "core/target/parts.h"
 #include "core/capture/merge.h"
 #include "core/model/model.h"
 #include "tests/all_goroutines.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/no_parts.h"
 
 #define RINGS     2
 #define SLOTS     2048 /* far ones */
@@ -22,26 +22,6 @@
 
 /* --- stand-ins for core/target ------------------------------------------------------------------
  */
-
-unsigned target_parts_generation(const struct target *t)
-{
-	(void)t;
-	return 0;
-}
-
-bool target_part_has(const struct target *t, uint64_t addr)
-{
-	(void)t;
-	(void)addr;
-	return false;
-}
-
-bool target_excludes(const struct target *t, uint64_t return_pc)
-{
-	(void)t;
-	(void)return_pc;
-	return false;
-}
 
 int target_type(const struct target *t, uint64_t addr, struct target_type *ret)
 {

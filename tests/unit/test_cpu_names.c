@@ -16,7 +16,7 @@
 
 #include "core/capture/cpu_names.h"
 #include "core/target/mappings.h"
-#include "core/target/parts.h"
+#include "tests/no_parts.h"
 
 /* --- the stand-in: functions of 0x100 bytes ----------------------------------------------------
  */
@@ -37,21 +37,6 @@ static const struct function *at(uint64_t pc)
 		if (pc >= functions[i].entry && pc < functions[i].entry + 0x100)
 			return &functions[i];
 	return NULL;
-}
-
-unsigned target_parts_generation(const struct target *t)
-{
-	return 0;
-}
-
-bool target_part_has(const struct target *t, uint64_t addr)
-{
-	return false;
-}
-
-bool target_excludes(const struct target *t, uint64_t return_pc)
-{
-	return false;
 }
 
 int target_type(const struct target *t, uint64_t addr, struct target_type *ret)

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "core/capture/decode.h"
-#include "core/target/parts.h"
+#include "tests/no_parts.h"
 
 /* --- the stand-in ----------------------------------------------------------------------------- */
 
@@ -26,22 +26,6 @@ static struct {
 #define TYPE_MAP     0x5100
 #define BIAS         0x10000000
 #define HEAP_TYPE    0xc000123000
-
-/* No plugins: tests/unit/test_parts.c, tests/cases/plugins.sh. */
-unsigned target_parts_generation(const struct target *t)
-{
-	return 0;
-}
-
-bool target_part_has(const struct target *t, uint64_t addr)
-{
-	return false;
-}
-
-bool target_excludes(const struct target *t, uint64_t return_pc)
-{
-	return false;
-}
 
 int target_type(const struct target *t, uint64_t addr, struct target_type *ret)
 {
