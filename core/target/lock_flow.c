@@ -541,17 +541,19 @@ static bool keep_word(struct flow *f, const struct place *place, const struct lo
 {
 	struct operand named[CALLS_MAX + 1] = {0}, lock = {0};
 	struct operands *o;
-	bool ok = !f->too_many && place && operands_read(&f->code, &o);
+	bool ok;
 
-	if (f->too_many || !place)
+	/* What code adds to a value has 32 bits. */
+	if (f->too_many || !place || word->off != (int32_t)word->off)
 		return false;
+	ok = operands_read(&f->code, &o);
 	if (ok) {
 		name_operands(f, o, named);
 		if (!word->own)
 			lock = operands_slot(o, (size_t)(place - f->places), word->disp);
 		else if (place->effect == TAKES)
 			lock = named[place->call];
-		lock.off += (int32_t)word->off;
+		lock = operand_plus(lock, word->off);
 		ok = lock.value &&
 		     keep_operand(f, named, lock, word->size, operands_made_by(o, lock.value));
 	}
@@ -734,14 +736,19 @@ enum lock_held lock_kept_at(const struct target *t, uint64_t pc, const struct lo
 	return held_at(t, pc, calls, (struct lock_variable){0}, NULL, time, 1, ret_taking);
 }
 
+/* Which lock a call is about is looked for where its first argument is. */
+static bool names_locks_in_registers(const struct target *t)
+{
+	return target_layout(t)->register_abi;
+}
+
 enum lock_held lock_variable_held_at(const struct target *t, uint64_t pc,
 				     const struct lock_calls *calls, struct lock_variable which,
 				     struct lock_time *time)
 {
 	bool taking;
 
-	/* Up to 1.17 arguments are on the stack there. */
-	if (!strcmp(target_arch(t), "arm64") && target_go_minor(t) < 18)
+	if (!names_locks_in_registers(t))
 		return LOCK_HELD_UNKNOWN;
 	return held_at(t, pc, calls, which, NULL, time, 0, &taking);
 }
@@ -752,8 +759,7 @@ enum lock_held lock_word_held_at(const struct target *t, uint64_t pc,
 {
 	bool taking;
 
-	/* Which lock a call is about is looked for in a register. */
-	if (!target_layout(t)->register_abi)
+	if (!names_locks_in_registers(t))
 		return LOCK_HELD_UNKNOWN;
 	return held_at(t, pc, calls, (struct lock_variable){0}, word, time, 0, &taking);
 }

@@ -53,12 +53,6 @@ void operands_free(struct operands *o)
 	free(o);
 }
 
-/* Code may be anything: offsets go round. */
-static struct operand plus(struct operand op, int64_t bytes)
-{
-	return (struct operand){op.value, (int32_t)((uint32_t)op.off + (uint32_t)bytes)};
-}
-
 /* By sp alone. */
 static bool is_of_frame(const struct operands *o, const struct insn *insn)
 {
@@ -196,7 +190,8 @@ static struct operand result_of(const struct operands *o, const struct state *s,
 	    insn->src < REGISTERS) {
 		const struct operand from = s->in[insn->src];
 
-		return from.value ? plus(from, insn->op == INSN_OP_ADD ? insn->imm : 0) : made;
+		return from.value ? operand_plus(from, insn->op == INSN_OP_ADD ? insn->imm : 0)
+				  : made;
 	}
 	if (!insn->has_mem || !insn->mem.load || insn->mem.value != reg || insn->mem.size != 8)
 		return (struct operand){0};
@@ -309,7 +304,7 @@ struct operand operands_lock(const struct operands *o, size_t i)
 	    (o->code->machine == EM_X86_64 && insn->op != INSN_OP_CMPXCHG && !mem->load))
 		return (struct operand){0};
 	state_at(o, i);
-	return plus(known(o->met->in[mem->base]), mem->disp);
+	return operand_plus(known(o->met->in[mem->base]), mem->disp);
 }
 
 struct operand operands_slot(const struct operands *o, size_t i, int64_t disp)

@@ -15,6 +15,12 @@ struct operand {
 	int32_t off;
 };
 
+/* Code may be anything: offsets go round. */
+static inline struct operand operand_plus(struct operand op, int64_t bytes)
+{
+	return (struct operand){op.value, (int32_t)((uint32_t)op.off + (uint32_t)bytes)};
+}
+
 struct operands;
 
 /* false: it takes too long, or there is no memory. *ret is to be freed all the same. */
