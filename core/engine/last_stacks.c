@@ -117,7 +117,7 @@ static void make_room(struct last_stacks *l)
 static bool counts(const struct text *now, const struct text *before)
 {
 	return now->whole || !before || !before->whole ||
-	       now->as_of_ns - before->as_of_ns >= LAST_STACKS_WHOLE_NS;
+	       sub_u64(now->as_of_ns, before->as_of_ns) >= LAST_STACKS_WHOLE_NS;
 }
 
 void last_stacks_end(struct last_taking *t, bool ok, bool whole)
