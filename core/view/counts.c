@@ -16,6 +16,8 @@
 #define WITHOUT_FOLDER "(of these without a folder: goroutines from 2^40 on)"
 #define LARGE_MAX      4096 /* so many of by-func are looked at one by one */
 
+_Static_assert(VIEW_FOLDER_GOID_MAX == (1ull << 40) - 1, "as this and the README say");
+
 struct count {
 	uint64_t key, n;
 };

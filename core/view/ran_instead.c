@@ -36,6 +36,7 @@ struct ran {
 	const struct chosen_stay *stay;
 	uint64_t to;
 	struct groups rows, places;
+	unsigned cpus; /* all places are on CPUs below it */
 	uint64_t ns, nobody_ns;
 	struct between *times; /* of all runs, in no order */
 	size_t n_times, cap_times;
@@ -110,6 +111,7 @@ static void add_run(void *ctx, const struct run *run)
 	row->ns += ns;
 	row->gc |= run->kind != RUN_GO;
 	r->ns += ns;
+	r->cpus = MAX(r->cpus, run->cpu);
 	if (run->cpu && !groups_row(&r->places, place_of(row, run->cpu - 1u)))
 		r->err = -ENOMEM;
 	else
@@ -138,7 +140,7 @@ static const char *function_of(const struct view *v, unsigned proc, uint64_t goi
 
 static bool was_on(const struct ran *r, const struct row *row, unsigned cpu)
 {
-	return cpu < EVENT_CPUS_MAX && groups_find(&r->places, place_of(row, cpu));
+	return cpu < r->cpus && groups_find(&r->places, place_of(row, cpu));
 }
 
 static void json_cpus(const struct ran *r, const struct row *row, struct buf *out)
@@ -147,7 +149,7 @@ static void json_cpus(const struct ran *r, const struct row *row, struct buf *ou
 
 	json_key(out, "cpus");
 	buf_addc(out, '[');
-	for (unsigned cpu = 0; cpu < EVENT_CPUS_MAX; cpu++) {
+	for (unsigned cpu = 0; cpu < r->cpus; cpu++) {
 		if (!was_on(r, row, cpu))
 			continue;
 		buf_addf(out, "%s%u", before, cpu);
@@ -161,7 +163,7 @@ static void text_cpus(const struct ran *r, const struct row *row, struct buf *ou
 {
 	const char *before = "";
 
-	for (unsigned first = 0, cpu; first < EVENT_CPUS_MAX; first = cpu + 1) {
+	for (unsigned first = 0, cpu; first < r->cpus; first = cpu + 1) {
 		for (cpu = first; was_on(r, row, cpu); cpu++)
 			;
 		if (cpu == first)
