@@ -287,7 +287,7 @@ export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=99
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1:exitcode=99
 
 run_test "include rules" 60 tests/check_layers.sh
-for part in format spelling licence background; do run_test "style: $part" 60 tests/style.sh "$part"; done
+for part in format spelling licence background links; do run_test "style: $part" 60 tests/style.sh "$part"; done
 build gcc -Dbuildtype=debugoptimized -Dwerror=true -Dui=enabled && have_gcc=1
 build asan -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false -Dui=disabled &&
 	have_asan=1

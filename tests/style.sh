@@ -1,12 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # How the text of the code is: C files as .clang-format has them, words spelled right, the licence said in every
-# file of code, files that background commands of shell scripts write begun anew. Of what git knows, and what it would add.
-# Usage: tests/style.sh [format|spelling|licence|background]...     77: a tool is not here, or is of another release
+# file of code, files that background commands of shell scripts write begun anew, links between pages that
+# lead somewhere. Of what git knows, and what it would add.
+# Usage: tests/style.sh [format|spelling|licence|background|links]...     77: a tool is not here, or is of another release
 set -u
 cd "$(dirname "$0")/.." || exit 1
 bad=0
-[ $# -gt 0 ] || set -- format spelling licence background
+[ $# -gt 0 ] || set -- format spelling licence background links
 
 files() { git ls-files --cached --others --exclude-standard -- "$@" | while read -r file; do [ ! -f "$file" ] || echo "$file"; done; }
 
@@ -44,6 +45,8 @@ licence() {
 	done)
 	[ -z "$without" ] || { echo "no SPDX-License-Identifier line: $without"; bad=1; }
 }
+
+links() { files '*.md' | xargs python3 tests/doc_links.py || bad=1; }
 
 background() { files '*.sh' | xargs python3 tests/fresh_output.py || bad=1; }
 
