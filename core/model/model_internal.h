@@ -146,6 +146,7 @@ struct shard_proc {
 	uint64_t alloc_bytes;
 	double alloc_squares; /* of the bytes of each goroutine, summed */
 	uint64_t last_event_ns;
+	uint64_t goid_most; /* no goroutine that is or was kept here has a greater number */
 	uint64_t runnable_latency[LATENCY_BUCKETS], runnable_sum_ns, runnable_max_ns;
 	struct made_rows made;
 	struct type_chunk **types; /* by type_id / TYPES_A_CHUNK */

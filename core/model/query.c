@@ -91,6 +91,8 @@ static int choose(struct model *m, unsigned proc, const struct model_some *q, st
 		pthread_rwlock_rdlock(&m->lock);
 		if (!proc_known(m, proc))
 			err = -ENOENT;
+		else if (m->shards[shard].procs[proc]->goid_most <= q->after)
+			at = shard_numbers(&m->shards[shard]);
 		else
 			err = choose_part(&m->shards[shard], proc, q, &at, goids);
 		if (at >= shard_numbers(&m->shards[shard])) {

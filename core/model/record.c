@@ -60,6 +60,7 @@ struct record *record_new(struct model *m, struct shard *s, unsigned proc, uint6
 		s->dropped_goroutines++;
 		return NULL;
 	}
+	sp->goid_most = MAX(sp->goid_most, goid);
 	g->epoch = m->procs[proc]->epoch - record_misses_some(m->procs[proc], life);
 	g->created_ns = g->last_event_ns = life->since_ns;
 	/* As it appeared; what it became since, record_follow() sees to. */

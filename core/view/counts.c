@@ -144,7 +144,7 @@ int view_count_waits(const struct view *v, struct view_query *q, struct buf *out
 	return err ? err : show(v, q, &counts, "wait_reason", &sums, add_name, out);
 }
 
-/* Of those that live; looks at every goroutine, but copies only them. */
+/* Of those that live; looks at goroutines only where a number was ever as large. */
 static int count_large(const struct view *v, unsigned proc, struct sums *sums)
 {
 	struct model_some large = {.after = VIEW_FOLDER_GOID_MAX, .limit = LARGE_MAX};
