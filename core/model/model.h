@@ -284,7 +284,8 @@ struct model_some {
 /*
  * Copies of those alone, by ascending goid, live or exited; *ret_more: there are others that
  * `limit` left out. Looks at every goroutine, in parts as a pass (at none where no number was ever
- * greater than `after`), but takes no memory for what is not asked for. The caller frees *ret. 0, -ENOMEM or -ENOENT (no such process).
+ * greater than `after`), but takes no memory for what is not asked for. The caller frees *ret. 0,
+ * -ENOMEM or -ENOENT (no such process).
  */
 int model_goroutines_some(struct model *m, unsigned proc, const struct model_some *q,
 			  struct goroutine **ret, size_t *ret_n, bool *ret_more);
