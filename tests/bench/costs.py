@@ -434,6 +434,7 @@ def goals(figures):
 def plot(folder, figures):
     import matplotlib
     matplotlib.use("svg")
+    matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "costs"})  # text as text, the same each time
     from matplotlib import pyplot
     os.makedirs(folder, exist_ok=True)
     for work, ways in figures.items():
@@ -449,7 +450,7 @@ def plot(folder, figures):
                 ax.set_xscale("log")
             ax.grid(axis="x", alpha=0.3)
         figure.suptitle(f"{work}: {WORK[work]}, medians of {min(map(len, ways.values()))} rounds", fontsize=11)
-        figure.savefig(os.path.join(folder, f"{work}.svg"))
+        figure.savefig(os.path.join(folder, f"{work}.svg"), metadata={"Date": None})
         pyplot.close(figure)
 
 
