@@ -95,8 +95,10 @@ by_name+='|json_load_file|json_dump_file|ini_parse|gzopen'
 allowed_by_name='app/doctor.c access
 app/run_live.c realpath
 core/base/confine_files.c open
+core/base/cpu_time.c open
 core/base/cpu_time.c openat
 core/base/cpu_time.c opendir
+core/base/cpu_time.c stat
 core/capture/capture_file.c open
 core/capture/capture_make.c open
 core/capture/keeper.c chdir

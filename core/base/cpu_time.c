@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/parse.h"
@@ -54,4 +56,67 @@ uint64_t process_cpu_wait_ns(pid_t pid)
 	}
 	closedir(dir);
 	return ok && sum ? sum : UINT64_MAX;
+}
+
+#define FILES_COUNTED 65536
+
+/* From Linux 6.2 on the folder's size says how many; before, they are counted, up to a bound. */
+static bool count_files(pid_t pid, uint64_t *ret)
+{
+	struct stat st;
+	char path[64];
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	if (!stat(path, &st) && st.st_size > 0) {
+		*ret = (uint64_t)st.st_size;
+		return true;
+	}
+	dir = opendir(path);
+	if (!dir)
+		return false;
+	*ret = 0;
+	for (struct dirent *d = readdir(dir); d && *ret < FILES_COUNTED; d = readdir(dir))
+		*ret += d->d_name[0] != '.';
+	closedir(dir);
+	return *ret > 0;
+}
+
+/* A file of the process's folder, as a string; what does not fit is cut. "": it cannot be read. */
+static const char *read_of(pid_t pid, const char *name, char *ret, size_t size)
+{
+	cleanup_close_ int fd = -1;
+	char path[64];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, ret, size - 1);
+	ret[MAX(n, (ssize_t)0)] = '\0';
+	return ret;
+}
+
+/* proc_pid_limits(5): "Max open files  SOFT  HARD  files". */
+bool process_files(pid_t pid, uint64_t *ret_open, uint64_t *ret_most)
+{
+	static const char key[] = "\nMax open files";
+	char text[2048];
+	const char *at = strstr(read_of(pid, "limits", text, sizeof(text)), key);
+
+	if (!at)
+		return false;
+	at += strlen(key);
+	at += strspn(at, " ");
+	return !scan_u64(&at, text + strlen(text), ret_most) && *ret_most &&
+	       count_files(pid, ret_open);
+}
+
+/* proc_pid_stat(5): "PID (NAME) STATE …", of the first thread, which a stop of all stops, too. */
+bool process_stopped(pid_t pid)
+{
+	char text[256];
+	const char *rest = strrchr(read_of(pid, "stat", text, sizeof(text)), ')'); /* a name may
+										    have one */
+
+	return rest && rest[1] == ' ' && (rest[2] == 'T' || rest[2] == 't');
 }

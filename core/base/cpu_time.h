@@ -22,4 +22,11 @@ static inline uint64_t process_cpu_ns(pid_t pid)
  * UINT64_MAX: not known (a kernel without it, very many threads). */
 uint64_t process_cpu_wait_ns(pid_t pid);
 
+/* How many descriptors it has open, and how many it may have (RLIMIT_NOFILE, the soft one). False:
+ * nobody can say. */
+bool process_files(pid_t pid, uint64_t *ret_open, uint64_t *ret_most);
+
+/* Is it stopped, by a signal or a debugger? False also where nobody can say. */
+bool process_stopped(pid_t pid);
+
 #endif

@@ -3,6 +3,7 @@
 #include "core/engine/last_runtime.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,7 @@
 #define SPAN_POINTS  8                    /* more than LIVE_JUDGED_NS of them */
 
 struct span_point {
-	uint64_t ns, allocated;
+	uint64_t ns, allocated, ticks, procs;
 };
 
 struct kept {
@@ -118,17 +119,22 @@ static void take_wait(struct kept *k, const struct live_runtime *now, uint64_t b
 /* Since the last point that is so long ago as it takes. */
 static void take_span(struct kept *k, struct live_runtime *shown)
 {
-	const struct span_point now = {shown->read_ns, shown->heap.allocated};
+	const struct span_point now = {shown->read_ns, shown->heap.allocated, k->ticks,
+				       shown->procs};
 
 	shown->judged_ns = 0;
-	shown->alloc_judged = -1;
+	shown->alloc_judged = shown->switches_judged = -1;
 	for (unsigned i = k->n_span; i-- > 0;) {
-		uint64_t ns = sub_u64(now.ns, k->span[i].ns);
+		const struct span_point *then = &k->span[i];
+		uint64_t ns = sub_u64(now.ns, then->ns);
 
 		if (ns < LIVE_JUDGED_NS)
 			continue;
-		shown->alloc_judged = rate(k->span[i].allocated, now.allocated, ns);
-		shown->judged_ns = shown->alloc_judged < 0 ? 0 : ns;
+		shown->alloc_judged = rate(then->allocated, now.allocated, ns);
+		/* Processors come with counters of their own. */
+		if (then->procs == now.procs)
+			shown->switches_judged = rate(then->ticks, now.ticks, ns);
+		shown->judged_ns = ns;
 		break;
 	}
 	if (k->n_span && sub_u64(now.ns, k->span[k->n_span - 1].ns) < SPAN_STEP_NS)
@@ -140,9 +146,18 @@ static void take_span(struct kept *k, struct live_runtime *shown)
 	k->span[k->n_span++] = now;
 }
 
+/* A debugger that attaches stops it for a moment: only several readings tell. */
+static void take_stopped(const struct live_runtime *was, struct live_runtime *now)
+{
+	if (!now->stopped_readings)
+		return;
+	now->stopped_readings = MIN(was->stopped_readings, UINT_MAX - 1) + 1;
+	now->stopped_ns = was->stopped_readings ? was->stopped_ns : now->read_ns;
+}
+
 static void take(struct kept *k, const struct live_runtime *now)
 {
-	const struct live_runtime *was = &k->shown;
+	const struct live_runtime before = k->shown, *was = &before;
 	double alloc = was->alloc_per_second, cpu = was->cpu_percent;
 	double switches = was->switches_per_second;
 
@@ -167,6 +182,7 @@ static void take(struct kept *k, const struct live_runtime *now)
 		k->before_wait_ns = now->cpu_wait_ns;
 	}
 	k->shown = *now;
+	take_stopped(was, &k->shown);
 	k->shown.alloc_per_second = alloc;
 	k->shown.cpu_percent = cpu;
 	k->shown.switches_per_second = switches;
@@ -210,6 +226,9 @@ static int read_now(const struct source *source, struct model *model, unsigned p
 	ret->cpu_ns = source->cpu_ns ? source->cpu_ns(source->ctx, info.pid) : 0;
 	if (!ret->cpu_ns)
 		ret->cpu_ns = RUNTIME_UNKNOWN;
+	if (!source->files || !source->files(source->ctx, info.pid, &ret->files, &ret->files_most))
+		ret->files = ret->files_most = RUNTIME_UNKNOWN;
+	ret->stopped_readings = source->stopped && source->stopped(source->ctx, info.pid);
 	ret->cpu_wait_ns =
 		source->cpu_wait_ns ? source->cpu_wait_ns(source->ctx, info.pid) : RUNTIME_UNKNOWN;
 	/* As of the same moment, so that one can be held against the other. */

@@ -34,6 +34,10 @@ struct source {
 	uint64_t (*cpu_ns)(void *ctx, pid_t pid);
 	/* For how long its threads waited for a CPU; UINT64_MAX not known. May be NULL. */
 	uint64_t (*cpu_wait_ns)(void *ctx, pid_t pid);
+	/* Descriptors that are open, and that may be; false: nobody can say. Quick. May be NULL. */
+	bool (*files)(void *ctx, pid_t pid, uint64_t *ret_open, uint64_t *ret_most);
+	/* Is it stopped, by a signal or a debugger? Quick. May be NULL: nobody knows. */
+	bool (*stopped)(void *ctx, pid_t pid);
 
 	/* 0 or -errno; then nothing is changed, but for -ETIMEDOUT and -EBUSY (capture.h). */
 	int (*set_rates)(void *ctx, const uint32_t rates[RATES]);

@@ -298,6 +298,16 @@ static uint64_t cpu_wait_ns(void *ctx, pid_t pid)
 	return process_cpu_wait_ns(pid);
 }
 
+static bool files(void *ctx, pid_t pid, uint64_t *ret_open, uint64_t *ret_most)
+{
+	return process_files(pid, ret_open, ret_most);
+}
+
+static bool stopped(void *ctx, pid_t pid)
+{
+	return process_stopped(pid);
+}
+
 static uint64_t delivered(void *ctx, uint64_t wanted_ns)
 {
 	struct traced *t = ctx;
@@ -517,6 +527,8 @@ int traced_new(const struct traced_config *config, struct target *target, struct
 		.health = health,
 		.cpu_ns = cpu_ns,
 		.cpu_wait_ns = cpu_wait_ns,
+		.files = files,
+		.stopped = stopped,
 		.measure = config->without_bpf ? NULL : measure,
 		.set_rates = set_rates,
 		.get_rates = get_rates,

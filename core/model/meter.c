@@ -99,6 +99,18 @@ void meter_last(struct meter *m, struct meter_sample *ret)
 	pthread_mutex_unlock(&m->lock);
 }
 
+size_t meter_newest(struct meter *m, struct meter_sample *ret, size_t max)
+{
+	size_t n;
+
+	pthread_mutex_lock(&m->lock);
+	n = MIN(m->n, max);
+	for (size_t i = 0; i < n; i++)
+		ret[i] = m->samples[(m->oldest + m->n - 1 - i) % m->n];
+	pthread_mutex_unlock(&m->lock);
+	return n;
+}
+
 int meter_all(struct meter *m, struct meter_sample **ret, size_t *ret_n)
 {
 	struct meter_sample *copy;

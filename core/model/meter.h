@@ -49,6 +49,8 @@ void meter_add(struct meter *m, const struct meter_sample *s);
 void meter_price_at_start(struct meter *m, uint64_t *ret_trap_ns, uint64_t *ret_step_ns);
 /* The newest sample; all zero but for trap_ns and step_ns before the first. */
 void meter_last(struct meter *m, struct meter_sample *ret);
+/* The newest `max` at most, newest first; how many. */
+size_t meter_newest(struct meter *m, struct meter_sample *ret, size_t max);
 /* All kept samples, oldest first; caller frees. 0 or -ENOMEM. */
 int meter_all(struct meter *m, struct meter_sample **ret, size_t *ret_n);
 

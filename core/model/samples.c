@@ -44,7 +44,10 @@ struct table {
 	struct goroutine_row *goroutines;
 	size_t n_goroutines, goroutines_cap; /* cap: a power of two, twice what may be in use */
 	struct last_row *last;               /* SAMPLES_LAST_MAX; NULL: none yet */
-	/* The newest, oldest first from `oldest` on: a ring. SAMPLE_CPU only. */
+	/* The newest, oldest first from `oldest` on: a ring of recent_max at most, none of which is
+	 * older by kept_ns than the newest. */
+	uint64_t kept_ns;
+	size_t recent_max; /* 0: of this kind none is kept */
 	struct recent_sample *recent;
 	size_t n_recent, recent_cap, oldest;
 	uint64_t forgotten_ns; /* up to here some are gone; 0: none is */
@@ -68,6 +71,10 @@ int samples_new(struct samples **ret)
 	if (!s)
 		return -ENOMEM;
 	pthread_mutex_init(&s->lock, NULL);
+	s->tables[SAMPLE_CPU].kept_ns = SAMPLES_KEPT_NS;
+	s->tables[SAMPLE_CPU].recent_max = SAMPLES_RECENT_MAX;
+	s->tables[SAMPLE_ALLOC].kept_ns = SAMPLES_ALLOC_KEPT_NS;
+	s->tables[SAMPLE_ALLOC].recent_max = SAMPLES_ALLOC_RECENT_MAX;
 	*ret = s;
 	return 0;
 }
@@ -352,7 +359,7 @@ static bool make_recent_room(struct table *s)
 
 	if (s->n_recent < s->recent_cap)
 		return true;
-	grown = cap <= SAMPLES_RECENT_MAX ? malloc(cap * sizeof(*grown)) : NULL;
+	grown = cap <= s->recent_max ? malloc(cap * sizeof(*grown)) : NULL;
 	if (!grown)
 		return false;
 	for (size_t i = 0; i < s->n_recent; i++)
@@ -373,7 +380,7 @@ static void drop_oldest(struct table *s)
 
 static void add_recent(struct table *s, const struct stack_sample *sample, uint32_t stack)
 {
-	while (s->n_recent && s->recent[s->oldest].time_ns + SAMPLES_KEPT_NS < sample->time_ns)
+	while (s->n_recent && s->recent[s->oldest].time_ns + s->kept_ns < sample->time_ns)
 		drop_oldest(s);
 	if (!make_recent_room(s)) {
 		if (!s->n_recent)
@@ -525,7 +532,7 @@ void samples_add(struct samples *all, const struct stack_sample *sample)
 			add_to_goroutine(s, sample);
 		if (sample->kind != SAMPLE_ALLOC)
 			note_last(s, sample, stack);
-		if (sample->kind == SAMPLE_CPU)
+		if (s->recent_max)
 			add_recent(s, sample, stack);
 	} else {
 		s->lost++;

@@ -19,7 +19,10 @@
  * which are 82 s of 64 busy CPUs at 99 Hz). */
 #define SAMPLES_KEPT_NS    (600 * NS_PER_SEC)
 #define SAMPLES_RECENT_MAX (1u << 19)
-#define SAMPLES_RECENT_NS  (60 * NS_PER_SEC) /* what "lately" is, where nobody says */
+/* And of SAMPLE_ALLOC: who asks for much just now (2 MiB). */
+#define SAMPLES_ALLOC_KEPT_NS    (30 * NS_PER_SEC)
+#define SAMPLES_ALLOC_RECENT_MAX (1u << 16)
+#define SAMPLES_RECENT_NS        (60 * NS_PER_SEC) /* what "lately" is, where nobody says */
 
 struct samples;
 
@@ -80,8 +83,9 @@ void samples_totals(struct samples *s, unsigned proc, enum sample_kind kind,
 		    struct sample_totals *ret);
 /* sample_totals' `lost`, at once. */
 uint64_t samples_lost_all(struct samples *s, enum sample_kind kind);
-/* Those of [since_ns, until_ns) that are known one by one, by stack and goroutine, in no order.
- * *ret_from_ns: when the first of them was; 0: there is none. The caller frees *ret. 0 or -ENOMEM.
+/* Of SAMPLE_CPU and SAMPLE_ALLOC, those of [since_ns, until_ns) that are known one by one, by stack
+ * and goroutine, in no order. *ret_from_ns: when the first of them was; 0: there is none. The
+ * caller frees *ret. 0 or -ENOMEM.
  */
 int samples_recent(struct samples *s, unsigned proc, enum sample_kind kind, uint64_t since_ns,
 		   uint64_t until_ns, struct sample_row **ret, size_t *ret_n,

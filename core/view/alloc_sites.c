@@ -58,19 +58,11 @@ static void sites_of(const struct view *v, const struct sample_row *row, uint32_
 		*ret_site = row->sites[row->n - 1];
 }
 
-static int gather(const struct view *v, unsigned proc, struct groups *rows,
-		  struct sample_totals *totals)
+static int group(const struct view *v, const struct sample_row *stacks, size_t n,
+		 struct groups *rows)
 {
-	struct sample_row *stacks;
-	struct proc_info info;
-	size_t n;
-	int err = model_proc(v->model, proc, &info);
+	int err = 0;
 
-	if (!err)
-		err = samples_copy(model_samples(v->model), proc, SAMPLE_ALLOC, &stacks, &n,
-				   totals);
-	if (err)
-		return err;
 	for (size_t i = 0; i < n && !err; i++) {
 		uint32_t site, own, how;
 		struct alloc_row *row;
@@ -83,8 +75,41 @@ static int gather(const struct view *v, unsigned proc, struct groups *rows,
 			row->how = how;
 		}
 	}
-	free(stacks);
 	return err;
+}
+
+static int gather(const struct view *v, unsigned proc, struct groups *rows,
+		  struct sample_totals *totals)
+{
+	cleanup_free_ struct sample_row *stacks = NULL;
+	struct proc_info info;
+	size_t n;
+	int err = model_proc(v->model, proc, &info);
+
+	if (!err)
+		err = samples_copy(model_samples(v->model), proc, SAMPLE_ALLOC, &stacks, &n,
+				   totals);
+	return err ? err : group(v, stacks, n, rows);
+}
+
+/* Of them those since then, and of *totals the sum, and since when it is. */
+static int gather_recent(const struct view *v, unsigned proc, uint64_t since_ns,
+			 struct groups *rows, struct sample_totals *totals)
+{
+	cleanup_free_ struct sample_row *stacks = NULL;
+	uint64_t first_ns;
+	size_t n;
+	int err = samples_recent(model_samples(v->model), proc, SAMPLE_ALLOC, since_ns, UINT64_MAX,
+				 &stacks, &n, &first_ns);
+
+	if (err)
+		return err;
+	samples_totals(model_samples(v->model), proc, SAMPLE_ALLOC, totals);
+	totals->from_ns = MAX(since_ns, totals->recent_from_ns);
+	totals->sum = (struct sample_sum){0};
+	for (size_t i = 0; i < n; i++)
+		sample_sum_up(&stacks[i].sum, &totals->sum);
+	return group(v, stacks, n, rows);
 }
 
 static int compare(const void *a, const void *b)
@@ -96,15 +121,17 @@ static int compare(const void *a, const void *b)
 	return x->key < y->key ? -1 : x->key > y->key;
 }
 
-int view_alloc_most(const struct view *v, unsigned proc, struct alloc_most *ret)
+int view_alloc_most(const struct view *v, unsigned proc, uint64_t ns, struct alloc_most *ret)
 {
 	struct groups rows = GROUPS_INIT(struct alloc_row), own = GROUPS_INIT(struct alloc_row);
 	struct sample_totals totals = {0};
 	struct proc_info info = {0};
-	int err = gather(v, proc, &rows, &totals);
+	int err = model_proc(v->model, proc, &info);
 
-	if (!err)
-		err = model_proc(v->model, proc, &info);
+	if (!err && ns)
+		err = gather_recent(v, proc, sub_u64(view_now(v, proc), ns), &rows, &totals);
+	else if (!err)
+		err = gather(v, proc, &rows, &totals);
 	*ret = (struct alloc_most){.bytes = totals.sum.weight,
 				   .samples = totals.sum.hits,
 				   .from_ns = MAX(totals.from_ns, info.attached_ns)};

@@ -358,12 +358,21 @@ int view_cpu_recent(const struct view *v, unsigned proc, uint64_t ns, struct cpu
 {
 	struct recent_sums sums = {GROUPS_INIT(struct own_sum), GROUPS_INIT(struct own_sum)};
 	cleanup_free_ struct sample_row *rows = NULL;
-	uint64_t now = view_now(v, proc), from_ns = 0;
+	uint64_t now = view_now(v, proc), since = now - MIN(now, ns), from_ns;
+	struct sample_totals totals;
+	struct proc_info info;
 	size_t n = 0;
-	int err = samples_recent(model_samples(v->model), proc, SAMPLE_CPU, now - MIN(now, ns),
-				 UINT64_MAX, &rows, &n, &from_ns);
+	int err = model_proc(v->model, proc, &info);
 
-	*ret = (struct cpu_recent){.ns = !err && from_ns ? view_since(now, from_ns) : 0};
+	*ret = (struct cpu_recent){.ns = 0};
+	if (!err)
+		err = samples_recent(model_samples(v->model), proc, SAMPLE_CPU, since, UINT64_MAX,
+				     &rows, &n, &from_ns);
+	if (err)
+		return err;
+	samples_totals(model_samples(v->model), proc, SAMPLE_CPU, &totals);
+	since = MAX(since, MAX(totals.recent_from_ns, info.attached_ns));
+	ret->ns = totals.from_ns ? view_since(now, since) : 0;
 	for (size_t i = 0; i < n && !err; i++)
 		err = add_recent(v, &rows[i], &sums, ret);
 	groups_free(&sums.own);

@@ -36,7 +36,9 @@ void view_emit_cpu(struct emit *e, const struct view *v, const struct goroutine 
 void view_emit_cpu_totals(struct emit *e, const struct view *v, unsigned proc);
 /* What took the processors' time lately, by samples. */
 struct cpu_recent {
-	uint64_t ns; /* of the time looked at; 0: there is no sample */
+	/* The time looked at: less than was asked for where nobody sampled before. However little
+	 * of it the program ran: that it ran all of the last second says nothing of a minute. */
+	uint64_t ns;
 	uint64_t all_ns,
 		gc_ns; /* of CPU time; gc_ns: collecting garbage, goroutines' help included */
 	/* Of what was not spent in the kernel (where our probes are, too): with memory handed out

@@ -111,9 +111,15 @@ struct live_runtime {
 	 * moments tells of one burst. 0: not watched for so long, or not known. */
 	uint64_t judged_ns;
 	double alloc_judged;
+	double switches_judged; /* what is below, over that time; < 0: not known */
 	/* Goroutines that were given a processor a second, but for who is handed the rest of
 	 * another's turn: at least so many; < 0: not known. */
 	double switches_per_second;
+	uint64_t files, files_most; /* descriptors that are open, and that may be */
+	/* At so many readings in turn, up to the last, the process was stopped, at the first of
+	 * them since then. 0: it was not. */
+	unsigned stopped_readings;
+	uint64_t stopped_ns;
 	uint64_t cpu_wait_ns; /* its threads waited for a CPU of the machine, since its start */
 	/* Of the last ten seconds or so: so much of a second waited for each that was taken; < 0:
 	 * not known. */

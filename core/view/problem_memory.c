@@ -9,9 +9,7 @@
 
 #include "core/view/problems.h"
 
-#define KEPT      64
-#define SHOWN_NS  (10 * NS_PER_SEC)
-#define SEVERE_NS (30 * NS_PER_SEC)
+#define KEPT 64
 
 struct kept {
 	unsigned proc;
@@ -58,16 +56,10 @@ void problem_memory_free(struct problem_memory *m)
 	free(m);
 }
 
-/* What comes and goes with requests. Less than a warning is none of those that are kept. */
-static bool lingers(enum problem_kind kind)
-{
-	return kind == PROBLEM_BLOCKED || kind == PROBLEM_CONVOY || kind == PROBLEM_DOWNSTREAM ||
-	       kind == PROBLEM_WORK;
-}
-
+/* Of growth only how severe it was is kept. */
 static bool is_kept(enum problem_kind kind)
 {
-	return lingers(kind) || kind == PROBLEM_GROWING;
+	return problem_rules[kind].stays_ns || kind == PROBLEM_GROWING;
 }
 
 /* A lock is waited for in several places: which of them has most changes. */
@@ -75,7 +67,8 @@ static bool is_same(const struct problem *a, const struct problem *b)
 {
 	if (a->kind != b->kind || a->object != b->object)
 		return false;
-	return a->object || !strcmp(a->function, b->function);
+	return a->object || problem_rules[a->kind].same == SAME_KIND ||
+	       !strcmp(a->function, b->function);
 }
 
 /* Where it is, or the place of what was seen longest ago. */
@@ -101,7 +94,8 @@ static void keep(struct problem_memory *m, const struct scene *s, struct problem
 	uint64_t severe_ns = s->now;
 	struct buf text = BUF_INIT;
 
-	if (k->seen_ns && k->p.severity > p->severity) {
+	/* A warning that becomes a notice says something else. */
+	if (k->seen_ns && k->p.severity == PROBLEM_CRITICAL && p->severity < PROBLEM_CRITICAL) {
 		p->severity = k->p.severity;
 		severe_ns = k->severe_ns;
 	}
@@ -148,9 +142,9 @@ static void forget_old(struct problem_memory *m, const struct scene *s)
 
 		if (!k->seen_ns || k->proc != s->proc)
 			continue;
-		if (k->seen_ns > s->now || s->now - k->severe_ns > SEVERE_NS)
+		if (k->seen_ns > s->now || s->now - k->severe_ns > PROBLEM_SEVERE_NS)
 			k->p.severity = MIN(k->p.severity, PROBLEM_WARNING);
-		if (k->seen_ns > s->now || s->now - k->seen_ns > SEVERE_NS)
+		if (k->seen_ns > s->now || s->now - k->seen_ns > PROBLEM_SEVERE_NS)
 			forget(k);
 	}
 }
@@ -171,7 +165,8 @@ static bool looks_alone(struct problem_memory *m, const struct scene *s)
 		if (l->ns < at->ns)
 			at = l;
 	}
-	alone = !at->ns || at->proc != s->proc || view_since(s->now, at->ns) > SHOWN_NS;
+	alone = !at->ns || at->proc != s->proc ||
+		view_since(s->now, at->ns) > problem_rules[PROBLEM_BLOCKED].stays_ns;
 	*at = (struct last_look){s->proc, s->now};
 	return alone;
 }
@@ -193,8 +188,9 @@ void problem_memory_merge(struct problem_memory *m, struct scene *s)
 	for (unsigned i = 0; i < KEPT && n < PROBLEMS_MAX; i++) {
 		const struct kept *k = &m->list[i];
 
-		if (k->seen_ns && k->seen_ns < s->now && k->proc == s->proc && lingers(k->p.kind) &&
-		    s->now - k->seen_ns <= SHOWN_NS && !is_found(s, n, &k->p))
+		if (k->seen_ns && k->seen_ns < s->now && k->proc == s->proc &&
+		    s->now - k->seen_ns <= problem_rules[k->p.kind].stays_ns &&
+		    !is_found(s, n, &k->p))
 			tell_again(s, k);
 	}
 	pthread_mutex_unlock(&m->lock);

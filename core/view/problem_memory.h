@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What was wrong a moment ago. A lock that is taken every three seconds makes a convoy that is
- * there in two of three looks: what was seen within 10 s is told on, with its age, and how severe
- * it was stays for 30 s. One store of all who look (files, API, UI), of at most 64 problems. Any
+ * there in two of three looks, and a rate is now above its threshold, now below: what was seen is
+ * told on for as long as problem_rules[] says, with its age, and what was critical stays so for
+ * PROBLEM_SEVERE_NS. One store of all who look (files, API, UI), of at most 64 problems. Any
  * thread.
  */
 #ifndef XGOTOPFS_VIEW_PROBLEM_MEMORY_H

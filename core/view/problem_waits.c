@@ -26,8 +26,16 @@ static enum problem_kind kind_of(const struct wait_stacks *w, const struct wait_
 {
 	const char *why = wait_stacks_text(w, row->why), *start = wait_stacks_text(w, row->start);
 
+	if (row->calls && !row->system && row->own && !row->own_is_start && !row->child)
+		return PROBLEM_CALLS;
+	/* In code of the program's own none of them waits but who was given some to call. */
+	if (row->waits && row->own && begins(start, "runtime.") &&
+	    strcmp(start, "runtime.main") != 0)
+		return PROBLEM_FINALIZER;
 	if (!row->waits || row->system)
 		return PROBLEM_KINDS;
+	if (row->init)
+		return PROBLEM_INIT;
 	if (is_lock(wait_stack_object(w, row)))
 		return PROBLEM_CONVOY;
 	if (begins(why, "chan send"))
@@ -66,26 +74,44 @@ static void add_other_end(struct scene *s, struct problem *p, const struct wait_
 	problem_add_place(&p->text, w, at);
 }
 
+/* How many of the row it concerns. */
+static uint64_t number_of(const struct wait_stack *row, enum problem_kind kind)
+{
+	return kind == PROBLEM_CONVOY ? row->n_on : kind == PROBLEM_CALLS ? row->n_calls : row->n;
+}
+
 static void tell_wait(struct scene *s, const struct wait_stack *row, enum problem_kind kind)
 {
 	const struct wait_stacks *w = &s->stacks;
 	const struct wait_object *o = wait_stack_object(w, row);
 	const char *why = wait_stacks_text(w, row->why);
 	bool convoy = kind == PROBLEM_CONVOY;
-	uint64_t n = convoy ? row->n_on : row->n;
-	bool critical = kind == PROBLEM_BLOCKED || convoy || n >= 50;
+	uint64_t n = number_of(row, kind);
+	bool critical = kind == PROBLEM_BLOCKED || kind == PROBLEM_INIT ||
+			kind == PROBLEM_FINALIZER || convoy || n >= 50;
 	struct problem *p = problem_add(s, kind, critical ? PROBLEM_CRITICAL : PROBLEM_WARNING, n);
 
 	s->senders_wait |= kind == PROBLEM_BLOCKED;
 	if (!p)
 		return;
 	p->object = convoy ? o->address : 0;
-	buf_addf(&p->text, "%llu ", (unsigned long long)n);
+	if (kind == PROBLEM_INIT)
+		buf_addf(&p->text, "main has not begun: its goroutine waits, %s at ", why);
+	else if (kind == PROBLEM_FINALIZER)
+		buf_addf(&p->text,
+			 "finalizers are not called: the goroutine that calls them waits, "
+			 "%s at ",
+			 why);
+	else
+		buf_addf(&p->text, "%llu ", (unsigned long long)n);
 	if (convoy)
 		buf_addf(&p->text, "wait for one %s at ", view_object_kind(o));
 	else if (kind == PROBLEM_DOWNSTREAM)
 		buf_addf(&p->text, "wait for the answer of another server at ");
-	else
+	else if (kind == PROBLEM_CALLS)
+		buf_addf(&p->text, "in a system call or C code (%s), a thread each, at ",
+			 wait_stacks_text(w, row->frame));
+	else if (kind != PROBLEM_INIT && kind != PROBLEM_FINALIZER)
 		buf_addf(&p->text, "%s at ", why);
 	problem_add_place(&p->text, w, row);
 	buf_adds(&p->text, convoy ? ", the longest for " : ", the oldest for ");
@@ -96,34 +122,36 @@ static void tell_wait(struct scene *s, const struct wait_stack *row, enum proble
 	snprintf(p->function, sizeof(p->function), "%s",
 		 wait_stacks_text(w, row->own ? row->own : row->frame));
 	problem_goids(p, row->sample, WAIT_SAMPLES);
-	if (kind == PROBLEM_BLOCKED || convoy)
+	if (kind == PROBLEM_BLOCKED || kind == PROBLEM_INIT || kind == PROBLEM_FINALIZER || convoy)
 		add_other_end(s, p, row);
 	problem_see_goroutine(p, row->sample[0], "stack");
 	problem_see(p, "waits.tsv");
 }
 
 /* PROBLEM_KINDS: it is none. */
-static enum problem_kind problem_of(const struct wait_stacks *w, const struct wait_stack *row)
+static enum problem_kind problem_of(const struct scene *s, const struct wait_stack *row)
 {
-	enum problem_kind kind = kind_of(w, row);
+	enum problem_kind kind = kind_of(&s->stacks, row);
 	const struct problem_rule *rule;
 
 	if (kind == PROBLEM_KINDS)
 		return kind;
 	rule = &problem_rules[kind];
-	return row->oldest_ns >= rule->ns &&
-			       (kind == PROBLEM_CONVOY ? row->n_on : row->n) >= rule->number
-		       ? kind
-		       : PROBLEM_KINDS;
+	if (rule->needs & ~s->has)
+		return PROBLEM_KINDS;
+	return row->oldest_ns >= rule->ns && number_of(row, kind) >= rule->number ? kind
+										  : PROBLEM_KINDS;
 }
 
 /* One lock is told of once, though it is waited for in several places. */
-static bool told_before(const struct wait_stacks *w, size_t place, const struct wait_object *o)
+static bool told_before(const struct scene *s, size_t place, const struct wait_object *o)
 {
+	const struct wait_stacks *w = &s->stacks;
+
 	for (size_t i = 0; i < place; i++) {
 		const struct wait_stack *row = wait_stacks_row(w, i);
 
-		if (wait_stack_object(w, row) == o && problem_of(w, row) == PROBLEM_CONVOY)
+		if (wait_stack_object(w, row) == o && problem_of(s, row) == PROBLEM_CONVOY)
 			return true;
 	}
 	return false;
@@ -135,10 +163,10 @@ void problems_of_waits(struct scene *s)
 
 	for (size_t i = 0; w->stacks && i < w->rows.n; i++) {
 		const struct wait_stack *row = wait_stacks_row(w, i);
-		enum problem_kind kind = problem_of(w, row);
+		enum problem_kind kind = problem_of(s, row);
 
 		if (kind == PROBLEM_KINDS ||
-		    (kind == PROBLEM_CONVOY && told_before(w, i, wait_stack_object(w, row))))
+		    (kind == PROBLEM_CONVOY && told_before(s, i, wait_stack_object(w, row))))
 			continue;
 		tell_wait(s, row, kind);
 	}
@@ -276,10 +304,6 @@ void problems_of_growth(struct scene *s)
 	}
 }
 
-/* problem_rules says so */
-#define ENDED_FOR_NS   (3 * NS_PER_SEC)
-#define ENDED_SHOWN_NS (300 * NS_PER_SEC)
-
 /* --- gone ------------------------------------------------------------------------------------- */
 
 static void tell_life(const struct scene *s, const struct goroutine *g, struct buf *out)
@@ -370,7 +394,7 @@ static bool is_missed(const struct scene *s, const struct start_row *row,
 void problems_of_ends(struct scene *s)
 {
 	/* Who was done ended, too: only that somebody waits tells them apart. */
-	uint64_t shown_ns = s->senders_wait ? UINT64_MAX : ENDED_SHOWN_NS;
+	uint64_t shown_ns = s->senders_wait ? UINT64_MAX : ENDED_SHOWN_MIN * 60 * NS_PER_SEC;
 	const struct problem_rule *rule = &problem_rules[PROBLEM_ENDED];
 
 	for (size_t i = 0; i < s->starts.rows.n && s->has & NEEDS_RUNNING; i++) {
@@ -381,7 +405,7 @@ void problems_of_ends(struct scene *s)
 		bool known;
 
 		if (row->f.live || !row->f.last_exit_goid || row->f.exited > rule->number ||
-		    ago < ENDED_FOR_NS || ago > shown_ns ||
+		    ago < ENDED_FOR_S * NS_PER_SEC || ago > shown_ns ||
 		    !own_function(function, strlen(function)))
 			continue;
 		known = !model_goroutine(s->v->model, s->proc, row->f.last_exit_goid, &last) &&

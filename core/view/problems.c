@@ -12,99 +12,6 @@
 #include "core/model/samples.h"
 #include "core/view/problem_memory.h"
 
-#define MS       1000000ull
-#define CPU_NS   (10 * NS_PER_SEC) /* problem_rules says so */
-#define EARLY_NS (12 * NS_PER_SEC)
-
-const struct problem_rule problem_rules[PROBLEM_KINDS] = {
-	[PROBLEM_TARGET] = {"target", NEEDS_NOTHING, 0, 0, 0, "the program has ended"},
-	[PROBLEM_BLOCKED] =
-		{"blocked", NEEDS_STACKS | NEEDS_ALL, 5, 5 * NS_PER_SEC, 0,
-		 "{n} or more in one place that send on a channel, the oldest for {t} or "
-		 "longer"},
-	[PROBLEM_CONVOY] = {"convoy", NEEDS_STACKS | NEEDS_OBJECTS | NEEDS_ALL, 5, 50 * MS, 0,
-			    "{n} or more that wait for one lock, the longest for {t} or longer"},
-	[PROBLEM_DOWNSTREAM] =
-		{"downstream", NEEDS_STACKS | NEEDS_ALL, 10, NS_PER_SEC, 0,
-		 "{n} or more in one place that wait for the answer to an HTTP request "
-		 "of theirs, the oldest for {t} or longer"},
-	[PROBLEM_WORK] =
-		{"work", NEEDS_STACKS | NEEDS_ALL, 20, 2 * NS_PER_SEC, 0,
-		 "{n} or more that wait in one place of the program below a server's "
-		 "goroutine (they are in the middle of work), the oldest for {t} or longer"},
-	[PROBLEM_ENDED] =
-		{"ended", NEEDS_RUNNING | NEEDS_ALL, 4, 10 * NS_PER_SEC, 0,
-		 "all goroutines, at most {n}, that began at a function of the program's have "
-		 "ended, 3 s ago or longer, the last after {t} or more (with probes, or it was "
-		 "there before us; by memory alone also after less while senders are blocked), "
-		 "and were not made for a request; critical while senders are blocked (see "
-		 "blocked), else a notice, for 5 minutes, where it is known who made it: they "
-		 "may have been done"},
-	[PROBLEM_LEAK] = {"leak", NEEDS_LEAKS, 1, 0, 0,
-			  "{n} or more of which memory proves that nothing can wake them"},
-	[PROBLEM_GROWING] = {"growing", NEEDS_PAST | NEEDS_ALL, 20, 60 * NS_PER_SEC, 50,
-			     "{n} and {p} % more goroutines of one start function than {t} ago (or "
-			     "since attached, or within a quarter of an hour, or as far back as it "
-			     "has been watched), in more than one step, and never many fewer "
-			     "meanwhile; over more than 20 minutes when the last quarter of that "
-			     "time had half of its pace or more"},
-	[PROBLEM_LATENCY] =
-		{"latency", NEEDS_PAST | NEEDS_EVENTS, 100, 40 * MS, 1,
-		 "{p} % of {n} or more waits for a processor in the last minute took {t} "
-		 "or longer; a notice where samples say that the program took less than 50 % of "
-		 "one, and no function of its own 10 % and half of that: the machine is busy "
-		 "with others"},
-	[PROBLEM_CPU] =
-		{"cpu", NEEDS_CPU, 25, 20 * MS, 60,
-		 "{p} % of the program's CPU time, and {n} % of a processor, or more, spent in "
-		 "one function of its own, or below it, in the last 10 s, by samples (on a machine "
-		 "that is short of processors 12 %, and {n} with what its threads waited for one); "
-		 "without them "
-		 "goroutines of one start function that were running or waiting for a CPU of the "
-		 "machine for {p} % of a processor or more in the last second, for {t} or more "
-		 "between two waits"},
-	[PROBLEM_TIMERS] =
-		{"timers", NEEDS_CPU, 2000, 200 * 1000, 10,
-		 "goroutines of one start function that woke {n} times or more in a second from a "
-		 "sleep, and ran for less than {t} then; without events {p} % of the program's CPU "
-		 "time in the last 10 s, by samples, for going to sleep and waking, where "
-		 "goroutines "
-		 "are given a processor {n} times or more in a second for less than {t}"},
-	[PROBLEM_STARTS] = {"starts", NEEDS_PAST | NEEDS_EVENTS, 5000, 0, 0,
-			    "{n} or more goroutines of one start function started a second"},
-	[PROBLEM_ALLOCATION] =
-		{"allocation", NEEDS_ALLOCS, 64 << 20, 0, 20,
-		 "{n} bytes or more allocated a second, by the runtime's count over 5 s; or, by "
-		 "samples, 50 % of the program's "
-		 "CPU time outside the kernel, and 10 % of a processor, for that and for "
-		 "collecting (on a machine that is short of processors 5 %, and 10 with what its "
-		 "threads waited for one, where one place asks for 50 %); who asked for {p} % or "
-		 "more"},
-	[PROBLEM_HEAP] =
-		{"heap", NEEDS_HEAP | NEEDS_RUNNING, HEAP_GROWS_BYTES, HEAP_GROWS_NS,
-		 HEAP_GROWS_PERCENT,
-		 "{n} bytes and {p} % more are live after a collection than {t} or longer ago, "
-		 "four "
-		 "or more collections ago, in more than one step, never down by a tenth, and in "
-		 "the "
-		 "last quarter of that time at half of its pace or more; a warning when twice as "
-		 "much"},
-	[PROBLEM_GC] =
-		{"gc", NEEDS_CPU, 0, 0, 25,
-		 "collecting garbage, and helping with it, takes {p} % of a processor or more, "
-		 "and of the program's time"},
-	[PROBLEM_COST] =
-		{"cost", NEEDS_METER | NEEDS_RUNNING, 50, 20 * MS, 10,
-		 "our probes take {p} % of the program's CPU time or more, by estimate, and "
-		 "{t} or more a second; a warning from {n} % on"},
-	[PROBLEM_LOST] =
-		{"lost", NEEDS_NOTHING, 1, 0, 50,
-		 "{n} or more events or figures lost; no mere notice where that is more than "
-		 "{p} % of the events, or of a session"},
-	[PROBLEM_AUDIT] = {"audit", NEEDS_LIVE, 1, 0, 0,
-			   "{n} or more differences between what events and memory tell"},
-};
-
 static const char *const severities[] = {"notice", "warning", "critical"};
 
 /* --- what is found ---------------------------------------------------------------------------- */
@@ -211,14 +118,50 @@ const char *problem_function(const struct scene *s, uint64_t func_id)
 	return *name ? name : "?";
 }
 
+void problem_name(struct problem *p, const char *function)
+{
+	snprintf(p->function, sizeof(p->function), "%s", function);
+}
+
+void problem_add_cpu_wait(const struct scene *s, struct problem *p)
+{
+	if (s->cpu_wait > 0)
+		buf_addf(&p->text,
+			 "; for each second that its threads had a processor they waited %.1f s "
+			 "for one of the machine's",
+			 s->cpu_wait);
+}
+
 /* --- looking ---------------------------------------------------------------------------------- */
+
+/* Nothing of it moves: whatever else is told of it follows from that. */
+static void say_stopped(struct scene *s)
+{
+	const struct live_runtime *r = &s->runtime;
+	struct problem *p;
+
+	if (!s->runtime_fresh || r->stopped_readings < problem_rules[PROBLEM_TARGET].number)
+		return;
+	p = problem_add(s, PROBLEM_TARGET, PROBLEM_CRITICAL, UINT64_MAX);
+	if (!p)
+		return;
+	buf_adds(&p->text, "the process is stopped, by a signal (SIGSTOP, SIGTSTP) or a debugger, "
+			   "for ");
+	emit_duration(&p->text, view_since(s->now, r->stopped_ns));
+	buf_adds(&p->text, " or longer: none of its goroutines runs, and what is said of waits "
+			   "below may follow from that; kill -CONT lets it go on");
+	problem_see(p, "stats");
+	problem_see(p, "stacks");
+}
 
 static void say_ended(struct scene *s)
 {
 	struct problem *p;
 
-	if (s->info.state != PROC_EXITED)
+	if (s->info.state != PROC_EXITED) {
+		say_stopped(s);
 		return;
+	}
 	p = problem_add(s, PROBLEM_TARGET, PROBLEM_CRITICAL, UINT64_MAX);
 	if (!p)
 		return;
@@ -248,30 +191,35 @@ static bool sees_samples(const struct scene *s)
 	return view_probes(s->v, s->proc, &p) && probe_levels[p.level].samples_allocations;
 }
 
-static double cpu_wait(const struct scene *s)
+static void ask_runtime(struct scene *s)
 {
 	const struct live *live = s->v->live;
-	struct live_runtime r;
 
-	if (!live->runtime_known || !live->runtime_known(live->ctx, s->proc, &r) ||
-	    r.cpu_wait_ratio < 0)
-		return 0;
-	return r.cpu_wait_ratio;
+	s->runtime_known =
+		live->runtime_known && live->runtime_known(live->ctx, s->proc, &s->runtime);
+	s->runtime_fresh = s->runtime_known && view_since(s->now, s->runtime.read_ns) <= COUNTED_NS;
+	s->cpu_wait =
+		s->runtime_known && s->runtime.cpu_wait_ratio > 0 ? s->runtime.cpu_wait_ratio : 0;
 }
 
-static bool watches_heap(const struct scene *s)
+bool problems_judge_cpu(const struct scene *s)
 {
-	const struct live *live = s->v->live;
-	struct live_runtime r;
+	return s->cpu_sampled && s->cpu.ns >= problem_rules[PROBLEM_CPU].over_ns;
+}
 
-	return live->runtime_known && live->runtime_known(live->ctx, s->proc, &r) &&
-	       r.growth.watched_ns >= HEAP_GROWS_NS;
+bool problems_judge_events(const struct scene *s)
+{
+	const struct second *second = &s->starts.second;
+
+	return s->has & NEEDS_EVENTS && (second->ns >= EVENTS_OVER_S * NS_PER_SEC ||
+					 (second->cut && second->ns >= PROBLEM_LEAST_NS));
 }
 
 static void see_what_can_be_seen(struct scene *s)
 {
 	bool lives = s->info.state == PROC_RUNNING;
 
+	ask_runtime(s);
 	s->has = s->starts.second.states ? NEEDS_EVENTS : 0;
 	s->has |= s->stacks.stacks ? NEEDS_STACKS : 0;
 	s->has |= watched_ns(s) >= 2 * PAST_STEP_NS ? NEEDS_PAST : 0;
@@ -279,25 +227,29 @@ static void see_what_can_be_seen(struct scene *s)
 	s->has |= s->starts.second.events || sees_samples(s) ? NEEDS_ALLOCS : 0;
 	s->has |= s->v->live->audit ? NEEDS_LIVE : 0;
 	s->has |= s->stacks.graph ? NEEDS_OBJECTS : 0;
-	s->has |= watches_heap(s) ? NEEDS_HEAP : 0;
+	s->has |=
+		s->runtime_known && s->runtime.growth.watched_ns >= HEAP_GROWS_NS ? NEEDS_HEAP : 0;
+	s->has |= s->runtime_fresh && s->runtime.files != RUNTIME_UNKNOWN &&
+				  s->runtime.files_most != RUNTIME_UNKNOWN
+			  ? NEEDS_FILES
+			  : 0;
 	s->has |= lives ? NEEDS_RUNNING : 0;
 	s->has |= s->unread ? 0 : NEEDS_ALL;
 	s->has |= s->v->meter && s->v->live->health ? NEEDS_METER : 0;
 	/* Just now; of one that has ended, then. */
 	s->cpu_sampled =
 		samples_on(model_samples(s->v->model), SAMPLE_CPU, view_now(s->v, s->proc));
-	s->cpu_wait = cpu_wait(s);
 	s->has |= s->cpu_sampled || s->has & NEEDS_EVENTS ? NEEDS_CPU : 0;
 }
 
 static int look(struct scene *s, const struct view *v, unsigned proc)
 {
 	static problem_fn *const all[] = {
-		say_ended,         problems_of_waits, problems_of_growth,
-		problems_of_ends,  problems_of_leaks, problems_of_latency,
-		problems_of_cpu,   problems_of_wakes, problems_of_allocation,
-		problems_of_heap,  problems_of_gc,    problems_of_cost,
-		problems_of_trust,
+		say_ended,        problems_of_waits, problems_of_growth,
+		problems_of_ends, problems_of_leaks, problems_of_latency,
+		problems_of_cpu,  problems_of_wakes, problems_of_allocation,
+		problems_of_heap, problems_of_files, problems_of_gc,
+		problems_of_cost, problems_of_trust,
 	};
 	int err = model_proc(v->model, proc, &s->info);
 
@@ -309,11 +261,11 @@ static int look(struct scene *s, const struct view *v, unsigned proc)
 	if (!err)
 		err = wait_stacks_read(v, proc, true, &s->stacks);
 	if (!err)
-		err = starts_read(v, proc, &s->starts);
+		err = starts_read(v, proc, EVENTS_OVER_S * NS_PER_SEC, &s->starts);
 	if (!err)
 		err = model_past(v->model, proc, &s->past);
 	if (!err)
-		err = view_cpu_recent(v, proc, CPU_NS, &s->cpu);
+		err = view_cpu_recent(v, proc, problem_rules[PROBLEM_CPU].over_ns, &s->cpu);
 	s->list = calloc(PROBLEMS_MAX, sizeof(*s->list));
 	if (!err && !s->list)
 		err = -ENOMEM;
@@ -342,23 +294,6 @@ static void scene_free(struct scene *s)
 }
 
 /* --- showing ---------------------------------------------------------------------------------- */
-
-static void add_rule(const struct problem_rule *rule, struct buf *out)
-{
-	for (const char *c = rule->says; *c; c++) {
-		if (*c != '{') {
-			buf_addc(out, *c);
-			continue;
-		}
-		if (c[1] == 'n')
-			buf_addu(out, rule->number);
-		else if (c[1] == 'p')
-			buf_addu(out, rule->percent);
-		else
-			emit_duration(out, rule->ns);
-		c += 2;
-	}
-}
 
 /* What a kind is not looked for without; "": it is. */
 static const char *blind_to(const struct scene *s, const struct problem_rule *rule)
@@ -393,6 +328,8 @@ static const char *blind_to(const struct scene *s, const struct problem_rule *ru
 	if (lacks & NEEDS_HEAP)
 		return "what is live in the heap after a collection has not been watched for as "
 		       "long, or is not known";
+	if (lacks & NEEDS_FILES)
+		return "how many descriptors are open is not known";
 	if (lacks & NEEDS_PAST)
 		return "it has not been watched for long enough";
 	return "";
@@ -416,12 +353,11 @@ static void add_too_early(const struct scene *s, struct buf *out)
 	 * on only. */
 	uint64_t ns = view_since(s->now, MAX(s->info.attached_ns, s->totals.first_read_ns));
 
-	if (s->v->replay || s->info.state != PROC_RUNNING || s->unread || ns >= EARLY_NS)
+	if (s->v->replay || s->info.state != PROC_RUNNING || s->unread || ns >= PROBLEM_EARLY_NS)
 		return;
-	buf_adds(out, "too early to tell: what grows, ended, allocates much, waits for long or for "
-		      "a processor is "
-		      "seen after 5 to 10 s; look again in ");
-	emit_duration(out, (EARLY_NS - ns + NS_PER_SEC - 1) / NS_PER_SEC * NS_PER_SEC);
+	buf_adds(out, "too early to tell: what grows, ended, takes processors or memory, waits for "
+		      "long or for a processor is seen after 5 to 15 s; look again in ");
+	emit_duration(out, (PROBLEM_EARLY_NS - ns + NS_PER_SEC - 1) / NS_PER_SEC * NS_PER_SEC);
 	buf_addc(out, '\n');
 }
 
@@ -429,9 +365,9 @@ static void add_too_early(const struct scene *s, struct buf *out)
 static void add_alone(const struct scene *s, struct buf *out)
 {
 	if (s->alone && !s->v->replay)
-		buf_adds(out,
-			 "one look: blocked, convoy, downstream and work are of this moment, and "
-			 "may come and go; look again in 1 to 10 s\n");
+		buf_adds(out, "one look: blocked, convoy, downstream, work and syscalls are of "
+			      "this moment, and "
+			      "may come and go; look again in 1 to 10 s\n");
 }
 
 static int as_text(const struct scene *s, struct buf *out)
@@ -458,7 +394,7 @@ static int as_text(const struct scene *s, struct buf *out)
 		if (*blind_to(s, rule))
 			continue;
 		buf_addf(out, "  %s: ", rule->name);
-		add_rule(rule, out);
+		problem_rule_add(rule, out);
 		buf_addc(out, '\n');
 	}
 	for (unsigned i = 0; i < PROBLEM_KINDS; i++) {
@@ -516,7 +452,7 @@ static int as_json(const struct scene *s, struct buf *out)
 		const char *blind = blind_to(s, &problem_rules[i]);
 
 		buf_reset(&rule);
-		add_rule(&problem_rules[i], &rule);
+		problem_rule_add(&problem_rules[i], &rule);
 		buf_adds(out, i ? ",{" : "{");
 		json_ks(out, "kind", problem_rules[i].name);
 		json_ks(out, "threshold", rule.data ? rule.data : "");

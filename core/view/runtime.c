@@ -91,6 +91,8 @@ void view_emit_runtime(struct emit *e, const struct view *v, unsigned proc)
 	struct live_runtime r = {.heap = runtime_heap_unknown(),
 				 .procs = RUNTIME_UNKNOWN,
 				 .threads = RUNTIME_UNKNOWN,
+				 .files = RUNTIME_UNKNOWN,
+				 .files_most = RUNTIME_UNKNOWN,
 				 .cpu_ns = RUNTIME_UNKNOWN,
 				 .alloc_per_second = -1,
 				 .cpu_percent = -1,
@@ -109,6 +111,8 @@ void view_emit_runtime(struct emit *e, const struct view *v, unsigned proc)
 	emit_rate(e, "goroutine_switches_per_second_least", r.switches_per_second, 0);
 	emit_known(e, "gomaxprocs", r.procs);
 	emit_known(e, "threads", r.threads);
+	emit_known(e, "open_files", r.files);
+	emit_known(e, "open_files_limit", r.files_most);
 	emit_known(e, "heap_live_bytes", r.heap.live);
 	emit_goal(e, &r.heap);
 	emit_known(e, "heap_allocated_total_bytes", r.heap.allocated);

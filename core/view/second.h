@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What a process's goroutines did in the last second, out of the retained events of that second
- * alone: what `top` shows, for views that sum it up in other ways. For this room; any thread.
+ * What a process's goroutines did in the last second, or in some more, out of the retained events
+ * of that time alone: what `top` shows, for views that sum it up in other ways. For this room; any
+ * thread.
  */
 #ifndef XGOTOPFS_VIEW_SECOND_H
 #define XGOTOPFS_VIEW_SECOND_H
@@ -22,7 +23,8 @@ struct second_site {
 };
 
 struct second {
-	uint64_t ns; /* how long it was: less when that is all that is retained */
+	uint64_t ns; /* how long it was: less when it was attached to later, */
+	bool cut;    /* or when that is all that is retained */
 	bool events; /* false: none are seen just now, and below are those that run by memory */
 	bool states; /* false: changes of state are not all seen */
 	uint64_t alloc_bytes;
@@ -32,8 +34,9 @@ struct second {
 	size_t n_sites;
 };
 
-/* 0, -ENOENT (no such process), -ENOMEM. second_free() it, also after an error. */
-int second_measure(const struct view *v, unsigned proc, struct second *ret);
+/* Of the last `ns`. 0, -ENOENT (no such process), -ENOMEM. second_free() it, also after an error.
+ */
+int second_measure(const struct view *v, unsigned proc, uint64_t ns, struct second *ret);
 void second_free(struct second *s);
 
 #endif

@@ -113,7 +113,7 @@ static int add_cpu(struct starts *s, const struct view *v, unsigned proc)
 	return err;
 }
 
-int starts_read(const struct view *v, unsigned proc, struct starts *s)
+int starts_read(const struct view *v, unsigned proc, uint64_t ns, struct starts *s)
 {
 	int err;
 
@@ -126,7 +126,7 @@ int starts_read(const struct view *v, unsigned proc, struct starts *s)
 	if (!err)
 		err = add_cpu(s, v, proc);
 	if (!err)
-		err = second_measure(v, proc, &s->second);
+		err = second_measure(v, proc, ns, &s->second);
 	if (!err)
 		add_second(s, v, proc);
 	return err;
@@ -220,7 +220,7 @@ int view_functions(const struct view *v, struct view_query *q, struct buf *out)
 	};
 	struct starts s;
 	struct emit e;
-	int err = starts_read(v, q->proc, &s);
+	int err = starts_read(v, q->proc, NS_PER_SEC, &s);
 
 	if (!err) {
 		groups_sort(&s.rows, compare);

@@ -21,7 +21,7 @@ struct start_row {
 	uint64_t goid_running_ns;
 	bool system;
 	uint64_t cpu_ns; /* sampled, of stacks that go back to it */
-	/* In the last second. */
+	/* In the time that was asked for. */
 	uint64_t second_ns[GSTATES], second_alloc_bytes, second_wakes;
 	uint32_t second_reason_id; /* what those who woke most had waited for */
 	uint64_t second_reason_wakes;
@@ -35,8 +35,8 @@ struct starts {
 	bool counted; /* every start and end was told of; else some are only known by memory */
 };
 
-/* 0, -ENOENT or -ENOMEM; starts_free() in any case. */
-int starts_read(const struct view *v, unsigned proc, struct starts *ret);
+/* `second`: of the last `ns`. 0, -ENOENT or -ENOMEM; starts_free() in any case. */
+int starts_read(const struct view *v, unsigned proc, uint64_t ns, struct starts *ret);
 void starts_free(struct starts *s);
 static inline const struct start_row *starts_row(const struct starts *s, size_t i)
 {

@@ -39,6 +39,7 @@ struct look {
 	const struct view *v;
 	unsigned proc;
 	uint64_t from_ns, to_ns;
+	bool cut;            /* no more is retained, or too much */
 	uint64_t first, end; /* of the events */
 	bool seen;           /* events are, just now */
 	bool states;         /* every change of state is told of */
@@ -83,8 +84,10 @@ static void find_first(struct look *l)
 		if (newest < l->from_ns)
 			return;
 	}
-	if (l->first)
-		l->from_ns = MAX(l->from_ns, oldest);
+	if (l->first && oldest > l->from_ns) {
+		l->cut = true;
+		l->from_ns = oldest;
+	}
 }
 
 /* --- what they say --------------------------------------------------------------------------- */
@@ -441,7 +444,7 @@ static bool sees_events(const struct view *v, unsigned proc)
 	return !view_probes(v, proc, &p) || !p.off;
 }
 
-static int measure(struct look *l, const struct proc_info *info)
+static int measure(struct look *l, const struct proc_info *info, uint64_t ns)
 {
 	uint32_t rates[RATES];
 	int err;
@@ -450,7 +453,7 @@ static int measure(struct look *l, const struct proc_info *info)
 	l->seen = sees_events(l->v, l->proc);
 	l->states = l->seen && (!l->sampled || rates_tell_all_states(rates));
 	l->to_ns = view_now(l->v, l->proc);
-	l->from_ns = MAX(l->to_ns - MIN(l->to_ns, NS_PER_SEC), MIN(info->attached_ns, l->to_ns));
+	l->from_ns = MAX(l->to_ns - MIN(l->to_ns, ns), MIN(info->attached_ns, l->to_ns));
 	find_first(l);
 	err = add_events(l);
 	if (!err)
@@ -495,7 +498,7 @@ int view_top(const struct view *v, struct view_query *q, struct buf *out)
 	l->rows = (struct groups)GROUPS_INIT(struct row);
 	hits_init(&l->hits, v);
 	model_totals(v->model, (int)q->proc, &totals);
-	err = measure(l, &info);
+	err = measure(l, &info, NS_PER_SEC);
 	if (!err)
 		err = choose(l, &top);
 	if (!err && q->form == VIEW_JSON)
@@ -517,6 +520,7 @@ static int copy_second(struct look *l, struct second *ret)
 	const struct row *rows = (const void *)l->rows.rows;
 
 	*ret = (struct second){.ns = l->to_ns - l->from_ns,
+			       .cut = l->cut,
 			       .events = l->seen,
 			       .states = l->states,
 			       .rows = calloc(l->rows.n + 1, sizeof(*ret->rows))};
@@ -538,7 +542,7 @@ static int copy_second(struct look *l, struct second *ret)
 	return 0;
 }
 
-int second_measure(const struct view *v, unsigned proc, struct second *ret)
+int second_measure(const struct view *v, unsigned proc, uint64_t ns, struct second *ret)
 {
 	cleanup_free_ struct look *l = calloc(1, sizeof(*l));
 	struct proc_info info;
@@ -553,7 +557,7 @@ int second_measure(const struct view *v, unsigned proc, struct second *ret)
 	l->rows = (struct groups)GROUPS_INIT(struct row);
 	l->sites = (struct groups)GROUPS_INIT(struct second_site);
 	hits_init(&l->hits, v);
-	err = measure(l, &info);
+	err = measure(l, &info, ns);
 	if (!err)
 		err = copy_second(l, ret);
 	groups_free(&l->sites);

@@ -110,11 +110,12 @@ int view_leak_briefs(const struct view *v, unsigned proc, struct leak_brief *ret
 void view_emit_sampled(struct emit *e, const struct view *v, unsigned proc);
 /* Who of the program's own asked for most of what was sampled. */
 struct alloc_most {
-	uint64_t bytes, samples, from_ns; /* all in all; from_ns: CLOCK_MONOTONIC of the first */
+	uint64_t bytes, samples, from_ns; /* all in all, since then: CLOCK_MONOTONIC */
 	uint64_t site_bytes;
 	uint32_t site_id; /* names_site(); 0: none of the program's own */
 };
-int view_alloc_most(const struct view *v, unsigned proc, struct alloc_most *ret);
+/* Of the last `ns`, or of less where that is all that is known one by one; 0: of all. */
+int view_alloc_most(const struct view *v, unsigned proc, uint64_t ns, struct alloc_most *ret);
 /* Frames of the runtime's own, which allocate for whom called them. */
 bool view_is_runtime(const struct view *v, uint32_t site_id);
 

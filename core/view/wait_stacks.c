@@ -83,6 +83,8 @@ static void add_member(struct wait_stacks *w, struct wait_stack *row, uint64_t g
 	} else if (row->n <= WAIT_SAMPLES) {
 		row->sample[row->n - 1] = goid;
 	}
+	/* A stack is of another moment than the state: both have to say so. */
+	row->n_calls += row->calls && known && known->state == GSTATE_SYSCALL && ns >= WAIT_CALL_NS;
 	row->aged |= known != NULL;
 	row->system |= known && known->flags & GOROUTINE_SYSTEM;
 }
@@ -107,6 +109,11 @@ static bool text_is(const char *text, size_t len, const char *word)
 	return strlen(word) == len && !memcmp(text, word, len);
 }
 
+static bool text_begins(const struct dump_frame *f, const char *with)
+{
+	return f->name_len >= strlen(with) && !memcmp(f->name, with, strlen(with));
+}
+
 /* The runtime's, also those it lends to others: "internal/poll.runtime_pollWait". */
 static bool is_of_runtime(const struct dump_frame *f)
 {
@@ -127,12 +134,24 @@ static void name_frames(struct wait_stacks *w, struct wait_stack *row, const str
 		}
 		row->roundtrip |=
 			!row->own && text_is(f->name, f->name_len, "net/http.(*Client).do");
+		row->child |= !row->own && text_begins(f, "os.(*Process).");
 		if (!row->own && own_function(f->name, f->name_len)) {
 			row->own = add_text(w, f->name, f->name_len);
 			row->own_at = add_text(w, f->at, f->at ? f->at_len : 0);
 			row->own_is_start = i + 1 == s->n;
 		}
 	}
+}
+
+/* "main.init.0", "example.com/x.init": what is called before main.main, by the runtime alone. */
+static bool is_init(const struct dump_frame *f)
+{
+	size_t len = f->name_len;
+
+	while (len && f->name[len - 1] >= '0' && f->name[len - 1] <= '9')
+		len--;
+	len -= len && len < f->name_len && f->name[len - 1] == '.';
+	return len > 5 && !memcmp(f->name + len - 5, ".init", 5);
 }
 
 /* As other tables have it: main.main is called by runtime.main, which stacks do not show. */
@@ -145,6 +164,7 @@ static void name_start(struct wait_stacks *w, struct wait_stack *row, const stru
 	row->func_id = known ? known->func_id : 0;
 	row->start = *name ? add_text(w, name, strlen(name))
 			   : add_text(w, outermost->name, outermost->name_len);
+	row->init = !strcmp(name, "runtime.main") && is_init(outermost);
 }
 
 static void take_stack(void *ctx, const struct dump_stack *s)
@@ -176,6 +196,7 @@ static void take_stack(void *ctx, const struct dump_stack *s)
 		row->waits = !text_is(s->why, s->why_len, "runnable") &&
 			     !text_is(s->why, s->why_len, "running") &&
 			     !text_is(s->why, s->why_len, "syscall");
+		row->calls = text_is(s->why, s->why_len, "syscall");
 		name_frames(w, row, s);
 		name_start(w, row, s, known);
 	}

@@ -13,6 +13,7 @@
 
 #define WAIT_STACKS_MAX 10000 /* rows; others are counted in `left_out` */
 #define WAIT_SAMPLES    3
+#define WAIT_CALL_NS    (2 * NS_PER_SEC) /* a system call that takes so long is a wait */
 
 /* Texts are offsets: wait_stacks_text(). 0: "", there is none or it is not known. */
 struct wait_stack {
@@ -26,9 +27,13 @@ struct wait_stack {
 	uint32_t func_id;  /* its number, as the model has it; 0 not known */
 	bool aged;         /* oldest_ns is known */
 	bool waits;        /* else it could run, or is in a system call */
+	bool calls;        /* it is in a system call, or in C code */
 	bool system;       /* of the runtime's own */
 	bool own_is_start; /* where it starts is where it is: a loop at rest */
 	bool roundtrip;    /* waits for the answer to a request of its own */
+	bool init;         /* in the program's first goroutine, before its main began */
+	bool child;        /* waits for a process that it has started */
+	uint64_t n_calls;  /* that have been in a system call for WAIT_CALL_NS, or in C code */
 	/* What most of them wait on; n_on 0: none, or not known. */
 	uint64_t object; /* index into graph->objects, plus 1 while n_on is counted */
 	uint64_t n_on;

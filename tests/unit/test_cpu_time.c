@@ -9,7 +9,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/base/cpu_time.h"
@@ -59,10 +62,53 @@ static void test_of_all_threads(void **state)
 	assert_true(process_cpu_wait_ns(-1) == UINT64_MAX);
 }
 
+/* Another process, which does nothing but be stopped and let go on. */
+static void test_stopped(void **state)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (!pid) {
+		for (;;)
+			pause();
+	}
+	assert_true(pid > 0);
+	assert_false(process_stopped(pid));
+	assert_int_equal(kill(pid, SIGSTOP), 0);
+	assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+	assert_true(process_stopped(pid));
+	assert_int_equal(kill(pid, SIGCONT), 0);
+	assert_int_equal(waitpid(pid, &status, WCONTINUED), pid);
+	assert_false(process_stopped(pid));
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_false(process_stopped(pid));
+	assert_false(process_stopped(-1));
+}
+
+static void test_files(void **state)
+{
+	uint64_t before, now, most;
+	struct rlimit limit;
+	int fds[2];
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_true(process_files(getpid(), &before, &most));
+	assert_true(most == limit.rlim_cur);
+	assert_int_equal(pipe(fds), 0);
+	assert_true(process_files(getpid(), &now, &most));
+	assert_int_equal(now, before + 2);
+	close(fds[0]);
+	close(fds[1]);
+	assert_false(process_files(-1, &now, &most));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_of_all_threads),
+		cmocka_unit_test(test_stopped),
+		cmocka_unit_test(test_files),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

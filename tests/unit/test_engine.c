@@ -936,6 +936,62 @@ static void test_switches(void **state)
 	end(&w);
 }
 
+static bool is_stopped_now;
+
+static bool says_stopped(void *ctx, pid_t pid)
+{
+	return is_stopped_now;
+}
+
+/* A debugger comes and goes: it counts how often in turn, and since when. */
+static void test_stopped_readings(void **state)
+{
+	static const bool stops[] = {false, true, false, true, true, true, false};
+	static const unsigned wanted[] = {0, 1, 0, 1, 2, 3, 0};
+	const struct source source = {.runtime = runtime, .stopped = says_stopped};
+	struct live_runtime now;
+	struct last_runtime *l;
+	struct world w;
+
+	make(&w, 0);
+	assert_int_equal(last_runtime_new(&l), 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(stops); i++) {
+		is_stopped_now = stops[i];
+		runtime_says((10 + i) * NS_PER_SEC, 1 << 20);
+		assert_int_equal(last_runtime_read(l, &source, w.model, 0, true), 0);
+		assert_true(last_runtime_get(l, 0, &now));
+		assert_int_equal(now.stopped_readings, wanted[i]);
+		assert_true(i != 5 || now.stopped_ns == 13 * NS_PER_SEC);
+		assert_true(now.files == RUNTIME_UNKNOWN); /* nobody can say */
+	}
+	last_runtime_free(l);
+	end(&w);
+}
+
+/* Counters that go back (memory of another program, which took its place) are no rate, and nothing
+ * is judged by them until all that is looked at is of the new ones. */
+static void test_judged_backwards(void **state)
+{
+	const struct source source = {.runtime = runtime};
+	struct live_runtime now;
+	struct last_runtime *l;
+	struct world w;
+
+	make(&w, 0);
+	assert_int_equal(last_runtime_new(&l), 0);
+	for (unsigned i = 0; i < 20; i++) {
+		runtime_says((10 + i) * NS_PER_SEC, i < 10 ? (uint64_t)(i + 100) << 30 : i << 20);
+		assert_int_equal(last_runtime_read(l, &source, w.model, 0, true), 0);
+		assert_true(last_runtime_get(l, 0, &now));
+		assert_true(i < 5 || (now.judged_ns && now.judged_ns < 7 * NS_PER_SEC));
+		assert_true(i < 5 || i >= 10 || now.alloc_judged == (double)(1ull << 30));
+		assert_true(i < 10 || i >= 15 || now.alloc_judged < 0);
+		assert_true(i < 15 || now.alloc_judged == (double)(1 << 20));
+	}
+	last_runtime_free(l);
+	end(&w);
+}
+
 /* What is judged is no rate of two moments: 40 and 20 MiB in turn every two seconds are 15 a
  * second.
  */
@@ -1726,6 +1782,8 @@ int main(void)
 		cmocka_unit_test(test_last_stacks_cut),
 		cmocka_unit_test(test_last_runtime),
 		cmocka_unit_test(test_heap_growth),
+		cmocka_unit_test(test_stopped_readings),
+		cmocka_unit_test(test_judged_backwards),
 		cmocka_unit_test(test_switches),
 		cmocka_unit_test(test_judged_rate),
 		cmocka_unit_test(test_last_runtime_of_many),

@@ -36,6 +36,18 @@ static int end(void **state)
 	return teardown(state);
 }
 
+static void wake(struct fixture *x, uint64_t goid, uint64_t at)
+{
+	struct event ev = {.time_ns = at,
+			   .type = EVENT_CASGSTATUS,
+			   .goid = 1,
+			   .target = goid,
+			   .from = GSTATE_WAITING,
+			   .to = GSTATE_RUNNABLE};
+
+	model_apply(x->m, &ev, 1);
+}
+
 static void test_stays_for_a_while(void **state)
 {
 	struct fixture *x = *state;
@@ -46,19 +58,19 @@ static void test_stays_for_a_while(void **state)
 			 "goroutine %llu [chan send]:\nmain.signup(...)\n\t/src/main.go:37\n\n",
 			 (unsigned long long)goid);
 	}
-	change(x, 5, GSTATE_SYSCALL, "", T0 + 11 * S);
+	wake(x, 5, T0 + 11 * S);
 	assert_non_null(strstr(problems(x), "critical blocked: 30 chan send at main.signup"));
 	assert_null(strstr(problems(x), "seen last"));
 	/* The lock is free for a moment. */
 	buf_reset(&stacks);
 	for (uint64_t goid = 10; goid < 40; goid++)
-		change(x, goid, GSTATE_RUNNABLE, "", T0 + 11 * S + 1);
-	change(x, 5, GSTATE_SYSCALL, "", T0 + 13 * S);
+		wake(x, goid, T0 + 11 * S + 1);
+	wake(x, 5, T0 + 13 * S);
 	assert_non_null(strstr(problems(x), "critical blocked: seen last 2.0s ago: 30 chan send at "
 					    "main.signup (/src/main.go:37), the oldest for 10.0s; "
 					    "see goroutines/10/stack waits.tsv\n"));
 	assert_non_null(strstr(problems(x), "problems 1, "));
-	change(x, 5, GSTATE_SYSCALL, "", T0 + 22 * S);
+	wake(x, 5, T0 + 22 * S);
 	assert_null(strstr(problems(x), "seen last"));
 	assert_non_null(strstr(problems(x), "nothing found\n"));
 }
@@ -108,7 +120,7 @@ static void test_leaks_of_a_look(void **state)
 	change(x, 8, GSTATE_WAITING, "chan receive", BEGAN + 1);
 	x->live.leaks_known = leaks_known;
 	x->live.leaks_put = leaks_put;
-	change(x, 5, GSTATE_SYSCALL, "", LOOK + 420 * S);
+	wake(x, 5, LOOK + 420 * S);
 	assert_non_null(strstr(
 		problems(x), "\ncritical leak: as of 7m ago: 1 leaked: main.lost, chan receive; "
 			     "nobody who can still run refers to what it waits on; the oldest for "
@@ -197,6 +209,59 @@ static void test_bounded(void **state)
 	assert_int_equal(s.n, 0);
 }
 
+static bool told_on(struct problem_memory *m, enum problem_kind kind, uint64_t at)
+{
+	struct scene s = look(m, at, kind, PROBLEM_NOTICE, 0);
+	bool ret = s.n == 1 && !strncmp(s.list[0].text.data, "seen last ", strlen("seen last "));
+
+	assert_int_equal(s.n, ret);
+	drop(&s);
+	return ret;
+}
+
+/* What flickers is told on, as its rule says; what is no longer so, and lasts, is not. */
+static void test_flickers(void **state)
+{
+	for (unsigned kind = 0; kind < PROBLEM_KINDS; kind++) {
+		uint64_t stays = problem_rules[kind].stays_ns;
+		struct problem_memory *m;
+		struct scene s;
+
+		assert_int_equal(problem_memory_new(&m), 0);
+		s = look(m, T0, kind, PROBLEM_NOTICE, 1);
+		drop(&s);
+		assert_int_equal(told_on(m, kind, T0 + 2 * S), stays != 0);
+		assert_int_equal(told_on(m, kind, T0 + 10 * S), stays != 0);
+		assert_false(told_on(m, kind, T0 + 10 * S + 1));
+		/* Again, and once only. */
+		s = look(m, T0 + 11 * S, kind, PROBLEM_NOTICE, 1);
+		drop(&s);
+		s = look(m, T0 + 12 * S, kind, PROBLEM_NOTICE, 1);
+		assert_int_equal(s.n, 1);
+		drop(&s);
+		problem_memory_free(m);
+	}
+}
+
+/* Of a rate of the whole program there is one row, whoever it names now. */
+static void test_one_of_a_kind(void **state)
+{
+	struct problem_memory *m;
+	struct scene s;
+
+	assert_int_equal(problem_memory_new(&m), 0);
+	s = look(m, T0, PROBLEM_ALLOCATION, PROBLEM_WARNING, 1);
+	drop(&s);
+	s = (struct scene){.now = T0 + S, .info.state = PROC_RUNNING};
+	s.list = calloc(PROBLEMS_MAX, sizeof(*s.list));
+	assert_non_null(s.list);
+	snprintf(problem_add(&s, PROBLEM_ALLOCATION, PROBLEM_WARNING, 1)->function, 10, "main.g");
+	problem_memory_merge(m, &s);
+	assert_int_equal(s.n, 1);
+	drop(&s);
+	problem_memory_free(m);
+}
+
 /* What comes and goes may not be there at the only look. */
 static void test_one_look(void **state)
 {
@@ -217,7 +282,8 @@ static void test_one_look(void **state)
 	problem_memory_free(x->v.problems);
 	assert_int_equal(problem_memory_new(&x->v.problems), 0);
 	x->v.replay = false;
-	assert_non_null(strstr(problems(x), "\none look: blocked, convoy, downstream and work "));
+	assert_non_null(
+		strstr(problems(x), "\none look: blocked, convoy, downstream, work and syscalls "));
 	assert_null(strstr(problems(x), "one look"));
 	x->v.replay = true;
 }
@@ -230,6 +296,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_severity_stays, setup, end),
 		cmocka_unit_test_setup_teardown(test_bounded, setup, end),
 		cmocka_unit_test_setup_teardown(test_one_look, setup, end),
+		cmocka_unit_test(test_flickers),
+		cmocka_unit_test(test_one_of_a_kind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

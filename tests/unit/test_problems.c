@@ -75,7 +75,7 @@ static void test_quiet(void **state)
 		park(x, 100 + i, "chan receive", IDLES, T0 + S);
 	}
 	for (uint64_t i = 0; i < 50; i++) {
-		create(x, 300 + i, "net/http.(*conn).serve", T0 + i);
+		create(x, 300 + i, "net/http.(*conn).serve", T0 + 100 * S - 1000 + i);
 		park(x, 300 + i, "chan send", SENDS, T0 + 100 * S);
 	}
 	now(x, T0 + 104 * S);
@@ -84,9 +84,9 @@ static void test_quiet(void **state)
 	/* The first screen of what is quiet does not read as if something were found. */
 	assert_string_equal(line(text, 3), "looked for, and not found unless above:");
 	assert_null(strstr(line(text, 4), "has ended"));
-	assert_non_null(strstr(text, "\n  target: the program has ended\n"));
+	assert_non_null(strstr(text, "\n  target: the program has ended, or is stopped "));
 	assert_non_null(strstr(text, "\n  blocked: 5 or more in one place that send on a channel, "
-				     "the oldest for 5.0s or longer\n"));
+				     "the oldest for 5.0s or longer; told on for 10.0s\n"));
 	assert_non_null(strstr(text, "not looked for: leak: "));
 }
 
@@ -226,19 +226,18 @@ static void test_running(void **state)
 	now(x, T0 + 20 * S);
 	text = problems(x);
 	assert_non_null(strstr(text, "warning cpu: main.hog was running or waiting for a CPU of "
-				     "the machine for 100 % of a processor in the last second"));
+				     "the machine for 100 % of a processor in the last 5 s"));
 	assert_non_null(strstr(text, "goroutines/8/stack"));
 	samples_begin(model_samples(x->m), SAMPLE_CPU, T0);
 	text = problems(x);
 	assert_string_equal(line(text, 1), "nothing found");
 	assert_null(strstr(text, "not looked for: cpu"));
-	sample(x, "main.hog", S / 5, T0 + 19 * S + S / 2);
-	assert_string_equal(line(problems(x), 1), "nothing found"); /* of half a second */
-	sample(x, "main.hog", S / 5, T0 + 15 * S);
-	assert_string_equal(line(problems(x), 1), "nothing found"); /* 8 % */
+	/* All of the last half second, and nothing before: that is 5 % of what is looked at. */
+	sample(x, "main.hog", S / 2, T0 + 19 * S + S / 2);
+	assert_string_equal(line(problems(x), 1), "nothing found");
 	sample(x, "main.hog", 3 * S, T0 + 16 * S);
-	assert_non_null(strstr(problems(x), "took 100 % of the program's CPU time in the last 5 s, "
-					    "68 % of a processor"));
+	assert_non_null(strstr(problems(x), "took 100 % of the program's CPU time in the last "
+					    "10 s, 35 % of a processor"));
 }
 
 /* Who ran, and is no more, has no file. */
@@ -551,19 +550,20 @@ static void test_latency(void **state)
 	text = strstr(problems(x), "warning latency: 1 % of ");
 	assert_non_null(text);
 	assert_non_null(strstr(text, "; running or waiting for a CPU of the machine in the last "
-				     "second: main.compact for "));
+				     "5 s: main.compact for "));
 	samples_begin(model_samples(x->m), SAMPLE_CPU, T0);
-	sample(x, "main.compact", S, T0 + 11 * S);
+	sample(x, "main.compact", 2 * S, T0 + 11 * S);
 	text = strstr(problems(x), "warning latency: 1 % of ");
 	assert_non_null(text);
 	assert_null(strstr(line(text, 0), "running or"));
 	assert_non_null(strstr(line(text, 0), "main.compact"));
-	assert_non_null(strstr(line(text, 0), " of a processor in the last 5 s, by samples; see "));
+	assert_non_null(
+		strstr(line(text, 0), " of a processor in the last 10 s, by samples; see "));
 	/* Switched off, they say nothing of now. */
 	samples_end(model_samples(x->m), SAMPLE_CPU, T0 + 10 * S);
 	text = strstr(problems(x), "warning latency: 1 % of ");
 	assert_non_null(text);
-	assert_non_null(strstr(line(text, 0), "in the last second: main.compact for "));
+	assert_non_null(strstr(line(text, 0), "in the last 5 s: main.compact for "));
 }
 
 static bool starved(void *ctx, unsigned proc, struct live_runtime *ret)
@@ -583,17 +583,17 @@ static void test_starved(void **state)
 	for (uint64_t i = 0; i < 150; i++)
 		run_late(x, 8, T0 + S + i * S / 10);
 	samples_begin(model_samples(x->m), SAMPLE_CPU, T0);
-	sample(x, "main.rank", S / 3, T0 + 11 * S);
-	sample(x, "main.other", S / 20, T0 + 12 * S);
+	sample(x, "main.rank", S * 7 / 10, T0 + 11 * S);
+	sample(x, "main.other", S / 10, T0 + 12 * S);
 	text = problems(x);
 	assert_null(strstr(text, "warning"));
 	assert_non_null(strstr(text, "notice latency: 1 % of "));
 	assert_non_null(strstr(text, "the program itself took 8 % of a processor"));
 	assert_non_null(strstr(text, "by samples: the machine's were busy with others, or its "
-				     "container has no more; 87 % of that in main.rank"));
+				     "container has no more; 88 % of that in main.rank"));
 	x->live.runtime_known = starved;
 	assert_null(strstr(problems(x), "warning"));
-	sample(x, "main.rank", S / 3, T0 + 11 * S);
+	sample(x, "main.rank", S * 6 / 10, T0 + 11 * S);
 	text = problems(x);
 	assert_non_null(strstr(text, "warning cpu: main.rank"));
 	assert_non_null(strstr(text, "13 % of a processor; for each second that its threads had a "
@@ -628,7 +628,8 @@ static bool allocates(void *ctx, unsigned proc, struct live_runtime *ret)
 	*ret = (struct live_runtime){.read_ns = T0 + 20 * S,
 				     .alloc_per_second = 100e6,
 				     .judged_ns = judged_ns,
-				     .alloc_judged = 99e6};
+				     .alloc_judged = 99e6,
+				     .switches_judged = -1};
 	return true;
 }
 
@@ -672,18 +673,19 @@ static void test_starved_allocation(void **state)
 	now(x, T0 + 20 * S);
 	samples_begin(model_samples(x->m), SAMPLE_CPU, T0);
 	samples_begin(model_samples(x->m), SAMPLE_ALLOC, T0);
-	sample(x, "runtime.mallocgc", S * 30 / 100, T0 + 15 * S);
-	sample(x, "main.other", S * 10 / 100, T0 + 16 * S);
+	sample(x, "runtime.mallocgc", S * 60 / 100, T0 + 15 * S);
+	sample(x, "main.other", S * 20 / 100, T0 + 16 * S);
 	for (uint64_t i = 0; i < 30; i++)
 		allocate(x, i % 3 ? "main.buildKey" : "main.other", T0 + 11 * S + i);
 	assert_null(strstr(problems(x), " allocation: 0"));
 	x->live.runtime_known = starved;
 	assert_non_null(strstr(problems(x),
-			       "warning allocation: 1 MB allocated a second, on average "
-			       "since it is sampled, 67 % for main.buildKey"));
+			       "warning allocation: 2 MB allocated a second in the last 10 s, by "
+			       "samples; 67 % of what was sampled in the last 10 s for "
+			       "main.buildKey"));
 	assert_non_null(strstr(x->out.data,
 			       "; that and collecting took 75 % of its CPU time outside "
-			       "the kernel in the last 5 s; for each second that its "
+			       "the kernel in the last 10 s; for each second that its "
 			       "threads had a processor they waited 9.0 s"));
 	/* Nobody in particular, or less than half of the time. */
 	for (uint64_t i = 0; i < 30; i++)
@@ -692,7 +694,7 @@ static void test_starved_allocation(void **state)
 	for (uint64_t i = 0; i < 90; i++)
 		allocate(x, "main.buildKey", T0 + 13 * S + i);
 	assert_non_null(strstr(problems(x), "warning allocation"));
-	sample(x, "main.other", S * 30 / 100, T0 + 16 * S);
+	sample(x, "main.other", S * 60 / 100, T0 + 16 * S);
 	assert_null(strstr(problems(x), "warning allocation"));
 }
 
@@ -705,7 +707,7 @@ static void test_starved_little(void **state)
 	now(x, T0 + 20 * S);
 	samples_begin(model_samples(x->m), SAMPLE_CPU, T0);
 	samples_begin(model_samples(x->m), SAMPLE_ALLOC, T0);
-	sample(x, "runtime.mallocgc", S * 15 / 100, T0 + 15 * S);
+	sample(x, "runtime.mallocgc", S * 30 / 100, T0 + 15 * S);
 	for (uint64_t i = 0; i < 30; i++)
 		allocate(x, "main.buildKey", T0 + 11 * S + i);
 	x->live.runtime_known = starved;
@@ -720,7 +722,7 @@ static void test_starved_of_all(void **state)
 	create(x, 8, "main.compact", T0);
 	for (uint64_t i = 0; i < 150; i++)
 		run_late(x, 8, T0 + S + i * S / 10);
-	samples_begin(model_samples(x->m), SAMPLE_CPU, T0);
+	samples_begin(model_samples(x->m), SAMPLE_CPU, T0 + 7 * S); /* not for long enough */
 	assert_non_null(strstr(problems(x), "warning latency: 1 % of "));
 	now(x, T0 + 21 * S);
 	x->live.runtime_known = starved;
@@ -738,7 +740,11 @@ static double switches;
 
 static bool switches_of(void *ctx, unsigned proc, struct live_runtime *ret)
 {
-	*ret = (struct live_runtime){.alloc_per_second = -1, .switches_per_second = switches};
+	*ret = (struct live_runtime){.read_ns = T0 + 20 * S,
+				     .alloc_per_second = -1,
+				     .judged_ns = 5 * S,
+				     .alloc_judged = -1,
+				     .switches_judged = switches};
 	return true;
 }
 
@@ -776,9 +782,9 @@ static void test_timers_by_samples(void **state)
 	assert_non_null(strstr(problems(x), "warning timers: main.(*session).poll"));
 	assert_non_null(strstr(x->out.data,
 			       "going to sleep and waking took 29 % of the program's CPU time in "
-			       "the last 5 s, by samples, and goroutines were given a processor "
-			       "18204 times in the last second; see goroutines/27/stack waits.tsv "
-			       "pprof/cpu\n"));
+			       "the last 10 s, by samples, and goroutines were given a processor "
+			       "18204 times a second in the last 5; see goroutines/27/stack "
+			       "waits.tsv pprof/cpu\n"));
 	switches = 1999;
 	assert_null(strstr(problems(x), "timers: main"));
 	switches = -1;
@@ -844,15 +850,22 @@ static void test_cost(void **state)
 	x->live.health = is_traced;
 	assert_null(strstr(problems(x), " cost: our probes took"));
 	s = (struct meter_sample){.of_target_percent = 94, .overhead_percent = 1.9};
-	meter_add(x->meter, &s); /* it does next to nothing */
+	for (unsigned i = 0; i < 5; i++)
+		meter_add(x->meter, &s); /* it does next to nothing */
 	assert_null(strstr(problems(x), " cost: our probes took"));
 	s = (struct meter_sample){.of_target_percent = 12, .overhead_percent = 3};
 	meter_add(x->meter, &s);
+	meter_add(x->meter, &s);
+	assert_null(strstr(problems(x), " cost: our probes took")); /* two seconds of five */
+	for (unsigned i = 0; i < 3; i++)
+		meter_add(x->meter, &s);
 	assert_non_null(strstr(problems(x), "notice cost: our probes took about 12 % of the "
 					    "program's CPU time"));
 	s.of_target_percent = 94;
-	meter_add(x->meter, &s);
-	assert_non_null(strstr(problems(x), "warning cost: our probes took about 94 %"));
+	for (unsigned i = 0; i < 3; i++)
+		meter_add(x->meter, &s);
+	assert_non_null(strstr(problems(x), "warning cost: our probes took about 94 % of the "
+					    "program's CPU time (median of the last 5 seconds)"));
 	assert_non_null(strstr(x->out.data, "; see health control/probes\n"));
 }
 
@@ -898,7 +911,8 @@ static void path_of(const char *line, char *ret, size_t size)
 /* Whoever is pointed to a file finds it: each call in the source. */
 static void test_see_is_there(void **state)
 {
-	static const char *const files[] = {"problems.c", "problem_waits.c", "problem_runs.c"};
+	static const char *const files[] = {"problems.c", "problem_waits.c", "problem_runs.c",
+					    "problem_heap.c"};
 	char text[400], path[96];
 	unsigned n = 0;
 

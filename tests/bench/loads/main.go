@@ -4,6 +4,9 @@
 //	get URL COUNT  the same with requests to a server elsewhere, by two clients at once, which keep their
 //	               connections; getnew: each request on one of its own
 //	serve          starts an HTTP server: its address
+//	lost SECONDS   looks at the clock without a pause, thirty calls deep: the nanoseconds in which it ran,
+//	               those of them that lay between two looks further apart than others (an interrupt, 0.5 to
+//	               100 us; what is longer ran something else, and is in neither), and how often
 //	park COUNT     starts so many goroutines, which wait: "parked"
 //	heap MIB       makes a heap of so many MiB, of trees whose nodes have 48 bytes, and a goroutine that
 //	               waits for what is in reach, so that who looks for leaks has to go through it: "made"
@@ -151,6 +154,30 @@ func plant(mib int) {
 	go park(reachable)
 }
 
+// A second that an interrupt took is in no count of operations so plainly as in what the clock shows.
+//
+//go:noinline
+func lost(depth int, last time.Duration) (ran, away time.Duration, times int) {
+	if depth > 0 {
+		ran, away, times = lost(depth-1, last)
+		return ran, away, times
+	}
+	const usual, other = 500 * time.Nanosecond, 100 * time.Microsecond
+	start := time.Now()
+	for before := time.Duration(0); before < last; {
+		now := time.Since(start)
+		if took := now - before; took <= other {
+			ran += took
+			if took > usual {
+				away += took
+				times++
+			}
+		}
+		before = now
+	}
+	return ran, away, times
+}
+
 func cpu() int64 {
 	var u syscall.Rusage
 	syscall.Getrusage(syscall.RUSAGE_SELF, &u)
@@ -255,6 +282,15 @@ func main() {
 			mib, _ := strconv.Atoi(words[1])
 			plant(mib)
 			fmt.Println("made")
+			continue
+		}
+		if len(words) == 2 && words[0] == "lost" {
+			last, err := time.ParseDuration(words[1])
+			if err != nil {
+				panic(err)
+			}
+			ran, away, times := lost(30, last)
+			fmt.Println(ran.Nanoseconds(), away.Nanoseconds(), times)
 			continue
 		}
 		r := &run{}

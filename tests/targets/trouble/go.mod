@@ -1,0 +1,3 @@
+module trouble
+
+go 1.20
