@@ -11,7 +11,7 @@ those that may be there are listed, too. Runs are done side by side, as many as 
 import concurrent.futures
 import os
 import re
-import subprocess
+import signal
 import sys
 import threading
 import time
@@ -25,6 +25,8 @@ EVENTS = ("stalls", "threads")
 # the first screen of which file the text is), lines that may be there.
 INCIDENTS = {
     "healthy": (["-c", "8", "-rate", "50", "URLok"], 25, [], None, []),
+    "stopped": (["-c", "8", "-rate", "50", "URLok"], 30, [r"critical target: the process is stopped, by a signal"], (r"stacks", r"^goroutine "),
+                [r"."]),
     "init": (None, 30, [r"critical init: .* main\.init\.0 "], (r"stack", r"main\.init\.0"), []),
     "spin": (["-c", "8", "-rate", "50", "URLok"], 30, [r"warning cpu: main\.spinWait"], (r"stack", r"main\.spinWait"), []),
     "after": (None, 30, [r"(allocation|cpu|gc): .*main\.afterLoop"], (r"alloc_sites|stack", r"main\.afterLoop"), []),
@@ -81,6 +83,8 @@ class Trouble(Hunt):
         process, out = self.start("trouble", self.trouble, self.incident)
         url = self.says(process, out, r"listening (http://\S+/)")[1]
         self.attach(process.pid)
+        if self.incident == "stopped":
+            process.send_signal(signal.SIGSTOP)
         if args:
             self.start("load", os.path.join(self.servers, "load"), *[a.replace("URL", url) for a in args])
         if self.level == "light" and self.incident in EVENTS:
@@ -118,6 +122,8 @@ def main():
             took, why = "failed", str(error)
         finally:
             said = hunt.problems()
+            for process in hunt.started:
+                process.send_signal(signal.SIGCONT)
             hunt.stop()
         with lock:
             print(f"{run}: {took}", flush=True)

@@ -347,6 +347,8 @@ static int add_recent(const struct view *v, const struct sample_row *row, struct
 		if (begins_with(work_of(v, row), "gc") || allocates(v, row))
 			ret->memory_ns += row->sum.weight;
 	}
+	if (!strcmp(work_of(v, row), "gc assist"))
+		ret->assist_ns += row->sum.weight;
 	if (begins_with(work_of(v, row), "gc"))
 		ret->gc_ns += row->sum.weight;
 	else if (site)

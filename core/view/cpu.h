@@ -39,8 +39,8 @@ struct cpu_recent {
 	/* The time looked at: less than was asked for where nobody sampled before. However little
 	 * of it the program ran: that it ran all of the last second says nothing of a minute. */
 	uint64_t ns;
-	uint64_t all_ns,
-		gc_ns; /* of CPU time; gc_ns: collecting garbage, goroutines' help included */
+	/* Of CPU time; gc_ns: collecting garbage, with assist_ns, which is goroutines' help. */
+	uint64_t all_ns, gc_ns, assist_ns;
 	/* Of what was not spent in the kernel (where our probes are, too): with memory handed out
 	 * and taken back; and all. */
 	uint64_t memory_ns, user_ns;

@@ -250,6 +250,9 @@ static void tell_gc(struct scene *s, double of_one, double of_all, const char *t
 		 "garbage collection %s %.0f %% of a processor in the last %.0f s, %.0f %% of all "
 		 "that the program did",
 		 took, of_one, (double)ns / NS_PER_SEC, of_all);
+	if (s->cpu_sampled)
+		buf_addf(&p->text, ", %.0f %% of it goroutines' help (assist)",
+			 problem_percent(s->cpu.assist_ns, s->cpu.gc_ns));
 	add_limit(s, p);
 	problem_see(p, "heap");
 	problem_see(p, "alloc_sites.tsv");

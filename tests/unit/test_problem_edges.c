@@ -370,7 +370,8 @@ static void finalizer(struct fixture *x, int below)
 static void gc(struct fixture *x, int below)
 {
 	samples_begin(model_samples(x->m), SAMPLE_CPU, END - 10 * S + (below == 2 ? MS : 0));
-	sample(x, "runtime.gcBgMarkWorker", 2500 * MS - (below == 0 ? 10 * MS : 0), END - 5 * S);
+	sample(x, "runtime.gcBgMarkWorker", 2000 * MS - (below == 0 ? 10 * MS : 0), END - 5 * S);
+	sample(x, "runtime.gcAssistAlloc", 500 * MS, END - 5 * S);
 	sample(x, "main.other", (below == 1 ? 7600 : 7500) * MS, END - 4 * S);
 	now(x, END);
 }
@@ -448,6 +449,16 @@ static void test_edges(void **state)
 			teardown(&fixture);
 		}
 	}
+}
+
+static void test_assist(void **state)
+{
+	struct fixture *x = *state;
+
+	gc(x, AT);
+	assert_non_null(strstr(problems(x), "took 25 % of a processor in the last 10 s, 25 % of "
+					    "all that the program did, 20 % of it goroutines' "
+					    "help (assist); see heap"));
 }
 
 /* The page that one reads at night. */
@@ -593,9 +604,13 @@ static void test_ended(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_edges), cmocka_unit_test(test_rules_say),
-		TEST(test_stopped_once),      TEST(test_gap),
-		TEST(test_backwards),         TEST(test_ended),
+		cmocka_unit_test(test_edges),
+		cmocka_unit_test(test_rules_say),
+		TEST(test_stopped_once),
+		TEST(test_gap),
+		TEST(test_assist),
+		TEST(test_backwards),
+		TEST(test_ended),
 	};
 	int failed = cmocka_run_group_tests_name("problem_edges", tests, NULL, NULL);
 

@@ -36,6 +36,7 @@ var incidents = map[string]func(mux *http.ServeMux){
 	"retries":   retries,
 	"readers":   readers,
 	"healthy":   func(mux *http.ServeMux) {},
+	"stopped":   func(mux *http.ServeMux) {}, // by who runs it
 }
 
 var started sync.WaitGroup
