@@ -25,6 +25,7 @@ EVENTS = ("stalls", "threads")
 # the first screen of which file the text is), lines that may be there.
 INCIDENTS = {
     "healthy": (["-c", "8", "-rate", "50", "URLok"], 25, [], None, []),
+    "starved": (["-c", "8", "-rate", "50", "URLok"], 30, [], None, []),
     "stopped": (["-c", "8", "-rate", "50", "URLok"], 30, [r"critical target: the process is stopped, by a signal"], (r"stacks", r"^goroutine "),
                 [r"."]),
     "init": (None, 30, [r"critical init: .* main\.init\.0 "], (r"stack", r"main\.init\.0"), []),
@@ -85,6 +86,11 @@ class Trouble(Hunt):
         self.attach(process.pid)
         if self.incident == "stopped":
             process.send_signal(signal.SIGSTOP)
+        if self.incident == "starved": # it is the tracer that does not run for a while
+            stop = threading.Timer(5, self.tracer.send_signal, [signal.SIGSTOP])
+            go_on = threading.Timer(15, self.tracer.send_signal, [signal.SIGCONT])
+            stop.start()
+            go_on.start()
         if args:
             self.start("load", os.path.join(self.servers, "load"), *[a.replace("URL", url) for a in args])
         if self.level == "light" and self.incident in EVENTS:
@@ -123,7 +129,7 @@ def main():
         finally:
             said = hunt.problems()
             for process in hunt.started:
-                process.send_signal(signal.SIGCONT)
+                process.send_signal(signal.SIGCONT) # who was stopped
             hunt.stop()
         with lock:
             print(f"{run}: {took}", flush=True)

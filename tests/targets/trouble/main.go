@@ -36,6 +36,7 @@ var incidents = map[string]func(mux *http.ServeMux){
 	"retries":   retries,
 	"readers":   readers,
 	"healthy":   func(mux *http.ServeMux) {},
+	"starved":   func(mux *http.ServeMux) {}, // the tracer is, by who runs it
 	"stopped":   func(mux *http.ServeMux) {}, // by who runs it
 }
 
