@@ -73,9 +73,10 @@ const struct problem_rule problem_rules[PROBLEM_KINDS] = {
 			.number = 10,
 			.ns = WAIT_CALL_NS,
 			.stays_ns = STAYS,
-			.says = "{n} or more in one place that have been in a system call, or in "
-				"C code, for {t} or longer, each with a thread of its own (but "
-				"for who waits for a process)",
+			.says = "{n} or more in one place below a server's goroutine, or {calls} "
+				"or more elsewhere, that have been in a system call, or in C "
+				"code, for {t} or longer, each with a thread of its own (but for "
+				"who waits for a process)",
 		},
 	[PROBLEM_INIT] =
 		{
@@ -286,6 +287,7 @@ static const struct {
 	{"calm", CALM_PERCENT},     {"named", NAMED_PERCENT},      {"starved", STARVED_PERCENT},
 	{"steps", LATE_STEPS},      {"events", EVENTS_OVER_S},     {"ended", ENDED_FOR_S},
 	{"shown", ENDED_SHOWN_MIN}, {"cycles", HEAP_GROWS_CYCLES}, {"full", FILES_FULL},
+	{"calls", CALLS_OF_OWN},
 };
 
 static void add_value(const struct problem_rule *rule, const char *word, size_t len,

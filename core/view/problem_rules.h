@@ -95,6 +95,7 @@ void problem_rule_add(const struct problem_rule *rule, struct buf *out);
 #define SLEEP_SAMPLES   5
 #define LATE_STEPS      3
 #define FILES_FULL      95
+#define CALLS_OF_OWN    100
 #define ENDED_FOR_S     3
 #define ENDED_SHOWN_MIN 5
 /* What the runtime said so long ago is no rate of now. */

@@ -20,6 +20,14 @@ static bool is_lock(const struct wait_object *o)
 	return o && (o->kind == WAIT_MUTEX || o->kind == WAIT_RWMUTEX);
 }
 
+/* It began in what is not the program's own, as net/http does for each connection. */
+static bool is_of_server(const struct wait_stacks *w, const struct wait_stack *row)
+{
+	const char *start = wait_stacks_text(w, row->start);
+
+	return !own_function(start, strlen(start)) && strcmp(start, "runtime.main") != 0;
+}
+
 /* What a row is, or PROBLEM_KINDS: nothing that is worth telling. Idle workers wait, too, and in
  * great numbers: for whoever comes next. */
 static enum problem_kind kind_of(const struct wait_stacks *w, const struct wait_stack *row)
@@ -44,8 +52,7 @@ static enum problem_kind kind_of(const struct wait_stacks *w, const struct wait_
 		return PROBLEM_KINDS;
 	if (row->roundtrip)
 		return PROBLEM_DOWNSTREAM;
-	return own_function(start, strlen(start)) || !strcmp(start, "runtime.main") ? PROBLEM_KINDS
-										    : PROBLEM_WORK;
+	return is_of_server(w, row) ? PROBLEM_WORK : PROBLEM_KINDS;
 }
 
 /* Who may end it, and what he is at. */
@@ -138,6 +145,9 @@ static enum problem_kind problem_of(const struct scene *s, const struct wait_sta
 		return kind;
 	rule = &problem_rules[kind];
 	if (rule->needs & ~s->has)
+		return PROBLEM_KINDS;
+	/* Readers of a device wait in it for whoever comes next. */
+	if (kind == PROBLEM_CALLS && !is_of_server(&s->stacks, row) && row->n_calls < CALLS_OF_OWN)
 		return PROBLEM_KINDS;
 	return row->oldest_ns >= rule->ns && number_of(row, kind) >= rule->number ? kind
 										  : PROBLEM_KINDS;

@@ -37,6 +37,27 @@ static void check_all(struct meter *m, size_t want_n, uint64_t want_first)
 	free(all);
 }
 
+/* Newest first, also round the end of the day; never more than there are. */
+static void test_newest(void **state)
+{
+	struct meter_sample last[3];
+	struct meter *m;
+
+	assert_int_equal(meter_new(&m), 0);
+	assert_int_equal(meter_newest(m, last, 3), 0);
+	for (uint64_t i = 0; i < 86402; i++) {
+		meter_add(m, &(struct meter_sample){.time_ns = i});
+		if (i == 1 || i == 2 || i >= 86398) {
+			size_t n = meter_newest(m, last, 3);
+
+			assert_int_equal(n, i == 1 ? 2 : 3);
+			for (size_t k = 0; k < n; k++)
+				assert_int_equal(last[k].time_ns, i - k);
+		}
+	}
+	meter_free(m);
+}
+
 static void test_a_day(void **state)
 {
 	struct meter *m;
@@ -65,6 +86,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_newest),
 		cmocka_unit_test(test_a_day),
 	};
 

@@ -167,10 +167,10 @@ static void work(struct fixture *x, int below)
 }
 
 /* 0 and 1: too few, not for long enough; 2: by the stack alone, which is of another moment. */
-static void calls(struct fixture *x, int below)
+static void call(struct fixture *x, int below, unsigned n, const char *start)
 {
-	for (unsigned i = 0; i < (below == 0 ? 9 : 10); i++) {
-		create(x, 100 + i, "main.worker", T0 + S);
+	for (unsigned i = 0; i < n - (below == 0); i++) {
+		create(x, 100 + i, start, T0 + S);
 		step(x, 100 + i, GSTATE_RUNNING, below == 2 ? GSTATE_WAITING : GSTATE_SYSCALL, "",
 		     END - 2 * S + (below == 1 ? MS : 0));
 		buf_addf(
@@ -180,6 +180,17 @@ static void calls(struct fixture *x, int below)
 			100 + i);
 	}
 	now(x, END);
+}
+
+static void calls(struct fixture *x, int below)
+{
+	call(x, below, 10, "net/http.(*conn).serve");
+}
+
+/* Readers of a device. */
+static void own_calls(struct fixture *x, int below)
+{
+	call(x, below, 100, "main.worker");
 }
 
 /* 1: main has begun. */
@@ -416,6 +427,7 @@ static const struct edge {
 	{PROBLEM_DOWNSTREAM, 2, downstream},
 	{PROBLEM_WORK, 2, work},
 	{PROBLEM_CALLS, 3, calls},
+	{PROBLEM_CALLS, 3, own_calls},
 	{PROBLEM_INIT, 2, first},
 	{PROBLEM_FINALIZER, 1, finalizer},
 	{PROBLEM_FILES, 2, files},

@@ -282,6 +282,33 @@ static void test_recent(void **state)
 }
 
 /* More in ten minutes than are kept: said, and no more memory. */
+/* Who allocates just now: half a minute, and no more than the bound. */
+static void test_recent_allocations(void **state)
+{
+	struct stack_sample sample = {.kind = SAMPLE_ALLOC, .weight = 10, .n = 1, .sites = {7}};
+	struct sample_row *rows;
+	struct samples *s;
+	uint64_t from_ns;
+	size_t n;
+
+	assert_int_equal(samples_new(&s), 0);
+	for (uint64_t i = 0; i < 60; i++) {
+		sample.time_ns = (100 + i) * NS_PER_SEC;
+		samples_add(s, &sample);
+	}
+	assert_int_equal(samples_recent(s, 0, SAMPLE_ALLOC, 0, UINT64_MAX, &rows, &n, &from_ns), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(rows[0].sum.weight, 310);
+	assert_true(from_ns == 129 * NS_PER_SEC);
+	free(rows);
+	for (unsigned i = 0; i < SAMPLES_ALLOC_RECENT_MAX + 5; i++)
+		samples_add(s, &sample);
+	assert_int_equal(samples_recent(s, 0, SAMPLE_ALLOC, 0, UINT64_MAX, &rows, &n, &from_ns), 0);
+	assert_int_equal(rows[0].sum.hits, SAMPLES_ALLOC_RECENT_MAX);
+	free(rows);
+	samples_free(s);
+}
+
 static void test_recent_bound(void **state)
 {
 	struct stack_sample cpu = of(0, 9, 1000, 11);
@@ -323,8 +350,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sums),         cmocka_unit_test(test_last),
 		cmocka_unit_test(test_bounds),       cmocka_unit_test(test_recent),
-		cmocka_unit_test(test_recent_bound), cmocka_unit_test(test_on),
-		cmocka_unit_test(test_best_at),      cmocka_unit_test(test_totals),
+		cmocka_unit_test(test_recent_bound), cmocka_unit_test(test_recent_allocations),
+		cmocka_unit_test(test_on),           cmocka_unit_test(test_best_at),
+		cmocka_unit_test(test_totals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
