@@ -53,7 +53,8 @@ struct run {
 	struct view view;
 	struct outputs *outputs;
 
-	bool tracing; /* probes were attached */
+	bool tracing;         /* probes were attached */
+	bool recording_reads; /* it counts among the readers of events */
 	bool said_lost;
 	bool asked_to_stop;
 	bool left; /* at the end: a thread is stuck, and what it uses was not freed */

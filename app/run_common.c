@@ -178,13 +178,23 @@ void run_say_losses(const struct run *r)
 	}
 }
 
+/* A recording that had to stop is no reader any more, for which probes would stay in. */
+static void see_to_recording(struct run *r, const struct recorder_stats *recorded)
+{
+	if (!r->recording_reads || !recorded || !recorded->error)
+		return;
+	r->recording_reads = false;
+	control_reads_events(&r->control, false);
+}
+
 void run_tick(struct run *r)
 {
 	struct recorder_stats stats;
+	const struct recorder_stats *recorded = sinks_recorded(outputs_sinks(r->outputs), &stats);
 	struct meter_sample sample;
 
-	if (!engine_tick(r->engine, monotonic_ns(),
-			 sinks_recorded(outputs_sinks(r->outputs), &stats), &sample))
+	see_to_recording(r, recorded);
+	if (!engine_tick(r->engine, monotonic_ns(), recorded, &sample))
 		return;
 	if (prints_statistics(r))
 		print_sample(&r->view, &sample);

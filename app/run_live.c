@@ -112,9 +112,13 @@ static int start(struct run *r)
 	err = run_confine(r);
 	if (!err)
 		err = run_open_outputs(r, r->config->mode == MODE_BINARY);
-	/* To the end: a recording, or who reads stdout, misses nothing. */
-	if (!err && (r->config->records || config_prints_events(r->config)))
+	/* Who reads stdout misses nothing to the end, a recording nothing as long as it goes on. */
+	if (!err && config_prints_events(r->config))
 		control_reads_events(&r->control, true);
+	if (!err && r->config->records) {
+		control_reads_events(&r->control, true);
+		r->recording_reads = true;
+	}
 	if (!err)
 		err = engine_prepare(r->engine);
 	if (!err)
