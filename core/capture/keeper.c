@@ -88,7 +88,7 @@ static void wait_for_end(pid_t pid)
 
 		if (got == pid && WIFSTOPPED(status))
 			(void)kill(pid, SIGCONT);
-		else if (got == pid || errno != EINTR)
+		else if (got == pid || errno == ECHILD) /* children write errno, too */
 			return;
 	}
 }
@@ -102,20 +102,46 @@ static void close_link(int fd, int instead)
 		(void)dup3(instead, fd, O_CLOEXEC);
 }
 
+/* What a child that closes is told, and its stack. It shares our memory: to copy the tables of
+ * pages for each takes longer, on a machine that has much to do by far, than all the rest. */
+struct closer {
+	int fd, instead;
+	_Alignas(16) char stack[8192];
+};
+
+/* System calls alone, as in close_link(), and those not by functions that a sanitizer has its own
+ * of: on a stack of ours, with the thread-local variables of the keeper. */
+__attribute__((no_sanitize("address", "thread", "undefined"))) static int closer_main(void *arg)
+{
+	const struct closer *c = arg;
+
+	(void)syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGCONT, 0, 0, 0);
+	if (c->instead < 0)
+		(void)syscall(SYS_close, c->fd);
+	else
+		(void)syscall(SYS_dup3, c->instead, c->fd, O_CLOEXEC);
+	return 0;
+}
+
+static pid_t start_closer(struct closer *c)
+{
+	return clone(closer_main, c->stack + sizeof(c->stack), CLONE_VM | CLONE_FILES, c);
+}
+
 /* One process a link: the waits in the kernel are at the same time. At most KEEPER_SITES_MAX. */
 static void close_some(const int *fds, size_t n, int instead)
 {
+	static struct closer closers[KEEPER_SITES_MAX]; /* the keeper has one thread */
 	pid_t children[KEEPER_SITES_MAX];
 	size_t started = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		pid_t child = i + 1 < n ? fork_sharing_files() : -1;
+		struct closer *c = &closers[i];
+		pid_t child;
 
-		if (child == 0) {
-			(void)prctl(PR_SET_PDEATHSIG, SIGCONT);
-			close_link(fds[i], instead);
-			_exit(0);
-		}
+		c->fd = fds[i];
+		c->instead = instead;
+		child = i + 1 < n ? start_closer(c) : -1;
 		if (child > 0)
 			children[started++] = child;
 		else
@@ -283,6 +309,25 @@ static bool tell(const struct keeper *k, int answer)
 	return true;
 }
 
+/* On a machine that has much to do, taking probes out takes seconds else, and they are hit as long.
+ * Where the kernel shares CPUs out by session first (CONFIG_SCHED_AUTOGROUP), a thread's own nice
+ * value counts among those of its session only; and that is its own. */
+static void hurry(void)
+{
+	const char nice[] = {'-', '0' + -CAPTURE_NICE / 10, '0' + -CAPTURE_NICE % 10};
+	int fd;
+
+	_Static_assert(CAPTURE_NICE <= -10 && CAPTURE_NICE >= -19, "two digits");
+
+	(void)setpriority(PRIO_PROCESS, 0, CAPTURE_NICE);
+	(void)setsid(); /* nor is what is meant for our terminal's group for it */
+	fd = open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		(void)!write(fd, nice, sizeof(nice));
+		close(fd);
+	}
+}
+
 static _Noreturn void keep(const struct keeper *k)
 {
 	struct pollfd fds[] = {{.fd = k->its, .events = POLLIN},
@@ -291,15 +336,11 @@ static _Noreturn void keep(const struct keeper *k)
 	struct request request;
 
 	(void)prctl(PR_SET_NAME, "xgotop-keeper");
-	/* On a machine that has much to do, taking probes out takes seconds else, and they are hit
-	 * as long. */
-	(void)setpriority(PRIO_PROCESS, 0, CAPTURE_NICE);
+	hurry();
 	(void)privilege_drop(); /* its memory is hidden: a fork has that from its parent */
 	/* Whoever stopped it: it has work to do once we are dead. */
 	(void)prctl(PR_SET_PDEATHSIG, SIGCONT);
-	/* What is meant for our terminal's group is not for it; it holds no folder. */
-	(void)setsid();
-	(void)!chdir("/");
+	(void)!chdir("/"); /* it holds no folder */
 	(void)tell(k, 0); /* from here on it outlives whatever is done to either of us */
 	for (;;) {
 		/* For ever: the tracer's end is what it is there for. */
