@@ -278,6 +278,7 @@ static int run(struct bench *b, const char *only)
 		{"makeslice", "makeslice:1", 40000},
 		{"makemap", "makemap:1", 20000},
 		{"gosched", "casgstatus:1", 20000},
+		{"pingpong", "casgstatus:1", 10000},
 		{"spawn", "newgoroutine:1,goexit:1", 10000},
 		{"spawn", "casgstatus:1,newgoroutine:1,goexit:1", 10000},
 	};

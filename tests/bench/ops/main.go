@@ -63,6 +63,23 @@ func spawn(n int) {
 	}
 }
 
+// Each is six transitions: this goroutine waits, is made runnable by the other one, runs; and so does that.
+//
+//go:noinline
+func pingpong(n int) {
+	there, back := make(chan struct{}), make(chan struct{})
+	go func() {
+		for range there {
+			back <- struct{}{}
+		}
+	}()
+	for i := 0; i < n; i++ {
+		there <- struct{}{}
+		<-back
+	}
+	close(there)
+}
+
 func processCPU() int64 {
 	var ts syscall.Timespec
 	const clockProcessCPUTime = 2
@@ -74,7 +91,7 @@ func processCPU() int64 {
 func main() {
 	ops := map[string]func(int){
 		"newobject": newobject, "makeslice": makeslice, "makemap": makemap,
-		"gosched": gosched, "spawn": spawn,
+		"gosched": gosched, "pingpong": pingpong, "spawn": spawn,
 	}
 	in := bufio.NewScanner(os.Stdin)
 	fmt.Println("ready")
