@@ -17,11 +17,14 @@
 
 #define RETRY_NS     NS_PER_SEC        /* after an attempt to attach that failed */
 #define DELIVERED_NS (NS_PER_SEC / 50) /* so long the counts of a window are waited for */
+/* How often the runtimes' numbers are read between windows, for whoever looks: 40 us a process. */
+#define GOIDS_NS (NS_PER_SEC / 5)
 
 struct windows {
 	struct windows_config c;
 	uint64_t retry_ns;           /* protected by switching */
 	struct estimate_counts seen; /* at the last look, but for events; protected by lock */
+	uint64_t goids_due_ns;       /* when to read those of `seen` again; protected by switching */
 	bool said;
 
 	pthread_mutex_t switching; /* held while the kernel attaches and detaches */
@@ -154,10 +157,28 @@ static void say(struct windows *w)
 		 w->governor.max_percent);
 }
 
+/* Between windows what is shown of them goes on: CPU time with each look, numbers now and then.
+ * Holding `switching`. */
+static void note_seen(struct windows *w, const struct governor_look *now)
+{
+	struct estimate_counts seen = w->seen;
+
+	if (w->governor.on) {
+		seen = (struct estimate_counts){0};
+		w->goids_due_ns = 0;
+	} else if (now->now_ns >= w->goids_due_ns) {
+		count_goids(w, &seen);
+		w->goids_due_ns = now->now_ns + GOIDS_NS;
+	}
+	seen.cpu_ns = now->cpu_ns;
+	pthread_mutex_lock(&w->lock);
+	w->seen = seen;
+	pthread_mutex_unlock(&w->lock);
+}
+
 /* Holding `switching`. */
 static void step(struct windows *w)
 {
-	struct estimate_counts seen = {0};
 	struct governor_look now;
 	int err = 0;
 	bool on;
@@ -171,11 +192,8 @@ static void step(struct windows *w)
 		return;
 	}
 	look(w, &now);
-	if (!w->governor.on)
-		count_goids(w, &seen);
-	seen.cpu_ns = now.cpu_ns;
+	note_seen(w, &now);
 	pthread_mutex_lock(&w->lock);
-	w->seen = seen;
 	on = governor_step(&w->governor, &now);
 	pthread_mutex_unlock(&w->lock);
 	if (on && w->governor.on && !w->estimate.open) {
