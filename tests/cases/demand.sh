@@ -16,6 +16,7 @@ on_exit "end $LOAD"
 says_of() { sed -n "s/^$1 //p" "$MNT/health"; }
 readers() { [ "$(says_of event_readers)" = "$1" ]; }
 intact() { python3 "$ROOT/tests/code_intact.py" "$DEMO" >/dev/null; }
+in_now() { [ "$(says_of probes_in)" = yes ]; }
 out() { [ "$(says_of probes_in)" = no ] && intact; }
 
 # 100 ms on a machine with processors to spare.
@@ -66,7 +67,7 @@ tail -n 0 -s 0.02 -f "$MNT/goroutines/1/events" >"$T/of_one" &
 reader=$!
 on_exit "end $reader"
 wait_for 10 readers 1 || fail "a goroutine's own events: $(says_of event_readers) readers"
-wait_for 10 [ "$(says_of probes_in)" = yes ] || fail "no probe for a goroutine's events"
+wait_for 10 in_now || fail "no probe for a goroutine's events"
 kill -KILL "$reader"
 wait "$reader" 2>/dev/null
 left "tail -f of a goroutine, killed"
@@ -92,7 +93,6 @@ for protocol in "" xgotop.pb xgotop.ticks; do
 	on_exit "end $reader"
 	wait_for 20 [ -s "$T/ws.out" ] || fail "/ws $protocol: nothing"
 	readers 1 || fail "/ws $protocol: $(says_of event_readers) readers, $(cat "$T/ws.out")"
-	in_now() { [ "$(says_of probes_in)" = yes ]; }
 	wait_for 5 in_now || fail "/ws $protocol: no probe"
 	echo "/ws $protocol: the first frame after $(cat "$T/ws.out") ms"
 	kill -KILL "$reader"
@@ -126,7 +126,7 @@ if mount -t tmpfs -o size=2m tmpfs "$T/small" 2>/dev/null; then
 	on_exit "umount $T/small"
 	mount_demo -probes demand -record -storage-dir "$T/small/s"
 	wait_for 10 readers 1 || fail "a recording: $(says_of event_readers) readers"
-	expect "probes for a recording" "$(says_of probes_in)" yes
+	wait_for 5 in_now || fail "no probe for a recording"
 	wait_for 60 says "recording stopped: No space left" || fail "the disk does not fill up: $(df "$T/small")"
 	wait_for 10 out || fail "probes for a recording that has stopped: $(grep -E '^(probes|event_r|record)' "$MNT/health")"
 	kill -INT "$XPID"
