@@ -341,7 +341,7 @@ static _Noreturn void keep(const struct keeper *k)
 	/* Whoever stopped it: it has work to do once we are dead. */
 	(void)prctl(PR_SET_PDEATHSIG, SIGCONT);
 	(void)!chdir("/"); /* it holds no folder */
-	(void)tell(k, 0); /* from here on it outlives whatever is done to either of us */
+	(void)tell(k, 0);  /* from here on it outlives whatever is done to either of us */
 	for (;;) {
 		/* For ever: the tracer's end is what it is there for. */
 		int n = poll(fds, ARRAY_SIZE(fds), links.guard_fd >= 0 && links.n ? LOOK_MS : -1);

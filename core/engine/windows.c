@@ -24,7 +24,7 @@ struct windows {
 	struct windows_config c;
 	uint64_t retry_ns;           /* protected by switching */
 	struct estimate_counts seen; /* at the last look, but for events; protected by lock */
-	uint64_t goids_due_ns;       /* when to read those of `seen` again; protected by switching */
+	uint64_t goids_due_ns; /* when to read those of `seen` again; protected by switching */
 	bool said;
 
 	pthread_mutex_t switching; /* held while the kernel attaches and detaches */
