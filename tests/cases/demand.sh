@@ -102,6 +102,7 @@ done
 
 # Several: who leaves takes nothing from the others, and one who opens it again at once finds the probes in.
 for n in 1 2 3 4 5 6 7 8; do
+	fresh "$T/tail.$n"
 	tail -n 0 -s 0.02 -f "$MNT/events" >"$T/tail.$n" &
 	tails[n]=$!
 	on_exit "end ${tails[n]}"
