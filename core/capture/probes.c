@@ -453,7 +453,9 @@ int probes_remove_process(struct probes *p, pid_t pid)
 
 int probes_guard(struct probes *p, int fd)
 {
-	return p->keeper ? keeper_guard(p->keeper, fd) : 0;
+	int err = p->keeper ? keeper_guard(p->keeper, fd) : 0;
+
+	return err ? log_error(err, "the process that attaches for us does not answer") : 0;
 }
 
 uint64_t probes_cpu_ns(const struct probes *p)

@@ -175,6 +175,60 @@ static void test_traced(void **state)
 	close(other[1]);
 }
 
+/* Holds it for so long. */
+static pid_t hold(pid_t pid, int ms)
+{
+	int ready[2];
+	pid_t child;
+	char byte;
+
+	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+	child = fork();
+	if (!child) {
+		if (!ptrace(PTRACE_SEIZE, pid, NULL, NULL) &&
+		    !ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) &&
+		    waitpid(pid, NULL, __WALL) == pid && write(ready[1], "x", 1) == 1)
+			poll(NULL, 0, ms);
+		_exit(0); /* which lets it go */
+	}
+	close(ready[1]);
+	if (child > 0 && read(ready[0], &byte, 1) != 1) {
+		waitpid(child, NULL, 0);
+		child = 0;
+	}
+	close(ready[0]);
+	return child;
+}
+
+/* A machine that has much to do may not run it for longer than it takes to do things without it:
+ * what it alone can do is waited for, and is no error. */
+static void test_guard_waits(void **state)
+{
+	int pipe_fds[2];
+	struct keeper *k;
+	pid_t holder;
+
+	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
+	assert_int_equal(keeper_new(NULL, &k), 0);
+	holder = hold(keeper_pid(), 2000);
+	if (holder <= 0) {
+		keeper_free(k);
+		skip();
+	}
+	assert_int_equal(keeper_guard(k, pipe_fds[0]), 0);
+	assert_int_equal(waitpid(holder, NULL, 0), holder);
+	/* For ever it does not wait, and what it took back is not done later. */
+	keeper_set_patience(k, NS_PER_SEC / 5);
+	holder = hold(keeper_pid(), 1000);
+	assert_true(holder > 0);
+	assert_int_equal(keeper_guard(k, pipe_fds[0]), -ETIMEDOUT);
+	assert_true(keeper_settled(k));
+	assert_int_equal(waitpid(holder, NULL, 0), holder);
+	keeper_free(k);
+	close(pipe_fds[0]);
+	close(pipe_fds[1]);
+}
+
 /* A socket whose close waits for SECONDS: the other end takes nothing any more. */
 static int slow_to_close(int seconds, int *ret_peer)
 {
@@ -305,6 +359,7 @@ int main(void)
 		cmocka_unit_test(test_attach_error),
 		cmocka_unit_test(test_stopped),
 		cmocka_unit_test(test_traced),
+		cmocka_unit_test(test_guard_waits),
 		cmocka_unit_test(test_held_up),
 		cmocka_unit_test(test_asked),
 		cmocka_unit_test(test_killed),
