@@ -259,6 +259,12 @@ int view_pprof_cpu_since_start(const struct view *v, struct view_query *q, struc
 
 struct own_sum {
 	uint64_t func_id, ns;
+	uint64_t goid, goid_ns; /* who spent most of it */
+};
+
+struct goroutine_sum {
+	uint64_t key; /* function and goroutine */
+	uint64_t ns;
 };
 
 /* The innermost call of the program's own; 0: there is none. */
@@ -297,7 +303,8 @@ static bool sleeps(const struct view *v, const struct sample_row *row)
 }
 
 struct recent_sums {
-	struct groups own, sleepers; /* struct own_sum */
+	struct groups own, sleepers;       /* struct own_sum */
+	struct groups of_own, of_sleepers; /* struct goroutine_sum */
 };
 
 /* Of the functions of the program's own, the one with most. */
@@ -306,18 +313,26 @@ struct own_most {
 	uint32_t *site;
 };
 
-static int add_own(const struct view *v, struct groups *sums, uint32_t site,
-		   const struct sample_row *row, struct own_most most)
+static int add_own(const struct view *v, struct groups *sums, struct groups *goroutines,
+		   uint32_t site, const struct sample_row *row, struct own_most most)
 {
-	struct own_sum *sum = groups_row(sums, names_site(model_names(v->model), site)->func_id);
+	uint64_t func_id = names_site(model_names(v->model), site)->func_id;
+	struct own_sum *sum = groups_row(sums, func_id);
+	/* Two that have one key, of numbers beyond 2^32, are taken for one. */
+	struct goroutine_sum *of = groups_row(goroutines, func_id << 32 ^ row->goid);
 
-	if (!sum)
+	if (!sum || !of)
 		return -ENOMEM;
 	sum->ns += row->sum.weight;
-	if (sum->ns > *most.ns) {
+	of->ns += row->sum.weight;
+	if (of->ns > sum->goid_ns) {
+		sum->goid = row->goid;
+		sum->goid_ns = of->ns;
+	}
+	if (sum->ns >= *most.ns) {
 		*most.ns = sum->ns;
 		*most.site = site;
-		*most.goid = row->goid;
+		*most.goid = sum->goid;
 	}
 	return 0;
 }
@@ -331,7 +346,7 @@ static int add_sleep(const struct view *v, const struct sample_row *row, uint32_
 		return 0;
 	ret->sleep_ns += row->sum.weight;
 	ret->sleep_hits += row->sum.hits;
-	return site ? add_own(v, &sums->sleepers, site, row, most) : 0;
+	return site ? add_own(v, &sums->sleepers, &sums->of_sleepers, site, row, most) : 0;
 }
 
 static int add_recent(const struct view *v, const struct sample_row *row, struct recent_sums *sums,
@@ -352,13 +367,16 @@ static int add_recent(const struct view *v, const struct sample_row *row, struct
 	if (begins_with(work_of(v, row), "gc"))
 		ret->gc_ns += row->sum.weight;
 	else if (site)
-		err = add_own(v, &sums->own, site, row, most);
+		err = add_own(v, &sums->own, &sums->of_own, site, row, most);
 	return err ? err : add_sleep(v, row, site, sums, ret);
 }
 
 int view_cpu_recent(const struct view *v, unsigned proc, uint64_t ns, struct cpu_recent *ret)
 {
-	struct recent_sums sums = {GROUPS_INIT(struct own_sum), GROUPS_INIT(struct own_sum)};
+	struct recent_sums sums = {.own = GROUPS_INIT(struct own_sum),
+				   .sleepers = GROUPS_INIT(struct own_sum),
+				   .of_own = GROUPS_INIT(struct goroutine_sum),
+				   .of_sleepers = GROUPS_INIT(struct goroutine_sum)};
 	cleanup_free_ struct sample_row *rows = NULL;
 	uint64_t now = view_now(v, proc), since = now - MIN(now, ns), from_ns;
 	struct sample_totals totals;
@@ -379,6 +397,8 @@ int view_cpu_recent(const struct view *v, unsigned proc, uint64_t ns, struct cpu
 		err = add_recent(v, &rows[i], &sums, ret);
 	groups_free(&sums.own);
 	groups_free(&sums.sleepers);
+	groups_free(&sums.of_own);
+	groups_free(&sums.of_sleepers);
 	return err;
 }
 

@@ -473,6 +473,27 @@ static void test_assist(void **state)
 					    "help (assist); see heap"));
 }
 
+/* Of those who are in it the one who takes most is pointed to, not who was met last. */
+static void test_who_takes_most(void **state)
+{
+	struct fixture *x = *state;
+	const struct site site = {.func_id = intern(x, "main.rank"), .line = 7};
+	struct stack_sample s = {.weight = S / 10,
+				 .kind = SAMPLE_CPU,
+				 .n = 1,
+				 .sites = {names_add_site(x->names, site)}};
+
+	samples_begin(model_samples(x->m), SAMPLE_CPU, T0);
+	for (unsigned i = 0; i < 40; i++) {
+		s.goid = i % 4 == 1 ? 30 : i % 4 == 3 ? 20 + i : 25;
+		s.time_ns = END - 9 * S + i * S / 10;
+		samples_add(model_samples(x->m), &s);
+	}
+	now(x, END);
+	assert_non_null(strstr(problems(x), "cpu: main.rank took 100 % of"));
+	assert_non_null(strstr(x->out.data, "see pprof/cpu top goroutines/25/stack\n"));
+}
+
 /* The page that one reads at night. */
 static void read_page(struct buf *ret)
 {
@@ -621,6 +642,7 @@ int main(void)
 		TEST(test_stopped_once),
 		TEST(test_gap),
 		TEST(test_assist),
+		TEST(test_who_takes_most),
 		TEST(test_backwards),
 		TEST(test_ended),
 	};

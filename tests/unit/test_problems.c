@@ -783,7 +783,7 @@ static void test_timers_by_samples(void **state)
 	assert_non_null(strstr(x->out.data,
 			       "going to sleep and waking took 29 % of the program's CPU time in "
 			       "the last 10 s, by samples, and goroutines were given a processor "
-			       "18204 times a second in the last 5; see goroutines/27/stack "
+			       "18204 times a second in the last 5; see goroutines/20/stack "
 			       "waits.tsv pprof/cpu\n"));
 	switches = 1999;
 	assert_null(strstr(problems(x), "timers: main"));
