@@ -7,6 +7,7 @@
 
 #include "core/base/parse.h"
 #include "core/base/text.h"
+#include "core/view/own.h"
 
 struct line {
 	const char *p;
@@ -33,6 +34,21 @@ static bool starts(const struct line *l, const char *with)
 	size_t n = strlen(with);
 
 	return l->len >= n && !memcmp(l->p, with, n);
+}
+
+struct dump_place dump_place(const struct dump_stack *stack)
+{
+	struct dump_place place = {0};
+
+	for (size_t i = 0; i < stack->n && !place.own; i++) {
+		const struct dump_frame *f = &stack->frames[i];
+
+		if (!place.frame && !own_is_runtime(f->name, f->name_len))
+			place.frame = f;
+		if (own_function(f->name, f->name_len))
+			place.own = f;
+	}
+	return place;
 }
 
 /* "goroutine 12 [chan receive, 5 minutes]:", from Go 1.27 on perhaps with labels, "] {a: b}:" */

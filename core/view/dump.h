@@ -33,6 +33,13 @@ struct dump_stack {
 typedef void dump_stack_fn(void *ctx, const struct dump_stack *stack);
 void dump_parse(const char *text, size_t len, dump_stack_fn *fn, void *ctx);
 
+/* Where a goroutine is, for a reader: the innermost frame that is the program's own (own.h), and
+ * the innermost that is not the runtime's. NULL: there is none. */
+struct dump_place {
+	const struct dump_frame *own, *frame;
+};
+struct dump_place dump_place(const struct dump_stack *stack);
+
 /* A label's key and value with the quotes undone, and then escaped as all text is
  * (core/base/text.h, TEXT_LINE). Returns how many, at most max; the texts are in *out, which the
  * caller frees. */

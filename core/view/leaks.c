@@ -12,7 +12,6 @@
 #include "core/memory/leak_report.h"
 #include "core/view/dump.h"
 #include "core/view/groups.h"
-#include "core/view/own.h"
 #include "core/view/view_internal.h"
 #include "core/view/waits.h"
 
@@ -135,24 +134,14 @@ static uint64_t suspects(const struct leak_report *r)
 
 /* --- where they are ------------------------------------------------------------------------- */
 
-/* The innermost frame that is the program's own, or else that is not the runtime's. */
 static void take_place(void *ctx, const struct dump_stack *stack)
 {
-	const struct dump_frame *place = NULL;
+	const struct dump_place place = dump_place(stack);
+	const struct dump_frame *f = place.own ? place.own : place.frame;
 	struct buf *out = ctx;
 
-	for (size_t i = 0; i < stack->n; i++) {
-		const struct dump_frame *f = &stack->frames[i];
-
-		if (!place && !own_is_runtime(f->name, f->name_len))
-			place = f;
-		if (own_function(f->name, f->name_len)) {
-			place = f;
-			break;
-		}
-	}
-	if (place && place->at)
-		buf_add(out, place->at, place->at_len);
+	if (f && f->at)
+		buf_add(out, f->at, f->at_len);
 }
 
 static void add_where(const struct leaks *l, const struct leak_member *m, struct buf *out)

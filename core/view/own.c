@@ -47,6 +47,7 @@ bool own_function(const char *name, size_t len)
 bool own_is_runtime(const char *name, size_t len)
 {
 	static const char *const begins[] = {"runtime.", "internal/runtime/", "runtime/internal/"};
+	static const char lent[] = ".runtime_";
 
 	for (unsigned i = 0; i < ARRAY_SIZE(begins); i++) {
 		size_t n = strlen(begins[i]);
@@ -54,5 +55,5 @@ bool own_is_runtime(const char *name, size_t len)
 		if (len >= n && !memcmp(name, begins[i], n))
 			return true;
 	}
-	return false;
+	return memmem(name, len, lent, sizeof(lent) - 1) && !own_function(name, len);
 }

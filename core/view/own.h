@@ -12,7 +12,8 @@
 #include <stddef.h>
 
 bool own_function(const char *name, size_t len);
-/* The runtime's own frames, which do things for whom called them. */
+/* The runtime's own frames, which do things for whom called them; also what it lends to the rest of
+ * the standard library under a name of theirs ("internal/poll.runtime_pollWait"). */
 bool own_is_runtime(const char *name, size_t len);
 
 #endif

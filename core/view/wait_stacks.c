@@ -7,7 +7,6 @@
 
 #include "core/base/hash.h"
 #include "core/view/dump.h"
-#include "core/view/own.h"
 
 /* What the model knows of a goroutine whose stack is to come. */
 struct known_wait {
@@ -114,32 +113,23 @@ static bool text_begins(const struct dump_frame *f, const char *with)
 	return f->name_len >= strlen(with) && !memcmp(f->name, with, strlen(with));
 }
 
-/* The runtime's, also those it lends to others: "internal/poll.runtime_pollWait". */
-static bool is_of_runtime(const struct dump_frame *f)
+static void name_frame(struct wait_stacks *w, const struct dump_frame *f, size_t *name, size_t *at)
 {
-	static const char lent[] = ".runtime_";
-
-	return own_is_runtime(f->name, f->name_len) ||
-	       memmem(f->name, f->name_len, lent, sizeof(lent) - 1);
+	*name = f ? add_text(w, f->name, f->name_len) : 0;
+	*at = f && f->at ? add_text(w, f->at, f->at_len) : 0;
 }
 
 static void name_frames(struct wait_stacks *w, struct wait_stack *row, const struct dump_stack *s)
 {
-	for (size_t i = 0; i < s->n; i++) {
-		const struct dump_frame *f = &s->frames[i];
+	const struct dump_place place = dump_place(s);
+	const struct dump_frame *end = s->frames + s->n;
 
-		if (!row->frame && !is_of_runtime(f)) {
-			row->frame = add_text(w, f->name, f->name_len);
-			row->frame_at = add_text(w, f->at, f->at ? f->at_len : 0);
-		}
-		row->roundtrip |=
-			!row->own && text_is(f->name, f->name_len, "net/http.(*Client).do");
-		row->child |= !row->own && text_begins(f, "os.(*Process).");
-		if (!row->own && own_function(f->name, f->name_len)) {
-			row->own = add_text(w, f->name, f->name_len);
-			row->own_at = add_text(w, f->at, f->at ? f->at_len : 0);
-			row->own_is_start = i + 1 == s->n;
-		}
+	name_frame(w, place.frame, &row->frame, &row->frame_at);
+	name_frame(w, place.own, &row->own, &row->own_at);
+	row->own_is_start = place.own && place.own + 1 == end;
+	for (const struct dump_frame *f = s->frames; f < end && f != place.own; f++) {
+		row->roundtrip |= text_is(f->name, f->name_len, "net/http.(*Client).do");
+		row->child |= text_begins(f, "os.(*Process).");
 	}
 }
 

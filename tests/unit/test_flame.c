@@ -128,12 +128,51 @@ static void test_bounds(void **state)
 	flame_free(&s.flame);
 }
 
+static void note_place(void *ctx, const struct dump_stack *stack)
+{
+	const struct dump_place place = dump_place(stack);
+	struct buf *out = ctx;
+
+	for (int own = 0; own < 2; own++) {
+		const struct dump_frame *f = own ? place.own : place.frame;
+
+		buf_add(out, f ? f->name : "-", f ? f->name_len : 1);
+		buf_addc(out, own ? '\n' : ' ');
+	}
+}
+
+/* Whose frame a stack's place is: one rule for all who show it. */
+static void test_own_place(void **state)
+{
+	static const char stacks[] = "goroutine 1 [IO wait]:\n"
+				     "runtime.gopark(...)\n\t/go/proc.go:1\n"
+				     "internal/poll.runtime_pollWait(0x1)\n\t/go/netpoll.go:2\n"
+				     "internal/poll.(*FD).Read(...)\n\t/go/fd.go:3\n"
+				     "net/http.(*conn).serve(0x1)\n\t/go/server.go:4\n"
+				     "\n"
+				     "goroutine 2 [sync.Mutex.Lock]:\n"
+				     "internal/sync.runtime_SemacquireMutex(0x1)\n\t/go/sema.go:1\n"
+				     "sync.(*Mutex).Lock(...)\n\t/go/mutex.go:2\n"
+				     "main.runtime_own(0x1)\n\t/srv/main.go:3\n"
+				     "main.main()\n\t/srv/main.go:4\n"
+				     "\n"
+				     "goroutine 3 [GC worker (idle)]:\n"
+				     "runtime.gopark(...)\n\t/go/proc.go:1\n"
+				     "runtime.gcBgMarkWorker(...)\n\t/go/mgc.go:2\n";
+	struct buf out = BUF_INIT;
+
+	dump_parse(stacks, sizeof(stacks) - 1, note_place, &out);
+	assert_string_equal(out.data, "internal/poll.(*FD).Read -\n"
+				      "sync.(*Mutex).Lock main.runtime_own\n"
+				      "- -\n");
+	buf_free(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_dump),
-		cmocka_unit_test(test_places),
-		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_dump),   cmocka_unit_test(test_own_place),
+		cmocka_unit_test(test_places), cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_bounds),
 	};
 
