@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Is anybody called leaked in servers that work?
 
-Usage: leaks_servers.py XGOTOPFS PROGRAMS FOLDER SECONDS EVERY
+Usage: leaks_servers.py XGOTOPFS PROGRAMS FOLDER SECONDS EVERY REST
 
 Starts each server that is found below the folder PROGRAMS (or on the PATH) under xgotopfs, which
 looks for leaks every so many seconds from its first instruction to its end; keeps clients at it all
-the time, and then asks it to end. Prints a table; fails when anybody was called leaked, and says
-whom: that is a false alarm or a bug of that server, to be told by hand."""
+the time, each at rest for REST seconds between two requests, and then asks it to end. Prints a table;
+fails when anybody was called leaked, or suspect in one of the looks that are read (each ten seconds), and
+says whom: that is a false alarm or a bug of that server, to be told by hand."""
 import http.client
 import json
 import os
@@ -24,7 +25,6 @@ import urllib.request
 
 PATIENCE = 60
 CLIENTS = 3
-REST = 0.05  # of each client between two requests
 MANY = 40    # connections that are held open
 
 
@@ -118,9 +118,9 @@ def find(programs, name):
 class Run:
     """One server, its tracer and its clients."""
 
-    def __init__(self, xgotopfs, program, server, folder, options):
+    def __init__(self, xgotopfs, program, server, folder, options, rest):
         self.name, arguments, self.port, self.client = server
-        self.requests, self.failed = 0, None
+        self.requests, self.failed, self.rest, self.suspects = 0, None, rest, {}
         self.mount = os.path.join(folder, self.name + ".mnt")
         self.log = os.path.join(folder, self.name + ".log")
         os.makedirs(self.mount, exist_ok=True)
@@ -162,7 +162,7 @@ class Run:
 
     def go_on(self):
         i = 0
-        while not self.end.wait(REST):
+        while not self.end.wait(self.rest):
             i += 1
             try:
                 self.client(self.port, i)
@@ -175,6 +175,9 @@ class Run:
         try:
             with open(os.path.join(self.mount, "leaks.json"), encoding="utf-8") as file:
                 self.seen = json.load(file)
+            for group in self.seen.get("groups", []):
+                if group["level"] == "suspect":
+                    self.suspects[group["members"][0]["goid"]] = group
         except (OSError, ValueError):
             pass
 
@@ -208,12 +211,13 @@ class Run:
 
 
 def main():
-    xgotopfs, programs, folder, seconds, every = sys.argv[1:]
+    xgotopfs, programs, folder, seconds, every, rest = sys.argv[1:]
     runs, wrong = [], False
     for server in servers(folder):
         program = find(programs, server[0])
         if program:
-            runs.append(Run(xgotopfs, program, server, folder, ["-probes", "none", "-leaks", f"{every}s"]))
+            runs.append(Run(xgotopfs, program, server, folder, ["-probes", "none", "-leaks", f"{every}s"],
+                            float(rest)))
     for run in list(runs):
         if not run.works():
             print(f"{run.name} does not serve: see {run.log}", file=sys.stderr)
@@ -235,11 +239,11 @@ def main():
     for run in runs:
         accused, seen = run.accused(), middle[run.name]
         print(f"| {run.name} | {run.requests} | {run.seen.get('passes', 0)} | {seen.get('candidates', 0)} | "
-              f"{len(accused)} | {seen.get('suspect', 0)} |")
+              f"{len(accused)} | {len(run.suspects)} |")
         if not run.requests:
             print(f"{run.name}: no client got an answer: {run.failed}", file=sys.stderr)
             wrong = True
-        for line in accused:
+        for line in accused + [f"suspect: {json.dumps(group)}" for group in run.suspects.values()]:
             wrong = True
             print(f"{run.name}: {line}", file=sys.stderr)
     sys.exit(1 if wrong else 0)
