@@ -48,14 +48,15 @@ static uint32_t only_object(const struct wait_graph *g, uint32_t i)
 }
 
 /* His code has taken this very lock, and nothing that it calls may have given it up. */
-static bool took_variable(const struct wait_holder *h)
+static bool took_it(const struct wait_holder *h)
 {
-	return h->by_code && h->by_variable && h->section == WAIT_SECTION_YES;
+	return (h->evidence == WAIT_BY_FRAME || h->evidence == WAIT_BY_OBJECT) &&
+	       wait_holder_is_likely(h);
 }
 
 /* The better, the more: that a writer pends, which is a fact; a deferred call of somebody who does
- * not wait for it, of another who does, of the waiter himself; then the only one of whom a frame
- * has it, the waiter himself only after his code took such a lock. 0: says nothing. */
+ * not wait for it, of another who does, of the waiter himself, or that one's code took it who alone
+ * may have it; then the only one of whom a frame has it, and who does not wait. 0: says nothing. */
 static int weight(const struct wait_holder *h, uint64_t goid, enum wait_how how, bool alone)
 {
 	if (h->evidence == WAIT_BY_PENDING_WRITER)
@@ -67,13 +68,9 @@ static int weight(const struct wait_holder *h, uint64_t goid, enum wait_how how,
 		return 0;
 	if (h->evidence == WAIT_BY_DEFER)
 		return h->goid == goid ? 2 : h->waiter ? 3 : 4;
-	if (alone && took_variable(h))
+	if (alone && took_it(h))
 		return h->goid == goid ? 2 : h->waiter ? 3 : 4;
-	if (!alone || h->by_code)
-		return 0;
-	if (h->waiter)
-		return h->goid == goid && h->section == WAIT_SECTION_YES;
-	return h->evidence == WAIT_BY_FRAME || h->section == WAIT_SECTION_YES;
+	return alone && !h->waiter && h->evidence == WAIT_BY_FRAME;
 }
 
 /* Is there one alone who may hold it? A pending writer does not. */
@@ -116,7 +113,7 @@ static void find_next(struct making *m, uint32_t i)
 static bool is_strong(const struct wait_holder *h)
 {
 	return (h->evidence == WAIT_BY_DEFER && wait_holder_is_likely(h)) ||
-	       h->evidence == WAIT_BY_PENDING_WRITER || took_variable(h);
+	       h->evidence == WAIT_BY_PENDING_WRITER || took_it(h);
 }
 
 static bool is_sure(const struct making *m, uint32_t i)

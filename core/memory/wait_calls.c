@@ -39,6 +39,7 @@ struct closure_known {
 struct word_known {
 	uint64_t pc; /* 0: unused */
 	struct lock_word word;
+	struct lock_method method;
 	uint8_t section;
 };
 
@@ -55,7 +56,7 @@ struct deferred_known {
 
 struct wait_calls {
 	const struct target *t;
-	unsigned read, read_variables;
+	unsigned read, read_words, read_variables;
 	struct lock_time time;
 	unsigned asked_time; /* since the clock was looked at */
 	struct word_known words[SLOTS];
@@ -184,21 +185,36 @@ enum wait_section wait_calls_kept(struct wait_calls *c, uint64_t lookup, enum wa
 }
 
 enum wait_section wait_calls_section_by_word(struct wait_calls *c, uint64_t lookup,
-					     enum wait_kind kind, const struct lock_word *word)
+					     enum wait_kind kind, const struct lock_word *word,
+					     struct lock_method *ret_method)
 {
 	const uint64_t both = lookup ^ (uint64_t)word->disp << 20 ^ (uint64_t)word->off << 36;
 	struct word_known *k = &c->words[slot_of(both)];
 
-	if (k->pc == lookup && k->word.own == word->own && k->word.disp == word->disp &&
-	    k->word.off == word->off && k->word.size == word->size)
-		return (enum wait_section)k->section;
-	if (c->read >= READ_MAX)
-		return WAIT_SECTION_UNKNOWN;
-	c->read++;
-	*k = (struct word_known){
-		lookup, *word,
-		(uint8_t)sections[lock_word_held_at(c->t, lookup, &locks[kind], word, &c->time)]};
+	*ret_method = (struct lock_method){0};
+	if (k->pc != lookup || k->word.own != word->own || k->word.closure != word->closure ||
+	    k->word.disp != word->disp || k->word.off != word->off || k->word.size != word->size) {
+		if (c->read_words >= READ_MAX)
+			return WAIT_SECTION_UNKNOWN;
+		c->read_words++;
+		*k = (struct word_known){.pc = lookup, .word = *word};
+		k->section = (uint8_t)sections[lock_word_held_at(c->t, lookup, &locks[kind], word,
+								 &c->time, &k->method)];
+	}
+	*ret_method = k->method;
 	return (enum wait_section)k->section;
+}
+
+bool wait_calls_takes(struct wait_calls *c, uint64_t pc, enum wait_kind kind)
+{
+	struct go_func func;
+
+	if (target_func_by_pc(c->t, pc, &func))
+		return false;
+	for (unsigned i = 0; i < LOCK_CALLS_MAX && locks[kind].takes[i]; i++)
+		if (!strcmp(func.name, locks[kind].takes[i]))
+			return true;
+	return false;
 }
 
 static size_t slot_of_both(uint64_t pc, struct lock_variable which)

@@ -45,9 +45,13 @@ enum wait_section wait_calls_section(struct wait_calls *c, uint64_t lookup, enum
 enum wait_section wait_calls_kept(struct wait_calls *c, uint64_t lookup, enum wait_kind kind,
 				  bool *ret_taking);
 
-/* Has it taken the lock that a word of the frame tells (core/target/lock_flow.h)? */
+/* Has it taken the lock that a word of the frame tells, if that method takes a lock
+ * (core/target/lock_flow.h)? */
 enum wait_section wait_calls_section_by_word(struct wait_calls *c, uint64_t lookup,
-					     enum wait_kind kind, const struct lock_word *word);
+					     enum wait_kind kind, const struct lock_word *word,
+					     struct lock_method *ret_method);
+/* Is the function there one that takes a lock of that kind? */
+bool wait_calls_takes(struct wait_calls *c, uint64_t pc, enum wait_kind kind);
 /* Has the frame's code taken this very lock (core/target/lock_flow.h)? */
 enum wait_section wait_calls_section_of(struct wait_calls *c, uint64_t lookup, enum wait_kind kind,
 					struct lock_variable which);

@@ -84,18 +84,20 @@ static struct callees callees_of(struct search *s, uint64_t lookup, uint32_t obj
 {
 	const enum wait_kind kind = s->g->objects[object].kind;
 	struct callees c = {.kept = true};
-	bool innermost = true, taking;
+	bool innermost = true, taking, called = false;
 
 	for (size_t f = 0; s->trace && f < s->trace->n && !c.known; f++) {
 		uint64_t at = s->trace->frames[f].lookup;
 		enum wait_section kept;
 
 		c.cond |= wait_calls_is_cond_wait(s->calls, at);
-		if (wait_calls_is_machinery(s->calls, at))
+		if (wait_calls_is_machinery(s->calls, at)) {
+			called = wait_calls_takes(s->calls, at, kind);
 			continue;
+		}
 		kept = wait_calls_kept(s->calls, at, kind, &taking);
 		if (innermost)
-			c.waits_for = taking;
+			c.waits_for = taking || called; /* called: by a pointer, maybe */
 		innermost = false;
 		c.known = at == lookup;
 		if (c.known)
@@ -167,25 +169,82 @@ static void weigh_callees(struct search *s, struct wait_holder *h, uint64_t look
 		h->doubted = true;
 }
 
-/* That the frame's code took a lock of that kind says something of this one when the word that has
- * its address, or the call that he waits in, shows that it is the same. */
-static void weigh_word(struct search *s, struct wait_holder *h, uint64_t lookup)
+static uint64_t stack_word(const struct stack_words *words, uint64_t addr)
+{
+	uint64_t value;
+
+	memcpy(&value, words->bytes + (addr - words->sp), sizeof(value));
+	return value;
+}
+
+static bool is_on_stack(const struct stack_words *words, uint64_t addr)
+{
+	return addr >= words->sp && addr < words->hi && addr % 8 == 0;
+}
+
+/* Does the method that the frame's code has called take such a lock? */
+static bool method_takes(struct search *s, enum wait_kind kind, size_t frame,
+			 const struct lock_method *m)
+{
+	const struct stack_frame *f = &s->trace->frames[frame];
+	const uint64_t at = f->sp + (uint64_t)m->disp;
+	uint64_t function;
+
+	if (!m->needed)
+		return true;
+	if (m->own) /* he is in it */
+		return frame > 0 && wait_calls_takes(s->calls, f[-1].lookup, kind);
+	return s->words && is_on_stack(s->words, at) &&
+	       !memory_read(s->r->pid, stack_word(s->words, at) + m->method, &function,
+			    sizeof(function)) &&
+	       wait_calls_takes(s->calls, function - s->r->bias, kind);
+}
+
+/* Is it this very lock that the frame's code has taken: by the word that has its address, or by the
+ * call that he waits in? */
+static bool took_this(struct search *s, const struct wait_holder *h, uint64_t lookup)
 {
 	const struct wait_object *o = &s->g->objects[h->object];
 	struct lock_word word = {.own = h->by_code,
 				 .size = o->kind == WAIT_MUTEX ? MUTEX_BYTES : RWMUTEX_BYTES};
+	size_t frame = h->by_code ? 0 : s->word_frame;
+	struct lock_method method;
 
-	if (!search_is_weak(h) || h->by_variable || h->section != WAIT_SECTION_YES)
-		return;
+	if ((o->kind != WAIT_MUTEX && o->kind != WAIT_RWMUTEX) || !s->trace ||
+	    (!h->by_code && !s->has_word))
+		return false;
 	if (!h->by_code) {
+		word.closure = s->word_in_closure;
 		word.disp = (int64_t)s->word_disp;
 		word.off = (int64_t)(o->address - s->word_value);
 	}
-	if ((h->by_code || s->has_word) &&
-	    wait_calls_section_by_word(s->calls, lookup, o->kind, &word) == WAIT_SECTION_YES)
+	while (h->by_code && frame + 1 < s->trace->n && s->trace->frames[frame].lookup != lookup)
+		frame++;
+	return wait_calls_section_by_word(s->calls, lookup, o->kind, &word, &method) ==
+		       WAIT_SECTION_YES &&
+	       method_takes(s, o->kind, frame, &method);
+}
+
+/* That the frame's code took a lock of that kind says something of this one when it is shown to be
+ * the same. */
+static void weigh_word(struct search *s, struct wait_holder *h, uint64_t lookup)
+{
+	const bool asked = search_is_weak(h) ? !h->by_variable
+					     : s->word_in_closure && h->section != WAIT_SECTION_YES;
+
+	if (!asked)
 		return;
-	h->section = WAIT_SECTION_HIDDEN;
-	h->doubted = true;
+	if (lookup && took_this(s, h, lookup)) {
+		h->section = WAIT_SECTION_YES;
+	} else if (search_is_weak(h) && h->section == WAIT_SECTION_YES) {
+		h->section = WAIT_SECTION_HIDDEN;
+		h->doubted = true;
+	}
+}
+
+static bool is_fact(const struct wait_holder *h)
+{
+	return h->evidence == WAIT_BY_PENDING_WRITER;
 }
 
 static int add_found(struct search *s, struct wait_holder *h, uint64_t lookup)
@@ -198,7 +257,8 @@ static int add_found(struct search *s, struct wait_holder *h, uint64_t lookup)
 		h->section = wait_calls_section(s->calls, lookup, s->g->objects[h->object].kind);
 	weigh_word(s, h, lookup);
 	weigh_callees(s, h, lookup);
-	while (i > 0 && s->found[i - 1].goid == h->goid && s->found[i - 1].object != h->object)
+	while (i > 0 && s->found[i - 1].goid == h->goid &&
+	       (s->found[i - 1].object != h->object || is_fact(&s->found[i - 1]) != is_fact(h)))
 		i--;
 	if (i > 0 && s->found[i - 1].goid == h->goid) {
 		if (search_compare_likely(&s->found[i - 1], h) <= 0)
@@ -304,9 +364,27 @@ static int look_at_captured(struct search *s, const struct whose *w, uint64_t en
 	return err;
 }
 
-/* `defer locker.Unlock()` of an interface: the closure has captured {itab, data}. */
-static int look_at_interface(struct search *s, const struct whose *w, const uint64_t *closure,
-			     size_t n)
+/* The word at hand is one of a closure, which lies in the frame that defers it. */
+static void set_word_of_closure(struct search *s, uint64_t lookup, uint64_t at, uint64_t value)
+{
+	const struct stack_trace *trace = s->words->trace;
+	size_t f = 0;
+
+	if (!is_on_stack(s->words, at))
+		return;
+	while (f + 1 < trace->n && trace->frames[f + 1].sp <= at)
+		f++;
+	if (trace->frames[f].lookup != lookup || at < trace->frames[f].sp)
+		return;
+	s->has_word = s->word_in_closure = true;
+	s->word_frame = f;
+	s->word_value = value;
+	s->word_disp = at - trace->frames[f].sp;
+}
+
+/* `defer locker.Unlock()` of an interface: the closure at `address` has captured {itab, data}. */
+static int look_at_interface(struct search *s, const struct whose *w, uint64_t address,
+			     const uint64_t *closure, size_t n)
 {
 	struct wait_holder h = {.goid = w->goid, .evidence = WAIT_BY_DEFER, .word = w->word};
 	struct target_start start;
@@ -327,21 +405,12 @@ static int look_at_interface(struct search *s, const struct whose *w, const uint
 	call = wait_calls_ends(s->calls, method - s->r->bias, s->g->objects[h.object].kind);
 	if (!call)
 		return 0;
+	set_word_of_closure(s, w->lookup, address + 8 * (at + 1), closure[at + 1]);
 	err = reading_text(s->r, call, &h.call);
-	return err ? err : search_add(s, &h, w->lookup);
-}
-
-static uint64_t stack_word(const struct stack_words *words, uint64_t addr)
-{
-	uint64_t value;
-
-	memcpy(&value, words->bytes + (addr - words->sp), sizeof(value));
-	return value;
-}
-
-static bool is_on_stack(const struct stack_words *words, uint64_t addr)
-{
-	return addr >= words->sp && addr < words->hi && addr % 8 == 0;
+	if (!err)
+		err = search_add(s, &h, w->lookup);
+	s->has_word = s->word_in_closure = false;
+	return err;
 }
 
 /* Its code and what it has captured; returns how many words. */
@@ -396,7 +465,7 @@ static int follow_defers(struct search *s, uint64_t goid, const struct stack_wor
 		if (n && s->n_variables)
 			err = search_deferred_variables(s, &w, entry);
 		if (n && !err)
-			err = look_at_interface(s, &w, closure, n);
+			err = look_at_interface(s, &w, words->defers[i].closure, closure, n);
 		if (n > 1 && wait_calls_is_wrapper(s->calls, entry))
 			n = 2;
 		for (size_t k = 1; k < n && !err; k++) {
@@ -464,11 +533,12 @@ static int look_at_live(struct search *s, uint64_t goid, const struct stack_word
 		word = stack_word(words, at);
 		if (life == WORD_DEAD || !is_of_interest(s, word))
 			continue;
-		w.lookup = words->trace->frames[words->frame[(at - words->sp) / 8]].lookup;
-		w.word = life == WORD_LIVE ? WAIT_WORD_MAPPED : WAIT_WORD_UNKNOWN;
 		s->has_word = life == WORD_LIVE;
+		s->word_frame = words->frame[(at - words->sp) / 8];
 		s->word_value = word;
-		s->word_disp = at - words->trace->frames[words->frame[(at - words->sp) / 8]].sp;
+		s->word_disp = at - words->trace->frames[s->word_frame].sp;
+		w.lookup = words->trace->frames[s->word_frame].lookup;
+		w.word = life == WORD_LIVE ? WAIT_WORD_MAPPED : WAIT_WORD_UNKNOWN;
 		if (!wait_calls_is_machinery(s->calls, w.lookup))
 			err = look_at_pair(s, &w, before, word, due_known && life == WORD_LIVE);
 	}

@@ -62,6 +62,12 @@ int search_compare_likely(const struct wait_holder *a, const struct wait_holder 
 	return (a->evidence > b->evidence) - (a->evidence < b->evidence);
 }
 
+/* He has it in his frames because he waits for it, as far as is known. */
+static bool only_waits(const struct wait_holder *h)
+{
+	return h->waiter && search_is_weak(h) && rank_of(h) != RANK_SECTION;
+}
+
 static int by_object(const void *a, const void *b)
 {
 	const struct wait_holder *x = a, *y = b;
@@ -70,16 +76,19 @@ static int by_object(const void *a, const void *b)
 	if (x->object != y->object)
 		return x->object < y->object ? -1 : 1;
 	if (x->waiter != y->waiter && rank_of(x) != RANK_FACT && rank_of(y) != RANK_FACT &&
-	    search_is_weak(x) == search_is_weak(y))
+	    search_is_weak(x) == search_is_weak(y) &&
+	    (only_waits(x) || only_waits(y) || !search_is_weak(x)))
 		return x->waiter ? 1 : -1;
 	likely = search_compare_likely(x, y);
 	return likely ? likely : (x->goid > y->goid) - (x->goid < y->goid);
 }
 
-static bool is_among(const struct wait_holder *list, size_t n, uint64_t goid)
+/* A writer that pends may have it as a reader, too: these are two things. */
+static bool is_among(const struct wait_holder *list, size_t n, const struct wait_holder *h)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (list[i].goid == goid)
+		if (list[i].goid == h->goid &&
+		    (rank_of(&list[i]) == RANK_FACT) == (rank_of(h) == RANK_FACT))
 			return true;
 	}
 	return false;
@@ -93,7 +102,8 @@ static bool is_shared(enum wait_kind kind)
 
 /*
  * Whoever waits himself has it in his frames for that reason: he is told only by what he deferred,
- * or, of a lock, when there is nobody else: a channel is nothing that he could hold. Beside
+ * or when his code has taken this very lock, or, of a lock, when there is nobody else: a channel is
+ * nothing that he could hold. Beside
  * somebody who is likely those are not told who merely may be.
  */
 static bool is_told(const struct wait_holder *h, enum wait_kind kind, bool others, enum rank best)
@@ -102,7 +112,7 @@ static bool is_told(const struct wait_holder *h, enum wait_kind kind, bool other
 
 	if (rank == RANK_FACT)
 		return true;
-	if (rank >= RANK_UNPROVEN || (h->waiter && search_is_weak(h) && others))
+	if (rank >= RANK_UNPROVEN || (only_waits(h) && others))
 		return false;
 	if ((best == RANK_SECTION || best == RANK_HIDDEN) && rank == RANK_MAYBE_DUE)
 		return true;
@@ -121,18 +131,17 @@ static size_t keep_some(struct wait_holder *list, size_t n, enum wait_kind kind)
 
 	for (size_t i = 0; i < n; i++) {
 		others |= rank_of(&list[i]) != RANK_FACT && rank_of(&list[i]) < RANK_UNPROVEN &&
-			  (!list[i].waiter || !search_is_weak(&list[i]));
+			  !only_waits(&list[i]);
 		free_due |= rank_of(&list[i]) == RANK_DUE && !list[i].waiter;
 		if (rank_of(&list[i]) == RANK_UNPROVEN && !unproven++)
 			alone = list[i];
 	}
 	for (size_t i = 0; i < n; i++) {
-		if (rank_of(&list[i]) != RANK_FACT &&
-		    (!others || !list[i].waiter || !search_is_weak(&list[i])))
+		if (rank_of(&list[i]) != RANK_FACT && (!others || !only_waits(&list[i])))
 			best = MIN(best, rank_of(&list[i]));
 	}
 	for (size_t i = 0; i < n && kept < WAIT_HOLDERS_MAX; i++) {
-		if (!is_told(&list[i], kind, others, best) || is_among(list, kept, list[i].goid))
+		if (!is_told(&list[i], kind, others, best) || is_among(list, kept, &list[i]))
 			continue;
 		/* One alone has it: who will unlock it and does not wait for it. */
 		if (free_due && !is_shared(kind) && list[i].waiter)

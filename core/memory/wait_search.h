@@ -38,8 +38,10 @@ struct search {
 	struct stack_live *live;
 	const struct stack_trace *trace; /* at hand; NULL: of one that runs */
 	const struct stack_words *words; /* the same; NULL: its maps are not known */
-	/* The word at hand: how far above the frame's sp it is, and what it is. */
-	bool has_word;
+	/* The word at hand: which of the trace's frames it is of, how far above that one's sp it
+	 * is, and what it is. Of a deferred function value, which nobody changes? */
+	bool has_word, word_in_closure;
+	size_t word_frame;
 	uint64_t word_disp, word_value;
 	uint64_t running[RUNNING_BYTES / 8];
 };

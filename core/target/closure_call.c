@@ -154,32 +154,39 @@ static unsigned retpoline_register(const char *name)
 	return INSN_NO_REG;
 }
 
-/* What it jumps to. */
-static struct value called(const struct follow *f, const struct insn *call)
+unsigned closure_call_register(const struct target *t, const struct code *code,
+			       const struct insn *call)
 {
-	const uint8_t *p = f->code->bytes + (call->addr - f->code->func.entry);
+	/* By their DWARF numbers, which are others than the machine's. */
+	static const uint8_t dwarf[] = {AMD64_RAX, AMD64_RCX, AMD64_RDX, AMD64_RBX,
+					AMD64_RSP, AMD64_RBP, AMD64_RSI, AMD64_RDI};
+	const uint8_t *p = code->bytes + (call->addr - code->func.entry);
 	struct go_func retpoline;
 	uint32_t word;
 
-	if (call->class == INSN_CALL)
-		return target_func_by_pc(f->t, call->target, &retpoline)
-			       ? (struct value){0}
-			       : reg(f, retpoline_register(retpoline.name));
-	if (f->code->machine == EM_AARCH64) { /* blr */
+	if (call->class == INSN_CALL && !target_func_by_pc(t, call->target, &retpoline) &&
+	    !strncmp(retpoline.name, CLOSURE_CALL_RETPOLINE, strlen(CLOSURE_CALL_RETPOLINE)))
+		return retpoline_register(retpoline.name);
+	if (call->class != INSN_CALL_INDIRECT || call->has_mem)
+		return INSN_NO_REG;
+	if (code->machine == EM_AARCH64) { /* blr */
 		memcpy(&word, p, sizeof(word));
-		return reg(f, word >> 5 & 31);
+		return word >> 5 & 31;
 	}
-	if (call->has_mem)
-		return loaded(f, call, 0);
 	/* call r64: ff /2, with REX.B for r8 and above */
 	word = call->len == 3 ? 8 : 0;
 	p += call->len - 2;
 	if (p[0] != 0xff || (p[1] & 0xf8) != 0xd0)
-		return (struct value){0};
-	/* By their DWARF numbers, which are others than the machine's. */
-	static const uint8_t dwarf[] = {AMD64_RAX, AMD64_RCX, AMD64_RDX, AMD64_RBX,
-					AMD64_RSP, AMD64_RBP, AMD64_RSI, AMD64_RDI};
-	return reg(f, word ? word + (p[1] & 7) : dwarf[p[1] & 7]);
+		return INSN_NO_REG;
+	return word ? word + (p[1] & 7) : dwarf[p[1] & 7];
+}
+
+/* What it jumps to. */
+static struct value called(const struct follow *f, const struct insn *call)
+{
+	if (call->class == INSN_CALL_INDIRECT && call->has_mem)
+		return loaded(f, call, 0);
+	return reg(f, closure_call_register(f->t, f->code, call));
 }
 
 bool closure_call(const struct target *t, const struct code *code, const struct insn *call,

@@ -19,4 +19,9 @@
 bool closure_call(const struct target *t, const struct code *code, const struct insn *call,
 		  uint32_t *ret_at, uint32_t *ret_method);
 
+/* The register (insn.h) that has the address which an indirect call calls, by a retpoline too;
+ * INSN_NO_REG: none has, or it is no such call. */
+unsigned closure_call_register(const struct target *t, const struct code *code,
+			       const struct insn *call);
+
 #endif

@@ -211,6 +211,13 @@ static void operation_amd64(struct insn *insn, const ZydisDecodedInstruction *in
 			insn->op = INSN_OP_ADD;
 			insn->src = dwarf_register(ops[1].mem.base);
 		}
+	} else if ((in->mnemonic == ZYDIS_MNEMONIC_ADD || in->mnemonic == ZYDIS_MNEMONIC_SUB) &&
+		   reg0 && ops[0].size == 64 && ops[0].reg.value != ZYDIS_REGISTER_RSP &&
+		   ops[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE) {
+		insn->op = INSN_OP_ADD;
+		insn->dst = insn->src = dwarf_register(ops[0].reg.value);
+		insn->imm = in->mnemonic == ZYDIS_MNEMONIC_ADD ? ops[1].imm.value.s
+							       : -ops[1].imm.value.s;
 	} else if (in->mnemonic == ZYDIS_MNEMONIC_MOV || in->mnemonic == ZYDIS_MNEMONIC_MOVZX) {
 		insn->op = INSN_OP_PLAIN;
 	}

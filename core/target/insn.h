@@ -37,7 +37,7 @@ enum { AMD64_RAX, AMD64_RDX, AMD64_RCX, AMD64_RBX, AMD64_RSI, AMD64_RDI, AMD64_R
 #define ARM64_SP 31
 
 /* What an arm64 instruction does with an address or a constant; INSN_OP_NONE is "something else".
- * On amd64 MOVE, LEA, CMP and the last ones are told apart. */
+ * On amd64 MOVE, ADD (lea; add and sub of a constant, but of rsp), CMP and the last ones are. */
 enum insn_op {
 	INSN_OP_NONE,
 	INSN_OP_ADDRESS, /* reg[dst] = imm: adr, adrp, lea reg, [rip + x] */

@@ -16,58 +16,14 @@
 #include <string.h>
 
 #include "core/target/closure_call.h"
-#include "core/target/copies.h"
-#include "core/target/lock_operands.h"
-#include "core/target/place_code.h"
+#include "core/target/lock_flow_internal.h"
 #include "core/target/target_internal.h"
 
-#define NAMES         (3 * LOCK_CALLS_MAX)
-#define MOST          3u /* "3 or more" */
-#define CALLS_MAX     63 /* that are told apart; the pair's other number is a bit of a word */
 #define STEPS_MAX     (1u << 18) /* along the code of one function, which may be made to be slow */
 #define HELPERS_MAX   16         /* functions that one function calls and that are looked into */
-#define HELPER_BYTES  1024
-#define LOOKS_MAX     128 /* functions that are looked into for one question */
+#define LOOKS_MAX     128        /* functions that are looked into for one question */
 #define DEPTH_MAX     3
 #define STEPS_UNASKED 1024 /* steps without a look at the clock */
-#define RECEIVER      0    /* register of a method's first argument: rax, x0 */
-#define BEFORE_MAX    48 /* instructions in front of a call, in which its argument is looked for */
-
-enum effect { NOTHING, TAKES, TRIES, GIVES, MAY_GIVE };
-
-_Static_assert(NAMES <= COPIES_NAMES_MAX, "each name is looked for");
-
-struct place {
-	uint64_t held[MOST + 1]; /* by how many: a bit for each call by which this may be so */
-	uint8_t call;            /* which one it is, or is a part of, from 1 */
-	uint8_t effect;
-	bool part;   /* of a call that was put in */
-	bool helper; /* a call of a function that takes it, or gives it up */
-	bool decides;
-	bool waits;     /* to be looked at */
-	bool jumped_to; /* where one lock is asked for */
-};
-
-struct flow {
-	struct code code;
-	struct place *places; /* one an instruction */
-	uint32_t *waiting;
-	size_t n_waiting;
-	const char *names[NAMES];
-	uint8_t effects[NAMES];
-	unsigned n_names;
-	const char *found;     /* one of them that it calls */
-	bool takes, gives;     /* is there such a call? */
-	bool may_give;         /* one that gives up a lock that is not known */
-	unsigned depth, *left; /* of a function that another one calls; how many are looked into */
-	uint8_t hidden;        /* the number of all calls of code that is not known; 0: none */
-	int32_t copied[CALLS_MAX]; /* of those that were put in: what struct copy calls them */
-	bool is_copied[CALLS_MAX];
-	unsigned n_calls;
-	bool too_many;              /* calls: what the code does is not known */
-	struct lock_variable which; /* hi 0: any lock */
-	struct lock_time *time;
-};
 
 static bool is_late(const struct flow *f)
 {
@@ -84,8 +40,7 @@ static void add_names(struct flow *f, const char *const *names, enum effect effe
 	}
 }
 
-/* A number for another call. */
-static uint8_t new_call(struct flow *f)
+uint8_t flow_new_call(struct flow *f)
 {
 	if (f->n_calls < CALLS_MAX - 1)
 		f->n_calls++;
@@ -101,7 +56,7 @@ static uint8_t copied_call(struct flow *f, int32_t call)
 	for (unsigned i = 1; i <= f->n_calls; i++)
 		if (f->is_copied[i] && f->copied[i] == call)
 			return (uint8_t)i;
-	number = new_call(f);
+	number = flow_new_call(f);
 	f->is_copied[number] = true;
 	f->copied[number] = call;
 	return number;
@@ -149,7 +104,7 @@ static void note_calls(const struct target *t, struct flow *f)
 			continue;
 		for (unsigned k = 0; k < f->n_names; k++)
 			if (!strcmp(callee.name, f->names[k]))
-				note(f, &f->places[i], k, new_call(f), false);
+				note(f, &f->places[i], k, flow_new_call(f), false);
 	}
 }
 
@@ -288,7 +243,7 @@ static bool note_helpers(const struct target *t, struct flow *f)
 
 			if (f->effects[k] != (may ? GIVES : seen[at].effect))
 				continue;
-			note(f, &f->places[i], k, new_call(f), false);
+			note(f, &f->places[i], k, flow_new_call(f), false);
 			f->places[i].effect = (uint8_t)seen[at].effect;
 			f->places[i].helper = true;
 			break;
@@ -368,7 +323,7 @@ static bool makes_giver(const struct target *t, const struct flow *f, bool defer
 	return false;
 }
 
-static bool calls_by_pointer(const struct target *t, const struct insn *insn)
+bool flow_calls_by_pointer(const struct target *t, const struct insn *insn)
 {
 	struct go_func callee;
 
@@ -383,10 +338,10 @@ static void note_hidden(const struct target *t, struct flow *f)
 	for (size_t i = 0; i < f->code.n; i++) {
 		struct place *p = &f->places[i];
 
-		if (p->effect || !calls_by_pointer(t, &f->code.insns[i]))
+		if (p->effect || !flow_calls_by_pointer(t, &f->code.insns[i]))
 			continue;
 		if (!f->hidden)
-			f->hidden = new_call(f);
+			f->hidden = flow_new_call(f);
 		p->effect = MAY_GIVE;
 		p->call = f->hidden;
 		p->decides = true;
@@ -404,161 +359,6 @@ static void forget_hidden(struct flow *f)
 		p->waits = false;
 	}
 	f->n_waiting = 0;
-}
-
-/* --- one lock --------------------------------------------------------------------------------- */
-
-/* The static address that a register has in front of instruction `i`, by what comes before it in a
- * straight line; 0: not known. */
-static uint64_t static_in(const struct flow *f, size_t i, uint8_t reg)
-{
-	uint64_t added = 0;
-
-	for (unsigned n = 0; n < BEFORE_MAX && i > 0; n++) {
-		const struct insn *before = &f->code.insns[i - 1];
-
-		if (f->places[i].jumped_to || before->class == INSN_JMP ||
-		    before->class == INSN_RET || before->class == INSN_CALL ||
-		    before->class == INSN_CALL_INDIRECT || before->class == INSN_JMP_INDIRECT)
-			return 0;
-		i--;
-		if (reg > 31 || !(before->written >> reg & 1))
-			continue;
-		if (before->op == INSN_OP_ADDRESS && before->dst == reg)
-			return (uint64_t)before->imm + added;
-		if ((before->op != INSN_OP_ADD && before->op != INSN_OP_MOVE) || before->dst != reg)
-			return 0;
-		added += before->op == INSN_OP_ADD ? (uint64_t)before->imm : 0;
-		reg = before->src;
-	}
-	return 0;
-}
-
-/* What instruction `i` says of which lock it is about, being one of a call, or that call. */
-static uint64_t names_lock(const struct flow *f, size_t i)
-{
-	const struct insn *insn = &f->code.insns[i];
-	uint64_t base;
-
-	if (insn->class == INSN_CALL)
-		return static_in(f, i, RECEIVER);
-	if (insn->op != INSN_OP_CMPXCHG || !insn->has_mem || insn->mem.indexed)
-		return 0;
-	if (insn->mem.absolute)
-		return (uint64_t)insn->mem.disp;
-	base = static_in(f, i, insn->mem.base);
-	return base ? base + (uint64_t)insn->mem.disp : 0;
-}
-
-/* Leaves the effects on that lock: another's are none, one that is not known may give it up. */
-static void keep_one_lock(struct flow *f)
-{
-	uint64_t named[CALLS_MAX + 1] = {0};
-
-	for (size_t i = 0; i < f->code.n; i++) {
-		const struct insn *insn = &f->code.insns[i];
-		const struct insn *to = insn->class == INSN_JCC || insn->class == INSN_JMP
-						? code_at(&f->code, insn->target)
-						: NULL;
-
-		if (to)
-			f->places[to - f->code.insns].jumped_to = true;
-	}
-	for (size_t i = 0; i < f->code.n; i++) {
-		const struct place *p = &f->places[i];
-
-		if (p->effect && !named[p->call])
-			named[p->call] = names_lock(f, i);
-	}
-	f->takes = f->gives = false;
-	for (size_t i = 0; i < f->code.n; i++) {
-		struct place *p = &f->places[i];
-		const uint64_t lock = p->effect ? named[p->call] : 0;
-
-		if (f->code.insns[i].class == INSN_CALL_INDIRECT && !p->effect) {
-			p->effect = MAY_GIVE;
-			p->call = new_call(f);
-			p->decides = true;
-		} else if (p->effect && !lock) {
-			f->may_give |= p->effect == GIVES;
-			p->effect = p->effect == GIVES ? MAY_GIVE : NOTHING;
-		} else if (p->effect && (lock < f->which.lo || lock >= f->which.hi)) {
-			p->effect = NOTHING;
-		}
-		f->takes |= p->effect == TAKES || p->effect == TRIES;
-		f->gives |= p->effect == GIVES;
-	}
-}
-
-static struct operand lock_of_place(const struct flow *f, const struct operands *o, size_t i)
-{
-	return f->places[i].helper ? (struct operand){0} : operands_lock(o, i);
-}
-
-/* What each call is about: a value and a constant. */
-static void name_operands(const struct flow *f, const struct operands *o, struct operand *named)
-{
-	for (size_t i = 0; i < f->code.n; i++) {
-		const struct place *p = &f->places[i];
-
-		if (p->effect && !named[p->call].value)
-			named[p->call] = lock_of_place(f, o, i);
-	}
-}
-
-/* What one lock's calls do to it; once the value that tells it is another one, it is not known. */
-static bool keep_operand(struct flow *f, const struct operand *named, struct operand lock,
-			 uint32_t size, size_t made)
-{
-	f->takes = f->gives = false;
-	for (size_t i = 0; i < f->code.n; i++) {
-		struct place *p = &f->places[i];
-		const struct operand op = p->effect ? named[p->call] : (struct operand){0};
-
-		if (!p->effect)
-			continue;
-		if (op.value != lock.value)
-			p->effect =
-				p->effect == GIVES || p->effect == MAY_GIVE ? MAY_GIVE : NOTHING;
-		else if (op.off < lock.off || (int64_t)op.off - lock.off >= size)
-			p->effect = NOTHING;
-		f->takes |= p->effect == TAKES || p->effect == TRIES;
-		f->gives |= p->effect == GIVES;
-	}
-	if (made == f->code.n)
-		return true;
-	if (f->places[made].effect)
-		return false;
-	f->places[made].effect = MAY_GIVE;
-	f->places[made].part = false;
-	f->places[made].call = new_call(f);
-	f->places[made].decides = true;
-	return true;
-}
-
-/* Leaves the effects on the lock that a word tells at the place. false: it cannot be told. */
-static bool keep_word(struct flow *f, const struct place *place, const struct lock_word *word)
-{
-	struct operand named[CALLS_MAX + 1] = {0}, lock = {0};
-	struct operands *o;
-	bool ok;
-
-	/* What code adds to a value has 32 bits. */
-	if (f->too_many || !place || word->off != (int32_t)word->off)
-		return false;
-	ok = operands_read(&f->code, &o);
-	if (ok) {
-		name_operands(f, o, named);
-		if (!word->own)
-			lock = operands_slot(o, (size_t)(place - f->places), word->disp);
-		else if (place->effect == TAKES)
-			lock = named[place->call];
-		lock = operand_plus(lock, word->off);
-		ok = lock.value &&
-		     keep_operand(f, named, lock, word->size, operands_made_by(o, lock.value));
-	}
-	operands_free(o);
-	return ok;
 }
 
 static void flow_done(struct flow *f)
@@ -582,7 +382,7 @@ static int read_flow(const struct target *t, const struct go_func *func, struct 
 	err = copies_in(t, func, f->names, f->n_names, note_copy, f);
 	note_calls(t, f);
 	if (!err && f->which.hi)
-		keep_one_lock(f);
+		flow_keep_variable(f);
 	return err;
 }
 
@@ -663,13 +463,22 @@ static enum lock_held held_by_flow(struct flow *f, const struct place *place, un
 	return numbers == 1 ? LOCK_HELD_NO : LOCK_HELD_MAYBE;
 }
 
+/* What is asked beside the place and the calls. */
+struct question {
+	struct lock_variable which;   /* hi 0: any lock */
+	const struct lock_word *word; /* NULL: the same */
+	unsigned before;              /* how many the function is called with */
+	bool taking;                  /* the answer: the place takes one */
+	struct lock_method method;    /* the same: of `word` */
+};
+
 static enum lock_held held_in_time(const struct target *t, uint64_t pc,
-				   const struct lock_calls *calls, struct lock_variable which,
-				   const struct lock_word *word, struct lock_time *time,
-				   unsigned before, bool *ret_taking)
+				   const struct lock_calls *calls, struct question *q,
+				   struct lock_time *time)
 {
+	const unsigned before = q->before;
 	unsigned left = LOOKS_MAX;
-	struct flow f cleanup_flow_ = {.which = which, .left = &left, .time = time};
+	struct flow f cleanup_flow_ = {.which = q->which, .left = &left, .time = time};
 	const struct place *place;
 	enum lock_held held;
 	struct go_func func;
@@ -677,7 +486,7 @@ static enum lock_held held_in_time(const struct target *t, uint64_t pc,
 	bool all;
 
 	t = target_at(t, pc, &base);
-	if ((base && which.hi) ||
+	if ((base && q->which.hi) ||
 	    is_late(&f)) /* another file's code, whose addresses are its own */
 		return LOCK_HELD_UNKNOWN;
 	add_names(&f, calls->takes, TAKES);
@@ -687,12 +496,12 @@ static enum lock_held held_in_time(const struct target *t, uint64_t pc,
 		return LOCK_HELD_UNKNOWN;
 	all = note_helpers(t, &f);
 	place = place_at(&f, pc - base);
-	*ret_taking = place && place->effect == TAKES;
+	q->taking = place && place->effect == TAKES;
 	if (!all)
 		return LOCK_HELD_UNKNOWN;
-	if (word && !keep_word(&f, place, word))
+	if (q->word && !flow_keep_word(t, &f, place, q->word, &q->method))
 		return LOCK_HELD_UNKNOWN;
-	if (!f.takes && (which.hi || word))
+	if (!f.takes && (q->which.hi || q->word))
 		return LOCK_HELD_UNKNOWN;
 	if (!f.takes && !f.gives && !before)
 		return LOCK_HELD_UNKNOWN;
@@ -713,10 +522,9 @@ static enum lock_held held_in_time(const struct target *t, uint64_t pc,
 }
 
 static enum lock_held held_at(const struct target *t, uint64_t pc, const struct lock_calls *calls,
-			      struct lock_variable which, const struct lock_word *word,
-			      struct lock_time *time, unsigned before, bool *ret_taking)
+			      struct question *q, struct lock_time *time)
 {
-	enum lock_held held = held_in_time(t, pc, calls, which, word, time, before, ret_taking);
+	enum lock_held held = held_in_time(t, pc, calls, q, time);
 
 	return time && time->late ? LOCK_HELD_UNKNOWN : held;
 }
@@ -724,16 +532,17 @@ static enum lock_held held_at(const struct target *t, uint64_t pc, const struct 
 enum lock_held lock_held_at(const struct target *t, uint64_t pc, const struct lock_calls *calls,
 			    struct lock_time *time)
 {
-	bool taking;
-
-	return held_at(t, pc, calls, (struct lock_variable){0}, NULL, time, 0, &taking);
+	return held_at(t, pc, calls, &(struct question){0}, time);
 }
 
 enum lock_held lock_kept_at(const struct target *t, uint64_t pc, const struct lock_calls *calls,
 			    struct lock_time *time, bool *ret_taking)
 {
-	*ret_taking = false;
-	return held_at(t, pc, calls, (struct lock_variable){0}, NULL, time, 1, ret_taking);
+	struct question q = {.before = 1};
+	enum lock_held held = held_at(t, pc, calls, &q, time);
+
+	*ret_taking = q.taking;
+	return held;
 }
 
 /* Which lock a call is about is looked for where its first argument is. */
@@ -746,22 +555,22 @@ enum lock_held lock_variable_held_at(const struct target *t, uint64_t pc,
 				     const struct lock_calls *calls, struct lock_variable which,
 				     struct lock_time *time)
 {
-	bool taking;
-
 	if (!names_locks_in_registers(t))
 		return LOCK_HELD_UNKNOWN;
-	return held_at(t, pc, calls, which, NULL, time, 0, &taking);
+	return held_at(t, pc, calls, &(struct question){.which = which}, time);
 }
 
 enum lock_held lock_word_held_at(const struct target *t, uint64_t pc,
 				 const struct lock_calls *calls, const struct lock_word *word,
-				 struct lock_time *time)
+				 struct lock_time *time, struct lock_method *ret_method)
 {
-	bool taking;
+	struct question q = {.word = word};
+	enum lock_held held = LOCK_HELD_UNKNOWN;
 
-	if (!names_locks_in_registers(t))
-		return LOCK_HELD_UNKNOWN;
-	return held_at(t, pc, calls, (struct lock_variable){0}, word, time, 0, &taking);
+	if (names_locks_in_registers(t))
+		held = held_at(t, pc, calls, &q, time);
+	*ret_method = q.method;
+	return held;
 }
 
 static const char *called(const struct target *t, uint64_t entry, const char *const *names,

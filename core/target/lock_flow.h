@@ -71,16 +71,30 @@ enum lock_held lock_variable_held_at(const struct target *t, uint64_t pc,
  */
 struct lock_word {
 	bool own;
+	bool closure; /* the word is a part of a function value, which nobody changes */
 	int64_t disp; /* of the word, above sp */
 	int64_t off;
 	uint32_t size; /* the lock's */
 };
 
+/*
+ * Which lock is taken through an interface (a sync.Locker) is in the code; whether it is, is not:
+ * that is what the method does which the interface's table has so many bytes into it. The table's
+ * address is in the frame's word so many bytes above sp, or else (`own`) it is the method that the
+ * place is in a call of.
+ */
+struct lock_method {
+	bool needed, own;
+	int64_t disp;
+	uint32_t method;
+};
+
 /* LOCK_HELD_YES: on every way there the function has taken the lock that this word, which has not
- * been changed since, tells; and nothing on the way may have given it up. */
+ * been changed since, tells; and nothing on the way may have given it up. *ret_method: if that
+ * method takes a lock. */
 enum lock_held lock_word_held_at(const struct target *t, uint64_t pc,
 				 const struct lock_calls *calls, const struct lock_word *word,
-				 struct lock_time *time);
+				 struct lock_time *time, struct lock_method *ret_method);
 
 /* One of `names` that the function which begins at `entry` calls for that lock; NULL: none. */
 const char *lock_variable_called(const struct target *t, uint64_t entry, const char *const *names,

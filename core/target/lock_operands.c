@@ -19,8 +19,11 @@
 #define PASSES_MAX  32
 #define NEAR        32 /* bytes: a word may be a part of a variable whose address is taken */
 #define UNREACHED   UINT32_MAX
-/* Numbers: of instruction i: i + 1; of what a register has at the start; of what a location has
- * where ways meet. */
+#define ITAB_FUN    24 /* internal/abi.ITab.Fun */
+#define ITAB_MAX    (64u << 10)
+/* Numbers: of instruction i: i + 1, or of one each register; of what a register has at the start;
+ * of what a location has where ways meet. */
+#define CALLED   0x20000000u /* what instruction i, a call, leaves in a register */
 #define AT_START 0x40000000u
 #define MET      0x80000000u
 
@@ -171,12 +174,10 @@ static void store(const struct operands *o, struct state *s, const struct insn *
 	const struct operand value =
 		is_word(insn) && !insn->mem.load ? s->in[insn->mem.value] : (struct operand){0};
 
-	/* A pair, or one of a size that is not told. */
+	/* One whose size is not told may be large. */
 	for (unsigned i = 0; i < o->n_slots; i++)
-		if (o->slots[i] < hi + (insn->mem.size > 8 || !insn->mem.size ? 64 : 0) &&
-		    o->slots[i] + 8 > lo)
-			s->in[REGISTERS + i] =
-				o->slots[i] == lo && !o->taken[i] ? value : (struct operand){0};
+		if (o->slots[i] < hi + (insn->mem.size ? 0 : 64) && o->slots[i] + 8 > lo)
+			s->in[REGISTERS + i] = o->slots[i] == lo ? value : (struct operand){0};
 }
 
 static struct operand result_of(const struct operands *o, const struct state *s, size_t i,
@@ -209,7 +210,9 @@ static void step(const struct operands *o, struct state *s, size_t i)
 
 	for (unsigned r = 0; r < REGISTERS; r++)
 		if (insn->written >> r & 1)
-			results[r] = calls ? (struct operand){0} : result_of(o, s, i, r);
+			results[r] =
+				calls ? (struct operand){CALLED | (uint32_t)i * REGISTERS | r, 0}
+				      : result_of(o, s, i, r);
 	if (is_of_frame(o, insn) && insn->mem.store)
 		store(o, s, insn);
 	if (!calls && (insn->sp_change || !insn->sp_known))
@@ -257,7 +260,7 @@ bool operands_read(const struct code *code, struct operands **ret)
 	o->code = code;
 	o->sp = code->machine == EM_X86_64 ? AMD64_RSP : ARM64_SP;
 	find_slots(o);
-	if (code->n >= AT_START || !find_leaders(o))
+	if (code->n >= CALLED / REGISTERS || !find_leaders(o))
 		return false;
 	start = &o->states[0];
 	memset(start, 0, sizeof(*start));
@@ -307,19 +310,67 @@ struct operand operands_lock(const struct operands *o, size_t i)
 	return operand_plus(known(o->met->in[mem->base]), mem->disp);
 }
 
-struct operand operands_slot(const struct operands *o, size_t i, int64_t disp)
+bool operands_has(const struct operands *o, size_t i, struct operand value)
+{
+	state_at(o, i);
+	for (unsigned r = 0; r < REGISTERS; r++)
+		if (known(o->met->in[r]).value == value.value)
+			return true;
+	return false;
+}
+
+struct operand operands_slot(const struct operands *o, size_t i, int64_t disp, bool closure)
 {
 	int slot = slot_of(o, disp);
 
-	if (slot < 0 || o->taken[slot])
+	if (slot < 0 || (o->taken[slot] && !closure))
 		return (struct operand){0};
 	state_at(o, i);
 	return known(o->met->in[REGISTERS + slot]);
+}
+
+bool operands_find_slot(const struct operands *o, size_t i, struct operand value, bool closure,
+			int64_t *ret_disp)
+{
+	state_at(o, i);
+	for (unsigned s = 0; s < o->n_slots; s++) {
+		if ((o->taken[s] && !closure) || !is_same(o->met->in[REGISTERS + s], value))
+			continue;
+		*ret_disp = o->slots[s];
+		return true;
+	}
+	return false;
+}
+
+bool operands_method(const struct operands *o, size_t i, unsigned reg, struct operands_method *ret)
+{
+	struct operand function, table;
+	const struct insn *load;
+
+	if (reg >= REGISTERS)
+		return false;
+	state_at(o, i);
+	function = known(o->met->in[reg]);
+	ret->receiver = known(o->met->in[0]);
+	if (!function.value || function.value >= CALLED || function.off || !ret->receiver.value)
+		return false;
+	load = &o->code->insns[function.value - 1];
+	if (!load->has_mem || !load->mem.load || load->mem.store || load->mem.indexed ||
+	    load->mem.absolute || load->mem.size != 8 || load->mem.base >= REGISTERS ||
+	    load->mem.base == o->sp || load->mem.disp < ITAB_FUN || load->mem.disp >= ITAB_MAX)
+		return false;
+	state_at(o, function.value - 1);
+	table = known(o->met->in[load->mem.base]);
+	ret->table = table;
+	ret->method = (uint32_t)load->mem.disp;
+	return table.value && !table.off;
 }
 
 size_t operands_made_by(const struct operands *o, uint32_t value)
 {
 	if (value & MET)
 		return o->at[(value & ~MET) / LOCATIONS];
-	return value & AT_START ? o->code->n : value - 1;
+	if (value & AT_START)
+		return o->code->n;
+	return value & CALLED ? (value & ~CALLED) / REGISTERS : value - 1;
 }

@@ -30,8 +30,24 @@ void operands_free(struct operands *o); /* NULL is fine */
 /* The lock that instruction `i` is about, being a call of a method, or a part of one that was put
  * in: an atomic change of memory. */
 struct operand operands_lock(const struct operands *o, size_t i);
-/* The word of the frame so many bytes above sp, in front of that instruction. */
-struct operand operands_slot(const struct operands *o, size_t i, int64_t disp);
+/* Has a register that value there, or one some bytes from it? */
+bool operands_has(const struct operands *o, size_t i, struct operand value);
+/* The word of the frame so many bytes above sp, in front of that instruction. `closure`: it is a
+ * part of one, which nobody changes, so that its address may be known to others. */
+struct operand operands_slot(const struct operands *o, size_t i, int64_t disp, bool closure);
+/* Such a word that has this value there. */
+bool operands_find_slot(const struct operands *o, size_t i, struct operand value, bool closure,
+			int64_t *ret_disp);
+
+/* A call through an interface: of the method that the table (an itab) has so many bytes into it, on
+ * what the interface's other word is. */
+struct operands_method {
+	struct operand table, receiver;
+	uint32_t method;
+};
+
+/* Instruction `i`, which calls what a register has. false: it is not known to be such a call. */
+bool operands_method(const struct operands *o, size_t i, unsigned reg, struct operands_method *ret);
 /* The instruction that gives a value its number, each time that it is run; code->n: it has it from
  * the start. */
 size_t operands_made_by(const struct operands *o, uint32_t value);

@@ -201,7 +201,8 @@ void view_add_evidence(const struct wait_graph *graph, const struct wait_holder 
 	if (h->line)
 		buf_addf(out, " (%s:%u)", wait_graph_text(graph, h->file), h->line);
 	if (h->section == WAIT_SECTION_YES && !(h->by_code && h->by_variable))
-		buf_adds(out, ", after it took such a lock");
+		buf_adds(out, h->evidence == WAIT_BY_DEFER ? ", after it took such a lock"
+							   : ", after it took it");
 	buf_adds(out, doubts[h->word]);
 	if ((h->section == WAIT_SECTION_HIDDEN || h->section == WAIT_SECTION_LENT) &&
 	    h->evidence != WAIT_BY_DEFER && !h->by_variable)

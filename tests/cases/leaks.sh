@@ -35,6 +35,8 @@ complete() {
 	grep -q '^group leaked cycle: 2 goroutines' "$T/leaks" || return
 	WHY="the cycle's evidence is not told"
 	grep -q 'likely holder .*: defers sync.(\*Mutex).Unlock in main.lostCycle (.*/leaked/main.go:' "$T/leaks" || return
+	WHY="who waits for what he has himself"
+	[ "$(sed -n '/^group leaked self/,/^$/s/^  \* goroutine [0-9]* \(main[.a-zA-Z]*\).*/\1/p' "$T/leaks" | sort | tr '\n' ' ')" = "$SELF" ] || return
 	WHY="the chain is not told"
 	grep -q '^group leaked orphan: 2 goroutines, keeps 1 waiting' "$T/leaks" || return
 	WHY="the nil channel is not told"
@@ -89,6 +91,7 @@ logged() {
 	stop_xgotopfs
 }
 
+SELF="main.lostSelf main.lostSelfDeferred main.lostSelfLocker main.lostSelfReader "
 run 1.27 stripped
 run 1.22 stripped busy
 

@@ -32,7 +32,8 @@ is_it() {
 	dcalled) may_be "$1" && [[ "$(named "$1")" = "$holder " ]] ;;
 	# Who has plainly taken this very lock is likely to have it, beside who took another one.
 	olog | otransfer | oinner) no_other "$1" && surely "$1" ;;
-	olocker | onext | oshard | owithout | ovalue | oclosure | ochanged | d[!e]*) no_other "$1" ;;
+	iplain | ideferred | iread | ifound | stwice | sdefer | scallee | sdirect | supgrade*) no_other "$1" && surely "$1" ;; # taken through a sync.Locker, or waited for by who has it
+	j* | olocker | onext | oshard | owithout | ovalue | oclosure | ochanged | d[!e]*) no_other "$1" ;;
 	returned | gclosure) may_be "$1" ;; # the function does not show what a closure does that it calls
 	*) [ "$(named "$1")" = "$holder " ] ;;
 	esac
@@ -69,6 +70,8 @@ for build in 1.17/stripped 1.22/plain 1.27/stripped; do
 		once onefield pooled writer
 	convoys dvalue dgo dpassed dcalled dafter dother dplain dturns
 	convoys olog otransfer oinner onext oshard olocker owithout ovalue oclosure ochanged
+	convoys iplain ideferred iread ifound stwice sdefer scallee sdirect supgrade supgradei
+	convoys jother jfake jgave jturned jloop jrelaxed jreturned jlater jdefers jtry
 	convoys busy hot
 	echo "Go $build: each of them"
 done

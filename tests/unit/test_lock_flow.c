@@ -66,9 +66,98 @@ static void test_time(void **state)
 	target_free(t);
 }
 
+#define FRAME_MAX 256
+
+/* A word of the frame that tells a lock which the function has taken at some place. */
+static bool find_word(const struct target *t, const char *function, int64_t off, uint64_t *ret_at,
+		      struct lock_word *ret, struct lock_method *ret_method)
+{
+	struct go_func f;
+
+	assert_int_equal(target_func_by_name(t, function, &f), 0);
+	*ret = (struct lock_word){.off = off, .size = 8};
+	for (*ret_at = f.entry; *ret_at < f.end; ++*ret_at)
+		for (ret->disp = 0; ret->disp < FRAME_MAX; ret->disp += 8)
+			if (lock_word_held_at(t, *ret_at, &calls, ret, NULL, ret_method) ==
+			    LOCK_HELD_YES)
+				return true;
+	return false;
+}
+
+/* A word tells a lock by the whole distance. */
+static void test_far_word(void **state)
+{
+	const int64_t mu = 16; /* server.mu, behind a string */
+	struct lock_method method;
+	struct lock_word word;
+	char path[4096];
+	struct target *t;
+	uint64_t at;
+
+	if (!sample_build("1.27", "plain", "convoy", path))
+		skip();
+	assert_int_equal(target_open(path, &t), 0);
+	assert_true(find_word(t, "main.(*server).plain", mu, &at, &word, &method));
+	assert_false(method.needed);
+	for (int bit = 31; bit < 63; bit++) {
+		for (int back = 0; back < 2; back++) {
+			word.off = back ? mu - (1LL << bit) : mu + (1LL << bit);
+			assert_int_not_equal(lock_word_held_at(t, at, &calls, &word, NULL, &method),
+					     LOCK_HELD_YES);
+		}
+	}
+	/* Its neighbours. */
+	word.off = mu + 8;
+	assert_int_not_equal(lock_word_held_at(t, at, &calls, &word, NULL, &method), LOCK_HELD_YES);
+	word.off = mu - 8;
+	assert_int_not_equal(lock_word_held_at(t, at, &calls, &word, NULL, &method), LOCK_HELD_YES);
+	target_free(t);
+}
+
+/* Through an interface: which method is called is for whoever asks to find out. */
+static void test_interface(void **state)
+{
+	struct lock_method method;
+	struct lock_word word;
+	char path[4096];
+	struct target *t;
+	struct go_func f;
+	uint64_t at;
+	bool own = false;
+
+	if (!sample_build("1.27", "plain", "convoy", path))
+		skip();
+	assert_int_equal(target_open(path, &t), 0);
+	assert_true(find_word(t, "main.plainLocker", 0, &at, &word, &method));
+	assert_true(method.needed && !method.own);
+	assert_int_equal(method.method, 24); /* Lock, Unlock */
+	assert_int_not_equal(method.disp, word.disp);
+
+	assert_int_equal(target_func_by_name(t, "main.twice", &f), 0);
+	word = (struct lock_word){.own = true, .size = 8};
+	for (at = f.entry; at < f.end; at++)
+		own |= lock_word_held_at(t, at, &calls, &word, NULL, &method) == LOCK_HELD_YES &&
+		       method.own;
+	assert_true(own);
+	/* It has given it up, or what it locks then is not known to be the same. */
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(
+			target_func_by_name(t, i ? "main.lockerGave" : "main.lockerReturned", &f),
+			0);
+		for (at = f.entry; at < f.end; at++)
+			assert_int_not_equal(lock_word_held_at(t, at, &calls, &word, NULL, &method),
+					     LOCK_HELD_YES);
+	}
+	target_free(t);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_time)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_time),
+		cmocka_unit_test(test_far_word),
+		cmocka_unit_test(test_interface),
+	};
 
 	return cmocka_run_group_tests_name("lock_flow", tests, NULL, NULL);
 }

@@ -60,6 +60,23 @@ func lostCycle(a, b *sync.Mutex, wg *sync.WaitGroup) {
 	defer b.Unlock()
 }
 
+// Each waits for what it has: by a call, by a deferred one, both through an interface, as a reader.
+//
+//go:noinline
+func lostSelf(mu *sync.Mutex) { mu.Lock(); fineCall(); mu.Lock() }
+
+//go:noinline
+func lostSelfLocker(l sync.Locker) { l.Lock(); fineCall(); l.Lock() }
+
+//go:noinline
+func lostSelfDeferred(l sync.Locker, mu *sync.Mutex) { l.Lock(); defer l.Unlock(); fineCall(); mu.Lock() }
+
+//go:noinline
+func lostSelfReader(rw *sync.RWMutex) { rw.RLock(); fineCall(); rw.Lock() }
+
+//go:noinline
+func fineCall() { runtime.Gosched() }
+
 // A cycle over variables, which are in reach; whom Go's profile does not name.
 var globalA, globalB sync.Mutex
 
@@ -139,6 +156,10 @@ func start() int {
 	do(func() { mu := new(sync.RWMutex); mu.RLock(); go lostWrite(mu) })
 	do(func() { wg := new(sync.WaitGroup); wg.Add(1); go lostGroup(wg) })
 	do(func() { go lostCond(sync.NewCond(new(sync.Mutex))) })
+	do(func() { go lostSelf(new(sync.Mutex)) })
+	do(func() { go lostSelfLocker(new(sync.Mutex)) })
+	do(func() { mu := new(sync.Mutex); go lostSelfDeferred(mu, mu) })
+	do(func() { go lostSelfReader(new(sync.RWMutex)) })
 	do(func() { go lostNil() })
 	do(func() { go lostNilSend() })
 	do(func() { go lostNoCases() })
