@@ -205,6 +205,15 @@ enum wait_section wait_calls_section_by_word(struct wait_calls *c, uint64_t look
 	return (enum wait_section)k->section;
 }
 
+bool wait_calls_is_lock_slow(struct wait_calls *c, uint64_t pc)
+{
+	struct go_func func;
+
+	return !target_func_by_pc(c->t, pc, &func) &&
+	       (!strcmp(func.name, "sync.(*Mutex).lockSlow") ||
+		!strcmp(func.name, "internal/sync.(*Mutex).lockSlow"));
+}
+
 bool wait_calls_takes(struct wait_calls *c, uint64_t pc, enum wait_kind kind)
 {
 	struct go_func func;

@@ -50,6 +50,8 @@ enum wait_section wait_calls_kept(struct wait_calls *c, uint64_t lookup, enum wa
 enum wait_section wait_calls_section_by_word(struct wait_calls *c, uint64_t lookup,
 					     enum wait_kind kind, const struct lock_word *word,
 					     struct lock_method *ret_method);
+/* Is the function there what a call that takes a lock waits in? */
+bool wait_calls_is_lock_slow(struct wait_calls *c, uint64_t pc);
 /* Is the function there one that takes a lock of that kind? */
 bool wait_calls_takes(struct wait_calls *c, uint64_t pc, enum wait_kind kind);
 /* Has the frame's code taken this very lock (core/target/lock_flow.h)? */

@@ -92,7 +92,10 @@ static struct callees callees_of(struct search *s, uint64_t lookup, uint32_t obj
 
 		c.cond |= wait_calls_is_cond_wait(s->calls, at);
 		if (wait_calls_is_machinery(s->calls, at)) {
-			called = wait_calls_takes(s->calls, at, kind);
+			/* One of sync's own may be the one that takes it: sync.(*Once).doSlow */
+			called |= innermost && (wait_calls_takes(s->calls, at, kind) ||
+						wait_calls_is_lock_slow(s->calls, at));
+			c.known = at == lookup && !innermost;
 			continue;
 		}
 		kept = wait_calls_kept(s->calls, at, kind, &taking);

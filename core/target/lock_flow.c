@@ -214,8 +214,9 @@ static bool may_help(const struct target *t, uint64_t entry, struct go_func *ret
 static enum effect effect_of(const struct target *t, const struct flow *caller,
 			     const struct go_func *func, bool deep);
 
-/* false: there are more of them than are looked into, so that what the code does is not known. */
-static bool note_helpers(const struct target *t, struct flow *f)
+/* `deep`: also what they call, and that. false: there are more of them than are looked into, so
+ * that what the code does is not known. */
+static bool note_helpers(const struct target *t, struct flow *f, bool deep)
 {
 	struct {
 		uint64_t entry;
@@ -236,7 +237,7 @@ static bool note_helpers(const struct target *t, struct flow *f)
 			return false;
 		if (at == n) {
 			seen[n].entry = func.entry;
-			seen[n++].effect = effect_of(t, f, &func, false);
+			seen[n++].effect = effect_of(t, f, &func, deep && f->depth < DEPTH_MAX);
 		}
 		for (unsigned k = 0; seen[at].effect && k < f->n_names; k++) {
 			const bool may = seen[at].effect == MAY_GIVE;
@@ -295,6 +296,25 @@ static bool is_value_of_given(const struct flow *f, const char *name)
 	return false;
 }
 
+/* Is the function value that instruction `i` makes the one of a `go` statement? From 1.17 to 1.21
+ * its wrapper is named as a deferred call's. */
+static bool is_started(const struct target *t, const struct flow *f, size_t i)
+{
+	struct go_func func;
+
+	for (size_t k = i + 1; k < f->code.n; k++) {
+		const struct insn *insn = &f->code.insns[k];
+
+		if (insn->class == INSN_CALL && !target_func_by_pc(t, insn->target, &func) &&
+		    strncmp(func.name, "runtime.gcWriteBarrier", 22) != 0 &&
+		    strcmp(func.name, "runtime.newobject") != 0)
+			return !strcmp(func.name, "runtime.newproc");
+		if (is_func_value(t, address_made(f, k), &func))
+			return false;
+	}
+	return false;
+}
+
 /* Does it make a function value that gives up such a lock, `deferred` or not (that one call, by the
  * compiler's wrapper)? Then who calls that, and when, is not in its code. More of them than are
  * looked into may have one among them. */
@@ -312,7 +332,7 @@ static bool makes_giver(const struct target *t, const struct flow *f, bool defer
 		if (is_value_of_given(f, func.name))
 			return true;
 		if (lock_is_machinery(func.name) || func.entry == f->code.func.entry ||
-		    (!deferred && !target_deferred(t, func.entry, &start)))
+		    (!deferred && !target_deferred(t, func.entry, &start) && !is_started(t, f, i)))
 			continue;
 		if (n++ == HELPERS_MAX)
 			return true;
@@ -332,13 +352,23 @@ bool flow_calls_by_pointer(const struct target *t, const struct insn *insn)
 		!strncmp(callee.name, CLOSURE_CALL_RETPOLINE, strlen(CLOSURE_CALL_RETPOLINE)));
 }
 
+/* `deep`: so does what it calls. */
+static bool hides(const struct target *t, const struct flow *f, const struct insn *insn)
+{
+	struct go_func func;
+
+	return flow_calls_by_pointer(t, insn) ||
+	       (f->deep && insn->class == INSN_CALL && insn->target != f->code.func.entry &&
+		may_help(t, insn->target, &func) && flow_calls_values(t, &func));
+}
+
 /* All of these count as one call, that may give it up. */
 static void note_hidden(const struct target *t, struct flow *f)
 {
 	for (size_t i = 0; i < f->code.n; i++) {
 		struct place *p = &f->places[i];
 
-		if (p->effect || !flow_calls_by_pointer(t, &f->code.insns[i]))
+		if (p->effect || !hides(t, f, &f->code.insns[i]))
 			continue;
 		if (!f->hidden)
 			f->hidden = flow_new_call(f);
@@ -404,7 +434,7 @@ static bool may_give_by_defer(const struct target *t, struct flow *f)
 {
 	if (f->takes || !(f->gives || f->may_give || makes_giver(t, f, true)))
 		return false;
-	return !note_helpers(t, f) || !f->takes;
+	return !note_helpers(t, f, false) || !f->takes;
 }
 
 static enum effect effect_of(const struct target *t, const struct flow *caller,
@@ -413,6 +443,7 @@ static enum effect effect_of(const struct target *t, const struct flow *caller,
 	struct flow f cleanup_flow_ = {.n_names = caller->n_names,
 				       .which = caller->which,
 				       .depth = caller->depth + 1,
+				       .deep = caller->deep,
 				       .left = caller->left,
 				       .time = caller->time};
 	unsigned at_end = 0;
@@ -424,7 +455,7 @@ static enum effect effect_of(const struct target *t, const struct flow *caller,
 	--*f.left;
 	if (read_flow(t, func, &f) || f.code.has_jump_table)
 		return NOTHING;
-	if ((deep && !note_helpers(t, &f)) || f.too_many)
+	if ((deep && !note_helpers(t, &f, f.deep)) || f.too_many)
 		return MAY_GIVE;
 	if (defers(t, &f))
 		return may_give_by_defer(t, &f) ? MAY_GIVE : NOTHING;
@@ -494,7 +525,8 @@ static enum lock_held held_in_time(const struct target *t, uint64_t pc,
 	add_names(&f, calls->gives, GIVES);
 	if (target_func_by_pc(t, pc - base, &func) || read_flow(t, &func, &f))
 		return LOCK_HELD_UNKNOWN;
-	all = note_helpers(t, &f);
+	f.deep = q->word != NULL;
+	all = note_helpers(t, &f, f.deep);
 	place = place_at(&f, pc - base);
 	q->taking = place && place->effect == TAKES;
 	if (!all)

@@ -41,6 +41,7 @@ struct flow {
 	bool takes, gives;     /* is there such a call? */
 	bool may_give;         /* one that gives up a lock that is not known */
 	unsigned depth, *left; /* of a function that another one calls; how many are looked into */
+	bool deep;             /* what those call is looked into, too */
 	uint8_t hidden;        /* the number of all calls of code that is not known; 0: none */
 	int32_t copied[CALLS_MAX]; /* of those that were put in: what struct copy calls them */
 	bool is_copied[CALLS_MAX];
@@ -54,6 +55,9 @@ struct flow {
 uint8_t flow_new_call(struct flow *f);
 /* Is it a call of a function that a register tells? */
 bool flow_calls_by_pointer(const struct target *t, const struct insn *insn);
+
+/* Does a function call function values that it is given? Long ones are not looked into. */
+bool flow_calls_values(const struct target *t, const struct go_func *func);
 
 /* --- lock_which.c: one lock ------------------------------------------------------------------- */
 

@@ -37,6 +37,7 @@ struct operands {
 	int64_t slots[SLOTS];
 	bool taken[SLOTS]; /* its address is */
 	unsigned n_slots;
+	bool *barriers;    /* of each instruction: does it call the write barrier? */
 	uint32_t *leaders; /* of each instruction: which one it is, from 1; 0: none */
 	uint32_t *at;      /* their instructions */
 	uint32_t n_leaders;
@@ -50,6 +51,7 @@ void operands_free(struct operands *o)
 	if (!o)
 		return;
 	free(o->leaders);
+	free(o->barriers);
 	free(o->at);
 	free(o->states);
 	free(o->met);
@@ -202,14 +204,37 @@ static struct operand result_of(const struct operands *o, const struct state *s,
 	return made;
 }
 
+/* runtime/asm_amd64.s, asm_arm64.s gcWriteBarrier: it keeps all registers but for what it returns
+ * and those that the linker may use. */
+static uint32_t written_by_barrier(const struct operands *o)
+{
+	return o->code->machine == EM_X86_64 ? 1u << 11
+					     : 1u << 25 | 1u << 26 | 1u << 27 | 1u << ARM64_LR;
+}
+
+static bool find_barriers(struct operands *o, const struct target *t)
+{
+	static const char barrier[] = "runtime.gcWriteBarrier";
+	struct go_func func;
+
+	o->barriers = calloc(o->code->n, sizeof(*o->barriers));
+	for (size_t i = 0; o->barriers && i < o->code->n; i++)
+		o->barriers[i] = o->code->insns[i].class == INSN_CALL &&
+				 !target_func_by_pc(t, o->code->insns[i].target, &func) &&
+				 !strncmp(func.name, barrier, sizeof(barrier) - 1);
+	return o->barriers;
+}
+
 static void step(const struct operands *o, struct state *s, size_t i)
 {
 	const struct insn *insn = &o->code->insns[i];
 	const bool calls = insn->class == INSN_CALL || insn->class == INSN_CALL_INDIRECT;
+	const uint32_t written =
+		o->barriers[i] ? insn->written & written_by_barrier(o) : insn->written;
 	struct operand results[REGISTERS];
 
 	for (unsigned r = 0; r < REGISTERS; r++)
-		if (insn->written >> r & 1)
+		if (written >> r & 1)
 			results[r] =
 				calls ? (struct operand){CALLED | (uint32_t)i * REGISTERS | r, 0}
 				      : result_of(o, s, i, r);
@@ -218,7 +243,7 @@ static void step(const struct operands *o, struct state *s, size_t i)
 	if (!calls && (insn->sp_change || !insn->sp_known))
 		memset(&s->in[REGISTERS], 0, SLOTS * sizeof(s->in[0]));
 	for (unsigned r = 0; r < REGISTERS; r++)
-		if (insn->written >> r & 1)
+		if (written >> r & 1)
 			s->in[r] = results[r];
 	s->in[o->sp] = (struct operand){0};
 }
@@ -250,7 +275,7 @@ static void pass(struct operands *o)
 	}
 }
 
-bool operands_read(const struct code *code, struct operands **ret)
+bool operands_read(const struct target *t, const struct code *code, struct operands **ret)
 {
 	struct operands *o = *ret = calloc(1, sizeof(*o));
 	struct state *start;
@@ -260,7 +285,7 @@ bool operands_read(const struct code *code, struct operands **ret)
 	o->code = code;
 	o->sp = code->machine == EM_X86_64 ? AMD64_RSP : ARM64_SP;
 	find_slots(o);
-	if (code->n >= CALLED / REGISTERS || !find_leaders(o))
+	if (code->n >= CALLED / REGISTERS || !find_leaders(o) || !find_barriers(o, t))
 		return false;
 	start = &o->states[0];
 	memset(start, 0, sizeof(*start));
@@ -308,6 +333,27 @@ struct operand operands_lock(const struct operands *o, size_t i)
 		return (struct operand){0};
 	state_at(o, i);
 	return operand_plus(known(o->met->in[mem->base]), mem->disp);
+}
+
+struct operand operands_register(const struct operands *o, size_t i, unsigned reg)
+{
+	if (reg >= REGISTERS)
+		return (struct operand){0};
+	state_at(o, i);
+	return known(o->met->in[reg]);
+}
+
+bool operands_is_of_frame(const struct operands *o, size_t i)
+{
+	return is_of_frame(o, &o->code->insns[i]);
+}
+
+bool operands_spills(const struct operands *o, size_t i)
+{
+	const struct insn *insn = &o->code->insns[i];
+	const int slot = is_of_frame(o, insn) ? slot_of(o, insn->mem.disp) : -1;
+
+	return slot >= 0 && !o->taken[slot];
 }
 
 bool operands_has(const struct operands *o, size_t i, struct operand value)

@@ -24,12 +24,18 @@ static inline struct operand operand_plus(struct operand op, int64_t bytes)
 struct operands;
 
 /* false: it takes too long, or there is no memory. *ret is to be freed all the same. */
-bool operands_read(const struct code *code, struct operands **ret);
+bool operands_read(const struct target *t, const struct code *code, struct operands **ret);
 void operands_free(struct operands *o); /* NULL is fine */
 
 /* The lock that instruction `i` is about, being a call of a method, or a part of one that was put
  * in: an atomic change of memory. */
 struct operand operands_lock(const struct operands *o, size_t i);
+/* What a register has in front of that instruction. */
+struct operand operands_register(const struct operands *o, size_t i, unsigned reg);
+/* Is what it loads or stores told by sp alone? */
+bool operands_is_of_frame(const struct operands *o, size_t i);
+/* Is it such a word, whose address is not taken? */
+bool operands_spills(const struct operands *o, size_t i);
 /* Has a register that value there, or one some bytes from it? */
 bool operands_has(const struct operands *o, size_t i, struct operand value);
 /* The word of the frame so many bytes above sp, in front of that instruction. `closure`: it is a

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Which lock a call is about, and what a function's code does to one of them. See lock_flow.c. */
+#include <string.h>
+
 #include "core/base/util.h"
 #include "core/target/closure_call.h"
 #include "core/target/lock_flow_internal.h"
@@ -198,6 +200,18 @@ static bool calls_function_value(const struct target *t, const struct code *code
 	return false;
 }
 
+bool flow_calls_values(const struct target *t, const struct go_func *func)
+{
+	struct code code cleanup_code_ = {0};
+
+	if (code_read(t, func, &code))
+		return false;
+	for (size_t i = 0; i < code.n; i++)
+		if (flow_calls_by_pointer(t, &code.insns[i]) && calls_function_value(t, &code, i))
+			return true;
+	return false;
+}
+
 /* May it call a method through an interface? */
 static bool may_call_methods(const struct target *t, const struct go_func *func)
 {
@@ -241,6 +255,45 @@ static void note_callees(const struct target *t, struct flow *f, const struct op
 	}
 }
 
+static bool sends(const struct target *t, const struct code *code)
+{
+	struct go_func func;
+
+	for (size_t i = 0; i < code->n; i++)
+		if (code->insns[i].class == INSN_CALL &&
+		    !target_func_by_pc(t, code->insns[i].target, &func) &&
+		    (!strcmp(func.name, "runtime.chansend1") ||
+		     !strcmp(func.name, "runtime.selectnbsend") ||
+		     !strcmp(func.name, "runtime.selectgo")))
+			return true;
+	return false;
+}
+
+/* Where the lock's address is put into memory, or is sent, somebody else may get it there, and give
+ * it up. Not in what it defers itself. */
+static void note_escapes(const struct target *t, struct flow *f, const struct operands *o,
+			 const struct lock_word *word, struct operand lock)
+{
+	const bool sent = !word->closure && sends(t, &f->code);
+	uint8_t all = 0;
+
+	for (size_t i = 0; i < f->code.n; i++) {
+		const struct insn *insn = &f->code.insns[i];
+		const bool of_frame = operands_is_of_frame(o, i);
+		struct place *p = &f->places[i];
+
+		if (p->effect || !insn->has_mem || !insn->mem.store || insn->mem.size != 8 ||
+		    (of_frame && (!sent || operands_spills(o, i))) ||
+		    !is_same(operands_register(o, i, insn->mem.value), lock))
+			continue;
+		if (!all)
+			all = flow_new_call(f);
+		p->effect = MAY_GIVE;
+		p->call = all;
+		p->decides = true;
+	}
+}
+
 /* The lock that the call at the place takes. */
 static struct operand taken_at(const struct target *t, const struct flow *f,
 			       const struct operands *o, size_t at, const struct operand *named)
@@ -266,7 +319,7 @@ bool flow_keep_word(const struct target *t, struct flow *f, const struct place *
 	if (f->too_many || !place || word->off != (int32_t)word->off)
 		return false;
 	at = (size_t)(place - f->places);
-	ok = operands_read(&f->code, &o);
+	ok = operands_read(t, &f->code, &o);
 	if (ok) {
 		name_operands(f, o, named);
 		lock = word->own ? taken_at(t, f, o, at, named)
@@ -276,6 +329,8 @@ bool flow_keep_word(const struct target *t, struct flow *f, const struct place *
 			note_methods(t, f, o, at, word, lock, named, ret);
 		if (ret->needed)
 			note_callees(t, f, o, lock);
+		if (lock.value)
+			note_escapes(t, f, o, word, lock);
 		ok = lock.value && !f->too_many &&
 		     keep_operand(f, named, lock, word->size, operands_made_by(o, lock.value));
 	}

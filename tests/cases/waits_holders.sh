@@ -32,7 +32,7 @@ is_it() {
 	dcalled) may_be "$1" && [[ "$(named "$1")" = "$holder " ]] ;;
 	# Who has plainly taken this very lock is likely to have it, beside who took another one.
 	olog | otransfer | oinner) no_other "$1" && surely "$1" ;;
-	iplain | ideferred | iread | ifound | stwice | sdefer | scallee | sdirect | supgrade*) no_other "$1" && surely "$1" ;; # taken through a sync.Locker, or waited for by who has it
+	iplain | ideferred | iread | ifound | stwice | sdefer | scallee | sdirect | sonce | supgrade*) no_other "$1" && surely "$1" ;; # taken through a sync.Locker, or waited for by who has it
 	j* | olocker | onext | oshard | owithout | ovalue | oclosure | ochanged | d[!e]*) no_other "$1" ;;
 	returned | gclosure) may_be "$1" ;; # the function does not show what a closure does that it calls
 	*) [ "$(named "$1")" = "$holder " ] ;;
@@ -63,15 +63,15 @@ end_convoys() {
 	pids=()
 }
 on_exit end_convoys
-for build in 1.17/stripped 1.22/plain 1.27/stripped; do
+for build in 1.17/stripped 1.19/stripped 1.22/plain 1.27/stripped; do
 	binary=$("$ROOT/tests/targets/build.sh" "${build%/*}" "${build#*/}" convoy) || fail "no target for Go $build"
 	convoys deferred plain pointer early closure interface helper relocked read flag callee cond steps
 	convoys wrapper returned value with scoped flush sent global field guarded embedded gdefer ghelper gread gclosure gdefers \
 		once onefield pooled writer
 	convoys dvalue dgo dpassed dcalled dafter dother dplain dturns
 	convoys olog otransfer oinner onext oshard olocker owithout ovalue oclosure ochanged
-	convoys iplain ideferred iread ifound stwice sdefer scallee sdirect supgrade supgradei
-	convoys jother jfake jgave jturned jloop jrelaxed jreturned jlater jdefers jtry
+	convoys iplain ideferred iread ifound stwice sdefer scallee sdirect sonce supgrade supgradei
+	convoys jother jfake jgave jturned jloop jrelaxed jreturned jlater jdefers jcalls jdeep jstored jselect jstarted jtry
 	convoys busy hot
 	echo "Go $build: each of them"
 done

@@ -19,10 +19,12 @@ func init() {
 		"scallee":   func(s *server, say func()) { selfCallee(&s.mu, say) },
 		"sdirect":   func(s *server, say func()) { directTwice(s, say) },
 		"supgrade":  func(s *server, say func()) { upgrade(s, say) },
+		"sonce":     func(s *server, say func()) { s.once.Do(func() { tell(say); s.once.Do(func() {}) }) },
 		"supgradei": func(s *server, say func()) { upgradeLocker(s.rw.RLocker(), &s.rw, say) },
 	} {
 		holds[how] = hold
 	}
+	wants["sonce"] = func(s *server) { s.once.Do(func() {}) }
 	wants["iread"] = (*server).write
 	wants["supgrade"] = (*server).write
 	wants["supgradei"] = (*server).write
@@ -37,6 +39,11 @@ func init() {
 		"jreturned": func(s *server, given chan bool) { lockerReturned(&shared.state, given) },
 		"jlater":    func(s *server, given chan bool) { lockerLater(&shared.state, given) },
 		"jdefers":   func(s *server, given chan bool) { lockerDefers(new(sync.Mutex), &shared.state, given) },
+		"jcalls":    func(s *server, given chan bool) { callsGave(shared, shared.state.Unlock, given) },
+		"jdeep":     func(s *server, given chan bool) { deepGave(shared, given) },
+		"jstored":   func(s *server, given chan bool) { storedGave(shared, given) },
+		"jselect":   func(s *server, given chan bool) { selectGave(shared, given) },
+		"jstarted":  func(s *server, given chan bool) { startedGave(shared, given) },
 		"jtry":      func(s *server, given chan bool) { tries(&maybe{}, &shared.state, given) },
 	} {
 		decoys[how] = decoy
@@ -47,8 +54,29 @@ func init() {
 	wants["jfake"] = func(*server) { shared2.mu.Lock(); n++; shared2.mu.Unlock() }
 }
 
+// By somebody else, so that no function value is called beside the lock.
+//
 //go:noinline
-func tell(say func()) { say() }
+func tell(say func()) {
+	spokenFor = goid()
+	told <- say
+	<-said
+}
+
+var (
+	told      = make(chan func())
+	said      = make(chan bool)
+	spokenFor string // by who says it
+)
+
+func init() {
+	go func() {
+		for say := range told {
+			say()
+			said <- true
+		}
+	}()
+}
 
 //go:noinline
 func plainLocker(l sync.Locker, say func()) {
@@ -231,6 +259,97 @@ func lockerDefers(a, b sync.Locker, given chan bool) {
 	long()
 	b.Lock()
 	a.Unlock()
+}
+
+// What it calls gives it up, by a function value that it is given.
+//
+//go:noinline
+func callsGave(p *pair, f func(), given chan bool) {
+	p.state.Lock()
+	call(f)
+	rest2(given)
+	p.n++
+}
+
+//go:noinline
+func rest2(given chan bool) { given <- true; long() }
+
+// What it calls has it given up by what that calls.
+//
+//go:noinline
+func deepGave(p *pair, given chan bool) {
+	p.state.Lock()
+	p.done()
+	rest2(given)
+	p.n++
+}
+
+//go:noinline
+func (p *pair) done() { p.n++; p.done2() }
+
+//go:noinline
+func (p *pair) done2() { p.n++; p.done3() }
+
+//go:noinline
+func (p *pair) done3() { p.state.Unlock() }
+
+// Somebody else gives it up, who finds it in a variable, or is sent it.
+//
+//go:noinline
+func storedGave(p *pair, given chan bool) {
+	p.state.Lock()
+	stored = &p.state
+	give <- true
+	<-gaveIt
+	rest2(given)
+	p.n++
+}
+
+//go:noinline
+func selectGave(p *pair, given chan bool) {
+	p.state.Lock()
+	select {
+	case locked <- &p.state:
+	case <-never:
+	}
+	<-gaveIt
+	rest2(given)
+	p.n++
+}
+
+// By a `go` statement, whose wrapper looks like a deferred call's in some releases.
+//
+//go:noinline
+func startedGave(p *pair, given chan bool) {
+	d := make(chan bool)
+	p.state.Lock()
+	go p.doneBy(d)
+	<-d
+	rest2(given)
+	p.n++
+}
+
+//go:noinline
+func (p *pair) doneBy(d chan bool) { p.state.Unlock(); d <- true }
+
+var (
+	stored              *sync.Mutex
+	give, gaveIt, never = make(chan bool), make(chan bool), make(chan bool)
+	locked              = make(chan *sync.Mutex)
+)
+
+func init() {
+	go func() {
+		for {
+			select {
+			case <-give:
+				stored.Unlock()
+			case mu := <-locked:
+				mu.Unlock()
+			}
+			gaveIt <- true
+		}
+	}()
 }
 
 type maybe struct{ n int }

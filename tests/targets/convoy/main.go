@@ -297,6 +297,9 @@ func (s *server) write() {
 }
 
 func goid() string {
+	if spokenFor != "" {
+		return spokenFor
+	}
 	var buf [64]byte
 	return string(bytes.Fields(buf[:runtime.Stack(buf[:], false)])[1])
 }

@@ -69,7 +69,12 @@ func lostSelf(mu *sync.Mutex) { mu.Lock(); fineCall(); mu.Lock() }
 func lostSelfLocker(l sync.Locker) { l.Lock(); fineCall(); l.Lock() }
 
 //go:noinline
-func lostSelfDeferred(l sync.Locker, mu *sync.Mutex) { l.Lock(); defer l.Unlock(); fineCall(); mu.Lock() }
+func lostSelfDeferred(l sync.Locker, mu *sync.Mutex) {
+	l.Lock()
+	defer l.Unlock()
+	fineCall()
+	mu.Lock()
+}
 
 //go:noinline
 func lostSelfReader(rw *sync.RWMutex) { rw.RLock(); fineCall(); rw.Lock() }
