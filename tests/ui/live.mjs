@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The UI on a real program, the demo server under load: node live.mjs URL FOLDER MOUNT
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { assert, until } from './browser.mjs';
 import { painted, run, selected, shot, view } from './page.mjs';
 
@@ -42,6 +42,20 @@ const wide = {
 	async 'the audit agrees'(page) {
 		await until('the audit', () => page.evaluate(() => document.querySelector('.metrics').innerText.replace(/\s+/g, ' ')),
 			(text) => /AUDIT agrees/i.test(text));
+	},
+	async 'what tracing costs, by event type, and how a budget is kept'(page) {
+		const box = page.getByRole('dialog', { name: 'Is the picture whole?' });
+		const row = (name) => box.getByRole('row').filter({ has: page.getByRole('rowheader', { name, exact: true }) });
+		await page.locator('canvas.rows').focus();
+		await page.keyboard.press('i');
+		await until('the cost, and what to leave out', () => row('Cost').innerText(), (t) => /% of a CPU .* a hit is a trap of [\d,]+ ns/s.test(t) && /the first to leave out: -sample \w+:0/.test(t));
+		assert(await row('Budget').count() === 0, 'a budget, and none is set');
+		writeFileSync(`${mount}/control/max_overhead`, '90\n');
+		await until('the budget', async () => (await row('Budget').count()) && row('Budget').innerText(), (t) => /at most 90 %/.test(t));
+		writeFileSync(`${mount}/control/max_overhead`, '0\n');
+		await until('none', () => row('Budget').count(), (n) => n === 0);
+		await page.keyboard.press('Escape');
+		await box.waitFor({ state: 'detached' });
 	},
 	async 'it follows'(page) {
 		const before = await view(page);
