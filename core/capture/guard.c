@@ -27,6 +27,8 @@
 #define LATER_NS  (NS_PER_SEC / 4)
 #define SOON_FOR  NS_PER_SEC
 #define RETRY_FOR (10 * NS_PER_SEC)
+/* Who let it go says so a moment later, and may have to wait for a CPU in between. */
+#define SAID_WITHIN (5 * NS_PER_SEC)
 
 /* Not in linux/magic.h everywhere. */
 #define XFS_MAGIC      0x58465342
@@ -126,6 +128,18 @@ static void lose(struct guard *g)
 	g->ops.lost(g->ops.ctx);
 }
 
+static bool was_released(struct guard *g)
+{
+	uint64_t until = monotonic_ns() + SAID_WITHIN;
+
+	while (!g->ops.was_released(g->ops.ctx)) {
+		if (atomic_load(&g->stopping) || monotonic_ns() > until)
+			return false;
+		wait_for_signal(RETRY_NS);
+	}
+	return true;
+}
+
 static void let_go(struct guard *g)
 {
 	set_state(g, GUARD_WRITER);
@@ -134,7 +148,7 @@ static void let_go(struct guard *g)
 			return; /* whoever frees us detaches */
 		wait_for_signal(RETRY_NS);
 	}
-	if (fcntl(g->fd, F_SETLEASE, F_UNLCK) < 0 && !g->ops.was_released(g->ops.ctx))
+	if (fcntl(g->fd, F_SETLEASE, F_UNLCK) < 0 && !was_released(g) && !atomic_load(&g->stopping))
 		lose(g);
 }
 

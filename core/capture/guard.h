@@ -33,7 +33,7 @@ struct guard_ops {
 	/* Somebody waits to write. 0 once nothing of ours is in the file; -errno: ask again. */
 	int (*release)(void *ctx);
 	/* When the lease was gone already: did somebody on our side let it go, with nothing left in
-	 * the file? */
+	 * the file? Asked again for some seconds while it says no. */
 	bool (*was_released)(void *ctx);
 	void (*held)(void *ctx); /* held again: look at the file, it may be another */
 	void (*lost)(void *ctx); /* GUARD_LOST, after `release` */

@@ -25,7 +25,8 @@ struct file {
 	int fd;
 	struct guard *guard;
 	atomic_int refuse;    /* `release` fails so many times first */
-	atomic_bool released; /* what was_released() says */
+	atomic_bool released; /* what was_released() says, */
+	atomic_int unsaid;    /* but so many times first */
 	atomic_int releases, helds, losts;
 };
 
@@ -41,7 +42,9 @@ static int on_release(void *ctx)
 
 static bool on_was_released(void *ctx)
 {
-	return atomic_load(&((struct file *)ctx)->released);
+	struct file *f = ctx;
+
+	return atomic_fetch_sub(&f->unsaid, 1) <= 0 && atomic_load(&f->released);
 }
 
 static void on_held(void *ctx)
@@ -195,6 +198,19 @@ static void test_let_go_elsewhere(void **state)
 	file_close(&f);
 }
 
+/* The lease goes a moment before the keeper can say that it was he. */
+static void test_said_late(void **state)
+{
+	struct file f = {.fd = -1, .released = true, .unsaid = 3};
+
+	file_open(&f);
+	assert_int_equal(fcntl(f.fd, F_SETLEASE, F_UNLCK), 0);
+	assert_true(comes(&f.helds, 1));
+	assert_int_equal(atomic_load(&f.losts), 0);
+	assert_int_equal(guard_state(f.guard), GUARD_HELD);
+	file_close(&f);
+}
+
 /* It ends while a writer waits, who goes on when the descriptor is closed. */
 static void *write_late(void *arg)
 {
@@ -240,7 +256,7 @@ int main(void)
 		cmocka_unit_test(test_writers),          cmocka_unit_test(test_open_at_first),
 		cmocka_unit_test(test_slow_release),     cmocka_unit_test(test_lost),
 		cmocka_unit_test(test_let_go_elsewhere), cmocka_unit_test(test_end_while_asked),
-		cmocka_unit_test(test_no_leases),
+		cmocka_unit_test(test_no_leases),        cmocka_unit_test(test_said_late),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
