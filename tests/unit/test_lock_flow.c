@@ -115,7 +115,7 @@ static void test_far_word(void **state)
 }
 
 /* Through an interface: which method is called is for whoever asks to find out. */
-static void test_interface(void **state)
+static void check_interface(const char *mode)
 {
 	struct lock_method method;
 	struct lock_word word;
@@ -125,7 +125,7 @@ static void test_interface(void **state)
 	uint64_t at;
 	bool own = false;
 
-	if (!sample_build("1.27", "plain", "convoy", path))
+	if (!sample_build("1.27", mode, "convoy", path))
 		skip();
 	assert_int_equal(target_open(path, &t), 0);
 	assert_true(find_word(t, "main.plainLocker", 0, &at, &word, &method));
@@ -151,12 +151,24 @@ static void test_interface(void **state)
 	target_free(t);
 }
 
+static void test_interface(void **state)
+{
+	check_interface("plain");
+}
+
+/* Code of the other architecture is read here as well. */
+static void test_arm64(void **state)
+{
+	check_interface("arm64");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_time),
 		cmocka_unit_test(test_far_word),
 		cmocka_unit_test(test_interface),
+		cmocka_unit_test(test_arm64),
 	};
 
 	return cmocka_run_group_tests_name("lock_flow", tests, NULL, NULL);
