@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Rows that are arrays without names, for the UI, which reads many of them: COLUMN(name, kind,
- * value) in their order, where kind is u64 or text and value is an expression over what add_row()
- * and the like have at hand. PACK() writes a row; contract.c tells the UI which name stands where.
+ * value) in their order, where kind is u64, id or text and value is an expression over what
+ * add_row() and the like have at hand. PACK() writes a row; contract.c tells the UI which name
+ * stands where.
  */
 #ifndef XGOTOPFS_VIEW_COLUMNS_H
 #define XGOTOPFS_VIEW_COLUMNS_H
@@ -12,7 +13,7 @@
 
 /* rows: a goroutine `g`; reason, func and site are numbers into the answer's texts (`t`). */
 #define ROW_COLUMNS(COLUMN)                                                                        \
-	COLUMN(goid, u64, g->goid)                                                                 \
+	COLUMN(goid, id, g->goid)                                                                  \
 	COLUMN(parent, u64, g->parent)                                                             \
 	COLUMN(state, u64, view_state(g))                                                          \
 	COLUMN(flags, u64, g->flags)                                                               \
@@ -97,6 +98,18 @@
 static inline void pack_u64(struct buf *out, uint64_t value)
 {
 	buf_addu(out, value);
+	buf_addc(out, ',');
+}
+
+/* A reader in JavaScript tells integers up to 2^53 apart, and takes one number for another from
+ * there on: from there on it is a text. */
+static inline void pack_id(struct buf *out, uint64_t value)
+{
+	const char *quote = value < 1ull << 53 ? "" : "\"";
+
+	buf_adds(out, quote);
+	buf_addu(out, value);
+	buf_adds(out, quote);
 	buf_addc(out, ',');
 }
 

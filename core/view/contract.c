@@ -136,10 +136,11 @@ static void layout(void)
 #define TYPE(name, kind, value)  printf(" %s: %s,", #name, ts_##kind);
 #define COLUMNS(constant, type, columns)                                                           \
 	do {                                                                                       \
-		static const char ts_u64[] = "number", ts_text[] = "string";                       \
+		static const char ts_u64[] = "number", ts_text[] = "string",                       \
+				  ts_id[] = "number | string";                                     \
 		unsigned column = 0;                                                               \
                                                                                                    \
-		(void)ts_u64, (void)ts_text;                                                       \
+		(void)ts_u64, (void)ts_text, (void)ts_id;                                          \
 		printf("export const " constant " = {");                                           \
 		columns(INDEX);                                                                    \
 		printf(" } as const;\nexport type " type " = [");                                  \

@@ -3,7 +3,7 @@
 import { strict as assert } from 'node:assert';
 import { load } from './module.mjs';
 
-const { RowTable, buildList, dropOthers, ROW, UI_DEFAULTS } = await load('./rows', "export { ROW } from 'contract'; export { UI_DEFAULTS } from './types';");
+const { RowTable, buildList, dropOthers, goidOf, goidText, ROW, UI_DEFAULTS } = await load('./rows', "export { ROW } from 'contract'; export { UI_DEFAULTS } from './types'; export { goidOf, goidText } from './format';");
 const row = (goid, state = 1) => {
 	const r = Object.keys(ROW).map(() => 0);
 	r[ROW.goid] = goid;
@@ -99,6 +99,30 @@ for (const [i, e] of list.entries.entries()) for (const r of e.lane?.rows ?? [e.
 const living = buildList(lanes, { ...query, settings: { ...UI_DEFAULTS, exited: 'none' }, pins: new Set() }, 1e11);
 assert.deepEqual(living.entries.map((e) => e.row.goid), [1, 2]);
 assert.equal(living.index(lanes.rows.get(3)), -1);
+
+// Numbers that JavaScript's do not tell apart come as texts: each has a row and its own name, and is dropped alone; none is another's.
+{
+	const big = ['9007199254740993', '9007199254740995', '18446744073709551615'], table = new RowTable('live', 0), paths = [];
+	let there = [7, ...big], all = true, numbers = there.join();
+	globalThis.fetch = async (path) => {
+		paths.push(path);
+		if (path.includes('numbers=')) return Response.json({ now: 1e9, kept: there.length, goids: numbers });
+		const after = BigInt(new URLSearchParams(path.split('?')[1]).get('after')), list = there.filter((g) => BigInt(g) > after).slice(0, 2);
+		return Response.json({ now: 1e9, kept: there.length, all, more: all && !!list.length && list[list.length - 1] !== there[there.length - 1], rows: all ? list.map((g) => row(g)) : [], texts: [''] });
+	};
+	await table.refresh();
+	assert.deepEqual(paths.map((p) => /after=(\d+)/.exec(p)[1]), ['0', big[0]], 'it is asked on with all digits');
+	assert.equal(table.rows.size, 4);
+	assert.deepEqual([...table.rows.values()].map((r) => goidText(r.goid)), ['7', ...big]);
+	assert.ok([...table.rows.keys()].filter((goid) => goid > 2 ** 53).every((goid) => goid > 2 ** 64 && !Number.isSafeInteger(goid)), 'one stands where another may');
+	assert.deepEqual([goidText(goidOf(7)), goidText(2 ** 53 + 2), goidText(2 ** 64)], ['7', '≥2^53', '≥2^53'], 'a number that was rounded has the name of one that came as a text');
+	all = false;
+	there = [7, big[0], big[2]];
+	numbers = `7,${big[0]}-9007199254740994,${big[2]}`;
+	table.numbersAt = -Infinity;
+	await table.refresh();
+	assert.deepEqual([...table.rows.values()].map((r) => goidText(r.goid)), ['7', big[0], big[2]]);
+}
 
 // Goroutines whose numbers JavaScript cannot tell apart are asked for with nobody's number; the others in sight are.
 {

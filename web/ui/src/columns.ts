@@ -4,6 +4,7 @@
 // StoredRow is where one of them is. It stays the same while its numbers are moved or told anew; one that
 // was dropped keeps what it had for who still has it.
 import { ROW, type PackedRow } from 'contract';
+import { goidOf } from './format';
 import { NO_LANE } from './lanes';
 import type { Row } from './types';
 
@@ -83,7 +84,7 @@ export class StoredRow implements Row {
 		const { f, u } = this[BLOCK], a = this[AT], h = 2 * (a + DOUBLES);
 		const time = (t: number) => (t ? t - origin : 0);
 		const created = time(r[ROW.created]), another = f[a + 4] !== created || u[h + 3] !== ours[r[ROW.func]];
-		f[a] = r[ROW.goid];
+		f[a] = goidOf(r[ROW.goid]);
 		f[a + 1] = r[ROW.parent];
 		f[a + 2] = time(r[ROW.since]);
 		f[a + 3] = time(r[ROW.began]);

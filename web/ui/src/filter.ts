@@ -2,6 +2,7 @@
 // The filter language, as core/view/filter.c reads it. tests/data/filter.json holds cases for both.
 import { DEAD, DEAD_ALIAS, EXITED, FOUND, LEAKED, FILTER_FLAGS, FILTER_FLAG_WORDS, FILTER_KEYS, FILTER_KEY_WORDS, FILTER_STATE_WORDS, FILTER_TERMS_MAX,
 	FILTER_TEXT_MAX, FILTER_UNITS, FILTER_UNIT_WORDS, RUNNABLE, STATES, WAITING, WAIT_KINDS, type FilterNumber, type FilterText } from 'contract';
+import { goidText } from './format';
 import type { Row } from './types';
 import { kindOf } from './waitkind';
 
@@ -73,7 +74,7 @@ function number(text: string): number | null {
 
 function anywhere(text: string): Test {
 	const t = text.toLowerCase();
-	return (r) => String(r.goid) === text || r.func.toLowerCase().includes(t) ||
+	return (r) => goidText(r.goid) === text || r.func.toLowerCase().includes(t) ||
 		(waits(r.state) && r.reason.toLowerCase().includes(t)) || siteFunc(r).toLowerCase().includes(t);
 }
 
@@ -150,10 +151,13 @@ export function parseFilter(text: string, ranged = false): Test {
 	return (r, now) => tests.every((test) => test(r, now));
 }
 
+const WORD_MOST = 200; // a filter has no room for some names: their end tells more than their beginning
+
+// A name as one word of a filter: what would part it stands as "any character".
+export const word = (name: string) => `${name.length > WORD_MOST ? '*' : ''}${name.slice(-WORD_MOST).replace(/ /g, '_').replace(/[\s,]/g, '?')}`;
+
 // What the word that is being typed may become, as the whole text: keys, and the values of those that have
 // names; of `func:` the names of functions that begin so or have it.
-// A name as one word of a filter.
-export const word = (name: string) => name.replace(/ /g, '_');
 
 export function completions(text: string, functions: () => string[], ranged = false): string[] {
 	const at = Math.max(text.lastIndexOf(' '), text.lastIndexOf('\t')) + 1, minus = text[at] === '-' && text.length > at + 1 ? '-' : '', last = text.slice(at + minus.length);

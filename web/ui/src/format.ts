@@ -31,8 +31,20 @@ export function duration(ns: number): string {
 // Of a source: none is less than nothing.
 export const length = (ns: number) => (ns > 0 ? duration(ns) : 'nothing');
 
-// A goroutine's number. What JavaScript's numbers cannot tell from its neighbours (2^53 and above) is named as no other one.
-export const goidText = (goid: number) => (Number.isSafeInteger(goid) ? String(goid) : '≥2^53');
+// Numbers of goroutines that JavaScript's cannot tell from their neighbours (2^53 and above) come as texts. Each stands in the
+// page as a number that no goroutine has: above 2^64, where 8192 is between one and the next.
+const FIRST_LARGE = 2 ** 65, LARGE_STEP = 2 ** 13;
+const large: string[] = [], largeIndex = new Map<string, number>();
+
+export function goidOf(told: number | string): number {
+	if (typeof told === 'number') return told;
+	let i = largeIndex.get(told);
+	if (i === undefined) largeIndex.set(told, i = large.push(told) - 1);
+	return FIRST_LARGE + i * LARGE_STEP;
+}
+
+// A goroutine's number; where it came as one and is too large to be told apart, it is named as no other one.
+export const goidText = (goid: number) => (Number.isSafeInteger(goid) ? String(goid) : large[(goid - FIRST_LARGE) / LARGE_STEP] ?? '≥2^53');
 
 export function bytes(n: number): string {
 	if (n < 1000) return `${Math.round(n)} B`;
@@ -101,8 +113,16 @@ export function clock(ms: number): string {
 		`${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}`;
 }
 
+// A name as it is: what turns the direction of text round, or is no character to see, stands as Go writes it.
+export const plain = (name: string) => name.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+
+const NAME_HEAD = 60, NAME_TAIL = 180;
+
+// A name with what is in its middle left out where it is longer than tables have room for.
+export const brief = (name: string) => plain(name.length > NAME_HEAD + NAME_TAIL ? `${name.slice(0, NAME_HEAD)} … ${name.slice(-NAME_TAIL)}` : name);
+
 // "main.(*Cache).refresh" from "github.com/x/y/main.(*Cache).refresh".
 export function shortFunc(name: string): string {
 	const slash = name.lastIndexOf('/', name.indexOf('(') < 0 ? undefined : name.indexOf('('));
-	return slash < 0 ? name : name.slice(slash + 1);
+	return plain(slash < 0 ? name : name.slice(slash + 1));
 }

@@ -2,7 +2,7 @@
 // Who waits for what, and who likely holds that, as a small graph: goroutines on one side, what they wait on
 // on the other; a whole line goes to what is waited on, a broken one from there to who likely holds it.
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
-import { exact } from './format';
+import { exact, goidText } from './format';
 
 export interface GraphMember {
 	goid: number;
@@ -112,12 +112,12 @@ export function WaitGraph({ members, more, select }: { members: GraphMember[]; m
 						<button key={m.goid} class={`node${m.culprit ? ' culprit' : ''}${lit(`goroutine:${m.goid}`)}`}
 							style={{ left: 0, top: y(i) - NODE / 2, width: column, height: NODE }} title={whyOf(`goroutine:${m.goid}`)}
 							onClick={() => select(m.goid)} {...say(whyOf(`goroutine:${m.goid}`), endsOf(`goroutine:${m.goid}`))}>
-							<b>{m.goid}</b>{alike > 1 ? <span class="muted"> and {exact(alike - 1)} alike</span> : null} <span class="mono">{m.function}</span></button>))}
+							<b>{goidText(m.goid)}</b>{alike > 1 ? <span class="muted"> and {exact(alike - 1)} alike</span> : null} <span class="mono">{m.function}</span></button>))}
 					{outside.map((goid, i) => (
 						<button key={goid} class={`node outside${lit(`goroutine:${goid}`)}`}
 							style={{ left: 0, top: y(shown.length + i) - NODE / 2, width: column, height: NODE }} title={whyOf(`goroutine:${goid}`)}
 							onClick={() => select(goid)} {...say(whyOf(`goroutine:${goid}`), endsOf(`goroutine:${goid}`))}>
-							<b>{goid}</b> <span class="muted">likely holds it</span></button>))}
+							<b>{goidText(goid)}</b> <span class="muted">likely holds it</span></button>))}
 					{things.map((t, k) => (
 						<div key={t.id} class={`node thing mono${lit(`thing:${t.id}`)}`} tabIndex={0} title={t.title}
 							style={{ left: right, top: y(place[k]) - NODE / 2, width: column, height: NODE }}

@@ -5,7 +5,7 @@ import type { ComponentChildren } from 'preact';
 import { app } from './app';
 import { at, getJson, getText, int, tellable, TOO_LARGE } from './api';
 import { swatch } from './colors';
-import { bytes, clock, count, duration, exact, goidText, moment } from './format';
+import { bytes, clock, count, duration, exact, goidText, moment, plain } from './format';
 import { copyText } from './clipboard';
 import { OF_LATE_NS, Slow, STAYS_SHOWN } from './slow';
 import { useValue } from './store';
@@ -170,7 +170,7 @@ export function Panel() {
 				<button class="icon" aria-label="Close" onClick={() => app.selected.set(null)}>✕</button>
 			</div>
 			<div class="panel-body" tabIndex={0}>
-				<div class="mono func">{row?.func || data?.detail.start_function || ''}</div>
+				<div class="mono func">{plain(row?.func || data?.detail.start_function || '')}</div>
 				{data && paused && data.detail.now_ns - app.origin > app.now() + 1e8 ? <p class="warn">This is how it was at {clock(app.wallTime(data.detail.now_ns - app.origin))}, {duration(data.detail.now_ns - app.origin - app.now())} after the picture was held.</p> : null}
 				{data ? <Body data={data} /> : <p class="muted">{missing || '…'}</p>}
 			</div>
@@ -180,7 +180,7 @@ export function Panel() {
 
 function Goid({ id }: { id: number | null }) {
 	if (!id) return <span class="muted">none known</span>;
-	return <button class="link" onClick={() => goTo(id)}>goroutine {id}</button>;
+	return <button class="link" onClick={() => goTo(id)}>goroutine {goidText(id)}</button>;
 }
 
 // A path in the mounted tree and the command to see it; nothing when nothing is mounted.
@@ -260,7 +260,7 @@ function Body({ data }: { data: Data }) {
 		<Part title="Children" note={childrenOf(d)} file={undefined}>
 			{d.children_known.length ? <div class="children">{d.children_known.slice(-60).reverse().map((c) => (
 				<button class="link" title={c.start_function} onClick={() => goTo(c.goid)}>
-					<i class="dot" style={{ background: swatch(app.look.get(), stateNumber(c.state)) ?? 'var(--line)' }} />{c.goid}</button>))}</div> :
+					<i class="dot" style={{ background: swatch(app.look.get(), stateNumber(c.state)) ?? 'var(--line)' }} />{goidText(c.goid)}</button>))}</div> :
 				<p class="muted">None kept.</p>}
 		</Part>
 	</>;
@@ -309,7 +309,7 @@ function Spans({ spans, now, goid }: { spans: Span[]; now: number; goid: number 
 			<td class="num muted">{s[SPAN.ended_by] ? <button class="link" title="Go to the goroutine that ended it" onClick={(e) => {
 				e.stopPropagation();
 				goTo(s[SPAN.ended_by]);
-			}}>by {s[SPAN.ended_by]}</button> : ''}</td></tr>))}</tbody></table>;
+			}}>by {goidText(s[SPAN.ended_by])}</button> : ''}</td></tr>))}</tbody></table>;
 }
 
 const ORIGINAL_KEYS = new Set(['timestamp', 'event_type', 'goroutine', 'parent_goroutine', 'attributes']);

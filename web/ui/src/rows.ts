@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The goroutines of the source: the table itself, and the list the views show of it.
-import { at, getJson } from './api';
+import { at, getJson, tellable } from './api';
 import { Columns, type StoredRow } from './columns';
 import { ageOf, parseFilter, stateTime, waits } from './filter';
-import { bytes, count, duration, shortFunc } from './format';
+import { bytes, count, duration, goidOf, goidText, shortFunc } from './format';
 import { inLane, Lanes, lanesOf, NO_LANE, type Lane } from './lanes';
 import { inOrder } from './order';
 import { ROW, RUNNABLE, RUNNING, STATES, SYSTEM, WAITING, type PackedRow, type SORT_KEYS } from 'contract';
@@ -38,7 +38,7 @@ export class RowTable {
 	async refresh(some: () => void = () => {}): Promise<void> {
 		// The more there are the longer an answer keeps both sides busy: less often.
 		if (!this.since || performance.now() - this.fullAt > Math.max(15000, this.rows.size)) return this.refreshAll(some);
-		let after = 0, now = 0, kept = 0;
+		let after: number | string = 0, now = 0, kept = 0;
 		for (let more = true; more;) {
 			const got = await this.ask(this.since - 300e6, after, MORE_ROWS);
 			this.take(got);
@@ -73,7 +73,7 @@ export class RowTable {
 	// In parts: the first is small, so that something is seen at once, and none keeps the page from
 	// drawing for long. `some` is told when a part of what was never seen has come.
 	private async refreshAll(some: () => void): Promise<void> {
-		let after = 0, since = 0, more = true;
+		let after: number | string = 0, since = 0, more = true;
 		this.answers++;
 		for (let limit = FIRST_ROWS; more; limit = MORE_ROWS) {
 			const got = await this.ask(0, after, limit);
@@ -99,7 +99,7 @@ export class RowTable {
 		this.since = 0;
 	}
 
-	private ask(since: number, after: number, limit: number): Promise<RowsAnswer> {
+	private ask(since: number, after: number | string, limit: number): Promise<RowsAnswer> {
 		return getJson<RowsAnswer>(at(this.source, `rows?since=${BigInt(Math.max(0, Math.round(since)))}` +
 			(limit ? `&after=${after}&limit=${limit}` : '')));
 	}
@@ -107,8 +107,9 @@ export class RowTable {
 	private take({ rows, texts }: RowsAnswer): void {
 		const ours = this.columns.intern(texts);
 		for (const packed of rows) {
-			let row = this.rows.get(packed[ROW.goid]);
-			if (!row) this.rows.set(packed[ROW.goid], row = this.columns.add());
+			const goid = goidOf(packed[ROW.goid]);
+			let row = this.rows.get(goid);
+			if (!row) this.rows.set(goid, row = this.columns.add());
 			// A life that has a lane keeps it.
 			if (row.take(packed, this.origin, ours) || !row.exited) row.lane = NO_LANE;
 			if (row.exited && row.lane === NO_LANE) this.ended.push(row);
@@ -119,12 +120,20 @@ export class RowTable {
 
 // Drops those whose numbers are not in the list, "1-3,7", ascending.
 export function dropOthers<T>(rows: Map<number, T>, list: string): void {
-	const ranges = list.split(',').filter(Boolean).map((part) => part.split('-').map(Number));
-	const goids = [...rows.keys()].sort((a, b) => a - b);
+	const parts = list.split(',').filter(Boolean).map((part) => part.split('-'));
+	const ranges = parts.map((part) => part.map(Number));
+	const before = rows.size, goids = [...rows.keys()].filter(tellable).sort((a, b) => a - b);
 	let at = 0;
 	for (const goid of goids) {
 		while (at < ranges.length && ranges[at][ranges[at].length - 1] < goid) at++;
 		if (at === ranges.length || goid < ranges[at][0]) rows.delete(goid);
+	}
+	if (goids.length === before) return;
+	// Those above 2^53, by all of their digits.
+	const large = parts.map((part) => part.map(BigInt)).filter((part) => part[part.length - 1] > Number.MAX_SAFE_INTEGER);
+	for (const goid of [...rows.keys()].filter((goid) => !tellable(goid))) {
+		const number = /^\d+$/.test(goidText(goid)) ? BigInt(goidText(goid)) : null;
+		if (number !== null && !large.some((part) => part[0] <= number && number <= part[part.length - 1])) rows.delete(goid);
 	}
 }
 

@@ -3,7 +3,7 @@
 import { STATES, STAY, type Stay } from 'contract';
 import { app } from './app';
 import { swatch } from './colors';
-import { duration, shortFunc } from './format';
+import { duration, goidText, shortFunc } from './format';
 import { showTime } from './goto';
 
 export const OF_LATE_NS = 60e9, STAYS_SHOWN = 4;
@@ -21,7 +21,7 @@ export function Slow({ stays, goTo }: { stays: Stay[]; goTo: (goid: number) => v
 				{by ? <div class="small ended-by">ended by <button class="link" onClick={(e) => {
 					e.stopPropagation();
 					goTo(by);
-				}}>{by}</button>{who ? <span class="mono"> {shortFunc(who)}</span> : null}</div> : null}</td>
+				}}>{goidText(by)}</button>{who ? <span class="mono"> {shortFunc(who)}</span> : null}</div> : null}</td>
 			<td class="num">{s[STAY.begin_known] ? '' : '≥ '}{duration(s[STAY.ns])}{s[STAY.end] ? '' : ' …'}</td></tr>;
 	})}</tbody></table>;
 }

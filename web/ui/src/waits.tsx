@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // What one goroutine waits on, who likely holds that, and who else waits for it: in its panel.
-import { exact } from './format';
+import { exact, goidText } from './format';
 import { WaitGraph, type GraphMember } from './graph';
 
 interface Holder { goid: number; evidence: string; waiter: boolean; likely?: boolean; call?: string; function?: string; file?: string; line?: number }
@@ -42,9 +42,9 @@ export function Waits({ rows, goid, name, goTo }: { rows: WaitRow[]; goid: numbe
 			<div><b>{row.kind}</b>{row.wait ? ` ${row.wait}` : ''} <span class="mono small">{[row.object, row.type && `of ${row.type}`,
 				row.cap === null ? null : `len ${row.len} cap ${row.cap}`, row.state].filter(Boolean).join(' ')}</span></div>
 			{row.likely_holders?.length ? <ul class="plain">{row.likely_holders.slice(0, 5).map((h) => <li key={h.goid}>{h.likely === false ? 'maybe' : 'likely'} held by{' '}
-				<button class="link" onClick={() => goTo(h.goid)}>goroutine {h.goid}</button>: <span class="small">{evidenceOf(row, h.goid)}</span></li>)}</ul> :
+				<button class="link" onClick={() => goTo(h.goid)}>goroutine {goidText(h.goid)}</button>: <span class="small">{evidenceOf(row, h.goid)}</span></li>)}</ul> :
 				<p class="muted">Nobody is known to hold it.</p>}
-			<div>{others.length ? <>Also waiting: {others.slice(0, 20).map((w) => <button class="link" title={w.wait} onClick={() => goTo(w.goid)}>{w.goid}</button>)}
+			<div>{others.length ? <>Also waiting: {others.slice(0, 20).map((w) => <button class="link" title={w.wait} onClick={() => goTo(w.goid)}>{goidText(w.goid)}</button>)}
 				{(row.n_waiters ?? 0) - 1 > 20 ? <span class="muted"> and {exact((row.n_waiters ?? 0) - 21)} more</span> : null}</> :
 				<span class="muted">Nobody else waits for it.</span>}</div>
 			{row.likely_holders?.length ? <WaitGraph members={members(goid, name, row)} select={goTo} /> : null}

@@ -3,7 +3,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { app } from './app';
 import { at, getJson } from './api';
-import { bytes, count, shortFunc } from './format';
+import { bytes, count, goidText, shortFunc } from './format';
 import { inOrder } from './order';
 
 const ASKED = 20, SHOWN = 8;
@@ -25,6 +25,6 @@ export function WhoAllocates({ kind, type, all }: { kind: string; type: string |
 	if (!made) return <span class="muted">…</span>;
 	if (!made.length) return <span class="muted">By none of the {ASKED} goroutines that allocate most.</span>;
 	return <span class="muted">Of the {ASKED} goroutines that allocate most: {made.slice(0, SHOWN).map((m) => (
-		<span class="made-by"><button class="link" onClick={() => app.selected.set(m.goid)}>{m.goid}</button> {shortFunc(app.table?.rows.get(m.goid)?.func ?? '')} {count(m.count)}
+		<span class="made-by"><button class="link" onClick={() => app.selected.set(m.goid)}>{goidText(m.goid)}</button> {shortFunc(app.table?.rows.get(m.goid)?.func ?? '')} {count(m.count)}
 			{m.bytes === null ? '' : `, ${bytes(m.bytes)}`} ({(100 * m.count / Math.max(1, all)).toFixed(0)} %)</span>))}</span>;
 }

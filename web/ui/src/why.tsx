@@ -4,7 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { app, type Why } from './app';
 import { at as url, getJson, int } from './api';
 import { swatch } from './colors';
-import { cpuList, duration, exact } from './format';
+import { cpuList, duration, exact, goidText } from './format';
 import { showTime } from './goto';
 import { useValue } from './store';
 import { RUNNABLE, RUNNING, SYSCALL, UNKNOWN, WAITING } from 'contract';
@@ -126,7 +126,7 @@ function WhoRan({ r, goTo }: { r: Ran; goTo: (goid: number) => void }) {
 	return <>
 		<table class="ran"><thead><tr><th>Goroutine</th><th class="num">Ran</th><th class="num">Of it</th><th class="num">CPU</th></tr></thead>
 			<tbody>{r.ran.slice(0, 30).map((row) => (
-				<tr><td class="clip" title={row.function}><button class="link" onClick={() => goTo(row.goid)}>{row.goid}</button> <span class="mono small">{row.function || '(unknown)'}</span>{row.gc ? <span class="muted"> GC</span> : null}</td>
+				<tr><td class="clip" title={row.function}><button class="link" onClick={() => goTo(row.goid)}>{goidText(row.goid)}</button> <span class="mono small">{row.function || '(unknown)'}</span>{row.gc ? <span class="muted"> GC</span> : null}</td>
 					<td class="num">{duration(row.ns)}{row.runs > 1 ? <span class="muted"> ×{exact(row.runs)}</span> : null}</td>
 					<td class="num muted">{(100 * row.ns / total).toFixed(1)} %</td>
 					<td class="num muted">{cpuList(row.cpus) || '?'}</td></tr>))}
@@ -175,7 +175,7 @@ function Chain({ b, goTo }: { b: Blame; goTo: (goid: number) => void }) {
 			<li class={link.hop.fact ? 'fact' : 'estimate'}>
 				{link.hop.by === 'start' ? null : <div class="by">{link.hop.by === 'woke' ? `woken by, at ${app.timeText(link.hop.at! - app.origin)}` : link.hop.by === 'created' ? 'made by' : <>likely held by <b>(estimate)</b></>}</div>}
 				<div class="hop" title={said(link.hop)}>
-					<button class="link" onClick={() => goTo(link.hop.goid)}>{link.hop.goid}</button> <span class="mono small">{link.hop.function || '(unknown)'}</span>
+					<button class="link" onClick={() => goTo(link.hop.goid)}>{goidText(link.hop.goid)}</button> <span class="mono small">{link.hop.function || '(unknown)'}</span>
 					<div class="when"><i class="stacked" style={{ marginLeft: percent(link.hop.from - first.from), width: percent(link.hop.to - link.hop.from) }}>{PARTS.map(([key, state]) => (link.hop[key] ?
 						<i style={{ flexGrow: link.hop[key], background: state < 0 ? 'transparent' : swatch(app.look.get(), state, link.hop.wait?.reason) }} /> : null))}</i></div>
 					<div class="small">{link.i ? `in ${duration(link.hop.to - link.hop.from)}: ` : ''}{said(link.hop)}{link.hop.wait ? <span class="muted">; {link.hop.wait.reason || 'it is not known why'}</span> : null}</div>

@@ -6,7 +6,7 @@ import { LANE, MARK, RUNNING, WAIT_KINDS, type LaneMark, type LaneSpan } from 'c
 import { app, type Crowd } from '../app';
 import { at as url, getJson, int } from '../api';
 import { textOn } from '../colors';
-import { count, duration, exact, shortFunc } from '../format';
+import { count, duration, exact, goidText, shortFunc } from '../format';
 import { Latest } from '../latest';
 import { goTo } from '../goto';
 import { useValue } from '../store';
@@ -142,7 +142,7 @@ class Drawer {
 		ctx.font = '10.5px system-ui, sans-serif';
 		ctx.textAlign = 'left';
 		const func = app.table?.rows.get(goid)?.func ?? '';
-		const said = many ? [`${count(s[LANE.runs])} runs`] : [...(func ? [`${goid} ${shortFunc(func)}`] : []), String(goid)];
+		const said = many ? [`${count(s[LANE.runs])} runs`] : [...(func ? [`${goidText(goid)} ${shortFunc(func)}`] : []), goidText(goid)];
 		const text = said.find((words) => ctx.measureText(words).width <= x1 - x0 - 6);
 		if (!text) return;
 		if (many && tall < LANE_H - 6) {

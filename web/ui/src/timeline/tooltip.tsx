@@ -5,7 +5,7 @@ import { app } from '../app';
 import { useValue } from '../store';
 import { at as url, getJson, int, tellable, TOO_LARGE } from '../api';
 import { swatch } from '../colors';
-import { bytes, duration, exact as exactly, goidText } from '../format';
+import { brief, bytes, duration, exact as exactly, goidText } from '../format';
 import { cellAllocs, cellBytes, cellFlags, cellShare, cellTransitions, lookUp } from '../tiles';
 import { CELL_CREATED, CELL_EXITED, EXITED, NONE, SHARE_STATES, SPAN, STATES, UNKNOWN, type Span } from 'contract';
 import type { Lane } from '../lanes';
@@ -41,7 +41,7 @@ function lookAt(t: Timeline, row: Row, time: number) {
 function Crowd({ t, lane }: { t: Timeline; lane: Lane }) {
 	const style = { left: `${t.hover!.x + 14}px`, top: `${Math.min(t.hover!.y + 18, t.canvas.clientHeight - 80)}px` };
 	return <div class="tooltip" style={style}><div><b>{exactly(lane.rows.length)} goroutines</b> that lived shortly and have exited</div>
-		<div class="mono">{lane.func || '(function unknown)'}</div><div class="muted">None of those in one row overlap.</div></div>;
+		<div class="mono">{lane.func ? brief(lane.func) : '(function unknown)'}</div><div class="muted">None of those in one row overlap.</div></div>;
 }
 
 export function Tooltip({ timeline: t }: { timeline: Timeline }) {
@@ -88,7 +88,7 @@ export function Tooltip({ timeline: t }: { timeline: Timeline }) {
 	return (
 		<div class="tooltip" style={style}>
 			<div><b>Goroutine {goidText(row.goid)}</b> {row.flags & EXITED ? <span class="muted">exited</span> : null}</div>
-			<div class="mono">{row.func || '(function unknown)'}</div>
+			<div class="mono">{row.func ? brief(row.func) : '(function unknown)'}</div>
 			{lane ? <div class="muted">lived {duration(row.exited - row.created)}{t.many(lane, time) > 1 ? <span>; <b>{exactly(t.many(lane, time))} goroutines</b> in this pixel</span> : null}</div> : null}
 			{tellable(row.goid) ? null : <div class="warn">{TOO_LARGE}: what it did is not drawn</div>}
 			{hover.area === 'label' ? <div>{row.exited ? 'lived' : 'age'} {duration((row.exited || now) - row.created)}
@@ -97,7 +97,7 @@ export function Tooltip({ timeline: t }: { timeline: Timeline }) {
 				<div><i class="dot" style={{ background: swatch(t.colors, exact.state, exact.reason) }} />
 					{STATES[exact.state]}{exact.reason ? `: ${exact.reason}` : ''}{' '}
 					<b>{duration((exact.to || now) - exact.from)}</b>{exact.to ? '' : ' so far'}</div>
-				<div class="muted">from {app.timeText(exact.from)}{app.settings.get().clock === 'since' ? <span>, {dayTime(exact.from, 1e6, app.day('local'))}</span> : null}{exact.by ? `, ended by goroutine ${exact.by}` : ''}</div>
+				<div class="muted">from {app.timeText(exact.from)}{app.settings.get().clock === 'since' ? <span>, {dayTime(exact.from, 1e6, app.day('local'))}</span> : null}{exact.by ? `, ended by goroutine ${goidText(exact.by)}` : ''}</div>
 			</> : seen && seen.state !== NONE ? <div><i class="dot" style={{ background: seen.state === UNKNOWN ? swatch(t.colors, UNKNOWN) : t.colors.cell[seen.state] }} />
 				{STATES[stateOf(seen.state)]}{kindShown(seen.state) > 0 ? `: ${KIND_WORDS[kindShown(seen.state)]}` : ''}</div> : null}
 			{seen?.mixed && (seen.spans > 1 || seen.allocs > 0) ? <div class="muted">
