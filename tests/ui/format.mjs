@@ -3,7 +3,7 @@
 import { load } from './module.mjs';
 
 const { heights } = await load('./timeline/heights');
-const { cpuList, duration, goidText, length, moment, rulerStep, rulerTime } = await load('./format');
+const { brief, cpuList, duration, goidText, length, moment, rulerStep, rulerTime } = await load('./format');
 const { lengthOf } = await load('./types');
 let failed = 0;
 const check = (ok, text) => { if (!ok && ++failed < 20) console.log(text); };
@@ -40,6 +40,8 @@ say(duration(3723.5e9), '1h 02m 03.5s');
 say(duration(90e9), '1m 30s');
 say(duration(59.94e9), '59.9 s');
 say(cpuList([2, 63, 64, 65, 1023]), '2,63-65,1023');
+say(brief('main.\u202eab\u0000'), 'main.\\u202eab\\u0000');
+say(brief(`main.${'x'.repeat(4096)}end`).length < 300 && brief(`main.${'x'.repeat(4096)}end`).endsWith('end'), true);
 say(cpuList([7]) + cpuList([]), '7');
 // The minimap: one burst leaves what is usual in sight, and nothing is at the bottom.
 const burst = heights([0, 3, 4, 5, 4, 100000, 4]);
@@ -49,7 +51,7 @@ check(even(5) > 0.5 && even(6) === 1, `heights of the same: ${[5, 6].map(even)}`
 check(heights([0, 0])(0) === 0, 'heights of nothing');
 
 // The time of day: round marks of the clock, and what a person types.
-const { dayOf, dayTime, dayWidth, readTime } = await load('./walltime');
+const { dayOf, dayTime, dayWidth, readTime, roundMark } = await load('./walltime');
 process.env.TZ = 'Asia/Kolkata'; // half an hour off, and no summer time
 const began = Date.UTC(2026, 10, 29, 6, 42, 54, 250); // 12:12:54.250 there
 for (const [clock, shows] of [['utc', '06:42:54.250'], ['local', '12:12:54.250']]) {
@@ -72,4 +74,32 @@ for (const [text, ns] of [['12.5s', 12.5e9], ['1m30s', 90e9], ['2h 3ms', 7200e9 
 	['2026-11-29 12:13:00', 5.75e9], ['2026-11-30T06:42:54.25Z', 86400e9], ['abc', null], ['12', null], ['25:00', null], ['', null], ['12 parsecs', null]])
 	say(readTime(text, began, 3600e9), ns);
 say(readTime('00:00:00', began, 2 * 86400e9), 86400e9 - dayOf(began, 'local').offset); // the next midnight
+
+// Where the clock is put on or back while it is traced: each moment has the time that a clock there showed then, marks stand at
+// round ones, and what somebody types is found again.
+const shown = (zone, ms) => new Intl.DateTimeFormat('en-GB', { timeZone: zone, hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' }).format(ms);
+for (const [zone, start] of [['Europe/Berlin', Date.UTC(2026, 9, 24, 20, 30)], ['Europe/Berlin', Date.UTC(2026, 2, 28, 20, 30)], ['America/New_York', Date.UTC(2026, 10, 1, 3, 59, 59, 500)],
+	['Australia/Lord_Howe', Date.UTC(2026, 3, 4, 9)], ['Australia/Lord_Howe', Date.UTC(2026, 9, 3, 9)], ['Pacific/Chatham', Date.UTC(2026, 8, 26, 9)], ['Asia/Kolkata', Date.UTC(2026, 9, 24, 20)]]) {
+	process.env.TZ = zone;
+	const day = dayOf(start, 'local'), hours = 40;
+	for (let minute = 0; minute < hours * 60; minute += 7) {
+		const ns = minute * 60e9 + 3e9, wanted = shown(zone, start + ns / 1e6);
+		say(`${zone} ${minute} min: ${dayTime(ns, 1e9 / 10, day).slice(0, 8)}`, `${zone} ${minute} min: ${wanted}`);
+	}
+	for (const step of [60e9, 1800e9, 3600e9, 7200e9, 21600e9, 86400e9]) {
+		const off = day.offset % step, marks = [];
+		for (let at = -off; at < hours * 3600e9; at += step) marks.push(...[roundMark(at, step, day)].filter((mark) => mark !== null));
+		check(marks.length > hours * 3600e9 / step - 3, `${zone}: ${marks.length} marks of ${step / 1e9} s`);
+		check(marks.every((at, i) => !i || at > marks[i - 1]), `${zone}: marks of ${step} are not in order: ${marks}`);
+		for (const at of marks) {
+			const [h, m, s] = shown(zone, start + at / 1e6).split(':').map(Number), since = ((h * 60 + m) * 60 + s) * 1e9;
+			check(since % step === 0, `${zone}: a mark of ${step / 1e9} s stands at ${h}:${m}:${s}`);
+		}
+	}
+	for (let k = 1; k < 200; k++) {
+		const ns = k * hours * 3600e9 / 200, at = start + ns / 1e6, iso = new Intl.DateTimeFormat('sv-SE', { timeZone: zone, dateStyle: 'short', timeStyle: 'medium' }).format(at), got = readTime(iso, start, hours * 3600e9);
+		const again = got === null ? '' : new Intl.DateTimeFormat('sv-SE', { timeZone: zone, dateStyle: 'short', timeStyle: 'medium' }).format(start + got / 1e6);
+		check(again === iso && Math.abs(got - ns) <= 3600e9 + 1e9, `${zone}: ${iso} is read as ${got}, ${again}; it is ${ns}`);
+	}
+}
 process.exit(failed ? 1 : 0);

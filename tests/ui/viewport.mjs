@@ -39,6 +39,15 @@ for (const dx of [-1e9, 1e9]) {
 	assert.ok(v.t1 > 0 && v.t0 < v.end, `${v.t0} to ${v.t1}`);
 }
 
+// What is longer than the widest look fits into it, and a little more.
+v.end = 3 * 86400e9;
+v.goTo(-1e12, v.end + 1e12);
+assert.ok(v.t0 <= 0 && v.t1 >= v.end, `of three days ${v.t0} to ${v.t1}`);
+for (let i = 0; i < 40; i++) v.zoom(1.35, 500);
+assert.ok(v.t1 - v.t0 < 3 * v.end, `it goes on to ${v.t1 - v.t0}`);
+for (let i = 0; i < 200; i++) v.zoom(1 / 1.35, 500);
+assert.equal(v.scale, 1, 'it goes no closer than a ns a pixel');
+
 // How long the selected time is, is never cut by an edge.
 assert.equal(badgeMiddle(300, 500, 60, 220, 1280), 400);
 assert.equal(badgeMiddle(-800, 240, 60, 220, 1280), 250, 'its middle is beyond the left edge');

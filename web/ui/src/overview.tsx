@@ -113,6 +113,12 @@ function Losses() {
 	</ul>;
 }
 
+// Of a time in seconds since 1970, by the clock that is chosen.
+function timeOfDay(s: number): string {
+	const date = new Date(s * 1000);
+	return app.settings.get().clock === 'utc' ? date.toISOString().slice(11, 19) : date.toTimeString().slice(0, 8);
+}
+
 interface PlotProps { title: string; unit: string; x: number[]; lines: Line[]; format: (v: number) => string; stacked?: boolean; log?: boolean; wall?: boolean }
 
 function Plot({ title, unit, x, lines, format, stacked, log, wall }: PlotProps) {
@@ -131,9 +137,9 @@ function Plot({ title, unit, x, lines, format, stacked, log, wall }: PlotProps) 
 		const options: uPlot.Options = {
 			width: box.current!.clientWidth, height: 170, legend: { live: true }, cursor: { drag: { x: !wall, y: false, setScale: false } },
 			scales: { x: { time: !!wall }, y: log ? { distr: 3 } : { range: (_u, _min, max) => [0, max > 0 ? max * 1.08 : 1] } },
-			axes: [{ ...axis, size: 28, ...(wall ? {} : { values: (_u: uPlot, v: number[]) => v.map((t) => (t ? duration(t * 1e9) : '0')) }) },
+			axes: [{ ...axis, size: 28, values: (_u: uPlot, v: number[]) => v.map((t) => (wall ? timeOfDay(t) : t ? duration(t * 1e9) : '0')) },
 				{ ...axis, size: 62, ...(log ? { grid: { show: false }, ticks: { show: false } } : {}), values: (_u: uPlot, v: (number | null)[]) => v.map((n) => (n === null ? '' : format(n))) }],
-			series: [{ label: 'at', value: (_u, v) => (v === null || v === undefined ? 'last' : wall ? new Date(v * 1000).toTimeString().slice(0, 8) : duration(v * 1e9)) },
+			series: [{ label: 'at', value: (_u, v) => (v === null || v === undefined ? 'last' : wall ? timeOfDay(v) : duration(v * 1e9)) },
 				...drawn.map((l, i) => ({ label: l.label, stroke: l.color, width: stacked ? 1 : 1.5, fill: stacked ? l.color + 'cc' : undefined,
 					points: { show: false }, spanGaps: true,
 					value: (_u: uPlot, _v: number | null, _s: number, at: number | null) => {

@@ -16,13 +16,24 @@ const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', '
 export interface Day {
 	offset: number; // of the beginning from midnight, ns
 	midnight: number; // as Date has it, ms, of a calendar that is read as UTC
+	shift: (ns: number) => number; // by how much the clock has been put on between the beginning and then, ns
 }
+
+// What a clock here is ahead of UTC, ms.
+const zoneAt = (wallMs: number) => -new Date(wallMs).getTimezoneOffset() * 60e3;
 
 // `wallMs`: of the beginning, with its fraction.
 export function dayOf(wallMs: number, clock: Clock): Day {
-	const zone = clock === 'local' ? -new Date(wallMs).getTimezoneOffset() * 60e3 : 0;
+	const local = clock === 'local', zone = local ? zoneAt(wallMs) : 0;
 	const midnight = Math.floor((wallMs + zone) / 86400e3) * 86400e3;
-	return { offset: Math.round((wallMs + zone - midnight) * 1e6), midnight };
+	return { offset: Math.round((wallMs + zone - midnight) * 1e6), midnight, shift: (ns) => (local ? (zoneAt(wallMs + ns / 1e6) - zone) * 1e6 : 0) };
+}
+
+// Of a mark that stands at a round time by the clock of the beginning, the place at which it does by the clock of then: where
+// summer time has begun or ended, marks of two hours and more move by one. null: the clock never showed that time.
+export function roundMark(at: number, step: number, day: Day): number | null {
+	const moved = at - day.shift(at) % step;
+	return day.shift(moved) === day.shift(at) ? moved : null;
 }
 
 const decimalsOf = (step: number) => Math.min(9, Math.max(0, Math.ceil(-Math.log10(step / 1e9) - 1e-9)));
@@ -34,7 +45,7 @@ export const dayWidth = (step: number) => (step >= DAY ? 6 : 8 + (decimalsOf(ste
 // date at midnight.
 export function dayTime(ns: number, step: number, day: Day): string {
 	const decimals = decimalsOf(step), unit = 10 ** (9 - decimals);
-	const at = Math.round((ns + day.offset) / unit) * unit, days = Math.floor(at / DAY), rest = at - days * DAY;
+	const at = Math.round((ns + day.offset + day.shift(ns)) / unit) * unit, days = Math.floor(at / DAY), rest = at - days * DAY;
 	const date = new Date(day.midnight + days * 86400e3);
 	if (step >= DAY || (!rest && step >= 1e9)) return `${date.getUTCDate()} ${MONTHS[date.getUTCMonth()]}`;
 	const s = rest % 60e9 / 1e9, text = s.toFixed(decimals).padStart(decimals ? decimals + 3 : 2, '0');
@@ -54,8 +65,11 @@ export function readTime(text: string, wallMs: number, end: number): number | nu
 	const day = dayOf(wallMs, m[8] ? 'utc' : 'local'), [h, min, s] = [m[4], m[5], m[6] ?? 0].map(Number);
 	if (h > 23 || min > 59 || s > 59) return null;
 	const inDay = ((h * 60 + min) * 60 + s) * 1e9 + Math.round(Number(m[7] ?? 0) * 1e9);
-	if (m[1]) return (Date.UTC(Number(m[1]), Number(m[2]) - 1, Number(m[3])) - day.midnight) * 1e6 + inDay - day.offset;
-	let at = inDay - day.offset; // the first such time from the beginning on, if it is not past the end
-	if (at < 0 && at + DAY <= end) at += DAY;
-	return at;
+	const since = (days: number) => {
+		const at = days * DAY + inDay - day.offset;
+		return at - day.shift(at - day.shift(at)); // of an hour that there is twice, the second
+	};
+	if (m[1]) return since(Math.round((Date.UTC(Number(m[1]), Number(m[2]) - 1, Number(m[3])) - day.midnight) / 86400e3));
+	// The first such time from the beginning on, if it is not past the end.
+	return since(0) < 0 && since(1) <= end ? since(1) : since(0);
 }

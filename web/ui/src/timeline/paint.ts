@@ -5,7 +5,7 @@ import { tellable, TOO_LARGE } from '../api';
 import { textOn } from '../colors';
 import { count, duration, goidText, rulerStep, shortFunc } from '../format';
 import { waits } from '../filter';
-import { dayWidth } from '../walltime';
+import { dayWidth, roundMark } from '../walltime';
 import type { Lane } from '../lanes';
 import type { Group } from '../rows';
 import { EXITED, NONE, STATES, STAY, SYSTEM, WAITING, type Stay } from 'contract';
@@ -168,8 +168,11 @@ const stepOf = (t: Scene) => rulerStep(t.view.scale, Math.max(Math.abs(t.view.t0
 
 function eachMark(t: Scene, draw: (at: number, x: number) => void): void {
 	// At round times of the clock that they are labelled by.
-	const v = t.view, step = stepOf(t), off = ofDay() ? app.day().offset % step : 0;
-	for (let at = Math.floor((v.t0 + off) / step) * step - off; at < v.t1; at += step) draw(at, Math.round(t.labels + v.x(at)) + 0.5);
+	const v = t.view, step = stepOf(t), day = ofDay() ? app.day() : null, off = (day?.offset ?? 0) % step;
+	for (let next = Math.floor((v.t0 + off) / step) * step - off - step; next < v.t1 + step; next += step) {
+		const at = day ? roundMark(next, step, day) : next;
+		if (at !== null) draw(at, Math.round(t.labels + v.x(at)) + 0.5);
+	}
 }
 
 // Lines at the ruler's marks. Behind the spans: one may be no wider than they.

@@ -6,6 +6,7 @@ interface Place {
 }
 
 const SCALE_MIN = 1; // one ns a pixel
+const SPAN_MOST = 1e13; // ns on the whole width, or twice of what there is
 const HISTORY_MAX = 50;
 const SETTLED_MS = 600; // whoever moves on before that, is still on the way
 const IN_SIGHT = 0.1; // of the width: so much of what there is stays in it
@@ -42,7 +43,7 @@ export class Viewport {
 	}
 
 	private clampScale(scale: number): number {
-		return Math.min(Math.max(scale, SCALE_MIN), 1e13 / Math.max(this.width, 1));
+		return Math.min(Math.max(scale, SCALE_MIN), Math.max(SPAN_MOST, 2 * this.end) / Math.max(this.width, 1));
 	}
 
 	// Keeps the time under x where it is.
