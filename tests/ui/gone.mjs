@@ -27,6 +27,26 @@ async function stop() {
 const quiet = (problems) => problems.splice(0, problems.length, ...problems.filter((p) => !/net::ERR_|WebSocket/.test(p)));
 
 const steps = {
+	async 'one that is there and says nothing is none, and is there again as soon as it speaks'(page, problems) {
+		await page.goto(await start());
+		await ready(page);
+		await until('rates', () => page.locator('.metrics').textContent(), (t) => /RPS/.test(t));
+		server.kill('SIGSTOP');
+		await page.locator('.banner.bad', { hasText: 'No connection to the server since' }).waitFor();
+		const { t1 } = await view(page), at = Date.now();
+		assert(await page.locator('.metrics').textContent() === '', 'rates of then');
+		await until('time goes on elsewhere', () => Date.now() - at, (ms) => ms > 700);
+		assert((await view(page)).t1 === t1, 'the picture moves on');
+		await shot(page, 'silent');
+		server.kill('SIGCONT');
+		await page.locator('.banner').waitFor({ state: 'detached' });
+		await until('the picture moves', () => view(page), (v) => v.t1 > t1 + 1e9);
+		await until('rates', () => page.locator('.metrics').textContent(), (t) => /RPS/.test(t));
+		await page.goto('about:blank');
+		await stop();
+		quiet(problems);
+		port = '0';
+	},
 	async 'it says so at every width, and holds still'(page, problems) {
 		await page.goto(await start());
 		await ready(page);

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// Pixels against events: every span is seen at every zoom, in its state's colour:
-// node pixels.mjs URL [FOLDER for screenshots]
+// Pixels against events: every span is seen at every zoom, in its state's colour; every life that is over in its row:
+// node pixels.mjs URL [FOLDER for screenshots]      URL: of what is live and stands still, or of a recorded session
 import { assert, until } from './browser.mjs';
 import { ready, run, shot } from './page.mjs';
 
-const [url] = process.argv.slice(2);
-const api = (page, rest) => page.evaluate(async (rest) => (await fetch(`/api/live/${rest}`)).json(), rest);
+const [url] = process.argv.slice(2), session = new URLSearchParams(url.split('#')[1] ?? '').get('source');
+const api = (page, rest) => page.evaluate(async (path) => (await fetch(path)).json(), `/api/${session ? `sessions/${session}` : 'live'}/${rest}${rest.includes('?') ? '&' : '?'}proc=0`);
 const SHARED = [1, 2, 3, 4]; // states that a cell of several has a share of: runnable, running, syscall, waiting
 const ROWS = 16;
 // As core/model/wait_kind.c has them: other, sync, channel, network, sleep, idle, GC.
 const KIND = { 'sync.Mutex.Lock': 1, 'chan receive': 2, select: 2, 'IO wait': 3, sleep: 4, 'GC worker (idle)': 5 };
 
-let spans; // of the rows that are looked at: [goid, begin, end, state, reason], relative
+let goids; // of the rows that are looked at: the first that live
+let spans; // theirs: [goid, begin, end, state, reason], relative
 
 // The spans in sight that have no pixel of their colour where they are, and how many there are.
 const unseen = (page) => page.evaluate((all) => {
@@ -53,15 +54,17 @@ const steps = {
 	async 'its spans are known'(page) {
 		await page.goto(url);
 		await ready(page);
-		await page.getByRole('button', { name: 'Follow', exact: true }).click();
+		if (session) await until('it is read', () => api(page, 'status'), (s) => s.state === 'ready');
+		else await page.getByRole('button', { name: 'Follow', exact: true }).click();
 		const { first_ns: first, now_ns: now } = await api(page, 'status');
 		spans = [];
-		for (let goid = 1; goid <= ROWS; goid++) {
+		goids = !session ? Array.from({ length: ROWS }, (_, i) => i + 1) : await until('rows', () => page.evaluate((n) => window.timeline.entries.filter((e) => e.row && !e.row.exited).slice(0, n).map((e) => e.row.goid), ROWS), (list) => list.length === ROWS);
+		for (const goid of goids) {
 			const got = await api(page, `goroutines/${goid}/spans?from=0&to=${now}&limit=20000`);
 			for (const [begin, end, state, reason] of got.spans)
 				if (SHARED.includes(state)) spans.push([goid, begin - first, (end || now) - first, state, KIND[reason] ?? 0]);
 		}
-		assert(spans.length > 1000, `${spans.length} spans only`);
+		assert(spans.length > (session ? 300 : 1000), `${spans.length} spans only`);
 		const kinds = new Set(spans.filter((s) => s[3] === 4).map((s) => s[4]));
 		assert([1, 2, 3, 4].every((kind) => kinds.has(kind)), `kinds of waiting: ${[...kinds]}`);
 		const colors = await page.evaluate(() => window.timeline.colors.wait);
@@ -86,7 +89,7 @@ for (const width of [390, 1280, 1440])
 				return new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted)));
 			}, [from, span]);
 			// The whole has them all, but for those whose rows are below.
-			const least = k ? 1 : spans.length * 0.8;
+			const least = k ? (session ? 0 : 1) : session ? 20 : spans.length * 0.8;
 			await until(`${span} ns`, () => unseen(page), (u) => u.looked >= least && !u.missing);
 			if (!k) await shot(page, `pixels-${width}`);
 		}
@@ -110,7 +113,8 @@ steps['merged spans say how many they are'] = async (page) => {
 		return said && goid ? { goid: Number(goid[1]), n: Number(said[3]), width: Number(said[1]) * { ns: 1, 'µs': 1e3, ms: 1e6, s: 1e9 }[said[2]], time: t.hover.time } : null;
 	});
 	let compared = 0;
-	for (let goid = 1; goid <= ROWS && compared < 3; goid++) {
+	for (const goid of goids) {
+		if (compared === 3) break;
 		const box = await page.evaluate(([goid, at]) => {
 			const t = window.timeline, i = t.indexOf(goid), r = t.canvas.getBoundingClientRect();
 			return t.entries[i]?.row ? [r.left + t.labels + t.view.x(at), r.top + t.rowTop(i) + t.rowHeight / 2] : null;
@@ -129,6 +133,54 @@ steps['merged spans say how many they are'] = async (page) => {
 	}
 	assert(compared, 'nothing is merged');
 };
+
+// Lives that are over share rows: each has a mark in its own, at every zoom, or says that it is one of several in that pixel.
+for (const width of [390, 1280, 1440])
+	steps[`every life that is over has a mark, ${width} pixels wide`] = async (page) => {
+		await page.setViewportSize({ width, height: 900 });
+		await page.waitForFunction((w) => window.timeline.canvas.clientWidth === w, width);
+		const { first_ns: first, now_ns: now } = await api(page, 'status'), end = now - first;
+		const bare = () => page.evaluate(() => {
+			const t = window.timeline, v = t.view, dpr = t.dpr, { width, height } = t.canvas, copy = document.createElement('canvas'), ctx = copy.getContext('2d', { willReadFrequently: true });
+			[copy.width, copy.height] = [width, height];
+			ctx.drawImage(t.canvas, 0, 0);
+			const pixels = ctx.getImageData(0, 0, width, height).data, rgb = (c) => [1, 3, 5].map((i) => parseInt(c.slice(i, i + 2), 16));
+			// Colours of states, and of what is known to have lived and no more.
+			const marks = [...t.colors.state, ...t.colors.wait, t.colors.muted].map(rgb), left = Math.round(t.labels * dpr), h = Math.round(t.rowHeight * dpr), missing = [];
+			let looked = 0;
+			for (const [i, { lane }] of t.entries.entries()) {
+				const y = Math.round(t.rowTop(i) * dpr);
+				if (!lane || y < 30 * dpr || y + h > height) continue;
+				for (const r of lane.rows) {
+					if (r.exited <= v.t0 || r.created >= v.t1) continue;
+					const x = (time) => (t.labels + v.x(time)) * dpr, from = Math.max(left, Math.floor(x(r.created)) - 1), to = Math.min(width - 1, Math.ceil(x(r.exited)) + 1);
+					if (to - from < 2) continue; // at the edge
+					looked++;
+					let seen = false;
+					for (let row = y; row < y + h && !seen; row++)
+						for (let column = from; column <= to && !seen; column++) {
+							const p = (row * width + column) * 4;
+							seen = marks.some(([a, b, c]) => Math.abs(pixels[p] - a) + Math.abs(pixels[p + 1] - b) + Math.abs(pixels[p + 2] - c) < 24);
+						}
+					if (!seen) missing.push([r.goid, r.created, r.exited]);
+				}
+			}
+			return { looked, missing: missing.length, first: missing[0] };
+		});
+		const middle = await page.evaluate(() => { const all = window.timeline.entries.flatMap((e) => e.lane?.rows ?? []).map((r) => r.created).sort((a, b) => a - b); return all[all.length >> 1] ?? 0; });
+		for (let span = end * 1.04, k = 0; span > 1e5; span /= 6.3, k++) {
+			await page.evaluate(([from, span]) => {
+				const t = window.timeline;
+				t.view.scale = span / t.view.width;
+				t.view.t0 = from;
+				t.redraw();
+			}, [k ? middle - span / 3.1 : -end * 0.02, span]);
+			// Which rows there are goes by the time: then those that are over are brought into sight, at the end.
+			await page.waitForFunction(() => { const i = window.timeline.entries.findIndex((e) => e.lane), t = window.timeline; if (i < 0) return true; t.view.scroll(Math.max(0, (i - 2) * t.rowHeight)); t.redraw(); return t.rowTop(i) > 20 && t.rowTop(i) < t.canvas.clientHeight; });
+			await until(`${span} ns`, bare, (u) => (k || u.looked > 3) && !u.missing);
+			if (!k) await shot(page, `lives-${width}`);
+		}
+	};
 
 // The legend's figures are the server's, also where it is narrow.
 for (const width of [390, 1280, 1440])

@@ -51,6 +51,23 @@ const grouped = {
 		await inAddress(page, /rby=caller/);
 		await by(page, 'Reason');
 	},
+	async 'how many it says there were is how many lived then'(page) {
+		// Of those that are kept; what ended before or began later has a row, and is not in it.
+		await by(page, 'State');
+		const rows = await page.evaluate(async () => (await fetch('/api/live/rows?since=0&after=0&limit=200000&proc=0')).json()).then((got) => got.rows), GOID = 0, FLAGS = 3, CREATED = 8, EXITED_AT = 9;
+		assert(rows.every((r) => r[GOID] && (!(r[FLAGS] & 1) || r[EXITED_AT] >= r[CREATED])), 'the columns are others');
+		for (const to of [880, 560, 508]) {
+			const inHash = () => page.evaluate(() => /range=(\d+-\d+)/.exec(location.hash)?.[1] ?? ''), before = await inHash();
+			await drag(page, 500, to);
+			const first = await page.evaluate(async () => (await (await fetch('/api/live/status?proc=0')).json()).first_ns);
+			const [from, end] = (await until('its time', inHash, (text) => text && text !== before)).split('-').map((t) => Number(t) + first);
+			const lived = rows.filter((r) => r[CREATED] < end && (!(r[FLAGS] & 1) || r[EXITED_AT] >= from)).length;
+			assert(lived < rows.length * 0.8, `${lived} of ${rows.length} lived then: nothing is shown by that`);
+			const made = rows.filter((r) => r[CREATED] >= from && r[CREATED] < end && !(r[FLAGS] & 4)).length, ended = rows.filter((r) => r[FLAGS] & 1 && r[EXITED_AT] >= from && r[EXITED_AT] < end).length;
+			const said = `${lived.toLocaleString('en')} goroutines, ${made.toLocaleString('en')} created, ${ended.toLocaleString('en')} exited`;
+			await until(said, () => range(page).locator('.range-head').first().innerText(), (text) => text.includes(said));
+		}
+	},
 	async 'sorted by another column'(page) {
 		await by(page, 'Waker');
 		await range(page).locator('th button', { hasText: 'Stays' }).click();

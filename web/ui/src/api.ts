@@ -14,12 +14,21 @@ function partial(path: string): string {
 	return path.startsWith('/api/sessions/') ? `${path}${path.includes('?') ? '&' : '?'}partial=1` : path;
 }
 
+const NO_ANSWER = 'the server does not answer';
+let underWay = new AbortController();
+
+// Of a server that is gone no answer comes, and a browser would wait for it for minutes.
+export function abandon(): void {
+	underWay.abort();
+	underWay = new AbortController();
+}
+
 async function request(path: string, init?: RequestInit): Promise<Response> {
 	let response: Response;
 	try {
-		response = await fetch(init?.method ? path : partial(path), init);
+		response = await fetch(init?.method ? path : partial(path), { ...init, signal: underWay.signal });
 	} catch {
-		throw new ApiError(0, 'the server does not answer');
+		throw new ApiError(0, NO_ANSWER);
 	}
 	if (!response.ok) {
 		let text = response.statusText;
@@ -31,16 +40,25 @@ async function request(path: string, init?: RequestInit): Promise<Response> {
 	return response;
 }
 
-export async function getJson<T>(path: string, signal?: AbortSignal): Promise<T> {
-	return (await request(path, { signal })).json();
+// An answer of which the end does not come is none.
+async function read<T>(response: Response, how: (response: Response) => Promise<T>): Promise<T> {
+	try {
+		return await how(response);
+	} catch {
+		throw new ApiError(0, NO_ANSWER);
+	}
+}
+
+export async function getJson<T>(path: string): Promise<T> {
+	return read(await request(path), (response) => response.json());
 }
 
 export async function getText(path: string): Promise<string> {
-	return (await request(path)).text();
+	return read(await request(path), (response) => response.text());
 }
 
 export async function getBinary(path: string): Promise<ArrayBuffer> {
-	return (await request(path)).arrayBuffer();
+	return read(await request(path), (response) => response.arrayBuffer());
 }
 
 export async function post<T>(path: string, body: unknown): Promise<T> {

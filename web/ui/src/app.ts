@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The state of the UI and what keeps it up to date. Components follow the values; nothing else
 // talks to the server on its own but tiles and panels.
-import { ApiError, setProcess, getConfig, getInfo, getStatus, goidList, post } from './api';
+import { abandon, ApiError, setProcess, getConfig, getInfo, getStatus, goidList, post } from './api';
 import { lookOf, type Look } from './colors';
 import { rulerTime } from './format';
 import { Pace } from './pace';
@@ -100,6 +100,8 @@ const CHANGED_EVERY_MS = 2000; // looks whether a recorded session was written t
 const FIGURES_EVERY_MS = 480;
 export const NOTE_MAX = 120, MARKS_MAX = 50;
 const RECONNECT_MS = 5000; // at most from one try to the next
+const SILENT_TIMES = 8; // looks, a second apart; ten ticks a second come from a server that is there
+const AHEAD_MS = 2000; // by no more is the present taken to go on after the last tick
 
 const EMPTY_LIST: List = { entries: [], matched: [], total: 0, error: '', index: () => -1 };
 
@@ -196,6 +198,12 @@ class App {
 		matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.applyTheme());
 		this.browse.subscribe(() => this.rebuild());
 		this.settings.subscribe(() => this.rebuild());
+		// Another tab of the same person: how things look is one choice in all of them.
+		addEventListener('storage', (e) => {
+			if (e.key !== LOOK || !e.newValue) return;
+			this.settings.update(ownLook());
+			this.applyTheme();
+		});
 		this.connect();
 		await this.open(this.source.get(), this.proc.get());
 		this.timers.push(setInterval(() => void this.poll(), ROWS_EVERY_MS));
@@ -258,7 +266,7 @@ class App {
 		if (s.id !== 'live' || this.over || !tick) return lengthOf(s);
 		// A replay is where its last event is.
 		const moving = s.live && !tick.ended && this.connection.get() === 'connected';
-		return lengthOf({ first_ns: s.first_ns, now_ns: tick.now }) + (moving ? (performance.now() - this.tickAt) * 1e6 : 0);
+		return lengthOf({ first_ns: s.first_ns, now_ns: tick.now }) + (moving ? Math.min(AHEAD_MS, performance.now() - this.tickAt) * 1e6 : 0);
 	}
 
 	// The end of what there is, whatever the replay's position.
@@ -528,7 +536,16 @@ class App {
 	private connect(): void {
 		const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
 		const socket = new WebSocket(`${scheme}://${location.host}/ws`, 'xgotop.ticks');
+		let silent = 0;
+		// A machine that went away, or a server that was stopped, closes nothing. Counted in looks: a page that stood still itself
+		// has looked once, and then hears all that came meanwhile.
+		const watch = setInterval(() => {
+			if (++silent < SILENT_TIMES || document.hidden) return;
+			gone();
+			socket.close();
+		}, 1000);
 		socket.onopen = () => {
+			silent = 0;
 			this.attempts = 0;
 			this.connection.set('connected');
 			this.lostAt.set(0);
@@ -536,14 +553,21 @@ class App {
 		};
 		socket.onmessage = (message) => {
 			const tick = JSON.parse(message.data as string) as Tick, shown = this.figures.get();
+			silent = 0;
 			this.tickAt = performance.now();
 			this.tick.set(tick);
 			if (this.tickAt - this.figuresAt < FIGURES_EVERY_MS && shown && shown.ended === tick.ended) return;
 			this.figuresAt = this.tickAt;
 			this.figures.set(tick);
 		};
-		socket.onclose = () => {
-			if (this.connection.get() === 'connected') this.lostAt.set(Date.now());
+		const gone = () => {
+			socket.onopen = socket.onmessage = socket.onclose = null;
+			clearInterval(watch);
+			// Of a way that has no sockets, through a proxy perhaps, the answers are still to come.
+			if (this.connection.get() === 'connected') {
+				this.lostAt.set(Date.now());
+				abandon();
+			}
 			this.connection.set(this.attempts < 10 ? 'connecting' : 'lost');
 			this.figures.set(null); // rates of then are none of now
 			this.figuresAt = -Infinity;
@@ -551,6 +575,7 @@ class App {
 			setTimeout(() => this.connect(), wait);
 			if (this.attempts > 1) getInfo().catch((e) => this.refused.set(e instanceof ApiError && e.status === 401));
 		};
+		socket.onclose = gone;
 	}
 
 	// --- settings ----------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import { at, getJson, getSessions, untilReady } from './api';
 import { csvOf, difference, figure, ratio, type Unit } from './figures';
 import { clock, exact } from './format';
 import { copyText } from './clipboard';
+import { Rest, ROWS_MOST } from './rest';
 import { useValue } from './store';
 import { lengthOf, sum, type Session, type Status } from './types';
 
@@ -175,9 +176,9 @@ export function Compare() {
 					<th class={cls} aria-sort={sort?.column === i ? (sort.descending ? 'descending' : 'ascending') : 'none'}>
 						<button class="link" onClick={() => setSort({ column: i, descending: sort?.column === i ? !sort.descending : cls === 'num' })}>
 							{label}{sort?.column === i ? (sort.descending ? ' ↓' : ' ↑') : ''}</button></th>))}</tr></thead>
-					<tbody>{sorted.slice(0, 2000).map((l) => (
+					<tbody>{sorted.slice(0, ROWS_MOST).map((l) => (
 						<tr><td class="mono name">{l.name.startsWith('  ') ? <span class="indent" /> : null}{l.name}</td><td class="num">{figure(l.a, l.unit)}</td><td class="num">{figure(l.b, l.unit)}</td>
-							<td class="num"><b class={l.a === l.b ? 'muted' : ''}>{difference(l.b - l.a, l.unit)}</b></td><td class="num muted">{ratio(l.a, l.b, l.b / l.a)}</td></tr>))}</tbody></table>}
+							<td class="num"><b class={l.a === l.b ? 'muted' : ''}>{difference(l.b - l.a, l.unit)}</b></td><td class="num muted">{ratio(l.a, l.b, l.b / l.a)}</td></tr>))}<Rest of={sorted.length} columns={5} /></tbody></table>}
 		</div>
 	);
 }

@@ -5,9 +5,10 @@ import { useState } from 'preact/hooks';
 import { app } from './app';
 import { at, getJson } from './api';
 import { word } from './filter';
-import { bytes, duration, exact } from './format';
+import { brief, bytes, duration, exact, goidText } from './format';
 import { WaitGraph, type GraphMember } from './graph';
 import { usePolled } from './poll';
+import { Rest, ROWS_MOST } from './rest';
 
 interface SiteRow {
 	site: string | null;
@@ -73,12 +74,12 @@ function GroupRow({ group }: { group: Group }) {
 			<table class="wide"><tbody>{group.members.map((m) => (
 				<tr>
 					<td>{m.culprit ? 'culprit' : ''}</td>
-					<td><button class="link" onClick={() => app.selected.set(m.goid)}>{m.goid}</button></td>
-					<td class="mono">{m.function}</td>
+					<td><button class="link" onClick={() => app.selected.set(m.goid)}>{goidText(m.goid)}</button></td>
+					<td class="mono">{brief(m.function)}</td>
 					<td class="mono small">{m.waits_on ?? m.wait_reason}</td>
 					<td class="small">{m.likely_holder === undefined ? '' : <>{m.evidence?.endsWith('it may be the one') ? 'possible' : 'likely'} holder <button class="link"
-						onClick={() => app.selected.set(m.likely_holder!)}>{m.likely_holder}</button>: {m.evidence}</>}</td>
-					<td class="mono small">{m.created_at}</td></tr>))}
+						onClick={() => app.selected.set(m.likely_holder!)}>{goidText(m.likely_holder!)}</button>: {m.evidence}</>}</td>
+					<td class="mono small">{brief(m.created_at)}</td></tr>))}
 			</tbody></table>
 			{group.more_members ? <div class="muted">and {exact(group.more_members)} more</div> : null}
 			{group.stack ? <pre class="stack">{group.stack}</pre> : null}
@@ -140,22 +141,22 @@ export function Leaks() {
 					<th class={cls} aria-sort={sort.column === i ? (sort.descending ? 'descending' : 'ascending') : 'none'}>
 						<button class="link" onClick={() => setSort({ column: i, descending: sort.column === i ? !sort.descending : cls === 'num' })}>
 							{label}{sort.column === i ? (sort.descending ? ' ↓' : ' ↑') : ''}</button></th>))}</tr></thead>
-				<tbody>{sorted.map((r) => (
+				<tbody>{sorted.slice(0, ROWS_MOST).map((r) => (
 					<tr class={suspicious(r) ? 'suspicious' : ''}>
-						<td class="mono"><button class="link" title="Show them on the timeline" onClick={() => {
+						<td class="mono"><button class="link" title={`Show them on the timeline\n${r.function ?? ''}`} onClick={() => {
 							app.browse.update({ filter: `${r.function ? `func:${word(r.function)} ` : ''}flag:live`, group: 'none' });
 							app.view.set('timeline');
-						}}>{r.function || '(unknown)'}</button>
-							{r.site ? <div class="small made-at">made at {r.site}</div> : null}</td>
+						}}>{r.function ? brief(r.function) : '(unknown)'}</button>
+							{r.site ? <div class="small made-at">made at {brief(r.site)}</div> : null}</td>
 						<td class="num"><b>{exact(r.live)}</b></td>
 						<td class="num">{r.last_minute_at_least ? '≤ ' : ''}{signed(r.created_last_minute - r.exited_last_minute)}</td>
 						<td class="num">{r.last_minute_at_least ? '≥ ' : ''}{exact(r.created_last_minute)}</td>
 						<td class="num">{r.live ? `${r.oldest_age_at_least ? '≥ ' : ''}${duration(r.oldest_age_ns)}` : '–'}</td><td class="num">{exact(r.waiting)}</td>
 						<td>{r.wait_reason}{r.wait_reason_count && r.wait_reason_count < r.waiting ? <span class="muted"> {r.wait_reason_count}</span> : null}</td>
 						<td class="num">{bytes(r.alloc_bytes)}</td>
-						<td class="mono small">{r.site || <span class="muted">unknown</span>}</td>
-						<td>{r.sample.map((g) => <button class="link" onClick={() => { app.selected.set(g); }}>{g}</button>)}</td></tr>))}
-				</tbody></table>
+						<td class="mono small" title={r.site ?? ''}>{r.site ? brief(r.site) : <span class="muted">unknown</span>}</td>
+						<td>{r.sample.map((g) => <button class="link" onClick={() => { app.selected.set(g); }}>{goidText(g)}</button>)}</td></tr>))}
+					<Rest of={sorted.length} columns={COLUMNS.length} /></tbody></table>
 		</div>
 	);
 }

@@ -5,9 +5,10 @@ import { useState } from 'preact/hooks';
 import { app, type MemoryBy as By } from './app';
 import { at, getJson } from './api';
 import { word } from './filter';
-import { bytes, count, exact, shortFunc } from './format';
+import { brief, bytes, count, exact, goidText, shortFunc } from './format';
 import { inOrder } from './order';
 import { usePolled } from './poll';
+import { Rest, ROWS_MOST } from './rest';
 import { useValue } from './store';
 import { STATES, UNKNOWN } from 'contract';
 import type { Row } from './types';
@@ -17,12 +18,13 @@ import { WhoAllocates } from './whoallocates';
 const TILES_SHOWN = 300;
 
 export function MemoryView() {
-	const wanted = useValue(app.memoryBy), source = useValue(app.source), by = wanted === 'call site' && source !== 'live' ? 'goroutine' : wanted; // a recorded session has no call sites
+	const wanted = useValue(app.memoryBy), source = useValue(app.source), { filter } = useValue(app.browse), by = wanted === 'call site' && source !== 'live' ? 'goroutine' : wanted; // a recorded session has no call sites
 	return (
 		<div class="page memory">
 			<div class="bar">
 				<div class="segments" role="tablist" aria-label="By">{(['goroutine', 'type', 'function', ...(source === 'live' ? ['call site'] : [])] as By[]).map((b) => (
 					<button role="tab" aria-selected={by === b} class={by === b ? 'on' : ''} onClick={() => app.memoryBy.set(b)}>By {b}</button>))}</div>
+				{filter && (by === 'goroutine' || by === 'function') ? <button class="chip" title="The timeline's filter holds here, too" onClick={() => app.browse.update({ filter: '' })}>{filter} ✕</button> : null}
 				<span class="muted">Bytes asked for since tracing began: objects and slices with their element sizes. Maps count, their memory is not known.</span>
 			</div>
 			{by === 'goroutine' ? <Tiles /> : by === 'type' ? <Types /> : by === 'call site' ? <Sites /> : <Functions />}
@@ -51,8 +53,8 @@ function Tile({ r, share, part, color }: { r: Row; share: number; part: number; 
 	const of = r.slices + r.maps + r.objects || 1;
 	return (
 		<button class="tile" style={style} onClick={() => app.selected.set(r.goid)}
-			title={`goroutine ${r.goid}, ${STATES[r.state]}\n${r.func}\n${exact(r.bytes)} bytes`}>
-			<span class="tile-id">{r.goid} <em>{STATES[r.state]}</em></span>
+			title={`goroutine ${goidText(r.goid)}, ${STATES[r.state]}\n${r.func}\n${exact(r.bytes)} bytes`}>
+			<span class="tile-id">{goidText(r.goid)} <em>{STATES[r.state]}</em></span>
 			<span class="tile-bytes"><b>{bytes(r.bytes)}</b> {(part * 100).toFixed(1)}%</span><span class="tile-name">{shortFunc(r.func)}</span>
 			<span class="tile-split" title={`${r.slices} slices, ${r.maps} maps, ${r.objects} objects`}>
 				<i class="s" style={{ flexGrow: r.slices / of }} /><i class="m" style={{ flexGrow: r.maps / of }} /><i class="o" style={{ flexGrow: r.objects / of }} /></span>
@@ -71,17 +73,17 @@ function Types() {
 	const color = (kind: string) => app.look.get().type[kind];
 	return (
 		<table class="wide"><thead><tr><th>Type</th><th>Made as</th><th>Go kind</th><th class="num">Size</th><th class="num">Count</th><th class="num">Bytes</th><th class="bars" /></tr></thead>
-			<tbody>{types.slice(0, 500).map((t) => {
+			<tbody>{types.slice(0, ROWS_MOST).map((t) => {
 				const key = `${t.kind}/${t.type}`, is = open === key;
 				return <>
-					<tr class={`clickable ${is ? 'on' : ''}`} onClick={() => setOpen(is ? '' : key)} title="Which goroutines made them"><td class="mono"><button class="link" aria-expanded={is}>{t.kind === 'makeslice' ? '[]' : ''}{t.type || '(unknown)'}</button></td>
+					<tr class={`clickable ${is ? 'on' : ''}`} onClick={() => setOpen(is ? '' : key)} title="Which goroutines made them"><td class="mono"><button class="link" aria-expanded={is}>{t.kind === 'makeslice' ? '[]' : ''}{t.type ? brief(t.type) : '(unknown)'}</button></td>
 						<td><i class="dot" style={{ background: color(t.kind) }} />{t.kind}</td>
 						<td class="muted">{t.go_kind}</td><td class="num">{t.size ? bytes(t.size) : ''}</td><td class="num">{exact(t.count)}</td>
 						<td class="num">{t.bytes === null ? '–' : bytes(t.bytes)}</td>
 						<td class="bars"><i style={{ width: `${100 * (t.bytes ?? 0) / most}%`, background: color(t.kind) }} /></td></tr>
 					{is ? <tr><td colSpan={7}><WhoAllocates kind={t.kind} type={t.type} all={t.count} /></td></tr> : null}
 				</>;
-			})}</tbody></table>
+			})}<Rest of={types.length} columns={7} /></tbody></table>
 	);
 }
 
@@ -95,17 +97,17 @@ function Sites() {
 	if (!rows.length) return <div class="empty">No allocation has been sampled: the probes are off, or nothing was allocated.</div>;
 	return (
 		<table class="wide call-sites"><thead><tr><th>Call site</th><th>The program's own</th><th class="num">Bytes</th><th class="num">Share</th><th class="num">±</th><th class="num">Objects</th><th class="bars" /></tr></thead>
-			<tbody>{rows.slice(0, 500).map((r) => {
+			<tbody>{rows.slice(0, ROWS_MOST).map((r) => {
 				const key = `${r.site}/${r.own_site}`, is = open === key;
 				return <>
 					<tr class={`clickable ${is ? 'on' : ''}`} onClick={() => setOpen(is ? '' : key)}>
-						<td class="mono"><button class="link" aria-expanded={is}>{r.site ?? '(unknown)'}</button></td><td class="mono small">{r.own_site && r.own_site !== r.site ? r.own_site : ''}</td>
+						<td class="mono"><button class="link" aria-expanded={is}>{r.site ? brief(r.site) : '(unknown)'}</button></td><td class="mono small">{r.own_site && r.own_site !== r.site ? brief(r.own_site) : ''}</td>
 						<td class="num">{bytes(r.bytes)}</td><td class="num">{r.percent.toFixed(1)}%</td><td class="num muted">{r.error_bytes === null ? '' : bytes(r.error_bytes)}</td><td class="num">{r.objects ? exact(r.objects) : ''}</td>
 						<td class="bars"><i style={{ width: `${Math.min(100, r.percent)}%` }} /></td></tr>
 					{is ? <tr><td colSpan={7} class="muted">{r.samples ? `${exact(r.samples)} samples${r.through ? `, through ${r.through}` : ''}. ` : 'What the runtime counts beyond the samples. '}
 						<button class="link" onClick={() => { app.browse.update({ sort: 'alloc', descending: true, filter: '' }); app.view.set('timeline'); }}>Which goroutines allocate most</button></td></tr> : null}
 				</>;
-			})}</tbody></table>
+			})}<Rest of={rows.length} columns={7} /></tbody></table>
 	);
 }
 
@@ -129,10 +131,10 @@ function Functions() {
 	return (
 		<table class="wide"><thead><tr><th>Start function</th><th class="num">Goroutines</th><th class="num">Live</th><th class="num">Slices</th><th class="num">Maps</th><th class="num">Objects</th>
 			<th class="num">Bytes</th><th class="bars" /></tr></thead>
-			<tbody>{rows.map((f) => (
-				<tr class="clickable" onClick={() => { app.browse.update({ filter: f.func ? `func:${word(f.func)}` : '' }); app.view.set('timeline'); }} title="Show them on the timeline">
-					<td class="mono"><button class="link">{f.func || '(unknown)'}</button></td><td class="num">{exact(f.n)}</td><td class="num">{exact(f.live)}</td><td class="num">{exact(f.slices)}</td>
+			<tbody>{rows.slice(0, ROWS_MOST).map((f) => (
+				<tr class="clickable" onClick={() => { app.browse.update({ filter: f.func ? `func:${word(f.func)}` : '' }); app.view.set('timeline'); }} title={`Show them on the timeline\n${f.func}`}>
+					<td class="mono"><button class="link">{f.func ? brief(f.func) : '(unknown)'}</button></td><td class="num">{exact(f.n)}</td><td class="num">{exact(f.live)}</td><td class="num">{exact(f.slices)}</td>
 					<td class="num">{exact(f.maps)}</td><td class="num">{exact(f.objects)}</td><td class="num">{bytes(f.bytes)}</td>
-					<td class="bars"><i style={{ width: `${100 * f.bytes / most}%` }} /></td></tr>))}</tbody></table>
+					<td class="bars"><i style={{ width: `${100 * f.bytes / most}%` }} /></td></tr>))}<Rest of={rows.length} columns={8} /></tbody></table>
 	);
 }

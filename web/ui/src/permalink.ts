@@ -122,8 +122,21 @@ export const linkNow = () => `${location.origin}${location.pathname}#${linkText(
 // An address that is put into the page's own tab is followed as one that a new tab opens: from the beginning. What is written here
 // is no such change: replaceState tells nobody.
 export function keepLink(): void {
-	let leaving = false;
+	let leaving = false, ours = '';
+	// Back and forth go through the views of what is looked at; to another source as a link to it does.
+	addEventListener('popstate', (e) => {
+		const q = new URLSearchParams(location.hash.slice(1)), view = VIEWS.find(([id]) => id === (e.state as { view?: string } | null)?.view)?.[0];
+		if (!view || (q.get('source') ?? 'live') !== app.source.get() || Number(q.get('proc') ?? 0) !== app.proc.get()) return;
+		ours = location.href;
+		app.view.set(view);
+	});
+	app.view.subscribe(() => {
+		const view = app.view.get();
+		if ((history.state as { view?: string } | null)?.view !== view) history.pushState({ view }, '', app.usable ? `#${linkText()}` : location.href);
+	});
+	history.replaceState({ view: app.view.get() }, '');
 	addEventListener('hashchange', (e) => {
+		if (e.newURL === ours) return void (ours = '');
 		leaving = true;
 		history.replaceState(null, '', e.newURL); // ours may have been written over it meanwhile
 		location.reload();
@@ -131,6 +144,6 @@ export function keepLink(): void {
 	setInterval(() => {
 		if (!app.usable || leaving) return;
 		const text = linkText();
-		if (text !== location.hash.slice(1)) history.replaceState(null, '', text ? `#${text}` : location.pathname);
+		if (text !== location.hash.slice(1)) history.replaceState(history.state, '', text ? `#${text}` : location.pathname);
 	}, 500);
 }

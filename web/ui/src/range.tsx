@@ -7,7 +7,7 @@ import { app, RANGE_BYS, type Range } from './app';
 import { at, getJson, getText, int, tellable } from './api';
 import { copyText } from './clipboard';
 import { completions, parseFilter } from './filter';
-import { bytes, count, duration, exact, moment } from './format';
+import { bytes, count, duration, exact, goidText, moment } from './format';
 import { goTo, showTime } from './goto';
 import { viewOf } from './permalink';
 import { BY_WORDS, RangeCompare, RangeTable } from './rangetable';
@@ -58,7 +58,7 @@ export function RangeBar() {
 	const [copied, setCopied] = useState(false);
 	const [problem, setProblem] = useState('');
 	const goid = only && selected !== null && tellable(selected) ? selected : null;
-	const ranged = useValue(app.ranged);
+	const ranged = useValue(app.ranged), there = !useValue(app.lostAt); // who is there again is asked again
 	let bad = '';
 	try {
 		parseFilter(ranged.filter, true);
@@ -82,7 +82,7 @@ export function RangeBar() {
 			stale = true;
 			clearTimeout(timer);
 		};
-	}, [which]);
+	}, [which, there]);
 
 	if (!range) return null;
 	// By the clock of the ruler and by another one.
@@ -109,7 +109,7 @@ export function RangeBar() {
 				<b>{duration(range.to - range.from)}</b>
 				<span class="mono small" title={[range.from, range.to].map((t) => new Date(app.wallTime(t)).toISOString()).join(' to ')}>{app.timeText(range.from, step)} – {app.timeText(range.to, step)}
 					<span class="muted"> · {dayTime(range.from, step, app.day(zone))} – {dayTime(range.to, step, app.day(zone))} {zone === 'utc' ? 'UTC' : 'local'}</span></span>
-				<span class="muted">{stats ? `${exact(stats.goroutines)} goroutines, ${stats.created} created, ${stats.exited} exited, ` +
+				<span class="muted">{stats ? `${exact(stats.goroutines)} goroutines, ${exact(stats.created)} created, ${exact(stats.exited)} exited, ` +
 					`${count(sum(stats.events))} events, ${bytes(stats.alloc_bytes)} allocated` : problem ? <b class="bad" role="alert">{problem}</b> : '…'}
 					{stats && stats.since_ns - app.origin > range.from ? <b class="warn"> · events before {moment(stats.since_ns - app.origin)} are no longer kept</b> : null}
 					{stats?.exited_missing ? <b class="warn"> · {exact(stats.exited_dropped)} exited goroutines are no longer kept, and not in it</b> : null}</span>
@@ -182,11 +182,11 @@ function Stays({ which, of, bucket, choose }: { which: string; of: RangeStats['s
 		<table class="spans stays" aria-label="Longest stays"><thead><tr><th class="num">Goroutine</th><th class="num">For</th><th class="num">From</th><th>Reason</th><th class="num">Ended by</th></tr></thead>
 			<tbody>{list?.stays.map((s) => [s[STAY.goid], s[STAY.begin], s[STAY.end], s[STAY.ns], s[STAY.reason], s[STAY.ended_by]] as const).map(([goid, begin, end, ns, reason, by]) => (
 				<tr onClick={() => show(goid, begin, end)} title={`Show it on the timeline\n${app.table?.rows.get(goid)?.func ?? ''}`}>
-					<td class="num"><button class="link">{goid}</button></td><td class="num">{duration(ns)}{end ? '' : ' …'}</td><td class="num muted">{moment(begin - app.origin)}</td>
+					<td class="num"><button class="link">{goidText(goid)}</button></td><td class="num">{duration(ns)}{end ? '' : ' …'}</td><td class="num muted">{moment(begin - app.origin)}</td>
 					<td>{reason ? <i class="dot" style={{ background: swatch(app.look.get(), WAITING, reason) }} /> : null}{reason}</td><td class="num">{by ? <button class="link" onClick={(e) => {
 						e.stopPropagation();
 						goTo(by);
-					}}>{by}</button> : ''}</td></tr>))}
+					}}>{goidText(by)}</button> : ''}</td></tr>))}
 				{list && list.total > list.stays.length ? <tr><td colSpan={5} class="muted">the longest {list.stays.length} of {exact(list.total)}</td></tr> : null}</tbody></table>
 	</>;
 }

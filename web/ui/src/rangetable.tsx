@@ -8,8 +8,9 @@ import { copyText } from './clipboard';
 import { swatch } from './colors';
 import { word } from './filter';
 import { csvOf, difference, figure, ratio, type Unit } from './figures';
-import { bytes, duration, exact } from './format';
+import { brief, bytes, duration, exact } from './format';
 import { goTo } from './goto';
+import { useValue } from './store';
 import { stateNumber } from './types';
 import { WAITING } from 'contract';
 
@@ -83,8 +84,8 @@ const FOLLOWS: Partial<Record<RangeBy, string>> = { waker: 'Go to it', reason: '
 
 function Name({ by, row }: { by: RangeBy; row: { key: string; function?: string | null } }) {
 	const on = follow(by, row.key);
-	return <td class="mono name" title={row.key}>{dot(by, row.key)}{on ? <button class="link" title={FOLLOWS[by]} onClick={on}>{row.key}</button> : row.key}
-		{row.function ? <span class="muted small"> {row.function}</span> : null}</td>;
+	return <td class="mono name" title={row.key}>{dot(by, row.key)}{on ? <button class="link" title={FOLLOWS[by]} onClick={on}>{brief(row.key)}</button> : brief(row.key)}
+		{row.function ? <span class="muted small"> {brief(row.function)}</span> : null}</td>;
 }
 
 // Which rows of how many these are, and the way to the others.
@@ -100,7 +101,7 @@ export function RangeTable({ which, by }: { which: string; by: RangeBy }) {
 	const [page, setPage] = useState(0);
 	const [got, setGot] = useState<{ of: string; table: Table } | null>(null);
 	const [problem, setProblem] = useState('');
-	const shown = columnsOf(by), order = sort === 'key' || shown.some((c) => c.sort === sort) ? sort : usual;
+	const there = !useValue(app.lostAt), shown = columnsOf(by), order = sort === 'key' || shown.some((c) => c.sort === sort) ? sort : usual;
 	const asked = `range_by?${which}&by=${by}&sort=${order}&offset=${page * PAGE}&limit=${PAGE}`;
 	useEffect(() => setPage(0), [which, by, order]);
 	useEffect(() => {
@@ -112,7 +113,7 @@ export function RangeTable({ which, by }: { which: string; by: RangeBy }) {
 			stale = true;
 			clearTimeout(timer);
 		};
-	}, [asked]);
+	}, [asked, there]);
 	if (got?.of !== `${which} ${by}`) return problem ? <div class="note bad" role="alert">{problem}</div> : <div class="empty">…</div>;
 	const { total, sum, rows } = got.table;
 	const main = COLUMNS[usual], all = (by === 'caller' ? sum.alloc_bytes : sum.total_ns) || 1;

@@ -12,7 +12,7 @@ export function ReplayBar() {
 	const playhead = useValue(app.playhead);
 	const speed = useValue(app.speed);
 	const playing = speed > 0;
-	const end = app.end();
+	const end = app.end(), step = Math.min(1e6, Math.max(1, end / 1e3));
 
 	useEffect(() => {
 		if (!playing) return;
@@ -48,7 +48,7 @@ export function ReplayBar() {
 					app.playhead.set(t >= end * 0.9999 ? null : t);
 					app.rebuild();
 				}} />
-			<span class="mono">{end ? `${rulerTime(playhead ?? end, 1e6)} of ${rulerTime(end, 1e6)}` : 'nothing'}</span>
+			<span class="mono">{end ? `${rulerTime(playhead ?? end, step)} of ${rulerTime(end, step)}` : 'nothing'}</span>
 			{playhead === null ? null : <span class="muted as-of" title="The rows are as they were at this time. Filters, sorting, the goroutine's panel and the other views are of the whole session.">other views: whole session</span>}
 			<select aria-label="Speed" value={String(playing ? speed : lastSpeed)} onChange={(e) => {
 				lastSpeed = Number(e.currentTarget.value);

@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { app, VIEWS } from './app';
 import { swatch } from './colors';
 import { Downloads } from './downloads';
-import { count, duration, length } from './format';
+import { clock, count, duration, length } from './format';
 import { copyText } from './clipboard';
 import { linkNow } from './permalink';
 import { completions } from './filter';
@@ -71,7 +71,7 @@ function Metrics() {
 			<Wholeness sign={/difference|blind|behind/.test(tick.audit) ? 'bad' : ''}
 				title="What events told, held each second against the program's memory" label="AUDIT" text={tick.audit} />
 			{tick.probes ? <Wholeness sign={/off/.test(tick.probes) ? 'warn' : ''} label="PROBES" text={tick.probes}
-				title={`What is attached (-probes), since ${new Date((tick.probes_since_ns ?? 0) / 1e6).toLocaleTimeString()}: while probes are off, goroutines are told by memory and nothing is known of the time between two readings`} /> : null}
+				title={`What is attached (-probes), since ${clock((tick.probes_since_ns ?? 0) / 1e6)}: while probes are off, goroutines are told by memory and nothing is known of the time between two readings`} /> : null}
 		</div>
 	);
 }

@@ -83,6 +83,7 @@ function Announce() {
 function EmptyNote() {
 	const list = useValue(app.list);
 	const status = useValue(app.status);
+	const { showSystem } = useValue(app.settings);
 	const loading = status?.state === 'loading' ? `Reading the session… ${status.total ?
 		`${Math.round(100 * (status.loaded ?? 0) / status.total)} %` : `${status.loaded ?? 0} events`}` :
 		list.total && !app.table?.complete ? `Loading the rest… ${list.total} goroutines so far` : '';
@@ -90,7 +91,7 @@ function EmptyNote() {
 	let text = 'Reading the goroutines…';
 	if (loading) text = loading;
 	else if (list.error) text = list.error;
-	else if (list.total) text = `No goroutine of ${list.total} matches the filter.`;
+	else if (list.total) text = `No goroutine of ${exact(list.total)} that is shown matches the filter.${showSystem ? '' : " The runtime's own are not: Runtime, in the bar, shows them."}`;
 	else if (!status) text = 'Asking the server…';
 	else if (!status.processes?.length) text = 'Waiting for a process that runs the program…';
 	else if (!app.usable || !app.table) text = 'Waiting for the first event…';
