@@ -20,13 +20,18 @@ stop_xgotopfs
 unharmed "$DEMO"
 [ -z "$ALL" ] || exit 0
 for picture in problems-1280-light leak-1280-light lock-1280-light hog-1280-light slow-1280-light range-1280-light whole-1280-light slow-1280-dark leak-390-dark lock-390-dark hog-390-dark; do
-	# Its 256 most frequent colours are enough for a page of text and flat colours, and a third of the size; grounds stay as they are.
+	# 256 colours are enough for a page of text and flat colours, and a third of the size: its most frequent, so that grounds stay as
+	# they are, and some for what is small and bright, as the sign of what is critical.
 	"$PYTHON" - "$FOLDER/$picture.png" "docs/ui-$picture.png" <<'EOF' || fail "no $picture"
 import sys
 from PIL import Image
 picture, palette = Image.open(sys.argv[1]).convert("RGB"), Image.new("P", (1, 1))
-colors = sorted(picture.getcolors(1 << 24), reverse=True)[:256]
-palette.putpalette([part for _, color in colors for part in color])
+colors = [color for _, color in sorted(picture.getcolors(1 << 24), reverse=True)]
+bright = [color for color in colors[160:] if max(color) - min(color) > 60] or colors[:1]
+rare = Image.new("RGB", (len(bright), 1))
+rare.putdata(bright)
+rare = rare.quantize(96).getpalette()[: 3 * 96]
+palette.putpalette([part for color in colors[:160] for part in color] + rare)
 picture.quantize(palette=palette, dither=Image.Dither.NONE).save(sys.argv[2], optimize=True)
 EOF
 done
