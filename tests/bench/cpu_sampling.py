@@ -5,7 +5,7 @@
 usage: cpu_sampling.py XGOTOPFS LOADS [-seconds N] [-window S] [-hz HZ] [-work lost,http,alloc] [-goal PERCENT]
 
 LOADS (tests/bench/loads) works without a pause, in windows of S seconds (1) that turn: without samples, with, without,
-with, … (control/pause; no probe is in at any time). Each window with samples is held against the mean of the two
+with, … (control/pause; no probe is in at any time). Each window with samples is held against the geometric mean of the two
 beside it, and, as a control, every second window without against the mean of the two without that are next to it:
 what the machine does by itself. CPU time is that of the program's threads, as the scheduler counts it (schedstat), by
 operations done; beside it the 99th percentile of an operation's time.
@@ -114,7 +114,8 @@ def ratios(windows, which):
     chosen = windows if which == "samples" else windows[::2]
     for i in range(1, len(chosen) - 1, 2):
         for to, at in ((cpu, 0), (p99, 1)):
-            to.append(2 * chosen[i][at] / (chosen[i - 1][at] + chosen[i + 1][at]))
+            # Geometric: one to the mean of two is more than 1 where all three only differ by chance.
+            to.append(chosen[i][at] / math.sqrt(chosen[i - 1][at] * chosen[i + 1][at]))
     return cpu, p99
 
 
