@@ -79,9 +79,10 @@ static pid_t fork_sharing_files(void)
 
 /*
  * Waits as long as the kernel takes to close; the tracer waits for us only so long (ask()). Nobody
- * has a reason to stop a child that closes: it is made to go on.
+ * has a reason to stop a child that closes: it is made to go on. False: it was killed, perhaps
+ * before it had closed.
  */
-static void wait_for_end(pid_t pid)
+static bool wait_for_end(pid_t pid)
 {
 	for (;;) {
 		int status = 0;
@@ -89,8 +90,10 @@ static void wait_for_end(pid_t pid)
 
 		if (got == pid && WIFSTOPPED(status))
 			(void)kill(pid, SIGCONT);
-		else if (got == pid || errno == ECHILD) /* children write errno, too */
-			return;
+		else if (got == pid)
+			return WIFEXITED(status);
+		else if (errno == ECHILD) /* children write errno, too */
+			return true;
 	}
 }
 
@@ -103,10 +106,26 @@ static void close_link(int fd, int instead)
 		(void)dup3(instead, fd, O_CLOEXEC);
 }
 
+/* The tracer, which has closed links itself while we were held up, may have the number for another
+ * file. */
+static bool is_link(int fd)
+{
+	char name[] = "/proc/self/fd/2147483647", is[32] = "";
+	size_t at = sizeof("/proc/self/fd/") - 1, digits = 1;
+
+	for (int rest = fd / 10; rest; rest /= 10)
+		digits++;
+	name[at + digits] = '\0';
+	for (; digits; fd /= 10)
+		name[at + --digits] = (char)('0' + fd % 10);
+	return readlink(name, is, sizeof(is) - 1) > 0 && !strncmp(is, "anon_inode:bpf", 14);
+}
+
 /* What a child that closes is told, and its stack. It shares our memory: to copy the tables of
  * pages for each takes longer, on a machine that has much to do by far, than all the rest. */
 struct closer {
 	int fd, instead;
+	pid_t child; /* -1: none is needed, or there can be none */
 	_Alignas(16) char stack[8192];
 };
 
@@ -124,6 +143,13 @@ __attribute__((no_sanitize("address", "thread", "undefined"))) static int closer
 	return 0;
 }
 
+#ifdef __SANITIZE_THREAD__
+/* ThreadSanitizer's clone() takes the child for one with memory of its own, and spoils what both
+ * share; glibc has the same by another name. */
+int __clone(int (*run)(void *), void *stack, int flags, void *arg, ...);
+#define clone __clone
+#endif
+
 static pid_t start_closer(struct closer *c)
 {
 	return clone(closer_main, c->stack + sizeof(c->stack), CLONE_VM | CLONE_FILES, c);
@@ -133,23 +159,19 @@ static pid_t start_closer(struct closer *c)
 static void close_some(const int *fds, size_t n, int instead)
 {
 	static struct closer closers[KEEPER_SITES_MAX]; /* the keeper has one thread */
-	pid_t children[KEEPER_SITES_MAX];
-	size_t started = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		struct closer *c = &closers[i];
-		pid_t child;
 
 		c->fd = fds[i];
 		c->instead = instead;
-		child = i + 1 < n ? start_closer(c) : -1;
-		if (child > 0)
-			children[started++] = child;
-		else
+		c->child = i + 1 < n ? start_closer(c) : -1;
+		if (c->child < 0)
 			close_link(fds[i], instead);
 	}
-	while (started)
-		wait_for_end(children[--started]);
+	for (size_t i = n; i-- > 0;)
+		if (closers[i].child > 0 && !wait_for_end(closers[i].child) && is_link(fds[i]))
+			close_link(fds[i], instead);
 }
 
 static void close_all(const int *fds, size_t n, int instead)
@@ -193,21 +215,6 @@ static void remove_link(struct links *links, int fd)
 static bool lease_held(const struct links *links)
 {
 	return links->guard_fd < 0 || fcntl(links->guard_fd, F_GETLEASE) == F_RDLCK;
-}
-
-/* The tracer, which has closed links itself while we were held up, may have the number for another
- * file. */
-static bool is_link(int fd)
-{
-	char name[] = "/proc/self/fd/2147483647", is[32] = "";
-	size_t at = sizeof("/proc/self/fd/") - 1, digits = 1;
-
-	for (int rest = fd / 10; rest; rest /= 10)
-		digits++;
-	name[at + digits] = '\0';
-	for (; digits; fd /= 10)
-		name[at + --digits] = (char)('0' + fd % 10);
-	return readlink(name, is, sizeof(is) - 1) > 0 && !strncmp(is, "anon_inode:bpf", 14);
 }
 
 /* Somebody waits to write, and the tracer has left him waiting: it is stopped. */
