@@ -121,6 +121,13 @@ static void stack_amd64(struct insn *insn, const ZydisDecodedInstruction *in,
 		insn->sp_known = false;
 }
 
+/* Does it move a register to memory or the other way, and change nothing on the way? */
+static bool moves(const ZydisDecodedInstruction *in)
+{
+	return in->mnemonic == ZYDIS_MNEMONIC_MOV || in->mnemonic == ZYDIS_MNEMONIC_MOVZX ||
+	       in->mnemonic == ZYDIS_MNEMONIC_XCHG || in->mnemonic == ZYDIS_MNEMONIC_CMPXCHG;
+}
+
 static void memory_amd64(struct insn *insn, const ZydisDecodedInstruction *in,
 			 const ZydisDecodedOperand *ops)
 {
@@ -146,7 +153,7 @@ static void memory_amd64(struct insn *insn, const ZydisDecodedInstruction *in,
 		/* fs:, gs: thread-local memory is at no address that base and disp tell. */
 		if (op->mem.segment == ZYDIS_REGISTER_FS || op->mem.segment == ZYDIS_REGISTER_GS)
 			mem->indexed = true;
-		for (unsigned j = 0; j < in->operand_count_visible; j++) {
+		for (unsigned j = 0; j < in->operand_count_visible && moves(in); j++) {
 			if (ops[j].type == ZYDIS_OPERAND_TYPE_REGISTER)
 				mem->value = dwarf_register(ops[j].reg.value);
 		}
@@ -201,7 +208,7 @@ static void operation_amd64(struct insn *insn, const ZydisDecodedInstruction *in
 		insn->dst = dwarf_register(ops[0].reg.value);
 		insn->src = dwarf_register(ops[1].reg.value);
 	} else if (in->mnemonic == ZYDIS_MNEMONIC_LEA && reg0 && ops[0].size == 64 &&
-		   ops[1].mem.index == ZYDIS_REGISTER_NONE) {
+		   in->address_width == 64 && ops[1].mem.index == ZYDIS_REGISTER_NONE) {
 		insn->dst = dwarf_register(ops[0].reg.value);
 		insn->imm = ops[1].mem.disp.value;
 		if (ops[1].mem.base == ZYDIS_REGISTER_RIP) {

@@ -59,7 +59,9 @@ struct insn_mem {
 	bool absolute; /* disp is the whole static address (rip-relative) */
 	uint8_t base;  /* INSN_NO_REG: none */
 	uint8_t size;  /* bytes */
-	uint8_t value; /* the register that is stored, or loaded into; INSN_NO_REG: another kind */
+	/* The register that is stored, or loaded into, as it is; INSN_NO_REG: another kind, as an
+	 * addition or a conditional move is. */
+	uint8_t value;
 	int64_t disp;
 };
 

@@ -160,9 +160,10 @@ static void decode_register(struct insn *insn, uint32_t w)
 			insn->src2 = rm(w);
 		}
 	} else if ((w & 0xffe0ffe0) == 0xaa0003e0) { /* mov: orr rd, xzr, rm */
-		insn->op = INSN_OP_MOVE;
+		/* Register 31 is zero here, not sp. */
+		insn->op = rm(w) == 31 ? INSN_OP_CONST : INSN_OP_MOVE;
 		insn->dst = rd(w);
-		insn->src = rm(w);
+		insn->src = rm(w) == 31 ? INSN_NO_REG : rm(w);
 	} else if ((w & 0x1fe00000) == 0x0b200000 && !bits(w, 29, 1)) {
 		/* add, sub with extension: register 31 is sp */
 		insn->written = 1u << rd(w);
@@ -228,6 +229,8 @@ static void decode_single(struct insn *insn, uint32_t w)
 	} else if (bits(w, 10, 2) == 0 && !simd) { /* LSE: ldadd, swp … */
 		memory(insn, w, 1u << log2, true, 0);
 		insn->mem.store = true;
+		/* Bits 15:12 are 8: swp, which stores its other register as it is. */
+		insn->mem.value = bits(w, 12, 4) == 8 ? rm(w) : INSN_NO_REG;
 	} else {
 		insn->written = ALL_REGISTERS; /* ldraa, ldrab */
 	}
@@ -275,6 +278,8 @@ static void decode_memory(struct insn *insn, uint32_t w)
 		}
 		/* exclusive, acquire, release, cas: result, status and second register */
 		memory(insn, w, 1u << bits(w, 30, 2), bits(w, 22, 1), 0);
+		if (bits(w, 23, 1) && bits(w, 21, 1)) /* cas */
+			insn->mem.load = insn->mem.store = true;
 		insn->written |= NO_X31(rm(w)) | NO_X31(bits(w, 10, 5));
 		break;
 	}

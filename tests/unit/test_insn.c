@@ -160,6 +160,86 @@ static void test_memory(void **state)
 	assert_int_equal(insn.mem.size, 8);
 }
 
+/* Which ones are a register and a constant, by which addresses are computed; and which of those
+ * with a register and memory leave the one in the other. */
+static void test_operations(void **state)
+{
+	static const struct {
+		uint16_t machine;
+		const char *bytes;
+		uint8_t len, op, dst, src;
+		int64_t imm;
+		uint8_t value; /* of those with memory */
+	} rows[] = {
+		/* add rax, 8; add r9, -0x80; add rcx, 0x1000; sub rcx, 8; sub rbx, -0x80000000 */
+		{EM_X86_64, "\x48\x83\xc0\x08", 4, INSN_OP_ADD, AMD64_RAX, AMD64_RAX, 8, 0},
+		{EM_X86_64, "\x49\x83\xc1\x80", 4, INSN_OP_ADD, 9, 9, -128, 0},
+		{EM_X86_64, "\x48\x81\xc1\0\x10\0\0", 7, INSN_OP_ADD, AMD64_RCX, AMD64_RCX, 4096,
+		 0},
+		{EM_X86_64, "\x48\x83\xe9\x08", 4, INSN_OP_ADD, AMD64_RCX, AMD64_RCX, -8, 0},
+		{EM_X86_64, "\x48\x81\xeb\0\0\0\x80", 7, INSN_OP_ADD, AMD64_RBX, AMD64_RBX,
+		 0x80000000, 0},
+		/* add eax, 8; add al, 8; add ax, 8: the rest is cut off or kept */
+		{EM_X86_64, "\x83\xc0\x08", 3, 0, INSN_NO_REG, INSN_NO_REG, 0, 0},
+		{EM_X86_64, "\x04\x08", 2, 0, INSN_NO_REG, INSN_NO_REG, 0, 0},
+		{EM_X86_64, "\x66\x83\xc0\x08", 4, 0, INSN_NO_REG, INSN_NO_REG, 0, 0},
+		/* add rax, rcx; sub rax, rcx; add rsp, 8; inc rax; adc rax, 8 */
+		{EM_X86_64, "\x48\x01\xc8", 3, 0, INSN_NO_REG, INSN_NO_REG, 0, 0},
+		{EM_X86_64, "\x48\x29\xc8", 3, 0, INSN_NO_REG, INSN_NO_REG, 0, 0},
+		{EM_X86_64, "\x48\x83\xc4\x08", 4, 0, INSN_NO_REG, INSN_NO_REG, 0, 0},
+		{EM_X86_64, "\x48\xff\xc0", 3, 0, INSN_NO_REG, INSN_NO_REG, 0, 0},
+		{EM_X86_64, "\x48\x83\xd0\x08", 4, 0, INSN_NO_REG, INSN_NO_REG, 0, 0},
+		/* lea rax, [rcx-8]; lea eax, [rcx-8]; lea rax, [ecx-8]; lea rax, [rcx+rdx-8] */
+		{EM_X86_64, "\x48\x8d\x41\xf8", 4, INSN_OP_ADD, AMD64_RAX, AMD64_RCX, -8, 0},
+		{EM_X86_64, "\x8d\x41\xf8", 3, 0, INSN_NO_REG, INSN_NO_REG, 0, 0},
+		{EM_X86_64, "\x67\x48\x8d\x41\xf8", 5, 0, INSN_NO_REG, INSN_NO_REG, 0, 0},
+		{EM_X86_64, "\x48\x8d\x44\x11\xf8", 5, 0, INSN_NO_REG, INSN_NO_REG, 0, 0},
+		/* mov rax, [rsp+8]; mov [rsp+8], rax; xchg [rsp+8], rax */
+		{EM_X86_64, "\x48\x8b\x44\x24\x08", 5, INSN_OP_PLAIN, INSN_NO_REG, INSN_NO_REG, 0,
+		 AMD64_RAX},
+		{EM_X86_64, "\x48\x89\x44\x24\x08", 5, INSN_OP_PLAIN, INSN_NO_REG, INSN_NO_REG, 0,
+		 AMD64_RAX},
+		{EM_X86_64, "\x48\x87\x44\x24\x08", 5, 0, INSN_NO_REG, INSN_NO_REG, 0, AMD64_RAX},
+		/* add [rsp+8], 8; add [rsp+8], rcx; add rcx, [rsp+8]; cmovne rcx, [rsp+8];
+		 * imul rcx, [rsp+8], 1 */
+		{EM_X86_64, "\x48\x83\x44\x24\x08\x08", 6, 0, INSN_NO_REG, INSN_NO_REG, 0,
+		 INSN_NO_REG},
+		{EM_X86_64, "\x48\x01\x4c\x24\x08", 5, 0, INSN_NO_REG, INSN_NO_REG, 0, INSN_NO_REG},
+		{EM_X86_64, "\x48\x03\x4c\x24\x08", 5, 0, INSN_NO_REG, INSN_NO_REG, 0, INSN_NO_REG},
+		{EM_X86_64, "\x48\x0f\x45\x4c\x24\x08", 6, 0, INSN_NO_REG, INSN_NO_REG, 0,
+		 INSN_NO_REG},
+		{EM_X86_64, "\x48\x6b\x4c\x24\x08\x01", 6, 0, INSN_NO_REG, INSN_NO_REG, 0,
+		 INSN_NO_REG},
+		/* add x0, x1, #8; sub x0, x1, #8; add w0, w1, #8; subs x0, x1, #8; add x0, x1, x2
+		 */
+		{EM_AARCH64, "\x20\x20\x00\x91", 4, INSN_OP_ADD, 0, 1, 8, 0},
+		{EM_AARCH64, "\x20\x20\x00\xd1", 4, INSN_OP_ADD, 0, 1, -8, 0},
+		{EM_AARCH64, "\x20\x20\x00\x11", 4, 0, INSN_NO_REG, INSN_NO_REG, 0, 0},
+		{EM_AARCH64, "\x20\x20\x00\xf1", 4, 0, INSN_NO_REG, INSN_NO_REG, 0, 0},
+		{EM_AARCH64, "\x20\x00\x02\x8b", 4, 0, INSN_NO_REG, INSN_NO_REG, 0, 0},
+		/* mov x0, x5; mov x0, xzr, which is not sp */
+		{EM_AARCH64, "\xe0\x03\x05\xaa", 4, INSN_OP_MOVE, 0, 5, 0, 0},
+		{EM_AARCH64, "\xe0\x03\x1f\xaa", 4, INSN_OP_CONST, 0, INSN_NO_REG, 0, 0},
+		/* swpal x1, x2, [x3]; ldaddal x1, x2, [x3]; casal x1, x2, [x3]: what they store */
+		{EM_AARCH64, "\x62\x80\xe1\xf8", 4, 0, INSN_NO_REG, INSN_NO_REG, 0, 1},
+		{EM_AARCH64, "\x62\x00\xe1\xf8", 4, 0, INSN_NO_REG, INSN_NO_REG, 0, INSN_NO_REG},
+		{EM_AARCH64, "\x62\xfc\xe1\xc8", 4, 0, INSN_NO_REG, INSN_NO_REG, 0, 2},
+	};
+	struct insn insn;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		assert_int_equal(
+			insn_decode(rows[i].machine, rows[i].bytes, rows[i].len, AT, &insn), 0);
+		if (insn.op != rows[i].op || insn.dst != rows[i].dst || insn.src != rows[i].src ||
+		    insn.imm != rows[i].imm || (insn.has_mem && insn.mem.value != rows[i].value))
+			fail_msg("row %zu: op %d dst %d src %d imm %lld value %d", i, insn.op,
+				 insn.dst, insn.src, (long long)insn.imm, insn.mem.value);
+		assert_true(rows[i].machine == EM_X86_64 || !insn.has_mem ||
+			    (insn.mem.load && insn.mem.store));
+		assert_true(insn.dst == INSN_NO_REG || insn.written & R(insn.dst));
+	}
+}
+
 static void test_other_machine(void **state)
 {
 	struct insn insn;
@@ -173,9 +253,8 @@ static void test_other_machine(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_amd64),
-		cmocka_unit_test(test_arm64),
-		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_amd64),         cmocka_unit_test(test_arm64),
+		cmocka_unit_test(test_memory),        cmocka_unit_test(test_operations),
 		cmocka_unit_test(test_other_machine),
 	};
 
