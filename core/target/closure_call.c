@@ -74,19 +74,26 @@ static struct value loaded(const struct follow *f, const struct insn *insn, unsi
 static void store(struct follow *f, const struct insn_mem *mem)
 {
 	struct value base = reg(f, mem->base);
+	const int64_t lo = base.off + mem->disp, hi = lo + MAX(mem->size, (uint8_t)1);
 	unsigned i = 0;
 
 	if (base.what != STACK)
 		return; /* the closure itself is never written */
-	while (i < f->n_slots && f->slots[i].off != base.off + mem->disp)
+	/* What is stored there is no longer what was, nor is any word that an index may reach. */
+	for (unsigned k = 0; k < f->n_slots; k++)
+		if (mem->indexed || (f->slots[k].off < hi && f->slots[k].off + 8 > lo))
+			f->slots[k].value = (struct value){0};
+	if (mem->size != 8 || mem->indexed)
+		return;
+	while (i < f->n_slots && f->slots[i].off != lo)
 		i++;
 	if (i == SLOTS)
 		return;
 	f->n_slots = MAX(f->n_slots, i + 1);
-	f->slots[i].off = base.off + mem->disp;
-	f->slots[i].value = (struct value){0};
-	if (mem->size == 8 && !mem->indexed)
-		f->slots[i].value = reg(f, mem->value);
+	f->slots[i].off = lo;
+	f->slots[i].value = mem->load || mem->value == ARM64_SP /* xzr */
+				    ? (struct value){0}
+				    : reg(f, mem->value);
 }
 
 /* arm64: ldp of two 64-bit registers. */
