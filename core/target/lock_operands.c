@@ -38,6 +38,7 @@ struct operands {
 	bool taken[SLOTS]; /* its address is */
 	unsigned n_slots;
 	bool *barriers;    /* of each instruction: does it call the write barrier? */
+	size_t morestack;  /* the instruction that calls it; 0: none */
 	uint32_t *leaders; /* of each instruction: which one it is, from 1; 0: none */
 	uint32_t *at;      /* their instructions */
 	uint32_t n_leaders;
@@ -214,15 +215,31 @@ static uint32_t written_by_barrier(const struct operands *o)
 
 static bool find_barriers(struct operands *o, const struct target *t)
 {
-	static const char barrier[] = "runtime.gcWriteBarrier";
+	static const char barrier[] = "runtime.gcWriteBarrier", morestack[] = "runtime.morestack";
 	struct go_func func;
 
 	o->barriers = calloc(o->code->n, sizeof(*o->barriers));
-	for (size_t i = 0; o->barriers && i < o->code->n; i++)
-		o->barriers[i] = o->code->insns[i].class == INSN_CALL &&
-				 !target_func_by_pc(t, o->code->insns[i].target, &func) &&
-				 !strncmp(func.name, barrier, sizeof(barrier) - 1);
+	for (size_t i = 0; o->barriers && i < o->code->n; i++) {
+		if (o->code->insns[i].class != INSN_CALL ||
+		    target_func_by_pc(t, o->code->insns[i].target, &func))
+			continue;
+		o->barriers[i] = !strncmp(func.name, barrier, sizeof(barrier) - 1);
+		if (!strncmp(func.name, morestack, sizeof(morestack) - 1))
+			o->morestack = i;
+	}
 	return o->barriers;
+}
+
+/* Is it the jump by which the function starts again on a larger stack, with the arguments that it
+ * was called with? */
+static bool starts_again(const struct operands *o, size_t i, const struct insn *to)
+{
+	if (!o->morestack || i < o->morestack || to != o->code->insns)
+		return false;
+	for (size_t k = o->morestack + 1; k <= i; k++)
+		if (o->leaders[k] || !goes_on(&o->code->insns[k - 1]))
+			return false;
+	return true;
 }
 
 static void step(const struct operands *o, struct state *s, size_t i)
@@ -268,7 +285,7 @@ static void pass(struct operands *o)
 			s = o->states[o->leaders[i] - 1];
 		}
 		step(o, &s, i);
-		if (to)
+		if (to && !starts_again(o, i, to))
 			meet(o, o->leaders[to - o->code->insns], &s);
 		if (!goes_on(&o->code->insns[i]))
 			forget(&s);

@@ -159,6 +159,18 @@ static void test_interface(void **state)
 /* Code of the other architecture is read here as well. */
 static void test_arm64(void **state)
 {
+	struct lock_method method;
+	struct lock_word word;
+	char path[4096];
+	struct target *t;
+	uint64_t at;
+
+	if (!sample_build("1.27", "arm64", "convoy", path))
+		skip();
+	assert_int_equal(target_open(path, &t), 0);
+	/* Of the lock itself, which it computes from its first argument. */
+	assert_true(find_word(t, "main.(*server).plain", 0, &at, &word, &method));
+	target_free(t);
 	check_interface("arm64");
 }
 
