@@ -143,7 +143,7 @@ static void memory_amd64(struct insn *insn, const ZydisDecodedInstruction *in,
 		mem->store = op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
 		mem->indexed = op->mem.index != ZYDIS_REGISTER_NONE;
 		mem->size = (uint8_t)(op->size / 8);
-		mem->value = INSN_NO_REG;
+		mem->value = mem->pair[0] = mem->pair[1] = INSN_NO_REG;
 		mem->disp = op->mem.disp.value;
 		mem->base = dwarf_register(op->mem.base);
 		if (op->mem.base == ZYDIS_REGISTER_RIP) {

@@ -62,6 +62,8 @@ struct insn_mem {
 	/* The register that is stored, or loaded into, as it is; INSN_NO_REG: another kind, as an
 	 * addition or a conditional move is. */
 	uint8_t value;
+	/* arm64, stp and ldp of 64 bits: both of them, `value` being none. INSN_NO_REG: no pair. */
+	uint8_t pair[2];
 	int64_t disp;
 };
 

@@ -183,6 +183,7 @@ static void memory(struct insn *insn, uint32_t w, unsigned size, bool load, int6
 		.base = rn(w),
 		.size = (uint8_t)size,
 		.value = bits(w, 26, 1) ? INSN_NO_REG : rd(w),
+		.pair = {INSN_NO_REG, INSN_NO_REG},
 		.disp = disp,
 	};
 	if (load && !bits(w, 26, 1))
@@ -246,6 +247,10 @@ static void decode_pair(struct insn *insn, uint32_t w)
 
 	memory(insn, w, 2u << log2, load, mode == 1 ? 0 : imm);
 	insn->mem.value = INSN_NO_REG;
+	if (!simd && opc == 2) {
+		insn->mem.pair[0] = (uint8_t)rd(w);
+		insn->mem.pair[1] = (uint8_t)bits(w, 10, 5);
+	}
 	if (load && !simd)
 		insn->written |= NO_X31(bits(w, 10, 5));
 	if (mode == 1 || mode == 3)

@@ -269,6 +269,20 @@ static bool sends(const struct target *t, const struct code *code)
 	return false;
 }
 
+static bool stores(const struct operands *o, const struct code *code, size_t i,
+		   struct operand value)
+{
+	const struct insn *insn = &code->insns[i];
+	const struct insn_mem *mem = &insn->mem;
+
+	if (!insn->has_mem || !mem->store)
+		return false;
+	if (mem->size == 8)
+		return is_same(operands_register(o, i, mem->value), value);
+	return is_same(operands_register(o, i, mem->pair[0]), value) ||
+	       is_same(operands_register(o, i, mem->pair[1]), value);
+}
+
 /* Where the lock's address is put into memory, or is sent, somebody else may get it there, and give
  * it up. Not in what it defers itself. */
 static void note_escapes(const struct target *t, struct flow *f, const struct operands *o,
@@ -278,13 +292,11 @@ static void note_escapes(const struct target *t, struct flow *f, const struct op
 	uint8_t all = 0;
 
 	for (size_t i = 0; i < f->code.n; i++) {
-		const struct insn *insn = &f->code.insns[i];
 		const bool of_frame = operands_is_of_frame(o, i);
 		struct place *p = &f->places[i];
 
-		if (p->effect || !insn->has_mem || !insn->mem.store || insn->mem.size != 8 ||
-		    (of_frame && (!sent || operands_spills(o, i))) ||
-		    !is_same(operands_register(o, i, insn->mem.value), lock))
+		if (p->effect || (of_frame && (!sent || operands_spills(o, i))) ||
+		    !stores(o, &f->code, i, lock))
 			continue;
 		if (!all)
 			all = flow_new_call(f);

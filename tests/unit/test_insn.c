@@ -158,6 +158,15 @@ static void test_memory(void **state)
 	assert_int_equal(insn.mem.value, 2);
 	assert_int_equal(insn.mem.disp, 152);
 	assert_int_equal(insn.mem.size, 8);
+	assert_int_equal(insn.mem.pair[0], INSN_NO_REG);
+	/* stp x0, x3, [x25]; of 32 bits: neither is stored whole */
+	assert_int_equal(insn_decode(EM_AARCH64, "\x20\x0f\x00\xa9", 4, AT, &insn), 0);
+	assert_true(insn.has_mem && insn.mem.store && insn.mem.size == 16);
+	assert_int_equal(insn.mem.value, INSN_NO_REG);
+	assert_int_equal(insn.mem.pair[0], 0);
+	assert_int_equal(insn.mem.pair[1], 3);
+	assert_int_equal(insn_decode(EM_AARCH64, "\x20\x0f\x00\x29", 4, AT, &insn), 0);
+	assert_int_equal(insn.mem.pair[0], INSN_NO_REG);
 }
 
 /* Which ones are a register and a constant, by which addresses are computed; and which of those
