@@ -97,6 +97,14 @@ static void merge_cells(const struct cell *v, size_t n, unsigned merge, uint8_t 
 	}
 }
 
+/* Is it in another state from then on? Of one that appears the stored cells know what it was in;
+ * one that is created was in none, and in what it is then no event may have told yet. */
+static bool tells_state(const struct meaning *m)
+{
+	return m->means & (MEANS_STATE | MEANS_EXITED) ||
+	       (m->means & MEANS_CREATED && m->means & MEANS_APPEARED);
+}
+
 /*
  * Levels below PYRAMID_BASE: a row of one level made from the goroutine's retained events. Returns
  * false when they do not reach back to the range.
@@ -119,7 +127,7 @@ static bool read_events(struct model *model, unsigned proc, uint64_t goid, const
 		return false;
 	for (i = 0; i < n && events[i].time_ns < q->begin; i++) {
 		walk_event(&life, goid, &events[i], &m);
-		if (m.means & (MEANS_STATE | MEANS_EXITED))
+		if (tells_state(&m))
 			before = row_shows(&kinds, &m.life);
 		life = m.life;
 	}
@@ -131,7 +139,7 @@ static bool read_events(struct model *model, unsigned proc, uint64_t goid, const
 		bool its = ev->type == EVENT_CASGSTATUS && ev->target == goid;
 
 		walk_event(&life, goid, ev, &m);
-		if (m.means & (MEANS_STATE | MEANS_EXITED))
+		if (tells_state(&m))
 			row_follow(&row, &life, &m, row_shows(&kinds, &m.life), its);
 		if (event_is_allocation(ev->type))
 			row_event(&row, ev->time_ns, row.state, pyramid_alloc_flag(ev->type), false,
@@ -140,8 +148,8 @@ static bool read_events(struct model *model, unsigned proc, uint64_t goid, const
 			row_event(&row, ev->time_ns, row.state, CELL_SPAWNED, false, false, 0);
 		life = m.life;
 	}
-	if (i < n) /* its next event is later: until the end it stayed as it was */
-		row_advance(&row, q->end);
+	/* Until the end it stayed as it was, or as far as that is known. */
+	row_advance(&row, i < n ? q->end : MIN(q->end, q->until));
 	row_finish(&row, 1);
 	*ret_before = before;
 	return true;
@@ -237,8 +245,9 @@ int pyramid_tile(struct pyramid *p, struct model *m, unsigned proc, unsigned lev
 	if (err || n > PYRAMID_ROWS_MAX)
 		return -EINVAL;
 	pthread_mutex_lock(&p->lock);
-	put_header(out, level, n, asked.begin, known_until(p, proc));
+	asked.until = known_until(p, proc);
 	pthread_mutex_unlock(&p->lock);
+	put_header(out, level, n, asked.begin, asked.until);
 	for (size_t i = 0; i < n; i++) {
 		struct range q = asked;
 		unsigned flags;
@@ -376,7 +385,7 @@ int pyramid_group_tile(struct pyramid *p, unsigned proc, unsigned level, uint64_
 	if (!g)
 		return -ENOMEM;
 	pthread_mutex_lock(&p->lock);
-	known = known_until(p, proc);
+	asked.until = known = known_until(p, proc);
 	for (size_t i = 0; i < n; i++) {
 		struct range q = asked;
 		uint8_t before = row_cells(p, proc, goids[i], &q, &scratch, &merged, &flags);

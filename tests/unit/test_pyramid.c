@@ -490,6 +490,96 @@ static void test_group(void **state)
 	pyramid_free(p);
 }
 
+/* What it is in now has its share of the bucket that is not over, however short it is until now. */
+static void test_open_stay(void **state)
+{
+	static const unsigned levels[] = {10, 14, 16, 17, 20};
+	static const uint64_t goid = 7;
+	struct change changes[] = {{ORIGIN, GSTATE_DEAD, GSTATE_RUNNABLE},
+				   {ORIGIN + 100, GSTATE_RUNNABLE, GSTATE_RUNNING},
+				   {ORIGIN + 600, GSTATE_RUNNING, GSTATE_WAITING}};
+	struct model_config config = {.retain = 100, .retain_exited = 10, .workers = 1};
+	struct proc_info info = {.pid = 1};
+	cleanup_buf_ struct buf out = BUF_INIT;
+	struct pyramid *p;
+	struct model *m;
+	struct names *names;
+
+	assert_int_equal(names_new(100, &names), 0);
+	config.names = names;
+	assert_int_equal(model_new(&config, &m), 0);
+	assert_int_equal(model_proc_add(m, &info), 0);
+	assert_int_equal(pyramid_new(0, &p), 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(changes); i++) {
+		struct event ev = state_event(goid, &changes[i]);
+
+		model_apply(m, &ev, 1);
+		pyramid_apply(p, names, &ev, 1);
+	}
+	pyramid_until(p, ORIGIN + 900);
+	for (unsigned i = 0; i < 2 * ARRAY_SIZE(levels); i++) {
+		unsigned level = levels[i / 2];
+		uint64_t index = ORIGIN >> (level + 8);
+		const unsigned char *c;
+
+		buf_reset(&out);
+		assert_int_equal(i % 2 ? pyramid_group_tile(p, 0, level, index, &goid, 1, &out)
+				       : pyramid_tile(p, m, 0, level, index, &goid, 1, &out),
+				 0);
+		c = (const unsigned char *)out.data + 36;
+		assert_true(get16((const unsigned char *)out.data + 34) > 0);
+		assert_true(c[4 + SHARE_RUNNABLE] && c[4 + SHARE_RUNNING] && c[4 + SHARE_WAITING]);
+		assert_int_equal(c[4 + SHARE_SYSCALL], 0);
+	}
+	pyramid_free(p);
+	model_free(m);
+	names_free(names);
+}
+
+/* Created, and no event yet says in what it is: at every level it is there from then on, unknown.
+ */
+static void test_created_unknown(void **state)
+{
+	static const unsigned levels[] = {10, 12, 14, 15};
+	static const uint64_t goid = 7;
+	struct change changes = {ORIGIN + 60000, GSTATE_RUNNABLE, GSTATE_RUNNING};
+	struct event events[] = {
+		{.type = EVENT_NEWGOROUTINE, .time_ns = ORIGIN + 100, .goid = 1, .target = goid},
+		state_event(goid, &changes)};
+	struct model_config config = {.retain = 100, .retain_exited = 10, .workers = 1};
+	struct proc_info info = {.pid = 1};
+	cleanup_buf_ struct buf out = BUF_INIT;
+	struct pyramid *p;
+	struct model *m;
+	struct names *names;
+
+	assert_int_equal(names_new(100, &names), 0);
+	config.names = names;
+	assert_int_equal(model_new(&config, &m), 0);
+	assert_int_equal(model_proc_add(m, &info), 0);
+	assert_int_equal(pyramid_new(0, &p), 0);
+	model_apply(m, events, ARRAY_SIZE(events));
+	pyramid_apply(p, names, events, ARRAY_SIZE(events));
+	for (unsigned i = 0; i < ARRAY_SIZE(levels); i++) {
+		const unsigned char *c;
+
+		buf_reset(&out);
+		assert_int_equal(
+			pyramid_tile(p, m, 0, levels[i], ORIGIN >> (levels[i] + 8), &goid, 1, &out),
+			0);
+		c = (const unsigned char *)out.data + 36;
+		assert_int_equal(get16((const unsigned char *)out.data + 34), 2);
+		assert_int_equal(get16(c), 0);
+		assert_int_equal(c[2] & 15, PYRAMID_UNKNOWN);
+		assert_int_equal(c[3] & CELL_CREATED, CELL_CREATED);
+		assert_int_equal(get16(c + 16), 60000 >> levels[i]);
+		assert_int_equal(c[16 + 2] & 15, GSTATE_RUNNING);
+	}
+	pyramid_free(p);
+	model_free(m);
+	names_free(names);
+}
+
 /* Times that 64 bits hold, and buckets of them do not. */
 static void test_end_of_time(void **state)
 {
@@ -629,6 +719,7 @@ int main(void)
 		cmocka_unit_test(test_late),          cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_frozen),        cmocka_unit_test(test_latencies),
 		cmocka_unit_test(test_group),         cmocka_unit_test(test_refuses),
+		cmocka_unit_test(test_open_stay),     cmocka_unit_test(test_created_unknown),
 		cmocka_unit_test(test_end_of_time),   cmocka_unit_test(test_wait_kinds),
 	};
 
