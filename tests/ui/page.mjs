@@ -91,7 +91,7 @@ export async function run(options, list) {
 			if (home) await putBack(page, options, home).catch((x) => console.log(`the page cannot be put back: ${x.message.split('\n')[0]}`));
 			problems.length = 0;
 		}
-		if (!home && page.url().startsWith('http')) home = page.url().split('#')[0];
+		if (!home && page.url().startsWith('http')) home = options.home ?? page.url().split('#')[0];
 	}
 	await close();
 	return failed - before;

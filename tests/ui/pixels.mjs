@@ -54,8 +54,13 @@ const steps = {
 	async 'its spans are known'(page) {
 		await page.goto(url);
 		await ready(page);
-		if (session) await until('it is read', () => api(page, 'status'), (s) => s.state === 'ready');
-		else await page.getByRole('button', { name: 'Follow', exact: true }).click();
+		if (session) {
+			await until('it is read', () => api(page, 'status'), (s) => s.state === 'ready');
+			// Anew: rows that came while it was being read are of those that lived then.
+			await page.goto('about:blank');
+			await page.goto(url);
+			await ready(page);
+		} else await page.getByRole('button', { name: 'Follow', exact: true }).click();
 		const { first_ns: first, now_ns: now } = await api(page, 'status');
 		spans = [];
 		goids = !session ? Array.from({ length: ROWS }, (_, i) => i + 1) : await until('rows', () => page.evaluate((n) => window.timeline.entries.filter((e) => e.row && !e.row.exited).slice(0, n).map((e) => e.row.goid), ROWS), (list) => list.length === ROWS);
@@ -100,20 +105,22 @@ steps['merged spans say how many they are'] = async (page) => {
 	await page.setViewportSize({ width: 1280, height: 900 });
 	const { first_ns: first, now_ns: now } = await api(page, 'status'), all = new Map();
 	const end = Math.max(...spans.map((s) => s[2])), middle = spans.map((s) => s[1]).sort((a, b) => a - b)[spans.length >> 1];
-	await page.evaluate((end) => {
+	// Of a recording of some milliseconds as far out as it takes.
+	await page.evaluate((whole) => {
 		const t = window.timeline;
-		t.view.scale = 2 * end / t.view.width;
+		t.view.scale = whole / t.view.width;
 		t.view.t0 = 0;
 		t.view.scrollY = 0;
 		t.redraw();
-	}, end);
+	}, end * (session ? 40 : 2));
 	// Any row and time of which that is said; read with what it is said of.
 	const told = () => page.evaluate(() => {
 		const t = window.timeline, text = document.querySelector('.tooltip')?.textContent ?? '', said = /in ([\d.]+) ?(\S+) here: (\d+) spans/.exec(text), goid = /^Goroutine (\d+)/.exec(text);
 		return said && goid ? { goid: Number(goid[1]), n: Number(said[3]), width: Number(said[1]) * { ns: 1, 'µs': 1e3, ms: 1e6, s: 1e9 }[said[2]], time: t.hover.time } : null;
 	});
 	let compared = 0;
-	for (const goid of goids) {
+	const there = new Set(spans.filter(([, begin, end]) => begin <= middle && end > middle).map(([goid]) => goid));
+	for (const goid of goids.filter((goid) => there.has(goid))) {
 		if (compared === 3) break;
 		const box = await page.evaluate(([goid, at]) => {
 			const t = window.timeline, i = t.indexOf(goid), r = t.canvas.getBoundingClientRect();
@@ -175,9 +182,14 @@ for (const width of [390, 1280, 1440])
 				t.view.t0 = from;
 				t.redraw();
 			}, [k ? middle - span / 3.1 : -end * 0.02, span]);
-			// Which rows there are goes by the time: then those that are over are brought into sight, at the end.
-			await page.waitForFunction(() => { const i = window.timeline.entries.findIndex((e) => e.lane), t = window.timeline; if (i < 0) return true; t.view.scroll(Math.max(0, (i - 2) * t.rowHeight)); t.redraw(); return t.rowTop(i) > 20 && t.rowTop(i) < t.canvas.clientHeight; });
-			await until(`${span} ns`, bare, (u) => (k || u.looked > 3) && !u.missing);
+			// Which rows there are goes by the time, and follows it: those that are over are brought into sight, at the end, each time.
+			const brought = () => page.evaluate(() => {
+				const t = window.timeline, i = t.entries.findIndex((e) => e.lane);
+				if (i >= 0) t.view.scroll(Math.max(0, (i - 2) * t.rowHeight));
+				t.redraw();
+				return new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted)));
+			});
+			await until(`${span} ns`, async () => { await brought(); return bare(); }, (u) => (k || u.looked > 3) && !u.missing);
 			if (!k) await shot(page, `lives-${width}`);
 		}
 	};
@@ -221,4 +233,4 @@ steps['no state stands before 0 s'] = async (page) => {
 	}
 };
 
-process.exit(await run({}, steps) ? 1 : 0);
+process.exit(await run({ home: url }, steps) ? 1 : 0);

@@ -175,12 +175,21 @@ function eachMark(t: Scene, draw: (at: number, x: number) => void): void {
 	}
 }
 
-// Lines at the ruler's marks. Behind the spans: one may be no wider than they.
+// All lines over the whole height: at the ruler's marks, somebody's own, the edges of what is selected, and now. Behind the
+// spans: one may be no wider than they.
 export function drawGrid(ctx: Ctx, t: Scene): void {
+	const line = (x: number) => { if (x >= t.labels) ctx.fillRect(x, RULER, 1, t.canvas.clientHeight); };
+	const range = t.rangeDraft ?? app.range.get();
 	scaled(ctx, t, () => {
 		ctx.globalAlpha = 0.35;
 		ctx.fillStyle = t.colors.line;
-		eachMark(t, (_, x) => { if (x >= t.labels) ctx.fillRect(x, RULER, 1, t.canvas.clientHeight); });
+		eachMark(t, (_, x) => line(x));
+		ctx.globalAlpha = 1;
+		ctx.fillStyle = t.colors.accent;
+		for (const mark of app.marks.get()) line(Math.round(t.labels + t.view.x(mark.t)));
+		if (range) line(t.labels + t.view.x(range.from));
+		if (range) line(t.labels + t.view.x(range.to) - 1);
+		line(Math.round(t.labels + t.view.x(app.now())));
 	});
 }
 
@@ -208,7 +217,7 @@ export function drawRuler(ctx: Ctx, t: Scene, times: boolean): void {
 		const now = app.now(), x = t.labels + v.x(now);
 		if (times && x > t.labels && x < width) {
 			ctx.fillStyle = t.colors.accent;
-			ctx.fillRect(Math.round(x), RULER - 8, 1, height);
+			ctx.fillRect(Math.round(x), RULER - 8, 1, 8);
 		}
 		const hover = t.hover;
 		if (hover && hover.area !== 'label') {
@@ -236,7 +245,7 @@ export function drawRuler(ctx: Ctx, t: Scene, times: boolean): void {
 	});
 }
 
-// Where somebody has put a mark: a flag on the ruler, with its note beside it, and a line.
+// Where somebody has put a mark: a flag on the ruler, with its note beside it, over its line.
 export function drawMarks(ctx: Ctx, t: Scene): void {
 	const marks = app.marks.get();
 	if (!marks.length) return;
@@ -251,7 +260,7 @@ export function drawMarks(ctx: Ctx, t: Scene): void {
 			const x = Math.round(t.labels + t.view.x(mark.t)), next = marks[i + 1] ? t.labels + t.view.x(marks[i + 1].t) : Infinity;
 			if (x < t.labels - 200 || x > t.labels + t.view.width) return;
 			ctx.fillStyle = t.colors.accent;
-			ctx.fillRect(x, RULER - MARK_H, 1, t.view.height + MARK_H);
+			ctx.fillRect(x, RULER - MARK_H, 1, MARK_H);
 			const text = fit(ctx, mark.note, Math.min(180, next - x - 12));
 			const w = text ? measure(ctx, text) + 8 : 6;
 			ctx.fillRect(x, RULER - MARK_H, w, MARK_H - 1);
@@ -327,8 +336,6 @@ export function drawRange(ctx: Ctx, t: Scene): void {
 			ctx.globalAlpha = 0.1;
 			ctx.fillRect(x0, RULER, x1 - x0, t.view.height);
 			ctx.globalAlpha = 1;
-			ctx.fillRect(x0, RULER, 1, t.view.height);
-			ctx.fillRect(x1 - 1, RULER, 1, t.view.height);
 			ctx.font = MONO;
 			ctx.textAlign = 'center';
 			ctx.textBaseline = 'top';
