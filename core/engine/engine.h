@@ -24,7 +24,7 @@ struct engine_config {
 	unsigned workers;            /* that apply events, for health */
 	bool audits;                 /* holds the model against memory each second (audit.h) */
 	uint32_t rates[RATES];
-	double max_overhead; /* percent of a CPU; 0: no bound */
+	double max_overhead; /* percent of the program's CPU time; 0: no bound */
 	enum probe_level level;
 	uint64_t leaks_every_ns; /* look for leaks by itself; 0: when asked to */
 };
