@@ -79,8 +79,31 @@ static int slot_of(const struct operands *o, int64_t disp)
 	return -1;
 }
 
+/* The registers that are an array's start at some place. */
+static uint32_t find_arrays(const struct operands *o)
+{
+	uint32_t ret = 0;
+
+	for (size_t i = 0; i < o->code->n; i++) {
+		const struct insn *insn = &o->code->insns[i];
+
+		if (insn->has_mem && insn->mem.indexed && insn->mem.base < REGISTERS)
+			ret |= 1u << insn->mem.base;
+	}
+	return ret;
+}
+
+/* The words from there on. */
+static void take(struct operands *o, int64_t lo, int64_t bytes)
+{
+	for (unsigned s = 0; s < o->n_slots; s++)
+		o->taken[s] |= o->slots[s] >= lo && o->slots[s] - lo < bytes;
+}
+
 static void find_slots(struct operands *o)
 {
+	const uint32_t arrays = find_arrays(o);
+
 	for (size_t i = 0; i < o->code->n; i++) {
 		const struct insn *insn = &o->code->insns[i];
 
@@ -91,12 +114,15 @@ static void find_slots(struct operands *o)
 	for (size_t i = 0; i < o->code->n; i++) {
 		const struct insn *insn = &o->code->insns[i];
 
+		/* Which word of an array an index tells is not known, nor how long that is. */
+		if (insn->has_mem && insn->mem.indexed && insn->mem.base == o->sp)
+			take(o, insn->mem.disp, INT32_MAX);
 		/* The frame pointer, by which the code reads nothing. */
 		if (insn->op != INSN_OP_ADD || insn->src != o->sp || insn->dst == o->sp ||
 		    insn->dst == (o->sp == ARM64_SP ? 29 : AMD64_RBP))
 			continue;
-		for (unsigned s = 0; s < o->n_slots; s++)
-			o->taken[s] |= o->slots[s] >= insn->imm && o->slots[s] < insn->imm + NEAR;
+		take(o, insn->imm,
+		     insn->dst < REGISTERS && arrays >> insn->dst & 1 ? INT32_MAX : NEAR);
 	}
 }
 

@@ -114,6 +114,29 @@ static void test_far_word(void **state)
 	target_free(t);
 }
 
+/* Where an index tells what is stored, no word of that array is known. */
+static void check_indexed(const char *version, const char *mode)
+{
+	struct lock_method method;
+	struct lock_word word;
+	char path[4096];
+	struct target *t;
+	uint64_t at;
+
+	if (!sample_build(version, mode, "convoy", path))
+		skip();
+	assert_int_equal(target_open(path, &t), 0);
+	assert_false(find_word(t, "main.byIndex", 16, &at, &word, &method));
+	target_free(t);
+}
+
+static void test_indexed(void **state)
+{
+	check_indexed("1.22", "plain");
+	check_indexed("1.27", "plain");
+	check_indexed("1.27", "arm64");
+}
+
 /* Through an interface: which method is called is for whoever asks to find out. */
 static void check_interface(const char *mode)
 {
@@ -177,9 +200,8 @@ static void test_arm64(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_time),
-		cmocka_unit_test(test_far_word),
-		cmocka_unit_test(test_interface),
+		cmocka_unit_test(test_time),    cmocka_unit_test(test_far_word),
+		cmocka_unit_test(test_indexed), cmocka_unit_test(test_interface),
 		cmocka_unit_test(test_arm64),
 	};
 
