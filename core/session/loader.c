@@ -151,6 +151,10 @@ static int apply_procs(struct loader *l)
 			info.state = PROC_RUNNING;
 			info.exited_ns = 0;
 			info.execed = false;
+			/* Where that is not told, what is known of it begins with what is there:
+			 * else all who act first have run for ever by then. */
+			if (!info.attached_ns)
+				info.attached_ns = l->first_ns;
 			err = model_proc_add(l->model, &info);
 		}
 		if (err >= 0 && c->procs[i].state == PROC_EXITED)

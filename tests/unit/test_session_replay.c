@@ -84,6 +84,8 @@ static void test_same_model(void **state)
 		assert_int_equal(model_proc(p.model, 0, &info), 0);
 		assert_int_equal(info.pid, 4242);
 		assert_string_equal(info.binary_path, "/srv/demo");
+		/* Not told (0): it was not watched for ever before its first event. */
+		assert_in_range(info.attached_ns, MIX_START_NS, MIX_START_NS + 1200);
 		assert_true(feed_closed(model_feed(p.model)));
 		player_close(&p);
 		fixture_close(&f);
