@@ -65,7 +65,7 @@ function Metrics() {
 			{METRICS.map(([label, key, title]) => (
 				<span title={title}><i>{label}</i> {key === 'lat' || key === 'prc' ? duration(tick[key]) : count(tick[key])}
 					{key === 'rps' || key === 'pps' ? '/s' : ''}</span>))}
-			<Wholeness sign="" title="Estimate of what the tracing costs the target, trap included, in the last second" label="COST" text={`${tick.overhead.toFixed(tick.overhead < 10 ? 1 : 0)}% of a CPU`} />
+			<Wholeness sign="" title="Estimate of what the tracing costs the target, trap included, in the last second; 100% is one CPU" label="COST" text={`${tick.overhead.toFixed(tick.overhead < 10 ? 1 : 0)}% CPU`} />
 			<Wholeness sign={tick.lost ? 'bad' : ''} title="Events lost since the start" label="LOST" text={count(tick.lost)} />
 			<Wholeness sign={/difference|blind|behind/.test(tick.audit) ? 'bad' : ''}
 				title="What events told, held each second against the program's memory" label="AUDIT" text={tick.audit} />
