@@ -119,6 +119,14 @@ export function viewOf(range: Range): string {
 // The address of what is on screen, for somebody else.
 export const linkNow = () => `${location.origin}${location.pathname}#${linkText(true)}`;
 
+// While nothing can be told of what is looked at, as it is being opened: the address as it is, with that view.
+function withView(view: string): string {
+	const q = new URLSearchParams(location.hash.slice(1));
+	if (view === 'timeline') q.delete('view');
+	else q.set('view', view);
+	return q.toString();
+}
+
 // An address that is put into the page's own tab is followed as one that a new tab opens: from the beginning. What is written here
 // is no such change: replaceState tells nobody.
 export function keepLink(): void {
@@ -132,7 +140,7 @@ export function keepLink(): void {
 	});
 	app.view.subscribe(() => {
 		const view = app.view.get();
-		if ((history.state as { view?: string } | null)?.view !== view) history.pushState({ view }, '', app.usable ? `#${linkText()}` : location.href);
+		if ((history.state as { view?: string } | null)?.view !== view) history.pushState({ view }, '', `#${app.usable ? linkText() : withView(view)}`);
 	});
 	history.replaceState({ view: app.view.get() }, '');
 	addEventListener('hashchange', (e) => {
