@@ -12,6 +12,7 @@ block of shell below a line `<!-- hunt: SERVER -->`: `COMMAND  # TEXT` means tha
 line of `problems` which had the text. All of it within PATIENCE seconds (SLOW times that for some) from when the fault is there and
 somebody is attached. Runs are done side by side, as many as XGOTOPFS_HUNTS_JOBS says (3)."""
 import concurrent.futures
+import glob
 import os
 import re
 import signal
@@ -23,7 +24,7 @@ import urllib.error
 import urllib.request
 
 PATIENCE = 30 * float(os.environ.get("XGOTOPFS_HUNTS_PATIENCE", "1"))
-START = 60
+START = 15 * int(os.environ.get("SLACK", 4))  # as all deadlines: tests/lib.sh
 SCREEN = 40
 # server: (upstream's arguments or None, load's arguments; URL is the server's)
 SERVERS = {
@@ -41,6 +42,20 @@ SERVERS = {
 SLOW = {"hoard": 4}
 # What breaks the worker.
 TRIGGER = {"worker": "signup?nobody"}
+
+
+def waits_in(process):
+    """Where in the kernel each of its threads, and of its children, is; or how it ended."""
+    if process.poll() is not None:
+        return f" (ended with {process.returncode})"
+    said = []
+    for task in glob.glob(f"/proc/{process.pid}/task/*"):
+        try:
+            with open(f"{task}/comm", encoding="utf-8") as comm, open(f"{task}/wchan", encoding="utf-8") as place:
+                said.append(f"{comm.read().strip()} {place.read()}")
+        except OSError:
+            pass
+    return f" (it runs; {', '.join(said)})"
 
 
 class Failed(Exception):
@@ -93,7 +108,7 @@ class Hunt:
                 break
             time.sleep(0.05)
         with open(out, encoding="utf-8", errors="replace") as file:
-            raise Failed(f"{process.args[0]} does not say {what}: {file.read()[-500:]}")
+            raise Failed(f"{process.args[0]} does not say {what}: {file.read()[-500:]}{waits_in(process)}")
 
     def serve(self, name, *args):
         process, out = self.start(name, os.path.join(self.servers, name), *args)
