@@ -111,12 +111,12 @@ bool process_files(pid_t pid, uint64_t *ret_open, uint64_t *ret_most)
 	       count_files(pid, ret_open);
 }
 
-/* proc_pid_stat(5): "PID (NAME) STATE …", of the first thread, which a stop of all stops, too. */
+/* proc_pid_stat(5): "PID (NAME) STATE …", of the first thread, which a stop of all stops, too. A
+ * name may have parentheses of its own. */
 bool process_stopped(pid_t pid)
 {
 	char text[256];
-	const char *rest = strrchr(read_of(pid, "stat", text, sizeof(text)), ')'); /* a name may
-										    have one */
+	const char *rest = strrchr(read_of(pid, "stat", text, sizeof(text)), ')');
 
 	return rest && rest[1] == ' ' && (rest[2] == 'T' || rest[2] == 't');
 }

@@ -225,6 +225,16 @@ static bool may_call_methods(const struct target *t, const struct go_func *func)
 	return false;
 }
 
+/* All such places are of one call. */
+static void may_give_here(struct flow *f, struct place *p, uint8_t *call)
+{
+	if (!*call)
+		*call = flow_new_call(f);
+	p->effect = MAY_GIVE;
+	p->call = *call;
+	p->decides = true;
+}
+
 /* Who takes a lock through an interface gives it up so: a function that it hands the lock to, or
  * that calls such methods itself, may have done that before it returned. */
 static void note_callees(const struct target *t, struct flow *f, const struct operands *o,
@@ -247,11 +257,7 @@ static void note_callees(const struct target *t, struct flow *f, const struct op
 				continue;
 			}
 		}
-		if (!all)
-			all = flow_new_call(f);
-		p->effect = MAY_GIVE;
-		p->call = all;
-		p->decides = true;
+		may_give_here(f, p, &all);
 	}
 }
 
@@ -298,11 +304,7 @@ static void note_escapes(const struct target *t, struct flow *f, const struct op
 		if (p->effect || (of_frame && (!sent || operands_spills(o, i))) ||
 		    !stores(o, &f->code, i, lock))
 			continue;
-		if (!all)
-			all = flow_new_call(f);
-		p->effect = MAY_GIVE;
-		p->call = all;
-		p->decides = true;
+		may_give_here(f, p, &all);
 	}
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/util.h"
+#include "core/model/functions.h"
 #include "core/view/emit.h"
 #include "core/view/live.h"
 #include "core/view/wait_stacks.h"
@@ -145,7 +146,8 @@ const struct problem_rule problem_rules[PROBLEM_KINDS] = {
 			.same = SAME_KIND,
 			.says = "{p} % of {n} or more waits for a processor in the last {o} took "
 				"{t} or longer, and so it was in {steps} or more of that time's "
-				"steps of 5 s; a notice where samples say that the program took "
+				"steps of {step} s; a notice where samples say that the program "
+				"took "
 				"less than {calm} % of one, and no function of its own {named} % "
 				"and half of that: the machine is busy with others",
 		},
@@ -156,7 +158,7 @@ const struct problem_rule problem_rules[PROBLEM_KINDS] = {
 			.number = 25,
 			.ns = 20 * MS,
 			.percent = 60,
-			.over_ns = 10 * S,
+			.over_ns = SAMPLES_OVER_S * S,
 			.stays_ns = STAYS,
 			.says = "{p} % of the program's CPU time, and {n} % of a processor, or "
 				"more, spent in one function of its own, or below it, in the "
@@ -173,14 +175,14 @@ const struct problem_rule problem_rules[PROBLEM_KINDS] = {
 			.number = 2000,
 			.ns = 200 * 1000,
 			.percent = 10,
-			.over_ns = 10 * S,
+			.over_ns = SAMPLES_OVER_S * S,
 			.stays_ns = STAYS,
 			.says = "goroutines of one start function that woke {n} times or more a "
 				"second from a sleep, over {events} s, and ran for less than {t} "
 				"then; without events {p} % of the program's CPU time in the "
 				"last {o}, by samples, for going to sleep and waking, where "
 				"goroutines are given a processor {n} times a second or more, "
-				"over 5 s, for less than {t}",
+				"over {judged} s, for less than {t}",
 		},
 	[PROBLEM_STARTS] =
 		{
@@ -202,10 +204,12 @@ const struct problem_rule problem_rules[PROBLEM_KINDS] = {
 			.stays_ns = STAYS,
 			.same = SAME_KIND,
 			.says = "{n} bytes or more allocated a second, by the runtime's count "
-				"over {o}; or, by samples over 10 s, {calm} % of the program's "
+				"over {o}; or, by samples over {samples} s, {calm} % of the "
+				"program's "
 				"CPU time outside the kernel, and {named} % of a processor, for "
 				"that and for collecting (on a machine that is short of "
-				"processors 5 %, and {named} with what its threads waited for "
+				"processors {short} %, and {named} with what its threads waited "
+				"for "
 				"one, where one place asks for {calm} %); who asked for {p} % or "
 				"more",
 		},
@@ -238,7 +242,7 @@ const struct problem_rule problem_rules[PROBLEM_KINDS] = {
 			.name = "gc",
 			.needs = NEEDS_CPU,
 			.percent = 25,
-			.over_ns = 10 * S,
+			.over_ns = SAMPLES_OVER_S * S,
 			.stays_ns = STAYS,
 			.same = SAME_KIND,
 			.says = "collecting garbage, and helping with it, takes {p} % of a "
@@ -252,7 +256,7 @@ const struct problem_rule problem_rules[PROBLEM_KINDS] = {
 			.number = 50,
 			.ns = 20 * MS,
 			.percent = 10,
-			.over_ns = 5 * S,
+			.over_ns = COST_OVER_S * S,
 			.stays_ns = STAYS,
 			.same = SAME_KIND,
 			.says = "our probes take {p} % of the program's CPU time or more, by "
@@ -284,10 +288,11 @@ static const struct {
 	const char *word;
 	uint64_t value;
 } others[] = {
-	{"calm", CALM_PERCENT},     {"named", NAMED_PERCENT},      {"starved", STARVED_PERCENT},
-	{"steps", LATE_STEPS},      {"events", EVENTS_OVER_S},     {"ended", ENDED_FOR_S},
-	{"shown", ENDED_SHOWN_MIN}, {"cycles", HEAP_GROWS_CYCLES}, {"full", FILES_FULL},
-	{"calls", CALLS_OF_OWN},
+	{"calm", CALM_PERCENT},         {"named", NAMED_PERCENT},      {"starved", STARVED_PERCENT},
+	{"steps", LATE_STEPS},          {"events", EVENTS_OVER_S},     {"ended", ENDED_FOR_S},
+	{"shown", ENDED_SHOWN_MIN},     {"cycles", HEAP_GROWS_CYCLES}, {"full", FILES_FULL},
+	{"calls", CALLS_OF_OWN},        {"short", NAMED_PERCENT / 2},  {"samples", SAMPLES_OVER_S},
+	{"judged", LIVE_JUDGED_NS / S}, {"step", PAST_STEP_NS / S},
 };
 
 static void add_value(const struct problem_rule *rule, const char *word, size_t len,

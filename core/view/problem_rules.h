@@ -88,6 +88,9 @@ void problem_rule_add(const struct problem_rule *rule, struct buf *out);
 #define PROBLEM_LEAST_NS (1 * NS_PER_SEC)
 /* Who is looked at so early has not been watched for as long as most rules take. */
 #define PROBLEM_EARLY_NS (16 * NS_PER_SEC)
+/* By samples of the CPUs; and what our probes take, by one sample of the meter's each second. */
+#define SAMPLES_OVER_S 10
+#define COST_OVER_S    5
 /* Thresholds that are not the first of their kind. */
 #define CALM_PERCENT    50
 #define NAMED_PERCENT   10

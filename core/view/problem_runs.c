@@ -7,9 +7,6 @@
 #include "core/view/own.h"
 #include "core/view/problems.h"
 
-/* over_ns of PROBLEM_COST: a sample of the meter's each second. */
-#define COST_SECONDS 5
-
 /* Of one processor, by events. */
 static double percent(const struct scene *s, uint64_t ns)
 {
@@ -429,9 +426,9 @@ void problems_of_wakes(struct scene *s)
 static bool costs_much(const struct scene *s, double *ret)
 {
 	const struct problem_rule *rule = &problem_rules[PROBLEM_COST];
-	struct meter_sample last[COST_SECONDS];
-	double percents[COST_SECONDS];
-	size_t n = meter_newest(s->v->meter, last, COST_SECONDS), over = 0;
+	struct meter_sample last[COST_OVER_S];
+	double percents[COST_OVER_S];
+	size_t n = meter_newest(s->v->meter, last, COST_OVER_S), over = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		size_t at = i;
@@ -443,9 +440,9 @@ static bool costs_much(const struct scene *s, double *ret)
 			percents[at] = percents[at - 1];
 		percents[at] = last[i].of_target_percent;
 	}
-	if (n < COST_SECONDS || 2 * over <= COST_SECONDS)
+	if (n < COST_OVER_S || 2 * over <= COST_OVER_S)
 		return false;
-	*ret = percents[COST_SECONDS / 2];
+	*ret = percents[COST_OVER_S / 2];
 	return true;
 }
 
@@ -465,7 +462,7 @@ void problems_of_cost(struct scene *s)
 	buf_addf(&p->text,
 		 "our probes took about %.0f %% of the program's CPU time (median of the last %d "
 		 "seconds); that is in what is said of it here",
-		 took, COST_SECONDS);
+		 took, COST_OVER_S);
 	problem_see(p, "health");
 	problem_see(p, "control/probes");
 }

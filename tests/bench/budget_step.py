@@ -23,18 +23,9 @@ import tempfile
 import threading
 import time
 
+from costs import scheduled_ns
+
 LOOK = 0.01
-
-
-def scheduled_ns(pid):
-    total = 0
-    for task in os.listdir(f"/proc/{pid}/task"):
-        try:
-            with open(f"/proc/{pid}/task/{task}/schedstat") as f:
-                total += int(f.read().split()[0])
-        except OSError:
-            pass
-    return total
 
 
 class Traced:
