@@ -190,9 +190,26 @@ class Hunt:
                 subprocess.run(["fusermount3", "-u", "-z", self.mount], check=False)
 
 
+def side_by_side(runs, one):
+    """one(run): how long it took, why it failed (None: it did not), and lines to show. Ends with status 1 where one failed."""
+    failed, lock = [], threading.Lock()
+
+    def told(run):
+        took, why, said = one(run)
+        with lock:
+            print("\n    ".join([f"{run}: {took}", *said]), flush=True)
+            if why:
+                failed.append(run)
+                print(f"FAIL: {run}: {why}", file=sys.stderr, flush=True)
+
+    with concurrent.futures.ThreadPoolExecutor(int(os.environ.get("XGOTOPFS_HUNTS_JOBS", "3"))) as pool:
+        list(pool.map(told, runs))
+    sys.exit(1 if failed else 0)
+
+
 def main():
     xgotopfs, servers, page, folder, *runs = sys.argv[1:]
-    commands, failed, lock = blocks(page), [], threading.Lock()
+    commands = blocks(page)
     missing = sorted(set(SERVERS) - set(commands))
     if missing:
         sys.exit(f"{page} has no hunt of {', '.join(missing)}")
@@ -200,20 +217,13 @@ def main():
     def one(run):
         hunt = Hunt(xgotopfs, servers, folder, run)
         try:
-            took, why = f"{hunt.run(commands[hunt.server]):.1f} s", None
+            return f"{hunt.run(commands[hunt.server]):.1f} s", None, []
         except Failed as error:
-            took, why = "not found", str(error)
+            return "not found", str(error), []
         finally:
             hunt.stop()
-        with lock:
-            print(f"{run}: {took}", flush=True)
-            if why:
-                failed.append(run)
-                print(f"FAIL: {run}: {why}", file=sys.stderr, flush=True)
 
-    with concurrent.futures.ThreadPoolExecutor(int(os.environ.get("XGOTOPFS_HUNTS_JOBS", "3"))) as pool:
-        list(pool.map(one, runs))
-    sys.exit(1 if failed else 0)
+    side_by_side(runs, one)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ A RUN is INCIDENT:LEVEL: one of the program TROUBLE (tests/targets/trouble), tra
 its load (SERVERS/load) begins. In time, the first screen (five lines and the headline) has a line that fits what
 INCIDENTS says, and the file that this points to names the function; and no line calls anything wrong that is not so:
 those that may be there are listed, too. Runs are done side by side, as many as XGOTOPFS_HUNTS_JOBS says (3)."""
-import concurrent.futures
 import os
 import re
 import signal
@@ -16,7 +15,7 @@ import sys
 import threading
 import time
 
-from hunts import Failed, Hunt, PATIENCE
+from hunts import Failed, Hunt, PATIENCE, side_by_side
 
 OURS = r"(cost|lost): |notice latency: "
 # What only events tell: at light it is "not looked for".
@@ -118,30 +117,22 @@ class Trouble(Hunt):
 
 def main():
     xgotopfs, servers, trouble, folder, *runs = sys.argv[1:]
-    failed, lock = [], threading.Lock()
 
     def one(run):
-        hunt, why = Trouble(xgotopfs, servers, trouble, folder, run), None
+        hunt, why, said = Trouble(xgotopfs, servers, trouble, folder, run), None, []
         try:
             took = f"{hunt.go():.1f} s"
         except Failed as error:
             took, why = "failed", str(error)
         finally:
-            said = hunt.problems()
+            if os.environ.get("XGOTOPFS_TROUBLE_SHOW"):
+                said = hunt.problems()
             for process in hunt.started:
                 process.send_signal(signal.SIGCONT) # who was stopped
             hunt.stop()
-        with lock:
-            print(f"{run}: {took}", flush=True)
-            if os.environ.get("XGOTOPFS_TROUBLE_SHOW"):
-                print("\n".join("    " + line for line in said), flush=True)
-            if why:
-                failed.append(run)
-                print(f"FAIL: {run}: {why}", file=sys.stderr, flush=True)
+        return took, why, said
 
-    with concurrent.futures.ThreadPoolExecutor(int(os.environ.get("XGOTOPFS_HUNTS_JOBS", "3"))) as workers:
-        list(workers.map(one, runs))
-    sys.exit(1 if failed else 0)
+    side_by_side(runs, one)
 
 
 main()
