@@ -256,13 +256,14 @@ int fs_mount(struct fs *fs)
 {
 	const char *where = fs->mountpoint;
 	char *options cleanup_free_ = strdup(fs->options);
-	bool nonempty, auto_unmount;
+	bool nonempty, auto_unmount, helped;
 	int err, fd;
 
 	if (!options)
 		return -ENOMEM;
 	fuse_set_log_func(to_our_log);
 	nonempty = take_option(options, "nonempty");
+	(void)take_option(options, "auto_unmount"); /* the default */
 	auto_unmount = !take_option(options, "noauto_unmount");
 	err = mount_check(where, nonempty);
 	if (err)
@@ -270,12 +271,15 @@ int fs_mount(struct fs *fs)
 	err = unmounter_new(where, &fs->unmounter);
 	if (err)
 		log_warn("%s: no process that unmounts (%s)", where, strerror(-err));
-	err = try_mount(fs, options, auto_unmount);
-	/* auto_unmount needs the helper program; CAP_SYS_ADMIN does without both. */
-	if (err == -EIO && auto_unmount && privilege_have(CAP_SYS_ADMIN)) {
+	/* Our own process removes what a crash leaves; where it may not by itself, libfuse's
+	 * (fusermount3) may. It looks once, and is started by a fork() after which libfuse
+	 * allocates. */
+	helped = auto_unmount && !(fs->unmounter && privilege_have(CAP_SYS_ADMIN));
+	err = try_mount(fs, options, helped);
+	if (err == -EIO && helped && privilege_have(CAP_SYS_ADMIN)) {
 		err = try_mount(fs, options, false);
 		if (!err)
-			log_warn("%s: mounted without auto_unmount: is fusermount3 installed?",
+			log_warn("%s: a crash would leave the mount: is fusermount3 installed?",
 				 where);
 	}
 	if (err == -EIO && geteuid())

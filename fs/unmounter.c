@@ -23,7 +23,7 @@
 #include "core/base/wait.h"
 
 #define PATIENCE_MS 10000
-#define FIRST_NS    (NS_PER_SEC / 2) /* fusermount3 has its try before */
+#define FIRST_NS    (NS_PER_SEC / 2) /* fusermount3, which libfuse started, has its try before */
 #define LOOK_NS     (NS_PER_SEC / 20)
 #define LOOKS       1200
 #define UNMOUNT     'u'
@@ -69,16 +69,18 @@ static int run_helper(const struct orders *o)
 
 static int unmount(const struct orders *o)
 {
-	if (!o->itself)
-		return run_helper(o);
-	return umount2(o->name, MNT_DETACH | UMOUNT_NOFOLLOW) ? -errno : 0;
+	if (o->itself && !umount2(o->name, MNT_DETACH | UMOUNT_NOFOLLOW))
+		return 0;
+	if (o->itself && errno != EPERM) /* a filter of system calls may refuse it */
+		return -errno;
+	return run_helper(o);
 }
 
 /* Whose server has ended is not connected; whoever asks while it ends is told that it was aborted.
  * What answers is another mount by now, or the folder itself. */
 static void unmount_once_dead(const struct orders *o)
 {
-	struct timespec pause = {.tv_nsec = FIRST_NS};
+	struct timespec pause = {.tv_nsec = o->itself ? LOOK_NS : FIRST_NS};
 
 	for (unsigned i = 0; i < LOOKS; i++) {
 		nanosleep(&pause, NULL);

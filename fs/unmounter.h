@@ -14,8 +14,9 @@ struct unmounter;
 int unmounter_new(const char *path, struct unmounter **ret);
 /* Unmounts lazily. 0, -ECHILD (it is gone), -ETIMEDOUT, or what unmounting gave. */
 int unmounter_ask(struct unmounter *u);
-/* From now on: where we end without having asked, it removes the dead mount that we leave.
- * fusermount3 (auto_unmount) looks once, and not rarely before the kernel has closed the device. */
+/* From now on: where we end without having asked, it removes the dead mount that we leave. With
+ * CAP_SYS_ADMIN nothing else does; for a user without it fusermount3 (auto_unmount) looks once
+ * before, and not rarely before the kernel has closed the device. */
 void unmounter_watch(struct unmounter *u);
 void unmounter_free(struct unmounter *u); /* ends it; NULL is fine */
 

@@ -93,8 +93,16 @@ kill_xgotopfs() {
 
 # Also when nobody serves it any more.
 is_mounted() { grep -q " $MNT fuse" /proc/mounts; }
+# waits_in: where the threads of xgotopfs and of what it started are, for a failure that must explain itself.
+waits_in() {
+	local task
+	for task in /proc/"$XPID"/task/* $(pgrep -P "$XPID" | sed 's|.*|/proc/&/task/&|'); do
+		printf '%s %s %s: syscall %s, %s\n' "${task##*/}" "$(cat "$task/comm")" "$(sed -n 's/^State:.//p' "$task/status")" \
+			"$(cut -d' ' -f1-3 "$task/syscall")" "$(head -n 3 "$task/stack" | awk '{ printf "%s ", $2 }')"
+	done 2>/dev/null
+}
 says() { grep -q -- "$1" "$LOG" || { gone "$XPID" && fail "it ended: $(cat "$LOG")"; }; }
-wait_ready() { wait_for "$PATIENCE" says "Ctrl-C ends" || fail "not ready: $(cat "$LOG")"; }
+wait_ready() { wait_for "$PATIENCE" says "Ctrl-C ends" || fail "not ready: $(cat "$LOG") $(waits_in)"; }
 # wait_web: until it serves; sets WEB to the address, which root and who started it may use, and WEB_LINK to
 # what is printed: the same with the token.
 wait_web() {
@@ -107,7 +115,7 @@ mount_demo() { start_xgotopfs -pid "$DEMO" "$@" "$MNT"; wait_ready; }
 # ended [STATUS [SECONDS]]: waits until xgotopfs has ended, with that status (0), within that time (as wait_at_most).
 ended() {
 	local status
-	wait_at_most "${2:-$((PATIENCE * SLACK))}" gone_or_zombie "$XPID" || fail "it does not end: $(cat "$LOG")"
+	wait_at_most "${2:-$((PATIENCE * SLACK))}" gone_or_zombie "$XPID" || fail "it does not end: $(cat "$LOG") $(waits_in)"
 	wait "$XPID"
 	status=$?
 	XPID=

@@ -116,7 +116,7 @@ class Run:
         return self.problems
 
     def unmounted(self):
-        """At once, or by fusermount3, which notices that we have ended."""
+        """At once, or by the process that notices that we have ended."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             with open("/proc/mounts", encoding="utf-8") as f:
