@@ -93,13 +93,13 @@ kill_xgotopfs() {
 
 # Also when nobody serves it any more.
 is_mounted() { grep -q " $MNT fuse" /proc/mounts; }
-# waits_in: where the threads of xgotopfs and of what it started are, for a failure that must explain itself.
+# waits_in: in a line, where the threads of xgotopfs and of what it started are, for a failure that must explain itself.
 waits_in() {
 	local task
 	for task in /proc/"$XPID"/task/* $(pgrep -P "$XPID" | sed 's|.*|/proc/&/task/&|'); do
 		printf '%s %s %s: syscall %s, %s\n' "${task##*/}" "$(cat "$task/comm")" "$(sed -n 's/^State:.//p' "$task/status")" \
 			"$(cut -d' ' -f1-3 "$task/syscall")" "$(head -n 3 "$task/stack" | awk '{ printf "%s ", $2 }')"
-	done 2>/dev/null
+	done 2>/dev/null | paste -sd '|'
 }
 says() { grep -q -- "$1" "$LOG" || { gone "$XPID" && fail "it ended: $(cat "$LOG")"; }; }
 wait_ready() { wait_for "$PATIENCE" says "Ctrl-C ends" || fail "not ready: $(cat "$LOG") $(waits_in)"; }
