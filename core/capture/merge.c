@@ -33,6 +33,7 @@ struct head {
 struct merge {
 	unsigned n;
 	uint64_t watermark;     /* the lowest of the lanes */
+	uint64_t most;          /* records that the last drain read from one ring */
 	struct lane *current;   /* merge_next() goes on here, which is heads[0]'s … */
 	uint64_t current_limit; /* … while its head is older than this */
 	/* A heap of the lanes in which something waits, the oldest first; what is taken from the
@@ -200,8 +201,12 @@ size_t merge_drain(struct merge *m, uint64_t clock_ns)
 	clock_ns = clock_ns > MERGE_SLACK_NS ? clock_ns - MERGE_SLACK_NS : 0;
 	/* The clock was read before any head is: the argument needs that order. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	m->most = 0;
 	for (unsigned i = 0; i < m->n; i++) {
+		uint64_t pos = m->lanes[i].pos;
+
 		lane_drain(m, &m->lanes[i], clock_ns);
+		m->most = MAX(m->most, m->lanes[i].pos - pos);
 		lowest = MIN(lowest, m->lanes[i].watermark);
 	}
 	m->watermark = MAX(m->watermark, lowest);
@@ -248,6 +253,11 @@ void merge_finish(struct merge *m)
 {
 	m->watermark = UINT64_MAX;
 	fill_heads(m);
+}
+
+uint64_t merge_most(const struct merge *m)
+{
+	return m->most;
 }
 
 uint64_t merge_backlog(const struct merge *m)

@@ -49,6 +49,7 @@ uint64_t merge_watermark(const struct merge *m);
 /* Nothing is written any more: let all that was read out. */
 void merge_finish(struct merge *m);
 
+uint64_t merge_most(const struct merge *m);        /* that the last drain read from one ring */
 uint64_t merge_backlog(const struct merge *m);     /* records in the fullest ring, not read yet */
 uint64_t merge_unread(const struct merge *m);      /* records in all rings, not read yet */
 bool merge_busy(const struct merge *m);            /* the last drain stopped at a busy record */

@@ -19,9 +19,7 @@
 
 #define BATCH             512 /* events handed to the sink at once */
 #define PASS_RECORDS      16384
-#define BUSY_INTERVAL_NS  5000000
-#define FLOOD_INTERVAL_NS 1000000 /* so much comes that the rings' near slots would not do */
-#define QUICK_INTERVAL_NS 500000  /* somebody waits for single events */
+#define QUICK_INTERVAL_NS 500000 /* somebody waits for single events */
 /* Records are read, but the watermark has not passed them yet. */
 #define STRAGGLER_INTERVAL_NS 200000
 #define IDLE_TICK_NS          250000000 /* for losses and what else does not wake us */
@@ -52,6 +50,8 @@ struct pump {
 	bool stopping;        /* atomic */
 	unsigned low_latency; /* atomic */
 	int64_t interval_ns;  /* between two passes while records come */
+	uint64_t drained_ns;  /* the rings were read then, */
+	uint64_t apart_ns;    /* so long after the time before */
 	bool more;            /* records that could be delivered wait */
 	size_t n;             /* of batch */
 	struct event *batch;
@@ -116,7 +116,7 @@ int pump_new(struct program *program, struct decode *decode, struct procs *procs
 	p->cpu_names = cpu_names;
 	p->sink = sink;
 	p->stop_fd = p->event_fd = p->sleep_fd = -1;
-	p->interval_ns = BUSY_INTERVAL_NS;
+	p->interval_ns = PUMP_INTERVAL_MOST;
 	p->held = (struct held){.size = sizeof(struct wire_sample),
 				.time_at = offsetof(struct wire_sample, time_ns),
 				.deliver = deliver_sample};
@@ -404,9 +404,12 @@ static size_t pass(struct pump *p)
 	uint64_t started_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	const union wire_record *record = NULL;
 	struct program_counters counters;
-	size_t read = merge_drain(p->merge, monotonic_ns());
+	uint64_t now_ns = monotonic_ns();
+	size_t read = merge_drain(p->merge, now_ns);
 	size_t room = PASS_RECORDS;
 
+	p->apart_ns = now_ns - p->drained_ns;
+	p->drained_ns = now_ns;
 	/* After that: all samples before the watermark are among them. */
 	if (p->program->samples || cpu_sampler_fd(p->cpu) >= 0)
 		(void)ring_buffer__consume(p->program->wakeups);
@@ -484,17 +487,13 @@ static void sleep_until_woken(struct pump *p)
 		(void)ring_buffer__consume(p->program->wakeups);
 }
 
-/* How long to leave the rings alone, after a pass that read so many records. */
-static int64_t busy_interval(struct pump *p, size_t read)
+/* How long to leave the rings alone. */
+static int64_t busy_interval(struct pump *p)
 {
 	/* A ring a quarter full does not wait. */
 	if (p->more || merge_backlog(p->merge) > p->program->rings[0].n_slots / 4)
 		return 0;
-	/* Often enough for the writers to stay in the near slots (bpf/abi.h). */
-	if (read > WIRE_NEAR / 2)
-		p->interval_ns = MAX(p->interval_ns / 2, FLOOD_INTERVAL_NS);
-	else if (read < WIRE_NEAR / 8)
-		p->interval_ns = MIN(p->interval_ns * 2, BUSY_INTERVAL_NS);
+	p->interval_ns = pump_interval(p->interval_ns, p->apart_ns, merge_most(p->merge));
 	return __atomic_load_n(&p->low_latency, __ATOMIC_RELAXED) ? QUICK_INTERVAL_NS
 								  : p->interval_ns;
 }
@@ -502,6 +501,7 @@ static int64_t busy_interval(struct pump *p, size_t read)
 static void *pump_main(void *arg)
 {
 	struct pump *p = arg;
+	bool nudged = true;
 
 	(void)pthread_setname_np(pthread_self(), "xgotop-pump");
 	/* A busy target must not keep us from emptying its rings. Only this thread (Linux). */
@@ -510,20 +510,23 @@ static void *pump_main(void *arg)
 		eventfd_t nudges;
 		size_t read;
 
-		(void)eventfd_read(p->stop_fd, &nudges);
+		if (nudged)
+			(void)eventfd_read(p->stop_fd, &nudges);
 		/* Who nudged before the one above wants what the next pass finds. */
 		read = pass(p);
 		if (read || p->more || p->held.n || p->cpu_held.n || merge_waiting(p->merge) ||
 		    merge_busy(p->merge)) {
-			int64_t interval = busy_interval(p, read);
+			int64_t interval = busy_interval(p);
 
 			if (!read)
 				interval = MIN(interval, STRAGGLER_INTERVAL_NS);
-			if (interval && wait_for(p->event_fd, interval))
+			nudged = interval && wait_for(p->event_fd, interval);
+			if (nudged)
 				procs_poll(p->procs);
 			continue;
 		}
 		sleep_until_woken(p);
+		nudged = true;
 		procs_poll(p->procs);
 	}
 	finish(p);

@@ -15,6 +15,22 @@
 
 struct pump;
 
+#define PUMP_INTERVAL_MOST                                                                         \
+	5000000 /* ns; a ring that begins to be filled as fast as can be has room */
+#define PUMP_INTERVAL_LEAST 1000000
+
+/* How long the rings can be left alone while records come, after `before_ns` the last time: until
+ * half of the near slots (bpf/abi.h) of the fullest are in use, so that the writers stay in those.
+ * `most` were read from it, which had come in `apart_ns`. Less at once, more by and by. */
+static inline int64_t pump_interval(int64_t before_ns, uint64_t apart_ns, uint64_t most)
+{
+	uint64_t wanted = (uint64_t)before_ns * 2;
+
+	if (most)
+		wanted = MIN(wanted, MIN(apart_ns, NS_PER_SEC) * (WIRE_NEAR / 2) / most);
+	return (int64_t)MAX((uint64_t)PUMP_INTERVAL_LEAST, MIN(wanted, PUMP_INTERVAL_MOST));
+}
+
 /* All are borrowed. 0 or -errno. */
 int pump_new(struct program *program, struct decode *decode, struct procs *procs,
 	     struct cpu_sampler *cpu, struct cpu_names *cpu_names, const struct capture_sink *sink,

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "core/capture/merge.h"
+#include "core/capture/pump.h"
 
 #define SLOTS   (2 * WIRE_NEAR)
 #define RINGS   3
@@ -297,6 +298,44 @@ static void test_stale_head_is_not_full(void **state)
 		wire_ring_full(&(struct wire_ring){.head = 2, .tail = 2 - (uint64_t)SLOTS}, SLOTS));
 }
 
+/* How much of which ring: the fullest says how soon the rings are looked at again. */
+static void test_interval_follows_the_fullest(void **state)
+{
+	struct fake *f = calloc(RINGS, sizeof(*f));
+	struct ring rings[RINGS];
+	struct merge *m;
+	int64_t ns = PUMP_INTERVAL_MOST;
+
+	assert_non_null(f);
+	for (int i = 0; i < RINGS; i++) {
+		rings[i] = fake_ring(&f[i]);
+		for (int k = 0; k < 10 * i; k++)
+			fake_record(&f[i], 100);
+	}
+	assert_int_equal(merge_new(rings, RINGS, &m), 0);
+	assert_int_equal(merge_drain(m, 1000), 30);
+	assert_int_equal(merge_most(m), 20);
+	assert_int_equal(merge_drain(m, 1000), 0);
+	assert_int_equal(merge_most(m), 0);
+	merge_free(m);
+	free(f);
+
+	/* 100 records a ms: half of the near ones would last longer than the longest. */
+	assert_int_equal(pump_interval(ns, 5000000, 500), PUMP_INTERVAL_MOST);
+	/* Once it was held up for as long as it takes to fill them, at the same rate: no matter. */
+	ns = pump_interval(ns, 20000000, 2000);
+	assert_int_equal(ns, PUMP_INTERVAL_MOST);
+	/* 400 a ms: 2.56 ms; 10,000: the shortest. */
+	assert_int_equal(pump_interval(ns, 5000000, 2000), 2560000);
+	ns = pump_interval(ns, 1000000, 10000);
+	assert_int_equal(ns, PUMP_INTERVAL_LEAST);
+	/* Back by and by, whatever it was. */
+	ns = pump_interval(ns, 1000000, 10);
+	assert_int_equal(ns, 2 * PUMP_INTERVAL_LEAST);
+	assert_int_equal(pump_interval(pump_interval(ns, 1000000, 0), UINT64_MAX, 1),
+			 PUMP_INTERVAL_MOST);
+}
+
 static void test_finish_lets_all_out(void **state)
 {
 	struct pair p;
@@ -320,6 +359,7 @@ int main(void)
 		cmocka_unit_test(test_nonsense_is_counted),
 		cmocka_unit_test(test_overwritten_is_counted),
 		cmocka_unit_test(test_stale_head_is_not_full),
+		cmocka_unit_test(test_interval_follows_the_fullest),
 		cmocka_unit_test(test_finish_lets_all_out),
 	};
 
