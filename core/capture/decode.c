@@ -160,10 +160,13 @@ static uint32_t add_type(struct decode *d, const struct target_type *t)
 	return names_add_type(d->names, &type);
 }
 
+/* Not a part of who has the answer already: they take a large stack. */
+#define COLD __attribute__((noinline, cold))
+
 /* The misses: looked up in the target, kept whatever the answer is. When a cache is full the answer
  * stays "unknown": a lookup for each event would cost more than the name is worth. */
 
-static uint32_t type_miss(struct decode *d, const struct decode_process *p, uint64_t addr)
+static COLD uint32_t type_miss(struct decode *d, const struct decode_process *p, uint64_t addr)
 {
 	struct target_type t;
 	uint64_t runtime = addr + p->bias;
@@ -182,7 +185,7 @@ static uint32_t type_miss(struct decode *d, const struct decode_process *p, uint
 	return id;
 }
 
-static uint32_t func_miss(struct decode *d, uint64_t pc)
+static COLD uint32_t func_miss(struct decode *d, uint64_t pc)
 {
 	struct go_func f;
 	uint32_t id = 0;
@@ -196,7 +199,7 @@ static uint32_t func_miss(struct decode *d, uint64_t pc)
 }
 
 /* The innermost call there, as Go's own tracebacks name it: what was inlined counts. */
-static uint32_t site_miss(struct decode *d, uint64_t return_pc)
+static COLD uint32_t site_miss(struct decode *d, uint64_t return_pc)
 {
 	struct target_frame frames[FRAMES_MAX];
 	struct site site = {0};
@@ -247,11 +250,14 @@ static uint32_t site_id(struct decode *d, const struct decode_process *p, uint64
 	return idmap_get(&d->sites, return_pc, 0, &id) ? id : site_miss(d, return_pc);
 }
 
-static struct event event_of(const struct wire_header *h, const struct decode_process *p,
-			     enum event_type type)
+/* In place: a copy of what was just written in parts would wait for the parts. */
+static inline void begin_event(struct event *ev, const struct wire_header *h,
+			       const struct decode_process *p, enum event_type type)
 {
-	return (struct event){
-		.time_ns = h->time_ns, .goid = h->goid, .proc = p->proc, .type = (uint8_t)type};
+	uint64_t time_ns = h->time_ns, goid = h->goid;
+	uint16_t proc = p->proc;
+
+	*ev = (struct event){.time_ns = time_ns, .goid = goid, .proc = proc, .type = (uint8_t)type};
 }
 
 static uint8_t state_flags(const struct wire_header *h)
@@ -263,16 +269,14 @@ static uint8_t state_flags(const struct wire_header *h)
 	return flags;
 }
 
-static struct event exit_event(const struct wire_state *r, const struct decode_process *p)
+static void exit_event(const struct wire_state *r, const struct decode_process *p, struct event *ev)
 {
-	struct event ev = event_of(&r->h, p, EVENT_GOEXIT);
-
-	ev.target = r->target;
-	ev.exit_time = r->h.time_ns;
-	ev.flags = r->h.flags & WIRE_EMIT_EXIT ? 0 : EVENT_HIDDEN;
+	begin_event(ev, &r->h, p, EVENT_GOEXIT);
+	ev->target = r->target;
+	ev->exit_time = r->h.time_ns;
+	ev->flags = r->h.flags & WIRE_EMIT_EXIT ? 0 : EVENT_HIDDEN;
 	if (r->h.from == GSTATE_SYSCALL)
-		ev.flags |= EVENT_CGO_THREAD;
-	return ev;
+		ev->flags |= EVENT_CGO_THREAD;
 }
 
 static unsigned decode_state(struct decode *d, const struct decode_process *p,
@@ -280,7 +284,7 @@ static unsigned decode_state(struct decode *d, const struct decode_process *p,
 {
 	if (r->h.from >= GSTATES || r->h.to >= GSTATES)
 		return 0;
-	out[0] = event_of(&r->h, p, EVENT_CASGSTATUS);
+	begin_event(&out[0], &r->h, p, EVENT_CASGSTATUS);
 	out[0].target = r->target;
 	out[0].from = r->h.from;
 	out[0].to = r->h.to;
@@ -289,7 +293,7 @@ static unsigned decode_state(struct decode *d, const struct decode_process *p,
 		out[0].string_id = d->reasons[r->reason];
 	if (!gstate_is_exit(r->h.from, r->h.to))
 		return 1;
-	out[1] = exit_event(r, p);
+	exit_event(r, p, &out[1]);
 	return 2;
 }
 
@@ -303,14 +307,14 @@ static unsigned decode_create(struct decode *d, const struct decode_process *p,
 		return 0;
 	if (r->h.flags & WIRE_STATE_SEEN) {
 		ev = &out[n++];
-		*ev = event_of(&r->h, p, EVENT_CASGSTATUS);
+		begin_event(ev, &r->h, p, EVENT_CASGSTATUS);
 		ev->target = r->target;
 		ev->from = r->h.from;
 		ev->to = r->h.to;
 		ev->flags = state_flags(&r->h);
 	}
 	ev = &out[n++];
-	*ev = event_of(&r->h, p, EVENT_NEWGOROUTINE);
+	begin_event(ev, &r->h, p, EVENT_NEWGOROUTINE);
 	ev->goid = r->parent; /* attribute 0: who created it */
 	ev->target = r->target;
 	ev->from = r->h.from;
@@ -330,7 +334,7 @@ static unsigned decode_alloc(struct decode *d, const struct decode_process *p,
 		   target_excludes(d->target, settle(d, p, r->caller));
 	if (d->inner)
 		return 0;
-	*ev = event_of(&r->h, p, (enum event_type)r->h.type);
+	begin_event(ev, &r->h, p, (enum event_type)r->h.type);
 	ev->type_id = type_id(d, p, r->type);
 	ev->site_id = site_id(d, p, r->caller);
 	switch (r->h.type) {
@@ -359,7 +363,7 @@ static unsigned decode_kind(struct decode *d, const struct decode_process *proce
 	case WIRE_NEWGOROUTINE:
 		return decode_create(d, process, &record->create, out);
 	case WIRE_GOEXIT:
-		out[0] = exit_event(&record->state, process);
+		exit_event(&record->state, process, &out[0]);
 		return 1;
 	case WIRE_MAKESLICE:
 	case WIRE_MAKEMAP:
