@@ -10,7 +10,8 @@
  * a reader of every event takes who builds the pyramid of the web UI by them, on a thread of its
  * own. Everything must have arrived.
  *
- *	pump [EVENTS]		default 2,000,000; each figure is the best of three
+ *	pump [EVENTS [RINGS CONNECTIONS]]	default 2,000,000, and a table of both; each figure
+ *is the best of three
  */
 #include <errno.h>
 #include <pthread.h>
@@ -535,9 +536,14 @@ int main(int argc, char **argv)
 
 	printf("rings  connections  pump, ns an event  million a second of CPU  of 5 million  a "
 	       "reader with the pyramid, ns an event\n");
-	for (size_t i = 0; i < ARRAY_SIZE(runs) && !err; i++)
-		err = run(runs[i].cpus, runs[i].connections, runs[i].reads,
-			  MAX(events, (size_t)1000));
+	events = MAX(events, (size_t)1000);
+	if (argc > 3) {
+		unsigned cpus = (unsigned)atoi(argv[2]), connections = (unsigned)atoi(argv[3]);
+
+		err = cpus && cpus <= CPUS_MAX ? run(cpus, connections, false, events) : -EINVAL;
+	}
+	for (size_t i = 0; argc <= 3 && i < ARRAY_SIZE(runs) && !err; i++)
+		err = run(runs[i].cpus, runs[i].connections, runs[i].reads, events);
 	if (err)
 		fprintf(stderr, "pump: %s\n", strerror(-err));
 	return err ? 1 : 0;
