@@ -43,7 +43,11 @@ static inline struct record *find(struct shard *s, unsigned which, unsigned proc
 
 	if (g && g->goid == goid && g->proc == proc)
 		return g;
-	return s->last[which] = shard_find(s, proc, goid);
+	/* Who changed state goes on to do something. */
+	g = s->last[!which];
+	if (!g || g->goid != goid || g->proc != proc)
+		g = shard_find(s, proc, goid);
+	return s->last[which] = g;
 }
 
 /* The distance back to the goroutine's previous event, 0 when it is out of reach; makes `seq` the
@@ -75,12 +79,12 @@ static void note_start(struct model *m, struct shard *s, struct record *g, const
 		g->parent = ev->goid;
 }
 
-/* The subject's part of a casgstatus, newgoroutine or goexit; returns its record or NULL. */
-static struct record *apply_subject(struct model *m, struct shard *s, struct event *ev,
-				    size_t position)
+/* The whole way of walk.c and record.c. Returns its record or NULL. */
+static __attribute__((noinline)) struct record *follow_subject(struct model *m, struct shard *s,
+							       struct record *g, struct event *ev,
+							       size_t position)
 {
 	static const struct life nothing;
-	struct record *g = find(s, 1, ev->proc, ev->target);
 	struct meaning meaning;
 
 	walk_subject(g ? &g->life : &nothing, ev, &meaning);
@@ -94,6 +98,21 @@ static struct record *apply_subject(struct model *m, struct shard *s, struct eve
 		ev->string_id = g->start_func_id;
 	record_follow(s, g, &meaning, position);
 	note_start(m, s, g, ev, meaning.means);
+	return g;
+}
+
+/* The subject's part of a casgstatus, newgoroutine or goexit; returns its record or NULL. */
+static inline struct record *apply_subject(struct model *m, struct shard *s, struct event *ev,
+					   size_t position)
+{
+	struct record *g = find(s, 1, ev->proc, ev->target);
+
+	if (g && life_moves_on(&g->life, ev))
+		record_move(s->procs[ev->proc], g, ev);
+	else
+		g = follow_subject(m, s, g, ev, position);
+	if (!g)
+		return NULL;
 	g->last_event_ns = ev->time_ns;
 	if (ev->type != EVENT_NEWGOROUTINE && !(ev->flags & EVENT_HIDDEN))
 		g->counts[ev->type]++;
@@ -101,7 +120,8 @@ static struct record *apply_subject(struct model *m, struct shard *s, struct eve
 }
 
 /* What the actor did, other than to itself. */
-static struct record *apply_act(struct model *m, struct shard *s, struct event *ev, size_t position)
+static inline struct record *apply_act(struct model *m, struct shard *s, struct event *ev,
+				       size_t position, uint64_t bytes)
 {
 	static const struct life nothing;
 	struct record *g = find(s, 0, ev->proc, ev->goid);
@@ -122,8 +142,7 @@ static struct record *apply_act(struct model *m, struct shard *s, struct event *
 			g->counts[EVENT_NEWGOROUTINE]++;
 	} else if (event_is_allocation(ev->type)) {
 		g->counts[ev->type]++;
-		record_count_allocation(s, g, ev->type, ev->type_id,
-					names_allocated(m->config.names, ev));
+		record_count_allocation(s, g, ev->type, ev->type_id, bytes);
 	}
 	return g;
 }
@@ -137,14 +156,15 @@ static void set_parent(struct record *g, struct event *ev)
 }
 
 /* Returns the actor's link; the subject's, where that is another one, is apply_other()'s. */
-static uint32_t apply_actor(struct model *m, struct shard *s, struct event *ev, uint64_t seq,
-			    size_t position, bool other_subject)
+static inline uint32_t apply_actor(struct model *m, struct shard *s, struct event *ev, uint64_t seq,
+				   size_t position, bool other_subject)
 {
 	bool visible = !(ev->flags & EVENT_HIDDEN);
 	struct record *g = NULL;
 
 	if (proc_known(m, ev->proc)) {
 		struct shard_proc *sp = s->procs[ev->proc];
+		uint64_t bytes = 0;
 
 		if (visible && ev->type < EVENT_TYPES)
 			sp->events[ev->type]++;
@@ -152,12 +172,12 @@ static uint32_t apply_actor(struct model *m, struct shard *s, struct event *ev, 
 		if (event_is_allocation(ev->type)) {
 			if (ev->type_id > names_types(m->config.names))
 				ev->type_id = 0;
-			proc_count_allocation(s, sp, ev->type, ev->type_id,
-					      names_allocated(m->config.names, ev));
+			bytes = names_allocated(m->config.names, ev);
+			proc_count_allocation(s, sp, ev->type, ev->type_id, bytes);
 		}
 		if (ev->goid && ev->type != EVENT_LOST)
 			g = other_subject || event_is_allocation(ev->type)
-				    ? apply_act(m, s, ev, position)
+				    ? apply_act(m, s, ev, position, bytes)
 				    : apply_subject(m, s, ev, position);
 	}
 	if (!g)
@@ -166,8 +186,8 @@ static uint32_t apply_actor(struct model *m, struct shard *s, struct event *ev, 
 	return visible ? link_back(g, seq) : 0;
 }
 
-static uint32_t apply_other(struct model *m, struct shard *s, struct event *ev, uint64_t seq,
-			    size_t position)
+static inline uint32_t apply_other(struct model *m, struct shard *s, struct event *ev, uint64_t seq,
+				   size_t position)
 {
 	struct record *g = NULL;
 
@@ -176,17 +196,13 @@ static uint32_t apply_other(struct model *m, struct shard *s, struct event *ev, 
 	return g && !(ev->flags & EVENT_HIDDEN) ? link_back(g, seq) : 0;
 }
 
-/* What does nothing but fetch ahead is pure to gcc, which then leaves its calls out, unless it is
- * inlined before it looks. */
-#define FETCHES static inline __attribute__((always_inline))
-
 FETCHES void prefetch_slot(const struct model *m, unsigned proc, uint64_t goid, uint32_t only)
 {
 	unsigned shard = shard_of(m, proc, goid);
 	const struct shard *s = &m->shards[shard];
 
 	if (only == ALL_SHARDS || only == shard)
-		__builtin_prefetch(&s->slots[(uint32_t)hash_goroutine(proc, goid) & s->mask]);
+		shard_fetch_slot(s, (uint32_t)hash_goroutine(proc, goid));
 }
 
 FETCHES void prefetch_record(const struct model *m, unsigned proc, uint64_t goid, uint32_t only,
@@ -194,18 +210,15 @@ FETCHES void prefetch_record(const struct model *m, unsigned proc, uint64_t goid
 {
 	unsigned shard = shard_of(m, proc, goid);
 	const struct shard *s = &m->shards[shard];
-	const struct slot *slot;
-	const char *g;
+	uint32_t hash = (uint32_t)hash_goroutine(proc, goid), at = hash & s->mask;
 
 	if (only != ALL_SHARDS && only != shard)
 		return;
-	/* Mostly a goroutine is found where its hash says; when it is not, nothing is lost. */
-	slot = &s->slots[(uint32_t)hash_goroutine(proc, goid) & s->mask];
-	if (!slot->goid)
-		return;
-	g = (const char *)shard_record(s, slot->number);
-	for (unsigned line = 0; line < lines; line++)
-		__builtin_prefetch(g + 64 * line, 1);
+	/* Mostly it is there, or next to there; when it is not, nothing is lost. */
+	if (s->slots[at].hash != hash)
+		at = (at + 1) & s->mask;
+	if (s->slots[at].hash == hash && s->slots[at].nth)
+		record_fetch(shard_record(s, s->slots[at].nth - 1), 0, lines);
 }
 
 /* Fetches what the events to come will touch. */
@@ -229,38 +242,44 @@ FETCHES void prefetch(const struct batch *b, size_t i, uint32_t only)
 	}
 }
 
-/* The parts of the batch that are `only`'s, or all. */
-static void apply_parts(const struct batch *b, uint32_t only)
+/* The parts of the batch that are `only`'s; or all, which then go to the feed. */
+static inline __attribute__((always_inline)) void apply_parts(const struct batch *b, uint32_t only)
 {
 	struct model *m = b->m;
+	struct feed_place place = feed_at(m->feed, b->first_seq);
 	uint64_t seq = b->first_seq;
-	struct feed_link local, *link = &local;
 
 	for (size_t i = 0; i < b->n; i++) {
 		struct event *ev = &b->events[i];
 		uint64_t target = ev->type == EVENT_LOST ? ev->goid : event_subject(ev);
 		unsigned actor = shard_of(m, ev->proc, ev->goid);
 		unsigned subject = target == ev->goid ? actor : shard_of(m, ev->proc, target);
+		struct feed_link link = {0, 0};
 
 		if (!is_valid(ev))
 			continue;
 		if (b->fetches)
 			prefetch(b, i, only);
-		if (b->links)
-			link = &b->links[i];
 		if (only == ALL_SHARDS || only == actor)
-			link->actor =
+			link.actor =
 				apply_actor(m, &m->shards[actor], ev, seq, i, target != ev->goid);
-		if (only == ALL_SHARDS || only == subject)
-			link->subject = target == ev->goid
-						? 0
-						: apply_other(m, &m->shards[subject], ev, seq, i);
-		if (!in_feed(ev))
+		if (target != ev->goid && (only == ALL_SHARDS || only == subject))
+			link.subject = apply_other(m, &m->shards[subject], ev, seq, i);
+		if (only == actor)
+			b->links[i].actor = link.actor;
+		if (only == subject)
+			b->links[i].subject = link.subject;
+		if (ev->flags & EVENT_HIDDEN)
 			continue;
-		if (!b->links)
-			feed_put(m->feed, seq, ev, *link);
+		if (only == ALL_SHARDS)
+			feed_put(m->feed, &place, ev, link);
 		seq++;
 	}
+}
+
+static void apply_alone(const struct batch *b)
+{
+	apply_parts(b, ALL_SHARDS);
 }
 
 static void apply_task(void *ctx, unsigned shard)
@@ -272,12 +291,12 @@ static void apply_task(void *ctx, unsigned shard)
 static void put_task(void *ctx, unsigned i)
 {
 	const struct batch *b = ctx;
-	uint64_t seq = b->shares[i].seq;
+	struct feed_place place = feed_at(b->m->feed, b->shares[i].seq);
 	size_t end = i + 1 < b->n_shares ? b->shares[i + 1].at : b->n;
 
 	for (size_t at = b->shares[i].at; at < end; at++) {
 		if (in_feed(&b->events[at]))
-			feed_put(b->m->feed, seq++, &b->events[at], b->links[at]);
+			feed_put(b->m->feed, &place, &b->events[at], b->links[at]);
 	}
 }
 
@@ -335,7 +354,7 @@ static void apply_batch(struct model *m, struct event *events, size_t n)
 	if (m->pool && n > BATCH_SMALL)
 		apply_together(&b);
 	else
-		apply_parts(&b, ALL_SHARDS);
+		apply_alone(&b);
 	feed_publish(m->feed, b.first_seq + visible);
 	model_settle_exits(m);
 	past_take(m, events[n - 1].time_ns);
@@ -380,8 +399,9 @@ void model_doubt(struct model *m, int proc, uint64_t time_ns)
 void model_append(struct model *m, const struct event *ev)
 {
 	uint64_t seq = feed_reserve(m->feed, 1);
+	struct feed_place at = feed_at(m->feed, seq);
 
-	feed_put(m->feed, seq, ev, (struct feed_link){0});
+	feed_put(m->feed, &at, ev, (struct feed_link){0});
 	feed_publish(m->feed, seq + 1);
 }
 

@@ -176,8 +176,7 @@ uint64_t feed_reserve(struct feed *f, size_t n)
 	return head;
 }
 
-/* The block is begun anew: no event of the time before is retained in it. */
-static void begin_block(struct feed *f, size_t slot, uint64_t base_ns)
+void feed_begin_block(struct feed *f, size_t slot, uint64_t base_ns)
 {
 	size_t block = slot / FEED_BLOCK;
 
@@ -190,23 +189,11 @@ static void begin_block(struct feed *f, size_t slot, uint64_t base_ns)
 	atomic_fetch_sub_explicit(&f->n_widened, 1, memory_order_relaxed);
 }
 
-static void put_wide(struct feed *f, size_t slot, const struct event *ev)
+void feed_put_wide(struct feed *f, size_t slot, const struct event *ev)
 {
 	if (!atomic_exchange_explicit(&f->widened[slot / FEED_BLOCK], true, memory_order_relaxed))
 		atomic_fetch_add_explicit(&f->n_widened, 1, memory_order_relaxed);
 	f->wide[slot] = *ev;
-}
-
-void feed_put(struct feed *f, uint64_t seq, const struct event *ev, struct feed_link link)
-{
-	size_t slot = (size_t)(seq - f->lap);
-
-	if (slot >= f->slots)
-		slot -= f->slots;
-	if (slot % FEED_BLOCK == 0)
-		begin_block(f, slot, ev->time_ns);
-	if (!event_pack(ev, f->bases[slot / FEED_BLOCK], link, &f->events[slot]))
-		put_wide(f, slot, ev);
 }
 
 static inline void get(const struct feed *f, size_t slot, struct event *ret)

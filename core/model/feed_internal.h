@@ -63,10 +63,41 @@ void feed_notify(struct feed *f);
 size_t feed_memory(const struct feed *f);
 
 /*
- * Writes number `seq`, which feed_reserve() gave. The first one of a block (seq % FEED_BLOCK == 0)
- * comes before the others of it; those may be written by several threads.
+ * Writes the events from number `seq` on, which feed_reserve() gave, one after another: feed_at(),
+ * then feed_put() for each. The first one of a block (seq % FEED_BLOCK == 0) comes before the
+ * others of it; those may be written by several threads.
  */
-void feed_put(struct feed *f, uint64_t seq, const struct event *ev, struct feed_link link);
+struct feed_place {
+	size_t slot;
+	uint64_t base_ns; /* of its block, behind the first of it */
+};
+
+static inline struct feed_place feed_at(const struct feed *f, uint64_t seq)
+{
+	size_t slot = (size_t)(seq - f->lap);
+
+	if (slot >= f->slots)
+		slot -= f->slots;
+	return (struct feed_place){.slot = slot, .base_ns = f->bases[slot / FEED_BLOCK]};
+}
+
+/* The block is begun anew: no event of the time before is retained in it. */
+void feed_begin_block(struct feed *f, size_t slot, uint64_t base_ns);
+/* It does not fit. */
+void feed_put_wide(struct feed *f, size_t slot, const struct event *ev);
+
+static inline void feed_put(struct feed *f, struct feed_place *at, const struct event *ev,
+			    struct feed_link link)
+{
+	if (at->slot % FEED_BLOCK == 0) {
+		at->base_ns = ev->time_ns;
+		feed_begin_block(f, at->slot, ev->time_ns);
+	}
+	if (!event_pack(ev, at->base_ns, link, &f->events[at->slot]))
+		feed_put_wide(f, at->slot, ev);
+	if (++at->slot == f->slots)
+		at->slot = 0;
+}
 
 /*
  * Walks one goroutine's events backwards: copies up to `max` of them, newest first, starting at

@@ -107,10 +107,10 @@ struct chunk {
 	struct record records[RECORDS_A_CHUNK];
 };
 
+/* Eight to a line: what is not where its hash says is mostly in that line, too. */
 struct slot {
-	uint64_t goid; /* 0: empty */
-	uint32_t proc;
-	uint32_t number; /* of the record in this shard */
+	uint32_t hash; /* the lower 32 bits of hash_goroutine() */
+	uint32_t nth;  /* number of the record in this shard, plus 1; 0: empty */
 };
 
 /* Count and bytes of TYPES_A_CHUNK types by kind. */
@@ -244,6 +244,8 @@ static inline bool proc_known(const struct model *m, unsigned proc)
 
 static inline unsigned shard_of(const struct model *m, unsigned proc, uint64_t goid)
 {
+	if (m->n_shards == 1)
+		return 0;
 	/* The upper 24 bits, which the table's index does not use, scaled to the shards. */
 	return (unsigned)((hash_goroutine(proc, goid) >> 40) * m->n_shards >> 24);
 }
@@ -251,6 +253,21 @@ static inline unsigned shard_of(const struct model *m, unsigned proc, uint64_t g
 static inline struct record *shard_record(const struct shard *s, uint32_t number)
 {
 	return &s->chunks[number / RECORDS_A_CHUNK]->records[number % RECORDS_A_CHUNK];
+}
+
+/* What does nothing but fetch ahead is pure to gcc, which then leaves its calls out, unless it is
+ * inlined before it looks. */
+#define FETCHES static inline __attribute__((always_inline))
+
+FETCHES void shard_fetch_slot(const struct shard *s, uint32_t hash)
+{
+	__builtin_prefetch(&s->slots[hash & s->mask]);
+}
+
+FETCHES void record_fetch(const struct record *g, unsigned first, unsigned end)
+{
+	for (unsigned line = first; line < end; line++)
+		__builtin_prefetch((const char *)g + 64 * line, 1);
 }
 
 /* For walking over all: numbers run below shard_numbers(); NULL where no goroutine is. */
@@ -347,6 +364,10 @@ struct record *record_new(struct model *m, struct shard *s, unsigned proc, uint6
 /* `position` orders the exits of a batch over all shards. */
 void record_follow(struct shard *s, struct record *g, const struct meaning *meaning,
 		   size_t position);
+/* Both steps at once of what life_moves_on(); ev->string_id becomes the reason of a wait that
+ * ended.
+ */
+void record_move(struct shard_proc *sp, struct record *g, struct event *ev);
 /* The same of what stays in its state: for who asks how long it is as it is, that goes on. */
 void record_follow_on(struct shard *s, struct record *g, const struct meaning *meaning);
 /* An event told of its creation, at time_ns, and perhaps where it starts. */

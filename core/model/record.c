@@ -207,6 +207,27 @@ void record_follow(struct shard *s, struct record *g, const struct meaning *m, s
 		set_began(g, began, began_flags);
 }
 
+void record_move(struct shard_proc *sp, struct record *g, struct event *ev)
+{
+	struct life *l = &g->life;
+	uint64_t stay = ev->time_ns - l->since_ns;
+
+	sp->live[ev->from]--;
+	sp->live[ev->to]++;
+	g->state_ns[ev->from - GSTATE_RUNNABLE] += stay;
+	if (ev->from == GSTATE_RUNNABLE && ev->to == GSTATE_RUNNING)
+		count_runnable(sp, g, stay);
+	if (event_is_wake(ev))
+		g->woken_by = ev->goid == ev->target ? 0 : ev->goid;
+	if (ev->to == GSTATE_WAITING)
+		l->reason_id = ev->string_id;
+	else if (ev->from == GSTATE_WAITING)
+		ev->string_id = l->reason_id;
+	l->since_ns = ev->time_ns;
+	l->state = ev->to;
+	l->before = ev->from;
+}
+
 void record_follow_on(struct shard *s, struct record *g, const struct meaning *m)
 {
 	uint16_t flags;
@@ -305,6 +326,21 @@ static struct shard *next_change(struct model *m, size_t at[SHARDS_MAX])
 	return &m->shards[best];
 }
 
+/* The oldest is about to be dropped, and then the next: long ago since anybody looked at them. */
+FETCHES void fetch_oldest(const struct model *m)
+{
+	const struct record *next = m->oldest_exited ? m->oldest_exited->newer : NULL;
+
+	if (!next)
+		return;
+	shard_fetch_slot(&m->shards[shard_of(m, next->proc, next->goid)],
+			 (uint32_t)hash_goroutine(next->proc, next->goid));
+	if (next->newer) {
+		record_fetch(next->newer, 0, 4);
+		record_fetch(next->newer, 6, 7);
+	}
+}
+
 void model_settle_exits(struct model *m)
 {
 	size_t retain = m->config.retain_exited + (m->keeps_exits ? EXITS_KEPT : 0);
@@ -327,12 +363,14 @@ void model_settle_exits(struct model *m)
 	while (m->n_exited > retain) {
 		struct record *g = m->oldest_exited;
 
+		fetch_oldest(m);
 		exited_unlink(m, g);
 		if (g->last_of)
 			m->procs[g->proc]->exited_retained++;
 		else
 			exited_drop(m, g);
 	}
+	fetch_oldest(m);
 	for (unsigned i = 0; i < m->n_shards; i++)
 		shard_shrink(&m->shards[i]);
 }

@@ -123,23 +123,27 @@ void shard_drop_proc(struct shard *s, unsigned proc)
 
 struct record *shard_find(const struct shard *s, unsigned proc, uint64_t goid)
 {
-	uint32_t at = (uint32_t)hash_goroutine(proc, goid) & s->mask;
+	uint32_t hash = (uint32_t)hash_goroutine(proc, goid), at = hash & s->mask;
 
-	while (s->slots[at].goid) {
-		if (s->slots[at].goid == goid && s->slots[at].proc == proc)
-			return shard_record(s, s->slots[at].number);
-		at = (at + 1) & s->mask;
+	for (; s->slots[at].nth; at = (at + 1) & s->mask) {
+		struct record *g;
+
+		if (s->slots[at].hash != hash)
+			continue;
+		g = shard_record(s, s->slots[at].nth - 1);
+		if (g->goid == goid && g->proc == proc)
+			return g;
 	}
 	return NULL;
 }
 
-static void insert(struct slot *slots, uint32_t mask, const struct slot *entry)
+static void insert(struct slot *slots, uint32_t mask, struct slot entry)
 {
-	uint32_t at = (uint32_t)hash_goroutine(entry->proc, entry->goid) & mask;
+	uint32_t at = entry.hash & mask;
 
-	while (slots[at].goid)
+	while (slots[at].nth)
 		at = (at + 1) & mask;
-	slots[at] = *entry;
+	slots[at] = entry;
 }
 
 static int resize(struct shard *s, uint32_t mask)
@@ -149,8 +153,8 @@ static int resize(struct shard *s, uint32_t mask)
 	if (!slots)
 		return -ENOMEM;
 	for (uint32_t i = 0; i <= s->mask; i++) {
-		if (s->slots[i].goid)
-			insert(slots, mask, &s->slots[i]);
+		if (s->slots[i].nth)
+			insert(slots, mask, s->slots[i]);
 	}
 	s->memory += ((size_t)mask + 1) * sizeof(*slots);
 	s->memory -= ((size_t)s->mask + 1) * sizeof(*slots);
@@ -232,7 +236,7 @@ static struct chunk *new_chunk(struct shard *s)
 
 struct record *shard_add(struct shard *s, unsigned proc, uint64_t goid)
 {
-	struct slot entry = {.goid = goid, .proc = proc};
+	struct slot entry = {.hash = (uint32_t)hash_goroutine(proc, goid)};
 	struct chunk *chunk;
 	struct record *g;
 
@@ -253,8 +257,8 @@ struct record *shard_add(struct shard *s, unsigned proc, uint64_t goid)
 		unlink_room(s, chunk);
 	g->goid = goid;
 	g->proc = (uint16_t)proc;
-	entry.number = chunk->index * RECORDS_A_CHUNK + (uint32_t)(g - chunk->records);
-	insert(s->slots, s->mask, &entry);
+	entry.nth = chunk->index * RECORDS_A_CHUNK + (uint32_t)(g - chunk->records) + 1;
+	insert(s->slots, s->mask, entry);
 	s->used++;
 	return g;
 }
@@ -281,20 +285,20 @@ static void release(struct shard *s, struct chunk *chunk, struct record *g)
 
 void shard_remove(struct shard *s, struct record *g)
 {
-	uint32_t at = (uint32_t)hash_goroutine(g->proc, g->goid) & s->mask;
+	uint32_t hash = (uint32_t)hash_goroutine(g->proc, g->goid), at = hash & s->mask;
 	uint32_t number, hole;
 
-	while (s->slots[at].goid != g->goid || s->slots[at].proc != g->proc)
+	while (s->slots[at].hash != hash || shard_record(s, s->slots[at].nth - 1) != g)
 		at = (at + 1) & s->mask;
-	number = s->slots[at].number;
+	number = s->slots[at].nth - 1;
 	hole = at;
 	for (;;) {
 		uint32_t home;
 
 		at = (at + 1) & s->mask;
-		if (!s->slots[at].goid)
+		if (!s->slots[at].nth)
 			break;
-		home = (uint32_t)hash_goroutine(s->slots[at].proc, s->slots[at].goid) & s->mask;
+		home = s->slots[at].hash & s->mask;
 		/* It may fill the hole when its home is not between the hole and itself. */
 		if (((at - home) & s->mask) >= ((at - hole) & s->mask)) {
 			s->slots[hole] = s->slots[at];

@@ -124,6 +124,22 @@ static inline bool life_runs_on(struct life *l, const struct event *ev)
 	return true;
 }
 
+/* What nearly every event is: a change of state, told in time, of one that is known by events to be
+ * in the old one; between states that come and go. walk_subject() then says that it is in ev->to,
+ * since ev->time_ns and from the old one, whose stay is certain until then; that it waits for
+ * ev->string_id, if it waits; and nothing else but MEANS_STATE, LATENCY, WAITED and WOKEN. */
+static inline bool life_moves_on(const struct life *l, const struct event *ev)
+{
+	const unsigned common = 1u << GSTATE_RUNNABLE | 1u << GSTATE_RUNNING |
+				1u << GSTATE_SYSCALL | 1u << GSTATE_WAITING;
+
+	return ev->type == EVENT_CASGSTATUS && l->state == ev->from && ev->from != ev->to &&
+	       common >> ev->from & common >> ev->to & 1 && !(ev->flags & ~EVENT_SYSCALL_SITE) &&
+	       (l->flags & (LIFE_SEEN | GOROUTINE_EXITED | GOROUTINE_STATE_UNKNOWN |
+			    GOROUTINE_STATE_READ | GOROUTINE_GAP)) == LIFE_SEEN &&
+	       ev->time_ns >= l->since_ns && ev->time_ns >= l->ran_ns;
+}
+
 /* ns of the state before that are certain. */
 static inline uint64_t meaning_stay(const struct life *have, const struct meaning *m)
 {

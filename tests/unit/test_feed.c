@@ -99,11 +99,12 @@ static struct feed_link link_of(uint64_t seq)
 static void append_as(struct feed *f, size_t n, bool foreign)
 {
 	uint64_t seq = feed_reserve(f, n);
+	struct feed_place at = feed_at(f, seq);
 
 	for (size_t i = 0; i < n; i++) {
 		struct event ev = event_of(seq + i, foreign);
 
-		feed_put(f, seq + i, &ev, link_of(seq + i));
+		feed_put(f, &at, &ev, link_of(seq + i));
 	}
 	feed_publish(f, seq + n);
 	feed_notify(f);

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "core/base/util.h"
+#include "core/model/model_internal.h"
 #include "core/pyramid/pyramid.h"
 #include "core/session/perfetto.h"
 #include "core/view/stays.h"
@@ -511,10 +512,88 @@ static void test_frozen(void **state)
 	close_world(&w);
 }
 
+/* A record and what is counted beside it, before and after. */
+struct counted {
+	struct record g;
+	struct shard_proc sp;
+	struct event ev;
+};
+
+/* Both ways from the same begin: false where there is no short one. */
+static bool same_by_short_way(const struct life *life, const struct event *ev)
+{
+	static struct counted shortly, wholly;
+	struct shard_proc *procs[] = {&wholly.sp};
+	struct shard s = {.procs = procs};
+	struct meaning meaning;
+
+	if (!life_moves_on(life, ev))
+		return false;
+	memset(&shortly, 0, sizeof(shortly));
+	shortly.g.goid = 7;
+	shortly.g.life = *life;
+	shortly.g.woken_by = 99;
+	shortly.g.last_event_ns = life->since_ns;
+	shortly.sp.live[life->state] = 3;
+	shortly.ev = *ev;
+	wholly = shortly;
+	record_move(&shortly.sp, &shortly.g, &shortly.ev);
+	walk_subject(&wholly.g.life, &wholly.ev, &meaning);
+	if (meaning.means & MEANS_WAITED)
+		wholly.ev.string_id = meaning.waited_id;
+	record_follow(&s, &wholly.g, &meaning, 0);
+	assert_int_equal(meaning.means & ~(unsigned)(MEANS_STATE | MEANS_LATENCY | MEANS_WOKEN |
+						     MEANS_WAITED),
+			 0);
+	assert_memory_equal(&shortly.g, &wholly.g, sizeof(wholly.g));
+	assert_memory_equal(&shortly.sp, &wholly.sp, sizeof(wholly.sp));
+	assert_memory_equal(&shortly.ev, &wholly.ev, sizeof(wholly.ev));
+	return true;
+}
+
+/* The short way of an event (life_moves_on(), record_move()) says what the whole one says, whatever
+ * is known and told; and it is the way of a change in time that is no surprise. */
+static void test_short_way(void **state)
+{
+	unsigned went = 0;
+
+	for (unsigned one = 0; one <= 16; one++) {
+		for (unsigned two = one; two <= 16; two++) {
+			uint16_t flags = (uint16_t)(LIFE_SEEN ^ (1u << one | 1u << two));
+
+			for (unsigned k = 0; k < GSTATES * GSTATES * GSTATES; k++) {
+				struct life life = {.since_ns = 1000,
+						    .ran_ns = k % 2 ? 1500 : 0,
+						    .reason_id = 5,
+						    .flags = flags,
+						    .state = (uint8_t)(k % GSTATES),
+						    .before = GSTATE_SYSCALL};
+				struct event ev = {.type = EVENT_CASGSTATUS,
+						   .target = 7,
+						   .string_id = k % 5,
+						   .from = (uint8_t)(k / GSTATES % GSTATES),
+						   .to = (uint8_t)(k / GSTATES / GSTATES)};
+
+				for (unsigned how = 0; how < 3 * 3 * 9; how++) {
+					ev.time_ns = 900 + 400 * (how % 3);
+					ev.goid = how / 3 % 3 * 7;
+					ev.flags = (uint8_t)(1u << how / 9 >> 1);
+					went += same_by_short_way(&life, &ev);
+				}
+			}
+		}
+	}
+	assert_true(went > 1000);
+	assert_true(same_by_short_way(
+		&(struct life){.since_ns = 1, .flags = LIFE_SEEN, .state = GSTATE_RUNNING},
+		&(struct event){.time_ns = 1, .from = GSTATE_RUNNING, .to = GSTATE_WAITING}));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_same),
+		cmocka_unit_test(test_short_way),
 		cmocka_unit_test(test_readings),
 		cmocka_unit_test(test_frozen),
 	};
