@@ -360,6 +360,7 @@ static void emit_flow(struct emit *e, const struct facts *x, unsigned proc)
 	emit_u64(e, "lost_total", x->lost);
 	emit_metered(e, x, "lost_per_second", x->s.lost);
 	emit_double(e, "lost_percent", lost_percent(x), 4);
+	emit_u64(e, "lost_events", losses_events(x->v, &x->losses));
 	emit_losses(e, x);
 	if (x->v->control->get_rates)
 		control_format_rates(x->rates, &rates);

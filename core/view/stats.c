@@ -122,6 +122,7 @@ static void emit_losses(struct emit *e, const struct view *v)
 	char key[40];
 
 	losses_count(v, &losses);
+	emit_u64(e, "lost_events", losses_events(v, &losses));
 	for (unsigned i = 0; i < n_loss_ways; i++) {
 		snprintf(key, sizeof(key), "loss_%s", loss_ways[i].name);
 		emit_u64(e, key, losses_of(&losses, &loss_ways[i]));

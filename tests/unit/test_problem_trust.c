@@ -128,6 +128,15 @@ static void test_one_figure(void **state)
 	buf_reset(&x->out);
 	view_tick(&x->v, &x->out);
 	has_count(&x->out, "lost", 53);
+	/* stats and health have that, and what this process lost by type, which is a part of it. */
+	for (unsigned i = 0; i < 2; i++) {
+		struct view_query q = {.proc = 0};
+
+		buf_reset(&x->out);
+		assert_int_equal((i ? view_health : view_stats)(&x->v, &q, &x->out), 0);
+		assert_non_null(strstr(x->out.data, "\nlost_events 53\n"));
+		assert_non_null(strstr(x->out.data, "\nlost_total 30\n"));
+	}
 	pyramid_free(x->v.pyramid);
 }
 
