@@ -8,7 +8,7 @@
 # -doctor and the start must say why. Prints a table. Kernels are kept under tests/.cache/kernels.
 #
 # Usage: tests/kernels.sh [-g GO-VERSION]... [-p PART]... [NAME]...
-#        NAME: a row of kernels() (all of them); PART: of tests/vm/init (doctor first attach namespace mount killed lease)
+#        NAME: a row of kernels() (all of them); PART: of tests/vm/init (doctor first attach namespace mount killed lease hotplug)
 # XGOTOPFS_UBUNTU_MIRROR: address of an Ubuntu archive; without one, its kernels are left out.
 # Exit status: 0 all as expected, 1 not, 77 cannot run here.
 set -u
@@ -52,7 +52,7 @@ while getopts g:p: option; do
 done
 shift $((OPTIND - 1))
 [ ${#releases[@]} -gt 0 ] || releases=(1.17 1.22 1.27)
-[ ${#parts[@]} -gt 0 ] || parts=(doctor first attach namespace mount killed lease)
+[ ${#parts[@]} -gt 0 ] || parts=(doctor first attach namespace mount killed lease hotplug)
 names=("$@")
 [ $# -gt 0 ] || mapfile -t names < <(kernels | cut -d' ' -f1)
 

@@ -534,6 +534,11 @@ bool capture_sample_cpu(struct capture *c, bool on)
 	return on;
 }
 
+bool capture_cpus_changed(struct capture *c)
+{
+	return cpu_sampler_outdated(c->cpu);
+}
+
 void capture_cpu_sampling(struct capture *c, char *ret, size_t size)
 {
 	cpu_sampler_is(c->cpu, ret, size);

@@ -107,7 +107,8 @@ int capture_new(const struct capture_config *config, struct target *target, stru
 /* Detaches everything, drains what is left into the sink, frees. NULL and half-built are fine. */
 void capture_free(struct capture *c);
 
-/* And how often that was said anew: the file can change from one state into the same. */
+/* And how often that was said anew (NULL: that does not matter): the file can change from one state
+ * into the same. */
 enum capture_file capture_file(struct capture *c, unsigned *ret_changes);
 /* Opens the file anew, whatever it is called now. */
 const char *capture_path(const struct capture *c);
@@ -217,6 +218,8 @@ void capture_sampling(struct capture *c, char *ret, size_t size);
 /* CPU samples are taken from now on, or no longer; whatever the probes do. Not at all where that
  * cannot be: capture_cpu_sampling() says why. Are they taken now? */
 bool capture_sample_cpu(struct capture *c, bool on);
+/* They are, but CPUs have come or gone since: capture_sample_cpu(c, true) sees to it. */
+bool capture_cpus_changed(struct capture *c);
 /* "on", "incomplete: …" or "off: …". */
 void capture_cpu_sampling(struct capture *c, char *ret, size_t size);
 

@@ -5,6 +5,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/perf_event.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -20,7 +21,8 @@
 #include "core/capture/program.h"
 #include "cpu.skel.h"
 
-#define CPUS_MAX 4096
+#define CPUS_MAX     4096
+#define ONLINE_BYTES 512 /* more is cut off: a change there is not noticed */
 
 #define NO_BTF                                                                                     \
 	"this kernel was built without BTF (CONFIG_DEBUG_INFO_BTF), by which a thread's pointer "  \
@@ -42,6 +44,7 @@ struct cpu_sampler {
 	pthread_mutex_t lock;
 	unsigned n_open, n_online; /* protected by lock, as the next */
 	char why[200];             /* it does not, or not everywhere; "" */
+	char online[ONLINE_BYTES]; /* which were, when the events were opened */
 };
 
 static void say_why(struct cpu_sampler *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
@@ -248,11 +251,47 @@ static void say_not_opened(struct cpu_sampler *s, int err)
 		say_why(s, "perf events: %s", strerror(-err));
 }
 
+static void close_events(struct cpu_sampler *s)
+{
+	for (unsigned cpu = 0; cpu < s->n_cpus; cpu++) {
+		close_fd(&s->events[cpu]);
+		s->events[cpu] = -1;
+	}
+}
+
+/* As the kernel lists them, "0-3,5"; "" where it does not. */
+static void read_online(char ret[ONLINE_BYTES])
+{
+	int fd = open("/sys/devices/system/cpu/online", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, ret, ONLINE_BYTES - 1);
+
+	ret[MAX(n, 0)] = '\0';
+	close_fd(&fd);
+}
+
+bool cpu_sampler_outdated(struct cpu_sampler *s)
+{
+	char online[ONLINE_BYTES];
+	bool ret;
+
+	if (!s->skeleton)
+		return false;
+	read_online(online);
+	pthread_mutex_lock(&s->lock);
+	ret = s->n_open && online[0] && strcmp(online, s->online) != 0;
+	pthread_mutex_unlock(&s->lock);
+	return ret;
+}
+
 static bool open_events(struct cpu_sampler *s)
 {
+	char online[ONLINE_BYTES]; /* read first: what changes meanwhile is noticed */
 	unsigned n_open = 0, n_online = 0;
 	int err = 0;
 
+	if (cpu_sampler_outdated(s))
+		close_events(s);
+	read_online(online);
 	for (unsigned cpu = 0; cpu < s->n_cpus; cpu++) {
 		int one = s->events[cpu] < 0 ? open_event(s, (int)cpu) : 0;
 
@@ -264,6 +303,7 @@ static bool open_events(struct cpu_sampler *s)
 	pthread_mutex_lock(&s->lock);
 	s->n_open = n_open;
 	s->n_online = n_online;
+	memcpy(s->online, online, sizeof(online));
 	if (!err)
 		s->why[0] = '\0';
 	pthread_mutex_unlock(&s->lock);
@@ -276,10 +316,7 @@ bool cpu_sampler_switch(struct cpu_sampler *s, bool on)
 		return false;
 	if (on)
 		return open_events(s);
-	for (unsigned cpu = 0; cpu < s->n_cpus; cpu++) {
-		close_fd(&s->events[cpu]);
-		s->events[cpu] = -1;
-	}
+	close_events(s);
 	say_why(s, "no probes now");
 	pthread_mutex_lock(&s->lock);
 	s->n_open = 0;
@@ -289,12 +326,16 @@ bool cpu_sampler_switch(struct cpu_sampler *s, bool on)
 
 void cpu_sampler_is(struct cpu_sampler *s, char *ret, size_t size)
 {
+	bool outdated = cpu_sampler_outdated(s);
+
 	pthread_mutex_lock(&s->lock);
 	if (!s->n_open)
 		snprintf(ret, size, "off: %s", s->why[0] ? s->why : "not yet");
 	else if (s->n_open < s->n_online)
 		snprintf(ret, size, "incomplete: on %u of %u CPUs: %s", s->n_open, s->n_online,
 			 s->why);
+	else if (outdated)
+		snprintf(ret, size, "incomplete: CPUs have come or gone just now");
 	else
 		snprintf(ret, size, "on");
 	pthread_mutex_unlock(&s->lock);

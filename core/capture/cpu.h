@@ -39,6 +39,9 @@ void cpu_sampler_leave(struct cpu_sampler *s, pid_t pid);
 /* Opens or closes the perf events; on, also those of CPUs that have come since. One thread at a
  * time. Is any of them open now? Which cannot be had cpu_sampler_is() says. */
 bool cpu_sampler_switch(struct cpu_sampler *s, bool on);
+/* Have CPUs come or gone since the perf events were opened? Who comes has none, and one of a CPU
+ * that was gone for a while is dead: cpu_sampler_switch() opens all anew. Any thread. */
+bool cpu_sampler_outdated(struct cpu_sampler *s);
 /* "on", "incomplete: …" or "off: …", why. Any thread. */
 void cpu_sampler_is(struct cpu_sampler *s, char *ret, size_t size);
 

@@ -19,7 +19,7 @@ enum errand {
 	ERRAND_RATES,        /* rates */
 	ERRAND_PAUSED,       /* on */
 	ERRAND_PROBES,       /* level */
-	ERRAND_READERS,      /* of events: they may have come, or gone */
+	ERRAND_READERS,      /* of events, or CPUs: they may have come, or gone */
 	ERRAND_MAX_OVERHEAD, /* percent */
 	ERRAND_MEASURE,      /* what a hit costs */
 	ERRAND_WAITS,        /* proc */

@@ -206,9 +206,19 @@ unsigned levels_readers(struct levels *l)
 	return atomic_load(&l->readers);
 }
 
-bool levels_are_due(struct levels *l)
+static bool probes_are_due(struct levels *l)
 {
 	return wants_out(l, levels_get(l, NULL)) != atomic_load(&l->out);
+}
+
+static bool cpus_have_changed(struct levels *l)
+{
+	return l->source->cpus_changed && l->source->cpus_changed(l->source->ctx);
+}
+
+bool levels_are_due(struct levels *l)
+{
+	return probes_are_due(l) || cpus_have_changed(l);
 }
 
 int levels_apply(struct levels *l)
@@ -216,7 +226,9 @@ int levels_apply(struct levels *l)
 	int err = 0;
 
 	pthread_mutex_lock(&l->changing);
-	if (levels_are_due(l)) {
+	if (cpus_have_changed(l))
+		sample_cpu(l);
+	if (probes_are_due(l)) {
 		err = switch_events(l, !atomic_load(&l->out));
 		if (err)
 			log_warn("the probes could not be changed, which is tried again: %s",

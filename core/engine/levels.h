@@ -30,7 +30,8 @@ void levels_reader(struct levels *l, bool on);
 unsigned levels_readers(struct levels *l);
 /* Is there anything to do? Quick. Once a second, and when a reader has come. */
 bool levels_are_due(struct levels *l);
-/* Puts the probes in, or takes them out when the last reader has been gone for two seconds. */
+/* Puts the probes in, or takes them out when the last reader has been gone for two seconds; and
+ * looks after CPUs that have come, or were away. */
 int levels_apply(struct levels *l);
 
 #endif

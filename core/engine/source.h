@@ -51,6 +51,8 @@ struct source {
 
 	/* CPU samples are taken from now on, or no longer, where that can be. NULL: it cannot. */
 	void (*sample_cpu)(void *ctx, bool on);
+	/* They are, and CPUs have come or gone: sample_cpu(ctx, true) sees to it. NULL: never. */
+	bool (*cpus_changed)(void *ctx);
 
 	/* As capture_delivered() (core/capture/capture.h). */
 	uint64_t (*delivered)(void *ctx, uint64_t wanted_ns);

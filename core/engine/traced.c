@@ -482,6 +482,18 @@ static void sample_cpu(void *ctx, bool on)
 	pthread_rwlock_unlock(&t->lock);
 }
 
+static bool cpus_changed(void *ctx)
+{
+	struct traced *t = ctx;
+	bool ret = false;
+
+	pthread_rwlock_rdlock(&t->lock);
+	for (unsigned k = 0; k < t->n_images && !ret; k++)
+		ret = capture_cpus_changed(t->images[k]->capture);
+	pthread_rwlock_unlock(&t->lock);
+	return ret;
+}
+
 static bool get_paused(void *ctx)
 {
 	struct traced *t = ctx;
@@ -535,6 +547,7 @@ int traced_new(const struct traced_config *config, struct target *target, struct
 		.set_paused = set_paused,
 		.sample_allocations = sample_allocations,
 		.sample_cpu = sample_cpu,
+		.cpus_changed = cpus_changed,
 		.get_paused = get_paused,
 		.low_latency = low_latency,
 		.delivered = delivered,

@@ -6,4 +6,4 @@
 # timeout: 600
 # beside: yes
 # sanitized: no
-exec "$(dirname "$0")/../kernels.sh" -g 1.27 -p doctor -p attach -p killed -p lease 6.1
+exec "$(dirname "$0")/../kernels.sh" -g 1.27 -p doctor -p attach -p killed -p lease -p hotplug 6.1
