@@ -66,9 +66,26 @@ enum capture_file capture_file(struct capture *c, unsigned *ret_changes)
 
 	pthread_mutex_lock(&c->lock);
 	file = c->file;
-	*ret_changes = c->file_changes;
+	if (ret_changes)
+		*ret_changes = c->file_changes;
 	pthread_mutex_unlock(&c->lock);
 	return file;
+}
+
+enum procs_file capture_file_is(struct capture *c)
+{
+	switch (capture_file(c, NULL)) {
+	case CAPTURE_HELD: /* or somebody comes just now */
+		return guard_holds(c->guard) ? PROCS_AS_READ : PROCS_UNKNOWN;
+	case CAPTURE_WRITER:
+		return PROCS_UNKNOWN;
+	case CAPTURE_UNTOUCHED:
+		return PROCS_AS_READ;
+	case CAPTURE_FOLLOWED: /* the one that is asked for cannot be another's */
+		return c->pid ? PROCS_AS_READ : PROCS_ANOTHER;
+	default:
+		return PROCS_ANOTHER;
+	}
 }
 
 const char *capture_path(const struct capture *c)
@@ -131,6 +148,9 @@ static void file_held(void *ctx)
 		capture_get_rates(c, rates);
 		if (!c->pid || target_runs_in(c->target, c->pid))
 			(void)capture_change_rates(c, rates);
+		if (c->file == CAPTURE_HELD)
+			set_file(c, CAPTURE_HELD); /* who has looked before the probes were in looks
+						      again */
 	}
 	pthread_mutex_unlock(&c->changing);
 	tell_file(c);

@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "core/capture/capture.h"
+#include "core/capture/procs.h"
 #include "core/target/file_copy.h"
 
 struct capture {
@@ -70,6 +71,7 @@ void capture_show_sites(struct capture *c);
 /* What keeps writers off the file; and is it still the one that was read? 0 or -errno, which was
  * logged. */
 int capture_guard_file(struct capture *c);
+enum procs_file capture_file_is(struct capture *c);
 /* Nothing of ours comes into the file: nobody needs to be kept off it. */
 int capture_leave_file(struct capture *c);
 /* May these probes be in the file at this moment? */

@@ -113,7 +113,8 @@ static int make(struct capture *c, const struct capture_config *config, struct n
 	if (!err && !c->program->tells_cpus)
 		decode_without_cpus(c->decode);
 	if (!err)
-		err = procs_new(c->target, c->guard, c->pid != 0, &c->sink, &c->procs);
+		err = procs_new(c->target, c, c->guard ? capture_file_is : NULL, c->pid != 0,
+				&c->sink, &c->procs);
 	if (!err)
 		err = make_cpu(c, config, names);
 	if (!err)

@@ -34,7 +34,8 @@ struct exec {
 
 struct procs {
 	const struct target *target;
-	const struct guard *guard;
+	struct capture *capture;
+	procs_file_fn *file;
 	bool one;
 	pid_t only; /* the one; 0: not told yet, or all */
 	const struct capture_sink *sink;
@@ -50,7 +51,7 @@ struct procs {
 	struct proc *buckets[BUCKETS];
 };
 
-int procs_new(const struct target *target, const struct guard *guard, bool one,
+int procs_new(const struct target *target, struct capture *capture, procs_file_fn *file, bool one,
 	      const struct capture_sink *sink, struct procs **ret)
 {
 	struct procs *p = calloc(1, sizeof(*p));
@@ -59,7 +60,8 @@ int procs_new(const struct target *target, const struct guard *guard, bool one,
 	if (!p)
 		return -ENOMEM;
 	p->target = target;
-	p->guard = guard;
+	p->capture = capture;
+	p->file = file;
 	pthread_mutex_init(&p->left_lock, NULL);
 	p->one = one;
 	p->sink = sink;
@@ -327,6 +329,24 @@ static void note_left(struct procs *p, pid_t pid)
 	pthread_mutex_unlock(&p->left_lock);
 }
 
+/* Any process's: as its executable only, which is quickly looked at. A library is not there yet,
+ * nor is what ld.so starts; they are found by their first record. */
+static bool executes_it(const struct procs *p, const struct exec *e)
+{
+	return target_executed_by(p->target, e->pid);
+}
+
+static void drop_others(struct procs *p)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < p->n_execs; i++) {
+		if (executes_it(p, &p->execs[i]))
+			p->execs[n++] = p->execs[i];
+	}
+	p->n_execs = n;
+}
+
 void procs_executed(struct procs *p, pid_t pid, uint64_t time_ns, bool by_leader)
 {
 	struct proc *proc = lookup(p, pid);
@@ -336,6 +356,10 @@ void procs_executed(struct procs *p, pid_t pid, uint64_t time_ns, bool by_leader
 	(void)take_exec(p, pid, time_ns); /* what it ran in between was not ours, or told nothing */
 	if (p->n_execs == EXECS_MAX)
 		procs_settle(p);
+	if (p->n_execs == EXECS_MAX) /* it waits for a writer */
+		drop_others(p);
+	if (p->n_execs == EXECS_MAX)
+		memmove(p->execs, p->execs + 1, --p->n_execs * sizeof(*p->execs));
 	p->execs[p->n_execs++] = (struct exec){.pid = pid, .time_ns = time_ns};
 	/* What was seen after its exec, by a scan, is what that began. */
 	if (proc && was_before(proc, time_ns))
@@ -346,23 +370,25 @@ void procs_executed(struct procs *p, pid_t pid, uint64_t time_ns, bool by_leader
 		p->sink->executed(p->sink->ctx, pid);
 }
 
-/* Is what runs the binary the program that was decoded? Where that is not sure, a process is told
- * of by its first record. */
-static bool is_as_read(const struct procs *p)
+static enum procs_file file_is(const struct procs *p)
 {
-	if (!p->guard)
-		return true; /* nothing is put into it */
-	return guard_state(p->guard) == GUARD_NONE ? p->one : guard_holds(p->guard);
+	return p->file ? p->file(p->capture) : PROCS_AS_READ;
 }
 
 void procs_settle(struct procs *p)
 {
+	enum procs_file file = p->n_execs ? file_is(p) : PROCS_AS_READ;
+	uint64_t now = monotonic_ns();
+
+	if (file == PROCS_UNKNOWN) {
+		for (unsigned i = 0; i < p->n_execs; i++)
+			p->execs[i].time_ns = now;
+		return;
+	}
 	while (p->n_execs) {
 		const struct exec e = p->execs[--p->n_execs];
 
-		/* Any process's: as its executable only, which is quickly looked at. A library is
-		 * not there yet, nor is what ld.so starts; they are found by their first record. */
-		if (is_as_read(p) && target_executed_by(p->target, e.pid))
+		if (file == PROCS_AS_READ && executes_it(p, &e))
 			add_process(p, e.pid, e.time_ns);
 	}
 }

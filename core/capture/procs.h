@@ -10,13 +10,20 @@
 
 #include "core/capture/capture.h"
 #include "core/capture/decode.h"
-#include "core/capture/guard.h"
 
 struct procs;
 
-/* All are borrowed; `guard` watches over the binary (NULL: nothing does, nor needs to), `one`: only
- * one process is asked for. 0 or -errno. */
-int procs_new(const struct target *target, const struct guard *guard, bool one,
+/* Is what runs the binary just now the program that was decoded? */
+enum procs_file {
+	PROCS_AS_READ,
+	PROCS_UNKNOWN, /* soon it is: somebody has it open for writing, or had a moment ago */
+	PROCS_ANOTHER, /* or nobody will know: a process is told of by its first record */
+};
+typedef enum procs_file procs_file_fn(struct capture *c);
+
+/* All are borrowed; `file` is asked of `capture` (NULL: it stays as it was read), `one`:
+ * only one process is asked for. 0 or -errno. */
+int procs_new(const struct target *target, struct capture *capture, procs_file_fn *file, bool one,
 	      const struct capture_sink *sink, struct procs **ret);
 void procs_free(struct procs *p);
 /* Who else hears of each that is followed, at its address minus its static address, and when it is
@@ -39,7 +46,8 @@ int procs_scan(struct procs *p, uint64_t time_ns);
 /* A process executed something at that time, the binary or not: all before it was delivered. */
 void procs_executed(struct procs *p, pid_t pid, uint64_t time_ns, bool by_leader);
 /* Of all execs that were told: who runs the binary now? Once no record waits that could be of an
- * older program of theirs. */
+ * older program of theirs. Those of while the file was written to are told of once it is known what
+ * it is: from then on, since they began without probes. */
 void procs_settle(struct procs *p);
 /* Execs went unnoticed: some process may run another program than is known. */
 void procs_doubt(struct procs *p);

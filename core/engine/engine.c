@@ -107,6 +107,7 @@ void engine_tracing_ends(struct engine *e)
 
 void engine_read_all(struct engine *e)
 {
+	auditor_reset(e->auditor);
 	healer_now_all(e->healer);
 }
 

@@ -34,7 +34,9 @@ struct traced_config {
 	void (*ended)(void *ctx);                  /* one has */
 	void (*lost)(void *ctx);                   /* events were, of any of them */
 	void (*file)(void *ctx);                   /* traced_file_changed() has to look */
-	/* From traced_file_changed(): another program is traced from now on. */
+	/* From traced_file_changed(): another program is traced from now on, or the same again,
+	 * after somebody had it open for writing. What began before its probes were in is not
+	 * known by events. */
 	void (*another)(void *ctx);
 };
 

@@ -120,6 +120,7 @@ void traced_file_changed(struct traced *t)
 			log_info("%s is not open for writing any more, and as it was: tracing goes "
 				 "on",
 				 t->c.path);
+		t->c.another(t->c.ctx);
 		break;
 	case CAPTURE_UNTOUCHED:
 		break;

@@ -134,18 +134,6 @@ void cpu_names_decode(struct cpu_names *n, const struct decode_process *process,
 	*ret = (struct stack_sample){0};
 }
 
-enum guard_state guard_state(const struct guard *g)
-{
-	(void)g;
-	return GUARD_NONE;
-}
-
-bool guard_holds(const struct guard *g)
-{
-	(void)g;
-	return true;
-}
-
 /* --- what happens in a request ------------------------------------------------------------------
  */
 
@@ -410,7 +398,7 @@ static int make_bench(struct bench *b, struct capture_sink *sink)
 	if (!err)
 		err = decode_new(NULL, b->names, NULL, &b->decode);
 	if (!err)
-		err = procs_new(NULL, NULL, true, sink, &b->procs);
+		err = procs_new(NULL, NULL, NULL, true, sink, &b->procs);
 	if (!err)
 		err = pump_new(&b->program, b->decode, b->procs, NULL, NULL, sink, &b->pump);
 	if (!err)

@@ -64,6 +64,21 @@ runs 3
 traced_exactly
 wait_for 10 healthy || fail "health after all that: $(health)"
 
+# Who starts at the very moment a writer is done begins before his probes are in: he is in the tree, also when he
+# does nothing, once; the audit compares from when they are, and accuses nobody.
+compared() { grep -qE '^comparisons ([2-9]|[1-9][0-9])' "$MNT/processes/$PID/audit" 2>/dev/null; }
+for round in "$V1" "$V2" "$V2" "$V1" "$V1"; do
+	deploy "$round"
+	start_app
+	wait_for 20 compared || fail "it is not compared: $(cat "$MNT/processes/$PID/audit" "$LOG")"
+	grep -q '^differences_total 0$' "$MNT/processes/$PID/audit" ||
+		fail "the audit accuses: $(head -n 12 "$MNT/processes/$PID/audit")"
+	expect "how often it is followed" "$(grep -c "following process $PID$" "$LOG")" 1
+	! grep "process $PID is not traced any more" "$LOG" || fail "it is traced"
+	stop_app
+done
+for _ in V2 V1; do retraced; done
+
 # The tools that write in place.
 dd if="$V2" of="$APP" conv=notrunc status=none || fail "dd"
 wait_for 20 truncate -s "$(stat -c %s "$V2")" "$APP" 2>/dev/null || fail "truncate never succeeds"
