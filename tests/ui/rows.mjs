@@ -45,6 +45,18 @@ asked.length = 0;
 await table.refresh();
 assert.deepEqual(asked, ['changes']);
 
+// Most are gone: who they are is asked for at once, however short a time ago it was asked before, and the list need not wait.
+kept = [1, 3, 15, 20, 21, 22, 23, 24];
+changed = [20, 21, 22, 23, 24];
+await table.refresh();
+kept = [1, 3, 15];
+changed = [];
+asked.length = table.gone = 0;
+await table.refresh();
+assert.deepEqual(asked, ['changes', 'numbers']);
+assert.equal(has(table), '1,3,15');
+assert.equal(table.gone, 5);
+
 const rows = new Map([5, 6, 7, 20, 30].map((g) => [g, g]));
 dropOthers(rows, '1-2,6-20');
 assert.deepEqual([...rows.keys()], [6, 7, 20]);

@@ -100,6 +100,7 @@ const CHANGED_EVERY_MS = 2000; // looks whether a recorded session was written t
 const FIGURES_EVERY_MS = 480;
 export const NOTE_MAX = 120, MARKS_MAX = 50;
 const RECONNECT_MS = 5000; // at most from one try to the next
+const COUNTS_EVERY_MS = 600;
 const SILENT_TIMES = 8; // looks, a second apart; ten ticks a second come from a server that is there
 const AHEAD_MS = 2000; // by no more is the present taken to go on after the last tick
 
@@ -443,7 +444,7 @@ class App {
 		this.polling = true;
 		try {
 			if (!rows && !others && !(await this.hasChanged(table))) return;
-			if (rows || !others) await table.refresh(() => { if (table === this.table) this.rebuild(); });
+			if (rows || !others) await this.meanwhile(table, table.refresh(() => { if (table === this.table) this.rebuild(); }));
 			if (table.source === 'live') {
 				const status = await getStatus('live');
 				// It executed another program, and is that now.
@@ -468,6 +469,16 @@ class App {
 		}
 		if (table === this.table && first) this.rebuild();
 		else this.rebuildIfChanged();
+	}
+
+	// The rows of many take seconds to come: how many there are in each state is said meanwhile.
+	private async meanwhile(table: RowTable, rows: Promise<void>): Promise<void> {
+		const come = rows.then(() => true);
+		while (!(await Promise.race([come, new Promise<boolean>((then) => setTimeout(then, COUNTS_EVERY_MS, false))]))) {
+			if (table !== this.table || table.source !== 'live') return rows;
+			const now = await getStatus('live').catch(() => null), was = this.status.get(); // who asks next says why
+			if (now && was && table === this.table && now.first_ns === table.origin) this.status.set({ ...was, states: now.states });
+		}
 	}
 
 	// What the rows were asked for is older than the status; of one that ended in between, the last of it.
@@ -514,7 +525,8 @@ class App {
 	}
 
 	private rebuildIfChanged(): void {
-		if (!this.table || document.hidden || !this.listPace.due) return;
+		// After a burst the list is short again, and not made at the pace of a long one.
+		if (!this.table || document.hidden || !(this.listPace.due || this.table.gone > this.table.rows.size)) return;
 		const playing = this.playhead.get() !== null;
 		const moves = SORTS[this.browse.get().sort]?.desc && this.isLive && performance.now() - this.builtAt > 1000;
 		if (this.table.version !== this.builtVersion || playing || moves ||
@@ -525,6 +537,7 @@ class App {
 		if (!this.table) return;
 		const table = this.table;
 		this.builtVersion = table.version;
+		table.gone = 0;
 		this.builtAt = performance.now();
 		this.listPace.run(() => this.list.set(buildList(table, { ...this.browse.get(), settings: this.settings.get(),
 			window: this.window() }, this.now())));

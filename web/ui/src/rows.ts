@@ -31,6 +31,7 @@ export class RowTable {
 	complete = false; // false: some goroutines have not come yet
 	private lanes = new Lanes();
 	private ended: Row[] = []; // those that need a lane
+	gone = 0; // how many were dropped since somebody set it to 0
 
 	constructor(readonly source: string, readonly origin: number) {}
 
@@ -49,7 +50,7 @@ export class RowTable {
 		}
 		this.since = now;
 		this.assign();
-		if (this.rows.size !== kept) await this.dropGone();
+		if (this.rows.size !== kept) await this.dropGone(kept < this.rows.size / 2);
 	}
 
 	private assign(): void {
@@ -61,11 +62,13 @@ export class RowTable {
 	private numbersAt = -Infinity;
 
 	// Those that came and went between two answers, of which nothing is kept: no answer has them again.
-	private async dropGone(): Promise<void> {
-		if (performance.now() - this.numbersAt < Math.max(NUMBERS_EVERY_MS, this.rows.size / 100)) return;
+	private async dropGone(most: boolean): Promise<void> {
+		if (!most && performance.now() - this.numbersAt < Math.max(NUMBERS_EVERY_MS, this.rows.size / 100)) return;
 		this.numbersAt = performance.now();
+		const before = this.rows.size;
 		const { kept, goids } = await getJson<{ kept: number; goids: string }>(at(this.source, 'rows?numbers=1'));
 		dropOthers(this.rows, goids);
+		this.gone += before - this.rows.size;
 		if (this.rows.size < kept) this.forget(); // some have not come
 		this.version++;
 	}
@@ -86,7 +89,7 @@ export class RowTable {
 				some();
 			}
 		}
-		for (const row of this.rows.values()) if (row.seen !== this.answers) this.rows.delete(row.goid);
+		for (const row of this.rows.values()) if (row.seen !== this.answers && this.rows.delete(row.goid)) this.gone++;
 		this.columns.compact(this.rows);
 		this.fullAt = performance.now();
 		this.since = since;
