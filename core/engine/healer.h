@@ -26,7 +26,7 @@ int healer_new(const struct source *source, struct model *model, struct healer *
  * model_awaits() until it is done. 0 or -errno.
  */
 #define HEALER_MANY     200000
-#define HEALER_FIRST_NS (NS_PER_SEC / 2)
+#define HEALER_FIRST_NS (NS_PER_SEC / 4)
 int healer_start(struct healer *h);
 /* Waits for the first reading of the process, so long at most; at once when it was done. */
 void healer_await(struct healer *h, unsigned proc, uint64_t patience_ns);

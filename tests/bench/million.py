@@ -28,6 +28,12 @@ def key(mount, name):
     return ""
 
 
+def number(mount, name, unknown):
+    """Of a figure, which is "?" while it is not known."""
+    said = key(mount, name)
+    return int(said) if said.isdigit() else unknown
+
+
 def wait(done, process):
     end = time.monotonic() + 300
     while not done():
@@ -46,6 +52,28 @@ def size_of(path):
             size += n
 
 
+def look(tracer, mount, n, begun):
+    def step(what, do, since=None):
+        start, before = since or time.monotonic(), 0 if since else cpu(tracer.pid)
+        said = do()
+        print(f"{what:28} {time.monotonic() - start:7.2f} s  {cpu(tracer.pid) - before:7.2f} s of CPU"
+              f"{'' if said is None else f'   {said}'}", flush=True)
+
+    step("usable", lambda: wait(lambda: os.path.exists(os.path.join(mount, "health")), tracer), begun)
+    step("all goroutines are there", lambda: wait(lambda: number(mount, "goroutines_live", 0) >= n, tracer), begun)
+    step("their states are known", lambda: wait(
+        lambda: number(mount, "goroutines_state_unknown", n) < n / 1000 and key(mount, "states_in_doubt") == "no", tracer), begun)
+    step("ls goroutines", lambda: f"{len(os.listdir(os.path.join(mount, 'goroutines')))} names")
+    step("goroutines.tsv", lambda: f"{size_of(os.path.join(mount, 'goroutines.tsv')) / 1e6:.0f} MB")
+    step("stacks", lambda: f"{size_of(os.path.join(mount, 'stacks')) / 1e6:.0f} MB")
+    step("stacks again", lambda: f"{size_of(os.path.join(mount, 'stacks')) / 1e6:.0f} MB")
+    step("pprof/goroutine", lambda: f"{size_of(os.path.join(mount, 'pprof/goroutine')) / 1e6:.2f} MB")
+    step("at rest for 5 s", lambda: time.sleep(5))
+    with open(f"/proc/{tracer.pid}/status") as f:
+        rss = [line.split()[1] for line in f if line.startswith("VmRSS:")][0]
+    print(f"memory {int(rss) / 1024:.0f} MiB: {int(rss) * 1024 / n:.0f} bytes a goroutine, with all else", flush=True)
+
+
 def main():
     xgotopfs, loads = sys.argv[1:3]
     n = int(sys.argv[3]) if len(sys.argv) > 3 else 1000000
@@ -58,30 +86,13 @@ def main():
         os.mkdir(mount)
         begun = time.monotonic()
         tracer = subprocess.Popen([xgotopfs, "-pid", str(program.pid), "-s", mount], stderr=subprocess.DEVNULL)
-
-        def step(what, do, since=None):
-            start, before = since or time.monotonic(), 0 if since else cpu(tracer.pid)
-            said = do()
-            print(f"{what:28} {time.monotonic() - start:7.2f} s  {cpu(tracer.pid) - before:7.2f} s of CPU"
-                  f"{'' if said is None else f'   {said}'}", flush=True)
-
-        step("usable", lambda: wait(lambda: os.path.exists(os.path.join(mount, "health")), tracer), begun)
-        step("all goroutines are there", lambda: wait(lambda: int(key(mount, "goroutines_live") or 0) >= n, tracer), begun)
-        step("their states are known", lambda: wait(
-            lambda: int(key(mount, "goroutines_state_unknown") or n) < n / 1000 and key(mount, "states_in_doubt") == "no", tracer), begun)
-        step("ls goroutines", lambda: f"{len(os.listdir(os.path.join(mount, 'goroutines')))} names")
-        step("goroutines.tsv", lambda: f"{size_of(os.path.join(mount, 'goroutines.tsv')) / 1e6:.0f} MB")
-        step("stacks", lambda: f"{size_of(os.path.join(mount, 'stacks')) / 1e6:.0f} MB")
-        step("stacks again", lambda: f"{size_of(os.path.join(mount, 'stacks')) / 1e6:.0f} MB")
-        step("pprof/goroutine", lambda: f"{size_of(os.path.join(mount, 'pprof/goroutine')) / 1e6:.2f} MB")
-        step("at rest for 5 s", lambda: time.sleep(5))
-        with open(f"/proc/{tracer.pid}/status") as f:
-            rss = [line.split()[1] for line in f if line.startswith("VmRSS:")][0]
-        print(f"memory {int(rss) / 1024:.0f} MiB: {int(rss) * 1024 / n:.0f} bytes a goroutine, with all else", flush=True)
-        tracer.send_signal(signal.SIGINT)
-        tracer.wait(60)
-    program.kill()
-    program.wait()
+        try:
+            look(tracer, mount, n, begun)
+        finally:
+            tracer.send_signal(signal.SIGINT)
+            tracer.wait(60)
+            program.kill()
+            program.wait()
 
 
 if __name__ == "__main__":
