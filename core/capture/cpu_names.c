@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/capture/idmap.h"
 #include "core/target/mappings.h"
 
 #define VDSOS_MAX 64 /* of so many processes it is remembered */
@@ -23,6 +24,7 @@ struct cpu_names {
 	uint32_t kernel, c_code, vdso; /* sites */
 	struct vdso vdsos[VDSOS_MAX];
 	unsigned next;
+	struct idmap ends; /* by static return address of Go code: enum end */
 };
 
 static uint32_t made_up(struct names *names, const char *name)
@@ -50,6 +52,9 @@ int cpu_names_new(struct decode *decode, const struct target *target, struct nam
 
 void cpu_names_free(struct cpu_names *n)
 {
+	if (!n)
+		return;
+	idmap_free(&n->ends);
 	free(n);
 }
 
@@ -167,12 +172,21 @@ static enum end end_of(const char *function)
 static enum end follow(struct cpu_names *n, const struct decode_process *process, uint64_t pc,
 		       struct stack_sample *ret)
 {
+	uint64_t addr = decode_static(n->decode, process, pc);
 	struct go_func func;
+	uint32_t known;
+	enum end end;
 
-	if (!add_calls(n, process, pc, ret) ||
-	    target_func_by_pc(n->target, decode_static(n->decode, process, pc) - 1, &func))
+	if (!add_calls(n, process, pc, ret))
 		return GOES_ON;
-	return end_of(func.name);
+	/* The same hundreds of calls, again and again. */
+	if (idmap_get(&n->ends, addr, 0, &known))
+		return (enum end)known;
+	if (target_func_by_pc(n->target, addr - 1, &func))
+		return GOES_ON;
+	end = end_of(func.name);
+	(void)idmap_put(&n->ends, addr, 0, end); /* full: looked up each time */
+	return end;
 }
 
 static enum end follow_all(struct cpu_names *n, const struct decode_process *process,

@@ -127,13 +127,18 @@ static uint64_t part_bias(struct decode *d, pid_t pid, unsigned k)
 
 /* An address that a hit in a plugin told of, when it is not the plugin's: as if told by a hit in
  * the program, which knows by windows whose it is. */
-static uint64_t settle(struct decode *d, const struct decode_process *p, uint64_t addr)
+static uint64_t settle_part(struct decode *d, const struct decode_process *p, uint64_t addr)
 {
 	unsigned k = target_part_of(addr);
 
-	if (!k || !addr || target_part_has(d->target, addr))
+	if (target_part_has(d->target, addr))
 		return addr;
 	return addr - ((uint64_t)k << TARGET_PART_SHIFT) + part_bias(d, p->pid, k) - p->bias;
+}
+
+static inline uint64_t settle(struct decode *d, const struct decode_process *p, uint64_t addr)
+{
+	return target_part_of(addr) ? settle_part(d, p, addr) : addr;
 }
 
 /* New parts: what was not known, or was taken for something else, may be known now. */
