@@ -4,7 +4,9 @@
  *
  * 1. The kernel runs the original instruction either by emulating it (one trap) or by stepping a
  *    copy out of line (two traps and more, about ten times dearer). So: the first emulated
- *    instruction at which everything that is read is still in place.
+ *    instruction at which everything that is read is still in place. On amd64 one that the kernel
+ *    emulates in registers alone, where there is such a one: a push, or a call, it emulates by a
+ *    copy to the thread's stack, a tenth of the whole hit.
  * 2. A function with a stack check begins again from its first instruction after morestack has
  *    grown the stack (or after a preemption request). A probe on or before the check's branch is
  *    hit again then. So: after that branch; or on the branch, and the BPF program skips the hit
@@ -81,6 +83,13 @@ static void stand(struct probe_site *site, const struct insn *insn, const struct
 	site->flags = flags;
 }
 
+/* Is it emulated by writing to the program's memory? */
+static bool emulated_in_memory(const struct code *code, const struct insn *insn)
+{
+	return code->machine == EM_X86_64 &&
+	       (insn->class == INSN_PUSH || insn->class == INSN_CALL);
+}
+
 /* amd64: cmp rsp, [r14+0x10]; jbe morestack. The only form the BPF program can evaluate itself. */
 static bool begins_with_plain_check(const struct target *t, const struct code *code)
 {
@@ -146,7 +155,8 @@ int place_near_entry(const struct target *t, const struct code *code, unsigned n
 {
 	uint32_t needed = always_needed(code) | argument_registers(code, target_layout(t), n_args);
 	struct walk walk = {.intact = UINT32_MAX, .sp_known = true}, branch_walk = walk;
-	const struct insn *branch = NULL;
+	struct walk dear_walk = walk;
+	const struct insn *branch = NULL, *dear = NULL;
 	bool checked = !code->has_stack_check;
 
 	if (code->has_jump_table || !code->restarts_cleanly) {
@@ -169,9 +179,13 @@ int place_near_entry(const struct target *t, const struct code *code, unsigned n
 			}
 			continue;
 		}
-		if (good && checked) {
+		if (good && checked && !emulated_in_memory(code, insn)) {
 			stand(ret, insn, &walk, 0);
 			return 0;
+		}
+		if (good && checked && !dear) {
+			dear = insn;
+			dear_walk = walk;
 		}
 		/* A very large frame has a second, earlier branch to morestack. */
 		if (ends_straight_line(insn) &&
@@ -184,6 +198,10 @@ int place_near_entry(const struct target *t, const struct code *code, unsigned n
 	}
 	if (branch) {
 		stand(ret, branch, &branch_walk, SITE_FILTER_BRANCH);
+		return 0;
+	}
+	if (dear) {
+		stand(ret, dear, &dear_walk, 0);
 		return 0;
 	}
 	return fall_back(t, code, ret, why);
