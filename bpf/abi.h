@@ -171,11 +171,14 @@ struct wire_layout {
 	__u8 syscall_sites;     /* running <-> syscall is told by sites of its own (Go 1.26 on) */
 	__u8 birth_together;    /* those three lie within WIRE_BLOCK_BYTES from g_birth on */
 	__u8 identity_together; /* the wait reason within WIRE_BLOCK_BYTES from the goid on */
-	__u8 pad[2];
+	__u8 span_together;     /* what is read of an mspan, from span_block on */
+	__u8 pad;
 	/* What the allocation samples read: in mcache, in mspan. 0: there is none. */
 	__u32 mcache_alloc, span_elem_size, span_alloc_count, span_alloc_before;
 	__u32 g_sched_pc, g_sched_bp; /* 0: stacks of goroutines are not sampled */
 	__u32 stacks_budget;          /* of each kind, in a window of a CPU */
+	__u32 span_block; /* the word with the first of span_elem_size, _alloc_count, _before */
+	__u32 allocs_budget; /* as stacks_budget, of allocation samples */
 	__u32 pad2;
 };
 
@@ -333,13 +336,32 @@ struct wire_sample {
 	__u64 pcs[WIRE_STACK_MAX]; /* behind n: anything */
 };
 
-/* Counters, one a CPU as struct wire_cpu. */
+/* Samples of one kind in a window: how many were taken, and by how much the shift of their chance is
+ * above its minimum. */
+struct wire_chance {
+	__u32 taken, above;
+};
+
+/*
+ * Counters, one a CPU as struct wire_cpu. Where spans are used up more often than stacks may be
+ * walked, a hit is a sample with the chance of 1 in 2^chance.above, and stands for so many; of an
+ * object with a span of its own the chance is that of its bytes in 2^(WIRE_LARGE_SHIFT +
+ * chance.above). What a window leaves over may be taken later, for so many windows, so that short
+ * work is sampled whole.
+ */
 struct wire_sampled {
 	__u64 hits;              /* all of them */
 	__u64 skipped;           /* of those, what stood for nothing: restarts, an empty span */
 	__u64 lost, lost_weight; /* samples that found no room */
-	__u64 pad[4];
+	__u64 window_ns;         /* the window's begin */
+	struct wire_chance chance;
+	__u64 saved; /* samples that earlier windows left over */
+	__u64 pad;
 };
+
+#define WIRE_SAVED_WINDOWS   20
+#define WIRE_LARGE_SHIFT     15 /* 32 KiB: there are none below */
+#define WIRE_ALLOC_ABOVE_MAX 16
 
 /* --- stacks of goroutines: where they were made, where they are off the CPU ----------------------
  */
@@ -375,11 +397,6 @@ struct wire_go_site {
 	__u32 first, pad;
 };
 
-/* Of one kind: samples in this window, and by how much shift is above its minimum. */
-struct wire_chance {
-	__u32 taken, above;
-};
-
 /* One a CPU. */
 struct wire_stacks {
 	__u64 window_ns; /* the window's begin */
@@ -400,7 +417,7 @@ _Static_assert(sizeof(struct wire_create) == 56, "wire_create");
 _Static_assert(sizeof(struct wire_alloc) == 56, "wire_alloc");
 _Static_assert(sizeof(struct wire_slot) == 64, "wire_slot: a cache line");
 _Static_assert(sizeof(struct wire_ring) == 128, "wire_ring: head and tail apart");
-_Static_assert(sizeof(struct wire_layout) == 80, "wire_layout");
+_Static_assert(sizeof(struct wire_layout) == 88, "wire_layout");
 _Static_assert(sizeof(struct wire_site) == 16, "wire_site");
 _Static_assert(sizeof(struct wire_cpu) == 320, "wire_cpu: no false sharing");
 

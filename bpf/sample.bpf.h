@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Samples: user stacks with a weight. Hit once a span rather than once an object, so that a walk of
- * the stack may cost a microsecond or two. Part of xgotopfs.bpf.c, whose functions it uses;
+ * the stack may cost a microsecond or two; and walked so often in a window at most, whatever the
+ * program allocates (struct wire_sampled). Part of xgotopfs.bpf.c, whose functions it uses;
  * stacks.bpf.h walks them.
  */
 #ifndef XGOTOPFS_SAMPLE_BPF_H
@@ -53,6 +54,39 @@ static __always_inline __u16 read_half(__u64 addr)
 	return v;
 }
 
+/* Of a hit that is timed, which is often enough. */
+static __noinline int sample_window(struct wire_sampled *s, __u64 now)
+{
+	__u64 most = (__u64)layout.allocs_budget * WIRE_SAVED_WINDOWS, windows;
+
+	if (!s)
+		return 0;
+	windows = (now - s->window_ns) / WIRE_STACKS_WINDOW_NS;
+	if (!windows)
+		return 0;
+	s->saved += windows * layout.allocs_budget;
+	s->saved = s->saved > s->chance.taken ? s->saved - s->chance.taken : 0;
+	if (windows > WIRE_SAVED_WINDOWS || s->saved > most)
+		s->saved = most;
+	chance_ease(&s->chance, layout.allocs_budget);
+	s->window_ns = now;
+	return 0;
+}
+
+/* By how much the chance of a hit is less than 1, as a shift. */
+static __always_inline __u32 sample_above(const struct wire_sampled *s)
+{
+	return s->chance.above & 31;
+}
+
+static __always_inline void sample_taken(struct wire_sampled *s)
+{
+	if (s->saved)
+		s->saved--;
+	else
+		chance_taken(&s->chance, layout.allocs_budget, WIRE_ALLOC_ABOVE_MAX);
+}
+
 /* false: this hit is not the call yet, or not timed and counted as what it is. */
 static __always_inline bool sample_begin(go_regs *regs, struct hit *h, __u32 probe)
 {
@@ -62,6 +96,8 @@ static __always_inline bool sample_begin(go_regs *regs, struct hit *h, __u32 pro
 	h->regs = regs;
 	h->cpu = this_cpu();
 	h->started_ns = s->hits % 64 == 0 ? bpf_ktime_get_ns() : 0;
+	if (h->started_ns)
+		sample_window(s, h->started_ns);
 	count(&s->hits);
 	if (control.stepped_kinds >> probe & 1)
 		count_stepped(regs, probe);
@@ -80,6 +116,34 @@ static __always_inline __u64 sample_arg(go_regs *regs, __u32 probe, __u32 n)
 	return n == 0 ? REG_ARG0(regs) : REG_ARG1(regs);
 }
 
+/* What was taken of this span since it was handed out, in bytes; 0: nothing. Out of line for the
+ * block it reads into: see the note on the stack. */
+static __noinline __u64 span_used(__u64 span, __u64 *ret_size)
+{
+	__u64 fields[WIRE_BLOCK_BYTES / 8], size;
+	__u32 used;
+
+	if (!ret_size)
+		return 0;
+	if (layout.span_together && !read_user(fields, sizeof(fields), span + layout.span_block)) {
+#define FIELD(type, name)                                                                          \
+	((type *)fields)[(layout.name - layout.span_block) / sizeof(type) %                        \
+			 (WIRE_BLOCK_BYTES / sizeof(type))]
+		size = FIELD(__u64, span_elem_size);
+		used = FIELD(__u16, span_alloc_count);
+		if (layout.span_alloc_before) /* from Go 1.19 on; before: a span counts whole */
+			used -= FIELD(__u16, span_alloc_before);
+#undef FIELD
+	} else {
+		size = read_word(span + layout.span_elem_size);
+		used = read_half(span + layout.span_alloc_count);
+		if (layout.span_alloc_before)
+			used -= read_half(span + layout.span_alloc_before);
+	}
+	*ret_size = size;
+	return used <= 0xffff ? size * used : 0;
+}
+
 /*
  * (*mcache).refill(spc): src/runtime/mcache.go. A thread's span of one class is used up: what was
  * taken of it since it was handed out is the sample's weight. After a garbage collection there is
@@ -88,24 +152,28 @@ static __always_inline __u64 sample_arg(go_regs *regs, __u32 probe, __u32 n)
 SEC("uprobe")
 int on_refill(go_regs *ctx)
 {
+	struct wire_sampled *s = this_sampled();
+	__u64 class, span, size, used;
 	struct hit h;
-	__u64 class, span, size;
-	__u32 used;
+	__u32 above;
 
 	if (sample_begin(ctx, &h, WIRE_PROBE_REFILL)) {
+		above = sample_above(s);
+		if (above && bpf_get_prandom_u32() & ((1u << above) - 1))
+			goto end;
 		class = sample_arg(ctx, WIRE_PROBE_REFILL, 1) & 0xff;
 		span = read_word(sample_arg(ctx, WIRE_PROBE_REFILL, 0) + layout.mcache_alloc +
 				 8 * class);
-		size = read_word(span + layout.span_elem_size);
-		used = read_half(span + layout.span_alloc_count);
-		if (layout.span_alloc_before) /* from Go 1.19 on; before: a span counts whole */
-			used -= read_half(span + layout.span_alloc_before);
-		if (size && used && used <= 0xffff)
-			take_sample(ctx, hit_site(ctx, WIRE_PROBE_REFILL)->sp_delta, size * used,
+		used = span_used(span, &size);
+		if (used) {
+			take_sample(ctx, hit_site(ctx, WIRE_PROBE_REFILL)->sp_delta, used << above,
 				    size);
-		else
-			count(&this_sampled()->skipped);
+			sample_taken(s);
+		} else {
+			count(&s->skipped);
+		}
 	}
+end:
 	hit_end(&h);
 	return 0;
 }
@@ -114,13 +182,22 @@ int on_refill(go_regs *ctx)
 SEC("uprobe")
 int on_alloc_large(go_regs *ctx)
 {
+	struct wire_sampled *s = this_sampled();
+	__u64 size, weight, least;
 	struct hit h;
-	__u64 size;
 
 	if (sample_begin(ctx, &h, WIRE_PROBE_ALLOC_LARGE)) {
-		size = (sample_arg(ctx, WIRE_PROBE_ALLOC_LARGE, 1) + 8191) & ~8191ull;
-		take_sample(ctx, hit_site(ctx, WIRE_PROBE_ALLOC_LARGE)->sp_delta, size, size);
+		weight = size = (sample_arg(ctx, WIRE_PROBE_ALLOC_LARGE, 1) + 8191) & ~8191ull;
+		least = 1ull << (WIRE_LARGE_SHIFT + sample_above(s));
+		if (weight < least) {
+			if ((bpf_get_prandom_u32() & (least - 1)) >= weight)
+				goto end;
+			weight = least;
+		}
+		take_sample(ctx, hit_site(ctx, WIRE_PROBE_ALLOC_LARGE)->sp_delta, weight, size);
+		sample_taken(s);
 	}
+end:
 	hit_end(&h);
 	return 0;
 }

@@ -125,17 +125,17 @@ static __noinline int off_sample(go_regs *regs, __u64 gp, struct wire_state *r, 
 }
 
 /* Few samples in a window that has passed: more of them. */
-static __always_inline void chance_ease(struct wire_chance *c)
+static __always_inline void chance_ease(struct wire_chance *c, __u32 budget)
 {
-	if (c->taken <= layout.stacks_budget / 4 && c->above)
+	if (c->taken <= budget / 4 && c->above)
 		c->above--;
 	c->taken = 0;
 }
 
 /* One more; too many in this window: fewer of them. */
-static __always_inline void chance_taken(struct wire_chance *c, __u32 most)
+static __always_inline void chance_taken(struct wire_chance *c, __u32 budget, __u32 most)
 {
-	if (++c->taken < layout.stacks_budget)
+	if (++c->taken < budget)
 		return;
 	c->taken = 0;
 	if (c->above < most)
@@ -146,8 +146,8 @@ static __noinline int stacks_window(struct wire_stacks *st, __u64 now)
 {
 	if (!st)
 		return 0;
-	chance_ease(&st->off);
-	chance_ease(&st->made);
+	chance_ease(&st->off, layout.stacks_budget);
+	chance_ease(&st->made, layout.stacks_budget);
 	st->window_ns = now;
 	return 0;
 }
@@ -176,7 +176,7 @@ static __always_inline void off_stay(go_regs *regs, __u64 gp, struct wire_state 
 			return;
 		weight = 1ull << shift;
 	}
-	chance_taken(&st->off, WIRE_OFF_SHIFT_MAX - WIRE_OFF_SHIFT_MIN);
+	chance_taken(&st->off, layout.stacks_budget, WIRE_OFF_SHIFT_MAX - WIRE_OFF_SHIFT_MIN);
 	off_sample(regs, gp, r, ns, weight);
 }
 
@@ -265,7 +265,7 @@ static __always_inline __u32 made_weight(struct wire_stacks *st, __u64 go_pc, __
 	shift = (st->made.above + WIRE_MADE_SHIFT_MIN) & 31;
 	if (bpf_get_prandom_u32() & ((1u << shift) - 1))
 		return 0;
-	chance_taken(&st->made, WIRE_MADE_SHIFT_MAX - WIRE_MADE_SHIFT_MIN);
+	chance_taken(&st->made, layout.stacks_budget, WIRE_MADE_SHIFT_MAX - WIRE_MADE_SHIFT_MIN);
 	return 1u << shift;
 }
 

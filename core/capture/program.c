@@ -62,15 +62,36 @@ void program_route_log(void)
 
 /* --- knobs -------------------------------------------------------------------------------- */
 
+/* What is read of an mspan where its memory is used up: elemsize, allocCount and, from Go 1.19 on,
+ * allocCountBeforeCache. */
+static void span_knobs(const struct go_heap_layout *heap, struct wire_layout *ret)
+{
+	uint32_t first = MIN(heap->span_elem_size, heap->span_alloc_count);
+	uint32_t end = MAX(heap->span_elem_size + 8, heap->span_alloc_count + 2);
+
+	if (heap->span_alloc_before) {
+		first = MIN(first, heap->span_alloc_before);
+		end = MAX(end, heap->span_alloc_before + 2);
+	}
+	ret->mcache_alloc = heap->mcache_alloc;
+	ret->span_elem_size = heap->span_elem_size;
+	ret->span_alloc_count = heap->span_alloc_count;
+	ret->span_alloc_before = heap->span_alloc_before;
+	ret->span_block = first & ~7u;
+	ret->span_together = end - ret->span_block <= WIRE_BLOCK_BYTES &&
+			     heap->span_elem_size % 8 == 0;
+}
+
 static struct wire_layout layout_knobs(const struct go_layout *go)
 {
+	struct wire_layout knobs;
 	uint32_t first = MIN(go->g_gopc, go->g_startpc), last = MAX(go->g_gopc, go->g_startpc);
 
 	if (go->g_parent_goid) {
 		first = MIN(first, go->g_parent_goid);
 		last = MAX(last, go->g_parent_goid);
 	}
-	return (struct wire_layout){
+	knobs = (struct wire_layout){
 		.g_m = go->g_m,
 		.g_goid = go->g_goid,
 		.g_waitreason = go->g_waitreason,
@@ -90,11 +111,9 @@ static struct wire_layout layout_knobs(const struct go_layout *go)
 		.goid_stale = !go->goid_before_status,
 		.register_abi = go->register_abi,
 		.syscall_sites = go->syscall_sites,
-		.mcache_alloc = go->heap.mcache_alloc,
-		.span_elem_size = go->heap.span_elem_size,
-		.span_alloc_count = go->heap.span_alloc_count,
-		.span_alloc_before = go->heap.span_alloc_before,
 	};
+	span_knobs(&go->heap, &knobs);
+	return knobs;
 }
 
 /* Inside a pid namespace of its own, the kernel's process ids are not the ones we know. */
@@ -141,14 +160,23 @@ static void span_ranges(struct wire_range *ranges, uint32_t n)
  * large machines fewer a CPU, as one thread of ours names them all. */
 #define STACKS_A_WINDOW     16
 #define STACKS_A_WINDOW_ALL 256
+/* Of allocations, whose shares are to be known within a percent soon. */
+#define ALLOCS_A_WINDOW     100
+#define ALLOCS_A_WINDOW_ALL 1600
+
+static uint32_t stacks_a_cpu(uint32_t one, uint32_t all, unsigned n_cpus)
+{
+	return MAX(2u, MIN(one, all / MAX(n_cpus, 1u)));
+}
 
 static void fill_stacks(struct wire_layout *ret, const struct go_layout *go, unsigned n_cpus)
 {
+	ret->allocs_budget = stacks_a_cpu(ALLOCS_A_WINDOW, ALLOCS_A_WINDOW_ALL, n_cpus);
 	if (!go->g_sched_pc || !go->g_sched_bp)
 		return;
 	ret->g_sched_pc = go->g_sched_pc;
 	ret->g_sched_bp = go->g_sched_bp;
-	ret->stacks_budget = MAX(2u, MIN(STACKS_A_WINDOW, STACKS_A_WINDOW_ALL / MAX(n_cpus, 1u)));
+	ret->stacks_budget = stacks_a_cpu(STACKS_A_WINDOW, STACKS_A_WINDOW_ALL, n_cpus);
 }
 
 static int fill_knobs(struct xgotopfs_bpf__rodata *knobs, const struct program_config *config,

@@ -75,3 +75,28 @@ exec 8>&-
 end "$DEMO"
 # The level that has nothing else.
 try "${XGOTOPFS_ALLOC_RELEASE:-1.18}" stripped light
+
+# Spans that are used up faster than stacks may be walked: fewer are, each stands for more, and the bytes are the same
+# (truth: of 120,000 rounds). What may be walked: abi.h, struct wire_sampled.
+rounds=2000000
+binary=$("$ROOT/tests/targets/build.sh" "${XGOTOPFS_ALLOC_RELEASE:-1.18}" stripped churn) || fail "it does not build"
+start_target "$binary" "$rounds"
+start_xgotopfs -pid "$DEMO" -s -probes light "$MNT"
+wait_ready
+began=$(date +%s%N)
+echo >&8
+wait_for 120 grep -q done "$T/target.out" || fail "it does not come to an end"
+want=$(truth | awk -v rounds="$rounds" '{ sum += $1 } END { printf "%d", sum / 120000 * rounds }')
+got() { sampled | awk '{ sum += $1 } END { printf "%d", sum }'; }
+near() { awk -v got="$(got)" -v want="$want" 'BEGIN { exit !(got > 0.85 * want && got < 1.15 * want) }'; }
+wait_for 10 near || fail "sampled $(got) bytes of $want"
+took=$((($(date +%s%N) - began) / 1000000))
+hits=$(sed -n 's/^alloc_sample_hits //p' "$MNT/health")
+samples=$(awk -F'\t' 'NR > 1 { sum += $5 } END { print sum }' "$MNT/alloc_sites.tsv")
+most=$(($(nproc --all) * (4000 + 2 * took)))
+[ "$samples" -le "$most" ] && [ "$hits" -gt "$((2 * samples))" ] ||
+	fail "$samples samples of $hits hits in $took ms, where at most $most may be"
+expect "lost" "$(sed -n 's/^alloc_samples_lost //p' "$MNT/stats")" 0
+stop_xgotopfs
+exec 8>&-
+end "$DEMO"
