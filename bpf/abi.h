@@ -177,7 +177,7 @@ struct wire_layout {
 	__u32 mcache_alloc, span_elem_size, span_alloc_count, span_alloc_before;
 	__u32 g_sched_pc, g_sched_bp; /* 0: stacks of goroutines are not sampled */
 	__u32 stacks_budget;          /* of each kind, in a window of a CPU */
-	__u32 span_block; /* the word with the first of span_elem_size, _alloc_count, _before */
+	__u32 span_block;    /* the word with the first of span_elem_size, _alloc_count, _before */
 	__u32 allocs_budget; /* as stacks_budget, of allocation samples */
 	__u32 pad2;
 };
@@ -336,8 +336,8 @@ struct wire_sample {
 	__u64 pcs[WIRE_STACK_MAX]; /* behind n: anything */
 };
 
-/* Samples of one kind in a window: how many were taken, and by how much the shift of their chance is
- * above its minimum. */
+/* Samples of one kind in a window: how many were taken, and by how much the shift of their chance
+ * is above its minimum. */
 struct wire_chance {
 	__u32 taken, above;
 };

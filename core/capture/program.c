@@ -78,8 +78,8 @@ static void span_knobs(const struct go_heap_layout *heap, struct wire_layout *re
 	ret->span_alloc_count = heap->span_alloc_count;
 	ret->span_alloc_before = heap->span_alloc_before;
 	ret->span_block = first & ~7u;
-	ret->span_together = end - ret->span_block <= WIRE_BLOCK_BYTES &&
-			     heap->span_elem_size % 8 == 0;
+	ret->span_together =
+		end - ret->span_block <= WIRE_BLOCK_BYTES && heap->span_elem_size % 8 == 0;
 }
 
 static struct wire_layout layout_knobs(const struct go_layout *go)

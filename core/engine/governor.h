@@ -7,8 +7,11 @@
  *
  * An account: the program's CPU time earns, at the percentage; hits and the switching itself spend.
  * Where the account stays above nothing the probes simply stay in. Else a window begins when there
- * is enough for a whole one, and ends, not before WINDOW_NS, when all is spent. What a window
- * spends too much, as nobody knows what the program does next, is saved afterwards.
+ * is enough for a whole one, and ends, not before WINDOW_NS, when all is spent but what the end of
+ * it will take: while probes come and go, one by one, they are hit, on a machine that has much to
+ * do for longer than the window itself. How long that takes is learnt from each window, and what
+ * the program makes of it is taken from the busiest time of late. What a window spends too much
+ * all the same, as nobody knows what the program does next, is saved afterwards.
  *
  * Decides only; the caller measures, attaches and detaches. Pure, not thread-safe.
  */
@@ -41,13 +44,22 @@ struct governor {
 	struct governor_look last;
 	bool looked;
 	uint64_t since_ns;  /* on, or off, since then */
+	uint64_t asked_ns;  /* when a change was asked for that is not done yet; 0: none is */
+	uint64_t opened_ns; /* when half of the probes of the window were in whose shortest end is
+			       to come; 0: there is none */
 	uint64_t pardon_ns; /* what was owed was dropped last */
 
 	/* Running means. */
-	double busy;              /* CPUs that the program takes */
-	uint64_t looks, on_looks; /* that they are of; the second of hit_part */
-	double hit_part;          /* of that, hits, while probes are in */
-	double switch_ns[2];      /* what attaching [1] and detaching [0] costs */
+	double busy;                      /* CPUs that the program takes */
+	uint64_t looks;                   /* that it is the mean of */
+	double hit_part;                  /* of that, hits, while probes are in */
+	double part_cpu_ns, part_hits_ns; /* that it is the ratio of */
+	double seen_cpu_ns;               /* all that was ever seen of it */
+	double switch_ns[2];              /* what attaching [1] and detaching [0] costs */
+	double burst;                     /* as busy, of a shorter time */
+	double peak;                      /* of that, the most of late */
+	double begin_ns, end_ns; /* wall time: from half of the probes in to the shortest end,
+				    from asking for the end until all is out */
 
 	/* Sums, for whoever shows them. */
 	uint64_t windows;        /* ended */

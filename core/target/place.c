@@ -86,8 +86,7 @@ static void stand(struct probe_site *site, const struct insn *insn, const struct
 /* Is it emulated by writing to the program's memory? */
 static bool emulated_in_memory(const struct code *code, const struct insn *insn)
 {
-	return code->machine == EM_X86_64 &&
-	       (insn->class == INSN_PUSH || insn->class == INSN_CALL);
+	return code->machine == EM_X86_64 && (insn->class == INSN_PUSH || insn->class == INSN_CALL);
 }
 
 /* amd64: cmp rsp, [r14+0x10]; jbe morestack. The only form the BPF program can evaluate itself. */

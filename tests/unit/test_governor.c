@@ -22,8 +22,10 @@ struct world {
 	struct governor g;
 	struct governor_look look;
 	double hit_ns, switch_cpu_ns, switch_wall_ns;
-	uint64_t spent_ns; /* what it really cost, with the switching */
+	bool hit_while_attaching; /* by all of them, which is more than there is */
+	uint64_t spent_ns;        /* what it really cost, with the switching */
 	uint64_t on_ns, longest_off_ns, off_since_ns, switches;
+	bool in; /* probes are hit */
 };
 
 static void make(struct world *w, double bound)
@@ -31,22 +33,38 @@ static void make(struct world *w, double bound)
 	*w = (struct world){.hit_ns = 1000,
 			    .switch_cpu_ns = 10e6,
 			    .switch_wall_ns = 60e6,
-			    .look.now_ns = NS_PER_SEC};
+			    .look.now_ns = NS_PER_SEC,
+			    .in = true};
 	governor_init(&w->g, bound, w->look.now_ns);
 }
 
 /* While probes are in, each piece of work takes its hits besides. */
 static void pass(struct world *w, const struct load *l, double ns)
 {
-	double hits = w->g.on ? l->hits * w->hit_ns / 1e9 : 0, cpu = l->busy * ns;
+	double hits = w->in ? l->hits * w->hit_ns / 1e9 : 0, cpu = l->busy * ns;
 	double cost = cpu * hits / (1 + hits);
 
 	w->look.now_ns += (uint64_t)ns;
 	w->look.cpu_ns += (uint64_t)cpu;
 	w->look.hits_ns += (uint64_t)cost;
 	w->spent_ns += (uint64_t)cost;
-	if (w->g.on)
+	if (w->in)
 		w->on_ns += (uint64_t)ns;
+}
+
+/* They go, or come, one by one. */
+static void change(struct world *w, const struct load *l, bool on)
+{
+	w->in |= on && w->hit_while_attaching;
+	pass(w, l, w->switch_wall_ns);
+	w->spent_ns += (uint64_t)w->switch_cpu_ns;
+	if (on)
+		w->longest_off_ns = MAX(w->longest_off_ns, w->look.now_ns - w->off_since_ns);
+	else
+		w->off_since_ns = w->look.now_ns;
+	governor_switched(&w->g, on, w->look.now_ns, (uint64_t)w->switch_cpu_ns);
+	w->in = on;
+	w->switches++;
 }
 
 static void run(struct world *w, struct load l, double seconds)
@@ -58,35 +76,52 @@ static void run(struct world *w, struct load l, double seconds)
 
 		pass(w, &l, (double)GOVERNOR_LOOK_NS);
 		on = governor_step(&w->g, &w->look);
-		if (on == w->g.on)
-			continue;
-		pass(w, &l, w->switch_wall_ns); /* they go, or come, one by one */
-		w->spent_ns += (uint64_t)w->switch_cpu_ns;
-		if (on)
-			w->longest_off_ns =
-				MAX(w->longest_off_ns, w->look.now_ns - w->off_since_ns);
-		else
-			w->off_since_ns = w->look.now_ns;
-		governor_switched(&w->g, on, w->look.now_ns, (uint64_t)w->switch_cpu_ns);
-		w->switches++;
+		if (on != w->g.on)
+			change(w, &l, on);
 	}
+}
+
+/* To the end of a window, so that each is counted with what was saved for it. */
+static void run_to_an_end(struct world *w, struct load l)
+{
+	uint64_t windows = w->g.windows;
+
+	while (w->g.windows == windows)
+		run(w, l, (double)GOVERNOR_LOOK_NS / 1e9);
 }
 
 struct share {
 	double spent, on; /* of the program's CPU time; of the time */
 };
 
+static struct share share_since(const struct world *w, const struct world *before)
+{
+	return (struct share){
+		.spent = (double)(w->spent_ns - before->spent_ns) /
+			 (double)(w->look.cpu_ns - before->look.cpu_ns),
+		.on = (double)(w->on_ns - before->on_ns) /
+		      (double)(w->look.now_ns - before->look.now_ns),
+	};
+}
+
 static struct share measure(struct world *w, struct load l, double seconds)
 {
 	struct world before = *w;
 
 	run(w, l, seconds);
-	return (struct share){
-		.spent = (double)(w->spent_ns - before.spent_ns) /
-			 (double)(w->look.cpu_ns - before.look.cpu_ns),
-		.on = (double)(w->on_ns - before.on_ns) /
-		      (double)(w->look.now_ns - before.look.now_ns),
-	};
+	return share_since(w, &before);
+}
+
+/* The same from the end of a window to the end of another one. */
+static struct share measure_windows(struct world *w, struct load l, double seconds)
+{
+	struct world before;
+
+	run_to_an_end(w, l);
+	before = *w;
+	run(w, l, seconds);
+	run_to_an_end(w, l);
+	return share_since(w, &before);
 }
 
 static const struct load calm = {0.02, 10000}, server = {1.6, 700000}, storm = {8, 2000000};
@@ -145,11 +180,43 @@ static void one_second_after_a_step_it_is_within(void **state)
 		run(&w, calm, 30);
 		assert_true(w.g.on);
 		run(&w, server, 1);
-		s = measure(&w, server, 10);
+		s = measure_windows(&w, server, 10);
 		assert_true(s.spent < 0.031);
 		run(&w, storm, 1);
-		s = measure(&w, storm, 10);
+		s = measure_windows(&w, storm, 10);
 		assert_true(s.spent < 0.031);
+	}
+}
+
+/*
+ * A machine that has much to do: probes come in 150 ms, and are hit from the first one on, and go
+ * in 300; the program works now and then only. A window is saved for before it begins, so that at
+ * no moment more is spent than was earned: but for the first one, which nobody could expect.
+ */
+static void a_window_is_paid_before_it_begins(void **state)
+{
+	static const double switching[] = {60e6, 150e6, 300e6};
+	const struct load nothing = {0, 0};
+
+	for (size_t i = 0; i < ARRAY_SIZE(switching); i++) {
+		struct world w, before;
+
+		make(&w, 3);
+		w.switch_cpu_ns = 3e6;
+		w.switch_wall_ns = switching[i];
+		w.hit_while_attaching = true;
+		run(&w, calm, 30);
+		run_to_an_end(&w, server);
+		run_to_an_end(&w, server);
+		before = w;
+		for (int n = 0; n < 400; n++) {
+			run(&w, server, 0.1);
+			run(&w, nothing, 0.15);
+			if (n >= 4)
+				assert_true(share_since(&w, &before).spent < 0.031);
+		}
+		assert_true(share_since(&w, &before).spent > 0.015);
+		assert_true(w.g.windows > 4);
 	}
 }
 
@@ -268,6 +335,7 @@ int main(void)
 		cmocka_unit_test(what_is_within_the_bound_is_left_alone),
 		cmocka_unit_test(the_mean_is_within_the_bound_whatever_it_is),
 		cmocka_unit_test(one_second_after_a_step_it_is_within),
+		cmocka_unit_test(a_window_is_paid_before_it_begins),
 		cmocka_unit_test(when_load_falls_all_is_back_for_good),
 		cmocka_unit_test(who_goes_up_and_down_is_no_way_round_the_bound),
 		cmocka_unit_test(what_hits_take_is_known_after_one_window),
