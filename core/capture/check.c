@@ -20,12 +20,12 @@
 
 /* --- a function of ours to probe ------------------------------------------------------------- */
 
-/* The first instruction of one is emulated by the kernel: push, or a branch to the next line. The
- * other's is not: it is stepped out of line. */
+/* The first instruction of one is emulated by the kernel as those that probes stand on are: a
+ * branch to the next line. The other's is not: it is stepped out of line. */
 void capture_calibrate_emulated(void);
 void capture_calibrate_stepped(void);
 #if defined(__x86_64__)
-#define EMULATED "	push %rbp\n	pop %rbp\n"
+#define EMULATED "	jmp 1f\n1:\n"
 #define STEPPED  "	mov %rsp, %rax\n"
 #define FUNCTION "@function"
 #elif defined(__aarch64__)
