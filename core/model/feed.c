@@ -59,9 +59,10 @@ static int map_events(struct feed *f)
 {
 	size_t blocks = f->slots / FEED_BLOCK;
 
-	/* Written from one end to the other, so large pages are filled soon; a hint only. Few are
-	 * wide, if any. */
-	f->events = map_pages(f->slots, sizeof(*f->events), MADV_HUGEPAGE);
+	/* Small pages: a large one is emptied at once, for milliseconds in which the rings fill,
+	 * and is in no cache when it is written. From one end to the other they cost nothing else.
+	 * Few events are wide, if any. */
+	f->events = map_pages(f->slots, sizeof(*f->events), MADV_NOHUGEPAGE);
 	f->wide = map_pages(f->slots, sizeof(*f->wide), MADV_NOHUGEPAGE);
 	f->bases = map_pages(blocks, sizeof(*f->bases), MADV_NORMAL);
 	f->widened = map_pages(blocks, sizeof(*f->widened), MADV_NORMAL);
