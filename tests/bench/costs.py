@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """What each way of tracing costs the traced program: a table in Markdown, and plots.
 
-usage: costs.py XGOTOPFS OTHER_PROBES LOADS [-rounds N] [-seconds S] [-minutes M] [-work W,…] [-only WAY,…]
+usage: costs.py XGOTOPFS OTHER_PROBES LOADS [-rounds N] [-seconds S] [-warm S] [-minutes M] [-work W,…] [-only WAY,…]
                 [-save FILE.json] [-from FILE.json] [-plot FOLDER]
 
 LOADS (tests/bench/loads) is a program that works in several ways, and a client of servers; caddy, where it is
 installed, is a server that nobody here wrote. In each round each way of tracing is tried once, in an order of that
-round's own: all work is done for so many seconds untraced, and then traced in that way. Shown are medians over the
+round's own: all work is done for so many seconds untraced, and then traced in that way, after -warm (2.5) seconds of it
+that are not measured, as the first million events meet memory that nobody has touched. Shown are medians over the
 rounds of what a round's traced run is to the untraced one of the same minute: operations a second, CPU time an
 operation (of the program's threads, as the scheduler counts it), the median and the 99th percentile of an operation's
 time; the tracer's CPU time an operation; beside them all that was lost and the tracer's memory, and how near it is to programs that do nothing at the same sites (1: as near as can be). Machines that others
@@ -18,7 +19,7 @@ apart: there a second of the work comes before what is measured, that is four ti
 Last come the goals, each as met or not met, by operations a second and by CPU time; "?" where the rounds' spread is
 wider than the distance from the goal.
 
-After -minutes (14) it begins nothing more, and shows what there is; so it does when it is interrupted (Ctrl-C, SIGTERM).
+After -minutes (18) it begins nothing more, and shows what there is; so it does when it is interrupted (Ctrl-C, SIGTERM).
 -save keeps the figures of each round, -from shows them again, or adds rounds to them (with -rounds). -plot writes one
 picture a workload (matplotlib).
 """
@@ -292,6 +293,8 @@ def one(a, targets, way, work):
         tracer = start(a, way, targets.pid(work[0]), folder)
         rows = {}
         try:
+            if not isinstance(tracer, Nobody):
+                targets.run(work[0], a.warm)
             for w in work:
                 bounded = way[0] == BOUNDED
                 if bounded:
@@ -461,7 +464,8 @@ def main():
     p.add_argument("loads")
     p.add_argument("-rounds", type=int)
     p.add_argument("-seconds", type=float, default=0.8)
-    p.add_argument("-minutes", type=float, default=14)
+    p.add_argument("-warm", type=float, default=2.5)
+    p.add_argument("-minutes", type=float, default=18)
     p.add_argument("-only", type=lambda s: s.split(","))
     p.add_argument("-work", type=lambda s: s.split(","), default=list(WORK))
     p.add_argument("-save")
