@@ -2,18 +2,24 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Is the likely holder of a lock the one that holds it?
 
-Usage: leak_culprits.py GO LEAKS_OF FOLDER [PROGRAM...]
+Usage: leak_culprits.py GO LEAKS_OF XGOTOPFS FOLDER [PROGRAM...]
 
 Builds the programs of leak_kernels.py with a runtime and a sync that write down who has locked what
 (Go itself does not), lets each get stuck, asks from outside who likely holds each lock that is waited for,
-and compares. Prints a table, and fails when of more than 2 % somebody is named who does not hold it."""
+and compares. Then whom `xgotopfs -leaks once` calls the culprits, and where, is held against what the program
+says (leak_lines.py). Prints a table of each, and fails when a culprit is wrong, or of more than 2 % of the
+locks somebody is named who does not hold it."""
 import json
 import os
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import leak_kernels
+import leak_lines
+
+LINES_SHOWN = 4  # of a kernel
 
 RUNTIME = """package runtime
 
@@ -120,6 +126,13 @@ func stay(profile *pprof.Profile, out io.Writer) {
 	owners()
 	os.Stdin.Read(make([]byte, 1))
 	owners()
+	pprof.Lookup("goroutine").WriteTo(out, 2)
+	fmt.Print("\\nprofile\\n")
+	if profile != nil {
+		profile.WriteTo(out, 2)
+	}
+	fmt.Print("\\n\\nsaid\\n")
+	os.Stdin.Read(make([]byte, 1))
 }
 """
 
@@ -180,25 +193,40 @@ def read_owners(program):
     return None
 
 
-def run(binary, name, simple, leaks_of):
-    """{lock: (kind, waiters, {goid that holds it}, [(goid, evidence, does he wait for it, is it more than that he may)])}, of those
-    that had the same holders before and afterwards."""
+def run(binary, name, simple, leaks_of, xgotopfs):
+    """What one program said and what was said of it."""
     env = dict(os.environ, GODEBUG="asyncpreemptoff=1")
     if simple:
         env["GOMAXPROCS"] = "1"
     with subprocess.Popen([binary, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL, env=env, text=True) as program:
+        too_long = threading.Timer(2 * leak_kernels.PATIENCE, program.kill)
+        too_long.start()
         try:
             owners = read_owners(program)
             if owners is None:
                 return None
+            leak_kernels.wait_for_rest(program.pid)
             looked = subprocess.run([leaks_of, binary, str(program.pid), "holders"], check=True, text=True,
                                     stdout=subprocess.PIPE, timeout=leak_kernels.PATIENCE).stdout
+            named = leak_kernels.look(leaks_of, binary, program.pid)
+            told = subprocess.run([xgotopfs, "-leaks", "once", "-pid", str(program.pid)], check=False, text=True,
+                                  stdout=subprocess.PIPE, timeout=leak_kernels.PATIENCE).stdout
             program.stdin.write("\n")
             program.stdin.flush()
             afterwards = read_owners(program) or {}
+            dump, _, profile = leak_kernels.rest(program)[0].partition("\nprofile\n")
         finally:
+            too_long.cancel()
             program.kill()
+    return {"locks": compared(looked, owners, afterwards), "owners": afterwards, "named": named,
+            "groups": leak_lines.groups(told), "dump": leak_lines.dumped(dump), "stacks": leak_kernels.goroutines(dump),
+            "profile": {goid for goid, (_, leaked) in leak_kernels.goroutines(profile).items() if leaked}}
+
+
+def compared(looked, owners, afterwards):
+    """{lock: (kind, waiters, {goid that holds it}, [(goid, evidence, does he wait for it, is it more than that he may)])}, of those
+    that had the same holders before and afterwards."""
     locks, parked = {}, set()
     for line in looked.splitlines():
         words = line.split()
@@ -236,24 +264,16 @@ def verdict(owners, said):
     return "right, among others" if owners & set(said) else "wrong" if likely else "maybe another"
 
 
-def main():
-    go, leaks_of, folder, *only = sys.argv[1:]
-    root = subprocess.run([go, "env", "GOROOT"], check=True, text=True, stdout=subprocess.PIPE,
-                          env=dict(os.environ, GOTOOLCHAIN="local")).stdout.strip()
-    more = ["-overlay=" + overlay(root, folder)]
-    registered = leak_kernels.build_all(go, root, folder, STAY, more)
-    jobs = [(name, simple) for name, simple, _ in leak_kernels.tests_of(root)
-            if name in registered and (not only or name in only)]
-    with ThreadPoolExecutor(leak_kernels.AT_ONCE) as pool:
-        results = list(pool.map(lambda j: run(registered[j[0]], j[0], j[1], leaks_of), jobs))
+def lock_table(jobs, results):
+    """Prints it; (locks, wrong ones)."""
     sums = dict.fromkeys(VERDICTS, 0)
     good = n = 0
     print("| program | locks waited for | " + " | ".join(VERDICTS) + " |\n|---" * 1 + "|---" * (len(VERDICTS) + 1) + "|")
-    for (name, _), locks in zip(jobs, results):
-        if not locks:
+    for (name, _, _), result in zip(jobs, results):
+        if not result or not result["locks"]:
             continue
         row = dict.fromkeys(VERDICTS, 0)
-        for lock, (kind, waiters, owners, said) in locks.items():
+        for lock, (kind, waiters, owners, said) in result["locks"].items():
             what = verdict(owners, said)
             row[what] += 1
             if not what.startswith("right, a") or what == "right, among others":
@@ -262,12 +282,52 @@ def main():
         for what in VERDICTS:
             sums[what] += row[what]
         n += 1
-        good += sum(row[w] for w in ("right, alone", "right, all", "gone")) == len(locks)
-        print(f"| {name} | {len(locks)} | " + " | ".join(str(row[w]) for w in VERDICTS) + " |")
+        good += sum(row[w] for w in ("right, alone", "right, all", "gone")) == len(result["locks"])
+        print(f"| {name} | {len(result['locks'])} | " + " | ".join(str(row[w]) for w in VERDICTS) + " |")
     print(f"| **together** | **{sum(sums.values())}** | " + " | ".join(f"**{sums[w]}**" for w in VERDICTS) + " |")
     print(f"\n{good} of {n} programs in which a lock is waited for are right in each of them; "
           f"{sums['wrong']} of {sum(sums.values())} locks wrong.")
-    sys.exit(not sum(sums.values()) or sums["wrong"] * 50 > sum(sums.values()))
+    return sum(sums.values()), sums["wrong"]
+
+
+def line_table(jobs, results):
+    """Prints whom and where we call the culprit; how many of these are wrong."""
+    sums = [0] * 5
+    print("| kernel | Go's profile names | of these we name | culprits told, and where | right | of these the holder is known |"
+          "\n|---|---|---|---|---|---|")
+    for (name, _, expected), result in zip(jobs, results):
+        if not result:
+            print(f"{name}: does not come to its profile", file=sys.stderr)
+            continue
+
+        def leaked(goid, result=result, expected=expected):
+            what = result["stacks"].get(goid, ("", False))[0]
+            return goid in result["profile"] or any(e.search(what) for e in expected)
+        lines, n, right, known, wrong = leak_lines.judge(result["groups"], result["dump"], result["owners"], leaked)
+        both = len(result["profile"] & set(result["named"]))
+        row = [len(result["profile"]), both, n, right, known]
+        sums = [a + b for a, b in zip(sums, row)]
+        shown = "; ".join(lines[:LINES_SHOWN]) + (f"; {len(lines) - LINES_SHOWN} more" if len(lines) > LINES_SHOWN else "")
+        print(f"| {name} | {row[0]} | {row[1]} | {shown or 'nobody'} | {right} of {n} | {known} |")
+        for what in wrong:
+            print(f"{name}: culprit: {what}", file=sys.stderr)
+    print(f"| **together** | **{sums[0]}** | **{sums[1]}** | | **{sums[3]} of {sums[2]}** | **{sums[4]}** |\n")
+    return sums[2] - sums[3]
+
+
+def main():
+    go, leaks_of, xgotopfs, folder, *only = sys.argv[1:]
+    root = subprocess.run([go, "env", "GOROOT"], check=True, text=True, stdout=subprocess.PIPE,
+                          env=dict(os.environ, GOTOOLCHAIN="local")).stdout.strip()
+    more = ["-overlay=" + overlay(root, folder)]
+    registered = leak_kernels.build_all(go, root, folder, STAY, more)
+    jobs = [(name, simple, expected) for name, simple, expected in leak_kernels.tests_of(root)
+            if name in registered and (not only or name in only)]
+    with ThreadPoolExecutor(leak_kernels.AT_ONCE) as pool:
+        results = list(pool.map(lambda j: run(registered[j[0]], j[0], j[1], leaks_of, xgotopfs), jobs))
+    wrong_lines = line_table(jobs, results)
+    locks, wrong = lock_table(jobs, results)
+    sys.exit(not locks or wrong * 50 > locks or wrong_lines)
 
 
 main()

@@ -54,6 +54,13 @@ REST_MAX_S = 10  # some never rest
 AT_ONCE = 2
 
 
+def experiment(go):
+    """The profile is one of 1.26."""
+    release = subprocess.run([go, "env", "GOVERSION"], check=True, text=True, stdout=subprocess.PIPE,
+                             env=dict(os.environ, GOTOOLCHAIN="local")).stdout
+    return {"GOEXPERIMENT": "goroutineleakprofile"} if release.startswith("go1.26") else {}
+
+
 def build(go, root, name, folder, release="", stay=STAY, more=()):
     """Builds a copy of the sources in which prof.WriteTo() to the output is stay()."""
     source = os.path.join(root, "src/runtime/testdata", name)
@@ -72,7 +79,7 @@ def build(go, root, name, folder, release="", stay=STAY, more=()):
         pass  # a function may have no body then
     subprocess.run(
         [go, "build", *more, "-o", out, "."], cwd=copy, check=True,
-        env=dict(os.environ, GOTOOLCHAIN="local", GOFLAGS="", GO111MODULE="off", GOWORK="off",
+        env=dict(os.environ, **experiment(go), GOTOOLCHAIN="local", GOFLAGS="", GO111MODULE="off", GOWORK="off",
                  GOMODCACHE=os.path.join(folder, "no-modules")))  # a toolchain that lies there could have no overlay
     return out
 
@@ -155,6 +162,11 @@ def told(program):
     """What it says when it goes on, and whether it stays until it may end."""
     program.stdin.write("\n")
     program.stdin.flush()
+    return rest(program)
+
+
+def rest(program):
+    """The same of one that goes on already."""
     lines = []
     for line in program.stdout:
         if line == "said\n":

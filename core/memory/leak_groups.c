@@ -18,6 +18,7 @@ struct node {
 	uint32_t parent; /* union-find: the group's root */
 	uint32_t order;  /* place in its cycle, from 1; 0: in none */
 	bool proven, included, on_cycle, leads_to_cycle;
+	bool reads;     /* `holder` says little, but reads() holds */
 	uint8_t leads;  /* enum leads */
 	uint8_t colour; /* of the walk: 0 not met, 1 on the way, 2 done */
 };
@@ -56,31 +57,54 @@ static bool took_it(const struct wait_holder *h)
 
 /* The better, the more: that a writer pends, which is a fact; a deferred call of somebody who does
  * not wait for it, of another who does, of the waiter himself, or that one's code took it who alone
- * may have it; then the only one of whom a frame has it, and who does not wait. 0: says nothing. */
-static int weight(const struct wait_holder *h, uint64_t goid, enum wait_how how, bool alone)
+ * may have it, or reads; then one of whom a frame has it, who does not wait, and is `needed`
+ * (all_needed()). 0: says nothing. */
+static int weight(const struct wait_holder *h, uint64_t goid, enum wait_how how, bool needed)
 {
 	if (h->evidence == WAIT_BY_PENDING_WRITER)
 		return how == WAIT_READ && h->goid != goid ? 5 : 0;
 	if (h->word != WAIT_WORD_MAPPED || h->unproven)
 		return 0;
 	if (h->evidence == WAIT_BY_DEFER &&
-	    (h->section == WAIT_SECTION_NO || (h->section == WAIT_SECTION_MAYBE && !alone)))
+	    (h->section == WAIT_SECTION_NO || (h->section == WAIT_SECTION_MAYBE && !needed)))
 		return 0;
 	if (h->evidence == WAIT_BY_DEFER)
 		return h->goid == goid ? 2 : h->waiter ? 3 : 4;
-	if (alone && took_it(h))
+	if ((needed || how == WAIT_DRAIN) && took_it(h))
 		return h->goid == goid ? 2 : h->waiter ? 3 : 4;
-	return alone && !h->waiter && h->evidence == WAIT_BY_FRAME;
+	return needed && !h->waiter && h->evidence == WAIT_BY_FRAME;
 }
 
-/* Is there one alone who may hold it? A pending writer does not. */
-static bool one_holder(const struct wait_graph *g, const struct wait_object *o)
+/* So many may hold it. A pending writer does not. */
+static uint32_t count_holders(const struct wait_graph *g, const struct wait_object *o)
 {
 	uint32_t n = 0;
 
 	for (uint32_t k = 0; k < o->n_holders; k++)
 		n += g->holders[o->holders + k].evidence != WAIT_BY_PENDING_WRITER;
-	return n == 1;
+	return n;
+}
+
+/* Is there none among those who may hold it who could be left out? One; or as many readers as the
+ * lock says that its pending writer waits for. */
+static bool all_needed(const struct wait_graph *g, const struct wait_object *o, enum wait_how how)
+{
+	uint32_t n = count_holders(g, o);
+
+	return n == 1 || (n && how == WAIT_DRAIN && o->kind == WAIT_RWMUTEX && o->state_known &&
+			  o->lock.leaving > 0 && n <= (uint32_t)o->lock.leaving);
+}
+
+/* A writer waits for readers to leave, there is none more who may be one, and he and the writer are
+ * out of everybody's reach: a reader all the same, whom his code does not show to be one. */
+static bool reads(const struct making *m, uint32_t i, const struct wait_holder *h,
+		  enum wait_how how, bool needed)
+{
+	uint32_t reader = index_of(m->graph, h->goid);
+
+	return how == WAIT_DRAIN && needed && h->evidence != WAIT_BY_PENDING_WRITER &&
+	       h->word == WAIT_WORD_MAPPED && h->section != WAIT_SECTION_NO && reader != i &&
+	       reader != LEAK_NONE && m->nodes[i].proven && m->nodes[reader].proven;
 }
 
 static void find_next(struct making *m, uint32_t i)
@@ -89,24 +113,27 @@ static void find_next(struct making *m, uint32_t i)
 	struct node *node = &m->nodes[i];
 	uint32_t object = only_object(g, i);
 	enum wait_how how;
-	bool alone;
+	bool needed;
 	int best = 0;
 
 	node->next = node->holder = LEAK_NONE;
 	if (object == LEAK_NONE)
 		return;
 	how = g->waits[g->goroutines[i].waits].how;
-	alone = one_holder(g, &g->objects[object]);
+	needed = all_needed(g, &g->objects[object], how);
 	for (uint32_t k = 0; k < g->objects[object].n_holders; k++) {
 		uint32_t at = g->objects[object].holders + k;
-		int w = weight(&g->holders[at], g->goroutines[i].goid, how, alone);
+		int w = weight(&g->holders[at], g->goroutines[i].goid, how, needed);
 		uint32_t next = index_of(g, g->holders[at].goid);
+		bool guess = !w && reads(m, i, &g->holders[at], how, needed);
 
+		w += guess;
 		if (w <= best || next == LEAK_NONE)
 			continue;
 		best = w;
 		node->next = next;
 		node->holder = at;
+		node->reads = guess;
 	}
 }
 
@@ -124,14 +151,14 @@ static bool is_sure(const struct making *m, uint32_t i)
 }
 
 /* Is each step of the cycle through `from` a fact, or told by a deferred call? Where all of it is
- * out of reach, a pointer in a frame whose code has taken a lock will do. */
+ * out of reach, a pointer in a frame whose code has taken a lock will do, or reads(). */
 static bool cycle_is_strong(const struct making *m, uint32_t from)
 {
 	uint32_t at = from;
 
 	do {
 		if (!is_strong(&m->graph->holders[m->nodes[at].holder]) &&
-		    !(is_sure(m, at) && m->nodes[at].proven))
+		    !((is_sure(m, at) || m->nodes[at].reads) && m->nodes[at].proven))
 			return false;
 		at = m->nodes[at].next;
 	} while (at != from);
@@ -336,7 +363,7 @@ static uint32_t only_holder(const struct making *m, uint32_t i)
 	uint32_t object = only_object(m->graph, i);
 	const struct wait_object *o = object == LEAK_NONE ? NULL : &m->graph->objects[object];
 
-	for (uint32_t k = 0; o && one_holder(m->graph, o) && k < o->n_holders; k++)
+	for (uint32_t k = 0; o && count_holders(m->graph, o) == 1 && k < o->n_holders; k++)
 		if (m->graph->holders[o->holders + k].evidence != WAIT_BY_PENDING_WRITER)
 			return o->holders + k;
 	return LEAK_NONE;

@@ -55,6 +55,8 @@ static bool is_same(const struct parked_goroutine *a, const struct parked_gorout
 
 static bool is_proven(const struct named *n, const struct unreachable *pass, size_t restless)
 {
+	if (n->park.marked)
+		return true;
 	return !restless && n->passes >= n->needed && pass->end_ns - n->first_ns >= LEAK_SPAN_NS;
 }
 
@@ -144,7 +146,8 @@ size_t leak_proof_steady(const struct leak_proof *p)
 	size_t n = 0;
 
 	for (size_t i = 0; i < p->n; i++)
-		n += p->list[i].often >= STEADY && p->list[i].unnamed < ABSENT;
+		n += (p->list[i].park.marked || p->list[i].often >= STEADY) &&
+		     p->list[i].unnamed < ABSENT;
 	return n - p->n_proven; /* each of them is */
 }
 

@@ -12,6 +12,8 @@
  * A goroutine on a processor may hold the only pointer in a register, which nobody sees from
  * outside. Once it was at rest in a pass that named somebody, its registers were in its stack: so
  * nobody is proven to be leaked as long as there is one that ran in each of the last LEAK_PASSES.
+ * All this does not concern whom the program's own collector has marked, stopped and with all
+ * registers: one pass that meets him is enough.
  * Pure; belongs to one thread.
  */
 #ifndef XGOTOPFS_MEMORY_LEAK_PROOF_H

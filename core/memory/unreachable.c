@@ -60,7 +60,7 @@ static bool is_candidate(const struct pass *p, const struct wait_goroutine *w)
 {
 	const struct wait_graph *g = p->graph;
 
-	if (w->why == WAIT_NIL_RECEIVE || w->why == WAIT_NIL_SEND || w->why == WAIT_NO_CASES)
+	if (w->marked || w->why == WAIT_NIL_RECEIVE || w->why == WAIT_NIL_SEND || w->why == WAIT_NO_CASES)
 		return true;
 	if (w->why != WAIT_ON_OBJECTS)
 		return false;
@@ -87,7 +87,7 @@ static int list_candidates(struct pass *p)
 		/* One that was not met again is nobody's root, and named by nobody. */
 		if (is_candidate(p, w))
 			p->list[p->n++] = (struct candidate){
-				.park = {w->goid, w->sched_pc, w->sched_sp},
+				.park = {w->goid, w->sched_pc, w->sched_sp, w->marked},
 				.waits = w,
 				.runs = true,
 			};
@@ -210,8 +210,10 @@ static int add_goroutines(struct pass *p, bool first)
 			c->g = gs[i];
 			continue;
 		}
-		if (c)
+		if (c) {
 			c->runs = true;
+			c->park.marked &= is_same_park(c, &gs[i]);
+		}
 		err = goroutine_is_running(&gs[i]) ? note_running(&p->running, gs[i].goid) : 0;
 		if (!err)
 			err = add_stack(p, &gs[i]);
@@ -263,6 +265,12 @@ static bool is_meant(const struct candidate *c)
 	return c->park.goid == MAIN_GOID && c->waits->why == WAIT_NO_CASES;
 }
 
+/* What the collector has marked that it has found with the program stopped, by all pointers. */
+static bool is_named(const struct candidate *c)
+{
+	return (c->park.marked && c->g.goid) || (!c->runs && !is_meant(c));
+}
+
 static void take_running(struct pass *p, struct unreachable *ret)
 {
 	ret->running = p->running.list;
@@ -279,7 +287,7 @@ static int take(struct pass *p, struct unreachable *ret)
 	if (!ret->list)
 		return -ENOMEM;
 	for (size_t i = 0; i < p->n; i++)
-		if (!p->list[i].runs && !is_meant(&p->list[i]))
+		if (is_named(&p->list[i]))
 			ret->list[ret->n++] = p->list[i].park;
 	return 0;
 }

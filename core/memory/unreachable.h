@@ -18,11 +18,12 @@
 /* A goroutine and the park it was in: as long as that is the same one, so are these. */
 struct parked_goroutine {
 	uint64_t goid, sched_pc, sched_sp;
+	bool marked; /* wait_goroutine.marked */
 };
 
 struct unreachable {
 	uint64_t begin_ns, end_ns;     /* CLOCK_MONOTONIC */
-	struct parked_goroutine *list; /* by goid; those that nothing can wake */
+	struct parked_goroutine *list; /* by goid; those that nothing can wake, and the marked */
 	size_t n;
 	size_t candidates; /* parked in a way that ends by somebody else's doing only */
 	unsigned modules, procs;

@@ -113,6 +113,7 @@ struct wait_goroutine {
 	uint64_t goid;
 	enum wait_why why;
 	bool select;      /* any of its waits will do */
+	bool marked;      /* its state says that the program's own profile found it to be leaked */
 	int64_t since_ns; /* CLOCK_MONOTONIC: at least since then; 0 not known (g.waitsince) */
 	uint64_t sched_pc, sched_sp; /* the park: as long as it is the same one, so are these */
 	uint32_t waits, n_waits;     /* graph->waits[waits …] */

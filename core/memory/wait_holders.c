@@ -113,21 +113,28 @@ static struct callees callees_of(struct search *s, uint64_t lookup, uint32_t obj
 	return c;
 }
 
-/* The lock of the Cond that he waits on: its address, or that of a struct with it in it. 0: not
- * known. */
-static uint64_t lock_of_cond(const struct search *s, uint64_t goid)
+#define ITAB_LOCK 24 /* internal/abi/iface.go ITab.Fun[0]: of a sync.Locker, its Lock */
+
+/* The lock of the Cond that he waits on: its address, or (`ret_exact` is false then) that of
+ * something else that locks it. 0: not known. */
+static uint64_t lock_of_cond(const struct search *s, uint64_t goid, bool *ret_exact)
 {
 	const struct wait_goroutine *w = wait_graph_goroutine(s->g, goid);
 	const struct wait_object *cond;
 	uint64_t locker[2]; /* sync/cond.go: Cond.L is its first field that has a size */
+	uint64_t lock;
 
+	*ret_exact = false;
 	if (!w || w->n_waits != 1)
 		return 0;
 	cond = &s->g->objects[s->g->waits[w->waits].object];
-	return cond->kind != WAIT_COND ||
-			       memory_read(s->r->pid, cond->address, locker, sizeof(locker))
-		       ? 0
-		       : locker[1];
+	if (cond->kind != WAIT_COND ||
+	    memory_read(s->r->pid, cond->address, locker, sizeof(locker)))
+		return 0;
+	*ret_exact = !memory_read(s->r->pid, locker[0] + ITAB_LOCK, &lock, sizeof(lock)) &&
+		     (wait_calls_takes(s->calls, lock - s->r->bias, WAIT_MUTEX) ||
+		      wait_calls_takes(s->calls, lock - s->r->bias, WAIT_RWMUTEX));
+	return locker[1];
 }
 
 /*
@@ -159,10 +166,11 @@ static void weigh_callees(struct search *s, struct wait_holder *h, uint64_t look
 	if (!c.known)
 		return;
 	if (c.cond) {
-		uint64_t lock = lock_of_cond(s, h->goid);
+		bool exact;
+		uint64_t lock = lock_of_cond(s, h->goid, &exact);
 
 		h->gave_up = lock == s->g->objects[h->object].address;
-		c.gave |= address_map_get(&s->by_address, lock) == ADDRESS_NONE;
+		c.gave |= !exact && address_map_get(&s->by_address, lock) == ADDRESS_NONE;
 	}
 	if (c.gave)
 		h->section = search_is_weak(h) ? WAIT_SECTION_MAYBE : WAIT_SECTION_NO;

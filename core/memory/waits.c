@@ -489,6 +489,7 @@ static int keep_goroutines(const struct wait_reading *r, struct wait_graph *g)
 			.goid = from->goid,
 			.why = why_of(r, i, edge - first),
 			.select = r->park[i] == PARK_SELECT,
+			.marked = from->status == GLEAKED,
 			.since_ns = from->wait_since_ns,
 			.sched_pc = from->sched_pc,
 			.sched_sp = from->sched_sp,

@@ -20,6 +20,7 @@
 #define BLOCKS_SHOWN   100
 #define MEMBERS_SHOWN  20 /* of a block */
 #define STACKS_SHOWN   20 /* each costs a reading */
+#define MARKED         "marked as leaked by the program's own profile"
 
 struct block {
 	uint64_t key;   /* what groups that look alike have in common */
@@ -54,6 +55,18 @@ static const struct leak_member *members_of(const struct leaks *l, const struct 
 static const struct wait_goroutine *waiter(const struct leaks *l, const struct leak_member *m)
 {
 	return &l->report->graph->goroutines[m->goroutine];
+}
+
+static const char *meaning(const struct leaks *l, const struct leak_group *group)
+{
+	for (uint32_t i = 0; i < group->culprits && group->kind == LEAK_CYCLE; i++) {
+		const struct leak_member *m = &members_of(l, group)[i];
+
+		if (m->holder != LEAK_NONE &&
+		    !wait_holder_is_likely(&l->report->graph->holders[m->holder]))
+			return "each waits for what the next one holds, likely or possibly";
+	}
+	return meanings[group->kind];
 }
 
 static void look_up(struct leaks *l, const struct leak_member *m)
@@ -191,6 +204,8 @@ static void add_goroutine(struct leaks *l, const struct leak_member *m, bool wit
 	if (text.len)
 		buf_addf(out, ", created in %s", text.data);
 	buf_addc(out, '\n');
+	if (waiter(l, m)->marked)
+		buf_addf(out, "      %s\n", MARKED);
 	if (m->holder == LEAK_NONE)
 		return;
 	buf_addf(out, "      %s holder %llu: ",
@@ -252,7 +267,7 @@ static void add_block(struct leaks *l, const struct block *b, bool with_stack, s
 	if (l->report->earlier.end_ns && group->proven)
 		buf_addf(out, ", growth %.1f a minute (%llu in %.0f s)", per_minute(l, b),
 			 (unsigned long long)b->joined, watched_s(l));
-	buf_addf(out, "\n  %s\n", meanings[group->kind]);
+	buf_addf(out, "\n  %s\n", meaning(l, group));
 	for (uint32_t i = 0; i < group->n && i < MEMBERS_SHOWN; i++)
 		add_goroutine(l, &members_of(l, group)[i], with_stack, out);
 	if (group->n > MEMBERS_SHOWN)
@@ -309,6 +324,7 @@ static void json_member(struct leaks *l, const struct leak_member *m, bool with_
 	json_ku(out, "goid", waiter(l, m)->goid);
 	json_kb(out, "culprit", m->culprit);
 	json_kb(out, "proven", m->proven);
+	json_kb(out, "marked_by_runtime", waiter(l, m)->marked);
 	json_ks(out, "function", l->g.goid ? names_string(names, l->g.start_func_id) : "");
 	if (with_stack)
 		add_where(l, m, &text);
@@ -345,7 +361,7 @@ static void json_block(struct leaks *l, const struct block *b, bool with_stack, 
 	buf_addc(out, '{');
 	json_ks(out, "level", group->proven ? "leaked" : "suspect");
 	json_ks(out, "kind", leak_kind_name(group->kind));
-	json_ks(out, "meaning", meanings[group->kind]);
+	json_ks(out, "meaning", meaning(l, group));
 	json_ku(out, "goroutines", b->goroutines);
 	json_ku(out, "alike", b->alike);
 	json_ku(out, "keeps_waiting", group->n - group->culprits);
@@ -475,7 +491,7 @@ int view_leak_briefs(const struct view *v, unsigned proc, struct leak_brief *ret
 			.func_id = l.g.start_func_id,
 			.site_id = l.g.created_site_id,
 			.reason_id = l.g.reason_id,
-			.meaning = meanings[group->kind],
+			.meaning = meaning(&l, group),
 		};
 	}
 	groups_free(&l.blocks);

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Goroutines that waited before we looked: for how long is what the runtime's own dump says, in status,
 # the table, leaks and as mtime; once an event tells of a change, that counts. Those that Go's own profile
-# marks as leaked keep their wait.
+# marks as leaked keep their wait, and are leaked without any other proof.
 # timeout: 200
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../app_lib.sh"
 need_tracing
+need python3
 # The target makes its waits older; they cannot be older than the clock.
 [ "$(cut -d. -f1 /proc/uptime)" -gt 600 ] || skip "the machine was started less than ten minutes ago"
 
@@ -61,9 +62,30 @@ run() {
 	wait_for 10 gone "$DEMO" || fail "the target does not end"
 }
 
+# What is in disguise for whoever reads the heap without types, the runtime's own mark tells.
+marked() {
+	local goid status=0
+	goid=$(goroutine_of nobodyKnows)
+	"$XGOTOPFS" -leaks once -pid "$DEMO" >"$T/leaks" 2>&1 || status=$?
+	expect "status of -leaks once" "$status" 1
+	grep -A1 "^  \* goroutine $goid main.nobodyKnows" "$T/leaks" | grep -q "^      marked as leaked by the program's own profile" || {
+		WHY="goroutine $goid is not told by its mark: $(cat "$T/leaks")"
+		return 1
+	}
+	cat "$MNT/leaks.json" >"$T/leaks.json" || fail "leaks.json cannot be read"
+	WHY="not marked in JSON: $(cat "$T/leaks.json")"
+	python3 -c "
+import json, sys
+members = [m for g in json.load(sys.stdin)['groups'] if g['level'] == 'leaked' for m in g['members']]
+sys.exit(not all(any(m['goid'] == int(goid) and m['marked_by_runtime'] for m in members) for goid in sys.argv[1:]))
+" "$goid" "$(goroutine_of nobodySends)" <"$T/leaks.json"
+}
+
 leaked() {
 	local goid again
 	goid=$(goroutine_of nobodySends)
+	"$XGOTOPFS" -leaks once -pid "$DEMO" >"$T/leaks" 2>&1
+	! grep -q "main.nobodyKnows\|marked" "$T/leaks" || fail "named without a mark: $(cat "$T/leaks")"
 	for again in 1 2; do
 		tell leaks
 		is_leaked() { [ "$(status_of "$goid" state)" = leaked ]; }
@@ -73,6 +95,7 @@ leaked() {
 		[ -n "$(find "$MNT/goroutines" -maxdepth 1 -name "$goid" -mmin +4)" ] || fail "it waits no longer"
 		awk -F'\t' '$10 == "main.nobodySends" && $2 == 1 && $7 == "chan receive" { found = 1 } END { exit !found }' "$MNT/sites" ||
 			fail "sites has it not: $(cat "$MNT/sites")"
+		wait_for 20 marked || fail "$WHY"
 		if [ "$again" = 1 ]; then # the same for who comes now
 			stop_xgotopfs
 			mount_demo

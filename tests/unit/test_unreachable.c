@@ -278,8 +278,8 @@ static size_t pass_often(struct leak_proof *p, unsigned times, uint64_t *at_s,
 
 static void test_proof(void **state)
 {
-	const struct parked_goroutine both[] = {{7, 100, 200}, {9, 100, 300}};
-	const struct parked_goroutine moved[] = {{7, 100, 208}, {9, 100, 300}};
+	const struct parked_goroutine both[] = {{7, 100, 200, false}, {9, 100, 300, false}};
+	const struct parked_goroutine moved[] = {{7, 100, 208, false}, {9, 100, 300, false}};
 	struct leak_proof *p;
 	uint64_t at = 0;
 	size_t n;
@@ -305,8 +305,8 @@ static void test_proof(void **state)
  * park it does not. */
 static void test_proof_met(void **state)
 {
-	const struct parked_goroutine both[] = {{7, 100, 200}, {9, 100, 300}};
-	const struct parked_goroutine moved[] = {{9, 100, 308}};
+	const struct parked_goroutine both[] = {{7, 100, 200, false}, {9, 100, 300, false}};
+	const struct parked_goroutine moved[] = {{9, 100, 308, false}};
 	struct leak_proof *p;
 	uint64_t at = 0;
 
@@ -327,7 +327,7 @@ static void test_proof_met(void **state)
 /* A pass that was disturbed is worth some more; who is on its way is not. */
 static void test_proof_steady(void **state)
 {
-	const struct parked_goroutine both[] = {{7, 100, 200}, {9, 100, 300}};
+	const struct parked_goroutine both[] = {{7, 100, 200, false}, {9, 100, 300, false}};
 	struct leak_proof *p;
 	uint64_t at = 0;
 
@@ -353,7 +353,7 @@ static void test_proof_steady(void **state)
 /* Who is on a processor all the while may hold the only pointer in a register. */
 static void test_proof_restless(void **state)
 {
-	const struct parked_goroutine one = {7, 100, 200};
+	const struct parked_goroutine one = {7, 100, 200, false};
 	uint64_t spinner = 5, others[] = {5, 30};
 	struct unreachable u = {.list = (struct parked_goroutine *)&one, .n = 1};
 	struct leak_proof *p;
@@ -669,6 +669,63 @@ static void test_pending_writer(void **state)
 	}
 }
 
+/* 2 wants to write and waits for those who read; 1 (and 4) may be one and waits to read again.
+ * Where all are out of reach and the lock says that there are as many readers, they are a cycle, or
+ * where their code shows it. Where they are in reach, or there are more who may be one, nothing is
+ * said; nor of a mutex. */
+static void test_readers(void **state)
+{
+	static const struct {
+		enum wait_section section;
+		int32_t leaving;
+		bool in_reach, defers, two, mutex, cycle;
+	} ways[] = {
+		{WAIT_SECTION_UNKNOWN, 1, .defers = true, .cycle = true},
+		{WAIT_SECTION_UNKNOWN, 1, .defers = true, .in_reach = true},
+		{WAIT_SECTION_UNKNOWN, 1, .defers = true, .two = true},
+		{WAIT_SECTION_UNKNOWN, 2, .defers = true, .two = true, .cycle = true},
+		{WAIT_SECTION_UNKNOWN, 1, .defers = true, .mutex = true},
+		{WAIT_SECTION_HIDDEN, 1, .cycle = true},
+		{WAIT_SECTION_HIDDEN, 1, .two = true},
+		{.section = WAIT_SECTION_NO, .leaving = 1},
+		{WAIT_SECTION_YES, 1, .two = true, .cycle = true},
+		{WAIT_SECTION_YES, 2, .two = true, .in_reach = true, .cycle = true},
+	};
+	struct leak_groups l;
+	struct made m;
+
+	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+		bool cycle = false;
+
+		make(&m, 4, 1);
+		m.objects[0].kind = ways[i].mutex ? WAIT_MUTEX : WAIT_RWMUTEX;
+		m.objects[0].state_known = true;
+		m.objects[0].lock.leaving = ways[i].leaving;
+		waits(&m, 1, 0);
+		m.waits[0].how = ways[i].mutex ? WAIT_LOCK : WAIT_READ;
+		waits(&m, 2, 0);
+		m.waits[1].how = ways[i].mutex ? WAIT_LOCK : WAIT_DRAIN;
+		waits(&m, 4, 0);
+		m.waits[2].how = m.waits[0].how;
+		if (!ways[i].mutex)
+			holds(&m, 2, 0, WAIT_BY_PENDING_WRITER, true);
+		for (uint64_t goid = 1; goid <= (ways[i].two ? 4 : 1); goid += 3) {
+			holds(&m, goid, 0, ways[i].defers ? WAIT_BY_DEFER : WAIT_BY_FRAME, true);
+			m.holders[m.g.n_holders - 1].unproven = ways[i].defers;
+			m.holders[m.g.n_holders - 1].section = ways[i].section;
+		}
+		done(&m);
+		assert_int_equal(leak_groups_make(&m.g, (uint64_t[]){1, 2, 4},
+						  ways[i].in_reach ? 0 : 3, NULL, &l),
+				 0);
+		for (size_t k = 0; k < l.n; k++)
+			cycle |= l.groups[k].kind == LEAK_CYCLE;
+		if (cycle != ways[i].cycle)
+			fail_msg("way %zu: %s", i, cycle ? "a cycle" : "no cycle");
+		leak_groups_done(&l);
+	}
+}
+
 /* 1 is lost, and holds what 2 and 3 wait for; 2 has taken what 4 waits for: they wait for ever,
  * too, though what they wait on is in reach. */
 static void test_kept_waiting(void **state)
@@ -801,15 +858,16 @@ static void test_orphans(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_proof),        cmocka_unit_test(test_proof_met),
-		cmocka_unit_test(test_proof_steady), cmocka_unit_test(test_proof_restless),
-		cmocka_unit_test(test_cycle),        cmocka_unit_test(test_weak),
-		cmocka_unit_test(test_self),         cmocka_unit_test(test_orphans),
-		cmocka_unit_test(test_live),         cmocka_unit_test(test_held),
-		cmocka_unit_test(test_stack_maps),   cmocka_unit_test(test_pending_writer),
-		cmocka_unit_test(test_doubtful),     cmocka_unit_test(test_kept_waiting),
-		cmocka_unit_test(test_taken),        cmocka_unit_test(test_one_mutex),
-		cmocka_unit_test(test_maybe_beside), cmocka_unit_test(test_suspects_last),
+		cmocka_unit_test(test_proof),         cmocka_unit_test(test_proof_met),
+		cmocka_unit_test(test_proof_steady),  cmocka_unit_test(test_proof_restless),
+		cmocka_unit_test(test_cycle),         cmocka_unit_test(test_weak),
+		cmocka_unit_test(test_self),          cmocka_unit_test(test_orphans),
+		cmocka_unit_test(test_live),          cmocka_unit_test(test_held),
+		cmocka_unit_test(test_stack_maps),    cmocka_unit_test(test_pending_writer),
+		cmocka_unit_test(test_doubtful),      cmocka_unit_test(test_readers),
+		cmocka_unit_test(test_kept_waiting),  cmocka_unit_test(test_taken),
+		cmocka_unit_test(test_one_mutex),     cmocka_unit_test(test_maybe_beside),
+		cmocka_unit_test(test_suspects_last),
 	};
 
 	return cmocka_run_group_tests_name("unreachable", tests, NULL, NULL);
