@@ -60,7 +60,8 @@ static bool is_candidate(const struct pass *p, const struct wait_goroutine *w)
 {
 	const struct wait_graph *g = p->graph;
 
-	if (w->marked || w->why == WAIT_NIL_RECEIVE || w->why == WAIT_NIL_SEND || w->why == WAIT_NO_CASES)
+	if (w->marked || w->why == WAIT_NIL_RECEIVE || w->why == WAIT_NIL_SEND ||
+	    w->why == WAIT_NO_CASES)
 		return true;
 	if (w->why != WAIT_ON_OBJECTS)
 		return false;
