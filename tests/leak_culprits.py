@@ -206,7 +206,7 @@ def run(binary, name, simple, leaks_of, xgotopfs):
             owners = read_owners(program)
             if owners is None:
                 return None
-            leak_kernels.wait_for_rest(program.pid)
+            rests = leak_kernels.wait_for_rest(program.pid)
             looked = subprocess.run([leaks_of, binary, str(program.pid), "holders"], check=True, text=True,
                                     stdout=subprocess.PIPE, timeout=leak_kernels.PATIENCE).stdout
             named = leak_kernels.look(leaks_of, binary, program.pid)
@@ -215,19 +215,24 @@ def run(binary, name, simple, leaks_of, xgotopfs):
             program.stdin.write("\n")
             program.stdin.flush()
             afterwards = read_owners(program) or {}
-            dump, _, profile = leak_kernels.rest(program)[0].partition("\nprofile\n")
+            text, stays = leak_kernels.rest(program)
+            dump, _, profile = text.partition("\nprofile\n")
+            leaked = {goid for goid, (_, is_leaked) in leak_kernels.goroutines(profile).items() if is_leaked}
+            if not rests and stays and leaked - set(named):  # who got stuck as the profile was taken
+                named.update(leak_kernels.look(leaks_of, binary, program.pid))
         finally:
             too_long.cancel()
             program.kill()
-    return {"locks": compared(looked, owners, afterwards), "owners": afterwards, "named": named,
+    locks, waits = compared(looked, owners, afterwards)
+    return {"locks": locks, "waits": waits, "owners": afterwards, "named": named,
             "groups": leak_lines.groups(told), "dump": leak_lines.dumped(dump), "stacks": leak_kernels.goroutines(dump),
-            "profile": {goid for goid, (_, leaked) in leak_kernels.goroutines(profile).items() if leaked}}
+            "profile": leaked}
 
 
 def compared(looked, owners, afterwards):
     """{lock: (kind, waiters, {goid that holds it}, [(goid, evidence, does he wait for it, is it more than that he may)])}, of those
-    that had the same holders before and afterwards."""
-    locks, parked = {}, set()
+    that had the same holders before and afterwards; {goid: (the lock that he waits for, kind)}."""
+    locks, parked, waits = {}, set(), {}
     for line in looked.splitlines():
         words = line.split()
         if words[0] == "goroutine":
@@ -239,9 +244,11 @@ def compared(looked, owners, afterwards):
             # One that nobody holds was between two, as they move.
             same = held and held == afterwards.get((lock, words[2]), set())
             locks[lock] = (words[2], int(words[3]), held & parked if same else None, [])
+        elif words[0] == "waits":
+            waits[int(words[2])] = (lock, locks[lock][0])
         else:
             locks[lock][3].append((int(words[2]), int(words[3]), bool(int(words[5])), bool(int(words[6]))))
-    return {lock: what for lock, what in locks.items() if what[2] is not None}
+    return {lock: what for lock, what in locks.items() if what[2] is not None}, waits
 
 
 VERDICTS = ("right, alone", "right, all", "right, first", "right, among others", "wrong", "maybe another", "nobody", "gone")
@@ -303,7 +310,8 @@ def line_table(jobs, results):
         def leaked(goid, result=result, expected=expected):
             what = result["stacks"].get(goid, ("", False))[0]
             return goid in result["profile"] or any(e.search(what) for e in expected)
-        lines, n, right, known, wrong = leak_lines.judge(result["groups"], result["dump"], result["owners"], leaked)
+        lines, n, right, known, wrong = leak_lines.judge(
+            result["groups"], result["dump"], leak_lines.ahead(result["dump"], result["owners"], result["waits"]), leaked)
         both = len(result["profile"] & set(result["named"]))
         row = [len(result["profile"]), both, n, right, known]
         sums = [a + b for a, b in zip(sums, row)]

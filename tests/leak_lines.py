@@ -76,9 +76,11 @@ def ahead(dump, owners, locks):
     return found
 
 
-def is_culprit(goid, waits_for):
-    """He waits for nobody, or for himself in the end."""
-    seen, to_do = set(), list(waits_for.get(goid, ()))
+def is_culprit(goid, waits_for, by_locks):
+    """He waits for no lock that somebody has, or for himself in the end."""
+    if not by_locks.get(goid):
+        return True
+    seen, to_do = set(), list(waits_for[goid])
     while to_do:
         at = to_do.pop()
         if at == goid:
@@ -86,10 +88,10 @@ def is_culprit(goid, waits_for):
         if at not in seen:
             seen.add(at)
             to_do += waits_for.get(at, ())
-    return not seen
+    return False
 
 
-def faults(member, kind, dump, waits_for, leaked):
+def faults(member, kind, dump, waits_for, by_locks, leaked):
     """What is wrong with a culprit."""
     wrong = []
     why, at = dump.get(member.goid, ("gone", ""))
@@ -102,7 +104,7 @@ def faults(member, kind, dump, waits_for, leaked):
         wrong.append("not among those that the runtime names or its test expects")
     if not is_behind(member, waits_for):
         wrong.append(f"behind {member.holder}, not {sorted(waits_for[member.goid])}")
-    if not is_culprit(member.goid, waits_for):
+    if not is_culprit(member.goid, waits_for, by_locks):
         wrong.append(f"he waits for {sorted(waits_for[member.goid])}")
     if kind == "self" and member.goid not in waits_for.get(member.goid, ()):
         wrong.append("does not hold what he waits for")
@@ -119,15 +121,20 @@ def place(member):
     return f"{os.path.basename(member.at) or '?'} ({on})"
 
 
-def judge(told, dump, owners, leaked):
-    """([text of a culprit's line], culprits, right ones, those who wait for a lock whose owners are known, [what is wrong])"""
+def judge(told, dump, waits_for, leaked):
+    """([text of a culprit's line], culprits, right ones, those who wait for a lock whose owners are known, [what is wrong]).
+    Who would have to receive or send nobody writes down: there a step of a cycle is as we tell it."""
     lines, n, right, known, wrong = {}, 0, 0, 0, []
-    waits_for = ahead(dump, owners, {m.goid: m.lock() for _, _, _, members in told for m in members if m.lock()})
+    by_locks = {goid: bool(whom) for goid, whom in waits_for.items()}
+    waits_for = dict(waits_for)
+    for m in (m for _, _, _, members in told for m in members):
+        if not m.lock() and m.holder is not None:
+            waits_for[m.goid] = {m.holder}
     for level, kind, _, members in told:
         for m in members:
             if m.culprit:
-                bad = faults(m, kind, dump, waits_for, leaked)
-                n, right, known = n + 1, right + (not bad), known + bool(waits_for.get(m.goid))
+                bad = faults(m, kind, dump, waits_for, by_locks, leaked)
+                n, right, known = n + 1, right + (not bad), known + by_locks.get(m.goid, False)
                 wrong += [f"goroutine {m.goid} {m.function}: {what}" for what in bad]
                 text = f"{kind if level == 'leaked' else level + ' ' + kind} {place(m)}"
                 lines[text] = lines.get(text, 0) + 1

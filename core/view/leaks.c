@@ -12,6 +12,7 @@
 #include "core/memory/leak_report.h"
 #include "core/view/dump.h"
 #include "core/view/groups.h"
+#include "core/view/growth.h"
 #include "core/view/view_internal.h"
 #include "core/view/waits.h"
 
@@ -20,6 +21,7 @@
 #define BLOCKS_SHOWN   100
 #define MEMBERS_SHOWN  20 /* of a block */
 #define STACKS_SHOWN   20 /* each costs a reading */
+#define GROWING_SHOWN  20
 #define MARKED         "marked as leaked by the program's own profile"
 
 struct block {
@@ -298,16 +300,91 @@ static void add_head(const struct leaks *l, bool late, struct buf *out)
 	buf_addf(out, "under_way %s\n", late ? "yes" : "no");
 }
 
+struct growing {
+	const char *function;
+	uint64_t then, now, ns, goid;
+};
+
+/* Start functions whose goroutines only grow in number, those that grew most first: whatever they
+ * wait on, and though some of them end. At most GROWING_SHOWN; none where nobody has watched. */
+static int find_growing(const struct leaks *l, struct growing ret[GROWING_SHOWN], unsigned *ret_n)
+{
+	cleanup_free_ struct model_past *past = NULL;
+	struct starts starts;
+	int err = model_past(l->v->model, l->proc, &past);
+
+	*ret_n = 0;
+	if (err || !past->n)
+		return err;
+	err = starts_read(l->v, l->proc, 0, &starts);
+	for (size_t i = 0; !err && i < starts.rows.n; i++) {
+		const struct start_row *row = starts_row(&starts, i);
+		struct growing g = {names_string(model_names(l->v->model), (uint32_t)row->func_id),
+				    .now = row->f.live, .goid = row->goid};
+		unsigned at = *ret_n;
+
+		if (!growth_of(past, row, starts.now, &g.then, &g.ns))
+			continue;
+		for (; at > 0 && ret[at - 1].now - ret[at - 1].then < g.now - g.then; at--)
+			if (at < GROWING_SHOWN)
+				ret[at] = ret[at - 1];
+		if (at < GROWING_SHOWN)
+			ret[at] = g;
+		*ret_n = MIN(*ret_n + 1, (unsigned)GROWING_SHOWN);
+	}
+	starts_free(&starts);
+	return err;
+}
+
+static int add_growing(const struct leaks *l, struct buf *out)
+{
+	struct growing list[GROWING_SHOWN];
+	unsigned n;
+	int err = find_growing(l, list, &n);
+
+	for (unsigned i = 0; i < n; i++) {
+		buf_addf(out, "\nsuspect growing: %s %llu -> %llu in ", list[i].function,
+			 (unsigned long long)list[i].then, (unsigned long long)list[i].now);
+		emit_duration(out, list[i].ns);
+		buf_addf(out, ", one is goroutine %llu\n", (unsigned long long)list[i].goid);
+		buf_adds(out, "  by their number alone: it grows, and never falls by much\n");
+	}
+	return err;
+}
+
+static int json_growing(const struct leaks *l, struct buf *out)
+{
+	struct growing list[GROWING_SHOWN];
+	unsigned n;
+	int err = find_growing(l, list, &n);
+
+	json_key(out, "growing");
+	buf_addc(out, '[');
+	for (unsigned i = 0; i < n; i++) {
+		buf_adds(out, i ? ",{" : "{");
+		json_ks(out, "function", list[i].function);
+		json_ku(out, "then", list[i].then);
+		json_ku(out, "now", list[i].now);
+		json_ku(out, "over_ns", list[i].ns);
+		json_ku(out, "goid", list[i].goid);
+		buf_addc(out, '}');
+	}
+	buf_addc(out, ']');
+	return err;
+}
+
 static int as_text(struct leaks *l, bool late, struct buf *out)
 {
 	const struct block *blocks = (const void *)l->blocks.rows;
+	int err;
 
 	add_head(l, late, out);
 	for (size_t i = 0; i < l->blocks.n && i < BLOCKS_SHOWN; i++)
 		add_block(l, &blocks[i], i < STACKS_SHOWN, out);
 	if (l->blocks.n > BLOCKS_SHOWN)
 		buf_addf(out, "\n... cut: %zu more\n", l->blocks.n - BLOCKS_SHOWN);
-	return buf_error(out);
+	err = add_growing(l, out);
+	return err ? err : buf_error(out);
 }
 
 /* --- JSON ------------------------------------------------------------------------------------- */
@@ -391,6 +468,7 @@ static int as_json(struct leaks *l, bool late, struct buf *out)
 {
 	const struct block *blocks = (const void *)l->blocks.rows;
 	const struct leak_report *r = l->report;
+	int err;
 
 	buf_addc(out, '{');
 	json_ku(out, "leaked", leak_report_leaked(r));
@@ -419,8 +497,9 @@ static int as_json(struct leaks *l, bool late, struct buf *out)
 	}
 	buf_addc(out, ']');
 	json_ku(out, "more_groups", l->blocks.n > BLOCKS_SHOWN ? l->blocks.n - BLOCKS_SHOWN : 0);
+	err = json_growing(l, out);
 	buf_adds(out, "}\n");
-	return buf_error(out);
+	return err ? err : buf_error(out);
 }
 
 /* No report: the first look takes long, or there is no memory to look through. */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/view/growth.h"
 #include "core/view/origins.h"
 #include "core/view/own.h"
 #include "core/view/problems.h"
@@ -206,29 +207,6 @@ static const struct known_start *known_start(const char *function)
 	return NULL;
 }
 
-/* Up in more than one step, and never down much. */
-static bool grows(const struct model_past *past, const struct past_function *f, unsigned from,
-		  uint64_t now)
-{
-	const struct problem_rule *rule = &problem_rules[PROBLEM_GROWING];
-	uint64_t then = f ? f->live[from] : 0, most = then, step = 0;
-
-	if (now < then + rule->number || now * 100 < then * (100 + rule->percent))
-		return false;
-	for (unsigned i = from + 1; i <= past->n; i++) {
-		uint64_t live = i == past->n ? now
-				: f          ? f->live[i]
-					     : 0,
-			 before = f ? f->live[i - 1] : 0;
-
-		if (live * 10 < most * 9)
-			return false;
-		most = MAX(most, live);
-		step = MAX(step, sub_u64(live, before));
-	}
-	return step * 10 < (now - then) * 7;
-}
-
 /* What of the program's own they were made for; where nobody sees them made, who is seen to call
  * what makes them. */
 static void add_culprit(struct scene *s, struct problem *p, uint32_t func_id)
@@ -249,18 +227,6 @@ static void add_culprit(struct scene *s, struct problem *p, uint32_t func_id)
 	view_site_file(model_names(s->v->model), c.site_id, &p->text);
 	if (c.share < 0.995)
 		buf_addf(&p->text, " (%.0f %% of the stacks)", 100 * c.share);
-}
-
-/* As problem_rules says: what is made as the day begins is there, and stays; a leak goes on. */
-static bool goes_on(const struct model_past *past, const struct past_function *f, unsigned from,
-		    uint64_t now, uint64_t now_ns)
-{
-	uint64_t ns = view_since(now_ns, past->moments[from].time_ns);
-	unsigned quarter = past_before(past, now_ns, ns / 4);
-	uint64_t then = f ? f->live[from] : 0, lately = f ? f->live[quarter] : 0;
-
-	return ns < PAST_LONG_NS + PAST_LONG_NS / 3 ||
-	       8 * sub_u64(now, lately) >= sub_u64(now, then);
 }
 
 static void tell_growth(struct scene *s, const struct start_row *row, uint64_t then, uint64_t ns)
@@ -290,27 +256,15 @@ static void tell_growth(struct scene *s, const struct start_row *row, uint64_t t
 
 void problems_of_growth(struct scene *s)
 {
-	const struct model_past *past = s->past;
-
 	if (!(s->has & NEEDS_PAST))
 		return;
 	for (size_t i = 0; i < s->starts.rows.n; i++) {
 		const struct start_row *row = starts_row(&s->starts, i);
-		const struct past_function *f = past_of(past, (uint32_t)row->func_id);
-		unsigned minute = past_before(past, s->now, problem_rules[PROBLEM_GROWING].ns);
-
 		const struct known_start *known = known_start(problem_function(s, row->func_id));
+		uint64_t then, ns;
 
-		if (row->system || !row->f.live || (known && known->twin))
-			continue;
-		for (unsigned from = minute + 1; from-- > 0;) {
-			if (!grows(past, f, from, row->f.live) ||
-			    !goes_on(past, f, from, row->f.live, s->now))
-				continue;
-			tell_growth(s, row, f ? f->live[from] : 0,
-				    view_since(s->now, past->moments[from].time_ns));
-			break;
-		}
+		if (!(known && known->twin) && growth_of(s->past, row, s->now, &then, &ns))
+			tell_growth(s, row, then, ns);
 	}
 }
 

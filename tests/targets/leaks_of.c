@@ -4,8 +4,8 @@
  * passes for so long, and after each of them (once, at the end, when no time is given), without a
  * probe in the process. With "holders" in place of SECONDS, of each lock that is waited for: "lock
  * ADDRESS KIND WAITERS", and "holder ADDRESS GOID EVIDENCE LINE WAITS_HIMSELF LIKELY" for who is
- * said to hold it, EVIDENCE being enum wait_evidence, after "goroutine GOID" for each that is
- * parked. For the tests; not installed.
+ * said to hold it, EVIDENCE being enum wait_evidence, and "waits ADDRESS GOID" for who waits, after
+ * "goroutine GOID" for each that is parked. For the tests; not installed.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,6 +67,11 @@ static int say_holders(const struct target *t, pid_t pid, uint64_t bias)
 			continue;
 		printf("lock %llx %s %u\n", (unsigned long long)o->address,
 		       o->kind == WAIT_MUTEX ? "Mutex" : "RWMutex", o->n_waits);
+		for (uint32_t k = 0; k < o->n_waits; k++)
+			printf("waits %llx %llu\n", (unsigned long long)o->address,
+			       (unsigned long long)graph
+				       ->goroutines[wait_graph_waiter(graph, o, k)->goroutine]
+				       .goid);
 		for (uint32_t k = 0; k < o->n_holders; k++) {
 			const struct wait_holder *h = &graph->holders[o->holders + k];
 

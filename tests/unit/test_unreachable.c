@@ -153,6 +153,31 @@ static void test_live(void **state)
 	}
 }
 
+/* Places that the runtime keeps in its own way: threads of their own, callbacks of C, bubbles, weak
+ * pointers, cleanups, deep and wide stacks, panics (tests/targets/odd). */
+static void test_odd(void **state)
+{
+	static const char *const odd[][2] = {
+		{"1.23", "stripped"}, {"1.27", "cgo"}, {"1.27", "pgo-stripped"}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(odd); i++) {
+		char path[SAMPLE_PATH_MAX];
+		struct child c = {0};
+		struct target *t;
+		uint64_t bias;
+
+		if (!sample_build(odd[i][0], odd[i][1], "odd", path))
+			continue;
+		print_message("# odd %s %s\n", odd[i][0], odd[i][1]);
+		child_start(&c, path, "");
+		assert_int_equal(target_open(path, &t), 0);
+		assert_int_equal(target_load_bias(t, c.pid, &bias), 0);
+		check_program(t, &c, bias);
+		child_stop(&c);
+		target_free(t);
+	}
+}
+
 /* Who waits for what somebody has, by whatever way, is never named; not even where the one pointer
  * to it moves from object to object all the while, so that one pass in four misses it. */
 static void test_held(void **state)
@@ -858,16 +883,16 @@ static void test_orphans(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_proof),         cmocka_unit_test(test_proof_met),
-		cmocka_unit_test(test_proof_steady),  cmocka_unit_test(test_proof_restless),
-		cmocka_unit_test(test_cycle),         cmocka_unit_test(test_weak),
-		cmocka_unit_test(test_self),          cmocka_unit_test(test_orphans),
-		cmocka_unit_test(test_live),          cmocka_unit_test(test_held),
-		cmocka_unit_test(test_stack_maps),    cmocka_unit_test(test_pending_writer),
-		cmocka_unit_test(test_doubtful),      cmocka_unit_test(test_readers),
-		cmocka_unit_test(test_kept_waiting),  cmocka_unit_test(test_taken),
-		cmocka_unit_test(test_one_mutex),     cmocka_unit_test(test_maybe_beside),
-		cmocka_unit_test(test_suspects_last),
+		cmocka_unit_test(test_proof),        cmocka_unit_test(test_proof_met),
+		cmocka_unit_test(test_proof_steady), cmocka_unit_test(test_proof_restless),
+		cmocka_unit_test(test_cycle),        cmocka_unit_test(test_weak),
+		cmocka_unit_test(test_self),         cmocka_unit_test(test_orphans),
+		cmocka_unit_test(test_live),         cmocka_unit_test(test_held),
+		cmocka_unit_test(test_stack_maps),   cmocka_unit_test(test_pending_writer),
+		cmocka_unit_test(test_doubtful),     cmocka_unit_test(test_readers),
+		cmocka_unit_test(test_odd),          cmocka_unit_test(test_kept_waiting),
+		cmocka_unit_test(test_taken),        cmocka_unit_test(test_one_mutex),
+		cmocka_unit_test(test_maybe_beside), cmocka_unit_test(test_suspects_last),
 	};
 
 	return cmocka_run_group_tests_name("unreachable", tests, NULL, NULL);
