@@ -150,15 +150,24 @@ static bool is_sure(const struct making *m, uint32_t i)
 	return is_strong(h) || h->section == WAIT_SECTION_YES;
 }
 
+/* His code has taken such a lock on every way, though maybe another one, or a function value has
+ * given it up. */
+static bool took_such(const struct wait_holder *h)
+{
+	return h->section >= WAIT_SECTION_LENT && h->word == WAIT_WORD_MAPPED;
+}
+
 /* Is each step of the cycle through `from` a fact, or told by a deferred call? Where all of it is
- * out of reach, a pointer in a frame whose code has taken a lock will do, or reads(). */
+ * out of reach, a pointer in a frame whose code has taken such a lock will do, or reads(). */
 static bool cycle_is_strong(const struct making *m, uint32_t from)
 {
 	uint32_t at = from;
 
 	do {
 		if (!is_strong(&m->graph->holders[m->nodes[at].holder]) &&
-		    !((is_sure(m, at) || m->nodes[at].reads) && m->nodes[at].proven))
+		    !((is_sure(m, at) || m->nodes[at].reads ||
+		       took_such(&m->graph->holders[m->nodes[at].holder])) &&
+		      m->nodes[at].proven))
 			return false;
 		at = m->nodes[at].next;
 	} while (at != from);

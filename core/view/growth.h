@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Start functions whose goroutines only grow in number, by problem_rules (PROBLEM_GROWING). Pure. */
+/* Start functions whose goroutines only grow in number, by problem_rules (PROBLEM_GROWING). Pure.
+ */
 #ifndef XGOTOPFS_VIEW_GROWTH_H
 #define XGOTOPFS_VIEW_GROWTH_H
 

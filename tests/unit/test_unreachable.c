@@ -533,6 +533,17 @@ static void test_weak(void **state)
 	assert_int_equal(leak_groups_make(&m.g, (uint64_t[]){1, 2, 3}, 3, NULL, &l), 0);
 	assert_int_equal(l.n, 1);
 	assert_int_equal(l.groups[0].n, 3);
+	assert_int_equal(l.groups[0].kind, LEAK_ORPHAN);
+	leak_groups_done(&l);
+	/* Where the frames' code has taken such locks, maybe others, it is one, if out of reach. */
+	m.holders[0].section = m.holders[1].section = WAIT_SECTION_HIDDEN;
+	m.holders[0].doubted = true;
+	assert_int_equal(leak_groups_make(&m.g, NULL, 0, NULL, &l), 0);
+	assert_int_equal(l.n, 0);
+	leak_groups_done(&l);
+	assert_int_equal(leak_groups_make(&m.g, (uint64_t[]){1, 2, 3}, 3, NULL, &l), 0);
+	assert_int_equal(l.groups[0].kind, LEAK_CYCLE);
+	assert_int_equal(l.groups[0].culprits, 2);
 	leak_groups_done(&l);
 }
 
