@@ -122,9 +122,12 @@ static void unmount(struct fs *fs)
 	if (poll(&device, 1, 0) == 1 && device.revents & POLLERR)
 		return;
 	err = fs->unmounter ? unmounter_ask(fs->unmounter) : 0;
-	if (!err && fs->unmounter)
+	/* libfuse may not unmount. */
+	if ((!err || err == -ETIMEDOUT) && fs->unmounter)
 		device_let_go(fs);
-	if (err)
+	if (err == -ETIMEDOUT)
+		log_warn("%s: it takes long to unmount it; that goes on by itself", fs->mountpoint);
+	else if (err)
 		log_debug("%s: the process that unmounts for us says: %s", fs->mountpoint,
 			  strerror(-err));
 }

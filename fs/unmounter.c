@@ -32,6 +32,7 @@
 struct unmounter {
 	pid_t pid;
 	int fd;
+	bool late; /* it was asked, and has not answered yet */
 };
 
 /* What the process needs to know, made before it is. */
@@ -206,7 +207,8 @@ int unmounter_ask(struct unmounter *u)
 
 	if (!say(u, UNMOUNT))
 		return -ECHILD;
-	if (poll(&answer_fd, 1, PATIENCE_MS) <= 0)
+	u->late = poll(&answer_fd, 1, PATIENCE_MS) <= 0;
+	if (u->late)
 		return -ETIMEDOUT;
 	return recv(u->fd, &answer, sizeof(answer), MSG_DONTWAIT) == sizeof(answer) ? answer
 										    : -ECHILD;
@@ -217,7 +219,7 @@ void unmounter_free(struct unmounter *u)
 	if (!u)
 		return;
 	close_fd(&u->fd); /* it ends on that by itself … */
-	if (u->pid > 0)
+	if (u->pid > 0 && !u->late)
 		(void)child_kill(u->pid, NULL); /* … unless it is stopped */
 	free(u);
 }

@@ -12,12 +12,13 @@ struct unmounter;
 
 /* Before mounting on `path`, or it would hold /dev/fuse. 0 or -errno. */
 int unmounter_new(const char *path, struct unmounter **ret);
-/* Unmounts lazily. 0, -ECHILD (it is gone), -ETIMEDOUT, or what unmounting gave. */
+/* Unmounts lazily. 0, -ECHILD (it is gone), -ETIMEDOUT (it does so yet, also when we have ended),
+ * or what unmounting gave. */
 int unmounter_ask(struct unmounter *u);
 /* From now on: where we end without having asked, it removes the dead mount that we leave. With
  * CAP_SYS_ADMIN nothing else does; for a user without it fusermount3 (auto_unmount) looks once
  * before, and not rarely before the kernel has closed the device. */
 void unmounter_watch(struct unmounter *u);
-void unmounter_free(struct unmounter *u); /* ends it; NULL is fine */
+void unmounter_free(struct unmounter *u); /* ends it, but one that is late; NULL is fine */
 
 #endif

@@ -87,6 +87,20 @@ for option in "" "-o auto_unmount"; do
 	DEMO=
 done
 
+# Whoever unmounts for us is held up (on a machine that has much to do, or here stopped): we end all the same,
+# and it is unmounted as soon as that can be.
+demo_start -g 2
+unmounter=$(pgrep -x xgotop-umount -P "$DEMO") || fail "no process that unmounts"
+kill -STOP "$unmounter"
+kill -INT "$DEMO"
+wait_for "$PATIENCE" gone "$DEMO" || fail "it waits for who is stopped"
+wait "$DEMO" || fail "the process that unmounts is late: $(cat "$T/log")"
+grep -q "it takes long to unmount it" "$T/log" || fail "nothing is said: $(cat "$T/log")"
+kill -CONT "$unmounter"
+wait_for "$PATIENCE" unmounted || fail "not unmounted by who was late"
+wait_for "$PATIENCE" gone "$unmounter" || fail "it stays"
+DEMO=
+
 # allow_other: others read what they may, and no more.
 demo_start -g 2 -o allow_other
 as_nobody cat "$MNT/README" >/dev/null || fail "allow_other"
