@@ -22,8 +22,9 @@ struct span_point {
 
 struct kept {
 	unsigned proc;
-	uint64_t base;      /* allocated when it was attached to; RUNTIME_UNKNOWN */
-	uint64_t before_ns; /* what the rates are made from: the reading before */
+	uint64_t base;                      /* allocated when it was attached to; RUNTIME_UNKNOWN */
+	uint64_t base_events, base_sampled; /* bytes that were told of at that moment */
+	uint64_t before_ns;                 /* what the rates are made from: the reading before */
 	uint64_t before_cpu_ns, before_wait_ns, before_allocated, before_ticks;
 	uint64_t ticks;     /* of what `shown` is from; RUNTIME_UNKNOWN */
 	double ran, waited; /* ns, of late more than of long ago */
@@ -194,6 +195,18 @@ static void take(struct kept *k, const struct live_runtime *now)
 		k->shown.allocated_since = sub_u64(now->heap.allocated, k->base);
 	else
 		k->shown.allocated_since = RUNTIME_UNKNOWN;
+	k->shown.event_bytes = sub_u64(now->event_bytes, k->base_events);
+	if (now->sampled_bytes != RUNTIME_UNKNOWN)
+		k->shown.sampled_bytes = sub_u64(now->sampled_bytes, k->base_sampled);
+}
+
+/* Tracing has gone on for a while, on a busy machine for seconds: what it told of in that time is
+ * no part of what is counted from now on. */
+static void begin(struct kept *k, const struct live_runtime *now)
+{
+	k->base = now->heap.allocated;
+	k->base_events = now->event_bytes;
+	k->base_sampled = now->sampled_bytes == RUNTIME_UNKNOWN ? 0 : now->sampled_bytes;
 }
 
 static uint64_t ticks_of(const struct runtime_seen *seen)
@@ -255,8 +268,10 @@ int last_runtime_read(struct last_runtime *l, const struct source *source, struc
 		k = make(l, proc);
 		err = k ? 0 : -ENOMEM;
 		/* Later than then, or again after its place was another's: not known any more. */
-		if (k && proc < l->there)
-			k->base = was_there ? now.heap.allocated : RUNTIME_UNKNOWN;
+		if (k && was_there)
+			begin(k, &now);
+		else if (k && proc < l->there)
+			k->base = RUNTIME_UNKNOWN;
 	}
 	if (k) {
 		k->ticks = ticks;

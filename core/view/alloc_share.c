@@ -7,13 +7,21 @@
 
 #include "core/view/view_internal.h"
 
+/* The runtime counts what is small once a span of it is used up: some hundred kilobytes a processor
+ * late. As long as events tell of clearly more than it has counted, nothing is known of the share.
+ */
+static bool is_behind(const struct live_runtime *r)
+{
+	return r->event_bytes > sum_u64(r->allocated_since, r->allocated_since / 8);
+}
+
 bool view_alloc_share(const struct view *v, unsigned proc, struct alloc_share *ret)
 {
 	struct live_runtime r;
 
 	*ret = (struct alloc_share){0};
 	if (!v->live->runtime_known || !v->live->runtime_known(v->live->ctx, proc, &r) ||
-	    r.allocated_since == RUNTIME_UNKNOWN || !r.allocated_since)
+	    r.allocated_since == RUNTIME_UNKNOWN || !r.allocated_since || is_behind(&r))
 		return false;
 	ret->allocated = r.allocated_since;
 	ret->by_events = MIN(r.event_bytes, ret->allocated);

@@ -125,7 +125,7 @@ struct live_runtime {
 	 * not known. */
 	double cpu_wait_ratio;
 	uint64_t allocated_since;            /* bytes, since it was attached to, all allocations */
-	uint64_t event_bytes, sampled_bytes; /* what events and samples told of that until then */
+	uint64_t event_bytes, sampled_bytes; /* what events and samples told of in that time */
 	struct heap_growth growth;
 };
 

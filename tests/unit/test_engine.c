@@ -1105,6 +1105,7 @@ static void test_last_runtime(void **state)
 {
 	const struct source source = {.runtime = runtime, .cpu_ns = half_a_cpu};
 	const struct proc_info info = {.pid = INT_MAX};
+	struct event made = {.type = EVENT_NEWOBJECT, .goid = 7, .size = 900, .time_ns = 1};
 	struct live_runtime now;
 	struct last_runtime *l;
 	struct world w;
@@ -1115,18 +1116,24 @@ static void test_last_runtime(void **state)
 	said.read_ns = 0;
 	assert_int_equal(last_runtime_read(l, &source, w.model, 0, true), -EFAULT);
 	assert_false(last_runtime_get(l, 0, &now));
-	/* It was there before us: what it has allocated until now is not ours. */
+	/* It was there before us: what it has allocated until now is not ours, and what events told
+	 * of that no share of what comes. */
+	model_apply(w.model, &made, 1);
 	runtime_says(10 * NS_PER_SEC, 1000);
 	assert_int_equal(last_runtime_read(l, &source, w.model, 0, true), 0);
 	assert_true(last_runtime_get(l, 0, &now));
 	assert_true(now.alloc_per_second < 0);
 	assert_int_equal(now.allocated_since, 0);
+	assert_int_equal(now.event_bytes, 0);
+	made.size = 300;
+	model_apply(w.model, &made, 1);
 	assert_true(now.procs == RUNTIME_UNKNOWN && now.heap.live == RUNTIME_UNKNOWN);
 	runtime_says(12 * NS_PER_SEC, 5000);
 	assert_int_equal(last_runtime_read(l, &source, w.model, 0, false), 0);
 	assert_true(last_runtime_get(l, 0, &now));
 	assert_true(now.alloc_per_second == 2000);
 	assert_int_equal(now.allocated_since, 4000);
+	assert_int_equal(now.event_bytes, 300);
 	/* Too soon for another rate; the figure itself is new. */
 	runtime_says(12 * NS_PER_SEC + 1000, 6000);
 	assert_int_equal(last_runtime_read(l, &source, w.model, 0, false), 0);
