@@ -111,6 +111,21 @@ bool process_files(pid_t pid, uint64_t *ret_open, uint64_t *ret_most)
 	       count_files(pid, ret_open);
 }
 
+/* A thread of a cgroup that is frozen sleeps where a signal would be taken (the second: compiled
+ * into it), and with cgroups of the first version where all threads are for the machine to sleep.
+ */
+static bool is_frozen(pid_t pid)
+{
+	static const char *const places[] = {"do_freezer_trap", "get_signal", "__refrigerator"};
+	char place[64];
+	bool ret = false;
+
+	(void)read_of(pid, "wchan", place, sizeof(place));
+	for (unsigned i = 0; i < ARRAY_SIZE(places); i++)
+		ret |= !strcmp(place, places[i]);
+	return ret;
+}
+
 /* proc_pid_stat(5): "PID (NAME) STATE …", of the first thread, which a stop of all stops, too. A
  * name may have parentheses of its own. */
 bool process_stopped(pid_t pid)
@@ -118,5 +133,8 @@ bool process_stopped(pid_t pid)
 	char text[256];
 	const char *rest = strrchr(read_of(pid, "stat", text, sizeof(text)), ')');
 
-	return rest && rest[1] == ' ' && (rest[2] == 'T' || rest[2] == 't');
+	if (!rest || rest[1] != ' ')
+		return false;
+	return rest[2] == 'T' || rest[2] == 't' ||
+	       ((rest[2] == 'S' || rest[2] == 'D') && is_frozen(pid));
 }

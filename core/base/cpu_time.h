@@ -26,7 +26,8 @@ uint64_t process_cpu_wait_ns(pid_t pid);
  * nobody can say. */
 bool process_files(pid_t pid, uint64_t *ret_open, uint64_t *ret_most);
 
-/* Is it stopped, by a signal or a debugger? False also where nobody can say. */
+/* Is it stopped, by a signal, a debugger or the freezer of its cgroup? False also where nobody can
+ * say. */
 bool process_stopped(pid_t pid);
 
 #endif

@@ -36,7 +36,7 @@ struct source {
 	uint64_t (*cpu_wait_ns)(void *ctx, pid_t pid);
 	/* Descriptors that are open, and that may be; false: nobody can say. Quick. May be NULL. */
 	bool (*files)(void *ctx, pid_t pid, uint64_t *ret_open, uint64_t *ret_most);
-	/* Is it stopped, by a signal or a debugger? Quick. May be NULL: nobody knows. */
+	/* As process_stopped() (core/base/cpu_time.h). Quick. May be NULL: nobody knows. */
 	bool (*stopped)(void *ctx, pid_t pid);
 
 	/* 0 or -errno; then nothing is changed, but for -ETIMEDOUT and -EBUSY (capture.h). */

@@ -23,8 +23,8 @@ const struct problem_rule problem_rules[PROBLEM_KINDS] = {
 			.needs = NEEDS_NOTHING,
 			.number = 2,
 			.same = SAME_KIND,
-			.says = "the program has ended, or is stopped (by a signal or a "
-				"debugger) at {n} readings or more, a second apart",
+			.says = "the program has ended, or is stopped (by a signal, a "
+				"debugger or its cgroup) at {n} readings or more, a second apart",
 		},
 	[PROBLEM_BLOCKED] =
 		{

@@ -145,11 +145,14 @@ static void say_stopped(struct scene *s)
 	p = problem_add(s, PROBLEM_TARGET, PROBLEM_CRITICAL, UINT64_MAX);
 	if (!p)
 		return;
-	buf_adds(&p->text, "the process is stopped, by a signal (SIGSTOP, SIGTSTP) or a debugger, "
+	buf_adds(&p->text, "the process is stopped, by a signal (SIGSTOP, SIGTSTP), a debugger or "
+			   "the freezer of "
+			   "its cgroup (docker pause), "
 			   "for ");
 	emit_duration(&p->text, view_since(s->now, r->stopped_ns));
-	buf_adds(&p->text, " or longer: none of its goroutines runs, and what is said of waits "
-			   "below may follow from that; kill -CONT lets it go on");
+	buf_adds(&p->text,
+		 " or longer: none of its goroutines runs, and what is said of waits "
+		 "below may follow from that; kill -CONT, or docker unpause, lets it go on");
 	problem_see(p, "stats");
 	problem_see(p, "stacks");
 }
