@@ -26,6 +26,7 @@ static void child_main(char **argv, const sigset_t *mask, const struct rlimit *f
 	int err;
 
 	signal(SIGPIPE, SIG_DFL);
+	signal(SIGXFSZ, SIG_DFL);
 	setrlimit(RLIMIT_NOFILE, files);
 	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0 && raise(SIGSTOP) == 0) {
 		sigprocmask(SIG_SETMASK, mask, NULL);

@@ -26,6 +26,19 @@ for field in RPS PPS EWP LAT PRC BPS BFL QWL; do
 done
 grep -qE 'LAT [0-9]+ ns' "$LOG" || fail "LAT has no unit"
 
+# A log, or any other file, that may grow no further does not kill it.
+status=$(ulimit -f 0; "$XGOTOPFS" -help >"$T/no_room" 2>/dev/null; echo $?)
+expect "status of -help with no room" "$status" 1
+fresh "$T/no_room"
+head -c 1M /dev/zero >>"$T/no_room"
+(ulimit -f 1024; exec "$XGOTOPFS" -s -pid "$DEMO" "$MNT" >/dev/null 2>>"$T/no_room") &
+XPID=$!
+wait_for "$PATIENCE" test -s "$MNT/stats" || fail "a log that may not grow ends it"
+kill -INT "$XPID"
+wait "$XPID"
+expect "its exit status" $? 0
+XPID=
+
 # The metrics file: the original's arrays, all as long, and counts that fit what was printed.
 file=$(ls metrics_????-??-??-??-??-??__run1.json) || fail "no metrics file: $(ls)"
 expect "arrays" "$(jq -c '[.rps, .pps, .ewp, .lat, .prc, .bps, .bfl, .qwl, .ts | length] | unique | length' "$file")" 1
