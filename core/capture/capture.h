@@ -232,6 +232,9 @@ size_t capture_sites(struct capture *c, struct probe_site *ret, size_t max);
 /* Whether attaching takes CAP_SYS_ADMIN on this kernel. With CAP_BPF and CAP_PERFMON only. */
 bool capture_kernel_needs_admin(void);
 
+/* Is our clock the one that the kernel gives events? 0, or -ENOTSUP, which was logged. */
+int capture_check_clock(void);
+
 /* What the kernel lacks or forbids, one line each ("missing: BPF ring buffers …"), into `out`, the
  * weightiest first. 0 = nothing, -EPERM = it is not allowed here, -ENOTSUP = something is missing.
  */

@@ -57,8 +57,10 @@ static int load(struct capture *c, const struct capture_config *config)
 		.ring_bytes = config->ring_bytes ? config->ring_bytes : RING_BYTES_DEFAULT,
 	};
 	size_t wanted = program.ring_bytes;
-	int err;
+	int err = capture_check_clock();
 
+	if (err)
+		return err;
 	for (;;) {
 		program.quiet = program.ring_bytes > RING_BYTES_FEWEST;
 		err = program_load(&program, c->target, &c->program);

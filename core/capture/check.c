@@ -13,6 +13,7 @@
 #include <sys/utsname.h>
 
 #include "core/base/buf.h"
+#include "core/base/log.h"
 #include "core/capture/capture.h"
 #include "core/capture/empty.h"
 #include "core/capture/program.h"
@@ -258,6 +259,31 @@ static bool locked_down(void)
 	return strstr(line, "[confidentiality]") != NULL;
 }
 
+#define SHIFTED_CLOCK                                                                              \
+	"this is a time namespace, whose clock is not the one that the kernel gives events; run "  \
+	"it in the machine's (nsenter -T -t 1)"
+
+/* time_namespaces(7): "monotonic SECONDS NANOSECONDS". */
+static bool clock_is_shifted(void)
+{
+	static const char key[] = "monotonic";
+	FILE *file = fopen("/proc/self/timens_offsets", "re");
+	char line[128];
+	bool ret = false;
+
+	if (!file)
+		return false;
+	while (fgets(line, sizeof(line), file))
+		ret |= !strncmp(line, key, strlen(key)) && strpbrk(line, "123456789");
+	fclose(file);
+	return ret;
+}
+
+int capture_check_clock(void)
+{
+	return clock_is_shifted() ? log_error(-ENOTSUP, SHIFTED_CLOCK) : 0;
+}
+
 bool capture_kernel_needs_admin(void)
 {
 	return !uprobe_multi_works();
@@ -285,6 +311,10 @@ int capture_check_kernel(struct buf *out)
 		buf_adds(out, "lockdown: the kernel is in confidentiality mode, which forbids BPF "
 			      "programs to read memory\n");
 		ret = -EPERM;
+	}
+	if (clock_is_shifted()) {
+		buf_adds(out, SHIFTED_CLOCK "\n");
+		ret = -ENOTSUP;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(checks); i++) {
 		int err = checks[i].check();

@@ -99,3 +99,14 @@ exactly "$T/truth2" "$T"/s3/*/events.jsonl "$T/log3"
 [ "$(sed -n 's/^xgotopfs_losses_total{way="outside_namespace",.*} //p' "$T/metrics3")" -gt 0 ] ||
 	fail "the hits of the process outside are not counted: $(grep losses_total "$T/metrics3")"
 grep -q "\"pid\": $(cat "$T/inner_pid")," "$T"/s2/*/metadata.json || fail "not its number in there: $(cat "$T"/s2/*/metadata.json)"
+
+# In a time namespace the clock is not the one of the kernel's events: every time would be wrong, so it says so.
+if unshare -T --monotonic 100000 true 2>/dev/null; then
+	own_demo "" stripped
+	start_demo "$DEMO_BINARY"
+	unshare -T --monotonic 100000 "$XGOTOPFS" -s -pid "$DEMO" >"$T/out" 2>"$LOG"
+	expect "status in a time namespace" $? 3
+	grep -q "time namespace" "$LOG" || fail "it does not say why: $(cat "$LOG")"
+	unshare -T --monotonic 100000 "$XGOTOPFS" -doctor >"$T/doctor" 2>&1 && fail "-doctor finds nothing wrong"
+	grep -q "FAIL.*time namespace" "$T/doctor" || fail "-doctor: $(cat "$T/doctor")"
+fi
