@@ -2,6 +2,7 @@
 #include "core/view/growth.h"
 
 #include "core/base/util.h"
+#include "core/model/functions.h"
 #include "core/view/problem_rules.h"
 #include "core/view/view_internal.h"
 
@@ -40,17 +41,16 @@ static bool goes_on(const struct model_past *past, const struct past_function *f
 	       8 * sub_u64(now, lately) >= sub_u64(now, then);
 }
 
-bool growth_of(const struct model_past *past, const struct start_row *row, uint64_t now_ns,
+bool growth_of(const struct model_past *past, uint32_t func_id, uint64_t live, uint64_t now_ns,
 	       uint64_t *ret_then, uint64_t *ret_ns)
 {
-	const struct past_function *f = past_of(past, (uint32_t)row->func_id);
+	const struct past_function *f = past_of(past, func_id);
 	unsigned minute = past_before(past, now_ns, problem_rules[PROBLEM_GROWING].ns);
 
-	if (row->system || !row->f.live || !past->n)
+	if (!live || !past->n)
 		return false;
 	for (unsigned from = minute + 1; from-- > 0;) {
-		if (!grows(past, f, from, row->f.live) ||
-		    !goes_on(past, f, from, row->f.live, now_ns))
+		if (!grows(past, f, from, live) || !goes_on(past, f, from, live, now_ns))
 			continue;
 		*ret_then = f ? f->live[from] : 0;
 		*ret_ns = view_since(now_ns, past->moments[from].time_ns);

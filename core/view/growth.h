@@ -4,10 +4,13 @@
 #ifndef XGOTOPFS_VIEW_GROWTH_H
 #define XGOTOPFS_VIEW_GROWTH_H
 
-#include "core/view/starts.h"
+#include <stdbool.h>
+#include <stdint.h>
 
-/* Is it one: from *ret_then, *ret_ns ago, to row->f.live? */
-bool growth_of(const struct model_past *past, const struct start_row *row, uint64_t now_ns,
+struct model_past;
+
+/* Is `func_id` one, which is no part of the runtime: from *ret_then, *ret_ns ago, to `live`? */
+bool growth_of(const struct model_past *past, uint32_t func_id, uint64_t live, uint64_t now_ns,
 	       uint64_t *ret_then, uint64_t *ret_ns);
 
 #endif

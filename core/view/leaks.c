@@ -10,9 +10,11 @@
 #include "core/base/json.h"
 #include "core/base/text.h"
 #include "core/memory/leak_report.h"
+#include "core/model/functions.h"
 #include "core/view/dump.h"
 #include "core/view/groups.h"
 #include "core/view/growth.h"
+#include "core/view/starts.h"
 #include "core/view/view_internal.h"
 #include "core/view/waits.h"
 
@@ -323,7 +325,8 @@ static int find_growing(const struct leaks *l, struct growing ret[GROWING_SHOWN]
 				    .now = row->f.live, .goid = row->goid};
 		unsigned at = *ret_n;
 
-		if (!growth_of(past, row, starts.now, &g.then, &g.ns))
+		if (row->system || !growth_of(past, (uint32_t)row->func_id, row->f.live, starts.now,
+					      &g.then, &g.ns))
 			continue;
 		for (; at > 0 && ret[at - 1].now - ret[at - 1].then < g.now - g.then; at--)
 			if (at < GROWING_SHOWN)

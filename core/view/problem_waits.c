@@ -263,7 +263,9 @@ void problems_of_growth(struct scene *s)
 		const struct known_start *known = known_start(problem_function(s, row->func_id));
 		uint64_t then, ns;
 
-		if (!(known && known->twin) && growth_of(s->past, row, s->now, &then, &ns))
+		if (row->system || (known && known->twin))
+			continue;
+		if (growth_of(s->past, (uint32_t)row->func_id, row->f.live, s->now, &then, &ns))
 			tell_growth(s, row, then, ns);
 	}
 }

@@ -6,6 +6,8 @@
 #include <errno.h>
 
 #include "core/base/json.h"
+#include "core/model/functions.h"
+#include "core/view/growth.h"
 #include "core/view/groups.h"
 #include "core/view/view_internal.h"
 
@@ -26,7 +28,9 @@ struct site_row {
 	uint64_t key; /* site_id << 32 | start_func_id */
 	uint64_t live, exited, created_recently, exited_recently, waiting, oldest_ns;
 	uint64_t alloc_bytes;
-	bool found;                       /* a live one was there before tracing: it may be older */
+	bool found;   /* a live one was there before tracing: it may be older */
+	bool system;  /* of the runtime */
+	bool growing; /* the goroutines of the start function only grow in number */
 	struct sample sample[SAMPLE_MAX]; /* the oldest live ones */
 	unsigned n_sample;
 	struct reason_count reasons[REASONS];
@@ -84,6 +88,7 @@ static void add_goroutine(struct site_row *row, const struct goroutine *g, uint6
 		return;
 	}
 	row->live++;
+	row->system |= g->flags & GOROUTINE_SYSTEM;
 	row->found |= g->flags & GOROUTINE_FOUND;
 	row->oldest_ns = MAX(row->oldest_ns, view_age_ns(g, now));
 	add_sample(row, g->goid, view_age_ns(g, now));
@@ -113,6 +118,37 @@ static int gather(const struct view *v, unsigned proc, struct sites *l)
 	model_totals(v->model, (int)proc, &t);
 	l->exited_dropped = t.exited_dropped;
 	l->recent_dropped = t.exited_dropped && view_since(now, t.exited_dropped_ns) < RECENT_NS;
+	return err;
+}
+
+struct function_row {
+	uint64_t func_id, live;
+};
+
+/* By problem_rules, which speak of start functions, wherever they were started. */
+static int mark_growing(const struct view *v, unsigned proc, struct sites *l)
+{
+	struct groups functions = GROUPS_INIT(struct function_row);
+	cleanup_free_ struct model_past *past = NULL;
+	struct site_row *rows = (void *)l->rows.rows;
+	int err = model_past(v->model, proc, &past);
+	uint64_t now = view_now(v, proc), then, ns;
+
+	for (size_t i = 0; !err && i < l->rows.n; i++) {
+		struct function_row *f = groups_row(&functions, (uint32_t)rows[i].key);
+
+		if (f)
+			f->live += rows[i].live;
+		else
+			err = -ENOMEM;
+	}
+	for (size_t i = 0; !err && i < l->rows.n; i++) {
+		const struct function_row *f = groups_find(&functions, (uint32_t)rows[i].key);
+
+		rows[i].growing = rows[i].live && !rows[i].system &&
+				  growth_of(past, (uint32_t)rows[i].key, f->live, now, &then, &ns);
+	}
+	groups_free(&functions);
 	return err;
 }
 
@@ -164,6 +200,7 @@ static void json_row(const struct sites *l, const struct site_row *row, const st
 	json_ku(out, "alloc_bytes", row->alloc_bytes);
 	json_kb(out, "oldest_age_at_least", row->found);
 	json_kb(out, "last_minute_at_least", l->recent_dropped);
+	json_kb(out, "growing", row->growing);
 	json_key(out, "sample");
 	buf_addc(out, '[');
 	for (unsigned i = 0; i < row->n_sample; i++) {
@@ -204,6 +241,7 @@ static void text_row(struct emit *e, const struct sites *l, const struct site_ro
 		emit_none(e, NULL);
 	emit_yes(e, NULL, row->found);
 	emit_yes(e, NULL, l->recent_dropped);
+	emit_yes(e, NULL, row->growing);
 	emit_row_end(e);
 }
 
@@ -222,7 +260,8 @@ static int as_text(const struct sites *l, const struct names *names, struct buf 
 					      "site",
 					      "sample",
 					      "oldest_age_at_least",
-					      "last_minute_at_least"};
+					      "last_minute_at_least",
+					      "growing"};
 	const struct groups *g = &l->rows;
 	const struct site_row *rows = (const void *)g->rows;
 	struct emit e;
@@ -256,6 +295,8 @@ int view_sites(const struct view *v, struct view_query *q, struct buf *out)
 	const struct names *names = model_names(v->model);
 	int err = gather(v, q->proc, &l);
 
+	if (!err)
+		err = mark_growing(v, q->proc, &l);
 	groups_sort(&l.rows, compare);
 	if (!err)
 		err = q->form == VIEW_JSON ? as_json(&l, names, out) : as_text(&l, names, out);

@@ -80,7 +80,7 @@ const names = {
 const habits = {
 	async 'ten thousand functions: each view is there, and says what it leaves out'(page) {
 		const many = (n) => Array.from({ length: n }, (_, i) => ({ site: `main.f${i} (main.go:${i})`, function: `main.f${i}`, live: 1, waiting: 1, exited_retained: 0, created_last_minute: 0, exited_last_minute: 0, oldest_age_ns: 1e9, oldest_age_at_least: false,
-			last_minute_at_least: false, wait_reason: 'select', wait_reason_count: 1, alloc_bytes: i, sample: [i + 1] }));
+			last_minute_at_least: false, growing: false, wait_reason: 'select', wait_reason_count: 1, alloc_bytes: i, sample: [i + 1] }));
 		await page.route(/\/sites\?/, (route) => route.fulfill({ json: many(10000) }));
 		await page.route(/\/types\?/, (route) => route.fulfill({ json: Array.from({ length: 10000 }, (_, i) => ({ kind: 'newobject', type: `main.T${i}`, go_kind: 'struct', size: 8, count: 1, bytes: 10000 - i })) }));
 		await page.goto('about:blank');

@@ -12,11 +12,12 @@ const member = (goid, more) => ({ goid, culprit: false, proven: true, function: 
 	wait_reason: 'sync.Mutex.Lock', age_ns: 5e9, ...more });
 const REPORT = {
 	leaked: 6, suspect: 0, unconfirmed: 0, candidates: 9, passes: 10, as_of_unix_ns: 0, under_way: false, more_groups: 0,
+	growing: [{ function: 'main.subscribe', then: 98, now: 412, over_ns: 60e9, goid: 77 }],
 	groups: [{
 		level: 'leaked', kind: 'cycle', meaning: 'each waits for what the next one likely holds', goroutines: 6, alike: 1, keeps_waiting: 4,
 		oldest_age_ns: 5e9, oldest_age_at_least: false, more_members: 2, stack: 'goroutine 1 [sync.Mutex.Lock]:\nmain.worker()',
 		members: [
-			member(1, { culprit: true, ...mutex(1), likely_holder: 2, evidence: 'defers sync.(*Mutex).Unlock in main.b (/src/main.go:30)' }),
+			member(1, { culprit: true, marked_by_runtime: true, ...mutex(1), likely_holder: 2, evidence: 'defers sync.(*Mutex).Unlock in main.b (/src/main.go:30)' }),
 			member(2, { culprit: true, ...mutex(2), likely_holder: 1, evidence: 'defers sync.(*Mutex).Unlock in main.a (/src/main.go:20)' }),
 			member(3, { ...mutex(1), likely_holder: 2, evidence: 'defers sync.(*Mutex).Unlock in main.b (/src/main.go:30)' }),
 			member(4, { ...mutex(1), likely_holder: 2, evidence: 'defers sync.(*Mutex).Unlock in main.b (/src/main.go:30)' }),
@@ -76,6 +77,16 @@ const graph = {
 		await page.locator('.leak-group figcaption', { hasText: '2 more are not drawn' }).waitFor();
 		await layout(page, '.leak-group');
 		await shot(page, `leak-graph-${shotName.end}`);
+	},
+	async 'who is marked by the program itself says so, and who only grows is a suspect'(page) {
+		await openGraph(page);
+		const marked = page.locator('.leak-group tbody tr', { hasText: 'marked by its own profile' });
+		assert(await marked.count() === 1 && (await marked.locator('td').nth(1).textContent()) === '1', 'who is marked');
+		await page.locator('.leak-groups .bar', { hasText: '0 suspect' }).getByText('1 growing', { exact: true }).waitFor();
+		const line = page.locator('.leak-groups .bar', { hasText: 'suspect growing' });
+		const text = await line.innerText();
+		for (const want of ['main.subscribe', '98 → 412', 'by their number alone', '77']) assert(text.includes(want), `${want} is not in: ${text}`);
+		assert(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'the page is wider than the screen');
 	},
 	async 'a line has its evidence'(page) {
 		await openGraph(page);

@@ -108,7 +108,7 @@ static void test_leaks(void **state)
 	assert_non_null(strstr(text_of(x, view_sites, 0),
 			       "\n2\t2\t1\t0\t0\t100000000\tchan receive\t2\t96\tmain.worker\t"
 			       "main.main (/src/main.go:12)\t7,9\t"
-			       "yes\tno\n"));
+			       "yes\tno\tno\n"));
 }
 
 static void test_summary(void **state)

@@ -465,6 +465,27 @@ static void keep_report(void *ctx, struct leak_report *r)
 
 /* What only grows is a suspect of leaks by its number alone: also where two calls of three succeed,
  * and so their goroutines end. What is made and ends, or came in one step, is none. */
+/* The table of go statements marks the same functions. */
+static void check_growing_sites(struct fixture *x)
+{
+	struct view_query q = {.form = VIEW_JSON};
+	json_t *rows, *row;
+	size_t i;
+
+	buf_reset(&x->out);
+	assert_int_equal(view_sites(&x->v, &q, &x->out), 0);
+	rows = json_loads(x->out.data, 0, NULL);
+	assert_true(json_array_size(rows) >= 3);
+	json_array_foreach(rows, i, row)
+	{
+		const char *function = json_string_value(json_object_get(row, "function"));
+
+		assert_int_equal(json_is_true(json_object_get(row, "growing")),
+				 function && !strcmp(function, "main.leaky"));
+	}
+	json_decref(rows);
+}
+
 static void test_leaks_growing(void **state)
 {
 	struct fixture *x = *state;
@@ -494,6 +515,7 @@ static void test_leaks_growing(void **state)
 		assert_null(strstr(x->out.data, "main.served"));
 		assert_null(strstr(x->out.data, "main.burst"));
 	}
+	check_growing_sites(x);
 }
 
 /* The counts are those of the goroutines, however few of them are kept. */

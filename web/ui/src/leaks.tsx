@@ -21,6 +21,7 @@ interface SiteRow {
 	oldest_age_ns: number;
 	oldest_age_at_least: boolean; // one was there before tracing
 	last_minute_at_least: boolean; // some that ended are no longer kept
+	growing: boolean; // by the rule of problems
 	wait_reason: string | null;
 	wait_reason_count: number;
 	alloc_bytes: number;
@@ -29,6 +30,15 @@ interface SiteRow {
 
 interface Member extends GraphMember {
 	created_at: string;
+	marked_by_runtime?: boolean;
+}
+
+interface Growing {
+	function: string;
+	then: number;
+	now: number;
+	over_ns: number;
+	goid: number;
 }
 
 interface Group {
@@ -55,6 +65,7 @@ interface Report {
 	not_available?: string; // why
 	groups: Group[];
 	more_groups?: number;
+	growing?: Growing[];
 }
 
 const LOOK_MS = 15000;
@@ -73,7 +84,7 @@ function GroupRow({ group }: { group: Group }) {
 			<WaitGraph members={group.members} more={group.more_members} select={(goid) => app.selected.set(goid)} />
 			<table class="wide"><tbody>{group.members.map((m) => (
 				<tr>
-					<td>{m.culprit ? 'culprit' : ''}</td>
+					<td>{m.culprit ? 'culprit' : ''}{m.marked_by_runtime ? <span class="small" title="The program's own profile of leaked goroutines has marked it"> marked by its own profile</span> : null}</td>
 					<td><button class="link" onClick={() => app.selected.set(m.goid)}>{goidText(m.goid)}</button></td>
 					<td class="mono">{brief(m.function)}</td>
 					<td class="mono small">{m.waits_on ?? m.wait_reason}</td>
@@ -97,11 +108,17 @@ function Proven() {
 				{report.not_available ? <span class="muted">Leaks cannot be proven: {report.not_available}</span> : report.leaked === undefined ? 'Looking through its memory…' : <>
 					<b class={report.leaked ? 'warn' : ''}>{exact(report.leaked)} leaked</b>
 					<span>{exact(report.suspect ?? 0)} suspect</span>
+					{report.growing?.length ? <span>{exact(report.growing.length)} growing</span> : null}
 					<span class="muted">of {exact(report.candidates ?? 0)} that only another goroutine can wake; {exact(report.passes ?? 0)} passes
 						{report.unconfirmed ? `, ${exact(report.unconfirmed)} not confirmed yet` : ''}{report.under_way ? ', a look is under way' : ''}</span></>}
 			</div>
 			{report.groups.map((g) => <GroupRow group={g} key={`${g.kind}/${g.members[0]?.goid}`} />)}
 			{report.more_groups ? <div class="muted">and {exact(report.more_groups)} more groups</div> : null}
+			{report.growing?.map((g) => (
+				<div class="bar" key={g.function}>
+					<b>suspect growing</b> <span class="mono">{brief(g.function)}</span> {exact(g.then)} → {exact(g.now)} in {duration(g.over_ns)}
+					<span class="muted">by their number alone; one is</span> <button class="link" onClick={() => app.selected.set(g.goid)}>{goidText(g.goid)}</button>
+				</div>))}
 		</div>
 	);
 }
@@ -129,20 +146,17 @@ export function Leaks() {
 		const x = value(a), y = value(b);
 		return (x < y ? -1 : x > y ? 1 : 0) * (sort.descending ? -1 : 1);
 	});
-	// Also where some calls succeed: more are made than end, and nearly all that are there wait.
-	const growing = (r: SiteRow) => r.created_last_minute - r.exited_last_minute >= Math.max(3, r.live / 20) && r.waiting >= 0.9 * r.live && r.oldest_age_ns > 20e9;
-	const suspicious = (r: SiteRow) => r.live >= 5 && ((r.exited_retained === 0 && r.created_last_minute > 0 && r.waiting === r.live) || growing(r));
 	return (
 		<div class="page leaks">
 			{app.source.get() === 'live' ? <Proven /> : null}
-			<div class="bar"><span class="muted">Goroutines grouped by start function and go statement. Marked: still being made, more than end, and all or nearly all wait.</span></div>
+			<div class="bar"><span class="muted">Goroutines grouped by start function and go statement. Marked: those of the start function only grow in number, also where some of them end.</span></div>
 			<table class="wide">
 				<thead><tr>{COLUMNS.map(([label, cls], i) => (
 					<th class={cls} aria-sort={sort.column === i ? (sort.descending ? 'descending' : 'ascending') : 'none'}>
 						<button class="link" onClick={() => setSort({ column: i, descending: sort.column === i ? !sort.descending : cls === 'num' })}>
 							{label}{sort.column === i ? (sort.descending ? ' ↓' : ' ↑') : ''}</button></th>))}</tr></thead>
 				<tbody>{sorted.slice(0, ROWS_MOST).map((r) => (
-					<tr class={suspicious(r) ? 'suspicious' : ''}>
+					<tr class={r.growing ? 'suspicious' : ''}>
 						<td class="mono"><button class="link" title={`Show them on the timeline\n${r.function ?? ''}`} onClick={() => {
 							app.browse.update({ filter: `${r.function ? `func:${word(r.function)} ` : ''}flag:live`, group: 'none' });
 							app.view.set('timeline');
