@@ -48,9 +48,12 @@ sysroot=$cache/sysroot
 say "cross-building"
 build=$cache/build
 sed "s|@SYSROOT@|$sysroot|" "$here/cross.ini.in" >"$cache/cross.ini"
+# The folder that it builds from is in it: another one's would be tested instead.
+[ "$(cat "$build/.root" 2>/dev/null)" = "$root" ] || rm -rf "$build"
 if [ ! -f "$build/build.ninja" ]; then
 	meson setup --cross-file "$cache/cross.ini" "$build" "$root" >"$cache/meson.log" 2>&1 ||
 		{ cat "$cache/meson.log"; exit 1; }
+	echo "$root" >"$build/.root"
 fi
 ninja -C "$build" xgotopfs >"$cache/ninja.log" 2>&1 || { tail -n 40 "$cache/ninja.log"; exit 1; }
 
