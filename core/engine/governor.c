@@ -74,7 +74,9 @@ static double busiest_cost(const struct governor *g)
 /* What must be left for the end of a window, which is asked for at the look after this one. */
 static double price_of_end(const struct governor *g)
 {
-	return busiest_cost(g) * (g->end_ns + (double)GOVERNOR_LOOK_NS) + g->switch_ns[0];
+	const uint64_t look_ns = GOVERNOR_LOOK_NS;
+
+	return busiest_cost(g) * (g->end_ns + (double)look_ns) + g->switch_ns[0];
 }
 
 /* What must be there before a window begins. */
