@@ -7,8 +7,9 @@ usage: costs.py XGOTOPFS OTHER_PROBES LOADS [-rounds N] [-seconds S] [-warm S] [
 
 LOADS (tests/bench/loads) is a program that works in several ways, and a client of servers; caddy, where it is
 installed, is a server that nobody here wrote. In each round each way of tracing is tried once, in an order of that
-round's own: all work is done for so many seconds untraced, and then traced in that way, after -warm (2.5) seconds of it
-that are not measured, as the first million events meet memory that nobody has touched. Shown are medians over the
+round's own: all work is done for so many seconds untraced, and then traced in that way, each after -warm (2.5) seconds of it
+that are not measured: the first million events meet memory that nobody has touched, and a program that rested has to
+get into its stride. Shown are medians over the
 rounds of what a round's traced run is to the untraced one of the same minute: operations a second, CPU time an
 operation (of the program's threads, as the scheduler counts it), the median and the 99th percentile of an operation's
 time; the tracer's CPU time an operation; beside them all that was lost and the tracer's memory, and how near it is to programs that do nothing at the same sites (1: as near as can be). Machines that others
@@ -19,7 +20,7 @@ apart: there a second of the work comes before what is measured, that is four ti
 Last come the goals, each as met or not met, by operations a second and by CPU time; "?" where the rounds' spread is
 wider than the distance from the goal.
 
-After -minutes (18) it begins nothing more, and shows what there is; so it does when it is interrupted (Ctrl-C, SIGTERM).
+After -minutes (20) it begins nothing more, and shows what there is; so it does when it is interrupted (Ctrl-C, SIGTERM).
 -save keeps the figures of each round, -from shows them again, or adds rounds to them (with -rounds). -plot writes one
 picture a workload (matplotlib).
 """
@@ -288,13 +289,13 @@ def start(a, way, pid, folder):
 
 def one(a, targets, way, work):
     """A way on all the work that one process does; what cannot be had has an empty answer."""
+    targets.run(work[0], a.warm)
     bare = {w: targets.run(w, a.seconds) for w in work}
     with tempfile.TemporaryDirectory() as folder:
         tracer = start(a, way, targets.pid(work[0]), folder)
         rows = {}
         try:
-            if not isinstance(tracer, Nobody):
-                targets.run(work[0], a.warm)
+            targets.run(work[0], a.warm)
             for w in work:
                 bounded = way[0] == BOUNDED
                 if bounded:
@@ -465,7 +466,7 @@ def main():
     p.add_argument("-rounds", type=int)
     p.add_argument("-seconds", type=float, default=0.8)
     p.add_argument("-warm", type=float, default=2.5)
-    p.add_argument("-minutes", type=float, default=18)
+    p.add_argument("-minutes", type=float, default=20)
     p.add_argument("-only", type=lambda s: s.split(","))
     p.add_argument("-work", type=lambda s: s.split(","), default=list(WORK))
     p.add_argument("-save")
