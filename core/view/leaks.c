@@ -307,15 +307,26 @@ struct growing {
 	uint64_t then, now, ns, goid;
 };
 
+static uint64_t grew(const struct growing *g)
+{
+	return g->now - g->then;
+}
+
+/* Those that grew most, and how many there are. */
+struct growing_list {
+	struct growing first[GROWING_SHOWN];
+	size_t n;
+};
+
 /* Start functions whose goroutines only grow in number, those that grew most first: whatever they
- * wait on, and though some of them end. At most GROWING_SHOWN; none where nobody has watched. */
-static int find_growing(const struct leaks *l, struct growing ret[GROWING_SHOWN], unsigned *ret_n)
+ * wait on, and though some of them end. None where nobody has watched. */
+static int find_growing(const struct leaks *l, struct growing_list *ret)
 {
 	cleanup_free_ struct model_past *past = NULL;
 	struct starts starts;
 	int err = model_past(l->v->model, l->proc, &past);
 
-	*ret_n = 0;
+	ret->n = 0;
 	if (err || !past->n)
 		return err;
 	err = starts_read(l->v, l->proc, 0, &starts);
@@ -323,17 +334,17 @@ static int find_growing(const struct leaks *l, struct growing ret[GROWING_SHOWN]
 		const struct start_row *row = starts_row(&starts, i);
 		struct growing g = {names_string(model_names(l->v->model), (uint32_t)row->func_id),
 				    .now = row->f.live, .goid = row->goid};
-		unsigned at = *ret_n;
+		size_t at = MIN(ret->n, (size_t)GROWING_SHOWN);
 
 		if (row->system || !growth_of(past, (uint32_t)row->func_id, row->f.live, starts.now,
 					      &g.then, &g.ns))
 			continue;
-		for (; at > 0 && ret[at - 1].now - ret[at - 1].then < g.now - g.then; at--)
+		for (; at > 0 && grew(&ret->first[at - 1]) < grew(&g); at--)
 			if (at < GROWING_SHOWN)
-				ret[at] = ret[at - 1];
+				ret->first[at] = ret->first[at - 1];
 		if (at < GROWING_SHOWN)
-			ret[at] = g;
-		*ret_n = MIN(*ret_n + 1, (unsigned)GROWING_SHOWN);
+			ret->first[at] = g;
+		ret->n++;
 	}
 	starts_free(&starts);
 	return err;
@@ -341,38 +352,43 @@ static int find_growing(const struct leaks *l, struct growing ret[GROWING_SHOWN]
 
 static int add_growing(const struct leaks *l, struct buf *out)
 {
-	struct growing list[GROWING_SHOWN];
-	unsigned n;
-	int err = find_growing(l, list, &n);
+	struct growing_list list;
+	int err = find_growing(l, &list);
 
-	for (unsigned i = 0; i < n; i++) {
-		buf_addf(out, "\nsuspect growing: %s %llu -> %llu in ", list[i].function,
-			 (unsigned long long)list[i].then, (unsigned long long)list[i].now);
-		emit_duration(out, list[i].ns);
-		buf_addf(out, ", one is goroutine %llu\n", (unsigned long long)list[i].goid);
+	for (size_t i = 0; i < list.n && i < GROWING_SHOWN; i++) {
+		const struct growing *g = &list.first[i];
+
+		buf_addf(out, "\nsuspect growing: %s %llu -> %llu in ", g->function,
+			 (unsigned long long)g->then, (unsigned long long)g->now);
+		emit_duration(out, g->ns);
+		buf_addf(out, ", one is goroutine %llu\n", (unsigned long long)g->goid);
 		buf_adds(out, "  by their number alone: it grows, and never falls by much\n");
 	}
+	if (list.n > GROWING_SHOWN)
+		buf_addf(out, "\n... cut: %zu more\n", list.n - GROWING_SHOWN);
 	return err;
 }
 
 static int json_growing(const struct leaks *l, struct buf *out)
 {
-	struct growing list[GROWING_SHOWN];
-	unsigned n;
-	int err = find_growing(l, list, &n);
+	struct growing_list list;
+	int err = find_growing(l, &list);
 
 	json_key(out, "growing");
 	buf_addc(out, '[');
-	for (unsigned i = 0; i < n; i++) {
+	for (size_t i = 0; i < list.n && i < GROWING_SHOWN; i++) {
+		const struct growing *g = &list.first[i];
+
 		buf_adds(out, i ? ",{" : "{");
-		json_ks(out, "function", list[i].function);
-		json_ku(out, "then", list[i].then);
-		json_ku(out, "now", list[i].now);
-		json_ku(out, "over_ns", list[i].ns);
-		json_ku(out, "goid", list[i].goid);
+		json_ks(out, "function", g->function);
+		json_ku(out, "then", g->then);
+		json_ku(out, "now", g->now);
+		json_ku(out, "over_ns", g->ns);
+		json_ku(out, "goid", g->goid);
 		buf_addc(out, '}');
 	}
 	buf_addc(out, ']');
+	json_ku(out, "more_growing", list.n > GROWING_SHOWN ? list.n - GROWING_SHOWN : 0);
 	return err;
 }
 

@@ -123,6 +123,7 @@ static int gather(const struct view *v, unsigned proc, struct sites *l)
 
 struct function_row {
 	uint64_t func_id, live;
+	bool growing;
 };
 
 /* By problem_rules, which speak of start functions, wherever they were started. */
@@ -142,11 +143,15 @@ static int mark_growing(const struct view *v, unsigned proc, struct sites *l)
 		else
 			err = -ENOMEM;
 	}
+	for (size_t i = 0; !err && i < functions.n; i++) {
+		struct function_row *f = (struct function_row *)(void *)functions.rows + i;
+
+		f->growing = growth_of(past, (uint32_t)f->func_id, f->live, now, &then, &ns);
+	}
 	for (size_t i = 0; !err && i < l->rows.n; i++) {
 		const struct function_row *f = groups_find(&functions, (uint32_t)rows[i].key);
 
-		rows[i].growing = rows[i].live && !rows[i].system &&
-				  growth_of(past, (uint32_t)rows[i].key, f->live, now, &then, &ns);
+		rows[i].growing = f->growing && rows[i].live && !rows[i].system;
 	}
 	groups_free(&functions);
 	return err;

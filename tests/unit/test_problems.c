@@ -518,6 +518,30 @@ static void test_leaks_growing(void **state)
 	check_growing_sites(x);
 }
 
+/* Those that are not shown are counted. */
+static void test_leaks_growing_many(void **state)
+{
+	struct fixture *x = *state;
+	struct view_query text = {.form = VIEW_TEXT}, json = {.form = VIEW_JSON};
+	uint64_t goid = 1000;
+	char name[32];
+
+	x->live.leaks = nobody_leaked;
+	x->live.leaks_put = keep_report;
+	for (uint64_t s = 0; s <= 70; s++) {
+		for (uint64_t i = 0; i < 23; i++, goid++) {
+			snprintf(name, sizeof(name), "main.leaky%llu", (unsigned long long)i);
+			create(x, goid, name, T0 + s * S + 10 * i);
+		}
+	}
+	buf_reset(&x->out);
+	assert_int_equal(view_leaks(&x->v, &text, &x->out), 0);
+	assert_non_null(strstr(x->out.data, "\n... cut: 3 more\n"));
+	buf_reset(&x->out);
+	assert_int_equal(view_leaks(&x->v, &json, &x->out), 0);
+	assert_non_null(strstr(x->out.data, "\"more_growing\":3"));
+}
+
 /* The counts are those of the goroutines, however few of them are kept. */
 static void test_functions(void **state)
 {
@@ -1028,6 +1052,7 @@ int main(void)
 		TEST(test_execed),
 		TEST(test_leaks_late),
 		TEST(test_leaks_growing),
+		TEST(test_leaks_growing_many),
 		TEST(test_latency),
 		TEST(test_cost),
 		TEST(test_heap),

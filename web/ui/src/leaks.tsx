@@ -66,6 +66,7 @@ interface Report {
 	groups: Group[];
 	more_groups?: number;
 	growing?: Growing[];
+	more_growing?: number;
 }
 
 const LOOK_MS = 15000;
@@ -108,7 +109,7 @@ function Proven() {
 				{report.not_available ? <span class="muted">Leaks cannot be proven: {report.not_available}</span> : report.leaked === undefined ? 'Looking through its memory…' : <>
 					<b class={report.leaked ? 'warn' : ''}>{exact(report.leaked)} leaked</b>
 					<span>{exact(report.suspect ?? 0)} suspect</span>
-					{report.growing?.length ? <span>{exact(report.growing.length)} growing</span> : null}
+					{report.growing?.length ? <span>{exact(report.growing.length + (report.more_growing ?? 0))} growing</span> : null}
 					<span class="muted">of {exact(report.candidates ?? 0)} that only another goroutine can wake; {exact(report.passes ?? 0)} passes
 						{report.unconfirmed ? `, ${exact(report.unconfirmed)} not confirmed yet` : ''}{report.under_way ? ', a look is under way' : ''}</span></>}
 			</div>
@@ -119,6 +120,7 @@ function Proven() {
 					<b>suspect growing</b> <span class="mono">{brief(g.function)}</span> {exact(g.then)} → {exact(g.now)} in {duration(g.over_ns)}
 					<span class="muted">by their number alone; one is</span> <button class="link" onClick={() => app.selected.set(g.goid)}>{goidText(g.goid)}</button>
 				</div>))}
+			{report.more_growing ? <div class="muted">and {exact(report.more_growing)} more that grow</div> : null}
 		</div>
 	);
 }
