@@ -45,7 +45,7 @@ TRIGGER = {"worker": "signup?nobody"}
 
 
 def waits_in(process):
-    """Where in the kernel each of its threads, and of its children, is; or how it ended."""
+    """Where in the kernel each of its threads is; or how it ended."""
     if process.poll() is not None:
         return f" (ended with {process.returncode})"
     said = []

@@ -15,8 +15,8 @@
 
 struct pump;
 
-#define PUMP_INTERVAL_MOST                                                                         \
-	5000000 /* ns; a ring that begins to be filled as fast as can be has room */
+/* ns. The most: a ring that begins to be filled as fast as can be has room. */
+#define PUMP_INTERVAL_MOST  5000000
 #define PUMP_INTERVAL_LEAST 1000000
 
 /* How long the rings can be left alone while records come, after `before_ns` the last time: until
