@@ -244,6 +244,10 @@ struct wire_control {
 	__u8 several;
 	__u8 pad;
 	__u32 stepped_kinds; /* bits by enum wire_probe: some site is WIRE_SITE_STEPPED */
+	/* Allocation samples stand for so many times what they are of, as they are taken in windows
+	 * alone; 0: there are none now. */
+	__u32 sample_scale;
+	__u32 sample_window; /* which one, from 1 to WIRE_WINDOWS and round; 0: all of the time */
 	/* CLOCK_MONOTONIC: what goroutines did is seen from then on, without a gap; ~0: it is not.
 	 */
 	__u64 watched_ns;
@@ -276,6 +280,8 @@ struct wire_sampler {
 	__u32 pick; /* the hit is taken when `left` is this */
 	__u32 carry;
 };
+
+#define WIRE_TIMED 64 /* one hit in so many is timed */
 
 /* Hits are the records that went into the rings but for execs, and skipped, passed, refused and
  * outside. */
@@ -326,6 +332,10 @@ enum wire_sample_flag {
 	WIRE_SAMPLE_CUT = 1 << 0, /* the stack is deeper */
 };
 
+/* The other bits: control.sample_window. */
+#define WIRE_WINDOWS              127
+#define WIRE_SAMPLE_WINDOW(flags) ((flags) >> 1)
+
 struct wire_sample {
 	__u64 time_ns, goid;
 	__u64 weight, size;
@@ -351,7 +361,8 @@ struct wire_chance {
  */
 struct wire_sampled {
 	__u64 hits;              /* all of them */
-	__u64 skipped;           /* of those, what stood for nothing: restarts, an empty span */
+	__u64 skipped;           /* of those, what stood for nothing: restarts, an empty span, what
+				    lay outside of windows */
 	__u64 lost, lost_weight; /* samples that found no room */
 	__u64 window_ns;         /* the window's begin */
 	struct wire_chance chance;

@@ -42,6 +42,7 @@ static __noinline int take_sample(go_regs *regs, __s64 sp_delta, __u64 weight, _
 	if (fp + 8 == REG_SP(regs) + sp_delta) /* it has its frame already */
 		fp = read_word(fp);
 	walk_frames(s, fp);
+	s->flags |= control.sample_window << 1;
 	submit_sample(s);
 	return 0;
 }
@@ -81,32 +82,34 @@ static __always_inline __u32 sample_above(const struct wire_sampled *s)
 
 static __always_inline void sample_taken(struct wire_sampled *s)
 {
-	if (s->saved)
+	/* Windows are short, and what hits take in them is not there for what they stand for. */
+	if (s->saved && !control.sample_window)
 		s->saved--;
 	else
 		chance_taken(&s->chance, layout.allocs_budget, WIRE_ALLOC_ABOVE_MAX);
 }
 
-/* false: this hit is not the call yet, or not timed and counted as what it is. */
-static __always_inline bool sample_begin(go_regs *regs, struct hit *h, __u32 probe)
+/* By how much it is scaled. 0: this hit is not the call yet, or outside of a window; not timed and
+ * counted as what it is. */
+static __always_inline __u32 sample_begin(go_regs *regs, struct hit *h, __u32 probe)
 {
 	struct wire_sampled *s = this_sampled();
-	__u32 flags;
+	__u32 flags, scale = control.sample_scale;
 
 	h->regs = regs;
 	h->cpu = this_cpu();
-	h->started_ns = s->hits % 64 == 0 ? bpf_ktime_get_ns() : 0;
+	h->started_ns = s->hits % WIRE_TIMED == 0 ? bpf_ktime_get_ns() : 0;
 	if (h->started_ns)
 		sample_window(s, h->started_ns);
 	count(&s->hits);
 	if (control.stepped_kinds >> probe & 1)
 		count_stepped(regs, probe);
 	flags = hit_site(regs, probe)->flags;
-	if (flags && restarts(regs, flags)) {
+	if (!scale || (flags && restarts(regs, flags))) {
 		count(&s->skipped);
-		return false;
+		return 0;
 	}
-	return true;
+	return scale;
 }
 
 static __always_inline __u64 sample_arg(go_regs *regs, __u32 probe, __u32 n)
@@ -155,9 +158,10 @@ int on_refill(go_regs *ctx)
 	struct wire_sampled *s = this_sampled();
 	__u64 class, span, size, used;
 	struct hit h;
-	__u32 above;
+	__u32 above, scale;
 
-	if (sample_begin(ctx, &h, WIRE_PROBE_REFILL)) {
+	scale = sample_begin(ctx, &h, WIRE_PROBE_REFILL);
+	if (scale) {
 		above = sample_above(s);
 		if (above && bpf_get_prandom_u32() & ((1u << above) - 1))
 			goto end;
@@ -166,8 +170,8 @@ int on_refill(go_regs *ctx)
 				 8 * class);
 		used = span_used(span, &size);
 		if (used) {
-			take_sample(ctx, hit_site(ctx, WIRE_PROBE_REFILL)->sp_delta, used << above,
-				    size);
+			take_sample(ctx, hit_site(ctx, WIRE_PROBE_REFILL)->sp_delta,
+				    (used << above) * scale, size);
 			sample_taken(s);
 		} else {
 			count(&s->skipped);
@@ -185,8 +189,10 @@ int on_alloc_large(go_regs *ctx)
 	struct wire_sampled *s = this_sampled();
 	__u64 size, weight, least;
 	struct hit h;
+	__u32 scale;
 
-	if (sample_begin(ctx, &h, WIRE_PROBE_ALLOC_LARGE)) {
+	scale = sample_begin(ctx, &h, WIRE_PROBE_ALLOC_LARGE);
+	if (scale) {
 		weight = size = (sample_arg(ctx, WIRE_PROBE_ALLOC_LARGE, 1) + 8191) & ~8191ull;
 		least = 1ull << (WIRE_LARGE_SHIFT + sample_above(s));
 		if (weight < least) {
@@ -194,7 +200,8 @@ int on_alloc_large(go_regs *ctx)
 				goto end;
 			weight = least;
 		}
-		take_sample(ctx, hit_site(ctx, WIRE_PROBE_ALLOC_LARGE)->sp_delta, weight, size);
+		take_sample(ctx, hit_site(ctx, WIRE_PROBE_ALLOC_LARGE)->sp_delta, weight * scale,
+			    size);
 		sample_taken(s);
 	}
 end:

@@ -55,7 +55,7 @@ const volatile __u32 g_sched_ctxt = 0;
 
 /* --- shared with user space ----------------------------------------------------------------- */
 
-volatile struct wire_control control SEC(".data.control") = {0};
+volatile struct wire_control control SEC(".data.control") = {.sample_scale = 1};
 struct wire_cpu cpus[WIRE_CPUS_MAX];
 
 struct wire_ring rings[WIRE_RINGS_MAX];
@@ -122,9 +122,9 @@ static __always_inline void hit_begin(go_regs *regs, struct hit *h, __u32 kind)
 	h->cpu = this_cpu();
 	if (control.stepped_kinds >> kind & 1)
 		count_stepped(regs, kind);
-	/* One hit in 64 is timed, by counters that hits move anyway. */
+	/* One hit in so many is timed, by counters that hits move anyway. */
 	h->started_ns = 0;
-	if ((cpu_ring(h->cpu)->head + h->cpu->passed) % 64 == 0)
+	if ((cpu_ring(h->cpu)->head + h->cpu->passed) % WIRE_TIMED == 0)
 		h->started_ns = bpf_ktime_get_ns();
 }
 

@@ -325,6 +325,13 @@ static uint64_t attaching_cpu_ns(const struct capture *c)
 	return clock_ns(CLOCK_THREAD_CPUTIME_ID) + probes_cpu_ns(c->probes);
 }
 
+static void book_switching(struct capture *c, uint64_t start_ns)
+{
+	pthread_mutex_lock(&c->lock);
+	c->switching_ns += sub_u64(attaching_cpu_ns(c), start_ns);
+	pthread_mutex_unlock(&c->lock);
+}
+
 /* Puts in, or takes out, what is called for by now; `changing` is held. */
 static int switch_probes(struct capture *c)
 {
@@ -358,19 +365,19 @@ int capture_set_paused(struct capture *c, bool paused)
 		err = switch_probes(c);
 	if (err && !paused)
 		set_paused(c, true);
-	pthread_mutex_lock(&c->lock);
-	c->switching_ns += MAX(attaching_cpu_ns(c), start_ns) - start_ns;
-	pthread_mutex_unlock(&c->lock);
+	book_switching(c, start_ns);
 	pthread_mutex_unlock(&c->changing);
 	return err;
 }
 
 int capture_sample_allocations(struct capture *c, bool on)
 {
+	uint64_t start_ns;
 	bool was;
 	int err = 0;
 
 	pthread_mutex_lock(&c->changing);
+	start_ns = attaching_cpu_ns(c);
 	was = c->samples_alone;
 	if (on && !c->program->samples)
 		err = -ENOTSUP;
@@ -380,8 +387,19 @@ int capture_sample_allocations(struct capture *c, bool on)
 		if (err && on)
 			set_samples_alone(c, false);
 	}
+	book_switching(c, start_ns);
 	pthread_mutex_unlock(&c->changing);
 	return err;
+}
+
+void capture_sample_window(struct capture *c, unsigned scale, unsigned window)
+{
+	volatile struct wire_control *control = c->program->control;
+
+	pthread_mutex_lock(&c->lock);
+	control->sample_window = window;
+	control->sample_scale = scale;
+	pthread_mutex_unlock(&c->lock);
 }
 
 bool capture_needs_admin(const struct capture *c)

@@ -146,6 +146,8 @@ bool capture_get_paused(struct capture *c);
 /* Counted: while any is on, an event is delivered within a millisecond. */
 void capture_low_latency(struct capture *c, bool on);
 
+#define CAPTURE_TIMED 64
+
 struct capture_stats {
 	uint64_t hits;                  /* probe hits, counted events or not */
 	uint64_t read;                  /* wire records read */
@@ -164,14 +166,16 @@ struct capture_stats {
 	uint64_t undecodable; /* records that made no sense: a bug, shown */
 	uint64_t skipped;     /* hits that were no event: stack-check restarts, inner calls */
 	uint64_t faulted;     /* reads of the target's memory that had to wait for the page */
-	uint64_t prog_ns_sum, prog_ns_samples; /* time in the BPF program, sampled */
+	uint64_t prog_ns_sum, prog_ns_samples; /* time in the BPF program, of 1 in CAPTURE_TIMED */
 	uint64_t deliver_ns_sum;               /* CPU time of merging, decoding and the sink */
 	unsigned readers;                      /* rings in use */
 	size_t ring_bytes;                     /* of all rings together, as they were rounded */
 	uint64_t sample_hits;                  /* of the hits, those of allocation samples */
 	/* CPU samples, and the time in the BPF program at those; in none of the above. */
 	uint64_t cpu_samples, cpu_samples_ns;
-	uint64_t switching_ns; /* CPU time of all capture_set_paused(), the kernel's in it */
+	/* CPU time of all capture_set_paused() and capture_sample_allocations(), the kernel's in it
+	 */
+	uint64_t switching_ns;
 	/* Of the hits, those at sites that the kernel steps out of line rather than emulate. */
 	uint64_t stepped;
 	struct capture_price price; /* capture_config's */
@@ -211,6 +215,9 @@ unsigned capture_changed_parts(struct capture *c);
 /* Allocations are sampled, whatever the rates say, and while paused (-probes light). 0 or -errno;
  * then nothing is changed. -ENOTSUP: this kernel does not take the programs. */
 int capture_sample_allocations(struct capture *c, bool on);
+/* From now on a sample stands for `scale` times what it is of, and tells of that window
+ * (core/model/sample.h); 1 and 0 to begin with, 0: none is taken. At once: attaching takes time. */
+void capture_sample_window(struct capture *c, unsigned scale, unsigned window);
 /* Allocations are sampled beside the events, while any event of an allocation is wanted. "on", or
  * why not. */
 void capture_sampling(struct capture *c, char *ret, size_t size);

@@ -476,8 +476,10 @@ bool decode_sample(struct decode *d, const struct decode_process *process,
 				     .proc = process->proc,
 				     .kind = sample->kind,
 				     .cut = sample->flags & WIRE_SAMPLE_CUT};
-	if (sample->kind == WIRE_SAMPLE_ALLOC)
+	if (sample->kind == WIRE_SAMPLE_ALLOC) {
 		ret->size = sample->size;
+		ret->window = WIRE_SAMPLE_WINDOW(sample->flags);
+	}
 	if (sample->kind == WIRE_SAMPLE_OFF_CPU) {
 		ret->size = WIRE_WAS_NS(sample->size);
 		ret->state = WIRE_WAS_STATE(sample->size);

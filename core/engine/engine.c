@@ -34,11 +34,13 @@ int engine_new(const struct engine_config *config, struct engine **ret)
 	if (e->source && !err)
 		err = probe_switch_new(e->source, config->model, e->healer, e->auditor, &e->probes);
 	if (e->source && !err)
-		err = levels_new(e->source, e->probes, config->level, &e->levels);
+		err = costs_new(e->source, config->model, &e->costs);
+	if (e->source && !err)
+		err = sampling_new(e->source, e->costs, &e->max_overhead, &e->sampling);
+	if (e->source && !err)
+		err = levels_new(e->source, e->probes, e->sampling, config->level, &e->levels);
 	if (e->source && !err)
 		err = leak_prover_new(e->source, config->model, &e->prover);
-	if (e->source && !err)
-		err = costs_new(e->source, config->model, &e->costs);
 	if (e->source && !err)
 		err = engine_new_windows(e);
 	if (err) {
@@ -66,6 +68,7 @@ void engine_free(struct engine *e)
 	last_stacks_free(e->last);
 	last_runtime_free(e->runtimes);
 	levels_free(e->levels);
+	sampling_free(e->sampling);
 	auditor_free(e->auditor);
 	healer_free(e->healer);
 	probe_switch_free(e->probes);
@@ -102,6 +105,7 @@ void engine_tracing_ends(struct engine *e)
 	if (!e)
 		return;
 	windows_stop(e->windows);
+	sampling_stop(e->sampling);
 	auditor_stop(e->auditor);
 }
 
@@ -120,6 +124,8 @@ int engine_start(struct engine *e, bool serves)
 		err = auditor_start(e->auditor);
 	if (!err && e->windows)
 		err = windows_start(e->windows);
+	if (!err && e->sampling)
+		err = sampling_start(e->sampling);
 	return err || !(serves || e->c.leaks_every_ns) ? err : engine_start_deputies(e);
 }
 

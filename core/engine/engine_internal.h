@@ -15,6 +15,7 @@
 #include "core/engine/last_stacks.h"
 #include "core/engine/leak_prover.h"
 #include "core/engine/levels.h"
+#include "core/engine/sampling.h"
 #include "core/engine/ticker.h"
 #include "core/engine/waits_cache.h"
 #include "core/engine/windows.h"
@@ -25,12 +26,13 @@ struct engine {
 	struct healer *healer;
 	struct auditor *auditor;
 	struct probe_switch *probes;
+	struct sampling *sampling;
 	struct levels *levels;
 
 	pthread_mutex_t rates_lock; /* control calls come from any thread; held while the kernel
 				       attaches and detaches */
 	uint32_t wanted[RATES];     /* protected by rates_lock */
-	struct costs *costs;        /* what both the ticker and the windows look at */
+	struct costs *costs;        /* what the ticker, the windows and sampling look at */
 	struct windows *windows;
 	_Atomic double max_overhead; /* their bound */
 

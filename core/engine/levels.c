@@ -17,6 +17,7 @@
 struct levels {
 	const struct source *source;
 	struct probe_switch *probes;
+	struct sampling *sampling;
 
 	pthread_mutex_t changing; /* held while the kernel attaches and detaches */
 	_Atomic int level;        /* changed by who holds it */
@@ -27,8 +28,8 @@ struct levels {
 	_Atomic uint64_t left_ns; /* the last one of them */
 };
 
-int levels_new(const struct source *source, struct probe_switch *probes, enum probe_level level,
-	       struct levels **ret)
+int levels_new(const struct source *source, struct probe_switch *probes, struct sampling *sampling,
+	       enum probe_level level, struct levels **ret)
 {
 	struct levels *l = calloc(1, sizeof(*l));
 
@@ -36,6 +37,7 @@ int levels_new(const struct source *source, struct probe_switch *probes, enum pr
 		return -ENOMEM;
 	l->source = source;
 	l->probes = probes;
+	l->sampling = sampling;
 	atomic_init(&l->level, (int)level);
 	atomic_init(&l->since_ns, monotonic_ns());
 	pthread_mutex_init(&l->changing, NULL);
@@ -103,7 +105,7 @@ static int sample(struct levels *l, bool on)
 	if (on && l->paused)
 		return 0; /* when that is over */
 	if (l->source->sample_allocations)
-		return l->source->sample_allocations(l->source->ctx, on);
+		return sampling_set(l->sampling, on);
 	if (!on)
 		return 0;
 	return log_error(-ENOTSUP, "-probes light: allocations cannot be sampled here");
@@ -128,9 +130,11 @@ static int enter(struct levels *l, enum probe_level level)
 
 	if (err)
 		return err;
+	if (had && !has) /* what comes with the events is taken all of the time */
+		sampling_release(l->sampling);
 	err = switch_events(l, wants_out(l, level));
-	if (err && has && !had)
-		(void)sample(l, false);
+	if (err && has != had)
+		(void)sample(l, had);
 	if (err)
 		return err;
 	if (had && !has)

@@ -7,13 +7,14 @@
 #define XGOTOPFS_ENGINE_LEVELS_H
 
 #include "core/engine/probe_switch.h"
+#include "core/engine/sampling.h"
 #include "core/model/probe_level.h"
 
 struct levels;
 
 /* All borrowed. 0 or -ENOMEM. */
-int levels_new(const struct source *source, struct probe_switch *probes, enum probe_level level,
-	       struct levels **ret);
+int levels_new(const struct source *source, struct probe_switch *probes, struct sampling *sampling,
+	       enum probe_level level, struct levels **ret);
 void levels_free(struct levels *l); /* NULL is fine */
 
 /* Before anything is attached. 0 or -errno, logged. */

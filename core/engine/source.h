@@ -48,6 +48,8 @@ struct source {
 	/* Allocations are sampled from now on, or no longer (-probes light). 0 or -errno; then
 	 * nothing is changed. NULL: it cannot. */
 	int (*sample_allocations)(void *ctx, bool on);
+	/* As capture_sample_window(); 0: between two windows. NULL where that is. */
+	void (*sample_window)(void *ctx, unsigned scale, unsigned window);
 
 	/* CPU samples are taken from now on, or no longer, where that can be. NULL: it cannot. */
 	void (*sample_cpu)(void *ctx, bool on);

@@ -251,9 +251,11 @@ static void fill_unseen(struct traced *t, const struct target *target, unsigned 
 	snprintf(ret->unseen, sizeof(ret->unseen), "%s", text.len ? text.data : "");
 }
 
-static void fill_sampling(const struct traced_image *i, struct health *ret)
+static void fill_sampling(const struct traced_image *i, bool between, struct health *ret)
 {
 	capture_sampling(i->capture, ret->sampling, sizeof(ret->sampling));
+	if (between) /* that none are taken this moment is part of it */
+		snprintf(ret->sampling, sizeof(ret->sampling), "on");
 	capture_cpu_sampling(i->capture, ret->cpu_sampling, sizeof(ret->cpu_sampling));
 	if (!strcmp(ret->sampling, "on") && i->unsampled[0])
 		snprintf(ret->sampling, sizeof(ret->sampling), "incomplete: %s", i->unsampled);
@@ -273,7 +275,7 @@ static void health(void *ctx, unsigned proc, struct health *ret)
 	snprintf(ret->symbols_from, sizeof(ret->symbols_from), "%s", target_symbols_from(target));
 	fill_unseen(t, target, proc, ret);
 	snprintf(ret->not_covered, sizeof(ret->not_covered), "%s", target_not_covered(target));
-	fill_sampling(traced_now(t), ret);
+	fill_sampling(traced_now(t), !atomic_load(&t->sample_scale), ret);
 	ret->hits = s.hits - s.sample_hits;
 	ret->sample_hits = s.sample_hits;
 	ret->cpu_samples = s.cpu_samples;
@@ -466,6 +468,18 @@ static int sample_allocations(void *ctx, bool on)
 	return err;
 }
 
+static void sample_window(void *ctx, unsigned scale, unsigned window)
+{
+	struct traced *t = ctx;
+
+	pthread_rwlock_rdlock(&t->lock);
+	atomic_store(&t->sample_scale, scale);
+	atomic_store(&t->sample_window, window);
+	for (unsigned k = 0; k < t->n_images; k++)
+		capture_sample_window(t->images[k]->capture, scale, window);
+	pthread_rwlock_unlock(&t->lock);
+}
+
 static void sample_cpu(void *ctx, bool on)
 {
 	struct traced *t = ctx;
@@ -532,6 +546,7 @@ int traced_new(const struct traced_config *config, struct target *target, struct
 	}
 	t->c = *config;
 	pthread_rwlock_init(&t->lock, NULL);
+	atomic_init(&t->sample_scale, 1);
 	t->source = (struct source){
 		.ctx = t,
 		.without_bpf = config->without_bpf,
@@ -546,6 +561,7 @@ int traced_new(const struct traced_config *config, struct target *target, struct
 		.get_rates = get_rates,
 		.set_paused = set_paused,
 		.sample_allocations = sample_allocations,
+		.sample_window = sample_window,
 		.sample_cpu = sample_cpu,
 		.cpus_changed = cpus_changed,
 		.get_paused = get_paused,

@@ -255,6 +255,7 @@ static void as_the_others(const struct traced *t, struct capture *c)
 	if (capture_set_rates(c, rates) || capture_set_paused(c, capture_get_paused(other)) ||
 	    (t->samples_alone && capture_sample_allocations(c, true)))
 		log_warn("%s: its rates are not those of before", t->c.path);
+	capture_sample_window(c, t->sample_scale, t->sample_window);
 	(void)capture_sample_cpu(c, t->cpu_on);
 	for (int n = 0; n < t->low_latency; n++)
 		capture_low_latency(c, true);

@@ -43,7 +43,9 @@ struct traced {
 	char file_why[512];           /* why the file cannot be traced; "" */
 	_Atomic int low_latency;      /* asked for so many times */
 	atomic_bool samples_alone;    /* capture_sample_allocations() */
-	atomic_bool cpu_on;           /* capture_sample_cpu() */
+	/* capture_sample_window() */
+	_Atomic unsigned sample_scale, sample_window;
+	atomic_bool cpu_on; /* capture_sample_cpu() */
 
 	/* By process: its image, for who asks about the process. NULL: none, or gone. */
 	_Atomic(struct traced_image *) of[MODEL_PROCS_MAX];

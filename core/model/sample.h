@@ -30,6 +30,8 @@ enum sample_mark {
 	SAMPLE_MARKS = 4,             /* so many bits */
 };
 
+#define SAMPLE_WINDOWS 127
+
 #define SAMPLE_DEPTH_MAX 128 /* calls, with those that were inlined */
 
 struct stack_sample {
@@ -40,6 +42,8 @@ struct stack_sample {
 	uint8_t state;          /* off the CPU: enum gstate */
 	bool cut;               /* the stack is deeper */
 	uint8_t marks;          /* enum sample_mark bits */
+	uint8_t window;         /* 1 to SAMPLE_WINDOWS and round: it stands for what lies between
+				   windows, too; 0: for its own time alone */
 	uint32_t reason_id;     /* the same: why it waited; names_string() */
 	uint32_t start_func_id; /* the same: of the goroutine, when the model knows it */
 	bool system;            /* the same: it is the runtime's */

@@ -107,13 +107,40 @@ static uint64_t mix(uint64_t hash, uint64_t value)
 	return hash ^ hash >> 32;
 }
 
+/*
+ * Samples of one window are not independent of each other: what a program does in it stands for
+ * what it does until the next. The variance of a sum of such is half the squares of the differences
+ * between one and the next, those that have nothing of it too.
+ */
+static void window_add(struct sample_sum *sum, uint8_t window, double weight)
+{
+	double more;
+
+	if (window != sum->window) {
+		bool next = sum->window && window == sum->window % SAMPLE_WINDOWS + 1;
+
+		if (!next)
+			sum->squares += sum->in_window * sum->in_window / 2;
+		sum->before = next ? sum->in_window : 0;
+		sum->in_window = 0;
+		sum->window = window;
+		sum->squares += sum->before * sum->before / 2;
+	}
+	more = sum->in_window - sum->before;
+	sum->squares += ((more + weight) * (more + weight) - more * more) / 2;
+	sum->in_window += weight;
+}
+
 static void sum_add(struct sample_sum *sum, const struct stack_sample *sample)
 {
 	double weight = (double)sample->weight;
 
 	sum->hits++;
 	sum->weight = sum_u64(sum->weight, sample->weight);
-	sum->squares += weight * weight;
+	if (sample->window)
+		window_add(sum, sample->window, weight);
+	else
+		sum->squares += weight * weight;
 	if (sample->size)
 		sum->objects += weight / (double)sample->size;
 }

@@ -45,8 +45,12 @@ void samples_lost(struct samples *s, enum sample_kind kind, uint64_t n, uint64_t
 struct sample_sum {
 	uint64_t hits;
 	uint64_t weight;
-	double squares; /* of the weights: the estimate's variance, as hits come at random */
+	double squares; /* the estimate's variance: of the weights, as hits come at random; of
+			   windows, by what one has more than the one before it */
 	double objects; /* weight / size, where the size is known */
+	/* The window that is added to, what it has, and what the one before it had. */
+	uint8_t window;
+	double in_window, before;
 };
 void sample_sum_up(const struct sample_sum *from, struct sample_sum *to); /* adds it */
 /* One standard deviation of the weight. */

@@ -254,11 +254,17 @@ int view_alloc_sites(const struct view *v, struct view_query *q, struct buf *out
 void view_emit_sampled(struct emit *e, const struct view *v, unsigned proc)
 {
 	struct sample_totals totals;
+	struct live_probes probes;
 
 	samples_totals(model_samples(v->model), proc, SAMPLE_ALLOC, &totals);
 	/* Of nothing there is no estimate: a recording has none, nor has who just began. */
 	view_emit_known(e, "alloc_sampled_bytes", totals.sum.hits, totals.sum.weight);
 	view_emit_known(e, "alloc_sampled_error_bytes", totals.sum.hits, sample_error(&totals.sum));
+	if (view_probes(v, proc, &probes)) {
+		emit_double(e, "alloc_sampled_time_percent",
+			    100 / (double)MAX(1u, probes.sample_scale), 2);
+		emit_u64(e, "alloc_samples_windows", probes.sample_windows);
+	}
 	emit_u64(e, "alloc_samples", totals.sum.hits);
 	emit_u64(e, "alloc_samples_lost", totals.lost);
 	emit_u64(e, "alloc_samples_lost_bytes", totals.lost_weight);

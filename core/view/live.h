@@ -61,6 +61,10 @@ struct live_probes {
 	uint64_t since_ns; /* they are in, or out, since then; CLOCK_MONOTONIC, as all of these */
 	uint64_t switched, off_ns; /* so often so far; all the time without them */
 	unsigned readers;          /* of events, now */
+	/* Allocation samples stand for so many times what they are of, as they are taken in
+	 * windows; of those so many have ended. 1: all of the time. */
+	unsigned sample_scale;
+	uint64_t sample_windows;
 	/* Numbers the runtime has given to goroutines since the process began, at least and at
 	 * most, when memory alone tells; 0: not known. */
 	uint64_t goids_least, goids_most;

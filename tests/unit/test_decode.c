@@ -427,6 +427,13 @@ static void test_stacks(void **state)
 	wire.size = WIRE_WAS((uint64_t)GSTATE_SYSCALL, 19ull, 5000000ull);
 	assert_true(decode_sample(f->decode, &f->process, &wire, &named));
 	assert_int_equal(named.reason_id, 0);
+	/* Of an allocation the window it was taken in comes with it, beside what else is in flags.
+	 */
+	wire.kind = WIRE_SAMPLE_ALLOC;
+	wire.flags = SAMPLE_WINDOWS << 1 | WIRE_SAMPLE_CUT;
+	assert_true(decode_sample(f->decode, &f->process, &wire, &named));
+	assert_int_equal(named.window, SAMPLE_WINDOWS);
+	assert_true(named.cut);
 	wire.kind = WIRE_SAMPLE_KINDS;
 	assert_false(decode_sample(f->decode, &f->process, &wire, &named));
 }

@@ -63,6 +63,54 @@ static void test_sums(void **state)
 	samples_free(s);
 }
 
+static void add_in_window(struct samples *s, uint8_t window, uint64_t weight, uint32_t site)
+{
+	struct stack_sample sample = of(0, 1, weight, site);
+
+	sample.window = window;
+	samples_add(s, &sample);
+}
+
+static uint64_t error_of(struct samples *s)
+{
+	struct sample_totals totals;
+
+	samples_totals(s, 0, SAMPLE_ALLOC, &totals);
+	return sample_error(&totals.sum);
+}
+
+/* What is in one window comes together: windows are held against each other, not samples. Half the
+ * squares of 600 (the first has nobody to compare with), 0, 200, 800 (none in between), and 800
+ * again. */
+static void test_windows(void **state)
+{
+	struct sample_row *rows;
+	struct sample_totals totals;
+	struct samples *s;
+	size_t n;
+
+	assert_int_equal(samples_new(&s), 0);
+	for (unsigned i = 0; i < 6; i++)
+		add_in_window(s, SAMPLE_WINDOWS - 1, 100, 11);
+	assert_int_equal(error_of(s), 424); /* sqrt(600 * 600 / 2) */
+	for (unsigned i = 0; i < 3; i++)
+		add_in_window(s, SAMPLE_WINDOWS, 200, 11 + i);
+	assert_int_equal(error_of(s), 424);
+	add_in_window(s, 1, 800, 11);
+	assert_int_equal(error_of(s), 447); /* 180000 + 20000 */
+	add_in_window(s, 3, 800, 11);
+	assert_int_equal(error_of(s), 916); /* and twice 320000 */
+	assert_int_equal(samples_copy(s, 0, SAMPLE_ALLOC, &rows, &n, &totals), 0);
+	assert_int_equal(n, 3);
+	assert_int_equal(totals.sum.weight, 2800);
+	assert_int_equal(totals.sum.hits, 11);
+	free(rows);
+	/* All of the time again: each for itself. */
+	add(s, 0, 1, 100, 11);
+	assert_int_equal(error_of(s), 921); /* and 10000 */
+	samples_free(s);
+}
+
 /* Stacks of goroutines: a state, a reason, a start function is another row; the last one of each
  * goroutine is known, by kind. */
 static void test_last(void **state)
@@ -348,10 +396,15 @@ static void test_recent_bound(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sums),         cmocka_unit_test(test_last),
-		cmocka_unit_test(test_bounds),       cmocka_unit_test(test_recent),
-		cmocka_unit_test(test_recent_bound), cmocka_unit_test(test_recent_allocations),
-		cmocka_unit_test(test_on),           cmocka_unit_test(test_best_at),
+		cmocka_unit_test(test_sums),
+		cmocka_unit_test(test_windows),
+		cmocka_unit_test(test_last),
+		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_recent),
+		cmocka_unit_test(test_recent_bound),
+		cmocka_unit_test(test_recent_allocations),
+		cmocka_unit_test(test_on),
+		cmocka_unit_test(test_best_at),
 		cmocka_unit_test(test_totals),
 	};
 
