@@ -11,6 +11,7 @@
 #include "core/base/util.h"
 #include "core/memory/goids.h"
 #include "core/memory/goroutines.h"
+#include "core/memory/memory.h"
 #include "core/memory/runtime_read.h"
 #include "core/memory/stack.h"
 #include "core/memory/start.h"
@@ -291,20 +292,20 @@ static int read_process(struct reader *r, unsigned proc, pid_t pid, struct gorou
 	cleanup_free_ struct memory_goroutine *found = NULL;
 	struct goroutine_seen *seen;
 	struct memory_about about = {0};
+	struct memory_image image;
 	int64_t ahead_ns;
 	uint64_t bias;
 	size_t n = 0;
 	int err;
 
 	follow_parts(r);
+	memory_image_hold(pid, &image);
 	err = target_load_bias(r->target, pid, &bias);
 	if (!err)
 		err = memory_goroutines_about(r->target, pid, bias, &found, &n, &about);
-	if (err)
-		return err;
-	seen = calloc(n ? n : 1, sizeof(*seen));
+	seen = err ? NULL : calloc(n ? n : 1, sizeof(*seen));
 	if (!seen)
-		return -ENOMEM;
+		return memory_image_end(&image, err ? err : -ENOMEM);
 	if (about.cut && !r->warned)
 		log_warn("process %d has more goroutines than are read from its memory: cut at %u",
 			 pid, MEMORY_GOROUTINES_MAX);
@@ -317,6 +318,11 @@ static int read_process(struct reader *r, unsigned proc, pid_t pid, struct gorou
 	err = resolve(r, proc, pid, bias, found, seen, n);
 	if (err && err != -EAGAIN)
 		log_debug("process %d: what closures hold cannot be read: %s", pid, strerror(-err));
+	err = memory_image_end(&image, 0);
+	if (err) {
+		free(seen);
+		return err;
+	}
 	qsort(found, n, sizeof(*found), by_goid);
 	free(r->last);
 	r->last = move_ptr(found);
@@ -343,12 +349,15 @@ int reader_goroutines(struct reader *r, unsigned proc, pid_t pid, struct gorouti
 int reader_goids(struct reader *r, pid_t pid, uint64_t *ret_least, uint64_t *ret_most)
 {
 	struct goids goids = {0};
+	struct memory_image image;
 	uint64_t bias;
 	int err;
 
+	memory_image_hold(pid, &image);
 	err = target_load_bias(r->target, pid, &bias);
 	if (!err)
 		err = memory_goids(r->target, pid, bias, &goids);
+	err = memory_image_end(&image, err);
 	*ret_least = goids.least;
 	*ret_most = goids.most;
 	return err;
@@ -381,15 +390,21 @@ static int find_last(struct reader *r, unsigned proc, uint64_t goid, struct memo
 
 int reader_stack(struct reader *r, unsigned proc, pid_t pid, uint64_t goid, struct buf *out)
 {
+	struct memory_image image;
 	struct memory_goroutine g;
+	size_t from = out->len;
 	uint64_t bias;
 	int err;
 
+	memory_image_hold(pid, &image);
 	err = target_load_bias(r->target, pid, &bias);
 	if (!err)
 		err = find_last(r, proc, goid, &g);
 	if (!err)
 		err = memory_stack(r->target, pid, bias, &g, out);
+	err = memory_image_end(&image, err);
+	if (err)
+		out->len = from;
 	return err;
 }
 
@@ -400,13 +415,15 @@ int reader_stacks(struct reader *r, pid_t pid, enum live_stacks what, live_text_
 		[LIVE_STACKS_LABELLED] = STACK_LABELLED,
 		[LIVE_STACKS_LABELS] = STACK_LABELS_ONLY,
 	};
+	struct memory_image image;
 	uint64_t bias;
 	int err;
 
+	memory_image_hold(pid, &image);
 	err = target_load_bias(r->target, pid, &bias);
 	if (!err)
 		err = memory_stacks(r->target, pid, bias, styles[what], fn, ctx);
-	return err;
+	return memory_image_end(&image, err);
 }
 
 struct target *reader_target(const struct reader *r)
@@ -432,31 +449,55 @@ static int find_runtime(struct reader *r, struct runtime_at *ret)
 
 int reader_runtime(struct reader *r, pid_t pid, struct runtime_seen **ret)
 {
+	cleanup_free_ struct runtime_seen *seen = NULL;
+	struct memory_image image;
 	struct runtime_at at;
 	uint64_t bias;
 	int err = find_runtime(r, &at);
 
+	if (err)
+		return err;
+	memory_image_hold(pid, &image);
+	err = target_load_bias(r->target, pid, &bias);
 	if (!err)
-		err = target_load_bias(r->target, pid, &bias);
-	return err ? err : memory_runtime(r->target, &at, pid, bias, ret);
+		err = memory_runtime(r->target, &at, pid, bias, &seen);
+	err = memory_image_end(&image, err);
+	if (!err)
+		*ret = move_ptr(seen);
+	return err;
 }
 
 int reader_waits(struct reader *r, pid_t pid, struct wait_graph **ret)
 {
+	struct wait_graph *graph = NULL;
+	struct memory_image image;
 	uint64_t bias;
-	int err = target_load_bias(r->target, pid, &bias);
+	int err;
 
-	return err ? err : memory_waits(r->target, pid, bias, ret);
+	memory_image_hold(pid, &image);
+	err = target_load_bias(r->target, pid, &bias);
+	if (!err)
+		err = memory_waits(r->target, pid, bias, &graph);
+	err = memory_image_end(&image, err);
+	if (err)
+		wait_graph_put(graph);
+	else
+		*ret = graph;
+	return err;
 }
 
 int reader_unreachable(struct target *target, pid_t pid, const struct wait_graph *graph,
 		       const struct unreachable_pace *pace, struct unreachable *ret)
 {
+	struct memory_image image;
 	uint64_t bias;
-	int err = target_load_bias(target, pid, &bias);
+	int err;
 
+	memory_image_hold(pid, &image);
+	err = target_load_bias(target, pid, &bias);
 	if (!err)
 		err = memory_unreachable(target, pid, bias, graph, pace, ret);
+	err = memory_image_end(&image, err);
 	target_free(target);
 	return err;
 }

@@ -124,3 +124,31 @@ int memory_read_pieces(pid_t pid, struct memory_piece *pieces, size_t n)
 	}
 	return 0;
 }
+
+/* --- one image -------------------------------------------------------------------------------- */
+
+void memory_image_hold(pid_t pid, struct memory_image *ret)
+{
+	int fd = mem_file(pid);
+
+	*ret = (struct memory_image){pid, MAX(fd, -1)};
+}
+
+/*
+ * proc_pid_mem(5): an open file stays with the image that it was opened for, and reads nothing once
+ * nobody runs that. The thread that the process is named by may have left it before the others did,
+ * and is read through. Nothing is mapped at 0: that is said for as long as anything is.
+ */
+int memory_image_end(struct memory_image *image, int err)
+{
+	char byte;
+
+	if (image->fd >= 0 && !pread(image->fd, &byte, sizeof(byte), 0))
+		err = -ESRCH;
+	if (memory_read(image->pid, 0, &byte, sizeof(byte)) == -ESRCH)
+		err = -ESRCH;
+	if (image->fd >= 0)
+		close(image->fd);
+	image->fd = -1;
+	return err;
+}

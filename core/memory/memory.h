@@ -27,6 +27,19 @@ struct memory_piece {
  * no error. 0, or as above but -EFAULT. */
 int memory_read_pieces(pid_t pid, struct memory_piece *pieces, size_t n);
 
+/*
+ * What is read with several calls is of one image of the process, or of none: each thing that
+ * cannot be read any more as it ends, or executes another file, may look like one that is not
+ * there. So: hold before the first call; at the end `err`, or -ESRCH when the image is gone by
+ * then, whatever `err` is.
+ */
+struct memory_image {
+	pid_t pid;
+	int fd; /* -1: that it executes another file is not noticed */
+};
+void memory_image_hold(pid_t pid, struct memory_image *ret);
+int memory_image_end(struct memory_image *image, int err);
+
 /* The way of kernels without process_vm_readv; for tests. Bytes up to the first that is not mapped,
  * -EFAULT when that is none, or as above. */
 ssize_t memory_read_by_file(pid_t pid, const struct iovec *local, const struct iovec *remote,

@@ -108,6 +108,12 @@ int view_stacks(const struct view *v, struct view_query *q, struct buf *out)
 
 	c.from = c.out->len;
 	err = view_each_stack(v, q->proc, LIVE_STACKS_AS_GO, collect, &c, &c.as_of_ns);
+	if (err == -ESRCH && c.begun) {
+		/* It ended under way: the last ones that are whole, then. */
+		c.out->len = c.from;
+		c.begun = false;
+		err = view_each_stack(v, q->proc, LIVE_STACKS_AS_GO, collect, &c, &c.as_of_ns);
+	}
 	if (!c.begun)
 		err = add_none(v, q->proc, err, c.out);
 	if (c.cut) {
