@@ -195,14 +195,29 @@ bool governor_step(struct governor *g, const struct governor_look *look)
 	return on;
 }
 
-void governor_switched(struct governor *g, bool on, uint64_t now_ns, uint64_t cpu_ns)
+/*
+ * For how long it was, since their end was asked for, as if all probes had been in. That the
+ * kernel waits for others before it says that one is out costs the program nothing: the breakpoint
+ * went first. What counts is what hits took meanwhile.
+ */
+static uint64_t as_long_ns(const struct governor *g, const struct governor_look *now)
+{
+	double hits = (double)sub_u64(now->hits_ns, g->last.hits_ns), cost = hits_cost(g);
+	uint64_t took_ns = sub_u64(now->now_ns, g->asked_ns);
+
+	return cost > 0 ? (uint64_t)fmin((double)took_ns, hits / cost) : took_ns;
+}
+
+void governor_switched(struct governor *g, bool on, const struct governor_look *now,
+		       uint64_t cpu_ns)
 {
 	double cost = (double)cpu_ns, *mean = &g->switch_ns[on];
+	uint64_t now_ns = now->now_ns;
 
 	*mean = *mean > 0 ? *mean + (cost - *mean) / 4 : cost;
 	g->windows += g->on && !on;
 	if (g->asked_ns && !on)
-		learn(&g->end_ns, now_ns, g->asked_ns);
+		learn(&g->end_ns, as_long_ns(g, now), 0);
 	/* They come one by one: it is as if all had come half-way. */
 	g->opened_ns = on && g->asked_ns ? now_ns - sub_u64(now_ns, g->asked_ns) / 2 : 0;
 	g->asked_ns = 0;

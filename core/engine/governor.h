@@ -58,8 +58,9 @@ struct governor {
 	double switch_ns[2];              /* what attaching [1] and detaching [0] costs */
 	double burst;                     /* as busy, of a shorter time */
 	double peak;                      /* of that, the most of late */
-	double begin_ns, end_ns; /* wall time: from half of the probes in to the shortest end,
-				    from asking for the end until all is out */
+	/* Wall time: from half of the probes in to the shortest end; from asking for the end on,
+	 * for as long as they were hit as if all were still in. */
+	double begin_ns, end_ns;
 
 	/* Sums, for whoever shows them. */
 	uint64_t windows;        /* ended */
@@ -76,6 +77,7 @@ void governor_bound(struct governor *g, double max_percent);
 /* Should probes be in now? */
 bool governor_step(struct governor *g, const struct governor_look *look);
 /* They have been switched, which took so much CPU time. */
-void governor_switched(struct governor *g, bool on, uint64_t now_ns, uint64_t cpu_ns);
+void governor_switched(struct governor *g, bool on, const struct governor_look *now,
+		       uint64_t cpu_ns);
 
 #endif

@@ -126,6 +126,7 @@ static uint64_t switching_ns(struct windows *w)
 static int switch_probes(struct windows *w, bool on)
 {
 	struct estimate_counts counts;
+	struct governor_look now;
 	uint64_t cost_ns = switching_ns(w);
 	int err;
 
@@ -137,8 +138,9 @@ static int switch_probes(struct windows *w, bool on)
 	cost_ns = sub_u64(switching_ns(w), cost_ns);
 	if (on)
 		count(w, &counts);
+	look(w, &now);
 	pthread_mutex_lock(&w->lock);
-	governor_switched(&w->governor, on, monotonic_ns(), cost_ns);
+	governor_switched(&w->governor, on, &now, cost_ns);
 	if (on)
 		estimate_opened(&w->estimate, &counts);
 	else

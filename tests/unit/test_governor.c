@@ -23,6 +23,7 @@ struct world {
 	struct governor_look look;
 	double hit_ns, switch_cpu_ns, switch_wall_ns;
 	bool hit_while_attaching; /* by all of them, which is more than there is */
+	bool goes_at_once;        /* detaching takes time, but there are no hits in it */
 	uint64_t spent_ns;        /* what it really cost, with the switching */
 	uint64_t on_ns, longest_off_ns, off_since_ns, switches;
 	bool in; /* probes are hit */
@@ -56,13 +57,14 @@ static void pass(struct world *w, const struct load *l, double ns)
 static void change(struct world *w, const struct load *l, bool on)
 {
 	w->in |= on && w->hit_while_attaching;
+	w->in &= on || !w->goes_at_once;
 	pass(w, l, w->switch_wall_ns);
 	w->spent_ns += (uint64_t)w->switch_cpu_ns;
 	if (on)
 		w->longest_off_ns = MAX(w->longest_off_ns, w->look.now_ns - w->off_since_ns);
 	else
 		w->off_since_ns = w->look.now_ns;
-	governor_switched(&w->g, on, w->look.now_ns, (uint64_t)w->switch_cpu_ns);
+	governor_switched(&w->g, on, &w->look, (uint64_t)w->switch_cpu_ns);
 	w->in = on;
 	w->switches++;
 }
@@ -275,6 +277,26 @@ static void switching_that_costs_much_makes_windows_seldom(void **state)
 	assert_true(dear.g.windows > 0);
 }
 
+/* The kernel waits long before it says that a probe is out, which takes nothing of the program:
+ * windows come as the bound has it. */
+static void waiting_is_no_cost(void **state)
+{
+	struct world hit, waits;
+	struct share of_hit, of_waits;
+
+	make(&hit, 3);
+	make(&waits, 3);
+	hit.switch_wall_ns = waits.switch_wall_ns = 400e6;
+	waits.goes_at_once = true;
+	run(&hit, server, 20);
+	run(&waits, server, 20);
+	hit.g.windows = waits.g.windows = 0;
+	of_hit = measure(&hit, server, 120);
+	of_waits = measure(&waits, server, 120);
+	assert_true(of_hit.spent < 0.032 && of_waits.spent < 0.032);
+	assert_true(2 * waits.g.windows > 3 * hit.g.windows);
+}
+
 /* So small a bound that no window fits: there is one a minute all the same. */
 static void it_is_never_blind(void **state)
 {
@@ -318,7 +340,7 @@ static void counters_may_be_anything(void **state)
 		on = governor_step(&w.g, &look);
 		assert_true(w.g.account_ns == w.g.account_ns);
 		if (on != w.g.on)
-			governor_switched(&w.g, on, w.look.now_ns, seed);
+			governor_switched(&w.g, on, &w.look, seed);
 	}
 	/* And when they are sane again, so is it. */
 	w.look.cpu_ns = w.look.hits_ns = 0;
@@ -340,6 +362,7 @@ int main(void)
 		cmocka_unit_test(who_goes_up_and_down_is_no_way_round_the_bound),
 		cmocka_unit_test(what_hits_take_is_known_after_one_window),
 		cmocka_unit_test(switching_that_costs_much_makes_windows_seldom),
+		cmocka_unit_test(waiting_is_no_cost),
 		cmocka_unit_test(it_is_never_blind),
 		cmocka_unit_test(counters_may_be_anything),
 	};
