@@ -10,7 +10,6 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/util.h"
@@ -229,27 +228,32 @@ static int hide(scmp_filter_ctx ctx, const char *name)
 	return nr < 0 ? 0 : seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), nr, 0);
 }
 
-/* libseccomp writes it to a descriptor. */
+/* libseccomp writes it to a descriptor. That of a pipe: a file's size is limited (`ulimit -f`). */
 static int export(scmp_filter_ctx ctx, struct sock_fprog *ret)
 {
-	cleanup_close_ int fd = memfd_create("filter", MFD_CLOEXEC);
+	cleanup_close_ int from = -1, to = -1;
 	cleanup_free_ struct sock_filter *filter = NULL;
-	struct stat st;
-	int err;
+	int fds[2], bytes, room, err;
 
-	if (fd < 0)
+	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK))
 		return -errno;
-	err = seccomp_export_bpf(ctx, fd);
+	from = fds[0];
+	to = fds[1];
+	err = seccomp_export_bpf(ctx, to);
 	if (err)
 		return err;
-	if (fstat(fd, &st))
+	room = fcntl(to, F_GETPIPE_SZ);
+	if (room < 0 || ioctl(from, FIONREAD, &bytes))
 		return -errno;
-	filter = malloc((size_t)st.st_size);
+	/* What finds no room is cut off, and nobody says so. */
+	if (bytes >= room)
+		return -E2BIG;
+	filter = malloc((size_t)bytes);
 	if (!filter)
 		return -ENOMEM;
-	if (pread(fd, filter, (size_t)st.st_size, 0) != st.st_size)
+	if (read(from, filter, (size_t)bytes) != bytes)
 		return -EIO;
-	ret->len = (unsigned short)((size_t)st.st_size / sizeof(*filter));
+	ret->len = (unsigned short)((size_t)bytes / sizeof(*filter));
 	ret->filter = move_ptr(filter);
 	return 0;
 }

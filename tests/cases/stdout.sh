@@ -38,6 +38,14 @@ kill -INT "$XPID"
 wait "$XPID"
 expect "its exit status" $? 0
 XPID=
+# None at all: it mounts, as nothing that it needs is a file's size.
+(ulimit -f 0; exec "$XGOTOPFS" -s -pid "$DEMO" "$MNT" 2>&1) > >(cat >"$T/said") &
+XPID=$!
+wait_for "$PATIENCE" test -s "$MNT/stats" || fail "with ulimit -f 0: $(cat "$T/said")"
+kill -INT "$XPID"
+wait "$XPID"
+expect "its exit status" $? 0
+XPID=
 
 # The metrics file: the original's arrays, all as long, and counts that fit what was printed.
 file=$(ls metrics_????-??-??-??-??-??__run1.json) || fail "no metrics file: $(ls)"
