@@ -188,7 +188,7 @@ void problems_of_waits(struct scene *s)
 /* What net/http leaves behind, and why; what begins so is called when one is made. */
 static const struct known_start {
 	const char *function, *reason, *callee;
-	bool twin; /* of the one before */
+	bool twin; /* of the one before: where that one grows it has no line of its own */
 } known_starts[] = {
 	{"net/http.(*persistConn).readLoop",
 	 "a connection each, whose answer is under way, or whose body was neither read to its end "
@@ -205,6 +205,43 @@ static const struct known_start *known_start(const char *function)
 			return &known_starts[i];
 	}
 	return NULL;
+}
+
+static bool grows(const struct scene *s, const struct start_row *row, uint64_t *then, uint64_t *ns)
+{
+	return !row->system &&
+	       growth_of(s->past, (uint32_t)row->func_id, row->f.live, s->now, then, ns);
+}
+
+/* The goroutines of this start function, where they grow, else NULL. */
+static const struct start_row *growing_named(const struct scene *s, const char *function)
+{
+	uint64_t then, ns;
+
+	for (size_t i = 0; i < s->starts.rows.n; i++) {
+		const struct start_row *row = starts_row(&s->starts, i);
+
+		if (!strcmp(problem_function(s, row->func_id), function))
+			return grows(s, row, &then, &ns) ? row : NULL;
+	}
+	return NULL;
+}
+
+static bool is_told_by_twin(const struct scene *s, const struct known_start *known)
+{
+	return known && known->twin && growing_named(s, known[-1].function);
+}
+
+static void add_twin(const struct scene *s, const struct known_start *known, struct buf *out)
+{
+	const struct start_row *row;
+
+	if (!known || known + 1 == known_starts + ARRAY_SIZE(known_starts) || !known[1].twin)
+		return;
+	row = growing_named(s, known[1].function);
+	if (row)
+		buf_addf(out, "; %s with it, now %llu", known[1].function,
+			 (unsigned long long)row->f.live);
 }
 
 /* What of the program's own they were made for; where nobody sees them made, who is seen to call
@@ -245,6 +282,7 @@ static void tell_growth(struct scene *s, const struct start_row *row, uint64_t t
 	emit_duration(&p->text, ns);
 	if (known && *known->reason)
 		buf_addf(&p->text, ": %s", known->reason);
+	add_twin(s, known, &p->text);
 	add_culprit(s, p, (uint32_t)row->func_id);
 	snprintf(p->function, sizeof(p->function), "%s", function);
 	problem_see_goroutine(p, row->goid, "stack");
@@ -260,12 +298,10 @@ void problems_of_growth(struct scene *s)
 		return;
 	for (size_t i = 0; i < s->starts.rows.n; i++) {
 		const struct start_row *row = starts_row(&s->starts, i);
-		const struct known_start *known = known_start(problem_function(s, row->func_id));
+		const char *function = problem_function(s, row->func_id);
 		uint64_t then, ns;
 
-		if (row->system || (known && known->twin))
-			continue;
-		if (growth_of(s->past, (uint32_t)row->func_id, row->f.live, s->now, &then, &ns))
+		if (grows(s, row, &then, &ns) && !is_told_by_twin(s, known_start(function)))
 			tell_growth(s, row, then, ns);
 	}
 }

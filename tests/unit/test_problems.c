@@ -449,6 +449,39 @@ static void test_growing(void **state)
 	assert_null(strstr(problems(x), "main.burst"));
 }
 
+/* What grows is told by name, as `leaks` and `sites` tell it: a twin in the line of the other, or, where it
+ * grows alone, in its own. */
+static void test_growing_twins(void **state)
+{
+	static const char read_loop[] = "net/http.(*persistConn).readLoop";
+	static const char write_loop[] = "net/http.(*persistConn).writeLoop";
+	struct fixture *x = *state;
+	uint64_t goid = 1000;
+	const char *text;
+
+	for (uint64_t s = 0; s <= 120; s++) {
+		for (uint64_t i = 0; i < 2; i++, goid += 2) {
+			uint64_t at = T0 + s * S + 10 * i;
+
+			create(x, goid, write_loop, at);
+			change(x, goid, GSTATE_WAITING, "select", at + 1);
+			if (s <= 60)
+				continue;
+			create(x, goid + 1, read_loop, at + 2);
+			change(x, goid + 1, GSTATE_WAITING, "select", at + 3);
+		}
+		if (s == 60) {
+			text = problems(x);
+			assert_non_null(strstr(text, "growing: net/http.(*persistConn).writeLoop "));
+			assert_null(strstr(text, read_loop));
+		}
+	}
+	text = problems(x);
+	assert_non_null(strstr(text, "growing: net/http.(*persistConn).readLoop "));
+	assert_non_null(strstr(text, "; net/http.(*persistConn).writeLoop with it, now 242"));
+	assert_null(strstr(text, "growing: net/http.(*persistConn).writeLoop "));
+}
+
 static int nobody_leaked(void *ctx, unsigned proc, struct leak_report **ret, bool *ret_late)
 {
 	static struct wait_graph graph = {.refs = 1};
@@ -1041,6 +1074,7 @@ int main(void)
 		TEST(test_worst_first),
 		TEST(test_below_thresholds),
 		TEST(test_growing),
+		TEST(test_growing_twins),
 		TEST(test_functions),
 		TEST(test_own),
 		TEST(test_done),
