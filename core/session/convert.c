@@ -263,21 +263,8 @@ static void say_missing(const struct convert *c, bool whole)
 			 (unsigned long long)end.good_bytes);
 	if (whole)
 		unread = session_end_unread(&end, &c->meta, c->events);
-	if (unread)
-		log_warn("session %s: %llu of the %llu events that it counts are not in what was "
-			 "read",
-			 c->config->session, (unsigned long long)unread,
-			 (unsigned long long)c->meta.event_count);
-	if (end.warning[0])
-		log_warn("session %s: %s", c->config->session, end.warning);
-	if (end.skipped)
-		log_warn("session %s: %llu events are of no type that exists: left out",
-			 c->config->session, (unsigned long long)end.skipped);
-	if (end.out_of_range)
-		log_warn("session %s: %llu numbers of optional keys (cpu, line, pid, nth) are out "
-			 "of "
-			 "range: taken as not there",
-			 c->config->session, (unsigned long long)end.out_of_range);
+	end.unread_events = unread;
+	session_end_warn(&end, &c->meta, c->config->session);
 	if (c->seen_left)
 		log_warn("session %s: jsonl is events alone: what the session tells of goroutines "
 			 "that "

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/base/log.h"
 #include "core/base/safe_file.h"
 #include "core/model/event_format.h"
 #include "core/session/archive.h"
@@ -351,6 +352,25 @@ uint64_t session_end_unread(const struct session_end *end, const struct session_
 	if (!meta->end_time_ns && !end->missing_bytes)
 		return 0;
 	return sub_u64(meta->event_count, sum_u64(events, end->skipped));
+}
+
+void session_end_warn(const struct session_end *end, const struct session_meta *meta,
+		      const char *session)
+{
+	if (end->unread_events)
+		log_warn("session %s: %llu of the %llu events that it counts are not in what was "
+			 "read",
+			 session, (unsigned long long)end->unread_events,
+			 (unsigned long long)meta->event_count);
+	if (end->warning[0])
+		log_warn("session %s: %s", session, end->warning);
+	if (end->skipped)
+		log_warn("session %s: %llu events are of no type that exists: left out", session,
+			 (unsigned long long)end->skipped);
+	if (end->out_of_range)
+		log_warn("session %s: %llu numbers of optional keys (cpu, line, pid, nth) are out "
+			 "of range: taken as not there",
+			 session, (unsigned long long)end->out_of_range);
 }
 
 void session_end_recording(const struct session_end *end, struct recording *ret)

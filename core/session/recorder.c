@@ -179,18 +179,20 @@ static void fail(struct recorder *r, int err)
 	pthread_mutex_lock(&r->lock);
 	r->stats.error = err;
 	r->meta.stopped_ns = r->meta.end_time_ns = (int64_t)clock_ns(CLOCK_REALTIME);
-	snprintf(r->meta.stopped, sizeof(r->meta.stopped), "%s", strerror(-err));
+	snprintf(r->meta.stopped, sizeof(r->meta.stopped), "%s", writer_strerror(err));
 	pthread_mutex_unlock(&r->lock);
 	(void)log_error(err,
 			"session %s: recording stopped: %s (%llu events recorded; tracing goes on)",
-			r->meta.id, strerror(-err), (unsigned long long)r->stats.events);
+			r->meta.id, writer_strerror(err), (unsigned long long)r->stats.events);
 }
 
 /* The session has what it will have; its folder stays open. */
 static void end_session(struct recorder *r)
 {
+	int gone = r->writer ? writer_check(r->writer) : 0;
 	int err = writer_close(r->writer, true);
 
+	err = gone ? gone : err;
 	r->writer = NULL;
 	r->steps++;
 	if (err)
@@ -503,6 +505,8 @@ static int tick(struct recorder *r, uint64_t now)
 										  : TICK_NS);
 	if (!err)
 		err = snapshot_when_due(r, now, false);
+	if (!err && (err = writer_check(r->writer)))
+		fail(r, err);
 	if (!err && now - r->meta_ns >= META_NS) {
 		r->meta_ns = now;
 		(void)save_meta(r, false);

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include "core/base/safe_file.h"
 #include "core/model/event_format.h"
@@ -99,8 +100,10 @@ uint64_t writer_size(const struct writer *w)
 static int write_buf(struct writer *w)
 {
 	size_t done = 0;
-	int err;
+	int err = writer_check(w);
 
+	if (err)
+		return err;
 	while (done < w->buf.len) {
 		ssize_t n = write(w->fd, w->buf.data + done, w->buf.len - done);
 
@@ -117,6 +120,29 @@ static int write_buf(struct writer *w)
 	}
 	w->size += w->buf.len;
 	return 0;
+}
+
+int writer_check(struct writer *w)
+{
+	struct stat st;
+
+	if (fstat(w->fd, &st))
+		return -errno;
+	if (!st.st_nlink)
+		return -ENOENT;
+	return (uint64_t)st.st_size == w->size ? 0 : -ESTALE;
+}
+
+const char *writer_strerror(int err)
+{
+	switch (err) {
+	case -ENOENT:
+		return "its events file was deleted";
+	case -ESTALE:
+		return "its events file was changed by somebody else";
+	default:
+		return strerror(-err);
+	}
 }
 
 static void begin(struct writer *w)

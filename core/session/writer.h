@@ -29,6 +29,10 @@ struct encoder *writer_encoder(struct writer *w);
 /* As encoder_batch(). Writes at once. 0, or -errno and then nothing of it was written. */
 int writer_batch(struct writer *w, const struct event *events, size_t n,
 		 uint64_t by_type[EVENT_TYPES]);
+/* Is what was written still there, as far as the file's size and links tell? 0, -ENOENT (it was
+ * deleted), -ESTALE (cut off, or grown by somebody else). Each batch looks, too. */
+int writer_check(struct writer *w);
+const char *writer_strerror(int err); /* of a writer's error, in words */
 uint64_t writer_size(const struct writer *w); /* bytes written */
 
 #endif

@@ -17,6 +17,9 @@ mkdir "$T/s/$empty"
 cp "$T/s/$id/metadata.json" "$T/s/$empty" && : >"$T/s/$empty/events.pb"
 "$TOOL" convert "$T/s" $empty perfetto >"$T/nothing" 2>"$T/said" || fail "no conversion of nothing"
 grep -qE ': ([1-9][0-9]*) of the \1 events that it counts are not in what was read' "$T/said" || fail "what is unread: $(cat "$T/said")"
+# So a replay says it that shows nothing.
+timeout $((10 * SLACK)) "$XGOTOPFS" -replay "$T/s/$empty" -speed 0 -s >"$T/out" 2>"$T/said" || fail "no replay of nothing: $(cat "$T/said")"
+grep -qE ': ([1-9][0-9]*) of the \1 events that it counts are not in what was read' "$T/said" || fail "a replay does not say it: $(cat "$T/said")"
 "$PYTHON" - "$T/trace" "$T/lines" "$T/nothing" <<'P' || fail "not a good trace"
 import json, sys
 from collections import Counter

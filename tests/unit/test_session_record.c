@@ -511,6 +511,70 @@ static void test_full_disk(void **state)
 	fixture_close(&f);
 }
 
+/* Who else deletes, cuts or adds to the file that is written ends the recording: what it counted is not there. */
+static void spoil(int dir, const char *file, unsigned how)
+{
+	int fd;
+
+	if (how == 0) {
+		assert_int_equal(unlinkat(dir, file, 0), 0);
+		return;
+	}
+	fd = openat(dir, file, O_WRONLY | O_APPEND);
+	assert_true(fd >= 0);
+	assert_int_equal(how == 1 ? ftruncate(fd, 1) : write(fd, "x", 1), how == 1 ? 0 : 1);
+	close(fd);
+}
+
+static void test_file_of_others(void **state)
+{
+	static const char *const why[] = {"its events file was deleted",
+					  "its events file was changed by somebody else",
+					  "its events file was changed by somebody else"};
+
+	for (unsigned i = 0; i < 6; i++) {
+		bool quiet = i >= 3; /* nothing more is to be written: it is noticed, too */
+		struct recorder_config config;
+		struct recorder *recorder;
+		struct recording rec;
+		struct fixture f;
+		uint64_t deadline = monotonic_ns() + 120 * NS_PER_SEC;
+		char path[200];
+		int dir;
+
+		fixture_open(&f, 100000);
+		config = fixture_config(&f, i % 2 ? SESSION_JSONL : SESSION_PROTOBUF, 100);
+		assert_int_equal(recorder_new(&config, &recorder), 0);
+		recorder_id(recorder, f.id);
+		dir = fixture_folder(&f);
+		fixture_apply(&f, 500);
+		do {
+			usleep(1000);
+			recorder_recording(recorder, &rec);
+		} while (rec.events < 500 && monotonic_ns() < deadline);
+		spoil(dir, session_format_file(config.format), i % 3);
+		if (!quiet)
+			fixture_apply(&f, 300);
+		do {
+			usleep(1000);
+			recorder_recording(recorder, &rec);
+		} while (rec.state != RECORDING_STOPPED && monotonic_ns() < deadline);
+		assert_int_equal(rec.state, RECORDING_STOPPED);
+		assert_string_equal(rec.why, why[i % 3]);
+		assert_int_equal(rec.events, 500);
+		recorder_stop(recorder);
+		recorder_recording(recorder, &rec);
+		assert_int_equal(rec.not_recorded, quiet ? 0 : 300);
+		recorder_free(recorder);
+		(void)unlinkat(dir, session_format_file(config.format), 0);
+		(void)unlinkat(dir, "metadata.json", 0);
+		close(dir);
+		snprintf(path, sizeof(path), "%s/%s", f.dir, f.id);
+		assert_int_equal(rmdir(path), 0);
+		fixture_close(&f);
+	}
+}
+
 /* While it stands still the stop is known at once, to everybody: the lock is gone, and a
  * metadata.json that cannot be written is tried again. */
 static void test_stopped_at_once(void **state)
@@ -724,7 +788,7 @@ int main(void)
 		cmocka_unit_test(test_full_disk),       cmocka_unit_test(test_rotation),
 		cmocka_unit_test(test_stopped_at_once), cmocka_unit_test(test_deleting),
 		cmocka_unit_test(test_files),           cmocka_unit_test(test_switches),
-		cmocka_unit_test(test_found_at_once),
+		cmocka_unit_test(test_found_at_once),   cmocka_unit_test(test_file_of_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
