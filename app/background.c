@@ -48,6 +48,13 @@ static _Noreturn void wait_for_child(pid_t child, int fd)
 		_exit(EXIT_FINE);
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
+	/* One that ends by itself has said why. */
+	if (WIFSIGNALED(status))
+		log_error(-EINTR, "what was to go on in the background was killed by signal %d, %s%s",
+			  WTERMSIG(status), strsignal(WTERMSIG(status)),
+			  WTERMSIG(status) == SIGKILL
+				  ? " (by the kernel, where there is no memory: see dmesg)"
+				  : "");
 	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_ERROR);
 }
 

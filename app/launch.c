@@ -111,7 +111,8 @@ int launch_start(char **argv, const sigset_t *mask, const struct rlimit *files,
 		/* Its end of the pipe may live on in a child that cannot be killed. */
 		if (err != -EINTR && read(fds[0], &reported, sizeof(reported)) == sizeof(reported))
 			err = reported;
-		log_error(err, "cannot start %s: %s", argv[0], strerror(-err));
+		log_error(err, "cannot start %s: %s", argv[0],
+			  err == -EINTR ? "told to end first" : strerror(-err));
 	} else {
 		*ret = (struct launch){.pid = pid, .held = true};
 	}

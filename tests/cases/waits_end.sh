@@ -95,16 +95,30 @@ wait_for 10 not_mounted || fail "still mounted"
 
 # The disk hangs before it has begun: nobody hears of that but the parent of -daemon, who hands both
 # signals on.
-start_xgotopfs -daemon -pid "$DEMO" -record -storage-dir "$DISK/other" "$MNT"
+mend_disk
+child_of_daemon() {
+	hang_disk
+	start_xgotopfs -daemon -pid "$DEMO" -record -storage-dir "$DISK/other" "$MNT"
+	wait_for "$PATIENCE" child || fail "no child: $(cat "$LOG")"
+	on_exit "end -KILL $CHILD"
+	wait_for "$PATIENCE" stuck || fail "it does not wait for the disk: $(cat "$LOG")"
+}
 child() { CHILD=$(pgrep -P "$XPID" -f -- "-daemon -pid $DEMO"); }
-wait_for "$PATIENCE" child || fail "no child: $(cat "$LOG")"
-on_exit "end -KILL $CHILD"
 stuck() { grep -q "fuse\|request_wait" "/proc/$CHILD/wchan" "/proc/$CHILD/stack" 2>/dev/null; }
-wait_for "$PATIENCE" stuck || fail "it does not wait for the disk: $(cat "$LOG")"
+child_of_daemon
 kill -INT "$XPID"
 once_more() { sleep 0.5; kill -INT "$XPID" 2>/dev/null; gone_or_zombie "$XPID"; } # a second one is one that comes later
 wait_for 3 once_more || fail "a second signal does not end it: $(cat "$LOG")"
 ended 130
 wait_for 20 gone "$CHILD" || fail "the daemon lives on"
+soon_unharmed "$DEMO"
+wait_for 10 not_mounted || fail "still mounted"
+
+# Who kills the daemon before it is ready (the kernel, for want of memory) tells nobody else.
+mend_disk
+child_of_daemon
+kill -KILL "$CHILD"
+ended 1
+grep -q "killed by signal 9" "$LOG" || fail "nothing is said of a daemon that was killed: $(cat "$LOG")"
 soon_unharmed "$DEMO"
 wait_for 10 not_mounted || fail "still mounted"
