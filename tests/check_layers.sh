@@ -86,7 +86,8 @@ found=$(grep -rlE --include='*.[ch]' '"bpf/(abi|cpu)\.h"' app core fs web xgotop
 # FIFO or folder can mislead it. What begins with /proc/, /sys/ or /dev/ in the call itself is the
 # kernel's. The others, "FILE CALL" each: files of the traced program, which are checked for what they
 # are where they are opened, and /proc with a pid in its path; the mount point, which mount(2) takes by
-# its path only, and fusermount3 in PATH; what Landlock grants, which opens nothing.
+# its path only, and fusermount3 in PATH; what Landlock grants, which opens nothing; what is open
+# already, of which a call wants an empty name.
 by_name='open|openat|openat2|creat|fopen|freopen|opendir|scandir|ftw|nftw|fts_open|mkdir|mkdirat|rename|renameat|renameat2'
 by_name+='|unlink|unlinkat|rmdir|remove|stat|lstat|fstatat|statx|access|faccessat|euidaccess|truncate|chmod|fchmodat|chown|lchown'
 by_name+='|fchownat|link|linkat|symlink|symlinkat|readlink|readlinkat|realpath|canonicalize_file_name|mkdtemp|mkstemp|mkostemp'
@@ -113,6 +114,7 @@ core/target/mappings.c open
 core/memory/wait_poll.c readlink
 core/target/process.c fopen
 core/target/process.c readlink
+core/session/writer.c statx
 core/target/process.c stat
 core/target/target_process.c open
 core/target/target_process.c stat
