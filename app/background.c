@@ -50,7 +50,8 @@ static _Noreturn void wait_for_child(pid_t child, int fd)
 		;
 	/* One that ends by itself has said why. */
 	if (WIFSIGNALED(status))
-		log_error(-EINTR, "what was to go on in the background was killed by signal %d, %s%s",
+		log_error(-EINTR,
+			  "what was to go on in the background was killed by signal %d, %s%s",
 			  WTERMSIG(status), strsignal(WTERMSIG(status)),
 			  WTERMSIG(status) == SIGKILL
 				  ? " (by the kernel, where there is no memory: see dmesg)"

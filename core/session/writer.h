@@ -32,7 +32,7 @@ int writer_batch(struct writer *w, const struct event *events, size_t n,
 /* Is what was written still there, as far as the file's size and links tell? 0, -ENOENT (it was
  * deleted), -ESTALE (cut off, or grown by somebody else). Each batch looks, too. */
 int writer_check(struct writer *w);
-const char *writer_strerror(int err); /* of a writer's error, in words */
+const char *writer_strerror(int err);         /* of a writer's error, in words */
 uint64_t writer_size(const struct writer *w); /* bytes written */
 
 #endif

@@ -449,8 +449,8 @@ static void test_growing(void **state)
 	assert_null(strstr(problems(x), "main.burst"));
 }
 
-/* What grows is told by name, as `leaks` and `sites` tell it: a twin in the line of the other, or, where it
- * grows alone, in its own. */
+/* What grows is told by name, as `leaks` and `sites` tell it: a twin in the line of the other, or,
+ * where it grows alone, in its own. */
 static void test_growing_twins(void **state)
 {
 	static const char read_loop[] = "net/http.(*persistConn).readLoop";
@@ -472,7 +472,8 @@ static void test_growing_twins(void **state)
 		}
 		if (s == 60) {
 			text = problems(x);
-			assert_non_null(strstr(text, "growing: net/http.(*persistConn).writeLoop "));
+			assert_non_null(
+				strstr(text, "growing: net/http.(*persistConn).writeLoop "));
 			assert_null(strstr(text, read_loop));
 		}
 	}

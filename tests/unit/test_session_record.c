@@ -511,7 +511,8 @@ static void test_full_disk(void **state)
 	fixture_close(&f);
 }
 
-/* Who else deletes, cuts or adds to the file that is written ends the recording: what it counted is not there. */
+/* Who else deletes, cuts or adds to the file that is written ends the recording: what it counted is
+ * not there. */
 static void spoil(int dir, const char *file, unsigned how)
 {
 	int fd;
