@@ -18,6 +18,7 @@
 #define LABELS_LIST_SINCE 24
 #define BUCKETS_MAX       64 /* far more than LABELS_MAX need */
 #define ENVIRON_MAX       (256u << 10)
+#define TRIES             8
 
 struct go_string {
 	uint64_t p, len;
@@ -151,22 +152,17 @@ static int by_key(const void *a, const void *b)
 	return order ? order : (nx > ny) - (nx < ny);
 }
 
-static int read_labels(const struct target *t, pid_t pid, const struct memory_goroutine *g,
+static int read_labels(const struct target *t, pid_t pid, uint64_t labels,
 		       struct goroutine_about *ret)
 {
 	const bool list = target_go_minor(t) >= LABELS_LIST_SINCE;
 	struct pairs pairs = {.n = 0};
-	uint64_t labels;
-	int err = list ? read_list(pid, g->labels, &pairs) : read_map(pid, g->labels, &pairs);
+	int err = list ? read_list(pid, labels, &pairs) : read_map(pid, labels, &pairs);
 
 	if (!err)
 		err = read_strings(pid, &pairs, ret);
-	/* The g still holds them, so they were not freed meanwhile. */
-	if (!err)
-		err = memory_read(pid, g->address + target_layout(t)->g_labels, &labels,
-				  sizeof(labels));
-	if (err || labels != g->labels)
-		return err ? err : -EAGAIN;
+	if (err)
+		return err;
 	ret->n = pairs.n;
 	ret->more = pairs.more;
 	if (!list) /* as LabelSet.String() and later releases order them */
@@ -174,27 +170,63 @@ static int read_labels(const struct target *t, pid_t pid, const struct memory_go
 	return 0;
 }
 
-static uint64_t read_bubble(const struct target *t, pid_t pid, uint64_t bubble)
+static int read_bubble(const struct target *t, pid_t pid, uint64_t bubble, uint64_t *ret)
 {
 	const struct go_layout *l = target_layout(t);
 	uint32_t at = l->bubble_id ? l->bubble_id : l->bubble_root;
-	uint64_t value = 0;
+	uint64_t value;
+	int err = at ? memory_read(pid, bubble + at, &value, sizeof(value)) : -ENOSYS;
 
-	if (!at || memory_read(pid, bubble + at, &value, sizeof(value)))
-		return 0;
-	if (l->bubble_id)
-		return value;
-	return memory_read(pid, value + l->g_goid, &value, sizeof(value)) ? 0 : value;
+	if (!err && !l->bubble_id)
+		err = memory_read(pid, value + l->g_goid, &value, sizeof(value));
+	*ret = err ? 0 : value;
+	return err;
 }
 
+/* What the g points at by now, if it still is that goroutine's: what was read first is. */
+static int read_pointers(const struct target *t, pid_t pid, const struct memory_goroutine *g,
+			 uint64_t *labels, uint64_t *bubble)
+{
+	const struct go_layout *l = target_layout(t);
+	uint64_t goid = 0;
+	struct memory_piece pieces[] = {
+		{g->address + l->g_labels, labels, *labels ? sizeof(*labels) : 0, false},
+		{g->address + l->g_bubble, bubble, *bubble ? sizeof(*bubble) : 0, false},
+		{g->address + l->g_goid, &goid, sizeof(goid), false},
+	};
+	int err = memory_read_pieces(pid, pieces, ARRAY_SIZE(pieces));
+
+	if (!err && (!pieces[2].ok || goid != g->goid))
+		err = -ESRCH;
+	return err;
+}
+
+/* While the g holds them they are not freed: what it held before and after was right between. */
 void memory_about(const struct target *t, pid_t pid, const struct memory_goroutine *g,
 		  struct goroutine_about *ret)
 {
+	uint64_t labels = g->labels, bubble = g->bubble;
+
+	for (int i = 0; i < TRIES; i++) {
+		const uint64_t was_labels = labels, was_bubble = bubble;
+
+		ret->n = 0;
+		ret->more = false;
+		ret->bubble = 0;
+		if (!labels && !bubble)
+			return;
+		if (bubble)
+			(void)read_bubble(t, pid, bubble, &ret->bubble);
+		if (labels)
+			(void)read_labels(t, pid, labels, ret);
+		if (read_pointers(t, pid, g, &labels, &bubble))
+			break;
+		if (labels == was_labels && bubble == was_bubble)
+			return;
+	}
 	ret->n = 0;
 	ret->more = false;
-	ret->bubble = g->bubble ? read_bubble(t, pid, g->bubble) : 0;
-	if (g->labels)
-		(void)read_labels(t, pid, g, ret);
+	ret->bubble = 0;
 }
 
 /* --- are they shown? ------------------------------------------------------------------------- */

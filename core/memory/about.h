@@ -23,7 +23,7 @@ struct goroutine_about {
 	struct memory_label labels[LABELS_MAX];
 };
 
-/* Fills all of it; what cannot be read, or changed meanwhile, is not there. */
+/* Fills all of it, as of one moment; what cannot be read, or keeps changing, is not there. */
 void memory_about(const struct target *t, pid_t pid, const struct memory_goroutine *g,
 		  struct goroutine_about *ret);
 

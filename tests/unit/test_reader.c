@@ -22,6 +22,8 @@
 
 #include "core/base/util.h"
 #include "core/engine/reader.h"
+#include "core/memory/about.h"
+#include "core/memory/goroutines.h"
 #include "core/memory/memory.h"
 #include "core/memory/unreachable.h"
 #include "core/memory/waits.h"
@@ -33,15 +35,33 @@
 
 static size_t calls, last_call = SIZE_MAX;
 
+/* Once: a word of it is another by now. */
+static uint64_t changes_at, changes_to;
+
+static void change(const struct iovec *local, unsigned long n_local, const struct iovec *remote)
+{
+	for (unsigned long i = 0; i < n_local && changes_at; i++) {
+		if ((uintptr_t)remote[i].iov_base != changes_at || remote[i].iov_len != 8)
+			continue;
+		memcpy(local[i].iov_base, &changes_to, 8);
+		changes_at = 0;
+	}
+}
+
 /* Instead of the C library's: from a call on there is no such process. */
 ssize_t process_vm_readv(pid_t pid, const struct iovec *local, unsigned long n_local,
 			 const struct iovec *remote, unsigned long n_remote, unsigned long flags)
 {
+	ssize_t got;
+
 	if (calls++ >= last_call) {
 		errno = ESRCH;
 		return -1;
 	}
-	return syscall(SYS_process_vm_readv, pid, local, n_local, remote, n_remote, flags);
+	got = syscall(SYS_process_vm_readv, pid, local, n_local, remote, n_remote, flags);
+	if (got > 0)
+		change(local, n_local, remote);
+	return got;
 }
 
 /* --- a program at rest ------------------------------------------------------------------------ */
@@ -77,6 +97,54 @@ static void child_stop(struct child *c)
 	kill(c->pid, SIGKILL);
 	waitpid(c->pid, NULL, 0);
 	fclose(c->out);
+}
+
+/* --- what a goroutine points at --------------------------------------------------------------- */
+
+static const struct memory_goroutine *find(const struct memory_goroutine *list, size_t n,
+					   uint64_t not_labels)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i].labels && list[i].labels != not_labels)
+			return &list[i];
+	return NULL;
+}
+
+/* It gets other labels while they are read: then it has those; the g becomes another's: then none.
+ */
+static void check_about(const struct target *t, pid_t pid)
+{
+	struct goroutine_about *about = calloc(3, sizeof(*about));
+	cleanup_free_ struct memory_goroutine *list = NULL;
+	const struct memory_goroutine *g, *other;
+	uint64_t bias;
+	size_t n;
+
+	assert_non_null(about);
+	assert_int_equal(target_load_bias(t, pid, &bias), 0);
+	assert_int_equal(memory_goroutines(t, pid, bias, &list, &n, NULL), 0);
+	g = find(list, n, 0);
+	assert_non_null(g);
+	other = find(list, n, g->labels);
+	assert_non_null(other);
+	memory_about(t, pid, g, &about[0]);
+	memory_about(t, pid, other, &about[1]);
+	assert_true(about[0].n > 0 && about[1].n > 0 && about[0].n != about[1].n);
+	changes_at = g->address + target_layout(t)->g_labels;
+	changes_to = other->labels;
+	memory_about(t, pid, g, &about[2]);
+	assert_int_equal(changes_at, 0);
+	/* By now it is as it was. */
+	assert_int_equal(about[2].n, about[0].n);
+	assert_int_equal(about[2].labels[0].key_len, about[0].labels[0].key_len);
+	assert_memory_equal(about[2].labels[0].key, about[0].labels[0].key,
+			    about[0].labels[0].key_len);
+	changes_at = g->address + target_layout(t)->g_goid;
+	changes_to = g->goid + 1;
+	memory_about(t, pid, g, &about[2]);
+	assert_int_equal(changes_at, 0);
+	assert_int_equal(about[2].n, 0);
+	free(about);
 }
 
 /* --- each reading ----------------------------------------------------------------------------- */
@@ -197,6 +265,7 @@ static void test_ends_meanwhile(void **state)
 		return;
 	child_start(&c, argv);
 	assert_int_equal(target_open(path, &t), 0);
+	check_about(t, c.pid);
 	assert_int_equal(names_new(1000, &names), 0);
 	assert_int_equal(reader_new(t, names, &w.reader), 0);
 	w.pid = c.pid;
