@@ -55,7 +55,7 @@ for release in 1.18 1.27; do
 	head -n 1 "$T/after" | grep -qE '^\.\.\. as of 20[0-9-]*T[0-9:.]*Z, [0-9.]* s before the program ended$' ||
 		fail "Go $release: of when are they? $(head -n 1 "$T/after")"
 	# A minute may have passed since.
-	timeless() { sed -E 's/, [0-9]+ minutes\]/]/' "$@"; }
+	timeless() { sed -E '/^goroutine [0-9]+ \[/s/, [0-9]+ minutes//' "$@"; }
 	diff <(timeless "$T/before") <(tail -n +3 "$T/after" | timeless) >&2 || fail "Go $release: other stacks than the last"
 	"$tool" <"$T/after" >"$T/parsed" || fail "no parse"
 	"$tool" <"$T/before" >"$T/parsed_before"
