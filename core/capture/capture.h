@@ -213,7 +213,8 @@ void capture_leave_parts(struct capture *c, pid_t pid);
 unsigned capture_changed_parts(struct capture *c);
 
 /* Allocations are sampled, whatever the rates say, and while paused (-probes light). 0 or -errno;
- * then nothing is changed. -ENOTSUP: this kernel does not take the programs. */
+ * then nothing is changed. -ENOTSUP: this kernel does not take the programs. -EBUSY: it has not let
+ * go of what was there before, which is not logged. */
 int capture_sample_allocations(struct capture *c, bool on);
 /* From now on a sample stands for `scale` times what it is of, and tells of that window
  * (core/model/sample.h); 1 and 0 to begin with, 0: none is taken. At once: attaching takes time. */

@@ -19,7 +19,7 @@
 /* A window is over after so many times what it was to last: the program has come to rest. */
 #define PATIENCE 8
 /* What a window stands for that came too late for its cycle, at most. */
-#define LATE_SCALE_MAX 1000u
+#define LATE_SCALE_MAX (4 * SAMPLE_SCALE_MAX)
 
 void sample_pace_init(struct sample_pace *p, double bound, const struct sample_look *now)
 {

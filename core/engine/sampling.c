@@ -13,7 +13,13 @@
 #include "core/base/util.h"
 #include "core/engine/sample_pace.h"
 
-#define RETRY_NS NS_PER_SEC /* after an attempt to attach that failed */
+#define RETRY_NS NS_PER_SEC       /* after an attempt to attach that failed */
+#define AGAIN_NS (NS_PER_SEC / 5) /* the kernel has not let go yet */
+/* Where the kernel takes so long for a change, as on a machine that has far too much to do, the
+ * probes stay in for so long: between windows a hit costs little more than its trap, and windows
+ * come when they are due. */
+#define SLOW_NS (NS_PER_SEC / 2)
+#define STAY_NS (60 * NS_PER_SEC)
 
 struct sampling {
 	const struct source *source;
@@ -22,7 +28,8 @@ struct sampling {
 
 	pthread_mutex_t lock; /* held while the kernel attaches and detaches */
 	pthread_cond_t changed;
-	bool wanted, stopping; /* protected by lock, as the next five */
+	bool wanted, stopping; /* protected by lock, as the next six */
+	uint64_t stay_until_ns;
 	struct sample_pace pace;
 	struct capture_stats last; /* at the last look */
 	uint64_t hits_ns;
@@ -107,13 +114,24 @@ static unsigned window_number(const struct sampling *s)
 	return s->pace.scale > 1 ? (unsigned)(s->pace.windows % SAMPLE_WINDOWS) + 1 : 0;
 }
 
+static int attach(struct sampling *s, bool on)
+{
+	uint64_t asked_ns = monotonic_ns();
+	int err = s->source->sample_allocations(s->source->ctx, on);
+	uint64_t now_ns = monotonic_ns();
+
+	if (now_ns - asked_ns > SLOW_NS || err == -EBUSY)
+		s->stay_until_ns = now_ns + STAY_NS;
+	return err;
+}
+
 static void open_window(struct sampling *s)
 {
-	int err = s->source->sample_allocations(s->source->ctx, true);
+	int err = attach(s, true);
 	struct sample_look now;
 
 	if (err) {
-		s->due_ns = monotonic_ns() + RETRY_NS;
+		s->due_ns = monotonic_ns() + (err == -EBUSY ? AGAIN_NS : RETRY_NS);
 		return;
 	}
 	now = look(s);
@@ -127,11 +145,12 @@ static void open_window(struct sampling *s)
 static void close_window(struct sampling *s)
 {
 	struct sample_look now;
-	int err;
+	int err = 0;
 
 	s->source->sample_window(s->source->ctx, 0, window_number(s));
 	now = look(s);
-	err = s->source->sample_allocations(s->source->ctx, false);
+	if (now.now_ns >= s->stay_until_ns)
+		err = attach(s, false);
 	if (err)
 		log_debug("allocation samples: the probes are still there: %s", strerror(-err));
 	sample_pace_closed(&s->pace, &now, chance(now.now_ns));

@@ -62,6 +62,8 @@ struct world {
 	bool still;     /* no hits, for all that */
 	bool unchosen;  /* -sample leaves all of it out */
 	unsigned measured;
+	bool attached; /* allocations are sampled */
+	unsigned attach_changes, attach_us, scale, scales;
 };
 
 static void w_stats(void *ctx, struct capture_stats *ret)
@@ -72,7 +74,7 @@ static void w_stats(void *ctx, struct capture_stats *ret)
 	if (w->load > 0) {
 		uint64_t now_ns = monotonic_ns();
 
-		if (!w->paused && !w->still && w->load_ns) {
+		if ((!w->paused || w->attached) && !w->still && w->load_ns) {
 			uint64_t hits = (uint64_t)(w->load * (double)(now_ns - w->load_ns) / 1e9);
 
 			/* Now our program takes little, now much. */
@@ -84,6 +86,30 @@ static void w_stats(void *ctx, struct capture_stats *ret)
 		w->load_ns = now_ns;
 	}
 	*ret = w->stats;
+	pthread_mutex_unlock(&w->lock);
+}
+
+static int w_sample_allocations(void *ctx, bool on)
+{
+	struct world *w = ctx;
+
+	usleep(w->attach_us);
+	pthread_mutex_lock(&w->lock);
+	w->attach_changes += w->attached != on;
+	w->attached = on;
+	pthread_mutex_unlock(&w->lock);
+	return 0;
+}
+
+static void w_sample_window(void *ctx, unsigned scale, unsigned window)
+{
+	struct world *w = ctx;
+
+	pthread_mutex_lock(&w->lock);
+	assert_true(scale != 1 || !window);
+	assert_true(scale <= 1 || window);
+	w->scale = scale;
+	w->scales++;
 	pthread_mutex_unlock(&w->lock);
 }
 
@@ -1683,6 +1709,57 @@ static void test_levels(void **state)
 	end(&w);
 }
 
+static void at_light(struct world *w, unsigned windows)
+{
+	struct live_probes now = {0};
+
+	assert_int_equal(w->control.set_probes(w->control.ctx, PROBES_LIGHT), 0);
+	for (int i = 0; i < DEADLINE_S * 1000 && now.sample_windows < windows; i++) {
+		usleep(1000);
+		w->live.probes(w->live.ctx, 0, &now);
+	}
+	assert_true(now.sample_windows >= windows && now.sample_scale > 1);
+}
+
+/* Sampling that takes half of the program's time is done in windows; between them nothing is
+ * attached, and what comes after them counts as all. */
+static void test_sampling_in_windows(void **state)
+{
+	struct live_probes now;
+	struct world w;
+
+	make(&w, 0);
+	w.source.sample_allocations = w_sample_allocations;
+	w.source.sample_window = w_sample_window;
+	w.load = 500000;
+	assert_int_equal(engine_start(w.engine, true), 0);
+	at_light(&w, 2);
+	assert_true(w.attach_changes >= 4);
+	assert_int_equal(w.control.set_probes(w.control.ctx, PROBES_FULL), 0);
+	assert_int_equal(w.scale, 1);
+	assert_false(w.attached);
+	w.live.probes(w.live.ctx, 0, &now);
+	assert_int_equal(now.sample_scale, 1);
+	end(&w);
+}
+
+/* Where the kernel takes long for a change it is not asked for one at each window. */
+static void test_sampling_on_a_slow_kernel(void **state)
+{
+	struct world w;
+
+	make(&w, 0);
+	w.source.sample_allocations = w_sample_allocations;
+	w.source.sample_window = w_sample_window;
+	w.attach_us = 700000;
+	w.load = 500000;
+	assert_int_equal(engine_start(w.engine, true), 0);
+	at_light(&w, 4);
+	assert_true(w.attach_changes <= 3); /* in, out, and in again */
+	engine_tracing_ends(w.engine);
+	end(&w);
+}
+
 static void test_rates(void **state)
 {
 	const uint32_t some[RATES] = {[EVENT_CASGSTATUS] = RATE_ONE, [EVENT_MAKEMAP] = 100};
@@ -1807,6 +1884,8 @@ int main(void)
 		cmocka_unit_test(test_a_wait_goes_on_without_probes),
 		cmocka_unit_test(test_looks),
 		cmocka_unit_test(test_levels),
+		cmocka_unit_test(test_sampling_in_windows),
+		cmocka_unit_test(test_sampling_on_a_slow_kernel),
 		cmocka_unit_test(test_rates),
 		cmocka_unit_test(test_the_bound_is_changed),
 		cmocka_unit_test(test_the_meter),

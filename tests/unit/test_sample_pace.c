@@ -162,7 +162,6 @@ static void test_crowded(void **state)
 		}
 		off += fabs(w.told - w.allocated - before) / w.allocated / 20;
 	}
-	print_message("off %f\n", off);
 	assert_true(off < 0.1);
 }
 
