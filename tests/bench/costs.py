@@ -23,7 +23,7 @@ Last come the goals, each as met or not met, by operations a second and by CPU t
 
 After -minutes (20) it begins nothing more, and shows what there is; so it does when it is interrupted (Ctrl-C, SIGTERM).
 -save keeps the figures of each round, -from shows them again, or adds rounds to them (with -rounds). -plot writes one
-picture a workload (matplotlib). -into puts the tables, with when they were made and the pictures of docs/costs, into a
+picture a workload (matplotlib). -into puts the tables, with when it was begun and the pictures of docs/costs, into a
 text, between the lines "<!-- costs.py -->" and "<!-- costs.py ends -->", in place of what was there.
 """
 import argparse
@@ -479,7 +479,7 @@ def show(figures, pictures=""):
 BEGIN, END = "<!-- costs.py -->", "<!-- costs.py ends -->"
 
 
-def put_into(path, figures):
+def put_into(path, figures, made):
     with open(path) as f:
         before, _, rest = f.read().partition(BEGIN + "\n")
     _, _, after = rest.partition(END + "\n")
@@ -489,7 +489,7 @@ def put_into(path, figures):
     with contextlib.redirect_stdout(tables):
         show(figures, "costs")
     with open(path, "w") as f:
-        f.write(f"{before}{BEGIN}\n{tables.getvalue()}{END}\n{after}")
+        f.write(f"{before}{BEGIN}\n{made}\n{tables.getvalue()}{END}\n{after}")
 
 
 def main():
@@ -515,6 +515,7 @@ def main():
     if "caddy" in a.work and not shutil.which("caddy"):
         print("caddy is not installed: left out (scripts/install-deps.sh bench)", file=sys.stderr)
         a.work.remove("caddy")
+    made = time.strftime("%Y-%m-%d, %H:%M UTC", time.gmtime()) + f", load before it {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs"
     figures = {}
     if a.old:
         with open(a.old) as f:
@@ -528,7 +529,7 @@ def main():
     if a.plot:
         plot(a.plot, figures)
     if a.into:
-        put_into(a.into, figures)
+        put_into(a.into, figures, f"{made}; runs of {a.seconds:g} s.")
 
 
 if __name__ == "__main__":
