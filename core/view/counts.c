@@ -237,6 +237,15 @@ static size_t n_labels(const struct view_labels *labels, size_t from)
 	return n;
 }
 
+/* An empty one is known: it is called as its folder is. */
+static void emit_label(struct emit *e, const char *text)
+{
+	if (*text)
+		emit_string(e, NULL, text);
+	else
+		emit_as(e, NULL, "%empty", "\"\"");
+}
+
 /* By key and value, as the folders of by-label lie in each other. One with several labels is in
  * several. */
 int view_count_labels(const struct view *v, struct view_query *q, struct buf *out)
@@ -261,8 +270,8 @@ int view_count_labels(const struct view *v, struct view_query *q, struct buf *ou
 		}
 		next = next_label(&labels, i);
 		emit_row(&e);
-		emit_string(&e, NULL, l->key);
-		emit_string(&e, NULL, l->value);
+		emit_label(&e, l->key);
+		emit_label(&e, l->value);
 		emit_u64(&e, NULL, next - i);
 		emit_row_end(&e);
 	}

@@ -43,6 +43,8 @@ for release in 1.18 1.27; do
 	expect "Go $release: by-label" "$(ls -I 'COUNTS*' "$MNT/by-label" | tr '\n' ' ')" "a b c d e f g h i j k l request user "
 	expect "Go $release: who has it" "$(ls "$MNT/by-label/request/%2Fjob%2F7" | wc -l)" 2
 	expect "Go $release: an empty value" "$(ls "$MNT/by-label/k"; ls "$MNT/by-label/k/%empty" | wc -l)" "$(printf '%%empty\n2')"
+	expect "Go $release: how many have that" "$(grep -P '^k\t' "$MNT/by-label/COUNTS")" "$(printf 'k\t%%empty\t2')"
+	grep -q '"k","value":"","goroutines":2\|"k","",2' "$MNT/by-label/COUNTS.json" || fail "Go $release: $(cat "$MNT/by-label/COUNTS.json")"
 	for link in "$MNT"/by-label/request/%2Fjob%2F7/*; do
 		[ "$(stat -L -c %i "$link")" = "$(stat -c %i "$MNT/goroutines/${link##*/}")" ] || fail "Go $release: $link leads to $(readlink "$link")"
 	done
