@@ -71,7 +71,13 @@ func main() {
 		what, n := "", 0
 		fmt.Sscan(lines.Text(), &what, &n)
 		waiting = do(what, n, waiting)
-		time.Sleep(20 * time.Millisecond) // those that were let go end
+		if what == "wake" {
+			time.Sleep(20 * time.Millisecond) // they wait again, or soon
+		}
+		// Those that were let go have ended, however long that takes: nobody is left but those that wait and this one.
+		for runtime.NumGoroutine() > waiting+1 {
+			time.Sleep(time.Millisecond)
+		}
 		fmt.Println(what, runtime.NumGoroutine())
 	}
 }
