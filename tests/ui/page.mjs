@@ -60,7 +60,7 @@ export async function pointAt(page, what, place, shown) {
 
 // As a page is that was opened just now, whatever a step that failed left behind: held keys, answers made
 // up, what was chosen, paused or set.
-async function putBack(page, { width = 1280, height = 800, theme = 'light' }, home) {
+async function putBack(page, { width = 1280, height = 800, theme = 'light', prepare = async () => {} }, home) {
 	await page.unrouteAll({ behavior: 'ignoreErrors' });
 	await page.mouse.up();
 	for (const key of ['Shift', 'Control']) await page.keyboard.up(key);
@@ -70,10 +70,12 @@ async function putBack(page, { width = 1280, height = 800, theme = 'light' }, ho
 	await page.goto('about:blank');
 	await page.goto(home);
 	await page.waitForFunction(() => window.timeline?.entries.length > 0);
+	await prepare(page);
 }
 
 let failed = 0;
-// Each step in turn on one page; answers how many did not do.
+// Each step in turn on one page; answers how many did not do. `options.prepare`: what the first step does to the page for all
+// that follow it, done again after one that failed.
 export async function run(options, list) {
 	const before = failed;
 	const { page, problems, close } = await open(options);

@@ -50,6 +50,15 @@ const unseen = (page) => page.evaluate((all) => {
 	return { looked, missing: missing.length, first: missing[0] };
 }, spans);
 
+// What is live and stands still is looked at where a step puts the view, not where its present is.
+async function holdStill(page) {
+	const follow = page.getByRole('button', { name: 'Follow', exact: true });
+	if (!session) await until('it follows no more', async () => {
+		if (await follow.getAttribute('aria-pressed') === 'true') await follow.click();
+		return follow.getAttribute('aria-pressed');
+	}, (pressed) => pressed === 'false');
+}
+
 const steps = {
 	async 'its spans are known'(page) {
 		await page.goto(url);
@@ -60,7 +69,8 @@ const steps = {
 			await page.goto('about:blank');
 			await page.goto(url);
 			await ready(page);
-		} else await page.getByRole('button', { name: 'Follow', exact: true }).click();
+		}
+		await holdStill(page);
 		const { first_ns: first, now_ns: now } = await api(page, 'status');
 		spans = [];
 		goids = !session ? Array.from({ length: ROWS }, (_, i) => i + 1) : await until('rows', () => page.evaluate((n) => window.timeline.entries.filter((e) => e.row && !e.row.exited).slice(0, n).map((e) => e.row.goid), ROWS), (list) => list.length === ROWS);
@@ -141,57 +151,62 @@ steps['merged spans say how many they are'] = async (page) => {
 	assert(compared, 'nothing is merged');
 };
 
+// Lives that are over and in sight which have no mark in their row, their own or one they share, and how many there are.
+const bare = (page) => page.evaluate(() => {
+	const t = window.timeline, v = t.view, dpr = t.dpr, { width, height } = t.canvas, copy = document.createElement('canvas'), ctx = copy.getContext('2d', { willReadFrequently: true });
+	[copy.width, copy.height] = [width, height];
+	ctx.drawImage(t.canvas, 0, 0);
+	const pixels = ctx.getImageData(0, 0, width, height).data, rgb = (c) => [1, 3, 5].map((i) => parseInt(c.slice(i, i + 2), 16));
+	// Colours of states, and of what is known to have lived and no more.
+	const marks = [...t.colors.state, ...t.colors.wait, t.colors.muted].map(rgb), left = Math.round(t.labels * dpr), h = Math.round(t.rowHeight * dpr), missing = [], looked = [];
+	for (const [i, { lane, row }] of t.entries.entries()) {
+		const y = Math.round(t.rowTop(i) * dpr);
+		if (y < 30 * dpr || y + h > height) continue;
+		for (const r of lane?.rows ?? (row?.exited ? [row] : [])) {
+			if (r.exited <= v.t0 || r.created >= v.t1) continue;
+			const x = (time) => (t.labels + v.x(time)) * dpr, from = Math.max(left, Math.floor(x(r.created)) - 1), to = Math.min(width - 1, Math.ceil(x(r.exited)) + 1);
+			looked.push(r.goid);
+			let seen = false;
+			for (let row = y; row < y + h && !seen; row++)
+				for (let column = from; column <= to && !seen; column++) {
+					const p = (row * width + column) * 4;
+					seen = marks.some(([a, b, c]) => Math.abs(pixels[p] - a) + Math.abs(pixels[p + 1] - b) + Math.abs(pixels[p + 2] - c) < 24);
+				}
+			if (!seen) missing.push([r.goid, r.created, r.exited]);
+		}
+	}
+	return { looked, missing: missing.length, first: missing[0] };
+});
+
+// Shows that time, and of the rows those of lives that are over: at the end. Which rows there are goes by the time, and follows it.
+const bringOver = (page, t0, span) => page.evaluate(([t0, span]) => {
+	const t = window.timeline, i = t.entries.findIndex((e) => e.lane || e.row?.exited);
+	t.view.scale = span / t.view.width;
+	t.view.t0 = t0;
+	if (i >= 0) t.view.scroll(Math.max(0, (i - 2) * t.rowHeight));
+	t.redraw();
+	return new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted)));
+}, [t0, span]);
+
 // Lives that are over share rows: each has a mark in its own, at every zoom, or says that it is one of several in that pixel.
 for (const width of [390, 1280, 1440])
 	steps[`every life that is over has a mark, ${width} pixels wide`] = async (page) => {
 		await page.setViewportSize({ width, height: 900 });
 		await page.waitForFunction((w) => window.timeline.canvas.clientWidth === w, width);
 		const { first_ns: first, now_ns: now } = await api(page, 'status'), end = now - first;
-		const bare = () => page.evaluate(() => {
-			const t = window.timeline, v = t.view, dpr = t.dpr, { width, height } = t.canvas, copy = document.createElement('canvas'), ctx = copy.getContext('2d', { willReadFrequently: true });
-			[copy.width, copy.height] = [width, height];
-			ctx.drawImage(t.canvas, 0, 0);
-			const pixels = ctx.getImageData(0, 0, width, height).data, rgb = (c) => [1, 3, 5].map((i) => parseInt(c.slice(i, i + 2), 16));
-			// Colours of states, and of what is known to have lived and no more.
-			const marks = [...t.colors.state, ...t.colors.wait, t.colors.muted].map(rgb), left = Math.round(t.labels * dpr), h = Math.round(t.rowHeight * dpr), missing = [];
-			let looked = 0;
-			for (const [i, { lane }] of t.entries.entries()) {
-				const y = Math.round(t.rowTop(i) * dpr);
-				if (!lane || y < 30 * dpr || y + h > height) continue;
-				for (const r of lane.rows) {
-					if (r.exited <= v.t0 || r.created >= v.t1) continue;
-					const x = (time) => (t.labels + v.x(time)) * dpr, from = Math.max(left, Math.floor(x(r.created)) - 1), to = Math.min(width - 1, Math.ceil(x(r.exited)) + 1);
-					if (to - from < 2) continue; // at the edge
-					looked++;
-					let seen = false;
-					for (let row = y; row < y + h && !seen; row++)
-						for (let column = from; column <= to && !seen; column++) {
-							const p = (row * width + column) * 4;
-							seen = marks.some(([a, b, c]) => Math.abs(pixels[p] - a) + Math.abs(pixels[p + 1] - b) + Math.abs(pixels[p + 2] - c) < 24);
-						}
-					if (!seen) missing.push([r.goid, r.created, r.exited]);
-				}
-			}
-			return { looked, missing: missing.length, first: missing[0] };
-		});
-		const middle = await page.evaluate(() => { const all = window.timeline.entries.flatMap((e) => e.lane?.rows ?? []).map((r) => r.created).sort((a, b) => a - b); return all[all.length >> 1] ?? 0; });
-		for (let span = end * 1.04, k = 0; span > 1e5; span /= 6.3, k++) {
-			await page.evaluate(([from, span]) => {
-				const t = window.timeline;
-				t.view.scale = span / t.view.width;
-				t.view.t0 = from;
-				t.redraw();
-			}, [k ? middle - span / 3.1 : -end * 0.02, span]);
-			// Which rows there are goes by the time, and follows it: those that are over are brought into sight, at the end, each time.
-			const brought = () => page.evaluate(() => {
-				const t = window.timeline, i = t.entries.findIndex((e) => e.lane);
-				if (i >= 0) t.view.scroll(Math.max(0, (i - 2) * t.rowHeight));
-				t.redraw();
-				return new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted)));
-			});
-			await until(`${span} ns`, async () => { await brought(); return bare(); }, (u) => (k || u.looked > 3) && !u.missing);
-			if (!k) await shot(page, `lives-${width}`);
-		}
+		const whole = [-end * 0.02, end * 1.04];
+		await until('the whole', async () => { await bringOver(page, ...whole); return bare(page); }, (u) => u.looked.length > 3 && !u.missing);
+		await shot(page, `lives-${width}`);
+		const lives = await page.evaluate(() => window.timeline.entries.flatMap((e) => e.lane?.rows ?? []).map((r) => [r.goid, r.created, r.exited]).sort((a, b) => a[1] - b[1]));
+		const middle = lives[lives.length >> 1][1];
+		for (let span = end * 1.04 / 6.3; span > 1e5; span /= 6.3)
+			await until(`${span} ns`, async () => { await bringOver(page, middle - span / 3.1, span); return bare(page); }, (u) => !u.missing);
+		// No more of one is in sight than the last third of a pixel, or the first.
+		const wide = await page.evaluate(() => window.timeline.view.width);
+		for (const [goid, created, exited] of lives.filter((_, i) => i % Math.ceil(lives.length / 6) === 0))
+			for (const px of [(exited - created) / 300, (exited - created) / 8, (exited - created) * 3])
+				for (const t0 of [exited - px * 0.3, created - px * (wide - 0.3)])
+					await until(`at an edge, ${px} ns a px`, async () => { await bringOver(page, t0, px * wide); return bare(page); }, (u) => u.looked.includes(goid) && !u.missing);
 	};
 
 // The legend's figures are the server's, also where it is narrow.
@@ -233,4 +248,4 @@ steps['no state stands before 0 s'] = async (page) => {
 	}
 };
 
-process.exit(await run({ home: url }, steps) ? 1 : 0);
+process.exit(await run({ home: url, prepare: holdStill }, steps) ? 1 : 0);

@@ -4,7 +4,7 @@ import { strict as assert } from 'node:assert';
 import { load } from './module.mjs';
 
 globalThis.matchMedia = () => ({ matches: true }); // no movement: at once
-const { Viewport, badgeMiddle } = await load('./timeline/viewport');
+const { Viewport, badgeMiddle, cut } = await load('./timeline/viewport');
 const v = new Viewport();
 const place = () => [v.t0, v.scale];
 Object.assign(v, { width: 1000, scale: 1e6, t0: 0, end: 1e9 });
@@ -54,4 +54,10 @@ assert.equal(badgeMiddle(-800, 240, 60, 220, 1280), 250, 'its middle is beyond t
 assert.equal(badgeMiddle(1270, 2000, 60, 220, 1280), 1250, 'and beyond the right one');
 assert.equal(badgeMiddle(100, 210, 60, 220, 1280), null, 'nothing of it is in sight');
 assert.equal(badgeMiddle(300, 500, 60, 220, 260), null, 'no room at all');
+// What is in sight has a px there, also where no more than a part of one is left of it.
+assert.deepEqual(cut(300, 310, 220, 1280), { x: 300, width: 10 });
+assert.deepEqual(cut(300, 300, 220, 1280), { x: 300, width: 1 });
+assert.deepEqual(cut(210, 220, 220, 1280), { x: 220, width: 1 }, 'its end is at the left edge');
+assert.deepEqual(cut(1280, 1290, 220, 1280), { x: 1279, width: 1 }, 'its begin is at the right edge');
+assert.deepEqual(cut(100, 2000, 220, 1280), { x: 220, width: 1060 });
 process.exit(0); // not when the last movement has settled

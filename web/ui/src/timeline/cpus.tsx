@@ -111,8 +111,10 @@ class Drawer {
 	}
 
 	private drawSpan(s: LaneSpan, y: number, width: number): void {
-		const { ctx, t } = this, x0 = Math.max(this.x(s[LANE.begin]), t.labels - 2), x1 = Math.min(Math.max(this.x(s[LANE.end]), x0 + 1), width + 2);
-		if (x1 < t.labels || x0 > width) return;
+		const { ctx, t } = this, begin = this.x(s[LANE.begin]), end = this.x(s[LANE.end]);
+		if (end < t.labels || begin > width) return;
+		// A px at least, also at the edges.
+		const x0 = Math.min(Math.max(begin, t.labels - 2), width - 1), x1 = Math.min(Math.max(end, x0 + 1, t.labels + 1), width + 2);
 		const kinds = s[LANE.kinds], goid = s[LANE.goid], many = s[LANE.runs] > 1, { colors } = t;
 		if (kinds === UNKNOWN) {
 			ctx.globalAlpha = 0.6;

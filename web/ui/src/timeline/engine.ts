@@ -17,7 +17,7 @@ import { drawChosen, drawEdges, drawGrid, drawLoss, drawMarks, drawRange, drawRu
 import { RULER, type Box, type Hit, type Scene, type Shown } from './scene';
 import { stateHeight } from './strip';
 import { Textures } from './texture';
-import { Viewport } from './viewport';
+import { cut, Viewport } from './viewport';
 import { shownAs, stateOf } from '../waitkind';
 
 const FALLBACK_LEVELS = 14;
@@ -154,6 +154,20 @@ export class Timeline implements Scene, Shown {
 
 	get entries(): Entry[] {
 		return app.list.get().entries;
+	}
+
+	// Where a time stands, device px.
+	private px(time: number): number {
+		return Math.round((this.labels + this.view.x(time)) * this.dpr);
+	}
+
+	private get left(): number {
+		return Math.round(this.labels * this.dpr);
+	}
+
+	// What is in sight of [from, to), a px at least; null: nothing of it is.
+	private inSight(from: number, to: number): { x: number; width: number } | null {
+		return to < this.view.t0 || from >= this.view.t1 ? null : cut(this.px(from), this.px(to), this.left, this.canvas.width);
 	}
 
 	rowTop(i: number): number {
@@ -370,8 +384,8 @@ export class Timeline implements Scene, Shown {
 		if (this.placed) drawGrid(ctx, this);
 		ctx.save();
 		// Nobody was in any state before the beginning. The first bucket may begin before it, and keeps a px.
-		const px = (t: number) => Math.round((this.labels + view.x(t)) * dpr), width = 2 ** level;
-		const begin = Math.max(0, Math.min(px(0), px((Math.floor(app.origin / width) + 1) * width - app.origin) - 1));
+		const width = 2 ** level;
+		const begin = Math.max(0, Math.min(this.px(0), this.px((Math.floor(app.origin / width) + 1) * width - app.origin) - 1, this.canvas.width - (view.t1 > 0 ? 1 : 0)));
 		ctx.beginPath();
 		ctx.rect(begin, 0, Math.max(0, this.canvas.width - begin), this.canvas.height);
 		ctx.clip();
@@ -441,10 +455,7 @@ export class Timeline implements Scene, Shown {
 			if (!tile.tile.exists && typeof id === 'number') return { known: FORGOTTEN, state: NONE };
 			if (b <= a) continue;
 			this.blit(tile.key, tile.tile, a, b, y);
-			if (tile.tile.coarser || tiles.get(level, index, id)?.gone) {
-				const x = (t: number) => Math.round((this.labels + view.x(t)) * this.dpr);
-				this.trimmed.push({ x: x(a), width: x(b) - x(a), y });
-			}
+			if (tile.tile.coarser || tiles.get(level, index, id)?.gone) this.trimmed.push({ ...cut(this.px(a), this.px(b), this.left, this.canvas.width), y });
 		}
 		return { known, state };
 	}
@@ -492,8 +503,15 @@ export class Timeline implements Scene, Shown {
 		from = Math.max(0, from);
 		to = Math.min(TILE_BUCKETS, to);
 		if (to <= from) return;
-		const x = (column: number) => Math.round((this.labels + view.x(tile.start + column * bucket)) * dpr);
-		this.textures.add(key, tile, from, to - from, x(from), Math.max(1, x(to) - x(from)), y);
+		const x = (column: number) => this.px(tile.start + column * bucket), dx = x(from), dw = Math.max(1, x(to) - dx);
+		// Columns at the edges of which so little is in sight that no px is theirs: what happened in them is under what is beside them.
+		const { left } = this, right = this.canvas.width, at = (px: number) => Math.floor(from + (px + 0.5 - dx) * (to - from) / dw);
+		const under = (column: number, px: number) => {
+			if (lookUp(tile, tile.start + (column + 0.5) * bucket).cell >= 0) this.textures.add(key, tile, column, 1, px, 1, y);
+		};
+		if (dx < left) for (let column = Math.floor(from); column < Math.min(at(left), to); column++) under(column, left);
+		if (dx + dw > right) for (let column = Math.ceil(to) - 1; column >= Math.max(at(right - 1) + 1, Math.floor(from)); column--) under(column, right - 1);
+		this.textures.add(key, tile, from, to - from, dx, dw, y);
 	}
 
 	private paintRow(row: Row, tiles: TileCache, level: number, y: number,
@@ -535,8 +553,8 @@ export class Timeline implements Scene, Shown {
 
 	// A whole life in a few pixels: its states by their share of it.
 	private paintLife(row: Row, y: number): void {
-		const { ctx, view, dpr } = this;
-		const x0 = Math.round((this.labels + view.x(row.created)) * dpr), x1 = Math.max(x0 + 1, Math.round((this.labels + view.x(row.exited)) * dpr));
+		const { ctx, dpr } = this, box = this.inSight(row.created, row.exited);
+		if (!box) return;
 		const h = Math.round(this.rowHeight * dpr), strip = app.settings.get().allocations && this.rowHeight >= 14 ? Math.round(3 * dpr) : 0;
 		const bottom = h - Math.round(2 * dpr) - strip, full = bottom - Math.round(2 * dpr);
 		// Waiting is the line at the bottom, as in any row.
@@ -547,7 +565,7 @@ export class Timeline implements Scene, Shown {
 		parts.forEach(([state, ns], k) => {
 			const room = base - (y + bottom - full) - (parts.length - 1 - k), part = Math.max(1, Math.min(room, state === WAITING ? Math.round(2 * dpr) : Math.round(full * ns / (total || 1))));
 			ctx.fillStyle = total ? this.colors.cell[shownAs(state, row.reason)] : this.colors.muted;
-			ctx.fillRect(x0, base - part, x1 - x0, part);
+			ctx.fillRect(box.x, base - part, box.width, part);
 			base -= part;
 		});
 	}
@@ -562,21 +580,17 @@ export class Timeline implements Scene, Shown {
 
 	// It lived from then to then; what it did is no longer kept.
 	private paintForgotten(from: number, to: number, y: number): void {
-		const { ctx, view, dpr } = this;
-		const x0 = Math.round((this.labels + view.x(Math.max(from, view.t0))) * dpr);
-		const x1 = Math.round((this.labels + view.x(Math.min(to, view.t1))) * dpr);
+		const { ctx, dpr } = this, box = to >= from ? this.inSight(from, to) : null;
+		if (!box) return;
 		ctx.fillStyle = this.colors.muted;
 		ctx.globalAlpha = 0.5;
-		const height = Math.round(this.rowHeight * dpr), thick = x1 - x0 < 3 * dpr ? Math.round(height / 2) : Math.max(1, dpr); // a dot is not seen
-		if (x1 >= x0 && to >= view.t0 && from <= view.t1)
-			ctx.fillRect(x0, y + Math.round((height - thick) / 2), Math.max(1, x1 - x0), thick);
+		const height = Math.round(this.rowHeight * dpr), thick = box.width < 3 * dpr ? Math.round(height / 2) : Math.max(1, dpr); // a dot is not seen
+		ctx.fillRect(box.x, y + Math.round((height - thick) / 2), box.width, thick);
 		ctx.globalAlpha = 1;
 	}
 
 	private paintState(state: number, from: number, to: number, y: number): void {
-		const { ctx, view, dpr } = this;
-		const x0 = Math.round((this.labels + view.x(Math.max(from, view.t0))) * dpr);
-		const x1 = Math.round((this.labels + view.x(Math.min(to, view.t1))) * dpr);
+		const { ctx, view, dpr } = this, x0 = this.px(Math.max(from, view.t0)), x1 = this.px(Math.min(to, view.t1));
 		if (x1 <= x0) return;
 		const h = Math.round(this.rowHeight * dpr), s = app.settings.get();
 		const strip = s.allocations && this.rowHeight >= 14 ? Math.round(3 * dpr) : 0;

@@ -148,6 +148,13 @@ export class Viewport {
 	}
 }
 
+// Device px [x0, x1) of what is in sight, cut at the edges of the time area [left, right): one at least, also where no more than
+// the last part of a px of it is.
+export function cut(x0: number, x1: number, left: number, right: number): { x: number; width: number } {
+	const x = Math.min(Math.max(x0, left), right - 1);
+	return { x, width: Math.max(1, Math.min(x1, right) - x) };
+}
+
 // Where a badge of `w` px stands that belongs to [x0, x1): in the middle of what is in sight of it, all of it
 // between `left` and `right`; null: nothing of it is in sight, or there is no room.
 export function badgeMiddle(x0: number, x1: number, w: number, left: number, right: number): number | null {
