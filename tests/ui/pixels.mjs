@@ -175,7 +175,7 @@ const bare = (page) => page.evaluate(() => {
 			if (!seen) missing.push([r.goid, r.created, r.exited]);
 		}
 	}
-	return { looked, missing: missing.length, first: missing[0] };
+	return { looked, missing: missing.length, first: missing[0], hover: t.hover && t.hover.x + t.canvas.getBoundingClientRect().left };
 });
 
 // Shows that time, and of the rows those of lives that are over: at the end. Which rows there are goes by the time, and follows it.
@@ -199,6 +199,14 @@ for (const width of [390, 1280, 1440])
 		await shot(page, `lives-${width}`);
 		const lives = await page.evaluate(() => window.timeline.entries.flatMap((e) => e.lane?.rows ?? []).map((r) => [r.goid, r.created, r.exited]).sort((a, b) => a[1] - b[1]));
 		const middle = lives[lives.length >> 1][1];
+		// The pointer's line is behind the marks: under it each has its own colour.
+		const brief = lives.map(([, created, exited]) => [exited - created, created]).sort((a, b) => a[0] - b[0])[0][1];
+		const at = await page.evaluate((time) => { const t = window.timeline, r = t.canvas.getBoundingClientRect(); return [r.left + t.labels + t.view.x(time), r.top + 60]; }, brief);
+		for (const off of [0, 1, -1, 0.5]) {
+			await page.mouse.move(at[0] + off, at[1]);
+			await until('the pointer', async () => { await bringOver(page, ...whole); return bare(page); }, (u) => Math.abs(u.hover - at[0] - off) < 0.01 && !u.missing);
+		}
+		await page.mouse.move(5, 5);
 		for (let span = end * 1.04 / 6.3; span > 1e5; span /= 6.3)
 			await until(`${span} ns`, async () => { await bringOver(page, middle - span / 3.1, span); return bare(page); }, (u) => !u.missing);
 		// No more of one is in sight than the last third of a pixel, or the first.

@@ -538,23 +538,22 @@ export class Timeline implements Scene, Shown {
 	}
 
 	// The lives in it that are in sight: what they did where they are wide enough for it, else one block;
-	// those that end within a pixel of each other are one.
+	// those that end within a pixel that another's block has are one with it.
 	private paintLane(lane: Lane, tiles: TileCache, level: number, y: number, wanted: Wishes): void {
 		const { view, dpr } = this, now = app.now();
 		for (let i = firstAt(lane, view.t0); i < lane.rows.length;) {
 			const row = lane.rows[i];
 			if (row.created > Math.min(view.t1, now)) break;
+			i++;
 			if ((row.exited - row.created) / view.scale >= LIFE_PX) this.paintRow(row, tiles, level, y, wanted);
-			else this.paintLife(row, y);
-			const end = Math.floor((this.labels + view.x(row.exited)) * dpr);
-			i = Math.max(i + 1, firstAt(lane, view.time((end + 1) / dpr - this.labels)));
+			else i = Math.max(i, firstAt(lane, view.time(this.paintLife(row, y) / dpr - this.labels)));
 		}
 	}
 
-	// A whole life in a few pixels: its states by their share of it.
-	private paintLife(row: Row, y: number): void {
+	// A whole life in a few pixels: its states by their share of it. Returns the px behind it.
+	private paintLife(row: Row, y: number): number {
 		const { ctx, dpr } = this, box = this.inSight(row.created, row.exited);
-		if (!box) return;
+		if (!box) return 0;
 		const h = Math.round(this.rowHeight * dpr), strip = app.settings.get().allocations && this.rowHeight >= 14 ? Math.round(3 * dpr) : 0;
 		const bottom = h - Math.round(2 * dpr) - strip, full = bottom - Math.round(2 * dpr);
 		// Waiting is the line at the bottom, as in any row.
@@ -568,6 +567,7 @@ export class Timeline implements Scene, Shown {
 			ctx.fillRect(box.x, base - part, box.width, part);
 			base -= part;
 		});
+		return box.x + box.width;
 	}
 
 	// The lives of a lane that are in sight and at least so wide.

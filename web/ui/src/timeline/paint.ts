@@ -175,8 +175,8 @@ function eachMark(t: Scene, draw: (at: number, x: number) => void): void {
 	}
 }
 
-// All lines over the whole height: at the ruler's marks, somebody's own, the edges of what is selected, and now. Behind the
-// spans: one may be no wider than they.
+// All lines over the whole height: at the ruler's marks, somebody's own, the edges of what is selected, now, and where the pointer
+// is. Behind the spans: one may be no wider than they.
 export function drawGrid(ctx: Ctx, t: Scene): void {
 	const line = (x: number) => { if (x >= t.labels) ctx.fillRect(x, RULER, 1, t.canvas.clientHeight); };
 	const range = t.rangeDraft ?? app.range.get();
@@ -184,6 +184,9 @@ export function drawGrid(ctx: Ctx, t: Scene): void {
 		ctx.globalAlpha = 0.35;
 		ctx.fillStyle = t.colors.line;
 		eachMark(t, (_, x) => line(x));
+		ctx.globalAlpha = 0.5;
+		ctx.fillStyle = t.colors.muted;
+		if (t.hover && t.hover.area !== 'label') line(Math.round(t.hover.x));
 		ctx.globalAlpha = 1;
 		ctx.fillStyle = t.colors.accent;
 		for (const mark of app.marks.get()) line(Math.round(t.labels + t.view.x(mark.t)));
@@ -222,10 +225,6 @@ export function drawRuler(ctx: Ctx, t: Scene, times: boolean): void {
 		const hover = t.hover;
 		if (hover && hover.area !== 'label') {
 			const hx = Math.round(hover.x);
-			ctx.fillStyle = t.colors.muted;
-			ctx.globalAlpha = 0.5;
-			ctx.fillRect(hx, RULER, 1, height);
-			ctx.globalAlpha = 1;
 			const text = app.timeText(hover.time, step / 100);
 			const w = ctx.measureText(text).width + 8;
 			ctx.fillStyle = t.colors.text;
