@@ -178,15 +178,16 @@ const bare = (page) => page.evaluate(() => {
 	return { looked, missing: missing.length, first: missing[0], hover: t.hover && t.hover.x + t.canvas.getBoundingClientRect().left };
 });
 
-// Shows that time, and of the rows those of lives that are over: at the end. Which rows there are goes by the time, and follows it.
-const bringOver = (page, t0, span) => page.evaluate(([t0, span]) => {
-	const t = window.timeline, i = t.entries.findIndex((e) => e.lane || e.row?.exited);
+// Shows that time, and of the rows those of lives that are over, at the end; or that of one. Which rows there are goes by the time,
+// and follows it.
+const bringOver = (page, t0, span, goid = 0) => page.evaluate(([t0, span, goid]) => {
+	const t = window.timeline, i = goid ? t.indexOf(goid) : t.entries.findIndex((e) => e.lane || e.row?.exited);
 	t.view.scale = span / t.view.width;
 	t.view.t0 = t0;
 	if (i >= 0) t.view.scroll(Math.max(0, (i - 2) * t.rowHeight));
 	t.redraw();
 	return new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted)));
-}, [t0, span]);
+}, [t0, span, goid]);
 
 // Lives that are over share rows: each has a mark in its own, at every zoom, or says that it is one of several in that pixel.
 for (const width of [390, 1280, 1440])
@@ -214,7 +215,7 @@ for (const width of [390, 1280, 1440])
 		for (const [goid, created, exited] of lives.filter((_, i) => i % Math.ceil(lives.length / 6) === 0))
 			for (const px of [(exited - created) / 300, (exited - created) / 8, (exited - created) * 3])
 				for (const t0 of [exited - px * 0.3, created - px * (wide - 0.3)])
-					await until(`at an edge, ${px} ns a px`, async () => { await bringOver(page, t0, px * wide); return bare(page); }, (u) => u.looked.includes(goid) && !u.missing);
+					await until(`at an edge, ${px} ns a px`, async () => { await bringOver(page, t0, px * wide, goid); return bare(page); }, (u) => u.looked.includes(goid) && !u.missing);
 	};
 
 // The legend's figures are the server's, also where it is narrow.

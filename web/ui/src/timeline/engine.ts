@@ -583,10 +583,8 @@ export class Timeline implements Scene, Shown {
 		const { ctx, dpr } = this, box = to >= from ? this.inSight(from, to) : null;
 		if (!box) return;
 		ctx.fillStyle = this.colors.muted;
-		ctx.globalAlpha = 0.5;
 		const height = Math.round(this.rowHeight * dpr), thick = box.width < 3 * dpr ? Math.round(height / 2) : Math.max(1, dpr); // a dot is not seen
 		ctx.fillRect(box.x, y + Math.round((height - thick) / 2), box.width, thick);
-		ctx.globalAlpha = 1;
 	}
 
 	private paintState(state: number, from: number, to: number, y: number): void {
