@@ -229,7 +229,9 @@ static void add_key(const struct table *t, uint64_t key, struct buf *out)
 {
 	size_t len = out->len;
 
-	if (t->by == BY_REASON && key & KEY_BESIDE) {
+	if (t->by == BY_REASON && key == (KEY_BESIDE | GSTATES)) {
+		buf_adds(out, "(state unknown)");
+	} else if (t->by == BY_REASON && key & KEY_BESIDE) {
 		buf_addf(out, "(%s)", word_of(t, key));
 	} else if (t->by == BY_WAKER && key != KEY_NO_NUMBER && key != KEY_GOES_ON) {
 		buf_addu(out, key);

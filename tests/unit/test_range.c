@@ -601,6 +601,13 @@ static void test_was(void **state)
 	assert_non_null(strstr(x->why, "\"was:\" goes only where a time is asked about"));
 }
 
+static const char *shown(struct fixture *x, const char *const args[])
+{
+	x->args = args;
+	assert_int_equal(ask(x, view_range_by, VIEW_TEXT), 0);
+	return x->out.data;
+}
+
 /* What a key has none of is nothing in the sum, as in the rows. */
 static void test_sum(void **state)
 {
@@ -622,6 +629,39 @@ static void test_sum(void **state)
 	assert_true(json_is_null(json_object_get(sum, "total_ns")));
 	assert_true(number(sum, "allocations") > 0);
 	json_decref(v);
+}
+
+/* One that is made and runs, and of which a change is lost. */
+static int setup_lost(void **state)
+{
+	struct proc_info info = {.pid = 4711, .attached_ns = T0, .binary_path = "/srv/demo"};
+	static const uint64_t lost[EVENT_TYPES] = {[EVENT_CASGSTATUS] = 1};
+	struct fixture *x = fixture_new(EVENTS_MAX, 0, &info);
+
+	n_events = 0;
+	seed = 42;
+	reason_ids[0] = reason_ids[1] = reason_ids[2] = reason_ids[3] = intern(x, reasons[0]);
+	change(T0 + MS, 0, 1, GSTATE_DEAD, GSTATE_RUNNABLE);
+	change(T0 + 2 * MS, 1, 1, GSTATE_RUNNABLE, GSTATE_RUNNING);
+	add(T0 + 4 * MS, 1, EVENT_NEWOBJECT);
+	change(T0 + 8 * MS, 0, 1, GSTATE_SYSCALL, GSTATE_RUNNABLE);
+	model_apply(x->m, events, 3);
+	model_lost(x->m, 0, lost, T0 + 6 * MS);
+	model_apply(x->m, events + 3, 1);
+	model_proc_exited(x->m, 0, END);
+	*state = x;
+	return 0;
+}
+
+/* What it did then is not known; and that can be asked for, as each row can. */
+static void test_unknown(void **state)
+{
+	struct fixture *x = *state;
+	const char *args[] = {"filter", "was:unknown", NULL};
+
+	assert_non_null(strstr(shown(x, NULL), "\n(state unknown)\t"));
+	assert_null(strstr(x->out.data, "(unknown)"));
+	assert_non_null(strstr(shown(x, args), "\n(state unknown)\t"));
 }
 
 static void test_refusals(void **state)
@@ -849,6 +889,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_as_range, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pages, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_was, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_unknown, setup_lost, teardown),
 		cmocka_unit_test_setup_teardown(test_no_such_wait, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_sum, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),

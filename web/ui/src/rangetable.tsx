@@ -70,7 +70,7 @@ const siteOf = (key: string) => key.replace(/ \(.*$/, '');
 function follow(by: RangeBy, key: string): (() => void) | null {
 	const ranged = (term: string) => () => app.ranged.update({ filter: term });
 	if (by === 'waker') return /^\d+$/.test(key) ? () => goTo(Number(key)) : null;
-	if (by === 'reason') return key === '(reason unknown)' ? null : ranged(`was:${word(key.replace(/^\(|\)$/g, ''))}`);
+	if (by === 'reason') return key === '(reason unknown)' ? null : ranged(`was:${word(key.replace(/^\((state )?|\)$/g, ''))}`);
 	if (key.startsWith('(')) return null;
 	if (by === 'function') return ranged(`func:${word(key)}`);
 	// A filter tells no lines of a function apart: what it takes in is said.
