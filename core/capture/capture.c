@@ -211,6 +211,16 @@ static int attach_all(struct capture *c)
 	return err == -ESRCH ? log_error(err, "process %d is gone", c->pid) : err;
 }
 
+/* What it executed after its file was opened and before it was told of here, no record tells. */
+static void doubt_process(struct capture *c)
+{
+	char path[PATH_MAX];
+
+	process_binary(c->pid, path, sizeof(path));
+	if (path[0] && !procs_runs(c->procs, c->pid))
+		procs_doubt(c->procs);
+}
+
 int capture_attach(struct capture *c)
 {
 	int err = program_watch_execs(c->program);
@@ -224,6 +234,8 @@ int capture_attach(struct capture *c)
 	if (!c->pid)
 		return procs_scan(c->procs, monotonic_ns());
 	err = procs_add(c->procs, c->pid, monotonic_ns());
+	if (!err)
+		doubt_process(c);
 	if (err) {
 		pthread_mutex_lock(&c->changing);
 		capture_detach(c);

@@ -7,6 +7,7 @@
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../app_lib.sh"
 . "$(dirname "$0")/../execs_lib.sh"
+. "$(dirname "$0")/../disk_lib.sh"
 need_tracing
 ONE=$T/one TWO=$T/two
 cp "$("$ROOT/tests/targets/build.sh" local plain execs)" "$ONE" || fail "the program does not build"
@@ -125,6 +126,25 @@ wait_for 10 says "process $PID executes $TWO: what it was before has ended" || f
 expect "state" "$(sed -n 's/^state //p' "$tree/stats")" exited
 exec 7>&-
 stop_xgotopfs
+
+# While the tracer is on its way (it waits for a disk): what no record tells of is seen when it attaches.
+make_disk
+app "$ONE"
+hang_disk
+start_xgotopfs -pid "$PID" -record -storage-dir "$DISK/sessions" "$MNT" 7>&-
+waits_for_disk() { grep -q "fuse\|request_wait" "/proc/$XPID/wchan" "/proc/$XPID/stack" 2>/dev/null; }
+wait_for "$PATIENCE" waits_for_disk || fail "it does not wait for the disk: $(cat "$LOG")"
+before=$(lines ^ready)
+echo "exec $TWO" >&7
+wait_for 20 more_than ^ready "$before" || fail "it does not execute: $(tail -n 3 "$T/app.out")"
+mend_disk
+wait_ready
+followed 1
+probed 1
+counted 20
+stop_xgotopfs
+kill "$PID"
+exec 7>&-
 
 # --- COMMAND: its status is the last program's ---
 mkfifo "$T/command"
