@@ -132,6 +132,7 @@ async function ask(page, question, k, look, problems) {
 		if (which === 'all' && await page.locator('canvas.rows').count()) await until('rows', () => painted(page, 'waiting'), (n) => n > 0.01).catch(() => {});
 		if (which === 'all' && name === 'lock') await page.locator('.named-in li').first().waitFor().catch(() => {});
 		if (which === 'all' && name === 'slow') await page.locator('.waits-on', { hasText: 'likely held by' }).first().waitFor().catch(() => {});
+		if (which === 'all' && name === 'leak') await page.getByText('nobody who can still run refers').first().waitFor().catch(() => {});
 		if (folder) await page.screenshot({ path: join(folder, `${name}-${look.width}-${look.theme}.png`) });
 	};
 	const hand = new Hand(page, picture);
