@@ -49,7 +49,7 @@ for thread in /proc/"$XPID"/task/*; do
 	expect "no_new_privs of $name" "$(key "$id" NoNewPrivs)" 1
 	expect "inheritable of $name" "$(key "$id" CapInh)" "$(caps)"
 	case $name in
-	main | xgotop-pump | xgotop-healer | xgotop-audit | xgotop-loaded | xgotop-look | xgotop-leaks | xgotop-change | xgotop-budget)
+	main | xgotop-pump | xgotop-healer | xgotop-audit | xgotop-loaded | xgotop-look | xgotop-leaks | xgotop-change | xgotop-budget | xgotop-light)
 		expect "effective of $name" "$(key "$id" CapEff)" "$ENGINE"
 		expect "permitted of $name" "$(key "$id" CapPrm)" "$ENGINE"
 		engine=$((engine + 1))
@@ -65,9 +65,9 @@ for thread in /proc/"$XPID"/task/*; do
 		;;
 	esac
 done
-expect "threads of the engine" "$engine" 9
+expect "threads of the engine" "$engine" 10
 # What empties the rings and who takes probes out go before a busy target, though CAP_SYS_NICE is gone.
-for thread in xgotop-pump xgotop-budget; do
+for thread in xgotop-pump xgotop-budget xgotop-light; do
 	expect "nice value of $thread" "$(ps -L -o comm=,ni= -p "$XPID" | awk -v name=$thread '$1 == name { print $2 }')" -10
 done
 expect "nice value of the keeper" "$(ps -o comm=,ni= --ppid "$XPID" | awk '$1 == "xgotop-keeper" { print $2 }')" -10
