@@ -10,7 +10,7 @@ import struct
 import sys
 import threading
 
-from raw import NOBODY, answer, connected, expect, family, request, status, token, url
+from raw import NOBODY, SLACK, answer, connected, expect, family, request, status, token, url
 
 pid = int(sys.argv[2])
 
@@ -231,7 +231,7 @@ def handed_on():
         if not child:
             os.setresuid(*[0 if uid else NOBODY] * 3)
             handed = socket.socket(fileno=socket.recv_fds(b, 1, 1)[1][0])
-            handed.settimeout(10)
+            handed.settimeout(5 * SLACK)
             os._exit(0 if status(handed) == code else 1)
         expect(f"connected by {uid}, used by another", os.waitpid(child, 0)[1], 0)
 

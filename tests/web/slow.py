@@ -8,9 +8,7 @@ import socket
 import sys
 import time
 
-from raw import NOBODY, answer, connected, expect, request, status, token, url
-
-SLACK = float(os.environ.get("SLACK", "4"))  # of tests/lib.sh: the factor of all deadlines
+from raw import NOBODY, SLACK, answer, connected, expect, request, status, token, url
 
 pid, seconds = sys.argv[2], int(sys.argv[3])
 AUTH = f"Authorization: Bearer {token}\r\n"
