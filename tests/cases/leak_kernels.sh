@@ -7,7 +7,7 @@
 . "$(dirname "$0")/../lib.sh"
 
 programs=(MutexHeap NilRecv SelectNoCasesMain Mixed NoLeakGlobal Cond RWMutexLock DaisyChain Timeout Moby17176 Syncthing5795)
-OLDER=1.21.13 timeout 220 bash "$(dirname "$0")/../leak_kernels.sh" "${programs[@]}" >"$T/table" 2>"$T/err"
+OLDER=1.21.13 timeout $((120 * SLACK)) bash "$(dirname "$0")/../leak_kernels.sh" "${programs[@]}" >"$T/table" 2>"$T/err"
 status=$?
 [ "$status" != 77 ] || skip "$(cat "$T/err")"
 expect "status ($(cat "$T/err"))" "$status" 0

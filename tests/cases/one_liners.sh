@@ -29,7 +29,7 @@ while IFS= read -r line; do
 	command=${command//dump.txt/$T/dump.txt}
 	command=${command//incident.txt/$T/incident.txt}
 	command=${command//\/tmp\/incident/$T/incident}
-	TERM=xterm timeout 30 bash -c "set -o pipefail; $command" >"$T/stdout" 2>"$T/stderr"
+	TERM=xterm timeout $((15 * SLACK)) bash -c "set -o pipefail; $command" >"$T/stdout" 2>"$T/stderr"
 	status=$?
 	# `| head` closes the pipe on the rest: no fault of the mount's.
 	[ $status -eq 0 ] || { [ $status -eq 141 ] && [[ $command == *head* ]]; } ||

@@ -77,7 +77,7 @@ for build in 1.17/stripped 1.19/stripped 1.22/plain 1.27/stripped; do
 done
 
 programs=(MutexStack Cockroach584 Cockroach16167 Etcd5509 Grpc795 Grpc1460 Hugo5379 Kubernetes58107 Kubernetes62464 Moby17176 Moby36114 Syncthing4829)
-CULPRITS=yes timeout 150 bash "$ROOT/tests/leak_kernels.sh" "${programs[@]}" >"$T/table" 2>"$T/err"
+CULPRITS=yes timeout $((100 * SLACK)) bash "$ROOT/tests/leak_kernels.sh" "${programs[@]}" >"$T/table" 2>"$T/err"
 status=$?
 [ "$status" != 77 ] || skip "$(cat "$T/err")"
 expect "status ($(cat "$T/err"))" "$status" 0

@@ -76,7 +76,7 @@ stop_xgotopfs
 
 MOVES=$("$ROOT/tests/targets/build.sh" local plain tracecount) || fail "no reader of Go's traces"
 for procs in 1 2; do
-	timeout 60 "$XGOTOPFS" -s -record -storage-dir "$T/traced-$procs" -- "$TURNS" -trace "$T/gotrace" -rounds 20 -procs "$procs" \
+	timeout $((30 * SLACK)) "$XGOTOPFS" -s -record -storage-dir "$T/traced-$procs" -- "$TURNS" -trace "$T/gotrace" -rounds 20 -procs "$procs" \
 		>"$T/log" 2>&1 || fail "status $?: $(cat "$T/log")"
 	"$MOVES" -moves "$T/gotrace" >"$T/moves" || fail "Go's trace cannot be read"
 	start_xgotopfs -replay "$T/traced-$procs/$(ls "$T/traced-$procs")" -speed 0 -web -web-port 0 -s
