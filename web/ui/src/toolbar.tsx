@@ -63,7 +63,7 @@ function Metrics() {
 	return (
 		<div class="metrics">
 			{METRICS.map(([label, key, title]) => (
-				<span title={title}><i>{label}</i> {key === 'lat' || key === 'prc' ? duration(tick[key]) : count(tick[key])}
+				<span class={key} title={title}><i>{label}</i> {key === 'lat' || key === 'prc' ? duration(tick[key]) : count(tick[key])}
 					{key === 'rps' || key === 'pps' ? '/s' : ''}</span>))}
 			<Wholeness sign="" title="Estimate of what the tracing costs the target, trap included, in the last second; 100% is one CPU" label="COST" text={`${tick.overhead.toFixed(tick.overhead < 10 ? 1 : 0)}% CPU`} />
 			<Wholeness sign={tick.lost ? 'bad' : ''} title="Events lost since the start" label="LOST" text={count(tick.lost)} />
