@@ -48,12 +48,13 @@ struct recorder {
 	uint64_t cursor;
 	uint64_t due_ns; /* of the open batch; 0: it is empty */
 	uint64_t segment_start_ns, tick_ns, meta_ns, snapshot_ns, rotate_ns;
-	uint64_t begun_ns;   /* the session, or the newest process in it */
-	unsigned begun_from; /* processes from this one on have */
-	uint64_t took_ns;    /* the last snapshot */
-	uint64_t before_ns;  /* time of the newest event that an earlier segment has */
-	uint64_t found;      /* goroutines the model came to know other than by creation, when last
-				looked */
+	uint64_t batch_bytes; /* of the largest batch so far */
+	uint64_t begun_ns;    /* the session, or the newest process in it */
+	unsigned begun_from;  /* processes from this one on have */
+	uint64_t took_ns;     /* the last snapshot */
+	uint64_t before_ns;   /* time of the newest event that an earlier segment has */
+	uint64_t found;       /* goroutines the model came to know other than by creation, when last
+				 looked */
 	uint64_t all_found, all_ns; /* the same: when all processes were */
 	uint64_t lost[EVENT_TYPES]; /* written as gaps so far */
 	unsigned n_procs;           /* written so far */
@@ -291,6 +292,7 @@ static void count_nameless(struct recorder *r, uint64_t dropped)
 static int flush(struct recorder *r)
 {
 	uint64_t begun = monotonic_ns(), left[EVENT_TYPES] = {0};
+	uint64_t bytes = writer_size(r->writer);
 	uint64_t due = r->n ? r->due_ns : begun; /* what is no event never waits */
 	struct model_totals totals;
 	struct encoder *encoder = writer_encoder(r->writer);
@@ -322,6 +324,7 @@ static int flush(struct recorder *r)
 			 r->meta.id, SESSION_TABLE_MAX);
 	}
 	count_batch(r, begun, due);
+	r->batch_bytes = MAX(r->batch_bytes, writer_size(r->writer) - bytes);
 	r->n = r->n_gaps = 0;
 	r->due_ns = 0;
 	return 0;
@@ -448,11 +451,14 @@ static int snapshot_when_due(struct recorder *r, uint64_t now, bool at_end)
 	return err;
 }
 
+/* Of two sessions, the one before and this one, each has half of the bound, the batch to come
+ * included. */
 static bool size_is_full(const struct recorder *r)
 {
-	uint64_t size = writer_size(r->writer);
+	uint64_t size = writer_size(r->writer), half = r->config.max_size / 2;
 
-	return r->config.max_size && size >= SEGMENT_BYTES && size > r->config.max_size / 2;
+	return r->config.max_size && size >= SEGMENT_BYTES &&
+	       size + MIN(r->batch_bytes, half / 2) > half;
 }
 
 static bool segment_is_full(const struct recorder *r, uint64_t now)

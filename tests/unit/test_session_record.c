@@ -684,6 +684,44 @@ static void test_rotation(void **state)
 	fixture_close(&f);
 }
 
+/* None has more than its half of the bound, though batches are large. */
+static void test_rotation_of_large_batches(void **state)
+{
+	uint64_t deadline = monotonic_ns() + 120 * NS_PER_SEC;
+	struct recorder_config config;
+	struct recorder *recorder;
+	struct session_info *list;
+	unsigned segments = 0;
+	struct store *store;
+	struct fixture f;
+	size_t n;
+
+	fixture_open(&f, 100000);
+	assert_int_equal(store_new(f.dir, &store), 0);
+	config = fixture_config(&f, SESSION_JSONL, 1000);
+	config.max_size = 1 << 20;
+	assert_int_equal(recorder_new(&config, &recorder), 0);
+	recorder_id(recorder, f.id);
+	while (segments < 3) {
+		char now[SESSION_ID_LEN + 1];
+
+		fixture_apply(&f, 1000);
+		usleep(5000);
+		recorder_id(recorder, now);
+		assert_true(monotonic_ns() < deadline);
+		segments += strcmp(now, f.id) != 0;
+		memcpy(f.id, now, sizeof(now));
+	}
+	recorder_stop(recorder);
+	recorder_free(recorder);
+	assert_int_equal(store_list(store, &list, &n), 0);
+	for (size_t i = 0; i < n; i++)
+		assert_in_range(list[i].bytes, 0, config.max_size / 2 + 4096);
+	free(list);
+	store_free(store);
+	fixture_close(&f);
+}
+
 static void test_deleting(void **state)
 {
 	struct fixture f;
@@ -782,14 +820,23 @@ static void test_files(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip),      cmocka_unit_test(test_batches),
-		cmocka_unit_test(test_modes),           cmocka_unit_test(test_cut_off_protobuf),
-		cmocka_unit_test(test_cut_off_jsonl),   cmocka_unit_test(test_flipped_bits),
-		cmocka_unit_test(test_hostile),         cmocka_unit_test(test_missed),
-		cmocka_unit_test(test_full_disk),       cmocka_unit_test(test_rotation),
-		cmocka_unit_test(test_stopped_at_once), cmocka_unit_test(test_deleting),
-		cmocka_unit_test(test_files),           cmocka_unit_test(test_switches),
-		cmocka_unit_test(test_found_at_once),   cmocka_unit_test(test_file_of_others),
+		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_batches),
+		cmocka_unit_test(test_modes),
+		cmocka_unit_test(test_cut_off_protobuf),
+		cmocka_unit_test(test_cut_off_jsonl),
+		cmocka_unit_test(test_flipped_bits),
+		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_missed),
+		cmocka_unit_test(test_full_disk),
+		cmocka_unit_test(test_rotation),
+		cmocka_unit_test(test_rotation_of_large_batches),
+		cmocka_unit_test(test_stopped_at_once),
+		cmocka_unit_test(test_deleting),
+		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_switches),
+		cmocka_unit_test(test_found_at_once),
+		cmocka_unit_test(test_file_of_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
