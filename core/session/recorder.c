@@ -483,6 +483,14 @@ static int next_segment(struct recorder *r)
 	return err;
 }
 
+/* What this session may still grow by is kept free. 0: no bound. */
+static uint64_t room_for_all(const struct recorder *r)
+{
+	uint64_t max = r->config.max_size, half = max / 2, size = writer_size(r->writer);
+
+	return max ? MAX(max - (half - MIN(size, half)), (uint64_t)1) : 0;
+}
+
 /* Keeps to the bounds of size and age. */
 static int rotate(struct recorder *r, uint64_t now)
 {
@@ -496,7 +504,7 @@ static int rotate(struct recorder *r, uint64_t now)
 		err = flush(r);
 	if (full && !err)
 		err = next_segment(r);
-	if (!err && store_rotate(r->store, r->config.max_size, r->config.max_age_ns) < 0)
+	if (!err && store_rotate(r->store, room_for_all(r), r->config.max_age_ns) < 0)
 		log_debug("sessions in %s: cannot rotate", store_dir(r->store));
 	return err;
 }

@@ -714,6 +714,7 @@ static void test_rotation_of_large_batches(void **state)
 	}
 	recorder_stop(recorder);
 	recorder_free(recorder);
+	assert_in_range(stored_bytes(store, &n), 0, config.max_size + 8192);
 	assert_int_equal(store_list(store, &list, &n), 0);
 	for (size_t i = 0; i < n; i++)
 		assert_in_range(list[i].bytes, 0, config.max_size / 2 + 4096);
