@@ -16,7 +16,7 @@ time; the tracer's CPU time an operation; beside them all that was lost and the 
 use swing by 10 % and more between runs: CPU time says more than operations a second, and "untraced again" says how far
 two runs differ of which neither is traced. The bound of -max-overhead is one of the mean, in windows some seconds
 apart: there a second of the work comes before what is measured, that is four times as long, and means are shown. With light
-two seconds of it come before: it samples what is short whole, and what is long in windows.
+two seconds of it come before: it samples what is short whole, and what is long in windows. Both halves of a pair have the same.
 
 Last come the goals, each as met or not met, by operations a second and by CPU time; "?" where the rounds' spread, or what
 "untraced again" is off by, is more than the distance from the goal.
@@ -295,22 +295,26 @@ def start(a, way, pid, folder):
 
 def one(a, targets, way, work):
     """A way on all the work that one process does; what cannot be had has an empty answer."""
+    def run(w):
+        """Both halves of a pair alike: work that has gone on for longer is done faster."""
+        if way[0] in SETTLES:
+            targets.run(w, SETTLES[way[0]])
+        before = sum(map(scheduled_ns, tracer.pids)) if tracer else 0
+        got = targets.run(w, 4 * a.seconds if way[0] == BOUNDED else a.seconds)
+        return got, sum(map(scheduled_ns, tracer.pids)) - before if tracer else 0
+
+    tracer = None
     targets.run(work[0], a.warm)
-    bare = {w: targets.run(w, a.seconds) for w in work}
+    bare = {w: run(w)[0] for w in work}
     with tempfile.TemporaryDirectory() as folder:
         tracer = start(a, way, targets.pid(work[0]), folder)
         rows = {}
         try:
             targets.run(work[0], a.warm)
             for w in work:
-                bounded = way[0] == BOUNDED
-                if way[0] in SETTLES:
-                    targets.run(w, SETTLES[way[0]])
-                before = sum(map(scheduled_ns, tracer.pids))
-                run = targets.run(w, 4 * a.seconds if bounded else a.seconds)
-                spent = sum(map(scheduled_ns, tracer.pids)) - before
-                rows[w] = {k: run[k] / max(bare[w][k], 1e-9) for k in ("cpu", "speed", "p50", "p99")}
-                rows[w].update(bare=bare[w], tracer_ns=spent / run["n"], memory=tracer.memory())
+                got, spent = run(w)
+                rows[w] = {k: got[k] / max(bare[w][k], 1e-9) for k in ("cpu", "speed", "p50", "p99")}
+                rows[w].update(bare=bare[w], tracer_ns=spent / got["n"], memory=tracer.memory())
             lost = tracer.end()
         except BaseException:
             tracer.give_up()
