@@ -102,6 +102,7 @@ core/base/cpu_time.c opendir
 core/base/cpu_time.c stat
 core/capture/capture_file.c open
 core/capture/capture_make.c open
+core/capture/keeper.c open
 core/capture/keeper.c chdir
 core/capture/keeper.c readlink
 core/capture/runners.c stat

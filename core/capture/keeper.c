@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -39,9 +40,10 @@
 struct keeper {
 	pid_t pid;
 	int ours, its;
-	int our_pidfd; /* it waits on this */
-	int its_pidfd; /* -1: it is gone */
-	int let_go_fd; /* eventfd: it let the lease go */
+	int our_pidfd;                                      /* it waits on this */
+	int its_pidfd;                                      /* -1: it is gone */
+	int let_go_fd;                                      /* eventfd: it let the lease go */
+	char stat[sizeof("/proc//stat") + 3 * sizeof(int)]; /* the tracer's; proc_pid_stat(5) */
 	const atomic_bool *asked;
 	uint64_t patience_ns;
 	bool busy;      /* it took a request whose answer was not waited for */
@@ -217,6 +219,20 @@ static bool lease_held(const struct links *links)
 	return links->guard_fd < 0 || fcntl(links->guard_fd, F_GETLEASE) == F_RDLCK;
 }
 
+/* By a signal, or by a debugger. */
+static bool tracer_stopped(const struct keeper *k)
+{
+	cleanup_close_ int fd = open(k->stat, O_RDONLY | O_CLOEXEC);
+	char stat[256], *state;
+	ssize_t n = fd < 0 ? -1 : read(fd, stat, sizeof(stat) - 1);
+
+	if (n <= 0)
+		return false;
+	stat[n] = '\0';
+	state = strrchr(stat, ')');
+	return state && (!strncmp(state, ") T", 3) || !strncmp(state, ") t", 3));
+}
+
 /* Somebody waits to write, and the tracer has left him waiting: it is stopped. */
 static void stand_in(const struct keeper *k, struct links *links)
 {
@@ -236,11 +252,13 @@ static void stand_in(const struct keeper *k, struct links *links)
 
 static void look_at_lease(const struct keeper *k, struct links *links)
 {
-	if (links->guard_fd < 0 || !links->n || lease_held(links)) {
+	if (lease_held(links)) {
 		links->lost = false;
 		return;
 	}
-	if (links->lost)
+	/* Without links it may be that the tracer has let it go, or is about to; unless it is
+	 * stopped between the last link and that. */
+	if (links->lost && (links->n || tracer_stopped(k)))
 		stand_in(k, links);
 	links->lost = true;
 }
@@ -352,7 +370,7 @@ static _Noreturn void keep(const struct keeper *k)
 	(void)tell(k, 0);  /* from here on it outlives whatever is done to either of us */
 	for (;;) {
 		/* For ever: the tracer's end is what it is there for. */
-		int n = poll(fds, ARRAY_SIZE(fds), links.guard_fd >= 0 && links.n ? LOOK_MS : -1);
+		int n = poll(fds, ARRAY_SIZE(fds), links.guard_fd >= 0 ? LOOK_MS : -1);
 
 		if (n == 0)
 			look_at_lease(k, &links);
@@ -448,6 +466,7 @@ static int start(struct keeper *k)
 	k->our_pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	if (k->our_pidfd < 0)
 		return -errno;
+	snprintf(k->stat, sizeof(k->stat), "/proc/%d/stat", (int)getpid());
 	k->let_go_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (k->let_go_fd < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;

@@ -65,6 +65,19 @@ wait_for "$PATIENCE" another || fail "$(cat "$LOG")"
 traced_exactly
 ! grep -q "is not traced any more" "$LOG" || fail "it was in time: $(cat "$LOG")"
 
+# One that is stopped with nothing in the file, as it is between its last probe and letting the writer in, too.
+echo 1 >"$MNT/control/pause"
+unprobed() { health | grep -q "^probes_attached 0$"; }
+wait_for "$PATIENCE" unprobed || fail "$(health)"
+kill -STOP "$XPID"
+deploy "$V2"
+runs 3
+kill -CONT "$XPID"
+echo 0 >"$MNT/control/pause"
+deploy "$V1"
+traced_exactly
+! grep -q "is not traced any more" "$LOG" || fail "it was in time: $(cat "$LOG")"
+
 # A keeper that was killed.
 keeper=$(pgrep -P "$XPID" xgotop-keeper) || fail "no keeper"
 kill -KILL "$keeper"
