@@ -313,7 +313,7 @@ struct wire_cpu {
  * one of its kind there.
  */
 #define WIRE_STACK_MAX  64
-#define WIRE_RING_BYTES (1u << 20) /* of samples */
+#define WIRE_RING_BYTES (1u << 21) /* of samples: nearly what two CPUs may save up */
 
 enum wire_sample_kind {
 	WIRE_SAMPLE_ALLOC,   /* weight: bytes; size: of one object */

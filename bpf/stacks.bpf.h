@@ -54,7 +54,7 @@ static __always_inline void walk_frames(struct wire_sample *s, __u64 fp)
 
 static __always_inline void submit_sample(struct wire_sample *s)
 {
-	bpf_ringbuf_submit(s, bpf_ringbuf_query(&samples, BPF_RB_AVAIL_DATA) > WIRE_RING_BYTES / 4
+	bpf_ringbuf_submit(s, bpf_ringbuf_query(&samples, BPF_RB_AVAIL_DATA) > WIRE_RING_BYTES / 8
 				      ? BPF_RB_FORCE_WAKEUP
 				      : BPF_RB_NO_WAKEUP);
 }
