@@ -19,7 +19,7 @@ end_disk() {
 }
 
 hang_disk() {
-	kill -STOP "$THROUGH"
+	kill -USR1 "$THROUGH"
 	wait_for 20 grep -q '^State:.T' "/proc/$THROUGH/status" || fail "the disk does not hang"
 }
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * A file system that shows another folder, for tests that need a disk which does not answer: stop
- * this process, and nothing on it comes to an end. Prints "ready" once mounted.
+ * A file system that shows another folder, for tests that need a disk which does not answer: at
+ * SIGUSR1 it stops itself, and nothing on it comes to an end. Between two requests: who waits for
+ * one that was taken cannot even be killed (fs/fuse/dev.c, request_wait_answer()). Prints "ready"
+ * once mounted.
  *
  * through_fs FOLDER MOUNTPOINT
  */
@@ -10,7 +12,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fuse.h>
+#include <fuse_lowlevel.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -129,6 +135,43 @@ static void *do_init(struct fuse_conn_info *conn, struct fuse_config *config)
 	return NULL;
 }
 
+static volatile sig_atomic_t hang;
+
+static void on_hang(int signum)
+{
+	(void)signum;
+	hang = 1;
+}
+
+static int serve(struct fuse_session *session)
+{
+	struct pollfd fd = {.fd = fuse_session_fd(session), .events = POLLIN};
+	const struct sigaction action = {.sa_handler = on_hang};
+	struct fuse_buf buf = {.mem = NULL};
+	sigset_t waiting, working;
+	int n = 1;
+
+	sigemptyset(&working);
+	sigaddset(&working, SIGUSR1);
+	if (sigprocmask(SIG_BLOCK, &working, &waiting) || sigaction(SIGUSR1, &action, NULL))
+		return -errno;
+	while (n > 0 && !fuse_session_exited(session)) {
+		if (ppoll(&fd, 1, NULL, &waiting) < 0 && errno == EINTR) {
+			if (hang)
+				raise(SIGSTOP);
+			hang = 0;
+			continue;
+		}
+		n = fuse_session_receive_buf(session, &buf);
+		if (n == -EINTR || n == -EAGAIN)
+			n = 1;
+		else if (n > 0)
+			fuse_session_process_buf(session, &buf);
+	}
+	free(buf.mem);
+	return MIN(n, 0);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct fuse_operations ops = {
@@ -148,11 +191,19 @@ int main(int argc, char **argv)
 		.release = do_release,
 		.init = do_init,
 	};
-	char foreground[] = "-f", one_thread[] = "-s";
-	char *args[] = {argv[0], foreground, one_thread, argv[2], NULL};
+	char *args[] = {argv[0], NULL};
+	struct fuse_args none = FUSE_ARGS_INIT(1, args);
+	struct fuse *fuse;
+	int err;
 
 	if (argc != 3)
 		return 2;
 	root = open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return root < 0 ? 1 : fuse_main((int)ARRAY_SIZE(args) - 1, args, &ops, NULL);
+	fuse = root < 0 ? NULL : fuse_new(&none, &ops, sizeof(ops), NULL);
+	if (!fuse || fuse_mount(fuse, argv[2]))
+		return 1;
+	err = serve(fuse_get_session(fuse));
+	fuse_unmount(fuse);
+	fuse_destroy(fuse);
+	return err ? 1 : 0;
 }
