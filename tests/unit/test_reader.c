@@ -14,7 +14,6 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -27,6 +26,7 @@
 #include "core/memory/memory.h"
 #include "core/memory/unreachable.h"
 #include "core/memory/waits.h"
+#include "tests/unit/child.h"
 #include "tests/unit/sample.h"
 
 #define POINTS 40 /* of each reading, at which it ends */
@@ -73,20 +73,9 @@ struct child {
 
 static void child_start(struct child *c, char *argv[])
 {
-	char *envp[] = {NULL}, line[4096];
-	posix_spawn_file_actions_t actions;
-	int fds[2];
+	char line[4096];
 
-	assert_int_equal(pipe(fds), 0);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_adddup2(&actions, fds[1], 1);
-	posix_spawn_file_actions_addclose(&actions, fds[0]);
-	posix_spawn_file_actions_addclose(&actions, fds[1]);
-	assert_int_equal(posix_spawnp(&c->pid, argv[0], &actions, NULL, argv, envp), 0);
-	posix_spawn_file_actions_destroy(&actions);
-	close(fds[1]);
-	c->out = fdopen(fds[0], "r");
-	assert_non_null(c->out);
+	c->out = child_spawn(argv, &c->pid);
 	do
 		assert_non_null(fgets(line, sizeof(line), c->out));
 	while (strcmp(line, "END\n") != 0);
@@ -94,9 +83,7 @@ static void child_start(struct child *c, char *argv[])
 
 static void child_stop(struct child *c)
 {
-	kill(c->pid, SIGKILL);
-	waitpid(c->pid, NULL, 0);
-	fclose(c->out);
+	child_end(c->pid, c->out);
 }
 
 /* --- what a goroutine points at --------------------------------------------------------------- */
@@ -258,7 +245,7 @@ static void test_ends_meanwhile(void **state)
 	struct target *t;
 	struct child c;
 	char path[SAMPLE_PATH_MAX];
-	char *argv[] = {(char *)"setpriv", (char *)"--pdeathsig", (char *)"KILL", path, NULL};
+	char *argv[] = {path, NULL};
 
 	if (!sample_build("1.27", "stripped", "parked", path) &&
 	    !sample_build("local", "plain", "parked", path))
@@ -344,13 +331,7 @@ static void hold_and_end(char *argv[], int signal)
 static void test_image(void **state)
 {
 	static char script[] = "trap 'exec sleep 1000' TERM; echo END; while :; do :; done";
-	char *argv[] = {(char *)"setpriv",
-			(char *)"--pdeathsig",
-			(char *)"KILL",
-			(char *)"bash",
-			(char *)"-c",
-			script,
-			NULL};
+	char *argv[] = {(char *)"bash", (char *)"-c", script, NULL};
 
 	hold_and_end(argv, SIGTERM);
 	hold_and_end(argv, SIGKILL);

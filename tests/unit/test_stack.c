@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,6 +27,7 @@
 #include "core/target/target_internal.h"
 #include "core/target/variables.h"
 #include "tests/unit/dump_grammar.h"
+#include "tests/unit/child.h"
 #include "tests/unit/sample.h"
 
 #define GWAITING 4 /* runtime2.go */
@@ -54,24 +54,10 @@ struct child {
 
 static void child_start(struct child *child, const char *path, const char *arg)
 {
-	/* It ends with us, also when an assertion ends us: who runs the tests waits for its output.
-	 */
-	char *argv[] = {(char *)"setpriv", (char *)"--pdeathsig", (char *)"KILL",
-			(char *)path,      (char *)arg,           NULL};
-	char *envp[] = {NULL}, line[4096];
-	posix_spawn_file_actions_t actions;
+	char *argv[] = {(char *)path, (char *)arg, NULL}, line[4096];
 	size_t len = 0;
-	int fds[2];
 
-	assert_int_equal(pipe(fds), 0);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_adddup2(&actions, fds[1], 1);
-	posix_spawn_file_actions_addclose(&actions, fds[0]);
-	posix_spawn_file_actions_addclose(&actions, fds[1]);
-	assert_int_equal(posix_spawnp(&child->pid, argv[0], &actions, NULL, argv, envp), 0);
-	posix_spawn_file_actions_destroy(&actions);
-	close(fds[1]);
-	child->out = fdopen(fds[0], "r");
+	child->out = child_spawn(argv, &child->pid);
 	child->text = calloc(1, TEXT_MAX);
 	assert_non_null(child->text);
 	while (fgets(line, sizeof(line), child->out) && strcmp(line, "END\n")) {
@@ -83,9 +69,7 @@ static void child_start(struct child *child, const char *path, const char *arg)
 
 static void child_stop(struct child *child)
 {
-	kill(child->pid, SIGKILL);
-	waitpid(child->pid, NULL, 0);
-	fclose(child->out);
+	child_end(child->pid, child->out);
 	free(child->text);
 }
 

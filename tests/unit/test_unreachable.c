@@ -13,7 +13,6 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,6 +20,7 @@
 #include "core/memory/leak_groups.h"
 #include "core/memory/leak_proof.h"
 #include "core/memory/waits.h"
+#include "tests/unit/child.h"
 #include "tests/unit/sample.h"
 
 /* --- a live program ------------------------------------------------------------------------- */
@@ -47,32 +47,16 @@ struct child {
 
 static void child_start(struct child *c, const char *path, const char *arg)
 {
-	/* It ends with us, also when an assertion ends us. */
-	char *argv[] = {(char *)"setpriv", (char *)"--pdeathsig", (char *)"KILL",
-			(char *)path,      (char *)arg,           NULL};
-	char *envp[] = {NULL}, line[256];
-	posix_spawn_file_actions_t actions;
-	int fds[2];
+	char *argv[] = {(char *)path, (char *)arg, NULL}, line[256];
 
-	assert_int_equal(pipe(fds), 0);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_adddup2(&actions, fds[1], 1);
-	posix_spawn_file_actions_addclose(&actions, fds[0]);
-	posix_spawn_file_actions_addclose(&actions, fds[1]);
-	assert_int_equal(posix_spawnp(&c->pid, argv[0], &actions, NULL, argv, envp), 0);
-	posix_spawn_file_actions_destroy(&actions);
-	close(fds[1]);
-	c->out = fdopen(fds[0], "r");
-	assert_non_null(c->out);
+	c->out = child_spawn(argv, &c->pid);
 	assert_non_null(fgets(line, sizeof(line), c->out));
 	assert_int_equal(sscanf(line, "ready %u", &c->lost), 1);
 }
 
 static void child_stop(struct child *c)
 {
-	kill(c->pid, SIGKILL);
-	waitpid(c->pid, NULL, 0);
-	fclose(c->out);
+	child_end(c->pid, c->out);
 }
 
 /* How many of the goids began with a function called main.lost…; those that are gone do not count,
