@@ -285,6 +285,14 @@ static int resolve(struct reader *r, unsigned proc, pid_t pid, uint64_t bias,
 
 /* --- reading ---------------------------------------------------------------------------- */
 
+/* Until memory_image_end(), whatever comes of it. */
+static int begin_reading(const struct target *target, pid_t pid, struct memory_image *ret_image,
+			 uint64_t *ret_bias)
+{
+	memory_image_hold(pid, ret_image);
+	return target_load_bias(target, pid, ret_bias);
+}
+
 /* Under `reading`. */
 static int read_process(struct reader *r, unsigned proc, pid_t pid, struct goroutine_seen **ret,
 			size_t *ret_n, bool *ret_complete)
@@ -299,8 +307,7 @@ static int read_process(struct reader *r, unsigned proc, pid_t pid, struct gorou
 	int err;
 
 	follow_parts(r);
-	memory_image_hold(pid, &image);
-	err = target_load_bias(r->target, pid, &bias);
+	err = begin_reading(r->target, pid, &image, &bias);
 	if (!err)
 		err = memory_goroutines_about(r->target, pid, bias, &found, &n, &about);
 	seen = err ? NULL : calloc(n ? n : 1, sizeof(*seen));
@@ -353,8 +360,7 @@ int reader_goids(struct reader *r, pid_t pid, uint64_t *ret_least, uint64_t *ret
 	uint64_t bias;
 	int err;
 
-	memory_image_hold(pid, &image);
-	err = target_load_bias(r->target, pid, &bias);
+	err = begin_reading(r->target, pid, &image, &bias);
 	if (!err)
 		err = memory_goids(r->target, pid, bias, &goids);
 	err = memory_image_end(&image, err);
@@ -396,8 +402,7 @@ int reader_stack(struct reader *r, unsigned proc, pid_t pid, uint64_t goid, stru
 	uint64_t bias;
 	int err;
 
-	memory_image_hold(pid, &image);
-	err = target_load_bias(r->target, pid, &bias);
+	err = begin_reading(r->target, pid, &image, &bias);
 	if (!err)
 		err = find_last(r, proc, goid, &g);
 	if (!err)
@@ -419,8 +424,7 @@ int reader_stacks(struct reader *r, pid_t pid, enum live_stacks what, live_text_
 	uint64_t bias;
 	int err;
 
-	memory_image_hold(pid, &image);
-	err = target_load_bias(r->target, pid, &bias);
+	err = begin_reading(r->target, pid, &image, &bias);
 	if (!err)
 		err = memory_stacks(r->target, pid, bias, styles[what], fn, ctx);
 	return memory_image_end(&image, err);
@@ -457,8 +461,7 @@ int reader_runtime(struct reader *r, pid_t pid, struct runtime_seen **ret)
 
 	if (err)
 		return err;
-	memory_image_hold(pid, &image);
-	err = target_load_bias(r->target, pid, &bias);
+	err = begin_reading(r->target, pid, &image, &bias);
 	if (!err)
 		err = memory_runtime(r->target, &at, pid, bias, &seen);
 	err = memory_image_end(&image, err);
@@ -474,8 +477,7 @@ int reader_waits(struct reader *r, pid_t pid, struct wait_graph **ret)
 	uint64_t bias;
 	int err;
 
-	memory_image_hold(pid, &image);
-	err = target_load_bias(r->target, pid, &bias);
+	err = begin_reading(r->target, pid, &image, &bias);
 	if (!err)
 		err = memory_waits(r->target, pid, bias, &graph);
 	err = memory_image_end(&image, err);
@@ -493,8 +495,7 @@ int reader_unreachable(struct target *target, pid_t pid, const struct wait_graph
 	uint64_t bias;
 	int err;
 
-	memory_image_hold(pid, &image);
-	err = target_load_bias(target, pid, &bias);
+	err = begin_reading(target, pid, &image, &bias);
 	if (!err)
 		err = memory_unreachable(target, pid, bias, graph, pace, ret);
 	err = memory_image_end(&image, err);
