@@ -92,7 +92,6 @@ static void say_end(struct run *r)
 	if (stats.end.missing_bytes)
 		log_warn("the session ends early: %llu bytes after the last whole record: %s",
 			 (unsigned long long)stats.end.missing_bytes, stats.end.reason);
-	stats.end.warning[0] = '\0'; /* said as it was opened */
 	session_end_warn(&stats.end, replay_meta(r->replay), r->config->replay);
 }
 

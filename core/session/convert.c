@@ -254,16 +254,15 @@ static void count_events(struct convert *c, const struct session_chunk *chunk)
 static void say_missing(const struct convert *c, bool whole)
 {
 	struct session_end end;
-	uint64_t unread = 0;
 
 	session_reader_end(c->reader, &end);
 	if (end.reason[0])
 		log_warn("session %s: %s; %llu bytes after byte %llu are missing",
 			 c->config->session, end.reason, (unsigned long long)end.missing_bytes,
 			 (unsigned long long)end.good_bytes);
-	if (whole)
-		unread = session_end_unread(&end, &c->meta, c->events);
-	end.unread_events = unread;
+	if (end.warning[0])
+		log_warn("session %s: %s", c->config->session, end.warning);
+	end.unread_events = whole ? session_end_unread(&end, &c->meta, c->events) : 0;
 	session_end_warn(&end, &c->meta, c->config->session);
 	if (c->seen_left)
 		log_warn("session %s: jsonl is events alone: what the session tells of goroutines "

@@ -362,8 +362,6 @@ void session_end_warn(const struct session_end *end, const struct session_meta *
 			 "read",
 			 session, (unsigned long long)end->unread_events,
 			 (unsigned long long)meta->event_count);
-	if (end->warning[0])
-		log_warn("session %s: %s", session, end->warning);
 	if (end->skipped)
 		log_warn("session %s: %llu events are of no type that exists: left out", session,
 			 (unsigned long long)end->skipped);

@@ -89,7 +89,8 @@ struct session_end {
  * it could be. While it is recorded its metadata may be ahead of what is written: none. */
 uint64_t session_end_unread(const struct session_end *end, const struct session_meta *meta,
 			    uint64_t events);
-/* Says what is missing but for what was cut off (`reason`), a line each. */
+/* Says what is missing but for what was cut off (`reason`) and for `warning`, which is known as it
+ * is opened, a line each. */
 void session_end_warn(const struct session_end *end, const struct session_meta *meta,
 		      const char *session);
 /* What is missing, for views of a session that is looked at. */
