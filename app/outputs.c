@@ -236,7 +236,7 @@ void outputs_announce(const struct outputs *o, const char *subject)
 
 static int close_fs(struct outputs *o, bool *ret_left)
 {
-	int err = 0;
+	int err = 0, freed;
 
 	loop_ending(o->c.loop, "unmounting");
 	if (o->fs_running) {
@@ -245,8 +245,9 @@ static int close_fs(struct outputs *o, bool *ret_left)
 		pthread_join(o->fs_thread, NULL);
 		err = o->fs_err;
 	}
-	*ret_left |= fs_free(o->fs) != 0;
-	return err;
+	freed = fs_free(o->fs);
+	*ret_left |= freed == -ETIMEDOUT;
+	return err ? err : freed == -EBUSY ? freed : 0;
 }
 
 int outputs_close(struct outputs *o, bool *ret_left)

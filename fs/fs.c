@@ -130,6 +130,18 @@ static void unmount(struct fs *fs)
 	else if (err)
 		log_debug("%s: the process that unmounts for us says: %s", fs->mountpoint,
 			  strerror(-err));
+	fs->unmounter_failed = err && err != -ETIMEDOUT;
+}
+
+/* libfuse has closed the device, and tried by itself, which only helps who may unmount. */
+static int check_unmounted(const struct fs *fs)
+{
+	if (!fs->unmounter_failed || !mount_is_left(fs->mountpoint))
+		return 0;
+	return log_error(-EBUSY,
+			 "%s: still mounted, as the process that was to unmount it is gone, and "
+			 "nothing answers there: umount -l %s",
+			 fs->mountpoint, fs->mountpoint);
 }
 
 /*
@@ -152,6 +164,8 @@ static void stop_helpers(struct fs *fs)
 
 int fs_free(struct fs *fs)
 {
+	int left = 0;
+
 	if (!fs)
 		return 0;
 	if (fs->mounted)
@@ -160,6 +174,7 @@ int fs_free(struct fs *fs)
 	if (fs->session) {
 		unmount(fs);
 		fuse_session_unmount(fs->session);
+		left = check_unmounted(fs);
 	}
 	unmounter_free(fs->unmounter);
 	if (atomic_load(&fs->abandoned))
@@ -191,7 +206,7 @@ int fs_free(struct fs *fs)
 	pthread_mutex_destroy(&fs->requests_lock);
 	pthread_mutex_destroy(&fs->sessions_lock);
 	free(fs);
-	return 0;
+	return left;
 }
 
 /* --- mounting --------------------------------------------------------------------------- */

@@ -55,8 +55,9 @@ struct fs_config {
 };
 
 int fs_new(const struct fs_config *config, struct fs **ret);
-/* Unmounts when mounted; NULL is fine. -ETIMEDOUT: a thread of it is stuck, on a disk or in the
- * target, and what it uses must not be freed, by nobody. */
+/* Unmounts when mounted; NULL is fine. -EBUSY: it could not be unmounted, which is logged, but all
+ * is freed. -ETIMEDOUT: a thread of it is stuck, on a disk or in the target, and what it uses must
+ * not be freed, by nobody. */
 int fs_free(struct fs *fs);
 
 /*

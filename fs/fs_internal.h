@@ -29,6 +29,7 @@ struct fs {
 	struct nodes *nodes;
 	struct fuse_session *session; /* NULL before fs_mount() */
 	bool mounted;
+	bool unmounter_failed;
 	struct unmounter *unmounter; /* NULL: we unmount ourselves, if we may */
 	int stop_fd;                 /* eventfd */
 	_Atomic int device_err;      /* -errno of /dev/fuse that ends it */
@@ -192,5 +193,7 @@ void fs_reply_err(fuse_req_t req, int err);
 int mount_check_ours(const char *path);
 /* Makes the mount point usable or says why not; see fs_mount(). */
 int mount_check(const char *path, bool nonempty);
+/* After the end: is a mount of ours, which nobody serves, still there? */
+bool mount_is_left(const char *path);
 
 #endif

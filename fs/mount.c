@@ -221,6 +221,13 @@ static bool is_empty(const char *path)
 	return empty;
 }
 
+bool mount_is_left(const char *path)
+{
+	char where[PATH_MAX];
+
+	return !resolve_parent(path, where) && is_ours(where);
+}
+
 int mount_check(const char *path, bool nonempty)
 {
 	char where[PATH_MAX], why[512];

@@ -106,6 +106,18 @@ static void let_go_of_all(int keep)
 	(void)syscall(SYS_close_range, keep + 1, ~0u, 0);
 }
 
+/* 1, or 0 at the end: our maker has ended, however that came about. Only an end is one: whoever
+ * took a read that fails for it would go, and leave a mount that nobody may unmount. */
+static ssize_t take_word(int fd, char *ret)
+{
+	const struct timespec pause = {.tv_nsec = LOOK_NS};
+	ssize_t n = -1;
+
+	for (unsigned i = 0; i < LOOKS && (n = read(fd, ret, 1)) < 0; i++)
+		nanosleep(&pause, NULL);
+	return n;
+}
+
 static _Noreturn void wait_for_word(const struct orders *o)
 {
 	bool watches = false;
@@ -117,8 +129,7 @@ static _Noreturn void wait_for_word(const struct orders *o)
 	let_go_of_all(o->fd);
 	if (o->itself && privilege_drop())
 		_exit(1);
-	/* The end of the file: our maker has ended, however that came about. */
-	while (read(o->fd, &word, 1) == 1) {
+	while (take_word(o->fd, &word) == 1) {
 		watches = word == WATCH;
 		if (watches)
 			continue;

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # A slice of tests/faults.sh, what failed once in full, and what the shell can take away: descriptors and
 # stdout.
-# timeout: 300
+# timeout: 400
 # sanitized: no
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../app_lib.sh"
@@ -48,7 +48,23 @@ timeout $((60 * SLACK)) "$XGOTOPFS" -pid "$DEMO" >&- 2>"$LOG"
 status=$?
 expect "status of events without stdout ($(cat "$LOG"))" "$status" 1
 
+# --- the process that unmounts, which we may not ourselves, was killed: said
+start_xgotopfs -pid "$DEMO" "$MNT"
+wait_ready
+unmounter=$(pgrep -x xgotop-umount -P "$XPID") || fail "no process that unmounts"
+kill -9 "$unmounter"
+kill -INT "$XPID"
+wait "$XPID"
+expect "status with a mount that stays" $? 1
+XPID=
+expect "lines about it ($(cat "$LOG"))" "$(grep -c "still mounted.*umount -l $MNT\$" "$LOG")" 1
+umount -l "$MNT" || fail "what it says to do does not help"
+
 # --- each call failing once: a slice
 "$ROOT/tests/faults.sh" -every 12 >"$T/faults" 2>&1 || fail "$(tail -n 40 "$T/faults")"
 tail -n 1 "$T/faults"
+# What waits for a word of ours in another process reads at a moment of its own.
+for _ in 1 2; do
+	"$ROOT/tests/faults.sh" -only live -kind read >"$T/faults" 2>&1 || fail "$(tail -n 40 "$T/faults")"
+done
 unharmed "$DEMO"
