@@ -28,7 +28,9 @@ echo $$ >"$TMP/pid"
 for old in "${TMPDIR:-/tmp}"/xgotopfs-tests.*/; do
 	[ -s "$old/pid" ] && ! kill -0 "$(cat "$old/pid")" 2>/dev/null && rm -rf --one-file-system "$old"
 done
-current= # the process group of what runs
+current= # the session, and first process group, of what runs
+watch= # what looks at it shortly before it has run too long
+mkfifo "$TMP/never"
 lanes=() # the processes that run what goes beside each other
 RESULTS=$TMP/results # a line each: status, name
 : >"$RESULTS"
@@ -38,9 +40,10 @@ RESULTS=$TMP/results # a line each: status, name
 end_current() {
 	trap '' INT TERM HUP
 	[ -n "$current" ] || return 0
+	kill "$watch" 2>/dev/null
 	kill -TERM -- "-$current" 2>/dev/null
 	for _ in $(seq 100); do kill -0 -- "-$current" 2>/dev/null || break; sleep 0.1; done
-	kill -KILL -- "-$current" 2>/dev/null
+	pkill -KILL -s "$current"
 }
 
 # Whatever ends this script ends that.
@@ -102,19 +105,31 @@ reasons() {
 	done <"$TMP/failures"
 }
 
+# stands LOG: what there is of it, and in what it waits, for who reads why it took so long.
+stands() {
+	{
+		echo "there are, ${SECONDS} s after the start of all, load $(cut -d' ' -f1-3 /proc/loadavg):"
+		ps -s "$current" -o pid,ppid,stat,etimes,wchan:20,args --forest --no-headers | cut -c 1-160
+	} >>"$1"
+}
+
 # limited SECONDS LOG COMMAND...: in a session of its own, so that nothing of it can stay behind;
 # ends with us, even when we are killed.
 limited() {
-	local limit=$1 log=$2 status
+	local limit=$1 log=$2 status start=$SECONDS
 	shift 2
 	rm -f "$log"
-	setsid setpriv --pdeathsig TERM timeout -k 15 "$limit" "$@" >"$log" 2>&1 </dev/null &
+	setsid setpriv --pdeathsig TERM timeout -k 15 "$limit" "$@" >>"$log" 2>&1 </dev/null &
 	current=$!
+	{ read -r -t $((limit - 1)) <>"$TMP/never"; stands "$log"; } 2>/dev/null &
+	watch=$!
 	wait "$current"
 	status=$?
-	kill -KILL -- "-$current" 2>/dev/null
+	kill "$watch" 2>/dev/null
+	wait "$watch" 2>/dev/null
+	pkill -KILL -s "$current" # whatever process group it made itself
 	current=
-	[ "$status" -ne 124 ] || echo "ran longer than $limit s" >>"$log"
+	[ $((SECONDS - start)) -lt "$limit" ] || echo "ran longer than $limit s" >>"$log"
 	return "$status"
 }
 
