@@ -26,12 +26,25 @@ wanted=$1
 cd /
 export GOFLAGS= GO111MODULE=on
 
+# A proxy that does not answer once may do so the next time; what it said is said when it never does.
+said=$(mktemp)
+trap 'rm -f "$said"' EXIT
+trap 'exit 130' INT TERM HUP
+fetched() {
+	for pause in 1 4 0; do
+		! "$@" 2>"$said" || return 0
+		sleep $pause
+	done
+	cat "$said" >&2
+	return 1
+}
+
 minor=$(GOTOOLCHAIN=local "$go" env GOVERSION | sed -n 's/^go1\.\([0-9]*\).*/\1/p')
 if [ "${minor:-0}" -lt 21 ]; then
 	version=v0.0.1-go$bootstrap.$("$go" env GOOS)-$("$go" env GOARCH)
 	root=$("$go" env GOMODCACHE)/golang.org/toolchain@$version
 	if [ ! -x "$root/bin/go" ]; then
-		"$go" mod download "golang.org/toolchain@$version" >&2
+		fetched "$go" mod download "golang.org/toolchain@$version" >&2
 		# The module cache drops execute bits; bin/go comes last, it says the rest is done.
 		chmod -R a+x "$root/pkg/tool"
 		chmod a+x "$root"/bin/gofmt "$root/bin/go"
@@ -39,7 +52,8 @@ if [ "${minor:-0}" -lt 21 ]; then
 	go=$root/bin/go
 fi
 
-root=$(GOTOOLCHAIN=go$wanted "$go" env GOROOT)
+export GOTOOLCHAIN=go$wanted
+root=$(fetched "$go" env GOROOT) || root=
 if [ ! -x "$root/bin/go" ] || [ "$(GOTOOLCHAIN=local "$root/bin/go" env GOVERSION)" != "go$wanted" ]; then
 	echo "go.sh: could not get Go $wanted" >&2
 	exit 1
