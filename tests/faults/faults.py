@@ -25,6 +25,7 @@ import urllib.request
 KINDS = ("malloc", "mmap", "open", "read", "write", "thread", "epoll", "bpf", "fsync", "fork", "fd",
          "socket", "rename", "stat")
 HERE = os.path.dirname(os.path.abspath(__file__))
+FRAMES = 24  # of shim.c
 PATIENCE = 30
 COMPARED = ("convert", "perfetto", "sessions", "help")
 
@@ -155,6 +156,19 @@ class Run:
                     made += f.read()
         return made
 
+    def where(self):
+        """The thread and its calls, innermost first, at the call that failed."""
+        with open(self.counts, "rb") as f:
+            f.seek(4 * 2 * len(KINDS))
+            failed, task, thread, *frames = struct.unpack(f"<Ii16s{FRAMES}Q", f.read(24 + 8 * FRAMES))
+        if not failed:
+            return "no call failed"
+        frames = [hex(frame - 1) for frame in frames if frame]
+        found = subprocess.run(["addr2line", "-s", "-f", "-i", "-e", self.args.xgotopfs, *frames], capture_output=True,
+                               text=True, check=False).stdout.split("\n")
+        name = thread.split(b"\0")[0].decode(errors="replace")
+        return f"in {name} ({task}): " + " < ".join(f"{a} {b}" for a, b in zip(found[::2], found[1::2]))
+
     def calls(self):
         with open(self.counts, "rb") as f:
             numbers = struct.unpack(f"<{2 * len(KINDS) + 1}I", f.read(4 * (2 * len(KINDS) + 1)))
@@ -221,10 +235,11 @@ def main():
                     problems.append("status 0, no warning, other output than without a fault")
                 tried += 1
                 if args.verbose:
-                    print(f"{name} {fault}: status {run.status} {run.lines}")
+                    print(f"{name} {fault}: status {run.status} {run.lines} {run.where()}")
                 if problems:
                     bad += 1
                     print(f"{name} {fault}: {'; '.join(problems)}; status {run.status}")
+                    print(f"    {run.where()}")
                     print("".join(f"    {line}\n" for line in run.lines[:10]), end="", flush=True)
         if not unharmed(args.target):
             print(f"{name}: breakpoints are left in the target")

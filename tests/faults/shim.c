@@ -15,6 +15,7 @@
 #include <dirent.h>
 #include <elf.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <link.h>
 #include <poll.h>
@@ -29,6 +30,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -59,13 +61,18 @@ static const char *const names[KINDS] = {
 	"bpf",    "fsync", "fork", "fd",   "socket", "rename", "stat",
 };
 
-#define SITES 4096
+#define SITES  4096
+#define FRAMES 24
 
 /* Read by faults.py: KINDS times calls, sites. */
 struct counts {
 	_Atomic uint32_t calls[KINDS];
 	_Atomic uint32_t sites[KINDS];
 	_Atomic uint32_t failed; /* how many were made to fail */
+	int32_t task;            /* which, of the last that was, */
+	char thread[16];         /* its name, */
+	uint64_t where[FRAMES]; /* and its calls, innermost first, as in the file; 0: outside of the
+				   program */
 	_Atomic uint64_t seen[KINDS][SITES];
 };
 
@@ -74,7 +81,7 @@ static int wanted = -1;
 static char how;
 static bool trap;
 static uint32_t which;
-static uintptr_t text_lo, text_hi;
+static uintptr_t text_lo, text_hi, load_base;
 
 static int find_text(struct dl_phdr_info *info, size_t size, void *arg)
 {
@@ -84,6 +91,7 @@ static int find_text(struct dl_phdr_info *info, size_t size, void *arg)
 		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
 
 		if (p->p_type == PT_LOAD && p->p_flags & PF_X) {
+			load_base = info->dlpi_addr;
 			text_lo = info->dlpi_addr + p->p_vaddr;
 			text_hi = text_lo + p->p_memsz;
 		}
@@ -98,6 +106,7 @@ __attribute__((constructor)) static void start(void)
 	void *at;
 
 	trap = getenv("XGOTOPFS_FAULT_TRAP");
+	(void)backtrace(&at, 1); /* loads what it needs, which allocates */
 
 	(void)dl_iterate_phdr(find_text, NULL);
 	/* What the program executes is not the program. */
@@ -160,6 +169,21 @@ static uint32_t new_place(enum kind kind, uint64_t key)
 	return 0;
 }
 
+/* For who reads that something ended badly: which thread it was, and where. */
+static void tell_where(void)
+{
+	void *frames[FRAMES];
+	int n = backtrace(frames, FRAMES);
+
+	for (int i = 0; i < FRAMES; i++)
+		counts->where[i] =
+			i < n && (uintptr_t)frames[i] >= text_lo && (uintptr_t)frames[i] < text_hi
+				? (uintptr_t)frames[i] - load_base
+				: 0;
+	counts->task = (int32_t)syscall(SYS_gettid);
+	(void)prctl(PR_GET_NAME, counts->thread);
+}
+
 static bool fails(enum kind kind, void *caller)
 {
 	uint32_t call, site;
@@ -172,8 +196,10 @@ static bool fails(enum kind kind, void *caller)
 	yes = (int)kind == wanted &&
 	      ((how == ':' && call == which) || (how == '+' && call >= which) ||
 	       (how == '@' && site == which && site));
-	if (yes)
+	if (yes) {
+		tell_where();
 		atomic_fetch_add(&counts->failed, 1);
+	}
 	if (yes && trap)
 		__builtin_trap();
 	return yes;
