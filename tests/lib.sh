@@ -135,6 +135,22 @@ python_with() {
 	echo "$dir/bin/python"
 }
 
+# held_port: sets PORT_HELD to a port of 127.0.0.1 that nobody is given by chance until the case ends: for who has to
+# be told one. Who asks for it may listen there (with SO_REUSEADDR, as Go and node do).
+held_port() {
+	local fd
+	exec {fd}< <(exec python3 -c '
+import select, socket
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(("127.0.0.1", 0))
+print(s.getsockname()[1], flush=True)
+ended = select.poll()
+ended.register(1, 0)  # nobody reads any more
+ended.poll()')
+	read -r PORT_HELD <&"$fd" || fail "no port"
+}
+
 # fresh FILE...: there and empty, and no file that anybody has open: for what a background command writes.
 # `command >FILE &` empties FILE only when the child runs: until then it is what an earlier command wrote
 # (tests/fresh_output.py sees to it that this comes first).

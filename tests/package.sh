@@ -106,7 +106,7 @@ if [ "$(grep -c FAIL "$T/doctor")" = 0 ]; then
 	private_demo
 	load -rate 50 >/dev/null 2>&1 &
 	on_exit "end $!"
-	timeout 20 "${INSIDE[@]}" xgotopfs -pid "$DEMO" 2>"$T/err" | head -n 100 >"$T/live"
+	timeout $((20 * SLACK)) "${INSIDE[@]}" xgotopfs -pid "$DEMO" 2>"$T/err" | head -n 100 >"$T/live"
 	[ "$(wc -l <"$T/live")" = 100 ] || fail "it does not trace: $(cat "$T/err")"
 fi
 

@@ -22,7 +22,7 @@ for i in $(seq 20); do curl -fs "$url$i" | cmp -s - "$T/files/$i" || fail "rclon
 # One connection that stays open: its goroutine waits for the next request.
 exec 5<>"/dev/tcp/127.0.0.1/$(cat "$T/port")"
 printf 'HEAD /1 HTTP/1.1\r\nHost: x\r\n\r\n' >&5
-read -r -t 10 answer <&5
+read -r -t $((10 * SLACK)) answer <&5
 [[ $answer == HTTP/1.1\ 200* ]] || fail "no answer: $answer"
 serving() { goroutine=$(ls "$MNT/by-func/net%2Fhttp.(*conn).serve" 2>/dev/null | tail -n 1) && [ -n "$goroutine" ]; }
 alone() { [ "$(ls "$MNT/by-func/net%2Fhttp.(*conn).serve" 2>/dev/null | wc -l)" = 1 ]; }

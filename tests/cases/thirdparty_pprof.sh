@@ -17,8 +17,8 @@ CACHE=$ROOT/tests/.cache/etcd
 ) 9>"$CACHE.lock" >"$T/apt" 2>&1 || fail "no etcd: $(tail -n 3 "$T/apt")"
 
 # It calls itself at its own address, so that cannot be port 0.
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-url=http://127.0.0.1:$port
+held_port
+url=http://127.0.0.1:$PORT_HELD
 "$CACHE/usr/bin/etcd" --enable-pprof --data-dir "$T/data" --listen-peer-urls http://127.0.0.1:0 \
 	--listen-client-urls "$url" --advertise-client-urls "$url" >"$T/etcd" 2>&1 &
 DEMO=$!

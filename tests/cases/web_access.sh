@@ -12,7 +12,7 @@ as_nobody true 2>/dev/null || skip "may not become another user"
 WEB_TESTS=$ROOT/tests/web
 
 # code COMMAND...: the status that curl gets.
-code() { "$@" -s -m 20 -o "$T/answer" -w "%{http_code}"; }
+code() { "$@" -s -m $((20 * SLACK)) -o "$T/answer" -w "%{http_code}"; }
 
 # --- the server by itself, over IPv4 and IPv6
 for address in 127.0.0.1 127.0.0.2 ::1; do

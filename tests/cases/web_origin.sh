@@ -8,7 +8,8 @@
 . "$(dirname "$0")/../web_lib.sh"
 need curl
 need_browser
-GOOD=$("$PYTHON" -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')
+held_port
+GOOD=$PORT_HELD
 ORIGIN=http://localhost:$GOOD
 start_web -history 2 -allow-origin "$ORIGIN" -allow-origin https://dash.example
 
