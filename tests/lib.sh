@@ -166,4 +166,7 @@ expect() { [ "$2" = "$3" ] || fail "$1: got '$2', wanted '$3'"; }
 # end PID...: ends what may have ended.
 end() { kill "$@" 2>/dev/null || true; }
 
+# child_of PID NAME: prints the process of that name that it forked, which takes that name some time after.
+child_of() { wait_for "$PATIENCE" pgrep -P "$1" -x "$2"; }
+
 gone() { ! kill -0 "$1" 2>/dev/null; }

@@ -51,7 +51,7 @@ expect "status of events without stdout ($(cat "$LOG"))" "$status" 1
 # --- the process that unmounts, which we may not ourselves, was killed: said
 start_xgotopfs -pid "$DEMO" "$MNT"
 wait_ready
-unmounter=$(pgrep -x xgotop-umount -P "$XPID") || fail "no process that unmounts"
+unmounter=$(child_of "$XPID" xgotop-umount) || fail "no process that unmounts"
 kill -9 "$unmounter"
 kill -INT "$XPID"
 wait "$XPID"

@@ -90,7 +90,7 @@ done
 # Whoever unmounts for us is held up (on a machine that has much to do, or here stopped): we end all the same,
 # and it is unmounted as soon as that can be.
 demo_start -g 2
-unmounter=$(pgrep -x xgotop-umount -P "$DEMO") || fail "no process that unmounts"
+unmounter=$(child_of "$DEMO" xgotop-umount) || fail "no process that unmounts"
 kill -STOP "$unmounter"
 kill -INT "$DEMO"
 wait_for "$PATIENCE" gone "$DEMO" || fail "it waits for who is stopped"
