@@ -51,8 +51,13 @@ def leftovers():
 def main():
     deadline = time.monotonic() + 10 * SLACK
     try:
-        while (found := leftovers()) and time.monotonic() < deadline:
-            time.sleep(0.2)  # what was just closed goes after a grace period
+        # What was just closed goes after a grace period, and others come and go all the time: what is there
+        # every time we look stays.
+        found = leftovers()
+        while found and time.monotonic() < deadline:
+            time.sleep(0.2)
+            now = set(leftovers())
+            found = [what for what in found if what in now]
     except FileNotFoundError:
         return 77
     print("\n".join(found), end="\n" if found else "")
