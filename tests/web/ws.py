@@ -19,7 +19,7 @@ TYPES = range(6)
 
 def connect(**options):
     options.setdefault("max_size", 1 << 26)
-    return websockets.connect(ws_url, **options)
+    return websockets.connect(ws_url, open_timeout=10 * SLACK, ping_timeout=20 * SLACK, **options)
 
 
 async def original():
@@ -134,11 +134,11 @@ async def full():
     open_ones = []
     try:
         for _ in range(64):
-            open_ones.append(await connect(subprotocols=["xgotop.ticks"]))
+            # All is taken in: one with a full queue does not hear that the server closes it, too, until a time-out.
+            open_ones.append(await connect(subprotocols=["xgotop.ticks"], max_queue=None))
         await refused(429)
     finally:
-        for ws in open_ones:
-            await ws.close()
+        await asyncio.gather(*(ws.close() for ws in open_ones))
 
 
 async def main():
