@@ -27,8 +27,11 @@ for _ in 1 2 3 4 5; do
 	wait_for "$PATIENCE" more || fail "it stays at $seen events: $(status)"
 done
 expect "one session is open" "$(curl -fs "$WEB/api/info" | field '(d["sessions_open"], d["sessions_bytes"] > 0)')" "(1, True)"
-# It is about the process that runs.
-expect "its process" "$(status | field 'd["processes"][0]["pid"], d["processes"][0]["state"]')" "$DEMO running"
+# It is about the process that runs. (While what came is being read, the answer is that it is.)
+process() { status | field '" ".join(str(d["processes"][0][k]) for k in ("pid", "state")) if d["state"] == "ready" else "not yet"'; }
+told() { PROCESS=$(process) && [ "$PROCESS" != "not yet" ]; }
+wait_for "$PATIENCE" told || fail "no process: $(status)"
+expect "its process" "$PROCESS" "$DEMO running"
 # The target ends, the recording with it: all of it is there.
 end "$LOAD"
 kill "$DEMO"
@@ -38,5 +41,6 @@ whole() {
 	[ "$recorded" -gt 0 ] && [ "$(events)" = "$recorded" ]
 }
 wait_for "$PATIENCE" whole || fail "not all of it: $(curl -fs "$WEB/api/sessions/$SESSION"; status)"
-expect "its process" "$(status | field 'd["processes"][0]["state"]')" "exited"
+wait_for "$PATIENCE" told || fail "no process: $(status)"
+expect "its process" "$PROCESS" "$DEMO exited"
 stop_xgotopfs
