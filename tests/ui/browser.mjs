@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 
 // SLACK is of tests/lib.sh: the factor of all deadlines.
-const patience = 15 * Number(process.env.SLACK ?? 4);
+const slack = Number(process.env.SLACK ?? 4), patience = 15 * slack;
 
 // A browser's processes write to its profile for a moment after it has ended. What is left of it is nobody's failure.
 export function forget(profile) {
@@ -43,9 +43,9 @@ export function assert(ok, text) {
 }
 
 // Waits for what `get` answers to satisfy `test`.
-// `seconds` is when to give up: only who fails waits so long, and a busy machine must not fail.
-export async function until(what, get, test, seconds = patience) {
-	const deadline = Date.now() + 1000 * Math.max(seconds, patience);
+// `seconds`, times SLACK, is when to give up: only who fails waits so long, and a busy machine must not fail.
+export async function until(what, get, test, seconds = 15) {
+	const deadline = Date.now() + 1000 * slack * Math.max(seconds, 15);
 	for (;;) {
 		const value = await get();
 		if (test(value)) return value;
