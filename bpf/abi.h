@@ -251,6 +251,10 @@ struct wire_control {
 	/* CLOCK_MONOTONIC: what goroutines did is seen from then on, without a gap; ~0: it is not.
 	 */
 	__u64 watched_ns;
+	/* A stretch of time in which no goroutine ends unseen, so that what was read of one may be
+	 * kept (struct wire_goid); no two have the same. 0: there is none now. The program ends it,
+	 * too. */
+	__u64 goids_epoch;
 	struct wire_site sites[WIRE_SITES_MAX];
 };
 
@@ -300,10 +304,23 @@ struct wire_cpu {
 	__u64 execs, lost_execs;    /* in the ring, and without room there */
 	__u64 stepped;              /* hits at sites that are stepped out of line */
 	__u64 unchosen[WIRE_TYPES]; /* events that -sample did not choose, hidden ones too */
-	__u32 ring;   /* which ring this CPU writes to: set before anything is attached */
-	__u32 number; /* its own, << WIRE_PID_BITS; the same */
-	__u64 pad2[2];
+	__u32 ring;     /* which ring this CPU writes to: set before anything is attached */
+	__u32 number;   /* its own, << WIRE_PID_BITS; the same */
+	__u64 misnamed; /* hits that were told of a goroutine whose g had become another's */
+	__u64 pad2;
 };
+
+/* What was read of a g: bpf/goids.bpf.h. By a hash of its address; two that share a place push each
+ * other out. */
+struct wire_goid {
+	__u64 check;
+	__u64 value;    /* its goroutine's number; of a g0 the m */
+	__u64 unproven; /* uses since it was read */
+	__u64 epoch;
+};
+
+#define WIRE_GOIDS     4096 /* a power of two */
+#define WIRE_GOID_USES 16   /* so often, then it is read again */
 
 /* --- samples ---------------------------------------------------------------------------------- */
 
@@ -418,6 +435,7 @@ struct wire_stacks {
 };
 
 _Static_assert(sizeof(struct wire_stacks) == 64, "wire_stacks: no false sharing");
+_Static_assert(sizeof(struct wire_goid) == 32, "wire_goid: two a cache line");
 _Static_assert(sizeof(struct wire_go_site) == 16, "wire_go_site");
 _Static_assert(sizeof(struct wire_sample) == 40 + 8 * WIRE_STACK_MAX, "wire_sample");
 _Static_assert(sizeof(struct wire_sampled) == 64, "wire_sampled: no false sharing");

@@ -133,14 +133,25 @@ static __noinline __u64 read_waiting(__u64 gp)
 	return IDENTITY_GOID(fields[0]) | reason << 56;
 }
 
-static __always_inline __u64 read_identity(__u64 gp, bool waits)
+/* The same of one that goes on, from what was read before where that is kept (goids.bpf.h). Who
+ * begins to run and who ends is read in any case, which proves it. */
+static __noinline __u64 read_identity(__u64 gp, __u32 how, __u32 pid)
 {
 	__u64 goid;
 
-	if (waits)
+	if (HOW_TO(how) == GO_WAITING)
 		return read_waiting(gp);
-	return read_user(&goid, sizeof(goid), gp + layout.g_goid) ? IDENTITY_NONE
-								  : IDENTITY_GOID(goid);
+	/* Who waits is made to run by others: what is kept of it would go from one CPU to another.
+	 */
+	if (!control.goids_epoch || HOW_FROM(how) == GO_WAITING)
+		return read_user(&goid, sizeof(goid), gp + layout.g_goid) ? IDENTITY_NONE
+									  : IDENTITY_GOID(goid);
+	goid = 0;
+	if (HOW_FROM(how) != GO_RUNNABLE && !is_dead(HOW_TO(how)))
+		goid = goid_kept(gp, pid);
+	if (!goid)
+		goid = goid_read(gp, pid);
+	return goid == GOID_NONE ? IDENTITY_NONE : IDENTITY_GOID(goid);
 }
 
 static __noinline int emit_state(go_regs *regs, __u64 gp, __u32 how)
@@ -150,12 +161,13 @@ static __noinline int emit_state(go_regs *regs, __u64 gp, __u32 how)
 		HOW_FLAGS(how));
 	__u64 id;
 
-	if (!r) {
-		if (layout.g_sched_pc)
-			since_forget(gp);
+	if (!r && layout.g_sched_pc)
+		since_forget(gp);
+	id = r ? read_identity(gp, how, wire_pid(&r->h)) : IDENTITY_NONE;
+	if (is_dead(HOW_TO(how)) && control.goids_epoch)
+		goid_ends(REG_G(regs), gp);
+	if (!r)
 		return 0;
-	}
-	id = read_identity(gp, HOW_TO(how) == GO_WAITING);
 	if (id == IDENTITY_NONE) {
 		record_cancel(this_cpu(), &r->h);
 		return 0;

@@ -244,20 +244,33 @@ static __always_inline bool sample(struct wire_cpu *cpu, __u32 type, bool chosen
 
 /* --- goroutines ------------------------------------------------------------------------------- */
 
+#include "goids.bpf.h"
+
 /* On whose behalf this thread runs: g.m.curg. `gp` (0: none) is a g whose goid is known already. */
 static __noinline __u64 actor_through_m(__u64 g, __u64 gp, __u64 gp_goid)
 {
-	__u64 m, curg;
+	bool keeps = control.goids_epoch;
+	__u64 m = 0, curg, goid = 0, key = 0;
 
 	if (g == gp)
 		return gp_goid;
-	m = read_word(g + layout.g_m);
+	if (keeps) {
+		key = m_key(g);
+		m = goid_use(goid_entry(g), key);
+		keeps = !m;
+	}
+	if (!m)
+		m = read_word(g + layout.g_m);
 	if (!m)
 		return 0;
 	curg = read_word(m + layout.m_curg);
+	if (keeps && curg != g) /* else g is a goroutine's, which runs on one thread now */
+		m_keep(g, key, m);
 	if (!curg || curg == gp)
 		return curg ? gp_goid : 0;
-	return read_word(curg + layout.g_goid);
+	if (key)
+		goid = goid_kept(curg, target_tgid ? target_tgid : process_id());
+	return goid ? goid : read_word(curg + layout.g_goid);
 }
 
 /* The same where the thread is nearly always on the goroutine's own stack. */
@@ -266,6 +279,25 @@ static __always_inline __u64 actor(__u64 g)
 	__u64 goid = read_word(g + layout.g_goid);
 
 	return goid ? goid : actor_through_m(g, 0, 0);
+}
+
+/* The same, and keeps it. Out of line: seldom. */
+static __noinline __u64 actor_to_keep(__u64 g, __u32 pid)
+{
+	__u64 goid = goid_read(g, pid);
+
+	return goid && goid != GOID_NONE ? goid : actor_through_m(g, 0, 0);
+}
+
+/* Of an allocation that is told of. */
+static __always_inline __u64 alloc_actor(__u64 g, __u32 pid)
+{
+	__u64 goid;
+
+	if (!control.goids_epoch)
+		return actor(g);
+	goid = goid_kept(g, pid);
+	return goid ? goid : actor_to_keep(g, pid);
 }
 
 /* --- which goroutines are chosen (-sample goroutines:R) -------------------------------------- */
@@ -531,7 +563,7 @@ static __always_inline struct wire_alloc *alloc_reserve(struct alloc_hit *a, __u
 
 	if (r) {
 		r->caller = a->caller;
-		r->h.goid = actor(REG_G(a->h.regs));
+		r->h.goid = alloc_actor(REG_G(a->h.regs), wire_pid(&r->h));
 	}
 	return r;
 }
@@ -708,6 +740,7 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
 
 	if (!pid || (target_tgid && pid != target_tgid))
 		return 0;
+	count(&goids_execs);
 	if (wire_ring_full(cpu_ring(cpu), ring_slots - ring_spare / 2)) {
 		count(&cpu->lost_execs);
 		return 0;

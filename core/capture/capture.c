@@ -86,6 +86,7 @@ int capture_drop_probes(struct capture *c)
 	int err, more;
 
 	c->program->control->watched_ns = UINT64_MAX;
+	program_keep_nothing(c->program);
 	err = probes_keep(c->probes, NULL, 0);
 	more = c->plugins ? plugins_apply(c->plugins, 0) : 0;
 	return err ? err : more;
@@ -137,6 +138,18 @@ static void set_samples_alone(struct capture *c, bool on)
 	pthread_mutex_unlock(&c->lock);
 }
 
+/* Whatever of ours came or went: if every end of a goroutine is seen from now on, so it is said. */
+void capture_may_keep(struct capture *c)
+{
+	uint32_t rates[RATES];
+
+	capture_get_rates(c, rates);
+	if (rates[EVENT_CASGSTATUS] == RATE_ONE && rates[RATE_GOROUTINES] == RATE_ONE &&
+	    c->attached && !c->over && capture_wanted(c, rates) & WANT_STATES && !c->plugins &&
+	    target_states_in_one_place(c->target))
+		program_may_keep(c->program);
+}
+
 /* Makes the attached probes those that `rates` need (none while paused, or while the file is not
  * ours), then publishes the rates. */
 static int apply_rates(struct capture *c, const uint32_t rates[RATES])
@@ -167,6 +180,8 @@ static int apply_rates(struct capture *c, const uint32_t rates[RATES])
 	err = probes_keep(c->probes, sites, n);
 	if (!err && c->plugins)
 		err = plugins_apply(c->plugins, bits);
+	if (!err)
+		capture_may_keep(c);
 	return err;
 }
 
@@ -454,6 +469,7 @@ int capture_add_part(struct capture *c, unsigned k, const struct target *part, i
 	int err = 0;
 
 	pthread_mutex_lock(&c->changing);
+	program_keep_nothing(c->program);
 	if (!c->plugins)
 		err = plugins_new(c->program, c->asked, &c->plugins);
 	if (!err)
@@ -539,6 +555,7 @@ void capture_stats(struct capture *c, struct capture_stats *ret)
 	s.faulted = counters.faulted;
 	s.refused = counters.refused;
 	s.cancelled = counters.cancelled;
+	s.misnamed = counters.misnamed;
 	s.hidden = counters.hidden;
 	s.absent = counters.absent;
 	s.outside = counters.outside;

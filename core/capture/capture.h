@@ -157,6 +157,8 @@ struct capture_stats {
 	uint64_t unchosen[EVENT_TYPES]; /* events that -sample did not choose: exactly */
 	uint64_t refused;               /* records that found no room in the ring */
 	uint64_t cancelled;             /* records given up: the goroutine was not to be read */
+	uint64_t misnamed;              /* hits, at most, told of a goroutine whose end was not
+					   seen, in the place of the one that came after it */
 	uint64_t hidden;  /* of both: changes of state that -sample did not choose; in no lost[] */
 	uint64_t absent;  /* reads of the target's memory that failed: what they should have told is
 			     0 */

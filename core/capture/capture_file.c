@@ -183,6 +183,7 @@ int capture_enter(struct capture *c, pid_t pid, const struct probe_site *sites, 
 		err = -ESRCH;
 	if (err)
 		(void)probes_remove_process(c->probes, pid);
+	capture_may_keep(c);
 	return err;
 }
 
@@ -216,6 +217,7 @@ static void file_leave(void *ctx, pid_t pid)
 
 	pthread_mutex_lock(&c->changing);
 	(void)probes_remove_process(c->probes, pid);
+	capture_may_keep(c);
 	capture_show_sites(c);
 	pthread_mutex_unlock(&c->changing);
 }

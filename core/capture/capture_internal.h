@@ -58,6 +58,9 @@ unsigned capture_wanted(const struct capture *c, const uint32_t rates[RATES]);
 
 /* Attaches what the rates need, as far as the file allows, then publishes them. */
 int capture_change_rates(struct capture *c, const uint32_t rates[RATES]);
+/* Something was attached or detached, and is done: the program may keep what it reads, if it can.
+ */
+void capture_may_keep(struct capture *c);
 /* All of them, in the program and its plugins. */
 int capture_drop_probes(struct capture *c);
 /* The same, and says so. */

@@ -65,7 +65,10 @@ struct request {
 			uint64_t offsets[KEEPER_SITES_MAX], cookies[KEEPER_SITES_MAX];
 		} attach;
 		int fds[KEEPER_SITES_MAX];
-		int guard_fd;
+		struct {
+			int fd;
+			volatile __u64 *cleared;
+		} guard;
 	};
 };
 
@@ -187,6 +190,7 @@ struct links {
 	size_t n;
 	int fds[KEEPER_LINKS_MAX + 1]; /* let_go() adds the lease's */
 	int guard_fd;                  /* of the lease they depend on; -1: none */
+	volatile __u64 *cleared;       /* before that is let go; NULL: nothing */
 	bool lost;                     /* it was not held when we looked last */
 };
 
@@ -243,6 +247,8 @@ static void stand_in(const struct keeper *k, struct links *links)
 		if (is_link(links->fds[i]))
 			links->fds[n++] = links->fds[i];
 	links->n = n;
+	if (links->cleared)
+		*links->cleared = 0;
 	close_all(links->fds, links->n, k->our_pidfd);
 	links->n = 0;
 	/* It fails when the kernel has taken it from us, after /proc/sys/fs/lease-break-time. */
@@ -287,7 +293,8 @@ static int serve(struct links *links, struct request *r)
 			remove_link(links, r->fds[i]);
 		return 0;
 	case GUARD:
-		links->guard_fd = r->guard_fd;
+		links->guard_fd = r->guard.fd;
+		links->cleared = r->guard.cleared;
 		return 0;
 	case ATTACH:
 		break;
@@ -615,9 +622,9 @@ int keeper_attach(struct keeper *k, const struct keeper_sites *sites, int *ret_f
 	return 0;
 }
 
-int keeper_guard(struct keeper *k, int fd)
+int keeper_guard(struct keeper *k, int fd, volatile __u64 *cleared)
 {
-	struct request request = {.what = GUARD, .guard_fd = fd};
+	struct request request = {.what = GUARD, .guard = {.fd = fd, .cleared = cleared}};
 	int answer;
 
 	return ask(k, &request, &answer);

@@ -23,6 +23,7 @@
 #ifndef XGOTOPFS_CAPTURE_KEEPER_H
 #define XGOTOPFS_CAPTURE_KEEPER_H
 
+#include <linux/types.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -76,9 +77,10 @@ bool keeper_settled(struct keeper *k);
  * wants to write to that file, and for half a second the tracer does nothing about it, the keeper
  * closes all links and lets the lease go. Their descriptors stay in use, for nothing, until
  * keeper_close(). The descriptor of the lease is the last that it closes when the tracer has died.
- * 0 or -errno.
+ * `cleared` (NULL: nothing), which was mapped and shared when the keeper was made, it sets to 0
+ * before. 0 or -errno.
  */
-int keeper_guard(struct keeper *k, int fd);
+int keeper_guard(struct keeper *k, int fd, volatile __u64 *cleared);
 /* Has it let the lease go, in time and with all links closed, since this was asked last? */
 bool keeper_has_let_go(struct keeper *k);
 

@@ -392,6 +392,7 @@ int probes_attach(struct probes *p, const struct probe_site *sites, size_t n)
 	struct group *fresh[PROBE_KINDS];
 	size_t n_fresh = 0;
 
+	program_keep_nothing(p->program);
 	(void)settle(p);
 	for (unsigned kind = 0; kind < PROBE_KINDS; kind++) {
 		struct group *g = &p->groups[kind];
@@ -417,6 +418,7 @@ int probes_keep(struct probes *p, const struct probe_site *sites, size_t n)
 	struct group *dropped[PROBE_KINDS];
 	size_t n_dropped = 0;
 
+	program_keep_nothing(p->program);
 	for (unsigned kind = 0; kind < PROBE_KINDS; kind++)
 		if (p->groups[kind].n && !group_as_wanted(p, kind, sites, n))
 			dropped[n_dropped++] = &p->groups[kind];
@@ -427,6 +429,7 @@ int probes_add_process(struct probes *p, pid_t pid)
 {
 	int err = note_pid(p, pid);
 
+	program_keep_nothing(p->program);
 	for (unsigned kind = 0; kind < PROBE_KINDS && !err; kind++)
 		err = attach_for(p, kind, &p->groups[kind], pid);
 	if (err)
@@ -440,6 +443,7 @@ int probes_remove_process(struct probes *p, pid_t pid)
 	size_t kept = 0;
 	int err = closing_new(p, &closing);
 
+	program_keep_nothing(p->program);
 	if (err)
 		return log_error(err, "out of memory");
 	for (unsigned kind = 0; kind < PROBE_KINDS; kind++)
@@ -453,7 +457,7 @@ int probes_remove_process(struct probes *p, pid_t pid)
 
 int probes_guard(struct probes *p, int fd)
 {
-	int err = p->keeper ? keeper_guard(p->keeper, fd) : 0;
+	int err = p->keeper ? keeper_guard(p->keeper, fd, &p->program->control->goids_epoch) : 0;
 
 	return err ? log_error(err, "the process that attaches for us does not answer") : 0;
 }

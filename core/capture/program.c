@@ -511,6 +511,22 @@ int program_watch_execs(struct program *p)
 	return MIN(p->exec_fd, 0);
 }
 
+void program_keep_nothing(struct program *p)
+{
+	p->control->goids_epoch = 0;
+}
+
+void program_may_keep(struct program *p)
+{
+	struct program_counters counters;
+
+	if (p->own || p->exec_fd < 0)
+		return;
+	program_counters(p, &counters);
+	if (!counters.misnamed)
+		p->control->goids_epoch = monotonic_ns();
+}
+
 int program_samples_fd(const struct program *p)
 {
 	return bpf_map__fd(p->skeleton->maps.samples);
@@ -578,6 +594,7 @@ void program_counters(const struct program *p, struct program_counters *ret)
 		sum.hidden += c->hidden;
 		sum.absent += c->absent;
 		sum.outside += c->outside;
+		sum.misnamed += c->misnamed;
 		sum.hits += c->skipped + c->passed + c->refused + c->outside - c->execs;
 		sum.lost_execs += c->lost_execs;
 		sum.prog_ns_sum += c->prog_ns_sum;
@@ -595,6 +612,9 @@ void program_counters(const struct program *p, struct program_counters *ret)
 		sum.samples_lost_weight[WIRE_SAMPLE_ALLOC] += s->lost_weight;
 		count_stacks(&p->skeleton->bss->stacks[i], &sum);
 	}
+	/* Nothing is kept since: what was used until then, nobody proves any more. */
+	for (unsigned i = 0; sum.misnamed && i < WIRE_GOIDS; i++)
+		sum.misnamed += p->skeleton->bss->goids[i].unproven;
 	sum.hits += sum.sample_hits;
 	for (unsigned i = 0; i < p->n_rings; i++)
 		sum.hits += ring_produced(&p->rings[i]);

@@ -54,6 +54,13 @@ void program_free(struct program *p); /* NULL and half-built are fine */
 /* From now on execve(2) of the traced processes is in the rings. 0 or -errno. */
 int program_watch_execs(struct program *p);
 
+/* While nothing changes in what is attached, and every end of a goroutine is seen (the caller
+ * knows), what was read of a goroutine may be kept (bpf/goids.bpf.h); unless that was wrong once,
+ * or execs are not watched. Whoever attaches or detaches anything says first that no more of it
+ * holds. */
+void program_may_keep(struct program *p);
+void program_keep_nothing(struct program *p);
+
 /* The ring buffer of samples. */
 int program_samples_fd(const struct program *p);
 
@@ -64,6 +71,7 @@ struct program_counters {
 	uint64_t hits, stepped, skipped, faulted, prog_ns_sum, prog_ns_samples, lost[WIRE_TYPES];
 	uint64_t unchosen[WIRE_TYPES]; /* events that -sample did not choose */
 	uint64_t refused, cancelled, hidden, absent, outside; /* as in struct wire_cpu */
+	uint64_t misnamed;    /* at most: the same, and what was not proven then */
 	uint64_t lost_execs;  /* execs that found no room in the ring */
 	uint64_t sample_hits; /* struct wire_sampled */
 	uint64_t samples_lost[WIRE_SAMPLE_KINDS], samples_lost_weight[WIRE_SAMPLE_KINDS];

@@ -47,6 +47,7 @@ static void live_losses(void *ctx, struct live_losses *ret)
 		.ring_full = stats.refused,
 		.unreadable = stats.cancelled,
 		.absent_fields = stats.absent,
+		.misnamed_fields = stats.misnamed,
 		.outside_namespace = stats.outside,
 		.unfollowed = stats.ignored,
 		.undecodable = stats.undecodable,

@@ -171,6 +171,7 @@ void traced_add_stats(struct capture_stats *sum, const struct capture_stats *s)
 	sum->faulted += s->faulted;
 	sum->refused += s->refused;
 	sum->cancelled += s->cancelled;
+	sum->misnamed += s->misnamed;
 	sum->hidden += s->hidden;
 	sum->absent += s->absent;
 	sum->outside += s->outside;

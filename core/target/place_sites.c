@@ -212,6 +212,14 @@ bool target_exits_by_states(const struct target *t)
 	return t->copied.gdestroy;
 }
 
+bool target_states_in_one_place(const struct target *t)
+{
+	struct go_func links; /* a plugin into the program */
+
+	return !t->copied.states &&
+	       target_func_by_name(t, "runtime.pluginftabverify", &links) == -ENOENT;
+}
+
 static int add_exits(struct site_list *list)
 {
 	struct go_func func;

@@ -358,6 +358,10 @@ void target_unsampled(const struct target *t, char *buf, size_t size);
 bool target_creations_by_states(const struct target *t);
 bool target_exits_by_states(const struct target *t);
 
+/* Is there one place, which is a site, that all changes of state pass which casgstatus makes? Not
+ * where it was copied into others, nor where a plugin can bring its own. */
+bool target_states_in_one_place(const struct target *t);
+
 /*
  * Does `fd` read what was read when the target was opened? 0, -ESTALE (no), -errno. The whole file
  * but for its debug sections, or the functions that hold `sites`.

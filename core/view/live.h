@@ -47,8 +47,8 @@ struct health {
 
 /* What was lost on the way from the program to the model, of all processes: see losses.h. */
 struct live_losses {
-	uint64_t ring_full, unreadable, absent_fields, outside_namespace, unfollowed, undecodable,
-		left_in_rings;
+	uint64_t ring_full, unreadable, absent_fields, misnamed_fields, outside_namespace,
+		unfollowed, undecodable, left_in_rings;
 };
 
 /* What is attached, by -probes and what else takes it off; of all processes but for as_of_ns. */

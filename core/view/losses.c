@@ -25,6 +25,8 @@ const struct loss_way loss_ways[] = {
 	WAY(absent_fields, "fields", DATA,
 	    "are absent: the program's memory was not there when they were read",
 	    "Linux 6.0 or newer, which waits for it"),
+	WAY(misnamed_fields, "fields", DATA,
+	    "may name a goroutine whose end was not seen, and not the one after it", A_BUG),
 	WAY(unfollowed, "hits", DATA, "of processes that are not followed",
 	    "-pid, for one of them"),
 	WAY(undecodable, "hits", DATA, "whose records made no sense", A_BUG),
@@ -104,6 +106,7 @@ static void count_live(const struct view *v, struct losses *ret)
 	ret->ring_full = live.ring_full;
 	ret->unreadable = live.unreadable;
 	ret->absent_fields = live.absent_fields;
+	ret->misnamed_fields = live.misnamed_fields;
 	ret->outside_namespace = live.outside_namespace;
 	ret->unfollowed = live.unfollowed;
 	ret->undecodable = live.undecodable;

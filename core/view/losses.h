@@ -31,12 +31,13 @@ struct loss_way {
 
 /* Counts since the start, of all processes. */
 struct losses {
-	uint64_t ring_full, unreadable, absent_fields, outside_namespace, unfollowed, undecodable,
-		left_in_rings, malformed, unknown_process, untracked_goroutines,
-		untracked_allocations, torn, unread, skipped, out_of_range, nameless, alloc_samples,
-		cpu_samples, offcpu_samples, creation_samples, recording_missed, not_recorded,
-		recording_nameless, stdout_missed, stream_missed, mount_missed, download_missed,
-		timeline_missed, events_forgotten, goroutines_forgotten, timeline_forgotten;
+	uint64_t ring_full, unreadable, absent_fields, misnamed_fields, outside_namespace,
+		unfollowed, undecodable, left_in_rings, malformed, unknown_process,
+		untracked_goroutines, untracked_allocations, torn, unread, skipped, out_of_range,
+		nameless, alloc_samples, cpu_samples, offcpu_samples, creation_samples,
+		recording_missed, not_recorded, recording_nameless, stdout_missed, stream_missed,
+		mount_missed, download_missed, timeline_missed, events_forgotten,
+		goroutines_forgotten, timeline_forgotten;
 };
 
 extern const struct loss_way loss_ways[];

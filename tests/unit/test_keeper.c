@@ -12,6 +12,8 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -215,13 +217,13 @@ static void test_guard_waits(void **state)
 		keeper_free(k);
 		skip();
 	}
-	assert_int_equal(keeper_guard(k, pipe_fds[0]), 0);
+	assert_int_equal(keeper_guard(k, pipe_fds[0], NULL), 0);
 	assert_int_equal(waitpid(holder, NULL, 0), holder);
 	/* For ever it does not wait, and what it took back is not done later. */
 	keeper_set_patience(k, NS_PER_SEC / 5);
 	holder = hold(keeper_pid(), 1000);
 	assert_true(holder > 0);
-	assert_int_equal(keeper_guard(k, pipe_fds[0]), -ETIMEDOUT);
+	assert_int_equal(keeper_guard(k, pipe_fds[0], NULL), -ETIMEDOUT);
 	assert_true(keeper_settled(k));
 	assert_int_equal(waitpid(holder, NULL, 0), holder);
 	keeper_free(k);
@@ -286,6 +288,43 @@ static void test_held_up(void **state)
 	keeper_free(k);
 	close(pipe_fds[0]);
 	close(peer);
+}
+
+/* The tracer is stopped, and somebody wants to write to the file: the keeper lets go of it, and
+ * first clears the word that says that nothing is missed. */
+static void test_clears(void **state)
+{
+	volatile __u64 *word = mmap(NULL, sizeof(*word), PROT_READ | PROT_WRITE,
+				    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	char path[] = "/tmp/test_keeper.XXXXXX";
+	int file = mkstemp(path), status;
+	pid_t child;
+
+	assert_true(file >= 0 && word != MAP_FAILED);
+	close(file);
+	*word = 7;
+	child = fork();
+	if (child == 0) {
+		struct keeper *k;
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+		signal(SIGIO, SIG_IGN);
+		if (!fcntl(fd, F_SETLEASE, F_RDLCK) && !keeper_new(NULL, &k) &&
+		    !keeper_guard(k, fd, word))
+			raise(SIGSTOP);
+		_exit(1);
+	}
+	assert_int_equal(waitpid(child, &status, WUNTRACED), child);
+	assert_true(WIFSTOPPED(status));
+	assert_int_equal(*word, 7);
+	file = open(path, O_WRONLY | O_CLOEXEC); /* waits for it */
+	assert_true(file >= 0);
+	assert_int_equal(*word, 0);
+	close(file);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	unlink(path);
+	munmap((void *)(uintptr_t)word, sizeof(*word));
 }
 
 /* Asked to end: no attaching is waited for, not even one that nobody has begun. */
@@ -361,6 +400,7 @@ int main(void)
 		cmocka_unit_test(test_traced),
 		cmocka_unit_test(test_guard_waits),
 		cmocka_unit_test(test_held_up),
+		cmocka_unit_test(test_clears),
 		cmocka_unit_test(test_asked),
 		cmocka_unit_test(test_killed),
 		cmocka_unit_test(test_killed_with_stopped_keeper),

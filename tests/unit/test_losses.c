@@ -60,7 +60,8 @@ static void live_losses(void *ctx, struct live_losses *ret)
 				    .outside_namespace = 14,
 				    .unfollowed = 15,
 				    .undecodable = 16,
-				    .left_in_rings = 17};
+				    .left_in_rings = 17,
+				    .misnamed_fields = 18};
 }
 
 static void recording(void *ctx, struct recording *ret)
