@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -141,15 +142,17 @@ static void check_without_bpf(struct report *r, bool can_trace)
 static bool check_memory(struct report *r)
 {
 	uint64_t here = 1, there = 0;
+	pid_t parent = getpid(), child;
 	char line[256];
-	pid_t child;
 	int err;
 
 	if (!privilege_have(CAP_SYS_PTRACE))
 		return true; /* was said; its own user's processes' can be */
 	child = fork();
 	if (!child) {
-		pause();
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() == parent) /* else it was killed before that */
+			pause();
 		_exit(0);
 	}
 	err = child < 0 ? -errno : memory_read(child, (uintptr_t)&here, &there, sizeof(there));

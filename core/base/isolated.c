@@ -6,31 +6,47 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/base/util.h"
 #include "core/base/wait.h"
 
+#define END_NS (5 * NS_PER_SEC) /* from its answer to its end */
+
+/* Nothing that ends the caller reaches it: no signal for its group, and they are all blocked since
+ * before the fork. */
+static void outlive(int fd)
+{
+	(void)setsid();
+	(void)syscall(SYS_close_range, STDERR_FILENO + 1, fd - 1, 0);
+	(void)syscall(SYS_close_range, fd + 1, UINT32_MAX, 0);
+}
+
 /* Writes the answer, then the result: a whole pipe of them, or none. */
-static _Noreturn void child_main(int (*fn)(const void *arg, void *ret), const void *arg, void *ret,
-				 size_t size, int fd)
+static _Noreturn void child_main(const struct isolated *how, const void *arg, void *ret, int fd)
 {
 	const struct rlimit no_core = {0, 0};
+	size_t size = how->size;
 	int null, err;
 	ssize_t n;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (how->outlives)
+		outlive(fd);
+	else
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	setrlimit(RLIMIT_CORE, &no_core);
 	null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	if (null >= 0)
 		dup2(null, STDERR_FILENO);
-	err = fn(arg, ret);
+	err = how->fn(arg, ret);
 	n = write(fd, &err, sizeof(err));
 	for (size_t done = 0; !err && n > 0 && done < size; done += (size_t)n)
 		n = write(fd, (char *)ret + done, size - done);
@@ -78,21 +94,46 @@ static bool may_fork(void)
 #endif
 }
 
-int isolated_call(int (*fn)(const void *arg, void *ret), const void *arg, void *ret, size_t size,
-		  unsigned seconds)
+/* It ends by itself. One that does not is made to, but not where that would leave behind what it
+ * alone can undo. */
+static void end_child(const struct isolated *how, pid_t pid, int err)
 {
-	uint64_t until_ns = monotonic_ns() + seconds * NS_PER_SEC;
+	int status;
+
+	if (!how->outlives)
+		(void)child_kill(pid, NULL);
+	else if (err != -ETIMEDOUT)
+		(void)child_wait(pid, END_NS, &status);
+}
+
+static pid_t fork_blocked(const struct isolated *how)
+{
+	sigset_t all, old;
+	pid_t pid;
+
+	sigfillset(&all);
+	if (how->outlives)
+		pthread_sigmask(SIG_BLOCK, &all, &old);
+	pid = fork();
+	if (pid && how->outlives)
+		pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return pid;
+}
+
+int isolated_call(const struct isolated *how, const void *arg, void *ret)
+{
+	uint64_t until_ns = monotonic_ns() + how->seconds * NS_PER_SEC;
 	int fds[2], err, answer = 0;
 	pid_t pid;
 
 	if (!may_fork())
-		return fn(arg, ret);
+		return how->fn(arg, ret);
 	if (pipe2(fds, O_CLOEXEC))
 		return -errno;
-	pid = fork();
+	pid = fork_blocked(how);
 	if (!pid) {
 		close(fds[0]);
-		child_main(fn, arg, ret, size, fds[1]);
+		child_main(how, arg, ret, fds[1]);
 	}
 	err = pid < 0 ? -errno : 0;
 	close(fds[1]);
@@ -101,10 +142,9 @@ int isolated_call(int (*fn)(const void *arg, void *ret), const void *arg, void *
 	if (!err)
 		err = answer;
 	if (!err)
-		err = read_all(fds[0], ret, size, until_ns);
+		err = read_all(fds[0], ret, how->size, until_ns);
 	close(fds[0]);
-	/* It ends by itself or is made to: this wait is short. */
 	if (pid > 0)
-		(void)child_kill(pid, NULL);
+		end_child(how, pid, err);
 	return err;
 }

@@ -13,6 +13,7 @@
 #include <sys/utsname.h>
 
 #include "core/base/buf.h"
+#include "core/base/isolated.h"
 #include "core/base/log.h"
 #include "core/capture/capture.h"
 #include "core/capture/empty.h"
@@ -73,6 +74,8 @@ static int own_offset(uintptr_t addr, uint64_t *ret)
 
 typedef void calibrate_fn(void);
 
+/* Only in a process that nobody kills (in_own_process()): the kernel cannot take a breakpoint out
+ * on behalf of one that is being killed (keeper.h). */
 static int attach_to_self(calibrate_fn *function, int *ret_fd)
 {
 	uint64_t offset;
@@ -157,17 +160,34 @@ static int calibrate(calibrate_fn *function, const struct between *b, uint64_t *
 	return 0;
 }
 
-int capture_calibrate(struct capture_price *ret)
+static int calibrate_all(const void *arg, void *ret)
 {
 	cleanup_(between_close) struct between b;
-	struct capture_price price;
+	struct capture_price *price = ret;
 	int err = between_open(&b);
 
+	(void)arg;
+	if (!err)
+		err = calibrate(capture_calibrate_emulated, &b, &price->trap_ns);
+	if (!err)
+		err = calibrate(capture_calibrate_stepped, &b, &price->step_ns);
+	return err;
+}
+
+/* As many seconds as the keeper waits for the kernel. */
+static int in_own_process(int (*fn)(const void *arg, void *ret), void *ret, size_t size)
+{
+	const struct isolated how = {.fn = fn, .size = size, .seconds = 10, .outlives = true};
+
 	program_route_log();
-	if (!err)
-		err = calibrate(capture_calibrate_emulated, &b, &price.trap_ns);
-	if (!err)
-		err = calibrate(capture_calibrate_stepped, &b, &price.step_ns);
+	return isolated_call(&how, NULL, ret);
+}
+
+int capture_calibrate(struct capture_price *ret)
+{
+	struct capture_price price;
+	int err = in_own_process(calibrate_all, &price, sizeof(price));
+
 	if (!err)
 		*ret = price;
 	return err;
@@ -209,13 +229,20 @@ static int check_cookie(void)
 	return 0;
 }
 
-static int check_uprobe(void)
+static int attach_once(const void *arg, void *ret)
 {
 	cleanup_close_ int probe = -1;
 
+	(void)arg;
+	(void)ret;
+	return attach_to_self(capture_calibrate_emulated, &probe);
+}
+
+static int check_uprobe(void)
+{
 	if (!uprobe_multi_works() && access("/sys/bus/event_source/devices/uprobe/type", F_OK) < 0)
 		return -errno;
-	return attach_to_self(capture_calibrate_emulated, &probe);
+	return in_own_process(attach_once, NULL, 0);
 }
 
 static int check_btf(void)

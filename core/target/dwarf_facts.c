@@ -318,12 +318,14 @@ static int read_facts(const void *arg, void *ret)
 
 int dwarf_read(const struct image *img, struct dwarf_facts *ret)
 {
+	static const struct isolated how = {
+		.fn = read_facts, .size = sizeof(struct dwarf_facts), .seconds = DWARF_SECONDS};
 	struct dwarf_facts facts;
 	int err;
 
 	if (!dwarf_cost(img))
 		return -ENOENT;
-	err = isolated_call(read_facts, img, &facts, sizeof(facts), DWARF_SECONDS);
+	err = isolated_call(&how, img, &facts);
 	if (!err)
 		*ret = facts;
 	return err;

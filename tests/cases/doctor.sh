@@ -33,6 +33,22 @@ doctor_says 5 "no process" -pid 4194304
 doctor_says 1 "No such file" -b /nonexistent
 doctor_says 2 "nothing is mounted here" /mnt
 
+# Killed at any moment, it leaves no breakpoint in itself: the kernel would say so by the name of who was to take it out.
+if dmesg >/dev/null 2>&1; then
+	doctor=$T/doc$$ took=$(date +%s%N)
+	cp "$XGOTOPFS" "$doctor"
+	"$doctor" -doctor >"$T/out" 2>&1 || fail "a copy: $(cat "$T/out")"
+	took=$(((($(date +%s%N) - took)) / 1000))
+	for i in $(seq 60); do
+		"$doctor" -doctor >/dev/null 2>&1 &
+		sleep "$(awk -v i="$i" -v us="$took" 'BEGIN { print (i % 20 + 0.5) / 20 * us / 1e6 }')"
+		kill -KILL $! 2>/dev/null
+		wait $! 2>/dev/null
+	done
+	wait_for 20 eval '! pgrep -x "${doctor##*/}" --runstates RSDT' || fail "what measured does not end: $(pgrep -a "${doctor##*/}")"
+	! dmesg | grep -F " ${doctor##*/}:" || fail "killed, it left a breakpoint behind"
+fi
+
 # Without privileges it says which are missing.
 public_folder
 cp "$XGOTOPFS" "$PUBLIC" && chmod 755 "$PUBLIC/xgotopfs"
