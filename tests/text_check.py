@@ -51,7 +51,7 @@ WORDS = {"probes_level", "state", "writer", "overhead_most_by", "recording", "au
 
 FLAT = {"stats", "health", "audit", "heap", "sched/latency", "control/replay"}
 TABLES = {"sites", "summary", "range", "stays", "waits"}
-OWN = {"README", "events", "events_wall", "events.jsonl", "stacks", "top", "problems", "leaks", "sched/procs", "metrics", "flame/stacks", "flame/origin"}
+OWN = {"README", "events", "events_wall", "events.jsonl", "stacks", "top", "problems", "looked_for", "leaks", "sched/procs", "metrics", "flame/stacks", "flame/origin"}
 # The same word for two things: whose state it is, and what a file is about.
 APART = {"probes_off_ns", "state", "audit", "count", "replay", "type", "wait"}
 # A figure under another name.

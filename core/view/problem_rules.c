@@ -8,6 +8,7 @@
 #include "core/model/functions.h"
 #include "core/view/emit.h"
 #include "core/view/live.h"
+#include "core/view/view_internal.h"
 #include "core/view/wait_stacks.h"
 
 #define S  NS_PER_SEC
@@ -328,4 +329,17 @@ void problem_rule_add(const struct problem_rule *rule, struct buf *out)
 		buf_adds(out, "; told on for ");
 		emit_duration(out, rule->stays_ns);
 	}
+}
+
+/* All of them, also what cannot be seen just now: `problems` says which that is. */
+int view_looked_for(const struct view *v, struct view_query *q, struct buf *out)
+{
+	for (unsigned k = 1; k <= PROBLEM_KINDS; k++) {
+		const struct problem_rule *rule = &problem_rules[k % PROBLEM_KINDS];
+
+		buf_addf(out, "%s: ", rule->name);
+		problem_rule_add(rule, out);
+		buf_addc(out, '\n');
+	}
+	return buf_error(out);
 }

@@ -245,6 +245,23 @@ static void see_what_can_be_seen(struct scene *s)
 	s->has |= s->cpu_sampled || s->has & NEEDS_EVENTS ? NEEDS_CPU : 0;
 }
 
+/* Who else runs just now, where the process that is meant unless one is named is looked at. */
+static void see_others(struct scene *s)
+{
+	struct model *m = s->v->model;
+	struct proc_info info;
+
+	if (s->proc != model_proc_root(m))
+		return;
+	for (unsigned i = 0; i < model_procs(m); i++) {
+		if (i == s->proc || model_proc(m, i, &info) < 0 || info.state != PROC_RUNNING)
+			continue;
+		if (s->n_others < PROBLEM_OTHERS)
+			s->others[s->n_others] = info.pid;
+		s->n_others++;
+	}
+}
+
 static int look(struct scene *s, const struct view *v, unsigned proc)
 {
 	static problem_fn *const all[] = {
@@ -276,6 +293,7 @@ static int look(struct scene *s, const struct view *v, unsigned proc)
 		return err;
 	model_totals(v->model, (int)proc, &s->totals);
 	s->unread |= view_unread(v, proc);
+	see_others(s);
 	see_what_can_be_seen(s);
 	for (unsigned i = 0; i < ARRAY_SIZE(all); i++)
 		all[i](s);
@@ -373,6 +391,37 @@ static void add_alone(const struct scene *s, struct buf *out)
 			      "may come and go; look again in 1 to 10 s\n");
 }
 
+/* Of several processes each has its own: who looks at one must not take that for all. */
+static void add_others(const struct scene *s, struct buf *out)
+{
+	if (!s->n_others)
+		return;
+	buf_addf(out, "of process %d alone; %u more %s: see", s->info.pid, s->n_others,
+		 s->n_others == 1 ? "runs" : "run");
+	for (unsigned i = 0; i < MIN(s->n_others, PROBLEM_OTHERS); i++)
+		buf_addf(out, "%s processes/%d/problems", i ? "," : "", s->others[i]);
+	buf_adds(out, s->n_others > PROBLEM_OTHERS ? ", …\n" : "\n");
+}
+
+/* By name: it is one screen. Who reads only the first lines must not take what is looked for as
+ * found; least of all that the program has ended, the first of the kinds. */
+static void add_looked_for(const struct scene *s, struct buf *out)
+{
+	const char *between = "  ";
+
+	buf_adds(out, "\nlooked for, and not found unless above:\n");
+	for (unsigned k = 1; k <= PROBLEM_KINDS; k++) {
+		const struct problem_rule *rule = &problem_rules[k % PROBLEM_KINDS];
+
+		if (*blind_to(s, rule))
+			continue;
+		buf_adds(out, between);
+		buf_adds(out, rule->name);
+		between = ", ";
+	}
+	buf_adds(out, "\n  what each is, with its thresholds: cat looked_for\n");
+}
+
 static int as_text(const struct scene *s, struct buf *out)
 {
 	buf_addf(out, "problems %u, watched for ", s->n);
@@ -382,24 +431,14 @@ static int as_text(const struct scene *s, struct buf *out)
 	if (s->unread)
 		buf_adds(out, "; " VIEW_UNREAD);
 	buf_adds(out, s->v->replay ? ", of a recording\n" : "\n");
+	add_others(s, out);
 	for (unsigned i = 0; i < s->n; i++)
 		text_problem(&s->list[i], out);
 	if (!s->n)
 		buf_adds(out, s->unread ? "nothing found so far\n" : "nothing found\n");
 	add_too_early(s, out);
 	add_alone(s, out);
-	/* Who reads only the first lines must not take what is looked for as found; least of all
-	 * that the program has ended, the first of the kinds. */
-	buf_adds(out, "\nlooked for, and not found unless above:\n");
-	for (unsigned k = 1; k <= PROBLEM_KINDS; k++) {
-		const struct problem_rule *rule = &problem_rules[k % PROBLEM_KINDS];
-
-		if (*blind_to(s, rule))
-			continue;
-		buf_addf(out, "  %s: ", rule->name);
-		problem_rule_add(rule, out);
-		buf_addc(out, '\n');
-	}
+	add_looked_for(s, out);
 	for (unsigned i = 0; i < PROBLEM_KINDS; i++) {
 		if (*blind_to(s, &problem_rules[i]))
 			buf_addf(out, "  not looked for: %s: %s\n", problem_rules[i].name,
@@ -441,6 +480,7 @@ static int as_json(const struct scene *s, struct buf *out)
 	json_ks(out, "goroutines_by", s->starts.second.events ? "events" : "memory");
 	json_kb(out, "unread", s->unread);
 	json_kb(out, "one_look", s->alone && !s->v->replay);
+	json_ku(out, "other_processes", s->n_others);
 	json_key(out, "problems");
 	buf_addc(out, '[');
 	for (unsigned i = 0; i < s->n; i++) {

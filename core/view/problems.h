@@ -17,6 +17,7 @@ enum problem_severity { PROBLEM_NOTICE, PROBLEM_WARNING, PROBLEM_CRITICAL };
 
 #define PROBLEM_SEES  4
 #define PROBLEM_GOIDS 8
+#define PROBLEM_OTHERS 4 /* other processes that are named */
 #define PROBLEMS_MAX  64 /* of which the worst are kept */
 
 struct problem {
@@ -53,6 +54,8 @@ struct scene {
 	bool alone;                  /* no other look was in the last seconds (problem_memory.h) */
 	bool unread;                 /* view_unread(): when it was begun, or is */
 	unsigned has;                /* enum problem_needs */
+	pid_t others[PROBLEM_OTHERS]; /* that run, too */
+	unsigned n_others;
 	struct problem *list;
 	unsigned n, found;
 	int err; /* of looking for leaks */

@@ -195,8 +195,8 @@ view_fn view_alloc_sites;
 view_fn view_wait_graph, view_goroutine_waits;
 /* Where goroutines wait, a stack a row; start functions, one a row. */
 view_fn view_wait_stacks, view_functions;
-/* What is wrong, worst first: problems.h. */
-view_fn view_problems;
+/* What is wrong, worst first: problems.h; and by which thresholds. */
+view_fn view_problems, view_looked_for;
 /* How many goroutines there are in each folder of a by-*, of one look. */
 view_fn view_count_states, view_count_waits, view_count_funcs, view_count_objects,
 	view_count_labels;

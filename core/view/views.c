@@ -53,9 +53,11 @@ static bool has_meter(const struct view *v)
 const struct view_row views[] = {
 	ROW("README", PROCESS, TEXT, QUICK, view_readme, .help = "what is here"),
 	ROW("health", PROCESS, BOTH, HEAVY, view_health, .soon = true, .moment = true,
-	    .help = "read this first: what is lost, what is not covered, what tracing costs"),
+	    .help = "can this be relied on: what is lost, what is not covered, what tracing costs"),
 	ROW("problems", PROCESS, BOTH, COSTLY, view_problems, .moment = true,
-	    .help = "what is wrong with the program, worst first, and what to look at next"),
+	    .help = "read this first: what is wrong, worst first, and what to look at next"),
+	ROW("looked_for", PROCESS, TEXT, QUICK, view_looked_for,
+	    .help = "what problems looks for: each kind, with its thresholds"),
 	ROW("audit", PROCESS, BOTH, QUICK, view_audit, .moment = true,
 	    .help = "what events told, held each second against memory, and the difference"),
 	ROW("stats", PROCESS, BOTH, QUICK, view_stats, .moment = true,

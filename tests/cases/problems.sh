@@ -24,7 +24,10 @@ works() { curl -fsm 5 "${URL}signup?a@b" >/dev/null; }
 mount_demo
 wait_for 10 works || fail "it does not work"
 ! first '^[a-z]+ (blocked|convoy|ended|growing|leak|target):' || fail "it works, and: $(cat "$T/first")"
-grep -q '^  blocked: 5 or more' "$MNT/problems" || fail "thresholds: $(cat "$MNT/problems")"
+grep -q '^blocked: 5 or more' "$MNT/looked_for" || fail "thresholds: $(cat "$MNT/looked_for")"
+grep -q '^  blocked, .*, target$' "$MNT/problems" || fail "what is looked for: $(cat "$MNT/problems")"
+# What `cat` leaves on a terminal of 80 by 24 is all of it.
+[ "$(fold -w 80 "$MNT/problems" | wc -l)" -lt 24 ] || fail "not one screen: $(cat "$MNT/problems")"
 
 # --- the worker dies ---
 curl -fsm 5 "${URL}signup?nobody" >/dev/null

@@ -59,4 +59,13 @@ static inline const char *problems(struct fixture *x)
 	return problems_of(x, 0);
 }
 
+static inline const char *looked_for(struct fixture *x)
+{
+	struct view_query q = {.form = VIEW_TEXT};
+
+	buf_reset(&x->out);
+	assert_int_equal(view_looked_for(&x->v, &q, &x->out), 0);
+	return x->out.data;
+}
+
 #endif

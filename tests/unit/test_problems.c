@@ -84,11 +84,65 @@ static void test_quiet(void **state)
 	assert_string_equal(line(text, 1), "nothing found");
 	/* The first screen of what is quiet does not read as if something were found. */
 	assert_string_equal(line(text, 3), "looked for, and not found unless above:");
-	assert_null(strstr(line(text, 4), "has ended"));
-	assert_non_null(strstr(text, "\n  target: the program has ended, or is stopped "));
-	assert_non_null(strstr(text, "\n  blocked: 5 or more in one place that send on a channel, "
-				     "the oldest for 5.0s or longer; told on for 10.0s\n"));
+	assert_null(strstr(text, "has ended"));
+	assert_int_equal(strncmp(line(text, 4), "  blocked, ", 11), 0);
+	assert_string_equal(line(text, 5), "  what each is, with its thresholds: cat looked_for");
 	assert_non_null(strstr(text, "not looked for: leak: "));
+	text = looked_for(x);
+	assert_non_null(strstr(text, "\ntarget: the program has ended, or is stopped "));
+	assert_int_equal(strncmp(text,
+				 "blocked: 5 or more in one place that send on a channel, the "
+				 "oldest for 5.0s or longer; told on for 10.0s\n",
+				 104),
+			 0);
+}
+
+/* At 3 a.m. `cat problems` is typed into 80 columns and 24 lines: what is at its top must not have
+ * scrolled away. With each kind's thresholds in it, it were three such screens. */
+static void test_one_screen(void **state)
+{
+	struct fixture *x = *state;
+	const char *text;
+	unsigned rows = 0;
+
+	now(x, T0 + 104 * S);
+	text = problems(x);
+	for (unsigned at = 0; *text; text++) {
+		at = *text == '\n' ? 0 : at + 1;
+		rows += at % 80 == 1;
+		rows += *text == '\n' && text[1] == '\n';
+	}
+	assert_in_range(rows, 5, 23);
+}
+
+/* Several processes: the root's list is of the first alone, and says so. */
+static void test_other_processes(void **state)
+{
+	struct proc_info info = {.attached_ns = T0};
+	struct fixture *x = *state;
+	struct view_query q = {.form = VIEW_JSON};
+
+	now(x, T0 + 104 * S);
+	assert_null(strstr(problems(x), " alone; "));
+	info.pid = 4712;
+	assert_int_equal(model_proc_add(x->m, &info), 1);
+	assert_string_equal(line(problems(x), 1),
+			    "of process 4711 alone; 1 more runs: see processes/4712/problems");
+	assert_string_equal(line(x->out.data, 2), "nothing found");
+	/* Who looks into a process's own folder knows that. */
+	assert_null(strstr(problems_of(x, 1), " alone; "));
+	for (info.pid = 4713; info.pid <= 4716; info.pid++)
+		assert_true(model_proc_add(x->m, &info) > 0);
+	assert_string_equal(line(problems(x), 1),
+			    "of process 4711 alone; 5 more run: see processes/4712/problems, "
+			    "processes/4713/problems, processes/4714/problems, "
+			    "processes/4715/problems, …");
+	buf_reset(&x->out);
+	assert_int_equal(view_problems(&x->v, &q, &x->out), 0);
+	assert_non_null(strstr(x->out.data, "\"other_processes\":5,"));
+	for (unsigned i = 1; i <= 5; i++)
+		model_proc_exited(x->m, i, T0 + 105 * S);
+	assert_null(strstr(problems(x), " alone; "));
 }
 
 /* Those that were there before us are read still: that nothing was found says nothing. */
@@ -191,7 +245,7 @@ static void test_done(void **state)
 	text = problems(x);
 	assert_non_null(
 		strstr(line(text, 1), "notice ended: main.warm, the only one, ended 10.0s"));
-	assert_non_null(strstr(text, "else a notice, for 5 minutes"));
+	assert_non_null(strstr(looked_for(x), "else a notice, for 5 minutes"));
 	now(x, T0 + 314 * S);
 	assert_non_null(strstr(problems(x), "notice ended: main.warm"));
 	now(x, T0 + 316 * S);
@@ -338,7 +392,7 @@ static void test_slow_growth(void **state)
 	text = problems(x);
 	assert_non_null(strstr(text, "growing: main.forgotten "));
 	assert_null(strstr(text, "growing: main.early"));
-	assert_non_null(strstr(text, "as far back as it has been watched"));
+	assert_non_null(strstr(looked_for(x), "as far back as it has been watched"));
 	/* Four days more, and what is known of them is no larger. */
 	for (; minutes < 4 * 24 * 60; minutes++) {
 		create(x, 100 + minutes, "main.forgotten", T0 + (3000 + 60 * minutes) * S);
@@ -944,7 +998,9 @@ static void test_heap(void **state)
 	growth = (struct heap_growth){.watched_ns = 59 * S};
 	assert_non_null(strstr(problems(x), "\n  not looked for: heap: what is live"));
 	growth.watched_ns = 700 * S;
-	assert_non_null(strstr(problems(x), "\n  heap: 67108864 bytes and 50 % more are live"));
+	assert_non_null(strstr(looked_for(x), "\nheap: 67108864 bytes and 50 % more are live"));
+	assert_non_null(strstr(problems(x), ", heap, "));
+	assert_null(strstr(x->out.data, "not looked for: heap"));
 	assert_null(strstr(x->out.data, " heap: heap live"));
 	growth.from_bytes = 120ull << 20;
 	growth.to_bytes = 480ull << 20;
@@ -1101,6 +1157,8 @@ int main(void)
 		TEST(test_waits_cut),
 		TEST(test_allocation),
 		TEST(test_unread),
+		TEST(test_one_screen),
+		TEST(test_other_processes),
 	};
 	int failed = cmocka_run_group_tests_name("problems", tests, NULL, NULL);
 
