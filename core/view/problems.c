@@ -367,18 +367,27 @@ static void text_problem(const struct problem *p, struct buf *out)
 	buf_addc(out, '\n');
 }
 
-/* What takes its time to be seen, and has not had it. */
-static void add_too_early(const struct scene *s, struct buf *out)
+/* What takes its time to be seen has had it in so many whole seconds; 0: it has had it. */
+static uint64_t too_early_ns(const struct scene *s)
 {
 	/* How long those that were there before us have waited may be known from the first reading
 	 * on only. */
 	uint64_t ns = view_since(s->now, MAX(s->info.attached_ns, s->totals.first_read_ns));
 
 	if (s->v->replay || s->info.state != PROC_RUNNING || s->unread || ns >= PROBLEM_EARLY_NS)
+		return 0;
+	return (PROBLEM_EARLY_NS - ns + NS_PER_SEC - 1) / NS_PER_SEC * NS_PER_SEC;
+}
+
+static void add_too_early(const struct scene *s, struct buf *out)
+{
+	uint64_t ns = too_early_ns(s);
+
+	if (!ns)
 		return;
 	buf_adds(out, "too early to tell: what grows, ended, takes processors or memory, waits for "
 		      "long or for a processor is seen after 5 to 15 s; look again in ");
-	emit_duration(out, (PROBLEM_EARLY_NS - ns + NS_PER_SEC - 1) / NS_PER_SEC * NS_PER_SEC);
+	emit_duration(out, ns);
 	buf_addc(out, '\n');
 }
 
@@ -480,6 +489,7 @@ static int as_json(const struct scene *s, struct buf *out)
 	json_ks(out, "goroutines_by", s->starts.second.events ? "events" : "memory");
 	json_kb(out, "unread", s->unread);
 	json_kb(out, "one_look", s->alone && !s->v->replay);
+	json_ku(out, "too_early_ns", too_early_ns(s));
 	json_ku(out, "other_processes", s->n_others);
 	json_key(out, "problems");
 	buf_addc(out, '[');

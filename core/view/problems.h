@@ -15,10 +15,10 @@
 
 enum problem_severity { PROBLEM_NOTICE, PROBLEM_WARNING, PROBLEM_CRITICAL };
 
-#define PROBLEM_SEES  4
-#define PROBLEM_GOIDS 8
-#define PROBLEM_OTHERS 4 /* other processes that are named */
-#define PROBLEMS_MAX  64 /* of which the worst are kept */
+#define PROBLEM_SEES   4
+#define PROBLEM_GOIDS  8
+#define PROBLEM_OTHERS 4  /* other processes that are named */
+#define PROBLEMS_MAX   64 /* of which the worst are kept */
 
 struct problem {
 	enum problem_kind kind;
@@ -47,13 +47,13 @@ struct scene {
 	struct cpu_recent cpu;
 	bool cpu_sampled; /* processors are: `cpu` alone says who takes them */
 	bool runtime_known;
-	bool runtime_fresh;          /* it tells of now, too */
-	struct live_runtime runtime; /* where it is known */
-	double cpu_wait;             /* live_runtime's cpu_wait_ratio; 0 where it is not known */
-	bool senders_wait;           /* PROBLEM_BLOCKED was found */
-	bool alone;                  /* no other look was in the last seconds (problem_memory.h) */
-	bool unread;                 /* view_unread(): when it was begun, or is */
-	unsigned has;                /* enum problem_needs */
+	bool runtime_fresh;           /* it tells of now, too */
+	struct live_runtime runtime;  /* where it is known */
+	double cpu_wait;              /* live_runtime's cpu_wait_ratio; 0 where it is not known */
+	bool senders_wait;            /* PROBLEM_BLOCKED was found */
+	bool alone;                   /* no other look was in the last seconds (problem_memory.h) */
+	bool unread;                  /* view_unread(): when it was begun, or is */
+	unsigned has;                 /* enum problem_needs */
 	pid_t others[PROBLEM_OTHERS]; /* that run, too */
 	unsigned n_others;
 	struct problem *list;

@@ -10,8 +10,8 @@ const check = (ok, text) => { if (!ok && ++failed < 20) console.log(text); };
 const say = (got, wanted) => check(got === wanted, `got ${got}, wanted ${wanted}`);
 
 // What a label says, in ns.
-const UNIT = { h: 3600e9, m: 60e9, s: 1e9, ms: 1e6 };
-const read = (label) => [...label.matchAll(/([\d.]+)(ms|[hms])/g)].reduce((sum, [, n, unit]) => sum + Number(n) * UNIT[unit], 0) * (label[0] === '-' ? -1 : 1);
+const UNIT = { h: 3600e9, m: 60e9, s: 1e9, ms: 1e6, 'µs': 1e3, ns: 1 };
+const read = (label) => [...label.matchAll(/([\d.]+)(ms|µs|ns|[hms])/g)].reduce((sum, [, n, unit]) => sum + Number(n) * UNIT[unit], 0) * (label[0] === '-' ? -1 : 1);
 
 for (let scale = 1; scale < 2e11; scale *= 1.37) // ns a pixel
 	for (const about of [0, 0.3e9, 59.7e9, 3599.6e9, 86000e9]) {
@@ -33,6 +33,10 @@ say([7, 2 ** 53 - 1, 2 ** 53, 2 ** 63].map(goidText).join(), '7,9007199254740991
 say(rulerTime(200e9, 20e9), '3m20s');
 say(rulerTime(119.9999999e9, 1e9), '2m00s');
 say(rulerTime(-1.5e9, 1e8), '-1.5s');
+// Nobody reads 0.0001ms.
+say([100, 1500, 2000, 99e3, 1.5e6].map((ns) => rulerTime(ns, 100)).join(), '0.1µs,1.5µs,2.0µs,99.0µs,1.5000ms');
+say([7, 20, 1010].map((ns) => rulerTime(ns, 1)).join(), '7ns,20ns,1.010µs');
+say(rulerTime(2e5, 1e5), '0.2ms');
 say(moment(65.123456e9), '1m05.123456s');
 say(duration(65.123e9), '1m 05.123s');
 say(duration(119.9999e9), '2m 00s');

@@ -162,6 +162,35 @@ const graph = {
 		await until('the panel is there again', () => page.locator('.panel h2').textContent().catch(() => ''), (t) => t === title);
 		await page.locator('.panel-head').getByLabel('Close').click();
 	},
+	async 'names of packages as long as they are outside leave the tables their room'(page) {
+		const pkg = 'github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy';
+		const site = (n) => ({ function: `${pkg}.(*metricsUpstreamsHealthyUpdater).Init.func${n}`, site: `${pkg}.(*metricsUpstreamsHealthyUpdater).Init (${pkg}/metrics.go:4${n})`,
+			live: n, waiting: n, exited_retained: 0, created_last_minute: 0, exited_last_minute: 0, oldest_age_ns: 5e9, oldest_age_at_least: true,
+			last_minute_at_least: false, growing: false, wait_reason: 'chan receive (nil chan)', wait_reason_count: n, alloc_bytes: 62.9e6, sample: [31734, 33010, 35636] });
+		await page.route(/\/api\/live\/sites(\?|$)/, (route) => route.fulfill({ json: [1, 2, 3].map(site) }));
+		const size = page.viewportSize();
+		for (const width of size.width > 700 ? [1280, 1101, 1000, 800, 701] : [size.width]) {
+			await page.setViewportSize({ width, height: 800 });
+			await tab(page, 'Leaks');
+			await page.locator('.leaks table.wide td', { hasText: 'HealthyUpdater).Init.func3' }).first().waitFor();
+			const [over, highest] = await page.evaluate(() => { const p = document.querySelector('.page.leaks'), rows = [...p.querySelectorAll('table.wide tbody tr')].slice(-3);
+				return [p.scrollWidth - p.clientWidth, Math.max(...rows.map((r) => r.offsetHeight))]; });
+			assert(over <= 0 || width <= 700, `${width}: the table is ${over} px wider than the page`);
+			assert(highest <= (width > 1100 ? 100 : width > 700 ? 240 : 400), `${width}: a row is ${highest} px high`);
+			for (const label of width > 700 ? ['LOST', 'AUDIT'] : []) {
+				const box = await page.locator('.metrics .metric', { hasText: label }).boundingBox();
+				const edge = await page.locator('.metrics').evaluate((m) => m.getBoundingClientRect().right);
+				assert(box && box.x + box.width <= edge + 3, `${width}: ${label} is to be scrolled to`);
+			}
+			await tab(page, 'Memory');
+			await page.locator('.tile').first().waitFor();
+			const cut = await page.locator('.tile-kinds').evaluateAll((all) => all.filter((t) => t.scrollWidth > t.clientWidth).map((t) => t.textContent));
+			assert(!cut.length, `${width}: figures are cut: ${cut}`);
+			await tab(page, 'Leaks');
+		}
+		await page.unroute(/\/api\/live\/sites(\?|$)/);
+		await page.setViewportSize(size);
+	},
 	async 'whether the picture is whole is in sight'(page) {
 		const whole = page.locator('.metrics .metric');
 		await until('its figures', () => whole.count(), (n) => n >= 2);

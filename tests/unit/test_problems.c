@@ -178,6 +178,13 @@ static void test_unread(void **state)
 	assert_true(model_heal(x->m, 1, NULL, 0, monotonic_ns(), true));
 	assert_null(strstr(problems_of(x, 1), "not all goroutines"));
 	assert_non_null(strstr(x->out.data, "\nnothing found\ntoo early to tell: "));
+	buf_reset(&x->out);
+	assert_int_equal(view_problems(&x->v, &q, &x->out), 0);
+	assert_null(strstr(x->out.data, "\"too_early_ns\":0,"));
+	x->v.replay = true;
+	buf_reset(&x->out);
+	assert_int_equal(view_problems(&x->v, &q, &x->out), 0);
+	assert_non_null(strstr(x->out.data, "\"too_early_ns\":0,"));
 }
 
 static void test_worst_first(void **state)

@@ -14,6 +14,8 @@ export function Banner() {
 		return <div class="banner bad" role="alert"><b>No connection to the server since {clock(lostAt)}.</b> {refused ?
 			'It has been started anew, and wants the address that it printed.' : 'What is shown is of then. Connecting again…'}</div>;
 	if (!status || !app.over) return null;
-	return <div class="banner" role="status"><b>{proc?.executed !== undefined ? 'The process executed another program' : 'The program has ended'}
+	// Of a replay that is at its end the program may have gone on: whoever recorded it stopped.
+	return <div class="banner" role="status"><b>{proc?.executed !== undefined ? 'The process executed another program' :
+		proc && proc.state !== 'exited' ? 'The recording has ended' : 'The program has ended'}
 		{proc ? ` (pid ${proc.pid})` : ''}.</b> This is how it was at {clock(app.wallTime(app.end()))}.</div>;
 }

@@ -101,7 +101,8 @@ export function rulerTime(ns: number, step: number): string {
 	}
 	if (!a) return '0s';
 	if (a >= 1e9 || step >= 1e8) return `${sign}${(a / 1e9).toFixed(decimals)}s`;
-	return `${sign}${(a / 1e6).toFixed(Math.max(0, decimals - 3))}ms`;
+	if (a >= 1e6 || step >= 1e5) return `${sign}${(a / 1e6).toFixed(Math.max(0, decimals - 3))}ms`;
+	return a >= 1e3 || step >= 100 ? `${sign}${(a / 1e3).toFixed(Math.max(0, decimals - 6))}µs` : `${sign}${a}ns`;
 }
 
 // One moment, to the microsecond.

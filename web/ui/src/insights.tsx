@@ -10,7 +10,7 @@ import { usePolled } from './poll';
 import { firstOf, lastProblems, listOpen, type Problem } from './problems';
 import { useValue } from './store';
 
-interface Answer { watched_ns: number; problems: Problem[]; looked_for: { kind: string; threshold: string; seen: boolean; why_not: string }[] }
+interface Answer { watched_ns: number; too_early_ns: number; problems: Problem[]; looked_for: { kind: string; threshold: string; seen: boolean; why_not: string }[] }
 
 const EVERY_MS = 10000; // the server reads stacks for it
 // Where it can be looked at: what the server says to look at first, or by its kind when it is about no goroutine.
@@ -51,7 +51,7 @@ export function Insights() {
 				title={value ? 'All of them, and what was looked for' : ''}>
 				{!value ? <span class="muted">…</span> : worst ? <><i class={`sev ${worst.severity}`} />
 					<b>{list.length} problem{list.length === 1 ? '' : 's'}</b> <span class="insight-text">{worst.kind}: {worst.text}</span></> :
-					<><i class="sev" />No problem found <span class="muted">of {value.looked_for.filter((l) => l.seen).length} kinds that were looked for</span></>}
+					<><i class="sev" />{value.too_early_ns ? 'Too early to tell: no problem found yet' : 'No problem found'} <span class="muted">of {value.looked_for.filter((l) => l.seen).length} kinds that {value.too_early_ns ? 'are' : 'were'} looked for</span></>}
 				<span class="muted"> {open ? '▴' : '▾'}</span></button>
 			{open && value ? <div class="insights-list">
 				<ul>{list.map((p) => <li key={`${p.kind}/${p.text}`}><button onClick={() => { show(p); setOpen(false); }}>

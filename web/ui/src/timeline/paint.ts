@@ -410,15 +410,16 @@ function drawSpanText(ctx: Ctx, t: Scene, stay: Stay, top: number): void {
 	const x0 = Math.max(t.labels, t.labels + t.view.x(Math.max(0, begin)));
 	const x1 = Math.min(t.labels + t.view.width, t.labels + t.view.x(end));
 	if (x1 - x0 < SPAN_TEXT_PX || (state === WAITING && !stay[STAY.reason])) return; // the line says it
-	const tall = stateHeight(state, app.settings.get().marks) > 0.7;
+	const height = stateHeight(state, app.settings.get().marks), tall = height > 0.7;
 	const [name, length] = spanText(state, stay[STAY.reason], end - begin, known, open);
 	const text = (sure ? [`${name} ${length}`, name] : [name]).find((s) => measure(ctx, s) <= x1 - x0 - 8);
 	if (!text) return;
 	t.said.push(text);
 	const strip = app.settings.get().allocations ? 3 : 0;
-	const y = tall ? top + (t.rowHeight - strip) / 2 + 0.5 : top + t.rowHeight * 0.4;
-	if (!tall && state !== WAITING) { // over its bar's upper edge
-		ctx.strokeStyle = t.colors.background;
+	// In the middle of its bar, which stands at the bottom (engine.ts, configure()); or over the bar's upper edge.
+	const y = tall ? top + t.rowHeight - 2 - strip - (t.rowHeight - 4 - strip) * height / 2 + 0.5 : top + t.rowHeight * 0.4;
+	if (state !== WAITING) { // its bar may be pale, or lower than the text
+		ctx.strokeStyle = tall ? t.colors.state[state] : t.colors.background;
 		ctx.lineWidth = 3;
 		ctx.strokeText(text, x0 + 4, y);
 	}
