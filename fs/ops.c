@@ -214,9 +214,11 @@ static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 	struct statvfs st = {.f_bsize = 4096, .f_frsize = 4096, .f_namemax = ESCAPE_MAX};
 
 	view_space(fs->view, &space);
-	st.f_blocks = space.bytes / st.f_frsize;
-	st.f_bfree = st.f_blocks - MIN(space.used_bytes / st.f_frsize, st.f_blocks);
+	/* Used are the events that are retained. The oldest make room for others, so that there is
+	 * always room for as many again: full is what a disk is that somebody gets up for. */
+	st.f_bfree = space.bytes / st.f_frsize;
 	st.f_bavail = st.f_bfree;
+	st.f_blocks = st.f_bfree + space.used_bytes / st.f_frsize;
 	/* Used are the goroutines; there is always room for more. */
 	st.f_ffree = 1ull << 32;
 	st.f_favail = st.f_ffree;

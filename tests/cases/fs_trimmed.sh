@@ -30,6 +30,9 @@ SIZE=$(stat -c %s "$E")
 # All that went between the two looks is told in a line where it is missing.
 cat "$E" >"$T/cat"
 adds_up 10 5009 "$T/cat" || fail "gap"
+# As many are retained as may be: what watches over disks must not take that for a full one.
+[ "$(stat -f -c %a "$MNT")" -gt 0 ] || fail "no room left: $(df "$MNT")"
+df --output=pcent "$MNT" | awk 'NR == 2 { exit !($1 + 0 <= 60) }' || fail "full: $(df "$MNT")"
 # Once more has gone, a new reader begins at the oldest line; sizes never shrink.
 demo events 600
 [ "$(stat -c %s "$E")" -ge "$SIZE" ] || fail "the size shrinks"
