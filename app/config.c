@@ -12,6 +12,7 @@
 #include "core/base/duration.h"
 #include "core/base/options.h"
 #include "core/base/origin.h"
+#include "core/base/parse.h"
 
 static int check_overhead(const char *value, char *why, size_t size)
 {
@@ -371,10 +372,15 @@ static int check_once(const struct reading *r)
 static int check_output(struct reading *r)
 {
 	struct config *c = r->c;
+	uint64_t number;
 
 	if (r->rest.n_words > 1)
-		return log_error(-EINVAL, "one mount point at most: '%s' and '%s'",
-				 r->rest.words[0], r->rest.words[1]);
+		return log_error(-EINVAL, "one mount point at most: '%s' and '%s'%s",
+				 r->rest.words[0], r->rest.words[1],
+				 c->mode == MODE_PID && !parse_u64(r->rest.words[0], &number)
+					 ? "; -pid takes one process: take one of them, or all "
+					   "with -b PATH"
+					 : "");
 	if (r->rest.n_words) {
 		c->mount_point = r->rest.words[0];
 		if (!*c->mount_point)
@@ -496,7 +502,7 @@ static const char usage[] =
 	"  xgotopfs -convert SESSION [-to FORM] [-out FILE]  turn one into another form\n"
 	"\n"
 	"Without a mount point (and -web) each event is printed on stdout. With one, look there:\n"
-	"  cat MOUNTPOINT/README; tail -f MOUNTPOINT/events; cat MOUNTPOINT/goroutines/1/status\n"
+	"  cat MOUNTPOINT/problems; cat MOUNTPOINT/README; tail -f MOUNTPOINT/events\n"
 	"\n"
 	"Options (one dash or two; -name VALUE or -name=VALUE; defaults in brackets):\n";
 

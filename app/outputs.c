@@ -214,6 +214,15 @@ struct sinks *outputs_sinks(const struct outputs *o)
 	return o->sinks;
 }
 
+/* What to type next, for who types it for the first time. */
+static void announce_mount(const struct config *config, const char *subject)
+{
+	log_info("%s is at %s; %s%s ends", subject, config->mount_point,
+		 config->daemon ? "fusermount3 -u " : "Ctrl-C",
+		 config->daemon ? config->mount_point : "");
+	log_info("what is wrong, and what to look at next: cat %s/problems", config->mount_point);
+}
+
 void outputs_announce(const struct outputs *o, const char *subject)
 {
 	cleanup_buf_ struct buf url = BUF_INIT;
@@ -221,8 +230,7 @@ void outputs_announce(const struct outputs *o, const char *subject)
 	char id[SESSION_ID_LEN + 1];
 
 	if (o->fs)
-		log_info("%s is at %s; %s ends", subject, o->c.config->mount_point,
-			 o->c.config->daemon ? "an unmount" : "Ctrl-C");
+		announce_mount(o->c.config, subject);
 	if (sinks_session(o->sinks, id))
 		log_info("recording session %s in %s", id, o->c.config->storage_dir);
 	if (o->web) {

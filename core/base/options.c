@@ -91,8 +91,11 @@ static int value_parse(const struct option *o, const char *what, const char *val
 		break;
 	case OPTION_NUMBER:
 		err = parse_u64(value, &ret->number);
+		/* -pid $(pidof NAME) /mnt, where there is none */
 		if (err == -EINVAL)
-			return log_error(err, "%s: '%s' is not a whole number", what, value);
+			return log_error(err, "%s: '%s' is not a whole number%s", what, value,
+					 value[0] == '/' ? "; did `$(…)` before it find nothing?"
+							 : "");
 		if (err || ret->number < o->min || ret->number > max)
 			return out_of_range(o, what, value, err);
 		break;

@@ -77,7 +77,8 @@ static void add_files(const struct view *v, struct buf *out)
 	add_lines(out, 2, of_process, ARRAY_SIZE(of_process));
 	add_line(out, 2, "types/TYPE", "", "what was allocated of one Go type");
 	if (v->control->set_rates || v->control->replay)
-		add_line(out, 2, "control/", "", "change sampling, probes or pause, as root");
+		add_line(out, 2, "control/", "",
+			 "change sampling, probes or pause, as root: echo light > control/probes");
 	add_line(out, 2, "snapshots/NAME/", "",
 		 "mkdir keeps these tables as they are now, rmdir drops that; diff -r");
 	add_line(out, 2, "goroutines/ID/", "", "one folder a goroutine:");
@@ -101,7 +102,8 @@ static const char recipes[] =
 	"  watch -n1 'grep -E \"^(goroutines|rps|lost)\" stats'\n"
 	"  awk '$3==\"makeslice\"' events | grep -o 'caller=[^ ]*' | sort | uniq -c | sort -rn\n"
 	"  readlink goroutines/41/parent                   who started it\n"
-	"  tar czf /tmp/incident.tgz health stats goroutines.tsv events      keep it for later\n";
+	"  mkdir snapshots/a && tar czf /tmp/incident.tgz -C snapshots a     keep it for later\n"
+	"  cp events trace/perfetto /tmp                                     what happened, too\n";
 
 static const char conventions[] =
 	"\nHOW TO READ IT\n"

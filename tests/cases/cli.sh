@@ -70,6 +70,9 @@ refuses 2 "nothing to trace"
 refuses 2 "unknown option '-nosuch'" -nosuch
 refuses 2 "needs a value" -pid
 refuses 2 "'x' is not a whole number" -pid x
+# -pid $(pidof NAME) /mnt: there is none, and there are two.
+refuses 2 "'/mnt' is not a whole number; did " -pid /mnt
+refuses 2 "-pid takes one process: take one of them, or all with -b PATH" -pid 1 2 /mnt
 refuses 2 "-pid and -b exclude each other" -pid 1 -b /bin/true
 refuses 2 "-replay" -pid 1 -replay x
 refuses 2 "a command is missing" --

@@ -69,6 +69,8 @@ unharmed "$DEMO"
 pasted=$(sed -n '/^    mkdir/,/^$/p' "$ROOT/docs/oncall.md" | sed "s,xgotopfs -,$XGOTOPFS -,; s,/mnt/x,$T/x,g; s,\$(pidof server),$DEMO,")
 (cd "$T" && bash -c "$pasted" >"$T/said" 2>"$LOG") || fail "-daemon: $(cat "$LOG") of $pasted"
 [ -s "$T/x/README" ] || fail "-daemon came back before it was mounted"
+# It says how it ends, and what to type first.
+grep -qF "; fusermount3 -u $T/x ends" "$LOG" && grep -qF ": cat $T/x/problems" "$LOG" || fail "-daemon says: $(cat "$LOG")"
 grep -q '^problems [0-9]*, watched for' "$T/said" || fail "no problems of $pasted: $(cat "$T/said")"
 fusermount3 -u "$T/x"
 soon_unharmed "$DEMO"
