@@ -3,9 +3,11 @@
 #include "core/engine/loaded.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/vfs.h>
 
 #include "core/base/log.h"
 #include "core/base/text.h"
@@ -44,6 +46,8 @@ struct entry {
 	uint64_t attached_ns;
 	uint64_t looked_ns, looked_for_moved_ns;
 	uint64_t moved; /* bytes of Go code that are not the file's, the most there ever were */
+	unsigned unprobed_looks; /* one after another that found none of the breakpoints */
+	bool unprobed;
 	struct use *uses;
 	size_t n_uses;
 };
@@ -346,6 +350,76 @@ static void look_for_moved(struct loaded *l, const struct traced_image *i, unsig
 			 info->pid, (unsigned long long)moved >> 10);
 }
 
+#define SITE_BYTES 4 /* of its instruction: a breakpoint differs from it in these */
+
+enum breakpoints { BREAKPOINTS_UNKNOWN, BREAKPOINTS_THERE, BREAKPOINTS_NOWHERE };
+
+/* What the process has where a probe is attached: the file's instruction still? */
+static enum breakpoints look_for_breakpoints(const struct traced_image *i, pid_t pid)
+{
+	struct probe_site sites[ARRAY_SIZE(((struct health *)0)->probes)];
+	size_t n = capture_sites(i->capture, sites, ARRAY_SIZE(sites));
+	enum breakpoints found = BREAKPOINTS_UNKNOWN;
+	uint64_t bias;
+
+	if (target_load_bias(i->target, pid, &bias))
+		return BREAKPOINTS_UNKNOWN;
+	for (size_t k = 0; k < n; k++) {
+		const void *code = target_code_at(i->target, sites[k].addr, SITE_BYTES);
+		char now[SITE_BYTES];
+
+		if (!sites[k].attached || !code ||
+		    memory_read(pid, sites[k].addr + bias, now, sizeof(now)))
+			continue;
+		if (memcmp(code, now, sizeof(now)))
+			return BREAKPOINTS_THERE;
+		found = BREAKPOINTS_NOWHERE;
+	}
+	return found;
+}
+
+static bool is_overlaid(const struct traced_image *i)
+{
+	struct statfs fs;
+
+	return !statfs(capture_path(i->capture), &fs) && fs.f_type == OVERLAYFS_SUPER_MAGIC;
+}
+
+static void add_unprobed(const struct traced_image *i, struct buf *out)
+{
+	buf_adds(out, "it runs other pages than the file's, where the probes are");
+	if (is_overlaid(i))
+		buf_adds(out, " (overlayfs: the file was changed, or its mode or times, since the "
+			      "process began, which goes on with the one below; started anew it is "
+			      "traced)");
+}
+
+/* The kernel knows the file by its inode, which may be another one than the process has mapped
+ * while all that can be seen of both is the same. Where nobody else changes what is attached one
+ * look tells. */
+static void look_for_unprobed(struct loaded *l, const struct traced_image *i, unsigned proc,
+			      const struct proc_info *info)
+{
+	enum breakpoints found = look_for_breakpoints(i, info->pid);
+	cleanup_buf_ struct buf text = BUF_INIT;
+	struct entry *e;
+	bool was, is;
+
+	pthread_mutex_lock(&l->lock);
+	e = entry_of(l, proc, info);
+	was = is = e && e->unprobed;
+	if (e && found != BREAKPOINTS_UNKNOWN && !e->moved) {
+		e->unprobed_looks = found == BREAKPOINTS_NOWHERE ? e->unprobed_looks + 1 : 0;
+		is = e->unprobed_looks >= (l->beginning ? 1 : 2);
+		e->unprobed = is;
+	}
+	pthread_mutex_unlock(&l->lock);
+	if (!is || was)
+		return;
+	add_unprobed(i, &text);
+	log_warn("process %d: no probe is in it: %s", info->pid, text.data ? text.data : "");
+}
+
 /* Its links are closed: the number may be another process's one day. */
 static void leave(struct loaded *l, struct traced_image *i, unsigned proc,
 		  const struct proc_info *info)
@@ -387,8 +461,10 @@ static void look_at_process(struct loaded *l, struct traced_image *i, unsigned p
 			e->looked_for_moved_ns = now;
 	}
 	pthread_mutex_unlock(&l->lock);
-	if (due)
+	if (due) {
 		look_for_moved(l, i, proc, info);
+		look_for_unprobed(l, i, proc, info);
+	}
 	if (!target_may_load(i->target))
 		return;
 	(void)mappings_each(info->pid, look_at_file, &look);
@@ -488,6 +564,10 @@ void loaded_unseen(struct loaded *l, unsigned proc, struct buf *out)
 			 "%swhat runs in the %llu KiB of Go code that were moved to memory that is "
 			 "not the file's, as for huge pages",
 			 out->len ? "; " : "", (unsigned long long)e->moved >> 10);
+	if (e && e->unprobed) {
+		buf_addf(out, "%sall that probes tell of this process: ", out->len ? "; " : "");
+		add_unprobed(image, out);
+	}
 	for (size_t i = 0; e && i < e->n_uses; i++)
 		describe(image->files, &e->uses[i], out);
 	pthread_mutex_unlock(&l->lock);

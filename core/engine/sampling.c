@@ -21,6 +21,9 @@
 #define SLOW_NS (NS_PER_SEC / 2)
 #define STAY_NS (60 * NS_PER_SEC)
 
+#define PATIENCE_NS (5 * NS_PER_SEC)
+#define NAP_NS      (NS_PER_SEC / 20)
+
 struct sampling {
 	const struct source *source;
 	struct costs *costs;
@@ -251,12 +254,37 @@ static void begin_anew(struct sampling *s, bool wanted)
 	pthread_cond_broadcast(&s->changed);
 }
 
+static void nap(struct sampling *s)
+{
+	uint64_t until_ns = monotonic_ns() + NAP_NS;
+	struct timespec until = {.tv_sec = (time_t)(until_ns / NS_PER_SEC),
+				 .tv_nsec = (long)(until_ns % NS_PER_SEC)};
+
+	pthread_cond_timedwait(&s->changed, &s->lock, &until);
+}
+
+/* Who asks for it by name has no second try of its own, as a window has: probes that the kernel has
+ * not let go of are waited for a little. */
+static int attach_patiently(struct sampling *s)
+{
+	uint64_t until_ns = monotonic_ns() + PATIENCE_NS;
+	int err;
+
+	while ((err = s->source->sample_allocations(s->source->ctx, true)) == -EBUSY &&
+	       !s->stopping && monotonic_ns() < until_ns)
+		nap(s);
+	if (err == -EBUSY)
+		(void)log_error(err, "allocations are not sampled: the kernel still holds probes "
+				     "that were taken out before; try again later");
+	return err;
+}
+
 int sampling_set(struct sampling *s, bool on)
 {
 	int err;
 
 	pthread_mutex_lock(&s->lock);
-	err = s->source->sample_allocations(s->source->ctx, on);
+	err = on ? attach_patiently(s) : s->source->sample_allocations(s->source->ctx, false);
 	if (!err || !on)
 		begin_anew(s, on);
 	pthread_mutex_unlock(&s->lock);

@@ -21,7 +21,7 @@ void sampling_free(struct sampling *s); /* NULL is fine */
 int sampling_start(struct sampling *s);
 void sampling_stop(struct sampling *s); /* NULL, or not started, is fine */
 
-/* As source.h, sample_allocations. */
+/* As source.h, sample_allocations; waits some seconds where that says -EBUSY. */
 int sampling_set(struct sampling *s, bool on);
 /* What is attached from now on is sampled all of the time, by whoever wants it. */
 void sampling_release(struct sampling *s);

@@ -386,6 +386,8 @@ int target_load_bias(const struct target *t, pid_t pid, uint64_t *ret);
 /* How much of its Go code the process has as something else than the file (copied to anonymous
  * memory, for huge pages): no probe is there, since those are in the file. 0 or -errno. */
 int target_code_moved(const struct target *t, pid_t pid, uint64_t bias, uint64_t *ret_bytes);
+/* The file's n bytes of code at a static address; NULL when they are not all there. */
+const void *target_code_at(const struct target *t, uint64_t addr, size_t n);
 /* Is it the process's executable? */
 bool target_executed_by(const struct target *t, pid_t pid);
 /* Is it the process's executable, or mapped there as code (a library, a program that ld.so was told

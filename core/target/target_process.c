@@ -161,6 +161,13 @@ int target_code_moved(const struct target *t, pid_t pid, uint64_t bias, uint64_t
 	return 0;
 }
 
+const void *target_code_at(const struct target *t, uint64_t addr, size_t n)
+{
+	uint64_t offset;
+
+	return image_code_offset(t->img, addr, &offset) ? NULL : image_at(t->img, addr, n);
+}
+
 bool target_is_mapped_by(const struct target *t, const struct mapping *m)
 {
 	return is_file(t, m);

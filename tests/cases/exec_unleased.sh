@@ -42,3 +42,23 @@ for mode in pid b; do
 	exec 7>&-
 	stop_xgotopfs
 done
+
+# --- touched while it runs: the process goes on with the file below, the kernel probes the one above
+app "$APP"
+old=$PID
+touch "$APP"
+[ -s "$T/disk/upper/app" ] || fail "it was not copied up"
+start_xgotopfs -pid "$old" "$MNT" 7>&-
+wait_ready
+grep -q "process $old: no probe is in it: .*overlayfs" "$LOG" || fail "not said: $(cat "$LOG")"
+grep -q '^verdict incomplete' "$MNT/health" || fail "the verdict: $(head -n 1 "$MNT/health")"
+grep -q '^not_covered all that probes tell of this process: .*overlayfs' "$MNT/health" || fail "health: $(grep ^not_cov "$MNT/health")"
+exec 7>&-
+stop_xgotopfs
+app "$APP"
+start_xgotopfs -pid "$PID" "$MNT" 7>&-
+wait_ready
+wait_for 20 grep -q '^verdict good' "$MNT/health" || fail "started anew: $(head -n 3 "$MNT/health")"
+! grep -q 'no probe is in it' "$LOG" || fail "started anew: $(cat "$LOG")"
+exec 7>&-
+stop_xgotopfs

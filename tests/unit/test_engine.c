@@ -63,6 +63,7 @@ struct world {
 	bool unchosen;  /* -sample leaves all of it out */
 	unsigned measured;
 	bool attached; /* allocations are sampled */
+	unsigned held; /* the kernel holds probes, for so many tries */
 	unsigned attach_changes, attach_us, scale, scales;
 };
 
@@ -95,6 +96,11 @@ static int w_sample_allocations(void *ctx, bool on)
 
 	usleep(w->attach_us);
 	pthread_mutex_lock(&w->lock);
+	if (on && w->held) {
+		w->held--;
+		pthread_mutex_unlock(&w->lock);
+		return -EBUSY;
+	}
 	w->attach_changes += w->attached != on;
 	w->attached = on;
 	pthread_mutex_unlock(&w->lock);
@@ -1760,6 +1766,25 @@ static void test_sampling_on_a_slow_kernel(void **state)
 	end(&w);
 }
 
+/* Probes that the kernel has not let go of yet are waited for, a little. */
+static void test_light_while_the_kernel_holds_probes(void **state)
+{
+	struct world w;
+
+	make(&w, 0);
+	w.source.sample_allocations = w_sample_allocations;
+	w.source.sample_window = w_sample_window;
+	assert_int_equal(engine_start(w.engine, true), 0);
+	w.held = 5;
+	assert_int_equal(w.control.set_probes(w.control.ctx, PROBES_LIGHT), 0);
+	assert_true(w.attached);
+	assert_int_equal(w.control.set_probes(w.control.ctx, PROBES_FULL), 0);
+	w.held = UINT_MAX;
+	assert_int_equal(w.control.set_probes(w.control.ctx, PROBES_LIGHT), -EBUSY);
+	assert_int_equal(w.control.get_probes(w.control.ctx), PROBES_FULL);
+	end(&w);
+}
+
 static void test_rates(void **state)
 {
 	const uint32_t some[RATES] = {[EVENT_CASGSTATUS] = RATE_ONE, [EVENT_MAKEMAP] = 100};
@@ -1886,6 +1911,7 @@ int main(void)
 		cmocka_unit_test(test_levels),
 		cmocka_unit_test(test_sampling_in_windows),
 		cmocka_unit_test(test_sampling_on_a_slow_kernel),
+		cmocka_unit_test(test_light_while_the_kernel_holds_probes),
 		cmocka_unit_test(test_rates),
 		cmocka_unit_test(test_the_bound_is_changed),
 		cmocka_unit_test(test_the_meter),
