@@ -75,6 +75,16 @@ static int read_known(struct view_pass *pass, struct gather *a)
 	return 0;
 }
 
+static int drop_text(void *arg)
+{
+	struct gather *a = arg;
+
+	flame_free(&a->flame);
+	a->flame = (struct flame){0};
+	a->without_stack = 0;
+	return 0;
+}
+
 /* The stacks are read after the goroutines: one of the dump is looked for in what was known before.
  */
 static int by_stack(const struct view *v, unsigned proc, struct view_pass *pass, struct gather *a)
@@ -83,7 +93,9 @@ static int by_stack(const struct view *v, unsigned proc, struct view_pass *pass,
 
 	a->now = view_now(v, proc);
 	if (!err)
-		err = view_each_stack(v, proc, LIVE_STACKS_LABELLED, take_text, a, &a->as_of_ns);
+		err = view_each_stack(v, proc, LIVE_STACKS_LABELLED,
+				      &(struct stack_taker){a, take_text, drop_text},
+				      &a->as_of_ns);
 	free(a->known);
 	return err;
 }

@@ -53,6 +53,14 @@ static int take_text(void *arg, const char *text, size_t len)
 	return l->err;
 }
 
+static int drop_labels(void *arg)
+{
+	struct labels *l = arg;
+
+	l->n = l->text.len = 0;
+	return 0;
+}
+
 static int by_goid(const void *a, const void *b)
 {
 	const struct known *x = a, *y = b;
@@ -67,7 +75,8 @@ int labels_read(const struct view *v, unsigned proc, struct labels **ret)
 
 	if (!l)
 		return -ENOMEM;
-	(void)view_each_stack(v, proc, LIVE_STACKS_LABELS, take_text, l, &as_of_ns);
+	(void)view_each_stack(v, proc, LIVE_STACKS_LABELS,
+			      &(struct stack_taker){l, take_text, drop_labels}, &as_of_ns);
 	if (l->err) {
 		labels_free(l);
 		return -ENOMEM;

@@ -303,8 +303,10 @@ static int add_open(struct off *o)
 	int err = 0;
 
 	if (o->open.n)
-		(void)view_each_stack(o->v, o->proc, LIVE_STACKS_LABELLED, add_text, o, &as_of_ns);
-	err = o->err;
+		err = view_each_stack(o->v, o->proc, LIVE_STACKS_LABELLED,
+				      &(struct stack_taker){o, add_text, profile_drop}, &as_of_ns);
+	if (err != -ESTALE)
+		err = o->err;
 	for (size_t i = 0; i < o->open.n && !err; i++) {
 		struct goroutine g;
 

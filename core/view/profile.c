@@ -63,8 +63,8 @@ size_t profile_origin(const struct view *v, const struct goroutine *g, struct pp
 	return ret[1].function.len ? 2 : 1;
 }
 
-int profile_make(const struct view *v, unsigned proc, const struct pprof_type *types, unsigned n,
-		 profile_fill_fn fill, struct buf *out)
+static int make_once(const struct view *v, unsigned proc, const struct pprof_type *types,
+		     unsigned n, profile_fill_fn fill, struct buf *out)
 {
 	uint64_t now = view_now(v, proc), from = now;
 	struct proc_info info;
@@ -80,6 +80,23 @@ int profile_make(const struct view *v, unsigned proc, const struct pprof_type *t
 		err = profile_finish(v, proc, p, from, now, out);
 	pprof_free(p);
 	return err;
+}
+
+int profile_make(const struct view *v, unsigned proc, const struct pprof_type *types, unsigned n,
+		 profile_fill_fn fill, struct buf *out)
+{
+	int err = make_once(v, proc, types, n, fill, out);
+
+	if (err == -ESTALE)
+		err = make_once(v, proc, types, n, fill, out);
+	return err == -ESTALE ? -ESRCH : err;
+}
+
+/* What is in a profile stays there: it is made anew. */
+int profile_drop(void *arg)
+{
+	(void)arg;
+	return -ESTALE;
 }
 
 int profile_finish(const struct view *v, unsigned proc, struct pprof *p, uint64_t from, uint64_t to,
@@ -196,7 +213,8 @@ static int add_by_stack(const struct view *v, unsigned proc, struct pprof *p, ui
 	int err = origins_read(v, proc, &s.origins);
 
 	if (!err)
-		err = view_each_stack(v, proc, LIVE_STACKS_LABELLED, add_text, &s, &as_of_ns);
+		err = view_each_stack(v, proc, LIVE_STACKS_LABELLED,
+				      &(struct stack_taker){&s, add_text, profile_drop}, &as_of_ns);
 	buf_free(&s.texts);
 	origins_free(s.origins);
 	if (err)
@@ -344,7 +362,9 @@ static int fill_leaks(const struct view *v, unsigned proc, struct pprof *p, uint
 	*from = MIN(now, report->end_ns);
 	err = list_leaked(&l);
 	if (!err && l.n)
-		err = view_each_stack(v, proc, LIVE_STACKS_LABELLED, add_leak_text, &l, &as_of_ns);
+		err = view_each_stack(v, proc, LIVE_STACKS_LABELLED,
+				      &(struct stack_taker){&l, add_leak_text, profile_drop},
+				      &as_of_ns);
 	pprof_comment(p, "goroutines that nothing can wake any more, by stack; label level: leaked "
 			 "is proven, kept waiting is by such a one, suspect is neither; kind: "
 			 "cycle, self, orphan or never; object: "

@@ -25,9 +25,11 @@ size_t profile_origin(const struct view *v, const struct goroutine *g, struct pp
 /* What is added to a profile; *from, which is `now`, is set back to when it begins. */
 typedef int (*profile_fill_fn)(const struct view *v, unsigned proc, struct pprof *p, uint64_t now,
 			       uint64_t *from);
-/* 0, -ENOMEM, -ENOENT, or what `fill` answers. */
+/* 0, -ENOMEM, -ENOENT, or what `fill` answers; -ESTALE: it is made once more, from the begin. */
 int profile_make(const struct view *v, unsigned proc, const struct pprof_type *types, unsigned n,
 		 profile_fill_fn fill, struct buf *out);
+/* For view_each_stack(), drop: -ESTALE. */
+int profile_drop(void *arg);
 /* Its end: it is of [from, to), but for what was before the process. 0 or -ENOMEM, -ENOENT. */
 int profile_finish(const struct view *v, unsigned proc, struct pprof *p, uint64_t from, uint64_t to,
 		   struct buf *out);

@@ -32,17 +32,42 @@ static int wrap(enum view_form form, struct buf *text, bool cut, struct buf *out
 	return emit_end(&e);
 }
 
-int view_each_stack(const struct view *v, unsigned proc, enum live_stacks what, live_text_fn *fn,
-		    void *arg, uint64_t *ret_as_of_ns)
+struct taking {
+	const struct stack_taker *taker;
+	bool begun;
+};
+
+static int take(void *arg, const char *text, size_t len)
 {
+	struct taking *t = arg;
+
+	t->begun = true;
+	return t->taker->take(t->taker->arg, text, len);
+}
+
+int view_each_stack(const struct view *v, unsigned proc, enum live_stacks what,
+		    const struct stack_taker *taker, uint64_t *ret_as_of_ns)
+{
+	struct taking t = {.taker = taker};
 	struct proc_info info;
 	int err = model_proc(v->model, proc, &info);
 
 	*ret_as_of_ns = 0;
 	if (err)
 		return err;
-	return v->live->stacks ? v->live->stacks(v->live->ctx, proc, what, fn, arg, ret_as_of_ns)
-			       : -ENOSYS;
+	if (!v->live->stacks)
+		return -ENOSYS;
+	err = v->live->stacks(v->live->ctx, proc, what, take, &t, ret_as_of_ns);
+	if (err != -ESRCH || !t.begun)
+		return err;
+	t.begun = false;
+	err = taker->drop(taker->arg);
+	if (!err)
+		err = v->live->stacks(v->live->ctx, proc, what, take, &t, ret_as_of_ns);
+	if (err != -ESRCH || !t.begun)
+		return err;
+	err = taker->drop(taker->arg);
+	return err ? err : -ESRCH;
 }
 
 void view_add_utc(uint64_t unix_ns, struct buf *out)
@@ -100,20 +125,24 @@ static int collect(void *arg, const char *text, size_t len)
 	return buf_error(c->out);
 }
 
+static int drop_collected(void *arg)
+{
+	struct collected *c = arg;
+
+	c->out->len = c->from;
+	c->begun = c->cut = false;
+	return 0;
+}
+
 int view_stacks(const struct view *v, struct view_query *q, struct buf *out)
 {
 	cleanup_buf_ struct buf text = BUF_INIT;
 	struct collected c = {.v = v, .proc = q->proc, .out = q->form == VIEW_TEXT ? out : &text};
+	const struct stack_taker taker = {&c, collect, drop_collected};
 	int err;
 
 	c.from = c.out->len;
-	err = view_each_stack(v, q->proc, LIVE_STACKS_AS_GO, collect, &c, &c.as_of_ns);
-	if (err == -ESRCH && c.begun) {
-		/* It ended under way: the last ones that are whole, then. */
-		c.out->len = c.from;
-		c.begun = false;
-		err = view_each_stack(v, q->proc, LIVE_STACKS_AS_GO, collect, &c, &c.as_of_ns);
-	}
+	err = view_each_stack(v, q->proc, LIVE_STACKS_AS_GO, &taker, &c.as_of_ns);
 	if (!c.begun)
 		err = add_none(v, q->proc, err, c.out);
 	if (c.cut) {

@@ -201,6 +201,17 @@ static int take_dump(void *arg, const char *text, size_t len)
 	return w->err;
 }
 
+static int drop_rows(void *arg)
+{
+	struct wait_stacks *w = arg;
+
+	groups_free(&w->rows);
+	w->rows = (struct groups)GROUPS_INIT(struct wait_stack);
+	w->texts.len = 1; /* add_text() */
+	w->n = 0;
+	return 0;
+}
+
 /* No stack is to be had: by what the model knows. */
 static void take_known(struct wait_stacks *w)
 {
@@ -312,6 +323,7 @@ static int set_order(struct wait_stacks *w)
 
 int wait_stacks_read(const struct view *v, unsigned proc, bool graph, struct wait_stacks *w)
 {
+	const struct stack_taker taker = {w, take_dump, drop_rows};
 	int err, stacks;
 
 	*w = (struct wait_stacks){.v = v, .rows = GROUPS_INIT(struct wait_stack)};
@@ -320,7 +332,7 @@ int wait_stacks_read(const struct view *v, unsigned proc, bool graph, struct wai
 	w->now = view_now(v, proc);
 	if (err)
 		return err;
-	stacks = view_each_stack(v, proc, LIVE_STACKS_LABELLED, take_dump, w, &w->as_of_ns);
+	stacks = view_each_stack(v, proc, LIVE_STACKS_LABELLED, &taker, &w->as_of_ns);
 	w->stacks = stacks == 0 || w->n;
 	if (!w->err && !w->stacks)
 		take_known(w);

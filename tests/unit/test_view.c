@@ -41,11 +41,13 @@ static int stack(void *ctx, unsigned proc, uint64_t goid, struct buf *out, uint6
 	return 0;
 }
 
+static int gone_with = -ESRCH;
+
 static int stacks_gone(void *ctx, unsigned proc, enum live_stacks what, live_text_fn *fn, void *arg,
 		       uint64_t *ret_as_of_ns)
 {
 	assert_int_equal(fn(arg, "half of", 7), 0);
-	return -ESRCH;
+	return gone_with;
 }
 
 /* More than anybody wants in one piece. */
@@ -57,6 +59,21 @@ static int stacks_of_then(void *ctx, unsigned proc, enum live_stacks what, live_
 
 	*ret_as_of_ns = as_of_ns;
 	return fn(arg, text, strlen(text));
+}
+
+static unsigned dying; /* so many readings are of a program that ends meanwhile */
+
+static int stacks_of_a_dying(void *ctx, unsigned proc, enum live_stacks what, live_text_fn *fn,
+			     void *arg, uint64_t *ret_as_of_ns)
+{
+	static const char part[] = "goroutine 1 [select] {torn: part}:\nmain.torn(...)\n\t/a.go:2 +0x1\n\n"
+				   "goroutine 7 [sleep] {torn: part}:\nmain.torn(...)\n\t/a.go:2 +0x1\n";
+
+	if (!dying)
+		return stacks_of_then(ctx, proc, what, fn, arg, ret_as_of_ns);
+	dying--;
+	assert_int_equal(fn(arg, part, strlen(part)), 0);
+	return -ESRCH;
 }
 
 static int stacks_without_end(void *ctx, unsigned proc, enum live_stacks what, live_text_fn *fn,
@@ -740,10 +757,14 @@ static void test_stacks(void **state)
 	assert_string_equal(json_string_value(json_object_get(root, "text")),
 			    "goroutine 7 [select]:\n");
 	json_decref(root);
-	/* An error leaves nothing half-written. */
+	/* Nothing half-written is left, by an error or by the end of the program. */
+	assert_string_equal(render(x, view_stacks, 0, VIEW_TEXT),
+			    "... none was read before the program ended\n");
 	buf_reset(&x->out);
-	assert_int_equal(ask(x, view_stacks, 0, 0, VIEW_TEXT), -ESRCH);
+	gone_with = -EPERM;
+	assert_int_equal(ask(x, view_stacks, 0, 0, VIEW_TEXT), -EPERM);
 	assert_int_equal(x->out.len, 0);
+	gone_with = -ESRCH;
 	/* Those of a process that has ended say of when they are: it ended at T0 + 100 ms. */
 	as_of_ns = T0 + 75 * MS;
 	x->live.stacks = stacks_of_then;
@@ -764,6 +785,36 @@ static void test_stacks(void **state)
 	assert_in_range(x->out.len, 256 << 20, (256 << 20) + 200);
 	assert_non_null(strstr(x->out.data + x->out.len - 200, "\n... cut: after 256 MiB; "));
 	buf_free(&x->out);
+}
+
+/* What was told of a program that ended meanwhile is a part; the last that are whole are shown. */
+static void test_stacks_of_a_dying(void **state)
+{
+	static view_fn *const takers[] = {view_stacks,          view_wait_stacks,  view_flame_stacks,
+					 view_pprof_goroutine, view_pprof_offcpu, view_pprof_allocs};
+	struct fixture *x = *state;
+
+	as_of_ns = T0 + 75 * MS;
+	x->live.stacks = stacks_of_a_dying;
+	for (size_t i = 0; i < ARRAY_SIZE(takers); i++) {
+		cleanup_buf_ struct buf whole = BUF_INIT;
+
+		dying = 0;
+		(void)render(x, takers[i], 0, VIEW_TEXT);
+		buf_add(&whole, x->out.data, x->out.len);
+		dying = 1;
+		(void)render(x, takers[i], 0, VIEW_TEXT);
+		assert_int_equal(x->out.len, whole.len);
+		assert_memory_equal(x->out.data, whole.data, whole.len);
+	}
+	/* There are none of it any more. */
+	dying = 2;
+	buf_reset(&x->out);
+	assert_int_equal(ask(x, view_pprof_goroutine, 0, 0, VIEW_TEXT), -ESRCH);
+	dying = 2;
+	assert_null(strstr(render(x, view_wait_stacks, 0, VIEW_TEXT), "torn"));
+	dying = 0;
+	as_of_ns = 0;
 }
 
 static void check_cut(struct fixture *x, enum view_form form, const char *end)
@@ -1015,6 +1066,7 @@ int main(void)
 		TEST(test_torn_run_queue),  TEST(test_audit),
 		TEST(test_recording),       TEST(test_metrics),
 		TEST(test_stack_of_ended),  TEST(test_stacks),
+		TEST(test_stacks_of_a_dying),
 		TEST(test_tables_cut),      TEST(test_not_there),
 		TEST(test_readme),          TEST(test_hostile_names),
 		TEST(test_waiting),         TEST(test_leaks_names),
