@@ -94,8 +94,7 @@ static int by_stack(const struct view *v, unsigned proc, struct view_pass *pass,
 	a->now = view_now(v, proc);
 	if (!err)
 		err = view_each_stack(v, proc, LIVE_STACKS_LABELLED,
-				      &(struct stack_taker){a, take_text, drop_text},
-				      &a->as_of_ns);
+				      &(struct stack_taker){a, take_text, drop_text}, &a->as_of_ns);
 	free(a->known);
 	return err;
 }

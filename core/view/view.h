@@ -222,15 +222,15 @@ view_fn view_series, view_utilisation, view_tile, view_group_tile;
 /* The retained events for ui.perfetto.dev. */
 view_stream_fn view_trace;
 
-/* Who takes stacks. The program may end while they are read: what was told then is a part, and is to
- * be forgotten by drop(), 0 or -errno, before all are told again, as they were read last. */
+/* Who takes stacks. The program may end while they are read: what was told then is a part, and is
+ * to be forgotten by drop(), 0 or -errno, before all are told again, as they were read last. */
 struct stack_taker {
 	void *arg;
 	live_text_fn *take;
 	int (*drop)(void *arg);
 };
-/* What view_stacks() shows, a goroutine at a time and without a bound of their bytes (live.h). -ESRCH:
- * none, what was told is dropped, too. */
+/* What view_stacks() shows, a goroutine at a time and without a bound of their bytes (live.h).
+ * -ESRCH: none, what was told is dropped, too. */
 int view_each_stack(const struct view *v, unsigned proc, enum live_stacks what,
 		    const struct stack_taker *taker, uint64_t *ret_as_of_ns);
 /* "as of 2026-11-28T23:41:07.250Z, 3.2 s before the program ended", for stacks that are not of now.

@@ -66,8 +66,9 @@ static unsigned dying; /* so many readings are of a program that ends meanwhile 
 static int stacks_of_a_dying(void *ctx, unsigned proc, enum live_stacks what, live_text_fn *fn,
 			     void *arg, uint64_t *ret_as_of_ns)
 {
-	static const char part[] = "goroutine 1 [select] {torn: part}:\nmain.torn(...)\n\t/a.go:2 +0x1\n\n"
-				   "goroutine 7 [sleep] {torn: part}:\nmain.torn(...)\n\t/a.go:2 +0x1\n";
+	static const char part[] =
+		"goroutine 1 [select] {torn: part}:\nmain.torn(...)\n\t/a.go:2 +0x1\n\n"
+		"goroutine 7 [sleep] {torn: part}:\nmain.torn(...)\n\t/a.go:2 +0x1\n";
 
 	if (!dying)
 		return stacks_of_then(ctx, proc, what, fn, arg, ret_as_of_ns);
@@ -790,8 +791,9 @@ static void test_stacks(void **state)
 /* What was told of a program that ended meanwhile is a part; the last that are whole are shown. */
 static void test_stacks_of_a_dying(void **state)
 {
-	static view_fn *const takers[] = {view_stacks,          view_wait_stacks,  view_flame_stacks,
-					 view_pprof_goroutine, view_pprof_offcpu, view_pprof_allocs};
+	static view_fn *const takers[] = {view_stacks,       view_wait_stacks,
+					  view_flame_stacks, view_pprof_goroutine,
+					  view_pprof_offcpu, view_pprof_allocs};
 	struct fixture *x = *state;
 
 	as_of_ns = T0 + 75 * MS;
@@ -1059,18 +1061,29 @@ int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_status),          TEST(test_json_values),
-		TEST(test_goroutine_stats), TEST(test_sampled),
-		TEST(test_tables),          TEST(test_stats),
-		TEST(test_health),          TEST(test_runtime_known),
-		TEST(test_torn_run_queue),  TEST(test_audit),
-		TEST(test_recording),       TEST(test_metrics),
-		TEST(test_stack_of_ended),  TEST(test_stacks),
+		TEST(test_status),
+		TEST(test_json_values),
+		TEST(test_goroutine_stats),
+		TEST(test_sampled),
+		TEST(test_tables),
+		TEST(test_stats),
+		TEST(test_health),
+		TEST(test_runtime_known),
+		TEST(test_torn_run_queue),
+		TEST(test_audit),
+		TEST(test_recording),
+		TEST(test_metrics),
+		TEST(test_stack_of_ended),
+		TEST(test_stacks),
 		TEST(test_stacks_of_a_dying),
-		TEST(test_tables_cut),      TEST(test_not_there),
-		TEST(test_readme),          TEST(test_hostile_names),
-		TEST(test_waiting),         TEST(test_leaks_names),
-		TEST(test_leaks_growth),    TEST(test_edge_of_old_creation),
+		TEST(test_tables_cut),
+		TEST(test_not_there),
+		TEST(test_readme),
+		TEST(test_hostile_names),
+		TEST(test_waiting),
+		TEST(test_leaks_names),
+		TEST(test_leaks_growth),
+		TEST(test_edge_of_old_creation),
 	};
 
 	return cmocka_run_group_tests_name("view", tests, NULL, NULL);
