@@ -46,6 +46,7 @@ struct recording {
 	uint64_t torn_bytes;    /* after the last whole record, that could not be read … */
 	char torn_why[128];     /* … because; "" */
 	uint64_t read_bytes;    /* up to there */
+	bool changed;           /* its file was written over meanwhile: it may be of two sessions */
 	uint64_t unread_events; /* that it says it has, beyond those that were read */
 	uint64_t skipped;       /* events of a type that does not exist */
 	uint64_t out_of_range;  /* fields (cpu, line, pid, nth) that cannot be, taken as absent */

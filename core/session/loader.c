@@ -204,6 +204,8 @@ int loader_next(struct loader *l)
 	if (l->at < l->chunk.n)
 		return 1;
 	more = session_reader_next(l->reader, &l->chunk);
+	if (more == -ESTALE) /* it ends here, and its end says so */
+		more = 0;
 	l->at_end = !more;
 	l->at = l->gap = 0;
 	if (more <= 0)

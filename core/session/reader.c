@@ -32,6 +32,49 @@ static uint64_t reader_file_size(const struct session_reader *r)
 	return reader_measure(r, &size) ? 0 : size;
 }
 
+/* A recorder takes a record back that it could not write whole, so only what was used is sure. */
+static bool is_used(const struct session_reader *r, const struct witness *w)
+{
+	return w->at + w->n <= r->used;
+}
+
+static void witness(struct witness *w, uint64_t at, const uint8_t *bytes, size_t n)
+{
+	w->at = at;
+	w->n = n;
+	memcpy(w->bytes, bytes, n);
+}
+
+/* Of what was read just now. */
+static void witness_some(struct session_reader *r, uint64_t at, const uint8_t *bytes, size_t n)
+{
+	size_t some = MIN(n, WITNESS_MAX);
+
+	if (!at && !r->first.n)
+		witness(&r->first, at, bytes, some);
+	if (!is_used(r, &r->next))
+		return;
+	if (r->next.n)
+		r->last = r->next;
+	witness(&r->next, at + n - some, bytes + n - some, some);
+}
+
+static bool is_there(const struct session_reader *r, const struct witness *w)
+{
+	uint8_t now[WITNESS_MAX];
+
+	return !is_used(r, w) || !w->n ||
+	       (pread(r->fd, now, w->n, (off_t)w->at) == (ssize_t)w->n &&
+		!memcmp(now, w->bytes, w->n));
+}
+
+/* Has nobody written over what was read? A session only grows. */
+static bool is_the_same(const struct session_reader *r)
+{
+	return reader_file_size(r) >= r->used && is_there(r, &r->first) && is_there(r, &r->last) &&
+	       is_there(r, &r->next);
+}
+
 static int window_grow(struct window *w, size_t n)
 {
 	size_t cap = w->cap;
@@ -72,8 +115,11 @@ int window_fill(struct session_reader *r, size_t n)
 			continue;
 		if (got < 0)
 			return -errno;
+		if (!is_the_same(r))
+			return -ESTALE;
 		if (got == 0)
 			return 0;
+		witness_some(r, w->offset + (w->end - w->start), w->data + w->end, (size_t)got);
 		w->end += (size_t)got;
 	}
 	return 1;
@@ -83,6 +129,7 @@ void window_take(struct session_reader *r, size_t n)
 {
 	r->window.start += n;
 	r->window.offset += n;
+	r->used = MAX(r->used, r->window.offset);
 }
 
 int reader_stop(struct session_reader *r, const char *fmt, ...)
@@ -254,12 +301,19 @@ int session_reader_next(struct session_reader *r, struct session_chunk *ret)
 
 	memset(ret, 0, sizeof(*ret));
 	if (r->stopped)
-		return 0;
+		return r->end.changed ? -ESTALE : 0;
 	ret->events = r->events;
 	ret->raw = r->raw;
 	ret->gaps = r->chunk_gaps;
 	r->end.reason[0] = '\0';
 	more = r->format == SESSION_PROTOBUF ? reader_pb_next(r, ret) : reader_jsonl_next(r, ret);
+	if (more == -ESTALE || (r->end.reason[0] && !is_the_same(r))) {
+		memset(ret, 0, sizeof(*ret));
+		r->stopped = r->end.changed = true;
+		(void)reader_stop(r, "it was changed in place while it was read, and what was read "
+				     "may be of two, or of none");
+		more = -ESTALE;
+	}
 	if (!r->end.reason[0]) {
 		r->end.good_bytes = r->window.offset;
 		r->end.missing_bytes = 0;
@@ -374,6 +428,7 @@ void session_end_warn(const struct session_end *end, const struct session_meta *
 void session_end_recording(const struct session_end *end, struct recording *ret)
 {
 	ret->torn_bytes = end->missing_bytes;
+	ret->changed = end->changed;
 	ret->read_bytes = end->good_bytes;
 	ret->unread_events = end->unread_events;
 	ret->skipped = end->skipped;

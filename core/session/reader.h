@@ -66,7 +66,8 @@ void session_open_error(int err, char *why, size_t size);
 bool session_reader_begins(int fd, enum session_format format, uint64_t bytes);
 void session_reader_close(struct session_reader *r);
 
-/* 1: *ret is the next chunk; 0: the end (ask session_reader_end() which); -errno: cannot read.
+/* 1: *ret is the next chunk; 0: the end (ask session_reader_end() which); -errno: cannot read;
+ * -ESTALE: somebody wrote over what was read, in place (session_end.changed).
  * After 0, a later call goes on when the file has grown by whole records meanwhile. */
 int session_reader_next(struct session_reader *r, struct session_chunk *ret);
 
@@ -82,6 +83,8 @@ struct session_end {
 	uint64_t out_of_range;  /* optional numbers of JSONL that cannot be: taken as not there */
 	uint64_t skipped;       /* events of a type that does not exist */
 	bool malformed; /* what follows is no record: nothing more is read, if it grows, too */
+	bool changed; /* what was read was written over since: it may be of two sessions, or of none
+		       */
 	uint64_t unread_events; /* that metadata.json counts and are not there; the loader's */
 };
 

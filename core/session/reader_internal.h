@@ -23,6 +23,14 @@ struct window {
 	uint64_t offset;        /* in the file, of data[start] */
 };
 
+/* Some bytes as they were read: a session only ever grows, so that they stay. */
+#define WITNESS_MAX 4096u
+struct witness {
+	uint64_t at; /* in the file */
+	size_t n;    /* 0: none */
+	uint8_t bytes[WITNESS_MAX];
+};
+
 /* A batch while its events are given out. */
 struct open_batch {
 	const uint8_t *at, *end; /* NULL: none open */
@@ -46,7 +54,9 @@ struct session_reader {
 	struct window window;
 	struct open_batch batch;
 	struct session_end end;
-	bool stopped; /* malformed: nothing more is given until a seek */
+	bool stopped;                     /* malformed: nothing more is given until a seek */
+	uint64_t used;                    /* of the file, bytes: the most there ever were */
+	struct witness first, last, next; /* of the begin; of later on, and not used yet */
 
 	struct event events[SESSION_CHUNK];
 	struct raw_event raw[SESSION_CHUNK];

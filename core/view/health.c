@@ -87,6 +87,11 @@ static unsigned recording_warnings(struct emit *e, const struct facts *x)
 		     LLU(rec->not_recorded));
 		n++;
 	}
+	if (rec->changed) {
+		warn(e, "the session's file was changed in place while it was read: what is shown "
+			"may be of two sessions, or of none; look at it anew");
+		n++;
+	}
 	if (rec->torn_bytes) {
 		warn(e,
 		     "the recorded session is torn: %llu bytes after the last whole record could "

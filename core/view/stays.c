@@ -155,7 +155,7 @@ void window_place(struct window *w, const struct view *v, unsigned proc)
 	w->now = view_now(v, proc);
 	w->since_ns = retained_since(v->model);
 	w->end_ns = ended ? w->now : 0;
-	w->torn = w->to >= w->now && (rec.torn_bytes || rec.unread_events);
+	w->torn = w->to >= w->now && (rec.torn_bytes || rec.changed || rec.unread_events);
 }
 
 void window_all(const struct view *v, unsigned proc, struct window *ret)

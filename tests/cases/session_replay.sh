@@ -171,3 +171,35 @@ for bad in "seek" "seek -1" "seek x" "speed -1" "speed" "stop" "pause 1" "speed 
 	expect "after '$bad'" "$(cat "$MNT/control/replay")" "$before"
 done
 stop_xgotopfs
+
+# --- somebody writes over it, in place and to the same length, while it is looked at: it is said, and what is then in the
+# file is not mixed with what was read. Another one by the same name is none of that.
+mkdir "$T/over"
+cp "$T/two/metadata.json" "$T/over"
+for n in $(seq 3000); do line $((1000 * n)) 5 16; done >"$T/over/events.jsonl"
+sed 's/"goroutine":5,/"goroutine":8,/' "$T/over/events.jsonl" >"$T/other"
+changed() { grep -q '^warning the session.s file was changed in place while it was read' "$MNT/health"; }
+start_replay "$T/over" -speed 0
+wait_done
+control pause
+control seek 0
+mv "$T/other" "$T/over/events.jsonl"
+control resume
+wait_done
+! changed || fail "another file in its place: $(cat "$MNT/health")"
+expect "goroutines" "$(echo $(ls "$MNT/goroutines"))" 5
+stop_xgotopfs
+start_replay "$T/over" -speed 0
+wait_done
+! changed || fail "before: $(cat "$MNT/health")"
+control pause
+control seek 0
+sed 's/"goroutine":8,/"goroutine":9,/' "$T/over/events.jsonl" >"$T/other"
+cat "$T/other" >"$T/over/events.jsonl"
+control resume
+wait_done
+wait_for 10 changed || fail "not told: $(cat "$MNT/health")"
+grep -q '^verdict incomplete' "$MNT/health" || fail "the verdict: $(cat "$MNT/health")"
+grep -q 'changed in place' "$LOG" || fail "not logged: $(cat "$LOG")"
+[ ! -d "$MNT/goroutines/9" ] || fail "both are mixed: $(ls "$MNT/goroutines")"
+stop_xgotopfs

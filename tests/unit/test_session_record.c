@@ -4,6 +4,7 @@
 #include "tests/unit/session_fixture.h"
 
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include "core/session/files.h"
@@ -202,6 +203,78 @@ static void test_cut_off_protobuf(void **state)
 	}
 	free(data);
 	fixture_close(&f);
+}
+
+static void put_at(int fd, const char *data, size_t from, size_t to)
+{
+	assert_int_equal(pwrite(fd, data + from, to - from, (off_t)from), to - from);
+}
+
+/* A session only grows. One that somebody writes over while it is read is no session; what a
+ * recorder takes back, since it could not write all of it, is none of that. */
+static void test_written_over(void **state)
+{
+	for (enum session_format format = 0; format < 2; format++) {
+		struct fixture f;
+		struct session_reader *reader;
+		struct session_chunk chunk;
+		struct session_end end;
+		size_t len, events, half;
+		char *data;
+		int dir, fd;
+
+		fixture_open(&f, 100000);
+		fixture_record(&f, format, 1000, 50000);
+		dir = fixture_folder(&f);
+		data = read_whole(dir, session_format_file(format), &len);
+		close(dir);
+		assert_true(len > 600000);
+		half = format == SESSION_JSONL
+			       ? (size_t)((char *)memchr(data + len / 2, '\n', len / 2) - data) + 1
+			       : whole_records(data, len / 2, &events);
+		for (unsigned how = 0; how < 4; how++) {
+			fd = memfd_create("session", 0);
+			put_at(fd, data, 0, half + 7);
+			assert_int_equal(session_reader_open_fd(dup(fd), format, f.names, &reader),
+					 0);
+			if (how == 0) { /* a record is taken back and written anew */
+				read_all(reader, &events, &end);
+				assert_int_equal(end.good_bytes, half);
+				assert_int_equal(ftruncate(fd, (off_t)half), 0);
+				read_all(reader, &events, &end);
+				put_at(fd, data, half, len);
+				read_all(reader, &events, &end);
+				assert_int_equal(end.good_bytes, len);
+				assert_false(end.changed);
+				session_reader_close(reader);
+				close(fd);
+				continue;
+			}
+			if (how == 3)
+				read_all(reader, &events, &end);
+			else
+				assert_int_equal(session_reader_next(reader, &chunk), 1);
+			if (how == 1) /* the same length */
+				put_at(fd, data + 1, 0, half);
+			else if (how == 2) /* shorter */
+				assert_int_equal(ftruncate(fd, 100), 0);
+			else /* the begin is as it was, and it has grown */
+				put_at(fd, data + 1, 200000, len - 1);
+			while (session_reader_next(reader, &chunk) > 0)
+				;
+			assert_int_equal(session_reader_next(reader, &chunk), -ESTALE);
+			session_reader_end(reader, &end);
+			assert_true(end.changed);
+			assert_non_null(strstr(end.reason, "changed in place"));
+			assert_int_equal(session_reader_seek(reader, 0), 0);
+			if (how != 3)
+				assert_int_equal(session_reader_next(reader, &chunk), -ESTALE);
+			session_reader_close(reader);
+			close(fd);
+		}
+		free(data);
+		fixture_close(&f);
+	}
 }
 
 static void test_cut_off_jsonl(void **state)
@@ -826,6 +899,7 @@ int main(void)
 		cmocka_unit_test(test_modes),
 		cmocka_unit_test(test_cut_off_protobuf),
 		cmocka_unit_test(test_cut_off_jsonl),
+		cmocka_unit_test(test_written_over),
 		cmocka_unit_test(test_flipped_bits),
 		cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_missed),
