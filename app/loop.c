@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/timerfd.h>
 
 #include "app/exit_status.h"
@@ -29,6 +30,9 @@
 
 struct loop {
 	int signal_fd, timer_fd, post_fd, stop_fd;
+	int word_fd; /* -1: none */
+	char word;
+	atomic_bool has_word; /* the two above hold */
 	pthread_t thread;
 	bool started;
 	_Atomic unsigned posted;
@@ -62,6 +66,14 @@ void loop_block_signals(sigset_t *ret_old)
 /* --- the thread of signals ---------------------------------------------------------------------
  */
 
+/* Where a thread of ours cannot end, it keeps our descriptors open, and what depends on their end
+ * does not come. */
+static void say_last_word(struct loop *l)
+{
+	if (atomic_exchange(&l->has_word, false))
+		(void)send(l->word_fd, &l->word, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 /* As the signal ends any other program. What is attached is let go of by the keeper
  * (core/capture/keeper.h), what is mounted by whoever unmounts for a process that is killed. */
 static _Noreturn void end_by(int signo)
@@ -83,6 +95,7 @@ static void take_end(struct loop *l, const struct signalfd_siginfo *info)
 
 	if (first && now - first > AGAIN_NS) {
 		log_warn("ended at once%s%s", step ? ", in the midst of: " : "", step ? step : "");
+		say_last_word(l);
 		end_by((int)info->ssi_signo);
 	}
 	if (!first) {
@@ -122,6 +135,7 @@ static void watch_end(struct loop *l)
 			"ended without: %s, which does not come to an end; what was attached is "
 			"taken out with this process",
 			step ? step : "what was begun");
+	say_last_word(l);
 	_exit(EXIT_ERROR);
 }
 
@@ -176,6 +190,7 @@ void loop_free(struct loop *l)
 	close_fd(&l->timer_fd);
 	close_fd(&l->post_fd);
 	close_fd(&l->stop_fd);
+	close_fd(&l->word_fd);
 	free(l);
 }
 
@@ -189,6 +204,7 @@ int loop_new(struct loop **ret)
 	if (!l)
 		return log_error(-ENOMEM, "out of memory");
 	atomic_store(&l->patience_ns, STEP_NS);
+	l->word_fd = -1;
 	our_signals(&ours);
 	l->signal_fd = signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK);
 	l->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
@@ -250,6 +266,17 @@ void loop_signal_passed_on(struct loop *l)
 const atomic_bool *loop_asked(const struct loop *l)
 {
 	return &l->asked;
+}
+
+void loop_last_word(struct loop *l, int fd, char word)
+{
+	if (fd < 0) {
+		atomic_store(&l->has_word, false);
+		return;
+	}
+	l->word_fd = fd;
+	l->word = word;
+	atomic_store(&l->has_word, true);
 }
 
 void loop_set_patience(struct loop *l, uint64_t ns)

@@ -51,6 +51,10 @@ const atomic_bool *loop_asked(const struct loop *l);
 void loop_ending(struct loop *l, const char *step);
 /* The same for one that has an end of its own, and may take long as long as it gets on. */
 void loop_ending_by_itself(struct loop *l, const char *step);
+/* Should it end the process, a second signal or a step that takes too long, this byte is sent there
+ * first, a socket, and nothing waited for. Taken over, and closed with the loop. Once; then -1: not
+ * any more. */
+void loop_last_word(struct loop *l, int fd, char word);
 /* How long a step may take; 45 s. */
 void loop_set_patience(struct loop *l, uint64_t ns);
 

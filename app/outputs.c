@@ -75,7 +75,14 @@ static int open_fs(struct outputs *o)
 	err = fs_new(&fc, &o->fs);
 	if (err)
 		return log_error(err, "cannot set up the file system: %s", strerror(-err));
-	return fs_mount(o->fs);
+	err = fs_mount(o->fs);
+	if (!err) {
+		char word = 0;
+		int line = fs_unmount_line(o->fs, &word);
+
+		loop_last_word(o->c.loop, line, word);
+	}
+	return err;
 }
 
 /* Who became root to start it. Both are set by the program that changes the user, and mean nothing
@@ -253,6 +260,7 @@ static int close_fs(struct outputs *o, bool *ret_left)
 		pthread_join(o->fs_thread, NULL);
 		err = o->fs_err;
 	}
+	loop_last_word(o->c.loop, -1, 0); /* what is mounted there from now on is not ours */
 	freed = fs_free(o->fs);
 	*ret_left |= freed == -ETIMEDOUT;
 	return err ? err : freed == -EBUSY ? freed : 0;

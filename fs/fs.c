@@ -387,6 +387,11 @@ int fs_run(struct fs *fs)
 	return 0;
 }
 
+int fs_unmount_line(const struct fs *fs, char *ret_word)
+{
+	return fs->unmounter ? MAX(unmounter_line(fs->unmounter, ret_word), -1) : -1;
+}
+
 void fs_stop(struct fs *fs)
 {
 	uint64_t one = 1;

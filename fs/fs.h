@@ -71,6 +71,11 @@ int fs_mount(struct fs *fs);
  * 0 or -errno. */
 int fs_run(struct fs *fs);
 
+/* A mount outlives us as long as one thread of ours is in the kernel, for a disk that does not
+ * answer, say. Sent this byte, the descriptor, the caller's to close, has it unmounted at once, for
+ * who ends and cannot wait. As long as fs_run() has not returned. -1: it cannot be had. */
+int fs_unmount_line(const struct fs *fs, char *ret_word);
+
 /* Makes fs_run() return. Any thread, any signal handler. */
 void fs_stop(struct fs *fs);
 

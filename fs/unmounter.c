@@ -225,6 +225,14 @@ int unmounter_ask(struct unmounter *u)
 										    : -ECHILD;
 }
 
+int unmounter_line(const struct unmounter *u, char *ret_word)
+{
+	int fd = fcntl(u->fd, F_DUPFD_CLOEXEC, 0);
+
+	*ret_word = UNMOUNT;
+	return fd < 0 ? -errno : fd;
+}
+
 void unmounter_free(struct unmounter *u)
 {
 	if (!u)

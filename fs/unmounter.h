@@ -19,6 +19,9 @@ int unmounter_ask(struct unmounter *u);
  * CAP_SYS_ADMIN nothing else does; for a user without it fusermount3 (auto_unmount) looks once
  * before, and not rarely before the kernel has closed the device. */
 void unmounter_watch(struct unmounter *u);
+/* The same as unmounter_ask() for who ends at once and can wait for nothing: a descriptor, the
+ * caller's to close, that takes *ret_word, or -errno. */
+int unmounter_line(const struct unmounter *u, char *ret_word);
 void unmounter_free(struct unmounter *u); /* ends it, but one that is late; NULL is fine */
 
 #endif

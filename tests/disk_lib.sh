@@ -23,4 +23,11 @@ hang_disk() {
 	wait_for 20 grep -q '^State:.T' "/proc/$THROUGH/status" || fail "the disk does not hang"
 }
 
+# hang_disk_within: with a request that it has taken, so that who waits for it cannot even be killed.
+hang_disk_within() {
+	on_exit mend_disk # or what ends nobody would be waited for
+	kill -USR2 "$THROUGH"
+	wait_for 20 grep -q '^State:.T' "/proc/$THROUGH/status" || fail "no request came"
+}
+
 mend_disk() { kill -CONT "$THROUGH"; }

@@ -93,6 +93,22 @@ soon_unharmed "$DEMO"
 not_mounted() { ! is_mounted; }
 wait_for 10 not_mounted || fail "still mounted"
 
+# The same where the disk has taken a request: the kernel lets nobody who waits for that go, so we are not gone before it
+# answers; the mount is, or whoever looks at it would wait, too.
+mend_disk
+rm -rf "$T/behind/sessions"
+mount_demo -record -storage-dir "$DISK/sessions"
+wait_for 20 recorded || fail "nothing is recorded"
+hang_disk_within
+kill -INT "$XPID"
+wait_for "$PATIENCE" says "waiting for the disk" || fail "it does not say what it waits for"
+kill -INT "$XPID"
+wait_for 10 not_mounted || fail "still mounted: $(cat "$LOG") $(waits_in)"
+[ "$(ls "/proc/$XPID/task" | wc -l)" -gt 1 ] || fail "nothing held it up"
+soon_unharmed "$DEMO"
+mend_disk
+ended 130
+
 # The disk hangs before it has begun: nobody hears of that but the parent of -daemon, who hands both
 # signals on.
 mend_disk

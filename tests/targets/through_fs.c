@@ -2,8 +2,8 @@
 /*
  * A file system that shows another folder, for tests that need a disk which does not answer: at
  * SIGUSR1 it stops itself, and nothing on it comes to an end. Between two requests: who waits for
- * one that was taken cannot even be killed (fs/fuse/dev.c, request_wait_answer()). Prints "ready"
- * once mounted.
+ * one that was taken cannot even be killed (fs/fuse/dev.c, request_wait_answer()). At SIGUSR2 it
+ * stops in the midst of the next one. Prints "ready" once mounted.
  *
  * through_fs FOLDER MOUNTPOINT
  */
@@ -135,12 +135,22 @@ static void *do_init(struct fuse_conn_info *conn, struct fuse_config *config)
 	return NULL;
 }
 
-static volatile sig_atomic_t hang;
+static volatile sig_atomic_t hang, hang_within;
 
 static void on_hang(int signum)
 {
-	(void)signum;
-	hang = 1;
+	if (signum == SIGUSR1)
+		hang = 1;
+	else
+		hang_within = 1;
+}
+
+static void process(struct fuse_session *session, struct fuse_buf *buf)
+{
+	if (hang_within)
+		raise(SIGSTOP);
+	hang_within = 0;
+	fuse_session_process_buf(session, buf);
 }
 
 static int serve(struct fuse_session *session)
@@ -153,7 +163,9 @@ static int serve(struct fuse_session *session)
 
 	sigemptyset(&working);
 	sigaddset(&working, SIGUSR1);
-	if (sigprocmask(SIG_BLOCK, &working, &waiting) || sigaction(SIGUSR1, &action, NULL))
+	sigaddset(&working, SIGUSR2);
+	if (sigprocmask(SIG_BLOCK, &working, &waiting) || sigaction(SIGUSR1, &action, NULL) ||
+	    sigaction(SIGUSR2, &action, NULL))
 		return -errno;
 	while (n > 0 && !fuse_session_exited(session)) {
 		if (ppoll(&fd, 1, NULL, &waiting) < 0 && errno == EINTR) {
@@ -166,7 +178,7 @@ static int serve(struct fuse_session *session)
 		if (n == -EINTR || n == -EAGAIN)
 			n = 1;
 		else if (n > 0)
-			fuse_session_process_buf(session, &buf);
+			process(session, &buf);
 	}
 	free(buf.mem);
 	return MIN(n, 0);
