@@ -425,11 +425,23 @@ int probes_keep(struct probes *p, const struct probe_site *sites, size_t n)
 	return n_dropped ? detach(p, dropped, n_dropped) : 0;
 }
 
+static bool has_process(const struct probes *p, pid_t pid)
+{
+	for (size_t i = 0; i < p->n_pids; i++)
+		if (p->pids[i] == pid)
+			return true;
+	return false;
+}
+
+/* Who looks at processes and who hears of execs both add one. Two links tell twice of a hit, and
+ * the one that is there may be of what was executed before. */
 int probes_add_process(struct probes *p, pid_t pid)
 {
-	int err = note_pid(p, pid);
+	int err = has_process(p, pid) ? probes_remove_process(p, pid) : 0;
 
 	program_keep_nothing(p->program);
+	if (!err)
+		err = note_pid(p, pid);
 	for (unsigned kind = 0; kind < PROBE_KINDS && !err; kind++)
 		err = attach_for(p, kind, &p->groups[kind], pid);
 	if (err)

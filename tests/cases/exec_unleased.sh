@@ -43,6 +43,42 @@ for mode in pid b; do
 	stop_xgotopfs
 done
 
+# --- who looks at processes has lost sight of it for the moment of the exec, and finds it again when it is probed already
+if [ -z "${XGOTOPFS_SANITIZED:-}" ]; then
+	need cc
+	cc -shared -fPIC -D_GNU_SOURCE -o "$T/blind.so" "$ROOT/tests/targets/blind_runners.c" -ldl || fail "the shim does not build"
+	printf '#!/bin/sh\nLD_PRELOAD=%s BLIND=%s exec %s "$@"\n' "$T/blind.so" "$T/blind" "$XGOTOPFS" >"$T/xgotopfs"
+	chmod +x "$T/xgotopfs"
+	real=$XGOTOPFS XGOTOPFS=$T/xgotopfs
+	app "$APP"
+	start_xgotopfs -pid "$PID" "$MNT" 7>&-
+	wait_ready
+	lost() { python3 "$ROOT/tests/code_intact.py" "$PID" >/dev/null; }
+	! lost || fail "no breakpoint is seen"
+	links() { find "/proc/$XPID/fd" -lname 'anon_inode:bpf_link' | wc -l; }
+	n_links=$(links)
+	touch "$T/blind"
+	wait_for "$PATIENCE" lost || fail "it is not lost sight of"
+	tell "thread-exec $APP" ^ready
+	wait_for "$PATIENCE" seen_again || fail "blind: nothing is seen: $(cat "$LOG")"
+	rm "$T/blind"
+	for look in found after; do
+		rm -f "$T/blind.looked"
+		wait_for "$PATIENCE" test -e "$T/blind.looked" || fail "$look: nobody looks"
+	done
+	wait_for "$PATIENCE" seen_again || fail "found again: nothing is seen: $(cat "$LOG")"
+	before=$(markers)
+	tell "work 40"
+	counted() { [ "$(markers)" -ge $((before + 40)) ]; }
+	wait_for 10 counted || fail "found again: $(markers) after $before and 40"
+	tell "work 1" # by then nothing of those before is to come
+	wait_for 10 seen_again
+	expect "objects once it was found again, and links" "$(($(markers) - before > 42)) $(links)" "0 $n_links"
+	exec 7>&-
+	stop_xgotopfs
+	XGOTOPFS=$real
+fi
+
 # --- touched while it runs: the process goes on with the file below, the kernel probes the one above
 app "$APP"
 old=$PID
