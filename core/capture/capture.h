@@ -112,6 +112,8 @@ void capture_free(struct capture *c);
 enum capture_file capture_file(struct capture *c, unsigned *ret_changes);
 /* Opens the file anew, whatever it is called now. */
 const char *capture_path(const struct capture *c);
+/* Does it lie on overlayfs, where one file may be two (before and after it was changed)? */
+bool capture_is_overlaid(const struct capture *c);
 /*
  * The one process (config.pid) has executed something. The same file: attached there anew where
  * that is needed, for some events a moment too late, and 0. -ESTALE: another file, -ESRCH: it is

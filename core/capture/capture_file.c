@@ -5,8 +5,10 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/vfs.h>
 
 #include "core/base/log.h"
 #include "core/base/privilege.h"
@@ -91,6 +93,13 @@ enum procs_file capture_file_is(struct capture *c)
 const char *capture_path(const struct capture *c)
 {
 	return c->path;
+}
+
+bool capture_is_overlaid(const struct capture *c)
+{
+	struct statfs fs;
+
+	return !fstatfs(c->binary_fd, &fs) && fs.f_type == OVERLAYFS_SUPER_MAGIC;
 }
 
 bool capture_file_can_be_held(const char *path)

@@ -3,11 +3,9 @@
 #include "core/engine/loaded.h"
 
 #include <errno.h>
-#include <linux/magic.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/vfs.h>
 
 #include "core/base/log.h"
 #include "core/base/text.h"
@@ -378,17 +376,10 @@ static enum breakpoints look_for_breakpoints(const struct traced_image *i, pid_t
 	return found;
 }
 
-static bool is_overlaid(const struct traced_image *i)
-{
-	struct statfs fs;
-
-	return !statfs(capture_path(i->capture), &fs) && fs.f_type == OVERLAYFS_SUPER_MAGIC;
-}
-
 static void add_unprobed(const struct traced_image *i, struct buf *out)
 {
 	buf_adds(out, "it runs other pages than the file's, where the probes are");
-	if (is_overlaid(i))
+	if (capture_is_overlaid(i->capture))
 		buf_adds(out, " (overlayfs: the file was changed, or its mode or times, since the "
 			      "process began, which goes on with the one below; started anew it is "
 			      "traced)");
