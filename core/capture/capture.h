@@ -112,6 +112,9 @@ void capture_free(struct capture *c);
 enum capture_file capture_file(struct capture *c, unsigned *ret_changes);
 /* Opens the file anew, whatever it is called now. */
 const char *capture_path(const struct capture *c);
+/* Is what is attached so in this process, too, by what was asked of the kernel? false also while it
+ * is being changed. */
+bool capture_is_in(struct capture *c, pid_t pid);
 /* Does it lie on overlayfs, where one file may be two (before and after it was changed)? */
 bool capture_is_overlaid(const struct capture *c);
 /*

@@ -95,6 +95,17 @@ const char *capture_path(const struct capture *c)
 	return c->path;
 }
 
+bool capture_is_in(struct capture *c, pid_t pid)
+{
+	bool in;
+
+	if (pthread_mutex_trylock(&c->changing))
+		return false;
+	in = c->probes && !c->over && probes_are_in(c->probes, pid);
+	pthread_mutex_unlock(&c->changing);
+	return in;
+}
+
 bool capture_is_overlaid(const struct capture *c)
 {
 	struct statfs fs;

@@ -425,10 +425,10 @@ int probes_keep(struct probes *p, const struct probe_site *sites, size_t n)
 	return n_dropped ? detach(p, dropped, n_dropped) : 0;
 }
 
-static bool has_process(const struct probes *p, pid_t pid)
+bool probes_are_in(const struct probes *p, pid_t pid)
 {
 	for (size_t i = 0; i < p->n_pids; i++)
-		if (p->pids[i] == pid)
+		if (!p->pids[i] || p->pids[i] == pid) /* 0: all */
 			return true;
 	return false;
 }
@@ -437,7 +437,7 @@ static bool has_process(const struct probes *p, pid_t pid)
  * the one that is there may be of what was executed before. */
 int probes_add_process(struct probes *p, pid_t pid)
 {
-	int err = has_process(p, pid) ? probes_remove_process(p, pid) : 0;
+	int err = probes_are_in(p, pid) ? probes_remove_process(p, pid) : 0;
 
 	program_keep_nothing(p->program);
 	if (!err)

@@ -41,6 +41,8 @@ int probes_keep(struct probes *p, const struct probe_site *sites, size_t n);
  * unlogged. */
 int probes_add_process(struct probes *p, pid_t pid);
 int probes_remove_process(struct probes *p, pid_t pid);
+/* Is what is attached so in this process? */
+bool probes_are_in(const struct probes *p, pid_t pid);
 
 /* CPU time that attaching and detaching took besides this thread's, ns. */
 uint64_t probes_cpu_ns(const struct probes *p);

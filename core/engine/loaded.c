@@ -348,6 +348,9 @@ static void look_for_moved(struct loaded *l, const struct traced_image *i, unsig
 			 info->pid, (unsigned long long)moved >> 10);
 }
 
+#define UNPROBED_LOOKS                                                                             \
+	3 /* one a second: what it executed a moment ago may not be attached to yet */
+
 #define SITE_BYTES 4 /* of its instruction: a breakpoint differs from it in these */
 
 enum breakpoints { BREAKPOINTS_UNKNOWN, BREAKPOINTS_THERE, BREAKPOINTS_NOWHERE };
@@ -360,7 +363,7 @@ static enum breakpoints look_for_breakpoints(const struct traced_image *i, pid_t
 	enum breakpoints found = BREAKPOINTS_UNKNOWN;
 	uint64_t bias;
 
-	if (target_load_bias(i->target, pid, &bias))
+	if (!capture_is_in(i->capture, pid) || target_load_bias(i->target, pid, &bias))
 		return BREAKPOINTS_UNKNOWN;
 	for (size_t k = 0; k < n; k++) {
 		const void *code = target_code_at(i->target, sites[k].addr, SITE_BYTES);
@@ -373,7 +376,7 @@ static enum breakpoints look_for_breakpoints(const struct traced_image *i, pid_t
 			return BREAKPOINTS_THERE;
 		found = BREAKPOINTS_NOWHERE;
 	}
-	return found;
+	return capture_is_in(i->capture, pid) ? found : BREAKPOINTS_UNKNOWN;
 }
 
 static void add_unprobed(const struct traced_image *i, struct buf *out)
@@ -401,7 +404,7 @@ static void look_for_unprobed(struct loaded *l, const struct traced_image *i, un
 	was = is = e && e->unprobed;
 	if (e && found != BREAKPOINTS_UNKNOWN && !e->moved) {
 		e->unprobed_looks = found == BREAKPOINTS_NOWHERE ? e->unprobed_looks + 1 : 0;
-		is = e->unprobed_looks >= (l->beginning ? 1 : 2);
+		is = e->unprobed_looks >= (l->beginning ? 1 : UNPROBED_LOOKS);
 		e->unprobed = is;
 	}
 	pthread_mutex_unlock(&l->lock);
