@@ -24,8 +24,12 @@ static uint64_t last_event(const struct view *v)
 	model_totals(v->model, -1, &totals);
 	if (totals.last_event_ns || !v->replay)
 		return totals.last_event_ns;
-	for (unsigned proc = 0; !model_proc(v->model, proc, &info); proc++)
-		begun = MAX(begun, info.attached_ns);
+	/* Nor before goroutines were found in memory: they would be of times to come. */
+	for (unsigned proc = 0; !model_proc(v->model, proc, &info); proc++) {
+		totals = (struct model_totals){.first_read_ns = 0};
+		model_totals(v->model, (int)proc, &totals);
+		begun = MAX(begun, MAX(info.attached_ns, totals.first_read_ns));
+	}
 	return begun;
 }
 

@@ -115,6 +115,20 @@ static void test_one_screen(void **state)
 	assert_in_range(rows, 5, 23);
 }
 
+/* A recording in which nothing happened: its goroutines were found in memory a moment after it
+ * began, and are not of times to come. */
+static void test_nothing_happened(void **state)
+{
+	struct goroutine_seen seen = {.goid = 1, .state = GSTATE_WAITING};
+	struct fixture *x = *state;
+
+	assert_int_equal(view_now(&x->v, 0), T0);
+	model_heal(x->m, 0, &seen, 1, T0 + S / 10, true);
+	assert_int_equal(view_now(&x->v, 0), T0 + S / 10);
+	now(x, T0 + 3 * S);
+	assert_int_equal(view_now(&x->v, 0), T0 + 3 * S + 10);
+}
+
 /* Several processes: the root's list is of the first alone, and says so. */
 static void test_other_processes(void **state)
 {
@@ -1164,6 +1178,7 @@ int main(void)
 		TEST(test_waits_cut),
 		TEST(test_allocation),
 		TEST(test_unread),
+		TEST(test_nothing_happened),
 		TEST(test_one_screen),
 		TEST(test_other_processes),
 	};
