@@ -278,6 +278,12 @@ int target_open(const char *path, struct target **ret)
 	char why[512];
 	int err = target_open_why(path, ret, why, sizeof(why));
 
+	/* -b is often given a command's name, which a shell would look for in PATH. */
+	if (err == -ENOENT && !strchr(path, '/'))
+		return log_error(err,
+				 "%s: No such file or directory: its path is wanted, such as "
+				 "$(command -v %s)",
+				 path, path);
 	if (err)
 		return log_error(err, "%s: %s", path, *why ? why : strerror(-err));
 	return 0;

@@ -88,6 +88,7 @@ refuses 2 "not a duration" -pid 1 -batch-flush-interval 100
 refuses 2 "protobuf|jsonl" -pid 1 -storage-format xml
 refuses 2 "-daemon" -pid 1 -daemon
 refuses 2 "-speed needs -replay" -pid 1 -speed 2
+refuses 1 "nosuch: No such file or directory: its path is wanted" -b nosuch
 refuses 1 "/nonexistent" -pid 1 -config /nonexistent
 printf '[capture]\nrw = 0\n' >"$T/bad.ini"
 refuses 2 "rw: '0' is out of range" -pid 1 -config "$T/bad.ini"
