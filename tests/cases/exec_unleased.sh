@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The same program executed again in a process, where each process has probes of its own (overlayfs): by
 # its first thread and by another, for -pid and -b, it is probed again and counted exactly from then on.
-# timeout: 90
+# timeout: 120
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../app_lib.sh"
 . "$(dirname "$0")/../execs_lib.sh"

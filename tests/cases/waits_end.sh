@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # A signal ends it, whatever it waits for: a reader that takes nothing of its output, a disk that does
 # not answer. A second signal ends it at once, and leaves nothing behind in the target either.
-# timeout: 150
+# timeout: 180
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../app_lib.sh"
 . "$(dirname "$0")/../disk_lib.sh"
