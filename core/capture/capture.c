@@ -408,7 +408,7 @@ int capture_sample_allocations(struct capture *c, bool on)
 	was = c->samples_alone;
 	if (on && !c->program->samples)
 		err = -ENOTSUP;
-	else if (on && !was && !capture_let_go(c))
+	else if (on && !was && c->paused && !capture_let_go(c))
 		err = -EBUSY;
 	if (!err && was != on) {
 		set_samples_alone(c, on);

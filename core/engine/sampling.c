@@ -22,7 +22,7 @@
 #define STAY_NS (60 * NS_PER_SEC)
 
 #define PATIENCE_NS (5 * NS_PER_SEC)
-#define NAP_NS      (NS_PER_SEC / 20)
+#define NAP_NS      (NS_PER_SEC / 5)
 
 struct sampling {
 	const struct source *source;

@@ -77,6 +77,11 @@ again() { [ "$(says_of probes_in)" = yes ] && grep -q '^audit agrees' "$MNT/heal
 wait_for 20 again || fail "events and memory do not agree again: $(cat "$MNT/health")"
 grep -E ' 0 probes state=' "$MNT/events" | sed 's/.*=//' | tr '\n' ' ' >"$T/switches"
 expect "what events say of the probes" "$(cat "$T/switches")" "off on off on "
+# From each level to each other one.
+for level in light full demand light none light demand none demand full none full; do
+	echo "$level" >"$MNT/control/probes" || fail "cannot go on to $level: $(tail -n 2 "$LOG")"
+	expect "level" "$(cat "$MNT/control/probes")" "$level"
+done
 stop_xgotopfs
 unharmed "$DEMO"
 
