@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""What a way of tracing costs that hardly costs anything, beside its goal: to half a percent, where runs of their own
+(costs.py) differ by ten.
+
+usage: turns.py XGOTOPFS LOADS [-ways none,demand] [-work http,http-new,alloc,pingpong,spawn,caddy] [-seconds N]
+                [-window S]
+
+LOADS (tests/bench/loads), or caddy, works without a pause, in windows of S seconds (0.3) that turn: traced, not traced,
+traced, … For that the tracer is told to pause (control/pause: nothing is in then) and is stopped, with all processes of
+it (SIGSTOP); and goes on. Each window with it is held against the two beside it, and as a control every second window
+without against those that are next to it; see windows.py. CPU time is that of the program's threads by operations done;
+beside it the 99th percentile of an operation's time. A way and a kind of work take N seconds (60).
+
+The goals: `none` and `demand` that nobody reads 0.5 % at most; `light` 2 %, for servers: what it is let go on for so short a
+time it samples whole."""
+import argparse
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+
+from costs import WORK, Targets, Tracer
+from windows import ratios, tell
+
+GOALS = {"none": 0.5, "demand": 0.5, "light": 2}
+SETTLES = 0.15  # after a switch
+WARMS = 2  # before the first window
+
+
+def processes(pid):
+    """It, and what it has started."""
+    found = [pid]
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as f:
+            for child in f.read().split():
+                found += processes(int(child))
+    return found
+
+
+class Turns:
+    def __init__(self, args, way, targets, work, folder):
+        self.targets, self.work, self.window = targets, work, args.window
+        self.tracer = Tracer(args.xgotopfs, targets.pid(work), ["-probes", way], folder, None)
+        self.pids = processes(self.tracer.process.pid)
+
+    def switch(self, on):
+        if on:
+            self.signal(signal.SIGCONT)
+        with open(os.path.join(self.tracer.mount, "control/pause"), "w", encoding="ascii") as f:
+            f.write(f"{int(not on)}\n")
+        if not on:
+            self.signal(signal.SIGSTOP)
+        time.sleep(SETTLES)
+
+    def signal(self, signo):
+        for pid in self.pids:
+            os.kill(pid, signo)
+
+    def once(self, on):
+        self.switch(on)
+        got = self.targets.run(self.work, self.window)
+        return got["cpu"], got["p99"]
+
+    def end(self):
+        self.switch(True)
+        self.tracer.end()
+
+
+def measure(args, way, work, targets):
+    with tempfile.TemporaryDirectory() as folder:
+        targets.run(work, WARMS)
+        turns = Turns(args, way, targets, work, folder)
+        try:
+            end = time.monotonic() + args.seconds
+            turns.once(True)
+            windows = [turns.once(False)]
+            while time.monotonic() < end or len(windows) < 7:
+                windows.append(turns.once(True))
+                windows.append(turns.once(False))
+        finally:
+            turns.end()
+    print(f"{way}, {WORK[work]}:")
+    tell("traced", "CPU an operation", *ratios(windows), goal=GOALS.get(way))
+    tell("control", "CPU an operation", *ratios(windows, True))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("xgotopfs")
+    parser.add_argument("loads")
+    parser.add_argument("-ways", default="none,demand")
+    parser.add_argument("-work", default=",".join(w for w in WORK if w != "caddy" or shutil.which("caddy")))
+    parser.add_argument("-seconds", type=float, default=60)
+    parser.add_argument("-window", type=float, default=0.3)
+    args = parser.parse_args()
+    print(f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f} before it began", flush=True)
+    names = args.work.split(",")
+    with tempfile.TemporaryDirectory() as folder:
+        targets = Targets(args.loads, names, folder)
+        try:
+            for work in names:
+                for way in args.ways.split(","):
+                    measure(args, way, work, targets)
+        finally:
+            targets.end()
+
+
+sys.exit(main())
