@@ -41,6 +41,7 @@ struct recorded {
 	/* Protected by lock. */
 	struct session_meta meta;
 	struct session_end end;
+	bool all_read; /* of what there will be */
 };
 
 static const struct live no_live;
@@ -55,6 +56,8 @@ static void recording(void *ctx, struct recording *ret)
 	pthread_mutex_lock(&r->lock);
 	session_meta_recording(&r->meta, ret);
 	session_end_recording(&r->end, ret);
+	if (r->all_read)
+		ret->until_ns = session_known_until(&r->end, &r->meta);
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -172,6 +175,7 @@ static void end_load(struct recorded *r, int err)
 		r->loader = NULL;
 	}
 	pthread_mutex_lock(&r->lock);
+	r->all_read = !err && !r->loader;
 	r->err = err;
 	r->took_ns = monotonic_ns() - r->begun_ns;
 	atomic_store(&r->source.state, err ? SOURCE_FAILED : SOURCE_READY);

@@ -18,6 +18,8 @@ struct trace {
 	struct perfetto *perfetto;
 	struct names *names; /* owned */
 	struct session_reader *reader;
+	struct session_meta meta;
+	uint64_t events;
 };
 
 static void trace_free(void *ctx)
@@ -42,6 +44,15 @@ static int add_chunk(struct trace *t, const struct session_chunk *chunk, struct 
 	return err ? err : perfetto_events(t->perfetto, chunk->events, chunk->n, out);
 }
 
+static int finish(struct trace *t, struct buf *out)
+{
+	struct session_end end;
+
+	session_reader_end(t->reader, &end);
+	end.unread_events = session_end_unread(&end, &t->meta, t->events);
+	return perfetto_finish(t->perfetto, session_known_until(&end, &t->meta), out);
+}
+
 static int trace_more(void *ctx, struct buf *out)
 {
 	struct trace *t = ctx;
@@ -53,7 +64,8 @@ static int trace_more(void *ctx, struct buf *out)
 		if (err < 0)
 			return err;
 		if (!err)
-			return perfetto_finish(t->perfetto, out);
+			return finish(t, out);
+		t->events += session_chunk_events(&chunk);
 		err = add_chunk(t, &chunk, out);
 		if (err)
 			return err;
@@ -63,12 +75,11 @@ static int trace_more(void *ctx, struct buf *out)
 
 static int open_recorded(struct trace *t, int dir_fd)
 {
-	struct session_meta meta;
 	int err = names_new(NAMES_MAX, &t->names);
 
 	if (!err)
-		err = session_reader_open(dir_fd, t->names, &meta, &t->reader);
-	return err ? err : perfetto_new(t->names, meta.wall_offset_ns, &t->perfetto);
+		err = session_reader_open(dir_fd, t->names, &t->meta, &t->reader);
+	return err ? err : perfetto_new(t->names, t->meta.wall_offset_ns, &t->perfetto);
 }
 
 int rest_recorded_perfetto(const struct request *rq, struct response *rs)

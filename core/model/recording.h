@@ -43,6 +43,8 @@ struct recording {
 	char sample[RECORDING_SAMPLE_MAX];
 	uint64_t probes_off_ns; /* of one that is looked at: how long no probe was in */
 	/* Of one that is looked at, once it was read to its end: */
+	uint64_t until_ns; /* CLOCK_MONOTONIC: nothing happened after its last event until then; 0:
+			      not known */
 	uint64_t torn_bytes;    /* after the last whole record, that could not be read … */
 	char torn_why[128];     /* … because; "" */
 	uint64_t read_bytes;    /* up to there */

@@ -244,12 +244,6 @@ static int convert_chunk(struct convert *c, const struct session_chunk *chunk)
 	return -EINVAL;
 }
 
-static void count_events(struct convert *c, const struct session_chunk *chunk)
-{
-	for (size_t i = 0; i < chunk->n; i++)
-		c->events += chunk->events[i].type < EVENT_TYPES;
-}
-
 /* What of it is not in what was written, and why. `whole`: it was gone through to its end. */
 static void say_missing(const struct convert *c, bool whole)
 {
@@ -275,6 +269,15 @@ static void say_missing(const struct convert *c, bool whole)
 			c->config->session, (unsigned long long)names_dropped(c->names));
 }
 
+static uint64_t known_until(const struct convert *c)
+{
+	struct session_end end;
+
+	session_reader_end(c->reader, &end);
+	end.unread_events = session_end_unread(&end, &c->meta, c->events);
+	return session_known_until(&end, &c->meta);
+}
+
 static int convert_all(struct convert *c)
 {
 	struct session_chunk chunk = {0};
@@ -283,7 +286,7 @@ static int convert_all(struct convert *c)
 	c->begun_ns = monotonic_ns();
 	while (!err && (more = session_reader_next(c->reader, &chunk)) > 0) {
 		err = convert_chunk(c, &chunk);
-		count_events(c, &chunk);
+		c->events += session_chunk_events(&chunk);
 		if (!err)
 			err = drain(c, OUT_BYTES);
 		show_progress(c, &chunk, false);
@@ -294,7 +297,7 @@ static int convert_all(struct convert *c)
 	if (!err && c->config->to == CONVERT_PERFETTO && !c->perfetto)
 		err = begin_perfetto(c, &(struct session_chunk){0});
 	if (!err && c->perfetto)
-		err = perfetto_finish(c->perfetto, &c->out);
+		err = perfetto_finish(c->perfetto, known_until(c), &c->out);
 	if (!err)
 		err = drain(c, 0);
 	show_progress(c, &chunk, true);

@@ -149,6 +149,7 @@ static const struct key keys[] = {
 	KEY("event_count", KEY_UINT, event_count, false, true),
 	KEY("first_event_ns", KEY_UINT, first_event_ns, true, true),
 	KEY("last_event_ns", KEY_UINT, last_event_ns, true, true),
+	KEY("recorded_until_ns", KEY_UINT, recorded_until_ns, true, false),
 	KEY("lost_events", KEY_UINT, lost, true, true),
 	KEY("missed_events", KEY_UINT, missed, true, true),
 	KEY("not_recorded_events", KEY_UINT, not_recorded, true, false),

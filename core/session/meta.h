@@ -36,6 +36,9 @@ struct session_meta {
 	bool has_wall_offset;
 	int64_t wall_offset_ns;                 /* CLOCK_REALTIME minus CLOCK_MONOTONIC */
 	uint64_t first_event_ns, last_event_ns; /* CLOCK_MONOTONIC; 0 without events */
+	/* CLOCK_MONOTONIC: all that happened until then is in it, and after the last event nothing
+	 * did. 0: not known, as when another session goes on from this one. */
+	uint64_t recorded_until_ns;
 	uint64_t events[EVENT_TYPES];
 	uint64_t lost;         /* by the tracing: gap records say where */
 	uint64_t missed;       /* by the recorder: it could not keep up */

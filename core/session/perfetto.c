@@ -429,9 +429,10 @@ static uint64_t end_of(const struct perfetto *p, const struct track *t)
 	return MAX(t->life.since_ns, ended ? MIN(ended, p->last_ns) : p->last_ns);
 }
 
-int perfetto_finish(struct perfetto *p, struct buf *out)
+int perfetto_finish(struct perfetto *p, uint64_t until_ns, struct buf *out)
 {
 	put_held(p, NULL, out);
+	p->last_ns = MAX(p->last_ns, until_ns);
 	for (size_t i = 0; i <= p->mask && !p->err; i++) {
 		const struct track *t = &p->tracks[i];
 

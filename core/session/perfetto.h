@@ -34,7 +34,8 @@ int perfetto_goroutine(struct perfetto *p, const struct goroutine *g, uint64_t u
 		       struct buf *out);
 /* Says in the trace, where the newest event is, why it goes no further. */
 int perfetto_cut(struct perfetto *p, const char *why, struct buf *out);
-/* Ends what is open. */
-int perfetto_finish(struct perfetto *p, struct buf *out);
+/* Ends what is open: with the newest event, or later, where it is known until when nothing came
+ * after that; 0: it is not. */
+int perfetto_finish(struct perfetto *p, uint64_t until_ns, struct buf *out);
 
 #endif

@@ -400,6 +400,15 @@ void session_reader_json(struct session_reader *r, const struct session_chunk *c
 	buf_adds(out, "]}\n");
 }
 
+uint64_t session_chunk_events(const struct session_chunk *chunk)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < chunk->n; i++)
+		n += chunk->events[i].type < EVENT_TYPES;
+	return n;
+}
+
 uint64_t session_end_unread(const struct session_end *end, const struct session_meta *meta,
 			    uint64_t events)
 {
@@ -435,4 +444,17 @@ void session_end_recording(const struct session_end *end, struct recording *ret)
 	ret->out_of_range = end->out_of_range;
 	if (end->missing_bytes)
 		snprintf(ret->torn_why, sizeof(ret->torn_why), "%s", end->reason);
+}
+
+/* Nobody hangs for longer than that, and numbers from files may be anything. */
+#define SILENT_MAX_NS (10 * 366 * 86400 * NS_PER_SEC)
+
+uint64_t session_known_until(const struct session_end *end, const struct session_meta *meta)
+{
+	uint64_t until = meta->recorded_until_ns, last = meta->last_event_ns;
+
+	if (end->missing_bytes || end->unread_events || end->changed || meta->stopped[0] ||
+	    until < last || until - last > SILENT_MAX_NS)
+		return 0;
+	return until;
 }

@@ -70,6 +70,8 @@ void session_reader_close(struct session_reader *r);
  * -ESTALE: somebody wrote over what was read, in place (session_end.changed).
  * After 0, a later call goes on when the file has grown by whole records meanwhile. */
 int session_reader_next(struct session_reader *r, struct session_chunk *ret);
+/* How many of its events are such, and not losses or what the tracer did. */
+uint64_t session_chunk_events(const struct session_chunk *chunk);
 
 /* Goes to a record's start (a chunk's offset). The dictionary stays: only go where you have been.
  */
@@ -98,6 +100,8 @@ void session_end_warn(const struct session_end *end, const struct session_meta *
 		      const char *session);
 /* What is missing, for views of a session that is looked at. */
 void session_end_recording(const struct session_end *end, struct recording *ret);
+/* Until when it tells what there was, once all of it was read; 0 where that is not known. */
+uint64_t session_known_until(const struct session_end *end, const struct session_meta *meta);
 
 void session_reader_end(const struct session_reader *r, struct session_end *ret);
 uint64_t session_reader_size(const struct session_reader *r); /* of the events file, bytes */

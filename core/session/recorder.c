@@ -53,8 +53,10 @@ struct recorder {
 	unsigned begun_from;  /* processes from this one on have */
 	uint64_t took_ns;     /* the last snapshot */
 	uint64_t before_ns;   /* time of the newest event that an earlier segment has */
-	uint64_t found;       /* goroutines the model came to know other than by creation, when last
-				 looked */
+	uint64_t
+		until_ns; /* what the feed had by then is written, and it is the last; 0: not yet */
+	uint64_t found;   /* goroutines the model came to know other than by creation, when last
+			     looked */
 	uint64_t all_found, all_ns; /* the same: when all processes were */
 	uint64_t lost[EVENT_TYPES]; /* written as gaps so far */
 	unsigned n_procs;           /* written so far */
@@ -201,6 +203,8 @@ static void end_session(struct recorder *r)
 	pthread_mutex_lock(&r->lock);
 	if (!r->meta.end_time_ns)
 		r->meta.end_time_ns = (int64_t)clock_ns(CLOCK_REALTIME);
+	if (!r->stats.error)
+		r->meta.recorded_until_ns = r->until_ns;
 	pthread_mutex_unlock(&r->lock);
 	err = save_meta(r, true);
 	if (err)
@@ -561,6 +565,8 @@ static void record(struct recorder *r)
 		if (stopping)
 			break;
 		stopping = __atomic_load_n(&r->stop, __ATOMIC_ACQUIRE) || feed_closed(r->feed);
+		if (stopping)
+			r->until_ns = now;
 		until = MIN(r->tick_ns, r->n ? r->due_ns : UINT64_MAX);
 		if (!stopping && until > now)
 			(void)feed_wait(r->feed, r->cursor, MIN(until - now, TICK_NS / 10));

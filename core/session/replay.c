@@ -433,6 +433,8 @@ void replay_recording(struct replay *r, struct recording *ret)
 	session_meta_recording(&r->meta, ret);
 	pthread_mutex_lock(&r->lock);
 	session_end_recording(&r->at.end, ret);
+	if (r->done)
+		ret->until_ns = session_known_until(&r->at.end, &r->meta);
 	pthread_mutex_unlock(&r->lock);
 }
 

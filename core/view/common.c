@@ -13,17 +13,22 @@ const uint8_t view_states[] = {GSTATE_RUNNING, GSTATE_RUNNABLE,  GSTATE_WAITING,
 			       GSTATE_SYSCALL, GSTATE_PREEMPTED, GSTATE_LEAKED};
 const unsigned view_n_states = ARRAY_SIZE(view_states);
 
-/* Where there is none, as in an empty or torn session, the present is where what is known begins:
- * it must not be before that. */
+/* The last event's time; of a recording that was read to its end, until when nothing came after
+ * that. Where there is none, as in an empty or torn session, the present is where what is known
+ * begins: it must not be before that. */
 static uint64_t last_event(const struct view *v)
 {
 	struct model_totals totals;
 	struct proc_info info;
+	struct recording rec;
 	uint64_t begun = 0;
 
 	model_totals(v->model, -1, &totals);
-	if (totals.last_event_ns || !v->replay)
+	if (!v->replay)
 		return totals.last_event_ns;
+	view_recording(v, &rec);
+	if (rec.until_ns || totals.last_event_ns)
+		return MAX(rec.until_ns, totals.last_event_ns);
 	/* Nor before goroutines were found in memory: they would be of times to come. */
 	for (unsigned proc = 0; !model_proc(v->model, proc, &info); proc++) {
 		totals = (struct model_totals){.first_read_ns = 0};

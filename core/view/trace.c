@@ -17,6 +17,7 @@ struct trace {
 	unsigned proc;    /* VIEW_ALL_PROCS: all */
 	bool described;   /* the processes are */
 	unsigned next;    /* process whose goroutines are next */
+	uint64_t now_ns;  /* what is open has lasted until then, at least */
 	uint64_t from_ns; /* the oldest retained event; now without any */
 	struct model_pass *pass;
 	uint64_t cursor, end; /* in the feed; end 0: the goroutines are not done */
@@ -126,7 +127,7 @@ static int finish(struct trace *t, bool cut, struct buf *out)
 		if (!err)
 			err = perfetto_cut(t->perfetto, why.data, out);
 	}
-	return err ? err : perfetto_finish(t->perfetto, out);
+	return err ? err : perfetto_finish(t->perfetto, cut ? 0 : t->now_ns, out);
 }
 
 static int trace_next(void *ctx, struct buf *out)
@@ -175,6 +176,7 @@ int view_trace(const struct view *v, struct view_query *q, struct view_stream *r
 		return -ENOMEM;
 	t->model = v->model;
 	t->proc = q->proc;
+	t->now_ns = view_now(v, q->proc);
 	t->bytes_max = q->bytes_max;
 	err = trace_open(t);
 	if (err) {

@@ -70,8 +70,8 @@ void view_audit_kept(const struct view *v, struct audit_kept *ret);
 void view_audit_word(const struct view *v, struct buf *out);
 
 /* The present of a process as views see it: now; when it ended; in a replay the last event's time,
- * or where there was none yet, that of its beginning. Of VIEW_ALL_PROCS the last event's time, too,
- * once all have ended. */
+ * at its end until when was recorded, or where there was none yet, that of its beginning. Of
+ * VIEW_ALL_PROCS the last event's time, too, once all have ended. */
 uint64_t view_now(const struct view *v, unsigned proc);
 /*
  * A goroutine's state, as every view has it: an enum gstate, GSTATE_DEAD once it has exited, and

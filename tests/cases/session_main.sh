@@ -13,15 +13,24 @@ own_demo "" stripped
 start_demo "$DEMO_BINARY"
 cd "$T" || exit 1
 
+key_of() { sed -n "s/^$1 //p" "$MNT/stats"; }
+silent() { [ "$(($(date +%s%N) - $(key_of last_event_unix_ns)))" -gt 1500000000 ]; }
+
 for format in protobuf jsonl; do
 	rm -rf "$T/s"
 	mount_demo -s -record -storage-dir "$T/s" -storage-format $format
 	id=$(ls "$T/s")
 	load -n 300 -c 2
 	grep -q main.Request "$MNT/events" || fail "no type names live"
+	kill -STOP "$DEMO"
+	wait_for 30 silent || fail "it goes on: $(cat "$MNT/stats")"
 	expect "listed while it runs" "$(ls "$MNT/sessions" 2>/dev/null | head -n 1)" "$id"
 	stop_xgotopfs
+	kill -CONT "$DEMO"
 	meta=$T/s/$id/metadata.json
+	# A program that hangs does nothing, and has hung for as long as was recorded.
+	until=$(jq .recorded_until_ns "$meta")
+	[ $((until - $(jq .last_event_ns "$meta"))) -ge 1000000000 ] || fail "of a second without an event: $(cat "$meta")"
 	expect "mode of metadata.json" "$(stat -c %a "$meta")" 600
 	[ "$(jq .event_count "$meta")" -gt 10000 ] || fail "few events: $(cat "$meta")"
 	expect "lost" "$(jq .lost_events "$meta")" 0
@@ -33,6 +42,8 @@ for format in protobuf jsonl; do
 	wait_ready
 	ended_replay() { grep -q '^state done' "$MNT/control/replay"; }
 	wait_for 30 ended_replay || fail "the replay does not end: $(cat "$MNT/control/replay")"
+	expect "the present of a replay at its end" "$(($(key_of attached_unix_ns) + $(key_of uptime_ns)))" \
+		"$((until + $(sed -n 's/.*"wall_offset_ns": \([0-9]*\).*/\1/p' "$meta")))" # jq rounds it
 	for type in 0 1 2 3 4 5; do
 		name=$(echo casgstatus makeslice makemap newobject newgoroutine goexit | cut -d' ' -f$((type + 1)))
 		expect "$name" "$(sed -n "s/^events_$name //p" "$MNT/stats")" "$(jq ".event_counts.\"$type\"" "$meta")"

@@ -76,7 +76,7 @@ static void convert(struct fixture *x, const struct event *events, size_t n, siz
 	assert_int_equal(perfetto_process(x->p, 0, &info, &x->out), 0);
 	for (size_t i = 0; i < n; i += step)
 		assert_int_equal(perfetto_events(x->p, events + i, MIN(step, n - i), &x->out), 0);
-	assert_int_equal(perfetto_finish(x->p, &x->out), 0);
+	assert_int_equal(perfetto_finish(x->p, 0, &x->out), 0);
 	perfetto_free(x->p);
 }
 
@@ -185,7 +185,7 @@ static void test_known(void **state)
 	g.state_since_ns = T0 + 1; /* its events tell */
 	assert_int_equal(perfetto_goroutine(x->p, &g, T0, &x->out), 0);
 	assert_int_equal(perfetto_cut(x->p, "cut: after 1 MiB", &x->out), 0);
-	assert_int_equal(perfetto_finish(x->p, &x->out), 0);
+	assert_int_equal(perfetto_finish(x->p, 0, &x->out), 0);
 	perfetto_free(x->p);
 	trace = unpack(x);
 	five = track(trace, "main.worker 5");
@@ -208,12 +208,40 @@ static void test_known(void **state)
 	perfetto__trace__free_unpacked(trace, NULL);
 }
 
+/* What waits on while nothing happens has not ended with the last event. */
+static void test_until(void **state)
+{
+	struct fixture *x = *state;
+	struct goroutine g = {.goid = 5, .state = GSTATE_WAITING, .state_since_ns = T0 - 7};
+	uint64_t ends[2] = {0, 0}, until[2] = {0, T0 + NS_PER_SEC};
+
+	for (int i = 0; i < 2; i++) {
+		struct event events[8];
+		size_t n = life(x, 9, true, events);
+		Perfetto__Trace *trace;
+
+		buf_reset(&x->out);
+		assert_int_equal(perfetto_new(x->names, 0, &x->p), 0);
+		assert_int_equal(perfetto_goroutine(x->p, &g, T0, &x->out), 0);
+		assert_int_equal(perfetto_events(x->p, events, n, &x->out), 0);
+		assert_int_equal(perfetto_finish(x->p, until[i], &x->out), 0);
+		perfetto_free(x->p);
+		trace = unpack(x);
+		for (size_t k = 0; k < trace->n_packet; k++)
+			ends[i] = MAX(ends[i], trace->packet[k]->timestamp);
+		perfetto__trace__free_unpacked(trace, NULL);
+	}
+	assert_int_equal(ends[0], T0 + 9000 + 5);
+	assert_int_equal(ends[1], until[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_tracks, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pieces, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_known, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_until, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

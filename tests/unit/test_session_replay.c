@@ -900,6 +900,30 @@ static void test_export_without_probes(void **state)
 	fixture_close(&f);
 }
 
+/* Only what is whole is known to its end, and numbers from a file may be anything. */
+static void test_known_until(void **state)
+{
+	struct session_meta meta = {.last_event_ns = 5000, .recorded_until_ns = 9000};
+	struct session_end end = {0};
+
+	(void)state;
+	assert_int_equal(session_known_until(&end, &meta), 9000);
+	end.missing_bytes = 1;
+	assert_int_equal(session_known_until(&end, &meta), 0);
+	end = (struct session_end){.unread_events = 1};
+	assert_int_equal(session_known_until(&end, &meta), 0);
+	end = (struct session_end){.changed = true};
+	assert_int_equal(session_known_until(&end, &meta), 0);
+	end = (struct session_end){0};
+	meta.recorded_until_ns = 4999;
+	assert_int_equal(session_known_until(&end, &meta), 0);
+	meta.recorded_until_ns = INT64_MAX;
+	assert_int_equal(session_known_until(&end, &meta), 0);
+	meta.recorded_until_ns = 9000;
+	strcpy(meta.stopped, "no space");
+	assert_int_equal(session_known_until(&end, &meta), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -918,6 +942,7 @@ int main(void)
 		cmocka_unit_test(test_export),
 		cmocka_unit_test(test_export_bounds),
 		cmocka_unit_test(test_export_without_probes),
+		cmocka_unit_test(test_known_until),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -379,7 +379,7 @@ static void ask_perfetto(struct world *w, struct times *ret)
 
 	memset(ret, 0, sizeof(*ret));
 	memset(names, 0, sizeof(names));
-	assert_int_equal(perfetto_finish(w->perfetto, &w->trace), 0);
+	assert_int_equal(perfetto_finish(w->perfetto, 0, &w->trace), 0);
 	trace = perfetto__trace__unpack(NULL, w->trace.len, (const uint8_t *)w->trace.data);
 	assert_non_null(trace);
 	for (size_t i = 0; i < trace->n_packet; i++) {
