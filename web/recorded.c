@@ -135,6 +135,7 @@ static int read_events(struct recorded *r)
 {
 	struct pyramid_info info;
 	struct loader_state at;
+	uint64_t until = 0;
 	bool polite = false;
 	int more = 0;
 
@@ -157,8 +158,10 @@ static int read_events(struct recorded *r)
 	r->end = at.end;
 	pthread_mutex_unlock(&r->lock);
 	pyramid_info(r->source.pyramid, &info);
+	if (!more)
+		until = session_known_until(&at.end, &r->meta);
 	for (unsigned i = 0; i < model_procs(r->model); i++)
-		(void)pyramid_sync(r->source.pyramid, r->model, i, info.last_ns);
+		(void)pyramid_sync(r->source.pyramid, r->model, i, MAX(info.last_ns, until));
 	return MIN(more, 0);
 }
 

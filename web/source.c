@@ -51,6 +51,7 @@ static void sleep_ns(uint64_t ns)
 static void sync_all(struct sources *ss, bool caught_up)
 {
 	struct pyramid_info info;
+	struct recording rec;
 	uint64_t before;
 
 	pyramid_info(ss->live.pyramid, &info);
@@ -59,6 +60,10 @@ static void sync_all(struct sources *ss, bool caught_up)
 	 */
 	if (caught_up && !ss->live.view.replay)
 		before = MAX(before, monotonic_ns() - NS_PER_SEC);
+	if (caught_up && ss->live.view.replay) {
+		view_recording(&ss->live.view, &rec);
+		before = MAX(before, rec.until_ns);
+	}
 	for (unsigned i = 0; i < model_procs(ss->live.view.model); i++)
 		(void)pyramid_sync(ss->live.pyramid, ss->live.view.model, i, before);
 }

@@ -256,10 +256,9 @@ static int read_slice(const struct target *t, pid_t pid, uint64_t mheap, uint64_
 	if (err)
 		return err;
 	/* Is it the slice? A heap has some spans, all in reach. */
-	return !slice[0] || slice[0] % 8 || !slice[1] || slice[1] > slice[2] ||
-			       slice[1] > HEAP_SPANS_MAX
-		       ? -ENOSYS
-		       : 0;
+	if (!slice[0] || slice[0] % 8 || !slice[1] || slice[1] > HEAP_SPANS_MAX)
+		return -ENOSYS;
+	return slice[1] > slice[2] ? -EAGAIN : 0; /* half of it is written */
 }
 
 static int read_spans(const struct target *t, pid_t pid, const uint64_t slice[3], struct heap *h)
@@ -278,8 +277,9 @@ static int read_spans(const struct target *t, pid_t pid, const uint64_t slice[3]
 	return err ? err : h->n ? 0 : -ENOSYS;
 }
 
-/* All spans, unless their list was replaced meanwhile, which unmaps the old one (runtime/mheap.go
- * recordspan()): -EAGAIN. */
+/* All spans, unless their list was replaced meanwhile, which gives the old one back
+ * (runtime/mheap.go recordspan()): -EAGAIN. Where it was there is nothing then, or anything; and a
+ * later list, which has more room, may come to lie there. */
 static int try_to_read(const struct target *t, pid_t pid, uint64_t mheap, struct heap *h)
 {
 	uint64_t slice[3], now[3]; /* array, length, capacity */
@@ -288,10 +288,10 @@ static int try_to_read(const struct target *t, pid_t pid, uint64_t mheap, struct
 	if (err)
 		return err;
 	err = read_spans(t, pid, slice, h);
-	if (err && err != -EFAULT)
+	if (err == -ENOMEM)
 		return err;
 	again = read_slice(t, pid, mheap, now);
-	return again ? again : now[0] != slice[0] ? -EAGAIN : err;
+	return again ? again : now[0] != slice[0] || now[2] != slice[2] ? -EAGAIN : err;
 }
 
 int heap_read(const struct target *t, pid_t pid, uint64_t bias, struct heap **ret)

@@ -616,7 +616,8 @@ static uint64_t *list_of(const void *span)
 	return list;
 }
 
-/* As the runtime does it when the list has no room left (mheap.go recordspan()). */
+/* As the runtime does it when the list has no room left (mheap.go recordspan()): the next one has
+ * more, and may come to lie where another was. */
 static void *replace_lists(void *arg)
 {
 	struct spans *s = arg;
@@ -628,6 +629,7 @@ static void *replace_lists(void *arg)
 			sched_yield();
 			continue;
 		}
+		__atomic_add_fetch(&s->slice[2], 1, __ATOMIC_SEQ_CST);
 		__atomic_store_n(&s->slice[0],
 				 (uint64_t)(uintptr_t)list_of((void *)(uintptr_t)old[0]),
 				 __ATOMIC_SEQ_CST);
