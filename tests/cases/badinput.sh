@@ -21,14 +21,17 @@ kill -0 "$sleeper" || fail "the process that is not Go was hurt"
 refuses 3 "kernel thread" -pid 2
 thread=$(ls "/proc/$DEMO/task" | tail -n 1)
 [ "$thread" = "$DEMO" ] || refuses 5 "thread of process $DEMO; use -pid $DEMO" -pid "$thread"
+fresh "$T/child"
 python3 -c 'import os, time
-if os.fork() == 0: os._exit(0)
-time.sleep(300)' &
+child = os.fork()
+if child == 0: os._exit(0)
+print(child, flush=True)
+time.sleep(300)' >"$T/child" &
 parent=$!
 on_exit "end $parent"
-zombie_of() { [ -n "$(ps -o pid= --ppid "$parent" -o stat= | awk '$2 ~ /Z/ { print $1 }')" ]; }
-wait_for 10 zombie_of || fail "no zombie"
-refuses 5 "zombie" -pid "$(ps --ppid "$parent" -o pid= | tr -d ' ')"
+zombie() { [ -s "$T/child" ] && grep -q '^State:.*zombie' "/proc/$(cat "$T/child")/status"; }
+wait_for 10 zombie || fail "no zombie"
+refuses 5 "zombie" -pid "$(cat "$T/child")"
 
 # A process that goes while we come: whatever is said, nothing hangs and nothing stays. Never 0 unless it
 # was traced, and never a crash.
