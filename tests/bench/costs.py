@@ -22,6 +22,7 @@ Last come the goals, each as met or not met, by operations a second and by CPU t
 "untraced again" is off by, is more than the distance from the goal.
 
 After -minutes (20) it begins nothing more, and shows what there is; so it does when it is interrupted (Ctrl-C, SIGTERM).
+-only takes ways by name, or by what stands behind the comma of it ("full", "recorded", "nobody reads").
 -save keeps the figures of each round, -from shows them again, or adds rounds to them (with -rounds). -plot writes one
 picture a workload (matplotlib). -into puts the tables, with when it was begun and the pictures of docs/costs, into a
 text, between the lines "<!-- costs.py -->" and "<!-- costs.py ends -->", in place of what was there.
@@ -513,7 +514,7 @@ def main():
     p.add_argument("-into")
     a = p.parse_args()
     unknown = [w for w in a.work if w not in WORK] + [
-        o for o in a.only or [] if not any(w[0] == o or w[0].split(",")[0] == o for w in WAYS)]
+        o for o in a.only or [] if not any(w[0].split(", ")[-1] == o for w in WAYS)]
     if unknown:
         p.error(f"not known: {', '.join(unknown)}")
     if "caddy" in a.work and not shutil.which("caddy"):
@@ -526,7 +527,7 @@ def main():
             figures = json.load(f)
     if a.rounds is None:
         a.rounds = 0 if a.old else 3
-    ways = [w for w in WAYS if not a.only or w[0] in a.only or w[0].split(",")[0] in a.only]
+    ways = [w for w in WAYS if not a.only or w[0].split(", ")[-1] in a.only]
     if a.rounds:
         measure(a, ways, a.work, figures)
     show(figures)

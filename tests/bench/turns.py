@@ -83,8 +83,20 @@ def measure(args, way, work, targets):
         finally:
             turns.end()
     print(f"{way}, {WORK[work]}:")
-    tell("traced", "CPU an operation", *ratios(windows), goal=GOALS.get(way))
-    tell("control", "CPU an operation", *ratios(windows, True))
+    both = ratios(windows), ratios(windows, True)
+    show(way, both)
+    return both
+
+
+def show(way, both):
+    tell("traced", "CPU an operation", *both[0], goal=GOALS.get(way))
+    tell("control", "CPU an operation", *both[1])
+
+
+def together(way, found):
+    """All work, of which each says little by itself."""
+    print(f"{way}, all of that:")
+    show(way, [tuple(sum((row[which][of] for row in found), []) for of in (0, 1)) for which in (0, 1)])
 
 
 def main():
@@ -101,9 +113,12 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         targets = Targets(args.loads, names, folder)
         try:
+            ways = {way: [] for way in args.ways.split(",")}
             for work in names:
-                for way in args.ways.split(","):
-                    measure(args, way, work, targets)
+                for way, found in ways.items():
+                    found.append(measure(args, way, work, targets))
+            for way, found in ways.items():
+                together(way, found)
         finally:
             targets.end()
 
