@@ -41,7 +41,7 @@ struct recorded {
 	/* Protected by lock. */
 	struct session_meta meta;
 	struct session_end end;
-	bool all_read; /* of what there will be */
+	uint64_t until_ns; /* session_known_until(), once all was read */
 };
 
 static const struct live no_live;
@@ -56,8 +56,7 @@ static void recording(void *ctx, struct recording *ret)
 	pthread_mutex_lock(&r->lock);
 	session_meta_recording(&r->meta, ret);
 	session_end_recording(&r->end, ret);
-	if (r->all_read)
-		ret->until_ns = session_known_until(&r->end, &r->meta);
+	ret->until_ns = r->until_ns;
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -135,7 +134,6 @@ static int read_events(struct recorded *r)
 {
 	struct pyramid_info info;
 	struct loader_state at;
-	uint64_t until = 0;
 	bool polite = false;
 	int more = 0;
 
@@ -156,12 +154,11 @@ static int read_events(struct recorded *r)
 	loader_state(r->loader, &at);
 	pthread_mutex_lock(&r->lock);
 	r->end = at.end;
+	r->until_ns = more ? 0 : session_known_until(&at.end, &r->meta);
 	pthread_mutex_unlock(&r->lock);
 	pyramid_info(r->source.pyramid, &info);
-	if (!more)
-		until = session_known_until(&at.end, &r->meta);
 	for (unsigned i = 0; i < model_procs(r->model); i++)
-		(void)pyramid_sync(r->source.pyramid, r->model, i, MAX(info.last_ns, until));
+		(void)pyramid_sync(r->source.pyramid, r->model, i, MAX(info.last_ns, r->until_ns));
 	return MIN(more, 0);
 }
 
@@ -178,7 +175,6 @@ static void end_load(struct recorded *r, int err)
 		r->loader = NULL;
 	}
 	pthread_mutex_lock(&r->lock);
-	r->all_read = !err && !r->loader;
 	r->err = err;
 	r->took_ns = monotonic_ns() - r->begun_ns;
 	atomic_store(&r->source.state, err ? SOURCE_FAILED : SOURCE_READY);

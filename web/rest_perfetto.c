@@ -44,15 +44,6 @@ static int add_chunk(struct trace *t, const struct session_chunk *chunk, struct 
 	return err ? err : perfetto_events(t->perfetto, chunk->events, chunk->n, out);
 }
 
-static int finish(struct trace *t, struct buf *out)
-{
-	struct session_end end;
-
-	session_reader_end(t->reader, &end);
-	end.unread_events = session_end_unread(&end, &t->meta, t->events);
-	return perfetto_finish(t->perfetto, session_known_until(&end, &t->meta), out);
-}
-
 static int trace_more(void *ctx, struct buf *out)
 {
 	struct trace *t = ctx;
@@ -64,7 +55,9 @@ static int trace_more(void *ctx, struct buf *out)
 		if (err < 0)
 			return err;
 		if (!err)
-			return finish(t, out);
+			return perfetto_finish(t->perfetto,
+					       session_reader_until(t->reader, &t->meta, t->events),
+					       out);
 		t->events += session_chunk_events(&chunk);
 		err = add_chunk(t, &chunk, out);
 		if (err)

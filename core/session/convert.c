@@ -269,15 +269,6 @@ static void say_missing(const struct convert *c, bool whole)
 			c->config->session, (unsigned long long)names_dropped(c->names));
 }
 
-static uint64_t known_until(const struct convert *c)
-{
-	struct session_end end;
-
-	session_reader_end(c->reader, &end);
-	end.unread_events = session_end_unread(&end, &c->meta, c->events);
-	return session_known_until(&end, &c->meta);
-}
-
 static int convert_all(struct convert *c)
 {
 	struct session_chunk chunk = {0};
@@ -297,7 +288,8 @@ static int convert_all(struct convert *c)
 	if (!err && c->config->to == CONVERT_PERFETTO && !c->perfetto)
 		err = begin_perfetto(c, &(struct session_chunk){0});
 	if (!err && c->perfetto)
-		err = perfetto_finish(c->perfetto, known_until(c), &c->out);
+		err = perfetto_finish(
+			c->perfetto, session_reader_until(c->reader, &c->meta, c->events), &c->out);
 	if (!err)
 		err = drain(c, 0);
 	show_progress(c, &chunk, true);

@@ -318,6 +318,8 @@ int session_reader_next(struct session_reader *r, struct session_chunk *ret)
 		r->end.good_bytes = r->window.offset;
 		r->end.missing_bytes = 0;
 	}
+	for (size_t i = 0; i < ret->n; i++)
+		r->end.last_ns = MAX(r->end.last_ns, ret->events[i].time_ns);
 	ret->next = r->window.offset;
 	return more;
 }
@@ -338,7 +340,7 @@ int session_reader_seek(struct session_reader *r, uint64_t offset)
 	r->stopped = false;
 	r->end.reason[0] = '\0';
 	if (!offset)
-		r->end.skipped = r->end.out_of_range = 0;
+		r->end.skipped = r->end.out_of_range = r->end.last_ns = 0;
 	/* Lines tell of a process by its pid alone; the first that does is to be new again. */
 	if (offset == 0 && r->format == SESSION_JSONL) {
 		r->n_procs = r->last_proc = 0;
@@ -451,10 +453,20 @@ void session_end_recording(const struct session_end *end, struct recording *ret)
 
 uint64_t session_known_until(const struct session_end *end, const struct session_meta *meta)
 {
-	uint64_t until = meta->recorded_until_ns, last = meta->last_event_ns;
+	uint64_t until = meta->recorded_until_ns;
 
 	if (end->missing_bytes || end->unread_events || end->changed || meta->stopped[0] ||
-	    until < last || until - last > SILENT_MAX_NS)
+	    until < MAX(end->last_ns, meta->last_event_ns) || until - end->last_ns > SILENT_MAX_NS)
 		return 0;
 	return until;
+}
+
+uint64_t session_reader_until(const struct session_reader *r, const struct session_meta *meta,
+			      uint64_t events)
+{
+	struct session_end end;
+
+	session_reader_end(r, &end);
+	end.unread_events = session_end_unread(&end, meta, events);
+	return session_known_until(&end, meta);
 }

@@ -87,6 +87,7 @@ struct session_end {
 	bool malformed; /* what follows is no record: nothing more is read, if it grows, too */
 	bool changed; /* what was read was written over since: it may be of two sessions, or of none
 		       */
+	uint64_t last_ns;       /* the newest event's time of what was read */
 	uint64_t unread_events; /* that metadata.json counts and are not there; the loader's */
 };
 
@@ -100,8 +101,12 @@ void session_end_warn(const struct session_end *end, const struct session_meta *
 		      const char *session);
 /* What is missing, for views of a session that is looked at. */
 void session_end_recording(const struct session_end *end, struct recording *ret);
-/* Until when it tells what there was, once all of it was read; 0 where that is not known. */
+/* Until when it tells what there was, once all of it was read; 0 where that is not known. What
+ * metadata.json says of it is held against the events. */
 uint64_t session_known_until(const struct session_end *end, const struct session_meta *meta);
+/* The same of what was read by a reader, `events` (session_chunk_events()). */
+uint64_t session_reader_until(const struct session_reader *r, const struct session_meta *meta,
+			      uint64_t events);
 
 void session_reader_end(const struct session_reader *r, struct session_end *ret);
 uint64_t session_reader_size(const struct session_reader *r); /* of the events file, bytes */

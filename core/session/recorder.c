@@ -53,10 +53,9 @@ struct recorder {
 	unsigned begun_from;  /* processes from this one on have */
 	uint64_t took_ns;     /* the last snapshot */
 	uint64_t before_ns;   /* time of the newest event that an earlier segment has */
-	uint64_t
-		until_ns; /* what the feed had by then is written, and it is the last; 0: not yet */
-	uint64_t found;   /* goroutines the model came to know other than by creation, when last
-			     looked */
+	uint64_t until_ns;    /* the feed was closed, or we stopped, and all it had is written */
+	uint64_t found;       /* goroutines the model came to know other than by creation, when last
+				 looked */
 	uint64_t all_found, all_ns; /* the same: when all processes were */
 	uint64_t lost[EVENT_TYPES]; /* written as gaps so far */
 	unsigned n_procs;           /* written so far */

@@ -904,10 +904,14 @@ static void test_export_without_probes(void **state)
 static void test_known_until(void **state)
 {
 	struct session_meta meta = {.last_event_ns = 5000, .recorded_until_ns = 9000};
-	struct session_end end = {0};
+	struct session_end end = {.last_ns = 5000};
 
 	(void)state;
 	assert_int_equal(session_known_until(&end, &meta), 9000);
+	/* What it says of itself is no measure: both of that far in the future. */
+	meta.last_event_ns = meta.recorded_until_ns = INT64_MAX;
+	assert_int_equal(session_known_until(&end, &meta), 0);
+	meta = (struct session_meta){.last_event_ns = 5000, .recorded_until_ns = 9000};
 	end.missing_bytes = 1;
 	assert_int_equal(session_known_until(&end, &meta), 0);
 	end = (struct session_end){.unread_events = 1};
