@@ -102,8 +102,7 @@ static void let_go_of_all(int keep)
 
 	for (int fd = 0; fd <= STDERR_FILENO; fd++)
 		(void)dup2(null, fd);
-	(void)syscall(SYS_close_range, STDERR_FILENO + 1, keep - 1, 0);
-	(void)syscall(SYS_close_range, keep + 1, ~0u, 0);
+	close_all_but(STDERR_FILENO + 1, &keep, 1);
 }
 
 /* 1, or 0 at the end: our maker has ended, however that came about. Only an end is one: whoever

@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/base/util.h"
@@ -26,8 +25,7 @@
 static void outlive(int fd)
 {
 	(void)setsid();
-	(void)syscall(SYS_close_range, STDERR_FILENO + 1, fd - 1, 0);
-	(void)syscall(SYS_close_range, fd + 1, UINT32_MAX, 0);
+	close_all_but(STDERR_FILENO + 1, &fd, 1);
 }
 
 /* Writes the answer, then the result: a whole pipe of them, or none. */

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -52,6 +53,20 @@ static inline int move_fd(int *fd)
 
 	*fd = -1;
 	return moved;
+}
+
+/* Closes all descriptors from `lo` on but these, which ascend. Only system calls: also for the
+ * child of a process with threads. */
+static inline void close_all_but(unsigned lo, const int *kept, size_t n)
+{
+	for (size_t i = 0; i <= n; i++) {
+		unsigned hi = i < n ? (unsigned)kept[i] : UINT32_MAX;
+
+		if (hi > lo)
+			(void)syscall(SYS_close_range, lo, hi - 1, 0);
+		if (hi >= lo)
+			lo = hi + 1;
+	}
 }
 
 /* Is it about this machine, now, and not about what was asked for? -errno. */

@@ -312,18 +312,9 @@ static int serve(struct links *links, struct request *r)
  * may wait for them), then the links, and with our end the lease that they depend on. */
 static _Noreturn void let_go(struct links *links)
 {
-	unsigned lo = 0;
-
 	if (links->guard_fd >= 0)
 		add_link(links, links->guard_fd);
-
-	for (size_t i = 0; i <= links->n; i++) {
-		unsigned hi = i < links->n ? (unsigned)links->fds[i] : UINT32_MAX;
-
-		if (hi > lo)
-			(void)syscall(SYS_close_range, lo, hi - 1, 0);
-		lo = hi + 1;
-	}
+	close_all_but(0, links->fds, links->n);
 	if (links->guard_fd >= 0)
 		remove_link(links, links->guard_fd);
 	close_all(links->fds, links->n, -1);
