@@ -331,11 +331,16 @@ void problem_rule_add(const struct problem_rule *rule, struct buf *out)
 	}
 }
 
+const struct problem_rule *problem_rule_told(unsigned i)
+{
+	return &problem_rules[(i + 1) % PROBLEM_KINDS];
+}
+
 /* All of them, also what cannot be seen just now: `problems` says which that is. */
 int view_looked_for(const struct view *v, struct view_query *q, struct buf *out)
 {
-	for (unsigned k = 1; k <= PROBLEM_KINDS; k++) {
-		const struct problem_rule *rule = &problem_rules[k % PROBLEM_KINDS];
+	for (unsigned i = 0; i < PROBLEM_KINDS; i++) {
+		const struct problem_rule *rule = problem_rule_told(i);
 
 		buf_addf(out, "%s: ", rule->name);
 		problem_rule_add(rule, out);

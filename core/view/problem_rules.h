@@ -77,6 +77,8 @@ struct problem_rule {
 
 extern const struct problem_rule problem_rules[PROBLEM_KINDS];
 
+/* The i-th in the order in which they are told: whether the program has ended comes last. */
+const struct problem_rule *problem_rule_told(unsigned i);
 /* What it says, with its numbers. */
 void problem_rule_add(const struct problem_rule *rule, struct buf *out);
 

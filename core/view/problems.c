@@ -419,8 +419,8 @@ static void add_looked_for(const struct scene *s, struct buf *out)
 	const char *between = "  ";
 
 	buf_adds(out, "\nlooked for, and not found unless above:\n");
-	for (unsigned k = 1; k <= PROBLEM_KINDS; k++) {
-		const struct problem_rule *rule = &problem_rules[k % PROBLEM_KINDS];
+	for (unsigned i = 0; i < PROBLEM_KINDS; i++) {
+		const struct problem_rule *rule = problem_rule_told(i);
 
 		if (*blind_to(s, rule))
 			continue;
