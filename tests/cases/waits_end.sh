@@ -80,14 +80,19 @@ grep -q "the disk does not answer" "$LOG" || fail "nothing is said of the disk: 
 unharmed "$DEMO"
 mend_disk
 
+# two_signals HANG: records, makes the disk hang so, and ends it twice.
+two_signals() {
+	rm -rf "$T/behind/sessions"
+	mount_demo -record -storage-dir "$DISK/sessions"
+	wait_for 20 recorded || fail "nothing is recorded"
+	"$1"
+	kill -INT "$XPID"
+	wait_for "$PATIENCE" says "waiting for the disk" || fail "it does not say what it waits for"
+	kill -INT "$XPID"
+}
+
 # And a second signal.
-rm -rf "$T/behind/sessions"
-mount_demo -record -storage-dir "$DISK/sessions"
-wait_for 20 recorded || fail "nothing is recorded"
-hang_disk
-kill -INT "$XPID"
-wait_for "$PATIENCE" says "waiting for the disk" || fail "it does not say what it waits for"
-kill -INT "$XPID"
+two_signals hang_disk
 ended 130 "$(slowed 3)"
 soon_unharmed "$DEMO"
 not_mounted() { ! is_mounted; }
@@ -96,13 +101,7 @@ wait_for 10 not_mounted || fail "still mounted"
 # The same where the disk has taken a request: the kernel lets nobody who waits for that go, so we are not gone before it
 # answers; the mount is, or whoever looks at it would wait, too.
 mend_disk
-rm -rf "$T/behind/sessions"
-mount_demo -record -storage-dir "$DISK/sessions"
-wait_for 20 recorded || fail "nothing is recorded"
-hang_disk_within
-kill -INT "$XPID"
-wait_for "$PATIENCE" says "waiting for the disk" || fail "it does not say what it waits for"
-kill -INT "$XPID"
+two_signals hang_disk_within
 wait_for 10 not_mounted || fail "still mounted: $(cat "$LOG") $(waits_in)"
 [ "$(ls "/proc/$XPID/task" | wc -l)" -gt 1 ] || fail "nothing held it up"
 soon_unharmed "$DEMO"
