@@ -348,8 +348,8 @@ static void look_for_moved(struct loaded *l, const struct traced_image *i, unsig
 			 info->pid, (unsigned long long)moved >> 10);
 }
 
-#define UNPROBED_LOOKS                                                                             \
-	3 /* one a second: what it executed a moment ago may not be attached to yet */
+/* One a second: what it executed a moment ago may not be attached to yet. */
+#define UNPROBED_LOOKS 3
 
 #define SITE_BYTES 4 /* of its instruction: a breakpoint differs from it in these */
 
