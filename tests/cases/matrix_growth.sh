@@ -25,6 +25,9 @@ value() { sed -n "s/^$1 //p" "$2"; }
 grows() {
 	local version=$1 binary n=0 on raw=0 hits=none skipped want got name offset raw_before
 	binary=$(target "$version" plain workload) || fail "no workload for Go $version"
+	# A copy: the kernel counts what every process does that runs the file, and other cases run it, too.
+	cp "$binary" "$T/workload-$version"
+	binary=$T/workload-$version
 	"$XGOTOPFS" -doctor -b "$binary" >"$T/doctor" 2>&1
 	# Those on a branch come first.
 	sed -n 's/^ok *probe *\(runtime\.\(newobject\|mallocgc[A-Za-z0-9]*\)\)+[0-9]*  *\([^ ]*\).*/\3 \1/p' "$T/doctor" >"$T/sites"
@@ -74,9 +77,10 @@ grows() {
 	echo 0 >"$T/tracing/events/$GROUP/enable"
 	for n in $(seq "$n"); do echo "-:$GROUP/site$n" >>"$EVENTS"; done
 }
-# raw_hits [FIRST]: of all, or of the first sites: those on a branch.
+# raw_hits [FIRST]: of all, or of the first sites: those on a branch. The table has every file's, of whoever counts.
 raw_hits() {
-	awk -v first="${1:-1000}" 'match($0, /site[0-9]+/) && substr($0, RSTART + 4, RLENGTH - 4) + 0 <= first { n += $NF }
+	awk -v file="$binary" -v first="${1:-1000}" '$1 == file && match($0, /site[0-9]+/) &&
+			substr($0, RSTART + 4, RLENGTH - 4) + 0 <= first { n += $NF }
 		END { print n + 0 }' "$T/tracing/uprobe_profile" 2>/dev/null
 }
 
