@@ -297,7 +297,7 @@ static int report_module(void *ctx, const struct mapping *map)
 		return 0;
 	m->dev = map->dev;
 	m->ino = map->ino;
-	fd = mapping_open(m->pid, map);
+	fd = mapping_open(map);
 	switch (fd < 0 ? GO_FILE_NONE : go_file_kind(fd)) {
 	case GO_FILE_PART:
 		report_plugin(m->r, m->t, fd, map->path);

@@ -13,7 +13,7 @@ build="ca-certificates gcc clang llvm bpftool meson ninja-build pkg-config libc6
 	libzydis-dev libcap-ng-dev libseccomp-dev zlib1g-dev python3"
 demo="procps"
 packaging="debhelper dpkg-dev"
-tests="libcmocka-dev libclang-rt-dev python3-venv protobuf-compiler rclone busybox less rsync curl jq tmux bash-completion zsh fish lintian debootstrap clang-format clang-tidy codespell chromium python3-websockets"
+tests="libcmocka-dev libclang-rt-dev python3-venv protobuf-compiler rclone busybox less rsync curl jq tmux bash-completion zsh fish lintian debootstrap clang-format clang-tidy codespell chromium python3-websockets btrfs-progs"
 # The server that is measured, and plots.
 bench="caddy python3-matplotlib python3-websockets"
 

@@ -22,8 +22,7 @@
 
 /* A file that some process has mapped as code, other than the program's. */
 struct file {
-	dev_t dev; /* as of maps */
-	ino_t ino;
+	struct mapped_file mapped;
 	enum go_file kind;
 	int fd;     /* GO_FILE_PART: capture's, too; else -1 */
 	unsigned k; /* GO_FILE_PART: its number; 0: it cannot be traced, and `why` */
@@ -150,7 +149,7 @@ static bool is_go_in_memory(pid_t pid, uint64_t header)
 }
 
 /* Its index; -1: of no interest, or no memory. `header`: where its first page is; 0 not known. */
-static ssize_t file_of(struct loaded *l, struct traced_image *i, pid_t pid, const struct mapping *m,
+static ssize_t file_of(struct loaded *l, struct traced_image *i, const struct mapping *m,
 		       uint64_t header)
 {
 	struct loaded_files *files = i->files;
@@ -158,7 +157,7 @@ static ssize_t file_of(struct loaded *l, struct traced_image *i, pid_t pid, cons
 
 	for (size_t k = 0; files && k < files->n; k++) {
 		f = &files->files[k];
-		if (f->dev == m->dev && f->ino == m->ino)
+		if (mapping_is_of(m, &f->mapped))
 			return f->kind == GO_FILE_NONE ? -1 : (ssize_t)k;
 	}
 	if (!files)
@@ -166,11 +165,13 @@ static ssize_t file_of(struct loaded *l, struct traced_image *i, pid_t pid, cons
 	if (!files || files->n == FILES_MAX)
 		return -1;
 	f = &files->files[files->n];
-	*f = (struct file){.dev = m->dev, .ino = m->ino, .fd = mapping_open(pid, m)};
+	*f = (struct file){.fd = mapping_open(m)};
+	if (f->fd < 0 || mappings_identity(f->fd, &f->mapped) || !mapping_is_of(m, &f->mapped))
+		f->mapped = (struct mapped_file){.dev = m->dev, .ino = m->ino};
 	text_name(f->path, sizeof(f->path), m->path, strlen(m->path));
 	if (f->fd >= 0)
 		f->kind = go_file_kind(f->fd);
-	else if (is_go_in_memory(pid, header))
+	else if (is_go_in_memory(m->pid, header))
 		f->kind = GO_FILE_PART;
 	if (f->kind == GO_FILE_PART && f->fd < 0) {
 		(void)snprintf(f->why, sizeof(f->why),
@@ -305,7 +306,7 @@ static int look_at_file(void *ctx, const struct mapping *m)
 	}
 	if (!m->executable || !m->ino || target_is_mapped_by(look->image->target, m))
 		return 0;
-	file = file_of(l, look->image, look->info->pid, m,
+	file = file_of(l, look->image, m,
 		       m->dev == look->dev && m->ino == look->ino ? look->header : 0);
 	if (file < 0 || has_use(l, look->proc, look->info, (size_t)file))
 		return 0;

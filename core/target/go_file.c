@@ -103,7 +103,6 @@ enum go_file go_file_kind(int fd)
 /* --- a process's ---------------------------------------------------------------------------- */
 
 struct choice {
-	pid_t pid;
 	struct target *t;
 	struct go_program *p;
 	dev_t dev; /* of the file looked at last */
@@ -134,7 +133,7 @@ static int try_mapping(void *ctx, const struct mapping *m)
 		return 0;
 	c->dev = m->dev;
 	c->ino = m->ino;
-	fd = mapping_open(c->pid, m);
+	fd = mapping_open(m);
 	if (fd < 0 || go_file_kind(fd) != GO_FILE_PROGRAM)
 		return 0;
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
@@ -174,7 +173,6 @@ int go_program_open_why(pid_t pid, struct target **ret, struct go_program *p, ch
 	err = target_open_why(p->open_path, ret, why, why_size);
 	if (err != -ENOEXEC)
 		return err;
-	c->pid = pid;
 	c->p = p;
 	(void)mappings_each(pid, try_mapping, c);
 	if (c->t) {

@@ -5,10 +5,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "core/base/util.h"
@@ -56,8 +59,10 @@ int mappings_each(pid_t pid, mapping_fn *fn, void *ctx)
 		struct mapping m;
 
 		any = true;
-		if (parse(line, (size_t)len, &m))
-			err = fn(ctx, &m);
+		if (!parse(line, (size_t)len, &m))
+			continue;
+		m.pid = pid;
+		err = fn(ctx, &m);
 	}
 	free(line);
 	(void)fclose(f);
@@ -81,21 +86,30 @@ static int find_own(void *ctx, const struct mapping *m)
 	return 1;
 }
 
-int mappings_identity(int fd, dev_t *ret_dev, ino_t *ret_ino)
+int mappings_identity(int fd, struct mapped_file *ret)
 {
 	size_t size = (size_t)sysconf(_SC_PAGESIZE);
 	void *page = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
 	struct own own = {.addr = (uintptr_t)page};
+	struct statfs fs;
+	struct stat st;
 	int err;
 
+	*ret = (struct mapped_file){0};
 	if (page == MAP_FAILED)
 		return -errno;
 	err = mappings_each(getpid(), find_own, &own);
 	(void)munmap(page, size);
 	if (err != 1 || !own.ino)
 		return err < 0 ? err : -ENOENT;
-	*ret_dev = own.dev;
-	*ret_ino = own.ino;
+	if (fstatfs(fd, &fs) || fstat(fd, &st))
+		return -errno;
+	*ret = (struct mapped_file){
+		.dev = own.dev,
+		.ino = own.ino,
+		.has_twins = fs.f_type == BTRFS_SUPER_MAGIC,
+		.stat_dev = st.st_dev,
+	};
 	return 0;
 }
 
@@ -108,28 +122,58 @@ static void unescape(char *path)
 	}
 }
 
-int mapping_open(pid_t pid, const struct mapping *m)
+/* Its file as the kernel holds it: also a deleted one, or in another mount namespace. */
+static void link_path(const struct mapping *m, char *ret, size_t size)
 {
-	char path[PATH_MAX + 64], *own;
-	dev_t dev;
-	ino_t ino;
-	int fd, n;
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", (int)pid,
+	(void)snprintf(ret, size, "/proc/%d/map_files/%llx-%llx", (int)m->pid,
 		       (unsigned long long)m->start, (unsigned long long)m->end);
+}
+
+/* Its file by name, as the process would find it. */
+static int named_path(const struct mapping *m, char *ret, size_t size)
+{
+	int n = snprintf(ret, size, "/proc/%d/root", (int)m->pid);
+
+	if (m->path[0] != '/' || strlen(m->path) >= size - (size_t)n)
+		return -ENOENT;
+	(void)snprintf(ret + n, size - (size_t)n, "%s", m->path);
+	unescape(ret + n);
+	return 0;
+}
+
+bool mapping_is_of(const struct mapping *m, const struct mapped_file *file)
+{
+	char path[PATH_MAX + 64];
+	struct stat st;
+
+	if (!file->ino || m->ino != file->ino || m->dev != file->dev)
+		return false;
+	if (!file->has_twins)
+		return true;
+	link_path(m, path, sizeof(path));
+	if (stat(path, &st) && (named_path(m, path, sizeof(path)) || stat(path, &st)))
+		return true;
+	/* The name may meanwhile be another file's, which then says nothing. */
+	return st.st_ino != m->ino || st.st_dev == file->stat_dev;
+}
+
+int mapping_open(const struct mapping *m)
+{
+	char path[PATH_MAX + 64];
+	struct mapped_file found;
+	int fd, err;
+
+	link_path(m, path, sizeof(path));
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd >= 0)
 		return fd;
-	n = snprintf(path, sizeof(path), "/proc/%d/root", (int)pid);
-	own = path + n;
-	if (m->path[0] != '/' || strlen(m->path) >= sizeof(path) - (size_t)n)
-		return -ENOENT;
-	(void)snprintf(own, sizeof(path) - (size_t)n, "%s", m->path);
-	unescape(own);
+	err = named_path(m, path, sizeof(path));
+	if (err)
+		return err;
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return -errno;
-	if (mappings_identity(fd, &dev, &ino) || dev != m->dev || ino != m->ino) {
+	if (mappings_identity(fd, &found) || !mapping_is_of(m, &found)) {
 		close(fd);
 		return -ENOENT;
 	}

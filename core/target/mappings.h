@@ -16,6 +16,7 @@ struct mapping {
 	dev_t dev;           /* as maps shows them, not everywhere what fstat() says: */
 	ino_t ino;           /* mappings_identity(). 0: no file */
 	bool readable, executable;
+	pid_t pid;        /* whose it is */
 	const char *path; /* as the process sees it, escaped as in maps; "" none. For this call */
 };
 
@@ -24,13 +25,25 @@ struct mapping {
 typedef int mapping_fn(void *ctx, const struct mapping *m);
 int mappings_each(pid_t pid, mapping_fn *fn, void *ctx);
 
+/* A file, as its mappings are known by. */
+struct mapped_file {
+	dev_t dev; /* that maps shows for it */
+	ino_t ino; /* 0: not known, no mapping is its */
+	/* btrfs: maps shows the same for the file of that number in each of its subvolumes (a
+	 * snapshot's, another container's), stat(2) a device for each. */
+	bool has_twins;
+	dev_t stat_dev;
+};
+
 /*
- * The device and inode that maps shows for an open file. On overlayfs and btrfs those are others
- * than fstat(2) gives, so it is mapped and looked for. 0 or -errno.
+ * How maps shows an open file. On overlayfs and btrfs that is another device than fstat(2) gives,
+ * so it is mapped and looked for. 0 or -errno.
  */
-int mappings_identity(int fd, dev_t *ret_dev, ino_t *ret_ino);
+int mappings_identity(int fd, struct mapped_file *ret);
+/* Of a twin that may not be looked at: true. */
+bool mapping_is_of(const struct mapping *m, const struct mapped_file *file);
 /* Opens the file behind a mapping, also a deleted one or one in another mount namespace. The
  * descriptor, or -errno (-ENOENT: it is deleted, and this takes CAP_CHECKPOINT_RESTORE). */
-int mapping_open(pid_t pid, const struct mapping *m);
+int mapping_open(const struct mapping *m);
 
 #endif

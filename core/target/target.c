@@ -238,8 +238,7 @@ static int open_file(const char *path, const struct target *of, struct target **
 		err = read_version(t, of, why, why_size);
 	if (err)
 		goto fail;
-	if (mappings_identity(image_fd(t->img), &t->map_dev, &t->map_ino))
-		t->map_ino = 0;
+	(void)mappings_identity(image_fd(t->img), &t->mapped);
 	t->part = go_file_kind(image_fd(t->img)) == GO_FILE_PART;
 	t->wrapper_id = wrapper_id(t->build.minor);
 	err = read_layout(t, why, why_size);

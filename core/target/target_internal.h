@@ -8,6 +8,7 @@
 
 #include "core/target/buildinfo.h"
 #include "core/target/image.h"
+#include "core/target/mappings.h"
 #include "core/target/moduledata.h"
 #include "core/target/parts.h"
 #include "core/target/pclntab.h"
@@ -62,9 +63,8 @@ struct target {
 	uint8_t wrapper_id;    /* abi.FuncIDWrapper of this release */
 	struct name_index *names;
 	struct copied copied;
-	dev_t map_dev; /* how the file is called in /proc/PID/maps: mappings_identity() */
-	ino_t map_ino; /* 0: not known */
-	bool part;     /* target_is_part() */
+	struct mapped_file mapped;
+	bool part; /* target_is_part() */
 
 	struct parts parts;
 

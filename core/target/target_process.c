@@ -49,7 +49,7 @@ static int entry_bias(const struct image *img, pid_t pid, uint64_t *ret)
 
 static bool is_file(const struct target *t, const struct mapping *m)
 {
-	return m->ino == t->map_ino && m->dev == t->map_dev;
+	return mapping_is_of(m, &t->mapped);
 }
 
 /* --- where it is ---------------------------------------------------------------------------- */
@@ -152,7 +152,7 @@ int target_code_moved(const struct target *t, pid_t pid, uint64_t bias, uint64_t
 	int err;
 
 	*ret_bytes = 0;
-	if (!t->map_ino)
+	if (!t->mapped.ino)
 		return 0; /* its name in maps is not known */
 	err = mappings_each(pid, cover, &c);
 	if (err < 0)
@@ -188,5 +188,5 @@ bool target_executed_by(const struct target *t, pid_t pid)
 bool target_runs_in(const struct target *t, pid_t pid)
 {
 	return is_exe_of(t->img, pid) ||
-	       (t->map_ino && mappings_each(pid, is_mapped, (void *)t) == 1);
+	       (t->mapped.ino && mappings_each(pid, is_mapped, (void *)t) == 1);
 }

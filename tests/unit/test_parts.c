@@ -214,8 +214,7 @@ static void test_mappings(void **state)
 	const char *tmp = getenv("TMPDIR");
 	struct found f = {0};
 	struct stat a, b;
-	dev_t dev;
-	ino_t ino;
+	struct mapped_file file;
 	void *page;
 	int fd, again;
 
@@ -230,11 +229,15 @@ static void test_mappings(void **state)
 	assert_int_equal(mappings_each(getpid(), find, &f), 7);
 	assert_int_equal(f.m.offset, 4096);
 	assert_true(f.m.readable && !f.m.executable);
-	assert_int_equal(mappings_identity(fd, &dev, &ino), 0);
-	assert_true(dev == f.m.dev && ino == f.m.ino);
+	assert_int_equal(mappings_identity(fd, &file), 0);
+	assert_true(mapping_is_of(&f.m, &file));
+	file.ino++;
+	assert_false(mapping_is_of(&f.m, &file));
+	file.ino = 0;
+	assert_false(mapping_is_of(&f.m, &file));
 	f.m.path = f.path;
 	for (int i = 0; i < 2; i++) {
-		again = mapping_open(getpid(), &f.m);
+		again = mapping_open(&f.m);
 		if (again < 0 && i) /* a deleted one takes a capability */
 			break;
 		assert_true(again >= 0);
