@@ -112,6 +112,7 @@ core/memory/about.c open
 core/memory/memory.c open
 core/target/mappings.c fopen
 core/target/mappings.c open
+core/target/mappings.c stat
 core/memory/wait_poll.c readlink
 core/target/process.c fopen
 core/target/process.c readlink

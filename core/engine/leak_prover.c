@@ -174,6 +174,7 @@ static int make_report(struct leak_prover *p, struct entry *e, struct wait_graph
 	report->stacks_by_words = u->by_words;
 	pthread_mutex_lock(&p->lock);
 	report->passes = ++e->passes;
+	report->beginning = report->open && report->passes < LEAK_PASSES;
 	old = e->report;
 	e->report = report;
 	pthread_mutex_unlock(&p->lock);

@@ -23,6 +23,7 @@ struct leak_report {
 	struct leak_groups groups;
 	size_t candidates; /* parked in a way that only another goroutine ends */
 	size_t open;       /* out of reach, but not yet in enough passes */
+	bool beginning;    /* nobody was in enough passes yet, and some may be */
 	size_t steady;     /* leak_proof_steady() */
 	uint64_t heap_bytes, objects, unread_bytes, spans_skipped;
 	size_t restless;              /* leak_proof_restless(): because of them nobody is proven */

@@ -542,6 +542,17 @@ static int nothing(int why, enum view_form form, struct buf *out)
 	return emit_end(&e);
 }
 
+/* The last report, if it can have proven anybody: a proof takes several passes. */
+static int proven_report(const struct view *v, unsigned proc, struct leak_report **ret)
+{
+	int err = v->live->leaks_known(v->live->ctx, proc, ret);
+
+	if (err || !(*ret)->beginning)
+		return err;
+	v->live->leaks_put(v->live->ctx, *ret);
+	return -EAGAIN;
+}
+
 /* Who looks works at the lowest priority, so that beside a load it may take long: a view of
  * something else does not wait for that. leaks_known() has the look begun. */
 static int await_report(const struct view *v, unsigned proc, struct leak_report **ret)
@@ -550,8 +561,7 @@ static int await_report(const struct view *v, unsigned proc, struct leak_report 
 	const struct timespec nap = {.tv_nsec = BRIEFS_NAP_NS};
 	int err;
 
-	while ((err = v->live->leaks_known(v->live->ctx, proc, ret)) == -EAGAIN &&
-	       monotonic_ns() < until_ns)
+	while ((err = proven_report(v, proc, ret)) == -EAGAIN && monotonic_ns() < until_ns)
 		nanosleep(&nap, NULL);
 	return err;
 }

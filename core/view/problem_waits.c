@@ -21,25 +21,25 @@ static bool is_lock(const struct wait_object *o)
 	return o && (o->kind == WAIT_MUTEX || o->kind == WAIT_RWMUTEX);
 }
 
-/* It began in what is not the program's own, as net/http does for each connection. */
+/* It began in what is not the program's own, as net/http does for each connection; the runtime does
+ * so for main and for the coroutine of an iter.Pull, who serve nobody. */
 static bool is_of_server(const struct wait_stacks *w, const struct wait_stack *row)
 {
 	const char *start = wait_stacks_text(w, row->start);
 
-	return !own_function(start, strlen(start)) && strcmp(start, "runtime.main") != 0;
+	return !own_function(start, strlen(start)) && !begins(start, "runtime.");
 }
 
 /* What a row is, or PROBLEM_KINDS: nothing that is worth telling. Idle workers wait, too, and in
  * great numbers: for whoever comes next. */
 static enum problem_kind kind_of(const struct wait_stacks *w, const struct wait_stack *row)
 {
-	const char *why = wait_stacks_text(w, row->why), *start = wait_stacks_text(w, row->start);
+	const char *why = wait_stacks_text(w, row->why);
 
 	if (row->calls && !row->system && row->own && !row->own_is_start && !row->child)
 		return PROBLEM_CALLS;
 	/* In code of the program's own none of them waits but who was given some to call. */
-	if (row->waits && row->own && begins(start, "runtime.") &&
-	    strcmp(start, "runtime.main") != 0)
+	if (row->waits && row->own && row->system)
 		return PROBLEM_FINALIZER;
 	if (!row->waits || row->system)
 		return PROBLEM_KINDS;

@@ -102,7 +102,7 @@ struct leak_brief {
 	const char *meaning; /* static */
 };
 /* As of the last look, and asks for another one soon; the first is waited for, two seconds at most.
- * -EAGAIN: there was none yet; -ENOSYS. */
+ * -EAGAIN: there was none yet, of as many passes as a proof takes; -ENOSYS. */
 int view_leak_briefs(const struct view *v, unsigned proc, struct leak_brief *ret, size_t max,
 		     size_t *ret_n);
 

@@ -494,6 +494,27 @@ static void test_who_takes_most(void **state)
 	assert_non_null(strstr(x->out.data, "see pprof/cpu top goroutines/25/stack\n"));
 }
 
+/* The runtime begins the coroutine of an iter.Pull, too: that calls no finalizers, and is no
+ * server's. */
+static void test_coroutines(void **state)
+{
+	struct fixture *x = *state;
+
+	for (unsigned i = 0; i < 40; i++) {
+		create(x, 100 + i, "runtime.corostart", T0 + S);
+		step(x, 100 + i, GSTATE_RUNNING, i < 25 ? GSTATE_WAITING : GSTATE_SYSCALL,
+		     i < 25 ? "chan receive" : "", END - 20 * S);
+		buf_addf(&stacks,
+			 "goroutine %u [%s]:\nmain.rows.func1(...)\n\t/src/main.go:%d\n"
+			 "iter.Pull[...].func1(...)\n\t/go/iter.go:301\n\n",
+			 100 + i, i < 25 ? "chan receive" : "syscall", i < 25 ? 15 : 19);
+	}
+	now(x, END);
+	for (unsigned kind = 0; kind < PROBLEM_KINDS; kind++)
+		if (kind != PROBLEM_GROWING && told(x, kind))
+			fail_msg("%s: %s", problem_rules[kind].name, problems(x));
+}
+
 /* The page that one reads at night. */
 static void read_page(struct buf *ret)
 {
@@ -642,6 +663,7 @@ int main(void)
 		TEST(test_stopped_once),
 		TEST(test_gap),
 		TEST(test_assist),
+		TEST(test_coroutines),
 		TEST(test_who_takes_most),
 		TEST(test_backwards),
 		TEST(test_ended),
