@@ -397,12 +397,25 @@ int replay_command(void *ctx, const char *command)
 	return 0;
 }
 
+/* At the end time goes on to where recording ended, which may be long after the last event. */
+static uint64_t position_ns(const struct replay *r)
+{
+	uint64_t until = r->done ? session_known_until(&r->at.end, &r->meta) : 0;
+
+	return MAX(r->at.position_ns, until) - r->at.first_ns;
+}
+
+/* By the metadata's word for as long as the events were not read. */
 static uint64_t duration_ns(const struct replay *r)
 {
-	if (r->meta.last_event_ns > r->at.first_ns && r->at.first_ns)
-		return r->meta.last_event_ns - r->at.first_ns;
+	struct session_end claimed = {.last_ns = r->meta.last_event_ns};
+	uint64_t until = session_known_until(r->done ? &r->at.end : &claimed, &r->meta);
+
+	until = MAX(until, r->meta.last_event_ns);
+	if (until > r->at.first_ns && r->at.first_ns)
+		return until - r->at.first_ns;
 	if (r->done)
-		return r->at.position_ns - r->at.first_ns;
+		return position_ns(r);
 	return r->meta.end_time_ns > r->meta.start_time_ns
 		       ? (uint64_t)(r->meta.end_time_ns - r->meta.start_time_ns)
 		       : 0;
@@ -419,8 +432,8 @@ void replay_get(void *ctx, struct buf *out)
 			     : "playing",
 		 r->speed);
 	buf_addf(out, "position_ns %llu\nduration_ns %llu\nevents %llu\n",
-		 (unsigned long long)(r->at.position_ns - r->at.first_ns),
-		 (unsigned long long)duration_ns(r), (unsigned long long)r->at.passed);
+		 (unsigned long long)position_ns(r), (unsigned long long)duration_ns(r),
+		 (unsigned long long)r->at.passed);
 	buf_addf(out, "missed_by_recorder %llu\nmissing_bytes %llu\n",
 		 (unsigned long long)r->at.missed, (unsigned long long)r->at.end.missing_bytes);
 	if (r->at.end.reason[0])

@@ -44,6 +44,10 @@ for format in protobuf jsonl; do
 	wait_for 30 ended_replay || fail "the replay does not end: $(cat "$MNT/control/replay")"
 	expect "the present of a replay at its end" "$(($(key_of attached_unix_ns) + $(key_of uptime_ns)))" \
 		"$((until + $(sed -n 's/.*"wall_offset_ns": \([0-9]*\).*/\1/p' "$meta")))" # jq rounds it
+	# Its position and its length are up to there, too.
+	duration=$((until - $(jq .first_event_ns "$meta")))
+	expect "the end of a replay" "$(grep -E '^(position|duration)_ns' "$MNT/control/replay" | paste -sd' ')" \
+		"position_ns $duration duration_ns $duration"
 	for type in 0 1 2 3 4 5; do
 		name=$(echo casgstatus makeslice makemap newobject newgoroutine goexit | cut -d' ' -f$((type + 1)))
 		expect "$name" "$(sed -n "s/^events_$name //p" "$MNT/stats")" "$(jq ".event_counts.\"$type\"" "$meta")"
