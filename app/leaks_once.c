@@ -9,11 +9,11 @@
 #include "app/exit_status.h"
 #include "app/print.h"
 #include "app/run.h"
-#include "core/view/problem_memory.h"
 #include "core/base/privilege.h"
 #include "core/engine/onlooker.h"
 #include "core/memory/leak_report.h"
 #include "core/target/process.h"
+#include "core/view/problems/problem_memory.h"
 
 #define LOOKS       3
 #define PATIENCE_NS (60 * NS_PER_SEC) /* no look begins after so long */

@@ -5,12 +5,12 @@
 #include <unistd.h>
 
 #include "app/background.h"
-#include "core/engine/metrics_file.h"
 #include "app/run.h"
 #include "core/base/confine.h"
 #include "core/base/log.h"
-#include "core/view/losses.h"
-#include "core/view/problem_memory.h"
+#include "core/engine/metrics_file.h"
+#include "core/view/problems/problem_memory.h"
+#include "core/view/process/losses.h"
 
 /* Any thread that serves: they start after the recording and end before it is freed. */
 static void recording(void *ctx, struct recording *ret)

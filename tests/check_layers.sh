@@ -41,6 +41,21 @@ allowed bpf 'abi\.h' 'cpu\.h' '[a-z]*\.bpf\.h' 'bpf/.*'
 allowed core/engine 'core/.*'
 allowed app 'app/.*' 'core/.*' 'fs/fs\.h' 'web/web\.h'
 
+# within FOLDERS WHERE...: of core/view's folders these alone; what lies in none is everybody's.
+within() {
+	local folders=$1 found
+	shift
+	found=$(grep -rnoE --include='*.[ch]' '"core/view/[a-z]+/[a-z_]+\.h"' "$@" | grep -vE "\"core/view/($folders)/")
+	[ -z "$found" ] || complain "of core/view only $folders is for $1: $found"
+}
+within timeline core/view/timeline
+within waits core/view/waits
+within 'profiles|waits' core/view/profiles
+within 'process|profiles' core/view/process
+within 'goroutines|process|profiles|waits' core/view/goroutines
+within 'problems|process|profiles|waits' core/view/problems
+within 'none' core/view/*.[ch]
+
 # only LIBRARY-HEADERS FOLDERS WHY
 only() {
 	local found

@@ -10,7 +10,7 @@
 
 #include "core/session/encoder.h"
 #include "core/view/family.h"
-#include "core/view/overview.h"
+#include "core/view/process/overview.h"
 #include "web/server.h"
 #include "web/source.h"
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "core/view/family.h"
-#include "core/view/overview.h"
+#include "core/view/process/overview.h"
 #include "core/view/query.h"
 #include "web/recorded.h"
 #include "web/rest.h"

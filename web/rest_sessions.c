@@ -11,7 +11,7 @@
 #include "core/session/reader.h"
 #include "core/session/store.h"
 #include "core/view/filter.h"
-#include "core/view/overview.h"
+#include "core/view/process/overview.h"
 #include "web/rest.h"
 #include "web/settings.h"
 

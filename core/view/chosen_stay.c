@@ -4,6 +4,7 @@
 
 #include "core/base/json.h"
 #include "core/base/util.h"
+#include "core/view/probes.h"
 #include "core/view/query.h"
 #include "core/view/view_internal.h"
 

@@ -2,6 +2,7 @@
 /* What is attached now, and so how fine what the views say is. Any thread. */
 #include <stdio.h>
 
+#include "core/view/probes.h"
 #include "core/view/view_internal.h"
 
 /* Who must be quick has what was read a moment ago the next time. */

@@ -9,7 +9,6 @@
 #include "core/view/emit.h"
 #include "core/view/live.h"
 #include "core/view/view_internal.h"
-#include "core/view/wait_stacks.h"
 
 #define S  NS_PER_SEC
 #define MS 1000000ull

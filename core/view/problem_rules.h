@@ -103,6 +103,8 @@ void problem_rule_add(const struct problem_rule *rule, struct buf *out);
 #define CALLS_OF_OWN    100
 #define ENDED_FOR_S     3
 #define ENDED_SHOWN_MIN 5
+/* A system call that takes so long is a wait. */
+#define WAIT_CALL_NS (2 * NS_PER_SEC)
 /* What the runtime said so long ago is no rate of now. */
 #define COUNTED_NS (10 * NS_PER_SEC)
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/model/samples.h"
+#include "core/view/probes.h"
 #include "core/view/view_internal.h"
 
 static void add_goroutine(struct start_row *row, const struct goroutine *g, uint64_t now)

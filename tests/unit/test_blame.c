@@ -11,7 +11,7 @@
 
 #include "core/base/util.h"
 #include "core/memory/wait_graph.h"
-#include "core/view/blame.h"
+#include "core/view/waits/blame.h"
 #include "tests/unit/view_fixture.h"
 
 #define MS 1000000ull

@@ -7,7 +7,7 @@
 #include "core/pyramid/pyramid.h"
 #include "core/session/export.h"
 #include "core/session/replay.h"
-#include "core/view/overview.h"
+#include "core/view/process/overview.h"
 #include "core/view/query.h"
 #include "core/view/view.h"
 #include "tests/unit/session_fixture.h"

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "core/view/dump.h"
-#include "core/view/flame.h"
+#include "core/view/profiles/flame.h"
 
 static const char dump[] =
 	"goroutine 1 [chan receive (nil chan), 5 minutes]:\n"

@@ -14,9 +14,9 @@
 #include <cmocka.h>
 
 #include "core/model/samples.h"
-#include "core/view/losses.h"
-#include "core/view/overview.h"
 #include "core/pyramid/pyramid.h"
+#include "core/view/process/losses.h"
+#include "core/view/process/overview.h"
 #include "view_fixture.h"
 
 #define T0 1000000000ull

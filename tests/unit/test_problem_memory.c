@@ -9,8 +9,8 @@
 
 #include "core/base/util.h"
 #include "core/memory/leak_report.h"
-#include "core/view/problem_memory.h"
-#include "core/view/problems.h"
+#include "core/view/problems/problem_memory.h"
+#include "core/view/problems/problems.h"
 #include "core/view/view.h"
 #include "tests/unit/problem_fixture.h"
 

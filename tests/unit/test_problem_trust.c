@@ -10,8 +10,8 @@
 
 #include "core/base/util.h"
 #include "core/pyramid/pyramid.h"
-#include "core/view/losses.h"
-#include "core/view/overview.h"
+#include "core/view/process/losses.h"
+#include "core/view/process/overview.h"
 #include "tests/unit/problem_fixture.h"
 
 #define BEGAN (T0 + S)

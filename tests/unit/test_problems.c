@@ -11,9 +11,9 @@
 #include <jansson.h>
 
 #include "core/base/util.h"
+#include "core/memory/leak_report.h"
 #include "core/model/functions.h"
 #include "core/model/samples.h"
-#include "core/memory/leak_report.h"
 #include "core/view/own.h"
 #include "core/view/view.h"
 #include "tests/unit/problem_fixture.h"
@@ -1142,7 +1142,7 @@ static void test_see_is_there(void **state)
 	for (unsigned i = 0; i < ARRAY_SIZE(files); i++) {
 		FILE *f;
 
-		snprintf(text, sizeof(text), SOURCE_ROOT "/core/view/%s", files[i]);
+		snprintf(text, sizeof(text), SOURCE_ROOT "/core/view/problems/%s", files[i]);
 		f = fopen(text, "r");
 		assert_non_null(f);
 		while (fgets(text, sizeof(text), f)) {

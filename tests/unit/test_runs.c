@@ -11,7 +11,7 @@
 #include <jansson.h>
 
 #include "core/base/util.h"
-#include "core/view/runs.h"
+#include "core/view/timeline/runs.h"
 #include "tests/unit/view_ask.h"
 
 #define US 1000ull

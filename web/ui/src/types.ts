@@ -52,7 +52,7 @@ export const sum = (counts: Record<string, number>) => Object.values(counts).red
 // By its number: those of before may not be kept any more.
 export const processOf = (status: Status | null | undefined, index: number) => status?.processes?.find((p) => p.index === index);
 
-// What was lost: a row of core/view/losses.c, where anything was.
+// What was lost: a row of core/view/process/losses.c, where anything was.
 interface Loss {
 	way: string;
 	count: number;
