@@ -12,24 +12,25 @@ need_tracing() {
 	"$XGOTOPFS" -doctor >"$T/doctor" 2>&1 || skip "this machine cannot trace: $(grep FAIL "$T/doctor")"
 }
 
-# demo_binary [VERSION] [stripped]: prints the path of the built demo server.
+# demo_binary [VERSION] [stripped]: prints the path of the built demo server, as a copy of its own.
 demo_binary() {
 	local out=$ROOT/tests/.cache/demo-${1:-installed}${2:+-$2}
-	GO_BUILD_FLAGS=${2:+-ldflags=-s} built "$out" "$ROOT/examples/demo" "$out" ${1:-} || return
-	echo "$out"
+	GO_BUILD_FLAGS=${2:+-ldflags=-s} built "$out" "$ROOT/examples/demo" "$out" ${1:-} && "$ROOT/tests/own.sh" "$out"
 }
 
-# incidents: prints the folder with the built servers of examples/incidents, and their load.
+# incidents NAME...: prints a folder with those of examples/incidents: copies of their own.
 incidents() {
-	local out=$ROOT/tests/.cache/incidents
+	local out=$ROOT/tests/.cache/incidents name copy
 	built "$out/built" "$ROOT/examples/incidents" "$out/" "" ./... || return
-	echo "$out"
+	for name; do copy=$("$ROOT/tests/own.sh" "$out/$name") || return; done
+	echo "${copy%/*}"
 }
 
 # start_three_bugs: examples/three-bugs and its load, until the case ends; sets DEMO (pid) and URL.
 start_three_bugs() {
 	local binary=$ROOT/tests/.cache/three-bugs
 	GO_BUILD_FLAGS=-trimpath built "$binary" "$ROOT/examples/three-bugs" "$binary" || fail "examples/three-bugs does not build"
+	binary=$("$ROOT/tests/own.sh" "$binary") || fail "no copy of it"
 	start_demo "$binary"
 	fresh "$T/three-bugs.out"
 	"$binary" -load "$URL" >"$T/three-bugs.out" 2>&1 &
@@ -59,7 +60,7 @@ start_target() {
 	wait_for 30 grep -q ready "$T/target.out" || fail "it does not start: $(head -c 500 "$T/target.out")"
 }
 
-# own_demo [VERSION] [stripped]: sets DEMO_BINARY to a copy of its own, which no other test probes.
+# own_demo [VERSION] [stripped]: sets DEMO_BINARY to a copy by the name of demo.
 own_demo() {
 	DEMO_BINARY=$T/demo
 	cp "$(demo_binary "$@")" "$DEMO_BINARY" || fail "the demo does not build"
@@ -137,20 +138,25 @@ check_log() {
 	! grep -q 'refused to a thread that serves' "$LOG" || fail "what is needed was refused: $(cat "$LOG")"
 }
 
-# The traced process has its code back as it was, and lives. A tracer that a case beside this one runs
-# (-b, or a program that it starts) may have breakpoints in all processes of the same file: as long as
-# there is one, or the keeper of one that was killed, or was one just before, and this process has some, it
-# is looked again.
-unharmed() {
-	local tries=300 before tracers='xgotop.*'
-	kill -0 "$1" || fail "process $1 is gone"
-	while
-		before=$(pgrep -x "$tracers")
-		! python3 "$ROOT/tests/code_intact.py" "$1" >"$T/code_intact"
-	do
-		[ $((tries--)) -gt 0 ] && [ -n "$before$(pgrep -x "$tracers")" ] || fail "process $1 has breakpoints left: $(cat "$T/code_intact")"
-		sleep 0.1
+# tracers: those of this case, and their keepers.
+tracers() {
+	local pid
+	for pid in $(pgrep -x 'xgotop.*'); do
+		! grep -qzFx "XGOTOPFS_OWN=$XGOTOPFS_OWN" "/proc/$pid/environ" 2>/dev/null || echo "$pid"
 	done
+}
+
+# The traced process has its code back as it was, and lives. Nobody else runs its file (tests/own.sh). As long as a tracer
+# or the keeper of one is there, or was just before, and it has breakpoints, it is looked again.
+unharmed() {
+	kill -0 "$1" || fail "process $1 is gone"
+	wait_for "$PATIENCE" intact_or_alone "$1"
+	[ -z "$BREAKPOINTS" ] || fail "process $1 has breakpoints left: $BREAKPOINTS"
+}
+intact_or_alone() {
+	local before
+	before=$(tracers)
+	BREAKPOINTS=$(python3 "$ROOT/tests/code_intact.py" "$1" 2>&1) || return "$(test -z "$before$(tracers)"; echo $?)"
 }
 
 # The same where the tracer was killed: its keeper still has to let go.

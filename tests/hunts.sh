@@ -15,6 +15,7 @@ if [ $# = 0 ] || [ "$*" = -all ]; then
 		for level in full light; do HUNTS+=("$server:$level:before" "$server:$level:after"); done
 	done
 fi
-SERVERS=$(incidents) || fail "the servers do not build"
+# shellcheck disable=SC2046
+SERVERS=$(incidents load upstream $(printf '%s\n' "${HUNTS[@]%%:*}" | sort -u)) || fail "the servers do not build"
 [ -z "${XGOTOPFS_SANITIZED:-}" ] || export XGOTOPFS_HUNTS_PATIENCE=3
 python3 "$ROOT/tests/hunts.py" "$XGOTOPFS" "$SERVERS" "$ROOT/docs/oncall.md" "$T" "${HUNTS[@]}"

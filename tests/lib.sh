@@ -8,6 +8,7 @@ export LC_ALL=C.UTF-8 # what ls and others say is looked at
 XGOTOPFS_BUILD=${XGOTOPFS_BUILD:-$PWD/build}
 XGOTOPFS=${XGOTOPFS:-$XGOTOPFS_BUILD/xgotopfs}
 T=$(mktemp -d "${TMPDIR:-/tmp}/xgotopfs-case.XXXXXX") || exit 1
+export XGOTOPFS_OWN=$T/own # of all that is built for several cases each has copies: tests/own.sh
 CLEANUP=()
 BAD= # set by a cleanup step that finds something wrong
 
@@ -133,6 +134,16 @@ python_with() {
 		python3 -m venv "$dir" && "$dir/bin/pip" install -q --disable-pip-version-check "$@" && touch "$dir/done"
 	) 9>"$dir.lock" >&2 || return
 	echo "$dir/bin/python"
+}
+
+# again COMMAND ARG...: three times, what asks a server that is not ours.
+again() {
+	local pause
+	for pause in 2 8 0; do
+		! "$@" || return 0
+		sleep $pause
+	done
+	return 1
 }
 
 # held_port: sets PORT_HELD to a port of 127.0.0.1 that nobody is given by chance until the case ends: for who has to

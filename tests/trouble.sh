@@ -8,7 +8,7 @@
 . "$(dirname "$0")/app_lib.sh"
 need_tracing
 need python3 fusermount3
-SERVERS=$(incidents) || fail "the servers do not build"
+SERVERS=$(incidents load) || fail "the servers do not build"
 TROUBLE=$("$ROOT/tests/targets/build.sh" local plain trouble) || fail "the incidents do not build"
 RUNS=("$@")
 if [ $# = 0 ] || [ "$*" = -all ]; then

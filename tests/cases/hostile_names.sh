@@ -72,8 +72,9 @@ stop_xgotopfs
 check file "$LOG"
 
 # --- without a mount: stdout, and what is wrong with it ---
-timeout -s INT 3 "$XGOTOPFS" -pid "$DEMO" >"$T/out" 2>"$LOG"
-[ -s "$T/out" ] || fail "no events: $(cat "$LOG")"
+start_xgotopfs -pid "$DEMO"
+wait_for "$PATIENCE" test -s "$T/out" || fail "no events: $(cat "$LOG")"
+stop_xgotopfs
 check file "$T/out" "$LOG"
 "$XGOTOPFS" -doctor -pid "$DEMO" >"$T/out" 2>"$LOG"
 check file "$T/out" "$LOG"

@@ -25,9 +25,6 @@ value() { sed -n "s/^$1 //p" "$2"; }
 grows() {
 	local version=$1 binary n=0 on raw=0 hits=none skipped want got name offset raw_before
 	binary=$(target "$version" plain workload) || fail "no workload for Go $version"
-	# A copy: the kernel counts what every process does that runs the file, and other cases run it, too.
-	cp "$binary" "$T/workload-$version"
-	binary=$T/workload-$version
 	"$XGOTOPFS" -doctor -b "$binary" >"$T/doctor" 2>&1
 	# Those on a branch come first.
 	sed -n 's/^ok *probe *\(runtime\.\(newobject\|mallocgc[A-Za-z0-9]*\)\)+[0-9]*  *\([^ ]*\).*/\3 \1/p' "$T/doctor" >"$T/sites"

@@ -8,7 +8,7 @@
 need_tracing
 need pidof fusermount3
 PAGE=$ROOT/docs/oncall.md
-SERVERS=$(incidents) || fail "the servers do not build"
+SERVERS=$(incidents hog) || fail "the servers do not build"
 mkdir "$T/bin"
 cp "$SERVERS/hog" "$T/bin/server-$$"
 ln -s "$XGOTOPFS" "$T/bin/xgotopfs"

@@ -12,6 +12,7 @@ need_tracing
 need python3
 loads=$ROOT/tests/.cache/loads
 built "$loads" "$ROOT/tests/bench/loads" "$loads" || fail "the workload does not build"
+loads=$("$ROOT/tests/own.sh" "$loads") || fail "no copy of it"
 python3 "$ROOT/tests/bench/overhead_estimate.py" "$XGOTOPFS" "$loads" 7 2 || fail "the estimate is not what it costs"
 "$XGOTOPFS" -doctor >"$T/doctor" 2>&1
 grep -q 'ns where it steps it out of line' "$T/doctor" || fail "no price of stepping: $(cat "$T/doctor")"

@@ -7,7 +7,7 @@
 . "$(dirname "$0")/../app_lib.sh"
 need_tracing
 need curl
-SERVERS=$(incidents) || fail "the servers do not build"
+SERVERS=$(incidents worker load) || fail "the servers do not build"
 cp "$SERVERS/worker" "$T/worker"
 "$T/worker" >"$T/worker.out" 2>&1 &
 DEMO=$!

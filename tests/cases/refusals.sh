@@ -107,10 +107,10 @@ else
 fi
 if [ ! -x "$CACHE/garbled" ]; then
 	go=$("$ROOT/scripts/go.sh" 1.27.3) &&
-		GOTOOLCHAIN=local GOFLAGS=-mod=mod GOBIN=$CACHE "$go" install mvdan.cc/garble@v0.18.0 >&2 &&
+		GOTOOLCHAIN=local GOFLAGS=-mod=mod GOBIN=$CACHE again "$go" install mvdan.cc/garble@v0.18.0 >&2 &&
 		# It changes the linker's source, which the go command allows nowhere below GOMODCACHE.
 		(cd "$T/src" && PATH=${go%/*}:$PATH GOTOOLCHAIN=local GOFLAGS=-mod=mod GOMODCACHE=$T/mod \
-			"$CACHE/garble" -literals build -o "$CACHE/garbled" . >&2) || fail "garble does not build"
+			again "$CACHE/garble" -literals build -o "$CACHE/garbled" . >&2) || fail "garble does not build"
 fi
 refused "garble" "$CACHE/garbled"
 if command -v upx >/dev/null; then

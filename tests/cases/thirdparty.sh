@@ -8,7 +8,8 @@ need_tracing
 need rclone curl
 mkdir "$T/files"
 for i in $(seq 20); do head -c 10000 /dev/urandom >"$T/files/$i"; done
-RCLONE_CONFIG=$T/rclone.conf rclone -v --cache-dir "$T/cache" serve http --addr 127.0.0.1:0 "$T/files" \
+RCLONE=$("$ROOT/tests/own.sh" "$(type -P rclone)") || fail "no copy of it"
+RCLONE_CONFIG=$T/rclone.conf "$RCLONE" -v --cache-dir "$T/cache" serve http --addr 127.0.0.1:0 "$T/files" \
 	>"$T/rclone.log" 2>&1 &
 DEMO=$!
 on_exit "end $DEMO"

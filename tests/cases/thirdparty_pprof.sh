@@ -12,14 +12,15 @@ CACHE=$ROOT/tests/.cache/etcd
 	flock 9
 	[ -x "$CACHE/usr/bin/etcd" ] && exit 0
 	# Unpacked, not installed: the package would start a server of its own.
-	cd "$T" && { apt-get -qq download etcd-server || { apt-get -qq update && apt-get -qq download etcd-server; }; } &&
+	cd "$T" && { again apt-get -qq download etcd-server || { apt-get -qq update && again apt-get -qq download etcd-server; }; } &&
 		rm -rf "$CACHE" && mkdir -p "$CACHE" && dpkg-deb -x etcd-server_*.deb "$CACHE"
 ) 9>"$CACHE.lock" >"$T/apt" 2>&1 || fail "no etcd: $(tail -n 3 "$T/apt")"
 
 # It calls itself at its own address, so that cannot be port 0.
 held_port
 url=http://127.0.0.1:$PORT_HELD
-"$CACHE/usr/bin/etcd" --enable-pprof --data-dir "$T/data" --listen-peer-urls http://127.0.0.1:0 \
+ETCD=$("$ROOT/tests/own.sh" "$CACHE/usr/bin/etcd") || fail "no copy of it"
+"$ETCD" --enable-pprof --data-dir "$T/data" --listen-peer-urls http://127.0.0.1:0 \
 	--listen-client-urls "$url" --advertise-client-urls "$url" >"$T/etcd" 2>&1 &
 DEMO=$!
 on_exit "end $DEMO"

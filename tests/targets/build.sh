@@ -8,8 +8,8 @@
 #          shared (c-shared library), plugin, arm64 (pure Go only), spectre, leakprofile (Go's own profile of leaked goroutines), pgo (with a profile that the workload took of itself, or of one thing:
 #          pgo:channels, pgo:calls, pgo:go, pgo:allocation): cgo-pie-stripped, pie-arm64, pgo-stripped.
 # PROGRAM  a folder beside this script.
-# Results are kept under tests/.cache and built again when a source is newer. Exit 77: this mode does
-# not exist for this version.
+# Results are kept under tests/.cache and built again when a source is newer; a case is given a copy of its own
+# (tests/own.sh). Exit 77: this mode does not exist for this version.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -68,8 +68,7 @@ mkdir -p "$(dirname "$out")"
 exec 9>"$out.lock"
 flock 9
 if [ -f "$out" ] && [ -z "$(find "$here/$program" "$here/build.sh" -type f -newer "$out")" ]; then
-	readlink -f "$out"
-	exit 0
+	exec "$here/../own.sh" "$out"
 fi
 [ -n "${go:-}" ] || go=$("$scripts/go.sh" "$version")
 goflags=-buildvcs=false
@@ -90,4 +89,4 @@ env GODEBUG=$godebug GOTOOLCHAIN=local GOFLAGS="$goflags" GO111MODULE=on GOWORK=
 	GOOS=linux GOARCH="$arch" CGO_ENABLED="$cgo" GOEXPERIMENT="$experiment" \
 	"$go" build $flags -ldflags="$ldflags" -o "$out.new" . >&2
 mv "$out.new" "$out"
-readlink -f "$out"
+exec "$here/../own.sh" "$out"
