@@ -37,7 +37,7 @@ wait_for 10 gone $CAT1 || fail "cat does not end on a signal"
 
 cat >"$T/client.py" <<'PY'
 import errno, os, select, signal, subprocess, sys, time
-path = sys.argv[1]
+path, soon = sys.argv[1], int(sys.argv[2]) / 1000
 fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
 def say(what):
     print(what, flush=True)
@@ -53,7 +53,7 @@ p = select.poll(); p.register(fd, select.POLLIN)
 e = select.epoll(); e.register(fd, select.EPOLLIN)
 assert p.poll(0) == [] and e.poll(0) == [], "poll: nothing"
 say("ready")
-assert select.select([fd], [], [], 5)[0] == [fd], "select wakes"
+assert select.select([fd], [], [], 500 * soon)[0] == [fd], "select wakes"
 assert p.poll(5000) == [(fd, select.POLLIN)], "poll wakes"
 assert e.poll(5) == [(fd, select.EPOLLIN)], "epoll wakes"
 first = os.read(fd, 10)
@@ -71,7 +71,7 @@ began = time.monotonic()
 try:
     os.read(fd, 100); assert False
 except Alarm:
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 100 * soon
 say("interrupted")
 # Latency: the line says when the event happened.
 late = []
@@ -83,12 +83,13 @@ while len(late) < 200:
     late += [now - float(l.split()[0]) for l in lines]
 late.sort()
 print("latency ms: median %.3f p90 %.3f max %.3f" % tuple(1000 * late[i] for i in (100, 180, -1)), file=sys.stderr)
-assert late[100] < 0.01, "half within ten milliseconds even on a busy machine"
+assert late[100] < soon, f"half within {soon * 1000:.0f} ms"
 say("measured")
 while os.read(fd, 65536): pass
 say("end")
 PY
-python3 "$T/client.py" "$P" >"$T/client" 2>"$T/client.err" &
+# Ten milliseconds on a machine with processors to spare.
+python3 "$T/client.py" "$P" "$(slowed 10)" >"$T/client" 2>"$T/client.err" &
 CLIENT=$!
 on_exit "end $CLIENT"
 touch "$T/client"
