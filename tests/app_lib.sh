@@ -92,6 +92,9 @@ kill_xgotopfs() {
 	XPID=
 }
 
+# nice_of TASK: of a process or thread, by its folder in /proc.
+nice_of() { sed -E 's/.*\) ([^ ]+ ){16}([^ ]+) .*/\2/' "$1/stat"; }
+
 # Also when nobody serves it any more.
 is_mounted() { grep -q " $MNT fuse" /proc/mounts; }
 # waits_in: in a line, where the threads of xgotopfs and of what it started are, for a failure that must explain itself.
@@ -141,9 +144,7 @@ check_log() {
 # tracers: those of this case, and their keepers.
 tracers() {
 	local pid
-	for pid in $(pgrep -x 'xgotop.*'); do
-		! grep -qzFx "XGOTOPFS_OWN=$XGOTOPFS_OWN" "/proc/$pid/environ" 2>/dev/null || echo "$pid"
-	done
+	for pid in $(pgrep -x 'xgotop.*'); do ! ours "$pid" || echo "$pid"; done
 }
 
 # The traced process has its code back as it was, and lives. Nobody else runs its file (tests/own.sh). As long as a tracer

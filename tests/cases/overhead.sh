@@ -19,8 +19,8 @@ at_least() { local n; n=$(key "$1") && [ "${n:-0}" -ge "$2" ]; }
 mount_demo -max-overhead 3
 expect "the bound" "$(cat "$MNT/control/max_overhead")" 3
 # Who takes the probes out does not wait for its turn, neither among threads nor among sessions.
-keeper=$(pgrep -P "$XPID" -x xgotop-keeper) || fail "no keeper"
-expect "its nice value" "$(ps -o ni= -p "$keeper" | tr -d ' ')" -10
+keeper=$(child_of "$XPID" xgotop-keeper) || fail "no keeper"
+expect "its nice value" "$(nice_of "/proc/$keeper")" -10
 [ ! -e "/proc/$keeper/autogroup" ] || grep -q 'nice -10$' "/proc/$keeper/autogroup" || fail "its session: $(cat "/proc/$keeper/autogroup")"
 wait_for 40 at_least budget_windows 3 || fail "no windows: $(cat "$LOG" "$MNT/stats")"
 grep -q "tracing would cost more than 3% of the program's CPU time" "$LOG" || fail "nothing is said: $(cat "$LOG")"

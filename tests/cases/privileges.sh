@@ -13,6 +13,8 @@ DEMO_BINARY=$(demo_binary "" stripped) || fail "the demo does not build"
 start_demo "$DEMO_BINARY"
 
 key() { sed -n "s/^$2:[[:space:]]*//p" "/proc/$1/status"; }
+# of KEY: of the thread whose status is in $status.
+of() { sed -n "s/^$1:[[:space:]]*//p" <<<"$status"; }
 # A set of capabilities by their numbers (include/uapi/linux/capability.h).
 READ_SEARCH=2 PTRACE=19 ADMIN=21 NICE=23 RESOURCE=24 LEASE=28 PERFMON=38 BPF=39
 caps() {
@@ -20,8 +22,8 @@ caps() {
 	for bit; do sum=$((sum | 1 << bit)); done
 	printf '%016x' "$sum"
 }
-at_most() { # NAME ID SET
-	(((0x$(key "$2" CapPrm) & ~0x$3) == 0)) || fail "permitted of $1: $(key "$2" CapPrm), at most $3"
+at_most() { # NAME HAS SET
+	(((0x$2 & ~0x$3) == 0)) || fail "permitted of $1: $2, at most $3"
 }
 # The pump's priority takes a limit that is raised at the start or, in containers that may not, CAP_SYS_NICE.
 [ $((0x$(key self CapEff) >> RESOURCE & 1)) = 1 ] && NICE=
@@ -41,26 +43,33 @@ mkdir "$T/sessions"
 mount_demo -web -web-port 0 -storage-dir "$T/sessions"
 wait_web
 curl -fsS "${WEB}api/live/stacks" | grep -q "^goroutine 1 " || fail "no stacks over HTTP"
+# begun TASK: until it has run for the first time a thread has its maker's name, and what that had.
+begun() {
+	local status
+	status=$(cat "$1/status" 2>/dev/null) || return 0 # it has ended
+	[ "$(of Name)" != xgotopfs ] || [ "${1##*/}" = "$XPID" ] || [ "$(of CapPrm)" = "$(caps)" ]
+}
 engine=0 serving=0
 for thread in /proc/"$XPID"/task/*; do
-	id=${thread##*/}
-	name=$(cat "$thread/comm")
-	if [ "$id" = "$XPID" ]; then name=main; fi
-	expect "no_new_privs of $name" "$(key "$id" NoNewPrivs)" 1
-	expect "inheritable of $name" "$(key "$id" CapInh)" "$(caps)"
+	wait_for 10 begun "$thread"
+	status=$(cat "$thread/status" 2>/dev/null) || continue
+	name=$(of Name)
+	if [ "${thread##*/}" = "$XPID" ]; then name=main; fi
+	expect "no_new_privs of $name" "$(of NoNewPrivs)" 1
+	expect "inheritable of $name" "$(of CapInh)" "$(caps)"
 	case $name in
 	main | xgotop-pump | xgotop-healer | xgotop-audit | xgotop-loaded | xgotop-look | xgotop-leaks | xgotop-change | xgotop-budget | xgotop-light)
-		expect "effective of $name" "$(key "$id" CapEff)" "$ENGINE"
-		expect "permitted of $name" "$(key "$id" CapPrm)" "$ENGINE"
+		expect "effective of $name" "$(of CapEff)" "$ENGINE"
+		expect "permitted of $name" "$(of CapPrm)" "$ENGINE"
 		engine=$((engine + 1))
 		;;
-	xgotop-guard | xgotop-runners) at_most "$name" "$id" "$ENGINE" ;;
-	xg-record) expect "permitted of $name" "$(key "$id" CapPrm)" "$(caps $READ_SEARCH)" ;;
+	xgotop-guard | xgotop-runners) at_most "$name" "$(of CapPrm)" "$ENGINE" ;;
+	xg-record) expect "permitted of $name" "$(of CapPrm)" "$(caps $READ_SEARCH)" ;;
 	# The first may have to end us.
-	xgotop-signals | model) expect "permitted of $name" "$(key "$id" CapPrm)" "$(caps)" ;;
+	xgotop-signals | model) expect "permitted of $name" "$(of CapPrm)" "$(caps)" ;;
 	*)
-		expect "permitted of $name" "$(key "$id" CapPrm)" "$(caps)"
-		expect "seccomp of $name" "$(key "$id" Seccomp)" "$SECCOMP"
+		expect "permitted of $name" "$(of CapPrm)" "$(caps)"
+		expect "seccomp of $name" "$(of Seccomp)" "$SECCOMP"
 		serving=$((serving + 1))
 		;;
 	esac
@@ -68,22 +77,21 @@ done
 expect "threads of the engine" "$engine" 10
 # What empties the rings and who takes probes out go before a busy target, though CAP_SYS_NICE is gone.
 for thread in xgotop-pump xgotop-budget xgotop-light; do
-	expect "nice value of $thread" "$(ps -L -o comm=,ni= -p "$XPID" | awk -v name=$thread '$1 == name { print $2 }')" -10
+	expect "nice value of $thread" "$(nice_of "$(grep -lx "$thread" /proc/"$XPID"/task/*/comm | xargs dirname)")" -10
 done
-expect "nice value of the keeper" "$(ps -o comm=,ni= --ppid "$XPID" | awk '$1 == "xgotop-keeper" { print $2 }')" -10
+expect "nice value of the keeper" "$(nice_of "/proc/$(child_of "$XPID" xgotop-keeper)")" -10
 [ "$serving" -ge 8 ] || fail "only $serving threads that serve"
-for process in $(ps -e -o pid= -o pgid= -o comm= | awk '$3 ~ /^xgotop-(keeper|umount)$/ { print $1 ":" $3 }'); do
-	pid=${process%%:*}
-	# Of this run, and not of somebody else's: what it was made by.
-	[ "$(key "$pid" PPid)" = "$XPID" ] || continue
-	case $process in
-	*keeper) at_most keeper "$pid" "$KEEPER" ;;
-	*umount) expect "permitted of the unmounter" "$(key "$pid" CapPrm)" "$(caps $ADMIN)" ;;
+children() { pgrep -P "$XPID" | xargs -I{} cat /proc/{}/comm 2>/dev/null | sort | tr '\n' ' '; }
+both() { [ "$(children)" = "xgotop-keeper xgotop-umount " ]; }
+wait_for 10 both || fail "processes beside it: $(children)"
+for pid in $(pgrep -P "$XPID"); do
+	status=$(cat "/proc/$pid/status") || fail "one has ended"
+	case $(of Name) in
+	*keeper) at_most keeper "$(of CapPrm)" "$KEEPER" ;;
+	*umount) expect "permitted of the unmounter" "$(of CapPrm)" "$(caps $ADMIN)" ;;
 	esac
-	expect "no_new_privs of $process" "$(key "$pid" NoNewPrivs)" 1
-	echo "${process##*:}"
-done >"$T/processes"
-expect "processes beside it" "$(sort "$T/processes" | tr '\n' ' ')" "xgotop-keeper xgotop-umount "
+	expect "no_new_privs of $(of Name)" "$(of NoNewPrivs)" 1
+done
 
 # What needs privileges goes on working: from the mount and over HTTP, reading, attaching again.
 grep -q "^goroutine 1 " "$MNT/stacks" || fail "no stacks in the mount"
@@ -107,7 +115,9 @@ unharmed "$DEMO"
 start_xgotopfs -replay "$session" -storage-dir "$T/sessions" -web -web-port 0 "$MNT"
 wait_ready
 for thread in /proc/"$XPID"/task/*; do
-	expect "capabilities in a replay of $(cat "$thread/comm")" "$(key "${thread##*/}" CapPrm)" "$(caps)"
+	wait_for 10 begun "$thread"
+	status=$(cat "$thread/status" 2>/dev/null) || continue
+	expect "capabilities in a replay of $(of Name)" "$(of CapPrm)" "$(caps)"
 done
 rm -r "$MNT/sessions/$session" || fail "a session is not deleted"
 [ ! -e "$T/sessions/$session" ] || fail "it is still there"
