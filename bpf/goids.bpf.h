@@ -20,7 +20,7 @@
 #ifndef XGOTOPFS_GOIDS_BPF_H
 #define XGOTOPFS_GOIDS_BPF_H
 
-struct wire_goid goids[WIRE_GOIDS];
+struct wire_goid goids[WIRE_GOIDS] ALIGNED_TO_LINES;
 /* Counts execs: another program's gs lie where those of the one before did. */
 __u64 goids_execs;
 
@@ -63,6 +63,15 @@ static __always_inline __u64 goid_kept(__u64 g, __u32 pid)
 	return goid_use(goid_entry(g), goid_key(g, pid, goids_epoch()));
 }
 
+/* `value` was read: so is what is kept under `key`? Then it had it all the time. */
+static __always_inline bool goid_proves(struct wire_goid *entry, __u64 key, __u64 value)
+{
+	if (entry->check != (key ^ GOID_MIX(value)) || entry->value != value)
+		return false;
+	entry->unproven = 0;
+	return true;
+}
+
 /* `value` was read: proves what is kept under `key`, or takes its place. */
 static __noinline int goid_keep(struct wire_goid *entry, __u64 key, __u64 value)
 {
@@ -70,11 +79,9 @@ static __noinline int goid_keep(struct wire_goid *entry, __u64 key, __u64 value)
 
 	if (!entry || !epoch)
 		return 0;
+	if (goid_proves(entry, key, value))
+		return 0;
 	if (entry->check == (key ^ GOID_MIX(entry->value))) {
-		if (entry->value == value) {
-			entry->unproven = 0;
-			return 0;
-		}
 		if (entry->unproven) {
 			__sync_fetch_and_add(&this_cpu()->misnamed, entry->unproven);
 			control.goids_epoch = 0;
@@ -134,7 +141,7 @@ static __noinline int m_keep(__u64 g0, __u64 key, __u64 m)
 /* The goroutine in `gp` ends, on a thread that is on `g`. */
 static __noinline int goid_ends(__u64 g, __u64 gp)
 {
-	__u32 pid = target_tgid ? target_tgid : process_id();
+	__u32 pid = hit_pid();
 
 	goid_forget(goid_entry(gp), goid_key(gp, pid, goids_epoch()));
 	goid_forget(goid_entry(g), m_key(g));

@@ -14,13 +14,6 @@ struct {
 	__type(value, struct wire_held);
 } held SEC(".maps");
 
-/* How a record is to be written, in one word: a function's arguments are few. */
-#define HOW(flags, from, to, slot) ((flags) | (from) << 8 | (to) << 16 | (slot) << 24)
-#define HOW_FLAGS(how)             ((how)&0xff)
-#define HOW_FROM(how)              ((how) >> 8 & 0xff)
-#define HOW_TO(how)                ((how) >> 16 & 0xff)
-#define HOW_SLOT(how)              ((how) >> 24 & 0xff)
-
 /* What a creation tells of the goroutine, as it is in its memory: one read where the fields lie
  * together, as they do in every known release. Out of line for the block it reads into: see the
  * note on the stack. */
@@ -76,7 +69,8 @@ static __noinline int emit_creation(go_regs *regs, __u64 gp, __u32 how)
 {
 	const volatile struct wire_site *site =
 		&control.sites[HOW_SLOT(how) & (WIRE_SITES_MAX - 1)];
-	struct wire_create *r = record_reserve(this_cpu(), WIRE_NEWGOROUTINE, HOW_FLAGS(how));
+	struct record w;
+	struct wire_create *r = record_reserve(&w, WIRE_NEWGOROUTINE, how);
 	__u64 bias = REG_IP(regs) - site->addr;
 	__u32 to = HOW_TO(how);
 	__u64 goid;
@@ -84,12 +78,11 @@ static __noinline int emit_creation(go_regs *regs, __u64 gp, __u32 how)
 	if (!r)
 		return 0;
 	if (read_user(&goid, sizeof(goid), gp + layout.g_goid)) {
-		record_cancel(this_cpu(), &r->h);
+		record_cancel(&w, WIRE_NEWGOROUTINE, how);
 		return 0;
 	}
 	if (!to) /* from newproc1: the transition is over, or still to come (Go 1.24 on) */
 		to = layout.goid_stale ? read_byte(gp + layout.g_atomicstatus) : GO_RUNNABLE;
-	r->h.from = HOW_FROM(how);
 	r->h.to = to;
 	r->target = goid;
 	read_birth(r, gp);
@@ -106,7 +99,7 @@ static __noinline int emit_creation(go_regs *regs, __u64 gp, __u32 how)
 	}
 	if (layout.g_sched_pc)
 		made(regs, r, bias);
-	record_submit(r);
+	record_submit(&w);
 	return 0;
 }
 
@@ -135,59 +128,93 @@ static __noinline __u64 read_waiting(__u64 gp)
 
 /* The same of one that goes on, from what was read before where that is kept (goids.bpf.h). Who
  * begins to run and who ends is read in any case, which proves it. */
-static __noinline __u64 read_identity(__u64 gp, __u32 how, __u32 pid)
+static __noinline __u64 read_identity(__u64 gp, __u32 how)
 {
-	__u64 goid;
+	/* Who waits is made to run by others: what is kept of it would go from one CPU to another.
+	 */
+	bool keeps = control.goids_epoch && HOW_FROM(how) != GO_WAITING;
+	struct wire_goid *entry = goid_entry(gp);
+	__u64 goid = 0, key = 0;
 
 	if (HOW_TO(how) == GO_WAITING)
 		return read_waiting(gp);
-	/* Who waits is made to run by others: what is kept of it would go from one CPU to another.
-	 */
-	if (!control.goids_epoch || HOW_FROM(how) == GO_WAITING)
-		return read_user(&goid, sizeof(goid), gp + layout.g_goid) ? IDENTITY_NONE
-									  : IDENTITY_GOID(goid);
-	goid = 0;
-	if (HOW_FROM(how) != GO_RUNNABLE && !is_dead(HOW_TO(how)))
-		goid = goid_kept(gp, pid);
-	if (!goid)
-		goid = goid_read(gp, pid);
-	return goid == GOID_NONE ? IDENTITY_NONE : IDENTITY_GOID(goid);
+	if (keeps) {
+		key = goid_key(gp, hit_pid(), goids_epoch());
+		if (HOW_FROM(how) != GO_RUNNABLE && !is_dead(HOW_TO(how)))
+			goid = goid_use(entry, key);
+		if (goid)
+			return IDENTITY_GOID(goid);
+	}
+	if (read_user(&goid, sizeof(goid), gp + layout.g_goid))
+		return IDENTITY_NONE;
+	if (keeps && goid && !goid_proves(entry, key, goid))
+		goid_keep(entry, key, goid);
+	return IDENTITY_GOID(goid);
+}
+
+/* The same of a goroutine that goes into or comes out of a system call. */
+static __always_inline __u64 identity_kept(__u64 gp, __u32 how)
+{
+	__u64 goid = control.goids_epoch ? goid_kept(gp, hit_pid()) : 0;
+
+	return goid ? IDENTITY_GOID(goid) : read_identity(gp, how);
+}
+
+/* There is no room for the record: what is known of the goroutine from before is not to be taken
+ * for what came next. */
+static __noinline int state_untold(go_regs *regs, __u64 gp, __u32 how)
+{
+	if (layout.g_sched_pc)
+		since_forget(gp);
+	if (is_dead(HOW_TO(how)) && control.goids_epoch)
+		goid_ends(REG_G(regs), gp);
+	return 0;
+}
+
+static __always_inline __u32 state_type(__u32 how)
+{
+	return HOW_FLAGS(how) & WIRE_STATE_SEEN ? WIRE_CASGSTATUS : WIRE_GOEXIT;
+}
+
+/* `known`: what the change is, is known where this is compiled, and little is left of it. */
+static __always_inline int write_state(go_regs *regs, __u64 gp, __u32 how, bool known)
+{
+	struct record w;
+	struct wire_state *r = record_reserve(&w, state_type(how), how);
+	__u64 id;
+
+	if (!r)
+		return state_untold(regs, gp, how);
+	if (!known)
+		MAKE_AGAIN(how);
+	id = known ? identity_kept(gp, how) : read_identity(gp, how);
+	if (is_dead(HOW_TO(how)) && control.goids_epoch)
+		goid_ends(REG_G(regs), gp);
+	if (id == IDENTITY_NONE) {
+		record_cancel(&w, state_type(how), how);
+		return 0;
+	}
+	r->reason = IDENTITY_REASON(id);
+	r->pad = 0;
+	id = IDENTITY_GOID(id);
+	MAKE_AGAIN(id);
+	r->target = id;
+	/* Who runs, or is about to, does so on its own thread: m.curg is gp (execute, park_m,
+	 * goexit0, newstack). Else somebody else may act. */
+	if (HOW_FROM(how) == GO_RUNNING || HOW_TO(how) == GO_RUNNING)
+		r->h.goid = id;
+	else
+		r->h.goid = actor_through_m(REG_G(regs), gp, id);
+	if (layout.g_sched_pc &&
+	    HOW_FLAGS(how) & WIRE_EMIT_STATE) /* else of its states none is told */
+		off_cpu(regs, gp, how, id, &w, known);
+	record_submit(&w);
+	return 0;
 }
 
 static __noinline int emit_state(go_regs *regs, __u64 gp, __u32 how)
 {
-	struct wire_state *r = record_reserve(
-		this_cpu(), HOW_FLAGS(how) & WIRE_STATE_SEEN ? WIRE_CASGSTATUS : WIRE_GOEXIT,
-		HOW_FLAGS(how));
-	__u64 id;
-
-	if (!r && layout.g_sched_pc)
-		since_forget(gp);
-	id = r ? read_identity(gp, how, wire_pid(&r->h)) : IDENTITY_NONE;
-	if (is_dead(HOW_TO(how)) && control.goids_epoch)
-		goid_ends(REG_G(regs), gp);
-	if (!r)
-		return 0;
-	if (id == IDENTITY_NONE) {
-		record_cancel(this_cpu(), &r->h);
-		return 0;
-	}
-	r->h.from = HOW_FROM(how);
-	r->h.to = HOW_TO(how);
-	r->target = IDENTITY_GOID(id);
-	r->reason = IDENTITY_REASON(id);
-	r->pad = 0;
-	/* Who runs, or is about to, does so on its own thread: m.curg is gp (execute, park_m,
-	 * goexit0, newstack). Else somebody else may act. */
-	if (HOW_FROM(how) == GO_RUNNING || HOW_TO(how) == GO_RUNNING)
-		r->h.goid = r->target;
-	else
-		r->h.goid = actor_through_m(REG_G(regs), gp, r->target);
-	if (layout.g_sched_pc &&
-	    HOW_FLAGS(how) & WIRE_EMIT_STATE) /* else of its states none is told */
-		off_cpu(regs, gp, r);
-	record_submit(r);
-	return 0;
+	return write_state(regs, gp, how, false);
 }
 
 #endif

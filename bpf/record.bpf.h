@@ -21,6 +21,15 @@ struct {
 	__uint(max_entries, 4096);
 } wakeups SEC(".maps");
 
+/* How a record is to be written, in one word: a function's arguments are few. */
+#define HOW(flags, from, to, slot) ((flags) | (from) << 8 | (to) << 16 | (slot) << 24)
+#define HOW_FLAGS(how)             ((how)&0xff)
+#define HOW_FROM(how)              ((how) >> 8 & 0xff)
+#define HOW_TO(how)                ((how) >> 16 & 0xff)
+#define HOW_SLOT(how)              ((how) >> 24 & 0xff)
+/* What was made of it is made again where it is used: that takes less than a place on the stack. */
+#define MAKE_AGAIN(how) asm volatile("" : "+r"(how))
+
 /* The events that a record would have told, and hidden ones: they are missing all the same. */
 static __noinline int count_lost(__u32 type, __u32 flags)
 {
@@ -42,48 +51,61 @@ static __noinline int count_lost(__u32 type, __u32 flags)
 }
 
 /*
- * Room for a record, its header filled but for the actor; NULL when the ring is full, which is
- * counted. The time is read after the slot was taken: user space rests its order on that
- * (core/capture/merge.h). Called before the target's memory is read: the slot's cache line, which
- * the reader had last, comes meanwhile.
+ * A record under way. What was written into its slot is not read back, not even by who writes it:
+ * stores wait for the slot's cache line, which the reader had last, beside what comes after them,
+ * but a load from it waits itself.
  */
-static __always_inline void *record_take(struct wire_cpu *cpu, __u32 type, __u32 flags)
+struct record {
+	void *slot; /* what comes behind its seq; NULL: there is no room */
+	__u64 number, time_ns;
+};
+
+/*
+ * Room for a record, its header filled but for the actor. `how` is HOW(). The time is read after
+ * the slot was taken: user space rests its order on that (core/capture/merge.h). Called before the
+ * target's memory is read: the slot's line comes meanwhile.
+ */
+static __always_inline void *record_take(struct record *r, struct wire_cpu *cpu, __u32 type,
+					 __u32 how)
 {
 	struct wire_ring *ring = cpu_ring(cpu);
 	struct wire_slot *slot;
-	struct wire_header *r;
-	__u64 number;
+	struct wire_header *h;
 	__u32 key;
 
-	number = __sync_fetch_and_add(&ring->head, 1);
+	r->number = __sync_fetch_and_add(&ring->head, 1);
 	key = cpu->ring * (WIRE_NEAR + ring_slots) +
-	      wire_slot_index(number, ring->tail, ring_slots);
+	      wire_slot_index(r->number, ring->tail, ring_slots);
 	slot = bpf_map_lookup_elem(&slots, &key);
-	if (!slot) /* cannot be */
+	if (!slot) { /* cannot be */
+		r->slot = NULL;
 		return NULL;
-	slot->seq = number; /* busy; record_submit() adds one */
-	r = &slot->record.h;
+	}
+	slot->seq = r->number; /* busy; record_submit() writes one more */
 	r->time_ns = bpf_ktime_get_ns();
-	r->type = type;
-	r->flags = flags;
-	r->from = 0;
-	r->to = 0;
-	r->pid_cpu = (target_tgid ? target_tgid : process_id()) | cpu->number;
-	return r;
+	h = &slot->record.h;
+	h->time_ns = r->time_ns;
+	*(__u32 *)h = type | how << 8; /* type, flags, from, to: as both lie in memory */
+	h->pid_cpu = hit_pid() | cpu->number;
+	r->slot = h;
+	return h;
 }
 
-static __always_inline void *record_reserve(struct wire_cpu *cpu, __u32 type, __u32 flags)
+static __always_inline void *record_reserve(struct record *r, __u32 type, __u32 how)
 {
+	struct wire_cpu *cpu = this_cpu();
+
+	r->slot = NULL;
 	if (pidns_ino && !target_tgid && !process_id()) {
 		count(&cpu->outside);
 		return NULL;
 	}
 	if (wire_ring_full(cpu_ring(cpu), ring_slots - ring_spare)) {
 		count(&cpu->refused);
-		count_lost(type, flags);
+		count_lost(type, HOW_FLAGS(how));
 		return NULL;
 	}
-	return record_take(cpu, type, flags);
+	return record_take(r, cpu, type, how);
 }
 
 static __noinline int wake_reader(void)
@@ -97,11 +119,11 @@ static __noinline int wake_reader(void)
 	return 0;
 }
 
-static __always_inline void record_submit(void *record)
+static __always_inline void record_submit(const struct record *r)
 {
-	struct wire_slot *slot = record - __builtin_offsetof(struct wire_slot, record);
+	struct wire_slot *slot = r->slot - __builtin_offsetof(struct wire_slot, record);
 
-	publish(&slot->seq, slot->seq + 1);
+	publish(&slot->seq, r->number + 1);
 	/* The reader sets this and then looks at `head`, which was moved before: one of us sees the
 	 * other. */
 	if (control.want_wakeup)
@@ -109,11 +131,11 @@ static __always_inline void record_submit(void *record)
 }
 
 /* Gives back a slot that nothing could be written into: counted as lost. */
-static __always_inline void record_cancel(struct wire_cpu *cpu, struct wire_header *r)
+static __always_inline void record_cancel(const struct record *r, __u32 type, __u32 how)
 {
-	count(&cpu->cancelled);
-	count_lost(r->type, r->flags);
-	r->type = WIRE_NOTHING;
+	count(&this_cpu()->cancelled);
+	count_lost(type, HOW_FLAGS(how));
+	((struct wire_header *)r->slot)->type = WIRE_NOTHING;
 	record_submit(r);
 }
 

@@ -8,7 +8,7 @@
 #ifndef XGOTOPFS_SAMPLE_BPF_H
 #define XGOTOPFS_SAMPLE_BPF_H
 
-struct wire_sampled sampled[WIRE_CPUS_MAX];
+struct wire_sampled sampled[WIRE_CPUS_MAX] ALIGNED_TO_LINES;
 
 static __always_inline struct wire_sampled *this_sampled(void)
 {
@@ -20,7 +20,7 @@ static __noinline int take_sample(go_regs *regs, __s64 sp_delta, __u64 weight, _
 {
 	__u64 fp = REG_FP(regs);
 	struct wire_sample *s;
-	__u32 pid = target_tgid ? target_tgid : process_id();
+	__u32 pid = hit_pid();
 
 	if (!pid) {
 		count(&this_cpu()->outside);
@@ -97,7 +97,6 @@ static __always_inline __u32 sample_begin(go_regs *regs, struct hit *h, __u32 pr
 	__u32 flags, scale = control.sample_scale;
 
 	h->regs = regs;
-	h->cpu = this_cpu();
 	h->started_ns = s->hits % WIRE_TIMED == 0 ? bpf_ktime_get_ns() : 0;
 	if (h->started_ns)
 		sample_window(s, h->started_ns);

@@ -21,7 +21,7 @@
 
 __u64 since[WIRE_SINCE_SLOTS];
 struct wire_go_site go_sites[WIRE_GO_SITES];
-struct wire_stacks stacks[WIRE_CPUS_MAX];
+struct wire_stacks stacks[WIRE_CPUS_MAX] ALIGNED_TO_LINES;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -33,11 +33,13 @@ static __always_inline struct wire_stacks *this_stacks(void)
 	return &stacks[bpf_get_smp_processor_id() & (WIRE_CPUS_MAX - 1)];
 }
 
-/* Frames from `fp` on, behind the one that is there. */
-static __always_inline void walk_frames(struct wire_sample *s, __u64 fp)
+/* Frames from `fp` on, behind the one that is there. Out of line: see the note on the stack. */
+static __noinline int walk_frames(struct wire_sample *s, __u64 fp)
 {
 	__u32 n = 1;
 
+	if (!s)
+		return 0;
 	for (__u32 i = 1; i < WIRE_STACK_MAX; i++) {
 		__u64 frame[2]; /* the caller's frame pointer, the address it returns to */
 
@@ -50,6 +52,7 @@ static __always_inline void walk_frames(struct wire_sample *s, __u64 fp)
 	}
 	s->n = n;
 	s->flags = n == WIRE_STACK_MAX ? WIRE_SAMPLE_CUT : 0;
+	return 0;
 }
 
 static __always_inline void submit_sample(struct wire_sample *s)
@@ -80,47 +83,7 @@ static __noinline int since_forget(__u64 gp)
 
 	if (control.watched_ns == ~0ull || read_user(&goid, sizeof(goid), gp + layout.g_goid))
 		return 0;
-	since[SINCE_HASH(goid, target_tgid ? target_tgid : process_id()) & (WIRE_SINCE_SLOTS - 1)] =
-		0;
-	return 0;
-}
-
-/* By its own registers when it runs (it came out of a system call), else by those that were saved.
- */
-static __noinline int off_sample(go_regs *regs, __u64 gp, struct wire_state *r, __u64 ns,
-				 __u64 weight)
-{
-	struct wire_sample *s;
-	__u64 pc, fp;
-
-	s = bpf_ringbuf_reserve(&samples, sizeof(*s), 0);
-	if (!s) {
-		stack_lost(WIRE_SAMPLE_OFF_CPU, weight);
-		return 0;
-	}
-	if (REG_G(regs) == gp && !(r->h.flags & WIRE_SYSCALL_SITE)) {
-		pc = REG_IP(regs) + 1; /* may be where a function begins */
-		fp = REG_FP(regs);
-	} else {
-		pc = read_word(gp + layout.g_sched_pc);
-		fp = read_word(gp + layout.g_sched_bp);
-		pc += !fp; /* it never ran: where it will begin, instead of where one returns to */
-	}
-	s->time_ns = r->h.time_ns;
-	s->goid = r->target;
-	s->weight = weight;
-	s->size = WIRE_WAS((__u64)r->h.from, (__u64)read_byte(gp + layout.g_waitreason), ns);
-	s->pid = wire_pid(&r->h);
-	s->kind = WIRE_SAMPLE_OFF_CPU;
-	s->pcs[0] = pc;
-	walk_frames(s, fp);
-	/* Its stack was moved meanwhile (a garbage collection shrinks it). */
-	if (REG_G(regs) != gp && fp != read_word(gp + layout.g_sched_bp)) {
-		bpf_ringbuf_discard(s, 0);
-		stack_lost(WIRE_SAMPLE_OFF_CPU, weight);
-		return 0;
-	}
-	submit_sample(s);
+	since[SINCE_HASH(goid, hit_pid()) & (WIRE_SINCE_SLOTS - 1)] = 0;
 	return 0;
 }
 
@@ -142,6 +105,47 @@ static __always_inline void chance_taken(struct wire_chance *c, __u32 budget, __
 		c->above++;
 }
 
+/* By its own registers when it runs (it came out of a system call), else by those that were saved.
+ */
+static __noinline int off_sample(go_regs *regs, __u64 gp, struct wire_state *r, __u64 ns,
+				 __u64 weight)
+{
+	struct wire_sample *s;
+	__u64 pc, fp;
+
+	chance_taken(&this_stacks()->off, layout.stacks_budget,
+		     WIRE_OFF_SHIFT_MAX - WIRE_OFF_SHIFT_MIN);
+	s = bpf_ringbuf_reserve(&samples, sizeof(*s), 0);
+	if (!s) {
+		stack_lost(WIRE_SAMPLE_OFF_CPU, weight);
+		return 0;
+	}
+	s->time_ns = r->h.time_ns;
+	s->goid = r->target;
+	s->weight = weight;
+	s->size = WIRE_WAS((__u64)r->h.from, (__u64)read_byte(gp + layout.g_waitreason), ns);
+	s->pid = wire_pid(&r->h);
+	s->kind = WIRE_SAMPLE_OFF_CPU;
+	if (REG_G(regs) == gp && !(r->h.flags & WIRE_SYSCALL_SITE)) {
+		pc = REG_IP(regs) + 1; /* may be where a function begins */
+		fp = REG_FP(regs);
+	} else {
+		pc = read_word(gp + layout.g_sched_pc);
+		fp = read_word(gp + layout.g_sched_bp);
+		pc += !fp; /* it never ran: where it will begin, instead of where one returns to */
+	}
+	s->pcs[0] = pc;
+	walk_frames(s, fp);
+	/* Its stack was moved meanwhile (a garbage collection shrinks it). */
+	if (REG_G(regs) != gp && fp != read_word(gp + layout.g_sched_bp)) {
+		bpf_ringbuf_discard(s, 0);
+		stack_lost(WIRE_SAMPLE_OFF_CPU, weight);
+		return 0;
+	}
+	submit_sample(s);
+	return 0;
+}
+
 static __noinline int stacks_window(struct wire_stacks *st, __u64 now)
 {
 	if (!st)
@@ -154,59 +158,64 @@ static __noinline int stacks_window(struct wire_stacks *st, __u64 now)
 
 /* 48 bits by chance: nanoseconds and a goroutine, well mixed, are as good for this as
  * bpf_get_prandom_u32(), and each change of state is some 15 to 45 ns cheaper for it. */
-static __always_inline __u64 chance(const struct wire_state *r)
+static __always_inline __u64 chance(__u64 now, __u64 goid)
 {
-	__u64 x = (r->h.time_ns ^ r->target << 40) * 0x9e3779b97f4a7c15ull;
+	__u64 x = (now ^ goid << 40) * 0x9e3779b97f4a7c15ull;
 
 	return (x ^ x >> 29) * 0xbf58476d1ce4e5b9ull >> 16;
 }
 
-/* A stay of `ns` has ended: is it a sample? */
-static __always_inline void off_stay(go_regs *regs, __u64 gp, struct wire_state *r, __u64 ns)
+/* A stay of `ns` has ended: is it a sample? 0, or for how long it stands. */
+static __always_inline __u64 off_weight(__u64 now, __u64 goid, __u64 ns)
 {
 	struct wire_stacks *st = this_stacks();
 	__u64 weight = ns;
 	__u32 shift;
 
-	if (r->h.time_ns - st->window_ns >= WIRE_STACKS_WINDOW_NS)
-		stacks_window(st, r->h.time_ns);
+	if (now - st->window_ns >= WIRE_STACKS_WINDOW_NS)
+		stacks_window(st, now);
 	shift = (st->off.above + WIRE_OFF_SHIFT_MIN) & 63;
 	if (ns < 1ull << shift) {
-		if ((chance(r) & ((1ull << shift) - 1)) >= ns)
-			return;
+		if ((chance(now, goid) & ((1ull << shift) - 1)) >= ns)
+			return 0;
 		weight = 1ull << shift;
 	}
-	chance_taken(&st->off, layout.stacks_budget, WIRE_OFF_SHIFT_MAX - WIRE_OFF_SHIFT_MIN);
-	off_sample(regs, gp, r, ns, weight);
+	return weight;
+}
+
+static __noinline __u64 off_weight_apart(__u64 now, __u64 goid, __u64 ns)
+{
+	return off_weight(now, goid, ns);
 }
 
 /* Its record is written but for the last word. */
-static __noinline int off_cpu(go_regs *regs, __u64 gp, struct wire_state *r)
+static __always_inline void off_cpu(go_regs *regs, __u64 gp, __u32 how, __u64 goid,
+				    const struct record *w, bool known)
 {
-	__u64 hash, word, units, now;
-	__u32 from;
+	__u64 hash, word, units, weight, now = w->time_ns;
 	__u64 *slot;
 
-	if (!r)
-		return 0;
-	now = r->h.time_ns;
-	from = r->h.from;
 	if (now < control.watched_ns)
-		return 0;
-	hash = SINCE_HASH(r->target, wire_pid(&r->h));
+		return;
+	hash = SINCE_HASH(goid, hit_pid());
 	slot = &since[hash & (WIRE_SINCE_SLOTS - 1)];
 	word = *slot;
 	*slot = now >> WIRE_SINCE_SHIFT << 16 | SINCE_TAG(hash);
-	if (from != GO_WAITING && from != GO_RUNNABLE && from != GO_SYSCALL)
-		return 0;
+	if (!known)
+		MAKE_AGAIN(how);
+	if (HOW_FROM(how) != GO_WAITING && HOW_FROM(how) != GO_RUNNABLE &&
+	    HOW_FROM(how) != GO_SYSCALL)
+		return;
 	if ((word & 0xffff) != SINCE_TAG(hash)) /* pushed out, or the first that is seen of it */
-		return 0;
+		return;
 	units = ((now >> WIRE_SINCE_SHIFT) - (word >> 16)) & WIRE_SINCE_MASK;
 	/* It began before anybody looked. */
 	if (units > (now - control.watched_ns) >> WIRE_SINCE_SHIFT)
-		return 0;
-	off_stay(regs, gp, r, units << WIRE_SINCE_SHIFT);
-	return 0;
+		return;
+	units <<= WIRE_SINCE_SHIFT;
+	weight = known ? off_weight_apart(now, goid, units) : off_weight(now, goid, units);
+	if (weight)
+		off_sample(regs, gp, w->slot, units, weight);
 }
 
 /* --- made ------------------------------------------------------------------------------------- */

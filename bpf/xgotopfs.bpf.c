@@ -7,8 +7,9 @@
  * nothing counted with a map lookup. And a small stack: from 64 bytes on (rounded up to 16) newer
  * kernels give a function a private stack, and hardened usercopy then searches for the area it lies
  * in at each read of user memory, which costs more than the read. Big buffers are in functions of
- * their own. User space (core/capture) owns all memory; it sets the knobs before loading and
- * changes `control` while the programs run.
+ * their own, as is what seldom comes (the compiler puts nothing behind), and meson.build has the
+ * compiler tell of more than 48 bytes. User space (core/capture) owns all memory; it sets the knobs
+ * before loading and changes `control` while the programs run.
  *
  * A program may be preempted by another probe on the same CPU (uprobe programs only disable
  * migration), so shared counters are added to atomically.
@@ -55,16 +56,18 @@ const volatile __u32 g_sched_ctxt = 0;
 
 /* --- shared with user space ----------------------------------------------------------------- */
 
-volatile struct wire_control control SEC(".data.control") = {.sample_scale = 1};
-struct wire_cpu cpus[WIRE_CPUS_MAX];
+/* What is one a CPU, or two a line, is so from the first line on. */
+#define ALIGNED_TO_LINES __attribute__((aligned(64)))
 
-struct wire_ring rings[WIRE_RINGS_MAX];
+volatile struct wire_control control SEC(".data.control") = {.sample_scale = 1};
+struct wire_cpu cpus[WIRE_CPUS_MAX] ALIGNED_TO_LINES;
+
+struct wire_ring rings[WIRE_RINGS_MAX] ALIGNED_TO_LINES;
 
 /* --- one hit ---------------------------------------------------------------------------------- */
 
 struct hit {
 	go_regs *regs;
-	struct wire_cpu *cpu;
 	__u64 started_ns; /* 0: this hit is not timed */
 };
 
@@ -73,16 +76,25 @@ static __always_inline void count(__u64 *counter)
 	__sync_fetch_and_add(counter, 1);
 }
 
-static __always_inline __u32 process_id(void)
+/* In our pid namespace. A process outside has no number here; 0 is never one. */
+static __noinline __u32 process_id_here(void)
 {
 	struct bpf_pidns_info info = {0};
 
-	if (!pidns_ino)
-		return bpf_get_current_pid_tgid() >> 32;
-	/* A process outside our namespace has no number here; 0 is never one. */
 	if (bpf_get_ns_current_pid_tgid(pidns_dev, pidns_ino, &info, sizeof(info)))
 		return 0;
 	return info.tgid;
+}
+
+static __always_inline __u32 process_id(void)
+{
+	return pidns_ino ? process_id_here() : bpf_get_current_pid_tgid() >> 32;
+}
+
+/* The process that was hit: a constant, or a call, which takes less than to keep it. */
+static __always_inline __u32 hit_pid(void)
+{
+	return target_tgid ? target_tgid : process_id();
 }
 
 static __always_inline struct wire_cpu *this_cpu(void)
@@ -118,21 +130,24 @@ static __noinline int count_stepped(go_regs *regs, __u32 kind)
 /* With a target process, the link itself only lets that one through. */
 static __always_inline void hit_begin(go_regs *regs, struct hit *h, __u32 kind)
 {
+	struct wire_cpu *cpu = this_cpu();
+
 	h->regs = regs;
-	h->cpu = this_cpu();
 	if (control.stepped_kinds >> kind & 1)
 		count_stepped(regs, kind);
 	/* One hit in so many is timed, by counters that hits move anyway. */
 	h->started_ns = 0;
-	if ((cpu_ring(h->cpu)->head + h->cpu->passed) % WIRE_TIMED == 0)
+	if ((cpu_ring(cpu)->head + cpu->passed) % WIRE_TIMED == 0)
 		h->started_ns = bpf_ktime_get_ns();
 }
 
 static __always_inline void hit_end(struct hit *h)
 {
 	if (h->started_ns) {
-		__sync_fetch_and_add(&h->cpu->prog_ns_sum, bpf_ktime_get_ns() - h->started_ns);
-		count(&h->cpu->prog_ns_samples);
+		struct wire_cpu *cpu = this_cpu();
+
+		__sync_fetch_and_add(&cpu->prog_ns_sum, bpf_ktime_get_ns() - h->started_ns);
+		count(&cpu->prog_ns_samples);
 	}
 }
 
@@ -229,14 +244,14 @@ static __noinline bool sample_stride(struct wire_sampler *s, __u32 rate)
 }
 
 /* `chosen`: its goroutine is. */
-static __always_inline bool sample(struct wire_cpu *cpu, __u32 type, bool chosen)
+static __always_inline bool sample(__u32 type, bool chosen)
 {
 	__u32 rate = control.rates[type];
 
 	if (chosen &&
-	    (rate >= WIRE_RATE_ONE || (rate && sample_stride(&cpu->samplers[type], rate))))
+	    (rate >= WIRE_RATE_ONE || (rate && sample_stride(&this_cpu()->samplers[type], rate))))
 		return true;
-	count(&cpu->unchosen[type]);
+	count(&this_cpu()->unchosen[type]);
 	return false;
 }
 
@@ -269,7 +284,7 @@ static __noinline __u64 actor_through_m(__u64 g, __u64 gp, __u64 gp_goid)
 	if (!curg || curg == gp)
 		return curg ? gp_goid : 0;
 	if (key)
-		goid = goid_kept(curg, target_tgid ? target_tgid : process_id());
+		goid = goid_kept(curg, hit_pid());
 	return goid ? goid : read_word(curg + layout.g_goid);
 }
 
@@ -282,22 +297,27 @@ static __always_inline __u64 actor(__u64 g)
 }
 
 /* The same, and keeps it. Out of line: seldom. */
-static __noinline __u64 actor_to_keep(__u64 g, __u32 pid)
+static __noinline __u64 actor_to_keep(__u64 g)
 {
-	__u64 goid = goid_read(g, pid);
+	__u64 goid = goid_read(g, hit_pid());
 
 	return goid && goid != GOID_NONE ? goid : actor_through_m(g, 0, 0);
 }
 
+static __noinline __u64 actor_apart(__u64 g)
+{
+	return actor(g);
+}
+
 /* Of an allocation that is told of. */
-static __always_inline __u64 alloc_actor(__u64 g, __u32 pid)
+static __always_inline __u64 alloc_actor(__u64 g)
 {
 	__u64 goid;
 
 	if (!control.goids_epoch)
-		return actor(g);
-	goid = goid_kept(g, pid);
-	return goid ? goid : actor_to_keep(g, pid);
+		return actor_apart(g);
+	goid = goid_kept(g, hit_pid());
+	return goid ? goid : actor_to_keep(g);
 }
 
 /* --- which goroutines are chosen (-sample goroutines:R) -------------------------------------- */
@@ -309,7 +329,7 @@ static __always_inline bool chooses(void)
 
 static __noinline int is_chosen(__u64 goid)
 {
-	return wire_choice(target_tgid ? target_tgid : process_id(), goid) < control.goroutines;
+	return wire_choice(hit_pid(), goid) < control.goroutines;
 }
 
 /* Of an allocation. */
@@ -345,48 +365,64 @@ static __always_inline bool is_dead(__u32 state)
 #include "stacks.bpf.h"
 #include "goroutine.bpf.h"
 
-/* casgstatus(gp, oldval, newval): src/runtime/proc.go. One entry is one completed transition.
- * `slot` is that of the site that was hit. */
-static __always_inline void transition(struct hit *h, __u64 gp, __u32 from, __u32 to, __u32 slot)
+/* What casgstatus tells of a goroutine that begins or ends, or while not all are chosen. Out of
+ * line: it is many instructions, and seldom. */
+static __noinline int transition_other(go_regs *regs, __u64 gp, __u32 how)
 {
+	struct wire_cpu *cpu = this_cpu();
+	__u32 flags = WIRE_STATE_SEEN, from = HOW_FROM(how), to = HOW_TO(how);
 	bool created, ended, chosen;
-	__u32 flags = WIRE_STATE_SEEN;
 
-	from &= 0xff;
-	to &= 0xff;
-	if (from == GO_IDLE) {
-		/* A new struct g, not yet anybody: malg, then newproc1 or newextram. */
-		count(&h->cpu->skipped);
-		return;
-	}
-	if (layout.syscall_sites && ((from == GO_RUNNING && to == GO_SYSCALL) ||
-				     (from == GO_SYSCALL && to == GO_RUNNING))) {
-		/* The slow way of what the sites in reentersyscall & co. have told. */
-		count(&h->cpu->skipped);
-		return;
+	if (from == GO_IDLE ||
+	    (layout.syscall_sites && ((from == GO_RUNNING && to == GO_SYSCALL) ||
+				      (from == GO_SYSCALL && to == GO_RUNNING)))) {
+		/* A new struct g, not yet anybody: malg, then newproc1 or newextram. Or the slow
+		 * way of what the sites in reentersyscall & co. have told. */
+		count(&cpu->skipped);
+		return 0;
 	}
 	created = is_dead(from) && (to == GO_RUNNABLE || to == GO_SYSCALL || to == GO_WAITING);
 	ended = is_dead(to) && (from == GO_RUNNING || from == GO_SYSCALL);
 	if (created && layout.goid_stale && to != GO_SYSCALL) {
 		/* Told from newproc1, where the goid is final. */
-		count(&h->cpu->skipped);
-		return;
+		count(&cpu->skipped);
+		return 0;
 	}
 	created = created && !(control.creations_by_newproc && to != GO_SYSCALL);
 	ended = ended && !(control.exits_by_gdestroy && from != GO_SYSCALL);
 	chosen = !chooses() || subject_chosen(gp);
-	if (sample(h->cpu, WIRE_CASGSTATUS, chosen))
+	if (sample(WIRE_CASGSTATUS, chosen))
 		flags |= WIRE_EMIT_STATE;
-	if (created && sample(h->cpu, WIRE_NEWGOROUTINE, chosen || creation_chosen(h->regs, gp)))
+	if (created && sample(WIRE_NEWGOROUTINE, chosen || creation_chosen(regs, gp)))
 		flags |= WIRE_EMIT_CREATE;
-	if (ended && sample(h->cpu, WIRE_GOEXIT, chosen))
+	if (ended && sample(WIRE_GOEXIT, chosen))
 		flags |= WIRE_EMIT_EXIT;
 	if (created)
-		emit_creation(h->regs, gp, HOW(flags, from, to, slot));
+		emit_creation(regs, gp, how | flags);
 	else if (ended || (flags & WIRE_EMIT_STATE))
-		emit_state(h->regs, gp, HOW(flags, from, to, 0));
+		emit_state(regs, gp, how | flags);
 	else
-		count(&h->cpu->passed);
+		count(&cpu->passed);
+	return 0;
+}
+
+/* A goroutine that lives before and after. */
+static __always_inline bool lives(__u32 state)
+{
+	return state - GO_RUNNABLE <= GO_WAITING - GO_RUNNABLE;
+}
+
+/* casgstatus(gp, oldval, newval): src/runtime/proc.go. One entry is one completed transition.
+ * `slot` is that of the site that was hit. */
+static __always_inline void transition(go_regs *regs, __u64 gp, __u32 from, __u32 to, __u32 slot)
+{
+	from &= 0xff;
+	to &= 0xff;
+	if (lives(from) && lives(to) && control.rates[WIRE_CASGSTATUS] >= WIRE_RATE_ONE &&
+	    !chooses() && !(layout.syscall_sites && (from == GO_SYSCALL || to == GO_SYSCALL)))
+		emit_state(regs, gp, HOW(WIRE_STATE_SEEN | WIRE_EMIT_STATE, from, to, 0));
+	else
+		transition_other(regs, gp, HOW(0, from, to, slot));
 }
 
 SEC("uprobe")
@@ -399,13 +435,13 @@ int on_casgstatus(go_regs *ctx)
 	hit_begin(ctx, &h, WIRE_PROBE_CASGSTATUS);
 	slot = single_slot(ctx, WIRE_PROBE_CASGSTATUS);
 	if (layout.register_abi) {
-		transition(&h, REG_ARG0(ctx), REG_ARG1(ctx), REG_ARG2(ctx), slot);
+		transition(ctx, REG_ARG0(ctx), REG_ARG1(ctx), REG_ARG2(ctx), slot);
 	} else {
 		__u64 args = REG_SP(ctx) + control.sites[slot].sp_delta + 8;
 
 		gp = read_word(args);
 		states = read_word(args + 8);
-		transition(&h, gp, states, states >> 32, slot);
+		transition(ctx, gp, states, states >> 32, slot);
 	}
 	hit_end(&h);
 	return 0;
@@ -422,10 +458,10 @@ int on_state_swap(go_regs *ctx)
 
 	hit_begin(ctx, &h, WIRE_PROBE_STATE_SWAP);
 	if (!flags_equal(ctx) == !(site->flags & WIRE_SITE_ZERO_IS_SWAPPED))
-		transition(&h, reg_by_number(ctx, site->reg), REG_ARG0(ctx),
+		transition(ctx, reg_by_number(ctx, site->reg), REG_ARG0(ctx),
 			   reg_by_number(ctx, site->reg2), slot);
 	else
-		count(&h.cpu->skipped);
+		count(&this_cpu()->skipped);
 	hit_end(&h);
 	return 0;
 }
@@ -445,10 +481,10 @@ int on_newproc_goid(go_regs *ctx)
 
 		if (layout.goid_stale && control.rates[WIRE_CASGSTATUS]) {
 			flags |= WIRE_STATE_SEEN;
-			if (sample(h.cpu, WIRE_CASGSTATUS, chosen))
+			if (sample(WIRE_CASGSTATUS, chosen))
 				flags |= WIRE_EMIT_STATE;
 		}
-		if (sample(h.cpu, WIRE_NEWGOROUTINE, chosen || creation_chosen(ctx, gp)))
+		if (sample(WIRE_NEWGOROUTINE, chosen || creation_chosen(ctx, gp)))
 			flags |= WIRE_EMIT_CREATE;
 		emit_creation(ctx, gp, HOW(flags, GO_DEAD, 0, slot));
 	}
@@ -467,14 +503,14 @@ int on_gdestroy(go_regs *ctx)
 
 	hit_begin(ctx, &h, WIRE_PROBE_GDESTROY);
 	if (restarts(ctx, site->flags)) {
-		count(&h.cpu->skipped);
+		count(&this_cpu()->skipped);
 	} else if (control.exits_by_gdestroy) {
 		if (layout.register_abi)
 			gp = REG_ARG0(ctx);
 		else
 			gp = read_word(REG_SP(ctx) + site->sp_delta + 8);
 		emit_state(ctx, gp,
-			   HOW(sample(h.cpu, WIRE_GOEXIT, !chooses() || subject_chosen(gp))
+			   HOW(sample(WIRE_GOEXIT, !chooses() || subject_chosen(gp))
 				       ? WIRE_EMIT_EXIT
 				       : 0,
 			       GO_RUNNING, GO_DEAD, 0));
@@ -488,6 +524,7 @@ int on_gdestroy(go_regs *ctx)
 /* What every allocation's program needs: the site, the arguments, who called. */
 struct alloc_hit {
 	struct hit h;
+	struct record w;
 	__u32 probe;  /* a constant in each program: its site is looked up again, not kept */
 	__u64 caller; /* static */
 };
@@ -511,22 +548,31 @@ static __always_inline __u64 alloc_arg(struct alloc_hit *a, __u32 n)
 	return n == 0 ? REG_ARG0(c) : n == 1 ? REG_ARG1(c) : REG_ARG2(c);
 }
 
-static __always_inline bool within(const volatile struct wire_range *ranges, __u32 n, __u64 pc)
+#define WITHIN(range, pc) ((pc) - (range).lo < (range).hi - (range).lo)
+
+/* Out of line: seldom. */
+static __noinline int within_one(bool malloc, __u64 pc)
 {
-	/* Most callers are the program's own functions, beyond all of them. */
-	if (pc - ranges[WIRE_RANGES_MAX].lo >=
-	    ranges[WIRE_RANGES_MAX].hi - ranges[WIRE_RANGES_MAX].lo)
-		return false;
+	const volatile struct wire_range *ranges = malloc ? exclude_malloc : exclude_maps;
+	__u32 n = malloc ? n_exclude_malloc : n_exclude_maps;
+
 	for (__u32 i = 0; i < n && i < WIRE_RANGES_MAX; i++) {
-		if (pc - ranges[i].lo < ranges[i].hi - ranges[i].lo)
-			return true;
+		if (WITHIN(ranges[i], pc))
+			return 1;
 	}
-	return false;
+	return 0;
+}
+
+/* Most callers are the program's own functions, beyond all of them. */
+static __always_inline bool within(const volatile struct wire_range *ranges, __u64 pc)
+{
+	return WITHIN(ranges[WIRE_RANGES_MAX], pc) && within_one(ranges == exclude_malloc, pc);
 }
 
 /* false: no event (counted), or not chosen. */
 static __always_inline bool alloc_begin(struct alloc_hit *a, __u32 probe, __u32 type,
-					const volatile struct wire_range *exclude, __u32 n_exclude)
+					const volatile struct wire_range *exclude,
+					const volatile __u32 *n_exclude)
 {
 	const volatile struct wire_site *site;
 
@@ -535,22 +581,22 @@ static __always_inline bool alloc_begin(struct alloc_hit *a, __u32 probe, __u32 
 	if (site->flags && restarts(a->h.regs, site->flags))
 		goto skip;
 	/* Only who is excluded must be known before the choice; else not read in vain. */
-	if (!n_exclude && !sample(a->h.cpu, type, !chooses() || actor_chosen(a->h.regs)))
+	if (!(n_exclude && *n_exclude) && !sample(type, !chooses() || actor_chosen(a->h.regs)))
 		goto pass;
 	/* one value, not the three it is made of: see the note on the stack */
 	a->caller = READ_REG(return_address(a->h.regs, site->sp_delta) -
 			     (REG_IP(a->h.regs) - site->addr));
-	if (!n_exclude)
+	if (!(n_exclude && *n_exclude))
 		return true;
-	if (within(exclude, n_exclude, a->caller))
+	if (within(exclude, a->caller))
 		goto skip;
-	if (sample(a->h.cpu, type, !chooses() || actor_chosen(a->h.regs)))
+	if (sample(type, !chooses() || actor_chosen(a->h.regs)))
 		return true;
 pass:
-	count(&a->h.cpu->passed);
+	count(&this_cpu()->passed);
 	return false;
 skip:
-	count(&a->h.cpu->skipped);
+	count(&this_cpu()->skipped);
 	return false;
 }
 
@@ -559,11 +605,11 @@ skip:
 static __always_inline struct wire_alloc *alloc_reserve(struct alloc_hit *a, __u32 type,
 							__u32 flags)
 {
-	struct wire_alloc *r = record_reserve(a->h.cpu, type, flags);
+	struct wire_alloc *r = record_reserve(&a->w, type, HOW(flags, 0, 0, 0));
 
 	if (r) {
 		r->caller = a->caller;
-		r->h.goid = alloc_actor(REG_G(a->h.regs), wire_pid(&r->h));
+		r->h.goid = alloc_actor(REG_G(a->h.regs));
 	}
 	return r;
 }
@@ -584,12 +630,12 @@ int on_newobject(go_regs *ctx)
 	struct wire_alloc *r;
 
 	hit_begin(ctx, &a.h, WIRE_PROBE_NEWOBJECT);
-	if (alloc_begin(&a, WIRE_PROBE_NEWOBJECT, WIRE_NEWOBJECT, exclude_maps, n_exclude_maps)) {
+	if (alloc_begin(&a, WIRE_PROBE_NEWOBJECT, WIRE_NEWOBJECT, exclude_maps, &n_exclude_maps)) {
 		r = alloc_reserve(&a, WIRE_NEWOBJECT, 0);
 		if (r) {
 			r->a = 0;
 			r->type = type_arg(&a, 0);
-			record_submit(r);
+			record_submit(&a.w);
 		}
 	}
 	hit_end(&a.h);
@@ -606,14 +652,14 @@ int on_malloc_special(go_regs *ctx)
 
 	hit_begin(ctx, &a.h, WIRE_PROBE_MALLOC_SPECIAL);
 	if (alloc_begin(&a, WIRE_PROBE_MALLOC_SPECIAL, WIRE_NEWOBJECT, exclude_malloc,
-			n_exclude_malloc)) {
+			&n_exclude_malloc)) {
 		r = alloc_reserve(&a, WIRE_NEWOBJECT, 0);
 		if (r) {
 			r->type = type_arg(&a, 1);
 			r->a = alloc_arg(&a, 0);
 			if (!r->type)
 				r->h.flags = WIRE_MERGED;
-			record_submit(r);
+			record_submit(&a.w);
 		}
 	}
 	hit_end(&a.h);
@@ -627,13 +673,13 @@ static __always_inline int slice(go_regs *ctx, bool copy)
 	struct wire_alloc *r;
 
 	hit_begin(ctx, &a.h, kind);
-	if (alloc_begin(&a, kind, WIRE_MAKESLICE, exclude_maps, n_exclude_maps)) {
+	if (alloc_begin(&a, kind, WIRE_MAKESLICE, exclude_maps, &n_exclude_maps)) {
 		r = alloc_reserve(&a, WIRE_MAKESLICE, 0);
 		if (r) {
 			r->type = type_arg(&a, 0);
 			r->a = alloc_arg(&a, 1);
 			r->b = alloc_arg(&a, copy ? 1 : 2);
-			record_submit(r);
+			record_submit(&a.w);
 		}
 	}
 	hit_end(&a.h);
@@ -661,12 +707,12 @@ int on_makemap(go_regs *ctx)
 	struct wire_alloc *r;
 
 	hit_begin(ctx, &a.h, WIRE_PROBE_MAKEMAP);
-	if (alloc_begin(&a, WIRE_PROBE_MAKEMAP, WIRE_MAKEMAP, NULL, 0)) {
+	if (alloc_begin(&a, WIRE_PROBE_MAKEMAP, WIRE_MAKEMAP, NULL, NULL)) {
 		r = alloc_reserve(&a, WIRE_MAKEMAP, 0);
 		if (r) {
 			r->type = type_arg(&a, 0);
 			r->a = alloc_arg(&a, 1);
-			record_submit(r);
+			record_submit(&a.w);
 		}
 	}
 	hit_end(&a.h);
@@ -681,12 +727,12 @@ int on_makemap_small(go_regs *ctx)
 	struct wire_alloc *r;
 
 	hit_begin(ctx, &a.h, WIRE_PROBE_MAKEMAP_SMALL);
-	if (alloc_begin(&a, WIRE_PROBE_MAKEMAP_SMALL, WIRE_MAKEMAP, NULL, 0)) {
+	if (alloc_begin(&a, WIRE_PROBE_MAKEMAP_SMALL, WIRE_MAKEMAP, NULL, NULL)) {
 		r = alloc_reserve(&a, WIRE_MAKEMAP, WIRE_SMALL_MAP);
 		if (r) {
 			r->type = 0;
 			r->a = 0;
-			record_submit(r);
+			record_submit(&a.w);
 		}
 	}
 	hit_end(&a.h);
@@ -700,11 +746,12 @@ static __always_inline int system_call(go_regs *ctx, __u32 from, __u32 to, __u32
 	struct hit h;
 
 	hit_begin(ctx, &h, kind);
-	if (sample(h.cpu, WIRE_CASGSTATUS, !chooses() || subject_chosen(REG_G(ctx))))
-		emit_state(ctx, REG_G(ctx),
-			   HOW(WIRE_STATE_SEEN | WIRE_EMIT_STATE | WIRE_SYSCALL_SITE, from, to, 0));
+	if (sample(WIRE_CASGSTATUS, !chooses() || subject_chosen(REG_G(ctx))))
+		write_state(ctx, REG_G(ctx),
+			    HOW(WIRE_STATE_SEEN | WIRE_EMIT_STATE | WIRE_SYSCALL_SITE, from, to, 0),
+			    true);
 	else
-		count(&h.cpu->passed);
+		count(&this_cpu()->passed);
 	hit_end(&h);
 	return 0;
 }
@@ -737,6 +784,7 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
 	struct wire_cpu *cpu = this_cpu();
 	__u32 pid = process_id();
 	struct wire_header *r;
+	struct record w;
 
 	if (!pid || (target_tgid && pid != target_tgid))
 		return 0;
@@ -746,13 +794,13 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	}
 	/* (task, the thread's number before it got the process's, …) */
-	r = record_take(cpu, WIRE_EXEC,
+	r = record_take(&w, cpu, WIRE_EXEC,
 			(__u32)ctx->args[1] == bpf_get_current_pid_tgid() >> 32 ? WIRE_BY_LEADER
 										: 0);
 	if (!r)
 		return 0;
 	r->goid = 0;
 	count(&cpu->execs);
-	record_submit(r);
+	record_submit(&w);
 	return 0;
 }
