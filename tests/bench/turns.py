@@ -3,17 +3,20 @@
 """What a way of tracing costs that hardly costs anything, beside its goal: to half a percent, where runs of their own
 (costs.py) differ by ten.
 
-usage: turns.py XGOTOPFS LOADS [-ways none,demand] [-work http,http-new,alloc,pingpong,spawn,caddy] [-seconds N]
+usage: turns.py XGOTOPFS LOADS [-ways none,demand,light,bounded] [-work http,http-new,alloc,pingpong,spawn,caddy] [-seconds N]
                 [-window S]
 
-LOADS (tests/bench/loads), or caddy, works without a pause, in windows of S seconds (0.3) that turn: traced, not traced,
-traced, … For that the tracer is told to pause (control/pause: nothing is in then) and is stopped, with all processes of
-it (SIGSTOP); and goes on. Each window with it is held against the two beside it, and as a control every second window
-without against those that are next to it; see windows.py. CPU time is that of the program's threads by operations done;
-beside it the 99th percentile of an operation's time. A way and a kind of work take N seconds (60).
+LOADS (tests/bench/loads), or caddy, works without a pause, in windows that turn: traced, not traced, traced, … For that the
+tracer is told to pause (control/pause: nothing is in then) and is stopped, with all processes of it (SIGSTOP); and goes on.
+Each window with it is held against the two beside it, and as a control every second window without against those that are
+next to it; see windows.py. CPU time is that of the program's threads by operations done; beside it the 99th percentile of an
+operation's time. A way and a kind of work take N seconds (60).
 
-The goals: `none` and `demand` that nobody reads 0.5 % at most; `light` 2 %, for servers: what it is let go on for so short a
-time it samples whole."""
+A window lasts 0.3 s, and 4 s with `light` and `bounded` (-max-overhead 3), which are at work now and then; these go on for
+some time before each window, as what they find new they look at more closely. What the tracer does once a second is due
+when it goes on, and would be missed: so its own CPU time in windows is shown beside what it takes when it is left alone.
+
+The goals: `none` and `demand` that nobody reads 0.5 % at most, `light` 2, `bounded` 4."""
 import argparse
 import os
 import shutil
@@ -22,11 +25,17 @@ import sys
 import tempfile
 import time
 
-from costs import WORK, Targets, Tracer
+from costs import WORK, Targets, Tracer, scheduled_ns
 from windows import ratios, tell
 
-GOALS = {"none": 0.5, "demand": 0.5, "light": 2}
-SETTLES = 0.15  # after a switch
+# Options, at most so much (%), a window's seconds, seconds after a switch.
+WAYS = {
+    "none": (["-probes", "none"], 0.5, 0.3, 0.1),
+    "demand": (["-probes", "demand"], 0.5, 0.3, 0.1),
+    "light": (["-probes", "light"], 2, 4, 2),
+    "bounded": (["-max-overhead", "3"], 4, 4, 2),
+}
+SETTLES = 0.1  # after it was stopped
 WARMS = 2  # before the first window
 
 
@@ -42,9 +51,11 @@ def processes(pid):
 
 class Turns:
     def __init__(self, args, way, targets, work, folder):
-        self.targets, self.work, self.window = targets, work, args.window
-        self.tracer = Tracer(args.xgotopfs, targets.pid(work), ["-probes", way], folder, None)
+        options, _, window, self.settles = WAYS[way]
+        self.targets, self.work, self.window = targets, work, args.window or window
+        self.tracer = Tracer(args.xgotopfs, targets.pid(work), options, folder, None)
         self.pids = processes(self.tracer.process.pid)
+        self.spent = self.passed = 0  # by the tracer in windows
 
     def switch(self, on):
         if on:
@@ -53,7 +64,11 @@ class Turns:
             f.write(f"{int(not on)}\n")
         if not on:
             self.signal(signal.SIGSTOP)
-        time.sleep(SETTLES)
+            time.sleep(SETTLES)
+        elif self.settles > 1:
+            self.targets.run(self.work, self.settles)
+        else:
+            time.sleep(self.settles)
 
     def signal(self, signo):
         for pid in self.pids:
@@ -61,8 +76,21 @@ class Turns:
 
     def once(self, on):
         self.switch(on)
+        before, began = self.took(), time.monotonic()
         got = self.targets.run(self.work, self.window)
+        if on:
+            self.spent += self.took() - before
+            self.passed += time.monotonic() - began
         return got["cpu"], got["p99"]
+
+    def took(self):
+        return scheduled_ns(self.tracer.process.pid) / 1e9
+
+    def alone(self):
+        """What the tracer takes of a CPU when it is left alone."""
+        before, began = self.took(), time.monotonic()
+        self.targets.run(self.work, 3 * max(self.window, 1))
+        return (self.took() - before) / (time.monotonic() - began)
 
     def end(self):
         self.switch(True)
@@ -76,20 +104,21 @@ def measure(args, way, work, targets):
         try:
             end = time.monotonic() + args.seconds
             turns.once(True)
+            alone = turns.alone()
             windows = [turns.once(False)]
             while time.monotonic() < end or len(windows) < 7:
                 windows.append(turns.once(True))
                 windows.append(turns.once(False))
         finally:
             turns.end()
-    print(f"{way}, {WORK[work]}:")
+    print(f"{way}, {WORK[work]} (the tracer: {turns.spent / turns.passed:.2%} of a CPU in windows, {alone:.2%} when left alone):")
     both = ratios(windows), ratios(windows, True)
     show(way, both)
     return both
 
 
 def show(way, both):
-    tell("traced", "CPU an operation", *both[0], goal=GOALS.get(way))
+    tell("traced", "CPU an operation", *both[0], goal=WAYS[way][1])
     tell("control", "CPU an operation", *both[1])
 
 
@@ -106,7 +135,7 @@ def main():
     parser.add_argument("-ways", default="none,demand")
     parser.add_argument("-work", default=",".join(w for w in WORK if w != "caddy" or shutil.which("caddy")))
     parser.add_argument("-seconds", type=float, default=60)
-    parser.add_argument("-window", type=float, default=0.3)
+    parser.add_argument("-window", type=float)
     args = parser.parse_args()
     print(f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f} before it began", flush=True)
     names = args.work.split(",")
