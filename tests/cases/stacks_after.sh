@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Stacks when the program has ended: the last that were read, with when that was, also when nobody had
-# asked for any; and a goroutine's profiler labels as labels of profiles, in releases that keep them as a
+# asked for any; the heap as it was last, too; and a goroutine's profiler labels as labels of profiles, in releases that keep them as a
 # map and as a list.
 # timeout: 120
 . "$(dirname "$0")/../lib.sh"
@@ -21,6 +21,9 @@ start_parked() {
 	on_exit "end $DEMO"
 	wait_for 30 grep -q '^END' "$T/dump" || fail "does not come to rest: $(tail -n 3 "$T/err")"
 }
+
+# heap_is_stats: what both files have of the heap is the same.
+heap_is_stats() { [ "$(grep -c '^heap_' "$MNT/heap")" -ge 3 ] && ! grep '^heap_\(live\|goal\|alloc.*total\)' "$MNT/heap" | grep -vxFf "$MNT/stats" >&2; }
 
 has_kept() { grep -q "^goroutine 1 \[" "$MNT/stacks" 2>/dev/null; }
 die() {
@@ -52,6 +55,8 @@ for release in 1.18 1.27; do
 		fail "Go $release: there are labels that nobody has"
 	labels offcpu | grep -q 'request:\[/job/7\]' || fail "Go $release: no labels in offcpu"
 	die
+	heap_is_stats || fail "Go $release: the heap after its end: $(cat "$MNT/heap" 2>&1)"
+	expect "Go $release: when it was read" "$(sed -n 's/^read_unix_ns //p' "$MNT/heap")" "$(sed -n 's/^runtime_as_of_unix_ns //p' "$MNT/stats")"
 	# The same text as before, behind a line that says of when it is.
 	cat "$MNT/stacks" >"$T/after" || fail "Go $release: no stacks after its end"
 	head -n 1 "$T/after" | grep -qE '^\.\.\. as of 20[0-9-]*T[0-9:.]*Z, [0-9.]* s before the program ended$' ||

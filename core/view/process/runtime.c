@@ -121,22 +121,35 @@ void view_emit_runtime(struct emit *e, const struct view *v, unsigned proc)
 	emit_cycles(e, &r.heap);
 }
 
-int view_heap(const struct view *v, struct view_query *q, struct buf *out)
+/* As it is now; of a program that has ended as it was read last, since that may be why it has. */
+static int read_heap(const struct view *v, unsigned proc, struct live_runtime *ret)
 {
 	struct runtime_seen *seen;
-	const struct runtime_heap *h;
-	struct emit e;
-	int err = read_runtime(v, q->proc, &seen);
+	int err = read_runtime(v, proc, &seen);
 
-	if (!err && !seen->has_heap) {
-		free(seen);
-		err = -ENOSYS;
-	}
+	if (err == -ESRCH && v->live->runtime_known &&
+	    v->live->runtime_known(v->live->ctx, proc, ret) && ret->heap.live != RUNTIME_UNKNOWN)
+		return 0;
 	if (err)
 		return err;
-	h = &seen->heap;
+	ret->read_ns = seen->read_ns;
+	ret->heap = seen->heap;
+	err = seen->has_heap ? 0 : -ENOSYS;
+	free(seen);
+	return err;
+}
+
+int view_heap(const struct view *v, struct view_query *q, struct buf *out)
+{
+	struct live_runtime last;
+	const struct runtime_heap *h = &last.heap;
+	struct emit e;
+	int err = read_heap(v, q->proc, &last);
+
+	if (err)
+		return err;
 	emit_begin(&e, q->form, out);
-	emit_u64(&e, "read_unix_ns", view_unix(v, seen->read_ns));
+	emit_u64(&e, "read_unix_ns", view_unix(v, last.read_ns));
 	emit_known(&e, "heap_live_bytes", h->live);
 	emit_known(&e, "heap_marked_bytes", h->marked);
 	emit_goal(&e, h);
@@ -154,7 +167,6 @@ int view_heap(const struct view *v, struct view_query *q, struct buf *out)
 	emit_known(&e, "gc_sys_bytes", h->gc_sys);
 	emit_known(&e, "other_sys_bytes", h->other_sys);
 	emit_known(&e, "sys_bytes", h->all_sys);
-	free(seen);
 	return emit_end(&e);
 }
 
