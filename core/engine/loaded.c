@@ -38,13 +38,22 @@ struct use {
 	char why[128];    /* it is not traced here */
 };
 
+/* Where a probe is attached and the process has the file's instruction still. */
+struct breakpoints {
+	unsigned looked_at, gone;
+	uint64_t which;   /* of those that are gone, to compare */
+	char symbols[96]; /* the same, as many as there is room for */
+};
+
 struct entry {
 	pid_t pid; /* whose: a model's index may get another process */
 	uint64_t attached_ns;
 	uint64_t looked_ns, looked_for_moved_ns;
 	uint64_t moved; /* bytes of Go code that are not the file's, the most there ever were */
-	unsigned unprobed_looks; /* one after another that found none of the breakpoints */
-	bool unprobed;
+	unsigned unprobed_looks; /* one after another that lacked the same breakpoints */
+	bool unprobed;           /* that is told */
+	bool were_in;            /* at some look, not all of them lacked */
+	struct breakpoints lacks;
 	struct use *uses;
 	size_t n_uses;
 };
@@ -354,65 +363,87 @@ static void look_for_moved(struct loaded *l, const struct traced_image *i, unsig
 
 #define SITE_BYTES 4 /* of its instruction: a breakpoint differs from it in these */
 
-enum breakpoints { BREAKPOINTS_UNKNOWN, BREAKPOINTS_THERE, BREAKPOINTS_NOWHERE };
+static void note_breakpoint(struct breakpoints *b, const struct probe_site *site, bool gone)
+{
+	size_t len = strlen(b->symbols);
 
-/* What the process has where a probe is attached: the file's instruction still? */
-static enum breakpoints look_for_breakpoints(const struct traced_image *i, pid_t pid)
+	b->looked_at++;
+	if (!gone)
+		return;
+	b->gone++;
+	b->which = (b->which ^ site->addr) * 0x9e3779b97f4a7c15u;
+	(void)snprintf(b->symbols + len, sizeof(b->symbols) - len, "%s%s", len ? ", " : "",
+		       site->symbol);
+}
+
+/* False: it cannot be told just now. */
+static bool look_for_breakpoints(const struct traced_image *i, pid_t pid, struct breakpoints *ret)
 {
 	struct probe_site sites[ARRAY_SIZE(((struct health *)0)->probes)];
 	size_t n = capture_sites(i->capture, sites, ARRAY_SIZE(sites));
-	enum breakpoints found = BREAKPOINTS_UNKNOWN;
 	uint64_t bias;
 
+	*ret = (struct breakpoints){0};
 	if (!capture_is_in(i->capture, pid) || target_load_bias(i->target, pid, &bias))
-		return BREAKPOINTS_UNKNOWN;
+		return false;
 	for (size_t k = 0; k < n; k++) {
 		const void *code = target_code_at(i->target, sites[k].addr, SITE_BYTES);
 		char now[SITE_BYTES];
 
-		if (!sites[k].attached || !code ||
-		    memory_read(pid, sites[k].addr + bias, now, sizeof(now)))
-			continue;
-		if (memcmp(code, now, sizeof(now)))
-			return BREAKPOINTS_THERE;
-		found = BREAKPOINTS_NOWHERE;
+		if (sites[k].attached && code &&
+		    !memory_read(pid, sites[k].addr + bias, now, sizeof(now)))
+			note_breakpoint(ret, &sites[k], !memcmp(code, now, sizeof(now)));
 	}
-	return capture_is_in(i->capture, pid) ? found : BREAKPOINTS_UNKNOWN;
+	return ret->looked_at && capture_is_in(i->capture, pid);
 }
 
-static void add_unprobed(const struct traced_image *i, struct buf *out)
+static void add_unprobed(const struct traced_image *i, const struct entry *e, struct buf *out)
 {
-	buf_adds(out, "it runs other pages than the file's, where the probes are");
-	if (capture_is_overlaid(i->capture))
+	const struct breakpoints *lacks = &e->lacks;
+
+	if (lacks->gone < lacks->looked_at)
+		buf_addf(out, "what is told by %u of %u breakpoints, of %s", lacks->gone,
+			 lacks->looked_at, lacks->symbols);
+	else
+		buf_adds(out, "all that probes tell of this process");
+	buf_adds(out, e->were_in
+			      ? ": it dropped the pages that they were in, or somebody else took "
+				"them out; control/pause, on and off, puts them in again"
+			      : ": it runs other pages than the file's, where the probes are");
+	if (!e->were_in && capture_is_overlaid(i->capture))
 		buf_adds(out, " (overlayfs: the file was changed, or its mode or times, since the "
 			      "process began, which goes on with the one below; started anew it is "
 			      "traced)");
 }
 
 /* The kernel knows the file by its inode, which may be another one than the process has mapped
- * while all that can be seen of both is the same. Where nobody else changes what is attached one
- * look tells. */
+ * while all that can be seen of both is the same; and a program may drop the pages in which
+ * breakpoints are, some or all. Where nobody else changes what is attached one look tells. */
 static void look_for_unprobed(struct loaded *l, const struct traced_image *i, unsigned proc,
 			      const struct proc_info *info)
 {
-	enum breakpoints found = look_for_breakpoints(i, info->pid);
+	struct breakpoints now;
+	bool known = look_for_breakpoints(i, info->pid, &now), was, is;
 	cleanup_buf_ struct buf text = BUF_INIT;
 	struct entry *e;
-	bool was, is;
 
 	pthread_mutex_lock(&l->lock);
 	e = entry_of(l, proc, info);
 	was = is = e && e->unprobed;
-	if (e && found != BREAKPOINTS_UNKNOWN && !e->moved) {
-		e->unprobed_looks = found == BREAKPOINTS_NOWHERE ? e->unprobed_looks + 1 : 0;
+	if (e && known && !e->moved) {
+		bool same = now.gone && now.which == e->lacks.which;
+
+		e->unprobed_looks = same ? e->unprobed_looks + 1 : now.gone != 0;
 		is = e->unprobed_looks >= (l->beginning ? 1 : UNPROBED_LOOKS);
 		e->unprobed = is;
+		e->were_in |= now.gone < now.looked_at;
+		e->lacks = now;
 	}
+	if (is && !was)
+		add_unprobed(i, e, &text);
 	pthread_mutex_unlock(&l->lock);
-	if (!is || was)
-		return;
-	add_unprobed(i, &text);
-	log_warn("process %d: no probe is in it: %s", info->pid, text.data ? text.data : "");
+	if (text.len)
+		log_warn("process %d: not seen: %s", info->pid, text.data);
 }
 
 /* Its links are closed: the number may be another process's one day. */
@@ -560,8 +591,8 @@ void loaded_unseen(struct loaded *l, unsigned proc, struct buf *out)
 			 "not the file's, as for huge pages",
 			 out->len ? "; " : "", (unsigned long long)e->moved >> 10);
 	if (e && e->unprobed) {
-		buf_addf(out, "%sall that probes tell of this process: ", out->len ? "; " : "");
-		add_unprobed(image, out);
+		buf_adds(out, out->len ? "; " : "");
+		add_unprobed(image, e, out);
 	}
 	for (size_t i = 0; e && i < e->n_uses; i++)
 		describe(image->files, &e->uses[i], out);

@@ -65,6 +65,28 @@ grep -q 'main.main(' "$MNT/stacks" || fail "no stacks of moved code"
 expect "goroutine 1" "$(sed -n 's/^start_function //p' "$MNT/goroutines/1/status")" runtime.main
 stop_xgotopfs
 exec 8>&-
+# Pages that are dropped are read from the file again, and what was in them of ours is gone: one probe, or all.
+run "$moved" -drop
+trace -pid "$PID"
+wait_verdict "nothing dropped yet" "good"
+seen_again() { ! grep -q '^warning not seen' "$MNT/health"; }
+say_and_see() {
+	echo "$1" >&8
+	wait_for "$PATIENCE" grep -q "$2" "$MNT/health" || fail "$1: health says: $(head -n 4 "$MNT/health")"
+	wait_verdict "$1" "incomplete"
+	says "process $PID: not seen: .* it dropped the pages" || fail "$1: not said: $(cat "$LOG")"
+	echo 1 >"$MNT/control/pause"
+	echo 0 >"$MNT/control/pause"
+	wait_for 20 seen_again || fail "$1, paused: $(head -n 4 "$MNT/health")"
+	objects=$(sed -n 's/^events_newobject //p' "$MNT/stats")
+	echo >&8
+	more_objects() { [ "$(sed -n 's/^events_newobject //p' "$MNT/stats")" -gt "$objects" ]; }
+	wait_for 20 more_objects || fail "$1: no probe is in again"
+}
+say_and_see drop "^warning not seen: what is told by [1-9] of [0-9]* breakpoints, of runtime.newobject.*: it dropped the pages"
+say_and_see "drop all" "^warning not seen: all that probes tell of this process: it dropped the pages"
+stop_xgotopfs
+exec 8>&-
 # While nothing is probed: a breakpoint that a program copies is nobody's, and it dies of it.
 run "$moved" -wait
 trace -pid "$PID"

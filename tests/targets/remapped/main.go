@@ -1,6 +1,7 @@
 // Remapped copies its own code to anonymous memory and puts that in the code's place, as programs do
 // that want huge pages for it. Then it says "ready", and makes an object and a goroutine for each line on
-// standard input. With -wait it says "waits" first, and moves the code after a line.
+// standard input. With -wait it says "waits" first, and moves the code after a line. With -drop it leaves its
+// code where it is, and a line that says drop throws the page of new(T) away, one that says drop all all pages.
 package main
 
 import (
@@ -62,20 +63,45 @@ func move() {
 	}
 }
 
+//go:linkname newobject runtime.newobject
+func newobject(t unsafe.Pointer) unsafe.Pointer
+
+// drop has pages of the code read from the file again: what anybody wrote into them is gone.
+func drop(all bool) {
+	lo, hi := code()
+	if !all {
+		f := newobject
+		entry := **(**uintptr)(unsafe.Pointer(&f))
+		lo = entry &^ 4095
+		hi = lo + 4096
+	}
+	const dontneed = 4
+	if _, _, e := syscall.Syscall(syscall.SYS_MADVISE, lo, hi-lo, dontneed); e != 0 {
+		fail("madvise", e)
+	}
+}
+
 func main() {
 	wait := flag.Bool("wait", false, "move the code after a line only")
+	drops := flag.Bool("drop", false, "do not move it")
 	flag.Parse()
 	in := bufio.NewReader(os.Stdin)
 	if *wait {
 		fmt.Println("waits")
 		in.ReadString('\n')
 	}
-	move()
+	if !*drops {
+		move()
+	}
 	fmt.Println("ready")
 	done := make(chan bool)
 	for {
-		if _, err := in.ReadString('\n'); err != nil {
+		line, err := in.ReadString('\n')
+		if err != nil {
 			return
+		}
+		if strings.HasPrefix(line, "drop") {
+			drop(strings.HasPrefix(line, "drop all"))
 		}
 		kept = new(Thing)
 		go worker(done)
