@@ -14,6 +14,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
+#include <unistd.h>
 
 #include "app/exit_status.h"
 #include "core/base/log.h"
@@ -25,6 +26,10 @@
 #define AGAIN_NS (250 * 1000000ull)
 #define STEP_NS  (45 * NS_PER_SEC) /* no step of the end takes so long */
 #define LOOK_MS  500
+
+/* Who sits before a terminal is told what a start is at that takes so long, and again. */
+#define START_SILENT_NS (NS_PER_SEC)
+#define START_AGAIN_NS  (5 * NS_PER_SEC)
 
 #define UNWATCHED UINT64_MAX
 
@@ -43,6 +48,9 @@ struct loop {
 	_Atomic uint64_t patience_ns;
 	_Atomic uint64_t step_ns; /* since when `step` is being done */
 	_Atomic(const char *) step;
+	_Atomic(const char *) starting; /* NULL: it has started, or there is nobody to tell */
+	uint64_t begun_ns, told_ns;     /* of the start: set before the first `starting`; then of
+					   the thread of signals */
 };
 
 static void our_signals(sigset_t *ret)
@@ -139,6 +147,18 @@ static void watch_end(struct loop *l)
 	_exit(EXIT_ERROR);
 }
 
+static void tell_start(struct loop *l)
+{
+	const char *step = atomic_load(&l->starting);
+	uint64_t now = monotonic_ns();
+
+	if (!step || now < l->begun_ns + START_SILENT_NS ||
+	    (l->told_ns && now < l->told_ns + START_AGAIN_NS))
+		return;
+	l->told_ns = now;
+	log_info("starting, %.0f s so far: %s", (double)(now - l->begun_ns) / NS_PER_SEC, step);
+}
+
 static void *signals_main(void *arg)
 {
 	struct loop *l = arg;
@@ -148,13 +168,15 @@ static void *signals_main(void *arg)
 	pthread_setname_np(pthread_self(), "xgotop-signals");
 	(void)privilege_keep(0);
 	while (!fds[1].revents) {
-		bool watching = atomic_load(&l->asked_ns) || atomic_load(&l->step);
+		bool watching = atomic_load(&l->asked_ns) || atomic_load(&l->step) ||
+				atomic_load(&l->starting);
 
 		/* For ever while there is nothing to watch: a signal, or the first step, wakes it.
 		 */
 		(void)poll(fds, ARRAY_SIZE(fds), watching ? LOOK_MS : -1);
 		take_signals(l);
 		watch_end(l);
+		tell_start(l);
 	}
 	return NULL;
 }
@@ -284,6 +306,12 @@ void loop_set_patience(struct loop *l, uint64_t ns)
 	atomic_store(&l->patience_ns, ns);
 }
 
+/* The thread of signals; to the loop it says nothing new. */
+static void wake(struct loop *l)
+{
+	(void)pthread_kill(l->thread, SIGCHLD);
+}
+
 static void begin_step(struct loop *l, const char *step, uint64_t since_ns)
 {
 	bool first = !atomic_load(&l->step) && !atomic_load(&l->asked_ns);
@@ -291,8 +319,20 @@ static void begin_step(struct loop *l, const char *step, uint64_t since_ns)
 	atomic_store(&l->step_ns, since_ns);
 	atomic_store(&l->step, step);
 	if (first)
-		(void)pthread_kill(l->thread,
-				   SIGCHLD); /* wakes it: to the loop it says nothing new */
+		wake(l);
+}
+
+void loop_starting(struct loop *l, const char *step)
+{
+	bool first = step && !l->begun_ns;
+
+	if (!isatty(STDERR_FILENO))
+		return;
+	if (first)
+		l->begun_ns = monotonic_ns();
+	atomic_store(&l->starting, step);
+	if (first)
+		wake(l);
 }
 
 void loop_ending(struct loop *l, const char *step)

@@ -47,6 +47,10 @@ void loop_signal_passed_on(struct loop *l);
 /* Did a signal ask for the end? For those who wait for something; as long as the loop lives. */
 const atomic_bool *loop_asked(const struct loop *l);
 
+/* The next step of the start, as it is called in a message ("reading the program"): where stderr is
+ * a terminal and the start takes more than a second, it is told there. NULL: it has started. */
+void loop_starting(struct loop *l, const char *step);
+
 /* The next step of the end, as it is called in a message ("writing the session"). */
 void loop_ending(struct loop *l, const char *step);
 /* The same for one that has an end of its own, and may take long as long as it gets on. */

@@ -98,10 +98,12 @@ static int start(struct run *r)
 {
 	int err;
 
+	loop_starting(r->loop, "reading the program's functions");
 	err = open_target(r);
 	if (!err)
 		err = run_make_model(r,
 				     (int64_t)clock_ns(CLOCK_REALTIME) - (int64_t)monotonic_ns());
+	loop_starting(r->loop, "loading the BPF programs");
 	if (!err)
 		err = make_traced(r);
 	if (!err)
@@ -119,6 +121,7 @@ static int start(struct run *r)
 		control_reads_events(&r->control, true);
 		r->recording_reads = true;
 	}
+	loop_starting(r->loop, "placing the probes");
 	if (!err)
 		err = engine_prepare(r->engine);
 	if (!err)
@@ -133,6 +136,7 @@ static int start(struct run *r)
 		return err;
 	r->tracing = true;
 	r->start_ns = monotonic_ns();
+	loop_starting(r->loop, "reading the goroutines that are there");
 	err = engine_start(r->engine, r->config->mount_point || r->config->web);
 	if (!err)
 		err = outputs_start(r->outputs);
@@ -287,6 +291,7 @@ int run_live(struct run *r)
 {
 	int err = start(r), end_err;
 
+	loop_starting(r->loop, NULL);
 	if (!err) {
 		announce(r);
 		run_tick(r);

@@ -37,6 +37,7 @@ static int start(struct run *r)
 	bool estimate = false;
 	int err;
 
+	loop_starting(r->loop, "reading the session");
 	err = run_confine(r);
 	if (err)
 		return err;
@@ -117,6 +118,7 @@ int run_replay(struct run *r)
 	bool said_end = false;
 	int err = start(r), end_err;
 
+	loop_starting(r->loop, NULL);
 	if (!err) {
 		announce(r);
 		run_tick(r);

@@ -30,7 +30,10 @@ int sessions_list(const struct config *config)
 	store_free(store);
 	if (err)
 		return exit_status(
-			log_error(err, "%s: %s", config->storage_dir, file_strerror(err)));
+			log_error(err, "%s: %s%s", config->storage_dir, file_strerror(err),
+				  err == -ENOENT ? "; nothing was recorded there yet: -web and "
+						   "-record make it, -storage-dir names another"
+						 : ""));
 	return exit_status(print_buf(&table));
 }
 

@@ -30,15 +30,13 @@ struct child {
 	int out; /* its stderr, then a line for each LOOP_SIGNAL */
 };
 
-/* `fn` runs in a process with a loop, and never returns. */
-static struct child start(void (*fn)(struct loop *l))
+/* `fn` runs in a process with a loop, whose stderr is fds[1], and never returns. */
+static struct child start_with(void (*fn)(struct loop *l), const int fds[2])
 {
-	int fds[2];
 	struct child c;
 	struct loop *l;
 	sigset_t old;
 
-	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
 	c.pid = fork();
 	if (!c.pid) {
 		dup2(fds[1], STDERR_FILENO);
@@ -52,6 +50,14 @@ static struct child start(void (*fn)(struct loop *l))
 	close(fds[1]);
 	c.out = fds[0];
 	return c;
+}
+
+static struct child start(void (*fn)(struct loop *l))
+{
+	int fds[2];
+
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	return start_with(fn, fds);
 }
 
 /* What it has said until `text`, or its end. */
@@ -177,6 +183,46 @@ static void test_asked(void **state)
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_ERROR);
 }
 
+static void start_slowly(struct loop *l)
+{
+	loop_starting(l, "a quick one");
+	loop_starting(l, "looking for the cat");
+	poll(NULL, 0, 2500);
+	loop_starting(l, NULL);
+	poll(NULL, 0, LATER_MS);
+	(void)!write(STDERR_FILENO, "started\n", 8);
+	sleep_on(l);
+}
+
+/* What takes a second is told where somebody sits before it, once; a script reads errors alone. */
+static void test_slow_start(void **state)
+{
+	int fds[2];
+	char said[1024];
+	struct child c;
+
+	fds[0] = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	assert_true(fds[0] >= 0 && !grantpt(fds[0]) && !unlockpt(fds[0]));
+	fds[1] = open(ptsname(fds[0]), O_RDWR | O_NOCTTY | O_CLOEXEC);
+	assert_true(fds[1] >= 0);
+	for (int terminal = 1; terminal >= 0; terminal--) {
+		c = terminal ? start_with(start_slowly, fds) : start(start_slowly);
+		hear(&c, "started", said);
+		assert_null(strstr(said, "a quick one"));
+		if (terminal) {
+			const char *told = strstr(said, "xgotopfs: starting, ");
+
+			assert_non_null(told);
+			assert_non_null(strstr(told, " s so far: looking for the cat"));
+			assert_null(strstr(told + strlen("xgotopfs: starting"), "starting"));
+		} else {
+			assert_null(strstr(said, "starting"));
+		}
+		assert_int_equal(kill(c.pid, SIGKILL), 0);
+		(void)end_of(&c);
+	}
+}
+
 /* A signal while it attaches: an end that was asked for, and no error. Whatever else fails is one.
  */
 static void test_asked_while_it_starts(void **state)
@@ -192,11 +238,9 @@ static void test_asked_while_it_starts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_second),
-		cmocka_unit_test(test_passed_on),
-		cmocka_unit_test(test_step),
-		cmocka_unit_test(test_asked),
-		cmocka_unit_test(test_asked_while_it_starts),
+		cmocka_unit_test(test_second),     cmocka_unit_test(test_passed_on),
+		cmocka_unit_test(test_step),       cmocka_unit_test(test_asked),
+		cmocka_unit_test(test_slow_start), cmocka_unit_test(test_asked_while_it_starts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
