@@ -64,8 +64,9 @@ const struct problem_rule problem_rules[PROBLEM_KINDS] = {
 			.ns = 2 * S,
 			.stays_ns = STAYS,
 			.says = "{n} or more that wait in one place of the program below a "
-				"server's goroutine (they are in the middle of work), the oldest "
-				"for {t} or longer",
+				"server's goroutine (they are in the middle of work), or anywhere "
+				"for a connection of a database/sql pool, the oldest for {t} or "
+				"longer",
 		},
 	[PROBLEM_CALLS] =
 		{

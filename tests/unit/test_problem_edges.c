@@ -515,6 +515,80 @@ static void test_coroutines(void **state)
 			fail_msg("%s: %s", problem_rules[kind].name, problems(x));
 }
 
+/* Not only in which function of the program's, but in what that calls: the innermost function that
+ * has most of it and a page in the documentation. */
+static void test_what_takes_it(void **state)
+{
+	static const char *const calls[][5] = {
+		{"regexp/syntax.(*parser).push", "regexp/syntax.Parse", "regexp.compile",
+		 "regexp.Compile", "main.matches"},
+		{"runtime.mallocgc", "regexp.compile", "regexp.Compile", "regexp.MatchString",
+		 "main.matches"},
+		{"[kernel]", "regexp.(*Regexp).MatchString", "regexp.MatchString", "main.matches",
+		 "net/http.HandlerFunc.ServeHTTP"},
+	};
+	struct fixture *x = *state;
+
+	samples_begin(model_samples(x->m), SAMPLE_CPU, T0);
+	for (unsigned i = 0; i < 40; i++) {
+		struct stack_sample s = {.weight = S / 10,
+					 .kind = SAMPLE_CPU,
+					 .goid = 25,
+					 .time_ns = END - 9 * S + i * S / 10,
+					 .n = 5};
+
+		for (unsigned k = 0; k < 5; k++) {
+			const struct site site = {.func_id = intern(x, calls[i % 4 % 3][k]),
+						  .line = 7};
+
+			s.sites[k] = names_add_site(x->names, site);
+		}
+		samples_add(model_samples(x->m), &s);
+	}
+	now(x, END);
+	assert_non_null(strstr(problems(x), "cpu: main.matches took 100 % of"));
+	assert_non_null(strstr(x->out.data, "; 75 % of that in regexp.Compile; see pprof/cpu"));
+}
+
+#define ASKS_DB                                                                                    \
+	"database/sql.(*DB).conn(...)\n\t/go/sql.go:1370\n"                                        \
+	"database/sql.(*DB).QueryRowContext(...)\n\t/go/sql.go:1800\n"                             \
+	"main.balance(...)\n\t/src/main.go:15\n"
+#define OPENS_DB "database/sql.(*DB).connectionOpener(...)\n\t/go/sql.go:1200\n"
+#define QUERIES_DB                                                                                 \
+	"net.(*conn).Read(...)\n\t/go/net.go:9\n"                                                  \
+	"github.com/lib/pq.(*conn).recv(...)\n\t/pq/conn.go:30\n"                                  \
+	"database/sql.(*DB).queryDC(...)\n\t/go/sql.go:1700\n"                                     \
+	"main.balance(...)\n\t/src/main.go:15\n"
+
+/* Who waits for a connection of a database's pool is told so, and who has them: in whatever
+ * goroutine, as nobody asks a database and idles. */
+static void test_pool(void **state)
+{
+	struct fixture *x = *state;
+
+	create(x, 8, "database/sql.(*DB).connectionOpener", T0);
+	step(x, 8, GSTATE_RUNNING, GSTATE_WAITING, "select", T0);
+	buf_adds(&stacks, "goroutine 8 [select]:\n" OPENS_DB "\n");
+	wait_at(x, 20, "select", ASKS_DB "main.job(...)\n\t/src/main.go:4\n", 3 * S);
+	assert_non_null(
+		strstr(problems(x),
+		       "warning work: 20 wait for a free connection of a database/sql pool at "
+		       "main.balance (/src/main.go:15), the oldest for 3.0s; no call of "
+		       "database/sql is under way: somebody may keep Rows, a Tx or a Conn open; "
+		       "see goroutines/100/stack waits.tsv\n"));
+	for (unsigned i = 0; i < 3; i++) {
+		create(x, 300 + i, "main.job", T0 + S);
+		step(x, 300 + i, GSTATE_RUNNING, GSTATE_WAITING, "IO wait", END - S / 2);
+		buf_addf(&stacks, "goroutine %u [IO wait]:\n" QUERIES_DB "\n", 300 + i);
+	}
+	now(x, END);
+	assert_non_null(strstr(problems(x),
+			       "the oldest for 3.0s; 3 calls are under way, most of them IO wait "
+			       "at github.com/lib/pq.(*conn).recv (/pq/conn.go:30); see "
+			       "goroutines/300/stack goroutines/100/stack waits.tsv\n"));
+}
+
 /* The page that one reads at night. */
 static void read_page(struct buf *ret)
 {
@@ -665,6 +739,8 @@ int main(void)
 		TEST(test_assist),
 		TEST(test_coroutines),
 		TEST(test_who_takes_most),
+		TEST(test_what_takes_it),
+		TEST(test_pool),
 		TEST(test_backwards),
 		TEST(test_ended),
 	};

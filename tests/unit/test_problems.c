@@ -861,15 +861,15 @@ static void test_allocation(void **state)
 
 	create(x, 8, "main.worker", T0);
 	now(x, T0 + 21 * S);
-	assert_null(strstr(problems(x), "MB allocated"));
+	assert_null(strstr(problems(x), "MiB allocated"));
 	x->live.runtime_known = allocates;
 	judged_ns = 0;
-	assert_null(strstr(problems(x), "MB allocated"));
+	assert_null(strstr(problems(x), "MiB allocated"));
 	judged_ns = 5 * S;
-	assert_non_null(strstr(problems(x), "warning allocation: 99 MB allocated a second in the "
+	assert_non_null(strstr(problems(x), "warning allocation: 94 MiB allocated a second in the "
 					    "last 5 s, as the runtime counts it"));
 	now(x, T0 + 31 * S);
-	assert_null(strstr(problems(x), "MB allocated"));
+	assert_null(strstr(problems(x), "MiB allocated"));
 }
 
 static void allocate(struct fixture *x, const char *function, uint64_t at)
@@ -901,7 +901,7 @@ static void test_starved_allocation(void **state)
 	assert_null(strstr(problems(x), " allocation: 0"));
 	x->live.runtime_known = starved;
 	assert_non_null(strstr(problems(x),
-			       "warning allocation: 2 MB allocated a second in the last 10 s, by "
+			       "warning allocation: 2 MiB allocated a second in the last 10 s, by "
 			       "samples; 67 % of what was sampled in the last 10 s for "
 			       "main.buildKey"));
 	assert_non_null(strstr(x->out.data,

@@ -128,8 +128,8 @@ void problems_of_allocation(struct scene *s)
 	if (!p)
 		return;
 	if (a.rate >= 0)
-		buf_addf(&p->text, "%.0f MB allocated a second in the last %.0f s%s", a.rate / 1e6,
-			 (double)a.ns / NS_PER_SEC, a.by);
+		buf_addf(&p->text, "%.0f MiB allocated a second in the last %.0f s%s",
+			 a.rate / (1 << 20), (double)a.ns / NS_PER_SEC, a.by);
 	else
 		buf_adds(&p->text, "much is allocated");
 	add_asked(s, &a, p);

@@ -220,6 +220,10 @@ static void tell_sampled(struct scene *s)
 		 " took %.0f %% of the program's CPU time in the last %.0f s, %.0f %% of a "
 		 "processor",
 		 part, (double)cpu->ns / NS_PER_SEC, share);
+	if (cpu->called_func_id)
+		buf_addf(&p->text, "; %.0f %% of that in %s",
+			 problem_percent(cpu->called_ns, cpu->own_ns),
+			 names_string(names, cpu->called_func_id));
 	if (share < (double)rule->number)
 		problem_add_cpu_wait(s, p);
 	problem_name(p, names_string(names, names_site(names, cpu->own_site)->func_id));

@@ -50,6 +50,9 @@ static enum problem_kind kind_of(const struct wait_stacks *w, const struct wait_
 		return PROBLEM_CONVOY;
 	if (begins(why, "chan send"))
 		return PROBLEM_BLOCKED;
+	/* Whoever asks a database does not idle. */
+	if (row->pool)
+		return PROBLEM_WORK;
 	if (!row->own || row->own_is_start || begins(why, "sleep"))
 		return PROBLEM_KINDS;
 	if (row->roundtrip)
@@ -89,6 +92,53 @@ static uint64_t number_of(const struct wait_stack *row, enum problem_kind kind)
 	return kind == PROBLEM_CONVOY ? row->n_on : kind == PROBLEM_CALLS ? row->n_calls : row->n;
 }
 
+/* Who has the connections that others wait for. */
+static void add_queries(struct scene *s, struct problem *p)
+{
+	const struct wait_stacks *w = &s->stacks;
+	const struct wait_stack *most = NULL;
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < w->rows.n; i++) {
+		const struct wait_stack *row = wait_stacks_row(w, i);
+
+		n += row->queries ? row->n : 0;
+		if (row->queries && (!most || row->n > most->n))
+			most = row;
+	}
+	if (!most) {
+		buf_adds(&p->text,
+			 "; no call of database/sql is under way: somebody may keep Rows, "
+			 "a Tx or a Conn open");
+		return;
+	}
+	buf_addf(&p->text, "; %llu %s under way, most of them %s at ", (unsigned long long)n,
+		 n == 1 ? "call is" : "calls are", wait_stacks_text(w, most->why));
+	problem_add_place(&p->text, w, most);
+	problem_see_goroutine(p, most->sample[0], "stack");
+}
+
+/* "40 chan receive at ", "30 wait for one Mutex at " */
+static void add_what(struct problem *p, const struct wait_stacks *w, const struct wait_stack *row,
+		     enum problem_kind kind)
+{
+	const char *why = wait_stacks_text(w, row->why);
+
+	if (kind == PROBLEM_CONVOY)
+		buf_addf(&p->text, "wait for one %s at ",
+			 view_object_kind(wait_stack_object(w, row)));
+	else if (kind == PROBLEM_DOWNSTREAM)
+		buf_addf(&p->text, "wait for %s another server at ",
+			 row->connects ? "a connection to" : "the answer of");
+	else if (kind == PROBLEM_CALLS)
+		buf_addf(&p->text, "in a system call or C code (%s), a thread each, at ",
+			 wait_stacks_text(w, row->frame));
+	else if (kind == PROBLEM_WORK && row->pool)
+		buf_adds(&p->text, "wait for a free connection of a database/sql pool at ");
+	else if (kind != PROBLEM_INIT && kind != PROBLEM_FINALIZER)
+		buf_addf(&p->text, "%s at ", why);
+}
+
 static void tell_wait(struct scene *s, const struct wait_stack *row, enum problem_kind kind)
 {
 	const struct wait_stacks *w = &s->stacks;
@@ -113,15 +163,7 @@ static void tell_wait(struct scene *s, const struct wait_stack *row, enum proble
 			 why);
 	else
 		buf_addf(&p->text, "%llu ", (unsigned long long)n);
-	if (convoy)
-		buf_addf(&p->text, "wait for one %s at ", view_object_kind(o));
-	else if (kind == PROBLEM_DOWNSTREAM)
-		buf_addf(&p->text, "wait for the answer of another server at ");
-	else if (kind == PROBLEM_CALLS)
-		buf_addf(&p->text, "in a system call or C code (%s), a thread each, at ",
-			 wait_stacks_text(w, row->frame));
-	else if (kind != PROBLEM_INIT && kind != PROBLEM_FINALIZER)
-		buf_addf(&p->text, "%s at ", why);
+	add_what(p, w, row, kind);
 	problem_add_place(&p->text, w, row);
 	buf_adds(&p->text, convoy ? ", the longest for " : ", the oldest for ");
 	emit_duration(&p->text, row->oldest_ns);
@@ -133,6 +175,8 @@ static void tell_wait(struct scene *s, const struct wait_stack *row, enum proble
 	problem_goids(p, row->sample, WAIT_SAMPLES);
 	if (kind == PROBLEM_BLOCKED || kind == PROBLEM_INIT || kind == PROBLEM_FINALIZER || convoy)
 		add_other_end(s, p, row);
+	if (kind == PROBLEM_WORK && row->pool)
+		add_queries(s, p);
 	problem_see_goroutine(p, row->sample[0], "stack");
 	problem_see(p, "waits.tsv");
 }

@@ -267,16 +267,26 @@ struct goroutine_sum {
 	uint64_t ns;
 };
 
-/* The innermost call of the program's own; 0: there is none. */
-static uint32_t own_site_of(const struct view *v, const struct sample_row *row)
+/* Where the innermost call of the program's own is; row->n: there is none. */
+static uint32_t own_place_of(const struct view *v, const struct sample_row *row)
 {
-	for (uint32_t i = 0; i < row->n; i++) {
+	uint32_t i = 0;
+
+	for (; i < row->n; i++) {
 		const char *function = function_of(v, row->sites[i]);
 
 		if (own_function(function, strlen(function)))
-			return row->sites[i];
+			break;
 	}
-	return 0;
+	return i;
+}
+
+/* 0: there is none. */
+static uint32_t own_site_of(const struct view *v, const struct sample_row *row)
+{
+	uint32_t place = own_place_of(v, row);
+
+	return place < row->n ? row->sites[place] : 0;
 }
 
 static bool allocates(const struct view *v, const struct sample_row *row)
@@ -371,6 +381,71 @@ static int add_recent(const struct view *v, const struct sample_row *row, struct
 	return err ? err : add_sleep(v, row, site, sums, ret);
 }
 
+/* "regexp.Compile", "os.(*File).Sync": what one looks up in the documentation. */
+static bool is_documented(const char *function)
+{
+	const char *dot = strrchr(function, '.');
+
+	return dot && dot[1] >= 'A' && dot[1] <= 'Z' && !begins_with(function, "internal/") &&
+	       !own_is_runtime(function, strlen(function));
+}
+
+struct called_sum {
+	uint64_t func_id, ns;
+	size_t row; /* that it was counted for last: one that calls itself counts once */
+};
+
+/* Of a row, the calls below its own one; from the outermost on. */
+static int add_called(const struct view *v, const struct sample_row *row, size_t number,
+		      uint32_t place, struct groups *sums)
+{
+	const struct names *names = model_names(v->model);
+
+	while (place-- > 0) {
+		struct called_sum *sum;
+
+		if (!is_documented(function_of(v, row->sites[place])))
+			continue;
+		sum = groups_row(sums, names_site(names, row->sites[place])->func_id);
+		if (!sum)
+			return -ENOMEM;
+		if (sum->row != number)
+			sum->ns += row->sum.weight;
+		sum->row = number;
+	}
+	return 0;
+}
+
+/* What the function with most calls, that takes most of its time: "main.matches" alone does not say
+ * that it compiles a regular expression each time. */
+static int find_called(const struct view *v, const struct sample_row *rows, size_t n,
+		       struct cpu_recent *ret)
+{
+	const struct names *names = model_names(v->model);
+	struct groups sums = GROUPS_INIT(struct called_sum);
+	int err = 0;
+
+	for (size_t i = 0; i < n && ret->own_site && !err; i++) {
+		uint32_t place = own_place_of(v, &rows[i]);
+
+		if (place < rows[i].n && !begins_with(work_of(v, &rows[i]), "gc") &&
+		    names_site(names, rows[i].sites[place])->func_id ==
+			    names_site(names, ret->own_site)->func_id)
+			err = add_called(v, &rows[i], i + 1, place, &sums);
+	}
+	for (size_t i = 0; i < sums.n && !err; i++) {
+		const struct called_sum *sum = (const struct called_sum *)sums.rows + i;
+
+		/* The innermost: the least that is still most of it. */
+		if (2 * sum->ns <= ret->own_ns || (ret->called_func_id && sum->ns > ret->called_ns))
+			continue;
+		ret->called_func_id = (uint32_t)sum->func_id;
+		ret->called_ns = sum->ns;
+	}
+	groups_free(&sums);
+	return err;
+}
+
 int view_cpu_recent(const struct view *v, unsigned proc, uint64_t ns, struct cpu_recent *ret)
 {
 	struct recent_sums sums = {.own = GROUPS_INIT(struct own_sum),
@@ -395,6 +470,8 @@ int view_cpu_recent(const struct view *v, unsigned proc, uint64_t ns, struct cpu
 	ret->ns = totals.from_ns ? view_since(now, since) : 0;
 	for (size_t i = 0; i < n && !err; i++)
 		err = add_recent(v, &rows[i], &sums, ret);
+	if (!err)
+		err = find_called(v, rows, n, ret);
 	groups_free(&sums.own);
 	groups_free(&sums.sleepers);
 	groups_free(&sums.of_own);

@@ -47,6 +47,10 @@ struct cpu_recent {
 	/* The function of the program's own (own.h) that most of it was spent in, or below. */
 	uint64_t own_ns, goid;
 	uint32_t own_site; /* names_site(): one of its places; 0: there is none */
+	/* The innermost exported function of the standard library that most of own_ns was spent
+	 * in, or below; 0: there is none. */
+	uint64_t called_ns;
+	uint32_t called_func_id;
 	/* Going to sleep (time.Sleep) and being woken from it, and the function of the program's
 	 * own that most of that was below. */
 	uint64_t sleep_ns, sleep_hits, sleeper_ns, sleeper_goid;

@@ -130,8 +130,15 @@ static void name_frames(struct wait_stacks *w, struct wait_stack *row, const str
 	row->own_is_start = place.own && place.own + 1 == end;
 	for (const struct dump_frame *f = s->frames; f < end && f != place.own; f++) {
 		row->roundtrip |= text_is(f->name, f->name_len, "net/http.(*Client).do");
+		row->connects |= text_is(f->name, f->name_len, "net/http.(*Transport).getConn");
 		row->child |= text_begins(f, "os.(*Process).");
 	}
+	/* A driver is below database/sql, who asked above; its own goroutines have nobody above. */
+	for (const struct dump_frame *f = s->frames; f < end; f++) {
+		row->pool |= text_is(f->name, f->name_len, "database/sql.(*DB).conn");
+		row->queries |= text_begins(f, "database/sql.") && f + 1 < end;
+	}
+	row->queries &= !row->pool && !text_begins(end - 1, "database/sql.");
 }
 
 /* "main.init.0", "example.com/x.init": what is called before main.main, by the runtime alone. */

@@ -30,6 +30,9 @@ struct wait_stack {
 	bool system;       /* of the runtime's own */
 	bool own_is_start; /* where it starts is where it is: a loop at rest */
 	bool roundtrip;    /* waits for the answer to a request of its own */
+	bool connects;     /* … for a connection to send it on */
+	bool pool;         /* waits for a connection of a database/sql pool */
+	bool queries;      /* has such a connection, in a call of database/sql */
 	bool init;         /* in the program's first goroutine, before its main began */
 	bool child;        /* waits for a process that it has started */
 	uint64_t n_calls;  /* that have been in a system call for WAIT_CALL_NS, or in C code */
