@@ -114,7 +114,7 @@ cat <<EOT
       tail -f $mount_point/events
       cat $mount_point/health
       watch -n 1 ls -l $mount_point/by-state/waiting
-      curl $url/leak; sleep 2; cat $mount_point/leaks
+      curl $url/leak; sleep 3; cat $mount_point/leaks
       find $mount_point/by-state/waiting -mindepth 1 -mmin +1
 EOT
 say "Ctrl-C ends"

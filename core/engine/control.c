@@ -13,7 +13,8 @@
 #include "core/memory/runtime_seen.h"
 #include "core/memory/waits.h"
 
-#define LEAKS_FRESH_NS    (5 * NS_PER_SEC)
+#define LEAKS_FRESH_NS    (5 * NS_PER_SEC) /* for who wants to know by the way */
+#define LEAKS_ASKED_NS    (2 * NS_PER_SEC) /* for who asks for just that */
 #define LEAKS_DUTY        10
 #define LEAKS_ASK_NS      (30 * NS_PER_SEC)
 #define WAITS_PATIENCE_NS (NS_PER_SEC / 4)
@@ -207,13 +208,16 @@ static void live_waits_put(void *ctx, struct wait_graph *g)
 	wait_graph_put(g);
 }
 
-/* So long a look serves all who ask; of a large heap ten times as long as it took. */
-static bool leaks_are_fresh(struct engine *e, unsigned proc)
+/* So long a look serves all who ask; of a large heap ten times as long as it took. Its rests
+ * between passes cost nobody anything: they count where nobody reads `leaks` itself. */
+static bool leaks_are_fresh(struct engine *e, unsigned proc, bool asked)
 {
-	uint64_t took_ns, looked_ns = leak_prover_looked_ns(e->prover, proc, &took_ns);
-	uint64_t now_ns = monotonic_ns();
+	struct leak_look look = leak_prover_last(e->prover, proc);
+	uint64_t least_ns = asked ? LEAKS_ASKED_NS : LEAKS_FRESH_NS;
+	uint64_t took_ns = asked ? look.worked_ns : look.took_ns;
 
-	return looked_ns && now_ns - looked_ns < MAX(LEAKS_FRESH_NS, took_ns * LEAKS_DUTY);
+	return look.ended_ns &&
+	       monotonic_ns() - look.ended_ns < MAX(least_ns, took_ns * LEAKS_DUTY);
 }
 
 static int live_leaks(void *ctx, unsigned proc, struct leak_report **ret, bool *ret_late)
@@ -223,7 +227,7 @@ static int live_leaks(void *ctx, unsigned proc, struct leak_report **ret, bool *
 	int err = 0, known, why;
 
 	*ret_late = false;
-	if (!leaks_are_fresh(e, proc))
+	if (!leaks_are_fresh(e, proc, true))
 		err = deputy_ask(e->leaks, &args, NULL);
 	if (err == -ETIMEDOUT || err == -EBUSY)
 		*ret_late = true;
@@ -262,11 +266,11 @@ static int live_leaks_known(void *ctx, unsigned proc, struct leak_report **ret)
 {
 	struct errand_args args = {.what = ERRAND_LEAKS, .proc = proc};
 	struct engine *e = ctx;
-	uint64_t now_ns = monotonic_ns(), asked_ns = atomic_load(&e->leaks_asked_ns), took_ns;
+	uint64_t now_ns = monotonic_ns(), asked_ns = atomic_load(&e->leaks_asked_ns);
 	int why, err;
 
-	if (!leaks_are_fresh(e, proc) && !leak_prover_has_ended(e->prover, proc) &&
-	    (leak_prover_looked_ns(e->prover, proc, &took_ns) > asked_ns ||
+	if (!leaks_are_fresh(e, proc, false) && !leak_prover_has_ended(e->prover, proc) &&
+	    (leak_prover_last(e->prover, proc).ended_ns > asked_ns ||
 	     now_ns - asked_ns > LEAKS_ASK_NS) &&
 	    atomic_compare_exchange_strong(&e->leaks_asked_ns, &asked_ns, now_ns))
 		(void)deputy_send(e->leaks, &args); /* too many: later */
@@ -553,7 +557,7 @@ static int run_leaks(struct engine *e, unsigned proc)
 {
 	int err;
 
-	if (leaks_are_fresh(e, proc)) /* many may have asked before the first was answered */
+	if (leaks_are_fresh(e, proc, true)) /* many may have asked before the first was answered */
 		return 0;
 	err = leak_prover_run(e->prover, proc);
 	if (!err)

@@ -34,7 +34,8 @@ struct entry {
 	struct leak_news news;
 	struct leak_report *report; /* protected by lock, as the rest */
 	int err;
-	uint64_t looked_ns, took_ns;
+	struct leak_look look;
+	uint64_t rested_ns; /* the prover's thread: in this look */
 };
 
 struct leak_prover {
@@ -133,7 +134,7 @@ static struct entry *take_entry(struct leak_prover *p, unsigned proc)
 			oldest = &p->entries[i];
 			break;
 		}
-		if (p->entries[i].looked_ns < oldest->looked_ns)
+		if (p->entries[i].look.ended_ns < oldest->look.ended_ns)
 			oldest = &p->entries[i];
 	}
 	entry_done(oldest);
@@ -213,9 +214,13 @@ static int passes(struct leak_prover *p, struct entry *e, pid_t pid)
 {
 	int err = choose_baseline(e);
 
+	e->rested_ns = 0;
 	for (unsigned i = 0; i < PASSES_MAX && !err; i++) {
+		uint64_t begun_ns = monotonic_ns();
+
 		if (i)
 			err = rest(p, REST_NS);
+		e->rested_ns += monotonic_ns() - begun_ns;
 		if (!err)
 			err = one_pass(p, e, pid);
 		if (!err && !leak_proof_open(e->proof) && !e->suspects.open)
@@ -252,8 +257,9 @@ int leak_prover_run(struct leak_prover *p, unsigned proc)
 	err = passes(p, e, info.pid);
 	pthread_mutex_lock(&p->lock);
 	e->err = err;
-	e->looked_ns = monotonic_ns();
-	e->took_ns = e->looked_ns - began_ns;
+	e->look.ended_ns = monotonic_ns();
+	e->look.took_ns = e->look.ended_ns - began_ns;
+	e->look.worked_ns = sub_u64(e->look.took_ns, e->rested_ns);
 	pthread_mutex_unlock(&p->lock);
 	return err;
 }
@@ -285,15 +291,15 @@ int leak_prover_report(struct leak_prover *p, unsigned proc, struct leak_report 
 	return err;
 }
 
-uint64_t leak_prover_looked_ns(struct leak_prover *p, unsigned proc, uint64_t *ret_took_ns)
+struct leak_look leak_prover_last(struct leak_prover *p, unsigned proc)
 {
+	struct leak_look ret = {0};
 	const struct entry *e;
-	uint64_t looked_ns;
 
 	pthread_mutex_lock(&p->lock);
 	e = entry_of(p, proc);
-	looked_ns = e ? e->looked_ns : 0;
-	*ret_took_ns = e ? e->took_ns : 0;
+	if (e)
+		ret = e->look;
 	pthread_mutex_unlock(&p->lock);
-	return looked_ns;
+	return ret;
 }

@@ -35,7 +35,11 @@ int leak_prover_report(struct leak_prover *p, unsigned proc, struct leak_report 
 /* Has the process? Any thread. */
 bool leak_prover_has_ended(struct leak_prover *p, unsigned proc);
 
-/* When it was last looked at (CLOCK_MONOTONIC, the end), and how long that took; 0 never. */
-uint64_t leak_prover_looked_ns(struct leak_prover *p, unsigned proc, uint64_t *ret_took_ns);
+/* The last look: when it ended (CLOCK_MONOTONIC; 0: there was none), how long it took, and without
+ * its rests between passes. */
+struct leak_look {
+	uint64_t ended_ns, took_ns, worked_ns;
+};
+struct leak_look leak_prover_last(struct leak_prover *p, unsigned proc);
 
 #endif
