@@ -48,6 +48,37 @@ assert.ok(v.t1 - v.t0 < 3 * v.end, `it goes on to ${v.t1 - v.t0}`);
 for (let i = 0; i < 200; i++) v.zoom(1 / 1.35, 500);
 assert.equal(v.scale, 1, 'it goes no closer than a ns a pixel');
 
+// Nothing is shown but what there is, and a little beside it, whichever way somebody tries: the wheel, a box, a
+// drag, a link; with what is shorter than the width, all of it.
+const beside = (most) => {
+	assert.ok(v.t0 >= -most - 1 && v.t1 <= Math.max(v.end, 1e9) + most + 1, `${v.t0} to ${v.t1} of ${v.end}`);
+	assert.ok(v.t1 > 0 && v.t0 < v.end);
+};
+for (const end of [60e9, 2e9, 1e7]) {
+	Object.assign(v, { end, t0: 0, scale: end / 1000 });
+	const margin = Math.max(0.06 * end, end < 1e9 ? 1e9 : 0);
+	for (const x of [0, 500, 1000]) {
+		for (let i = 0; i < 40; i++) v.zoom(1.35, x);
+		beside(margin);
+		for (const dx of [-1e9, 1e9]) {
+			v.pan(dx, 0);
+			beside(margin);
+		}
+	}
+	for (const [from, to] of [[-1e15, 1e15], [-1e15, -9e14], [5e14, 6e14], [0, end]]) {
+		v.goTo(from, to);
+		beside(margin);
+		v.show(from, to);
+		beside(margin);
+	}
+}
+// The whole fits in, with its margin; a moment of it can be in the middle.
+v.end = 60e9;
+v.show(-0.6e9, 60.6e9);
+assert.deepEqual([v.t0, v.t1].map(Math.round), [-0.6e9, 60.6e9]);
+v.goTo(60e9 - 1e6, 60e9 + 1e6);
+assert.ok(Math.abs(v.t0 - (60e9 - 1e6)) < 10, `the end in the middle: ${v.t0}`);
+
 // How long the selected time is, is never cut by an edge.
 assert.equal(badgeMiddle(300, 500, 60, 220, 1280), 400);
 assert.equal(badgeMiddle(-800, 240, 60, 220, 1280), 250, 'its middle is beyond the left edge');

@@ -263,8 +263,9 @@ export class Timeline implements Scene, Shown {
 		this.placed = name;
 		const wanted = (this.canvas as unknown as { place?: { t0: number; t1: number; scroll?: number } }).place;
 		if (wanted && first) {
-			this.view.t0 = wanted.t0;
-			this.view.scale = (wanted.t1 - wanted.t0) / this.view.width;
+			// A replay, or what is still being read, may get there yet.
+			if (app.moves && wanted.t0 >= app.end()) this.view.end = wanted.t1;
+			this.view.show(wanted.t0, wanted.t1);
 			this.scrollTo = wanted.scroll ?? 0;
 			return;
 		}
@@ -320,9 +321,9 @@ export class Timeline implements Scene, Shown {
 	private paint(): void {
 		const { ctx, canvas, view } = this;
 		this.size();
+		view.end = app.end();
 		this.place();
 		this.grow();
-		view.end = app.end();
 		view.contentHeight = this.entries.length * this.rowHeight + 40;
 		this.bringIntoSight();
 		if (!view.travels && app.listIsOfWindow) this.wished = null;

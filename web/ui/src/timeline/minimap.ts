@@ -189,10 +189,7 @@ export class Minimap {
 		} else {
 			const other = d.kind === 'left' ? v.t1 : d.kind === 'right' ? v.t0 : d.from;
 			const from = Math.min(t, other), to = Math.max(t, other);
-			if (to - from > 1000) {
-				v.t0 = from;
-				v.scale = (to - from) / v.width;
-			}
+			if (to - from > 1000) v.show(from, to);
 		}
 		this.timeline.redraw();
 	};

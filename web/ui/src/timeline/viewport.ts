@@ -6,10 +6,12 @@ interface Place {
 }
 
 const SCALE_MIN = 1; // one ns a pixel
-const SPAN_MOST = 1e13; // ns on the whole width, or twice of what there is
+const SPAN_MOST = 1e13; // ns on the whole width, where it is not known how long it is
+const SPAN_LEAST_MOST = 1e9; // what was only just begun may be seen on so much
+const MARGIN = 0.05; // of what there is: so much of nothing is on either side of it
 const HISTORY_MAX = 50;
 const SETTLED_MS = 600; // whoever moves on before that, is still on the way
-const IN_SIGHT = 0.1; // of the width: so much of what there is stays in it
+const IN_SIGHT = 0.5; // of the width: so much of what there is stays in it
 
 export class Viewport {
 	t0 = 0;
@@ -43,7 +45,17 @@ export class Viewport {
 	}
 
 	private clampScale(scale: number): number {
-		return Math.min(Math.max(scale, SCALE_MIN), Math.max(SPAN_MOST, 2 * this.end) / Math.max(this.width, 1));
+		const most = this.end > 0 ? Math.max(this.end * (1 + 2 * MARGIN), SPAN_LEAST_MOST) : SPAN_MOST;
+		return Math.min(Math.max(scale, SCALE_MIN), most / Math.max(this.width, 1));
+	}
+
+	// The nearest left edge that shows no more than a margin of nothing beside what there is.
+	private clampEdge(t0: number, scale: number): number {
+		if (this.end <= 0) return t0;
+		const span = this.width * scale, margin = Math.min(span * (1 - IN_SIGHT), this.end * MARGIN);
+		const first = -margin, last = this.end + margin - span;
+		// What is shorter than the width is in sight as a whole.
+		return Math.min(Math.max(t0, Math.min(first, last)), Math.max(first, last));
 	}
 
 	// Keeps the time under x where it is.
@@ -57,8 +69,13 @@ export class Viewport {
 
 	// Nobody gets lost where there is nothing.
 	private clamp(): void {
-		const span = this.width * this.scale;
-		if (this.end > 0) this.t0 = Math.min(Math.max(this.t0, -span * (1 - IN_SIGHT)), this.end - span * IN_SIGHT);
+		this.t0 = this.clampEdge(this.t0, this.scale);
+	}
+
+	// At once, and no step of its own: an address, a drag in the minimap.
+	show(t0: number, t1: number): void {
+		this.scale = this.clampScale((t1 - t0) / Math.max(this.width, 1));
+		this.t0 = this.clampEdge((t0 + t1 - this.width * this.scale) / 2, this.scale);
 	}
 
 	pan(dx: number, dy: number): void {
@@ -78,7 +95,7 @@ export class Viewport {
 	goTo(t0: number, t1: number): void {
 		const scale = this.clampScale((t1 - t0) / Math.max(this.width, 1));
 		const middle = (t0 + t1) / 2;
-		const place = { t0: middle - this.width * scale / 2, scale };
+		const place = { t0: this.clampEdge(middle - this.width * scale / 2, scale), scale };
 		this.moving = false;
 		this.move();
 		this.moving = false; // a place of its own
