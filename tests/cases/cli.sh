@@ -106,7 +106,7 @@ refuses 2 "-sessions and -convert exclude each other" -sessions -convert x
 refuses 2 "-storage-max-size makes no sense with -replay" -replay x -storage-max-size 1G
 refuses 2 "-record makes no sense with -replay" -replay x -record
 refuses 2 "1 to 1048576" -pid 1 -batch-size 2000000
-refuses 1 "$T/none: No such file or directory; nothing was recorded there yet: .*-storage-dir" -sessions -storage-dir "$T/none"
+refuses 1 "$T/none: No such file or directory; nothing was recorded there yet: -web and -record make it, -storage-dir names another" -sessions -storage-dir "$T/none"
 refuses 1 "nosuch" -convert nosuch -storage-dir "$T"
 refuses 1 "nosuch" -replay nosuch -storage-dir "$T"
 # The file that is shipped as an example is sound: the complaint is about the process.

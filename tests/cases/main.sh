@@ -74,6 +74,14 @@ grep -qF "; fusermount3 -u $T/x ends" "$LOG" && grep -qF ": cat $T/x/problems" "
 grep -q '^problems [0-9]*, watched for' "$T/said" || fail "no problems of $pasted: $(cat "$T/said")"
 fusermount3 -u "$T/x"
 soon_unharmed "$DEMO"
+# So is README.md's, to its end.
+pasted=$(awk '/^```$/ { if (on) exit; on = 1; next } on' "$ROOT/README.md" | sed "s,^xgotopfs -,$XGOTOPFS -,; s,/mnt/xgotop,$T/readme,g; s,\$(pidof server),$DEMO,")
+(cd "$T" && bash -e -c "$pasted" >"$T/said" 2>"$LOG") || fail "README.md: $(cat "$LOG") of $pasted"
+for what in '^problems [0-9]*, watched for' '^verdict ' '^goroutine 1 \['; do
+	grep -q "$what" "$T/said" || fail "no $what of $pasted: $(head -n 20 "$T/said")"
+done
+! mountpoint -q "$T/readme" || fail "README.md does not end it"
+soon_unharmed "$DEMO"
 
 # Killed outright: the kernel takes the probes, the target goes on, the next start works.
 mount_demo
