@@ -36,7 +36,7 @@ static int print_help_for(const char *form)
 static int run(const struct config *config)
 {
 	struct run r = {.config = config, .background_fd = -1, .program = {.fd = -1}};
-	int status, err = limits_prepare(&r.old_files);
+	int status, err = limits_prepare(&r.old_limits);
 
 	if (err)
 		return exit_status(err);

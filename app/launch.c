@@ -21,13 +21,14 @@
 #define LOOK_MS 20
 
 /* The child: nothing but async-signal-safe calls. Says why on report_fd when it cannot exec. */
-static void child_main(char **argv, const sigset_t *mask, const struct rlimit *files, int report_fd)
+static void child_main(char **argv, const sigset_t *mask, const struct limits *limits,
+		       int report_fd)
 {
 	int err;
 
 	signal(SIGPIPE, SIG_DFL);
 	signal(SIGXFSZ, SIG_DFL);
-	setrlimit(RLIMIT_NOFILE, files);
+	limits_restore(limits);
 	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0 && raise(SIGSTOP) == 0) {
 		sigprocmask(SIG_SETMASK, mask, NULL);
 		execvp(argv[0], argv);
@@ -87,7 +88,7 @@ static int run_to_exec(pid_t pid, const atomic_bool *asked)
 	}
 }
 
-int launch_start(char **argv, const sigset_t *mask, const struct rlimit *files,
+int launch_start(char **argv, const sigset_t *mask, const struct limits *limits,
 		 const atomic_bool *asked, struct launch *ret)
 {
 	int fds[2], err, reported;
@@ -99,7 +100,7 @@ int launch_start(char **argv, const sigset_t *mask, const struct rlimit *files,
 	}
 	pid = fork();
 	if (pid == 0)
-		child_main(argv, mask, files, fds[1]);
+		child_main(argv, mask, limits, fds[1]);
 	err = pid < 0 ? -errno : 0;
 	close(fds[1]);
 	if (!err)

@@ -9,8 +9,9 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <sys/resource.h>
 #include <sys/types.h>
+
+#include "app/limits.h"
 
 struct launch {
 	pid_t pid; /* 0: none */
@@ -20,12 +21,12 @@ struct launch {
 };
 
 /*
- * Starts argv (found in PATH) with the signal mask `mask`, SIGPIPE as usual and the limit `files`
- * on open files, and stops it after execve(2), before its first instruction. Should this process
- * die now, so does the child. -ENOENT, -EACCES, … as execve, -EINTR when `asked` says that we are
+ * Starts argv (found in PATH) with the signal mask `mask`, SIGPIPE as usual and the limits
+ * `limits`, and stops it after execve(2), before its first instruction. Should this process die
+ * now, so does the child. -ENOENT, -EACCES, … as execve, -EINTR when `asked` says that we are
  * to end (execve(2) of a file on a disk that hangs takes for ever); one line was logged.
  */
-int launch_start(char **argv, const sigset_t *mask, const struct rlimit *files,
+int launch_start(char **argv, const sigset_t *mask, const struct limits *limits,
 		 const atomic_bool *asked, struct launch *ret);
 /* Lets it run, on its own from now on. -ESRCH when it was killed meanwhile. */
 int launch_release(struct launch *l);

@@ -26,10 +26,10 @@
 
 struct run {
 	const struct config *config;
-	sigset_t old_mask;       /* of before our signals were blocked: a COMMAND's */
-	struct rlimit old_files; /* a COMMAND's, too */
-	int background_fd;       /* -1: in the foreground */
-	struct notify notify;    /* the service manager that started us */
+	sigset_t old_mask;        /* of before our signals were blocked: a COMMAND's */
+	struct limits old_limits; /* a COMMAND's, too */
+	int background_fd;        /* -1: in the foreground */
+	struct notify notify;     /* the service manager that started us */
 	struct loop *loop;
 
 	struct launch launch;       /* MODE_COMMAND */

@@ -56,7 +56,7 @@ static int open_target(struct run *r)
 		return err ? err : target_check_runnable(r->target);
 	}
 	if (c->mode == MODE_COMMAND) {
-		err = launch_start(c->command, &r->old_mask, &r->old_files, loop_asked(r->loop),
+		err = launch_start(c->command, &r->old_mask, &r->old_limits, loop_asked(r->loop),
 				   &r->launch);
 		r->pid = r->launch.pid;
 	} else {

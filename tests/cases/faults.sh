@@ -21,7 +21,26 @@ for files in 6 12 31 43 95; do
 	expect "status with $files descriptors ($(cat "$LOG"))" "$status" 1
 	expect "lines with $files descriptors" "$(grep -c '^xgotopfs: only .* files may be open' "$LOG")" 1
 done
-ulimit -Sn 20 # the soft limit alone is raised, and a COMMAND has it as it was
+# --- a small stack: the soft limit is raised, for threads, too; where the hard one is too low, one line that says so
+(
+	ulimit -Ss 64
+	exec "$XGOTOPFS" -pid "$DEMO" -web -web-port 0 -record=false "$MNT"
+) >"$T/out" 2>"$LOG" </dev/null &
+XPID=$!
+wait_ready
+for file in stats health stacks goroutines.tsv waits leaks problems; do
+	timeout $((60 * SLACK)) cat "$MNT/$file" >"$T/out" || fail "$file with a stack of 64 KiB: $(cat "$LOG")"
+done
+kill -INT "$XPID"
+ended 0
+(
+	ulimit -s 64
+	exec timeout $((60 * SLACK)) setpriv --bounding-set=-sys_resource --inh-caps=-sys_resource "$XGOTOPFS" -pid "$DEMO" "$MNT"
+) >"$T/out" 2>"$LOG" </dev/null
+expect "status with a stack of 64 KiB that may not grow" $? 1
+grep -qx 'xgotopfs: a stack may have only 64 KiB here, .*' "$LOG" || fail "a stack that may not grow: $(cat "$LOG")"
+
+ulimit -Sn 20 # the soft limit alone is raised, and a COMMAND has it as it was; of stacks, too
 start_xgotopfs -s -- /bin/sh -c "ulimit -Sn; exec $DEMO_BINARY -n 1 -load $URL"
 wait "$XPID"
 status=$?
