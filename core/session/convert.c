@@ -27,6 +27,7 @@ struct convert {
 	struct buf out;
 	uint64_t events, begun_ns, shown_ns; /* events: without what says that some are lost */
 	bool seen_left;                      /* snapshots, which JSONL has no place for */
+	bool unwritten;                      /* what failed is where it goes to */
 };
 
 static const char *const targets[] = {"jsonl", "protobuf", "perfetto"};
@@ -49,6 +50,7 @@ static int drain(struct convert *c, size_t more_than)
 	if (err || c->out.len <= more_than)
 		return err;
 	err = file_write(c->config->out_fd, c->out.data, c->out.len);
+	c->unwritten = err != 0;
 	buf_reset(&c->out);
 	return err;
 }
@@ -322,7 +324,9 @@ int convert_run(const struct convert_config *config)
 	else
 		snprintf(why, sizeof(why), "%s", strerror(-err));
 	if (err)
-		(void)log_error(err, "session %s: %s", config->session, why);
+		(void)log_error(err, "session %s: %s%s", config->session,
+				c.unwritten ? "what it is converted to cannot be written: " : "",
+				why);
 	buf_free(&c.out);
 	perfetto_free(c.perfetto);
 	encoder_free(c.encoder);

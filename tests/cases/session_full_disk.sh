@@ -71,6 +71,11 @@ grep -q "recording stopped: $REASON; [1-9][0-9]* events are missing from it" "$L
 expect "metadata.json" "$(jq -c '[.stopped, .end_time == .stopped_time]' "$T/small/s/$id/metadata.json")" "[\"$REASON\",true]"
 [ "$(jq .not_recorded_events "$T/small/s/$id/metadata.json")" -gt 100 ] || fail "$(cat "$T/small/s/$id/metadata.json")"
 "$XGOTOPFS" -sessions -storage-dir "$T/small/s" | grep -q "^$id .* stopped  " || fail "-sessions does not say it"
+# What cannot be written is what it is converted to, not the session.
+for form in jsonl protobuf perfetto; do
+	"$XGOTOPFS" -convert "$id" -to "$form" -storage-dir "$T/small/s" >/dev/full 2>"$T/log" && fail "$form is written to a full device"
+	grep -q "^xgotopfs: session $id: what it is converted to cannot be written: $REASON$" "$T/log" || fail "$form: $(cat "$T/log")"
+done
 
 # A replay of it says what it lacks.
 start_xgotopfs -replay "$id" -speed 0 -s -storage-dir "$T/small/s" "$MNT"
