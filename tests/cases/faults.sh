@@ -22,6 +22,7 @@ for files in 6 12 31 43 95; do
 	expect "lines with $files descriptors" "$(grep -c '^xgotopfs: only .* files may be open' "$LOG")" 1
 done
 # --- a small stack: the soft limit is raised, for threads, too; where the hard one is too low, one line that says so
+fresh "$T/out" "$LOG"
 (
 	ulimit -Ss 64
 	exec "$XGOTOPFS" -pid "$DEMO" -web -web-port 0 -record=false "$MNT"
