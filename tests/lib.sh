@@ -104,15 +104,18 @@ wait_for() {
 	wait_at_most "$seconds" "$@"
 }
 
-# wait_at_most SECONDS COMMAND ARG...: the same, where the time itself is what is promised.
+# wait_at_most SECONDS COMMAND ARG...: the same, where the time itself is what is promised. No process but the command's:
+# many wait beside each other.
 wait_at_most() {
-	local deadline=$(($(date +%s%N) + $1 * 1000000000))
+	local deadline=$((${EPOCHREALTIME/./} + $1 * 1000000))
 	shift
 	until "$@"; do
-		[ "$(date +%s%N)" -lt "$deadline" ] || return 1
-		sleep 0.02
+		[ "${EPOCHREALTIME/./}" -lt "$deadline" ] || return 1
+		read -rt 0.02 <>"$T/never"
 	done
+	return 0
 }
+mkfifo "$T/never"
 
 # slowed SECONDS: what is promised for a machine that has processors to spare, on this one: as many times as
 # long as there are more who want one than there are, by the last minute and by this moment.
