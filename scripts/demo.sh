@@ -79,7 +79,7 @@ say "3. a Go server with some load"
 # In sessions of their own: a Ctrl-C is for this script, which ends them in order.
 setsid "$build/demo" -listen 127.0.0.1:0 >"$tmp/server" &
 pids=$!
-wait_for 10 "the server" grep -q listening "$tmp/server"
+wait_for 30 "the server" grep -q listening "$tmp/server"
 read -r _ url _ pid <"$tmp/server"
 say "   $url, process $pid"
 setsid "$build/demo" -load "$url" -rate 20 &
@@ -89,11 +89,11 @@ say "4. xgotopfs -pid $pid $mount_point"
 setsid "$build/xgotopfs" -log-level warn -pid "$pid" "$mount_point" &
 xgotopfs=$!
 mounted() { kill -0 "$xgotopfs" || exit 1; [ -s "$mount_point/events" ]; }
-wait_for 20 "mounting" mounted
+wait_for 60 "mounting" mounted
 
 # Something to see: a new object's type, and a new goroutine's function.
 seen() { grep -q ' newobject type=main' "$mount_point/events" && grep -q ' newgoroutine child=.* func=' "$mount_point/events"; }
-wait_for 20 "the first request" seen
+wait_for 60 "the first request" seen
 
 echo
 say "grep -m 3 type=main $mount_point/events"

@@ -21,7 +21,7 @@ export async function open({ width = 1280, height = 800, theme = 'light', touch 
 	const profile = mkdtempSync(join(tmpdir(), 'xgotopfs-chromium-'));
 	const context = await chromium.launchPersistentContext(profile, {
 		executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-		headless: true,
+		headless: true, timeout: 1000 * patience,
 		args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
 			'--disable-background-networking', '--disable-component-update', '--disable-sync'],
 		viewport: { width, height }, colorScheme: theme, hasTouch: touch,
