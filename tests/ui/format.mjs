@@ -3,7 +3,7 @@
 import { load } from './module.mjs';
 
 const { heights } = await load('./timeline/heights');
-const { brief, cpuList, duration, goidText, length, moment, rulerStep, rulerTime } = await load('./format');
+const { brief, cpuList, duration, goidText, length, moment, rulerMarks, rulerStep, rulerTime } = await load('./format');
 const { lengthOf } = await load('./types');
 let failed = 0;
 const check = (ok, text) => { if (!ok && ++failed < 20) console.log(text); };
@@ -12,6 +12,10 @@ const say = (got, wanted) => check(got === wanted, `got ${got}, wanted ${wanted}
 // What a label says, in ns.
 const UNIT = { h: 3600e9, m: 60e9, s: 1e9, ms: 1e6, 'µs': 1e3, ns: 1 };
 const read = (label) => [...label.matchAll(/([\d.]+)(ms|µs|ns|[hms])/g)].reduce((sum, [, n, unit]) => sum + Number(n) * UNIT[unit], 0) * (label[0] === '-' ? -1 : 1);
+
+// A picture of 45 s from 0.3 s on, 550 px wide.
+say(rulerMarks(0.3e9, 45.3e9, 45e9 / 550).map((m) => m.text).join(' '), '10s 20s 30s 40s');
+say(rulerMarks(0, 45e9, 45e9 / 550).map((m) => m.text).join(' '), '0s 10s 20s 30s 40s');
 
 for (let scale = 1; scale < 2e11; scale *= 1.37) // ns a pixel
 	for (const about of [0, 0.3e9, 59.7e9, 3599.6e9, 86000e9]) {

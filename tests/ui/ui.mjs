@@ -706,6 +706,8 @@ const steps = {
 			await page.keyboard.press('Escape');
 			for (const name of ['Follow', 'Fit', 'Link']) await page.getByRole('button', { name, exact: true }).click({ trial: true });
 			assert(await page.evaluate((w) => document.documentElement.scrollWidth <= w, width), `${width}: wider than the screen`);
+			const last = await page.getByRole('tab', { name: 'Compare', exact: true }).boundingBox();
+			assert(last.x + last.width <= width, `${width}: not all views are in sight: ${JSON.stringify(last)}`);
 		}
 		await page.setViewportSize(size);
 	},

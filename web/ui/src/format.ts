@@ -105,6 +105,13 @@ export function rulerTime(ns: number, step: number): string {
 	return a >= 1e3 || step >= 100 ? `${sign}${(a / 1e3).toFixed(Math.max(0, decimals - 6))}µs` : `${sign}${a}ns`;
 }
 
+// Where marks of a picture's time stand that begins at `from`, so many ns a pixel: at times a person counts in.
+export function rulerMarks(from: number, to: number, scale: number): { t: number; text: string }[] {
+	const step = rulerStep(scale, to), marks: { t: number; text: string }[] = [];
+	for (let t = Math.ceil(from / step) * step; t < to; t += step) marks.push({ t, text: rulerTime(t, step) });
+	return marks;
+}
+
 // One moment, to the microsecond.
 export const moment = (ns: number) => rulerTime(ns, 1e3);
 

@@ -6,7 +6,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ComponentChildren } from 'preact';
 import { app } from './app';
 import { at, getJson, int } from './api';
-import { duration, exact } from './format';
+import { duration, exact, rulerMarks } from './format';
 import { useValue } from './store';
 
 export interface Heat {
@@ -174,10 +174,11 @@ function paint(canvas: HTMLCanvasElement, heat: Heat, s: Shape): void {
 		ctx.fillStyle = muted;
 	}
 	ctx.textBaseline = 'top';
-	const marks = Math.max(2, Math.floor((s.width - LEFT) / 110));
-	for (let i = 0; i < marks; i++) {
-		const column = Math.round(i * heat.counts.length / marks), at = heat.start_ns + column * heat.width_ns - app.origin;
-		ctx.textAlign = i ? 'center' : 'left';
-		ctx.fillText(Math.abs(at) < heat.width_ns ? '0' : duration(at), LEFT + column * s.cell, s.height - BOTTOM + 6);
+	const scale = heat.width_ns / s.cell, begin = heat.start_ns - app.origin;
+	for (const { t, text } of rulerMarks(Math.max(0, begin), begin + heat.counts.length * heat.width_ns, scale)) {
+		const x = LEFT + (t - begin) / scale, half = ctx.measureText(text).width / 2;
+		if (x - half > LEFT && x + half > s.width) continue; // it would be cut off
+		ctx.textAlign = x - half < LEFT ? 'left' : 'center';
+		ctx.fillText(text, x, s.height - BOTTOM + 6);
 	}
 }

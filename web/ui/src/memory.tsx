@@ -25,7 +25,7 @@ export function MemoryView() {
 				<div class="segments" role="tablist" aria-label="By">{(['goroutine', 'type', 'function', ...(source === 'live' ? ['call site'] : [])] as By[]).map((b) => (
 					<button role="tab" aria-selected={by === b} class={by === b ? 'on' : ''} onClick={() => app.memoryBy.set(b)}>By {b}</button>))}</div>
 				{filter && (by === 'goroutine' || by === 'function') ? <button class="chip" title="The timeline's filter holds here, too" onClick={() => app.browse.update({ filter: '' })}>{filter} ✕</button> : null}
-				<span class="muted">Bytes asked for since tracing began: objects and slices with their element sizes. Maps count, their memory is not known.</span>
+				<span class="muted">Bytes asked for since tracing began: objects and slices with their element sizes. Maps count, their memory is not known.{by === 'goroutine' ? ' S: slices, M: maps, O: objects.' : ''}</span>
 			</div>
 			{by === 'goroutine' ? <Tiles /> : by === 'type' ? <Types /> : by === 'call site' ? <Sites /> : <Functions />}
 		</div>

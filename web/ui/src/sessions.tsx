@@ -38,7 +38,7 @@ export function Sessions() {
 							<td><button onClick={() => open(s.id)}>{source === s.id ? 'Opened' : 'Open'}</button></td>
 							<td>{clock(start)}</td><td class="num">{end ? length((end - start) * 1e6) : ''}</td>
 							<td class="mono clip" title={s.binary_path}>{s.binary_path.split('/').pop()}</td><td class="num">{s.pid}</td>
-							<td class="num">{s.event_count ? exact(s.event_count) : ''}</td><td class="num">{s.lost ? exact(s.lost) : ''}</td><td class="num">{bytes(s.bytes)}</td>
+							<td class="num">{s.event_count ? exact(s.event_count) : ''}</td><td class="num">{s.lost === undefined ? '' : exact(s.lost)}</td><td class="num">{bytes(s.bytes)}</td>
 							<td title={s.stopped}>{s.recording ? 'recording' : s.state}</td><td class="mono small">{s.id.slice(0, 8)}</td>
 							<td class="actions"><Downloads source={s.id} proc={0} label="Download" /></td></tr>;
 					})}</tbody></table>}
