@@ -8,7 +8,7 @@ export LC_ALL=C.UTF-8 # what ls and others say is looked at
 XGOTOPFS_BUILD=${XGOTOPFS_BUILD:-$PWD/build}
 XGOTOPFS=${XGOTOPFS:-$XGOTOPFS_BUILD/xgotopfs}
 T=$(mktemp -d "${TMPDIR:-/tmp}/xgotopfs-case.XXXXXX") || exit 1
-export XGOTOPFS_OWN=$T/own # of all that is built for several cases each has copies: tests/own.sh
+export XGOTOPFS_OWN=$T/.own # of all that is built for several cases each has copies: tests/own.sh
 CLEANUP=()
 BAD= # set by a cleanup step that finds something wrong
 

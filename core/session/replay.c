@@ -126,6 +126,8 @@ static void note_state(struct replay *r, size_t applied)
 
 	loader_state(r->loader, &at);
 	pthread_mutex_lock(&r->lock);
+	if (!r->events && applied) /* who waits for the first of them */
+		pthread_cond_broadcast(&r->changed);
 	at.end = r->at.end; /* what is missing was said when the end was reached */
 	r->at = at;
 	r->events += applied;
@@ -458,18 +460,29 @@ void replay_stats(struct replay *r, struct replay_stats *ret)
 	pthread_mutex_unlock(&r->lock);
 }
 
-bool replay_wait(struct replay *r, uint64_t timeout_ns)
+/* Until the end, or until there is an event. */
+static bool wait_for(struct replay *r, bool event, uint64_t timeout_ns)
 {
 	uint64_t now = monotonic_ns();
 	uint64_t until = timeout_ns < UINT64_MAX / 2 - now ? now + timeout_ns : UINT64_MAX / 2;
 	struct timespec deadline = {.tv_sec = (time_t)(until / NS_PER_SEC),
 				    .tv_nsec = (long)(until % NS_PER_SEC)};
-	bool done;
+	int err = 0;
+	bool is;
 
 	pthread_mutex_lock(&r->lock);
-	while (!r->done && pthread_cond_timedwait(&r->changed, &r->lock, &deadline) != ETIMEDOUT)
-		;
-	done = r->done;
+	while (!(is = r->done || (event && r->events)) && err != ETIMEDOUT)
+		err = pthread_cond_timedwait(&r->changed, &r->lock, &deadline);
 	pthread_mutex_unlock(&r->lock);
-	return done;
+	return is;
+}
+
+bool replay_wait(struct replay *r, uint64_t timeout_ns)
+{
+	return wait_for(r, false, timeout_ns);
+}
+
+bool replay_wait_first(struct replay *r, uint64_t timeout_ns)
+{
+	return wait_for(r, true, timeout_ns);
 }

@@ -65,5 +65,7 @@ void replay_recording(struct replay *r, struct recording *ret);
 void replay_stats(struct replay *r, struct replay_stats *ret);
 /* Waits until the end is reached (true) or timeout_ns is over. */
 bool replay_wait(struct replay *r, uint64_t timeout_ns);
+/* The same for its first event: who looks then sees a process. A recording may have none. */
+bool replay_wait_first(struct replay *r, uint64_t timeout_ns);
 
 #endif

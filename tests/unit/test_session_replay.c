@@ -37,6 +37,27 @@ static void player_close(struct player *p)
 	names_free(p->names);
 }
 
+/* Who is told that it has begun finds a process, however slowly it goes on; one without an event
+ * ends. */
+static void test_first(void **state)
+{
+	struct model_totals all;
+	struct fixture f;
+	struct player p;
+
+	(void)state;
+	fixture_open(&f, 1000);
+	fixture_record(&f, SESSION_PROTOBUF, 100, 1000);
+	player_open(&p, f.dir, f.id, 0.000001);
+	assert_true(replay_wait_first(p.replay, 60 * NS_PER_SEC));
+	assert_int_equal(model_procs(p.model), 1);
+	model_totals(p.model, -1, &all);
+	assert_true(event_counts_sum(all.events) > 0);
+	assert_false(replay_wait(p.replay, 1));
+	player_close(&p);
+	fixture_close(&f);
+}
+
 static void assert_same_models(struct model *a, struct model *b)
 {
 	struct goroutine *x, *y;
@@ -932,6 +953,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_same_model),
+		cmocka_unit_test(test_first),
 		cmocka_unit_test(test_goroutines_from_before),
 		cmocka_unit_test(test_commands),
 		cmocka_unit_test(test_pace),
