@@ -84,7 +84,7 @@ enum procs_file capture_file_is(struct capture *c)
 	case CAPTURE_UNTOUCHED:
 		return PROCS_AS_READ;
 	case CAPTURE_FOLLOWED: /* the one that is asked for cannot be another's */
-		return c->pid ? PROCS_AS_READ : PROCS_ANOTHER;
+		return c->pid ? PROCS_AS_READ : PROCS_NOT_HELD;
 	default:
 		return PROCS_ANOTHER;
 	}
@@ -150,7 +150,9 @@ static bool file_was_released(void *ctx)
 	return was;
 }
 
-/* Whoever wrote is done: the same file as before, or another. */
+/* Whoever wrote is done: the same file as before, or another. What was another once stays so, also
+ * where the next writer puts the first one back: a new capture may be on its way, and both would
+ * follow who starts. */
 static void file_held(void *ctx)
 {
 	struct capture *c = ctx;
@@ -161,7 +163,8 @@ static void file_held(void *ctx)
 		pthread_mutex_unlock(&c->changing);
 		return;
 	}
-	if (target_compare(c->target, c->binary_fd)) {
+	c->was_another = c->was_another || target_compare(c->target, c->binary_fd);
+	if (c->was_another) {
 		set_file(c, CAPTURE_CHANGED);
 	} else {
 		set_file(c, CAPTURE_HELD);

@@ -29,6 +29,7 @@ struct capture {
 	struct plugins *plugins;  /* the same; NULL until there is one */
 	const atomic_bool *asked;
 	bool attached, over; /* the same */
+	bool was_another;    /* the same: the file was another than the one that was decoded */
 	struct guard *guard;
 	struct runners *runners;    /* CAPTURE_FOLLOWED only */
 	struct file_stamp stamp;    /* protected by changing: the file when it was compared last */

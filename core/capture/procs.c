@@ -36,6 +36,7 @@ struct procs {
 	const struct target *target;
 	struct capture *capture;
 	procs_file_fn *file;
+	bool scan_due; /* who runs it is looked for once it is known what it is */
 	bool one;
 	pid_t only; /* the one; 0: not told yet, or all */
 	const struct capture_sink *sink;
@@ -276,6 +277,11 @@ static int each_process(struct procs *p, void (*fn)(struct procs *p, pid_t pid, 
 	return 0;
 }
 
+static enum procs_file file_is(const struct procs *p)
+{
+	return p->file ? p->file(p->capture) : PROCS_AS_READ;
+}
+
 static void add_process(struct procs *p, pid_t pid, uint64_t time_ns)
 {
 	int err = procs_add(p, pid, time_ns);
@@ -292,7 +298,10 @@ static void add_if_ours(struct procs *p, pid_t pid, uint64_t time_ns)
 
 int procs_scan(struct procs *p, uint64_t time_ns)
 {
-	return each_process(p, add_if_ours, time_ns);
+	enum procs_file file = file_is(p);
+
+	p->scan_due = file == PROCS_UNKNOWN;
+	return p->scan_due || file == PROCS_ANOTHER ? 0 : each_process(p, add_if_ours, time_ns);
 }
 
 /* --- execve(2) -------------------------------------------------------------------------------- */
@@ -370,14 +379,9 @@ void procs_executed(struct procs *p, pid_t pid, uint64_t time_ns, bool by_leader
 		p->sink->executed(p->sink->ctx, pid);
 }
 
-static enum procs_file file_is(const struct procs *p)
-{
-	return p->file ? p->file(p->capture) : PROCS_AS_READ;
-}
-
 void procs_settle(struct procs *p)
 {
-	enum procs_file file = p->n_execs ? file_is(p) : PROCS_AS_READ;
+	enum procs_file file = p->n_execs || p->scan_due ? file_is(p) : PROCS_AS_READ;
 	uint64_t now = monotonic_ns();
 
 	if (file == PROCS_UNKNOWN) {
@@ -390,6 +394,11 @@ void procs_settle(struct procs *p)
 
 		if (file == PROCS_AS_READ && executes_it(p, &e))
 			add_process(p, e.pid, e.time_ns);
+	}
+	if (p->scan_due) { /* those whose exec was not told */
+		p->scan_due = false;
+		if (file == PROCS_AS_READ)
+			(void)each_process(p, add_if_ours, now);
 	}
 }
 

@@ -16,8 +16,9 @@ struct procs;
 /* Is what runs the binary just now the program that was decoded? */
 enum procs_file {
 	PROCS_AS_READ,
-	PROCS_UNKNOWN, /* soon it is: somebody has it open for writing, or had a moment ago */
-	PROCS_ANOTHER, /* or nobody will know: a process is told of by its first record */
+	PROCS_UNKNOWN,  /* soon it is: somebody has it open for writing, or had a moment ago */
+	PROCS_NOT_HELD, /* nobody will know: a process that comes is told of by its first record */
+	PROCS_ANOTHER,  /* who runs it is another capture's */
 };
 typedef enum procs_file procs_file_fn(struct capture *c);
 
@@ -40,7 +41,8 @@ void procs_watch(struct procs *p, const struct procs_watcher *watcher);
 int procs_add(struct procs *p, pid_t pid, uint64_t time_ns);
 /* Does the process run the binary now? Any thread. */
 bool procs_runs(const struct procs *p, pid_t pid);
-/* procs_add() for every process whose executable is the binary. */
+/* procs_add() for every process whose executable is the binary, as soon as it is known what that
+ * is. */
 int procs_scan(struct procs *p, uint64_t time_ns);
 
 /* A process executed something at that time, the binary or not: all before it was delivered. */
