@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <pthread.h>
 
+#include "core/base/hash.h"
 #include "core/base/util.h"
 #include "fs/table.h"
 
@@ -18,9 +19,9 @@ struct entry {
 	struct snap *newest; /* a reference, or NULL */
 	struct snap *opened; /* the one opened last; a reference while opens > 0 */
 	unsigned opens;
-	bool known; /* the two below are set */
+	bool known; /* those below are set */
 	size_t last_len;
-	uint64_t last_time_ns;
+	uint64_t last_time_ns, last_hash;
 };
 
 struct snaps {
@@ -127,6 +128,26 @@ struct snap *snaps_fresh(struct snaps *s, uint64_t ino)
 	return snap;
 }
 
+/* Two texts with the same one would cost a time that is too old, no more. */
+static uint64_t hash_of(const char *data, size_t len)
+{
+	return (uint64_t)hash_bytes(data, len, 1) << 32 | hash_bytes(data, len, 2);
+}
+
+/* A file whose text is as it was has not changed: who reads it slowly (tar looks before and after)
+ * or again (rsync) finds its times as they were. */
+static void note_text(struct entry *e, struct snap *snap)
+{
+	uint64_t hash = hash_of(snap->data, snap->len);
+
+	if (e->known && e->last_len == snap->len && e->last_hash == hash)
+		snap->time_ns = e->last_time_ns;
+	e->known = true;
+	e->last_len = snap->len;
+	e->last_hash = hash;
+	e->last_time_ns = snap->time_ns;
+}
+
 int snaps_add(struct snaps *s, uint64_t ino, char *data, size_t len, struct snap **ret)
 {
 	struct snap *snap = calloc(1, sizeof(*snap));
@@ -145,9 +166,7 @@ int snaps_add(struct snaps *s, uint64_t ino, char *data, size_t len, struct snap
 	if (e) {
 		unref(e->newest);
 		e->newest = ref(snap);
-		e->known = true;
-		e->last_len = len;
-		e->last_time_ns = snap->time_ns;
+		note_text(e, snap);
 		*ret = snap;
 	} else {
 		unref(snap);

@@ -14,7 +14,7 @@
 struct snap {
 	char *data;
 	size_t len;
-	uint64_t time_ns; /* CLOCK_REALTIME, when it was rendered */
+	uint64_t time_ns; /* CLOCK_REALTIME, when it was first rendered as it is */
 	uint64_t made_ns; /* CLOCK_MONOTONIC */
 	unsigned refs;    /* protected by the lock of struct snaps */
 };

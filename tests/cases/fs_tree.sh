@@ -66,6 +66,13 @@ python3 "$T/sizes.py" "$T/views" || fail "sizes"
 expect "stacks" "$(cat stacks | grep -c ^goroutine)" 20
 expect "sendfile" "$(busybox cat stacks 2>/dev/null | wc -c)" "$(cat stacks | wc -c)"
 
+# What is as it was has the times that it had, however much later one looks (a look is kept for 100 ms).
+times_of() { stat -c '%y %z' goroutines/4/allocations; }
+before=$(times_of)
+sleep 0.2
+cat goroutines/4/allocations >/dev/null
+expect "times of what has not changed" "$(times_of)" "$before"
+
 # Nothing can be made, removed or written, and the error is a plain one.
 for cmd in "mkdir x" "rmdir goroutines" "rm README" "ln -s a b" "mv README x" "mknod x p" "chmod 777 README" \
 	"ln README x" "chown 1 control/pause"; do
