@@ -136,10 +136,8 @@ static uint64_t hash_of(const char *data, size_t len)
 
 /* A file whose text is as it was has not changed: who reads it slowly (tar looks before and after)
  * or again (rsync) finds its times as they were. */
-static void note_text(struct entry *e, struct snap *snap)
+static void note_text(struct entry *e, struct snap *snap, uint64_t hash)
 {
-	uint64_t hash = hash_of(snap->data, snap->len);
-
 	if (e->known && e->last_len == snap->len && e->last_hash == hash)
 		snap->time_ns = e->last_time_ns;
 	e->known = true;
@@ -152,11 +150,13 @@ int snaps_add(struct snaps *s, uint64_t ino, char *data, size_t len, struct snap
 {
 	struct snap *snap = calloc(1, sizeof(*snap));
 	struct entry *e = NULL;
+	uint64_t hash;
 
 	if (!snap) {
 		free(data);
 		return -ENOMEM;
 	}
+	hash = hash_of(data, len); /* without the lock: it may be of a quarter of a gigabyte */
 	*snap = (struct snap){.data = data, .len = len, .refs = 1};
 	snap->time_ns = clock_ns(CLOCK_REALTIME);
 	snap->made_ns = monotonic_ns();
@@ -166,7 +166,7 @@ int snaps_add(struct snaps *s, uint64_t ino, char *data, size_t len, struct snap
 	if (e) {
 		unref(e->newest);
 		e->newest = ref(snap);
-		note_text(e, snap);
+		note_text(e, snap, hash);
 		*ret = snap;
 	} else {
 		unref(snap);
