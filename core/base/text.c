@@ -241,3 +241,16 @@ size_t text_name(char *to, size_t size, const char *name, size_t len)
 	to[used] = '\0';
 	return used;
 }
+
+void text_list(char *list, size_t size, const char *item)
+{
+	static const char more[] = "…";
+	size_t len = strlen(list), gap = len ? strlen(", ") : 0;
+
+	if (len >= strlen(more) && !strcmp(list + len - strlen(more), more))
+		return;
+	if (len + gap + strlen(item) + strlen(", ") + sizeof(more) > size)
+		item = more;
+	if (len + gap + strlen(item) < size)
+		snprintf(list + len, size - len, "%s%s", len ? ", " : "", item);
+}

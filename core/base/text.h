@@ -58,4 +58,8 @@ void text_blank(char *text, size_t len, size_t from);
 #define TEXT_NAME_SIZE 1024 /* for most */
 size_t text_name(char *to, size_t size, const char *name, size_t len);
 
+/* Appends to "a, b" in `size` bytes, NUL-terminated. An item that does not fit whole is left out,
+ * as are all after it, and the list ends in "…" then. */
+void text_list(char *list, size_t size, const char *item);
+
 #endif

@@ -365,15 +365,12 @@ static void look_for_moved(struct loaded *l, const struct traced_image *i, unsig
 
 static void note_breakpoint(struct breakpoints *b, const struct probe_site *site, bool gone)
 {
-	size_t len = strlen(b->symbols);
-
 	b->looked_at++;
 	if (!gone)
 		return;
 	b->gone++;
 	b->which = (b->which ^ site->addr) * 0x9e3779b97f4a7c15u;
-	(void)snprintf(b->symbols + len, sizeof(b->symbols) - len, "%s%s", len ? ", " : "",
-		       site->symbol);
+	text_list(b->symbols, sizeof(b->symbols), site->symbol);
 }
 
 /* False: it cannot be told just now. */

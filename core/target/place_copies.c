@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/text.h"
 #include "core/target/copies.h"
 #include "core/target/place.h"
 #include "core/target/target_internal.h"
@@ -46,10 +47,7 @@ static int add_site(struct probe_site **sites, size_t *n, const struct probe_sit
 
 static void note_missing(struct copied *ret, const char *function)
 {
-	size_t len = strlen(ret->missing);
-
-	(void)snprintf(ret->missing + len, sizeof(ret->missing) - len, "%s%s", len ? ", " : "",
-		       function);
+	text_list(ret->missing, sizeof(ret->missing), function);
 }
 
 static int describe(const struct target *t, const struct code *code, const char *origin,

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/base/parse.h"
+#include "core/base/text.h"
 
 int view_refuse(struct view_query *q, int err, const char *fmt, ...)
 {
@@ -41,18 +42,16 @@ int view_arg_u64(struct view_query *q, const char *name, uint64_t min, uint64_t 
 int view_arg_word(struct view_query *q, const char *name, const char *const words[], unsigned *ret)
 {
 	const char *text = view_arg_text(q, name);
-	char all[96] = "";
+	char all[128] = "";
 
 	if (!text || !*text)
 		return 0;
 	for (unsigned i = 0; words[i]; i++) {
-		size_t len = strlen(all);
-
 		if (!strcmp(text, words[i])) {
 			*ret = i;
 			return 0;
 		}
-		snprintf(all + len, sizeof(all) - len, "%s%s", i ? ", " : "", words[i]);
+		text_list(all, sizeof(all), words[i]);
 	}
 	return view_refuse(q, -EINVAL, "%s: one of %s is expected, not \"%.40s\"", name, all, text);
 }

@@ -161,12 +161,34 @@ static void test_line_begin(void **state)
 	buf_free(&out);
 }
 
+/* A name is in a list whole or not at all, and what is left out is seen to be. */
+static void test_list(void **state)
+{
+	char list[24] = "";
+
+	(void)state;
+	text_list(list, sizeof(list), "newobject");
+	assert_string_equal(list, "newobject");
+	text_list(list, sizeof(list), "goexit");
+	assert_string_equal(list, "newobject, goexit");
+	text_list(list, sizeof(list), "makeslice");
+	assert_string_equal(list, "newobject, goexit, …");
+	text_list(list, sizeof(list), "a");
+	assert_string_equal(list, "newobject, goexit, …");
+	list[0] = '\0';
+	text_list(list, 4, "makeslice");
+	assert_string_equal(list, "…");
+	list[0] = '\0';
+	text_list(list, 3, "makeslice");
+	assert_string_equal(list, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_line_begin),   cmocka_unit_test(test_escape),
 		cmocka_unit_test(test_nothing_else), cmocka_unit_test(test_blank),
-		cmocka_unit_test(test_name),
+		cmocka_unit_test(test_name),         cmocka_unit_test(test_list),
 	};
 
 	return cmocka_run_group_tests_name("text", tests, NULL, NULL);
