@@ -399,19 +399,23 @@ int replay_command(void *ctx, const char *command)
 	return 0;
 }
 
-/* At the end time goes on to where recording ended, which may be long after the last event. */
+/* At the end time goes on to where recording ended, which may be long after the last event; 0: it
+ * is not known, or not the end. */
+static uint64_t known_until(const struct replay *r)
+{
+	return r->done ? session_known_until(&r->at.end, &r->meta) : 0;
+}
+
 static uint64_t position_ns(const struct replay *r)
 {
-	uint64_t until = r->done ? session_known_until(&r->at.end, &r->meta) : 0;
-
-	return MAX(r->at.position_ns, until) - r->at.first_ns;
+	return MAX(r->at.position_ns, known_until(r)) - r->at.first_ns;
 }
 
 /* By the metadata's word for as long as the events were not read. */
 static uint64_t duration_ns(const struct replay *r)
 {
 	struct session_end claimed = {.last_ns = r->meta.last_event_ns};
-	uint64_t until = session_known_until(r->done ? &r->at.end : &claimed, &r->meta);
+	uint64_t until = r->done ? known_until(r) : session_known_until(&claimed, &r->meta);
 
 	until = MAX(until, r->meta.last_event_ns);
 	if (until > r->at.first_ns && r->at.first_ns)
@@ -448,8 +452,7 @@ void replay_recording(struct replay *r, struct recording *ret)
 	session_meta_recording(&r->meta, ret);
 	pthread_mutex_lock(&r->lock);
 	session_end_recording(&r->at.end, ret);
-	if (r->done)
-		ret->until_ns = session_known_until(&r->at.end, &r->meta);
+	ret->until_ns = known_until(r);
 	pthread_mutex_unlock(&r->lock);
 }
 
