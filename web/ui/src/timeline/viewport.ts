@@ -72,10 +72,15 @@ export class Viewport {
 		this.t0 = this.clampEdge(this.t0, this.scale);
 	}
 
+	// That time on the whole width, as near as may be.
+	private around(t0: number, t1: number): Place {
+		const scale = this.clampScale((t1 - t0) / Math.max(this.width, 1));
+		return { t0: this.clampEdge((t0 + t1 - this.width * scale) / 2, scale), scale };
+	}
+
 	// At once, and no step of its own: an address, a drag in the minimap.
 	show(t0: number, t1: number): void {
-		this.scale = this.clampScale((t1 - t0) / Math.max(this.width, 1));
-		this.t0 = this.clampEdge((t0 + t1 - this.width * this.scale) / 2, this.scale);
+		Object.assign(this, this.around(t0, t1));
 	}
 
 	pan(dx: number, dy: number): void {
@@ -93,9 +98,7 @@ export class Viewport {
 
 	// Moves there in a fifth of a second; at once for those who asked for less motion.
 	goTo(t0: number, t1: number): void {
-		const scale = this.clampScale((t1 - t0) / Math.max(this.width, 1));
-		const middle = (t0 + t1) / 2;
-		const place = { t0: this.clampEdge(middle - this.width * scale / 2, scale), scale };
+		const place = this.around(t0, t1);
 		this.moving = false;
 		this.move();
 		this.moving = false; // a place of its own
