@@ -57,7 +57,7 @@ static int prepare_threads(void)
 
 static int prepare_stack(struct rlimit *ret_old)
 {
-	struct rlimit now;
+	struct rlimit now = {0};
 	int err = 0;
 
 	if (getrlimit(RLIMIT_STACK, &now))

@@ -136,7 +136,7 @@ static void name_frames(struct wait_stacks *w, struct wait_stack *row, const str
 	/* A driver is below database/sql, who asked above; its own goroutines have nobody above. */
 	for (const struct dump_frame *f = s->frames; f < end; f++) {
 		row->pool |= text_is(f->name, f->name_len, "database/sql.(*DB).conn");
-		row->queries |= text_begins(f, "database/sql.") && f + 1 < end;
+		row->queries |= text_begins(f, "database/sql.");
 	}
 	row->queries &= !row->pool && !text_begins(end - 1, "database/sql.");
 }
