@@ -299,15 +299,39 @@ uint64_t follow_backlog(struct follow *l)
 	return feed_head(view_feed(l->config.view)) - next;
 }
 
+/*
+ * The feed trims faster than text is made of it: what is made of the oldest is gone before anybody
+ * reads it. Goes on in the middle of what there is, where text stays for as long as half of that
+ * takes to come. Returns where to end: past some of it. Under extend_lock.
+ */
+static uint64_t leap(struct follow *l, uint64_t head)
+{
+	struct feed *feed = view_feed(l->config.view);
+	uint64_t tail = feed_tail(feed), newest = feed_head(feed), to = tail + (newest - tail) / 2;
+
+	pthread_mutex_lock(&l->lock);
+	if (to > l->next_seq && gap_concerns(l)) {
+		l->gap += to - l->next_seq;
+		feed_count_missed(feed, FEED_MOUNT, to - l->next_seq);
+	}
+	l->next_seq = MAX(l->next_seq, to);
+	pthread_mutex_unlock(&l->lock);
+	return MAX(head, MIN(newest, l->next_seq + SLICE));
+}
+
 int follow_extend(struct follow *l)
 {
+	struct feed *feed = view_feed(l->config.view);
 	/* Where it ends is fixed now, or a fast feed would hold the caller for ever. */
-	uint64_t head = feed_head(view_feed(l->config.view));
+	uint64_t head = feed_head(feed);
 	int err = 0;
 
 	pthread_mutex_lock(&l->extend_lock);
-	while (!err && l->next_seq < head)
+	for (bool first = true; !err && l->next_seq < head; first = false) {
+		if (!first && l->next_seq < feed_tail(feed))
+			head = leap(l, head);
 		err = extend_some(l, head);
+	}
 	if (!err)
 		l->looked = true;
 	pthread_mutex_unlock(&l->extend_lock);

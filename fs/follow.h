@@ -72,9 +72,15 @@ struct follow_reader {
 
 void follow_reader_free(struct follow_reader *r);
 
-/* Appends up to `size` bytes from file offset `off` on; nothing at the end of the file. */
+/* Appends up to `size` bytes of what is visible, from file offset `off` on; nothing at the end of
+ * the file. -EAGAIN: what stood there was trimmed, and nothing after it is visible. */
 int follow_reader_read(struct follow_reader *r, struct follow *l, uint64_t off, size_t size,
 		       struct buf *out);
+
+/* The same, which makes visible what it needs: nothing stands for "at the end" even where events
+ * come faster than text is made of them. */
+int follow_read(struct follow_reader *r, struct follow *l, uint64_t off, size_t size,
+		struct buf *out);
 
 /* The line that stands for `count` events that went (see above); exact: all of them its own. */
 void follow_trimmed_line(const struct event_format *f, bool json, bool exact, uint64_t time_ns,

@@ -13,6 +13,7 @@
 #define CACHE_SLOTS 256
 #define NEAR        (1 << 20) /* bytes a reader may go back without meaning another place */
 #define MARKER_MAX  256       /* bytes; no line for trimmed events is longer */
+#define TURNS       4
 
 struct cache_slot {
 	const struct follow *log;
@@ -245,9 +246,10 @@ static int read_log(struct follow *l, uint64_t off, size_t size, struct buf *out
 /*
  * The reader at file offset `off` finds its text gone. It goes on at the first block that is far
  * enough ahead to make room for what it must be told first, so that its offsets never run past
- * the size of the file: a tool that follows would take that for a truncation.
+ * the size of the file: a tool that follows would take that for a truncation. Who lost a race
+ * against trimming before (`turn`) would lose the next as well: it goes on further ahead.
  */
-static void jump(struct follow_reader *r, struct follow *l, uint64_t off)
+static void jump(struct follow_reader *r, struct follow *l, uint64_t off, int turn)
 {
 	bool sequential = r->started && off == r->next;
 	uint64_t went = off + r->delta, to, index;
@@ -263,7 +265,7 @@ static void jump(struct follow_reader *r, struct follow *l, uint64_t off)
 	need = sequential ? rest + MARKER_MAX : 0;
 	pthread_mutex_lock(&l->lock);
 	follow_trim(l);
-	for (size_t i = l->first; i < l->n; i++) {
+	for (size_t i = l->first + (l->n - l->first) * (size_t)turn / TURNS; i < l->n; i++) {
 		b = &l->blocks[i];
 		if (b->off - went >= need)
 			break;
@@ -323,21 +325,39 @@ int follow_reader_read(struct follow_reader *r, struct follow *l, uint64_t off, 
 {
 	int err = -ESTALE;
 	size_t start = out->len, got;
+	bool jumped = false;
 
 	note_leap(r, l, off);
 	/* Each turn of the loop is another race lost against trimming. */
-	for (int turn = 0; turn < 4 && err == -ESTALE; turn++) {
+	for (int turn = 0; turn < TURNS && err == -ESTALE; turn++) {
 		out->len = start;
 		got = read_insert(r, off, size, out);
 		err = got == size ? 0 : read_log(l, off + got + r->delta, size - got, out, r);
 		if (err == -ESTALE && got)
 			err = 0; /* its own text is an answer; the next read finds its way */
 		else if (err == -ESTALE)
-			jump(r, l, off);
+			jump(r, l, off, turn);
+		jumped |= err == -ESTALE;
 	}
-	if (err == -ESTALE)
-		err = 0; /* nothing for now; the next read tries again */
 	r->started = true;
 	r->next = off + (out->len - start);
+	if (err == -ESTALE || (!err && jumped && out->len == start))
+		return -EAGAIN;
 	return err ? err : buf_error(out);
+}
+
+int follow_read(struct follow_reader *r, struct follow *l, uint64_t off, size_t size,
+		struct buf *out)
+{
+	struct follow_state state;
+	int err = -EAGAIN;
+
+	for (int turn = 0; turn < TURNS && err == -EAGAIN; turn++) {
+		/* What came since the last look is wanted only where this read would end. */
+		follow_state(l, &state);
+		err = off + r->delta + size > state.size ? follow_extend(l) : 0;
+		if (!err)
+			err = follow_reader_read(r, l, off, size, out);
+	}
+	return err == -EAGAIN ? 0 : err;
 }

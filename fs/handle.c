@@ -145,7 +145,6 @@ int handle_open(struct fs *fs, struct node_id id, struct fuse_file_info *fi)
 int handle_read(struct fs *fs, struct handle *h, uint64_t off, size_t size, struct buf *out)
 {
 	const struct fs_sessions *s = fs->config.sessions;
-	struct follow_state state;
 	int err = 0;
 
 	if (h->snap && off < h->snap->len)
@@ -154,12 +153,7 @@ int handle_read(struct fs *fs, struct handle *h, uint64_t off, size_t size, stru
 		err = s->read(s->ctx, h->session, off, size, out);
 	if (h->log) {
 		pthread_mutex_lock(&h->lock);
-		/* What came since the last look is wanted only where this read would end. */
-		follow_state(log_text(h->log), &state);
-		if (off + h->reader.delta + size > state.size)
-			err = follow_extend(log_text(h->log));
-		if (!err)
-			err = follow_reader_read(&h->reader, log_text(h->log), off, size, out);
+		err = follow_read(&h->reader, log_text(h->log), off, size, out);
 		pthread_mutex_unlock(&h->lock);
 	}
 	return err ? err : buf_error(out);

@@ -2,8 +2,10 @@
 /* The growing text over the feed: offsets that never change, trimming, readers that are overtaken.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -314,6 +316,59 @@ static void test_quiet_goroutine(void **state)
 	teardown(&e);
 }
 
+/* The feed trims faster than text is made of it, without an end: whoever opens it then still reads
+ * lines, and who reads on does. */
+struct flood {
+	struct env *e;
+	atomic_bool stop;
+};
+
+static void *flood(void *arg)
+{
+	struct flood *f = arg;
+	struct event events[1024];
+
+	for (size_t i = 0; i < ARRAY_SIZE(events); i++)
+		events[i] = (struct event){.type = EVENT_NEWOBJECT, .goid = i % 3 + 1};
+	while (!atomic_load(&f->stop)) {
+		for (size_t i = 0; i < ARRAY_SIZE(events); i++)
+			events[i].time_ns = 1000000000000ull + 1000 * f->e->made++;
+		model_apply(f->e->model, events, ARRAY_SIZE(events));
+	}
+	return NULL;
+}
+
+static void test_flood(void **state)
+{
+	struct buf out cleanup_buf_ = BUF_INIT;
+	unsigned empty = 0, wrong = 0;
+	struct flood f;
+	pthread_t thread;
+	struct env e;
+
+	setup(&e, 20000, 0, false);
+	f = (struct flood){.e = &e};
+	make(&e, 20000, 3);
+	assert_int_equal(pthread_create(&thread, NULL, flood, &f), 0);
+	for (int i = 0; i < 200; i++) {
+		struct follow_reader r = {0};
+		uint64_t off = 0;
+
+		for (int reads = 0; reads < 3; reads++) {
+			buf_reset(&out);
+			wrong += follow_read(&r, e.log, off, 4096, &out) != 0;
+			empty += out.len == 0;
+			off += out.len;
+		}
+		follow_reader_free(&r);
+	}
+	atomic_store(&f.stop, true);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(wrong, 0);
+	assert_int_equal(empty, 0);
+	teardown(&e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -324,6 +379,7 @@ int main(void)
 		cmocka_unit_test(test_late),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_quiet_goroutine),
+		cmocka_unit_test(test_flood),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
