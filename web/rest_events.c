@@ -31,7 +31,7 @@ struct stream {
 	struct session_reader *reader;
 	/* What is live, up to the event that was the last one when it was asked for: */
 	const struct view *live;
-	struct event *events;
+	struct event *events; /* one in front for those that went meanwhile */
 	uint64_t cursor, head;
 };
 
@@ -45,15 +45,23 @@ static void stream_free(void *ctx)
 	free(st);
 }
 
+/* Of what type and goroutine is asked for? The original's array knows the six types alone; that
+ * some are missing is a line, as in the mount, whomever it may concern. */
+static bool is_asked_for(const struct event_query *q, uint64_t type, uint64_t goroutine)
+{
+	if (type >= EVENT_TYPES)
+		return q->lines && type == EVENT_LOST && !q->by_type;
+	return (!q->by_goroutine || goroutine == q->goroutine) && (!q->by_type || type == q->type);
+}
+
 /* Is it one of those asked for? Then what stands before it is written, and the caller writes it. */
 static bool take(struct stream *st, uint64_t type, uint64_t goroutine, uint64_t time_ns,
 		 struct buf *out)
 {
 	const struct event_query *q = &st->q;
 
-	if (st->sent >= q->limit || type >= EVENT_TYPES ||
-	    (q->by_goroutine && goroutine != q->goroutine) || (q->by_type && type != q->type) ||
-	    time_ns < q->start || time_ns > q->end)
+	if (st->sent >= q->limit || !is_asked_for(q, type, goroutine) || time_ns < q->start ||
+	    time_ns > q->end)
 		return false;
 	if (st->skipped < q->offset) {
 		st->skipped++;
@@ -97,15 +105,21 @@ static int next_recorded(struct stream *st, struct buf *out)
 static int next_live(struct stream *st, struct buf *out)
 {
 	struct feed *feed = view_feed(st->live);
+	struct event *first = st->events + 1;
 	uint64_t missed = 0;
 	size_t n = 0;
 
 	if (st->cursor < st->head)
-		n = feed_read(feed, &st->cursor, st->events,
-			      MIN(READ_EVENTS, st->head - st->cursor), &missed);
+		n = feed_read(feed, &st->cursor, first, MIN(READ_EVENTS, st->head - st->cursor),
+			      &missed);
 	feed_count_missed(feed, FEED_DOWNLOAD, missed);
+	if (n && missed) {
+		st->events[0] = event_missing(missed, first->time_ns);
+		first--;
+		n++;
+	}
 	for (size_t i = 0; i < n; i++) {
-		const struct event *ev = &st->events[i];
+		const struct event *ev = &first[i];
 
 		if (!take(st, ev->type, ev->goid, ev->time_ns, out))
 			continue;
@@ -170,7 +184,7 @@ static int open_live(struct stream *st, const struct view *live)
 	st->live = live;
 	st->cursor = feed_tail(view_feed(live));
 	st->head = feed_head(view_feed(live));
-	st->events = malloc(READ_EVENTS * sizeof(*st->events));
+	st->events = malloc((1 + READ_EVENTS) * sizeof(*st->events));
 	return st->events ? 0 : -ENOMEM;
 }
 

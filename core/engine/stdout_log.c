@@ -101,9 +101,8 @@ static void flush(struct stdout_log *s)
 
 static void print_missed(struct stdout_log *s, uint64_t missed, uint64_t time_ns)
 {
-	struct event lost = {.type = EVENT_LOST, .time_ns = time_ns, .count = missed};
+	const struct event lost = event_missing(missed, time_ns);
 
-	lost.lost_by_type = (1u << EVENT_TYPES) - 1;
 	count_missed(s, missed);
 	event_format_text(&s->format, &lost, &s->text);
 }

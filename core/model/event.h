@@ -126,6 +126,17 @@ enum event_switch { EVENT_SWITCH_NONE, EVENT_SWITCH_OFF, EVENT_SWITCH_ON };
  */
 #define EVENT_END_TYPES 1ull
 
+/* What stands for `count` events of whatever type and process that a reader does not have: they
+ * went before he came to them, the next he has is of time_ns. */
+static inline struct event event_missing(uint64_t count, uint64_t time_ns)
+{
+	return (struct event){.type = EVENT_LOST,
+			      .time_ns = time_ns,
+			      .count = count,
+			      .lost_by_type = EVENT_ALL_TYPES,
+			      .proc = EVENT_PROC_NONE};
+}
+
 static inline bool event_is_end(const struct event *ev)
 {
 	return ev->type == EVENT_LOST && !ev->count && ev->lost_by_type == EVENT_END_TYPES;

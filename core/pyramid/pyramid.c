@@ -292,8 +292,7 @@ void pyramid_apply(struct pyramid *p, const struct names *names, const struct ev
 
 void pyramid_missed(struct pyramid *p, uint64_t n, uint64_t time_ns)
 {
-	struct event ev = {
-		.time_ns = time_ns, .type = EVENT_LOST, .proc = EVENT_PROC_NONE, .count = n};
+	const struct event ev = event_missing(n, time_ns);
 
 	pthread_mutex_lock(&p->lock);
 	p->missed += n;

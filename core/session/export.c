@@ -228,12 +228,8 @@ static int each_piece(struct export_job *x,
 
 		if (!n)
 			break;
-		v[0] = (struct event){.type = EVENT_LOST,
-				      .time_ns = MIN(v[1].time_ns, x->to_ns - 1),
-				      .count = missed,
-				      .lost_by_type = EVENT_ALL_TYPES,
-				      .proc = EVENT_PROC_NONE,
-				      .flags = ENCODER_BY_RECORDER};
+		v[0] = event_missing(missed, MIN(v[1].time_ns, x->to_ns - 1));
+		v[0].flags = ENCODER_BY_RECORDER;
 		err = missed ? fn(x, v, n + 1) : fn(x, v + 1, n);
 	}
 	return err;

@@ -336,14 +336,8 @@ static int flush(struct recorder *r)
 static void add_missed(struct recorder *r, uint64_t missed, uint64_t time_ns)
 {
 	/* Room is kept for it: see read_feed(). */
-	r->events[r->n++] = (struct event){
-		.type = EVENT_LOST,
-		.time_ns = time_ns,
-		.count = missed,
-		.lost_by_type = (1u << EVENT_TYPES) - 1,
-		.proc = EVENT_PROC_NONE,
-		.flags = ENCODER_BY_RECORDER,
-	};
+	r->events[r->n] = event_missing(missed, time_ns);
+	r->events[r->n++].flags = ENCODER_BY_RECORDER;
 	r->n_gaps++;
 	pthread_mutex_lock(&r->lock);
 	r->stats.missed += missed;

@@ -115,10 +115,18 @@ def read(call):
         return call(65536)
     except BlockingIOError:
         time.sleep(0.002)
+texts = [b""] * len(downloads)
+def goes_on():
+    for i, download in enumerate(downloads):
+        texts[i] += read(download.recv) or b""
 for _ in range(100):
     read(lambda n: os.read(pipe, n))
-    for download in downloads:
-        read(download.recv)
+    goes_on()
+# And where some are missing in what it gets, there is a line.
+deadline = time.monotonic() + 15 * int(os.environ["SLACK"])
+while not any(re.search(rb'"event_type":6,.*"lost":[1-9]', text) for text in texts):
+    assert time.monotonic() < deadline, "no line says that events are missing"
+    goes_on()
 PY
 fresh "$T/slow"
 python3 "$T/slow.py" "$MNT/events_pipe" "$WEB" >"$T/slow" 8>&- &

@@ -22,7 +22,7 @@ struct trace {
 	struct model_pass *pass;
 	uint64_t cursor, end; /* in the feed; end 0: the goroutines are not done */
 	size_t bytes, bytes_max;
-	struct event events[BATCH];
+	struct event events[1 + BATCH]; /* one in front for those that went meanwhile */
 };
 
 static void trace_free(void *ctx)
@@ -102,13 +102,19 @@ static int add_events(struct trace *t, struct buf *out)
 	while (!err && out->len < PIECE && t->cursor < t->end) {
 		struct feed *feed = model_feed(t->model);
 		uint64_t missed = 0;
-		size_t n = feed_read(feed, &t->cursor, t->events, MIN(BATCH, t->end - t->cursor),
-				     &missed);
+		struct event *first = t->events + 1;
+		size_t n =
+			feed_read(feed, &t->cursor, first, MIN(BATCH, t->end - t->cursor), &missed);
 
 		feed_count_missed(feed, FEED_DOWNLOAD, missed);
 		if (!n)
 			t->cursor = t->end;
-		err = perfetto_events(t->perfetto, t->events, pick(t, t->events, n), out);
+		if (n && missed) {
+			t->events[0] = event_missing(missed, first->time_ns);
+			first--;
+			n++;
+		}
+		err = perfetto_events(t->perfetto, first, pick(t, first, n), out);
 	}
 	return err;
 }
