@@ -141,6 +141,14 @@ check_log() {
 	! grep -q 'refused to a thread that serves' "$LOG" || fail "what is needed was refused: $(cat "$LOG")"
 }
 
+# quiet: nothing has come for a moment (a text of the mount may be of 100 ms before), and nothing waits to be applied.
+quiet() {
+	local was
+	was=$(grep -E '^(events_total|ewp) ' "$MNT/stats")
+	read -rt 0.2 <>"$T/never"
+	[[ $was = *"ewp 0"* ]] && [ "$(grep -E '^(events_total|ewp) ' "$MNT/stats")" = "$was" ]
+}
+
 # tracers: those of this case, and their keepers.
 tracers() {
 	local pid

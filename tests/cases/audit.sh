@@ -56,9 +56,13 @@ ask "fewer 10"
 wait_for 10 counted || fail "it counts $COUNT: $(cat "$MNT/goroutines.tsv")"
 another
 state agrees || fail "$(cat "$MNT/audit")"
-expect "numbers given" $(($(figure numbers_given) - given)) 530
-expect "creations told of" "$(figure creations_by_events)" "$(figure numbers_given)"
-expect "in memory and by events" "$(figure goroutines_in_memory)" "$(figure goroutines_by_events)"
+# Of one look: the runtime may begin some of its own at any time, for its first collection (every two minutes there is one).
+cat "$MNT/audit" >"$T/audit"
+of_look() { sed -n "s/^$1 //p" "$T/audit"; }
+given=$(($(of_look numbers_given) - given))
+[ "$given" -ge 530 ] && [ "$given" -le $((530 + 4 * $(nproc))) ] || fail "numbers given: $given, not 530"
+expect "creations told of" "$(of_look creations_by_events)" "$(of_look numbers_given)"
+expect "in memory and by events" "$(of_look goroutines_in_memory)" "$(of_look goroutines_by_events)"
 expect "differences" "$(figure differences_total)" 0
 curl -s "$WEB/metrics" | grep -q '^xgotopfs_audit_agrees{pid="'"$DEMO"'"} 1$' || fail "metrics: $(curl -s "$WEB/metrics" | grep audit)"
 

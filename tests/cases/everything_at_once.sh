@@ -71,12 +71,14 @@ for worker in reader one_by_one commander asker; do
 	$worker &
 	workers+=($!)
 done
-timeout $((SECONDS_LONG + 2)) tail -s 0.1 -f "$MNT/events" >"$T/followed" 2>/dev/null &
-workers+=($!)
+tail -s 0.1 -f "$MNT/events" >"$T/followed" 2>/dev/null &
+TAIL=$!
+on_exit "end $TAIL"
 timeout $((50 * SLACK)) "$PYTHON" "$(dirname "$0")/../web/push.py" "$WEB" "$SECONDS_LONG" >"$T/push.out" 2>&1 || trouble "push: $(tail -n 3 "$T/push.out")"
 wait "${workers[@]}"
 [ ! -e "$T/trouble" ] || fail "$(sort "$T/trouble" | uniq -c)"
-[ -s "$T/followed" ] || fail "nothing was followed"
+wait_for 10 test -s "$T/followed" || fail "nothing was followed"
+end "$TAIL"
 kill -0 "$LOAD" 2>/dev/null || fail "the client gave up: $(cat "$T/load.out")"
 echo casgstatus:1,makeslice:1,makemap:1,newobject:1,newgoroutine:1,goexit:1 >"$MNT/control/sample" || fail "control/sample"
 stop_xgotopfs

@@ -24,6 +24,15 @@ seen_again() {
 	tell "work 1"
 	[ "$(markers)" -gt "${before:-0}" ]
 }
+# all_seen: what is begun now is told of after all that was done before.
+stays() { grep -c ' newgoroutine .* func=main.stay ' "$MNT/processes/$PID/events"; }
+more_stays() { [ "$(stays)" -gt "$1" ]; }
+all_seen() {
+	local before
+	before=$(stays)
+	tell "stay 1"
+	wait_for 10 more_stays "$before" || fail "no goroutine of it is seen: $(cat "$LOG")"
+}
 for mode in pid b; do
 	app "$APP"
 	if [ $mode = pid ]; then start_xgotopfs -pid "$PID" "$MNT" 7>&-; else start_xgotopfs -b "$APP" "$MNT" 7>&-; fi
@@ -34,6 +43,7 @@ for mode in pid b; do
 		n=$((n + 1))
 		wait_for "$PATIENCE" seen_again || fail "-$mode, $how: nothing is seen: $(cat "$LOG")"
 		[ -d "$MNT/processes/$PID.$n" ] || fail "-$mode, $how: $(ls "$MNT/processes")"
+		all_seen
 		before=$(markers)
 		tell "work 40"
 		counted() { [ "$(markers)" = $((before + 40)) ]; }

@@ -66,12 +66,13 @@ class Alarm(Exception): pass
 def on_alarm(*a): raise Alarm
 signal.signal(signal.SIGALRM, on_alarm)
 os.set_blocking(fd, True)
-signal.setitimer(signal.ITIMER_REAL, 0.1)
 began = time.monotonic()
 try:
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
     os.read(fd, 100); assert False
 except Alarm:
-    assert time.monotonic() - began < 100 * soon
+    pass
+assert time.monotonic() - began < 100 * soon
 say("interrupted")
 # Latency: the line says when the event happened.
 late = []
@@ -83,13 +84,13 @@ while len(late) < 200:
     late += [now - float(l.split()[0]) for l in lines]
 late.sort()
 print("latency ms: median %.3f p90 %.3f max %.3f" % tuple(1000 * late[i] for i in (100, 180, -1)), file=sys.stderr)
-assert late[100] < soon, f"half within {soon * 1000:.0f} ms"
-say("measured")
+say("measured %.3f" % (1000 * late[100]))
 while os.read(fd, 65536): pass
 say("end")
 PY
-# Ten milliseconds on a machine with processors to spare.
-python3 "$T/client.py" "$P" "$(slowed 10)" >"$T/client" 2>"$T/client.err" &
+# Ten milliseconds on a machine with processors to spare, before or by the time that it was measured.
+SOON_MS=$(slowed 10)
+python3 "$T/client.py" "$P" "$SOON_MS" >"$T/client" 2>"$T/client.err" &
 CLIENT=$!
 on_exit "end $CLIENT"
 touch "$T/client"
@@ -99,6 +100,8 @@ demo events 1
 wait_for 10 said interrupted || fail "it did not come to that"
 demo rate 200
 wait_for 20 said measured || fail "it did not come to that"
+for ms in "$SOON_MS" "$(slowed 10)"; do awk -v soon="$ms" '$1 == "measured" { exit $2 >= soon }' "$T/client" && break; done ||
+	fail "half of the lines within $ms ms: $(cat "$T/client.err")"
 demo rate 0
 cat "$T/client.err" >&2
 

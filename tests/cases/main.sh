@@ -29,10 +29,13 @@ for what in "casgstatus" "newobject type=main.Request size=" "makeslice type=mai
 	wait_for 10 seen "$what" || fail "no '$what' in events"
 done
 # Of six paths three note a Request and one starts five goroutines that make one each.
-expect "requests counted" "$(sed -n 's/^count //p' "$MNT/types/main.Request" | head -n 1)" 800
+requests() { sed -n 's/^count //p' "$MNT/types/main.Request" | head -n 1; }
+requests_are() { [ "$(requests)" = "$1" ]; }
+wait_for 10 requests_are 800 || fail "requests counted: $(requests) of 800"
+fills() { grep -c ' newgoroutine .* func=main.fill' "$MNT/events"; }
+fills_are() { [ "$(fills)" = "$1" ]; }
+wait_for 10 fills_are 500 || fail "fill goroutines of their parent: $(fills) of 500"
 expect "lost" "$(sed -n 's/^lost_total //p' "$MNT/stats")" 0
-expect "a fill goroutine's parent" \
-	"$(grep -c ' newgoroutine .* func=main.fill' "$MNT/events")" 500
 grep -q '^verdict ' "$MNT/health" || fail "health has no verdict"
 
 # The stack of who has exited says so, and is read without an error.

@@ -51,8 +51,8 @@ grows() {
 	raw=$(($(raw_hits) - raw_before))
 	skipped=$(value hits_skipped "$MNT/health")
 	want=$(sed -n 's/.*"main.SmallPlain":\([0-9]*\).*/\1/p' "$T/workload")
-	got=$(value count "$MNT/types/main.SmallPlain" | head -n 1)
-	expect "Go $version: objects of one type" "$got" "$want"
+	objects_are() { got=$(value count "$MNT/types/main.SmallPlain" | head -n 1) && [ "$got" = "$want" ]; }
+	wait_for 10 objects_are || fail "Go $version: objects of one type: got '$got', wanted '$want'"
 	expect "Go $version: lost" "$(value lost_total "$MNT/stats")" 0
 	echo "Go $version: $raw entries, $hits hits, $skipped skipped, $got of $want objects"
 	# Between the two counts' beginnings the workload waits: nothing but the runtime's own threads runs.

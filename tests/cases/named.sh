@@ -108,8 +108,8 @@ python3 "$ROOT/tests/take_probes.py" "$DEMO" runtime.casgstatus >/dev/null || fa
 wait_for "$PATIENCE" grep -q "may name" "$MNT/health" || fail "it is not noticed: $(cat "$MNT/health")"
 n=$(events)
 wait_for "$PATIENCE" more_than $((n + 10000)) || fail "nothing more: $(cat "$LOG")"
-told=$(awk '$1 == "misnamed_fields" { print $2 }' "$MNT/losses.tsv")
 head -n 500000 "$MNT/events" >"$T/out"
+told=$(awk '$1 == "misnamed_fields" { print $2 }' "$MNT/losses.tsv") # of all that was just read, too
 stop_xgotopfs
 to_end "a probe taken out"
 wrong=$(python3 "$CHECK" -marks <"$T/out" | sed -n 's/.* \([0-9]*\) wrong$/\1/p')

@@ -16,6 +16,7 @@ wait_for 10 counted || fail "no events"
 echo 1 >"$MNT/control/pause" || fail "cannot pause"
 expect "pause" "$(cat "$MNT/control/pause")" 1
 unharmed "$DEMO" # nothing is attached while it is paused
+wait_for 10 quiet || fail "paused, and events come: $(grep -E '^(events_total|ewp) ' "$MNT/stats")"
 before=$(sed -n 's/^events_total //p' "$MNT/stats")
 for _ in 1 2 3; do curl -fs "$URL/leak" >/dev/null; done
 load -n 60

@@ -27,6 +27,7 @@ wait_for 10 says '"loud" is not taken: full, light, demand or none are' || fail 
 expect "after a wrong one" "$(cat "$MNT/control/probes")" full
 echo none >"$MNT/control/probes" || fail "cannot set none"
 unharmed "$DEMO"
+wait_for 10 quiet || fail "none is in, and events come: $(grep -E '^(events_total|ewp) ' "$MNT/stats")"
 before=$(says_of events_total)
 curl -fs "$URL/leak" >/dev/null && curl -fs "$URL/leak" >/dev/null
 wait_for 10 forgotten 2 || fail "memory does not tell of new ones: $(ls "$MNT/by-func")"

@@ -33,12 +33,17 @@ grep -q '^  blocked, .*, target$' "$MNT/problems" || fail "what is looked for: $
 curl -fsm 5 "${URL}signup?nobody" >/dev/null
 wait_for 40 first '^critical ended: main\.mailer, the only one, ended' || fail "who ended: $(cat "$MNT/problems")"
 wait_for 40 first '^critical blocked: [0-9]+ chan send at main\.signup ' || fail "who waits: $(cat "$MNT/problems")"
-awk -F'\t' '$1 == "main.mailer" && $2 == 0 && $9 == 1 && $10 > 0 { found = 1 } END { exit !found }' "$MNT/functions.tsv" ||
+mailer_ended() { awk -F'\t' '$1 == "main.mailer" && $2 == 0 && $9 == 1 && $10 > 0 { found = 1 } END { exit !found }' "$MNT/functions.tsv"; }
+wait_for 10 mailer_ended ||
 	fail "functions.tsv: $(cat "$MNT/functions.tsv")"
-awk -F'\t' '$1 >= 20 && $2 == "chan send" && $4 == "main.signup" && $8 ~ /^chan 0x.* of main.mail len=16 cap=16/ { found = 1 }
-	END { exit !found }' "$MNT/waits.tsv" || fail "waits.tsv: $(cat "$MNT/waits.tsv")"
-awk -F'\t' 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i } $at["own_frame"] == "main.signup" { n++ } END { exit n < 20 }' \
-	"$MNT/goroutines.tsv" || fail "own frames: $(head -n 3 "$MNT/goroutines.tsv")"
+# Five are enough for the first screen: the others of the twenty come when the load sends them.
+all_wait() {
+	awk -F'\t' '$1 >= 20 && $2 == "chan send" && $4 == "main.signup" && $8 ~ /^chan 0x.* of main.mail len=16 cap=16/ { found = 1 }
+		END { exit !found }' "$MNT/waits.tsv"
+}
+wait_for 20 all_wait || fail "waits.tsv: $(cat "$MNT/waits.tsv")"
+own_frames() { awk -F'\t' 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i } $at["own_frame"] == "main.signup" { n++ } END { exit n < 20 }' "$MNT/goroutines.tsv"; }
+wait_for 10 own_frames || fail "own frames: $(head -n 3 "$MNT/goroutines.tsv")"
 for by in state wait func; do
 	awk -F'\t' 'NR == 2 { all = $2 } NR > 2 { n += $2 } END { exit all == 0 || n != all }' "$MNT/by-$by/COUNTS" ||
 		fail "by-$by does not add up: $(cat "$MNT/by-$by/COUNTS")"
