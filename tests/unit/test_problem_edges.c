@@ -16,7 +16,7 @@
 #include "core/model/samples.h"
 #include "core/view/problem_rules.h"
 #include "core/view/view.h"
-#include "tests/unit/problem_fixture.h"
+#include "tests/unit/problem_program.h"
 
 #define MS     1000000ull
 #define US     1000ull
@@ -24,20 +24,6 @@
 #define SERVES "net/http.(*conn).serve(...)\n\t/go/server.go:9\n"
 
 /* --- a world --------------------------------------------------------------------------------- */
-
-static void create(struct fixture *x, uint64_t goid, const char *function, uint64_t at)
-{
-	struct event events[] = {
-		{.type = EVENT_CASGSTATUS, .goid = 1, .target = goid, .from = 6, .to = 1},
-		{.type = EVENT_NEWGOROUTINE, .goid = 1, .target = goid},
-		{.type = EVENT_CASGSTATUS, .goid = goid, .target = goid, .from = 1, .to = 2},
-	};
-
-	events[1].string_id = intern(x, function);
-	for (size_t i = 0; i < ARRAY_SIZE(events); i++)
-		events[i].time_ns = at;
-	model_apply(x->m, events, ARRAY_SIZE(events));
-}
 
 static void step(struct fixture *x, uint64_t goid, uint8_t from, uint8_t to, const char *reason,
 		 uint64_t at)
@@ -54,7 +40,7 @@ static void step(struct fixture *x, uint64_t goid, uint8_t from, uint8_t to, con
 }
 
 /* The present is then: somebody is in a system call. */
-static void now(struct fixture *x, uint64_t at)
+static void syscall_at(struct fixture *x, uint64_t at)
 {
 	step(x, 5, GSTATE_RUNNING, GSTATE_SYSCALL, "", at);
 }
@@ -63,7 +49,7 @@ static void now(struct fixture *x, uint64_t at)
 static void tick(struct fixture *x, uint64_t from, uint64_t to)
 {
 	for (uint64_t at = from; at <= to; at += S)
-		now(x, at);
+		syscall_at(x, at);
 }
 
 static void wait_at(struct fixture *x, unsigned n, const char *reason, const char *calls,
@@ -74,19 +60,7 @@ static void wait_at(struct fixture *x, unsigned n, const char *reason, const cha
 		step(x, 100 + i, GSTATE_RUNNING, GSTATE_WAITING, reason, END - for_ns);
 		buf_addf(&stacks, "goroutine %u [%s]:\n%s\n", 100 + i, reason, calls);
 	}
-	now(x, END);
-}
-
-static void sample(struct fixture *x, const char *function, uint64_t ns, uint64_t at)
-{
-	const struct site site = {.func_id = intern(x, function), .line = 7};
-	const struct stack_sample s = {.time_ns = at,
-				       .weight = ns,
-				       .kind = SAMPLE_CPU,
-				       .n = 1,
-				       .sites = {names_add_site(x->names, site)}};
-
-	samples_add(model_samples(x->m), &s);
+	syscall_at(x, END);
 }
 
 /* Is it told of? */
@@ -113,7 +87,6 @@ static bool told(struct fixture *x, enum problem_kind kind)
 /* Each makes a world that is at the edge, or just below it in the way of that number. */
 #define AT (-1)
 
-#define SENDS "main.signup(...)\n\t/src/main.go:37\n" SERVES
 static void blocked(struct fixture *x, int below)
 {
 	wait_at(x, below == 0 ? 4 : 5, "chan send", SENDS, below == 1 ? 5 * S - MS : 5 * S);
@@ -179,7 +152,7 @@ static void call(struct fixture *x, int below, unsigned n, const char *start)
 			"main.save(...)\n\t/src/main.go:15\nmain.worker(...)\n\t/src/main.go:9\n\n",
 			100 + i);
 	}
-	now(x, END);
+	syscall_at(x, END);
 }
 
 static void calls(struct fixture *x, int below)
@@ -203,7 +176,7 @@ static void first(struct fixture *x, int below)
 		 "goroutine 1 [sync.WaitGroup.Wait]:\nsync.(*WaitGroup).Wait(...)\n\t/go/w.go:9\n"
 		 "main.%s(...)\n\t/src/main.go:15\n\n",
 		 below == 1 ? "main" : "init.0");
-	now(x, END);
+	syscall_at(x, END);
 }
 
 static void ended(struct fixture *x, int below)
@@ -212,7 +185,7 @@ static void ended(struct fixture *x, int below)
 
 	create(x, 7, "main.mailer", below == 0 ? ends - 10 * S + MS : ends - 10 * S);
 	step(x, 7, GSTATE_RUNNING, GSTATE_DEAD, "", ends);
-	now(x, END);
+	syscall_at(x, END);
 }
 
 /* Half of them come in the middle of the minute, the others at its end. */
@@ -230,7 +203,7 @@ static void growing(struct fixture *x, int below)
 			tick(x, T0 + (i + 1 == had ? 1 : 31) * S,
 			     T0 + (i + 1 == had ? 29 : 58) * S);
 	}
-	now(x, END);
+	syscall_at(x, END);
 }
 
 /* Waits for a processor, so many of so long in each of these steps of five seconds. */
@@ -240,7 +213,7 @@ static void wait_for_cpu(struct fixture *x, unsigned n, uint64_t ns, unsigned st
 	for (unsigned s = 0; s < 12; s++) {
 		uint64_t at = T0 + s * 5 * S + 2 * S;
 
-		now(x, at - S);
+		syscall_at(x, at - S);
 		for (unsigned i = 0; i < n; i++, at += MS) {
 			step(x, 8, GSTATE_WAITING, GSTATE_RUNNABLE, "", at);
 			at += s < steps ? ns : 10 * US;
@@ -248,7 +221,7 @@ static void wait_for_cpu(struct fixture *x, unsigned n, uint64_t ns, unsigned st
 			step(x, 8, GSTATE_RUNNING, GSTATE_WAITING, "select", at);
 		}
 	}
-	now(x, END);
+	syscall_at(x, END);
 }
 
 static void latency(struct fixture *x, int below)
@@ -262,7 +235,7 @@ static void cpu(struct fixture *x, int below)
 	samples_begin(model_samples(x->m), SAMPLE_CPU, END - 10 * S + (below == 0 ? MS : 0));
 	sample(x, "main.rank", 2500 * MS - (below == 1 ? 10 * MS : 0), END - 5 * S);
 	sample(x, "main.other", (below == 2 ? 1700 : 1600) * MS, END - 4 * S);
-	now(x, END);
+	syscall_at(x, END);
 }
 
 static void cpu_by_events(struct fixture *x, int below)
@@ -273,7 +246,7 @@ static void cpu_by_events(struct fixture *x, int below)
 	step(x, 8, GSTATE_RUNNING, GSTATE_WAITING, "select", T0 + S);
 	step(x, 8, GSTATE_WAITING, GSTATE_RUNNABLE, "", begins);
 	step(x, 8, GSTATE_RUNNABLE, GSTATE_RUNNING, "", begins);
-	now(x, END);
+	syscall_at(x, END);
 }
 
 /* One of them wakes so often in five seconds. */
@@ -291,7 +264,7 @@ static void timers(struct fixture *x, int below)
 		step(x, 8, GSTATE_RUNNABLE, GSTATE_RUNNING, "", at);
 		step(x, 8, GSTATE_RUNNING, GSTATE_WAITING, "sleep", at + ran);
 	}
-	now(x, END);
+	syscall_at(x, END);
 }
 
 /* Over fifteen seconds, as the past has steps of five. 0: too few; 1: all of them at once. */
@@ -306,7 +279,7 @@ static void starts(struct fixture *x, int below)
 		create(x, 1000 + i, "main.spawned", at);
 		step(x, 1000 + i, GSTATE_RUNNING, GSTATE_DEAD, "", at);
 	}
-	now(x, END);
+	syscall_at(x, END);
 }
 
 static struct live_runtime said;
@@ -340,7 +313,7 @@ static void allocation(struct fixture *x, int below)
 	said.judged_ns = below == 1 ? 0 : 5 * S;
 	said.alloc_judged = below == 1 ? -1 : (double)((64 << 20) - (below == 0));
 	said.read_ns = below == 2 ? END - 10 * S - MS : END;
-	now(x, END);
+	syscall_at(x, END);
 }
 
 static void heap(struct fixture *x, int below)
@@ -351,7 +324,7 @@ static void heap(struct fixture *x, int below)
 					   .to_bytes = below == 1 ? 0 : 164 << 20,
 					   .ns = 60 * S,
 					   .cycles = 4};
-	now(x, END);
+	syscall_at(x, END);
 }
 
 static void files(struct fixture *x, int below)
@@ -359,7 +332,7 @@ static void files(struct fixture *x, int below)
 	says(x);
 	said.files = below == 0 ? 819 : 820;
 	said.files_most = below == 1 ? RUNTIME_UNKNOWN : 1024;
-	now(x, END);
+	syscall_at(x, END);
 }
 
 /* A goroutine of the runtime's in what is the program's own. */
@@ -375,7 +348,7 @@ static void finalizer(struct fixture *x, int below)
 	buf_adds(&stacks, "goroutine 4 [sync.Mutex.Lock]:\nsync.(*Mutex).Lock(...)\n\t/go/m.go:9\n"
 			  "main.(*resource).close(...)\n\t/src/main.go:15\n"
 			  "runtime.runFinalizers(...)\n\t/go/mfinal.go:9\n\n");
-	now(x, END);
+	syscall_at(x, END);
 }
 
 static void gc(struct fixture *x, int below)
@@ -384,7 +357,7 @@ static void gc(struct fixture *x, int below)
 	sample(x, "runtime.gcBgMarkWorker", 2000 * MS - (below == 0 ? 10 * MS : 0), END - 5 * S);
 	sample(x, "runtime.gcAssistAlloc", 500 * MS, END - 5 * S);
 	sample(x, "main.other", (below == 1 ? 7600 : 7500) * MS, END - 4 * S);
-	now(x, END);
+	syscall_at(x, END);
 }
 
 static int is_traced(void *ctx, unsigned proc, struct health *ret)
@@ -405,7 +378,7 @@ static void cost(struct fixture *x, int below)
 	x->live.health = is_traced;
 	for (unsigned i = 0; i < (below == 3 ? 4 : 5); i++)
 		meter_add(x->meter, below == 2 && i >= 2 ? &none : &s);
-	now(x, END);
+	syscall_at(x, END);
 }
 
 static void stopped(struct fixture *x, int below)
@@ -414,7 +387,7 @@ static void stopped(struct fixture *x, int below)
 	said.stopped_readings = below == 0 ? 1 : 2;
 	said.stopped_ns = END - 2 * S;
 	said.read_ns = below == 1 ? END - 10 * S - MS : END;
-	now(x, END);
+	syscall_at(x, END);
 }
 
 static const struct edge {
@@ -489,7 +462,7 @@ static void test_who_takes_most(void **state)
 		s.time_ns = END - 9 * S + i * S / 10;
 		samples_add(model_samples(x->m), &s);
 	}
-	now(x, END);
+	syscall_at(x, END);
 	assert_non_null(strstr(problems(x), "cpu: main.rank took 100 % of"));
 	assert_non_null(strstr(x->out.data, "see pprof/cpu top goroutines/25/stack\n"));
 }
@@ -509,7 +482,7 @@ static void test_coroutines(void **state)
 			 "iter.Pull[...].func1(...)\n\t/go/iter.go:301\n\n",
 			 100 + i, i < 25 ? "chan receive" : "syscall", i < 25 ? 15 : 19);
 	}
-	now(x, END);
+	syscall_at(x, END);
 	for (unsigned kind = 0; kind < PROBLEM_KINDS; kind++)
 		if (kind != PROBLEM_GROWING && told(x, kind))
 			fail_msg("%s: %s", problem_rules[kind].name, problems(x));
@@ -545,7 +518,7 @@ static void test_what_takes_it(void **state)
 		}
 		samples_add(model_samples(x->m), &s);
 	}
-	now(x, END);
+	syscall_at(x, END);
 	assert_non_null(strstr(problems(x), "cpu: main.matches took 100 % of"));
 	assert_non_null(strstr(x->out.data, "; 75 % of that in regexp.Compile; see pprof/cpu"));
 }
@@ -582,7 +555,7 @@ static void test_pool(void **state)
 		step(x, 300 + i, GSTATE_RUNNING, GSTATE_WAITING, "IO wait", END - S / 2);
 		buf_addf(&stacks, "goroutine %u [IO wait]:\n" QUERIES_DB "\n", 300 + i);
 	}
-	now(x, END);
+	syscall_at(x, END);
 	assert_non_null(strstr(problems(x),
 			       "the oldest for 3.0s; 3 calls are under way, most of them IO wait "
 			       "at github.com/lib/pq.(*conn).recv (/pq/conn.go:30); see "
@@ -683,7 +656,7 @@ static void test_gap(void **state)
 	said.stopped_readings = 3;
 	said.read_ns = T0 + 20 * S;
 	assert_true(told(x, PROBLEM_CPU));
-	now(x, T0 + 3620 * S);
+	syscall_at(x, T0 + 3620 * S);
 	assert_string_equal(found(x), "");
 }
 
