@@ -38,7 +38,7 @@ static int make(struct once *o)
 {
 	struct engine_config ec = {.level = PROBES_NONE};
 	struct run *r = &o->r;
-	int err = run_make_model(r, (int64_t)clock_ns(CLOCK_REALTIME) - (int64_t)monotonic_ns());
+	int err = run_make_model(r, wall_offset_ns());
 
 	if (!err)
 		err = onlooker_new(r->model, r->target, (pid_t)r->config->pid, r->program.path,

@@ -101,8 +101,7 @@ static int start(struct run *r)
 	loop_starting(r->loop, "reading the program's functions");
 	err = open_target(r);
 	if (!err)
-		err = run_make_model(r,
-				     (int64_t)clock_ns(CLOCK_REALTIME) - (int64_t)monotonic_ns());
+		err = run_make_model(r, wall_offset_ns());
 	loop_starting(r->loop, "loading the BPF programs");
 	if (!err)
 		err = make_traced(r);

@@ -174,4 +174,13 @@ static inline uint64_t monotonic_ns(void)
 	return clock_ns(CLOCK_MONOTONIC);
 }
 
+/* CLOCK_REALTIME minus CLOCK_MONOTONIC. Constant until somebody sets the machine's clock, or the
+ * machine sleeps. */
+static inline int64_t wall_offset_ns(void)
+{
+	uint64_t before = monotonic_ns(), wall = clock_ns(CLOCK_REALTIME), after = monotonic_ns();
+
+	return (int64_t)(wall - (before + (after - before) / 2));
+}
+
 #endif

@@ -29,12 +29,16 @@
 static int live_health(void *ctx, unsigned proc, struct health *ret)
 {
 	struct engine *e = ctx;
+	int64_t set_ns;
 
 	memset(ret, 0, sizeof(*ret));
 	e->source->health(e->source->ctx, proc, ret);
 	snprintf(ret->goroutines_from, sizeof(ret->goroutines_from), "%s",
 		 healer_source(e->healer));
 	ret->processors = e->c.workers;
+	set_ns = wall_offset_ns() - model_wall_offset(e->c.model);
+	if (llabs(set_ns) >= (int64_t)CLOCK_SET_NS)
+		ret->clock_set_ns = set_ns;
 	return 0;
 }
 

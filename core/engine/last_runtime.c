@@ -233,6 +233,7 @@ static int read_now(const struct source *source, struct model *model, unsigned p
 		return err;
 	ret->heap = seen->has_heap ? seen->heap : runtime_heap_unknown();
 	ret->read_ns = seen->read_ns;
+	ret->wall_offset_ns = seen->wall_offset_ns;
 	*ret_ticks = ticks_of(seen);
 	ret->procs = seen->has_sched ? seen->n_ps : RUNTIME_UNKNOWN;
 	ret->threads = seen->has_sched ? (uint64_t)MAX(seen->threads, 0) : RUNTIME_UNKNOWN;

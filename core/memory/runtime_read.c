@@ -436,6 +436,7 @@ int memory_runtime(const struct target *t, const struct runtime_at *at, pid_t pi
 	}
 	if (!err) {
 		s->read_ns = monotonic_ns();
+		s->wall_offset_ns = wall_offset_ns();
 		err = read_all(r, &s);
 	}
 	free(r);

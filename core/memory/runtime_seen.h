@@ -106,7 +106,9 @@ struct runtime_m {
 };
 
 struct runtime_seen {
-	uint64_t read_ns; /* CLOCK_MONOTONIC */
+	uint64_t read_ns;       /* CLOCK_MONOTONIC */
+	int64_t wall_offset_ns; /* of that moment: what the program has by CLOCK_REALTIME minus it
+				 */
 	bool has_heap, has_sched;
 	struct runtime_heap heap;
 	/* As GODEBUG=schedtrace prints them (proc.go schedtrace). */

@@ -24,6 +24,8 @@ struct health_probe {
 	const char *event_name; /* static */
 };
 
+#define CLOCK_SET_NS (NS_PER_SEC / 5)
+
 struct health {
 	char go_version[64], offsets_from[64], symbols_from[64], goroutines_from[128];
 	/* What this very build, or process, hides, so that events are missing; "" = nothing. */
@@ -41,6 +43,10 @@ struct health {
 	uint64_t hits, skipped_by_filter, reads_faulted;
 	uint64_t ring_bytes;          /* of all rings */
 	unsigned readers, processors; /* in use, after the bound of one a CPU */
+	/* So much later than by the model's wall_offset_ns it is by CLOCK_REALTIME now: the clock
+	 * was set, or the machine slept. 0: less than CLOCK_SET_NS, as by a clock that is only kept
+	 * right. */
+	int64_t clock_set_ns;
 	struct health_probe probes[64];
 	unsigned n_probes;
 };
@@ -105,7 +111,8 @@ struct heap_growth {
 
 /* The runtime's own figures as they were read last, once a second or so, and what they make. */
 struct live_runtime {
-	uint64_t read_ns; /* CLOCK_MONOTONIC */
+	uint64_t read_ns;       /* CLOCK_MONOTONIC */
+	int64_t wall_offset_ns; /* CLOCK_REALTIME minus it, then */
 	struct runtime_heap heap;
 	uint64_t procs, threads; /* GOMAXPROCS; RUNTIME_UNKNOWN, as all of these */
 	uint64_t cpu_ns;         /* of the process, since its start */

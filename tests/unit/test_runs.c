@@ -380,8 +380,11 @@ static void test_no_probe(void **state)
 
 static bool runtime_known(void *ctx, unsigned proc, struct live_runtime *ret)
 {
-	*ret = (struct live_runtime){.read_ns = T0 + 70 * US, .heap = runtime_heap_unknown()};
-	ret->heap.last_gc_unix_ns = T0 + 45 * US;
+	/* By the clock as it is now, whatever it was when tracing began. */
+	*ret = (struct live_runtime){.read_ns = T0 + 70 * US,
+				     .wall_offset_ns = 3600 * (int64_t)NS_PER_SEC,
+				     .heap = runtime_heap_unknown()};
+	ret->heap.last_gc_unix_ns = T0 + 45 * US + 3600 * NS_PER_SEC;
 	ret->heap.pause_last = 5 * US;
 	return true;
 }

@@ -93,7 +93,14 @@ static void test_health(void **state)
 	assert_non_null(strstr(text, "\nlimit paused"));
 	has_line(text, "probe runtime.casgstatus+0 casgstatus out-of-line \"push %rbp\"");
 	has_line(text, "paused yes");
+	assert_null(strstr(text, "the machine's clock"));
 	same_keys(x, view_health, 0);
+	x->health.clock_set_ns = 3600 * (int64_t)NS_PER_SEC;
+	assert_non_null(strstr(render(x, view_health, 0, VIEW_TEXT),
+			       "\nlimit the machine's clock is 1h ahead of what"));
+	x->health.clock_set_ns = -(int64_t)NS_PER_SEC / 2;
+	assert_non_null(strstr(render(x, view_health, 0, VIEW_TEXT),
+			       "\nlimit the machine's clock is 500ms behind what"));
 }
 
 static struct live_runtime counted; /* by the runtime below */

@@ -204,7 +204,7 @@ static unsigned data_warnings(struct emit *e, const struct facts *x)
  * is so of every program, and stands in not_covered. */
 static unsigned limits(struct emit *e, const struct facts *x)
 {
-	cleanup_buf_ struct buf rates = BUF_INIT, line = BUF_INIT, off = BUF_INIT;
+	cleanup_buf_ struct buf rates = BUF_INIT, line = BUF_INIT, off = BUF_INIT, set = BUF_INIT;
 	unsigned n = 0;
 
 	if (x->info.state == PROC_EXITED) {
@@ -255,6 +255,17 @@ static unsigned limits(struct emit *e, const struct facts *x)
 		      "estimated (estimated_unseen_* in stats), states there are from memory; "
 		      "goroutines_created is of windows alone, goroutines_exited also who memory "
 		      "no longer has");
+		n++;
+	}
+	if (x->have_health && x->h.clock_set_ns) {
+		emit_duration(&set, (uint64_t)llabs(x->h.clock_set_ns));
+		limit(e,
+		      "the machine's clock is %s %s what it would be had nobody set it since "
+		      "tracing "
+		      "began: times of day, here and in what is recorded, go by the clock as it "
+		      "was "
+		      "then",
+		      set.data ? set.data : "far", x->h.clock_set_ns > 0 ? "ahead of" : "behind");
 		n++;
 	}
 	if (x->have_health && x->h.file_limited) {
