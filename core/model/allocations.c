@@ -1,97 +1,102 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Who allocated what: rows by kind and type for each goroutine (a few inline, then a table of
- * ROWS_MAX, then one shared rest), and counters by type id for a process. Runs on the thread that
- * has the shard.
+ * Who allocated what: rows by kind and type for each goroutine (a few inline, then a table up to
+ * ROWS_MAX, then one shared rest a kind), and counters by type id for a process. Runs on the thread
+ * that has the shard.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "core/model/model_internal.h"
 
-static uint8_t tag_of(uint8_t event_type, uint32_t type_id)
+static bool add_to(struct row *row, uint32_t key, uint64_t bytes)
 {
-	return (uint8_t)((type_id * 3 + event_type) * 0x9e3779b1u >> 24);
-}
-
-static void add_to(struct row *row, uint64_t bytes)
-{
+	if (row->key != key || row->count == ROW_FULL)
+		return false;
 	row->count++;
 	row->bytes += bytes;
+	return true;
 }
 
-static struct more_rows *grow_more(struct shard *s, struct record *g)
+/* The row of the key that has room, or a free one: there always is one. */
+static struct row *find_more(const struct record *g, uint32_t key)
 {
-	unsigned cap = g->more ? MIN(g->more->cap * 2, ROWS_MAX - ROWS_INLINE) : 13;
-	struct more_rows *more = realloc(g->more, sizeof(*more) + cap * sizeof(struct row));
+	uint32_t mask = (1u << g->more_bits) - 1, at = row_place(g, key);
+
+	while (g->more[at].key && (g->more[at].key != key || g->more[at].count == ROW_FULL))
+		at = (at + 1) & mask;
+	return &g->more[at];
+}
+
+void record_drop_rows(struct shard *s, struct record *g)
+{
+	if (g->more)
+		row_pool_put(&s->rows, g->more, &s->memory);
+	g->more = NULL;
+	g->more_bits = g->n_more = 0;
+}
+
+static int grow_more(struct shard *s, struct record *g)
+{
+	unsigned bits = g->more ? g->more_bits + 1u : ROWS_BITS_MIN;
+	struct row *more = bits <= ROWS_BITS_MAX ? row_pool_get(&s->rows, bits, &s->memory) : NULL;
+	struct record old = {.more = g->more, .more_bits = g->more_bits};
 
 	if (!more)
-		return NULL;
-	if (g->more)
-		s->memory += (cap - more->cap) * sizeof(struct row);
-	else {
-		memset(more, 0, sizeof(*more));
-		s->memory += sizeof(*more) + cap * sizeof(struct row);
-	}
-	more->cap = cap;
+		return -ENOMEM;
 	g->more = more;
-	return more;
+	g->more_bits = (uint8_t)bits;
+	for (unsigned i = 0; old.more && i < 1u << old.more_bits; i++) {
+		if (old.more[i].key)
+			*find_more(g, old.more[i].key) = old.more[i];
+	}
+	record_drop_rows(s, &old);
+	return 0;
 }
 
-static void count_more(struct shard *s, struct record *g, uint8_t event_type, uint32_t type_id,
-		       uint64_t bytes)
+static void count_more(struct shard *s, struct record *g, uint32_t key, uint64_t bytes)
 {
-	struct more_rows *more = g->more;
-	uint8_t tag = tag_of(event_type, type_id);
-	unsigned at = 0;
+	struct row *row = g->more ? find_more(g, key) : NULL;
 
-	while (more && at < more->n) {
-		uint8_t *hit = memchr(more->tags + at, tag, more->n - at);
-
-		if (!hit)
-			break;
-		at = (unsigned)(hit - more->tags);
-		if (more->rows[at].type_id == type_id && more->rows[at].event_type == event_type) {
-			add_to(&more->rows[at], bytes);
+	if (row && add_to(row, key, bytes))
+		return;
+	if (g->n_more >= ROWS_MAX - ROWS_INLINE) {
+		key = row_key((uint8_t)(EVENT_MAKESLICE + (key & 3) - 1), ROW_REST);
+		row = find_more(g, key);
+		if (add_to(row, key, bytes))
 			return;
-		}
-		at++;
 	}
-	if (!more || (more->n == more->cap && more->cap < ROWS_MAX - ROWS_INLINE)) {
-		more = grow_more(s, g);
-		if (!more) {
+	/* A quarter stays free. */
+	if (!row || (g->n_more + 1u) * 4 > 3u << g->more_bits) {
+		if (grow_more(s, g)) {
 			s->dropped_rows++;
 			return;
 		}
+		row = find_more(g, key);
 	}
-	if (more->n == more->cap) {
-		add_to(&more->rest[event_type - EVENT_MAKESLICE], bytes);
-		return;
-	}
-	more->tags[more->n] = tag;
-	more->rows[more->n++] = (struct row){
-		.type_id = type_id, .event_type = event_type, .count = 1, .bytes = bytes};
+	*row = (struct row){.key = key, .count = 1, .bytes = bytes};
+	g->n_more++;
 }
 
 void record_count_allocation(struct shard *s, struct record *g, uint8_t event_type,
 			     uint32_t type_id, uint64_t bytes)
 {
+	uint32_t key = row_key(event_type, type_id);
+
 	/* (a + b)² = a² + b (2 a + b) */
 	s->procs[g->proc]->alloc_squares +=
 		(double)bytes * (2 * (double)g->alloc_bytes + (double)bytes);
 	g->alloc_bytes = sum_u64(g->alloc_bytes, bytes);
 	for (unsigned i = 0; i < g->n_rows; i++) {
-		if (g->rows[i].type_id == type_id && g->rows[i].event_type == event_type) {
-			add_to(&g->rows[i], bytes);
+		if (g->tags[i] == row_tag(key) && add_to(&g->rows[i], key, bytes))
 			return;
-		}
 	}
-	if (g->n_rows < ROWS_INLINE) {
-		g->rows[g->n_rows++] = (struct row){
-			.type_id = type_id, .event_type = event_type, .count = 1, .bytes = bytes};
+	if (g->n_rows == ROWS_INLINE) {
+		count_more(s, g, key, bytes);
 		return;
 	}
-	count_more(s, g, event_type, type_id, bytes);
+	g->tags[g->n_rows] = row_tag(key);
+	g->rows[g->n_rows++] = (struct row){.key = key, .count = 1, .bytes = bytes};
 }
 
 static struct type_chunk *types_chunk(struct shard *s, struct shard_proc *sp, uint32_t chunk)
@@ -144,30 +149,30 @@ static int by_bytes(const void *a, const void *b)
 	return x->type_id < y->type_id ? -1 : x->type_id > y->type_id;
 }
 
-static struct allocation from_row(const struct row *row)
+/* Adds to the row of that kind and type, or makes it. */
+static void add_row(struct allocation *rows, size_t *n, const struct allocation *row)
 {
-	return (struct allocation){.event_type = row->event_type,
-				   .type_id = row->type_id,
-				   .count = row->count,
-				   .bytes = row->bytes};
-}
-
-/* The rest of a kind joins the row of that kind's unknown type, if there is one. */
-static void add_rest(struct allocation *rows, size_t *n, unsigned kind, const struct row *rest)
-{
-	uint8_t event_type = (uint8_t)(EVENT_MAKESLICE + kind);
-
-	if (rest->count == 0)
-		return;
 	for (size_t i = 0; i < *n; i++) {
-		if (rows[i].type_id == 0 && rows[i].event_type == event_type) {
-			rows[i].count += rest->count;
-			rows[i].bytes += rest->bytes;
+		if (rows[i].type_id == row->type_id && rows[i].event_type == row->event_type) {
+			rows[i].count += row->count;
+			rows[i].bytes += row->bytes;
 			return;
 		}
 	}
-	rows[(*n)++] = (struct allocation){
-		.event_type = event_type, .count = rest->count, .bytes = rest->bytes};
+	rows[(*n)++] = *row;
+}
+
+static void add_used(struct allocation *rows, size_t *n, const struct row *row)
+{
+	uint32_t type_id = row->key >> 2;
+
+	if (row->key)
+		add_row(rows, n,
+			&(struct allocation){
+				.event_type = (uint8_t)(EVENT_MAKESLICE - 1 + (row->key & 3)),
+				.type_id = type_id == ROW_REST ? 0 : type_id,
+				.count = row->count,
+				.bytes = row->bytes});
 }
 
 int model_allocations(struct model *m, unsigned proc, uint64_t goid, struct allocation **ret,
@@ -187,11 +192,9 @@ int model_allocations(struct model *m, unsigned proc, uint64_t goid, struct allo
 		return -ENOENT;
 	}
 	for (unsigned i = 0; i < g->n_rows; i++)
-		rows[n++] = from_row(&g->rows[i]);
-	for (unsigned i = 0; g->more && i < g->more->n; i++)
-		rows[n++] = from_row(&g->more->rows[i]);
-	for (unsigned kind = 0; g->more && kind < ALLOCATION_KINDS; kind++)
-		add_rest(rows, &n, kind, &g->more->rest[kind]);
+		add_used(rows, &n, &g->rows[i]);
+	for (unsigned i = 0; g->more && i < 1u << g->more_bits; i++)
+		add_used(rows, &n, &g->more[i]);
 	pthread_rwlock_unlock(&m->lock);
 	qsort(rows, n, sizeof(*rows), by_bytes);
 	*ret = rows;

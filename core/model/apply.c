@@ -8,7 +8,7 @@
 #include "core/model/model_internal.h"
 
 #define ALL_SHARDS UINT32_MAX
-#define PREFETCH   8    /* events ahead whose table entry is fetched; half as far, their record */
+#define PREFETCH   8    /* events ahead whose table entry is fetched: prefetch() */
 #define NEAR_LIVE  2000 /* with fewer goroutines that costs more than it saves */
 
 struct batch {
@@ -205,40 +205,59 @@ FETCHES void prefetch_slot(const struct model *m, unsigned proc, uint64_t goid, 
 		shard_fetch_slot(s, (uint32_t)hash_goroutine(proc, goid));
 }
 
-FETCHES void prefetch_record(const struct model *m, unsigned proc, uint64_t goid, uint32_t only,
-			     unsigned lines)
+/* The first line of its record. NULL: it is not where it mostly is, and nothing is lost. */
+FETCHES struct record *prefetch_record(const struct model *m, unsigned proc, uint64_t goid,
+				       uint32_t only)
 {
 	unsigned shard = shard_of(m, proc, goid);
 	const struct shard *s = &m->shards[shard];
 	uint32_t hash = (uint32_t)hash_goroutine(proc, goid), at = hash & s->mask;
+	struct record *g;
 
 	if (only != ALL_SHARDS && only != shard)
-		return;
-	/* Mostly it is there, or next to there; when it is not, nothing is lost. */
+		return NULL;
 	if (s->slots[at].hash != hash)
 		at = (at + 1) & s->mask;
-	if (s->slots[at].hash == hash && s->slots[at].nth)
-		record_fetch(shard_record(s, s->slots[at].nth - 1), 0, lines);
+	if (s->slots[at].hash != hash || !s->slots[at].nth)
+		return NULL;
+	g = shard_record(s, s->slots[at].nth - 1);
+	record_fetch(g, 0, 1);
+	return g;
 }
 
-/* Fetches what the events to come will touch. */
-FETCHES void prefetch(const struct batch *b, size_t i, uint32_t only)
+/*
+ * Fetches what the events to come will touch, in three steps, each of which needs the one before:
+ * the table's entry, the record, the allocation's row. `ahead` has who allocates; no record goes
+ * within a batch.
+ */
+FETCHES void prefetch(const struct batch *b, struct record *ahead[PREFETCH], size_t i,
+		      uint32_t only)
 {
-	if (i + PREFETCH < b->n) {
-		const struct event *ev = &b->events[i + PREFETCH];
+	size_t at = i + PREFETCH / 2, row_at = i + PREFETCH / 4;
+	const struct event *ev;
 
+	if (i + PREFETCH < b->n) {
+		ev = &b->events[i + PREFETCH];
 		prefetch_slot(b->m, ev->proc, ev->goid, only);
 		if (ev->type == EVENT_CASGSTATUS && ev->target != ev->goid)
 			prefetch_slot(b->m, ev->proc, ev->target, only);
 	}
-	if (i + PREFETCH / 2 < b->n) {
-		const struct event *ev = &b->events[i + PREFETCH / 2];
+	if (at < b->n) {
+		struct record *g;
 
-		if (ev->type == EVENT_CASGSTATUS)
-			prefetch_record(b->m, ev->proc, ev->target, only, 3);
-		if (ev->type != EVENT_CASGSTATUS || ev->target != ev->goid)
-			prefetch_record(b->m, ev->proc, ev->goid, only,
-					event_is_allocation(ev->type) ? 5 : 2);
+		ev = &b->events[at];
+		g = prefetch_record(b->m, ev->proc, ev->goid, only);
+		ahead[at % PREFETCH] = event_is_allocation(ev->type) ? g : NULL;
+		if (ev->type == EVENT_CASGSTATUS && ev->target != ev->goid)
+			g = prefetch_record(b->m, ev->proc, ev->target, only);
+		if (g && ev->type == EVENT_CASGSTATUS)
+			record_fetch(g, 1, 2);
+		else if (g)
+			record_fetch(g, 2, 3);
+	}
+	if (row_at < b->n && ahead[row_at % PREFETCH]) {
+		ev = &b->events[row_at];
+		record_fetch_row(ahead[row_at % PREFETCH], row_key(ev->type, ev->type_id));
 	}
 }
 
@@ -247,6 +266,7 @@ static inline __attribute__((always_inline)) void apply_parts(const struct batch
 {
 	struct model *m = b->m;
 	struct feed_place place = feed_at(m->feed, b->first_seq);
+	struct record *ahead[PREFETCH] = {NULL};
 	uint64_t seq = b->first_seq;
 
 	for (size_t i = 0; i < b->n; i++) {
@@ -259,7 +279,7 @@ static inline __attribute__((always_inline)) void apply_parts(const struct batch
 		if (!is_valid(ev))
 			continue;
 		if (b->fetches)
-			prefetch(b, i, only);
+			prefetch(b, ahead, i, only);
 		if (only == ALL_SHARDS || only == actor)
 			link.actor =
 				apply_actor(m, &m->shards[actor], ev, seq, i, target != ev->goid);

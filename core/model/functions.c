@@ -111,7 +111,7 @@ void functions_dropped(struct functions *f, const struct record *g)
 				  .events = event_counts_sum(g->counts),
 				  .runnable_max_ns = g->runnable_max_ns};
 
-	memcpy(d.state_ns + GSTATE_RUNNABLE, g->state_ns, sizeof(g->state_ns));
+	record_copy_states(g, d.state_ns);
 	if (row)
 		add_dropped(&row->dropped, &d);
 }

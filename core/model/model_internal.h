@@ -25,17 +25,22 @@
 #ifndef XGOTOPFS_MODEL_MODEL_INTERNAL_H
 #define XGOTOPFS_MODEL_MODEL_INTERNAL_H
 
+#include <string.h>
+
 #include "core/base/hash.h"
 #include "core/base/util.h"
 #include "core/model/feed_internal.h"
 #include "core/model/functions.h"
 #include "core/model/model.h"
 #include "core/model/pool.h"
+#include "core/model/row_pool.h"
 #include "core/model/slab.h"
 #include "core/model/walk.h"
 
-#define ROWS_INLINE      5  /* allocation rows inside the record */
-#define ROWS_MAX         64 /* then all further types share one row with type_id 0 */
+#define ROWS_INLINE      4  /* allocation rows inside the record */
+#define ROWS_MAX         64 /* then all further types share one row a kind, with type_id 0 */
+#define ROW_REST         ((1u << 30) - 1) /* which is this type's in the record */
+#define STATES_COMMON    4                /* from GSTATE_RUNNABLE on: those that come and go */
 #define RECORDS_A_CHUNK  256
 #define TYPES_A_CHUNK    64
 #define SHARDS_MAX       64
@@ -44,25 +49,10 @@
 #define STATES_COUNTED   (GSTATES + 1) /* one more: state unknown */
 #define ALLOCATION_KINDS 3             /* makeslice, makemap, newobject */
 
-struct row {
-	uint32_t type_id;
-	uint8_t event_type;
-	uint64_t count, bytes;
-};
-
-/* The rows of a goroutine past the inline ones. `tags` finds a row without looking at all of them.
- */
-struct more_rows {
-	unsigned n, cap;
-	uint8_t tags[ROWS_MAX];
-	struct row rest[ALLOCATION_KINDS]; /* what came after ROWS_MAX types, by kind */
-	struct row rows[];
-};
-
 /*
- * One goroutine, by cache lines: every event touches the first, an event it is counted for the
- * second, a change of state the third (the usual states come first in state_ns), an allocation the
- * next two.
+ * One goroutine, by cache lines, of which each that is in no cache costs: every event touches the
+ * first, a change of state the second, an allocation the third and then the fourth or one of
+ * `more`; what seldom changes is behind them.
  */
 struct record {
 	uint64_t goid; /* 0: this record is free */
@@ -72,31 +62,39 @@ struct record {
 	uint64_t last_seq; /* its newest event in the feed, plus 1; 0 none */
 	uint32_t epoch;    /* of its process's losses when it was made */
 	uint16_t proc;
-	uint8_t n_rows;
 	bool in_exited; /* in the list of exited goroutines */
 
-	uint64_t counts[EVENT_TYPES];
-	uint64_t alloc_bytes, children;
+	uint64_t state_ns[STATES_COMMON];
+	uint64_t runnable_count, runnable_max_ns, woken_by;
+	uint64_t
+		counts[EVENT_TYPES]; /* changes of state in the second line, the others behind it */
 
-	uint64_t runnable_count, runnable_sum_ns, runnable_max_ns, woken_by;
-	uint64_t state_ns[GSTATES - 1]; /* from GSTATE_RUNNABLE on: no goroutine is idle */
-	struct more_rows *more;
+	uint64_t alloc_bytes;
+	struct row *more; /* those past the inline ones, by open addressing: 1 << more_bits */
+	uint8_t tags[ROWS_INLINE]; /* tells a row without looking at it */
+	uint8_t n_rows, more_bits, n_more;
 
-	struct row rows[ROWS_INLINE];
+	struct row rows[ROWS_INLINE] __attribute__((aligned(64)));
+
+	uint64_t children;
 	uint64_t created_ns, exited_ns;
 	/* The stay that began at began_of_ns, if it is in that one, goes on a wait since began_ns.
 	 */
 	uint64_t began_ns, began_of_ns; /* GOROUTINE_EXIT_READ: began_ns is goroutine.seen_ns */
-	uint16_t began_flags;           /* GOROUTINE_AT_LEAST, GOROUTINE_ABOUT */
-	uint16_t turn;                  /* goroutine_seen's, of the last reading */
+	uint64_t runnable_other_ns;     /* of state_ns: what did not end with a CPU */
+	struct record *older, *newer;   /* exited list; `older` also chains free records */
+
+	uint64_t rare_ns[GSTATES - GSTATE_RUNNABLE - STATES_COMMON];
+	uint16_t began_flags; /* GOROUTINE_AT_LEAST, GOROUTINE_ABOUT */
+	uint16_t turn;        /* goroutine_seen's, of the last reading */
 	uint32_t start_func_id, created_site_id, heal_round;
 	uint32_t last_of; /* the start function of which it is the last that ended; 0: of none */
-	struct record *older, *newer; /* exited list; `older` also chains free records */
 } __attribute__((aligned(64)));
 
-_Static_assert(offsetof(struct record, counts) == 64, "the first line");
-_Static_assert(offsetof(struct record, runnable_count) == 128, "the second line");
-_Static_assert(offsetof(struct record, rows) == 256, "rows begin a line");
+_Static_assert(offsetof(struct record, state_ns) == 64, "the first line");
+_Static_assert(offsetof(struct record, counts) == 128 - sizeof(uint64_t), "the second line");
+_Static_assert(offsetof(struct record, rows) == 192, "the third line");
+_Static_assert(offsetof(struct record, children) == 256, "the fourth line");
 
 /* Records in one piece; given back when none of them is in use. Records never move. */
 struct chunk {
@@ -165,6 +163,7 @@ struct shard {
 	uint32_t mask, used;
 	struct chunk **chunks; /* NULL where one was given back */
 	struct slabs slabs;    /* where the later ones are */
+	struct row_pool rows;
 	uint32_t n_chunks, n_missing, n_empty;
 	struct chunk *room;     /* chunks with room, the one to use next first */
 	struct record *last[2]; /* looked up last: actor, subject */
@@ -270,6 +269,52 @@ FETCHES void record_fetch(const struct record *g, unsigned first, unsigned end)
 		__builtin_prefetch((const char *)g + 64 * line, 1);
 }
 
+static inline uint32_t row_key(uint8_t event_type, uint32_t type_id)
+{
+	_Static_assert(NAMES_MAX < ROW_REST, "with the kind in 32 bits");
+	return type_id << 2 | (event_type - EVENT_MAKESLICE + 1u);
+}
+
+static inline uint32_t row_hash(uint32_t key)
+{
+	return key * 0x9e3779b1u;
+}
+
+static inline uint8_t row_tag(uint32_t key)
+{
+	return (uint8_t)(row_hash(key) >> 24);
+}
+
+/* Where to begin to look in `more`. */
+static inline uint32_t row_place(const struct record *g, uint32_t key)
+{
+	return row_hash(key) >> (32 - g->more_bits);
+}
+
+/* The line behind the third that an allocation will touch. */
+FETCHES void record_fetch_row(const struct record *g, uint32_t key)
+{
+	bool inside = !g->more;
+
+	for (unsigned i = 0; i < ROWS_INLINE; i++)
+		inside |= g->tags[i] == row_tag(key);
+	__builtin_prefetch(inside ? g->rows : &g->more[row_place(g, key)], 1);
+}
+
+/* ns in a state; not of GSTATE_IDLE, in which no goroutine is. */
+static inline uint64_t *record_state_ns(struct record *g, unsigned state)
+{
+	unsigned i = state - GSTATE_RUNNABLE;
+
+	return i < STATES_COMMON ? &g->state_ns[i] : &g->rare_ns[i - STATES_COMMON];
+}
+
+static inline void record_copy_states(const struct record *g, uint64_t ret[GSTATES])
+{
+	memcpy(ret + GSTATE_RUNNABLE, g->state_ns, sizeof(g->state_ns));
+	memcpy(ret + GSTATE_RUNNABLE + STATES_COMMON, g->rare_ns, sizeof(g->rare_ns));
+}
+
 /* For walking over all: numbers run below shard_numbers(); NULL where no goroutine is. */
 static inline uint32_t shard_numbers(const struct shard *s)
 {
@@ -327,6 +372,7 @@ int shard_add_proc(struct shard *s, unsigned proc);
 void shard_drop_proc(struct shard *s, unsigned proc);
 
 /* allocations.c: who allocated what. */
+void record_drop_rows(struct shard *s, struct record *g);
 void record_count_allocation(struct shard *s, struct record *g, uint8_t event_type,
 			     uint32_t type_id, uint64_t bytes);
 void proc_count_allocation(struct shard *s, struct shard_proc *sp, uint8_t event_type,

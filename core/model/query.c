@@ -36,12 +36,12 @@ void record_copy(const struct model *m, const struct record *g, struct goroutine
 		.woken_by = g->woken_by,
 		.alloc_bytes = g->alloc_bytes,
 		.runnable_count = g->runnable_count,
-		.runnable_sum_ns = g->runnable_sum_ns,
+		.runnable_sum_ns = g->state_ns[0] - g->runnable_other_ns,
 		.runnable_max_ns = g->runnable_max_ns,
 		.children = g->children,
 	};
 	memcpy(ret->counts, g->counts, sizeof(ret->counts));
-	memcpy(ret->state_ns + GSTATE_RUNNABLE, g->state_ns, sizeof(g->state_ns));
+	record_copy_states(g, ret->state_ns);
 	ret->flags |= began_flags;
 	if (g->last_of)
 		ret->flags |= GOROUTINE_LAST_ENDED;

@@ -140,7 +140,6 @@ static void count_runnable(struct shard_proc *sp, struct record *g, uint64_t sta
 	sp->runnable_sum_ns += stay_ns;
 	sp->runnable_max_ns = MAX(sp->runnable_max_ns, stay_ns);
 	g->runnable_count++;
-	g->runnable_sum_ns += stay_ns;
 	g->runnable_max_ns = MAX(g->runnable_max_ns, stay_ns);
 }
 
@@ -151,9 +150,15 @@ static void leave_state(struct shard_proc *sp, struct record *g, const struct me
 
 	sp->live[life_state(&g->life)]--;
 	if (stay)
-		g->state_ns[g->life.state - GSTATE_RUNNABLE] += stay;
+		*record_state_ns(g, g->life.state) += stay;
 	if (m->means & MEANS_LATENCY)
 		count_runnable(sp, g, stay);
+	/* Where a change was missed its latency may be of another state's time: record_latency().
+	 */
+	if (g->life.state == GSTATE_RUNNABLE)
+		g->runnable_other_ns += stay;
+	if (m->means & MEANS_LATENCY)
+		g->runnable_other_ns -= stay;
 }
 
 static void change_exited(struct shard *s, struct record *g, const struct meaning *m,
@@ -215,8 +220,12 @@ void record_move(struct shard_proc *sp, struct record *g, struct event *ev)
 	sp->live[ev->from]--;
 	sp->live[ev->to]++;
 	g->state_ns[ev->from - GSTATE_RUNNABLE] += stay;
-	if (ev->from == GSTATE_RUNNABLE && ev->to == GSTATE_RUNNING)
-		count_runnable(sp, g, stay);
+	if (ev->from == GSTATE_RUNNABLE) {
+		if (ev->to == GSTATE_RUNNING)
+			count_runnable(sp, g, stay);
+		else
+			g->runnable_other_ns += stay;
+	}
 	if (event_is_wake(ev))
 		g->woken_by = ev->goid == ev->target ? 0 : ev->goid;
 	if (ev->to == GSTATE_WAITING)

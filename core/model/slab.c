@@ -48,9 +48,15 @@ void pages_free(void *p, size_t size)
 		munmap(p, whole(size, SLAB_SIZE));
 }
 
+/* The first piece is behind the header, and aligned to its size where that is a power of two. */
+static size_t first_piece(const struct slabs *s)
+{
+	return s->piece & (s->piece - 1) ? SLAB_HEADER : s->piece;
+}
+
 static unsigned pieces(const struct slabs *s)
 {
-	size_t n = (SLAB_SIZE - SLAB_HEADER) / s->piece;
+	size_t n = (SLAB_SIZE - first_piece(s)) / s->piece;
 
 	return n < 63 ? (unsigned)n : 63;
 }
@@ -91,7 +97,7 @@ void *slabs_get(struct slabs *s)
 	slab->free &= ~(1ull << at);
 	if (!slab->free)
 		unlink_slab(s, slab);
-	p = (char *)slab + SLAB_HEADER + at * s->piece;
+	p = (char *)slab + first_piece(s) + at * s->piece;
 	if (slab->touched >> at & 1)
 		memset(p, 0, s->piece);
 	slab->touched |= 1ull << at;
@@ -103,7 +109,7 @@ void slabs_put(struct slabs *s, void *piece)
 	struct slab *slab = (struct slab *)((uintptr_t)piece / SLAB_SIZE * SLAB_SIZE);
 	size_t page = (size_t)sysconf(_SC_PAGESIZE), begin = whole((uintptr_t)piece, page);
 	size_t end = ((uintptr_t)piece + s->piece) / page * page;
-	uint64_t bit = 1ull << ((size_t)((char *)piece - (char *)slab) - SLAB_HEADER) / s->piece;
+	uint64_t bit = 1ull << ((size_t)((char *)piece - (char *)slab) - first_piece(s)) / s->piece;
 
 	if (!slab->free)
 		link_slab(s, slab);

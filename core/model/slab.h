@@ -23,7 +23,10 @@ struct slabs {
 	size_t piece;      /* bytes, a multiple of 64: set by who makes it, else zero */
 };
 
-void *slabs_get(struct slabs *s); /* 64-aligned, zeroed; NULL without memory */
+/* Zeroed; aligned to 64, or to the size of a piece where that is a power of two. NULL without
+ * memory.
+ */
+void *slabs_get(struct slabs *s);
 /* What is wholly free is given back, and so are the pages of what was put. */
 void slabs_put(struct slabs *s, void *piece);
 

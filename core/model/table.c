@@ -85,8 +85,9 @@ void shard_free(struct shard *s)
 		struct record *g = shard_used_record(s, i);
 
 		if (g)
-			free(g->more);
+			record_drop_rows(s, g);
 	}
+	row_pool_free(&s->rows);
 	for (uint32_t i = 0; i < s->n_chunks; i++)
 		chunk_free(s, s->chunks[i]);
 	for (unsigned i = 0; s->procs && i < s->n_procs; i++)
@@ -307,10 +308,7 @@ void shard_remove(struct shard *s, struct record *g)
 	}
 	s->slots[hole] = (struct slot){0};
 	s->used--;
-	if (g->more)
-		s->memory -= sizeof(*g->more) + g->more->cap * sizeof(struct row);
-	free(g->more);
-	g->more = NULL;
+	record_drop_rows(s, g);
 	g->goid = 0;
 	s->last[0] = s->last[1] = NULL;
 	release(s, s->chunks[number / RECORDS_A_CHUNK], g);
