@@ -23,16 +23,20 @@ static const struct given nothing = {0, -1};
 static struct given given_between(const struct estimate_counts *from,
 				  const struct estimate_counts *to)
 {
-	uint64_t seen;
+	uint64_t before, after, least, most;
 
 	if (!from->goids_most || !to->goids_most || from->procs_seen != to->procs_seen ||
 	    from->procs_run != to->procs_run)
 		return nothing;
-	/* While probes go in and out some are seen all the same. */
-	seen = sub_u64(to->events[EVENT_NEWGOROUTINE], from->events[EVENT_NEWGOROUTINE]);
+	/* While probes go in and out some are seen all the same; of those that were counted late
+	 * nobody knows on which side of a count they were given theirs. */
+	before = from->events[EVENT_NEWGOROUTINE];
+	after = to->events[EVENT_NEWGOROUTINE];
+	least = sub_u64(after, sum_u64(before, from->on_the_way));
+	most = sub_u64(sum_u64(after, to->on_the_way), before);
 	return (struct given){
-		.least = (double)sub_u64(to->goids_least, sum_u64(from->goids_most, seen)),
-		.most = (double)sub_u64(to->goids_most, sum_u64(from->goids_least, seen)),
+		.least = (double)sub_u64(to->goids_least, sum_u64(from->goids_most, most)),
+		.most = (double)sub_u64(to->goids_most, sum_u64(from->goids_least, least)),
 	};
 }
 

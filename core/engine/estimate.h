@@ -21,6 +21,8 @@ struct estimate_counts {
 	/* Numbers given to goroutines, at least and at most, of all processes that run; most 0: not
 	 * known. They compare with those of counts of the same `procs_seen` and `procs_run`. */
 	uint64_t goids_least, goids_most;
+	/* So many creations that `events` does not have yet may have been given theirs. */
+	uint64_t on_the_way;
 	unsigned procs_seen, procs_run;
 	bool live_known;
 	uint64_t live; /* goroutines that are there */

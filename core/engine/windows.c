@@ -15,8 +15,9 @@
 #include "core/engine/estimate.h"
 #include "core/engine/governor.h"
 
-#define RETRY_NS     NS_PER_SEC        /* after an attempt to attach that failed */
-#define DELIVERED_NS (NS_PER_SEC / 50) /* so long the counts of a window are waited for */
+#define RETRY_NS           NS_PER_SEC        /* after an attempt to attach that failed */
+#define DELIVERED_NS       (NS_PER_SEC / 50) /* so long the counts of a window are waited for */
+#define GOIDS_DELIVERED_NS (NS_PER_SEC / 10) /* and those that numbers are held against */
 /* How often the runtimes' numbers are read between windows, for whoever looks: 40 us a process. */
 #define GOIDS_NS (NS_PER_SEC / 5)
 
@@ -92,24 +93,40 @@ static void count_goids(struct windows *w, struct estimate_counts *ret)
 		ret->goids_least = ret->goids_most = 0;
 }
 
-/* What happened up to now, whether -sample chose it and there was room for it, or not. */
-static void count(struct windows *w, struct estimate_counts *ret)
+/* Whether -sample chose it and there was room for it, or not. false: more may have happened until
+ * now. */
+static bool count_events(struct windows *w, uint64_t patience_ns, struct model_totals *totals,
+			 uint64_t ret[EVENT_TYPES])
 {
-	struct governor_look at;
-	struct model_totals totals;
 	struct capture_stats stats;
+	bool all = source_wait_delivered(w->c.source, monotonic_ns(), patience_ns, NULL, NULL);
 
-	(void)source_wait_delivered(w->c.source, monotonic_ns(), DELIVERED_NS, NULL, NULL);
-	model_totals(w->c.model, -1, &totals);
+	model_totals(w->c.model, -1, totals);
 	w->c.source->stats(w->c.source->ctx, &stats);
 	for (unsigned type = 0; type < EVENT_TYPES; type++)
-		ret->events[type] = totals.events[type] + totals.lost[type] + stats.unchosen[type];
+		ret[type] = totals->events[type] + totals->lost[type] + stats.unchosen[type];
+	return all;
+}
+
+/* What happened up to now. Numbers are read while events come: what was counted before them, and
+ * after. */
+static void count(struct windows *w, struct estimate_counts *ret)
+{
+	uint64_t after[EVENT_TYPES];
+	struct governor_look at;
+	struct model_totals totals, later;
+
+	*ret = (struct estimate_counts){0};
+	(void)count_events(w, DELIVERED_NS, &totals, ret->events);
 	look(w, &at);
 	ret->cpu_ns = at.cpu_ns;
 	ret->hits_ns = at.hits_ns;
 	ret->live = totals.live_total;
 	ret->live_known = totals.live_total && !totals.in_doubt;
 	count_goids(w, ret);
+	if (!count_events(w, GOIDS_DELIVERED_NS, &later, after))
+		ret->goids_least = ret->goids_most = 0;
+	ret->on_the_way = sub_u64(after[EVENT_NEWGOROUTINE], ret->events[EVENT_NEWGOROUTINE]);
 }
 
 /* --- switching -------------------------------------------------------------------------- */

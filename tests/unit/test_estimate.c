@@ -197,6 +197,35 @@ static void goids_bound_what_began_and_ended(void **state)
 }
 
 /* They are read out of a program's memory, which may hold anything. */
+/* A window is closed while events are on their way: what they tell of is not taken for what began
+ * between windows. */
+static void what_is_on_the_way_is_in_the_error(void **state)
+{
+	uint64_t missed[EVENT_TYPES], error[EVENT_TYPES];
+	struct estimate_counts now = {.procs_seen = 1, .procs_run = 1};
+	struct estimate e = {0};
+
+	now.goids_least = now.goids_most = 1000;
+	estimate_opened(&e, &now);
+	/* 500 began, 100 of them are counted; then 1000 unseen ones, and the rest is counted. */
+	now.cpu_ns += NS_PER_SEC;
+	now.goids_least = now.goids_most += 500;
+	now.events[EVENT_NEWGOROUTINE] += 100;
+	now.on_the_way = 400;
+	estimate_closed(&e, &now);
+	now.cpu_ns += NS_PER_SEC;
+	now.goids_least = now.goids_most += 1000;
+	now.events[EVENT_NEWGOROUTINE] += 400;
+	now.on_the_way = 0;
+	estimate_opened(&e, &now);
+	now.cpu_ns += NS_PER_SEC;
+	estimate_closed(&e, &now);
+	assert_true(estimate_get(&e, &now, missed, error));
+	assert_true(missed[EVENT_NEWGOROUTINE] <= 1000 + error[EVENT_NEWGOROUTINE]);
+	assert_true(missed[EVENT_NEWGOROUTINE] + error[EVENT_NEWGOROUTINE] >= 1000);
+	assert_true(error[EVENT_NEWGOROUTINE] <= 400);
+}
+
 static void goids_of_any_size_are_borne(void **state)
 {
 	uint64_t missed[EVENT_TYPES], error[EVENT_TYPES];
@@ -240,6 +269,7 @@ int main(void)
 		cmocka_unit_test(what_nothing_tells_of_is_unknown),
 		cmocka_unit_test(odd_counts_are_borne),
 		cmocka_unit_test(goids_bound_what_began_and_ended),
+		cmocka_unit_test(what_is_on_the_way_is_in_the_error),
 		cmocka_unit_test(goids_of_any_size_are_borne),
 	};
 
