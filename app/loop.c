@@ -96,9 +96,9 @@ static _Noreturn void end_by(int signo)
 	_exit(128 + signo);
 }
 
-static void take_end(struct loop *l, const struct signalfd_siginfo *info)
+static void take_end(struct loop *l, const struct signalfd_siginfo *info, uint64_t now)
 {
-	uint64_t now = monotonic_ns(), first = atomic_load(&l->asked_ns);
+	uint64_t first = atomic_load(&l->asked_ns);
 	const char *step = atomic_load(&l->step);
 
 	if (first && now - first > AGAIN_NS) {
@@ -117,15 +117,17 @@ static void take_end(struct loop *l, const struct signalfd_siginfo *info)
 	loop_post(l, LOOP_SIGNAL);
 }
 
+/* What was there together came together, however long this thread had to wait in between. */
 static void take_signals(struct loop *l)
 {
+	uint64_t now = monotonic_ns();
 	struct signalfd_siginfo info;
 
 	while (read(l->signal_fd, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGCHLD)
 			loop_post(l, LOOP_CHILD);
 		else
-			take_end(l, &info);
+			take_end(l, &info, now);
 	}
 }
 

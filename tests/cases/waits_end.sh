@@ -49,10 +49,13 @@ kill -INT "$XPID"
 ended 0 "$(slowed $((8 + SLOW)))"
 unharmed "$DEMO"
 
-# Two signals at once, as timeout(1) sends them, mean one.
+# Two signals at once, as timeout(1) sends them, mean one. (Stopped, it has both before it looks.)
 mount_demo
+kill -STOP "$XPID"
+wait_for 20 grep -q '^State:.T' "/proc/$XPID/status" || fail "it does not stop"
 kill -INT "$XPID"
 kill -TERM "$XPID"
+kill -CONT "$XPID"
 ended
 
 # A command gets the signal, and its end is ours.

@@ -221,17 +221,19 @@ static void test_guard_waits(void **state)
 	assert_int_equal(waitpid(holder, NULL, 0), holder);
 	/* For ever it does not wait, and what it took back is not done later. */
 	keeper_set_patience(k, NS_PER_SEC / 5);
-	holder = hold(keeper_pid(), 1000);
+	holder = hold(keeper_pid(), 1000 * SECONDS);
 	assert_true(holder > 0);
 	assert_int_equal(keeper_guard(k, pipe_fds[0], NULL), -ETIMEDOUT);
 	assert_true(keeper_settled(k));
+	assert_int_equal(kill(holder, SIGKILL), 0);
 	assert_int_equal(waitpid(holder, NULL, 0), holder);
 	keeper_free(k);
 	close(pipe_fds[0]);
 	close(pipe_fds[1]);
 }
 
-/* A socket whose close waits for SECONDS: the other end takes nothing any more. */
+/* A socket whose close waits for `seconds`, or until the peer is closed, who takes nothing any
+ * more. */
 static int slow_to_close(int seconds, int *ret_peer)
 {
 	const struct linger linger = {.l_onoff = 1, .l_linger = seconds};
@@ -275,11 +277,12 @@ static void test_held_up(void **state)
 	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
 	assert_int_equal(keeper_new(NULL, &k), 0);
 	keeper_set_patience(k, NS_PER_SEC / 5);
-	slow = slow_to_close(2, &peer);
+	slow = slow_to_close(SECONDS, &peer);
 	assert_int_equal(keeper_close(k, &slow, 1), -ETIMEDOUT);
 	assert_false(keeper_settled(k));
 	assert_int_equal(keeper_close(k, &pipe_fds[1], 1), -EBUSY);
 	assert_true(fcntl(pipe_fds[1], F_GETFD) >= 0);
+	close(peer);
 	wait_settled(k);
 	assert_true(fcntl(slow, F_GETFD) < 0);
 	keeper_set_patience(k, SECONDS * NS_PER_SEC);
@@ -287,7 +290,6 @@ static void test_held_up(void **state)
 	assert_true(hangs_up(pipe_fds[0]));
 	keeper_free(k);
 	close(pipe_fds[0]);
-	close(peer);
 }
 
 /* The tracer is stopped, and somebody wants to write to the file: the keeper lets go of it, and
@@ -336,9 +338,10 @@ static void test_asked(void **state)
 
 	assert_int_equal(keeper_new(&asked, &k), 0);
 	keeper_set_patience(k, NS_PER_SEC / 5);
-	slow = slow_to_close(1, &peer);
+	slow = slow_to_close(SECONDS, &peer);
 	assert_int_equal(keeper_close(k, &slow, 1), -ETIMEDOUT);
 	assert_int_equal(attach_nothing(k), -EBUSY);
+	close(peer);
 	wait_settled(k);
 	if (!ptrace(PTRACE_SEIZE, keeper_pid(), NULL, NULL) &&
 	    !ptrace(PTRACE_INTERRUPT, keeper_pid(), NULL, NULL)) {
@@ -346,7 +349,6 @@ static void test_asked(void **state)
 		assert_int_equal(attach_nothing(k), -EINTR);
 	}
 	keeper_free(k);
-	close(peer);
 }
 
 static void killed(bool stopped)

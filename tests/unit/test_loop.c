@@ -85,6 +85,16 @@ static int end_of(struct child *c)
 	return status;
 }
 
+/* A later signal, and another one: it may have come to the first only now. */
+static void insist(struct child *c, int signo)
+{
+	struct pollfd said = {.fd = c->out, .events = POLLIN};
+
+	do
+		assert_int_equal(kill(c->pid, signo), 0);
+	while (poll(&said, 1, LATER_MS) == 0);
+}
+
 static _Noreturn void sleep_on(struct loop *l)
 {
 	for (;;)
@@ -99,11 +109,15 @@ static void test_second(void **state)
 	int status;
 
 	hear(&c, "ready", said);
+	/* Stopped, it has both before it looks, whoever is made to wait here. */
+	assert_int_equal(kill(c.pid, SIGSTOP), 0);
+	assert_int_equal(waitpid(c.pid, &status, WUNTRACED), c.pid);
 	assert_int_equal(kill(c.pid, SIGINT), 0);
 	assert_int_equal(kill(c.pid, SIGTERM), 0); /* with the first one */
+	assert_int_equal(kill(c.pid, SIGCONT), 0);
 	poll(NULL, 0, LATER_MS);
 	assert_int_equal(waitpid(c.pid, &status, WNOHANG), 0);
-	assert_int_equal(kill(c.pid, SIGTERM), 0);
+	insist(&c, SIGTERM);
 	hear(&c, "at once", said);
 	status = end_of(&c);
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
