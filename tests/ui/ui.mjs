@@ -226,26 +226,26 @@ const steps = {
 	async 'short lives that have ended share rows, and none overlap'(page) {
 		const lanes = () => page.evaluate(() => window.timeline.entries.filter((e) => e.lane).map(({ lane }) => ({ func: lane.func,
 			lives: lane.rows.map((r) => [r.goid, r.created, r.exited, r.func]) })));
-		const list = await until('lanes', lanes, (all) => all.some((l) => l.lives.length > 5));
+		const gone = (list) => list.reduce((sum, l) => sum + l.lives.length, 0);
+		const list = await until('many lives in few rows', lanes, (all) => all.some((l) => l.lives.length > 5) && all.length * 3 < gone(all));
 		for (const { func, lives } of list)
 			lives.forEach(([goid, from, , name], i) => assert(name === func && (!i || from >= lives[i - 1][2]), `${goid} of ${name} overlaps in a row of ${func}`));
-		const gone = list.reduce((sum, l) => sum + l.lives.length, 0);
-		assert(list.length * 3 < gone, `${gone} lives in ${list.length} rows`);
 		// Nothing of those that live stands below one that has exited. One that ended just now is put there with the next picture.
 		const order = () => page.evaluate(() => window.timeline.entries.map((e) => !!e.lane || !!e.row?.exited));
 		await until('exited ones are the last', order, (gone) => gone.indexOf(true) >= gone.lastIndexOf(false));
 		// One of them is found where it is painted, chosen by a click, and has an outline.
 		const place = await leave(page);
 		await page.getByRole('button', { name: 'Pause', exact: true }).click();
-		const life = await page.evaluate(() => {
+		const life = await until('a row of several', () => page.evaluate(() => {
 			const t = window.timeline;
 			t.view.scroll(0);
-			const i = t.entries.findIndex((e) => e.lane?.rows.length > 3), row = t.entries[i].lane.rows.find((r) => r.exited - r.created > 1e6) ?? t.entries[i].lane.rows[1];
+			const lane = t.entries.find((e) => e.lane?.rows.length > 3)?.lane, row = lane?.rows.find((r) => r.exited - r.created > 1e6) ?? lane?.rows[1];
+			if (!row) return null;
 			t.reveal(row.goid);
 			t.view.goTo(row.created - 4 * (row.exited - row.created), row.exited + 4 * (row.exited - row.created));
 			t.redraw();
 			return row.goid;
-		});
+		}), (goid) => goid);
 		// The rows are those of the time that is looked at: others, a moment after the view has moved there; then nobody is wished into sight.
 		const at = await pointAt(page, 'it is told of', () => page.evaluate((goid) => {
 			const t = window.timeline, i = t.indexOf(goid), r = t.entries[i]?.lane?.rows.find((r) => r.goid === goid), box = t.canvas.getBoundingClientRect(), y = t.rowTop(i) + 10;
@@ -265,16 +265,17 @@ const steps = {
 		await page.getByRole('button', { name: 'Pause', exact: true }).click();
 		const told = () => page.locator('.tooltip b').first().textContent({ timeout: 300 }).catch(() => '');
 		const under = () => page.evaluate(() => { const { row, lane } = window.timeline.hit(60, 226).entry; return row ? `Goroutine ${row.goid}` : `${lane.rows.length} goroutines`; });
-		await page.evaluate(() => { window.timeline.view.scroll(0); window.timeline.redraw(); });
-		const canvas = await page.locator('canvas.rows').boundingBox(), before = await under();
+		const scroll = (y) => page.evaluate((y) => { window.timeline.view.scroll(y); window.timeline.redraw(); }, y);
+		// Rows that were under way as it was held may still come: what is told is what is there by then.
+		const tells = async (what, other) => (await until(what, async () => ({ told: await told(), under: await under() }), (s) => s.told === s.under && s.told !== other)).told;
+		await scroll(0);
+		const canvas = await page.locator('canvas.rows').boundingBox();
 		await page.mouse.move(canvas.x + 60, canvas.y + 226);
-		await until('the row', told, (t) => t === before);
-		await page.evaluate(() => { window.timeline.view.scroll(60); window.timeline.redraw(); });
-		const after = await under();
-		assert(after !== before, `${after} is where ${before} was`);
-		await until('another row', told, (t) => t === after);
-		await page.evaluate(() => { window.timeline.view.scroll(0); window.timeline.redraw(); });
-		await until('the first one', told, (t) => t === before);
+		const first = await tells('the row');
+		await scroll(60);
+		const second = await tells('another row', first);
+		await scroll(0);
+		await tells('the first one', second);
 		await page.getByRole('button', { name: 'Resume', exact: true }).click();
 	},
 	async 'a life that is not looked at yet comes into sight'(page) {
@@ -359,13 +360,13 @@ const steps = {
 		const number = (text) => Number(text.replace(/,/g, ''));
 		const counts = async () => (await bars.locator('td:nth-child(2)').allTextContents()).map(number);
 		await until('bars', counts, (list) => list.length > 0);
-		const stays = number(await page.locator('.range tr.on td:nth-child(4)').first().textContent());
-		const sum = (await counts()).reduce((a, b) => a + b, 0);
-		assert(sum === stays, `${sum} in the bars, ${stays} stays`);
-		const list = await counts(), most = list.indexOf(Math.max(...list));
+		// What is not over may end while it is looked at: table and bars are asked for one after the other.
+		await until('as many in the bars as there are', async () => ({ stays: number(await page.locator('.range tr.on td:nth-child(4)').first().textContent()),
+			sum: (await counts()).reduce((a, b) => a + b, 0) }), ({ stays, sum }) => sum === stays);
+		const first = await counts(), most = first.indexOf(Math.max(...first));
 		await bars.nth(most).getByRole('button').click();
-		const shown = await until('its stays', () => page.locator('.stays tbody tr[title]').count(), (n) => n === Math.min(50, list[most]));
-		if (shown < list[most]) await page.locator('.stays', { hasText: `of ${list[most].toLocaleString('en')}` }).waitFor();
+		await until('its stays', async () => ({ n: (await counts())[most], shown: await page.locator('.stays tbody tr[title]').count(), said: await page.locator('.stays').textContent() }),
+			({ n, shown, said }) => shown === Math.min(50, n) && (shown === n || said.includes(`of ${n.toLocaleString('en')}`)));
 		await shot(page, 'range-stays');
 		const place = await view(page), goid = await page.locator('.stays tbody tr').first().locator('td').first().textContent();
 		await page.locator('.stays tbody tr').first().click();
@@ -556,13 +557,23 @@ const steps = {
 	async 'what is held is held in the panel, too'(page) {
 		const now = () => page.evaluate(async () => (await fetch('/api/live/status')).json()).then((s) => s.now_ns);
 		const panel = () => page.locator('.panel dl').first().textContent();
-		await page.getByRole('button', { name: 'Pause', exact: true }).click();
-		// An answer that was under way may still come.
-		const at = await now();
-		await until('a moment', now, (t) => t > at + 8e8);
-		const held = await panel();
-		await until('time goes on', now, (t) => t > at + 3e9);
-		assert(await panel() === held, `${held} became ${await panel()}`);
+		// As an answer has come, before the next one is asked for: what is under way is of after, and the panel says so.
+		await page.evaluate(() => new Promise((done) => {
+			const own = window.fetch;
+			window.fetch = async (path, ...rest) => {
+				const answer = await own(path, ...rest);
+				if (!/goroutines\/5\?/.test(path)) return answer;
+				window.fetch = own;
+				setTimeout(() => { [...document.querySelectorAll('button')].find((b) => b.textContent.trim() === 'Pause').click(); done(); });
+				return answer;
+			};
+		}));
+		// What is not held is another one after three seconds each time.
+		await until('it is held', async () => {
+			const at = await now(), before = await panel();
+			await until('time goes on', now, (t) => t > at + 3e9);
+			return { before, after: await panel() };
+		}, ({ before, after }) => before === after);
 		assert(!await page.locator('.panel .warn', { hasText: 'after the picture was held' }).count(), 'it is of then');
 		await ask(page, '7');
 		await page.locator('.panel .warn', { hasText: 'after the picture was held' }).waitFor();
@@ -677,9 +688,15 @@ const steps = {
 		await until('the same place', () => page.evaluate(() => new URLSearchParams(location.hash.slice(1)).get('head')), (h) => h === at);
 		await page.locator('.as-of').waitFor();
 		await page.getByLabel('Speed').selectOption('0.01');
-		await page.getByRole('button', { name: 'Replay' }).click();
-		await until('it plays', head, (t) => t !== sought);
-		await page.getByRole('button', { name: 'Hold' }).click();
+		// It is soon over: held as soon as it plays.
+		const hold = () => page.evaluate((sought) => new Promise((done) => {
+			const button = (name) => [...document.querySelectorAll('.replay button')].find((b) => b.textContent.includes(name));
+			button('Replay')?.click();
+			const look = () => (document.querySelector('.replay .mono').textContent !== sought && button('Hold') ? (button('Hold').click(), done(true)) : requestAnimationFrame(look));
+			look();
+		}), sought);
+		assert(await hold(), 'it does not play');
+		await page.getByRole('button', { name: 'Replay' }).waitFor();
 		assert((await view(page)).t1 <= end * 1.1 + 1e9, 'it is past the end');
 		await shot(page, 'replay');
 		await page.getByRole('button', { name: /Recorded/ }).click();

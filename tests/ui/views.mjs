@@ -2,7 +2,7 @@
 // Processes, the flame graph, latency over time and comparing, on the made-up server with a second
 // process: node views.mjs URL [FOLDER for screenshots]
 import { assert, until } from './browser.mjs';
-import { ask, painted, ready, run, shot } from './page.mjs';
+import { ask, painted, pointAt, ready, run, shot } from './page.mjs';
 
 const [url] = process.argv.slice(2);
 const SECOND = 12; // goroutines of the second process
@@ -154,20 +154,27 @@ const flame = {
 		const count = async () => Number(/: ([\d,]+) waits/.exec(await page.locator('.waits figcaption').textContent())?.[1].replace(/,/g, ''));
 		await until('waits', count, (n) => n > 1000);
 		await until('it is painted', () => painted(page, null, '.waits canvas'), (n) => n > 0.02);
-		const box = await page.locator('.waits canvas').boundingBox();
-		await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
-		await page.locator('.waits .tooltip', { hasText: 'waited' }).waitFor();
+		// What comes later above it moves it away from the pointer.
+		const within = (what, x, y) => async () => {
+			await page.locator(what).scrollIntoViewIfNeeded();
+			const box = await page.locator(what).boundingBox();
+			return { x: box.x + x(box), y: box.y + y(box) };
+		};
+		await pointAt(page, 'how long they waited is told', within('.waits canvas', (b) => b.width / 2, (b) => b.height / 2), page.locator('.waits .tooltip', { hasText: 'waited' }));
 		await until('how busy they were is painted', () => painted(page, null, '.busy canvas'), (n) => n > 0.005);
-		const busy = await page.locator('.busy canvas').boundingBox();
-		await page.mouse.move(busy.x + busy.width / 2, busy.y + 20);
-		await page.locator('.busy .tooltip', { hasText: '% of the time' }).waitFor();
+		await pointAt(page, 'how busy they were is told', within('.busy canvas', (b) => b.width / 2, () => 20), page.locator('.busy .tooltip', { hasText: '% of the time' }));
 		await page.locator('.waits canvas').scrollIntoViewIfNeeded();
 		await shot(page, 'heat');
-		const now = await page.locator('.waits canvas').boundingBox();
-		await page.mouse.move(now.x + 200, now.y + 20);
-		await page.mouse.down();
-		await page.mouse.move(now.x + 300, now.y + 30, { steps: 3 });
-		await page.mouse.up();
+		const begin = within('.waits canvas', () => 200, () => 20);
+		await until('a range', async () => {
+			if (await page.locator('.range').count()) return true;
+			const from = await begin();
+			await page.mouse.move(from.x, from.y);
+			await page.mouse.down();
+			await page.mouse.move(from.x + 100, from.y + 10, { steps: 3 });
+			await page.mouse.up();
+			return page.locator('.range').waitFor({ timeout: 2000 }).then(() => true, () => false);
+		}, (is) => is);
 		await page.locator('.range td', { hasText: 'runnable' }).waitFor();
 		await page.locator('.range').getByLabel('Close').click();
 	},
@@ -179,11 +186,12 @@ const compare = {
 		await until('all figures', () => page.locator('.compare tbody tr').count(), (n) => n > 10);
 		const want = await until('the address', () => page.evaluate(async () => {
 			const ids = new URLSearchParams(location.hash.slice(1)).get('compare')?.split(',') ?? [];
-			return Promise.all(ids.map(async (id) => Object.values((await fetch(`/api/sessions/${id}/status`).then((r) => r.json())).events).reduce((x, y) => x + y)));
+			const all = await Promise.all(ids.map((id) => fetch(`/api/sessions/${id}/status`).then((r) => r.json())));
+			return all.every((s) => s.state === 'ready') ? all.map((s) => Object.values(s.events).reduce((x, y) => x + y)) : [];
 		}), (v) => v.length === 2);
-		const cells = await page.locator('.compare tr', { has: page.getByText('events', { exact: true }) }).locator('td').allTextContents();
-		const number = (t) => Number(t.replace(/[,+]/g, ''));
-		assert(number(cells[1]) === want[0] && number(cells[2]) === want[1] && number(cells[3]) === want[1] - want[0], `${cells} but ${want}`);
+		const number = (t) => Number(t?.replace(/[,+]/g, ''));
+		await until(`the events of both, ${want}`, () => page.locator('.compare tr', { has: page.getByText('events', { exact: true }) }).locator('td').allTextContents(),
+			(cells) => number(cells[1]) === want[0] && number(cells[2]) === want[1] && number(cells[3]) === want[1] - want[0]);
 		await shot(page, 'compare');
 	},
 	async 'by state, function and type, sorted, as CSV'(page) {
@@ -289,10 +297,7 @@ const keys = {
 		await page.locator('canvas.rows').waitFor({ state: 'detached' });
 		await tab(page, 'Timeline');
 		await page.locator('canvas.rows').waitFor();
-		await frames(page);
-		const back = await view(page);
-		assert(Math.abs(back.t0 - place.t0) < place.scale && back.scale === place.scale && back.scrollY === place.scrollY,
-			`${JSON.stringify(place)} became ${JSON.stringify(back)}`);
+		await until(`as it was: ${JSON.stringify(place)}`, () => view(page), (back) => Math.abs(back.t0 - place.t0) < place.scale && back.scale === place.scale && back.scrollY === place.scrollY);
 	},
 	async 'to who woke it'(page) {
 		const woken = await until('one that was woken', () => page.evaluate(() => window.timeline.entries.find((e) => e.row?.wokenBy && e.row.wokenBy !== e.row.goid &&
