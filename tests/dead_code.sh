@@ -10,7 +10,7 @@ build=$(realpath "${1:-${XGOTOPFS_BUILD:-build}}")
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/xgotopfs-dead.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
 
-for_tests='allgs_find_in_code auditor_pace buildinfo_parse_version code_at code_decode confine_refused event_format_value goids_find_in_code guard_origin heap_from_spans hit_sum_add
+for_tests='allgs_find_in_code auditor_pace buildinfo_parse_version code_at code_decode confine_refused event_format_value follow_reader_read goids_find_in_code guard_origin heap_from_spans hit_sum_add
 	keeper_set_patience loop_set_patience memory_goroutine_by_id memory_read_by_file model_new_sharded model_pass_left reach_begins_with_stack replay_wait routes_each
 	semtable_find_in_code session_reader_open_fd sources_sweep stacks_within stays_walk target_go_minor target_ranges text_add
 	variable_mheap_in_code web_port'
