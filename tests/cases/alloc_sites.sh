@@ -91,8 +91,9 @@ got() { sampled | awk '{ sum += $1 } END { printf "%.0f", sum }'; }
 # Within three of the errors that are stated, and what is in no sample besides.
 near() { awk -v got="$(got)" -v want="$want" '/^alloc_sampled_error_bytes/ { e = 3 * $2 + 0.1 * want; exit !(got > want - e && got < want + e) }' "$MNT/stats"; }
 wait_for 10 near || fail "sampled $(got) bytes of $want ($(grep ^alloc_ "$MNT/stats"))"
-# That error is small where windows came as they were due. (A kernel that takes seconds for each, as beside much else, leaves few.)
-awk -v want="$want" '{ now[$1] = $2 } END { exit !(now["alloc_samples_windows"] < 6 || now["alloc_sampled_error_bytes"] < 0.4 * want) }' "$MNT/stats" ||
+# That error falls with the root of how many windows there were. (A kernel that takes seconds for each, as beside much else, leaves few.)
+awk -v want="$want" '{ now[$1] = $2 } END { n = now["alloc_samples_windows"]; print n " windows, error " now["alloc_sampled_error_bytes"] / want
+		exit !(n < 6 || now["alloc_sampled_error_bytes"] < 2 * want / sqrt(n)) }' "$MNT/stats" ||
 	fail "nothing is known: $(grep ^alloc_ "$MNT/stats")"
 took=$((($(date +%s%N) - began) / 1000000))
 hits=$(sed -n 's/^alloc_sample_hits //p' "$MNT/health")
