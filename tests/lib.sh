@@ -184,6 +184,7 @@ ours() {
 	{ stat=$(<"/proc/$1/stat"); } 2>/dev/null || return
 	# shellcheck disable=SC2086 # words
 	set -- "$1" ${stat##*) }
+	[ $# -gt 5 ] || return # it ended as it was read
 	[ "$5" = "$SESSION" ] || grep -qzFx "XGOTOPFS_OWN=$XGOTOPFS_OWN" "/proc/$1/environ" 2>/dev/null
 }
 SESSION=$(cut -d' ' -f6 /proc/$$/stat)
