@@ -258,6 +258,25 @@ static int live_runtime(void *ctx, unsigned proc, struct runtime_seen **ret)
 	return err;
 }
 
+static int live_heap_profile(void *ctx, unsigned proc, uint64_t since_ns, struct live_heap **ret)
+{
+	struct errand_args args = {.what = ERRAND_HEAP, .proc = proc};
+	struct buf answer = BUF_INIT;
+	struct engine *e = ctx;
+	size_t len;
+	int err = deputy_ask(e->looker, &args, &answer);
+
+	if (!err && answer.len < sizeof(**ret))
+		err = -ESRCH;
+	if (err) {
+		buf_free(&answer);
+		return err == -ESRCH ? last_heap_give(e->heaps, proc, since_ns, ret) : err;
+	}
+	*ret = (struct live_heap *)(void *)buf_take(&answer, &len);
+	last_heap_compare(e->heaps, proc, since_ns, *ret);
+	return 0;
+}
+
 static bool live_runtime_known(void *ctx, unsigned proc, struct live_runtime *ret)
 {
 	struct engine *e = ctx;
@@ -505,6 +524,40 @@ static int run_runtime(struct engine *e, unsigned proc, void *reply)
 	return err ? err : errand_add(reply, (const char *)seen, runtime_seen_size(seen));
 }
 
+static int read_heap(struct engine *e, unsigned proc, struct live_heap **ret)
+{
+	struct proc_info info;
+	int err = model_proc(e->c.model, proc, &info);
+
+	if (!err && info.state == PROC_EXITED)
+		err = -ESRCH;
+	return err ? err : e->source->heap_profile(e->source->ctx, proc, info.pid, ret);
+}
+
+static int run_heap(struct engine *e, unsigned proc, void *reply)
+{
+	cleanup_free_ struct live_heap *heap = NULL;
+	int err = read_heap(e, proc, &heap);
+
+	return err ? err : errand_add(reply, (const char *)heap, live_heap_size(heap));
+}
+
+/* For what grows, and for when it has ended. A profile is of the last collection that has ended. */
+static void keep_heap(struct engine *e, unsigned proc)
+{
+	uint64_t began_ns = monotonic_ns();
+	struct live_heap *heap = NULL;
+	struct live_runtime r;
+
+	if (!e->source->heap_profile || !last_runtime_get(e->runtimes, proc, &r) ||
+	    r.heap.cycles == RUNTIME_UNKNOWN ||
+	    !last_heap_is_due(e->heaps, proc, r.heap.cycles, began_ns))
+		return;
+	if (read_heap(e, proc, &heap))
+		heap = NULL;
+	last_heap_take(e->heaps, proc, r.heap.cycles, monotonic_ns() - began_ns, heap);
+}
+
 /*
  * Once a second: how many bytes are allocated a second, collections, threads. Some dozens of reads
  * a process.
@@ -517,8 +570,10 @@ static uint64_t keep_runtimes(struct engine *e)
 	for (unsigned proc = 0; proc < n && deputy_is_idle(e->looker); proc++) {
 		struct proc_info info;
 
-		if (!model_proc(e->c.model, proc, &info) && info.state == PROC_RUNNING)
-			(void)last_runtime_read(e->runtimes, e->source, e->c.model, proc, false);
+		if (model_proc(e->c.model, proc, &info) || info.state != PROC_RUNNING)
+			continue;
+		(void)last_runtime_read(e->runtimes, e->source, e->c.model, proc, false);
+		keep_heap(e, proc);
 	}
 	now_ns = monotonic_ns();
 	return began_ns + MAX(RUNTIME_EVERY_NS, KEEP_REST * (now_ns - began_ns));
@@ -584,6 +639,8 @@ static int run_errand(void *ctx, const struct errand_args *args, void *reply)
 		return run_leaks(e, args->proc);
 	case ERRAND_RUNTIME:
 		return run_runtime(e, args->proc, reply);
+	case ERRAND_HEAP:
+		return run_heap(e, args->proc, reply);
 	case ERRAND_RATES:
 		return set_rates(e, args->rates);
 	case ERRAND_PAUSED:
@@ -608,6 +665,8 @@ int engine_start_deputies(struct engine *e)
 
 	if (!err)
 		err = last_runtime_new(&e->runtimes);
+	if (!err)
+		err = last_heap_new(&e->heaps);
 	/* What it allocated before is none of ours. */
 	for (unsigned proc = 0; !err && proc < model_procs(e->c.model); proc++)
 		(void)last_runtime_read(e->runtimes, e->source, e->c.model, proc, true);
@@ -641,6 +700,7 @@ void engine_answers(struct engine *e, struct live *live, struct control *control
 		.waits_put = live_waits_put,
 		.runtime = e->source->runtime ? live_runtime : NULL,
 		.runtime_known = live_runtime_known,
+		.heap_profile = e->source->heap_profile ? live_heap_profile : NULL,
 		.leaks = e->source->unreachable ? live_leaks : NULL,
 		.leaks_known = e->source->unreachable ? live_leaks_known : NULL,
 		.leaks_put = live_leaks_put,

@@ -25,6 +25,7 @@ enum errand {
 	ERRAND_WAITS,        /* proc */
 	ERRAND_LEAKS,        /* proc */
 	ERRAND_RUNTIME,      /* proc; struct runtime_seen */
+	ERRAND_HEAP,         /* proc; struct live_heap */
 };
 
 struct errand_args {

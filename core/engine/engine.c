@@ -67,6 +67,7 @@ void engine_free(struct engine *e)
 	windows_free(e->windows);
 	last_stacks_free(e->last);
 	last_runtime_free(e->runtimes);
+	last_heap_free(e->heaps);
 	levels_free(e->levels);
 	sampling_free(e->sampling);
 	auditor_free(e->auditor);

@@ -11,6 +11,7 @@
 #include "core/engine/deputy.h"
 #include "core/engine/engine.h"
 #include "core/engine/healer.h"
+#include "core/engine/last_heap.h"
 #include "core/engine/last_runtime.h"
 #include "core/engine/last_stacks.h"
 #include "core/engine/leak_prover.h"
@@ -41,6 +42,7 @@ struct engine {
 	unsigned next_proc;       /* whose stacks are read next; the looker's thread */
 	uint64_t stacks_due_ns, runtime_due_ns; /* the same */
 	struct last_runtime *runtimes;
+	struct last_heap *heaps;
 	struct deputy *changer; /* attaches and detaches for them */
 
 	struct waits_cache *waits;

@@ -11,6 +11,7 @@
 #include "core/base/util.h"
 #include "core/memory/goids.h"
 #include "core/memory/goroutines.h"
+#include "core/memory/heap_profile.h"
 #include "core/memory/memory.h"
 #include "core/memory/runtime_read.h"
 #include "core/memory/stack.h"
@@ -21,6 +22,7 @@
 #include "core/target/process.h"
 
 #define CACHE_ENTRIES   1024  /* powers of two */
+#define FRAMES_MAX      32    /* at one place */
 #define STARTED_ENTRIES 65536 /* touched only as far as they are needed */
 
 /* What a code address means to the model; most goroutines share a few. */
@@ -56,6 +58,9 @@ struct reader {
 	bool found;              /* or looked for: runtime_err says what came of it */
 	int runtime_err;
 	struct runtime_at runtime;
+	bool found_heap; /* the same of the profile of the heap */
+	int heap_err;
+	struct heap_profile_at heap;
 };
 
 int reader_new(const struct target *target, struct names *names, struct reader **ret)
@@ -110,22 +115,22 @@ static const struct meaning *start_meaning(struct reader *r, uint64_t pc)
 	return m;
 }
 
-/* g.gopc is a return address: the go statement is just before it. The innermost call there, as Go's
- * own dumps name it. */
+/* What is just before a return address, as a go statement before g.gopc: the innermost call there,
+ * as events name it, too. */
 static const struct meaning *site_meaning(struct reader *r, uint64_t go_pc)
 {
 	struct meaning *m = cached(r->sites, go_pc);
-	struct target_frame frame;
+	struct target_frame frames[FRAMES_MAX];
 
 	if (m->pc == go_pc)
 		return m;
 	m->pc = go_pc;
 	m->site_id = 0;
-	if (target_frames_by_pc(r->target, go_pc - 1, &frame, 1) > 0) {
+	if (target_frames_by_pc(r->target, go_pc - 1, frames, FRAMES_MAX) > 0) {
 		struct site site = {
-			.func_id = intern(r, frame.function),
-			.file_id = intern(r, frame.file),
-			.line = frame.line,
+			.func_id = intern(r, frames[0].function),
+			.file_id = intern(r, frames[0].file),
+			.line = frames[0].line,
 		};
 
 		m->site_id = names_add_site(r->names, site);
@@ -468,6 +473,75 @@ int reader_runtime(struct reader *r, pid_t pid, struct runtime_seen **ret)
 	if (!err)
 		*ret = move_ptr(seen);
 	return err;
+}
+
+static int find_heap_profile(struct reader *r, struct heap_profile_at *ret)
+{
+	int err;
+
+	pthread_mutex_lock(&r->finding);
+	if (!r->found_heap) {
+		r->heap_err = heap_profile_find(r->target, &r->heap);
+		r->found_heap = r->heap_err != -ENOMEM;
+	}
+	*ret = r->heap;
+	err = r->heap_err;
+	pthread_mutex_unlock(&r->finding);
+	return err;
+}
+
+static int name_heap(struct reader *r, const struct heap_profile *p, struct live_heap **ret)
+{
+	size_t at = sizeof(struct live_heap) + p->n * sizeof(struct live_heap_place);
+	struct live_heap *h = malloc(at + p->n_pcs * sizeof(uint32_t));
+	uint32_t *sites;
+
+	if (!h)
+		return -ENOMEM;
+	*h = (struct live_heap){.rate = p->rate,
+				.read_ns = monotonic_ns(),
+				.cut = p->cut,
+				.n = (uint32_t)p->n,
+				.n_sites = (uint32_t)p->n_pcs,
+				.sites_at = at};
+	for (size_t i = 0; i < p->n; i++) {
+		const struct heap_place *from = &p->places[i];
+
+		h->places[i] = (struct live_heap_place){
+			.id = from->id,
+			.in_use_objects = from->in_use_objects,
+			.in_use_bytes = from->in_use_bytes,
+			.alloc_objects = from->alloc_objects,
+			.alloc_bytes = from->alloc_bytes,
+			.first = from->first,
+			.n = from->n,
+		};
+	}
+	sites = (uint32_t *)(void *)((char *)h + at);
+	pthread_mutex_lock(&r->reading);
+	follow_parts(r);
+	for (size_t i = 0; i < p->n_pcs; i++)
+		sites[i] = site_meaning(r, p->pcs[i])->site_id;
+	pthread_mutex_unlock(&r->reading);
+	*ret = h;
+	return 0;
+}
+
+int reader_heap_profile(struct reader *r, pid_t pid, struct live_heap **ret)
+{
+	cleanup_heap_profile_ struct heap_profile *profile = NULL;
+	struct heap_profile_at at;
+	struct memory_image image;
+	uint64_t bias;
+	int err = find_heap_profile(r, &at);
+
+	if (err)
+		return err;
+	err = begin_reading(r->target, pid, &image, &bias);
+	if (!err)
+		err = memory_heap_profile(r->target, &at, pid, bias, &profile);
+	err = memory_image_end(&image, err);
+	return err ? err : name_heap(r, profile, ret);
 }
 
 int reader_waits(struct reader *r, pid_t pid, struct wait_graph **ret)

@@ -31,6 +31,7 @@ int reader_stacks(struct reader *r, pid_t pid, enum live_stacks what, live_text_
 /* Shared (target_share()), for what takes long. */
 struct target *reader_target(const struct reader *r);
 int reader_runtime(struct reader *r, pid_t pid, struct runtime_seen **ret);
+int reader_heap_profile(struct reader *r, pid_t pid, struct live_heap **ret);
 int reader_waits(struct reader *r, pid_t pid, struct wait_graph **ret);
 /* Of reader_target(), which it frees: it takes seconds, and who has to change something does not
  * wait for that. */

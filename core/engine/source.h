@@ -80,6 +80,8 @@ struct source {
 	/* What its runtime says of heap and scheduler (core/memory/runtime_seen.h); the caller
 	 * frees *ret. NULL: nobody can say. */
 	int (*runtime)(void *ctx, unsigned proc, pid_t pid, struct runtime_seen **ret);
+	/* The heap profile that it keeps of itself; the caller frees *ret. NULL: nobody can say. */
+	int (*heap_profile)(void *ctx, unsigned proc, pid_t pid, struct live_heap **ret);
 	/* One pass over its heap (core/memory/unreachable.h). NULL: nobody can. */
 	int (*unreachable)(void *ctx, unsigned proc, pid_t pid, const struct wait_graph *graph,
 			   const struct unreachable_pace *pace, struct unreachable *ret);

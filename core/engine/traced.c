@@ -403,6 +403,14 @@ static int runtime(void *ctx, unsigned proc, pid_t pid, struct runtime_seen **re
 	return r ? reader_release(t, reader_runtime(r, pid, ret)) : -ESRCH;
 }
 
+static int heap_profile(void *ctx, unsigned proc, pid_t pid, struct live_heap **ret)
+{
+	struct traced *t = ctx;
+	struct reader *r = reader_hold(t, proc);
+
+	return r ? reader_release(t, reader_heap_profile(r, pid, ret)) : -ESRCH;
+}
+
 static int unreachable(void *ctx, unsigned proc, pid_t pid, const struct wait_graph *graph,
 		       const struct unreachable_pace *pace, struct unreachable *ret)
 {
@@ -575,6 +583,7 @@ int traced_new(const struct traced_config *config, struct target *target, struct
 		.stacks = stacks,
 		.waits = waits,
 		.runtime = runtime,
+		.heap_profile = heap_profile,
 		.unreachable = unreachable,
 	};
 	err = loaded_new(t, &t->loaded);

@@ -43,9 +43,10 @@ int variable_mheap_in_code(const struct target *t, uint64_t *ret)
 	return 0;
 }
 
-/* Those that `function` uses; first of all that of the symbol, when there is one. */
-static int candidates(const struct target *t, const char *function, const char *symbol,
-		      uint64_t **ret, size_t *ret_n)
+/* Those that `function` uses, or (`loads`) whose value it takes; first of all that of the symbol,
+ * when there is one. */
+static int candidates_of(const struct target *t, const char *function, const char *symbol,
+			 bool loads, uint64_t **ret, size_t *ret_n)
 {
 	uint64_t *list, size;
 	struct refs refs;
@@ -60,11 +61,17 @@ static int candidates(const struct target *t, const char *function, const char *
 	if (!image_symbol(target_image(t), symbol, &list[0], &size))
 		n++;
 	for (size_t i = 0; i < refs.n; i++)
-		if (refs.list[i].addr % 8 == 0)
+		if (refs.list[i].addr % 8 == 0 && (refs.list[i].load || !loads))
 			list[n++] = refs.list[i].addr;
 	*ret = list;
 	*ret_n = n;
 	return 0;
+}
+
+static int candidates(const struct target *t, const char *function, const char *symbol,
+		      uint64_t **ret, size_t *ret_n)
+{
+	return candidates_of(t, function, symbol, false, ret, ret_n);
 }
 
 int variable_allp_candidates(const struct target *t, uint64_t **ret, size_t *ret_n)
@@ -80,6 +87,16 @@ int variable_finalizer_candidates(const struct target *t, uint64_t **ret, size_t
 int variable_cleanup_candidates(const struct target *t, uint64_t **ret, size_t *ret_n)
 {
 	return candidates(t, "runtime.runCleanups", "runtime.gcCleanups", ret, ret_n);
+}
+
+int variable_buckets_candidates(const struct target *t, uint64_t **ret, size_t *ret_n)
+{
+	return candidates(t, "runtime.mProf_FlushLocked", "runtime.mbuckets", ret, ret_n);
+}
+
+int variable_profile_rate_candidates(const struct target *t, uint64_t **ret, size_t *ret_n)
+{
+	return candidates_of(t, "runtime.profilealloc", "runtime.MemProfileRate", true, ret, ret_n);
 }
 
 int variable_mheap(const struct target *t, uint64_t *ret)

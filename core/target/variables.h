@@ -23,5 +23,10 @@ int variable_allp_candidates(const struct target *t, uint64_t **ret, size_t *ret
 int variable_finalizer_candidates(const struct target *t, uint64_t **ret, size_t *ret_n);
 /* runtime.gcCleanups (mcleanup.go, 1.25 on), by runtime.runCleanups(). */
 int variable_cleanup_candidates(const struct target *t, uint64_t **ret, size_t *ret_n);
+/* runtime.mbuckets (mprof.go), by runtime.mProf_FlushLocked(). */
+int variable_buckets_candidates(const struct target *t, uint64_t **ret, size_t *ret_n);
+/* runtime.MemProfileRate, by what runtime.profilealloc() reads, which has nextSample() in it
+ * (malloc.go). */
+int variable_profile_rate_candidates(const struct target *t, uint64_t **ret, size_t *ret_n);
 
 #endif

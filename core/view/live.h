@@ -140,6 +140,33 @@ struct live_runtime {
 	struct heap_growth growth;
 };
 
+/* The heap profile that the program keeps of itself (core/memory/heap_profile.h): what each stack
+ * allocated that is still there. Estimates. */
+struct live_heap_place {
+	uint64_t id;
+	uint64_t in_use_objects, in_use_bytes, alloc_objects, alloc_bytes;
+	uint64_t then_bytes; /* in use at live_heap.then_ns */
+	uint32_t first, n;   /* of its sites, innermost first; 0 among them: not known */
+};
+/* One block, which is freed with free(). */
+struct live_heap {
+	uint64_t rate;    /* bytes from one sample to the next; 0: the program keeps none */
+	uint64_t read_ns; /* CLOCK_MONOTONIC; as the next */
+	uint64_t then_ns; /* 0: it was not read before */
+	bool cut;         /* there are more */
+	uint32_t n, n_sites;
+	uint64_t sites_at;               /* bytes from the beginning */
+	struct live_heap_place places[]; /* n; then n_sites of uint32_t */
+};
+static inline const uint32_t *live_heap_sites(const struct live_heap *h)
+{
+	return (const uint32_t *)(const void *)((const char *)h + h->sites_at);
+}
+static inline size_t live_heap_size(const struct live_heap *h)
+{
+	return h->sites_at + h->n_sites * sizeof(uint32_t);
+}
+
 struct wait_graph;
 struct leak_report;
 
@@ -194,6 +221,10 @@ struct live {
 	int (*runtime)(void *ctx, unsigned proc, struct runtime_seen **ret);
 	/* As it was read last, also of one that has ended since. False: never. Quick. */
 	bool (*runtime_known)(void *ctx, unsigned proc, struct live_runtime *ret);
+	/* The heap profile that it keeps of itself, read now, or as it was last where it has ended
+	 * since; `then` is the reading that is as old as since_ns (CLOCK_MONOTONIC), or the oldest.
+	 * The caller frees *ret. -ESRCH, -ENOSYS (not found in this program), -EPERM, -ENOMEM. */
+	int (*heap_profile)(void *ctx, unsigned proc, uint64_t since_ns, struct live_heap **ret);
 	/*
 	 * Who is leaked (core/memory/leak_report.h): looks, which takes a second or two (longer for
 	 * a large heap), unless that was done a moment ago. leaks_put() it. *ret_late: the look was

@@ -226,7 +226,8 @@ const struct problem_rule problem_rules[PROBLEM_KINDS] = {
 				"or longer ago, {cycles} or more collections ago, in more than "
 				"one step, never down by a tenth, and in the last quarter of "
 				"that time at half of its pace or more; a warning when twice as "
-				"much",
+				"much; whose it is by the heap profile that the program keeps of "
+				"itself, if it does",
 		},
 	[PROBLEM_FILES] =
 		{

@@ -205,8 +205,8 @@ view_fn view_heap, view_sched_procs;
 view_fn view_type;
 /* For `go tool pprof`: gzip of pprof's format (core/pprof). profile.c says what each counts. */
 view_fn view_pprof_cpu, view_pprof_cpu_since_start;
-view_fn view_pprof_goroutine, view_pprof_allocs, view_pprof_offcpu, view_pprof_leaks,
-	view_pprof_creations;
+view_fn view_pprof_goroutine, view_pprof_allocs, view_pprof_offcpu, view_pprof_heap,
+	view_pprof_leaks, view_pprof_creations;
 
 /* The analyses: each says its arguments in views.c and its shape in docs/api.md. */
 view_fn view_summary, view_leaks, view_sites, view_range, view_range_by, view_stays, view_flame,

@@ -33,6 +33,11 @@ static bool has_runtime(const struct view *v)
 	return v->live->runtime;
 }
 
+static bool has_heap(const struct view *v)
+{
+	return v->live->heap_profile;
+}
+
 static bool has_leaks(const struct view *v)
 {
 	return v->live->leaks && v->live->stacks;
@@ -88,6 +93,9 @@ const struct view_row views[] = {
 	ROW("pprof/allocs", PROCESS, BINARY, COSTLY, view_pprof_allocs, OCTETS,
 	    .download = "xgotop-allocs.pb.gz",
 	    .help = "what they allocate, and where: sampled, and by events"),
+	ROW("pprof/heap", PROCESS, BINARY, COSTLY, view_pprof_heap, OCTETS, .here = has_heap,
+	    .download = "xgotop-heap.pb.gz",
+	    .help = "what they allocated that is still there: where the program keeps that itself"),
 	ROW("pprof/cpu", PROCESS, BINARY, COSTLY, view_pprof_cpu, OCTETS,
 	    .takes = "from to filter goids", .download = "xgotop-cpu.pb.gz",
 	    .help = "where they spend CPU time, of the last 60 s, by samples"),

@@ -64,7 +64,7 @@ for kind in goroutine allocs offcpu; do
 	gzip -t "$T/$kind" || fail "$kind is not compressed"
 	pprof -comments "$T/$kind" | grep -q . || fail "$kind does not say what it counts"
 done
-expect "no such profile" "$(curl -s -o /dev/null -w '%{http_code}' "${WEB}api/live/pprof/heap")" 404
+expect "no such profile" "$(curl -s -o /dev/null -w '%{http_code}' "${WEB}api/live/pprof/block")" 404
 # (The client's connections may end only now.)
 same_in_processes() { [ "$(total 1 "$MNT/processes/$DEMO/pprof/goroutine")" = "$(total 1 "$MNT/pprof/goroutine")" ]; }
 wait_for 20 same_in_processes || fail "in processes/: $(total 1 "$MNT/processes/$DEMO/pprof/goroutine"), not $(total 1 "$MNT/pprof/goroutine")"

@@ -273,6 +273,72 @@ static bool collects(void *ctx, unsigned proc, struct live_runtime *ret)
 	return true;
 }
 
+/* A program that keeps a profile of its heap: most is a cache's, which has what it had; what grows
+ * is a queue's, by two ways. */
+static uint32_t cache_site, queue_site;
+
+static int keeps_profile(void *ctx, unsigned proc, uint64_t since_ns, struct live_heap **ret)
+{
+	const uint32_t sites[] = {cache_site, queue_site, queue_site, cache_site};
+	const struct live_heap_place places[] = {
+		{.in_use_bytes = 900, .then_bytes = 890, .first = 0, .n = 1},
+		{.in_use_bytes = 80, .then_bytes = 20, .first = 1, .n = 1},
+		{.in_use_bytes = 30, .first = 2, .n = 2},
+	};
+	size_t at = sizeof(struct live_heap) + sizeof(places);
+	struct live_heap *h = malloc(at + sizeof(sites));
+
+	assert_non_null(h);
+	*h = (struct live_heap){.rate = 512 << 10,
+				.read_ns = since_ns + 600 * S,
+				.then_ns = since_ns,
+				.n = ARRAY_SIZE(places),
+				.n_sites = ARRAY_SIZE(sites),
+				.sites_at = at};
+	memcpy(h->places, places, sizeof(places));
+	memcpy((char *)h + at, sites, sizeof(sites));
+	*ret = h;
+	return 0;
+}
+
+static int keeps_none(void *ctx, unsigned proc, uint64_t since_ns, struct live_heap **ret)
+{
+	int err = keeps_profile(ctx, proc, since_ns, ret);
+
+	(*ret)->rate = 0;
+	return err;
+}
+
+static uint32_t site_of(struct fixture *x, const char *function)
+{
+	return names_add_site(x->names, (struct site){.func_id = names_intern(x->names, function,
+									      strlen(function))});
+}
+
+static void test_heap_profile(void **state)
+{
+	struct fixture *x = *state;
+
+	create(x, 8, "main.worker", T0);
+	now(x, T0 + 621 * S);
+	cache_site = site_of(x, "main.cache");
+	queue_site = site_of(x, "main.enqueue");
+	x->live.runtime_known = collects;
+	growth = (struct heap_growth){.from_bytes = 120ull << 20,
+				      .to_bytes = 480ull << 20,
+				      .ns = 600 * S,
+				      .cycles = 37,
+				      .watched_ns = 700 * S};
+	x->live.heap_profile = keeps_none;
+	assert_non_null(strstr(problems(x), "after each collection; see heap alloc_sites.tsv "
+					    "pprof/allocs leaks\n"));
+	x->live.heap_profile = keeps_profile;
+	assert_non_null(strstr(problems(x),
+			       "after each collection; 90 % of what came to it in the last 10m, as "
+			       "the program's own heap profile has it, is from main.enqueue; see "
+			       "pprof/heap heap alloc_sites.tsv leaks\n"));
+}
+
 /* The heap that grows, by the runtime's own figures alone; whose doing it is where that is known.
  */
 static void test_heap(void **state)
@@ -306,9 +372,11 @@ static void test_heap(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_latency),        TEST(test_heap),           TEST(test_starved_allocation),
-		TEST(test_starved_little), TEST(test_starved_of_all), TEST(test_timers_by_samples),
-		TEST(test_starved),        TEST(test_allocation),
+		TEST(test_latency),           TEST(test_heap),
+		TEST(test_heap_profile),      TEST(test_starved_allocation),
+		TEST(test_starved_little),    TEST(test_starved_of_all),
+		TEST(test_timers_by_samples), TEST(test_starved),
+		TEST(test_allocation),
 	};
 	int failed = cmocka_run_group_tests_name("problem_load", tests, NULL, NULL);
 

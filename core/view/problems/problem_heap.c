@@ -170,10 +170,33 @@ static void add_asked_most(const struct scene *s, struct problem *p)
 	problem_name(p, names_string(names, names_site(names, a.site_id)->func_id));
 }
 
+/* Where the program keeps a profile of its heap, that knows who keeps it. */
+static bool add_grown_most(const struct scene *s, struct problem *p)
+{
+	const struct names *names = model_names(s->v->model);
+	struct heap_grown grown;
+	double percent;
+
+	if (view_heap_grown(s->v, s->proc, sub_u64(s->now, s->runtime.growth.ns), &grown) ||
+	    !grown.ns)
+		return false;
+	percent = problem_percent(grown.site_bytes, grown.bytes);
+	if (!grown.site_id || percent < (double)problem_rules[PROBLEM_ALLOCATION].percent)
+		return false;
+	buf_addf(&p->text, "; %.0f %% of what came to it in the last ", percent);
+	emit_duration(&p->text, grown.ns);
+	buf_adds(&p->text, ", as the program's own heap profile has it, is from ");
+	view_site_file(names, grown.site_id, &p->text);
+	problem_name(p, names_string(names, names_site(names, grown.site_id)->func_id));
+	problem_see(p, "pprof/heap");
+	return true;
+}
+
 void problems_of_heap(struct scene *s)
 {
 	const struct heap_growth *g = &s->runtime.growth;
 	struct problem *p;
+	bool kept;
 
 	if (problem_rules[PROBLEM_HEAP].needs & ~s->has || !g->to_bytes)
 		return;
@@ -190,10 +213,13 @@ void problems_of_heap(struct scene *s)
 	emit_duration(&p->text, g->ns);
 	buf_addf(&p->text, " (%llu GC cycles), after each collection",
 		 (unsigned long long)g->cycles);
-	add_asked_most(s, p);
+	kept = add_grown_most(s, p);
+	if (!kept)
+		add_asked_most(s, p);
 	problem_see(p, "heap");
 	problem_see(p, "alloc_sites.tsv");
-	problem_see(p, "pprof/allocs");
+	if (!kept)
+		problem_see(p, "pprof/allocs");
 	problem_see(p, "leaks");
 }
 

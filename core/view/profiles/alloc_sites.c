@@ -39,9 +39,8 @@ static bool is_own(const char *function)
 	return own_function(function, strlen(function));
 }
 
-/* The innermost frame that is no runtime's, and the innermost of the program's own. */
-static void sites_of(const struct view *v, const struct sample_row *row, uint32_t *ret_site,
-		     uint32_t *ret_own, uint32_t *ret_how)
+void view_sites_of(const struct view *v, const struct sample_row *row, uint32_t *ret_site,
+		   uint32_t *ret_own, uint32_t *ret_how)
 {
 	const struct names *names = model_names(v->model);
 
@@ -69,7 +68,7 @@ static int group(const struct view *v, const struct sample_row *stacks, size_t n
 		uint32_t site, own, how;
 		struct alloc_row *row;
 
-		sites_of(v, &stacks[i], &site, &own, &how);
+		view_sites_of(v, &stacks[i], &site, &own, &how);
 		row = groups_row(rows, (uint64_t)site << 32 | own);
 		err = row ? 0 : -ENOMEM;
 		if (row) {

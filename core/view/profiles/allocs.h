@@ -20,6 +20,22 @@ int view_alloc_most(const struct view *v, unsigned proc, uint64_t ns, struct all
 /* Frames of the runtime's own, which allocate for whom called them. */
 bool view_is_runtime(const struct view *v, uint32_t site_id);
 
+struct sample_row;
+/* The innermost frame that is no runtime's, and the innermost of the program's own; and the
+ * runtime's function that was called there. 0: none. */
+void view_sites_of(const struct view *v, const struct sample_row *row, uint32_t *ret_site,
+		   uint32_t *ret_own, uint32_t *ret_how);
+
+/* Who asked for what stays, as the heap profile has it that the program keeps of itself. */
+struct heap_grown {
+	uint64_t ns;    /* over so long; 0: the program keeps none, or it was not read before */
+	uint64_t bytes; /* of all sites that have grown */
+	uint64_t site_bytes;
+	uint32_t site_id; /* of which that is most: of the program's own where one is */
+};
+/* Since then (CLOCK_MONOTONIC), or nearly. */
+int view_heap_grown(const struct view *v, unsigned proc, uint64_t since_ns, struct heap_grown *ret);
+
 /* Of the bytes that a process's runtime counts since it was attached to, as of the last reading. */
 struct alloc_share {
 	uint64_t allocated, by_events, sampled;

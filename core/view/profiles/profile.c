@@ -451,21 +451,27 @@ static int add_allocations(const struct view *v, unsigned proc, struct pprof *p,
 	return err;
 }
 
-/* A sampled stack, from the innermost frame that is no runtime's on, as Go's own profiles begin
- * (runtime/pprof/protomem.go), unless all are. Values are behind those of events. */
-static int add_sampled(const struct view *v, struct pprof *p, const struct sample_row *row)
+void profile_allocated(const struct view *v, const struct sample_row *row,
+		       struct pprof_frame *frames, size_t *n)
 {
-	struct pprof_frame frames[SAMPLE_DEPTH_MAX + 1];
-	struct pprof_sample sample = {.frames = frames};
 	uint32_t first = 0;
 
 	while (first < row->n && view_is_runtime(v, row->sites[first]))
 		first++;
 	if (first == row->n)
 		first = 0;
-	profile_calls(v, row, first, PPROF_TEXT("(not Go)"), frames, &sample.n);
+	profile_calls(v, row, first, PPROF_TEXT("(not Go)"), frames, n);
 	if (!row->n)
-		frames[sample.n++] = (struct pprof_frame){.function = PPROF_TEXT("(more calls)")};
+		frames[(*n)++] = (struct pprof_frame){.function = PPROF_TEXT("(more calls)")};
+}
+
+/* Values are behind those of events. */
+static int add_sampled(const struct view *v, struct pprof *p, const struct sample_row *row)
+{
+	struct pprof_frame frames[SAMPLE_DEPTH_MAX + 1];
+	struct pprof_sample sample = {.frames = frames};
+
+	profile_allocated(v, row, frames, &sample.n);
 	sample.values[2] = (int64_t)MIN(row->sum.objects, (double)INT64_MAX / 2);
 	sample.values[3] = (int64_t)MIN(row->sum.weight, (uint64_t)INT64_MAX);
 	sample.labels[0] = (struct pprof_label){PPROF_TEXT("kind"), PPROF_TEXT("sample")};

@@ -19,6 +19,10 @@ struct pprof_frame profile_frame(const struct view *v, uint32_t site_id);
  * be named is `unnamed`, and what is left out is told of. Room for SAMPLE_DEPTH_MAX + 1 more. */
 void profile_calls(const struct view *v, const struct sample_row *row, uint32_t first,
 		   struct pprof_text unnamed, struct pprof_frame *frames, size_t *n);
+/* The same of what was allocated: from the innermost call that is no runtime's on, as Go's own
+ * profiles begin (runtime/pprof/protomem.go), unless all are. */
+void profile_allocated(const struct view *v, const struct sample_row *row,
+		       struct pprof_frame *frames, size_t *n);
 /* Where a goroutine began and who began it, innermost first. Returns how many frames: 1 or 2. */
 size_t profile_origin(const struct view *v, const struct goroutine *g, struct pprof_frame ret[2]);
 

@@ -1,0 +1,3 @@
+module kept
+
+go 1.17
