@@ -47,6 +47,8 @@ INCIDENTS = {
     "spawns": (None, 30, [r"growing: main\.resizeImage|blocked: .*main\.resizeImage"], (r"stack", r"main\.resizeImage"), []),
     "files": (None, 30, [r"files: \d+ descriptors .* of 1024 "], (r"functions", r"main\.files\.func1"), []),
     "consumer": (None, 30, [r"blocked: .* chan send at main\.produce .*main\.consume"], (r"stack", r"main\.(produce|consume)"), []),
+    "slots": (["-c", "40", "-rate", "200", "URL"], 30, [r"blocked: .* chan send at main\.queryStock .*, all on one chan struct {} \(len 8, cap 8\)"],
+              (r"stack", r"main\.queryStock"), []),
     "retries": (None, 30, [r"cpu: main\.retryForever"], (r"stack", r"main\.retryForever"), [r"latency: .*main\.retryForever"]),
     "readers": (["-c", "40", "-rate", "100", "URL"], 30, [r"convoy: .*main\.lookUp"], (r"stack", r"main\.(scanTable|lookUp|updateTable)"),
                 []),

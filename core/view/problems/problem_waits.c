@@ -74,6 +74,14 @@ static void add_other_end(struct scene *s, struct problem *p, const struct wait_
 		buf_adds(&p->text, "; nobody is known who may end it");
 		return;
 	}
+	/* Stacks are read at another moment than who waits on what. */
+	if (is_lock(o) && at && wait_stack_object(w, at) == o) {
+		buf_addf(&p->text,
+			 "; who has it changes: G%llu, which may have had it a moment ago, waits "
+			 "for it itself now",
+			 (unsigned long long)h->goid);
+		return;
+	}
 	buf_addf(&p->text, "; %s %s G%llu, which ",
 		 wait_holder_is_likely(h) ? "likely" : "possible",
 		 is_lock(o) ? "holder" : "other end", (unsigned long long)h->goid);
@@ -84,6 +92,29 @@ static void add_other_end(struct scene *s, struct problem *p, const struct wait_
 		return;
 	buf_addf(&p->text, ", now %s in ", wait_stacks_text(w, at->why));
 	problem_add_place(&p->text, w, at);
+}
+
+/* ", all on one chan struct {} (len 8, cap 8)": one that is full may be a semaphore, whose slots
+ * somebody does not give back. */
+static void add_channel(struct problem *p, const struct wait_stacks *w,
+			const struct wait_stack *row)
+{
+	const struct wait_object *o = wait_stack_object(w, row);
+	const char *elem;
+
+	if (!o || o->kind != WAIT_CHAN || !o->state_known)
+		return;
+	elem = wait_graph_text(w->graph, o->chan.elem);
+	if (row->n_on >= row->n)
+		buf_adds(&p->text, ", all on one chan");
+	else
+		buf_addf(&p->text, ", %llu of them on one chan", (unsigned long long)row->n_on);
+	buf_addf(&p->text, "%s%s (", *elem ? " " : "", elem);
+	if (o->chan.cap)
+		buf_addf(&p->text, "len %llu, cap %llu)", (unsigned long long)o->chan.len,
+			 (unsigned long long)o->chan.cap);
+	else
+		buf_adds(&p->text, "unbuffered)");
 }
 
 /* How many of the row it concerns. */
@@ -173,6 +204,8 @@ static void tell_wait(struct scene *s, const struct wait_stack *row, enum proble
 	snprintf(p->function, sizeof(p->function), "%s",
 		 wait_stacks_text(w, row->own ? row->own : row->frame));
 	problem_goids(p, row->sample, WAIT_SAMPLES);
+	if (kind == PROBLEM_BLOCKED)
+		add_channel(p, w, row);
 	if (kind == PROBLEM_BLOCKED || kind == PROBLEM_INIT || kind == PROBLEM_FINALIZER || convoy)
 		add_other_end(s, p, row);
 	if (kind == PROBLEM_WORK && row->pool)

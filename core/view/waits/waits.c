@@ -16,6 +16,7 @@
 #include "core/view/view_internal.h"
 
 #define WAITERS_SHOWN 100 /* of an object's */
+#define WAITERS_LINE  10  /* … in a line that somebody reads; by-object/ has all */
 
 static const char *const kinds[WAIT_KINDS] = {
 	[WAIT_CHAN] = "chan",           [WAIT_MUTEX] = "Mutex", [WAIT_RWMUTEX] = "RWMutex",
@@ -137,14 +138,15 @@ static void emit_waiters(struct emit *e, const struct wait_graph *graph,
 		const struct wait_edge *wait = wait_graph_waiter(graph, o, i);
 		uint64_t goid = graph->goroutines[wait->goroutine].goid;
 
-		buf_addf(&text, "%s%llu:%s", i ? "," : "", (unsigned long long)goid,
-			 *how_word(wait->how) ? how_word(wait->how) : "?");
+		if (i < WAITERS_LINE)
+			buf_addf(&text, "%s%llu:%s", i ? "," : "", (unsigned long long)goid,
+				 *how_word(wait->how) ? how_word(wait->how) : "?");
 		buf_adds(&json, i ? ",{" : "{");
 		json_ku(&json, "goid", goid);
 		json_ks(&json, "wait", how_word(wait->how));
 		buf_addc(&json, '}');
 	}
-	if (o->n_waits > WAITERS_SHOWN)
+	if (o->n_waits > WAITERS_LINE)
 		buf_adds(&text, ",...");
 	buf_addc(&json, ']');
 	emit_pair(e, &text, &json);

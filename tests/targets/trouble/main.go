@@ -33,6 +33,7 @@ var incidents = map[string]func(mux *http.ServeMux){
 	"spawns":    spawns,
 	"files":     files,
 	"consumer":  consumer,
+	"slots":     slots,
 	"retries":   retries,
 	"readers":   readers,
 	"healthy":   func(mux *http.ServeMux) {},

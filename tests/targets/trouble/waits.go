@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -263,4 +265,25 @@ func lookUp() int {
 	table.RLock()
 	defer table.RUnlock()
 	return len(opened)
+}
+
+// A semaphore, a channel's slots: whose request fails does not give his back.
+func slots(mux *http.ServeMux) {
+	free := make(chan struct{}, 8)
+	var asked int64
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if queryStock(free, &asked) != nil {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+	})
+}
+
+func queryStock(free chan struct{}, asked *int64) error {
+	free <- struct{}{}
+	time.Sleep(time.Millisecond)
+	if atomic.AddInt64(asked, 1)%10 == 0 {
+		return errors.New("no such item")
+	}
+	<-free
+	return nil
 }
