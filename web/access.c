@@ -170,7 +170,8 @@ bool access_login(struct connection *c)
 		snprintf(rs->cookie, sizeof(rs->cookie), "%s=%s; Path=/; HttpOnly; SameSite=Strict",
 			 name, peers_cookie(c->web->peers, peer_of(c)));
 	}
-	snprintf(rs->location, sizeof(rs->location), "/");
+	/* Where a proxy may have this server below a path of its own, only it knows which. */
+	snprintf(rs->location, sizeof(rs->location), "./");
 	rs->content_type = "text/plain";
 	rs->status = 303;
 	return true;

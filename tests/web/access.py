@@ -87,7 +87,7 @@ def cookies():
         s = connected(uid)
         s.sendall(request(path=f"/?token={token}"))
         code, headers, _ = answer(s)
-        expect("login", (code, headers["location"]), (303, "/"))
+        expect("login", (code, headers["location"]), (303, "./"))
         parts = headers["set-cookie"].split("; ")
         expect("attributes", parts[1:], ["path=/", "httponly", "samesite=strict"])
         name, value = parts[0].split("=")

@@ -72,7 +72,7 @@ def ask(path, may_be_cut=False):
         assert may_be_cut, f"{path[:200]}: cut off: {e}"
         return 0, b""
     if path.startswith("/?token=") and status == 303:  # an old link of who needs none
-        assert headers["Location"] == "/" and "Set-Cookie" not in headers, f"{path}: {headers}"
+        assert headers["Location"] == "./" and "Set-Cookie" not in headers, f"{path}: {headers}"
         return status, data
     assert status in STATUS or (status == 403 and may_be_cut), f"{path[:200]}: {status} {data[:200]}"
     kind = headers["Content-Type"]
@@ -304,8 +304,9 @@ def try_lines():
 def try_encodings():
     status, headers, page = request("GET", "/")
     assert status == 200 and "Content-Encoding" not in headers, status
-    paths = ["/"] + re.findall(rb'(?:src|href)="(/assets/[^"]+)"', page)
-    for path in (p if isinstance(p, str) else p.decode() for p in paths):
+    paths = ["/"] + re.findall(rb'(?:src|href)="(assets/[^"]+)"', page)
+    assert len(paths) > 1
+    for path in (p if isinstance(p, str) else "/" + p.decode() for p in paths):
         status, headers, plain = request("GET", path)
         assert status == 200 and plain and int(headers["Content-Length"]) == len(plain)
         for accepts in ("", "identity", "gzip;q=0", "*", "*;q=0", "br", "identity;q=0.5, gzip;q=0.000", "\xff", "," * 400, "a" * 3000):

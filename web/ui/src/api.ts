@@ -9,6 +9,9 @@ export class ApiError extends Error {
 	}
 }
 
+// Of the server, which may be behind a proxy that has it below a path of its own (https://host/tools/xgotopfs/).
+export const address = (path: string) => new URL(path.slice(1), document.baseURI).href;
+
 // Of a session that is still being read: what there is so far, rather than a refusal.
 function partial(path: string): string {
 	return path.startsWith('/api/sessions/') ? `${path}${path.includes('?') ? '&' : '?'}partial=1` : path;
@@ -26,7 +29,7 @@ export function abandon(): void {
 async function request(path: string, init?: RequestInit): Promise<Response> {
 	let response: Response;
 	try {
-		response = await fetch(init?.method ? path : partial(path), { ...init, signal: underWay.signal });
+		response = await fetch(address(init?.method ? path : partial(path)), { ...init, signal: underWay.signal });
 	} catch {
 		throw new ApiError(0, NO_ANSWER);
 	}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The state of the UI and what keeps it up to date. Components follow the values; nothing else
 // talks to the server on its own but tiles and panels.
-import { abandon, ApiError, setProcess, getConfig, getInfo, getStatus, goidList, post } from './api';
+import { abandon, address, ApiError, setProcess, getConfig, getInfo, getStatus, goidList, post } from './api';
 import { lookOf, type Look } from './colors';
 import { rulerTime } from './format';
 import { Pace } from './pace';
@@ -214,7 +214,8 @@ class App {
 	say(text: string): void {
 		this.said.set(text);
 		clearTimeout(this.saidTimer);
-		this.saidTimer = setTimeout(() => this.said.set(''), SAID_MS) as unknown as number;
+		// Longer for who has more to read.
+		this.saidTimer = setTimeout(() => this.said.set(''), Math.max(SAID_MS, 50 * text.length)) as unknown as number;
 	}
 
 	fail(e: unknown): void {
@@ -547,8 +548,7 @@ class App {
 	// --- the socket: ten ticks a second -----------------------------------------------------------
 
 	private connect(): void {
-		const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
-		const socket = new WebSocket(`${scheme}://${location.host}/ws`, 'xgotop.ticks');
+		const socket = new WebSocket(address('/ws').replace(/^http/, 'ws'), 'xgotop.ticks');
 		let silent = 0;
 		// A machine that went away, or a server that was stopped, closes nothing. Counted in looks: a page that stood still itself
 		// has looked once, and then hears all that came meanwhile.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // What of a source other tools read, as a menu of files.
 import { useRef } from 'preact/hooks';
-import { at, base } from './api';
+import { address, at, base } from './api';
 
 const FILES: [string, string, string, string][] = [ // what is asked for, the file's end, what it is, what reads it
 	['perfetto', 'pftrace', 'Perfetto trace', 'ui.perfetto.dev'],
@@ -28,7 +28,7 @@ export function Downloads({ source, proc, label }: { source: string; proc?: numb
 			}}>
 			<summary title={source === 'live' ? 'Download what is kept in memory' : 'Download the session'}>{label}</summary>
 			<div class="menu-items">{FILES.map(([path, end, what, reader]) => (
-				<a href={WHOLE.includes(path) ? `${base(source)}/${path}` : at(source, path, proc)} download={`xgotopfs-${name}.${end}`} onClick={close}>
+				<a href={address(WHOLE.includes(path) ? `${base(source)}/${path}` : at(source, path, proc))} download={`xgotopfs-${name}.${end}`} onClick={close}>
 					{what} <span class="muted">{reader}</span></a>))}</div>
 		</details>
 	);

@@ -3,7 +3,7 @@
 // function, go statement and state; where CPU time is spent, by samples; and who allocates, by events.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { app, type FlameChoice } from './app';
-import { at, getJson, int } from './api';
+import { address, at, getJson, int } from './api';
 import { bytes, duration, exact, shortFunc } from './format';
 import { goTo } from './goto';
 import { usualWeight } from './permalink';
@@ -177,7 +177,7 @@ export function Flame() {
 					{hit ? <> <button onClick={next} title="Zoom to the next match (Enter)">Next</button></> : null}</span> : null}
 				<button disabled={!choice.path.length} onClick={() => app.flame.update({ path: [] })}>All</button>
 				{app.isLive ? <button onClick={refresh}>Refresh</button> : null}
-				<a class="icon-link" href={link} download="flame.txt" title="One line a stack, for flamegraph.pl and speedscope">Folded ↓</a>
+				<a class="icon-link" href={address(link)} download="flame.txt" title="One line a stack, for flamegraph.pl and speedscope">Folded ↓</a>
 				{timed && range ? <button class="chip" title="The selected time; click: no longer" onClick={() => app.range.set(null)}>{duration(range.to - range.from)} from {app.timeText(range.from)} ✕</button> : null}
 				{timed && choice.goid !== null ? <button class="chip" title="Of all goroutines again" onClick={() => app.flame.update({ goid: null, path: [] })}>goroutine {choice.goid} ✕</button> : null}
 				{timed && range && ranged.filter ? <button class="chip" title="The selected time's own filter" onClick={() => app.ranged.update({ filter: '' })}>{ranged.filter} ✕</button> : null}

@@ -151,7 +151,7 @@ export function Leaks() {
 	return (
 		<div class="page leaks">
 			{app.source.get() === 'live' ? <Proven /> : null}
-			<div class="bar"><span class="muted">Goroutines grouped by start function and go statement. Marked: those of the start function only grow in number, also where some of them end.</span></div>
+			<div class="bar"><span class="muted">Goroutines grouped by start function and go statement. Marked: start functions whose goroutines only grow in number, also where some of them end.</span></div>
 			<table class="wide">
 				<thead><tr>{COLUMNS.map(([label, cls], i) => (
 					<th class={cls} aria-sort={sort.column === i ? (sort.descending ? 'descending' : 'ascending') : 'none'}>

@@ -72,14 +72,13 @@ function Types() {
 	const most = Math.max(1, ...types.map((t) => t.bytes ?? 0));
 	const color = (kind: string) => app.look.get().type[kind];
 	return (
-		<table class="wide"><thead><tr><th>Type</th><th>Made as</th><th>Go kind</th><th class="num">Size</th><th class="num">Count</th><th class="num">Bytes</th><th class="bars" /></tr></thead>
+		<table class="wide"><thead><tr><th>Type</th><th class="num">Bytes</th><th class="num">Count</th><th class="num">Size</th><th>Made as</th><th>Go kind</th><th class="bars" /></tr></thead>
 			<tbody>{types.slice(0, ROWS_MOST).map((t) => {
 				const key = `${t.kind}/${t.type}`, is = open === key;
 				return <>
 					<tr class={`clickable ${is ? 'on' : ''}`} onClick={() => setOpen(is ? '' : key)} title="Which goroutines made them"><td class="mono"><button class="link" aria-expanded={is}>{t.kind === 'makeslice' ? '[]' : ''}{t.type ? brief(t.type) : '(unknown)'}</button></td>
-						<td><i class="dot" style={{ background: color(t.kind) }} />{t.kind}</td>
-						<td class="muted">{t.go_kind}</td><td class="num">{t.size ? bytes(t.size) : ''}</td><td class="num">{exact(t.count)}</td>
-						<td class="num">{t.bytes === null ? '–' : bytes(t.bytes)}</td>
+						<td class="num">{t.bytes === null ? '–' : bytes(t.bytes)}</td><td class="num">{exact(t.count)}</td><td class="num">{t.size ? bytes(t.size) : ''}</td>
+						<td><i class="dot" style={{ background: color(t.kind) }} />{t.kind}</td><td class="muted">{t.go_kind}</td>
 						<td class="bars"><i style={{ width: `${100 * (t.bytes ?? 0) / most}%`, background: color(t.kind) }} /></td></tr>
 					{is ? <tr><td colSpan={7}><WhoAllocates kind={t.kind} type={t.type} all={t.count} /></td></tr> : null}
 				</>;
@@ -129,12 +128,12 @@ function Functions() {
 	const rows = [...by.values()].sort((a, b) => b.bytes - a.bytes);
 	const most = Math.max(1, ...rows.map((f) => f.bytes));
 	return (
-		<table class="wide"><thead><tr><th>Start function</th><th class="num">Goroutines</th><th class="num">Live</th><th class="num">Slices</th><th class="num">Maps</th><th class="num">Objects</th>
-			<th class="num">Bytes</th><th class="bars" /></tr></thead>
+		<table class="wide"><thead><tr><th>Start function</th><th class="num">Bytes</th><th class="num">Goroutines</th><th class="num">Live</th><th class="num">Slices</th><th class="num">Maps</th><th class="num">Objects</th>
+			<th class="bars" /></tr></thead>
 			<tbody>{rows.slice(0, ROWS_MOST).map((f) => (
 				<tr class="clickable" onClick={() => { app.browse.update({ filter: f.func ? `func:${word(f.func)}` : '' }); app.view.set('timeline'); }} title={`Show them on the timeline\n${f.func}`}>
-					<td class="mono"><button class="link">{f.func ? brief(f.func) : '(unknown)'}</button></td><td class="num">{exact(f.n)}</td><td class="num">{exact(f.live)}</td><td class="num">{exact(f.slices)}</td>
-					<td class="num">{exact(f.maps)}</td><td class="num">{exact(f.objects)}</td><td class="num">{bytes(f.bytes)}</td>
+					<td class="mono"><button class="link">{f.func ? brief(f.func) : '(unknown)'}</button></td><td class="num">{bytes(f.bytes)}</td><td class="num">{exact(f.n)}</td><td class="num">{exact(f.live)}</td><td class="num">{exact(f.slices)}</td>
+					<td class="num">{exact(f.maps)}</td><td class="num">{exact(f.objects)}</td>
 					<td class="bars"><i style={{ width: `${100 * f.bytes / most}%` }} /></td></tr>))}<Rest of={rows.length} columns={8} /></tbody></table>
 	);
 }

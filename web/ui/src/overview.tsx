@@ -83,7 +83,7 @@ export function Overview() {
 					<Plot title="Cost an event" unit="LAT in the kernel (trap not in it), PRC here" x={meter.time_ms.map((t) => t / 1000)} wall format={(v) => duration(v)}
 						lines={[{ label: 'LAT', color: '#f97316', values: meter.lat }, { label: 'PRC', color: '#8b5cf6', values: meter.prc }]} />
 					<Plot title="Overhead and loss" unit="estimated percent of one CPU; events lost" x={meter.time_ms.map((t) => t / 1000)} wall format={(v) => v.toFixed(v < 10 ? 2 : 0)}
-						lines={[{ label: 'cost %', color: '#64748b', values: meter.overhead_ppm.map((v) => v / 1e4) }, { label: 'lost', color: '#dc2626', values: meter.lost }]} />
+						lines={[{ label: 'cost, % of 1 CPU', color: '#64748b', values: meter.overhead_ppm.map((v) => v / 1e4) }, { label: 'lost', color: '#dc2626', values: meter.lost }]} />
 				</> : null}
 				<Histogram buckets={latency} color={c.state[RUNNABLE]} />
 				{source === 'live' ? <Health /> : null}
@@ -98,7 +98,7 @@ function Totals() {
 	const s = useValue(app.status);
 	if (!s || !app.usable) return null;
 	const events = sum(s.events), lost = s.lost_events;
-	return <span class="totals">{exact(events)} events · <b class={lost ? 'bad' : ''}>{exact(lost)} lost</b> · {exact(s.live_total)} live · {exact(s.created)} created · {exact(s.exited)} exited
+	return <span class="totals">{exact(events)} event{events === 1 ? '' : 's'} · <b class={lost ? 'bad' : ''}>{exact(lost)} lost</b> · {exact(s.live_total)} live · {exact(s.created)} created · {exact(s.exited)} exited
 		· {bytes(s.memory_bytes)} kept here{s.trimmed ? ` · ${exact(s.trimmed)} of ${exact(s.trimmed_of)} events trimmed${s.processes.length > 1 ? ', of all processes' : ''}` : ''}</span>;
 }
 

@@ -4,7 +4,7 @@ import { STAY, WAITING, type Stay } from 'contract';
 import { swatch } from './colors';
 import { useEffect, useState } from 'preact/hooks';
 import { app, RANGE_BYS, type Range } from './app';
-import { at, getJson, getText, int, tellable } from './api';
+import { address, at, getJson, getText, int, tellable } from './api';
 import { copyText } from './clipboard';
 import { completions, parseFilter } from './filter';
 import { bytes, count, duration, exact, goidText, moment } from './format';
@@ -92,7 +92,7 @@ export function RangeBar() {
 		await copyText(await getText(at(source, `range?${which}&format=csv`)));
 		setCopied(true);
 	};
-	const exported = () => at(source, `export?from=${int(range.from + app.origin)}&to=${int(range.to + app.origin)}&view=${encodeURIComponent(viewOf(range))}`);
+	const exported = () => address(at(source, `export?from=${int(range.from + app.origin)}&to=${int(range.to + app.origin)}&view=${encodeURIComponent(viewOf(range))}`));
 	// What is on screen may have moved since this was drawn.
 	const asItIsNow = (e: { currentTarget: HTMLAnchorElement }) => { e.currentTarget.href = exported(); };
 	const here = { source, proc: app.proc.get(), from: range.from + app.origin, to: range.to + app.origin };

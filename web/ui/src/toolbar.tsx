@@ -39,7 +39,7 @@ export function Header() {
 			<Metrics />
 			<ConnectionLight />
 			<button class="icon" title="Settings" aria-label="Settings" onClick={() => app.dialog.set('settings')}>
-				<svg viewBox="0 0 16 16" width="16" height="16"><path fill="none" stroke="currentColor" stroke-width="1.4"
+				<svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true"><path fill="none" stroke="currentColor" stroke-width="1.4"
 					d="M2 4h7M13 4h1M2 8h2M8 8h6M2 12h7M13 12h1M11 2.5v3M6 6.5v3M11 10.5v3" /></svg>
 			</button>
 			<button class="icon" title="Keys and help (?)" aria-label="Help" onClick={() => app.dialog.set('help')}>?</button>
@@ -65,7 +65,7 @@ function Metrics() {
 			{METRICS.map(([label, key, title]) => (
 				<span class={key} title={title}><i>{label}</i> {key === 'lat' || key === 'prc' ? duration(tick[key]) : count(tick[key])}
 					{key === 'rps' || key === 'pps' ? '/s' : ''}</span>))}
-			<Wholeness sign="" title="Estimate of what the tracing costs the target, trap included, in the last second; 100% is one CPU" label="COST" text={`${tick.overhead.toFixed(tick.overhead < 10 ? 1 : 0)}% CPU`} />
+			<Wholeness sign="" title="Estimate of what the tracing costs the target, trap included, in the last second; 100% is one CPU. Problems and -max-overhead reckon in percent of the program's own CPU time, as said there" label="COST" text={`${tick.overhead.toFixed(tick.overhead < 10 ? 1 : 0)}% of 1 CPU`} />
 			<Wholeness sign={tick.lost ? 'bad' : ''} title="Events lost since the start" label="LOST" text={count(tick.lost)} />
 			<Wholeness sign={/difference|blind|behind/.test(tick.audit) ? 'bad' : ''}
 				title="What events told, held each second against the program's memory" label="AUDIT" text={tick.audit} />

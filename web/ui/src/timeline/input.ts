@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // What mouse, touch and keyboard do on the timeline.
-import { SPAN, type Span } from 'contract';
+import { SPAN, STATES, type Span } from 'contract';
 import { app, type Mark } from '../app';
 import { at, getJson, int, tellable, TOO_LARGE } from '../api';
+import { duration, goidText } from '../format';
 import { firstAt } from '../lanes';
 import { UI_DEFAULTS } from '../types';
 import type { Timeline } from './engine';
@@ -220,14 +221,22 @@ async function stepSpan(t: Timeline, step: number): Promise<void> {
 	const from = step > 0 ? middle : 0, to = step > 0 ? app.end() : middle;
 	const got = await getJson<{ spans: Span[] }>(
 		at(app.source.get(), `goroutines/${goid}/spans?from=${int(from + o)}&to=${int(to + o)}&limit=20000${step > 0 ? '' : '&newest=1'}`));
-	const times = got.spans.map((s) => s[SPAN.begin] - o);
 	const eps = Math.max(1, t.view.scale);
-	const next = step > 0 ? times.find((x) => x > middle + eps) :
-		times.filter((x) => x < middle - eps).pop();
+	const next = step > 0 ? got.spans.find((s) => s[SPAN.begin] - o > middle + eps) :
+		got.spans.filter((s) => s[SPAN.begin] - o < middle - eps).pop();
 	if (next === undefined) return app.say(step > 0 ? 'No later change is kept' : 'No earlier change is kept');
 	app.follow.set(false);
-	t.view.goTo(next - span / 2, next + span / 2);
+	const begin = next[SPAN.begin] - o;
+	t.view.goTo(begin - span / 2, begin + span / 2);
 	t.redraw();
+	app.say(spanText(next));
+}
+
+// What begins there, for who has no pointer to rest on it.
+function spanText(s: Span): string {
+	const from = s[SPAN.begin] - app.origin, to = s[SPAN.end] ? s[SPAN.end] - app.origin : 0;
+	return `${STATES[s[SPAN.state]]}${s[SPAN.reason] ? `: ${s[SPAN.reason]}` : ''} from ${app.timeText(from)}, ${duration((to || app.now()) - from)}${to ? '' : ' so far'}` +
+		`${s[SPAN.ended_by] ? `, ended by goroutine ${goidText(s[SPAN.ended_by])}` : ''}`;
 }
 
 // What is said when a key has nowhere to go.

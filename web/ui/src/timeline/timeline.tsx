@@ -70,14 +70,17 @@ function ClockChoice() {
 		onChange={(e) => app.set({ clock: e.currentTarget.value as Clock })}>{Object.entries(CLOCKS).map(([id, [name]]) => <option value={id}>{name}</option>)}</select>;
 }
 
-// For screen readers, which cannot see the canvas.
+// For screen readers, which cannot see the canvas: what was chosen, and when it has ended; not each change of its state, and
+// not how its time grows, which would be said ten times a second.
 function Announce() {
 	const goid = useValue(app.selected);
+	const said = useRef({ of: '', text: '' });
 	useValue(app.list);
-	const row = goid === null ? undefined : app.table?.rows.get(goid);
-	const text = row ? `goroutine ${goidText(row.goid)}, ${row.func}, ${row.exited ? STATES[row.state] :
-		`${STATES[row.state]} ${row.reason} for ${row.flags & AT_LEAST ? '≥ ' : row.flags & ABOUT ? '≈ ' : ''}${duration(app.now() - row.began)}`}` : '';
-	return <div class="sr-only" aria-live="polite">{text}</div>;
+	const row = goid === null ? undefined : app.table?.rows.get(goid), of = row ? `${row.goid} ${row.exited}` : '';
+	if (of !== said.current.of)
+		said.current = { of, text: row ? `goroutine ${goidText(row.goid)}, ${row.func}, ${row.exited ? STATES[row.state] :
+			`${STATES[row.state]} ${row.reason} for ${row.flags & AT_LEAST ? '≥ ' : row.flags & ABOUT ? '≈ ' : ''}${duration(app.now() - row.began)}`}` : '' };
+	return <div class="sr-only" aria-live="polite">{said.current.text}</div>;
 }
 
 function EmptyNote() {
@@ -96,6 +99,6 @@ function EmptyNote() {
 	else if (!status.processes?.length) text = 'Waiting for a process that runs the program…';
 	else if (!app.usable || !app.table) text = 'Waiting for the first event…';
 	else if (cutOff(status).length) text = `Nothing of the recording could be read: ${cutOff(status).map((l) => `${exact(l.count)} ${l.unit} ${l.what}`).join('; ')}.`;
-	else if (app.table.complete) text = 'No goroutine has been seen yet: the program has done nothing since tracing began.';
+	else if (app.table.complete) text = app.source.get() === 'live' ? 'No goroutine has been seen yet: the program has done nothing since tracing began.' : 'Nothing was recorded: the session has no event of a goroutine.';
 	return <div class="empty">{text}</div>;
 }
