@@ -104,14 +104,17 @@ static int make(struct capture *c, const struct capture_config *config, struct n
 	int err = open_binary(c);
 
 	if (!err)
-		err = config->without_bpf ? capture_leave_file(c) : capture_guard_file(c);
-	if (!err)
 		err = config->without_bpf ? program_none(&c->program) : load(c, config);
 	if (!err)
-		err = probes_new(c->program, c->path, c->runners ? PROBES_NAMED : c->pid,
-				 config->asked, &c->probes);
-	if (!err && c->guard && !c->runners)
+		err = probes_new(c->program, c->path, c->pid, config->asked, &c->probes);
+	/* Before there is a lease: who is stopped while he has one, and nobody who lets a writer in
+	 * for him, has the writer wait until the kernel has enough of it. */
+	if (!err && !config->without_bpf && guard_trusts_leases(c->binary_fd))
 		err = probes_guard(c->probes, c->binary_fd);
+	if (!err)
+		err = config->without_bpf ? capture_leave_file(c) : capture_guard_file(c);
+	if (!err && c->runners)
+		err = probes_name(c->probes);
 	if (!err)
 		err = decode_new(c->target, names, config->made_type, &c->decode);
 	if (!err && !c->program->tells_cpus)
@@ -173,16 +176,17 @@ void capture_free(struct capture *c)
 	cpu_names_free(c->cpu_names);
 	cpu_sampler_free(c->cpu);
 	gone = capture_let_go(c);
+	/* The lease never goes before the last breakpoint, which the keeper sees to, and never
+	 * after the keeper. */
+	if (c->binary_fd >= 0 && gone)
+		(void)fcntl(c->binary_fd, F_SETLEASE, F_UNLCK); /* a child may have it open, too */
 	plugins_free(c->plugins);
 	probes_free(c->probes);
 	procs_free(c->procs);
 	decode_free(c->decode);
 	program_free(c->program);
-	/* The lease never goes before the last breakpoint; the keeper sees to that. */
-	if (c->binary_fd >= 0 && gone) {
-		(void)fcntl(c->binary_fd, F_SETLEASE, F_UNLCK); /* a child may have it open, too */
+	if (c->binary_fd >= 0 && gone)
 		close(c->binary_fd);
-	}
 	pthread_mutex_destroy(&c->lock);
 	pthread_mutex_destroy(&c->changing);
 	free(c->shown);

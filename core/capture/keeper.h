@@ -73,9 +73,9 @@ uint64_t keeper_cpu_ns(const struct keeper *k);
 /* Is it done with everything it was asked? */
 bool keeper_settled(struct keeper *k);
 /*
- * From now on there are links only while the read lease on `fd` is held (guard.h): when somebody
- * wants to write to that file, and for half a second the tracer does nothing about it, the keeper
- * closes all links and lets the lease go. Their descriptors stay in use, for nothing, until
+ * From now on there are links only while the read lease on `fd` (-1: none) is held (guard.h): when
+ * somebody wants to write to that file, and for half a second the tracer does nothing about it, the
+ * keeper closes all links and lets the lease go. Their descriptors stay in use, for nothing, until
  * keeper_close(). The descriptor of the lease is the last that it closes when the tracer has died.
  * `cleared` (NULL: nothing), which was mapped and shared when the keeper was made, it sets to 0
  * before. 0 or -errno.

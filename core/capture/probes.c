@@ -81,6 +81,13 @@ int probes_new(struct program *program, const char *path, pid_t pid, const atomi
 	return 0;
 }
 
+int probes_name(struct probes *p)
+{
+	p->named = true;
+	p->n_pids = 0;
+	return probes_guard(p, -1);
+}
+
 void probes_of_plugin(struct probes *p)
 {
 	p->plugin = true;

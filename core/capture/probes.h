@@ -49,8 +49,11 @@ uint64_t probes_cpu_ns(const struct probes *p);
 /* No link of ours is left, the kernel has let go of all. */
 bool probes_gone(struct probes *p);
 
-/* Links only while the read lease on `fd` is held: keeper_guard(), keeper_has_let_go(). */
+/* Links only while the read lease on `fd` (-1: whatever leases there are) is held: keeper_guard(),
+ * keeper_has_let_go(). */
 int probes_guard(struct probes *p, int fd);
+/* As if made with PROBES_NAMED, with no lease to be had. Nothing is attached yet. */
+int probes_name(struct probes *p);
 bool probes_have_let_go(struct probes *p);
 
 bool probes_attached(const struct probes *p, const struct probe_site *site);
