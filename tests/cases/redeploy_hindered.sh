@@ -81,6 +81,17 @@ for _ in 1 2 3 4; do
 	! grep -q "is not traced any more" "$LOG" || fail "it was in time: $(cat "$LOG")"
 done
 
+# Or at any moment after a change, as it takes what the file is then for the next one to watch.
+for ms in 00 06 12 18 25 32 40 50 60 75 90 99; do
+	deploy "$V1"
+	read -rt "0.0$ms" <>"$T/never"
+	kill -STOP "$XPID"
+	deploy "$V2"
+	kill -CONT "$XPID"
+	runs 1
+done
+traced_exactly
+
 # A keeper that was killed.
 keeper=$(pgrep -P "$XPID" xgotop-keeper) || fail "no keeper"
 kill -KILL "$keeper"
