@@ -55,10 +55,14 @@ stop_app() {
 # probed: there are breakpoints in its code.
 probed() { ! python3 "$ROOT/tests/code_intact.py" "$PID" >/dev/null; }
 
+objects_probed() { cat "$MNT/processes/$PID/health" "$MNT/health" 2>/dev/null | grep -q '^probe runtime\.newobject'; }
+
 # traced_exactly: a new process, from when it is traced on; 50 objects and goroutines are seen as 50.
 traced_exactly() {
 	start_app
 	wait_for "$PATIENCE" probed || fail "no probe in the new process: $(cat "$LOG")"
+	# They come kind by kind.
+	wait_for "$PATIENCE" objects_probed || fail "no probe for objects: $(health)"
 	echo 50 >&7
 	wait_for 20 grep -q "^done 50$" "$T/app.out" || fail "the program stopped: $(head -c 300 "$T/app.err")"
 	wait_for 10 test -d "$MNT/processes/$PID" || fail "process $PID is not in the tree"
