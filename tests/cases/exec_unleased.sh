@@ -30,8 +30,8 @@ more_stays() { [ "$(stays)" -gt "$1" ]; }
 all_seen() {
 	local before
 	before=$(stays)
-	tell "stay 1"
-	wait_for 10 more_stays "$before" || fail "no goroutine of it is seen: $(cat "$LOG")"
+	stay() { tell "stay 1" && more_stays "$before"; } # probes come kind by kind
+	wait_for 10 stay || fail "no goroutine of it is seen: $(cat "$LOG")"
 }
 for mode in pid b; do
 	app "$APP"
