@@ -4,6 +4,7 @@
  * undone before returning.
  */
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/btf.h>
@@ -342,6 +343,11 @@ int capture_check_kernel(struct buf *out)
 	if (clock_is_shifted()) {
 		buf_adds(out, SHIFTED_CLOCK "\n");
 		ret = -ENOTSUP;
+	}
+	if (libbpf_num_possible_cpus() < 0) {
+		buf_adds(out, "missing: /sys/devices/system/cpu/possible, which says how many "
+			      "CPUs there are: mount /sys (mount -t sysfs sysfs /sys)\n");
+		ret = ret ? ret : -ENOTSUP;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(checks); i++) {
 		int err = checks[i].check();

@@ -25,8 +25,8 @@
 #define ONLINE_BYTES 512 /* more is cut off: a change there is not noticed */
 
 #define NO_BTF                                                                                     \
-	"this kernel was built without BTF (CONFIG_DEBUG_INFO_BTF), by which a thread's pointer "  \
-	"to its own storage is found"
+	"there is no /sys/kernel/btf/vmlinux, by which a thread's pointer to its own storage is "  \
+	"found: /sys is not mounted, or this kernel was built without BTF (CONFIG_DEBUG_INFO_BTF)"
 #define NOT_ALLOWED                                                                                \
 	"the kernel does not let us have perf events of CPUs: that takes CAP_PERFMON (see "        \
 	"/proc/sys/kernel/perf_event_paranoid)"

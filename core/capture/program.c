@@ -438,8 +438,8 @@ int program_load(const struct program_config *config, const struct target *targe
 	if (!p)
 		return -ENOMEM;
 	p->exec_fd = -1;
-	if (cpus < 0) {
-		err = load_error(cpus);
+	if (cpus < 0) { /* it is what capture_check_kernel() looks for first */
+		err = refused_error(-ENOTSUP);
 		goto fail;
 	}
 	p->n_cpus = MIN((unsigned)cpus, WIRE_CPUS_MAX);

@@ -33,6 +33,21 @@ doctor_says 5 "no process" -pid 4194304
 doctor_says 1 "No such file" -b /nonexistent
 doctor_says 2 "nothing is mounted here" /mnt
 
+# Without /sys (a chroot, a container that was made by hand) nobody says how many CPUs there are: neither is all well, nor
+# is it the process that is gone.
+if unshare -m true 2>/dev/null; then
+	mkdir "$T/nothing"
+	without_sys() { unshare -m sh -c 'mount --bind "$1" /sys/devices && shift && exec "$@"' - "$T/nothing" "$@" >"$T/out" 2>&1; }
+	without_sys "$XGOTOPFS" -doctor
+	status=$?
+	expect "status of -doctor without /sys: $(cat "$T/out")" "$status" 1
+	grep -q "^FAIL .*/sys/devices/system/cpu/possible.*mount /sys" "$T/out" || fail "-doctor without /sys: $(cat "$T/out")"
+	without_sys timeout $((20 * SLACK)) "$XGOTOPFS" -s -pid "$DEMO"
+	status=$?
+	expect "status without /sys: $(cat "$T/out")" "$status" 3
+	grep -q "cannot trace: .*/sys/devices/system/cpu/possible.*mount /sys" "$T/out" || fail "without /sys: $(cat "$T/out")"
+fi
+
 # Killed at any moment, it leaves no breakpoint in itself: the kernel would say so by the name of who was to take it out.
 if dmesg >/dev/null 2>&1; then
 	doctor=$T/doc$$ took=$(date +%s%N)
