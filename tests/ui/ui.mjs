@@ -602,6 +602,19 @@ const steps = {
 	async 'memory, overview and leaks'(page) {
 		await page.getByRole('tab', { name: 'Memory' }).click();
 		await until('tiles', () => page.locator('.tile').count(), (n) => n > 20);
+		// Parts are of all that the program asked for, whoever of those that did is not listed.
+		const filter = page.getByLabel('Filter goroutines');
+		await page.getByRole('tab', { name: 'Timeline' }).click();
+		await filter.fill('func:main.leakySubscriber');
+		await page.getByRole('tab', { name: 'Memory' }).click();
+		await page.locator('.listed', { hasText: /^These [\d,]+ goroutines: .* of .*; the rest by such that .*the filter leaves out/ }).waitFor();
+		const parts = (await page.locator('.tile-bytes').allTextContents()).map((t) => Number(/([\d.]+)%/.exec(t)[1]));
+		assert(parts.length > 0 && parts.reduce((a, b) => a + b, 0) < 50, `parts of all: ${parts}`);
+		await page.getByRole('tab', { name: 'By function' }).click();
+		await page.locator('.listed', { hasText: 'the filter leaves out' }).waitFor();
+		await page.locator('.memory .chip').click();
+		await page.getByRole('tab', { name: 'By goroutine' }).click();
+		await until('tiles of all', () => page.locator('.tile').count(), (n) => n > 20);
 		await page.getByRole('tab', { name: 'By type' }).click();
 		// Each row leads on: a type to who made it, a function to its goroutines.
 		await page.locator('tr', { hasText: 'main.Request' }).first().click();

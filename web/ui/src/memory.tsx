@@ -32,15 +32,25 @@ export function MemoryView() {
 	);
 }
 
+// What the program asked for in all is more than what the goroutines that are listed did.
+function useTotal(rows: Row[]) {
+	const status = useValue(app.status), { filter } = useValue(app.browse), { showSystem, exited } = useValue(app.settings);
+	const listed = rows.reduce((sum, r) => sum + r.bytes, 0), all = Math.max(listed, status?.alloc_bytes ?? 0);
+	const gone = exited === 'none' ? status?.exited : status?.exited_dropped;
+	const why = [gone ? `have exited${exited === 'none' ? '' : ' and are no longer kept'}` : '', filter ? 'the filter leaves out' : '', showSystem ? '' : "are the runtime's own"].filter(Boolean).join(', or ');
+	const rest = listed < all && rows.length ? <div class="note muted listed">These {exact(rows.length)} goroutines: {bytes(listed)} of {bytes(all)}; the rest by such that {why || 'are not listed'}.</div> : null;
+	return { all: all || 1, rest };
+}
+
 function Tiles() {
 	useValue(app.list);
 	const look = useValue(app.look);
 	const [shown, setShown] = useState(TILES_SHOWN);
 	const rows = inOrder(app.list.get().matched.filter((r) => r.bytes + r.maps > 0), (r) => r.bytes, true);
-	const total = rows.reduce((sum, r) => sum + r.bytes, 0) || 1;
-	const most = rows[0]?.bytes || 1;
+	const { all, rest } = useTotal(rows), most = rows[0]?.bytes || 1;
 	return <>
-		<div class="tiles">{rows.slice(0, shown).map((r) => <Tile r={r} share={r.bytes / most} part={r.bytes / total} color={r.state === UNKNOWN ? look.state[UNKNOWN] : swatch(look, r.state, r.reason)} />)}</div>
+		{rest}
+		<div class="tiles">{rows.slice(0, shown).map((r) => <Tile r={r} share={r.bytes / most} part={r.bytes / all} color={r.state === UNKNOWN ? look.state[UNKNOWN] : swatch(look, r.state, r.reason)} />)}</div>
 		{rows.length > shown ? <button onClick={() => setShown(shown + TILES_SHOWN)}>Show more of {rows.length}</button> : null}
 		{rows.length ? null : <div class="empty">No allocation seen yet.</div>}
 	</>;
@@ -127,7 +137,9 @@ function Functions() {
 	}
 	const rows = [...by.values()].sort((a, b) => b.bytes - a.bytes);
 	const most = Math.max(1, ...rows.map((f) => f.bytes));
-	return (
+	const { rest } = useTotal(list.matched);
+	return <>
+		{rest}
 		<table class="wide"><thead><tr><th>Start function</th><th class="num">Bytes</th><th class="num">Goroutines</th><th class="num">Live</th><th class="num">Slices</th><th class="num">Maps</th><th class="num">Objects</th>
 			<th class="bars" /></tr></thead>
 			<tbody>{rows.slice(0, ROWS_MOST).map((f) => (
@@ -135,5 +147,5 @@ function Functions() {
 					<td class="mono"><button class="link">{f.func ? brief(f.func) : '(unknown)'}</button></td><td class="num">{bytes(f.bytes)}</td><td class="num">{exact(f.n)}</td><td class="num">{exact(f.live)}</td><td class="num">{exact(f.slices)}</td>
 					<td class="num">{exact(f.maps)}</td><td class="num">{exact(f.objects)}</td>
 					<td class="bars"><i style={{ width: `${100 * f.bytes / most}%` }} /></td></tr>))}<Rest of={rows.length} columns={8} /></tbody></table>
-	);
+	</>;
 }
