@@ -77,6 +77,7 @@ if [ -z "${XGOTOPFS_SANITIZED:-}" ]; then
 		wait_for "$PATIENCE" test -e "$T/blind.looked" || fail "$look: nobody looks"
 	done
 	wait_for "$PATIENCE" seen_again || fail "found again: nothing is seen: $(cat "$LOG")"
+	all_seen
 	before=$(markers)
 	tell "work 40"
 	counted() { [ "$(markers)" -ge $((before + 40)) ]; }
