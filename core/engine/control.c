@@ -85,7 +85,8 @@ static void live_probes(void *ctx, unsigned proc, struct live_probes *ret)
 		.as_of_ns = healer_as_of(e->healer, proc),
 	};
 	(void)levels_get(e->levels, &ret->level_since_ns);
-	sampling_get(e->sampling, &ret->sample_scale, &ret->sample_windows);
+	sampling_get(e->sampling, &ret->sample_scale, &ret->sample_windows,
+		     &ret->sample_stands_for);
 	healer_goids(e->healer, proc, &ret->goids_least, &ret->goids_most);
 	if (!now.off)
 		ret->why = "";

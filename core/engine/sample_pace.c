@@ -21,6 +21,13 @@
 /* What a window stands for that came too late for its cycle, at most. */
 #define LATE_SCALE_MAX (4 * SAMPLE_SCALE_MAX)
 
+/* The clock of windows and cycles: what the program took for itself. In a window it does less in
+ * the same time, for the hits. */
+static uint64_t own_ns(const struct sample_look *look)
+{
+	return sub_u64(look->cpu_ns, look->hits_ns);
+}
+
 void sample_pace_init(struct sample_pace *p, double bound, const struct sample_look *now)
 {
 	*p = (struct sample_pace){.bound = bound,
@@ -28,14 +35,8 @@ void sample_pace_init(struct sample_pace *p, double bound, const struct sample_l
 				  .scale = 1,
 				  .busy = 1,
 				  .credit_ns = (double)CREDIT_NS,
+				  .begun_own_ns = own_ns(now),
 				  .weighed = *now};
-}
-
-/* The clock of windows and cycles: what the program took for itself. In a window it does less in
- * the same time, for the hits. */
-static uint64_t own_ns(const struct sample_look *look)
-{
-	return sub_u64(look->cpu_ns, look->hits_ns);
 }
 
 /* That the program took since then. */
@@ -107,6 +108,15 @@ static bool affords(struct sample_pace *p, const struct sample_look *now)
 	return p->credit_ns >= 0;
 }
 
+double sample_pace_stands_for(const struct sample_pace *p, const struct sample_look *now)
+{
+	uint64_t own = own_ns(now), all = sub_u64(own, p->begun_own_ns);
+	uint64_t until = p->open && p->scale == 1 ? own : MIN(p->from_own_ns, own);
+	uint64_t stood = sub_u64(sub_u64(until, p->begun_own_ns), p->missed_own_ns);
+
+	return all ? (double)stood / (double)all : 1;
+}
+
 bool sample_pace_step(struct sample_pace *p, const struct sample_look *now, uint64_t *ret_due_ns)
 {
 	if (!p->open) {
@@ -133,9 +143,10 @@ void sample_pace_opened(struct sample_pace *p, const struct sample_look *now)
 
 	p->open = true;
 	p->opened = *now;
-	if (p->scale == 1)
+	if (p->scale == 1) {
 		p->weighed = *now;
-	else /* so late that it would end after what it stands for */
+		p->missed_own_ns += late_ns;
+	} else /* so late that it would end after what it stands for */
 		p->scale = MAX(p->scale, (uint32_t)MIN(late_ns / window_own_ns(p) + 1,
 						       (uint64_t)LATE_SCALE_MAX));
 }
@@ -166,8 +177,11 @@ void sample_pace_closed(struct sample_pace *p, const struct sample_look *now, ui
 		p->from_own_ns = own_ns(now);
 	else if (p->scale < LATE_SCALE_MAX)
 		p->from_own_ns += p->scale * took_ns;
-	else
-		p->from_own_ns = MAX(p->from_own_ns + p->scale * took_ns, own_ns(now));
+	else {
+		p->from_own_ns += p->scale * took_ns;
+		p->missed_own_ns += sub_u64(own_ns(now), p->from_own_ns);
+		p->from_own_ns = MAX(p->from_own_ns, own_ns(now));
+	}
 	if (elapsed > 0)
 		p->busy = (double)sub_u64(now->cpu_ns, p->weighed.cpu_ns) / elapsed;
 	p->scale = next_scale(p, now);

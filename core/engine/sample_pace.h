@@ -47,6 +47,8 @@ struct sample_pace {
 	struct sample_look opened;
 	unsigned calm;    /* windows in turn in which hits were cheap */
 	uint64_t windows; /* ended */
+	/* The program's CPU time when this began, and what no window stands for of that since. */
+	uint64_t begun_own_ns, missed_own_ns;
 };
 
 /* Samples are taken, all of the time. */
@@ -55,6 +57,8 @@ void sample_pace_init(struct sample_pace *p, double bound, const struct sample_l
 bool sample_pace_step(struct sample_pace *p, const struct sample_look *now, uint64_t *ret_due_ns);
 /* They are from now on: p->scale is what they stand for. */
 void sample_pace_opened(struct sample_pace *p, const struct sample_look *now);
+/* Of the program's CPU time since the start samples stand for this part; 1 where all is in time. */
+double sample_pace_stands_for(const struct sample_pace *p, const struct sample_look *now);
 /* No longer. `chance`: any number. */
 void sample_pace_closed(struct sample_pace *p, const struct sample_look *now, uint64_t chance);
 

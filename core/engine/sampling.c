@@ -39,6 +39,7 @@ struct sampling {
 	uint64_t due_ns;
 	_Atomic unsigned scale; /* pace.scale, for who looks */
 	_Atomic uint64_t windows;
+	_Atomic double stands_for; /* sample_pace_stands_for() */
 
 	pthread_t thread;
 	bool started;
@@ -56,6 +57,7 @@ int sampling_new(const struct source *source, struct costs *costs,
 	s->costs = costs;
 	s->max_overhead = max_overhead;
 	atomic_init(&s->scale, 1);
+	atomic_init(&s->stands_for, 1);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -167,6 +169,7 @@ static void step(struct sampling *s)
 	bool open;
 
 	s->pace.bound = bound(s);
+	atomic_store(&s->stands_for, sample_pace_stands_for(&s->pace, &now));
 	open = sample_pace_step(&s->pace, &now, &s->due_ns);
 	if (open == s->pace.open)
 		return;
@@ -298,8 +301,10 @@ void sampling_release(struct sampling *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
-void sampling_get(struct sampling *s, unsigned *ret_scale, uint64_t *ret_windows)
+void sampling_get(struct sampling *s, unsigned *ret_scale, uint64_t *ret_windows,
+		  double *ret_stands_for)
 {
+	*ret_stands_for = atomic_load(&s->stands_for);
 	*ret_scale = atomic_load(&s->scale);
 	*ret_windows = atomic_load(&s->windows);
 }

@@ -25,7 +25,9 @@ void sampling_stop(struct sampling *s); /* NULL, or not started, is fine */
 int sampling_set(struct sampling *s, bool on);
 /* What is attached from now on is sampled all of the time, by whoever wants it. */
 void sampling_release(struct sampling *s);
-/* A sample stands for so many times what it is of; 1: there are no windows. */
-void sampling_get(struct sampling *s, unsigned *ret_scale, uint64_t *ret_windows);
+/* A sample stands for so many times what it is of; 1: there are no windows. Together they stand for
+ * this part of the program's CPU time, as of the last look. */
+void sampling_get(struct sampling *s, unsigned *ret_scale, uint64_t *ret_windows,
+		  double *ret_stands_for);
 
 #endif

@@ -71,6 +71,7 @@ struct live_probes {
 	 * windows; of those so many have ended. 1: all of the time. */
 	unsigned sample_scale;
 	uint64_t sample_windows;
+	double sample_stands_for; /* part of the program's CPU time that samples stand for */
 	/* Numbers the runtime has given to goroutines since the process began, at least and at
 	 * most, when memory alone tells; 0: not known. */
 	uint64_t goids_least, goids_most;

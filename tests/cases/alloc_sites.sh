@@ -88,8 +88,15 @@ echo >&8
 wait_for 120 grep -q done "$T/target.out" || fail "it does not come to an end"
 want=$(truth | awk -v rounds="$rounds" '{ sum += $1 } END { printf "%.0f", sum / 120000 * rounds }')
 got() { sampled | awk '{ sum += $1 } END { printf "%.0f", sum }'; }
-# Within three of the errors that are stated, and what is in no sample besides.
-near() { awk -v got="$(got)" -v want="$want" '/^alloc_sampled_error_bytes/ { e = 3 * $2 + 0.1 * want; exit !(got > want - e && got < want + e) }' "$MNT/stats"; }
+# Within three of the errors that are stated, and what is in no sample besides; of the part of the time that samples stand for,
+# which is all of it but where windows come far too late.
+near() {
+	awk -v got="$(got)" -v all="$want" '{ now[$1] = $2 } END {
+		want = all * now["alloc_samples_stand_for_percent"] / 100
+		e = 3 * now["alloc_sampled_error_bytes"] + 0.1 * all
+		exit !(want > 0 && got > want - e && got < want + e)
+	}' "$MNT/stats"
+}
 wait_for 10 near || fail "sampled $(got) bytes of $want ($(grep ^alloc_ "$MNT/stats"))"
 # That error falls with the root of how many windows there were. (A kernel that takes seconds for each, as beside much else, leaves few.)
 awk -v want="$want" '{ now[$1] = $2 } END { n = now["alloc_samples_windows"]; print n " windows, error " now["alloc_sampled_error_bytes"] / want

@@ -140,6 +140,26 @@ static void test_late(void **state)
 	w.switch_ns = 400 * MS;
 	run(&w, &loop, 600 * NS_PER_SEC);
 	assert_true(w.told > 0.9 * w.allocated && w.told < 1.1 * w.allocated);
+	assert_true(sample_pace_stands_for(&w.p, &w.look) > 0.98);
+}
+
+/* So late that no window can stand for what was before it: how much of it is missing is told. */
+static void test_too_late(void **state)
+{
+	const struct load loop = {.busy = 1, .hits = 60000}, calm = {.busy = 0.3, .hits = 1000};
+	struct world w;
+	double stands;
+
+	make(&w);
+	w.switch_ns = 20 * NS_PER_SEC;
+	run(&w, &loop, 300 * NS_PER_SEC);
+	stands = sample_pace_stands_for(&w.p, &w.look);
+	assert_true(stands > 0.05 && stands < 0.5);
+	assert_true(fabs(w.told / w.allocated - stands) < 0.05);
+	run(&w, &calm, 600 * NS_PER_SEC);
+	stands = sample_pace_stands_for(&w.p, &w.look);
+	assert_true(w.p.open && w.p.scale == 1 && stands < 0.9);
+	assert_true(fabs(w.told / w.allocated - stands) < 0.05);
 }
 
 /* A machine that has time for the program now and then, by chance: what it does is stood for by its
@@ -208,7 +228,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_stays_open), cmocka_unit_test(test_bound),
 		cmocka_unit_test(test_late),       cmocka_unit_test(test_calm_again),
-		cmocka_unit_test(test_rhythm),     cmocka_unit_test(test_crowded),
+		cmocka_unit_test(test_too_late),   cmocka_unit_test(test_rhythm),
+		cmocka_unit_test(test_crowded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

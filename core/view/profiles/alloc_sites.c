@@ -264,6 +264,8 @@ void view_emit_sampled(struct emit *e, const struct view *v, unsigned proc)
 	if (view_probes(v, proc, &probes)) {
 		emit_double(e, "alloc_sampled_time_percent",
 			    100 / (double)MAX(1u, probes.sample_scale), 2);
+		emit_double(e, "alloc_samples_stand_for_percent", 100 * probes.sample_stands_for,
+			    2);
 		emit_u64(e, "alloc_samples_windows", probes.sample_windows);
 	}
 	emit_u64(e, "alloc_samples", totals.sum.hits);
