@@ -77,7 +77,10 @@ seen() {
 counted() { [ "$(seen)" = "objects $1, goroutines $1" ]; }
 
 health() { cat "$MNT/health" 2>/dev/null; }
-healthy() { health | grep -q "^verdict good"; }
+# in_health REGEX: soon, as its text may be of a moment ago.
+in_health() { wait_for 5 health_has "$1"; }
+health_has() { health | grep -q -- "$1"; }
+healthy() { health_has "^verdict good"; }
 # says_times N TEXT: TEXT stands in that many lines of the log.
 says_times() { [ "$(grep -c -- "$2" "$LOG")" -ge "$1" ]; }
 # retraced: waits for the next word that a new file is traced.

@@ -96,10 +96,11 @@ static void say_pending(struct traced *t)
 {
 	if (!t->path_pending[0])
 		return;
+	/* Who reads this word finds it in health. */
+	set_why(t, t->path_pending);
 	log_warn("%s is another file now, which cannot be traced (%s): its processes are not "
 		 "followed, those of the one before are",
 		 t->c.watch, t->path_pending);
-	set_why(t, t->path_pending);
 	t->path_pending[0] = '\0';
 }
 

@@ -6,10 +6,12 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "core/memory/memory.h"
+#include "core/memory/sockets.h"
 #include "core/memory/wait_reading.h"
 
 #define WORDS_MAX 128
@@ -70,24 +72,65 @@ int reading_poll(struct wait_reading *r, uint32_t g, const struct stack_copy *co
 	return 1;
 }
 
-/* "socket:[1234]", "pipe:[77]", "/var/log/x": as ls -l /proc/PID/fd has it. */
+/* "socket:[1234]", "pipe:[77]", "/var/log/x": as ls -l /proc/PID/fd has it. False: it was closed
+ * meanwhile. */
+static bool read_link(pid_t pid, int32_t fd, char *ret, size_t size)
+{
+	char path[64];
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)pid, (int)fd);
+	len = readlink(path, ret, size - 1);
+	if (len <= 0)
+		return false;
+	ret[len] = '\0';
+	return true;
+}
+
+/* "socket:[1234] tcp 10.0.0.5:40112->10.0.0.9:5432" */
+static int name_sockets(struct wait_reading *r, struct socket_wanted *sockets, size_t n)
+{
+	char text[SOCKET_TEXT_MAX + 40];
+	int err = 0;
+
+	sockets_find(r->pid, sockets, n);
+	for (size_t i = 0; i < n && !err; i++) {
+		snprintf(text, sizeof(text), "socket:[%llu]%s%s",
+			 (unsigned long long)sockets[i].inode, *sockets[i].text ? " " : "",
+			 sockets[i].text);
+		err = reading_text(r, text, &r->objects[sockets[i].tag].poll.what);
+	}
+	return err;
+}
+
 int reading_descriptors(struct wait_reading *r)
 {
-	char path[64], link[512];
+	cleanup_free_ struct socket_wanted *sockets = NULL;
+	size_t n = 0, cap = 0;
+	char link[512];
 	int err = 0;
 
 	for (size_t i = 0; i < r->n_objects && !err; i++) {
 		struct wait_object *o = &r->objects[i];
-		ssize_t len;
+		unsigned long long inode;
 
-		if (o->kind != WAIT_POLL || !o->state_known)
+		if (o->kind != WAIT_POLL || !o->state_known ||
+		    !read_link(r->pid, o->poll.fd, link, sizeof(link)))
 			continue;
-		snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)r->pid, (int)o->poll.fd);
-		len = readlink(path, link, sizeof(link) - 1);
-		if (len <= 0)
-			continue; /* closed meanwhile */
-		link[len] = '\0';
-		err = reading_text(r, link, &o->poll.what);
+		if (sscanf(link, "socket:[%llu]", &inode) != 1) {
+			err = reading_text(r, link, &o->poll.what);
+			continue;
+		}
+		if (n == cap) {
+			struct socket_wanted *more;
+
+			cap = cap ? 2 * cap : 64;
+			more = reallocarray(sockets, cap, sizeof(*more));
+			if (!more)
+				return -ENOMEM;
+			sockets = more;
+		}
+		sockets[n++] = (struct socket_wanted){.inode = inode, .tag = (uint32_t)i};
 	}
-	return err;
+	return err || !n ? err : name_sockets(r, sockets, n);
 }

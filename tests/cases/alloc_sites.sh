@@ -25,7 +25,7 @@ try() { # RELEASE MODE [LEVEL]
 	CHURN_PROFILE=$T/truth start_target "$binary" 120000
 	start_xgotopfs -pid "$DEMO" -s ${3:+-probes "$3"} "$MNT"
 	wait_ready
-	grep -q '^alloc_sampling on$' "$MNT/health" || fail "$1 $2: $(grep alloc_sampling "$MNT/health")"
+	wait_for 5 grep -q '^alloc_sampling on$' "$MNT/health" || fail "$1 $2: $(grep alloc_sampling "$MNT/health")"
 	if [ "${3:-}" ]; then
 		expect "probes in" "$(grep '^probe ' "$MNT/health" | cut -d' ' -f2 | cut -d+ -f1 | sort | tr '\n' ' ')" "runtime.(*mcache).allocLarge runtime.(*mcache).refill "
 	fi
@@ -40,7 +40,7 @@ try() { # RELEASE MODE [LEVEL]
 		fail "$1 $2: shares differ"
 	for how in 'main\.grow .*growslice' 'main\.buildKey .*concatstring' 'main\.convert .*stringtoslicebyte' 'main\.closures .*newobject' \
 		'fmt\.Sprintf .*main\.format ' 'strings\.(\*Builder).*main\.builder .*growslice'; do
-		grep -q "$how" "$MNT/alloc_sites.tsv" || fail "$1 $2: no $how in $(cut -f6- "$MNT/alloc_sites.tsv")"
+		wait_for 5 grep -q "$how" "$MNT/alloc_sites.tsv" || fail "$1 $2: no $how in $(cut -f6- "$MNT/alloc_sites.tsv")"
 	done
 	# The same for go tool pprof, which shows it first; what events tell of is beside it, and what share that is.
 	go tool pprof -symbolize=none -top "$MNT/pprof/allocs" >"$T/top" 2>&1 || fail "pprof: $(cat "$T/top")"
@@ -109,7 +109,7 @@ most=$(($(nproc --all) * (4000 + 2 * took)))
 # In windows, and that there is no probe this moment is no news.
 awk '{ now[$1] = $2 } END { exit !(now["alloc_samples_windows"] > 0 || now["alloc_sampled_time_percent"] < 100) }' "$MNT/stats" ||
 	fail "no windows: $(grep "^alloc_\|^overhead" "$MNT/stats")"
-grep -q '^alloc_sampling on$' "$MNT/health" || fail "$(grep alloc_sampling "$MNT/health")"
+wait_for 5 grep -q '^alloc_sampling on$' "$MNT/health" || fail "$(grep alloc_sampling "$MNT/health")"
 [ "$samples" -le "$most" ] && [ "$hits" -gt "$((2 * samples))" ] ||
 	fail "$samples samples of $hits hits in $took ms, where at most $most may be"
 expect "lost" "$(sed -n 's/^alloc_samples_lost //p' "$MNT/stats")" 0

@@ -47,7 +47,7 @@ start_target "$T/counted"
 mount_demo -web -web-port 0 -record -storage-dir "$T/sessions"
 wait_web
 wait_for 20 state agrees || fail "no agreement: $(cat "$MNT/audit")"
-grep -q '^verdict good' "$MNT/health" || fail "$(head -n 3 "$MNT/health")"
+wait_for 5 grep -q '^verdict good' "$MNT/health" || fail "$(head -n 3 "$MNT/health")"
 another
 given=$(figure numbers_given)
 ask "more 30"
@@ -71,14 +71,14 @@ python3 "$ROOT/tests/take_probes.py" "$DEMO" >"$T/taken" || fail "no probe was f
 ask "more 5"
 told creation 5
 told missed 5
-grep -q '^verdict incomplete' "$MNT/health" || fail "$(head -n 3 "$MNT/health")"
-grep -q '^meaning creation: ' "$MNT/audit" || fail "no meaning: $(cat "$MNT/audit")"
+wait_for 5 grep -q '^verdict incomplete' "$MNT/health" || fail "$(head -n 3 "$MNT/health")"
+wait_for 5 grep -q '^meaning creation: ' "$MNT/audit" || fail "no meaning: $(cat "$MNT/audit")"
 wait_for 10 counted || fail "not healed: it counts $COUNT: $(cat "$MNT/goroutines.tsv")"
 ask "fewer 7"
 told exit 7
 wait_for 10 counted || fail "not healed: it counts $COUNT: $(cat "$MNT/goroutines.tsv")"
 wait_for 10 state agrees || fail "$(cat "$MNT/audit")"
-grep -q '^verdict incomplete' "$MNT/health" || fail "healed, and forgotten: $(head -n 3 "$MNT/health")"
+wait_for 5 grep -q '^verdict incomplete' "$MNT/health" || fail "healed, and forgotten: $(head -n 3 "$MNT/health")"
 curl -s "$WEB/api/live/audit" | python3 -c '
 import json, sys
 a = json.load(sys.stdin)

@@ -39,7 +39,7 @@ expect "processes" "$(ls "$MNT/processes" | sort -n | tr '\n' ' ')" \
 	"$(printf '%s\n' "$PID_first" "$PID_second" | sort -n | tr '\n' ' ')"
 expect "the other binary's events" "$(grep -c "pid=$PID_alien" "$MNT/events")" 0
 # Each its own goroutines: the second was seen from its first goroutine on.
-grep -q "newgoroutine child=1 .*pid=$PID_second" "$MNT/events" || fail "the second was not seen from its start"
+wait_for 5 grep -q "newgoroutine child=1 .*pid=$PID_second" "$MNT/events" || fail "the second was not seen from its start"
 expect "the second's events are its own" \
 	"$(grep -c "main.fill" "$MNT/processes/$PID_second/events")" \
 	"$(grep "main.fill" "$MNT/events" | grep -c "pid=$PID_second")"

@@ -68,7 +68,7 @@ try() { # RELEASE MODE [OPTION...]
 	folded=$(cat "$T/folded")
 	[ "$folded" -ge "$ours" ] && [ "$folded" -le "$(stat_of cpu_samples)" ] || fail "$what: the flame graph has $folded samples, the profile $ours"
 	grep -q ';main\.outer;main\.leaf' "$MNT/flame/cpu" || fail "$what: the flame graph has no main.leaf below main.outer: $(head -n 5 "$MNT/flame/cpu")"
-	grep -q '"hz":999,.*"why":null' "$MNT/flame/cpu.json" || fail "$what: $(head -c 400 "$MNT/flame/cpu.json")"
+	wait_for 5 grep -q '"hz":999,.*"why":null' "$MNT/flame/cpu.json" || fail "$what: $(head -c 400 "$MNT/flame/cpu.json")"
 	# The same by goroutine.
 	grep -h '^cpu_ns ' "$MNT"/goroutines/*/status | awk '{ print $2 }' | sort -rn | head -n "$(wc -l <"$T/truth")" | sort -n >"$T/by_goid"
 	sed -n 's/^\(first\|second\|third\|inC\) //p' "$T/target.out" | sort -n | paste - "$T/by_goid" |
@@ -108,7 +108,7 @@ for how in "-sample-cpu 0:off: -sample-cpu 0" "-probes none:off: without BPF (-p
 	expect "${how%%:*}" "$(sed -n 's/^cpu_sampling //p' "$MNT/health")" "${how#*:}"
 	expect "${how%%:*}: cpu_ns" "$(sed -n 's/^cpu_ns //p' "$MNT/goroutines/1/status")" "?"
 	tool -comments "$MNT/pprof/cpu" | grep -qF "CPU samples are ${how#*:}" || fail "${how%%:*}: the profile does not say why"
-	grep -qF "\"samples\":0,\"ns\":0,\"error_ns\":0,\"goroutines\":0,\"" "$MNT/flame/cpu.json" && grep -qF "\"why\":\"CPU samples are ${how#*:}\"" "$MNT/flame/cpu.json" ||
+	wait_for 5 grep -qF "\"samples\":0,\"ns\":0,\"error_ns\":0,\"goroutines\":0,\"" "$MNT/flame/cpu.json" && grep -qF "\"why\":\"CPU samples are ${how#*:}\"" "$MNT/flame/cpu.json" ||
 		fail "${how%%:*}: the flame graph does not say why: $(cat "$MNT/flame/cpu.json")"
 	stop_xgotopfs
 done

@@ -93,7 +93,7 @@ exec 7>&-
 wait_for "$PATIENCE" says "executes .*sleep now, which cannot be traced: it is not a Go program" || fail "no word of sleep: $(cat "$LOG")"
 expect "lines about sleep" "$(grep -c sleep "$LOG")" 1
 expect "state" "$(sed -n 's/^state //p' "$MNT/stats")" exited
-grep -q 'executed .*sleep' "$MNT/stats" || fail "it does not say what ended it: $(grep executed "$MNT/stats")"
+wait_for 5 grep -q 'executed .*sleep' "$MNT/stats" || fail "it does not say what ended it: $(grep executed "$MNT/stats")"
 expect "live" "$(sed -n 's/^goroutines_live //p' "$MNT/stats")" 0
 stop_xgotopfs
 

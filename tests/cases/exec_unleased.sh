@@ -98,8 +98,8 @@ touch "$APP"
 start_xgotopfs -pid "$old" "$MNT" 7>&-
 wait_ready
 grep -q "process $old: not seen: all that probes tell .*overlayfs" "$LOG" || fail "not said: $(cat "$LOG")"
-grep -q '^verdict incomplete' "$MNT/health" || fail "the verdict: $(head -n 1 "$MNT/health")"
-grep -q '^not_covered all that probes tell of this process: .*overlayfs' "$MNT/health" || fail "health: $(grep ^not_cov "$MNT/health")"
+wait_for 5 grep -q '^verdict incomplete' "$MNT/health" || fail "the verdict: $(head -n 1 "$MNT/health")"
+wait_for 5 grep -q '^not_covered all that probes tell of this process: .*overlayfs' "$MNT/health" || fail "health: $(grep ^not_cov "$MNT/health")"
 exec 7>&-
 stop_xgotopfs
 app "$APP"

@@ -113,4 +113,4 @@ wait_for 20 gone $CAT2 || fail "cat does not end with the process"
 expect "reading after the end" "$(timeout $((5 * SLACK)) cat "$P" | wc -c)" 0
 [ "$(wc -l <"$MNT/events")" -gt 100 ] || fail "the tree is gone"
 timeout $((5 * SLACK)) tail -n 1 "$MNT/events" >/dev/null || fail "tail after the end"
-grep -q exited "$MNT/stats" || fail "stats do not say that it exited"
+wait_for 5 grep -q exited "$MNT/stats" || fail "stats do not say that it exited"

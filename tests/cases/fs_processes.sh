@@ -17,7 +17,7 @@ grep -q pid= "$MNT/processes/4001/events" && fail "no need to say whose they are
 expect "goroutines of the first" "$(ls "$MNT/goroutines" | wc -l)" "$(ls "$MNT/processes/4000/goroutines" | wc -l)"
 expect "goroutine in one" "$(wc -l <"$MNT/processes/4001/goroutines/1/events")" \
 	"$(grep -c ' 1 newobject' "$MNT/processes/4001/events")"
-grep -q '^pid 4002$' "$MNT/processes/4002/stats" || fail "stats of process 4002"
+wait_for 5 grep -q '^pid 4002$' "$MNT/processes/4002/stats" || fail "stats of process 4002"
 
 cat "$MNT/processes/4002/events_pipe" >"$T/pipe" &
 CAT=$!

@@ -38,7 +38,7 @@ done
 [ -f "$MNT/events_pipe" ] && [ -f "$MNT/processes/4000/events_pipe" ] || fail "no events_pipe"
 demo rate 500
 timeout $((10 * SLACK)) grep -q -m 1 newobject "$MNT/events_pipe" || fail "events_pipe does not give an event"
-grep -q events_pipe "$MNT/README" || fail "README does not tell of events_pipe"
+wait_for 5 grep -q events_pipe "$MNT/README" || fail "README does not tell of events_pipe"
 for folder in "$MNT" "$MNT/processes/4000"; do
 	! find "$folder" -maxdepth 1 | grep pipe || fail "listed: a tool that walks $folder waits for ever"
 done

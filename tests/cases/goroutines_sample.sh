@@ -79,7 +79,7 @@ for type in casgstatus makeslice makemap newobject newgoroutine goexit; do
 	least=$(awk -v type="$type" '$2 == type { n += $3 } END { print n + 0 }' "$T/all.stories")
 	[ "$seen" -ge "$least" ] && [ "$seen" -le "$all" ] || fail "$type: $seen chosen or not, of $least to $all"
 done
-grep -q '^limit sampled (.*goroutines:0.3)' "$MNT/health" || fail "health: $(head -n 5 "$MNT/health")"
+wait_for 5 grep -q '^limit sampled (.*goroutines:0.3)' "$MNT/health" || fail "health: $(head -n 5 "$MNT/health")"
 [ "$(key "$MNT" estimated_alloc_bytes_error)" -gt 0 ] || fail "no error is stated: $(grep estimated "$MNT/stats")"
 stop_xgotopfs
 
@@ -89,7 +89,7 @@ grep -q "\"sample\": \"$want\"" "$T/sessions/$session/metadata.json" || fail "$(
 start_xgotopfs -replay "$session" -storage-dir "$T/sessions" "$MNT"
 wait_ready
 grep -q "recorded with -sample $want" "$LOG" || fail "not said at the replay: $(cat "$LOG")"
-grep -q "^limit recorded with -sample $want" "$MNT/health" || fail "health of the replay: $(head -n 4 "$MNT/health")"
+wait_for 5 grep -q "^limit recorded with -sample $want" "$MNT/health" || fail "health of the replay: $(head -n 4 "$MNT/health")"
 stop_xgotopfs
 kill -INT "$WITNESS"
 wait "$WITNESS" || fail "the witness: $(cat "$T/witness")"

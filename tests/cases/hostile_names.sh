@@ -31,7 +31,7 @@ check rest "$WEB" "$T/routes" "$session"
 # What is shown says what the name was.
 for shown in 'main.l\\ngoroutine 99 \[\.\.\.\]:' 'main.u\\xff\\xfe\\xc3(\\xed\\xa0\\x80' 'main.c\\u009b2J\\x9b31m\\x7f' \
 	'^\\x67oroutine 99 \[' '/s\\x1b\[2J/\\ngoroutine 99'; do
-	grep -q "$shown" "$MNT/stacks" || fail "stacks lack '$shown': $(cat "$MNT/stacks")"
+	wait_for 5 grep -q "$shown" "$MNT/stacks" || fail "stacks lack '$shown': $(cat "$MNT/stacks")"
 done
 grep -q '^goroutine 99 ' "$MNT/stacks" && fail "a forged goroutine"
 stop_xgotopfs

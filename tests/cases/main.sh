@@ -19,8 +19,8 @@ expect "start of goroutine 1" "$(sed -n 's/^start_function //p' "$MNT/goroutines
 expect "leaked goroutines" "$(ls "$MNT/by-func" | grep -c forgotten)" 1
 leaked=$(ls "$MNT/by-func/main.(*server).forgotten")
 expect "why it waits" "$(sed -n 's/^wait_reason //p' "$MNT/goroutines/$leaked/status")" "chan receive"
-grep -q 'main.(\*server).leak' "$MNT/goroutines/$leaked/status" || fail "no creation site"
-grep -q 'main.(\*server).forgotten' "$MNT/goroutines/$leaked/stack" || fail "no stack"
+wait_for 5 grep -q 'main.(\*server).leak' "$MNT/goroutines/$leaked/status" || fail "no creation site"
+wait_for 5 grep -q 'main.(\*server).forgotten' "$MNT/goroutines/$leaked/stack" || fail "no stack"
 
 load -n 600 -c 3
 seen() { grep -q "$1" "$MNT/events"; }
@@ -36,12 +36,12 @@ fills() { grep -c ' newgoroutine .* func=main.fill' "$MNT/events"; }
 fills_are() { [ "$(fills)" = "$1" ]; }
 wait_for 10 fills_are 500 || fail "fill goroutines of their parent: $(fills) of 500"
 expect "lost" "$(sed -n 's/^lost_total //p' "$MNT/stats")" 0
-grep -q '^verdict ' "$MNT/health" || fail "health has no verdict"
+wait_for 5 grep -q '^verdict ' "$MNT/health" || fail "health has no verdict"
 
 # The stack of who has exited says so, and is read without an error.
 exited=$(awk -F'\t' '$2 == "dead" { print $1; exit }' "$MNT/goroutines.tsv")
 [ -f "$MNT/goroutines/$exited/status" ] || fail "no exited goroutine: '$exited'"
-grep -q "^goroutine $exited \[exited\]:" "$MNT/goroutines/$exited/stack" || fail "the stack of one that has exited: $(cat "$MNT/goroutines/$exited/stack")"
+wait_for 5 grep -q "^goroutine $exited \[exited\]:" "$MNT/goroutines/$exited/stack" || fail "the stack of one that has exited: $(cat "$MNT/goroutines/$exited/stack")"
 expect "listed" "$(ls "$MNT/goroutines/$exited" | grep -cx stack)" 1
 tar cf - -C "$MNT/goroutines" "$exited" >/dev/null 2>"$T/tar" || fail "tar: $(cat "$T/tar")"
 
@@ -103,6 +103,6 @@ expect "state of the process" "$(sed -n 's/^state //p' "$MNT/stats")" exited
 expect "goroutine 1 is still there" "$(sed -n 's/^start_function //p' "$MNT/goroutines/1/status")" runtime.main
 tail -n 1 "$MNT/events" | grep -q . || fail "events are gone"
 # The last stacks that were read stay, and say of when they are.
-grep -q "before the program ended" "$MNT/goroutines/1/stack" || fail "the last stack: $(head -n 3 "$MNT/goroutines/1/stack")"
+wait_for 5 grep -q "before the program ended" "$MNT/goroutines/1/stack" || fail "the last stack: $(head -n 3 "$MNT/goroutines/1/stack")"
 tar cf - -C "$MNT" goroutines >/dev/null 2>"$T/tar" || fail "tar: $(head -n 3 "$T/tar")"
 stop_xgotopfs INT

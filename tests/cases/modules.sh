@@ -22,7 +22,7 @@ for how in -pid -b; do
 	[ "$how" = -pid ] && trace -pid "$PID" || trace -b "$program"
 	expect "processes before the first event" "$(ls "$MNT/processes")" "$PID"
 	expect "goroutine 1" "$(sed -n 's/^start_function //p' "$MNT/goroutines/1/status")" runtime.main
-	grep -q 'main.main(' "$MNT/stacks" || fail "no stacks"
+	wait_for 5 grep -q 'main.main(' "$MNT/stacks" || fail "no stacks"
 	[ "$how" = -b ] && { stop_xgotopfs && end "$PID" && exec 8>&- && rm -rf "$T/s" && continue; }
 	exactly "ld.so, $how"
 done
@@ -36,7 +36,7 @@ for version in ${VERSIONS:-1.27}; do
 	grep -q "ok    target         $library" "$T/doctor" || fail "doctor of a library: $(cat "$T/doctor")"
 	trace -b "$library"
 	expect "processes before the first event" "$(ls "$MNT/processes")" "$PID"
-	grep -q 'main.main(' "$MNT/stacks" || fail "no stacks"
+	wait_for 5 grep -q 'main.main(' "$MNT/stacks" || fail "no stacks"
 	exactly "c-shared, $version"
 done
 
@@ -46,7 +46,7 @@ run "$LOADER" "$library" "$other"
 trace -pid "$PID"
 grep -q "$other has a Go runtime of its own" "$LOG" || fail "the second is not said: $(cat "$LOG")"
 wait_verdict "verdict" "incomplete"
-grep -q "^not_covered the Go runtime of $other" "$MNT/health" || fail "health says: $(grep ^not_covered "$MNT/health")"
+wait_for 5 grep -q "^not_covered the Go runtime of $other" "$MNT/health" || fail "health says: $(grep ^not_covered "$MNT/health")"
 "$XGOTOPFS" -doctor -pid "$PID" >"$T/doctor" 2>&1 && fail "doctor sees no second: $(cat "$T/doctor")"
 grep -q "FAIL  second Go      $other" "$T/doctor" || fail "doctor of two: $(cat "$T/doctor")"
 exactly "two runtimes"
@@ -58,10 +58,10 @@ run "$moved"
 grep -q 'FAIL  code .*KiB' "$T/doctor" || fail "doctor says: $(cat "$T/doctor")"
 trace -pid "$PID"
 wait_verdict "verdict" "incomplete"
-grep -q '^not_covered what runs in the [0-9]* KiB of Go code that were moved' "$MNT/health" ||
+wait_for 5 grep -q '^not_covered what runs in the [0-9]* KiB of Go code that were moved' "$MNT/health" ||
 	fail "health says: $(cat "$MNT/health")"
 grep -q 'cannot be probed' "$LOG" || fail "not said: $(cat "$LOG")"
-grep -q 'main.main(' "$MNT/stacks" || fail "no stacks of moved code"
+wait_for 5 grep -q 'main.main(' "$MNT/stacks" || fail "no stacks of moved code"
 expect "goroutine 1" "$(sed -n 's/^start_function //p' "$MNT/goroutines/1/status")" runtime.main
 stop_xgotopfs
 exec 8>&-

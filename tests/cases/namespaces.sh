@@ -33,7 +33,7 @@ pid=$(pgrep -P "$outer")
 [ "$(sed -n 's/^NSpid:.*\t//p' "/proc/$pid/status")" = 1 ] || fail "not in a pid namespace of its own"
 start_xgotopfs -pid "$pid" -record -storage-format jsonl -storage-dir "$T/s" "$MNT"
 wait_ready
-grep -q 'main.main(' "$MNT/stacks" || fail "no stacks"
+wait_for 5 grep -q 'main.main(' "$MNT/stacks" || fail "no stacks"
 expect "goroutine 1" "$(sed -n 's/^start_function //p' "$MNT/goroutines/1/status")" runtime.main
 expect "processes" "$(ls "$MNT/processes")" "$pid"
 echo >&8

@@ -70,7 +70,7 @@ try() { # RELEASE MODE
 	wait_for 20 mailer_ended || fail "$what: by-func/main.mailer: $(ls "$MNT/by-func/main.mailer")"
 	grep -q '^goroutine [0-9]* \[exited\]:' "$(only_link main.mailer)/stack" || fail "$what: $(cat "$(only_link main.mailer)/stack")"
 	grep -q 'its last wait was for chan receive' "$(only_link main.mailer)/stack" || fail "$what: $(cat "$(only_link main.mailer)/stack")"
-	grep -q ' goexit func=main.mailer$' "$MNT/events" || fail "$what: $(grep -m 3 goexit "$MNT/events")"
+	wait_for 5 grep -q ' goexit func=main.mailer$' "$MNT/events" || fail "$what: $(grep -m 3 goexit "$MNT/events")"
 	stop_xgotopfs
 	unharmed "$DEMO"
 	exec 8>&-

@@ -47,14 +47,14 @@ held() {
 }
 wait_for 20 held || fail "more goroutines than goids: $(grep -E 'gor|goex|goid' "$T/stats")"
 ls "$MNT/goroutines" | grep -q . || fail "no goroutine is known between windows"
-grep -q '^limit traced in windows' "$MNT/health" || fail "health says nothing: $(cat "$MNT/health")"
-grep -q '^overhead_most_by ' "$MNT/health" || fail "health does not say which type costs most"
+wait_for 5 grep -q '^limit traced in windows' "$MNT/health" || fail "health says nothing: $(cat "$MNT/health")"
+wait_for 5 grep -q '^overhead_most_by ' "$MNT/health" || fail "health does not say which type costs most"
 # What a window spends too much is saved after it: a second later the mean is within, or falls.
 kept() { awk '/^budget_spent_percent/ { exit !($2 < 4.5) }' "$MNT/stats"; }
 wait_for 30 kept || fail "above the bound: $(grep '^budget' "$MNT/stats")"
 # Events say where windows end and begin.
-grep -q ' probes state=off' "$MNT/events" || fail "no end of a window in events"
-grep -q ' probes state=on' "$MNT/events" || fail "no begin of a window in events"
+wait_for 5 grep -q ' probes state=off' "$MNT/events" || fail "no end of a window in events"
+wait_for 5 grep -q ' probes state=on' "$MNT/events" || fail "no begin of a window in events"
 
 # With a part of the goroutines chosen the bound holds as well, and what was not chosen is counted: in windows exactly,
 # between them estimated.

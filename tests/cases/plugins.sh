@@ -32,7 +32,7 @@ for cell in ${CELLS:-1.19:there 1.27:late}; do
 		wait_for 20 grep -q "following the plugin $plugin" "$LOG" || fail "not noticed: $(cat "$LOG")"
 		wait_for 20 grep -q ready "$T/said" || fail "the plugin does not start: $(cat "$T/err")"
 		wait_verdict "verdict" "incomplete"
-		grep -q "^not_covered what the plugin $plugin did when it was loaded, up to [0-9.]* s before" "$MNT/health" ||
+		wait_for 5 grep -q "^not_covered what the plugin $plugin did when it was loaded, up to [0-9.]* s before" "$MNT/health" ||
 			fail "not said in health: $(grep ^not_covered "$MNT/health")"
 		# Who was on a processor in its code when the probes came left it unseen: that is what
 		# not_covered says above.

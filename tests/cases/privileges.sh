@@ -94,8 +94,8 @@ for pid in $(pgrep -P "$XPID"); do
 done
 
 # What needs privileges goes on working: from the mount and over HTTP, reading, attaching again.
-grep -q "^goroutine 1 " "$MNT/stacks" || fail "no stacks in the mount"
-grep -q "^goroutine 1 " "$MNT/goroutines/1/stack" || fail "no stack in the mount"
+wait_for 5 grep -q "^goroutine 1 " "$MNT/stacks" || fail "no stacks in the mount"
+wait_for 5 grep -q "^goroutine 1 " "$MNT/goroutines/1/stack" || fail "no stack in the mount"
 echo newobject:1 >"$MNT/control/sample" || fail "sample"
 echo 1 >"$MNT/control/pause" && echo 0 >"$MNT/control/pause" || fail "pause"
 curl -fsS -X POST -H 'Content-Type: application/json' -d '{"sample":"casgstatus:1,newgoroutine:1,newobject:1"}' \

@@ -35,7 +35,7 @@ g=$(ls "$MNT/by-func/main.(*server).forgotten" | tail -n 1)
 waits() { grep -q '^state waiting' "$MNT/goroutines/$g/status"; }
 wait_for 10 waits || fail "its state: $(cat "$MNT/goroutines/$g/status")"
 expect "state_from" "$(sed -n 's/^state_from //p' "$MNT/goroutines/$g/status")" memory
-grep -q "^goroutine $g \[" "$MNT/stacks" || fail "no stack of $g"
+wait_for 5 grep -q "^goroutine $g \[" "$MNT/stacks" || fail "no stack of $g"
 expect "events without probes" "$(says_of events_total)" "$before"
 expect "created by events" "$(sed -n 's/^goroutines_healed //p' "$MNT/stats")" 0
 numbers() { sed -n 's/^goids_given_most //p' "$MNT/stats"; }

@@ -24,8 +24,8 @@ works() { curl -fsm 5 "${URL}signup?a@b" >/dev/null; }
 mount_demo
 wait_for 10 works || fail "it does not work"
 ! first '^[a-z]+ (blocked|convoy|ended|growing|leak|target):' || fail "it works, and: $(cat "$T/first")"
-grep -q '^blocked: 5 or more' "$MNT/looked_for" || fail "thresholds: $(cat "$MNT/looked_for")"
-grep -q '^  blocked, .*, target$' "$MNT/problems" || fail "what is looked for: $(cat "$MNT/problems")"
+wait_for 5 grep -q '^blocked: 5 or more' "$MNT/looked_for" || fail "thresholds: $(cat "$MNT/looked_for")"
+wait_for 5 grep -q '^  blocked, .*, target$' "$MNT/problems" || fail "what is looked for: $(cat "$MNT/problems")"
 # What `cat` leaves on a terminal of 80 by 24 is all of it.
 [ "$(fold -w 80 "$MNT/problems" | wc -l)" -lt 24 ] || fail "not one screen: $(cat "$MNT/problems")"
 
@@ -64,6 +64,6 @@ stop_xgotopfs
 start_xgotopfs -pid "$DEMO" -probes none "$MNT"
 wait_ready
 wait_for 40 first '^critical blocked: [0-9]+ chan send at main\.signup ' || fail "later: $(cat "$MNT/problems")"
-grep -q 'not looked for: starts: no events are seen' "$MNT/problems" || fail "what is not seen: $(cat "$MNT/problems")"
+wait_for 5 grep -q 'not looked for: starts: no events are seen' "$MNT/problems" || fail "what is not seen: $(cat "$MNT/problems")"
 stop_xgotopfs
 unharmed "$DEMO"

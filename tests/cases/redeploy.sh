@@ -38,9 +38,9 @@ broken() {
 	BROKEN=$((BROKEN + 1))
 	wait_for "$PATIENCE" says_times "$BROKEN" "cannot be traced now" || fail "not a word of $1: $(cat "$LOG")"
 	expect "lines about $1" "$(grep -c 'cannot be traced now' "$LOG")" "$BROKEN"
-	health | grep -q "^verdict incomplete" || fail "$1: $(health | head -n 1)"
-	health | grep -q "^warning nothing is traced: the file is another" || fail "$1: $(health | head -n 3)"
-	expect "probes in $1" "$(health | sed -n 's/^probes_attached //p')" 0
+	in_health "^verdict incomplete" || fail "$1: $(health | head -n 1)"
+	in_health "^warning nothing is traced: the file is another" || fail "$1: $(health | head -n 3)"
+	in_health "^probes_attached 0$" || fail "probes in $1: $(health | grep '^probes_attached')"
 	kill -0 "$XPID" || fail "ended by $1"
 }
 : >"$APP"
@@ -71,7 +71,7 @@ for round in "$V1" "$V2" "$V2" "$V1" "$V1"; do
 	deploy "$round"
 	start_app
 	wait_for 20 compared || fail "it is not compared: $(cat "$MNT/processes/$PID/audit" "$LOG")"
-	grep -q '^differences_total 0$' "$MNT/processes/$PID/audit" ||
+	wait_for 5 grep -q '^differences_total 0$' "$MNT/processes/$PID/audit" ||
 		fail "the audit accuses: $(head -n 12 "$MNT/processes/$PID/audit")"
 	expect "how often it is followed" "$(grep -c "following process $PID$" "$LOG")" 1
 	! grep "process $PID is not traced any more" "$LOG" || fail "it is traced"

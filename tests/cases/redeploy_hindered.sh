@@ -24,7 +24,7 @@ wait_for 10 healthy || fail "$(health)"
 # A writer who takes his time: who looks is told, and nothing is traced of what he leaves behind half done.
 exec 8<>"$APP"
 wait_for 20 being_written || fail "$(health)"
-expect "probes while it is written" "$(health | sed -n 's/^probes_attached //p')" 0
+in_health "^probes_attached 0$" || fail "probes while it is written: $(health | grep '^probes_attached')"
 head -c 100000 "$V2" >&8
 exec 8>&-
 deploy "$V2"

@@ -26,8 +26,8 @@ watch_app
 probed || fail "the process that was there is not probed"
 echo 50 >&7
 wait_for 10 counted 50 || fail "$(seen)"
-health | grep -q "^verdict good: " || fail "$(health | head -n 1)"
-health | grep -q "^limit the start of a process is not traced: no lease" || fail "$(health | head -n 4)"
+in_health "^verdict good: " || fail "$(health | head -n 1)"
+in_health "^limit the start of a process is not traced: no lease" || fail "$(health | head -n 4)"
 stop_app
 gone_quiet() { [ "$(health | sed -n 's/^probes_attached //p')" = 0 ]; }
 wait_for 20 gone_quiet || fail "probes outlive the last process: $(health)"

@@ -41,7 +41,7 @@ load -n 3000 -c 2 >"$T/load.out"
 stopped() { grep -q "recording stopped: $REASON" "$LOG"; }
 wait_for 20 stopped || fail "the disk does not fill up"
 load -n 100 -c 2 >"$T/load.out" # what is not recorded
-grep -q '^verdict incomplete' "$MNT/health" || fail "health: $(cat "$MNT/health")"
+wait_for 5 grep -q '^verdict incomplete' "$MNT/health" || fail "health: $(cat "$MNT/health")"
 grep -q "^warning recording stopped: $REASON; [1-9][0-9]* events that came since" "$MNT/health" || fail "health: $(cat "$MNT/health")"
 for file in health stats; do
 	expect "$file" "$(sed -n 's/^recording //p' "$MNT/$file")" stopped

@@ -22,7 +22,7 @@ for format in protobuf jsonl; do
 	mount_demo -s -record -storage-dir "$T/s" -storage-format $format
 	id=$(ls "$T/s")
 	load -n 300 -c 2
-	grep -q main.Request "$MNT/events" || fail "no type names live"
+	wait_for 5 grep -q main.Request "$MNT/events" || fail "no type names live"
 	kill -STOP "$DEMO"
 	STOPPED=$(date +%s%N)
 	wait_for 30 silent || fail "it goes on: $(cat "$MNT/stats")"
@@ -54,8 +54,8 @@ for format in protobuf jsonl; do
 		name=$(echo casgstatus makeslice makemap newobject newgoroutine goexit | cut -d' ' -f$((type + 1)))
 		expect "$name" "$(sed -n "s/^events_$name //p" "$MNT/stats")" "$(jq ".event_counts.\"$type\"" "$meta")"
 	done
-	grep -q 'newobject type=main.Request' "$MNT/events" || fail "no type names in the replay"
-	grep -q 'func=main.fill' "$MNT/events" || fail "no function names in the replay"
+	wait_for 5 grep -q 'newobject type=main.Request' "$MNT/events" || fail "no type names in the replay"
+	wait_for 5 grep -q 'func=main.fill' "$MNT/events" || fail "no function names in the replay"
 	if [ $format = protobuf ]; then # who was there before us is in the recording, too
 		expect "goroutine 1" "$(sed -n 's/^start_function //p' "$MNT/goroutines/1/status")" runtime.main
 	fi

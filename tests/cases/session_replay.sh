@@ -199,7 +199,7 @@ cat "$T/other" >"$T/over/events.jsonl"
 control resume
 wait_done
 wait_for 10 changed || fail "not told: $(cat "$MNT/health")"
-grep -q '^verdict incomplete' "$MNT/health" || fail "the verdict: $(cat "$MNT/health")"
+wait_for 5 grep -q '^verdict incomplete' "$MNT/health" || fail "the verdict: $(cat "$MNT/health")"
 grep -q 'changed in place' "$LOG" || fail "not logged: $(cat "$LOG")"
 [ ! -d "$MNT/goroutines/9" ] || fail "both are mixed: $(ls "$MNT/goroutines")"
 stop_xgotopfs

@@ -71,7 +71,7 @@ import json, sys
 before, after = (json.load(open(path)) for path in sys.argv[1:])
 assert all(before[name]["frames"] == after[name]["frames"] for name in before), (before, after)
 PY
-	grep -q "^goroutine 1 \[" "$MNT/goroutines/1/stack" || fail "Go $release: goroutines/1/stack: $(cat "$MNT/goroutines/1/stack" 2>&1)"
+	wait_for 5 grep -q "^goroutine 1 \[" "$MNT/goroutines/1/stack" || fail "Go $release: goroutines/1/stack: $(cat "$MNT/goroutines/1/stack" 2>&1)"
 	head -n 1 "$MNT/goroutines/1/stack" | grep -q "as of" || fail "Go $release: of when is goroutines/1/stack?"
 	labels goroutine >"$T/labels_after"; diff "$T/labels" "$T/labels_after" >&2 || fail "Go $release: the profile after its end"
 	"$GO" tool pprof -comments "$MNT/pprof/goroutine" 2>/dev/null | grep -q "as of 20" || fail "of when is the profile?"

@@ -44,7 +44,7 @@ toggle() {
 	# Nothing is lost that was not counted: what events tell is what memory has.
 	echo casgstatus:1,newgoroutine:1,goexit:1 >"$MNT/control/sample"
 	wait_for 30 grep -q '^audit agrees' "$MNT/health" || fail "after $TIMES changes: $(grep -E '^(audit|warning)' "$MNT/health")"
-	grep -q '^goroutine 1 \[' "$MNT/stacks" || fail "no stacks after $TIMES changes"
+	wait_for 5 grep -q '^goroutine 1 \[' "$MNT/stacks" || fail "no stacks after $TIMES changes"
 	stop_xgotopfs
 }
 

@@ -33,15 +33,15 @@ status=$(cat "$MNT/goroutines/$goroutine/status")
 for line in '^state ' '^start_function net/http.(\*conn).serve$' '^created_by net/http.(\*Server).Serve'; do
 	grep -q "$line" <<<"$status" || fail "status lacks '$line': $status"
 done
-grep -q 'net/http.(\*conn).serve' "$MNT/goroutines/$goroutine/stack" || fail "no stack of it"
+wait_for 5 grep -q 'net/http.(\*conn).serve' "$MNT/goroutines/$goroutine/stack" || fail "no stack of it"
 expect "goroutine 1" "$(sed -n 's/^start_function //p' "$MNT/goroutines/1/status")" runtime.main
 for what in 'newobject type=http.Request ' 'makeslice type=uint8 ' 'makemap key=' \
 	'newgoroutine child=[0-9]* func=net/http' 'casgstatus .*to=waiting reason="IO wait"'; do
-	grep -q "$what" "$MNT/events" || fail "no '$what'"
+	wait_for 5 grep -q "$what" "$MNT/events" || fail "no '$what'"
 done
 [ -d "$MNT/types/http.Request" ] || [ -f "$MNT/types/http.Request" ] || fail "no type http.Request"
 expect "lost" "$(sed -n 's/^lost_total //p' "$MNT/stats")" 0
-grep -q "^go_version go1" "$MNT/health" || fail "no Go version"
+wait_for 5 grep -q "^go_version go1" "$MNT/health" || fail "no Go version"
 stop_xgotopfs
 unharmed "$DEMO"
 curl -fs "${url}2" | cmp -s - "$T/files/2" || fail "rclone no longer serves"

@@ -36,7 +36,7 @@ wait_for 20 compared || fail "$(tail -n 60 "$T/compared")"
 grep -q ' 0 differ' "$T/compared" || fail "$(cat "$T/compared")"
 for what in 'newobject type=raftpb.' 'newgoroutine child=[0-9]* func=go.etcd.io/' \
 	'casgstatus .*to=waiting reason="select"'; do
-	grep -q "$what" "$MNT/events" || fail "no '$what'"
+	wait_for 5 grep -q "$what" "$MNT/events" || fail "no '$what'"
 done
 expect "lost" "$(sed -n 's/^lost_total //p' "$MNT/stats")" 0
 stop_xgotopfs

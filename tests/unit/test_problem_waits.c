@@ -11,12 +11,13 @@
 #include "core/view/view.h"
 #include "tests/unit/problem_fixture.h"
 
-#define N      8
+#define N      26
 #define SERVES "net/http.(*conn).serve(...)\n\t/go/server.go:9\n"
 #define LOCKS  "main.look(...)\n\t/src/main.go:21\n" SERVES
 #define SENDS  "main.acquire(...)\n\t/src/main.go:13\n" SERVES
 
-static const char texts[] = "\0struct {}\0main.serve\0/src/main.go";
+static const char texts[] = "\0struct {}\0main.serve\0/src/main.go\0"
+			    "socket:[77] tcp 10.0.0.5:40112->10.0.0.9:5432";
 static struct wait_object object;
 static struct wait_goroutine parked[N];
 static struct wait_edge edges[N];
@@ -123,6 +124,20 @@ static void test_passed_on(void **state)
 					    "goroutines/7/stack "));
 }
 
+/* Who does not answer has an address. */
+static void test_descriptor(void **state)
+{
+	struct fixture *x = *state;
+
+	object = (struct wait_object){.address = 0x7f0010000,
+				      .kind = WAIT_POLL,
+				      .state_known = true,
+				      .poll = {.fd = 9, .what = 35}};
+	wait_for(x, 24, 2, "IO wait", "main.query(...)\n\t/src/main.go:30\n" SERVES);
+	assert_non_null(strstr(problems(x), " the oldest for 58.0s, one of them for tcp "
+					    "10.0.0.5:40112->10.0.0.9:5432; see "));
+}
+
 static int end(void **state)
 {
 	buf_free(&stacks);
@@ -135,6 +150,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_semaphore),
 		TEST(test_passed_on),
+		TEST(test_descriptor),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -117,6 +117,21 @@ static void add_channel(struct problem *p, const struct wait_stacks *w,
 		buf_adds(&p->text, "unbuffered)");
 }
 
+/* ", one of them for tcp 10.0.0.5:40112->10.0.0.9:5432" */
+static void add_descriptor(struct problem *p, const struct wait_stacks *w,
+			   const struct wait_stack *row)
+{
+	const struct wait_object *o = wait_stack_object(w, row);
+	const char *what = o && o->kind == WAIT_POLL && o->state_known
+				   ? wait_graph_text(w->graph, o->poll.what)
+				   : "";
+
+	if (!strncmp(what, "socket:[", 8) && strchr(what, ' '))
+		what = strchr(what, ' ') + 1;
+	if (*what)
+		buf_addf(&p->text, ", %s %s", row->n > row->n_on ? "one of them for" : "for", what);
+}
+
 /* How many of the row it concerns. */
 static uint64_t number_of(const struct wait_stack *row, enum problem_kind kind)
 {
@@ -206,6 +221,7 @@ static void tell_wait(struct scene *s, const struct wait_stack *row, enum proble
 	problem_goids(p, row->sample, WAIT_SAMPLES);
 	if (kind == PROBLEM_BLOCKED)
 		add_channel(p, w, row);
+	add_descriptor(p, w, row);
 	if (kind == PROBLEM_BLOCKED || kind == PROBLEM_INIT || kind == PROBLEM_FINALIZER || convoy)
 		add_other_end(s, p, row);
 	if (kind == PROBLEM_WORK && row->pool)
