@@ -82,7 +82,7 @@ found=$(grep -nE '(^|[^_a-z])(model|names|meter|gstate)_[a-z_]+\(' fs/*.[ch] web
 # into /proc and /sys may be scanned.
 found=$(grep -rnE --include='*.[ch]' '(^|[^_a-zA-Z])(strto(u?ll?|[ui]max|f|d|ld)|ato(i|l|ll|f)|v?[fs]?scanf)\(' \
 	app core fs web xgotopfs.c | grep -vE '^[^:]*:[0-9]*:[[:space:]]*(/?\*|//)' |
-	grep -vE '^(core/base/parse\.c|core/target/(mappings|process)\.c|core/capture/(check|uprobe_perf)\.c|fs/mount\.c):')
+	grep -vE '^(core/base/parse\.c|core/target/(mappings|process)\.c|core/memory/(sockets|wait_poll)\.c|core/capture/(check|uprobe_perf)\.c|fs/mount\.c):')
 [ -z "$found" ] || complain "numbers are read by core/base/parse.h: $found"
 found=$(grep -rnE --include='*.[ch]' "\* 10u?(ll)? *\+ .*- '0'|\(.*, 10u?(ll)?, &" app core fs web xgotopfs.c |
 	grep -v '^core/base/parse\.c:')
@@ -128,6 +128,7 @@ core/memory/memory.c open
 core/target/mappings.c fopen
 core/target/mappings.c open
 core/target/mappings.c stat
+core/memory/sockets.c fopen
 core/memory/wait_poll.c readlink
 core/target/process.c fopen
 core/target/process.c readlink
