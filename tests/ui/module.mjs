@@ -4,6 +4,9 @@
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 
+// Where the page would be: behind a proxy that has the server below a path of its own.
+globalThis.document = { baseURI: 'http://ui.test/tools/xgotopfs/' };
+
 const [ui, build] = process.argv.slice(2).map((path) => resolve(path));
 
 // All that the module exports; `also` is code that exports more.
