@@ -87,7 +87,8 @@ export async function run(options, list) {
 			console.log(`ok: ${name}`);
 		} catch (e) {
 			failed++;
-			console.log(`FAILED: ${name}: ${e.message.split('\n')[0]}`);
+			// What Playwright waited for stands in the lines behind the first.
+			console.log(`FAILED: ${name}: ${e.message.split('\n').slice(0, 12).join(' | ').slice(0, 900)}${/[a-z]+\.mjs:\d+/.exec(e.stack ?? '')?.[0].replace(/^/, ' at ') ?? ''}`);
 			await shot(page, `failed-${failed}`);
 			// One failure stays one.
 			if (home) await putBack(page, options, home).catch((x) => console.log(`the page cannot be put back: ${x.message.split('\n')[0]}`));
