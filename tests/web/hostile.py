@@ -305,7 +305,7 @@ def try_encodings():
     status, headers, page = request("GET", "/")
     assert status == 200 and "Content-Encoding" not in headers, status
     paths = ["/"] + re.findall(rb'(?:src|href)="(assets/[^"]+)"', page)
-    assert len(paths) > 1
+    assert len(paths) > 1 or b"app.js" not in page  # a build without the UI has no more than that page
     for path in (p if isinstance(p, str) else "/" + p.decode() for p in paths):
         status, headers, plain = request("GET", path)
         assert status == 200 and plain and int(headers["Content-Length"]) == len(plain)
