@@ -91,6 +91,13 @@ static void test_semaphore(void **state)
 	wait_for(x, 5, 2, "chan send", SENDS);
 	assert_non_null(
 		strstr(problems(x), ", 5 of them on one chan struct {} (unbuffered); nobody is "));
+	/* Each on one of its own, or nearly. */
+	buf_reset(&stacks);
+	wait_for(x, 2, 5, "chan send", SENDS);
+	assert_non_null(strstr(problems(x), "7 chan send at main.acquire (/src/main.go:13), the "
+					    "oldest for 58.0s; nobody is known "));
+	buf_reset(&stacks);
+	wait_for(x, 5, 2, "chan send", SENDS);
 	object.state_known = false;
 	assert_non_null(strstr(problems(x), " the oldest for 58.0s; nobody is known "));
 }

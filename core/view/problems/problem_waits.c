@@ -102,7 +102,8 @@ static void add_channel(struct problem *p, const struct wait_stacks *w,
 	const struct wait_object *o = wait_stack_object(w, row);
 	const char *elem;
 
-	if (!o || o->kind != WAIT_CHAN || !o->state_known)
+	/* Where not most of them wait on it, it is one among many. */
+	if (!o || o->kind != WAIT_CHAN || !o->state_known || 2 * row->n_on <= row->n)
 		return;
 	elem = wait_graph_text(w->graph, o->chan.elem);
 	if (row->n_on >= row->n)
