@@ -242,38 +242,42 @@ static int live_leaks(void *ctx, unsigned proc, struct leak_report **ret, bool *
 	return *ret_late ? -EAGAIN : err ? err : why ? why : known;
 }
 
-static int live_runtime(void *ctx, unsigned proc, struct runtime_seen **ret)
+/* What the looker reads of a process, as one block of at least so many bytes, for free(). */
+static int look(struct engine *e, enum errand what, unsigned proc, size_t least, void **ret)
 {
-	struct errand_args args = {.what = ERRAND_RUNTIME, .proc = proc};
+	struct errand_args args = {.what = what, .proc = proc};
 	struct buf answer = BUF_INIT;
-	struct engine *e = ctx;
 	size_t len;
 	int err = deputy_ask(e->looker, &args, &answer);
 
-	if (!err && answer.len < sizeof(**ret))
+	if (!err && answer.len < least)
 		err = -ESRCH;
 	if (err)
 		buf_free(&answer);
 	else
-		*ret = (struct runtime_seen *)(void *)buf_take(&answer, &len);
+		*ret = buf_take(&answer, &len);
+	return err;
+}
+
+static int live_runtime(void *ctx, unsigned proc, struct runtime_seen **ret)
+{
+	void *seen = NULL;
+	int err = look(ctx, ERRAND_RUNTIME, proc, sizeof(**ret), &seen);
+
+	if (!err)
+		*ret = seen;
 	return err;
 }
 
 static int live_heap_profile(void *ctx, unsigned proc, uint64_t since_ns, struct live_heap **ret)
 {
-	struct errand_args args = {.what = ERRAND_HEAP, .proc = proc};
-	struct buf answer = BUF_INIT;
 	struct engine *e = ctx;
-	size_t len;
-	int err = deputy_ask(e->looker, &args, &answer);
+	void *heap = NULL;
+	int err = look(e, ERRAND_HEAP, proc, sizeof(**ret), &heap);
 
-	if (!err && answer.len < sizeof(**ret))
-		err = -ESRCH;
-	if (err) {
-		buf_free(&answer);
+	if (err)
 		return err == -ESRCH ? last_heap_give(e->heaps, proc, since_ns, ret) : err;
-	}
-	*ret = (struct live_heap *)(void *)buf_take(&answer, &len);
+	*ret = heap;
 	last_heap_compare(e->heaps, proc, since_ns, *ret);
 	return 0;
 }
@@ -516,10 +520,8 @@ static int run_runtime(struct engine *e, unsigned proc, void *reply)
 {
 	cleanup_free_ struct runtime_seen *seen = NULL;
 	struct proc_info info;
-	int err = model_proc(e->c.model, proc, &info);
+	int err = model_proc_living(e->c.model, proc, &info);
 
-	if (!err && info.state == PROC_EXITED)
-		err = -ESRCH;
 	if (!err)
 		err = e->source->runtime(e->source->ctx, proc, info.pid, &seen);
 	return err ? err : errand_add(reply, (const char *)seen, runtime_seen_size(seen));
@@ -528,10 +530,8 @@ static int run_runtime(struct engine *e, unsigned proc, void *reply)
 static int read_heap(struct engine *e, unsigned proc, struct live_heap **ret)
 {
 	struct proc_info info;
-	int err = model_proc(e->c.model, proc, &info);
+	int err = model_proc_living(e->c.model, proc, &info);
 
-	if (!err && info.state == PROC_EXITED)
-		err = -ESRCH;
 	return err ? err : e->source->heap_profile(e->source->ctx, proc, info.pid, ret);
 }
 

@@ -69,12 +69,11 @@ int healer_new(const struct source *source, struct model *model, struct healer *
 static int running(struct healer *h, unsigned proc, pid_t *ret_pid)
 {
 	struct proc_info info;
-	int err = model_proc(h->model, proc, &info);
+	int err = model_proc_living(h->model, proc, &info);
 
-	if (err)
-		return err;
-	*ret_pid = info.pid;
-	return info.state == PROC_EXITED ? -ESRCH : 0;
+	if (!err)
+		*ret_pid = info.pid;
+	return err;
 }
 
 static bool stopping(void *ctx)

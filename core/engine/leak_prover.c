@@ -233,7 +233,7 @@ bool leak_prover_has_ended(struct leak_prover *p, unsigned proc)
 {
 	struct proc_info info;
 
-	return model_proc(p->model, proc, &info) || info.state == PROC_EXITED;
+	return model_proc_living(p->model, proc, &info) != 0;
 }
 
 int leak_prover_run(struct leak_prover *p, unsigned proc)
@@ -241,12 +241,10 @@ int leak_prover_run(struct leak_prover *p, unsigned proc)
 	uint64_t began_ns = monotonic_ns();
 	struct proc_info info;
 	struct entry *e;
-	int err = model_proc(p->model, proc, &info);
+	int err = model_proc_living(p->model, proc, &info);
 
 	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), LEAST_NICE); /* of this thread alone */
 
-	if (!err && info.state == PROC_EXITED)
-		err = -ESRCH;
 	if (err)
 		return err;
 	pthread_mutex_lock(&p->lock);

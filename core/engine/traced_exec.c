@@ -55,7 +55,7 @@ static void same_again(struct traced *t)
 	int proc = model_proc_by_pid(t->c.model, t->c.pid);
 	struct proc_info info;
 
-	if (proc < 0 || model_proc(t->c.model, (unsigned)proc, &info) || info.state == PROC_EXITED)
+	if (proc < 0 || model_proc_living(t->c.model, (unsigned)proc, &info))
 		return;
 	if (!t->exec_found)
 		log_info("process %d executes %s again (%s): following it anew", t->c.pid,

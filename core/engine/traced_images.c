@@ -205,8 +205,7 @@ static void end_processes(struct traced *t, const struct traced_image *i)
 	char path[PATH_MAX];
 
 	for (unsigned proc = 0; proc < model_procs(t->c.model); proc++) {
-		if (atomic_load(&t->of[proc]) != i || model_proc(t->c.model, proc, &info) ||
-		    info.state == PROC_EXITED)
+		if (atomic_load(&t->of[proc]) != i || model_proc_living(t->c.model, proc, &info))
 			continue;
 		if (t->c.pid) {
 			process_binary(info.pid, path, sizeof(path));

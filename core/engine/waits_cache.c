@@ -136,12 +136,10 @@ int waits_cache_read(struct waits_cache *c, unsigned proc)
 {
 	struct wait_graph *graph;
 	struct proc_info info;
-	int err = model_proc(c->model, proc, &info);
+	int err = model_proc_living(c->model, proc, &info);
 
 	if (err)
 		return err;
-	if (info.state == PROC_EXITED)
-		return -ESRCH;
 	pthread_mutex_lock(&c->reading);
 	if (waits_cache_is_due(c, proc)) {
 		err = c->source->waits(c->source->ctx, proc, info.pid, &graph);

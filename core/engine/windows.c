@@ -82,7 +82,7 @@ static void count_goids(struct windows *w, struct estimate_counts *ret)
 		uint64_t least = 0, most = 0;
 		struct proc_info info;
 
-		if (model_proc(w->c.model, proc, &info) || info.state == PROC_EXITED)
+		if (model_proc_living(w->c.model, proc, &info))
 			continue;
 		known = known && !s->goids(s->ctx, proc, info.pid, &least, &most);
 		ret->goids_least = sum_u64(ret->goids_least, least);

@@ -96,7 +96,8 @@ struct wait_object {
 		} semaphore;
 		struct {
 			int32_t fd;
-			wait_text what; /* of /proc/PID/fd; "" not known */
+			wait_text what;   /* of /proc/PID/fd; "" not known */
+			wait_text socket; /* of /proc/PID/net: sockets.h; "" none, or not known */
 		} poll;
 	};
 	uint32_t waits, n_waits;     /* graph->by_object[waits …]: indices into graph->waits */

@@ -87,19 +87,13 @@ static bool read_link(pid_t pid, int32_t fd, char *ret, size_t size)
 	return true;
 }
 
-/* "socket:[1234] tcp 10.0.0.5:40112->10.0.0.9:5432" */
 static int name_sockets(struct wait_reading *r, struct socket_wanted *sockets, size_t n)
 {
-	char text[SOCKET_TEXT_MAX + 40];
 	int err = 0;
 
 	sockets_find(r->pid, sockets, n);
-	for (size_t i = 0; i < n && !err; i++) {
-		snprintf(text, sizeof(text), "socket:[%llu]%s%s",
-			 (unsigned long long)sockets[i].inode, *sockets[i].text ? " " : "",
-			 sockets[i].text);
-		err = reading_text(r, text, &r->objects[sockets[i].tag].poll.what);
-	}
+	for (size_t i = 0; i < n && !err; i++)
+		err = reading_text(r, sockets[i].text, &r->objects[sockets[i].tag].poll.socket);
 	return err;
 }
 
@@ -117,10 +111,10 @@ int reading_descriptors(struct wait_reading *r)
 		if (o->kind != WAIT_POLL || !o->state_known ||
 		    !read_link(r->pid, o->poll.fd, link, sizeof(link)))
 			continue;
-		if (sscanf(link, "socket:[%llu]", &inode) != 1) {
-			err = reading_text(r, link, &o->poll.what);
+		err = reading_text(r, link, &o->poll.what);
+		/* More are not found either. */
+		if (err || n == SOCKETS_LINES_MAX || sscanf(link, "socket:[%llu]", &inode) != 1)
 			continue;
-		}
 		if (n == cap) {
 			struct socket_wanted *more;
 

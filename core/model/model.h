@@ -90,6 +90,8 @@ int model_proc_nth(struct model *m, pid_t pid, unsigned nth);
 unsigned model_procs(struct model *m);
 /* -ENOENT: there was none, or it is not kept any more. */
 int model_proc(struct model *m, unsigned proc, struct proc_info *ret);
+/* Of one that lives; -ESRCH: it has ended. */
+int model_proc_living(struct model *m, unsigned proc, struct proc_info *ret);
 int model_proc_by_pid(struct model *m, pid_t pid); /* newest with that pid, or -ENOENT */
 /* Its pid, kept or not, 0 when there was none; as event_format.h's pid_of, whose ctx is the model
  * then. Takes no lock. */

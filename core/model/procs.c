@@ -219,6 +219,13 @@ int model_proc(struct model *m, unsigned proc, struct proc_info *ret)
 	return err;
 }
 
+int model_proc_living(struct model *m, unsigned proc, struct proc_info *ret)
+{
+	int err = model_proc(m, proc, ret);
+
+	return !err && ret->state == PROC_EXITED ? -ESRCH : err;
+}
+
 int model_proc_by_pid(struct model *m, pid_t pid)
 {
 	int found = -ENOENT;

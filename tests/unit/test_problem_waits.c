@@ -17,7 +17,7 @@
 #define SENDS  "main.acquire(...)\n\t/src/main.go:13\n" SERVES
 
 static const char texts[] = "\0struct {}\0main.serve\0/src/main.go\0"
-			    "socket:[77] tcp 10.0.0.5:40112->10.0.0.9:5432";
+			    "socket:[77]\0tcp 10.0.0.5:40112->10.0.0.9:5432";
 static struct wait_object object;
 static struct wait_goroutine parked[N];
 static struct wait_edge edges[N];
@@ -139,7 +139,7 @@ static void test_descriptor(void **state)
 	object = (struct wait_object){.address = 0x7f0010000,
 				      .kind = WAIT_POLL,
 				      .state_known = true,
-				      .poll = {.fd = 9, .what = 35}};
+				      .poll = {.fd = 9, .what = 35, .socket = 47}};
 	wait_for(x, 24, 2, "IO wait", "main.query(...)\n\t/src/main.go:30\n" SERVES);
 	assert_non_null(strstr(problems(x), " the oldest for 58.0s, one of them for tcp "
 					    "10.0.0.5:40112->10.0.0.9:5432; see "));

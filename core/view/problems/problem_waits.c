@@ -123,12 +123,10 @@ static void add_descriptor(struct problem *p, const struct wait_stacks *w,
 			   const struct wait_stack *row)
 {
 	const struct wait_object *o = wait_stack_object(w, row);
-	const char *what = o && o->kind == WAIT_POLL && o->state_known
-				   ? wait_graph_text(w->graph, o->poll.what)
-				   : "";
+	const char *what = "";
 
-	if (!strncmp(what, "socket:[", 8) && strchr(what, ' '))
-		what = strchr(what, ' ') + 1;
+	if (o && o->kind == WAIT_POLL && o->state_known)
+		what = wait_graph_text(w->graph, o->poll.socket ? o->poll.socket : o->poll.what);
 	if (*what)
 		buf_addf(&p->text, ", %s %s", row->n > row->n_on ? "one of them for" : "for", what);
 }

@@ -97,6 +97,8 @@ static void add_state(const struct wait_graph *graph, const struct wait_object *
 		break;
 	case WAIT_POLL:
 		buf_addf(out, "fd=%d %s", (int)o->poll.fd, wait_graph_text(graph, o->poll.what));
+		if (*wait_graph_text(graph, o->poll.socket))
+			buf_addf(out, " %s", wait_graph_text(graph, o->poll.socket));
 		break;
 	case WAIT_KINDS:
 		break;
