@@ -121,6 +121,38 @@ static void add_point(struct kept *k, const struct live_heap *h)
 	k->points[k->n++] = (struct point){h->read_ns, list, h->n};
 }
 
+static size_t bytes(const struct last_heap *l)
+{
+	size_t sum = 0;
+
+	for (unsigned i = 0; i < LAST_HEAPS; i++) {
+		const struct kept *k = &l->list[i];
+
+		sum += k->last ? live_heap_size(k->last) : 0;
+		for (unsigned p = 0; p < k->n; p++)
+			sum += k->points[p].n * sizeof(struct in_use);
+	}
+	return sum;
+}
+
+/* What was not read for longest goes; of `k` itself there is never too much. */
+static void keep_within(struct last_heap *l, const struct kept *k)
+{
+	while (bytes(l) > LAST_HEAP_BYTES) {
+		struct kept *old = NULL;
+
+		for (unsigned i = 0; i < LAST_HEAPS; i++) {
+			struct kept *other = &l->list[i];
+
+			if (other->used && other != k && (!old || other->read_ns < old->read_ns))
+				old = other;
+		}
+		if (!old)
+			return;
+		forget(old);
+	}
+}
+
 static void compare(const struct kept *k, uint64_t since_ns, struct live_heap *h)
 {
 	const struct point *then = &k->points[0];
@@ -167,6 +199,7 @@ void last_heap_take(struct last_heap *l, unsigned proc, uint64_t cycles, uint64_
 		free(k->last);
 		k->last = h;
 		add_point(k, h);
+		keep_within(l, k);
 	}
 	pthread_mutex_unlock(&l->lock);
 }

@@ -3,7 +3,7 @@
  * The heap profiles that programs keep of themselves (live.h), as they were read from time to time:
  * the last one, for when the process has ended, and of earlier ones what each stack had in use, so
  * that what grows can be told. Bounded: LAST_HEAPS processes, LAST_HEAP_POINTS readings of each,
- * further and further apart. Any thread.
+ * further and further apart, LAST_HEAP_BYTES together. Any thread.
  */
 #ifndef XGOTOPFS_ENGINE_LAST_HEAP_H
 #define XGOTOPFS_ENGINE_LAST_HEAP_H
@@ -13,6 +13,8 @@
 #define LAST_HEAPS       64
 #define LAST_HEAP_POINTS 16
 #define LAST_HEAP_NS     (10 * NS_PER_SEC) /* between two, at first */
+/* A program may say that it has as many stacks as are read of one at most, and so may many. */
+#define LAST_HEAP_BYTES (256u << 20)
 
 struct last_heap;
 

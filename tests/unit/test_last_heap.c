@@ -127,13 +127,35 @@ static void test_many(void **state)
 	last_heap_free(l);
 }
 
+/* However much each program says that it has, together they take no more than that. */
+static void test_large(void **state)
+{
+	const uint32_t sites = 4u << 20;
+	const unsigned n = LAST_HEAP_BYTES / (sites * sizeof(uint32_t)) + 4;
+	struct live_heap *h;
+	struct last_heap *l;
+
+	assert_int_equal(last_heap_new(&l), 0);
+	for (unsigned proc = 0; proc < n; proc++) {
+		h = calloc(1, sizeof(*h) + sites * sizeof(uint32_t));
+		assert_non_null(h);
+		*h = (struct live_heap){
+			.rate = 1, .read_ns = 1, .n_sites = sites, .sites_at = sizeof(*h)};
+		last_heap_take(l, proc, 1, 0, h);
+	}
+	for (unsigned proc = 0; proc < 4; proc++)
+		assert_int_equal(last_heap_give(l, proc, 0, &h), -ESRCH);
+	assert_int_equal(last_heap_give(l, n - 1, 0, &h), 0);
+	free(h);
+	last_heap_free(l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_then),
-		cmocka_unit_test(test_thinned),
-		cmocka_unit_test(test_due),
-		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_then),  cmocka_unit_test(test_thinned),
+		cmocka_unit_test(test_due),   cmocka_unit_test(test_many),
+		cmocka_unit_test(test_large),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
