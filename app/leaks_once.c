@@ -53,7 +53,8 @@ static int make(struct once *o)
 	err = engine_new(&ec, &r->engine);
 	if (err)
 		return err;
-	engine_answers(r->engine, &r->live, &r->control);
+	engine_answers(r->engine, &r->live);
+	engine_controls(r->engine, &r->control);
 	return engine_prepare(r->engine);
 }
 

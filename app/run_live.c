@@ -109,7 +109,8 @@ static int start(struct run *r)
 		err = run_make_engine(r);
 	if (err)
 		return err;
-	engine_answers(r->engine, &r->live, &r->control);
+	engine_answers(r->engine, &r->live);
+	engine_controls(r->engine, &r->control);
 	err = run_confine(r);
 	if (!err)
 		err = run_open_outputs(r, r->config->mode == MODE_BINARY);

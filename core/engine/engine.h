@@ -35,7 +35,8 @@ void engine_free(struct engine *e); /* NULL is fine */
 
 /* For the views, and for who changes something (control.h): what needs privileges is done by
  * threads of the engine's own. Only once there is a source. */
-void engine_answers(struct engine *e, struct live *live, struct control *control);
+void engine_answers(struct engine *e, struct live *live);
+void engine_controls(struct engine *e, struct control *control);
 
 /* A process has come: read its memory soon. Any thread; never blocks. */
 void engine_arrived(struct engine *e, unsigned proc);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What engine.c and control.c share. */
+/* What engine.c shares with what answers (answers.c), changes (control.c) and does (errands.c). */
 #ifndef XGOTOPFS_ENGINE_ENGINE_INTERNAL_H
 #define XGOTOPFS_ENGINE_ENGINE_INTERNAL_H
 
@@ -61,5 +61,11 @@ struct engine {
 int engine_new_windows(struct engine *e);
 /* The threads that do what is asked for. 0 or -errno, logged. */
 int engine_start_deputies(struct engine *e);
+/* Whether the last look for leaks serves who asks now: for some seconds, and of a large heap ten
+ * times as long as it took. `asked`: for leaks themselves, not by the way. */
+bool engine_leaks_are_fresh(struct engine *e, unsigned proc, bool asked);
+/* By a deputy, who may attach: 0 or -errno. */
+int engine_apply_rates(struct engine *e, const uint32_t rates[RATES]);
+int engine_apply_max_overhead(struct engine *e, double percent);
 
 #endif

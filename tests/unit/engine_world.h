@@ -305,7 +305,8 @@ static inline void make(struct world *w, double max_overhead)
 	ec.model = w->model;
 	ec.meter = w->meter;
 	assert_int_equal(engine_new(&ec, &w->engine), 0);
-	engine_answers(w->engine, &w->live, &w->control);
+	engine_answers(w->engine, &w->live);
+	engine_controls(w->engine, &w->control);
 }
 
 static inline void start(struct world *w, double max_overhead)

@@ -144,4 +144,15 @@ static inline struct session_reader *reader_of(const void *data, size_t len,
 	return reader;
 }
 
+static inline void read_all(struct session_reader *reader, size_t *ret_events,
+			    struct session_end *ret_end)
+{
+	struct session_chunk chunk;
+
+	*ret_events = 0;
+	while (session_reader_next(reader, &chunk) > 0)
+		*ret_events += chunk.n;
+	session_reader_end(reader, ret_end);
+}
+
 #endif
