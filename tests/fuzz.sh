@@ -46,10 +46,12 @@ for name; do
 	fi
 	dictionary=tests/fuzz/$name.dict
 	log=$found/log
+	# By name: of a folder the engine takes what the file system names first, which is another one elsewhere.
+	find "$corpus" ${seeds:+"$seeds"} -type f | LC_ALL=C sort | paste -sd, >"$found/seeds"
 	# shellcheck disable=SC2086
-	"$program" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -close_fd_mask=2 \
+	"$program" -max_total_time="$seconds" -timeout=100 -rss_limit_mb=2048 -close_fd_mask=2 \
 		-print_final_stats=1 -artifact_prefix="$found/" $([ ! -f "$dictionary" ] || echo "-dict=$dictionary") \
-		${XGOTOPFS_FUZZ_ARGS:-} "$cache/$name" "$corpus" ${seeds:+"$seeds"} >"$log" 2>&1
+		${XGOTOPFS_FUZZ_ARGS:-} -seed_inputs="@$found/seeds" "$cache/$name" >"$log" 2>&1
 	status=$?
 	runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
 	cover=$(sed -n 's/.* cov: \([0-9]*\) ft: \([0-9]*\) .*/\1 edges, \2 features/p' "$log" | tail -n 1)

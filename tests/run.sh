@@ -246,7 +246,7 @@ run_case() {
 # Always the same random numbers: the test command finds what was broken, tests/fuzz.sh what is new.
 run_fuzz() {
 	XGOTOPFS_BUILD=build-fuzz XGOTOPFS_FUZZ_CACHE=$TMP/fuzz XGOTOPFS_FUZZ_ARGS=-seed=1 \
-		run_test "fuzz_$1 (libFuzzer)" 90 tests/fuzz.sh "$FUZZ_SECONDS" "$1"
+		run_test "fuzz_$1 (libFuzzer)" 300 tests/fuzz.sh "$FUZZ_SECONDS" "$1"
 }
 
 fuzzers() {
@@ -301,16 +301,16 @@ scripts/install-deps.sh test || exit 1
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=99
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1:exitcode=99
 
-run_test "include rules" 60 tests/check_layers.sh
-for part in format spelling licence background links; do run_test "style: $part" 60 tests/style.sh "$part"; done
+run_test "include rules" 300 tests/check_layers.sh
+for part in format spelling licence background links; do run_test "style: $part" 300 tests/style.sh "$part"; done
 build gcc -Dbuildtype=debugoptimized -Dwerror=true -Dui=enabled && have_gcc=1
 build asan -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false -Dui=disabled &&
 	have_asan=1
 [ -z "${have_asan:-}" ] || echo unit_tests asan | queue beside
 printf '%s\n' build_tsan build_fuzz build_clang | queue beside
 if [ -n "${have_gcc:-}" ]; then
-	printf '%s\n' 'run_test clang-tidy 300 tests/tidy.sh -p build-gcc' | queue beside
-	run_test "dead code" 60 tests/dead_code.sh build-gcc
+	printf '%s\n' 'run_test clang-tidy 1200 tests/tidy.sh -p build-gcc' | queue beside
+	run_test "dead code" 300 tests/dead_code.sh build-gcc
 	unit_tests gcc
 	cases gcc turn | queue turn
 	cases gcc beside | queue beside

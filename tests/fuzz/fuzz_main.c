@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define FILE_MAX (1u << 20)
 
-static uint64_t state = 88172645463325252ull;
+static uint64_t state;
 
 static uint32_t random_below(uint32_t below)
 {
@@ -23,6 +23,17 @@ static uint32_t random_below(uint32_t below)
 	state ^= state >> 7;
 	state ^= state << 17;
 	return below ? (uint32_t)((state >> 16) % below) : 0;
+}
+
+/* Each file has its own, as it always had: the file system names them in some order of its own. */
+static void begin_random(const char *path)
+{
+	const char *name = strrchr(path, '/');
+
+	state = 88172645463325252ull;
+	for (name = name ? name + 1 : path; *name; name++)
+		state = (state ^ (uint8_t)*name) * 0x100000001b3ull;
+	state |= 1; /* from 0 nothing would follow */
 }
 
 /* A few bytes changed, some cut off, a piece repeated. */
@@ -66,6 +77,7 @@ static int run_file(const char *path, long random_runs)
 	size = fread(data, 1, FILE_MAX, file);
 	fclose(file);
 	(void)LLVMFuzzerTestOneInput(data, size);
+	begin_random(path);
 	for (long i = 0; i < random_runs; i++) {
 		memcpy(copy, data, size);
 		memset(copy + size, 0, size);
@@ -76,22 +88,25 @@ static int run_file(const char *path, long random_runs)
 	return 1;
 }
 
+static int shown(const struct dirent *entry)
+{
+	return entry->d_name[0] != '.';
+}
+
 static int run(const char *path, long random_runs)
 {
-	DIR *dir = opendir(path);
-	struct dirent *entry;
+	struct dirent **entries;
 	char inner[4096];
-	int n = 0;
+	int n = 0, all = scandir(path, &entries, shown, alphasort);
 
-	if (!dir)
+	if (all < 0)
 		return run_file(path, random_runs);
-	while ((entry = readdir(dir))) {
-		if (entry->d_name[0] == '.')
-			continue;
-		snprintf(inner, sizeof(inner), "%s/%s", path, entry->d_name);
+	for (int i = 0; i < all; i++) {
+		snprintf(inner, sizeof(inner), "%s/%s", path, entries[i]->d_name);
 		n += run_file(inner, random_runs);
+		free(entries[i]);
 	}
-	closedir(dir);
+	free(entries);
 	return n;
 }
 
