@@ -522,13 +522,8 @@ static void close_if_open(int fd)
 		close(fd);
 }
 
-void keeper_free(struct keeper *k)
+static void end(struct keeper *k)
 {
-	if (!k)
-		return;
-	/* It still needs our descriptors, and to kill it would leave breakpoints behind. */
-	if (!keeper_settled(k))
-		return;
 	if (k->pid)
 		(void)child_kill(k->pid, NULL);
 	close_if_open(k->ours);
@@ -536,6 +531,15 @@ void keeper_free(struct keeper *k)
 	close_if_open(k->our_pidfd);
 	close_if_open(k->its_pidfd);
 	close_if_open(k->let_go_fd);
+}
+
+void keeper_free(struct keeper *k)
+{
+	if (!k)
+		return;
+	/* Else it still needs our descriptors, and to kill it would leave breakpoints behind. */
+	if (keeper_settled(k))
+		end(k);
 	free(k);
 }
 

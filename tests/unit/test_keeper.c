@@ -292,6 +292,29 @@ static void test_held_up(void **state)
 	close(pipe_fds[0]);
 }
 
+/* Who is freed while the kernel does not come to an end is left to itself, with the descriptors; of
+ * our memory nothing is kept for it. (The address sanitizer looks.) */
+static void test_left_to_itself(void **state)
+{
+	int slow, peer;
+	struct keeper *k;
+	pid_t pid;
+
+	assert_int_equal(keeper_new(NULL, &k), 0);
+	pid = keeper_pid();
+	keeper_set_patience(k, NS_PER_SEC / 5);
+	slow = slow_to_close(SECONDS, &peer);
+	assert_int_equal(keeper_close(k, &slow, 1), -ETIMEDOUT);
+	keeper_free(k);
+	assert_int_equal(kill(pid, 0), 0);
+	close(peer);
+	for (int i = 0; i < SECONDS * 100 && fcntl(slow, F_GETFD) >= 0; i++)
+		poll(NULL, 0, 10);
+	assert_true(fcntl(slow, F_GETFD) < 0);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, __WALL), pid);
+}
+
 /* The tracer is stopped, and somebody wants to write to the file: the keeper lets go of it, and
  * first clears the word that says that nothing is missed. */
 static void test_clears(void **state)
@@ -402,6 +425,7 @@ int main(void)
 		cmocka_unit_test(test_traced),
 		cmocka_unit_test(test_guard_waits),
 		cmocka_unit_test(test_held_up),
+		cmocka_unit_test(test_left_to_itself),
 		cmocka_unit_test(test_clears),
 		cmocka_unit_test(test_asked),
 		cmocka_unit_test(test_killed),
