@@ -30,7 +30,7 @@ began = time.monotonic()
 fd = os.open(path, os.O_RDONLY | (os.O_NONBLOCK if path.endswith("pipe") else 0))
 if not path.endswith("pipe"):
     os.lseek(fd, 0, os.SEEK_END)
-while time.monotonic() - began < 20:
+while time.monotonic() - began < 5 * int(os.environ["SLACK"]):
     try:
         text = os.read(fd, 65536)
     except BlockingIOError:
@@ -39,7 +39,7 @@ while time.monotonic() - began < 20:
         print(round((time.monotonic() - began) * 1000))
         sys.exit(0)
     time.sleep(0.002)
-sys.exit("no event in 20 s")
+sys.exit("no event")
 PY
 }
 
@@ -58,7 +58,8 @@ for file in events events.jsonl events_pipe; do
 	wait_for 10 readers 0 || fail "$file: who is it that reads: $(says_of event_readers)"
 	ms=$(first_event "$MNT/$file") || fail "$file: $ms"
 	echo "$file: the first event after $ms ms"
-	[ "$ms" -le "$SOON_MS" ] || fail "$file: no event within $SOON_MS ms, but after $ms"
+	# By what the machine had to do before, or had meanwhile.
+	[ "$ms" -le "$SOON_MS" ] || [ "$ms" -le $((100 * $(slowed 1) * SLACK)) ] || fail "$file: no event within $SOON_MS ms, but after $ms"
 	left "$file"
 done
 
@@ -92,7 +93,7 @@ for protocol in "" xgotop.pb xgotop.ticks; do
 	reader=$!
 	on_exit "end $reader"
 	wait_for 20 [ -s "$T/ws.out" ] || fail "/ws $protocol: nothing"
-	readers 1 || fail "/ws $protocol: $(says_of event_readers) readers, $(cat "$T/ws.out")"
+	wait_for 5 readers 1 || fail "/ws $protocol: $(says_of event_readers) readers, $(cat "$T/ws.out")"
 	wait_for 5 in_now || fail "/ws $protocol: no probe"
 	echo "/ws $protocol: the first frame after $(cat "$T/ws.out") ms"
 	kill -KILL "$reader"

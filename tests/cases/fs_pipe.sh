@@ -53,8 +53,8 @@ p = select.poll(); p.register(fd, select.POLLIN)
 e = select.epoll(); e.register(fd, select.EPOLLIN)
 assert p.poll(0) == [] and e.poll(0) == [], "poll: nothing"
 say("ready")
-assert select.select([fd], [], [], 500 * soon)[0] == [fd], "select wakes"
-assert p.poll(5000) == [(fd, select.POLLIN)], "poll wakes"
+assert select.select([fd], [], [], 6000 * soon)[0] == [fd], "select wakes"
+assert p.poll(6000000 * soon) == [(fd, select.POLLIN)], "poll wakes"
 assert e.poll(5) == [(fd, select.EPOLLIN)], "epoll wakes"
 first = os.read(fd, 10)
 assert len(first) == 10, "a short read"
@@ -72,7 +72,7 @@ try:
     os.read(fd, 100); assert False
 except Alarm:
     pass
-assert time.monotonic() - began < 100 * soon
+assert time.monotonic() - began < 1000 * soon  # it would be for ever
 say("interrupted")
 # Latency: the line says when the event happened.
 late = []

