@@ -74,7 +74,7 @@ say_and_see() {
 	echo "$1" >&8
 	wait_for "$PATIENCE" grep -q "$2" "$MNT/health" || fail "$1: health says: $(head -n 4 "$MNT/health")"
 	wait_verdict "$1" "incomplete"
-	says "process $PID: not seen: .* it dropped the pages" || fail "$1: not said: $(cat "$LOG")"
+	wait_for 5 says "process $PID: not seen: .* it dropped the pages" || fail "$1: not said: $(cat "$LOG")"
 	echo 1 >"$MNT/control/pause"
 	echo 0 >"$MNT/control/pause"
 	wait_for 20 seen_again || fail "$1, paused: $(head -n 4 "$MNT/health")"

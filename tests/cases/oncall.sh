@@ -36,7 +36,7 @@ for command in 'ls -l /proc/PID/fd' 'cat /proc/PID/task/*/wchan' 'kill -CONT PID
 	case $command in go*) command -v go >/dev/null || continue ;; esac
 	(cd "$T/x" && bash -c "$(as_printed <<<"${command/4711/PID}")") >"$T/said" 2>&1 || fail "$command: $(tail -n 5 "$T/said")"
 done
-wait_for 10 grep -q '^probes light$' "$T/x/control/probes" || grep -q light "$T/x/control/probes" || fail "the level is $(cat "$T/x/control/probes")"
+expect "the level" "$(cat "$T/x/control/probes")" light
 
 bash -c "$end_it" >"$T/said" 2>&1 || fail "$end_it: $(cat "$T/said")"
 is_gone() { ! kill -0 "$TRACER" 2>/dev/null && ! grep -q " $T/x " /proc/mounts; }

@@ -49,7 +49,7 @@ for round in $(seq 40); do
 	load -n 200 -c 2
 	stopped && break
 done
-stopped || fail "it does not notice: $(df "$T/small"; cat "$LOG")"
+wait_for 5 stopped || fail "it does not notice: $(df "$T/small"; cat "$LOG")"
 expect "messages" "$(grep -c "recording stopped" "$LOG")" 1
 seen=$(total)
 load -n 50 -c 1

@@ -6,23 +6,22 @@
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../web_lib.sh"
 session=$("$XGOTOPFS_BUILD/tests/bench/session_tool" record "$T/sessions" protobuf 2000000 5000) || fail "no recording"
-start_web -sessions "$T/sessions"
-"$PYTHON" - "$URL/api/sessions/$session" <<'PY' || fail "not as it should be"
-import json, sys, time, urllib.error, urllib.request
+cat >"$T/look.py" <<'PY'
+import json, os, sys, time, urllib.error, urllib.request
 
-base = sys.argv[1]
+base, SLACK = sys.argv[1], int(os.environ["SLACK"])
 
 
 def get(path):
     try:
-        with urllib.request.urlopen(base + path, timeout=60) as answer:
+        with urllib.request.urlopen(base + path, timeout=15 * SLACK) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as e:
         return e.code, json.load(e)
 
 
 seen, refused, loaded = [], 0, 0
-deadline = time.monotonic() + 120
+deadline = time.monotonic() + 30 * SLACK
 while True:
     code, status = get("/status?partial=1")
     assert code == 200, status
@@ -44,8 +43,19 @@ while True:
 code, rows = get("/rows")
 assert code == 200, rows
 assert status["created"] > 90000, status["created"]
-assert len(seen) > 2 and seen == sorted(seen) and 0 < seen[0] < len(rows["rows"]), (seen, len(rows["rows"]))
-assert refused, "never refused without partial=1"
+assert seen == sorted(seen)
+if len(seen) <= 2 or not refused:
+    sys.exit(77)
+assert 0 < seen[0] < len(rows["rows"]), (seen, len(rows["rows"]))
 print(f"looked at {len(seen)} times while it was read: {seen[0]} to {seen[-1]} of {len(rows['rows'])} rows")
 PY
-web_alive
+# It may all be read before anybody has looked three times and asked without partial=1: then once more.
+for turn in 1 2 3 4 5; do
+	start_web -sessions "$T/sessions"
+	"$PYTHON" "$T/look.py" "$URL/api/sessions/$session"
+	status=$?
+	web_alive
+	end "$WEB_PID"
+	[ "$status" = 77 ] || break
+done
+expect "status of look.py (77: never refused, or hardly looked at)" "$status" 0

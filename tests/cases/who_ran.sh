@@ -59,6 +59,8 @@ id=$(ls "$T/sessions")
 start_xgotopfs -replay "$T/sessions/$id" -speed 0 -web -web-port 0 -s "$MNT"
 wait_ready
 wait_web
+at_end() { grep -q '^state done' "$MNT/control/replay"; }
+wait_for "$PATIENCE" at_end || fail "the replay does not end: $(cat "$MNT/control/replay")"
 # There a wait that its end cut off may be the longest.
 instead false || fail "the recording says otherwise: $(cat "$MNT/goroutines/$LATE/ran_instead")"
 blame() { curl -fsg "${WEB}api/live/goroutines/$WANT/blame?at=$AT"; }
