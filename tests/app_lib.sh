@@ -132,8 +132,15 @@ gone_or_zombie() { gone "$1" || grep -q '^State:.Z' "/proc/$1/status" 2>/dev/nul
 stop_xgotopfs() {
 	kill -"${1:-INT}" "$XPID"
 	ended 0
-	! is_mounted || fail "still mounted"
+	mount_is_gone
 }
+
+# mount_is_gone: at once, or, as is said where much is to be done, by itself soon.
+mount_is_gone() {
+	! is_mounted || ! grep -q 'it takes long to unmount it; that goes on by itself' "$LOG" || wait_for "$PATIENCE" not_mounted
+	not_mounted || fail "still mounted${1:+ ($1)}: $(cat "$LOG")"
+}
+not_mounted() { ! is_mounted; }
 
 check_log() {
 	! grep -qE 'AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:' "$LOG" || fail "sanitizer: $(cat "$LOG")"

@@ -44,7 +44,7 @@ for options in "" "-o noauto_unmount"; do
 	grep -q "$SESSION" "$T/seen" || fail "no sessions in the API: $(cat "$T/seen")"
 	kill -INT "$XPID"
 	ended 0
-	! is_mounted || fail "still mounted ($options)"
+	mount_is_gone "$options"
 done
 
 # --- where something is missing

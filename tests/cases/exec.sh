@@ -82,4 +82,4 @@ wait_for 5 grep -q 'newobject type=main.Early' "$MNT/events" || fail "its events
 expect "its state" "$(sed -n 's/^state //p' "$MNT/stats")" exited
 kill -INT "$XPID"
 ended 9
-! is_mounted || fail "still mounted"
+mount_is_gone

@@ -69,6 +69,6 @@ as_nobody ls "$MNT/sessions" | grep -q . || fail "nothing is recorded"
 kill -TERM "$XPID"
 ended 0
 expect "what the manager was told" "$(tr '\n' ' ' <"$T/told")" "READY=1 STOPPING=1 "
-! is_mounted || fail "still mounted"
+mount_is_gone
 unharmed "$DEMO"
 exit 0
