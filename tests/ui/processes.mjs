@@ -45,7 +45,9 @@ const steps = {
 		await page.locator('.banner', { hasText: 'The program has ended' }).waitFor();
 		await page.locator('.light.ended').waitFor();
 		// What was asked for before the page knew is gone; from now on nothing of the kind is asked for.
-		problems.push(...problems.splice(0).filter((p) => !/^410 |status of 410/.test(p)));
+		const since = new Set(), again = [];
+		page.on('request', (rq) => since.add(rq));
+		page.on('response', (r) => { if (r.status() === 410 && since.has(r.request())) again.push(r.url()); });
 		assert(await page.locator('.legend > button.was').count() >= 4, 'the legend counts as if it lived');
 		const hover = async () => {
 			const y = await page.evaluate(() => window.timeline.canvas.getBoundingClientRect().y + window.timeline.rowTop(0) + 10);
@@ -59,6 +61,8 @@ const steps = {
 		assert(await hover() === age, `${age} became ${await hover()}`);
 		assert((await view(page)).t1 === t1, 'the picture moves on');
 		await shot(page, 'live-ended');
+		assert(!again.length, `asked for what is gone: ${again}`);
+		problems.push(...problems.splice(0).filter((p) => !/^410 |status of 410/.test(p)));
 	},
 };
 

@@ -24,9 +24,14 @@ class Hand {
 		this.steps++;
 		await locator.click();
 	}
-	async at(x, y) {
+	// What moves on meanwhile is clicked where it is then: `place` finds it (none: not yet), `chosen` is true of it.
+	async at(what, place, chosen) {
 		this.steps++;
-		await this.page.mouse.click(x, y);
+		await until(what, async () => {
+			const at = await place();
+			if (at) await this.page.mouse.click(at.x, at.y);
+			return at && chosen(at);
+		}, Boolean, 60);
 	}
 	async key(key) {
 		this.steps++;
@@ -76,11 +81,11 @@ const QUESTIONS = {
 		return said;
 	},
 	async 'what is slow in this goroutine: why it waited, and who woke it'(page, hand) {
-		const [x, y] = await page.evaluate(() => {
+		const place = () => page.evaluate(() => {
 			const t = window.timeline, box = t.canvas.getBoundingClientRect(), i = t.entries.findIndex((e) => e.row?.func === 'net/http.(*conn).serve' && e.row.waiting > 1e9);
-			return [box.x + t.labels + 60, box.y + t.rowTop(i) + 10];
+			return i < 0 || t.rowTop(i) + 20 > box.height ? null : { x: box.x + t.labels + 60, y: box.y + t.rowTop(i) + 10, goid: t.entries[i].row.goid };
 		});
-		await hand.at(x, y);
+		await hand.at('one that waited', place, ({ goid }) => page.locator('.panel h2', { hasText: new RegExp(`^Goroutine ${goid}$`) }).waitFor({ timeout: 3000 }).then(() => true, () => false));
 		const first = page.locator('.slow tr').first();
 		await first.waitFor();
 		const said = await until('its longest stay', () => page.locator('.slow').innerText(), has('sync.Mutex.Lock', /ended by \d+/, / s\b/), 60);
