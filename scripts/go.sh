@@ -31,7 +31,7 @@ said=$(mktemp)
 trap 'rm -f "$said"' EXIT
 trap 'exit 130' INT TERM HUP
 fetched() {
-	for pause in 1 4 0; do
+	for pause in 1 4 15 45 0; do
 		! "$@" 2>"$said" || return 0
 		sleep $pause
 	done

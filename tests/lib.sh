@@ -134,15 +134,15 @@ python_with() {
 		flock 9
 		[ ! -f "$dir/done" ] || exit 0
 		rm -rf "$dir"
-		python3 -m venv "$dir" && "$dir/bin/pip" install -q --disable-pip-version-check "$@" && touch "$dir/done"
+		python3 -m venv "$dir" && again "$dir/bin/pip" install -q --disable-pip-version-check "$@" && touch "$dir/done"
 	) 9>"$dir.lock" >&2 || return
 	echo "$dir/bin/python"
 }
 
-# again COMMAND ARG...: three times, what asks a server that is not ours.
+# again COMMAND ARG...: five times, what asks a server that is not ours.
 again() {
 	local pause
-	for pause in 2 8 0; do
+	for pause in 2 8 30 60 0; do
 		! "$@" || return 0
 		sleep $pause
 	done
