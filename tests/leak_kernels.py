@@ -49,7 +49,7 @@ func stay(profile *pprof.Profile, out io.Writer) {
 }
 """
 PATIENCE = 240  # on a busy machine
-REST_S = 0.4  # who has done nothing for so long is stuck
+REST_LOOKS = 8  # who has done nothing from look to look, of which there are 20 a second, is stuck
 REST_MAX_S = 10  # some never rest
 AT_ONCE = 2
 
@@ -140,12 +140,12 @@ def activity(pid):
 def wait_for_rest(pid):
     """Whoever looks while the program is still about to get stuck sees less than who looks later. Does it rest?"""
     until = time.monotonic() + REST_MAX_S
-    before, since = None, time.monotonic()
+    before, same = None, 0
     while time.monotonic() < until:
         now = activity(pid)
-        if now is None or now != before:
-            before, since = now, time.monotonic()
-        elif time.monotonic() - since >= REST_S:
+        same = same + 1 if now is not None and now == before else 0
+        before = now
+        if same >= REST_LOOKS:
             return True
         time.sleep(0.05)
     return False

@@ -31,12 +31,13 @@ async function drag(page, from, to) {
 const keys = (page) => rows(page).locator('td.name').evaluateAll((cells) => cells.map((c) => c.title));
 
 // What the page itself was answered last, by key: a live server that is asked once more has the waits in it that ended meanwhile.
-const answers = new Map();
+const answers = new Map(), compared = []; // of two times, each whole
 const heed = async (response) => {
 	const { pathname, searchParams: q } = new URL(response.url());
 	if (!pathname.endsWith('/range_by')) return;
 	const table = await response.json().catch(() => null);
-	if (table) answers.set(q.get('by'), { order: q.get('sort'), filter: q.get('filter'), table });
+	if (table) answers.set(q.get('by'), { order: q.get('sort'), filter: q.get('filter'), from: q.get('from'), table });
+	if (table && q.get('limit') === '5000') compared.push({ by: q.get('by'), sort: q.get('sort'), from: q.get('from'), table });
 };
 const shows = (page, what, key, right) => until(what, async () => ({ list: await keys(page), ...answers.get(key) }),
 	({ list, order, table }) => table && right(table, order) && String(list) === String(table.rows.map((r) => r.key)));
@@ -115,7 +116,7 @@ const grouped = {
 		await range(page).getByRole('button', { name: 'Keep as B' }).click();
 		await range(page).getByRole('button', { name: 'Kept as B' }).waitFor();
 		await by(page, 'Function');
-		const b = await asked(page, 'range_by?by=function&limit=5000');
+		const { from: kept } = await until('the time that is kept', () => answers.get('function'), (answer) => answer);
 		await drag(page, 620, 700);
 		await until('another time', () => page.evaluate(() => location.hash), (hash) => /range=/.test(hash));
 		await range(page).getByRole('button', { name: 'Compare with B' }).click();
@@ -124,12 +125,12 @@ const grouped = {
 		assert(await rate.isChecked(), 'times of different lengths are not compared by the second');
 		await rate.uncheck();
 		await inAddress(page, /b=live/);
-		const a = await asked(page, 'range_by?by=function&limit=5000');
-		const of = (side, key) => side.rows.find((r) => r.key === key)?.stays ?? 0;
-		const want = [...new Set([...a.rows, ...b.rows].map((r) => r.key))].map((key) => [key, of(a, key), of(b, key)])
+		const side = (is) => compared.findLast((c) => c.by === 'function' && c.sort === 'stays' && (c.from === kept) === is)?.table;
+		const of = (table, key) => table.rows.find((r) => r.key === key)?.stays ?? 0;
+		const want = (a, b) => [...new Set([...a.rows, ...b.rows].map((r) => r.key))].map((key) => [key, of(a, key), of(b, key)])
 			.sort((x, y) => Math.abs(y[1] - y[2]) - Math.abs(x[1] - x[2]) || (x[0] < y[0] ? -1 : 1));
 		const got = () => rows(page).evaluateAll((list) => list.map((r) => [r.cells[0].title, ...[1, 2].map((i) => Number(r.cells[i].textContent.replace(/,/g, '')))]));
-		await until('both values', got, (list) => String(list) === String(want.slice(0, 50)));
+		await until('both values', async () => ({ list: await got(), a: side(false), b: side(true) }), ({ list, a, b }) => a && b && String(list) === String(want(a, b).slice(0, 50)));
 		await shot(page, 'range-compare');
 	},
 	async 'a session beside it'(page) {

@@ -59,6 +59,8 @@ const steps = {
 		await until('the view moves on', () => view(page), (v) => v.t1 > before.t1 + 3e8);
 		await page.locator('canvas.rows').focus();
 		await page.keyboard.press('a');
+		// The frame that is painted after the key is the one that stays.
+		await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
 		const left = await view(page);
 		await page.waitForTimeout(300);
 		assert((await view(page)).t1 === left.t1, 'it still moves after a key');
