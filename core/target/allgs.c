@@ -5,8 +5,9 @@
  * replaced by a longer copy).
  *
  * A stripped binary names functions but no variables. runtime.forEachGRace, always linked as crash
- * dumps need it, loads exactly these two, in this order, before it loops; runtime.allgadd writes
- * both. Both functions must agree, otherwise the answer is "not found" rather than a guess.
+ * dumps need it, loads exactly these two, in this order, before it loops (in a build without
+ * inlining, -gcflags=-l, runtime.atomicAllG does so for it); runtime.allgadd writes both. Both
+ * functions must agree, otherwise the answer is "not found" rather than a guess.
  */
 #include "core/target/allgs.h"
 
@@ -33,6 +34,22 @@ static bool is_data(const struct target *t, uint64_t addr)
 	return (addr < r->text || addr >= r->etext) && (addr < r->types || addr >= r->etypes);
 }
 
+static bool loads_any(const struct refs *refs)
+{
+	for (size_t i = 0; i < refs->n; i++) {
+		if (refs->list[i].load)
+			return true;
+	}
+	return false;
+}
+
+static int read_reader(const struct target *t, struct refs *ret)
+{
+	int err = refs_read(t, "runtime.forEachGRace", ret);
+
+	return err || loads_any(ret) ? err : refs_read(t, "runtime.atomicAllG", ret);
+}
+
 int allgs_find_in_code(const struct target *t, struct allgs_address *ret)
 {
 	struct refs reader, writer;
@@ -40,7 +57,7 @@ int allgs_find_in_code(const struct target *t, struct allgs_address *ret)
 	size_t n = 0;
 	int err;
 
-	err = refs_read(t, "runtime.forEachGRace", &reader);
+	err = read_reader(t, &reader);
 	if (!err)
 		err = refs_read(t, "runtime.allgadd", &writer);
 	if (err < 0)
@@ -74,7 +91,8 @@ int allgs_find(const struct target *t, struct allgs_address *ret)
 
 /*
  * runtime.semtable is the one variable whose address both semacquire1 and semrelease1 make, to
- * index it by the semaphore's address (sema.go semTable.rootFor(), which is always inlined).
+ * index it by the semaphore's address (sema.go semTable.rootFor(), which is always inlined; it was
+ * semroot() before 1.19, which is a function of its own where nothing is inlined, -gcflags=-l).
  */
 int semtable_find_in_code(const struct target *t, uint64_t *ret)
 {
@@ -82,9 +100,14 @@ int semtable_find_in_code(const struct target *t, uint64_t *ret)
 	uint64_t found = 0;
 	int err;
 
-	err = refs_read(t, "runtime.semacquire1", &taker);
-	if (!err)
-		err = refs_read(t, "runtime.semrelease1", &giver);
+	err = refs_read(t, "runtime.semroot", &taker);
+	if (!err) {
+		giver = taker;
+	} else if (err == -ENOSYS) {
+		err = refs_read(t, "runtime.semacquire1", &taker);
+		if (!err)
+			err = refs_read(t, "runtime.semrelease1", &giver);
+	}
 	if (err < 0)
 		return err;
 	for (size_t i = 0; i < taker.n; i++) {

@@ -9,12 +9,22 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <string.h>
 
 #include "core/target/place_code.h"
 #include "core/target/refs.h"
 #include "core/target/target_internal.h"
 
 #define ADDED_MAX 16
+
+/* As is_atomic_add(), where nothing is inlined (-gcflags=-l): rax has the address. */
+static bool calls_atomic_add(const struct target *t, const struct insn *insn)
+{
+	struct go_func func;
+
+	return insn->class == INSN_CALL && !target_func_by_pc(t, insn->target, &func) &&
+	       func.entry == insn->target && strstr(func.name, "/atomic.(*Uint64).Add");
+}
 
 /* Static addresses of 8 bytes that a function adds to, atomically. */
 struct added {
@@ -56,6 +66,8 @@ static int read_added(const struct target *t, const char *function, struct added
 		if (is_atomic_add(&code, insn) && known & 1u << insn->mem.base &&
 		    ret->n < ADDED_MAX)
 			ret->to[ret->n++] = address[insn->mem.base];
+		else if (known & 1u << AMD64_RAX && ret->n < ADDED_MAX && calls_atomic_add(t, insn))
+			ret->to[ret->n++] = address[AMD64_RAX];
 		known &= ~insn->written;
 		if (insn->op == INSN_OP_ADDRESS && insn->dst < 16) {
 			address[insn->dst] = (uint64_t)insn->imm;

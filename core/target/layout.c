@@ -372,9 +372,34 @@ bool layout_is_plausible(const struct go_layout *l)
 	return ok && waits_are_plausible(l) && l->heap.allspans <= MHEAP_OFFSET_MAX;
 }
 
+/* lea disp32(%r64), %r64; add $imm32, %r64: what makes the address that a function is called with
+ * where nothing is inlined (-gcflags=-l), from 1.20 on. */
+static bool makes_address_amd64(uint32_t offset, const uint8_t *code, size_t size)
+{
+	uint32_t disp;
+
+	for (size_t i = 0; i + 7 <= size; i++) {
+		const uint8_t *at = code + i;
+		size_t op = 2;
+
+		if ((at[0] & 0xf8) != 0x48) /* REX.W */
+			continue;
+		if ((at[1] == 0x8d && at[2] >> 6 == 2 && (at[2] & 7) != 4) ||
+		    (at[1] == 0x81 && at[2] >> 3 == 0x18))
+			op = 3;
+		else if (at[1] != 0x05)
+			continue;
+		memcpy(&disp, at + op, sizeof(disp));
+		if (disp == offset)
+			return true;
+	}
+	return false;
+}
+
 /* lock cmpxchg %r32, disp32(%r64): the only one in the function since 1.17. */
 static bool agrees_amd64(uint32_t offset, const uint8_t *code, size_t size)
 {
+	bool compares = false;
 	uint32_t disp;
 
 	for (size_t i = 0; i + 9 <= size; i++) {
@@ -390,8 +415,9 @@ static bool agrees_amd64(uint32_t offset, const uint8_t *code, size_t size)
 		memcpy(&disp, code + op + 3, sizeof(disp));
 		if (disp == offset)
 			return true;
+		compares = true;
 	}
-	return false;
+	return !compares && makes_address_amd64(offset, code, size);
 }
 
 /* add xd, xn, #offset makes the address for the compare-and-swap. */

@@ -220,11 +220,28 @@ static bool stores_goid(const struct code *code, const struct insn *insn, uint32
 	       (mem->size == 16 && (mem->disp == g_goid || mem->disp + 8 == g_goid));
 }
 
+/* Is it one that any kernel steps out of line? None is that locks the bus
+ * (arch/x86/kernel/uprobes.c, is_prefix_bad()). */
+static bool may_be_stepped(const struct code *code, const struct insn *insn)
+{
+	return !ends_straight_line(insn) &&
+	       (code->machine != EM_X86_64 || code->bytes[insn->addr - code->func.entry] != 0xf0);
+}
+
+static void stand_behind_goid(struct probe_site *site, const struct insn *insn,
+			      const struct insn *store)
+{
+	static const struct walk nowhere = {.sp_known = true};
+
+	stand(site, insn, &nowhere, 0);
+	site->reg = store->mem.base;
+}
+
 int place_after_goid_store(const struct code *code, uint32_t g_goid, struct probe_site *ret,
 			   const char **why)
 {
 	struct walk walk = {.intact = UINT32_MAX, .sp_known = true};
-	const struct insn *end = code->insns + code->n, *store = NULL;
+	const struct insn *end = code->insns + code->n, *store = NULL, *dear = NULL;
 
 	if (code->has_jump_table) {
 		*why = "its jumps cannot all be followed";
@@ -248,15 +265,21 @@ int place_after_goid_store(const struct code *code, uint32_t g_goid, struct prob
 		if (code_is_jump_target(code, insn->addr) || !(walk.intact & 1u << store->mem.base))
 			break;
 		if (insn->emulated) {
-			stand(ret, insn, &walk, 0);
-			ret->sp_delta = 0;
-			ret->reg = store->mem.base;
+			stand_behind_goid(ret, insn, store);
 			return 0;
 		}
+		if (!dear && may_be_stepped(code, insn))
+			dear = insn;
 		if (ends_straight_line(insn))
 			break;
 		step(&walk, insn);
 	}
-	*why = "no instruction after its store to g.goid is safe and cheap";
+	/* Where nothing is inlined (-gcflags=-l) the first call, which takes the place of the g, is
+	 * the only one to be emulated in some releases. */
+	if (dear) {
+		stand_behind_goid(ret, dear, store);
+		return 0;
+	}
+	*why = "no instruction after its store to g.goid is safe";
 	return -ENOEXEC;
 }

@@ -71,7 +71,8 @@
 int place_near_entry(const struct target *t, const struct code *code, unsigned n_args,
 		     struct probe_site *ret, const char **why);
 
-/* The first emulated instruction after the one store to g.goid, with that g in ret->reg. */
+/* The first emulated instruction after the one store to g.goid, with that g in ret->reg; where
+ * there is none, the first that can be stepped. */
 int place_after_goid_store(const struct code *code, uint32_t g_goid, struct probe_site *ret,
 			   const char **why);
 

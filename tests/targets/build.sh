@@ -6,14 +6,16 @@
 #          here; scripts/go.sh fetches it.
 # MODE     words joined by "-": plain, stripped, pie, cgo, trimpath, race, noswissmap, nodwarf,
 #          shared (c-shared library), plugin, arm64 (pure Go only), spectre, leakprofile (Go's own profile of leaked goroutines), pgo (with a profile that the workload took of itself, or of one thing:
-#          pgo:channels, pgo:calls, pgo:go, pgo:allocation): cgo-pie-stripped, pie-arm64, pgo-stripped.
+#          pgo:channels, pgo:calls, pgo:go, pgo:allocation), noopt (as for a debugger: -N -l), noinline (-l), cover,
+#          asan, msan, v4 (GOAMD64), fips (GOFIPS140=latest), mold, lld, gold (the linker of what cgo needs),
+#          exp:NAME (a GOEXPERIMENT): cgo-pie-stripped, pie-arm64, pgo-stripped.
 # PROGRAM  a folder beside this script.
 # Results are kept under tests/.cache and built again when a source is newer; a case is given a copy of its own
 # (tests/own.sh). Exit 77: this mode does not exist for this version.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-[ $# -eq 3 ] || { sed -n '3,13s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -eq 3 ] || { sed -n '3,15s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 version=$1 mode=$2 program=$3
 [ -f "$here/$program/go.mod" ] || { echo "$0: no program $program in $here" >&2; exit 2; }
 
@@ -36,7 +38,7 @@ esac
 minor=${version#1.}
 minor=${minor%%[!0-9]*}
 
-cgo=0 arch=amd64 experiment= ldflags= flags= pgo=
+cgo=0 arch=amd64 experiment= ldflags= flags= pgo= level= fips= cc= linker= gcflags=
 [ "$(uname -m)" = aarch64 ] && arch=arm64
 for word in $(echo "$mode" | tr - ' '); do
 	case $word in
@@ -53,6 +55,15 @@ for word in $(echo "$mode" | tr - ' '); do
 		case $minor in 24 | 25) experiment=noswissmap ;; *) exit 77 ;; esac ;;
 	arm64) arch=arm64 ;;
 	spectre) flags="$flags -gcflags=all=-spectre=all -asmflags=all=-spectre=all" ;;
+	noopt) gcflags="all=-N -l" ;; # as for a debugger
+	noinline) gcflags="all=-l" ;; # as for tests that replace functions
+	cover) flags="$flags -cover -coverpkg=./..." ;;
+	asan) cgo=1 flags="$flags -asan" ;;
+	msan) cgo=1 cc=clang flags="$flags -msan" ;;
+	v4) level=v4 ;;
+	fips) fips=latest ;;
+	mold | lld | gold) linker="-fuse-ld=$word" ;;
+	exp:*) experiment=${word#exp:} ;;
 	leakprofile) # an experiment of 1.26; 1.27 has it
 		[ "$minor" -ge 26 ] || exit 77
 		[ "$minor" -ge 27 ] || experiment=goroutineleakprofile ;;
@@ -87,6 +98,7 @@ fi
 cd "$here/$program"
 env GODEBUG=$godebug GOTOOLCHAIN=local GOFLAGS="$goflags" GO111MODULE=on GOWORK=off \
 	GOOS=linux GOARCH="$arch" CGO_ENABLED="$cgo" GOEXPERIMENT="$experiment" \
-	"$go" build $flags -ldflags="$ldflags" -o "$out.new" . >&2
+	${level:+GOAMD64="$level"} ${fips:+GOFIPS140="$fips"} ${cc:+CC="$cc"} \
+	"$go" build $flags ${gcflags:+-gcflags="$gcflags"} -ldflags="$ldflags${linker:+ -linkmode=external -extldflags=$linker}" -o "$out.new" . >&2
 mv "$out.new" "$out"
 exec "$here/../own.sh" "$out"

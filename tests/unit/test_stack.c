@@ -38,12 +38,16 @@ static const char *const programs[][2] = {
 	{"local", "pie-stripped"},
 	{"1.17", "plain"},
 	{"1.17", "cgo-pie-stripped"},
+	{"1.17", "noopt-stripped"},
 	{"1.19", "stripped"},
 	{"1.20", "stripped"},
+	{"1.20", "noopt-stripped"},
 	{"1.22", "cgo"},
+	{"1.23", "noopt"},
 	{"1.24", "stripped-trimpath"},
 	{"1.27", "cgo-pie-stripped"},
 	{"1.27", "plain"},
+	{"1.27", "noopt"},
 };
 
 struct child {
