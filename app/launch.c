@@ -20,21 +20,28 @@
 
 #define LOOK_MS 20
 
-/* The child: nothing but async-signal-safe calls. Says why on report_fd when it cannot exec. */
+/* What the child says when it cannot exec. */
+struct report {
+	int err;
+	bool not_traced; /* it is no child of the kind that can be held */
+};
+
+/* The child: nothing but async-signal-safe calls. */
 static void child_main(char **argv, const sigset_t *mask, const struct limits *limits,
 		       int report_fd)
 {
-	int err;
+	struct report report = {.not_traced = true};
 
 	signal(SIGPIPE, SIG_DFL);
 	signal(SIGXFSZ, SIG_DFL);
 	limits_restore(limits);
 	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0 && raise(SIGSTOP) == 0) {
+		report.not_traced = false;
 		sigprocmask(SIG_SETMASK, mask, NULL);
 		execvp(argv[0], argv);
 	}
-	err = -errno;
-	if (write(report_fd, &err, sizeof(err)) < 0) {
+	report.err = -errno;
+	if (write(report_fd, &report, sizeof(report)) < 0) {
 		/* Its end says enough. */
 	}
 	_exit(127);
@@ -91,7 +98,8 @@ static int run_to_exec(pid_t pid, const atomic_bool *asked)
 int launch_start(char **argv, const sigset_t *mask, const struct limits *limits,
 		 const atomic_bool *asked, struct launch *ret)
 {
-	int fds[2], err, reported;
+	struct report reported = {0};
+	int fds[2], err;
 	pid_t pid;
 
 	if (pipe2(fds, O_CLOEXEC)) {
@@ -111,9 +119,12 @@ int launch_start(char **argv, const sigset_t *mask, const struct limits *limits,
 		}
 		/* Its end of the pipe may live on in a child that cannot be killed. */
 		if (err != -EINTR && read(fds[0], &reported, sizeof(reported)) == sizeof(reported))
-			err = reported;
-		log_error(err, "cannot start %s: %s", argv[0],
-			  err == -EINTR ? "told to end first" : strerror(-err));
+			err = reported.err;
+		log_error(err, "cannot start %s: %s%s", argv[0],
+			  err == -EINTR ? "told to end first" : strerror(-err),
+			  !reported.not_traced ? ""
+					       : ": it may not be held by ptrace, as where a "
+						 "debugger or strace -f has it already");
 	} else {
 		*ret = (struct launch){.pid = pid, .held = true};
 	}

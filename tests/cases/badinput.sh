@@ -121,6 +121,14 @@ expect "lines as nobody" "$(wc -l <"$LOG")" 1
 refuses 1 "No such file" -- /nonexistent
 refuses 4 "Permission denied" -- /etc/passwd
 refuses 3 "not a Go program" -- /bin/true
+# What a debugger has already cannot be held until its probes are in.
+if command -v strace >/dev/null; then
+	strace -f -o "$T/strace" "$XGOTOPFS" -s -- "$DEMO_BINARY" -listen 127.0.0.1:0 >"$T/out" 2>"$LOG" </dev/null
+	status=$?
+	expect "status below strace -f ($(cat "$LOG"))" "$status" 4
+	grep -q 'cannot start .*: it may not be held by ptrace, as where a debugger or strace -f has it' "$LOG" ||
+		fail "it does not say why: $(cat "$LOG")"
+fi
 
 soon_unharmed "$DEMO"
 expect "sessions left by what failed" "$(ls "$T/s" 2>/dev/null)" ""
