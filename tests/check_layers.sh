@@ -122,6 +122,7 @@ core/capture/keeper.c chdir
 core/capture/keeper.c readlink
 core/capture/runners.c stat
 core/target/file_copy.c stat
+core/target/go_file.c open
 core/target/image.c open
 core/memory/about.c open
 core/memory/memory.c open

@@ -2,7 +2,6 @@
 /* Finds processes and notices their end; see procs.h. */
 #include "core/capture/procs.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -12,7 +11,7 @@
 #include <unistd.h>
 
 #include "core/base/log.h"
-#include "core/base/parse.h"
+#include "core/target/process.h"
 
 #define BUCKETS   256 /* a power of two */
 #define LEFT_MAX  256
@@ -257,26 +256,6 @@ bool procs_runs(const struct procs *p, pid_t pid)
 	return target_runs_in(p->target, pid);
 }
 
-/* Calls `fn` with every process there is. */
-static int each_process(struct procs *p, void (*fn)(struct procs *p, pid_t pid, uint64_t time_ns),
-			uint64_t time_ns)
-{
-	DIR *dir = opendir("/proc");
-	struct dirent *entry;
-	uint64_t pid;
-	int err;
-
-	if (!dir) {
-		err = -errno;
-		return log_error(err, "/proc: %m");
-	}
-	while ((entry = readdir(dir)))
-		if (!parse_u64_in(entry->d_name, 1, INT32_MAX, &pid))
-			fn(p, (pid_t)pid, time_ns);
-	closedir(dir);
-	return 0;
-}
-
 static enum procs_file file_is(const struct procs *p)
 {
 	return p->file ? p->file(p->capture) : PROCS_AS_READ;
@@ -290,10 +269,27 @@ static void add_process(struct procs *p, pid_t pid, uint64_t time_ns)
 		log_debug("process %d is not followed: error %d", (int)pid, -err);
 }
 
-static void add_if_ours(struct procs *p, pid_t pid, uint64_t time_ns)
+struct scan {
+	struct procs *procs;
+	uint64_t time_ns;
+};
+
+static bool add_if_ours(void *ctx, pid_t pid)
 {
+	struct scan *scan = ctx;
+	struct procs *p = scan->procs;
+
 	if ((!p->only || pid == p->only) && procs_runs(p, pid))
-		add_process(p, pid, time_ns);
+		add_process(p, pid, scan->time_ns);
+	return false;
+}
+
+static int scan_all(struct procs *p, uint64_t time_ns)
+{
+	struct scan scan = {p, time_ns};
+	int err = process_each(add_if_ours, &scan);
+
+	return err ? log_error(err, "/proc: %s", strerror(-err)) : 0;
 }
 
 int procs_scan(struct procs *p, uint64_t time_ns)
@@ -301,7 +297,7 @@ int procs_scan(struct procs *p, uint64_t time_ns)
 	enum procs_file file = file_is(p);
 
 	p->scan_due = file == PROCS_UNKNOWN;
-	return p->scan_due || file == PROCS_ANOTHER ? 0 : each_process(p, add_if_ours, time_ns);
+	return p->scan_due || file == PROCS_ANOTHER ? 0 : scan_all(p, time_ns);
 }
 
 /* --- execve(2) -------------------------------------------------------------------------------- */
@@ -398,7 +394,7 @@ void procs_settle(struct procs *p)
 	if (p->scan_due) { /* those whose exec was not told */
 		p->scan_due = false;
 		if (file == PROCS_AS_READ)
-			(void)each_process(p, add_if_ours, now);
+			(void)scan_all(p, now);
 	}
 }
 

@@ -8,6 +8,7 @@
 #include "core/target/go_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <gelf.h>
 #include <libelf.h>
 #include <stdio.h>
@@ -44,16 +45,21 @@ static bool exports_modules(Elf_Scn *scn, const GElf_Shdr *sh, Elf *elf)
 	return false;
 }
 
-static bool is_program(Elf *elf)
+static bool has_segment(Elf *elf, uint32_t type)
 {
 	size_t n = 0;
 	GElf_Phdr ph;
 
 	(void)elf_getphdrnum(elf, &n);
 	for (size_t i = 0; i < n; i++)
-		if (gelf_getphdr(elf, (int)i, &ph) && ph.p_type == PT_INTERP)
+		if (gelf_getphdr(elf, (int)i, &ph) && ph.p_type == type)
 			return true;
 	return false;
+}
+
+static bool is_program(Elf *elf)
+{
+	return has_segment(elf, PT_INTERP);
 }
 
 static bool has_go_note(Elf *elf, int fd)
@@ -101,6 +107,29 @@ enum go_file go_file_kind(int fd)
 }
 
 /* --- a process's ---------------------------------------------------------------------------- */
+
+#define TRANSLATED                                                                                 \
+	"process %d does not execute its code but other code that is made of it, as valgrind "     \
+	"does: breakpoints would be taken for the program's instructions and end it"
+
+bool go_program_is_translated(pid_t pid)
+{
+	cleanup_close_ int fd = -1;
+	bool is_static = false;
+	char path[64];
+	Elf *elf;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return false;
+	elf_version(EV_CURRENT);
+	elf = elf_begin(fd, ELF_C_READ, NULL);
+	if (elf && elf_kind(elf) == ELF_K_ELF)
+		is_static = !has_segment(elf, PT_INTERP) && !has_segment(elf, PT_DYNAMIC);
+	elf_end(elf);
+	return is_static;
+}
 
 struct choice {
 	struct target *t;
@@ -175,6 +204,11 @@ int go_program_open_why(pid_t pid, struct target **ret, struct go_program *p, ch
 		return err;
 	c->p = p;
 	(void)mappings_each(pid, try_mapping, c);
+	if (c->t && go_program_is_translated(pid)) {
+		target_free(c->t);
+		(void)snprintf(why, why_size, TRANSLATED, (int)pid);
+		return -ENOEXEC;
+	}
 	if (c->t) {
 		*ret = c->t;
 		return 0;
@@ -201,9 +235,15 @@ int go_program_open_path(const char *path, struct target **ret)
 {
 	struct target *t;
 	int err = target_open(path, &t);
+	pid_t by;
 
 	if (err)
 		return err;
+	by = target_translated_by(t);
+	if (by) {
+		target_free(t);
+		return log_error(-ENOEXEC, "%s: " TRANSLATED, path, (int)by);
+	}
 	if (target_is_part(t)) {
 		target_free(t);
 		return log_error(-ENOEXEC,

@@ -16,8 +16,14 @@ enum go_file {
 };
 enum go_file go_file_kind(int fd);
 
+/* Is what the process executes something that can load nothing (it is linked statically)? Code of
+ * another file that it has mapped it reads, and executes what it makes of it, as valgrind does: a
+ * breakpoint would be taken for an instruction of the program, which would end of it. False also
+ * when it cannot be told. */
+bool go_program_is_translated(pid_t pid);
+
 /* A process's Go program: its executable or, where that is something else (a C program, ld.so), the
- * first Go program that it has loaded. */
+ * first Go program that it has loaded. One that is translated is refused. */
 struct go_program {
 	int fd; /* keeps `open_path` valid; -1: that needs none. To be closed */
 	char open_path[64];

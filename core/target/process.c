@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/base/log.h"
+#include "core/base/parse.h"
 #include "core/base/text.h"
 #include "core/base/util.h"
 
@@ -82,23 +83,44 @@ static bool is_namesake(pid_t candidate, pid_t pid, char *ret_name, size_t size)
 	return found;
 }
 
+int process_each(process_fn *fn, void *ctx)
+{
+	DIR *dir = opendir("/proc");
+	struct dirent *entry;
+	bool found = false;
+	uint64_t pid;
+
+	if (!dir)
+		return -errno;
+	while (!found && (entry = readdir(dir)))
+		if (!parse_u64_in(entry->d_name, 1, INT32_MAX, &pid))
+			found = fn(ctx, (pid_t)pid);
+	closedir(dir);
+	return found;
+}
+
+struct namesake {
+	pid_t pid, found;
+	char name[128];
+};
+
+static bool find_namesake(void *ctx, pid_t pid)
+{
+	struct namesake *n = ctx;
+
+	n->found = pid;
+	return is_namesake(pid, n->pid, n->name, sizeof(n->name));
+}
+
 /* Who has the number in a container may be meant: "; in a container 7 is process 4711 (server)". */
 static void add_namesake(pid_t pid, char *ret, size_t size)
 {
-	DIR *dir = opendir("/proc");
-	struct dirent *d;
-	char name[128];
+	struct namesake n = {.pid = pid};
 
 	*ret = '\0';
-	while (dir && !*ret && (d = readdir(dir))) {
-		pid_t candidate = (pid_t)strtol(d->d_name, NULL, 10);
-
-		if (candidate > 0 && is_namesake(candidate, pid, name, sizeof(name)))
-			snprintf(ret, size, "; the one that is %d in a container is %d here: %s",
-				 pid, candidate, name);
-	}
-	if (dir)
-		closedir(dir);
+	if (process_each(find_namesake, &n) == 1)
+		snprintf(ret, size, "; the one that is %d in a container is %d here: %s", pid,
+			 n.found, n.name);
 }
 
 int process_check(pid_t pid)
@@ -124,6 +146,8 @@ int process_check(pid_t pid)
 	if (readlink(path, target, sizeof(target)) >= 0)
 		return 0;
 	err = -errno;
+	if (err == -ENAMETOOLONG)
+		return 0; /* its path is longer than a page; it can be opened all the same */
 	if (err == -EACCES || err == -EPERM)
 		return log_error(err, "process %d may not be looked at: %s", pid,
 				 geteuid() ? "run as root or as its user, or with CAP_SYS_PTRACE"

@@ -4,6 +4,7 @@
 #ifndef XGOTOPFS_TARGET_PROCESS_H
 #define XGOTOPFS_TARGET_PROCESS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -13,6 +14,10 @@
  * otherwise: -ESRCH (none, a thread's id, a zombie), -ENOEXEC (a kernel thread), -EACCES.
  */
 int process_check(pid_t pid);
+
+/* Calls `fn` with every process there is until it returns true. Whether it did, or -errno. */
+typedef bool process_fn(void *ctx, pid_t pid);
+int process_each(process_fn *fn, void *ctx);
 
 /* How many ns its CLOCK_MONOTONIC is ahead of ours: a container may have a clock of its own
  * (time_namespaces(7)). 0 when it has not. */

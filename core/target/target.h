@@ -393,6 +393,9 @@ bool target_executed_by(const struct target *t, pid_t pid);
 /* Is it the process's executable, or mapped there as code (a library, a program that ld.so was told
  * to start)? Reads all of maps when it is not the executable. */
 bool target_runs_in(const struct target *t, pid_t pid);
+/* Who has it mapped as code and executes other code that is made of it
+ * (go_program_is_translated()): breakpoints would be taken for its instructions. 0: nobody. */
+pid_t target_translated_by(const struct target *t);
 /* Can its processes load libraries while they run? */
 bool target_may_load(const struct target *t);
 /* Is that a mapping of its file (mappings.h)? */

@@ -12,7 +12,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/target/go_file.h"
 #include "core/target/mappings.h"
+#include "core/target/process.h"
 #include "core/target/target_internal.h"
 
 static bool is_exe_of(const struct image *img, pid_t pid)
@@ -185,8 +187,36 @@ bool target_executed_by(const struct target *t, pid_t pid)
 	return is_exe_of(t->img, pid);
 }
 
+static bool has_mapped(const struct target *t, pid_t pid)
+{
+	return t->mapped.ino && !is_exe_of(t->img, pid) &&
+	       mappings_each(pid, is_mapped, (void *)t) == 1;
+}
+
 bool target_runs_in(const struct target *t, pid_t pid)
 {
-	return is_exe_of(t->img, pid) ||
-	       (t->mapped.ino && mappings_each(pid, is_mapped, (void *)t) == 1);
+	return is_exe_of(t->img, pid) || (has_mapped(t, pid) && !go_program_is_translated(pid));
+}
+
+struct translated {
+	const struct target *t;
+	pid_t by;
+};
+
+static bool is_translated(void *ctx, pid_t pid)
+{
+	struct translated *of = ctx;
+
+	if (!has_mapped(of->t, pid) || !go_program_is_translated(pid))
+		return false;
+	of->by = pid;
+	return true;
+}
+
+pid_t target_translated_by(const struct target *t)
+{
+	struct translated of = {.t = t};
+
+	(void)process_each(is_translated, &of);
+	return of.by;
 }

@@ -41,12 +41,12 @@ go_build() {
 		"$go" build -o "$2" "${@:3}" . >&2)
 }
 
-# running PROGRAM: sets RUNNING to a process of it that waits.
+# running PROGRAM [ARG]...: sets RUNNING to a process of it that waits.
 running() {
 	rm -f "$T/fifo"
 	mkfifo "$T/fifo"
 	fresh "$T/said"
-	"$1" <"$T/fifo" >"$T/said" 2>&1 &
+	"$@" <"$T/fifo" >"$T/said" 2>&1 &
 	RUNNING=$!
 	exec 7>"$T/fifo"
 	wait_for 20 grep -q ready "$T/said" || fail "$1 does not run: $(cat "$T/said")"
@@ -71,6 +71,36 @@ printf '#include <stdio.h>\nint main(void) { puts("ready"); fflush(stdout); whil
 gcc -o "$T/c" "$T/c.c" || fail "no C program"
 refused "not a Go program" "$T/c"
 refuses 3 "script" -b "$0" # what is no ELF file at all
+
+# One that is read and executed as other code that is made of it (valgrind; an emulator): breakpoints would be taken
+# for its instructions. What does so is linked statically, as it has to keep out of the way of what it reads.
+cat >"$T/reads.c" <<'C'
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+int main(int argc, char **argv)
+{
+	struct stat st;
+	int fd = open(argv[1], O_RDONLY);
+
+	if (fstat(fd, &st) || mmap(NULL, st.st_size, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0) == MAP_FAILED)
+		return 1;
+	puts("ready");
+	fflush(stdout);
+	while (getchar() != EOF)
+		;
+	return 0;
+}
+C
+gcc -static -o "$T/reads" "$T/reads.c" || fail "no static program"
+go_build "" "$T/read" || fail "no program to be read"
+running "$T/reads" "$T/read"
+translated="process $RUNNING does not execute its code but other code that is made of it, as valgrind does"
+refuses 3 "$T/read: $translated" -pid "$RUNNING"
+refuses 3 "$T/read: $translated" -b "$T/read"
+exec 7>&-
+wait "$RUNNING" || fail "who reads a program was harmed: status $?"
 
 # Go 1.16: arguments on the stack.
 [ -x "$CACHE/go1.16" ] || go_build 1.16.15 "$CACHE/go1.16" || fail "no Go 1.16 program"
