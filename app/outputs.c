@@ -216,6 +216,13 @@ int outputs_start(struct outputs *o)
 	return err ? err : sinks_print(o->sinks);
 }
 
+uint64_t outputs_behind(const struct outputs *o)
+{
+	uint64_t printing = sinks_behind(o->sinks), timeline = o->web ? web_behind(o->web) : 0;
+
+	return MAX(printing, timeline);
+}
+
 struct sinks *outputs_sinks(const struct outputs *o)
 {
 	return o->sinks;

@@ -35,6 +35,8 @@ int outputs_open(const struct outputs_config *config, struct outputs **ret);
 int outputs_start(struct outputs *o);
 /* The recording, which is begun by itself, and what is printed. */
 struct sinks *outputs_sinks(const struct outputs *o);
+/* How many events behind the feed who must miss none of a replay is. From outputs_start() on. */
+uint64_t outputs_behind(const struct outputs *o);
 /* Says on stderr where things are: the line people and scripts wait for. */
 void outputs_announce(const struct outputs *o, const char *subject);
 /*

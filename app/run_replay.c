@@ -25,7 +25,7 @@ static uint64_t behind(void *ctx)
 {
 	struct run *r = ctx;
 
-	return sinks_behind(outputs_sinks(r->outputs));
+	return outputs_behind(r->outputs);
 }
 
 static int start(struct run *r)

@@ -493,6 +493,11 @@ void web_url(const struct web *w, struct buf *out)
 		 w->port, w->token);
 }
 
+uint64_t web_behind(const struct web *w)
+{
+	return sources_behind(w->sources);
+}
+
 void web_stats(struct web *w, struct web_stats *ret)
 {
 	struct sources_stats sources;

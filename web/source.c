@@ -29,6 +29,8 @@ struct sources {
 	pthread_t follower;
 	bool following;
 	atomic_bool stop;
+	atomic_ullong
+		followed; /* events of the feed that are in the live one's pyramid, or missed */
 	struct store *store;
 	size_t pyramid_bytes;
 	struct confine *confine;
@@ -93,7 +95,7 @@ static uint64_t count_forgotten(struct sources *ss, uint64_t before)
 
 /*
  * Follows the feed by looking 40 times a second: the capture thread is not asked to wake anybody,
- * and the feed keeps far more than what comes in between.
+ * and the feed keeps far more than what comes in between. A replay waits for it, and wakes it.
  */
 static void *follow(void *arg)
 {
@@ -115,6 +117,7 @@ static void *follow(void *arg)
 		if (n)
 			pyramid_apply(ss->live.pyramid, model_names(ss->live.view.model), ss->batch,
 				      n);
+		atomic_store(&ss->followed, cursor);
 		now = monotonic_ns();
 		if (now - synced > SYNC_NS) {
 			sync_all(ss, n < BATCH);
@@ -124,10 +127,17 @@ static void *follow(void *arg)
 		}
 		if (n < BATCH && !ss->live.view.replay && !feed_closed(feed))
 			pyramid_until(ss->live.pyramid, now - SETTLED_NS);
-		if (n < BATCH)
+		if (n < BATCH && !(ss->live.view.replay && feed_wait(feed, cursor, FOLLOW_NS)))
 			sleep_ns(FOLLOW_NS);
 	}
 	return NULL;
+}
+
+uint64_t sources_behind(struct sources *ss)
+{
+	uint64_t head = feed_head(model_feed(ss->live.view.model));
+
+	return atomic_load(&ss->stop) ? 0 : sub_u64(head, atomic_load(&ss->followed));
 }
 
 /* --- which recorded ones are open ------------------------------------------------------------ */

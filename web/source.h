@@ -42,6 +42,8 @@ int sources_new(const struct web_config *config, struct store *store, struct sou
 int sources_start(struct sources *ss);
 void sources_stop(struct sources *ss);
 void sources_free(struct sources *ss);
+/* How many events of the live feed are not in its pyramid yet; 0 from sources_stop() on. */
+uint64_t sources_behind(struct sources *ss);
 
 /* The live one. Lives as long as `ss`; needs no put. */
 struct source *sources_live(struct sources *ss);

@@ -58,6 +58,9 @@ int web_start(struct web *w);
 void web_stop(struct web *w);
 void web_free(struct web *w);
 
+/* How many events behind the feed the timeline is: a replay waits for it, so that none is missed.
+ * From web_start() on, any thread. */
+uint64_t web_behind(const struct web *w);
 unsigned web_port(const struct web *w);
 /* "http://127.0.0.1:8080/?token=…": what to open. */
 void web_url(const struct web *w, struct buf *out);

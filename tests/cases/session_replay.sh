@@ -7,7 +7,7 @@
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../app_lib.sh"
 need_root
-need jq
+need jq curl
 [ -c /dev/fuse ] || skip "no /dev/fuse"
 TYPES="casgstatus makeslice makemap newobject newgoroutine goexit"
 
@@ -202,4 +202,15 @@ wait_for 10 changed || fail "not told: $(cat "$MNT/health")"
 wait_for 5 grep -q '^verdict incomplete' "$MNT/health" || fail "the verdict: $(cat "$MNT/health")"
 grep -q 'changed in place' "$LOG" || fail "not logged: $(cat "$LOG")"
 [ ! -d "$MNT/goroutines/9" ] || fail "both are mixed: $(ls "$MNT/goroutines")"
+stop_xgotopfs
+
+# All at once, and more than is retained: the timeline misses none of it, however long it takes.
+TOOL=$XGOTOPFS_BUILD/tests/bench/session_tool
+id=$("$TOOL" record "$T/long" protobuf 1500000 300) || fail "nothing is recorded"
+start_xgotopfs -replay "$T/long/$id" -speed 0 -retain 50000 -s -web -web-port 0 "$MNT"
+wait_ready
+wait_web
+wait_done
+expect "what the timeline missed" "$(awk -F'\t' '$1 ~ /timeline/ && $2 != 0' "$MNT/losses.tsv")" ""
+expect "pyramid_missed" "$(curl -fs "${WEB}api/info" | jq .pyramid_missed)" 0
 stop_xgotopfs
