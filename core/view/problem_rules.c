@@ -183,7 +183,9 @@ const struct problem_rule problem_rules[PROBLEM_KINDS] = {
 				"then; without events {p} % of the program's CPU time in the "
 				"last {o}, by samples, for going to sleep and waking, where "
 				"goroutines are given a processor {n} times a second or more, "
-				"over {judged} s, for less than {t}",
+				"over {judged} s, for less than {t}; or {p} % of that time for the "
+				"runtime's work on timers that are due, and {starved} % of a "
+				"processor",
 		},
 	[PROBLEM_STARTS] =
 		{

@@ -264,6 +264,72 @@ static void test_timers_by_samples(void **state)
 	assert_null(strstr(problems(x), "timers: main"));
 }
 
+/* Of an outermost call with `function` called from there. */
+static void sample_call(struct fixture *x, enum sample_kind kind, const char *function,
+			const char *caller, uint64_t weight, uint64_t at)
+{
+	const struct site inner = {.func_id = intern(x, function)},
+			  outer = {.func_id = intern(x, caller), .line = 7};
+	const struct stack_sample s = {
+		.time_ns = at,
+		.weight = weight,
+		.kind = (uint8_t)kind,
+		.n = 2,
+		.sites = {names_add_site(x->names, inner), names_add_site(x->names, outer)}};
+
+	samples_add(model_samples(x->m), &s);
+}
+
+/* Tickers that nobody stops are in no goroutine's stack: the work on them is, and who made them. At
+ * any level, whatever else is sampled. */
+static void test_timers_due(void **state)
+{
+	struct fixture *x = *state;
+
+	create(x, 8, "main.worker", T0);
+	now(x, T0 + 20 * S);
+	samples_begin(model_samples(x->m), SAMPLE_CPU, T0);
+	for (unsigned i = 0; i < 150; i++)
+		sample_call(x, SAMPLE_CPU, i % 2 ? "runtime.(*timers).run" : "runtime.runtimer",
+			    "runtime.findRunnable", S / 99, T0 + 15 * S + i);
+	sample(x, "main.other", S / 2, T0 + 16 * S);
+	assert_non_null(strstr(problems(x),
+			       "warning timers: the runtime's work on timers that are due took 75 "
+			       "% of the program's CPU time in the last 10 s, 15 % of a processor, "
+			       "by samples: there are very many, as where tickers are not stopped; "
+			       "see pprof/cpu alloc_sites.tsv pprof/allocs\n"));
+	samples_begin(model_samples(x->m), SAMPLE_ALLOC, T0);
+	for (unsigned i = 0; i < 8; i++)
+		sample_call(x, SAMPLE_ALLOC, "time.NewTicker",
+			    i % 4 ? "main.heartbeat" : "main.watch", 512 << 10, T0 + S + i);
+	for (unsigned i = 0; i < 40; i++)
+		sample_call(x, SAMPLE_ALLOC, "fmt.Sprint", "main.other", 512 << 10, T0 + S + i);
+	assert_non_null(strstr(problems(x),
+			       "; 75 % of what was sampled of the making of timers was for "
+			       "main.heartbeat"));
+	/* Less than a tenth of it, and a program that takes next to nothing. */
+	sample(x, "main.other", 14 * S, T0 + 16 * S);
+	assert_null(strstr(problems(x), " timers: the runtime's work"));
+}
+
+static void test_timers_few(void **state)
+{
+	struct fixture *x = *state;
+
+	create(x, 8, "main.worker", T0);
+	now(x, T0 + 20 * S);
+	samples_begin(model_samples(x->m), SAMPLE_CPU, T0);
+	for (unsigned i = 0; i < 100; i++)
+		sample_call(x, SAMPLE_CPU, "runtime.(*timers).run", "runtime.findRunnable", S / 99,
+			    T0 + 15 * S + i);
+	assert_null(strstr(problems(x), " timers: the runtime's work"));
+	/* Who sleeps is told by another line. */
+	for (unsigned i = 0; i < 100; i++)
+		sample_call(x, SAMPLE_CPU, "runtime.goroutineReady", "runtime.(*timers).run",
+			    S / 99, T0 + 15 * S + i);
+	assert_null(strstr(problems(x), " timers: the runtime's work"));
+}
+
 static struct heap_growth growth;
 
 static bool collects(void *ctx, unsigned proc, struct live_runtime *ret)
@@ -375,7 +441,8 @@ int main(void)
 		TEST(test_latency),           TEST(test_heap),
 		TEST(test_heap_profile),      TEST(test_starved_allocation),
 		TEST(test_starved_little),    TEST(test_starved_of_all),
-		TEST(test_timers_by_samples), TEST(test_starved),
+		TEST(test_timers_by_samples), TEST(test_timers_due),
+		TEST(test_timers_few),        TEST(test_starved),
 		TEST(test_allocation),
 	};
 	int failed = cmocka_run_group_tests_name("problem_load", tests, NULL, NULL);

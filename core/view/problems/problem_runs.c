@@ -7,6 +7,7 @@
 #include "core/view/problems/problems.h"
 #include "core/view/process/losses.h"
 #include "core/view/process/process.h"
+#include "core/view/profiles/allocs.h"
 
 /* Of one processor, by events. */
 static double percent(const struct scene *s, uint64_t ns)
@@ -402,11 +403,47 @@ static void look_at_starts(struct scene *s, const struct start_row *row)
 			    view_since(s->now, s->past->moments[from].time_ns));
 }
 
+/* Timers that wake nobody who sleeps take a processor all the same: those of tickers that nobody
+ * stopped are in no goroutine's stack, so who made most of them is asked of allocations. */
+static void tell_timers_due(struct scene *s)
+{
+	const struct problem_rule *rule = &problem_rules[PROBLEM_TIMERS];
+	const struct names *names = model_names(s->v->model);
+	const struct cpu_recent *cpu = &s->cpu;
+	struct alloc_most most;
+	struct problem *p;
+
+	if (!problems_judge_cpu(s) || cpu->timers_hits < SLEEP_SAMPLES ||
+	    problem_percent(cpu->timers_ns, cpu->all_ns) < (double)rule->percent ||
+	    problem_percent(cpu->timers_ns, cpu->ns) < STARVED_PERCENT)
+		return;
+	p = problem_add(s, PROBLEM_TIMERS, PROBLEM_WARNING,
+			(uint64_t)problem_percent(cpu->timers_ns, cpu->ns));
+	if (!p)
+		return;
+	buf_addf(&p->text,
+		 "the runtime's work on timers that are due took %.0f %% of the program's CPU time "
+		 "in the last %.0f s, %.0f %% of a processor, by samples: there are very many, as "
+		 "where tickers are not stopped",
+		 problem_percent(cpu->timers_ns, cpu->all_ns), (double)cpu->ns / NS_PER_SEC,
+		 problem_percent(cpu->timers_ns, cpu->ns));
+	if (!view_timers_made(s->v, s->proc, &most) && most.site_id) {
+		buf_addf(&p->text, "; %.0f %% of what was sampled of the making of timers was for ",
+			 problem_percent(most.site_bytes, most.bytes));
+		view_site_file(names, most.site_id, &p->text);
+		problem_name(p, names_string(names, names_site(names, most.site_id)->func_id));
+	}
+	problem_see(p, "pprof/cpu");
+	problem_see(p, "alloc_sites.tsv");
+	problem_see(p, "pprof/allocs");
+}
+
 void problems_of_wakes(struct scene *s)
 {
 	const struct problem_rule *timers = &problem_rules[PROBLEM_TIMERS];
 	const struct names *names = model_names(s->v->model);
 
+	tell_timers_due(s);
 	if (!(s->has & NEEDS_EVENTS))
 		tell_sampled_timers(s);
 	for (size_t i = 0; i < s->starts.rows.n && s->has & NEEDS_EVENTS; i++) {

@@ -113,6 +113,57 @@ static int gather_recent(const struct view *v, unsigned proc, uint64_t since_ns,
 	return group(v, stacks, n, rows);
 }
 
+static bool makes_timer(const struct view *v, const struct sample_row *row)
+{
+	static const char *const makers[] = {"time.NewTicker", "time.NewTimer", "time.newTimer",
+					     "time.AfterFunc", "time.After",    "time.Tick"};
+	const struct names *names = model_names(v->model);
+
+	for (uint32_t i = 0; i < row->n; i++) {
+		const char *function =
+			names_string(names, names_site(names, row->sites[i])->func_id);
+
+		for (size_t k = 0; k < ARRAY_SIZE(makers); k++) {
+			if (!strcmp(function, makers[k]))
+				return true;
+		}
+	}
+	return false;
+}
+
+int view_timers_made(const struct view *v, unsigned proc, struct alloc_most *ret)
+{
+	struct groups sums = GROUPS_INIT(struct alloc_row);
+	cleanup_free_ struct sample_row *stacks = NULL;
+	struct sample_totals totals;
+	size_t n;
+	int err = samples_copy(model_samples(v->model), proc, SAMPLE_ALLOC, &stacks, &n, &totals);
+
+	*ret = (struct alloc_most){.bytes = 0};
+	for (size_t i = 0; i < n && !err; i++) {
+		uint32_t site, own, how;
+		struct alloc_row *row;
+
+		if (!makes_timer(v, &stacks[i]))
+			continue;
+		view_sites_of(v, &stacks[i], &site, &own, &how);
+		row = groups_row(&sums, own ? own : site);
+		if (!row) {
+			err = -ENOMEM;
+			break;
+		}
+		sample_sum_up(&stacks[i].sum, &row->sum);
+		ret->bytes = sum_u64(ret->bytes, stacks[i].sum.weight);
+		ret->samples += stacks[i].sum.hits;
+		if (row->sum.weight >= ret->site_bytes) {
+			ret->site_bytes = row->sum.weight;
+			ret->site_id = own ? own : site;
+		}
+	}
+	groups_free(&sums);
+	return err;
+}
+
 static int compare(const void *a, const void *b)
 {
 	const struct alloc_row *x = a, *y = b;

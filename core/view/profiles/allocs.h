@@ -17,6 +17,9 @@ struct alloc_most {
 };
 /* Of the last `ns`, or of less where that is all that is known one by one; 0: of all. */
 int view_alloc_most(const struct view *v, unsigned proc, uint64_t ns, struct alloc_most *ret);
+/* Who of the program's own made the most timers, by samples since it was attached to: bytes are
+ * theirs alone. */
+int view_timers_made(const struct view *v, unsigned proc, struct alloc_most *ret);
 /* Frames of the runtime's own, which allocate for whom called them. */
 bool view_is_runtime(const struct view *v, uint32_t site_id);
 

@@ -312,6 +312,25 @@ static bool sleeps(const struct view *v, const struct sample_row *row)
 	return false;
 }
 
+/* Go runtime/time.go: what goes through the heap of timers, since 1.23, since 1.14 and before. */
+static bool works_on_timers(const struct view *v, const struct sample_row *row)
+{
+	static const char *const names[] = {
+		"runtime.(*timers).run", "runtime.(*timers).adjust", "runtime.(*timer).maybeAdd",
+		"runtime.runtimer",      "runtime.adjusttimers",     "runtime.doaddtimer",
+	};
+
+	for (uint32_t i = 0; i < row->n; i++) {
+		const char *function = function_of(v, row->sites[i]);
+
+		for (size_t k = 0; k < ARRAY_SIZE(names); k++) {
+			if (!strcmp(function, names[k]))
+				return true;
+		}
+	}
+	return false;
+}
+
 struct recent_sums {
 	struct groups own, sleepers;       /* struct own_sum */
 	struct groups of_own, of_sleepers; /* struct goroutine_sum */
@@ -352,8 +371,13 @@ static int add_sleep(const struct view *v, const struct sample_row *row, uint32_
 {
 	const struct own_most most = {&ret->sleeper_ns, &ret->sleeper_goid, &ret->sleeper_site};
 
-	if (!sleeps(v, row))
+	if (!sleeps(v, row)) {
+		bool timers = works_on_timers(v, row);
+
+		ret->timers_ns += timers ? row->sum.weight : 0;
+		ret->timers_hits += timers ? row->sum.hits : 0;
 		return 0;
+	}
 	ret->sleep_ns += row->sum.weight;
 	ret->sleep_hits += row->sum.hits;
 	return site ? add_own(v, &sums->sleepers, &sums->of_sleepers, site, row, most) : 0;

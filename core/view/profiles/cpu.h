@@ -55,6 +55,8 @@ struct cpu_recent {
 	 * own that most of that was below. */
 	uint64_t sleep_ns, sleep_hits, sleeper_ns, sleeper_goid;
 	uint32_t sleeper_site;
+	/* The runtime's work on timers that are due, or are to be: not who sleeps. */
+	uint64_t timers_ns, timers_hits;
 };
 /* Of the last `ns`. 0 or -ENOMEM. */
 int view_cpu_recent(const struct view *v, unsigned proc, uint64_t ns, struct cpu_recent *ret);
