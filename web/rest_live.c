@@ -153,6 +153,7 @@ int rest_info(const struct request *rq, struct response *rs)
 	json_kb(out, "can_pause", c && c->set_paused);
 	json_kb(out, "can_seek", c && c->replay);
 	json_kb(out, "stacks", s->view.live && s->view.live->stack);
+	json_kb(out, "heap_profile", s->view.live && s->view.live->heap_profile);
 	render_recording(&s->view, out);
 	json_ku(out, "requests", st.requests);
 	json_ku(out, "refused", st.refused);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The UI on a real program, the demo server under load: node live.mjs URL FOLDER MOUNT
 import { readFileSync, writeFileSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
 import { assert, until } from './browser.mjs';
 import { painted, run, selected, shot, view } from './page.mjs';
 
@@ -107,6 +108,21 @@ const wide = {
 			(t) => /goroutine \d+ \[chan receive/.test(t) && t.includes('main.(*server).forgotten('));
 		await page.locator('.panel').getByLabel('Close').click();
 		await all(page);
+	},
+	async 'the download menu says why there is no heap profile, or has it'(page) {
+		const menu = page.locator('.tools .menu'), why = menu.locator('.none'), link = menu.locator('a', { hasText: 'Heap profile' });
+		await menu.locator('summary').click();
+		await until('why there is none', () => why.textContent({ timeout: 1000 }).catch(() => ''), (t) => t.startsWith('Heap profile: the program keeps no heap profile'));
+		assert(await link.count() === 0, 'there is one to download all the same');
+		await shot(page, 'live-no-heap');
+		await page.keyboard.press('Escape');
+		// Of one that keeps it, as its comments say.
+		await page.route('**/api/live/pprof/heap?*', (route) => route.fulfill({ body: gzipSync('the heap profile that the program keeps of itself') }));
+		await menu.locator('summary').click();
+		await until('it is there', async () => await link.count() === 1 && await why.count() === 0, Boolean);
+		assert((await link.getAttribute('download')) === 'xgotopfs-live.heap.pb.gz', 'its name is another');
+		await page.keyboard.press('Escape');
+		await page.unroute('**/api/live/pprof/heap?*');
 	},
 	async 'one that has exited and is out of sight has no row'(page) {
 		const out = () => page.evaluate(() => {

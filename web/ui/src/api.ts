@@ -64,6 +64,12 @@ export async function getBinary(path: string): Promise<ArrayBuffer> {
 	return read(await request(path), (response) => response.arrayBuffer());
 }
 
+// A profile's text, its comments among it, which say what it has and has not.
+export async function getUnpacked(path: string): Promise<string> {
+	const packed = (await request(path)).body!.pipeThrough(new DecompressionStream('gzip'));
+	return read(new Response(packed), (response) => response.text());
+}
+
 export async function post<T>(path: string, body: unknown): Promise<T> {
 	return (await request(path, { method: 'POST', headers: { 'content-type': 'application/json' },
 		body: JSON.stringify(body) })).json();

@@ -44,7 +44,12 @@ export interface Process {
 	go_version: string;
 	state: string;
 	executed?: string; // it ended by executing this
+	exit_status?: number; // or so
+	exit_signal?: number;
 }
+
+export const endedAs = (p: Process | undefined) => (p?.exit_signal !== undefined ? `, killed by signal ${p.exit_signal}` :
+	p?.exit_status !== undefined ? ` with exit status ${p.exit_status}` : '');
 
 // Of all kinds of events.
 export const sum = (counts: Record<string, number>) => Object.values(counts).reduce((a, b) => a + b, 0);
@@ -108,6 +113,7 @@ export interface Info {
 	can_pause: boolean;
 	can_seek: boolean;
 	stacks: boolean;
+	heap_profile: boolean;
 	events_dropped: number;
 	pyramid_missed: number;
 }
