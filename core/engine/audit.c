@@ -390,7 +390,8 @@ static void use(struct auditor *a, struct reading *r, bool applied)
 	if (stops(a))
 		return;
 	if (r->err == -ESRCH) {
-		suspend(a, w, AUDIT_OFF, "it ends, or its program is not traced any more");
+		suspend(a, w, AUDIT_OFF,
+			"it ends, or its main thread has, or its program is not traced any more");
 		return;
 	}
 	if (r->err) {

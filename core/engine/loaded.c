@@ -14,6 +14,7 @@
 #include "core/memory/memory.h"
 #include "core/target/go_file.h"
 #include "core/target/parts.h"
+#include "core/target/process.h"
 
 #define INTERVAL_NS NS_PER_SEC
 #define OFTEN_NS    (NS_PER_SEC / 4) /* for programs that can load libraries */
@@ -41,6 +42,7 @@ struct use {
 /* Where a probe is attached and the process has the file's instruction still. */
 struct breakpoints {
 	unsigned looked_at, gone;
+	bool writable;    /* the code may be written */
 	uint64_t which;   /* of those that are gone, to compare */
 	char symbols[96]; /* the same, as many as there is room for */
 };
@@ -53,6 +55,7 @@ struct entry {
 	unsigned unprobed_looks; /* one after another that lacked the same breakpoints */
 	bool unprobed;           /* that is told */
 	bool were_in;            /* at some look, not all of them lacked */
+	bool headless;           /* its main thread has ended, others go on */
 	struct breakpoints lacks;
 	struct use *uses;
 	size_t n_uses;
@@ -391,6 +394,7 @@ static bool look_for_breakpoints(const struct traced_image *i, pid_t pid, struct
 		    !memory_read(pid, sites[k].addr + bias, now, sizeof(now)))
 			note_breakpoint(ret, &sites[k], !memcmp(code, now, sizeof(now)));
 	}
+	ret->writable = ret->gone && target_code_is_writable(i->target, pid, bias);
 	return ret->looked_at && capture_is_in(i->capture, pid);
 }
 
@@ -403,6 +407,12 @@ static void add_unprobed(const struct traced_image *i, const struct entry *e, st
 			 lacks->looked_at, lacks->symbols);
 	else
 		buf_adds(out, "all that probes tell of this process");
+	if (lacks->writable) {
+		buf_adds(out, ": its code is mapped so that it may be written (rwx), where the "
+			      "kernel puts no breakpoint; once it is not, control/pause, on and "
+			      "off, puts them in");
+		return;
+	}
 	buf_adds(out, e->were_in
 			      ? ": it dropped the pages that they were in, or somebody else took "
 				"them out; control/pause, on and off, puts them in again"
@@ -441,6 +451,26 @@ static void look_for_unprobed(struct loaded *l, const struct traced_image *i, un
 	pthread_mutex_unlock(&l->lock);
 	if (text.len)
 		log_warn("process %d: not seen: %s", info->pid, text.data);
+}
+
+static void look_for_main_thread(struct loaded *l, unsigned proc, const struct proc_info *info)
+{
+	struct entry *e;
+	bool news;
+
+	if (!process_lost_main_thread(info->pid))
+		return;
+	pthread_mutex_lock(&l->lock);
+	e = entry_of(l, proc, info);
+	news = e && !e->headless;
+	if (e)
+		e->headless = true;
+	pthread_mutex_unlock(&l->lock);
+	if (news)
+		log_warn("process %d: its main thread has ended while others go on "
+			 "(pthread_exit() in main): events go on, but its memory cannot be read "
+			 "any more",
+			 info->pid);
 }
 
 /* Its links are closed: the number may be another process's one day. */
@@ -487,6 +517,7 @@ static void look_at_process(struct loaded *l, struct traced_image *i, unsigned p
 	if (due) {
 		look_for_moved(l, i, proc, info);
 		look_for_unprobed(l, i, proc, info);
+		look_for_main_thread(l, proc, info);
 	}
 	if (!target_may_load(i->target))
 		return;
@@ -591,6 +622,11 @@ void loaded_unseen(struct loaded *l, unsigned proc, struct buf *out)
 		buf_adds(out, out->len ? "; " : "");
 		add_unprobed(image, e, out);
 	}
+	if (e && e->headless)
+		buf_addf(out,
+			 "%swhat is in its memory (stacks, waits, heap; for the audit), since its "
+			 "main thread has ended while others go on; what is shown of it is older",
+			 out->len ? "; " : "");
 	for (size_t i = 0; e && i < e->n_uses; i++)
 		describe(image->files, &e->uses[i], out);
 	pthread_mutex_unlock(&l->lock);

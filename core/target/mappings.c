@@ -36,6 +36,7 @@ static bool parse(char *line, size_t len, struct mapping *ret)
 		.dev = makedev(major, minor),
 		.ino = ino,
 		.readable = perms[0] == 'r',
+		.writable = perms[1] == 'w',
 		.executable = perms[2] == 'x',
 		.path = path ? line + path : "",
 	};

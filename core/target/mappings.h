@@ -15,7 +15,7 @@ struct mapping {
 	uint64_t offset;     /* in the file */
 	dev_t dev;           /* as maps shows them, not everywhere what fstat() says: */
 	ino_t ino;           /* mappings_identity(). 0: no file */
-	bool readable, executable;
+	bool readable, writable, executable;
 	pid_t pid;        /* whose it is */
 	const char *path; /* as the process sees it, escaped as in maps; "" none. For this call */
 };

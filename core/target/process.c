@@ -19,7 +19,7 @@
 
 struct status {
 	char state;
-	long tgid;
+	long tgid, threads;
 };
 
 /* -ESRCH when there is no such task. */
@@ -36,9 +36,22 @@ static int status_read(pid_t pid, struct status *ret)
 	while (fgets(line, sizeof(line), f)) {
 		sscanf(line, "State: %c", &ret->state);
 		sscanf(line, "Tgid: %ld", &ret->tgid);
+		sscanf(line, "Threads: %ld", &ret->threads);
 	}
 	fclose(f);
 	return ret->state && ret->tgid ? 0 : -ESRCH;
+}
+
+static bool has_ended(const struct status *s)
+{
+	return s->state == 'Z' || s->state == 'X';
+}
+
+bool process_lost_main_thread(pid_t pid)
+{
+	struct status s;
+
+	return !status_read(pid, &s) && has_ended(&s) && s.threads > 1;
 }
 
 /* By its flags (proc_pid_stat(5), include/linux/sched.h PF_KTHREAD): a process that is exiting has
@@ -139,7 +152,13 @@ int process_check(pid_t pid)
 		return log_error(-ESRCH,
 				 "no process %d: that is a thread of process %ld; use -pid %ld",
 				 pid, s.tgid, s.tgid);
-	if (s.state == 'Z' || s.state == 'X')
+	if (has_ended(&s) && s.threads > 1)
+		return log_error(-ENOEXEC,
+				 "process %d: its main thread has ended while others go on "
+				 "(pthread_exit() in main): its memory cannot be read by its "
+				 "number, which is not supported",
+				 pid);
+	if (has_ended(&s))
 		return log_error(-ESRCH,
 				 "process %d has exited and waits for its parent (a zombie)", pid);
 	snprintf(path, sizeof(path), "/proc/%d/exe", pid);

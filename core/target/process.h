@@ -11,9 +11,14 @@
 
 /*
  * 0 when pid is a live user-space process whose executable we may open. One line is logged
- * otherwise: -ESRCH (none, a thread's id, a zombie), -ENOEXEC (a kernel thread), -EACCES.
+ * otherwise: -ESRCH (none, a thread's id, a zombie), -ENOEXEC (a kernel thread, or its main
+ * thread has ended), -EACCES.
  */
 int process_check(pid_t pid);
+
+/* Has its main thread ended while others go on (pthread_exit() in main)? By the process's number
+ * nothing of it is to be had then: no executable, no mappings, no memory. */
+bool process_lost_main_thread(pid_t pid);
 
 /* Calls `fn` with every process there is until it returns true. Whether it did, or -errno. */
 typedef bool process_fn(void *ctx, pid_t pid);

@@ -386,6 +386,8 @@ int target_load_bias(const struct target *t, pid_t pid, uint64_t *ret);
 /* How much of its Go code the process has as something else than the file (copied to anonymous
  * memory, for huge pages): no probe is there, since those are in the file. 0 or -errno. */
 int target_code_moved(const struct target *t, pid_t pid, uint64_t bias, uint64_t *ret_bytes);
+/* Is it mapped so that any of its Go code may be written? The kernel puts no breakpoint there. */
+bool target_code_is_writable(const struct target *t, pid_t pid, uint64_t bias);
 /* The file's n bytes of code at a static address; NULL when they are not all there. */
 const void *target_code_at(const struct target *t, uint64_t addr, size_t n);
 /* Is it the process's executable? */

@@ -163,6 +163,20 @@ int target_code_moved(const struct target *t, pid_t pid, uint64_t bias, uint64_t
 	return 0;
 }
 
+static int is_writable(void *ctx, const struct mapping *m)
+{
+	const struct coverage *c = ctx;
+
+	return m->writable && m->executable && m->start < c->hi && m->end > c->lo;
+}
+
+bool target_code_is_writable(const struct target *t, pid_t pid, uint64_t bias)
+{
+	struct coverage c = {.lo = t->ranges.text + bias, .hi = t->ranges.etext + bias};
+
+	return mappings_each(pid, is_writable, &c) == 1;
+}
+
 const void *target_code_at(const struct target *t, uint64_t addr, size_t n)
 {
 	uint64_t offset;

@@ -1,0 +1,3 @@
+module unusual
+
+go 1.17
