@@ -110,6 +110,8 @@ static int session_time_parse(const char *text, int64_t *ret_realtime_ns)
 		if (end - p != 6 || scan_u64(&at, p + 3, &hours) || at != p + 3 || *at++ != ':' ||
 		    scan_u64(&at, end, &minutes) || at != end)
 			return -EINVAL;
+		if (hours > 23 || minutes > 59)
+			return -EINVAL;
 		offset = (*p == '-' ? -1 : 1) * (int64_t)(hours * 3600 + minutes * 60);
 	} else if (strcmp(p, "Z") != 0 && strcmp(p, "z") != 0) {
 		return -EINVAL;
@@ -124,7 +126,7 @@ static int session_time_parse(const char *text, int64_t *ret_realtime_ns)
 
 /* --- the table of keys ---------------------------------------------------------------------- */
 
-enum key_kind { KEY_TEXT, KEY_TIME, KEY_INT, KEY_UINT };
+enum key_kind { KEY_TEXT, KEY_TIME, KEY_PID, KEY_UINT };
 
 struct key {
 	const char *name;
@@ -144,7 +146,7 @@ static const struct key keys[] = {
 	KEY("id", KEY_TEXT, id, false, true),
 	KEY("start_time", KEY_TIME, start_time_ns, false, true),
 	KEY("end_time", KEY_TIME, end_time_ns, false, false),
-	KEY("pid", KEY_INT, pid, false, false),
+	KEY("pid", KEY_PID, pid, false, false),
 	KEY("binary_path", KEY_TEXT, binary_path, false, true),
 	KEY("event_count", KEY_UINT, event_count, false, true),
 	KEY("first_event_ns", KEY_UINT, first_event_ns, true, true),
@@ -208,9 +210,9 @@ static void get_key(const json_t *root, const struct key *k, struct session_meta
 		if (text)
 			(void)session_time_parse(text, field);
 		break;
-	case KEY_INT:
+	case KEY_PID: /* one that no process has is nobody's, and not another's when it is cut */
 	case KEY_UINT:
-		if (json_is_integer(v) && (n >= 0 || k->kind == KEY_INT))
+		if (json_is_integer(v) && n >= 0 && (k->kind != KEY_PID || n <= INT32_MAX))
 			*(int64_t *)field = n;
 		break;
 	}
@@ -221,23 +223,41 @@ static bool in_number(char c)
 	return isdigit((unsigned char)c) || (c && strchr("+-.eE", c));
 }
 
-/* Is it an integer, and one that jansson's do not hold? */
-static bool too_large(const char *at, const char *end)
+static const char *skip_digits(const char *at, const char *end)
 {
-	bool negative = *at == '-';
-	uint64_t value;
-
-	at += negative;
-	if (at == end || *at == '0')
-		return false;
-	for (const char *p = at; p < end; p++) {
-		if (!isdigit((unsigned char)*p))
-			return false;
-	}
-	return scan_u64(&at, end, &value) || value > (uint64_t)INT64_MAX + negative;
+	while (at < end && isdigit((unsigned char)*at))
+		at++;
+	return at;
 }
 
-/* jansson refuses the whole text for such a number: it is as if it were not there. */
+/* May it be a number that jansson's do not hold? An integer of more than 64 bits, any real: of
+ * those no key is one. False for what is no number, which is to be refused. */
+static bool too_large(const char *at, const char *end)
+{
+	const bool negative = *at == '-';
+	const char *digits = at + negative, *p = skip_digits(digits, end), *part;
+	uint64_t value;
+
+	if (p == digits || (*digits == '0' && p - digits > 1))
+		return false;
+	if (p == end)
+		return scan_u64(&digits, end, &value) || value > (uint64_t)INT64_MAX + negative;
+	if (*p == '.') {
+		part = p + 1;
+		p = skip_digits(part, end);
+		if (p == part)
+			return false;
+	}
+	if (p < end && (*p == 'e' || *p == 'E')) {
+		part = p + 1 < end && (p[1] == '+' || p[1] == '-') ? p + 2 : p + 1;
+		p = skip_digits(part, end);
+		if (p == part)
+			return false;
+	}
+	return p == end;
+}
+
+/* jansson refuses the whole text for a number that is too large: it is as if it were not there. */
 static void drop_too_large(char *text, size_t len)
 {
 	static const char null[] = {'n', 'u', 'l', 'l'};
@@ -255,7 +275,7 @@ static void drop_too_large(char *text, size_t len)
 			continue;
 		for (number = at; at + 1 < end && in_number(at[1]); at++)
 			;
-		if (too_large(number, at + 1)) {
+		if (at + 1 - number >= (ptrdiff_t)sizeof(null) && too_large(number, at + 1)) {
 			memset(number, ' ', (size_t)(at + 1 - number));
 			memcpy(number, null, sizeof(null));
 		}

@@ -82,7 +82,7 @@ struct session_end {
 	uint64_t missing_bytes; /* after it; 0: whole */
 	char reason[128];       /* "" when whole */
 	char warning[200];      /* about metadata.json, or "" */
-	uint64_t out_of_range;  /* optional numbers of JSONL that cannot be: taken as not there */
+	uint64_t out_of_range;  /* optional numbers that cannot be: taken as not there */
 	uint64_t skipped;       /* events of a type that does not exist */
 	bool malformed; /* what follows is no record: nothing more is read, if it grows, too */
 	bool changed; /* what was read was written over since: it may be of two sessions, or of none

@@ -52,7 +52,10 @@ static int read_process(struct session_reader *r, const struct wire_field *f,
 		return unpack_error();
 	taken = m->index < PROCS_MAX && m->index <= r->n_procs && chunk->n_procs < NEWS_MAX;
 	if (taken) {
-		info.pid = (pid_t)m->pid;
+		if (m->pid <= INT32_MAX)
+			info.pid = (pid_t)m->pid;
+		else
+			r->end.out_of_range++;
 		copy_text(info.binary_path, sizeof(info.binary_path), &m->binary_path);
 		copy_text(info.go_version, sizeof(info.go_version), &m->go_version);
 		info.attached_ns = m->attached;

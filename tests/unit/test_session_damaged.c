@@ -3,6 +3,7 @@
 #include "tests/unit/session_fixture.h"
 
 #include <sys/mman.h>
+#include <zlib.h>
 
 #include "proto/event.pb-c.h"
 
@@ -240,12 +241,50 @@ static void test_hostile(void **state)
 	fixture_close(&f);
 }
 
+/* A process's number that no process has is nobody's, and said to be out of range. */
+static void test_pid_out_of_range(void **state)
+{
+	static const uint32_t pids[] = {INT32_MAX, 1u << 31, UINT32_MAX};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(pids); i++) {
+		Pb__RuntimeEventBatch batch = PB__RUNTIME_EVENT_BATCH__INIT;
+		Pb__RuntimeEvent event = PB__RUNTIME_EVENT__INIT, *events = &event;
+		Pb__Process process = PB__PROCESS__INIT, *processes = &process;
+		uint32_t head[2] = {UINT32_MAX};
+		struct session_reader *reader;
+		struct session_chunk chunk;
+		struct session_end end;
+		uint8_t bytes[128];
+		struct fixture f;
+
+		fixture_open(&f, 1000);
+		process.pid = pids[i];
+		event.timestamp = 1000;
+		batch.n_events = batch.n_processes = 1;
+		batch.events = &events;
+		batch.processes = &processes;
+		head[1] = (uint32_t)pb__runtime_event_batch__pack(&batch, bytes + sizeof(head));
+		batch.check = (uint32_t)crc32(0, bytes + sizeof(head), head[1]);
+		head[1] = (uint32_t)pb__runtime_event_batch__pack(&batch, bytes + sizeof(head));
+		memcpy(bytes, head, sizeof(head));
+		reader =
+			reader_of((char *)bytes, sizeof(head) + head[1], SESSION_PROTOBUF, f.names);
+		assert_int_equal(session_reader_next(reader, &chunk), 1);
+		assert_int_equal(chunk.n_procs, 1);
+		assert_int_equal(chunk.procs[0].pid, i ? 0 : INT32_MAX);
+		session_reader_end(reader, &end);
+		assert_int_equal(end.out_of_range, i ? 1 : 0);
+		session_reader_close(reader);
+		fixture_close(&f);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cut_off_protobuf), cmocka_unit_test(test_cut_off_jsonl),
 		cmocka_unit_test(test_written_over),     cmocka_unit_test(test_flipped_bits),
-		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_hostile),          cmocka_unit_test(test_pid_out_of_range),
 	};
 
 	return cmocka_run_group_tests_name("session_damaged", tests, NULL, NULL);

@@ -108,6 +108,14 @@ static void test_meta_read_write_read(void **state)
 		/* Out of the years that a text can say, by the offset. */
 		"{\"start_time\":\"1970-01-01T00:00:00+01:00\"}",
 		"{\"end_time\":\"2200-12-31T23:59:59-01:00\"}",
+		"{\"start_time\":\"2026-01-01T00:00:00+99:59\",\"end_time\":\"2026-01-01T00:00:00-"
+		"00:60\"}",
+		/* Of no process; the third would be 7's when it is cut to 32 bits. */
+		"{\"pid\":-1}",
+		"{\"pid\":2147483648}",
+		"{\"pid\":4294967303}",
+		/* No key has a part after a point, and not all of them fit into a double. */
+		"{\"pid\":1e400,\"event_count\":-1.5E+9999,\"x\":[123456789e-1,0.25]}",
 	};
 	struct session_meta meta, back;
 	char path[64];
@@ -121,6 +129,8 @@ static void test_meta_read_write_read(void **state)
 		assert_int_equal(session_meta_load(dir, &back, NULL, 0), 0);
 		assert_memory_equal(&meta, &back, sizeof(meta));
 		assert_int_equal(meta.lost, i == 0 ? 5 : 0);
+		assert_int_equal(meta.pid, 0);
+		assert_int_equal(meta.event_count, 0);
 		assert_int_equal(meta.start_time_ns, 0);
 		assert_int_equal(meta.end_time_ns, 0);
 	}
@@ -141,6 +151,10 @@ static void test_meta_bad(void **state)
 					  "{\"id\": 1} trailing",
 					  "{\"pid\":018446744073709551616}",
 					  "{\"pid\":--18446744073709551616}",
+					  "{\"pid\":1e}",
+					  "{\"pid\":123.}",
+					  "{\"pid\":1234.5e+}",
+					  "{\"pid\":01234.5}",
 					  "{\"pid\":x18446744073709551616}"};
 	static const char odd[] = "{\"id\":[1],\"pid\":\"x\",\"event_count\":-3,\"start_time\":9,"
 				  "\"binary_path\":{},\"end_time\":\"yesterday\"}";
