@@ -7,12 +7,17 @@ import { ready, run, shot, view } from './page.mjs';
 const TOKEN = '0123456789abcdef0123456789abcdef';
 let server, port = '0';
 
-async function start() {
+// Its URL, or null: the port that it had before may be somebody's for a moment.
+const begun = () => {
 	server = spawn(process.argv[2], ['-port', port, '-token', TOKEN, '-goroutines', '40'], { stdio: ['pipe', 'pipe', 'inherit'] });
-	const url = await new Promise((got, failed) => {
+	return new Promise((got) => {
 		server.stdout.once('data', (text) => got(String(text).trim()));
-		server.once('exit', () => failed(new Error('the server does not start')));
+		server.once('exit', () => got(null));
 	});
+};
+
+async function start() {
+	const url = await until('the server starts', begun, Boolean);
 	port = new URL(url).port;
 	return url;
 }
