@@ -23,14 +23,19 @@ tell() {
 goroutine_of() { ls "$MNT/by-func/main.$1"; }
 status_of() { sed -n "s/^$2 //p" "$MNT/goroutines/$1/status"; }
 
+# minutes_are WHAT GOT: as in the dump, or what has passed since then more.
+minutes_are() { [ "$2" -ge "$minutes" ] && [ "$2" -le $((minutes + (SECONDS - BEGAN + 5) / 60)) ] || fail "minutes $1: got $2, wanted $minutes"; }
+
 # as_dumped: each goroutine that the dump has waiting for minutes, is here with the same.
 as_dumped() {
-	local goid minutes n=0 older recipe
+	local goid minutes n=0 older recipe row
 	while read -r goid minutes; do
 		n=$((n + 1))
-		expect "minutes of goroutine $goid" "$(($(status_of "$goid" state_since_ns) / 60000000000))" "$minutes"
+		minutes_are "of goroutine $goid" "$(($(status_of "$goid" state_since_ns) / 60000000000))"
 		expect "how sure that is" "$(status_of "$goid" state_since_is)" about
-		expect "the same in the table" "$(awk -F'\t' -v id="$goid" 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i } $1 == id { print int($at["state_since_ns"] / 60e9), $at["state_since_is"] }' "$MNT/goroutines.tsv")" "$minutes about"
+		row=$(awk -F'\t' -v id="$goid" 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i } $1 == id { print int($at["state_since_ns"] / 60e9), $at["state_since_is"] }' "$MNT/goroutines.tsv")
+		minutes_are "of goroutine $goid in the table" "${row% *}"
+		expect "how sure that is in the table" "${row#* }" about
 		older=$(find "$MNT/goroutines" -maxdepth 1 -name "$goid" -mmin "+$((minutes - 1))")
 		[ -n "$older" ] || fail "find -mmin does not see that goroutine $goid waits for $minutes minutes"
 	done < <(sed -n 's/^goroutine \([0-9]*\) \[.*, \([0-9]*\) minutes.*/\1 \2/p' "$T/target.out")
@@ -45,6 +50,7 @@ run() {
 	local binary goid
 	binary=$("$ROOT/tests/targets/build.sh" "$1" "$2" stuck) || fail "no target for Go $1 $2"
 	rm -f "$T/target.in"
+	BEGAN=$SECONDS
 	start_target "$binary"
 	mount_demo
 	as_dumped
