@@ -14,7 +14,8 @@
 
 #define BACKLOG_INLINE 4096               /* events rendered without asking a helper: 2 ms or so */
 #define READ_INLINE    (64 * 1024)        /* bytes of events likewise */
-#define SIGNAL_NS      (200 * 1000000ull) /* how long a reader with a signal waits on */
+#define SIGNAL_NS      (200 * 1000000ull) /* how long a reader with a signal waits on … */
+#define COMMAND_NS     NS_PER_SEC         /* … and who wrote a command: probes take their time */
 
 /* --- serving ---------------------------------------------------------------------------------- */
 
@@ -305,16 +306,22 @@ void request_start(const struct request *wanted)
 /* --- those that wait ---------------------------------------------------------------------------
  */
 
-/* Takes out one whose time has come: whose reader got a signal before `before_ns`; or any. */
-static fuse_req_t take_due(struct fs *fs, uint64_t before_ns, bool any, int *ret_ms)
+static uint64_t due_ns(const struct request *r)
 {
+	return r->signalled_ns + (r->kind == REQUEST_WRITE ? COMMAND_NS : SIGNAL_NS);
+}
+
+/* Takes out one whose reader got a signal and has waited for long enough; or any. */
+static fuse_req_t take_due(struct fs *fs, bool any, int *ret_ms)
+{
+	uint64_t now = monotonic_ns();
 	fuse_req_t req = NULL;
 
 	pthread_mutex_lock(&fs->requests_lock);
 	for (struct request *r = fs->requests; r && !req; r = r->next) {
 		if (!any && r->signalled_ns)
 			*ret_ms = (int)(SIGNAL_NS / 1000000 / 4);
-		if (!any && (!r->signalled_ns || r->signalled_ns > before_ns))
+		if (!any && (!r->signalled_ns || now < due_ns(r)))
 			continue;
 		req = r->req;
 		take_out(r);
@@ -325,13 +332,12 @@ static fuse_req_t take_due(struct fs *fs, uint64_t before_ns, bool any, int *ret
 
 int requests_interrupt(struct fs *fs)
 {
-	uint64_t before_ns = monotonic_ns() - SIGNAL_NS;
 	fuse_req_t req;
 	int ms;
 
 	do {
 		ms = -1;
-		req = take_due(fs, before_ns, false, &ms);
+		req = take_due(fs, false, &ms);
 		if (req)
 			fuse_reply_err(req, EINTR);
 	} while (req);
@@ -343,6 +349,6 @@ void requests_end(struct fs *fs)
 	fuse_req_t req;
 	int ms;
 
-	while ((req = take_due(fs, 0, true, &ms)))
+	while ((req = take_due(fs, true, &ms)))
 		fuse_reply_err(req, ENOTCONN);
 }

@@ -86,11 +86,24 @@ int main(int argc, char **argv)
 }
 C
 if command -v cc >/dev/null && cc -o "$T/alarm" "$T/alarm.c"; then
-	"$T/alarm" "$MNT/stacks"
-	status=$?
-	[ "$status" != 2 ] || fail "the alarm came too late"
+	for _ in 1 2 3 4 5; do # a machine with much to do may take longer than that moment, now and then
+		read -rt 0.2 <>"$T/never" # what was rendered is kept for 100 ms
+		"$T/alarm" "$MNT/stacks"
+		status=$?
+		[ "$status" != 2 ] || fail "the alarm came too late"
+		[ "$status" != 0 ] || break
+	done
 	expect "an open with an alarm in it" "$status" 0
 fi
+
+# Nor does it break a command that takes half a second: a shell whose child ends just then is told that it is done.
+demo_stop
+demo_start -g 100 -slow-pause 500
+command_with_a_child() {
+	sleep 0.1 &
+	echo 1 >"$MNT/control/pause" && wait $!
+}
+command_with_a_child || command_with_a_child || command_with_a_child || fail "a command in which a child ended"
 
 # Readers that never rest do not keep it from ending.
 for _ in 1 2 3 4 5 6 7 8; do

@@ -73,6 +73,7 @@ left=$(date +%s%N)
 wait_for 15 out || fail "a probe is left after the last reader: $(cat "$MNT/health")"
 echo "no probe is left $((($(date +%s%N) - left) / 1000000)) ms after the last reader"
 end "$LOAD"
+wait "$LOAD" # or its end may come as a signal while the shell waits for the probes
 echo full >"$MNT/control/probes" || fail "cannot set full"
 again() { [ "$(says_of probes_in)" = yes ] && grep -q '^audit agrees' "$MNT/health"; }
 wait_for 20 again || fail "events and memory do not agree again: $(cat "$MNT/health")"
