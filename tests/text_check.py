@@ -30,7 +30,7 @@ HUMAN = {"attached_for": "attached_for_ns"}
 TEXT = {"audit", "verdict", "goroutines_as", "overhead_is", "sampling", "recording_session", "executed",
         "gogc", "binary", "type", "function", "site", "sample", "go_version", "object", "wait_reason"} | LISTS
 # What a number is of: the unit, or things that are counted.
-UNITS = ("_ns", "_bytes", "_percent", "_per_second", "_per_second_least", "_hz", "_share")  # _share: a part of one
+UNITS = ("_ns", "_bytes", "_percent", "_per_second", "_per_second_least", "_hz", "_share", "_ratio")  # _share: a part of one; _ratio: of two times
 INTEGER = ("_ns", "_bytes")
 COUNTED = re.compile(
     r"^(pid|goid|parent|woken_by|children|cap|len|n_waiters|live|waiting|goroutines|created|exited|count|size|samples|objects"
