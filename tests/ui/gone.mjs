@@ -17,6 +17,7 @@ const begun = () => {
 };
 
 async function start() {
+	if (server && server.exitCode === null) server.kill('SIGKILL'); // of a step that failed
 	const url = await until('the server starts', begun, Boolean);
 	port = new URL(url).port;
 	return url;
@@ -31,6 +32,13 @@ async function stop() {
 // That nobody answers is what is tested.
 const quiet = (problems) => problems.splice(0, problems.length, ...problems.filter((p) => !/net::ERR_|WebSocket/.test(p)));
 
+// Where the picture is. It may show what had come before for a moment still, on a machine that stood still.
+const holdsStill = (page) => until('the picture holds still', async () => {
+	const { t1 } = await view(page), at = Date.now();
+	await until('time goes on elsewhere', () => Date.now() - at, (ms) => ms > 700);
+	return (await view(page)).t1 === t1 ? { t1 } : null;
+}, Boolean).then(({ t1 }) => t1);
+
 const steps = {
 	async 'one that is there and says nothing is none, and is there again as soon as it speaks'(page, problems) {
 		await page.goto(await start());
@@ -38,10 +46,8 @@ const steps = {
 		await until('rates', () => page.locator('.metrics').textContent(), (t) => /RPS/.test(t));
 		server.kill('SIGSTOP');
 		await page.locator('.banner.bad', { hasText: 'No connection to the server since' }).waitFor();
-		const { t1 } = await view(page), at = Date.now();
+		const t1 = await holdsStill(page);
 		assert(await page.locator('.metrics').textContent() === '', 'rates of then');
-		await until('time goes on elsewhere', () => Date.now() - at, (ms) => ms > 700);
-		assert((await view(page)).t1 === t1, 'the picture moves on');
 		await shot(page, 'silent');
 		server.kill('SIGCONT');
 		await page.locator('.banner').waitFor({ state: 'detached' });
@@ -69,9 +75,7 @@ const steps = {
 		}
 		assert(await page.locator('.metrics').textContent() === '', 'rates of then');
 		assert(await page.getByRole('button', { name: 'Follow', exact: true }).getAttribute('aria-pressed') === 'false', 'Follow is lit');
-		const { t1 } = await view(page), at = Date.now();
-		await until('time goes on elsewhere', () => Date.now() - at, (ms) => ms > 700);
-		assert((await view(page)).t1 === t1, 'the picture moves on');
+		await holdsStill(page);
 		quiet(problems);
 	},
 	async 'and goes on when there is one again'(page, problems) {
