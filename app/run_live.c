@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "app/exit_status.h"
 #include "core/target/go_file.h"
@@ -191,11 +192,25 @@ static void freeze(struct run *r)
 	loop_ending(r->loop, NULL);
 }
 
+/* "(exit status 1) has exited": of one that is not our child, where that is known. */
+static void how_it_ended(const struct run *r, char *ret, size_t size)
+{
+	struct proc_info info;
+
+	snprintf(ret, size, "has exited");
+	if (model_proc(r->model, model_proc_root(r->model), &info) || !info.status_known)
+		return;
+	if (WIFSIGNALED(info.status))
+		snprintf(ret, size, "(killed by signal %d) has exited", WTERMSIG(info.status));
+	else
+		snprintf(ret, size, "(exit status %d) has exited", WEXITSTATUS(info.status));
+}
+
 /* `other`: what it executes now, and why that is not traced. */
 static void say_frozen(struct run *r, const char *other)
 {
-	char how[PATH_MAX + 700] = "has exited";
 	int code = r->launch.over ? launch_exit_code(&r->launch) : 0;
+	char how[PATH_MAX + 700];
 
 	if (other)
 		snprintf(how, sizeof(how), "executes %s", other);
@@ -203,6 +218,8 @@ static void say_frozen(struct run *r, const char *other)
 		snprintf(how, sizeof(how), "was killed by signal %d", code - 128);
 	else if (r->launch.over)
 		snprintf(how, sizeof(how), "has exited with status %d", code);
+	else
+		how_it_ended(r, how, sizeof(how));
 	if (stays(r))
 		log_info("process %d %s; everything stays as it was until Ctrl-C%s", r->pid, how,
 			 r->config->mount_point ? " or an unmount" : "");

@@ -40,7 +40,8 @@ struct capture_sink {
 	void *ctx;
 	/* A process of the binary showed up; returns its index (>= 0) or -errno to ignore it. */
 	int (*process_new)(void *ctx, pid_t pid, uint64_t time_ns);
-	void (*process_exited)(void *ctx, unsigned proc, uint64_t time_ns);
+	/* `status`: how, as waitpid(2) says; NULL: not known. */
+	void (*process_exited)(void *ctx, unsigned proc, uint64_t time_ns, const int *status);
 	/* It executed another program: an end, too. Executes it the same file again, process_new
 	 * follows. */
 	void (*process_execed)(void *ctx, unsigned proc, uint64_t time_ns);

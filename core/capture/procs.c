@@ -24,6 +24,8 @@ struct proc {
 	uint64_t seen_ns;   /* it ran the binary then */
 	bool ignored;       /* the sink did not want it */
 	uint64_t exited_ns; /* when its end was noticed; 0: it runs */
+	bool status_known;
+	int status; /* of its end, as waitpid(2) says */
 };
 
 struct exec {
@@ -132,10 +134,18 @@ static void forget(struct procs *p, struct proc *proc)
 	proc_free(proc);
 }
 
+static void learn_status(struct proc *proc)
+{
+	if (!proc->status_known && proc->pidfd >= 0)
+		proc->status_known =
+			!process_wait_status(proc->pidfd, proc->process.pid, &proc->status);
+}
+
 static void mark_exited(struct procs *p, struct proc *proc)
 {
 	if (proc->exited_ns)
 		return;
+	learn_status(proc);
 	proc->exited_ns = monotonic_ns();
 	p->ending++;
 	(void)epoll_ctl(p->epoll_fd, EPOLL_CTL_DEL, proc->pidfd, NULL);
@@ -201,11 +211,15 @@ static void end(struct procs *p, struct proc *proc)
 {
 	unsigned index = proc->process.proc;
 	uint64_t time_ns = proc->exited_ns;
-	bool tell = !proc->ignored;
+	bool tell = !proc->ignored, known;
+	int status;
 
+	learn_status(proc); /* its parent may have been told since */
+	known = proc->status_known;
+	status = proc->status;
 	forget(p, proc);
 	if (tell)
-		p->sink->process_exited(p->sink->ctx, index, time_ns);
+		p->sink->process_exited(p->sink->ctx, index, time_ns, known ? &status : NULL);
 }
 
 static bool was_before(const struct proc *proc, uint64_t time_ns)

@@ -48,12 +48,14 @@ static int sink_process_new(void *ctx, pid_t pid, uint64_t time_ns)
 	return index;
 }
 
-static void sink_process_exited(void *ctx, unsigned proc, uint64_t time_ns)
+static void sink_process_exited(void *ctx, unsigned proc, uint64_t time_ns, const int *status)
 {
 	struct traced_image *i = ctx;
 	struct traced *t = i->owner;
 	struct proc_info info;
 
+	if (status)
+		model_proc_status(t->c.model, proc, *status);
 	model_proc_exited(t->c.model, proc, time_ns);
 	if (!t->c.pid && !model_proc(t->c.model, proc, &info))
 		log_info("process %d has ended", info.pid);

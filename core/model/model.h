@@ -70,6 +70,8 @@ struct proc_info {
 	uint64_t exited_ns;    /* 0 while it runs */
 	bool execed;           /* that was the end: it executed … */
 	char execed_path[256]; /* … this; "": not known */
+	bool status_known;
+	int status; /* how it ended, as waitpid(2) says */
 };
 
 /* Returns the new process's index (0 for the first) or -ENOSPC. Applying thread only. */
@@ -79,6 +81,8 @@ void proc_info_name(struct proc_info *info, const char *binary_path, const char 
 int model_proc_add(struct model *m, const struct proc_info *info);
 /* The target ended: its goroutines freeze as they were, nothing is dropped. */
 void model_proc_exited(struct model *m, unsigned proc, uint64_t time_ns);
+/* How that will be, before it is told: as waitpid(2) says. */
+void model_proc_status(struct model *m, unsigned proc, int status);
 /* It executed `path` ("": not known): an end, and that of its goroutines. */
 void model_proc_execed(struct model *m, unsigned proc, const char *path, uint64_t time_ns);
 /* The process that is meant where none is named: the first, or what that has become since by

@@ -42,6 +42,7 @@ static void reset_proc(struct model *m, struct proc *p)
 	p->info.state = PROC_RUNNING;
 	p->info.exited_ns = 0;
 	p->info.execed = false;
+	p->info.status_known = false;
 	memset(p->lost, 0, sizeof(p->lost));
 	p->epoch = 0;
 	p->lost_ns = p->doubt_ns = 0;

@@ -134,6 +134,18 @@ int model_proc_add(struct model *m, const struct proc_info *info)
 	return proc;
 }
 
+void model_proc_status(struct model *m, unsigned proc, int status)
+{
+	pthread_mutex_lock(&m->apply_lock);
+	pthread_rwlock_wrlock(&m->lock);
+	if (proc_known(m, proc) && m->procs[proc]->info.state == PROC_RUNNING) {
+		m->procs[proc]->info.status_known = true;
+		m->procs[proc]->info.status = status;
+	}
+	pthread_rwlock_unlock(&m->lock);
+	pthread_mutex_unlock(&m->apply_lock);
+}
+
 void model_proc_exited(struct model *m, unsigned proc, uint64_t time_ns)
 {
 	/* Nothing can be read of it any more. */

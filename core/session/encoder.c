@@ -301,6 +301,7 @@ int encoder_process(struct encoder *e, unsigned index, const struct proc_info *i
 	m.execed = info->execed;
 	m.execed_path.data = (uint8_t *)info->execed_path;
 	m.execed_path.len = strnlen(info->execed_path, sizeof(info->execed_path));
+	m.ended_as = info->status_known ? 1 + (uint32_t)(uint16_t)info->status : 0;
 	piece.n_processes = 1;
 	piece.processes = &p;
 	define(e, &piece);

@@ -128,6 +128,7 @@ static int add_process(struct export_job *x, unsigned proc, bool at_end)
 		info.state = PROC_RUNNING;
 		info.exited_ns = 0;
 		info.execed = false;
+		info.status_known = false;
 	}
 	err = encoder_process(x->encoder, proc, &info);
 	return err ? err : add_goroutines(x, proc);

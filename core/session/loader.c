@@ -18,7 +18,8 @@ struct loader {
 	struct ended {
 		unsigned proc;
 		uint64_t time_ns;
-		bool execed;
+		bool execed, status_known;
+		int status;
 		char path[256];
 	} * ended;
 	unsigned n_ended, ended_cap;
@@ -132,7 +133,11 @@ static int note_end(struct loader *l, unsigned proc, const struct proc_info *inf
 		l->ended_cap += 64;
 	}
 	e = &l->ended[l->n_ended++];
-	*e = (struct ended){.proc = proc, .time_ns = info->exited_ns, .execed = info->execed};
+	*e = (struct ended){.proc = proc,
+			    .time_ns = info->exited_ns,
+			    .execed = info->execed,
+			    .status_known = info->status_known,
+			    .status = info->status};
 	memcpy(e->path, info->execed_path, sizeof(e->path));
 	return 0;
 }
@@ -150,7 +155,7 @@ static int apply_procs(struct loader *l)
 		if (c->proc_index[i] == model_procs(l->model)) {
 			info.state = PROC_RUNNING;
 			info.exited_ns = 0;
-			info.execed = false;
+			info.execed = info.status_known = false;
 			/* Where that is not told, what is known of it begins with what is there:
 			 * else all who act first have run for ever by then. */
 			if (!info.attached_ns)
@@ -187,6 +192,8 @@ static void apply_ends(struct loader *l)
 	for (unsigned i = 0; i < l->n_ended; i++) {
 		const struct ended *e = &l->ended[i];
 
+		if (e->status_known)
+			model_proc_status(l->model, e->proc, e->status);
 		if (e->execed)
 			model_proc_execed(l->model, e->proc, e->path, e->time_ns);
 		else

@@ -62,6 +62,8 @@ static int read_process(struct session_reader *r, const struct wire_field *f,
 		info.exited_ns = m->exited;
 		info.state = m->exited ? PROC_EXITED : PROC_RUNNING;
 		info.execed = m->execed && m->exited;
+		info.status_known = m->exited && m->ended_as && m->ended_as <= 1u + UINT16_MAX;
+		info.status = info.status_known ? (int)m->ended_as - 1 : 0;
 		copy_text(info.execed_path, sizeof(info.execed_path), &m->execed_path);
 		err = reader_proc_room(r, m->index);
 		if (!err)

@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/base/log.h"
@@ -176,6 +178,59 @@ int process_check(pid_t pid)
 		return log_error(-ESRCH, "process %d is gone", pid);
 	add_namesake(pid, hint, sizeof(hint));
 	return log_error(-ENOEXEC, "process %d is a kernel thread, not a Go program%s", pid, hint);
+}
+
+/* include/uapi/linux/pidfd.h, of Linux 6.15: newer than the headers of many a distribution. */
+struct pidfd_facts {
+	uint64_t mask, cgroup;
+	uint32_t ids[11];
+	int32_t exit_code;
+};
+_Static_assert(sizeof(struct pidfd_facts) == 64, "PIDFD_INFO_SIZE_VER0");
+#define PIDFD_FACTS      _IOWR(0xff, 11, struct pidfd_facts)
+#define PIDFD_FACTS_EXIT (1u << 3)
+
+/* Once its parent was told: the kernel keeps it for who has a descriptor of it. */
+static int status_when_reaped(int pidfd, int *ret)
+{
+	struct pidfd_facts facts = {.mask = PIDFD_FACTS_EXIT};
+
+	if (ioctl(pidfd, PIDFD_FACTS, &facts) < 0 || !(facts.mask & PIDFD_FACTS_EXIT))
+		return -EAGAIN;
+	*ret = facts.exit_code;
+	return 0;
+}
+
+/* Until then, by proc_pid_stat(5); 0 is also what is told to who may not know. */
+static int status_of_zombie(int pidfd, pid_t pid, int *ret)
+{
+	char path[64], line[2048], state = 0;
+	const char *rest, *last;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return -EAGAIN;
+	rest = fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;
+	fclose(f);
+	last = rest ? strrchr(rest, ' ') : NULL;
+	if (!last || sscanf(rest, ") %c", &state) != 1 || state != 'Z')
+		return -EAGAIN;
+	/* The number was its own all the while. */
+	if (syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0) < 0)
+		return -EAGAIN;
+	*ret = (int)strtol(last, NULL, 10);
+	return *ret ? 0 : -EAGAIN;
+}
+
+int process_wait_status(int pidfd, pid_t pid, int *ret)
+{
+	int err = status_when_reaped(pidfd, ret);
+
+	if (err)
+		err = status_of_zombie(pidfd, pid, ret);
+	return err ? status_when_reaped(pidfd, ret) : 0; /* it was reaped in between */
 }
 
 /*

@@ -28,6 +28,12 @@ int process_each(process_fn *fn, void *ctx);
  * (time_namespaces(7)). 0 when it has not. */
 int64_t process_clock_ahead(pid_t pid);
 
+/*
+ * How it ended, as waitpid(2) says, though its parent is another. `pidfd`: of before its end.
+ * -EAGAIN: not known, for now or (before Linux 6.15, once its parent was told) for ever.
+ */
+int process_wait_status(int pidfd, pid_t pid, int *ret);
+
 /* Where its executable is, as the process sees it; "" when that cannot be told. */
 void process_binary(pid_t pid, char *ret, size_t size);
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "core/view/words.h"
 
@@ -52,6 +53,28 @@ uint64_t view_now(const struct view *v, unsigned proc)
 	if (model_proc(v->model, proc, &info) == 0 && info.state == PROC_EXITED)
 		now = v->replay ? MIN(now, info.exited_ns) : info.exited_ns;
 	return now;
+}
+
+int view_exit_status(const struct proc_info *info)
+{
+	return info->status_known && WIFEXITED(info->status) ? WEXITSTATUS(info->status) : -1;
+}
+
+int view_exit_signal(const struct proc_info *info)
+{
+	return info->status_known && WIFSIGNALED(info->status) ? WTERMSIG(info->status) : -1;
+}
+
+void view_ended_as(const struct proc_info *info, struct buf *out)
+{
+	int status = view_exit_status(info), signo = view_exit_signal(info);
+	const char *name = signo > 0 ? sigabbrev_np(signo) : NULL;
+
+	if (status >= 0)
+		buf_addf(out, " with exit status %d", status);
+	else if (signo > 0)
+		buf_addf(out, ", killed by signal %d%s%s%s", signo, name ? " (SIG" : "",
+			 name ? name : "", name ? ")" : "");
 }
 
 uint64_t view_unix(const struct view *v, uint64_t monotonic)

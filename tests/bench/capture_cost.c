@@ -94,7 +94,7 @@ static int on_process_new(void *ctx, pid_t pid, uint64_t time_ns)
 	return s->model ? model_proc_add(s->model, &info) : 0;
 }
 
-static void on_process_exited(void *ctx, unsigned proc, uint64_t time_ns)
+static void on_process_exited(void *ctx, unsigned proc, uint64_t time_ns, const int *status)
 {
 }
 

@@ -94,6 +94,14 @@ int process_each(process_fn *fn, void *ctx)
 	return 0; /* records tell of those that there are */
 }
 
+int process_wait_status(int pidfd, pid_t pid, int *ret)
+{
+	(void)pidfd;
+	(void)pid;
+	(void)ret;
+	return -EAGAIN;
+}
+
 bool target_executed_by(const struct target *t, pid_t pid)
 {
 	(void)t;

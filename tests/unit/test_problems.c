@@ -3,6 +3,7 @@
  * counts by start function that it rests on. */
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -310,6 +311,52 @@ static void test_target_gone(void **state)
 				     "memory of a process that lives\n"));
 	assert_non_null(strstr(text, "not looked for: ended: "));
 	assert_null(strstr(text, "\n  convoy:"));
+}
+
+/* How it ended, where that is known. */
+static const char *ended_as(struct fixture *x, int status)
+{
+	create(x, 7, "main.mailer", T0);
+	park(x, 7, "chan receive", SENDS, T0 + S);
+	create(x, 9, "main.consume", T0);
+	change(x, 9, GSTATE_RUNNING, "", T0 + 2 * S);
+	now(x, T0 + 3 * S);
+	model_proc_status(x->m, 0, status);
+	model_proc_exited(x->m, 0, T0 + 3 * S);
+	return line(problems(x), 1);
+}
+
+/* Who called os.Exit() is one of those that ran then. */
+static void test_exit_status(void **state)
+{
+	assert_string_equal(ended_as(*state, 1 << 8),
+			    "critical target: the program has ended with exit status 1: what is "
+			    "told of it is as it was then; running then: main.consume (G9); see "
+			    "goroutines/9/events health stacks");
+}
+
+static void test_exit_panic(void **state)
+{
+	assert_non_null(strstr(ended_as(*state, 2 << 8),
+			       "with exit status 2: what is told of it is as it was then; 2 is "
+			       "Go's after a panic or a fatal error, "));
+}
+
+static void test_exit_fine(void **state)
+{
+	const char *text = ended_as(*state, 0);
+
+	assert_non_null(strstr(text, "the program has ended with exit status 0: "));
+	assert_null(strstr(text, "running then"));
+}
+
+static void test_exit_killed(void **state)
+{
+	const char *text = ended_as(*state, SIGKILL | 0x80);
+
+	assert_non_null(strstr(text, "the program has ended, killed by signal 9 (SIGKILL): "));
+	assert_non_null(strstr(text, "; by somebody, or by the kernel where memory ran out"));
+	assert_null(strstr(text, "running then"));
 }
 
 /* A start function's CPU time is that of the stacks that go back to it. */
@@ -698,6 +745,10 @@ int main(void)
 		TEST(test_functions_cpu),
 		TEST(test_see_is_there),
 		TEST(test_execed),
+		TEST(test_exit_status),
+		TEST(test_exit_panic),
+		TEST(test_exit_fine),
+		TEST(test_exit_killed),
 		TEST(test_cost),
 		TEST(test_ends_by_memory),
 		TEST(test_slow_growth),

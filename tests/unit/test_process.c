@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -190,14 +191,58 @@ static void test_clock(void **state)
 	kill(inner, SIGKILL);
 }
 
+/* A child that ends so, as another's parent sees it: before it is reaped and after. */
+static void check_status(struct fixture *x, int exits_with, int signo, bool reaped)
+{
+	siginfo_t info;
+	int pidfd, status = -1, want = -1, err;
+
+	x->pid = fork();
+	assert_true(x->pid >= 0);
+	if (!x->pid) {
+		if (!signo)
+			_exit(exits_with);
+		pause();
+	}
+	pidfd = (int)syscall(SYS_pidfd_open, x->pid, 0);
+	assert_true(pidfd >= 0);
+	if (signo) {
+		assert_int_equal(process_wait_status(pidfd, x->pid, &status), -EAGAIN);
+		kill(x->pid, signo);
+	}
+	assert_int_equal(waitid(P_PID, (id_t)x->pid, &info, WEXITED | WNOWAIT), 0);
+	if (reaped)
+		assert_int_equal(waitpid(x->pid, &want, 0), x->pid);
+	err = process_wait_status(pidfd, x->pid, &status);
+	if (!reaped)
+		assert_int_equal(waitpid(x->pid, &want, 0), x->pid);
+	/* Linux keeps it since 6.15; what /proc has of one with status 0 is no news. */
+	if (err)
+		assert_true(reaped || !want);
+	else
+		assert_int_equal(status, want);
+	assert_true(!err || err == -EAGAIN);
+	close(pidfd);
+	x->pid = 0;
+}
+
+static void test_wait_status(void **state)
+{
+	for (int reaped = 0; reaped < 2; reaped++) {
+		check_status(*state, 0, 0, reaped);
+		check_status(*state, 3, 0, reaped);
+		check_status(*state, 255, 0, reaped);
+		check_status(*state, 0, SIGKILL, reaped);
+		check_status(*state, 0, SIGTERM, reaped);
+	}
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_binary),
-		TEST(test_named_deleted),
-		TEST(test_linked),
-		TEST(test_clock),
+		TEST(test_binary), TEST(test_named_deleted), TEST(test_linked),
+		TEST(test_clock),  TEST(test_wait_status),
 	};
 
 	return cmocka_run_group_tests_name("process", tests, NULL, NULL);

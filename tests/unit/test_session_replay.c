@@ -82,6 +82,39 @@ static void test_same_model(void **state)
 	}
 }
 
+/* How a process ended is in the recording, where it is known. */
+static void test_ended_as(void **state)
+{
+	static const int ends[] = {-1, 0, 3 << 8, 9};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(ends); i++) {
+		struct recorder_config config;
+		struct recorder *recorder;
+		struct proc_info info;
+		struct fixture f;
+		struct player p;
+
+		fixture_open(&f, 1000);
+		config = fixture_config(&f, SESSION_PROTOBUF, 100);
+		assert_int_equal(recorder_new(&config, &recorder), 0);
+		fixture_apply(&f, 500);
+		if (ends[i] >= 0)
+			model_proc_status(f.model, 0, ends[i]);
+		model_proc_exited(f.model, 0, monotonic_ns());
+		recorder_stop(recorder);
+		recorder_id(recorder, f.id);
+		recorder_free(recorder);
+		player_open(&p, f.dir, f.id, 0);
+		assert_true(replay_wait(p.replay, DEADLINE));
+		assert_int_equal(model_proc(p.model, 0, &info), 0);
+		assert_int_equal(info.state, PROC_EXITED);
+		assert_int_equal(info.status_known, ends[i] >= 0);
+		assert_int_equal(info.status, MAX(ends[i], 0));
+		player_close(&p);
+		fixture_close(&f);
+	}
+}
+
 static void wait_for(struct replay *replay, const char *line)
 {
 	uint64_t deadline = monotonic_ns() + DEADLINE;
@@ -361,11 +394,11 @@ static void test_known_until(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_same_model),  cmocka_unit_test(test_first),
-		cmocka_unit_test(test_commands),    cmocka_unit_test(test_pace),
-		cmocka_unit_test(test_missing),     cmocka_unit_test(test_torn),
-		cmocka_unit_test(test_torn_state),  cmocka_unit_test(test_torn_first),
-		cmocka_unit_test(test_known_until),
+		cmocka_unit_test(test_same_model), cmocka_unit_test(test_ended_as),
+		cmocka_unit_test(test_first),      cmocka_unit_test(test_commands),
+		cmocka_unit_test(test_pace),       cmocka_unit_test(test_missing),
+		cmocka_unit_test(test_torn),       cmocka_unit_test(test_torn_state),
+		cmocka_unit_test(test_torn_first), cmocka_unit_test(test_known_until),
 	};
 
 	return cmocka_run_group_tests_name("session_replay", tests, NULL, NULL);

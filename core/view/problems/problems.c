@@ -3,6 +3,7 @@
 #include "core/view/problems/problems.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,6 +159,46 @@ static void say_stopped(struct scene *s)
 	problem_see(p, "stacks");
 }
 
+#define LAST_RUNNING_MOST 3
+
+/* Who called os.Exit() was running, by events: one of very few. */
+static void say_last_running(struct scene *s, struct problem *p)
+{
+	cleanup_free_ uint64_t *goids = NULL;
+	unsigned told = 0;
+	size_t n;
+
+	if (model_goids(s->v->model, s->proc, MODEL_BY_STATE, GSTATE_RUNNING, &goids, &n) ||
+	    n > LAST_RUNNING_MOST)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		struct goroutine g;
+
+		if (model_goroutine(s->v->model, s->proc, goids[i], &g) ||
+		    g.flags & (GOROUTINE_SYSTEM | GOROUTINE_STATE_UNKNOWN))
+			continue;
+		buf_addf(&p->text, "%s %s (G%llu)",
+			 told++ ? "," : "; running then:", problem_function(s, g.start_func_id),
+			 (unsigned long long)g.goid);
+		problem_see_goroutine(p, g.goid, "events");
+		problem_goids(p, &g.goid, 1);
+	}
+}
+
+/* Who ended it, where that can be thought; os.Exit() and log.Fatal() leave nothing else. */
+static void say_why_ended(struct scene *s, struct problem *p)
+{
+	int status = view_exit_status(&s->info);
+
+	if (view_exit_signal(&s->info) == SIGKILL)
+		buf_adds(&p->text, "; by somebody, or by the kernel where memory ran out (dmesg)");
+	else if (status == 2)
+		buf_adds(&p->text, "; 2 is Go's after a panic or a fatal error, whose stack is in "
+				   "what it wrote to stderr");
+	if (status > 0)
+		say_last_running(s, p);
+}
+
 static void say_ended(struct scene *s)
 {
 	struct problem *p;
@@ -172,12 +213,14 @@ static void say_ended(struct scene *s)
 	buf_adds(&p->text, s->info.execed ? "the process executed " : "the program has ended");
 	if (s->info.execed)
 		buf_adds(&p->text, *s->info.execed_path ? s->info.execed_path : "another program");
+	view_ended_as(&s->info, &p->text);
 	if (!s->v->replay && monotonic_ns() > s->info.exited_ns) {
 		buf_adds(&p->text, ", ");
 		emit_duration(&p->text, monotonic_ns() - s->info.exited_ns);
 		buf_adds(&p->text, " ago");
 	}
 	buf_adds(&p->text, ": what is told of it is as it was then");
+	say_why_ended(s, p);
 	problem_see(p, "health");
 	problem_see(p, "stacks");
 }

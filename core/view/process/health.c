@@ -205,14 +205,17 @@ static unsigned data_warnings(struct emit *e, const struct facts *x)
 static unsigned limits(struct emit *e, const struct facts *x)
 {
 	cleanup_buf_ struct buf rates = BUF_INIT, line = BUF_INIT, off = BUF_INIT, set = BUF_INIT;
+	cleanup_buf_ struct buf ended = BUF_INIT;
 	unsigned n = 0;
 
 	if (x->info.state == PROC_EXITED) {
+		view_ended_as(&x->info, &ended);
 		if (x->info.execed)
 			limit(e, "the process executed %s: everything stands as it was then",
 			      x->info.execed_path[0] ? x->info.execed_path : "another program");
 		else
-			limit(e, "the target has ended: everything stands as it was then");
+			limit(e, "the target has ended%s: everything stands as it was then",
+			      ended.data ? ended.data : "");
 		n++;
 	}
 	if (from_memory(x)) {

@@ -34,6 +34,10 @@ static void add_processes(const struct view *v, struct buf *out)
 		json_ks(out, "state", info.state == PROC_RUNNING ? "running" : "exited");
 		json_ku(out, "attached_ns", info.attached_ns);
 		json_ku(out, "exited_ns", info.exited_ns);
+		if (view_exit_status(&info) >= 0)
+			json_ku(out, "exit_status", (uint64_t)view_exit_status(&info));
+		if (view_exit_signal(&info) > 0)
+			json_ku(out, "exit_signal", (uint64_t)view_exit_signal(&info));
 		if (info.execed)
 			json_ks(out, "executed", info.execed_path);
 		buf_addc(out, '}');

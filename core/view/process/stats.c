@@ -21,6 +21,17 @@ static void emit_by_type(struct emit *e, const char *prefix, const uint64_t coun
 	emit_u64(e, key, event_counts_sum(counts));
 }
 
+/* value < 0: it has not ended so, or that is not known. */
+static void emit_end_of(struct emit *e, const char *key, const struct proc_info *info, int value)
+{
+	if (value >= 0)
+		emit_i64(e, key, value);
+	else if (info->state == PROC_EXITED && !info->execed && !info->status_known)
+		emit_unknown(e, key);
+	else
+		emit_none(e, key);
+}
+
 static void emit_process(struct emit *e, const struct view *v, unsigned proc,
 			 const struct proc_info *info)
 {
@@ -39,6 +50,8 @@ static void emit_process(struct emit *e, const struct view *v, unsigned proc,
 		emit_string(e, "executed", info->execed_path);
 	else
 		emit_none(e, "executed");
+	emit_end_of(e, "exit_status", info, view_exit_status(info));
+	emit_end_of(e, "exit_signal", info, view_exit_signal(info));
 }
 
 static void emit_goroutines(struct emit *e, const struct view *v, unsigned proc,

@@ -3,7 +3,7 @@
 import { app } from './app';
 import { clock } from './format';
 import { useValue } from './store';
-import { processOf } from './types';
+import { endedAs, processOf } from './types';
 
 export function Banner() {
 	const lostAt = useValue(app.lostAt);
@@ -16,6 +16,6 @@ export function Banner() {
 	if (!status || !app.over) return null;
 	// Of a replay that is at its end the program may have gone on: whoever recorded it stopped.
 	return <div class="banner" role="status"><b>{proc?.executed !== undefined ? 'The process executed another program' :
-		proc && proc.state !== 'exited' ? 'The recording has ended' : 'The program has ended'}
+		proc && proc.state !== 'exited' ? 'The recording has ended' : `The program has ended${endedAs(proc)}`}
 		{proc ? ` (pid ${proc.pid})` : ''}.</b> This is how it was at {clock(app.wallTime(app.end()))}.</div>;
 }

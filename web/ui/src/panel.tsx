@@ -82,7 +82,7 @@ async function load(goid: number): Promise<Data> {
 		getJson<{ total: number; events: EventJson[] }>(path('/events?limit=60')),
 		getJson<{ spans: Span[] }>(path(`/spans?from=${late}&limit=40&newest=1`)),
 		getJson<{ stays: Stay[] }>(at(app.source.get(), `stays?goids=${goid}&from=${late}&limit=${STAYS_SHOWN}`)),
-		app.over ? '(the program has ended)' : getText(path('/stack')).catch((e) => `(${(e as Error).message})`),
+		app.source.get() === 'live' && app.info.get()?.stacks ? getText(path('/stack')).catch((e) => `(${(e as Error).message})`) : '(a recording has no stacks)',
 	]);
 	// Last, so that what it waits on is of the same moment as its state, however long its stack took.
 	const detail = await getJson<Detail>(path());
