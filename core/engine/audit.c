@@ -230,9 +230,8 @@ static struct traced_now traced_now(struct auditor *a, unsigned proc)
 		rates[EVENT_CASGSTATUS] == RATE_ONE || rates[EVENT_NEWGOROUTINE] == RATE_ONE;
 	now.exits = rates[EVENT_CASGSTATUS] == RATE_ONE || rates[EVENT_GOEXIT] == RATE_ONE;
 	if (s->get_paused(s->ctx)) {
-		now.off = "no probe is attached (paused, or by -probes or -max-overhead): there "
-			  "are no "
-			  "events to compare with";
+		now.off = "no probe for events is attached (paused, or by -probes or "
+			  "-max-overhead): there are no events to compare with";
 	} else if (!now.creations && !now.exits) {
 		now.off = "goroutines are not traced, or only a sample of what they do";
 	} else {

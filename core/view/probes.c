@@ -62,7 +62,8 @@ void view_no_probe(const struct view *v, unsigned proc, uint64_t at, struct buf 
 
 	if (view_probes(v, proc, &p)) {
 		if (p.off && p.since_ns <= at)
-			buf_addf(out, "no probe is attached, %s: there are no events", p.why);
+			buf_addf(out, "no probe for events is attached, %s: there are no events",
+				 p.why);
 		return;
 	}
 	view_recording(v, &rec);
@@ -111,7 +112,7 @@ void view_probes_line(const struct view *v, unsigned proc, const struct live_pro
 			buf_adds(out, " of those that are known: " VIEW_UNREAD);
 		return;
 	}
-	buf_addf(out, "memory: no probe is attached, %s; ", p->why);
+	buf_addf(out, "memory: no probe for events is attached, %s; ", p->why);
 	if (!p->as_of_ns) {
 		buf_adds(out, "not read yet");
 		return;

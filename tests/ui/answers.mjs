@@ -144,7 +144,7 @@ const steps = {
 		await page.getByRole('button', { name: 'Follow', exact: true }).click();
 	},
 	async 'why there is no answer to who ran instead, or why it waited, stands there'(page) {
-		const why = 'no probe is attached, -probes none: there are no events';
+		const why = 'no probe for events is attached, -probes none: there are no events';
 		await page.route(/\/goroutines\/7\/(ran_instead|blame)/, (route) => route.fulfill({ json: { goid: 7, why, stay: null } }));
 		await ask(page, '7');
 		for (const [key, none] of [['r', 'wait for a CPU'], ['b', 'wait']]) {

@@ -353,7 +353,8 @@ static void live_probes(void *ctx, unsigned proc, struct live_probes *ret)
 /* No probe is in: there are no events that could say on which CPU, or anything. */
 static void test_no_probe(void **state)
 {
-	static const char why[] = "no probe is attached, -probes none: there are no events";
+	static const char why[] =
+		"no probe for events is attached, -probes none: there are no events";
 	struct fixture *x = *state;
 	json_t *v;
 
@@ -362,17 +363,18 @@ static void test_no_probe(void **state)
 	v = json_of(x, view_lanes, 0);
 	assert_string_equal(json_string_value(json_object_get(v, "why")), why);
 	json_decref(v);
-	assert_non_null(
-		strstr(text_of(x, view_lanes, 0), "... no probe is attached, -probes none: "));
+	assert_non_null(strstr(text_of(x, view_lanes, 0),
+			       "... no probe for events is attached, -probes none: "));
 	apply(x, (struct event){.time_ns = T0 + 1, .type = EVENT_NEWOBJECT, .goid = 7});
 	v = json_of(x, view_ran_instead, 7);
 	assert_string_equal(json_string_value(json_object_get(v, "why")), why);
 	json_decref(v);
-	assert_string_equal(text_of(x, view_ran_instead, 7),
-			    "no time as runnable of it is retained: no probe is attached, "
-			    "-probes none: there are no events\n");
-	assert_non_null(
-		strstr(text_of(x, view_blame, 7), "no wait of it is retained: no probe is"));
+	assert_string_equal(
+		text_of(x, view_ran_instead, 7),
+		"no time as runnable of it is retained: no probe for events is attached, "
+		"-probes none: there are no events\n");
+	assert_non_null(strstr(text_of(x, view_blame, 7),
+			       "no wait of it is retained: no probe for events is"));
 	x->probes.off = 0;
 	assert_string_equal(text_of(x, view_ran_instead, 7),
 			    "no time as runnable of it is retained\n");
