@@ -69,6 +69,11 @@ class Drawer {
 		return app.settings.get().cpus ? this.answer?.cpus ?? [] : [];
 	}
 
+	// Those who waited come first: of many lanes the last are to be scrolled to.
+	private get top(): number {
+		return app.crowd.get() ? CROWD_H : 0;
+	}
+
 	private need(): void {
 		if (!app.settings.get().cpus || !app.usable || !app.status.get()) return this.got.forget();
 		const { t0, t1, width } = this.t.view, part = (t1 - t0) / 8, { origin } = app, source = app.source.get();
@@ -103,7 +108,7 @@ class Drawer {
 		ctx.beginPath();
 		ctx.rect(t.labels, 0, width, height);
 		ctx.clip();
-		this.lanes.forEach((cpu, i) => cpu.spans.forEach((s) => this.drawSpan(s, i * LANE_H, width)));
+		this.lanes.forEach((cpu, i) => cpu.spans.forEach((s) => this.drawSpan(s, this.top + i * LANE_H, width)));
 		this.drawMarks(width);
 		this.drawCrowd(width);
 		ctx.restore();
@@ -165,14 +170,14 @@ class Drawer {
 			const x0 = this.x(m[MARK.begin]), x1 = this.x(m[MARK.end]);
 			if (x1 < t.labels || x0 > width) continue;
 			ctx.globalAlpha = 0.35;
-			ctx.fillRect(x0, 0, Math.max(1, x1 - x0), height);
+			ctx.fillRect(x0, this.top, Math.max(1, x1 - x0), height);
 			ctx.globalAlpha = 1;
-			ctx.fillRect(x0, 0, Math.max(1, x1 - x0), 2);
+			ctx.fillRect(x0, this.top, Math.max(1, x1 - x0), 2);
 		}
 		if (!answer.last_gc) return;
 		ctx.fillStyle = t.colors.wait[WAIT_KINDS.indexOf('gc')];
 		const x = Math.round(this.x(answer.last_gc.ended));
-		for (let y = 0; y < height; y += 5) ctx.fillRect(x, y, 1, 3);
+		for (let y = 0; y < height; y += 5) ctx.fillRect(x, this.top + y, 1, 3);
 	}
 
 	private counted: { of: Crowd; list: [number, number][]; most: number } | null = null;
@@ -188,16 +193,16 @@ class Drawer {
 	private drawCrowd(width: number): void {
 		const crowd = app.crowd.get(), { ctx, t } = this;
 		if (!crowd) return;
-		const y = this.lanes.length * LANE_H, { list, most } = this.countsOf(crowd);
+		const { list, most } = this.countsOf(crowd);
 		ctx.fillStyle = t.colors.wait[crowd.kind] ?? t.colors.muted;
 		list.forEach(([time, n], i) => {
 			const x0 = this.x(time), x1 = i + 1 < list.length ? this.x(list[i + 1][0]) : x0;
 			const tall = Math.round((CROWD_H - 8) * n / most);
-			if (n && x1 >= t.labels && x0 <= width) ctx.fillRect(x0, y + CROWD_H - 3 - tall, Math.max(1, x1 - x0), tall);
+			if (n && x1 >= t.labels && x0 <= width) ctx.fillRect(x0, CROWD_H - 3 - tall, Math.max(1, x1 - x0), tall);
 		});
 		const x0 = this.x(crowd.begin), x1 = Math.max(x0 + 2, this.x(crowd.end));
 		ctx.fillStyle = t.colors.accent;
-		ctx.fillRect(x0, y + CROWD_H - 3, x1 - x0, 2);
+		ctx.fillRect(x0, CROWD_H - 3, x1 - x0, 2);
 	}
 
 	private drawLabels(width: number): void {
@@ -208,7 +213,7 @@ class Drawer {
 		ctx.fillRect(t.labels - 1, 0, 1, this.canvas.clientHeight);
 		ctx.font = '11px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace';
 		this.lanes.forEach((cpu, i) => {
-			const y = i * LANE_H + LANE_H / 2 + 0.5, share = 100 * cpu.busy_ns / Math.max(1, answer!.to - answer!.from);
+			const y = this.top + i * LANE_H + LANE_H / 2 + 0.5, share = 100 * cpu.busy_ns / Math.max(1, answer!.to - answer!.from);
 			ctx.textAlign = 'left';
 			ctx.fillStyle = colors.text;
 			ctx.fillText(`CPU ${cpu.cpu}`, 8, y);
@@ -216,7 +221,7 @@ class Drawer {
 			ctx.fillStyle = colors.muted;
 			if (t.labels > 100) ctx.fillText(`${share < 10 ? share.toFixed(1) : share.toFixed(0)} %`, t.labels - 6, y);
 			ctx.fillStyle = colors.line;
-			ctx.fillRect(0, (i + 1) * LANE_H - 1, width, 1);
+			ctx.fillRect(0, this.top + (i + 1) * LANE_H - 1, width, 1);
 		});
 		const crowd = app.crowd.get();
 		if (!crowd) return;
@@ -224,11 +229,13 @@ class Drawer {
 		ctx.fillStyle = colors.text;
 		ctx.font = '12px system-ui, sans-serif';
 		const text = [`${count(crowd.waiters.length)} waited for this`, `×${count(crowd.waiters.length)}`].find((s) => ctx.measureText(s).width < t.labels - 40) ?? '';
-		ctx.fillText(text, 8, this.lanes.length * LANE_H + CROWD_H / 2);
+		ctx.fillText(text, 8, CROWD_H / 2);
+		ctx.fillStyle = colors.line;
+		ctx.fillRect(0, CROWD_H - 1, width, 1);
 	}
 
 	hit(x: number, y: number): Pointed | null {
-		const { t } = this, time = t.view.time(x - t.labels) + app.origin, i = Math.floor(y / LANE_H);
+		const { t } = this, time = t.view.time(x - t.labels) + app.origin, i = Math.floor((y - this.top) / LANE_H);
 		if (x < t.labels) return null;
 		const cpu = this.lanes[i] ?? null, near = t.view.scale;
 		const span = cpu?.spans.find((s) => s[LANE.begin] - near <= time && Math.max(s[LANE.end], s[LANE.begin] + near) >= time) ?? null;
