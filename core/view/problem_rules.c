@@ -162,7 +162,8 @@ const struct problem_rule problem_rules[PROBLEM_KINDS] = {
 			.over_ns = SAMPLES_OVER_S * S,
 			.stays_ns = STAYS,
 			.says = "{p} % of the program's CPU time, and {n} % of a processor, or "
-				"more, spent in one function of its own, or below it, in the "
+				"more, spent in one function of its own, or below it, or in "
+				"runtime.Gosched, in the "
 				"last {o}, by samples (on a machine that is short of processors "
 				"{starved} %, and {n} with what its threads waited for one); "
 				"without them goroutines of one start function that were running "

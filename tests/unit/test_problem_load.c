@@ -312,6 +312,30 @@ static void test_timers_due(void **state)
 	assert_null(strstr(problems(x), " timers: the runtime's work"));
 }
 
+/* A loop of runtime.Gosched(): nearly all of it is on the scheduler's stack, which nobody called.
+ */
+static void test_gosched(void **state)
+{
+	struct fixture *x = *state;
+
+	create(x, 8, "main.waitReady", T0);
+	now(x, T0 + 20 * S);
+	samples_begin(model_samples(x->m), SAMPLE_CPU, T0);
+	for (unsigned i = 0; i < 290; i++)
+		sample_call(x, SAMPLE_CPU, "runtime.schedule", "runtime.gosched_m", S / 99,
+			    T0 + 15 * S + i);
+	assert_null(strstr(problems(x), "warning cpu"));
+	for (unsigned i = 0; i < 10; i++)
+		sample_call(x, SAMPLE_CPU, "runtime.Gosched", "main.waitReady", S / 99,
+			    T0 + 15 * S + i);
+	assert_non_null(strstr(
+		problems(x), "warning cpu: main.waitReady calls runtime.Gosched() all the time, as "
+			     "who waits in a loop does: that took 100 % of the program's CPU time "
+			     "in the last 10 s, 30 % of a processor; see pprof/cpu top"));
+	sample(x, "main.other", 3 * S, T0 + 16 * S); /* half of it */
+	assert_null(strstr(problems(x), "Gosched"));
+}
+
 static void test_timers_few(void **state)
 {
 	struct fixture *x = *state;
@@ -442,8 +466,8 @@ int main(void)
 		TEST(test_heap_profile),      TEST(test_starved_allocation),
 		TEST(test_starved_little),    TEST(test_starved_of_all),
 		TEST(test_timers_by_samples), TEST(test_timers_due),
-		TEST(test_timers_few),        TEST(test_starved),
-		TEST(test_allocation),
+		TEST(test_timers_few),        TEST(test_gosched),
+		TEST(test_starved),           TEST(test_allocation),
 	};
 	int failed = cmocka_run_group_tests_name("problem_load", tests, NULL, NULL);
 

@@ -236,6 +236,38 @@ static void tell_sampled(struct scene *s)
 	}
 }
 
+/* Who waits in a loop of runtime.Gosched() takes a processor, and is in none of its own functions.
+ */
+static bool tell_yields(struct scene *s)
+{
+	const struct problem_rule *rule = &problem_rules[PROBLEM_CPU];
+	const struct names *names = model_names(s->v->model);
+	const struct cpu_recent *cpu = &s->cpu;
+	double share = problem_percent(cpu->yield_ns, cpu->ns),
+	       part = problem_percent(cpu->yield_ns, cpu->all_ns);
+	struct problem *p;
+
+	if (!cpu->yielder_site || share < STARVED_PERCENT || part < (double)rule->percent ||
+	    share * (1 + s->cpu_wait) < (double)rule->number)
+		return false;
+	p = problem_add(s, PROBLEM_CPU, PROBLEM_WARNING, (uint64_t)share);
+	if (!p)
+		return true;
+	view_site_file(names, cpu->yielder_site, &p->text);
+	buf_addf(&p->text,
+		 " calls runtime.Gosched() all the time, as who waits in a loop does: that took "
+		 "%.0f %% of the program's CPU time in the last %.0f s, %.0f %% of a processor",
+		 part, (double)cpu->ns / NS_PER_SEC, share);
+	if (share < (double)rule->number)
+		problem_add_cpu_wait(s, p);
+	problem_name(p, names_string(names, names_site(names, cpu->yielder_site)->func_id));
+	problem_see(p, "pprof/cpu");
+	problem_see(p, "top");
+	problem_see_goroutine(p, cpu->yielder_goid, "stack");
+	problem_goids(p, &cpu->yielder_goid, 1);
+	return true;
+}
+
 static void tell_runs(struct scene *s, const struct start_row *row)
 {
 	uint64_t ns = row->second_ns[GSTATE_RUNNING];
@@ -263,7 +295,7 @@ void problems_of_cpu(struct scene *s)
 	const struct problem_rule *rule = &problem_rules[PROBLEM_CPU];
 
 	if (s->cpu_sampled) {
-		if (problems_judge_cpu(s))
+		if (problems_judge_cpu(s) && !tell_yields(s))
 			tell_sampled(s);
 		return;
 	}

@@ -312,6 +312,19 @@ static bool sleeps(const struct view *v, const struct sample_row *row)
 	return false;
 }
 
+/* Go runtime/proc.go: what is behind it runs on the scheduler's stack, whose caller is not known.
+ */
+static bool yields(const struct view *v, const struct sample_row *row)
+{
+	for (uint32_t i = 0; i < row->n; i++) {
+		const char *function = function_of(v, row->sites[i]);
+
+		if (!strcmp(function, "runtime.Gosched") || !strcmp(function, "runtime.gosched_m"))
+			return true;
+	}
+	return false;
+}
+
 /* Go runtime/time.go: what goes through the heap of timers, since 1.23, since 1.14 and before. */
 static bool works_on_timers(const struct view *v, const struct sample_row *row)
 {
@@ -332,8 +345,8 @@ static bool works_on_timers(const struct view *v, const struct sample_row *row)
 }
 
 struct recent_sums {
-	struct groups own, sleepers;       /* struct own_sum */
-	struct groups of_own, of_sleepers; /* struct goroutine_sum */
+	struct groups own, sleepers, yielders;          /* struct own_sum */
+	struct groups of_own, of_sleepers, of_yielders; /* struct goroutine_sum */
 };
 
 /* Of the functions of the program's own, the one with most. */
@@ -383,6 +396,17 @@ static int add_sleep(const struct view *v, const struct sample_row *row, uint32_
 	return site ? add_own(v, &sums->sleepers, &sums->of_sleepers, site, row, most) : 0;
 }
 
+static int add_yield(const struct view *v, const struct sample_row *row, uint32_t site,
+		     struct recent_sums *sums, struct cpu_recent *ret)
+{
+	const struct own_most most = {&ret->yielder_ns, &ret->yielder_goid, &ret->yielder_site};
+
+	if (!yields(v, row))
+		return 0;
+	ret->yield_ns += row->sum.weight;
+	return site ? add_own(v, &sums->yielders, &sums->of_yielders, site, row, most) : 0;
+}
+
 static int add_recent(const struct view *v, const struct sample_row *row, struct recent_sums *sums,
 		      struct cpu_recent *ret)
 {
@@ -402,6 +426,8 @@ static int add_recent(const struct view *v, const struct sample_row *row, struct
 		ret->gc_ns += row->sum.weight;
 	else if (site)
 		err = add_own(v, &sums->own, &sums->of_own, site, row, most);
+	if (!err)
+		err = add_yield(v, row, site, sums, ret);
 	return err ? err : add_sleep(v, row, site, sums, ret);
 }
 
@@ -475,7 +501,9 @@ int view_cpu_recent(const struct view *v, unsigned proc, uint64_t ns, struct cpu
 	struct recent_sums sums = {.own = GROUPS_INIT(struct own_sum),
 				   .sleepers = GROUPS_INIT(struct own_sum),
 				   .of_own = GROUPS_INIT(struct goroutine_sum),
-				   .of_sleepers = GROUPS_INIT(struct goroutine_sum)};
+				   .yielders = GROUPS_INIT(struct own_sum),
+				   .of_sleepers = GROUPS_INIT(struct goroutine_sum),
+				   .of_yielders = GROUPS_INIT(struct goroutine_sum)};
 	cleanup_free_ struct sample_row *rows = NULL;
 	uint64_t now = view_now(v, proc), since = now - MIN(now, ns), from_ns;
 	struct sample_totals totals;
@@ -500,6 +528,8 @@ int view_cpu_recent(const struct view *v, unsigned proc, uint64_t ns, struct cpu
 	groups_free(&sums.sleepers);
 	groups_free(&sums.of_own);
 	groups_free(&sums.of_sleepers);
+	groups_free(&sums.yielders);
+	groups_free(&sums.of_yielders);
 	return err;
 }
 

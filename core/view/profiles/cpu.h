@@ -55,6 +55,10 @@ struct cpu_recent {
 	 * own that most of that was below. */
 	uint64_t sleep_ns, sleep_hits, sleeper_ns, sleeper_goid;
 	uint32_t sleeper_site;
+	/* Giving way to others (runtime.Gosched), and the function of the program's own that most
+	 * of what is known of that was below. */
+	uint64_t yield_ns, yielder_ns, yielder_goid;
+	uint32_t yielder_site;
 	/* The runtime's work on timers that are due, or are to be: not who sleeps. */
 	uint64_t timers_ns, timers_hits;
 };
