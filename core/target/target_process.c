@@ -29,8 +29,8 @@ static bool is_exe_of(const struct image *img, pid_t pid)
 	return !stat(path, &st) && st.st_dev == dev && st.st_ino == ino;
 }
 
-/* Run-time less static address of the entry point. */
-static int entry_bias(const struct image *img, pid_t pid, uint64_t *ret)
+/* Where its executable begins to run. */
+static int entry_of(pid_t pid, uint64_t *ret)
 {
 	cleanup_close_ int fd = -1;
 	Elf64_auxv_t entry;
@@ -43,10 +43,21 @@ static int entry_bias(const struct image *img, pid_t pid, uint64_t *ret)
 	while (read(fd, &entry, sizeof(entry)) == sizeof(entry)) {
 		if (entry.a_type != AT_ENTRY)
 			continue;
-		*ret = entry.a_un.a_val - image_entry(img);
+		*ret = entry.a_un.a_val;
 		return 0;
 	}
 	return -ENOENT;
+}
+
+/* Run-time less static address of the entry point. */
+static int entry_bias(const struct image *img, pid_t pid, uint64_t *ret)
+{
+	uint64_t entry;
+	int err = entry_of(pid, &entry);
+
+	if (!err)
+		*ret = entry - image_entry(img);
+	return err;
 }
 
 static bool is_file(const struct target *t, const struct mapping *m)
@@ -207,9 +218,32 @@ static bool has_mapped(const struct target *t, pid_t pid)
 	       mappings_each(pid, is_mapped, (void *)t) == 1;
 }
 
+struct begin {
+	const struct target *t;
+	uint64_t entry;
+};
+
+static int has_entry(void *ctx, const struct mapping *m)
+{
+	const struct begin *b = ctx;
+
+	return b->entry >= m->start && b->entry < m->end && is_file(b->t, m);
+}
+
+/* It executes something made of what is mapped. Not if it began in that: on overlayfs its
+ * executable may be this file as another container has it, and some kernels show in maps the file
+ * that both are made of. */
+static bool is_translated_by(const struct target *t, pid_t pid)
+{
+	struct begin b = {.t = t};
+
+	return go_program_is_translated(pid) &&
+	       !(entry_of(pid, &b.entry) == 0 && mappings_each(pid, has_entry, &b) == 1);
+}
+
 bool target_runs_in(const struct target *t, pid_t pid)
 {
-	return is_exe_of(t->img, pid) || (has_mapped(t, pid) && !go_program_is_translated(pid));
+	return is_exe_of(t->img, pid) || (has_mapped(t, pid) && !is_translated_by(t, pid));
 }
 
 struct translated {
@@ -221,7 +255,7 @@ static bool is_translated(void *ctx, pid_t pid)
 {
 	struct translated *of = ctx;
 
-	if (!has_mapped(of->t, pid) || !go_program_is_translated(pid))
+	if (!has_mapped(of->t, pid) || !is_translated_by(of->t, pid))
 		return false;
 	of->by = pid;
 	return true;
