@@ -39,6 +39,24 @@ static uint8_t wrapper_id(unsigned minor)
 
 /* --- opening -------------------------------------------------------------------------------- */
 
+/* GOEXPERIMENT, as the version string has it (X:a,b): those with which the runtime's structs, or
+ * what is in which register, are others than the release's. DWARF does not tell all that is read.
+ */
+static const char *moving_experiment(const char *version)
+{
+	static const char *const names[] = {
+		"regabi", /* 1.17: with or without, where the release does the other */
+		"staticlockranking", "pagetrace", "exectracer2", /* 1.22 */
+	};
+	const char *list = strstr(version, "X:");
+
+	for (size_t i = 0; list && i < ARRAY_SIZE(names); i++) {
+		if (strstr(list, names[i]))
+			return names[i];
+	}
+	return NULL;
+}
+
 /* A part need not say it (plugins up to 1.19 do not): it is the program's, or Go does not load it.
  */
 static int read_version(struct target *t, const struct target *of, char *why, size_t why_size)
@@ -65,6 +83,12 @@ static int read_version(struct target *t, const struct target *of, char *why, si
 			"it was built by %s; Go 1.17 is the oldest supported: rebuild it with a "
 			"newer Go",
 			t->build.version);
+	if (moving_experiment(t->build.version))
+		return refuse(
+			why, why_size,
+			"it was built with GOEXPERIMENT=%s (%s), with which the runtime keeps "
+			"things elsewhere than the release does: build it without",
+			moving_experiment(t->build.version), t->build.version);
 	return 0;
 }
 

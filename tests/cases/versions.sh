@@ -56,3 +56,11 @@ for version in "go1.25-20250209-RC00 cl/724968557 X:boringcrypto" "go1.25.14 X:n
 	says version "$version" "$version"
 done
 for how in nameless blank sectionless; do says "$how" "" go1.25.14; done
+
+# Experiments with which the runtime's structs, or its registers, are others.
+for experiment in staticlockranking noexectracer2 noregabiwrappers,noregabig,noregabiargs pagetrace; do
+	for before in " " -; do # as releases up to 1.26, and from 1.27 on, write it
+		python3 "$T/change.py" "$binary" "$T/moved" version "go1.25.14${before}X:$experiment" || fail "cannot change it"
+		refuses 3 "$T/moved: it was built with GOEXPERIMENT=" -b "$T/moved"
+	done
+done
