@@ -33,7 +33,7 @@ TEXT = {"audit", "verdict", "goroutines_as", "overhead_is", "sampling", "recordi
 UNITS = ("_ns", "_bytes", "_percent", "_per_second", "_per_second_least", "_hz", "_share", "_ratio")  # _share: a part of one; _ratio: of two times
 INTEGER = ("_ns", "_bytes")
 COUNTED = re.compile(
-    r"^(pid|goid|parent|woken_by|children|cap|len|n_waiters|live|waiting|goroutines|created|exited|count|size|samples|objects"
+    r"^(pid|exit_status|exit_signal|goid|parent|woken_by|children|cap|len|n_waiters|live|waiting|goroutines|created|exited|count|size|samples|objects"
     r"|events|stays|suspect|leaked|unconfirmed|candidates|passes|readers|processors|comparisons|ended_by|threads|open_files|open_files_limit|gomaxprocs|gogc"
     r"|alloc_samples|spans_in_use|probes_attached|probes_out_of_line|probes_switched|event_readers|gc_cycles|gc_cycles_forced"
     r"|numbers_given|hits_skipped|alloc_sample_hits|reads_faulted|processes_\w+|dropped_\w+|bytes"
