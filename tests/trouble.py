@@ -29,6 +29,8 @@ INCIDENTS = {
                 [r"."]),
     "init": (None, 30, [r"critical init: .* main\.init\.0 "], (r"stack", r"main\.init\.0"), []),
     "spin": (["-c", "8", "-rate", "50", "URLok"], 30, [r"warning cpu: main\.spinWait"], (r"stack", r"main\.spinWait"), []),
+    "yields": (None, 30, [r"warning cpu: main\.waitReady .* calls runtime\.Gosched\(\) all the time"], (r"stack", r"main\.waitReady"), []),
+    "unstopped": (None, 30, [r"timers: the runtime's work on timers that are due took"], (r"alloc_sites", r"."), [r"latency: "]),
     "after": (None, 30, [r"(allocation|cpu|gc): .*main\.afterLoop"], (r"alloc_sites|stack", r"main\.afterLoop"), []),
     "pool": (None, 30, [r"allocation: .*main\.grow"], (r"alloc_sites", r"main\.grow"), [r"timers: main\.poolUser", r"gc: "]),
     "forever": (None, 110, [r"heap: heap live .*main\.rememberAll"], (r"alloc_sites", r"main\.rememberAll"), []),

@@ -36,6 +36,8 @@ var incidents = map[string]func(mux *http.ServeMux){
 	"slots":     slots,
 	"retries":   retries,
 	"readers":   readers,
+	"yields":    yields,
+	"unstopped": unstopped,
 	"healthy":   func(mux *http.ServeMux) {},
 	"starved":   func(mux *http.ServeMux) {}, // the tracer is, by who runs it
 	"stopped":   func(mux *http.ServeMux) {}, // by who runs it

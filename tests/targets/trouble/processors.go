@@ -30,6 +30,33 @@ func spinWait() {
 	}
 }
 
+// A loop that waits by giving way, over and over.
+func yields(mux *http.ServeMux) {
+	go waitReady()
+}
+
+func waitReady() {
+	for len(work) == 0 {
+		runtime.Gosched()
+	}
+}
+
+// Tickers that nobody stops, and nobody reads: by a go.mod of before 1.23 each goes on.
+func unstopped(mux *http.ServeMux) {
+	for i := 0; i < 20000; i++ {
+		keepAlive()
+		time.Sleep(time.Microsecond)
+	}
+}
+
+func keepAlive() {
+	t := time.NewTicker(5 * time.Millisecond)
+	select {
+	case <-t.C:
+	default:
+	}
+}
+
 // A timer each time round: up to Go 1.22 each stays for its hour.
 func after(mux *http.ServeMux) {
 	messages := make(chan int, 64)
