@@ -65,6 +65,8 @@ static int weight(const struct wait_holder *h, uint64_t goid, enum wait_how how,
 		return how == WAIT_READ && h->goid != goid ? 5 : 0;
 	if (h->word != WAIT_WORD_MAPPED || h->unproven)
 		return 0;
+	if (h->awaits)
+		return 3;
 	if (h->evidence == WAIT_BY_DEFER &&
 	    (h->section == WAIT_SECTION_NO || (h->section == WAIT_SECTION_MAYBE && !needed)))
 		return 0;
@@ -157,14 +159,16 @@ static bool took_such(const struct wait_holder *h)
 	return h->section >= WAIT_SECTION_LENT && h->word == WAIT_WORD_MAPPED;
 }
 
-/* Is each step of the cycle through `from` a fact, or told by a deferred call? Where all of it is
- * out of reach, a pointer in a frame whose code has taken such a lock will do, or reads(). */
+/* Is each step of the cycle through `from` a fact, or told by a deferred call, or over a channel
+ * that nobody has who does not wait for that? Where all of it is out of reach, a pointer in a frame
+ * whose code has taken such a lock will do, or reads(). */
 static bool cycle_is_strong(const struct making *m, uint32_t from)
 {
 	uint32_t at = from;
 
 	do {
 		if (!is_strong(&m->graph->holders[m->nodes[at].holder]) &&
+		    !m->graph->holders[m->nodes[at].holder].awaits &&
 		    !((is_sure(m, at) || m->nodes[at].reads ||
 		       took_such(&m->graph->holders[m->nodes[at].holder])) &&
 		      m->nodes[at].proven))

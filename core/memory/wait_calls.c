@@ -226,6 +226,15 @@ bool wait_calls_takes(struct wait_calls *c, uint64_t pc, enum wait_kind kind)
 	return false;
 }
 
+const char *wait_calls_made(struct wait_calls *c, uint64_t lookup, const char *const *names)
+{
+	struct go_func func;
+
+	return target_func_by_pc(c->t, lookup, &func)
+		       ? NULL
+		       : lock_called(c->t, func.entry, names, &c->time);
+}
+
 static size_t slot_of_both(uint64_t pc, struct lock_variable which)
 {
 	return slot_of(pc ^ which.lo << 20);

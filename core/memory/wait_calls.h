@@ -58,6 +58,9 @@ bool wait_calls_takes(struct wait_calls *c, uint64_t pc, enum wait_kind kind);
 enum wait_section wait_calls_section_of(struct wait_calls *c, uint64_t lookup, enum wait_kind kind,
 					struct lock_variable which);
 
+/* One of `names` (up to a NULL) that the function makes which the place lies in; NULL: none. */
+const char *wait_calls_made(struct wait_calls *c, uint64_t lookup, const char *const *names);
+
 /* sync.(*Cond).Wait: it gives up the Cond's lock while it waits. */
 bool wait_calls_is_cond_wait(struct wait_calls *c, uint64_t lookup);
 /* A function of the runtime, of sync, or of internal/poll: its frames are those of the wait. */

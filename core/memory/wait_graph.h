@@ -129,7 +129,8 @@ enum wait_evidence {
 	WAIT_BY_DEFER,
 	/* A word in a live frame of his is the object's address. */
 	WAIT_BY_FRAME,
-	/* The same with an address within the heap's object that the lock is a part of. */
+	/* The same with an address within the heap's object that the lock is a part of, or that has
+	 * the channel in it. */
 	WAIT_BY_OBJECT,
 };
 
@@ -163,9 +164,14 @@ struct wait_holder {
 			     taken such a lock, or else: */
 	bool by_variable; /* the lock is a variable, and `section` is of that very lock */
 	bool gave_up;     /* a callee of the frame has, or may have: such a one is not told */
-	bool unproven;    /* WAIT_BY_DEFER of one who waits himself, and whose code does not say
-			     whether he has taken it: told when there is nobody else */
-	wait_text call;   /* WAIT_BY_DEFER: what ends the wait: "sync.(*Mutex).Unlock" */
+	bool awaits;   /* of a channel: his code does what ends the wait, but he waits himself for
+			* who waits here, and so does everybody else who has a pointer to it
+			* (wait_ends.c)
+			*/
+	bool unproven; /* WAIT_BY_DEFER of one who waits himself, and whose code does not say
+			  whether he has taken it: told when there is nobody else */
+	/* WAIT_BY_DEFER: what ends the wait: "sync.(*Mutex).Unlock"; awaits: "chan receive" */
+	wait_text call;
 	wait_text deferred;   /* the function that is deferred and makes that call; "": itself */
 	wait_text func, file; /* the frame */
 	uint32_t line;        /* 0 not known */

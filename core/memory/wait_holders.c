@@ -31,7 +31,7 @@
 
 /* --- what is found ---------------------------------------------------------------------------- */
 
-static int fill_frame(struct search *s, uint64_t lookup, struct wait_holder *h)
+int search_fill_frame(struct search *s, uint64_t lookup, struct wait_holder *h)
 {
 	struct target_frame frames[INLINED_MAX];
 	int n = lookup ? target_frames_by_pc(s->r->t, lookup, frames, INLINED_MAX) : 0, err;
@@ -275,7 +275,7 @@ static int add_found(struct search *s, struct wait_holder *h, uint64_t lookup)
 		if (search_compare_likely(&s->found[i - 1], h) <= 0)
 			return 0;
 		s->found[i - 1] = *h;
-		return fill_frame(s, lookup, &s->found[i - 1]);
+		return search_fill_frame(s, lookup, &s->found[i - 1]);
 	}
 	if (s->n == s->cap) {
 		size_t cap = s->cap ? s->cap * 2 : 64;
@@ -287,7 +287,7 @@ static int add_found(struct search *s, struct wait_holder *h, uint64_t lookup)
 		s->cap = cap;
 	}
 	s->found[s->n++] = *h;
-	return fill_frame(s, lookup, &s->found[s->n - 1]);
+	return search_fill_frame(s, lookup, &s->found[s->n - 1]);
 }
 
 /* A goroutine's own come together. */
@@ -748,6 +748,8 @@ int graph_find_holders(struct wait_reading *r, struct wait_graph *g)
 		err = search_stacks(s);
 	if (!err)
 		search_hand_out(s);
+	if (!err)
+		err = search_ends(s);
 	wait_calls_free(s->calls);
 	stack_live_free(s->live);
 	heap_free(s->heap);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The search for holders (wait_holders.c), of which locks that are variables are a part
- * (wait_variables.c), and which of those that were found are told (wait_ranks.c). For this room;
- * one thread.
+ * (wait_variables.c), which of those that were found are told (wait_ranks.c), and who is at the
+ * other end of a channel in a deadlock (wait_ends.c). For this room; one thread.
  */
 #ifndef XGOTOPFS_MEMORY_WAIT_SEARCH_H
 #define XGOTOPFS_MEMORY_WAIT_SEARCH_H
@@ -57,6 +57,12 @@ struct whose {
  * `lookup` of the frame that says so; 0: not known. 0, -ENOMEM, -ETIMEDOUT (the time for the search
  * is over: nothing is told of that goroutine). */
 int search_add(struct search *s, struct wait_holder *h, uint64_t lookup);
+
+/* Function, file and line of a place in the code. 0, -ENOMEM. */
+int search_fill_frame(struct search *s, uint64_t lookup, struct wait_holder *h);
+/* Who would be at the other end of channels that keep the holder of a lock waiting, of those who
+ * wait for that (wait_ends.c). After search_hand_out(). Errors as of memory_waits(). */
+int search_ends(struct search *s);
 
 /* Less than 0: `a` is the likelier one of a goroutine's, or of an object's. */
 int search_compare_likely(const struct wait_holder *a, const struct wait_holder *b);

@@ -120,7 +120,9 @@ const struct problem_rule problem_rules[PROBLEM_KINDS] = {
 			.name = "leak",
 			.needs = NEEDS_LEAKS,
 			.number = 1,
-			.says = "{n} or more of which memory proves that nothing can wake them",
+			.says = "{n} or more of which memory proves that nothing can wake them; "
+				"or that likely wait for each other, over locks and channels that "
+				"are in reach, at ten looks in a row, more than a second in all",
 		},
 	[PROBLEM_GROWING] =
 		{

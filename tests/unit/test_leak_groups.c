@@ -495,6 +495,44 @@ static void test_orphans(void **state)
 	leak_groups_done(&l);
 }
 
+/* 1 has a lock and waits at a channel, whose other end is 2's, who waits for the lock: a cycle, in
+ * reach, too; 3 waits for the lock. That 2 merely has a pointer to the channel makes none. */
+static void test_channel(void **state)
+{
+	struct leak_groups l;
+	struct made m;
+
+	make(&m, 3, 2);
+	waits(&m, 1, 1);
+	waits(&m, 2, 0);
+	waits(&m, 3, 0);
+	holds(&m, 1, 0, WAIT_BY_DEFER, false);
+	holds(&m, 2, 1, WAIT_BY_FRAME, false);
+	done(&m);
+	assert_int_equal(leak_groups_make(&m.g, NULL, 0, NULL, &l), 0);
+	assert_int_equal(l.n, 0);
+	leak_groups_done(&l);
+	m.holders[1].awaits = true;
+	for (unsigned reached = 0; reached < 2; reached++) {
+		assert_int_equal(
+			leak_groups_make(&m.g, (uint64_t[]){1, 2, 3}, reached ? 0 : 3, NULL, &l),
+			0);
+		assert_int_equal(l.n, 1);
+		assert_int_equal(l.groups[0].kind, LEAK_CYCLE);
+		assert_int_equal(l.groups[0].proven, !reached);
+		assert_int_equal(l.groups[0].culprits, 2);
+		assert_int_equal(l.groups[0].n, 3);
+		assert_int_equal(l.members[l.groups[0].first].waits_for, 1);
+		leak_groups_done(&l);
+	}
+	/* Who waits at a channel for a leaked one alone is not led to him. */
+	m.holders[0].goid = 4;
+	assert_int_equal(leak_groups_make(&m.g, (uint64_t[]){2}, 1, NULL, &l), 0);
+	assert_int_equal(l.n, 1);
+	assert_int_equal(l.groups[0].n, 1);
+	leak_groups_done(&l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -504,6 +542,7 @@ int main(void)
 		cmocka_unit_test(test_readers),        cmocka_unit_test(test_kept_waiting),
 		cmocka_unit_test(test_taken),          cmocka_unit_test(test_one_mutex),
 		cmocka_unit_test(test_maybe_beside),   cmocka_unit_test(test_suspects_last),
+		cmocka_unit_test(test_channel),
 	};
 
 	return cmocka_run_group_tests_name("leak_groups", tests, NULL, NULL);

@@ -60,6 +60,23 @@ static enum problem_kind kind_of(const struct wait_stacks *w, const struct wait_
 	return is_of_server(w, row) ? PROBLEM_WORK : PROBLEM_KINDS;
 }
 
+/* Whoever may end it may wait at a channel himself, for one who waits for him. */
+static void add_deadlock(struct problem *p, const struct wait_stacks *w, uint64_t goid)
+{
+	const struct wait_goroutine *g = wait_graph_goroutine(w->graph, goid);
+	const struct wait_object *o =
+		g && g->n_waits == 1 ? &w->graph->objects[w->graph->waits[g->waits].object] : NULL;
+	const struct wait_holder *h = o ? wait_holder_of(w->graph, o) : NULL;
+
+	if (!h || !h->awaits)
+		return;
+	buf_addf(&p->text, "; possibly a deadlock: that is for G%llu to end, which ",
+		 (unsigned long long)h->goid);
+	view_add_evidence(w->graph, h, &p->text);
+	problem_see_goroutine(p, h->goid, "stack");
+	problem_goids(p, &h->goid, 1);
+}
+
 /* Who may end it, and what he is at. */
 static void add_other_end(struct scene *s, struct problem *p, const struct wait_stack *row)
 {
@@ -92,6 +109,7 @@ static void add_other_end(struct scene *s, struct problem *p, const struct wait_
 		return;
 	buf_addf(&p->text, ", now %s in ", wait_stacks_text(w, at->why));
 	problem_add_place(&p->text, w, at);
+	add_deadlock(p, w, h->goid);
 }
 
 /* ", all on one chan struct {} (len 8, cap 8)": one that is full may be a semaphore, whose slots
@@ -535,7 +553,8 @@ void problems_of_leaks(struct scene *s)
 		if (!p)
 			continue;
 		problem_as_of(s, p, "as of", b->as_of_ns);
-		buf_addf(&p->text, "%llu leaked: %s, %s", (unsigned long long)b->goroutines,
+		buf_addf(&p->text, "%llu %s: %s, %s", (unsigned long long)b->goroutines,
+			 b->suspect ? "likely in a deadlock" : "leaked",
 			 problem_function(s, b->func_id), names_string(names, b->reason_id));
 		if (b->site_id) {
 			buf_adds(&p->text, ", made at ");

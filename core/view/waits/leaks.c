@@ -64,14 +64,20 @@ static const struct wait_goroutine *waiter(const struct leaks *l, const struct l
 
 static const char *meaning(const struct leaks *l, const struct leak_group *group)
 {
+	const char *text = meanings[group->kind];
+
 	for (uint32_t i = 0; i < group->culprits && group->kind == LEAK_CYCLE; i++) {
 		const struct leak_member *m = &members_of(l, group)[i];
+		const struct wait_holder *h =
+			m->holder == LEAK_NONE ? NULL : &l->report->graph->holders[m->holder];
 
-		if (m->holder != LEAK_NONE &&
-		    !wait_holder_is_likely(&l->report->graph->holders[m->holder]))
-			return "each waits for what the next one holds, likely or possibly";
+		if (h && h->awaits)
+			return "each waits for what the next one holds, or for it to come to the "
+			       "channel's other end, likely or possibly";
+		if (h && !wait_holder_is_likely(h))
+			text = "each waits for what the next one holds, likely or possibly";
 	}
-	return meanings[group->kind];
+	return text;
 }
 
 static void look_up(struct leaks *l, const struct leak_member *m)
@@ -213,8 +219,9 @@ static void add_goroutine(struct leaks *l, const struct leak_member *m, bool wit
 		buf_addf(out, "      %s\n", MARKED);
 	if (m->holder == LEAK_NONE)
 		return;
-	buf_addf(out, "      %s holder %llu: ",
+	buf_addf(out, "      %s %s %llu: ",
 		 wait_holder_is_likely(&graph->holders[m->holder]) ? "likely" : "possible",
+		 graph->holders[m->holder].awaits ? "other end" : "holder",
 		 (unsigned long long)graph->holders[m->holder].goid);
 	buf_reset(&text);
 	view_add_evidence(graph, &graph->holders[m->holder], &text);
@@ -585,12 +592,11 @@ int view_leak_briefs(const struct view *v, unsigned proc, struct leak_brief *ret
 		const struct block *b = (const struct block *)(void *)l.blocks.rows + i;
 		const struct leak_group *group = &report->groups.groups[b->group];
 
-		if (!group->proven)
-			continue;
 		look_up(&l, members_of(&l, group));
 		ret[(*ret_n)++] = (struct leak_brief){
+			.suspect = !group->proven,
 			.goroutines = b->goroutines,
-			.joined = report->earlier.end_ns ? b->joined : 0,
+			.joined = report->earlier.end_ns && group->proven ? b->joined : 0,
 			.watched_ns = report->earlier.end_ns
 					      ? report->end_ns - report->earlier.end_ns
 					      : 0,

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What is proven to be leaked, for who tells it in a line. For this room; any thread. */
+/* What is proven to be leaked, or suspect, for who tells it in a line. For this room; any thread. */
 #ifndef XGOTOPFS_VIEW_LEAKS_H
 #define XGOTOPFS_VIEW_LEAKS_H
 
 #include "core/view/view.h"
 
-/* What is proven to be leaked, in short: groups that look alike together, the largest first. */
+/* Groups that look alike together, in short; the largest first. */
 struct leak_brief {
+	bool suspect; /* a cycle over what is in reach; else it is proven */
 	uint64_t goroutines, joined, watched_ns; /* joined: within watched_ns; 0 0 not known yet */
 	uint64_t oldest_ns, goid;                /* one of them; its age as of then */
 	uint64_t as_of_ns;                       /* the look: CLOCK_MONOTONIC */

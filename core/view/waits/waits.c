@@ -197,7 +197,8 @@ void view_add_evidence(const struct wait_graph *graph, const struct wait_holder 
 					     : "has a pointer to it");
 		break;
 	case WAIT_BY_OBJECT:
-		buf_adds(out, "has a pointer into its object");
+		buf_adds(out, h->awaits ? "has a pointer to what has it"
+					: "has a pointer into its object");
 		break;
 	}
 	if (*func)
@@ -213,6 +214,11 @@ void view_add_evidence(const struct wait_graph *graph, const struct wait_holder 
 		buf_adds(out, h->doubted ? ", after it took such a lock, maybe another one"
 					 : ", after it took such a lock, which a function value "
 					   "may have given up");
+	if (h->awaits)
+		buf_addf(out,
+			 ", whose code has a %s; it waits for who waits here, and so do all others "
+			 "that have such a pointer",
+			 wait_graph_text(graph, h->call));
 	if (!wait_holder_is_likely(h))
 		buf_adds(out, ": it may be the one");
 }
@@ -238,6 +244,8 @@ static void add_holder_json(const struct wait_graph *graph, const struct wait_ho
 		json_ks(json, "took_lock", sections[h->section]);
 	json_kb(json, "waiter", h->waiter);
 	json_kb(json, "likely", wait_holder_is_likely(h));
+	if (h->awaits)
+		json_kb(json, "waits_for_waiter", true);
 	if (h->call)
 		json_ks(json, "call", wait_graph_text(graph, h->call));
 	if (h->deferred)
