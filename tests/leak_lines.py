@@ -10,7 +10,7 @@ import os
 import re
 
 MEMBER = re.compile(r"^  ([* ]) goroutine (\d+) (\S+)(?: at (\S+:\d+))?(?:, waits on (.*?)|, (?!created in )[^,]*)?(?:, created in .*)?$")
-HOLDER = re.compile(r"^      (likely|possible) holder (\d+): ")
+HOLDER = re.compile(r"^      (likely|possible) (?:holder|other end) (\d+): ")
 LOCK = re.compile(r"(Mutex|RWMutex) 0x([0-9a-f]+)")
 SAYS = {"Mutex": "sync.Mutex.Lock", "RWMutex": "sync.", "WaitGroup": "sync.WaitGroup.Wait", "Cond": "sync.Cond.Wait",
         "chan": "chan ", "channels": "select"}

@@ -52,6 +52,7 @@ INCIDENTS = {
     "slots": (["-c", "40", "-rate", "200", "URL"], 30, [r"blocked: .* chan send at main\.queryStock .*, all on one chan struct {} \(len 8, cap 8\)"],
               (r"stack", r"main\.queryStock"), []),
     "retries": (None, 30, [r"cpu: main\.retryForever"], (r"stack", r"main\.retryForever"), [r"latency: .*main\.retryForever"]),
+    "hordes": (None, 30, [r"starts: .*main\.lookAt"], (r"functions", r"main\.lookAt"), [r"timers: ", r"cpu: "]),
     "readers": (["-c", "40", "-rate", "100", "URL"], 30, [r"convoy: .*main\.lookUp"], (r"stack", r"main\.(scanTable|lookUp|updateTable)"),
                 []),
 }

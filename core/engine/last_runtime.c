@@ -17,7 +17,7 @@
 #define SPAN_POINTS  8                    /* more than LIVE_JUDGED_NS of them */
 
 struct span_point {
-	uint64_t ns, allocated, ticks, procs;
+	uint64_t ns, allocated, ticks, procs, started;
 };
 
 struct kept {
@@ -26,8 +26,8 @@ struct kept {
 	uint64_t base_events, base_sampled; /* bytes that were told of at that moment */
 	uint64_t before_ns;                 /* what the rates are made from: the reading before */
 	uint64_t before_cpu_ns, before_wait_ns, before_allocated, before_ticks;
-	uint64_t ticks;     /* of what `shown` is from; RUNTIME_UNKNOWN */
-	double ran, waited; /* ns, of late more than of long ago */
+	uint64_t ticks, started; /* of what `shown` is from; RUNTIME_UNKNOWN */
+	double ran, waited;      /* ns, of late more than of long ago */
 	struct heap_past heap;
 	struct span_point span[SPAN_POINTS]; /* oldest first */
 	unsigned n_span;
@@ -117,26 +117,49 @@ static void take_wait(struct kept *k, const struct live_runtime *now, uint64_t b
 	k->waited = WAIT_KEEPS * k->waited + (double)(now->cpu_wait_ns - before_wait_ns);
 }
 
+/* Twice the lesser one of what was between three points, or what was in all. */
+static double starts_between(const struct span_point *then, const struct span_point *middle,
+			     const struct span_point *now)
+{
+	double all = rate(then->started, now->started, sub_u64(now->ns, then->ns));
+	double early, late;
+
+	if (all < 0 || middle->ns <= then->ns || middle->ns >= now->ns)
+		return -1;
+	early = rate(then->started, middle->started, middle->ns - then->ns);
+	late = rate(middle->started, now->started, now->ns - middle->ns);
+	return MIN(all, 2 * MIN(early, late));
+}
+
+/* The last point that is so long ago; NULL. */
+static const struct span_point *point_before(const struct kept *k, uint64_t now_ns, uint64_t ns)
+{
+	for (unsigned i = k->n_span; i-- > 0;) {
+		if (sub_u64(now_ns, k->span[i].ns) >= ns)
+			return &k->span[i];
+	}
+	return NULL;
+}
+
 /* Since the last point that is so long ago as it takes. */
 static void take_span(struct kept *k, struct live_runtime *shown)
 {
 	const struct span_point now = {shown->read_ns, shown->heap.allocated, k->ticks,
-				       shown->procs};
+				       shown->procs, k->started};
+	const struct span_point *then = point_before(k, now.ns, LIVE_JUDGED_NS);
 
 	shown->judged_ns = 0;
-	shown->alloc_judged = shown->switches_judged = -1;
-	for (unsigned i = k->n_span; i-- > 0;) {
-		const struct span_point *then = &k->span[i];
+	shown->alloc_judged = shown->switches_judged = shown->starts_judged = -1;
+	if (then) {
 		uint64_t ns = sub_u64(now.ns, then->ns);
 
-		if (ns < LIVE_JUDGED_NS)
-			continue;
 		shown->alloc_judged = rate(then->allocated, now.allocated, ns);
 		/* Processors come with counters of their own. */
 		if (then->procs == now.procs)
 			shown->switches_judged = rate(then->ticks, now.ticks, ns);
+		shown->starts_judged =
+			starts_between(then, point_before(k, now.ns, LIVE_JUDGED_NS / 2), &now);
 		shown->judged_ns = ns;
-		break;
 	}
 	if (k->n_span && sub_u64(now.ns, k->span[k->n_span - 1].ns) < SPAN_STEP_NS)
 		return;
@@ -218,8 +241,17 @@ static uint64_t ticks_of(const struct runtime_seen *seen)
 	return seen->has_sched ? ticks : RUNTIME_UNKNOWN;
 }
 
+static uint64_t started_by(const struct source *source, unsigned proc, pid_t pid)
+{
+	uint64_t least, most;
+
+	return source->goids && !source->goids(source->ctx, proc, pid, &least, &most)
+		       ? least
+		       : RUNTIME_UNKNOWN;
+}
+
 static int read_now(const struct source *source, struct model *model, unsigned proc,
-		    struct live_runtime *ret, uint64_t *ret_ticks)
+		    struct live_runtime *ret, uint64_t *ret_ticks, uint64_t *ret_started)
 {
 	cleanup_free_ struct runtime_seen *seen = NULL;
 	struct sample_totals samples;
@@ -235,6 +267,7 @@ static int read_now(const struct source *source, struct model *model, unsigned p
 	ret->read_ns = seen->read_ns;
 	ret->wall_offset_ns = seen->wall_offset_ns;
 	*ret_ticks = ticks_of(seen);
+	*ret_started = started_by(source, proc, info.pid);
 	ret->procs = seen->has_sched ? seen->n_ps : RUNTIME_UNKNOWN;
 	ret->threads = seen->has_sched ? (uint64_t)MAX(seen->threads, 0) : RUNTIME_UNKNOWN;
 	ret->cpu_ns = source->cpu_ns ? source->cpu_ns(source->ctx, info.pid) : 0;
@@ -257,8 +290,8 @@ int last_runtime_read(struct last_runtime *l, const struct source *source, struc
 		      unsigned proc, bool was_there)
 {
 	struct live_runtime now = {0};
-	uint64_t ticks = RUNTIME_UNKNOWN;
-	int err = read_now(source, model, proc, &now, &ticks);
+	uint64_t ticks = RUNTIME_UNKNOWN, started = RUNTIME_UNKNOWN;
+	int err = read_now(source, model, proc, &now, &ticks, &started);
 	struct kept *k;
 
 	pthread_mutex_lock(&l->lock);
@@ -276,6 +309,7 @@ int last_runtime_read(struct last_runtime *l, const struct source *source, struc
 	}
 	if (k) {
 		k->ticks = ticks;
+		k->started = started;
 		take(k, &now);
 	}
 	pthread_mutex_unlock(&l->lock);

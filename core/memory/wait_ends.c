@@ -17,12 +17,13 @@
 #include "core/memory/memory.h"
 #include "core/memory/wait_search.h"
 
-#define CHANNELS_MAX 16   /* that are asked about */
-#define ROUNDS_MAX   64   /* steps of a chain of those who wait */
-#define ASKED_MAX    64   /* goroutines whose frames are followed for one reading */
-#define LOOKED_MAX   2048 /* objects that are looked into */
-#define OBJECT_BYTES 4096 /* of an object; larger ones are not looked into */
-#define ENDS_MAX     8    /* of one channel that are told */
+#define CHANNELS_MAX 128         /* that are asked about */
+#define BEHIND_MAX   (16u << 20) /* goroutines of all of these together */
+#define ROUNDS_MAX   64          /* steps of a chain of those who wait */
+#define ASKED_MAX    256         /* goroutines whose frames are followed for one reading */
+#define LOOKED_MAX   2048        /* objects that are looked into */
+#define OBJECT_BYTES 4096        /* of an object; larger ones are not looked into */
+#define ENDS_MAX     8           /* of one channel that are told */
 
 /* A channel that the holder of a lock waits at. */
 struct shut {
@@ -121,7 +122,7 @@ static int add_shut(struct ends *e, const struct wait_holder *h)
 	int put;
 
 	if (!w || w->why != WAIT_ON_OBJECTS || w->n_waits != 1 || e->n == CHANNELS_MAX ||
-	    !has_taken(h))
+	    (e->n + 1) * g->n_goroutines > BEHIND_MAX || !has_taken(h))
 		return 0;
 	object = g->waits[w->waits].object;
 	if (g->objects[object].kind != WAIT_CHAN || g->objects[object].chan.timer)

@@ -124,6 +124,10 @@ struct live_runtime {
 	uint64_t judged_ns;
 	double alloc_judged;
 	double switches_judged; /* what is below, over that time; < 0: not known */
+	/* Goroutines started a second in that time, by the numbers that the runtime has given; or
+	 * twice what the quieter half of it had, where that is less: one burst is no rate. < 0: not
+	 * known. */
+	double starts_judged;
 	/* Goroutines that were given a processor a second, but for who is handed the rest of
 	 * another's turn: at least so many; < 0: not known. */
 	double switches_per_second;

@@ -193,12 +193,14 @@ const struct problem_rule problem_rules[PROBLEM_KINDS] = {
 	[PROBLEM_STARTS] =
 		{
 			.name = "starts",
-			.needs = NEEDS_PAST | NEEDS_EVENTS,
+			.needs = NEEDS_PAST | NEEDS_STARTS,
 			.number = 5000,
 			.over_ns = 10 * S,
 			.stays_ns = STAYS,
 			.says = "{n} or more goroutines of one start function started a second, "
-				"over {o}, and half as many in each half of that",
+				"over {o}, and half as many in each half of that; without events "
+				"of whatever function, over {judged} s, by the numbers that the "
+				"runtime has given them",
 		},
 	[PROBLEM_ALLOCATION] =
 		{

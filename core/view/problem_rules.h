@@ -53,6 +53,7 @@ enum problem_needs {
 	NEEDS_HEAP = 1 << 11,   /* the runtime's figures of its heap are read */
 	NEEDS_FILES = 1 << 12,  /* how many descriptors are open */
 	NEEDS_RUNNING = 1 << 8, /* the program has not ended */
+	NEEDS_STARTS = 1 << 13, /* each start is told by an event, or how many there were is read */
 };
 
 /* Which rows of a kind are one and the same in two looks, though their figures differ. */
@@ -101,6 +102,7 @@ void problem_rule_add(const struct problem_rule *rule, struct buf *out);
 #define LATE_STEPS      3
 #define FILES_FULL      95
 #define CALLS_OF_OWN    100
+#define STARTS_MET      5
 #define ENDED_FOR_S     3
 #define ENDED_SHOWN_MIN 5
 /* A system call that takes so long is a wait. */

@@ -273,6 +273,40 @@ static void test_judged_backwards(void **state)
 	end(&w);
 }
 
+static uint64_t goids_given;
+
+static int says_goids(void *ctx, unsigned proc, pid_t pid, uint64_t *ret_least, uint64_t *ret_most)
+{
+	*ret_least = goids_given;
+	*ret_most = goids_given + 64;
+	return goids_given ? 0 : -ENOSYS;
+}
+
+/* 6,000 goroutines a second, then none, then 60,000 at once, which is no rate; then nobody knows.
+ */
+static void test_starts_judged(void **state)
+{
+	const struct source source = {.runtime = runtime, .goids = says_goids};
+	struct live_runtime now;
+	struct last_runtime *l;
+	struct world w;
+
+	make(&w, 0);
+	assert_int_equal(last_runtime_new(&l), 0);
+	for (unsigned i = 0; i < 40; i++) {
+		goids_given = i < 12 ? 100 + i * 6000 : i < 24 ? 66100 : i < 34 ? 126100 : 0;
+		runtime_says((10 + i) * NS_PER_SEC, 0);
+		assert_int_equal(last_runtime_read(l, &source, w.model, 0, true), 0);
+		assert_true(last_runtime_get(l, 0, &now));
+		assert_true(i < 5 ? now.starts_judged < 0 : i > 11 || now.starts_judged == 6000);
+		assert_true(i < 16 || i > 33 ||
+			    (now.starts_judged >= 0 && now.starts_judged < 5000));
+		assert_true(i < 34 || now.starts_judged < 0);
+	}
+	last_runtime_free(l);
+	end(&w);
+}
+
 /* What is judged is no rate of two moments: 40 and 20 MiB in turn every two seconds are 15 a
  * second.
  */
@@ -521,6 +555,7 @@ int main(void)
 		cmocka_unit_test(test_stopped_readings),
 		cmocka_unit_test(test_judged_backwards),
 		cmocka_unit_test(test_switches),
+		cmocka_unit_test(test_starts_judged),
 		cmocka_unit_test(test_judged_rate),
 		cmocka_unit_test(test_last_runtime_of_many),
 		cmocka_unit_test(test_memory_cannot_be_read),

@@ -354,6 +354,49 @@ static void test_timers_few(void **state)
 	assert_null(strstr(problems(x), " timers: the runtime's work"));
 }
 
+static double begun;
+
+static bool starts_of(void *ctx, unsigned proc, struct live_runtime *ret)
+{
+	*ret = (struct live_runtime){.read_ns = T0 + 20 * S,
+				     .alloc_per_second = -1,
+				     .judged_ns = 5 * S,
+				     .alloc_judged = -1,
+				     .switches_judged = -1,
+				     .starts_judged = begun};
+	return true;
+}
+
+/* Without events: by the numbers that the runtime gives; who it is, where most that were met are.
+ */
+static void test_counted_starts(void **state)
+{
+	struct fixture *x = *state;
+
+	x->live.probes = no_probes;
+	x->live.runtime_known = starts_of;
+	begun = 6012;
+	now(x, T0);
+	for (unsigned i = 0; i < 20; i++) {
+		create(x, 1000 + i, "main.handle.func1", T0 + 10 * S + i * S / 2);
+		change(x, 1000 + i, GSTATE_DEAD, "", T0 + 10 * S + i * S / 2 + 1);
+	}
+	now(x, T0 + 20 * S);
+	assert_non_null(strstr(
+		problems(x), "\nwarning starts: 6012 goroutines started a second in the last "
+			     "5.0s, by the numbers that the runtime has given them; most of those "
+			     "that memory showed, and that are gone, began at "
+			     "main.handle.func1; see sites "
+			     "functions.tsv pprof/cpu\n"));
+	begun = 4999;
+	assert_null(strstr(problems(x), "warning starts"));
+	begun = -1;
+	assert_non_null(strstr(problems(x),
+			       "\n  not looked for: starts: no events are seen just now, "
+			       "and how many were started has not been read for as "
+			       "long\n"));
+}
+
 static struct heap_growth growth;
 
 static bool collects(void *ctx, unsigned proc, struct live_runtime *ret)
@@ -468,6 +511,7 @@ int main(void)
 		TEST(test_timers_by_samples), TEST(test_timers_due),
 		TEST(test_timers_few),        TEST(test_gosched),
 		TEST(test_starved),           TEST(test_allocation),
+		TEST(test_counted_starts),
 	};
 	int failed = cmocka_run_group_tests_name("problem_load", tests, NULL, NULL);
 

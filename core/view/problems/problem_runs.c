@@ -470,14 +470,61 @@ static void tell_timers_due(struct scene *s)
 	problem_see(p, "pprof/allocs");
 }
 
+/* Of those that memory met and that are gone, what most began at, where that is most of them; NULL.
+ * Who starts and ends between two readings is met by chance. */
+static const struct start_row *most_met(const struct scene *s)
+{
+	const struct start_row *most = NULL;
+	uint64_t all = 0;
+
+	for (size_t i = 0; i < s->starts.rows.n; i++) {
+		const struct start_row *row = starts_row(&s->starts, i);
+
+		all += row->f.exited;
+		if (!row->system && row->f.exited >= (most ? most->f.exited : STARTS_MET))
+			most = row;
+	}
+	return most && 2 * most->f.exited > all ? most : NULL;
+}
+
+/* Without events: all of them together, by the runtime's own count. */
+static void tell_counted_starts(struct scene *s)
+{
+	const struct problem_rule *rule = &problem_rules[PROBLEM_STARTS];
+	const struct live_runtime *r = &s->runtime;
+	const struct start_row *most;
+	struct problem *p;
+
+	if (rule->needs & ~s->has || r->starts_judged < (double)rule->number)
+		return;
+	p = problem_add(s, PROBLEM_STARTS, PROBLEM_WARNING, (uint64_t)r->starts_judged);
+	if (!p)
+		return;
+	buf_addf(&p->text, "%.0f goroutines started a second in the last ", r->starts_judged);
+	emit_duration(&p->text, r->judged_ns);
+	buf_adds(&p->text, ", by the numbers that the runtime has given them");
+	most = most_met(s);
+	if (most) {
+		buf_addf(&p->text,
+			 "; most of those that memory showed, and that are gone, began at %s",
+			 problem_function(s, most->func_id));
+		problem_name(p, problem_function(s, most->func_id));
+	}
+	problem_see(p, "sites");
+	problem_see(p, "functions.tsv");
+	problem_see(p, "pprof/cpu");
+}
+
 void problems_of_wakes(struct scene *s)
 {
 	const struct problem_rule *timers = &problem_rules[PROBLEM_TIMERS];
 	const struct names *names = model_names(s->v->model);
 
 	tell_timers_due(s);
-	if (!(s->has & NEEDS_EVENTS))
+	if (!(s->has & NEEDS_EVENTS)) {
 		tell_sampled_timers(s);
+		tell_counted_starts(s);
+	}
 	for (size_t i = 0; i < s->starts.rows.n && s->has & NEEDS_EVENTS; i++) {
 		const struct start_row *row = starts_row(&s->starts, i);
 

@@ -276,6 +276,9 @@ static void see_what_can_be_seen(struct scene *s)
 	s->has |= s->stacks.graph ? NEEDS_OBJECTS : 0;
 	s->has |=
 		s->runtime_known && s->runtime.growth.watched_ns >= HEAP_GROWS_NS ? NEEDS_HEAP : 0;
+	s->has |= s->has & NEEDS_EVENTS || (s->runtime_fresh && s->runtime.starts_judged >= 0)
+			  ? NEEDS_STARTS
+			  : 0;
 	s->has |= s->runtime_fresh && s->runtime.files != RUNTIME_UNKNOWN &&
 				  s->runtime.files_most != RUNTIME_UNKNOWN
 			  ? NEEDS_FILES
@@ -386,6 +389,9 @@ static const char *blind_to(const struct scene *s, const struct problem_rule *ru
 		return "nobody measures what a recording cost";
 	if (lacks & NEEDS_EVENTS)
 		return "no events are seen just now, or not all changes of state";
+	if (lacks & NEEDS_STARTS)
+		return "no events are seen just now, and how many were started has not been read "
+		       "for as long";
 	if (lacks & NEEDS_CPU)
 		return "processors are not sampled, and no events are seen just now";
 	if (lacks & NEEDS_ALLOCS)

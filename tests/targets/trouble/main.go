@@ -35,6 +35,7 @@ var incidents = map[string]func(mux *http.ServeMux){
 	"consumer":  consumer,
 	"slots":     slots,
 	"retries":   retries,
+	"hordes":    hordes,
 	"readers":   readers,
 	"yields":    yields,
 	"unstopped": unstopped,

@@ -57,6 +57,19 @@ func keepAlive() {
 	}
 }
 
+// A goroutine for each of very many small things.
+func hordes(mux *http.ServeMux) {
+	go func() {
+		for range time.Tick(5 * time.Millisecond) {
+			for i := 0; i < 100; i++ {
+				go lookAt(i)
+			}
+		}
+	}()
+}
+
+func lookAt(i int) { time.Sleep(time.Duration(i) * 10 * time.Microsecond) }
+
 // A timer each time round: up to Go 1.22 each stays for its hour.
 func after(mux *http.ServeMux) {
 	messages := make(chan int, 64)
