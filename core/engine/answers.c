@@ -179,6 +179,8 @@ static int live_waits(void *ctx, unsigned proc, uint64_t newer_ns, struct wait_g
 	}
 	if (!due_ns)
 		err = deputy_ask(e->looker, &args, NULL);
+	if (err == -ESRCH) /* it has ended: as it was last, if it was read */
+		return waits_cache_get(e->waits, proc, ret) ? -ESRCH : 0;
 	return err ? err : waits_cache_get(e->waits, proc, ret);
 }
 
@@ -237,6 +239,8 @@ static int live_runtime(void *ctx, unsigned proc, struct runtime_seen **ret)
 	void *seen = NULL;
 	int err = look(ctx, ERRAND_RUNTIME, proc, sizeof(**ret), &seen);
 
+	if (err == -ESRCH)
+		return last_runtime_seen(((struct engine *)ctx)->runtimes, proc, ret);
 	if (!err)
 		*ret = seen;
 	return err;

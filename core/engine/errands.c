@@ -14,7 +14,8 @@
 #define LEAKS_DUTY       10
 #define KEEP_FIRST_NS    (NS_PER_SEC / 2)
 #define KEEP_EVERY_NS    (10 * NS_PER_SEC)
-#define KEEP_REST        200 /* times as long as the reading took */
+#define KEEP_WAITS_NS    (NS_PER_SEC / 10) /* waits are kept, too, where stacks took less */
+#define KEEP_REST        200               /* times as long as the reading took */
 #define RUNTIME_EVERY_NS NS_PER_SEC
 
 static bool has_ended(struct engine *e, unsigned proc)
@@ -161,6 +162,10 @@ static uint64_t keep_stacks(struct engine *e)
 			continue;
 		if (!run_stacks(e, proc, LIVE_STACKS_AS_GO, NULL))
 			(void)run_stacks(e, proc, LIVE_STACKS_LABELLED, NULL);
+		/* Takes some times as long, in one piece. */
+		if (e->source->waits && monotonic_ns() - began_ns < KEEP_WAITS_NS &&
+		    deputy_is_idle(e->looker))
+			(void)waits_cache_read(e->waits, proc);
 		break;
 	}
 	now_ns = monotonic_ns();

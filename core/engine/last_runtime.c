@@ -32,13 +32,15 @@ struct kept {
 	struct span_point span[SPAN_POINTS]; /* oldest first */
 	unsigned n_span;
 	struct live_runtime shown;
+	struct runtime_seen *seen; /* of which `shown` is; NULL: that is too much */
 };
 
 struct last_runtime {
 	pthread_mutex_t lock;
 	struct kept *kept[LAST_RUNTIME_MAX]; /* protected by lock; n of them */
 	size_t n;
-	unsigned there; /* processes below were attached to while they ran */
+	size_t seen_bytes; /* of all of them; protected by lock */
+	unsigned there;    /* processes below were attached to while they ran */
 };
 
 int last_runtime_new(struct last_runtime **ret)
@@ -56,8 +58,10 @@ void last_runtime_free(struct last_runtime *l)
 {
 	if (!l)
 		return;
-	for (size_t i = 0; i < l->n; i++)
+	for (size_t i = 0; i < l->n; i++) {
+		free(l->kept[i]->seen);
 		free(l->kept[i]);
+	}
 	pthread_mutex_destroy(&l->lock);
 	free(l);
 }
@@ -70,6 +74,21 @@ static struct kept *find(struct last_runtime *l, unsigned proc)
 			return l->kept[i];
 	}
 	return NULL;
+}
+
+/* Takes over `seen`, or frees it. */
+static void keep_seen(struct last_runtime *l, struct kept *k, struct runtime_seen *seen)
+{
+	if (k->seen)
+		l->seen_bytes -= runtime_seen_size(k->seen);
+	free(k->seen);
+	k->seen = NULL;
+	if (!seen || l->seen_bytes + runtime_seen_size(seen) > LAST_RUNTIME_SEEN) {
+		free(seen);
+		return;
+	}
+	l->seen_bytes += runtime_seen_size(seen);
+	k->seen = seen;
 }
 
 /* For a new one, which takes the place of who was not read for longest. NULL without memory. */
@@ -90,6 +109,7 @@ static struct kept *make(struct last_runtime *l, unsigned proc)
 				at = i;
 		}
 		k = l->kept[at];
+		keep_seen(l, k, NULL);
 	}
 	*k = (struct kept){.proc = proc};
 	return k;
@@ -251,9 +271,10 @@ static uint64_t started_by(const struct source *source, unsigned proc, pid_t pid
 }
 
 static int read_now(const struct source *source, struct model *model, unsigned proc,
-		    struct live_runtime *ret, uint64_t *ret_ticks, uint64_t *ret_started)
+		    struct live_runtime *ret, uint64_t *ret_ticks, uint64_t *ret_started,
+		    struct runtime_seen **ret_seen)
 {
-	cleanup_free_ struct runtime_seen *seen = NULL;
+	struct runtime_seen *seen = NULL;
 	struct sample_totals samples;
 	struct model_totals totals;
 	struct proc_info info;
@@ -283,6 +304,7 @@ static int read_now(const struct source *source, struct model *model, unsigned p
 	samples_totals(model_samples(model), proc, SAMPLE_ALLOC, &samples);
 	ret->event_bytes = totals.alloc_bytes;
 	ret->sampled_bytes = samples.sum.hits ? samples.sum.weight : RUNTIME_UNKNOWN;
+	*ret_seen = seen;
 	return 0;
 }
 
@@ -291,7 +313,8 @@ int last_runtime_read(struct last_runtime *l, const struct source *source, struc
 {
 	struct live_runtime now = {0};
 	uint64_t ticks = RUNTIME_UNKNOWN, started = RUNTIME_UNKNOWN;
-	int err = read_now(source, model, proc, &now, &ticks, &started);
+	struct runtime_seen *seen = NULL;
+	int err = read_now(source, model, proc, &now, &ticks, &started, &seen);
 	struct kept *k;
 
 	pthread_mutex_lock(&l->lock);
@@ -311,7 +334,9 @@ int last_runtime_read(struct last_runtime *l, const struct source *source, struc
 		k->ticks = ticks;
 		k->started = started;
 		take(k, &now);
+		keep_seen(l, k, move_ptr(seen));
 	}
+	free(seen);
 	pthread_mutex_unlock(&l->lock);
 	return err;
 }
@@ -326,4 +351,23 @@ bool last_runtime_get(struct last_runtime *l, unsigned proc, struct live_runtime
 		*ret = k->shown;
 	pthread_mutex_unlock(&l->lock);
 	return k;
+}
+
+int last_runtime_seen(struct last_runtime *l, unsigned proc, struct runtime_seen **ret)
+{
+	const struct kept *k;
+	int err = -ESRCH;
+
+	pthread_mutex_lock(&l->lock);
+	k = find(l, proc);
+	if (k && k->seen) {
+		const size_t size = runtime_seen_size(k->seen);
+
+		*ret = malloc(size);
+		err = *ret ? 0 : -ENOMEM;
+		if (*ret)
+			memcpy(*ret, k->seen, size);
+	}
+	pthread_mutex_unlock(&l->lock);
+	return err;
 }

@@ -9,7 +9,8 @@
 
 #include "core/engine/source.h"
 
-#define LAST_RUNTIME_MAX 1024
+#define LAST_RUNTIME_MAX  1024
+#define LAST_RUNTIME_SEEN (16u << 20) /* bytes of what all of them said */
 
 struct last_runtime;
 
@@ -20,6 +21,9 @@ void last_runtime_free(struct last_runtime *l); /* NULL is fine */
  * allocated. 0, or as source.h's runtime(): what was read before stays. */
 int last_runtime_read(struct last_runtime *l, const struct source *source, struct model *model,
 		      unsigned proc, bool was_there);
+/* All that it said then, where that is not too much to be kept; the caller frees *ret. -ESRCH: none
+ * is, -ENOMEM. */
+int last_runtime_seen(struct last_runtime *l, unsigned proc, struct runtime_seen **ret);
 /* False: it was never read. */
 bool last_runtime_get(struct last_runtime *l, unsigned proc, struct live_runtime *ret);
 

@@ -82,6 +82,20 @@ bool emit_cut(struct emit *e, size_t left)
 	return true;
 }
 
+void emit_note(struct emit *e, const char *text, const char *key, uint64_t value)
+{
+	if (emit_full(e))
+		return;
+	if (!is_json(e)) {
+		buf_addf(e->out, "... %s\n", text);
+		return;
+	}
+	emit_row_separator(e);
+	buf_addc(e->out, '{');
+	json_ku(e->out, key, value);
+	buf_addc(e->out, '}');
+}
+
 int emit_table_end(struct emit *e)
 {
 	if (is_json(e))

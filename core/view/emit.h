@@ -33,6 +33,8 @@ bool emit_full(const struct emit *e); /* has the table reached its bound? */
 /* If so, `left` more rows are left out, a last line says so ("... cut: …", {"cut":…}), and nothing
  * but emit_table_end() may follow. */
 bool emit_cut(struct emit *e, size_t left);
+/* A last line of its own, of a table that is not cut: "... TEXT", {KEY: value}. */
+void emit_note(struct emit *e, const char *text, const char *key, uint64_t value);
 int emit_table_end(struct emit *e);
 
 /* Values. `key` is NULL in a table. */

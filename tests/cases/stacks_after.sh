@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Stacks when the program has ended: the last that were read, with when that was, also when nobody had
-# asked for any; the heap as it was last, too; and a goroutine's profiler labels as labels of profiles, in releases that keep them as a
+# asked for any; what goroutines wait on, the scheduler and the heap as they were last, too; and a goroutine's profiler labels as labels of profiles, in releases that keep them as a
 # map and as a list.
 # timeout: 120
 . "$(dirname "$0")/../lib.sh"
@@ -32,6 +32,16 @@ die() {
 	wait_for 10 says "has exited" || fail "its end was not noticed: $(tail -n 3 "$LOG")"
 }
 
+# What they waited on, and the scheduler, with a last line that says of when that is.
+waits_are_kept() {
+	local file
+	for file in waits sched/procs; do
+		tail -n 1 "$MNT/$file" | grep -qE '^\.\.\. as of 20[0-9-]*T[0-9:.]*Z(, [0-9.]* s before the program ended)?$' || return
+	done
+	[ "$(wc -l <"$MNT/waits")" -gt 5 ] && grep -q '^  P0: ' "$MNT/sched/procs" &&
+		python3 -c 'import json, sys; sys.exit(not json.load(sys.stdin)[-1]["as_of_unix_ns"])' <"$MNT/waits.json"
+}
+
 # labels PROFILE: one line for the labels of each stack in it.
 labels() { "$GO" tool pprof -raw "$MNT/pprof/$1" 2>"$T/pprof.err" | grep ':\['; }
 
@@ -39,6 +49,7 @@ for release in 1.18 1.27; do
 	start_parked "$release" stripped
 	mount_demo
 	cat "$MNT/stacks" >"$T/before" || fail "cannot read"
+	cat "$MNT/waits" >"$T/waits" || fail "Go $release: what they wait on"
 	labels goroutine >"$T/labels"
 	grep -q 'request:\[/job/7\].*user:\[one "two"' "$T/labels" || fail "Go $release: no labels: $(cat "$T/labels" "$T/pprof.err")"
 	expect "Go $release: many labels" "$(grep -c ' a:\[1\] .* i:\[9\] .* l:\[' "$T/labels")" 2
@@ -58,6 +69,8 @@ for release in 1.18 1.27; do
 	wait_for 5 heap_is_stats || fail "Go $release: the heap after its end: $(cat "$MNT/heap" 2>&1)"
 	read_then() { [ "$(sed -n 's/^read_unix_ns //p' "$MNT/heap")" = "$(sed -n 's/^runtime_as_of_unix_ns //p' "$MNT/stats")" ]; }
 	wait_for 5 read_then || fail "Go $release: when it was read: $(grep _unix_ns "$MNT/heap" "$MNT/stats")"
+	wait_for 5 waits_are_kept || fail "Go $release: $(tail -n 1 "$MNT/waits" "$MNT/sched/procs" 2>&1)"
+	diff "$T/waits" <(head -n -1 "$MNT/waits") >&2 || fail "Go $release: what they wait on after its end"
 	# The same text as before, behind a line that says of when it is.
 	cat "$MNT/stacks" >"$T/after" || fail "Go $release: no stacks after its end"
 	head -n 1 "$T/after" | grep -qE '^\.\.\. as of 20[0-9-]*T[0-9:.]*Z, [0-9.]* s before the program ended$' ||
@@ -87,7 +100,7 @@ for soon in 3 10 30; do # the first but on a busy machine
 	rested() { [ "$SECONDS" -gt $((began + soon)) ]; }
 	wait_for "$soon" rested
 	die
-	has_kept && break
+	has_kept && waits_are_kept && break
 	echo "nothing was kept after $soon s: $(cat "$MNT/stacks" 2>&1)" >&2
 	stop_xgotopfs
 done

@@ -9,6 +9,7 @@
 
 #include "core/base/json.h"
 #include "core/memory/runtime_seen.h"
+#include "core/view/family.h"
 #include "core/view/process/process.h"
 #include "core/view/view_internal.h"
 
@@ -347,6 +348,11 @@ int view_sched_procs(const struct view *v, struct view_query *q, struct buf *out
 		line_end(&l);
 	add_ps(&l, seen);
 	add_ms(&l, seen);
+	if (!l.json && view_ended(v, q->proc)) {
+		buf_adds(out, "... ");
+		view_stacks_as_of(v, q->proc, seen->read_ns, out);
+		buf_addc(out, '\n');
+	}
 	free(seen);
 	if (l.json)
 		buf_adds(out, "}\n");

@@ -427,6 +427,19 @@ static void emit_rows(struct emit *e, const struct wait_graph *graph)
 	}
 }
 
+/* Of one that has ended. */
+static void emit_as_of(struct emit *e, const struct view *v, unsigned proc,
+		       const struct wait_graph *graph)
+{
+	cleanup_buf_ struct buf text = BUF_INIT;
+
+	if (!view_ended(v, proc))
+		return;
+	view_stacks_as_of(v, proc, graph->end_ns, &text);
+	emit_note(e, text.data ? text.data : "as of before the program ended", "as_of_unix_ns",
+		  view_unix(v, graph->end_ns));
+}
+
 int view_wait_graph(const struct view *v, struct view_query *q, struct buf *out)
 {
 	struct wait_graph *graph;
@@ -437,6 +450,7 @@ int view_wait_graph(const struct view *v, struct view_query *q, struct buf *out)
 		return err;
 	emit_table_begin(&e, q->form, columns, ARRAY_SIZE(columns), out);
 	emit_rows(&e, graph);
+	emit_as_of(&e, v, q->proc, graph);
 	v->live->waits_put(v->live->ctx, graph);
 	return emit_table_end(&e);
 }
@@ -486,6 +500,8 @@ int view_goroutine_waits(const struct view *v, struct view_query *q, struct buf 
 		emit_own(&e, graph, own);
 	else if (gstate_waits(view_state(&g)))
 		emit_moved(&e);
+	if (own)
+		emit_as_of(&e, v, q->proc, graph);
 	v->live->waits_put(v->live->ctx, graph);
 	return emit_table_end(&e);
 }
