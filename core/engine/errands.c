@@ -14,8 +14,8 @@
 #define LEAKS_DUTY       10
 #define KEEP_FIRST_NS    (NS_PER_SEC / 2)
 #define KEEP_EVERY_NS    (10 * NS_PER_SEC)
-#define KEEP_WAITS_NS    (NS_PER_SEC / 10) /* waits are kept, too, where stacks took less */
-#define KEEP_REST        200               /* times as long as the reading took */
+#define KEEP_WAITS_NS    (NS_PER_SEC / 4) /* CPU: waits are kept, too, where stacks took less */
+#define KEEP_REST        200              /* times as long as the reading took */
 #define RUNTIME_EVERY_NS NS_PER_SEC
 
 static bool has_ended(struct engine *e, unsigned proc)
@@ -154,6 +154,7 @@ static uint64_t keep_stacks(struct engine *e)
 {
 	unsigned n = model_procs(e->c.model);
 	uint64_t began_ns = monotonic_ns(), now_ns;
+	uint64_t until_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) + KEEP_WAITS_NS;
 
 	for (unsigned i = 0; i < n; i++) {
 		unsigned proc = e->next_proc++ % n;
@@ -163,7 +164,7 @@ static uint64_t keep_stacks(struct engine *e)
 		if (!run_stacks(e, proc, LIVE_STACKS_AS_GO, NULL))
 			(void)run_stacks(e, proc, LIVE_STACKS_LABELLED, NULL);
 		/* Takes some times as long, in one piece. */
-		if (e->source->waits && monotonic_ns() - began_ns < KEEP_WAITS_NS &&
+		if (e->source->waits && clock_ns(CLOCK_THREAD_CPUTIME_ID) < until_ns &&
 		    deputy_is_idle(e->looker))
 			(void)waits_cache_read(e->waits, proc);
 		break;

@@ -47,12 +47,12 @@ told() { grep '^critical convoy: .* at main\.(\*hub)\.ask ' "$MNT/problems" | gr
 
 for build in 1.17/stripped 1.22/plain 1.27/stripped; do
 	binary=$("$ROOT/tests/targets/build.sh" "${build%/*}" "${build#*/}" mixed) || fail "no target for Go $build"
-	start local field global selects receives closes read chain buffered method finepool finesends fineother finehelper
+	start local field global selects receives closes read chain buffered method finepool finesends fineother finehelper fineends
 	for way in local field global selects receives closes read buffered method; do
 		wait_for 30 cycle "$way" 2 || fail "Go $build, $way: $(cat "$T/$way" "$T/$way.leaks")"
 	done
 	wait_for 30 cycle chain 3 || fail "Go $build, chain: $(cat "$T/chain" "$T/chain.leaks")"
-	for way in finepool finesends fineother finehelper; do
+	for way in finepool finesends fineother finehelper fineends; do
 		no_group "$way" || fail "Go $build, $way: $(cat "$T/$way" "$T/$way.leaks")"
 	done
 	echo "Go $build: each of them"

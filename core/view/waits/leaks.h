@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What is proven to be leaked, or suspect, for who tells it in a line. For this room; any thread. */
+/* What is proven to be leaked, or suspect, in a line each. For this room; any thread. */
 #ifndef XGOTOPFS_VIEW_LEAKS_H
 #define XGOTOPFS_VIEW_LEAKS_H
 

@@ -6,6 +6,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"runtime"
@@ -39,6 +40,7 @@ var ways = map[string]func(){
 	"finesends":  fineSends,
 	"fineother":  fineOther,
 	"finehelper": fineHelper,
+	"fineends":   fineEnds,
 }
 
 var theHub *hub
@@ -366,6 +368,37 @@ func fineHelper() {
 	go theHub.runSlow()
 	go theHub.runLater()
 	go theHub.publish()
+}
+
+// Both wait for the end of a context, one of them with the lock; a timer will end it.
+//
+//go:noinline
+func (h *hub) only(ctx context.Context) {
+	h.mu.Lock()
+	close(h.taken)
+	<-ctx.Done()
+	h.mu.Unlock()
+}
+
+//go:noinline
+func (h *hub) beside(ctx context.Context) {
+	for {
+		h.ask()
+		select {
+		case <-ctx.Done():
+			return
+		case <-h.in:
+		}
+	}
+}
+
+func fineEnds() {
+	ctx, cancel := context.WithCancel(context.Background())
+	time.AfterFunc(time.Hour, cancel)
+	h := newHub()
+	go h.only(ctx)
+	<-h.taken
+	go h.beside(ctx)
 }
 
 func main() {
